@@ -1,0 +1,176 @@
+package crypto
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	line1 = "k1:gIGCg4SFhoeIiYqLjI2Oj5CRkpOUlZaXmJmam5ydnp8"
+	line2 = "k2:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+)
+
+func TestParseKeyring(t *testing.T) {
+	for name, text := range map[string]string{
+		"comma":            line2 + "," + line1,
+		"lines":            line2 + "\n" + line1 + "\n",
+		"CRLF":             line2 + "\r\n" + line1 + "\r\n",
+		"both":             line2 + ",\n" + line1,
+		"spaces and blank": "\n\n  " + line2 + " ,\t" + line1 + ",\n\n",
+	} {
+		r, err := ParseKeyring([]byte(text))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got, want := r.KeyIDs(), []string{"k1", "k2"}; !slices.Equal(got, want) || r.Primary() != "k2" {
+			t.Errorf("%s: got %v, primary %s", name, got, r.Primary())
+		}
+		if _, err := r.Unwrap(t.Context(), must(ParseWrapped(knownWrapped)), knownBinding); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// badKeyrings are texts of which no error may show anything: each holds the word canary or the known key.
+var badKeyrings = map[string]string{
+	"no id":             "gIGCg4SFhoeIiYqLjI2Oj5CRkpOUlZaXmJmam5ydnp8",
+	"swapped":           "gIGCg4SFhoeIiYqLjI2Oj5CRkpOUlZaXmJmam5ydnp8:k1",
+	"no key":            "canary:",
+	"password":          "canary:canary-canary",
+	"bad id":            "canary canary:gIGCg4SFhoeIiYqLjI2Oj5CRkpOUlZaXmJmam5ydnp8",
+	"short key":         "k1:gIGCg4SFhoeIiYqLjI2Oj5CRkpOUlZaXmJmam5ydng",
+	"long key":          line1 + "8",
+	"padding":           line1 + "=",
+	"standard alphabet": "k1:+/GCg4SFhoeIiYqLjI2Oj5CRkpOUlZaXmJmam5ydnp8",
+	"loose bits":        strings.TrimSuffix(line1, "8") + "9",
+	"hex":               "k1:808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f",
+	"zeros":             "k1:" + strings.Repeat("A", 43),
+	"duplicate":         line1 + "," + line1,
+	"second is bad":     line2 + "," + line1 + "!",
+	"separator missing": line1 + " " + line2,
+	"comment":           "# canary\n" + line1,
+	"too long":          strings.Repeat(line1+"\n", 2000),
+}
+
+func TestParseKeyringRefuses(t *testing.T) {
+	for name, text := range badKeyrings {
+		r, err := ParseKeyring([]byte(text))
+		if r != nil {
+			t.Errorf("%s: got %v", name, r)
+		}
+		wantErr(t, err, ErrKeyring, "canary", "gIGCg4", "8081", "AAAA", "/GCg")
+	}
+	for _, text := range []string{"", " ", "\n,\n"} {
+		if r, err := ParseKeyring([]byte(text)); r != nil || !errors.Is(err, ErrKeyring) {
+			t.Errorf("%q: got %v, %v", text, r, err)
+		}
+	}
+	_, err := ParseKeyring([]byte(line2 + ",\n\n" + line1 + "!"))
+	if err == nil || !strings.Contains(err.Error(), "key number 2") {
+		t.Errorf("got error %v, want one that names the second key", err)
+	}
+}
+
+func TestKeyringFromEnv(t *testing.T) {
+	const name = "INSTALLATION_TEST_KEYRING"
+	t.Setenv(name, line2+","+line1)
+	if r, err := KeyringFromEnv(name); err != nil || r.Primary() != "k2" {
+		t.Errorf("got %v, %v", r, err)
+	}
+	for what, text := range badKeyrings {
+		t.Setenv(name, text)
+		r, err := KeyringFromEnv(name)
+		if r != nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: got %v, %v", what, r, err)
+		}
+		wantErr(t, err, ErrKeyring, "canary", "gIGCg4")
+	}
+	t.Setenv(name, "")
+	_, err := KeyringFromEnv(name)
+	if wantErr(t, err, ErrKeyring); err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "GenerateKey") {
+		t.Errorf("got %v, want the name of the variable and what to do", err)
+	}
+	os.Unsetenv(name)
+	if r, err := KeyringFromEnv(name); r != nil || !errors.Is(err, ErrKeyring) {
+		t.Errorf("not set: got %v, %v", r, err)
+	}
+}
+
+func TestKeyringFromFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "keyring")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(line2 + "\n" + line1 + "\n")
+	if r, err := KeyringFromFile(path); err != nil || r.Primary() != "k2" {
+		t.Errorf("got %v, %v", r, err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(path, link); err == nil {
+		if r, err := KeyringFromFile(link); err != nil || r.Primary() != "k2" {
+			t.Errorf("link: got %v, %v", r, err)
+		}
+	}
+	for what, text := range badKeyrings {
+		write(text)
+		r, err := KeyringFromFile(path)
+		if r != nil || err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: got %v, %v", what, r, err)
+		}
+		wantErr(t, err, ErrKeyring, "canary", "gIGCg4")
+	}
+}
+
+func TestKeyringFromFilePermissions(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no permission bits")
+	}
+	path := filepath.Join(t.TempDir(), "keyring")
+	if err := os.WriteFile(path, []byte(line1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for bits := range fs.FileMode(0o777) + 1 {
+		if bits&0o400 == 0 {
+			continue // may be unreadable even to us
+		}
+		if err := os.Chmod(path, bits); err != nil {
+			t.Fatal(err)
+		}
+		r, err := KeyringFromFile(path)
+		if open := bits&0o077 != 0; open && (r != nil || !errors.Is(err, ErrKeyring)) || !open && err != nil {
+			t.Errorf("mode %04o: got %v, %v", bits, r, err)
+		}
+	}
+}
+
+func TestKeyringFromFileRefuses(t *testing.T) {
+	dir := t.TempDir()
+	missing := filepath.Join(dir, "missing")
+	r, err := KeyringFromFile(missing)
+	if r != nil || !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), missing) {
+		t.Errorf("missing: got %v, %v", r, err)
+	}
+	wantErr(t, err, ErrKeyring)
+	if _, err := os.Stat(missing); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing file was created: %v", err)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r, err = KeyringFromFile(dir)
+	if r != nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("directory: got %v, %v", r, err)
+	}
+	wantErr(t, err, ErrKeyring)
+}
