@@ -1,0 +1,13 @@
+package installation
+
+import "time"
+
+// Configuration is the set of parameters an extension runs with. On writing, only Document is needed: the service keeps or mints
+// ID, mints a RevisionID whenever the document changes, and fills in who and when.
+type Configuration struct {
+	ID         string
+	RevisionID string
+	Created    time.Time // of this revision
+	CreatedBy  string
+	Document   Document // a JSON object
+}

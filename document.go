@@ -1,0 +1,120 @@
+package installation
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/go-installation/installation/crypto"
+)
+
+// Document is a JSON document that may hold secrets. One that a caller makes is plain and shows nothing of itself: every
+// verb, encoder and logger prints a mask. One that the service returns has "***" in place of each secret and shows itself as
+// JSON. Either may be sent: a masked document sent back keeps the secrets behind its masks.
+//
+// The zero value is no document. A Document never changes and may be shared.
+type Document struct {
+	plain  crypto.Secret // of the caller
+	masked []byte        // of the service
+}
+
+// JSON returns the document with the text b, which it copies. Whether b is good JSON is checked by the service, which reports it
+// with a path; see package validate for the limits.
+func JSON[T ~string | ~[]byte](b T) Document {
+	if len(b) == 0 {
+		return Document{}
+	}
+	return Document{plain: crypto.SecretFromBytes([]byte(b))}
+}
+
+// DocumentOf returns v as a document, by [json.Marshal]. The error says nothing of v.
+func DocumentOf(v any) (Document, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return Document{}, errors.New("installation: value cannot be written as JSON")
+	}
+	return JSON(b), nil
+}
+
+func maskedDocument(b []byte) Document { return Document{masked: b} }
+
+// IsZero reports whether there is no document.
+func (d Document) IsZero() bool { return d.plain.IsZero() && d.masked == nil }
+
+// Bytes returns the masked JSON text, or nil for a document that did not come from the service. The slice is the caller's.
+func (d Document) Bytes() []byte { return bytes.Clone(d.masked) }
+
+// Decode decodes the document into v, masks included, with the rules of [json.Unmarshal]. The error says nothing of the text.
+func (d Document) Decode(v any) error {
+	if err := json.Unmarshal(d.content(), v); err != nil {
+		return errors.New("installation: document does not fit the value it is decoded into")
+	}
+	return nil
+}
+
+// content returns the text, plain or masked, for the service.
+func (d Document) content() []byte {
+	if d.masked != nil {
+		return d.masked
+	}
+	return d.plain.Reveal()
+}
+
+// Equal reports whether both hold the same text. It takes the same time wherever they differ.
+func (d Document) Equal(other Document) bool {
+	return d.plain.Equal(other.plain) && bytes.Equal(d.masked, other.masked)
+}
+
+// String returns what the document shows of itself.
+func (d Document) String() string {
+	switch {
+	case d.masked != nil:
+		return string(d.masked)
+	case d.plain.IsZero():
+		return ""
+	default:
+		return crypto.Mask
+	}
+}
+
+// GoString implements [fmt.GoStringer] with the same text as String.
+func (d Document) GoString() string { return d.String() }
+
+// Format implements [fmt.Formatter]: every verb prints the same text as String.
+func (d Document) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, d.String()) }
+
+// LogValue implements [slog.LogValuer].
+func (d Document) LogValue() slog.Value { return slog.StringValue(d.String()) }
+
+// MarshalText writes the same text as String.
+func (d Document) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// MarshalJSON writes a masked document as it is, a plain one as the mask, none as null.
+func (d Document) MarshalJSON() ([]byte, error) {
+	switch {
+	case d.masked != nil:
+		return d.Bytes(), nil
+	case d.plain.IsZero():
+		return []byte("null"), nil
+	default:
+		return json.Marshal(crypto.Mask)
+	}
+}
+
+// UnmarshalJSON reads a plain document; null is none.
+func (d *Document) UnmarshalJSON(b []byte) error {
+	if bytes.Equal(b, []byte("null")) {
+		*d = Document{}
+		return nil
+	}
+	*d = JSON(b)
+	return nil
+}
+
+// GobEncode refuses: gob would write the document where nothing masks it.
+func (d Document) GobEncode() ([]byte, error) {
+	return nil, errors.New("installation: a document is not for gob")
+}

@@ -1,0 +1,87 @@
+package installation
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Index terms. A record is listed under what indexTerms says of it; a new filter is a new term, never a change of a store.
+const (
+	termAll        = "all"
+	termExtension  = "ext="
+	termAccount    = "acc="
+	termOwner      = "own="
+	termPair       = "ext+acc="
+	termConnection = "conn="
+	termPhase      = "phase="
+
+	termEverywhere = "@all" // across tenants
+	termKey        = "@kek="
+)
+
+// indexTerms computes what an installation is listed under. keyID is the key-encryption key of its data key, "" if that is gone.
+func indexTerms(inst *Installation, keyID string) []string {
+	terms := []string{termAll, termEverywhere, termPhase + string(inst.Status.phase())}
+	add := func(prefix, value string) {
+		if value != "" {
+			terms = append(terms, prefix+value)
+		}
+	}
+	add(termExtension, inst.Extension.ID)
+	add(termOwner, inst.Extension.Owner)
+	add(termAccount, inst.Account.ID)
+	add(termKey, keyID)
+	if inst.Extension.ID != "" && inst.Account.ID != "" {
+		terms = append(terms, pairTerm(termPair, inst.Extension.ID, inst.Account.ID))
+	}
+	if inst.Connection != nil {
+		add(termConnection, inst.Connection.ID)
+	}
+	slices.Sort(terms)
+	return terms
+}
+
+// pairTerm joins two ids so that no two pairs make one term: the length of the first comes first.
+func pairTerm(prefix, first, second string) string {
+	return prefix + strconv.Itoa(len(first)) + ":" + first + second
+}
+
+// setTerm returns terms with those of one prefix replaced by one with this value, or by none if it is empty. It serves records whose
+// manifest stays closed.
+func setTerm(terms []string, prefix, value string) []string {
+	out := make([]string, 0, len(terms)+1)
+	for _, t := range terms {
+		if !strings.HasPrefix(t, prefix) {
+			out = append(out, t)
+		}
+	}
+	if value != "" {
+		out = append(out, prefix+value)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// termValue returns the value of the first term with a prefix.
+func termValue(terms []string, prefix string) string {
+	for _, t := range terms {
+		if v, ok := strings.CutPrefix(t, prefix); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+// deadline returns when something is due for an installation in this stored state.
+func deadline(life lifecycle, inv *Invitation) time.Time {
+	switch {
+	case life.status == StatusInvited && inv != nil:
+		return inv.Expires
+	case life.status == StatusUninstalled && !life.purged:
+		return life.purgeAt
+	default:
+		return time.Time{}
+	}
+}

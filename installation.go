@@ -1,0 +1,149 @@
+package installation
+
+import "time"
+
+// Installation is the fact that an extension is installed in a customer's account, or was, or was offered to be. One model
+// serves every platform: fields a platform does not have stay empty.
+//
+// What the service returns is the caller's own copy, with secrets masked. To change something, send the changed part back in
+// an [UpsertRequest]: a mask keeps what is stored.
+type Installation struct {
+	ID     string
+	Tenant string // the project, client or platform it belongs to; "" = the default tenant
+	Name   string
+
+	Extension     Extension
+	Account       Account
+	Status        Status // at the time of reading: an invitation past its time reads as expired
+	Health        Health
+	Consent       Consent
+	Configuration *Configuration // nil if there is none, or the actor may not see it
+	Connection    *Connection
+	BillingPlan   *BillingPlan
+	Notification  *Notification
+	Invitation    *Invitation // nil if it was installed directly
+	Audit         Audit
+
+	Generation int64 // which install this is, from 1
+	Revision   int64 // which state this is, from 1; grows with every commit
+	Purged     bool  // uninstalled for good: configuration, connection and invitation are gone with their key
+
+	Extra  Document // fields of the wire that the model does not name
+	Sealed []Ref    // where secrets are stored, for Reveal; sorted
+
+	// Err says why the record could not be opened: [ErrSealed], [ErrUnknownKey], [ErrKeyUnavailable] or [ErrShredded]. The
+	// fields then hold what is stored in plain: id, tenant, status, generation, revision and the ids of extension, owner and account.
+	Err error
+}
+
+// Status is where an installation stands in its life. Unknown values survive reading and writing.
+type Status string
+
+// The four states.
+const (
+	StatusInvited     Status = "invited"
+	StatusInstalled   Status = "installed"
+	StatusExpired     Status = "expired"
+	StatusUninstalled Status = "uninstalled"
+)
+
+// Phase groups states for lists: an invitation that ran out is still pending.
+type Phase string
+
+// The phases an installation is listed under.
+const (
+	PhasePending     Phase = "pending" // invited or expired
+	PhaseInstalled   Phase = "installed"
+	PhaseUninstalled Phase = "uninstalled"
+)
+
+func (s Status) phase() Phase {
+	switch s {
+	case StatusInvited, StatusExpired:
+		return PhasePending
+	default:
+		return Phase(s)
+	}
+}
+
+// Health is whether the installation works, as the host sees it. Unknown values survive reading and writing.
+type Health string
+
+// Known values of Health.
+const (
+	Healthy   Health = "healthy"
+	Unhealthy Health = "unhealthy"
+)
+
+// Extension is what is installed. Its ID is fixed for the life of an installation id.
+type Extension struct {
+	ID       string
+	Name     string
+	Icon     string
+	Href     string
+	Owner    string // account id of the vendor
+	Revision int64
+}
+
+// Account is the customer: the account, team or group that the extension is installed in.
+type Account struct {
+	ID       string
+	Name     string
+	Icon     string
+	Type     string
+	Status   string
+	URL      string
+	Contact  *Contact
+	Revision int64
+	Created  time.Time
+	Updated  time.Time
+}
+
+// Contact is a person to talk to.
+type Contact struct {
+	Name  string
+	Email string
+}
+
+// Consent is what the customer agreed to.
+type Consent struct {
+	Scopes   []string             // permissions granted
+	Policies map[string]time.Time // accepted policy to when
+	Modules  []Reference          // areas of the platform the extension may use
+	Terms    []Reference          // terms accepted
+}
+
+// Audit keeps the last time each thing happened; nil = never in this life of the installation.
+type Audit struct {
+	Created     *AuditEntry // survives a re-install
+	Updated     *AuditEntry
+	Invited     *AuditEntry
+	Installed   *AuditEntry
+	Expired     *AuditEntry
+	Uninstalled *AuditEntry
+}
+
+// AuditEntry says when, by whom and for which account.
+type AuditEntry struct {
+	At   time.Time // UTC, microseconds
+	Kind ActorKind
+	By   Reference
+	Of   Reference // the account
+}
+
+// Ref points at one stored secret.
+type Ref struct {
+	Kind    RefKind
+	Pointer string // RFC 6901, within what the kind names
+}
+
+// RefKind says which part of an installation a secret belongs to.
+type RefKind string
+
+// Kinds of secrets.
+const (
+	RefConfig     RefKind = "config"     // in Configuration.Document
+	RefCredential RefKind = "credential" // of the Connection: /access_token, /refresh_token, /api_key
+	RefConnection RefKind = "connection" // in Connection.Metadata
+	RefExtra      RefKind = "extra"      // in Extra
+)

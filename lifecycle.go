@@ -1,0 +1,114 @@
+package installation
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/go-installation/installation/validate"
+)
+
+// Uninstall ends an installation, or revokes an invitation. The record stays; its secrets live until Options.Grace is over, when
+// [Service.Sweep] purges them, or go at once with Final. Done again it succeeds and changes nothing; done again with Final it purges.
+// It needs no key for the host and the platform, unless it is final.
+//
+// Give Generation or InstalledBefore for an event that may come late: [ErrStale] then keeps a re-install alive. Errors: [ErrNotFound],
+// [ErrForbidden], [ErrConflict] for an expired invitation, those of guards and of the store.
+func (s *Service) Uninstall(ctx context.Context, req UninstallRequest) (*Result, error) {
+	req.Present = true
+	m := mutation{method: "uninstall", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionUninstall}, keyless: true}
+	m.check = func(l *validate.List) { l.Text("reason", req.Reason, validate.MaxMessage) }
+	m.apply = func(ctx context.Context, st *state, now time.Time) (*step, error) {
+		done := &step{event: EventUninstalled, reason: req.Reason, plain: true}
+		switch st.status(now) {
+		case StatusExpired:
+			return nil, &ConflictError{Key: st.key, Revision: st.revision(), From: StatusExpired, To: StatusUninstalled}
+		case StatusUninstalled:
+			if !req.Final || st.life.purged {
+				return nil, nil
+			}
+			done.event = EventPurged
+			return done, s.purge(ctx, st, done)
+		}
+		st.life.status, st.life.uninstalled = StatusUninstalled, s.audit(st, now)
+		st.life.purgeAt = moment(now.Add(s.opts.Grace))
+		if st.inst != nil {
+			st.inst.Status, st.inst.Audit.Uninstalled = st.life.status, st.life.uninstalled
+		}
+		if !req.Final {
+			return done, nil
+		}
+		done.also = EventPurged
+		return done, s.purge(ctx, st, done)
+	}
+	return s.mutate(ctx, m)
+}
+
+// purge takes the secrets away for good: configuration, connection, invitation and unnamed fields go, and the rest is sealed under a new
+// data key. Without the old key there is no rest to keep, and the manifest goes too.
+func (s *Service) purge(ctx context.Context, st *state, done *step) error {
+	st.life.purged, st.life.purgeAt = true, time.Time{}
+	if st.closed != nil {
+		return st.shred(done)
+	}
+	i := st.inst
+	i.Configuration, i.Connection, i.Invitation, i.Extra = nil, nil, nil, Document{}
+	st.values, st.codeHash, st.redeemer = map[Ref][]byte{}, nil, ""
+	done.plain = false
+	err := s.newDataKey(ctx, st)
+	if errors.Is(err, ErrKeyUnavailable) {
+		st.inst = nil
+		return st.shred(done)
+	}
+	return err
+}
+
+// shred leaves only what is plain.
+func (st *state) shred(done *step) error {
+	st.form = &form{}
+	st.closed = ErrShredded
+	done.plain = true
+	return nil
+}
+
+// Expire ends an unredeemed invitation now, whatever its time. Done again it succeeds and changes nothing. Expiry by the clock needs no
+// call: it holds from its moment on, at every read and at Accept.
+//
+// Errors: [ErrNotFound], [ErrForbidden], [ErrConflict] for one that is installed or uninstalled, those of guards and of the store.
+func (s *Service) Expire(ctx context.Context, req ExpireRequest) (*Result, error) {
+	req.Present = true
+	m := mutation{method: "expire", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionUninstall}, keyless: true}
+	m.apply = func(_ context.Context, st *state, now time.Time) (*step, error) {
+		switch st.life.status {
+		case StatusInvited:
+			return s.expire(st, now), nil
+		case StatusExpired:
+			return nil, nil
+		default:
+			return nil, &ConflictError{Key: st.key, Revision: st.revision(), From: st.life.status, To: StatusExpired}
+		}
+	}
+	return s.mutate(ctx, m)
+}
+
+// expire writes down that an invitation ran out.
+func (s *Service) expire(st *state, now time.Time) *step {
+	st.life.status, st.life.expired = StatusExpired, s.audit(st, now)
+	if st.inst != nil {
+		st.inst.Status, st.inst.Audit.Expired = st.life.status, st.life.expired
+	}
+	return &step{event: EventExpired, plain: true}
+}
+
+// Delete removes an installation, in whatever state, with its secrets. A tombstone keeps revision and generation for
+// Options.TombstoneTTL, so that no stale write brings it back. It needs no key for the host and the platform.
+//
+// Errors: [ErrNotFound] if there is none, or none any more; [ErrForbidden], those of guards and of the store.
+func (s *Service) Delete(ctx context.Context, req DeleteRequest) (*Result, error) {
+	req.Present = true
+	m := mutation{method: "delete", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionDelete}, keyless: true}
+	m.apply = func(context.Context, *state, time.Time) (*step, error) {
+		return &step{event: EventDeleted, remove: true}, nil
+	}
+	return s.mutate(ctx, m)
+}

@@ -1,0 +1,168 @@
+package installation
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/go-installation/installation/crypto"
+)
+
+// manifest is the sealed content of a record: everything but the secrets, and a table of where these are. Being sealed as one, it
+// shows the removal of a secret, the rollback of one field and an edited plain value alike.
+type manifest struct {
+	inst     *Installation // masked
+	table    []tableEntry  // sorted by Ref
+	rule     string        // id of the sensitivity rule the documents were masked by
+	claims   []string
+	codeHash []byte // of the invitation code, nil once dead
+	redeemer string // account that accepted with it
+}
+
+// tableEntry names one secret and the tag of its sealed value.
+type tableEntry struct {
+	ref Ref
+	tag []byte
+}
+
+type manifestV1 struct {
+	ID            string           `cbor:"1,keyasint"`
+	Generation    int64            `cbor:"2,keyasint"`
+	Revision      int64            `cbor:"3,keyasint"` // at which it was sealed
+	Status        Status           `cbor:"4,keyasint"` // at which it was sealed
+	Name          string           `cbor:"5,keyasint,omitempty"`
+	Extension     extensionV1      `cbor:"6,keyasint,omitzero"`
+	Account       accountV1        `cbor:"7,keyasint,omitzero"`
+	Health        Health           `cbor:"8,keyasint,omitempty"`
+	Consent       consentV1        `cbor:"9,keyasint"`
+	Configuration *configurationV1 `cbor:"10,keyasint,omitempty"`
+	Connection    *connectionV1    `cbor:"11,keyasint,omitempty"`
+	BillingPlan   *billingPlanV1   `cbor:"12,keyasint,omitempty"`
+	Notification  *notificationV1  `cbor:"13,keyasint,omitempty"`
+	Invitation    *invitationV1    `cbor:"14,keyasint,omitempty"`
+	Created       *auditEntryV1    `cbor:"15,keyasint,omitempty"`
+	Updated       *auditEntryV1    `cbor:"16,keyasint,omitempty"`
+	Invited       *auditEntryV1    `cbor:"17,keyasint,omitempty"`
+	Installed     *auditEntryV1    `cbor:"18,keyasint,omitempty"`
+	Purged        bool             `cbor:"19,keyasint,omitempty"`
+	Extra         []byte           `cbor:"20,keyasint,omitempty"` // masked JSON text
+	Table         []tableEntryV1   `cbor:"21,keyasint,omitempty"`
+	Rule          string           `cbor:"22,keyasint,omitempty"`
+	Claims        []string         `cbor:"23,keyasint,omitempty"`
+	CodeHash      []byte           `cbor:"24,keyasint,omitempty"`
+	Redeemer      string           `cbor:"25,keyasint,omitempty"`
+}
+
+type tableEntryV1 struct {
+	_       struct{} `cbor:",toarray"`
+	Kind    RefKind
+	Pointer string
+	Tag     []byte
+}
+
+type invitationV1 struct {
+	Message    string `cbor:"1,keyasint,omitempty"`
+	ExternalID string `cbor:"2,keyasint,omitempty"`
+	Recipient  string `cbor:"3,keyasint,omitempty"`
+	Validity   Period `cbor:"4,keyasint,omitempty"`
+	Expires    stamp  `cbor:"5,keyasint,omitempty"`
+}
+
+// kindManifest is the kind that a manifest is sealed as.
+const kindManifest = "manifest"
+
+func (m *manifest) encode() []byte {
+	i := m.inst
+	w := manifestV1{
+		ID: i.ID, Generation: i.Generation, Revision: i.Revision, Status: i.Status, Name: i.Name, Extension: extensionV1(i.Extension),
+		Account: accountToV1(i.Account), Health: i.Health, Consent: consentToV1(i.Consent),
+		Configuration: configurationToV1(i.Configuration), Connection: connectionToV1(i.Connection),
+		BillingPlan: billingPlanToV1(i.BillingPlan), Notification: (*notificationV1)(i.Notification),
+		Created: auditEntryToV1(i.Audit.Created), Updated: auditEntryToV1(i.Audit.Updated),
+		Invited: auditEntryToV1(i.Audit.Invited), Installed: auditEntryToV1(i.Audit.Installed),
+		Purged: i.Purged, Extra: i.Extra.masked, Rule: m.rule, Claims: m.claims, CodeHash: m.codeHash, Redeemer: m.redeemer,
+	}
+	w.Table = convert(m.table, func(e tableEntry) tableEntryV1 {
+		return tableEntryV1{Kind: e.ref.Kind, Pointer: e.ref.Pointer, Tag: e.tag}
+	})
+	if v := i.Invitation; v != nil {
+		w.Invitation = &invitationV1{v.Message, v.ExternalID, v.Recipient, v.Validity, stampOf(v.Expires)}
+	}
+	return encode(w)
+}
+
+// decodeManifest reads what encode wrote; the installation is fresh and shares nothing with b. Status and Revision are those it was
+// sealed at.
+func decodeManifest(b []byte) (*manifest, error) {
+	var w manifestV1
+	if err := decode(b, &w); err != nil {
+		return nil, err
+	}
+	i := &Installation{
+		ID: w.ID, Generation: w.Generation, Revision: w.Revision, Status: w.Status, Name: w.Name, Extension: Extension(w.Extension),
+		Account: w.Account.domain(), Health: w.Health, Consent: w.Consent.domain(),
+		Configuration: w.Configuration.domain(), Connection: w.Connection.domain(), BillingPlan: w.BillingPlan.domain(),
+		Notification: (*Notification)(w.Notification), Purged: w.Purged, Extra: maskedDocument(w.Extra),
+	}
+	i.Audit = Audit{Created: w.Created.domain(), Updated: w.Updated.domain(), Invited: w.Invited.domain(), Installed: w.Installed.domain()}
+	if v := w.Invitation; v != nil {
+		i.Invitation = &Invitation{Status: w.Status, Message: v.Message, ExternalID: v.ExternalID, Recipient: v.Recipient, Validity: v.Validity, Expires: v.Expires.time()}
+	}
+	m := &manifest{inst: i, rule: w.Rule, claims: w.Claims, codeHash: w.CodeHash, redeemer: w.Redeemer}
+	m.table = convert(w.Table, func(e tableEntryV1) tableEntry { return tableEntry{Ref{e.Kind, e.Pointer}, e.Tag} })
+	for _, e := range m.table {
+		i.Sealed = append(i.Sealed, e.ref)
+	}
+	return m, nil
+}
+
+// tableOf lists the secrets of a body.
+func tableOf(values []sealedValue) []tableEntry {
+	return convert(values, func(v sealedValue) tableEntry { return tableEntry{v.ref, crypto.Tag(v.sealed)} })
+}
+
+// openManifest opens the manifest of a stored record and checks that all the store holds of it adds up: nothing that can be edited in
+// the store, but for putting back a whole older record, goes unseen.
+func openManifest(r *Record, f *form, key *crypto.DataKey) (*manifest, error) {
+	plain, err := key.OpenBinary(nil, crypto.Place{Record: r.Key.ID, Kind: kindManifest}, f.manifest)
+	if err != nil {
+		return nil, err
+	}
+	m, err := decodeManifest(plain)
+	if err != nil {
+		return nil, err
+	}
+	i := m.inst
+	sealedStatus, sealedRevision := i.Status, i.Revision
+	m.adopt(r.Key, f.life, r.Revision)
+	sameTable := slices.EqualFunc(m.table, f.values, func(e tableEntry, v sealedValue) bool {
+		return e.ref == v.ref && bytes.Equal(e.tag, crypto.Tag(v.sealed))
+	})
+	claims := m.claims
+	if sealedStatus != i.Status {
+		claims = nil // a move without the key gives up the claims
+	}
+	switch {
+	case i.ID != r.Key.ID,
+		i.Generation != r.Generation, i.Generation != f.life.generation,
+		sealedRevision > r.Revision,
+		!f.life.forward(sealedStatus),
+		i.Purged != f.life.purged,
+		i.Audit.Created == nil, !i.Audit.Created.At.Equal(r.Created),
+		!sameTable,
+		!slices.Equal(claims, r.Claims),
+		!slices.Equal(indexTerms(i, f.key.KeyID), r.Index),
+		!deadline(f.life, i.Invitation).Equal(r.Deadline):
+		return nil, ErrSealed
+	}
+	return m, nil
+}
+
+// adopt puts into the installation what is kept outside the manifest.
+func (m *manifest) adopt(key Key, life lifecycle, revision int64) {
+	i := m.inst
+	i.Tenant, i.Revision, i.Status = key.Tenant, revision, life.status
+	i.Audit.Expired, i.Audit.Uninstalled = life.expired, life.uninstalled
+	if i.Invitation != nil {
+		i.Invitation.Status = i.Status
+	}
+}

@@ -1,0 +1,162 @@
+package installation
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+
+	"github.com/go-installation/installation/crypto"
+)
+
+// answer is what an outcome holds: the first answer to a request, sealed as it was committed, and what tells that request from another
+// one with the same key.
+type answer struct {
+	ID          string      `cbor:"1,keyasint"`
+	Generation  int64       `cbor:"2,keyasint"`
+	Revision    int64       `cbor:"3,keyasint"`
+	DataKey     uint32      `cbor:"4,keyasint,omitempty"` // generation of the data key; 0 = none was at hand
+	Fingerprint []byte      `cbor:"5,keyasint,omitempty"` // of the request, under the data key
+	Removed     bool        `cbor:"6,keyasint,omitempty"`
+	Created     bool        `cbor:"7,keyasint,omitempty"`
+	Changed     bool        `cbor:"8,keyasint,omitempty"`
+	Life        lifecycleV1 `cbor:"9,keyasint"`
+	Manifest    []byte      `cbor:"10,keyasint,omitempty"` // sealed
+	Code        []byte      `cbor:"11,keyasint,omitempty"` // sealed
+}
+
+// answerVersion is the first byte of Outcome.Data.
+const answerVersion = 1
+
+// placeCode is where an invitation code is sealed, in an outcome only.
+func placeCode(id string) crypto.Place {
+	return crypto.Place{Record: id, Kind: "invitation", Pointer: "/code"}
+}
+
+// digest names an idempotency key within a tenant. Each actor has keys of its own, so that none can probe another's.
+func (s *Service) digest(key string) Digest {
+	return sha256.Sum256(encode([]string{"idem1", string(s.actor.Kind), s.actor.ID, key}))
+}
+
+// newOutcome records the answer to m for its idempotency key.
+func (s *Service) newOutcome(m mutation, st *state, done *step, c Change) (*Outcome, error) {
+	a := answer{ID: st.key.ID, Generation: st.generation(), Revision: st.revision(), Life: st.life.wire()}
+	if c.Record != nil {
+		a.Generation, a.Revision = c.Record.Generation, c.Record.Revision
+	}
+	if st.form != nil {
+		a.Manifest = st.form.manifest
+	}
+	if done != nil {
+		a.Removed, a.Created, a.Changed = done.remove, done.created, true
+	}
+	if k := st.dataKey; k != nil {
+		print, err := k.Fingerprint(canonical(m.method, m.request))
+		if err != nil {
+			return nil, err
+		}
+		a.DataKey, a.Fingerprint = k.Generation(), print[:]
+		if done != nil && !done.code.IsZero() {
+			if a.Code, err = sealText(k, placeCode(a.ID), done.code); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return &Outcome{
+		Digest: s.digest(m.guard.IdempotencyKey),
+		Until:  moment(c.Now.Add(s.opts.IdempotencyTTL)),
+		Data:   append([]byte{answerVersion}, encode(a)...),
+	}, nil
+}
+
+// outcome looks for the first answer to m. It returns ErrNotFound if there is none, or none any more.
+func (s *Service) outcome(ctx context.Context, m mutation) (*Outcome, error) {
+	o, err := s.store.Outcome(ctx, s.tenant, s.digest(m.guard.IdempotencyKey))
+	switch {
+	case err != nil:
+		return nil, err
+	case !s.now().Before(o.Until):
+		return nil, ErrNotFound
+	}
+	return o, nil
+}
+
+// replay gives the first answer again. The request is compared under the data key of the record as long as that exists.
+func (s *Service) replay(ctx context.Context, m mutation, o *Outcome) (*Result, error) {
+	if len(o.Data) == 0 || o.Data[0] != answerVersion {
+		return nil, ErrSealed
+	}
+	var a answer
+	if err := decode(o.Data[1:], &a); err != nil {
+		return nil, err
+	}
+	st, err := s.load(ctx, a.ID)
+	if err != nil {
+		return nil, err
+	}
+	res := &Result{Created: a.Created, Changed: a.Changed, Replayed: true}
+	if a.Removed || !st.exists() {
+		res.Installation = removed(st.key, a.Revision, a.Generation)
+		return res, nil
+	}
+	now := s.now()
+	k := st.dataKey
+	if k == nil || k.Generation() != a.DataKey || st.generation() != a.Generation {
+		res.Installation = s.show(st, now) // the first answer can no longer be opened
+		return res, nil
+	}
+	print, err := k.Fingerprint(canonical(m.method, m.request))
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(print[:], a.Fingerprint) {
+		return nil, ErrIdempotencyMismatch
+	}
+	if err := st.recall(a); err != nil {
+		return nil, err
+	}
+	if len(a.Code) > 0 {
+		if res.Code, err = openText(k, placeCode(a.ID), a.Code); err != nil {
+			return nil, err
+		}
+		res.AcceptURL = acceptURL(s.accept, res.Code)
+	}
+	res.Installation = s.show(st, now)
+	return res, nil
+}
+
+// recall puts the state back to what an answer was given for.
+func (st *state) recall(a answer) error {
+	plain, err := st.dataKey.OpenBinary(nil, crypto.Place{Record: st.key.ID, Kind: kindManifest}, a.Manifest)
+	if err != nil {
+		return err
+	}
+	m, err := decodeManifest(plain)
+	if err != nil {
+		return err
+	}
+	sealed := m.inst.Status
+	st.life = a.Life.domain()
+	if m.inst.ID != st.key.ID || m.inst.Generation != a.Generation || m.inst.Revision > a.Revision || !st.life.forward(sealed) {
+		return ErrSealed
+	}
+	m.adopt(st.key, st.life, a.Revision)
+	st.inst, st.rule = m.inst, m.rule
+	return nil
+}
+
+// sealText seals a string as JSON text.
+func sealText(k *crypto.DataKey, at crypto.Place, s crypto.Secret) ([]byte, error) {
+	text := jsonString(s)
+	defer clear(text)
+	return k.Seal(nil, at, text)
+}
+
+// openText opens what sealText sealed.
+func openText(k *crypto.DataKey, at crypto.Place, sealed []byte) (crypto.Secret, error) {
+	text, err := k.Open(nil, at, sealed)
+	if err != nil {
+		return crypto.Secret{}, err
+	}
+	defer clear(text)
+	return secretOf(text), nil
+}

@@ -1,0 +1,79 @@
+package installation
+
+// Policy says whether an actor may do something to an installation. It is asked about the installation as stored, and about a
+// write's result as well; it must not change it. An actor to whom [ActionSee] is refused gets [ErrNotFound], to whom anything
+// else is refused [ErrForbidden]. A replacement usually calls [DefaultPolicy] and widens or narrows its answer.
+type Policy func(a Actor, do Action, inst *Installation) bool
+
+// Action is something an actor may be allowed to do.
+type Action string
+
+// Actions.
+const (
+	ActionSee              Action = "see"               // know of the row and read its public part
+	ActionSeeConfiguration Action = "see configuration" // masked
+	ActionReveal           Action = "reveal"            // plain secrets
+	ActionInvite           Action = "invite"            // Invite and Resend
+	ActionAccept           Action = "accept"            // for the account in the installation
+	ActionUpsert           Action = "upsert"            // Upsert and Patch, but for the configuration
+	ActionConfigure        Action = "configure"         // the configuration part of Upsert and Patch
+	ActionUninstall        Action = "uninstall"         // Uninstall and Expire
+	ActionDelete           Action = "delete"
+	ActionMaintain         Action = "maintain" // Sweep, Events and the like, across installations; inst is nil
+)
+
+// DefaultPolicy is the policy of a service without Options.Policy:
+//
+//	                    see        configuration  reveal  invite  accept  upsert  configure  uninstall  delete  maintain
+//	Host                all        masked         yes     yes     -       yes     yes        yes        yes     yes
+//	ExtensionActor      its own    masked         yes     -       -       yes     yes        yes        -       -
+//	Vendor              its own    masked         yes     yes     -       yes     yes        yes        yes     -
+//	Customer            its own    -              -       -       yes     yes     -          yes        -       -
+//	Platform            all        -              -       yes     -       yes     -          yes        yes     -
+//
+// An actor that is ReadOnly only sees. The zero Actor may do nothing.
+func DefaultPolicy(a Actor, do Action, inst *Installation) bool {
+	rights, known := defaultRights[a.Kind]
+	if !known || !owns(a, inst) {
+		return false
+	}
+	if a.ReadOnly {
+		return do == ActionSee || do == ActionSeeConfiguration && rights[do]
+	}
+	return rights[do]
+}
+
+// owns reports whether the row is the actor's own; a nil row is everybody's.
+func owns(a Actor, inst *Installation) bool {
+	if a.Kind == Host || a.Kind == Platform || inst == nil {
+		return true
+	}
+	var owner string
+	switch a.Kind {
+	case ExtensionActor:
+		owner = inst.Extension.ID
+	case Vendor:
+		owner = inst.Extension.Owner
+	case Customer:
+		owner = inst.Account.ID
+	}
+	return a.ID != "" && a.ID == owner
+}
+
+func rights(actions ...Action) map[Action]bool {
+	m := make(map[Action]bool, len(actions))
+	for _, a := range actions {
+		m[a] = true
+	}
+	return m
+}
+
+var defaultRights = map[ActorKind]map[Action]bool{
+	Host: rights(ActionSee, ActionSeeConfiguration, ActionReveal, ActionInvite, ActionUpsert, ActionConfigure, ActionUninstall,
+		ActionDelete, ActionMaintain),
+	ExtensionActor: rights(ActionSee, ActionSeeConfiguration, ActionReveal, ActionUpsert, ActionConfigure, ActionUninstall),
+	Vendor: rights(ActionSee, ActionSeeConfiguration, ActionReveal, ActionInvite, ActionUpsert, ActionConfigure, ActionUninstall,
+		ActionDelete),
+	Customer: rights(ActionSee, ActionAccept, ActionUpsert, ActionUninstall),
+	Platform: rights(ActionSee, ActionInvite, ActionUpsert, ActionUninstall, ActionDelete),
+}

@@ -1,0 +1,244 @@
+package installation
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/go-installation/installation/validate"
+)
+
+// Get returns an installation, masked. It opens no secret and writes nothing.
+//
+// If the record is there but cannot be opened, Get returns what is known of it in plain together with the error: [ErrSealed],
+// [ErrUnknownKey], [ErrKeyUnavailable] or [ErrShredded]. Other errors: [ErrNotFound] if there is none or none that the actor may know
+// of, [ErrInvalid] for an id that cannot be one, those of the store.
+func (s *Service) Get(ctx context.Context, id string) (*Installation, error) {
+	if err := s.checkID(id); err != nil {
+		return nil, err
+	}
+	st, err := s.load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if !st.exists() {
+		return nil, ErrNotFound
+	}
+	i := s.show(st, s.now())
+	if err := s.allow(i); err != nil {
+		return nil, err
+	}
+	return i, st.closed
+}
+
+// List returns one page of the tenant's installations that the actor may see and that the filters name, oldest first. Those that cannot
+// be opened are listed with Err set. Filters that no index serves are applied to the rows of the page, which is then shorter.
+//
+// Errors: [ErrInvalid], [ErrForbidden] without an actor, those of the store.
+func (s *Service) List(ctx context.Context, req ListRequest) (*List, error) {
+	if err := s.checkList(req); err != nil {
+		return nil, err
+	}
+	limit := cmp.Or(req.Limit, defaultPage)
+	q := Query{Tenant: s.tenant, Term: s.term(req), After: req.After, Skip: req.Skip, Limit: limit, Reverse: req.Reverse}
+	if req.Skip > 0 && !s.served(req) {
+		var more bool
+		var err error
+		if q, more, err = s.skip(ctx, q, req); err != nil || !more {
+			return &List{}, err
+		}
+	}
+	rows, next, err := s.page(ctx, q, req)
+	if err != nil {
+		return nil, err
+	}
+	return &List{Installations: rows, Next: next}, nil
+}
+
+// defaultPage is the Limit of a list that names none.
+const defaultPage = 100
+
+// page reads one page of the store and returns the rows that req names.
+func (s *Service) page(ctx context.Context, q Query, req ListRequest) ([]*Installation, string, error) {
+	page, err := s.store.List(ctx, q)
+	if err != nil {
+		return nil, "", err
+	}
+	now := s.now()
+	rows := make([]*Installation, 0, len(page.Records))
+	for _, r := range page.Records {
+		if i := s.show(s.open(ctx, Key{s.tenant, r.Key.ID}, r), now); s.can(ActionSee, i) && req.matches(i) {
+			rows = append(rows, i)
+		}
+	}
+	return rows, page.Next, nil
+}
+
+// maxScan bounds the rows read to skip those that no index can count.
+const maxScan = 10_000
+
+// skip moves a query past req.Skip matching rows, which it has to read. more is false if the list ends before.
+func (s *Service) skip(ctx context.Context, q Query, req ListRequest) (moved Query, more bool, err error) {
+	limit, left := q.Limit, q.Skip
+	q.Skip = 0
+	for scanned := 0; left > 0; scanned += q.Limit {
+		if scanned >= maxScan {
+			return q, false, invalid("skip", validate.RuleTooMany, "narrow the filter or go on from a cursor: no index serves this one")
+		}
+		q.Limit = min(left, MaxPage)
+		rows, next, err := s.page(ctx, q, req)
+		if err != nil || next == "" {
+			return q, false, err
+		}
+		left -= len(rows)
+		q.After = next
+	}
+	q.Limit = limit
+	return q, true, nil
+}
+
+// All returns every installation that req names, page by page, as the actor may see it; Skip and Limit are those of a page. The
+// iteration ends at the first error, which comes with a nil installation. It can be run once per call of All at a time.
+func (s *Service) All(ctx context.Context, req ListRequest) iter.Seq2[*Installation, error] {
+	return func(yield func(*Installation, error) bool) {
+		for {
+			list, err := s.List(ctx, req)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, i := range list.Installations {
+				if !yield(i, nil) {
+					return
+				}
+			}
+			if req.After = list.Next; req.After == "" {
+				return
+			}
+			req.Skip = 0
+		}
+	}
+}
+
+// Count returns how many installations req names; After, Skip, Limit and Reverse are ignored. Where an index serves the filter and the
+// store can count, it reads none of them.
+//
+// Errors: those of [Service.List].
+func (s *Service) Count(ctx context.Context, req ListRequest) (int64, error) {
+	req.After, req.Skip, req.Limit = "", 0, 0
+	if err := s.checkList(req); err != nil {
+		return 0, err
+	}
+	if counter, ok := s.store.(Counter); ok && s.served(req) {
+		return counter.Count(ctx, Query{Tenant: s.tenant, Term: s.term(req)})
+	}
+	var n int64
+	req.Limit = MaxPage
+	for _, err := range s.All(ctx, req) {
+		if err != nil {
+			return 0, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// term picks the index term that serves a list best: the narrowest that req or the actor's own rows allow.
+func (s *Service) term(req ListRequest) string {
+	req = s.narrow(req)
+	switch {
+	case req.Extension != "" && req.Account != "":
+		return pairTerm(termPair, req.Extension, req.Account)
+	case req.Connection != "":
+		return termConnection + req.Connection
+	case req.Account != "":
+		return termAccount + req.Account
+	case req.Extension != "":
+		return termExtension + req.Extension
+	case req.Owner != "":
+		return termOwner + req.Owner
+	case req.phase() != "":
+		return termPhase + string(req.phase())
+	default:
+		return termAll
+	}
+}
+
+// narrow adds the filter that the actor's kind implies where it asked for none. It is for speed: the policy decides on each row.
+func (s *Service) narrow(req ListRequest) ListRequest {
+	switch s.actor.Kind {
+	case ExtensionActor:
+		req.Extension = cmp.Or(req.Extension, s.actor.ID)
+	case Vendor:
+		req.Owner = cmp.Or(req.Owner, s.actor.ID)
+	case Customer:
+		req.Account = cmp.Or(req.Account, s.actor.ID)
+	}
+	return req
+}
+
+// phase returns the one phase that all wanted states are in, "" if there is none.
+func (req ListRequest) phase() Phase {
+	if len(req.Status) == 0 {
+		return ""
+	}
+	p := req.Status[0].phase()
+	for _, st := range req.Status[1:] {
+		if st.phase() != p {
+			return ""
+		}
+	}
+	return p
+}
+
+// served reports whether the index term alone says which rows req names.
+func (s *Service) served(req ListRequest) bool {
+	if s.actor.Kind != Host && s.actor.Kind != Platform {
+		return false
+	}
+	filters := 0
+	for _, f := range []string{req.Extension + req.Account, req.Owner, req.Connection, string(req.phase())} {
+		if f != "" {
+			filters++
+		}
+	}
+	whole := len(req.Status) == 0 || req.phase() == PhaseInstalled || req.phase() == PhaseUninstalled ||
+		slices.Contains(req.Status, StatusInvited) && slices.Contains(req.Status, StatusExpired)
+	return filters <= 1 && whole
+}
+
+// matches reports whether a row is one that req names.
+func (req ListRequest) matches(i *Installation) bool {
+	var connection string
+	if i.Connection != nil {
+		connection = i.Connection.ID
+	}
+	if i.Err != nil {
+		connection = req.Connection // the index put it there; more is not known
+	}
+	is := func(want, have string) bool { return want == "" || want == have }
+	return is(req.Extension, i.Extension.ID) && is(req.Account, i.Account.ID) && is(req.Owner, i.Extension.Owner) &&
+		is(req.Connection, connection) && (len(req.Status) == 0 || slices.Contains(req.Status, i.Status))
+}
+
+// Events returns entries of the change log of the tenant, oldest first, after the given cursor ("" = from the oldest kept). It is for
+// the host.
+//
+// Errors: [ErrForbidden], [ErrUnsupported] if the store cannot read its log, [ErrTrimmed] if entries after the cursor are gone, those
+// of the store.
+func (s *Service) Events(ctx context.Context, after string, limit int) (EventPage, error) {
+	if !s.can(ActionMaintain, nil) {
+		return EventPage{}, ErrForbidden
+	}
+	var l validate.List
+	l.Range("limit", int64(limit), 0, MaxPage)
+	if err := l.Err(); err != nil {
+		return EventPage{}, err
+	}
+	reader, ok := s.store.(EventReader)
+	if !ok {
+		return EventPage{}, ErrUnsupported
+	}
+	return reader.Events(ctx, EventQuery{Tenant: s.tenant, After: after, Limit: cmp.Or(limit, defaultPage)})
+}

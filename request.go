@@ -1,0 +1,220 @@
+package installation
+
+import (
+	"time"
+
+	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/masked"
+)
+
+// Guard says under which conditions a write is meant. The zero Guard is none: the service then reads again and applies the
+// request again whenever another writer came between, until the context ends.
+type Guard struct {
+	Absent  bool // refuse with [ErrExists] if there is one, whatever its state
+	Present bool // refuse with [ErrNotFound] if there is none
+
+	// Revision must be the stored one, else [ErrConflict]. 0 = any.
+	Revision int64
+	// Generation must be the stored one: an older one is refused with [ErrStale], a newer one with [ErrConflict]. 0 = any.
+	Generation int64
+	// InstalledBefore refuses with [ErrStale] what was installed at this time or later. Give the time of an event that was
+	// delivered late: it then cannot hurt an installation made since.
+	InstalledBefore time.Time
+
+	// IdempotencyKey makes the request safe to send again: the same actor with the same key and request gets the first answer,
+	// marked Replayed; with another request [ErrIdempotencyMismatch]. At most 256 bytes; kept for Options.IdempotencyTTL.
+	IdempotencyKey string
+}
+
+// Parts are what a write may give. What is left out stays as it is.
+type Parts struct {
+	Name          Optional[string]
+	Extension     Optional[Extension] // needed to create; cannot be removed, its ID cannot change. The service believes Owner: take it from your own catalogue
+	Account       Optional[Account]   // needed to install
+	Health        Optional[Health]
+	Consent       Optional[Consent]
+	Configuration Optional[Configuration]
+	Connection    Optional[Connection]
+	BillingPlan   Optional[BillingPlan]
+	Notification  Optional[Notification]
+	Extra         Optional[Document]
+}
+
+// UpsertRequest is the request of [Service.Upsert].
+type UpsertRequest struct {
+	Guard
+	ID string // "" = the service mints one
+	Parts
+}
+
+// PatchRequest is the request of [Service.Patch].
+type PatchRequest struct {
+	Guard
+	ID string
+	Parts
+	Operations []Operation // on the configuration, after Parts, in this order
+}
+
+// Operation changes one place of a configuration, or holds it against a value. Make one with [Set], [SetSecret], [Unset] or [Test].
+type Operation struct {
+	kind    masked.OpKind
+	pointer string // RFC 6901
+	value   Document
+	secret  crypto.Secret
+}
+
+// Set puts a JSON value at a pointer, in place of what is there. What it is to stand in must be there; "-" appends to an array.
+func Set(pointer string, value Document) Operation {
+	return Operation{kind: masked.Set, pointer: pointer, value: value}
+}
+
+// SetSecret puts a string at a pointer, sealed whatever its name. It is the one way to store a literal "***".
+func SetSecret(pointer string, value crypto.Secret) Operation {
+	return Operation{kind: masked.SetSecret, pointer: pointer, secret: value}
+}
+
+// Unset removes what is at a pointer.
+func Unset(pointer string) Operation { return Operation{kind: masked.Remove, pointer: pointer} }
+
+// Test refuses the whole write with [ErrInvalid] unless a JSON value stands at a pointer. At, above and below a secret it always refuses,
+// as the answer would confirm a guess.
+func Test(pointer string, value Document) Operation {
+	return Operation{kind: masked.Test, pointer: pointer, value: value}
+}
+
+// content returns the operation for the request's fingerprint.
+func (o Operation) content() any {
+	return struct {
+		Kind, Pointer string
+		Value         Document
+		Secret        crypto.Secret
+	}{string(o.kind), o.pointer, o.value, o.secret}
+}
+
+// edits are operations in the form that package masked applies.
+func edits(ops []Operation) ([]masked.Op, error) {
+	out := make([]masked.Op, len(ops))
+	for i, o := range ops {
+		out[i] = masked.Op{Kind: o.kind, Pointer: o.pointer}
+		var err error
+		switch {
+		case o.kind == masked.SetSecret:
+			text := jsonString(o.secret)
+			out[i].Value, err = masked.Parse("configuration"+o.pointer, text)
+			clear(text)
+		case o.kind != masked.Remove:
+			out[i].Value, err = masked.Parse("configuration"+o.pointer, o.value.content())
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// InviteRequest is the request of [Service.Invite].
+type InviteRequest struct {
+	Guard
+	ID string // "" = the service mints one
+	Parts
+	Message    string
+	ExternalID string
+	Recipient  string // who alone may accept; "" = whoever has the code
+	Validity   Period // "" = DefaultValidity
+}
+
+// ResendRequest is the request of [Service.Resend]. The validity counts from now.
+type ResendRequest struct {
+	Guard
+	ID       string
+	Validity Period // "" = as it was
+}
+
+// AcceptRequest is the request of [Service.Accept].
+type AcceptRequest struct {
+	Guard
+	ID        string
+	Code      crypto.Secret
+	Account   Account // that accepts; verified by the host
+	Consent   Optional[Consent]
+	Recipient string // verified address or account of who accepts; compared if the invitation names one
+}
+
+// ExpireRequest is the request of [Service.Expire].
+type ExpireRequest struct {
+	Guard
+	ID string
+}
+
+// UninstallRequest is the request of [Service.Uninstall].
+type UninstallRequest struct {
+	Guard
+	ID     string
+	Final  bool   // secrets go at once rather than after the grace period
+	Reason string // for the event
+}
+
+// DeleteRequest is the request of [Service.Delete].
+type DeleteRequest struct {
+	Guard
+	ID string
+}
+
+// RevealRequest is the request of [Service.Reveal].
+type RevealRequest struct {
+	ID     string
+	Refs   []Ref  // which secrets, 1 to MaxReveal; see Installation.Sealed
+	Reason string // for the event; required
+}
+
+// Revealed is one answer of [Service.Reveal].
+type Revealed struct {
+	Ref   Ref
+	Value crypto.Secret // the string itself if the stored JSON is a string, else its JSON text
+	Err   error         // ErrNotFound if no secret is stored there, ErrSealed if it does not open
+}
+
+// ListRequest says which installations to list. Filters that are given must all hold.
+type ListRequest struct {
+	Extension  string
+	Account    string
+	Owner      string   // of the extension
+	Connection string   // id
+	Status     []Status // any of these
+
+	After   string // Next of the page before; "" = from the start
+	Skip    int    // rows to pass over first, at most MaxSkip
+	Limit   int    // 0 = 100, at most MaxPage
+	Reverse bool   // newest first
+}
+
+// List is one page of installations in the order of their creation. It may be shorter than asked for while Next is set.
+type List struct {
+	Installations []*Installation
+	Next          string // for ListRequest.After; "" = that was all
+}
+
+// Result is what a write led to: the installation as the actor may see it, masked.
+type Result struct {
+	*Installation
+
+	Created  bool // a new installation, or a new generation of one
+	Changed  bool // false: it was so already, and nothing was written
+	Replayed bool // the answer of an earlier request with the same idempotency key, or of the accepted invitation
+
+	Code      crypto.Secret // Invite and Resend: the invitation code, this once
+	AcceptURL crypto.Secret // the same within Options.AcceptURL, if that is set
+}
+
+// SweepRequest is the request of [Service.Sweep].
+type SweepRequest struct {
+	Limit int // changes at most; 0 = all that are due
+}
+
+// SweepReport counts what [Service.Sweep] did.
+type SweepReport struct {
+	Expired int // invitations whose time had run out
+	Purged  int // uninstalled ones whose grace had run out
+	Skipped int // changed by someone else meanwhile
+	Failed  int // could not be moved; see the error
+}

@@ -1,0 +1,54 @@
+package installation_test
+
+import (
+	"testing"
+
+	"github.com/go-installation/installation"
+)
+
+// What was stored plain under an older rule is masked from the first read on, though a read does not write, and sealed by the next write of
+// anything.
+func TestANewRuleMasksAtOnceAndSealsOnWrite(t *testing.T) {
+	w := newWorld(t)
+	_, err := w.host.WithOldRule().Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: installation.Parts{
+		Extension: installation.Value(installation.Extension{ID: "E"}), Account: installation.Value(installation.Account{ID: "A"}),
+		Configuration: installation.Value(installation.Configuration{Document: installation.JSON(`{"api_secret":"s3cr3t","n":1}`)}),
+		Connection:    installation.Value(installation.Connection{Metadata: installation.JSON(`{"token":"t0ken"}`)}),
+		Extra:         installation.Value(installation.JSON(`{"signature":"s1gn"}`)),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(when string, i *installation.Installation, sealed int) {
+		t.Helper()
+		if c, m, e := i.Configuration.Document.String(), i.Connection.Metadata.String(), i.Extra.String(); c != `{"api_secret":"***","n":1}` || m != `{"token":"***"}` || e != `{"signature":"***"}` {
+			t.Errorf("%s: %s %s %s", when, c, m, e)
+		}
+		if len(i.Sealed) != sealed {
+			t.Errorf("%s: %d secrets are sealed, want %d", when, len(i.Sealed), sealed)
+		}
+	}
+	i, err := w.host.Get(t.Context(), "i")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("read", i, 0)
+	echo, err := w.host.Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: installation.Parts{Configuration: installation.Value(*i.Configuration)}})
+	if err != nil || echo.Changed {
+		t.Fatalf("echo: %+v, %v", echo, err)
+	}
+	res, err := w.host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: installation.Parts{Name: installation.Value("n")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("written", res.Installation, 3)
+	answers, err := w.host.Reveal(t.Context(), installation.RevealRequest{ID: "i", Reason: "r", Refs: res.Sealed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range []string{"s3cr3t", "t0ken", "s1gn"} {
+		if got := answers[n].Value.RevealString(); got != want {
+			t.Errorf("%s is %q, want %q", answers[n].Ref, got, want)
+		}
+	}
+}

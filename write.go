@@ -1,0 +1,261 @@
+package installation
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/validate"
+)
+
+// mutation is one logical write: what it may be done to, and how it changes the state.
+type mutation struct {
+	method  string // name, part of the request's fingerprint
+	request any    // part of the request's fingerprint
+	guard   Guard
+	id      string
+	minted  bool // the id was made for this request: nothing can be stored there
+
+	// check refuses a request that no state could make good.
+	check func(l *validate.List)
+	// actions that the policy must allow on what is stored and on the result.
+	actions []Action
+	// keyless says that the host and the platform may do this to a record that cannot be opened.
+	keyless bool
+	// outsider says that the actor need not see the row: apply answers for who may do it, and for the guard, which would tell an
+	// outsider what is there.
+	outsider bool
+
+	// apply changes the state. A nil step means that it is so already.
+	apply func(ctx context.Context, st *state, now time.Time) (*step, error)
+}
+
+// step is what a mutation did to the state.
+type step struct {
+	event   EventType
+	changed []string // names of parts and pointers, for the event
+	reason  string   // for the event
+	created bool
+	remove  bool // leave a tombstone
+	plain   bool // only life changed: the sealed parts stay
+	only    bool // the event alone is recorded
+	also    EventType
+	code    crypto.Secret
+}
+
+// mutate carries out m. If another writer came between and the guard names no revision, it reads again and applies m again, until the
+// context ends.
+func (s *Service) mutate(ctx context.Context, m mutation) (*Result, error) {
+	if err := s.checkRequest(m); err != nil {
+		return nil, err
+	}
+	var op [16]byte
+	rand.Read(op[:]) // never fails since Go 1.24
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		res, err := s.try(ctx, m, op)
+		if errors.Is(err, errAgain) {
+			m.minted = false
+			continue
+		}
+		if err == nil || m.guard.IdempotencyKey == "" || !refusal(err) {
+			return res, err
+		}
+		first, lookup := s.outcome(ctx, m)
+		switch {
+		case errors.Is(lookup, ErrNotFound):
+			return nil, err
+		case lookup != nil:
+			return nil, lookup // whether err is the true answer cannot be known
+		}
+		return s.replay(ctx, m, first)
+	}
+}
+
+// errAgain says that the state moved under a try that may be repeated.
+var errAgain = errors.New("installation: changed meanwhile")
+
+// refusal reports whether err is an answer that a request may have got because its first try succeeded.
+func refusal(err error) bool {
+	for _, target := range []error{ErrInvalid, ErrNotFound, ErrExists, ErrConflict, ErrStale, ErrInvitation} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}
+
+// try reads, applies and commits once.
+func (s *Service) try(ctx context.Context, m mutation, op [16]byte) (*Result, error) {
+	now := s.now()
+	st := &state{key: Key{s.tenant, m.id}}
+	if !m.minted {
+		var err error
+		if st, err = s.load(ctx, m.id); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.authorize(st, m, now); err != nil {
+		return nil, err
+	}
+	if !m.outsider {
+		if err := m.guard.holds(st); err != nil {
+			return nil, err
+		}
+	}
+	done, err := m.apply(ctx, st, now)
+	if err != nil {
+		return nil, err
+	}
+	c := Change{Op: op, Now: now, Key: st.key, If: st.revision()}
+	if done != nil {
+		if err := s.fill(&c, st, m, done, now); err != nil {
+			return nil, err
+		}
+	}
+	if m.guard.IdempotencyKey != "" {
+		if c.Idempotency, err = s.newOutcome(m, st, done, c); err != nil {
+			return nil, err
+		}
+	}
+	res := s.result(st, c, done, now)
+	if c.Record == nil && c.Idempotency == nil && c.Events == nil {
+		return res, nil
+	}
+	receipt, err := s.store.Commit(ctx, c)
+	switch {
+	case err == nil && receipt.Outcome != nil:
+		return s.replay(ctx, m, receipt.Outcome)
+	case err == nil, errors.Is(err, ErrNotReplicated):
+		return res, err
+	case errors.Is(err, ErrConflict) && m.guard.Revision == 0:
+		return nil, errAgain
+	default:
+		return nil, err
+	}
+}
+
+// fill completes a change from what a mutation did.
+func (s *Service) fill(c *Change, st *state, m mutation, done *step, now time.Time) (err error) {
+	switch {
+	case done.remove:
+		c.Record = &Record{Key: st.key, Revision: st.revision() + 1, Generation: st.generation(), Deleted: true, Deadline: moment(now.Add(s.opts.TombstoneTTL))}
+	case done.only:
+	case done.plain:
+		c.Record = st.buildPlain()
+	default:
+		if err := s.refresh(st); err != nil {
+			return err
+		}
+		st.touch(s, now)
+		if c.Record, err = s.build(st); err != nil {
+			return err
+		}
+		if !m.outsider && s.allow(st.inst, m.actions...) != nil {
+			return ErrForbidden // what would become of it is not the actor's to have
+		}
+	}
+	about := st.inst
+	if about == nil {
+		about = st.partial(now)
+	}
+	revision, generation := st.revision(), st.generation()
+	if c.Record != nil {
+		revision, generation = c.Record.Revision, c.Record.Generation
+	}
+	c.Events = append(c.Events, Event{
+		Type: done.event, Key: st.key, Revision: revision, Generation: generation, Time: now,
+		Extension: about.Extension.ID, Account: about.Account.ID, Actor: s.actor, Reason: done.reason, Changed: done.changed,
+	})
+	if done.also != "" {
+		e := c.Events[0]
+		e.Type, e.Changed = done.also, nil
+		c.Events = append(c.Events, e)
+	}
+	return nil
+}
+
+// touch records in the audit that something changed.
+func (st *state) touch(s *Service, now time.Time) {
+	entry := s.audit(st, now)
+	if st.inst.Audit.Created == nil {
+		st.inst.Audit.Created = entry
+		return
+	}
+	st.inst.Audit.Updated = entry
+}
+
+// audit is an entry for now, by the actor, for the installation's account.
+func (s *Service) audit(st *state, now time.Time) *AuditEntry {
+	e := &AuditEntry{At: now, Kind: s.actor.Kind, By: s.actor.User}
+	if st.inst != nil {
+		a := st.inst.Account
+		e.Of = Reference{ID: a.ID, Name: a.Name, Icon: a.Icon}
+	}
+	return e
+}
+
+// authorize asks the policy about what is stored. Where nothing is, the result alone decides; see fill.
+func (s *Service) authorize(st *state, m mutation, now time.Time) error {
+	switch {
+	case s.actor.Kind == "":
+		return ErrForbidden
+	case m.outsider || !st.exists():
+		return nil
+	case st.closed == nil:
+		return s.allow(st.inst, m.actions...)
+	case !s.can(ActionSee, st.partial(now)):
+		return ErrNotFound
+	case m.keyless && (s.actor.Kind == Host || s.actor.Kind == Platform):
+		return s.allow(st.partial(now), m.actions...)
+	default:
+		return st.closed
+	}
+}
+
+// holds holds the guard against what is stored.
+func (g Guard) holds(st *state) error {
+	switch {
+	case g.Absent && st.exists():
+		return &ExistsError{Key: st.key, Holder: st.key.ID}
+	case g.Present && !st.exists():
+		return ErrNotFound
+	case g.Generation != 0 && g.Generation < st.generation():
+		return ErrStale
+	case g.Generation > st.generation(), g.Revision != 0 && g.Revision != st.revision():
+		return &ConflictError{Key: st.key, Revision: st.revision()}
+	case g.InstalledBefore.IsZero() || !st.exists():
+		return nil
+	case st.closed != nil:
+		return st.closed // when it was installed cannot be known
+	}
+	if at := st.inst.Audit.Installed; at != nil && !at.At.Before(moment(g.InstalledBefore)) {
+		return ErrStale
+	}
+	return nil
+}
+
+// result is the answer to a write, as the actor may see it.
+func (s *Service) result(st *state, c Change, done *step, now time.Time) *Result {
+	res := &Result{Installation: s.show(st, now)}
+	if done == nil {
+		return res
+	}
+	res.Changed, res.Created = c.Record != nil, done.created
+	if done.remove {
+		res.Installation = removed(st.key, c.Record.Revision, c.Record.Generation)
+	} else if c.Record != nil {
+		res.Installation.Revision = c.Record.Revision
+	}
+	res.Code, res.AcceptURL = done.code, acceptURL(s.accept, done.code)
+	return res
+}
+
+// removed is what is left to say of a deleted installation.
+func removed(key Key, revision, generation int64) *Installation {
+	return &Installation{ID: key.ID, Tenant: key.Tenant, Revision: revision, Generation: generation}
+}
