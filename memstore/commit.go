@@ -1,0 +1,138 @@
+package memstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/go-memdb"
+
+	"github.com/go-installation/installation"
+)
+
+// pruneBatch bounds how many tombstones, and how many outcomes, one commit forgets. A commit adds one of each at most, so
+// any backlog shrinks.
+const pruneBatch = 16
+
+// Commit implements [installation.Store].
+func (s *Store) Commit(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+	var none installation.Receipt
+	if err := ctx.Err(); err != nil {
+		return none, err
+	}
+	w := prepare(c)
+
+	txn := s.db.Txn(true)
+	defer txn.Abort()
+	if err := ctx.Err(); err != nil { // waiting for the writer before us may have taken long
+		return none, err
+	}
+
+	old := first[recordRow](txn, tableRecords, indexID, recordKey(c.Key))
+	if revision, ok := old.replay(c.Op); ok {
+		return installation.Receipt{Revision: revision, Replayed: true}, nil
+	}
+	if used := unexpired(txn, w.outcome, c.Now); used != nil {
+		return installation.Receipt{Outcome: used.copyOut()}, nil
+	}
+	if err := checkRevision(old, c); err != nil {
+		return none, err
+	}
+	if err := checkClaims(txn, w.record); err != nil {
+		return none, err
+	}
+
+	if w.record == nil {
+		w.record = old
+	}
+	// What is past its time goes first: should the tombstone at c.Key be among it, it is replaced below all the same.
+	forgetTombstones(txn, c.Now)
+	forgetOutcomes(txn, c.Now)
+	row := w.record.withOps(old, c)
+	insert(txn, tableRecords, row)
+	if w.outcome != nil {
+		insert(txn, tableOutcomes, w.outcome)
+	}
+	s.appendEvents(txn, w.events)
+	txn.Commit()
+	return installation.Receipt{Revision: row.Revision}, nil
+}
+
+// writes are the rows of a change, made before the writer lock is taken.
+type writes struct {
+	record  *recordRow // nil leaves the record
+	outcome *outcomeRow
+	events  []*eventRow
+}
+
+func prepare(c installation.Change) writes {
+	var w writes
+	if c.Record != nil {
+		w.record = newRecordRow(c)
+	}
+	if c.Idempotency != nil {
+		w.outcome = newOutcomeRow(c.Key.Tenant, *c.Idempotency)
+	}
+	for _, e := range c.Events {
+		w.events = append(w.events, newEventRow(e))
+	}
+	return w
+}
+
+// unexpired returns the outcome that stands in the way of recording wanted, which may be nil.
+func unexpired(txn *memdb.Txn, wanted *outcomeRow, now time.Time) *outcomeRow {
+	if wanted == nil {
+		return nil
+	}
+	used := first[outcomeRow](txn, tableOutcomes, indexID, outcomeKey(wanted.tenant, wanted.Digest))
+	if used == nil || !now.Before(used.Until) {
+		return nil
+	}
+	return used
+}
+
+// checkRevision refuses c if it does not build on old, which may be nil. A change without a record builds on something.
+func checkRevision(old *recordRow, c installation.Change) error {
+	var revision int64
+	if old != nil {
+		revision = old.Revision
+	}
+	if revision != c.If || (old == nil && c.Record == nil) {
+		return &installation.ConflictError{Key: c.Key, Revision: revision}
+	}
+	return nil
+}
+
+// checkClaims refuses row, which may be nil, if another record holds one of its claims.
+func checkClaims(txn *memdb.Txn, row *recordRow) error {
+	if row == nil {
+		return nil
+	}
+	for _, k := range row.claims {
+		holder := first[recordRow](txn, tableRecords, indexClaims, k)
+		if holder != nil && holder.Key != row.Key {
+			return &installation.ExistsError{Key: row.Key, Holder: holder.Key.ID}
+		}
+	}
+	return nil
+}
+
+func forgetTombstones(txn *memdb.Txn, now time.Time) {
+	n := 0
+	for _, row := range until(key{scopeForget}, now).rows(txn) {
+		if n++; n > pruneBatch {
+			return
+		}
+		remove(txn, tableRecords, row)
+	}
+}
+
+func forgetOutcomes(txn *memdb.Txn, now time.Time) {
+	it := must(txn.Get(tableOutcomes, indexUntil))
+	for range pruneBatch {
+		row, ok := it.Next().(*outcomeRow)
+		if !ok || now.Before(row.Until) {
+			return
+		}
+		remove(txn, tableOutcomes, row)
+	}
+}

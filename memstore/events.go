@@ -1,0 +1,98 @@
+package memstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/hashicorp/go-memdb"
+
+	"github.com/go-installation/installation"
+)
+
+// Events implements [installation.EventReader]. Across tenants the order is that of the commits. A cursor from before a
+// restart of the program, ahead of the log, is answered with [installation.ErrTrimmed] too.
+func (s *Store) Events(ctx context.Context, q installation.EventQuery) (installation.EventPage, error) {
+	var page installation.EventPage
+	if err := ctx.Err(); err != nil {
+		return page, err
+	}
+	if q.Limit < 1 || q.Limit > installation.MaxPage {
+		return page, fmt.Errorf("events: %w: limit out of range", installation.ErrInvalid)
+	}
+	txn := s.db.Txn(false)
+	after, err := position(txn, q)
+	if err != nil {
+		return page, err
+	}
+	index, from := indexTenant, tenantEventKey(q.Tenant, after+1)
+	if q.AllTenants {
+		index, from = indexID, eventKey(after+1)
+	}
+	page.Next = q.After
+	it := must(txn.LowerBound(tableEvents, index, from))
+	for len(page.Events) < q.Limit {
+		row, ok := it.Next().(*eventRow)
+		if !ok || (!q.AllTenants && row.Key.Tenant != q.Tenant) {
+			break
+		}
+		e := row.copyOut()
+		page.Events = append(page.Events, e)
+		page.Next = e.ID
+	}
+	return page, nil
+}
+
+// position returns the sequence of the event that the cursor of q names, 0 for the beginning, and refuses a cursor behind
+// which something is missing.
+func position(txn *memdb.Txn, q installation.EventQuery) (uint64, error) {
+	if q.After == "" {
+		return 0, nil
+	}
+	after, err := strconv.ParseUint(q.After, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("events: %w: not a cursor", installation.ErrInvalid)
+	}
+	gone := uint64(0)
+	if q.AllTenants {
+		if oldest, ok := must(txn.First(tableEvents, indexID)).(*eventRow); ok {
+			gone = oldest.seq - 1
+		}
+	} else if loss := first[lossRow](txn, tableLosses, indexID, lossKey(q.Tenant)); loss != nil {
+		gone = loss.seq
+	}
+	if after < gone || after > newest(txn) {
+		return 0, fmt.Errorf("events: %w", installation.ErrTrimmed)
+	}
+	return after, nil
+}
+
+// newest returns the sequence of the last event, 0 if there was none.
+func newest(txn *memdb.Txn) uint64 {
+	if row, ok := must(txn.Last(tableEvents, indexID)).(*eventRow); ok {
+		return row.seq
+	}
+	return 0
+}
+
+// appendEvents discards as many of the oldest events as the new ones push out, and appends those.
+func (s *Store) appendEvents(txn *memdb.Txn, events []*eventRow) {
+	if len(events) == 0 {
+		return
+	}
+	seq := newest(txn)
+	for _, e := range events {
+		seq++
+		e.seq = seq
+		insert(txn, tableEvents, e)
+	}
+	it := must(txn.Get(tableEvents, indexID))
+	for {
+		row := it.Next().(*eventRow)
+		if row.seq+s.maxEvents > seq {
+			return
+		}
+		remove(txn, tableEvents, row)
+		insert(txn, tableLosses, &lossRow{tenant: row.Key.Tenant, seq: row.seq})
+	}
+}

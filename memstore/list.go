@@ -1,0 +1,150 @@
+package memstore
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/hashicorp/go-memdb"
+
+	"github.com/go-installation/installation"
+)
+
+// ctxEvery is after how many rows a long walk looks at its context.
+const ctxEvery = 1024
+
+// List implements [installation.Store].
+func (s *Store) List(ctx context.Context, q installation.Query) (installation.Page, error) {
+	var page installation.Page
+	if err := ctx.Err(); err != nil {
+		return page, err
+	}
+	if q.Limit < 1 || q.Limit > installation.MaxPage || q.Skip < 0 || q.Skip > installation.MaxSkip {
+		return page, fmt.Errorf("list: %w: limit or skip out of range", installation.ErrInvalid)
+	}
+	sp, err := spanOf(q)
+	if err != nil {
+		return page, err
+	}
+	skip, last := q.Skip, key(nil)
+	for k, row := range sp.rows(s.db.Txn(false)) {
+		if skip > 0 {
+			skip--
+			continue
+		}
+		if len(page.Records) == q.Limit {
+			page.Next = cursor(last[len(sp.prefix):])
+			break
+		}
+		page.Records = append(page.Records, row.copyOut())
+		last = k
+	}
+	return page, nil
+}
+
+// Count implements [installation.Counter]. It walks the index and copies nothing.
+func (s *Store) Count(ctx context.Context, q installation.Query) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	q.After, q.Reverse = "", false
+	sp, err := spanOf(q)
+	if err != nil {
+		return 0, err
+	}
+	var n int64
+	for range sp.rows(s.db.Txn(false)) {
+		if n++; n%ctxEvery == 0 && ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+	}
+	return n, nil
+}
+
+// span is a stretch of the lists index: the keys that start with prefix and lie between lo and hi, neither included. As
+// each of them starts with prefix, no cursor can lead out of the list that was asked for.
+type span struct {
+	prefix, lo, hi key
+	reverse        bool
+}
+
+// spanOf returns the stretch that q names.
+func spanOf(q installation.Query) (span, error) {
+	var sp span
+	switch {
+	case (q.Term == "") == q.DueBefore.IsZero():
+		return span{}, fmt.Errorf("list: %w: want a term or a time", installation.ErrInvalid)
+	case q.AllTenants && q.Term != "" && !installation.GlobalTerm(q.Term):
+		return span{}, fmt.Errorf("list: %w: the term is not a global one", installation.ErrInvalid)
+	case q.AllTenants && q.Term != "":
+		sp = all(key{scopeGlobal}.string(q.Term))
+	case q.AllTenants:
+		sp = until(key{scopeAnyDue}, q.DueBefore)
+	case q.Term != "":
+		sp = all(key{scopeTerm}.string(q.Tenant).string(q.Term))
+	default:
+		sp = until(key{scopeDue}.string(q.Tenant), q.DueBefore)
+	}
+	sp.reverse = q.Reverse && q.Term != ""
+	if q.After == "" {
+		return sp, nil
+	}
+	position, err := base64.RawURLEncoding.Strict().DecodeString(q.After)
+	if err != nil {
+		return span{}, fmt.Errorf("list: %w: not a cursor", installation.ErrInvalid)
+	}
+	after := bytes.Join([][]byte{sp.prefix, position}, nil)
+	if sp.reverse {
+		sp.hi = after
+	} else {
+		sp.lo = after
+	}
+	return sp, nil
+}
+
+// all is every key that starts with prefix, which ends in a string.
+func all(prefix key) span { return span{prefix: prefix, lo: prefix, hi: prefix.end()} }
+
+// until is every key that starts with prefix and a time that is not after t.
+func until(prefix key, t time.Time) span {
+	return span{prefix: prefix, lo: prefix, hi: prefix.endOfTime(t)}
+}
+
+// cursor is the text form of a position in a list: what follows the prefix in the key there.
+func cursor(position []byte) string { return base64.RawURLEncoding.EncodeToString(position) }
+
+// rows yields the stretch in order, each row with its key.
+//
+// go-memdb gives rows without the keys they were found under, and the same row stands in several lists. So the stretch is
+// narrowed with each step: a row that was found beyond its end is in none of what is left, even if it is in this list.
+func (sp span) rows(txn *memdb.Txn) iter.Seq2[key, *recordRow] {
+	return func(yield func(key, *recordRow) bool) {
+		lo, hi := sp.lo, sp.hi
+		seek, from := txn.LowerBound, lo
+		if sp.reverse {
+			seek, from = txn.ReverseLowerBound, hi
+		}
+		it := must(seek(tableRecords, indexLists, from))
+		for {
+			row, ok := it.Next().(*recordRow)
+			if !ok {
+				return
+			}
+			k := row.listed(sp.prefix)
+			if bytes.Equal(k, from) {
+				continue // the member that the cursor names
+			}
+			if k == nil || bytes.Compare(k, lo) <= 0 || bytes.Compare(k, hi) >= 0 || !yield(k, row) {
+				return
+			}
+			if sp.reverse {
+				hi = k
+			} else {
+				lo = k
+			}
+		}
+	}
+}

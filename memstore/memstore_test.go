@@ -1,0 +1,13 @@
+package memstore_test
+
+import (
+	"testing"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/memstore"
+	"github.com/go-installation/installation/storetest"
+)
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(*testing.T) installation.Store { return memstore.New() })
+}

@@ -1,0 +1,65 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/go-installation/installation"
+)
+
+var contextCases = []testCase{
+	{
+		name: "context/refused",
+		rule: "A context that is already cancelled or expired is refused with its error before anything is read or written.",
+		run: func(t tester, s installation.Store) {
+			stored := commit(t, s, create(at("stored")))
+
+			cancelled, cancel := context.WithCancel(t.Context())
+			cancel()
+			expired, release := context.WithDeadline(t.Context(), time.Unix(0, 0))
+			defer release()
+
+			for _, ctx := range []context.Context{cancelled, expired} {
+				for name, call := range calls(s, stored) {
+					if err := call(ctx); !errors.Is(err, ctx.Err()) {
+						t.Errorf("%s: error %v, want %v", name, err, ctx.Err())
+					}
+				}
+			}
+			absent(t, s, at("new"))
+			if got := get(t, s, stored.Key); got.Revision != stored.Revision {
+				t.Errorf("revision %d, want %d as before the refusal", got.Revision, stored.Revision)
+			}
+		},
+	},
+}
+
+// calls returns one good call of every method that s has.
+func calls(s installation.Store, stored *installation.Record) map[string]func(context.Context) error {
+	q := installation.Query{Tenant: stored.Key.Tenant, Term: all, Limit: 1}
+	m := map[string]func(context.Context) error{
+		"Get":           func(ctx context.Context) error { _, err := s.Get(ctx, stored.Key); return err },
+		"Get, nothing":  func(ctx context.Context) error { _, err := s.Get(ctx, at("new")); return err },
+		"Commit":        func(ctx context.Context) error { _, err := s.Commit(ctx, create(at("new"))); return err },
+		"Commit, again": func(ctx context.Context) error { _, err := s.Commit(ctx, update(stored)); return err },
+		"List":          func(ctx context.Context) error { _, err := s.List(ctx, q); return err },
+		"Outcome": func(ctx context.Context) error {
+			_, err := s.Outcome(ctx, stored.Key.Tenant, digest("none"))
+			return err
+		},
+	}
+	if r, ok := s.(installation.EventReader); ok {
+		m["Events"] = func(ctx context.Context) error {
+			_, err := r.Events(ctx, installation.EventQuery{Tenant: stored.Key.Tenant, Limit: 1})
+			return err
+		}
+	}
+	if c, ok := s.(installation.Counter); ok {
+		m["Count"] = func(ctx context.Context) error { _, err := c.Count(ctx, q); return err }
+	}
+	if h, ok := s.(installation.HealthChecker); ok {
+		m["Health"] = func(ctx context.Context) error { _, err := h.Health(ctx); return err }
+	}
+	return m
+}

@@ -1,0 +1,81 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/go-installation/installation"
+)
+
+var countCases = []testCase{
+	{
+		name: "count/terms",
+		rule: "Count returns how many records q names",
+		run: withCount(func(t tester, s installation.Store, c installation.Counter) {
+			counts(t, c, installation.Query{Tenant: "tenant", Term: all}, 0)
+			ids := seven(t, s)
+			counts(t, c, installation.Query{Tenant: "tenant", Term: all}, int64(len(ids)))
+			counts(t, c, installation.Query{Tenant: "tenant", Term: "of a"}, 1)
+			counts(t, c, installation.Query{Tenant: "tenant", Term: "none"}, 0)
+			counts(t, c, installation.Query{Tenant: "other", Term: all}, 0)
+		}),
+	},
+	{
+		name: "count/tombstone",
+		rule: "Tombstones are in no list.",
+		run: withCount(func(t tester, s installation.Store, c installation.Counter) {
+			commit(t, s, create(at("a")), remove(commit(t, s, create(at("b")))))
+			counts(t, c, installation.Query{Tenant: "tenant", Term: all}, 1)
+		}),
+	},
+	{
+		name: "count/due",
+		rule: "Count returns how many records q names",
+		run: withCount(func(t tester, s installation.Store, c installation.Counter) {
+			commit(t, s, dueAt("a", now), dueAt("b", now.Add(time.Hour)), dueAt("never", time.Time{}))
+			counts(t, c, installation.Query{Tenant: "tenant", DueBefore: now.Add(time.Minute)}, 1)
+			counts(t, c, installation.Query{Tenant: "tenant", DueBefore: later}, 2)
+		}),
+	},
+	{
+		name: "count/all-tenants",
+		rule: "Count returns how many records q names",
+		run: withCount(func(t tester, s installation.Store, c installation.Counter) {
+			everywhere(t, s)
+			counts(t, c, installation.Query{AllTenants: true, Term: "@all"}, 4)
+			counts(t, c, installation.Query{AllTenants: true, DueBefore: later}, 4)
+			counts(t, c, installation.Query{Tenant: "", Term: all}, 1)
+		}),
+	},
+	{
+		name: "count/ignored",
+		rule: "After, Skip, Limit and Reverse are ignored",
+		run: withCount(func(t tester, s installation.Store, c installation.Counter) {
+			q := installation.Query{Tenant: "tenant", Term: all, Limit: 2}
+			want := int64(len(seven(t, s)))
+			firstPage(t, s, &q)
+			q.Skip = 1
+			counts(t, c, q, want)
+			q.Reverse = true
+			counts(t, c, q, want)
+		}),
+	},
+}
+
+// withCount skips what is for stores that can count where the store is none of them.
+func withCount(run func(t tester, s installation.Store, c installation.Counter)) func(tester, installation.Store) {
+	return func(t tester, s installation.Store) {
+		c, ok := s.(installation.Counter)
+		if !ok {
+			t.Skipf("the store is no installation.Counter")
+			return
+		}
+		run(t, s, c)
+	}
+}
+
+func counts(t tester, c installation.Counter, q installation.Query, want int64) {
+	t.Helper()
+	if got, err := c.Count(t.Context(), q); err != nil || got != want {
+		t.Errorf("count %+v: got %d, error %v, want %d", q, got, err, want)
+	}
+}

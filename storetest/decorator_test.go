@@ -1,0 +1,289 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/memstore"
+)
+
+// A flaw breaks a rule of the contract.
+type flaw struct {
+	name      string
+	inflict   func(d *decorator)
+	fails     []string // the cases that must notice, in the order of the suite
+	sometimes []string // cases that may notice, as goroutines are scheduled
+}
+
+// decorator is a sound store whose methods can be replaced.
+type decorator struct {
+	*memstore.Store
+	onGet     func(context.Context, installation.Key) (*installation.Record, error)
+	onCommit  func(context.Context, installation.Change) (installation.Receipt, error)
+	onList    func(context.Context, installation.Query) (installation.Page, error)
+	onOutcome func(context.Context, string, installation.Digest) (*installation.Outcome, error)
+	onEvents  func(context.Context, installation.EventQuery) (installation.EventPage, error)
+	onCount   func(context.Context, installation.Query) (int64, error)
+	onHealth  func(context.Context) ([]installation.Finding, error)
+}
+
+// sound returns a decorator that changes nothing.
+func sound() *decorator {
+	s := memstore.New()
+	return &decorator{
+		Store: s, onGet: s.Get, onCommit: s.Commit, onList: s.List, onOutcome: s.Outcome,
+		onEvents: s.Events, onCount: s.Count, onHealth: s.Health,
+	}
+}
+
+func (d *decorator) Get(ctx context.Context, key installation.Key) (*installation.Record, error) {
+	return d.onGet(ctx, key)
+}
+
+func (d *decorator) Commit(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+	return d.onCommit(ctx, c)
+}
+
+func (d *decorator) List(ctx context.Context, q installation.Query) (installation.Page, error) {
+	return d.onList(ctx, q)
+}
+
+func (d *decorator) Outcome(ctx context.Context, tenant string, digest installation.Digest) (*installation.Outcome, error) {
+	return d.onOutcome(ctx, tenant, digest)
+}
+
+func (d *decorator) Events(ctx context.Context, q installation.EventQuery) (installation.EventPage, error) {
+	return d.onEvents(ctx, q)
+}
+
+func (d *decorator) Count(ctx context.Context, q installation.Query) (int64, error) {
+	return d.onCount(ctx, q)
+}
+
+func (d *decorator) Health(ctx context.Context) ([]installation.Finding, error) {
+	return d.onHealth(ctx)
+}
+
+// alterChange has f change what is committed. It gets a copy, and the record as it is stored, nil if nothing is.
+func (d *decorator) alterChange(f func(c *installation.Change, stored *installation.Record)) {
+	commit := d.onCommit
+	d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+		c = cloneChange(c)
+		f(&c, d.stored(c.Key))
+		return commit(ctx, c)
+	}
+}
+
+// alterReceipt has f change the answer to a commit.
+func (d *decorator) alterReceipt(f func(c installation.Change, r *installation.Receipt, err error) error) {
+	commit := d.onCommit
+	d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+		r, err := commit(ctx, c)
+		err = f(c, &r, err)
+		return r, err
+	}
+}
+
+// alterRecords has f change what Get and List return.
+func (d *decorator) alterRecords(f func(r *installation.Record)) {
+	d.alterGet(f)
+	list := d.onList
+	d.onList = func(ctx context.Context, q installation.Query) (installation.Page, error) {
+		page, err := list(ctx, q)
+		for _, r := range page.Records {
+			f(r)
+		}
+		return page, err
+	}
+}
+
+func (d *decorator) alterGet(f func(r *installation.Record)) {
+	get := d.onGet
+	d.onGet = func(ctx context.Context, key installation.Key) (*installation.Record, error) {
+		r, err := get(ctx, key)
+		if err == nil {
+			f(r)
+		}
+		return r, err
+	}
+}
+
+// alterQuery has f change what List and Count are asked.
+func (d *decorator) alterQuery(f func(q *installation.Query)) {
+	list, count := d.onList, d.onCount
+	d.onList = func(ctx context.Context, q installation.Query) (installation.Page, error) {
+		f(&q)
+		return list(ctx, q)
+	}
+	d.onCount = func(ctx context.Context, q installation.Query) (int64, error) {
+		f(&q)
+		return count(ctx, q)
+	}
+}
+
+// alterPage has f change what List returns.
+func (d *decorator) alterPage(f func(q installation.Query, page *installation.Page)) {
+	list := d.onList
+	d.onList = func(ctx context.Context, q installation.Query) (installation.Page, error) {
+		page, err := list(ctx, q)
+		f(q, &page)
+		return page, err
+	}
+}
+
+// alterOutcomes has f change what Outcome and receipts return.
+func (d *decorator) alterOutcomes(f func(o *installation.Outcome)) {
+	outcome := d.onOutcome
+	d.onOutcome = func(ctx context.Context, tenant string, digest installation.Digest) (*installation.Outcome, error) {
+		o, err := outcome(ctx, tenant, digest)
+		if err == nil {
+			f(o)
+		}
+		return o, err
+	}
+	d.alterReceipt(func(_ installation.Change, r *installation.Receipt, err error) error {
+		if r.Outcome != nil {
+			f(r.Outcome)
+		}
+		return err
+	})
+}
+
+// alterEvents has f change what Events returns.
+func (d *decorator) alterEvents(f func(q installation.EventQuery, page *installation.EventPage)) {
+	events := d.onEvents
+	d.onEvents = func(ctx context.Context, q installation.EventQuery) (installation.EventPage, error) {
+		page, err := events(ctx, q)
+		f(q, &page)
+		return page, err
+	}
+}
+
+// pretend has f change what is stored, while readers are shown the index, claims and deadline that were asked for.
+func (d *decorator) pretend(f func(c *installation.Change, stored *installation.Record)) {
+	var shown sync.Map // of Key to Record
+	commit := d.onCommit
+	d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+		altered := cloneChange(c)
+		f(&altered, d.stored(c.Key))
+		receipt, err := commit(ctx, altered)
+		if err == nil && !receipt.Replayed && receipt.Outcome == nil && c.Record != nil {
+			shown.Store(c.Key, *cloneChange(c).Record)
+		}
+		return receipt, err
+	}
+	d.alterRecords(func(r *installation.Record) {
+		if v, ok := shown.Load(r.Key); ok {
+			asked := v.(installation.Record)
+			r.Index, r.Claims, r.Deadline = slices.Clone(asked.Index), slices.Clone(asked.Claims), asked.Deadline
+		}
+	})
+}
+
+// sneak adds records to the end of lists they are not in: those of which also, asked with all versions, says so.
+func (d *decorator) sneak(also func(q installation.Query, versions []installation.Record) bool) {
+	var mu sync.Mutex
+	history := make(map[installation.Key][]installation.Record)
+	d.alterReceipt(func(c installation.Change, r *installation.Receipt, err error) error {
+		if err == nil && !r.Replayed && r.Outcome == nil && c.Record != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			history[c.Key] = append(history[c.Key], *cloneChange(c).Record)
+		}
+		return err
+	})
+	d.alterPage(func(q installation.Query, page *installation.Page) {
+		if page.Next != "" || q.Skip > 0 {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for key, versions := range history {
+			if !named(q, versions[len(versions)-1]) && also(q, versions) {
+				page.Records = append(page.Records, d.stored(key))
+			}
+		}
+	})
+}
+
+// stored returns what is at key, nil if nothing is.
+func (d *decorator) stored(key installation.Key) *installation.Record {
+	r, err := d.Store.Get(context.Background(), key)
+	if err != nil {
+		return nil
+	}
+	return r
+}
+
+// named reports whether q names r.
+func named(q installation.Query, r installation.Record) bool {
+	switch {
+	case r.Deleted || (!q.AllTenants && q.Tenant != r.Key.Tenant):
+		return false
+	case q.Term != "":
+		return installation.GlobalTerm(q.Term) == q.AllTenants && slices.Contains(r.Index, q.Term)
+	default:
+		return !r.Deadline.IsZero() && !r.Deadline.After(q.DueBefore)
+	}
+}
+
+// holder returns the record that is in the way of the claims of c, nil if none is. It knows those that have the term all.
+func (d *decorator) holder(c installation.Change) *installation.Record {
+	if c.Record == nil || len(c.Record.Claims) == 0 {
+		return nil
+	}
+	q := installation.Query{Tenant: c.Key.Tenant, Term: all, Limit: installation.MaxPage}
+	page, _ := d.Store.List(context.Background(), q)
+	for _, r := range page.Records {
+		taken := func(claim string) bool { return slices.Contains(r.Claims, claim) }
+		if r.Key != c.Key && slices.ContainsFunc(c.Record.Claims, taken) {
+			return r
+		}
+	}
+	return nil
+}
+
+// force applies c whatever the stored revision is.
+func (d *decorator) force(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+	for {
+		c.If = 0
+		if r := d.stored(c.Key); r != nil {
+			c.If = r.Revision
+		}
+		receipt, err := d.Store.Commit(ctx, c)
+		if !errors.Is(err, installation.ErrConflict) {
+			return receipt, err
+		}
+	}
+}
+
+// aside commits what is said about key without a change of the record that anyone could notice: on a record of another
+// tenant, made on the spot.
+func (d *decorator) aside(c installation.Change) {
+	made := create(installation.Key{Tenant: c.Key.Tenant, ID: "aside " + string(c.Op[:])})
+	made.Record.Index = nil
+	made.Now, made.Idempotency, made.Events = c.Now, c.Idempotency, c.Events
+	_, _ = d.Store.Commit(context.Background(), made)
+}
+
+func cloneChange(c installation.Change) installation.Change {
+	if c.Record != nil {
+		r := *c.Record
+		r.Index, r.Claims = slices.Clone(r.Index), slices.Clone(r.Claims)
+		c.Record = &r
+	}
+	if c.Idempotency != nil {
+		o := *c.Idempotency
+		o.Data = bytes.Clone(o.Data)
+		c.Idempotency = &o
+	}
+	c.Events = slices.Clone(c.Events)
+	for i := range c.Events {
+		c.Events[i].Changed = slices.Clone(c.Events[i].Changed)
+	}
+	return c
+}

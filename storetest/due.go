@@ -1,0 +1,123 @@
+package storetest
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/go-installation/installation"
+)
+
+var dueCases = []testCase{
+	{
+		name: "due/boundary",
+		rule: "DueBefore lists records whose deadline is set and not after this time",
+		run: func(t tester, s installation.Store) {
+			commit(t, s,
+				dueAt("before", now.Add(-time.Microsecond)),
+				dueAt("then", now),
+				dueAt("after", now.Add(time.Microsecond)),
+				dueAt("never", time.Time{}),
+			)
+			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: now.Add(-time.Second)})
+			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: now}, "before", "then")
+			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: now.Add(time.Hour)}, "before", "then", "after")
+		},
+	},
+	{
+		name: "due/order",
+		rule: "earliest first within what the store walks together",
+		run: func(t tester, s installation.Store) {
+			commit(t, s,
+				dueAt("a", now.Add(-1*time.Hour)),
+				dueAt("b", now.Add(-4*time.Hour)),
+				dueAt("c", now.Add(-2*time.Hour)),
+				dueAt("d", now.Add(-3*time.Hour)),
+			)
+			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later}, "b", "d", "c", "a")
+		},
+	},
+	{
+		name: "due/pages",
+		rule: "a list has ended when Next is empty",
+		run: func(t tester, s installation.Store) {
+			want := everywhere(t, s)
+			for limit := 1; limit <= len(want)+1; limit++ {
+				lists(t, s, installation.Query{Tenant: "b", DueBefore: later, Limit: limit}, "x", "y")
+				got := keys(list(t, s, installation.Query{AllTenants: true, DueBefore: later, Limit: limit}))
+				slices.SortFunc(got, compareKeys)
+				if !slices.Equal(got, want) {
+					t.Errorf("pages of %d: got %v, want %v in any order", limit, got, want)
+				}
+			}
+		},
+	},
+	{
+		name: "due/skip",
+		rule: "Skip passes over this many records first, at most [MaxSkip].",
+		run: func(t tester, s installation.Store) {
+			commit(t, s, dueAt("a", now.Add(-2*time.Hour)), dueAt("b", now.Add(-time.Hour)), dueAt("c", now))
+			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later, Skip: 1}, "b", "c")
+			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later, Skip: 3})
+		},
+	},
+	{
+		name: "due/reverse",
+		rule: "It has no meaning with DueBefore.",
+		run: func(t tester, s installation.Store) {
+			commit(t, s, dueAt("a", now.Add(-time.Hour)), dueAt("b", now))
+			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later, Reverse: true}, "a", "b")
+		},
+	},
+	{
+		name: "due/tombstone",
+		rule: "Tombstones are not among them.",
+		run: func(t tester, s installation.Store) {
+			commit(t, s, remove(commit(t, s, dueAt("a", now))), dueAt("b", now))
+			for _, q := range []installation.Query{{Tenant: "tenant"}, {AllTenants: true}} {
+				q.DueBefore = later
+				lists(t, s, q, "b")
+			}
+		},
+	},
+	{
+		name: "due/swept",
+		rule: `It means "after that member", so records that come or go meanwhile shift nothing.`,
+		run: func(t tester, s installation.Store) {
+			var want, got []string
+			for _, id := range []string{"a", "b", "c", "d", "e"} {
+				want = append(want, id)
+				commit(t, s, dueAt(id, now))
+			}
+			q := installation.Query{Tenant: "tenant", DueBefore: later, Limit: 2}
+			for range 100 { // read a page, settle every record on it, go on
+				page := listPage(t, s, q)
+				for _, r := range page.Records {
+					got = append(got, r.Key.ID)
+					c := update(r)
+					c.Record.Deadline = time.Time{}
+					commit(t, s, c)
+				}
+				if q.After = page.Next; q.After == "" {
+					break
+				}
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				t.Errorf("swept %q, want %q in any order", got, want)
+			}
+			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later})
+		},
+	},
+}
+
+// dueAt returns the change that makes a record with this deadline.
+func dueAt(id string, deadline time.Time) installation.Change {
+	c := create(at(id))
+	c.Record.Deadline = deadline
+	return c
+}
+
+func compareKeys(a, b installation.Key) int {
+	return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.ID, b.ID))
+}

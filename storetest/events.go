@@ -1,0 +1,241 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/go-installation/installation"
+)
+
+var eventCases = []testCase{
+	{
+		name: "events/order",
+		rule: "Events returns events in the order in which they were committed: total within one tenant",
+		run: withEvents(func(t tester, s installation.Store, r installation.EventReader) {
+			want := logSome(t, s)
+			for tenant, events := range want {
+				for limit := 1; limit < 8; limit++ {
+					sameEvents(t, eventsBy(t, r, installation.EventQuery{Tenant: tenant, Limit: limit}), events)
+				}
+			}
+			sameEvents(t, events(t, r, installation.EventQuery{Tenant: "silent"}), nil)
+		}),
+	},
+	{
+		name: "events/all-tenants",
+		rule: "the store's own stable order across tenants",
+		run: withEvents(func(t tester, s installation.Store, r installation.EventReader) {
+			want := logSome(t, s)
+			all := events(t, r, installation.EventQuery{AllTenants: true, Tenant: "ignored"})
+			for limit := 1; limit < 8; limit++ {
+				sameEvents(t, eventsBy(t, r, installation.EventQuery{AllTenants: true, Limit: limit}), all)
+			}
+			apart := make(map[string][]installation.Event)
+			for _, e := range all {
+				apart[e.Key.Tenant] = append(apart[e.Key.Tenant], e)
+			}
+			if len(apart) != len(want) {
+				t.Errorf("events of %d tenants, want %d", len(apart), len(want))
+			}
+			for tenant, events := range want {
+				sameEvents(t, apart[tenant], events)
+			}
+		}),
+	},
+	{
+		name: "events/whole",
+		rule: "Event is one entry of the change log.",
+		run: withEvents(func(t tester, s installation.Store, r installation.EventReader) {
+			c := create(at("a"))
+			c.Events = []installation.Event{{
+				Type:       "a type of the future",
+				Key:        c.Key,
+				Revision:   1<<53 + 1,
+				Generation: 2,
+				Time:       now,
+				Extension:  "extension \xff",
+				Account:    "account",
+				Actor: installation.Actor{
+					Kind:     installation.Customer,
+					ID:       "actor",
+					User:     installation.Reference{ID: "user", Name: "né", Icon: "icon"},
+					ReadOnly: true,
+				},
+				Reason:  "because\nof \"this\"",
+				Changed: []string{"", "/a", "/b~1c"},
+			}}
+			commit(t, s, c)
+			sameEvents(t, events(t, r, installation.EventQuery{Tenant: "tenant"}), c.Events)
+		}),
+	},
+	{
+		name: "events/ids",
+		rule: "given by the store on reading: unique within the store, empty before",
+		run: withEvents(func(t tester, s installation.Store, r installation.EventReader) {
+			logSome(t, s)
+			seen := make(map[string]bool)
+			for _, e := range events(t, r, installation.EventQuery{AllTenants: true}) {
+				if e.ID == "" || seen[e.ID] {
+					t.Errorf("event %q has the id %q, which is empty or not its own", e.Reason, e.ID)
+				}
+				seen[e.ID] = true
+			}
+		}),
+	},
+	{
+		name: "events/end",
+		rule: "Next is never empty once anything was read: at the end of the log it is where to go on later.",
+		run: withEvents(func(t tester, s installation.Store, r installation.EventReader) {
+			want := logSome(t, s)["b"]
+			for _, q := range []installation.EventQuery{{Tenant: "b"}, {AllTenants: true}} {
+				q.After = toEnd(t, r, q)
+				if q.After == "" {
+					t.Fatalf("events %+v: no cursor at the end", q)
+				}
+				c := touch(get(t, s, installation.Key{Tenant: "b", ID: "x"}))
+				c.Events = []installation.Event{event(c, fmt.Sprintf("later, all %t", q.AllTenants))}
+				commit(t, s, c)
+				want = append(want, c.Events...)
+				sameEvents(t, events(t, r, q), c.Events)
+			}
+			sameEvents(t, events(t, r, installation.EventQuery{Tenant: "b"}), want)
+		}),
+	},
+	{
+		name: "events/cursor-repeated",
+		rule: "A page with no events has come to the end, and repeats the cursor it was given.",
+		run: withEvents(func(t tester, s installation.Store, r installation.EventReader) {
+			if last, given := walk(t, r, installation.EventQuery{Tenant: "b", Limit: 10}, ignore); last != "" || given != "" {
+				t.Errorf("empty log: cursor %q, given %q", last, given)
+			}
+			logSome(t, s)
+			if last, given := walk(t, r, installation.EventQuery{Tenant: "b", Limit: 10}, ignore); last != given {
+				t.Errorf("at the end: cursor %q, given %q", last, given)
+			}
+		}),
+	},
+	{
+		name: "events/limit",
+		rule: "1 to [MaxPage]",
+		run: withEvents(func(t tester, s installation.Store, r installation.EventReader) {
+			logSome(t, s)
+			for _, limit := range []int{1, 2, installation.MaxPage} {
+				if n := len(eventPage(t, r, installation.EventQuery{AllTenants: true, Limit: limit}).Events); n > limit {
+					t.Errorf("limit %d: %d events", limit, n)
+				}
+			}
+		}),
+	},
+	{
+		name: "events/after-removal",
+		rule: "keeping them is a duty, reading them is optional",
+		run: withEvents(func(t tester, s installation.Store, r installation.EventReader) {
+			c := create(at("a"))
+			c.Events = []installation.Event{event(c, "made")}
+			buried := remove(commit(t, s, c))
+			buried.Events = []installation.Event{event(buried, "removed")}
+			commit(t, s, buried)
+			sameEvents(t, events(t, r, installation.EventQuery{Tenant: "tenant"}), slices.Concat(c.Events, buried.Events))
+		}),
+	},
+}
+
+// withEvents skips what is for stores that can read their log where the store is none of them.
+func withEvents(run func(t tester, s installation.Store, r installation.EventReader)) func(tester, installation.Store) {
+	return func(t tester, s installation.Store) {
+		r, ok := s.(installation.EventReader)
+		if !ok {
+			t.Skipf("the store is no installation.EventReader")
+			return
+		}
+		run(t, s, r)
+	}
+}
+
+// logSome commits events in three tenants by turns, some of them together, and returns them as they were committed.
+func logSome(t tester, s installation.Store) map[string][]installation.Event {
+	t.Helper()
+	logged := make(map[string][]installation.Event)
+	for i := range 4 {
+		for _, tenant := range []string{"", "a", "b"} {
+			c := create(installation.Key{Tenant: tenant, ID: "x"})
+			if i > 0 {
+				c = update(get(t, s, c.Key))
+			}
+			for j := range i {
+				c.Events = append(c.Events, event(c, fmt.Sprintf("%d.%d", i, j)))
+			}
+			commit(t, s, c)
+			logged[tenant] = append(logged[tenant], c.Events...)
+		}
+	}
+	return logged
+}
+
+// events returns all events that q names.
+func events(t tester, r installation.EventReader, q installation.EventQuery) []installation.Event {
+	t.Helper()
+	q.Limit = 100
+	return eventsBy(t, r, q)
+}
+
+// eventsBy returns all events that q names, in pages of its limit.
+func eventsBy(t tester, r installation.EventReader, q installation.EventQuery) []installation.Event {
+	t.Helper()
+	var all []installation.Event
+	walk(t, r, q, func(e installation.Event) { all = append(all, e) })
+	return all
+}
+
+// toEnd returns the cursor behind all events that q names.
+func toEnd(t tester, r installation.EventReader, q installation.EventQuery) string {
+	t.Helper()
+	q.Limit = 3
+	last, _ := walk(t, r, q, ignore)
+	return last
+}
+
+func ignore(installation.Event) {}
+
+// walk reads to the first page that has no events and returns the cursor it gave, and the one it was given.
+func walk(t tester, r installation.EventReader, q installation.EventQuery, visit func(installation.Event)) (last, given string) {
+	t.Helper()
+	for range 10_000 {
+		page := eventPage(t, r, q)
+		if len(page.Events) == 0 {
+			return page.Next, q.After
+		}
+		for _, e := range page.Events {
+			visit(e)
+		}
+		if page.Next == "" {
+			t.Fatalf("events %+v: %d events and no cursor", q, len(page.Events))
+		}
+		q.After = page.Next
+	}
+	t.Fatalf("events %+v: no end", q)
+	return "", ""
+}
+
+func eventPage(t tester, r installation.EventReader, q installation.EventQuery) installation.EventPage {
+	t.Helper()
+	page, err := r.Events(t.Context(), q)
+	if err != nil {
+		t.Fatalf("events %+v: %v", q, err)
+	}
+	return page
+}
+
+// sameEvents compares all but the ids, which the store gives.
+func sameEvents(t tester, got, want []installation.Event) {
+	t.Helper()
+	if !slices.EqualFunc(got, want, sameEvent) {
+		t.Errorf("events: got %+v, want %+v", got, want)
+	}
+}
+
+func sameEvent(got, want installation.Event) bool {
+	return got.Type == want.Type && got.Key == want.Key && got.Revision == want.Revision && got.Generation == want.Generation &&
+		sameTime(got.Time, want.Time) && got.Extension == want.Extension && got.Account == want.Account &&
+		got.Actor == want.Actor && got.Reason == want.Reason && slices.Equal(got.Changed, want.Changed)
+}

@@ -1,0 +1,196 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/go-installation/installation"
+)
+
+// ownershipFlaws are about contexts, and about who may change what.
+var ownershipFlaws = []flaw{
+	{
+		name: "ignores the context",
+		inflict: func(d *decorator) {
+			get, commit, list, outcome, events, count, health := d.onGet, d.onCommit, d.onList, d.onOutcome, d.onEvents, d.onCount, d.onHealth
+			d.onGet = func(ctx context.Context, key installation.Key) (*installation.Record, error) {
+				return get(context.WithoutCancel(ctx), key)
+			}
+			d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+				return commit(context.WithoutCancel(ctx), c)
+			}
+			d.onList = func(ctx context.Context, q installation.Query) (installation.Page, error) {
+				return list(context.WithoutCancel(ctx), q)
+			}
+			d.onOutcome = func(ctx context.Context, tenant string, digest installation.Digest) (*installation.Outcome, error) {
+				return outcome(context.WithoutCancel(ctx), tenant, digest)
+			}
+			d.onEvents = func(ctx context.Context, q installation.EventQuery) (installation.EventPage, error) {
+				return events(context.WithoutCancel(ctx), q)
+			}
+			d.onCount = func(ctx context.Context, q installation.Query) (int64, error) {
+				return count(context.WithoutCancel(ctx), q)
+			}
+			d.onHealth = func(ctx context.Context) ([]installation.Finding, error) {
+				return health(context.WithoutCancel(ctx))
+			}
+		},
+		fails: []string{"context/refused"},
+	},
+	{
+		name: "looks at the context after writing",
+		inflict: func(d *decorator) {
+			commit := d.onCommit
+			d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+				receipt, err := commit(context.WithoutCancel(ctx), c)
+				return receipt, errors.Join(err, ctx.Err())
+			}
+		},
+		fails: []string{"context/refused"},
+	},
+	{
+		name: "hides the error of the context",
+		inflict: func(d *decorator) {
+			get := d.onGet
+			d.onGet = func(ctx context.Context, key installation.Key) (*installation.Record, error) {
+				if ctx.Err() != nil {
+					return nil, installation.ErrUnavailable
+				}
+				return get(ctx, key)
+			}
+		},
+		fails: []string{"context/refused"},
+	},
+	{
+		name: "keeps the terms of a change",
+		inflict: func(d *decorator) {
+			var kept sync.Map // of Key to slice of the caller
+			d.alterReceipt(func(c installation.Change, r *installation.Receipt, err error) error {
+				if err == nil && !r.Replayed && r.Outcome == nil && c.Record != nil {
+					kept.Store(c.Key, c.Record.Index)
+				}
+				return err
+			})
+			d.alterGet(func(r *installation.Record) {
+				if v, ok := kept.Load(r.Key); ok {
+					copy(r.Index, v.([]string))
+				}
+			})
+		},
+		fails: []string{"ownership/arguments-not-kept"},
+	},
+	{
+		name: "keeps the outcome of a change",
+		inflict: func(d *decorator) {
+			var kept sync.Map // of Digest and time to slice of the caller
+			d.alterReceipt(func(c installation.Change, r *installation.Receipt, err error) error {
+				if err == nil && !r.Replayed && r.Outcome == nil && c.Idempotency != nil {
+					kept.Store([2]any{c.Idempotency.Digest, c.Idempotency.Until}, c.Idempotency.Data)
+				}
+				return err
+			})
+			d.alterOutcomes(func(o *installation.Outcome) {
+				if v, ok := kept.Load([2]any{o.Digest, o.Until}); ok {
+					copy(o.Data, v.([]byte))
+				}
+			})
+		},
+		fails: []string{"ownership/arguments-not-kept"},
+	},
+	{
+		name: "keeps the events of a change",
+		inflict: func(d *decorator) {
+			var mu sync.Mutex
+			kept := make(map[string][]string) // reason to slice of the caller
+			d.alterReceipt(func(c installation.Change, _ *installation.Receipt, err error) error {
+				mu.Lock()
+				defer mu.Unlock()
+				for _, e := range c.Events {
+					kept[e.Reason] = e.Changed
+				}
+				return err
+			})
+			d.alterEvents(func(_ installation.EventQuery, page *installation.EventPage) {
+				mu.Lock()
+				defer mu.Unlock()
+				for i, e := range page.Events {
+					page.Events[i].Changed = append([]string(nil), kept[e.Reason]...)
+				}
+			})
+		},
+		fails: []string{"ownership/arguments-not-kept"},
+	},
+	{
+		name: "writes into the change",
+		inflict: func(d *decorator) {
+			var mu sync.Mutex // several racers commit the same change
+			commit := d.onCommit
+			d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				receipt, err := commit(ctx, c)
+				for i := range c.Events {
+					c.Events[i].ID = "given"
+				}
+				return receipt, err
+			}
+		},
+		fails: []string{"ownership/arguments-unchanged"},
+	},
+	{
+		name: "shares records",
+		inflict: func(d *decorator) {
+			var shared sync.Map // of Key and revision to *Record
+			get := d.onGet
+			d.onGet = func(ctx context.Context, key installation.Key) (*installation.Record, error) {
+				r, err := get(ctx, key)
+				if err != nil {
+					return nil, err
+				}
+				v, _ := shared.LoadOrStore([2]any{key, r.Revision}, r)
+				return v.(*installation.Record), nil
+			}
+		},
+		fails: []string{"ownership/results"},
+	},
+	{
+		name: "shares the terms of listed records",
+		inflict: func(d *decorator) {
+			var shared sync.Map // of Key and revision to []string
+			d.alterPage(func(_ installation.Query, page *installation.Page) {
+				for _, r := range page.Records {
+					v, _ := shared.LoadOrStore([2]any{r.Key, r.Revision}, r.Index)
+					r.Index = v.([]string)
+				}
+			})
+		},
+		fails: []string{"ownership/results"},
+	},
+	{
+		name: "shares outcomes",
+		inflict: func(d *decorator) {
+			var shared sync.Map // of time to []byte
+			d.alterOutcomes(func(o *installation.Outcome) {
+				v, _ := shared.LoadOrStore([2]any{o.Digest, o.Until}, o.Data)
+				if data := v.([]byte); len(data) == len(o.Data) {
+					o.Data = data
+				}
+			})
+		},
+		fails: []string{"ownership/results"},
+	},
+	{
+		name: "shares events",
+		inflict: func(d *decorator) {
+			var shared sync.Map // of id to []string
+			d.alterEvents(func(_ installation.EventQuery, page *installation.EventPage) {
+				for i, e := range page.Events {
+					v, _ := shared.LoadOrStore(e.ID, e.Changed)
+					page.Events[i].Changed = v.([]string)
+				}
+			})
+		},
+		fails: []string{"ownership/results"},
+	},
+}

@@ -1,0 +1,236 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-installation/installation"
+)
+
+// valueFlaws are about strings, times and what Get returns.
+var valueFlaws = []flaw{
+	{
+		name:    "folds the case of ids",
+		inflict: confuse(func(k installation.Key) any { return [2]string{k.Tenant, lower(k.ID)} }),
+		fails:   []string{"strings/letter-case"},
+	},
+	{
+		name:    "folds the case of tenants",
+		inflict: confuse(func(k installation.Key) any { return [2]string{lower(k.Tenant), k.ID} }),
+		fails:   []string{"strings/letter-case"},
+	},
+	{
+		name: "folds the case of terms",
+		inflict: func(d *decorator) {
+			d.pretend(func(c *installation.Change, _ *installation.Record) {
+				if c.Record != nil {
+					for i, term := range c.Record.Index {
+						c.Record.Index[i] = lower(term)
+					}
+				}
+			})
+			d.alterQuery(func(q *installation.Query) { q.Term = lower(q.Term) })
+		},
+		fails: []string{"strings/letter-case"},
+	},
+	{
+		name: "folds the case of claims",
+		inflict: func(d *decorator) {
+			d.pretend(func(c *installation.Change, _ *installation.Record) {
+				if c.Record != nil {
+					for i, claim := range c.Record.Claims {
+						c.Record.Claims[i] = lower(claim)
+					}
+				}
+			})
+		},
+		fails: []string{"strings/letter-case"},
+	},
+	{
+		name:    "trims ids",
+		inflict: confuse(func(k installation.Key) any { return [2]string{k.Tenant, strings.TrimSpace(k.ID)} }),
+		fails:   []string{"strings/odd"},
+	},
+	{
+		name:    "takes ids for UTF-8",
+		inflict: confuse(func(k installation.Key) any { return [2]string{k.Tenant, strings.ToValidUTF8(k.ID, "\ufffd")} }),
+		fails:   []string{"strings/odd"},
+	},
+	{
+		name:    "cuts ids at 255 bytes",
+		inflict: confuse(func(k installation.Key) any { return [2]string{k.Tenant, k.ID[:min(255, len(k.ID))]} }),
+		fails:   []string{"strings/odd"},
+	},
+	{
+		name:    "joins tenant and id",
+		inflict: confuse(func(k installation.Key) any { return k.Tenant + ":" + k.ID }),
+		fails:   []string{"strings/boundaries"},
+	},
+	{
+		name: "joins tenant and term",
+		inflict: func(d *decorator) {
+			d.sneak(func(q installation.Query, versions []installation.Record) bool {
+				last := versions[len(versions)-1]
+				return last.Key.Tenant != q.Tenant && slices.ContainsFunc(last.Index, func(term string) bool {
+					return last.Key.Tenant+":"+term == q.Tenant+":"+q.Term
+				})
+			})
+		},
+		fails: []string{"strings/boundaries"},
+	},
+	{
+		name:    "truncates times to milliseconds",
+		inflict: retime(func(t time.Time) time.Time { return t.Truncate(time.Millisecond) }),
+		fails:   []string{"times/microseconds"},
+	},
+	{
+		name:    "truncates times to seconds",
+		inflict: retime(func(t time.Time) time.Time { return t.Truncate(time.Second) }),
+		fails:   []string{"times/microseconds"},
+	},
+	{
+		name:    "gives times in a local zone",
+		inflict: retime(func(t time.Time) time.Time { return t.In(time.FixedZone("somewhere", 3600)) }),
+		fails:   []string{"times/utc"},
+	},
+	{
+		name: "counts from 1970",
+		inflict: func(d *decorator) {
+			d.alterRecords(func(r *installation.Record) {
+				if r.Created.Before(time.Unix(0, 0)) && !r.Created.IsZero() {
+					r.Created = time.Unix(0, 0).UTC()
+				}
+			})
+		},
+		fails: []string{"times/early"},
+	},
+	{
+		name: "keeps numbers as floats",
+		inflict: func(d *decorator) {
+			d.alterRecords(func(r *installation.Record) { r.Generation = int64(float64(r.Generation)) })
+			d.alterEvents(func(_ installation.EventQuery, page *installation.EventPage) {
+				for i, e := range page.Events {
+					page.Events[i].Revision = int64(float64(e.Revision))
+				}
+			})
+		},
+		fails: []string{"get/whole", "events/whole"},
+	},
+	{
+		name: "takes an empty body for no record",
+		inflict: func(d *decorator) {
+			get := d.onGet
+			d.onGet = func(ctx context.Context, key installation.Key) (*installation.Record, error) {
+				r, err := get(ctx, key)
+				if err == nil && r.Body.IsZero() && !r.Deleted {
+					return nil, installation.ErrNotFound
+				}
+				return r, err
+			}
+		},
+		fails: []string{"get/bare"},
+	},
+	{
+		name: "cuts large bodies",
+		inflict: func(d *decorator) {
+			d.alterRecords(func(r *installation.Record) {
+				b := r.Body.Bytes()
+				r.Body = installation.BodyFromBytes(b[:min(len(b), 64<<10)])
+			})
+		},
+		fails: []string{"get/large"},
+	},
+	{
+		name: "reads bodies as text",
+		inflict: func(d *decorator) {
+			d.alterRecords(func(r *installation.Record) {
+				r.Body = installation.BodyFromBytes(bytes.ToValidUTF8(r.Body.Bytes(), []byte("?")))
+			})
+		},
+		fails: []string{"get/large"},
+	},
+	{
+		name: "keeps the body of a tombstone",
+		inflict: func(d *decorator) {
+			d.alterGet(func(r *installation.Record) {
+				if r.Deleted {
+					r.Body = body("remains")
+				}
+			})
+		},
+		fails: []string{"get/tombstone", "revision/tombstone", "write/tombstone-kept"},
+	},
+	{
+		name: "has one error for all that is missing",
+		inflict: func(d *decorator) {
+			get := d.onGet
+			d.onGet = func(ctx context.Context, key installation.Key) (*installation.Record, error) {
+				r, err := get(ctx, key)
+				if errors.Is(err, installation.ErrNotFound) {
+					err = errors.Join(err, installation.ErrUnavailable)
+				}
+				return r, err
+			}
+		},
+		fails: []string{"get/nothing"},
+	},
+	{
+		name: "returns an empty record for nothing",
+		inflict: func(d *decorator) {
+			get := d.onGet
+			d.onGet = func(ctx context.Context, key installation.Key) (*installation.Record, error) {
+				r, err := get(ctx, key)
+				if errors.Is(err, installation.ErrNotFound) {
+					return new(installation.Record), err
+				}
+				return r, err
+			}
+		},
+		fails: []string{"get/nothing"},
+	},
+}
+
+// confuse takes keys for one that have the same form.
+func confuse(form func(installation.Key) any) func(*decorator) {
+	return func(d *decorator) {
+		var first sync.Map // of form to Key
+		same := func(key installation.Key) installation.Key {
+			v, _ := first.LoadOrStore(form(key), key)
+			return v.(installation.Key)
+		}
+		get := d.onGet
+		d.onGet = func(ctx context.Context, key installation.Key) (*installation.Record, error) {
+			return get(ctx, same(key))
+		}
+		d.alterChange(func(c *installation.Change, _ *installation.Record) { c.Key = same(c.Key) })
+	}
+}
+
+// retime changes every time that comes back.
+func retime(f func(time.Time) time.Time) func(*decorator) {
+	return func(d *decorator) {
+		d.alterRecords(func(r *installation.Record) { r.Created, r.Deadline = f(r.Created), f(r.Deadline) })
+		d.alterOutcomes(func(o *installation.Outcome) { o.Until = f(o.Until) })
+		d.alterEvents(func(_ installation.EventQuery, page *installation.EventPage) {
+			for i := range page.Events {
+				page.Events[i].Time = f(page.Events[i].Time)
+			}
+		})
+	}
+}
+
+// lower folds ASCII and leaves everything else.
+func lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}

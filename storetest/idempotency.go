@@ -1,0 +1,99 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/go-installation/installation"
+)
+
+var idempotencyCases = []testCase{
+	{
+		name: "idempotency/used",
+		rule: "c.Idempotency is given and the tenant has an unexpired outcome with the same digest: nothing is written; the receipt holds that outcome.",
+		run: func(t tester, s installation.Store) {
+			first := create(at("a"))
+			first.Idempotency = outcome("key", "of the first")
+			stored := commit(t, s, first)
+
+			second := create(at("b")) // the key counts for the tenant, not for the record
+			second.Idempotency = outcome("key", "of the second")
+			second.Events = []installation.Event{event(second, "second")}
+			answered(t, s, second, first.Idempotency)
+			third := update(stored)
+			third.Record.Body = body("as updated")
+			third.Idempotency = outcome("key", "of the third")
+			answered(t, s, third, first.Idempotency)
+
+			absent(t, s, second.Key)
+			sameRecord(t, "get", get(t, s, stored.Key), stored)
+			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, "a")
+			noEvents(t, s, "tenant")
+		},
+	},
+	{
+		name: "idempotency/not-given",
+		rule: "c.Idempotency is given and the tenant has an unexpired outcome with the same digest",
+		run: func(t tester, s installation.Store) {
+			for _, c := range []installation.Change{create(at("a")), create(at("b"))} {
+				c.Idempotency = outcome("key of "+c.Key.ID, c.Key.ID)
+				commit(t, s, c, update(c.Record))
+			}
+		},
+	},
+	{
+		name: "idempotency/other-tenant",
+		rule: "Digest identifies an idempotency key within a tenant.",
+		run: func(t tester, s installation.Store) {
+			for _, tenant := range []string{"", "a", "b"} {
+				c := create(installation.Key{Tenant: tenant, ID: "x"})
+				c.Idempotency = outcome("key", tenant)
+				commit(t, s, c)
+			}
+		},
+	},
+	{
+		name: "idempotency/expired",
+		rule: "the service's clock, against which tombstones and outcomes expire",
+		run: func(t tester, s installation.Store) {
+			first := create(at("a"))
+			first.Idempotency = outcome("key", "of the first")
+			commit(t, s, first)
+
+			later := create(at("b"))
+			later.Now = first.Idempotency.Until.Add(time.Second)
+			later.Idempotency = outcome("key", "of the second")
+			later.Idempotency.Until = later.Now.Add(time.Hour)
+			sameRecord(t, "get", get(t, s, commit(t, s, later).Key), later.Record)
+			o, err := s.Outcome(t.Context(), "tenant", digest("key"))
+			if err != nil {
+				t.Fatalf("outcome: %v", err)
+			}
+			sameOutcome(t, "outcome", o, later.Idempotency)
+		},
+	},
+	{
+		name: "idempotency/until",
+		rule: "kept up to this time, UTC, microseconds",
+		run: func(t tester, s installation.Store) {
+			first := create(at("a"))
+			first.Idempotency = outcome("key", "of the first")
+			commit(t, s, first)
+
+			late := create(at("b"))
+			late.Now = first.Idempotency.Until.Add(-time.Second)
+			late.Idempotency = outcome("key", "of the second")
+			answered(t, s, late, first.Idempotency)
+		},
+	},
+}
+
+// answered tries c and checks that the store answers with what its key led to before.
+func answered(t tester, s installation.Store, c installation.Change, want *installation.Outcome) {
+	t.Helper()
+	receipt, err := s.Commit(t.Context(), c)
+	if err != nil || receipt.Replayed || receipt.Outcome == nil {
+		t.Errorf("commit %q: receipt %s, error %v, want an outcome", c.Key.ID, brief(receipt), err)
+		return
+	}
+	sameOutcome(t, "receipt", receipt.Outcome, want)
+}

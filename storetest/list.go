@@ -1,0 +1,97 @@
+package storetest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/go-installation/installation"
+)
+
+var listCases = []testCase{
+	{
+		name: "list/order",
+		rule: "Term to list, in the order (Created, ID).",
+		run: func(t tester, s installation.Store) {
+			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, seven(t, s)...)
+		},
+	},
+	{
+		name: "list/reverse",
+		rule: "Reverse turns the order of a Term query round.",
+		run: func(t tester, s installation.Store) {
+			want := seven(t, s)
+			slices.Reverse(want)
+			lists(t, s, installation.Query{Tenant: "tenant", Term: all, Reverse: true}, want...)
+		},
+	},
+	{
+		name: "list/terms",
+		rule: "those of one tenant (or of all, for maintenance) that have one term",
+		run: func(t tester, s installation.Store) {
+			for id, terms := range map[string][]string{
+				"a": {"x", "xy", "z"},
+				"b": {"x"},
+				"c": {"xy"},
+				"d": nil,
+			} {
+				c := create(at(id))
+				c.Record.Index = terms
+				commit(t, s, c)
+			}
+			lists(t, s, installation.Query{Tenant: "tenant", Term: "x"}, "a", "b")
+			lists(t, s, installation.Query{Tenant: "tenant", Term: "xy"}, "a", "c")
+			lists(t, s, installation.Query{Tenant: "tenant", Term: "z"}, "a")
+			lists(t, s, installation.Query{Tenant: "tenant", Term: "y"})
+			lists(t, s, installation.Query{Tenant: "tenant", Term: "x", Reverse: true}, "b", "a")
+		},
+	},
+	{
+		name: "list/whole-records",
+		rule: "one page of the records that q names",
+		run: func(t tester, s installation.Store) {
+			c := full()
+			stored := commit(t, s, c)
+			for name, q := range map[string]installation.Query{
+				"term":     {Tenant: "tenant", Term: all},
+				"deadline": {Tenant: "tenant", DueBefore: later},
+			} {
+				got := list(t, s, q)
+				if len(got) != 1 {
+					t.Fatalf("%s: %d records, want 1", name, len(got))
+				}
+				sameRecord(t, name, got[0], stored)
+			}
+		},
+	},
+	{
+		name: "list/moved",
+		rule: "lists are in the order (Created, ID)",
+		run: func(t tester, s installation.Store) {
+			c := update(commit(t, s, create(at("a"))))
+			c.Record.Created = now.Add(time.Second)
+			commit(t, s, create(at("b")), c)
+			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, "b", "a")
+		},
+	},
+}
+
+// seven stores records of which some were created at the same time, in no order, among others of another term. It returns
+// their ids in the order of the contract.
+func seven(t tester, s installation.Store) []string {
+	t.Helper()
+	for _, r := range []struct {
+		id  string
+		age time.Duration
+	}{
+		{"d", time.Microsecond}, {"e", time.Hour}, {"a", 0}, {"c", time.Microsecond}, {"b", time.Hour}, {"f", 48 * time.Hour}, {"aa", 0},
+	} {
+		c := create(at(r.id))
+		c.Record.Created = now.Add(-r.age)
+		c.Record.Index = []string{all, "of " + r.id}
+		noise := create(at("not " + r.id))
+		noise.Record.Created = c.Record.Created
+		noise.Record.Index = []string{"al", "all!"}
+		commit(t, s, c, noise)
+	}
+	return []string{"f", "b", "e", "c", "d", "a", "aa"}
+}

@@ -1,0 +1,110 @@
+package storetest
+
+import (
+	"reflect"
+
+	"github.com/go-installation/installation"
+)
+
+var ownershipCases = []testCase{
+	{
+		name: "ownership/arguments-not-kept",
+		rule: "Arguments are neither kept nor changed.",
+		run: func(t tester, s installation.Store) {
+			c, want := full(), full()
+			commit(t, s, c)
+			scribble(c.Record)
+			clear(c.Idempotency.Data)
+			clear(c.Events[0].Changed)
+			clear(c.Events)
+
+			sameRecord(t, "get", get(t, s, want.Key), want.Record)
+			lists(t, s, installation.Query{Tenant: want.Key.Tenant, Term: want.Record.Index[0]}, want.Key.ID)
+			o, err := s.Outcome(t.Context(), want.Key.Tenant, want.Idempotency.Digest)
+			if err != nil {
+				t.Fatalf("outcome: %v", err)
+			}
+			sameOutcome(t, "outcome", o, want.Idempotency)
+			if r, ok := s.(installation.EventReader); ok {
+				sameEvents(t, events(t, r, installation.EventQuery{Tenant: want.Key.Tenant}), want.Events)
+			}
+		},
+	},
+	{
+		name: "ownership/arguments-unchanged",
+		rule: "Arguments are neither kept nor changed.",
+		run: func(t tester, s installation.Store) {
+			c := full()
+			want := full()
+			want.Op = c.Op
+			commit(t, s, c)
+			if !reflect.DeepEqual(c, want) {
+				t.Errorf("after commit the change is %+v, was %+v", c, want)
+			}
+			c = remove(c.Record)
+			record := *c.Record
+			commit(t, s, c)
+			if !reflect.DeepEqual(*c.Record, record) {
+				t.Errorf("after commit the tombstone is %+v, was %+v", *c.Record, record)
+			}
+		},
+	},
+	{
+		name: "ownership/results",
+		rule: "What a method returns belongs to the caller, who may change it freely; the one thing shared is [Body], which nobody can change.",
+		run: func(t tester, s installation.Store) {
+			c, want := full(), full()
+			commit(t, s, c)
+			q := installation.Query{Tenant: c.Key.Tenant, Term: c.Record.Index[0], Limit: 1}
+
+			scribble(get(t, s, c.Key))
+			for _, r := range listPage(t, s, q).Records {
+				scribble(r)
+			}
+			if o, err := s.Outcome(t.Context(), c.Key.Tenant, c.Idempotency.Digest); err == nil {
+				clear(o.Data)
+			}
+			again := create(at("again"))
+			again.Idempotency = outcome("key", "data of the second")
+			if receipt, err := s.Commit(t.Context(), again); err == nil && receipt.Outcome != nil {
+				clear(receipt.Outcome.Data)
+			}
+			if r, ok := s.(installation.EventReader); ok {
+				for _, e := range events(t, r, installation.EventQuery{Tenant: c.Key.Tenant}) {
+					clear(e.Changed)
+				}
+				sameEvents(t, events(t, r, installation.EventQuery{Tenant: c.Key.Tenant}), want.Events)
+			}
+
+			sameRecord(t, "get", get(t, s, c.Key), want.Record)
+			for _, r := range listPage(t, s, q).Records {
+				sameRecord(t, "list", r, want.Record)
+			}
+			o, err := s.Outcome(t.Context(), c.Key.Tenant, c.Idempotency.Digest)
+			if err != nil {
+				t.Fatalf("outcome: %v", err)
+			}
+			sameOutcome(t, "outcome", o, want.Idempotency)
+		},
+	},
+}
+
+// full returns a change with something in every field that could be shared. Two of them differ in nothing but Op.
+func full() installation.Change {
+	c := create(at("full"))
+	c.Record.Index = []string{"acc=1", all, "ext=1"}
+	c.Record.Claims = []string{"claim 1", "claim 2"}
+	c.Record.Deadline = now
+	c.Idempotency = outcome("key", "data")
+	e := event(c, "first")
+	e.Changed = []string{"/a", "/b"}
+	c.Events = []installation.Event{e}
+	return c
+}
+
+// scribble changes all that can be changed in r, what its slices have beyond their length too.
+func scribble(r *installation.Record) {
+	clear(r.Index[:cap(r.Index)])
+	clear(r.Claims[:cap(r.Claims)])
+	*r = installation.Record{}
+}

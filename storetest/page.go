@@ -1,0 +1,215 @@
+package storetest
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/go-installation/installation"
+)
+
+var pageCases = []testCase{
+	{
+		name: "page/limits",
+		rule: "Limit is the largest number of records in the page, 1 to [MaxPage].",
+		run: func(t tester, s installation.Store) {
+			want := seven(t, s)
+			for limit := 1; limit <= len(want)+1; limit++ {
+				q := installation.Query{Tenant: "tenant", Term: all, Limit: limit}
+				if n := len(listPage(t, s, q).Records); n > limit {
+					t.Errorf("list %+v: %d records", q, n)
+				}
+				lists(t, s, q, want...)
+			}
+			lists(t, s, installation.Query{Tenant: "tenant", Term: all, Limit: installation.MaxPage}, want...)
+			slices.Reverse(want)
+			for limit := 1; limit <= len(want)+1; limit++ {
+				lists(t, s, installation.Query{Tenant: "tenant", Term: all, Limit: limit, Reverse: true}, want...)
+			}
+		},
+	},
+	{
+		name: "page/empty",
+		rule: "a list has ended when Next is empty",
+		run: func(t tester, s installation.Store) {
+			lists(t, s, installation.Query{Tenant: "tenant", Term: all})
+			lists(t, s, installation.Query{Tenant: "tenant", Term: all, Reverse: true})
+			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later})
+		},
+	},
+	{
+		name: "page/skip",
+		rule: "Skip passes over this many records first, at most [MaxSkip].",
+		run: func(t tester, s installation.Store) {
+			want := seven(t, s)
+			for skip := range len(want) {
+				lists(t, s, installation.Query{Tenant: "tenant", Term: all, Limit: 2, Skip: skip}, want[skip:]...)
+			}
+			lists(t, s, installation.Query{Tenant: "tenant", Term: all, Skip: len(want)})
+			lists(t, s, installation.Query{Tenant: "tenant", Term: all, Skip: installation.MaxSkip})
+			slices.Reverse(want)
+			lists(t, s, installation.Query{Tenant: "tenant", Term: all, Skip: 3, Reverse: true}, want[3:]...)
+		},
+	},
+	{
+		name: "page/skip-after-cursor",
+		rule: "Skip passes over this many records first, at most [MaxSkip].",
+		run: func(t tester, s installation.Store) {
+			want := seven(t, s)
+			q := installation.Query{Tenant: "tenant", Term: all, Limit: 2}
+			read := firstPage(t, s, &q)
+			q.Skip, q.Limit = 2, 100
+			lists(t, s, q, want[read+2:]...)
+		},
+	},
+	{
+		name: "page/removed-meanwhile",
+		rule: `It means "after that member", so records that come or go meanwhile shift nothing.`,
+		run: func(t tester, s installation.Store) {
+			for _, reverse := range []bool{false, true} {
+				want := sevenMore(t, s, reverse)
+				q := installation.Query{Tenant: tenantOf(reverse), Term: all, Limit: 3, Reverse: reverse}
+				read := firstPage(t, s, &q)
+				for _, id := range want[:read] { // the member that the cursor names among them
+					commit(t, s, remove(get(t, s, installation.Key{Tenant: q.Tenant, ID: id})))
+				}
+				q.Limit = 100
+				lists(t, s, q, want[read:]...)
+			}
+		},
+	},
+	{
+		name: "page/added-meanwhile",
+		rule: `It means "after that member", so records that come or go meanwhile shift nothing.`,
+		run: func(t tester, s installation.Store) {
+			for _, reverse := range []bool{false, true} {
+				want := sevenMore(t, s, reverse)
+				q := installation.Query{Tenant: tenantOf(reverse), Term: all, Limit: 3, Reverse: reverse}
+				read := firstPage(t, s, &q)
+				for i, created := range []time.Time{now.AddDate(-1, 0, 0), now.AddDate(1, 0, 0)} {
+					c := create(installation.Key{Tenant: q.Tenant, ID: []string{"oldest", "newest"}[i]})
+					c.Record.Created = created
+					commit(t, s, c)
+				}
+				last := "newest"
+				if reverse {
+					last = "oldest"
+				}
+				q.Limit = 100
+				lists(t, s, q, append(want[read:], last)...)
+			}
+		},
+	},
+	{
+		name: "page/ordinary-writes",
+		rule: `It means "after that member", so records that come or go meanwhile shift nothing.`,
+		run: func(t tester, s installation.Store) {
+			want := seven(t, s)
+			var got []string
+			q := installation.Query{Tenant: "tenant", Term: all, Limit: 2}
+			for range 100 { // a sweep: read a page, write every record on it, go on
+				page := listPage(t, s, q)
+				got = append(got, ids(page.Records)...)
+				for _, r := range page.Records {
+					commit(t, s, update(r))
+				}
+				if q.After = page.Next; q.After == "" {
+					break
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("swept %q, want %q", got, want)
+			}
+		},
+	},
+	{
+		name: "page/foreign-cursor",
+		rule: "it never widens the query",
+		run: func(t tester, s installation.Store) {
+			for _, key := range []installation.Key{
+				at("a"), at("b"), at("c"), {ID: "a"}, {ID: "b"}, {Tenant: "zzz", ID: "a"}, {Tenant: "zzz", ID: "b"},
+			} {
+				c := create(key)
+				c.Record.Index = []string{"@all", all, "mine=" + key.ID}
+				c.Record.Deadline = now
+				commit(t, s, c)
+			}
+			queries := []installation.Query{
+				{Tenant: "tenant", Term: all},
+				{Tenant: "tenant", Term: "mine=b"},
+				{Tenant: "tenant", DueBefore: later},
+				{Tenant: "", Term: all},
+				{Tenant: "zzz", Term: all},
+				{AllTenants: true, Term: "@all"},
+				{AllTenants: true, DueBefore: later},
+			}
+			cursors := []string{"x", "0", "999999", "\x00", "\xff\xff", "../zzz", "AAAA", "_____w", "-1"}
+			for _, q := range queries {
+				q.Limit = 1
+				cursors = append(cursors, listPage(t, s, q).Next)
+			}
+			for _, q := range queries[:3] {
+				members := ids(list(t, s, q))
+				for _, q.After = range cursors {
+					for _, q.Reverse = range []bool{false, true} {
+						within(t, s, q, members)
+					}
+				}
+			}
+		},
+	},
+}
+
+// within checks that q is refused as invalid, or lists records of its tenant among members.
+func within(t tester, s installation.Store, q installation.Query, members []string) {
+	t.Helper()
+	q.Limit = 100
+	page, err := s.List(t.Context(), q)
+	if err != nil && !errors.Is(err, installation.ErrInvalid) {
+		t.Errorf("list %+v: error %v, want none or %v", q, err, installation.ErrInvalid)
+	}
+	for _, r := range page.Records {
+		if r.Key.Tenant != q.Tenant || !slices.Contains(members, r.Key.ID) {
+			t.Errorf("list %+v: got %+v", q, r.Key)
+		}
+	}
+}
+
+// firstPage moves q behind its first page that has any records, and returns how many were read.
+func firstPage(t tester, s installation.Store, q *installation.Query) int {
+	t.Helper()
+	for range 100 {
+		page := listPage(t, s, *q)
+		if page.Next == "" {
+			break
+		}
+		if q.After = page.Next; len(page.Records) > 0 {
+			return len(page.Records)
+		}
+	}
+	t.Fatalf("list %+v: ended early", *q)
+	return 0
+}
+
+// sevenMore stores seven records in a tenant for the direction and returns their ids in its order.
+func sevenMore(t tester, s installation.Store, reverse bool) []string {
+	t.Helper()
+	var want []string
+	for i, id := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+		c := create(installation.Key{Tenant: tenantOf(reverse), ID: id})
+		c.Record.Created = now.Add(time.Duration(i/2) * time.Second)
+		commit(t, s, c)
+		want = append(want, id)
+	}
+	if reverse {
+		slices.Reverse(want)
+	}
+	return want
+}
+
+func tenantOf(reverse bool) string {
+	if reverse {
+		return "backward"
+	}
+	return "forward"
+}

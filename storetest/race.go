@@ -1,0 +1,177 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/go-installation/installation"
+)
+
+// racers is how many goroutines a race has. What is checked holds in whichever order they run.
+const racers = 16
+
+var raceCases = []testCase{
+	{
+		name: "race/update",
+		rule: "All methods may be called from many goroutines at once.",
+		run: func(t tester, s installation.Store) {
+			c := create(at("counter"))
+			c.Record.Generation = 0
+			commit(t, s, c)
+			race(t, func(int) error { return increment(t, s, c.Key) })
+			if got := get(t, s, c.Key); got.Generation != racers || got.Revision != 1+racers {
+				t.Errorf("after %d increments: %d at revision %d", racers, got.Generation, got.Revision)
+			}
+		},
+	},
+	{
+		name: "race/create",
+		rule: "Commit applies c, all of it or nothing.",
+		run: func(t tester, s installation.Store) {
+			wins := make([]bool, racers)
+			race(t, func(i int) error {
+				c := create(at("a"))
+				c.Record.Index = []string{all, byRacer(i)}
+				c.Record.Body = body(fmt.Sprint(i))
+				_, err := s.Commit(t.Context(), c)
+				wins[i] = err == nil
+				return except(err, installation.ErrConflict)
+			})
+			winner := oneOf(t, wins)
+			if got := string(get(t, s, at("a")).Body.Bytes()); got != fmt.Sprint(winner) {
+				t.Errorf("the record is of racer %s, the commit of racer %d succeeded", got, winner)
+			}
+			for i := range racers {
+				var want []string
+				if i == winner {
+					want = []string{"a"}
+				}
+				lists(t, s, installation.Query{Tenant: "tenant", Term: byRacer(i)}, want...)
+			}
+		},
+	},
+	{
+		name: "race/claim",
+		rule: "what no other record of the tenant may hold at the same time, sorted",
+		run: func(t tester, s installation.Store) {
+			wins := make([]bool, racers)
+			race(t, func(i int) error {
+				_, err := s.Commit(t.Context(), claiming(fmt.Sprint(i), "claim"))
+				wins[i] = err == nil
+				return except(err, installation.ErrExists)
+			})
+			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, fmt.Sprint(oneOf(t, wins)))
+		},
+	},
+	{
+		name: "race/idempotency",
+		rule: "the tenant has an unexpired outcome with the same digest: nothing is written; the receipt holds that outcome",
+		run: func(t tester, s installation.Store) {
+			wins := make([]bool, racers)
+			answers := make([]string, racers)
+			race(t, func(i int) error {
+				c := create(at(fmt.Sprint(i)))
+				c.Idempotency = outcome("key", fmt.Sprint(i))
+				receipt, err := s.Commit(t.Context(), c)
+				if err != nil {
+					return err
+				}
+				wins[i], answers[i] = receipt.Outcome == nil, fmt.Sprint(i)
+				if receipt.Outcome != nil {
+					answers[i] = string(receipt.Outcome.Data)
+				}
+				return nil
+			})
+			winner := fmt.Sprint(oneOf(t, wins))
+			for i, answer := range answers {
+				if answer != winner {
+					t.Errorf("racer %d was answered with the outcome of %s, want that of %s", i, answer, winner)
+				}
+			}
+			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, winner)
+		},
+	},
+	{
+		name: "race/same-change",
+		rule: "random token of this mutation, the same on every try of it",
+		run: func(t tester, s installation.Store) {
+			c := create(at("a"))
+			c.Events = []installation.Event{event(c, "once")}
+			wins := make([]bool, racers)
+			race(t, func(i int) error {
+				receipt, err := s.Commit(t.Context(), c)
+				wins[i] = err == nil && !receipt.Replayed
+				return err
+			})
+			oneOf(t, wins)
+			sameRecord(t, "get", get(t, s, c.Key), c.Record)
+			if r, ok := s.(installation.EventReader); ok {
+				sameEvents(t, events(t, r, installation.EventQuery{Tenant: "tenant"}), c.Events)
+			}
+		},
+	},
+}
+
+// race calls run on many goroutines at once and reports their errors when all have returned.
+func race(t tester, run func(racer int) error) {
+	t.Helper()
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	errs := make([]error, racers)
+	for i := range racers {
+		wg.Go(func() {
+			<-start
+			errs[i] = run(i)
+		})
+	}
+	close(start)
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Errorf("race: %v", err)
+	}
+}
+
+// increment adds 1 to the generation of the record at key, against whoever else does.
+func increment(t tester, s installation.Store, key installation.Key) error {
+	for range 100 * racers {
+		stored, err := s.Get(t.Context(), key)
+		if err != nil {
+			return err
+		}
+		c := update(stored)
+		c.Record.Generation++
+		_, err = s.Commit(t.Context(), c)
+		if err == nil || !errors.Is(err, installation.ErrConflict) {
+			return err
+		}
+	}
+	return errors.New("nothing but conflicts")
+}
+
+// except drops an error that matches allowed.
+func except(err, allowed error) error {
+	if errors.Is(err, allowed) {
+		return nil
+	}
+	return err
+}
+
+// byRacer returns a term that is not the beginning of another racer's.
+func byRacer(i int) string { return fmt.Sprintf("by %02d", i) }
+
+// oneOf checks that exactly one racer won and returns it.
+func oneOf(t tester, wins []bool) int {
+	t.Helper()
+	winner, n := 0, 0
+	for i, won := range wins {
+		if won {
+			winner = i
+			n++
+		}
+	}
+	if n != 1 {
+		t.Fatalf("%d racers succeeded, want 1", n)
+	}
+	return winner
+}

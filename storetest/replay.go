@@ -1,0 +1,129 @@
+package storetest
+
+import (
+	"fmt"
+
+	"github.com/go-installation/installation"
+)
+
+var replayCases = []testCase{
+	{
+		name: "replay/same-change",
+		rule: "The record at c.Key remembers c.Op: this very change was applied before.",
+		run: func(t tester, s installation.Store) {
+			c := create(at("a"))
+			commit(t, s, c)
+			replayed(t, s, c, 1)
+			c = update(c.Record)
+			commit(t, s, c)
+			replayed(t, s, c, 2)
+			sameRecord(t, "get", get(t, s, c.Key), c.Record)
+		},
+	},
+	{
+		name: "replay/writes-nothing",
+		rule: "Nothing is written; the receipt holds the revision that c led to, and Replayed.",
+		run: func(t tester, s installation.Store) {
+			first := create(at("a"))
+			second := update(commit(t, s, first))
+			second.Record.Body = body("as updated")
+			commit(t, s, second)
+
+			first.Idempotency = outcome("key", "of a replay")
+			first.Events = []installation.Event{event(first, "of a replay")}
+			replayed(t, s, first, 1)
+
+			sameRecord(t, "get", get(t, s, first.Key), second.Record)
+			noOutcome(t, s, first)
+			noEvents(t, s, first.Key.Tenant)
+		},
+	},
+	{
+		name: "replay/last-ones",
+		rule: "A record, tombstones included, remembers its last [RememberedOps].",
+		run: func(t tester, s installation.Store) {
+			changes := []installation.Change{create(at("a"))}
+			for len(changes) < installation.RememberedOps+3 {
+				changes = append(changes, update(changes[len(changes)-1].Record))
+			}
+			commit(t, s, changes...)
+			for _, c := range changes[len(changes)-installation.RememberedOps:] {
+				replayed(t, s, c, c.Record.Revision)
+			}
+		},
+	},
+	{
+		name: "replay/without-record",
+		rule: "if c.Record is nil, the op token alone, revision and record unchanged",
+		run: func(t tester, s installation.Store) {
+			stored := commit(t, s, create(at("a")))
+			c := touch(stored)
+			commit(t, s, c)
+			commit(t, s, update(stored))
+			replayed(t, s, c, stored.Revision)
+		},
+	},
+	{
+		name: "replay/tombstone",
+		rule: "A record, tombstones included, remembers its last [RememberedOps].",
+		run: func(t tester, s installation.Store) {
+			c := create(at("a"))
+			buried := remove(commit(t, s, c))
+			commit(t, s, buried)
+			replayed(t, s, buried, 2)
+			replayed(t, s, c, 1)
+		},
+	},
+	{
+		name: "replay/made-anew",
+		rule: "A record, tombstones included, remembers its last [RememberedOps].",
+		run: func(t tester, s installation.Store) {
+			buried := remove(commit(t, s, create(at("a"))))
+			commit(t, s, buried)
+			again := create(at("a"))
+			again.If, again.Record.Revision = 2, 3
+			commit(t, s, again)
+			replayed(t, s, buried, 2)
+			sameRecord(t, "get", get(t, s, again.Key), again.Record)
+		},
+	},
+	{
+		name: "replay/other-record",
+		rule: "The record at c.Key remembers c.Op: this very change was applied before.",
+		run: func(t tester, s installation.Store) {
+			here, there := create(at("a")), create(at("b"))
+			there.Op = here.Op
+			commit(t, s, here, there)
+			sameRecord(t, "get", get(t, s, there.Key), there.Record)
+		},
+	},
+}
+
+// replayed tries c once more and checks that the store recognises it.
+func replayed(t tester, s installation.Store, c installation.Change, revision int64) {
+	t.Helper()
+	receipt, err := s.Commit(t.Context(), c)
+	if err != nil || !receipt.Replayed || receipt.Revision != revision {
+		t.Errorf("commit again: receipt %s, error %v, want a replay at revision %d", brief(receipt), err, revision)
+	}
+}
+
+func brief(r installation.Receipt) string {
+	return fmt.Sprintf("{revision %d, replayed %t, outcome %t}", r.Revision, r.Replayed, r.Outcome != nil)
+}
+
+// noOutcome checks that the outcome of c was not recorded.
+func noOutcome(t tester, s installation.Store, c installation.Change) {
+	t.Helper()
+	if o, _ := s.Outcome(t.Context(), c.Key.Tenant, c.Idempotency.Digest); o != nil {
+		t.Errorf("outcome %+v of a change that was not made", o)
+	}
+}
+
+// noEvents checks that nothing was logged in the tenant, as far as the store can tell.
+func noEvents(t tester, s installation.Store, tenant string) {
+	t.Helper()
+	if r, ok := s.(installation.EventReader); ok {
+		sameEvents(t, events(t, r, installation.EventQuery{Tenant: tenant}), nil)
+	}
+}

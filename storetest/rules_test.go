@@ -1,0 +1,132 @@
+package storetest
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// withoutCase are the beginnings of the sentences that no case can check, each with the reason.
+var withoutCase = map[string]string{
+	"Store keeps records.":                      "introduces",
+	"It is dumb on purpose:":                    "about what a store is not",
+	"Package storetest holds the suite":         "about the suite",
+	"Duties that hold for every method":         "introduces",
+	"An error caused by the context":            "no case can cancel at a given point within a call",
+	"Store does not grow:":                      "about the package",
+	"An expired outcome may still be returned;": "a freedom",
+	"Tenant to list;":                           "part of tenant/all-of-them",
+	"Term must then be a global one;":           "a duty of the caller",
+	"Exactly one of Term and DueBefore":         "a duty of the caller",
+	"After is the Next of an earlier page":      "part of every case with pages",
+	"Page is one page of a list.":               "introduces",
+	"EventReader is the ability":                "introduces",
+	"Without it [Service.Events]":               "about the service",
+	"If entries after q.After were already":     "when entries are discarded is up to the store",
+	"EventPage is one page of events.":          "introduces",
+	"Counter is the ability":                    "introduces",
+	"Without it the service pages":              "about the service",
+	"HealthChecker is the ability":              "introduces",
+	"Without it [Service.Check]":                "about the service",
+}
+
+// TestRules proves that every rule is a quotation, so that a sentence of the contract that changes takes its cases along.
+func TestRules(t *testing.T) {
+	contract := strings.Join(append(comments(t, "../store.go"), comments(t, "../event.go")...), "\n")
+	seen := make(map[string]bool)
+	for _, c := range slices.Concat(cases(), unavailableCases) {
+		if !strings.Contains(contract, c.rule) {
+			t.Errorf("%s: not in the contract: %s", c.name, c.rule)
+		}
+		if seen[c.name] {
+			t.Errorf("%s: the name is taken", c.name)
+		}
+		seen[c.name] = true
+	}
+}
+
+// TestSentences proves that every sentence of the contract has a case, or a reason to have none.
+func TestSentences(t *testing.T) {
+	unused := maps.Clone(withoutCase)
+	for _, s := range sentences(t) {
+		quoted := slices.ContainsFunc(slices.Concat(cases(), unavailableCases), func(c testCase) bool {
+			return strings.Contains(s, c.rule) || strings.Contains(c.rule, s)
+		})
+		excused := false
+		for start := range withoutCase {
+			if strings.HasPrefix(s, start) {
+				excused = true
+				delete(unused, start)
+			}
+		}
+		if quoted == excused {
+			t.Errorf("has a case: %t, has a reason to have none: %t: %s", quoted, excused, s)
+		}
+	}
+	for start := range unused {
+		t.Errorf("no longer in the contract: %s", start)
+	}
+}
+
+// comments returns the comments of a file, each on one line.
+func comments(t *testing.T, name string) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, group := range file.Comments {
+		lines = append(lines, strings.Join(strings.Fields(group.Text()), " "))
+	}
+	return lines
+}
+
+// sentences returns the sentences about what a store does: those of its interfaces, queries and pages.
+func sentences(t *testing.T) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "../store.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, decl := range file.Decls {
+		gen, ok := decl.(*ast.GenDecl)
+		if !ok || gen.Tok != token.TYPE {
+			continue
+		}
+		name := gen.Specs[0].(*ast.TypeSpec).Name.Name
+		if !slices.Contains([]string{"Store", "Query", "Page", "EventReader", "EventPage", "Counter", "HealthChecker"}, name) {
+			continue
+		}
+		all = append(all, split(gen.Doc)...)
+		ast.Inspect(gen, func(n ast.Node) bool {
+			if field, ok := n.(*ast.Field); ok {
+				all = append(all, split(field.Doc)...)
+			}
+			return true
+		})
+	}
+	return all
+}
+
+// paragraph is what separates paragraphs and items of lists in the text of a comment.
+var paragraph = regexp.MustCompile(`\n+ +(?:-|\d\.) +|\n\n`)
+
+// split returns the sentences of a comment, each on one line.
+func split(doc *ast.CommentGroup) []string {
+	var all []string
+	for _, p := range paragraph.Split(doc.Text(), -1) {
+		for s := range strings.SplitAfterSeq(strings.Join(strings.Fields(p), " "), ". ") {
+			if s = strings.TrimSpace(s); s != "" {
+				all = append(all, s)
+			}
+		}
+	}
+	return all
+}

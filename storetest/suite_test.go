@@ -1,0 +1,207 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/memstore"
+)
+
+// TestSound proves that the decorator which the broken stores are made of breaks nothing by itself.
+func TestSound(t *testing.T) {
+	Run(t, func(*testing.T) installation.Store { return sound() })
+}
+
+// TestWithoutAbilities runs the suite on a store that has the four methods and nothing else.
+func TestWithoutAbilities(t *testing.T) {
+	skipped := 0
+	for _, c := range cases() {
+		r := try(t, c, struct{ installation.Store }{memstore.New()})
+		if r.failed {
+			t.Errorf("%s: %s", c.name, r.text())
+		}
+		if r.skipped {
+			skipped++
+		}
+	}
+	if want := len(eventCases) + len(countCases) + len(healthCases); skipped != want {
+		t.Errorf("%d cases skipped, want %d", skipped, want)
+	}
+}
+
+// TestBroken proves that each broken store fails the cases meant for it, and no other.
+func TestBroken(t *testing.T) {
+	for _, f := range flaws() {
+		t.Run(f.name, func(t *testing.T) {
+			var failed []string
+			for _, c := range cases() {
+				d := sound()
+				f.inflict(d)
+				if r := try(t, c, d); r.failed && !slices.Contains(f.sometimes, c.name) {
+					failed = append(failed, c.name)
+				}
+			}
+			if !slices.Equal(failed, f.fails) {
+				t.Errorf("fails %q, want %q", failed, f.fails)
+			}
+		})
+	}
+}
+
+// TestRaces proves that the races find stores whose checks and writes are two steps, however the goroutines are scheduled.
+func TestRaces(t *testing.T) {
+	for _, f := range raceFlaws {
+		t.Run(f.name, func(t *testing.T) {
+			for _, c := range raceCases {
+				if !slices.Contains(f.fails, c.name) {
+					continue
+				}
+				d := sound()
+				f.inflict(d)
+				if r := try(t, c, d); !r.failed {
+					t.Errorf("%s passes", c.name)
+				}
+			}
+		})
+	}
+}
+
+// TestUnavailable proves that a store which hides the loss of its backend fails, and that an honest one does not.
+func TestUnavailable(t *testing.T) {
+	RunUnavailable(t, func(*testing.T) installation.Store {
+		return broken(installation.ErrUnavailable, installation.ErrUnknownOutcome)
+	})
+	RunUnavailable(t, func(*testing.T) installation.Store {
+		return broken(installation.ErrUnavailable, installation.ErrUnavailable)
+	})
+	for _, tc := range []struct {
+		name  string
+		store installation.Store
+		fails []string
+	}{
+		{
+			"says not found",
+			broken(installation.ErrNotFound, installation.ErrUnavailable),
+			[]string{"unavailable/reads"},
+		},
+		{
+			"says unavailable and not found",
+			broken(errors.Join(installation.ErrUnavailable, installation.ErrNotFound), installation.ErrUnavailable),
+			[]string{"unavailable/reads"},
+		},
+		{
+			"says nothing",
+			memstore.New(),
+			[]string{"unavailable/reads", "unavailable/commit", "unavailable/health"},
+		},
+		{
+			"blames the caller",
+			broken(installation.ErrUnavailable, installation.ErrConflict),
+			[]string{"unavailable/commit"},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var failed []string
+			for _, c := range unavailableCases {
+				if try(t, c, tc.store).failed {
+					failed = append(failed, c.name)
+				}
+			}
+			if !slices.Equal(failed, tc.fails) {
+				t.Errorf("fails %q, want %q", failed, tc.fails)
+			}
+		})
+	}
+}
+
+// broken returns a store that answers every read with one error and every commit with another.
+func broken(read, write error) *decorator {
+	d := sound()
+	d.onGet = func(context.Context, installation.Key) (*installation.Record, error) { return nil, read }
+	d.onCommit = func(context.Context, installation.Change) (installation.Receipt, error) {
+		return installation.Receipt{}, write
+	}
+	d.onList = func(context.Context, installation.Query) (installation.Page, error) { return installation.Page{}, read }
+	d.onOutcome = func(context.Context, string, installation.Digest) (*installation.Outcome, error) { return nil, read }
+	d.onEvents = func(context.Context, installation.EventQuery) (installation.EventPage, error) {
+		return installation.EventPage{}, read
+	}
+	d.onCount = func(context.Context, installation.Query) (int64, error) { return 0, read }
+	d.onHealth = func(context.Context) ([]installation.Finding, error) { return nil, read }
+	return d
+}
+
+// try runs a case on s and returns what came of it. A panic is a failure.
+func try(t *testing.T, c testCase, s installation.Store) *recorder {
+	r := &recorder{ctx: t.Context()}
+	done := make(chan struct{})
+	go func() { // of its own, for Fatalf and Skipf to end
+		defer close(done)
+		defer func() {
+			if p := recover(); p != nil {
+				r.Errorf("panic: %v", p)
+			}
+		}()
+		c.run(r, s)
+	}()
+	<-done
+	return r
+}
+
+// recorder is a tester that keeps what it is told.
+type recorder struct {
+	ctx     context.Context
+	mu      sync.Mutex
+	failed  bool
+	skipped bool
+	lines   []string
+}
+
+func (r *recorder) Context() context.Context { return r.ctx }
+
+func (r *recorder) Helper() {}
+
+func (r *recorder) Errorf(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failed = true
+	r.lines = append(r.lines, fmt.Sprintf(format, args...))
+}
+
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.Errorf(format, args...)
+	runtime.Goexit()
+}
+
+func (r *recorder) Skipf(string, ...any) {
+	r.skipped = true
+	runtime.Goexit()
+}
+
+func (r *recorder) text() string { return strings.Join(r.lines, "\n") }
+
+func flaws() []flaw {
+	return slices.Concat(ownershipFlaws, valueFlaws, replayFlaws, commitFlaws, claimFlaws, listFlaws, pageFlaws, eventFlaws, abilityFlaws)
+}
+
+// TestEveryCaseIsNeeded proves that each case notices some broken store.
+func TestEveryCaseIsNeeded(t *testing.T) {
+	noticed := make(map[string]bool)
+	for _, f := range slices.Concat(flaws(), raceFlaws) {
+		for _, name := range f.fails {
+			noticed[name] = true
+		}
+	}
+	for _, c := range cases() {
+		if !noticed[c.name] {
+			t.Errorf("no broken store fails %s", c.name)
+		}
+	}
+}

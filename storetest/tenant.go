@@ -1,0 +1,109 @@
+package storetest
+
+import (
+	"slices"
+
+	"github.com/go-installation/installation"
+)
+
+var tenantCases = []testCase{
+	{
+		name: "tenant/apart",
+		rule: "Key is the identity of an installation: byte-exact and case-sensitive.",
+		run: func(t tester, s installation.Store) {
+			for _, tenant := range []string{"a", "b"} {
+				c := create(installation.Key{Tenant: tenant, ID: "x"})
+				c.Record.Body = body("of " + tenant)
+				own := create(installation.Key{Tenant: tenant, ID: "only in " + tenant})
+				commit(t, s, c, own)
+				sameRecord(t, "get", get(t, s, c.Key), c.Record)
+			}
+			commit(t, s, remove(get(t, s, installation.Key{Tenant: "a", ID: "x"})))
+			lists(t, s, installation.Query{Tenant: "a", Term: all}, "only in a")
+			lists(t, s, installation.Query{Tenant: "b", Term: all}, "only in b", "x")
+			lists(t, s, installation.Query{Tenant: "c", Term: all})
+		},
+	},
+	{
+		name: "tenant/default",
+		rule: "The empty tenant is the default tenant.",
+		run: func(t tester, s installation.Store) {
+			commit(t, s, create(installation.Key{ID: "mine"}), create(installation.Key{Tenant: "other", ID: "theirs"}))
+			lists(t, s, installation.Query{Term: all}, "mine")
+			lists(t, s, installation.Query{Term: all, Reverse: true}, "mine")
+			absent(t, s, installation.Key{ID: "theirs"})
+		},
+	},
+	{
+		name: "tenant/all-of-them",
+		rule: "AllTenants lists across tenants, in a stable order of the store's own choosing.",
+		run: func(t tester, s installation.Store) {
+			want := everywhere(t, s)
+			for _, reverse := range []bool{false, true} {
+				var first []installation.Key
+				for limit := 1; limit <= len(want)+1; limit++ {
+					q := installation.Query{AllTenants: true, Term: "@all", Tenant: "ignored", Limit: limit, Reverse: reverse}
+					got := keys(list(t, s, q))
+					if first == nil {
+						first = got
+					}
+					if !slices.Equal(got, first) {
+						t.Errorf("pages of %d, reverse %t: %v, before it was %v", limit, reverse, got, first)
+					}
+				}
+				slices.SortFunc(first, compareKeys)
+				if !slices.Equal(first, want) {
+					t.Errorf("reverse %t: got %v, want %v in any order", reverse, first, want)
+				}
+			}
+		},
+	},
+	{
+		name: "tenant/global-terms",
+		rule: "GlobalTerm reports whether an index term is listed across tenants, for maintenance, rather than within the tenant of its record.",
+		run: func(t tester, s installation.Store) {
+			everywhere(t, s)
+			for _, tenant := range []string{"", "a", "b", "@all"} {
+				q := installation.Query{Tenant: tenant, Term: "@all", Limit: 100}
+				if page, err := s.List(t.Context(), q); err == nil && len(page.Records) > 0 {
+					t.Errorf("list %+v: got %v", q, keys(page.Records))
+				}
+			}
+		},
+	},
+	{
+		name: "tenant/due",
+		rule: "DueBefore lists records whose deadline is set and not after this time",
+		run: func(t tester, s installation.Store) {
+			want := everywhere(t, s)
+			lists(t, s, installation.Query{DueBefore: later}, "x")
+			lists(t, s, installation.Query{Tenant: "b", DueBefore: later}, "x", "y")
+			got := keys(list(t, s, installation.Query{AllTenants: true, DueBefore: later}))
+			slices.SortFunc(got, compareKeys)
+			if !slices.Equal(got, want) {
+				t.Errorf("got %v, want %v in any order", got, want)
+			}
+		},
+	},
+}
+
+// everywhere stores records of three tenants and returns their keys, sorted.
+func everywhere(t tester, s installation.Store) []installation.Key {
+	t.Helper()
+	want := []installation.Key{{Tenant: "", ID: "x"}, {Tenant: "a", ID: "x"}, {Tenant: "b", ID: "x"}, {Tenant: "b", ID: "y"}}
+	for _, key := range want {
+		c := create(key)
+		c.Record.Index = []string{"@all", all}
+		c.Record.Deadline = now
+		commit(t, s, c)
+	}
+	return want
+}
+
+func keys(records []*installation.Record) []installation.Key {
+	out := make([]installation.Key, len(records))
+	for i, r := range records {
+		out[i] = r.Key
+	}
+	return out
+}

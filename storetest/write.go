@@ -1,0 +1,133 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/go-installation/installation"
+)
+
+var writeCases = []testCase{
+	{
+		name: "write/replaces",
+		rule: "the record in place of what was stored (its old index terms, claims and deadline are gone)",
+		run: func(t tester, s installation.Store) {
+			c := create(at("a"))
+			c.Record.Index = []string{"@old", "kept", "old"}
+			c.Record.Deadline = now
+			stored := commit(t, s, c)
+
+			next := update(stored)
+			next.Record.Index = []string{"@new", "kept", "new"}
+			next.Record.Deadline = time.Time{}
+			next.Record.Body = body("as updated")
+			commit(t, s, next)
+
+			sameRecord(t, "get", get(t, s, c.Key), next.Record)
+			for _, term := range []string{"kept", "new"} {
+				q := installation.Query{Tenant: "tenant", Term: term, Limit: 10}
+				lists(t, s, q, "a")
+				for _, r := range listPage(t, s, q).Records {
+					sameRecord(t, "list "+term, r, next.Record)
+				}
+			}
+			lists(t, s, installation.Query{AllTenants: true, Term: "@new"}, "a")
+			lists(t, s, installation.Query{Tenant: "tenant", Term: "old"})
+			lists(t, s, installation.Query{AllTenants: true, Term: "@old"})
+			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later})
+			lists(t, s, installation.Query{AllTenants: true, DueBefore: later})
+		},
+	},
+	{
+		name: "write/tombstone",
+		rule: "Tombstones are in no list.",
+		run: func(t tester, s installation.Store) {
+			c := create(at("a"))
+			c.Record.Index = []string{"@all", all}
+			c.Record.Deadline = now
+			commit(t, s, remove(commit(t, s, c)))
+			lists(t, s, installation.Query{Tenant: "tenant", Term: all})
+			lists(t, s, installation.Query{AllTenants: true, Term: "@all"})
+		},
+	},
+	{
+		name: "write/tombstone-kept",
+		rule: "of a tombstone: from when the store may forget it",
+		run: func(t tester, s installation.Store) {
+			buried := commit(t, s, remove(commit(t, s, create(at("a")))))
+			c := create(at("b"))
+			for range 5 { // a store that forgets as it goes has its chances
+				c.Now = buried.Deadline.Add(-time.Second)
+				commit(t, s, c)
+				c = update(c.Record)
+			}
+			sameRecord(t, "get", get(t, s, buried.Key), buried)
+			late := create(at("a"))
+			late.Now = buried.Deadline.Add(-time.Second)
+			refuse(t, s, late, installation.ErrConflict)
+		},
+	},
+	{
+		name: "write/without-record",
+		rule: "if c.Record is nil, the op token alone, revision and record unchanged; and with it the outcome and the events.",
+		run: func(t tester, s installation.Store) {
+			c := full()
+			c.Idempotency, c.Events = nil, nil
+			unchanged := touch(commit(t, s, c))
+			unchanged.Idempotency = outcome("key", "data")
+			unchanged.Events = []installation.Event{event(unchanged, "only this")}
+			commit(t, s, unchanged)
+
+			sameRecord(t, "get", get(t, s, c.Key), c.Record)
+			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, c.Key.ID)
+			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later}, c.Key.ID)
+			refuse(t, s, claiming("b", c.Record.Claims...), installation.ErrExists)
+			o, err := s.Outcome(t.Context(), "tenant", digest("key"))
+			if err != nil {
+				t.Fatalf("outcome: %v", err)
+			}
+			sameOutcome(t, "outcome", o, unchanged.Idempotency)
+			if r, ok := s.(installation.EventReader); ok {
+				sameEvents(t, events(t, r, installation.EventQuery{Tenant: "tenant"}), unchanged.Events)
+			}
+		},
+	},
+	{
+		name: "write/nothing-of-a-conflict",
+		rule: "Commit applies c, all of it or nothing.",
+		run: func(t tester, s installation.Store) {
+			stored := commit(t, s, create(at("a")))
+			c := create(at("a"))
+			leavesNothing(t, s, c, installation.ErrConflict)
+			sameRecord(t, "get", get(t, s, c.Key), stored)
+		},
+	},
+	{
+		name: "write/nothing-of-a-claimant",
+		rule: "Commit applies c, all of it or nothing.",
+		run: func(t tester, s installation.Store) {
+			commit(t, s, claiming("holder", "taken"))
+			c := claiming("a", "taken")
+			leavesNothing(t, s, c, installation.ErrExists)
+			absent(t, s, c.Key)
+		},
+	},
+}
+
+// leavesNothing gives c every part that a change can have, tries it, and checks that nothing of it can be seen.
+func leavesNothing(t tester, s installation.Store, c installation.Change, want error) {
+	t.Helper()
+	c.Record.Index = []string{"@refused", "refused"}
+	c.Record.Claims = append([]string{"refused"}, c.Record.Claims...)
+	c.Record.Deadline = now
+	c.Idempotency = outcome("refused", "refused")
+	c.Events = []installation.Event{event(c, "refused")}
+	refuse(t, s, c, want)
+	refuse(t, s, c, want) // the op token of a refused change is not remembered either
+
+	lists(t, s, installation.Query{Tenant: "tenant", Term: "refused"})
+	lists(t, s, installation.Query{AllTenants: true, Term: "@refused"})
+	lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later})
+	noOutcome(t, s, c)
+	noEvents(t, s, "tenant")
+	commit(t, s, claiming("free", "refused"))
+}
