@@ -48,7 +48,7 @@ type form struct {
 }
 
 // lifecycle is the part of a body that can be written without a key. It is believed only where it is the sealed state or one that
-// follows from it; see forward.
+// follows from it; see follows.
 type lifecycle struct {
 	status      Status
 	generation  int64
@@ -58,15 +58,17 @@ type lifecycle struct {
 	purged      bool
 }
 
-// forward reports whether life may stand beside a manifest that was sealed at a status: unchanged, or moved on by someone without the key.
-func (life lifecycle) forward(sealed Status) bool {
-	switch sealed {
-	case StatusInvited:
-		return life.status == sealed || life.status == StatusExpired || life.status == StatusUninstalled
-	case StatusInstalled:
-		return life.status == sealed || life.status == StatusUninstalled
+// follows reports whether life may stand beside a manifest that was sealed with another: the same, or moved on by someone without the key.
+func (life lifecycle) follows(sealed lifecycle) bool {
+	switch {
+	case life.status == sealed.status:
+		return bytes.Equal(encode(life.wire()), encode(sealed.wire()))
+	case life.generation != sealed.generation, life.purged:
+		return false
+	case sealed.status == StatusInvited:
+		return life.status == StatusExpired || life.status == StatusUninstalled
 	default:
-		return life.status == sealed
+		return sealed.status == StatusInstalled && life.status == StatusUninstalled
 	}
 }
 

@@ -20,7 +20,7 @@ func (s *Service) Invite(ctx context.Context, req InviteRequest) (*Result, error
 		if status := st.status(now); st.exists() && status != StatusUninstalled && status != StatusExpired {
 			return nil, &ConflictError{Key: st.key, Revision: st.revision(), From: status, To: StatusInvited}
 		}
-		if err := s.begin(ctx, st, now, StatusInvited); err != nil {
+		if err := s.begin(ctx, st, StatusInvited); err != nil {
 			return nil, err
 		}
 		st.inst.Invitation = &Invitation{

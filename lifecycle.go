@@ -19,7 +19,7 @@ func (s *Service) Uninstall(ctx context.Context, req UninstallRequest) (*Result,
 	m := mutation{method: "uninstall", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionUninstall}, keyless: true}
 	m.check = func(l *validate.List) { l.Text("reason", req.Reason, validate.MaxMessage) }
 	m.apply = func(ctx context.Context, st *state, now time.Time) (*step, error) {
-		done := &step{event: EventUninstalled, reason: req.Reason, plain: true}
+		done := &step{event: EventUninstalled, reason: req.Reason, plain: st.closed != nil}
 		switch st.status(now) {
 		case StatusExpired:
 			return nil, &ConflictError{Key: st.key, Revision: st.revision(), From: StatusExpired, To: StatusUninstalled}
@@ -32,9 +32,6 @@ func (s *Service) Uninstall(ctx context.Context, req UninstallRequest) (*Result,
 		}
 		st.life.status, st.life.uninstalled = StatusUninstalled, s.audit(st, now)
 		st.life.purgeAt = moment(now.Add(s.opts.Grace))
-		if st.inst != nil {
-			st.inst.Status, st.inst.Audit.Uninstalled = st.life.status, st.life.uninstalled
-		}
 		if !req.Final {
 			return done, nil
 		}
@@ -54,7 +51,6 @@ func (s *Service) purge(ctx context.Context, st *state, done *step) error {
 	i := st.inst
 	i.Configuration, i.Connection, i.Invitation, i.Extra = nil, nil, nil, Document{}
 	st.values, st.codeHash, st.redeemer = map[Ref][]byte{}, nil, ""
-	done.plain = false
 	err := s.newDataKey(ctx, st)
 	if errors.Is(err, ErrKeyUnavailable) {
 		st.inst = nil
@@ -94,10 +90,7 @@ func (s *Service) Expire(ctx context.Context, req ExpireRequest) (*Result, error
 // expire writes down that an invitation ran out.
 func (s *Service) expire(st *state, now time.Time) *step {
 	st.life.status, st.life.expired = StatusExpired, s.audit(st, now)
-	if st.inst != nil {
-		st.inst.Status, st.inst.Audit.Expired = st.life.status, st.life.expired
-	}
-	return &step{event: EventExpired, plain: true}
+	return &step{event: EventExpired, plain: st.closed != nil}
 }
 
 // Delete removes an installation, in whatever state, with its secrets. A tombstone keeps revision and generation for
@@ -106,7 +99,7 @@ func (s *Service) expire(st *state, now time.Time) *step {
 // Errors: [ErrNotFound] if there is none, or none any more; [ErrForbidden], those of guards and of the store.
 func (s *Service) Delete(ctx context.Context, req DeleteRequest) (*Result, error) {
 	req.Present = true
-	m := mutation{method: "delete", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionDelete}, keyless: true}
+	m := mutation{method: "delete", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionDelete}, blind: true}
 	m.apply = func(context.Context, *state, time.Time) (*step, error) {
 		return &step{event: EventDeleted, remove: true}, nil
 	}

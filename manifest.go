@@ -11,6 +11,7 @@ import (
 // shows the removal of a secret, the rollback of one field and an edited plain value alike.
 type manifest struct {
 	inst     *Installation // masked
+	life     lifecycle     // at which it was sealed
 	table    []tableEntry  // sorted by Ref
 	rule     string        // id of the sensitivity rule the documents were masked by
 	claims   []string
@@ -26,9 +27,8 @@ type tableEntry struct {
 
 type manifestV1 struct {
 	ID            string           `cbor:"1,keyasint"`
-	Generation    int64            `cbor:"2,keyasint"`
 	Revision      int64            `cbor:"3,keyasint"` // at which it was sealed
-	Status        Status           `cbor:"4,keyasint"` // at which it was sealed
+	Life          lifecycleV1      `cbor:"4,keyasint"` // at which it was sealed
 	Name          string           `cbor:"5,keyasint,omitempty"`
 	Extension     extensionV1      `cbor:"6,keyasint,omitzero"`
 	Account       accountV1        `cbor:"7,keyasint,omitzero"`
@@ -43,7 +43,6 @@ type manifestV1 struct {
 	Updated       *auditEntryV1    `cbor:"16,keyasint,omitempty"`
 	Invited       *auditEntryV1    `cbor:"17,keyasint,omitempty"`
 	Installed     *auditEntryV1    `cbor:"18,keyasint,omitempty"`
-	Purged        bool             `cbor:"19,keyasint,omitempty"`
 	Extra         []byte           `cbor:"20,keyasint,omitempty"` // masked JSON text
 	Table         []tableEntryV1   `cbor:"21,keyasint,omitempty"`
 	Rule          string           `cbor:"22,keyasint,omitempty"`
@@ -73,13 +72,13 @@ const kindManifest = "manifest"
 func (m *manifest) encode() []byte {
 	i := m.inst
 	w := manifestV1{
-		ID: i.ID, Generation: i.Generation, Revision: i.Revision, Status: i.Status, Name: i.Name, Extension: extensionV1(i.Extension),
+		ID: i.ID, Revision: i.Revision, Life: m.life.wire(), Name: i.Name, Extension: extensionV1(i.Extension),
 		Account: accountToV1(i.Account), Health: i.Health, Consent: consentToV1(i.Consent),
 		Configuration: configurationToV1(i.Configuration), Connection: connectionToV1(i.Connection),
 		BillingPlan: billingPlanToV1(i.BillingPlan), Notification: (*notificationV1)(i.Notification),
 		Created: auditEntryToV1(i.Audit.Created), Updated: auditEntryToV1(i.Audit.Updated),
 		Invited: auditEntryToV1(i.Audit.Invited), Installed: auditEntryToV1(i.Audit.Installed),
-		Purged: i.Purged, Extra: i.Extra.masked, Rule: m.rule, Claims: m.claims, CodeHash: m.codeHash, Redeemer: m.redeemer,
+		Extra: i.Extra.masked, Rule: m.rule, Claims: m.claims, CodeHash: m.codeHash, Redeemer: m.redeemer,
 	}
 	w.Table = convert(m.table, func(e tableEntry) tableEntryV1 {
 		return tableEntryV1{Kind: e.ref.Kind, Pointer: e.ref.Pointer, Tag: e.tag}
@@ -90,24 +89,24 @@ func (m *manifest) encode() []byte {
 	return encode(w)
 }
 
-// decodeManifest reads what encode wrote; the installation is fresh and shares nothing with b. Status and Revision are those it was
-// sealed at.
+// decodeManifest reads what encode wrote; the installation is fresh and shares nothing with b. Revision is the one it was sealed at; what
+// follows from the lifecycle is for adopt to add.
 func decodeManifest(b []byte) (*manifest, error) {
 	var w manifestV1
 	if err := decode(b, &w); err != nil {
 		return nil, err
 	}
 	i := &Installation{
-		ID: w.ID, Generation: w.Generation, Revision: w.Revision, Status: w.Status, Name: w.Name, Extension: Extension(w.Extension),
+		ID: w.ID, Revision: w.Revision, Name: w.Name, Extension: Extension(w.Extension),
 		Account: w.Account.domain(), Health: w.Health, Consent: w.Consent.domain(),
 		Configuration: w.Configuration.domain(), Connection: w.Connection.domain(), BillingPlan: w.BillingPlan.domain(),
-		Notification: (*Notification)(w.Notification), Purged: w.Purged, Extra: maskedDocument(w.Extra),
+		Notification: (*Notification)(w.Notification), Extra: maskedDocument(w.Extra),
 	}
 	i.Audit = Audit{Created: w.Created.domain(), Updated: w.Updated.domain(), Invited: w.Invited.domain(), Installed: w.Installed.domain()}
 	if v := w.Invitation; v != nil {
-		i.Invitation = &Invitation{Status: w.Status, Message: v.Message, ExternalID: v.ExternalID, Recipient: v.Recipient, Validity: v.Validity, Expires: v.Expires.time()}
+		i.Invitation = &Invitation{Message: v.Message, ExternalID: v.ExternalID, Recipient: v.Recipient, Validity: v.Validity, Expires: v.Expires.time()}
 	}
-	m := &manifest{inst: i, rule: w.Rule, claims: w.Claims, codeHash: w.CodeHash, redeemer: w.Redeemer}
+	m := &manifest{inst: i, life: w.Life.domain(), rule: w.Rule, claims: w.Claims, codeHash: w.CodeHash, redeemer: w.Redeemer}
 	m.table = convert(w.Table, func(e tableEntryV1) tableEntry { return tableEntry{Ref{e.Kind, e.Pointer}, e.Tag} })
 	for _, e := range m.table {
 		i.Sealed = append(i.Sealed, e.ref)
@@ -132,21 +131,20 @@ func openManifest(r *Record, f *form, key *crypto.DataKey) (*manifest, error) {
 		return nil, err
 	}
 	i := m.inst
-	sealedStatus, sealedRevision := i.Status, i.Revision
+	sealedRevision := i.Revision
 	m.adopt(r.Key, f.life, r.Revision)
 	sameTable := slices.EqualFunc(m.table, f.values, func(e tableEntry, v sealedValue) bool {
 		return e.ref == v.ref && bytes.Equal(e.tag, crypto.Tag(v.sealed))
 	})
 	claims := m.claims
-	if sealedStatus != i.Status {
+	if m.life.status != f.life.status {
 		claims = nil // a move without the key gives up the claims
 	}
 	switch {
 	case i.ID != r.Key.ID,
-		i.Generation != r.Generation, i.Generation != f.life.generation,
+		i.Generation != r.Generation,
 		sealedRevision > r.Revision,
-		!f.life.forward(sealedStatus),
-		i.Purged != f.life.purged,
+		!f.life.follows(m.life),
 		i.Audit.Created == nil, !i.Audit.Created.At.Equal(r.Created),
 		!sameTable,
 		!slices.Equal(claims, r.Claims),
@@ -160,7 +158,7 @@ func openManifest(r *Record, f *form, key *crypto.DataKey) (*manifest, error) {
 // adopt puts into the installation what is kept outside the manifest.
 func (m *manifest) adopt(key Key, life lifecycle, revision int64) {
 	i := m.inst
-	i.Tenant, i.Revision, i.Status = key.Tenant, revision, life.status
+	i.Tenant, i.Revision, i.Generation, i.Status, i.Purged = key.Tenant, revision, life.generation, life.status, life.purged
 	i.Audit.Expired, i.Audit.Uninstalled = life.expired, life.uninstalled
 	if i.Invitation != nil {
 		i.Invitation.Status = i.Status

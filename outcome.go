@@ -134,9 +134,8 @@ func (st *state) recall(a answer) error {
 	if err != nil {
 		return err
 	}
-	sealed := m.inst.Status
 	st.life = a.Life.domain()
-	if m.inst.ID != st.key.ID || m.inst.Generation != a.Generation || m.inst.Revision > a.Revision || !st.life.forward(sealed) {
+	if m.inst.ID != st.key.ID || st.life.generation != a.Generation || m.inst.Revision > a.Revision || !st.life.follows(m.life) {
 		return ErrSealed
 	}
 	m.adopt(st.key, st.life, a.Revision)

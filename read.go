@@ -3,6 +3,7 @@ package installation
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 
@@ -16,20 +17,23 @@ import (
 // of, [ErrInvalid] for an id that cannot be one, those of the store.
 func (s *Service) Get(ctx context.Context, id string) (*Installation, error) {
 	if err := s.checkID(id); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("get: %w", err)
 	}
 	st, err := s.load(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if !st.exists() {
-		return nil, ErrNotFound
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("get %s: %w", id, err)
+	case !st.exists():
+		return nil, fmt.Errorf("get %s: %w", id, ErrNotFound)
 	}
 	i := s.show(st, s.now())
 	if err := s.allow(i); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("get %s: %w", id, err)
 	}
-	return i, st.closed
+	if st.closed != nil {
+		return i, fmt.Errorf("get %s: %w", id, st.closed)
+	}
+	return i, nil
 }
 
 // List returns one page of the tenant's installations that the actor may see and that the filters name, oldest first. Those that cannot
@@ -38,7 +42,7 @@ func (s *Service) Get(ctx context.Context, id string) (*Installation, error) {
 // Errors: [ErrInvalid], [ErrForbidden] without an actor, those of the store.
 func (s *Service) List(ctx context.Context, req ListRequest) (*List, error) {
 	if err := s.checkList(req); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list: %w", err)
 	}
 	limit := cmp.Or(req.Limit, defaultPage)
 	q := Query{Tenant: s.tenant, Term: s.term(req), After: req.After, Skip: req.Skip, Limit: limit, Reverse: req.Reverse}

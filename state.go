@@ -48,7 +48,9 @@ func (s *Service) open(ctx context.Context, key Key, r *Record) *state {
 	if r.Deleted {
 		return st
 	}
-	st.closed = st.unseal(ctx, s.keys)
+	if st.closed = st.unseal(ctx, s.keys); st.form == nil {
+		st.life = lifecycle{status: st.unread(), generation: r.Generation}
+	}
 	return st
 }
 
@@ -110,6 +112,14 @@ func (st *state) status(now time.Time) Status {
 	return st.life.status
 }
 
+// unread guesses the status of a record whose body cannot be read from what it is listed under.
+func (st *state) unread() Status {
+	if phase := Phase(termValue(st.record.Index, termPhase)); phase != PhasePending {
+		return Status(phase)
+	}
+	return StatusInvited
+}
+
 // partial is what is known of a record that stays closed: what the store holds in plain.
 func (st *state) partial(now time.Time) *Installation {
 	terms := st.record.Index
@@ -122,16 +132,15 @@ func (st *state) partial(now time.Time) *Installation {
 	}
 }
 
-// begin starts a new generation: empty but for what outlives a re-install, under a new data key. One whose key is destroyed has only its
-// plain part to hand on; one that does not open for another reason is not overwritten.
-func (s *Service) begin(ctx context.Context, st *state, now time.Time, status Status) error {
+// begin starts a new generation: empty but for what outlives a re-install, under a new data key. One whose key is destroyed hands on its
+// age alone, since nothing vouches for the rest; one that does not open for another reason is not overwritten.
+func (s *Service) begin(ctx context.Context, st *state, status Status) error {
 	old := st.inst
 	switch {
 	case !st.exists():
 		old = &Installation{}
 	case errors.Is(st.closed, ErrShredded):
-		old = st.partial(now)
-		old.Audit.Created = &AuditEntry{At: st.record.Created}
+		old = &Installation{Audit: Audit{Created: &AuditEntry{At: st.record.Created}}}
 	case st.closed != nil:
 		return st.closed
 	}
@@ -206,7 +215,7 @@ func (s *Service) build(st *state) (*Record, error) {
 	for _, ref := range slices.SortedFunc(maps.Keys(st.secrets()), compareRefs) {
 		values = append(values, sealedValue{ref, st.values[ref]})
 	}
-	m := &manifest{inst: i, table: tableOf(values), rule: s.rule.ID(), claims: s.claims(i), codeHash: st.codeHash, redeemer: st.redeemer}
+	m := &manifest{inst: i, life: st.life, table: tableOf(values), rule: s.rule.ID(), claims: s.claims(i), codeHash: st.codeHash, redeemer: st.redeemer}
 	plain := m.encode()
 	sealed, err := st.dataKey.SealBinary(nil, crypto.Place{Record: i.ID, Kind: kindManifest}, plain)
 	if err != nil {

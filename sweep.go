@@ -70,7 +70,7 @@ func (s *Service) sweepOne(ctx context.Context, r *Record) (EventType, error) {
 		case st.life.status == StatusInvited:
 			done = s.expire(st, now)
 		case st.life.status == StatusUninstalled && !st.life.purged:
-			done = &step{event: EventPurged, plain: true}
+			done = &step{event: EventPurged, plain: st.closed != nil}
 			err = s.purge(ctx, st, done)
 		default:
 			return nil, errNothingDue

@@ -26,7 +26,7 @@ func (s *Service) Upsert(ctx context.Context, req UpsertRequest) (*Result, error
 			done.event, done.created = EventInstalled, true
 		}
 		if done.created {
-			if err := s.begin(ctx, st, now, StatusInstalled); err != nil {
+			if err := s.begin(ctx, st, StatusInstalled); err != nil {
 				return nil, err
 			}
 		} else if st.closed != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/go-installation/installation/crypto"
@@ -22,8 +23,9 @@ type mutation struct {
 	check func(l *validate.List)
 	// actions that the policy must allow on what is stored and on the result.
 	actions []Action
-	// keyless says that the host and the platform may do this to a record that cannot be opened.
-	keyless bool
+	// keyless says that the host and the platform may do this to a record whose manifest stays closed, blind even to one whose
+	// body cannot be read.
+	keyless, blind bool
 	// outsider says that the actor need not see the row: apply answers for who may do it, and for the guard, which would tell an
 	// outsider what is there.
 	outsider bool
@@ -49,35 +51,52 @@ type step struct {
 // context ends.
 func (s *Service) mutate(ctx context.Context, m mutation) (*Result, error) {
 	if err := s.checkRequest(m); err != nil {
-		return nil, err
+		return nil, m.explain(err)
 	}
 	var op [16]byte
 	rand.Read(op[:]) // never fails since Go 1.24
+	var turn turns
 	for {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return nil, m.explain(err)
 		}
 		res, err := s.try(ctx, m, op)
-		if errors.Is(err, errAgain) {
+		if lost, ok := errors.AsType[lostRace](err); ok {
 			m.minted = false
-			continue
+			if err = turn.wait(ctx, lost); err == nil {
+				continue
+			}
 		}
-		if err == nil || m.guard.IdempotencyKey == "" || !refusal(err) {
-			return res, err
+		if err != nil && m.guard.IdempotencyKey != "" && refusal(err) {
+			res, err = s.recheck(ctx, m, err)
 		}
-		first, lookup := s.outcome(ctx, m)
-		switch {
-		case errors.Is(lookup, ErrNotFound):
-			return nil, err
-		case lookup != nil:
-			return nil, lookup // whether err is the true answer cannot be known
-		}
-		return s.replay(ctx, m, first)
+		return res, m.explain(err)
 	}
 }
 
-// errAgain says that the state moved under a try that may be repeated.
-var errAgain = errors.New("installation: changed meanwhile")
+// recheck looks whether a request was refused because its first try had succeeded, and gives the first answer then.
+func (s *Service) recheck(ctx context.Context, m mutation, refused error) (*Result, error) {
+	first, err := s.outcome(ctx, m)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, refused
+	case err != nil:
+		return nil, err // whether the refusal is the true answer cannot be known
+	}
+	return s.replay(ctx, m, first)
+}
+
+// explain puts the operation and the id before an error, but for a refused code, about which there is nothing to say.
+func (m mutation) explain(err error) error {
+	switch {
+	case err == nil, errors.Is(err, ErrInvitation):
+		return err
+	case errors.Is(err, ErrInvalid):
+		return fmt.Errorf("%s: %w", m.method, err)
+	default:
+		return fmt.Errorf("%s %s: %w", m.method, m.id, err)
+	}
+}
 
 // refusal reports whether err is an answer that a request may have got because its first try succeeded.
 func refusal(err error) bool {
@@ -133,7 +152,7 @@ func (s *Service) try(ctx context.Context, m mutation, op [16]byte) (*Result, er
 	case err == nil, errors.Is(err, ErrNotReplicated):
 		return res, err
 	case errors.Is(err, ErrConflict) && m.guard.Revision == 0:
-		return nil, errAgain
+		return nil, lostRace{st.revision()}
 	default:
 		return nil, err
 	}
@@ -210,7 +229,7 @@ func (s *Service) authorize(st *state, m mutation, now time.Time) error {
 		return s.allow(st.inst, m.actions...)
 	case !s.can(ActionSee, st.partial(now)):
 		return ErrNotFound
-	case m.keyless && (s.actor.Kind == Host || s.actor.Kind == Platform):
+	case (m.blind || m.keyless && st.form != nil) && (s.actor.Kind == Host || s.actor.Kind == Platform):
 		return s.allow(st.partial(now), m.actions...)
 	default:
 		return st.closed

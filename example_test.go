@@ -1,0 +1,657 @@
+package installation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"strings"
+	"time"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/memstore"
+	"github.com/go-installation/installation/validate"
+)
+
+func Example() {
+	ctx := context.Background()
+	key, err := crypto.GenerateKey("k1") // made once, by an operator; a program reads it with crypto.KeyringFromFile
+	if err != nil {
+		log.Fatal(err)
+	}
+	keys, err := crypto.NewKeyring(key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	svc, err := installation.New(memstore.New(), keys, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	vendor := svc.As(installation.Actor{Kind: installation.Vendor, ID: "ACC-1"})
+
+	inst, err := vendor.Upsert(ctx, installation.UpsertRequest{ID: "EXI-1", Parts: installation.Parts{
+		Extension:     installation.Value(installation.Extension{ID: "EXT-1", Owner: "ACC-1"}),
+		Account:       installation.Value(installation.Account{ID: "ACC-2", Name: "Harbor Foods"}),
+		Configuration: installation.Value(installation.Configuration{Document: installation.JSON(`{"region":"eu-2","api_key":"k-93f0"}`)}),
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(inst.ID, inst.Status, inst.Configuration.Document)
+	// Output: EXI-1 installed {"region":"eu-2","api_key":"***"}
+}
+
+// The options are what differs from the defaults. A store and keys are required: nothing is ever stored in plain.
+func ExampleNew() {
+	key, err := crypto.GenerateKey("k1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	keys, err := crypto.NewKeyring(key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = installation.New(memstore.New(), keys, &installation.Options{
+		AcceptURL: "https://portal.example/accept",
+		Grace:     72 * time.Hour,
+	})
+	fmt.Println(err)
+
+	_, err = installation.New(memstore.New(), nil, nil)
+	fmt.Println(err != nil)
+	// Output:
+	// <nil>
+	// true
+}
+
+// What is in one tenant does not exist for another.
+func ExampleService_In() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInstall(host.In("project-1"), "EXI-1", "ACC-2")
+
+	_, err := host.In("project-1").Get(ctx, "EXI-1")
+	fmt.Println(err)
+	_, err = host.In("project-2").Get(ctx, "EXI-1")
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// get EXI-1: installation: not found
+}
+
+// What an actor sees depends on who it is. Of what is not its own it learns nothing.
+func ExampleService_As() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInstall(host, "EXI-1", "ACC-2")
+
+	for _, actor := range []installation.Actor{
+		{Kind: installation.Vendor, ID: "ACC-1"},
+		{Kind: installation.Customer, ID: "ACC-2"},
+		{Kind: installation.Customer, ID: "ACC-3"},
+	} {
+		inst, err := host.As(actor).Get(ctx, "EXI-1")
+		if err != nil {
+			fmt.Println(actor.Kind, actor.ID, "is told:", err)
+			continue
+		}
+		fmt.Println(actor.Kind, actor.ID, "sees the configuration:", inst.Configuration != nil)
+	}
+	// Output:
+	// vendor ACC-1 sees the configuration: true
+	// customer ACC-2 sees the configuration: false
+	// customer ACC-3 is told: get EXI-1: installation: not found
+}
+
+// The first call creates, the next one changes the parts it gives and leaves the rest.
+func ExampleService_Upsert() {
+	ctx := context.Background()
+	host := exampleHost()
+
+	for _, parts := range []installation.Parts{
+		{
+			Extension: installation.Value(installation.Extension{ID: "EXT-1"}),
+			Account:   installation.Value(installation.Account{ID: "ACC-2"}),
+		},
+		{Health: installation.Value(installation.Unhealthy)},
+		{Health: installation.Value(installation.Unhealthy)},
+	} {
+		res, err := host.Upsert(ctx, installation.UpsertRequest{ID: "EXI-1", Parts: parts})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("created %t, changed %t: revision %d, account %s, health %q\n",
+			res.Created, res.Changed, res.Revision, res.Account.ID, res.Health)
+	}
+	// Output:
+	// created true, changed true: revision 1, account ACC-2, health ""
+	// created false, changed true: revision 2, account ACC-2, health "unhealthy"
+	// created false, changed false: revision 2, account ACC-2, health "unhealthy"
+}
+
+// Operations change single places of a configuration, all in one commit.
+func ExampleService_Patch() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInstall(host, "EXI-1", "ACC-2")
+
+	res, err := host.Patch(ctx, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{
+		installation.Test("/region", installation.JSON(`"eu-2"`)),
+		installation.Set("/region", installation.JSON(`"us-1"`)),
+		installation.SetSecret("/pass_phrase", crypto.NewSecret("correct horse")),
+		installation.Unset("/api_key"),
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(res.Configuration.Document)
+	// Output: {"region":"us-1","pass_phrase":"***"}
+}
+
+// Reading shows masks, and where the secrets are.
+func ExampleService_Get() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInstall(host, "EXI-1", "ACC-2")
+
+	inst, err := host.Get(ctx, "EXI-1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(inst.Extension.ID, "in", inst.Account.ID, "is", inst.Status)
+	fmt.Println(inst.Configuration.Document, inst.Sealed)
+
+	_, err = host.Get(ctx, "EXI-9")
+	fmt.Println(errors.Is(err, installation.ErrNotFound))
+	// Output:
+	// EXT-1 in ACC-2 is installed
+	// {"region":"eu-2","api_key":"***"} [config/api_key]
+	// true
+}
+
+// A list comes in pages, oldest first.
+func ExampleService_List() {
+	ctx := context.Background()
+	host := exampleHost()
+	for n := range 3 {
+		exampleInstall(host, fmt.Sprint("EXI-", n), fmt.Sprint("ACC-", n))
+	}
+
+	req := installation.ListRequest{Extension: "EXT-1", Status: []installation.Status{installation.StatusInstalled}, Limit: 2}
+	for {
+		page, err := host.List(ctx, req)
+		if err != nil {
+			log.Fatal(err)
+		}
+		for _, inst := range page.Installations {
+			fmt.Println(inst.ID)
+		}
+		fmt.Println("--")
+		if req.After = page.Next; req.After == "" {
+			break
+		}
+	}
+	// Output:
+	// EXI-0
+	// EXI-1
+	// --
+	// EXI-2
+	// --
+}
+
+// All goes through the pages by itself.
+func ExampleService_All() {
+	ctx := context.Background()
+	host := exampleHost()
+	for n := range 3 {
+		exampleInstall(host, fmt.Sprint("EXI-", n), fmt.Sprint("ACC-", n))
+	}
+
+	for inst, err := range host.All(ctx, installation.ListRequest{Reverse: true}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(inst.ID, inst.Account.ID)
+	}
+	// Output:
+	// EXI-2 ACC-2
+	// EXI-1 ACC-1
+	// EXI-0 ACC-0
+}
+
+// An actor counts what it may see.
+func ExampleService_Count() {
+	ctx := context.Background()
+	host := exampleHost()
+	for n := range 3 {
+		exampleInstall(host, fmt.Sprint("EXI-", n), fmt.Sprint("ACC-", n))
+	}
+	customer := host.As(installation.Actor{Kind: installation.Customer, ID: "ACC-1"})
+
+	for _, svc := range []*installation.Service{host, customer} {
+		n, err := svc.Count(ctx, installation.ListRequest{Extension: "EXT-1"})
+		fmt.Println(n, err)
+	}
+	// Output:
+	// 3 <nil>
+	// 1 <nil>
+}
+
+// Plain secrets have to be asked for, one by one and with a reason.
+func ExampleService_Reveal() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInstall(host, "EXI-1", "ACC-2")
+	extension := host.As(installation.Actor{Kind: installation.ExtensionActor, ID: "EXT-1"})
+
+	secrets, err := extension.Reveal(ctx, installation.RevealRequest{
+		ID:     "EXI-1",
+		Refs:   []installation.Ref{{Kind: installation.RefConfig, Pointer: "/api_key"}},
+		Reason: "nightly synchronisation",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, s := range secrets {
+		fmt.Println(s.Ref, "prints as", s.Value, "and reveals", s.Value.RevealString(), s.Err)
+	}
+	// Output: config/api_key prints as *** and reveals k-93f0 <nil>
+}
+
+// The code is in the answer to Invite and nowhere else. Send it to whom you invite.
+func ExampleService_Invite() {
+	ctx := context.Background()
+	host := exampleHost()
+
+	res, err := host.Invite(ctx, installation.InviteRequest{
+		ID:       "EXI-1",
+		Parts:    installation.Parts{Extension: installation.Value(installation.Extension{ID: "EXT-1"})},
+		Message:  "Join the pilot",
+		Validity: "1m",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	link := res.AcceptURL.RevealString()
+	fmt.Println(res.Status, "until", res.Invitation.Expires.Format(time.DateOnly))
+	fmt.Println(strings.HasPrefix(link, "https://portal.example/accept?code=inv_"), res.AcceptURL)
+	// Output:
+	// invited until 2026-04-02
+	// true ***
+}
+
+// A new code takes the place of the old one.
+func ExampleService_Resend() {
+	ctx := context.Background()
+	host := exampleHost()
+	first := exampleInvite(host, "EXI-1")
+
+	second, err := host.Resend(ctx, installation.ResendRequest{ID: "EXI-1"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	account := installation.Account{ID: "ACC-2"}
+	customer := host.As(installation.Actor{Kind: installation.Customer, ID: account.ID})
+	_, err = customer.Accept(ctx, installation.AcceptRequest{ID: "EXI-1", Code: first.Code, Account: account})
+	fmt.Println(err)
+	_, err = customer.Accept(ctx, installation.AcceptRequest{ID: "EXI-1", Code: second.Code, Account: account})
+	fmt.Println(err)
+	// Output:
+	// installation: invitation not valid
+	// <nil>
+}
+
+// The first account to come with the code has it installed. When it comes again, it is told the same.
+func ExampleService_Accept() {
+	ctx := context.Background()
+	host := exampleHost()
+	code := exampleInvite(host, "EXI-1").Code
+
+	for _, account := range []installation.Account{{ID: "ACC-2"}, {ID: "ACC-2"}, {ID: "ACC-3"}} {
+		customer := host.As(installation.Actor{Kind: installation.Customer, ID: account.ID})
+		res, err := customer.Accept(ctx, installation.AcceptRequest{ID: "EXI-1", Code: code, Account: account})
+		if err != nil {
+			fmt.Println(account.ID, err)
+			continue
+		}
+		fmt.Println(account.ID, res.Status, "replayed:", res.Replayed)
+	}
+	// Output:
+	// ACC-2 installed replayed: false
+	// ACC-2 installed replayed: true
+	// ACC-3 installation: invitation not valid
+}
+
+// Expire ends an invitation before its time.
+func ExampleService_Expire() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInvite(host, "EXI-1")
+
+	res, err := host.Expire(ctx, installation.ExpireRequest{ID: "EXI-1"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(res.Status, res.Changed)
+
+	res, err = host.Expire(ctx, installation.ExpireRequest{ID: "EXI-1"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(res.Status, res.Changed)
+	// Output:
+	// expired true
+	// expired false
+}
+
+// Time needs no job. Sweep only writes down what it did, and takes secrets away whose grace is over.
+func ExampleService_Sweep() {
+	ctx := context.Background()
+	svc, now := exampleService()
+	host := svc.As(installation.Actor{Kind: installation.Host})
+	exampleInvite(host, "EXI-1")
+
+	*now = now.AddDate(0, 0, 8)
+	inst, err := host.Get(ctx, "EXI-1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("before: %s, revision %d\n", inst.Status, inst.Revision)
+
+	report, err := host.Sweep(ctx, installation.SweepRequest{})
+	fmt.Printf("%+v %v\n", report, err)
+	// Output:
+	// before: expired, revision 1
+	// {Expired:1 Purged:0 Skipped:0 Failed:0} <nil>
+}
+
+// The record stays. Its secrets stay for a while, or go at once if the uninstall is final.
+func ExampleService_Uninstall() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInstall(host, "EXI-1", "ACC-2")
+
+	for _, final := range []bool{false, true, true} {
+		res, err := host.Uninstall(ctx, installation.UninstallRequest{ID: "EXI-1", Final: final, Reason: "trial is over"})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(res.Status, "changed:", res.Changed, "purged:", res.Purged, "secrets:", len(res.Sealed))
+	}
+	// Output:
+	// uninstalled changed: true purged: false secrets: 1
+	// uninstalled changed: true purged: true secrets: 0
+	// uninstalled changed: false purged: true secrets: 0
+}
+
+// What is deleted is not found any more.
+func ExampleService_Delete() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInstall(host, "EXI-1", "ACC-2")
+
+	for range 2 {
+		_, err := host.Delete(ctx, installation.DeleteRequest{ID: "EXI-1"})
+		fmt.Println(err)
+	}
+	// Output:
+	// <nil>
+	// delete EXI-1: installation: not found
+}
+
+// The change log names what changed and holds no value. A follower goes on from Next, again and again.
+func ExampleService_Events() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInstall(host, "EXI-1", "ACC-2")
+	if _, err := host.Upsert(ctx, installation.UpsertRequest{ID: "EXI-1", Parts: installation.Parts{
+		Configuration: installation.Value(installation.Configuration{Document: installation.JSON(`{"region":"us-1","api_key":"***"}`)}),
+	}}); err != nil {
+		log.Fatal(err)
+	}
+
+	for after := ""; ; {
+		page, err := host.Events(ctx, after, 1)
+		if err != nil || len(page.Events) == 0 {
+			fmt.Println("end of the log", err)
+			break
+		}
+		for _, e := range page.Events {
+			fmt.Println(e.Key.ID, e.Type, e.Revision, e.Actor.Kind, e.Changed)
+		}
+		after = page.Next
+	}
+	// Output:
+	// EXI-1 created 1 host [account config configuration extension]
+	// EXI-1 updated 2 host [config/region]
+	// end of the log <nil>
+}
+
+// Check is for start-up and health endpoints.
+func ExampleService_Check() {
+	host := exampleHost()
+	exampleInstall(host, "EXI-1", "ACC-2")
+
+	report, err := host.Check(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("ok:", report.OK())
+	for _, f := range report.Findings {
+		fmt.Println(f.Level, f.Rule)
+	}
+	fmt.Printf("%+v\n", report.Keys)
+	// Output:
+	// ok: true
+	// warning durability
+	// [{ID:k1 Primary:true Records:1}]
+}
+
+// With an idempotency key a request can be sent again when its answer got lost.
+func ExampleGuard_idempotencyKey() {
+	ctx := context.Background()
+	host := exampleHost()
+
+	for _, account := range []string{"ACC-2", "ACC-2", "ACC-3"} {
+		res, err := host.Upsert(ctx, installation.UpsertRequest{
+			Guard: installation.Guard{IdempotencyKey: "order-5521"},
+			Parts: installation.Parts{
+				Extension: installation.Value(installation.Extension{ID: "EXT-1"}),
+				Account:   installation.Value(installation.Account{ID: account}),
+			},
+		})
+		if err != nil {
+			fmt.Println(account, "is refused:", errors.Is(err, installation.ErrIdempotencyMismatch))
+			continue
+		}
+		fmt.Println(account, "revision", res.Revision, "replayed:", res.Replayed)
+	}
+	// Output:
+	// ACC-2 revision 1 replayed: false
+	// ACC-2 revision 1 replayed: true
+	// ACC-3 is refused: true
+}
+
+// A revision makes a write wait for nobody: it is refused if another writer came between.
+func ExampleGuard_revision() {
+	ctx := context.Background()
+	host := exampleHost()
+	read := exampleInstall(host, "EXI-1", "ACC-2")
+
+	for _, name := range []string{"Berth", "Quay"} {
+		_, err := host.Patch(ctx, installation.PatchRequest{
+			ID:    "EXI-1",
+			Guard: installation.Guard{Revision: read.Revision},
+			Parts: installation.Parts{Name: installation.Value(name)},
+		})
+		if conflict, ok := errors.AsType[*installation.ConflictError](err); ok {
+			fmt.Println(name, "is refused: the stored revision is", conflict.Revision)
+			continue
+		}
+		fmt.Println(name, err)
+	}
+	// Output:
+	// Berth <nil>
+	// Quay is refused: the stored revision is 2
+}
+
+// A message that speaks of an earlier install does not hurt the one made since.
+func ExampleGuard_generation() {
+	ctx := context.Background()
+	host := exampleHost()
+	first := exampleInstall(host, "EXI-1", "ACC-2")
+	if _, err := host.Uninstall(ctx, installation.UninstallRequest{ID: "EXI-1"}); err != nil {
+		log.Fatal(err)
+	}
+	second := exampleInstall(host, "EXI-1", "ACC-2")
+	fmt.Println("generations", first.Generation, second.Generation)
+
+	_, err := host.Uninstall(ctx, installation.UninstallRequest{
+		ID: "EXI-1", Guard: installation.Guard{Generation: first.Generation},
+	})
+	fmt.Println(errors.Is(err, installation.ErrStale))
+	// Output:
+	// generations 1 2
+	// true
+}
+
+// A client that knows nothing of masks reads a configuration, changes one value, and writes all of it back. The secret behind the mask
+// stays.
+func ExampleDocument_roundTrip() {
+	ctx := context.Background()
+	host := exampleHost()
+	read := exampleInstall(host, "EXI-1", "ACC-2")
+
+	text := strings.Replace(read.Configuration.Document.String(), "eu-2", "us-1", 1)
+	res, err := host.Upsert(ctx, installation.UpsertRequest{ID: "EXI-1", Parts: installation.Parts{
+		Configuration: installation.Value(installation.Configuration{Document: installation.JSON(text)}),
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(res.Configuration.Document)
+
+	secrets, err := host.Reveal(ctx, installation.RevealRequest{ID: "EXI-1", Refs: res.Sealed, Reason: "example"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(secrets[0].Value.RevealString())
+	// Output:
+	// {"region":"us-1","api_key":"***"}
+	// k-93f0
+}
+
+// An Optional has three states: left out, given, removed.
+func ExampleOptional() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInstall(host, "EXI-1", "ACC-2")
+
+	notice := installation.Notification{Level: "warn", Title: "Storage is nearly full"}
+	for _, part := range []installation.Optional[installation.Notification]{
+		installation.Value(notice),
+		{}, // leaves it as it is
+		installation.Remove[installation.Notification](),
+	} {
+		res, err := host.Patch(ctx, installation.PatchRequest{ID: "EXI-1", Parts: installation.Parts{Notification: part}})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("shown:", res.Notification != nil)
+	}
+	// Output:
+	// shown: true
+	// shown: true
+	// shown: false
+}
+
+// A policy of one's own usually widens or narrows the default one. This one lets customers see their configuration, masked.
+func ExamplePolicy() {
+	policy := func(a installation.Actor, do installation.Action, inst *installation.Installation) bool {
+		if a.Kind == installation.Customer && do == installation.ActionSeeConfiguration {
+			do = installation.ActionSee
+		}
+		return installation.DefaultPolicy(a, do, inst)
+	}
+	customer := installation.Actor{Kind: installation.Customer, ID: "ACC-2"}
+	own := &installation.Installation{Account: installation.Account{ID: "ACC-2"}}
+
+	fmt.Println(installation.DefaultPolicy(customer, installation.ActionSeeConfiguration, own))
+	fmt.Println(policy(customer, installation.ActionSeeConfiguration, own))
+	// Output:
+	// false
+	// true
+}
+
+// Bad input is reported all at once: where, which rule, and a sentence. The value is never in it.
+func ExampleErrInvalid() {
+	_, err := exampleHost().Upsert(context.Background(), installation.UpsertRequest{
+		Guard: installation.Guard{Revision: -1},
+		Parts: installation.Parts{
+			Account: installation.Value(installation.Account{ID: "ACC\n2", URL: "javascript:alert(1)"}),
+			Health:  installation.Value(installation.Health("so-so")),
+		},
+	})
+	if bad, ok := errors.AsType[*validate.Error](err); ok {
+		for _, v := range bad.Violations {
+			fmt.Println(v.Path, v.Rule)
+		}
+	}
+	// Output:
+	// revision range
+	// account.id control-character
+	// account.url format
+	// health unknown
+}
+
+// exampleService returns a service on an empty store, and its clock, which stands still unless it is moved.
+func exampleService() (*installation.Service, *time.Time) {
+	key, err := crypto.GenerateKey("k1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	keys, err := crypto.NewKeyring(key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	now := time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)
+	svc, err := installation.New(memstore.New(), keys, &installation.Options{
+		Now:       func() time.Time { return now },
+		AcceptURL: "https://portal.example/accept",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return svc, &now
+}
+
+// exampleHost returns such a service in the name of the host.
+func exampleHost() *installation.Service {
+	svc, _ := exampleService()
+	return svc.As(installation.Actor{Kind: installation.Host})
+}
+
+// exampleInstall installs EXT-1 of the vendor ACC-1 in an account, with a secret in its configuration.
+func exampleInstall(host *installation.Service, id, account string) *installation.Result {
+	res, err := host.Upsert(context.Background(), installation.UpsertRequest{ID: id, Parts: installation.Parts{
+		Extension:     installation.Value(installation.Extension{ID: "EXT-1", Owner: "ACC-1"}),
+		Account:       installation.Value(installation.Account{ID: account}),
+		Configuration: installation.Value(installation.Configuration{Document: installation.JSON(`{"region":"eu-2","api_key":"k-93f0"}`)}),
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return res
+}
+
+// exampleInvite invites whoever has the code to EXT-1 of the vendor ACC-1.
+func exampleInvite(host *installation.Service, id string) *installation.Result {
+	res, err := host.Invite(context.Background(), installation.InviteRequest{ID: id, Parts: installation.Parts{
+		Extension: installation.Value(installation.Extension{ID: "EXT-1", Owner: "ACC-1"}),
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return res
+}
