@@ -1,0 +1,340 @@
+package jsontree
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// Limits bound what [Parse] accepts. A field that is zero has its default.
+type Limits struct {
+	// Bytes is the largest size of the text, in bytes; the default is [DefaultBytes]. It is checked before anything is
+	// read.
+	Bytes int
+	// Depth is how many arrays and objects may be open at once; the default is [DefaultDepth]. Parsing recurses that
+	// deep and no deeper.
+	Depth int
+	// Pointer is the longest JSON Pointer (RFC 6901) to any value, in bytes; the default is [DefaultPointer]. Without it
+	// a small document with long names around many values would have pointers of many times its own size.
+	Pointer int
+}
+
+// Defaults of [Limits].
+const (
+	DefaultBytes   = 256 << 10
+	DefaultDepth   = 64
+	DefaultPointer = 1024
+)
+
+// orDefault returns the limits with defaults in place of zeros.
+func (l Limits) orDefault() Limits {
+	if l.Bytes == 0 {
+		l.Bytes = DefaultBytes
+	}
+	if l.Depth == 0 {
+		l.Depth = DefaultDepth
+	}
+	if l.Pointer == 0 {
+		l.Pointer = DefaultPointer
+	}
+	return l
+}
+
+// Fault says why a text was refused. The values are stable.
+type Fault string
+
+// Faults of a text.
+const (
+	Syntax       Fault = "syntax"        // not RFC 8259, the empty text and trailing data included
+	UTF8         Fault = "utf8"          // not UTF-8, or an escape that is half a surrogate pair
+	DuplicateKey Fault = "duplicate-key" // a member name occurs twice in one object
+	TooLarge     Fault = "too-large"     // more than Limits.Bytes
+	TooDeep      Fault = "too-deep"      // more than Limits.Depth
+	TooLong      Fault = "too-long"      // a pointer of more than Limits.Pointer
+)
+
+// Error is what [Parse] refuses a text with.
+type Error struct {
+	Fault   Fault
+	Pointer string // to the innermost value whose place was known, for TooLong to the value around it
+	Offset  int    // in bytes from the start of the text; -1 if the fault has no place in it
+}
+
+// details say each fault for people.
+var details = map[Fault]string{
+	Syntax:       "not valid JSON",
+	UTF8:         "not valid UTF-8",
+	DuplicateKey: "a member is named twice",
+	TooLarge:     "too large",
+	TooDeep:      "nested too deep",
+	TooLong:      "member names too long for a pointer",
+}
+
+// Error says what is wrong and at which byte. Neither text nor names of the input are in it.
+func (e *Error) Error() string {
+	if e.Offset < 0 {
+		return "json: " + details[e.Fault]
+	}
+	return fmt.Sprintf("json: %s (byte %d)", details[e.Fault], e.Offset)
+}
+
+// Parse reads one JSON text (RFC 8259). It refuses, with an [*Error], what [Fault] lists and nothing else that the grammar
+// allows. The tree holds copies: it neither aliases b nor keeps it, and the secrets in it, alive.
+func Parse(b []byte, lim Limits) (*Node, error) {
+	p := parser{in: b, lim: lim.orDefault()}
+	if len(b) > p.lim.Bytes {
+		return nil, &Error{Fault: TooLarge, Offset: -1}
+	}
+	if i := invalidUTF8(b); i >= 0 {
+		p.at = i
+		return nil, p.fail(UTF8)
+	}
+	n, err := p.value()
+	if err != nil {
+		return nil, err
+	}
+	if p.next(); p.at < len(p.in) {
+		return nil, p.fail(Syntax)
+	}
+	return n, nil
+}
+
+// parser reads in from left to right. An error leaves path as it is, so that it says where.
+type parser struct {
+	in   []byte
+	at   int
+	lim  Limits
+	path []string // reference tokens of the value being read
+	size int      // bytes of the pointer with these tokens
+}
+
+func (p *parser) fail(f Fault) error {
+	return &Error{Fault: f, Pointer: JoinPointer(p.path...), Offset: p.at}
+}
+
+// peek returns the byte at hand without taking it. Behind the last byte it returns a NUL, which is as wrong as the end
+// wherever the grammar wants something.
+func (p *parser) peek() byte {
+	if p.at < len(p.in) {
+		return p.in[p.at]
+	}
+	return 0
+}
+
+// next skips white space, then peeks.
+func (p *parser) next() byte {
+	for {
+		switch c := p.peek(); c {
+		case ' ', '\t', '\n', '\r':
+			p.at++
+		default:
+			return c
+		}
+	}
+}
+
+func (p *parser) accept(c byte) bool {
+	if p.peek() != c {
+		return false
+	}
+	p.at++
+	return true
+}
+
+func (p *parser) value() (*Node, error) {
+	switch c := p.next(); {
+	case c == '{':
+		return p.object()
+	case c == '[':
+		return p.array()
+	case c == '"':
+		s, err := p.str()
+		if err != nil {
+			return nil, err
+		}
+		return scalar(String, s), nil
+	case c == '-' || isDigit(c):
+		return p.number()
+	case p.word("null"):
+		return nullNode, nil
+	case p.word("true"):
+		return trueNode, nil
+	case p.word("false"):
+		return falseNode, nil
+	}
+	return nil, p.fail(Syntax)
+}
+
+func (p *parser) word(w string) bool {
+	if !bytes.HasPrefix(p.in[p.at:], []byte(w)) {
+		return false
+	}
+	p.at += len(w)
+	return true
+}
+
+// enter goes into the child with this token, leave comes back.
+func (p *parser) enter(token string) error {
+	if p.size+tokenLen(token) > p.lim.Pointer {
+		return p.fail(TooLong)
+	}
+	p.size += tokenLen(token)
+	p.path = append(p.path, token)
+	return nil
+}
+
+func (p *parser) leave() {
+	last := len(p.path) - 1
+	p.size -= tokenLen(p.path[last])
+	p.path = p.path[:last]
+}
+
+// open takes the bracket that opens an array or object.
+func (p *parser) open() error {
+	if len(p.path) >= p.lim.Depth {
+		return p.fail(TooDeep)
+	}
+	p.at++
+	return nil
+}
+
+// more takes what follows a child: a comma, or the closing bracket.
+func (p *parser) more(closing byte) (bool, error) {
+	switch p.next() {
+	case ',':
+		p.at++
+		return true, nil
+	case closing:
+		p.at++
+		return false, nil
+	}
+	return false, p.fail(Syntax)
+}
+
+func (p *parser) array() (*Node, error) {
+	if err := p.open(); err != nil {
+		return nil, err
+	}
+	if p.next() == ']' {
+		p.at++
+		return container(Array, nil), nil
+	}
+	var kids []kid
+	for more := true; more; {
+		if err := p.enter(strconv.Itoa(len(kids))); err != nil {
+			return nil, err
+		}
+		v, err := p.value()
+		if err != nil {
+			return nil, err
+		}
+		p.leave()
+		kids = append(kids, kid{node: v})
+		if more, err = p.more(']'); err != nil {
+			return nil, err
+		}
+	}
+	return container(Array, kids), nil
+}
+
+func (p *parser) object() (*Node, error) {
+	if err := p.open(); err != nil {
+		return nil, err
+	}
+	if p.next() == '}' {
+		p.at++
+		return container(Object, nil), nil
+	}
+	var kids []kid
+	var seen nameSet
+	for more := true; more; {
+		name, err := p.memberName(&seen, kids)
+		if err != nil {
+			return nil, err
+		}
+		v, err := p.value()
+		if err != nil {
+			return nil, err
+		}
+		p.leave()
+		kids = append(kids, kid{name: name, node: v})
+		if more, err = p.more('}'); err != nil {
+			return nil, err
+		}
+	}
+	return container(Object, kids), nil
+}
+
+// memberName takes a name and its colon, and enters the member.
+func (p *parser) memberName(seen *nameSet, kids []kid) (string, error) {
+	if p.next() != '"' {
+		return "", p.fail(Syntax)
+	}
+	name, err := p.str()
+	if err != nil {
+		return "", err
+	}
+	if p.next() != ':' {
+		return "", p.fail(Syntax) // before enter: what was read may be a value out of place
+	}
+	p.at++
+	if err := p.enter(name); err != nil {
+		return "", err
+	}
+	if !seen.add(name, kids) {
+		return "", p.fail(DuplicateKey)
+	}
+	return name, nil
+}
+
+// nameSet knows the names of an object that is being read: the members read so far, and beyond a few of them a map.
+type nameSet map[string]struct{}
+
+// add reports whether name is new.
+func (s *nameSet) add(name string, kids []kid) bool {
+	if *s == nil {
+		if len(kids) < fewNames {
+			return !slices.ContainsFunc(kids, func(k kid) bool { return k.name == name })
+		}
+		*s = make(nameSet, 2*len(kids))
+		for _, k := range kids {
+			(*s)[k.name] = struct{}{}
+		}
+	}
+	if _, dup := (*s)[name]; dup {
+		return false
+	}
+	(*s)[name] = struct{}{}
+	return true
+}
+
+func (p *parser) number() (*Node, error) {
+	start := p.at
+	p.accept('-')
+	if !p.accept('0') && !p.digits() {
+		return nil, p.fail(Syntax)
+	}
+	if p.accept('.') && !p.digits() {
+		return nil, p.fail(Syntax)
+	}
+	if p.accept('e') || p.accept('E') {
+		if !p.accept('+') {
+			p.accept('-')
+		}
+		if !p.digits() {
+			return nil, p.fail(Syntax)
+		}
+	}
+	return scalar(Number, string(p.in[start:p.at])), nil
+}
+
+func (p *parser) digits() bool {
+	start := p.at
+	for isDigit(p.peek()) {
+		p.at++
+	}
+	return p.at > start
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }

@@ -1,0 +1,146 @@
+package masked
+
+import (
+	"fmt"
+
+	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/validate"
+)
+
+// OpKind is what an [Op] does. The zero value is refused.
+type OpKind string
+
+// Kinds of edits.
+const (
+	// Set puts Value at Pointer. What is there is replaced, by the rules of [Replace] for that part of the document: a
+	// mask in Value keeps a secret, null at a secret removes it, and a plain value at a secret is sealed anew. A member
+	// that is not there is added; an array takes one more element at "-" or at the index behind the last. The object or
+	// array around it must exist, but for a document that does not exist: it starts as {}.
+	Set OpKind = "set"
+
+	// SetSecret puts Value at Pointer, sealed as a whole whatever the rule says. It alone takes "***" and "" for what
+	// they are: the secret.
+	SetSecret OpKind = "set-secret"
+
+	// Remove removes what is at Pointer, with the secrets in it. Later elements of an array move up and keep theirs.
+	Remove OpKind = "remove"
+
+	// Test refuses the patch unless the value at Pointer equals Value. At, above and below a secret it always does, as
+	// the answer would allow to guess it.
+	Test OpKind = "test"
+)
+
+// Op is one edit of a document. It prints without the value, as [jsontree.Node] does.
+type Op struct {
+	Kind    OpKind
+	Pointer string         // RFC 6901, into the document as the edits before left it
+	Value   *jsontree.Node // of all kinds but Remove
+}
+
+// Apply works out a patch of the stored document, edit by edit. Secrets that no edit touches stay. At the first edit that
+// cannot be made it stops, with all that is wrong with that edit; the rule is asked once, about the document at the end.
+//
+// The error is a [*validate.Error] with paths below path, or [ErrStored].
+func Apply(path string, stored Stored, ops []Op, rule Rule) (Result, error) {
+	d, err := open(path, stored, rule)
+	if err != nil {
+		return Result{}, err
+	}
+	if len(ops) > validate.MaxEdits {
+		d.broken.Count(path, len(ops), validate.MaxEdits)
+		return Result{}, d.violations()
+	}
+	for i, op := range ops {
+		d.apply(i, op)
+		if err := d.violations(); err != nil {
+			return Result{}, err
+		}
+	}
+	return d.result()
+}
+
+func (d *draft) apply(i int, op Op) {
+	tokens, err := jsontree.ParsePointer(op.Pointer)
+	switch {
+	case err != nil || len(op.Pointer) > validate.MaxPointer:
+		d.violation("", validate.RuleFormat, fmt.Sprintf("edit %d has no valid JSON Pointer", i))
+		return
+	case op.Value == nil && op.Kind != Remove:
+		d.violation(op.Pointer, validate.RuleRequired, "the edit needs a value")
+		return
+	case d.insideSecret(tokens):
+		d.violation(op.Pointer, validate.RuleSealed, "leads into a secret")
+		return
+	}
+	switch op.Kind {
+	case Set:
+		d.replace(op, tokens)
+	case SetSecret:
+		d.set(op.Pointer, tokens, d.hide(secret{plain: op.Value}))
+	case Remove:
+		d.remove(op.Pointer, tokens)
+	case Test:
+		d.test(op.Pointer, d.doc.At(tokens), op.Value)
+	default:
+		d.violation(op.Pointer, validate.RuleUnknown, "no such kind of edit")
+	}
+}
+
+// insideSecret reports whether the place is below a secret, where nothing can be seen or changed.
+func (d *draft) insideSecret(tokens []string) bool {
+	for i := range tokens {
+		if d.isSecret(d.doc.At(tokens[:i])) {
+			return true
+		}
+	}
+	return false
+}
+
+// replace sets a value by the rules of Replace. A null at a secret removes the member with it, but leaves a null in an array,
+// where a removal would move the elements behind it.
+func (d *draft) replace(op Op, tokens []string) {
+	v := d.merge(op.Value, d.doc.At(tokens), op.Pointer, false)
+	if v == nil && d.parentIsArray(tokens) {
+		v = op.Value
+	}
+	if v == nil {
+		d.remove(op.Pointer, tokens)
+		return
+	}
+	d.set(op.Pointer, tokens, v)
+}
+
+func (d *draft) parentIsArray(tokens []string) bool {
+	return len(tokens) > 0 && d.doc.At(tokens[:len(tokens)-1]).Kind() == jsontree.Array
+}
+
+func (d *draft) set(at string, tokens []string, v *jsontree.Node) {
+	doc := d.doc
+	if doc == nil && len(tokens) > 0 {
+		doc = jsontree.NewObject()
+	}
+	doc, ok := doc.Set(tokens, v)
+	if !ok {
+		d.violation(at, validate.RuleNotFound, "there is nothing here to put the value into")
+		return
+	}
+	d.doc = doc
+}
+
+func (d *draft) remove(at string, tokens []string) {
+	doc, ok := d.doc.Remove(tokens)
+	if !ok {
+		d.violation(at, validate.RuleNotFound, "there is nothing here to remove")
+		return
+	}
+	d.doc = doc
+}
+
+func (d *draft) test(at string, have, want *jsontree.Node) {
+	switch {
+	case d.holds(have):
+		d.violation(at, validate.RuleSealed, "cannot be compared: it is or holds a secret")
+	case have == nil || !have.Equal(want):
+		d.violation(at, validate.RuleTest, "does not have the expected value")
+	}
+}

@@ -1,0 +1,129 @@
+package masked
+
+import (
+	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/validate"
+)
+
+// draft is a document while a write is worked out.
+//
+// Every secret in it is a mask node of its own, made by hide. Nodes never change and an edit moves them as they are, so a
+// secret is recognised by the address of its node wherever it is moved to, and a mask that a request brings along is a
+// different node and cannot be taken for one. No pointer has to be kept up to date meanwhile.
+type draft struct {
+	path    string // of the document, for violations
+	rule    Rule
+	doc     *jsontree.Node
+	before  *jsontree.Node // doc as it was at first
+	sealed  int            // how many sealed pointers there is a mask for in the document
+	secrets map[*jsontree.Node]secret
+	broken  validate.List
+}
+
+// secret is what a mask node stands for.
+type secret struct {
+	from  string         // the pointer at which the value is sealed
+	plain *jsontree.Node // the value if it is not sealed yet, else nil
+}
+
+// newDraft returns the stored document as a reader sees it.
+func newDraft(path string, stored Stored, rule Rule) *draft {
+	d := &draft{path: path, rule: rule, secrets: make(map[*jsontree.Node]secret, len(stored.Sealed))}
+	sealed := pointerSet(stored.Sealed)
+	d.doc = transform(stored.Doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
+		if !sealed[at] {
+			return nil, false
+		}
+		if isMask(n) {
+			d.sealed++
+		}
+		return d.hide(secret{from: at}), true
+	})
+	d.cover(func(string, *jsontree.Node) bool { return true })
+	d.before = d.doc
+	return d
+}
+
+// open is newDraft for a write, which must not go on if a sealed value has no place: it would be dropped silently.
+func open(path string, stored Stored, rule Rule) (*draft, error) {
+	d := newDraft(path, stored, rule)
+	if d.sealed != len(stored.Sealed) {
+		return nil, ErrStored
+	}
+	return d, nil
+}
+
+func (d *draft) hide(s secret) *jsontree.Node {
+	mask, _ := jsontree.NewString(Text) // does not fail: Text is valid UTF-8
+	d.secrets[mask] = s
+	return mask
+}
+
+func (d *draft) isSecret(n *jsontree.Node) bool {
+	_, ok := d.secrets[n]
+	return ok
+}
+
+// holds reports whether there is a secret at n or below.
+func (d *draft) holds(n *jsontree.Node) bool {
+	if d.isSecret(n) {
+		return true
+	}
+	for _, c := range n.Children() {
+		if d.holds(c) {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *draft) violation(at string, rule validate.Rule, detail string) {
+	d.broken.Add(d.path+at, rule, detail)
+}
+
+// cover hides what the rule finds sensitive and is not hidden yet. Each such value is first shown to may, which can leave
+// it as it is.
+func (d *draft) cover(may func(at string, n *jsontree.Node) bool) {
+	if d.doc == nil {
+		return
+	}
+	sensitive := pointerSet(d.rule.Sensitive(d.doc))
+	if len(sensitive) == 0 {
+		return
+	}
+	d.doc = transform(d.doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
+		switch {
+		case d.isSecret(n):
+			return n, true
+		case !sensitive[at]:
+			return nil, false
+		case n.IsContainer() && d.holds(n):
+			return d.coverLeaves(n, at, may), true
+		case !may(at, n):
+			return n, true
+		}
+		return d.hide(secret{plain: n}), true
+	})
+}
+
+// coverLeaves hides a container that is to be sealed as one, but has secrets in it that were sealed one by one under another
+// rule. They cannot be opened here, so the others are hidden one by one as well.
+func (d *draft) coverLeaves(n *jsontree.Node, at string, may func(at string, n *jsontree.Node) bool) *jsontree.Node {
+	return transform(n, at, func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
+		if n.IsContainer() {
+			return nil, false
+		}
+		if d.isSecret(n) || !may(at, n) {
+			return n, true
+		}
+		return d.hide(secret{plain: n}), true
+	})
+}
+
+func pointerSet(pointers []string) map[string]bool {
+	set := make(map[string]bool, len(pointers))
+	for _, p := range pointers {
+		set[p] = true
+	}
+	return set
+}

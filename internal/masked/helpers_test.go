@@ -1,0 +1,155 @@
+package masked_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/internal/masked"
+	"github.com/go-installation/installation/validate"
+)
+
+func parse(tb testing.TB, s string) *jsontree.Node {
+	tb.Helper()
+	if s == "" {
+		return nil
+	}
+	n, err := jsontree.Parse([]byte(s), jsontree.Limits{})
+	if err != nil {
+		tb.Fatalf("Parse(%s): %v", s, err)
+	}
+	return n
+}
+
+func text(n *jsontree.Node) string {
+	if n == nil {
+		return ""
+	}
+	return string(n.Append(nil))
+}
+
+func pointer(tb testing.TB, s string) []string {
+	tb.Helper()
+	tokens, err := jsontree.ParsePointer(s)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return tokens
+}
+
+// outcome is a Result, or the violations of an error, in a form that reads well in a table.
+type outcome struct {
+	Doc     string
+	Keep    []string          // "/a", or "/a/1 > /a/0" for one that moved
+	Seal    map[string]string // pointer to JSON
+	Changed []string
+	Refused []string // "path rule"
+}
+
+func outcomeOf(tb testing.TB, r masked.Result, err error) outcome {
+	tb.Helper()
+	if err != nil {
+		e, ok := errors.AsType[*validate.Error](err)
+		if !ok {
+			tb.Fatalf("not a *validate.Error: %v", err)
+		}
+		var o outcome
+		for _, v := range e.Violations {
+			o.Refused = append(o.Refused, v.Path+" "+string(v.Rule))
+		}
+		if r.Doc != nil || r.Keep != nil || r.Seal != nil || r.Changed != nil {
+			tb.Error("a refusal has a result")
+		}
+		return o
+	}
+	o := outcome{Doc: text(r.Doc), Changed: r.Changed}
+	for _, m := range r.Keep {
+		if m.From == m.To {
+			o.Keep = append(o.Keep, m.To)
+		} else {
+			o.Keep = append(o.Keep, m.From+" > "+m.To)
+		}
+	}
+	for _, p := range r.Seal {
+		if o.Seal == nil {
+			o.Seal = make(map[string]string)
+		}
+		o.Seal[p.Pointer] = text(p.Value)
+	}
+	return o
+}
+
+func diffOutcome(want, got outcome) string { return cmp.Diff(want, got, cmpopts.EquateEmpty()) }
+
+// vault is a service in miniature: it holds the plain values behind the masks, as if it had sealed and could open them.
+type vault struct {
+	stored masked.Stored
+	secret map[string]string // pointer to plain JSON
+}
+
+// adopt takes over the result of a write.
+func (v vault) adopt(tb testing.TB, r masked.Result) vault {
+	tb.Helper()
+	next := vault{stored: masked.Stored{Doc: r.Doc}, secret: make(map[string]string)}
+	add := func(pointer, value string) {
+		if _, twice := next.secret[pointer]; twice {
+			tb.Fatalf("two values for %s", pointer)
+		}
+		next.secret[pointer] = value
+		next.stored.Sealed = append(next.stored.Sealed, pointer)
+	}
+	used := make(map[string]bool)
+	for _, m := range r.Keep {
+		value, ok := v.secret[m.From]
+		if !ok || used[m.From] {
+			tb.Fatalf("kept from %s, where nothing is left", m.From)
+		}
+		used[m.From] = true
+		add(m.To, value)
+	}
+	for _, p := range r.Seal {
+		add(p.Pointer, text(p.Value))
+	}
+	for _, p := range next.stored.Sealed {
+		if !r.Doc.At(pointer(tb, p)).IsString(masked.Text) {
+			tb.Fatalf("%s is sealed and not masked", p)
+		}
+	}
+	return next
+}
+
+// plain returns the document with all secrets in it.
+func (v vault) plain(tb testing.TB) string {
+	tb.Helper()
+	values := make(map[string]*jsontree.Node)
+	for p, s := range v.secret {
+		values[p] = parse(tb, s)
+	}
+	return text(masked.Fill(v.stored.Doc, values))
+}
+
+// store is what a first write of a plain document leads to.
+func store(tb testing.TB, doc string, rule masked.Rule) vault {
+	tb.Helper()
+	r, err := masked.Replace("configuration", masked.Stored{}, parse(tb, doc), rule)
+	if err != nil {
+		tb.Fatalf("store %s: %v", doc, err)
+	}
+	return vault{}.adopt(tb, r)
+}
+
+// pointers is a rule that finds fixed places sensitive, whatever is there, as a schema does.
+type pointers []string
+
+func (pointers) ID() string { return "pointers" }
+
+func (p pointers) Sensitive(doc *jsontree.Node) []string {
+	return slices.DeleteFunc(slices.Clone(p), func(s string) bool {
+		tokens, err := jsontree.ParsePointer(s)
+		return err != nil || doc.At(tokens) == nil
+	})
+}

@@ -1,0 +1,111 @@
+package masked
+
+import (
+	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/validate"
+)
+
+// Replace works out a write that puts a whole document in place of the stored one; nil removes the document. Masks in it
+// stand for what is stored, as the package comment says.
+//
+// In an array that holds secrets a mask is taken only inside an element that is exactly as it was, at the same index of an
+// array of the same length, and unlike every other element there; or if the whole array is as it was. By index alone the
+// secrets of all elements behind a removed one would go to their neighbours.
+//
+// The error is a [*validate.Error] with paths below path, or [ErrStored].
+func Replace(path string, stored Stored, incoming *jsontree.Node, rule Rule) (Result, error) {
+	d, err := open(path, stored, rule)
+	if err != nil {
+		return Result{}, err
+	}
+	d.doc = d.merge(incoming, d.doc, "", false)
+	return d.result()
+}
+
+// merge returns in with the secrets of old wherever a mask stands for one of them. Nil means that the value is to be left
+// out. With unsure set, in and old may not be the same thing, as in two elements that only the index connects; then no mask
+// can be taken, but what is sealed stays sealed.
+func (d *draft) merge(in, old *jsontree.Node, at string, unsure bool) *jsontree.Node {
+	switch {
+	case in == nil:
+		return nil
+	case isMask(in):
+		return d.resolve(in, old, at, unsure)
+	case d.isSecret(old):
+		return d.overwrite(in, old, at)
+	}
+	counterpart := d.pair(in, old, unsure)
+	return in.Rewrite(func(token string, child *jsontree.Node) *jsontree.Node {
+		old, unsure := counterpart(token)
+		merged := d.merge(child, old, jsontree.ChildPointer(at, token), unsure)
+		if merged == nil && in.Kind() == jsontree.Array {
+			return child // a null: leaving it out would move the elements behind it
+		}
+		return merged
+	})
+}
+
+// resolve returns what a mask stands for. Where no secret is stored it is an ordinary string, unless the rule objects later.
+func (d *draft) resolve(in, old *jsontree.Node, at string, unsure bool) *jsontree.Node {
+	switch {
+	case unsure:
+		d.violation(at, validate.RuleAmbiguousMask, "*** in an array, or in place of one, that changed: give the secret again")
+		return d.hide(secret{})
+	case d.isSecret(old):
+		return old
+	case d.holds(old):
+		d.violation(at, validate.RuleMaskWithoutStoredValue, "*** cannot stand for an object or array")
+		return d.hide(secret{})
+	}
+	return in
+}
+
+// overwrite returns what takes the place of a secret. What is sealed stays sealed; a rule that can declare a place to be plain
+// would be asked here.
+func (d *draft) overwrite(in, old *jsontree.Node, at string) *jsontree.Node {
+	switch {
+	case in.Kind() == jsontree.Null:
+		return nil
+	case in.IsString(""):
+		d.violation(at, validate.RuleEmptySecret, "an empty string cannot replace a secret; null removes it, *** keeps it")
+		return old
+	case !d.refuseMasks(at, in):
+		return old
+	}
+	return d.hide(secret{plain: in})
+}
+
+// pairing finds, for a child of an incoming value, the stored value that it takes the place of, and whether that is unsure.
+type pairing func(token string) (old *jsontree.Node, unsure bool)
+
+// pair connects the children of two values.
+func (d *draft) pair(in, old *jsontree.Node, unsure bool) pairing {
+	switch {
+	case old == nil || in.Kind() != old.Kind():
+		unsure = unsure || d.holds(old)
+		return func(string) (*jsontree.Node, bool) { return nil, unsure }
+	case in.Kind() == jsontree.Array:
+		return d.elements(in, old, unsure)
+	}
+	member := old.Lookup()
+	return func(token string) (*jsontree.Node, bool) { return member(token), unsure }
+}
+
+// elements connects the elements of two arrays. It is the place where declared identity keys will be looked at first.
+func (d *draft) elements(in, old *jsontree.Node, unsure bool) pairing {
+	if !d.holds(old) || in.Equal(old) {
+		return func(token string) (*jsontree.Node, bool) { return old.Child(token), unsure }
+	}
+	looks := make(map[string]int)
+	for _, o := range old.Children() {
+		looks[look(o)]++
+	}
+	return func(token string) (*jsontree.Node, bool) {
+		o := old.Child(token)
+		recognised := in.Len() == old.Len() && in.Child(token).Equal(o) && looks[look(o)] == 1
+		return o, unsure || !recognised
+	}
+}
+
+// look returns what a reader can tell an element by. It holds no secret: these are masks.
+func look(n *jsontree.Node) string { return string(n.AppendCanonical(nil)) }

@@ -1,0 +1,81 @@
+package validate
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Bounds of what is reported.
+const (
+	// MaxViolations is how many violations an [*Error] holds. Further ones are counted.
+	MaxViolations = 100
+	// MaxPath is the longest path in a violation, in bytes. A longer one is cut and ends in "...".
+	MaxPath = 2048
+)
+
+// List collects violations. The zero value is empty and ready to use. A List is for one goroutine.
+type List struct {
+	violations []Violation
+	omitted    int
+}
+
+// Add appends a violation. Control characters and invalid UTF-8 in the path are escaped and a long path is cut, as names in
+// it may be the customer's. The detail must not contain the value.
+func (l *List) Add(path string, rule Rule, detail string) {
+	if len(l.violations) == MaxViolations {
+		l.omitted++
+		return
+	}
+	l.violations = append(l.violations, Violation{Path: printable(path), Rule: rule, Detail: detail})
+}
+
+// Merge appends the violations that err holds and returns nil. An error that is no [*Error] is returned as it is, so that
+// it cannot get lost.
+func (l *List) Merge(err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err
+	}
+	for _, v := range e.Violations {
+		l.Add(v.Path, v.Rule, v.Detail)
+	}
+	l.omitted += e.Omitted
+	return nil
+}
+
+// Err returns nil if nothing was added, and otherwise an [*Error] with the violations in the order in which they were
+// added. Later additions do not change it.
+func (l *List) Err() error {
+	if len(l.violations) == 0 {
+		return nil
+	}
+	return &Error{Violations: slices.Clone(l.violations), Omitted: l.omitted}
+}
+
+// printable returns path on one line, in at most MaxPath bytes of valid UTF-8.
+func printable(path string) string {
+	const ellipsis = "..."
+	var b strings.Builder
+	for i := 0; i < len(path); {
+		r, size := utf8.DecodeRuneInString(path[i:])
+		text := path[i : i+size]
+		switch {
+		case r == utf8.RuneError && size == 1:
+			text = fmt.Sprintf(`\x%02x`, path[i])
+		case !unicode.IsPrint(r):
+			text = strings.Trim(strconv.QuoteRuneToASCII(r), "'")
+		}
+		if b.Len()+len(text) > MaxPath-len(ellipsis) {
+			b.WriteString(ellipsis)
+			break
+		}
+		b.WriteString(text)
+		i += size
+	}
+	return b.String()
+}
