@@ -175,11 +175,7 @@ func attackRing(t testing.TB, id, secret string) *crypto.Keyring {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ring, err := crypto.NewKeyring(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ring
+	return testRingOf(t, key)
 }
 
 const (

@@ -85,8 +85,20 @@ func compareRefs(a, b Ref) int {
 // bodyVersion is the first byte of an encoded body.
 const bodyVersion = 1
 
-// maxBody bounds what is decoded, in bytes.
-const maxBody = 8 << 20
+// Bounds of a body, in bytes. What is written is bounded closer than what is read, so that all that was written can be read.
+const (
+	maxBody    = 8 << 20
+	maxWritten = 4 << 20
+)
+
+// size is about how long the encoded form is.
+func (f *form) size() int {
+	n := len(f.manifest) + len(f.key.Bytes)
+	for _, v := range f.values {
+		n += len(v.ref.Pointer) + len(v.sealed) + 32
+	}
+	return n
+}
 
 type bodyV1 struct {
 	Life     lifecycleV1 `cbor:"1,keyasint"`

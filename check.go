@@ -25,31 +25,43 @@ func invalid(path string, rule validate.Rule, detail string) error {
 	return l.Err()
 }
 
-// checkRequest refuses what no stored state could make good, before anything is read.
-func (s *Service) checkRequest(m mutation) error {
+// admit refuses a call without an actor, and one that no stored state could make good, before anything is read.
+func (s *Service) admit(checks ...func(*validate.List)) error {
 	if s.actor.Kind == "" {
 		return ErrForbidden
 	}
 	var l validate.List
 	l.OptionalID("tenant", s.tenant)
-	l.ID("id", m.id)
+	l.Name("actor.kind", string(s.actor.Kind))
 	l.OptionalID("actor.id", s.actor.ID)
 	checkReference(&l, "actor.user", s.actor.User)
-	m.guard.wellFormed(&l)
-	if m.check != nil {
-		m.check(&l)
+	for _, check := range checks {
+		if check != nil {
+			check(&l)
+		}
 	}
 	return l.Err()
 }
 
-func (s *Service) checkID(id string) error {
-	if s.actor.Kind == "" {
+// maintains is admit for what only the host may do, across installations.
+func (s *Service) maintains(checks ...func(*validate.List)) error {
+	if err := s.admit(checks...); err != nil {
+		return err
+	}
+	if !s.can(ActionMaintain, nil) {
 		return ErrForbidden
 	}
-	var l validate.List
-	l.OptionalID("tenant", s.tenant)
-	l.ID("id", id)
-	return l.Err()
+	return nil
+}
+
+// upTo demands a limit that is not above high; 0 is the default.
+func upTo(path string, n, high int) func(*validate.List) {
+	return func(l *validate.List) { l.Range(path, int64(n), 0, int64(high)) }
+}
+
+// anID demands the id of an installation.
+func anID(id string) func(*validate.List) {
+	return func(l *validate.List) { l.ID("id", id) }
 }
 
 func (g Guard) wellFormed(l *validate.List) {
@@ -68,22 +80,16 @@ func (g Guard) wellFormed(l *validate.List) {
 	}
 }
 
-func (s *Service) checkList(req ListRequest) error {
-	if s.actor.Kind == "" {
-		return ErrForbidden
-	}
-	var l validate.List
-	l.OptionalID("tenant", s.tenant)
+func (req ListRequest) check(l *validate.List) {
 	l.OptionalID("extension", req.Extension)
 	l.OptionalID("account", req.Account)
 	l.OptionalID("owner", req.Owner)
 	l.OptionalID("connection", req.Connection)
 	for i, st := range req.Status {
-		validate.Enum(&l, fmt.Sprintf("status[%d]", i), st, StatusInvited, StatusInstalled, StatusExpired, StatusUninstalled)
+		validate.Enum(l, fmt.Sprintf("status[%d]", i), st, StatusInvited, StatusInstalled, StatusExpired, StatusUninstalled)
 	}
 	l.Range("skip", int64(req.Skip), 0, MaxSkip)
 	l.Range("limit", int64(req.Limit), 0, MaxPage)
-	return l.Err()
 }
 
 func (req RevealRequest) check(l *validate.List) {
@@ -93,9 +99,7 @@ func (req RevealRequest) check(l *validate.List) {
 	l.Count("refs", len(req.Refs), MaxReveal)
 	for i, ref := range req.Refs {
 		validate.Enum(l, fmt.Sprintf("refs[%d].kind", i), ref.Kind, RefConfig, RefCredential, RefConnection, RefExtra)
-		if len(ref.Pointer) > validate.MaxPointer {
-			l.Add(fmt.Sprintf("refs[%d].pointer", i), validate.RuleTooLong, fmt.Sprintf("must have at most %d bytes", validate.MaxPointer))
-		}
+		checkPointer(l, fmt.Sprintf("refs[%d].pointer", i), ref.Pointer)
 	}
 }
 
@@ -240,8 +244,8 @@ func (c Connection) check(l *validate.List) {
 	}
 }
 
-// checkCredential reports whether a credential can be stored.
-func checkCredential(l *validate.List, path string, secret crypto.Secret) bool {
+// checkSecret reports whether a secret string can be stored.
+func checkSecret(l *validate.List, path string, secret crypto.Secret) bool {
 	b := secret.Reveal()
 	defer clear(b)
 	switch {
@@ -312,6 +316,15 @@ func checkScopes(l *validate.List, path string, scopes []string) {
 func checkRevision(l *validate.List, path string, n int64) {
 	if n < 0 {
 		l.Add(path, validate.RuleRange, "must not be negative")
+	}
+}
+
+func checkPointer(l *validate.List, path, pointer string) {
+	if len(pointer) > validate.MaxPointer {
+		l.Add(path, validate.RuleTooLong, fmt.Sprintf("must have at most %d bytes", validate.MaxPointer))
+	}
+	if !utf8.ValidString(pointer) {
+		l.Add(path, validate.RuleUTF8, "must be valid UTF-8")
 	}
 }
 

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"reflect"
 
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/validate"
 )
 
 // Document is a JSON document that may hold secrets. One that a caller makes is plain and shows nothing of itself: every
@@ -30,13 +32,58 @@ func JSON[T ~string | ~[]byte](b T) Document {
 	return Document{plain: crypto.SecretFromBytes([]byte(b))}
 }
 
-// DocumentOf returns v as a document, by [json.Marshal]. The error says nothing of v.
+// DocumentOf returns v as a document, by [json.Marshal]. The error says nothing of v. It refuses a value with a plain [crypto.Secret] or
+// [Document] in it, which would be written as its mask: put that in with [SetSecret], or reveal it first.
 func DocumentOf(v any) (Document, error) {
+	if holdsPlain(reflect.ValueOf(v), 0) {
+		return Document{}, errors.New("installation: value holds a secret that JSON would mask")
+	}
 	b, err := json.Marshal(v)
 	if err != nil {
 		return Document{}, errors.New("installation: value cannot be written as JSON")
 	}
 	return JSON(b), nil
+}
+
+// holdsPlain reports whether JSON would write a mask for something in v that is not masked. It looks as deep as a document may be.
+func holdsPlain(v reflect.Value, depth int) bool {
+	if !v.IsValid() || depth > 2*validate.MaxDepth {
+		return false
+	}
+	if v.CanInterface() {
+		switch x := v.Interface().(type) {
+		case crypto.Secret:
+			return !x.IsZero() && !x.IsMasked()
+		case Document:
+			return !x.plain.IsZero()
+		}
+	}
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		return holdsPlain(v.Elem(), depth+1)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); (f.IsExported() || f.Anonymous) && holdsPlain(v.Field(i), depth+1) {
+				return true
+			}
+		}
+	case reflect.Slice, reflect.Array:
+		if v.Type().Elem().Kind() <= reflect.Complex128 {
+			return false // bytes and numbers, of which there may be many
+		}
+		for i := range v.Len() {
+			if holdsPlain(v.Index(i), depth+1) {
+				return true
+			}
+		}
+	case reflect.Map:
+		for _, e := range v.Seq2() {
+			if holdsPlain(e, depth+1) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func maskedDocument(b []byte) Document { return Document{masked: b} }

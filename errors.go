@@ -35,6 +35,8 @@ var (
 	ErrUnknownKey = crypto.ErrUnknownKey
 	// ErrKeyUnavailable says that a key service could not be reached; a later try may succeed.
 	ErrKeyUnavailable = crypto.ErrKeyUnavailable
+	// ErrKeyInUse refuses to let go of a key-encryption key that is still needed. See [*KeyInUseError].
+	ErrKeyInUse = errors.New("installation: key in use")
 	// ErrShredded says that the data key of the record was destroyed: its secrets are gone for good.
 	ErrShredded = errors.New("installation: shredded")
 
@@ -69,6 +71,24 @@ func (e *ConflictError) Error() string {
 
 // Is matches [ErrConflict].
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
+
+// KeyInUseError is the detail of [ErrKeyInUse].
+type KeyInUseError struct {
+	KeyID   string
+	Primary bool  // it wraps what is written now
+	Records int64 // that cannot be opened without it
+}
+
+// Error implements error.
+func (e *KeyInUseError) Error() string {
+	if e.Primary {
+		return fmt.Sprintf("%v: %s is the primary key", ErrKeyInUse, e.KeyID)
+	}
+	return fmt.Sprintf("%v: %s, by %d records", ErrKeyInUse, e.KeyID, e.Records)
+}
+
+// Is matches [ErrKeyInUse].
+func (e *KeyInUseError) Is(target error) bool { return target == ErrKeyInUse }
 
 // ExistsError is the detail of [ErrExists].
 type ExistsError struct {

@@ -21,6 +21,7 @@ const (
 	EventPurged      EventType = "purged"      // secrets and their key are gone
 	EventDeleted     EventType = "deleted"     // by Delete
 	EventRevealed    EventType = "revealed"    // by Reveal, recorded before the value leaves
+	EventRekeyed     EventType = "rekeyed"     // by Rekey: a new data key, nothing else changed
 )
 
 // Event is one entry of the change log. It names what changed and holds no value: neither plain secrets nor configuration.
@@ -35,8 +36,11 @@ type Event struct {
 	Account    string    // id
 	Actor      Actor     // who did it
 	Reason     string    // as given by the caller to Reveal or Uninstall
-	Changed    []string  // names of the parts and pointers that changed, or were revealed; sorted
+	Changed    []string  // names of the parts and pointers that changed, or were revealed; sorted, the first 256
 }
+
+// maxChanged bounds Event.Changed.
+const maxChanged = 256
 
 // eventVersion is the first byte of an encoded event.
 const eventVersion = 1

@@ -31,9 +31,11 @@ func Example() {
 	vendor := svc.As(installation.Actor{Kind: installation.Vendor, ID: "ACC-1"})
 
 	inst, err := vendor.Upsert(ctx, installation.UpsertRequest{ID: "EXI-1", Parts: installation.Parts{
-		Extension:     installation.Value(installation.Extension{ID: "EXT-1", Owner: "ACC-1"}),
-		Account:       installation.Value(installation.Account{ID: "ACC-2", Name: "Harbor Foods"}),
-		Configuration: installation.Value(installation.Configuration{Document: installation.JSON(`{"region":"eu-2","api_key":"k-93f0"}`)}),
+		Extension: installation.Value(installation.Extension{ID: "EXT-1", Owner: "ACC-1"}),
+		Account:   installation.Value(installation.Account{ID: "ACC-2", Name: "Harbor Foods"}),
+		Configuration: installation.Value(installation.Configuration{
+			Document: installation.JSON(`{"region":"eu-2","api_key":"k-93f0"}`),
+		}),
 	}})
 	if err != nil {
 		log.Fatal(err)
@@ -423,7 +425,7 @@ func ExampleService_Events() {
 		after = page.Next
 	}
 	// Output:
-	// EXI-1 created 1 host [account config configuration extension]
+	// EXI-1 created 1 host [account configuration extension]
 	// EXI-1 updated 2 host [config/region]
 	// end of the log <nil>
 }

@@ -19,6 +19,8 @@ const (
 
 	termEverywhere = "@all" // across tenants
 	termKey        = "@kek="
+
+	keyGone = "." // for termKey, of a record whose data key was destroyed without a key; no id of a key
 )
 
 // indexTerms computes what an installation is listed under. keyID is the key-encryption key of its data key, "" if that is gone.

@@ -137,6 +137,12 @@ type Ref struct {
 	Pointer string // RFC 6901, within what the kind names
 }
 
+// ConfigRef points at a secret in the configuration.
+func ConfigRef(pointer string) Ref { return Ref{RefConfig, pointer} }
+
+// CredentialRef points at a credential of the connection: [PointerAccessToken] and its kin.
+func CredentialRef(pointer string) Ref { return Ref{RefCredential, pointer} }
+
 // RefKind says which part of an installation a secret belongs to.
 type RefKind string
 

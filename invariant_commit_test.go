@@ -181,6 +181,35 @@ func TestInvariant2ARetryIsNotASecondWrite(t *testing.T) {
 		}
 	})
 
+	t.Run("another request after the first answer is lost", func(t *testing.T) {
+		for name, lose := range map[string]func(*world) error{
+			"deleted": func(w *world) error {
+				_, err := w.host.Delete(t.Context(), installation.DeleteRequest{ID: "i"})
+				return err
+			},
+			"installed again": func(w *world) error {
+				if _, err := w.host.Uninstall(t.Context(), installation.UninstallRequest{ID: "i"}); err != nil {
+					return err
+				}
+				_, err := w.host.Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: sample()})
+				return err
+			},
+		} {
+			w := newWorld(t)
+			w.install(t, "i")
+			if _, err := w.host.Patch(t.Context(), installation.PatchRequest{Guard: guard, ID: "i", Parts: installation.Parts{Name: installation.Value("a")}}); err != nil {
+				t.Fatal(err)
+			}
+			if err := lose(w); err != nil {
+				t.Fatal(err)
+			}
+			_, err := w.host.Uninstall(t.Context(), installation.UninstallRequest{Guard: guard, ID: "i"})
+			wantErr(t, name+", other method", err, installation.ErrIdempotencyMismatch)
+			_, err = w.host.Patch(t.Context(), installation.PatchRequest{Guard: guard, ID: "j", Parts: installation.Parts{Name: installation.Value("a")}})
+			wantErr(t, name+", other id", err, installation.ErrIdempotencyMismatch)
+		}
+	})
+
 	t.Run("each actor has keys of its own", func(t *testing.T) {
 		w := newWorld(t)
 		w.install(t, "i")

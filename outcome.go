@@ -22,6 +22,8 @@ type answer struct {
 	Life        lifecycleV1 `cbor:"9,keyasint"`
 	Manifest    []byte      `cbor:"10,keyasint,omitempty"` // sealed
 	Code        []byte      `cbor:"11,keyasint,omitempty"` // sealed
+	Method      string      `cbor:"12,keyasint"`
+	Requested   string      `cbor:"13,keyasint,omitempty"` // id in the request; "" = minted
 }
 
 // answerVersion is the first byte of Outcome.Data.
@@ -39,7 +41,7 @@ func (s *Service) digest(key string) Digest {
 
 // newOutcome records the answer to m for its idempotency key.
 func (s *Service) newOutcome(m mutation, st *state, done *step, c Change) (*Outcome, error) {
-	a := answer{ID: st.key.ID, Generation: st.generation(), Revision: st.revision(), Life: st.life.wire()}
+	a := answer{Method: m.method, Requested: m.requested(), ID: st.key.ID, Generation: st.generation(), Revision: st.revision(), Life: st.life.wire()}
 	if c.Record != nil {
 		a.Generation, a.Revision = c.Record.Generation, c.Record.Revision
 	}
@@ -80,7 +82,8 @@ func (s *Service) outcome(ctx context.Context, m mutation) (*Outcome, error) {
 	return o, nil
 }
 
-// replay gives the first answer again. The request is compared under the data key of the record as long as that exists.
+// replay gives the first answer again. The request is compared in full under the data key of the record as long as that exists, and by what
+// it does to which installation for ever.
 func (s *Service) replay(ctx context.Context, m mutation, o *Outcome) (*Result, error) {
 	if len(o.Data) == 0 || o.Data[0] != answerVersion {
 		return nil, ErrSealed
@@ -88,6 +91,9 @@ func (s *Service) replay(ctx context.Context, m mutation, o *Outcome) (*Result, 
 	var a answer
 	if err := decode(o.Data[1:], &a); err != nil {
 		return nil, err
+	}
+	if a.Method != m.method || a.Requested != m.requested() {
+		return nil, ErrIdempotencyMismatch
 	}
 	st, err := s.load(ctx, a.ID)
 	if err != nil {
@@ -101,8 +107,10 @@ func (s *Service) replay(ctx context.Context, m mutation, o *Outcome) (*Result, 
 	now := s.now()
 	k := st.dataKey
 	if k == nil || k.Generation() != a.DataKey || st.generation() != a.Generation {
-		res.Installation = s.show(st, now) // the first answer can no longer be opened
-		return res, nil
+		if res.Installation = s.show(st, now); !s.can(ActionSee, res.Installation) {
+			res.Installation = removed(st.key, a.Revision, a.Generation) // it is someone else's by now
+		}
+		return res, nil // the first answer can no longer be opened
 	}
 	print, err := k.Fingerprint(canonical(m.method, m.request))
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -137,7 +138,7 @@ func (s *Service) applyOperations(st *state, ops []Operation, now time.Time) ([]
 	}
 	r, err := masked.Apply("configuration", stored, edits, s.rule)
 	if err != nil {
-		return nil, err
+		return nil, storedFault(err)
 	}
 	if err := demandObject("configuration", r.Doc); err != nil {
 		return nil, err
@@ -217,7 +218,7 @@ func (st *state) applyCredentials(l *validate.List, next *Connection) (changed [
 		case c.value.IsZero():
 			delete(st.secrets(), ref)
 			changed = append(changed, ref.String())
-		case !checkCredential(l, path, *c.value):
+		case !checkSecret(l, path, *c.value):
 		default:
 			text := jsonString(*c.value)
 			if err := st.seal(ref, text); err != nil {
@@ -296,10 +297,21 @@ func (s *Service) replace(st *state, kind RefKind, path string, given Document) 
 	}
 	r, err := masked.Replace(path, stored, tree, s.rule)
 	if err != nil {
-		return Document{}, nil, err
+		return Document{}, nil, storedFault(err)
 	}
 	document, changed, err := s.adopt(st, kind, st.document(kind), r)
-	return document, append(changed, changedIf(stored.Doc == nil, path)...), err
+	if stored.Doc == nil {
+		changed = []string{path}
+	}
+	return document, changed, err
+}
+
+// storedFault tells a record that does not add up from a request that is refused.
+func storedFault(err error) error {
+	if errors.Is(err, masked.ErrStored) {
+		return ErrSealed
+	}
+	return err
 }
 
 func demandObject(path string, tree *jsontree.Node) error {

@@ -31,7 +31,8 @@ const (
 //	Customer            its own    -              -       -       yes     yes     -          yes        -       -
 //	Platform            all        -              -       yes     -       yes     -          yes        yes     -
 //
-// An actor that is ReadOnly only sees. The zero Actor may do nothing.
+// An actor that is ReadOnly only sees. The zero Actor may do nothing. Upsert is every part but the configuration: a host that lets customers
+// call it decides itself which parts it passes on, such as whether a customer may name a billing plan.
 func DefaultPolicy(a Actor, do Action, inst *Installation) bool {
 	rights, known := defaultRights[a.Kind]
 	if !known || !owns(a, inst) {

@@ -16,7 +16,7 @@ import (
 // [ErrUnknownKey], [ErrKeyUnavailable] or [ErrShredded]. Other errors: [ErrNotFound] if there is none or none that the actor may know
 // of, [ErrInvalid] for an id that cannot be one, those of the store.
 func (s *Service) Get(ctx context.Context, id string) (*Installation, error) {
-	if err := s.checkID(id); err != nil {
+	if err := s.admit(anID(id)); err != nil {
 		return nil, fmt.Errorf("get: %w", err)
 	}
 	st, err := s.load(ctx, id)
@@ -41,7 +41,7 @@ func (s *Service) Get(ctx context.Context, id string) (*Installation, error) {
 //
 // Errors: [ErrInvalid], [ErrForbidden] without an actor, those of the store.
 func (s *Service) List(ctx context.Context, req ListRequest) (*List, error) {
-	if err := s.checkList(req); err != nil {
+	if err := s.admit(req.check); err != nil {
 		return nil, fmt.Errorf("list: %w", err)
 	}
 	limit := cmp.Or(req.Limit, defaultPage)
@@ -131,7 +131,7 @@ func (s *Service) All(ctx context.Context, req ListRequest) iter.Seq2[*Installat
 // Errors: those of [Service.List].
 func (s *Service) Count(ctx context.Context, req ListRequest) (int64, error) {
 	req.After, req.Skip, req.Limit = "", 0, 0
-	if err := s.checkList(req); err != nil {
+	if err := s.admit(req.check); err != nil {
 		return 0, err
 	}
 	if counter, ok := s.store.(Counter); ok && s.served(req) {
@@ -232,13 +232,8 @@ func (req ListRequest) matches(i *Installation) bool {
 // Errors: [ErrForbidden], [ErrUnsupported] if the store cannot read its log, [ErrTrimmed] if entries after the cursor are gone, those
 // of the store.
 func (s *Service) Events(ctx context.Context, after string, limit int) (EventPage, error) {
-	if !s.can(ActionMaintain, nil) {
-		return EventPage{}, ErrForbidden
-	}
-	var l validate.List
-	l.Range("limit", int64(limit), 0, MaxPage)
-	if err := l.Err(); err != nil {
-		return EventPage{}, err
+	if err := s.maintains(upTo("limit", limit, MaxPage)); err != nil {
+		return EventPage{}, fmt.Errorf("events: %w", err)
 	}
 	reader, ok := s.store.(EventReader)
 	if !ok {

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/go-installation/installation/crypto"
-	"github.com/go-installation/installation/internal/masked"
 )
 
 // Guard says under which conditions a write is meant. The zero Guard is none: the service then reads again and applies the
@@ -53,63 +52,6 @@ type PatchRequest struct {
 	ID string
 	Parts
 	Operations []Operation // on the configuration, after Parts, in this order
-}
-
-// Operation changes one place of a configuration, or holds it against a value. Make one with [Set], [SetSecret], [Unset] or [Test].
-type Operation struct {
-	kind    masked.OpKind
-	pointer string // RFC 6901
-	value   Document
-	secret  crypto.Secret
-}
-
-// Set puts a JSON value at a pointer, in place of what is there. What it is to stand in must be there; "-" appends to an array.
-func Set(pointer string, value Document) Operation {
-	return Operation{kind: masked.Set, pointer: pointer, value: value}
-}
-
-// SetSecret puts a string at a pointer, sealed whatever its name. It is the one way to store a literal "***".
-func SetSecret(pointer string, value crypto.Secret) Operation {
-	return Operation{kind: masked.SetSecret, pointer: pointer, secret: value}
-}
-
-// Unset removes what is at a pointer.
-func Unset(pointer string) Operation { return Operation{kind: masked.Remove, pointer: pointer} }
-
-// Test refuses the whole write with [ErrInvalid] unless a JSON value stands at a pointer. At, above and below a secret it always refuses,
-// as the answer would confirm a guess.
-func Test(pointer string, value Document) Operation {
-	return Operation{kind: masked.Test, pointer: pointer, value: value}
-}
-
-// content returns the operation for the request's fingerprint.
-func (o Operation) content() any {
-	return struct {
-		Kind, Pointer string
-		Value         Document
-		Secret        crypto.Secret
-	}{string(o.kind), o.pointer, o.value, o.secret}
-}
-
-// edits are operations in the form that package masked applies.
-func edits(ops []Operation) ([]masked.Op, error) {
-	out := make([]masked.Op, len(ops))
-	for i, o := range ops {
-		out[i] = masked.Op{Kind: o.kind, Pointer: o.pointer}
-		var err error
-		switch {
-		case o.kind == masked.SetSecret:
-			text := jsonString(o.secret)
-			out[i].Value, err = masked.Parse("configuration"+o.pointer, text)
-			clear(text)
-		case o.kind != masked.Remove:
-			out[i].Value, err = masked.Parse("configuration"+o.pointer, o.value.content())
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
 }
 
 // InviteRequest is the request of [Service.Invite].

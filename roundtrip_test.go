@@ -252,6 +252,18 @@ func TestDocument(t *testing.T) {
 	if _, err := installation.DocumentOf(make(chan int)); err == nil {
 		t.Error("a channel became a document")
 	}
+	type embedded struct{ Key crypto.Secret }
+	for name, v := range map[string]any{
+		"secret": map[string]any{"a": []any{crypto.NewSecret("x")}}, "document": struct{ D installation.Document }{plain},
+		"embedded": struct{ embedded }{embedded{crypto.NewSecret("x")}}, "pointer": &embedded{crypto.NewSecret("x")},
+	} {
+		if _, err := installation.DocumentOf(v); err == nil {
+			t.Errorf("%s: a document was made with a mask in place of a secret", name)
+		}
+	}
+	if d, err := installation.DocumentOf(embedded{crypto.Masked()}); err != nil || !d.Equal(installation.JSON(`{"Key":"***"}`)) {
+		t.Errorf("a masked secret: %v", err)
+	}
 	if !plain.Equal(installation.JSON([]byte(`{"secret":"c4nary"}`))) || plain.Equal(installation.JSON(`{}`)) || !(installation.Document{}).IsZero() {
 		t.Error("Equal or IsZero is wrong")
 	}

@@ -552,11 +552,7 @@ func seedService(t *testing.T, now func() time.Time, acceptURL string) *installa
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := crypto.NewKeyring(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	svc, err := installation.New(memstore.New(), keys, &installation.Options{Now: now, AcceptURL: acceptURL})
+	svc, err := installation.New(memstore.New(), testRingOf(t, key), &installation.Options{Now: now, AcceptURL: acceptURL})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -135,8 +135,10 @@ func moment(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Microsecond)
 }
 
-// can asks the policy.
-func (s *Service) can(do Action, inst *Installation) bool { return s.opts.Policy(s.actor, do, inst) }
+// can asks the policy. Nobody may do nothing, whatever the policy is.
+func (s *Service) can(do Action, inst *Installation) bool {
+	return s.actor.Kind != "" && s.opts.Policy(s.actor, do, inst)
+}
 
 // allow returns ErrNotFound if the actor may not know of inst, ErrForbidden if it may not do one of these things to it.
 func (s *Service) allow(inst *Installation, actions ...Action) error {

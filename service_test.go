@@ -2,6 +2,7 @@ package installation_test
 
 import (
 	"context"
+	"crypto/fips140"
 	"errors"
 	"sync"
 	"testing"
@@ -74,7 +75,16 @@ func testRing(t testing.TB) *crypto.Keyring {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ring, err := crypto.NewKeyring(key)
+	return testRingOf(t, key)
+}
+
+// testRingOf is a keyring with the suite that this process may use, which is the second one under GODEBUG=fips140=only.
+func testRingOf(t testing.TB, primary crypto.Key, others ...crypto.Key) *crypto.Keyring {
+	t.Helper()
+	ring, err := crypto.NewKeyring(primary, others...)
+	if err == nil && fips140.Enforced() {
+		ring, err = ring.WithSuite(crypto.SuiteAES256GCM)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,11 +3,13 @@ package installation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/validate"
 )
 
 // state is one installation as the service works on it: what was read, and, while a write is applied, what it is to become. It belongs
@@ -225,6 +227,9 @@ func (s *Service) build(st *state) (*Record, error) {
 		values = nil
 	}
 	st.form = &form{life: st.life, key: st.wrapped, manifest: sealed, values: values}
+	if st.form.size() > maxWritten {
+		return nil, invalid("", validate.RuleTooLarge, fmt.Sprintf("all of it together must have at most %d bytes", maxWritten))
+	}
 	r := &Record{
 		Key: st.key, Revision: i.Revision, Generation: i.Generation, Created: i.Audit.Created.At,
 		Deadline: deadline(st.life, i.Invitation), Index: indexTerms(i, st.wrapped.KeyID), Claims: m.claims, Body: Body{form: st.form},
@@ -246,7 +251,7 @@ func (st *state) buildPlain() *Record {
 	f := *st.form
 	f.life = st.life
 	if f.manifest == nil {
-		r.Index = setTerm(setTerm(r.Index, termKey, ""), termConnection, "")
+		r.Index = setTerm(setTerm(r.Index, termKey, keyGone), termConnection, "")
 	}
 	var inv *Invitation
 	if st.inst != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -18,8 +19,8 @@ const sweepPage = 100
 // joined, one for each record that failed.
 func (s *Service) Sweep(ctx context.Context, req SweepRequest) (SweepReport, error) {
 	var report SweepReport
-	if !s.can(ActionMaintain, nil) {
-		return report, ErrForbidden
+	if err := s.maintains(upTo("limit", req.Limit, math.MaxInt)); err != nil {
+		return report, fmt.Errorf("sweep: %w", err)
 	}
 	var failed []error
 	q := Query{AllTenants: true, DueBefore: s.now(), Limit: sweepPage}

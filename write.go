@@ -17,7 +17,7 @@ type mutation struct {
 	request any    // part of the request's fingerprint
 	guard   Guard
 	id      string
-	minted  bool // the id was made for this request: nothing can be stored there
+	minted  bool // the id was made for this request: nothing is stored there before
 
 	// check refuses a request that no state could make good.
 	check func(l *validate.List)
@@ -47,22 +47,29 @@ type step struct {
 	code    crypto.Secret
 }
 
+// requested is the id that the request names, "" if it left that to the service.
+func (m mutation) requested() string {
+	if m.minted {
+		return ""
+	}
+	return m.id
+}
+
 // mutate carries out m. If another writer came between and the guard names no revision, it reads again and applies m again, until the
 // context ends.
 func (s *Service) mutate(ctx context.Context, m mutation) (*Result, error) {
-	if err := s.checkRequest(m); err != nil {
+	if err := s.admit(anID(m.id), m.guard.wellFormed, m.check); err != nil {
 		return nil, m.explain(err)
 	}
 	var op [16]byte
 	rand.Read(op[:]) // never fails since Go 1.24
 	var turn turns
-	for {
+	for read := !m.minted; ; read = true {
 		if err := ctx.Err(); err != nil {
 			return nil, m.explain(err)
 		}
-		res, err := s.try(ctx, m, op)
+		res, err := s.try(ctx, m, op, read)
 		if lost, ok := errors.AsType[lostRace](err); ok {
-			m.minted = false
 			if err = turn.wait(ctx, lost); err == nil {
 				continue
 			}
@@ -91,7 +98,7 @@ func (m mutation) explain(err error) error {
 	switch {
 	case err == nil, errors.Is(err, ErrInvitation):
 		return err
-	case errors.Is(err, ErrInvalid):
+	case errors.Is(err, ErrInvalid), m.minted:
 		return fmt.Errorf("%s: %w", m.method, err)
 	default:
 		return fmt.Errorf("%s %s: %w", m.method, m.id, err)
@@ -108,11 +115,11 @@ func refusal(err error) bool {
 	return false
 }
 
-// try reads, applies and commits once.
-func (s *Service) try(ctx context.Context, m mutation, op [16]byte) (*Result, error) {
+// try reads, unless nothing can be there, applies and commits once.
+func (s *Service) try(ctx context.Context, m mutation, op [16]byte, read bool) (*Result, error) {
 	now := s.now()
 	st := &state{key: Key{s.tenant, m.id}}
-	if !m.minted {
+	if read {
 		var err error
 		if st, err = s.load(ctx, m.id); err != nil {
 			return nil, err
@@ -188,7 +195,7 @@ func (s *Service) fill(c *Change, st *state, m mutation, done *step, now time.Ti
 	}
 	c.Events = append(c.Events, Event{
 		Type: done.event, Key: st.key, Revision: revision, Generation: generation, Time: now,
-		Extension: about.Extension.ID, Account: about.Account.ID, Actor: s.actor, Reason: done.reason, Changed: done.changed,
+		Extension: about.Extension.ID, Account: about.Account.ID, Actor: s.actor, Reason: done.reason, Changed: done.changed[:min(len(done.changed), maxChanged)],
 	})
 	if done.also != "" {
 		e := c.Events[0]

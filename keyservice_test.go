@@ -1,0 +1,360 @@
+package installation_test
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/fips140"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/crypto"
+)
+
+// keyService is a key service in memory that counts its calls and can be out of reach.
+type keyService struct {
+	aead  cipher.AEAD
+	calls atomic.Int64
+	down  atomic.Bool // every call fails
+	hangs atomic.Bool // every call waits for the end of its context
+}
+
+func newKeyService(t testing.TB, secret string) *keyService {
+	t.Helper()
+	block, err := aes.NewCipher([]byte(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &keyService{aead: aead}
+}
+
+func (s *keyService) reach(ctx context.Context) error {
+	s.calls.Add(1)
+	if s.hangs.Load() {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if s.down.Load() {
+		return errors.New("503 from canary.example")
+	}
+	return nil
+}
+
+func (s *keyService) WrapKey(ctx context.Context, key []byte, at crypto.EncryptionContext) ([]byte, error) {
+	if err := s.reach(ctx); err != nil {
+		return nil, err
+	}
+	return s.aead.Seal(nil, nil, key, at.Bytes()), nil
+}
+
+func (s *keyService) UnwrapKey(ctx context.Context, blob []byte, at crypto.EncryptionContext) ([]byte, error) {
+	if err := s.reach(ctx); err != nil {
+		return nil, err
+	}
+	key, err := s.aead.Open(nil, nil, blob, at.Bytes())
+	if err != nil {
+		return nil, crypto.ErrSealed
+	}
+	return key, nil
+}
+
+// key is the service as the key of an id.
+func (s *keyService) key(t testing.TB, id string, opts crypto.KMSOptions) *crypto.KMSKey {
+	t.Helper()
+	opts.Suite = testRing(t).Suite()
+	k, err := crypto.NewKMS(id, s, &opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func newKeyCache(t testing.TB, keys crypto.KeyWrapper, opts *crypto.CacheOptions) *crypto.Cache {
+	t.Helper()
+	c, err := crypto.NewCache(keys, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func newKeySet(t testing.TB, primary crypto.KeyWrapper, others ...crypto.KeyWrapper) *crypto.KeySet {
+	t.Helper()
+	s, err := crypto.NewKeySet(primary, others...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+const serviceSecret = "0123456789abcdefghijklmnopqrstuv"
+
+// 10,000 reads and reveals of 1,000 installations ask a key service 1,000 times; a hundred first reads of one ask once.
+func TestKeyServiceCalls(t *testing.T) {
+	n, reads := 1000, 10_000
+	if testing.Short() {
+		n, reads = 100, 1000
+	}
+	r := newRotation(t)
+	service := newKeyService(t, serviceSecret)
+	keys := service.key(t, "kms1", crypto.KMSOptions{})
+	r.fill(t, r.on(t, r.store, keys), n)
+
+	service.calls.Store(0)
+	host := r.on(t, r.store, newKeyCache(t, keys, nil))
+	for i := range reads {
+		id := fmt.Sprintf("i-%d", i%n)
+		if i%5 == 0 {
+			opens(t, host, id) // a read and a reveal
+		} else if _, err := host.Get(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	calls := service.calls.Load()
+	t.Logf("%d reads of %d installations, every fifth with a reveal: %d calls of the key service", reads, n, calls)
+	if calls > int64(n) {
+		t.Errorf("%d calls, want at most %d", calls, n)
+	}
+
+	service.calls.Store(0)
+	host = r.on(t, r.store, newKeyCache(t, keys, nil))
+	parallel(100, func(int) {
+		if _, err := host.Get(context.Background(), "i-0"); err != nil {
+			t.Error(err)
+		}
+	})
+	calls = service.calls.Load()
+	t.Logf("100 first reads of one installation at once: %d calls of the key service", calls)
+	if calls != 1 {
+		t.Errorf("%d calls, want 1", calls)
+	}
+}
+
+// Without the key service what is cached can be read; the rest is an error that may pass; and what ends an installation goes on.
+func TestKeyServiceDown(t *testing.T) {
+	for name, fail := range map[string]func(s *keyService, on bool){
+		"refuses": func(s *keyService, on bool) { s.down.Store(on) },
+		"hangs":   func(s *keyService, on bool) { s.hangs.Store(on) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRotation(t)
+			service := newKeyService(t, serviceSecret)
+			keys := newKeyCache(t, service.key(t, "kms1", crypto.KMSOptions{Timeout: time.Millisecond, Now: r.Now}), &crypto.CacheOptions{Now: r.Now})
+			host := r.on(t, r.store, keys)
+			r.fill(t, host, 6)
+			uninstall := func(id string, final bool) {
+				t.Helper()
+				if _, err := host.Uninstall(t.Context(), installation.UninstallRequest{ID: id, Final: final}); err != nil {
+					t.Errorf("uninstall %s: %v", id, err)
+				}
+			}
+			uninstall("i-5", false)
+			keys.Clear()
+			opens(t, host, "i-0")
+
+			fail(service, true)
+			opens(t, host, "i-0")
+			i, err := host.Get(t.Context(), "i-1")
+			wantErr(t, "get", err, installation.ErrKeyUnavailable)
+			if i == nil || i.ID != "i-1" || i.Status != installation.StatusInstalled || i.Extension.ID != "EXT-1" {
+				t.Errorf("what is plain is not shown: %+v", i)
+			}
+			if strings.Contains(err.Error(), "canary") {
+				t.Errorf("the text of the service is in the error: %v", err)
+			}
+			list, err := host.List(t.Context(), installation.ListRequest{})
+			if err != nil || len(list.Installations) != 6 {
+				t.Errorf("list: %+v, %v", list, err)
+			}
+			patch := installation.PatchRequest{ID: "i-1", Parts: installation.Parts{Name: installation.Value("new")}}
+			_, err = host.Patch(t.Context(), patch)
+			wantErr(t, "patch", err, installation.ErrKeyUnavailable)
+			_, err = host.Rekey(t.Context(), installation.RekeyRequest{ID: "i-0"})
+			wantErr(t, "rekey of a cached one", err, installation.ErrKeyUnavailable)
+			_, err = host.Upsert(t.Context(), installation.UpsertRequest{Parts: sample()})
+			wantErr(t, "create", err, installation.ErrKeyUnavailable)
+
+			uninstall("i-1", false)
+			uninstall("i-2", true)
+			if _, err := host.Delete(t.Context(), installation.DeleteRequest{ID: "i-3"}); err != nil {
+				t.Errorf("delete: %v", err)
+			}
+			r.advance(25 * time.Hour) // the cache forgets, and the graces of i-1 and i-5 end
+			report, err := host.Sweep(t.Context(), installation.SweepRequest{})
+			if err != nil || report.Purged != 2 {
+				t.Errorf("sweep: %+v, %v; want 2 purged", report, err)
+			}
+			_, err = host.Get(t.Context(), "i-0")
+			wantErr(t, "get after the time of the cache", err, installation.ErrKeyUnavailable)
+
+			fail(service, false)
+			r.advance(time.Second)
+			opens(t, host, "i-0")
+			if _, err := host.Patch(t.Context(), installation.PatchRequest{ID: "i-4", Parts: installation.Parts{Name: installation.Value("new")}}); err != nil {
+				t.Errorf("patch, the service is back: %v", err)
+			}
+			_, err = host.Get(t.Context(), "i-1")
+			wantErr(t, "purged without a key", err, installation.ErrShredded)
+			if check, err := host.Check(t.Context()); err != nil || !check.OK() || len(check.Findings) != 0 {
+				t.Errorf("check: %+v, %v", check, err)
+			}
+		})
+	}
+}
+
+// From a keyring to a key service and back, and what happens where one of the two is out of reach.
+func TestRewrapToKeyService(t *testing.T) {
+	r := newRotation(t)
+	r.fill(t, r.with(t, r.k1), 4)
+	service := newKeyService(t, serviceSecret)
+	kms := service.key(t, "kms1", crypto.KMSOptions{})
+	forth := r.on(t, r.store, newKeySet(t, newKeyCache(t, kms, nil), testRingOf(t, r.k1)))
+	back := r.on(t, r.store, newKeySet(t, testRingOf(t, r.k1), newKeyCache(t, kms, nil)))
+
+	service.down.Store(true)
+	report, err := forth.Rewrap(t.Context(), installation.RewrapRequest{})
+	if report.Failed != 1 || report.Rewrapped != 0 || service.calls.Load() != 1 {
+		t.Errorf("primary out of reach: %+v after %d calls, want an end after one", report, service.calls.Load())
+	}
+	wantErr(t, "primary out of reach", err, installation.ErrKeyUnavailable)
+	service.down.Store(false)
+	if report, err = forth.Rewrap(t.Context(), installation.RewrapRequest{}); err != nil || report.Rewrapped != 4 || !report.Done() {
+		t.Errorf("forth: %+v, %v", report, err)
+	}
+	if err := forth.CanRetire(t.Context(), "k1"); err != nil {
+		t.Error(err)
+	}
+	for i := range 4 {
+		opens(t, r.on(t, r.store, kms), fmt.Sprintf("i-%d", i))
+		opens(t, back, fmt.Sprintf("i-%d", i)) // and is cached
+	}
+	service.down.Store(true)
+	report, err = back.Rewrap(t.Context(), installation.RewrapRequest{})
+	if report.Failed != 1 || report.Rewrapped != 0 {
+		t.Errorf("old key out of reach: %+v, want an end after one record, cached or not", report)
+	}
+	wantErr(t, "old key out of reach", err, installation.ErrKeyUnavailable)
+	service.down.Store(false)
+	if report, err = back.Rewrap(t.Context(), installation.RewrapRequest{}); err != nil || report.Rewrapped != 4 {
+		t.Errorf("back: %+v, %v", report, err)
+	}
+}
+
+// A key that is wrong, missing or not what it was is found before the first request, and named by its id alone.
+func TestCheckTriesKeys(t *testing.T) {
+	service := newKeyService(t, serviceSecret)
+	changed := newKeyService(t, "another-secret-of-thirty-two-byt")
+	down := newKeyService(t, serviceSecret)
+	down.down.Store(true)
+	for _, test := range []struct {
+		name string
+		keys func(r *rotation) crypto.KeyWrapper
+		want []string // level, rule and key of each finding
+	}{
+		{"as it should be", func(r *rotation) crypto.KeyWrapper {
+			return newKeySet(t, service.key(t, "kms1", crypto.KMSOptions{}), testRingOf(t, r.k1, r.k2))
+		}, nil},
+		{"key changed in the keyring", func(r *rotation) crypto.KeyWrapper {
+			other := rotationKey(t, "k1", "another-secret-of-thirty-two-byt")
+			return newKeySet(t, service.key(t, "kms1", crypto.KMSOptions{}), testRingOf(t, other, r.k2))
+		}, []string{"error key-does-not-open k1"}},
+		{"primary changed in the key service", func(r *rotation) crypto.KeyWrapper {
+			return newKeySet(t, changed.key(t, "kms1", crypto.KMSOptions{}), testRingOf(t, r.k1, r.k2))
+		}, []string{"error key-does-not-open kms1"}},
+		{"keys exchanged", func(r *rotation) crypto.KeyWrapper {
+			k1, k2 := rotationKey(t, "k1", "fedcba9876543210fedcba9876543210"), rotationKey(t, "k2", "0123456789abcdef0123456789abcdef")
+			return newKeySet(t, service.key(t, "kms1", crypto.KMSOptions{}), testRingOf(t, k2, k1))
+		}, []string{"error key-does-not-open k1", "error key-does-not-open k2"}},
+		{"key missing", func(r *rotation) crypto.KeyWrapper {
+			return newKeySet(t, service.key(t, "kms1", crypto.KMSOptions{}), testRingOf(t, r.k2))
+		}, []string{"error key-missing k1"}},
+		{"two keys missing", func(r *rotation) crypto.KeyWrapper { return testRingOf(t, rotationKey(t, "k3", serviceSecret), r.k2) },
+			[]string{"error key-missing k1", "error key-missing kms1"}},
+		{"key service out of reach", func(r *rotation) crypto.KeyWrapper {
+			return newKeySet(t, testRingOf(t, r.k1, r.k2), down.key(t, "kms1", crypto.KMSOptions{}))
+		}, []string{"unknown key-unavailable kms1"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newRotation(t)
+			r.add(t, r.with(t, r.k1), "a")
+			r.add(t, r.with(t, r.k1), "b")
+			r.add(t, r.with(t, r.k2), "c")
+			r.add(t, r.on(t, r.store, service.key(t, "kms1", crypto.KMSOptions{})), "d")
+			commits := len(r.store.commits)
+			// A cache that knows the right keys must not hide a wrong one.
+			report, err := r.on(t, r.store, newKeyCache(t, test.keys(r), nil)).Check(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, f := range report.Findings {
+				id := slices.DeleteFunc(strings.FieldsFunc(f.Detail, func(c rune) bool { return c == ' ' || c == ',' || c == ':' }), func(word string) bool {
+					return word != "k1" && word != "k2" && word != "kms1"
+				})
+				got = append(got, fmt.Sprintf("%s %s %s", f.Level, f.Rule, strings.Join(id, "+")))
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, test.want) {
+				t.Errorf("found %q, want %q", got, test.want)
+			}
+			if report.Records != 4 || len(r.store.commits) != commits {
+				t.Errorf("%d records counted, %d commits made", report.Records, len(r.store.commits)-commits)
+			}
+		})
+	}
+}
+
+// A damaged record is no reason to suspect its key, as long as another one opens.
+func TestCheckToleratesDamage(t *testing.T) {
+	r := newRotation(t)
+	r.fill(t, r.with(t, r.k1), 3)
+	key := installation.Key{Tenant: "tenant-1", ID: "i-0"}
+	record, err := r.store.Store.Get(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record.Body = installation.BodyFromBytes([]byte("\x01damaged"))
+	record.Revision++
+	if _, err := r.store.Store.Commit(t.Context(), installation.Change{Op: [16]byte{1}, Now: r.Now(), Key: key, If: 1, Record: record}); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := r.with(t, r.k1).Check(t.Context()); err != nil || !report.OK() {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// The suite is chosen by option, and records of both stand side by side.
+func TestBothSuites(t *testing.T) {
+	if fips140.Enforced() {
+		t.Skip("about XChaCha20-Poly1305, which this process may not use")
+	}
+	r := newRotation(t)
+	first := testRingOf(t, r.k1)
+	second, err := first.WithSuite(crypto.SuiteAES256GCM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.add(t, r.on(t, r.store, first), "one")
+	r.add(t, r.on(t, r.store, second), "two")
+	for _, keys := range []crypto.KeyWrapper{first, second} {
+		host := r.on(t, r.store, keys)
+		opens(t, host, "one")
+		opens(t, host, "two")
+		if _, err := host.Patch(t.Context(), installation.PatchRequest{ID: "one", Operations: []installation.Operation{
+			installation.Set("/token", installation.JSON(`"t"`)), installation.Set("/n", installation.JSON(`1`)),
+		}}); err != nil {
+			t.Error(err)
+		}
+		opens(t, host, "one")
+	}
+}

@@ -1,0 +1,376 @@
+package installation
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/validate"
+)
+
+// RewrapRequest is the request of [Service.Rewrap].
+type RewrapRequest struct {
+	Limit    int           // records rewrapped at most; 0 = all
+	Interval time.Duration // pause between two records, to spare the store and the key service; 0 = none
+
+	// Progress, if set, is told how far it is, after each record. It holds up the next one.
+	Progress func(RewrapReport)
+}
+
+// RewrapReport says what [Service.Rewrap] did, and where the keys stand.
+type RewrapReport struct {
+	Before []KeyCount // of the keys at hand, by id
+	After  []KeyCount // counted again at the end; nil if that was not reached
+
+	Rewrapped int // now under the primary key
+	Skipped   int // moved or removed by someone else meanwhile
+	Failed    int // not known to be under the primary key; see the error
+}
+
+// Done reports whether no record is left under any key but the primary. Before a key is thrown away ask [Service.CanRetire], which looks
+// closer.
+func (r RewrapReport) Done() bool {
+	for _, k := range r.After {
+		if !k.Primary && k.Records > 0 {
+			return false
+		}
+	}
+	return r.After != nil
+}
+
+// maxReasons is how many failures of one run the error names.
+const maxReasons = 100
+
+// Rewrap wraps the data keys of all tenants under the primary key: the third of the four steps of a rotation.
+//
+//  1. Add: give the new key to every process, beside the old primary. Nothing changes, but all can read it.
+//  2. Promote: make it the primary of every process. What is written from now on is under it.
+//  3. Rewrap: bring what is there under it.
+//  4. Retire: ask [Service.CanRetire], then leave the old key out.
+//
+// The secrets themselves and their data keys stay as they are, and so do the answers kept for idempotency keys; revisions grow by one. No
+// event tells of it: nothing changed for a customer, and as many events as there are records would push everything else out of the log.
+//
+// It can run beside readers and writers, on several nodes at once, be stopped anywhere and started again: each record is one
+// compare-and-swap, opened under its new key before it is written and read back after. A record that cannot be opened stops nothing. A
+// key service that is out of reach ends the walk over its records; one that does not read back ends the run, since then the store
+// is not to be trusted.
+//
+// It is for the host. The report is good beside an error too. Errors: [ErrForbidden], [ErrInvalid], that of the context, those of the
+// store; and, joined, one for each of the first hundred records that failed.
+func (s *Service) Rewrap(ctx context.Context, req RewrapRequest) (RewrapReport, error) {
+	r := &rewrap{Service: s, keys: s.uncached(), req: req}
+	err := r.run(ctx)
+	if err != nil {
+		r.reasons = append(r.reasons, fmt.Errorf("rewrap: %w", err))
+	}
+	return r.report, errors.Join(r.reasons...)
+}
+
+// rewrap is one run of Rewrap.
+type rewrap struct {
+	*Service
+	keys    crypto.KeyWrapper
+	req     RewrapRequest
+	report  RewrapReport
+	reasons []error
+	paced   bool // a record was worked on, so the next one waits
+}
+
+func (r *rewrap) run(ctx context.Context) (err error) {
+	if !r.can(ActionMaintain, nil) {
+		return ErrForbidden
+	}
+	var l validate.List
+	l.Range("limit", int64(r.req.Limit), 0, 1<<31)
+	l.Range("interval", int64(r.req.Interval), 0, int64(time.Hour))
+	if err := l.Err(); err != nil {
+		return err
+	}
+	if r.report.Before, err = r.countKeys(ctx); err != nil {
+		return err
+	}
+	for _, k := range r.report.Before {
+		if k.Primary {
+			continue
+		}
+		if err := r.walk(ctx, k.ID); err != nil {
+			return err
+		}
+	}
+	r.report.After, err = r.countKeys(ctx)
+	return err
+}
+
+// walk rewraps the records under one key. Those that are done leave the list, and the cursor passes over those that failed.
+func (r *rewrap) walk(ctx context.Context, id string) error {
+	q := Query{AllTenants: true, Term: termKey + id, Limit: sweepPage}
+	for {
+		page, err := r.store.List(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, record := range page.Records {
+			if r.req.Limit > 0 && r.report.Rewrapped >= r.req.Limit {
+				return nil
+			}
+			if err := r.pause(ctx); err != nil {
+				return err
+			}
+			err := r.record(ctx, record)
+			if stop := r.note(ctx, record.Key, err); stop != nil {
+				return stop
+			}
+			if errors.Is(err, ErrKeyUnavailable) {
+				return nil // as the others under this key would fail; for the primary, as all would
+			}
+		}
+		if q.After = page.Next; q.After == "" {
+			return nil
+		}
+	}
+}
+
+// pause waits between two records.
+func (r *rewrap) pause(ctx context.Context) error {
+	if !r.paced || r.req.Interval == 0 {
+		r.paced = true
+		return ctx.Err()
+	}
+	timer := time.NewTimer(r.req.Interval)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// Reasons not to rewrap a record, and one not to go on at all.
+var (
+	errMoved    = errors.New("installation: moved or removed meanwhile")
+	errReadBack = errors.New("installation: the store does not return what was written to it")
+)
+
+// note counts how a record went, and returns an error if the run is to end with it.
+func (r *rewrap) note(ctx context.Context, key Key, err error) (stop error) {
+	switch {
+	case err == nil:
+		r.report.Rewrapped++
+	case errors.Is(err, errMoved):
+		r.report.Skipped++
+	case ctx.Err() != nil:
+		return ctx.Err()
+	default:
+		failure := fmt.Errorf("rewrap %q of tenant %q: %w", key.ID, key.Tenant, err)
+		if errors.Is(err, ErrNotReplicated) {
+			r.report.Rewrapped++
+		} else {
+			r.report.Failed++
+		}
+		if errors.Is(err, ErrUnavailable) || errors.Is(err, errReadBack) {
+			return failure
+		}
+		if len(r.reasons) < maxReasons {
+			r.reasons = append(r.reasons, failure)
+		}
+	}
+	if r.req.Progress != nil {
+		report := r.report
+		report.Before = slices.Clone(report.Before)
+		r.req.Progress(report)
+	}
+	return nil
+}
+
+// record rewraps one record. Whoever else writes it meanwhile wins, and it is tried again as long as it stays under its old key.
+func (r *rewrap) record(ctx context.Context, record *Record) error {
+	key := record.Key
+	for {
+		err := r.swap(ctx, key, record)
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+		record, err = r.store.Get(ctx, key)
+		switch {
+		case errors.Is(err, ErrNotFound), err == nil && record.Deleted:
+			return errMoved
+		case err != nil:
+			return err
+		case termValue(record.Index, termKey) == r.keys.Primary():
+			return errMoved
+		}
+	}
+}
+
+// swap wraps the data key of a record as it was read under the primary key, and commits that if the record still is so.
+func (r *rewrap) swap(ctx context.Context, key Key, record *Record) error {
+	old := &state{key: key, record: record}
+	if err := old.unseal(ctx, r.keys); err != nil {
+		return err
+	}
+	defer old.dataKey.Destroy()
+	binding := crypto.Binding{Tenant: key.Tenant, Record: key.ID}
+	w, err := r.keys.Wrap(ctx, old.dataKey, binding)
+	if err != nil {
+		return err
+	}
+	next, f := *record, *old.form
+	f.key = w
+	next.Revision++
+	next.Index = setTerm(next.Index, termKey, w.KeyID)
+	next.Body = Body{form: &f}
+
+	again, err := r.keys.Unwrap(ctx, w, binding)
+	if err != nil {
+		return err
+	}
+	defer again.Destroy()
+	if _, err := openManifest(&next, &f, again); err != nil {
+		return err
+	}
+
+	c := Change{Now: r.now(), Key: key, If: record.Revision, Record: &next}
+	rand.Read(c.Op[:]) // never fails since Go 1.24
+	_, err = r.store.Commit(ctx, c)
+	if err != nil && !errors.Is(err, ErrNotReplicated) && !errors.Is(err, ErrUnknownOutcome) {
+		return err
+	}
+	if missing := r.readBack(ctx, &next, again); missing != nil && !errors.Is(err, ErrUnknownOutcome) {
+		return missing
+	} else if missing == nil && errors.Is(err, ErrUnknownOutcome) {
+		return nil // now it is known
+	}
+	return err
+}
+
+// readBack reads a record that was written and opens it again. One that was written by someone else since has been opened by them.
+func (r *rewrap) readBack(ctx context.Context, wrote *Record, k *crypto.DataKey) error {
+	got, err := r.store.Get(ctx, wrote.Key)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return errMoved
+	case err != nil:
+		return err
+	case got.Revision > wrote.Revision:
+		return nil
+	case got.Revision < wrote.Revision:
+		return errReadBack
+	}
+	f, err := got.Body.open()
+	if err != nil || f.key.KeyID != wrote.Body.form.key.KeyID || !bytes.Equal(f.key.Bytes, wrote.Body.form.key.Bytes) {
+		return errReadBack
+	}
+	if _, err := openManifest(got, f, k); err != nil {
+		return errReadBack
+	}
+	return nil
+}
+
+// CanRetire says whether a key may be left out of the keys of every process, the fourth step of a rotation: nil means that no record needs
+// it. It reads every record of every tenant, so that neither a damaged index nor a body that cannot be read passes for
+// "none". A process that still has the key as its primary could put a record under it at any time: promote everywhere first.
+//
+// It knows of the store alone. What a backup holds under the key is lost with the key.
+//
+// It is for the host. Errors: [ErrForbidden], [ErrKeyInUse] for the primary and for a key that a record needs, [ErrUnknownKey] for one
+// that is not at hand; whatever keeps it from counting, be it the store or a record that cannot be read.
+func (s *Service) CanRetire(ctx context.Context, keyID string) error {
+	if err := s.canRetire(ctx, keyID); err != nil {
+		return fmt.Errorf("retire: %w", err)
+	}
+	return nil
+}
+
+func (s *Service) canRetire(ctx context.Context, keyID string) error {
+	switch {
+	case !s.can(ActionMaintain, nil):
+		return ErrForbidden
+	case !slices.Contains(s.keys.KeyIDs(), keyID):
+		return &crypto.UnknownKeyError{KeyID: keyID}
+	case keyID == s.keys.Primary():
+		return &KeyInUseError{KeyID: keyID, Primary: true}
+	}
+	inUse, err := s.countTerm(ctx, termKey+keyID)
+	if err != nil {
+		return err
+	}
+	found := int64(0)
+	q := Query{AllTenants: true, Term: termEverywhere, Limit: MaxPage}
+	for {
+		page, err := s.store.List(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, r := range page.Records {
+			f, err := r.Body.open()
+			if err != nil {
+				return fmt.Errorf("cannot tell which key %q of tenant %q needs: %w", r.Key.ID, r.Key.Tenant, err)
+			}
+			if f.key.KeyID == keyID {
+				found++
+			}
+		}
+		if q.After = page.Next; q.After == "" {
+			break
+		}
+	}
+	if inUse = max(inUse, found); inUse > 0 {
+		return &KeyInUseError{KeyID: keyID, Records: inUse}
+	}
+	return nil
+}
+
+// RekeyRequest is the request of [Service.Rekey].
+type RekeyRequest struct {
+	Guard
+	ID     string
+	Reason string // for the event
+}
+
+// Rekey gives an installation a new data key, and seals every secret and the rest of the record under it in one commit. It is for a data
+// key, or a key-encryption key, that someone may have seen, where [Service.Rewrap] is not enough: it takes away what the old
+// data key could open, but for backups. Nothing else changes; the revision grows by one and an event tells of it.
+//
+// Answers that are kept for the idempotency keys of earlier requests were sealed under the old data key: those requests, if sent
+// again, are answered with the present state and not compared.
+//
+// It is for the host. Errors: [ErrNotFound], [ErrForbidden], [ErrSealed] if a secret does not open, as a damaged one is not dropped
+// silently; [ErrShredded], those of keys, guards and the store.
+func (s *Service) Rekey(ctx context.Context, req RekeyRequest) (*Result, error) {
+	req.Present = true
+	m := mutation{method: "rekey", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionMaintain}}
+	m.check = func(l *validate.List) { l.Text("reason", req.Reason, validate.MaxMessage) }
+	m.apply = func(ctx context.Context, st *state, _ time.Time) (*step, error) {
+		plain := make(map[Ref][]byte)
+		defer func() {
+			for _, text := range plain {
+				clear(text)
+			}
+		}()
+		for _, ref := range slices.SortedFunc(maps.Keys(st.secrets()), compareRefs) {
+			text, err := st.unsealValue(ref)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", ref, err)
+			}
+			plain[ref] = text
+		}
+		if err := s.newDataKey(ctx, st); err != nil {
+			return nil, err
+		}
+		for ref, text := range plain {
+			if err := st.seal(ref, text); err != nil {
+				return nil, err
+			}
+		}
+		return &step{event: EventRekeyed, reason: req.Reason}, nil
+	}
+	return s.mutate(ctx, m)
+}
