@@ -47,6 +47,14 @@ type form struct {
 	values   []sealedValue  // sorted by Ref
 }
 
+// shredded is the error for a body without a manifest: it is one that was purged without a key, or one that something was taken from.
+func (f *form) shredded() error {
+	if f.life.purged && f.key.KeyID == "" && len(f.key.Bytes) == 0 && len(f.values) == 0 {
+		return ErrShredded
+	}
+	return ErrSealed
+}
+
 // lifecycle is the part of a body that can be written without a key. It is believed only where it is the sealed state or one that
 // follows from it; see follows.
 type lifecycle struct {

@@ -518,6 +518,40 @@ func TestInvariant18NoActorNoContext(t *testing.T) {
 	}
 }
 
+// What is recorded of an actor can be read again, whatever it calls itself: a host may have a policy with kinds of its own.
+func TestOddActorsAreRefusedOrReadable(t *testing.T) {
+	ctx := t.Context()
+	h := newAttack(t, func(o *installation.Options) {
+		o.Policy = func(installation.Actor, installation.Action, *installation.Installation) bool { return true }
+	})
+	for i, kind := range []installation.ActorKind{"reseller", "a\xff", "a\x00", "a\n", installation.ActorKind(strings.Repeat("k", 1<<20))} {
+		id := fmt.Sprint("EXI-", i)
+		h.install(id, fmt.Sprint("ACC-", i))
+		odd := h.as(installation.Actor{Kind: kind, ID: "X"})
+		if _, err := odd.Patch(ctx, installation.PatchRequest{ID: id, Parts: installation.Parts{Name: installation.Value("x")}}); err != nil {
+			var e *validate.Error
+			if !errors.As(err, &e) || e.Violations[0].Path != "actor.kind" {
+				t.Errorf("a %.10q: got error %v, want a violation at actor.kind, or none", kind, err)
+			}
+		}
+		_, err := odd.Uninstall(ctx, installation.UninstallRequest{ID: id})
+		if got, read := h.host().Get(ctx, id); read != nil {
+			t.Errorf("uninstalled by a %.10q (error %v): cannot be read any more: %v", kind, err, read)
+		} else if len(fmt.Sprint(got.Audit.Uninstalled)) > 10_000 {
+			t.Errorf("a kind of %d bytes was recorded", len(kind))
+		}
+	}
+	for _, c := range h.store.changes {
+		for _, e := range c.Events {
+			b, _ := e.MarshalBinary()
+			var back installation.Event
+			if err := back.UnmarshalBinary(b); err != nil {
+				t.Errorf("an event %s by %.10q cannot be read back: %v", e.Type, e.Actor.Kind, err)
+			}
+		}
+	}
+}
+
 // A cursor that nobody gave out is bad input, not a way into another list.
 func TestForeignCursors(t *testing.T) {
 	ctx := t.Context()

@@ -136,15 +136,16 @@ func openManifest(r *Record, f *form, key *crypto.DataKey) (*manifest, error) {
 	sameTable := slices.EqualFunc(m.table, f.values, func(e tableEntry, v sealedValue) bool {
 		return e.ref == v.ref && bytes.Equal(e.tag, crypto.Tag(v.sealed))
 	})
+	moved := m.life.status != f.life.status // by someone without the key, which takes a revision and gives up the claims
 	claims := m.claims
-	if m.life.status != f.life.status {
-		claims = nil // a move without the key gives up the claims
+	if moved {
+		claims = nil
 	}
 	switch {
 	case i.ID != r.Key.ID,
 		i.Generation != r.Generation,
-		sealedRevision > r.Revision,
 		!f.life.follows(m.life),
+		moved && sealedRevision >= r.Revision, !moved && sealedRevision != r.Revision,
 		i.Audit.Created == nil, !i.Audit.Created.At.Equal(r.Created),
 		!sameTable,
 		!slices.Equal(claims, r.Claims),

@@ -358,7 +358,7 @@ func (s *Service) adopt(st *state, kind RefKind, old Document, r masked.Result) 
 
 // refresh seals what today's rule finds sensitive in documents that were stored under another one. It goes with a write of something else.
 func (s *Service) refresh(st *state) error {
-	if st.rule == "" || st.rule == s.rule.ID() {
+	if st.rule == s.rule.ID() {
 		return nil
 	}
 	for _, d := range st.documents() {
@@ -377,6 +377,7 @@ func (s *Service) refresh(st *state) error {
 			return err
 		}
 	}
+	st.rule = s.rule.ID()
 	return nil
 }
 

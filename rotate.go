@@ -212,43 +212,68 @@ func (r *rewrap) record(ctx context.Context, record *Record) error {
 
 // swap wraps the data key of a record as it was read under the primary key, and commits that if the record still is so.
 func (r *rewrap) swap(ctx context.Context, key Key, record *Record) error {
-	old := &state{key: key, record: record}
-	if err := old.unseal(ctx, r.keys); err != nil {
-		return err
-	}
-	defer old.dataKey.Destroy()
-	binding := crypto.Binding{Tenant: key.Tenant, Record: key.ID}
-	w, err := r.keys.Wrap(ctx, old.dataKey, binding)
+	f, err := record.Body.open()
 	if err != nil {
 		return err
 	}
-	next, f := *record, *old.form
-	f.key = w
-	next.Revision++
-	next.Index = setTerm(next.Index, termKey, w.KeyID)
-	next.Body = Body{form: &f}
-
+	if f.manifest == nil {
+		return f.shredded()
+	}
+	binding := crypto.Binding{Tenant: key.Tenant, Record: key.ID}
+	k, err := r.keys.Unwrap(ctx, f.key, binding)
+	if err != nil {
+		return err
+	}
+	defer k.Destroy()
+	m, err := openManifest(record, f, k)
+	if err != nil {
+		return err
+	}
+	w, err := r.keys.Wrap(ctx, k, binding)
+	if err != nil {
+		return err
+	}
 	again, err := r.keys.Unwrap(ctx, w, binding)
 	if err != nil {
 		return err
 	}
 	defer again.Destroy()
-	if _, err := openManifest(&next, &f, again); err != nil {
+	next, err := m.rewrapped(record, f, w, k)
+	if err != nil {
+		return err
+	}
+	if _, err := openManifest(next, next.Body.form, again); err != nil {
 		return err
 	}
 
-	c := Change{Now: r.now(), Key: key, If: record.Revision, Record: &next}
+	c := Change{Now: r.now(), Key: key, If: record.Revision, Record: next}
 	rand.Read(c.Op[:]) // never fails since Go 1.24
 	_, err = r.store.Commit(ctx, c)
 	if err != nil && !errors.Is(err, ErrNotReplicated) && !errors.Is(err, ErrUnknownOutcome) {
 		return err
 	}
-	if missing := r.readBack(ctx, &next, again); missing != nil && !errors.Is(err, ErrUnknownOutcome) {
+	if missing := r.readBack(ctx, next, again); missing != nil && !errors.Is(err, ErrUnknownOutcome) {
 		return missing
 	} else if missing == nil && errors.Is(err, ErrUnknownOutcome) {
 		return nil // now it is known
 	}
 	return err
+}
+
+// rewrapped returns the record that follows one, with the same data key wrapped anew. The manifest says the same and is sealed again, as it
+// holds the revision.
+func (m *manifest) rewrapped(r *Record, f *form, w crypto.Wrapped, k *crypto.DataKey) (*Record, error) {
+	next, form := *r, *f
+	next.Revision++
+	m.inst.Revision, m.life, m.claims = next.Revision, f.life, r.Claims
+	sealed, err := k.SealBinary(nil, crypto.Place{Record: r.Key.ID, Kind: kindManifest}, m.encode())
+	if err != nil {
+		return nil, err
+	}
+	form.key, form.manifest = w, sealed
+	next.Index = setTerm(r.Index, termKey, w.KeyID)
+	next.Body = Body{form: &form}
+	return &next, nil
 }
 
 // readBack reads a record that was written and opens it again. One that was written by someone else since has been opened by them.

@@ -63,7 +63,7 @@ func (st *state) unseal(ctx context.Context, keys crypto.KeyWrapper) error {
 	}
 	st.form, st.life = f, f.life
 	if f.manifest == nil {
-		return ErrShredded
+		return f.shredded()
 	}
 	k, err := keys.Unwrap(ctx, f.key, crypto.Binding{Tenant: st.key.Tenant, Record: st.key.ID})
 	if err != nil {
@@ -152,7 +152,7 @@ func (s *Service) begin(ctx context.Context, st *state, status Status) error {
 	}
 	st.life = lifecycle{status: status, generation: st.inst.Generation}
 	st.closed, st.form, st.values = nil, nil, map[Ref][]byte{}
-	st.codeHash, st.redeemer = nil, ""
+	st.codeHash, st.redeemer, st.rule = nil, "", s.rule.ID()
 	return s.newDataKey(ctx, st)
 }
 
@@ -217,7 +217,7 @@ func (s *Service) build(st *state) (*Record, error) {
 	for _, ref := range slices.SortedFunc(maps.Keys(st.secrets()), compareRefs) {
 		values = append(values, sealedValue{ref, st.values[ref]})
 	}
-	m := &manifest{inst: i, life: st.life, table: tableOf(values), rule: s.rule.ID(), claims: s.claims(i), codeHash: st.codeHash, redeemer: st.redeemer}
+	m := &manifest{inst: i, life: st.life, table: tableOf(values), rule: st.rule, claims: s.claims(i), codeHash: st.codeHash, redeemer: st.redeemer}
 	plain := m.encode()
 	sealed, err := st.dataKey.SealBinary(nil, crypto.Place{Record: i.ID, Kind: kindManifest}, plain)
 	if err != nil {

@@ -152,6 +152,30 @@ func (k *DataKey) Fingerprint(parts ...[]byte) ([32]byte, error) {
 	return sum, nil
 }
 
+// clone returns a key of its own with the same material: destroying one leaves the other. What was derived already is handed on, so
+// that a clone is ready to open values at once. Ciphers are shared; they never change.
+func (k *DataKey) clone() (*DataKey, error) {
+	s, err := k.material()
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.raw == nil {
+		return nil, ErrDestroyed
+	}
+	c := &keyState{raw: bytes.Clone(s.raw), fingerprint: bytes.Clone(s.fingerprint)}
+	for i := range s.ciphers {
+		c.ciphers[i].Store(s.ciphers[i].Load())
+	}
+	return &DataKey{generation: k.generation, suite: k.suite, state: func() *keyState { return c }}, nil
+}
+
+// withSuite returns the same key, not a clone, for sealing with a suite that can be used.
+func (k *DataKey) withSuite(suite Suite) *DataKey {
+	return &DataKey{generation: k.generation, suite: suite, state: k.state}
+}
+
 // material returns what is behind k, or ErrDestroyed for a key that no constructor made.
 func (k *DataKey) material() (*keyState, error) {
 	if k == nil || k.state == nil {

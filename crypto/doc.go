@@ -13,6 +13,13 @@
 // Rotating a key-encryption key means wrapping data keys anew and touches no value; destroying the one wrapped data key of an
 // installation makes all its values unreadable, as far as no backup holds the wrapped key.
 //
+// A key service takes part as a [KMS], which [NewKMS] makes a [KeyWrapper] of. [NewCache] spares it most of the calls, and
+// [NewKeySet] joins it with the keys that were there before:
+//
+//	kms, err := crypto.NewKMS("kms1", client, nil)
+//	cache, err := crypto.NewCache(kms, nil)
+//	keys, err := crypto.NewKeySet(cache, ring)
+//
 // # What sealing promises
 //
 // A sealed value opens under its data key at its [Place] and nowhere else. Everything in it is authenticated: change, cut or
@@ -39,6 +46,7 @@
 //	  suite 1      ChaCha20-Poly1305 under that key, nonce of zeros: 32 | tag 16
 //	  suite 2      AES-256-GCM under that key: nonce 12 | 32 | tag 16
 //	  AAD          PAE("isk1", first 6 bytes, key id, tenant, record)
+//	  suite 128    u16 length | what a key service made, in place of salt, commitment and encrypted data key
 //	  text         "isk1." key id "." base64url without padding
 //
 //	fingerprint    HMAC-SHA256(HKDF-Expand-SHA256(data key, "isv1/fp", 32), PAE(parts))

@@ -22,7 +22,7 @@ var (
 	ErrUnknownKey = errors.New("installation: unknown key-encryption key")
 
 	// ErrKeyUnavailable says that a key service could not be reached or refused for the moment; a later try may succeed.
-	// A [Keyring] never returns it.
+	// A [Keyring] never returns it. The detail is a [*UnavailableError] with the id of the key.
 	ErrKeyUnavailable = errors.New("installation: key service unavailable")
 
 	// ErrDestroyed says that a [DataKey] was used after Destroy, or was never made by a constructor.
@@ -72,6 +72,18 @@ func (e *UnknownKeyError) Error() string { return fmt.Sprintf("%v: %s", ErrUnkno
 
 // Is matches [ErrUnknownKey].
 func (e *UnknownKeyError) Is(target error) bool { return target == ErrUnknownKey }
+
+// UnavailableError is the detail of [ErrKeyUnavailable]. What the service answered is not in it, as nobody can say what such a text
+// quotes; see KMSOptions.OnError.
+type UnavailableError struct {
+	KeyID string // of valid form, so it is safe to log
+}
+
+// Error implements error.
+func (e *UnavailableError) Error() string { return fmt.Sprintf("%v: %s", ErrKeyUnavailable, e.KeyID) }
+
+// Is matches [ErrKeyUnavailable].
+func (e *UnavailableError) Is(target error) bool { return target == ErrKeyUnavailable }
 
 // SizeError is the detail of [ErrSize].
 type SizeError struct {

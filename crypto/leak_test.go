@@ -61,8 +61,8 @@ type holder struct {
 func subjects() map[string]any {
 	secret := NewSecret(canary)
 	key := must(NewKey("k1", []byte(canary)))
-	ring := must(NewKeyring(key))
-	data := must(DataKeyFromBytes([]byte(canary), 1, 0))
+	ring := must(must(NewKeyring(key)).WithSuite(testSuite()))
+	data := must(DataKeyFromBytes([]byte(canary), 1, testSuite()))
 	must(data.Fingerprint()) // so that everything is derived that can be
 	must(data.Seal(nil, knownPlace, knownValue))
 	return map[string]any{
@@ -237,8 +237,8 @@ func TestPrinted(t *testing.T) {
 
 // TestErrorsLeakNothing: no error of any call shows the secret that the call was given.
 func TestErrorsLeakNothing(t *testing.T) {
-	key := must(DataKeyFromBytes([]byte(canary), 1, 0))
-	ring := must(NewKeyring(must(NewKey("k1", []byte(canary)))))
+	key := must(DataKeyFromBytes([]byte(canary), 1, testSuite()))
+	ring := must(must(NewKeyring(must(NewKey("k1", []byte(canary))))).WithSuite(testSuite()))
 	var errs []error
 	add := func(err error) { errs = append(errs, err) }
 	_, err := key.Seal(nil, knownPlace, []byte(canary+"\xff"))
@@ -267,7 +267,7 @@ func TestErrorsLeakNothing(t *testing.T) {
 	add(err)
 	_, err = ParseKeyring([]byte(canary + ":" + canary))
 	add(err)
-	_, err = DataKeyFromBytes([]byte(canary+"!"), 1, 0)
+	_, err = DataKeyFromBytes([]byte(canary+"!"), 1, testSuite())
 	add(err)
 	add(json.Unmarshal([]byte(`["`+canary+`"]`), new(Secret)))
 	add(json.Unmarshal([]byte("\""+canary+"\xff\""), new(Secret)))

@@ -32,7 +32,7 @@ func TestParseKeyring(t *testing.T) {
 		if got, want := r.KeyIDs(), []string{"k1", "k2"}; !slices.Equal(got, want) || r.Primary() != "k2" {
 			t.Errorf("%s: got %v, primary %s", name, got, r.Primary())
 		}
-		if _, err := r.Unwrap(t.Context(), must(ParseWrapped(knownWrapped)), knownBinding); err != nil {
+		if _, err := r.Unwrap(t.Context(), must(ParseWrapped(knownWrappedGCM)), knownBinding); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -23,9 +23,14 @@ const (
 	SuiteAES256GCM Suite = 2
 )
 
+// suiteService marks a wrapped key that a key service made; see KMS. It seals nothing else.
+const suiteService Suite = 0x80
+
 // String names the suite.
 func (s Suite) String() string {
 	switch s {
+	case suiteService:
+		return "key service"
 	case 0, SuiteXChaCha20Poly1305:
 		return "XChaCha20-Poly1305"
 	case SuiteAES256GCM:

@@ -92,6 +92,9 @@ func unwrap(kek, wrapped []byte, keyID string, b Binding) (data []byte, generati
 	if err != nil {
 		return nil, 0, err
 	}
+	if suite == suiteService {
+		return nil, 0, ErrSealed // what a key service made opens under none of our own keys
+	}
 	key, commitment, err := deriveWrap(kek, wrapped[headerSize:headerSize+saltSize])
 	if err != nil {
 		return nil, 0, err
@@ -135,12 +138,15 @@ func newWrapAAD(header []byte, keyID string, b Binding) *scratch {
 }
 
 // checkWrapped checks the form of a wrapped key before any cipher sees it, and returns its suite. Each suite has exactly one
-// length: were shorter ones let through, they could be made to fit several keys.
+// length: were shorter ones let through, they could be made to fit several keys. What a key service made says its own.
 func checkWrapped(wrapped []byte) (Suite, error) {
 	if len(wrapped) < headerSize {
 		return 0, ErrSealed
 	}
 	suite := Suite(wrapped[1])
+	if wrapped[0] == version && suite == suiteService {
+		return suite, checkBlob(wrapped[headerSize:])
+	}
 	if _, known := suite.nonceSize(); wrapped[0] != version || !known {
 		return 0, &VersionError{What: "key", Version: wrapped[0], Suite: suite}
 	}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	_ "embed"
+	"encoding/json"
+	"time"
+
+	"github.com/go-installation/installation"
+)
+
+//go:embed payloads/softwareone.json
+var softwareonePayload []byte
+
+// softwareoneVendor is the account that owns the extension. A host takes it from its own catalogue, never from a request.
+const softwareoneVendor = "ACC-123-123"
+
+// softwareoneInstallation is an installation as SoftwareOne writes it, in requests and answers.
+type softwareoneInstallation struct {
+	ID            string                      `json:"id"`
+	Extension     softwareoneRef              `json:"extension"`
+	Status        string                      `json:"status"`
+	Configuration installation.Document       `json:"configuration,omitzero"`
+	Account       softwareoneRef              `json:"account"`
+	Invitation    *softwareoneInvitation      `json:"invitation,omitzero"`
+	Modules       []softwareoneRef            `json:"modules,omitzero"`
+	Audit         map[string]softwareoneEntry `json:"audit,omitzero"`
+}
+
+type softwareoneRef struct {
+	ID   string `json:"id"`
+	Name string `json:"name,omitzero"`
+	Icon string `json:"icon,omitzero"`
+}
+
+type softwareoneInvitation struct {
+	Status string `json:"status"`
+}
+
+type softwareoneEntry struct {
+	At time.Time      `json:"at"`
+	By softwareoneRef `json:"by"`
+}
+
+func readSoftwareone() (*softwareoneInstallation, error) {
+	var in softwareoneInstallation
+	return &in, json.Unmarshal(softwareonePayload, &in)
+}
+
+func (in *softwareoneInstallation) extension() installation.Extension {
+	return installation.Extension{ID: in.Extension.ID, Name: in.Extension.Name, Icon: in.Extension.Icon, Owner: softwareoneVendor}
+}
+
+func (in *softwareoneInstallation) account() installation.Account {
+	return installation.Account{ID: in.Account.ID, Name: in.Account.Name, Icon: in.Account.Icon}
+}
+
+// consent maps the modules, which are what the user who installs agrees to.
+func (in *softwareoneInstallation) consent() installation.Consent {
+	var modules []installation.Reference
+	for _, m := range in.Modules {
+		modules = append(modules, installation.Reference{ID: m.ID, Name: m.Name, Icon: m.Icon})
+	}
+	return installation.Consent{Modules: modules}
+}
+
+// configure maps what a PUT may change, which is the configuration.
+func (in *softwareoneInstallation) configure() installation.PatchRequest {
+	return installation.PatchRequest{ID: in.ID, Parts: installation.Parts{
+		Configuration: installation.Value(installation.Configuration{Document: in.Configuration}),
+	}}
+}
+
+// softwareoneAnswer writes an installation back. What the actor may not see is nil in it, and so absent here.
+func softwareoneAnswer(i *installation.Installation) *softwareoneInstallation {
+	out := &softwareoneInstallation{
+		ID:        i.ID,
+		Extension: softwareoneRef{ID: i.Extension.ID, Name: i.Extension.Name, Icon: i.Extension.Icon},
+		Status:    softwareoneStatus(i.Status),
+		Account:   softwareoneRef{ID: i.Account.ID, Name: i.Account.Name, Icon: i.Account.Icon},
+		Audit:     make(map[string]softwareoneEntry),
+	}
+	if i.Configuration != nil {
+		out.Configuration = i.Configuration.Document
+	}
+	if i.Invitation != nil {
+		out.Invitation = &softwareoneInvitation{Status: softwareoneStatus(i.Invitation.Status)}
+	}
+	for _, m := range i.Consent.Modules {
+		out.Modules = append(out.Modules, wireRef(m))
+	}
+	for name, e := range map[string]*installation.AuditEntry{
+		"created": i.Audit.Created, "updated": i.Audit.Updated, "invited": i.Audit.Invited, "installed": i.Audit.Installed,
+		"expired": i.Audit.Expired, "uninstalled": i.Audit.Uninstalled,
+	} {
+		if e != nil {
+			out.Audit[name] = softwareoneEntry{At: e.At, By: wireRef(e.By)}
+		}
+	}
+	return out
+}
+
+func wireRef(r installation.Reference) softwareoneRef {
+	return softwareoneRef{ID: r.ID, Name: r.Name, Icon: r.Icon}
+}
+
+// softwareoneStatus writes a status with a capital, as this platform does.
+func softwareoneStatus(s installation.Status) string {
+	switch s {
+	case installation.StatusInvited:
+		return "Invited"
+	case installation.StatusInstalled:
+		return "Installed"
+	case installation.StatusExpired:
+		return "Expired"
+	case installation.StatusUninstalled:
+		return "Uninstalled"
+	default:
+		return string(s)
+	}
+}

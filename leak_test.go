@@ -1,0 +1,799 @@
+package installation_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/gob"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	htmltemplate "html/template"
+	"log/slog"
+	"reflect"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"text/template"
+	"time"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/crypto"
+)
+
+// leakFinder finds canaries in any of the forms in which a careless program lets them out.
+type leakFinder struct {
+	forms  map[uint64][]leakForm // by the first eight bytes
+	filter [1 << 16]bool
+}
+
+type leakForm struct {
+	canary, form string
+	text         []byte
+}
+
+func (f *leakFinder) add(canary, secret string) {
+	if len(secret) < 12 {
+		panic("a canary must be long enough to be unmistakable")
+	}
+	b := []byte(secret)
+	reversed := slices.Clone(b)
+	slices.Reverse(reversed)
+	quoted := func(s string, err error) string { return strings.Trim(s, `"`) }
+	marshalled, err := json.Marshal(secret)
+	numbers := func(format, sep string) string {
+		parts := make([]string, len(b))
+		for i, c := range b {
+			parts[i] = fmt.Sprintf(format, c)
+		}
+		return strings.Join(parts, sep)
+	}
+	forms := map[string]string{
+		"plain":           secret,
+		"lower case":      strings.ToLower(secret),
+		"upper case":      strings.ToUpper(secret),
+		"reversed":        string(reversed),
+		"JSON":            quoted(string(marshalled), err),
+		"Go":              quoted(strconv.Quote(secret), nil),
+		"ASCII":           quoted(strconv.QuoteToASCII(secret), nil),
+		"hex":             hex.EncodeToString(b),
+		"HEX":             strings.ToUpper(hex.EncodeToString(b)),
+		"hex with spaces": numbers("%02x", " "),
+		"hex list":        numbers("%#x", ", "),
+		"decimal":         numbers("%d", " "),
+		"decimal list":    numbers("%d", ","),
+		"decimal JSON":    numbers("%d", ", "),
+		"code points":     numbers("U+%04X", " "),
+	}
+	// Base64 of a text that contains the secret: the characters at the two ends depend on what is beside it.
+	for shift := range 3 {
+		whole := append(bytes.Repeat([]byte{'x'}, shift), b...)
+		for name, enc := range map[string]*base64.Encoding{"base64": base64.RawStdEncoding, "base64url": base64.RawURLEncoding} {
+			text := enc.EncodeToString(whole)
+			forms[fmt.Sprintf("%s at %d", name, shift)] = text[(shift*8+5)/6 : len(whole)*8/6]
+		}
+	}
+	for name, text := range forms {
+		if f.forms == nil {
+			f.forms = make(map[uint64][]leakForm)
+		}
+		k := binary.LittleEndian.Uint64([]byte(text))
+		f.forms[k] = append(f.forms[k], leakForm{canary, name, []byte(text)})
+		f.filter[leakHash(k)] = true
+	}
+}
+
+func leakHash(k uint64) uint16 { return uint16(k * 0x9e3779b97f4a7c15 >> 48) }
+
+// find returns which canaries are in text, and in which form.
+func (f *leakFinder) find(text []byte) []leakForm {
+	var found []leakForm
+	for i := 0; i+8 <= len(text); i++ {
+		k := binary.LittleEndian.Uint64(text[i:])
+		if !f.filter[leakHash(k)] {
+			continue
+		}
+		for _, form := range f.forms[k] {
+			if bytes.HasPrefix(text[i:], form.text) {
+				found = append(found, form)
+			}
+		}
+	}
+	return found
+}
+
+// leakSinks are the ways out. A sink that refuses a value returns the text of its error.
+var leakSinks = func() map[string]func(v any) string {
+	sinks := make(map[string]func(v any) string)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "% x", "%T", "%U", "%c", "%t", "%e"} {
+		sinks[verb] = func(v any) string { return fmt.Sprintf(verb, v) }
+	}
+	orError := func(b []byte, err error) string { return string(b) + fmt.Sprint(err) }
+	sinks["Sprintln"] = func(v any) string { return fmt.Sprintln("x", v) }
+	sinks["Errorf %v"] = func(v any) string { return fmt.Errorf("outer: %v", v).Error() }
+	sinks["Errorf %w"] = func(v any) string {
+		err, _ := v.(error)
+		return fmt.Sprintf("%+v", fmt.Errorf("outer: %w", err))
+	}
+	sinks["json"] = func(v any) string { return orError(json.Marshal(v)) }
+	sinks["json indent"] = func(v any) string { return orError(json.MarshalIndent(map[string]any{"v": v}, "", " ")) }
+	sinks["xml"] = func(v any) string { return orError(xml.Marshal(v)) }
+	sinks["gob"] = func(v any) string {
+		var b bytes.Buffer
+		err := gob.NewEncoder(&b).Encode(v)
+		return orError(b.Bytes(), err)
+	}
+	logged := func(h func(b *bytes.Buffer) slog.Handler) func(v any) string {
+		return func(v any) string {
+			var b bytes.Buffer
+			l := slog.New(h(&b))
+			l.Info("message", "attr", v)
+			l.With("with", v).WithGroup("group").Info("message", slog.Group("inner", "attr", v), slog.Any("nested", struct{ V any }{v}))
+			l.Info(fmt.Sprint(v), "error", fmt.Errorf("x: %v", v))
+			return b.String()
+		}
+	}
+	sinks["slog text"] = logged(func(b *bytes.Buffer) slog.Handler { return slog.NewTextHandler(b, nil) })
+	sinks["slog json"] = logged(func(b *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(b, nil) })
+	text := template.Must(template.New("").Parse(`{{.}} {{printf "%#v" .}} {{html .}} {{js .}} {{urlquery .}} {{range $k, $v := .}}{{$v}}{{end}}`))
+	sinks["text/template"] = func(v any) string {
+		var b bytes.Buffer
+		err := text.Execute(&b, v)
+		return orError(b.Bytes(), err)
+	}
+	html := htmltemplate.Must(htmltemplate.New("").Parse(`<a title="{{.}}" href="/?q={{.}}">{{.}}</a><script>var x = {{.}}</script>`))
+	sinks["html/template"] = func(v any) string {
+		var b bytes.Buffer
+		err := html.Execute(&b, v)
+		return orError(b.Bytes(), err)
+	}
+	sinks["panic"] = func(v any) (out string) {
+		defer func() { out = fmt.Sprint(recover()) + string(debug.Stack()) }()
+		panic(v)
+	}
+	sinks["dump"] = func(v any) string {
+		var d leakDumper
+		d.dump(reflect.ValueOf(v), 0)
+		return d.out.String()
+	}
+	return sinks
+}()
+
+// leakDumper prints all that reflection can reach, unexported fields and what is behind pointers included.
+type leakDumper struct {
+	out  strings.Builder
+	seen map[leakSeen]bool
+}
+
+type leakSeen struct {
+	at uintptr
+	of reflect.Type
+}
+
+func (d *leakDumper) dump(v reflect.Value, depth int) {
+	if !v.IsValid() || depth > 200 {
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Slice:
+		if v.IsNil() {
+			return
+		}
+		if v.Kind() != reflect.Slice {
+			k := leakSeen{v.Pointer(), v.Type()}
+			if d.seen[k] {
+				return
+			}
+			if d.seen == nil {
+				d.seen = make(map[leakSeen]bool)
+			}
+			d.seen[k] = true
+		}
+	}
+	d.out.WriteByte('\n')
+	switch v.Kind() {
+	case reflect.String:
+		d.out.WriteString(v.String())
+	case reflect.Pointer, reflect.Interface:
+		d.dump(v.Elem(), depth+1)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			d.out.WriteString(v.Type().Field(i).Name)
+			d.dump(v.Field(i), depth+1)
+		}
+	case reflect.Map:
+		for k, e := range v.Seq2() {
+			d.dump(k, depth+1)
+			d.dump(e, depth+1)
+		}
+	case reflect.Slice, reflect.Array:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			for i := range v.Len() {
+				d.out.WriteByte(byte(v.Index(i).Uint()))
+			}
+			return
+		}
+		for i := range v.Len() {
+			d.dump(v.Index(i), depth+1)
+		}
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		d.out.WriteString(strconv.FormatInt(v.Int(), 10))
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		d.out.WriteString(strconv.FormatUint(v.Uint(), 10))
+	case reflect.Float32, reflect.Float64:
+		d.out.WriteString(strconv.FormatFloat(v.Float(), 'g', -1, 64))
+	}
+}
+
+// leakLog is everything that came out, rendered. It is searched at the end, when all canaries are known.
+type leakLog struct {
+	t      *testing.T
+	finder leakFinder
+	out    map[string]string // text to where it came from
+	exempt map[string]string // where it came from to the canary that is meant to be there
+}
+
+func newLeakLog(t *testing.T) *leakLog {
+	return &leakLog{t: t, out: make(map[string]string), exempt: make(map[string]string)}
+}
+
+func (l *leakLog) text(where, text string) {
+	if _, ok := l.out[text]; !ok {
+		l.out[text] = where
+	}
+}
+
+// see renders a value through every sink, alone and inside of other things; of an error, each error in its tree.
+func (l *leakLog) see(where string, v any) {
+	if v == nil {
+		return
+	}
+	for name, sink := range leakSinks {
+		l.text(where+" "+name, leakCatch(sink, v))
+	}
+	for shape, in := range map[string]any{
+		"pointer": &v, "slice": []any{v}, "map": map[string]any{"k": v}, "field": struct{ V any }{v}, "unexported": struct{ v any }{v},
+	} {
+		for _, name := range []string{"%v", "%+v", "%#v", "%x", "%d", "json", "slog text", "dump"} {
+			l.text(where+" "+shape+" "+name, leakCatch(leakSinks[name], in))
+		}
+	}
+	switch e := v.(type) {
+	case interface{ Unwrap() error }:
+		if err := e.Unwrap(); err != nil {
+			l.see(where+" unwrapped", err)
+		}
+	case interface{ Unwrap() []error }:
+		for _, err := range e.Unwrap() {
+			l.see(where+" unwrapped", err)
+		}
+	}
+}
+
+// leakCatch runs a sink; a panic of it is one more text.
+func leakCatch(sink func(v any) string, v any) (out string) {
+	defer func() {
+		if p := recover(); p != nil {
+			out = fmt.Sprint(p)
+		}
+	}()
+	return sink(v)
+}
+
+// call sees a request, its result and its error.
+func (l *leakLog) call(name string, request any, f func() (any, error)) error {
+	l.see("request of "+name, request)
+	result, err := f()
+	l.see("result of "+name, result)
+	l.see("error of "+name, err)
+	return err
+}
+
+// search fails for every canary that got out.
+func (l *leakLog) search() {
+	l.t.Helper()
+	total := 0
+	reported := make(map[string]bool)
+	for text, where := range l.out {
+		total += len(text)
+		for _, f := range l.finder.find([]byte(text)) {
+			if strings.HasPrefix(where, "request") && (f.canary == "idempotency key" || f.canary == "plain field") {
+				continue // a plain field of the request, which its caller can read
+			}
+			if k := where + f.canary; !reported[k] && len(reported) < 40 {
+				reported[k] = true
+				l.t.Errorf("%s is in the %s, as %s", f.canary, where, f.form)
+			}
+		}
+	}
+	l.t.Logf("%d texts, %d bytes", len(l.out), total)
+}
+
+// The canaries. Each has something that must be escaped in JSON, in HTML and in a URL.
+var leakCanaries = map[string]string{
+	"config":        `CNRY-conf"<&>ü-8Qz1vYx0`,
+	"nested":        `CNRY-nest"<&>ü-7Wk2uTb1`,
+	"array":         `CNRY-arry"<&>ü-6Ej3tSc2`,
+	"element":       `CNRY-elem"<&>ü-5Rh4sRd3`,
+	"url":           `CNRYurl5Tg5rQe4`,
+	"pem":           `CNRYpem4Yf6qPf5`,
+	"pin":           `739204618573920461`,
+	"access token":  `CNRY-accs"<&>ü-3Ud7pOg6`,
+	"refresh token": `CNRY-rfsh"<&>ü-2Is8oNh7`,
+	"api key":       `CNRY-apik"<&>ü-1Oa9nMi8`,
+	"metadata":      `CNRY-meta"<&>ü-0Pq0mLj9`,
+	"extra":         `CNRY-extr"<&>ü-9Aw1lKk0`,
+	"set secret":    `CNRY-sets"<&>ü-8Se2kJl1`,
+	"wrong code":    `inv_CNRYwrong7Dr3jIm2`,
+}
+
+const leakIdempotencyKey = "CNRY-idem-6Ft4iHn3"
+
+func leakQuote(s string) string {
+	b, _ := json.Marshal(s)
+	return string(b)
+}
+
+func leakDocument() string {
+	c := leakCanaries
+	return `{"region":"eu","adobe_secret":` + leakQuote(c["config"]) + `,"nested":{"deep":{"clientSecret":` + leakQuote(c["nested"]) + `}},` +
+		`"tokens":["a",` + leakQuote(c["array"]) + `],"users":[{"name":"n","password":` + leakQuote(c["element"]) + `}],"pin":` + c["pin"] + `,` +
+		`"endpoint":"https://svc:` + c["url"] + `@host.example/x","note":"-----BEGIN PRIVATE KEY-----\n` + c["pem"] + `\n-----END PRIVATE KEY-----"}`
+}
+
+func leakParts(account string) installation.Parts {
+	c := leakCanaries
+	p := attackParts(account, "unused-here")
+	p.Configuration = installation.Value(installation.Configuration{Document: installation.JSON(leakDocument())})
+	p.Connection = installation.Value(installation.Connection{
+		ID: "CON-1", AccessToken: installation.Token{Value: crypto.NewSecret(c["access token"])},
+		RefreshToken: installation.Token{Value: crypto.NewSecret(c["refresh token"])}, APIKey: crypto.NewSecret(c["api key"]),
+		Metadata: installation.JSON(`{"tenant_secret":` + leakQuote(c["metadata"]) + `}`),
+	})
+	p.Extra = installation.Value(installation.JSON(`{"webhookSecret":` + leakQuote(c["extra"]) + `}`))
+	return p
+}
+
+// leakOdd is an error that prints all it was given.
+type leakOdd struct{ Arg any }
+
+func (e *leakOdd) Error() string { return fmt.Sprintf("odd: %v %+v %#v", e.Arg, e.Arg, e.Arg) }
+
+// A canary secret passed through every operation appears in no error, log, dump, JSON, event, audit entry, panic text or stored byte.
+func TestInvariant13NothingLeaks(t *testing.T) {
+	ctx := t.Context()
+	l := newLeakLog(t)
+	for name, secret := range leakCanaries {
+		l.finder.add(name, secret)
+	}
+	l.finder.add("idempotency key", leakIdempotencyKey)
+	l.finder.add("key-encryption key", attackKEK)
+	h := newAttack(t)
+	host := h.host()
+	key := installation.Guard{IdempotencyKey: leakIdempotencyKey}
+	refs := []installation.Ref{
+		{Kind: installation.RefConfig, Pointer: "/adobe_secret"}, {Kind: installation.RefConfig, Pointer: "/none"},
+		{Kind: installation.RefCredential, Pointer: installation.PointerAccessToken},
+	}
+	var codes []crypto.Secret
+
+	upsert := func(name string, s *installation.Service, r installation.UpsertRequest) error {
+		return l.call(name, r, func() (any, error) { return s.Upsert(ctx, r) })
+	}
+	patch := func(name string, s *installation.Service, r installation.PatchRequest) error {
+		return l.call(name, r, func() (any, error) { return s.Patch(ctx, r) })
+	}
+	reveal := func(name string, s *installation.Service, r installation.RevealRequest) error {
+		return l.call(name, r, func() (any, error) { return s.Reveal(ctx, r) })
+	}
+	invited := func(name string, r any, f func() (*installation.Result, error)) *installation.Result {
+		var res *installation.Result
+		_ = l.call(name, r, func() (any, error) {
+			var err error
+			if res, err = f(); err == nil {
+				codes = append(codes, res.Code)
+			}
+			return res, err
+		})
+		return res
+	}
+	wantErr := func(name string, err, want error) {
+		t.Helper()
+		if !errors.Is(err, want) {
+			t.Errorf("%s: got error %v, want %v", name, err, want)
+		}
+	}
+
+	// What succeeds.
+	create := installation.UpsertRequest{ID: "EXI-1", Guard: key, Parts: leakParts("ACC-1")}
+	wantErr("create", upsert("create", host, create), nil)
+	wantErr("again", upsert("the same again", host, create), nil)
+	other := create
+	other.Name = installation.Value("other")
+	wantErr("other", upsert("another under one key", host, other), installation.ErrIdempotencyMismatch)
+	inst, err := host.Get(ctx, "EXI-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantErr("echo", upsert("echo", host, installation.UpsertRequest{ID: "EXI-1", Parts: installation.Parts{
+		Configuration: installation.Value(*inst.Configuration), Connection: installation.Value(*inst.Connection), Extra: installation.Value(inst.Extra),
+	}}), nil)
+	wantErr("set", patch("patch", host, installation.PatchRequest{ID: "EXI-1", Guard: installation.Guard{IdempotencyKey: leakIdempotencyKey + "2"}, Operations: []installation.Operation{
+		installation.SetSecret("/plain_name", crypto.NewSecret(leakCanaries["set secret"])),
+		installation.Set("/nested/deep/clientSecret", installation.JSON(leakQuote(leakCanaries["nested"]))),
+		installation.Test("/region", installation.JSON(`"eu"`)), installation.Unset("/tokens/0"),
+	}}), nil)
+	wantErr("reveal", reveal("reveal", host, installation.RevealRequest{ID: "EXI-1", Reason: "test", Refs: refs}), nil)
+	res := invited("invite", nil, func() (*installation.Result, error) {
+		return host.Invite(ctx, installation.InviteRequest{ID: "EXI-2", Guard: installation.Guard{IdempotencyKey: leakIdempotencyKey + "3"}, Parts: leakParts("")})
+	})
+	invited("invite again", nil, func() (*installation.Result, error) {
+		return host.Invite(ctx, installation.InviteRequest{ID: "EXI-2", Guard: installation.Guard{IdempotencyKey: leakIdempotencyKey + "3"}, Parts: leakParts("")})
+	})
+	res = invited("resend", installation.ResendRequest{ID: "EXI-2"}, func() (*installation.Result, error) {
+		return host.Resend(ctx, installation.ResendRequest{ID: "EXI-2", Guard: key})
+	})
+	if res == nil {
+		res = invited("resend", nil, func() (*installation.Result, error) { return host.Resend(ctx, installation.ResendRequest{ID: "EXI-2"}) })
+	}
+
+	// Bad documents and values.
+	c := leakCanaries
+	for name, document := range map[string]string{
+		"no end":        `{"adobe_secret":` + leakQuote(c["config"]),
+		"no colon":      `{"a":{` + leakQuote(c["config"]) + `}}`,
+		"no comma":      `{"a":"b" ` + leakQuote(c["config"]) + `:1}`,
+		"bare":          c["config"],
+		"string":        leakQuote(c["config"]),
+		"array":         `[` + leakQuote(c["config"]) + `]`,
+		"twice":         `{"adobe_secret":` + leakQuote(c["config"]) + `,"adobe_secret":` + leakQuote(c["config"]) + `}`,
+		"bad UTF-8":     `{"adobe_secret":"` + c["nested"][:4] + c["url"] + "\xff\"}",
+		"deep":          `{"a":` + strings.Repeat(`[`, 70) + leakQuote(c["config"]),
+		"large":         `{"adobe_secret":` + leakQuote(c["config"]+strings.Repeat("x", 300<<10)) + `}`,
+		"mask":          `{"adobe_secret":` + leakQuote(c["config"]) + `,"new_secret":"***"}`,
+		"bad number":    `{"pin":` + c["pin"] + `x}`,
+		"bad escape":    `{"adobe_secret":"` + c["url"] + `\x"}`,
+		"shadow":        `{"status":` + leakQuote(c["extra"]) + `}`,
+		"moved masks":   `{"users":[{"password":` + leakQuote(c["element"]) + `},{"name":"n","password":"***"}]}`,
+		"mask in mask":  `{"nested":"***","adobe_secret":` + leakQuote(c["config"]) + `}`,
+		"empty secret":  `{"adobe_secret":"","x":` + leakQuote(c["config"]) + `,"token":` + leakQuote(c["config"]) + `}`,
+		"long pointers": `{"` + strings.Repeat("n", 2000) + `":` + leakQuote(c["config"]) + `}`,
+	} {
+		for id, account := range map[string]string{"EXI-1": "ACC-1", "": "ACC-8"} {
+			p := leakParts(account)
+			p.Extra = installation.Value(installation.JSON(document))
+			p.Configuration = installation.Value(installation.Configuration{Document: installation.JSON(`{}`)})
+			_ = upsert("extra "+name, host, installation.UpsertRequest{ID: id, Guard: installation.Guard{Revision: 99, IdempotencyKey: leakIdempotencyKey + "4"}, Parts: p})
+			if name == "shadow" {
+				continue // nothing that a configuration could shadow
+			}
+			p.Configuration = installation.Value(installation.Configuration{Document: installation.JSON(document)})
+			p.Extra = installation.Optional[installation.Document]{}
+			err := upsert("configuration "+name, host, installation.UpsertRequest{ID: id, Parts: p})
+			if id != "" { // a mask is an ordinary string where nothing is stored and the name says nothing
+				wantErr(name, err, installation.ErrInvalid)
+			}
+		}
+		wantErr(name, patch("operation "+name, host, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{
+			installation.SetSecret("/none/x", crypto.NewSecret(c["set secret"])), installation.Set("/adobe_secret", installation.JSON(document)),
+		}}), installation.ErrInvalid)
+		_, err := installation.DocumentOf(func() { _ = document })
+		l.see("DocumentOf", err)
+		var wrong int
+		l.see("Decode", installation.JSON(document).Decode(&wrong))
+		l.see("Document", installation.JSON(document))
+	}
+	for name, op := range map[string]installation.Operation{
+		"test at":    installation.Test("/adobe_secret", installation.JSON(leakQuote(c["config"]))),
+		"test above": installation.Test("/nested", installation.JSON(`{"deep":{"clientSecret":`+leakQuote(c["nested"])+`}}`)),
+		"below":      installation.SetSecret("/adobe_secret/x", crypto.NewSecret(c["set secret"])),
+		"format":     installation.SetSecret("x", crypto.NewSecret(c["set secret"])),
+		"not found":  installation.SetSecret("/q/w/e", crypto.NewSecret(c["set secret"])),
+	} {
+		wantErr(name, patch("operation "+name, host, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{op}}), installation.ErrInvalid)
+	}
+	bad := leakParts("ACC-1")
+	bad.Connection = installation.Value(installation.Connection{
+		APIKey: crypto.NewSecret(c["api key"] + strings.Repeat("x", 100<<10)), AccessToken: installation.Token{Value: crypto.NewSecret(c["access token"] + "\xff")},
+		RefreshToken: installation.Token{Value: crypto.Masked()},
+	})
+	l.finder.add("plain field", "CNRYplain5Gy5hGo4")
+	bad.Account = installation.Value(installation.Account{ID: "ACC-1", URL: "https://u:CNRYplain5Gy5hGo4@[bad"})
+	bad.Notification = installation.Value(installation.Notification{Level: "CNRYplain5Gy5hGo4", Href: "javascript:CNRYplain5Gy5hGo4"})
+	bad.BillingPlan = installation.Value(installation.BillingPlan{ID: "p", Type: "CNRYplain5Gy5hGo4", InitialCharge: "CNRYplain5Gy5hGo4"})
+	bad.Health = installation.Value(installation.Health("CNRYplain5Gy5hGo4"))
+	wantErr("bad", upsert("bad values", host, installation.UpsertRequest{ID: "EXI-1", Parts: bad}), installation.ErrInvalid)
+
+	// Guards, codes and rights.
+	for name, g := range map[string]installation.Guard{
+		"absent": {Absent: true}, "present": {Present: true, Revision: 99}, "generation": {Generation: 99}, "before": {InstalledBefore: attackStart.AddDate(-1, 0, 0)},
+	} {
+		g.IdempotencyKey = leakIdempotencyKey + name
+		_ = upsert("guard "+name, host, installation.UpsertRequest{ID: "EXI-1", Guard: g, Parts: leakParts("ACC-1")})
+	}
+	wantErr("exists", upsert("claim", host, installation.UpsertRequest{ID: "EXI-3", Guard: installation.Guard{IdempotencyKey: leakIdempotencyKey + "5"}, Parts: leakParts("ACC-1")}), installation.ErrExists)
+	accept := func(name string, r installation.AcceptRequest) error {
+		return l.call(name, r, func() (any, error) { return h.as(attackCustomer).Accept(ctx, r) })
+	}
+	for name, code := range map[string]crypto.Secret{"wrong": crypto.NewSecret(c["wrong code"]), "old": codes[0]} {
+		wantErr(name, accept("accept "+name, installation.AcceptRequest{ID: "EXI-2", Code: code, Account: installation.Account{ID: "ACC-1"}, Guard: installation.Guard{IdempotencyKey: leakIdempotencyKey + "6"}}), installation.ErrInvitation)
+	}
+	wantErr("accept taken", accept("accept for a taken account", installation.AcceptRequest{ID: "EXI-2", Code: res.Code, Account: installation.Account{ID: "ACC-1"}}), installation.ErrExists)
+	for _, a := range []installation.Actor{attackHost, attackPlatform, attackVendor, attackExtension, attackCustomer, attackStranger, {}} {
+		s := h.as(a)
+		for _, m := range append(attackMethods("EXI-1"), attackWide()...) {
+			if slices.Contains([]string{"Uninstall", "Delete", "Upsert", "Patch"}, m.name) && a.Kind != installation.Customer {
+				continue // later
+			}
+			if m.name == "Uninstall" {
+				continue
+			}
+			l.see(m.name+" by "+string(a.Kind), m.call(ctx, s))
+		}
+		_ = l.call("get", nil, func() (any, error) { return s.Get(ctx, "EXI-1") })
+		_ = l.call("list", nil, func() (any, error) { return s.List(ctx, installation.ListRequest{}) })
+		_ = l.call("events", nil, func() (any, error) { return s.Events(ctx, "", 0) })
+		_ = reveal("reveal", s, installation.RevealRequest{ID: "EXI-1", Reason: "test", Refs: refs})
+	}
+
+	// A store that fails and tells all it knows.
+	for _, method := range []string{"Get", "List", "Commit", "Outcome", "Events", "Count"} {
+		h.store.failWith(func(m string, arg any) error {
+			if m == method {
+				return &leakOdd{arg}
+			}
+			return nil
+		})
+		_ = upsert("failing "+method, host, installation.UpsertRequest{ID: "EXI-1", Guard: installation.Guard{IdempotencyKey: leakIdempotencyKey + "7" + method, Revision: 77}, Parts: leakParts("ACC-1")})
+		_ = upsert("failing "+method, host, installation.UpsertRequest{Guard: installation.Guard{IdempotencyKey: leakIdempotencyKey + "8" + method}, Parts: leakParts("ACC-7" + method)})
+		_ = patch("failing "+method, host, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{installation.SetSecret("/plain_name", crypto.NewSecret(c["set secret"]))}})
+		_ = reveal("failing "+method, host, installation.RevealRequest{ID: "EXI-1", Reason: "test", Refs: refs})
+		_ = accept("failing "+method, installation.AcceptRequest{ID: "EXI-2", Code: res.Code, Account: installation.Account{ID: "ACC-6"}, Guard: installation.Guard{IdempotencyKey: leakIdempotencyKey + "9"}})
+		for _, m := range attackWide() {
+			l.see("failing "+method+" "+m.name, m.call(ctx, host))
+		}
+		h.store.failWith(nil)
+	}
+
+	// Contexts that are over.
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	for _, m := range append(attackMethods("EXI-1"), attackWide()...) {
+		l.see("cancelled "+m.name, m.call(cancelled, host))
+	}
+
+	// A key that is not there, a record that is not as it was.
+	blind := h.service(attackRing(t, "k2", attackOtherKEK)).In(attackTenant).As(attackHost)
+	l.finder.add("other key", attackOtherKEK)
+	wantErr("unknown key", upsert("unknown key", blind, installation.UpsertRequest{ID: "EXI-1", Parts: leakParts("ACC-1")}), installation.ErrUnknownKey)
+	_ = l.call("unknown key get", nil, func() (any, error) { return blind.Get(ctx, "EXI-1") })
+	_ = l.call("unknown key list", nil, func() (any, error) { return blind.List(ctx, installation.ListRequest{}) })
+	_ = reveal("unknown key", blind, installation.RevealRequest{ID: "EXI-1", Reason: "test", Refs: refs})
+	for name, edit := range map[string]func(body map[any]any){
+		"manifest": func(body map[any]any) { body[bodyManifest].([]byte)[40] ^= 1 },
+		"secret":   func(body map[any]any) { tamperValue(t, body, refs[0])[2].([]byte)[40] ^= 1 },
+		"key":      func(body map[any]any) { body[bodyKey].([]byte)[100] ^= 1 },
+	} {
+		r := h.store.stored(attackKey("EXI-1"))
+		body := tamperBody(t, r.Body)
+		edit(body)
+		r.Body = tamperEncode(t, body)
+		h.store.forge(r.Key, r)
+		_ = upsert("tampered "+name, host, installation.UpsertRequest{ID: "EXI-1", Guard: installation.Guard{Revision: 1, IdempotencyKey: leakIdempotencyKey + "A"}, Parts: leakParts("ACC-1")})
+		_ = reveal("tampered "+name, host, installation.RevealRequest{ID: "EXI-1", Reason: "test", Refs: refs})
+		_ = l.call("tampered list", nil, func() (any, error) { return host.List(ctx, installation.ListRequest{}) })
+		h.store.forge(r.Key, nil)
+	}
+
+	// A policy and a list of claims that panic, in the middle of it all.
+	for name, change := range map[string]func(o *installation.Options){
+		"policy": func(o *installation.Options) {
+			n := 0
+			o.Policy = func(_ installation.Actor, do installation.Action, i *installation.Installation) bool {
+				if n++; n > 1 || do != installation.ActionSee {
+					panic(fmt.Sprintf("policy: %+v %#v", i, i))
+				}
+				return true
+			}
+		},
+		"claims": func(o *installation.Options) {
+			o.Claims = func(i *installation.Installation) []string { panic(i) }
+		},
+	} {
+		s := h.service(h.keys, change).In(attackTenant).As(attackHost)
+		for _, f := range []func(){
+			func() { _, _ = s.Upsert(ctx, installation.UpsertRequest{ID: "EXI-1", Parts: leakParts("ACC-1")}) },
+			func() { _, _ = s.Upsert(ctx, installation.UpsertRequest{Parts: leakParts("ACC-5")}) },
+			func() { _, _ = s.Reveal(ctx, installation.RevealRequest{ID: "EXI-1", Reason: "test", Refs: refs}) },
+			func() {
+				_, _ = s.Accept(ctx, installation.AcceptRequest{ID: "EXI-2", Code: res.Code, Account: installation.Account{ID: "ACC-6"}})
+			},
+		} {
+			func() {
+				defer func() {
+					if p := recover(); p != nil {
+						l.see("panic in "+name, p)
+						l.text("stack of "+name, string(debug.Stack()))
+					}
+				}()
+				f()
+			}()
+		}
+	}
+
+	// To the end of its life.
+	wantErr("accept", accept("accept", installation.AcceptRequest{ID: "EXI-2", Code: res.Code, Account: installation.Account{ID: "ACC-2"}, Consent: installation.Value(installation.Consent{})}), installation.ErrForbidden)
+	_ = l.call("accept", nil, func() (any, error) {
+		return h.as(installation.Actor{Kind: installation.Customer, ID: "ACC-2"}).Accept(ctx, installation.AcceptRequest{ID: "EXI-2", Code: res.Code, Account: installation.Account{ID: "ACC-2"}})
+	})
+	_ = l.call("uninstall", nil, func() (any, error) { return host.Uninstall(ctx, installation.UninstallRequest{ID: "EXI-1"}) })
+	_ = l.call("uninstall final", nil, func() (any, error) {
+		return host.Uninstall(ctx, installation.UninstallRequest{ID: "EXI-2", Final: true})
+	})
+	invited("invite", nil, func() (*installation.Result, error) {
+		return host.Invite(ctx, installation.InviteRequest{ID: "EXI-4", Parts: leakParts("")})
+	})
+	h.pass(60 * 24 * time.Hour)
+	_ = l.call("sweep", nil, func() (any, error) { return host.Sweep(ctx, installation.SweepRequest{}) })
+	wantErr("reinstall", upsert("re-install", host, installation.UpsertRequest{ID: "EXI-1", Parts: leakParts("ACC-1")}), nil)
+	_ = l.call("delete", nil, func() (any, error) { return host.Delete(ctx, installation.DeleteRequest{ID: "EXI-4"}) })
+	_ = l.call("events", nil, func() (any, error) { return host.Events(ctx, "", 0) })
+
+	// What is left: all that a store was ever given, and the service itself with its store and keys.
+	for _, k := range h.keys.keys {
+		raw, err := k.Reveal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.finder.add("data key", string(raw))
+	}
+	for i, code := range codes {
+		l.finder.add(fmt.Sprintf("invitation code %d", i), strings.TrimPrefix(code.RevealString(), "inv_"))
+	}
+	if len(codes) < 4 || len(h.keys.keys) < 4 {
+		t.Errorf("only %d codes and %d data keys were made: the scenario has lost its way", len(codes), len(h.keys.keys))
+	}
+	for i, change := range h.store.changes {
+		where := fmt.Sprintf("stored change %d", i)
+		l.text(where, fmt.Sprintf("%+v", change))
+		var d leakDumper
+		d.dump(reflect.ValueOf(change), 0)
+		l.text(where+" dump", d.out.String())
+		if r := change.Record; r != nil {
+			l.text(where+" body", string(r.Body.Bytes()))
+			l.see(where+" index", r.Index)
+		}
+		if o := change.Idempotency; o != nil {
+			l.text(where+" outcome", string(o.Data))
+		}
+		for _, e := range change.Events {
+			b, _ := e.MarshalBinary()
+			l.text(where+" event", string(b))
+			l.see(where+" event", e)
+		}
+	}
+	l.see("service", h.svc)
+	l.see("store", h.store.Store)
+	l.see("keys", h.keys)
+	l.search()
+}
+
+// The control: where a secret is not protected, every sink shows it and the search finds it in every form.
+func TestCanaryIsFoundWhenRevealed(t *testing.T) {
+	const canary = `CNRY-ctrl"<&>ü-4Hu6gFp5`
+	const core = `4Hu6gFp5CNRYcore9Zx`
+	var f leakFinder
+	f.add("canary", canary)
+	f.add("core", core)
+
+	t.Run("sinks", func(t *testing.T) {
+		// A sink that formats a value not at all, or not this one, cannot show it.
+		blind := map[string]bool{"%T": true, "Errorf %w": true, "%U": true, "%c": true, "%t": true, "%e": true}
+		for name, sink := range leakSinks {
+			for what, v := range map[string]any{
+				"string": core, "struct": struct{ V string }{core}, "error": errors.New(core),
+			} {
+				switch {
+				case blind[name], what == "struct" && name == "xml": // anonymous: no name to give to the element
+					continue
+				case what == "error" && slices.Contains([]string{"json", "json indent", "xml", "gob"}, name):
+					continue // an error has no exported fields
+				}
+				if len(f.find([]byte(leakCatch(sink, v)))) == 0 {
+					t.Errorf("%s does not show a plain %s: %.200s", name, what, leakCatch(sink, v))
+				}
+			}
+		}
+		for name, v := range map[string]any{"Errorf %w": errors.New(core), "%U": []byte(core)} {
+			if len(f.find([]byte(leakSinks[name](v)))) == 0 {
+				t.Errorf("%s does not show what it can show: %s", name, leakSinks[name](v))
+			}
+		}
+		hidden := struct {
+			a *struct{ b []map[string][]byte }
+		}{&struct{ b []map[string][]byte }{[]map[string][]byte{{"k": []byte(core)}}}}
+		if len(f.find([]byte(leakSinks["dump"](hidden)))) == 0 {
+			t.Error("the dump does not look behind unexported fields")
+		}
+	})
+
+	t.Run("forms", func(t *testing.T) {
+		b := []byte(canary)
+		quoted, _ := json.Marshal(canary)
+		listed, _ := json.Marshal(slices.Collect(func(yield func(int) bool) {
+			for _, c := range b {
+				if !yield(int(c)) {
+					return
+				}
+			}
+		}))
+		reversed := slices.Clone(b)
+		slices.Reverse(reversed)
+		for form, text := range map[string]string{
+			"plain": canary, "lower": strings.ToLower(canary), "upper": strings.ToUpper(canary), "reversed": string(reversed),
+			"json": string(quoted), "json list": string(listed), "%q": fmt.Sprintf("%q", canary), "%+q": fmt.Sprintf("%+q", canary),
+			"%x": fmt.Sprintf("%x", b), "%X": fmt.Sprintf("%X", b), "% x": fmt.Sprintf("% x", b), "%d": fmt.Sprint(b), "%#v": fmt.Sprintf("%#v", b), "%U": fmt.Sprintf("%U", b),
+		} {
+			if len(f.find([]byte("before"+text+"after"))) == 0 {
+				t.Errorf("%s is not found: %s", form, text)
+			}
+		}
+		for before := range 5 {
+			for after := range 4 {
+				in := append(append(bytes.Repeat([]byte("b"), before), b...), bytes.Repeat([]byte("a"), after)...)
+				for name, enc := range map[string]*base64.Encoding{"std": base64.StdEncoding, "url": base64.URLEncoding, "raw": base64.RawURLEncoding} {
+					if len(f.find([]byte(enc.EncodeToString(in)))) == 0 {
+						t.Errorf("base64 %s with %d before and %d after is not found", name, before, after)
+					}
+				}
+			}
+		}
+		if got := f.find([]byte(strings.Repeat("CNRY-ctrl and nothing else ", 100))); len(got) != 0 {
+			t.Errorf("found %v where there is nothing", got)
+		}
+	})
+
+	t.Run("revealed", func(t *testing.T) {
+		h := newAttack(t)
+		p := leakParts("ACC-1")
+		res, err := h.host().Upsert(t.Context(), installation.UpsertRequest{ID: "EXI-1", Parts: p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		revealed, err := h.host().Reveal(t.Context(), installation.RevealRequest{ID: "EXI-1", Reason: "test", Refs: res.Sealed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f leakFinder
+		for name, secret := range leakCanaries {
+			f.add(name, secret)
+		}
+		found := make(map[string]bool)
+		for _, r := range revealed {
+			if got := f.find([]byte(fmt.Sprintf("%+v", r))); len(got) != 0 {
+				t.Errorf("%v is in the text of an unrevealed value", got)
+			}
+			for _, got := range f.find(r.Value.Reveal()) {
+				found[got.canary] = true
+			}
+		}
+		for name := range leakCanaries {
+			if !found[name] && name != "set secret" && name != "wrong code" {
+				t.Errorf("%s was put in and is not found in what Reveal gives out", name)
+			}
+		}
+		// The store sees plain text if one is handed to it.
+		r := h.store.stored(attackKey("EXI-1"))
+		r.Body = installation.BodyFromBytes(append(r.Body.Bytes(), leakCanaries["config"]...))
+		var d leakDumper
+		d.dump(reflect.ValueOf(r), 0)
+		if len(f.find([]byte(d.out.String()))) == 0 {
+			t.Error("plain text in a body is not found")
+		}
+	})
+}
