@@ -388,6 +388,10 @@ func attackMethods(id string) []attackMethod {
 			_, err := s.Uninstall(ctx, installation.UninstallRequest{ID: id})
 			return err
 		}},
+		{"Rekey", func(ctx context.Context, s *installation.Service) error {
+			_, err := s.Rekey(ctx, installation.RekeyRequest{ID: id})
+			return err
+		}},
 		{"Delete", func(ctx context.Context, s *installation.Service) error {
 			_, err := s.Delete(ctx, installation.DeleteRequest{ID: id})
 			return err

@@ -43,8 +43,8 @@ func (r *Report) OK() bool {
 //
 // Errors: [ErrForbidden], that of the context, [ErrUnavailable] if the store cannot be asked.
 func (s *Service) Check(ctx context.Context) (*Report, error) {
-	if !s.can(ActionMaintain, nil) {
-		return nil, ErrForbidden
+	if err := s.maintains(nil); err != nil {
+		return nil, err
 	}
 	report := &Report{}
 	if checker, ok := s.store.(HealthChecker); ok {

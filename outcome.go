@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"time"
 
 	"github.com/go-installation/installation/crypto"
 )
@@ -107,10 +108,8 @@ func (s *Service) replay(ctx context.Context, m mutation, o *Outcome) (*Result, 
 	now := s.now()
 	k := st.dataKey
 	if k == nil || k.Generation() != a.DataKey || st.generation() != a.Generation {
-		if res.Installation = s.show(st, now); !s.can(ActionSee, res.Installation) {
-			res.Installation = removed(st.key, a.Revision, a.Generation) // it is someone else's by now
-		}
-		return res, nil // the first answer can no longer be opened
+		res.Installation = s.showOr(st, now, a) // the first answer can no longer be opened
+		return res, nil
 	}
 	print, err := k.Fingerprint(canonical(m.method, m.request))
 	if err != nil {
@@ -128,8 +127,16 @@ func (s *Service) replay(ctx context.Context, m mutation, o *Outcome) (*Result, 
 		}
 		res.AcceptURL = acceptURL(s.accept, res.Code)
 	}
-	res.Installation = s.show(st, now)
+	res.Installation = s.showOr(st, now, a)
 	return res, nil
+}
+
+// showOr is show for an answer: of what is not the actor's, or not any more, there is only to say that the request was carried out.
+func (s *Service) showOr(st *state, now time.Time, a answer) *Installation {
+	if i := s.show(st, now); s.can(ActionSee, i) {
+		return i
+	}
+	return removed(st.key, a.Revision, a.Generation)
 }
 
 // recall puts the state back to what an answer was given for.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -84,13 +85,11 @@ type rewrap struct {
 }
 
 func (r *rewrap) run(ctx context.Context) (err error) {
-	if !r.can(ActionMaintain, nil) {
-		return ErrForbidden
-	}
-	var l validate.List
-	l.Range("limit", int64(r.req.Limit), 0, 1<<31)
-	l.Range("interval", int64(r.req.Interval), 0, int64(time.Hour))
-	if err := l.Err(); err != nil {
+	err = r.maintains(func(l *validate.List) {
+		l.Range("limit", int64(r.req.Limit), 0, math.MaxInt)
+		l.Range("interval", int64(r.req.Interval), 0, int64(time.Hour))
+	})
+	if err != nil {
 		return err
 	}
 	if r.report.Before, err = r.countKeys(ctx); err != nil {
@@ -263,16 +262,16 @@ func (r *rewrap) swap(ctx context.Context, key Key, record *Record) error {
 // rewrapped returns the record that follows one, with the same data key wrapped anew. The manifest says the same and is sealed again, as it
 // holds the revision.
 func (m *manifest) rewrapped(r *Record, f *form, w crypto.Wrapped, k *crypto.DataKey) (*Record, error) {
-	next, form := *r, *f
+	next, body := *r, *f
 	next.Revision++
 	m.inst.Revision, m.life, m.claims = next.Revision, f.life, r.Claims
 	sealed, err := k.SealBinary(nil, crypto.Place{Record: r.Key.ID, Kind: kindManifest}, m.encode())
 	if err != nil {
 		return nil, err
 	}
-	form.key, form.manifest = w, sealed
+	body.key, body.manifest = w, sealed
 	next.Index = setTerm(r.Index, termKey, w.KeyID)
-	next.Body = Body{form: &form}
+	next.Body = Body{form: &body}
 	return &next, nil
 }
 
@@ -315,9 +314,10 @@ func (s *Service) CanRetire(ctx context.Context, keyID string) error {
 }
 
 func (s *Service) canRetire(ctx context.Context, keyID string) error {
+	if err := s.maintains(nil); err != nil {
+		return err
+	}
 	switch {
-	case !s.can(ActionMaintain, nil):
-		return ErrForbidden
 	case !slices.Contains(s.keys.KeyIDs(), keyID):
 		return &crypto.UnknownKeyError{KeyID: keyID}
 	case keyID == s.keys.Primary():

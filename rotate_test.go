@@ -264,6 +264,28 @@ func TestRewrapBadRecord(t *testing.T) {
 	}
 }
 
+// A record that ended while its key was not at hand is rewrapped as it stands.
+func TestRewrapMovedWithoutKey(t *testing.T) {
+	r := newRotation(t)
+	r.add(t, r.with(t, r.k1), "i")
+	if _, err := r.with(t, r.k2).Uninstall(t.Context(), installation.UninstallRequest{ID: "i"}); err != nil {
+		t.Fatal(err)
+	}
+	before, err := r.with(t, r.k1).Get(t.Context(), "i")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report, err := r.with(t, r.k2, r.k1).Rewrap(t.Context(), installation.RewrapRequest{}); err != nil || report.Rewrapped != 1 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	after, err := r.with(t, r.k2).Get(t.Context(), "i")
+	before.Revision++
+	if diff := cmp.Diff(before, after); diff != "" || err != nil {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	opens(t, r.with(t, r.k2), "i")
+}
+
 // A record that lost its place in the index is found in its body.
 func TestCanRetireReadsBodies(t *testing.T) {
 	r := newRotation(t)
