@@ -314,6 +314,74 @@ func TestCheckTriesKeys(t *testing.T) {
 	}
 }
 
+// oneWay is a key service that does not open what it wrapped.
+type oneWay struct{ *keyService }
+
+func (oneWay) UnwrapKey(context.Context, []byte, crypto.EncryptionContext) ([]byte, error) {
+	return nil, crypto.ErrSealed
+}
+
+// A new primary key is tried before anything is stored under it.
+func TestCheckTriesPrimary(t *testing.T) {
+	r := newRotation(t)
+	keys, err := crypto.NewKMS("kms1", oneWay{newKeyService(t, serviceSecret)}, &crypto.KMSOptions{Suite: testRing(t).Suite()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report, err := r.on(t, r.store, keys).Check(t.Context()); err != nil || report.OK() || !strings.Contains(report.Findings[0].Detail, "kms1") {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// What a cache remembers does not hide that the key behind it was changed.
+func TestCheckLooksPastCache(t *testing.T) {
+	r := newRotation(t)
+	service := newKeyService(t, serviceSecret)
+	host := r.on(t, r.store, newKeyCache(t, service.key(t, "kms1", crypto.KMSOptions{}), nil))
+	r.add(t, host, "a")
+	opens(t, host, "a")
+	service.aead = newKeyService(t, "another-secret-of-thirty-two-byt").aead
+	opens(t, host, "a")
+	if report, err := host.Check(t.Context()); err != nil || report.OK() {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// lister takes down what is listed.
+type lister struct {
+	installation.Store
+	terms []string
+}
+
+func (s *lister) List(ctx context.Context, q installation.Query) (installation.Page, error) {
+	s.terms = append(s.terms, q.Term)
+	return s.Store.List(ctx, q)
+}
+
+func (s *lister) Count(ctx context.Context, q installation.Query) (int64, error) {
+	return s.Store.(installation.Counter).Count(ctx, q)
+}
+
+// What was purged without a key needs none, and is no reason to search all records for missing keys.
+func TestCheckKnowsWhatNeedsNoKey(t *testing.T) {
+	r := newRotation(t)
+	r.add(t, r.with(t, r.k1), "a")
+	if _, err := r.with(t, r.k2).Uninstall(t.Context(), installation.UninstallRequest{ID: "a", Final: true}); err != nil {
+		t.Fatal(err)
+	}
+	store := &lister{Store: r.store.Store}
+	report, err := r.on(t, store, testRingOf(t, r.k2)).Check(t.Context())
+	if err != nil || len(report.Findings) != 0 || report.Records != 1 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if slices.Contains(store.terms, "@all") {
+		t.Errorf("it listed %q", store.terms)
+	}
+	if err := r.with(t, r.k2, r.k1).CanRetire(t.Context(), "k1"); err != nil {
+		t.Errorf("retire: %v", err)
+	}
+}
+
 // A damaged record is no reason to suspect its key, as long as another one opens.
 func TestCheckToleratesDamage(t *testing.T) {
 	r := newRotation(t)

@@ -502,6 +502,7 @@ func TestInvariant13NothingLeaks(t *testing.T) {
 		APIKey: crypto.NewSecret(c["api key"] + strings.Repeat("x", 100<<10)), AccessToken: installation.Token{Value: crypto.NewSecret(c["access token"] + "\xff")},
 		RefreshToken: installation.Token{Value: crypto.Masked()},
 	})
+	wantErr("bad", upsert("bad secrets", host, installation.UpsertRequest{ID: "EXI-1", Parts: bad}), installation.ErrInvalid)
 	l.finder.add("plain field", "CNRYplain5Gy5hGo4")
 	bad.Account = installation.Value(installation.Account{ID: "ACC-1", URL: "https://u:CNRYplain5Gy5hGo4@[bad"})
 	bad.Notification = installation.Value(installation.Notification{Level: "CNRYplain5Gy5hGo4", Href: "javascript:CNRYplain5Gy5hGo4"})

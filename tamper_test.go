@@ -302,6 +302,11 @@ func TestInvariant8SealingBindsPlace(t *testing.T) {
 					crypto.Place{Record: id, Kind: home.Kind, Pointer: strings.ToUpper(home.Pointer)},
 					crypto.Place{Record: strings.ToLower(id), Kind: home.Kind, Pointer: home.Pointer},
 				)
+				for _, kind := range []string{"config", "credential", "connection", "extra", "manifest", "invitation", ""} {
+					if kind != home.Kind {
+						away = append(away, crypto.Place{Record: id, Kind: kind, Pointer: home.Pointer})
+					}
+				}
 				for _, p := range away {
 					if _, err := key.Open(nil, p, v[2].([]byte)); !errors.Is(err, installation.ErrSealed) {
 						t.Errorf("%v opens at %v, error %v", home, p, err)
@@ -620,6 +625,10 @@ func TestInvariant9PlainLife(t *testing.T) {
 		tamperLife(body)[lifePurgeAt] = at.UnixMicro() + 62135596800_000_000
 		tamperLife(body)[lifeUninstalled] = map[any]any{uint64(1): at.UnixMicro() + 62135596800_000_000, uint64(2): "host"}
 		r.Body = tamperEncode(t, body)
+		x.detected(t, "moved forward within one revision", func(same *installation.Record) {
+			*same = *attackCopy(r)
+			same.Revision--
+		})
 		if got := x.judge(t, "moved forward", r, tamperHarmless{revision: true, status: true, uninstalled: true}); got != tamperSame {
 			t.Errorf("got %s: the edit does not do what the host does without a key", got)
 		}

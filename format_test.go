@@ -1,0 +1,324 @@
+package installation_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/fips140"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/memstore"
+)
+
+// The golden file holds what this and earlier releases stored, one JSON object a line. Lines are added and never changed or removed.
+var (
+	golden = filepath.Join("testdata", "format", "v1", "golden.jsonl")
+	update = flag.Bool("update", false, "add to testdata/format what is missing there")
+)
+
+// goldenLines lines of the golden file, with these contents, were part of a release and stay for ever. Raise both with each release, to
+// what TestFormat prints.
+const (
+	goldenLines = 0
+	goldenSum   = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+)
+
+// formatEntry is one line: something as it was stored, and what is in it.
+type formatEntry struct {
+	Name  string       `json:"name"`
+	Suite crypto.Suite `json:"suite"`
+
+	// A sealed value, with the data key in hexadecimal.
+	Value   string        `json:"value,omitempty"`
+	Key     string        `json:"key,omitempty"`
+	Place   *crypto.Place `json:"place,omitempty"`
+	Content string        `json:"content,omitempty"`
+
+	// A wrapped data key, with the key it holds.
+	Wrapped string          `json:"wrapped,omitempty"`
+	Binding *crypto.Binding `json:"binding,omitempty"`
+
+	// A record, with the events and the outcome that were committed with it.
+	Record  *formatRecord     `json:"record,omitempty"`
+	Want    json.RawMessage   `json:"want,omitempty"`    // the installation, as JSON
+	Secrets map[string]string `json:"secrets,omitempty"` // by name
+	Shred   bool              `json:"shred,omitempty"`   // only what is plain is left
+	Code    string            `json:"code,omitempty"`    // of an invitation that is sent again
+}
+
+type formatRecord struct {
+	Key        installation.Key
+	Revision   int64
+	Generation int64
+	Created    time.Time
+	Deadline   time.Time
+	Index      []string
+	Claims     []string
+	Body       []byte
+	Events     [][]byte
+	Digest     []byte    `json:",omitempty"`
+	Until      time.Time `json:",omitzero"`
+	Outcome    []byte    `json:",omitempty"`
+}
+
+// formatKeys are the keys that golden records were written with: two of a keyring and one of a key service.
+func formatKeys(t testing.TB) crypto.KeyWrapper {
+	t.Helper()
+	r := &rotation{world: newWorld(t)}
+	r.k1 = rotationKey(t, "k1", "0123456789abcdef0123456789abcdef")
+	r.k2 = rotationKey(t, "k2", "fedcba9876543210fedcba9876543210")
+	return newKeySet(t, testRingOf(t, r.k1, r.k2), newKeyService(t, serviceSecret).key(t, "kms1", crypto.KMSOptions{}))
+}
+
+// Everything that a release stored opens in every later one, and says the same.
+func TestFormat(t *testing.T) {
+	entries := readFormat(t)
+	if *update {
+		if fips140.Enforced() {
+			t.Fatal("-update needs both suites")
+		}
+		addFormat(t, entries)
+		entries = readFormat(t)
+	}
+	if len(entries) == 0 {
+		t.Fatal("no entries")
+	}
+	for _, e := range entries {
+		t.Run(e.Name, func(t *testing.T) {
+			if fips140.Enforced() && e.Suite == crypto.SuiteXChaCha20Poly1305 {
+				t.Skip("about XChaCha20-Poly1305, which this process may not use")
+			}
+			switch {
+			case e.Value != "":
+				e.opensValue(t)
+			case e.Wrapped != "":
+				e.opensKey(t)
+			default:
+				e.opensRecord(t)
+			}
+		})
+	}
+}
+
+func (e *formatEntry) dataKey(t testing.TB) []byte {
+	t.Helper()
+	raw, err := hex.DecodeString(e.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func (e *formatEntry) opensValue(t *testing.T) {
+	k, err := crypto.DataKeyFromBytes(e.dataKey(t), 1, e.Suite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := crypto.ParseText(e.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := k.Open(nil, *e.Place, sealed); err != nil || string(got) != e.Content {
+		t.Errorf("got %q, %v, want %q", got, err, e.Content)
+	}
+}
+
+func (e *formatEntry) opensKey(t *testing.T) {
+	key, err := crypto.NewKey("k1", count(0x80))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := crypto.ParseWrapped(e.Wrapped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := testRingOf(t, key).Unwrap(t.Context(), w, *e.Binding)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := k.Reveal(); err != nil || !bytes.Equal(got, e.dataKey(t)) {
+		t.Errorf("another key, %v", err)
+	}
+}
+
+// frozen is a store that holds one golden record and what was committed with it.
+type frozen struct {
+	installation.Store
+	*formatRecord
+}
+
+func (s *frozen) Get(ctx context.Context, key installation.Key) (*installation.Record, error) {
+	if key != s.Key {
+		return s.Store.Get(ctx, key)
+	}
+	return &installation.Record{
+		Key: s.Key, Revision: s.Revision, Generation: s.Generation, Created: s.Created, Deadline: s.Deadline,
+		Index: s.Index, Claims: s.Claims, Body: installation.BodyFromBytes(s.Body),
+	}, ctx.Err()
+}
+
+func (s *frozen) Outcome(ctx context.Context, tenant string, d installation.Digest) (*installation.Outcome, error) {
+	if tenant != s.Key.Tenant || !bytes.Equal(d[:], s.Digest) {
+		return s.Store.Outcome(ctx, tenant, d)
+	}
+	return &installation.Outcome{Digest: d, Until: s.Until, Data: s.formatRecord.Outcome}, ctx.Err()
+}
+
+func (s *frozen) Commit(_ context.Context, c installation.Change) (installation.Receipt, error) {
+	if c.Record != nil {
+		return installation.Receipt{}, fmt.Errorf("golden: %w", installation.ErrUnavailable)
+	}
+	return installation.Receipt{Revision: s.Revision}, nil
+}
+
+func (e *formatEntry) opensRecord(t *testing.T) {
+	clock := newClock()
+	svc, err := installation.New(&frozen{memstore.New(), e.Record}, formatKeys(t), &installation.Options{Now: clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := svc.In(e.Record.Key.Tenant).As(installation.Actor{Kind: installation.Host})
+	i, err := host.Get(t.Context(), e.Record.Key.ID)
+	if e.Shred {
+		wantErr(t, "get", err, installation.ErrShredded)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	i.Err = nil // it has no form in JSON
+	got, err := json.Marshal(i)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if missing := lacks(t, e.Want, got); missing != "" {
+		t.Errorf("%s differs:\n got %s\nwant %s", missing, got, e.Want)
+	}
+	for name, want := range e.Secrets {
+		kind, pointer, _ := strings.Cut(name, "/")
+		ref := installation.Ref{Kind: installation.RefKind(kind), Pointer: "/" + pointer}
+		answers, err := host.Reveal(t.Context(), installation.RevealRequest{ID: i.ID, Reason: "golden", Refs: []installation.Ref{ref}})
+		if err != nil || answers[0].Err != nil || answers[0].Value.RevealString() != want {
+			t.Errorf("%s: %v, %v", name, answers, err)
+		}
+	}
+	for _, b := range e.Record.Events {
+		var event installation.Event
+		if err := event.UnmarshalBinary(b); err != nil || event.Key != e.Record.Key || event.Revision != e.Record.Revision {
+			t.Errorf("event %+v, %v", event, err)
+		}
+	}
+	if e.Code != "" {
+		res, err := host.Invite(t.Context(), formatInvite(i.ID))
+		if err != nil || !res.Replayed || res.Code.RevealString() != e.Code {
+			t.Errorf("sent again: %+v, %v", res, err)
+		}
+	}
+}
+
+// lacks returns the path of the first thing in want that is not the same in got, which may have more: fields that came later.
+func lacks(t testing.TB, want, got []byte) string {
+	t.Helper()
+	var w, g any
+	if err := json.Unmarshal(want, &w); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(got, &g); err != nil {
+		t.Fatal(err)
+	}
+	return lacking("", w, g)
+}
+
+func lacking(path string, want, got any) string {
+	w, ok := want.(map[string]any)
+	if !ok {
+		a, _ := json.Marshal(want)
+		b, _ := json.Marshal(got)
+		if !bytes.Equal(a, b) {
+			return path
+		}
+		return ""
+	}
+	g, _ := got.(map[string]any)
+	for name, value := range w {
+		if missing := lacking(path+"/"+name, value, g[name]); missing != "" {
+			return missing
+		}
+	}
+	return ""
+}
+
+// readFormat reads the golden file, and checks that no line of a release changed.
+func readFormat(t *testing.T) (entries []*formatEntry) {
+	t.Helper()
+	raw, err := os.ReadFile(golden)
+	if err != nil && !*update {
+		t.Fatal(err)
+	}
+	sum := sha256.New()
+	lines := bufio.NewScanner(bytes.NewReader(raw))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		e := &formatEntry{}
+		if err := json.Unmarshal(lines.Bytes(), e); err != nil {
+			t.Fatalf("line %d: %v", len(entries)+1, err)
+		}
+		if len(entries) == goldenLines && hex.EncodeToString(sum.Sum(nil)) != goldenSum {
+			t.Errorf("one of the first %d lines of %s changed", goldenLines, golden)
+		}
+		entries = append(entries, e)
+		sum.Write(append(lines.Bytes(), '\n'))
+	}
+	if len(entries) < goldenLines {
+		t.Errorf("%s has %d lines, it had %d", golden, len(entries), goldenLines)
+	}
+	t.Logf("%d lines with sum %x", len(entries), sum.Sum(nil))
+	return entries
+}
+
+// addFormat adds what the golden file lacks, written by this version.
+func addFormat(t *testing.T, have []*formatEntry) {
+	t.Helper()
+	there := map[string]bool{}
+	for _, e := range have {
+		there[e.Name] = true
+	}
+	if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(golden, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, e := range writeFormat(t) {
+		if there[e.Name] {
+			continue
+		}
+		line, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write(append(line, '\n')); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// count returns 32 bytes that count up from first.
+func count(first byte) []byte {
+	b := make([]byte, 32)
+	for i := range b {
+		b[i] = first + byte(i)
+	}
+	return b
+}
