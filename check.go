@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -28,7 +29,7 @@ func invalid(path string, rule validate.Rule, detail string) error {
 // admit refuses a call without an actor, and one that no stored state could make good, before anything is read.
 func (s *Service) admit(checks ...func(*validate.List)) error {
 	if s.actor.Kind == "" {
-		return ErrForbidden
+		return fmt.Errorf("%w: no actor: name one with Service.As", ErrForbidden)
 	}
 	var l validate.List
 	l.OptionalID("tenant", s.tenant)
@@ -323,9 +324,10 @@ func checkPointer(l *validate.List, path, pointer string) {
 	if len(pointer) > validate.MaxPointer {
 		l.Add(path, validate.RuleTooLong, fmt.Sprintf("must have at most %d bytes", validate.MaxPointer))
 	}
-	if !utf8.ValidString(pointer) {
-		l.Add(path, validate.RuleUTF8, "must be valid UTF-8")
+	if _, err := jsontree.ParsePointer(pointer); err != nil {
+		l.Add(path, validate.RuleFormat, "must be a JSON Pointer")
 	}
+	l.Text(path, pointer, validate.MaxPointer)
 }
 
 // checkPeriod refuses a validity that cannot be counted; "" is the default.

@@ -10,4 +10,7 @@ type Configuration struct {
 	Created    time.Time // of this revision
 	CreatedBy  string
 	Document   Document // a JSON object
+
+	// Err says why every value in Document is masked: the schema cannot be used. It matches [ErrSchema]; on writing it is ignored.
+	Err error
 }

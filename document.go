@@ -10,7 +10,6 @@ import (
 	"reflect"
 
 	"github.com/go-installation/installation/crypto"
-	"github.com/go-installation/installation/validate"
 )
 
 // Document is a JSON document that may hold secrets. One that a caller makes is plain and shows nothing of itself: every
@@ -35,19 +34,24 @@ func JSON[T ~string | ~[]byte](b T) Document {
 // DocumentOf returns v as a document, by [json.Marshal]. The error says nothing of v. It refuses a value with a plain [crypto.Secret] or
 // [Document] in it, which would be written as its mask: put that in with [SetSecret], or reveal it first.
 func DocumentOf(v any) (Document, error) {
-	if holdsPlain(reflect.ValueOf(v), 0) {
-		return Document{}, errors.New("installation: value holds a secret that JSON would mask")
-	}
-	b, err := json.Marshal(v)
+	b, err := json.Marshal(v) // first, since it refuses what contains itself
 	if err != nil {
 		return Document{}, errors.New("installation: value cannot be written as JSON")
+	}
+	find := plainFinder{seen: make(map[uintptr]bool)}
+	if find.in(reflect.ValueOf(v)) {
+		return Document{}, errors.New("installation: value holds a secret that JSON would mask: reveal it first, or set it with SetSecret")
 	}
 	return JSON(b), nil
 }
 
-// holdsPlain reports whether JSON would write a mask for something in v that is not masked. It looks as deep as a document may be.
-func holdsPlain(v reflect.Value, depth int) bool {
-	if !v.IsValid() || depth > 2*validate.MaxDepth {
+// plainFinder looks for what JSON would write as a mask though it is not masked.
+type plainFinder struct {
+	seen map[uintptr]bool // pointers on the way, so that a value that contains itself is walked once
+}
+
+func (f *plainFinder) in(v reflect.Value) bool {
+	if !v.IsValid() {
 		return false
 	}
 	if v.CanInterface() {
@@ -56,14 +60,24 @@ func holdsPlain(v reflect.Value, depth int) bool {
 			return !x.IsZero() && !x.IsMasked()
 		case Document:
 			return !x.plain.IsZero()
+		case contenter:
+			return f.in(reflect.ValueOf(x.content()))
 		}
 	}
 	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface:
-		return holdsPlain(v.Elem(), depth+1)
+	case reflect.Pointer:
+		if f.seen[v.Pointer()] {
+			return false
+		}
+		f.seen[v.Pointer()] = true
+		return f.in(v.Elem())
+	case reflect.Interface:
+		return f.in(v.Elem())
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if f := v.Type().Field(i); (f.IsExported() || f.Anonymous) && holdsPlain(v.Field(i), depth+1) {
+			field := v.Type().Field(i)
+			written := (field.IsExported() || field.Anonymous) && field.Tag.Get("json") != "-"
+			if written && f.in(v.Field(i)) {
 				return true
 			}
 		}
@@ -72,13 +86,13 @@ func holdsPlain(v reflect.Value, depth int) bool {
 			return false // bytes and numbers, of which there may be many
 		}
 		for i := range v.Len() {
-			if holdsPlain(v.Index(i), depth+1) {
+			if f.in(v.Index(i)) {
 				return true
 			}
 		}
 	case reflect.Map:
 		for _, e := range v.Seq2() {
-			if holdsPlain(e, depth+1) {
+			if f.in(e) {
 				return true
 			}
 		}
@@ -110,7 +124,7 @@ func (d Document) content() []byte {
 	return d.plain.Reveal()
 }
 
-// Equal reports whether both hold the same text. It takes the same time wherever they differ.
+// Equal reports whether both are plain or both masked, and hold the same text. For plain ones it takes the same time wherever they differ.
 func (d Document) Equal(other Document) bool {
 	return d.plain.Equal(other.plain) && bytes.Equal(d.masked, other.masked)
 }

@@ -14,6 +14,10 @@ var (
 	// ErrInvalid is bad input. The detail is a [*validate.Error]: path, rule and a sentence for each violation, never the value.
 	ErrInvalid = validate.ErrInvalid
 
+	// ErrSchema says that the JSON Schema of a configuration cannot be used, so that the configuration cannot be written. The detail is
+	// a [*validate.SchemaError].
+	ErrSchema = validate.ErrSchema
+
 	// ErrForbidden refuses something on a row that the actor may see but not treat so.
 	ErrForbidden = errors.New("installation: forbidden")
 	// ErrNotFound says that a healthy store holds no such installation, or none that the actor may know of.
@@ -53,18 +57,22 @@ var (
 	ErrUnsupported = errors.New("installation: not supported by the store")
 )
 
-// ConflictError is the detail of [ErrConflict]: either the revision or generation that a guard wanted and found, or the two
-// states between which the lifecycle has no move.
+// ConflictError is the detail of [ErrConflict]: either what stands where a guard wanted something else, or the two states between which
+// the lifecycle has no move.
 type ConflictError struct {
-	Key      Key
-	Revision int64  // stored revision, 0 = nothing stored
-	From, To Status // set when the lifecycle refused
+	Key        Key
+	Revision   int64  // stored revision, 0 = nothing stored
+	Generation int64  // stored generation where a guard was compared by the service, else 0
+	From, To   Status // set when the lifecycle refused
 }
 
 // Error implements error.
 func (e *ConflictError) Error() string {
 	if e.To != "" {
 		return fmt.Sprintf("%v: %s cannot go from %s to %s", ErrConflict, e.Key.ID, e.From, e.To)
+	}
+	if e.Generation != 0 {
+		return fmt.Sprintf("%v: %s stands at revision %d of generation %d", ErrConflict, e.Key.ID, e.Revision, e.Generation)
 	}
 	return fmt.Sprintf("%v: %s stands at revision %d", ErrConflict, e.Key.ID, e.Revision)
 }

@@ -365,7 +365,7 @@ func ExampleService_Sweep() {
 	fmt.Printf("%+v %v\n", report, err)
 	// Output:
 	// before: expired, revision 1
-	// {Expired:1 Purged:0 Skipped:0 Failed:0} <nil>
+	// {Expired:1 Purged:0 Shredded:0 Skipped:0 Failed:0} <nil>
 }
 
 // The record stays. Its secrets stay for a while, or go at once if the uninstall is final.

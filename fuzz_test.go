@@ -3,6 +3,7 @@ package installation
 import (
 	"bytes"
 	"context"
+	"crypto/fips140"
 	"errors"
 	"net/url"
 	"reflect"
@@ -104,6 +105,9 @@ var fuzzRing = func() *crypto.Keyring {
 		panic(err)
 	}
 	ring, err := crypto.NewKeyring(key)
+	if err == nil && fips140.Enforced() {
+		ring, err = ring.WithSuite(crypto.SuiteAES256GCM)
+	}
 	if err != nil {
 		panic(err)
 	}
@@ -211,7 +215,7 @@ func fuzzOutcomes(f *testing.F) (*Service, mutation, *Record, [][]byte) {
 		f.Fatal(err)
 	}
 	st.inst.Invitation = &Invitation{Validity: DefaultValidity}
-	if _, err := s.applyParts(st, req.Parts, now); err != nil {
+	if _, err := s.applyParts(f.Context(), st, req.Parts, now); err != nil {
 		f.Fatal(err)
 	}
 	done, err := s.offer(st, now, &step{event: EventInvited, created: true})
@@ -219,7 +223,7 @@ func fuzzOutcomes(f *testing.F) (*Service, mutation, *Record, [][]byte) {
 		f.Fatal(err)
 	}
 	c := Change{Now: now, Key: st.key}
-	if err := s.fill(&c, st, m, done, now); err != nil {
+	if err := s.fill(f.Context(), &c, st, m, done, now); err != nil {
 		f.Fatal(err)
 	}
 	var data [][]byte
@@ -334,10 +338,10 @@ func FuzzAcceptURL(f *testing.F) {
 			return
 		}
 		before := *base
-		if got := acceptURL(base, crypto.Secret{}); !got.IsZero() {
+		if got := acceptURL(base, Key{ID: "i"}, crypto.Secret{}); !got.IsZero() {
 			t.Fatal("an address without a code")
 		}
-		got, err := url.Parse(acceptURL(base, crypto.NewSecret(code)).RevealString())
+		got, err := url.Parse(acceptURL(base, Key{Tenant: "t", ID: "i"}, crypto.NewSecret(code)).RevealString())
 		if err != nil {
 			t.Fatalf("what was made of %q does not parse: %v", text, err)
 		}

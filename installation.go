@@ -131,6 +131,14 @@ type AuditEntry struct {
 	Of   Reference // the account
 }
 
+func (e *AuditEntry) clone() *AuditEntry {
+	if e == nil {
+		return nil
+	}
+	c := *e
+	return &c
+}
+
 // Ref points at one stored secret.
 type Ref struct {
 	Kind    RefKind

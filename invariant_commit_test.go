@@ -303,6 +303,13 @@ func TestInvariant3RevisionsNeverGoBack(t *testing.T) {
 	_, err = w.host.Upsert(t.Context(), stale)
 	wantErr(t, "save of what must be there", err, installation.ErrNotFound)
 
+	for name, guard := range map[string]installation.Guard{
+		"the generation that was deleted": {Generation: 1}, "an event before": {InstalledBefore: w.Now().Add(time.Hour)},
+	} {
+		_, err = w.host.Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: sample(), Guard: guard})
+		wantErr(t, "save of "+name, err, installation.ErrStale)
+	}
+
 	back := w.install(t, "i")
 	if back.Revision != 4 || back.Generation != 2 || !back.Created {
 		t.Errorf("made again: revision %d, generation %d, created %v; want 4, 2, true", back.Revision, back.Generation, back.Created)
@@ -345,7 +352,15 @@ func TestInvariant4LateEventsAreHarmless(t *testing.T) {
 	if diff := cmp.Diff(before, w.get(t, "i")); diff != "" {
 		t.Errorf("a late event changed the re-install:\n%s", diff)
 	}
-	_, err := w.host.Uninstall(t.Context(), installation.UninstallRequest{ID: "i", Guard: installation.Guard{Generation: 2, InstalledBefore: w.Now().Add(time.Second)}})
+	reinvited := newWorld(t)
+	reinvited.in(t, installation.StatusUninstalled)
+	before2 := reinvited.Now()
+	reinvited.advance(time.Hour)
+	reinvited.invite(t, "i")
+	_, err := reinvited.host.Uninstall(t.Context(), installation.UninstallRequest{ID: "i", Guard: installation.Guard{InstalledBefore: before2}})
+	wantErr(t, "uninstall of what was invited since", err, installation.ErrStale)
+
+	_, err = w.host.Uninstall(t.Context(), installation.UninstallRequest{ID: "i", Guard: installation.Guard{Generation: 2, InstalledBefore: w.Now().Add(time.Second)}})
 	if err != nil {
 		t.Errorf("an event of this generation: %v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -332,23 +333,33 @@ func TestInvariant16ReadsNeverWrite(t *testing.T) {
 	account, _ := parts.Account.Get()
 	account.Contact = &installation.Contact{Name: "Iris"}
 	parts.Account = installation.Value(account)
-	if _, err := w.host.Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: parts}); err != nil {
+	if _, err := w.host.Upsert(t.Context(), installation.UpsertRequest{ID: "live", Parts: parts}); err != nil {
+		t.Fatal(err)
+	}
+	other := sample()
+	other.Account = installation.Value(installation.Account{ID: "ACC-2"})
+	if _, err := w.host.Upsert(t.Context(), installation.UpsertRequest{ID: "ended", Parts: other}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.host.Uninstall(t.Context(), installation.UninstallRequest{ID: "ended"}); err != nil {
+		t.Fatal(err)
+	}
+	w.invite(t, "expired")
+	if _, err := w.host.Expire(t.Context(), installation.ExpireRequest{ID: "expired"}); err != nil {
 		t.Fatal(err)
 	}
 	w.invite(t, "expiring")
 	w.advance(30 * 24 * time.Hour)
+
 	commits := len(w.store.commits)
-	before := w.get(t, "i")
-	spoil := w.get(t, "i")
-	account.Contact.Name = "changed by the caller after the write"
 	consent, _ := parts.Consent.Get()
-	consent.Scopes[0], consent.Policies["terms"], consent.Modules[0].ID = "x", time.Time{}, "x"
-	spoil.Consent.Scopes[0], spoil.Consent.Policies["terms"], spoil.Consent.Modules[0].ID = "y", time.Time{}, "y"
-	spoil.Account.Contact.Name, spoil.Connection.Provider, spoil.Audit.Created.By.ID = "y", "y", "y"
-	spoil.Sealed[0].Pointer = "y"
-	clear(spoil.Configuration.Document.Bytes())
-	if diff := cmp.Diff(before, w.get(t, "i")); diff != "" {
-		t.Errorf("what a caller holds changed the store:\n%s", diff)
+	for _, id := range []string{"live", "ended", "expired", "expiring"} {
+		before := w.get(t, id)
+		spoil(reflect.ValueOf(w.get(t, id)))
+		account.Contact.Name, consent.Scopes[0], consent.Policies["terms"] = "spoilt", "spoilt", time.Time{}
+		if diff := cmp.Diff(before, w.get(t, id)); diff != "" {
+			t.Errorf("%s: what a caller holds changed what is stored:\n%s", id, diff)
+		}
 	}
 	for _, svc := range []*installation.Service{w.host, w.vendor, w.extension, w.customer, w.platform} {
 		for range svc.All(t.Context(), installation.ListRequest{Status: []installation.Status{installation.StatusExpired, installation.StatusInstalled}}) {
@@ -362,5 +373,37 @@ func TestInvariant16ReadsNeverWrite(t *testing.T) {
 	}
 	if n := len(w.store.commits); n != commits {
 		t.Errorf("reading made %d commits", n-commits)
+	}
+}
+
+// spoil overwrites everything that can be reached from v.
+func spoil(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			spoil(v.Elem())
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				spoil(v.Field(i))
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			spoil(v.Index(i))
+		}
+	case reflect.Map:
+		for _, k := range v.MapKeys() {
+			v.SetMapIndex(k, reflect.Zero(v.Type().Elem()))
+		}
+	case reflect.String:
+		if v.CanSet() {
+			v.SetString("spoilt")
+		}
+	case reflect.Int64:
+		if v.CanSet() {
+			v.SetInt(-1)
+		}
 	}
 }

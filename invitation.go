@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
-	"fmt"
 	"net"
 	"net/url"
 	"strconv"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/validate"
 )
 
 // Invitation is the offer that led to an installation. Its code is not part of it: [Service.Invite] and [Service.Resend]
@@ -39,7 +39,7 @@ const maxPeriod = 999
 func (p Period) After(t time.Time) (time.Time, error) {
 	n, unit, ok := p.parse()
 	if !ok {
-		return time.Time{}, fmt.Errorf("period: %w: want a number and d, w, m or y, such as 7d", ErrInvalid)
+		return time.Time{}, invalid("period", validate.RuleFormat, "must be a number and d, w, m or y, such as 7d")
 	}
 	t = t.UTC()
 	switch unit {
@@ -98,24 +98,32 @@ func hashCode(code crypto.Secret) [sha256.Size]byte {
 func parseAcceptURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("installation: Options.AcceptURL: %w: not a URL", ErrInvalid)
+		return nil, invalid("Options.AcceptURL", validate.RuleFormat, "not a URL")
+	}
+	if _, err := url.ParseQuery(u.RawQuery); err != nil {
+		return nil, invalid("Options.AcceptURL", validate.RuleFormat, "its query cannot be read")
 	}
 	host := u.Hostname()
 	loopback := host == "localhost" || net.ParseIP(host).IsLoopback()
 	if host == "" || u.User != nil || u.Fragment != "" || u.Scheme != "https" && (u.Scheme != "http" || !loopback) {
-		return nil, fmt.Errorf("installation: Options.AcceptURL: %w: want https with a host, without user or fragment (http for loopback only)", ErrInvalid)
+		return nil, invalid("Options.AcceptURL", validate.RuleFormat, "want https with a host, without user or fragment (http for loopback only)")
 	}
 	return u, nil
 }
 
-// acceptURL returns base with the code as a query parameter, or nothing without a base.
-func acceptURL(base *url.URL, code crypto.Secret) crypto.Secret {
+// acceptURL returns base with what Accept needs as query parameters: installation, code, and tenant unless it is the default one. Without a
+// base it returns nothing.
+func acceptURL(base *url.URL, key Key, code crypto.Secret) crypto.Secret {
 	if base == nil || code.IsZero() {
 		return crypto.Secret{}
 	}
 	u := *base
 	q := u.Query()
+	q.Set("installation", key.ID)
 	q.Set("code", code.RevealString())
+	if key.Tenant != "" {
+		q.Set("tenant", key.Tenant)
+	}
 	u.RawQuery = q.Encode()
 	return crypto.NewSecret(u.String())
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/subtle"
+	"errors"
 	"time"
 
 	"github.com/go-installation/installation/validate"
@@ -26,7 +27,7 @@ func (s *Service) Invite(ctx context.Context, req InviteRequest) (*Result, error
 		st.inst.Invitation = &Invitation{
 			Message: req.Message, ExternalID: req.ExternalID, Recipient: req.Recipient, Validity: cmp.Or(req.Validity, DefaultValidity),
 		}
-		changed, err := s.applyParts(st, req.Parts, now)
+		changed, err := s.applyParts(ctx, st, req.Parts, now)
 		if err != nil {
 			return nil, err
 		}
@@ -69,16 +70,18 @@ func (s *Service) offer(st *state, now time.Time, done *step) (*step, error) {
 // Accept redeems an invitation code for an account: the installation becomes installed there. Of many who try at once one wins. The
 // same account with the same code succeeds again, marked Replayed, without a write. A customer can accept for its own account only.
 //
-// Whatever is wrong with the code - unknown, used, dead, run out, of another installation, for another recipient - the error is
+// Whatever is wrong with the code - unknown, used, dead, run out, of another installation, for another account or recipient - the error is
 // [ErrInvitation] and nothing more. With a good code: [ErrForbidden] if the policy does not let the actor accept for this account,
 // [ErrExists] if the account has a live installation of the extension already, [ErrInvalid], those of keys and of the store.
 func (s *Service) Accept(ctx context.Context, req AcceptRequest) (*Result, error) {
 	m := mutation{method: "accept", request: req, check: req.check, guard: req.Guard, id: req.ID, outsider: true}
 	m.apply = func(_ context.Context, st *state, now time.Time) (*step, error) {
-		if st.exists() && st.closed != nil {
+		switch {
+		case !st.exists(), errors.Is(st.closed, ErrShredded):
+			return nil, ErrInvitation
+		case st.closed != nil:
 			return nil, st.closed
-		}
-		if !st.exists() || !redeems(st, req) {
+		case !redeems(st, req):
 			return nil, ErrInvitation
 		}
 		if err := req.Guard.holds(st); err != nil {
@@ -91,7 +94,11 @@ func (s *Service) Accept(ctx context.Context, req AcceptRequest) (*Result, error
 			return nil, ErrInvitation
 		}
 		st.life.status, st.redeemer = StatusInstalled, req.Account.ID
-		changed, err := s.applyParts(st, Parts{Account: Value(req.Account), Consent: req.Consent}, now)
+		parts := Parts{Consent: req.Consent}
+		if req.Account != (Account{ID: st.inst.Account.ID}) {
+			parts.Account = Value(req.Account) // the id alone would take away what is known of the account
+		}
+		changed, err := s.applyParts(ctx, st, parts, now)
 		if err != nil {
 			return nil, err
 		}
@@ -122,6 +129,7 @@ func redeems(st *state, req AcceptRequest) bool {
 	if subtle.ConstantTimeCompare(hash[:], st.codeHash) != 1 {
 		return false
 	}
-	want := st.inst.Invitation.Recipient
-	return want == "" || want == req.Recipient
+	i := st.inst
+	account := i.Account.ID == "" || i.Account.ID == req.Account.ID
+	return account && (i.Invitation.Recipient == "" || i.Invitation.Recipient == req.Recipient)
 }

@@ -2,7 +2,6 @@ package installation
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/go-installation/installation/validate"
@@ -10,7 +9,8 @@ import (
 
 // Uninstall ends an installation, or revokes an invitation. The record stays; its secrets live until Options.Grace is over, when
 // [Service.Sweep] purges them, or go at once with Final. Done again it succeeds and changes nothing; done again with Final it purges.
-// It needs no key for the host and the platform, unless it is final.
+// The host and the platform need no key for it; but a purge without the key takes the whole content, not the secrets alone, since the
+// rest cannot be sealed anew.
 //
 // Give Generation or InstalledBefore for an event that may come late: [ErrStale] then keeps a re-install alive. Errors: [ErrNotFound],
 // [ErrForbidden], [ErrConflict] for an expired invitation, those of guards and of the store.
@@ -42,27 +42,23 @@ func (s *Service) Uninstall(ctx context.Context, req UninstallRequest) (*Result,
 }
 
 // purge takes the secrets away for good: configuration, connection, invitation and unnamed fields go, and the rest is sealed under a new
-// data key. Without the old key there is no rest to keep, and the manifest goes too.
+// data key. Where there is no key to do that with, the rest goes too: secrets that are due to go do not wait for a key.
 func (s *Service) purge(ctx context.Context, st *state, done *step) error {
 	st.life.purged, st.life.purgeAt = true, time.Time{}
-	if st.closed != nil {
-		return st.shred(done)
+	err := st.closed
+	if err == nil {
+		i := st.inst
+		i.Configuration, i.Connection, i.Invitation, i.Extra = nil, nil, nil, Document{}
+		st.values, st.codeHash, st.redeemer = map[Ref][]byte{}, nil, ""
+		err = s.newDataKey(ctx, st)
 	}
-	i := st.inst
-	i.Configuration, i.Connection, i.Invitation, i.Extra = nil, nil, nil, Document{}
-	st.values, st.codeHash, st.redeemer = map[Ref][]byte{}, nil, ""
-	err := s.newDataKey(ctx, st)
-	if errors.Is(err, ErrKeyUnavailable) {
-		st.inst = nil
-		return st.shred(done)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
 	}
-	return err
-}
-
-// shred leaves only what is plain.
-func (st *state) shred(done *step) error {
-	st.form = &form{}
-	st.closed = ErrShredded
+	st.inst, st.form, st.closed = nil, &form{}, ErrShredded // only what is plain is left
 	done.plain = true
 	return nil
 }

@@ -160,7 +160,7 @@ func openManifest(r *Record, f *form, key *crypto.DataKey) (*manifest, error) {
 func (m *manifest) adopt(key Key, life lifecycle, revision int64) {
 	i := m.inst
 	i.Tenant, i.Revision, i.Generation, i.Status, i.Purged = key.Tenant, revision, life.generation, life.status, life.purged
-	i.Audit.Expired, i.Audit.Uninstalled = life.expired, life.uninstalled
+	i.Audit.Expired, i.Audit.Uninstalled = life.expired.clone(), life.uninstalled.clone()
 	if i.Invitation != nil {
 		i.Invitation.Status = i.Status
 	}

@@ -1,6 +1,8 @@
 package installation
 
 import (
+	"errors"
+
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
@@ -32,6 +34,11 @@ func Unset(pointer string) Operation { return Operation{kind: masked.Remove, poi
 // as the answer would confirm a guess.
 func Test(pointer string, value Document) Operation {
 	return Operation{kind: masked.Test, pointer: pointer, value: value}
+}
+
+// MarshalJSON refuses: an operation may hold a secret, and would come back without it.
+func (o Operation) MarshalJSON() ([]byte, error) {
+	return nil, errors.New("installation: an operation is not for JSON")
 }
 
 // content returns the operation for the request's fingerprint.

@@ -34,8 +34,12 @@ func (o Optional[T]) MarshalJSON() ([]byte, error) { return json.Marshal(o.value
 
 // UnmarshalJSON reads null as [Remove] and anything else as [Value].
 func (o *Optional[T]) UnmarshalJSON(b []byte) error {
-	o.given, o.value = true, nil
-	return json.Unmarshal(b, &o.value)
+	var value *T
+	if err := json.Unmarshal(b, &value); err != nil {
+		return err
+	}
+	o.given, o.value = true, value
+	return nil
 }
 
 // content returns the value for the request's fingerprint: nil if it is to be removed.

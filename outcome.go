@@ -108,7 +108,7 @@ func (s *Service) replay(ctx context.Context, m mutation, o *Outcome) (*Result, 
 	now := s.now()
 	k := st.dataKey
 	if k == nil || k.Generation() != a.DataKey || st.generation() != a.Generation {
-		res.Installation = s.showOr(st, now, a) // the first answer can no longer be opened
+		res.Installation = s.showOr(ctx, st, now, a) // the first answer can no longer be opened
 		return res, nil
 	}
 	print, err := k.Fingerprint(canonical(m.method, m.request))
@@ -125,15 +125,15 @@ func (s *Service) replay(ctx context.Context, m mutation, o *Outcome) (*Result, 
 		if res.Code, err = openText(k, placeCode(a.ID), a.Code); err != nil {
 			return nil, err
 		}
-		res.AcceptURL = acceptURL(s.accept, res.Code)
+		res.AcceptURL = acceptURL(s.accept, st.key, res.Code)
 	}
-	res.Installation = s.showOr(st, now, a)
+	res.Installation = s.showOr(ctx, st, now, a)
 	return res, nil
 }
 
 // showOr is show for an answer: of what is not the actor's, or not any more, there is only to say that the request was carried out.
-func (s *Service) showOr(st *state, now time.Time, a answer) *Installation {
-	if i := s.show(st, now); s.can(ActionSee, i) {
+func (s *Service) showOr(ctx context.Context, st *state, now time.Time, a answer) *Installation {
+	if i := s.show(ctx, st, now); s.can(ActionSee, i) {
 		return i
 	}
 	return removed(st.key, a.Revision, a.Generation)

@@ -3,13 +3,10 @@ package installation
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
-	"errors"
-	"maps"
-	"slices"
 	"time"
 
-	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/validate"
@@ -17,7 +14,7 @@ import (
 
 // applyParts puts the given parts into the state and seals their secrets. It returns the names of what changed, sorted: a part sent back as it
 // was read changes nothing. The error lists everything that is wrong with all parts.
-func (s *Service) applyParts(st *state, p Parts, now time.Time) ([]string, error) {
+func (s *Service) applyParts(ctx context.Context, st *state, p Parts, now time.Time) ([]string, error) {
 	i, before := st.inst, *st.inst
 	var l validate.List
 	set(p.Name, &i.Name)
@@ -46,9 +43,9 @@ func (s *Service) applyParts(st *state, p Parts, now time.Time) ([]string, error
 	differs("name", before.Name, i.Name)
 	differs("notification", (*notificationV1)(before.Notification), (*notificationV1)(i.Notification))
 	for _, apply := range []func() ([]string, error){
-		func() ([]string, error) { return s.applyConfiguration(st, p.Configuration, now) },
-		func() ([]string, error) { return s.applyConnection(st, p.Connection) },
-		func() ([]string, error) { return s.applyExtra(st, p.Extra) },
+		func() ([]string, error) { return s.applyConfiguration(ctx, st, p.Configuration, now) },
+		func() ([]string, error) { return s.applyConnection(ctx, st, p.Connection) },
+		func() ([]string, error) { return s.applyExtra(ctx, st, p.Extra) },
 	} {
 		names, err := apply()
 		if err := l.Merge(err); err != nil {
@@ -96,7 +93,7 @@ func setPointer[T any](part Optional[T], to **T) {
 }
 
 // applyConfiguration replaces or removes the configuration. A mask in it keeps the secret that is stored at its place.
-func (s *Service) applyConfiguration(st *state, part Optional[Configuration], now time.Time) ([]string, error) {
+func (s *Service) applyConfiguration(ctx context.Context, st *state, part Optional[Configuration], now time.Time) ([]string, error) {
 	if part.IsZero() {
 		return nil, nil
 	}
@@ -110,19 +107,23 @@ func (s *Service) applyConfiguration(st *state, part Optional[Configuration], no
 	if next.Document.IsZero() {
 		return nil, invalid("configuration", validate.RuleRequired, "needs a document")
 	}
-	document, changed, err := s.replace(st, RefConfig, "configuration", next.Document)
+	document, written, err := s.replace(ctx, st, RefConfig, "configuration", next.Document)
 	if err != nil {
 		return nil, err
 	}
-	return s.adoptConfiguration(st, next, document, changed, now), nil
+	return s.adoptConfiguration(st, next, document, written.changed, now), nil
 }
 
 // applyOperations edits the configuration in place; where there is none, an empty one.
-func (s *Service) applyOperations(st *state, ops []Operation, now time.Time) ([]string, error) {
+func (s *Service) applyOperations(ctx context.Context, st *state, ops []Operation, now time.Time) ([]string, error) {
 	if len(ops) == 0 {
 		return nil, nil
 	}
 	edits, err := edits(ops)
+	if err != nil {
+		return nil, err
+	}
+	rule, sch, err := s.configRule(ctx, st)
 	if err != nil {
 		return nil, err
 	}
@@ -136,11 +137,14 @@ func (s *Service) applyOperations(st *state, ops []Operation, now time.Time) ([]
 	} else {
 		stored.Doc = jsontree.NewObject()
 	}
-	r, err := masked.Apply("configuration", stored, edits, s.rule)
+	r, err := masked.Apply("configuration", stored, edits, rule)
 	if err != nil {
 		return nil, storedFault(err)
 	}
 	if err := demandObject("configuration", r.Doc); err != nil {
+		return nil, err
+	}
+	if err := st.checkSchema("configuration", sch, RefConfig, r); err != nil {
 		return nil, err
 	}
 	document, changed, err := s.adopt(st, RefConfig, next.Document, r)
@@ -175,70 +179,13 @@ func (s *Service) adoptConfiguration(st *state, next Configuration, document Doc
 	return append(changed, changedIf(renamed, "configuration")...)
 }
 
-// applyConnection replaces or removes the connection. A masked credential keeps the one that is stored.
-func (s *Service) applyConnection(st *state, part Optional[Connection]) ([]string, error) {
-	if part.IsZero() {
-		return nil, nil
-	}
-	before := st.inst.Connection
-	next, ok := part.Get()
-	if !ok {
-		st.inst.Connection = nil
-		st.dropSecrets(RefConnection)
-		st.dropSecrets(RefCredential)
-		return changedIf(before != nil, "connection"), nil
-	}
-	var l validate.List
-	changed, err := st.applyCredentials(&l, &next)
-	if err != nil {
-		return nil, err
-	}
-	document, names, err := s.applyDocument(st, RefConnection, "connection.metadata", next.Metadata)
-	if err := l.Merge(err); err != nil {
-		return nil, err
-	}
-	next.Metadata = document
-	st.inst.Connection = &next
-	changed = append(changed, names...)
-	differs := !bytes.Equal(encode(connectionToV1(before)), encode(connectionToV1(&next)))
-	return append(changed, changedIf(differs, "connection")...), l.Err()
-}
-
-// applyCredentials seals the credentials given in a connection and leaves it masked.
-func (st *state) applyCredentials(l *validate.List, next *Connection) (changed []string, err error) {
-	for _, c := range next.credentials() {
-		ref := Ref{RefCredential, c.pointer}
-		path := "connection" + c.pointer
-		_, stored := st.secrets()[ref]
-		switch {
-		case c.value.IsMasked() && stored:
-		case c.value.IsMasked():
-			l.Add(path, validate.RuleMaskWithoutStoredValue, "a mask keeps what is stored, and nothing is")
-		case c.value.IsZero() && !stored:
-		case c.value.IsZero():
-			delete(st.secrets(), ref)
-			changed = append(changed, ref.String())
-		case !checkSecret(l, path, *c.value):
-		default:
-			text := jsonString(*c.value)
-			if err := st.seal(ref, text); err != nil {
-				return nil, err
-			}
-			clear(text)
-			*c.value = crypto.Masked()
-			changed = append(changed, ref.String())
-		}
-	}
-	return changed, nil
-}
-
 // applyExtra replaces or removes the unnamed fields.
-func (s *Service) applyExtra(st *state, part Optional[Document]) ([]string, error) {
+func (s *Service) applyExtra(ctx context.Context, st *state, part Optional[Document]) ([]string, error) {
 	if part.IsZero() {
 		return nil, nil
 	}
 	given, _ := part.Get()
-	document, changed, err := s.applyDocument(st, RefExtra, "extra", given)
+	document, written, err := s.applyDocument(ctx, st, RefExtra, "extra", given)
 	if err != nil {
 		return nil, err
 	}
@@ -246,7 +193,7 @@ func (s *Service) applyExtra(st *state, part Optional[Document]) ([]string, erro
 		return nil, err
 	}
 	st.inst.Extra = document
-	return changed, nil
+	return written.changed, nil
 }
 
 // named are the parts of an installation as a wire form would name them.
@@ -272,115 +219,6 @@ func demandUnnamed(extra Document) error {
 	return l.Err()
 }
 
-// applyDocument is replace for a document that may be left out.
-func (s *Service) applyDocument(st *state, kind RefKind, path string, given Document) (Document, []string, error) {
-	if given.IsZero() {
-		was := st.document(kind)
-		st.dropSecrets(kind)
-		return Document{}, changedIf(!was.IsZero(), path), nil
-	}
-	return s.replace(st, kind, path, given)
-}
-
-// replace puts a whole document in the place of the stored one and returns it masked.
-func (s *Service) replace(st *state, kind RefKind, path string, given Document) (Document, []string, error) {
-	tree, err := masked.Parse(path, given.content())
-	if err != nil {
-		return Document{}, nil, err
-	}
-	if err := demandObject(path, tree); err != nil {
-		return Document{}, nil, err
-	}
-	stored, err := st.stored(kind)
-	if err != nil {
-		return Document{}, nil, err
-	}
-	r, err := masked.Replace(path, stored, tree, s.rule)
-	if err != nil {
-		return Document{}, nil, storedFault(err)
-	}
-	document, changed, err := s.adopt(st, kind, st.document(kind), r)
-	if stored.Doc == nil {
-		changed = []string{path}
-	}
-	return document, changed, err
-}
-
-// storedFault tells a record that does not add up from a request that is refused.
-func storedFault(err error) error {
-	if errors.Is(err, masked.ErrStored) {
-		return ErrSealed
-	}
-	return err
-}
-
-func demandObject(path string, tree *jsontree.Node) error {
-	if tree == nil || tree.Kind() != jsontree.Object {
-		return invalid(path, validate.RuleFormat, "must be a JSON object")
-	}
-	return nil
-}
-
-// adopt seals and moves the secrets of one kind as a write demands. It returns the masked document, byte for byte the old one where
-// nothing changed, and the names of what changed.
-func (s *Service) adopt(st *state, kind RefKind, old Document, r masked.Result) (Document, []string, error) {
-	if !old.IsZero() && len(r.Changed) == 0 && len(r.Seal) == 0 {
-		return old, nil, nil
-	}
-	kept := make(map[Ref][]byte, len(r.Keep))
-	fresh := make(map[Ref][]byte, len(r.Seal)) // JSON text
-	for _, m := range r.Keep {
-		from, to := Ref{kind, m.From}, Ref{kind, m.To}
-		if from == to {
-			kept[from] = st.secrets()[from]
-			continue
-		}
-		text, err := st.unsealValue(from) // the place is bound, so a moved secret is sealed anew
-		if err != nil {
-			return Document{}, nil, ErrSealed
-		}
-		fresh[to] = text
-	}
-	for _, p := range r.Seal {
-		fresh[Ref{kind, p.Pointer}] = p.Value.Append(nil)
-	}
-	st.dropSecrets(kind)
-	maps.Copy(st.secrets(), kept)
-	for ref, text := range fresh {
-		if err := st.seal(ref, text); err != nil {
-			return Document{}, nil, err
-		}
-		clear(text)
-	}
-	changed := convert(r.Changed, func(pointer string) string { return Ref{kind, pointer}.String() })
-	return maskedDocument(r.Doc.Append(nil)), changed, nil
-}
-
-// refresh seals what today's rule finds sensitive in documents that were stored under another one. It goes with a write of something else.
-func (s *Service) refresh(st *state) error {
-	if st.rule == s.rule.ID() {
-		return nil
-	}
-	for _, d := range st.documents() {
-		stored, err := st.stored(d.kind)
-		if err != nil {
-			return err
-		}
-		if stored.Doc == nil {
-			continue
-		}
-		r, err := masked.Apply("", stored, nil, s.rule)
-		if err != nil {
-			return ErrSealed
-		}
-		if *d.document, _, err = s.adopt(st, d.kind, *d.document, r); err != nil {
-			return err
-		}
-	}
-	st.rule = s.rule.ID()
-	return nil
-}
-
 // changedIf names a part if it changed.
 func changedIf(changed bool, name string) []string {
 	if !changed {
@@ -389,52 +227,3 @@ func changedIf(changed bool, name string) []string {
 	return []string{name}
 }
 
-// dropSecrets forgets the secrets of one kind.
-func (st *state) dropSecrets(kind RefKind) {
-	for ref := range st.secrets() {
-		if ref.Kind == kind {
-			delete(st.values, ref)
-		}
-	}
-}
-
-// place in an installation where a document stands.
-type documentPlace struct {
-	kind     RefKind
-	document *Document
-}
-
-// documents lists the documents that the installation has.
-func (st *state) documents() []documentPlace {
-	places := []documentPlace{{RefExtra, &st.inst.Extra}}
-	if c := st.inst.Configuration; c != nil {
-		places = append(places, documentPlace{RefConfig, &c.Document})
-	}
-	if c := st.inst.Connection; c != nil {
-		places = append(places, documentPlace{RefConnection, &c.Metadata})
-	}
-	return places
-}
-
-// document returns the masked document of one kind.
-func (st *state) document(kind RefKind) Document {
-	for _, p := range st.documents() {
-		if p.kind == kind {
-			return *p.document
-		}
-	}
-	return Document{}
-}
-
-// stored returns the document of one kind as package masked takes it.
-func (st *state) stored(kind RefKind) (masked.Stored, error) {
-	d := st.document(kind)
-	if d.IsZero() {
-		return masked.Stored{}, nil
-	}
-	tree, err := jsontree.Parse(d.masked, jsontree.Limits{})
-	if err != nil {
-		return masked.Stored{}, ErrSealed
-	}
-	return masked.Stored{Doc: tree, Sealed: pointers(slices.Collect(maps.Keys(st.secrets())), kind)}, nil
-}

@@ -3,6 +3,7 @@ package installation
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -26,7 +27,7 @@ func (s *Service) Get(ctx context.Context, id string) (*Installation, error) {
 	case !st.exists():
 		return nil, fmt.Errorf("get %s: %w", id, ErrNotFound)
 	}
-	i := s.show(st, s.now())
+	i := s.show(ctx, st, s.now())
 	if err := s.allow(i); err != nil {
 		return nil, fmt.Errorf("get %s: %w", id, err)
 	}
@@ -44,14 +45,14 @@ func (s *Service) List(ctx context.Context, req ListRequest) (*List, error) {
 	if err := s.admit(req.check); err != nil {
 		return nil, fmt.Errorf("list: %w", err)
 	}
+	req, ok := s.own(req)
+	if !ok {
+		return &List{}, nil
+	}
 	limit := cmp.Or(req.Limit, defaultPage)
 	q := Query{Tenant: s.tenant, Term: s.term(req), After: req.After, Skip: req.Skip, Limit: limit, Reverse: req.Reverse}
 	if req.Skip > 0 && !s.served(req) {
-		var more bool
-		var err error
-		if q, more, err = s.skip(ctx, q, req); err != nil || !more {
-			return &List{}, err
-		}
+		return s.skip(ctx, q, req)
 	}
 	rows, next, err := s.page(ctx, q, req)
 	if err != nil {
@@ -67,45 +68,44 @@ const defaultPage = 100
 func (s *Service) page(ctx context.Context, q Query, req ListRequest) ([]*Installation, string, error) {
 	page, err := s.store.List(ctx, q)
 	if err != nil {
-		return nil, "", err
+		return nil, "", cursorFault(err)
 	}
 	now := s.now()
 	rows := make([]*Installation, 0, len(page.Records))
 	for _, r := range page.Records {
-		if i := s.show(s.open(ctx, Key{s.tenant, r.Key.ID}, r), now); s.can(ActionSee, i) && req.matches(i) {
+		if i := s.show(ctx, s.open(ctx, Key{s.tenant, r.Key.ID}, r), now); s.can(ActionSee, i) && req.matches(i) {
 			rows = append(rows, i)
 		}
 	}
-	return rows, page.Next, nil
+	return rows, page.Next, ctx.Err() // a row that stayed closed because the context ended is no damaged row
 }
 
 // maxScan bounds the rows read to skip those that no index can count.
 const maxScan = 10_000
 
-// skip moves a query past req.Skip matching rows, which it has to read. more is false if the list ends before.
-func (s *Service) skip(ctx context.Context, q Query, req ListRequest) (moved Query, more bool, err error) {
-	limit, left := q.Limit, q.Skip
+// skip reads past req.Skip matching rows, which no index can count, and returns what is left of the page that has the next one.
+func (s *Service) skip(ctx context.Context, q Query, req ListRequest) (*List, error) {
+	left := q.Skip
 	q.Skip = 0
-	for scanned := 0; left > 0; scanned += q.Limit {
-		if scanned >= maxScan {
-			return q, false, invalid("skip", validate.RuleTooMany, "narrow the filter or go on from a cursor: no index serves this one")
-		}
-		q.Limit = min(left, MaxPage)
+	for scanned := 0; scanned < maxScan; scanned += q.Limit {
 		rows, next, err := s.page(ctx, q, req)
-		if err != nil || next == "" {
-			return q, false, err
+		switch {
+		case err != nil:
+			return nil, err
+		case left < len(rows) || next == "":
+			return &List{Installations: rows[min(left, len(rows)):], Next: next}, nil
 		}
 		left -= len(rows)
 		q.After = next
 	}
-	q.Limit = limit
-	return q, true, nil
+	return nil, invalid("skip", validate.RuleTooMany, "narrow the filter or go on from a cursor: no index serves this one")
 }
 
 // All returns every installation that req names, page by page, as the actor may see it; Skip and Limit are those of a page. The
-// iteration ends at the first error, which comes with a nil installation. It can be run once per call of All at a time.
+// iteration ends at the first error, which comes with a nil installation.
 func (s *Service) All(ctx context.Context, req ListRequest) iter.Seq2[*Installation, error] {
 	return func(yield func(*Installation, error) bool) {
+		req := req // an iteration starts where it was asked to, each time
 		for {
 			list, err := s.List(ctx, req)
 			if err != nil {
@@ -134,6 +134,10 @@ func (s *Service) Count(ctx context.Context, req ListRequest) (int64, error) {
 	if err := s.admit(req.check); err != nil {
 		return 0, err
 	}
+	req, ok := s.own(req)
+	if !ok {
+		return 0, nil
+	}
 	if counter, ok := s.store.(Counter); ok && s.served(req) {
 		return counter.Count(ctx, Query{Tenant: s.tenant, Term: s.term(req)})
 	}
@@ -148,12 +152,18 @@ func (s *Service) Count(ctx context.Context, req ListRequest) (int64, error) {
 	return n, nil
 }
 
-// term picks the index term that serves a list best: the narrowest that req or the actor's own rows allow.
+// term picks the index term that serves a list best, the narrowest within the actor's own rows: a cursor shows where a list stands, so it
+// must not stand among rows of others.
 func (s *Service) term(req ListRequest) string {
-	req = s.narrow(req)
 	switch {
+	case s.actor.Kind == Vendor:
+		return termOwner + req.Owner
 	case req.Extension != "" && req.Account != "":
 		return pairTerm(termPair, req.Extension, req.Account)
+	case s.actor.Kind == ExtensionActor:
+		return termExtension + req.Extension
+	case s.actor.Kind == Customer:
+		return termAccount + req.Account
 	case req.Connection != "":
 		return termConnection + req.Connection
 	case req.Account != "":
@@ -169,17 +179,21 @@ func (s *Service) term(req ListRequest) string {
 	}
 }
 
-// narrow adds the filter that the actor's kind implies where it asked for none. It is for speed: the policy decides on each row.
-func (s *Service) narrow(req ListRequest) ListRequest {
+// own adds the filter of the actor's own rows. ok is false if req asks for others.
+func (s *Service) own(req ListRequest) (_ ListRequest, ok bool) {
+	var filter *string
 	switch s.actor.Kind {
 	case ExtensionActor:
-		req.Extension = cmp.Or(req.Extension, s.actor.ID)
+		filter = &req.Extension
 	case Vendor:
-		req.Owner = cmp.Or(req.Owner, s.actor.ID)
+		filter = &req.Owner
 	case Customer:
-		req.Account = cmp.Or(req.Account, s.actor.ID)
+		filter = &req.Account
+	default:
+		return req, true
 	}
-	return req
+	*filter = cmp.Or(*filter, s.actor.ID)
+	return req, *filter == s.actor.ID && s.actor.ID != ""
 }
 
 // phase returns the one phase that all wanted states are in, "" if there is none.
@@ -239,5 +253,14 @@ func (s *Service) Events(ctx context.Context, after string, limit int) (EventPag
 	if !ok {
 		return EventPage{}, ErrUnsupported
 	}
-	return reader.Events(ctx, EventQuery{Tenant: s.tenant, After: after, Limit: cmp.Or(limit, defaultPage)})
+	page, err := reader.Events(ctx, EventQuery{Tenant: s.tenant, After: after, Limit: cmp.Or(limit, defaultPage)})
+	return page, cursorFault(err)
+}
+
+// cursorFault gives a store's refusal of a cursor the form of a violation: a cursor is all that a store can find wrong with a query.
+func cursorFault(err error) error {
+	if errors.Is(err, ErrInvalid) {
+		return invalid("after", validate.RuleFormat, "is not a cursor of this list")
+	}
+	return err
 }

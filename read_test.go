@@ -184,7 +184,7 @@ func TestReveal(t *testing.T) {
 	want := installation.Event{
 		ID: last.ID, Type: installation.EventRevealed, Key: installation.Key{Tenant: "tenant-1", ID: "i"}, Revision: 1, Generation: 1,
 		Time: w.Now(), Extension: "EXT-1", Account: "ACC-1", Actor: installation.Actor{Kind: installation.ExtensionActor, ID: "EXT-1"},
-		Reason: "sync", Changed: []string{"config/api_secret", "config/warehouse"},
+		Reason: "sync", Changed: []string{"config/api_secret"},
 	}
 	if diff := cmp.Diff(want, last); diff != "" {
 		t.Errorf("event (-want +got):\n%s", diff)

@@ -27,16 +27,16 @@ type Guard struct {
 
 // Parts are what a write may give. What is left out stays as it is.
 type Parts struct {
-	Name          Optional[string]
-	Extension     Optional[Extension] // needed to create; cannot be removed, its ID cannot change. The service believes Owner: take it from your own catalogue
-	Account       Optional[Account]   // needed to install
-	Health        Optional[Health]
-	Consent       Optional[Consent]
-	Configuration Optional[Configuration]
-	Connection    Optional[Connection]
-	BillingPlan   Optional[BillingPlan]
-	Notification  Optional[Notification]
-	Extra         Optional[Document]
+	Name          Optional[string]        `json:",omitzero"`
+	Extension     Optional[Extension]     `json:",omitzero"` // needed to create; cannot be removed, its ID cannot change. The service believes Owner: take it from your own catalogue
+	Account       Optional[Account]       `json:",omitzero"` // needed to install
+	Health        Optional[Health]        `json:",omitzero"`
+	Consent       Optional[Consent]       `json:",omitzero"`
+	Configuration Optional[Configuration] `json:",omitzero"`
+	Connection    Optional[Connection]    `json:",omitzero"`
+	BillingPlan   Optional[BillingPlan]   `json:",omitzero"`
+	Notification  Optional[Notification]  `json:",omitzero"`
+	Extra         Optional[Document]      `json:",omitzero"`
 }
 
 // UpsertRequest is the request of [Service.Upsert].
@@ -77,9 +77,9 @@ type AcceptRequest struct {
 	Guard
 	ID        string
 	Code      crypto.Secret
-	Account   Account // that accepts; verified by the host
-	Consent   Optional[Consent]
-	Recipient string // verified address or account of who accepts; compared if the invitation names one
+	Account   Account           // that accepts; verified by the host
+	Consent   Optional[Consent] `json:",omitzero"`
+	Recipient string            // verified address or account of who accepts; compared if the invitation names one
 }
 
 // ExpireRequest is the request of [Service.Expire].
@@ -155,8 +155,9 @@ type SweepRequest struct {
 
 // SweepReport counts what [Service.Sweep] did.
 type SweepReport struct {
-	Expired int // invitations whose time had run out
-	Purged  int // uninstalled ones whose grace had run out
-	Skipped int // changed by someone else meanwhile
-	Failed  int // could not be moved; see the error
+	Expired  int // invitations whose time had run out
+	Purged   int // uninstalled ones whose grace had run out
+	Shredded int // of the purged ones: without the key, so that only what is stored in plain is left
+	Skipped  int // changed by someone else meanwhile
+	Failed   int // could not be moved; see the error
 }

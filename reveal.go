@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/go-installation/installation/crypto"
@@ -13,22 +14,26 @@ import (
 const MaxReveal = 256
 
 // Reveal returns plain secrets of an installation, and is the only way to them. It takes a right of its own, a reason, and the name of each
-// secret; an event with these is committed before a value leaves. The answers are in the order of the request, each with its own
+// secret; an event with the names of those revealed is committed before a value leaves. The answers are in the order of the request, each with its own
 // error, so that one damaged secret does not hide the others.
 //
 // Errors: [ErrInvalid], [ErrNotFound], [ErrForbidden], [ErrShredded], those of keys and of the store.
 func (s *Service) Reveal(ctx context.Context, req RevealRequest) ([]Revealed, error) {
 	var answers []Revealed
 	m := mutation{method: "reveal", id: req.ID, check: req.check, guard: Guard{Present: true}, actions: []Action{ActionReveal}}
-	m.apply = func(_ context.Context, st *state, _ time.Time) (*step, error) {
+	m.apply = func(_ context.Context, st *state, now time.Time) (*step, error) {
+		if st.life.status == StatusUninstalled && !now.Before(st.life.purgeAt) {
+			return nil, ErrShredded // due to be purged, and as good as that
+		}
 		answers = make([]Revealed, len(req.Refs))
+		var names []string
 		for i, ref := range req.Refs {
 			answers[i] = st.reveal(ref)
+			if answers[i].Err == nil {
+				names = append(names, ref.String())
+			}
 		}
-		names := make([]string, len(req.Refs))
-		for i, ref := range req.Refs {
-			names[i] = ref.String()
-		}
+		slices.Sort(names)
 		return &step{event: EventRevealed, changed: names, reason: req.Reason, only: true}, nil
 	}
 	if _, err := s.mutate(ctx, m); err != nil {

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -285,8 +284,6 @@ func (r *rewrap) readBack(ctx context.Context, wrote *Record, k *crypto.DataKey)
 		return err
 	case got.Revision > wrote.Revision:
 		return nil
-	case got.Revision < wrote.Revision:
-		return errReadBack
 	}
 	f, err := got.Body.open()
 	if err != nil || f.key.KeyID != wrote.Body.form.key.KeyID || !bytes.Equal(f.key.Bytes, wrote.Body.form.key.Bytes) {
@@ -296,106 +293,4 @@ func (r *rewrap) readBack(ctx context.Context, wrote *Record, k *crypto.DataKey)
 		return errReadBack
 	}
 	return nil
-}
-
-// CanRetire says whether a key may be left out of the keys of every process, the fourth step of a rotation: nil means that no record needs
-// it. It reads every record of every tenant, so that neither a damaged index nor a body that cannot be read passes for
-// "none". A process that still has the key as its primary could put a record under it at any time: promote everywhere first.
-//
-// It knows of the store alone. What a backup holds under the key is lost with the key.
-//
-// It is for the host. Errors: [ErrForbidden], [ErrKeyInUse] for the primary and for a key that a record needs, [ErrUnknownKey] for one
-// that is not at hand; whatever keeps it from counting, be it the store or a record that cannot be read.
-func (s *Service) CanRetire(ctx context.Context, keyID string) error {
-	if err := s.canRetire(ctx, keyID); err != nil {
-		return fmt.Errorf("retire: %w", err)
-	}
-	return nil
-}
-
-func (s *Service) canRetire(ctx context.Context, keyID string) error {
-	if err := s.maintains(nil); err != nil {
-		return err
-	}
-	switch {
-	case !slices.Contains(s.keys.KeyIDs(), keyID):
-		return &crypto.UnknownKeyError{KeyID: keyID}
-	case keyID == s.keys.Primary():
-		return &KeyInUseError{KeyID: keyID, Primary: true}
-	}
-	inUse, err := s.countTerm(ctx, termKey+keyID)
-	if err != nil {
-		return err
-	}
-	found := int64(0)
-	q := Query{AllTenants: true, Term: termEverywhere, Limit: MaxPage}
-	for {
-		page, err := s.store.List(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, r := range page.Records {
-			f, err := r.Body.open()
-			if err != nil {
-				return fmt.Errorf("cannot tell which key %q of tenant %q needs: %w", r.Key.ID, r.Key.Tenant, err)
-			}
-			if f.key.KeyID == keyID {
-				found++
-			}
-		}
-		if q.After = page.Next; q.After == "" {
-			break
-		}
-	}
-	if inUse = max(inUse, found); inUse > 0 {
-		return &KeyInUseError{KeyID: keyID, Records: inUse}
-	}
-	return nil
-}
-
-// RekeyRequest is the request of [Service.Rekey].
-type RekeyRequest struct {
-	Guard
-	ID     string
-	Reason string // for the event
-}
-
-// Rekey gives an installation a new data key, and seals every secret and the rest of the record under it in one commit. It is for a data
-// key, or a key-encryption key, that someone may have seen, where [Service.Rewrap] is not enough: it takes away what the old
-// data key could open, but for backups. Nothing else changes; the revision grows by one and an event tells of it.
-//
-// Answers that are kept for the idempotency keys of earlier requests were sealed under the old data key: those requests, if sent
-// again, are answered with the present state and not compared.
-//
-// It is for the host. Errors: [ErrNotFound], [ErrForbidden], [ErrSealed] if a secret does not open, as a damaged one is not dropped
-// silently; [ErrShredded], those of keys, guards and the store.
-func (s *Service) Rekey(ctx context.Context, req RekeyRequest) (*Result, error) {
-	req.Present = true
-	m := mutation{method: "rekey", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionMaintain}}
-	m.check = func(l *validate.List) { l.Text("reason", req.Reason, validate.MaxMessage) }
-	m.apply = func(ctx context.Context, st *state, _ time.Time) (*step, error) {
-		plain := make(map[Ref][]byte)
-		defer func() {
-			for _, text := range plain {
-				clear(text)
-			}
-		}()
-		for _, ref := range slices.SortedFunc(maps.Keys(st.secrets()), compareRefs) {
-			text, err := st.unsealValue(ref)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", ref, err)
-			}
-			plain[ref] = text
-		}
-		if err := s.newDataKey(ctx, st); err != nil {
-			return nil, err
-		}
-		for ref, text := range plain {
-			if err := st.seal(ref, text); err != nil {
-				return nil, err
-			}
-		}
-		return &step{event: EventRekeyed, reason: req.Reason}, nil
-	}
-	return s.mutate(ctx, m)
 }

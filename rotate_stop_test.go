@@ -1,6 +1,7 @@
 package installation_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/fips140"
 	"errors"
@@ -300,6 +301,15 @@ func TestRewrapReadsBack(t *testing.T) {
 			changed.Body = before.Body
 			c.Record = &changed
 			_, err = r.store.Store.Commit(t.Context(), c)
+			return err
+		},
+		"a damaged key": func(r *rotation, c installation.Change) error {
+			body := c.Record.Body.Bytes()
+			body[bytes.Index(body, []byte("k2"))+20] ^= 1 // within the salt
+			changed := *c.Record
+			changed.Body = installation.BodyFromBytes(body)
+			c.Record = &changed
+			_, err := r.store.Store.Commit(t.Context(), c)
 			return err
 		},
 		"the old index": func(r *rotation, c installation.Change) error {

@@ -19,6 +19,8 @@ type filler struct{ n int }
 func (f *filler) fill(v reflect.Value) {
 	f.n++
 	switch v.Interface().(type) {
+	case nil:
+		return // an error that says something of what is read, and is not stored
 	case time.Time:
 		v.Set(reflect.ValueOf(time.Date(2026, 1, 1, 0, 0, f.n, 123456000, time.UTC)))
 		return
@@ -260,6 +262,21 @@ func TestDocument(t *testing.T) {
 		if _, err := installation.DocumentOf(v); err == nil {
 			t.Errorf("%s: a document was made with a mask in place of a secret", name)
 		}
+	}
+	type node struct {
+		Kids   []*node
+		Parent *node         `json:"-"`
+		Hidden crypto.Secret `json:"-"`
+	}
+	root := &node{Hidden: crypto.NewSecret("x")}
+	for range 3 {
+		root.Kids = append(root.Kids, &node{Parent: root})
+	}
+	if _, err := installation.DocumentOf(root); err != nil {
+		t.Errorf("a tree with links back that JSON leaves out: %v", err)
+	}
+	if _, err := installation.DocumentOf(map[string]any{"a": installation.Value(crypto.NewSecret("x"))}); err == nil {
+		t.Error("a secret in an Optional went unseen")
 	}
 	if d, err := installation.DocumentOf(embedded{crypto.Masked()}); err != nil || !d.Equal(installation.JSON(`{"Key":"***"}`)) {
 		t.Errorf("a masked secret: %v", err)

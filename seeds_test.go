@@ -192,7 +192,7 @@ func TestSeedSoftwareone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := invited.AcceptURL.RevealString(), acceptURL+"?code="+invited.Code.RevealString(); got != want {
+	if got, want := invited.AcceptURL.RevealString(), acceptURL+"?code="+invited.Code.RevealString()+"&installation="+invited.ID; got != want {
 		t.Errorf("AcceptURL is %s, want %s", got, want)
 	}
 	customer := installation.Actor{Kind: installation.Customer, ID: want.Account.ID}

@@ -2,6 +2,7 @@ package installation
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"net/url"
 	"reflect"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/masked"
+	"github.com/go-installation/installation/validate"
 	"github.com/google/uuid"
 )
 
@@ -18,11 +20,12 @@ import (
 // A Service is small and immutable: [Service.In] and [Service.As] return copies to be made per request. It starts no
 // goroutine and is safe for concurrent use.
 type Service struct {
-	store  Store
-	keys   crypto.KeyWrapper
-	opts   Options
-	accept *url.URL
-	rule   masked.Rule
+	store   Store
+	keys    crypto.KeyWrapper
+	opts    Options
+	accept  *url.URL
+	rule    masked.Rule // for documents without a schema
+	schemas *schemaCache
 
 	tenant string
 	actor  Actor
@@ -34,11 +37,19 @@ type Options struct {
 	Now func() time.Time
 	// Policy decides who may do what. Default: DefaultPolicy.
 	Policy Policy
-	// Claims says what no two installations of a tenant may hold at once. Default: DefaultClaims. It is asked about every new
-	// state; the strings must not contain NUL.
+	// Claims says what no two installations of a tenant may hold at once. Default: DefaultClaims. It is asked about every new state
+	// that is installed; at most 16 strings of at most 1024 bytes, without NUL.
 	Claims func(*Installation) []string
-	// AcceptURL is where an invitation code is redeemed, such as "https://portal.example/accept"; the code is added as a query
-	// parameter. https, or http for loopback. Default: none, only the code is returned.
+	// Schema says which JSON Schema the configurations of an extension follow; a zero source is none. It is asked at each read
+	// and write of a configuration, so it should answer from memory; the text is loaded and compiled only when a revision is
+	// new, and the 256 used last are remembered. Default: no schemas; what is sensitive is then decided by name.
+	//
+	// While it fails, or the schema has a fault, configurations are shown with every value masked and Configuration.Err set, and
+	// cannot be written; see [*validate.SchemaError]. Whoever writes the schema can learn of a kept secret whether it satisfies
+	// the schema, and nothing else.
+	Schema func(ctx context.Context, tenant string, ext Extension) (validate.SchemaSource, error)
+	// AcceptURL is where an invitation code is redeemed, such as "https://portal.example/accept"; installation, code and tenant (if it is
+	// not the default one) are added as query parameters. https, or http for loopback. Default: none, only the code is returned.
 	AcceptURL string
 	// Grace is how long secrets outlive an uninstall that is not final. Default: 24 hours.
 	Grace time.Duration
@@ -71,7 +82,7 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 	case keys.Primary() == "":
 		return nil, errors.New("installation: New: the keys name no primary key")
 	}
-	s := &Service{store: store, keys: keys, rule: masked.NameRule{}}
+	s := &Service{store: store, keys: keys, rule: masked.NameRule{}, schemas: newSchemaCache()}
 	if opts != nil {
 		s.opts = *opts
 	}
@@ -137,6 +148,10 @@ func moment(t time.Time) time.Time {
 
 // can asks the policy. Nobody may do nothing, whatever the policy is.
 func (s *Service) can(do Action, inst *Installation) bool {
+	if inst != nil {
+		seen := *inst
+		inst = &seen
+	}
 	return s.actor.Kind != "" && s.opts.Policy(s.actor, do, inst)
 }
 

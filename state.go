@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-installation/installation/crypto"
@@ -25,6 +26,7 @@ type state struct {
 	dataKey  *crypto.DataKey
 	wrapped  crypto.Wrapped
 	rule     string // that the stored documents were masked by
+	asked    *asked // which schema holds, once that was needed
 	values   map[Ref][]byte
 	codeHash []byte
 	redeemer string
@@ -129,7 +131,7 @@ func (st *state) partial(now time.Time) *Installation {
 		ID: st.key.ID, Tenant: st.key.Tenant, Status: st.status(now), Generation: st.generation(), Revision: st.revision(), Purged: st.life.purged,
 		Extension: Extension{ID: termValue(terms, termExtension), Owner: termValue(terms, termOwner)},
 		Account:   Account{ID: termValue(terms, termAccount)},
-		Audit:     Audit{Expired: st.life.expired, Uninstalled: st.life.uninstalled},
+		Audit:     Audit{Expired: st.life.expired.clone(), Uninstalled: st.life.uninstalled.clone()},
 		Err:       st.closed,
 	}
 }
@@ -217,8 +219,15 @@ func (s *Service) build(st *state) (*Record, error) {
 	for _, ref := range slices.SortedFunc(maps.Keys(st.secrets()), compareRefs) {
 		values = append(values, sealedValue{ref, st.values[ref]})
 	}
-	m := &manifest{inst: i, life: st.life, table: tableOf(values), rule: st.rule, claims: s.claims(i), codeHash: st.codeHash, redeemer: st.redeemer}
+	claims, err := s.claims(i)
+	if err != nil {
+		return nil, err
+	}
+	m := &manifest{inst: i, life: st.life, table: tableOf(values), rule: st.rule, claims: claims, codeHash: st.codeHash, redeemer: st.redeemer}
 	plain := m.encode()
+	if len(plain) > maxWritten {
+		return nil, errTooLarge()
+	}
 	sealed, err := st.dataKey.SealBinary(nil, crypto.Place{Record: i.ID, Kind: kindManifest}, plain)
 	if err != nil {
 		return nil, err
@@ -228,7 +237,7 @@ func (s *Service) build(st *state) (*Record, error) {
 	}
 	st.form = &form{life: st.life, key: st.wrapped, manifest: sealed, values: values}
 	if st.form.size() > maxWritten {
-		return nil, invalid("", validate.RuleTooLarge, fmt.Sprintf("all of it together must have at most %d bytes", maxWritten))
+		return nil, errTooLarge()
 	}
 	r := &Record{
 		Key: st.key, Revision: i.Revision, Generation: i.Generation, Created: i.Audit.Created.At,
@@ -240,6 +249,10 @@ func (s *Service) build(st *state) (*Record, error) {
 	}
 	st.inst = opened.inst
 	return r, nil
+}
+
+func errTooLarge() error {
+	return invalid("", validate.RuleTooLarge, fmt.Sprintf("all of it together must have at most %d bytes", maxWritten))
 }
 
 // buildPlain is build for a move that needs no key: the sealed parts stay as they are.
@@ -262,16 +275,28 @@ func (st *state) buildPlain() *Record {
 	return &r
 }
 
-// claims asks Options.Claims, in the form a store keeps: sorted, each once. What has ended claims nothing.
-func (s *Service) claims(inst *Installation) []string {
-	if inst.Status != StatusInstalled && inst.Status != StatusInvited {
-		return nil
+// maxClaims bounds what Options.Claims returns.
+const maxClaims = 16
+
+// claims asks Options.Claims, in the form a store keeps: sorted, each once. Only what is installed claims anything: an invitation would go on
+// claiming after it ran out.
+func (s *Service) claims(inst *Installation) ([]string, error) {
+	if inst.Status != StatusInstalled {
+		return nil, nil
 	}
-	claims := slices.Clone(s.opts.Claims(inst))
+	seen := *inst
+	claims := slices.Clone(s.opts.Claims(&seen))
+	for _, c := range claims {
+		if c == "" || len(c) > 4*validate.MaxID || strings.ContainsRune(c, 0) {
+			return nil, fmt.Errorf("installation: Options.Claims returned a claim that is empty, longer than %d bytes, or has a NUL in it", 4*validate.MaxID)
+		}
+	}
+	if len(claims) > maxClaims {
+		return nil, fmt.Errorf("installation: Options.Claims returned more than %d claims", maxClaims)
+	}
 	slices.Sort(claims)
-	claims = slices.Compact(claims)
-	if len(claims) == 0 {
-		return nil
+	if claims = slices.Compact(claims); len(claims) == 0 {
+		return nil, nil
 	}
-	return claims
+	return claims, nil
 }

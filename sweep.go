@@ -13,7 +13,8 @@ const sweepPage = 100
 
 // Sweep writes down what time has done, across all tenants: invitations that ran out expire, uninstalled ones whose grace is over lose
 // their secrets. Call it from a timer, on as many nodes as you like: each change is a compare-and-swap, and the loser of a race skips. It
-// can be stopped anywhere and started again. A record that cannot be opened stops nothing.
+// can be stopped anywhere and started again. A record that cannot be opened stops nothing; but a purge without its key takes the whole
+// content, not the secrets alone. So do not sweep while a key service is down or a keyring is incomplete; see SweepReport.Shredded.
 //
 // The report is good beside an error too. Errors: [ErrForbidden] for anyone but the host, that of the context, those of the store; and,
 // joined, one for each record that failed.
@@ -33,12 +34,15 @@ func (s *Service) Sweep(ctx context.Context, req SweepRequest) (SweepReport, err
 			if req.Limit > 0 && report.Expired+report.Purged >= req.Limit {
 				return report, errors.Join(failed...)
 			}
-			event, err := s.sweepOne(ctx, r)
+			event, shredded, err := s.sweepOne(ctx, r)
 			switch {
 			case err == nil && event == EventExpired:
 				report.Expired++
 			case err == nil && event == EventPurged:
 				report.Purged++
+				if shredded {
+					report.Shredded++
+				}
 			case err == nil, errors.Is(err, ErrConflict), errors.Is(err, ErrNotFound):
 				report.Skipped++
 			case ctx.Err() != nil:
@@ -55,9 +59,9 @@ func (s *Service) Sweep(ctx context.Context, req SweepRequest) (SweepReport, err
 	}
 }
 
-// sweepOne makes the move that is due for a listed record, and says which it was; none if it was made meanwhile.
-func (s *Service) sweepOne(ctx context.Context, r *Record) (EventType, error) {
-	var event EventType
+// sweepOne makes the move that is due for a listed record, and says which it was, none if it was made meanwhile, and whether it was made
+// without the key.
+func (s *Service) sweepOne(ctx context.Context, r *Record) (event EventType, plain bool, err error) {
 	m := mutation{
 		method: "sweep", id: r.Key.ID, guard: Guard{Present: true, Revision: r.Revision},
 		actions: []Action{ActionMaintain}, keyless: true,
@@ -76,11 +80,11 @@ func (s *Service) sweepOne(ctx context.Context, r *Record) (EventType, error) {
 		default:
 			return nil, errNothingDue
 		}
-		event = done.event
+		event, plain = done.event, done.plain
 		return done, err
 	}
-	_, err := s.In(r.Key.Tenant).mutate(ctx, m)
-	return event, err
+	_, err = s.In(r.Key.Tenant).mutate(ctx, m)
+	return event, plain, err
 }
 
 var errNothingDue = errors.New("installation: a deadline where nothing can be due")

@@ -33,7 +33,7 @@ func (s *Service) Upsert(ctx context.Context, req UpsertRequest) (*Result, error
 			return nil, st.closed
 		}
 		var err error
-		if done.changed, err = s.applyParts(st, req.Parts, now); err != nil {
+		if done.changed, err = s.applyParts(ctx, st, req.Parts, now); err != nil {
 			return nil, err
 		}
 		if done.created {
@@ -60,11 +60,11 @@ func (s *Service) Patch(ctx context.Context, req PatchRequest) (*Result, error) 
 		if status := st.status(now); status == StatusUninstalled || status == StatusExpired {
 			return nil, &ConflictError{Key: st.key, Revision: st.revision(), From: status, To: StatusInstalled}
 		}
-		changed, err := s.applyParts(st, req.Parts, now)
+		changed, err := s.applyParts(ctx, st, req.Parts, now)
 		if err != nil {
 			return nil, err
 		}
-		more, err := s.applyOperations(st, req.Operations, now)
+		more, err := s.applyOperations(ctx, st, req.Operations, now)
 		if err != nil {
 			return nil, err
 		}

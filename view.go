@@ -1,7 +1,9 @@
 package installation
 
 import (
+	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-installation/installation/internal/jsontree"
@@ -10,7 +12,7 @@ import (
 
 // show returns the state as the actor may see it at a time. It is the one way out of the service for what is stored; nothing in it is
 // shared with the store.
-func (s *Service) show(st *state, now time.Time) *Installation {
+func (s *Service) show(ctx context.Context, st *state, now time.Time) *Installation {
 	if st.inst == nil {
 		return st.partial(now)
 	}
@@ -26,29 +28,37 @@ func (s *Service) show(st *state, now time.Time) *Installation {
 		i.Configuration = nil
 		i.Sealed = slices.DeleteFunc(i.Sealed, func(r Ref) bool { return r.Kind == RefConfig })
 	}
-	if st.rule != s.rule.ID() {
-		s.remask(&i)
-	}
+	s.remask(ctx, st, &i)
 	return &i
 }
 
-// remask covers what today's rule finds sensitive in documents that were stored under another one. A read does not write; the next
-// write seals it.
-func (s *Service) remask(i *Installation) {
+// remask covers what today's rules find sensitive in documents that were stored under others. A read does not write; the next write
+// seals it. A configuration whose schema cannot be used is covered as a whole.
+func (s *Service) remask(ctx context.Context, st *state, i *Installation) {
 	if c := i.Configuration; c != nil {
+		id, err := s.ruleID(ctx, st)
+		if err == nil && id == st.rule {
+			return
+		}
+		rule, _, err := s.configRule(ctx, st)
+		if err != nil {
+			rule = masked.HideAll{}
+		}
 		again := *c
-		again.Document = s.mask(c.Document, i.Sealed, RefConfig)
+		again.Document, again.Err = mask(c.Document, i.Sealed, RefConfig, rule), err
 		i.Configuration = &again
+	} else if all, _, _ := strings.Cut(st.rule, " "); all == s.rule.ID() {
+		return
 	}
 	if c := i.Connection; c != nil {
 		again := *c
-		again.Metadata = s.mask(c.Metadata, i.Sealed, RefConnection)
+		again.Metadata = mask(c.Metadata, i.Sealed, RefConnection, s.rule)
 		i.Connection = &again
 	}
-	i.Extra = s.mask(i.Extra, i.Sealed, RefExtra)
+	i.Extra = mask(i.Extra, i.Sealed, RefExtra, s.rule)
 }
 
-func (s *Service) mask(d Document, sealed []Ref, kind RefKind) Document {
+func mask(d Document, sealed []Ref, kind RefKind, rule masked.Rule) Document {
 	if d.IsZero() {
 		return d
 	}
@@ -56,7 +66,7 @@ func (s *Service) mask(d Document, sealed []Ref, kind RefKind) Document {
 	if err != nil {
 		return Document{} // stored by this library, so it parses; if not, nothing is shown
 	}
-	return maskedDocument(masked.Mask(tree, pointers(sealed, kind), s.rule).Append(nil))
+	return maskedDocument(masked.Mask(tree, pointers(sealed, kind), rule).Append(nil))
 }
 
 // pointers returns the pointers of one kind.

@@ -125,7 +125,7 @@ func (w *configurationV1) domain() *Configuration {
 	if w == nil {
 		return nil
 	}
-	return &Configuration{w.ID, w.RevisionID, w.Created.time(), w.CreatedBy, maskedDocument(w.Masked)}
+	return &Configuration{ID: w.ID, RevisionID: w.RevisionID, Created: w.Created.time(), CreatedBy: w.CreatedBy, Document: maskedDocument(w.Masked)}
 }
 
 type providerAppV1 struct {

@@ -1,6 +1,7 @@
 package installation
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -107,7 +108,7 @@ func (m mutation) explain(err error) error {
 
 // refusal reports whether err is an answer that a request may have got because its first try succeeded.
 func refusal(err error) bool {
-	for _, target := range []error{ErrInvalid, ErrNotFound, ErrExists, ErrConflict, ErrStale, ErrInvitation} {
+	for _, target := range []error{ErrInvalid, ErrNotFound, ErrExists, ErrConflict, ErrStale, ErrInvitation, ErrShredded} {
 		if errors.Is(err, target) {
 			return true
 		}
@@ -138,8 +139,10 @@ func (s *Service) try(ctx context.Context, m mutation, op [16]byte, read bool) (
 		return nil, err
 	}
 	c := Change{Op: op, Now: now, Key: st.key, If: st.revision()}
-	if done != nil {
-		if err := s.fill(&c, st, m, done, now); err != nil {
+	if done == nil {
+		st = s.open(ctx, st.key, st.record) // apply may have left the request's own memory in it
+	} else {
+		if err := s.fill(ctx, &c, st, m, done, now); err != nil {
 			return nil, err
 		}
 	}
@@ -148,7 +151,7 @@ func (s *Service) try(ctx context.Context, m mutation, op [16]byte, read bool) (
 			return nil, err
 		}
 	}
-	res := s.result(st, c, done, now)
+	res := s.result(ctx, st, c, done, now)
 	if c.Record == nil && c.Idempotency == nil && c.Events == nil {
 		return res, nil
 	}
@@ -166,7 +169,7 @@ func (s *Service) try(ctx context.Context, m mutation, op [16]byte, read bool) (
 }
 
 // fill completes a change from what a mutation did.
-func (s *Service) fill(c *Change, st *state, m mutation, done *step, now time.Time) (err error) {
+func (s *Service) fill(ctx context.Context, c *Change, st *state, m mutation, done *step, now time.Time) (err error) {
 	switch {
 	case done.remove:
 		c.Record = &Record{Key: st.key, Revision: st.revision() + 1, Generation: st.generation(), Deleted: true, Deadline: moment(now.Add(s.opts.TombstoneTTL))}
@@ -174,7 +177,7 @@ func (s *Service) fill(c *Change, st *state, m mutation, done *step, now time.Ti
 	case done.plain:
 		c.Record = st.buildPlain()
 	default:
-		if err := s.refresh(st); err != nil {
+		if err := s.refresh(ctx, st); err != nil {
 			return err
 		}
 		st.touch(s, now)
@@ -252,22 +255,25 @@ func (g Guard) holds(st *state) error {
 		return ErrNotFound
 	case g.Generation != 0 && g.Generation < st.generation():
 		return ErrStale
+	case st.record != nil && st.record.Deleted && (g.Generation == st.generation() || !g.InstalledBefore.IsZero()):
+		return ErrStale // what the request speaks of was deleted
 	case g.Generation > st.generation(), g.Revision != 0 && g.Revision != st.revision():
-		return &ConflictError{Key: st.key, Revision: st.revision()}
+		return &ConflictError{Key: st.key, Revision: st.revision(), Generation: st.generation()}
 	case g.InstalledBefore.IsZero() || !st.exists():
 		return nil
 	case st.closed != nil:
 		return st.closed // when it was installed cannot be known
 	}
-	if at := st.inst.Audit.Installed; at != nil && !at.At.Before(moment(g.InstalledBefore)) {
+	began := cmp.Or(st.inst.Audit.Installed, st.inst.Audit.Invited)
+	if began != nil && !began.At.Before(moment(g.InstalledBefore)) {
 		return ErrStale
 	}
 	return nil
 }
 
 // result is the answer to a write, as the actor may see it.
-func (s *Service) result(st *state, c Change, done *step, now time.Time) *Result {
-	res := &Result{Installation: s.show(st, now)}
+func (s *Service) result(ctx context.Context, st *state, c Change, done *step, now time.Time) *Result {
+	res := &Result{Installation: s.show(ctx, st, now)}
 	if done == nil {
 		return res
 	}
@@ -277,7 +283,7 @@ func (s *Service) result(st *state, c Change, done *step, now time.Time) *Result
 	} else if c.Record != nil {
 		res.Installation.Revision = c.Record.Revision
 	}
-	res.Code, res.AcceptURL = done.code, acceptURL(s.accept, done.code)
+	res.Code, res.AcceptURL = done.code, acceptURL(s.accept, st.key, done.code)
 	return res
 }
 

@@ -37,8 +37,12 @@ func TestCache(t *testing.T) {
 	s, c, keys := newCache(t, 3, nil)
 	first := must(c.Unwrap(t.Context(), keys[0], knownBinding))
 	sealed := must(first.Seal(nil, knownPlace, knownValue))
+	raw := must(first.Reveal())
 	for range 100 {
 		k := must(c.Unwrap(t.Context(), keys[0], knownBinding))
+		if !bytes.Equal(must(k.Reveal()), raw) {
+			t.Fatal("another key came back")
+		}
 		if got, err := k.Open(nil, knownPlace, sealed); err != nil || !bytes.Equal(got, knownValue) {
 			t.Fatalf("got %q, %v", got, err)
 		}
@@ -48,6 +52,11 @@ func TestCache(t *testing.T) {
 	if _, err := first.Reveal(); err != nil {
 		t.Errorf("a key is destroyed with another one: %v", err)
 	}
+	first.Destroy()
+	if k := must(c.Unwrap(t.Context(), keys[0], knownBinding)); !bytes.Equal(must(k.Reveal()), raw) {
+		t.Error("the first caller destroyed what is remembered")
+	}
+	wantCalls(t, s, "after all of them were destroyed", 0)
 
 	// Everything that is part of the question is part of what is remembered.
 	other := knownBinding
@@ -81,8 +90,10 @@ func TestCache(t *testing.T) {
 	wantErr(t, err, ErrKeyUnavailable)
 	_, err = c.Uncached().Unwrap(t.Context(), keys[0], knownBinding)
 	wantErr(t, err, ErrKeyUnavailable)
-	_, err = must(NewKeySet(knownRing(), c)).Uncached().Unwrap(t.Context(), keys[0], knownBinding)
-	wantErr(t, err, ErrKeyUnavailable)
+	for _, set := range []*KeySet{must(NewKeySet(knownRing(), c)), must(NewKeySet(c, knownRing()))} {
+		_, err = set.Uncached().Unwrap(t.Context(), keys[0], knownBinding)
+		wantErr(t, err, ErrKeyUnavailable)
+	}
 	s.up()
 	if _, err := c.Unwrap(t.Context(), keys[1], knownBinding); err != nil {
 		t.Errorf("a failure was remembered: %v", err)

@@ -159,7 +159,8 @@ func TestKMSRefuses(t *testing.T) {
 	_, err = keys.Unwrap(t.Context(), Wrapped{KeyID: "kms 1", Bytes: w.Bytes}, knownBinding)
 	wantErr(t, err, ErrSealed)
 	ring := must(knownRing().Wrap(t.Context(), k, knownBinding))
-	_, err = keys.Unwrap(t.Context(), Wrapped{KeyID: "kms1", Bytes: ring.Bytes}, knownBinding)
+	eager := must(NewKMS("kms1", fixed(strings.Repeat("k", keySize)), &KMSOptions{Suite: testSuite()}))
+	_, err = eager.Unwrap(t.Context(), Wrapped{KeyID: "kms1", Bytes: ring.Bytes}, knownBinding)
 	wantErr(t, err, ErrSealed) // made by a keyring
 	_, err = knownRing().Unwrap(t.Context(), Wrapped{KeyID: "k1", Bytes: w.Bytes}, knownBinding)
 	wantErr(t, err, ErrSealed) // and the other way round

@@ -224,6 +224,7 @@ func FuzzUnwrap(f *testing.F) {
 		f.Add("k2", w.Bytes)
 		f.Add("", w.Bytes[:60])
 	}
+	f.Add("k1", must(ParseWrapped("isk1.kms1.AYAAAAABAAZvcGFxdWU")).Bytes)
 	ring := knownRing()
 	f.Fuzz(func(t *testing.T, id string, b []byte) {
 		w := Wrapped{KeyID: id, Bytes: b}

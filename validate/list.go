@@ -27,11 +27,17 @@ type List struct {
 // Add appends a violation. Control characters and invalid UTF-8 in the path are escaped and a long path is cut, as names in
 // it may be the customer's. The detail must not contain the value.
 func (l *List) Add(path string, rule Rule, detail string) {
+	l.AddViolation(Violation{Path: path, Rule: rule, Detail: detail})
+}
+
+// AddViolation is [List.Add] for a violation that says more.
+func (l *List) AddViolation(v Violation) {
 	if len(l.violations) == MaxViolations {
 		l.omitted++
 		return
 	}
-	l.violations = append(l.violations, Violation{Path: printable(path), Rule: rule, Detail: detail})
+	v.Path, v.Related = printable(v.Path), printable(v.Related)
+	l.violations = append(l.violations, v)
 }
 
 // Merge appends the violations that err holds and returns nil. An error that is no [*Error] is returned as it is, so that
@@ -42,7 +48,7 @@ func (l *List) Merge(err error) error {
 		return err
 	}
 	for _, v := range e.Violations {
-		l.Add(v.Path, v.Rule, v.Detail)
+		l.AddViolation(v)
 	}
 	l.omitted += e.Omitted
 	return nil

@@ -29,14 +29,22 @@ type Violation struct {
 	Rule Rule
 	// Detail says it for people, without the value.
 	Detail string
+	// Related is the path of another value that it is about, or "": for [RuleDestination], where the secret would go.
+	Related string
+	// Keyword is the keyword of the schema that is not satisfied, for [RuleSchema].
+	Keyword string
 }
 
 // String returns the violation on one line.
 func (v Violation) String() string {
-	if v.Path == "" {
-		return fmt.Sprintf("%s (%s)", v.Detail, v.Rule)
+	text := fmt.Sprintf("%s (%s)", v.Detail, v.Rule)
+	if v.Related != "" {
+		text = fmt.Sprintf("%s (%s: %s)", v.Detail, v.Rule, v.Related)
 	}
-	return fmt.Sprintf("%s: %s (%s)", v.Path, v.Detail, v.Rule)
+	if v.Path == "" {
+		return text
+	}
+	return v.Path + ": " + text
 }
 
 // Rule names what a violation broke. The values are stable: a client may branch on them. New ones may come.
@@ -64,6 +72,7 @@ const (
 	RuleDuplicateKey Rule = "duplicate-key" // a member named twice in one object
 	RuleNotFound     Rule = "not-found"     // an edit names a place that is not there
 	RuleTest         Rule = "test-failed"   // an edit was conditional on another value
+	RuleSchema       Rule = "schema"        // not what the schema of the configuration accepts; see Violation.Keyword
 )
 
 // Rules of sealed values.

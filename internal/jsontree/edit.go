@@ -1,6 +1,7 @@
 package jsontree
 
 import (
+	"iter"
 	"slices"
 	"strconv"
 )
@@ -86,4 +87,40 @@ func (n *Node) Remove(tokens []string) (*Node, bool) {
 		kids[i].node = child
 	}
 	return container(n.kind, kids), true
+}
+
+// Insert returns n with v at the place that the tokens name, and whether there is such a place. It differs from [Node.Set] in
+// that an index of an array names the element before which v is put; later elements move down.
+func (n *Node) Insert(tokens []string, v *Node) (*Node, bool) {
+	if len(tokens) == 0 {
+		return v, true
+	}
+	token, rest := tokens[0], tokens[1:]
+	i := n.position(token)
+	switch {
+	case i < 0 || len(rest) == 0 && n.kind == Object:
+		return n.Set(tokens, v)
+	case len(rest) == 0:
+		return container(Array, slices.Insert(slices.Clone(n.in.kids), i, kid{node: v})), true
+	}
+	child, ok := n.in.kids[i].node.Insert(rest, v)
+	if !ok {
+		return nil, false
+	}
+	kids := slices.Clone(n.in.kids)
+	kids[i].node = child
+	return container(n.kind, kids), true
+}
+
+// Extend returns an object with more members behind its own, or itself if there are none. The names must be new to it, and
+// unlike each other.
+func (n *Node) Extend(members iter.Seq2[string, *Node]) *Node {
+	kids := slices.Clip(n.in.kids)
+	for name, v := range members {
+		kids = append(kids, kid{name: name, node: v})
+	}
+	if len(kids) == len(n.in.kids) {
+		return n
+	}
+	return container(Object, kids)
 }

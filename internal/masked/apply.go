@@ -18,6 +18,20 @@ const (
 	// array around it must exist, but for a document that does not exist: it starts as {}.
 	Set OpKind = "set"
 
+	// Add is Set, but that an index of an array names the element before which Value is put. Masks in it stand for nothing
+	// there. It is the add of RFC 6902.
+	Add OpKind = "add"
+
+	// SetExisting is Set for a place that is there already.
+	SetExisting OpKind = "replace"
+
+	// Put is Set, but that the objects around the place are made if they are not there.
+	Put OpKind = "put"
+
+	// Merge merges Value into what is at Pointer, by RFC 7396: null removes a member, other members are as with Set, and those
+	// that Value does not name stay.
+	Merge OpKind = "merge"
+
 	// SetSecret puts Value at Pointer, sealed as a whole whatever the rule says. It alone takes "***" and "" for what
 	// they are: the secret.
 	SetSecret OpKind = "set-secret"
@@ -73,8 +87,8 @@ func (d *draft) apply(i int, op Op) {
 		return
 	}
 	switch op.Kind {
-	case Set:
-		d.replace(op, tokens)
+	case Set, Add, SetExisting, Put, Merge:
+		d.write(op, tokens)
 	case SetSecret:
 		d.set(op.Pointer, tokens, d.hide(secret{plain: op.Value}))
 	case Remove:
@@ -96,10 +110,26 @@ func (d *draft) insideSecret(tokens []string) bool {
 	return false
 }
 
-// replace sets a value by the rules of Replace. A null at a secret removes the member with it, but leaves a null in an array,
-// where a removal would move the elements behind it.
-func (d *draft) replace(op Op, tokens []string) {
-	v := d.merge(op.Value, d.doc.At(tokens), op.Pointer, false)
+// write makes an edit of a kind that brings a value. A null at a secret removes the member with it, but leaves a null in an
+// array, where a removal would move the elements behind it.
+func (d *draft) write(op Op, tokens []string) {
+	old := d.doc.At(tokens)
+	switch {
+	case op.Kind == SetExisting && old == nil:
+		d.violation(op.Pointer, validate.RuleNotFound, "there is nothing here to replace")
+		return
+	case op.Kind == Add && old != nil && d.parentIsArray(tokens):
+		d.insert(op, tokens)
+		return
+	case op.Kind == Put:
+		d.around(tokens)
+	}
+	var v *jsontree.Node
+	if op.Kind == Merge {
+		v = d.mergePatch(op.Value, old, d.spot(tokens), false)
+	} else {
+		v = d.merge(op.Value, old, d.spot(tokens), false)
+	}
 	if v == nil && d.parentIsArray(tokens) {
 		v = op.Value
 	}
@@ -108,6 +138,62 @@ func (d *draft) replace(op Op, tokens []string) {
 		return
 	}
 	d.set(op.Pointer, tokens, v)
+}
+
+// insert puts a value before an element of an array.
+func (d *draft) insert(op Op, tokens []string) {
+	v := d.merge(op.Value, nil, d.spot(tokens), true)
+	d.doc, _ = d.doc.Insert(tokens, v) // does not fail: the element is there
+}
+
+// around makes the objects around a place that are not there.
+func (d *draft) around(tokens []string) {
+	for i := range tokens {
+		if d.doc.At(tokens[:i]) != nil {
+			continue
+		}
+		doc, ok := d.doc.Set(tokens[:i], jsontree.NewObject())
+		if !ok {
+			return // set will say so
+		}
+		d.doc = doc
+	}
+}
+
+// mergePatch returns old with a patch merged into it. What the patch brings in place of something of another kind has no
+// counterpart; a mask in it is refused if there were secrets.
+func (d *draft) mergePatch(patch, old *jsontree.Node, s spot, unsure bool) *jsontree.Node {
+	switch {
+	case patch.Kind() != jsontree.Object:
+		return d.merge(patch, old, s, unsure)
+	case d.isSecret(old):
+		d.violation(s.at, validate.RuleSealed, "is a secret, which nothing can be merged into")
+		return old
+	case old == nil || old.Kind() != jsontree.Object:
+		unsure = unsure || d.holds(old)
+		old = jsontree.NewObject()
+	}
+	given, have := patch.Lookup(), old.Lookup()
+	merged := old.Rewrite(func(name string, child *jsontree.Node) *jsontree.Node {
+		v := given(name)
+		switch {
+		case v == nil:
+			return child
+		case v.Kind() == jsontree.Null:
+			return nil
+		}
+		return d.mergePatch(v, child, s.child(old, name), unsure)
+	})
+	return merged.Extend(func(yield func(string, *jsontree.Node) bool) {
+		for name, v := range patch.Children() {
+			if have(name) != nil || v.Kind() == jsontree.Null {
+				continue
+			}
+			if !yield(name, d.mergePatch(v, nil, s.child(old, name), unsure)) {
+				return
+			}
+		}
+	})
 }
 
 func (d *draft) parentIsArray(tokens []string) bool {

@@ -12,7 +12,7 @@ import (
 )
 
 func TestApply(t *testing.T) {
-	const doc = `{"name":"n","token":"***","db":{"host":"h","password":"***"},"list":[{"pin":"***"},{"pin":"***"},{"x":1}]}`
+	const doc = `{"name":"n","token":"***","db":{"zone":"h","password":"***"},"list":[{"pin":"***"},{"pin":"***"},{"x":1}]}`
 	sealed := []string{"/token", "/db/password", "/list/0/pin", "/list/1/pin"}
 	op := func(kind masked.OpKind, pointer, value string) masked.Op {
 		return masked.Op{Kind: kind, Pointer: pointer, Value: parse(t, value)}
@@ -53,7 +53,11 @@ func TestApply(t *testing.T) {
 		},
 		{
 			name: "mask at a plain place", ops: []masked.Op{op(masked.Set, "/name", `"***"`)},
-			want: outcome{Doc: strings.Replace(doc, `"n"`, `"***"`, 1), Keep: sealed, Changed: []string{"/name"}},
+			want: outcome{Refused: []string{"c/name mask-without-stored-value"}},
+		},
+		{
+			name: "mask at a new plain place", ops: []masked.Op{op(masked.Set, "/note", `"***"`)},
+			want: outcome{Doc: strings.TrimSuffix(doc, "}") + `,"note":"***"}`, Keep: sealed, Changed: []string{"/note"}},
 		},
 		{
 			name: "explicit mask is a secret", ops: []masked.Op{op(masked.SetSecret, "/token", `"***"`)},
@@ -93,11 +97,11 @@ func TestApply(t *testing.T) {
 			},
 		},
 		{
-			name: "object around a secret, with its mask", ops: []masked.Op{op(masked.Set, "/db", `{"host":"i","password":"***"}`)},
-			want: outcome{Doc: strings.Replace(doc, `"h"`, `"i"`, 1), Keep: sealed, Changed: []string{"/db/host"}},
+			name: "object around a secret, with its mask", ops: []masked.Op{op(masked.Set, "/db", `{"zone":"i","password":"***"}`)},
+			want: outcome{Doc: strings.Replace(doc, `"h"`, `"i"`, 1), Keep: sealed, Changed: []string{"/db/zone"}},
 		},
 		{
-			name: "object around a secret, without it", ops: []masked.Op{op(masked.Set, "/db", `{"host":"h"}`)},
+			name: "object around a secret, without it", ops: []masked.Op{op(masked.Set, "/db", `{"zone":"h"}`)},
 			want: outcome{
 				Doc: strings.Replace(doc, `,"password":"***"`, ``, 1), Keep: slices.Delete(slices.Clone(sealed), 1, 2),
 				Changed: []string{"/db/password"},
@@ -119,7 +123,7 @@ func TestApply(t *testing.T) {
 		{
 			name: "remove an element: the others move with their secrets", ops: []masked.Op{op(masked.Remove, "/list/0", ``)},
 			want: outcome{
-				Doc:  `{"name":"n","token":"***","db":{"host":"h","password":"***"},"list":[{"pin":"***"},{"x":1}]}`,
+				Doc:  `{"name":"n","token":"***","db":{"zone":"h","password":"***"},"list":[{"pin":"***"},{"x":1}]}`,
 				Keep: []string{"/token", "/db/password", "/list/1/pin > /list/0/pin"}, Changed: []string{"/list"},
 			},
 		},
@@ -127,7 +131,7 @@ func TestApply(t *testing.T) {
 			name: "remove an element, append another",
 			ops:  []masked.Op{op(masked.Remove, "/list/0", ``), op(masked.Set, "/list/-", `{"x":1}`), op(masked.Set, "/list/1", `{"pin":"3"}`)},
 			want: outcome{
-				Doc:     `{"name":"n","token":"***","db":{"host":"h","password":"***"},"list":[{"pin":"***"},{"pin":"***"},{"x":1}]}`,
+				Doc:     `{"name":"n","token":"***","db":{"zone":"h","password":"***"},"list":[{"pin":"***"},{"pin":"***"},{"x":1}]}`,
 				Keep:    []string{"/token", "/db/password", "/list/1/pin > /list/0/pin"},
 				Seal:    map[string]string{"/list/1/pin": `"3"`},
 				Changed: []string{"/list/0/pin", "/list/1/pin"},
@@ -157,12 +161,12 @@ func TestApply(t *testing.T) {
 		},
 
 		{
-			name: "test holds", ops: []masked.Op{op(masked.Test, "/db/host", `"h"`), op(masked.Set, "/name", `1`)},
+			name: "test holds", ops: []masked.Op{op(masked.Test, "/db/zone", `"h"`), op(masked.Set, "/name", `1`)},
 			want: outcome{Doc: strings.Replace(doc, `"n"`, `1`, 1), Keep: sealed, Changed: []string{"/name"}},
 		},
 		{
-			name: "test fails", ops: []masked.Op{op(masked.Set, "/name", `1`), op(masked.Test, "/db/host", `"i"`)},
-			want: outcome{Refused: []string{"c/db/host test-failed"}},
+			name: "test fails", ops: []masked.Op{op(masked.Set, "/name", `1`), op(masked.Test, "/db/zone", `"i"`)},
+			want: outcome{Refused: []string{"c/db/zone test-failed"}},
 		},
 		{
 			name: "test of what is not there", ops: []masked.Op{op(masked.Test, "/nothing", `null`)},
@@ -173,7 +177,7 @@ func TestApply(t *testing.T) {
 			want: outcome{Refused: []string{"c/token sealed"}},
 		},
 		{
-			name: "test above a secret", ops: []masked.Op{op(masked.Test, "/db", `{"host":"h","password":"***"}`)},
+			name: "test above a secret", ops: []masked.Op{op(masked.Test, "/db", `{"zone":"h","password":"***"}`)},
 			want: outcome{Refused: []string{"c/db sealed"}},
 		},
 		{

@@ -2,6 +2,7 @@ package masked
 
 import (
 	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/internal/schema"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -13,10 +14,12 @@ import (
 type draft struct {
 	path    string // of the document, for violations
 	rule    Rule
+	schema  *schema.Schema // that the rule goes by; nil = none
 	doc     *jsontree.Node
 	before  *jsontree.Node // doc as it was at first
 	sealed  int            // how many sealed pointers there is a mask for in the document
 	secrets map[*jsontree.Node]secret
+	stored  map[*jsontree.Node]bool // the secrets that were there at first
 	broken  validate.List
 }
 
@@ -29,6 +32,9 @@ type secret struct {
 // newDraft returns the stored document as a reader sees it.
 func newDraft(path string, stored Stored, rule Rule) *draft {
 	d := &draft{path: path, rule: rule, secrets: make(map[*jsontree.Node]secret, len(stored.Sealed))}
+	if r, ok := rule.(SchemaRule); ok {
+		d.schema = r.Schema
+	}
 	sealed := pointerSet(stored.Sealed)
 	d.doc = transform(stored.Doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
 		if !sealed[at] {
@@ -41,6 +47,10 @@ func newDraft(path string, stored Stored, rule Rule) *draft {
 	})
 	d.cover(func(string, *jsontree.Node) bool { return true })
 	d.before = d.doc
+	d.stored = make(map[*jsontree.Node]bool, len(d.secrets))
+	for n := range d.secrets {
+		d.stored[n] = true
+	}
 	return d
 }
 
@@ -119,6 +129,45 @@ func (d *draft) coverLeaves(n *jsontree.Node, at string, may func(at string, n *
 		return d.hide(secret{plain: n}), true
 	})
 }
+
+// spot is a place in a document: its pointer, and what the schema says of it, nil if there is no schema.
+type spot struct {
+	at    string
+	place *schema.Place
+}
+
+// top returns the place of the whole document.
+func (d *draft) top() spot {
+	if d.schema == nil {
+		return spot{}
+	}
+	return spot{place: d.schema.Root()}
+}
+
+// child returns the place of a child of n, which stands at s.
+func (s spot) child(n *jsontree.Node, token string) spot {
+	c := spot{at: jsontree.ChildPointer(s.at, token)}
+	if s.place != nil {
+		c.place = s.place.Child(token, n.Kind() == jsontree.Array)
+	}
+	return c
+}
+
+// spot returns the place in the document that tokens name.
+func (d *draft) spot(tokens []string) spot {
+	s, n := d.top(), d.doc
+	for _, token := range tokens {
+		around := n
+		if n == nil {
+			around = jsontree.NewObject()
+		}
+		s, n = s.child(around, token), n.Child(token)
+	}
+	return s
+}
+
+// isOpen reports whether the schema says that there is no secret here.
+func (s spot) isOpen() bool { return s.place != nil && s.place.Verdict() == schema.Open }
 
 func pointerSet(pointers []string) map[string]bool {
 	set := make(map[string]bool, len(pointers))

@@ -13,11 +13,15 @@
 //	incoming                                     effect
 //	"***" where a value is sealed                the sealed value stays
 //	"***" at a sensitive place with none         violation: mask-without-stored-value
+//	"***" in place of another plain value        violation: mask-without-stored-value
 //	"***" anywhere else                          an ordinary string
 //	nothing, or null, where a value is sealed    the sealed value goes, and the member with it
 //	"" where a value is sealed                   violation: empty-secret
 //	anything else where a value is sealed        is sealed in its place
 //	anything else at a sensitive place           is sealed
+//
+// A schema can say that there is no secret at a place; a new value there is stored plain. Whatever is written, a write that
+// changes where secrets go must bring them along, see the file destination.go.
 package masked
 
 import (
@@ -65,6 +69,10 @@ type Result struct {
 	// Seal may hold values while Changed is empty: they were stored plain under an older rule. Skipping such a write
 	// leaves them plain until the next one.
 	Changed []string
+
+	// Redirected holds the pointers of the destinations that the write changes, of removed ones as they were before. It is for
+	// secrets kept elsewhere that go there too; those of this document the write was checked for.
+	Redirected []string
 }
 
 // Move says that a sealed value stays. From and To differ if it is in an array that lost an element before it; then it must

@@ -20,7 +20,7 @@ import (
 type generator struct{ *rand.Rand }
 
 var (
-	plainNames     = []string{"name", "host", "n", "a/b", "m~n", "", "items", "tokenUrl", "é", "deep"}
+	plainNames     = []string{"name", "zone", "n", "a/b", "m~n", "", "items", "tokenType", "é", "deep"}
 	sensitiveNames = []string{"token", "adobe_secret", "password", "pin", "credentials", "apiKey"}
 )
 

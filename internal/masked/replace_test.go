@@ -103,9 +103,7 @@ func TestReplace(t *testing.T) {
 		{
 			name: "mask at a plain place", stored: doc, sealed: both,
 			incoming: `{"vendor":"***","adobe_secret":"***","mpt_token":"***"}`,
-			want: outcome{
-				Doc: `{"vendor":"***","adobe_secret":"***","mpt_token":"***"}`, Keep: both, Changed: []string{"/vendor"},
-			},
+			want:     outcome{Refused: []string{"configuration/vendor mask-without-stored-value"}},
 		},
 		{
 			name: "plain mask survives the next round trip", stored: `{"vendor":"***","mpt_token":"***","n":1}`,
@@ -210,7 +208,7 @@ func TestReplace(t *testing.T) {
 		},
 		{
 			name: "mask in place of an object without secrets", stored: `{"db":{"name":"x"}}`, incoming: `{"db":"***"}`,
-			want: outcome{Doc: `{"db":"***"}`, Changed: []string{"/db"}},
+			want: outcome{Refused: []string{"configuration/db mask-without-stored-value"}},
 		},
 		{
 			name: "null in place of an object with secrets", stored: `{"db":{"password":"***"}}`, sealed: []string{"/db/password"},
@@ -375,8 +373,8 @@ func TestReplaceArrays(t *testing.T) {
 			want: outcome{Refused: []string{"configuration/list/0/x ambiguous-mask", "configuration/list/1/x ambiguous-mask"}},
 		},
 		{
-			name: "mask in an array without secrets", stored: `{"list":["***","a"]}`, incoming: `{"list":["b","***"]}`,
-			want: outcome{Doc: `{"list":["b","***"]}`, Changed: []string{"/list/0", "/list/1"}},
+			name: "mask in an array without secrets", stored: `{"list":["***","a"]}`, incoming: `{"list":["***","b","***"]}`,
+			want: outcome{Doc: `{"list":["***","b","***"]}`, Changed: []string{"/list"}},
 		},
 		{
 			name: "secret that no rule names moves up: not a plain mask", stored: `{"list":[{"x":"***"},{"x":"***"}]}`,

@@ -14,7 +14,9 @@ import (
 func (d *draft) result() (Result, error) {
 	d.dropNulls()
 	d.cover(d.refuseMasks)
-	r := Result{Doc: d.doc}
+	r := Result{Redirected: d.guard()}
+	r.Changed = d.fillDefaults()
+	r.Doc = d.doc
 	hidden := 0
 	transform(d.doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
 		s, ok := d.secrets[n]
@@ -33,9 +35,31 @@ func (d *draft) result() (Result, error) {
 	if err := d.violations(); err != nil {
 		return Result{}, err
 	}
-	d.diff(d.before, d.doc, "", &r.Changed)
-	slices.Sort(r.Changed)
 	return r, nil
+}
+
+// fillDefaults adds what the schema has defaults for, if the write changes anything, and returns the pointers of what it
+// changes. It comes after guard: these values are not the writer's.
+func (d *draft) fillDefaults() []string {
+	changed := d.changed()
+	if len(changed) == 0 || d.schema == nil || d.doc == nil {
+		return changed
+	}
+	filled := d.schema.Defaults(d.doc)
+	if filled == d.doc {
+		return changed
+	}
+	d.doc = filled
+	d.cover(d.refuseMasks)
+	return d.changed()
+}
+
+// changed returns the pointers of what is different from what was stored, sorted bytewise.
+func (d *draft) changed() []string {
+	var changed []string
+	d.diff(d.before, d.doc, "", &changed)
+	slices.Sort(changed)
+	return changed
 }
 
 // limits checks what edits can have let grow: the number of secrets and the document, both as it is with masks and with the

@@ -1,6 +1,7 @@
 package masked
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -99,4 +100,45 @@ func stem(word string) string {
 
 func known(w string) bool {
 	return secretWords[w] || aboutSecrets[w] || w == "key" || w == "string" || secretPairs[w] != ""
+}
+
+// Words that make a name that of an address, wherever they stand in it.
+var addressWords = wordSet(`url uri href host hostname endpoint domain subdomain proxy server origin webhook callback gateway
+	broker port`)
+
+// Names of one word that say a part of an address.
+var addressParts = wordSet(`scheme protocol`)
+
+// Last words that say that a name is about an address and not one: endpointId, proxyEnabled.
+var aboutAddresses = wordSet(`id count enabled disabled verified type kind method mode policy format timeout ttl interval limit
+	retries size length version status label title description comment expiry expires`)
+
+// addressName reports whether a member name says that the value is where something is sent.
+func addressName(name string) bool {
+	words := splitName(name)
+	if len(words) == 1 && addressParts[words[0]] {
+		return true
+	}
+	return slices.ContainsFunc(words, func(w string) bool { return addressWords[singular(w)] })
+}
+
+// aboutAddress reports whether a member name is only about an address.
+func aboutAddress(name string) bool {
+	words := splitName(name)
+	return len(words) > 0 && aboutAddresses[words[len(words)-1]]
+}
+
+// isPort reports whether a member name is that of a port.
+func isPort(name string) bool {
+	words := splitName(name)
+	return len(words) > 0 && singular(words[len(words)-1]) == "port"
+}
+
+// singular takes a trailing number and the ending of a plural off a word.
+func singular(word string) string {
+	word = strings.TrimRight(word, "0123456789")
+	if stem, ok := strings.CutSuffix(word, "ies"); ok {
+		return stem + "y"
+	}
+	return strings.TrimSuffix(word, "s")
 }

@@ -1,0 +1,163 @@
+package installation_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/crypto"
+)
+
+// A key that is wrong, missing or not what it was is found before the first request, and named by its id alone.
+func TestCheckTriesKeys(t *testing.T) {
+	service := newKeyService(t, serviceSecret)
+	changed := newKeyService(t, "another-secret-of-thirty-two-byt")
+	down := newKeyService(t, serviceSecret)
+	down.down.Store(true)
+	for _, test := range []struct {
+		name string
+		keys func(r *rotation) crypto.KeyWrapper
+		want []string // level, rule and key of each finding
+	}{
+		{"as it should be", func(r *rotation) crypto.KeyWrapper {
+			return newKeySet(t, service.key(t, "kms1", crypto.KMSOptions{}), testRingOf(t, r.k1, r.k2))
+		}, nil},
+		{"key changed in the keyring", func(r *rotation) crypto.KeyWrapper {
+			other := rotationKey(t, "k1", "another-secret-of-thirty-two-byt")
+			return newKeySet(t, service.key(t, "kms1", crypto.KMSOptions{}), testRingOf(t, other, r.k2))
+		}, []string{"error key-does-not-open k1"}},
+		{"primary changed in the key service", func(r *rotation) crypto.KeyWrapper {
+			return newKeySet(t, changed.key(t, "kms1", crypto.KMSOptions{}), testRingOf(t, r.k1, r.k2))
+		}, []string{"error key-does-not-open kms1"}},
+		{"keys exchanged", func(r *rotation) crypto.KeyWrapper {
+			k1, k2 := rotationKey(t, "k1", "fedcba9876543210fedcba9876543210"), rotationKey(t, "k2", "0123456789abcdef0123456789abcdef")
+			return newKeySet(t, service.key(t, "kms1", crypto.KMSOptions{}), testRingOf(t, k2, k1))
+		}, []string{"error key-does-not-open k1", "error key-does-not-open k2"}},
+		{"key missing", func(r *rotation) crypto.KeyWrapper {
+			return newKeySet(t, service.key(t, "kms1", crypto.KMSOptions{}), testRingOf(t, r.k2))
+		}, []string{"error key-missing k1"}},
+		{"two keys missing", func(r *rotation) crypto.KeyWrapper { return testRingOf(t, rotationKey(t, "k3", serviceSecret), r.k2) },
+			[]string{"error key-missing k1", "error key-missing kms1"}},
+		{"key service out of reach", func(r *rotation) crypto.KeyWrapper {
+			return newKeySet(t, testRingOf(t, r.k1, r.k2), down.key(t, "kms1", crypto.KMSOptions{}))
+		}, []string{"unknown key-unavailable kms1"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newRotation(t)
+			r.add(t, r.with(t, r.k1), "a")
+			r.add(t, r.with(t, r.k1), "b")
+			r.add(t, r.with(t, r.k2), "c")
+			r.add(t, r.on(t, r.store, service.key(t, "kms1", crypto.KMSOptions{})), "d")
+			commits := len(r.store.commits)
+			// A cache that knows the right keys must not hide a wrong one.
+			report, err := r.on(t, r.store, newKeyCache(t, test.keys(r), nil)).Check(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, f := range report.Findings {
+				id := slices.DeleteFunc(strings.FieldsFunc(f.Detail, func(c rune) bool { return c == ' ' || c == ',' || c == ':' }), func(word string) bool {
+					return word != "k1" && word != "k2" && word != "kms1"
+				})
+				got = append(got, fmt.Sprintf("%s %s %s", f.Level, f.Rule, strings.Join(id, "+")))
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, test.want) {
+				t.Errorf("found %q, want %q", got, test.want)
+			}
+			if report.Records != 4 || len(r.store.commits) != commits {
+				t.Errorf("%d records counted, %d commits made", report.Records, len(r.store.commits)-commits)
+			}
+		})
+	}
+}
+
+// oneWay is a key service that does not open what it wrapped.
+type oneWay struct{ *keyService }
+
+func (oneWay) UnwrapKey(context.Context, []byte, crypto.EncryptionContext) ([]byte, error) {
+	return nil, crypto.ErrSealed
+}
+
+// A new primary key is tried before anything is stored under it.
+func TestCheckTriesPrimary(t *testing.T) {
+	r := newRotation(t)
+	keys, err := crypto.NewKMS("kms1", oneWay{newKeyService(t, serviceSecret)}, &crypto.KMSOptions{Suite: testRing(t).Suite()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report, err := r.on(t, r.store, keys).Check(t.Context()); err != nil || report.OK() || !strings.Contains(report.Findings[0].Detail, "kms1") {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// What a cache remembers does not hide that the key behind it was changed.
+func TestCheckLooksPastCache(t *testing.T) {
+	r := newRotation(t)
+	service := newKeyService(t, serviceSecret)
+	host := r.on(t, r.store, newKeyCache(t, service.key(t, "kms1", crypto.KMSOptions{}), nil))
+	r.add(t, host, "a")
+	opens(t, host, "a")
+	service.aead = newKeyService(t, "another-secret-of-thirty-two-byt").aead
+	opens(t, host, "a")
+	if report, err := host.Check(t.Context()); err != nil || report.OK() {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// lister takes down what is listed.
+type lister struct {
+	installation.Store
+	terms []string
+}
+
+func (s *lister) List(ctx context.Context, q installation.Query) (installation.Page, error) {
+	s.terms = append(s.terms, q.Term)
+	return s.Store.List(ctx, q)
+}
+
+func (s *lister) Count(ctx context.Context, q installation.Query) (int64, error) {
+	return s.Store.(installation.Counter).Count(ctx, q)
+}
+
+// What was purged without a key needs none, and is no reason to search all records for missing keys.
+func TestCheckKnowsWhatNeedsNoKey(t *testing.T) {
+	r := newRotation(t)
+	r.add(t, r.with(t, r.k1), "a")
+	if _, err := r.with(t, r.k2).Uninstall(t.Context(), installation.UninstallRequest{ID: "a", Final: true}); err != nil {
+		t.Fatal(err)
+	}
+	store := &lister{Store: r.store.Store}
+	report, err := r.on(t, store, testRingOf(t, r.k2)).Check(t.Context())
+	if err != nil || len(report.Findings) != 0 || report.Records != 1 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if slices.Contains(store.terms, "@all") {
+		t.Errorf("it listed %q", store.terms)
+	}
+	if err := r.with(t, r.k2, r.k1).CanRetire(t.Context(), "k1"); err != nil {
+		t.Errorf("retire: %v", err)
+	}
+}
+
+// A damaged record is no reason to suspect its key, as long as another one opens.
+func TestCheckToleratesDamage(t *testing.T) {
+	r := newRotation(t)
+	r.fill(t, r.with(t, r.k1), 3)
+	key := installation.Key{Tenant: "tenant-1", ID: "i-0"}
+	record, err := r.store.Store.Get(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record.Body = installation.BodyFromBytes([]byte("\x01damaged"))
+	record.Revision++
+	if _, err := r.store.Store.Commit(t.Context(), installation.Change{Op: [16]byte{1}, Now: r.Now(), Key: key, If: 1, Record: record}); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := r.with(t, r.k1).Check(t.Context()); err != nil || !report.OK() {
+		t.Errorf("%+v, %v", report, err)
+	}
+}

@@ -1,0 +1,64 @@
+package installation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/go-installation/installation/crypto"
+)
+
+// CanRetire says whether a key may be left out of the keys of every process, the fourth step of a rotation: nil means that no record needs
+// it. It reads every record of every tenant, so that neither a damaged index nor a body that cannot be read passes for
+// "none". A process that still has the key as its primary could put a record under it at any time: promote everywhere first.
+//
+// It knows of the store alone. What a backup holds under the key is lost with the key.
+//
+// It is for the host. Errors: [ErrForbidden], [ErrKeyInUse] for the primary and for a key that a record needs, [ErrUnknownKey] for one
+// that is not at hand; whatever keeps it from counting, be it the store or a record that cannot be read.
+func (s *Service) CanRetire(ctx context.Context, keyID string) error {
+	if err := s.canRetire(ctx, keyID); err != nil {
+		return fmt.Errorf("retire: %w", err)
+	}
+	return nil
+}
+
+func (s *Service) canRetire(ctx context.Context, keyID string) error {
+	if err := s.maintains(nil); err != nil {
+		return err
+	}
+	switch {
+	case !slices.Contains(s.keys.KeyIDs(), keyID):
+		return &crypto.UnknownKeyError{KeyID: keyID}
+	case keyID == s.keys.Primary():
+		return &KeyInUseError{KeyID: keyID, Primary: true}
+	}
+	inUse, err := s.countTerm(ctx, termKey+keyID)
+	if err != nil {
+		return err
+	}
+	found := int64(0)
+	q := Query{AllTenants: true, Term: termEverywhere, Limit: MaxPage}
+	for {
+		page, err := s.store.List(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, r := range page.Records {
+			f, err := r.Body.open()
+			if err != nil {
+				return fmt.Errorf("cannot tell which key %q of tenant %q needs: %w", r.Key.ID, r.Key.Tenant, err)
+			}
+			if f.key.KeyID == keyID {
+				found++
+			}
+		}
+		if q.After = page.Next; q.After == "" {
+			break
+		}
+	}
+	if inUse = max(inUse, found); inUse > 0 {
+		return &KeyInUseError{KeyID: keyID, Records: inUse}
+	}
+	return nil
+}

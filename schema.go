@@ -1,0 +1,191 @@
+package installation
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/internal/masked"
+	"github.com/go-installation/installation/internal/schema"
+	"github.com/go-installation/installation/validate"
+)
+
+// What a document is masked by is a rule, and each installation remembers by its id under which rules its documents are stored: one
+// for all of them, and behind a space that of the configuration, if the extension has a schema. A read whose rules are still the same
+// ones returns the documents as they are stored. Only one that finds other rules needs the schema itself.
+
+// asked is what Options.Schema said of an extension.
+type asked struct {
+	extension Extension
+	source    validate.SchemaSource
+	err       error
+}
+
+// source asks which schema holds for the configuration, once for each extension in the life of a state.
+func (s *Service) source(ctx context.Context, st *state) (validate.SchemaSource, error) {
+	ext := st.inst.Extension
+	if s.opts.Schema == nil || ext.ID == "" {
+		return validate.SchemaSource{}, nil
+	}
+	if st.asked == nil || st.asked.extension != ext {
+		st.asked = &asked{extension: ext}
+		st.asked.source, st.asked.err = s.askSchema(ctx, st.key.Tenant, ext)
+	}
+	return st.asked.source, st.asked.err
+}
+
+func (s *Service) askSchema(ctx context.Context, tenant string, ext Extension) (validate.SchemaSource, error) {
+	source, err := s.opts.Schema(ctx, tenant, ext)
+	switch {
+	case err != nil:
+		return validate.SchemaSource{}, unreachable("", err)
+	case len(source.Revision) > validate.MaxSchemaRevision || !utf8.ValidString(source.Revision):
+		return validate.SchemaSource{}, &validate.SchemaError{Fault: validate.SchemaRevision}
+	case source.Revision != "" && source.Load == nil:
+		return validate.SchemaSource{}, unreachable(source.Revision, nil)
+	}
+	return source, nil
+}
+
+// unreachable is the error for a source that failed. What it says may quote anything, so nothing of it is kept but whether a context
+// ended.
+func unreachable(revision string, cause error) error {
+	e := &validate.SchemaError{Revision: revision, Fault: validate.SchemaUnreachable}
+	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(cause, ended) {
+			e.Ended = ended
+		}
+	}
+	return e
+}
+
+// schemaOf returns the schema of the configuration and the name of its revision, nil if the extension has none.
+func (s *Service) schemaOf(ctx context.Context, st *state) (*schema.Schema, string, error) {
+	source, err := s.source(ctx, st)
+	if err != nil || source.Revision == "" {
+		return nil, "", err
+	}
+	key := schemaKey{st.key.Tenant, st.inst.Extension.ID, source.Revision}
+	if known, ok := s.schemas.get(key); ok {
+		return known.schema, source.Revision, known.err
+	}
+	text, err := source.Load(ctx)
+	if err != nil {
+		return nil, "", unreachable(source.Revision, err)
+	}
+	compiled, err := schema.Compile(text)
+	err = unusable(source.Revision, err)
+	s.schemas.put(key, knownSchema{compiled, err})
+	return compiled, source.Revision, err
+}
+
+// unusable is the error for a schema with a fault.
+func unusable(revision string, err error) error {
+	if fault, ok := errors.AsType[*schema.Error](err); ok {
+		return &validate.SchemaError{Revision: revision, Fault: validate.SchemaFault(fault.Fault), Pointer: fault.Pointer}
+	}
+	return err
+}
+
+// configRule returns the rule for the configuration, and its schema if it has one. Without the schema it should have there is none.
+func (s *Service) configRule(ctx context.Context, st *state) (masked.Rule, *schema.Schema, error) {
+	sch, revision, err := s.schemaOf(ctx, st)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case sch == nil:
+		return s.rule, nil, nil
+	}
+	return masked.SchemaRule{Name: revision, Schema: sch}, sch, nil
+}
+
+// ruleOf returns the rule for documents of one kind.
+func (s *Service) ruleOf(ctx context.Context, st *state, kind RefKind) (masked.Rule, *schema.Schema, error) {
+	if kind == RefConfig {
+		return s.configRule(ctx, st)
+	}
+	return s.rule, nil, nil
+}
+
+// ruleID returns the id of the rules for the documents that the installation has. Beside an error it is that of the rule for all.
+func (s *Service) ruleID(ctx context.Context, st *state) (string, error) {
+	if st.inst.Configuration == nil {
+		return s.rule.ID(), nil
+	}
+	source, err := s.source(ctx, st)
+	if err != nil || source.Revision == "" {
+		return s.rule.ID(), err
+	}
+	return joinRules(s.rule.ID(), masked.SchemaRule{Name: source.Revision}.ID()), nil
+}
+
+// joinRules puts the id of the rule for the configuration behind that of the rule for all, if it has one of its own.
+func joinRules(all, config string) string {
+	if config == "" {
+		return all
+	}
+	return all + " " + config
+}
+
+// configPart returns the id of the rule for the configuration in what joinRules returned.
+func configPart(id string) string {
+	_, config, _ := strings.Cut(id, " ")
+	return config
+}
+
+// checkSchema holds a document that changed against its schema. Secrets that were kept are opened for it, in memory and for as long as
+// it takes; what is found inside one is reported at the secret itself.
+func (st *state) checkSchema(path string, sch *schema.Schema, kind RefKind, r masked.Result) error {
+	if sch == nil || len(r.Changed) == 0 || r.Doc == nil {
+		return nil
+	}
+	values := make(map[string]*jsontree.Node, len(r.Keep)+len(r.Seal))
+	for _, p := range r.Seal {
+		values[p.Pointer] = p.Value
+	}
+	for _, m := range r.Keep {
+		text, err := st.unsealValue(Ref{kind, m.From})
+		if err != nil {
+			return ErrSealed
+		}
+		value, err := jsontree.Parse(text, jsontree.Limits{})
+		clear(text)
+		if err != nil {
+			return ErrSealed
+		}
+		values[m.To] = value
+	}
+	found, err := sch.Check(masked.Fill(r.Doc, values))
+	if err != nil {
+		return unusable("", err)
+	}
+	var l validate.List
+	for _, v := range found {
+		l.AddViolation(violation(path, v, values))
+	}
+	return l.Err()
+}
+
+// violation puts a finding into words. The names in a secret are secret as well.
+func violation(path string, v schema.Violation, secrets map[string]*jsontree.Node) validate.Violation {
+	out := validate.Violation{Path: path + v.Pointer, Rule: validate.RuleSchema, Keyword: v.Keyword, Detail: "not what the schema wants: " + v.Keyword}
+	switch v.Keyword {
+	case "":
+		out.Rule, out.Detail = validate.RuleRange, "has too many digits to be compared"
+	case "required":
+		out.Detail = "is required by the schema"
+	case "type":
+		out.Detail = "must be of type " + v.Want
+	case "additionalProperties", "false":
+		out.Detail = "is not known to the schema"
+	}
+	for end := range len(v.Pointer) {
+		if _, ok := secrets[v.Pointer[:end]]; ok && v.Pointer[end] == '/' {
+			out.Path = path + v.Pointer[:end]
+			break
+		}
+	}
+	return out
+}

@@ -1,0 +1,105 @@
+package validate
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-installation/installation/internal/schema"
+)
+
+// Limits of schemas.
+const (
+	MaxSchema         = schema.MaxBytes // bytes of a schema, 256 KiB
+	MaxSchemaRevision = MaxID           // bytes of the name of a revision
+)
+
+// SchemaSource says which JSON Schema holds for a configuration, and where its text is. The zero value is no schema.
+//
+// The schema is one of JSON Schema 2020-12, or of an earlier draft that it names by $schema. Formats are checked. References
+// must stay within the text: nothing is ever loaded for one. Beyond the standard these keywords count:
+//
+//	writeOnly, format: password, x-sensitive, x-secret, secret, airbyte_secret
+//	                    the value is a secret; any branch that says so is enough
+//	x-sensitive: false  there is no secret here or below, whatever its name, but for what is marked; in a branch (oneOf, anyOf,
+//	                    if and the like) only if every branch that describes the place says so
+//	x-key: "name"       the elements of this array are told apart by their member with this name
+//	x-exposes: [...]    the value says where the secrets at these places go, each a JSON Pointer, or a relative one ("1/token":
+//	                    beside this value); [] says that none do
+//	default             for a member that is missing from a document that changes, but not in a branch
+type SchemaSource struct {
+	// Revision names the text: another text must have another revision, or what is stored stays masked by the old one. At
+	// most [MaxSchemaRevision] bytes; "" is no schema.
+	Revision string
+	// Load returns the text. It is called when the text of the revision is not at hand. Its error is taken to mean that the
+	// schema cannot be reached for now, and its text is not shown to anyone.
+	Load func(ctx context.Context) ([]byte, error)
+}
+
+// SchemaText returns a source with the given text, named by its hash. Keep it rather than make it for every request.
+func SchemaText(text []byte) SchemaSource {
+	sum := sha256.Sum256(text)
+	kept := strings.Clone(string(text))
+	return SchemaSource{
+		Revision: "sha256." + base64.RawURLEncoding.EncodeToString(sum[:]),
+		Load:     func(context.Context) ([]byte, error) { return []byte(kept), nil },
+	}
+}
+
+// CheckSchema looks whether the text of a schema can be used, so that one who brings a schema learns of its faults before
+// the configurations do. The error is a [*SchemaError].
+func CheckSchema(text []byte) error {
+	_, err := schema.Compile(text)
+	if fault, ok := errors.AsType[*schema.Error](err); ok {
+		return &SchemaError{Fault: SchemaFault(fault.Fault), Pointer: fault.Pointer}
+	}
+	return err
+}
+
+// ErrSchema is matched by every [*SchemaError].
+var ErrSchema = errors.New("installation: the schema of the configuration cannot be used")
+
+// SchemaFault says why a schema cannot be used. The values are stable; those not listed here are rules of a document.
+type SchemaFault string
+
+// Faults of schemas.
+const (
+	SchemaUnreachable SchemaFault = "unreachable"                 // the resolver or Load failed: a later try may succeed
+	SchemaRevision    SchemaFault = "revision"                    // the name of the revision is too long, or not UTF-8
+	SchemaKeyword     SchemaFault = SchemaFault(schema.Keyword)   // a keyword has a value that it cannot have
+	SchemaReference   SchemaFault = SchemaFault(schema.Reference) // a reference leads nowhere, or out of the text
+	SchemaPattern     SchemaFault = SchemaFault(schema.Pattern)   // a pattern is not one of Go's regular expressions
+	SchemaTooComplex  SchemaFault = SchemaFault(schema.Complex)   // too many parts, or too much work for a document
+	SchemaTooLarge    SchemaFault = SchemaFault(RuleTooLarge)     // more than MaxSchema
+	SchemaSyntax      SchemaFault = SchemaFault(RuleSyntax)       // not JSON
+)
+
+// SchemaError is a schema that cannot be used. Reading goes on, with every value masked; configurations cannot be written. It
+// holds nothing of the schema but names of members, and nothing of what Load said.
+type SchemaError struct {
+	Revision string
+	Fault    SchemaFault
+	Pointer  string // JSON Pointer into the schema, as far as it is known
+	Ended    error  // context.Canceled or context.DeadlineExceeded, if that is why it is unreachable
+}
+
+// Error implements error.
+func (e *SchemaError) Error() string {
+	text := ErrSchema.Error() + ": " + string(e.Fault)
+	if e.Pointer != "" {
+		text += " at " + printable(e.Pointer)
+	}
+	if e.Revision != "" {
+		text += fmt.Sprintf(" (revision %s)", printable(e.Revision))
+	}
+	return text
+}
+
+// Is matches [ErrSchema].
+func (e *SchemaError) Is(target error) bool { return target == ErrSchema }
+
+// Unwrap returns Ended.
+func (e *SchemaError) Unwrap() error { return e.Ended }
