@@ -3,7 +3,7 @@ package installation
 import "time"
 
 // Configuration is the set of parameters an extension runs with. On writing, only Document is needed: the service keeps or mints
-// ID, mints a RevisionID whenever the document changes, and fills in who and when.
+// ID, mints a RevisionID whenever the document changes, and fills in who and when. The host and the platform may give these themselves.
 type Configuration struct {
 	ID         string
 	RevisionID string

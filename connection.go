@@ -9,7 +9,8 @@ import (
 // Connection is how the host reaches the customer: the provider's side with its credentials. A host that shares connections
 // between installations keeps them itself and stores here the ID and the public part.
 //
-// The secrets in it are masked on reading. Sent back masked they keep what is stored; the zero [crypto.Secret] removes it.
+// It is written as a whole. The secrets in it are masked on reading; sent back masked they keep what is stored, while the zero
+// [crypto.Secret] removes it. So to change one token, start from the connection that was read, not from an empty one.
 type Connection struct {
 	ID           string
 	Provider     string

@@ -32,8 +32,14 @@
 //
 // # Secrets
 //
-// What is sensitive in a configuration is decided by name (password, api_key, clientSecret, ...) and by value (a URL with a password, a
-// private key), and what is stored as a secret stays one. Credentials of a [Connection] always are. Reading masks them all as "***":
+// What is sensitive in a configuration is decided by name and by value, and what is stored as a secret stays one. A name is taken apart
+// into words at case and punctuation; it is sensitive if one of them is password, passwd, pwd, pass, passphrase, secret, token,
+// apikey, credential, privatekey, bearer, jwt, cookie, otp, pin, pat, signature, dsn, hmac, seed, pem, pfx, p12, keytab, assertion
+// or certificate, if two in a row are api, private, secret, access, auth, app, signing, encryption, account, service, master,
+// client, shared, license, consumer or ssh and key, connection and string, or session and id, or if it has at most two words and
+// ends in key; unless it ends in a word such as id, url, name, type, expires or version. By value, a URL with a password in it and
+// a private key in PEM are. Whatever else is secret, such as an authorization header, has to be put in with [SetSecret], or named
+// by a schema. Credentials of a [Connection] always are. Reading masks them all as "***":
 // [Service.Get] and its kin never open a secret. Writing a mask back keeps what is stored at that place, and is refused where nothing is,
 // so that "read, change one value, write all of it back" changes that value alone. [Service.Reveal] is the one way to plain secrets: it
 // takes a right of its own, a reason, and the name of each, and is recorded before a value leaves.

@@ -49,7 +49,8 @@ var (
 	ErrUnavailable = errors.New("installation: store unavailable")
 	// ErrUnknownOutcome says that a write was sent and its fate could not be learned: it may or may not have been applied.
 	ErrUnknownOutcome = errors.New("installation: outcome unknown: the write may have been applied")
-	// ErrNotReplicated says that a write was applied and is visible, but was not confirmed by as many replicas as asked.
+	// ErrNotReplicated says that a write was applied and is visible, but was not confirmed by as many replicas as asked. The result
+	// comes with it, invitation code included.
 	ErrNotReplicated = errors.New("installation: applied, not confirmed by replicas")
 	// ErrTrimmed says that events after the given cursor were already discarded.
 	ErrTrimmed = errors.New("installation: events discarded")

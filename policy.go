@@ -33,7 +33,8 @@ const (
 //	Platform            all        -              -       yes     -       yes     -          yes        yes     -
 //
 // An actor that is ReadOnly only sees. The zero Actor may do nothing. Upsert is every part but the configuration: a host that lets customers
-// call it decides itself which parts it passes on, such as whether a customer may name a billing plan.
+// call it decides itself which parts it passes on, such as whether a customer may name a billing plan, and whether an extension may be
+// installed without an invitation. A host that accepts for an account does so as its Customer.
 func DefaultPolicy(a Actor, do Action, inst *Installation) bool {
 	rights, known := defaultRights[a.Kind]
 	if !known || !owns(a, inst) {

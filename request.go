@@ -16,12 +16,16 @@ type Guard struct {
 	Revision int64
 	// Generation must be the stored one: an older one is refused with [ErrStale], a newer one with [ErrConflict]. 0 = any.
 	Generation int64
-	// InstalledBefore refuses with [ErrStale] what was installed at this time or later. Give the time of an event that was
-	// delivered late: it then cannot hurt an installation made since.
+	// InstalledBefore refuses with [ErrStale] what was installed, or only invited so far, at this time or later. Give the time of an
+	// event that was delivered late: it then cannot hurt an installation made since. Beware of times that were cut to seconds: they
+	// may lie before an install in the same second.
 	InstalledBefore time.Time
 
 	// IdempotencyKey makes the request safe to send again: the same actor with the same key and request gets the first answer,
-	// marked Replayed; with another request [ErrIdempotencyMismatch]. At most 256 bytes; kept for Options.IdempotencyTTL.
+	// marked Replayed; with another request [ErrIdempotencyMismatch]. Documents are compared byte for byte. The answer is the one given
+	// then, be it outdated: an invitation that was resent since comes with its dead code. Once the record is deleted, purged or
+	// installed anew its first answer cannot be opened; the present state is returned, and only what is done to which id is still
+	// compared. At most 256 bytes; kept for Options.IdempotencyTTL.
 	IdempotencyKey string
 }
 
@@ -61,7 +65,7 @@ type InviteRequest struct {
 	Parts
 	Message    string
 	ExternalID string
-	Recipient  string // who alone may accept; "" = whoever has the code
+	Recipient  string // who alone may accept, compared byte for byte; "" = whoever has the code
 	Validity   Period // "" = DefaultValidity
 }
 

@@ -23,7 +23,7 @@ import (
 //   - All methods may be called from many goroutines at once.
 //
 // Store does not grow: further abilities are interfaces of their own ([EventReader], [Counter], [HealthChecker]) that an
-// implementation may have, each with a stated fallback.
+// implementation may have, each with a stated fallback. A wrapper that embeds a Store hides them and has to hand them on itself.
 type Store interface {
 	// Get returns the record at key, a tombstone included. It returns an error that matches [ErrNotFound] if a healthy
 	// store holds nothing there.

@@ -11,6 +11,8 @@ import (
 // expired it installs again, as a new generation that starts empty: only id, name, extension and the time of creation stay. An
 // invited one it edits and leaves invited.
 //
+// To change one that is there and never to install, use [Service.Patch]: what ended since it was read would be installed again.
+//
 // A request that changes nothing writes nothing. Errors: [ErrInvalid], [ErrForbidden], [ErrNotFound] (the id is another actor's),
 // [ErrExists] (another live installation has the extension and account), [ErrConflict] and [ErrStale] from the guard,
 // [ErrIdempotencyMismatch], those of keys and of the store.

@@ -19,6 +19,7 @@ var withoutCase = map[string]string{
 	"Duties that hold for every method":         "introduces",
 	"An error caused by the context":            "no case can cancel at a given point within a call",
 	"Store does not grow:":                      "about the package",
+	"A wrapper that embeds a Store hides them":  "about other stores",
 	"An expired outcome may still be returned;": "a freedom",
 	"Tenant to list;":                           "part of tenant/all-of-them",
 	"Term must then be a global one;":           "a duty of the caller",
