@@ -218,7 +218,7 @@ func fuzzOutcomes(f *testing.F) (*Service, mutation, *Record, [][]byte) {
 	if _, err := s.applyParts(f.Context(), st, req.Parts, now); err != nil {
 		f.Fatal(err)
 	}
-	done, err := s.offer(st, now, &step{event: EventInvited, created: true})
+	done, err := s.offer(st, now, &step{events: []EventType{EventInvited}, created: true})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -227,7 +227,7 @@ func fuzzOutcomes(f *testing.F) (*Service, mutation, *Record, [][]byte) {
 		f.Fatal(err)
 	}
 	var data [][]byte
-	for _, d := range []*step{done, nil, {event: EventDeleted, remove: true}} {
+	for _, d := range []*step{done, nil, {events: []EventType{EventDeleted}, effect: effectTombstone}} {
 		o, err := s.newOutcome(m, st, d, c)
 		if err != nil {
 			f.Fatal(err)

@@ -16,7 +16,7 @@ import (
 // Errors: those of [Service.Upsert], and [ErrConflict] for one that is installed or already invited; see [Service.Resend].
 func (s *Service) Invite(ctx context.Context, req InviteRequest) (*Result, error) {
 	m := mutation{method: "invite", request: req, check: req.check, guard: req.Guard, id: cmp.Or(req.ID, newID()), minted: req.ID == ""}
-	m.actions, m.keyless = req.actions(ActionInvite), true
+	m.actions, m.reach = req.actions(ActionInvite), reachKeyless
 	m.apply = func(ctx context.Context, st *state, now time.Time) (*step, error) {
 		if status := st.status(now); st.exists() && status != StatusUninstalled && status != StatusExpired {
 			return nil, &ConflictError{Key: st.key, Revision: st.revision(), From: status, To: StatusInvited}
@@ -31,7 +31,7 @@ func (s *Service) Invite(ctx context.Context, req InviteRequest) (*Result, error
 		if err != nil {
 			return nil, err
 		}
-		return s.offer(st, now, &step{event: EventInvited, changed: changed, created: true})
+		return s.offer(st, now, &step{events: []EventType{EventInvited}, changed: changed, created: true})
 	}
 	return s.mutate(ctx, m)
 }
@@ -48,7 +48,7 @@ func (s *Service) Resend(ctx context.Context, req ResendRequest) (*Result, error
 			return nil, &ConflictError{Key: st.key, Revision: st.revision(), From: status, To: StatusInvited}
 		}
 		st.inst.Invitation.Validity = cmp.Or(req.Validity, st.inst.Invitation.Validity)
-		return s.offer(st, now, &step{event: EventResent})
+		return s.offer(st, now, &step{events: []EventType{EventResent}})
 	}
 	return s.mutate(ctx, m)
 }
@@ -74,7 +74,7 @@ func (s *Service) offer(st *state, now time.Time, done *step) (*step, error) {
 // [ErrInvitation] and nothing more. With a good code: [ErrForbidden] if the policy does not let the actor accept for this account,
 // [ErrExists] if the account has a live installation of the extension already, [ErrInvalid], those of keys and of the store.
 func (s *Service) Accept(ctx context.Context, req AcceptRequest) (*Result, error) {
-	m := mutation{method: "accept", request: req, check: req.check, guard: req.Guard, id: req.ID, outsider: true}
+	m := mutation{method: "accept", request: req, check: req.check, guard: req.Guard, id: req.ID, reach: reachOutsider}
 	m.apply = func(_ context.Context, st *state, now time.Time) (*step, error) {
 		switch {
 		case !st.exists(), errors.Is(st.closed, ErrShredded):
@@ -106,7 +106,7 @@ func (s *Service) Accept(ctx context.Context, req AcceptRequest) (*Result, error
 			return nil, err
 		}
 		st.inst.Audit.Installed = s.audit(st, now)
-		return &step{event: EventInstalled, changed: changed}, nil
+		return &step{events: []EventType{EventInstalled}, changed: changed}, nil
 	}
 	res, err := s.mutate(ctx, m)
 	if err == nil && !res.Changed {

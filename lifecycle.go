@@ -16,10 +16,10 @@ import (
 // [ErrForbidden], [ErrConflict] for an expired invitation, those of guards and of the store.
 func (s *Service) Uninstall(ctx context.Context, req UninstallRequest) (*Result, error) {
 	req.Present = true
-	m := mutation{method: "uninstall", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionUninstall}, keyless: true}
+	m := mutation{method: "uninstall", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionUninstall}, reach: reachKeyless}
 	m.check = func(l *validate.List) { l.Text("reason", req.Reason, validate.MaxMessage) }
 	m.apply = func(ctx context.Context, st *state, now time.Time) (*step, error) {
-		done := &step{event: EventUninstalled, reason: req.Reason, plain: st.closed != nil}
+		done := &step{events: []EventType{EventUninstalled}, reason: req.Reason, effect: st.sealable()}
 		switch st.status(now) {
 		case StatusExpired:
 			return nil, &ConflictError{Key: st.key, Revision: st.revision(), From: StatusExpired, To: StatusUninstalled}
@@ -27,7 +27,7 @@ func (s *Service) Uninstall(ctx context.Context, req UninstallRequest) (*Result,
 			if !req.Final || st.life.purged {
 				return nil, nil
 			}
-			done.event = EventPurged
+			done.events = []EventType{EventPurged}
 			return done, s.purge(ctx, st, done)
 		}
 		st.life.status, st.life.uninstalled = StatusUninstalled, s.audit(st, now)
@@ -35,7 +35,7 @@ func (s *Service) Uninstall(ctx context.Context, req UninstallRequest) (*Result,
 		if !req.Final {
 			return done, nil
 		}
-		done.also = EventPurged
+		done.events = append(done.events, EventPurged)
 		return done, s.purge(ctx, st, done)
 	}
 	return s.mutate(ctx, m)
@@ -59,7 +59,7 @@ func (s *Service) purge(ctx context.Context, st *state, done *step) error {
 		return ctx.Err()
 	}
 	st.inst, st.form, st.closed = nil, &form{}, ErrShredded // only what is plain is left
-	done.plain = true
+	done.effect = effectPlain
 	return nil
 }
 
@@ -69,7 +69,7 @@ func (s *Service) purge(ctx context.Context, st *state, done *step) error {
 // Errors: [ErrNotFound], [ErrForbidden], [ErrConflict] for one that is installed or uninstalled, those of guards and of the store.
 func (s *Service) Expire(ctx context.Context, req ExpireRequest) (*Result, error) {
 	req.Present = true
-	m := mutation{method: "expire", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionUninstall}, keyless: true}
+	m := mutation{method: "expire", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionUninstall}, reach: reachKeyless}
 	m.apply = func(_ context.Context, st *state, now time.Time) (*step, error) {
 		switch st.life.status {
 		case StatusInvited:
@@ -86,7 +86,7 @@ func (s *Service) Expire(ctx context.Context, req ExpireRequest) (*Result, error
 // expire writes down that an invitation ran out.
 func (s *Service) expire(st *state, now time.Time) *step {
 	st.life.status, st.life.expired = StatusExpired, s.audit(st, now)
-	return &step{event: EventExpired, plain: st.closed != nil}
+	return &step{events: []EventType{EventExpired}, effect: st.sealable()}
 }
 
 // Delete removes an installation, in whatever state, with its secrets. A tombstone keeps revision and generation for
@@ -95,9 +95,9 @@ func (s *Service) expire(st *state, now time.Time) *step {
 // Errors: [ErrNotFound] if there is none, or none any more; [ErrForbidden], those of guards and of the store.
 func (s *Service) Delete(ctx context.Context, req DeleteRequest) (*Result, error) {
 	req.Present = true
-	m := mutation{method: "delete", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionDelete}, blind: true}
+	m := mutation{method: "delete", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionDelete}, reach: reachBlind}
 	m.apply = func(context.Context, *state, time.Time) (*step, error) {
-		return &step{event: EventDeleted, remove: true}, nil
+		return &step{events: []EventType{EventDeleted}, effect: effectTombstone}, nil
 	}
 	return s.mutate(ctx, m)
 }

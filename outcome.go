@@ -50,7 +50,7 @@ func (s *Service) newOutcome(m mutation, st *state, done *step, c Change) (*Outc
 		a.Manifest = st.form.manifest
 	}
 	if done != nil {
-		a.Removed, a.Created, a.Changed = done.remove, done.created, true
+		a.Removed, a.Created, a.Changed = done.effect == effectTombstone, done.created, true
 	}
 	if k := st.dataKey; k != nil {
 		print, err := k.Fingerprint(canonical(m.method, m.request))

@@ -52,7 +52,7 @@ func (s *Service) Rekey(ctx context.Context, req RekeyRequest) (*Result, error) 
 				return nil, err
 			}
 		}
-		return &step{event: EventRekeyed, reason: req.Reason}, nil
+		return &step{events: []EventType{EventRekeyed}, reason: req.Reason}, nil
 	}
 	return s.mutate(ctx, m)
 }

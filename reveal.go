@@ -34,7 +34,7 @@ func (s *Service) Reveal(ctx context.Context, req RevealRequest) ([]Revealed, er
 			}
 		}
 		slices.Sort(names)
-		return &step{event: EventRevealed, changed: names, reason: req.Reason, only: true}, nil
+		return &step{events: []EventType{EventRevealed}, changed: names, reason: req.Reason, effect: effectNone}, nil
 	}
 	if _, err := s.mutate(ctx, m); err != nil {
 		return nil, err

@@ -64,7 +64,7 @@ func (s *Service) Sweep(ctx context.Context, req SweepRequest) (SweepReport, err
 func (s *Service) sweepOne(ctx context.Context, r *Record) (event EventType, plain bool, err error) {
 	m := mutation{
 		method: "sweep", id: r.Key.ID, guard: Guard{Present: true, Revision: r.Revision},
-		actions: []Action{ActionMaintain}, keyless: true,
+		actions: []Action{ActionMaintain}, reach: reachKeyless,
 	}
 	m.apply = func(ctx context.Context, st *state, now time.Time) (*step, error) {
 		var done *step
@@ -75,12 +75,12 @@ func (s *Service) sweepOne(ctx context.Context, r *Record) (event EventType, pla
 		case st.life.status == StatusInvited:
 			done = s.expire(st, now)
 		case st.life.status == StatusUninstalled && !st.life.purged:
-			done = &step{event: EventPurged, plain: st.closed != nil}
+			done = &step{events: []EventType{EventPurged}, effect: st.sealable()}
 			err = s.purge(ctx, st, done)
 		default:
 			return nil, errNothingDue
 		}
-		event, plain = done.event, done.plain
+		event, plain = done.events[0], done.effect == effectPlain
 		return done, err
 	}
 	_, err = s.In(r.Key.Tenant).mutate(ctx, m)

@@ -18,14 +18,14 @@ import (
 // [ErrIdempotencyMismatch], those of keys and of the store.
 func (s *Service) Upsert(ctx context.Context, req UpsertRequest) (*Result, error) {
 	m := mutation{method: "upsert", request: req, check: req.check, guard: req.Guard, id: cmp.Or(req.ID, newID()), minted: req.ID == ""}
-	m.actions, m.keyless = req.actions(ActionUpsert), true
+	m.actions, m.reach = req.actions(ActionUpsert), reachKeyless
 	m.apply = func(ctx context.Context, st *state, now time.Time) (*step, error) {
-		done := step{event: EventUpdated}
+		done, event := &step{}, EventUpdated
 		switch status := st.status(now); {
 		case !st.exists():
-			done.event, done.created = EventCreated, true
+			event, done.created = EventCreated, true
 		case status == StatusUninstalled, status == StatusExpired:
-			done.event, done.created = EventInstalled, true
+			event, done.created = EventInstalled, true
 		}
 		if done.created {
 			if err := s.begin(ctx, st, StatusInstalled); err != nil {
@@ -43,7 +43,8 @@ func (s *Service) Upsert(ctx context.Context, req UpsertRequest) (*Result, error
 		} else if len(done.changed) == 0 {
 			return nil, nil
 		}
-		return &done, nil
+		done.events = []EventType{event}
+		return done, nil
 	}
 	return s.mutate(ctx, m)
 }
@@ -73,7 +74,7 @@ func (s *Service) Patch(ctx context.Context, req PatchRequest) (*Result, error) 
 		if changed = unite(changed, more); len(changed) == 0 {
 			return nil, nil
 		}
-		return &step{event: EventUpdated, changed: changed}, nil
+		return &step{events: []EventType{EventUpdated}, changed: changed}, nil
 	}
 	return s.mutate(ctx, m)
 }

@@ -24,28 +24,48 @@ type mutation struct {
 	check func(l *validate.List)
 	// actions that the policy must allow on what is stored and on the result.
 	actions []Action
-	// keyless says that the host and the platform may do this to a record whose manifest stays closed, blind even to one whose
-	// body cannot be read.
-	keyless, blind bool
-	// outsider says that the actor need not see the row: apply answers for who may do it, and for the guard, which would tell an
-	// outsider what is there.
-	outsider bool
+	reach   reach
 
 	// apply changes the state. A nil step means that it is so already.
 	apply func(ctx context.Context, st *state, now time.Time) (*step, error)
 }
 
+// reach says on whom and on what a mutation may be tried.
+type reach byte
+
+const (
+	reachOpened   reach = iota // on a record that opens, by an actor who sees it
+	reachKeyless               // by the host and the platform also on one whose manifest stays closed
+	reachBlind                 // by the host and the platform even on one whose body cannot be read
+	reachOutsider              // by an actor who need not see it: apply answers for who may, and for the guard, which would tell what is there
+)
+
 // step is what a mutation did to the state.
 type step struct {
-	event   EventType
-	changed []string // names of parts and pointers, for the event
-	reason  string   // for the event
-	created bool
-	remove  bool // leave a tombstone
-	plain   bool // only life changed: the sealed parts stay
-	only    bool // the event alone is recorded
-	also    EventType
+	effect  effect
+	events  []EventType
+	changed []string // names of parts and pointers, for the first event
+	reason  string   // for the events
+	created bool     // a generation began
 	code    crypto.Secret
+}
+
+// effect says what a step leaves in the store.
+type effect byte
+
+const (
+	effectSealed    effect = iota // the record, sealed anew
+	effectPlain                   // the record with its plain lifecycle alone changed: the sealed parts stay
+	effectNone                    // the record as it was, beside an event
+	effectTombstone               // nothing but that
+)
+
+// sealable is the effect of an end of life: sealed where there is the key for that.
+func (st *state) sealable() effect {
+	if st.closed != nil {
+		return effectPlain
+	}
+	return effectSealed
 }
 
 // requested is the id that the request names, "" if it left that to the service.
@@ -129,7 +149,7 @@ func (s *Service) try(ctx context.Context, m mutation, op [16]byte, read bool) (
 	if err := s.authorize(st, m, now); err != nil {
 		return nil, err
 	}
-	if !m.outsider {
+	if m.reach != reachOutsider {
 		if err := m.guard.holds(st); err != nil {
 			return nil, err
 		}
@@ -168,15 +188,14 @@ func (s *Service) try(ctx context.Context, m mutation, op [16]byte, read bool) (
 	}
 }
 
-// fill completes a change from what a mutation did.
+// fill completes a change with the record and the events of a step.
 func (s *Service) fill(ctx context.Context, c *Change, st *state, m mutation, done *step, now time.Time) (err error) {
-	switch {
-	case done.remove:
+	switch done.effect {
+	case effectTombstone:
 		c.Record = &Record{Key: st.key, Revision: st.revision() + 1, Generation: st.generation(), Deleted: true, Deadline: moment(now.Add(s.opts.TombstoneTTL))}
-	case done.only:
-	case done.plain:
+	case effectPlain:
 		c.Record = st.buildPlain()
-	default:
+	case effectSealed:
 		if err := s.refresh(ctx, st); err != nil {
 			return err
 		}
@@ -184,28 +203,34 @@ func (s *Service) fill(ctx context.Context, c *Change, st *state, m mutation, do
 		if c.Record, err = s.build(st); err != nil {
 			return err
 		}
-		if !m.outsider && s.allow(st.inst, m.actions...) != nil {
+		if m.reach != reachOutsider && s.allow(st.inst, m.actions...) != nil {
 			return ErrForbidden // what would become of it is not the actor's to have
 		}
 	}
+	c.Events = s.events(c, st, done, now)
+	return nil
+}
+
+// events are what the change log says of a step.
+func (s *Service) events(c *Change, st *state, done *step, now time.Time) []Event {
 	about := st.inst
 	if about == nil {
 		about = st.partial(now)
 	}
-	revision, generation := st.revision(), st.generation()
+	e := Event{
+		Key: st.key, Revision: st.revision(), Generation: st.generation(), Time: now, Extension: about.Extension.ID, Account: about.Account.ID,
+		Actor: s.actor, Reason: done.reason, Changed: done.changed[:min(len(done.changed), maxChanged)],
+	}
 	if c.Record != nil {
-		revision, generation = c.Record.Revision, c.Record.Generation
+		e.Revision, e.Generation = c.Record.Revision, c.Record.Generation
 	}
-	c.Events = append(c.Events, Event{
-		Type: done.event, Key: st.key, Revision: revision, Generation: generation, Time: now,
-		Extension: about.Extension.ID, Account: about.Account.ID, Actor: s.actor, Reason: done.reason, Changed: done.changed[:min(len(done.changed), maxChanged)],
-	})
-	if done.also != "" {
-		e := c.Events[0]
-		e.Type, e.Changed = done.also, nil
-		c.Events = append(c.Events, e)
+	events := make([]Event, len(done.events))
+	for i, t := range done.events {
+		e.Type = t
+		events[i] = e
+		e.Changed = nil
 	}
-	return nil
+	return events
 }
 
 // touch records in the audit that something changed.
@@ -233,13 +258,13 @@ func (s *Service) authorize(st *state, m mutation, now time.Time) error {
 	switch {
 	case s.actor.Kind == "":
 		return ErrForbidden
-	case m.outsider || !st.exists():
+	case m.reach == reachOutsider || !st.exists():
 		return nil
 	case st.closed == nil:
 		return s.allow(st.inst, m.actions...)
 	case !s.can(ActionSee, st.partial(now)):
 		return ErrNotFound
-	case (m.blind || m.keyless && st.form != nil) && (s.actor.Kind == Host || s.actor.Kind == Platform):
+	case (m.reach == reachBlind || m.reach == reachKeyless && st.form != nil) && (s.actor.Kind == Host || s.actor.Kind == Platform):
 		return s.allow(st.partial(now), m.actions...)
 	default:
 		return st.closed
@@ -278,7 +303,7 @@ func (s *Service) result(ctx context.Context, st *state, c Change, done *step, n
 		return res
 	}
 	res.Changed, res.Created = c.Record != nil, done.created
-	if done.remove {
+	if done.effect == effectTombstone {
 		res.Installation = removed(st.key, c.Record.Revision, c.Record.Generation)
 	} else if c.Record != nil {
 		res.Installation.Revision = c.Record.Revision
