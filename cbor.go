@@ -5,17 +5,25 @@ import "github.com/fxamacker/cbor/v2"
 // Stored forms are CBOR (RFC 8949): byte strings without base64, and a decoder with hard limits.
 var (
 	encoding = must(cbor.EncOptions{Sort: cbor.SortBytewiseLexical, NilContainers: cbor.NilContainerAsNull}.EncMode())
-	decoding = must(cbor.DecOptions{
-		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
-		IndefLength:       cbor.IndefLengthForbidden,
-		TagsMd:            cbor.TagsForbidden,
-		UTF8:              cbor.UTF8RejectInvalid,
-		MaxNestedLevels:   16,
-		MaxArrayElements:  65536,
-		MaxMapPairs:       65536,
-		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
-	}.DecMode())
+	decoding = must(limits.DecMode())
+	// decodingAnyText is for what a store may be given with any bytes in its strings.
+	decodingAnyText = func() cbor.DecMode {
+		lenient := limits
+		lenient.UTF8 = cbor.UTF8DecodeInvalid
+		return must(lenient.DecMode())
+	}()
 )
+
+var limits = cbor.DecOptions{
+	DupMapKey:         cbor.DupMapKeyEnforcedAPF,
+	IndefLength:       cbor.IndefLengthForbidden,
+	TagsMd:            cbor.TagsForbidden,
+	UTF8:              cbor.UTF8RejectInvalid,
+	MaxNestedLevels:   16,
+	MaxArrayElements:  65536,
+	MaxMapPairs:       65536,
+	ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
+}
 
 // must is for options that are constants of this file.
 func must[T any](v T, err error) T {

@@ -80,8 +80,8 @@ func (e *Event) UnmarshalBinary(b []byte) error {
 		return &crypto.VersionError{What: "event", Version: b[0]}
 	}
 	var w eventV1
-	if err := decode(b[1:], &w); err != nil {
-		return err
+	if decodingAnyText.Unmarshal(b[1:], &w) != nil {
+		return ErrSealed
 	}
 	*e = Event{
 		Type: w.Type, Key: Key{w.Tenant, w.Record}, Revision: w.Revision, Generation: w.Generation, Time: w.Time.time(),

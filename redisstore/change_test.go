@@ -1,0 +1,83 @@
+package redisstore_test
+
+import (
+	"crypto/rand"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/go-installation/installation"
+)
+
+// Changes as the service makes them, for tests that care how a commit ends rather than what is in it.
+
+// create returns the change that makes a record with an index term, a claim and an event. The event is named.
+func create(key installation.Key, event string) installation.Change {
+	c := installation.Change{
+		Now: time.Now(),
+		Key: key,
+		Record: &installation.Record{
+			Key: key, Revision: 1, Generation: 1, Created: time.Now(), Index: []string{"@all", "all"}, Claims: []string{"live=" + key.ID},
+			Body: installation.BodyFromBytes([]byte(event)),
+		},
+		Events: []installation.Event{{Type: installation.EventCreated, Key: key, Revision: 1, Generation: 1, Time: time.Now(), Reason: event}},
+	}
+	_, _ = rand.Read(c.Op[:]) // never fails
+	return c
+}
+
+// update returns the change that writes a stored record anew. The event is named.
+func update(stored *installation.Record, event string) installation.Change {
+	c := create(stored.Key, event)
+	next := *stored
+	next.Revision++
+	c.If, c.Record = stored.Revision, &next
+	c.Events[0].Type, c.Events[0].Revision = installation.EventUpdated, next.Revision
+	return c
+}
+
+// must applies changes and returns the record that the last of them wrote.
+func must(tb testing.TB, s installation.Store, changes ...installation.Change) *installation.Record {
+	tb.Helper()
+	var written *installation.Record
+	for _, c := range changes {
+		if _, err := s.Commit(tb.Context(), c); err != nil {
+			tb.Fatal(err)
+		}
+		written = c.Record
+	}
+	return written
+}
+
+func get(tb testing.TB, s installation.Store, key installation.Key) *installation.Record {
+	tb.Helper()
+	r, err := s.Get(tb.Context(), key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return r
+}
+
+// countEvents returns how often each event is in the log, by name.
+func countEvents(tb testing.TB, r installation.EventReader) map[string]int {
+	tb.Helper()
+	seen := make(map[string]int)
+	q := installation.EventQuery{AllTenants: true, Limit: installation.MaxPage}
+	for {
+		page, err := r.Events(tb.Context(), q)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if len(page.Events) == 0 {
+			return seen
+		}
+		for _, e := range page.Events {
+			seen[e.Reason]++
+		}
+		q.After = page.Next
+	}
+}
+
+func id(format string, args ...any) installation.Key {
+	return installation.Key{Tenant: "tenant", ID: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,90 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// client is the caller's client with what differs between one server and a cluster.
+type client struct {
+	redis.UniversalClient
+	reloaded *atomic.Int64 // when the map of the cluster was last asked for, nanoseconds
+}
+
+// What a client of a cluster can do beside the rest, be it a [redis.ClusterClient] or something made around one.
+type (
+	locator interface {
+		MasterForKey(context.Context, string) (*redis.Client, error)
+	}
+	ranger interface {
+		ForEachMaster(context.Context, func(context.Context, *redis.Client) error) error
+	}
+	reloader interface{ ReloadState(context.Context) }
+)
+
+// newClient refuses clients on which the promises of this package would not hold.
+func newClient(c redis.UniversalClient) (client, error) {
+	switch c := c.(type) {
+	case nil:
+		return client{}, errors.New("no client")
+	case *redis.Ring:
+		return client{}, errors.New("a redis.Ring spreads keys over servers that know nothing of each other and moves them without their" +
+			" data when one fails; use a server, Sentinel or a cluster")
+	case *redis.ClusterClient:
+		if c.Options().ReadOnly {
+			return client{}, errors.New("the cluster client reads from replicas, which lag behind: unset ReadOnly, RouteByLatency and RouteRandomly")
+		}
+	}
+	return client{c, new(atomic.Int64)}, nil
+}
+
+func (c client) isCluster() bool {
+	_, ok := c.UniversalClient.(locator)
+	return ok
+}
+
+// primary returns a client of the one server that answers for a key.
+func (c client) primary(ctx context.Context, key string) (redis.UniversalClient, error) {
+	if l, ok := c.UniversalClient.(locator); ok {
+		return l.MasterForKey(ctx, key)
+	}
+	return c.UniversalClient, nil
+}
+
+// eachPrimary calls f for every server that answers for keys, for several at once.
+func (c client) eachPrimary(ctx context.Context, f func(context.Context, redis.UniversalClient) error) error {
+	if r, ok := c.UniversalClient.(ranger); ok {
+		return r.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return f(ctx, node) })
+	}
+	return f(ctx, c.UniversalClient)
+}
+
+// reloadEvery is how often the map of a cluster is asked for at most.
+const reloadEvery = 100 * time.Millisecond
+
+// reload makes a client of a cluster ask which server answers for what. By itself it does so once a minute, or when a
+// server redirects it; one that is dead does not, and its keys would be out of reach for that minute.
+func (c client) reload(ctx context.Context) {
+	r, ok := c.UniversalClient.(reloader)
+	if !ok {
+		return
+	}
+	last, now := c.reloaded.Load(), time.Now().UnixNano()
+	if now-last >= int64(reloadEvery) && c.reloaded.CompareAndSwap(last, now) {
+		r.ReloadState(ctx)
+	}
+}
+
+// wait is what RequireReplicas asks for.
+type wait struct {
+	replicas int
+	timeout  time.Duration
+}
+
+func (w wait) command(ctx context.Context) *redis.Cmd {
+	return redis.NewCmd(ctx, "wait", w.replicas, w.timeout.Milliseconds())
+}

@@ -1,0 +1,186 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/go-installation/installation"
+)
+
+// Commit implements [installation.Store]. It is one script, run on the primary of the tenant's bucket.
+//
+// A try whose answer is lost is repeated: the record knows by the change's token whether it was applied. If that cannot be
+// learned before the time is up, or if the answer to the repeated try is a refusal, the error matches
+// [installation.ErrUnknownOutcome]. With [Options.RequireReplicas] a nil error says that so many replicas have the change,
+// and [installation.ErrNotReplicated] that it was applied all the same.
+func (s *Store) Commit(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+	if err := ctx.Err(); err != nil {
+		return installation.Receipt{}, err
+	}
+	receipt, err := s.apply(ctx, c)
+	if err != nil {
+		err = fmt.Errorf("commit %q: %w", c.Key.ID, err)
+	}
+	return receipt, err
+}
+
+func (s *Store) apply(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+	var none installation.Receipt
+	b := s.keys.of(c.Key.Tenant)
+	keys, args, err := s.changeOf(b, c)
+	if err != nil {
+		return none, err
+	}
+
+	var reply []string
+	var replicas int64
+	uncertain, err := s.retry(ctx, func() (err error) {
+		if s.opts.RequireReplicas == 0 {
+			reply, err = s.commit.run(ctx, s.client, keys, args)
+		} else {
+			reply, replicas, err = s.commit.runConfirmed(ctx, s.client, keys, args, wait{s.opts.RequireReplicas, s.opts.ReplicaTimeout})
+		}
+		return err
+	})
+	switch {
+	case err != nil && uncertain:
+		return none, fail(ctx, installation.ErrUnknownOutcome, err)
+	case err != nil:
+		return none, fail(ctx, installation.ErrUnavailable, err)
+	}
+	receipt, err := readReply(b, c, reply)
+	switch {
+	case err != nil && uncertain: // an earlier try may have been applied, and its token pushed out since
+		return none, &failure{sentinel: installation.ErrUnknownOutcome, text: "an answer was lost, and the next one was a refusal"}
+	case err != nil:
+		return none, err
+	case replicas < int64(s.opts.RequireReplicas):
+		return receipt, &failure{
+			sentinel: installation.ErrNotReplicated,
+			text:     fmt.Sprintf("%d of %d replicas have it", replicas, s.opts.RequireReplicas),
+		}
+	}
+	return receipt, nil
+}
+
+// changeOf returns the keys and arguments of the script for c; their meaning is in its header.
+func (s *Store) changeOf(b bucket, c installation.Change) (keys, args []string, err error) {
+	keys = []string{b.meta(), b.record(c.Key), b.index(), b.events(), b.tails()}
+	args = make([]string, 19, 19+len(c.Events))
+	revision := c.If
+	if c.Record != nil {
+		revision++
+	}
+	args[0] = s.meta
+	args[1] = mark(c.Op, revision)
+	args[2] = strconv.Itoa(installation.RememberedOps * markBytes)
+	args[3] = strconv.FormatInt(c.If, 10)
+	args[4] = inDigits(c.Now)
+	if s.opts.RequireReplicas > 0 {
+		args[5] = "1"
+	}
+	args[6] = "none"
+	if r := c.Record; r != nil {
+		args[6] = "tombstone"
+		args[7] = strconv.FormatInt(revision, 10)
+		args[8] = strconv.FormatInt(r.Generation, 10)
+		args[9] = microseconds(r.Deadline)
+		if r.Deleted {
+			if !r.Deadline.IsZero() {
+				args[14] = milliseconds(c.Now, r.Deadline)
+			}
+		} else {
+			args[6] = "record"
+			args[10] = microseconds(r.Created)
+			if args[11], err = membersOf(c.Key, r); err != nil {
+				return nil, nil, err
+			}
+			args[12] = string(r.Body.Bytes())
+		}
+	}
+	args[13] = c.Key.ID
+	if c.Idempotency != nil {
+		keys = append(keys, b.outcome(c.Key.Tenant, c.Idempotency.Digest))
+		args[15] = outcomeValue(c.Idempotency)
+		args[16] = milliseconds(c.Now, c.Idempotency.Until)
+	}
+	args[17] = c.Key.Tenant
+	args[18] = strconv.Itoa(s.opts.MaxEvents)
+	for _, e := range c.Events {
+		b, err := e.MarshalBinary()
+		if err != nil {
+			return nil, nil, err
+		}
+		args = append(args, string(b))
+	}
+	return keys, args, nil
+}
+
+// membersOf returns what the index is to say of a record, packed.
+func membersOf(k installation.Key, r *installation.Record) (string, error) {
+	if err := checkNUL(k.Tenant, k.ID); err != nil {
+		return "", err
+	}
+	if err := checkNUL(r.Index...); err != nil {
+		return "", err
+	}
+	if err := checkNUL(r.Claims...); err != nil {
+		return "", err
+	}
+	list := members(r)
+	for _, m := range list {
+		if len(m) > maxMember {
+			return "", fmt.Errorf("%w: a term or claim is too long", installation.ErrInvalid)
+		}
+	}
+	return pack(list), nil
+}
+
+// milliseconds returns how long it is from now to t, for a server to count down: at least 1, since what is stored must be
+// there for the next try of the same change.
+func milliseconds(now, t time.Time) string {
+	return strconv.FormatInt(max(1, int64((t.Sub(now)+time.Millisecond-1)/time.Millisecond)), 10)
+}
+
+// readReply makes a receipt or an error of what the script answered.
+func readReply(b bucket, c installation.Change, reply []string) (installation.Receipt, error) {
+	var receipt installation.Receipt
+	if len(reply) == 0 {
+		return receipt, errReply
+	}
+	detail := reply[len(reply)-1]
+	switch reply[0] {
+	case "applied":
+		receipt.Revision = c.If
+		if c.Record != nil {
+			receipt.Revision++
+		}
+		return receipt, nil
+	case "replayed":
+		if len(detail) != markBytes-len(c.Op) {
+			return receipt, errReply
+		}
+		receipt.Revision = int64(binary.BigEndian.Uint64([]byte(detail)))
+		receipt.Replayed = true
+		return receipt, nil
+	case "outcome":
+		var err error
+		receipt.Outcome, err = decodeOutcome(c.Idempotency.Digest, detail)
+		return receipt, err
+	case "conflict":
+		revision, err := strconv.ParseInt(detail, 10, 64)
+		if err != nil {
+			return receipt, errReply
+		}
+		return receipt, &installation.ConflictError{Key: c.Key, Revision: revision}
+	case "exists":
+		return receipt, &installation.ExistsError{Key: c.Key, Holder: detail}
+	case "foreign":
+		return receipt, errForeign(b)
+	default:
+		return receipt, errReply
+	}
+}

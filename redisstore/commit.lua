@@ -1,0 +1,165 @@
+-- Applies one change to a bucket, all of it or nothing. All keys are in one slot.
+--
+-- KEYS
+--   1  meta      string
+--   2  record    hash: r revision, g generation, o ops, c created, t deadline, x members, b body; a tombstone has no c, x, b
+--   3  index     sorted set of members, all scores 0
+--   4  events    stream: t tenant, p id of the event of that tenant before this one, e event
+--   5  tails     hash: tenant -> id of its last event
+--   6  outcome   string: until, data; not given if the change has no idempotency key
+--
+-- ARGV, all strings; a time is 20 digits, which sort like the times they stand for
+--    1  what meta must hold
+--    2  mark: op token (16 bytes) and the revision that this change leads to (8 bytes)
+--    3  how many bytes of marks a record keeps
+--    4  revision that must be stored, "0" for nothing
+--    5  now
+--    6  "1" if the caller waits for replicas: then an answer from what is stored is written once more, for it to wait on
+--    7  "record", "tombstone" or "none"
+--    8  revision        of the record or tombstone
+--    9  generation      of the record or tombstone
+--   10  deadline        of the record or tombstone, "" for none
+--   11  created         of the record
+--   12  members         of the record, each behind its length in two bytes
+--   13  body            of the record
+--   14  id              of the record
+--   15  milliseconds until the tombstone may be forgotten, "" for never
+--   16  outcome: until (20 digits), data
+--   17  milliseconds until the outcome may be forgotten
+--   18  tenant
+--   19  how many events to keep, about
+--   20  and on: events
+--
+-- Replies
+--   {"applied"}               done
+--   {"replayed", revision}    this change was applied before; the revision in 8 bytes
+--   {"outcome", value}        the idempotency key was used before
+--   {"conflict", revision}    another revision is stored
+--   {"exists", id}            this record holds one of the claims
+--   {"foreign"}               meta is missing or different: nothing here can be believed
+--
+-- Everything is read and checked before the first write, since what a script wrote stays written when it fails. Outside
+-- the keys given nothing is touched. Revisions and times are compared as text, since numbers of a script are not exact.
+
+local meta, record, index, events, tails, outcome = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local mark, remembered, expected, now, confirm, kind = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local id, tenant, keep, first_event = ARGV[14], ARGV[18], ARGV[19], 20
+
+local function unpack_members(packed)
+  local list, at = {}, 1
+  while at < #packed do
+    local length = string.byte(packed, at) * 256 + string.byte(packed, at + 1)
+    list[#list + 1] = string.sub(packed, at + 2, at + 1 + length)
+    at = at + 2 + length
+  end
+  return list
+end
+
+if redis.call('GET', meta) ~= ARGV[1] then
+  return {'foreign'}
+end
+
+local stored = redis.call('HMGET', record, 'r', 'o', 'c', 'x')
+local revision, marks, live, old = stored[1] or '0', stored[2] or '', stored[3], stored[4] or ''
+
+-- 1. This very change was applied before.
+local op = string.sub(mark, 1, 16)
+for at = 1, #marks, #mark do
+  if string.sub(marks, at, at + 15) == op then
+    if confirm == '1' then
+      redis.call('HSET', record, 'o', marks)
+    end
+    return {'replayed', string.sub(marks, at + 16, at + #mark - 1)}
+  end
+end
+
+-- 2. The idempotency key was used before.
+if outcome then
+  local used = redis.call('GET', outcome)
+  if used and string.sub(used, 1, 20) > now then
+    if confirm == '1' then
+      redis.call('SET', outcome, used, 'KEEPTTL')
+    end
+    return {'outcome', used}
+  end
+end
+
+-- 3. Another revision is stored.
+if revision ~= expected or (kind == 'none' and revision == '0') then
+  return {'conflict', revision}
+end
+
+-- 4. Another record holds a claim: there is a member that differs in the id alone. What this record holds, no other does.
+local new = ''
+if kind == 'record' then
+  new = ARGV[12]
+end
+local wanted = {}
+if new ~= old then
+  wanted = unpack_members(new)
+end
+for _, member in ipairs(wanted) do
+  if string.sub(member, 1, 1) == 'c' then
+    local claim = string.sub(member, 1, #member - #id)
+    local to = string.sub(claim, 1, -2) .. '\1'
+    for _, holder in ipairs(redis.call('ZRANGE', index, '[' .. claim, '(' .. to, 'BYLEX', 'LIMIT', '0', '2')) do
+      if holder ~= member then
+        return {'exists', string.sub(holder, #claim + 1)}
+      end
+    end
+  end
+end
+
+local last = false
+if ARGV[first_event] then
+  last = redis.call('HGET', tails, tenant)
+end
+
+-- Every check has passed.
+
+marks = string.sub(marks .. mark, -remembered)
+if kind == 'none' then
+  redis.call('HSET', record, 'o', marks)
+else
+  if revision ~= '0' and not (live and kind == 'record') then
+    redis.call('DEL', record) -- fields of a record are not for a tombstone, nor its end for a record
+  end
+  if kind == 'record' then
+    redis.call('HSET', record, 'r', ARGV[8], 'g', ARGV[9], 'o', marks, 't', ARGV[10], 'c', ARGV[11], 'x', new, 'b', ARGV[13])
+  else
+    redis.call('HSET', record, 'r', ARGV[8], 'g', ARGV[9], 'o', marks, 't', ARGV[10])
+    if ARGV[15] ~= '' then
+      redis.call('PEXPIRE', record, ARGV[15])
+    end
+  end
+  if new ~= old then
+    local stays, was = {}, {}
+    for _, member in ipairs(wanted) do
+      stays[member] = true
+    end
+    for _, member in ipairs(unpack_members(old)) do
+      was[member] = true
+      if not stays[member] then
+        redis.call('ZREM', index, member)
+      end
+    end
+    for _, member in ipairs(wanted) do
+      if not was[member] then
+        redis.call('ZADD', index, '0', member)
+      end
+    end
+  end
+end
+
+if outcome then
+  redis.call('SET', outcome, ARGV[16], 'PX', ARGV[17])
+end
+
+if ARGV[first_event] then
+  for n = first_event, #ARGV do
+    last = redis.call('XADD', events, 'MAXLEN', '~', keep, '*', 't', tenant, 'p', last or '', 'e', ARGV[n])
+  end
+  redis.call('HSET', tails, tenant, last)
+end
+
+return {'applied'}

@@ -1,0 +1,141 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/go-installation/installation"
+)
+
+// fate is what is known of a command after an error.
+type fate int
+
+const (
+	fateUnknown  fate = iota // it may have been carried out, or may be yet
+	fateRefused              // it was not carried out, and another try would end the same way
+	fateDeferred             // it was not carried out; another try may be
+)
+
+// answers are the errors of a server that mean something to us, by the word or words they start with. Any other answer is
+// a refusal.
+var answers = []struct {
+	code string
+	fate fate
+	says string
+}{
+	{"LOADING", fateDeferred, "the server is still loading its data"},
+	{"READONLY", fateDeferred, "the server is a replica"},
+	{"CLUSTERDOWN", fateDeferred, "the cluster is down"},
+	{"MASTERDOWN", fateDeferred, "the server is a replica that has lost its master"},
+	{"TRYAGAIN", fateDeferred, "the slot is being moved to another server"},
+	{"NOREPLICAS", fateDeferred, "the server has fewer good replicas than it wants for a write"},
+	{"BUSY", fateDeferred, "a script keeps the server busy"},
+	{"NOSCRIPT", fateDeferred, "the server does not know the script"},
+	{"MOVED", fateDeferred, "another server of the cluster answers for the key; a cluster needs a cluster client"},
+	{"ASK", fateDeferred, "the slot is being moved to another server; a cluster needs a cluster client"},
+	{"max number of clients", fateDeferred, "the server has as many clients as it takes"},
+	{"OOM", fateRefused, "the server is at its memory limit"},
+	{"MISCONF", fateRefused, "the server cannot save its data and refuses writes"},
+	{"NOAUTH", fateRefused, "the client has not authenticated itself"},
+	{"WRONGPASS", fateRefused, "user or password are wrong"},
+	{"NOPERM", fateRefused, "the user lacks a right; see the rights in the documentation of this package"},
+	{"The user executing the script", fateRefused, "the user lacks a right; see the rights in the documentation of this package"},
+	{"WRONGTYPE", fateRefused, "a key of the namespace holds something else"},
+	{"CROSSSLOT", fateRefused, "the keys are in different slots"},
+	{"unknown command", fateRefused, "the server lacks a command; the service must allow scripts and speak Redis 6.2 or later"},
+}
+
+// explain says what an error means. The text of a server is left out: it may quote what was sent.
+func explain(err error) (fate, string) {
+	var answer redis.Error
+	var op *net.OpError
+	switch {
+	case errors.Is(err, redis.ErrClosed):
+		return fateRefused, "the client is closed"
+	case errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrPoolExhausted):
+		return fateDeferred, "no free connection"
+	case errors.As(err, &op) && op.Op == "dial":
+		return fateDeferred, err.Error()
+	case errors.As(err, &answer):
+		text := inner(answer.Error())
+		for _, a := range answers {
+			if strings.HasPrefix(text, a.code) {
+				return a.fate, a.says
+			}
+		}
+		code, _, _ := strings.Cut(text, " ")
+		if code != strings.ToUpper(code) {
+			code = "ERR"
+		}
+		return fateRefused, "the server refuses with " + code
+	default:
+		return fateUnknown, err.Error()
+	}
+}
+
+// inner strips what servers put around an error: "ERR", and, before Redis 7, a sentence around one that a script met.
+func inner(text string) string {
+	if strings.Contains(text, "Error running script") {
+		if _, met, ok := strings.Cut(text, ": -"); ok {
+			text = met
+		}
+	}
+	return strings.TrimPrefix(text, "ERR ")
+}
+
+// isAnswer reports whether err was given by a server, which therefore has dealt with the command.
+func isAnswer(err error) bool {
+	var answer redis.Error
+	return errors.As(err, &answer)
+}
+
+// failure is an error of the store: a sentinel with a sentence, and the errors that led to it for [errors.Is] and
+// [errors.As]. Their text is not repeated.
+type failure struct {
+	sentinel error
+	text     string
+	causes   []error
+}
+
+// Error implements error.
+func (f *failure) Error() string { return f.sentinel.Error() + ": " + f.text }
+
+// Unwrap returns the sentinel and the causes.
+func (f *failure) Unwrap() []error { return append([]error{f.sentinel}, f.causes...) }
+
+// fail returns the error for a call that ends with err, which is not nil. If err is a failure already, it stays.
+func fail(ctx context.Context, sentinel, err error) error {
+	if f, ok := errors.AsType[*failure](err); ok && f.sentinel == sentinel {
+		return err
+	}
+	_, text := explain(err)
+	f := &failure{sentinel: sentinel, text: text, causes: []error{err}}
+	if ended := contextError(ctx, err); ended != nil && !errors.Is(err, ended) {
+		f.causes = append(f.causes, ended)
+	}
+	return f
+}
+
+// contextError returns the error of a context that has ended, or whose deadline is what err met on the network a moment
+// before the context noticed; nil if neither.
+func contextError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	deadline, ok := ctx.Deadline()
+	if ok && errors.Is(err, os.ErrDeadlineExceeded) && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// unavailable returns an error with a sentence of our own.
+func unavailable(text string) error {
+	return &failure{sentinel: installation.ErrUnavailable, text: text}
+}

@@ -1,0 +1,103 @@
+package redisstore_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/redistest"
+	"github.com/go-installation/installation/redisstore"
+)
+
+// TestTrimmed checks that a reader is told of what it missed, and only then.
+func TestTrimmed(t *testing.T) {
+	s := open(t, redistest.Start(t).Client(t), &redisstore.Options{MaxEvents: 100})
+	busy, quiet := installation.Key{Tenant: "busy", ID: "a"}, installation.Key{Tenant: "quiet", ID: "a"}
+	r := must(t, s, create(quiet, "quiet 1"))
+	place := read(t, s, installation.EventQuery{Tenant: "quiet"}, "quiet 1").Next
+	everywhere := read(t, s, installation.EventQuery{AllTenants: true}, "quiet 1").Next
+
+	b := must(t, s, create(busy, "busy"))
+	missed := read(t, s, installation.EventQuery{Tenant: "busy"}, "busy").Next
+	for i := range 1000 { // a server forgets in steps of a hundred
+		b = must(t, s, update(b, fmt.Sprint("busy ", i)))
+	}
+	trimmed(t, s, installation.EventQuery{Tenant: "busy", After: missed})
+	trimmed(t, s, installation.EventQuery{AllTenants: true, After: everywhere})
+
+	// Nothing of the quiet one is missing, though its own entry is gone too.
+	if page := read(t, s, installation.EventQuery{Tenant: "quiet", After: place}); page.Next != place {
+		t.Errorf("page %+v, want the cursor %q repeated", page, place)
+	}
+	r = must(t, s, update(r, "quiet 2"))
+	place = read(t, s, installation.EventQuery{Tenant: "quiet", After: place}, "quiet 2").Next
+	r = must(t, s, update(r, "quiet 3"))
+	for i := range 1000 {
+		b = must(t, s, update(b, fmt.Sprint("busy again ", i)))
+	}
+	trimmed(t, s, installation.EventQuery{Tenant: "quiet", After: place})
+	must(t, s, update(r, "quiet 4"))
+	trimmed(t, s, installation.EventQuery{Tenant: "quiet", After: place})
+	read(t, s, installation.EventQuery{Tenant: "quiet"}, "quiet 4")
+}
+
+// TestEventsAfterLoss checks that a reader who has seen what a failover took away is told so: here the newest entries go.
+func TestEventsAfterLoss(t *testing.T) {
+	client := redistest.Start(t).Client(t)
+	s := open(t, client, &redisstore.Options{Namespace: "loss"})
+	r := must(t, s, create(id("a"), "kept"))
+	tail := client.HGet(t.Context(), "{loss:00}:l", "tenant").Val()
+	r = must(t, s, update(r, "lost"))
+	own := read(t, s, installation.EventQuery{Tenant: "tenant"}, "kept", "lost").Next
+	all := read(t, s, installation.EventQuery{AllTenants: true}, "kept", "lost").Next
+
+	lost := client.HGet(t.Context(), "{loss:00}:l", "tenant").Val()
+	client.XDel(t.Context(), "{loss:00}:e", lost)
+	client.HSet(t.Context(), "{loss:00}:l", "tenant", tail)
+	trimmed(t, s, installation.EventQuery{Tenant: "tenant", After: own})
+	trimmed(t, s, installation.EventQuery{AllTenants: true, After: all})
+	must(t, s, update(r, "new"))
+	trimmed(t, s, installation.EventQuery{Tenant: "tenant", After: own})
+	trimmed(t, s, installation.EventQuery{AllTenants: true, After: all})
+	read(t, s, installation.EventQuery{Tenant: "tenant"}, "kept", "new")
+}
+
+func TestEventsRefuseCursors(t *testing.T) {
+	s := open(t, dialMini(t), &redisstore.Options{Buckets: 4})
+	must(t, s, create(id("a"), ""))
+	for _, after := range []string{"x", "0", "0-", "99-1-1", "0-1-1-1", "1-1,", ",,,", ",,,x", "0-01-1"} {
+		for _, all := range []bool{false, true} {
+			_, err := s.Events(t.Context(), installation.EventQuery{Tenant: "tenant", AllTenants: all, After: after, Limit: 1})
+			if !errors.Is(err, installation.ErrInvalid) && !(all && after == ",,,") {
+				t.Errorf("events after %q, all %t: error %v, want %v", after, all, err, installation.ErrInvalid)
+			}
+		}
+	}
+}
+
+// read checks which events a query names.
+func read(tb testing.TB, r installation.EventReader, q installation.EventQuery, want ...string) installation.EventPage {
+	tb.Helper()
+	q.Limit = 10
+	page, err := r.Events(tb.Context(), q)
+	if err != nil {
+		tb.Fatalf("events %+v: %v", q, err)
+	}
+	var got []string
+	for _, e := range page.Events {
+		got = append(got, e.Reason)
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		tb.Errorf("events %+v: got %q, want %q", q, got, want)
+	}
+	return page
+}
+
+func trimmed(tb testing.TB, r installation.EventReader, q installation.EventQuery) {
+	tb.Helper()
+	q.Limit = 10
+	if page, err := r.Events(tb.Context(), q); !errors.Is(err, installation.ErrTrimmed) {
+		tb.Errorf("events %+v: %+v, error %v, want %v", q, page, err, installation.ErrTrimmed)
+	}
+}

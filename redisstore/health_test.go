@@ -1,0 +1,156 @@
+package redisstore_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/redistest"
+	"github.com/go-installation/installation/redisstore"
+)
+
+func TestHealth(t *testing.T) {
+	for name, tc := range map[string]struct {
+		dial   func(testing.TB) redis.UniversalClient
+		levels map[string]installation.Level
+	}{
+		"bare": {
+			func(tb testing.TB) redis.UniversalClient { return redistest.Start(tb).Client(tb) },
+			map[string]installation.Level{
+				"meta": installation.LevelOK, "scripts": installation.LevelOK, "eviction-policy": installation.LevelOK,
+				"evicted-keys": installation.LevelOK, "persistence": installation.LevelWarning, "role": installation.LevelOK,
+				"replicas": installation.LevelWarning,
+			},
+		},
+		"durable": {
+			func(tb testing.TB) redis.UniversalClient {
+				return redistest.Start(tb, "--appendonly", "yes").Client(tb)
+			},
+			map[string]installation.Level{"persistence": installation.LevelOK},
+		},
+		"replicated": {
+			func(tb testing.TB) redis.UniversalClient { return redistest.StartSentinel(tb).Client(tb) },
+			map[string]installation.Level{"replicas": installation.LevelOK},
+		},
+		"volatile": {
+			func(tb testing.TB) redis.UniversalClient {
+				return redistest.Start(tb, "--maxmemory", "100mb", "--maxmemory-policy", "volatile-lru").Client(tb)
+			},
+			map[string]installation.Level{"eviction-policy": installation.LevelWarning},
+		},
+		"says nothing": {dialMini, map[string]installation.Level{
+			"meta": installation.LevelOK, "scripts": installation.LevelOK, "eviction-policy": installation.LevelUnknown,
+			"persistence": installation.LevelUnknown, "role": installation.LevelUnknown, "replicas": installation.LevelUnknown,
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			findings, err := open(t, tc.dial(t), nil).Health(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for rule, want := range tc.levels {
+				level(t, findings, rule, want)
+			}
+		})
+	}
+}
+
+// TestHealthOfCluster checks that every master is asked.
+func TestHealthOfCluster(t *testing.T) {
+	cluster := redistest.StartCluster(t, 3, 0)
+	findings, err := open(t, cluster.Client(t, nil), &redisstore.Options{RequireReplicas: 1}).Health(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range cluster.Masters {
+		own := []installation.Finding{}
+		for _, f := range findings {
+			if strings.HasPrefix(f.Detail, m.Addr) {
+				own = append(own, f)
+			}
+		}
+		level(t, own, "role", installation.LevelOK)
+		level(t, own, "replicas", installation.LevelError)
+	}
+}
+
+// TestEviction shows why a server that evicts is refused: with a warning overruled, records go without an error.
+func TestEviction(t *testing.T) {
+	server := redistest.Start(t, "--maxmemory", "4mb", "--maxmemory-policy", "allkeys-lru")
+	client := server.Client(t)
+	refused(t, client, &redisstore.Options{Namespace: "evicting"}, "allkeys-lru")
+
+	s := open(t, client, &redisstore.Options{Namespace: "evicting", AllowEviction: true})
+	findings, err := s.Health(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	level(t, findings, "eviction-policy", installation.LevelError)
+	for i := 0; ; i++ {
+		c := create(id("%d", i), "")
+		c.Record.Body = installation.BodyFromBytes(make([]byte, 8<<10))
+		if _, err := s.Commit(t.Context(), c); err != nil {
+			if !errors.Is(err, installation.ErrUnavailable) {
+				t.Errorf("commit after an eviction: %v", err)
+			}
+			break
+		}
+		if i > 2000 {
+			break // only records were evicted so far
+		}
+	}
+	findings, err = s.Health(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	level(t, findings, "evicted-keys", installation.LevelWarning)
+}
+
+// TestMemoryLimit fills a server that evicts nothing: commits fail as they should, and none of them half.
+func TestMemoryLimit(t *testing.T) {
+	client := redistest.Start(t, "--maxmemory", "4mb", "--maxmemory-policy", "noeviction").Client(t)
+	s := open(t, client, nil)
+	written := 0
+	for {
+		c := create(id("%d", written), fmt.Sprintf("event %d", written))
+		c.Record.Body = installation.BodyFromBytes(make([]byte, 8<<10))
+		c.Idempotency = &installation.Outcome{Digest: installation.Digest{byte(written), byte(written >> 8)}, Until: time.Now().Add(time.Hour)}
+		if _, err := s.Commit(t.Context(), c); err != nil {
+			if !errors.Is(err, installation.ErrUnavailable) || errors.Is(err, installation.ErrUnknownOutcome) || !strings.Contains(err.Error(), "memory") {
+				t.Errorf("commit at the limit: error %v, want %v about memory", err, installation.ErrUnavailable)
+			}
+			if _, err := s.Outcome(t.Context(), "tenant", c.Idempotency.Digest); !errors.Is(err, installation.ErrNotFound) {
+				t.Errorf("outcome of the refused commit: error %v, want %v", err, installation.ErrNotFound)
+			}
+			break
+		}
+		written++
+	}
+	n, err := s.Count(t.Context(), installation.Query{Tenant: "tenant", Term: "all"})
+	if events := len(countEvents(t, s)); err != nil || n != int64(written) || events != written {
+		t.Errorf("%d records, %d events, error %v, want %d of each", n, events, err, written)
+	}
+	agree(t, s)
+}
+
+// level checks the level of all findings of a rule, of which there must be one.
+func level(tb testing.TB, findings []installation.Finding, rule string, want installation.Level) {
+	tb.Helper()
+	found := false
+	for _, f := range findings {
+		if f.Rule != rule {
+			continue
+		}
+		if found = true; f.Level != want {
+			tb.Errorf("finding %+v, want level %s", f, want)
+		}
+	}
+	if !found {
+		tb.Errorf("no finding of the rule %s in %+v", rule, findings)
+	}
+}

@@ -1,0 +1,228 @@
+package redisstore
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-installation/installation"
+)
+
+// Every key and every member of an index is built and taken apart in this file. Two things hold for all of them: no two
+// inputs give the same bytes, and all keys of a bucket carry its hash tag, "{namespace:05}", so that a cluster keeps them
+// together. The tag is what stands between the first brace and the next one; as a namespace has no braces, whatever follows
+// cannot change it.
+
+// keyspace is a namespace cut into buckets.
+type keyspace struct {
+	namespace string
+	buckets   int
+}
+
+// bucket is the part of a keyspace that a server keeps together. Scripts are atomic within one.
+type bucket struct {
+	number int
+	tag    string
+}
+
+// of returns the bucket that a tenant lives in. The hash is part of the stored format.
+func (s keyspace) of(tenant string) bucket {
+	h := fnv.New64a()
+	h.Write([]byte(tenant)) // never fails
+	return s.bucket(int(h.Sum64() % uint64(s.buckets)))
+}
+
+func (s keyspace) bucket(number int) bucket {
+	return bucket{number, fmt.Sprintf("{%s:%02d}", s.namespace, number)}
+}
+
+// all returns the buckets in order.
+func (s keyspace) all() []bucket {
+	buckets := make([]bucket, s.buckets)
+	for i := range buckets {
+		buckets[i] = s.bucket(i)
+	}
+	return buckets
+}
+
+// recordPattern matches the record keys of all buckets, for SCAN. A namespace holds nothing that a pattern would take as
+// anything but itself.
+func (s keyspace) recordPattern() string { return "{" + s.namespace + ":*}:r:*" }
+
+// Keys of a bucket.
+func (b bucket) meta() string   { return b.tag + ":m" } // string: see meta
+func (b bucket) index() string  { return b.tag + ":x" } // sorted set, all scores 0: see member
+func (b bucket) events() string { return b.tag + ":e" } // stream: the change log
+func (b bucket) tails() string  { return b.tag + ":l" } // hash: tenant -> id of its last event
+
+// record is the key of a hash: see the fields in record.go.
+func (b bucket) record(k installation.Key) string {
+	return b.tag + ":r:" + strconv.Itoa(len(k.Tenant)) + ":" + k.Tenant + ":" + k.ID
+}
+
+// outcome is the key of a string: see outcomeValue.
+func (b bucket) outcome(tenant string, d installation.Digest) string {
+	return b.tag + ":o:" + strconv.Itoa(len(tenant)) + ":" + tenant + ":" + base64.RawURLEncoding.EncodeToString(d[:])
+}
+
+// recordKey takes apart what bucket.record has built in one of the buckets of s.
+func (s keyspace) recordKey(key string) (bucket, installation.Key, bool) {
+	tag, rest, ok := strings.Cut(key, ":r:")
+	if !ok {
+		return bucket{}, installation.Key{}, false
+	}
+	length, rest, ok := strings.Cut(rest, ":")
+	n, err := strconv.Atoi(length)
+	if !ok || err != nil || n < 0 || n >= len(rest) || rest[n] != ':' {
+		return bucket{}, installation.Key{}, false
+	}
+	k := installation.Key{Tenant: rest[:n], ID: rest[n+1:]}
+	b := s.of(k.Tenant)
+	return b, k, b.tag == tag && b.record(k) == key
+}
+
+// Scopes are the first byte of every member of an index and keep its lists apart. Strings end with NUL, which the store
+// contract keeps out of them; times have eight bytes. So the order of the bytes is the order of the list.
+const (
+	scopeTerm   = "t" // tenant NUL, term NUL, created, id
+	scopeGlobal = "g" // term NUL, created, tenant NUL, id
+	scopeClaim  = "c" // tenant NUL, claim NUL, id
+	scopeDue    = "d" // tenant NUL, deadline, id
+	scopeAnyDue = "a" // deadline, tenant NUL, id
+)
+
+const nul = "\x00"
+
+// timeBytes is how long a time is in a member.
+const timeBytes = 8
+
+// sortable returns t as bytes whose order is that of time; the sign is flipped to put times before 1970 first.
+func sortable(t time.Time) string {
+	return string(binary.BigEndian.AppendUint64(nil, uint64(t.UnixMicro())^1<<63))
+}
+
+func termPrefix(tenant, term string) string   { return scopeTerm + tenant + nul + term + nul }
+func globalPrefix(term string) string         { return scopeGlobal + term + nul }
+func claimPrefix(tenant, claim string) string { return scopeClaim + tenant + nul + claim + nul }
+func duePrefix(tenant string) string          { return scopeDue + tenant + nul }
+
+func termMember(k installation.Key, term string, created time.Time) string {
+	if installation.GlobalTerm(term) {
+		return globalPrefix(term) + sortable(created) + k.Tenant + nul + k.ID
+	}
+	return termPrefix(k.Tenant, term) + sortable(created) + k.ID
+}
+
+func claimMember(k installation.Key, claim string) string { return claimPrefix(k.Tenant, claim) + k.ID }
+
+func dueMember(k installation.Key, deadline time.Time) string {
+	return duePrefix(k.Tenant) + sortable(deadline) + k.ID
+}
+
+func anyDueMember(k installation.Key, deadline time.Time) string {
+	return scopeAnyDue + sortable(deadline) + k.Tenant + nul + k.ID
+}
+
+// members returns what stands in the index for a live record: claims first, then its terms, then its deadline.
+func members(r *installation.Record) []string {
+	list := make([]string, 0, len(r.Claims)+len(r.Index)+2)
+	for _, claim := range r.Claims {
+		list = append(list, claimMember(r.Key, claim))
+	}
+	for _, term := range r.Index {
+		list = append(list, termMember(r.Key, term, r.Created))
+	}
+	if !r.Deadline.IsZero() {
+		list = append(list, dueMember(r.Key, r.Deadline), anyDueMember(r.Key, r.Deadline))
+	}
+	return list
+}
+
+// entry is a member taken apart. The time of a record's place in a list is left out: it is part of the record.
+type entry struct {
+	scope string
+	key   installation.Key
+	name  string // the term or the claim
+}
+
+// parseMember takes apart what members has built.
+func parseMember(member string) (entry, bool) {
+	if member == "" {
+		return entry{}, false
+	}
+	e := entry{scope: member[:1]}
+	rest, ok := member[1:], true
+	text := func() (s string) { // up to the next NUL
+		if ok {
+			s, rest, ok = strings.Cut(rest, nul)
+		}
+		return s
+	}
+	skipTime := func() {
+		if ok = ok && len(rest) >= timeBytes; ok {
+			rest = rest[timeBytes:]
+		}
+	}
+	switch e.scope {
+	case scopeTerm:
+		e.key.Tenant, e.name = text(), text()
+		skipTime()
+	case scopeGlobal:
+		e.name = text()
+		skipTime()
+		e.key.Tenant = text()
+	case scopeClaim:
+		e.key.Tenant, e.name = text(), text()
+	case scopeDue:
+		e.key.Tenant = text()
+		skipTime()
+	case scopeAnyDue:
+		skipTime()
+		e.key.Tenant = text()
+	default:
+		return entry{}, false
+	}
+	e.key.ID = rest
+	return e, ok
+}
+
+// maxMember bounds a member, in bytes: its length is written in two.
+const maxMember = 1<<16 - 1
+
+// pack joins members, each behind its length in two bytes, so that a script can take them apart again.
+func pack(members []string) string {
+	var b strings.Builder
+	for _, m := range members {
+		b.WriteByte(byte(len(m) >> 8))
+		b.WriteByte(byte(len(m)))
+		b.WriteString(m)
+	}
+	return b.String()
+}
+
+// unpack is the reverse of pack. It reports false for bytes that pack did not write.
+func unpack(packed string) ([]string, bool) {
+	var list []string
+	for len(packed) > 0 {
+		if len(packed) < 2 {
+			return nil, false
+		}
+		n := int(packed[0])<<8 | int(packed[1])
+		if packed = packed[2:]; len(packed) < n {
+			return nil, false
+		}
+		list, packed = append(list, packed[:n]), packed[n:]
+	}
+	return list, true
+}
+
+// packs reports whether a member is among those that were packed.
+func packs(packed, member string) bool {
+	list, _ := unpack(packed)
+	return slices.Contains(list, member)
+}

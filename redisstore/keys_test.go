@@ -1,0 +1,141 @@
+package redisstore
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/redistest"
+)
+
+// oddStrings is what ids and tenants are made of where somebody means harm or is unlucky.
+var oddStrings = []string{
+	"", "a", "A", ":", "a:b", "::", "*", "?", "[a]", "{", "}", "{a}", "{b:00}", "}{", " ", "a b", "é", "日本語", "\xff", "\n", "\x01", "1:a",
+	strings.Repeat("a", 256), strings.Repeat("}", 256), strings.Repeat("é", 128),
+}
+
+// FuzzKeys checks that no two records or outcomes share a key, that a key tells what it was built from, and that nothing in
+// a tenant or an id leads out of the slot of its bucket.
+func FuzzKeys(f *testing.F) {
+	for i, s := range oddStrings {
+		f.Add(s, oddStrings[(i+1)%len(oddStrings)], oddStrings[(i+7)%len(oddStrings)], s)
+	}
+	f.Add("a:b", "c", "a", "b:c")
+	f.Add("1:a", "b", "1", "a:b")
+	f.Fuzz(func(t *testing.T, tenant1, id1, tenant2, id2 string) {
+		s := keyspace{"test", 16}
+		one, two := installation.Key{Tenant: tenant1, ID: id1}, installation.Key{Tenant: tenant2, ID: id2}
+		b1, b2 := s.of(tenant1), s.of(tenant2)
+		if (b1.record(one) == b2.record(two)) != (one == two) {
+			t.Errorf("records %q and %q have the keys %q and %q", one, two, b1.record(one), b2.record(two))
+		}
+		var d1, d2 installation.Digest
+		copy(d1[:], id1)
+		copy(d2[:], id2)
+		if (b1.outcome(tenant1, d1) == b2.outcome(tenant2, d2)) != (tenant1 == tenant2 && d1 == d2) {
+			t.Errorf("outcomes of %q and %q have the keys %q and %q", one, two, b1.outcome(tenant1, d1), b2.outcome(tenant2, d2))
+		}
+		keys := []string{b1.meta(), b1.index(), b1.events(), b1.tails(), b1.record(one), b1.outcome(tenant1, d1)}
+		for i, k := range keys {
+			if slices.Contains(keys[:i], k) {
+				t.Errorf("two keys of a bucket are %q", k)
+			}
+			if tag := hashTag(k); redistest.Slot(tag) != redistest.Slot(b1.tag[1:len(b1.tag)-1]) {
+				t.Errorf("key %q has the tag %q, want that of the bucket %q", k, tag, b1.tag)
+			}
+		}
+		if b, k, ok := s.recordKey(b1.record(one)); !ok || k != one || b != b1 {
+			t.Errorf("key %q was taken apart into %+v %+v %t, want %+v %+v", b1.record(one), b, k, ok, b1, one)
+		}
+	})
+}
+
+// hashTag is what a cluster hashes of a key.
+func hashTag(key string) string {
+	if _, rest, ok := strings.Cut(key, "{"); ok {
+		if tag, _, ok := strings.Cut(rest, "}"); ok && tag != "" {
+			return tag
+		}
+	}
+	return key
+}
+
+// FuzzRecordKey checks that only keys which were built are taken apart.
+func FuzzRecordKey(f *testing.F) {
+	for _, s := range oddStrings {
+		f.Add("{test:00}:r:" + s)
+		f.Add("{test:05}:r:1:a:" + s)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		s := keyspace{"test", 16}
+		if b, k, ok := s.recordKey(key); ok && b.record(k) != key {
+			t.Errorf("%q was taken apart into %+v of %+v, whose key is %q", key, k, b, b.record(k))
+		}
+	})
+}
+
+// FuzzMembers checks that no two places in an index are the same member, that a member tells what it was built from, and
+// that what is packed can be unpacked. NUL is no part of the strings, by the contract of the store.
+func FuzzMembers(f *testing.F) {
+	for i, s := range oddStrings {
+		f.Add(s, oddStrings[(i+1)%len(oddStrings)], oddStrings[(i+3)%len(oddStrings)], int64(i), s, s, "@"+s, int64(-i))
+	}
+	f.Fuzz(func(t *testing.T, tenant1, id1, term1 string, at1 int64, tenant2, id2, term2 string, at2 int64) {
+		for _, s := range []string{tenant1, id1, term1, tenant2, id2, term2} {
+			if strings.Contains(s, nul) || len(s) > 1000 {
+				t.Skip()
+			}
+		}
+		one, two := fuzzed(tenant1, id1, term1, at1), fuzzed(tenant2, id2, term2, at2)
+		ours, theirs := members(one), members(two)
+		for i, m := range ours {
+			e, ok := parseMember(m)
+			if !ok || e.key != one.Key || (e.name != "" && e.name != term1) {
+				t.Errorf("member %q was taken apart into %+v %t, want %+v %q", m, e, ok, one.Key, term1)
+			}
+			if slices.Contains(ours[:i], m) {
+				t.Errorf("two members of a record are %q", m)
+			}
+			if one.Key != two.Key && slices.Contains(theirs, m) {
+				t.Errorf("%+v and %+v share the member %q", one, two, m)
+			}
+		}
+		got, ok := unpack(pack(ours))
+		if !ok || !slices.Equal(got, ours) {
+			t.Errorf("unpacked %q %t, want %q", got, ok, ours)
+		}
+	})
+}
+
+func fuzzed(tenant, id, term string, at int64) *installation.Record {
+	when := time.UnixMicro(at)
+	return &installation.Record{
+		Key: installation.Key{Tenant: tenant, ID: id}, Created: when, Deadline: when, Index: []string{term}, Claims: []string{term},
+	}
+}
+
+// FuzzUnpack checks that unpack takes any bytes, and that what it accepts is what pack writes.
+func FuzzUnpack(f *testing.F) {
+	f.Add("")
+	f.Add("\x00")
+	f.Add(pack(oddStrings))
+	f.Fuzz(func(t *testing.T, packed string) {
+		if list, ok := unpack(packed); ok && pack(list) != packed {
+			t.Errorf("%q was unpacked into %q, which packs to %q", packed, list, pack(list))
+		}
+	})
+}
+
+func TestSortableIsInOrder(t *testing.T) {
+	times := []time.Time{
+		{}, time.UnixMicro(-1), time.UnixMicro(0), time.UnixMicro(1), time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
+	for i, later := range times[1:] {
+		earlier := times[i]
+		if sortable(earlier) >= sortable(later) || inDigits(earlier) >= inDigits(later) || len(inDigits(later)) != digits {
+			t.Errorf("%v does not come before %v", earlier, later)
+		}
+	}
+}

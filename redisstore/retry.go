@@ -1,0 +1,79 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"github.com/go-installation/installation"
+)
+
+// Pauses between tries, jittered: the first and the longest.
+const (
+	firstPause   = 8 * time.Millisecond
+	longestPause = 512 * time.Millisecond
+)
+
+// retry calls try until it succeeds, is refused, or the time is up: the deadline of the context, or Options.RetryFor if it
+// has none. It returns the last error. uncertain says that a try which did not succeed may have been carried out all the
+// same; try must be such that this does no harm.
+func (s *Store) retry(ctx context.Context, try func() error) (uncertain bool, err error) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		end = time.Now().Add(s.opts.RetryFor)
+	}
+	pause := firstPause
+	for n := 1; ; n++ {
+		if err = try(); err == nil {
+			return uncertain, nil
+		}
+		if _, ok := errors.AsType[*failure](err); ok {
+			return uncertain, err // the server has answered, and this is what it means
+		}
+		outcome, text := explain(err)
+		if outcome == fateUnknown {
+			uncertain = true
+		}
+		if outcome == fateRefused || ctx.Err() != nil || time.Until(end) < pause {
+			return uncertain, err
+		}
+		s.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "redisstore: trying again", slog.Int("try", n), slog.String("reason", text))
+		if lost(err) {
+			s.client.reload(ctx)
+		}
+		if !sleep(ctx, pause/2+rand.N(pause/2)) {
+			return uncertain, err
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// lost reports whether err may mean that another server has taken over.
+func lost(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) || isAnswer(err)
+}
+
+// sleep waits, and reports false if the context ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// read retries a command that changes nothing, and makes of its error one that matches [installation.ErrUnavailable].
+func (s *Store) read(ctx context.Context, try func() error) error {
+	_, err := s.retry(ctx, try)
+	if err != nil {
+		return fail(ctx, installation.ErrUnavailable, err)
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package redisstore
+
+import (
+	"context"
+	_ "embed" // the scripts
+
+	"github.com/redis/go-redis/v9"
+)
+
+var (
+	//go:embed commit.lua
+	commitSource string
+	//go:embed open.lua
+	openSource string
+	//go:embed repair.lua
+	repairSource string
+)
+
+// script is a Lua script that the servers know by its digest. The servers calculate the digest: SHA-1 is not to be had
+// in a process that is held to FIPS 140.
+type script struct {
+	source string
+	digest string
+}
+
+// loadScript makes a script known to every primary there is. One that joins later is told when it asks; see script.run.
+func loadScript(ctx context.Context, c client, source string) (script, error) {
+	s := script{source: source}
+	err := c.eachPrimary(ctx, func(ctx context.Context, node redis.UniversalClient) error {
+		return node.ScriptLoad(ctx, source).Err()
+	})
+	if err == nil {
+		s.digest, err = c.ScriptLoad(ctx, source).Result()
+	}
+	return s, err
+}
+
+// once is a command that go-redis sends once, whatever the options of the client: it does not know which scripts may run
+// twice. Redirections are followed, since a server that redirects has done nothing.
+type once struct{ *redis.Cmd }
+
+// NoRetry tells go-redis so.
+func (once) NoRetry() bool { return true }
+
+func (s script) command(ctx context.Context, keys, args []string) once {
+	words := make([]any, 0, 3+len(keys)+len(args))
+	words = append(words, "evalsha", s.digest, len(keys))
+	for _, k := range keys {
+		words = append(words, k)
+	}
+	for _, a := range args {
+		words = append(words, a)
+	}
+	return once{redis.NewCmd(ctx, words...)}
+}
+
+// run runs the script once, where its first key is. A server that does not know the script, because it was restarted or has
+// joined since, is told it; that server has done nothing yet, so asking it again is still the first try.
+func (s script) run(ctx context.Context, c client, keys, args []string) ([]string, error) {
+	cmd := s.command(ctx, keys, args)
+	err := c.Process(ctx, cmd)
+	if isNoScript(err) {
+		if err = s.teach(ctx, c, keys[0]); err != nil {
+			return nil, err
+		}
+		cmd = s.command(ctx, keys, args)
+		err = c.Process(ctx, cmd)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return cmd.StringSlice()
+}
+
+// runConfirmed runs the script once and then waits, on the same connection, until as many replicas as asked have what was
+// written, or the time is up. It returns how many have it. WAIT speaks of what its own connection has written; on another
+// one it would say nothing.
+func (s script) runConfirmed(ctx context.Context, c client, keys, args []string, w wait) (reply []string, replicas int64, err error) {
+	node, err := c.primary(ctx, keys[0])
+	if err != nil {
+		return nil, 0, err
+	}
+	cmd, waiting := s.sendConfirmed(ctx, node, keys, args, w)
+	if isNoScript(cmd.Err()) {
+		if err := node.ScriptLoad(ctx, s.source).Err(); err != nil {
+			return nil, 0, err
+		}
+		cmd, waiting = s.sendConfirmed(ctx, node, keys, args, w)
+	}
+	switch {
+	case cmd.Err() != nil:
+		return nil, 0, cmd.Err()
+	case waiting.Err() != nil && !isAnswer(waiting.Err()):
+		return nil, 0, waiting.Err()
+	}
+	replicas, _ = waiting.Int64() // 0 if the server refuses to wait
+	reply, err = cmd.StringSlice()
+	return reply, replicas, err
+}
+
+// sendConfirmed sends the script and WAIT together. Each has its own error.
+func (s script) sendConfirmed(ctx context.Context, node redis.UniversalClient, keys, args []string, w wait) (cmd, waiting once) {
+	cmd, waiting = s.command(ctx, keys, args), once{w.command(ctx)}
+	pipe := node.Pipeline()
+	_ = pipe.Process(ctx, cmd) // queues
+	_ = pipe.Process(ctx, waiting)
+	_, _ = pipe.Exec(ctx)
+	return cmd, waiting
+}
+
+// teach makes the script known to the primary of a key.
+func (s script) teach(ctx context.Context, c client, key string) error {
+	node, err := c.primary(ctx, key)
+	if err != nil {
+		return err
+	}
+	return node.ScriptLoad(ctx, s.source).Err()
+}
+
+func isNoScript(err error) bool { return redis.HasErrorPrefix(err, "NOSCRIPT") }

@@ -1,0 +1,83 @@
+package redisstore_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/redistest"
+	"github.com/go-installation/installation/redisstore"
+)
+
+// TestVerify damages an index by hand in every way, and has it put right.
+func TestVerify(t *testing.T) {
+	client := redistest.Start(t).Client(t)
+	s := open(t, client, &redisstore.Options{Namespace: "verify"})
+	const index = "{verify:00}:x"
+	for _, name := range []string{"a", "b", "c"} {
+		c := create(id("%s", name), "")
+		c.Record.Deadline = time.Now()
+		must(t, s, c)
+	}
+	must(t, s, create(id("gone"), ""))
+	agree(t, s)
+	var lost []any
+	whole := client.ZRange(t.Context(), index, 0, -1).Val()
+	for _, member := range whole {
+		if len(lost) < 3 && redisstore.MemberID(member) != "gone" {
+			lost = append(lost, member)
+		}
+	}
+
+	client.ZRem(t.Context(), index, lost...)
+	client.ZAdd(t.Context(), index, redis.Z{Member: "ttenant\x00false\x0012345678a"}, redis.Z{Member: "ctenant\x00live=nobody\x00nobody"})
+	drop(t, client, "{verify:00}:r:6:tenant:gone") // with its claim and two terms
+	want := redisstore.VerifyReport{Records: 3, Members: int64(len(whole)) - 3 + 2, Missing: 3, Stale: 2 + 3}
+	page, err := s.List(t.Context(), installation.Query{Tenant: "tenant", Term: "false", Limit: 10})
+	if err != nil || len(page.Records) > 0 {
+		t.Errorf("list of a term that no record has: %+v, error %v", page, err)
+	}
+	verified(t, s, nil, want)
+	verified(t, s, &redisstore.VerifyOptions{}, want) // looking has changed nothing
+	want.Members += want.Missing                      // put back before the index is looked at
+	verified(t, s, &redisstore.VerifyOptions{Repair: true}, want)
+	agree(t, s)
+	for _, q := range []installation.Query{{Tenant: "tenant", Term: "all"}, {AllTenants: true, Term: "@all"}, {Tenant: "tenant", DueBefore: time.Now()}} {
+		if n, err := s.Count(t.Context(), q); err != nil || n != 3 {
+			t.Errorf("count %+v: %d, error %v, want 3", q, n, err)
+		}
+	}
+}
+
+// TestVerifyTaken leaves a claim alone that two records hold: which of them is right is not for a tool to say.
+func TestVerifyTaken(t *testing.T) {
+	client := redistest.Start(t).Client(t)
+	s := open(t, client, &redisstore.Options{Namespace: "verify"})
+	must(t, s, create(id("a"), ""))
+	client.ZRem(t.Context(), "{verify:00}:x", "ctenant\x00live=a\x00a")
+	c := create(id("b"), "")
+	c.Record.Claims = []string{"live=a"}
+	must(t, s, c)
+	want := redisstore.VerifyReport{Records: 2, Members: 5, Taken: 1}
+	verified(t, s, &redisstore.VerifyOptions{Repair: true}, want)
+	verified(t, s, nil, want)
+}
+
+// TestVerifyUnreadable counts what is in the place of our keys and members and none of them.
+func TestVerifyUnreadable(t *testing.T) {
+	client := redistest.Start(t).Client(t)
+	s := open(t, client, &redisstore.Options{Namespace: "verify"})
+	must(t, s, create(id("a"), ""))
+	client.ZAdd(t.Context(), "{verify:00}:x", redis.Z{Member: "zzz"}, redis.Z{Member: "t"})
+	client.HSet(t.Context(), "{verify:00}:r:x", "r", "1")
+	verified(t, s, nil, redisstore.VerifyReport{Records: 1, Members: 5, Unreadable: 3})
+}
+
+func verified(tb testing.TB, s *redisstore.Store, o *redisstore.VerifyOptions, want redisstore.VerifyReport) {
+	tb.Helper()
+	if got, err := s.Verify(tb.Context(), o); err != nil || got != want {
+		tb.Errorf("verify %+v: got %+v, error %v, want %+v", o, got, err, want)
+	}
+}
