@@ -3,6 +3,8 @@
 //
 //	go run ./examples/quickstart
 //
+// With -redis it tells the same story on a Redis server.
+//
 // Each step is held against what it says. If one is not so, the program says which and ends with status 1.
 //
 // The story is in this file; ampersand.go, vercel.go and softwareone.go map the payloads, which are in the directory payloads.
@@ -11,6 +13,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -18,17 +21,40 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
+
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/memstore"
+	"github.com/go-installation/installation/redisstore"
 )
 
 func main() {
-	os.Exit(program(context.Background(), newStore(), os.Stdout, os.Stderr))
+	redisURL := flag.String("redis", "", "keep installations in the Redis server at this `URL`, such as redis://127.0.0.1:6379, in a namespace of their own")
+	flag.Parse()
+	ctx := context.Background()
+	store, err := newStore(ctx, *redisURL)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "quickstart:", err)
+		os.Exit(1)
+	}
+	os.Exit(program(ctx, store, os.Stdout, os.Stderr))
 }
 
-// newStore is the one place that knows where installations are kept. Another store changes nothing else in this program.
-func newStore() installation.Store { return memstore.New() }
+// newStore is the one place that knows where installations are kept: in memory, or in Redis if there is a URL. The story begins with nothing
+// installed, so each run has a namespace of its own.
+func newStore(ctx context.Context, redisURL string) (installation.Store, error) {
+	if redisURL == "" {
+		return memstore.New(), nil
+	}
+	options, err := redis.ParseURL(redisURL)
+	if err != nil {
+		return nil, errors.New("-redis is no URL of a Redis server")
+	}
+	options.ContextTimeoutEnabled = true
+	return redisstore.Open(ctx, redis.NewClient(options), &redisstore.Options{Namespace: "quickstart-" + uuid.NewString()})
+}
 
 // program tells the story on a store and returns the status to exit with.
 func program(ctx context.Context, store installation.Store, stdout, stderr io.Writer) int {

@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/redistest"
+	"github.com/go-installation/installation/memstore"
 )
 
 var update = flag.Bool("update", false, "write the golden file")
@@ -26,7 +28,7 @@ func run(t *testing.T, store installation.Store) (status int, stdout, stderr str
 
 func TestTranscript(t *testing.T) {
 	const golden = "testdata/transcript.golden"
-	status, got, stderr := run(t, newStore())
+	status, got, stderr := run(t, memstore.New())
 	if status != 0 || stderr != "" {
 		t.Fatalf("status %d, standard error %q", status, stderr)
 	}
@@ -44,6 +46,23 @@ func TestTranscript(t *testing.T) {
 	}
 }
 
+// The story is the same on a real Redis server, but for the numbers of the events that it gives.
+func TestTranscriptOnRedis(t *testing.T) {
+	server := redistest.Start(t)
+	store, err := newStore(t.Context(), "redis://"+server.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, want, _ := run(t, memstore.New())
+	status, got, stderr := run(t, store)
+	if status != 0 || stderr != "" {
+		t.Fatalf("status %d, standard error %q", status, stderr)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the transcript on Redis (-memory +redis):\n%s", diff)
+	}
+}
+
 func TestNoSecretInTranscript(t *testing.T) {
 	var secrets []string
 	for _, payload := range [][]byte{ampersandPayload, vercelRequestPayload, vercelResponsePayload, softwareonePayload} {
@@ -56,7 +75,7 @@ func TestNoSecretInTranscript(t *testing.T) {
 	if len(secrets) != 6 {
 		t.Fatalf("found %d secrets in the payloads, want 6", len(secrets))
 	}
-	_, out, _ := run(t, newStore())
+	_, out, _ := run(t, memstore.New())
 	revealed := 0
 	for line := range strings.Lines(out) {
 		for _, secret := range secrets {
@@ -117,8 +136,8 @@ func TestWrongStepFails(t *testing.T) {
 		store installation.Store
 		want  string
 	}{
-		{"a claim does not hold", forgetful{newStore()}, "step 3: not so: the answer is the first one again, marked Replayed"},
-		{"a call fails", failing{newStore()}, "step 1: upsert 0d6c2b1e-58f4-4b7a-9c35-7e1a90d2f846: installation: store unavailable"},
+		{"a claim does not hold", forgetful{memstore.New()}, "step 3: not so: the answer is the first one again, marked Replayed"},
+		{"a call fails", failing{memstore.New()}, "step 1: upsert 0d6c2b1e-58f4-4b7a-9c35-7e1a90d2f846: installation: store unavailable"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			status, out, stderr := run(t, tt.store)
