@@ -1,6 +1,10 @@
 package installation
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+)
 
 // Optional is a part of a write that may be left out: the zero value keeps what is stored, [Remove] takes it away, [Value]
 // puts something in its place. In JSON an absent key (with omitzero) keeps, null removes.
@@ -28,6 +32,18 @@ func (o Optional[T]) Get() (v T, ok bool) {
 
 // Removes reports whether the part is to be removed.
 func (o Optional[T]) Removes() bool { return o.given && o.value == nil }
+
+// Format implements [fmt.Formatter]: "keep", "remove", or the value under the same verb.
+func (o Optional[T]) Format(f fmt.State, verb rune) {
+	switch {
+	case o.value != nil:
+		_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), *o.value)
+	case o.given:
+		_, _ = io.WriteString(f, "remove")
+	default:
+		_, _ = io.WriteString(f, "keep")
+	}
+}
 
 // MarshalJSON writes the value, or null.
 func (o Optional[T]) MarshalJSON() ([]byte, error) { return json.Marshal(o.value) }

@@ -230,6 +230,9 @@ func TestOptionalJSON(t *testing.T) {
 	if !body.Null.Removes() || body.Null.IsZero() || !body.Absent.IsZero() || body.Absent.Removes() {
 		t.Errorf("null %+v, absent %+v", body.Null, body.Absent)
 	}
+	if got := fmt.Sprintf("%v %+v %v", body.Absent, body.Null, body.Value); got != "keep remove v" {
+		t.Errorf("printed as %s", got)
+	}
 	b, err := json.Marshal(body)
 	if err != nil || string(b) != `{"null":null,"value":"v"}` {
 		t.Errorf("written as %s, %v", b, err)
