@@ -429,17 +429,17 @@ func TestInvariant13NothingLeaks(t *testing.T) {
 		installation.Test("/region", installation.JSON(`"eu"`)), installation.Unset("/tokens/0"),
 	}}), nil)
 	wantErr("reveal", reveal("reveal", host, installation.RevealRequest{ID: "EXI-1", Reason: "test", Refs: refs}), nil)
-	res := invited("invite", nil, func() (*installation.Result, error) {
+	invited("invite", nil, func() (*installation.Result, error) {
 		return host.Invite(ctx, installation.InviteRequest{ID: "EXI-2", Guard: installation.Guard{IdempotencyKey: leakIdempotencyKey + "3"}, Parts: leakParts("")})
 	})
 	invited("invite again", nil, func() (*installation.Result, error) {
 		return host.Invite(ctx, installation.InviteRequest{ID: "EXI-2", Guard: installation.Guard{IdempotencyKey: leakIdempotencyKey + "3"}, Parts: leakParts("")})
 	})
-	res = invited("resend", installation.ResendRequest{ID: "EXI-2"}, func() (*installation.Result, error) {
+	res := invited("resend", installation.ResendRequest{ID: "EXI-2"}, func() (*installation.Result, error) {
 		return host.Resend(ctx, installation.ResendRequest{ID: "EXI-2", Guard: key})
 	})
 	if res == nil {
-		res = invited("resend", nil, func() (*installation.Result, error) { return host.Resend(ctx, installation.ResendRequest{ID: "EXI-2"}) })
+		invited("resend", nil, func() (*installation.Result, error) { return host.Resend(ctx, installation.ResendRequest{ID: "EXI-2"}) })
 	}
 
 	// Bad documents and values.
