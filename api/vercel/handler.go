@@ -1,0 +1,95 @@
+package vercel
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/httpapi"
+)
+
+// Options configure a [Handler]. The zero value of each field is its default.
+type Options struct {
+	// Extension is what installations are of; its ID is always the client id of the integration. Default: nothing but the id.
+	Extension installation.Extension
+	// Plans are offered for billing by installation. Default: none, so that Vercel bills by resource.
+	Plans Plans
+	// InitialPlan is the plan that a new installation starts on, before the customer chooses. Default: none.
+	InitialPlan *installation.BillingPlan
+	// Finalizer decides which uninstalls are final at once. Default: FinalWhenFree.
+	Finalizer Finalizer
+	// Log is told of failures of the server. Default: nothing is logged.
+	Log *slog.Logger
+	// MaxBody is the largest body of a request, in bytes. Default: 256 KiB.
+	MaxBody int64
+	// Timeout bounds the time of a request. Default: 30 seconds.
+	Timeout time.Duration
+}
+
+// Handler is the [http.Handler] of the Partner API. It is safe for concurrent use.
+type Handler struct {
+	api      *httpapi.API
+	config   httpapi.Config
+	svc      *installation.Service // in the integration's tenant, without an actor
+	verifier *Verifier
+	opts     Options
+}
+
+// NewHandler returns a handler over a service, for the tokens that a verifier takes. Both are required; a nil *Options is all defaults. See the
+// package comment for the options that the service should be made with.
+func NewHandler(svc *installation.Service, verifier *Verifier, opts *Options) (*Handler, error) {
+	if svc == nil || verifier == nil {
+		return nil, errors.New("vercel: NewHandler: a service and a verifier are needed")
+	}
+	h := &Handler{svc: svc.In(verifier.ClientID()), verifier: verifier}
+	if opts != nil {
+		h.opts = *opts
+	}
+	h.opts.Extension.ID = verifier.ClientID()
+	if h.opts.Plans == nil {
+		h.opts.Plans = none{}
+	}
+	if h.opts.Finalizer == nil {
+		h.opts.Finalizer = FinalizerFunc(FinalWhenFree)
+	}
+	if p := h.opts.InitialPlan; p != nil {
+		if !selectable(*p) {
+			return nil, fmt.Errorf("vercel: NewHandler: the initial plan %s cannot be chosen for an installation", p.ID)
+		}
+		plan := *p
+		h.opts.InitialPlan = &plan
+	}
+	h.config = httpapi.Config{
+		Render: render, Log: h.opts.Log, MaxBody: h.opts.MaxBody, Timeout: h.opts.Timeout,
+		Loggable: []error{ErrKeysUnavailable, errOtherPlan},
+	}
+	h.api = httpapi.New(h.config)
+	h.api.Handle("/v1/installations/{installationId}", httpapi.Methods{
+		http.MethodPut:    h.endpoint(h.put, User),
+		http.MethodGet:    h.endpoint(h.get, System),
+		http.MethodPatch:  h.endpoint(h.patch, User),
+		http.MethodDelete: h.endpoint(h.delete, User, System),
+	})
+	h.api.Handle("/v1/installations/{installationId}/plans", httpapi.Methods{
+		http.MethodGet: h.endpoint(h.plans, System),
+	})
+	return h, nil
+}
+
+// ServeHTTP implements [http.Handler]. Mounted below a prefix, it wants [http.StripPrefix].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.api.ServeHTTP(w, r) }
+
+// errOtherPlan says that the host answers with another plan than it was asked for.
+var errOtherPlan = errors.New("vercel: Plans.Plan returned a plan with another id")
+
+// hostFailure is an error of what the host supplied. Whatever it is, it says nothing of the request: where it is not a passing trouble, it is a
+// failure.
+func hostFailure(err error) *httpapi.Problem {
+	if p := httpapi.ProblemOf(err); p.Status == http.StatusServiceUnavailable {
+		return p
+	}
+	return httpapi.Internal(err)
+}

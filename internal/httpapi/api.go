@@ -1,0 +1,182 @@
+package httpapi
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Defaults of [Config].
+const (
+	DefaultMaxBody = 256 << 10
+	DefaultTimeout = 30 * time.Second
+)
+
+// Config says what differs between APIs. A zero field has its default.
+type Config struct {
+	// Render writes errors as the platform does. Required.
+	Render Renderer
+	// Log is told of what is the server's fault, never of what is the client's. Default: nothing is logged.
+	Log *slog.Logger
+	// Loggable are errors of the platform's own package whose text may stand in the log, beside those of the library. Of other errors the log
+	// says the type alone, since their text may quote what a client sent.
+	Loggable []error
+	// MaxBody is the largest body of a request, in bytes. Default: DefaultMaxBody.
+	MaxBody int64
+	// Timeout bounds the time that a request takes, reading its body included. Default: DefaultTimeout.
+	Timeout time.Duration
+}
+
+// Endpoint answers one kind of request. It reads, decides and returns; only the [API] writes. What it returns beside an error counts for
+// nothing.
+type Endpoint func(r *http.Request) (Answer, error)
+
+// Methods are the endpoints of one path, by method. GET answers HEAD as well.
+type Methods map[string]Endpoint
+
+// API is an [http.Handler] for the endpoints that [API.Handle] adds. It is safe for concurrent use once all of them are added.
+type API struct {
+	cfg Config
+	mux *http.ServeMux
+}
+
+// New returns an API without endpoints.
+func New(cfg Config) *API {
+	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
+	cfg.MaxBody = cmp.Or(cfg.MaxBody, DefaultMaxBody)
+	cfg.Timeout = cmp.Or(cfg.Timeout, DefaultTimeout)
+	return &API{cfg: cfg, mux: http.NewServeMux()}
+}
+
+// Handle adds the endpoints of one path, in the syntax of [http.ServeMux] without method and host.
+func (a *API) Handle(pattern string, methods Methods) {
+	allow := allowed(methods)
+	a.mux.Handle(pattern, a.endpoint(func(r *http.Request) (Answer, error) {
+		method := r.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		if run := methods[method]; run != nil {
+			return run(r)
+		}
+		return Answer{}, &Problem{
+			Status: http.StatusMethodNotAllowed, Code: CodeMethod, Message: "The method is not one of this resource.",
+			Header: http.Header{"Allow": {allow}},
+		}
+	}))
+}
+
+// allowed is the value of an Allow header.
+func allowed(methods Methods) string {
+	names := slices.Sorted(maps.Keys(methods))
+	if methods[http.MethodGet] != nil {
+		names = append(names, http.MethodHead)
+		slices.Sort(names)
+	}
+	return strings.Join(names, ", ")
+}
+
+// contextKey is of keys in the context of a request.
+type contextKey int
+
+const requestIDKey contextKey = 0
+
+// RequestID returns the id under which the request is logged and which its answer carries; "" outside of an [API].
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey).(string)
+	return id
+}
+
+// ServeHTTP implements [http.Handler].
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := rand.Text()
+	h := w.Header()
+	h.Set("X-Request-Id", id)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+
+	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), requestIDKey, id), a.cfg.Timeout)
+	defer cancel()
+	// A body that trickles in does not notice the context. A writer that cannot set a deadline is not a network connection.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.cfg.Timeout))
+	r = r.WithContext(ctx)
+	r.Body = http.MaxBytesReader(w, r.Body, a.cfg.MaxBody)
+
+	if !clean(r.URL.Path) || !a.serves(r) {
+		a.endpoint(func(*http.Request) (Answer, error) { return Answer{}, NotFound() }).ServeHTTP(w, r)
+		return
+	}
+	a.mux.ServeHTTP(w, r)
+}
+
+// serves reports whether there is a resource at the path, whatever the method.
+func (a *API) serves(r *http.Request) bool {
+	_, pattern := a.mux.Handler(r)
+	return pattern != ""
+}
+
+// clean reports whether a path is one that the mux takes as it is. Others it redirects to what it takes for their meaning, and an API has
+// only one path to each resource.
+func clean(p string) bool {
+	return strings.HasPrefix(p, "/") && (p == path.Clean(p) || p == path.Clean(p)+"/")
+}
+
+// endpoint runs an endpoint and writes what comes of it.
+func (a *API) endpoint(run Endpoint) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer, err := protect(run, r)
+		if err != nil {
+			answer = a.refuse(r, err)
+		}
+		answer.write(w)
+	})
+}
+
+// protect turns a panic of an endpoint into an error that says where it happened and not what it said.
+func protect(run Endpoint, r *http.Request) (answer Answer, err error) {
+	defer func() {
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(p) // the way to drop a connection
+		default:
+			err = panicked(p)
+		}
+	}()
+	return run(r)
+}
+
+// refuse makes an answer of an error, and logs what is the server's fault.
+func (a *API) refuse(r *http.Request, err error) Answer {
+	p := ProblemOf(err)
+	body := a.cfg.Render(p)
+	if body.Status >= http.StatusInternalServerError {
+		a.cfg.Log.LogAttrs(r.Context(), slog.LevelError, "request failed",
+			slog.String("request", RequestID(r.Context())), slog.String("method", r.Method), slog.String("pattern", r.Pattern),
+			slog.Int("status", body.Status), slog.String("error", a.loggable(err)))
+	}
+	if body.Header == nil {
+		body.Header = make(http.Header)
+	}
+	maps.Copy(body.Header, p.Header)
+	return body
+}
+
+// loggable is what the log may say of an error.
+func (a *API) loggable(err error) string {
+	if p, ok := errors.AsType[*Problem](err); ok && p.Cause != nil {
+		return a.loggable(p.Cause)
+	}
+	if own(err) || slices.ContainsFunc(a.cfg.Loggable, func(target error) bool { return errors.Is(err, target) }) {
+		return err.Error()
+	}
+	return "an error of type " + typeOf(err)
+}

@@ -1,0 +1,292 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/httpapi"
+	"github.com/go-installation/installation/validate"
+)
+
+// plain renders a problem in the form of these tests.
+func plain(p *httpapi.Problem) httpapi.Answer {
+	type issue struct {
+		Path string        `json:"path"`
+		Rule validate.Rule `json:"rule"`
+	}
+	body := struct {
+		Code   httpapi.Code `json:"code"`
+		Issues []issue      `json:"issues,omitempty"`
+	}{Code: p.Code}
+	for _, v := range p.Issues {
+		body.Issues = append(body.Issues, issue{v.Path, v.Rule})
+	}
+	return httpapi.Answer{Status: p.Status, Body: body, ContentType: "application/problem+json"}
+}
+
+// serve serves one resource at /things/{id} and returns its address and the log.
+func serve(t *testing.T, cfg httpapi.Config, methods httpapi.Methods) (string, *bytes.Buffer) {
+	t.Helper()
+	log := new(bytes.Buffer)
+	cfg.Render, cfg.Log = plain, slog.New(slog.NewTextHandler(log, nil))
+	api := httpapi.New(cfg)
+	api.Handle("/things/{id}", methods)
+	server := httptest.NewServer(api)
+	t.Cleanup(server.Close)
+	return server.URL, log
+}
+
+func send(t *testing.T, method, url string, body io.Reader, headers ...string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, strings.TrimSuffix(string(b), "\n")
+}
+
+func TestAnswers(t *testing.T) {
+	answers := map[string]httpapi.Answer{
+		"body":    {Body: map[string]string{"a": "<b>"}, Revision: 7, Header: http.Header{"Location": {"/x"}}},
+		"created": {Status: http.StatusCreated, Body: 1, ContentType: "text/json"},
+		"nothing": {},
+		"gone":    {Status: http.StatusGone},
+		"broken":  {Body: func() {}},
+	}
+	url, _ := serve(t, httpapi.Config{}, httpapi.Methods{
+		"GET": func(r *http.Request) (httpapi.Answer, error) { return answers[r.PathValue("id")], nil },
+	})
+	tests := []struct {
+		name, body, contentType, etag string
+		status                        int
+	}{
+		{"body", `{"a":"<b>"}`, "application/json", `"7"`, 200},
+		{"created", "1", "text/json", "", 201},
+		{"nothing", "", "", "", 204},
+		{"gone", "", "", "", 410},
+		{"broken", "", "", "", 500},
+	}
+	ids := make(map[string]bool)
+	for _, tt := range tests {
+		resp, body := send(t, "GET", url+"/things/"+tt.name, nil)
+		h := resp.Header
+		if resp.StatusCode != tt.status || body != tt.body || h.Get("Content-Type") != tt.contentType || h.Get("ETag") != tt.etag {
+			t.Errorf("%s: %d %q %v", tt.name, resp.StatusCode, body, h)
+		}
+		if h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %v", tt.name, h)
+		}
+		ids[h.Get("X-Request-Id")] = true
+	}
+	if resp, _ := send(t, "GET", url+"/things/body", nil); resp.Header.Get("Location") != "/x" {
+		t.Error("the header of the answer is not there")
+	}
+	if len(ids) != len(tests) || ids[""] {
+		t.Errorf("request ids %v", ids)
+	}
+}
+
+func TestRouting(t *testing.T) {
+	url, log := serve(t, httpapi.Config{}, httpapi.Methods{
+		"GET": func(*http.Request) (httpapi.Answer, error) { return httpapi.Answer{Body: 1}, nil },
+		"PUT": func(*http.Request) (httpapi.Answer, error) { return httpapi.Answer{Body: 2}, nil },
+	})
+	tests := []struct {
+		method, path string
+		status       int
+		allow        string
+	}{
+		{"GET", "/things/a", 200, ""},
+		{"HEAD", "/things/a", 200, ""},
+		{"PUT", "/things/a", 200, ""},
+		{"GET", "/things/a%2Fb", 200, ""},
+		{"DELETE", "/things/a", 405, "GET, HEAD, PUT"},
+		{"OPTIONS", "/things/a", 405, "GET, HEAD, PUT"},
+		{"GET", "/", 404, ""},
+		{"GET", "/things/", 404, ""},
+		{"GET", "/things/a/", 404, ""},
+		{"GET", "/things//a", 404, ""},
+		{"GET", "/other/../things/a", 404, ""},
+		{"PUT", "/things/./a", 404, ""},
+	}
+	for _, tt := range tests {
+		resp, body := send(t, tt.method, url+tt.path, nil)
+		if resp.StatusCode != tt.status || resp.Header.Get("Allow") != tt.allow {
+			t.Errorf("%s %s: %d, Allow %q", tt.method, tt.path, resp.StatusCode, resp.Header.Get("Allow"))
+		}
+		if tt.status >= 400 && !strings.HasPrefix(body, `{"code":"`) {
+			t.Errorf("%s %s: body %s", tt.method, tt.path, body)
+		}
+		if resp.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s %s may be stored", tt.method, tt.path)
+		}
+	}
+	if log.Len() > 0 {
+		t.Errorf("logged: %s", log)
+	}
+}
+
+// TestErrors: which status and code each error has.
+func TestErrors(t *testing.T) {
+	const unknown = "internal_error"
+	tests := []struct {
+		err    error
+		status int
+		code   httpapi.Code
+		logged string // part of the line; "" = nothing is logged
+	}{
+		{&validate.Error{Violations: []validate.Violation{{Path: "a", Rule: validate.RuleRequired}}}, 400, "validation_error", ""},
+		{installation.ErrInvitation, 400, "validation_error", ""},
+		{installation.ErrForbidden, 403, "forbidden", ""},
+		{installation.ErrNotFound, 404, "not_found", ""},
+		{&installation.ExistsError{}, 409, "conflict", ""},
+		{&installation.ConflictError{}, 409, "conflict", ""},
+		{installation.ErrStale, 409, "conflict", ""},
+		{installation.ErrIdempotencyMismatch, 422, "idempotency_key_reused", ""},
+		{installation.ErrShredded, 410, "gone", ""},
+		{installation.ErrSealed, 500, unknown, "sealed"},
+		{installation.ErrUnknownKey, 500, unknown, "key"},
+		{installation.ErrKeyUnavailable, 503, "unavailable", "key"},
+		{installation.ErrUnavailable, 503, "unavailable", "store unavailable"},
+		{installation.ErrUnknownOutcome, 503, "outcome_unknown", "outcome unknown"},
+		{installation.ErrNotReplicated, 503, "not_replicated", "not confirmed"},
+		{context.DeadlineExceeded, 503, "unavailable", "deadline"},
+		{context.Canceled, 503, "unavailable", "canceled"},
+		{errors.Join(installation.ErrNotFound, installation.ErrUnavailable), 503, "unavailable", "store unavailable"},
+		{&http.MaxBytesError{}, 413, "payload_too_large", ""},
+		{errors.New("c4nary"), 500, unknown, "*errors.errorString"},
+		{httpapi.Internal(io.ErrUnexpectedEOF), 500, unknown, "*errors.errorString"},
+		{httpapi.Internal(nil), 500, unknown, "*httpapi.Problem"},
+		{httpapi.Unavailable(errSafe), 503, "unavailable", "safe to say"},
+		{httpapi.Forbidden("No."), 403, "forbidden", ""},
+		{httpapi.Unauthorized("Bearer", nil), 401, "unauthorized", ""},
+	}
+	var fail error
+	url, log := serve(t, httpapi.Config{Loggable: []error{errSafe}}, httpapi.Methods{
+		"GET": func(*http.Request) (httpapi.Answer, error) { return httpapi.Answer{Body: "ignored"}, fail },
+	})
+	for _, tt := range tests {
+		log.Reset()
+		fail = tt.err
+		resp, body := send(t, "GET", url+"/things/c4nary?c4nary=c4nary", nil)
+		if resp.StatusCode != tt.status || !strings.Contains(body, `"code":"`+string(tt.code)+`"`) {
+			t.Errorf("%v: %d %s, want %d %s", tt.err, resp.StatusCode, body, tt.status, tt.code)
+		}
+		if (resp.Header.Get("Retry-After") != "") != (tt.status == 503) {
+			t.Errorf("%v: Retry-After %q with %d", tt.err, resp.Header.Get("Retry-After"), tt.status)
+		}
+		line := log.String()
+		if !strings.Contains(line, tt.logged) || (line == "") != (tt.logged == "") || strings.Contains(line+body, "c4nary") {
+			t.Errorf("%v: logged %s", tt.err, line)
+		}
+		if tt.logged != "" && !strings.Contains(line, "request="+resp.Header.Get("X-Request-Id")) {
+			t.Errorf("%v: logged without the request id: %s", tt.err, line)
+		}
+	}
+}
+
+var errSafe = errors.New("safe to say")
+
+func TestProblem(t *testing.T) {
+	p := httpapi.Internal(io.EOF)
+	if !errors.Is(p, io.EOF) || strings.Contains(p.Error(), "EOF") {
+		t.Errorf("%v", p)
+	}
+	if got := httpapi.ProblemOf(p); got != p {
+		t.Error("a problem is not its own")
+	}
+}
+
+// TestPanic: the client learns nothing, the log where it happened.
+func TestPanic(t *testing.T) {
+	for name, value := range map[string]any{"text": "c4nary", "error": errors.New("c4nary"), "nil": nil} {
+		url, log := serve(t, httpapi.Config{}, httpapi.Methods{"GET": func(*http.Request) (httpapi.Answer, error) { panic(value) }})
+		resp, body := send(t, "GET", url+"/things/a", nil)
+		if resp.StatusCode != 500 || body != `{"code":"internal_error"}` {
+			t.Errorf("%s: %d %s", name, resp.StatusCode, body)
+		}
+		if line := log.String(); strings.Contains(line, "c4nary") || !strings.Contains(line, "httpapi_test.TestPanic") {
+			t.Errorf("%s: logged %s", name, line)
+		}
+	}
+	url, log := serve(t, httpapi.Config{}, httpapi.Methods{"GET": func(*http.Request) (httpapi.Answer, error) { panic(http.ErrAbortHandler) }})
+	if _, err := http.Get(url + "/things/a"); err == nil {
+		t.Error("an aborted request was answered")
+	}
+	if log.Len() > 0 {
+		t.Errorf("logged %s", log)
+	}
+}
+
+func TestTimeout(t *testing.T) {
+	url, _ := serve(t, httpapi.Config{Timeout: time.Nanosecond}, httpapi.Methods{
+		"GET": func(r *http.Request) (httpapi.Answer, error) {
+			<-r.Context().Done()
+			return httpapi.Answer{}, r.Context().Err()
+		},
+	})
+	if resp, _ := send(t, "GET", url+"/things/a", nil); resp.StatusCode != 503 {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+}
+
+// TestSlowBody: a body that does not come ends the request, and is the client's fault.
+func TestSlowBody(t *testing.T) {
+	read := make(chan error, 1)
+	url, _ := serve(t, httpapi.Config{Timeout: 50 * time.Millisecond}, httpapi.Methods{
+		"PUT": func(r *http.Request) (httpapi.Answer, error) {
+			_, err := httpapi.Document(r)
+			read <- err
+			return httpapi.Answer{}, err
+		},
+	})
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "PUT /things/a HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-read; httpapi.ProblemOf(err).Status != http.StatusRequestTimeout {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRequestID(t *testing.T) {
+	if id := httpapi.RequestID(t.Context()); id != "" {
+		t.Errorf("%q outside of a request", id)
+	}
+	url, _ := serve(t, httpapi.Config{}, httpapi.Methods{
+		"GET": func(r *http.Request) (httpapi.Answer, error) {
+			return httpapi.Answer{Body: httpapi.RequestID(r.Context())}, nil
+		},
+	})
+	resp, body := send(t, "GET", url+"/things/a", nil, "X-Request-Id", "mine")
+	if id := resp.Header.Get("X-Request-Id"); body != `"`+id+`"` || id == "mine" {
+		t.Errorf("%s and %s", id, body)
+	}
+}
