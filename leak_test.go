@@ -435,11 +435,11 @@ func TestInvariant13NothingLeaks(t *testing.T) {
 	invited("invite again", nil, func() (*installation.Result, error) {
 		return host.Invite(ctx, installation.InviteRequest{ID: "EXI-2", Guard: installation.Guard{IdempotencyKey: leakIdempotencyKey + "3"}, Parts: leakParts("")})
 	})
-	resent := invited("resend", installation.ResendRequest{ID: "EXI-2"}, func() (*installation.Result, error) {
+	res := invited("resend", installation.ResendRequest{ID: "EXI-2"}, func() (*installation.Result, error) {
 		return host.Resend(ctx, installation.ResendRequest{ID: "EXI-2", Guard: key})
 	})
-	if resent == nil {
-		invited("resend", nil, func() (*installation.Result, error) { return host.Resend(ctx, installation.ResendRequest{ID: "EXI-2"}) })
+	if res == nil {
+		res = invited("resend", nil, func() (*installation.Result, error) { return host.Resend(ctx, installation.ResendRequest{ID: "EXI-2"}) })
 	}
 
 	// Bad documents and values.
