@@ -183,7 +183,7 @@ const (
 	attackOtherKEK = "other-key-of-32-bytes-0123456789"
 )
 
-// attackWrapper is a key wrapper that keeps the data keys which pass through it.
+// attackWrapper is a key wrapper that keeps copies of the data keys which pass through it; the service destroys its own.
 type attackWrapper struct {
 	crypto.KeyWrapper
 
@@ -192,8 +192,16 @@ type attackWrapper struct {
 }
 
 func (w *attackWrapper) Wrap(ctx context.Context, k *crypto.DataKey, b crypto.Binding) (crypto.Wrapped, error) {
+	raw, err := k.Reveal()
+	if err != nil {
+		return crypto.Wrapped{}, err
+	}
+	kept, err := crypto.DataKeyFromBytes(raw, k.Generation(), k.Suite())
+	if err != nil {
+		return crypto.Wrapped{}, err
+	}
 	w.mu.Lock()
-	w.keys = append(w.keys, k)
+	w.keys = append(w.keys, kept)
 	w.mu.Unlock()
 	return w.KeyWrapper.Wrap(ctx, k, b)
 }

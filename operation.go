@@ -9,7 +9,8 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// Operation changes one place of a configuration, or holds it against a value. Make one with [Set], [SetSecret], [Unset] or [Test].
+// Operation changes one place of a configuration, or holds it against a value. Make one with [Set], [SetSecret], [Unset] or [Test], or read
+// them from a patch with [JSONPatch], [MergePatch] or [UpdateMask].
 type Operation struct {
 	kind    masked.OpKind
 	pointer string // RFC 6901
@@ -73,7 +74,7 @@ func (o Operation) json(l *validate.List) (*jsontree.Node, error) {
 	path := "configuration" + o.pointer
 	switch {
 	case o.kind == "":
-		l.Add("configuration", validate.RuleRequired, "an operation is empty: make it with Set, SetSecret, Unset or Test")
+		l.Add("configuration", validate.RuleRequired, "an operation is empty: make it with Set, SetSecret, Unset, Test or from a patch")
 	case o.kind == masked.Remove:
 	case o.kind != masked.SetSecret && o.value.IsZero():
 		l.Add(path, validate.RuleRequired, "the operation needs a value")

@@ -1,9 +1,9 @@
 package installation
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/subtle"
 	"time"
 
 	"github.com/go-installation/installation/crypto"
@@ -53,7 +53,7 @@ func (s *Service) newOutcome(m mutation, st *state, done *step, c Change) (*Outc
 		a.Removed, a.Created, a.Changed = done.effect == effectTombstone, done.created, true
 	}
 	if k := st.dataKey; k != nil {
-		print, err := k.Fingerprint(canonical(m.method, m.request))
+		print, err := m.fingerprint(k)
 		if err != nil {
 			return nil, err
 		}
@@ -69,6 +69,13 @@ func (s *Service) newOutcome(m mutation, st *state, done *step, c Change) (*Outc
 		Until:  moment(c.Now.Add(s.opts.IdempotencyTTL)),
 		Data:   append([]byte{answerVersion}, encode(a)...),
 	}, nil
+}
+
+// fingerprint tells the request from another one, to whoever has the data key.
+func (m mutation) fingerprint(k *crypto.DataKey) ([sha256.Size]byte, error) {
+	plain := canonical(m.method, m.request)
+	defer clear(plain) // it has the secrets of the request in it
+	return k.Fingerprint(plain)
 }
 
 // outcome looks for the first answer to m. It returns ErrNotFound if there is none, or none any more.
@@ -100,6 +107,7 @@ func (s *Service) replay(ctx context.Context, m mutation, o *Outcome) (*Result, 
 	if err != nil {
 		return nil, err
 	}
+	defer st.wipe()
 	res := &Result{Created: a.Created, Changed: a.Changed, Replayed: true}
 	if a.Removed || !st.exists() {
 		res.Installation = removed(st.key, a.Revision, a.Generation)
@@ -111,11 +119,11 @@ func (s *Service) replay(ctx context.Context, m mutation, o *Outcome) (*Result, 
 		res.Installation = s.showOr(ctx, st, now, a) // the first answer can no longer be opened
 		return res, nil
 	}
-	print, err := k.Fingerprint(canonical(m.method, m.request))
+	print, err := m.fingerprint(k)
 	if err != nil {
 		return nil, err
 	}
-	if !bytes.Equal(print[:], a.Fingerprint) {
+	if subtle.ConstantTimeCompare(print[:], a.Fingerprint) != 1 {
 		return nil, ErrIdempotencyMismatch
 	}
 	if err := st.recall(a); err != nil {

@@ -226,4 +226,3 @@ func changedIf(changed bool, name string) []string {
 	}
 	return []string{name}
 }
-

@@ -27,6 +27,7 @@ func (s *Service) Get(ctx context.Context, id string) (*Installation, error) {
 	case !st.exists():
 		return nil, fmt.Errorf("get %s: %w", id, ErrNotFound)
 	}
+	defer st.wipe()
 	i := s.show(ctx, st, s.now())
 	if err := s.allow(i); err != nil {
 		return nil, fmt.Errorf("get %s: %w", id, err)
@@ -72,10 +73,15 @@ func (s *Service) page(ctx context.Context, q Query, req ListRequest) ([]*Instal
 	}
 	now := s.now()
 	rows := make([]*Installation, 0, len(page.Records))
+	var shared *asked
 	for _, r := range page.Records {
-		if i := s.show(ctx, s.open(ctx, Key{s.tenant, r.Key.ID}, r), now); s.can(ActionSee, i) && req.matches(i) {
+		st := s.open(ctx, Key{s.tenant, r.Key.ID}, r)
+		st.asked = shared
+		if i := s.show(ctx, st, now); s.can(ActionSee, i) && req.matches(i) {
 			rows = append(rows, i)
 		}
+		shared = st.asked
+		st.wipe()
 	}
 	return rows, page.Next, ctx.Err() // a row that stayed closed because the context ended is no damaged row
 }

@@ -16,11 +16,12 @@ import (
 // for all of them, and behind a space that of the configuration, if the extension has a schema. A read whose rules are still the same
 // ones returns the documents as they are stored. Only one that finds other rules needs the schema itself.
 
-// asked is what Options.Schema said of an extension.
+// asked is what Options.Schema said of an extension, and what came of it. The rows of a list share it.
 type asked struct {
 	extension Extension
 	source    validate.SchemaSource
 	err       error
+	known     *knownSchema // once it was needed
 }
 
 // source asks which schema holds for the configuration, once for each extension in the life of a state.
@@ -67,18 +68,26 @@ func (s *Service) schemaOf(ctx context.Context, st *state) (*schema.Schema, stri
 	if err != nil || source.Revision == "" {
 		return nil, "", err
 	}
-	key := schemaKey{st.key.Tenant, st.inst.Extension.ID, source.Revision}
+	if st.asked.known == nil {
+		known := s.compile(ctx, schemaKey{st.key.Tenant, st.inst.Extension.ID, source.Revision}, source)
+		st.asked.known = &known
+	}
+	return st.asked.known.schema, source.Revision, st.asked.known.err
+}
+
+// compile returns a schema from the cache, or loads and compiles it. One that could not be loaded is not remembered.
+func (s *Service) compile(ctx context.Context, key schemaKey, source validate.SchemaSource) knownSchema {
 	if known, ok := s.schemas.get(key); ok {
-		return known.schema, source.Revision, known.err
+		return known
 	}
 	text, err := source.Load(ctx)
 	if err != nil {
-		return nil, "", unreachable(source.Revision, err)
+		return knownSchema{err: unreachable(source.Revision, err)}
 	}
 	compiled, err := schema.Compile(text)
-	err = unusable(source.Revision, err)
-	s.schemas.put(key, knownSchema{compiled, err})
-	return compiled, source.Revision, err
+	known := knownSchema{compiled, unusable(source.Revision, err)}
+	s.schemas.put(key, known)
+	return known
 }
 
 // unusable is the error for a schema with a fault.

@@ -83,6 +83,13 @@ func (st *state) unseal(ctx context.Context, keys crypto.KeyWrapper) error {
 	return nil
 }
 
+// wipe destroys the data key, after which nothing can be opened or sealed. What was opened stays.
+func (st *state) wipe() {
+	if st.dataKey != nil {
+		st.dataKey.Destroy()
+	}
+}
+
 // exists reports whether there is an installation, in whatever state.
 func (st *state) exists() bool { return st.record != nil && !st.record.Deleted }
 
@@ -172,6 +179,7 @@ func (s *Service) newDataKey(ctx context.Context, st *state) error {
 	if err != nil {
 		return err
 	}
+	st.wipe()
 	st.dataKey, st.wrapped = k, w
 	return nil
 }

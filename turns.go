@@ -17,16 +17,16 @@ func (lostRace) Error() string { return "installation: changed meanwhile" }
 // turns are the tries of one write.
 type turns struct {
 	last  lostRace
-	stuck int // tries in a row that read the same revision
+	stuck int // tries in a row that read nothing newer
 }
 
-// maxStuck is how many tries may read a revision that the store then says is not the stored one. Whoever loses a race reads another revision the
-// next time, unless reads come from a replica that lags; at these pauses, it may lag for some five seconds.
+// maxStuck is how many tries may read a revision that the store then says is not the stored one. Whoever loses a race reads a newer revision
+// the next time, unless reads come from a replica that lags; at these pauses, it may lag for some five seconds.
 const maxStuck = 60
 
 // wait pauses before the next try: not at all after a race that was lost, longer and longer while reading does not catch up.
 func (t *turns) wait(ctx context.Context, lost lostRace) error {
-	if lost != t.last {
+	if lost.read > t.last.read {
 		t.last, t.stuck = lost, 0
 		return nil
 	}

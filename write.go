@@ -146,6 +146,7 @@ func (s *Service) try(ctx context.Context, m mutation, op [16]byte, read bool) (
 			return nil, err
 		}
 	}
+	defer func() { st.wipe() }() // of the state that it is by then
 	if err := s.authorize(st, m, now); err != nil {
 		return nil, err
 	}
@@ -160,6 +161,7 @@ func (s *Service) try(ctx context.Context, m mutation, op [16]byte, read bool) (
 	}
 	c := Change{Op: op, Now: now, Key: st.key, If: st.revision()}
 	if done == nil {
+		st.wipe()
 		st = s.open(ctx, st.key, st.record) // apply may have left the request's own memory in it
 	} else {
 		if err := s.fill(ctx, &c, st, m, done, now); err != nil {

@@ -25,10 +25,9 @@ import (
 
 // destination is one that the write changes.
 type destination struct {
-	at      string
+	at      string     // in the new document; of one that is gone, where it would be
 	exposes [][]string // places of secrets, as reference tokens
 	said    bool       // only these
-	removed bool       // at and exposes are of the document as it was
 }
 
 // guard refuses the write if it changes a destination of secrets that it keeps, with one violation for each of these. It
@@ -57,7 +56,7 @@ func (d *draft) refuseKept(changed []destination) {
 			return nil, false
 		}
 		for _, to := range changed {
-			if to.reaches(at, d.secrets[n].from) {
+			if to.reaches(at) {
 				d.broken.AddViolation(validate.Violation{
 					Path: d.path + at, Related: d.path + to.at, Rule: validate.RuleDestination,
 					Detail: "goes to a destination that this write changes: give it again",
@@ -69,13 +68,10 @@ func (d *draft) refuseKept(changed []destination) {
 	})
 }
 
-// reaches reports whether the secret at a place, which was at another one before, is exposed to the destination.
-func (to destination) reaches(at, from string) bool {
+// reaches reports whether the secret at a place is exposed to the destination.
+func (to destination) reaches(at string) bool {
 	if !to.said {
 		return true
-	}
-	if to.removed && from != "" {
-		at = from
 	}
 	tokens, _ := jsontree.ParsePointer(at) // our own pointers parse
 	return slices.ContainsFunc(to.exposes, func(place []string) bool {
@@ -115,7 +111,7 @@ func (c *comparison) compare(a, b *jsontree.Node, s spot, k naming) {
 	case b == nil:
 		c.removed(a, s, k)
 	case c.isSecret(a) || c.isSecret(b) || !a.IsContainer() && !b.IsContainer():
-		if !c.unchanged(a, b) && !c.leaf(a, b, s, k, false) {
+		if !c.unchanged(a, b) && !c.leaf(a, b, s, k) {
 			c.removed(a, s, k)
 			c.added(b, s, k)
 		}
@@ -150,7 +146,7 @@ func (c *comparison) added(n *jsontree.Node, s spot, k naming) {
 		return
 	}
 	if !n.IsContainer() {
-		c.leaf(nil, n, s, k, false)
+		c.leaf(nil, n, s, k)
 		return
 	}
 	for token, child := range n.Children() {
@@ -161,7 +157,7 @@ func (c *comparison) added(n *jsontree.Node, s spot, k naming) {
 // removed looks for destinations in what is gone from an object that is still there.
 func (c *comparison) removed(n *jsontree.Node, s spot, k naming) {
 	if !n.IsContainer() {
-		c.leaf(n, nil, s, k, true)
+		c.leaf(n, nil, s, k)
 		return
 	}
 	if _, said := s.exposes(); !k.within && !said {
@@ -173,7 +169,7 @@ func (c *comparison) removed(n *jsontree.Node, s spot, k naming) {
 }
 
 // leaf notes a changed value if it is a destination, and reports whether it is.
-func (c *comparison) leaf(a, b *jsontree.Node, s spot, k naming, removed bool) bool {
+func (c *comparison) leaf(a, b *jsontree.Node, s spot, k naming) bool {
 	exposes, said := s.exposes()
 	switch {
 	case said && len(exposes) == 0:
@@ -186,7 +182,7 @@ func (c *comparison) leaf(a, b *jsontree.Node, s spot, k naming, removed bool) b
 	if k.sealed != "" {
 		at = k.sealed
 	}
-	c.changed = append(c.changed, destination{at, exposes, said, removed})
+	c.changed = append(c.changed, destination{at, exposes, said})
 	return true
 }
 
@@ -223,8 +219,8 @@ func (d *draft) unchanged(a, b *jsontree.Node) bool {
 }
 
 // align finds, for each element of b by its index, the one of a that it was: by the member that the schema names for that, or
-// else one that is unchanged, or else, in arrays of one length, the one at the same index. Elements that only changed places
-// are the same ones.
+// else one that is unchanged, or has the same secret in it, or, in arrays of one length, is at the same index. Elements that
+// only changed places are the same ones.
 func (c *comparison) align(a, b *jsontree.Node, s spot) map[string]*jsontree.Node {
 	was := make(map[string]*jsontree.Node, b.Len())
 	if key := s.key(); key != "" {
@@ -234,25 +230,49 @@ func (c *comparison) align(a, b *jsontree.Node, s spot) map[string]*jsontree.Nod
 		}
 		return was
 	}
-	left := make(map[string][]string) // indexes by look
-	for i, e := range a.Children() {
-		left[look(e)] = append(left[look(e)], i)
+	taken := make(map[*jsontree.Node]bool, a.Len())
+	take := func(i string, e *jsontree.Node) {
+		if e != nil && was[i] == nil && !taken[e] {
+			was[i], taken[e] = e, true
+		}
 	}
-	taken := make(map[string]bool)
+	like, holder := make(map[string][]*jsontree.Node), make(map[*jsontree.Node]*jsontree.Node)
+	for _, e := range a.Children() {
+		like[look(e)] = append(like[look(e)], e)
+		for _, secret := range c.secretsIn(e) {
+			holder[secret] = e
+		}
+	}
 	for i, e := range b.Children() {
-		like := left[look(e)]
-		if n := slices.IndexFunc(like, func(j string) bool { return c.unchanged(a.Child(j), e) }); n >= 0 {
-			was[i] = a.Child(like[n])
-			taken[like[n]] = true
-			left[look(e)] = slices.Delete(like, n, n+1)
+		for n, old := range like[look(e)] {
+			if c.unchanged(old, e) {
+				take(i, old)
+				like[look(e)] = slices.Delete(like[look(e)], n, n+1)
+				break
+			}
+		}
+	}
+	for i, e := range b.Children() {
+		for _, secret := range c.secretsIn(e) {
+			take(i, holder[secret])
 		}
 	}
 	if a.Len() == b.Len() {
 		for i := range b.Children() {
-			if was[i] == nil && !taken[i] {
-				was[i] = a.Child(i)
-			}
+			take(i, a.Child(i))
 		}
 	}
 	return was
+}
+
+// secretsIn returns the secrets at n and below that were stored before the write.
+func (d *draft) secretsIn(n *jsontree.Node) []*jsontree.Node {
+	if d.stored[n] {
+		return []*jsontree.Node{n}
+	}
+	var found []*jsontree.Node
+	for _, child := range n.Children() {
+		found = append(found, d.secretsIn(child)...)
+	}
+	return found
 }

@@ -70,7 +70,7 @@ type Result struct {
 	// leaves them plain until the next one.
 	Changed []string
 
-	// Redirected holds the pointers of the destinations that the write changes, of removed ones as they were before. It is for
+	// Redirected holds the pointers of the destinations that the write changes; of one that is gone, where it would be. It is for
 	// secrets kept elsewhere that go there too; those of this document the write was checked for.
 	Redirected []string
 }

@@ -16,7 +16,10 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// generator makes random documents, the same ones on every run.
+// newRand is a source of the same numbers on every run.
+func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, seed)) }
+
+// generator makes random documents.
 type generator struct{ *rand.Rand }
 
 var (

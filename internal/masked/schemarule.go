@@ -30,8 +30,7 @@ func (r SchemaRule) Sensitive(doc *jsontree.Node) []string {
 
 func collectDeclared(n *jsontree.Node, s spot, covered degree, found *[]string) {
 	switch s.place.Verdict() {
-	case schema.Open:
-		covered = plain
+	case schema.Open: // and so is everything below, but for what is marked
 	case schema.Secret:
 		if n.Kind() != jsontree.Null && (!n.IsContainer() || s.at != "" && !anyOpen(n, s)) {
 			*found = append(*found, s.at)

@@ -115,12 +115,15 @@ var aboutAddresses = wordSet(`id count enabled disabled verified type kind metho
 
 // addressName reports whether a member name says that the value is where something is sent.
 func addressName(name string) bool {
-	words := splitName(name)
+	words := splitName(plurals.Replace(name))
 	if len(words) == 1 && addressParts[words[0]] {
 		return true
 	}
 	return slices.ContainsFunc(words, func(w string) bool { return addressWords[singular(w)] })
 }
+
+// plurals keeps the plural of an abbreviation in one word.
+var plurals = strings.NewReplacer("URLs", "Urls", "URIs", "Uris")
 
 // aboutAddress reports whether a member name is only about an address.
 func aboutAddress(name string) bool {

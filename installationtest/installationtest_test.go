@@ -1,0 +1,174 @@
+package installationtest_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/installationtest"
+)
+
+const secret = `s3cr3t "<&>" / of+é`
+
+// recorder is a test that only notes its failures.
+type recorder struct {
+	testing.TB
+	failures []string
+}
+
+var errFatal = errors.New("fatal")
+
+func (r *recorder) Helper() {}
+
+func (r *recorder) Errorf(format string, args ...any) {
+	r.failures = append(r.failures, fmt.Sprintf(format, args...))
+}
+
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.Errorf(format, args...)
+	panic(errFatal)
+}
+
+// search runs NoSecrets and returns its failures.
+func search(t *testing.T, svc *installation.Service, id string, outputs ...any) (failures []string) {
+	t.Helper()
+	r := &recorder{TB: t}
+	defer func() {
+		if p := recover(); p != nil && p != errFatal {
+			panic(p)
+		}
+		failures = r.failures
+	}()
+	installationtest.NoSecrets(r, svc, id, outputs...)
+	return
+}
+
+// newHost returns the host of a fresh service with an installation i that has the given secret.
+func newHost(t *testing.T, value string) *installation.Service {
+	t.Helper()
+	svc, _ := installationtest.New(t, nil)
+	host := svc.As(installation.Actor{Kind: installation.Host})
+	document, err := installation.DocumentOf(map[string]string{"api_key": value, "note": "plain"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = host.Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: installation.Parts{
+		Extension: installation.Value(installation.Extension{ID: "E"}), Account: installation.Value(installation.Account{ID: "A"}),
+		Configuration: installation.Value(installation.Configuration{Document: document}),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return host
+}
+
+func TestNoSecretsFinds(t *testing.T) {
+	host := newHost(t, secret)
+	quoted, err := json.Marshal(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, output := range map[string]any{
+		"text": "before " + secret + " after", "bytes": []byte(secret), "buffer": bytes.NewBufferString(secret), "raw JSON": json.RawMessage(quoted),
+		"struct": struct{ V string }{secret}, "pointer": &struct{ V string }{secret}, "map": map[string]any{"k": []string{secret}}, "error": fmt.Errorf("wrapped: %w", errors.New(secret)),
+		"slice of bytes": [][]byte{[]byte(secret)}, "hex": hex.EncodeToString([]byte(secret)), "upper hex": strings.ToUpper(hex.EncodeToString([]byte(secret))),
+		"hex with spaces": fmt.Sprintf("% X", secret), "query": "https://x.example?k=" + url.QueryEscape(secret), "lower query": strings.ToLower(url.QueryEscape(secret)),
+		"path": "https://x.example/" + url.PathEscape(secret), "JSON": string(quoted), "Go": fmt.Sprintf("%q", secret), "Go in ASCII": fmt.Sprintf("%+q", secret),
+		"HTML": html.EscapeString(secret), "list": fmt.Sprint([]byte(secret)),
+	} {
+		failures := search(t, host, "i", "nothing here", output)
+		if len(failures) != 1 || !strings.Contains(failures[0], "output 1") || !strings.Contains(failures[0], "config/api_key") {
+			t.Errorf("%s: %q", name, failures)
+		}
+		if strings.Contains(strings.Join(failures, ""), secret) {
+			t.Errorf("%s: the failure shows it", name)
+		}
+	}
+	for offset := range 7 {
+		for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+			for _, after := range []string{"", "x", "xy"} {
+				output := encoding.EncodeToString([]byte("user:pw"[:offset] + secret + after))
+				if failures := search(t, host, "i", output); len(failures) != 1 {
+					t.Errorf("base64 at offset %d: %q", offset, failures)
+				}
+			}
+		}
+	}
+}
+
+func TestNoSecretsPasses(t *testing.T) {
+	host := newHost(t, secret)
+	i, err := host.Get(t.Context(), "i")
+	if err != nil {
+		t.Fatal(err)
+	}
+	outputs := []any{"", nil, "***", "s3cr3t", i, i.Configuration.Document, errors.New("plain"), map[string]any{}, base64.StdEncoding.EncodeToString([]byte("other"))}
+	if failures := search(t, host, "i", outputs...); failures != nil {
+		t.Errorf("got %q", failures)
+	}
+	installationtest.NoSecrets(t, host, "i", outputs...)
+}
+
+// What would show nothing fails.
+func TestNoSecretsRefuses(t *testing.T) {
+	host := newHost(t, "short")
+	for name, c := range map[string]struct {
+		svc  *installation.Service
+		id   string
+		want string
+	}{
+		"short":    {host, "i", "too short"},
+		"unknown":  {host, "j", "not found"},
+		"no right": {host.As(installation.Actor{Kind: installation.Customer, ID: "A"}), "i", "no secrets"},
+	} {
+		if failures := search(t, c.svc, c.id, "x"); len(failures) != 1 || !strings.Contains(failures[0], c.want) {
+			t.Errorf("%s: %q", name, failures)
+		}
+	}
+	none := newHost(t, secret)
+	if _, err := none.Patch(t.Context(), installation.PatchRequest{ID: "i", Operations: []installation.Operation{installation.Unset("/api_key")}}); err != nil {
+		t.Fatal(err)
+	}
+	if failures := search(t, none, "i", secret); len(failures) != 1 || !strings.Contains(failures[0], "no secrets") {
+		t.Errorf("none: %q", failures)
+	}
+}
+
+func TestNew(t *testing.T) {
+	asked := false
+	svc, clock := installationtest.New(t, &installation.Options{
+		Now: func() time.Time { t.Error("the clock was not replaced"); return time.Time{} },
+		Policy: func(installation.Actor, installation.Action, *installation.Installation) bool {
+			asked = true
+			return true
+		},
+	})
+	if _, err := svc.Get(t.Context(), "i"); !errors.Is(err, installation.ErrForbidden) {
+		t.Errorf("without an actor: %v", err)
+	}
+	host := svc.As(installation.Actor{Kind: installation.Host})
+	parts := installation.Parts{Extension: installation.Value(installation.Extension{ID: "E"}), Account: installation.Value(installation.Account{ID: "A"})}
+	res, err := host.Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: parts})
+	if err != nil || !asked {
+		t.Fatal(err, asked)
+	}
+	if got := res.Audit.Created.At; !got.Equal(installationtest.Start) {
+		t.Errorf("created at %v", got)
+	}
+	if got := clock.Advance(time.Hour); !got.Equal(installationtest.Start.Add(time.Hour)) || !clock.Now().Equal(got) {
+		t.Errorf("an hour later it is %v", got)
+	}
+	clock.Set(installationtest.Start)
+	if !clock.Now().Equal(installationtest.Start) {
+		t.Errorf("set back it is %v", clock.Now())
+	}
+}

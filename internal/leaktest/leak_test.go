@@ -1,0 +1,120 @@
+package leaktest
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/crypto"
+)
+
+// canary is the secret that must not be seen.
+const canary = "hunter2-hunter3-canary-in-a-mine"
+
+// traces are the forms in which the canary shows: as text, and as printers write bytes. A part of it is enough.
+var traces = func() []string {
+	b := []byte(canary)
+	numbers := func(format, sep string) string {
+		var parts []string
+		for _, c := range b[:4] {
+			parts = append(parts, fmt.Sprintf(format, c))
+		}
+		return strings.Join(parts, sep)
+	}
+	return []string{
+		canary[:7], canary[8:15], hex.EncodeToString(b[:7]), strings.ToUpper(hex.EncodeToString(b[:7])), fmt.Sprintf("% x", b[:7]), fmt.Sprintf("% X", b[:7]),
+		base64.StdEncoding.EncodeToString(b)[:8], numbers("%d", " "), numbers("%d", ", "), numbers("%d", ","), numbers("%#x", ", "), numbers("0x%02x", ","),
+		numbers("0x%02x", ", "), numbers("%o", " "), numbers("%b", " "), numbers("%c", " "), numbers("%U", " "), numbers("- %d\n", ""),
+	}
+}()
+
+func leaks(output string) bool {
+	for _, t := range traces {
+		if strings.Contains(output, t) {
+			return true
+		}
+	}
+	return false
+}
+
+// subjects are the types that hold a secret on behalf of a caller.
+func subjects() map[string]any {
+	secret := crypto.NewSecret(canary)
+	return map[string]any{
+		"Secret":        secret,
+		"Document":      installation.JSON(`{"token":"` + canary + `"}`),
+		"Operation":     installation.SetSecret("/a", secret),
+		"Set":           installation.Set("/a", installation.JSON(`"`+canary+`"`)),
+		"Connection":    installation.Connection{AccessToken: installation.Token{Value: secret}, APIKey: secret, Metadata: installation.JSON(`{"t":"` + canary + `"}`)},
+		"Result":        installation.Result{Code: secret, AcceptURL: secret},
+		"Revealed":      installation.Revealed{Value: secret},
+		"AcceptRequest": installation.AcceptRequest{ID: "i", Code: secret},
+		"UpsertRequest": installation.UpsertRequest{ID: "i", Parts: installation.Parts{
+			Configuration: installation.Value(installation.Configuration{Document: installation.JSON(`{"token":"` + canary + `"}`)}),
+			Connection:    installation.Value(installation.Connection{APIKey: secret}),
+		}},
+	}
+}
+
+// shapes are the ways in which a value is held by the value that is printed.
+func shapes(v any) map[string]any {
+	return map[string]any{
+		"value":             v,
+		"pointer":           &v,
+		"exported field":    struct{ V any }{v},
+		"unexported field":  struct{ v any }{v},
+		"pointer to struct": &struct{ V, w any }{v, v},
+		"slice":             []any{v, &v},
+		"map":               map[string]any{"k": v},
+		"interface":         any([1]any{v}),
+	}
+}
+
+// TestNoSinkShowsASecret is the matrix of subjects, shapes and sinks.
+func TestNoSinkShowsASecret(t *testing.T) {
+	count, leaked := 0, 0
+	for subject, v := range subjects() {
+		for shape, v := range shapes(v) {
+			for _, s := range sinks() {
+				count++
+				if output := guarded(s.show, v); leaks(output) {
+					leaked++
+					t.Errorf("%s as %s leaks through %s", subject, shape, s.name)
+				}
+			}
+		}
+	}
+	t.Logf("%d leaks in %d outputs: %d subjects, %d shapes, %d sinks", leaked, count, len(subjects()), len(shapes(nil)), len(sinks()))
+}
+
+// guarded returns what a sink shows, or what it panics with.
+func guarded(show func(any) string, v any) (output string) {
+	defer func() {
+		if p := recover(); p != nil {
+			output = fmt.Sprintf("%v %+v", p, p)
+		}
+	}()
+	return show(v)
+}
+
+// TestSinksSee: the same sinks show a secret that is a mere string or slice, so that the test above can fail.
+func TestSinksSee(t *testing.T) {
+	blind := 0
+	for _, s := range sinks() {
+		seen := false
+		for _, v := range []any{canary, []byte(canary), struct{ V string }{canary}} {
+			seen = seen || leaks(guarded(s.show, v))
+		}
+		if !seen {
+			t.Logf("%s shows nothing", s.name)
+			blind++
+		}
+	}
+	// %T and %p print no value, and those for numbers cut it short.
+	if blind > len(sinks())/4 {
+		t.Errorf("%d of %d sinks show nothing", blind, len(sinks()))
+	}
+}

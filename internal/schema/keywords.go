@@ -1,0 +1,168 @@
+package schema
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/go-installation/installation/internal/jsontree"
+)
+
+// note is what one schema object says for this package, whatever draft it is written in.
+type note struct {
+	sensitive   bool
+	plain       bool // x-sensitive: false
+	destination bool // by format
+	key         string
+	exposes     []exposure
+	saysExposes bool
+	standard    *jsontree.Node // default
+	meter       *meter
+}
+
+// exposure is a place of a secret: a JSON Pointer, from the root or from some levels up.
+type exposure struct {
+	up     int // -1 = from the root
+	tokens []string
+}
+
+// secretFlags are the keywords that mark a place with true: the standard one, our own, and those of Singer, Nango and Airbyte.
+var secretFlags = []string{"writeOnly", "x-sensitive", "x-secret", "secret", "airbyte_secret"}
+
+// addressFormats are the formats of a text that says where something is.
+var addressFormats = map[string]bool{
+	"uri": true, "uri-reference": true, "iri": true, "iri-reference": true, "uri-template": true,
+	"hostname": true, "idn-hostname": true, "ipv4": true, "ipv6": true,
+}
+
+// vocabulary makes the compiler leave a note at each schema object, and remember the anchors that a reference may lead to or not,
+// depending on how validation came there. For what is declared of a place, all of them count.
+func (s *Schema) vocabulary() *jsonschema.Vocabulary {
+	return &jsonschema.Vocabulary{
+		URL: "schema://configuration/vocabulary",
+		Compile: func(ctx *jsonschema.CompilerContext, obj map[string]any) (jsonschema.SchemaExt, error) {
+			n, err := readNote(obj)
+			if err != nil {
+				return nil, err
+			}
+			n.meter = s.meter
+			if anchor, ok := obj["$dynamicAnchor"].(string); ok {
+				s.anchors[anchor] = append(s.anchors[anchor], ctx.Enqueue(nil))
+			}
+			if anchor, _ := obj["$recursiveAnchor"].(bool); anchor {
+				s.anchors[""] = append(s.anchors[""], ctx.Enqueue(nil))
+			}
+			return n, nil
+		},
+	}
+}
+
+// readNote reads the keywords that this package knows of. One with a value that it cannot have is an error: a flag that is
+// misspelt must not pass for none.
+func readNote(obj map[string]any) (*note, error) {
+	n := new(note)
+	for _, flag := range secretFlags {
+		switch v := obj[flag].(type) {
+		case nil:
+		case bool:
+			n.sensitive = n.sensitive || v
+		default:
+			return nil, &Error{Fault: Keyword, Pointer: "/" + flag}
+		}
+	}
+	format, _ := obj["format"].(string)
+	n.sensitive = n.sensitive || format == "password"
+	n.destination = addressFormats[format]
+	if unmark, ok := obj["x-sensitive"].(bool); ok && !unmark {
+		n.plain = !n.sensitive
+	}
+	switch key := obj["x-key"].(type) {
+	case nil:
+	case string:
+		n.key = key
+	default:
+		return nil, &Error{Fault: Keyword, Pointer: "/x-key"}
+	}
+	var err error
+	if n.exposes, n.saysExposes, err = readExposes(obj); err != nil {
+		return nil, err
+	}
+	n.standard, err = readDefault(obj)
+	return n, err
+}
+
+func readExposes(obj map[string]any) (list []exposure, said bool, err error) {
+	v, said := obj["x-exposes"]
+	if !said {
+		return nil, false, nil
+	}
+	bad := &Error{Fault: Keyword, Pointer: "/x-exposes"}
+	pointers, ok := v.([]any)
+	if !ok {
+		return nil, false, bad
+	}
+	for _, p := range pointers {
+		text, ok := p.(string)
+		if !ok {
+			return nil, false, bad
+		}
+		e, ok := parseExposure(text)
+		if !ok {
+			return nil, false, bad
+		}
+		list = append(list, e)
+	}
+	return list, true, nil
+}
+
+// parseExposure reads a JSON Pointer (RFC 6901), or a relative one: a number of levels to go up, then a pointer.
+func parseExposure(s string) (exposure, bool) {
+	digits := s[:len(s)-len(strings.TrimLeft(s, "0123456789"))]
+	tokens, err := jsontree.ParsePointer(s[len(digits):])
+	if err != nil {
+		return exposure{}, false
+	}
+	if digits == "" {
+		return exposure{-1, tokens}, true
+	}
+	up, err := strconv.Atoi(digits)
+	return exposure{up, tokens}, err == nil && (digits == "0" || digits[0] != '0')
+}
+
+// from returns the place that an exposure names where it is declared at a place.
+func (e exposure) from(at []string) []string {
+	if e.up < 0 {
+		return e.tokens
+	}
+	around := at[:max(0, len(at)-e.up)]
+	return append(append(make([]string, 0, len(around)+len(e.tokens)), around...), e.tokens...)
+}
+
+func readDefault(obj map[string]any) (*jsontree.Node, error) {
+	v, ok := obj["default"]
+	if !ok {
+		return nil, nil
+	}
+	bad := &Error{Fault: Keyword, Pointer: "/default"}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, bad
+	}
+	n, err := jsontree.Parse(text, jsontree.Limits{})
+	if err != nil {
+		return nil, bad
+	}
+	return n, nil
+}
+
+// noteOf returns the note at a schema; one that is true or false has none.
+func noteOf(sch *jsonschema.Schema) *note {
+	for _, x := range sch.Extensions {
+		if n, ok := x.(*note); ok {
+			return n
+		}
+	}
+	return &note{}
+}
