@@ -30,8 +30,8 @@ var (
 // goldenLines lines of the golden file, with these contents, were part of a release and stay for ever. Raise both with each release, to
 // what TestFormat prints.
 const (
-	goldenLines = 0
-	goldenSum   = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	goldenLines = 28
+	goldenSum   = "39edd07d6060f594074b8c9f420ecc719c02b2a8ab0d587b31595ab0518fb0f4"
 )
 
 // formatEntry is one line: something as it was stored, and what is in it.
@@ -272,17 +272,84 @@ func readFormat(t *testing.T) (entries []*formatEntry) {
 		if err := json.Unmarshal(lines.Bytes(), e); err != nil {
 			t.Fatalf("line %d: %v", len(entries)+1, err)
 		}
-		if len(entries) == goldenLines && hex.EncodeToString(sum.Sum(nil)) != goldenSum {
-			t.Errorf("one of the first %d lines of %s changed", goldenLines, golden)
-		}
 		entries = append(entries, e)
-		sum.Write(append(lines.Bytes(), '\n'))
 	}
-	if len(entries) < goldenLines {
-		t.Errorf("%s has %d lines, it had %d", golden, len(entries), goldenLines)
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
 	}
+	if err := frozenLines(raw, goldenLines, goldenSum); err != nil {
+		t.Errorf("%s: %v", golden, err)
+	}
+	sum.Write(raw)
 	t.Logf("%d lines with sum %x", len(entries), sum.Sum(nil))
 	return entries
+}
+
+// frozenLines checks that the first lines of a text are there and have a sum.
+func frozenLines(text []byte, n int, want string) error {
+	first := text
+	for range n {
+		_, rest, ok := bytes.Cut(first, []byte("\n"))
+		if !ok {
+			return fmt.Errorf("it has less than %d lines", n)
+		}
+		first = rest
+	}
+	sum := sha256.Sum256(text[:len(text)-len(first)])
+	if got := hex.EncodeToString(sum[:]); got != want {
+		return fmt.Errorf("the first %d lines have sum %s, they had %s", n, got, want)
+	}
+	return nil
+}
+
+// Lines of a release are held to their sum whether or not others follow.
+func TestFormatIsFrozen(t *testing.T) {
+	of := func(text string) string {
+		sum := sha256.Sum256([]byte(text))
+		return hex.EncodeToString(sum[:])
+	}
+	for text, frozen := range map[string]bool{"a\nb\n": true, "a\nb\nc\n": true, "a\nx\n": false, "x\nb\nc\n": false, "a\n": false, "": false, "a\nb": false} {
+		if err := frozenLines([]byte(text), 2, of("a\nb\n")); (err == nil) != frozen {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// What this version writes is what it reads: a field that is added shows in nothing that has none, and no number changes.
+func TestFormatIsWrittenAsRead(t *testing.T) {
+	keys := formatKeys(t)
+	for _, e := range readFormat(t) {
+		if e.Record == nil || fips140.Enforced() && e.Suite == crypto.SuiteXChaCha20Poly1305 {
+			continue
+		}
+		all, err := installation.ReencodeBody(t.Context(), keys, e.Record.Key, e.Record.Body)
+		if err != nil {
+			t.Fatalf("%s: %v", e.Name, err)
+		}
+		for _, b := range e.Record.Events {
+			var event installation.Event
+			if err := event.UnmarshalBinary(b); err != nil {
+				t.Fatalf("%s: %v", e.Name, err)
+			}
+			written, err := event.MarshalBinary()
+			if err != nil {
+				t.Fatalf("%s: %v", e.Name, err)
+			}
+			all = append(all, installation.Reencoded{Stored: b, Written: written})
+		}
+		if e.Record.Outcome != nil {
+			outcome, err := installation.ReencodeOutcome(e.Record.Outcome)
+			if err != nil {
+				t.Fatalf("%s: %v", e.Name, err)
+			}
+			all = append(all, outcome)
+		}
+		for _, r := range all {
+			if !bytes.Equal(r.Stored, r.Written) {
+				t.Errorf("%s:\n  stored %x\nwritten %x", e.Name, r.Stored, r.Written)
+			}
+		}
+	}
 }
 
 // addFormat adds what the golden file lacks, written by this version.

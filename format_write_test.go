@@ -140,12 +140,33 @@ func writeFormat(t *testing.T) []*formatEntry {
 			entries = append(entries, r.entry(t, name, suite))
 		}
 	}
+	entries = append(entries, formatOtherSuite(t))
 	r := newRotation(t)
 	kms := newKeyService(t, serviceSecret).key(t, "kms1", crypto.KMSOptions{})
 	if err := formatInstall(t, r.on(t, r.store, kms), "EXI-1"); err != nil {
 		t.Fatal(err)
 	}
 	return append(entries, r.entry(t, "installed, under a key service", crypto.SuiteXChaCha20Poly1305))
+}
+
+// otherSuite is the name of the entry whose values have the first suite, and all else the second.
+const otherSuite = "rewrapped, to another suite"
+
+// formatOtherSuite makes that entry.
+func formatOtherSuite(t *testing.T) *formatEntry {
+	t.Helper()
+	r := newRotation(t)
+	if err := formatInstall(t, r.with(t, r.k1), "EXI-1"); err != nil {
+		t.Fatal(err)
+	}
+	ring, err := testRingOf(t, r.k2, r.k1).WithSuite(crypto.SuiteAES256GCM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.on(t, r.store, ring).Rewrap(t.Context(), installation.RewrapRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	return r.entry(t, otherSuite, crypto.SuiteXChaCha20Poly1305)
 }
 
 // formatInstall makes an installation in which every part is given.

@@ -1,9 +1,11 @@
 package installation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/go-installation/installation/crypto"
@@ -38,8 +40,10 @@ func (r *Report) OK() bool {
 // that is wrong, missing or not what it was is found before the first request needs it, and named by its id alone. It is for
 // the host, at start-up and for a health endpoint; it writes nothing.
 //
-// Findings about keys: "key-does-not-open" and "key-missing" are errors; "key-unavailable" says that a key service could not be asked, and
-// "records-without-key" that some records are under keys not at hand which a look at the first ten thousand did not find.
+// Findings about keys: "key-does-not-open" and "key-missing" are errors; "some-records-do-not-open" warns that a key opens some of the
+// records it was tried on, oldest and newest, but not all: those are damaged, or two keys went by one id. "key-unavailable" says that a
+// key service could not be asked, and "records-without-key" that some records are under keys not at hand which a look at the first ten
+// thousand did not find.
 //
 // Errors: [ErrForbidden], that of the context, [ErrUnavailable] if the store cannot be asked.
 func (s *Service) Check(ctx context.Context) (*Report, error) {
@@ -63,34 +67,31 @@ func (s *Service) Check(ctx context.Context) (*Report, error) {
 }
 
 // checkKeys counts the records under each key and tries the keys.
-func (s *Service) checkKeys(ctx context.Context, report *Report) (err error) {
-	if report.Keys, err = s.countKeys(ctx); err != nil {
-		return err
-	}
-	counted, err := s.countTerm(ctx, termKey+keyGone)
+func (s *Service) checkKeys(ctx context.Context, report *Report) error {
+	c, err := s.census(ctx)
 	if err != nil {
 		return err
 	}
-	if report.Records, err = s.countTerm(ctx, termEverywhere); err != nil {
-		return err
-	}
+	report.Keys, report.Records = c.keys, c.records
 	keys := s.uncached()
 	for _, k := range report.Keys {
-		counted += k.Records
-		page, err := s.store.List(ctx, Query{AllTenants: true, Term: termKey + k.ID, Limit: canaries})
+		stored, err := s.sample(ctx, termKey+k.ID)
 		if err != nil {
 			return err
 		}
-		switch err := tryKey(ctx, keys, k, page.Records); {
+		tried, err := tryKey(ctx, keys, k, stored)
+		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, ErrKeyUnavailable):
 			report.add(LevelUnknown, "key-unavailable", "the service of key %s did not answer: whether it is the right key is not known", k.ID)
 		case err != nil:
 			report.add(LevelError, "key-does-not-open", "key %s does not open what is wrapped under its id: it is another key, or may not be used here", k.ID)
+		case tried.opened < tried.records:
+			report.add(LevelWarning, "some-records-do-not-open", "%d of %d records that are listed under key %s and were tried do not open with it: they are damaged, or under another key of that id", tried.records-tried.opened, tried.records, k.ID)
 		}
 	}
-	if report.Records == counted {
+	if c.elsewhere == 0 {
 		return nil
 	}
 	missing, all, err := s.missingKeys(ctx, keys)
@@ -101,7 +102,7 @@ func (s *Service) checkKeys(ctx context.Context, report *Report) (err error) {
 		report.add(LevelError, "key-missing", "records are under key %s, which is not at hand", id)
 	}
 	if len(missing) == 0 && !all {
-		report.add(LevelWarning, "records-without-key", "%d records are under none of the keys at hand", report.Records-counted)
+		report.add(LevelWarning, "records-without-key", "%d records are under none of the keys at hand", c.elsewhere)
 	}
 	return nil
 }
@@ -110,22 +111,89 @@ func (r *Report) add(level Level, rule, format string, args ...any) {
 	r.Findings = append(r.Findings, Finding{Level: level, Rule: rule, Detail: fmt.Sprintf(format, args...)})
 }
 
-// canaries is how many stored records a key is tried on: a few may be damaged themselves.
+// canaries is how many stored records a key is tried on, from either end of the list: some may be damaged themselves, and a key that was
+// exchanged for another under its id shows at one end or the other.
 const canaries = 10
 
-// tryKey opens something under a key: what it wraps now if it is the primary, and one of the records stored under it if there are any.
-func tryKey(ctx context.Context, keys crypto.KeyWrapper, k KeyCount, stored []*Record) (err error) {
+// maxUnavailable is how many records in a row a key service may fail on before it is taken to be out of reach: some services say of a
+// damaged record what they say when they are down.
+const maxUnavailable = 5
+
+// trial is how a key did on stored records.
+type trial struct {
+	records int // it was tried on, with those that say nothing of it, being unreadable or under another key
+	opened  int
+}
+
+// tryKey opens something under a key: what it wraps now if it is the primary, and records stored under it. The error is nil if it opens
+// some, or if none says anything of it.
+func tryKey(ctx context.Context, keys crypto.KeyWrapper, k KeyCount, stored []*Record) (tried trial, err error) {
 	if k.Primary {
 		if err := tryPrimary(ctx, keys); err != nil {
-			return err
+			return tried, err
 		}
 	}
+	var sealed, unavailable error
+	row := 0
 	for _, r := range stored {
-		if err = tryStored(ctx, keys, r); err == nil || errors.Is(err, ErrKeyUnavailable) {
-			break
+		tried.records++
+		f, err := r.Body.open()
+		if err != nil || f.key.KeyID != k.ID {
+			continue
+		}
+		switch err := tryStored(ctx, keys, r, f); {
+		case ctx.Err() != nil:
+			return tried, ctx.Err()
+		case err == nil:
+			tried.opened++
+			row = 0
+		case errors.Is(err, ErrKeyUnavailable):
+			unavailable = err
+			if row++; row == maxUnavailable {
+				return tried, err
+			}
+		default:
+			sealed, row = err, 0
 		}
 	}
-	return err
+	if tried.opened > 0 {
+		return tried, nil
+	}
+	return tried, cmp.Or(sealed, unavailable)
+}
+
+// sample returns records with a global term, from both ends of the list.
+func (s *Service) sample(ctx context.Context, term string) (sample []*Record, err error) {
+	seen := make(map[Key]bool)
+	for _, reverse := range []bool{false, true} {
+		n := 0
+		for r, err := range s.records(ctx, Query{AllTenants: true, Term: term, Limit: canaries, Reverse: reverse}) {
+			if err != nil {
+				return nil, err
+			}
+			if !seen[r.Key] {
+				seen[r.Key] = true
+				sample = append(sample, r)
+			}
+			if n++; n == canaries {
+				break
+			}
+		}
+	}
+	return sample, nil
+}
+
+// tryToWrap refuses a primary key that does not open what is stored under its id: what is wrapped under such a one, nobody else opens.
+func (s *Service) tryToWrap(ctx context.Context, keys crypto.KeyWrapper) error {
+	id := keys.Primary()
+	stored, err := s.sample(ctx, termKey+id)
+	if err != nil {
+		return err
+	}
+	if _, err := tryKey(ctx, keys, KeyCount{ID: id, Primary: true}, stored); err != nil {
+		return fmt.Errorf("primary key %s, tried on what is under it: %w", id, err)
+	}
+	return nil
 }
 
 // tryPrimary wraps a data key that nobody needs, and opens with what comes back what was sealed with it.
@@ -154,11 +222,7 @@ func tryPrimary(ctx context.Context, keys crypto.KeyWrapper) error {
 }
 
 // tryStored unwraps the data key of a record.
-func tryStored(ctx context.Context, keys crypto.KeyWrapper, r *Record) error {
-	f, err := r.Body.open()
-	if err != nil {
-		return err
-	}
+func tryStored(ctx context.Context, keys crypto.KeyWrapper, r *Record, f *form) error {
 	k, err := keys.Unwrap(ctx, f.key, crypto.Binding{Tenant: r.Key.Tenant, Record: r.Key.ID})
 	k.Destroy()
 	return err
@@ -167,26 +231,58 @@ func tryStored(ctx context.Context, keys crypto.KeyWrapper, r *Record) error {
 // missingKeys looks for keys that records need and that are not at hand. all is false if it gave up before the last record.
 func (s *Service) missingKeys(ctx context.Context, keys crypto.KeyWrapper) (ids []string, all bool, err error) {
 	known := append(keys.KeyIDs(), keyGone)
-	q := Query{AllTenants: true, Term: termEverywhere, Limit: MaxPage}
-	for scanned := 0; scanned < maxScan; scanned += q.Limit {
-		page, err := s.store.List(ctx, q)
+	scanned := 0
+	for r, err := range s.records(ctx, Query{AllTenants: true, Term: termEverywhere, Limit: MaxPage}) {
 		if err != nil {
 			return nil, false, err
 		}
-		for _, r := range page.Records {
-			if slices.Contains(known, termValue(r.Index, termKey)) {
-				continue
-			}
-			// The keys themselves say so: what a damaged store has for an id is not repeated.
-			if unknown, ok := errors.AsType[*crypto.UnknownKeyError](tryStored(ctx, keys, r)); ok && !slices.Contains(ids, unknown.KeyID) {
-				ids = append(ids, unknown.KeyID)
-			}
+		if scanned++; scanned > maxScan {
+			return ids, false, nil
 		}
-		if q.After = page.Next; q.After == "" {
-			return ids, true, nil
+		if slices.Contains(known, termValue(r.Index, termKey)) {
+			continue
+		}
+		f, err := r.Body.open()
+		if err != nil {
+			continue
+		}
+		// The keys themselves say so: what a damaged store has for an id is not repeated.
+		if unknown, ok := errors.AsType[*crypto.UnknownKeyError](tryStored(ctx, keys, r, f)); ok && !slices.Contains(ids, unknown.KeyID) {
+			ids = append(ids, unknown.KeyID)
 		}
 	}
-	return ids, false, nil
+	return ids, true, nil
+}
+
+// census says what all records are under.
+type census struct {
+	keys      []KeyCount // of the keys at hand, by id
+	records   int64      // of all tenants
+	elsewhere int64      // neither under a key at hand, nor without need of one
+}
+
+// census counts all records and those under each key at hand. These are several counts, so records that come or go meanwhile can make up
+// a difference: one is counted again.
+func (s *Service) census(ctx context.Context) (c census, err error) {
+	for range 3 {
+		if c.keys, err = s.countKeys(ctx); err != nil {
+			return census{}, err
+		}
+		counted, err := s.countTerm(ctx, termKey+keyGone)
+		if err != nil {
+			return census{}, err
+		}
+		if c.records, err = s.countTerm(ctx, termEverywhere); err != nil {
+			return census{}, err
+		}
+		for _, k := range c.keys {
+			counted += k.Records
+		}
+		if c.elsewhere = max(0, c.records-counted); c.records == counted {
+			break
+		}
+	}
+	return c, nil
 }
 
 // countKeys counts the records under each key at hand, by id.
@@ -216,14 +312,33 @@ func (s *Service) countTerm(ctx context.Context, term string) (n int64, err erro
 	if counter, ok := s.store.(Counter); ok {
 		return counter.Count(ctx, q)
 	}
-	for {
-		page, err := s.store.List(ctx, q)
+	for _, err := range s.records(ctx, q) {
 		if err != nil {
 			return 0, err
 		}
-		n += int64(len(page.Records))
-		if q.After = page.Next; q.After == "" {
-			return n, nil
+		n++
+	}
+	return n, nil
+}
+
+// records are all records that q names, page by page. After an error there are no more.
+func (s *Service) records(ctx context.Context, q Query) iter.Seq2[*Record, error] {
+	return func(yield func(*Record, error) bool) {
+		q := q
+		for {
+			page, err := s.store.List(ctx, q)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, r := range page.Records {
+				if !yield(r, nil) {
+					return
+				}
+			}
+			if q.After = page.Next; q.After == "" {
+				return
+			}
 		}
 	}
 }

@@ -168,6 +168,16 @@ func TestOperationsBelowAPlace(t *testing.T) {
 	if got, want := w.configuration(t), `{"a/b":{"n":3,"l":[0,1],"m":4},"n":2}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
+	for _, value := range []string{`[]`, `"x"`, `null`, `1`} {
+		_, err := w.patch(installation.Set("", installation.JSON(value)))
+		if diff := cmp.Diff([]string{"configuration format"}, violations(t, err)); diff != "" {
+			t.Errorf("a configuration that is %s: %s", value, diff)
+		}
+	}
+	_, err = w.patch(installation.Unset(""))
+	if diff := cmp.Diff([]string{"configuration format"}, violations(t, err)); diff != "" {
+		t.Errorf("no configuration: %s", diff)
+	}
 	_, err = w.patch(merge[0].Below("no pointer"))
 	if diff := cmp.Diff([]string{"configuration format"}, violations(t, err)); diff != "" {
 		t.Error(diff)

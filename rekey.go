@@ -19,13 +19,15 @@ type RekeyRequest struct {
 
 // Rekey gives an installation a new data key, and seals every secret and the rest of the record under it in one commit. It is for a data
 // key, or a key-encryption key, that someone may have seen, where [Service.Rewrap] is not enough: it takes away what the old
-// data key could open, but for backups. Nothing else changes; the revision grows by one and an event tells of it.
+// data key could open, but for backups. It is also the way to another cipher suite: everything is sealed with that of the keys. Nothing
+// else changes, and neither do the claims, whatever Options.Claims would say by now; the revision grows by one and an event tells of it.
 //
 // Answers that are kept for the idempotency keys of earlier requests were sealed under the old data key: those requests, if sent
-// again, are answered with the present state and not compared.
+// again, are answered with the present state and not compared. An Invite that is sent again gets no code, since that was in the first
+// answer alone; the code that was given out still opens.
 //
 // It is for the host. Errors: [ErrNotFound], [ErrForbidden], [ErrSealed] if a secret does not open, as a damaged one is not dropped
-// silently; [ErrShredded], those of keys, guards and the store.
+// silently; [crypto.ErrSuite] if this process may not use the suite of one; [ErrShredded], those of keys, guards and the store.
 func (s *Service) Rekey(ctx context.Context, req RekeyRequest) (*Result, error) {
 	req.Present = true
 	m := mutation{method: "rekey", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionMaintain}}
@@ -52,6 +54,7 @@ func (s *Service) Rekey(ctx context.Context, req RekeyRequest) (*Result, error) 
 				return nil, err
 			}
 		}
+		st.sameClaims = true
 		return &step{events: []EventType{EventRekeyed}, reason: req.Reason}, nil
 	}
 	return s.mutate(ctx, m)

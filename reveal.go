@@ -15,7 +15,8 @@ const MaxReveal = 256
 
 // Reveal returns plain secrets of an installation, and is the only way to them. It takes a right of its own, a reason, and the name of each
 // secret; an event with the names of those revealed is committed before a value leaves. The answers are in the order of the request, each with its own
-// error, so that one damaged secret does not hide the others.
+// error, so that one damaged secret does not hide the others: [ErrNotFound], [ErrSealed], or one that matches [crypto.ErrSuite] for a
+// secret whose cipher suite this process may not use.
 //
 // Errors: [ErrInvalid], [ErrNotFound], [ErrForbidden], [ErrShredded], those of keys and of the store.
 func (s *Service) Reveal(ctx context.Context, req RevealRequest) ([]Revealed, error) {
@@ -48,7 +49,7 @@ func (r Ref) String() string { return string(r.Kind) + r.Pointer }
 func (st *state) reveal(ref Ref) Revealed {
 	text, err := st.unsealValue(ref)
 	if err != nil {
-		if !errors.Is(err, ErrNotFound) {
+		if !errors.Is(err, ErrNotFound) && !errors.Is(err, crypto.ErrSuite) {
 			err = ErrSealed
 		}
 		return Revealed{Ref: ref, Err: err}

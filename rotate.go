@@ -27,21 +27,24 @@ type RewrapRequest struct {
 type RewrapReport struct {
 	Before []KeyCount // of the keys at hand, by id
 	After  []KeyCount // counted again at the end; nil if that was not reached
+	// Elsewhere is how many records, at the end, are under no key at hand: they need one that this process was not given, or lost their
+	// place in the index. Check names the keys that are missing.
+	Elsewhere int64
 
 	Rewrapped int // now under the primary key
 	Skipped   int // moved or removed by someone else meanwhile
 	Failed    int // not known to be under the primary key; see the error
 }
 
-// Done reports whether no record is left under any key but the primary. Before a key is thrown away ask [Service.CanRetire], which looks
-// closer.
+// Done reports whether no record is left under any key but the primary, at hand or not. Before a key is thrown away ask
+// [Service.CanRetire], which looks closer.
 func (r RewrapReport) Done() bool {
 	for _, k := range r.After {
 		if !k.Primary && k.Records > 0 {
 			return false
 		}
 	}
-	return r.After != nil
+	return r.After != nil && r.Elsewhere == 0
 }
 
 // maxReasons is how many failures of one run the error names.
@@ -57,13 +60,17 @@ const maxReasons = 100
 // The secrets themselves and their data keys stay as they are, and so do the answers kept for idempotency keys; revisions grow by one. No
 // event tells of it: nothing changed for a customer, and as many events as there are records would push everything else out of the log.
 //
+// Values keep the cipher suite that they were sealed with, whatever the suite of the keys is now. To bring those of an installation under
+// another suite, so that a process may read them which must not use the first, call [Service.Rekey] for it.
+//
 // It can run beside readers and writers, on several nodes at once, be stopped anywhere and started again: each record is one
 // compare-and-swap, opened under its new key before it is written and read back after. A record that cannot be opened stops nothing. A
-// key service that is out of reach ends the walk over its records; one that does not read back ends the run, since then the store
-// is not to be trusted.
+// key service that fails on five records in a row ends the walk over its records; a record that does not read back ends the run, since
+// then the store is not to be trusted. Nothing is rewrapped under a primary key that opens none of the records tried which are stored
+// under its id: it is another key than the one that the other processes have.
 //
 // It is for the host. The report is good beside an error too. Errors: [ErrForbidden], [ErrInvalid], that of the context, those of the
-// store; and, joined, one for each of the first hundred records that failed.
+// store and of the primary key; and, joined, one for each of the first hundred records that failed.
 func (s *Service) Rewrap(ctx context.Context, req RewrapRequest) (RewrapReport, error) {
 	r := &rewrap{Service: s, keys: s.uncached(), req: req}
 	err := r.run(ctx)
@@ -94,6 +101,9 @@ func (r *rewrap) run(ctx context.Context) (err error) {
 	if r.report.Before, err = r.countKeys(ctx); err != nil {
 		return err
 	}
+	if err := r.tryToWrap(ctx, r.keys); err != nil {
+		return err
+	}
 	for _, k := range r.report.Before {
 		if k.Primary {
 			continue
@@ -102,40 +112,38 @@ func (r *rewrap) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	r.report.After, err = r.countKeys(ctx)
+	after, err := r.census(ctx)
+	r.report.After, r.report.Elsewhere = after.keys, after.elsewhere
 	return err
 }
 
 // walk rewraps the records under one key. Those that are done leave the list, and the cursor passes over those that failed.
 func (r *rewrap) walk(ctx context.Context, id string) error {
-	q := Query{AllTenants: true, Term: termKey + id, Limit: sweepPage}
-	for {
-		page, err := r.store.List(ctx, q)
+	unavailable := 0 // in a row
+	for record, err := range r.records(ctx, Query{AllTenants: true, Term: termKey + id, Limit: sweepPage}) {
 		if err != nil {
 			return err
 		}
-		for _, record := range page.Records {
-			if r.req.Limit > 0 && r.report.Rewrapped >= r.req.Limit {
-				return nil
-			}
-			if err := r.pause(ctx); err != nil {
-				return err
-			}
-			err := r.record(ctx, record)
-			if stop := r.note(ctx, record.Key, err); stop != nil {
-				return stop
-			}
-			if errors.Is(err, ErrKeyUnavailable) {
-				return nil // as the others under this key would fail; for the primary, as all would
-			}
-		}
-		if q.After = page.Next; q.After == "" {
+		if r.req.Limit > 0 && r.report.Rewrapped >= r.req.Limit {
 			return nil
 		}
+		if err := r.pause(ctx); err != nil {
+			return err
+		}
+		err := r.record(ctx, record)
+		if stop := r.note(ctx, record.Key, err); stop != nil {
+			return stop
+		}
+		if !errors.Is(err, ErrKeyUnavailable) {
+			unavailable = 0
+		} else if unavailable++; unavailable == maxUnavailable {
+			return nil // as the others under this key would fail; for the primary, as all would
+		}
 	}
+	return nil
 }
 
-// pause waits between two records.
+// pause waits between two records, and between two tries of one.
 func (r *rewrap) pause(ctx context.Context) error {
 	if !r.paced || r.req.Interval == 0 {
 		r.paced = true
@@ -191,18 +199,25 @@ func (r *rewrap) note(ctx context.Context, key Key, err error) (stop error) {
 // record rewraps one record. Whoever else writes it meanwhile wins, and it is tried again as long as it stays under its old key.
 func (r *rewrap) record(ctx context.Context, record *Record) error {
 	key := record.Key
+	var turn turns
 	for {
 		err := r.swap(ctx, key, record)
 		if !errors.Is(err, ErrConflict) {
 			return err
 		}
+		if err := turn.wait(ctx, lostRace{record.Revision}); err != nil {
+			return err
+		}
+		if err := r.pause(ctx); err != nil {
+			return err
+		}
 		record, err = r.store.Get(ctx, key)
 		switch {
-		case errors.Is(err, ErrNotFound), err == nil && record.Deleted:
-			return errMoved
+		case errors.Is(err, ErrNotFound):
+			return errReadBack // it was listed, and what is deleted leaves a tombstone
 		case err != nil:
 			return err
-		case termValue(record.Index, termKey) == r.keys.Primary():
+		case record.Deleted, termValue(record.Index, termKey) == r.keys.Primary():
 			return errMoved
 		}
 	}
@@ -274,19 +289,28 @@ func (m *manifest) rewrapped(r *Record, f *form, w crypto.Wrapped, k *crypto.Dat
 	return &next, nil
 }
 
-// readBack reads a record that was written and opens it again. One that was written by someone else since has been opened by them.
+// readBack reads a record that was written and opens it again. One that was written by someone else since has been opened by them, and is
+// looked at for the id of its key alone.
 func (r *rewrap) readBack(ctx context.Context, wrote *Record, k *crypto.DataKey) error {
 	got, err := r.store.Get(ctx, wrote.Key)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return errMoved
+		return errReadBack // what is deleted leaves a tombstone
 	case err != nil:
 		return err
-	case got.Revision > wrote.Revision:
-		return nil
+	case got.Deleted:
+		return errMoved
 	}
 	f, err := got.Body.open()
-	if err != nil || f.key.KeyID != wrote.Body.form.key.KeyID || !bytes.Equal(f.key.Bytes, wrote.Body.form.key.Bytes) {
+	want := wrote.Body.form.key
+	switch {
+	case got.Revision > wrote.Revision && err != nil:
+		return err
+	case got.Revision > wrote.Revision && f.key.KeyID != want.KeyID:
+		return errMoved
+	case got.Revision > wrote.Revision:
+		return nil
+	case err != nil || f.key.KeyID != want.KeyID || !bytes.Equal(f.key.Bytes, want.Bytes):
 		return errReadBack
 	}
 	if _, err := openManifest(got, f, k); err != nil {

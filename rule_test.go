@@ -52,3 +52,45 @@ func TestANewRuleMasksAtOnceAndSealsOnWrite(t *testing.T) {
 		}
 	}
 }
+
+// An echo under a new rule goes with a write of something else: what is sealed by it is masked in the document too.
+func TestEchoUnderANewRule(t *testing.T) {
+	w := newWorld(t)
+	if _, err := w.host.WithOldRule().Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: installation.Parts{
+		Extension: installation.Value(installation.Extension{ID: "E"}), Account: installation.Value(installation.Account{ID: "A"}),
+		Configuration: installation.Value(installation.Configuration{Document: installation.JSON(`{"api_secret":"s3cr3t","n":1}`)}),
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	i := w.get(t, "i")
+	res, err := w.host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: installation.Parts{
+		Name: installation.Value("n"), Configuration: installation.Value(*i.Configuration),
+	}})
+	if err != nil || res.Configuration.Document.String() != `{"api_secret":"***","n":1}` || len(res.Sealed) != 1 {
+		t.Fatalf("got %+v, %v", res, err)
+	}
+	if got := w.reveal(t, "i", res.Sealed[0]); got != "s3cr3t" {
+		t.Errorf("the secret is %q", got)
+	}
+}
+
+// A configuration that is only given another id, or another revision id, changed.
+func TestConfigurationIsRenamed(t *testing.T) {
+	w := newWorld(t)
+	w.install(t, "i")
+	for _, change := range []func(c *installation.Configuration){
+		func(c *installation.Configuration) { c.ID = "config-2" },
+		func(c *installation.Configuration) { c.RevisionID = "revision-2" },
+	} {
+		c := *w.get(t, "i").Configuration
+		change(&c)
+		res, err := w.host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: installation.Parts{Configuration: installation.Value(c)}})
+		if err != nil || !res.Changed || c.ID != res.Configuration.ID {
+			t.Errorf("got %+v, %v", res, err)
+		}
+		again, err := w.host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: installation.Parts{Configuration: installation.Value(*res.Configuration)}})
+		if err != nil || again.Changed {
+			t.Errorf("once more: %+v, %v", again, err)
+		}
+	}
+}

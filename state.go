@@ -30,6 +30,8 @@ type state struct {
 	values   map[Ref][]byte
 	codeHash []byte
 	redeemer string
+
+	sameClaims bool // the claims stay as they are stored
 }
 
 // load reads the installation with an id, opened as far as it can be. Only a store that fails is an error here.
@@ -220,15 +222,17 @@ func (st *state) place(ref Ref) crypto.Place {
 
 // build seals the state into the record that follows what is stored. The installation in it is read back from what was sealed, so
 // that it shares nothing with the request.
-func (s *Service) build(st *state) (*Record, error) {
+func (s *Service) build(st *state) (_ *Record, err error) {
 	i := st.inst
 	i.Revision, i.Status, i.Purged = st.revision()+1, st.life.status, st.life.purged
 	values := make([]sealedValue, 0, len(st.secrets()))
 	for _, ref := range slices.SortedFunc(maps.Keys(st.secrets()), compareRefs) {
 		values = append(values, sealedValue{ref, st.values[ref]})
 	}
-	claims, err := s.claims(i)
-	if err != nil {
+	var claims []string
+	if st.sameClaims {
+		claims = st.record.Claims
+	} else if claims, err = s.claims(i); err != nil {
 		return nil, err
 	}
 	m := &manifest{inst: i, life: st.life, table: tableOf(values), rule: st.rule, claims: claims, codeHash: st.codeHash, redeemer: st.redeemer}

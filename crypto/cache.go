@@ -20,7 +20,7 @@ type Cache struct {
 
 	mu      sync.Mutex
 	entries map[string]*list.Element // of *cached
-	order   list.List                // the oldest first, which is also the first to expire
+	order   list.List                // the oldest first, which is also the first to expire unless the clock is set back
 	calls   map[string]*call
 	cleared int // how often Clear was called
 }
@@ -53,8 +53,8 @@ type call struct {
 
 // NewCache returns a cache before keys. A nil *CacheOptions is all defaults. The error matches [ErrKeyring].
 func NewCache(keys KeyWrapper, opts *CacheOptions) (*Cache, error) {
-	if keys == nil || keys.Primary() == "" {
-		return nil, errNoKeys
+	if err := checkWrapper(keys); err != nil {
+		return nil, err
 	}
 	c := &Cache{keys: keys, entries: make(map[string]*list.Element), calls: make(map[string]*call)}
 	if opts != nil {
@@ -131,8 +131,11 @@ func (c *Cache) String() string { return fmt.Sprintf("cache of %v", c.keys) }
 func (c *Cache) find(id string) (k *DataKey, under *call, mine bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.expire()
-	if e, ok := c.entries[id]; ok {
+	now := c.opts.Now()
+	c.expire(now)
+	if e, ok := c.entries[id]; ok && !now.Before(e.Value.(*cached).until) {
+		c.drop(e) // behind one that expires later: the clock was set back between
+	} else if ok {
 		if k, err := e.Value.(*cached).key.clone(); err == nil { // never fails: only drop destroys it
 			return k, nil, false
 		}
@@ -186,9 +189,8 @@ func (c *Cache) remember(id string, k *DataKey) bool {
 	return true
 }
 
-// expire drops what is past its time. The caller holds c.mu.
-func (c *Cache) expire() {
-	now := c.opts.Now()
+// expire drops what is past its time at the front. The caller holds c.mu.
+func (c *Cache) expire(now time.Time) {
 	for e := c.order.Front(); e != nil && !now.Before(e.Value.(*cached).until); e = c.order.Front() {
 		c.drop(e)
 	}

@@ -94,7 +94,10 @@ func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 // validKeyID reports whether id has the form of a key id. Ids come from stores, and one of this form is safe to log.
 func validKeyID(id string) bool {
-	return 0 < len(id) && len(id) <= maxKeyID && !strings.ContainsFunc(id, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
-	})
+	return 0 < len(id) && len(id) <= maxKeyID && !strings.ContainsFunc(id, notOfKeyID)
+}
+
+// notOfKeyID reports whether r is none of the characters of a key id, which are those of base64url too.
+func notOfKeyID(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
 }

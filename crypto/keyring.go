@@ -42,8 +42,9 @@ func NewKeyring(primary Key, others ...Key) (*Keyring, error) {
 }
 
 // WithSuite returns a keyring with the same keys that wraps with suite, and whose data keys seal with it. What is there
-// already stays readable: the suite of a wrapped key and of each value is read from itself. It returns an error that matches
-// [ErrSuite] if suite cannot be used in this process.
+// already stays readable: the suite of a wrapped key and of each value is read from itself. So values keep the suite they were
+// sealed with, also when their data key is wrapped anew, and a process that may not use it does not open them: they have to be sealed
+// again first, by one that may. It returns an error that matches [ErrSuite] if suite cannot be used in this process.
 func (r *Keyring) WithSuite(suite Suite) (*Keyring, error) {
 	if r.empty() {
 		return nil, errNoKeys

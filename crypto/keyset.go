@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -19,12 +20,12 @@ type KeySet struct {
 var _ KeyWrapper = (*KeySet)(nil)
 
 // NewKeySet returns a set that wraps with the primary key of primary, and unwraps with all keys of all. Two keys with one id are refused,
-// and so is a wrapper without keys; the errors match [ErrKeyring].
+// and so is a wrapper without keys, or whose primary key is not among its keys; the errors match [ErrKeyring].
 func NewKeySet(primary KeyWrapper, others ...KeyWrapper) (*KeySet, error) {
 	s := &KeySet{primary: primary, others: slices.Clone(others), byID: make(map[string]KeyWrapper)}
 	for _, w := range s.members() {
-		if w == nil || w.Primary() == "" {
-			return nil, errNoKeys
+		if err := checkWrapper(w); err != nil {
+			return nil, err
 		}
 		for _, id := range w.KeyIDs() {
 			if _, ok := s.byID[id]; ok {
@@ -90,6 +91,20 @@ func (s *KeySet) String() string {
 }
 
 func (s *KeySet) members() []KeyWrapper { return slices.Concat([]KeyWrapper{s.primary}, s.others) }
+
+// checkWrapper refuses a key wrapper without keys, which a nil pointer is too, and one that does not count its primary key among them.
+func checkWrapper(w KeyWrapper) error {
+	if w == nil {
+		return errNoKeys
+	}
+	if v := reflect.ValueOf(w); v.Kind() == reflect.Pointer && v.IsNil() || w.Primary() == "" {
+		return errNoKeys
+	}
+	if !slices.Contains(w.KeyIDs(), w.Primary()) {
+		return fmt.Errorf("%w: the primary key is not among the keys", ErrKeyring)
+	}
+	return nil
+}
 
 // uncached returns w without a cache, where it has one.
 func uncached(w KeyWrapper) KeyWrapper {

@@ -15,8 +15,9 @@ import (
 // what an adapter for a service implements; [NewKMS] makes a [KeyWrapper] of it. Module kms/gocloud has one for the large clouds.
 //
 // Duties of an implementation: both methods may be called from many goroutines at once and return soon after their context ends;
-// the encryption context is authenticated with the key; arguments are neither kept nor changed. Errors may say anything: their
-// text goes no further than KMSOptions.OnError.
+// the encryption context is authenticated with the key; arguments are neither kept nor changed. What is returned belongs to the library,
+// which clears a key after use: return a slice that nothing else holds on to. Errors may say anything: their text goes no further than
+// KMSOptions.OnError.
 type KMS interface {
 	// WrapKey returns key, 32 secret bytes, encrypted for the context. The result has 1 to 65,535 bytes.
 	WrapKey(ctx context.Context, key []byte, at EncryptionContext) ([]byte, error)

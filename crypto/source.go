@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"strings"
 )
 
 // maxKeyringText is the longest text of a keyring, in bytes: room for several hundred keys.
@@ -43,8 +44,11 @@ func ParseKeyring(text []byte) (*Keyring, error) {
 
 // KeyringFromEnv returns the keyring in an environment variable, in the form that [ParseKeyring] reads. A variable that is
 // not set or empty is an error: no key is ever made in its place. Errors match [ErrKeyring] and name the variable, never
-// content. Prefer [KeyringFromFile] where there is a choice: child processes and crash reports see the environment.
+// content; a keyring in place of the name is refused without repeating it. Prefer [KeyringFromFile] where there is a choice: child processes and crash reports see the environment.
 func KeyringFromEnv(name string) (*Keyring, error) {
+	if looksLikeKeyring(name) {
+		return nil, fmt.Errorf("%w: give the name of an environment variable, not the keyring", ErrKeyring)
+	}
 	text := os.Getenv(name)
 	if text == "" {
 		return nil, fmt.Errorf("environment variable %s: %w: not set; set it to the Reveal of a key from GenerateKey", name, ErrKeyring)
@@ -59,8 +63,12 @@ func KeyringFromEnv(name string) (*Keyring, error) {
 // KeyringFromFile returns the keyring in a file, in the form that [ParseKeyring] reads. It refuses a file that anyone but its
 // owner may read, write or execute (not on Windows, which has no such bits), anything but a regular file, and more than 64
 // KiB; a symbolic link is followed. A file that is not there is an error: no key is ever made in its place. Errors match
-// [ErrKeyring], and that of the file system where there is one, and name the file, never content.
+// [ErrKeyring], and that of the file system where there is one, and name the file, never content; a keyring in place of the path is
+// refused without repeating it.
 func KeyringFromFile(path string) (*Keyring, error) {
+	if looksLikeKeyring(path) {
+		return nil, fmt.Errorf("%w: give the path of a file, not the keyring", ErrKeyring)
+	}
 	text, err := readKeyFile(path)
 	if err != nil {
 		return nil, err
@@ -71,6 +79,20 @@ func KeyringFromFile(path string) (*Keyring, error) {
 		return nil, fmt.Errorf("file %s: %w", path, err)
 	}
 	return r, nil
+}
+
+// looksLikeKeyring reports whether a name is, or may be meant to be, a keyring: it has something in it that is about as long as a key, in
+// its alphabet, next to what would part it from an id.
+func looksLikeKeyring(name string) bool {
+	if !strings.ContainsAny(name, ":=,") {
+		return false
+	}
+	for word := range strings.FieldsFuncSeq(name, func(r rune) bool { return strings.ContainsRune(":=, \t\r\n", r) }) {
+		if len(word) >= encoding.EncodedLen(keySize)-3 && !strings.ContainsFunc(word, notOfKeyID) {
+			return true
+		}
+	}
+	return false
 }
 
 // readKeyFile returns the content of a file that passes checkKeyFile.

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -26,20 +27,50 @@ type (
 	reloader interface{ ReloadState(context.Context) }
 )
 
-// newClient refuses clients on which the promises of this package would not hold.
+// newClient refuses clients on which the promises of this package would not hold. What is wrapped around a client is taken
+// only if it shows that it is one of a cluster: else there is no telling what it does with commands.
 func newClient(c redis.UniversalClient) (client, error) {
 	switch c := c.(type) {
 	case nil:
-		return client{}, errors.New("no client")
+		return client{}, errNoClient
+	case *redis.Client:
+		if c == nil {
+			return client{}, errNoClient
+		}
+		if caches(c) {
+			return client{}, errCaches
+		}
+	case *redis.ClusterClient:
+		if c == nil {
+			return client{}, errNoClient
+		}
 	case *redis.Ring:
 		return client{}, errors.New("a redis.Ring spreads keys over servers that know nothing of each other and moves them without their" +
 			" data when one fails; use a server, Sentinel or a cluster")
-	case *redis.ClusterClient:
-		if c.Options().ReadOnly {
+	case interface {
+		locator
+		ranger
+		reloader
+	}:
+	default:
+		return client{}, fmt.Errorf("a %T does not show which servers it talks to; use a redis.Client or a redis.ClusterClient", c)
+	}
+	if c, ok := c.(interface{ Options() *redis.ClusterOptions }); ok {
+		if o := c.Options(); o.ReadOnly || o.RouteByLatency || o.RouteRandomly {
 			return client{}, errors.New("the cluster client reads from replicas, which lag behind: unset ReadOnly, RouteByLatency and RouteRandomly")
 		}
 	}
 	return client{c, new(atomic.Int64)}, nil
+}
+
+var (
+	errNoClient = errors.New("no client")
+	errCaches   = errors.New("the client caches what it has read, so it would miss what others write: unset ClientSideCache and ClientSideCacheConfig")
+)
+
+// caches reports whether a client answers from its own memory.
+func caches(c *redis.Client) bool {
+	return c.Options().ClientSideCache != nil || c.Options().ClientSideCacheConfig != nil
 }
 
 func (c client) isCluster() bool {

@@ -37,7 +37,7 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 
 	var reply []string
 	var replicas int64
-	uncertain, err := s.retry(ctx, func() (err error) {
+	uncertain, err := s.retry(ctx, func(ctx context.Context) (err error) {
 		if s.opts.RequireReplicas == 0 {
 			reply, err = s.commit.run(ctx, s.client, keys, args)
 		} else {
@@ -142,7 +142,12 @@ func membersOf(k installation.Key, r *installation.Record) (string, error) {
 // milliseconds returns how long it is from now to t, for a server to count down: at least 1, since what is stored must be
 // there for the next try of the same change.
 func milliseconds(now, t time.Time) string {
-	return strconv.FormatInt(max(1, int64((t.Sub(now)+time.Millisecond-1)/time.Millisecond)), 10)
+	left := t.Sub(now) // no more than a duration can be, some 292 years
+	ms := int64(left / time.Millisecond)
+	if left%time.Millisecond > 0 {
+		ms++
+	}
+	return strconv.FormatInt(max(1, ms), 10)
 }
 
 // readReply makes a receipt or an error of what the script answered.
@@ -180,6 +185,8 @@ func readReply(b bucket, c installation.Change, reply []string) (installation.Re
 		return receipt, &installation.ExistsError{Key: c.Key, Holder: detail}
 	case "foreign":
 		return receipt, errForeign(b)
+	case "broken":
+		return receipt, (&decoder{broken: true}).error()
 	default:
 		return receipt, errReply
 	}

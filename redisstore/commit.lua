@@ -5,7 +5,7 @@
 --   2  record    hash: r revision, g generation, o ops, c created, t deadline, x members, b body; a tombstone has no c, x, b
 --   3  index     sorted set of members, all scores 0
 --   4  events    stream: t tenant, p id of the event of that tenant before this one, e event
---   5  tails     hash: tenant -> id of its last event
+--   5  tails     hash: tenant -> id of its last event; "\0first" and "\0last" -> ids of the first and last of the bucket
 --   6  outcome   string: until, data; not given if the change has no idempotency key
 --
 -- ARGV, all strings; a time is 20 digits, which sort like the times they stand for
@@ -37,14 +37,16 @@
 --   {"conflict", revision}    another revision is stored
 --   {"exists", id}            this record holds one of the claims
 --   {"foreign"}               meta is missing or different: nothing here can be believed
+--   {"broken"}                the record holds something that was not written here
 --
--- Everything is read and checked before the first write, since what a script wrote stays written when it fails. Outside
--- the keys given nothing is touched. Revisions and times are compared as text, since numbers of a script are not exact.
+-- Everything is read and checked before the first write, since what a script wrote stays written when it fails: also that
+-- keys are of their types. Outside the keys given nothing is touched. Revisions and times are compared as text, since numbers of a script are not exact.
 
 local meta, record, index, events, tails, outcome = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local mark, remembered, expected, now, confirm, kind = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local id, tenant, keep, first_event = ARGV[14], ARGV[18], ARGV[19], 20
 
+-- unpack_members returns nil for what is not a list of members.
 local function unpack_members(packed)
   local list, at = {}, 1
   while at < #packed do
@@ -52,7 +54,9 @@ local function unpack_members(packed)
     list[#list + 1] = string.sub(packed, at + 2, at + 1 + length)
     at = at + 2 + length
   end
-  return list
+  if at == #packed + 1 then
+    return list
+  end
 end
 
 if redis.call('GET', meta) ~= ARGV[1] then
@@ -94,9 +98,13 @@ local new = ''
 if kind == 'record' then
   new = ARGV[12]
 end
-local wanted = {}
+local wanted, had = {}, {}
 if new ~= old then
-  wanted = unpack_members(new)
+  redis.call('ZCARD', index)
+  wanted, had = unpack_members(new), unpack_members(old)
+  if not had then
+    return {'broken'}
+  end
 end
 for _, member in ipairs(wanted) do
   if string.sub(member, 1, 1) == 'c' then
@@ -110,12 +118,25 @@ for _, member in ipairs(wanted) do
   end
 end
 
-local last = false
+local last, first = false, true
 if ARGV[first_event] then
   last = redis.call('HGET', tails, tenant)
+  first = last or redis.call('HGET', tails, '\0first')
+  redis.call('XLEN', events)
 end
 
--- Every check has passed.
+-- Every check has passed. The events come first, since a log may have come to the last of its ids.
+
+if ARGV[first_event] then
+  for n = first_event, #ARGV do
+    last = redis.call('XADD', events, 'MAXLEN', '~', keep, '*', 't', tenant, 'p', last or '', 'e', ARGV[n])
+    if not first then
+      first = last
+      redis.call('HSET', tails, '\0first', first)
+    end
+  end
+  redis.call('HSET', tails, tenant, last, '\0last', last)
+end
 
 marks = string.sub(marks .. mark, -remembered)
 if kind == 'none' then
@@ -137,7 +158,7 @@ else
     for _, member in ipairs(wanted) do
       stays[member] = true
     end
-    for _, member in ipairs(unpack_members(old)) do
+    for _, member in ipairs(had) do
       was[member] = true
       if not stays[member] then
         redis.call('ZREM', index, member)
@@ -153,13 +174,6 @@ end
 
 if outcome then
   redis.call('SET', outcome, ARGV[16], 'PX', ARGV[17])
-end
-
-if ARGV[first_event] then
-  for n = first_event, #ARGV do
-    last = redis.call('XADD', events, 'MAXLEN', '~', keep, '*', 't', tenant, 'p', last or '', 'e', ARGV[n])
-  end
-  redis.call('HSET', tails, tenant, last)
 end
 
 return {'applied'}

@@ -63,7 +63,8 @@
 //   - Replicas for whatever may not be lost with one machine, and min-replicas-to-write to bound what an isolated master
 //     accepts.
 //
-// Reads go to masters alone. Open refuses a cluster client that reads from replicas.
+// Reads go to masters alone. Open refuses a cluster client that reads from replicas, a client that caches, and a server that
+// says it is a replica.
 //
 // Managed services must allow EVALSHA and SCRIPT LOAD; one that does not fails at Open. All keys are declared and those of a
 // call are in one slot, so services that insist on either are fine. Where INFO or WAIT are forbidden the health check says
@@ -73,7 +74,7 @@
 //
 //	~{installation:*
 //	+evalsha +script|load +get +set +del +exists +hget +hmget +hset +pexpire +wait
-//	+zadd +zrem +zrange +zlexcount +zscore +zmscore +xadd +xrange
+//	+zadd +zrem +zrange +zcard +zlexcount +zscore +zmscore +xadd +xlen +xrange
 //	+ping +hello +info +scan +command +cluster|slots +cluster|shards +asking
 //
 // # Size
@@ -88,5 +89,6 @@
 // # Stored forms
 //
 // Records written by a release are read by all later ones. The form of keys and members is named in the mark of each bucket;
-// a namespace with a newer form is refused by name.
+// a namespace with a newer form is refused by name. A store that is open stays unavailable when its namespace was lost and made
+// anew: open it again.
 package redisstore

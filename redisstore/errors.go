@@ -3,8 +3,10 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,13 +22,14 @@ const (
 	fateUnknown  fate = iota // it may have been carried out, or may be yet
 	fateRefused              // it was not carried out, and another try would end the same way
 	fateDeferred             // it was not carried out; another try may be
+	fateHalf                 // it is a script that failed and may have written before; another try would tell nothing
 )
 
 // answers are the errors of a server that mean something to us, by the word or words they start with. Any other answer is
 // a refusal.
 var answers = []struct {
 	code string
-	fate fate
+	fate fate // of a command; for scripts see explain
 	says string
 }{
 	{"LOADING", fateDeferred, "the server is still loading its data"},
@@ -61,22 +64,64 @@ func explain(err error) (fate, string) {
 	case errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrPoolExhausted):
 		return fateDeferred, "no free connection"
 	case errors.As(err, &op) && op.Op == "dial":
-		return fateDeferred, err.Error()
+		return fateDeferred, op.Error()
+	case op == nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):
+		return fateDeferred, "the time was up before there was a free connection"
 	case errors.As(err, &answer):
 		text := inner(answer.Error())
 		for _, a := range answers {
-			if strings.HasPrefix(text, a.code) {
-				return a.fate, a.says
+			if !strings.HasPrefix(text, a.code) {
+				continue
 			}
+			if a.fate == fateRefused && inScript(answer.Error()) && !slices.Contains(noWrites, a.code) {
+				return fateHalf, a.says
+			}
+			return a.fate, a.says
 		}
 		code, _, _ := strings.Cut(text, " ")
 		if code != strings.ToUpper(code) {
 			code = "ERR"
 		}
+		if inScript(answer.Error()) {
+			return fateHalf, "the server refuses a command of a script with " + code
+		}
 		return fateRefused, "the server refuses with " + code
 	default:
-		return fateUnknown, err.Error()
+		return fateUnknown, broken(err)
 	}
+}
+
+// broken says how a connection failed. Only what cannot quote a reply is repeated: the error of a reply that could not be
+// read does.
+func broken(err error) string {
+	var op *net.OpError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &op):
+		return op.Error()
+	case errors.Is(err, errSlow), errors.As(err, &timeout) && timeout.Timeout():
+		return errSlow.Error()
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection was closed"
+	default:
+		return "the connection failed"
+	}
+}
+
+// noWrites are the answers of a server that takes no writes for now. A script meets them at its first write or not at all.
+var noWrites = []string{"OOM", "MISCONF", "NOREPLICAS"}
+
+// refusesWrites reports whether err is one of them.
+func refusesWrites(err error) bool {
+	var answer redis.Error
+	return errors.As(err, &answer) &&
+		slices.ContainsFunc(noWrites, func(code string) bool { return strings.HasPrefix(inner(answer.Error()), code) })
+}
+
+// inScript reports whether an answer is about a command that a script has called, not about the call of the script.
+func inScript(text string) bool {
+	return strings.Contains(text, "user_script") || strings.Contains(text, "Error running script") ||
+		strings.Contains(text, "The user executing the script")
 }
 
 // inner strips what servers put around an error: "ERR", and, before Redis 7, a sentence around one that a script met.

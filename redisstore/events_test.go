@@ -42,6 +42,86 @@ func TestTrimmed(t *testing.T) {
 	read(t, s, installation.EventQuery{Tenant: "quiet"}, "quiet 4")
 }
 
+// twoTenants returns tenants that live in bucket 0 and in bucket 1 of two.
+func twoTenants() (zero, one installation.Key) {
+	zero.ID, one.ID = "a", "a"
+	for i := 0; zero.Tenant == "" || one.Tenant == ""; i++ {
+		if redisstore.BucketOf(tenant(i), 2) == "00" {
+			zero.Tenant = tenant(i)
+		} else {
+			one.Tenant = tenant(i)
+		}
+	}
+	return zero, one
+}
+
+// TestTrimmedElsewhere checks that a reader of all tenants is told of what it missed in a bucket that was empty when it
+// looked, and in one that its first page had not come to.
+func TestTrimmedElsewhere(t *testing.T) {
+	zero, one := twoTenants()
+	for name, tc := range map[string]struct{ seen, before, busy installation.Key }{
+		"was empty":   {seen: one, busy: zero},
+		"not come to": {seen: zero, before: one, busy: one},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, redistest.Start(t).Client(t), &redisstore.Options{Buckets: 2, MaxEvents: 100})
+			must(t, s, create(tc.seen, "seen"))
+			if tc.before != (installation.Key{}) {
+				tc.before.ID = "before"
+				must(t, s, create(tc.before, "before"))
+			}
+			page, err := s.Events(t.Context(), installation.EventQuery{AllTenants: true, Limit: 1})
+			if err != nil || len(page.Events) != 1 || page.Events[0].Reason != "seen" {
+				t.Fatalf("the first page: %+v, error %v", page, err)
+			}
+			q := installation.EventQuery{AllTenants: true, After: page.Next}
+			if tc.before == (installation.Key{}) {
+				read(t, s, q)
+			}
+			r := must(t, s, create(tc.busy, "first"))
+			if tc.before == (installation.Key{}) {
+				read(t, s, q, "first")
+			} else {
+				read(t, s, q, "before", "first")
+			}
+			for i := range 1000 {
+				r = must(t, s, update(r, fmt.Sprint("busy ", i)))
+			}
+			trimmed(t, s, q)
+		})
+	}
+}
+
+// TestEventsOfAllTakeTurns checks that a bucket in which more is written than a page holds does not keep the others waiting.
+func TestEventsOfAllTakeTurns(t *testing.T) {
+	zero, one := twoTenants()
+	for name, keys := range map[string][2]installation.Key{"first": {zero, one}, "second": {one, zero}} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, dialMini(t), &redisstore.Options{Buckets: 2})
+			busy := must(t, s, create(keys[0], "busy"))
+			must(t, s, create(keys[1], "quiet"))
+			q := installation.EventQuery{AllTenants: true, Limit: 5}
+			seen := map[string]int{}
+			for range 4 {
+				for range 10 {
+					busy = must(t, s, update(busy, "busy"))
+				}
+				page, err := s.Events(t.Context(), q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, e := range page.Events {
+					seen[e.Reason]++
+				}
+				q.After = page.Next
+			}
+			if seen["quiet"] != 1 {
+				t.Errorf("the pages hold %v, want the quiet event among them", seen)
+			}
+		})
+	}
+}
+
 // TestEventsAfterLoss checks that a reader who has seen what a failover took away is told so: here the newest entries go.
 func TestEventsAfterLoss(t *testing.T) {
 	client := redistest.Start(t).Client(t)
@@ -54,7 +134,7 @@ func TestEventsAfterLoss(t *testing.T) {
 
 	lost := client.HGet(t.Context(), "{loss:00}:l", "tenant").Val()
 	client.XDel(t.Context(), "{loss:00}:e", lost)
-	client.HSet(t.Context(), "{loss:00}:l", "tenant", tail)
+	client.HSet(t.Context(), "{loss:00}:l", "tenant", tail, "\x00last", tail)
 	trimmed(t, s, installation.EventQuery{Tenant: "tenant", After: own})
 	trimmed(t, s, installation.EventQuery{AllTenants: true, After: all})
 	must(t, s, update(r, "new"))
@@ -63,13 +143,26 @@ func TestEventsAfterLoss(t *testing.T) {
 	read(t, s, installation.EventQuery{Tenant: "tenant"}, "kept", "new")
 }
 
+// TestEventsAfterLossOfTenant does the same where nothing of the tenant is left.
+func TestEventsAfterLossOfTenant(t *testing.T) {
+	client := redistest.Start(t).Client(t)
+	s := open(t, client, &redisstore.Options{Namespace: "loss"})
+	must(t, s, create(installation.Key{Tenant: "other", ID: "a"}, "kept"), create(id("a"), "lost"))
+	own := read(t, s, installation.EventQuery{Tenant: "tenant"}, "lost").Next
+	client.XDel(t.Context(), "{loss:00}:e", client.HGet(t.Context(), "{loss:00}:l", "tenant").Val())
+	client.HDel(t.Context(), "{loss:00}:l", "tenant")
+	trimmed(t, s, installation.EventQuery{Tenant: "tenant", After: own})
+	read(t, s, installation.EventQuery{Tenant: "tenant"})
+}
+
 func TestEventsRefuseCursors(t *testing.T) {
 	s := open(t, dialMini(t), &redisstore.Options{Buckets: 4})
 	must(t, s, create(id("a"), ""))
-	for _, after := range []string{"x", "0", "0-", "99-1-1", "0-1-1-1", "1-1,", ",,,", ",,,x", "0-01-1"} {
+	for _, after := range []string{"x", "0", "0-", "99-1-1", "0-1-1-1", "1-1,", ",,,", "0//,,,", "0//0-0,0-0,0-0,x",
+		"4//0-0,0-0,0-0,0-0", "-1//0-0,0-0,0-0,0-0", "0/x/0-0,0-0,0-0,0-0", "0-01-1"} {
 		for _, all := range []bool{false, true} {
 			_, err := s.Events(t.Context(), installation.EventQuery{Tenant: "tenant", AllTenants: all, After: after, Limit: 1})
-			if !errors.Is(err, installation.ErrInvalid) && !(all && after == ",,,") {
+			if !errors.Is(err, installation.ErrInvalid) {
 				t.Errorf("events after %q, all %t: error %v, want %v", after, all, err, installation.ErrInvalid)
 			}
 		}

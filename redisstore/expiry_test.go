@@ -9,7 +9,27 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/redistest"
 )
+
+// TestFarDeadlines gives a tombstone and an outcome an end beyond what a duration can say: it is far off, not at once.
+func TestFarDeadlines(t *testing.T) {
+	client := redistest.Start(t).Client(t)
+	s := open(t, client, nil)
+	far := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	r := must(t, s, create(id("a"), ""))
+	c := update(r, "")
+	c.Record = &installation.Record{Key: r.Key, Revision: r.Revision + 1, Generation: 1, Deleted: true, Deadline: far}
+	c.Idempotency = &installation.Outcome{Until: far}
+	must(t, s, c)
+	for _, pattern := range []string{"*:r:*", "*:o:*"} {
+		key := keysOf(t, client, pattern)[0]
+		left, err := client.Do(t.Context(), "pttl", key).Int64()
+		if century := int64(100 * 365 * 24 * time.Hour / time.Millisecond); err != nil || left < century {
+			t.Errorf("%s expires in %d ms, error %v, want more than a century", key, left, err)
+		}
+	}
+}
 
 // TestExpiry lets time pass on the server: what may be forgotten is, and nothing else. A record made in the place of a
 // tombstone does not end with it.

@@ -18,7 +18,7 @@ func (s *Store) Get(ctx context.Context, key installation.Key) (*installation.Re
 	}
 	b := s.keys.of(key.Tenant)
 	var values []any
-	err := s.read(ctx, func() (err error) {
+	err := s.read(ctx, func(ctx context.Context) (err error) {
 		values, err = s.client.HMGet(ctx, b.record(key), recordFields...).Result()
 		return err
 	})
@@ -43,7 +43,7 @@ func (s *Store) Outcome(ctx context.Context, tenant string, d installation.Diges
 	b := s.keys.of(tenant)
 	var value string
 	var found bool
-	err := s.read(ctx, func() (err error) {
+	err := s.read(ctx, func(ctx context.Context) (err error) {
 		value, err = s.client.Get(ctx, b.outcome(tenant, d)).Result()
 		if found = !errors.Is(err, redis.Nil); !found {
 			return nil

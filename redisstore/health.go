@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -57,19 +58,31 @@ func (s *Store) checkMeta(ctx context.Context) installation.Finding {
 	return finding(installation.LevelOK, ruleMeta, "all %d buckets are there", s.keys.buckets)
 }
 
-// checkScripts has a script look at a record that is never there.
+// checkScripts has a script try all commands that scripts use, in every bucket.
 func (s *Store) checkScripts(ctx context.Context) installation.Finding {
-	b := s.keys.bucket(0)
-	probe := b.tag + ":p"
-	_, err := s.retry(ctx, func() error {
-		_, err := s.repair.run(ctx, s.client, []string{b.meta(), probe, b.index()}, []string{s.meta, "", "", ""})
-		return err
-	})
-	if err != nil {
-		_, text := explain(err)
-		return finding(installation.LevelError, ruleScripts, "scripts cannot be run, so nothing can be written: %s", text)
+	for _, b := range s.keys.all() {
+		if err := s.tryScripts(ctx, b); err != nil {
+			_, text := explain(err)
+			return finding(installation.LevelError, ruleScripts, "bucket %d: scripts cannot be run, so nothing can be written: %s", b.number, text)
+		}
 	}
 	return finding(installation.LevelOK, ruleScripts, "scripts can be run")
+}
+
+// tryScripts returns an error if a commit in the bucket could fail half way.
+func (s *Store) tryScripts(ctx context.Context, b bucket) error {
+	var reply []string
+	err := s.read(ctx, func(ctx context.Context) (err error) {
+		reply, err = s.probe.run(ctx, s.client, []string{b.meta(), b.probe()}, []string{s.meta})
+		if refusesWrites(err) {
+			return fail(ctx, installation.ErrUnavailable, err) // no more tries
+		}
+		return err
+	})
+	if err == nil && (len(reply) != 1 || reply[0] != "tried") {
+		err = errForeign(b)
+	}
+	return err
 }
 
 func (s *Store) checkServer(ctx context.Context, node redis.UniversalClient) []installation.Finding {
@@ -84,18 +97,24 @@ func (s *Store) checkServer(ctx context.Context, node redis.UniversalClient) []i
 	return findings
 }
 
-// refuseEviction returns an error if a primary may drop records to make room.
-func (s *Store) refuseEviction(ctx context.Context) error {
+// refuseServers returns an error if what answers for keys is a replica, or may drop records to make room.
+func (s *Store) refuseServers(ctx context.Context) error {
 	err := s.client.eachPrimary(ctx, func(ctx context.Context, node redis.UniversalClient) error {
-		if f := evictionPolicy(ctx, node); f.Level == installation.LevelError {
+		if c, ok := node.(*redis.Client); ok && caches(c) {
+			return errCaches
+		}
+		if f := role(ctx, node); f.Level == installation.LevelError {
+			return unavailable(f.Detail)
+		}
+		if f := evictionPolicy(ctx, node); f.Level == installation.LevelError && !s.opts.AllowEviction {
 			return unavailable(f.Detail)
 		}
 		return nil
 	})
-	if err != nil {
-		return fail(ctx, installation.ErrUnavailable, err)
+	if err != nil && !errors.Is(err, errCaches) {
+		err = fail(ctx, installation.ErrUnavailable, err)
 	}
-	return nil
+	return err
 }
 
 func evictionPolicy(ctx context.Context, node redis.UniversalClient) installation.Finding {

@@ -50,15 +50,16 @@ func (s keyspace) all() []bucket {
 	return buckets
 }
 
-// recordPattern matches the record keys of all buckets, for SCAN. A namespace holds nothing that a pattern would take as
-// anything but itself.
-func (s keyspace) recordPattern() string { return "{" + s.namespace + ":*}:r:*" }
+// recordPattern matches the record keys of all buckets, for SCAN, and no key of an outcome, whatever the tenant is called. A
+// namespace holds nothing that a pattern would take as anything but itself.
+func (s keyspace) recordPattern() string { return "{" + s.namespace + ":[0-9][0-9]}:r:*" }
 
 // Keys of a bucket.
 func (b bucket) meta() string   { return b.tag + ":m" } // string: see meta
 func (b bucket) index() string  { return b.tag + ":x" } // sorted set, all scores 0: see member
 func (b bucket) events() string { return b.tag + ":e" } // stream: the change log
 func (b bucket) tails() string  { return b.tag + ":l" } // hash: tenant -> id of its last event
+func (b bucket) probe() string  { return b.tag + ":p" } // there only while probe.lua runs
 
 // record is the key of a hash: see the fields in record.go.
 func (b bucket) record(k installation.Key) string {

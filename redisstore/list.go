@@ -112,7 +112,7 @@ func (s *Store) names(ctx context.Context, b bucket, sp span, skip, limit int) (
 	if sp.reverse {
 		words = []any{"zrange", b.index(), sp.hi, sp.lo, "bylex", "rev", "limit", skip, limit}
 	}
-	err = s.read(ctx, func() error {
+	err = s.read(ctx, func(ctx context.Context) error {
 		cmd := redis.NewStringSliceCmd(ctx, words...) // releases of go-redis differ in which bound comes first in reverse
 		err := s.client.Process(ctx, cmd)
 		names = cmd.Val()
@@ -123,7 +123,7 @@ func (s *Store) names(ctx context.Context, b bucket, sp span, skip, limit int) (
 
 // count returns how many members a span has.
 func (s *Store) count(ctx context.Context, b bucket, sp span) (n int64, err error) {
-	err = s.read(ctx, func() (err error) {
+	err = s.read(ctx, func(ctx context.Context) (err error) {
 		n, err = s.client.ZLexCount(ctx, b.index(), sp.lo, sp.hi).Result()
 		return err
 	})
@@ -153,7 +153,7 @@ func (s *Store) fetch(ctx context.Context, b bucket, names []string) ([]*install
 		keys[i] = e.key
 	}
 	commands := make([]*redis.SliceCmd, len(names))
-	err := s.read(ctx, func() error {
+	err := s.read(ctx, func(ctx context.Context) error {
 		pipe := s.client.Pipeline()
 		for i, k := range keys {
 			commands[i] = pipe.HMGet(ctx, b.record(k), recordFields...)

@@ -18,22 +18,31 @@ import (
 // they do anything, and readers that find nothing look whether it is there: a bucket without it was flushed or evicted, or
 // is on a server that never had it, and "nothing" would be a lie. It ends in random bits, so that a namespace made anew
 // after a loss is not taken for the one that was lost.
+//
+// A namespace is made in two steps: every bucket is marked as forming, the last one first, and then every mark is made
+// final, that of bucket 0 first. Nothing is written into a bucket before its mark is final. So a mark that is final says
+// that there was one in bucket 0: if there is none, it was lost, and is not to be made again.
 
-const layout = "installation-1" // the form of keys, members and fields that this package writes
+const (
+	layout  = "installation-1" // the form of keys, members and fields that this package writes
+	forming = " forming"       // the end of a mark that is not final
+)
 
 // meta is the value of the meta keys, the same in every bucket: "installation-1 16 9f86d081884c7d659a2feaa0c55ad015".
 type meta struct {
 	buckets int
-	value   string
+	value   string // without forming
+	final   bool
 }
 
 func newMeta(buckets int) meta {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
-	return meta{buckets, fmt.Sprintf("%s %d %s", layout, buckets, hex.EncodeToString(id[:]))}
+	return meta{buckets: buckets, value: fmt.Sprintf("%s %d %s", layout, buckets, hex.EncodeToString(id[:]))}
 }
 
-func parseMeta(value string) (meta, error) {
+func parseMeta(stored string) (meta, error) {
+	value, isForming := strings.CutSuffix(stored, forming)
 	parts := strings.Split(value, " ")
 	if !strings.HasPrefix(value, "installation-") || len(parts) != 3 {
 		return meta{}, unavailable("the meta key holds something else")
@@ -45,76 +54,120 @@ func parseMeta(value string) (meta, error) {
 	if err != nil || n < 1 || n > MaxBuckets {
 		return meta{}, unavailable("the meta key holds something else")
 	}
-	return meta{n, value}, nil
+	return meta{n, value, !isForming}, nil
 }
 
-// enter finds the namespace, or makes it. The meta key of bucket 0 is written last, so a namespace that has it is complete,
-// and what several processes do at once comes to the same.
-func (s *Store) enter(ctx context.Context, opening script) error {
-	value, err := s.readMeta(ctx, keyspace{s.opts.Namespace, 1}.bucket(0))
+// enter finds the namespace, or makes it. What several processes do at once comes to the same.
+func (s *Store) enter(ctx context.Context) error {
+	first, err := s.firstMeta(ctx)
 	if err != nil {
 		return err
 	}
-	if value == "" {
-		return s.form(ctx, opening)
-	}
-	m, err := parseMeta(value)
-	if err != nil {
-		return err
-	}
-	if s.opts.Buckets != 0 && s.opts.Buckets != m.buckets {
-		return unavailable(fmt.Sprintf("the namespace has %d buckets, the options say %d", m.buckets, s.opts.Buckets))
-	}
-	s.adopt(m)
-	for _, b := range s.keys.all()[1:] {
-		if err := s.present(ctx, b); err != nil {
+	if !first.final {
+		if first, err = s.form(ctx); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-func (s *Store) adopt(m meta) {
-	s.keys = keyspace{s.opts.Namespace, m.buckets}
-	s.meta = m.value
-}
-
-// form marks the buckets of a namespace that has no meta key in bucket 0: a new one, or one that a process left half made.
-// If a bucket holds data, it is neither.
-func (s *Store) form(ctx context.Context, opening script) error {
-	m := newMeta(s.newBuckets())
-	keys := keyspace{s.opts.Namespace, m.buckets}
-	for n := m.buckets - 1; n >= 0; n-- {
-		b := keys.bucket(n)
-		var reply []string
-		err := s.read(ctx, func() (err error) {
-			reply, err = opening.run(ctx, s.client, []string{b.meta(), b.index(), b.events(), b.tails()}, []string{m.value})
-			return err
-		})
+	if s.opts.Buckets != 0 && s.opts.Buckets != first.buckets {
+		return unavailable(fmt.Sprintf("the namespace has %d buckets, the options say %d", first.buckets, s.opts.Buckets))
+	}
+	s.keys, s.meta = keyspace{s.opts.Namespace, first.buckets}, first.value
+	for _, b := range s.keys.all() {
+		stored, _, err := s.mark(ctx, b, s.meta)
 		switch {
 		case err != nil:
 			return err
-		case len(reply) != 2:
-			return errReply
-		case reply[0] == "":
-			return unavailable(fmt.Sprintf("bucket %d holds data and has no meta key: it was lost in part, or something else wrote it", n))
-		case reply[1] != "" && n > 0:
-			return unavailable(fmt.Sprintf("bucket %d holds data, but bucket 0 has no meta key: it was lost", n))
+		case stored != s.meta:
+			return errForeign(b)
 		}
-		was, err := parseMeta(reply[0])
+	}
+	return nil
+}
+
+// firstMeta returns what bucket 0 says; the zero meta if it says nothing.
+func (s *Store) firstMeta(ctx context.Context) (meta, error) {
+	stored, err := s.readMeta(ctx, keyspace{s.opts.Namespace, 1}.bucket(0))
+	if err != nil || stored == "" {
+		return meta{}, err
+	}
+	return parseMeta(stored)
+}
+
+// form marks the buckets of a namespace whose mark in bucket 0 is not final: a new one, or one that a process left half
+// made. A bucket that holds data, or whose mark is final, is part of neither.
+func (s *Store) form(ctx context.Context) (meta, error) {
+	m := newMeta(s.newBuckets())
+	for n := MaxBuckets - 1; n >= 0; n-- { // more than there will be: what was lost may have had more
+		b := keyspace{s.opts.Namespace, m.buckets}.bucket(n)
+		stored, err := s.readMeta(ctx, b)
 		if err != nil {
-			return err
+			return meta{}, err
 		}
-		if was.buckets != m.buckets {
-			return unavailable(fmt.Sprintf("the namespace is being made with %d buckets by another process", was.buckets))
+		if stored == "" {
+			continue
 		}
-		if was.value != m.value && n < m.buckets-1 {
-			return unavailable(fmt.Sprintf("bucket %d is of another namespace than those after it", n))
+		was, err := parseMeta(stored)
+		switch {
+		case err != nil:
+			return meta{}, err
+		case was.final:
+			return s.finished(ctx, b, was)
+		case was.buckets != m.buckets:
+			return meta{}, unavailable(fmt.Sprintf("the namespace is being made with %d buckets by another process", was.buckets))
+		}
+	}
+	for n := m.buckets - 1; n >= 0; n-- {
+		b := keyspace{s.opts.Namespace, m.buckets}.bucket(n)
+		stored, data, err := s.mark(ctx, b, m.value+forming)
+		if err != nil {
+			return meta{}, err
+		}
+		if stored == "" {
+			return meta{}, unavailable(fmt.Sprintf("bucket %d holds data and has no meta key: it was lost in part, or something else wrote it", n))
+		}
+		was, err := parseMeta(stored)
+		switch {
+		case err != nil:
+			return meta{}, err
+		case was.final:
+			return s.finished(ctx, b, was)
+		case data:
+			return meta{}, unavailable(fmt.Sprintf("bucket %d holds data, but the namespace is only being made", n))
+		case was.buckets != m.buckets:
+			return meta{}, unavailable(fmt.Sprintf("the namespace is being made with %d buckets by another process", was.buckets))
+		case was.value != m.value && n < m.buckets-1:
+			return meta{}, unavailable(fmt.Sprintf("bucket %d is of another namespace than those after it", n))
 		}
 		m = was
 	}
-	s.adopt(m)
-	return nil
+	return m, nil
+}
+
+// finished returns the meta of a namespace, one of whose buckets turned out to have a final mark after bucket 0 had none:
+// another process was faster, or bucket 0 was lost.
+func (s *Store) finished(ctx context.Context, b bucket, was meta) (meta, error) {
+	first, err := s.firstMeta(ctx)
+	if err == nil && first != was {
+		err = unavailable(fmt.Sprintf("bucket %d is there, but bucket 0 has no meta key: it was lost", b.number))
+	}
+	return first, err
+}
+
+// mark marks a bucket that has neither a mark nor data, and makes a mark final that is not. It returns the mark that the
+// bucket has then, "" for none, and whether it holds data.
+func (s *Store) mark(ctx context.Context, b bucket, value string) (stored string, data bool, err error) {
+	var reply []string
+	err = s.read(ctx, func(ctx context.Context) (err error) {
+		reply, err = s.opening.run(ctx, s.client, []string{b.meta(), b.index(), b.events(), b.tails()}, []string{value, forming})
+		return err
+	})
+	switch {
+	case err != nil:
+		return "", false, err
+	case len(reply) != 2:
+		return "", false, errReply
+	}
+	return reply[0], reply[1] != "", nil
 }
 
 // present returns nil if the bucket is there. It is asked by whoever found nothing in it.
@@ -138,7 +191,7 @@ func (s *Store) absent(ctx context.Context, b bucket) error {
 }
 
 func (s *Store) readMeta(ctx context.Context, b bucket) (value string, err error) {
-	err = s.read(ctx, func() (err error) {
+	err = s.read(ctx, func(ctx context.Context) (err error) {
 		value, err = s.client.Get(ctx, b.meta()).Result()
 		if errors.Is(err, redis.Nil) {
 			value, err = "", nil

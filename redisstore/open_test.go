@@ -21,13 +21,27 @@ func TestOpenRefusesClients(t *testing.T) {
 	t.Cleanup(func() { _ = ring.Close() })
 	follower := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}, ReadOnly: true})
 	t.Cleanup(func() { _ = follower.Close() })
+	single := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
+	t.Cleanup(func() { _ = single.Close() })
+	caching := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", ClientSideCacheConfig: &redis.ClientSideCacheConfig{}})
+	t.Cleanup(func() { _ = caching.Close() })
+	random := redis.NewFailoverClusterClient(&redis.FailoverOptions{SentinelAddrs: []string{"127.0.0.1:1"}, RouteRandomly: true})
+	t.Cleanup(func() { _ = random.Close() })
 	for name, tc := range map[string]struct {
 		client redis.UniversalClient
 		says   string
 	}{
-		"none":     {nil, "no client"},
-		"ring":     {ring, "Ring"},
-		"replicas": {follower, "ReadOnly"},
+		"none":             {nil, "no client"},
+		"nil client":       {(*redis.Client)(nil), "no client"},
+		"nil cluster":      {(*redis.ClusterClient)(nil), "no client"},
+		"ring":             {ring, "Ring"},
+		"wrapped ring":     {struct{ redis.UniversalClient }{ring}, "struct"},
+		"wrapped client":   {struct{ redis.UniversalClient }{single}, "struct"},
+		"pipeline":         {autoPipeline(t, follower), "AutoPipeliner"},
+		"replicas":         {follower, "ReadOnly"},
+		"wrapped replicas": {struct{ *redis.ClusterClient }{follower}, "ReadOnly"},
+		"random":           {random, "RouteRandomly"},
+		"caching":          {caching, "caches"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := redisstore.Open(t.Context(), tc.client, nil)
@@ -35,6 +49,45 @@ func TestOpenRefusesClients(t *testing.T) {
 				t.Errorf("error %v, want one about %q", err, tc.says)
 			}
 		})
+	}
+}
+
+func autoPipeline(tb testing.TB, c *redis.ClusterClient) redis.UniversalClient {
+	tb.Helper()
+	p, err := c.AutoPipeline()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+// TestOpenRefusesReplicas opens a store on a server that follows another one, directly and as Sentinel names it.
+func TestOpenRefusesReplicas(t *testing.T) {
+	servers := redistest.StartSentinel(t)
+	options := &redisstore.Options{Namespace: "followed"}
+	must(t, open(t, servers.Client(t), options), create(id("a"), ""))
+	refused(t, servers.Replica.Client(t), options, "replica")
+
+	o := &redis.FailoverOptions{MasterName: "records", ReplicaOnly: true}
+	for _, each := range servers.Sentinels {
+		o.SentinelAddrs = append(o.SentinelAddrs, each.Addr)
+	}
+	follower := redis.NewFailoverClient(o)
+	t.Cleanup(func() { _ = follower.Close() })
+	refused(t, follower, options, "replica")
+}
+
+// TestOpenWrappedCluster opens a store on what is wrapped around a cluster client and shows it.
+func TestOpenWrappedCluster(t *testing.T) {
+	client := redistest.StartCluster(t, 3, 0).Client(t, nil)
+	s := open(t, struct{ *redis.ClusterClient }{client}, &redisstore.Options{Namespace: "wrapped"})
+	for i := range 16 {
+		must(t, s, create(installation.Key{Tenant: tenant(i), ID: "a"}, ""))
+	}
+	agree(t, s)
+	if n, err := client.Exists(t.Context(), "{wrapped:15}:m").Result(); err != nil || n != 1 {
+		t.Errorf("bucket 15: %d marks, error %v, want 16 buckets as on any cluster", n, err)
 	}
 }
 
@@ -88,14 +141,55 @@ func TestOpenAtOnce(t *testing.T) {
 	}
 }
 
-// TestOpenFinishes opens a namespace that a process left half made: buckets are marked from the last to the first.
+// TestOpenFinishes opens a namespace that a process left half made: every bucket is marked as forming, from the last to the
+// first, and then as final, from the first to the last.
 func TestOpenFinishes(t *testing.T) {
-	client := dialMini(t)
-	open(t, client, &redisstore.Options{Namespace: "half", Buckets: 4})
-	drop(t, client, "{half:00}:m", "{half:01}:m")
-	s := open(t, client, &redisstore.Options{Namespace: "half", Buckets: 4})
-	for i := range 16 {
-		must(t, s, create(installation.Key{Tenant: tenant(i), ID: "a"}, ""))
+	for name, marks := range map[string][4]string{ // by bucket
+		"marked in part":  {"", "", " forming", " forming"},
+		"marked":          {" forming", " forming", " forming", " forming"},
+		"made final":      {"final", " forming", " forming", " forming"},
+		"made final more": {"final", "final", "final", " forming"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := dialMini(t)
+			for n, end := range marks {
+				if end != "" {
+					mark := "installation-1 4 00" + strings.TrimPrefix(end, "final")
+					client.Set(t.Context(), fmt.Sprintf("{half:%02d}:m", n), mark, 0)
+				}
+			}
+			refused(t, client, &redisstore.Options{Namespace: "half", Buckets: 8}, "4 buckets")
+			s := open(t, client, &redisstore.Options{Namespace: "half", Buckets: 4})
+			for i := range 16 {
+				must(t, s, create(installation.Key{Tenant: tenant(i), ID: "a"}, ""))
+			}
+		})
+	}
+}
+
+// TestOpenRefusesLostBucket0 loses bucket 0 and others, but not all, of a namespace whose records were in one of them: what
+// is left must not be taken for a namespace that is being made, with whatever number of buckets.
+func TestOpenRefusesLostBucket0(t *testing.T) {
+	for _, buckets := range []int{0, 1, 2, 4, 8} {
+		t.Run(fmt.Sprint(buckets), func(t *testing.T) {
+			client := dialMini(t)
+			options := &redisstore.Options{Namespace: "lost", Buckets: 4}
+			s := open(t, client, options)
+			must(t, s, create(id("a"), ""))
+			kept := "02"
+			if redisstore.BucketOf("tenant", 4) == kept {
+				kept = "03"
+			}
+			for _, k := range keysOf(t, client, "{lost:*") {
+				if !strings.HasPrefix(k, "{lost:"+kept+"}") {
+					drop(t, client, k)
+				}
+			}
+			refused(t, client, &redisstore.Options{Namespace: "lost", Buckets: buckets}, "it was lost")
+			if _, err := s.Get(t.Context(), id("a")); !errors.Is(err, installation.ErrUnavailable) {
+				t.Errorf("get by the store that was open: error %v, want %v", err, installation.ErrUnavailable)
+			}
+		})
 	}
 }
 

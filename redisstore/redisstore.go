@@ -74,7 +74,7 @@ type Store struct {
 	meta   string // what every bucket's meta key must hold
 	opts   Options
 
-	commit, repair script
+	commit, opening, probe, repair script
 }
 
 var (
@@ -86,7 +86,8 @@ var (
 
 // Open returns a store on the servers of a client: a [redis.Client] of one server or of Sentinel, or a
 // [redis.ClusterClient]. The client stays the caller's, who closes it after the last use of the store. Nil options are the
-// default ones; they are copied.
+// default ones; they are copied. Clients that read from replicas or from a cache of their own are refused, and so is what
+// is wrapped around a client.
 //
 // If the namespace is new, Open marks it as one. If it is not, Open checks that it is whole and was cut as the options
 // say. Errors: those of the context; for options and clients that cannot work, one that says so; for all else one that
@@ -115,26 +116,29 @@ func Open(ctx context.Context, c redis.UniversalClient, o *Options) (*Store, err
 }
 
 func (s *Store) open(ctx context.Context) error {
-	var opening script
-	err := s.read(ctx, func() (err error) {
-		if s.commit, err = loadScript(ctx, s.client, commitSource); err != nil {
-			return err
+	err := s.read(ctx, func(ctx context.Context) (err error) {
+		for source, to := range map[string]*script{commitSource: &s.commit, openSource: &s.opening, probeSource: &s.probe, repairSource: &s.repair} {
+			if *to, err = loadScript(ctx, s.client, source); err != nil {
+				return err
+			}
 		}
-		if s.repair, err = loadScript(ctx, s.client, repairSource); err != nil {
-			return err
-		}
-		opening, err = loadScript(ctx, s.client, openSource)
-		return err
+		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if !s.opts.AllowEviction {
-		if err := s.refuseEviction(ctx); err != nil {
+	if err := s.refuseServers(ctx); err != nil {
+		return err
+	}
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	for _, b := range s.keys.all() {
+		if err := s.tryScripts(ctx, b); err != nil && !refusesWrites(err) { // a store that is full can still be read
 			return err
 		}
 	}
-	return s.enter(ctx, opening)
+	return nil
 }
 
 func (o *Options) check() error {

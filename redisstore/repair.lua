@@ -8,7 +8,7 @@
 -- ARGV
 --   1  what meta must hold
 --   2  id of the record
---   3  a member of the index that names the record, "" for none in particular
+--   3  a member of the index that names the record and is looked at alone, "" for those that the record should have
 --   4  "1" to put right what is wrong, "" to look only
 --
 -- Replies
@@ -36,17 +36,21 @@ while at < #packed do
   if member == given then
     stale = 0
   end
-  if not redis.call('ZSCORE', index, member) then
+  local score = redis.call('ZSCORE', index, member)
+  if not score or tonumber(score) ~= 0 then
     local holders = {}
     if string.sub(member, 1, 1) == 'c' then
       local claim = string.sub(member, 1, #member - #id)
       holders = redis.call('ZRANGE', index, '[' .. claim, '(' .. string.sub(claim, 1, -2) .. '\1', 'BYLEX', 'LIMIT', '0', '1')
+      if holders[1] == member then
+        holders = {}
+      end
     end
     if #holders > 0 then
       taken = taken + 1
     else
       missing = missing + 1
-      if repair then
+      if repair and given == '' then
         redis.call('ZADD', index, '0', member)
       end
     end

@@ -12,6 +12,8 @@ var (
 	commitSource string
 	//go:embed open.lua
 	openSource string
+	//go:embed probe.lua
+	probeSource string
 	//go:embed repair.lua
 	repairSource string
 )

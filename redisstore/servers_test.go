@@ -1,11 +1,13 @@
 package redisstore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,7 +55,7 @@ func TestForgottenScripts(t *testing.T) {
 func TestPlainClientOfCluster(t *testing.T) {
 	cluster := redistest.StartCluster(t, 3, 0)
 	for _, m := range cluster.Masters {
-		_, err := redisstore.Open(t.Context(), m.Client(t), &redisstore.Options{Buckets: 16, RetryFor: time.Millisecond})
+		_, err := redisstore.Open(t.Context(), m.Client(t), &redisstore.Options{Buckets: 16, RetryFor: 500 * time.Millisecond})
 		if !errors.Is(err, installation.ErrUnavailable) || !strings.Contains(err.Error(), "cluster client") {
 			t.Errorf("error %v, want %v about the client", err, installation.ErrUnavailable)
 		}
@@ -69,7 +71,7 @@ func TestAnswers(t *testing.T) {
 	// The trouble ends as soon as the store has met it and says that it tries again.
 	met := slog.New(slog.NewTextHandler(writer(func() { server.SetError("") }), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s := open(t, client, &redisstore.Options{RetryFor: time.Minute, Logger: met})
-	short := open(t, client, &redisstore.Options{RetryFor: time.Nanosecond})
+	short := open(t, client, &redisstore.Options{RetryFor: 100 * time.Millisecond})
 	for i, tc := range []struct {
 		answer string
 		passes bool
@@ -153,7 +155,7 @@ func TestNobodyThere(t *testing.T) {
 	server := redistest.Start(t)
 	client := redis.NewClient(&redis.Options{Addr: server.Addr, DialerRetries: 1, MaxRetries: -1})
 	t.Cleanup(func() { _ = client.Close() })
-	s := open(t, client, &redisstore.Options{RetryFor: 50 * time.Millisecond})
+	s := open(t, client, &redisstore.Options{RetryFor: 500 * time.Millisecond})
 	server.Kill()
 	redistest.Await(t, "connections break", func() bool { return client.Ping(t.Context()).Err() != nil && client.PoolStats().TotalConns == 0 })
 	_, err := s.Commit(t.Context(), create(id("a"), ""))
@@ -167,5 +169,91 @@ func TestNobodyThere(t *testing.T) {
 	}
 	if _, err := s.Health(t.Context()); !errors.Is(err, installation.ErrUnavailable) {
 		t.Errorf("health: error %v, want %v", err, installation.ErrUnavailable)
+	}
+}
+
+// TestRetryFor calls a store whose server cannot even be reached, in a way that takes the network longer to notice than the
+// call is to go on.
+func TestRetryFor(t *testing.T) {
+	server := redistest.Start(t)
+	var silent atomic.Bool
+	release := make(chan struct{})
+	client := redis.NewClient(&redis.Options{Addr: server.Addr, DialTimeout: time.Hour, Dialer: func(_ context.Context, network, addr string) (net.Conn, error) {
+		if silent.Load() {
+			<-release
+		}
+		return net.Dial(network, addr)
+	}})
+	t.Cleanup(func() { _ = client.Close() })
+	t.Cleanup(func() { close(release) })
+	s := open(t, client, &redisstore.Options{RetryFor: 500 * time.Millisecond})
+	silent.Store(true)
+	server.Kill()
+	for name, call := range map[string]func() error{
+		"get":    func() error { _, err := s.Get(t.Context(), id("a")); return err },
+		"commit": func() error { _, err := s.Commit(t.Context(), create(id("a"), "")); return err },
+	} {
+		ended := make(chan error, 1)
+		go func() { ended <- call() }()
+		redistest.Await(t, name+" ends", func() bool { return len(ended) == 1 })
+		if err := <-ended; !errors.Is(err, installation.ErrUnavailable) && !errors.Is(err, installation.ErrUnknownOutcome) {
+			t.Errorf("%s: error %v, want %v or %v", name, err, installation.ErrUnavailable, installation.ErrUnknownOutcome)
+		}
+	}
+}
+
+// TestNoConnection commits while the only connection is taken: what was never sent was not applied, and the error says so.
+func TestNoConnection(t *testing.T) {
+	client := redis.NewClient(&redis.Options{Addr: redistest.Start(t).Addr, PoolSize: 1})
+	t.Cleanup(func() { _ = client.Close() })
+	s := open(t, client, nil)
+	taken := client.Conn()
+	if err := taken.Ping(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err := s.Commit(ctx, create(id("a"), ""))
+	if !errors.Is(err, installation.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, installation.ErrUnknownOutcome) {
+		t.Errorf("error %v, want %v and %v", err, installation.ErrUnavailable, context.DeadlineExceeded)
+	}
+	_ = taken.Close()
+	if _, err := s.Get(t.Context(), id("a")); !errors.Is(err, installation.ErrNotFound) {
+		t.Errorf("get: error %v, want %v", err, installation.ErrNotFound)
+	}
+}
+
+// garbler is a connection that leaves the length of some replies out, so that what follows cannot be read.
+type garbler struct {
+	net.Conn
+	on *atomic.Bool
+}
+
+func (g garbler) Read(p []byte) (int, error) {
+	n, err := g.Conn.Read(p)
+	if g.on.Load() {
+		n = copy(p, bytes.ReplaceAll(p[:n], []byte("$11\r\n"), nil))
+	}
+	return n, err
+}
+
+// TestRepliesAreNotQuoted has the client fail to read a reply: neither the error nor the log tells what was in it.
+func TestRepliesAreNotQuoted(t *testing.T) {
+	var on atomic.Bool
+	client := redis.NewClient(&redis.Options{Addr: redistest.Start(t).Addr, Dialer: func(_ context.Context, network, addr string) (net.Conn, error) {
+		c, err := net.Dial(network, addr)
+		return garbler{c, &on}, err
+	}})
+	t.Cleanup(func() { _ = client.Close() })
+	var log bytes.Buffer
+	s := open(t, client, &redisstore.Options{
+		RetryFor: 500 * time.Millisecond,
+		Logger:   slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	must(t, s, create(id("a"), "sealed body"))
+	on.Store(true)
+	_, err := s.Get(t.Context(), id("a"))
+	if !errors.Is(err, installation.ErrUnavailable) || strings.Contains(err.Error()+log.String(), "sealed") {
+		t.Errorf("error %v, log %s, want %v that quotes nothing", err, &log, installation.ErrUnavailable)
 	}
 }

@@ -75,7 +75,7 @@ func TestStoreUnavailable(t *testing.T) {
 		server := miniredis.RunT(t)
 		client := redis.NewClient(&redis.Options{Addr: server.Addr(), DialerRetries: 1})
 		t.Cleanup(func() { _ = client.Close() })
-		s := open(t, client, &redisstore.Options{RetryFor: 20 * time.Millisecond})
+		s := open(t, client, &redisstore.Options{RetryFor: 500 * time.Millisecond})
 		server.Close()
 		return s
 	})

@@ -44,11 +44,14 @@ func (s *Store) Verify(ctx context.Context, o *VerifyOptions) (VerifyReport, err
 	if err := ctx.Err(); err != nil {
 		return v.report, err
 	}
-	err := s.client.eachPrimary(ctx, v.records)
-	for _, b := range s.keys.all() {
+	var err error
+	for _, b := range s.keys.all() { // first, so that a claim which nobody holds is free for the record that has it
 		if err == nil {
 			err = v.index(ctx, b)
 		}
+	}
+	if err == nil {
+		err = s.client.eachPrimary(ctx, v.records)
 	}
 	if err != nil {
 		err = fmt.Errorf("verify: %w", fail(ctx, installation.ErrUnavailable, err))
@@ -73,7 +76,7 @@ func (v *verification) records(ctx context.Context, node redis.UniversalClient) 
 	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
 		var found []string
 		next := cursor
-		err := v.store.read(ctx, func() (err error) {
+		err := v.store.read(ctx, func(ctx context.Context) (err error) {
 			found, next, err = node.Scan(ctx, cursor, v.store.keys.recordPattern(), verifyBatch).Result()
 			return err
 		})
@@ -123,7 +126,7 @@ func (v *verification) checkRecords(ctx context.Context, found []string) error {
 			continue
 		}
 		there, err := scores[i].Slice()
-		if err == nil && slices.Contains(there, nil) {
+		if err == nil && slices.ContainsFunc(there, outOfPlace) {
 			err = v.settle(ctx, k, "")
 		}
 		if err != nil {
@@ -131,6 +134,18 @@ func (v *verification) checkRecords(ctx context.Context, found []string) error {
 		}
 	}
 	return nil
+}
+
+// outOfPlace reports whether a score is not that of a member in its place: nil, or any but 0, with which the order is lost.
+func outOfPlace(score any) bool {
+	switch s := score.(type) {
+	case float64: // RESP3
+		return s != 0
+	case string:
+		return s != "0"
+	default:
+		return true
+	}
 }
 
 // index walks the index of a bucket and looks for the records that its members follow from.
@@ -193,7 +208,7 @@ func (v *verification) packed(ctx context.Context, keys []installation.Key) ([]s
 
 // pipeline sends commands, none of which need find anything.
 func (v *verification) pipeline(ctx context.Context, queue func(redis.Pipeliner)) error {
-	return v.store.read(ctx, func() error {
+	return v.store.read(ctx, func(ctx context.Context) error {
 		pipe := v.store.client.Pipeline()
 		queue(pipe)
 		commands, err := pipe.Exec(ctx)
@@ -218,7 +233,7 @@ func (v *verification) settle(ctx context.Context, k installation.Key, member st
 		repair = "1"
 	}
 	var reply []string
-	err := s.read(ctx, func() (err error) {
+	err := s.read(ctx, func(ctx context.Context) (err error) {
 		reply, err = s.repair.run(ctx, s.client, []string{b.meta(), b.record(k), b.index()}, []string{s.meta, k.ID, member, repair})
 		return err
 	})

@@ -69,9 +69,8 @@ type SchemaFault string
 const (
 	SchemaUnreachable SchemaFault = "unreachable"                 // the resolver or Load failed: a later try may succeed
 	SchemaRevision    SchemaFault = "revision"                    // the name of the revision is too long, or not UTF-8
-	SchemaKeyword     SchemaFault = SchemaFault(schema.Keyword)   // a keyword has a value that it cannot have
+	SchemaKeyword     SchemaFault = SchemaFault(schema.Keyword)   // a keyword has a value that it cannot have, or a pattern is not one of Go's
 	SchemaReference   SchemaFault = SchemaFault(schema.Reference) // a reference leads nowhere, or out of the text
-	SchemaPattern     SchemaFault = SchemaFault(schema.Pattern)   // a pattern is not one of Go's regular expressions
 	SchemaTooComplex  SchemaFault = SchemaFault(schema.Complex)   // too many parts, or too much work for a document
 	SchemaTooLarge    SchemaFault = SchemaFault(RuleTooLarge)     // more than MaxSchema
 	SchemaSyntax      SchemaFault = SchemaFault(RuleSyntax)       // not JSON

@@ -46,6 +46,9 @@ func newRemoteKeys(url string, client *http.Client, now func() time.Time) *remot
 
 // VerifySignature implements [oidc.KeySet].
 func (k *remoteKeys) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err // the keys may be there before the end of the context is noticed
+	}
 	return k.current().VerifySignature(ctx, jwt)
 }
 

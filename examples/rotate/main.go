@@ -26,6 +26,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -63,20 +64,37 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
-	if set.keyring == "" || set.rate < 0 || flags.NArg() > 0 || set.dryRun && set.retire != "" {
+	if set.keyring == "" || set.rate < 0 || set.rate > maxRate || flags.NArg() > 0 || set.dryRun && set.retire != "" {
 		flags.Usage()
 		return 2
 	}
 	done, err := rotate(ctx, set, stdout)
-	if errors.Is(err, context.Canceled) {
-		fmt.Fprintln(stderr, "rotate: interrupted; start it again to go on")
-	} else if err != nil {
-		fmt.Fprintln(stderr, "rotate:", err)
-	}
+	tell(stderr, err)
 	if err != nil || !done {
 		return 1
 	}
 	return 0
+}
+
+// maxRate is the highest -rate: beyond it, a pause between two records would be none.
+const maxRate = 1_000_000
+
+// tell prints what went wrong, with an interrupt after what failed before it.
+func tell(stderr io.Writer, err error) {
+	if !errors.Is(err, context.Canceled) {
+		if err != nil {
+			fmt.Fprintln(stderr, "rotate:", err)
+		}
+		return
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range joined.Unwrap() {
+			if !errors.Is(err, context.Canceled) {
+				fmt.Fprintln(stderr, "rotate:", err)
+			}
+		}
+	}
+	fmt.Fprintln(stderr, "rotate: interrupted; start it again to go on")
 }
 
 // rotate reports whether what was asked for is so now.
@@ -124,6 +142,9 @@ func connect() (*redis.Client, error) {
 	if err != nil {
 		return nil, errors.New("REDIS_URL is not of the form redis://user:password@host:port/db")
 	}
+	if strings.Contains(url, "#") {
+		return nil, errors.New("REDIS_URL has a # in it, which would cut off what follows: a password is written with %23 for it")
+	}
 	opts.ContextTimeoutEnabled = true // an interrupt does not wait for a reply
 	return redis.NewClient(opts), nil
 }
@@ -168,6 +189,9 @@ func rewrap(ctx context.Context, host *installation.Service, rate int, total int
 	fmt.Fprintf(out, "%d rewrapped, %d left to another process, %d failed\n", report.Rewrapped, report.Skipped, report.Failed)
 	if report.After != nil {
 		table(out, report.After)
+	}
+	if report.Elsewhere > 0 {
+		fmt.Fprintf(out, "%d records are under none of these keys\n", report.Elsewhere)
 	}
 	if report.Done() {
 		fmt.Fprintln(out, "done: no record is left under another key than the primary")

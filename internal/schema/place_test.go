@@ -69,12 +69,23 @@ func TestVerdict(t *testing.T) {
 			`{"$schema":"https://json-schema.org/draft/2019-09/schema","$recursiveAnchor":true,"properties":{"a":{"$recursiveRef":"#"},"b":{"writeOnly":true}}}`,
 			"/a/b", schema.Secret,
 		},
+		"$recursiveRef, overridden": {
+			`{"$schema":"https://json-schema.org/draft/2019-09/schema","$id":"https://s.example/o","$recursiveAnchor":true,"$ref":"t","properties":{"b":{"writeOnly":true}},` +
+				`"$defs":{"t":{"$id":"t","$recursiveAnchor":true,"properties":{"a":{"$recursiveRef":"#"}}}}}`,
+			"/a/b", schema.Secret,
+		},
+		"$recursiveRef, overridden, above": {
+			`{"$schema":"https://json-schema.org/draft/2019-09/schema","$id":"https://s.example/o","$recursiveAnchor":true,"$ref":"t","properties":{"b":{"writeOnly":true}},` +
+				`"$defs":{"t":{"$id":"t","$recursiveAnchor":true,"properties":{"a":{"$recursiveRef":"#"}}}}}`,
+			"/a", schema.Unsaid,
+		},
 		"allOf":                     {`{"properties":{"a":{"allOf":[{},{"writeOnly":true}]}}}`, "/a", schema.Secret},
 		"allOf un-mark":             {`{"properties":{"a":{"allOf":[{},{"x-sensitive":false}]}}}`, "/a", schema.Open},
 		"anyOf":                     {`{"anyOf":[{},{"properties":{"a":{"writeOnly":true}}}]}`, "/a", schema.Secret},
 		"oneOf":                     {`{"oneOf":[{"properties":{"a":{"writeOnly":true}}},{"properties":{"a":{"x-sensitive":false}}}]}`, "/a", schema.Secret},
 		"oneOf un-marks by all":     {`{"oneOf":[{"properties":{"a":{"x-sensitive":false}}},{"properties":{"a":{"x-sensitive":false}}},{"properties":{"z":{}}}]}`, "/a", schema.Open},
 		"oneOf un-marks by one":     {`{"oneOf":[{"properties":{"a":{"x-sensitive":false}}},{"properties":{"a":{}}}]}`, "/a", schema.Unsaid},
+		"un-mark in a branch only":  {`{"properties":{"a":{"type":"string"}},"oneOf":[{"properties":{"a":{"x-sensitive":false}}}]}`, "/a", schema.Open},
 		"un-mark beside a branch":   {`{"properties":{"a":{"x-sensitive":false}},"oneOf":[{"properties":{"a":{}}}]}`, "/a", schema.Open},
 		"un-mark in nested branch":  {`{"oneOf":[{"anyOf":[{"properties":{"a":{"x-sensitive":false}}},{"properties":{"a":{"const":1}}}]}]}`, "/a", schema.Unsaid},
 		"if":                        {`{"if":{"properties":{"a":{"writeOnly":true}}}}`, "/a", schema.Secret},

@@ -27,9 +27,8 @@ type Fault string
 
 // Faults of a schema.
 const (
-	Keyword   Fault = "keyword"     // a keyword has a value that it cannot have
+	Keyword   Fault = "keyword"     // a keyword has a value that it cannot have, a pattern that Go cannot run in linear time among them
 	Reference Fault = "reference"   // a $ref or $schema leads nowhere, or out of the text
-	Pattern   Fault = "pattern"     // a pattern is no regular expression, or none of the kind that runs in linear time
 	Complex   Fault = "too-complex" // too many parts, or too much work for the document at hand
 )
 
@@ -113,9 +112,6 @@ func compileError(err error) error {
 			e.Pointer = deepest(found)
 		}
 		return e
-	}
-	if _, ok := errors.AsType[*jsonschema.InvalidRegexError](err); ok {
-		return &Error{Fault: Pattern}
 	}
 	if own, ok := errors.AsType[*Error](err); ok {
 		return own

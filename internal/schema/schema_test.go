@@ -72,6 +72,7 @@ func TestCompileRefuses(t *testing.T) {
 		"reference to the network":    {`{"$ref":"https://schemas.example/a"}`, schema.Reference},
 		"reference to a file":         {`{"$ref":"file:///etc/passwd"}`, schema.Reference},
 		"reference that is no URL":    {`{"$ref":"%zz"}`, schema.Keyword},
+		"one anchor twice":            {`{"allOf":[{"$anchor":"a"},{"$anchor":"a"}]}`, schema.Keyword},
 		"unknown draft":               {`{"$schema":"https://schemas.example/draft"}`, schema.Reference},
 		"reference in a deep place":   {`{"properties":{"a":{"items":{"$ref":"http://127.0.0.1:1/a"}}}}`, schema.Reference},
 		"dynamic reference, outside":  {`{"$dynamicRef":"https://schemas.example/a#b"}`, schema.Reference},
@@ -87,6 +88,38 @@ func TestCompileRefuses(t *testing.T) {
 				t.Errorf("got %q, want %q", got.Fault, c.fault)
 			}
 		})
+	}
+}
+
+// An error says where, as far as that is known.
+func TestErrorsSayWhere(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"properties":{"a":{"type":1}}}`:      "schema: /properties/a/type: keyword",
+		`{"allOf":[{},{"pattern":"("}]}`:       "schema: /allOf/1/pattern: keyword",
+		`{"properties":{"a":{"x-key":1}}}`:     "schema: /x-key: keyword",
+		`{"properties":{"a":{"x-secret":""}}}`: "schema: /x-secret: keyword",
+		`{"x-exposes":{}}`:                     "schema: /x-exposes: keyword",
+		`{"$ref":"#/a"}`:                       "schema: reference",
+		`1`:                                    "schema: keyword",
+		`{"a":{"b":[1,}`:                       "schema: /a/b/1: syntax",
+	} {
+		if _, err := schema.Compile([]byte(text)); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}
+
+// What fits the limits exactly is taken.
+func TestLimitsOfSchemas(t *testing.T) {
+	if schema.MaxBytes != 262144 || schema.MaxDepth != 128 || schema.MaxObjects != 5000 {
+		t.Error("a limit changed: it is documented")
+	}
+	compile(t, `{"title":"`+strings.Repeat("x", schema.MaxBytes-len(`{"title":""}`))+`"}`)
+	compile(t, strings.Repeat(`{"not":`, schema.MaxDepth)+"true"+strings.Repeat("}", schema.MaxDepth))
+	objects := strings.TrimSuffix(strings.Repeat(`{},`, schema.MaxObjects-1), ",")
+	compile(t, `{"$comment":"`+strings.Repeat("x", 10)+`","examples":[`+objects+`]}`)
+	if _, err := schema.Compile([]byte(`{"examples":[{},` + objects + `]}`)); err == nil {
+		t.Error("one object too many was taken")
 	}
 }
 

@@ -1,0 +1,90 @@
+package crypto
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A key past its time is not used, wherever it stands in the order: the clock may have been set back.
+func TestCacheTTLWhereClockIsSetBack(t *testing.T) {
+	now := time.Unix(100_000, 0)
+	s, c, keys := newCache(t, 2, &CacheOptions{TTL: time.Minute, Now: func() time.Time { return now }})
+	must(c.Unwrap(t.Context(), keys[0], knownBinding))
+	now = time.Unix(1000, 0)
+	must(c.Unwrap(t.Context(), keys[1], knownBinding))
+	s.calls.Store(0)
+	now = time.Unix(1059, 0)
+	must(c.Unwrap(t.Context(), keys[1], knownBinding))
+	wantCalls(t, s, "within its time", 0)
+	now = time.Unix(1060, 0)
+	must(c.Unwrap(t.Context(), keys[1], knownBinding))
+	wantCalls(t, s, "past its time", 1)
+	must(c.Unwrap(t.Context(), keys[1], knownBinding))
+	wantCalls(t, s, "remembered anew", 0)
+}
+
+// What is remembered for one tenant or record opens for no other: the cache asks, and the answer is that it does not open.
+func TestCacheIsPerBinding(t *testing.T) {
+	s, c, keys := newCache(t, 1, nil)
+	must(c.Unwrap(t.Context(), keys[0], knownBinding))
+	s.calls.Store(0)
+	for name, other := range map[string]Binding{
+		"another tenant": {Tenant: knownBinding.Tenant + "x", Record: knownBinding.Record},
+		"no tenant":      {Record: knownBinding.Record},
+		"another record": {Tenant: knownBinding.Tenant, Record: knownBinding.Record + "x"},
+		"exchanged":      {Tenant: knownBinding.Record, Record: knownBinding.Tenant},
+	} {
+		if k, err := c.Unwrap(t.Context(), keys[0], other); !errors.Is(err, ErrSealed) || k != nil {
+			t.Errorf("%s: %v, %v", name, k, err)
+		}
+		wantCalls(t, s, name, 1)
+	}
+}
+
+// idless is a key wrapper that does not count its primary key among its keys.
+type idless struct{ KeyWrapper }
+
+func (idless) KeyIDs() []string { return []string{"other"} }
+
+// What could wrap and not unwrap, or neither, is refused.
+func TestWrapperWithoutPrimary(t *testing.T) {
+	ring := must(NewKeyring(must(GenerateKey("k1"))))
+	for name, w := range map[string]KeyWrapper{
+		"nothing": nil, "primary not listed": idless{ring}, "nil keyring": (*Keyring)(nil), "nil key service": (*KMSKey)(nil),
+		"nil key set": (*KeySet)(nil), "nil cache": (*Cache)(nil),
+	} {
+		_, err := NewKeySet(w)
+		wantErr(t, err, ErrKeyring)
+		_, err = NewKeySet(must(NewKeyring(must(GenerateKey("k2")))), w)
+		wantErr(t, err, ErrKeyring)
+		_, err = NewCache(w, nil)
+		wantErr(t, err, ErrKeyring)
+		if t.Failed() {
+			t.Fatal(name)
+		}
+	}
+}
+
+// A keyring that is given where a name belongs is in no error.
+func TestKeyringInPlaceOfName(t *testing.T) {
+	secret := line1[len("k1:"):]
+	for _, name := range []string{
+		line1, line2 + "," + line1, line1 + "\n", " " + line1, secret + ":k1", "k1=" + secret, "k1:" + secret[:41], "k1:" + secret + "=", "#x\n" + line1,
+	} {
+		_, file := KeyringFromFile(name)
+		_, env := KeyringFromEnv(name)
+		wantErr(t, file, ErrKeyring, secret[:20])
+		wantErr(t, env, ErrKeyring, secret[:20])
+	}
+	// A long name is not a key.
+	for _, name := range []string{
+		"/run/secrets/" + strings.Repeat("a", 64), strings.Repeat("a", 64), "C:/secrets/" + strings.Repeat("a", 64), "/mnt/a=b/" + strings.Repeat("a", 64),
+	} {
+		_, err := KeyringFromFile(name)
+		if wantErr(t, err, ErrKeyring); !strings.Contains(err.Error(), name) {
+			t.Errorf("the file is not named: %v", err)
+		}
+	}
+}

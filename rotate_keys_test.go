@@ -1,0 +1,371 @@
+package installation_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/fips140"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/crypto"
+)
+
+const otherSecret = "another-secret-of-thirty-two-byt"
+
+// change edits the stored record of an installation in the tenant of the world, as someone with the store in hand could.
+func (r *rotation) change(t testing.TB, id string, edit func(record *installation.Record)) {
+	t.Helper()
+	record, err := r.store.Store.Get(t.Context(), installation.Key{Tenant: "tenant-1", ID: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit(record)
+	c := installation.Change{Op: [16]byte{0: 1, 15: byte(record.Revision)}, Now: r.Now(), Key: record.Key, If: record.Revision, Record: record}
+	record.Revision++
+	if _, err := r.store.Store.Commit(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// damageKey changes a bit of the wrapped data key in a body. keyID is the id it stands behind.
+func damageKey(keyID string) func(record *installation.Record) {
+	return func(record *installation.Record) {
+		body := record.Body.Bytes()
+		body[bytes.Index(body, []byte(keyID))+40] ^= 1
+		record.Body = installation.BodyFromBytes(body)
+	}
+}
+
+func findings(r *installation.Report) (rules []string) {
+	for _, f := range r.Findings {
+		rules = append(rules, string(f.Level)+" "+f.Rule)
+	}
+	return rules
+}
+
+// A rotation is not done while records are under a key that is not at hand, nor while some are listed under none.
+func TestRewrapDoneCountsKeysElsewhere(t *testing.T) {
+	r := newRotation(t)
+	r.fill(t, r.with(t, r.k1), 5)
+	report, err := r.with(t, r.k2).Rewrap(t.Context(), installation.RewrapRequest{})
+	if err != nil || report.Done() || report.Elsewhere != 5 {
+		t.Errorf("k1 is not at hand: %+v, %v", report, err)
+	}
+	report, err = r.with(t, r.k2, r.k1).Rewrap(t.Context(), installation.RewrapRequest{})
+	if err != nil || !report.Done() || report.Elsewhere != 0 {
+		t.Errorf("k1 is at hand: %+v, %v", report, err)
+	}
+	r.change(t, "i-0", func(record *installation.Record) {
+		record.Index = slices.DeleteFunc(record.Index, func(term string) bool { return strings.HasPrefix(term, "@kek=") })
+	})
+	report, err = r.with(t, r.k2, r.k1).Rewrap(t.Context(), installation.RewrapRequest{})
+	if err != nil || report.Done() || report.Elsewhere != 1 {
+		t.Errorf("one is listed under no key: %+v, %v", report, err)
+	}
+	// One that needs no key any more is under none, and all is done.
+	if _, err := r.with(t, rotationKey(t, "k9", serviceSecret)).Uninstall(t.Context(), installation.UninstallRequest{ID: "i-0", Final: true}); err != nil {
+		t.Fatal(err)
+	}
+	report, err = r.with(t, r.k2, r.k1).Rewrap(t.Context(), installation.RewrapRequest{})
+	if err != nil || !report.Done() {
+		t.Errorf("one was purged: %+v, %v", report, err)
+	}
+}
+
+// Nothing is brought under a primary key that has the id of another, and no key is retired for it.
+func TestRewrapTriesPrimary(t *testing.T) {
+	r := newRotation(t)
+	r.fill(t, r.with(t, r.k1), 5)
+	r.add(t, r.with(t, r.k2, r.k1), "x")
+	commits := len(r.store.commits)
+	wrong := r.with(t, rotationKey(t, "k2", otherSecret), r.k1)
+	report, err := wrong.Rewrap(t.Context(), installation.RewrapRequest{})
+	if wantErr(t, "rewrap", err, installation.ErrSealed); report.Rewrapped != 0 || report.Done() || len(r.store.commits) != commits {
+		t.Errorf("%+v with %d commits", report, len(r.store.commits)-commits)
+	}
+	if err == nil || !strings.Contains(err.Error(), "k2") {
+		t.Errorf("the key is not named: %v", err)
+	}
+	// What the wrong key is asked about makes no difference: no record of k1 is left to count.
+	if report, err := r.with(t, r.k2, r.k1).Rewrap(t.Context(), installation.RewrapRequest{}); err != nil || !report.Done() {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	wantErr(t, "retire", wrong.CanRetire(t.Context(), "k1"), installation.ErrSealed)
+	if err := r.with(t, r.k2, r.k1).CanRetire(t.Context(), "k1"); err != nil {
+		t.Error(err)
+	}
+}
+
+// Two keys that go by one id are told from one: all of the sample is tried, from both ends of the list.
+func TestCheckTriesAllOfSample(t *testing.T) {
+	r := newRotation(t)
+	bad := rotationKey(t, "k1", otherSecret)
+	good, other := r.with(t, r.k1), r.with(t, bad)
+	r.add(t, good, "good")
+	if report, err := good.Check(t.Context()); err != nil || len(report.Findings) != 0 {
+		t.Errorf("one key: %+v, %v", report, err)
+	}
+	for i := range 30 {
+		r.add(t, good, fmt.Sprint("good-", i))
+	}
+	r.advance(1)
+	r.add(t, other, "other")
+	for name, host := range map[string]*installation.Service{"the key of most": good, "the key of one": other} {
+		report, err := host.Check(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := findings(report); !slices.Equal(got, []string{"warning some-records-do-not-open"}) || !strings.Contains(report.Findings[0].Detail, "k1") {
+			t.Errorf("%s: %+v", name, report.Findings)
+		}
+	}
+	report, err := r.with(t, rotationKey(t, "k1", serviceSecret)).Check(t.Context())
+	if got := findings(report); err != nil || !slices.Equal(got, []string{"error key-does-not-open"}) {
+		t.Errorf("the key of none: %q, %v", got, err)
+	}
+}
+
+// What a record is listed under is not what opens it: one that is listed under another key says nothing of that.
+func TestCheckSkipsRecordsOfOtherKeys(t *testing.T) {
+	r := newRotation(t)
+	r.add(t, r.with(t, r.k1), "a")
+	r.change(t, "a", func(record *installation.Record) {
+		record.Index[slices.Index(record.Index, "@kek=k1")] = "@kek=k2"
+	})
+	report, err := r.with(t, rotationKey(t, "k2", otherSecret), r.k1).Check(t.Context())
+	if got := findings(report); err != nil || !slices.Equal(got, []string{"warning some-records-do-not-open"}) {
+		t.Errorf("%q, %v: k2 opened what is under k1", got, err)
+	}
+}
+
+// forgetful is a store that loses a record: at its commit, or at a conflict.
+type forgetful struct {
+	installation.Store
+	conflict bool
+	lost     map[installation.Key]bool
+}
+
+func (s *forgetful) Get(ctx context.Context, key installation.Key) (*installation.Record, error) {
+	if s.lost[key] {
+		return nil, installation.ErrNotFound
+	}
+	return s.Store.Get(ctx, key)
+}
+
+func (s *forgetful) Commit(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+	s.lost[c.Key] = true
+	if s.conflict {
+		return installation.Receipt{}, &installation.ConflictError{}
+	}
+	return s.Store.Commit(ctx, c)
+}
+
+// A record that is gone without a tombstone is lost, and not left to someone else.
+func TestRewrapEndsWhenRecordIsLost(t *testing.T) {
+	for _, conflict := range []bool{false, true} {
+		r := newRotation(t)
+		r.fill(t, r.with(t, r.k1), 3)
+		store := &forgetful{Store: r.store.Store, conflict: conflict, lost: map[installation.Key]bool{}}
+		report, err := r.on(t, store, testRingOf(t, r.k2, r.k1)).Rewrap(t.Context(), installation.RewrapRequest{})
+		if err == nil || report.Skipped != 0 || report.Failed != 1 || len(store.lost) != 1 {
+			t.Errorf("conflict %v: %+v, %v after %d records", conflict, report, err, len(store.lost))
+		}
+	}
+}
+
+// What someone else made of a record after it was rewrapped is looked at: deleted, or under another key again, it is theirs.
+func TestRewrapReadsBackWhatCameAfter(t *testing.T) {
+	for name, after := range map[string]func(r *rotation) error{
+		"rewrapped back": func(r *rotation) error {
+			_, err := r.with(t, r.k1, r.k2).Rewrap(t.Context(), installation.RewrapRequest{})
+			return err
+		},
+		"deleted": func(r *rotation) error {
+			_, err := r.with(t, r.k2, r.k1).Delete(t.Context(), installation.DeleteRequest{ID: "i-0"})
+			return err
+		},
+		"written": func(r *rotation) error {
+			_, err := r.with(t, r.k2, r.k1).Patch(t.Context(), installation.PatchRequest{ID: "i-0", Parts: installation.Parts{Name: installation.Value("new")}})
+			return err
+		},
+	} {
+		r := newRotation(t)
+		r.fill(t, r.with(t, r.k1), 1)
+		store := &meddler{Store: r.store.Store}
+		store.commit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+			receipt, err := r.store.Store.Commit(ctx, c)
+			return receipt, errors.Join(err, after(r))
+		}
+		report, err := r.on(t, store, testRingOf(t, r.k2, r.k1)).Rewrap(t.Context(), installation.RewrapRequest{Limit: 1})
+		skipped := 1
+		if name == "written" {
+			skipped = 0
+		}
+		if err != nil || report.Skipped != skipped || report.Rewrapped != 1-skipped || report.Failed != 0 {
+			t.Errorf("%s: %+v, %v", name, report, err)
+		}
+	}
+}
+
+// dull is a key service that cannot say what is damaged.
+type dull struct{ *keyService }
+
+func (s dull) UnwrapKey(ctx context.Context, blob []byte, at crypto.EncryptionContext) ([]byte, error) {
+	key, err := s.keyService.UnwrapKey(ctx, blob, at)
+	if err != nil {
+		return nil, errors.New("400 bad request")
+	}
+	return key, nil
+}
+
+// One damaged record is no reason to take its key service to be out of reach.
+func TestRewrapGoesOnPastUnavailable(t *testing.T) {
+	r := newRotation(t)
+	kms, err := crypto.NewKMS("kms1", dull{newKeyService(t, serviceSecret)}, &crypto.KMSOptions{Suite: testRing(t).Suite()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.fill(t, r.on(t, r.store, kms), 5)
+	r.change(t, "i-0", damageKey("kms1"))
+	host := r.on(t, r.store, newKeySet(t, testRingOf(t, r.k2), kms))
+	report, err := host.Check(t.Context())
+	if got := findings(report); err != nil || !slices.Equal(got, []string{"warning some-records-do-not-open"}) {
+		t.Errorf("check: %q, %v", got, err)
+	}
+	done, err := host.Rewrap(t.Context(), installation.RewrapRequest{})
+	if done.Rewrapped != 4 || done.Failed != 1 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	wantErr(t, "rewrap", err, installation.ErrKeyUnavailable)
+}
+
+// stale is a store whose reads stay behind its writes.
+type stale struct {
+	installation.Store
+	old  *installation.Record
+	gets int
+	stop context.CancelFunc
+}
+
+func (s *stale) Get(ctx context.Context, key installation.Key) (*installation.Record, error) {
+	if key != s.old.Key {
+		return s.Store.Get(ctx, key)
+	}
+	if s.gets++; s.gets == 1000 {
+		s.stop()
+	}
+	c := *s.old
+	return &c, ctx.Err()
+}
+
+func (s *stale) List(ctx context.Context, q installation.Query) (installation.Page, error) {
+	page, err := s.Store.List(ctx, q)
+	for i, r := range page.Records {
+		if r.Key == s.old.Key {
+			page.Records[i] = s.old
+		}
+	}
+	return page, err
+}
+
+// A store that keeps reading what it then says is not there any more is given up, by a rewrap as by a write.
+func TestRewrapStopsWhereReadsStayBehind(t *testing.T) {
+	if fips140.Enforced() {
+		t.Skip("the FIPS module cannot seed its random numbers where time stands still")
+	}
+	for name, write := range map[string]func(ctx context.Context, host *installation.Service) error{
+		"rewrap": func(ctx context.Context, host *installation.Service) error {
+			_, err := host.Rewrap(ctx, installation.RewrapRequest{})
+			return err
+		},
+		"patch": func(ctx context.Context, host *installation.Service) error {
+			_, err := host.Patch(ctx, installation.PatchRequest{ID: "i-0", Parts: installation.Parts{Name: installation.Value("newer")}})
+			return err
+		},
+	} {
+		r := newRotation(t)
+		r.fill(t, r.with(t, r.k1), 1)
+		old, err := r.store.Store.Get(t.Context(), installation.Key{Tenant: "tenant-1", ID: "i-0"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.with(t, r.k1).Patch(t.Context(), installation.PatchRequest{ID: "i-0", Parts: installation.Parts{Name: installation.Value("new")}}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			store := &stale{Store: r.store.Store, old: old, stop: cancel}
+			err := write(ctx, r.on(t, store, testRingOf(t, r.k2, r.k1)))
+			if wantErr(t, name, err, installation.ErrUnavailable); store.gets > 100 {
+				t.Errorf("%s: %d reads", name, store.gets)
+			}
+		})
+	}
+}
+
+// narrow is a store whose pages hold one record, and now and then none.
+type narrow struct {
+	installation.Store
+	pages int
+}
+
+func (s *narrow) List(ctx context.Context, q installation.Query) (installation.Page, error) {
+	if s.pages++; s.pages%3 == 0 && q.After != "" {
+		return installation.Page{Next: q.After}, ctx.Err()
+	}
+	q.Limit = 1
+	return s.Store.List(ctx, q)
+}
+
+// Whatever looks at all records does not end with the first page.
+func TestKeysAreSoughtOnAllPages(t *testing.T) {
+	r := newRotation(t)
+	r.fill(t, r.with(t, r.k2), 5)
+	r.add(t, r.with(t, r.k1), "of k1")
+	store := &narrow{Store: r.store.Store}
+	report, err := r.on(t, store, testRingOf(t, r.k2)).Check(t.Context())
+	if got := findings(report); err != nil || !slices.Equal(got, []string{"error key-missing"}) || report.Records != 6 || report.Keys[0].Records != 5 {
+		t.Errorf("check: %+v, %v", report, err)
+	}
+	r.change(t, "of k1", func(record *installation.Record) {
+		record.Index = slices.DeleteFunc(record.Index, func(term string) bool { return strings.HasPrefix(term, "@kek=") })
+	})
+	host := r.on(t, store, testRingOf(t, r.k2, r.k1))
+	wantErr(t, "retire", host.CanRetire(t.Context(), "k1"), installation.ErrKeyInUse)
+}
+
+// miscounting is a store whose counts do not add up as long as records come.
+type miscounting struct {
+	installation.Store
+	count func(term string) int64
+}
+
+func (s *miscounting) Count(_ context.Context, q installation.Query) (int64, error) {
+	return s.count(q.Term), nil
+}
+
+// A difference between counts that were taken one after another is no finding.
+func TestCheckCountsAgain(t *testing.T) {
+	r := newRotation(t)
+	r.fill(t, r.with(t, r.k1), 1)
+	for name, counts := range map[string][]int64{"more under the key than in all": {20, 19}, "one was deleted between": {19, 20, 19, 19}} {
+		i := -1
+		store := &lister{Store: &miscounting{Store: r.store.Store, count: func(term string) int64 {
+			if term == "@kek=." {
+				return 0
+			}
+			i++
+			return counts[i%len(counts)]
+		}}}
+		report, err := r.on(t, store, testRingOf(t, r.k1)).Check(t.Context())
+		if err != nil || len(report.Findings) != 0 || slices.Contains(store.terms, "@all") {
+			t.Errorf("%s: %+v, %v, listed %q", name, report, err, store.terms)
+		}
+	}
+}
