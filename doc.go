@@ -38,8 +38,9 @@
 // or certificate, if two in a row are api, private, secret, access, auth, app, signing, encryption, account, service, master,
 // client, shared, license, consumer or ssh and key, connection and string, or session and id, or if it has at most two words and
 // ends in key; unless it ends in a word such as id, url, name, type, expires or version. By value, a URL with a password in it and
-// a private key in PEM are. Whatever else is secret, such as an authorization header, has to be put in with [SetSecret], or named
-// by a schema. Credentials of a [Connection] always are. Reading masks them all as "***":
+// a private key in PEM are. Whatever else is secret, such as an authorization header, has to be put in with [SetSecret], or marked
+// in the JSON Schema that Options.Schema gives for an extension. A write that changes where secrets are sent, such as a URL beside them, is
+// refused unless it brings the secrets along. Credentials of a [Connection] always are. Reading masks them all as "***":
 // [Service.Get] and its kin never open a secret. Writing a mask back keeps what is stored at that place, and is refused where nothing is,
 // so that "read, change one value, write all of it back" changes that value alone. [Service.Reveal] is the one way to plain secrets: it
 // takes a right of its own, a reason, and the name of each, and is recorded before a value leaves.
