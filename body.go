@@ -70,7 +70,8 @@ type lifecycle struct {
 func (life lifecycle) follows(sealed lifecycle) bool {
 	switch {
 	case life.status == sealed.status:
-		return bytes.Equal(encode(life.wire()), encode(sealed.wire()))
+		return life.generation == sealed.generation && life.purged == sealed.purged && life.purgeAt.Equal(sealed.purgeAt) &&
+			life.expired.equal(sealed.expired) && life.uninstalled.equal(sealed.uninstalled)
 	case life.generation != sealed.generation, life.purged:
 		return false
 	case sealed.status == StatusInvited:

@@ -302,6 +302,9 @@ func (b BillingPlan) check(l *validate.List) {
 }
 
 func checkReference(l *validate.List, path string, r Reference) {
+	if r == (Reference{}) {
+		return
+	}
 	l.OptionalID(path+".id", r.ID)
 	l.Name(path+".name", r.Name)
 	l.Text(path+".icon", r.Icon, validate.MaxURL)

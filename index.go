@@ -1,6 +1,7 @@
 package installation
 
 import (
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,24 +26,46 @@ const (
 
 // indexTerms computes what an installation is listed under. keyID is the key-encryption key of its data key, "" if that is gone.
 func indexTerms(inst *Installation, keyID string) []string {
-	terms := []string{termAll, termEverywhere, termPhase + string(inst.Status.phase())}
-	add := func(prefix, value string) {
-		if value != "" {
-			terms = append(terms, prefix+value)
-		}
-	}
-	add(termExtension, inst.Extension.ID)
-	add(termOwner, inst.Extension.Owner)
-	add(termAccount, inst.Account.ID)
-	add(termKey, keyID)
-	if inst.Extension.ID != "" && inst.Account.ID != "" {
-		terms = append(terms, pairTerm(termPair, inst.Extension.ID, inst.Account.ID))
-	}
-	if inst.Connection != nil {
-		add(termConnection, inst.Connection.ID)
+	terms := make([]string, 0, 9)
+	for prefix, value := range termsOf(inst, keyID) {
+		terms = append(terms, prefix+value)
 	}
 	slices.Sort(terms)
 	return terms
+}
+
+// indexedAs reports whether terms are those of indexTerms, without making them.
+func indexedAs(terms []string, inst *Installation, keyID string) bool {
+	n := 0
+	for prefix, value := range termsOf(inst, keyID) {
+		if !slices.ContainsFunc(terms, func(t string) bool {
+			return len(t) == len(prefix)+len(value) && strings.HasPrefix(t, prefix) && strings.HasSuffix(t, value)
+		}) {
+			return false
+		}
+		n++
+	}
+	return n == len(terms) && slices.IsSorted(terms)
+}
+
+// termsOf lists what an installation is listed under, each term once and as two parts.
+func termsOf(inst *Installation, keyID string) iter.Seq2[string, string] {
+	return func(yield func(prefix, value string) bool) {
+		var connection, pair string
+		if inst.Connection != nil {
+			connection = inst.Connection.ID
+		}
+		if inst.Extension.ID != "" && inst.Account.ID != "" {
+			pair = pairTerm("", inst.Extension.ID, inst.Account.ID)
+		}
+		_ = yield(termAll, "") && yield(termEverywhere, "") && yield(termPhase, string(inst.Status.phase())) &&
+			(inst.Extension.ID == "" || yield(termExtension, inst.Extension.ID)) &&
+			(inst.Extension.Owner == "" || yield(termOwner, inst.Extension.Owner)) &&
+			(inst.Account.ID == "" || yield(termAccount, inst.Account.ID)) &&
+			(keyID == "" || yield(termKey, keyID)) &&
+			(pair == "" || yield(termPair, pair)) &&
+			(connection == "" || yield(termConnection, connection))
+	}
 }
 
 // pairTerm joins two ids so that no two pairs make one term: the length of the first comes first.

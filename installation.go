@@ -139,6 +139,13 @@ func (e *AuditEntry) clone() *AuditEntry {
 	return &c
 }
 
+func (e *AuditEntry) equal(o *AuditEntry) bool {
+	if e == nil || o == nil {
+		return e == o
+	}
+	return e.At.Equal(o.At) && e.Kind == o.Kind && e.By == o.By && e.Of == o.Of
+}
+
 // Ref points at one stored secret.
 type Ref struct {
 	Kind    RefKind

@@ -1,9 +1,11 @@
 package installation
 
 import (
-	"bytes"
+	"encoding/binary"
 	"slices"
+	"sync"
 
+	"github.com/fxamacker/cbor/v2"
 	"github.com/go-installation/installation/crypto"
 )
 
@@ -22,7 +24,7 @@ type manifest struct {
 // tableEntry names one secret and the tag of its sealed value.
 type tableEntry struct {
 	ref Ref
-	tag []byte
+	tag string
 }
 
 type manifestV1 struct {
@@ -44,18 +46,11 @@ type manifestV1 struct {
 	Invited       *auditEntryV1    `cbor:"17,keyasint,omitempty"`
 	Installed     *auditEntryV1    `cbor:"18,keyasint,omitempty"`
 	Extra         []byte           `cbor:"20,keyasint,omitempty"` // masked JSON text
-	Table         []tableEntryV1   `cbor:"21,keyasint,omitempty"`
+	Table         cbor.ByteString  `cbor:"21,keyasint,omitempty"`
 	Rule          string           `cbor:"22,keyasint,omitempty"`
 	Claims        []string         `cbor:"23,keyasint,omitempty"`
 	CodeHash      []byte           `cbor:"24,keyasint,omitempty"`
 	Redeemer      string           `cbor:"25,keyasint,omitempty"`
-}
-
-type tableEntryV1 struct {
-	_       struct{} `cbor:",toarray"`
-	Kind    RefKind
-	Pointer string
-	Tag     []byte
 }
 
 type invitationV1 struct {
@@ -78,11 +73,8 @@ func (m *manifest) encode() []byte {
 		BillingPlan: billingPlanToV1(i.BillingPlan), Notification: (*notificationV1)(i.Notification),
 		Created: auditEntryToV1(i.Audit.Created), Updated: auditEntryToV1(i.Audit.Updated),
 		Invited: auditEntryToV1(i.Audit.Invited), Installed: auditEntryToV1(i.Audit.Installed),
-		Extra: i.Extra.masked, Rule: m.rule, Claims: m.claims, CodeHash: m.codeHash, Redeemer: m.redeemer,
+		Extra: i.Extra.masked, Table: encodeTable(m.table), Rule: m.rule, Claims: m.claims, CodeHash: m.codeHash, Redeemer: m.redeemer,
 	}
-	w.Table = convert(m.table, func(e tableEntry) tableEntryV1 {
-		return tableEntryV1{Kind: e.ref.Kind, Pointer: e.ref.Pointer, Tag: e.tag}
-	})
 	if v := i.Invitation; v != nil {
 		w.Invitation = &invitationV1{v.Message, v.ExternalID, v.Recipient, v.Validity, stampOf(v.Expires)}
 	}
@@ -107,26 +99,73 @@ func decodeManifest(b []byte) (*manifest, error) {
 		i.Invitation = &Invitation{Message: v.Message, ExternalID: v.ExternalID, Recipient: v.Recipient, Validity: v.Validity, Expires: v.Expires.time()}
 	}
 	m := &manifest{inst: i, life: w.Life.domain(), rule: w.Rule, claims: w.Claims, codeHash: w.CodeHash, redeemer: w.Redeemer}
-	m.table = convert(w.Table, func(e tableEntryV1) tableEntry { return tableEntry{Ref{e.Kind, e.Pointer}, e.Tag} })
-	for _, e := range m.table {
-		i.Sealed = append(i.Sealed, e.ref)
+	var ok bool
+	if m.table, ok = decodeTable(string(w.Table)); !ok {
+		return nil, ErrSealed
 	}
+	i.Sealed = convert(m.table, func(e tableEntry) Ref { return e.ref })
 	return m, nil
+}
+
+// encodeTable writes a table as one string of kinds, pointers and tags in turn, each with its length before it. It is read with every
+// record, and as a list of lists would take most of the time that a manifest does.
+func encodeTable(table []tableEntry) cbor.ByteString {
+	var b []byte
+	for _, e := range table {
+		for _, part := range []string{string(e.ref.Kind), e.ref.Pointer, e.tag} {
+			b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
+		}
+	}
+	return cbor.ByteString(b)
+}
+
+// decodeTable reads what encodeTable wrote.
+func decodeTable(s string) (table []tableEntry, ok bool) {
+	for s != "" {
+		var parts [3]string
+		for i := range parts {
+			n, width := binary.Uvarint([]byte(s[:min(len(s), binary.MaxVarintLen32)]))
+			if width <= 0 || n > uint64(len(s)-width) {
+				return nil, false
+			}
+			parts[i], s = s[width:width+int(n)], s[width+int(n):]
+		}
+		table = append(table, tableEntry{Ref{RefKind(parts[0]), parts[1]}, parts[2]})
+	}
+	return table, true
 }
 
 // tableOf lists the secrets of a body.
 func tableOf(values []sealedValue) []tableEntry {
-	return convert(values, func(v sealedValue) tableEntry { return tableEntry{v.ref, crypto.Tag(v.sealed)} })
+	return convert(values, func(v sealedValue) tableEntry { return tableEntry{v.ref, string(crypto.Tag(v.sealed))} })
 }
+
+// openAlone opens a manifest and looks at nothing beside it.
+func openAlone(id string, sealed []byte, key *crypto.DataKey) (*manifest, error) {
+	buffer := plaintexts.Get().(*[]byte)
+	plain, err := key.OpenBinary((*buffer)[:0], crypto.Place{Record: id, Kind: kindManifest}, sealed)
+	if err != nil {
+		plaintexts.Put(buffer)
+		return nil, err
+	}
+	m, err := decodeManifest(plain)
+	clear(plain)
+	if *buffer = plain; cap(plain) <= maxPlaintext {
+		plaintexts.Put(buffer)
+	}
+	return m, err
+}
+
+// plaintexts are buffers for opened manifests, which live no longer than it takes to decode them.
+var plaintexts = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxPlaintext is the largest buffer that is kept for the next manifest, in bytes.
+const maxPlaintext = 16 << 10
 
 // openManifest opens the manifest of a stored record and checks that all the store holds of it adds up: nothing that can be edited in
 // the store, but for putting back a whole older record, goes unseen.
 func openManifest(r *Record, f *form, key *crypto.DataKey) (*manifest, error) {
-	plain, err := key.OpenBinary(nil, crypto.Place{Record: r.Key.ID, Kind: kindManifest}, f.manifest)
-	if err != nil {
-		return nil, err
-	}
-	m, err := decodeManifest(plain)
+	m, err := openAlone(r.Key.ID, f.manifest, key)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +173,7 @@ func openManifest(r *Record, f *form, key *crypto.DataKey) (*manifest, error) {
 	sealedRevision := i.Revision
 	m.adopt(r.Key, f.life, r.Revision)
 	sameTable := slices.EqualFunc(m.table, f.values, func(e tableEntry, v sealedValue) bool {
-		return e.ref == v.ref && bytes.Equal(e.tag, crypto.Tag(v.sealed))
+		return e.ref == v.ref && e.tag == string(crypto.Tag(v.sealed))
 	})
 	moved := m.life.status != f.life.status // by someone without the key, which takes a revision and gives up the claims
 	claims := m.claims
@@ -149,7 +188,7 @@ func openManifest(r *Record, f *form, key *crypto.DataKey) (*manifest, error) {
 		i.Audit.Created == nil, !i.Audit.Created.At.Equal(r.Created),
 		!sameTable,
 		!slices.Equal(claims, r.Claims),
-		!slices.Equal(indexTerms(i, f.key.KeyID), r.Index),
+		!indexedAs(r.Index, i, f.key.KeyID),
 		!deadline(f.life, i.Invitation).Equal(r.Deadline):
 		return nil, ErrSealed
 	}

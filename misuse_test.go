@@ -184,8 +184,13 @@ func TestOptionsFunctionsAreNotTrusted(t *testing.T) {
 		}
 	})
 	w.install(t, "i")
-	if got := w.get(t, "i").Name; got != "Stock Sync" {
-		t.Errorf("stored as %q", got)
+	plain, err := installation.New(w.store.Store, testRing(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := plain.In("tenant-1").As(installation.Actor{Kind: installation.Host}).Get(t.Context(), "i")
+	if err != nil || got.Name != "Stock Sync" {
+		t.Errorf("stored as %q, %v", got.Name, err)
 	}
 }
 

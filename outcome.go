@@ -149,11 +149,7 @@ func (s *Service) showOr(ctx context.Context, st *state, now time.Time, a answer
 
 // recall puts the state back to what an answer was given for.
 func (st *state) recall(a answer) error {
-	plain, err := st.dataKey.OpenBinary(nil, crypto.Place{Record: st.key.ID, Kind: kindManifest}, a.Manifest)
-	if err != nil {
-		return err
-	}
-	m, err := decodeManifest(plain)
+	m, err := openAlone(st.key.ID, a.Manifest, st.dataKey)
 	if err != nil {
 		return err
 	}

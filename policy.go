@@ -1,8 +1,8 @@
 package installation
 
 // Policy says whether an actor may do something to an installation. It is asked about the installation as stored, and about a
-// write's result as well, and of a record that cannot be opened about what is known, with Err set. An actor to whom [ActionSee] is refused gets [ErrNotFound], to whom anything
-// else is refused [ErrForbidden]. A replacement usually calls [DefaultPolicy] and widens or narrows its answer. Lists stay within the own
+// write's result as well, and of a record that cannot be opened about what is known, with Err set; it must not change the installation. An actor to
+// whom [ActionSee] is refused gets [ErrNotFound], to whom anything else is refused [ErrForbidden]. A replacement usually calls [DefaultPolicy] and widens or narrows its answer. Lists stay within the own
 // rows of an extension, vendor or customer, whatever a policy says; hosts and platforms are taken to see every row.
 type Policy func(a Actor, do Action, inst *Installation) bool
 

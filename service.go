@@ -148,10 +148,6 @@ func moment(t time.Time) time.Time {
 
 // can asks the policy. Nobody may do nothing, whatever the policy is.
 func (s *Service) can(do Action, inst *Installation) bool {
-	if inst != nil {
-		seen := *inst
-		inst = &seen
-	}
 	return s.actor.Kind != "" && s.opts.Policy(s.actor, do, inst)
 }
 

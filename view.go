@@ -10,26 +10,23 @@ import (
 	"github.com/go-installation/installation/internal/masked"
 )
 
-// show returns the state as the actor may see it at a time. It is the one way out of the service for what is stored; nothing in it is
-// shared with the store.
+// show returns the state's installation as the actor may see it at a time, and ends the use of the state: what it returns is the caller's. It
+// is the one way out of the service for what is stored; nothing in it is shared with the store.
 func (s *Service) show(ctx context.Context, st *state, now time.Time) *Installation {
 	if st.inst == nil {
 		return st.partial(now)
 	}
-	i := *st.inst
+	i := st.inst
 	i.Status = st.status(now)
 	if i.Invitation != nil {
-		inv := *i.Invitation
-		inv.Status = i.Status
-		i.Invitation = &inv
+		i.Invitation.Status = i.Status
 	}
-	i.Sealed = slices.Clone(i.Sealed)
-	if !s.can(ActionSeeConfiguration, &i) {
+	if !s.can(ActionSeeConfiguration, i) {
 		i.Configuration = nil
 		i.Sealed = slices.DeleteFunc(i.Sealed, func(r Ref) bool { return r.Kind == RefConfig })
 	}
-	s.remask(ctx, st, &i)
-	return &i
+	s.remask(ctx, st, i)
+	return i
 }
 
 // remask covers what today's rules find sensitive in documents that were stored under others. A read does not write; the next write

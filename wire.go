@@ -294,25 +294,30 @@ type notificationV1 struct {
 	Href    string `cbor:"4,keyasint,omitempty"`
 }
 
+// auditEntryV1 is flat, since several are read with every record.
 type auditEntryV1 struct {
-	At   stamp       `cbor:"1,keyasint,omitempty"`
-	Kind ActorKind   `cbor:"2,keyasint,omitempty"`
-	By   referenceV1 `cbor:"3,keyasint,omitzero"`
-	Of   referenceV1 `cbor:"4,keyasint,omitzero"`
+	At     stamp     `cbor:"1,keyasint,omitempty"`
+	Kind   ActorKind `cbor:"2,keyasint,omitempty"`
+	By     string    `cbor:"3,keyasint,omitempty"`
+	ByName string    `cbor:"4,keyasint,omitempty"`
+	ByIcon string    `cbor:"5,keyasint,omitempty"`
+	Of     string    `cbor:"6,keyasint,omitempty"`
+	OfName string    `cbor:"7,keyasint,omitempty"`
+	OfIcon string    `cbor:"8,keyasint,omitempty"`
 }
 
 func auditEntryToV1(e *AuditEntry) *auditEntryV1 {
 	if e == nil {
 		return nil
 	}
-	return &auditEntryV1{stampOf(e.At), e.Kind, referenceV1(e.By), referenceV1(e.Of)}
+	return &auditEntryV1{stampOf(e.At), e.Kind, e.By.ID, e.By.Name, e.By.Icon, e.Of.ID, e.Of.Name, e.Of.Icon}
 }
 
 func (w *auditEntryV1) domain() *AuditEntry {
 	if w == nil {
 		return nil
 	}
-	return &AuditEntry{w.At.time(), w.Kind, Reference(w.By), Reference(w.Of)}
+	return &AuditEntry{w.At.time(), w.Kind, Reference{w.By, w.ByName, w.ByIcon}, Reference{w.Of, w.OfName, w.OfIcon}}
 }
 
 // convert maps a slice; the result of an empty one is nil, as it is after storing.

@@ -205,7 +205,7 @@ func (s *Service) fill(ctx context.Context, c *Change, st *state, m mutation, do
 		if c.Record, err = s.build(st); err != nil {
 			return err
 		}
-		if m.reach != reachOutsider && s.allow(st.inst, m.actions...) != nil {
+		if seen := *st.inst; m.reach != reachOutsider && s.allow(&seen, m.actions...) != nil {
 			return ErrForbidden // what would become of it is not the actor's to have
 		}
 	}
@@ -263,7 +263,8 @@ func (s *Service) authorize(st *state, m mutation, now time.Time) error {
 	case m.reach == reachOutsider || !st.exists():
 		return nil
 	case st.closed == nil:
-		return s.allow(st.inst, m.actions...)
+		seen := *st.inst // what a policy does to it does not reach the store
+		return s.allow(&seen, m.actions...)
 	case !s.can(ActionSee, st.partial(now)):
 		return ErrNotFound
 	case (m.reach == reachBlind || m.reach == reachKeyless && st.form != nil) && (s.actor.Kind == Host || s.actor.Kind == Platform):
