@@ -18,7 +18,7 @@ type Body struct {
 
 // BodyFromBytes returns the body that a store kept as b. It copies b and never fails: whether b can be read is for the
 // service to find out.
-func BodyFromBytes(b []byte) Body { return Body{raw: bytes.Clone(b)} }
+func BodyFromBytes[T ~string | ~[]byte](b T) Body { return Body{raw: append([]byte(nil), b...)} }
 
 // Bytes returns the encoded form for a store to keep. The slice is the caller's.
 func (b Body) Bytes() []byte {
@@ -118,12 +118,12 @@ type bodyV1 struct {
 }
 
 type lifecycleV1 struct {
-	Status      Status        `cbor:"1,keyasint"`
-	Generation  int64         `cbor:"2,keyasint"`
-	Expired     *auditEntryV1 `cbor:"3,keyasint,omitempty"`
-	Uninstalled *auditEntryV1 `cbor:"4,keyasint,omitempty"`
-	PurgeAt     stamp         `cbor:"5,keyasint,omitempty"`
-	Purged      bool          `cbor:"6,keyasint,omitempty"`
+	Status      Status       `cbor:"1,keyasint"`
+	Generation  int64        `cbor:"2,keyasint"`
+	Expired     auditEntryV1 `cbor:"3,keyasint,omitzero"`
+	Uninstalled auditEntryV1 `cbor:"4,keyasint,omitzero"`
+	PurgeAt     stamp        `cbor:"5,keyasint,omitempty"`
+	Purged      bool         `cbor:"6,keyasint,omitempty"`
 }
 
 type valueV1 struct {

@@ -37,7 +37,7 @@ func fuzzForms() []*form {
 		{life: lifecycle{status: StatusInvited, generation: 3}, key: key, manifest: []byte("manifest")},
 		{life: lifecycle{status: StatusExpired, generation: 1 << 40, expired: fuzzEntry()}, key: key, manifest: []byte("m"), values: values[:1]},
 		{life: lifecycle{status: StatusUninstalled, generation: 1, uninstalled: fuzzEntry(), purgeAt: fuzzTime}, key: key, manifest: []byte("m")},
-		{life: lifecycle{status: StatusUninstalled, generation: 2, uninstalled: &AuditEntry{}, purged: true}},
+		{life: lifecycle{status: StatusUninstalled, generation: 2, uninstalled: fuzzEntry(), purged: true}},
 		{life: lifecycle{status: "from the future", generation: 1}},
 	}
 }

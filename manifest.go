@@ -41,10 +41,10 @@ type manifestV1 struct {
 	BillingPlan   *billingPlanV1   `cbor:"12,keyasint,omitempty"`
 	Notification  *notificationV1  `cbor:"13,keyasint,omitempty"`
 	Invitation    *invitationV1    `cbor:"14,keyasint,omitempty"`
-	Created       *auditEntryV1    `cbor:"15,keyasint,omitempty"`
-	Updated       *auditEntryV1    `cbor:"16,keyasint,omitempty"`
-	Invited       *auditEntryV1    `cbor:"17,keyasint,omitempty"`
-	Installed     *auditEntryV1    `cbor:"18,keyasint,omitempty"`
+	Created       auditEntryV1     `cbor:"15,keyasint,omitzero"` // zero = none, as each entry has a time
+	Updated       auditEntryV1     `cbor:"16,keyasint,omitzero"`
+	Invited       auditEntryV1     `cbor:"17,keyasint,omitzero"`
+	Installed     auditEntryV1     `cbor:"18,keyasint,omitzero"`
 	Extra         []byte           `cbor:"20,keyasint,omitempty"` // masked JSON text
 	Table         cbor.ByteString  `cbor:"21,keyasint,omitempty"`
 	Rule          string           `cbor:"22,keyasint,omitempty"`
@@ -84,8 +84,12 @@ func (m *manifest) encode() []byte {
 // decodeManifest reads what encode wrote; the installation is fresh and shares nothing with b. Revision is the one it was sealed at; what
 // follows from the lifecycle is for adopt to add.
 func decodeManifest(b []byte) (*manifest, error) {
-	var w manifestV1
-	if err := decode(b, &w); err != nil {
+	w := wires.Get().(*manifestV1)
+	defer func() {
+		*w = manifestV1{}
+		wires.Put(w)
+	}()
+	if err := decode(b, w); err != nil {
 		return nil, err
 	}
 	i := &Installation{
@@ -106,6 +110,9 @@ func decodeManifest(b []byte) (*manifest, error) {
 	i.Sealed = convert(m.table, func(e tableEntry) Ref { return e.ref })
 	return m, nil
 }
+
+// wires are for decoding into: what is read from one is in use no longer than that takes.
+var wires = sync.Pool{New: func() any { return new(manifestV1) }}
 
 // encodeTable writes a table as one string of kinds, pointers and tags in turn, each with its length before it. It is read with every
 // record, and as a list of lists would take most of the time that a manifest does.

@@ -306,15 +306,15 @@ type auditEntryV1 struct {
 	OfIcon string    `cbor:"8,keyasint,omitempty"`
 }
 
-func auditEntryToV1(e *AuditEntry) *auditEntryV1 {
+func auditEntryToV1(e *AuditEntry) auditEntryV1 {
 	if e == nil {
-		return nil
+		return auditEntryV1{}
 	}
-	return &auditEntryV1{stampOf(e.At), e.Kind, e.By.ID, e.By.Name, e.By.Icon, e.Of.ID, e.Of.Name, e.Of.Icon}
+	return auditEntryV1{stampOf(e.At), e.Kind, e.By.ID, e.By.Name, e.By.Icon, e.Of.ID, e.Of.Name, e.Of.Icon}
 }
 
-func (w *auditEntryV1) domain() *AuditEntry {
-	if w == nil {
+func (w auditEntryV1) domain() *AuditEntry {
+	if w == (auditEntryV1{}) {
 		return nil
 	}
 	return &AuditEntry{w.At.time(), w.Kind, Reference{w.By, w.ByName, w.ByIcon}, Reference{w.Of, w.OfName, w.OfIcon}}

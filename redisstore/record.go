@@ -40,7 +40,7 @@ func decodeRecord(k installation.Key, values []any) (*installation.Record, error
 	}
 	r.Created = d.time(created)
 	r.Index, r.Claims = d.members(d.text(values[4]), k)
-	r.Body = installation.BodyFromBytes([]byte(d.text(values[5])))
+	r.Body = installation.BodyFromBytes(d.text(values[5]))
 	return r, d.error()
 }
 
