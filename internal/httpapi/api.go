@@ -58,20 +58,46 @@ func New(cfg Config) *API {
 
 // Handle adds the endpoints of one path, in the syntax of [http.ServeMux] without method and host.
 func (a *API) Handle(pattern string, methods Methods) {
-	allow := allowed(methods)
+	a.HandleVerbs(pattern, "", map[string]Methods{"": methods})
+}
+
+// HandleVerbs is [API.Handle] for a path that ends in a wildcard behind which a verb may stand, such as "/jobs/{job}" for /jobs/7:stop. The
+// endpoints of each verb are given by its name, those without one under "". The wildcard then holds what stands before the verb; what stands behind a
+// colon and is none of the verbs belongs to it.
+func (a *API) HandleVerbs(pattern, wildcard string, verbs map[string]Methods) {
+	allow := make(map[string]string, len(verbs))
+	for verb, methods := range verbs {
+		allow[verb] = allowed(methods)
+	}
 	a.mux.Handle(pattern, a.endpoint(func(r *http.Request) (Answer, error) {
+		verb := cutVerb(r, wildcard, verbs)
 		method := r.Method
 		if method == http.MethodHead {
 			method = http.MethodGet
 		}
+		methods := verbs[verb]
 		if run := methods[method]; run != nil {
 			return run(r)
 		}
+		if methods == nil {
+			return Answer{}, NotFound()
+		}
 		return Answer{}, &Problem{
 			Status: http.StatusMethodNotAllowed, Code: CodeMethod, Message: "The method is not one of this resource.",
-			Header: http.Header{"Allow": {allow}},
+			Header: http.Header{"Allow": {allow[verb]}},
 		}
 	}))
+}
+
+// cutVerb takes a known verb off the wildcard and returns it.
+func cutVerb(r *http.Request, wildcard string, verbs map[string]Methods) string {
+	value := r.PathValue(wildcard)
+	i := strings.LastIndexByte(value, ':')
+	if i < 0 || i == len(value)-1 || verbs[value[i+1:]] == nil {
+		return ""
+	}
+	r.SetPathValue(wildcard, value[:i])
+	return value[i+1:]
 }
 
 // allowed is the value of an Allow header.
@@ -156,8 +182,9 @@ func protect(run Endpoint, r *http.Request) (answer Answer, err error) {
 
 // refuse makes an answer of an error, and logs what is the server's fault.
 func (a *API) refuse(r *http.Request, err error) Answer {
-	p := ProblemOf(err)
-	body := a.cfg.Render(p)
+	p := *ProblemOf(err) // a copy: the error may be one that others return too
+	p.RequestID = RequestID(r.Context())
+	body := a.cfg.Render(&p)
 	if body.Status >= http.StatusInternalServerError {
 		a.cfg.Log.LogAttrs(r.Context(), slog.LevelError, "request failed",
 			slog.String("request", RequestID(r.Context())), slog.String("method", r.Method), slog.String("pattern", r.Pattern),

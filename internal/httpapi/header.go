@@ -35,13 +35,13 @@ func Bearer(r *http.Request) (token string, ok bool) {
 	return token, true
 }
 
-// notToken reports whether a character cannot be part of a token (token68 of RFC 9110).
+// notToken reports whether a character cannot be part of a token: token68 of RFC 9110, and the colon, which some platforms have in theirs.
 func notToken(c rune) bool {
 	switch {
 	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
 		return false
 	}
-	return !strings.ContainsRune("-._~+/=", c)
+	return !strings.ContainsRune("-._~+/=:", c)
 }
 
 // IdempotencyKey returns the key that the service is to know a request by, "" if the client gave none. It is made of the Idempotency-Key header

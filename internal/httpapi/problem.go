@@ -16,6 +16,8 @@ type Problem struct {
 	Issues  []validate.Violation // what is wrong with the input, in the domain's names
 	Header  http.Header          // such as Allow and Retry-After
 	Cause   error                // the error it was made of, for the log and for the renderer; never shown
+
+	RequestID string // of the request that met it, for the renderer; set by the [API]
 }
 
 // Renderer makes the answer that a platform gives to a problem. It may choose another status than the problem's. The headers of the problem
