@@ -2,6 +2,7 @@ package installation
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/go-installation/installation/validate"
@@ -9,13 +10,17 @@ import (
 
 // Uninstall ends an installation, or revokes an invitation. The record stays; its secrets live until Options.Grace is over, when
 // [Service.Sweep] purges them, or go at once with Final. Done again it succeeds and changes nothing; done again with Final it purges.
-// The host and the platform need no key for it; but a purge without the key takes the whole content, not the secrets alone, since the
-// rest cannot be sealed anew.
+// The host and the platform need no key for it, and wait for a key service no longer than half of the time to their deadline. But a purge
+// without the key takes the whole content, not the secrets alone, since the rest cannot be sealed anew; so it takes the word of the keys
+// that they cannot be had, see [crypto.KMSOptions], and not the hurry of a caller. Where that is all there is, the installation ends,
+// Reveal answers [ErrShredded], and the purge is left to Sweep or to Final done again: Purged says which it was.
 //
 // Give Generation or InstalledBefore for an event that may come late: [ErrStale] then keeps a re-install alive. Errors: [ErrNotFound],
-// [ErrForbidden], [ErrConflict] for an expired invitation, those of guards and of the store.
+// [ErrForbidden], [ErrConflict] for an expired invitation, [ErrKeyUnavailable] for Final done again in a hurry, those of guards and of the
+// store.
 func (s *Service) Uninstall(ctx context.Context, req UninstallRequest) (*Result, error) {
 	req.Present = true
+	s = s.inHaste(false)
 	m := mutation{method: "uninstall", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionUninstall}, reach: reachKeyless}
 	m.check = func(l *validate.List) { l.Text("reason", req.Reason, validate.MaxMessage) }
 	m.apply = func(ctx context.Context, st *state, now time.Time) (*step, error) {
@@ -35,31 +40,41 @@ func (s *Service) Uninstall(ctx context.Context, req UninstallRequest) (*Result,
 		if !req.Final {
 			return done, nil
 		}
-		done.events = append(done.events, EventPurged)
-		return done, s.purge(ctx, st, done)
+		switch err := s.purge(ctx, st, done); {
+		case errors.Is(err, errLate):
+			st.life.purgeAt = moment(now)
+		case err != nil:
+			return nil, err
+		default:
+			done.events = append(done.events, EventPurged)
+		}
+		return done, nil
 	}
 	return s.mutate(ctx, m)
 }
 
 // purge takes the secrets away for good: configuration, connection, invitation and unnamed fields go, and the rest is sealed under a new
-// data key. Where there is no key to do that with, the rest goes too: secrets that are due to go do not wait for a key.
+// data key. Where there is no key to do that with, the rest goes too: secrets that are due to go do not wait for a key. With an error
+// nothing has changed.
 func (s *Service) purge(ctx context.Context, st *state, done *step) error {
-	st.life.purged, st.life.purgeAt = true, time.Time{}
 	err := st.closed
 	if err == nil {
-		i := st.inst
-		i.Configuration, i.Connection, i.Invitation, i.Extra = nil, nil, nil, Document{}
-		st.values, st.codeHash, st.redeemer = map[Ref][]byte{}, nil, ""
 		err = s.newDataKey(ctx, st)
 	}
 	switch {
 	case err == nil:
-		return nil
+		i := st.inst
+		i.Configuration, i.Connection, i.Invitation, i.Extra = nil, nil, nil, Document{}
+		st.values, st.codeHash, st.redeemer = map[Ref][]byte{}, nil, ""
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.Is(err, errLate):
+		return err
+	default:
+		st.inst, st.form, st.closed = nil, &form{}, ErrShredded // only what is plain is left
+		done.effect = effectPlain
 	}
-	st.inst, st.form, st.closed = nil, &form{}, ErrShredded // only what is plain is left
-	done.effect = effectPlain
+	st.life.purged, st.life.purgeAt = true, time.Time{}
 	return nil
 }
 
@@ -69,6 +84,7 @@ func (s *Service) purge(ctx context.Context, st *state, done *step) error {
 // Errors: [ErrNotFound], [ErrForbidden], [ErrConflict] for one that is installed or uninstalled, those of guards and of the store.
 func (s *Service) Expire(ctx context.Context, req ExpireRequest) (*Result, error) {
 	req.Present = true
+	s = s.inHaste(false)
 	m := mutation{method: "expire", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionUninstall}, reach: reachKeyless}
 	m.apply = func(_ context.Context, st *state, now time.Time) (*step, error) {
 		switch st.life.status {
@@ -90,11 +106,13 @@ func (s *Service) expire(st *state, now time.Time) *step {
 }
 
 // Delete removes an installation, in whatever state, with its secrets. A tombstone keeps revision and generation for
-// Options.TombstoneTTL, so that no stale write brings it back. It needs no key for the host and the platform.
+// Options.TombstoneTTL, so that no stale write brings it back. It needs no key for the host and the platform, and asks for none unless
+// InstalledBefore or a policy of the host's own may need to know what is sealed.
 //
 // Errors: [ErrNotFound] if there is none, or none any more; [ErrForbidden], those of guards and of the store.
 func (s *Service) Delete(ctx context.Context, req DeleteRequest) (*Result, error) {
 	req.Present = true
+	s = s.inHaste(req.InstalledBefore.IsZero() && !s.ownPolicy) // a policy of the host's own may decide by what is sealed
 	m := mutation{method: "delete", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionDelete}, reach: reachBlind}
 	m.apply = func(context.Context, *state, time.Time) (*step, error) {
 		return &step{events: []EventType{EventDeleted}, effect: effectTombstone}, nil

@@ -27,6 +27,8 @@ type Service struct {
 	rule    masked.Rule // for documents without a schema
 	schemas *schemaCache
 
+	ownPolicy bool // Options.Policy was given
+
 	tenant string
 	actor  Actor
 }
@@ -99,7 +101,7 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 	if s.opts.Now == nil {
 		s.opts.Now = time.Now
 	}
-	if s.opts.Policy == nil {
+	if s.ownPolicy = s.opts.Policy != nil; !s.ownPolicy {
 		s.opts.Policy = DefaultPolicy
 	}
 	if s.opts.Claims == nil {

@@ -14,7 +14,8 @@ const sweepPage = 100
 // Sweep writes down what time has done, across all tenants: invitations that ran out expire, uninstalled ones whose grace is over lose
 // their secrets. Call it from a timer, on as many nodes as you like: each change is a compare-and-swap, and the loser of a race skips. It
 // can be stopped anywhere and started again. A record that cannot be opened stops nothing; but a purge without its key takes the whole
-// content, not the secrets alone. So do not sweep while a key service is down or a keyring is incomplete; see SweepReport.Shredded.
+// content, not the secrets alone. So do not sweep while a key service is down or a keyring is incomplete; see SweepReport.Shredded. What was
+// only not waited for, since the time to the deadline ran short, is not purged but counted as Failed.
 //
 // The report is good beside an error too. Errors: [ErrForbidden] for anyone but the host, that of the context, those of the store; and,
 // joined, one for each record that failed.
@@ -49,7 +50,7 @@ func (s *Service) Sweep(ctx context.Context, req SweepRequest) (SweepReport, err
 				return report, errors.Join(append(failed, ctx.Err())...)
 			default:
 				report.Failed++
-				failed = append(failed, fmt.Errorf("sweep %s: %w", r.Key.ID, err))
+				failed = append(failed, err)
 			}
 		}
 		if page.Next == "" {
@@ -62,6 +63,7 @@ func (s *Service) Sweep(ctx context.Context, req SweepRequest) (SweepReport, err
 // sweepOne makes the move that is due for a listed record, and says which it was, none if it was made meanwhile, and whether it was made
 // without the key.
 func (s *Service) sweepOne(ctx context.Context, r *Record) (event EventType, plain bool, err error) {
+	s = s.In(r.Key.Tenant).inHaste(false)
 	m := mutation{
 		method: "sweep", id: r.Key.ID, guard: Guard{Present: true, Revision: r.Revision},
 		actions: []Action{ActionMaintain}, reach: reachKeyless,
@@ -83,7 +85,7 @@ func (s *Service) sweepOne(ctx context.Context, r *Record) (event EventType, pla
 		event, plain = done.events[0], done.effect == effectPlain
 		return done, err
 	}
-	_, err = s.In(r.Key.Tenant).mutate(ctx, m)
+	_, err = s.mutate(ctx, m)
 	return event, plain, err
 }
 

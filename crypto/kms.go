@@ -71,7 +71,8 @@ type KMSOptions struct {
 	// Suite is the one that data keys seal values with. Default: SuiteXChaCha20Poly1305.
 	Suite Suite
 	// Timeout bounds each call of the service. After a call that took so long, the service is left alone for as long again, and
-	// what needs it fails at once: a loop over many installations must not wait for each of them. Default: 5 seconds.
+	// what needs it fails at once: a loop over many installations must not wait for each of them. The same holds after a caller
+	// whose context ended while it had waited for half of Timeout or more. Default: 5 seconds.
 	Timeout time.Duration
 	// OnError is told what the service answered when it failed. The text may quote anything, the wrapped key included, so it is for
 	// the operator's eyes; the caller of the library gets an error without it. Default: nobody is told.
@@ -185,23 +186,45 @@ func (k *KMSKey) call(ctx context.Context, do func(context.Context) ([]byte, err
 	}
 	timed, cancel := context.WithTimeout(ctx, k.opts.Timeout)
 	defer cancel()
+	start := k.opts.Now()
 	b, err := do(timed)
 	switch {
 	case err == nil:
 		return b, nil
 	case ctx.Err() != nil:
+		// Else a service that hangs would cost every caller with a shorter limit all of their time, for ever. Who waits for less than
+		// half says nothing of it.
+		if waited := k.opts.Now().Sub(start); waited >= k.opts.Timeout/2 {
+			k.leaveAlone(waited)
+			k.tell(err)
+		}
 		return nil, ctx.Err()
 	case timed.Err() != nil:
-		until := k.opts.Now().Add(k.opts.Timeout)
-		k.rest.Store(&until)
+		k.leaveAlone(k.opts.Timeout)
 	}
-	if k.opts.OnError != nil {
-		k.opts.OnError(k.id, err)
-	}
+	k.tell(err)
 	if errors.Is(err, ErrSealed) {
 		return nil, ErrSealed
 	}
 	return nil, &UnavailableError{KeyID: k.id}
+}
+
+// tell hands an answer of the service to the operator.
+func (k *KMSKey) tell(err error) {
+	if k.opts.OnError != nil {
+		k.opts.OnError(k.id, err)
+	}
+}
+
+// leaveAlone keeps calls from the service for a while from now on.
+func (k *KMSKey) leaveAlone(d time.Duration) {
+	until := k.opts.Now().Add(d)
+	for {
+		old := k.rest.Load()
+		if old != nil && old.After(until) || k.rest.CompareAndSwap(old, &until) {
+			return
+		}
+	}
 }
 
 // Parts of the stored form of what a key service wrapped.

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -234,7 +235,8 @@ func TestKMSDown(t *testing.T) {
 
 // TestKMSHangs: a service that does not answer holds up one call, and then none until it may have recovered.
 func TestKMSHangs(t *testing.T) {
-	s, keys := newService(t, &KMSOptions{Timeout: time.Minute})
+	var told atomic.Int64
+	s, keys := newService(t, &KMSOptions{Timeout: time.Minute, OnError: func(string, error) { told.Add(1) }})
 	w := must(keys.Wrap(t.Context(), must(NewDataKey(1, testSuite())), knownBinding))
 	synctest.Test(t, func(t *testing.T) {
 		s.hang.Store(true)
@@ -255,15 +257,53 @@ func TestKMSHangs(t *testing.T) {
 			t.Errorf("after the rest: %v", err)
 		}
 
-		// The end of the caller's own context is that, and no verdict on the service.
-		s.hang.Store(true)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		_, err := keys.Unwrap(ctx, w, knownBinding)
-		wantErr(t, err, context.DeadlineExceeded, "canary")
-		s.hang.Store(false)
+		// A caller who does not wait for half of the limit says nothing of the service, however many there are.
+		giveUp := func(after time.Duration) {
+			t.Helper()
+			s.hang.Store(true)
+			defer s.hang.Store(false)
+			ctx, cancel := context.WithTimeout(t.Context(), after)
+			defer cancel()
+			_, err := keys.Unwrap(ctx, w, knownBinding)
+			wantErr(t, err, context.DeadlineExceeded, "canary")
+		}
+		for range 10 {
+			giveUp(30*time.Second - 1)
+		}
+		if _, err := keys.Unwrap(t.Context(), w, knownBinding); err != nil || told.Load() != 1 {
+			t.Errorf("after callers in a hurry: %v; the operator was told %d times, want 1", err, told.Load())
+		}
+		// One who does is believed: the service is left alone for as long as it was waited for.
+		giveUp(30 * time.Second)
+		if told.Load() != 2 {
+			t.Errorf("the operator was told %d times, want 2", told.Load())
+		}
+		for _, after := range []time.Duration{0, 30*time.Second - 1} {
+			time.Sleep(after)
+			_, err := keys.Unwrap(t.Context(), w, knownBinding)
+			wantErr(t, err, ErrKeyUnavailable)
+		}
+		time.Sleep(1)
 		if _, err := keys.Unwrap(t.Context(), w, knownBinding); err != nil {
-			t.Errorf("after the end of a caller: %v", err)
+			t.Errorf("after the rest: %v", err)
+		}
+		// A shorter rest does not end a longer one.
+		var wg sync.WaitGroup
+		s.hang.Store(true)
+		ctx, cancel := context.WithTimeout(t.Context(), 61*time.Second)
+		defer cancel()
+		for _, ctx := range []context.Context{t.Context(), ctx} {
+			wg.Go(func() { _, _ = keys.Unwrap(ctx, w, knownBinding) })
+			time.Sleep(30 * time.Second)
+		}
+		wg.Wait()
+		s.hang.Store(false)
+		time.Sleep(58 * time.Second) // 59 after the first, 58 after the second
+		_, err := keys.Unwrap(t.Context(), w, knownBinding)
+		wantErr(t, err, ErrKeyUnavailable)
+		time.Sleep(2 * time.Second)
+		if _, err := keys.Unwrap(t.Context(), w, knownBinding); err != nil {
+			t.Errorf("after both rests: %v", err)
 		}
 	})
 }
