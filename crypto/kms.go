@@ -195,7 +195,7 @@ func (k *KMSKey) call(ctx context.Context, do func(context.Context) ([]byte, err
 		// Else a service that hangs would cost every caller with a shorter limit all of their time, for ever. Who waits for less than
 		// half says nothing of it.
 		if waited := k.opts.Now().Sub(start); waited >= k.opts.Timeout/2 {
-			k.leaveAlone(waited)
+			k.leaveAlone(min(waited, k.opts.Timeout)) // a clock may have been set
 			k.tell(err)
 		}
 		return nil, ctx.Err()
