@@ -30,8 +30,8 @@ var (
 // goldenLines lines of the golden file, with these contents, were part of a release and stay for ever. Raise both with each release, to
 // what TestFormat prints.
 const (
-	goldenLines = 28
-	goldenSum   = "3bbd0d1a41a805ac25e8405ba493095bf59703c2031e1b94cb01fb37be3e02e8"
+	goldenLines = 30
+	goldenSum   = "e38effc6bc24e0b0a1871e905256df20049ce024bd9423faa52b9d55f8274304"
 )
 
 // formatEntry is one line: something as it was stored, and what is in it.
@@ -54,7 +54,8 @@ type formatEntry struct {
 	Want    json.RawMessage   `json:"want,omitempty"`    // the installation, as JSON
 	Secrets map[string]string `json:"secrets,omitempty"` // by name
 	Shred   bool              `json:"shred,omitempty"`   // only what is plain is left
-	Code    string            `json:"code,omitempty"`    // of an invitation that is sent again
+	Code    string            `json:"code,omitempty"`    // of an invitation that is sent again, or accepted again
+	Account string            `json:"account,omitempty"` // that accepted it
 }
 
 type formatRecord struct {
@@ -217,7 +218,15 @@ func (e *formatEntry) opensRecord(t *testing.T) {
 			t.Errorf("event %+v, %v", event, err)
 		}
 	}
-	if e.Code != "" {
+	switch {
+	case e.Account != "":
+		again, err := formatAccept(t, svc, i.ID, e.Code, e.Account)
+		if err != nil || !again.Replayed || again.Account.ID != e.Account {
+			t.Errorf("accepted again: %+v, %v", again, err)
+		}
+		_, err = formatAccept(t, svc, i.ID, e.Code, e.Account+"x")
+		wantErr(t, "accepted for another account", err, installation.ErrInvitation)
+	case e.Code != "":
 		res, err := host.Invite(t.Context(), formatInvite(i.ID))
 		if err != nil || !res.Replayed || res.Code.RevealString() != e.Code {
 			t.Errorf("sent again: %+v, %v", res, err)

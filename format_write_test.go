@@ -140,7 +140,7 @@ func writeFormat(t *testing.T) []*formatEntry {
 			entries = append(entries, r.entry(t, name, suite))
 		}
 	}
-	entries = append(entries, formatOtherSuite(t))
+	entries = append(entries, formatOtherSuite(t), formatAccepted(t, crypto.SuiteXChaCha20Poly1305), formatAccepted(t, crypto.SuiteAES256GCM))
 	r := newRotation(t)
 	kms := newKeyService(t, serviceSecret).key(t, "kms1", crypto.KMSOptions{})
 	if err := formatInstall(t, r.on(t, r.store, kms), "EXI-1"); err != nil {
@@ -167,6 +167,36 @@ func formatOtherSuite(t *testing.T) *formatEntry {
 		t.Fatal(err)
 	}
 	return r.entry(t, otherSuite, crypto.SuiteXChaCha20Poly1305)
+}
+
+// formatAccepted makes an entry of an invitation that was accepted, which says by whom and with which code.
+func formatAccepted(t *testing.T, suite crypto.Suite) *formatEntry {
+	t.Helper()
+	r := newRotation(t)
+	ring, err := testRingOf(t, r.k1).WithSuite(suite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := r.on(t, r.store, ring)
+	invited, err := host.Invite(t.Context(), formatInvite("EXI-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := invited.Code.RevealString()
+	if _, err := formatAccept(t, host, "EXI-1", code, "ACC-1"); err != nil {
+		t.Fatal(err)
+	}
+	e := r.entry(t, "accepted, "+suite.String(), suite)
+	e.Code, e.Account = code, "ACC-1"
+	return e
+}
+
+// formatAccept redeems the code of an invitation in the tenant of the golden records, as the customer itself.
+func formatAccept(t *testing.T, svc *installation.Service, id, code, account string) (*installation.Result, error) {
+	t.Helper()
+	return svc.In("tenant-1").As(installation.Actor{Kind: installation.Customer, ID: account}).Accept(t.Context(), installation.AcceptRequest{
+		ID: id, Code: crypto.NewSecret(code), Account: installation.Account{ID: account}, Recipient: formatInvite(id).Recipient,
+	})
 }
 
 // formatInstall makes an installation in which every part is given.
