@@ -108,6 +108,22 @@ func TestCheckLooksPastCache(t *testing.T) {
 	}
 }
 
+// A key that differs between two processes shows nowhere as long as nothing is stored under it, and then at once: before the others are
+// promoted.
+func TestCheckComparesAddedKey(t *testing.T) {
+	r := newRotation(t)
+	r.fill(t, r.with(t, r.k1), 3)
+	other := r.with(t, r.k1, rotationKey(t, "k2", otherSecret)) // added, by mistake with a key of its own
+	if report, err := other.Check(t.Context()); err != nil || len(report.Findings) != 0 {
+		t.Errorf("nothing is stored under k2: %+v, %v", report, err)
+	}
+	r.add(t, r.with(t, r.k2, r.k1), "first")
+	report, err := other.Check(t.Context())
+	if got := findings(report); err != nil || !slices.Equal(got, []string{"error key-does-not-open"}) || !strings.Contains(report.Findings[0].Detail, "k2") {
+		t.Errorf("one is stored under k2: %+v, %v", report, err)
+	}
+}
+
 // lister takes down what is listed.
 type lister struct {
 	installation.Store

@@ -73,7 +73,7 @@ func (s *Service) checkKeys(ctx context.Context, report *Report) error {
 		return err
 	}
 	report.Keys, report.Records = c.keys, c.records
-	keys := s.uncached()
+	keys := crypto.Uncached(s.keys)
 	for _, k := range report.Keys {
 		stored, err := s.sample(ctx, termKey+k.ID)
 		if err != nil {
@@ -296,14 +296,6 @@ func (s *Service) countKeys(ctx context.Context) ([]KeyCount, error) {
 		counts = append(counts, KeyCount{ID: id, Primary: id == s.keys.Primary(), Records: n})
 	}
 	return counts, nil
-}
-
-// uncached returns the keys without a cache, for where the answer must come from the key itself.
-func (s *Service) uncached() crypto.KeyWrapper {
-	if c, ok := s.keys.(interface{ Uncached() crypto.KeyWrapper }); ok {
-		return c.Uncached()
-	}
-	return s.keys
 }
 
 // countTerm counts the records of all tenants that have a global term.

@@ -35,7 +35,7 @@ func (s *Service) canRetire(ctx context.Context, keyID string) error {
 	case keyID == s.keys.Primary():
 		return &KeyInUseError{KeyID: keyID, Primary: true}
 	}
-	if err := s.tryToWrap(ctx, s.uncached()); err != nil {
+	if err := s.tryToWrap(ctx, crypto.Uncached(s.keys)); err != nil {
 		return err
 	}
 	inUse, err := s.countTerm(ctx, termKey+keyID)

@@ -53,7 +53,8 @@ const maxReasons = 100
 // Rewrap wraps the data keys of all tenants under the primary key: the third of the four steps of a rotation.
 //
 //  1. Add: give the new key to every process, beside the old primary. Nothing changes, but all can read it.
-//  2. Promote: make it the primary of every process. What is written from now on is under it.
+//  2. Promote: make it the primary of every process, of one at first: [Service.Check] on the others then says whether they were given
+//     the same key. What is written from now on is under it.
 //  3. Rewrap: bring what is there under it.
 //  4. Retire: ask [Service.CanRetire], then leave the old key out.
 //
@@ -72,7 +73,7 @@ const maxReasons = 100
 // It is for the host. The report is good beside an error too. Errors: [ErrForbidden], [ErrInvalid], that of the context, those of the
 // store and of the primary key; and, joined, one for each of the first hundred records that failed.
 func (s *Service) Rewrap(ctx context.Context, req RewrapRequest) (RewrapReport, error) {
-	r := &rewrap{Service: s, keys: s.uncached(), req: req}
+	r := &rewrap{Service: s, keys: crypto.Uncached(s.keys), req: req}
 	err := r.run(ctx)
 	if err != nil {
 		r.reasons = append(r.reasons, fmt.Errorf("rewrap: %w", err))

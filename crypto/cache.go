@@ -120,9 +120,8 @@ func (c *Cache) Clear() {
 	}
 }
 
-// Uncached returns the keys without the cache. Who wants to know whether a key service works must ask it, not the cache; a
-// decorator of your own around a cache should have this method too.
-func (c *Cache) Uncached() KeyWrapper { return uncached(c.keys) }
+// Uncached returns the keys without the cache; see the function [Uncached].
+func (c *Cache) Uncached() KeyWrapper { return Uncached(c.keys) }
 
 // String describes what is cached.
 func (c *Cache) String() string { return fmt.Sprintf("cache of %v", c.keys) }

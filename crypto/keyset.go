@@ -70,11 +70,11 @@ func (s *KeySet) Unwrap(ctx context.Context, w Wrapped, b Binding) (*DataKey, er
 	return k.withSuite(s.Suite()), nil
 }
 
-// Uncached returns the set without the caches of its members; see [Cache.Uncached].
+// Uncached returns the set without the caches of its members; see the function [Uncached].
 func (s *KeySet) Uncached() KeyWrapper {
-	c := &KeySet{primary: uncached(s.primary), byID: make(map[string]KeyWrapper, len(s.byID))}
+	c := &KeySet{primary: Uncached(s.primary), byID: make(map[string]KeyWrapper, len(s.byID))}
 	for _, w := range s.others {
-		c.others = append(c.others, uncached(w))
+		c.others = append(c.others, Uncached(w))
 	}
 	for _, w := range c.members() {
 		for _, id := range w.KeyIDs() {
@@ -106,8 +106,9 @@ func checkWrapper(w KeyWrapper) error {
 	return nil
 }
 
-// uncached returns w without a cache, where it has one.
-func uncached(w KeyWrapper) KeyWrapper {
+// Uncached returns w without a cache, where it has one: what its method Uncached returns. Who wants to know whether a key works must ask the
+// key itself. A decorator of your own around a cache should have the method too.
+func Uncached(w KeyWrapper) KeyWrapper {
 	if c, ok := w.(interface{ Uncached() KeyWrapper }); ok {
 		return c.Uncached()
 	}
