@@ -73,11 +73,12 @@ func (st *state) unseal(ctx context.Context, keys crypto.KeyWrapper) error {
 	if err != nil {
 		return err
 	}
-	if st.record.Key != st.key {
-		return ErrSealed
+	var m *manifest
+	if err = ErrSealed; st.record.Key == st.key {
+		m, err = openManifest(st.record, f, k)
 	}
-	m, err := openManifest(st.record, f, k)
 	if err != nil {
+		k.Destroy()
 		return err
 	}
 	st.inst, st.dataKey, st.wrapped, st.rule = m.inst, k, f.key, m.rule
@@ -179,6 +180,7 @@ func (s *Service) newDataKey(ctx context.Context, st *state) error {
 	}
 	w, err := s.keys.Wrap(ctx, k, crypto.Binding{Tenant: st.key.Tenant, Record: st.key.ID})
 	if err != nil {
+		k.Destroy()
 		return err
 	}
 	st.wipe()
