@@ -212,3 +212,45 @@ func TestSweepGoesOnWhereKeyServiceHangs(t *testing.T) {
 		}
 	})
 }
+
+// leaving are keys whose caller goes away while they are asked.
+type leaving struct {
+	crypto.KeyWrapper
+	leave        context.CancelFunc
+	wrap, unwrap bool // whether it leaves then
+}
+
+func (l *leaving) Wrap(ctx context.Context, k *crypto.DataKey, b crypto.Binding) (crypto.Wrapped, error) {
+	if l.wrap {
+		l.leave()
+	}
+	return l.KeyWrapper.Wrap(ctx, k, b)
+}
+
+func (l *leaving) Unwrap(ctx context.Context, w crypto.Wrapped, b crypto.Binding) (*crypto.DataKey, error) {
+	if l.unwrap {
+		l.leave()
+	}
+	return l.KeyWrapper.Unwrap(ctx, w, b)
+}
+
+// A caller who goes away is no reason to shred anything, whether or not the store would still take it.
+func TestLeavingShredsNothing(t *testing.T) {
+	for _, keys := range []*leaving{{wrap: true}, {unwrap: true}} {
+		r := newRotation(t)
+		r.add(t, r.with(t, r.k1), "i-0")
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		keys.KeyWrapper, keys.leave = testRingOf(t, r.k1), cancel
+		commits := 0
+		store := &meddler{Store: r.store.Store, commit: func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+			commits++
+			return r.store.Store.Commit(context.WithoutCancel(ctx), c)
+		}}
+		_, err := r.on(t, store, keys).Uninstall(ctx, installation.UninstallRequest{ID: "i-0", Final: true})
+		if wantErr(t, "final", err, context.Canceled); commits != 0 {
+			t.Errorf("%+v: %d commits", keys, commits)
+		}
+		opens(t, r.with(t, r.k1), "i-0")
+	}
+}

@@ -69,7 +69,7 @@ func KeyringFromFile(path string) (*Keyring, error) {
 	if looksLikeKeyring(path) {
 		return nil, fmt.Errorf("%w: give the path of a file, not the keyring", ErrKeyring)
 	}
-	text, err := readKeyFile(path)
+	text, err := readKeyFile(path, os.Stat)
 	if err != nil {
 		return nil, err
 	}
@@ -95,10 +95,10 @@ func looksLikeKeyring(name string) bool {
 	return false
 }
 
-// readKeyFile returns the content of a file that passes checkKeyFile.
-func readKeyFile(path string) ([]byte, error) {
+// readKeyFile returns the content of a file that passes checkKeyFile. stat is os.Stat except where a test exchanges the file after it.
+func readKeyFile(path string, stat func(string) (fs.FileInfo, error)) ([]byte, error) {
 	// Before opening, since opening a pipe waits for someone to write to it.
-	info, err := os.Stat(path)
+	info, err := stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w; it must hold the Reveal of a key from GenerateKey", ErrKeyring, err)
 	}
