@@ -216,3 +216,34 @@ func ExampleNew() {
 	fmt.Println(svc != nil, err)
 	// Output: true <nil>
 }
+
+// retaining is a driver that holds on to what passes through it, as one that logs might.
+type retaining struct {
+	replies
+	given, returned []byte
+}
+
+func (r *retaining) Encrypt(_ context.Context, plain []byte) ([]byte, error) {
+	r.given = plain
+	return bytes.Clone(plain), nil
+}
+
+func (r *retaining) Decrypt(_ context.Context, blob []byte) ([]byte, error) {
+	r.returned = bytes.Clone(blob)
+	return r.returned, nil
+}
+
+// The plain bytes of a data key are wiped on both ways, and not those of the caller.
+func TestWipes(t *testing.T) {
+	r := &retaining{}
+	k := gocloud.New(secrets.NewKeeper(r))
+	key := bytes.Repeat([]byte{7}, 32)
+	blob, err := k.WrapKey(t.Context(), key, crypto.EncryptionContext{})
+	if err != nil || len(r.given) != 64 || bytes.Contains(r.given, key[:8]) {
+		t.Errorf("the driver was given %x, %v", r.given, err)
+	}
+	got, err := k.UnwrapKey(t.Context(), blob, crypto.EncryptionContext{})
+	if err != nil || !bytes.Equal(got, key) || bytes.Contains(r.returned, key[:8]) {
+		t.Errorf("got %x, %v; the driver still has %x", got, err, r.returned)
+	}
+}
