@@ -40,7 +40,8 @@ type Options struct {
 	// Policy decides who may do what. Default: DefaultPolicy.
 	Policy Policy
 	// Claims says what no two installations of a tenant may hold at once. Default: DefaultClaims. It is asked about every new state
-	// that is installed; at most 16 strings of at most 1024 bytes, without NUL.
+	// that is installed; at most 16 strings of at most 1024 bytes, without NUL. Rewrap and Rekey do not ask and keep the claims as they
+	// are stored, so another rule holds for an installation from its next other write on.
 	Claims func(*Installation) []string
 	// Schema says which JSON Schema the configurations of an extension follow; a zero source is none. It is asked at each read
 	// and write of a configuration, so it should answer from memory; the text is loaded and compiled only when a revision is
