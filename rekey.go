@@ -19,8 +19,9 @@ type RekeyRequest struct {
 
 // Rekey gives an installation a new data key, and seals every secret and the rest of the record under it in one commit. It is for a data
 // key, or a key-encryption key, that someone may have seen, where [Service.Rewrap] is not enough: it takes away what the old
-// data key could open, but for backups. It is also the way to another cipher suite: everything is sealed with that of the keys. Nothing
-// else changes, and neither do the claims, whatever Options.Claims would say by now; the revision grows by one and an event tells of it.
+// data key could open, but for backups and, until their time is up, the answers kept for idempotency keys. It is also the way to another
+// cipher suite: everything is sealed with that of the keys. Nothing else changes, and neither do the claims, whatever Options.Claims would
+// say by now; the revision grows by one and an event tells of it.
 //
 // Answers that are kept for the idempotency keys of earlier requests were sealed under the old data key: those requests, if sent
 // again, are answered with the present state and not compared. An Invite that is sent again gets no code, since that was in the first

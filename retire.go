@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/go-installation/installation/crypto"
 )
@@ -29,9 +30,10 @@ func (s *Service) canRetire(ctx context.Context, keyID string) error {
 	if err := s.maintains(nil); err != nil {
 		return err
 	}
-	switch {
-	case !slices.Contains(s.keys.KeyIDs(), keyID):
-		return &crypto.UnknownKeyError{KeyID: keyID}
+	switch ids := s.keys.KeyIDs(); {
+	case !slices.Contains(ids, keyID):
+		// What was given is not repeated: it may be the key itself, by mistake.
+		return fmt.Errorf("%w: there are %s", ErrUnknownKey, strings.Join(ids, ", "))
 	case keyID == s.keys.Primary():
 		return &KeyInUseError{KeyID: keyID, Primary: true}
 	}

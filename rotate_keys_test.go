@@ -143,6 +143,17 @@ func TestCheckSkipsRecordsOfOtherKeys(t *testing.T) {
 	}
 }
 
+// A key in place of its id is in no error.
+func TestCanRetireDoesNotRepeatKey(t *testing.T) {
+	r := newRotation(t)
+	for _, id := range []string{r.k1.Reveal(), r.k2.Reveal(), "k9", ""} {
+		err := r.with(t, r.k2, r.k1).CanRetire(t.Context(), id)
+		if wantErr(t, "retire", err, installation.ErrUnknownKey); len(id) > 2 && strings.Contains(err.Error(), id[3:]) || !strings.Contains(err.Error(), "k1, k2") {
+			t.Errorf("%v; want the keys that there are, and not what was given", err)
+		}
+	}
+}
+
 // forgetful is a store that loses a record: at its commit, or at a conflict.
 type forgetful struct {
 	installation.Store

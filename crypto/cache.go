@@ -45,6 +45,12 @@ type cached struct {
 	until time.Time
 }
 
+// fresh reports whether the key is within its time. One that has longer left than it was given is from before the clock was set back.
+func (c *cached) fresh(now time.Time, ttl time.Duration) bool {
+	left := c.until.Sub(now)
+	return 0 < left && left <= ttl
+}
+
 // call is an Unwrap under way.
 type call struct {
 	done chan struct{} // closed at its end
@@ -132,8 +138,8 @@ func (c *Cache) find(id string) (k *DataKey, under *call, mine bool) {
 	defer c.mu.Unlock()
 	now := c.opts.Now()
 	c.expire(now)
-	if e, ok := c.entries[id]; ok && !now.Before(e.Value.(*cached).until) {
-		c.drop(e) // behind one that expires later: the clock was set back between
+	if e, ok := c.entries[id]; ok && !e.Value.(*cached).fresh(now, c.opts.TTL) {
+		c.drop(e) // still there, since the clock was set back
 	} else if ok {
 		if k, err := e.Value.(*cached).key.clone(); err == nil { // never fails: only drop destroys it
 			return k, nil, false
@@ -190,7 +196,7 @@ func (c *Cache) remember(id string, k *DataKey) bool {
 
 // expire drops what is past its time at the front. The caller holds c.mu.
 func (c *Cache) expire(now time.Time) {
-	for e := c.order.Front(); e != nil && !now.Before(e.Value.(*cached).until); e = c.order.Front() {
+	for e := c.order.Front(); e != nil && !e.Value.(*cached).fresh(now, c.opts.TTL); e = c.order.Front() {
 		c.drop(e)
 	}
 }

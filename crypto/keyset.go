@@ -94,16 +94,22 @@ func (s *KeySet) members() []KeyWrapper { return slices.Concat([]KeyWrapper{s.pr
 
 // checkWrapper refuses a key wrapper without keys, which a nil pointer is too, and one that does not count its primary key among them.
 func checkWrapper(w KeyWrapper) error {
-	if w == nil {
-		return errNoKeys
-	}
-	if v := reflect.ValueOf(w); v.Kind() == reflect.Pointer && v.IsNil() || w.Primary() == "" {
+	if isNil(w) || w.Primary() == "" {
 		return errNoKeys
 	}
 	if !slices.Contains(w.KeyIDs(), w.Primary()) {
 		return fmt.Errorf("%w: the primary key is not among the keys", ErrKeyring)
 	}
 	return nil
+}
+
+// isNil also sees a nil pointer in an interface, which would otherwise fail at the first use.
+func isNil(v any) bool {
+	if v == nil {
+		return true
+	}
+	rv := reflect.ValueOf(v)
+	return rv.Kind() == reflect.Pointer && rv.IsNil()
 }
 
 // Uncached returns w without a cache, where it has one: what its method Uncached returns. Who wants to know whether a key works must ask the

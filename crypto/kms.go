@@ -88,7 +88,7 @@ func NewKMS(id string, kms KMS, opts *KMSOptions) (*KMSKey, error) {
 	if !validKeyID(id) {
 		return nil, fmt.Errorf("%w: a key id is 1 to %d characters of A-Z a-z 0-9 - _", ErrKeyring, maxKeyID)
 	}
-	if kms == nil {
+	if isNil(kms) {
 		return nil, fmt.Errorf("%w: key %s: no key service", ErrKeyring, id)
 	}
 	k := &KMSKey{id: id, kms: func() KMS { return kms }}
@@ -181,7 +181,7 @@ func (k *KMSKey) Unwrap(ctx context.Context, w Wrapped, b Binding) (*DataKey, er
 
 // call makes one call of the service and translates its error: to that of the context, [ErrSealed] or [ErrKeyUnavailable].
 func (k *KMSKey) call(ctx context.Context, do func(context.Context) ([]byte, error)) ([]byte, error) {
-	if until := k.rest.Load(); until != nil && k.opts.Now().Before(*until) {
+	if k.resting() {
 		return nil, &UnavailableError{KeyID: k.id}
 	}
 	timed, cancel := context.WithTimeout(ctx, k.opts.Timeout)
@@ -209,6 +209,15 @@ func (k *KMSKey) call(ctx context.Context, do func(context.Context) ([]byte, err
 	return nil, &UnavailableError{KeyID: k.id}
 }
 
+// resting reports whether the service is left alone now.
+func (k *KMSKey) resting() bool { return k.rests(k.rest.Load(), k.opts.Now()) }
+
+// rests reports whether a time until which the service is left alone is still to come: never further off than the limit, though the clock
+// was set back.
+func (k *KMSKey) rests(until *time.Time, now time.Time) bool {
+	return until != nil && now.Before(*until) && until.Sub(now) <= k.opts.Timeout
+}
+
 // tell hands an answer of the service to the operator.
 func (k *KMSKey) tell(err error) {
 	if k.opts.OnError != nil {
@@ -218,10 +227,11 @@ func (k *KMSKey) tell(err error) {
 
 // leaveAlone keeps calls from the service for a while from now on.
 func (k *KMSKey) leaveAlone(d time.Duration) {
-	until := k.opts.Now().Add(d)
+	now := k.opts.Now()
+	until := now.Add(d)
 	for {
 		old := k.rest.Load()
-		if old != nil && old.After(until) || k.rest.CompareAndSwap(old, &until) {
+		if k.rests(old, now) && old.After(until) || k.rest.CompareAndSwap(old, &until) {
 			return
 		}
 	}

@@ -12,8 +12,10 @@ func TestCacheTTLWhereClockIsSetBack(t *testing.T) {
 	now := time.Unix(100_000, 0)
 	s, c, keys := newCache(t, 2, &CacheOptions{TTL: time.Minute, Now: func() time.Time { return now }})
 	must(c.Unwrap(t.Context(), keys[0], knownBinding))
+	future := c.raw(t, 0)
 	now = time.Unix(1000, 0)
 	must(c.Unwrap(t.Context(), keys[1], knownBinding))
+	wiped(t, "another one from the future", future)
 	s.calls.Store(0)
 	now = time.Unix(1059, 0)
 	must(c.Unwrap(t.Context(), keys[1], knownBinding))
@@ -23,6 +25,42 @@ func TestCacheTTLWhereClockIsSetBack(t *testing.T) {
 	wantCalls(t, s, "past its time", 1)
 	must(c.Unwrap(t.Context(), keys[1], knownBinding))
 	wantCalls(t, s, "remembered anew", 0)
+	now = time.Unix(1060-1, 0)
+	held := c.raw(t, c.order.Len()-1)
+	must(c.Unwrap(t.Context(), keys[1], knownBinding))
+	wantCalls(t, s, "from the future", 1)
+	wiped(t, "from the future", held)
+}
+
+// A clock that is set back does not keep a key service alone for longer than it was to be.
+func TestKMSWhereClockIsSetBack(t *testing.T) {
+	now := time.Unix(100_000, 0)
+	s, keys := newService(t, &KMSOptions{Timeout: time.Millisecond, Now: func() time.Time { return now }})
+	w := must(keys.Wrap(t.Context(), must(NewDataKey(1, testSuite())), knownBinding))
+	s.hang.Store(true)
+	_, err := keys.Unwrap(t.Context(), w, knownBinding)
+	wantErr(t, err, ErrKeyUnavailable)
+	s.hang.Store(false)
+	_, err = keys.Unwrap(t.Context(), w, knownBinding)
+	wantErr(t, err, ErrKeyUnavailable)
+	now = time.Unix(1000, 0)
+	if _, err := keys.Unwrap(t.Context(), w, knownBinding); err != nil {
+		t.Error(err)
+	}
+	s.hang.Store(true)
+	for range 2 {
+		_, err = keys.Unwrap(t.Context(), w, knownBinding)
+		wantErr(t, err, ErrKeyUnavailable)
+	}
+	if calls := s.calls.Load(); calls != 4 { // wrapped, hung, opened, hung
+		t.Errorf("%d calls, want 4: it hangs again, and is left alone again", calls)
+	}
+}
+
+// A service that is a nil pointer is found when the key is made, and not at the first request.
+func TestNilKMS(t *testing.T) {
+	_, err := NewKMS("kms1", (*service)(nil), nil)
+	wantErr(t, err, ErrKeyring)
 }
 
 // What is remembered for one tenant or record opens for no other: the cache asks, and the answer is that it does not open.

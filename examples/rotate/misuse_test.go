@@ -20,6 +20,16 @@ func TestKeyringInPlaceOfFile(t *testing.T) {
 	}
 }
 
+// Nor is one in place of the id that is to go.
+func TestKeyInPlaceOfID(t *testing.T) {
+	s := newStage(t)
+	key := generate(t, "k9").Reveal()
+	out, errs := s.call(t, 1, "-keyring", s.file("switched"), "-retire", key)
+	if strings.Contains(out+errs, key[3:]) || !strings.Contains(errs, "k1, k2") {
+		t.Errorf("prints the key: %v; %s%s", strings.Contains(out+errs, key[3:]), out, errs)
+	}
+}
+
 // What failed before an interrupt is told with it.
 func TestInterruptTellsFailures(t *testing.T) {
 	failed := fmt.Errorf("rewrap %q: %w", "i-1", errors.New("does not open"))
