@@ -32,6 +32,22 @@ func TestCacheTTLWhereClockIsSetBack(t *testing.T) {
 	wiped(t, "from the future", held)
 }
 
+// The same where the clock is set back while a key is asked for, so that it stands behind one that expires later.
+func TestCacheTTLWhereClockIsSetBackMeanwhile(t *testing.T) {
+	now := time.Unix(1000, 0)
+	s, c, keys := newCache(t, 2, &CacheOptions{TTL: time.Minute, Now: func() time.Time { return now }})
+	must(c.Unwrap(t.Context(), keys[0], knownBinding))
+	sound := c.keys
+	c.keys = &handing{KeyWrapper: sound, then: func() { now = time.Unix(990, 0) }}
+	must(c.Unwrap(t.Context(), keys[1], knownBinding))
+	c.keys, now = sound, time.Unix(1055, 0)
+	s.calls.Store(0)
+	must(c.Unwrap(t.Context(), keys[1], knownBinding))
+	wantCalls(t, s, "past its time", 1)
+	must(c.Unwrap(t.Context(), keys[0], knownBinding))
+	wantCalls(t, s, "within its time", 0)
+}
+
 // A clock that is set back does not keep a key service alone for longer than it was to be.
 func TestKMSWhereClockIsSetBack(t *testing.T) {
 	now := time.Unix(100_000, 0)
