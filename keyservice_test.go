@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -247,6 +248,93 @@ func TestRewrapToKeyService(t *testing.T) {
 	service.down.Store(false)
 	if report, err = back.Rewrap(t.Context(), installation.RewrapRequest{}); err != nil || report.Rewrapped != n {
 		t.Errorf("back: %+v, %v", report, err)
+	}
+}
+
+// flapping is a key service of which every third call fails.
+type flapping struct {
+	*keyService
+	calls atomic.Int64
+}
+
+func (s *flapping) fails() error {
+	if s.calls.Add(1)%3 == 0 {
+		return errors.New("503")
+	}
+	return nil
+}
+
+func (s *flapping) WrapKey(ctx context.Context, key []byte, at crypto.EncryptionContext) ([]byte, error) {
+	if err := s.fails(); err != nil {
+		return nil, err
+	}
+	return s.keyService.WrapKey(ctx, key, at)
+}
+
+func (s *flapping) UnwrapKey(ctx context.Context, blob []byte, at crypto.EncryptionContext) ([]byte, error) {
+	if err := s.fails(); err != nil {
+		return nil, err
+	}
+	return s.keyService.UnwrapKey(ctx, blob, at)
+}
+
+// A key service that comes and goes slows a rotation down and loses nothing: whatever is asked for either works or may be asked for again.
+func TestRewrapToFlappingKeyService(t *testing.T) {
+	r := newRotation(t)
+	const n = 40
+	r.fill(t, r.with(t, r.k1), n)
+	kms, err := crypto.NewKMS("kms1", &flapping{keyService: newKeyService(t, serviceSecret)}, &crypto.KMSOptions{Suite: testRing(t).Suite()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := r.on(t, r.store, newKeySet(t, newKeyCache(t, kms, &crypto.CacheOptions{Size: 5}), testRingOf(t, r.k1)))
+	var traffic sync.WaitGroup
+	stop := make(chan struct{})
+	patches := make([]int64, n)
+	for worker := range 2 {
+		traffic.Go(func() {
+			for i := worker; ; i = (i + 2) % n {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				id := fmt.Sprintf("i-%d", i)
+				if _, err := host.Get(context.Background(), id); err != nil && !errors.Is(err, installation.ErrKeyUnavailable) {
+					t.Errorf("get %s: %v", id, err)
+				}
+				_, err := host.Patch(context.Background(), installation.PatchRequest{ID: id, Operations: []installation.Operation{
+					installation.Set("/n", installation.JSON(fmt.Sprint(patches[i]+1))),
+				}})
+				if err == nil {
+					patches[i]++
+				} else if !errors.Is(err, installation.ErrKeyUnavailable) {
+					t.Errorf("patch %s: %v", id, err)
+				}
+			}
+		})
+	}
+	rewrapped, runs := 0, 0
+	for report := (installation.RewrapReport{}); !report.Done() && runs < 1000; runs++ {
+		report, err = host.Rewrap(t.Context(), installation.RewrapRequest{})
+		rewrapped += report.Rewrapped
+		if err != nil && !errors.Is(err, installation.ErrKeyUnavailable) {
+			t.Errorf("rewrap: %v", err)
+		}
+	}
+	close(stop)
+	traffic.Wait()
+	t.Logf("%d rewrapped in %d runs", rewrapped, runs)
+	if rewrapped != n {
+		t.Errorf("%d rewrapped, want %d", rewrapped, n)
+	}
+	steady := r.on(t, r.store, newKeyService(t, serviceSecret).key(t, "kms1", crypto.KMSOptions{}))
+	for i := range n {
+		id := fmt.Sprintf("i-%d", i)
+		opens(t, steady, id)
+		if got := r.revisions(t, steady)[id]; got != 2+patches[i] {
+			t.Errorf("%s is at revision %d, want %d: made, rewrapped, and %d writes", id, got, 2+patches[i], patches[i])
+		}
 	}
 }
 
