@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -28,7 +29,7 @@ type RekeyRequest struct {
 // answer alone; the code that was given out still opens.
 //
 // It is for the host. Errors: [ErrNotFound], [ErrForbidden], [ErrSealed] if a secret does not open, as a damaged one is not dropped
-// silently; [crypto.ErrSuite] if this process may not use the suite of one; [ErrShredded], those of keys, guards and the store.
+// silently, or if the primary key opens none of the records tried which are stored under its id; [crypto.ErrSuite] if this process may not use the suite of one; [ErrShredded], those of keys, guards and the store.
 func (s *Service) Rekey(ctx context.Context, req RekeyRequest) (*Result, error) {
 	req.Present = true
 	m := mutation{method: "rekey", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionMaintain}}
@@ -46,6 +47,11 @@ func (s *Service) Rekey(ctx context.Context, req RekeyRequest) (*Result, error) 
 				return nil, fmt.Errorf("%s: %w", ref, err)
 			}
 			plain[ref] = text
+		}
+		if st.wrapped.KeyID != s.keys.Primary() { // else the record has just shown that it is the right one
+			if err := s.tryToWrap(ctx, crypto.Uncached(s.keys)); err != nil {
+				return nil, err
+			}
 		}
 		if err := s.newDataKey(ctx, st); err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package installation_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/go-installation/installation"
@@ -40,6 +41,31 @@ func TestRekeyKeepsClaims(t *testing.T) {
 	}
 	if _, err := before.Rekey(t.Context(), installation.RekeyRequest{ID: "a"}); err != nil {
 		t.Error(err)
+	}
+}
+
+// Nothing is brought under a primary key that has the id of another by rekeying either.
+func TestRekeyTriesPrimary(t *testing.T) {
+	r := newRotation(t)
+	r.fill(t, r.with(t, r.k1), 1)
+	r.add(t, r.with(t, r.k2, r.k1), "x")
+	commits := len(r.store.commits)
+	_, err := r.with(t, rotationKey(t, "k2", otherSecret), r.k1).Rekey(t.Context(), installation.RekeyRequest{ID: "i-0"})
+	if wantErr(t, "rekey", err, installation.ErrSealed); len(r.store.commits) != commits || err == nil || !strings.Contains(err.Error(), "k2") {
+		t.Errorf("%d commits, %v", len(r.store.commits)-commits, err)
+	}
+	opens(t, r.with(t, r.k1), "i-0")
+
+	keys := &recording{KeyWrapper: testRingOf(t, r.k2, r.k1)}
+	for range 2 {
+		keys.seen = nil
+		if _, err := r.on(t, r.store, keys).Rekey(t.Context(), installation.RekeyRequest{ID: "i-0"}); err != nil {
+			t.Fatal(err)
+		}
+		opens(t, r.with(t, r.k2), "i-0")
+	}
+	if len(keys.seen) != 2 { // that of the record, and its new one
+		t.Errorf("%d data keys passed for a record under the primary key, want 2: it has shown that the key is the right one", len(keys.seen))
 	}
 }
 
