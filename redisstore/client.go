@@ -110,10 +110,33 @@ func (c client) reload(ctx context.Context) {
 	}
 }
 
+// readTimeout returns how long the client waits for an answer, 0 if for ever or if it does not tell.
+func (c client) readTimeout() time.Duration {
+	var timeout time.Duration
+	switch c := c.UniversalClient.(type) {
+	case interface{ Options() *redis.Options }:
+		timeout = c.Options().ReadTimeout
+	case interface{ Options() *redis.ClusterOptions }:
+		timeout = c.Options().ReadTimeout
+	}
+	return max(0, timeout)
+}
+
 // wait is what RequireReplicas asks for.
 type wait struct {
 	replicas int
 	timeout  time.Duration
+}
+
+// waitFor returns what to ask for in what is left of a context, a quarter of which is for the way there and back: an answer
+// that comes too late would make an unknown outcome of a commit that is known to be applied.
+func (s *Store) waitFor(ctx context.Context) wait {
+	w := wait{s.opts.RequireReplicas, s.opts.ReplicaTimeout}
+	if end, ok := ctx.Deadline(); ok {
+		left := time.Until(end)
+		w.timeout = max(time.Millisecond, min(w.timeout, left-left/4))
+	}
+	return w
 }
 
 func (w wait) command(ctx context.Context) *redis.Cmd {

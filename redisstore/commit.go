@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -37,11 +38,14 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 
 	var reply []string
 	var replicas int64
-	uncertain, err := s.retry(ctx, func(ctx context.Context) (err error) {
+	uncertain, err := s.retry(ctx, func(ctx context.Context, uncertain bool) (err error) {
+		if uncertain {
+			args[argUncertain] = "1"
+		}
 		if s.opts.RequireReplicas == 0 {
 			reply, err = s.commit.run(ctx, s.client, keys, args)
 		} else {
-			reply, replicas, err = s.commit.runConfirmed(ctx, s.client, keys, args, wait{s.opts.RequireReplicas, s.opts.ReplicaTimeout})
+			reply, replicas, err = s.commit.runConfirmed(ctx, s.client, keys, args, s.waitFor(ctx))
 		}
 		return err
 	})
@@ -54,7 +58,7 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 	receipt, err := readReply(b, c, reply)
 	switch {
 	case err != nil && uncertain: // an earlier try may have been applied, and its token pushed out since
-		return none, &failure{sentinel: installation.ErrUnknownOutcome, text: "an answer was lost, and the next one was a refusal"}
+		return none, errForgotten
 	case err != nil:
 		return none, err
 	case replicas < int64(s.opts.RequireReplicas):
@@ -66,12 +70,27 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 	return receipt, nil
 }
 
+// errForgotten is for a change whose answer was lost, and of which the record does not tell any more.
+var errForgotten = &failure{
+	sentinel: installation.ErrUnknownOutcome,
+	text:     "an answer was lost, and the next one does not tell whether the change was applied",
+}
+
+// Places in the arguments of the script.
+const (
+	argUncertain = 19
+	fixedArgs    = 20 // the events follow
+)
+
 // changeOf returns the keys and arguments of the script for c; their meaning is in its header.
 func (s *Store) changeOf(b bucket, c installation.Change) (keys, args []string, err error) {
 	keys = []string{b.meta(), b.record(c.Key), b.index(), b.events(), b.tails()}
-	args = make([]string, 19, 19+len(c.Events))
+	args = make([]string, fixedArgs, fixedArgs+len(c.Events))
 	revision := c.If
 	if c.Record != nil {
+		if c.If == math.MaxInt64 {
+			return nil, nil, fmt.Errorf("%w: no revision follows %d", installation.ErrInvalid, c.If)
+		}
 		revision++
 	}
 	args[0] = s.meta
@@ -183,10 +202,12 @@ func readReply(b bucket, c installation.Change, reply []string) (installation.Re
 		return receipt, &installation.ConflictError{Key: c.Key, Revision: revision}
 	case "exists":
 		return receipt, &installation.ExistsError{Key: c.Key, Holder: detail}
+	case "unknown":
+		return receipt, errForgotten
 	case "foreign":
 		return receipt, errForeign(b)
 	case "broken":
-		return receipt, (&decoder{broken: true}).error()
+		return receipt, errDamaged
 	default:
 		return receipt, errReply
 	}

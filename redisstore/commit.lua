@@ -28,7 +28,8 @@
 --   17  milliseconds until the outcome may be forgotten
 --   18  tenant
 --   19  how many events to keep, about
---   20  and on: events
+--   20  "1" if an earlier try may have been applied, its answer being lost
+--   21  and on: events
 --
 -- Replies
 --   {"applied"}               done
@@ -36,15 +37,16 @@
 --   {"outcome", value}        the idempotency key was used before
 --   {"conflict", revision}    another revision is stored
 --   {"exists", id}            this record holds one of the claims
+--   {"unknown"}               an earlier try may have been applied; the record remembers too little to tell
 --   {"foreign"}               meta is missing or different: nothing here can be believed
---   {"broken"}                the record holds something that was not written here
+--   {"broken"}                the record or the index holds something that was not written here
 --
 -- Everything is read and checked before the first write, since what a script wrote stays written when it fails: also that
 -- keys are of their types. Outside the keys given nothing is touched. Revisions and times are compared as text, since numbers of a script are not exact.
 
 local meta, record, index, events, tails, outcome = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local mark, remembered, expected, now, confirm, kind = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local id, tenant, keep, first_event = ARGV[14], ARGV[18], ARGV[19], 20
+local id, tenant, keep, uncertain, first_event = ARGV[14], ARGV[18], ARGV[19], ARGV[20], 21
 
 -- unpack_members returns nil for what is not a list of members.
 local function unpack_members(packed)
@@ -59,12 +61,26 @@ local function unpack_members(packed)
   end
 end
 
+-- A server that was made a replica under a client that still asks it has old data, and runs scripts that only read. It refuses
+-- to write, even where there is nothing to: no index has the empty member.
+local function answer(reply)
+  redis.call('ZREM', index, '')
+  return reply
+end
+
 if redis.call('GET', meta) ~= ARGV[1] then
   return {'foreign'}
 end
 
 local stored = redis.call('HMGET', record, 'r', 'o', 'c', 'x')
 local revision, marks, live, old = stored[1] or '0', stored[2] or '', stored[3], stored[4] or ''
+if stored[1] then
+  if not string.find(revision, '^[1-9]%d*$') or #marks == 0 or #marks % #mark ~= 0 or not live ~= not stored[4] then
+    return {'broken'}
+  end
+elseif redis.call('EXISTS', record) == 1 then
+  return {'broken'}
+end
 
 -- 1. This very change was applied before.
 local op = string.sub(mark, 1, 16)
@@ -73,7 +89,7 @@ for at = 1, #marks, #mark do
     if confirm == '1' then
       redis.call('HSET', record, 'o', marks)
     end
-    return {'replayed', string.sub(marks, at + 16, at + #mark - 1)}
+    return answer({'replayed', string.sub(marks, at + 16, at + #mark - 1)})
   end
 end
 
@@ -84,13 +100,19 @@ if outcome then
     if confirm == '1' then
       redis.call('SET', outcome, used, 'KEEPTTL')
     end
-    return {'outcome', used}
+    return answer({'outcome', used})
   end
 end
 
 -- 3. Another revision is stored.
 if revision ~= expected or (kind == 'none' and revision == '0') then
-  return {'conflict', revision}
+  return answer({'conflict', revision})
+end
+
+-- What writes a record or a tombstone leaves a revision behind that the next try meets above. What writes neither does not, and the
+-- record may have forgotten it: if all that it remembers may be younger, which is what led to this same revision.
+if uncertain == '1' and kind == 'none' and #marks >= remembered and string.sub(marks, 17, #mark) == string.sub(mark, 17) then
+  return {'unknown'}
 end
 
 -- 4. Another record holds a claim: there is a member that differs in the id alone. What this record holds, no other does.
@@ -111,8 +133,11 @@ for _, member in ipairs(wanted) do
     local claim = string.sub(member, 1, #member - #id)
     local to = string.sub(claim, 1, -2) .. '\1'
     for _, holder in ipairs(redis.call('ZRANGE', index, '[' .. claim, '(' .. to, 'BYLEX', 'LIMIT', '0', '2')) do
+      if string.sub(holder, 1, #claim) ~= claim then
+        return {'broken'} -- a score has put it out of its place
+      end
       if holder ~= member then
-        return {'exists', string.sub(holder, #claim + 1)}
+        return answer({'exists', string.sub(holder, #claim + 1)})
       end
     end
   end

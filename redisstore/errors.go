@@ -50,12 +50,30 @@ var answers = []struct {
 	{"NOPERM", fateRefused, "the user lacks a right; see the rights in the documentation of this package"},
 	{"The user executing the script", fateRefused, "the user lacks a right; see the rights in the documentation of this package"},
 	{"WRONGTYPE", fateRefused, "a key of the namespace holds something else"},
+	{"This instance has cluster support disabled", fateRefused, "the server is no part of a cluster; it needs a redis.Client"},
 	{"CROSSSLOT", fateRefused, "the keys are in different slots"},
 	{"unknown command", fateRefused, "the server lacks a command; the service must allow scripts and speak Redis 6.2 or later"},
 }
 
+// unsent is an error met before anything of a command was written to a connection.
+type unsent struct{ error }
+
+// Unwrap returns the error.
+func (e unsent) Unwrap() error { return e.error }
+
+// errReplica is for a server that has turned out to be one.
+var errReplica = errors.New("the server is a replica")
+
 // explain says what an error means. The text of a server is left out: it may quote what was sent.
 func explain(err error) (fate, string) {
+	what, text := meaning(err)
+	if _, ok := errors.AsType[unsent](err); ok && what == fateUnknown {
+		what = fateDeferred
+	}
+	return what, text
+}
+
+func meaning(err error) (fate, string) {
 	var answer redis.Error
 	var op *net.OpError
 	switch {
@@ -65,8 +83,10 @@ func explain(err error) (fate, string) {
 		return fateDeferred, "no free connection"
 	case errors.As(err, &op) && op.Op == "dial":
 		return fateDeferred, op.Error()
+	case errors.Is(err, errReplica):
+		return fateDeferred, errReplica.Error()
 	case op == nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):
-		return fateDeferred, "the time was up before there was a free connection"
+		return fateUnknown, "the time was up"
 	case errors.As(err, &answer):
 		text := inner(answer.Error())
 		for _, a := range answers {

@@ -226,6 +226,9 @@ func decodeEvent(b bucket, m redis.XMessage) (installation.Event, error) {
 		return e, err
 	}
 	err := e.UnmarshalBinary([]byte(encoded))
+	if err == nil && e.Key.Tenant != m.Values[fieldTenant] {
+		err = errDamaged // it was put there by hand, for others to read
+	}
 	e.ID = eventID(b, m.ID)
 	return e, err
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -49,13 +50,49 @@ func (s *Store) Health(ctx context.Context) ([]installation.Finding, error) {
 	return findings, nil
 }
 
+// checkMeta looks for the mark of every bucket, and whether one of the keys that a bucket has once is to vanish one day.
 func (s *Store) checkMeta(ctx context.Context) installation.Finding {
+	found := finding(installation.LevelOK, ruleMeta, "all %d buckets are there", s.keys.buckets)
 	for _, b := range s.keys.all() {
-		if err := s.present(ctx, b); err != nil {
+		value, err := s.readMeta(ctx, b)
+		if err == nil && value != s.meta {
+			err = errForeign(b)
+		}
+		if err != nil {
 			return finding(installation.LevelError, ruleMeta, "bucket %d: %v", b.number, err)
 		}
+		key, left, err := s.expiring(ctx, b)
+		switch {
+		case err != nil:
+			_, text := explain(err)
+			found = finding(installation.LevelUnknown, ruleMeta, "all %d buckets are there; whether one of their keys expires could not be"+
+				" asked: %s", s.keys.buckets, text)
+		case key != "":
+			return finding(installation.LevelError, ruleMeta, "bucket %d: something has set its key %q to expire, in %v; use PERSIST",
+				b.number, key, left)
+		}
 	}
-	return finding(installation.LevelOK, ruleMeta, "all %d buckets are there", s.keys.buckets)
+	return found
+}
+
+// expiring returns one of the keys that a bucket has once and that is set to expire, "" if there is none, and how long it has left.
+func (s *Store) expiring(ctx context.Context, b bucket) (key string, left time.Duration, err error) {
+	keys := []string{b.meta(), b.index(), b.events(), b.tails()}
+	commands := make([]*redis.DurationCmd, len(keys))
+	err = s.read(ctx, func(ctx context.Context) error {
+		pipe := s.client.Pipeline()
+		for i, k := range keys {
+			commands[i] = pipe.PTTL(ctx, k)
+		}
+		_, err := pipe.Exec(ctx)
+		return err
+	})
+	for i, cmd := range commands {
+		if err == nil && cmd.Val() >= 0 { // negative for a key that does not expire or is not there
+			return keys[i], cmd.Val(), nil
+		}
+	}
+	return "", 0, err
 }
 
 // checkScripts has a script try all commands that scripts use, in every bucket.
@@ -125,6 +162,9 @@ func evictionPolicy(ctx context.Context, node redis.UniversalClient) installatio
 		return unknown(ruleEviction, err)
 	case policy == "":
 		return finding(installation.LevelUnknown, ruleEviction, "the server does not say what it does at its memory limit")
+	case strings.HasPrefix(policy, "allkeys-") && info["maxmemory"] == "0":
+		return finding(installation.LevelWarning, ruleEviction, "maxmemory-policy %s would drop records, without an error, as soon as the"+
+			" server gets a memory limit; set noeviction", policy)
 	case info["maxmemory"] == "0":
 		return finding(installation.LevelOK, ruleEviction, "there is no memory limit, so nothing is evicted")
 	case strings.HasPrefix(policy, "allkeys-"):
@@ -206,13 +246,17 @@ func infoOf(ctx context.Context, node redis.UniversalClient, section string) (ma
 	if err != nil {
 		return nil, err
 	}
+	return parseInfo(text), nil
+}
+
+func parseInfo(text string) map[string]string {
 	info := make(map[string]string)
 	for line := range strings.Lines(text) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
 			info[name] = value
 		}
 	}
-	return info, nil
+	return info
 }
 
 func unknown(rule string, err error) installation.Finding {

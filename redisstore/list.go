@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/redis/go-redis/v9"
@@ -13,6 +14,9 @@ import (
 // List implements [installation.Store]. A page takes two round trips: the members of the index, then their records. A record
 // that was changed between the two, so that it is no longer what q names, is left out. Across tenants the order is that of
 // the buckets, and within each (Created, Tenant, ID), or (Deadline, Tenant, ID).
+//
+// What somebody else has damaged does not hide the rest. Of a record that cannot be read there is the key alone; a member of the
+// index that cannot be read is left out, with a warning to the logger. [Store.Verify] finds both.
 func (s *Store) List(ctx context.Context, q installation.Query) (installation.Page, error) {
 	if err := ctx.Err(); err != nil {
 		return installation.Page{}, err
@@ -63,18 +67,32 @@ func (s *Store) list(ctx context.Context, q installation.Query) (installation.Pa
 		}
 		skip = 0
 		more := len(names) > want || len(names) == want && i+1 < len(buckets)
-		names = names[:min(want, len(names))]
-		records, err := s.fetch(ctx, b, names)
+		in := sp.inOrder(names[:min(want, len(names))])
+		if len(in) == 0 {
+			return page, errDisorder
+		}
+		records, err := s.fetch(ctx, b, in)
 		if err != nil {
 			return page, err
 		}
+		if out := min(want, len(names)) - len(in); out > 0 {
+			s.leftOut(ctx, out)
+		}
 		page.Records = append(page.Records, records...)
 		if more {
-			page.Next = cursor(b, sp.position(names[len(names)-1]))
+			page.Next = cursor(b, sp.position(in[len(in)-1]))
 			break
 		}
 	}
 	return page, nil
+}
+
+// errDisorder is for a list that cannot be walked any further.
+var errDisorder = unavailable("members of an index are out of their order, as somebody has given them scores; Verify puts that right")
+
+// leftOut tells of members of an index that are in no list.
+func (s *Store) leftOut(ctx context.Context, members int) {
+	s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "redisstore: members of an index cannot be read; Verify finds them", slog.Int("members", members))
 }
 
 // Count implements [installation.Counter]. It reads no record: the index knows the rank of its members.
@@ -142,38 +160,67 @@ func (s *Store) pass(ctx context.Context, b bucket, sp span, skip int) (int, err
 	return max(0, skip-int(n)), err
 }
 
-// fetch returns the records that members name, but for those which no longer say the same of themselves.
+// fetch returns the records that members name, but for those which no longer say the same of themselves. Of a record that
+// cannot be read it returns the key alone.
 func (s *Store) fetch(ctx context.Context, b bucket, names []string) ([]*installation.Record, error) {
-	keys := make([]installation.Key, len(names))
-	for i, name := range names {
-		e, ok := parseMember(name)
-		if !ok {
-			return nil, (&decoder{broken: true}).error()
+	keys, ours := make([]installation.Key, 0, len(names)), make([]string, 0, len(names))
+	for _, name := range names {
+		if e, ok := parseMember(name); ok && s.keys.of(e.key.Tenant) == b {
+			keys, ours = append(keys, e.key), append(ours, name)
 		}
-		keys[i] = e.key
 	}
-	commands := make([]*redis.SliceCmd, len(names))
-	err := s.read(ctx, func(ctx context.Context) error {
-		pipe := s.client.Pipeline()
-		for i, k := range keys {
-			commands[i] = pipe.HMGet(ctx, b.record(k), recordFields...)
-		}
-		_, err := pipe.Exec(ctx)
-		return err
-	})
+	if out := len(names) - len(ours); out > 0 {
+		s.leftOut(ctx, out)
+	}
+	stored, err := s.fields(ctx, keys, recordFields)
 	if err != nil {
 		return nil, err
 	}
-	records := make([]*installation.Record, 0, len(names))
-	for i, cmd := range commands {
-		values := cmd.Val()
-		r, err := decodeRecord(keys[i], values)
-		if err != nil {
-			return nil, err
-		}
-		if r != nil && !r.Deleted && packs(values[4].(string), names[i]) {
+	records, gone := make([]*installation.Record, 0, len(keys)), false
+	for i, values := range stored {
+		r, err := decodeStored(keys[i], values)
+		switch {
+		case err != nil:
+			records = append(records, &installation.Record{Key: keys[i]})
+		case r == nil:
+			gone = true
+		case !r.Deleted && packs(values[4].(string), ours[i]):
 			records = append(records, r)
 		}
 	}
-	return records, nil
+	if gone { // or the bucket is
+		err = s.present(ctx, b)
+	}
+	return records, err
+}
+
+// fields returns fields of the records at keys, all in one round trip: nil for a key that holds no record but something else.
+func (s *Store) fields(ctx context.Context, keys []installation.Key, names []string) ([][]any, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	values := make([][]any, len(keys))
+	err := s.read(ctx, func(ctx context.Context) error {
+		pipe := s.client.Pipeline()
+		for _, k := range keys {
+			pipe.HMGet(ctx, s.keys.of(k.Tenant).record(k), names...)
+		}
+		commands, _ := pipe.Exec(ctx) // each has its own error
+		for i, cmd := range commands {
+			if err := cmd.Err(); err != nil && !redis.HasErrorPrefix(err, "WRONGTYPE") {
+				return err
+			}
+			values[i] = cmd.(*redis.SliceCmd).Val()
+		}
+		return nil
+	})
+	return values, err
+}
+
+// decodeStored is decodeRecord for what fields has returned.
+func decodeStored(k installation.Key, values []any) (*installation.Record, error) {
+	if values == nil {
+		return nil, errDamaged
+	}
+	return decodeRecord(k, values)
 }

@@ -172,7 +172,35 @@ func (s *Store) mark(ctx context.Context, b bucket, value string) (stored string
 
 // present returns nil if the bucket is there. It is asked by whoever found nothing in it.
 func (s *Store) present(ctx context.Context, b bucket) error {
-	value, err := s.readMeta(ctx, b)
+	return s.look(ctx, b, func(redis.Pipeliner) {})
+}
+
+// look does the same, and asks more in the same round trip: what is queued must be of the bucket, and may find nothing. A
+// server that was made a replica under a client that still asks it may have old data, of which "nothing" says nothing; in
+// a cluster it sends its clients away by itself.
+func (s *Store) look(ctx context.Context, b bucket, queue func(redis.Pipeliner)) error {
+	var value string
+	err := s.read(ctx, func(ctx context.Context) error {
+		pipe := s.client.Pipeline()
+		mark := pipe.Get(ctx, b.meta())
+		var role *redis.StringCmd
+		if !s.client.isCluster() {
+			role = pipe.Info(ctx, "replication")
+		}
+		queue(pipe)
+		commands, _ := pipe.Exec(ctx) // each has its own error
+		for _, cmd := range commands {
+			err := cmd.Err()
+			if err != nil && !errors.Is(err, redis.Nil) && (cmd != role || !isAnswer(err)) { // it may be forbidden to ask for the role
+				return err
+			}
+		}
+		if role != nil && parseInfo(role.Val())["role"] == "slave" {
+			return errReplica
+		}
+		value = mark.Val()
+		return nil
+	})
 	switch {
 	case err != nil:
 		return err

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,24 +19,27 @@ const (
 	fieldDeadline   = "t" // likewise, "" for none
 	fieldMembers    = "x" // what the index says of the record; see pack
 	fieldBody       = "b" // as it is
-	// The field "o" is read and written by scripts alone: the marks of the last changes, oldest first.
+	fieldMarks      = "o" // the marks of the last changes, oldest first; only scripts and Verify read it
 )
 
 // recordFields are what a record is read from.
 var recordFields = []string{fieldRevision, fieldGeneration, fieldCreated, fieldDeadline, fieldMembers, fieldBody}
 
-// decodeRecord returns the record at k from the values of recordFields, or nil if there is none. Values are strings, nil
-// where a field is missing.
+// decodeRecord returns the record at k from the values of recordFields, or nil if none of them is there. Values are strings,
+// nil where a field is missing: a record has all of them, a tombstone three, and anything else is damaged.
 func decodeRecord(k installation.Key, values []any) (*installation.Record, error) {
-	revision, ok := values[0].(string)
-	if !ok {
+	if !slices.ContainsFunc(values, func(v any) bool { return v != nil }) {
 		return nil, nil
 	}
 	d := decoder{}
-	r := &installation.Record{Key: k, Revision: d.number(revision), Generation: d.number(d.text(values[1])), Deadline: d.time(d.text(values[3]))}
+	r := &installation.Record{
+		Key: k, Revision: d.number(d.text(values[0])), Generation: d.number(d.text(values[1])), Deadline: d.time(d.text(values[3])),
+	}
+	d.broken = d.broken || r.Revision < 1
 	created, live := values[2].(string)
 	if !live {
 		r.Deleted = true
+		d.broken = d.broken || values[4] != nil || values[5] != nil
 		return r, d.error()
 	}
 	r.Created = d.time(created)
@@ -49,10 +53,13 @@ type decoder struct{ broken bool }
 
 func (d *decoder) error() error {
 	if d.broken {
-		return unavailable("a key of the namespace holds something that this package did not write")
+		return errDamaged
 	}
 	return nil
 }
+
+// errDamaged is for what cannot be read.
+var errDamaged = unavailable("a key of the namespace holds something that this package did not write")
 
 func (d *decoder) text(v any) string {
 	s, ok := v.(string)
@@ -60,9 +67,10 @@ func (d *decoder) text(v any) string {
 	return s
 }
 
+// number reads a number in the one form in which it is written: scripts compare the text.
 func (d *decoder) number(s string) int64 {
 	n, err := strconv.ParseInt(s, 10, 64)
-	d.broken = d.broken || err != nil
+	d.broken = d.broken || err != nil || strconv.FormatInt(n, 10) != s
 	return n
 }
 
@@ -127,11 +135,11 @@ func outcomeValue(o *installation.Outcome) string { return inDigits(o.Until) + s
 
 func decodeOutcome(d installation.Digest, value string) (*installation.Outcome, error) {
 	if len(value) < digits {
-		return nil, (&decoder{broken: true}).error()
+		return nil, errDamaged
 	}
 	n, err := strconv.ParseUint(value[:digits], 10, 64)
 	if err != nil {
-		return nil, (&decoder{broken: true}).error()
+		return nil, errDamaged
 	}
 	return &installation.Outcome{
 		Digest: d,

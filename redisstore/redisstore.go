@@ -49,20 +49,22 @@ type Options struct {
 	// server must allow WAIT. On a cluster such commits wait while the slot of their bucket is being moved. Default: 0, the
 	// primary alone.
 	RequireReplicas int
-	// ReplicaTimeout is how long a commit waits for replicas, in whole milliseconds. It must be below the ReadTimeout of
-	// the client. Default: [DefaultReplicaTimeout].
+	// ReplicaTimeout is how long a commit waits for replicas, in whole milliseconds; less if the context has not as much left.
+	// Where RequireReplicas is set it must be below the ReadTimeout of the client, which [Open] checks if the client shows
+	// its options. Default: [DefaultReplicaTimeout].
 	ReplicaTimeout time.Duration
 
 	// RetryFor is how long a call whose context has no deadline goes on trying while the server fails over, loads or cannot
-	// be reached. A call with a deadline tries until then. Default: [DefaultRetryFor].
+	// be reached. A call with a deadline tries until then. It bounds the first try, too: a time shorter than a server takes to answer,
+	// or a new connection to be made, fails calls that nothing is wrong with. Default: [DefaultRetryFor].
 	RetryFor time.Duration
 
 	// AllowEviction opens a store on servers that may drop any record to make room, which Open otherwise refuses. For tests
 	// and caches: records vanish without a trace there.
 	AllowEviction bool
 
-	// Logger is told, at the debug level, of every try that failed and is repeated. It never gets a key or a payload. Default:
-	// nothing is logged.
+	// Logger is told, at the debug level, of every try that failed and is repeated, and as a warning of what a list had to leave
+	// out. It never gets a key or a payload. Default: nothing is logged.
 	Logger *slog.Logger
 }
 
@@ -109,6 +111,10 @@ func Open(ctx context.Context, c redis.UniversalClient, o *Options) (*Store, err
 		return nil, fmt.Errorf("redisstore: open: %w", err)
 	}
 	s.opts.setDefaults()
+	if t := s.client.readTimeout(); s.opts.RequireReplicas > 0 && t > 0 && s.opts.ReplicaTimeout >= t {
+		return nil, fmt.Errorf("redisstore: open: a commit waits %v for replicas (ReplicaTimeout), and the client %v for an answer (ReadTimeout),"+
+			" so that it would give up first: want the former below the latter", s.opts.ReplicaTimeout, t)
+	}
 	if err := s.open(ctx); err != nil {
 		return nil, fmt.Errorf("redisstore: open %q: %w", s.opts.Namespace, err)
 	}

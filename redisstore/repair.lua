@@ -8,56 +8,59 @@
 -- ARGV
 --   1  what meta must hold
 --   2  id of the record
---   3  a member of the index that names the record and is looked at alone, "" for those that the record should have
+--   3  a member of the index that does not follow from the record as it was seen, "" to look for those that do
 --   4  "1" to put right what is wrong, "" to look only
+--   5  members of the record as it was seen, each behind its length in two bytes; "" if there was none, or a tombstone
 --
 -- Replies
---   {"looked", missing, stale, taken}   members that the index lacked; 1 if the given member does not follow from the record;
---                                       claims of the record that the index gives to another one, which are left alone
+--   {"looked", missing, stale, taken}   members that the index lacked; 1 if the given member was there; claims of the record
+--                                       that the index gives to another one, which are left alone
+--   {"changed"}                         the record is not as it was seen
 --   {"foreign"}                         meta is missing or different
 
 local meta, record, index = KEYS[1], KEYS[2], KEYS[3]
-local id, given, repair = ARGV[2], ARGV[3], ARGV[4] == '1'
+local id, given, repair, packed = ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5]
 
 if redis.call('GET', meta) ~= ARGV[1] then
   return {'foreign'}
 end
+if (redis.call('HGET', record, 'x') or '') ~= packed then
+  return {'changed'}
+end
 
-local packed, at = redis.call('HGET', record, 'x') or '', 1
-local missing, stale, taken = 0, 0, 0
-if given ~= '' and redis.call('ZSCORE', index, given) then
-  stale = 1
+local at, missing, stale, taken = 1, 0, 0, 0
+if given ~= '' then
+  at = #packed + 1
+  if redis.call('ZSCORE', index, given) then
+    stale = 1
+    if repair then
+      redis.call('ZREM', index, given)
+    end
+  end
 end
 
 while at < #packed do
   local length = string.byte(packed, at) * 256 + string.byte(packed, at + 1)
   local member = string.sub(packed, at + 2, at + 1 + length)
   at = at + 2 + length
-  if member == given then
-    stale = 0
+  local others = 0
+  if string.sub(member, 1, 1) == 'c' then
+    local claim = string.sub(member, 1, #member - #id)
+    local to = string.sub(claim, 1, -2) .. '\1'
+    for _, holder in ipairs(redis.call('ZRANGE', index, '[' .. claim, '(' .. to, 'BYLEX', 'LIMIT', '0', '2')) do
+      if holder ~= member and string.sub(holder, 1, #claim) == claim then
+        others = 1
+      end
+    end
   end
   local score = redis.call('ZSCORE', index, member)
-  if not score or tonumber(score) ~= 0 then
-    local holders = {}
-    if string.sub(member, 1, 1) == 'c' then
-      local claim = string.sub(member, 1, #member - #id)
-      holders = redis.call('ZRANGE', index, '[' .. claim, '(' .. string.sub(claim, 1, -2) .. '\1', 'BYLEX', 'LIMIT', '0', '1')
-      if holders[1] == member then
-        holders = {}
-      end
-    end
-    if #holders > 0 then
-      taken = taken + 1
-    else
-      missing = missing + 1
-      if repair and given == '' then
-        redis.call('ZADD', index, '0', member)
-      end
+  if others > 0 then
+    taken = taken + 1
+  elseif not score or tonumber(score) ~= 0 then
+    missing = missing + 1
+    if repair then
+      redis.call('ZADD', index, '0', member)
     end
   end
-end
-
-if stale == 1 and repair then
-  redis.call('ZREM', index, given)
 end
 return {'looked', string.format('%d', missing), string.format('%d', stale), string.format('%d', taken)}

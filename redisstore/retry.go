@@ -23,8 +23,8 @@ var errSlow = errors.New("there was no answer in time")
 
 // retry calls try until it succeeds, is refused, or the time is up: the deadline of the context, or Options.RetryFor if it
 // has none. try gets a context that ends then. It returns the last error. uncertain says that a try which did not succeed
-// may have been carried out all the same; try must be such that this does no harm.
-func (s *Store) retry(ctx context.Context, try func(context.Context) error) (uncertain bool, err error) {
+// may have been carried out all the same; try is told of the ones before it, and must be such that this does no harm.
+func (s *Store) retry(ctx context.Context, try func(_ context.Context, uncertain bool) error) (uncertain bool, err error) {
 	end, ok := ctx.Deadline()
 	if !ok {
 		end = time.Now().Add(s.opts.RetryFor)
@@ -34,7 +34,7 @@ func (s *Store) retry(ctx context.Context, try func(context.Context) error) (unc
 	var before error
 	pause := firstPause
 	for n := 1; ; n++ {
-		if err = try(limited); err == nil {
+		if err = try(limited, uncertain); err == nil {
 			return uncertain, nil
 		}
 		if _, ok := errors.AsType[*failure](err); ok {
@@ -82,7 +82,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // read retries a command that changes nothing, and makes of its error one that matches [installation.ErrUnavailable].
 func (s *Store) read(ctx context.Context, try func(context.Context) error) error {
-	_, err := s.retry(ctx, try)
+	_, err := s.retry(ctx, func(ctx context.Context, _ bool) error { return try(ctx) })
 	if err != nil {
 		return fail(ctx, installation.ErrUnavailable, err)
 	}

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	_ "embed" // the scripts
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -39,36 +40,64 @@ func loadScript(ctx context.Context, c client, source string) (script, error) {
 
 // once is a command that go-redis sends once, whatever the options of the client: it does not know which scripts may run
 // twice. Redirections are followed, since a server that redirects has done nothing.
-type once struct{ *redis.Cmd }
+type once struct {
+	*redis.Cmd
+	witness *witness // one of its words; nil if nobody asks
+}
 
 // NoRetry tells go-redis so.
 func (once) NoRetry() bool { return true }
 
+// failed returns the error of the command, as unsent if nothing of it was written to a connection.
+func (o once) failed() error {
+	if err := o.Err(); err != nil && !o.witness.written.Load() {
+		return unsent{err}
+	}
+	return o.Err()
+}
+
+// witness is a word of a command that knows whether it was written to a connection: go-redis encodes a word of a type of its own as
+// it writes it, and nowhere else. Its errors do not tell: a connection may break while a new one is being set up, too.
+type witness struct {
+	word    string
+	written atomic.Bool
+}
+
+// MarshalBinary implements [encoding.BinaryMarshaler].
+func (w *witness) MarshalBinary() ([]byte, error) {
+	w.written.Store(true)
+	return []byte(w.word), nil
+}
+
+// String is for those who log commands.
+func (w *witness) String() string { return w.word }
+
 func (s script) command(ctx context.Context, keys, args []string) once {
+	digest := &witness{word: s.digest}
 	words := make([]any, 0, 3+len(keys)+len(args))
-	words = append(words, "evalsha", s.digest, len(keys))
+	words = append(words, "evalsha", digest, len(keys))
 	for _, k := range keys {
 		words = append(words, k)
 	}
 	for _, a := range args {
 		words = append(words, a)
 	}
-	return once{redis.NewCmd(ctx, words...)}
+	return once{redis.NewCmd(ctx, words...), digest}
 }
 
 // run runs the script once, where its first key is. A server that does not know the script, because it was restarted or has
 // joined since, is told it; that server has done nothing yet, so asking it again is still the first try.
 func (s script) run(ctx context.Context, c client, keys, args []string) ([]string, error) {
 	cmd := s.command(ctx, keys, args)
-	err := c.Process(ctx, cmd)
-	if isNoScript(err) {
-		if err = s.teach(ctx, c, keys[0]); err != nil {
-			return nil, err
+	_ = c.Process(ctx, cmd)
+	if isNoScript(cmd.Err()) {
+		if err := s.teach(ctx, c, keys[0]); err != nil {
+			return nil, unsent{err}
 		}
 		cmd = s.command(ctx, keys, args)
-		err = c.Process(ctx, cmd)
+		_ = c.Process(ctx, cmd)
 	}
-	if err != nil {
+	if err := cmd.failed(); err != nil {
 		return nil, err
 	}
 	return cmd.StringSlice()
@@ -80,18 +109,18 @@ func (s script) run(ctx context.Context, c client, keys, args []string) ([]strin
 func (s script) runConfirmed(ctx context.Context, c client, keys, args []string, w wait) (reply []string, replicas int64, err error) {
 	node, err := c.primary(ctx, keys[0])
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, unsent{err}
 	}
 	cmd, waiting := s.sendConfirmed(ctx, node, keys, args, w)
 	if isNoScript(cmd.Err()) {
 		if err := node.ScriptLoad(ctx, s.source).Err(); err != nil {
-			return nil, 0, err
+			return nil, 0, unsent{err}
 		}
 		cmd, waiting = s.sendConfirmed(ctx, node, keys, args, w)
 	}
 	switch {
 	case cmd.Err() != nil:
-		return nil, 0, cmd.Err()
+		return nil, 0, cmd.failed()
 	case waiting.Err() != nil && !isAnswer(waiting.Err()):
 		return nil, 0, waiting.Err()
 	}
@@ -102,7 +131,7 @@ func (s script) runConfirmed(ctx context.Context, c client, keys, args []string,
 
 // sendConfirmed sends the script and WAIT together. Each has its own error.
 func (s script) sendConfirmed(ctx context.Context, node redis.UniversalClient, keys, args []string, w wait) (cmd, waiting once) {
-	cmd, waiting = s.command(ctx, keys, args), once{w.command(ctx)}
+	cmd, waiting = s.command(ctx, keys, args), once{Cmd: w.command(ctx)}
 	pipe := node.Pipeline()
 	_ = pipe.Process(ctx, cmd) // queues
 	_ = pipe.Process(ctx, waiting)

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"encoding/base64"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/go-installation/installation"
@@ -65,6 +66,26 @@ func (sp span) behind(position string) span {
 		sp.lo = "(" + sp.prefix + position
 	}
 	return sp
+}
+
+// inOrder returns the members, as a server gave them, that are of the span and behind each other. As long as all scores are
+// 0 that is all of them; a server goes by the scores first, and with others it may return what was not asked for.
+func (sp span) inOrder(names []string) []string {
+	before, from := "", sp.lo
+	if sp.reverse {
+		from = sp.hi
+	}
+	if from != sp.first && from != sp.last {
+		before = from[1:] // behind a cursor
+	}
+	in := names[:0:0]
+	for _, name := range names {
+		inside := strings.HasPrefix(name, sp.prefix) && name < sp.last[1:]
+		if inside && (before == "" || name != before && (name > before) != sp.reverse) {
+			in, before = append(in, name), name
+		}
+	}
+	return in
 }
 
 // position is the place of a member in the list.

@@ -18,14 +18,15 @@ type VerifyOptions struct {
 	Repair bool
 }
 
-// VerifyReport is what [Store.Verify] has found. With Repair, Missing and Stale are mended; Taken and Unreadable never are.
+// VerifyReport is what [Store.Verify] has found. With Repair, Missing and Stale are mended, and members that cannot be read are
+// removed. Taken and keys that cannot be read are left to a person, and so is what the index says of such a key.
 type VerifyReport struct {
 	Records    int64 // records and tombstones looked at
 	Members    int64 // members of indexes looked at
 	Missing    int64 // members that a record should have in the index and has not
 	Stale      int64 // members of the index that follow from no record
-	Taken      int64 // claims of a record that the index gives to another one
-	Unreadable int64 // keys and members in the place of ours that this package did not write
+	Taken      int64 // claims of a record that the index gives to another one, or to another one as well
+	Unreadable int64 // keys and members in the place of ours that this package did not write, or that were damaged
 }
 
 // Clean reports whether records and index agree.
@@ -35,10 +36,11 @@ func (r VerifyReport) Clean() bool {
 
 // Verify compares all records with the index, both ways. Commits keep the two together, so there is something to find only
 // after somebody else wrote or deleted keys: a restore from a backup, an eviction, a hand. What looks wrong is looked at
-// again by a script before it counts, so commits may go on meanwhile. On a cluster no slot should be moving.
+// again by a script before it counts, so commits may go on meanwhile. On a cluster no slot should be moving. What is looked at
+// twice, because a server moves its keys about meanwhile, may be counted twice.
 //
-// It reads every record's index data once, and every member of the index. Nil options are the zero ones. The report is
-// good, as far as it goes, beside an error: that of the context, or one that matches [installation.ErrUnavailable].
+// It reads every record once, and every member of the index. Nil options are the zero ones. The report is good, as far as it
+// goes, beside an error: that of the context, or one that matches [installation.ErrUnavailable].
 func (s *Store) Verify(ctx context.Context, o *VerifyOptions) (VerifyReport, error) {
 	v := &verification{store: s, repair: o != nil && o.Repair}
 	if err := ctx.Err(); err != nil {
@@ -60,7 +62,7 @@ func (s *Store) Verify(ctx context.Context, o *VerifyOptions) (VerifyReport, err
 }
 
 // verifyBatch is how many keys or members are looked at in one round trip.
-const verifyBatch = 500
+const verifyBatch = 100
 
 // verification is one run of Verify.
 type verification struct {
@@ -69,6 +71,57 @@ type verification struct {
 
 	mu     sync.Mutex // servers of a cluster are walked at once
 	report VerifyReport
+}
+
+// allFields are those of a record and what only scripts need.
+var allFields = append(recordFields[:len(recordFields):len(recordFields)], fieldMarks)
+
+// seen is what Verify knows of the key of a record.
+type seen struct {
+	key        installation.Key
+	there      bool
+	unreadable bool
+	members    string // packed; "" for a tombstone and for what is not there
+}
+
+// see reads what is at the keys of records, to the last field.
+func (v *verification) see(ctx context.Context, keys ...installation.Key) ([]seen, error) {
+	stored, err := v.store.fields(ctx, keys, allFields)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]seen, len(keys))
+	for i, k := range keys {
+		if list[i], err = v.judge(ctx, k, stored[i]); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func (v *verification) judge(ctx context.Context, k installation.Key, values []any) (seen, error) {
+	is := seen{key: k, there: true}
+	r, err := decodeStored(k, values)
+	switch {
+	case err != nil:
+		is.unreadable = true
+		return is, nil
+	case r == nil:
+		_, err := v.store.lookAgain(ctx, v.store.keys.of(k.Tenant), k)
+		is.there = !errors.Is(err, installation.ErrNotFound)
+		is.unreadable = errors.Is(err, errDamaged)
+		if !is.there || is.unreadable || err == nil { // made just now: the commit has seen to its members
+			return is, nil
+		}
+		return is, err
+	}
+	marks, _ := values[len(values)-1].(string)
+	is.unreadable = len(marks) == 0 || len(marks)%markBytes != 0
+	if !r.Deleted {
+		is.members = values[4].(string)
+		is.unreadable = is.unreadable || is.members != pack(members(r))
+	}
+	return is, nil
 }
 
 // records walks the records on one server and looks for their members in the index.
@@ -100,37 +153,50 @@ func (v *verification) checkRecords(ctx context.Context, found []string) error {
 			v.add(VerifyReport{Unreadable: 1})
 		}
 	}
-	v.add(VerifyReport{Records: int64(len(keys))})
-	packed, err := v.packed(ctx, keys)
+	all, err := v.see(ctx, keys...)
 	if err != nil {
 		return err
 	}
-	scores := make([]*redis.Cmd, len(keys))
+	for _, is := range all {
+		switch {
+		case is.unreadable:
+			v.add(VerifyReport{Unreadable: 1})
+		case is.there:
+			v.add(VerifyReport{Records: 1})
+		}
+	}
+	all = slices.DeleteFunc(all, func(is seen) bool { return is.members == "" || is.unreadable })
+	scores := make([]*redis.Cmd, len(all))
+	holders := make([][]*redis.IntCmd, len(all))
 	err = v.pipeline(ctx, func(pipe redis.Pipeliner) {
-		for i, k := range keys {
-			list, _ := unpack(packed[i])
-			words := []any{"zmscore", v.store.keys.of(k.Tenant).index()}
+		for i, is := range all {
+			list, _ := unpack(is.members)
+			index := v.store.keys.of(is.key.Tenant).index()
+			words := []any{"zmscore", index}
+			holders[i] = holders[i][:0]
 			for _, member := range list {
 				words = append(words, member)
+				if e, _ := parseMember(member); e.scope == scopeClaim {
+					sp := listOf(claimPrefix(e.key.Tenant, e.name))
+					holders[i] = append(holders[i], pipe.ZLexCount(ctx, index, sp.first, sp.last))
+				}
 			}
-			if len(list) > 0 {
-				scores[i] = pipe.Do(ctx, words...) // the typed command gives 0 for what is not there
-			}
+			scores[i] = pipe.Do(ctx, words...) // the typed command gives 0 for what is not there
 		}
 	})
 	if err != nil {
 		return err
 	}
-	for i, k := range keys {
-		if scores[i] == nil {
-			continue
-		}
+	for i, is := range all {
 		there, err := scores[i].Slice()
-		if err == nil && slices.ContainsFunc(there, outOfPlace) {
-			err = v.settle(ctx, k, "")
-		}
 		if err != nil {
 			return err
+		}
+		several := func(cmd *redis.IntCmd) bool { return cmd.Val() != 1 }
+		if slices.ContainsFunc(there, outOfPlace) || slices.ContainsFunc(holders[i], several) {
+			if err := v.settle(ctx, is.key, ""); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -148,19 +214,31 @@ func outOfPlace(score any) bool {
 	}
 }
 
-// index walks the index of a bucket and looks for the records that its members follow from.
+// index walks the index of a bucket and looks for the records that its members follow from. It does not walk it in its order,
+// which may be lost.
 func (v *verification) index(ctx context.Context, b bucket) error {
-	all := span{lo: "-", hi: "+"}
-	for {
-		names, err := v.store.names(ctx, b, all, 0, verifyBatch)
-		if err != nil || len(names) == 0 {
+	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
+		var found []string // members, each with its score
+		next := cursor
+		err := v.store.read(ctx, func(ctx context.Context) (err error) {
+			found, next, err = v.store.client.ZScan(ctx, b.index(), cursor, "", verifyBatch).Result()
+			return err
+		})
+		if err != nil {
 			return err
 		}
-		all.lo = "(" + names[len(names)-1]
-		if err := v.checkMembers(ctx, b, names); err != nil {
-			return err
+		names := make([]string, 0, len(found)/2)
+		for i := 0; i+1 < len(found); i += 2 {
+			names = append(names, found[i])
 		}
+		for batch := range slices.Chunk(names, verifyBatch) { // a small index comes all at once
+			if err := v.checkMembers(ctx, b, batch); err != nil {
+				return err
+			}
+		}
+		cursor = next
 	}
+	return nil
 }
 
 func (v *verification) checkMembers(ctx context.Context, b bucket, names []string) error {
@@ -170,40 +248,31 @@ func (v *verification) checkMembers(ctx context.Context, b bucket, names []strin
 	for _, name := range names {
 		if e, ok := parseMember(name); ok && v.store.keys.of(e.key.Tenant) == b {
 			keys, ours = append(keys, e.key), append(ours, name)
-		} else {
-			v.add(VerifyReport{Unreadable: 1})
+			continue
 		}
-	}
-	packed, err := v.packed(ctx, keys)
-	if err != nil {
-		return err
-	}
-	for i, k := range keys {
-		if !packs(packed[i], ours[i]) {
-			if err := v.settle(ctx, k, ours[i]); err != nil {
+		v.add(VerifyReport{Unreadable: 1})
+		if v.repair {
+			if _, _, err := v.run(ctx, b, b.probe(), seen{}, name); err != nil { // in the place of a record, a key that is not there
 				return err
 			}
 		}
 	}
-	return nil
-}
-
-// packed returns the members of records, "" for tombstones and for what is not there.
-func (v *verification) packed(ctx context.Context, keys []installation.Key) ([]string, error) {
-	commands := make([]*redis.StringCmd, len(keys))
-	err := v.pipeline(ctx, func(pipe redis.Pipeliner) {
-		for i, k := range keys {
-			commands[i] = pipe.HGet(ctx, v.store.keys.of(k.Tenant).record(k), fieldMembers)
-		}
-	})
+	stored, err := v.store.fields(ctx, keys, []string{fieldMembers})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	packed := make([]string, len(keys))
-	for i, cmd := range commands {
-		packed[i] = cmd.Val()
+	for i, k := range keys {
+		if packed := ""; len(stored[i]) == 1 {
+			packed, _ = stored[i][0].(string)
+			if packs(packed, ours[i]) {
+				continue
+			}
+		}
+		if err := v.settle(ctx, k, ours[i]); err != nil {
+			return err
+		}
 	}
-	return packed, nil
+	return nil
 }
 
 // pipeline sends commands, none of which need find anything.
@@ -211,47 +280,73 @@ func (v *verification) pipeline(ctx context.Context, queue func(redis.Pipeliner)
 	return v.store.read(ctx, func(ctx context.Context) error {
 		pipe := v.store.client.Pipeline()
 		queue(pipe)
-		commands, err := pipe.Exec(ctx)
-		if errors.Is(err, redis.Nil) {
-			err = nil
+		if pipe.Len() == 0 {
+			return nil
 		}
+		commands, _ := pipe.Exec(ctx) // each has its own error
 		for _, cmd := range commands {
 			if cmd.Err() != nil && !errors.Is(cmd.Err(), redis.Nil) {
 				return cmd.Err()
 			}
 		}
-		return err
+		return nil
 	})
 }
 
-// settle has a script look at a record and, if one is given, at a member that names it. The script may run twice.
+// settle looks once more at a record and, if one is given, at a member that names it, and has a script put right what it then
+// finds: the script goes on only if the record is still as it was judged here.
 func (v *verification) settle(ctx context.Context, k installation.Key, member string) error {
+	b := v.store.keys.of(k.Tenant)
+	for range settleTries {
+		list, err := v.see(ctx, k)
+		if err != nil {
+			return err
+		}
+		is := list[0]
+		if is.unreadable || member != "" && packs(is.members, member) || member == "" && is.members == "" {
+			return nil
+		}
+		found, changed, err := v.run(ctx, b, b.record(k), is, member)
+		if err != nil {
+			return err
+		}
+		if !changed {
+			v.add(found)
+			return nil
+		}
+	}
+	return nil
+}
+
+// settleTries is how often a record may change under the eyes of Verify before that goes on: a commit puts the index right, too.
+const settleTries = 8
+
+// run runs the script, which may run twice. It reports whether the record has changed since it was seen.
+func (v *verification) run(ctx context.Context, b bucket, record string, is seen, member string) (found VerifyReport, changed bool, err error) {
 	s := v.store
-	b := s.keys.of(k.Tenant)
 	repair := ""
 	if v.repair {
 		repair = "1"
 	}
 	var reply []string
-	err := s.read(ctx, func(ctx context.Context) (err error) {
-		reply, err = s.repair.run(ctx, s.client, []string{b.meta(), b.record(k), b.index()}, []string{s.meta, k.ID, member, repair})
+	err = s.read(ctx, func(ctx context.Context) (err error) {
+		keys, args := []string{b.meta(), record, b.index()}, []string{s.meta, is.key.ID, member, repair, is.members}
+		reply, err = s.repair.run(ctx, s.client, keys, args)
 		return err
 	})
 	switch {
 	case err != nil:
-		return err
+		return found, false, err
 	case len(reply) == 1 && reply[0] == "foreign":
-		return errForeign(b)
+		return found, false, errForeign(b)
+	case len(reply) == 1 && reply[0] == "changed":
+		return found, true, nil
 	case len(reply) != 4:
-		return errReply
+		return found, false, errReply
 	}
 	d := decoder{}
-	found := VerifyReport{Stale: d.number(reply[2])}
-	if member == "" {
-		found.Missing, found.Taken = d.number(reply[1]), d.number(reply[3])
-	}
-	v.add(found)
-	return d.error()
+	found = VerifyReport{Missing: d.number(reply[1]), Stale: d.number(reply[2]), Taken: d.number(reply[3])}
+	return found, false, d.error()
 }
 
 func (v *verification) add(r VerifyReport) {
