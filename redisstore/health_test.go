@@ -43,6 +43,12 @@ func TestHealth(t *testing.T) {
 			},
 			map[string]installation.Level{"eviction-policy": installation.LevelWarning},
 		},
+		"no limit yet": {
+			func(tb testing.TB) redis.UniversalClient {
+				return redistest.Start(tb, "--maxmemory-policy", "allkeys-lru").Client(tb)
+			},
+			map[string]installation.Level{"eviction-policy": installation.LevelWarning},
+		},
 		"says nothing": {dialMini, map[string]installation.Level{
 			"meta": installation.LevelOK, "scripts": installation.LevelOK, "eviction-policy": installation.LevelUnknown,
 			"persistence": installation.LevelUnknown, "role": installation.LevelUnknown, "replicas": installation.LevelUnknown,
@@ -57,6 +63,33 @@ func TestHealth(t *testing.T) {
 				level(t, findings, rule, want)
 			}
 		})
+	}
+}
+
+// TestExpiringKeys has one of the keys that a bucket has once expire: the store is whole, and will not be.
+func TestExpiringKeys(t *testing.T) {
+	server := redistest.Start(t)
+	client := server.Client(t)
+	s := open(t, client, &redisstore.Options{Namespace: "expiring"})
+	must(t, s, create(id("a"), ""))
+	for _, key := range []string{"m", "x", "e", "l"} {
+		client.Expire(t.Context(), "{expiring:00}:"+key, time.Hour)
+		findings, err := s.Health(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		level(t, findings, "meta", installation.LevelError)
+		client.Persist(t.Context(), "{expiring:00}:"+key)
+	}
+	allow(t, server, []string{"~{expiring*", "+@all", "-pttl"})
+	blind := redis.NewClient(&redis.Options{Addr: server.Addr, Username: "store", Password: "only-a-test"})
+	t.Cleanup(func() { _ = blind.Close() })
+	for c, want := range map[*redis.Client]installation.Level{client: installation.LevelOK, blind: installation.LevelUnknown} {
+		findings, err := open(t, c, &redisstore.Options{Namespace: "expiring"}).Health(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		level(t, findings, "meta", want)
 	}
 }
 

@@ -110,6 +110,48 @@ func TestOpenRefusesOptions(t *testing.T) {
 	}
 }
 
+// TestOpenRefusesPatience asks for a wait that the client does not sit through. Of a client that waits for ever, and of one that
+// does not show how long, it is not known.
+func TestOpenRefusesPatience(t *testing.T) {
+	server := redistest.Start(t)
+	single := func(o redis.Options) redis.UniversalClient {
+		o.Addr = server.Addr
+		return redis.NewClient(&o)
+	}
+	cluster := redistest.StartCluster(t, 3, 0)
+	nodes := cluster.Client(t, &redis.ClusterOptions{ReadTimeout: time.Second})
+	for name, tc := range map[string]struct {
+		client  redis.UniversalClient
+		options redisstore.Options
+		refused bool
+	}{
+		"as long":            {single(redis.Options{ReadTimeout: time.Second}), redisstore.Options{RequireReplicas: 1, ReplicaTimeout: time.Second}, true},
+		"by default":         {single(redis.Options{ReadTimeout: time.Second}), redisstore.Options{RequireReplicas: 1}, true},
+		"default client":     {single(redis.Options{}), redisstore.Options{RequireReplicas: 1, ReplicaTimeout: time.Minute}, true},
+		"cluster":            {nodes, redisstore.Options{RequireReplicas: 1}, true},
+		"wrapped":            {struct{ *redis.ClusterClient }{nodes}, redisstore.Options{RequireReplicas: 1}, true},
+		"shorter":            {single(redis.Options{ReadTimeout: time.Second}), redisstore.Options{RequireReplicas: 1, ReplicaTimeout: time.Millisecond}, false},
+		"without replicas":   {single(redis.Options{ReadTimeout: time.Second}), redisstore.Options{ReplicaTimeout: time.Minute}, false},
+		"waits for ever":     {single(redis.Options{ReadTimeout: -1}), redisstore.Options{RequireReplicas: 1, ReplicaTimeout: time.Minute}, false},
+		"without a deadline": {single(redis.Options{ReadTimeout: -2}), redisstore.Options{RequireReplicas: 1, ReplicaTimeout: time.Minute}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Cleanup(func() { _ = tc.client.Close() })
+			_, err := redisstore.Open(t.Context(), tc.client, &tc.options)
+			if says := err != nil && strings.Contains(err.Error(), "ReadTimeout"); says != tc.refused || errors.Is(err, installation.ErrUnavailable) {
+				t.Errorf("error %v, refused %t wanted", err, tc.refused)
+			}
+		})
+	}
+}
+
+// TestOpenClusterClientOfServer gives a server that is alone a client of clusters.
+func TestOpenClusterClientOfServer(t *testing.T) {
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{redistest.Start(t).Addr}})
+	t.Cleanup(func() { _ = client.Close() })
+	refused(t, client, nil, "no part of a cluster")
+}
+
 func TestOpenAgain(t *testing.T) {
 	client := dialMini(t)
 	s := open(t, client, &redisstore.Options{Namespace: "again", Buckets: 4})

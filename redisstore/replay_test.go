@@ -1,9 +1,12 @@
 package redisstore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -124,6 +127,29 @@ func TestUnknownOutcome(t *testing.T) {
 		_, err := s.Commit(t.Context(), update(r, ""))
 		onlyUnknown(t, err)
 	})
+	t.Run("touched", func(t *testing.T) {
+		// A change that writes no record leaves no revision behind by which the next try could tell.
+		r := must(t, others, create(id("touched"), ""))
+		touch := func(event string) installation.Change {
+			c := update(r, event)
+			c.Record = nil
+			return c
+		}
+		var once atomic.Bool
+		proxy.tell(
+			func() bool { return once.CompareAndSwap(false, true) },
+			func() {
+				for range installation.RememberedOps {
+					_, _ = others.Commit(t.Context(), touch(""))
+				}
+			},
+		)
+		_, err := s.Commit(t.Context(), touch("touched once"))
+		onlyUnknown(t, err)
+		if n := countEvents(t, others)["touched once"]; n != 1 {
+			t.Errorf("its event is in the log %d times, want once", n)
+		}
+	})
 	t.Run("claimed meanwhile", func(t *testing.T) {
 		var once atomic.Bool
 		proxy.tell(func() bool { return once.CompareAndSwap(false, true) }, func() {
@@ -166,4 +192,118 @@ func onlyUnknown(tb testing.TB, err error) {
 			tb.Errorf("error %v matches %v", err, other)
 		}
 	}
+}
+
+// TestUncertainTouch loses changes that write no record on their way to the server, so that it never sees them: what the record
+// remembers tells that, unless as many others can have come since as it remembers.
+func TestUncertainTouch(t *testing.T) {
+	server := redistest.Start(t)
+	options := &redisstore.Options{Namespace: "touched"}
+	others := open(t, server.Client(t), options)
+	var trap trap
+	s := open(t, trap.client(t, server.Addr, nil), options)
+	r := must(t, others, create(id("a"), ""))
+	touch := func() installation.Change {
+		c := update(r, "")
+		c.Record = nil
+		return c
+	}
+	for n := range installation.RememberedOps + 2 {
+		trap.set("evalsha")
+		if receipt, err := s.Commit(t.Context(), touch()); n < installation.RememberedOps-1 && err != nil {
+			t.Errorf("touched %d times before: receipt %+v, error %v", n, receipt, err)
+		} else if n >= installation.RememberedOps-1 {
+			onlyUnknown(t, err)
+			must(t, others, touch())
+		}
+	}
+	r = must(t, others, update(r, ""))
+	trap.set("evalsha")
+	if _, err := s.Commit(t.Context(), touch()); err != nil {
+		t.Errorf("after an update: %v", err)
+	}
+}
+
+// TestNotSent breaks connections before the script is sent on them: the change was not applied, and the error says so.
+func TestNotSent(t *testing.T) {
+	server := redistest.Start(t)
+	for name, tc := range map[string]struct {
+		word    string
+		options redisstore.Options
+	}{
+		"handshake":                    {word: "hello"},
+		"handshake, with replicas":     {word: "hello", options: redisstore.Options{RequireReplicas: 1}},
+		"telling a script":             {word: "load"},
+		"telling a script to replicas": {word: "load", options: redisstore.Options{RequireReplicas: 1, ReplicaTimeout: time.Millisecond}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var trap trap
+			tc.options.RetryFor, tc.options.Namespace = 200*time.Millisecond, "sent"
+			s := open(t, trap.client(t, server.Addr, &redis.Options{MaxRetries: -1, ConnMaxIdleTime: time.Nanosecond}), &tc.options)
+			if err := server.Client(t).ScriptFlush(t.Context()).Err(); err != nil {
+				t.Fatal(err)
+			}
+			trap.setForGood(tc.word)
+			_, err := s.Commit(t.Context(), create(id("a"), ""))
+			if !errors.Is(err, installation.ErrUnavailable) || errors.Is(err, installation.ErrUnknownOutcome) {
+				t.Errorf("error %v, want %v", err, installation.ErrUnavailable)
+			}
+		})
+	}
+}
+
+// A trap breaks a connection instead of sending what has a word in it.
+type trap struct {
+	mu   sync.Mutex
+	word string // "" if it is not set
+	good bool   // it stays set
+}
+
+func (t *trap) set(word string)        { t.lay(word, false) }
+func (t *trap) setForGood(word string) { t.lay(word, true) }
+
+func (t *trap) lay(word string, forGood bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.word, t.good = word, forGood
+}
+
+func (t *trap) springs(p []byte) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.word == "" || !bytes.Contains(p, []byte(t.word)) {
+		return false
+	}
+	if !t.good {
+		t.word = ""
+	}
+	return true
+}
+
+// client returns a client whose connections are trapped.
+func (t *trap) client(tb testing.TB, addr string, o *redis.Options) *redis.Client {
+	if o == nil {
+		o = new(redis.Options)
+	}
+	o.Addr = addr
+	o.Dialer = func(_ context.Context, network, addr string) (net.Conn, error) {
+		c, err := net.Dial(network, addr)
+		return trapped{c, t}, err
+	}
+	c := redis.NewClient(o)
+	tb.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+type trapped struct {
+	net.Conn
+	trap *trap
+}
+
+func (c trapped) Write(p []byte) (int, error) {
+	if c.trap.springs(p) {
+		_ = c.Conn.Close()
+		return len(p), nil
+	}
+	return c.Conn.Write(p)
 }

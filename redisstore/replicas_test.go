@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync/atomic"
@@ -92,6 +93,18 @@ func rewrites(t *testing.T, s installation.Store, master *redistest.Server) {
 func TestRequireMoreReplicas(t *testing.T) {
 	s := open(t, redistest.Start(t).Client(t), &redisstore.Options{RequireReplicas: 1, ReplicaTimeout: 10 * time.Millisecond})
 	unconfirmed(t, s, create(id("a"), ""))
+}
+
+// TestReplicasWithinDeadline waits for replicas no longer than the context lasts: a commit that was applied says so.
+func TestReplicasWithinDeadline(t *testing.T) {
+	client := redis.NewClient(&redis.Options{Addr: redistest.Start(t).Addr, ContextTimeoutEnabled: true})
+	t.Cleanup(func() { _ = client.Close() })
+	s := open(t, client, &redisstore.Options{RequireReplicas: 1, ReplicaTimeout: 4 * time.Second})
+	ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+	defer cancel()
+	if _, err := s.Commit(ctx, create(id("a"), "")); !errors.Is(err, installation.ErrNotReplicated) {
+		t.Errorf("error %v, want %v", err, installation.ErrNotReplicated)
+	}
 }
 
 // unconfirmed commits a change that is applied and not confirmed.

@@ -2,7 +2,9 @@ package redisstore_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -39,6 +41,20 @@ func TestStore(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// TestLastRevision asks for the revision that none can follow.
+func TestLastRevision(t *testing.T) {
+	s := open(t, dialMini(t), nil)
+	c := update(must(t, s, create(id("a"), "")), "")
+	c.If = math.MaxInt64
+	if _, err := s.Commit(t.Context(), c); !errors.Is(err, installation.ErrInvalid) {
+		t.Errorf("error %v, want %v", err, installation.ErrInvalid)
+	}
+	c.Record = nil // which leads to the same revision
+	if _, err := s.Commit(t.Context(), c); !errors.Is(err, installation.ErrConflict) {
+		t.Errorf("error %v, want %v", err, installation.ErrConflict)
 	}
 }
 

@@ -1,6 +1,8 @@
 package redisstore_test
 
 import (
+	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -72,6 +74,24 @@ func TestVerifyUnreadable(t *testing.T) {
 	client.ZAdd(t.Context(), "{verify:00}:x", redis.Z{Member: "zzz"}, redis.Z{Member: "t"})
 	client.HSet(t.Context(), "{verify:00}:r:x", "r", "1")
 	verified(t, s, nil, redisstore.VerifyReport{Records: 1, Members: 5, Unreadable: 3})
+	verified(t, s, &redisstore.VerifyOptions{Repair: true}, redisstore.VerifyReport{Records: 1, Members: 5, Unreadable: 3})
+	verified(t, s, nil, redisstore.VerifyReport{Records: 1, Members: 3, Unreadable: 1}) // keys are for a person to look at
+}
+
+// TestVerifyTwoHolders has two records hold one claim, in the index as well: the report counts both, and changes neither.
+func TestVerifyTwoHolders(t *testing.T) {
+	client := redistest.Start(t).Client(t)
+	s := open(t, client, &redisstore.Options{Namespace: "verify"})
+	must(t, s, create(id("a"), ""))
+	const claim = "ctenant\x00live=a\x00a"
+	client.ZRem(t.Context(), "{verify:00}:x", claim)
+	c := create(id("b"), "")
+	c.Record.Claims = []string{"live=a"}
+	must(t, s, c)
+	client.ZAdd(t.Context(), "{verify:00}:x", redis.Z{Member: claim})
+	for _, repair := range []bool{false, true, false} {
+		verified(t, s, &redisstore.VerifyOptions{Repair: repair}, redisstore.VerifyReport{Records: 2, Members: 6, Taken: 2})
+	}
 }
 
 // TestVerifyGhost has a claim of a record held in its place by one that is not there: one run mends it.
@@ -95,6 +115,15 @@ func TestVerifyScore(t *testing.T) {
 		agree(t, s)
 		client.ZAdd(t.Context(), "{verify:00}:x", redis.Z{Score: 5, Member: "ctenant\x00live=a\x00a"})
 		verified(t, s, &redisstore.VerifyOptions{Repair: true}, redisstore.VerifyReport{Records: 1, Members: 3, Missing: 1})
+		agree(t, s)
+		for i := range 1500 { // with scores against their order, in which no end is found
+			client.ZAdd(t.Context(), "{verify:00}:x", redis.Z{Score: float64(-i), Member: fmt.Sprintf("ctenant\x00live=%06d\x00nobody", i)})
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if report, err := s.Verify(ctx, &redisstore.VerifyOptions{Repair: true}); err != nil || report.Stale < 1500 {
+			t.Errorf("verify: %+v, error %v, want 1500 stale members", report, err)
+		}
 		agree(t, s)
 	}
 }
