@@ -45,32 +45,85 @@ func allow(tb testing.TB, server *redistest.Server, rights []string) {
 	for _, r := range rights {
 		words = append(words, r)
 	}
-	if err := server.Client(tb).Do(tb.Context(), words...).Err(); err != nil {
+	admin := server.Client(tb)
+	if err := admin.Do(tb.Context(), words...).Err(); err != nil {
+		tb.Fatal(err)
+	}
+	if err := admin.ConfigResetStat(tb.Context()).Err(); err != nil { // what was sent to start the server is not counted
 		tb.Fatal(err)
 	}
 }
 
-// TestDocumentedRights runs the suite, and all else that a store can do, as a user with the documented rights and no more.
+// TestDocumentedRights runs the suite, and all else that a store can do, as a user with the documented rights and no more. None
+// of what it sends is refused, and each right is needed: its command is sent.
 func TestDocumentedRights(t *testing.T) {
 	rights := documentedRights(t, "test-")
 	rights[0] = "~{test-*"
+	used := make(map[string]bool)
 	t.Run("standalone", func(t *testing.T) {
 		server := redistest.Start(t)
 		allow(t, server, rights)
 		client := redis.NewClient(&redis.Options{Addr: server.Addr, Username: "store", Password: "only-a-test"})
 		t.Cleanup(func() { _ = client.Close() })
-		underRights(t, client)
+		underRights(t, client, server.Client(t))
+		noteUse(t, used, server)
 	})
 	t.Run("cluster", func(t *testing.T) {
 		cluster := redistest.StartCluster(t, 3, 0)
 		for _, m := range cluster.Masters {
 			allow(t, m, rights)
 		}
-		underRights(t, cluster.Client(t, &redis.ClusterOptions{Username: "store", Password: "only-a-test"}))
+		admin := cluster.Client(t, nil)
+		client := cluster.Client(t, &redis.ClusterOptions{Username: "store", Password: "only-a-test"})
+		underRights(t, client, admin)
+
+		s := open(t, client, &redisstore.Options{Namespace: "test-asking", Buckets: 1})
+		slot := redistest.Slot("test-asking:00")
+		from := cluster.Owner(slot)
+		for _, to := range cluster.Masters {
+			if to != from {
+				cluster.OpenSlot(t, slot, from, to)
+				if _, err := s.Get(t.Context(), id("none")); !errors.Is(err, installation.ErrNotFound) {
+					t.Errorf("get while a slot is being moved: error %v, want %v", err, installation.ErrNotFound)
+				}
+				break
+			}
+		}
+		noteUse(t, used, cluster.Masters...)
 	})
+	for _, r := range rights[1:] {
+		if !used[r] {
+			t.Errorf("the documented right %s is not needed", r)
+		}
+	}
 }
 
-func underRights(t *testing.T, client redis.UniversalClient) {
+// noteUse notes which rights a user has made use of, and checks that nothing was refused but what the client can do without.
+func noteUse(tb testing.TB, used map[string]bool, servers ...*redistest.Server) {
+	tb.Helper()
+	for _, server := range servers {
+		client := server.Client(tb)
+		stats, err := client.Info(tb.Context(), "commandstats").Result()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		for _, command := range regexp.MustCompile(`(?m)^cmdstat_([^:]+):calls=[1-9]`).FindAllStringSubmatch(stats, -1) {
+			used["+"+command[1]] = true
+		}
+		refused, err := client.ACLLog(tb.Context(), 100).Result()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		for _, entry := range refused {
+			if !strings.HasPrefix(entry.Object, "client|") { // by which it introduces itself
+				tb.Errorf("%s was refused: %s %s", entry.Object, entry.Context, entry.Reason)
+			}
+		}
+	}
+}
+
+// underRights does what a store can do, with a client that has its rights; admin has all.
+func underRights(t *testing.T, client, admin redis.UniversalClient) {
 	storetest.Run(t, func(t *testing.T) installation.Store {
 		s := open(t, client, &redisstore.Options{Buckets: 3})
 		t.Cleanup(func() { agree(t, s) })
@@ -85,7 +138,18 @@ func underRights(t *testing.T, client redis.UniversalClient) {
 			t.Errorf("finding %+v", f)
 		}
 	}
-	unconfirmed(t, open(t, client, &redisstore.Options{RequireReplicas: 1, ReplicaTimeout: 1e6}), create(id("a"), ""))
+	unconfirmed(t, open(t, client, &redisstore.Options{RequireReplicas: 1, ReplicaTimeout: time.Millisecond}), create(id("a"), ""))
+
+	s := open(t, client, &redisstore.Options{Namespace: "test-repaired", Buckets: 1})
+	must(t, s, create(id("a"), ""), create(id("b"), ""))
+	const index = "{test-repaired:00}:x"
+	missing := admin.ZRange(t.Context(), index, 0, 0).Val()[0]
+	admin.ZRem(t.Context(), index, missing)
+	admin.ZAdd(t.Context(), index, redis.Z{Member: "ctenant\x00live=b\x00nobody"}, redis.Z{Member: "zzz"})
+	verified(t, s, &redisstore.VerifyOptions{Repair: true}, redisstore.VerifyReport{
+		Records: 2, Members: 7, Missing: 1, Stale: 1, Unreadable: 1,
+	})
+	agree(t, s)
 }
 
 // TestMissingRights takes the rights that scripts need away, one at a time. A store cannot be opened without one of them. In

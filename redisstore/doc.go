@@ -74,8 +74,8 @@
 //
 //	~{installation:*
 //	+evalsha +script|load +get +set +del +exists +hget +hmget +hset +pexpire +wait
-//	+zadd +zrem +zrange +zcard +zlexcount +zscore +zmscore +xadd +xlen +xrange
-//	+ping +hello +info +scan +command +cluster|slots +cluster|shards +asking
+//	+zadd +zrem +zrange +zcard +zlexcount +zscore +zmscore +zscan +xadd +xlen +xrange +pttl
+//	+hello +info +scan +command +cluster|slots +asking
 //
 // # Size
 //

@@ -9,6 +9,9 @@ import (
 	"github.com/go-installation/installation/redisstore"
 )
 
+// longestGap is how long a store may take to find a server that has taken over. A client of a cluster by itself takes a minute.
+const longestGap = 15 * time.Second
+
 // enough is how many acknowledged commits make a load.
 const enough = 500
 
@@ -63,6 +66,9 @@ func failover(t *testing.T, l *load, victim, successor *redistest.Server) {
 	lost := l.finish(t)
 	if lost > 0 {
 		t.Errorf("%d acknowledged commits are lost", lost)
+	}
+	if gap := first.Sub(promoted); gap >= longestGap {
+		t.Errorf("the first write came %v after another server had taken over, want less than %v", gap, longestGap)
 	}
 	agree(t, l.store)
 	t.Logf("%v; %d lost; promoted %.1f s after the kill, first write %.1f s after that",

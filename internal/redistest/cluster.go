@@ -45,8 +45,7 @@ func StartCluster(tb testing.TB, masters, replicasEach int) *Cluster {
 	all := strconv.Itoa(len(clients))
 	Await(tb, "all nodes know each other", func() bool { return everywhere(ctx, clients, "cluster_known_nodes:"+all) })
 	for i := range c.Replicas {
-		id, err := clients[i%masters].Do(ctx, "cluster", "myid").Text()
-		must(tb, err, clients[masters+i].ClusterReplicate(ctx, id).Err())
+		must(tb, clients[masters+i].ClusterReplicate(ctx, nodeID(tb, clients[i%masters])).Err())
 	}
 	Await(tb, "the cluster is up", func() bool { return everywhere(ctx, clients, "cluster_state:ok") })
 	for i, s := range c.Replicas {
@@ -129,20 +128,32 @@ func Slot(tag string) uint16 {
 	return crc % slots
 }
 
+// OpenSlot begins to move a slot from one master to another, and moves no key yet.
+func (c *Cluster) OpenSlot(tb testing.TB, slot uint16, from, to *Server) {
+	tb.Helper()
+	source, target := from.Client(tb), to.Client(tb)
+	must(tb,
+		target.Do(tb.Context(), "cluster", "setslot", slot, "importing", nodeID(tb, source)).Err(),
+		source.Do(tb.Context(), "cluster", "setslot", slot, "migrating", nodeID(tb, target)).Err(),
+	)
+}
+
+// nodeID returns what a node of a cluster is called there.
+func nodeID(tb testing.TB, node *redis.Client) string {
+	tb.Helper()
+	id, err := node.Do(tb.Context(), "cluster", "myid").Text()
+	must(tb, err)
+	return id
+}
+
 // MoveSlot moves a slot with its keys from one master to another, key by key, while both serve. The move is done when it
 // returns; clients learn of it when they are redirected.
 func (c *Cluster) MoveSlot(tb testing.TB, slot uint16, from, to *Server) {
 	tb.Helper()
 	ctx := tb.Context()
 	source, target := from.Client(tb), to.Client(tb)
-	sourceID, err := source.Do(ctx, "cluster", "myid").Text()
-	must(tb, err)
-	targetID, err := target.Do(ctx, "cluster", "myid").Text()
-	must(tb, err)
-	must(tb,
-		target.Do(ctx, "cluster", "setslot", slot, "importing", sourceID).Err(),
-		source.Do(ctx, "cluster", "setslot", slot, "migrating", targetID).Err(),
-	)
+	targetID := nodeID(tb, target)
+	c.OpenSlot(tb, slot, from, to)
 	for {
 		keys, err := source.ClusterGetKeysInSlot(ctx, int(slot), 10).Result()
 		must(tb, err)
