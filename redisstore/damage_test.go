@@ -238,7 +238,7 @@ func TestDemoted(t *testing.T) {
 	stale.If, stale.Record.Revision = 7, 8
 	taken.Record.Claims = r.Claims
 	used.Idempotency = outcome
-	if err := client.SlaveOf(t.Context(), "127.0.0.1", "1").Err(); err != nil {
+	if err := client.ReplicaOf(t.Context(), "127.0.0.1", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
 	for name, call := range map[string]func(context.Context) error{
@@ -261,6 +261,14 @@ func TestDemoted(t *testing.T) {
 		},
 		"events": func(ctx context.Context) error {
 			_, err := s.Events(ctx, installation.EventQuery{Tenant: "none", Limit: 10})
+			return err
+		},
+		"cursor": func(ctx context.Context) error {
+			_, err := s.Events(ctx, installation.EventQuery{Tenant: "tenant", After: "0-9999999999999-0", Limit: 10})
+			return err
+		},
+		"cursor across tenants": func(ctx context.Context) error {
+			_, err := s.Events(ctx, installation.EventQuery{AllTenants: true, After: "0//9999999999999-0", Limit: 10})
 			return err
 		},
 	} {
@@ -291,7 +299,7 @@ func TestForeignEvent(t *testing.T) {
 // unavailableOnly checks that an error does not claim to know what is stored.
 func unavailableOnly(tb testing.TB, what string, err error) {
 	tb.Helper()
-	for _, claim := range []error{installation.ErrNotFound, installation.ErrConflict, installation.ErrExists} {
+	for _, claim := range []error{installation.ErrNotFound, installation.ErrConflict, installation.ErrExists, installation.ErrTrimmed} {
 		if errors.Is(err, claim) {
 			tb.Errorf("%s: error %v matches %v", what, err, claim)
 		}

@@ -23,12 +23,19 @@
 //
 // Errors tell three cases apart. [installation.ErrUnavailable]: nothing was written. [installation.ErrUnknownOutcome]: the
 // change was sent and its answer lost, and neither was it learned by asking again until the context ended. A refusal, such
-// as a conflict, is only reported if no earlier try of the same commit can have been applied. All three are worth another
-// try by the caller, the last one with an idempotency key or after a look at the record.
+// as a conflict, is only reported if no earlier try of the same commit can have been applied, and a change that writes no
+// record is repeated only if the record would remember the first time. All three are worth another try by the caller, the last
+// two with an idempotency key or after a look at the record.
 //
 // "Not there" is said only by a bucket that is there: each has a key that marks it, which writers compare and which readers
 // look at when they find nothing. After a FLUSHALL, and after the loss of one server's data, the store is unavailable
 // and not empty, and Open refuses to go on with the rest. A namespace of which nothing at all is left looks like a new one.
+// Nor does a server say it, or that another change was first, that was made a replica under a client which still asks it: the
+// store waits for the client to find the primary. A record found there may be an old one.
+//
+// What somebody else has damaged is not "not there" either. A record that cannot be read is unavailable to Get and to Commit;
+// a list has its key, without revision and body, among the others. [Store.Verify] finds it, and puts right an index that does
+// not say what the records say.
 //
 // # Tries and deadlines
 //
@@ -57,8 +64,9 @@
 //
 // Redis 6.2 or later, or a server that speaks as it does; tests run on Redis 7.0. A server needs, in its configuration:
 //
-//   - maxmemory-policy noeviction. Open refuses allkeys policies, under which records vanish without an error. Under a
-//     volatile policy outcomes and tombstones may go before their time.
+//   - maxmemory-policy noeviction. Open refuses an allkeys policy with a memory limit, under which records vanish without an
+//     error; without a limit it is a warning of the health check. Under a volatile policy outcomes and tombstones may go
+//     before their time.
 //   - appendonly yes, unless losing the newest changes is no matter.
 //   - Replicas for whatever may not be lost with one machine, and min-replicas-to-write to bound what an isolated master
 //     accepts.
@@ -81,7 +89,8 @@
 //
 // A record with a sealed body of 2 KiB, eight terms, a claim and one event takes about 5.7 KB of a server's memory: 3.9 KB
 // the record, 1.6 KB its members of the index, 0.15 KB the event. A tombstone takes some 200 bytes, and an outcome of 300
-// bytes some 500 until its time is up.
+// bytes some 500 until its time is up. A tenant takes 100 to 120 bytes more from its first event on, for good: that is where its
+// events are told apart from those of others. A million tenants that come and go leave some 115 MB behind.
 //
 // Get is one HMGET and takes 1.0 to 1.1 times as long as that command alone. A commit that makes or updates such a record
 // takes 2.9 times as long as a SET of 2 KiB on an idle loopback connection. (Redis 7.0, on two cores shared with the caller.)

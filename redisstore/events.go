@@ -69,7 +69,7 @@ func (s *Store) eventsOf(ctx context.Context, q installation.EventQuery) (instal
 	case err != nil || tail == after: // the same also where there is no event and no cursor
 		return page, err
 	case tail == "":
-		return gap(page) // what the cursor names was lost, and all else of the tenant
+		return s.gap(ctx, b, page) // what the cursor names was lost, and all else of the tenant
 	}
 	start, last := "-", after
 	if after != "" {
@@ -86,7 +86,7 @@ func (s *Store) eventsOf(ctx context.Context, q installation.EventQuery) (instal
 				continue
 			}
 			if last != "" && m.Values[fieldPrevious] != last {
-				return gap(page)
+				return s.gap(ctx, b, page)
 			}
 			e, err := decodeEvent(b, m)
 			if err != nil {
@@ -102,17 +102,25 @@ func (s *Store) eventsOf(ctx context.Context, q installation.EventQuery) (instal
 		}
 	}
 	if last != "" {
-		return gap(page) // the tail was not reached, or lies before the cursor
+		return s.gap(ctx, b, page) // the tail was not reached, or lies before the cursor
 	}
 	return page, nil
 }
 
 // gap ends a page before entries that are gone. Only a page that has nothing else to say reports it.
-func gap(page installation.EventPage) (installation.EventPage, error) {
+func (s *Store) gap(ctx context.Context, b bucket, page installation.EventPage) (installation.EventPage, error) {
 	if len(page.Events) == 0 {
-		return page, installation.ErrTrimmed
+		return page, s.trimmed(ctx, b)
 	}
 	return page, nil
+}
+
+// trimmed returns the error for entries that are gone: [installation.ErrTrimmed] if the bucket is there.
+func (s *Store) trimmed(ctx context.Context, b bucket) error {
+	if err := s.present(ctx, b); err != nil {
+		return err
+	}
+	return installation.ErrTrimmed
 }
 
 // allEvents reads the events of all tenants, bucket by bucket. The places that the first page leaves behind say of each
@@ -184,7 +192,7 @@ func (s *Store) entriesAt(ctx context.Context, b bucket, p *place, end string, w
 	case err != nil:
 		return nil, "", err
 	case proof != "" && (len(messages) == 0 || messages[0].ID != proof):
-		return nil, "", installation.ErrTrimmed
+		return nil, "", s.trimmed(ctx, b)
 	case len(messages) == 0: // by hand
 		return nil, "", nil
 	case unread:

@@ -16,7 +16,7 @@ import (
 
 // Rules of the findings of [Store.Health].
 const (
-	ruleMeta        = "meta"            // every bucket is there
+	ruleMeta        = "meta"            // every bucket is there, and to stay
 	ruleScripts     = "scripts"         // the server runs scripts for this user
 	ruleEviction    = "eviction-policy" // nothing is dropped to make room
 	ruleEvicted     = "evicted-keys"    // nothing was

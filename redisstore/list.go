@@ -16,7 +16,8 @@ import (
 // the buckets, and within each (Created, Tenant, ID), or (Deadline, Tenant, ID).
 //
 // What somebody else has damaged does not hide the rest. Of a record that cannot be read there is the key alone; a member of the
-// index that cannot be read is left out, with a warning to the logger. [Store.Verify] finds both.
+// index that cannot be read is left out, with a warning to the logger. [Store.Verify] finds both. Only where the order of the
+// index itself was lost is there no list.
 func (s *Store) List(ctx context.Context, q installation.Query) (installation.Page, error) {
 	if err := ctx.Err(); err != nil {
 		return installation.Page{}, err
@@ -67,33 +68,25 @@ func (s *Store) list(ctx context.Context, q installation.Query) (installation.Pa
 		}
 		skip = 0
 		more := len(names) > want || len(names) == want && i+1 < len(buckets)
-		in := sp.inOrder(names[:min(want, len(names))])
-		if len(in) == 0 {
+		if !sp.inOrder(names) {
 			return page, errDisorder
 		}
-		records, err := s.fetch(ctx, b, in)
+		names = names[:min(want, len(names))]
+		records, err := s.fetch(ctx, b, names)
 		if err != nil {
 			return page, err
 		}
-		if out := min(want, len(names)) - len(in); out > 0 {
-			s.leftOut(ctx, out)
-		}
 		page.Records = append(page.Records, records...)
 		if more {
-			page.Next = cursor(b, sp.position(in[len(in)-1]))
+			page.Next = cursor(b, sp.position(names[len(names)-1]))
 			break
 		}
 	}
 	return page, nil
 }
 
-// errDisorder is for a list that cannot be walked any further.
-var errDisorder = unavailable("members of an index are out of their order, as somebody has given them scores; Verify puts that right")
-
-// leftOut tells of members of an index that are in no list.
-func (s *Store) leftOut(ctx context.Context, members int) {
-	s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "redisstore: members of an index cannot be read; Verify finds them", slog.Int("members", members))
-}
+// errDisorder is for a list that may lack some of its members and have others.
+var errDisorder = unavailable("somebody has given members of an index scores, so that its order is lost; Verify puts that right")
 
 // Count implements [installation.Counter]. It reads no record: the index knows the rank of its members.
 func (s *Store) Count(ctx context.Context, q installation.Query) (int64, error) {
@@ -169,8 +162,8 @@ func (s *Store) fetch(ctx context.Context, b bucket, names []string) ([]*install
 			keys, ours = append(keys, e.key), append(ours, name)
 		}
 	}
-	if out := len(names) - len(ours); out > 0 {
-		s.leftOut(ctx, out)
+	if n := len(names) - len(ours); n > 0 {
+		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "redisstore: members of an index cannot be read; Verify finds them", slog.Int("members", n))
 	}
 	stored, err := s.fields(ctx, keys, recordFields)
 	if err != nil {

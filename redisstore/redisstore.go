@@ -63,8 +63,8 @@ type Options struct {
 	// and caches: records vanish without a trace there.
 	AllowEviction bool
 
-	// Logger is told, at the debug level, of every try that failed and is repeated, and as a warning of what a list had to leave
-	// out. It never gets a key or a payload. Default: nothing is logged.
+	// Logger is told, at the debug level, of every try that failed and is repeated, and as a warning of members of an index that
+	// a list had to leave out. It never gets a key or a payload. Default: nothing is logged.
 	Logger *slog.Logger
 }
 

@@ -68,24 +68,17 @@ func (sp span) behind(position string) span {
 	return sp
 }
 
-// inOrder returns the members, as a server gave them, that are of the span and behind each other. As long as all scores are
-// 0 that is all of them; a server goes by the scores first, and with others it may return what was not asked for.
-func (sp span) inOrder(names []string) []string {
-	before, from := "", sp.lo
-	if sp.reverse {
-		from = sp.hi
-	}
-	if from != sp.first && from != sp.last {
-		before = from[1:] // behind a cursor
-	}
-	in := names[:0:0]
-	for _, name := range names {
-		inside := strings.HasPrefix(name, sp.prefix) && name < sp.last[1:]
-		if inside && (before == "" || name != before && (name > before) != sp.reverse) {
-			in, before = append(in, name), name
+// inOrder reports whether members, as a server gave them, are of the span and in its order. They are if all scores in the index
+// are 0; a server goes by the scores first, and with others it gives what was not asked for.
+func (sp span) inOrder(names []string) bool {
+	lo, hi := sp.lo[1:], sp.hi[1:] // neither is in the list, but for the one that a list without a cursor starts with
+	for i, name := range names {
+		between := strings.HasPrefix(name, sp.prefix) && name < hi && (name > lo || sp.lo == sp.first)
+		if !between || i > 0 && (name == names[i-1] || (name < names[i-1]) != sp.reverse) {
+			return false
 		}
 	}
-	return in
+	return true
 }
 
 // position is the place of a member in the list.
