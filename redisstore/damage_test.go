@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -278,6 +280,52 @@ func TestDemoted(t *testing.T) {
 				t.Errorf("error %v, want %v", err, installation.ErrUnavailable)
 			}
 			unavailableOnly(t, name, err)
+		})
+	}
+}
+
+// TestRenamed has the name that a client knows lead to another server, as that of a managed service does after a failover, while
+// the connections it has still lead to the old one, a replica by then. Nobody who waits a moment notices.
+func TestRenamed(t *testing.T) {
+	for name, confirm := range map[string]int{"primary alone": 0, "with replicas": 1} {
+		t.Run(name, func(t *testing.T) {
+			old, successor := redistest.Start(t), redistest.Start(t)
+			var addr atomic.Pointer[string]
+			addr.Store(&old.Addr)
+			client := redis.NewClient(&redis.Options{Addr: "name.example:6379", Dialer: func(_ context.Context, network, _ string) (net.Conn, error) {
+				return net.Dial(network, *addr.Load())
+			}})
+			t.Cleanup(func() { _ = client.Close() })
+			follow := func(server *redistest.Server, words ...any) {
+				if err := server.Client(t).Do(t.Context(), append([]any{"replicaof"}, words...)...).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			host, port, _ := net.SplitHostPort(old.Addr)
+			follow(successor, host, port)
+			asked := successor.Client(t)
+			redistest.Await(t, "the replica follows", func() bool { return successor.Info(t.Context(), asked, "master_link_status") == "up" })
+			s := open(t, client, &redisstore.Options{RequireReplicas: confirm, ReplicaTimeout: 50 * time.Millisecond, RetryFor: 30 * time.Second})
+			r := must(t, s, create(id("a"), ""))
+			redistest.Await(t, "the replica has it", func() bool { return asked.DBSize(t.Context()).Val() == 5 })
+
+			follow(successor, "no", "one")
+			follow(old, "127.0.0.1", "1")
+			addr.Store(&successor.Addr)
+			if _, err := s.Get(t.Context(), id("none")); !errors.Is(err, installation.ErrNotFound) {
+				t.Errorf("get: error %v, want %v", err, installation.ErrNotFound)
+			}
+			c := update(r, "")
+			c.If, c.Record.Revision = 7, 8
+			if _, err := s.Commit(t.Context(), c); !errors.Is(err, installation.ErrConflict) {
+				t.Errorf("commit: error %v, want %v", err, installation.ErrConflict)
+			}
+			if _, err := s.Commit(t.Context(), update(r, "")); err != nil && !errors.Is(err, installation.ErrNotReplicated) {
+				t.Errorf("commit: error %v", err)
+			}
+			if n := asked.HGet(t.Context(), keysOf(t, asked, "*:r:*")[0], "r").Val(); n != "2" {
+				t.Errorf("revision %s is stored, want 2", n)
+			}
 		})
 	}
 }

@@ -61,9 +61,6 @@ type unsent struct{ error }
 // Unwrap returns the error.
 func (e unsent) Unwrap() error { return e.error }
 
-// errReplica is for a server that has turned out to be one.
-var errReplica = errors.New("the server is a replica")
-
 // explain says what an error means. The text of a server is left out: it may quote what was sent.
 func explain(err error) (fate, string) {
 	what, text := meaning(err)
@@ -83,8 +80,6 @@ func meaning(err error) (fate, string) {
 		return fateDeferred, "no free connection"
 	case errors.As(err, &op) && op.Op == "dial":
 		return fateDeferred, op.Error()
-	case errors.Is(err, errReplica):
-		return fateDeferred, errReplica.Error()
 	case op == nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):
 		return fateUnknown, "the time was up"
 	case errors.As(err, &answer):

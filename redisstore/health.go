@@ -246,17 +246,13 @@ func infoOf(ctx context.Context, node redis.UniversalClient, section string) (ma
 	if err != nil {
 		return nil, err
 	}
-	return parseInfo(text), nil
-}
-
-func parseInfo(text string) map[string]string {
 	info := make(map[string]string)
 	for line := range strings.Lines(text) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
 			info[name] = value
 		}
 	}
-	return info
+	return info, nil
 }
 
 func unknown(rule string, err error) installation.Finding {

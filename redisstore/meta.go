@@ -176,27 +176,28 @@ func (s *Store) present(ctx context.Context, b bucket) error {
 }
 
 // look does the same, and asks more in the same round trip: what is queued must be of the bucket, and may find nothing. A
-// server that was made a replica under a client that still asks it may have old data, of which "nothing" says nothing; in
-// a cluster it sends its clients away by itself.
+// server that was made a replica under a client that still asks it may have old data, of which "nothing" says nothing. It
+// refuses to write, even where there is nothing to: no index has the empty member. That comes first, as go-redis goes by the first
+// error when it closes a connection, so that the next one may lead elsewhere. In a cluster replicas send their clients away.
 func (s *Store) look(ctx context.Context, b bucket, queue func(redis.Pipeliner)) error {
 	var value string
 	err := s.read(ctx, func(ctx context.Context) error {
 		pipe := s.client.Pipeline()
-		mark := pipe.Get(ctx, b.meta())
-		var role *redis.StringCmd
 		if !s.client.isCluster() {
-			role = pipe.Info(ctx, "replication")
+			pipe.ZRem(ctx, b.index(), "")
 		}
+		write := pipe.Len()
+		mark := pipe.Get(ctx, b.meta())
 		queue(pipe)
 		commands, _ := pipe.Exec(ctx) // each has its own error
-		for _, cmd := range commands {
+		for i, cmd := range commands {
 			err := cmd.Err()
-			if err != nil && !errors.Is(err, redis.Nil) && (cmd != role || !isAnswer(err)) { // it may be forbidden to ask for the role
+			if i < write && isAnswer(err) && !redis.IsReadOnlyError(err) {
+				continue // a primary that takes no writes for now can be read
+			}
+			if err != nil && !errors.Is(err, redis.Nil) {
 				return err
 			}
-		}
-		if role != nil && parseInfo(role.Val())["role"] == "slave" {
-			return errReplica
 		}
 		value = mark.Val()
 		return nil

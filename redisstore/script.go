@@ -91,11 +91,14 @@ func (s script) run(ctx context.Context, c client, keys, args []string) ([]strin
 	cmd := s.command(ctx, keys, args)
 	_ = c.Process(ctx, cmd)
 	if isNoScript(cmd.Err()) {
-		if err := s.teach(ctx, c, keys[0]); err != nil {
+		node, err := c.primary(ctx, keys[0])
+		if err != nil {
 			return nil, unsent{err}
 		}
 		cmd = s.command(ctx, keys, args)
-		_ = c.Process(ctx, cmd)
+		if err := s.teach(ctx, node, cmd); err != nil {
+			return nil, err
+		}
 	}
 	if err := cmd.failed(); err != nil {
 		return nil, err
@@ -111,12 +114,13 @@ func (s script) runConfirmed(ctx context.Context, c client, keys, args []string,
 	if err != nil {
 		return nil, 0, unsent{err}
 	}
-	cmd, waiting := s.sendConfirmed(ctx, node, keys, args, w)
+	cmd, waiting := s.command(ctx, keys, args), once{Cmd: w.command(ctx)}
+	send(ctx, node, cmd, waiting)
 	if isNoScript(cmd.Err()) {
-		if err := node.ScriptLoad(ctx, s.source).Err(); err != nil {
-			return nil, 0, unsent{err}
+		cmd, waiting = s.command(ctx, keys, args), once{Cmd: w.command(ctx)}
+		if err := s.teach(ctx, node, cmd, waiting); err != nil {
+			return nil, 0, err
 		}
-		cmd, waiting = s.sendConfirmed(ctx, node, keys, args, w)
 	}
 	switch {
 	case cmd.Err() != nil:
@@ -129,23 +133,24 @@ func (s script) runConfirmed(ctx context.Context, c client, keys, args []string,
 	return reply, replicas, err
 }
 
-// sendConfirmed sends the script and WAIT together. Each has its own error.
-func (s script) sendConfirmed(ctx context.Context, node redis.UniversalClient, keys, args []string, w wait) (cmd, waiting once) {
-	cmd, waiting = s.command(ctx, keys, args), once{Cmd: w.command(ctx)}
-	pipe := node.Pipeline()
-	_ = pipe.Process(ctx, cmd) // queues
-	_ = pipe.Process(ctx, waiting)
-	_, _ = pipe.Exec(ctx)
-	return cmd, waiting
+// teach makes the script known to a server and sends commands that need it, on the same connection: another one may lead to
+// another server, where the name of the first has come to mean a second one. It returns an error if the server refuses.
+func (s script) teach(ctx context.Context, node redis.UniversalClient, commands ...once) error {
+	load := once{Cmd: redis.NewCmd(ctx, "script", "load", s.source)}
+	send(ctx, node, append([]once{load}, commands...)...)
+	if isAnswer(load.Err()) {
+		return load.Err()
+	}
+	return nil
 }
 
-// teach makes the script known to the primary of a key.
-func (s script) teach(ctx context.Context, c client, key string) error {
-	node, err := c.primary(ctx, key)
-	if err != nil {
-		return err
+// send sends commands together. Each has its own error.
+func send(ctx context.Context, node redis.UniversalClient, commands ...once) {
+	pipe := node.Pipeline()
+	for _, cmd := range commands {
+		_ = pipe.Process(ctx, cmd) // queues
 	}
-	return node.ScriptLoad(ctx, s.source).Err()
+	_, _ = pipe.Exec(ctx)
 }
 
 func isNoScript(err error) bool { return redis.HasErrorPrefix(err, "NOSCRIPT") }
