@@ -14,8 +14,8 @@ import (
 // Commit implements [installation.Store]. It is one script, run on the primary of the tenant's bucket.
 //
 // A try whose answer is lost is repeated: the record knows by the change's token whether it was applied. If that cannot be
-// learned before the time is up, or if the answer to the repeated try is a refusal, the error matches
-// [installation.ErrUnknownOutcome]. With [Options.RequireReplicas] a nil error says that so many replicas have the change,
+// learned before the time is up, if the answer to the repeated try is a refusal, or if the record, which the change leaves as
+// it is, may have forgotten the token, the error matches [installation.ErrUnknownOutcome]. With [Options.RequireReplicas] a nil error says that so many replicas have the change,
 // and [installation.ErrNotReplicated] that it was applied all the same.
 func (s *Store) Commit(ctx context.Context, c installation.Change) (installation.Receipt, error) {
 	if err := ctx.Err(); err != nil {
