@@ -1,0 +1,64 @@
+package softwareone
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/httpapi"
+)
+
+// Options configure a [Handler]. The zero value of each field is its default.
+type Options struct {
+	// Tenant is the tenant of the service that the platform's installations are in. Default: the default tenant.
+	Tenant string
+	// Log is told of failures of the server. Default: nothing is logged.
+	Log *slog.Logger
+	// MaxBody is the largest body of a request, in bytes. Default: 256 KiB.
+	MaxBody int64
+	// Timeout bounds the time of a request. Default: 30 seconds.
+	Timeout time.Duration
+}
+
+// Handler is the [http.Handler] of the API. It is safe for concurrent use.
+type Handler struct {
+	api       *httpapi.API
+	svc       *installation.Service // in the tenant, without an actor
+	directory Directory
+	issuer    *Issuer
+}
+
+// NewHandler returns a handler over a service, for the accounts and extensions of a directory and the tokens of an issuer. All three are
+// required; a nil *Options is all defaults. See the package comment for the options that the service should be made with.
+func NewHandler(svc *installation.Service, directory Directory, issuer *Issuer, opts *Options) (*Handler, error) {
+	if svc == nil || directory == nil || issuer == nil {
+		return nil, errors.New("softwareone: NewHandler: a service, a directory and an issuer are needed")
+	}
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	h := &Handler{svc: svc.In(o.Tenant), directory: directory, issuer: issuer}
+	h.api = httpapi.New(httpapi.Config{
+		Render: render, Log: o.Log, MaxBody: o.MaxBody, Timeout: o.Timeout, Loggable: []error{ErrUnknown, ErrToken},
+	})
+	h.api.Handle("/installations", httpapi.Methods{
+		http.MethodGet:  h.endpoint(h.list),
+		http.MethodPost: h.endpoint(h.post, Client, Vendor, Operations),
+	})
+	h.api.Handle("/installations/{id}", httpapi.Methods{
+		http.MethodGet:    h.endpoint(h.get),
+		http.MethodPut:    h.endpoint(h.put),
+		http.MethodDelete: h.endpoint(h.delete),
+	})
+	h.api.Handle("/installations/{id}/redeem", httpapi.Methods{http.MethodPost: h.endpoint(h.redeem, Client, Vendor, Operations)})
+	h.api.Handle("/installations/-/token", httpapi.Methods{http.MethodPost: h.endpoint(h.mint)})
+	h.api.Handle("/extensions/{extId}/installations", httpapi.Methods{http.MethodGet: h.endpoint(h.list)})
+	h.api.Handle("/extensions/{extId}/installations/{id}", httpapi.Methods{http.MethodGet: h.endpoint(h.get)})
+	return h, nil
+}
+
+// ServeHTTP implements [http.Handler]. Mounted below a prefix, it wants [http.StripPrefix].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.api.ServeHTTP(w, r) }
