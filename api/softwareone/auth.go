@@ -152,7 +152,7 @@ func (h *Handler) byJWT(ctx context.Context, text string) (*caller, error) {
 	if c.InstallationID != "" {
 		inst, err := h.host().Get(ctx, c.InstallationID)
 		switch {
-		case errors.Is(err, installation.ErrNotFound):
+		case errors.Is(err, installation.ErrNotFound), errors.Is(err, installation.ErrInvalid):
 			return nil, refused("there is no such installation")
 		case err != nil:
 			return nil, err

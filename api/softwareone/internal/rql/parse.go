@@ -1,0 +1,352 @@
+package rql
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Parse reads the raw query of a URL. The error is an [*Error].
+func Parse(raw string) (*Query, error) {
+	if len(raw) > MaxBytes {
+		return nil, &Error{Detail: "the query is too long"}
+	}
+	p := &parser{}
+	if err := p.decode(raw); err != nil {
+		return nil, err
+	}
+	q := &Query{}
+	var filters []*Expr
+	for {
+		for p.at("&") { // empty parts, at the ends too
+			p.pos++
+		}
+		if p.pos == len(p.text) {
+			break
+		}
+		f, err := p.part(q)
+		if err != nil {
+			return nil, err
+		}
+		if f != nil {
+			filters = append(filters, f)
+		}
+		if p.pos < len(p.text) && !p.at("&") {
+			return nil, p.fault("this does not belong here")
+		}
+	}
+	switch len(filters) {
+	case 0:
+	case 1:
+		q.Filter = filters[0]
+	default:
+		q.Filter = &Expr{Op: And, Args: filters}
+	}
+	return q, nil
+}
+
+// separator stands in the decoded text for a "&" that was not encoded. No text has it: control characters are refused.
+const separator = '\x00'
+
+// parser reads the decoded text from left to right.
+type parser struct {
+	text  string
+	pos   int
+	depth int
+	nodes int
+}
+
+// decode takes the percent encoding away. An "&" that separates and one that is data are told apart by then.
+func (p *parser) decode(raw string) error {
+	var b strings.Builder
+	for i := 0; i < len(raw); i++ {
+		c := raw[i]
+		switch {
+		case c == '&':
+			b.WriteByte(separator)
+			continue
+		case c == '%':
+			v, err := strconv.ParseUint(raw[i+1:min(i+3, len(raw))], 16, 8)
+			if err != nil || i+3 > len(raw) {
+				return &Error{Detail: "a percent sign without two hexadecimal digits", Offset: b.Len()}
+			}
+			c = byte(v)
+			i += 2
+		}
+		if c < ' ' || c == 0x7f {
+			return &Error{Detail: "a control character", Offset: b.Len()}
+		}
+		b.WriteByte(c)
+	}
+	p.text = b.String()
+	if !utf8.ValidString(p.text) {
+		return &Error{Detail: "the query is not UTF-8"}
+	}
+	return nil
+}
+
+func (p *parser) fault(detail string) *Error { return &Error{Detail: detail, Offset: p.pos} }
+
+// at reports whether the text goes on with s, in which "&" is a separator.
+func (p *parser) at(s string) bool {
+	if s == "&" {
+		s = string(separator)
+	}
+	return strings.HasPrefix(p.text[p.pos:], s)
+}
+
+// take goes past s if the text goes on with it.
+func (p *parser) take(s string) bool {
+	if !p.at(s) {
+		return false
+	}
+	p.pos += len(s)
+	return true
+}
+
+func (p *parser) spaces() {
+	for p.at(" ") {
+		p.pos++
+	}
+}
+
+// part reads one part: a condition, or something that goes to q.
+func (p *parser) part(q *Query) (*Expr, error) {
+	p.spaces()
+	name := p.name()
+	switch {
+	case name == "":
+		return nil, p.fault("a name is missing")
+	case p.at("("):
+		return p.call(name)
+	case !p.take("="):
+		return nil, p.fault("neither an operator nor field=value")
+	}
+	switch name {
+	case "limit":
+		return nil, p.number(&q.Limit)
+	case "offset":
+		return nil, p.number(&q.Offset)
+	case "order":
+		return nil, p.terms(&q.Order)
+	case "select":
+		return nil, p.terms(&q.Select)
+	}
+	v, err := p.shortcut()
+	if err != nil {
+		return nil, err
+	}
+	return &Expr{Op: Eq, Field: name, Values: []Value{v}}, nil
+}
+
+// name reads the name of an operator or field.
+func (p *parser) name() string {
+	rest := p.text[p.pos:]
+	end := strings.IndexFunc(rest, func(c rune) bool {
+		return !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("._-$", c)
+	})
+	if end < 0 {
+		end = len(rest)
+	}
+	p.pos += end
+	return rest[:end]
+}
+
+// count notes an operator or value.
+func (p *parser) count() error {
+	if p.nodes++; p.nodes > MaxNodes {
+		return p.fault("the query has too many conditions and values")
+	}
+	return nil
+}
+
+// call reads the arguments of an operator, from its parenthesis on.
+func (p *parser) call(name string) (*Expr, error) {
+	if err := p.count(); err != nil {
+		return nil, err
+	}
+	if p.depth++; p.depth > MaxDepth {
+		return nil, p.fault("the query is too deep")
+	}
+	defer func() { p.depth-- }()
+	e := &Expr{Op: Op(name)}
+	switch e.Op {
+	case And, Or, Not:
+		return e, p.conditions(e)
+	case Eq, Ne, Gt, Ge, Lt, Le, Like, Ilike, In, Out:
+		return e, p.comparison(e)
+	}
+	return nil, p.fault("unknown operator")
+}
+
+// conditions reads the arguments of a logical operator.
+func (p *parser) conditions(e *Expr) error {
+	p.take("(")
+	for {
+		p.spaces()
+		name := p.name()
+		var arg *Expr
+		var err error
+		switch {
+		case name == "":
+			return p.fault("a condition is missing")
+		case p.at("("):
+			arg, err = p.call(name)
+		case p.take("="):
+			arg = &Expr{Op: Eq, Field: name, Values: make([]Value, 1)}
+			arg.Values[0], err = p.value()
+		default:
+			return p.fault("neither an operator nor field=value")
+		}
+		if err != nil {
+			return err
+		}
+		e.Args = append(e.Args, arg)
+		p.spaces()
+		switch {
+		case p.take(","):
+		case !p.take(")"):
+			return p.fault("a comma or a parenthesis is missing")
+		case e.Op == Not && len(e.Args) != 1:
+			return p.fault("not takes one condition")
+		default:
+			return nil
+		}
+	}
+}
+
+// comparison reads field and values. The values of in and out may stand in parentheses of their own.
+func (p *parser) comparison(e *Expr) error {
+	p.take("(")
+	p.spaces()
+	if e.Field = p.name(); e.Field == "" {
+		return p.fault("a field is missing")
+	}
+	p.spaces()
+	if !p.take(",") {
+		return p.fault("a comma is missing")
+	}
+	p.spaces()
+	many := e.Op == In || e.Op == Out
+	inner := many && p.take("(")
+	for {
+		v, err := p.value()
+		if err != nil {
+			return err
+		}
+		e.Values = append(e.Values, v)
+		if !many || !p.take(",") {
+			break
+		}
+	}
+	if inner && !p.take(")") {
+		return p.fault("a parenthesis is missing")
+	}
+	p.spaces()
+	if !p.take(")") {
+		return p.fault("a parenthesis is missing")
+	}
+	return nil
+}
+
+// value reads one value within parentheses.
+func (p *parser) value() (Value, error) {
+	if err := p.count(); err != nil {
+		return Value{}, err
+	}
+	p.spaces()
+	if v, ok, err := p.special(); ok || err != nil {
+		p.spaces()
+		return v, err
+	}
+	return p.bare(func(c rune) bool { return strings.ContainsRune("(),'\"", c) })
+}
+
+// shortcut reads the value of field=value, which goes to the end of the part.
+func (p *parser) shortcut() (Value, error) {
+	if err := p.count(); err != nil {
+		return Value{}, err
+	}
+	if v, ok, err := p.special(); ok || err != nil {
+		return v, err
+	}
+	return p.bare(func(c rune) bool { return strings.ContainsRune("()'\"=", c) })
+}
+
+// special reads a value that does not stand bare: in quotes, null() or empty().
+func (p *parser) special() (v Value, ok bool, err error) {
+	switch {
+	case p.take("null()"):
+		return Value{Kind: Null}, true, nil
+	case p.take("empty()"):
+		return Value{Kind: Empty}, true, nil
+	case p.at("'"), p.at(`"`):
+		quote := p.text[p.pos : p.pos+1]
+		p.pos++
+		end := strings.Index(p.text[p.pos:], quote)
+		if end < 0 {
+			return Value{}, false, p.fault("a quote does not end")
+		}
+		text := strings.ReplaceAll(p.text[p.pos:p.pos+end], string(separator), "&")
+		p.pos += end + 1
+		return Value{Text: text}, true, nil
+	}
+	return Value{}, false, nil
+}
+
+// bare reads a value without quotes, up to a separator or a comma and parenthesis around it. Other characters with a meaning need quotes.
+func (p *parser) bare(needsQuotes func(rune) bool) (Value, error) {
+	rest := p.text[p.pos:]
+	end := strings.IndexFunc(rest, func(c rune) bool { return c == separator || needsQuotes(c) })
+	if end < 0 {
+		end = len(rest)
+	}
+	p.pos += end
+	text := strings.TrimSpace(rest[:end])
+	if text == "" {
+		return Value{}, p.fault("a value is missing")
+	}
+	return Value{Text: text}, nil
+}
+
+// number reads a count.
+func (p *parser) number(into **int) error {
+	if *into != nil {
+		return p.fault("limit and offset can be given once")
+	}
+	start := p.pos
+	for p.pos < len(p.text) && '0' <= p.text[p.pos] && p.text[p.pos] <= '9' {
+		p.pos++
+	}
+	n, err := strconv.ParseInt(p.text[start:p.pos], 10, 32)
+	if err != nil {
+		return p.fault("a number is missing, or is too large")
+	}
+	v := int(n)
+	*into = &v
+	return nil
+}
+
+// terms reads a list of fields with signs.
+func (p *parser) terms(into *[]Term) error {
+	for {
+		p.spaces()
+		var t Term
+		if t.Less = p.take("-"); !t.Less {
+			p.take("+")
+		}
+		if p.take("*") {
+			t.Path = "*"
+		} else if t.Path = p.name(); t.Path == "" {
+			return p.fault("a field is missing")
+		}
+		if *into = append(*into, t); len(*into) > MaxTerms {
+			return p.fault("too many fields")
+		}
+		p.spaces()
+		if !p.take(",") {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,95 @@
+package softwareone
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/go-installation/installation/api/softwareone/internal/rql"
+	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/validate"
+)
+
+// selection says which fields an answer has. It starts from the default ones; each term adds a field or leaves one out, and a later one wins.
+type selection struct {
+	terms []rql.Term
+	audit bool // among the default fields
+}
+
+// topLevel are the fields of an installation, in their order.
+var topLevel = []string{
+	"id", "name", "revision", "status", "extension", "account", "modules", "configuration", "invitation", "terms", "audit",
+}
+
+func newSelection(terms []rql.Term, audit bool) (*selection, error) {
+	var l validate.List
+	for _, t := range terms {
+		if _, known := fields[t.Path]; !known && t.Path != "*" && t.Path != "configuration" {
+			l.Add(t.Path, validate.RuleUnknown, unknownField)
+		}
+	}
+	return &selection{terms: terms, audit: audit}, l.Err()
+}
+
+// has reports whether a field is in the answer, whole or in part.
+func (s *selection) has(path string) bool {
+	in := s.audit || path != "audit" && !strings.HasPrefix(path, "audit.")
+	for _, t := range s.terms {
+		switch {
+		case t.Path == "*", t.Path == path, strings.HasPrefix(path, t.Path+"."):
+			in = !t.Less
+		case !t.Less && strings.HasPrefix(t.Path, path+"."):
+			in = true // for what is in it
+		}
+	}
+	return in
+}
+
+// omitted are the fields that are left out, for $meta.
+func (s *selection) omitted() []string {
+	var out []string
+	for _, name := range topLevel {
+		if !s.has(name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// of returns the installation with the selected fields.
+func (s *selection) of(w *wireInstallation) any {
+	if len(s.terms) == 0 {
+		if s.audit {
+			return w
+		}
+		bare := *w
+		bare.Audit = nil
+		return &bare
+	}
+	b, err := json.Marshal(w)
+	if err != nil {
+		return w // which then fails to be written
+	}
+	// The configuration may be as deep as documents are, and stands within the installation.
+	tree, err := jsontree.Parse(b, jsontree.Limits{Bytes: len(b), Depth: 2 * jsontree.DefaultDepth, Pointer: 2 * jsontree.DefaultPointer})
+	if err != nil {
+		return w
+	}
+	return json.RawMessage(s.prune(tree, "").Append(nil))
+}
+
+// prune leaves out of an object, or of each in an array, what is not selected. The configuration is one value.
+func (s *selection) prune(n *jsontree.Node, path string) *jsontree.Node {
+	return n.Rewrite(func(name string, child *jsontree.Node) *jsontree.Node {
+		below := path
+		if n.Kind() == jsontree.Object {
+			below = strings.TrimPrefix(path+"."+name, ".")
+			if !s.has(below) {
+				return nil
+			}
+		}
+		if below == "configuration" {
+			return child
+		}
+		return s.prune(child, below)
+	})
+}
