@@ -51,11 +51,14 @@ func optional(in httpapi.Object, name string) string {
 func readCreation(body *jsontree.Node) (*creation, error) {
 	var l validate.List
 	in := httpapi.ReadObject(body, "", &l)
+	if err := l.Err(); err != nil {
+		return nil, err
+	}
 	c := &creation{}
 	if ext, ok := present(in, "extension"); ok {
 		c.extension = ext.String("id")
 		l.ID(ext.Path("id"), c.extension)
-	} else if body != nil {
+	} else {
 		l.Required("extension", false)
 	}
 	if account, ok := present(in, "account"); ok {
@@ -122,10 +125,11 @@ type redemption struct {
 func readRedemption(body *jsontree.Node) (*redemption, error) {
 	var l validate.List
 	in := httpapi.ReadObject(body, "", &l)
-	code := in.String("code")
-	if body != nil {
-		l.Required("code", code != "")
+	if err := l.Err(); err != nil {
+		return nil, err
 	}
+	code := in.String("code")
+	l.Required("code", code != "")
 	r := &redemption{code: crypto.NewSecret(code), modules: readModules(in, &l)}
 	return r, l.Err()
 }

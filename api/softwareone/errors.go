@@ -62,6 +62,9 @@ var wireNames = []struct{ domain, wire string }{
 
 // wireName translates the path of a violation.
 func wireName(path string) string {
+	if path == "" {
+		return "body"
+	}
 	for _, n := range wireNames {
 		if rest, ok := strings.CutPrefix(path, n.domain); ok && (rest == "" || strings.ContainsRune(".[/", rune(rest[0]))) {
 			return n.wire + rest
