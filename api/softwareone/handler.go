@@ -28,6 +28,7 @@ type Handler struct {
 	svc       *installation.Service // in the tenant, without an actor
 	directory Directory
 	issuer    *Issuer
+	maxScan   int
 }
 
 // NewHandler returns a handler over a service, for the accounts and extensions of a directory and the tokens of an issuer. All three are
@@ -40,7 +41,7 @@ func NewHandler(svc *installation.Service, directory Directory, issuer *Issuer, 
 	if opts != nil {
 		o = *opts
 	}
-	h := &Handler{svc: svc.In(o.Tenant), directory: directory, issuer: issuer}
+	h := &Handler{svc: svc.In(o.Tenant), directory: directory, issuer: issuer, maxScan: maxScan}
 	h.api = httpapi.New(httpapi.Config{
 		Render: render, Log: o.Log, MaxBody: o.MaxBody, Timeout: o.Timeout, Loggable: []error{ErrUnknown, ErrToken},
 	})

@@ -128,18 +128,19 @@ func (s *failing) Get(ctx context.Context, key installation.Key) (*installation.
 // world is a handler on a server of its own and what there is to look at behind it.
 type world struct {
 	*clock
-	store  *failing
-	svc    *installation.Service // in the tenant, as the host
-	issuer *softwareone.Issuer
-	server *httptest.Server
-	log    *locked
+	store   *failing
+	svc     *installation.Service // in the tenant, as the host
+	handler *softwareone.Handler
+	issuer  *softwareone.Issuer
+	server  *httptest.Server
+	log     *locked
 }
 
 func newWorld(t testing.TB, store installation.Store) *world {
 	t.Helper()
 	w := &world{clock: &clock{now: time.Date(2026, 5, 2, 8, 0, 0, 0, time.UTC)}, store: &failing{Store: store}, log: new(locked)}
 	svc, handler, issuer := newHandler(t, w.store, w.Now, w.log)
-	w.svc, w.issuer = svc.As(installation.Actor{Kind: installation.Host}), issuer
+	w.svc, w.handler, w.issuer = svc.As(installation.Actor{Kind: installation.Host}), handler, issuer
 	w.server = httptest.NewServer(http.StripPrefix("/public/v1/integration", handler))
 	t.Cleanup(w.server.Close)
 	return w

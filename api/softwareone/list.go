@@ -73,6 +73,7 @@ func (h *Handler) list(c *call) (httpapi.Answer, error) {
 type rows struct {
 	svc  *installation.Service
 	req  installation.ListRequest // at most one index is asked for, so that every row read is one to look at
+	most int                      // how many rows may be looked at
 	none bool                     // there is nothing that the caller could see
 
 	// exact says that the index has the rows in question and no others, in the order asked for.
@@ -85,7 +86,7 @@ type rows struct {
 func (h *Handler) newRows(c *call, q *rql.Query, audit bool) (*rows, error) {
 	compiler := &compiler{audit: audit}
 	p := &planner{conditions: q.Filter.Conjuncts()}
-	r := &rows{order: compiler.order(q.Order)}
+	r := &rows{most: h.maxScan, order: compiler.order(q.Order)}
 	for _, e := range p.conditions {
 		r.matches = append(r.matches, compiler.compile(e))
 	}
@@ -151,7 +152,7 @@ func (r *rows) scan(c *call, offset, limit int) ([]*wireInstallation, int64, err
 		if err != nil {
 			return nil, 0, err
 		}
-		if seen++; seen > maxScan {
+		if seen++; seen > r.most {
 			return nil, 0, narrow()
 		}
 		if !c.sees(inst) {
