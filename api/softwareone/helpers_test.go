@@ -125,6 +125,15 @@ func (s *failing) Get(ctx context.Context, key installation.Key) (*installation.
 	return s.Store.Get(ctx, key)
 }
 
+// Count and Events hand on what the stores can do beside.
+func (s *failing) Count(ctx context.Context, q installation.Query) (int64, error) {
+	return s.Store.(installation.Counter).Count(ctx, q)
+}
+
+func (s *failing) Events(ctx context.Context, q installation.EventQuery) (installation.EventPage, error) {
+	return s.Store.(installation.EventReader).Events(ctx, q)
+}
+
 // world is a handler on a server of its own and what there is to look at behind it.
 type world struct {
 	*clock
@@ -136,19 +145,25 @@ type world struct {
 	log     *locked
 }
 
-func newWorld(t testing.TB, store installation.Store) *world {
+func newWorld(t testing.TB, store installation.Store, change ...func(*softwareone.DirectoryData)) *world {
 	t.Helper()
 	w := &world{clock: &clock{now: time.Date(2026, 5, 2, 8, 0, 0, 0, time.UTC)}, store: &failing{Store: store}, log: new(locked)}
-	svc, handler, issuer := newHandler(t, w.store, w.Now, w.log)
+	svc, handler, issuer := newHandler(t, w.store, w.Now, w.log, change...)
 	w.svc, w.handler, w.issuer = svc.As(installation.Actor{Kind: installation.Host}), handler, issuer
 	w.server = httptest.NewServer(http.StripPrefix("/public/v1/integration", handler))
 	t.Cleanup(w.server.Close)
 	return w
 }
 
-func newHandler(t testing.TB, store installation.Store, now func() time.Time, log io.Writer) (*installation.Service, *softwareone.Handler, *softwareone.Issuer) {
+func newHandler(
+	t testing.TB, store installation.Store, now func() time.Time, log io.Writer, change ...func(*softwareone.DirectoryData),
+) (*installation.Service, *softwareone.Handler, *softwareone.Issuer) {
 	t.Helper()
-	directory, err := softwareone.NewStaticDirectory(directoryData())
+	data := directoryData()
+	for _, f := range change {
+		f(&data)
+	}
+	directory, err := softwareone.NewStaticDirectory(data)
 	if err != nil {
 		t.Fatal(err)
 	}

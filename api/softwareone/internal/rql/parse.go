@@ -32,7 +32,7 @@ func Parse(raw string) (*Query, error) {
 		if f != nil {
 			filters = append(filters, f)
 		}
-		if p.pos < len(p.text) && !p.at("&") {
+		if p.spaces(); p.pos < len(p.text) && !p.at("&") {
 			return nil, p.fault("this does not belong here")
 		}
 	}
@@ -140,8 +140,11 @@ func (p *parser) part(q *Query) (*Expr, error) {
 	return &Expr{Op: Eq, Field: name, Values: []Value{v}}, nil
 }
 
-// name reads the name of an operator or field.
+// name reads the name of an operator or field, which begins with no sign.
 func (p *parser) name() string {
+	if p.at("-") || p.at(".") {
+		return ""
+	}
 	rest := p.text[p.pos:]
 	end := strings.IndexFunc(rest, func(c rune) bool {
 		return !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("._-$", c)

@@ -1,0 +1,87 @@
+package softwareone_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/api/softwareone"
+	"github.com/go-installation/installation/crypto"
+)
+
+// TestNothingShows passes secrets through every endpoint, in good and bad requests, and looks for them in all answers, headers, logs, errors and
+// printed values.
+func TestNothingShows(t *testing.T) {
+	w := newWorld(t, newMemory())
+	var seen strings.Builder
+	do := func(method, path, token, body string, headers ...string) reply {
+		t.Helper()
+		r := w.do(t, method, path, token, body, headers...)
+		fmt.Fprintln(&seen, r.status, r.header, r.body)
+		return r
+	}
+	inst := w.install(t, clientToken, stock)
+	path := "/installations/" + inst.ID
+	for _, body := range []string{
+		configuredBody,
+		`{"configuration":{"api_secret":"c4nary-api-secret","api_secret":"c4nary"}}`,
+		`{"configuration":{"api_secret":["c4nary"],"url":"https://c4nary:c4nary@example.com"}}`,
+		`{"configuration":"c4nary"}`,
+		`{"configuration":{"api_secret":"c4nary\ud800"}}`,
+		`{"configuration":{"api_secret":"c4nary" "c4nary"}}`,
+		`{"configuration":{"nested":{"password":"c4nary","token":"***"}}}`,
+	} {
+		do("PUT", path, vendorToken, body)
+		do("PUT", path, clientToken, body)
+		do("PUT", path, vendorToken, body, "Content-Type", "c4nary/c4nary")
+		do("PUT", path, vendorToken, body, "If-Match", "c4nary")
+	}
+	for _, token := range []string{vendorToken, clientToken, opsToken, stockSecret, w.mint(t, stockSecret, clientAccount)} {
+		for _, query := range []string{"", "?select=audit", "?like(configuration.api_secret,*c4nary*)", "?name=c4nary", "?rql='c4nary", "?gt(revision,c4nary)"} {
+			do("GET", "/installations"+query, token, "")
+			do("GET", path+query, token, "")
+		}
+		do("DELETE", path, token, `{"reason":"c4nary"`)
+	}
+	for _, token := range []string{"c4nary", "idt:c4nary", "idt:TKN-0001-0001:c4nary", "eyJc4nary.c4nary.c4nary"} {
+		do("GET", path, token, "")
+	}
+	invited, code := w.invite(t, stock)
+	do("POST", "/installations/"+invited.ID+"/redeem", clientToken, `{"code":"`+code+`","modules":"`+code+`"}`)
+	do("POST", "/installations/"+inst.ID+"/redeem", clientToken, redeemBody(code))
+	do("POST", "/installations/"+invited.ID+"/redeem", clientToken, redeemBody("c4nary"))
+	do("POST", "/installations/"+invited.ID+"/redeem", client2Token, redeemBody(code))
+	do("POST", "/installations/"+invited.ID+"/redeem", client2Token, redeemBody(code))
+	do("GET", "/installations/"+invited.ID, vendorToken, "")
+	do("POST", "/installations", vendorToken, `{"extension":{"id":"c4nary"}`)
+	failure := fmt.Errorf("c4nary: %w", errors.New("c4nary"))
+	w.store.err.Store(&failure)
+	do("GET", path, vendorToken, "").want(t, 500)
+	w.store.err.Store(nil)
+
+	if !strings.Contains(w.log.String(), "request failed") {
+		t.Error("the failure was not logged")
+	}
+	fmt.Fprintln(&seen, w.log.String())
+	fmt.Fprintf(&seen, "%+v %+v %#v\n", w.handler, w.issuer, w.issuer)
+	data := directoryData()
+	data.TokenSecrets["TKN-0001-0001"] = crypto.NewSecret("c4nary")
+	_, err := softwareone.NewStaticDirectory(data)
+	fmt.Fprintln(&seen, err)
+	for _, secret := range []string{"c4nary", code, invited.Invitation.URL, signingKey} {
+		for line := range strings.Lines(seen.String()) {
+			if strings.Contains(line, secret) {
+				t.Errorf("a secret shows: %s", line)
+			}
+		}
+	}
+	page, err := w.svc.Events(t.Context(), "", installation.MaxPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := fmt.Sprintf("%+v", page.Events); strings.Contains(text, "c4nary") {
+		t.Errorf("a secret shows in %s", text)
+	}
+}
