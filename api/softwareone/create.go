@@ -78,7 +78,7 @@ func (h *Handler) install(c *call, ext *Extension, in *creation) (httpapi.Answer
 	if err != nil {
 		return httpapi.Answer{}, err
 	}
-	res, err := fresh(func(guard installation.Guard, id string) (*installation.Result, error) {
+	res, err := h.fresh(func(guard installation.Guard, id string) (*installation.Result, error) {
 		return svc.Upsert(c.Context(), installation.UpsertRequest{Guard: guard, ID: id, Parts: installation.Parts{
 			Name: installation.Value(ext.Name), Extension: installation.Value(ext.domain()), Account: installation.Value(account.domain()),
 			Consent: installation.Value(consent),
@@ -107,7 +107,7 @@ func (h *Handler) invite(c *call, ext *Extension, in *creation) (httpapi.Answer,
 	if err != nil {
 		return httpapi.Answer{}, err
 	}
-	res, err := fresh(func(guard installation.Guard, id string) (*installation.Result, error) {
+	res, err := h.fresh(func(guard installation.Guard, id string) (*installation.Result, error) {
 		return c.svc.Invite(c.Context(), installation.InviteRequest{
 			Guard: guard, ID: id, Message: in.invitation.message, ExternalID: in.invitation.externalID, Validity: in.invitation.validity,
 			Parts: installation.Parts{
@@ -139,12 +139,13 @@ func ticket(id string, code crypto.Secret) string {
 // maxMints is how often an id may be taken before something is wrong with chance.
 const maxMints = 8
 
-// fresh makes a row under an id that nothing has, and never had.
-func fresh(create func(guard installation.Guard, id string) (*installation.Result, error)) (*installation.Result, error) {
+// fresh makes a row under an id that no other row has. One that has it shows as [installation.ErrNotFound] if it is not the caller's to see.
+func (h *Handler) fresh(create func(guard installation.Guard, id string) (*installation.Result, error)) (*installation.Result, error) {
 	for range maxMints {
-		id := newID()
+		id := h.newID()
 		res, err := create(installation.Guard{Absent: true}, id)
-		if exists, ok := errors.AsType[*installation.ExistsError](err); ok && exists.Holder == id {
+		exists, ok := errors.AsType[*installation.ExistsError](err)
+		if ok && exists.Holder == id || errors.Is(err, installation.ErrNotFound) {
 			continue
 		}
 		return res, err

@@ -29,6 +29,7 @@ type Handler struct {
 	directory Directory
 	issuer    *Issuer
 	maxScan   int
+	newID     func() string
 }
 
 // NewHandler returns a handler over a service, for the accounts and extensions of a directory and the tokens of an issuer. All three are
@@ -41,9 +42,9 @@ func NewHandler(svc *installation.Service, directory Directory, issuer *Issuer, 
 	if opts != nil {
 		o = *opts
 	}
-	h := &Handler{svc: svc.In(o.Tenant), directory: directory, issuer: issuer, maxScan: maxScan}
+	h := &Handler{svc: svc.In(o.Tenant), directory: directory, issuer: issuer, maxScan: maxScan, newID: newID}
 	h.api = httpapi.New(httpapi.Config{
-		Render: render, Log: o.Log, MaxBody: o.MaxBody, Timeout: o.Timeout, Loggable: []error{ErrUnknown, ErrToken},
+		Render: render, Log: o.Log, MaxBody: o.MaxBody, Timeout: o.Timeout, Loggable: []error{ErrUnknown, ErrToken, errMint},
 	})
 	h.api.Handle("/installations", httpapi.Methods{
 		http.MethodGet:  h.endpoint(h.list),

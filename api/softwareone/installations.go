@@ -92,7 +92,8 @@ func (h *Handler) delete(c *call) (httpapi.Answer, error) {
 		return httpapi.Answer{}, err // what a good body says does not matter
 	}
 	_, err = c.svc.Uninstall(c.Context(), installation.UninstallRequest{Guard: guard, ID: c.id})
-	if conflict, ok := errors.AsType[*installation.ConflictError](err); ok && conflict.From == installation.StatusExpired {
+	conflict, ok := errors.AsType[*installation.ConflictError](err)
+	if ok && conflict.From == installation.StatusExpired || errors.Is(err, installation.ErrShredded) {
 		err = nil
 	}
 	return httpapi.Answer{}, err

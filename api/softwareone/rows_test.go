@@ -1,0 +1,108 @@
+package softwareone_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/api/softwareone"
+	"github.com/go-installation/installation/crypto"
+)
+
+// TestIDs: twelve random digits, and another draw for those that are taken, whoever has them.
+func TestIDs(t *testing.T) {
+	seen := make(map[string]bool)
+	for range 1000 {
+		id := softwareone.NewID()
+		if !idForm.MatchString(id) || seen[id] {
+			t.Fatalf("id %q, seen %t", id, seen[id])
+		}
+		seen[id] = true
+	}
+	onStores(t, func(t *testing.T, w *world) {
+		var draws []string
+		softwareone.SetNewID(w.handler, func() string {
+			id := draws[0]
+			draws = draws[1:]
+			return id
+		})
+		draws = []string{"EXI-0000-0000-0001"}
+		w.install(t, clientToken, stock)
+		draws = []string{"EXI-0000-0000-0001", "EXI-0000-0000-0002"}
+		if got := w.install(t, client2Token, stock); got.ID != "EXI-0000-0000-0002" {
+			t.Errorf("installed as %s", got.ID)
+		}
+		draws = []string{"EXI-0000-0000-0001", "EXI-0000-0000-0002", "EXI-0000-0000-0003"}
+		if got, _ := w.invite(t, stock); got.ID != "EXI-0000-0000-0003" {
+			t.Errorf("invited as %s", got.ID)
+		}
+		draws = []string{"EXI-0000-0000-0004"}
+		w.do(t, "POST", "/installations", clientToken, installBody).refused(t, 409, installed) // that is no reason for another draw
+		for range 8 {
+			draws = append(draws, "EXI-0000-0000-0001")
+		}
+		w.do(t, "POST", "/installations", clientToken, strings.Replace(installBody, stock, ledger, 1)).refused(t, 500, "The request could not be completed.")
+		if !strings.Contains(w.log.String(), "every id that was drawn is taken") {
+			t.Error("not logged")
+		}
+	})
+}
+
+// TestClosedRows: a row that cannot be opened is a failure by itself and listed with what is known of it, and one whose key was destroyed shows what
+// is left.
+func TestClosedRows(t *testing.T) {
+	onStores(t, func(t *testing.T, w *world) {
+		inst := w.install(t, clientToken, stock)
+		w.do(t, "PUT", "/installations/"+inst.ID, vendorToken, configuredBody).want(t, 200)
+		w.install(t, client2Token, stock)
+		key, err := crypto.NewKey("k2", []byte("fedcba9876543210fedcba9876543210"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys, err := crypto.NewKeyring(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		directory, err := softwareone.NewStaticDirectory(directoryData())
+		if err != nil {
+			t.Fatal(err)
+		}
+		stranger, err := installation.New(w.store, keys, &installation.Options{Now: w.Now, Policy: softwareone.Policy, Claims: softwareone.InstallClaims})
+		if err != nil {
+			t.Fatal(err)
+		}
+		handler, err := softwareone.NewHandler(stranger, directory, w.issuer, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		there := w.server.Config.Handler
+		w.server.Config.Handler = http.StripPrefix("/public/v1/integration", handler)
+		path := "/installations/" + inst.ID
+		w.do(t, "GET", path, vendorToken, "").refused(t, 500, "The request could not be completed.")
+		w.do(t, "GET", path, rivalToken, "").refused(t, 404, noSuchRow)
+		w.do(t, "PUT", path, vendorToken, configuredBody).want(t, 500)
+		for _, token := range []string{vendorToken, opsToken, stockSecret} {
+			for _, query := range []string{"", "?status=Installed&order=id", "?extension.id=" + stock} {
+				p := decode[page](t, w.do(t, "GET", "/installations"+query, token, "").want(t, 200).body)
+				if len(p.Data) != 2 || p.Data[0].Extension.ID != stock || p.Data[0].Account.ID == "" || p.Data[0].Configuration != nil || p.Data[0].Modules == nil {
+					t.Errorf("listed %+v", p.Data)
+				}
+			}
+		}
+		if _, err := stranger.As(installation.Actor{Kind: installation.Host}).Uninstall(t.Context(), installation.UninstallRequest{ID: inst.ID, Final: true}); err != nil {
+			t.Fatal(err)
+		}
+		w.server.Config.Handler = there
+		for _, token := range []string{vendorToken, clientToken, opsToken, stockSecret} {
+			got := w.do(t, "GET", path, token, "").want(t, 200).row(t)
+			if got.Status != "Uninstalled" || got.Account.ID != clientAccount || got.Extension.ID != stock || got.Revision != 3 {
+				t.Errorf("it reads %+v", got)
+			}
+		}
+		w.do(t, "DELETE", path, vendorToken, "").want(t, 204)
+		w.do(t, "DELETE", path, opsToken, "").want(t, 204)
+		w.do(t, "POST", path+"/redeem", clientToken, redeemBody("x")).refused(t, 400, badInvitation)
+		w.install(t, clientToken, stock)
+	})
+}
