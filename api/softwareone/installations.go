@@ -63,7 +63,6 @@ func (h *Handler) put(c *call) (httpapi.Answer, error) {
 	in := httpapi.ReadObject(body, "", &l)
 	var parts installation.Parts
 	if n := in.Node("configuration"); n != nil && n.Kind() != jsontree.Null {
-		in.Object("configuration") // or it is a violation
 		parts.Configuration = installation.Value(installation.Configuration{Document: installation.JSON(n.Append(nil))})
 	}
 	if err := l.Err(); err != nil {
