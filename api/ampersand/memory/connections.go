@@ -1,0 +1,233 @@
+package memory
+
+import (
+	"context"
+	"crypto/rand"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/api/ampersand"
+	"github.com/go-installation/installation/crypto"
+)
+
+// tokenLife is how long an access token is good.
+const tokenLife = time.Hour
+
+// AddConnection adds a connection with an id of the caller's choice. It does nothing if there is no such project.
+func (h *Host) AddConnection(projectID, id string, n ampersand.NewConnection) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if p := h.find(projectID); p != nil {
+		h.add(p, id, n).Status = ampersand.ConnectionWorking
+	}
+}
+
+// SetStatus changes how well a connection works. It does nothing if there is no such connection.
+func (h *Host) SetStatus(projectID, id string, s ampersand.ConnectionStatus) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c, _ := h.connection(projectID, id); c != nil {
+		c.Status = s
+	}
+}
+
+// Reveals returns the record of the credentials of a project that were shown, oldest first.
+func (h *Host) Reveals(projectID string) []Reveal {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if p := h.find(projectID); p != nil {
+		return slices.Clone(p.reveals)
+	}
+	return nil
+}
+
+// add makes a connection, and group and consumer where there are none.
+func (h *Host) add(p *project, id string, n ampersand.NewConnection) *connection {
+	now := h.now()
+	group, ok := p.groups[n.Group.Ref]
+	if !ok {
+		group = n.Group
+		group.Created = h.orNow(group.Created)
+		p.groups[group.Ref] = group
+	}
+	consumer, ok := p.consumers[n.Consumer.Ref]
+	if !ok {
+		consumer = n.Consumer
+		consumer.Created = h.orNow(consumer.Created)
+		p.consumers[consumer.Ref] = consumer
+	}
+	c := &connection{
+		Connection: ampersand.Connection{
+			ID: id, Provider: n.Provider, Scheme: n.Scheme, Status: ampersand.ConnectionCreated, Group: group, Consumer: consumer,
+			WorkspaceRef: n.WorkspaceRef, Metadata: maps.Clone(n.Metadata), Created: now,
+		},
+		credentials: n.Credentials,
+	}
+	p.connections = append(p.connections, c)
+	return c
+}
+
+// connection returns a connection and its project; nil if there is none.
+func (h *Host) connection(projectID, id string) (*connection, *project) {
+	p := h.find(projectID)
+	if p == nil {
+		return nil, nil
+	}
+	for _, c := range p.connections {
+		if c.ID == id {
+			return c, p
+		}
+	}
+	return nil, nil
+}
+
+// public is a copy for the handler.
+func (c *connection) public() *ampersand.Connection {
+	out := c.Connection
+	out.Metadata = maps.Clone(c.Metadata)
+	return &out
+}
+
+// Connection implements [ampersand.Connections].
+func (h *Host) Connection(_ context.Context, projectID, id string) (*ampersand.Connection, error) {
+	h.deleting.RLock()
+	defer h.deleting.RUnlock()
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if c, _ := h.connection(projectID, id); c != nil {
+		return c.public(), nil
+	}
+	return nil, ampersand.ErrNotFound
+}
+
+// Connections implements [ampersand.Connections].
+func (h *Host) Connections(_ context.Context, projectID string, f ampersand.ConnectionFilter) ([]*ampersand.Connection, error) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	p := h.find(projectID)
+	if p == nil {
+		return nil, ampersand.ErrNotFound
+	}
+	is := func(want, have string) bool { return want == "" || want == have }
+	var all []*ampersand.Connection
+	for _, c := range p.connections {
+		if is(f.Provider, c.Provider) && is(f.Group, c.Group.Ref) && is(f.Consumer, c.Consumer.Ref) {
+			all = append(all, c.public())
+		}
+	}
+	return all, nil
+}
+
+// Generate implements [ampersand.Connections]. It takes any credentials.
+func (h *Host) Generate(_ context.Context, projectID string, n ampersand.NewConnection) (*ampersand.Connection, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.find(projectID)
+	if p == nil {
+		return nil, ampersand.ErrNotFound
+	}
+	return h.add(p, uuid.NewString(), n).public(), nil
+}
+
+// Update implements [ampersand.Connections].
+func (h *Host) Update(_ context.Context, projectID, id string, u ampersand.ConnectionUpdate) (*ampersand.Connection, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c, _ := h.connection(projectID, id)
+	if c == nil {
+		return nil, ampersand.ErrNotFound
+	}
+	if u.WorkspaceRef != nil {
+		c.WorkspaceRef = *u.WorkspaceRef
+	}
+	if u.Metadata != nil {
+		c.Metadata = maps.Clone(u.Metadata)
+	}
+	if has(u.Credentials) {
+		c.credentials, c.Status = u.Credentials, ampersand.ConnectionCreated
+	}
+	c.Updated = h.now()
+	return c.public(), nil
+}
+
+func has(c ampersand.Credentials) bool {
+	return c.AuthorizationCode != nil || !c.APIKey.IsZero() || c.Basic != nil || c.ClientCredentials != nil || c.Password != nil
+}
+
+// Refresh implements [ampersand.Connections]: with a token of its own making, since there is no provider to ask.
+func (h *Host) Refresh(_ context.Context, projectID, id string, force bool) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c, _ := h.connection(projectID, id)
+	if c == nil {
+		return ampersand.ErrNotFound
+	}
+	code, now := c.credentials.AuthorizationCode, h.now()
+	if code == nil || !force && (code.AccessToken.Expires.IsZero() || now.Before(code.AccessToken.Expires)) {
+		return nil
+	}
+	fresh := *code
+	fresh.AccessToken = installation.Token{Value: crypto.NewSecret("access-" + rand.Text()), Issued: now, Expires: now.Add(tokenLife)}
+	c.credentials.AuthorizationCode = &fresh
+	c.Status, c.Updated = ampersand.ConnectionCreated, now
+	return nil
+}
+
+// Reveal implements [ampersand.Connections]. What it records, [Host.Reveals] returns.
+func (h *Host) Reveal(_ context.Context, projectID, id string, d ampersand.Disclosure) (*ampersand.Credentials, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c, p := h.connection(projectID, id)
+	if c == nil {
+		return nil, ampersand.ErrNotFound
+	}
+	p.reveals = append(p.reveals, Reveal{Disclosure: d, Connection: id, At: h.now()})
+	out := c.credentials
+	return &out, nil
+}
+
+// Delete implements [ampersand.Connections].
+func (h *Host) Delete(ctx context.Context, projectID, id string, inUse func(context.Context) (bool, error)) error {
+	h.deleting.Lock()
+	defer h.deleting.Unlock()
+	if !h.there(projectID, id) {
+		return ampersand.ErrNotFound
+	}
+	used, err := inUse(ctx)
+	switch {
+	case err != nil:
+		return err
+	case used:
+		return ampersand.ErrInUse
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.find(projectID)
+	p.connections = slices.DeleteFunc(p.connections, func(c *connection) bool { return c.ID == id })
+	return nil
+}
+
+func (h *Host) there(projectID, id string) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	c, _ := h.connection(projectID, id)
+	return c != nil
+}
+
+// demoConnection is the demo consumer's account at a provider.
+func demoConnection(provider string, made time.Time) ampersand.NewConnection {
+	return ampersand.NewConnection{
+		Provider: provider, Scheme: ampersand.SchemeAuthorizationCode, WorkspaceRef: "harbor-" + provider,
+		Group:    ampersand.Group{Ref: DemoGroup, Name: "Harbor Foods", Created: made},
+		Consumer: ampersand.Consumer{Ref: DemoConsumer, Name: "Mara Lind", Created: made},
+		Credentials: ampersand.Credentials{AuthorizationCode: &ampersand.AuthorizationCode{
+			AccessToken:  installation.Token{Value: crypto.NewSecret("access-" + rand.Text()), Issued: made, Expires: made.Add(tokenLife)},
+			RefreshToken: installation.Token{Value: crypto.NewSecret("refresh-" + rand.Text()), Issued: made},
+			Scopes:       []string{"api", "refresh_token"},
+		}},
+	}
+}

@@ -1,0 +1,255 @@
+// Package memory is a host for the handler of package ampersand that keeps everything in memory: for development and tests. Nothing survives
+// the process, and credentials stand in it in plain.
+package memory
+
+import (
+	"cmp"
+	"context"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-installation/installation/api/ampersand"
+	"github.com/go-installation/installation/crypto"
+)
+
+// Host is [ampersand.Identities], [ampersand.Projects], [ampersand.Connections] and [ampersand.Catalogue]. It is safe for concurrent use.
+type Host struct {
+	now func() time.Time
+
+	mu        sync.RWMutex
+	projects  []*project
+	apiKeys   map[[sha256.Size]byte]ampersand.APIKey // by the hash of the key
+	keys      map[string]ampersand.PublicKey         // by key id
+	providers map[string]ampersand.Scheme            // by name
+
+	// deleting is held by who deletes a connection, and by who looks for one, so that a look after the question whether it is in use waits for the
+	// outcome.
+	deleting sync.RWMutex
+}
+
+// project is a project with what belongs to it.
+type project struct {
+	ampersand.Project
+	integrations []ampersand.Integration
+	groups       map[string]ampersand.Group    // by groupRef
+	consumers    map[string]ampersand.Consumer // by consumerRef
+	connections  []*connection                 // oldest first
+	reveals      []Reveal
+}
+
+type connection struct {
+	ampersand.Connection
+	credentials ampersand.Credentials
+}
+
+// Reveal is the record of credentials that were shown.
+type Reveal struct {
+	ampersand.Disclosure
+	Connection string // id
+	At         time.Time
+}
+
+// New returns a host without projects; now is its clock, nil = time.Now.
+func New(now func() time.Time) *Host {
+	if now == nil {
+		now = time.Now
+	}
+	return &Host{
+		now: now, apiKeys: make(map[[sha256.Size]byte]ampersand.APIKey), keys: make(map[string]ampersand.PublicKey),
+		providers: make(map[string]ampersand.Scheme),
+	}
+}
+
+// Host returns h as a handler wants it.
+func (h *Host) Host() ampersand.Host {
+	return ampersand.Host{Identities: h, Projects: h, Connections: h}
+}
+
+// AddProject adds a project, whose id and name must be new.
+func (h *Host) AddProject(p ampersand.Project) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.projects = append(h.projects, &project{
+		Project: p, groups: make(map[string]ampersand.Group), consumers: make(map[string]ampersand.Consumer),
+	})
+}
+
+// AddAPIKey adds a key for a project. Of the key only a hash is kept.
+func (h *Host) AddAPIKey(key crypto.Secret, k ampersand.APIKey) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.apiKeys[hash(key)] = k
+}
+
+// AddPublicKey adds a key, by its id, that tokens of a project are signed by.
+func (h *Host) AddPublicKey(id, projectID string, key *rsa.PublicKey) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.keys[id] = ampersand.PublicKey{Project: projectID, Key: key}
+}
+
+// AddProvider adds a provider, or changes it.
+func (h *Host) AddProvider(p ampersand.Provider) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.providers[p.Name] = p.Scheme
+}
+
+// SetIntegration adds an integration to a project, or replaces the one with its id.
+func (h *Host) SetIntegration(projectID string, i ampersand.Integration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.find(projectID)
+	if p == nil {
+		return
+	}
+	at := slices.IndexFunc(p.integrations, func(old ampersand.Integration) bool { return old.ID == i.ID })
+	if at < 0 {
+		p.integrations = append(p.integrations, i)
+		return
+	}
+	p.integrations[at] = i
+}
+
+// find returns a project by id or name, nil if there is none.
+func (h *Host) find(idOrName string) *project {
+	for _, p := range h.projects {
+		if p.ID == idOrName || p.Name == idOrName {
+			return p
+		}
+	}
+	return nil
+}
+
+func hash(key crypto.Secret) [sha256.Size]byte { return sha256.Sum256([]byte(key.RevealString())) }
+
+// APIKey implements [ampersand.Identities].
+func (h *Host) APIKey(_ context.Context, key crypto.Secret) (*ampersand.APIKey, error) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return found(h.apiKeys[hash(key)])
+}
+
+// PublicKey implements [ampersand.Identities].
+func (h *Host) PublicKey(_ context.Context, id string) (*ampersand.PublicKey, error) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return found(h.keys[id])
+}
+
+// found returns a value unless it is zero.
+func found[T comparable](v T) (*T, error) {
+	var zero T
+	if v == zero {
+		return nil, ampersand.ErrNotFound
+	}
+	return &v, nil
+}
+
+// Project implements [ampersand.Projects].
+func (h *Host) Project(_ context.Context, idOrName string) (*ampersand.Project, error) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if p := h.find(idOrName); p != nil {
+		return found(p.Project)
+	}
+	return nil, ampersand.ErrNotFound
+}
+
+// Integrations implements [ampersand.Projects]; they are in the order in which they were added.
+func (h *Host) Integrations(_ context.Context, projectID string) ([]*ampersand.Integration, error) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	p := h.find(projectID)
+	if p == nil {
+		return nil, ampersand.ErrNotFound
+	}
+	var all []*ampersand.Integration
+	for _, i := range p.integrations {
+		all = append(all, &i)
+	}
+	return all, nil
+}
+
+// Integration implements [ampersand.Projects].
+func (h *Host) Integration(ctx context.Context, projectID, id string) (*ampersand.Integration, error) {
+	all, err := h.Integrations(ctx, projectID)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range all {
+		if i.ID == id {
+			return i, nil
+		}
+	}
+	return nil, ampersand.ErrNotFound
+}
+
+// Hydrated implements [ampersand.Projects]: the latest revision as it is, since there is no provider to ask.
+func (h *Host) Hydrated(ctx context.Context, projectID, integration, revision string, _ *ampersand.Connection) (*ampersand.Revision, error) {
+	i, err := h.Integration(ctx, projectID, integration)
+	switch {
+	case err != nil:
+		return nil, err
+	case i.Latest.ID != revision:
+		return nil, ampersand.ErrNotFound
+	}
+	return &i.Latest, nil
+}
+
+// Provider implements [ampersand.Catalogue].
+func (h *Host) Provider(_ context.Context, name string) (*ampersand.Provider, error) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	scheme, ok := h.providers[name]
+	if !ok {
+		return nil, ampersand.ErrNotFound
+	}
+	return &ampersand.Provider{Name: name, Scheme: scheme}, nil
+}
+
+// Ids of what [Demo] makes.
+const (
+	DemoProject     = "project-456"
+	DemoProjectName = "harbor-app"
+	DemoIntegration = "integration-789"
+	DemoGroup       = "group-123"
+	DemoConsumer    = "consumer-123"
+)
+
+// Demo returns a host with a project to try things with: an integration with Salesforce; a group with a consumer, who has connected to Salesforce
+// and to HubSpot; and the API key given. now is its clock, nil = time.Now.
+func Demo(apiKey crypto.Secret, now func() time.Time) *Host {
+	h := New(now)
+	h.AddProject(ampersand.Project{ID: DemoProject, Name: DemoProjectName})
+	h.AddAPIKey(apiKey, ampersand.APIKey{Project: DemoProject, ID: "demo"})
+	made := h.now()
+	for _, p := range []ampersand.Provider{
+		{Name: "salesforce", Scheme: ampersand.SchemeAuthorizationCode}, {Name: "hubspot", Scheme: ampersand.SchemeAuthorizationCode},
+		{Name: "anthropic", Scheme: ampersand.SchemeAPIKey}, {Name: "freshdesk", Scheme: ampersand.SchemeBasic},
+		{Name: "marketo", Scheme: ampersand.SchemeClientCredentials},
+	} {
+		h.AddProvider(p)
+	}
+	h.SetIntegration(DemoProject, ampersand.Integration{
+		ID: DemoIntegration, Name: "crm-sync", Provider: "salesforce", Created: made,
+		Latest: ampersand.Revision{ID: "revision-123", Created: made, Content: json.RawMessage(demoManifest)},
+	})
+	for _, provider := range []string{"salesforce", "hubspot"} {
+		h.AddConnection(DemoProject, "connection-"+provider, demoConnection(provider, made))
+	}
+	return h
+}
+
+// demoManifest reads two objects, with all their fields to choose from.
+const demoManifest = `{"name":"crm-sync","displayName":"CRM sync","provider":"salesforce","read":{"objects":[` +
+	`{"objectName":"account","destination":"accountHook","schedule":"*/30 * * * *","requiredFields":[{"fieldName":"name"}],"optionalFieldsAuto":"all"},` +
+	`{"objectName":"contact","destination":"contactHook","schedule":"*/30 * * * *","requiredFields":[{"fieldName":"email"}],"optionalFieldsAuto":"all"}]},` +
+	`"proxy":{"enabled":true}}`
+
+// orNow returns t, or the time of the host's clock.
+func (h *Host) orNow(t time.Time) time.Time { return cmp.Or(t, h.now()) }

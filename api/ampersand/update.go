@@ -1,0 +1,199 @@
+package ampersand
+
+import (
+	"github.com/google/uuid"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/httpapi"
+	"github.com/go-installation/installation/internal/jsontree"
+)
+
+// patch updates an installation by a mask.
+func (h *Handler) patch(c *call) (httpapi.Answer, error) {
+	q := c.query()
+	skip := q.flag("skipSampling")
+	if err := q.list.Err(); err != nil {
+		return httpapi.Answer{}, err
+	}
+	guard, err := httpapi.Condition(c.Request)
+	if err != nil {
+		return httpapi.Answer{}, err
+	}
+	body, err := httpapi.Document(c.Request)
+	if err != nil {
+		return httpapi.Answer{}, err
+	}
+	ch, err := readUpdate(body)
+	if err != nil {
+		return httpapi.Answer{}, err
+	}
+	if ch.createdBy != "" {
+		if ch.createdBy, err = c.createdBy(ch.createdBy); err != nil {
+			return httpapi.Answer{}, err
+		}
+	}
+	inst, err := c.installed(c.PathValue("installation"))
+	if err != nil {
+		return httpapi.Answer{}, err
+	}
+	integration, err := h.integration(c)
+	if err != nil {
+		return httpapi.Answer{}, err
+	}
+	var swap *Connection
+	if ch.connection != "" {
+		if swap, err = h.choose(c, inst.Account.ID, integration.Provider, ch.connection); err != nil {
+			return httpapi.Answer{}, err
+		}
+	}
+	if !skip {
+		if err := h.sampleChanges(c, integration, inst, swap, ch); err != nil {
+			return httpapi.Answer{}, err
+		}
+	}
+	saved, err := h.save(c, integration, inst, swap, ch, guard)
+	if err != nil {
+		return httpapi.Answer{}, err
+	}
+	if swap != nil {
+		if err := h.keepSwap(c, inst, saved, swap); err != nil {
+			return httpapi.Answer{}, err
+		}
+	}
+	return h.answer(c, saved)
+}
+
+// save writes a change of an installation. Without a guard of the client it meets other writers by being applied again: what they changed and this
+// one does not stays.
+func (h *Handler) save(
+	c *call, integration *Integration, inst *installation.Installation, swap *Connection, ch *change, guard installation.Guard,
+) (*installation.Installation, error) {
+	for {
+		req := installation.PatchRequest{Guard: guard, ID: inst.ID, Operations: ch.ops}
+		if swap != nil {
+			req.Connection = installation.Value(swap.stored())
+		}
+		if err := ch.note(&req, integration, inst); err != nil {
+			return nil, err
+		}
+		res, err := c.svc.Patch(c.Context(), req)
+		switch {
+		case err == nil:
+			return res.Installation, nil
+		case guard.Revision != 0 || !changedMeanwhile(err):
+			return nil, err
+		}
+		if inst, err = c.installed(inst.ID); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// note adds to a request what its configuration is saved under, where that is not what is stored. The notes are written as a whole, so the
+// request then holds for the state that they were read from.
+func (ch *change) note(req *installation.PatchRequest, integration *Integration, inst *installation.Installation) error {
+	if len(ch.ops) == 0 && ch.createdBy == "" || inst.Configuration == nil {
+		return nil
+	}
+	was := notesOf(inst)
+	n := was
+	if n.CreatedBy == "" && inst.Audit.Created != nil {
+		n.CreatedBy = inst.Audit.Created.By.ID
+	}
+	if n.Config.CreatedBy == "" {
+		n.Config.CreatedBy = inst.Configuration.CreatedBy
+	}
+	n.Config.RevisionID = integration.Latest.ID
+	renamed := ch.createdBy != "" && ch.createdBy != n.Config.CreatedBy
+	if ch.createdBy != "" {
+		n.Config.CreatedBy = ch.createdBy
+	}
+	if n == was {
+		return nil
+	}
+	extra, err := n.part(inst.Extra)
+	if err != nil {
+		return err
+	}
+	req.Revision, req.Extra = inst.Revision, extra
+	if renamed {
+		// Another maker makes another configuration, even of the same content.
+		req.Configuration = installation.Value(installation.Configuration{
+			ID: inst.Configuration.ID, RevisionID: uuid.NewString(), CreatedBy: ch.createdBy, Document: inst.Configuration.Document,
+		})
+	}
+	return nil
+}
+
+// sampleChanges tries to read what an update would change: the objects that differ, those that are enabled again, or all by another connection.
+func (h *Handler) sampleChanges(c *call, integration *Integration, inst *installation.Installation, swap *Connection, ch *change) error {
+	if h.opts.Sampler == nil || inst.Configuration == nil {
+		return nil
+	}
+	conn := swap
+	if conn == nil {
+		var err error
+		if conn, err = h.connectionFor(c, inst); err != nil {
+			return err
+		}
+	}
+	stored, err := jsontree.Parse(inst.Configuration.Document.Bytes(), jsontree.Limits{})
+	if err != nil {
+		return err
+	}
+	objects := stored.Child("read").Child("objects")
+	swapped := swap != nil && (inst.Connection == nil || inst.Connection.ID != swap.ID)
+	seen := make(map[string]bool)
+	for name, object := range objects.Children() {
+		next, changed := ch.after(name, object)
+		seen[name] = true
+		if !changed && !swapped {
+			continue
+		}
+		if err := h.sample(c, integration, conn, name, next); err != nil {
+			return err
+		}
+	}
+	for name, object := range ch.objects {
+		if seen[name] {
+			continue
+		}
+		if err := h.sample(c, integration, conn, name, object); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// after is what becomes of a read object, and whether that is something else.
+func (ch *change) after(name string, object *jsontree.Node) (next *jsontree.Node, changed bool) {
+	next = object
+	if given := ch.objects[name]; given != nil {
+		next, changed = given, !given.Equal(object)
+	}
+	off, toggled := ch.toggles[name]
+	if !toggled || off == disabled(next) {
+		return next, changed
+	}
+	without, ok := next.Remove([]string{"disabled"})
+	if off || !ok {
+		return next, false // nothing to read
+	}
+	return without, true
+}
+
+// keepSwap puts back the connection before, if the one that was put in place was deleted meanwhile.
+func (h *Handler) keepSwap(c *call, before, saved *installation.Installation, swap *Connection) error {
+	gone := h.stillThere(c, swap.ID)
+	if gone == nil || before.Connection == nil || before.Connection.ID == swap.ID {
+		return gone
+	}
+	_, err := c.whole.Patch(c.Context(), installation.PatchRequest{
+		Guard: installation.Guard{Revision: saved.Revision}, ID: saved.ID,
+		Parts: installation.Parts{Connection: installation.Value(*before.Connection)},
+	})
+	if err != nil && !changedMeanwhile(err) {
+		return err
+	}
+	return gone
+}
