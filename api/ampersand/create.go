@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/httpapi"
 	"github.com/go-installation/installation/internal/jsontree"
@@ -122,7 +124,7 @@ func (h *Handler) install(c *call, integration *Integration, conn *Connection, c
 		Health:     installation.Value(installation.Healthy),
 		Connection: installation.Value(conn.stored()),
 		Configuration: installation.Value(installation.Configuration{
-			CreatedBy: cr.createdBy, Document: installation.JSON(text),
+			RevisionID: uuid.NewString(), CreatedBy: cr.createdBy, Document: installation.JSON(text),
 		}),
 		Extra: extra,
 	}})

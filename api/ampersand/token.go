@@ -66,7 +66,9 @@ func (h *Handler) verify(ctx context.Context, token string) (caller, error) {
 	return c, checkTimes(claims, h.opts.Now())
 }
 
-func strong(key *rsa.PublicKey) bool { return key != nil && key.N != nil && key.N.BitLen() >= minKeyBits }
+func strong(key *rsa.PublicKey) bool {
+	return key != nil && key.N != nil && key.N.BitLen() >= minKeyBits
+}
 
 // checkTimes compares iat and exp, which have to be there, and nbf with the clock.
 func checkTimes(claims *jsontree.Node, now time.Time) error {

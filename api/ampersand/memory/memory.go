@@ -16,7 +16,8 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// Host is [ampersand.Identities], [ampersand.Projects], [ampersand.Connections] and [ampersand.Catalogue]. It is safe for concurrent use.
+// Host is [ampersand.Identities], [ampersand.Projects], [ampersand.Connections], [ampersand.Catalogue] and [ampersand.Sampler]. It is safe for
+// concurrent use.
 type Host struct {
 	now func() time.Time
 
@@ -253,3 +254,6 @@ const demoManifest = `{"name":"crm-sync","displayName":"CRM sync","provider":"sa
 
 // orNow returns t, or the time of the host's clock.
 func (h *Host) orNow(t time.Time) time.Time { return cmp.Or(t, h.now()) }
+
+// Sample implements [ampersand.Sampler]. It takes everything, since there is no provider to ask.
+func (h *Host) Sample(context.Context, ampersand.Sample) error { return nil }
