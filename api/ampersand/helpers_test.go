@@ -333,3 +333,10 @@ func (w *world) get(t testing.TB, at string) wire {
 	t.Helper()
 	return decode[wire](t, w.do(t, "GET", at, "").want(t, 200))
 }
+
+func mustUnmarshal(t testing.TB, text []byte, v any) {
+	t.Helper()
+	if err := json.Unmarshal(text, v); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+}
