@@ -30,11 +30,12 @@ type Options struct {
 
 // Handler is the [http.Handler] of the platform's API. It is safe for concurrent use.
 type Handler struct {
-	api  *httpapi.API
-	svc  *installation.Service // without tenant and actor
-	host Host
-	opts Options
-	log  *slog.Logger
+	api   *httpapi.API
+	svc   *installation.Service // without tenant and actor
+	host  Host
+	opts  Options
+	log   *slog.Logger
+	turns *turns
 }
 
 // NewHandler returns a handler over a service, for the projects that the host has. All of these are required; a nil *Options is all defaults. See
@@ -43,7 +44,7 @@ func NewHandler(svc *installation.Service, host Host, opts *Options) (*Handler, 
 	if svc == nil || host.Identities == nil || host.Projects == nil || host.Connections == nil {
 		return nil, errors.New("ampersand: NewHandler: a service, identities, projects and connections are needed")
 	}
-	h := &Handler{svc: svc, host: host}
+	h := &Handler{svc: svc, host: host, turns: newTurns()}
 	if opts != nil {
 		h.opts = *opts
 	}

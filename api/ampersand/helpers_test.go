@@ -125,6 +125,7 @@ type world struct {
 	svc     *installation.Service // in the tenant, as the host
 	handler *ampersand.Handler
 	server  *httptest.Server
+	second  *httptest.Server // as of another process
 	log     *bytes.Buffer
 }
 
@@ -160,8 +161,13 @@ func newWorld(t testing.TB, open opener, choose ...func(*choices)) *world {
 	if w.handler, err = ampersand.NewHandler(w.all, o.wrap(w.host.Host()), &o.handler); err != nil {
 		t.Fatal(err)
 	}
-	w.server = httptest.NewServer(w.handler)
+	second, err := ampersand.NewHandler(w.all, o.wrap(w.host.Host()), &o.handler)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.server, w.second = httptest.NewServer(w.handler), httptest.NewServer(second)
 	t.Cleanup(w.server.Close)
+	t.Cleanup(w.second.Close)
 	return w
 }
 

@@ -139,27 +139,40 @@ func (h *Handler) delete(c *call) (httpapi.Answer, error) {
 	if err != nil {
 		return httpapi.Answer{}, err
 	}
-	var inst *installation.Installation
-	for {
-		if inst, err = c.installed(c.PathValue("installation")); err != nil {
-			return httpapi.Answer{}, err
-		}
-		req := installation.DeleteRequest{Guard: guard, ID: inst.ID}
-		if guard.Revision == 0 {
-			req.Revision = inst.Revision // so that it is this connection which goes with it
-		}
-		_, err = c.svc.Delete(c.Context(), req)
-		if err == nil {
-			break
-		}
-		if guard.Revision != 0 || !changedMeanwhile(err) {
-			return httpapi.Answer{}, err
-		}
+	inst, err := h.remove(c, c.PathValue("installation"), guard)
+	if err != nil {
+		return httpapi.Answer{}, err
 	}
 	if inst.Connection != nil && inst.Connection.ID != "" {
 		h.dropConnection(c, inst.Connection.ID)
 	}
 	return httpapi.Answer{Status: http.StatusNoContent}, nil
+}
+
+// remove deletes an installation and returns it as it was then.
+func (h *Handler) remove(c *call, id string, guard installation.Guard) (*installation.Installation, error) {
+	done, err := h.turns.take(c.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	for {
+		inst, err := c.installed(id)
+		if err != nil {
+			return nil, err
+		}
+		req := installation.DeleteRequest{Guard: guard, ID: id}
+		if guard.Revision == 0 {
+			req.Revision = inst.Revision
+		}
+		_, err = c.svc.Delete(c.Context(), req)
+		if err == nil {
+			return inst, nil
+		}
+		if guard.Revision != 0 || !changedMeanwhile(err) {
+			return nil, err
+		}
+	}
 }
 
 // cleanTime bounds what is done after an installation is gone, whether or not the client still waits.

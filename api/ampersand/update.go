@@ -68,6 +68,11 @@ func (h *Handler) patch(c *call) (httpapi.Answer, error) {
 func (h *Handler) save(
 	c *call, integration *Integration, inst *installation.Installation, swap *Connection, ch *change, guard installation.Guard,
 ) (*installation.Installation, error) {
+	done, err := h.turns.take(c.Context(), inst.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	for {
 		req := installation.PatchRequest{Guard: guard, ID: inst.ID, Operations: ch.ops}
 		if swap != nil {

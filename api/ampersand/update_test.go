@@ -232,7 +232,7 @@ func TestLatestRevision(t *testing.T) {
 	}
 	// Another writer comes between, so that the notes have to be read again.
 	other := func() {
-		w.do(t, "PATCH", one, update(reads(`"deal":`+object("deal", 5)), "config.content.read.objects.deal")).want(t, 200)
+		send(t, w.second.URL, "PATCH", one, update(reads(`"deal":`+object("deal", 5)), "config.content.read.objects.deal"), "X-Api-Key", apiKey).want(t, 200)
 	}
 	w.store.first.Store(&other)
 	got := decode[wire](t, w.do(t, "PATCH", one, update(reads(`"lead":`+object("lead", 5)), "config.content.read.objects.lead")).want(t, 200, `"deal"`, `"lead"`))
