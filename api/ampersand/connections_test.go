@@ -1,0 +1,245 @@
+package ampersand_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-installation/installation/api/ampersand/memory"
+)
+
+const conns = project + "/connections"
+
+// TestListConnections: a bare array, oldest first, that all filters hold for, without credentials.
+func TestListConnections(t *testing.T) {
+	w := newWorld(t, onMemory)
+	for query, want := range map[string]string{
+		"":                     "connection-salesforce connection-hubspot connection-org-71",
+		"?provider=salesforce": "connection-salesforce connection-org-71",
+		"?groupRef=group-123":  "connection-salesforce connection-hubspot",
+		"?consumerRef=u-9":     "connection-org-71",
+		"?groupRef=group-123&provider=hubspot&consumerRef=consumer-123": "connection-hubspot",
+		"?groupRef=none":                        "",
+		"?provider=salesforce&consumerRef=none": "",
+	} {
+		r := w.do(t, "GET", conns+query, "").want(t, 200)
+		var ids []string
+		for _, c := range decode[[]struct{ ID string }](t, r) {
+			ids = append(ids, c.ID)
+		}
+		if got := strings.Join(ids, " "); got != want || !strings.HasPrefix(r.body, "[") {
+			t.Errorf("%s lists %q, want %q", query, got, want)
+		}
+		if strings.Contains(r.body, "c4nary") || strings.Contains(r.body, "null") || strings.Contains(r.body, "oauth2AuthorizationCode") {
+			t.Errorf("credentials or null in %s", r.body)
+		}
+	}
+	w.do(t, "GET", conns+"?provider=a&provider=b", "").want(t, 400)
+}
+
+// TestCredentials: only who asks by name gets them, each as asked for, and that is recorded before.
+func TestCredentials(t *testing.T) {
+	const at = conns + "/connection-org-71"
+	const plain = `{"id":"connection-org-71","projectId":"project-456","provider":"salesforce",` +
+		`"group":{"groupRef":"org-71","groupName":"Name of org-71","projectId":"project-456","createTime":"2026-03-02T10:00:00.120000Z"},` +
+		`"consumer":{"consumerRef":"u-9","consumerName":"Name of u-9","projectId":"project-456","createTime":"2026-03-02T10:00:00.120000Z"},` +
+		`"createTime":"2026-03-02T10:00:00.120000Z","authScheme":"oauth2/authorizationCode","status":"working"}`
+	const access = `,"oauth2AuthorizationCode":{"accessToken":{"token":"c4nary-access","expiresAt":"2026-03-02T11:00:00.000000Z"},"scopes":["api"]}}`
+	const both = `,"oauth2AuthorizationCode":{"accessToken":{"token":"c4nary-access","expiresAt":"2026-03-02T11:00:00.000000Z"},` +
+		`"refreshToken":{"token":"c4nary-refresh"},"scopes":["api"]}}`
+	with := func(more string) string { return strings.TrimSuffix(plain, "}") + more }
+	for name, tt := range map[string]struct {
+		query, want string
+		recorded    int
+		refresh     bool
+	}{
+		"no":           {"", plain, 0, false},
+		"access":       {"?includeCreds=true", with(access), 1, false},
+		"refresh too":  {"?includeRefreshToken=true", with(both), 1, true},
+		"refresh wins": {"?includeCreds=false&includeRefreshToken=true", with(both), 1, true},
+		"both":         {"?includeCreds=true&includeRefreshToken=true", with(both), 1, true},
+		"said no":      {"?includeCreds=false&includeRefreshToken=false", plain, 0, false},
+		"not expired":  {"?includeCreds=true&refresh=ifExpired", with(access), 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, onMemory)
+			r := w.do(t, "GET", at+tt.query, "").want(t, 200)
+			if r.body != tt.want {
+				t.Errorf("body is\n%s\nwant\n%s", r.body, tt.want)
+			}
+			if r := w.do(t, "HEAD", at+tt.query, "").want(t, 200); r.body != "" {
+				t.Errorf("HEAD has a body: %s", r.body)
+			}
+			reveals := w.host.Reveals(memory.DemoProject)
+			if len(reveals) != tt.recorded {
+				t.Fatalf("%d records", len(reveals))
+			}
+			if tt.recorded > 0 && (reveals[0].Connection != "connection-org-71" || reveals[0].By != "demo" || reveals[0].RefreshToken != tt.refresh ||
+				reveals[0].RequestID != r.header.Get("X-Request-Id") || !reveals[0].At.Equal(w.Now())) {
+				t.Errorf("recorded %+v", reveals[0])
+			}
+		})
+	}
+	w := newWorld(t, onMemory)
+	for _, query := range []string{"?includeCreds=yes", "?includeRefreshToken=1", "?refresh=now", "?includeCreds=true&includeCreds=true"} {
+		w.do(t, "GET", at+query, "").want(t, 400, `"in":"query"`)
+	}
+	w.do(t, "GET", conns+"/nope?includeCreds=true", "").want(t, 404)
+	if n := len(w.host.Reveals(memory.DemoProject)); n != 0 {
+		t.Errorf("%d records of what was not shown", n)
+	}
+}
+
+// TestRefresh: a new access token by force, or when the old one has expired; it makes the connection one that was not used yet.
+func TestRefresh(t *testing.T) {
+	const at = conns + "/connection-org-71"
+	w := newWorld(t, onMemory)
+	w.do(t, "GET", at+"?refresh=ifExpired", "").want(t, 200, `"status":"working"`)
+	w.do(t, "HEAD", at+"?refresh=force", "").want(t, 200)
+	r := w.do(t, "GET", at+"?refresh=force", "").want(t, 200, `"status":"created"`, `"updateTime"`)
+	if strings.Contains(r.body, "oauth2AuthorizationCode") {
+		t.Errorf("shows %s", r.body)
+	}
+	fresh := w.do(t, "GET", at+"?includeRefreshToken=true", "").want(t, 200, `"token":"c4nary-refresh"`, `"issuedAt":"2026-03-02T10:00:00.120000Z"`)
+	if strings.Contains(fresh.body, "c4nary-access") {
+		t.Error("the access token stayed")
+	}
+	w.advance(2 * time.Hour)
+	if again := w.do(t, "GET", at+"?includeRefreshToken=true&refresh=ifExpired", "").want(t, 200); again.body == fresh.body {
+		t.Error("an expired token stayed")
+	}
+}
+
+// TestUpdateConnection: a mask names what changes; credentials have to be those of the scheme.
+func TestUpdateConnection(t *testing.T) {
+	generate := func(t *testing.T, w *world, credentials string) string {
+		t.Helper()
+		return conns + "/" + decode[struct{ ID string }](t, w.do(t, "POST", conns+":generate",
+			`{"groupRef":"g","consumerRef":"c","provider":"other",`+credentials+`}`).want(t, 201)).ID
+	}
+	anything := func(o *choices) { o.handler.Catalogue = nil }
+	w := newWorld(t, onMemory, anything)
+	key := generate(t, w, `"apiKey":"c4nary-1","providerWorkspaceRef":"before"`)
+	patch := func(at, mask, connection string, status int, parts ...string) {
+		t.Helper()
+		r := w.do(t, "PATCH", at, `{"updateMask":`+mask+`,"connection":`+connection+`}`).want(t, status, parts...)
+		if strings.Contains(r.body, "c4nary") {
+			t.Errorf("a credential shows: %s", r.body)
+		}
+	}
+	patch(key, `["providerWorkspaceRef"]`, `{"providerWorkspaceRef":"after","providerMetadata":{"x":{"value":"y"}},"apiKey":"c4nary-2"}`, 200, `"providerWorkspaceRef":"after"`, `"updateTime"`)
+	w.do(t, "GET", key+"?includeCreds=true", "").want(t, 200, `"apiKey":"c4nary-1"`)
+	patch(key, `["apiKey","providerMetadata"]`, `{"apiKey":"c4nary-2","providerMetadata":{"x":{"value":"y","displayName":"X"}}}`, 200,
+		`"providerMetadata":{"x":{"value":"y","source":"input","displayName":"X"}}`, `"providerWorkspaceRef":"after"`)
+	w.do(t, "GET", key+"?includeCreds=true", "").want(t, 200, `"apiKey":"c4nary-2"`)
+	patch(key, `["providerMetadata"]`, `{"providerMetadata":{}}`, 200)
+	if r := w.do(t, "GET", key, ""); strings.Contains(r.body, "providerMetadata") {
+		t.Errorf("metadata stayed: %s", r.body)
+	}
+
+	for field, value := range map[string]string{
+		"basicAuth":                 `{"username":"u","password":"c4nary"}`,
+		"oauth2ClientCredentials":   `{"clientId":"i","clientSecret":"c4nary","scopes":["a"]}`,
+		"oauth2PasswordCredentials": `{"username":"u","password":"c4nary","clientId":"i","clientSecret":"c4nary"}`,
+	} {
+		at := generate(t, w, `"`+field+`":`+value)
+		patch(at, `["`+field+`"]`, `{"`+field+`":`+value+`}`, 200, `"status":"created"`)
+		patch(at, `["apiKey"]`, `{"apiKey":"c4nary"}`, 400, `"name":"updateMask[0]","detail":"does not fit the authScheme of the connection"`)
+		patch(key, `["`+field+`"]`, `{"`+field+`":`+value+`}`, 400, `does not fit`)
+		patch(at, `["`+field+`"]`, `{"`+field+`":{}}`, 400, `"name":"connection.`+field+`.`)
+		patch(at, `["`+field+`"]`, `{"`+field+`":7}`, 400, `"name":"connection.`+field+`"`)
+	}
+	patch(conns+"/connection-org-71", `["oauth2AuthorizationCode"]`, `{"oauth2AuthorizationCode":{"accessToken":{"token":"c4nary"}}}`, 400, "is not an allowed path")
+
+	const allowed = `Allowed masks: 'providerWorkspaceRef', 'providerMetadata', 'apiKey', 'basicAuth', 'oauth2ClientCredentials' and 'oauth2PasswordCredentials'`
+	patch(key, `["nope"]`, `{}`, 400, `"name":"updateMask[0]","detail":"is not an allowed path"`, allowed)
+	patch(key, `["status"]`, `{"status":"working"}`, 400, allowed)
+	patch(key, `["apiKey"]`, `{}`, 400, `"name":"updateMask[0]","detail":"is required"`, allowed)
+	patch(key, `["apiKey"]`, `{"apiKey":""}`, 400, `"name":"connection.apiKey"`)
+	patch(key, `["apiKey"]`, `{"apiKey":["c4nary"]}`, 400)
+	patch(key, `["providerMetadata"]`, `{"providerMetadata":{"x":"y"}}`, 400, `connection.providerMetadata.x`)
+	patch(key, `["providerMetadata"]`, `{"providerMetadata":{"x":{"value":"y","source":"me"}}}`, 400)
+	patch(key, `[]`, `{}`, 400)
+	patch(key, `"apiKey"`, `{}`, 400)
+	w.do(t, "PATCH", key, `{}`).want(t, 400, `"name":"updateMask"`, `"name":"connection"`)
+	patch(conns+"/nope", `["apiKey"]`, `{"apiKey":"x"}`, 404)
+}
+
+// TestGenerate: a connection by each kind of credentials, with group and consumer made where there are none.
+func TestGenerate(t *testing.T) {
+	w := newWorld(t, onMemory)
+	const code = `"oauth2AuthorizationCode":{"accessToken":{"token":"c4nary-a","expiresAt":"2026-03-02T12:00:00+01:00"},"refreshToken":{"token":"c4nary-r"},"scopes":["api"]}`
+	r := w.do(t, "POST", conns+":generate", `{"groupRef":"g-1","groupName":"Tidewater","consumerRef":"c-1","provider":"salesforce","providerWorkspaceRef":"ws",`+code+`}`).
+		want(t, 201, `"groupName":"Tidewater"`, `"consumerName":"c-1"`, `"authScheme":"oauth2/authorizationCode"`, `"status":"created"`, `"providerWorkspaceRef":"ws"`)
+	if strings.Contains(r.body, "c4nary") {
+		t.Errorf("credentials show: %s", r.body)
+	}
+	at := conns + "/" + decode[struct{ ID string }](t, r).ID
+	w.do(t, "GET", at+"?includeRefreshToken=true", "").want(t, 200, `"token":"c4nary-a"`, `"expiresAt":"2026-03-02T11:00:00.000000Z"`, `"token":"c4nary-r"`)
+	w.do(t, "POST", path, creation("g-1", "")).want(t, 201, `"groupName":"Tidewater"`)
+
+	for name, tt := range map[string]struct {
+		body  string
+		parts []string
+	}{
+		"no body":                   {``, nil},
+		"nothing in it":             {`{}`, []string{`"name":"groupRef"`, `"name":"consumerRef"`, `"name":"provider"`}},
+		"an empty group":            {`{"groupRef":"","consumerRef":"c","provider":"salesforce",` + code + `}`, []string{`"name":"groupRef"`}},
+		"an unknown provider":       {`{"groupRef":"g","consumerRef":"c","provider":"nope"}`, []string{`"name":"provider"`}},
+		"no credentials":            {`{"groupRef":"g","consumerRef":"c","provider":"salesforce"}`, []string{`"name":"oauth2AuthorizationCode"`}},
+		"another scheme's":          {`{"groupRef":"g","consumerRef":"c","provider":"salesforce","apiKey":"c4nary"}`, []string{`"name":"apiKey"`}},
+		"two schemes'":              {`{"groupRef":"g","consumerRef":"c","provider":"salesforce","apiKey":"c4nary",` + code + `}`, []string{`"name":"oauth2AuthorizationCode"`}},
+		"custom":                    {`{"groupRef":"g","consumerRef":"c","provider":"salesforce","customAuth":{"x":"c4nary"},` + code + `}`, []string{`"name":"customAuth"`}},
+		"no token":                  {`{"groupRef":"g","consumerRef":"c","provider":"salesforce","oauth2AuthorizationCode":{}}`, []string{`oauth2AuthorizationCode.accessToken`}},
+		"a time that is none":       {`{"groupRef":"g","consumerRef":"c","provider":"salesforce","oauth2AuthorizationCode":{"accessToken":{"token":"c4nary","expiresAt":"soon"}}}`, []string{`accessToken.expiresAt`}},
+		"a key for who needs a key": {`{"groupRef":"g","consumerRef":"c","provider":"anthropic","apiKey":7}`, []string{`"name":"apiKey"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if r := w.do(t, "POST", conns+":generate", tt.body).want(t, 400, tt.parts...); strings.Contains(r.body, "c4nary") {
+				t.Errorf("credentials show: %s", r.body)
+			}
+		})
+	}
+	w.do(t, "POST", conns+":generate", `{"groupRef":"g","consumerRef":"c","provider":"anthropic","apiKey":"c4nary"}`).want(t, 201, `"authScheme":"apiKey"`)
+}
+
+// TestDeleteConnection: one that nobody uses goes; one that an installation has stays.
+func TestDeleteConnection(t *testing.T) {
+	onStores(t, func(t *testing.T, open opener) {
+		w := newWorld(t, open)
+		one := w.install(t)
+		w.do(t, "DELETE", conns+"/connection-salesforce", "").want(t, 409, "An installation uses the connection.")
+		w.do(t, "GET", conns+"/connection-salesforce", "").want(t, 200)
+		w.do(t, "DELETE", conns+"/connection-hubspot", "").want(t, 204)
+		w.do(t, "DELETE", conns+"/connection-hubspot", "").want(t, 404)
+		w.do(t, "DELETE", one, "").want(t, 204)
+		w.do(t, "DELETE", conns+"/connection-salesforce", "").want(t, 404)
+	})
+}
+
+// TestIntegrations: what there is to install, and what a revision is to a connection.
+func TestIntegrations(t *testing.T) {
+	w := newWorld(t, onMemory)
+	w.do(t, "GET", project+"/integrations", "").want(t, 200, `[{"id":"integration-789","projectId":"project-456","name":"crm-sync","provider":"salesforce"`,
+		`"latestRevision":{"id":"revision-123","specVersion":"1.0.0","createTime":"2026-03-02T10:00:00.120000Z","content":{"name":"crm-sync"`)
+	if r := send(t, w.server.URL, "GET", "/projects/tidewater-app/integrations", "", "X-Api-Key", "c4nary-other-key").want(t, 200); r.body != "[]" {
+		t.Errorf("none are %s", r.body)
+	}
+	at := integration + "/revisions/revision-123"
+	w.do(t, "GET", at+":hydrate?connectionId=connection-salesforce", "").want(t, 200, `{"id":"revision-123"`, `"provider":"salesforce"`)
+	w.do(t, "GET", at+":hydrate", "").want(t, 200)
+	w.do(t, "GET", at+":hydrate?connectionId=nope", "").want(t, 404)
+	w.do(t, "GET", at, "").want(t, 404)
+	w.do(t, "GET", integration+"/revisions/nope:hydrate", "").want(t, 404)
+	w.do(t, "POST", at+":hydrate", "").want(t, 405)
+	one := w.install(t)
+	if r := w.do(t, "GET", one+"/operations", "").want(t, 200); r.body != `{"results":[],"pagination":{"done":true}}` {
+		t.Errorf("no operations are %s", r.body)
+	}
+	for _, query := range []string{"?pageSize=0", "?pageSize=1001", "?pageSize=x", "?pageToken=nope"} {
+		w.do(t, "GET", one+"/operations"+query, "").want(t, 400, `"in":"query"`)
+	}
+	w.do(t, "GET", one+"/operations?pageSize=1000", "").want(t, 200)
+	w.do(t, "GET", path+"/nope/operations", "").want(t, 404)
+	w.do(t, "GET", one+"/objects/contact/backfill-progress", "").want(t, 404)
+}
