@@ -86,11 +86,14 @@ func (s *watched) Commit(ctx context.Context, c installation.Change) (installati
 	if err := s.failing.Load(); err != nil {
 		return installation.Receipt{}, *err
 	}
-	s.commits.Add(1)
 	if first := s.first.Swap(nil); first != nil {
 		(*first)()
 	}
-	return s.Store.Commit(ctx, c)
+	receipt, err := s.Store.Commit(ctx, c)
+	if err == nil {
+		s.commits.Add(1)
+	}
+	return receipt, err
 }
 
 // opener opens an empty store.
