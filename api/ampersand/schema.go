@@ -11,14 +11,11 @@ import (
 //go:embed schema.json
 var contentSchema []byte
 
-// schemaRevision names the text of the schema; it changes with it.
-const schemaRevision = "ampersand-content/1"
+var content = validate.SchemaText(contentSchema)
 
 // Schema is Options.Schema for a service behind a [Handler]: the schema of config.content. It demands what the platform demands of it, and says
 // where names of the customer's own stand, so that a field called access_token__c is no secret. What else is called like a secret still is one,
 // and so is what stands below an object or field with such a name and is not one of the platform's own.
 func Schema(context.Context, string, installation.Extension) (validate.SchemaSource, error) {
-	return validate.SchemaSource{Revision: schemaRevision, Load: loadSchema}, nil
+	return content, nil
 }
-
-func loadSchema(context.Context) ([]byte, error) { return contentSchema, nil }
