@@ -42,7 +42,7 @@ type target struct {
 
 func newTarget(t testing.TB) *target {
 	t.Helper()
-	w := newWorld(t, onMemory)
+	w, _ := unserved(t, onMemory)
 	w.host.AddConnection(memory.DemoProject, "connection-key", connected("anthropic", memory.DemoGroup, memory.DemoConsumer))
 	rec := serve(w.handler, w.keyed(t, "POST", path, creation(memory.DemoGroup, `"contact":`+contact)))
 	var made wire

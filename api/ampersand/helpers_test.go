@@ -141,6 +141,16 @@ type choices struct {
 
 func newWorld(t testing.TB, open opener, choose ...func(*choices)) *world {
 	t.Helper()
+	w, second := unserved(t, open, choose...)
+	w.server, w.second = httptest.NewServer(w.handler), httptest.NewServer(second)
+	t.Cleanup(w.server.Close)
+	t.Cleanup(w.second.Close)
+	return w
+}
+
+// unserved is a world without servers, and a second handler in it.
+func unserved(t testing.TB, open opener, choose ...func(*choices)) (*world, http.Handler) {
+	t.Helper()
 	w := &world{clock: &clock{now: time.Date(2026, 3, 2, 10, 0, 0, 120_000_000, time.UTC)}, store: &watched{Store: open(t)}, log: new(bytes.Buffer)}
 	w.host = memory.Demo(crypto.NewSecret(apiKey), w.Now)
 	w.host.AddProject(ampersand.Project{ID: "project-other", Name: "tidewater-app"})
@@ -168,10 +178,7 @@ func newWorld(t testing.TB, open opener, choose ...func(*choices)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.server, w.second = httptest.NewServer(w.handler), httptest.NewServer(second)
-	t.Cleanup(w.server.Close)
-	t.Cleanup(w.second.Close)
-	return w
+	return w, second
 }
 
 // connected is a connection by OAuth of a consumer, with tokens that no test may find again.
