@@ -17,6 +17,7 @@ import (
 const (
 	maxSecret   = 64 << 10 // bytes of a credential
 	maxMetadata = 100      // entries
+	maxScopes   = 100
 )
 
 // Fields of a request that hold credentials.
@@ -71,7 +72,7 @@ func readConnectionUpdate(body *jsontree.Node, scheme Scheme) (*ConnectionUpdate
 			l.OptionalID(conn.Path(path), ref)
 			u.WorkspaceRef = &ref
 		case "providerMetadata":
-			u.Metadata = readMetadata(&l, conn.Object(path))
+			u.Metadata = readMetadata(&l, conn.Path(path), conn.Object(path))
 		case credentialFields[scheme]:
 			u.Credentials = readCredentials(&l, conn, path)
 		default:
@@ -105,7 +106,7 @@ func readNewConnection(body *jsontree.Node) (*NewConnection, error) {
 	}
 	n.Group.Name, n.Consumer.Name = cmp.Or(n.Group.Name, n.Group.Ref), cmp.Or(n.Consumer.Name, n.Consumer.Ref)
 	if in.Has("providerMetadata") {
-		n.Metadata = readMetadata(&l, in.Object("providerMetadata"))
+		n.Metadata = readMetadata(&l, "providerMetadata", in.Object("providerMetadata"))
 	}
 	if in.Has(fieldCustom) {
 		l.Add(fieldCustom, validate.RuleUnknown, "is not supported")
@@ -148,7 +149,7 @@ func (h *Handler) scheme(c *call, n *NewConnection) error {
 	return nil
 }
 
-func readMetadata(l *validate.List, in httpapi.Object) map[string]Metadata {
+func readMetadata(l *validate.List, path string, in httpapi.Object) map[string]Metadata {
 	metadata := make(map[string]Metadata)
 	for name := range in.Members() {
 		entry := in.Object(name)
@@ -157,13 +158,13 @@ func readMetadata(l *validate.List, in httpapi.Object) map[string]Metadata {
 		if m.Source == "" {
 			m.Source = "input"
 		}
-		l.OptionalID(entry.Path("name"), name)
+		l.ID(in.Path(name), name)
 		l.Text(entry.Path("value"), m.Value, validate.MaxMessage)
 		validate.Enum(l, entry.Path("source"), m.Source, "input", "token", "provider")
 		l.Name(entry.Path("displayName"), m.DisplayName)
 		metadata[name] = m
 	}
-	l.Count(in.Path("")+"entries", len(metadata), maxMetadata)
+	l.Count(path, len(metadata), maxMetadata)
 	return metadata
 }
 
@@ -186,7 +187,7 @@ func readCredentials(l *validate.List, in httpapi.Object, field string) Credenti
 	}
 	o.Require("accessToken")
 	code := &AuthorizationCode{AccessToken: readToken(l, o, "accessToken"), RefreshToken: readToken(l, o, "refreshToken"), Scopes: o.Strings("scopes")}
-	l.Count(o.Path("scopes"), len(code.Scopes), maxMetadata)
+	l.Count(o.Path("scopes"), len(code.Scopes), maxScopes)
 	return Credentials{AuthorizationCode: code}
 }
 
@@ -201,7 +202,7 @@ func readClient(l *validate.List, in httpapi.Object) ClientCredentials {
 	in.Require("clientId")
 	c := ClientCredentials{ClientID: in.String("clientId"), ClientSecret: readSecret(l, in, "clientSecret"), Scopes: in.Strings("scopes")}
 	l.OptionalID(in.Path("clientId"), c.ClientID)
-	l.Count(in.Path("scopes"), len(c.Scopes), maxMetadata)
+	l.Count(in.Path("scopes"), len(c.Scopes), maxScopes)
 	return c
 }
 
