@@ -185,7 +185,8 @@ func (a *API) refuse(r *http.Request, err error) Answer {
 	p := *ProblemOf(err) // a copy: the error may be one that others return too
 	p.RequestID = RequestID(r.Context())
 	body := a.cfg.Render(&p)
-	if body.Status >= http.StatusInternalServerError {
+	gone := errors.Is(r.Context().Err(), context.Canceled) // the client, who hears no answer
+	if body.Status >= http.StatusInternalServerError && !gone {
 		a.cfg.Log.LogAttrs(r.Context(), slog.LevelError, "request failed",
 			slog.String("request", RequestID(r.Context())), slog.String("method", r.Method), slog.String("pattern", r.Pattern),
 			slog.Int("status", body.Status), slog.String("error", a.loggable(err)))

@@ -241,6 +241,23 @@ func TestPanic(t *testing.T) {
 	}
 }
 
+// A client that goes away is no fault of the server.
+func TestClientGone(t *testing.T) {
+	var log bytes.Buffer
+	api := httpapi.New(httpapi.Config{Render: plain, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	ctx, cancel := context.WithCancel(t.Context())
+	api.Handle("/things/{id}", httpapi.Methods{"GET": func(r *http.Request) (httpapi.Answer, error) {
+		cancel()
+		<-r.Context().Done()
+		return httpapi.Answer{}, r.Context().Err()
+	}})
+	answer := httptest.NewRecorder()
+	api.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, "GET", "/things/a", nil))
+	if answer.Code != 503 || log.Len() > 0 {
+		t.Errorf("%d, logged %s", answer.Code, &log)
+	}
+}
+
 func TestTimeout(t *testing.T) {
 	url, _ := serve(t, httpapi.Config{Timeout: time.Nanosecond}, httpapi.Methods{
 		"GET": func(r *http.Request) (httpapi.Answer, error) {

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/memstore"
+	"github.com/go-installation/installation/redisstore"
+	"github.com/go-installation/installation/validate"
+)
+
+// app is everything that is served.
+type app struct {
+	*http.ServeMux
+	svc     *installation.Service
+	log     *slog.Logger
+	mounted mounted
+	close   func()
+}
+
+// mounted is the first line on standard output: where things are, and with -dev how to get in.
+type mounted struct {
+	Addr        string            `json:"addr"`
+	Vercel      *vercelMount      `json:"vercel,omitempty"`
+	SoftwareOne *softwareOneMount `json:"softwareone,omitempty"`
+	Ampersand   *ampersandMount   `json:"ampersand,omitempty"`
+}
+
+// platform is what the service has to know of one platform: whose installations are its own, and by which rules.
+type platform struct {
+	owns   func(tenant string) bool
+	policy installation.Policy
+	claims func(*installation.Installation) []string
+	schema func(ctx context.Context, tenant string, ext installation.Extension) (validate.SchemaSource, error) // nil = none
+}
+
+// newApp opens the store, makes the service and mounts what the configuration names. base is the address that the program listens on.
+func newApp(ctx context.Context, set settings, base string, log *slog.Logger) (*app, error) {
+	cfg, err := loadConfig(set, base)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := loadKeys(set)
+	if err != nil {
+		return nil, err
+	}
+	store, closeStore, err := openStore(ctx, set)
+	if err != nil {
+		return nil, err
+	}
+	a := &app{ServeMux: http.NewServeMux(), log: log, close: closeStore}
+	if err := a.mount(cfg, store, keys, base); err != nil {
+		closeStore()
+		return nil, err
+	}
+	return a, nil
+}
+
+// mount makes the service, whose rules are those of the platform that an installation belongs to, and puts a handler for each platform
+// below its path.
+func (a *app) mount(cfg *config, store installation.Store, keys crypto.KeyWrapper, base string) error {
+	sites, err := cfg.sites(a.log, base)
+	if err != nil {
+		return err
+	}
+	of := func(tenant string) platform {
+		for _, s := range sites {
+			if s.owns(tenant) {
+				return s.platform
+			}
+		}
+		return platform{policy: nobody, claims: installation.DefaultClaims}
+	}
+	a.svc, err = installation.New(store, keys, &installation.Options{
+		Policy: func(actor installation.Actor, do installation.Action, inst *installation.Installation) bool {
+			if inst == nil || actor.Kind == installation.Host {
+				return installation.DefaultPolicy(actor, do, inst)
+			}
+			return of(inst.Tenant).policy(actor, do, inst)
+		},
+		Claims: func(inst *installation.Installation) []string { return of(inst.Tenant).claims(inst) },
+		Schema: func(ctx context.Context, tenant string, ext installation.Extension) (validate.SchemaSource, error) {
+			if schema := of(tenant).schema; schema != nil {
+				return schema(ctx, tenant, ext)
+			}
+			return validate.SchemaSource{}, nil
+		},
+	})
+	if err != nil {
+		return err
+	}
+	for _, s := range sites {
+		h, err := s.handler(a.svc)
+		if err != nil {
+			return err
+		}
+		a.Handle(s.path+"/", http.StripPrefix(s.path, h))
+		s.announce(&a.mounted)
+	}
+	if cfg.dev != nil {
+		cfg.dev.handle(a.ServeMux)
+	}
+	a.mounted.Addr = base[len("http://"):]
+	a.HandleFunc("GET /healthz", a.health)
+	a.Handle("GET /{$}", page(a.mounted))
+	return nil
+}
+
+// nobody is the policy for a tenant of no platform that is mounted.
+func nobody(installation.Actor, installation.Action, *installation.Installation) bool { return false }
+
+// openStore is the one place that knows where installations are kept.
+func openStore(ctx context.Context, set settings) (installation.Store, func(), error) {
+	if set.redis == "" {
+		return memstore.New(), func() {}, nil
+	}
+	options, err := redis.ParseURL(set.redis)
+	if err != nil {
+		return nil, nil, errors.New("-redis is no URL of a Redis server") // the error of redis quotes it, password and all
+	}
+	options.ContextTimeoutEnabled = true
+	client := redis.NewClient(options)
+	store, err := redisstore.Open(ctx, client, &redisstore.Options{Namespace: namespace(set)})
+	if err != nil {
+		return nil, nil, errors.Join(err, client.Close())
+	}
+	return store, func() { _ = client.Close() }, nil
+}
+
+// sweepEvery is how often what time has done is written down.
+const sweepEvery = time.Minute
+
+// sweep writes down what time has done, until the context ends.
+func (a *app) sweep(ctx context.Context) {
+	host := a.svc.As(installation.Actor{Kind: installation.Host})
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		report, err := host.Sweep(ctx, installation.SweepRequest{})
+		if err != nil && ctx.Err() == nil {
+			a.log.Error("sweep", "error", err)
+		} else if report.Expired+report.Purged > 0 {
+			a.log.Info("sweep", "expired", report.Expired, "purged", report.Purged)
+		}
+	}
+}
+
+// healthTimeout bounds what a probe waits for.
+const healthTimeout = 5 * time.Second
+
+// health says whether requests can be served. Whoever asks is not known, so it names rules and not what they found.
+func (a *app) health(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
+	defer cancel()
+	type finding struct {
+		Level installation.Level `json:"level"`
+		Rule  string             `json:"rule"`
+	}
+	answer := struct {
+		Status   string    `json:"status"`
+		Findings []finding `json:"findings"`
+	}{"ok", []finding{}}
+	status := http.StatusOK
+	report, err := a.svc.As(installation.Actor{Kind: installation.Host}).Check(ctx)
+	if err != nil {
+		a.log.Error("health", "error", err)
+	} else {
+		for _, f := range report.Findings {
+			answer.Findings = append(answer.Findings, finding{f.Level, f.Rule})
+		}
+	}
+	if err != nil || !report.OK() {
+		answer.Status, status = "failing", http.StatusServiceUnavailable
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
+		a.log.Warn("health", "error", fmt.Sprintf("%T", err))
+	}
+}

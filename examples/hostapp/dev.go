@@ -1,0 +1,163 @@
+package main
+
+import (
+	"cmp"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/api/ampersand/memory"
+	"github.com/go-installation/installation/api/softwareone"
+	"github.com/go-installation/installation/crypto"
+)
+
+// devMode is what -dev makes up beside the configuration: a key that signs Vercel's tokens, and the secrets that callers need.
+type devMode struct {
+	key         *rsa.PrivateKey
+	issuer      string
+	softwareOne *softwareOneMount
+	ampersand   *ampersandMount
+}
+
+// Paths that exist with -dev only.
+const (
+	devIssuerPath = "/dev/vercel"
+	devKeysPath   = devIssuerPath + "/.well-known/jwks"
+	devTokenPath  = devIssuerPath + "/token"
+)
+
+// What the made-up Vercel knows of this partner.
+const (
+	devClientID = "oac_devHostapp"
+	devKeyID    = "dev"
+	devAccount  = "5f1dc0ffee0000000000000a"
+	devUser     = "7ab0000000000000000000ff"
+)
+
+// newDevConfig makes up a configuration for a program that listens at base.
+func newDevConfig(base string) (*config, error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, err
+	}
+	dev := &devMode{key: key, issuer: base + devIssuerPath}
+	cfg := &config{
+		dev: dev,
+		Vercel: &vercelConfig{ClientID: devClientID, Issuer: dev.issuer, Name: "Hostapp", Plans: []installation.BillingPlan{
+			{
+				ID: "hobby", Type: "subscription", Scope: "installation", Name: "Hobby", Description: "For trying it out", Cost: "Free",
+				PaymentMethodRequired: new(false),
+			},
+			{
+				ID: "team", Type: "subscription", Scope: "installation", Name: "Team", Description: "For five people", Cost: "$20.00/month",
+				PaymentMethodRequired: new(true),
+			},
+		}},
+	}
+	cfg.SoftwareOne, dev.softwareOne = devSoftwareOne()
+	cfg.Ampersand, dev.ampersand = devAmpersand()
+	return cfg, nil
+}
+
+// devSoftwareOne makes up a vendor with a public extension, two clients and the operator.
+func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
+	const extension = "EXT-4410-7725"
+	c := &softwareOneConfig{TokenKey: madeUp(), DirectoryData: softwareone.DirectoryData{
+		Extensions: []softwareone.Extension{{
+			ID: extension, Name: "Stock Sync", Icon: "/static/" + extension + "/icon.png", Revision: 1, Status: softwareone.Public,
+			Owner: "ACC-2205-6611", Modules: []softwareone.Module{{ID: "MOD-0478"}},
+		}},
+		TokenSecrets:     map[string]crypto.Secret{},
+		ExtensionSecrets: map[string]crypto.Secret{extension: madeUp()},
+	}}
+	account := func(id, name string, kind softwareone.AccountType, token string) string {
+		secret := madeUp()
+		c.Accounts = append(c.Accounts, softwareone.Account{ID: id, Name: name, Type: kind, Status: "Enabled", Revision: 1})
+		c.Tokens = append(c.Tokens, softwareone.Token{ID: token, Name: "Dev token of " + name, Account: id})
+		c.TokenSecrets[token] = secret
+		return "idt:" + token + ":" + string(secret.Reveal())
+	}
+	return c, &softwareOneMount{
+		ExtensionID:     extension,
+		VendorToken:     account("ACC-2205-6611", "Stockfish Software", softwareone.Vendor, "TKN-1000-0001"),
+		ClientToken:     account("ACC-8834-0012", "Harbor Foods", softwareone.Client, "TKN-1000-0002"),
+		Client2Token:    account("ACC-8834-0013", "Northwind Mills", softwareone.Client, "TKN-1000-0003"),
+		OperationsToken: account("ACC-0001-0001", "Marketplace", softwareone.Operations, "TKN-1000-0004"),
+		ExtensionToken:  string(c.ExtensionSecrets[extension].Reveal()),
+	}
+}
+
+// madeUp returns a secret for this run.
+func madeUp() crypto.Secret {
+	b := make([]byte, 24)
+	rand.Read(b) // never fails since Go 1.24
+	return crypto.NewSecret(base64.RawURLEncoding.EncodeToString(b))
+}
+
+// handle adds what only exists with -dev.
+func (d *devMode) handle(mux *http.ServeMux) {
+	mux.HandleFunc("GET "+devKeysPath, d.keys)
+	mux.HandleFunc("GET "+devTokenPath, d.token)
+}
+
+// keys answers with the key set that tokens are verified by.
+func (d *devMode) keys(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
+		{Key: d.key.Public(), KeyID: devKeyID, Algorithm: string(jose.RS256), Use: "sig"},
+	}})
+}
+
+// token signs a token as Vercel would, for the installation in the query; account names another customer.
+func (d *devMode) token(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	now := time.Now()
+	account := cmp.Or(query.Get("account"), devAccount)
+	claims := map[string]any{
+		"iss": d.issuer, "aud": devClientID, "sub": "account:" + account, "account_id": account, "installation_id": nil,
+		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+	}
+	if id := query.Get("installation"); id != "" {
+		claims["installation_id"] = id
+	}
+	switch auth := cmp.Or(query.Get("auth"), "user"); auth {
+	case "system":
+	case "user":
+		claims["sub"] = "account:" + account + ":user:" + devUser
+		claims["user_id"], claims["user_role"] = devUser, cmp.Or(query.Get("role"), "ADMIN")
+		claims["user_name"], claims["user_email"] = "Iris Holm", "iris@northwind.example"
+	default:
+		http.Error(w, "auth is user or system", http.StatusBadRequest)
+		return
+	}
+	signer, err := jose.NewSigner(
+		jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: d.key, KeyID: devKeyID}}, (&jose.SignerOptions{}).WithType("JWT"))
+	if err != nil {
+		http.Error(w, "cannot sign", http.StatusInternalServerError)
+		return
+	}
+	text, err := jwt.Signed(signer).Claims(claims).Serialize()
+	if err != nil {
+		http.Error(w, "cannot sign", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	fmt.Fprint(w, text)
+}
+
+// devAmpersand makes up a builder with one integration, for a customer who has connected already.
+func devAmpersand() (*ampersandConfig, *ampersandMount) {
+	key := madeUp()
+	return &ampersandConfig{host: memory.Demo(key, nil)}, &ampersandMount{
+		APIKey: string(key.Reveal()), ProjectID: memory.DemoProject, IntegrationID: memory.DemoIntegration,
+	}
+}

@@ -1,0 +1,116 @@
+// Hostapp is a host application: one HTTP server that keeps the installations of three platforms, each below a path of its own, over one
+// service and one store.
+//
+//	go run ./examples/hostapp -dev                       with made-up keys, customers and tokens, in memory
+//	go run ./examples/hostapp -dev -redis redis://127.0.0.1:6379
+//	hostapp -addr :8443 -keys installation.keys -config hostapp.json -redis redis://redis.internal.example:6379
+//
+// The first line on standard output is JSON and says where it listens and what is mounted; with -dev it has the credentials for trying it.
+// The log goes to standard error. "/" is a page for people, "/healthz" is for probes. SIGTERM and SIGINT let requests under way finish.
+//
+// Without -dev it needs -keys, a keyring as crypto.KeyringFromFile reads it, and -config, a file with what the platforms know of it; see config.
+// It speaks plain HTTP and belongs behind something that does TLS.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(program(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// settings are what the command line says.
+type settings struct {
+	addr, redis, keys, config string
+	dev                       bool
+}
+
+// program serves until the context ends, and returns the status to exit with.
+func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var set settings
+	flags := flag.NewFlagSet("hostapp", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&set.addr, "addr", "127.0.0.1:8080", "`host:port` to listen on; port 0 takes a free one")
+	flags.StringVar(&set.redis, "redis", "", "keep installations in the Redis server at this `URL`; without it they end with the program")
+	flags.StringVar(&set.keys, "keys", "", "`file` with the keys that protect secrets, the primary first")
+	flags.StringVar(&set.config, "config", "", "`file` with what the platforms know of this host, as JSON")
+	flags.BoolVar(&set.dev, "dev", false, "make up keys, customers and tokens; never where others can reach it")
+	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+	switch {
+	case flags.NArg() > 0, set.dev && set.config != "":
+		flags.Usage()
+		return 2
+	case !set.dev && (set.keys == "" || set.config == ""):
+		fmt.Fprintln(stderr, "hostapp: without -dev, -keys and -config are needed: there is no service without keys, and no API without knowing its callers")
+		return 2
+	}
+	if err := serve(ctx, set, stdout, slog.New(slog.NewTextHandler(stderr, nil))); err != nil {
+		fmt.Fprintln(stderr, "hostapp:", err)
+		return 1
+	}
+	return 0
+}
+
+// Bounds of a connection. Each handler bounds its requests itself.
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	drainTimeout  = 30 * time.Second // for requests under way at the end
+	maxHeader     = 64 << 10
+)
+
+// serve listens, says where, and answers until the context ends and what was under way is done.
+func serve(ctx context.Context, set settings, stdout io.Writer, log *slog.Logger) error {
+	listener, err := net.Listen("tcp", set.addr)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	base := "http://" + listener.Addr().String()
+	app, err := newApp(ctx, set, base, log)
+	if err != nil {
+		return err
+	}
+	defer app.close()
+	line, err := json.Marshal(app.mounted)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler: app, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	if _, err := fmt.Fprintf(stdout, "%s\n", line); err != nil {
+		return errors.Join(err, server.Close())
+	}
+	go app.sweep(ctx)
+
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	log.Info("draining")
+	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	return server.Shutdown(drain)
+}

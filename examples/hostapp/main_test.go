@@ -1,0 +1,250 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/redistest"
+)
+
+// running is a hostapp under test.
+type running struct {
+	mounted
+	status <-chan int // once it has ended
+	stop   context.CancelFunc
+	log    *lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// start runs the program and reads its first line.
+func start(t *testing.T, args ...string) *running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	out, in := io.Pipe()
+	status := make(chan int, 1)
+	r := &running{stop: cancel, log: &lockedBuffer{}, status: status}
+	go func() {
+		s := program(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), in, r.log)
+		_ = in.Close()
+		status <- s
+	}()
+	t.Cleanup(func() {
+		cancel()
+		_, _ = io.Copy(io.Discard, out)
+	})
+	lines := bufio.NewReader(out)
+	line, err := lines.ReadBytes('\n')
+	if err != nil {
+		t.Fatalf("no first line: %v\n%s", err, r.log)
+	}
+	go func() { _, _ = io.Copy(io.Discard, lines) }()
+	if err := json.Unmarshal(line, &r.mounted); err != nil {
+		t.Fatalf("%s: %v", line, err)
+	}
+	return r
+}
+
+// ask sends a request and returns the status and the body.
+func ask(t *testing.T, method, url, body string, header ...string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(text)
+}
+
+// stores are the arguments that choose a store.
+func stores(t *testing.T) map[string][]string {
+	return map[string][]string{"memory": nil, "redis": {"-redis", "redis://" + redistest.Start(t).Addr}}
+}
+
+// With -dev each platform answers to the credentials of the first line, on either store, and holds nothing at the start.
+func TestDev(t *testing.T) {
+	for name, args := range stores(t) {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, append([]string{"-dev"}, args...)...)
+			const id = "icfg_9aXw3LmQ7vBn2TzK5rYd8PcH"
+			token := func(auth string) []string {
+				status, text := ask(t, "GET", r.Vercel.Tokens+"?installation="+id+"&auth="+auth, "")
+				if status != 200 {
+					t.Fatalf("token: %d %s", status, text)
+				}
+				return []string{"Authorization", "Bearer " + text}
+			}
+			key := []string{"X-Api-Key", r.Ampersand.APIKey}
+			at := r.Vercel.Base + "/v1/installations/" + id
+			steps := []struct {
+				method, url, body string
+				header            []string
+				status            int
+				has               string
+			}{
+				{"GET", at, "", token("system"), 404, "not_found"},
+				{"PUT", at, `{"scopes":["read"],"acceptedPolicies":{},"credentials":{"access_token":"tok-made-up","token_type":"Bearer"},
+					"account":{"url":"https://vercel.example/acme","contact":{"email":"iris@northwind.example"}}}`, token("user"), 200, "{"},
+				{"GET", at + "/plans", "", token("system"), 200, `"hobby"`},
+				{"PATCH", at, `{"billingPlanId":"team"}`, token("user"), 200, `"team"`},
+				{"GET", at, "", token("system"), 200, `"team"`},
+
+				{"GET", r.SoftwareOne.Base + "/installations", "", bearer(r.SoftwareOne.VendorToken), 200, `"data":[]`},
+				{"POST", r.SoftwareOne.Base + "/installations", `{"extension":{"id":"` + r.SoftwareOne.ExtensionID + `"},"modules":[{"id":"MOD-0478"}]}`,
+					bearer(r.SoftwareOne.ClientToken), 201, `"Installed"`},
+				{"GET", r.SoftwareOne.Base + "/installations", "", bearer(r.SoftwareOne.ExtensionToken), 200, `"total":1`},
+				{"GET", r.SoftwareOne.Base + "/installations", "", bearer(r.SoftwareOne.Client2Token), 200, `"data":[]`},
+				{"GET", r.SoftwareOne.Base + "/installations", "", bearer(r.SoftwareOne.OperationsToken), 200, `"total":1`},
+
+				{"GET", r.Ampersand.Base + "/projects/" + r.Ampersand.ProjectID + "/installations", "", key, 200, "[]"},
+				{"GET", r.Ampersand.Base + "/projects/" + r.Ampersand.ProjectID + "/connections", "", key, 200, `"hubspot"`},
+				{"POST", r.Ampersand.Base + "/projects/" + r.Ampersand.ProjectID + "/integrations/" + r.Ampersand.IntegrationID + "/installations",
+					`{"groupRef":"group-123","config":{"content":{"provider":"salesforce","read":{"objects":{"contact":{"objectName":"contact",
+					"schedule":"0 * * * *","destination":"contactHook","selectedFields":{"access_token__c":true},"selectedFieldMappings":{}}}}}}}`,
+					key, 201, `"access_token__c":true`},
+
+				{"GET", "http://" + r.Addr + "/healthz", "", nil, 200, `"ok"`},
+			}
+			for _, s := range steps {
+				status, text := ask(t, s.method, s.url, s.body, s.header...)
+				if status != s.status || !strings.Contains(text, s.has) {
+					t.Errorf("%s %s: %d %s, want %d with %s", s.method, s.url, status, text, s.status, s.has)
+				}
+			}
+			r.stop()
+			if status := <-r.status; status != 0 {
+				t.Errorf("ended with %d\n%s", status, r.log)
+			}
+			if strings.Contains(r.log.String(), "tok-made-up") || strings.Contains(r.log.String(), r.SoftwareOne.VendorToken) {
+				t.Errorf("a secret is in the log:\n%s", r.log)
+			}
+		})
+	}
+}
+
+func bearer(token string) []string { return []string{"Authorization", "Bearer " + token} }
+
+// Without keys, or without knowing its callers, nothing is served.
+func TestRefusals(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	keys := write("keys", newKeys(t))
+	for name, c := range map[string]struct {
+		args   []string
+		status int
+		says   string
+	}{
+		"nothing":              {nil, 2, "-keys"},
+		"keys alone":           {[]string{"-keys", keys}, 2, "-config"},
+		"config alone":         {[]string{"-config", write("empty.json", "{}")}, 2, "-keys"},
+		"dev with config":      {[]string{"-dev", "-config", "x"}, 2, "Usage"},
+		"no such keys":         {[]string{"-keys", filepath.Join(dir, "none"), "-config", write("vercel.json", vercelOnly)}, 1, "none"},
+		"no platform":          {[]string{"-keys", keys, "-config", write("none.json", "{}")}, 1, "names no platform"},
+		"no issuer":            {[]string{"-keys", keys, "-config", write("half.json", `{"vercel":{"clientID":"oac_1"}}`)}, 1, "issuer"},
+		"no audience":          {[]string{"-keys", keys, "-config", write("other.json", `{"vercel":{"issuer":"https://issuer.example"}}`)}, 1, "clientID"},
+		"unknown member":       {[]string{"-keys", keys, "-config", write("typo.json", `{"vercell":{}}`)}, 1, "not a configuration"},
+		"secret of wrong type": {[]string{"-keys", keys, "-config", write("type.json", `{"softwareone":{"tokenKey":["hunter2"]}}`)}, 1, "not a configuration"},
+		"no redis":             {[]string{"-dev", "-redis", "hunter2://"}, 1, "no URL"},
+		"taken address":        {[]string{"-dev", "-addr", "256.0.0.1:1"}, 1, "256.0.0.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out, log bytes.Buffer
+			status := program(t.Context(), c.args, &out, &log)
+			if status != c.status || !strings.Contains(log.String(), c.says) || out.Len() > 0 {
+				t.Errorf("%d, %q, %q", status, out.String(), log.String())
+			}
+			if strings.Contains(log.String(), "hunter2") {
+				t.Errorf("a secret is shown: %s", log.String())
+			}
+		})
+	}
+}
+
+const vercelOnly = `{"vercel":{"clientID":"oac_1","issuer":"https://issuer.example","plans":[{"id":"free","type":"subscription","scope":"installation","name":"Free","description":"-"}]}}`
+
+func newKeys(t *testing.T) string {
+	t.Helper()
+	key, err := crypto.GenerateKey("k1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key.Reveal()
+}
+
+// Without -dev nothing that -dev makes up exists, and what the configuration names is served.
+func TestConfigured(t *testing.T) {
+	dir := t.TempDir()
+	keys, config := filepath.Join(dir, "keys"), filepath.Join(dir, "config.json")
+	for path, text := range map[string]string{keys: newKeys(t), config: vercelOnly} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := start(t, "-keys", keys, "-config", config)
+	if r.Vercel == nil || r.Vercel.Tokens != "" || r.SoftwareOne != nil || r.Ampersand != nil {
+		t.Errorf("%+v", r.mounted)
+	}
+	for path, want := range map[string]int{
+		devTokenPath: 404, devKeysPath: 404, "/vercel/v1/installations/icfg_1": 401, "/softwareone/public/v1/integration/installations": 404, "/": 200,
+	} {
+		if status, text := ask(t, "GET", "http://"+r.Addr+path, ""); status != want {
+			t.Errorf("%s: %d %s, want %d", path, status, text, want)
+		}
+	}
+}
+
+// The page has a command for each platform, and names no other.
+func TestPage(t *testing.T) {
+	r := start(t, "-dev")
+	_, text := ask(t, "GET", "http://"+r.Addr+"/", "")
+	for _, want := range []string{r.Vercel.Base, r.SoftwareOne.Base, r.Ampersand.Base, r.SoftwareOne.VendorToken, r.Ampersand.APIKey, "curl"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not on the page", want)
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/api/softwareone"
+	"github.com/go-installation/installation/crypto"
+)
+
+// softwareOneConfig is what a platform in SoftwareOne's manner is made of.
+type softwareOneConfig struct {
+	softwareone.DirectoryData
+	TokenKey crypto.Secret // signs the tokens of extensions; the same on every node
+}
+
+// softwareOneMount is what a caller needs to know; all but the base only with -dev.
+type softwareOneMount struct {
+	Base            string `json:"base"`
+	ExtensionID     string `json:"extensionId,omitempty"`
+	VendorToken     string `json:"vendorToken,omitempty"`
+	ClientToken     string `json:"clientToken,omitempty"`
+	Client2Token    string `json:"client2Token,omitempty"`
+	OperationsToken string `json:"operationsToken,omitempty"`
+	ExtensionToken  string `json:"extensionToken,omitempty"`
+}
+
+// softwareOnePath is where the platform's clients find it below their base address.
+const softwareOnePath = "/softwareone/public/v1/integration"
+
+func (c *softwareOneConfig) site(base string, log *slog.Logger, dev *devMode) (*site, error) {
+	directory, err := softwareone.NewStaticDirectory(c.DirectoryData)
+	if err != nil {
+		return nil, err
+	}
+	issuer, err := softwareone.NewIssuer(c.TokenKey, nil)
+	if err != nil {
+		return nil, err
+	}
+	mount := &softwareOneMount{}
+	if dev != nil {
+		mount = dev.softwareOne
+	}
+	mount.Base = base + softwareOnePath
+	return &site{
+		path: softwareOnePath,
+		platform: platform{
+			owns:   func(tenant string) bool { return tenant == "" },
+			policy: softwareone.Policy, claims: softwareone.InstallClaims, schema: softwareone.Schemas(directory),
+		},
+		handler: func(svc *installation.Service) (http.Handler, error) {
+			return softwareone.NewHandler(svc, directory, issuer, &softwareone.Options{Log: log})
+		},
+		announce: func(m *mounted) { m.SoftwareOne = mount },
+	}, nil
+}
