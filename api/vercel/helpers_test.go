@@ -16,7 +16,6 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/vercel"
 	"github.com/go-installation/installation/crypto"
-	"github.com/go-installation/installation/memstore"
 )
 
 const (
@@ -52,9 +51,15 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
+// store is what both stores are.
+type store interface {
+	installation.Store
+	installation.EventReader
+}
+
 // watched counts what is written, and fails or lets another writer come first when told to.
 type watched struct {
-	*memstore.Store
+	store
 	commits atomic.Int64
 	failing atomic.Pointer[error]
 	first   atomic.Pointer[func()] // to be run once, before the next commit
@@ -66,7 +71,7 @@ func (s *watched) Get(ctx context.Context, key installation.Key) (*installation.
 	if err := s.failing.Load(); err != nil {
 		return nil, *err
 	}
-	return s.Store.Get(ctx, key)
+	return s.store.Get(ctx, key)
 }
 
 func (s *watched) Commit(ctx context.Context, c installation.Change) (installation.Receipt, error) {
@@ -74,7 +79,7 @@ func (s *watched) Commit(ctx context.Context, c installation.Change) (installati
 	if first := s.first.Swap(nil); first != nil {
 		(*first)()
 	}
-	return s.Store.Commit(ctx, c)
+	return s.store.Commit(ctx, c)
 }
 
 // world is a handler on a server of its own, with the keys of an issuer and what there is to look at behind it.
@@ -96,7 +101,7 @@ type choices struct {
 
 func newWorld(t testing.TB, choose ...func(*choices)) *world {
 	t.Helper()
-	w := &world{clock: &clock{now: time.Date(2026, 3, 4, 9, 30, 0, 0, time.UTC)}, store: &watched{Store: memstore.New()}, log: new(bytes.Buffer)}
+	w := &world{clock: &clock{now: time.Date(2026, 3, 4, 9, 30, 0, 0, time.UTC)}, store: &watched{store: newStore(t)}, log: new(bytes.Buffer)}
 	w.issuer = newIssuer(t, w.clock)
 	o := choices{
 		service: installation.Options{Now: w.Now, Policy: vercel.Policy, Claims: vercel.NoClaims},
