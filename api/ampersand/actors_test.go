@@ -135,6 +135,7 @@ func TestConsumerInstalls(t *testing.T) {
 	by := func(maker string) string {
 		return strings.Replace(body, `"config":{`, `"config":{"createdBy":"`+maker+`",`, 1)
 	}
+	w.as(t, w.own(), "POST", path, strings.Replace(body, memory.DemoGroup, "org-71", 1)).want(t, 403, "The token is for another group.")
 	w.as(t, w.own(), "POST", path, by("consumer:u-9")).want(t, 403, "in its own name")
 	w.as(t, w.own(), "POST", path, by("builder:b-1")).want(t, 403)
 	w.as(t, w.own(), "POST", path, strings.Replace(body, `{"groupRef"`, `{"connectionId":"colleague","groupRef"`, 1)).want(t, 400, "connectionId")
