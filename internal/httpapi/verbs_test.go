@@ -11,7 +11,9 @@ import (
 // TestVerbs: a known verb is taken off the wildcard; anything else behind a colon belongs to it.
 func TestVerbs(t *testing.T) {
 	says := func(what string) httpapi.Endpoint {
-		return func(r *http.Request) (httpapi.Answer, error) { return httpapi.Answer{Body: what + " " + r.PathValue("job")}, nil }
+		return func(r *http.Request) (httpapi.Answer, error) {
+			return httpapi.Answer{Body: what + " " + r.PathValue("job")}, nil
+		}
 	}
 	api := httpapi.New(httpapi.Config{Render: plain})
 	api.HandleVerbs("/jobs/{job}", "job", map[string]httpapi.Methods{"": {"GET": says("job")}, "stop": {"POST": says("stop")}})
