@@ -36,8 +36,8 @@ type staticToken struct {
 // minSecret is how many bytes a secret has at least. Its hash is not a slow one, so it has to be random rather than chosen by a person.
 const minSecret = 16
 
-// NewStaticDirectory returns a directory of what data holds, which it copies but for the schemas. Ids must be unique and what is referred to must be there; secrets
-// have at least 16 bytes, those of extensions are unlike each other and look like none of the other tokens.
+// NewStaticDirectory returns a directory of what data holds. Ids must be unique and what is referred to must be there; secrets have at least 16
+// bytes, those of extensions are unlike each other and look like none of the other tokens. The lists within data must not be changed afterwards.
 func NewStaticDirectory(data DirectoryData) (*StaticDirectory, error) {
 	d := &StaticDirectory{
 		accounts: make(map[string]*Account), extensions: make(map[string]*Extension), tokens: make(map[string]staticToken),
@@ -61,7 +61,6 @@ func NewStaticDirectory(data DirectoryData) (*StaticDirectory, error) {
 		case e.Status != Draft && e.Status != Private && e.Status != Public && e.Status != Deleted:
 			return nil, fmt.Errorf("softwareone: NewStaticDirectory: extension %s: unknown status", e.ID)
 		}
-		e.Modules = append([]Module(nil), e.Modules...)
 		d.extensions[e.ID] = &e
 	}
 	for _, t := range data.Tokens {

@@ -100,11 +100,12 @@ const (
 // TestVerify: what the issuer takes for its own.
 func TestVerify(t *testing.T) {
 	now := time.Unix(1777712999, 0)
-	issuer, err := softwareone.NewIssuer(crypto.NewSecret(signingKey), &softwareone.IssuerOptions{Now: func() time.Time { return now }})
+	const key = signingKey + signingKey // long enough for the algorithms that are refused
+	issuer, err := softwareone.NewIssuer(crypto.NewSecret(key), &softwareone.IssuerOptions{Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := signed(t, jose.HS256, signingKey, goodClaims)
+	good := signed(t, jose.HS256, key, goodClaims)
 	if c, err := issuer.Verify(good); err != nil || c.AccountID != clientAccount {
 		t.Fatalf("%+v, %v", c, err)
 	}
@@ -114,18 +115,18 @@ func TestVerify(t *testing.T) {
 		if !strings.Contains(goodClaims, old) {
 			t.Fatalf("no %s", old)
 		}
-		return signed(t, jose.HS256, signingKey, strings.Replace(goodClaims, old, new, 1))
+		return signed(t, jose.HS256, key, strings.Replace(goodClaims, old, new, 1))
 	}
 	for name, token := range map[string]string{
 		"nothing":              "",
 		"algorithm none":       encode([]byte(`{"alg":"none"}`)) + "." + parts[1] + ".",
-		"algorithm HS384":      signed(t, jose.HS384, signingKey+signingKey, goodClaims),
+		"algorithm HS384":      signed(t, jose.HS384, key, goodClaims),
 		"another header":       encode([]byte(`{"alg":"HS256","typ":"x"}`)) + "." + parts[1] + "." + parts[2],
-		"another key":          signed(t, jose.HS256, strings.ToUpper(signingKey), goodClaims),
+		"another key":          signed(t, jose.HS256, strings.ToUpper(key), goodClaims),
 		"JSON":                 `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`,
 		"an unknown extension": encode([]byte(`{"alg":"HS256","crit":["x"],"x":1}`)) + "." + parts[1] + "." + parts[2],
-		"no JSON":              signed(t, jose.HS256, signingKey, "x"),
-		"a list":               signed(t, jose.HS256, signingKey, "[]"),
+		"no JSON":              signed(t, jose.HS256, key, "x"),
+		"a list":               signed(t, jose.HS256, key, "[]"),
 		"another issuer":       replace(`"iss":"https://api`, `"iss":"https://other`),
 		"no issuer":            replace(`"iss"`, `"is"`),
 		"another audience":     replace(`"aud":"https://api`, `"aud":"https://other`),
