@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+)
+
+// host is what package redistest asks of a test, for a program. The embedded interface is nil: of its methods, only those
+// below may be called.
+type host struct {
+	testing.TB
+	ctx      context.Context
+	cleanups []func()
+}
+
+// stopped is what a host panics with to leave the function that set it up.
+type stopped struct{ err error }
+
+// withServers calls f with a host, and undoes afterwards what was set up with it.
+func withServers(ctx context.Context, f func(testing.TB) error) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	h := &host{ctx: ctx}
+	defer func() {
+		if s, ok := recover().(stopped); ok {
+			err = s.err
+		}
+	}()
+	defer h.cleanUp()
+	defer cancel()
+	return f(h)
+}
+
+func (h *host) cleanUp() {
+	for _, f := range slices.Backward(h.cleanups) {
+		f()
+	}
+}
+
+// Helper implements testing.TB.
+func (h *host) Helper() {}
+
+// Context implements testing.TB.
+func (h *host) Context() context.Context { return h.ctx }
+
+// Cleanup implements testing.TB.
+func (h *host) Cleanup(f func()) { h.cleanups = append(h.cleanups, f) }
+
+// TempDir implements testing.TB.
+func (h *host) TempDir() string {
+	dir, err := os.MkdirTemp("", "bench-")
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// Fatal implements testing.TB.
+func (h *host) Fatal(args ...any) { panic(stopped{errors.New(fmt.Sprint(args...))}) }
+
+// Fatalf implements testing.TB.
+func (h *host) Fatalf(format string, args ...any) { panic(stopped{fmt.Errorf(format, args...)}) }
+
+// Skip implements testing.TB. There is nothing to measure without a server.
+func (h *host) Skip(args ...any) { h.Fatal(args...) }

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// printTable writes the results as a Markdown table whose columns line up.
+func printTable(w io.Writer, results []Result) {
+	rows := [][]string{{"what", "against", "ratio", "spread", "reach", "ours", "theirs", "allocs", "bytes", "the other side lacks"}}
+	group := ""
+	for _, r := range results {
+		if r.Group != group {
+			group = r.Group
+			rows = append(rows, []string{"**" + group + "**", "", "", "", "", "", "", "", "", ""})
+		}
+		rows = append(rows, []string{
+			r.Name, r.Against, number(r.Ratio), "±" + number(r.Spread/2), reach(r), figure(r.Ours, r.Unit), figure(r.Base, r.Unit), count(r.Allocs), count(r.Bytes),
+			r.Lacks,
+		})
+	}
+	width := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			width[i] = max(width[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for i, row := range rows {
+		for j, cell := range row {
+			fmt.Fprintf(w, "| %s%s ", cell, strings.Repeat(" ", width[j]-utf8.RuneCountInString(cell)))
+		}
+		fmt.Fprintln(w, "|")
+		if i == 0 {
+			for _, n := range width {
+				fmt.Fprint(w, "|", strings.Repeat("-", n+2))
+			}
+			fmt.Fprintln(w, "|")
+		}
+	}
+}
+
+// reach says what was wanted of a row, and whether it is so.
+func reach(r Result) string {
+	switch {
+	case r.Reach == 0:
+		return ""
+	case r.Reached():
+		return fmt.Sprintf("%g yes", r.Reach)
+	default:
+		return fmt.Sprintf("%g NO", r.Reach)
+	}
+}
+
+// figure writes one side of a row.
+func figure(v float64, unit string) string {
+	if unit != "" {
+		return count(v) + " " + unit
+	}
+	switch d := time.Duration(v); {
+	case d < 10*time.Microsecond:
+		return count(v) + " ns"
+	case d < 10*time.Millisecond:
+		return count(v/1e3) + " µs"
+	default:
+		return count(v/1e6) + " ms"
+	}
+}
+
+func number(v float64) string {
+	if v >= 100 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}
+
+func count(v float64) string {
+	switch {
+	case v < 0:
+		return ""
+	case v < 10 && v != float64(int(v)):
+		return fmt.Sprintf("%.1f", v)
+	default:
+		return fmt.Sprintf("%.0f", v)
+	}
+}
+
+// writeJSON writes the rows for machines. Reach 0 is none.
+func writeJSON(file string, results []Result) error {
+	type row struct {
+		Name   string  `json:"name"`
+		Ratio  float64 `json:"ratio"`
+		Reach  float64 `json:"reach"`
+		Spread float64 `json:"spread"`
+	}
+	rows := make([]row, len(results))
+	for i, r := range results {
+		rows[i] = row{r.Group + ": " + r.Name + " / " + r.Against, r.Ratio, r.Reach, r.Spread}
+	}
+	text, err := json.MarshalIndent(rows, "", "\t")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(text, '\n'), 0o666)
+}
+
+// line says what is being done: on a terminal in one line, else line by line.
+type line struct {
+	w        io.Writer
+	terminal bool
+	began    time.Time
+}
+
+func newLine(w io.Writer) *line {
+	l := &line{w: w, began: time.Now()}
+	if f, ok := w.(*os.File); ok {
+		info, err := f.Stat()
+		l.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
+	return l
+}
+
+func (l *line) show(format string, args ...any) {
+	text := fmt.Sprintf("%3.0f s  %s", time.Since(l.began).Seconds(), fmt.Sprintf(format, args...))
+	if l.terminal {
+		fmt.Fprint(l.w, "\r\x1b[K", text)
+	} else {
+		fmt.Fprintln(l.w, text)
+	}
+}
+
+func (l *line) end() {
+	if l.terminal {
+		fmt.Fprint(l.w, "\r\x1b[K")
+	}
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/go-installation/installation/internal/redistest"
+)
+
+// tripRows count round trips to the server: what a network makes of speed. The ratio is their number.
+func tripRows(tb testing.TB, _ Scale) []Row {
+	client := redistest.Start(tb).Client(tb)
+	w := newWorld(tb, openStore(tb, client), newRing(tb, "k1"), 128)
+	trips := new(trips)
+	client.AddHook(trips)
+	invited := &invitations{world: w}
+	var rows []Row
+	for _, op := range []struct {
+		name    string
+		reach   float64
+		prepare func(int) error
+		work    Work
+	}{
+		{"Get", 1, nil, w.get},
+		{"create, id minted", 1, nil, w.create},
+		{"update", 2, nil, w.update},
+		{"patch", 2, nil, w.patch},
+		{"Reveal", 2, nil, w.reveal},
+		{"page of 100", 2, nil, w.page},
+		{"count", 1, nil, w.count},
+		{"accept", 2, invited.prepare, invited.accept},
+	} {
+		rows = append(rows, Row{Name: op.name, Against: "one command", Reach: op.reach, Unit: "trips", Count: func(time.Duration) (ours, base float64, err error) {
+			const calls = 5
+			if op.prepare != nil {
+				if err := op.prepare(calls); err != nil {
+					return 0, 0, err
+				}
+			}
+			trips.made.Store(0)
+			for range calls {
+				if err := op.work(); err != nil {
+					return 0, 0, err
+				}
+			}
+			return float64(trips.made.Load()) / calls, 1, nil
+		}})
+	}
+	return rows
+}
+
+// trips is a hook that counts how often a client waits for an answer: once for a command, once for a pipeline.
+type trips struct{ made atomic.Int64 }
+
+// DialHook implements [redis.Hook].
+func (t *trips) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessHook implements [redis.Hook].
+func (t *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		t.made.Add(1)
+		return next(ctx, cmd)
+	}
+}
+
+// ProcessPipelineHook implements [redis.Hook].
+func (t *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		t.made.Add(1)
+		return next(ctx, cmds)
+	}
+}
