@@ -47,6 +47,10 @@ func run(ctx context.Context, table, progress io.Writer, quick bool, file string
 	line.end()
 	fmt.Fprintf(table, "%s, %s/%s, %d cores, %s.\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), scale)
 	printTable(table, results)
+	if n, ok := nodeOf(results); ok {
+		fmt.Fprintln(table)
+		printModel(table, n)
+	}
 	if file != "" {
 		err = errors.Join(err, writeJSON(file, results))
 	}

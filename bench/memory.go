@@ -1,17 +1,11 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
-	"slices"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/go-memdb"
 
-	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/memstore"
 )
 
@@ -58,51 +52,8 @@ func memoryRows(tb testing.TB, s Scale) []Row {
 	return append(rows, tailRow(tb, w, s))
 }
 
-// bodyRows measure what a stored body costs, encoded and decoded. The other side keeps the same parts as JSON.
-func bodyRows(tb testing.TB, w *world) []Row {
-	tb.Helper()
-	seen := &recorder{Store: w.store}
-	onSeen := &world{ctx: w.ctx, store: seen, ids: w.ids}
-	onSeen.svc = onSeen.service(tb, newRing(tb, "k1"), nil)
-	check(tb, onSeen.create())
-	record := *seen.last.Record
-
-	type parts struct {
-		Status, KeyID string
-		Generation    int64
-		Key, Manifest []byte
-		Values        map[string][]byte
-	}
-	same := parts{"installed", "k1", 1, make([]byte, 110), make([]byte, storedManifest(tb, record.Body)), map[string][]byte{}}
-	for _, name := range []string{"/client_secret", "/api_token", "/webhook_secret", "/db_password"} {
-		same.Values[name] = make([]byte, 110)
-	}
-	text, err := json.Marshal(same)
-	check(tb, err)
-
-	// A read without the key decodes the body, finds that the key is missing, and says what is known in plain.
-	stranger := &world{ctx: w.ctx, ids: []string{record.Key.ID}}
-	stranger.store = one{Store: w.store, record: record, body: record.Body.Bytes()}
-	stranger.svc = stranger.service(tb, newRing(tb, "k9"), nil)
-	return []Row{
-		{Name: "encode a body", Against: "encoding/json", Lacks: "limits", Ours: func() error { record.Body.Bytes(); return nil }, Base: func() error { _, err := json.Marshal(same); return err }},
-		{
-			Name: "decode a body (a read without its key)", Against: "encoding/json", Lacks: "limits, duplicate keys", Base: func() error { return json.Unmarshal(text, new(parts)) },
-			Ours: func() error {
-				if err := stranger.get(); !errors.Is(err, installation.ErrUnknownKey) {
-					return err
-				}
-				return nil
-			},
-		},
-	}
-}
-
 // table is go-memdb with one index.
-type table struct {
-	db  *memdb.MemDB
-	row *tableRow
-}
+type table struct{ db *memdb.MemDB }
 
 type tableRow struct{ ID, Body string }
 
@@ -194,136 +145,4 @@ func newOpener(r *raw, sealed []byte) Work {
 		_, err := r.aead.Open(nil, r.nonce, sealed, r.additional)
 		return err
 	}
-}
-
-// recorder is a store that remembers the last change.
-type recorder struct {
-	installation.Store
-	last installation.Change
-}
-
-// Commit implements [installation.Store].
-func (r *recorder) Commit(ctx context.Context, c installation.Change) (installation.Receipt, error) {
-	r.last = c
-	return r.Store.Commit(ctx, c)
-}
-
-// one is a store that answers with one record, from its stored bytes each time.
-type one struct {
-	installation.Store
-	record installation.Record
-	body   []byte
-}
-
-// Get implements [installation.Store].
-func (o one) Get(context.Context, installation.Key) (*installation.Record, error) {
-	r := o.record
-	r.Body = installation.BodyFromBytes(o.body)
-	return &r, nil
-}
-
-// tailRow compares the slowest of a hundred reads while commits go on without a pause. The other side keeps the same lists and
-// claims in maps and sorted slices under one RWMutex, as a store without snapshots has to.
-func tailRow(tb testing.TB, w *world, s Scale) Row {
-	locked := newLocked(s.Records, w.ids)
-	commit := updating(tb, w.store, 1)
-	create := creating(tb, w.store)
-	return Row{
-		Name: "Store.Get, p99 while others commit", Against: "RWMutex, maps, sorted slices", Lacks: "change log, outcomes; memory for snapshots", Reach: 1, Unit: "ns",
-		Count: func(d time.Duration) (ours, base float64, err error) {
-			if ours, err = tail(d, w.storeGet, func() error { return errors.Join(create(), commit()) }); err != nil {
-				return 0, 0, err
-			}
-			base, err = tail(d, func() error { return locked.get(w.id()) }, func() error { locked.put(newID()); return nil })
-			return ours, base, err
-		},
-	}
-}
-
-// tail returns the time in nanoseconds within which 99 of 100 reads end while writes go on, over five slices of time.
-func tail(slice time.Duration, read, write Work) (float64, error) {
-	var wait sync.WaitGroup
-	stop := make(chan struct{})
-	failed := make(chan error, 1)
-	wait.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			if err := write(); err != nil {
-				failed <- err
-				return
-			}
-		}
-	})
-	var times []float64
-	for began, last := time.Now(), time.Now(); last.Sub(began) < 5*slice; {
-		if err := read(); err != nil {
-			close(stop)
-			wait.Wait()
-			return 0, err
-		}
-		now := time.Now()
-		times = append(times, float64(now.Sub(last)))
-		last = now
-	}
-	close(stop)
-	wait.Wait()
-	select {
-	case err := <-failed:
-		return 0, err
-	default:
-		return quantile(times, 0.99), nil
-	}
-}
-
-// locked is a store under one lock: records by id, and the same nine lists and claims as ours, kept sorted.
-type locked struct {
-	mu      sync.RWMutex
-	records map[string]*installation.Record
-	lists   map[string][]string
-	claims  map[string]string
-}
-
-func newLocked(n int, ids []string) *locked {
-	l := &locked{records: map[string]*installation.Record{}, lists: map[string][]string{}, claims: map[string]string{}}
-	for range n {
-		l.put(newID())
-	}
-	for _, id := range ids {
-		l.put(id)
-	}
-	return l
-}
-
-func (l *locked) put(id string) {
-	c := creation(tenant, numbers.Add(1), installation.Body{})
-	r := c.Record
-	r.Key.ID = id
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.records[id] = r
-	for _, claim := range r.Claims {
-		l.claims[claim] = id
-	}
-	for _, term := range r.Index {
-		at, there := slices.BinarySearch(l.lists[term], id)
-		if !there {
-			l.lists[term] = slices.Insert(l.lists[term], at, id)
-		}
-	}
-}
-
-func (l *locked) get(id string) error {
-	l.mu.RLock()
-	r := l.records[id]
-	l.mu.RUnlock()
-	if r == nil {
-		return errors.New("no record")
-	}
-	copied := *r
-	copied.Index, copied.Claims = slices.Clone(r.Index), slices.Clone(r.Claims)
-	return nil
 }

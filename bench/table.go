@@ -24,6 +24,11 @@ func printTable(w io.Writer, results []Result) {
 			r.Lacks,
 		})
 	}
+	printAligned(w, rows)
+}
+
+// printAligned writes rows, the first of which is the heading.
+func printAligned(w io.Writer, rows [][]string) {
 	width := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {

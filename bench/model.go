@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"hash/fnv"
+	"io"
+	"slices"
+
+	"github.com/go-installation/installation/internal/redistest"
+)
+
+// node is what one Redis server can do, measured with 64 callers on the machine that it shares with them: so these are lower
+// bounds for a server that has a core of its own.
+type node struct {
+	bytes                   float64 // for each record
+	reads, creates, updates float64 // a second
+}
+
+// nodeOf takes a node from what was measured. It reports false if a row is missing.
+func nodeOf(results []Result) (n node, ok bool) {
+	ours := func(group, name string) float64 {
+		i := slices.IndexFunc(results, func(r Result) bool { return r.Group == group && r.Name == name })
+		if i < 0 {
+			return 0
+		}
+		return results[i].Ours
+	}
+	const second = 1e9
+	n = node{
+		bytes:   ours("size", "redisstore, each record"),
+		reads:   second / max(1, ours("redis", "Store.Get, 64 goroutines")),
+		creates: second / max(1, ours("redis", "Store.Commit create, 64 goroutines")),
+		updates: second / max(1, ours("redis", "Store.Commit update, 64 goroutines")),
+	}
+	return n, n.bytes > 0 && max(n.reads, n.creates, n.updates) < second
+}
+
+// spread says how installations are spread over a cluster.
+type spread struct {
+	masters, buckets, tenants int
+	skewed                    bool // the tenant at rank r has 1/r of what the first one has; else all have as many
+}
+
+// spreads are those of the printed model. Buckets are the default ones, and the most there can be on many masters.
+var spreads = []spread{
+	{masters: 1, buckets: 1, tenants: 10_000},
+	{masters: 3, buckets: 16, tenants: 10_000},
+	{masters: 3, buckets: 16, tenants: 10_000, skewed: true},
+	{masters: 30, buckets: 64, tenants: 10_000},
+	{masters: 30, buckets: 64, tenants: 10_000, skewed: true},
+}
+
+// fullest returns what part of all installations the fullest master has: the median over a hundred namespaces, since the name
+// decides which slots the buckets are in. Tenants go to buckets and buckets to masters as redisstore and the cluster do it.
+func (s spread) fullest() float64 {
+	parts := make([]float64, 101)
+	for i := range parts {
+		parts[i] = s.fullestIn(fmt.Sprintf("installation-%d", i))
+	}
+	return quantile(parts, 0.5)
+}
+
+func (s spread) fullestIn(namespace string) float64 {
+	masters := make([]float64, s.masters)
+	total := 0.0
+	for rank := 1; rank <= s.tenants; rank++ {
+		h := fnv.New64a()
+		fmt.Fprintf(h, "%s-tenant-%d", namespace, rank)
+		bucket := h.Sum64() % uint64(s.buckets)
+		slot := int(redistest.Slot(fmt.Sprintf("%s:%02d", namespace, bucket)))
+		size := 1.0
+		if s.skewed {
+			size = 1 / float64(rank)
+		}
+		masters[slot*s.masters/slots] += size
+		total += size
+	}
+	return slices.Max(masters) / total
+}
+
+// slots is into how many slots a cluster cuts its keys.
+const slots = 16384
+
+// largest returns what part of all installations the largest tenant has.
+func (s spread) largest() float64 {
+	if !s.skewed {
+		return 1 / float64(s.tenants)
+	}
+	total := 0.0
+	for rank := 1; rank <= s.tenants; rank++ {
+		total += 1 / float64(rank)
+	}
+	return 1 / total
+}
+
+// printModel writes what the fullest master has to hold and to do.
+func printModel(w io.Writer, n node) {
+	fmt.Fprintf(w, "One server: %.0f bytes a record; at least %.0f reads, %.0f creations or %.0f updates a second.\n\n", n.bytes, n.reads, n.creates, n.updates)
+	rows := [][]string{{
+		"masters", "buckets", "tenants", "sizes", "largest tenant", "fullest master", "1 million", "10 million", "100 million", "reads/s", "creations/s", "updates/s",
+	}}
+	for _, s := range spreads {
+		sizes := "equal"
+		if s.skewed {
+			sizes = "1/rank"
+		}
+		part := s.fullest()
+		memory := func(records float64) string { return fmt.Sprintf("%.1f GB", records*part*n.bytes/1e9) }
+		rate := func(each float64) string { return fmt.Sprintf("%.0fk", each/part/1e3) }
+		rows = append(rows, []string{
+			fmt.Sprint(s.masters), fmt.Sprint(s.buckets), fmt.Sprint(s.tenants), sizes, percent(s.largest()), percent(part),
+			memory(1e6), memory(1e7), memory(1e8), rate(n.reads), rate(n.creates), rate(n.updates),
+		})
+	}
+	printAligned(w, rows)
+}
+
+func percent(part float64) string { return fmt.Sprintf("%.3g %%", part*100) }
