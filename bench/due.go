@@ -10,26 +10,17 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/internal/redistest"
 )
 
 // dueCount is how many records are due.
 const dueCount = 1000
 
 // dueRows look for 1,000 due records among many whose time is yet to come.
-func dueRows(tb testing.TB, s Scale) []Row {
-	client := redistest.Start(tb).Client(tb)
+func dueRows(tb testing.TB, among *grown) []Row {
+	client := among.server.Client(tb)
 	watch := &stopwatch{command: "zrange"}
 	client.AddHook(watch)
 	store := openStore(tb, client)
-	body, later := installation.BodyFromBytes([]byte(value)), time.Now().AddDate(1, 0, 0).Truncate(time.Microsecond)
-	_, err := concurrently(32, s.Deadlines, func(i int) error {
-		c := creation("other", numbers.Add(1), body)
-		c.Idempotency, c.Record.Deadline = nil, later.Add(time.Duration(i)*time.Millisecond)
-		_, err := store.Commit(tb.Context(), c)
-		return err
-	})
-	check(tb, err)
 	ring := newRing(tb, "k1")
 	w := newWorld(tb, store, ring, 1)
 	past := &invitations{world: &world{ctx: w.ctx, store: store}}
@@ -45,15 +36,15 @@ func dueRows(tb testing.TB, s Scale) []Row {
 		}
 		return err
 	}
-	among := fmt.Sprintf(" 1,000 due among %d", s.Deadlines)
+	due := fmt.Sprintf(" %d due among %d", dueCount, among.n)
 	return []Row{
 		{
-			Name: "find" + among, Against: "SET 2 KiB", Reach: 12, Unit: "ns",
+			Name: "find" + due, Against: "SET 2 KiB", Reach: 12, Unit: "ns",
 			Count: func(slice time.Duration) (ours, base float64, err error) { return watch.compare(slice, list, raw.set) },
 		},
-		{Name: "find and read" + among + ", each", Against: "SET 2 KiB", Ours: list, Per: dueCount, Base: raw.set},
+		{Name: "find and read" + due + ", each", Against: "SET 2 KiB", Ours: list, Per: dueCount, Base: raw.set},
 		{
-			Name: "sweep" + among + ", each", Against: "GET, SET 2 KiB", Lacks: "compare-and-swap, event, encryption", Per: dueCount, Base: raw.getSet,
+			Name: "sweep" + due + ", each", Against: "GET, SET 2 KiB", Lacks: "compare-and-swap, event, encryption", Per: dueCount, Base: raw.getSet,
 			Prepare: func(n int) error { return past.prepare(n * dueCount) },
 			Ours: func() error {
 				report, err := w.svc.Sweep(w.ctx, installation.SweepRequest{Limit: dueCount})

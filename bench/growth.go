@@ -3,13 +3,14 @@ package main
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/redistest"
 )
 
 // growthRows compare a large store with a small one, each on a server of its own: all records are of one tenant, which is the
-// worst case for its lists.
+// worst case for its lists, and have a deadline. In the largest, those that are due are looked for.
 func growthRows(tb testing.TB, s Scale) []Row {
 	stores := make([]*grown, len(s.Growth))
 	for i, n := range s.Growth {
@@ -27,13 +28,14 @@ func growthRows(tb testing.TB, s Scale) []Row {
 			Row{Name: "Store.List page of 100" + at, Against: against, Reach: 1.3, Ours: many.page, Base: few.page},
 		)
 	}
-	return rows
+	return append(rows, dueRows(tb, stores[len(stores)-1])...)
 }
 
 // grown is a store of n records.
 type grown struct {
 	tb     testing.TB
 	n      int
+	server *redistest.Server
 	store  installation.Store
 	key    func(i int) installation.Key
 	create Work
@@ -42,8 +44,9 @@ type grown struct {
 
 func newGrown(tb testing.TB, n int) *grown {
 	tb.Helper()
-	g := &grown{tb: tb, n: n, store: openStore(tb, redistest.Start(tb).Client(tb))}
-	g.key = fill(tb, g.store, n)
+	g := &grown{tb: tb, n: n, server: redistest.Start(tb)}
+	g.store = openStore(tb, g.server.Client(tb))
+	g.key = fill(tb, g.store, n, time.Now().AddDate(1, 0, 0))
 	g.create = creating(tb, g.store)
 	page, err := g.store.List(tb.Context(), installation.Query{Tenant: "other", Term: "all", Limit: 1, Skip: min(n/2, installation.MaxSkip)})
 	check(tb, err)

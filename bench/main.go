@@ -38,9 +38,9 @@ func (quiet) Printf(context.Context, string, ...any) {}
 
 // run measures all rows. What was measured before an error is printed too.
 func run(ctx context.Context, table, progress io.Writer, quick bool, file string) error {
-	scale, meter := full, Meter{Rounds: 25, Slice: 12 * time.Millisecond}
+	scale, meter := full, Meter{Rounds: 101, Budget: 1500 * time.Millisecond, Slice: 3 * time.Millisecond}
 	if quick {
-		scale, meter = small, Meter{Rounds: 7, Slice: 4 * time.Millisecond}
+		scale, meter = small, Meter{Rounds: 21, Budget: 150 * time.Millisecond, Slice: 1500 * time.Microsecond}
 	}
 	line := newLine(progress)
 	results, err := measureAll(ctx, meter, scale, line)
@@ -92,7 +92,6 @@ var groups = []struct {
 	{"round trips", tripRows},
 	{"1 ms away", farRows},
 	{"cluster", clusterRows},
-	{"due", dueRows},
 	{"growth", growthRows},
 	{"peers in memory", memoryPeerRows},
 	{"peers on redis", redisPeerRows},
@@ -102,17 +101,16 @@ var groups = []struct {
 
 // Scale is how much is stored for the rows.
 type Scale struct {
-	Records   int   // in the stores that rows work on
-	Deadlines int   // among which due ones are looked for
-	Growth    []int // sizes that are compared with the first of them
+	Records int   // in the stores that rows work on
+	Growth  []int // sizes of stores that are compared with the first of them
 }
 
 var (
-	full  = Scale{Records: 100_000, Deadlines: 1_000_000, Growth: []int{1_000, 100_000, 1_000_000}}
-	small = Scale{Records: 10_000, Deadlines: 20_000, Growth: []int{1_000, 10_000, 40_000}}
+	full  = Scale{Records: 100_000, Growth: []int{1_000, 100_000, 1_000_000}}
+	small = Scale{Records: 5_000, Growth: []int{1_000, 5_000, 20_000}}
 )
 
 // String describes the scale in the heading of the table.
 func (s Scale) String() string {
-	return fmt.Sprintf("%d records of %d bytes, %d deadlines, up to %d records for growth", s.Records, bodySize, s.Deadlines, s.Growth[len(s.Growth)-1])
+	return fmt.Sprintf("%d records of %d bytes, for growth up to %d", s.Records, bodySize, s.Growth[len(s.Growth)-1])
 }

@@ -45,11 +45,14 @@ type Result struct {
 func (r Result) Reached() bool { return r.Reach == 0 || r.Ratio <= r.Reach }
 
 // Meter measures rows. In each round both sides run for a slice of time, one right after the other, so that whatever else the
-// machine does meets both.
+// machine does meets both; and slices are short, so that of many rounds most are left alone.
 type Meter struct {
-	Rounds int
+	Rounds int           // at most
+	Budget time.Duration // after which there are no more rounds, once there were minRounds
 	Slice  time.Duration
 }
+
+const minRounds = 3
 
 // Measure measures one row.
 func (m Meter) Measure(ctx context.Context, r Row) (Result, error) {
@@ -64,7 +67,7 @@ func (m Meter) Measure(ctx context.Context, r Row) (Result, error) {
 	}
 	runtime.GC()
 	var ours, base, ratios []float64
-	for range m.Rounds {
+	for began := time.Now(); len(ratios) < m.Rounds && (len(ratios) < minRounds || time.Since(began) < m.Budget); {
 		if err := ctx.Err(); err != nil {
 			return result, err
 		}
@@ -92,11 +95,15 @@ func (m Meter) Measure(ctx context.Context, r Row) (Result, error) {
 func (m Meter) timed(r Row) (func(time.Duration) (ours, base float64, err error), error) {
 	goroutines, per := cmp.Or(r.Goroutines, 1), cmp.Or(r.Per, 1)
 	ourside, theirs := side{r.Ours, goroutines, r.Prepare}, side{r.Base, goroutines, nil}
-	ourCalls, err := ourside.calls(m.Slice)
+	slice := m.Slice
+	if goroutines > 1 {
+		slice *= 8 // starting them is not to be seen
+	}
+	ourCalls, err := ourside.calls(slice)
 	if err != nil {
 		return nil, err
 	}
-	theirCalls, err := theirs.calls(m.Slice)
+	theirCalls, err := theirs.calls(slice)
 	if err != nil {
 		return nil, fmt.Errorf("the other side: %w", err)
 	}
@@ -186,7 +193,7 @@ func concurrently(goroutines, n int, f func(i int) error) (time.Duration, error)
 func allocated(r Row) (allocs, bytes float64, err error) {
 	calls := 20
 	if r.Per > 0 {
-		calls = 2
+		calls = 1 // which does much
 	}
 	if r.Prepare != nil {
 		if err := r.Prepare(calls); err != nil {

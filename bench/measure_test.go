@@ -21,9 +21,13 @@ func TestMeasureCount(t *testing.T) {
 		ours = ours[1:]
 		return v, 10, nil
 	}}
-	got, err := Meter{Rounds: 5}.Measure(t.Context(), row)
+	got, err := Meter{Rounds: 5, Budget: time.Hour}.Measure(t.Context(), row)
 	if err != nil || got.Ratio != 3 || got.Spread != 2 || got.Ours != 30 || got.Base != 10 || got.Allocs != -1 || !got.Reached() {
 		t.Errorf("%+v, %v", got, err)
+	}
+	ours = []float64{10, 20, 30, 40}
+	if got, err := (Meter{Rounds: 5}).Measure(t.Context(), row); err != nil || got.Ratio != 2 || len(ours) != 1 {
+		t.Errorf("out of time: %+v, %v", got, err)
 	}
 	got.Reach = 2.9
 	if got.Reached() {

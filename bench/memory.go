@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-memdb"
 
@@ -14,7 +15,7 @@ import (
 func memoryRows(tb testing.TB, s Scale) []Row {
 	ring := newRing(tb, "k1")
 	store := memstore.New()
-	fill(tb, store, s.Records)
+	fill(tb, store, s.Records, time.Time{})
 	w := newWorld(tb, store, ring, 1024)
 	cached := &world{ctx: w.ctx, store: store, ids: w.ids}
 	cached.svc = w.service(tb, newCache(tb, ring), nil)

@@ -265,14 +265,18 @@ func digest(n int64) (d installation.Digest) {
 	return d
 }
 
-// fill stores n records of another tenant, so that what is measured stands among many. It returns the key of each.
-func fill(tb testing.TB, store installation.Store, n int) (key func(i int) installation.Key) {
+// fill stores n records of another tenant, so that what is measured stands among many. They are due one after the other from
+// the given time on, or never if it is zero. It returns the key of each.
+func fill(tb testing.TB, store installation.Store, n int, due time.Time) (key func(i int) installation.Key) {
 	tb.Helper()
 	first := numbers.Add(int64(n)) - int64(n)
 	body := installation.BodyFromBytes([]byte(value))
 	_, err := concurrently(32, n, func(i int) error {
 		c := creation("other", first+int64(i), body)
 		c.Idempotency = nil
+		if !due.IsZero() {
+			c.Record.Deadline = due.Add(time.Duration(i) * time.Millisecond).UTC().Truncate(time.Microsecond)
+		}
 		_, err := store.Commit(tb.Context(), c)
 		return err
 	})

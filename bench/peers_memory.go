@@ -20,7 +20,7 @@ import (
 // memoryPeerRows compare memstore.
 func memoryPeerRows(tb testing.TB, s Scale) []Row {
 	store := memstore.New()
-	fill(tb, store, s.Records)
+	fill(tb, store, s.Records, time.Time{})
 	w := newWorld(tb, store, newRing(tb, "k1"), 1024)
 	update := updating(tb, store, 1)
 

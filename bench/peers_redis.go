@@ -22,7 +22,7 @@ func redisPeerRows(tb testing.TB, s Scale) []Row {
 	server := redistest.Start(tb)
 	client := server.Client(tb)
 	store := openStore(tb, client)
-	fill(tb, store, s.Records)
+	fill(tb, store, s.Records, time.Time{})
 	w := newWorld(tb, store, newRing(tb, "k1"), 1024)
 	create, update := creating(tb, store), updating(tb, store, 128)
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -94,7 +95,7 @@ func (c *commands) paging(tb testing.TB, w *world) Work {
 func redisRows(tb testing.TB, s Scale) []Row {
 	client := redistest.Start(tb).Client(tb)
 	store := openStore(tb, client)
-	fill(tb, store, s.Records)
+	fill(tb, store, s.Records, time.Time{})
 	ring := newRing(tb, "k1")
 	w := newWorld(tb, store, ring, 1024)
 	raw := newCommands(tb, client)

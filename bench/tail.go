@@ -28,7 +28,7 @@ func tailRow(tb testing.TB, w *world, s Scale) Row {
 	}
 }
 
-// tail returns the time in nanoseconds within which 99 of 100 reads end while writes go on, over five slices of time.
+// tail returns the time in nanoseconds within which 99 of 100 reads end while writes go on, over twenty slices of time.
 func tail(slice time.Duration, read, write Work) (float64, error) {
 	var wait sync.WaitGroup
 	stop := make(chan struct{})
@@ -47,7 +47,7 @@ func tail(slice time.Duration, read, write Work) (float64, error) {
 		}
 	})
 	var times []float64
-	for began, last := time.Now(), time.Now(); last.Sub(began) < 5*slice; {
+	for began, last := time.Now(), time.Now(); last.Sub(began) < 20*slice; {
 		if err := read(); err != nil {
 			close(stop)
 			wait.Wait()
