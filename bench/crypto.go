@@ -26,7 +26,7 @@ func cryptoRows(tb testing.TB, _ Scale) []Row {
 	for _, n := range []int{32, 256, 2048} {
 		rows = append(rows, sealRows(tb, n)...)
 	}
-	return append(rows, rewrapRow(tb))
+	return append(rows, keyRows(tb)...)
 }
 
 var place = crypto.Place{Record: "EXI-1234-1234-0001", Kind: "config", Pointer: "/client_secret"}
@@ -92,41 +92,87 @@ func (r *raw) sealedOf(n int) []byte {
 	return r.aead.Seal(nil, r.nonce, make([]byte, n-r.aead.Overhead()), r.additional)
 }
 
-// rewrapRow compares bringing a data key under a new key-encryption key with the derivations and ciphers that this takes.
-func rewrapRow(tb testing.TB) Row {
+// keyRows compare what is done with a wrapped data key with the derivations and ciphers that this takes: opening a manifest with
+// it, as every masked read does, and bringing it under a new key-encryption key.
+func keyRows(tb testing.TB) []Row {
 	from, to := newRing(tb, "k1"), newRing(tb, "k2")
 	key, err := crypto.NewDataKey(1, crypto.SuiteXChaCha20Poly1305)
 	check(tb, err)
 	binding := crypto.Binding{Tenant: tenant, Record: place.Record}
 	wrapped, err := from.Wrap(tb.Context(), key, binding)
 	check(tb, err)
+	manifest, err := key.SealBinary(nil, place, make([]byte, manifestSize))
+	check(tb, err)
+	buffer := make([]byte, 0, 2*manifestSize)
 
 	kek, additional := make([]byte, 32), make([]byte, 64)
 	salt := make([]byte, 24)
 	old, err := rawWrap(kek, salt, make([]byte, 32), additional)
 	check(tb, err)
-	return Row{
-		Name: "rewrap", Against: "HKDF, x/crypto", Lacks: "formats, a handle that can be destroyed", Reach: 1.5,
-		Ours: func() error {
-			k, err := from.Unwrap(tb.Context(), wrapped, binding)
-			if err != nil {
+	c, err := rawCipher(make([]byte, 32))
+	check(tb, err)
+	nonce := make([]byte, c.NonceSize())
+	rawManifest := c.Seal(nil, nonce, make([]byte, manifestSize), additional)
+	return []Row{
+		{
+			Name: fmt.Sprintf("unwrap, open %d B", manifestSize), Against: "HKDF, x/crypto", Lacks: "formats, a handle that can be destroyed",
+			Ours: func() error {
+				k, err := from.Unwrap(tb.Context(), wrapped, binding)
+				if err != nil {
+					return err
+				}
+				_, err = k.OpenBinary(buffer, place, manifest)
+				k.Destroy()
 				return err
-			}
-			_, err = to.Wrap(tb.Context(), k, binding)
-			k.Destroy()
-			return err
+			},
+			Base: func() error {
+				data, err := rawUnwrap(kek, salt, old, additional)
+				if err != nil {
+					return err
+				}
+				c, err := rawCipher(data)
+				if err != nil {
+					return err
+				}
+				_, err = c.Open(buffer, nonce, rawManifest, additional)
+				return err
+			},
 		},
-		Base: func() error {
-			data, err := rawUnwrap(kek, salt, old, additional)
-			if err != nil {
+		{
+			Name: "rewrap", Against: "HKDF, x/crypto", Lacks: "formats, a handle that can be destroyed", Reach: 1.5,
+			Ours: func() error {
+				k, err := from.Unwrap(tb.Context(), wrapped, binding)
+				if err != nil {
+					return err
+				}
+				_, err = to.Wrap(tb.Context(), k, binding)
+				k.Destroy()
 				return err
-			}
-			fresh := make([]byte, 24)
-			rand.Read(fresh)
-			_, err = rawWrap(kek, fresh, data, additional)
-			return err
+			},
+			Base: func() error {
+				data, err := rawUnwrap(kek, salt, old, additional)
+				if err != nil {
+					return err
+				}
+				fresh := make([]byte, 24)
+				rand.Read(fresh)
+				_, err = rawWrap(kek, fresh, data, additional)
+				return err
+			},
 		},
 	}
+}
+
+// manifestSize is about that of a manifest in a body of 2 KiB.
+const manifestSize = 1400
+
+// rawCipher derives the key that seals from a data key, which does not seal by itself.
+func rawCipher(data []byte) (cipher.AEAD, error) {
+	key, err := hkdf.Expand(sha256.New, data, "bench", 32)
+	if err != nil {
+		return nil, err
+	}
+	return chacha20poly1305.NewX(key)
 }
 
 // rawWrap returns a commitment to the derived key and what it encrypts.

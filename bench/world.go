@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/crypto"
+)
+
+// world is a service on a store that holds installations of one tenant.
+type world struct {
+	ctx   context.Context
+	store installation.Store
+	svc   *installation.Service // in the tenant, as the host
+	ids   []string
+	next  atomic.Int64
+}
+
+// newWorld creates n installations through a service.
+func newWorld(tb testing.TB, store installation.Store, keys crypto.KeyWrapper, n int) *world {
+	tb.Helper()
+	w := &world{ctx: tb.Context(), store: store, ids: make([]string, n)}
+	w.svc = w.service(tb, keys, nil)
+	_, err := concurrently(16, n, func(i int) error {
+		res, err := w.svc.Upsert(w.ctx, installation.UpsertRequest{Parts: parts(numbers.Add(1))})
+		if err == nil {
+			w.ids[i] = res.ID
+		}
+		return err
+	})
+	check(tb, err)
+	return w
+}
+
+// service returns another service on the same store.
+func (w *world) service(tb testing.TB, keys crypto.KeyWrapper, o *installation.Options) *installation.Service {
+	tb.Helper()
+	svc, err := installation.New(w.store, keys, o)
+	check(tb, err)
+	return svc.In(tenant).As(installation.Actor{Kind: installation.Host})
+}
+
+// id returns one installation after the other. A prime step keeps neighbours in time apart in the store.
+func (w *world) id() string { return w.ids[int(w.next.Add(1)*7919)%len(w.ids)] }
+
+// record returns a stored record.
+func (w *world) record(tb testing.TB, id string) *installation.Record {
+	tb.Helper()
+	r, err := w.store.Get(w.ctx, installation.Key{Tenant: tenant, ID: id})
+	check(tb, err)
+	return r
+}
+
+// What is done with installations, on any store.
+
+func (w *world) get() error {
+	_, err := w.svc.Get(w.ctx, w.id())
+	return err
+}
+
+func (w *world) storeGet() error {
+	_, err := w.store.Get(w.ctx, installation.Key{Tenant: tenant, ID: w.id()})
+	return err
+}
+
+func (w *world) create() error {
+	_, err := w.svc.Upsert(w.ctx, installation.UpsertRequest{Parts: parts(numbers.Add(1))})
+	return err
+}
+
+func (w *world) update() error {
+	p := installation.Parts{Configuration: installation.Value(installation.Configuration{Document: masked(numbers.Add(1))})}
+	return changed(w.svc.Upsert(w.ctx, installation.UpsertRequest{ID: w.id(), Parts: p}))
+}
+
+func (w *world) patch() error {
+	set := installation.Set("/region", installation.JSON(fmt.Sprintf(`"eu-%d"`, numbers.Add(1))))
+	return changed(w.svc.Patch(w.ctx, installation.PatchRequest{ID: w.id(), Operations: []installation.Operation{set}}))
+}
+
+func (w *world) reveal() error {
+	answers, err := w.svc.Reveal(w.ctx, installation.RevealRequest{
+		ID: w.id(), Refs: []installation.Ref{installation.ConfigRef("/client_secret")}, Reason: "call the customer's shop",
+	})
+	if err != nil {
+		return err
+	}
+	return answers[0].Err
+}
+
+func (w *world) page() error {
+	list, err := w.svc.List(w.ctx, installation.ListRequest{Limit: pageSize})
+	if err == nil && len(list.Installations) != pageSize {
+		err = fmt.Errorf("a page of %d", len(list.Installations))
+	}
+	return err
+}
+
+func (w *world) count() error {
+	_, err := w.svc.Count(w.ctx, installation.ListRequest{Extension: extension})
+	return err
+}
+
+// pageSize is how many installations a page has.
+const pageSize = 100
+
+func changed(res *installation.Result, err error) error {
+	if err == nil && !res.Changed {
+		err = errors.New("nothing was changed")
+	}
+	return err
+}
+
+// invitations are made ready to be accepted.
+type invitations struct {
+	*world
+	ready chan installation.AcceptRequest
+}
+
+func (v *invitations) prepare(n int) error {
+	v.ready = make(chan installation.AcceptRequest, n)
+	for range n {
+		i := numbers.Add(1)
+		p := parts(i)
+		p.Account = installation.Optional[installation.Account]{}
+		res, err := v.svc.Invite(v.ctx, installation.InviteRequest{Parts: p})
+		if err != nil {
+			return err
+		}
+		v.ready <- installation.AcceptRequest{ID: res.ID, Code: res.Code, Account: installation.Account{ID: accountID(i)}}
+	}
+	return nil
+}
+
+func (v *invitations) accept() error {
+	req := <-v.ready
+	customer := v.svc.As(installation.Actor{Kind: installation.Customer, ID: req.Account.ID})
+	return changed(customer.Accept(v.ctx, req))
+}
+
+// fill stores n records of another tenant, so that what is measured stands among many. They are due one after the other from
+// the given time on, or never if it is zero. It returns the key of each.
+func fill(tb testing.TB, store installation.Store, n int, due time.Time) (key func(i int) installation.Key) {
+	tb.Helper()
+	first := numbers.Add(int64(n)) - int64(n)
+	body := installation.BodyFromBytes([]byte(value))
+	_, err := concurrently(32, n, func(i int) error {
+		c := creation("other", first+int64(i), body)
+		c.Idempotency = nil
+		if !due.IsZero() {
+			c.Record.Deadline = due.Add(time.Duration(i) * time.Millisecond).UTC().Truncate(time.Microsecond)
+		}
+		_, err := store.Commit(tb.Context(), c)
+		return err
+	})
+	check(tb, err)
+	return func(i int) installation.Key { return keyOf("other", first+int64(i)) }
+}
+
+// updating returns a call that commits an update of one of n records.
+func updating(tb testing.TB, store installation.Store, n int) Work {
+	tb.Helper()
+	records := make(chan *installation.Record, n)
+	for range n {
+		c := creation("updated", numbers.Add(1), installation.BodyFromBytes([]byte(value)))
+		_, err := store.Commit(tb.Context(), c)
+		check(tb, err)
+		records <- c.Record
+	}
+	return func() error {
+		c := update(<-records)
+		_, err := store.Commit(tb.Context(), c)
+		records <- c.Record
+		return err
+	}
+}
+
+// creating returns a call that commits a creation.
+func creating(tb testing.TB, store installation.Store) Work {
+	body := installation.BodyFromBytes([]byte(value))
+	return func() error {
+		_, err := store.Commit(tb.Context(), creation("created", numbers.Add(1), body))
+		return err
+	}
+}
