@@ -25,8 +25,12 @@ func withServers(ctx context.Context, f func(testing.TB) error) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	h := &host{ctx: ctx}
 	defer func() {
-		if s, ok := recover().(stopped); ok {
-			err = s.err
+		switch r := recover().(type) {
+		case nil:
+		case stopped:
+			err = r.err
+		default:
+			panic(r)
 		}
 	}()
 	defer h.cleanUp()

@@ -114,6 +114,20 @@ func TestWithServers(t *testing.T) {
 	}
 }
 
+// TestWithServersPanic checks that what is broken is not taken for the end of a function.
+func TestWithServersPanic(t *testing.T) {
+	undone := false
+	defer func() {
+		if r := recover(); r != "broken" || !undone {
+			t.Errorf("recovered %v, undone %t", r, undone)
+		}
+	}()
+	_ = withServers(t.Context(), func(tb testing.TB) error {
+		tb.Cleanup(func() { undone = true })
+		panic("broken")
+	})
+}
+
 var sample = []Result{
 	{Group: "a", Row: Row{Name: "first", Against: "it", Reach: 2, Lacks: "sense"}, Ratio: 1.5, Spread: 0.1, Ours: 1500, Base: 1000, Allocs: 3, Bytes: 64},
 	{Group: "a", Row: Row{Name: "second", Against: "it", Reach: 1}, Ratio: 1.5, Ours: 15e6, Base: 1e4, Allocs: -1, Bytes: -1},
