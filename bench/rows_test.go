@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -56,6 +57,11 @@ func TestWork(t *testing.T) {
 		if err := work(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	fresh := parts(numbers.Add(1))
+	fresh.Configuration = installation.Value(installation.Configuration{Document: masked(1)})
+	if _, err := w.svc.Upsert(t.Context(), installation.UpsertRequest{Parts: fresh}); !errors.Is(err, installation.ErrInvalid) {
+		t.Errorf("what updates send back has no masks: error %v", err)
 	}
 	w.ids = w.ids[:1]
 	if err := w.update(); err != nil {
