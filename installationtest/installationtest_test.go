@@ -8,12 +8,16 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"html/template"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/installationtest"
 )
 
@@ -77,6 +81,23 @@ func TestNoSecretsFinds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var page, script bytes.Buffer
+	template.Must(template.New("").Parse(`<p title="{{.}}">{{.}}</p>`)).Execute(&page, secret)
+	template.Must(template.New("").Parse(`<script>var x = {{.}}</script>`)).Execute(&script, secret)
+	encoded := base64.StdEncoding.EncodeToString([]byte(secret))
+	wrapped := encoded[:8] + "\r\n " + encoded[8:16] + "\n" + encoded[16:]
+	wrappedJSON, err := json.Marshal(wrapped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded := httptest.NewRecorder()
+	recorded.WriteString("body: " + secret)
+	type hidden struct{ v string }
+	loop := &struct {
+		next any
+		v    *hidden
+	}{v: &hidden{secret}}
+	loop.next = loop
 	for name, output := range map[string]any{
 		"text": "before " + secret + " after", "bytes": []byte(secret), "buffer": bytes.NewBufferString(secret), "raw JSON": json.RawMessage(quoted),
 		"struct": struct{ V string }{secret}, "pointer": &struct{ V string }{secret}, "map": map[string]any{"k": []string{secret}}, "error": fmt.Errorf("wrapped: %w", errors.New(secret)),
@@ -84,6 +105,11 @@ func TestNoSecretsFinds(t *testing.T) {
 		"hex with spaces": fmt.Sprintf("% X", secret), "query": "https://x.example?k=" + url.QueryEscape(secret), "lower query": strings.ToLower(url.QueryEscape(secret)),
 		"path": "https://x.example/" + url.PathEscape(secret), "JSON": string(quoted), "Go": fmt.Sprintf("%q", secret), "Go in ASCII": fmt.Sprintf("%+q", secret),
 		"HTML": html.EscapeString(secret), "list": fmt.Sprint([]byte(secret)),
+		"page": page.String(), "script": script.String(), "XML": strings.NewReplacer("&", "&amp;", `"`, "&quot;", "<", "&#x3C;", "+", "&#43;").Replace(secret),
+		"JSON of PHP": strings.ReplaceAll(string(quoted), "/", `\/`), "JavaScript": strings.NewReplacer("+", `\x2b`, "/", `\u002F`).Replace(secret),
+		"base64 in lines": wrapped, "base64 in lines in JSON": string(wrappedJSON), "reader": strings.NewReader(secret), "buffer by value": *bytes.NewBufferString(secret),
+		"recorder": recorded, "response": recorded.Result(), "pointer in a struct": struct{ p *hidden }{&hidden{secret}}, "list of pointers": []*hidden{{secret}},
+		"key of a map": map[hidden]bool{{secret}: true}, "itself": loop,
 	} {
 		failures := search(t, host, "i", "nothing here", output)
 		if len(failures) != 1 || !strings.Contains(failures[0], "output 1") || !strings.Contains(failures[0], "config/api_key") {
@@ -111,7 +137,8 @@ func TestNoSecretsPasses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outputs := []any{"", nil, "***", "s3cr3t", i, i.Configuration.Document, errors.New("plain"), map[string]any{}, base64.StdEncoding.EncodeToString([]byte("other"))}
+	request := installation.PatchRequest{Operations: []installation.Operation{installation.SetSecret("/x", crypto.NewSecret(secret)), installation.Set("/y", installation.JSON(`"`+secret+`"`))}}
+	outputs := []any{"", nil, "***", request, []any{(chan int)(nil), (func())(nil), (*int)(nil)}, `a \ b \`, "s3cr3t", i, i.Configuration.Document, errors.New("plain"), map[string]any{}, base64.StdEncoding.EncodeToString([]byte("other"))}
 	if failures := search(t, host, "i", outputs...); failures != nil {
 		t.Errorf("got %q", failures)
 	}
@@ -131,6 +158,13 @@ func TestNoSecretsRefuses(t *testing.T) {
 		"no right": {host.As(installation.Actor{Kind: installation.Customer, ID: "A"}), "i", "no secrets"},
 	} {
 		if failures := search(t, c.svc, c.id, "x"); len(failures) != 1 || !strings.Contains(failures[0], c.want) {
+			t.Errorf("%s: %q", name, failures)
+		}
+	}
+	for name, output := range map[string]any{
+		"chan": make(chan int), "func": func() {}, "unsafe.Pointer": struct{ p any }{unsafe.Pointer(t)}, "func in a struct": struct{ f []func() }{[]func(){func() {}}},
+	} {
+		if failures := search(t, newHost(t, secret), "i", "x", output); len(failures) != 1 || !strings.Contains(failures[0], "output 1 has a "+strings.Fields(name)[0]) {
 			t.Errorf("%s: %q", name, failures)
 		}
 	}

@@ -1,7 +1,6 @@
 package installationtest
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
@@ -9,23 +8,28 @@ import (
 	"fmt"
 	"html"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/crypto"
 )
 
 // MinSecret is the length, in bytes, of the shortest secret that NoSecrets looks for. Shorter ones are in any text by chance.
 const MinSecret = 6
 
-// NoSecrets fails the test if a secret of an installation is in any of the outputs: as it is, in base64 or hexadecimal, or escaped for a
-// URL, JSON, HTML or Go. svc must be one that may reveal; the tenant is that of svc. Revealing is recorded in the change log.
+// NoSecrets fails the test if a secret of an installation is in any of the outputs: as it is, in base64 (in lines or not) or hexadecimal, or
+// escaped for a URL, JSON, JavaScript, HTML, XML or Go. svc must be one that may reveal; the tenant is that of svc. Revealing is recorded
+// in the change log.
 //
-// An output may be a string, bytes, or any other value, which is then printed and encoded as JSON. The failure names the secret and the
-// number of the output, and does not show either.
+// An output may be a string, bytes, or any other value. That is printed, encoded as JSON, and searched with all that it points to, such as
+// the body of an [net/http/httptest.ResponseRecorder], but for a [crypto.Secret] and an [installation.Document], which show nothing of
+// themselves. The failure names the secret and the number of the output, and does not show either.
 //
-// An installation without secrets, and a secret shorter than [MinSecret], fail the test as well: there would be nothing that it showed.
+// What would show nothing fails the test as well: an installation without secrets, a secret shorter than [MinSecret], and an output that has
+// a channel or function in it, which cannot be searched.
 func NoSecrets(tb testing.TB, svc *installation.Service, id string, outputs ...any) {
 	tb.Helper()
 	secrets, err := reveal(svc, id)
@@ -37,7 +41,11 @@ func NoSecrets(tb testing.TB, svc *installation.Service, id string, outputs ...a
 	}
 	texts := make([][]string, len(outputs))
 	for i, output := range outputs {
-		texts[i] = render(output)
+		rendered, closed := render(output)
+		if closed != "" {
+			tb.Errorf("installationtest: output %d has a %s in it, which cannot be searched", i, closed)
+		}
+		texts[i] = rendered
 	}
 	for _, s := range secrets {
 		text := s.Value.RevealString()
@@ -77,23 +85,127 @@ func reveal(svc *installation.Service, id string) ([]installation.Revealed, erro
 	return all, nil
 }
 
-// render returns an output as the texts that are searched.
-func render(output any) []string {
+// render returns an output as the texts that are searched, and what in it cannot be, "" if nothing.
+func render(output any) (texts []string, closed string) {
+	var plain []string
 	switch v := output.(type) {
 	case string:
-		return []string{v}
+		plain = []string{v}
 	case []byte:
-		return []string{string(v)}
+		plain = []string{string(v)}
 	case json.RawMessage:
-		return []string{string(v)}
-	case *bytes.Buffer:
-		return []string{v.String()}
+		plain = []string{string(v)}
+	default:
+		plain = []string{fmt.Sprintf("%v", output), fmt.Sprintf("%+v", output), fmt.Sprintf("%#v", output), fmt.Sprintf("%s", output)}
+		if encoded, err := json.Marshal(output); err == nil {
+			plain = append(plain, string(encoded))
+		}
+		w := walker{seen: make(map[visit]bool)}
+		w.walk(reflect.ValueOf(output))
+		plain, closed = append(plain, w.texts...), w.closed
 	}
-	texts := []string{fmt.Sprintf("%v", output), fmt.Sprintf("%+v", output), fmt.Sprintf("%#v", output), fmt.Sprintf("%s", output)}
-	if encoded, err := json.Marshal(output); err == nil {
-		texts = append(texts, string(encoded))
+	for _, text := range plain {
+		unescaped := unescape(html.UnescapeString(text))
+		texts = append(texts, text, joinLines(text))
+		if unescaped != text {
+			texts = append(texts, unescaped, joinLines(unescaped))
+		}
 	}
-	return texts
+	return texts, closed
+}
+
+// joinLines returns a text without line breaks and the spaces around them, as base64 is wrapped.
+func joinLines(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(strings.TrimSpace(line))
+	}
+	return b.String()
+}
+
+// unescape returns a text with the escapes of JSON, JavaScript and Go that stand for one character undone.
+func unescape(text string) string {
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(text, `\`)
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		value, _, tail, err := strconv.UnquoteChar(`\`+after, 0)
+		if err == nil {
+			b.WriteRune(value)
+		} else {
+			tail = after // as \/, or a backslash alone
+		}
+		text = tail
+	}
+}
+
+// walker collects the texts that can be reached from a value.
+type walker struct {
+	texts  []string
+	closed string // what cannot be searched
+	seen   map[visit]bool
+}
+
+// visit is a place that was searched. A struct and its first field share an address.
+type visit struct {
+	at uintptr
+	as reflect.Type
+}
+
+func (w *walker) walk(v reflect.Value) {
+	if !v.IsValid() || v.Type() == reflect.TypeFor[crypto.Secret]() || v.Type() == reflect.TypeFor[installation.Document]() {
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		w.texts = append(w.texts, v.String())
+	case reflect.Chan, reflect.Func, reflect.UnsafePointer:
+		if !v.IsNil() {
+			w.closed = v.Kind().String()
+		}
+	case reflect.Interface:
+		w.walk(v.Elem())
+	case reflect.Pointer, reflect.Map, reflect.Slice:
+		at := visit{v.Pointer(), v.Type()}
+		if v.IsNil() || v.Kind() != reflect.Slice && w.seen[at] {
+			return
+		}
+		w.seen[at] = true
+		w.children(v)
+	case reflect.Array, reflect.Struct:
+		w.children(v)
+	}
+}
+
+func (w *walker) children(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		w.walk(v.Elem())
+	case reflect.Map:
+		for key, value := range v.Seq2() {
+			w.walk(key)
+			w.walk(value)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			w.walk(v.Field(i))
+		}
+	case reflect.Slice, reflect.Array:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			b := make([]byte, v.Len())
+			for i := range b {
+				b[i] = byte(v.Index(i).Uint())
+			}
+			w.texts = append(w.texts, string(b))
+			return
+		}
+		for i := range v.Len() {
+			w.walk(v.Index(i))
+		}
+	}
 }
 
 // find returns the name of the form in which a secret is in one of the texts, or "".
