@@ -160,9 +160,10 @@ func TestInvariant10MaskedRoundTrip(t *testing.T) {
 // What is sensitive is decided by the name, by the value, and by what is stored already.
 func TestInvariant12WhatIsSensitive(t *testing.T) {
 	w := newWorld(t)
-	w.install(t, "i")
 	document := `{"clientSecret":"a","DB_PASSWORD":"b","dsn":"postgres://u:p@db.example/x","plain":"c","warehouse":7,"list":[{"apiKey":"d"}],"secret":{"user":"e","n":1}}`
 	res, err := w.host.Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: installation.Parts{
+		Extension:     installation.Value(installation.Extension{ID: "EXT-1"}),
+		Account:       installation.Value(installation.Account{ID: "ACC-1"}),
 		Configuration: installation.Value(installation.Configuration{Document: installation.JSON(document)}),
 		Extra:         installation.Value(installation.JSON(`{"webhook":{"signature":"f"},"callback":"https://u:p@host.example"}`)),
 	}})

@@ -16,6 +16,10 @@ const (
 	// mask in Value keeps a secret, null at a secret removes it, and a plain value at a secret is sealed anew. A member
 	// that is not there is added; an array takes one more element at "-" or at the index behind the last. The object or
 	// array around it must exist, but for a document that does not exist: it starts as {}.
+	//
+	// An index does not say which element is meant, as another writer may have moved them. So masks in what takes the place of
+	// an element are taken only if it has the value of the old one in the member that the schema names for that, and no other
+	// element has it; or if it looks exactly like the old one.
 	Set OpKind = "set"
 
 	// Add is Set, but that an index of an array names the element before which Value is put. Masks in it stand for nothing
@@ -49,6 +53,7 @@ type Op struct {
 	Kind    OpKind
 	Pointer string         // RFC 6901, into the document as the edits before left it
 	Value   *jsontree.Node // of all kinds but Remove
+	Array   string         // of Put: pointer of an array around the place, which must be there and is not made; "" = none
 }
 
 // Apply works out a patch of the stored document, edit by edit. Secrets that no edit touches stay. At the first edit that
@@ -121,14 +126,18 @@ func (d *draft) write(op Op, tokens []string) {
 	case op.Kind == Add && old != nil && d.parentIsArray(tokens):
 		d.insert(op, tokens)
 		return
+	case op.Kind == Put && !d.hasArray(op.Array):
+		d.violation(op.Array, validate.RuleNotFound, "there is no array here to put the element into")
+		return
 	case op.Kind == Put:
 		d.around(tokens)
 	}
+	unsure := d.parentIsArray(tokens) && !d.recognised(op.Value, old, tokens)
 	var v *jsontree.Node
 	if op.Kind == Merge {
-		v = d.mergePatch(op.Value, old, d.spot(tokens), false)
+		v = d.mergePatch(op.Value, old, d.spot(tokens), unsure)
 	} else {
-		v = d.merge(op.Value, old, d.spot(tokens), false)
+		v = d.merge(op.Value, old, d.spot(tokens), unsure)
 	}
 	if v == nil && d.parentIsArray(tokens) {
 		v = op.Value
@@ -138,6 +147,31 @@ func (d *draft) write(op Op, tokens []string) {
 		return
 	}
 	d.set(op.Pointer, tokens, v)
+}
+
+// recognised reports whether a value for an element of an array is sure to be meant for the one that is there, if that holds secrets. For
+// a secret alone there is nothing to mistake: its mask leaves it as it is.
+func (d *draft) recognised(in, old *jsontree.Node, tokens []string) bool {
+	around := tokens[:len(tokens)-1]
+	key := d.spot(around).key()
+	switch {
+	case !d.holds(old):
+		return true
+	case key == "" || in.Kind() != jsontree.Object:
+		return in.Equal(old)
+	}
+	id := identity(in, key)
+	return id != "" && id == identity(old, key) && len(byKey(d.doc.At(around), key)[id]) == 1
+}
+
+// hasArray reports whether there is an array at a pointer, if one is asked for.
+func (d *draft) hasArray(pointer string) bool {
+	tokens, err := jsontree.ParsePointer(pointer)
+	if err != nil || pointer == "" {
+		return err == nil
+	}
+	n := d.doc.At(tokens)
+	return n != nil && n.Kind() == jsontree.Array
 }
 
 // insert puts a value before an element of an array.
@@ -197,7 +231,11 @@ func (d *draft) mergePatch(patch, old *jsontree.Node, s spot, unsure bool) *json
 }
 
 func (d *draft) parentIsArray(tokens []string) bool {
-	return len(tokens) > 0 && d.doc.At(tokens[:len(tokens)-1]).Kind() == jsontree.Array
+	if len(tokens) == 0 {
+		return false
+	}
+	parent := d.doc.At(tokens[:len(tokens)-1])
+	return parent != nil && parent.Kind() == jsontree.Array
 }
 
 func (d *draft) set(at string, tokens []string, v *jsontree.Node) {

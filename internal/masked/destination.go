@@ -1,8 +1,9 @@
 package masked
 
 import (
+	"cmp"
 	"slices"
-	"strings"
+	"sync"
 
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/validate"
@@ -13,15 +14,20 @@ import (
 //
 // A destination is
 //
-//   - a string whose name says so, see addressName, or below an object or array with such a name; a number called port;
-//   - a string that begins like a URL, before or after the write, whatever its name;
+//   - a string whose name, or that of an object or array around it, says so; a number called port;
+//   - a string that looks like an address, before or after the write, whatever its name, and the name of a member that does;
 //   - what the schema declares with x-exposes or with the format of an address; but nothing where it declares x-exposes: [].
 //
+// Which names and values these are is in addresses.go. Of a pair such as {"name": "API_HOST", "value": ...} the name is that of the value.
+//
 // It changes if it is added, or set to anything else: scheme, host, port, user information, path and query alike. It also
-// does if it is taken out of an object that stays; taken out together with the object or element around it, it does not.
+// does if it is taken out of an object that stays, or with an object that something else takes the place of; taken out together with
+// the object or element around it, it does not. One that is taken out and that the schema has a default for becomes the default.
+// Whether a switch beside it still has certificates verified is not looked at.
 //
 // A secret is exposed to every destination of its document, unless x-exposes says to which. It is kept if it was stored
-// before the write and still is after it, whether a mask said so or nothing did.
+// before the write and still is after it, whether a mask said so or nothing did. A secret that is a destination itself, such as a
+// connection string, is one for the others.
 
 // destination is one that the write changes.
 type destination struct {
@@ -31,14 +37,15 @@ type destination struct {
 }
 
 // guard refuses the write if it changes a destination of secrets that it keeps, with one violation for each of these. It
-// returns the pointers of all destinations that change.
-func (d *draft) guard() []string {
+// returns the pointers of all destinations that change. The filled document is the one of the draft with the defaults of the schema.
+func (d *draft) guard(filled *jsontree.Node) []string {
 	if d.doc == nil {
 		return nil
 	}
-	c := comparison{draft: d}
+	c := comparison{draft: d, filled: make(map[*jsontree.Node]*jsontree.Node)}
+	c.pairFilled(d.doc, filled)
 	c.compare(d.before, d.doc, d.top(), naming{})
-	d.refuseKept(c.changed)
+	d.refuseKept(c.changed, d.exposed())
 	var pointers []string
 	for _, to := range c.changed {
 		pointers = append(pointers, to.at)
@@ -46,26 +53,28 @@ func (d *draft) guard() []string {
 	return pointers
 }
 
-// refuseKept reports the secrets that were stored before and go to a destination that is now another.
-func (d *draft) refuseKept(changed []destination) {
-	if len(d.stored) == 0 || len(changed) == 0 {
+// refuseKept reports the secrets that were stored before and go to a destination that is now another, or that is another one for them
+// where they have moved.
+func (d *draft) refuseKept(changed []destination, moved map[*jsontree.Node]string) {
+	if len(d.stored) == 0 || len(changed)+len(moved) == 0 {
 		return
 	}
 	transform(d.doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
 		if !d.stored[n] {
 			return nil, false
 		}
-		for _, to := range changed {
-			if to.reaches(at) {
-				d.broken.AddViolation(validate.Violation{
-					Path: d.path + at, Related: d.path + to.at, Rule: validate.RuleDestination,
-					Detail: "goes to a destination that this write changes: give it again",
-				})
-				break
-			}
+		i := slices.IndexFunc(changed, func(to destination) bool { return to.reaches(at) })
+		if i >= 0 {
+			d.redirection(at, changed[i].at, "goes to a destination that this write changes: give it again")
+		} else if to, ok := moved[n]; ok {
+			d.redirection(at, to, "moves to where it goes to another destination: give it again")
 		}
 		return n, true
 	})
+}
+
+func (d *draft) redirection(secret, to, detail string) {
+	d.broken.AddViolation(validate.Violation{Path: d.path + secret, Related: d.path + to, Rule: validate.RuleDestination, Detail: detail})
 }
 
 // reaches reports whether the secret at a place is exposed to the destination.
@@ -84,22 +93,66 @@ func (to destination) reaches(at string) bool {
 type comparison struct {
 	*draft
 	changed []destination
+	filled  map[*jsontree.Node]*jsontree.Node // objects of the new document with the defaults of the schema, where these add something
+	named   map[string]bool                   // see byName
+}
+
+// pairFilled notes what the schema adds to the objects in n.
+func (c *comparison) pairFilled(n, filled *jsontree.Node) {
+	if n == filled {
+		return
+	}
+	c.filled[n] = filled
+	child := filled.Lookup()
+	for token, n := range n.Children() {
+		c.pairFilled(n, child(token))
+	}
 }
 
 // naming is what the names on the way to a value say.
 type naming struct {
 	name   string // the innermost one
-	within bool   // it or one around it is that of an address
+	reach  reach  // of it or one around it
+	beside bool   // it is that of a part of the address beside it
 	sealed string // pointer of the secret that the value is part of; names below are not to be shown
 }
 
-// into returns the naming of a child of n.
-func (k naming) into(n *jsontree.Node, token string) naming {
-	if n.Kind() == jsontree.Object {
-		k.name = token
-		k.within = k.within || addressName(token)
+// into returns the naming of a child of n. Whether there is an address in n is asked where it matters.
+func (k naming) into(n *jsontree.Node, token string, address func() bool) naming {
+	k.beside = false
+	if n.Kind() != jsontree.Object {
+		return k
+	}
+	k.name = token
+	if k.reach < reachBelow {
+		k.reach = addressReach(token)
+	}
+	switch short := squeeze(token); {
+	case pairValues[short]:
+		for name, sibling := range n.Children() {
+			if pairNames[squeeze(name)] && sibling.Kind() == jsontree.String && addressReach(sibling.Text()) > k.reach {
+				k.name, k.reach = sibling.Text(), addressReach(sibling.Text())
+			}
+		}
+	case addressCompanions[short]:
+		k.beside = address()
 	}
 	return k
+}
+
+// addressIn returns a function that reports whether one of the objects has an address among its members. It looks once.
+func (c *comparison) addressIn(s spot, k naming, objects ...*jsontree.Node) func() bool {
+	return sync.OnceValue(func() bool {
+		return slices.ContainsFunc(objects, func(n *jsontree.Node) bool {
+			for name, child := range n.Children() {
+				below := k.into(n, name, func() bool { return false })
+				if child.IsContainer() && below.reach == reachBelow || s.child(n, name).isDestination(below, child) {
+					return true
+				}
+			}
+			return false
+		})
+	})
 }
 
 // compare looks for changes from a to b, either of which may be nil for nothing.
@@ -109,39 +162,73 @@ func (c *comparison) compare(a, b *jsontree.Node, s spot, k naming) {
 	case a == nil:
 		c.added(b, s, k)
 	case b == nil:
-		c.removed(a, s, k)
+		c.removed(a, s, k, false)
 	case c.isSecret(a) || c.isSecret(b) || !a.IsContainer() && !b.IsContainer():
-		if !c.unchanged(a, b) && !c.leaf(a, b, s, k) {
-			c.removed(a, s, k)
+		if !c.unchanged(a, b) && !c.leaf(a, b, s, k) && !c.hidden(a, b, s, k) {
+			c.removed(a, s, k, true)
 			c.added(b, s, k)
 		}
 	case a.Kind() == jsontree.Object && b.Kind() == jsontree.Object:
-		inA, inB := a.Lookup(), b.Lookup()
-		for name, child := range b.Children() {
-			c.compare(inA(name), child, s.child(b, name), k.into(b, name))
-		}
-		for name, child := range a.Children() {
-			if inB(name) == nil {
-				c.removed(child, s.child(a, name), k.into(a, name))
-			}
-		}
+		c.members(a, b, s, k)
 	case a.Kind() == jsontree.Array && b.Kind() == jsontree.Array:
 		was := c.align(a, b, s)
 		for i, child := range b.Children() {
-			c.compare(was[i], child, s.child(b, i), k.into(b, i))
+			c.compare(was[i], child, s.child(b, i), k.into(b, i, nil))
 		}
 	default:
-		c.removed(a, s, k)
+		c.removed(a, s, k, b.Kind() != jsontree.Null)
 		c.added(b, s, k)
+	}
+}
+
+// members looks for changes from one object to another.
+func (c *comparison) members(a, b *jsontree.Node, s spot, k naming) {
+	address := c.addressIn(s, k, a, b)
+	inA, inB := a.Lookup(), b.Lookup()
+	for name, child := range b.Children() {
+		old := inA(name)
+		if old == child && !pairValues[squeeze(name)] {
+			continue
+		}
+		below, now := s.child(b, name), k.into(b, name, address)
+		switch was := k.into(a, name, address); {
+		case old == nil:
+			c.name(name, below, k)
+			c.added(child, below, now)
+		case was.name != now.name: // the value is now that of another name
+			c.removed(old, below, was, true)
+			c.added(child, below, now)
+		default:
+			c.compare(old, child, below, now)
+		}
+	}
+	standard := c.filled[b].Lookup()
+	for name, child := range a.Children() {
+		if inB(name) != nil {
+			continue
+		}
+		below, was := s.child(a, name), k.into(a, name, address)
+		if given := standard(name); given != nil {
+			c.compare(child, given, below, was)
+			continue
+		}
+		c.name(name, below, k)
+		c.removed(child, below, was, false)
+	}
+}
+
+// name notes a member that is new or gone if its name is a destination: an address, or a host in an object of addresses.
+func (c *comparison) name(name string, s spot, k naming) {
+	exposes, said := s.exposes()
+	if (isAddress(name) || k.reach > reachNone && looksLikeHost(name)) && (!said || len(exposes) > 0) {
+		c.note(s, k, exposes, said)
 	}
 }
 
 // added looks for destinations in what is new.
 func (c *comparison) added(n *jsontree.Node, s spot, k naming) {
 	if given := c.secrets[n].plain; given != nil {
-		if k.sealed == "" {
-			k.sealed = s.at
-		}
+		k.sealed = cmp.Or(k.sealed, s.at)
 		c.added(given, s, k)
 		return
 	}
@@ -149,41 +236,93 @@ func (c *comparison) added(n *jsontree.Node, s spot, k naming) {
 		c.leaf(nil, n, s, k)
 		return
 	}
+	address := c.addressIn(s, k, n)
 	for token, child := range n.Children() {
-		c.added(child, s.child(n, token), k.into(n, token))
+		if n.Kind() == jsontree.Object {
+			c.name(token, s.child(n, token), k)
+		}
+		c.added(child, s.child(n, token), k.into(n, token, address))
 	}
 }
 
-// removed looks for destinations in what is gone from an object that is still there.
-func (c *comparison) removed(n *jsontree.Node, s spot, k naming) {
+// removed looks for destinations in what is gone from an object that is still there. An object or array that nothing takes the place
+// of may go with those in it, unless it is one of addresses.
+func (c *comparison) removed(n *jsontree.Node, s spot, k naming, replaced bool) {
+	if was := c.secrets[n].plain; was != nil {
+		k.sealed = cmp.Or(k.sealed, s.at)
+		c.removed(was, s, k, replaced)
+		return
+	}
 	if !n.IsContainer() {
 		c.leaf(n, nil, s, k)
 		return
 	}
-	if _, said := s.exposes(); !k.within && !said {
+	if _, said := s.exposes(); k.reach < reachHere && !said && !replaced {
 		return
 	}
+	address := c.addressIn(s, k, n)
 	for token, child := range n.Children() {
-		c.removed(child, s.child(n, token), k.into(n, token))
+		if n.Kind() == jsontree.Object {
+			c.name(token, s.child(n, token), k)
+		}
+		c.removed(child, s.child(n, token), k.into(n, token, address), replaced)
 	}
 }
 
 // leaf notes a changed value if it is a destination, and reports whether it is.
 func (c *comparison) leaf(a, b *jsontree.Node, s spot, k naming) bool {
-	exposes, said := s.exposes()
-	switch {
-	case said && len(exposes) == 0:
-		return false
-	case said, s.place != nil && s.place.Address():
-	case !k.says(a) && !k.says(b) && !isURL(a) && !isURL(b):
+	if !s.isDestination(k, a, b) {
 		return false
 	}
-	at := s.at
-	if k.sealed != "" {
-		at = k.sealed
+	exposes, said := s.exposes()
+	c.note(s, k, exposes, said)
+	return true
+}
+
+// hidden is leaf for a stored secret that is replaced, of which only the new value can be seen. One that neither its place nor its name
+// makes a secret may have been found to be a URL with a password: if a host takes its place, it was.
+func (c *comparison) hidden(a, b *jsontree.Node, s spot, k naming) bool {
+	from, given := c.secrets[a].from, c.secrets[b].plain
+	if given == nil {
+		given = b
+	}
+	if !c.stored[a] || c.secrets[a].plain != nil || !textIs(given, looksLikeHost) || c.byName()[from] {
+		return false
+	}
+	exposes, said := s.exposes()
+	if said && len(exposes) == 0 {
+		return false
+	}
+	c.note(s, k, exposes, said)
+	return true
+}
+
+// byName returns the places of the stored document that are sensitive whatever is there.
+func (c *comparison) byName() map[string]bool {
+	if c.named == nil {
+		c.named = pointerSet(c.rule.Sensitive(c.before))
+	}
+	return c.named
+}
+
+func (c *comparison) note(s spot, k naming, exposes [][]string, said bool) {
+	at := cmp.Or(k.sealed, s.at)
+	if n := len(c.changed); n > 0 && c.changed[n-1].at == at {
+		return
 	}
 	c.changed = append(c.changed, destination{at, exposes, said})
-	return true
+}
+
+// isDestination reports whether one of the values, of which there may be none, is a destination at this place.
+func (s spot) isDestination(k naming, values ...*jsontree.Node) bool {
+	exposes, said := s.exposes()
+	switch {
+	case said:
+		return len(exposes) > 0
+	case s.place != nil && s.place.Address():
+		return true
+	}
+	return slices.ContainsFunc(values, func(n *jsontree.Node) bool { return k.says(n) || textIs(n, isAddress) })
 }
 
 // exposes returns what the schema says of the secrets that go to the value here.
@@ -196,19 +335,15 @@ func (s spot) exposes() (places [][]string, said bool) {
 
 // says reports whether the names make n a destination.
 func (k naming) says(n *jsontree.Node) bool {
-	if n == nil || !k.within || aboutAddress(k.name) {
+	switch {
+	case n == nil || k.reach == reachNone && !k.beside || isCredential(k.name):
 		return false
+	case n.Kind() == jsontree.Number:
+		return k.reach == reachBelow && isPort(k.name)
+	case k.reach == reachHosts || k.reach > reachNone && aboutAddress(k.name):
+		return textIs(n, looksLikeHost)
 	}
-	return n.Kind() == jsontree.String || n.Kind() == jsontree.Number && isPort(k.name)
-}
-
-// isURL reports whether n is a string that begins with a scheme and "://".
-func isURL(n *jsontree.Node) bool {
-	if n == nil || n.Kind() != jsontree.String {
-		return false
-	}
-	scheme, _, found := strings.Cut(strings.TrimLeft(n.Text(), spaces), "://")
-	return found && scheme != "" && strings.Trim(strings.ToLower(scheme), "abcdefghijklmnopqrstuvwxyz0123456789+-.") == ""
+	return n.Kind() == jsontree.String
 }
 
 // unchanged reports whether a and b are the same to a reader, and have the very same secrets in them.
@@ -218,43 +353,49 @@ func (d *draft) unchanged(a, b *jsontree.Node) bool {
 	return len(changed) == 0
 }
 
-// align finds, for each element of b by its index, the one of a that it was: by the member that the schema names for that, or
-// else one that is unchanged, or has the same secret in it, or, in arrays of one length, is at the same index. Elements that
-// only changed places are the same ones.
+// align finds, for each element of b by its index, the one of a that it was: the one whose secret it has in it; or else by the member
+// that the schema names for that; or, where it names none, one that is unchanged, or in arrays of one length the one at the same
+// index. Elements that only changed places are the same ones.
 func (c *comparison) align(a, b *jsontree.Node, s spot) map[string]*jsontree.Node {
 	was := make(map[string]*jsontree.Node, b.Len())
-	if key := s.key(); key != "" {
-		counterpart := keyed(b, a, key, false)
-		for i := range b.Children() {
-			was[i], _ = counterpart(i)
-		}
-		return was
-	}
 	taken := make(map[*jsontree.Node]bool, a.Len())
-	take := func(i string, e *jsontree.Node) {
-		if e != nil && was[i] == nil && !taken[e] {
-			was[i], taken[e] = e, true
+	take := func(i string, e *jsontree.Node) bool {
+		if e == nil || was[i] != nil || taken[e] {
+			return false
 		}
+		was[i], taken[e] = e, true
+		return true
 	}
-	like, holder := make(map[string][]*jsontree.Node), make(map[*jsontree.Node]*jsontree.Node)
+	holder := make(map[*jsontree.Node]*jsontree.Node)
 	for _, e := range a.Children() {
-		like[look(e)] = append(like[look(e)], e)
 		for _, secret := range c.secretsIn(e) {
 			holder[secret] = e
 		}
 	}
 	for i, e := range b.Children() {
-		for n, old := range like[look(e)] {
-			if c.unchanged(old, e) {
-				take(i, old)
-				like[look(e)] = slices.Delete(like[look(e)], n, n+1)
-				break
-			}
+		for _, secret := range c.secretsIn(e) {
+			take(i, holder[secret])
+		}
+	}
+	if key := s.key(); key != "" {
+		counterpart := keyed(b, a, key, false)
+		for i := range b.Children() {
+			e, _ := counterpart(i)
+			take(i, e)
+		}
+		return was
+	}
+	// What is left holds no stored secret, so equal elements are as good as the same.
+	like := make(map[string][]*jsontree.Node)
+	for _, e := range a.Children() {
+		if !taken[e] {
+			like[look(e)] = append(like[look(e)], e)
 		}
 	}
 	for i, e := range b.Children() {
-		for _, secret := range c.secretsIn(e) {
-			take(i, holder[secret])
+		if same := like[look(e)]; was[i] == nil && len(same) > 0 && c.unchanged(same[0], e) {
+			take(i, same[0])
+			like[look(e)] = same[1:]
 		}
 	}
 	if a.Len() == b.Len() {

@@ -87,7 +87,7 @@ func TestDestinationByName(t *testing.T) {
 		"URL behind spaces":         {`"x":" https://a.example"`, `"x":" https://b.example"`, "/x"},
 		"URL to no URL":             {`"x":"https://a.example"`, `"x":"b.example"`, "/x"},
 		"URL from no URL":           {`"x":"a.example"`, `"x":"https://b.example"`, "/x"},
-		"URL in a text":             {`"x":"see https://a.example"`, `"x":"see https://b.example"`, ""},
+		"URL in a text":             {`"x":"see https://a.example"`, `"x":"see https://b.example"`, "/x"},
 		"URL in a new element":      {`"x":[1]`, `"x":[1,"https://b.example"]`, "/x/1"},
 		"element removed":           {`"hosts":["a","b","c"]`, `"hosts":["a","c"]`, ""},
 		"element added":             {`"hosts":["a","b"]`, `"hosts":["c","a","b"]`, "/hosts/0"},

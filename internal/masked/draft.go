@@ -20,24 +20,29 @@ type draft struct {
 	sealed  int            // how many sealed pointers there is a mask for in the document
 	secrets map[*jsontree.Node]secret
 	stored  map[*jsontree.Node]bool // the secrets that were there at first
+	literal map[*jsontree.Node]bool // the strings "***" that were there at first and are none
+	root    *schema.Place           // see top
 	broken  validate.List
 }
 
 // secret is what a mask node stands for.
 type secret struct {
-	from  string         // the pointer at which the value is sealed
+	from  string         // the pointer at which the value is sealed, or was stored plain; "" for a new one
 	plain *jsontree.Node // the value if it is not sealed yet, else nil
 }
 
 // newDraft returns the stored document as a reader sees it.
 func newDraft(path string, stored Stored, rule Rule) *draft {
-	d := &draft{path: path, rule: rule, secrets: make(map[*jsontree.Node]secret, len(stored.Sealed))}
+	d := &draft{path: path, rule: rule, secrets: make(map[*jsontree.Node]secret, len(stored.Sealed)), literal: make(map[*jsontree.Node]bool)}
 	if r, ok := rule.(SchemaRule); ok {
 		d.schema = r.Schema
 	}
 	sealed := pointerSet(stored.Sealed)
 	d.doc = transform(stored.Doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
 		if !sealed[at] {
+			if isMask(n) {
+				d.literal[n] = true
+			}
 			return nil, false
 		}
 		if isMask(n) {
@@ -91,8 +96,8 @@ func (d *draft) violation(at string, rule validate.Rule, detail string) {
 	d.broken.Add(d.path+at, rule, detail)
 }
 
-// cover hides what the rule finds sensitive and is not hidden yet. Each such value is first shown to may, which can leave
-// it as it is.
+// cover hides what the rule finds sensitive and is not hidden yet. Each such value is first shown to may, which says whether it
+// can be sealed; if not, a mask that stands for nothing takes its place, and the write is refused.
 func (d *draft) cover(may func(at string, n *jsontree.Node) bool) {
 	if d.doc == nil {
 		return
@@ -110,9 +115,9 @@ func (d *draft) cover(may func(at string, n *jsontree.Node) bool) {
 		case n.IsContainer() && d.holds(n):
 			return d.coverLeaves(n, at, may), true
 		case !may(at, n):
-			return n, true
+			return d.hide(secret{}), true
 		}
-		return d.hide(secret{plain: n}), true
+		return d.hide(secret{from: at, plain: n}), true
 	})
 }
 
@@ -123,10 +128,13 @@ func (d *draft) coverLeaves(n *jsontree.Node, at string, may func(at string, n *
 		if n.IsContainer() {
 			return nil, false
 		}
-		if d.isSecret(n) || !may(at, n) {
+		switch {
+		case d.isSecret(n):
 			return n, true
+		case !may(at, n):
+			return d.hide(secret{}), true
 		}
-		return d.hide(secret{plain: n}), true
+		return d.hide(secret{from: at, plain: n}), true
 	})
 }
 
@@ -136,12 +144,12 @@ type spot struct {
 	place *schema.Place
 }
 
-// top returns the place of the whole document.
+// top returns the place of the whole document. It is made once: a schema may have much to say of it.
 func (d *draft) top() spot {
-	if d.schema == nil {
-		return spot{}
+	if d.root == nil && d.schema != nil {
+		d.root = d.schema.Root()
 	}
-	return spot{place: d.schema.Root()}
+	return spot{place: d.root}
 }
 
 // child returns the place of a child of n, which stands at s.

@@ -12,9 +12,8 @@
 //
 //	incoming                                     effect
 //	"***" where a value is sealed                the sealed value stays
-//	"***" at a sensitive place with none         violation: mask-without-stored-value
-//	"***" in place of another plain value        violation: mask-without-stored-value
-//	"***" anywhere else                          an ordinary string
+//	"***" where that very string is stored       it stays, an ordinary string
+//	"***" anywhere else                          violation: mask-without-stored-value
 //	nothing, or null, where a value is sealed    the sealed value goes, and the member with it
 //	"" where a value is sealed                   violation: empty-secret
 //	anything else where a value is sealed        is sealed in its place

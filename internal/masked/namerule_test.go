@@ -112,6 +112,30 @@ func TestNameRuleNames(t *testing.T) {
 		{"ΤΟΚΕΝ", false}, // Greek letters
 		{"mon_Secret_à_moi", true},
 		{"clé_token", true},
+		{"JWTs", true},
+		{"sessionJWTs", true},
+		{"DSNs", true},
+		{"PINs", true},
+		{"TOKENs", true},
+		{"apiKEYs", true},
+		{"TOKENv2", true},
+		{"APIKEYv2", true},
+		{"PASSWORDold", true},
+		{"tOKEN", true},
+		{"toKEN", true},
+		{"DBPASSWORDold", false}, // one word, not in the list
+		{"HTTPpassword", true},
+		{"paſſword", true}, // one letter with s to readers that fold case
+		{"to\u212Aen", true},
+		{"tokenIDs", false},
+		{"tokenURLs", false},
+		{"TOKENid", false},
+		{"TOKENurl", false},
+		{"IDs", false},
+		{"SPINs", false},
+		{"As", false},
+		{"URLv2", false},
+		{"vv2", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

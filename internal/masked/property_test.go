@@ -56,7 +56,7 @@ func (g generator) value(depth int, covered bool) string {
 		if covered {
 			return `"x"`
 		}
-		return pick(g, []string{"null", `"***"`, `"https://u:p@host/"`})
+		return pick(g, []string{"null", `"x"`, `"https://u:p@host/"`})
 	case 3, 4, 5:
 		return strconv.Quote("v" + strconv.Itoa(g.IntN(5)))
 	case 6, 7:

@@ -46,21 +46,19 @@ func (d *draft) merge(in, old *jsontree.Node, s spot, unsure bool) *jsontree.Nod
 	})
 }
 
-// resolve returns what a mask stands for. Where nothing is stored it is an ordinary string, unless the rule objects later. In
-// place of another value that is stored plain it is refused: whoever wrote it was shown a mask there, as under a schema that
-// was out of order, and means the value.
+// resolve returns what a mask stands for. Where nothing is stored, or a plain value, it stands for nothing and is refused at the end: who
+// wrote it was shown a mask there, as in another installation or under a schema that was out of order, and means the value. A literal
+// that is stored stands for itself.
 func (d *draft) resolve(in, old *jsontree.Node, at string, unsure bool) *jsontree.Node {
 	switch {
 	case unsure:
 		d.violation(at, validate.RuleAmbiguousMask, "*** in an array, or in place of one, that changed: give the secret again")
 		return d.hide(secret{})
-	case d.isSecret(old):
+	case d.isSecret(old), d.literal[old]:
 		return old
 	case d.holds(old):
 		d.violation(at, validate.RuleMaskWithoutStoredValue, "*** cannot stand for an object or array")
 		return d.hide(secret{})
-	case old != nil && !isMask(old):
-		d.violation(at, validate.RuleMaskWithoutStoredValue, "no secret is stored here that *** could stand for, but a plain value")
 	}
 	return in
 }
@@ -71,10 +69,10 @@ func (d *draft) overwrite(in, old *jsontree.Node, s spot) *jsontree.Node {
 	switch {
 	case in.Kind() == jsontree.Null:
 		return nil
-	case !d.refuseMasks(s.at, in):
-		return old
 	case s.isOpen():
 		return in
+	case !d.refuseMasks(s.at, in):
+		return old
 	case in.IsString(""):
 		d.violation(s.at, validate.RuleEmptySecret, "an empty string cannot replace a secret; null removes it, *** keeps it")
 		return old
@@ -152,7 +150,7 @@ func byKey(array *jsontree.Node, key string) map[string][]*jsontree.Node {
 // identity returns what tells an element from others: the text or number in the member called key. A mask is none: elements
 // that hide the member all look alike.
 func identity(element *jsontree.Node, key string) string {
-	if element.Kind() != jsontree.Object {
+	if element == nil || element.Kind() != jsontree.Object {
 		return ""
 	}
 	v := element.Child(key)

@@ -93,7 +93,20 @@ func TestReplace(t *testing.T) {
 		},
 		{
 			name: "mask on create", incoming: `{"vendor":"***","adobe_secret":"***"}`,
-			want: outcome{Refused: []string{"configuration/adobe_secret mask-without-stored-value"}},
+			want: outcome{Refused: []string{"configuration/adobe_secret mask-without-stored-value", "configuration/vendor mask-without-stored-value"}},
+		},
+		{
+			name: "mask under a new plain name, as of a renamed member", stored: doc, sealed: both,
+			incoming: `{"vendor":"Adobe","note":"***","mpt_token":"***"}`,
+			want:     outcome{Refused: []string{"configuration/note mask-without-stored-value"}},
+		},
+		{
+			name: "mask where the secret is gone meanwhile", stored: `{"vendor":"Adobe"}`, incoming: `{"vendor":"Adobe","source":"***"}`,
+			want: outcome{Refused: []string{"configuration/source mask-without-stored-value"}},
+		},
+		{
+			name: "plain mask at another place", stored: `{"vendor":"***"}`, incoming: `{"other":"***"}`,
+			want: outcome{Refused: []string{"configuration/other mask-without-stored-value"}},
 		},
 		{
 			name: "mask under a new sensitive name", stored: doc, sealed: both,
@@ -134,7 +147,7 @@ func TestReplace(t *testing.T) {
 			incoming: `{"z_token":"***","adobe_secret":"","mpt_token":["***"],"a_token":"***"}`,
 			want: outcome{Refused: []string{
 				"configuration/a_token mask-without-stored-value", "configuration/adobe_secret empty-secret",
-				"configuration/mpt_token/0 mask-without-stored-value", "configuration/z_token mask-without-stored-value",
+				"configuration/mpt_token mask-without-stored-value", "configuration/z_token mask-without-stored-value",
 			}},
 		},
 
@@ -190,9 +203,7 @@ func TestReplace(t *testing.T) {
 		{
 			name: "object with a mask in place of a secret", stored: `{"token":"***"}`, sealed: []string{"/token"},
 			incoming: `{"token":{"a":["***"],"b":"***"}}`,
-			want: outcome{Refused: []string{
-				"configuration/token/a/0 mask-without-stored-value", "configuration/token/b mask-without-stored-value",
-			}},
+			want:     outcome{Refused: []string{"configuration/token mask-without-stored-value"}},
 		},
 		{
 			name: "secret in place of an object with secrets", stored: `{"credentials":{"user":"***","n":1}}`,
@@ -373,8 +384,12 @@ func TestReplaceArrays(t *testing.T) {
 			want: outcome{Refused: []string{"configuration/list/0/x ambiguous-mask", "configuration/list/1/x ambiguous-mask"}},
 		},
 		{
-			name: "mask in an array without secrets", stored: `{"list":["***","a"]}`, incoming: `{"list":["***","b","***"]}`,
-			want: outcome{Doc: `{"list":["***","b","***"]}`, Changed: []string{"/list"}},
+			name: "mask in an array without secrets", stored: `{"list":["***","a"]}`, incoming: `{"list":["***","b"]}`,
+			want: outcome{Doc: `{"list":["***","b"]}`, Changed: []string{"/list/1"}},
+		},
+		{
+			name: "one more mask in an array without secrets", stored: `{"list":["***","a"]}`, incoming: `{"list":["***","a","***"]}`,
+			want: outcome{Refused: []string{"configuration/list/2 mask-without-stored-value"}},
 		},
 		{
 			name: "secret that no rule names moves up: not a plain mask", stored: `{"list":[{"x":"***"},{"x":"***"}]}`,

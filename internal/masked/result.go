@@ -14,8 +14,17 @@ import (
 func (d *draft) result() (Result, error) {
 	d.dropNulls()
 	d.cover(d.refuseMasks)
-	r := Result{Redirected: d.guard()}
-	r.Changed = d.fillDefaults()
+	d.refuseLiterals()
+	r := Result{Changed: d.changed()}
+	if len(r.Changed) > 0 {
+		filled := d.defaults()
+		r.Redirected = d.guard(filled)
+		if filled != d.doc {
+			d.doc = filled
+			d.cover(d.refuseMasks)
+			r.Changed = d.changed()
+		}
+	}
 	r.Doc = d.doc
 	hidden := 0
 	transform(d.doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
@@ -38,20 +47,13 @@ func (d *draft) result() (Result, error) {
 	return r, nil
 }
 
-// fillDefaults adds what the schema has defaults for, if the write changes anything, and returns the pointers of what it
-// changes. It comes after guard: these values are not the writer's.
-func (d *draft) fillDefaults() []string {
-	changed := d.changed()
-	if len(changed) == 0 || d.schema == nil || d.doc == nil {
-		return changed
+// defaults returns the document with what the schema has defaults for. These values are not the writer's, so a destination among them is
+// none that the write changes.
+func (d *draft) defaults() *jsontree.Node {
+	if d.schema == nil || d.doc == nil {
+		return d.doc
 	}
-	filled := d.schema.Defaults(d.doc)
-	if filled == d.doc {
-		return changed
-	}
-	d.doc = filled
-	d.cover(d.refuseMasks)
-	return d.changed()
+	return d.schema.Defaults(d.doc)
 }
 
 // changed returns the pointers of what is different from what was stored, sorted bytewise.
@@ -82,18 +84,39 @@ func (d *draft) violations() error {
 	return err
 }
 
-// refuseMasks reports each mask in a value that is to be sealed as a whole, because it would become the secret, and whether
-// there is none.
+// noSecretHere says why a mask is refused.
+const noSecretHere = "no secret is stored here that *** could stand for; SetSecret stores the text itself"
+
+// refuseMasks reports a value that is to be sealed as a whole and is or has a mask, which would become part of the secret, and whether it
+// has none. The names in it are part of the secret too, so the report is of the whole.
 func (d *draft) refuseMasks(at string, n *jsontree.Node) bool {
-	ok := true
-	transform(n, at, func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
-		if isMask(n) {
-			ok = false
-			d.violation(at, validate.RuleMaskWithoutStoredValue, "no secret is stored here that *** could stand for")
+	if !hasMask(n) {
+		return true
+	}
+	d.violation(at, validate.RuleMaskWithoutStoredValue, noSecretHere)
+	return false
+}
+
+func hasMask(n *jsontree.Node) bool {
+	if isMask(n) {
+		return true
+	}
+	for _, child := range n.Children() {
+		if hasMask(child) {
+			return true
 		}
-		return nil, false
+	}
+	return false
+}
+
+// refuseLiterals reports each mask that stands for nothing. One that was stored as a plain string stays one at its place.
+func (d *draft) refuseLiterals() {
+	transform(d.doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
+		if isMask(n) && !d.isSecret(n) && !d.literal[n] {
+			d.violation(at, validate.RuleMaskWithoutStoredValue, noSecretHere)
+		}
+		return n, d.isSecret(n)
 	})
-	return ok
 }
 
 // dropNulls removes members that are null where a string would be sensitive. Null deletes a secret together with its member;

@@ -8,7 +8,14 @@ import (
 
 // sensitiveName judges a member name by its words.
 func sensitiveName(name string) degree {
-	words := splitName(name)
+	found := plain
+	for _, words := range readings(name) {
+		found = max(found, sensitiveWords(words))
+	}
+	return found
+}
+
+func sensitiveWords(words []string) degree {
 	if len(words) == 0 {
 		return plain
 	}
@@ -59,31 +66,106 @@ func wordSet(s string) map[string]bool {
 	return set
 }
 
-// splitName returns the words of a name in lower case: it is cut at everything that is neither letter nor digit, and as in
-// camelCase, where a capital follows a letter or digit that is none, or ends a run of capitals: adobe|Secret, API|Key,
-// oauth2|Token.
-func splitName(name string) []string {
+// reading is how the words of a name are told apart where a run of capitals is followed by small letters.
+type reading int
+
+const (
+	capital reading = iota // the last capital begins the next word: API|Key
+	run                    // the capitals are a word: PASSWORD|old
+)
+
+// readings returns the words of a name in lower case, in each of the ways in which they can be told apart. A name is cut at everything
+// that is neither letter nor digit, and as in camelCase, where a capital follows a letter or digit that is none, or ends a run of capitals:
+// adobe|Secret, API|Key, oauth2|Token. A run of capitals keeps an s behind it, for a plural, and is cut before a v with a number, for a
+// version: JWTs, TOKEN|v2. Besides, the whole name is one word, as a reader that ignores letter case finds tOKEN under token.
+func readings(name string) [][]string {
+	usual := splitName(name, capital)
+	all := [][]string{usual}
+	if other := splitName(name, run); !slices.Equal(usual, other) {
+		all = append(all, other)
+	}
+	if len(usual) > 1 && strings.IndexFunc(name, func(r rune) bool { return !isWordRune(r) }) < 0 {
+		all = append(all, []string{stem(fold(name))})
+	}
+	return all
+}
+
+func splitName(name string, how reading) []string {
 	var words []string
 	runes := []rune(name)
 	start := 0
 	cut := func(end int) {
 		if end > start {
-			words = append(words, stem(strings.ToLower(string(runes[start:end]))))
+			words = append(words, stem(fold(string(runes[start:end]))))
 		}
 		start = end
 	}
 	for i, r := range runes {
-		switch {
-		case !unicode.IsLetter(r) && !unicode.IsDigit(r):
+		if !isWordRune(r) {
 			cut(i)
 			start = i + 1
-		case i == start || !unicode.IsUpper(r):
-		case !unicode.IsUpper(runes[i-1]), i+1 < len(runes) && unicode.IsLower(runes[i+1]):
+			continue
+		}
+		if i == start {
+			continue
+		}
+		switch capitals, small := unicode.IsUpper(runes[i-1]), unicode.IsLower(r); {
+		case unicode.IsUpper(r):
+			if !capitals || how == capital && len(smallBehind(runes, i+1)) > 0 && !endsRun(runes, i+1) {
+				cut(i)
+			}
+		case !capitals || !small || i-start < 2:
+		case endsRun(runes, i):
+			if r == 'v' {
+				cut(i)
+			}
+		case how == run:
 			cut(i)
 		}
 	}
 	cut(len(runes))
 	return words
+}
+
+func isWordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+// smallBehind returns the small letters from position i on.
+func smallBehind(runes []rune, i int) []rune {
+	end := i
+	for end < len(runes) && unicode.IsLower(runes[end]) {
+		end++
+	}
+	return runes[i:end:end]
+}
+
+// endsRun reports whether what stands behind two capitals or more, from position i on, goes with them: the s of a plural, or the v of a
+// version.
+func endsRun(runes []rune, i int) bool {
+	if i < 2 || !unicode.IsUpper(runes[i-2]) || i >= len(runes) {
+		return false
+	}
+	switch small := string(smallBehind(runes, i)); small {
+	case "s":
+		return true
+	case "v":
+		return i+1 < len(runes) && unicode.IsDigit(runes[i+1])
+	}
+	return false
+}
+
+// fold returns the lower case of a text as encoding/json compares names: letters that differ in case alone are one, the long s and the
+// Kelvin sign among them.
+func fold(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r <= unicode.MaxASCII {
+			return unicode.ToLower(r)
+		}
+		least := r
+		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+			least = min(least, next)
+		}
+		return unicode.ToLower(least)
+	}, s)
 }
 
 // stem takes a trailing number, then a plural s off a word if the lists know what remains: password2 and apiKeys are no less
@@ -100,48 +182,4 @@ func stem(word string) string {
 
 func known(w string) bool {
 	return secretWords[w] || aboutSecrets[w] || w == "key" || w == "string" || secretPairs[w] != ""
-}
-
-// Words that make a name that of an address, wherever they stand in it.
-var addressWords = wordSet(`url uri href host hostname endpoint domain subdomain proxy server origin webhook callback gateway
-	broker port`)
-
-// Names of one word that say a part of an address.
-var addressParts = wordSet(`scheme protocol`)
-
-// Last words that say that a name is about an address and not one: endpointId, proxyEnabled.
-var aboutAddresses = wordSet(`id count enabled disabled verified type kind method mode policy format timeout ttl interval limit
-	retries size length version status label title description comment expiry expires`)
-
-// addressName reports whether a member name says that the value is where something is sent.
-func addressName(name string) bool {
-	words := splitName(plurals.Replace(name))
-	if len(words) == 1 && addressParts[words[0]] {
-		return true
-	}
-	return slices.ContainsFunc(words, func(w string) bool { return addressWords[singular(w)] })
-}
-
-// plurals keeps the plural of an abbreviation in one word.
-var plurals = strings.NewReplacer("URLs", "Urls", "URIs", "Uris")
-
-// aboutAddress reports whether a member name is only about an address.
-func aboutAddress(name string) bool {
-	words := splitName(name)
-	return len(words) > 0 && aboutAddresses[words[len(words)-1]]
-}
-
-// isPort reports whether a member name is that of a port.
-func isPort(name string) bool {
-	words := splitName(name)
-	return len(words) > 0 && singular(words[len(words)-1]) == "port"
-}
-
-// singular takes a trailing number and the ending of a plural off a word.
-func singular(word string) string {
-	word = strings.TrimRight(word, "0123456789")
-	if stem, ok := strings.CutSuffix(word, "ies"); ok {
-		return stem + "y"
-	}
-	return strings.TrimSuffix(word, "s")
 }

@@ -1,0 +1,276 @@
+package masked
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/go-installation/installation/internal/jsontree"
+)
+
+// This file is the whole of what makes a value a destination if no schema says so: the names, and the forms of values. The rule itself
+// is in destination.go.
+
+// Words that make a name that of an address, wherever they stand in it, and with it all that is below.
+var addressWords = wordSet(`url uri href host hostname endpoint domain subdomain proxy server origin webhook callback gateway
+	broker port dsn`)
+
+// Last words that make a name that of an address, for the strings directly there. What has such a name may as well be a whole record, of
+// which little is an address.
+var addressNouns = wordSet(`address addr ip fqdn issuer authority instance shop site node smtp imap ldap`)
+
+// Last words of names that are those of an address if the value looks like a host. They name many other things.
+var addressHints = wordSet(`target destination base upstream relay`)
+
+// Names of one word that say a part of an address.
+var addressParts = wordSet(`scheme protocol`)
+
+// Names that say a part of an address beside another one in the same object. Written without what separates their words.
+var addressCompanions = wordSet(`path basepath apipath query querystring userinfo`)
+
+// Endings of names that are written as one word, like dbhost, or in an odd letter case. They count as addressWords.
+var addressEndings = []string{
+	"url", "uri", "href", "host", "hostname", "server", "endpoint", "domain", "proxy", "webhook", "callback", "gateway", "broker", "fqdn", "addr",
+	"connectionstring", "connstring", "connstr", "datasource",
+}
+
+// Words that end like these and are none.
+var otherEndings = wordSet(`ghost curl observer furl hurl burl purl`)
+
+// Words before "address" that say that nothing is sent there over a network.
+var otherAddresses = wordSet(`email mail mac postal street home billing shipping`)
+
+// Last words that say that a name is about an address and not one: endpointId, proxyEnabled. A value that looks like an address counts
+// nevertheless.
+var aboutAddresses = wordSet(`id count enabled disabled verified type kind method mode policy format timeout ttl interval limit
+	retries size length version status label title description comment expiry expires`)
+
+// Names of the two members of a pair: the one says what the other, below, is.
+var (
+	pairNames  = wordSet(`name key`)
+	pairValues = wordSet(`value values`)
+)
+
+// reach says how much of what is at a name counts as an address by it.
+type reach int
+
+const (
+	reachNone  reach = iota
+	reachHosts       // the strings directly there, if they look like a host
+	reachHere        // the strings directly there
+	reachBelow       // all strings there and below
+)
+
+// addressReach judges a member name.
+func addressReach(name string) reach {
+	found := reachNone
+	for _, words := range readings(name) {
+		found = max(found, wordsReach(words))
+	}
+	if found < reachBelow && endsLikeAddress(squeeze(name)) && !otherEnding(name) {
+		found = reachBelow
+	}
+	return found
+}
+
+func wordsReach(words []string) reach {
+	words = slices.DeleteFunc(slices.Clone(words), isVersion)
+	if slices.ContainsFunc(words, isAddressWord) || len(words) == 1 && addressParts[words[0]] {
+		return reachBelow
+	}
+	last := len(words) - 1
+	switch {
+	case last < 0:
+		return reachNone
+	case hasForm(words[last], addressNouns):
+		if last > 0 && otherAddresses[words[last-1]] {
+			return reachNone
+		}
+		return reachHere
+	case hasForm(words[last], addressHints):
+		return reachHosts
+	}
+	return reachNone
+}
+
+func isAddressWord(word string) bool {
+	return hasForm(word, addressWords) || !hasForm(word, otherEndings) && endsLikeAddress(word)
+}
+
+// isVersion reports whether a word is v and a number.
+func isVersion(word string) bool {
+	number, ok := strings.CutPrefix(word, "v")
+	return ok && number != "" && strings.Trim(number, "0123456789") == ""
+}
+
+// endsLikeAddress reports whether a name in lower case, without what separates words, ends in one of addressEndings.
+func endsLikeAddress(name string) bool {
+	return slices.ContainsFunc(forms(name), func(f string) bool {
+		return addressWords[f] && f != "port" || slices.ContainsFunc(addressEndings, func(end string) bool { return strings.HasSuffix(f, end) })
+	})
+}
+
+// otherEnding reports whether the last word of a name is one of otherEndings.
+func otherEnding(name string) bool {
+	words := splitName(name, capital)
+	return len(words) > 0 && hasForm(words[len(words)-1], otherEndings)
+}
+
+// squeeze returns a name as readers see it that ignore letter case and what separates words.
+func squeeze(name string) string {
+	return fold(strings.Map(func(r rune) rune {
+		if !isWordRune(r) {
+			return -1
+		}
+		return r
+	}, name))
+}
+
+// forms returns a word as it is, without a trailing number and a v before that, and without the endings of a plural.
+func forms(word string) []string {
+	unnumbered := strings.TrimRight(word, "0123456789")
+	list := []string{word, unnumbered}
+	if v, ok := strings.CutSuffix(unnumbered, "v"); ok && unnumbered != word {
+		list, unnumbered = append(list, v), v
+	}
+	if stem, ok := strings.CutSuffix(unnumbered, "ies"); ok {
+		list = append(list, stem+"y")
+	}
+	if stem, ok := strings.CutSuffix(unnumbered, "es"); ok {
+		list = append(list, stem)
+	}
+	return append(list, strings.TrimSuffix(unnumbered, "s"))
+}
+
+func hasForm(word string, set map[string]bool) bool {
+	return slices.ContainsFunc(forms(word), func(f string) bool { return set[f] })
+}
+
+// lastWord returns the last word of a name, but for a version.
+func lastWord(name string) string {
+	words := slices.DeleteFunc(splitName(name, capital), isVersion)
+	if len(words) == 0 {
+		return ""
+	}
+	return words[len(words)-1]
+}
+
+// aboutAddress reports whether a member name is only about an address.
+func aboutAddress(name string) bool { return aboutAddresses[lastWord(name)] }
+
+// isCredential reports whether a member name is that of a secret that is sent to an address and says none, such as webhook_secret. A
+// connection string is both.
+func isCredential(name string) bool {
+	return sensitiveName(name) != plain && addressReach(lastWord(name)) == reachNone && !endsLikeAddress(squeeze(name))
+}
+
+// isPort reports whether a member name is that of a port.
+func isPort(name string) bool { return slices.Contains(forms(lastWord(name)), "port") }
+
+// isAddress reports whether a text is where something is sent, whatever it is called: a URL, an address literal (RFC 3986, section 3.2.2)
+// with or without a port, or user@host with a colon or path, alone, in a list, or in a text; or settings like "host=db.example".
+func isAddress(s string) bool {
+	if strings.Contains(s, "://") || isURLStart(s) || hasAddressSetting(s) {
+		return true
+	}
+	return slices.ContainsFunc(strings.FieldsFunc(s, isListSeparator), func(item string) bool {
+		return isURLStart(item) || isIP(item) || isLogin(item)
+	})
+}
+
+func isListSeparator(r rune) bool { return r == ',' || r == ';' || r == '|' || unicode.IsSpace(r) }
+
+// isURLStart reports whether a text begins with what some reader takes for the beginning of a URL: "//", "scheme:/", either with
+// backslashes, or the scheme of a web address, whatever stands before it that is no word.
+func isURLStart(s string) bool {
+	s = strings.TrimLeftFunc(s, func(r rune) bool { return !isWordRune(r) && r != '/' && r != '\\' })
+	if len(s) > 2 && isSlash(s[0]) && isSlash(s[1]) {
+		return true
+	}
+	scheme, rest, found := strings.Cut(s, ":")
+	if !found || rest == "" || !isScheme(scheme) {
+		return false
+	}
+	return isSlash(rest[0]) || webSchemes[strings.ToLower(scheme)] && !unicode.IsSpace(rune(rest[0]))
+}
+
+// Schemes behind which the readers of web addresses do not need a slash.
+var webSchemes = wordSet(`http https ws wss ftp`)
+
+func isSlash(c byte) bool { return c == '/' || c == '\\' }
+
+// isScheme reports whether a text can be a scheme. One letter is the drive of a path.
+func isScheme(s string) bool {
+	return len(s) > 1 && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789+-._") == "" && unicode.IsLetter(rune(s[0]))
+}
+
+// isIP reports whether a text is the literal of an IP address, in brackets or not, with or without a port or a path.
+func isIP(s string) bool {
+	s = strings.Trim(s, `"'`)
+	if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return true
+	}
+	s = before(s, `/\?#`)
+	if _, err := netip.ParseAddrPort(s); err == nil {
+		return true
+	}
+	_, err := netip.ParseAddr(strings.Trim(s, "[]"))
+	return err == nil
+}
+
+// isLogin reports whether a text is user@host with a colon, parenthesis or slash behind it, as in git@host:path, but no mail address.
+func isLogin(s string) bool {
+	user, host, found := strings.Cut(s, "@")
+	return found && user != "" && strings.IndexAny(host, ":(/") > 0
+}
+
+// hasAddressSetting reports whether a text has settings like "Server=db.example;Database=x", one of which has the name of an address. Of
+// more settings than anybody writes it says so too.
+func hasAddressSetting(s string) bool {
+	for range maxSettings {
+		name, rest, found := strings.Cut(s, "=")
+		if !found {
+			return false
+		}
+		if i := strings.LastIndexAny(name, ";,&?\n"); i >= 0 {
+			name = name[i+1:]
+		}
+		name = strings.TrimSpace(name)
+		if i := strings.LastIndexFunc(name, unicode.IsSpace); isSetting(name) || isSetting(name[i+1:]) {
+			return true
+		}
+		s = rest
+	}
+	return true
+}
+
+// Bounds on the settings in a text: how many are looked at, and how long a name in bytes.
+const (
+	maxSettings    = 256
+	maxSettingName = 64
+)
+
+func isSetting(name string) bool {
+	return len(name) <= maxSettingName && addressReach(name) >= reachHere && !aboutAddress(name)
+}
+
+// looksLikeHost reports whether a text without spaces has the name of a host in it: labels with a dot between them, the last of which is
+// made of letters.
+func looksLikeHost(s string) bool {
+	s = strings.TrimSpace(s)
+	if strings.ContainsFunc(s, unicode.IsSpace) {
+		return false
+	}
+	return slices.ContainsFunc(strings.FieldsFunc(s, func(r rune) bool { return !isWordRune(r) && !strings.ContainsRune("-._%", r) }), func(label string) bool {
+		label = strings.TrimSuffix(label, ".")
+		i := strings.LastIndexByte(label, '.')
+		top := label[i+1:]
+		return i > 0 && len(top) > 1 && (strings.HasPrefix(top, "xn--") || strings.IndexFunc(top, func(r rune) bool { return !unicode.IsLetter(r) }) < 0)
+	}) || s == "localhost" || strings.HasPrefix(s, "localhost:")
+}
+
+// textIs reports whether n is a string for which f holds.
+func textIs(n *jsontree.Node, f func(string) bool) bool {
+	return n != nil && n.Kind() == jsontree.String && f(n.Text())
+}
