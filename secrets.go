@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
@@ -116,20 +117,22 @@ func (s *Service) adopt(st *state, kind RefKind, old Document, r masked.Result) 
 	return maskedDocument(r.Doc.Append(nil)), changed, nil
 }
 
-// refresh seals what today's rules find sensitive in documents that were stored under others. It goes with a write of something else. Where
-// the schema cannot be used, the configuration stays as it is, and stays known as masked by its old rule.
+// refresh seals what today's rules find sensitive in documents that were stored under others. It goes with a write of something else, and
+// never stops it: a document that does not fit today's rule, as one with more secrets under it than there may be, stays as it is and known
+// as masked by its old rule, and so does the configuration where the schema cannot be used. Reads then mask by today's.
 func (s *Service) refresh(ctx context.Context, st *state) error {
 	now, err := s.ruleID(ctx, st)
 	if st.rule == now {
 		return nil
 	}
+	all, config := s.rule.ID(), configPart(now)
 	if err != nil {
-		now = joinRules(s.rule.ID(), configPart(st.rule))
+		config = configPart(st.rule)
 	}
 	for _, d := range st.documents() {
 		rule, _, err := s.ruleOf(ctx, st, d.kind)
 		if err != nil {
-			now = joinRules(s.rule.ID(), configPart(st.rule))
+			config = configPart(st.rule)
 			continue
 		}
 		stored, err := st.stored(d.kind)
@@ -140,15 +143,28 @@ func (s *Service) refresh(ctx context.Context, st *state) error {
 			continue
 		}
 		r, err := masked.Apply("", stored, nil, rule)
-		if err != nil {
+		switch {
+		case errors.Is(err, masked.ErrStored):
 			return ErrSealed
+		case err != nil && d.kind == RefConfig:
+			all, config = allPart(st.rule), configPart(st.rule)
+			continue
+		case err != nil:
+			all = allPart(st.rule)
+			continue
 		}
 		if *d.document, _, err = s.adopt(st, d.kind, *d.document, r); err != nil {
 			return err
 		}
 	}
-	st.rule = now
+	st.rule = joinRules(all, config)
 	return nil
+}
+
+// allPart returns the id of the rule for all documents in what joinRules returned.
+func allPart(id string) string {
+	all, _, _ := strings.Cut(id, " ")
+	return all
 }
 
 // dropSecrets forgets the secrets of one kind.
