@@ -3,6 +3,7 @@ package installation
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/validate"
@@ -68,24 +69,35 @@ func (st *state) applyCredentials(l *validate.List, next *Connection) (changed, 
 	return changed, kept, nil
 }
 
-// guardConnection is the destination rule for a connection: its provider, its workspace and the addresses in its metadata say where
-// the credentials go. One that changes any of them must bring the credentials along, and one that changes provider or workspace
-// also the secrets in the metadata; among themselves these are looked after where a document is written.
+// guardConnection is the destination rule for a connection: its provider, that of its app, its workspace and the addresses in its metadata
+// say where the credentials go. One that changes any of them must bring the credentials along, and one that changes a provider or the
+// workspace also the secrets in the metadata; among themselves these are looked after where a document is written.
+//
+// Everything else of a connection may change alone, as nothing is sent there: ID, ExternalRef and ConsumerRef are names for the provider and
+// the host to tell things apart, ClientID and Scheme say as whom and how, and are of use only at the same provider. Neither is a token sent
+// to the URL of the account, which is for people.
 func guardConnection(l *validate.List, before *Connection, kept []string, next *Connection, metadata written) {
 	if before == nil {
 		return
 	}
 	var changed []string
-	if before.Provider != next.Provider {
-		changed = append(changed, "connection.provider")
-	}
-	if before.WorkspaceRef != next.WorkspaceRef {
-		changed = append(changed, "connection.workspaceRef")
+	for _, field := range []struct{ path, was, is string }{
+		{"connection.provider", before.Provider, next.Provider},
+		{"connection.app.provider", before.App.provider(), next.App.provider()},
+		{"connection.workspaceRef", before.WorkspaceRef, next.WorkspaceRef},
+	} {
+		if field.was != field.is {
+			changed = append(changed, field.path)
+		}
 	}
 	if len(changed) > 0 {
 		kept = append(kept, metadata.kept...)
 	}
-	changed = append(changed, metadata.redirected...)
+	refuseKept(l, kept, append(changed, metadata.redirected...))
+}
+
+// refuseKept reports each secret that is kept though a destination changed.
+func refuseKept(l *validate.List, kept, changed []string) {
 	if len(changed) == 0 {
 		return
 	}
@@ -95,4 +107,35 @@ func guardConnection(l *validate.List, before *Connection, kept []string, next *
 			Detail: "goes to a destination that this write changes: give it again",
 		})
 	}
+}
+
+// provider returns the provider of an app, "" if there is none.
+func (a *ProviderApp) provider() string {
+	if a == nil {
+		return ""
+	}
+	return a.Provider
+}
+
+// sealedCredentials returns the credentials as they are sealed.
+func (st *state) sealedCredentials() map[Ref][]byte {
+	sealed := make(map[Ref][]byte)
+	for ref, value := range st.secrets() {
+		if ref.Kind == RefCredential {
+			sealed[ref] = value
+		}
+	}
+	return sealed
+}
+
+// keptCredentials returns the paths of the credentials that a write left as they were.
+func (st *state) keptCredentials(before map[Ref][]byte) []string {
+	var kept []string
+	for ref, value := range st.sealedCredentials() {
+		if was, ok := before[ref]; ok && bytes.Equal(was, value) {
+			kept = append(kept, "connection"+ref.Pointer)
+		}
+	}
+	slices.Sort(kept)
+	return kept
 }

@@ -147,12 +147,18 @@ func TestInvariant11Connection(t *testing.T) {
 		change func(c *installation.Connection)
 		want   []string
 	}{
-		"nothing":       {func(*installation.Connection) {}, nil},
-		"its status":    {func(c *installation.Connection) { c.Status, c.ConsumerRef = "working", "x" }, nil},
-		"credentials":   {func(c *installation.Connection) { c.AccessToken.Value = crypto.NewSecret("x") }, nil},
-		"its provider":  {func(c *installation.Connection) { c.Provider = "evil" }, []string{"/access_token provider", "/refresh_token provider", ".metadata/token provider"}},
-		"its workspace": {func(c *installation.Connection) { c.WorkspaceRef = "evil" }, []string{"/access_token workspaceRef", "/refresh_token workspaceRef", ".metadata/token workspaceRef"}},
-		"no workspace":  {func(c *installation.Connection) { c.WorkspaceRef = "" }, []string{"/access_token workspaceRef", "/refresh_token workspaceRef", ".metadata/token workspaceRef"}},
+		"nothing":             {func(*installation.Connection) {}, nil},
+		"its status":          {func(c *installation.Connection) { c.Status, c.ConsumerRef = "working", "x" }, nil},
+		"credentials":         {func(c *installation.Connection) { c.AccessToken.Value = crypto.NewSecret("x") }, nil},
+		"its provider":        {func(c *installation.Connection) { c.Provider = "evil" }, []string{"/access_token provider", "/refresh_token provider", ".metadata/token provider"}},
+		"its workspace":       {func(c *installation.Connection) { c.WorkspaceRef = "evil" }, []string{"/access_token workspaceRef", "/refresh_token workspaceRef", ".metadata/token workspaceRef"}},
+		"provider of its app": {func(c *installation.Connection) { c.App.Provider = "evil" }, []string{"/access_token app.provider", "/refresh_token app.provider", ".metadata/token app.provider"}},
+		"no app":              {func(c *installation.Connection) { c.App = nil }, []string{"/access_token app.provider", "/refresh_token app.provider", ".metadata/token app.provider"}},
+		// Names by which the provider and the host tell things apart, and which are of no use at another provider.
+		"what says not where": {func(c *installation.Connection) {
+			c.ID, c.Scheme, c.ConsumerRef, c.App.ID, c.App.ExternalRef, c.App.ClientID = "other", "basic", "other", "other", "other", "other"
+		}, nil},
+		"no workspace": {func(c *installation.Connection) { c.WorkspaceRef = "" }, []string{"/access_token workspaceRef", "/refresh_token workspaceRef", ".metadata/token workspaceRef"}},
 		"its metadata": {func(c *installation.Connection) {
 			c.Metadata = installation.JSON(`{"instance_url":"https://evil.example"}`)
 		}, []string{"/access_token metadata/instance_url", "/refresh_token metadata/instance_url"}},
@@ -174,6 +180,7 @@ func TestInvariant11Connection(t *testing.T) {
 			w := newWorld(t)
 			parts := sample()
 			first, _ := parts.Connection.Get()
+			first.App = &installation.ProviderApp{ID: "app-1", Provider: "salesforce", ExternalRef: "ext", ClientID: "client"}
 			first.WorkspaceRef, first.Metadata = "acme", installation.JSON(`{"instance_url":"https://acme.example","token":"m3ta"}`)
 			parts.Connection = installation.Value(first)
 			if _, err := w.host.Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: parts}); err != nil {
@@ -194,5 +201,64 @@ func TestInvariant11Connection(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// An address among the unnamed fields may be that of the provider, so the credentials of the connection are exposed to it too, whether the
+// write has the connection in it or not.
+func TestInvariant11ConnectionAndExtra(t *testing.T) {
+	credentials := []string{"connection/access_token destination extra/instance_url", "connection/refresh_token destination extra/instance_url"}
+	const good, evil = `{"instance_url":"https://good.example","n":1}`, `{"instance_url":"https://evil.example","n":1}`
+	fresh := func(c *installation.Connection) {
+		c.AccessToken.Value, c.RefreshToken.Value = crypto.NewSecret("x"), crypto.NewSecret("y")
+	}
+	for name, c := range map[string]struct {
+		extra  string
+		change func(c *installation.Connection) // nil = the write has no connection
+		want   []string
+	}{
+		"another":                 {evil, nil, credentials},
+		"removed":                 {`{"n":1}`, nil, credentials},
+		"something else":          {`{"instance_url":"https://good.example","n":2}`, nil, nil},
+		"the same":                {good, nil, nil},
+		"all removed":             {"", nil, nil},
+		"another, masks":          {evil, func(*installation.Connection) {}, credentials},
+		"another, given anew":     {evil, fresh, nil},
+		"another, one given anew": {evil, func(c *installation.Connection) { c.AccessToken.Value = crypto.NewSecret("x") }, credentials[1:]},
+		"another, removed":        {evil, func(c *installation.Connection) { *c = installation.Connection{ID: "c"} }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			parts := sample()
+			parts.Extra = installation.Value(installation.JSON(good))
+			if _, err := w.host.Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: parts}); err != nil {
+				t.Fatal(err)
+			}
+			next := installation.Parts{Extra: installation.Value(installation.JSON(c.extra))}
+			if c.extra == "" {
+				next.Extra = installation.Remove[installation.Document]()
+			}
+			if c.change != nil {
+				connection := *w.get(t, "i").Connection
+				c.change(&connection)
+				next.Connection = installation.Value(connection)
+			}
+			_, err := w.host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: next})
+			var got []string
+			if err != nil {
+				got = violations(t, err)
+			}
+			if diff := cmp.Diff(c.want, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	// The URL of the account is for people.
+	w := newWorld(t)
+	w.install(t, "i")
+	account := w.get(t, "i").Account
+	account.URL = "https://other.example"
+	if _, err := w.host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: installation.Parts{Account: installation.Value(account)}}); err != nil {
+		t.Errorf("the URL of the account: %v", err)
 	}
 }

@@ -5,6 +5,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-installation/installation/internal/jsontree"
@@ -42,10 +45,11 @@ func (s *Service) applyParts(ctx context.Context, st *state, p Parts, now time.T
 	differs("health", before.Health, i.Health)
 	differs("name", before.Name, i.Name)
 	differs("notification", (*notificationV1)(before.Notification), (*notificationV1)(i.Notification))
+	credentials := st.sealedCredentials()
 	for _, apply := range []func() ([]string, error){
 		func() ([]string, error) { return s.applyConfiguration(ctx, st, p.Configuration, now) },
 		func() ([]string, error) { return s.applyConnection(ctx, st, p.Connection) },
-		func() ([]string, error) { return s.applyExtra(ctx, st, p.Extra) },
+		func() ([]string, error) { return s.applyExtra(ctx, st, p.Extra, credentials) },
 	} {
 		names, err := apply()
 		if err := l.Merge(err); err != nil {
@@ -179,8 +183,9 @@ func (s *Service) adoptConfiguration(st *state, next Configuration, document Doc
 	return append(changed, changedIf(renamed, "configuration")...)
 }
 
-// applyExtra replaces or removes the unnamed fields.
-func (s *Service) applyExtra(ctx context.Context, st *state, part Optional[Document]) ([]string, error) {
+// applyExtra replaces or removes the unnamed fields. An address among them may be that of the provider, so one that changes needs the
+// credentials of the connection given again, which were sealed as given here before the write.
+func (s *Service) applyExtra(ctx context.Context, st *state, part Optional[Document], credentials map[Ref][]byte) ([]string, error) {
 	if part.IsZero() {
 		return nil, nil
 	}
@@ -189,11 +194,13 @@ func (s *Service) applyExtra(ctx context.Context, st *state, part Optional[Docum
 	if err != nil {
 		return nil, err
 	}
-	if err := demandUnnamed(document); err != nil {
+	var l validate.List
+	if err := demandUnnamed(&l, document); err != nil {
 		return nil, err
 	}
+	refuseKept(&l, st.keptCredentials(credentials), written.redirected)
 	st.inst.Extra = document
-	return written.changed, nil
+	return written.changed, l.Err()
 }
 
 // named are the parts of an installation as a wire form would name them.
@@ -202,21 +209,20 @@ var named = []string{
 	"invitation", "name", "notification", "revision", "status", "tenant",
 }
 
-// demandUnnamed refuses unnamed fields that stand in for named ones.
-func demandUnnamed(extra Document) error {
-	var l validate.List
+// demandUnnamed refuses unnamed fields that stand in for named ones, which readers like encoding/json know in any letter case.
+func demandUnnamed(l *validate.List, extra Document) error {
 	var members map[string]json.RawMessage
 	if !extra.IsZero() {
 		if err := extra.Decode(&members); err != nil {
 			return err
 		}
 	}
-	for _, name := range named {
-		if _, ok := members[name]; ok {
-			l.Add("extra/"+name, validate.RuleExclusive, "is the name of a part of the installation")
+	for _, member := range slices.Sorted(maps.Keys(members)) {
+		if slices.ContainsFunc(named, func(name string) bool { return strings.EqualFold(name, member) }) {
+			l.Add("extra/"+member, validate.RuleExclusive, "is the name of a part of the installation")
 		}
 	}
-	return l.Err()
+	return nil
 }
 
 // changedIf names a part if it changed.
