@@ -14,11 +14,14 @@ import (
 type Operation struct {
 	kind    masked.OpKind
 	pointer string // RFC 6901
+	array   string // of an update mask: pointer of the array in which an element is named, "" = none
 	value   Document
 	secret  crypto.Secret
 }
 
-// Set puts a JSON value at a pointer, in place of what is there. What it is to stand in must be there; "-" appends to an array.
+// Set puts a JSON value at a pointer, in place of what is there. What it is to stand in must be there; "-" appends to an array. "***" in it
+// keeps the secret that is stored there. In a new value for an element of an array it does so only if it is sure that the element is the
+// one that is meant: if it has the same x-key, see Options.Schema, or else is just as it was.
 func Set(pointer string, value Document) Operation {
 	return Operation{kind: masked.Set, pointer: pointer, value: value}
 }
@@ -45,10 +48,10 @@ func (o Operation) MarshalJSON() ([]byte, error) {
 // content returns the operation for the request's fingerprint.
 func (o Operation) content() any {
 	return struct {
-		Kind, Pointer string
-		Value         Document
-		Secret        crypto.Secret
-	}{string(o.kind), o.pointer, o.value, o.secret}
+		Kind, Pointer, Array string
+		Value                Document
+		Secret               crypto.Secret
+	}{string(o.kind), o.pointer, o.array, o.value, o.secret}
 }
 
 // edits are operations in the form that package masked applies.
@@ -64,7 +67,7 @@ func edits(ops []Operation) ([]masked.Op, error) {
 		if err := l.Merge(err); err != nil {
 			return nil, err
 		}
-		out[i] = masked.Op{Kind: o.kind, Pointer: o.pointer, Value: value}
+		out[i] = masked.Op{Kind: o.kind, Pointer: o.pointer, Value: value, Array: o.array}
 	}
 	return out, l.Err()
 }

@@ -51,6 +51,7 @@ func patchStep(l *validate.List, path string, step *jsontree.Node) Operation {
 			detail = "is not supported, as secrets are bound to their place: use remove and add, and give the secrets"
 		}
 		l.Add(path+"/op", validate.RuleUnknown, detail)
+		return Operation{} // what else it needs depends on what it is
 	}
 	o := Operation{kind: patchKinds[op]}
 	o.pointer, _ = textOf(l, path, step, "path")
@@ -97,8 +98,8 @@ func MergePatch(patch []byte) ([]Operation, error) {
 }
 
 // UpdateMask reads an update mask as operations on a configuration: each path names a place in the given document, and what stands there
-// takes the place of what is stored at the same one, as a whole; objects around it are made where there are none. What no path names
-// stays. For the form of a path see [PathPointer].
+// takes the place of what is stored at the same one, as a whole; objects around it are made where there are none, arrays are not. What no
+// path names stays. For the form of a path see [PathPointer].
 //
 // The error is a [*validate.Error] with paths like "updateMask[0]", among others for one that names nothing in the document.
 func UpdateMask(document []byte, paths ...string) ([]Operation, error) {
@@ -122,7 +123,13 @@ func UpdateMask(document []byte, paths ...string) ([]Operation, error) {
 			l.Add(at, validate.RuleNotFound, "names nothing in the document")
 			continue
 		}
-		ops = append(ops, Operation{kind: masked.Put, pointer: jsontree.JoinPointer(tokens...), value: JSON(value.Append(nil))})
+		put := Operation{kind: masked.Put, pointer: jsontree.JoinPointer(tokens...), value: JSON(value.Append(nil))}
+		for n := range tokens {
+			if tree.At(tokens[:n]).Kind() == jsontree.Array {
+				put.array = jsontree.JoinPointer(tokens[:n]...)
+			}
+		}
+		ops = append(ops, put)
 	}
 	if err := l.Err(); err != nil {
 		return nil, err
@@ -134,6 +141,9 @@ func UpdateMask(document []byte, paths ...string) ([]Operation, error) {
 // that value alone.
 func (o Operation) Below(pointer string) Operation {
 	o.pointer = pointer + o.pointer
+	if o.array != "" {
+		o.array = pointer + o.array
+	}
 	return o
 }
 

@@ -107,7 +107,8 @@ func TestPatchesAreRead(t *testing.T) {
 		"no object":        {jsonPatch, `["` + canary + `"]`, []string{"patch/0 format"}},
 		"a member twice":   {jsonPatch, `[{"op":"remove","op":"add","path":"/a"}]`, []string{"patch/0/op duplicate-key"}},
 		"empty":            {jsonPatch, `[{}]`, []string{"patch/0/op required", "patch/0/path required", "patch/0/value required"}},
-		"move":             {jsonPatch, `[{"op":"move","from":"/a","path":"/b","value":1}]`, []string{"patch/0/op unknown"}},
+		"move":             {jsonPatch, `[{"op":"move","from":"/a","path":"/b"}]`, []string{"patch/0/op unknown"}},
+		"move of nothing":  {jsonPatch, `[{"op":"move","path":1}]`, []string{"patch/0/op unknown"}},
 		"copy":             {jsonPatch, `[{"op":"remove","path":""},{"op":"copy","from":"/a","path":"/b","value":1}]`, []string{"patch/1/op unknown"}},
 		"unknown":          {jsonPatch, `[{"op":"` + canary + `","path":"/b","value":"` + canary + `"}]`, []string{"patch/0/op unknown"}},
 		"letter case":      {jsonPatch, `[{"op":"Add","path":"/b","value":1}]`, []string{"patch/0/op unknown"}},
@@ -208,6 +209,76 @@ func TestOperationsOfPatchesPrintNothing(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		if text := fmt.Sprintf(verb, all); strings.Contains(text, canary) || strings.Contains(text, fmt.Sprintf("%x", canary)) {
 			t.Errorf("%s: %s", verb, text)
+		}
+	}
+}
+
+// A path of an update mask that leads into an array means one that is stored; making an object with the name "0" would not be it.
+func TestUpdateMaskMakesNoArrays(t *testing.T) {
+	for name, c := range map[string]struct {
+		stored, path, below string
+		want                string // the document, or the violation
+	}{
+		"no list":             {`{}`, "list.0", "", "configuration/list not-found"},
+		"nothing around it":   {`{}`, "a.list.1.x", "", "configuration/a/list not-found"},
+		"an object":           {`{"list":{"0":"x"}}`, "list.0", "", "configuration/list not-found"},
+		"a list":              {`{"list":["x"]}`, "list.0", "", `{"list":["a"]}`},
+		"one more":            {`{"list":["x"]}`, "list.1", "", `{"list":["x","b"]}`},
+		"members are made":    {`{"a":{"list":[1,{}]}}`, "a.list.1.x.y", "", `{"a":{"list":[1,{"x":{"y":1}}]}}`},
+		"below a pointer":     {`{"sub":{"list":["x"]}}`, "list.0", "/sub", `{"sub":{"list":["a"]}}`},
+		"no list below it":    {`{"list":["x"],"sub":{}}`, "list.0", "/sub", "configuration/sub/list not-found"},
+		"objects, not arrays": {`{}`, "o.0", "", `{"o":{"0":1}}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			if _, err := w.configure("i", c.stored); err != nil {
+				t.Fatal(err)
+			}
+			ops, err := installation.UpdateMask([]byte(`{"list":["a","b"],"a":{"list":[1,{"x":{"y":1}}]},"o":{"0":1}}`), c.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got string
+			if _, err := w.patch(ops[0].Below(c.below)); err != nil {
+				got = strings.Join(violations(t, err), " ")
+			} else {
+				got = w.configuration(t)
+			}
+			if got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+// Another writer took an element out meanwhile, so the index of the one that was read is now that of its neighbour.
+func TestMaskInAnElementThatMoved(t *testing.T) {
+	const element = `{"id":"a","note":"changed","token":"***"}`
+	for name, ops := range map[string]func() ([]installation.Operation, error){
+		"set": func() ([]installation.Operation, error) {
+			return []installation.Operation{installation.Set("/accounts/0", installation.JSON(element))}, nil
+		},
+		"JSON Patch": func() ([]installation.Operation, error) {
+			return installation.JSONPatch([]byte(`[{"op":"replace","path":"/accounts/0","value":` + element + `}]`))
+		},
+		"update mask": func() ([]installation.Operation, error) {
+			return installation.UpdateMask([]byte(`{"accounts":[`+element+`]}`), "accounts.0")
+		},
+	} {
+		for _, schema := range []string{`{"properties":{"accounts":{"x-key":"id"}}}`, `{}`} {
+			w, _ := newDescribed(t, schema, `{"accounts":[{"id":"a","token":"A"},{"id":"b","token":"B"}]}`)
+			if _, err := w.patch(installation.Unset("/accounts/0")); err != nil {
+				t.Fatal(err)
+			}
+			list, err := ops()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.patch(list...); err == nil {
+				t.Errorf("%s, %s: %s", name, schema, w.configuration(t))
+			} else if diff := cmp.Diff([]string{"configuration/accounts/0/token ambiguous-mask"}, violations(t, err)); diff != "" {
+				t.Errorf("%s, %s: %s", name, schema, diff)
+			}
 		}
 	}
 }
