@@ -35,9 +35,13 @@ func placeCode(id string) crypto.Place {
 	return crypto.Place{Record: id, Kind: "invitation", Pointer: "/code"}
 }
 
-// digest names an idempotency key within a tenant. Each actor has keys of its own, so that none can probe another's.
+// digest names an idempotency key within a tenant. Each user of each actor has keys of their own, so that none can probe another's.
 func (s *Service) digest(key string) Digest {
-	return sha256.Sum256(encode([]string{"idem1", string(s.actor.Kind), s.actor.ID, key}))
+	named := []string{"idem1", string(s.actor.Kind), s.actor.ID, key}
+	if user := s.actor.User.ID; user != "" {
+		named = append(named, user)
+	}
+	return sha256.Sum256(encode(named))
 }
 
 // newOutcome records the answer to m for its idempotency key.

@@ -21,8 +21,8 @@ type Guard struct {
 	// may lie before an install in the same second.
 	InstalledBefore time.Time
 
-	// IdempotencyKey makes the request safe to send again: the same actor with the same key and request gets the first answer,
-	// marked Replayed; with another request [ErrIdempotencyMismatch]. Documents are compared byte for byte. The answer is the one given
+	// IdempotencyKey makes the request safe to send again: the same user of the same actor with the same key and request
+	// gets the first answer, marked Replayed; with another request [ErrIdempotencyMismatch]. Other users, and none, have keys of their own. Documents are compared byte for byte. The answer is the one given
 	// then, be it outdated: an invitation that was resent since comes with its dead code. Once the record is deleted, purged or
 	// installed anew its first answer cannot be opened; the present state is returned, and only what is done to which id is still
 	// compared. At most 256 bytes; kept for Options.IdempotencyTTL.

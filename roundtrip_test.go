@@ -295,3 +295,122 @@ func TestDocument(t *testing.T) {
 		t.Errorf("an object is %v, %v", d, err)
 	}
 }
+
+// A mask where no secret is stored is refused in every document, so that one which was read elsewhere, or before another writer removed the
+// secret, does not leave the text "***" where a secret was. SetSecret alone stores it.
+func TestMaskWithoutStoredValue(t *testing.T) {
+	const byValue, byHand = `{"database":"postgres://u:hunter2@db.example/x","n":1}`, `{"authorization":"x","n":1}`
+	refused := func(t *testing.T, path string, err error) {
+		t.Helper()
+		if err == nil {
+			t.Error("accepted")
+			return
+		}
+		if diff := cmp.Diff([]string{path + " mask-without-stored-value"}, violations(t, err)); diff != "" {
+			t.Error(diff)
+		}
+	}
+	for name, at := range map[string]string{"found by its value": "/database", "set by hand": "/authorization"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			document := byValue
+			if at == "/authorization" {
+				document = byHand
+			}
+			if _, err := w.configure("i", document); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.patch(installation.SetSecret(at, crypto.NewSecret("postgres://u:hunter2@db.example/x"))); err != nil {
+				t.Fatal(err)
+			}
+			read := w.get(t, "i").Configuration
+			parts := installation.Parts{
+				Extension: installation.Value(installation.Extension{ID: "EXT-1"}), Account: installation.Value(installation.Account{ID: "ACC-2"}),
+				Configuration: installation.Value(*read),
+			}
+			_, err := w.host.Upsert(t.Context(), installation.UpsertRequest{ID: "copy", Parts: parts})
+			refused(t, "configuration"+at, err)
+			_, err = w.configure("i", strings.Replace(read.Document.String(), at[1:], "renamed", 1))
+			refused(t, "configuration/renamed", err)
+			if _, err := w.patch(installation.Unset(at)); err != nil {
+				t.Fatal(err)
+			}
+			_, err = w.configure("i", read.Document.String())
+			refused(t, "configuration"+at, err)
+			if _, err := w.host.Uninstall(t.Context(), installation.UninstallRequest{ID: "i"}); err != nil {
+				t.Fatal(err)
+			}
+			_, err = w.configure("i", read.Document.String())
+			refused(t, "configuration"+at, err)
+		})
+	}
+	w := newWorld(t)
+	w.install(t, "i")
+	connection := *w.get(t, "i").Connection
+	connection.Metadata = installation.JSON(`{"note":"***"}`)
+	for path, parts := range map[string]installation.Parts{
+		"connection.metadata/note": {Connection: installation.Value(connection)},
+		"extra/note":               {Extra: installation.Value(installation.JSON(`{"note":"***"}`))},
+		"configuration/note":       {Configuration: installation.Value(installation.Configuration{Document: installation.JSON(`{"note":"***"}`)})},
+	} {
+		_, err := w.host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: parts})
+		refused(t, path, err)
+	}
+	_, err := w.patch(installation.Set("/note", installation.JSON(`"***"`)))
+	refused(t, "configuration/note", err)
+	if _, err := w.patch(installation.SetSecret("/note", crypto.NewSecret("***"))); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.reveal(t, "i", config("/note")); got != "***" {
+		t.Errorf("got %q", got)
+	}
+	echo := installation.Parts{Configuration: installation.Value(*w.get(t, "i").Configuration)}
+	if res, err := w.host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: echo}); err != nil || res.Changed {
+		t.Errorf("an echo of it: %+v, %v", res, err)
+	}
+}
+
+// Readers take an unnamed field for a part in any letter case.
+func TestUnnamedFieldsDoNotShadowParts(t *testing.T) {
+	w := newWorld(t)
+	w.install(t, "i")
+	put := func(extra string) error {
+		_, err := w.host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: installation.Parts{Extra: installation.Value(installation.JSON(extra))}})
+		return err
+	}
+	want := []string{"extra/ID exclusive", "extra/Status exclusive", "extra/billingPlan exclusive", "extra/ſtatus exclusive"}
+	if diff := cmp.Diff(want, violations(t, put(`{"Status":"installed","ID":"x","billingPlan":{},"ſtatus":1,"region":"eu"}`))); diff != "" {
+		t.Error(diff)
+	}
+	if err := put(`{"statuses":1,"region":{"id":1}}`); err != nil {
+		t.Error(err)
+	}
+}
+
+// Two users of one account do not share idempotency keys: a guess that came back as a replay would confirm a secret.
+func TestIdempotencyKeysAreOfAUser(t *testing.T) {
+	w := newWorld(t)
+	w.install(t, "i")
+	write := func(user, key string) (*installation.Result, error) {
+		customer := w.svc.As(installation.Actor{Kind: installation.Customer, ID: "ACC-1", User: installation.Reference{ID: user}})
+		return customer.Patch(t.Context(), installation.PatchRequest{ID: "i", Guard: installation.Guard{IdempotencyKey: "key-1"}, Parts: installation.Parts{
+			Connection: installation.Value(installation.Connection{ID: "c", APIKey: crypto.NewSecret(key)}),
+		}})
+	}
+	first, err := write("alice", "4711")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := write("alice", "4711"); err != nil || !again.Replayed || again.Revision != first.Revision {
+		t.Errorf("the same user: %+v, %v", again, err)
+	}
+	for _, user := range []string{"mallory", ""} {
+		for _, guess := range []string{"4711", "0000"} {
+			if res, err := write(user, guess); user == "mallory" && guess == "0000" || user == "" && guess == "0000" {
+				wantErr(t, user+" "+guess, err, installation.ErrIdempotencyMismatch) // of the own guess before
+			} else if err != nil || res.Replayed {
+				t.Errorf("%s %s: %+v, %v", user, guess, res, err)
+			}
+		}
+	}
+}
