@@ -52,6 +52,12 @@ var (
 	pairValues = wordSet(`value values`)
 )
 
+// isPairValue reports whether a member name is that of the value in a pair.
+func isPairValue(name string) bool { return len(name) <= maxPairValue && pairValues[squeeze(name)] }
+
+// maxPairValue is the length in bytes of the longest such name, with what may separate or stand for its letters.
+const maxPairValue = 2 * len("values")
+
 // reach says how much of what is at a name counts as an address by it.
 type reach int
 
@@ -64,8 +70,9 @@ const (
 
 // addressReach judges a member name.
 func addressReach(name string) reach {
-	found := reachNone
-	for _, words := range readings(name) {
+	usual := splitName(name, capital)
+	found := wordsReach(usual)
+	for _, words := range otherReadings(name, usual) {
 		found = max(found, wordsReach(words))
 	}
 	if found < reachBelow && endsLikeAddress(squeeze(name)) && !otherEnding(name) {

@@ -127,14 +127,14 @@ func (k naming) into(n *jsontree.Node, token string, address func() bool) naming
 	if k.reach < reachBelow {
 		k.reach = addressReach(token)
 	}
-	switch short := squeeze(token); {
-	case pairValues[short]:
+	switch {
+	case isPairValue(token):
 		for name, sibling := range n.Children() {
 			if pairNames[squeeze(name)] && sibling.Kind() == jsontree.String && addressReach(sibling.Text()) > k.reach {
 				k.name, k.reach = sibling.Text(), addressReach(sibling.Text())
 			}
 		}
-	case addressCompanions[short]:
+	case addressCompanions[squeeze(token)]:
 		k.beside = address()
 	}
 	return k
@@ -187,7 +187,7 @@ func (c *comparison) members(a, b *jsontree.Node, s spot, k naming) {
 	inA, inB := a.Lookup(), b.Lookup()
 	for name, child := range b.Children() {
 		old := inA(name)
-		if old == child && !pairValues[squeeze(name)] {
+		if c.sameLeaf(old, child) && !isPairValue(name) {
 			continue
 		}
 		below, now := s.child(b, name), k.into(b, name, address)
@@ -215,6 +215,11 @@ func (c *comparison) members(a, b *jsontree.Node, s spot, k naming) {
 		c.name(name, below, k)
 		c.removed(child, below, was, false)
 	}
+}
+
+// sameLeaf reports whether two values without children are the same.
+func (c *comparison) sameLeaf(a, b *jsontree.Node) bool {
+	return a == b || a != nil && !a.IsContainer() && !c.isSecret(a) && !c.isSecret(b) && a.Equal(b)
 }
 
 // name notes a member that is new or gone if its name is a destination: an address, or a host in an object of addresses.

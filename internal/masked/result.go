@@ -111,13 +111,31 @@ func hasMask(n *jsontree.Node) bool {
 
 // refuseLiterals reports each mask that stands for nothing. One that was stored as a plain string stays one at its place.
 func (d *draft) refuseLiterals() {
+	if !d.hasLiteral(d.doc) {
+		return
+	}
 	transform(d.doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
-		if isMask(n) && !d.isSecret(n) && !d.literal[n] {
+		if d.isLiteral(n) {
 			d.violation(at, validate.RuleMaskWithoutStoredValue, noSecretHere)
 		}
 		return n, d.isSecret(n)
 	})
 }
+
+// hasLiteral reports whether there is one. It saves most writes the pointers.
+func (d *draft) hasLiteral(n *jsontree.Node) bool {
+	if d.isLiteral(n) {
+		return true
+	}
+	for _, child := range n.Children() {
+		if d.hasLiteral(child) {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *draft) isLiteral(n *jsontree.Node) bool { return isMask(n) && !d.isSecret(n) && !d.literal[n] }
 
 // dropNulls removes members that are null where a string would be sensitive. Null deletes a secret together with its member;
 // it has to do so even if there is no secret, or else the same write made twice would come to two documents. A null that

@@ -8,8 +8,9 @@ import (
 
 // sensitiveName judges a member name by its words.
 func sensitiveName(name string) degree {
-	found := plain
-	for _, words := range readings(name) {
+	usual := splitName(name, capital)
+	found := sensitiveWords(usual)
+	for _, words := range otherReadings(name, usual) {
 		found = max(found, sensitiveWords(words))
 	}
 	return found
@@ -74,22 +75,24 @@ const (
 	run                    // the capitals are a word: PASSWORD|old
 )
 
-// readings returns the words of a name in lower case, in each of the ways in which they can be told apart. A name is cut at everything
-// that is neither letter nor digit, and as in camelCase, where a capital follows a letter or digit that is none, or ends a run of capitals:
-// adobe|Secret, API|Key, oauth2|Token. A run of capitals keeps an s behind it, for a plural, and is cut before a v with a number, for a
-// version: JWTs, TOKEN|v2. Besides, the whole name is one word, as a reader that ignores letter case finds tOKEN under token.
-func readings(name string) [][]string {
-	usual := splitName(name, capital)
-	all := [][]string{usual}
-	if other := splitName(name, run); !slices.Equal(usual, other) {
-		all = append(all, other)
+// otherReadings returns the words of a name as they can be told apart beside the usual way.
+func otherReadings(name string, usual []string) [][]string {
+	if strings.IndexFunc(name, unicode.IsUpper) < 0 {
+		return nil
+	}
+	var others [][]string
+	if words := splitName(name, run); !slices.Equal(usual, words) {
+		others = append(others, words)
 	}
 	if len(usual) > 1 && strings.IndexFunc(name, func(r rune) bool { return !isWordRune(r) }) < 0 {
-		all = append(all, []string{stem(fold(name))})
+		others = append(others, []string{stem(fold(name))}) // as one that ignores letter case finds tOKEN under token
 	}
-	return all
+	return others
 }
 
+// splitName returns the words of a name in lower case. It is cut at everything that is neither letter nor digit, and as in camelCase, where a
+// capital follows a letter or digit that is none, or ends a run of capitals: adobe|Secret, API|Key, oauth2|Token. A run of capitals keeps an
+// s behind it, for a plural, and is cut before a v with a number, for a version: JWTs, TOKEN|v2.
 func splitName(name string, how reading) []string {
 	var words []string
 	runes := []rune(name)
