@@ -63,7 +63,7 @@ func TestDestinationNames(t *testing.T) {
 // Names that may mean something else count if the value shows a host.
 func TestDestinationNamesWithAHost(t *testing.T) {
 	for _, name := range strings.Fields(`target destination base upstream relay host_format endpoint_version url_template domain_description serverId`) {
-		for _, value := range []string{"evil.example", "%s.evil.example", "../../evil.example", "evil.example:443/x", "evil.example.", "x@evil.example", "evil.xn--p1ai", "localhost", "localhost:80"} {
+		for _, value := range []string{"evil.example", "%s.evil.example", "../../evil.example", "evil.example:443/x", "evil.example.", "x@evil.example", "evil.xn--p1ai", " evil.example ", "localhost", "localhost:80"} {
 			if redirects(t, `"`+name+`":"a"`, `"`+name+`":"`+value+`"`) == nil {
 				t.Errorf("%s may become %s", name, value)
 			}
@@ -149,6 +149,8 @@ func TestDestinationShapes(t *testing.T) {
 		"all of them removed":        {`"routes":{"https://a.example":1}`, `"n":1`, nil},
 		"string for an object":       {`"api":{"url":"a"}`, `"api":"b"`, []string{"/api/url"}},
 		"string for nested objects":  {`"api":[{"x":{"url":"a"}}]`, `"api":"b"`, []string{"/api/0/x/url"}},
+		"string for names of URLs":   {`"routes":{"https://a.example":1}`, `"routes":"b"`, []string{"/routes/https:~1~1a.example"}},
+		"number for a string":        {`"host":"a"`, `"host":1`, []string{"/host"}},
 		"array for an object":        {`"api":{"url":"a"}`, `"api":["b"]`, []string{"/api/url"}},
 		"null for an object":         {`"api":{"url":"a"}`, `"api":null`, nil},
 		"string for a plain object":  {`"api":{"n":"a"}`, `"api":"b"`, nil},
@@ -224,8 +226,9 @@ func TestSecretsThatAreDestinations(t *testing.T) {
 	// The schema can say that it is none.
 	rule := described(t, `{"properties":{"database":{"x-exposes":[]},"dsn":{"x-exposes":[]}}}`)
 	v := store(t, `{"token":"t","database":"postgres://u:p@a.example","dsn":"a"}`, rule)
-	if _, err := masked.Replace("c", v.stored, parse(t, `{"token":"***","database":"b.example","dsn":"b"}`), rule); err != nil {
-		t.Error(err)
+	r, err := masked.Replace("c", v.stored, parse(t, `{"token":"***","database":"b.example","dsn":"b"}`), rule)
+	if err != nil || r.Redirected != nil {
+		t.Error(r.Redirected, err)
 	}
 }
 

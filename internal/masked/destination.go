@@ -155,14 +155,12 @@ func (c *comparison) addressIn(s spot, k naming, objects ...*jsontree.Node) func
 	})
 }
 
-// compare looks for changes from a to b, either of which may be nil for nothing.
+// compare looks for changes from a, which may be nil for nothing, to b.
 func (c *comparison) compare(a, b *jsontree.Node, s spot, k naming) {
 	switch {
 	case a == b:
 	case a == nil:
 		c.added(b, s, k)
-	case b == nil:
-		c.removed(a, s, k, false)
 	case c.isSecret(a) || c.isSecret(b) || !a.IsContainer() && !b.IsContainer():
 		if !c.unchanged(a, b) && !c.leaf(a, b, s, k) && !c.hidden(a, b, s, k) {
 			c.removed(a, s, k, true)

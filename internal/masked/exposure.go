@@ -67,7 +67,7 @@ func (d *draft) exposures(doc *jsontree.Node) *exposures {
 		}
 		places, _ := s.exposes()
 		for _, place := range places {
-			e.add(place, d.valueOf(n, s.at), s.at)
+			e.add(place, d.valueOf(n), s.at)
 		}
 	}
 	walk(doc, d.top())
@@ -75,14 +75,14 @@ func (d *draft) exposures(doc *jsontree.Node) *exposures {
 }
 
 // valueOf returns a text that tells a value from others, without the plain one of a secret.
-func (d *draft) valueOf(n *jsontree.Node, at string) string {
+func (d *draft) valueOf(n *jsontree.Node) string {
 	switch secret, ok := d.secrets[n]; {
 	case !ok:
 		return "value " + look(n)
 	case d.stored[n]:
 		return "stored " + secret.from
 	}
-	return "given " + at
+	return "given" // went nowhere before
 }
 
 func (e *exposures) add(place []string, value, at string) {
