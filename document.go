@@ -14,7 +14,8 @@ import (
 
 // Document is a JSON document that may hold secrets. One that a caller makes is plain and shows nothing of itself: every
 // verb, encoder and logger prints a mask. One that the service returns has "***" in place of each secret and shows itself as
-// JSON. Either may be sent: a masked document sent back keeps the secrets behind its masks.
+// JSON. Either may be sent: a masked document sent back keeps the secrets behind its masks, and is refused where its masks stand for
+// nothing, as in another installation.
 //
 // The zero value is no document. A Document never changes and may be shared.
 type Document struct {
