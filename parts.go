@@ -143,12 +143,12 @@ func (s *Service) applyOperations(ctx context.Context, st *state, ops []Operatio
 	}
 	r, err := masked.Apply("configuration", stored, edits, rule)
 	if err != nil {
-		return nil, storedFault(err)
+		return nil, complexity(sch, "configuration", storedFault(err))
 	}
 	if err := demandObject("configuration", r.Doc); err != nil {
 		return nil, err
 	}
-	if err := st.checkSchema("configuration", sch, RefConfig, r); err != nil {
+	if err := st.checkSchema(ctx, "configuration", sch, RefConfig, r); err != nil {
 		return nil, err
 	}
 	document, changed, err := s.adopt(st, RefConfig, next.Document, r)

@@ -3,6 +3,8 @@ package installation
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -98,7 +100,9 @@ func unusable(revision string, err error) error {
 	return err
 }
 
-// configRule returns the rule for the configuration, and its schema if it has one. Without the schema it should have there is none.
+// configRule returns the rule for the configuration, and its schema for this one call if it has one. Without the schema it should have
+// there is none, and neither if the stored document is too much work for a schema that it was not written under: what is not worked out
+// would pass for secret.
 func (s *Service) configRule(ctx context.Context, st *state) (masked.Rule, *schema.Schema, error) {
 	sch, revision, err := s.schemaOf(ctx, st)
 	switch {
@@ -107,7 +111,13 @@ func (s *Service) configRule(ctx context.Context, st *state) (masked.Rule, *sche
 	case sch == nil:
 		return s.rule, nil, nil
 	}
-	return masked.SchemaRule{Name: revision, Schema: sch}, sch, nil
+	rule := masked.SchemaRule{Name: revision, Schema: sch.Session()}
+	if c := st.inst.Configuration; c != nil && configPart(st.rule) != rule.ID() {
+		if tree, err := jsontree.Parse(c.Document.masked, jsontree.Limits{}); err == nil && !sch.Fits(tree) {
+			return nil, nil, &validate.SchemaError{Revision: revision, Fault: validate.SchemaTooComplex}
+		}
+	}
+	return rule, rule.Schema, nil
 }
 
 // ruleOf returns the rule for documents of one kind.
@@ -144,11 +154,35 @@ func configPart(id string) string {
 	return config
 }
 
+// complexity is the error for a document that is too much work for its schema, or else err. It comes first: where the places of the
+// document could not be worked out, what was refused is not what is wrong.
+func complexity(sch *schema.Schema, path string, err error) error {
+	if sch != nil && sch.Overran() {
+		return tooComplex(path)
+	}
+	return err
+}
+
+func tooComplex(path string) error {
+	return invalid(path, validate.RuleTooComplex, "is too much work to hold against its schema: it needs fewer values, or a schema with fewer branches")
+}
+
 // checkSchema holds a document that changed against its schema. Secrets that were kept are opened for it, in memory and for as long as
 // it takes; what is found inside one is reported at the secret itself.
-func (st *state) checkSchema(path string, sch *schema.Schema, kind RefKind, r masked.Result) error {
+func (st *state) checkSchema(ctx context.Context, path string, sch *schema.Schema, kind RefKind, r masked.Result) error {
+	if err := complexity(sch, path, nil); err != nil {
+		return err
+	}
 	if sch == nil || len(r.Changed) == 0 || r.Doc == nil {
 		return nil
+	}
+	stored, err := st.stored(kind)
+	if err != nil {
+		return err
+	}
+	var subject schema.Subject
+	if stored.Doc != nil {
+		subject.Stored = append(subject.Stored, stored.Doc)
 	}
 	values := make(map[string]*jsontree.Node, len(r.Keep)+len(r.Seal))
 	for _, p := range r.Seal {
@@ -165,8 +199,13 @@ func (st *state) checkSchema(path string, sch *schema.Schema, kind RefKind, r ma
 			return ErrSealed
 		}
 		values[m.To] = value
+		subject.Stored = append(subject.Stored, value)
 	}
-	found, err := sch.Check(masked.Fill(r.Doc, values))
+	subject.Doc, subject.Secrets = masked.Fill(r.Doc, values), slices.Collect(maps.Keys(values))
+	found, err := sch.Check(ctx, subject)
+	if fault, ok := errors.AsType[*schema.Error](err); ok && fault.Fault == schema.Complex {
+		return tooComplex(path)
+	}
 	if err != nil {
 		return unusable("", err)
 	}
@@ -182,7 +221,7 @@ func violation(path string, v schema.Violation, secrets map[string]*jsontree.Nod
 	out := validate.Violation{Path: path + v.Pointer, Rule: validate.RuleSchema, Keyword: v.Keyword, Detail: "not what the schema wants: " + v.Keyword}
 	switch v.Keyword {
 	case "":
-		out.Rule, out.Detail = validate.RuleRange, "has too many digits to be compared"
+		out.Rule, out.Detail = validate.RuleRange, "has too many digits, or too high an exponent, to be compared: at most 1000"
 	case "required":
 		out.Detail = "is required by the schema"
 	case "type":

@@ -396,3 +396,170 @@ func TestSchemasAreToldApart(t *testing.T) {
 		}
 	}
 }
+
+// What is said of a place in one branch alone does not take the rule for destinations away, whichever branch the document is in.
+func TestBranchesDoNotDisarmDestinations(t *testing.T) {
+	for name, schema := range map[string]string{
+		"oneOf": `{"oneOf":[{"properties":{"kind":{"const":"a"},"url":{"x-exposes":[]}}},{"properties":{"kind":{"const":"b"},"url":{"format":"uri"}}}]}`,
+		"then":  `{"properties":{"url":{"format":"uri"}},"if":{"properties":{"kind":{"const":"a"}},"required":["kind"]},"then":{"properties":{"url":{"x-exposes":[]}}}}`,
+	} {
+		w, _ := newDescribed(t, schema, `{"kind":"b","url":"https://good.example","token":"t"}`)
+		_, err := w.patch(installation.Set("/url", installation.JSON(`"https://evil.example"`)))
+		if diff := cmp.Diff([]string{"configuration/token destination configuration/url"}, violations(t, err)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// A guess put beside a secret gets the same answer whether it is right or wrong, also in the write after it.
+func TestUniqueItemsConfirmsNoGuess(t *testing.T) {
+	w, c := newDescribed(t, `{"properties":{"n":{"type":"integer"},"pins":{"uniqueItems":true,"items":{"writeOnly":true}}}}`, `{"n":1,"pins":["4711"]}`)
+	for _, guess := range []string{"4710", "4711"} {
+		for what, op := range map[string]installation.Operation{
+			"Set": installation.Set("/pins/-", installation.JSON(`"`+guess+`"`)), "SetSecret": installation.SetSecret("/pins/-", crypto.NewSecret(guess)),
+		} {
+			if _, err := w.patch(op); err != nil {
+				t.Errorf("%s of %s: %v", what, guess, err)
+			}
+			if _, err := w.patch(installation.Set("/n", installation.JSON(`2`))); err != nil {
+				t.Errorf("the write after %s of %s: %v", what, guess, err)
+			}
+			if _, err := w.patch(installation.Unset("/pins/1"), installation.Set("/n", installation.JSON(`1`))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	// A value that is still stored plain, but sensitive under a new schema, is no other.
+	c.set("r2", `{"properties":{"codes":{"uniqueItems":true}}}`)
+	if _, err := w.patch(installation.Set("/codes", installation.JSON(`["1"]`))); err != nil {
+		t.Fatal(err)
+	}
+	c.set("r3", `{"properties":{"codes":{"uniqueItems":true,"items":{"writeOnly":true}}}}`)
+	for _, guess := range []string{"2", "1"} {
+		if _, err := w.patch(installation.Set("/codes/-", installation.JSON(`"`+guess+`"`))); err != nil {
+			t.Errorf("%s beside a plain one: %v", guess, err)
+		}
+	}
+}
+
+// A check that takes long holds up no other write beyond its context.
+func TestChecksHonourTheContext(t *testing.T) {
+	w, _ := newDescribed(t, `{"properties":{"n":{"type":"integer"}}}`, `{"n":1}`)
+	ctx := &countingContext{Context: t.Context(), end: -1}
+	write := func(ctx context.Context) error {
+		list := `[` + strings.TrimSuffix(strings.Repeat("1,", 5000), ",") + `]`
+		_, err := w.host.Patch(ctx, installation.PatchRequest{ID: "i", Operations: []installation.Operation{installation.Set("/list", installation.JSON(list))}})
+		return err
+	}
+	if err := write(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for end := range ctx.asked {
+		if _, err := w.patch(installation.Unset("/list")); err != nil {
+			t.Fatal(err)
+		}
+		if err := write(&countingContext{Context: t.Context(), end: end}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("ended at question %d of %d: %v", end, ctx.asked, err)
+		}
+		if got := w.configuration(t); got != `{"n":1}` {
+			t.Fatalf("ended at question %d: %.100s", end, got)
+		}
+		if _, err := w.patch(installation.Set("/list", installation.JSON("[]"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// countingContext counts how often it is asked for its end, and ends at one of these times.
+type countingContext struct {
+	context.Context
+	asked, end int
+}
+
+func (c *countingContext) Err() error {
+	c.asked++
+	if c.end >= 0 && c.asked > c.end {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// mapping is a document with n numbers that no name makes sensitive.
+func mapping(n int) string {
+	var members []string
+	for i := range n {
+		members = append(members, fmt.Sprintf(`"f%d":1`, i))
+	}
+	return `{"mapping":{` + strings.Join(members, ",") + `}}`
+}
+
+// alternatives is a schema with 20 branches for each member of a mapping.
+var alternatives = `{"properties":{"mapping":{"additionalProperties":{"anyOf":[` + strings.TrimSuffix(strings.Repeat(`{"type":"string"},{"type":"integer"},`, 10), ",") + `]}}}}`
+
+// A large document under an honest schema is stored as it is. One that is too much work is refused by that name, and nothing of it is sealed
+// or hidden for want of an answer.
+func TestTooComplexIsSaid(t *testing.T) {
+	w, c := newDescribed(t, alternatives, mapping(4500))
+	if i := w.get(t, "i"); len(i.Sealed) > 0 || i.Configuration.Document.String() != mapping(4500) || i.Configuration.Err != nil {
+		t.Errorf("%d sealed, %v", len(i.Sealed), i.Configuration.Err)
+	}
+	want := []string{"configuration too-complex"}
+	for name, write := range map[string]func() error{
+		"a document": func() error { _, err := w.configure("i", mapping(15_000)); return err },
+		"operations": func() error { _, err := w.patch(installation.Set("", installation.JSON(mapping(15_000)))); return err },
+	} {
+		if diff := cmp.Diff(want, violations(t, write())); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	many := strings.TrimSuffix(strings.Repeat(`{"type":"string"},{"type":"integer"},`, 100), ",")
+	c.set("r2", `{"properties":{"mapping":{"additionalProperties":{"anyOf":[`+many+`]}}}}`)
+	i := w.get(t, "i")
+	if e, ok := errors.AsType[*validate.SchemaError](i.Configuration.Err); !ok || e.Fault != validate.SchemaTooComplex || strings.Contains(i.Configuration.Document.String(), "1,") {
+		t.Errorf("read under a schema that is too much for it: %v", i.Configuration.Err)
+	}
+	if _, err := w.patch(installation.Set("/mapping/f1", installation.JSON("2"))); !errors.Is(err, installation.ErrSchema) {
+		t.Errorf("written under it: %v", err)
+	}
+	if _, err := w.host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: installation.Parts{Name: installation.Value("n")}}); err != nil {
+		t.Errorf("a write of something else: %v", err)
+	}
+	c.set("r1", alternatives)
+	if i := w.get(t, "i"); len(i.Sealed) > 0 || i.Configuration.Document.String() != mapping(4500) {
+		t.Errorf("back again: %d sealed", len(i.Sealed))
+	}
+}
+
+// Defaults that would make a document too large are refused as that.
+func TestDefaultsThatAreTooMany(t *testing.T) {
+	var members []string
+	for i := range 200 {
+		members = append(members, fmt.Sprintf(`"p%d":{"default":0}`, i))
+	}
+	w, _ := newDescribed(t, `{"properties":{"list":{"items":{"properties":{`+strings.Join(members, ",")+`}}}}}`, `{}`)
+	_, err := w.configure("i", `{"list":[`+strings.TrimSuffix(strings.Repeat("{},", 15_000), ",")+`]}`)
+	if diff := cmp.Diff([]string{"configuration too-large"}, violations(t, err)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A number that no schema can compare is refused when it is given, and no hindrance once it is stored.
+func TestStoredNumbersDoNotBlockWrites(t *testing.T) {
+	w, c := newDescribed(t, `{}`, `{}`)
+	c.set("", "")
+	if _, err := w.configure("i", `{"n":1e2000,"list":[1e3000],"pin":1e2000,"m":1}`); err != nil {
+		t.Fatal(err)
+	}
+	c.set("r1", `{}`)
+	for _, op := range []installation.Operation{
+		installation.Set("/m", installation.JSON("2")), installation.Set("/list/-", installation.JSON("1")), installation.Set("/n", installation.JSON("3")),
+	} {
+		if _, err := w.patch(op); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err := w.patch(installation.Set("/n", installation.JSON("1e2001")))
+	if diff := cmp.Diff([]string{"configuration/n range"}, violations(t, err)); diff != "" {
+		t.Error(diff)
+	}
+}

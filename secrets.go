@@ -48,9 +48,9 @@ func (s *Service) replace(ctx context.Context, st *state, kind RefKind, path str
 	}
 	r, err := masked.Replace(path, stored, tree, rule)
 	if err != nil {
-		return Document{}, written{}, storedFault(err)
+		return Document{}, written{}, complexity(sch, path, storedFault(err))
 	}
-	if err := st.checkSchema(path, sch, kind, r); err != nil {
+	if err := st.checkSchema(ctx, path, sch, kind, r); err != nil {
 		return Document{}, written{}, err
 	}
 	document, changed, err := s.adopt(st, kind, st.document(kind), r)

@@ -73,6 +73,7 @@ const (
 	RuleNotFound     Rule = "not-found"     // an edit names a place that is not there
 	RuleTest         Rule = "test-failed"   // an edit was conditional on another value
 	RuleSchema       Rule = "schema"        // not what the schema of the configuration accepts; see Violation.Keyword
+	RuleTooComplex   Rule = "too-complex"   // a document that is too much work to hold against its schema
 )
 
 // Rules of sealed values.

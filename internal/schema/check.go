@@ -2,11 +2,10 @@ package schema
 
 import (
 	"cmp"
-	"encoding/json"
+	"context"
 	"errors"
 	"slices"
-	"strings"
-	"sync"
+	"strconv"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
@@ -21,44 +20,34 @@ type Violation struct {
 	Want    string // the types that are allowed, for the keyword type, else ""
 }
 
-// steps is how much work one document may take. Schemas can be written that take time exponential in their size.
-const steps = 500_000
-
-// meter counts the work of one check. It is reached from every schema object.
-type meter struct {
-	mu   sync.Mutex
-	left int
-}
-
-var errComplex = &Error{Fault: Complex}
-
-// Validate is called by the library once for each schema object that it applies.
-func (n *note) Validate(*jsonschema.ValidatorContext, any) {
-	if n.meter.left--; n.meter.left < 0 {
-		panic(errComplex)
-	}
+// Subject is a document to be held against a schema.
+type Subject struct {
+	Doc *jsontree.Node // plain: it has the secrets in it
+	// Secrets are the pointers of the secrets. A writer who can see whether one equals a value of his own can guess it, so uniqueItems
+	// takes an element with a secret in it for unlike every other. No other keyword compares two places of a document.
+	Secrets []string
+	// Stored are values that were there before. A number in them that is beyond what can be compared is not held against the writer; it
+	// is compared as one near it.
+	Stored []*jsontree.Node
 }
 
 // Check returns where the schema does not accept a document, in the order of the pointers, each place and keyword once. The
-// document is plain: it has the secrets in it. The error is an [*Error], for a schema that turns out not to be usable.
+// error is an [*Error], for a schema that turns out not to be usable or too much work, or that of the context.
 //
-// One schema checks one document at a time; others wait.
-func (s *Schema) Check(doc *jsontree.Node) (found []Violation, err error) {
-	if bad := beyond(doc, ""); bad != nil {
-		return bad, nil
+// One schema checks one document at a time; others wait, as long as their context lets them.
+func (s *Schema) Check(ctx context.Context, sub Subject) ([]Violation, error) {
+	known := make(map[string]bool)
+	for _, n := range sub.Stored {
+		collectBeyond(n, known)
 	}
-	s.meter.mu.Lock()
-	defer s.meter.mu.Unlock()
-	s.meter.left = steps
-	defer func() {
-		if p := recover(); p != nil { // what it says may quote the document
-			found, err = nil, errComplex
-		}
-	}()
-	invalid, ok := errors.AsType[*jsonschema.ValidationError](s.root.Validate(toAny(doc)))
-	if !ok {
-		return nil, nil
+	if at, found := beyond(sub.Doc, "", known); found {
+		return []Violation{{Pointer: at}}, nil
 	}
+	invalid, err := s.validate(ctx, toAny(sub.Doc), holders(sub.Secrets))
+	if err != nil || invalid == nil {
+		return nil, err
+	}
+	var found []Violation
 	if !read(invalid, &found) {
 		return nil, &Error{Fault: Reference}
 	}
@@ -66,6 +55,64 @@ func (s *Schema) Check(doc *jsontree.Node) (found []Violation, err error) {
 		return cmp.Or(cmp.Compare(a.Pointer, b.Pointer), cmp.Compare(a.Keyword, b.Keyword))
 	})
 	return slices.Compact(found), nil
+}
+
+// validate has the library look at a document, with the one meter that its schema objects know.
+func (s *Schema) validate(ctx context.Context, doc any, secrets map[string]bool) (invalid *jsonschema.ValidationError, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-s.turn }()
+	*s.meter = meter{left: steps, asked: steps, ended: ctx.Err, secrets: secrets}
+	defer func() {
+		if p := recover(); p != nil { // what it says may quote the document
+			if invalid, err = nil, errComplex; p == ctx.Err() {
+				err = ctx.Err()
+			}
+		}
+	}()
+	invalid, _ = errors.AsType[*jsonschema.ValidationError](s.root.Validate(doc))
+	return invalid, nil
+}
+
+// holders returns the pointers of the secrets and of all that is around them.
+func holders(secrets []string) map[string]bool {
+	found := make(map[string]bool)
+	for _, pointer := range secrets {
+		for end := len(pointer); end > 0 && !found[pointer[:end]]; end-- {
+			if end == len(pointer) || pointer[end] == '/' {
+				found[pointer[:end]] = true
+			}
+		}
+		found[""] = true
+	}
+	return found
+}
+
+// Validate is called by the library for each schema object that it applies, but where the gate refused already.
+func (n *note) Validate(ctx *jsonschema.ValidatorContext, v any) {
+	array, ok := v.([]any)
+	if !ok || !n.unique {
+		return
+	}
+	n.meter.spend(count(array))
+	if at := jsontree.JoinPointer(ctx.ValueLocation()...); n.meter.secrets[at] {
+		open := array[:0:0]
+		for i, e := range array {
+			if !n.meter.secrets[at+"/"+strconv.Itoa(i)] {
+				open = append(open, e)
+			}
+		}
+		array = open
+	}
+	if i, _, err := ctx.Duplicates(array); i >= 0 || err != nil {
+		ctx.AddError(&kind.UniqueItems{})
+	}
 }
 
 // read turns an error of the library into violations. It reports false for what is the fault of the schema.
@@ -99,8 +146,12 @@ func read(e *jsonschema.ValidationError, found *[]Violation) bool {
 			at = "" // the library keeps a slice here that it writes to later
 		}
 		add(at, "propertyNames", "")
-	case *kind.Type:
-		add(at, "type", strings.Join(k.Want, " or "))
+	case *kind.Format:
+		if m, ok := errors.AsType[*mismatch](k.Err); ok {
+			add(at, m.keyword, m.want)
+		} else {
+			add(at, "format", "")
+		}
 	case *kind.Not:
 		add(at, "not", "")
 	case *kind.FalseSchema:
@@ -110,40 +161,4 @@ func read(e *jsonschema.ValidationError, found *[]Violation) bool {
 		add(at, path[0], "")
 	}
 	return true
-}
-
-// number is the type of numbers in what the library is given.
-type number = json.Number
-
-// Bounds of a number that the library can compare exactly. It takes them as fractions of whole numbers, and one of a few
-// bytes can have a million digits, or be more than it can read.
-const (
-	maxDigits   = 1000
-	maxExponent = "1000" // as many digits as it has, so that texts compare like numbers
-)
-
-// beyond returns the first number that is out of these bounds.
-func beyond(n *jsontree.Node, at string) []Violation {
-	if n.Kind() == jsontree.Number && !canCompare(n.Text()) {
-		return []Violation{{Pointer: at}}
-	}
-	for token, c := range n.Children() {
-		if bad := beyond(c, jsontree.ChildPointer(at, token)); bad != nil {
-			return bad
-		}
-	}
-	return nil
-}
-
-func canCompare(number string) bool {
-	mantissa, exponent := number, ""
-	if i := strings.IndexAny(number, "eE"); i >= 0 {
-		mantissa, exponent = number[:i], strings.TrimLeft(number[i+1:], "+-0")
-	}
-	switch {
-	case len(mantissa) > maxDigits, len(exponent) > len(maxExponent):
-		return false
-	default:
-		return len(exponent) < len(maxExponent) || exponent <= maxExponent
-	}
 }

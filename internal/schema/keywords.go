@@ -19,6 +19,8 @@ type note struct {
 	exposes     []exposure
 	saysExposes bool
 	standard    *jsontree.Node // default
+	unique      bool           // uniqueItems
+	content     *jsonschema.Schema
 	meter       *meter
 }
 
@@ -48,6 +50,10 @@ func (s *Schema) vocabulary() *jsonschema.Vocabulary {
 				return nil, err
 			}
 			n.meter = s.meter
+			switch obj["contentSchema"].(type) {
+			case bool, map[string]any:
+				n.content = ctx.Enqueue([]string{"contentSchema"})
+			}
 			if anchor, ok := obj["$dynamicAnchor"].(string); ok {
 				s.anchors[anchor] = append(s.anchors[anchor], ctx.Enqueue(nil))
 			}
@@ -60,12 +66,13 @@ func (s *Schema) vocabulary() *jsonschema.Vocabulary {
 }
 
 // readNote reads the keywords that this package knows of. One with a value that it cannot have is an error: a flag that is
-// misspelt must not pass for none.
+// misspelt must not pass for none. One that is null, which generators write for a flag that is there without a value, is a mark.
 func readNote(obj map[string]any) (*note, error) {
 	n := new(note)
 	for _, flag := range secretFlags {
-		switch v := obj[flag].(type) {
+		switch v, given := obj[flag]; v := v.(type) {
 		case nil:
+			n.sensitive = n.sensitive || given
 		case bool:
 			n.sensitive = n.sensitive || v
 		default:
@@ -73,6 +80,7 @@ func readNote(obj map[string]any) (*note, error) {
 		}
 	}
 	format, _ := obj["format"].(string)
+	format = strings.ToLower(format)
 	n.sensitive = n.sensitive || format == "password"
 	n.destination = addressFormats[format]
 	if unmark, ok := obj["x-sensitive"].(bool); ok && !unmark {

@@ -22,8 +22,8 @@ const (
 
 // Place is a place in documents, with all that a schema declares of it. What is declared does not depend on what stands
 // there or elsewhere in the document: every branch that could apply does. A mark in any of them counts, as a document that
-// is masked cannot be asked which branch it satisfies. An un-mark (x-sensitive: false) in a branch (anyOf, oneOf, if,
-// dependentSchemas and the like) counts only if every branch that describes the place un-marks it.
+// is masked cannot be asked which branch it satisfies. What takes something away, an un-mark (x-sensitive: false) or a list of
+// x-exposes, counts only if it is said whatever the document is, see agreed.
 //
 // A Place is for one goroutine. Places are made from each other, beginning with [Schema.Root], and are remembered, so that
 // going over a document takes one step for each of its places.
@@ -35,65 +35,134 @@ type Place struct {
 	verdict  Verdict
 	like     *Place            // another place, of an element before this one, that the schema says the same of; nil = none
 	children map[string]*Place // of one without
+	defaults []member          // of one without, once they were looked for
+	looked   bool
 }
 
-// applied is a schema that applies to a place, if a branch is taken: always, if that is nil.
+// applied is a schema that applies to a place, if a branch is taken.
 type applied struct {
 	sch    *jsonschema.Schema
-	branch *jsonschema.Schema
+	branch branch
 }
 
-// walk is one run over a document.
+// branch is what has to hold for a schema to apply: always, if it is the zero value.
+type branch struct {
+	sch *jsonschema.Schema // the innermost one
+	may bool               // it or one around it is a condition: of those of an anyOf or oneOf one holds, but of these perhaps none
+}
+
+// member is a default.
+type member struct {
+	name  string
+	value *jsontree.Node
+}
+
+// placeSteps is how much work the places of one document may take. What was worked out is kept until the call ends.
+const placeSteps = 250_000
+
+// walk is the work on one document, or of one session.
 type walk struct {
 	schema *Schema
 	left   int
 }
 
+// Session returns the schema for one call, in one goroutine: what its places are is worked out once, within one budget for all.
+func (s *Schema) Session() *Schema {
+	session := *s
+	session.top = nil
+	session.top = session.Root()
+	return &session
+}
+
+// Overran reports whether the places of a session were too much work. What was said of them since is the careful answer, such as
+// that all is secret, and not what the schema declares.
+func (s *Schema) Overran() bool { return s.top != nil && s.top.walk.left < 0 }
+
+// Fits reports whether all places of a document can be worked out.
+func (s *Schema) Fits(doc *jsontree.Node) bool {
+	p := s.Root()
+	p.visit(doc)
+	return p.walk.left >= 0
+}
+
+func (p *Place) visit(n *jsontree.Node) {
+	for token, c := range n.Children() {
+		if child := p.Child(token, n.Kind() == jsontree.Array); p.walk.left >= 0 {
+			child.visit(c)
+		}
+	}
+}
+
 // Root returns the place of a whole document.
 func (s *Schema) Root() *Place {
-	w := &walk{schema: s, left: steps}
+	if s.top != nil {
+		return s.top
+	}
+	w := &walk{schema: s, left: placeSteps}
 	p := &Place{walk: w}
-	w.apply(p, make(map[applied]bool), s.root, nil)
+	w.apply(p, make(map[applied]bool), s.root, branch{})
 	p.verdict = p.judge()
 	return p
 }
 
 // apply adds a schema to a place, with all that it applies to the same place.
-func (w *walk) apply(p *Place, seen map[applied]bool, sch, branch *jsonschema.Schema) {
-	a := applied{sch, branch}
-	if w.left--; w.left < 0 || sch == nil || seen[a] {
+func (w *walk) apply(p *Place, seen map[applied]bool, sch *jsonschema.Schema, b branch) {
+	if sch == nil || !w.spend(1) {
+		return
+	}
+	a := applied{sch, b}
+	if seen[a] {
 		return
 	}
 	seen[a] = true
 	p.applied = append(p.applied, a)
 	for _, same := range always(w.schema, sch) {
-		w.apply(p, seen, same, branch)
+		w.apply(p, seen, same, b)
 	}
-	for _, b := range branches(sch) {
-		w.apply(p, seen, b, b)
+	for _, list := range [][]*jsonschema.Schema{sch.AnyOf, sch.OneOf} {
+		for _, one := range list {
+			w.apply(p, seen, one, branch{one, b.may})
+		}
 	}
+	for _, one := range conditions(sch) {
+		w.apply(p, seen, one, branch{one, true})
+	}
+}
+
+// spend counts work, and reports whether there is still some left.
+func (w *walk) spend(n int) bool {
+	if w.left >= 0 {
+		w.left -= n
+	}
+	return w.left >= 0
 }
 
 // always returns the schemas that apply wherever sch does.
 func always(s *Schema, sch *jsonschema.Schema) []*jsonschema.Schema {
-	all := slices.Concat([]*jsonschema.Schema{sch.Ref, sch.RecursiveRef}, sch.AllOf)
+	all := sch.AllOf
+	if sch.Ref != nil {
+		all = append(slices.Clip(all), sch.Ref)
+	}
 	if sch.RecursiveRef != nil {
-		all = append(all, s.anchors[""]...)
+		all = append(append(slices.Clip(all), sch.RecursiveRef), s.anchors[""]...)
 	}
 	if d := sch.DynamicRef; d != nil {
-		all = append(append(all, d.Ref), s.anchors[d.Anchor]...)
+		all = append(append(slices.Clip(all), d.Ref), s.anchors[d.Anchor]...)
 	}
 	return all
 }
 
-// branches returns the schemas that may apply where sch does. What is said under "not" is said of nothing.
-func branches(sch *jsonschema.Schema) []*jsonschema.Schema {
-	all := slices.Concat(sch.AnyOf, sch.OneOf, []*jsonschema.Schema{sch.If, sch.Then, sch.Else})
-	for _, name := range slices.Sorted(maps.Keys(sch.DependentSchemas)) {
-		all = append(all, sch.DependentSchemas[name])
+// conditions returns the schemas that may apply where sch does, or not. What is said under "not" is said of nothing.
+func conditions(sch *jsonschema.Schema) []*jsonschema.Schema {
+	var all []*jsonschema.Schema
+	if sch.If != nil {
+		all = append(all, sch.If, sch.Then, sch.Else)
 	}
-	for _, name := range slices.Sorted(maps.Keys(sch.Dependencies)) {
-		all = append(all, asSchema(sch.Dependencies[name]))
+	for _, s := range sch.DependentSchemas {
+		all = append(all, s)
+	}
+	for _, s := range sch.Dependencies {
+		all = append(all, asSchema(s))
 	}
 	return all
 }
@@ -151,22 +220,23 @@ func (p *Place) apart() int {
 
 // member adds to c what a schema declares of its member.
 func (w *walk) member(c *Place, seen map[applied]bool, a applied, name string) {
-	for _, sch := range described(a.sch, name) {
+	for _, sch := range w.described(a.sch, name) {
 		w.apply(c, seen, sch, a.branch)
 	}
 	if rest := a.sch.UnevaluatedProperties; rest != nil && !w.evaluates(a.sch, name, 0) {
-		w.apply(c, seen, rest, rest)
+		w.apply(c, seen, rest, branch{rest, a.branch.may})
 	}
 }
 
 // described returns what properties, patternProperties and additionalProperties of one schema say of a member.
-func described(sch *jsonschema.Schema, name string) []*jsonschema.Schema {
+func (w *walk) described(sch *jsonschema.Schema, name string) []*jsonschema.Schema {
 	var found []*jsonschema.Schema
 	if s := sch.Properties[name]; s != nil {
 		found = append(found, s)
 	}
-	for pattern, s := range sch.PatternProperties {
-		if pattern.MatchString(name) {
+	for re, s := range sch.PatternProperties {
+		p, ok := re.(*pattern)
+		if !ok || !w.spend(p.steps(name)) || p.Regexp.MatchString(name) {
 			found = append(found, s)
 		}
 	}
@@ -178,13 +248,10 @@ func described(sch *jsonschema.Schema, name string) []*jsonschema.Schema {
 
 // evaluates reports whether a member is sure to be described by sch beside its unevaluatedProperties.
 func (w *walk) evaluates(sch *jsonschema.Schema, name string, depth int) bool {
-	if sch == nil || depth > MaxDepth {
+	if sch == nil || depth > MaxDepth || !w.spend(1) {
 		return false
 	}
-	if w.left--; w.left < 0 {
-		return false
-	}
-	if described(sch, name)[0] != nil || sch.AdditionalProperties != nil {
+	if w.described(sch, name)[0] != nil || sch.AdditionalProperties != nil {
 		return true
 	}
 	return slices.ContainsFunc(always(w.schema, sch), func(s *jsonschema.Schema) bool { return w.evaluates(s, name, depth+1) })
@@ -204,10 +271,10 @@ func (w *walk) element(c *Place, seen map[applied]bool, a applied, i int) {
 	} else {
 		w.apply(c, seen, rest, a.branch)
 		if rest == nil {
-			w.apply(c, seen, sch.UnevaluatedItems, sch.UnevaluatedItems)
+			w.apply(c, seen, sch.UnevaluatedItems, branch{sch.UnevaluatedItems, a.branch.may})
 		}
 	}
-	w.apply(c, seen, sch.Contains, sch.Contains)
+	w.apply(c, seen, sch.Contains, branch{sch.Contains, true})
 }
 
 // judge works out the verdict.
@@ -215,23 +282,42 @@ func (p *Place) judge() Verdict {
 	if p.walk.left < 0 {
 		return Secret // nobody knows what the schema says
 	}
-	unmarks := make(map[*jsonschema.Schema]bool) // by branch
 	for _, a := range p.applied {
-		n := noteOf(a.sch)
-		if n.sensitive {
+		if noteOf(a.sch).sensitive {
 			return Secret
 		}
-		unmarks[a.branch] = unmarks[a.branch] || n.plain
 	}
-	open := unmarks[nil]
-	delete(unmarks, nil)
-	if open || len(unmarks) > 0 && !slices.Contains(slices.Collect(maps.Values(unmarks)), false) {
+	if p.agreed(func(n *note) bool { return n.plain }) {
 		return Open
 	}
 	if p.parent != nil {
 		return p.parent.verdict
 	}
 	return Unsaid
+}
+
+// agreed reports whether something is said of the place whatever the document is: outside of branches, or by every branch that
+// describes the place. A condition (if, then, else, dependentSchemas, contains) says nothing of documents that do not meet it, so one
+// alone is not enough.
+func (p *Place) agreed(says func(n *note) bool) bool {
+	said := make(map[branch]bool)
+	for _, a := range p.applied {
+		said[a.branch] = said[a.branch] || says(noteOf(a.sch))
+	}
+	if said[branch{}] {
+		return true
+	}
+	agreed := false
+	for b, ok := range said {
+		switch {
+		case b == branch{}:
+		case !ok:
+			return false
+		case !b.may:
+			agreed = true
+		}
+	}
+	return agreed
 }
 
 // Verdict says whether the place is marked or un-marked.
@@ -257,69 +343,90 @@ func (p *Place) Address() bool {
 }
 
 // Exposes returns the places of the secrets that go to where the value at this place says, each as reference tokens. said is
-// false if nothing is declared of that, here or above.
+// false if nothing is declared of that, here or above, or only in branches that need not be taken; else all lists count.
 func (p *Place) Exposes() (places [][]string, said bool) {
 	if p.walk.left < 0 {
 		return nil, false
 	}
 	for _, a := range p.applied {
-		n := noteOf(a.sch)
-		said = said || n.saysExposes
-		for _, e := range n.exposes {
+		for _, e := range noteOf(a.sch).exposes {
 			places = append(places, e.from(p.tokens))
 		}
 	}
-	if !said && p.parent != nil {
-		return p.parent.Exposes()
+	switch {
+	case p.agreed(func(n *note) bool { return n.saysExposes }):
+		return places, true
+	case p.parent == nil:
+		return nil, false
 	}
-	return places, said
+	above, said := p.parent.Exposes()
+	if !said {
+		return nil, false
+	}
+	return append(places, above...), true
 }
 
 // Defaults returns the document with the members that it lacks and the schema has a default for. Defaults in branches do not
-// count, and neither do those for members of a default.
-func (s *Schema) Defaults(doc *jsontree.Node) *jsontree.Node { return s.Root().fill(doc) }
+// count, and neither do those for members of a default. It ends where they come to more bytes than a document may have: then the
+// result is too large as well.
+func (s *Schema) Defaults(doc *jsontree.Node) *jsontree.Node {
+	left := jsontree.DefaultBytes
+	return s.Root().fill(doc, &left)
+}
 
-func (p *Place) fill(n *jsontree.Node) *jsontree.Node {
+func (p *Place) fill(n *jsontree.Node, left *int) *jsontree.Node {
 	array := n.Kind() == jsontree.Array
 	filled := n.Rewrite(func(token string, child *jsontree.Node) *jsontree.Node {
-		if !child.IsContainer() {
+		if !child.IsContainer() || *left < 0 || p.walk.left < 0 {
 			return child
 		}
-		return p.Child(token, array).fill(child)
+		return p.Child(token, array).fill(child, left)
 	})
 	if n.Kind() != jsontree.Object {
 		return filled
 	}
 	have := n.Lookup()
-	missing := func(yield func(string, *jsontree.Node) bool) {
-		for _, name := range p.names() {
-			if have(name) != nil {
+	return filled.Extend(func(yield func(string, *jsontree.Node) bool) {
+		for _, m := range p.standards() {
+			if have(m.name) != nil {
 				continue
 			}
-			if v := p.Child(name, false).standard(); v != nil && !yield(name, v) {
+			*left -= len(m.name) + len(`"":,`) + len(m.value.Append(nil))
+			if !yield(m.name, m.value) || *left < 0 {
 				return
 			}
 		}
-	}
-	return filled.Extend(missing)
+	})
 }
 
-// names returns the names of the members that are always described, sorted.
-func (p *Place) names() []string {
+// standards returns the members that have a default, sorted by name.
+func (p *Place) standards() []member {
+	if p.like != nil {
+		return p.like.standards()
+	}
+	if p.looked {
+		return p.defaults
+	}
+	p.looked = true
 	names := make(map[string]bool)
 	for _, a := range p.applied {
-		if a.branch == nil {
+		if a.branch == (branch{}) && p.walk.spend(len(a.sch.Properties)) {
 			for name := range a.sch.Properties {
 				names[name] = true
 			}
 		}
 	}
-	return slices.Sorted(maps.Keys(names))
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if v := p.Child(name, false).standard(); v != nil {
+			p.defaults = append(p.defaults, member{name, v})
+		}
+	}
+	return p.defaults
 }
 
 func (p *Place) standard() *jsontree.Node {
 	for _, a := range p.applied {
-		if n := noteOf(a.sch); a.branch == nil && n.standard != nil {
+		if n := noteOf(a.sch); a.branch == (branch{}) && n.standard != nil {
 			return n.standard
 		}
 	}

@@ -1,6 +1,7 @@
 package schema_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -38,6 +39,14 @@ func TestVerdict(t *testing.T) {
 		"writeOnly":                {`{"properties":{"a":{"writeOnly":true}}}`, "/a", schema.Secret},
 		"writeOnly false":          {`{"properties":{"a":{"writeOnly":false}}}`, "/a", schema.Unsaid},
 		"password":                 {`{"properties":{"a":{"format":"password"}}}`, "/a", schema.Secret},
+		"password in capitals":     {`{"properties":{"a":{"format":"Password"}}}`, "/a", schema.Secret},
+		"a flag that is null":      {`{"properties":{"a":{"x-sensitive":null}}}`, "/a", schema.Secret},
+		"another that is null":     {`{"properties":{"a":{"airbyte_secret":null}}}`, "/a", schema.Secret},
+		"content":                  {`{"properties":{"a":{"contentMediaType":"application/json","contentSchema":{"properties":{"k":{"writeOnly":true}}}}}}`, "/a", schema.Secret},
+		"content by $ref":          {`{"properties":{"a":{"x-sensitive":false,"contentSchema":{"items":{"$ref":"#/$defs/s"}}}},"$defs":{"s":{"x-secret":true}}}`, "/a", schema.Secret},
+		"content of content":       {`{"properties":{"a":{"contentSchema":{"contentSchema":{"x-secret":true}}}}}`, "/a", schema.Secret},
+		"content, old draft":       {`{"$schema":"http://json-schema.org/draft-07/schema#","properties":{"a":{"contentSchema":{"x-secret":true}}}}`, "/a", schema.Secret},
+		"content without a mark":   {`{"properties":{"a":{"contentSchema":{"properties":{"k":{}}}}}}`, "/a", schema.Unsaid},
 		"other format":             {`{"properties":{"a":{"format":"uri"}}}`, "/a", schema.Unsaid},
 		"x-sensitive":              {`{"properties":{"a":{"x-sensitive":true}}}`, "/a", schema.Secret},
 		"x-secret":                 {`{"properties":{"a":{"x-secret":true}}}`, "/a", schema.Secret},
@@ -88,6 +97,15 @@ func TestVerdict(t *testing.T) {
 		"un-mark in a branch only":  {`{"properties":{"a":{"type":"string"}},"oneOf":[{"properties":{"a":{"x-sensitive":false}}}]}`, "/a", schema.Open},
 		"un-mark beside a branch":   {`{"properties":{"a":{"x-sensitive":false}},"oneOf":[{"properties":{"a":{}}}]}`, "/a", schema.Open},
 		"un-mark in nested branch":  {`{"oneOf":[{"anyOf":[{"properties":{"a":{"x-sensitive":false}}},{"properties":{"a":{"const":1}}}]}]}`, "/a", schema.Unsaid},
+		"un-mark if":                {`{"if":{"properties":{"a":{"x-sensitive":false}}}}`, "/a", schema.Unsaid},
+		"un-mark then":              {`{"if":{"required":["z"]},"then":{"properties":{"a":{"x-sensitive":false}}}}`, "/a", schema.Unsaid},
+		"un-mark within a then":     {`{"if":{"required":["z"]},"then":{"anyOf":[{"properties":{"a":{"x-sensitive":false}}}]}}`, "/a", schema.Unsaid},
+		"un-mark below a then":      {`{"if":{"required":["z"]},"then":{"properties":{"a":{"properties":{"b":{"x-sensitive":false}}}}}}`, "/a/b", schema.Unsaid},
+		"un-mark dependent":         {`{"dependentSchemas":{"z":{"properties":{"a":{"x-sensitive":false}}}}}`, "/a", schema.Unsaid},
+		"un-mark contains":          {`{"properties":{"l":{"contains":{"x-sensitive":false}}}}`, "/l/0", schema.Unsaid},
+		"un-mark oneOf and then":    {`{"oneOf":[{"properties":{"a":{"x-sensitive":false}}}],"if":true,"then":{"properties":{"a":{"x-sensitive":false}}}}`, "/a", schema.Open},
+		"un-mark oneOf, not then":   {`{"oneOf":[{"properties":{"a":{"x-sensitive":false}}}],"if":{"required":["z"]},"then":{"properties":{"a":{}}}}`, "/a", schema.Unsaid},
+		"un-mark beside a contains": {`{"properties":{"l":{"items":{"x-sensitive":false},"contains":{"const":1}}}}`, "/l/0", schema.Open},
 		"if":                        {`{"if":{"properties":{"a":{"writeOnly":true}}}}`, "/a", schema.Secret},
 		"then":                      {`{"if":{"required":["z"]},"then":{"properties":{"a":{"writeOnly":true}}}}`, "/a", schema.Secret},
 		"else":                      {`{"if":true,"else":{"properties":{"a":{"writeOnly":true}}}}`, "/a", schema.Unsaid},
@@ -181,6 +199,13 @@ func TestExposes(t *testing.T) {
 		"far up":         {schema: `{"properties":{"a":{"x-exposes":["9/t"]}}}`, at: "/a", want: [][]string{{"t"}}, said: true},
 		"itself":         {schema: `{"properties":{"a":{"x-exposes":["0"]}}}`, at: "/a", want: [][]string{{"a"}}, said: true},
 		"in two schemas": {schema: `{"properties":{"a":{"allOf":[{"x-exposes":["/x"]},{"x-exposes":[]},{"x-exposes":["/y"]}]}}}`, at: "/a", want: [][]string{{"x"}, {"y"}}, said: true},
+		"one branch":     {schema: `{"oneOf":[{"properties":{"a":{"x-exposes":[]}}},{"properties":{"a":{"format":"uri"}}}]}`, at: "/a", address: true},
+		"all branches":   {schema: `{"oneOf":[{"properties":{"a":{"x-exposes":["/x"]}}},{"properties":{"a":{"x-exposes":[]}}}]}`, at: "/a", want: [][]string{{"x"}}, said: true},
+		"then":           {schema: `{"properties":{"a":{"format":"uri"}},"if":{"required":["m"]},"then":{"properties":{"a":{"x-exposes":[]}}}}`, at: "/a", address: true},
+		"only then":      {schema: `{"if":{"required":["m"]},"then":{"properties":{"a":{"x-exposes":[]}}}}`, at: "/a"},
+		"branch adds":    {schema: `{"properties":{"a":{"x-exposes":["/x"]}},"then":{},"if":{"properties":{"a":{"x-exposes":["/y"]}}}}`, at: "/a", want: [][]string{{"x"}, {"y"}}, said: true},
+		"branch below":   {schema: `{"properties":{"a":{"x-exposes":["/x"],"anyOf":[{"properties":{"b":{"x-exposes":[]}}},{"properties":{"b":{}}}]}}}`, at: "/a/b", want: [][]string{{"x"}}, said: true},
+		"capitals":       {schema: `{"properties":{"a":{"format":"URI"}}}`, at: "/a", address: true},
 		"uri":            {schema: `{"properties":{"a":{"format":"uri"}}}`, at: "/a", address: true},
 		"hostname":       {schema: `{"properties":{"a":{"anyOf":[{"format":"hostname"}]}}}`, at: "/a", address: true},
 		"e-mail":         {schema: `{"properties":{"a":{"format":"email"}}}`, at: "/a"},
@@ -221,5 +246,23 @@ func TestDefaults(t *testing.T) {
 				t.Error("an unchanged document is another one")
 			}
 		})
+	}
+}
+
+// Defaults end where they make a document that is too large anyway.
+func TestDefaultsAreBounded(t *testing.T) {
+	s := compile(t, `{"items":{"properties":{`+manyNames(200, `"p%d":{"default":0}`)+`}}}`)
+	n := len(s.Defaults(parse(t, "["+list("{}", 15_000)+"]")).Append(nil))
+	if n < jsontree.DefaultBytes || n > 2*jsontree.DefaultBytes {
+		t.Errorf("%d bytes", n)
+	}
+	large := compile(t, `{"items":{"properties":{"a":{"default":"`+strings.Repeat("x", 200_000)+`"}}}}`)
+	if n := len(large.Defaults(parse(t, "["+list("{}", 15_000)+"]")).Append(nil)); n < jsontree.DefaultBytes || n > 3*jsontree.DefaultBytes {
+		t.Errorf("large ones: %d bytes", n)
+	}
+	wide := compile(t, `{"additionalProperties":{"properties":{`+manyNames(4900, `"p%d":{}`)+`}}}`).Session()
+	wide.Defaults(parse(t, `{`+manyNames(15_000, `"k%d":{}`)+`}`))
+	if !wide.Overran() {
+		t.Error("looking for defaults in each of many members is not counted")
 	}
 }

@@ -9,6 +9,8 @@ package schema
 
 import (
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -27,9 +29,9 @@ type Fault string
 
 // Faults of a schema.
 const (
-	Keyword   Fault = "keyword"     // a keyword has a value that it cannot have, a pattern that Go cannot run in linear time among them
+	Keyword   Fault = "keyword"     // a keyword has a value that it cannot have, such as a pattern that is not one of Go's, or a number too long to compare
 	Reference Fault = "reference"   // a $ref or $schema leads nowhere, or out of the text
-	Complex   Fault = "too-complex" // too many parts, or too much work for the document at hand
+	Complex   Fault = "too-complex" // too many parts, too large a pattern, or too much work for the document at hand
 )
 
 // Error is a schema that cannot be used.
@@ -51,6 +53,8 @@ type Schema struct {
 	root    *jsonschema.Schema
 	anchors map[string][]*jsonschema.Schema // that a $dynamicRef may lead to, by name; a $recursiveRef to those of no name
 	meter   *meter
+	turn    chan struct{} // full while the meter is in use
+	top     *Place        // of a session
 }
 
 // location is the base of the schema's references. It has a path, so that a relative reference to another text differs from
@@ -69,25 +73,94 @@ func Compile(text []byte) (s *Schema, err error) {
 	if countObjects(tree) > MaxObjects {
 		return nil, &Error{Fault: Complex}
 	}
+	if at, found := beyond(tree, "", nil); found {
+		return nil, &Error{Fault: Keyword, Pointer: at}
+	}
 	defer func() {
 		if recover() != nil { // what it says may quote the schema
 			s, err = nil, &Error{Fault: Keyword}
 		}
 	}()
-	s = &Schema{meter: new(meter), anchors: make(map[string][]*jsonschema.Schema)}
+	s = &Schema{meter: new(meter), anchors: make(map[string][]*jsonschema.Schema), turn: make(chan struct{}, 1)}
+	engine := &patterns{meter: s.meter, known: make(map[string]*pattern)}
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.UseLoader(noLoader{})
 	c.AssertFormat()
 	c.AssertVocabs()
+	c.UseRegexpEngine(engine.compile)
 	c.RegisterVocabulary(s.vocabulary())
 	if err := c.AddResource(location, toAny(tree)); err != nil {
 		return nil, &Error{Fault: Reference}
 	}
-	if s.root, err = c.Compile(location); err != nil {
+	s.root, err = c.Compile(location)
+	switch {
+	case engine.over:
+		return nil, &Error{Fault: Complex}
+	case err != nil:
 		return nil, compileError(err)
 	}
+	engine.closed = true
+	s.finish()
 	return s, nil
+}
+
+// finish does what has to wait until all schema objects are there.
+func (s *Schema) finish() {
+	all := reachable(slices.Concat([]*jsonschema.Schema{s.root}, slices.Concat(slices.Collect(maps.Values(s.anchors))...)))
+	for _, sch := range all {
+		if n := noteOf(sch); n.content != nil && slices.ContainsFunc(reachable([]*jsonschema.Schema{n.content}), isMarked) {
+			n.sensitive, n.plain = true, false
+		}
+	}
+	for _, sch := range all {
+		if sch.Bool == nil {
+			noteOf(sch).unique, sch.UniqueItems = sch.UniqueItems, false
+			s.meter.install(sch)
+		}
+	}
+}
+
+func isMarked(sch *jsonschema.Schema) bool { return noteOf(sch).sensitive }
+
+// reachable returns the schemas that there are, and those that they lead to.
+func reachable(from []*jsonschema.Schema) []*jsonschema.Schema {
+	var all []*jsonschema.Schema
+	seen := make(map[*jsonschema.Schema]bool)
+	add := func(some ...*jsonschema.Schema) {
+		for _, sch := range some {
+			if sch != nil && !seen[sch] {
+				seen[sch] = true
+				all = append(all, sch)
+			}
+		}
+	}
+	add(from...)
+	for i := 0; i < len(all); i++ {
+		sch := all[i]
+		add(sch.Ref, sch.RecursiveRef, sch.Not, sch.If, sch.Then, sch.Else, sch.PropertyNames, sch.UnevaluatedProperties, sch.Contains, sch.Items2020,
+			sch.UnevaluatedItems, asSchema(sch.AdditionalProperties), asSchema(sch.Items), asSchema(sch.AdditionalItems), noteOf(sch).content)
+		if sch.DynamicRef != nil {
+			add(sch.DynamicRef.Ref)
+		}
+		list, _ := sch.Items.([]*jsonschema.Schema)
+		for _, some := range [][]*jsonschema.Schema{sch.AllOf, sch.AnyOf, sch.OneOf, sch.PrefixItems, list} {
+			add(some...)
+		}
+		for _, s := range sch.Properties {
+			add(s)
+		}
+		for _, s := range sch.PatternProperties {
+			add(s)
+		}
+		for _, s := range sch.DependentSchemas {
+			add(s)
+		}
+		for _, s := range sch.Dependencies {
+			add(asSchema(s))
+		}
+	}
+	return all
 }
 
 // noLoader refuses to load anything that is not in the text.
@@ -155,6 +228,9 @@ func toAny(n *jsontree.Node) any {
 	case jsontree.Bool:
 		return n.Text() == "true"
 	case jsontree.Number:
+		if !canCompare(n.Text()) {
+			return near(n.Text())
+		}
 		return number(n.Text())
 	case jsontree.String:
 		return n.Text()

@@ -1,6 +1,7 @@
 package schema_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -64,6 +66,14 @@ func TestCompileRefuses(t *testing.T) {
 		"exposes no pointer":          {`{"x-exposes":["a"]}`, schema.Keyword},
 		"exposes a bad level":         {`{"x-exposes":["01/a"]}`, schema.Keyword},
 		"exposes too many levels":     {`{"x-exposes":["99999999999999999999/a"]}`, schema.Keyword},
+		"high exponent":               {`{"allOf":[{"minimum":1e999999}]}`, schema.Keyword},
+		"low exponent":                {`{"items":{"multipleOf":7e-999999}}`, schema.Keyword},
+		"many digits":                 {`{"const":` + strings.Repeat("1", 1001) + `}`, schema.Keyword},
+		"number in an example":        {`{"examples":[1e1001]}`, schema.Keyword},
+		"large pattern":               {`{"pattern":"^(?:` + strings.Repeat("a?", 900) + `){900}b$"}`, schema.Complex},
+		"large pattern of names":      {`{"patternProperties":{"(?:` + strings.Repeat("a?", 900) + `){900}":{}}}`, schema.Complex},
+		"many patterns":               {`{"allOf":[` + manyPatterns(51) + `]}`, schema.Complex},
+		"content with a bad keyword":  {`{"contentSchema":{"x-secret":""}}`, schema.Keyword},
 		"pattern":                     {`{"pattern":"("}`, schema.Keyword},
 		"look-ahead":                  {`{"patternProperties":{"(?=a)":{}}}`, schema.Keyword},
 		"reference to nothing":        {`{"$ref":"#/$defs/a"}`, schema.Reference},
@@ -91,6 +101,15 @@ func TestCompileRefuses(t *testing.T) {
 	}
 }
 
+// manyPatterns is a list of schemas, each with another pattern of about a thousand instructions.
+func manyPatterns(n int) string {
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprintf(`{"pattern":"%d[a-z]{1000}"}`, i))
+	}
+	return strings.Join(list, ",")
+}
+
 // An error says where, as far as that is known.
 func TestErrorsSayWhere(t *testing.T) {
 	for text, want := range map[string]string{
@@ -111,13 +130,16 @@ func TestErrorsSayWhere(t *testing.T) {
 
 // What fits the limits exactly is taken.
 func TestLimitsOfSchemas(t *testing.T) {
-	if schema.MaxBytes != 262144 || schema.MaxDepth != 128 || schema.MaxObjects != 5000 {
+	if schema.MaxBytes != 262144 || schema.MaxDepth != 128 || schema.MaxObjects != 5000 || schema.MaxPatterns != 50_000 {
 		t.Error("a limit changed: it is documented")
 	}
 	compile(t, `{"title":"`+strings.Repeat("x", schema.MaxBytes-len(`{"title":""}`))+`"}`)
 	compile(t, strings.Repeat(`{"not":`, schema.MaxDepth)+"true"+strings.Repeat("}", schema.MaxDepth))
 	objects := strings.TrimSuffix(strings.Repeat(`{},`, schema.MaxObjects-1), ",")
 	compile(t, `{"$comment":"`+strings.Repeat("x", 10)+`","examples":[`+objects+`]}`)
+	compile(t, `{"allOf":[`+manyPatterns(24)+`]}`)
+	compile(t, `{"allOf":[`+strings.TrimSuffix(strings.Repeat(`{"pattern":"^[a-z]{1000}$"},`, 200), ",")+`]}`)
+	compile(t, `{"minimum":-1e1000,"maximum":1e+1000,"const":`+strings.Repeat("1", 1000)+`}`)
 	if _, err := schema.Compile([]byte(`{"examples":[{},` + objects + `]}`)); err == nil {
 		t.Error("one object too many was taken")
 	}
@@ -202,7 +224,7 @@ func TestCheck(t *testing.T) {
 		"most digits":             {schema: `{}`, doc: strings.Repeat("1", 1000)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := compile(t, c.schema).Check(parse(t, c.doc))
+			got, err := compile(t, c.schema).Check(t.Context(), schema.Subject{Doc: parse(t, c.doc)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -220,30 +242,239 @@ func TestCheckIsBounded(t *testing.T) {
 		fmt.Fprintf(&b, `"s%d":{"anyOf":[{"allOf":[{"$ref":"#/$defs/s%d"},{"$ref":"#/$defs/s%d"}]},{"$ref":"#/$defs/s%d"}]},`, i, i+1, i+1, i+1)
 	}
 	bomb := compile(t, `{"$ref":"#/$defs/s0","$defs":{`+b.String()+`"s60":{"type":"null"}}}`)
-	_, err := bomb.Check(parse(t, `{"a":1}`))
+	_, err := bomb.Check(t.Context(), schema.Subject{Doc: parse(t, `{"a":1}`)})
 	if e, ok := errors.AsType[*schema.Error](err); !ok || e.Fault != schema.Complex {
 		t.Errorf("bomb: got %v", err)
 	}
-	if found, err := bomb.Check(parse(t, `null`)); err == nil || found != nil {
+	if found, err := bomb.Check(t.Context(), schema.Subject{Doc: parse(t, `null`)}); err == nil || found != nil {
 		t.Errorf("bomb that holds: got %v, %v", found, err)
 	}
 	if got := bomb.Root().Verdict(); got != schema.Unsaid && got != schema.Secret {
 		t.Errorf("verdict %v", got)
 	}
-	_, err = compile(t, `{"$ref":"#"}`).Check(parse(t, `{}`))
+	_, err = compile(t, `{"$ref":"#"}`).Check(t.Context(), schema.Subject{Doc: parse(t, `{}`)})
 	if e, ok := errors.AsType[*schema.Error](err); !ok || e.Fault != schema.Reference {
 		t.Errorf("endless: got %v", err)
 	}
 }
 
-// What is too much to work out is taken for secret.
+// list is a JSON array, or what is between its brackets, of n equal parts.
+func list(part string, n int) string { return strings.TrimSuffix(strings.Repeat(part+",", n), ",") }
+
+// A schema can be written whose size multiplies with that of the document. What is refused here took from seconds to hours.
+func TestProductsAreBounded(t *testing.T) {
+	elements, numbers := "["+list("1", 100_000)+"]", "["+list("1e1000", 20_000)+"]"
+	for name, c := range map[string]struct{ schema, doc string }{
+		"types":           {`{"items":{"anyOf":[` + list(`{"type":"null"}`, 4000) + `]}}`, elements},
+		"const":           {`{"items":{"anyOf":[` + list(`{"const":2}`, 4000) + `]}}`, elements},
+		"enum of objects": {`{"items":{"enum":[` + list(`{}`, 4000) + `]}}`, elements},
+		"false":           {`{"items":{"anyOf":[` + list(`false`, 4000) + `]}}`, elements},
+		"no items":        {`{"anyOf":[` + list(`{"items":false}`, 4000) + `]}`, elements},
+		"required":        {`{"items":{"required":[` + manyNames(4000, `"r%d"`) + `]}}`, "[" + list("{}", 80_000) + "]"},
+		"dependencies":    {`{"items":{"dependentRequired":{"a":[` + manyNames(4000, `"r%d"`) + `]}}}`, "[" + list(`{"a":1}`, 30_000) + "]"},
+		"equal elements":  {`{"anyOf":[` + list(`{"uniqueItems":true}`, 4000) + `]}`, elements},
+		"numbers":         {`{"items":{"anyOf":[` + list(`{"minimum":1e1000}`, 100) + `]}}`, numbers},
+		"pattern":         {`{"pattern":"^(?:` + strings.Repeat("a?", 30) + `){30}b$"}`, `"` + strings.Repeat("a", 200_000) + `"`},
+		"patterns":        {`{"items":{"anyOf":[` + list(`{"pattern":"^b{100}"}`, 100) + `]}}`, "[" + list(`"`+strings.Repeat("a", 100)+`"`, 2000) + "]"},
+		"names":           {`{"patternProperties":{` + manyNames(1000, `"^[a-z]*x%d$":{}`) + `}}`, `{` + manyNames(2000, `"k%d":1`) + `}`},
+		"a text as a pattern": {`{"items":{"format":"regex"},"allOf":[` + list(`{"items":{"format":"regex"}}`, 2000) + `]}`,
+			"[" + list(`"`+strings.Repeat("a", 1000)+`"`, 200) + "]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := compile(t, c.schema).Check(t.Context(), schema.Subject{Doc: parse(t, c.doc)})
+			if e, ok := errors.AsType[*schema.Error](err); !ok || e.Fault != schema.Complex {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	small := compile(t, `{"items":{"format":"regex"}}`)
+	found, err := small.Check(t.Context(), schema.Subject{Doc: parse(t, `["a+","(","(?:a{1000}b{1000}){99}"]`)})
+	if diff := cmp.Diff([]schema.Violation{{Pointer: "/1", Keyword: "format"}, {Pointer: "/2", Keyword: "format"}}, found); diff != "" || err != nil {
+		t.Errorf("%v: %s", err, diff)
+	}
+}
+
+// manyNames is a list of members.
+func manyNames(n int, format string) string {
+	var members []string
+	for i := range n {
+		members = append(members, fmt.Sprintf(format, i))
+	}
+	return strings.Join(members, ",")
+}
+
+// What many honest schemas have fits: a large enum, alternatives for each of thousands of members, patterns with a length.
+func TestHonestDocumentsFit(t *testing.T) {
+	for name, c := range map[string]struct{ schema, doc string }{
+		"alternatives": {
+			`{"additionalProperties":{"anyOf":[` + list(`{"type":"string"},{"type":"integer"}`, 10) + `]}}`, `{` + manyNames(4500, `"f%d":1`) + `}`,
+		},
+		"enum":    {`{"items":{"enum":[` + manyNames(2000, `"e%d"`) + `]}}`, "[" + list(`"e1999"`, 20_000) + "]"},
+		"pattern": {`{"items":{"pattern":"^[a-z]{1,64}$"}}`, "[" + list(`"`+strings.Repeat("a", 60)+`"`, 1500) + "]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, doc := compile(t, c.schema), parse(t, c.doc)
+			if found, err := s.Check(t.Context(), schema.Subject{Doc: doc}); err != nil || found != nil {
+				t.Errorf("got %v, %v", found, err)
+			}
+			if !s.Fits(doc) {
+				t.Error("its places are too much work")
+			}
+		})
+	}
+}
+
+// held is a context whose end is asked for while a check goes on, which then waits.
+type held struct {
+	context.Context
+	asked   atomic.Int32
+	entered chan struct{}
+	release chan struct{}
+}
+
+func (c *held) Err() error {
+	if c.asked.Add(1) == 2 {
+		close(c.entered)
+		<-c.release
+	}
+	return nil
+}
+
+// A check ends with its context, whether it goes on or waits for another one.
+func TestCheckEndsWithItsContext(t *testing.T) {
+	s, doc := compile(t, `{"items":{"type":"number"}}`), parse(t, "["+list("1", 5000)+"]")
+	slow := &held{Context: t.Context(), entered: make(chan struct{}), release: make(chan struct{})}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if found, err := s.Check(slow, schema.Subject{Doc: doc}); err != nil || found != nil {
+			t.Errorf("the slow one: %v, %v", found, err)
+		}
+	})
+	<-slow.entered
+	waiting, cancel := context.WithCancel(t.Context())
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, err = s.Check(waiting, schema.Subject{Doc: doc})
+	}()
+	cancel()
+	<-done
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("the waiting one: %v", err)
+	}
+	close(slow.release)
+	wg.Wait()
+	ended := &ending{Context: t.Context()}
+	if _, err := s.Check(ended, schema.Subject{Doc: doc}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("one whose time ends: %v", err)
+	}
+	if found, err := s.Check(t.Context(), schema.Subject{Doc: doc}); err != nil || found != nil {
+		t.Errorf("the next one: %v, %v", found, err)
+	}
+}
+
+// ending is a context that ends when it is asked for the second time.
+type ending struct {
+	context.Context
+	asked int
+}
+
+func (c *ending) Err() error {
+	if c.asked++; c.asked > 1 {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// Whether a secret equals another value never shows, not even in a branch or by its absence.
+func TestUniqueItemsLooksAtNoSecret(t *testing.T) {
+	for name, c := range map[string]struct {
+		schema, doc string
+		secrets     []string
+		want        []schema.Violation
+	}{
+		"a hit":                  {`{"uniqueItems":true}`, `["4711","4711"]`, []string{"/0"}, nil},
+		"two secrets":            {`{"uniqueItems":true}`, `["4711","4711"]`, []string{"/0", "/1"}, nil},
+		"further down":           {`{"items":{"properties":{"l":{"uniqueItems":true}}}}`, `[{"l":[{"a":1},{"a":1}]}]`, []string{"/0/l/1/a"}, nil},
+		"by its absence":         {`{"not":{"uniqueItems":true}}`, `["4711","4711"]`, []string{"/0"}, []schema.Violation{{"", "not", ""}}},
+		"by its absence, a miss": {`{"not":{"uniqueItems":true}}`, `["4711","4712"]`, []string{"/0"}, []schema.Violation{{"", "not", ""}}},
+		"others":                 {`{"uniqueItems":true}`, `["4711","x","x"]`, []string{"/0"}, []schema.Violation{{"", "uniqueItems", ""}}},
+		"secrets elsewhere":      {`{"properties":{"l":{"uniqueItems":true}}}`, `{"l":[1,1.0],"li":1}`, []string{"/li"}, []schema.Violation{{"/l", "uniqueItems", ""}}},
+		"within one secret":      {`{"uniqueItems":true}`, `[1,1]`, []string{""}, []schema.Violation{{"", "uniqueItems", ""}}},
+		"ten secrets and more":   {`{"uniqueItems":true}`, `[0,1,2,3,4,5,6,7,8,9,1]`, []string{"/1"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := compile(t, c.schema).Check(t.Context(), schema.Subject{Doc: parse(t, c.doc), Secrets: c.secrets})
+			if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
+				t.Errorf("%v: %s", err, diff)
+			}
+		})
+	}
+}
+
+// A number that was there before, from a time without a schema, is not held against who writes something else.
+func TestStoredNumbersArePassed(t *testing.T) {
+	long := "-0.00" + strings.Repeat("12", 3000) + "e-3"
+	for name, c := range map[string]struct {
+		schema, doc, stored string
+		want                []schema.Violation
+	}{
+		"stored":            {`{"items":{"type":"number"}}`, `[1e2000,1]`, `{"a":1e2000}`, nil},
+		"given":             {`{}`, `[1e2000,1]`, `{"a":1e2001}`, []schema.Violation{{"/0", "", ""}}},
+		"one of them given": {`{}`, `[1e2000,1e2001]`, `[1e2000]`, []schema.Violation{{"/1", "", ""}}},
+		"compared":          {`{"items":{"maximum":1e1000,"minimum":0}}`, `[1e2000,-1e2000,1e-2000]`, `[1e2000,-1e2000,1e-2000]`, []schema.Violation{{"/0", "maximum", ""}, {"/1", "minimum", ""}}},
+		"long":              {`{"exclusiveMaximum":-0.000001212121,"minimum":-0.000001212122}`, long, long, nil},
+		"beyond reading":    {`{"maximum":0}`, `1e99999999999999999999`, `1e99999999999999999999`, []schema.Violation{{"", "maximum", ""}}},
+		"near zero":         {`{"maximum":0,"type":"number"}`, `-1e-99999999999999999999`, `-1e-99999999999999999999`, nil},
+		"zero":              {`{"const":0}`, `0e5000`, `0e5000`, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := compile(t, c.schema).Check(t.Context(), schema.Subject{Doc: parse(t, c.doc), Stored: []*jsontree.Node{parse(t, c.stored)}})
+			if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
+				t.Errorf("%v: %s", err, diff)
+			}
+		})
+	}
+}
+
+// const, enum and type are judged here, and as the library would: numbers by value, integers by it too, objects in any order.
+func TestValuesAreCompared(t *testing.T) {
+	for text, c := range map[string]struct{ good, bad []string }{
+		`{"const":1.0}`:                                               {[]string{`1`, `10e-1`}, []string{`1.1`, `"1"`, `true`, `null`}},
+		`{"const":null}`:                                              {[]string{`null`}, []string{`"null"`, `0`, `false`}},
+		`{"const":{"a":[1,{}],"b":null}}`:                             {[]string{`{"b":null,"a":[1.0,{}]}`}, []string{`{"a":[1,{}]}`, `{"a":[1,[]],"b":null}`, `{"a":[1,{}],"c":null}`, `[]`}},
+		`{"enum":["a",true,{"x":1},[1,2]]}`:                           {[]string{`"a"`, `true`, `{"x":1e0}`, `[1,2]`}, []string{`"true"`, `false`, `[2,1]`, `[1]`, `{"x":2}`, `1`}},
+		`{"type":"integer"}`:                                          {[]string{`1`, `1.0`, `1e3`, `-0`}, []string{`1.5`, `1e-1`, `"1"`}},
+		`{"type":["number","null"]}`:                                  {[]string{`1`, `1.5`, `null`}, []string{`"1"`, `{}`, `[]`, `true`}},
+		`{"type":["object","boolean"]}`:                               {[]string{`{}`, `true`}, []string{`[]`, `null`}},
+		`{"type":["array","string"]}`:                                 {[]string{`[]`, `""`}, []string{`{}`, `1`}},
+		`{"not":{"enum":[1,2]}}`:                                      {[]string{`3`}, []string{`1`, `2.0`}},
+		`{"const":1,"$ref":"#/$defs/a","$defs":{"a":{"enum":[1,2]}}}`: {[]string{`1`}, []string{`2`}},
+	} {
+		s := compile(t, text)
+		for _, doc := range c.good {
+			if found, err := s.Check(t.Context(), schema.Subject{Doc: parse(t, doc)}); err != nil || found != nil {
+				t.Errorf("%s refuses %s: %v, %v", text, doc, found, err)
+			}
+		}
+		for _, doc := range c.bad {
+			if found, err := s.Check(t.Context(), schema.Subject{Doc: parse(t, doc)}); err != nil || len(found) == 0 {
+				t.Errorf("%s accepts %s: %v", text, doc, err)
+			}
+		}
+	}
+}
+
+// What is too much to work out is taken for secret, and a session says so.
 func TestPlacesAreBounded(t *testing.T) {
 	var b strings.Builder
 	for i := range 1200 {
 		fmt.Fprintf(&b, `{"properties":{"a%d":{}},"additionalProperties":{"$ref":"#"}},`, i)
 	}
-	p := compile(t, `{"x-sensitive":false,"anyOf":[`+strings.TrimSuffix(b.String(), ",")+`]}`).Root()
-	if p.Verdict() != schema.Open {
+	s := compile(t, `{"x-sensitive":false,"anyOf":[`+strings.TrimSuffix(b.String(), ",")+`]}`).Session()
+	p := s.Root()
+	if p.Verdict() != schema.Open || s.Overran() {
 		t.Fatalf("verdict %v of the root", p.Verdict())
 	}
 	for range 60 {
@@ -254,6 +485,27 @@ func TestPlacesAreBounded(t *testing.T) {
 	}
 	if _, said := p.Exposes(); said || !p.Address() {
 		t.Error("it does not count as an address of everything")
+	}
+	if !s.Overran() || s.Session().Overran() {
+		t.Error("the session does not say that it is over, or a new one does")
+	}
+	names := compile(t, `{"patternProperties":{`+manyNames(1000, `"^[a-z]*x%d$":{}`)+`}}`)
+	if names.Fits(parse(t, `{`+manyNames(2000, `"k%d":1`)+`}`)) || !names.Fits(parse(t, `{`+manyNames(50, `"k%d":1`)+`}`)) {
+		t.Error("matching names is not counted, or too much")
+	}
+}
+
+// A session works out each place once, however often it is asked.
+func TestSession(t *testing.T) {
+	s := compile(t, `{"anyOf":[`+list(`{}`, 1000)+`],"properties":{"a":{"writeOnly":true}}}`)
+	one := s.Session()
+	for range 1000 {
+		if one.Root().Child("a", false).Verdict() != schema.Secret {
+			t.Fatal("not secret")
+		}
+	}
+	if one.Overran() || one.Root() != one.Root() || s.Root() == s.Root() || s.Overran() {
+		t.Error("places are not kept, or in more than the session")
 	}
 }
 
@@ -267,7 +519,7 @@ func TestConcurrentUse(t *testing.T) {
 		}
 		wg.Go(func() {
 			for range 50 {
-				if found, err := s.Check(doc); err != nil || len(found) != want {
+				if found, err := s.Check(t.Context(), schema.Subject{Doc: doc}); err != nil || len(found) != want {
 					t.Errorf("%d: %v, %v", i, found, err)
 				}
 				s.Root().Child("a", false).Verdict()
@@ -304,7 +556,7 @@ func TestNothingOfTheInputIsQuoted(t *testing.T) {
 			if doc != quoted {
 				whole = `{"properties":{"a":` + text + `}}`
 			}
-			found, err := compile(t, whole).Check(parse(t, doc))
+			found, err := compile(t, whole).Check(t.Context(), schema.Subject{Doc: parse(t, doc)})
 			if err != nil || len(found) == 0 {
 				t.Errorf("%s accepts it: %v", whole, err)
 			}

@@ -1,0 +1,268 @@
+package schema
+
+import (
+	"encoding/json"
+	"math/big"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/go-installation/installation/internal/jsontree"
+)
+
+// steps is how much work one document may take. Schemas can be written that take time exponential in their size, and ones whose size
+// multiplies with that of the document.
+const steps = 500_000
+
+// meter counts the work of one check. It is reached from every schema object, by one check at a time.
+type meter struct {
+	left    int
+	asked   int          // value of left when the context was last looked at
+	ended   func() error // of the context
+	secrets map[string]bool
+}
+
+var errComplex = &Error{Fault: Complex}
+
+// spend counts work. Its panic is caught by [Schema.Check]: the library has no other way out.
+func (m *meter) spend(n int) {
+	if m.left -= n; m.left < 0 {
+		panic(errComplex)
+	}
+	if m.asked-m.left > 1000 {
+		m.asked = m.left
+		if err := m.ended(); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// gate is what each schema object is asked first, in the guise of a format. It counts the work, and judges type, const and enum: the
+// library does so before anything that could count, and compares a value with every one of an enum.
+type gate struct {
+	meter  *meter
+	weight int // of the schema object itself
+	types  map[string]bool
+	want   string
+	choice []*choice // const and enum
+	format *jsonschema.Format
+}
+
+// install puts a gate before a schema object.
+func (m *meter) install(sch *jsonschema.Schema) {
+	g := &gate{meter: m, weight: weigh(sch), format: sch.Format}
+	if sch.Types != nil && !sch.Types.IsEmpty() {
+		g.types = make(map[string]bool)
+		for i, name := range sch.Types.ToStrings() {
+			if g.types[name] = true; i > 0 {
+				g.want += " or "
+			}
+			g.want += name
+		}
+		sch.Types = nil
+	}
+	if sch.Const != nil {
+		g.choice = append(g.choice, newChoice("const", []any{*sch.Const}))
+		sch.Const = nil
+	}
+	if sch.Enum != nil {
+		g.choice = append(g.choice, newChoice("enum", sch.Enum.Values))
+		sch.Enum = nil
+	}
+	for _, c := range g.choice {
+		g.weight += c.weight
+	}
+	sch.Format = &jsonschema.Format{Name: "gate", Validate: g.pass}
+}
+
+// weigh returns the work that a schema object makes by its own size. What is in other objects is counted there.
+func weigh(sch *jsonschema.Schema) int {
+	n := 1 + len(sch.Required) + len(sch.DependentSchemas) + len(sch.Dependencies)
+	for _, names := range sch.DependentRequired {
+		n += 1 + len(names)
+	}
+	for _, dependency := range sch.Dependencies {
+		if names, ok := dependency.([]string); ok {
+			n += len(names)
+		}
+	}
+	for _, list := range [][]*jsonschema.Schema{sch.AllOf, sch.AnyOf, sch.OneOf} {
+		for _, s := range list {
+			if s.Bool != nil {
+				n++ // these have no gate
+			}
+		}
+	}
+	for _, bound := range []*big.Rat{sch.Minimum, sch.Maximum, sch.ExclusiveMinimum, sch.ExclusiveMaximum, sch.MultipleOf} {
+		if bound != nil {
+			n += (bound.Num().BitLen() + bound.Denom().BitLen()) / 64
+		}
+	}
+	return n
+}
+
+// size returns the work that a value makes in each schema object it is held against.
+func size(v any) int {
+	switch v := v.(type) {
+	case map[string]any:
+		return len(v)
+	case []any:
+		return len(v)
+	case string:
+		return len(v) / 64
+	case number:
+		_, exponent := splitNumber(string(v))
+		return (len(v) + max(exponent, -exponent)) / 16
+	}
+	return 0
+}
+
+// mismatch is a keyword that the gate found not satisfied.
+type mismatch struct{ keyword, want string }
+
+// Error implements error, for the library.
+func (m *mismatch) Error() string { return m.keyword }
+
+func (g *gate) pass(v any) error {
+	g.meter.spend(g.weight + size(v))
+	if g.types != nil && !g.types[typeOf(v)] && !(g.types["integer"] && isInteger(v)) {
+		return &mismatch{"type", g.want}
+	}
+	for _, c := range g.choice {
+		if !c.has(v) {
+			return &mismatch{c.keyword, ""}
+		}
+	}
+	if g.format != nil {
+		return g.format.Validate(v)
+	}
+	return nil
+}
+
+func typeOf(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "boolean"
+	case number:
+		return "number"
+	case string:
+		return "string"
+	case []any:
+		return "array"
+	default:
+		return "object"
+	}
+}
+
+func isInteger(v any) bool {
+	n, ok := v.(number)
+	if !ok {
+		return false
+	}
+	r, ok := new(big.Rat).SetString(string(n))
+	return ok && r.IsInt()
+}
+
+// choice is the list of values of an enum, or that of a const.
+type choice struct {
+	keyword string
+	scalars map[string]bool // by key
+	others  []any
+	weight  int
+}
+
+func newChoice(keyword string, values []any) *choice {
+	c := &choice{keyword: keyword, scalars: make(map[string]bool)}
+	for _, v := range values {
+		if key, ok := key(v); ok {
+			c.scalars[key] = true
+		} else {
+			c.others, c.weight = append(c.others, v), c.weight+count(v)
+		}
+	}
+	return c
+}
+
+func (c *choice) has(v any) bool {
+	if key, ok := key(v); ok {
+		return c.scalars[key]
+	}
+	for _, other := range c.others {
+		if equal(v, other) {
+			return true
+		}
+	}
+	return false
+}
+
+// key returns a text that scalars have in common exactly if they are equal.
+func key(v any) (string, bool) {
+	switch v := v.(type) {
+	case nil:
+		return "null", true
+	case bool:
+		if v {
+			return "true", true
+		}
+		return "false", true
+	case string:
+		return `"` + v, true
+	case number:
+		n, err := jsontree.Parse([]byte(v), jsontree.Limits{})
+		if err != nil {
+			return string(v), true // of our own making: it parses
+		}
+		return string(n.AppendCanonical(nil)), true
+	}
+	return "", false
+}
+
+// equal compares values of which b is one of the schema. It looks at no more than there is in b.
+func equal(a, b any) bool {
+	switch b := b.(type) {
+	case map[string]any:
+		a, ok := a.(map[string]any)
+		if !ok || len(a) != len(b) {
+			return false
+		}
+		for name, v := range b {
+			if other, ok := a[name]; !ok || !equal(other, v) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		a, ok := a.([]any)
+		if !ok || len(a) != len(b) {
+			return false
+		}
+		for i, v := range b {
+			if !equal(a[i], v) {
+				return false
+			}
+		}
+		return true
+	}
+	keyA, ok := key(a)
+	keyB, _ := key(b)
+	return ok && keyA == keyB
+}
+
+// count returns how many values there are in one.
+func count(v any) int {
+	n := 1
+	switch v := v.(type) {
+	case map[string]any:
+		for _, child := range v {
+			n += count(child)
+		}
+	case []any:
+		for _, child := range v {
+			n += count(child)
+		}
+	case json.Number:
+		n += size(v)
+	}
+	return n
+}
