@@ -38,12 +38,59 @@
 // or certificate, if two in a row are api, private, secret, access, auth, app, signing, encryption, account, service, master,
 // client, shared, license, consumer or ssh and key, connection and string, or session and id, or if it has at most two words and
 // ends in key; unless it ends in a word such as id, url, name, type, expires or version. By value, a URL with a password in it and
-// a private key in PEM are. Whatever else is secret, such as an authorization header, has to be put in with [SetSecret], or marked
-// in the JSON Schema that Options.Schema gives for an extension. A write that changes where secrets are sent, such as a URL beside them, is
-// refused unless it brings the secrets along. Credentials of a [Connection] always are. Reading masks them all as "***":
-// [Service.Get] and its kin never open a secret. Writing a mask back keeps what is stored at that place, and is refused where nothing is,
-// so that "read, change one value, write all of it back" changes that value alone. [Service.Reveal] is the one way to plain secrets: it
+// a private key in PEM are.
+//
+// A name that is written as one word in one case, such as clientsecret, accesstoken or dbpassword, is one word and not in that list, so
+// it is not found; neither is an authorization header. What the names do not cover has to be put in with [SetSecret], or marked in a
+// schema. Credentials of a [Connection] are secrets always.
+//
+// Reading masks every secret as "***": [Service.Get] and its kin never open one. [Service.Reveal] is the one way to plain secrets: it
 // takes a right of its own, a reason, and the name of each, and is recorded before a value leaves.
+//
+// # Masks
+//
+// A mask that is written keeps the secret that is stored at its place, so that "read, change one value, write all of it back" changes
+// that value alone. A mask at a place where no secret is stored is an error, whatever the name of the place: what was read from another
+// installation, or before the secret was removed, is not stored as the text "***". [SetSecret] is the one way to store that text itself.
+// In an array, a mask is taken only inside an element that can be recognised: by the member that the schema names with x-key, or because
+// the element is exactly as it was. null removes a secret, and an empty string in its place is an error.
+//
+// # Schemas
+//
+// Options.Schema gives the JSON Schema of the configurations of an extension. It says what is a secret and what is none, holds every
+// document that changes against it, adds defaults, and says where secrets go; see [validate.SchemaSource] for the keywords. A document
+// that is refused is an [ErrInvalid] with a violation for each place and the keyword that is not satisfied. Of anyOf, oneOf, not and
+// propertyNames it is that keyword alone, not what is wrong in each branch: the branches of an object whose kind is told by a member
+// say more if they are written with if and then.
+//
+// # Destinations
+//
+// A write that changes where secrets are sent is refused unless it brings these secrets along: who may write a configuration, but not
+// reveal it, could otherwise have them sent to a host of his own. A destination in a document is
+//
+//   - a string whose name says so, by one of the words url, uri, href, host, hostname, endpoint, domain, subdomain, proxy, server, origin,
+//     webhook, callback, gateway or broker, or by its end address, addr, ip, fqdn, issuer, authority, instance, shop, site, node, smtp,
+//     imap or ldap; also in compounds such as baseurl and dbhost; the name scheme or protocol, and a port, which may be a number;
+//   - what stands below an object or array with such a name, and the value of a pair whose name says so;
+//   - a string with a URL, an IP address or a setting such as "Server=db.example" in it, whatever its name, and a member named by a URL;
+//   - path, query and user information beside one of these in the same object;
+//   - what a schema declares with x-exposes or the format of an address, such as uri or hostname.
+//
+// Not one is a name that ends in a word such as id, count, enabled, type, timeout or version, unless its value looks like an address. No
+// list of names is complete: declare in the schema whatever else says where secrets go, such as a region, a bucket or an account of the
+// provider, with x-exposes, or with format: uri.
+//
+// A destination counts for all secrets of its document: the configuration, the unnamed fields (Installation.Extra), or the metadata of a
+// [Connection], which counts for its credentials as well, as do its provider and workspace. It does not count for the other documents;
+// with x-exposes in a schema, it counts for the named secrets of the configuration alone. To change one rightfully, [Service.Reveal] the
+// secrets that the error names, and write them again with it:
+//
+//	url, err := installation.DocumentOf("https://eu.acme.example")
+//	inst, err = host.Patch(ctx, installation.PatchRequest{ID: id, Operations: []installation.Operation{
+//		installation.Set("/url", url), installation.SetSecret("/api_key", revealed),
+//	}})
+//
+// # Sealing
 //
 // In the store every secret is sealed by itself under a data key of its installation, and everything else is sealed as one manifest that
 // also says which secrets there are. Sealing binds the place: a value that is moved to another field, installation or tenant does not

@@ -48,8 +48,11 @@ type Options struct {
 	// new, and the 256 used last are remembered. Default: no schemas; what is sensitive is then decided by name.
 	//
 	// While it fails, or the schema has a fault, configurations are shown with every value masked and Configuration.Err set, and
-	// cannot be written; see [*validate.SchemaError]. Whoever writes the schema can learn of a kept secret whether it satisfies
-	// the schema, and nothing else.
+	// cannot be written; see [*validate.SchemaError].
+	//
+	// Only ID and Owner of the extension can be relied on to choose a schema: they are fixed for everyone but the host and the
+	// platform. Its other fields, such as Revision and Name, come from whoever may write the installation, and so would the schema.
+	// Whoever writes the schema can learn of a kept secret whether it satisfies the schema, and nothing else.
 	Schema func(ctx context.Context, tenant string, ext Extension) (validate.SchemaSource, error)
 	// AcceptURL is where an invitation code is redeemed, such as "https://portal.example/accept"; installation, code and tenant (if it is
 	// not the default one) are added as query parameters. https, or http for loopback. Default: none, only the code is returned.

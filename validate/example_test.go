@@ -26,3 +26,15 @@ func ExampleList() {
 	// account.url format
 	// configuration/region duplicate-key
 }
+
+// Whoever takes in a schema checks it first, so that its author learns of a fault before the configurations do.
+func ExampleCheckSchema() {
+	err := validate.CheckSchema([]byte(`{"properties":{"authorization":{"type":"strnig"}}}`))
+	fmt.Println(errors.Is(err, validate.ErrSchema))
+	if fault, ok := errors.AsType[*validate.SchemaError](err); ok {
+		fmt.Println(fault.Fault, fault.Pointer)
+	}
+	// Output:
+	// true
+	// keyword /properties/authorization/type
+}

@@ -23,13 +23,27 @@ const (
 // must stay within the text: nothing is ever loaded for one. Beyond the standard these keywords count:
 //
 //	writeOnly, format: password, x-sensitive, x-secret, secret, airbyte_secret
-//	                    the value is a secret; any branch that says so is enough
-//	x-sensitive: false  there is no secret here or below, whatever its name, but for what is marked; in a branch (oneOf, anyOf,
-//	                    if and the like) only if every branch that describes the place says so
+//	                    the value is a secret; any branch that says so is enough, and so is a mark anywhere under contentSchema
+//	x-sensitive: false  there is no secret here or below, whatever its name, but for what is marked
 //	x-key: "name"       the elements of this array are told apart by their member with this name
 //	x-exposes: [...]    the value says where the secrets at these places go, each a JSON Pointer, or a relative one ("1/token":
 //	                    beside this value); [] says that none do
 //	default             for a member that is missing from a document that changes, but not in a branch
+//
+// A flag that is null marks like one that is true; one that is neither, nor false, is a fault. Formats are read in any letter case.
+//
+// What takes protection away has to hold whatever the document is. So x-sensitive: false and x-exposes in an anyOf or oneOf count only if
+// every branch that describes the place says so, and then all their x-exposes lists together; and what only a condition says (if, then,
+// else, dependentSchemas, contains) takes nothing away. What stands under not says nothing of secrets and destinations. In drafts before
+// 2019-09 only marks count beside a $ref.
+//
+// A kept secret is held against the schema like any other value, so that a writer may learn whether it satisfies what the schema says of
+// it; but not whether it equals a value of his own: uniqueItems takes an element with a secret in it for unlike every other.
+//
+// Schema and documents are bounded. A number of the schema has at most 1000 digits and an exponent of at most 1000, and so has one that is
+// given in a document; one that was stored before stays. Its patterns have at most 50,000 instructions together, where a repeat counts as
+// often as it may occur. A document that takes too much work, counted in schema objects held against values, is refused with
+// [RuleTooComplex]; one that is stored already and too much for a new revision is a [SchemaTooComplex] until the schema is another.
 type SchemaSource struct {
 	// Revision names the text: another text must have another revision, or what is stored stays masked by the old one. At
 	// most [MaxSchemaRevision] bytes; "" is no schema.
@@ -69,9 +83,9 @@ type SchemaFault string
 const (
 	SchemaUnreachable SchemaFault = "unreachable"                 // the resolver or Load failed: a later try may succeed
 	SchemaRevision    SchemaFault = "revision"                    // the name of the revision is too long, or not UTF-8
-	SchemaKeyword     SchemaFault = SchemaFault(schema.Keyword)   // a keyword has a value that it cannot have, or a pattern is not one of Go's
+	SchemaKeyword     SchemaFault = SchemaFault(schema.Keyword)   // a keyword has a value that it cannot have, a pattern is not one of Go's, a number too long
 	SchemaReference   SchemaFault = SchemaFault(schema.Reference) // a reference leads nowhere, or out of the text
-	SchemaTooComplex  SchemaFault = SchemaFault(schema.Complex)   // too many parts, or too much work for a document
+	SchemaTooComplex  SchemaFault = SchemaFault(schema.Complex)   // too many parts, too large patterns, or too much work for the stored document
 	SchemaTooLarge    SchemaFault = SchemaFault(RuleTooLarge)     // more than MaxSchema
 	SchemaSyntax      SchemaFault = SchemaFault(RuleSyntax)       // not JSON
 )

@@ -410,7 +410,7 @@ func (p *Place) standards() []member {
 	p.looked = true
 	names := make(map[string]bool)
 	for _, a := range p.applied {
-		if a.branch == (branch{}) && p.walk.spend(len(a.sch.Properties)) {
+		if a.branch == (branch{}) {
 			for name := range a.sch.Properties {
 				names[name] = true
 			}

@@ -288,7 +288,7 @@ func TestProductsAreBounded(t *testing.T) {
 		})
 	}
 	small := compile(t, `{"items":{"format":"regex"}}`)
-	found, err := small.Check(t.Context(), schema.Subject{Doc: parse(t, `["a+","(","(?:a{1000}b{1000}){99}"]`)})
+	found, err := small.Check(t.Context(), schema.Subject{Doc: parse(t, `["a+","(","(?:`+strings.Repeat("a?", 900)+`){900}"]`)})
 	if diff := cmp.Diff([]schema.Violation{{Pointer: "/1", Keyword: "format"}, {Pointer: "/2", Keyword: "format"}}, found); diff != "" || err != nil {
 		t.Errorf("%v: %s", err, diff)
 	}
