@@ -351,22 +351,12 @@ func TestCheckEndsWithItsContext(t *testing.T) {
 		}
 	})
 	<-slow.entered
-	waiting, cancel := context.WithCancel(t.Context())
-	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_, err = s.Check(waiting, schema.Subject{Doc: doc})
-	}()
-	cancel()
-	<-done
-	if !errors.Is(err, context.Canceled) {
+	if _, err := s.Check(&ending{Context: t.Context()}, schema.Subject{Doc: doc}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the waiting one: %v", err)
 	}
 	close(slow.release)
 	wg.Wait()
-	ended := &ending{Context: t.Context()}
-	if _, err := s.Check(ended, schema.Subject{Doc: doc}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := s.Check(&ending{Context: t.Context()}, schema.Subject{Doc: doc}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("one whose time ends: %v", err)
 	}
 	if found, err := s.Check(t.Context(), schema.Subject{Doc: doc}); err != nil || found != nil {
@@ -374,10 +364,16 @@ func TestCheckEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// ending is a context that ends when it is asked for the second time.
+// ending is a context that ends once it was asked.
 type ending struct {
 	context.Context
 	asked int
+}
+
+func (c *ending) Done() <-chan struct{} {
+	done := make(chan struct{})
+	close(done)
+	return done
 }
 
 func (c *ending) Err() error {
@@ -504,7 +500,8 @@ func TestSession(t *testing.T) {
 			t.Fatal("not secret")
 		}
 	}
-	if one.Overran() || one.Root() != one.Root() || s.Root() == s.Root() || s.Overran() {
+	top, fresh := one.Root(), s.Root()
+	if one.Overran() || one.Root() != top || s.Root() == fresh || s.Overran() {
 		t.Error("places are not kept, or in more than the session")
 	}
 }
