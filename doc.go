@@ -81,9 +81,9 @@
 // provider, with x-exposes, or with format: uri.
 //
 // A destination counts for all secrets of its document: the configuration, the unnamed fields (Installation.Extra), or the metadata of a
-// [Connection], which counts for its credentials as well, as do its provider and workspace. It does not count for the other documents;
-// with x-exposes in a schema, it counts for the named secrets of the configuration alone. To change one rightfully, [Service.Reveal] the
-// secrets that the error names, and write them again with it:
+// [Connection]. One in the metadata or the unnamed fields counts for the credentials of the connection as well, as do its provider and
+// workspace. One in the configuration counts for nothing else, and with x-exposes for the secrets that are named there alone. To change one
+// rightfully, [Service.Reveal] the secrets that the error names, and write them again with it:
 //
 //	url, err := installation.DocumentOf("https://eu.acme.example")
 //	inst, err = host.Patch(ctx, installation.PatchRequest{ID: id, Operations: []installation.Operation{

@@ -31,7 +31,7 @@ func SetSecret(pointer string, value crypto.Secret) Operation {
 	return Operation{kind: masked.SetSecret, pointer: pointer, secret: value}
 }
 
-// Unset removes what is at a pointer.
+// Unset removes what is at a pointer. At a secret, so does a null that is set.
 func Unset(pointer string) Operation { return Operation{kind: masked.Remove, pointer: pointer} }
 
 // Test refuses the whole write with [ErrInvalid] unless a JSON value stands at a pointer. At, above and below a secret it always refuses,
