@@ -68,10 +68,12 @@
 // A write that changes where secrets are sent is refused unless it brings these secrets along: who may write a configuration, but not
 // reveal it, could otherwise have them sent to a host of his own. A destination in a document is
 //
-//   - a string whose name says so, by one of the words url, uri, href, host, hostname, endpoint, domain, subdomain, proxy, server, origin,
-//     webhook, callback, gateway or broker, or by its end address, addr, ip, fqdn, issuer, authority, instance, shop, site, node, smtp,
-//     imap or ldap; also in compounds such as baseurl and dbhost; the name scheme or protocol, and a port, which may be a number;
-//   - what stands below an object or array with such a name, and the value of a pair whose name says so;
+//   - a string whose name has one of the words url, uri, href, host, hostname, endpoint, domain, subdomain, proxy, server, origin, webhook,
+//     callback, gateway, broker, port or dsn in it, also in compounds such as baseurl and dbhost, or is scheme or protocol; with all
+//     strings below an object or array of such a name; and a port that is a number;
+//   - a string whose name ends in address, addr, ip, fqdn, issuer, authority, instance, shop, site, node, smtp, imap or ldap; or in target,
+//     destination, base, upstream or relay, if it looks like a host;
+//   - the value of a pair such as {"name": "API_HOST", "value": ...} whose name says so;
 //   - a string with a URL, an IP address or a setting such as "Server=db.example" in it, whatever its name, and a member named by a URL;
 //   - path, query and user information beside one of these in the same object;
 //   - what a schema declares with x-exposes or the format of an address, such as uri or hostname.
