@@ -85,7 +85,7 @@ func (d *draft) violations() error {
 }
 
 // noSecretHere says why a mask is refused.
-const noSecretHere = "no secret is stored here that *** could stand for; SetSecret stores the text itself"
+const noSecretHere = "no secret is stored here that *** could stand for"
 
 // refuseMasks reports a value that is to be sealed as a whole and is or has a mask, which would become part of the secret, and whether it
 // has none. The names in it are part of the secret too, so the report is of the whole.
