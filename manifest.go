@@ -128,6 +128,9 @@ func encodeTable(table []tableEntry) cbor.ByteString {
 
 // decodeTable reads what encodeTable wrote.
 func decodeTable(s string) (table []tableEntry, ok bool) {
+	if s != "" {
+		table = make([]tableEntry, 0, 1+len(s)/32) // about what an entry takes
+	}
 	for s != "" {
 		var parts [3]string
 		for i := range parts {
