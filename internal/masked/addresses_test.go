@@ -86,7 +86,7 @@ func TestDestinationValues(t *testing.T) {
 	for _, value := range []string{
 		"https://evil.example", "SASL_SSL://evil.example", "jdbc:postgresql://evil.example/x", "amqp+ssl://evil", "x-y.z://evil", "see https://evil.example",
 		"//evil.example/x", "\u00a0https://evil.example", "[https://evil.example]", " //evil.example", "('//evil.example", `\\\\evil.example\\x`, `/\\evil.example`,
-		"https:/evil.example", `https:\\\\evil.example`, `https:\\evil.example`, "https:evil.example", "HTTP:evil.example", "x,https:/evil.example", "x //evil.example",
+		"https:/evil.example", `https:\\\\evil.example`, `https:\\evil.example`, "https:evil.example", "HTTP:evil.example", "ftp:e", "ab:/", "x,https:/evil.example", "x //evil.example",
 		"203.0.113.1", "203.0.113.1:80", "[2001:db8::1]", "[2001:db8::1]:80", "2001:db8::1", "203.0.113.1/x", "a,203.0.113.1", "a; 203.0.113.1:1", "a|203.0.113.1", "fe80::1%eth0",
 		"git@evil.example:x/y", "u:p@evil.example/x", "u@tcp(evil.example:1)", "x git@evil.example:y",
 		"host=evil.example", "user=u host=evil", "Server=evil;Database=x", "Database=x;Data Source=evil", "a=b&URL=evil", "x\\nhost = evil", "Network Address=evil", strings.Repeat("a=b ", 300),
@@ -198,6 +198,7 @@ func TestSecretsThatAreDestinations(t *testing.T) {
 	}{
 		"dsn":                         {`"dsn":"host=a user=u"`, `"dsn":"host=b user=u"`, true},
 		"dsn of one word":             {`"dsn":"a"`, `"dsn":"b"`, true},
+		"dsn further below":           {`"db":{"dsn":"a"}`, `"db":{"dsn":"b"}`, true},
 		"connection string":           {`"connection_string":"Server=a"`, `"connection_string":"Server=b"`, true},
 		"connection string removed":   {`"connectionString":"Server=a"`, `"n":1`, true},
 		"connection string kept":      {`"connectionString":"Server=a"`, `"connectionString":"***"`, false},
