@@ -226,6 +226,9 @@ func TestSelect(t *testing.T) {
 	}
 	w.do(t, "GET", "/installations/"+inst.ID+"?select=-audit", clientToken, "").want(t, 200, "{"+full+"}")
 	w.do(t, "GET", "/installations/"+inst.ID+"?select=-*,status&whatever=1", clientToken, "").want(t, 200, `{"status":"Installed"}`)
+	w.do(t, "GET", "/installations/"+inst.ID+"?select=-audit&render()", clientToken, "").want(t, 200, "{"+full+"}")
+	w.do(t, "GET", "/installations?limit=5&offset=0&eq(id,"+inst.ID+")&render()", clientToken, "").
+		want(t, 200, `{"data":[{`+full+`}],"$meta":{"pagination":{"limit":5,"offset":0,"total":1},"omitted":["audit"]}}`)
 	w.do(t, "GET", "/installations/"+inst.ID+"?select=nothing", clientToken, "").refused(t, 400, notValid, "nothing", "Unknown expression group.")
 }
 

@@ -35,6 +35,12 @@ type mounted struct {
 	Ampersand   *ampersandMount   `json:"ampersand,omitempty"`
 }
 
+// ServeHTTP implements [http.Handler]. What is answered, be it that there is nothing here, is for the one who asked and for now.
+func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	a.ServeMux.ServeHTTP(w, r)
+}
+
 // platform is what the service has to know of one platform: whose installations are its own, and by which rules.
 type platform struct {
 	owns   func(tenant string) bool
@@ -187,7 +193,6 @@ func (a *app) health(w http.ResponseWriter, r *http.Request) {
 		answer.Status, status = "failing", http.StatusServiceUnavailable
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	if err := json.NewEncoder(w).Encode(answer); err != nil {
 		a.log.Warn("health", "error", fmt.Sprintf("%T", err))

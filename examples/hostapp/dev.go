@@ -150,7 +150,6 @@ func (d *devMode) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
 	fmt.Fprint(w, text)
 }
 

@@ -238,6 +238,31 @@ func TestConfigured(t *testing.T) {
 	}
 }
 
+// Nothing that is answered may be stored: neither where there is nothing nor where a path is sent on to how it is written.
+func TestNoStore(t *testing.T) {
+	r := start(t, "-dev")
+	direct := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for _, path := range []string{
+		"/", "/healthz", "/nope", "/vercel", "/vercel/", "/vercel/nope", "/softwareone/nope", "/softwareone/public/v1/integration/nope", "/ampersand/",
+		"/ampersand/v1", "/ampersand/v1/nope", "/vercel//v1/installations/x", devKeysPath, devTokenPath, devTokenPath + "?auth=nope",
+	} {
+		for _, method := range []string{"GET", "POST"} {
+			req, err := http.NewRequestWithContext(t.Context(), method, "http://"+r.Addr+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := direct.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if got := res.Header.Get("Cache-Control"); got != "no-store" {
+				t.Errorf("%s %s: %d, Cache-Control %q", method, path, res.StatusCode, got)
+			}
+		}
+	}
+}
+
 // The page has a command for each platform, and names no other.
 func TestPage(t *testing.T) {
 	r := start(t, "-dev")

@@ -111,6 +111,18 @@ func (p *parser) spaces() {
 	}
 }
 
+// render is the part render(), which the platform's client adds when it is told to have texts rendered. There are none that could be.
+const render = "render"
+
+// nothing reads a pair of parentheses with nothing in it.
+func (p *parser) nothing() error {
+	p.take("(")
+	if p.spaces(); !p.take(")") {
+		return p.fault("a parenthesis does not close")
+	}
+	return nil
+}
+
 // part reads one part: a condition, or something that goes to q.
 func (p *parser) part(q *Query) (*Expr, error) {
 	p.spaces()
@@ -118,6 +130,8 @@ func (p *parser) part(q *Query) (*Expr, error) {
 	switch {
 	case name == "":
 		return nil, p.fault("a name is missing")
+	case name == render && p.at("("):
+		return nil, p.nothing()
 	case p.at("("):
 		return p.call(name)
 	case !p.take("="):

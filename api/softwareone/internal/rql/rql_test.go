@@ -78,6 +78,8 @@ func TestParse(t *testing.T) {
 		{"name=x", "eq(name,'x')"},
 		{"name='x'", "eq(name,'x')"},
 		{"name=null()", "eq(name,null())"},
+		{"render()", ""},
+		{"limit=10&eq(name,x)& render( ) ", "eq(name,'x')&limit=10"},
 		{"ne(name,empty())", "ne(name,empty())"},
 		{"name=a,b", "eq(name,'a,b')"},
 		{"name=''", "eq(name,'')"},
@@ -110,7 +112,7 @@ func TestParse(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	for _, raw := range []string{
 		"name", "=x", "(", ")", "()", "eq", "eq(", "eq()", "eq(a", "eq(a)", "eq(a,", "eq(a,)", "eq(a,b", "eq(a,b,c)", "eq(a,b))", "eq(a,b)c", "eq(a,(b))",
-		"EQ(a,b)", "any(a,b=1)", "and()", "and(a)", "and(eq(a,b),)", "not(a=1,b=2)", "not()", "in(a,())", "in(a,(b,c)", "in(a,(b),c)", "in(a)",
+		"EQ(a,b)", "any(a,b=1)", "render", "render(", "render(a)", "render()x", "and(render(),a=1)", "not(render())", "and()", "and(a)", "and(eq(a,b),)", "not(a=1,b=2)", "not()", "in(a,())", "in(a,(b,c)", "in(a,(b),c)", "in(a)",
 		"eq(a,'b)", "eq(a,\"b')", "eq(a,b'c')", "eq(a,'b'c)", "name=", "name=a=b", "name=f(x)", "name='a'b", "and(eq(a,1)&eq(b,2))", "eq(a&b)",
 		"limit=", "limit=x", "limit=1x", "limit=-1", "limit=3000000000", "limit=1&limit=1", "offset=1&offset=2", "order=", "order=+", "order=a,", "order=a b",
 		"select=+-a", "%", "%4", "%zz", "a=%0a", "a=%7f", "a=\x01", "a=%ff", "a=\xff", "limit(10)", "sort(+a)", "rql=eq(a,b)",
