@@ -114,7 +114,7 @@ type NewConnection struct {
 	Consumer     Consumer // without times
 	WorkspaceRef string
 	Metadata     map[string]Metadata
-	Credentials  Credentials
+	Credentials  Credentials // of the scheme, or none
 }
 
 // ConnectionUpdate is what is to change of a connection; nil and zero leave it.

@@ -186,7 +186,6 @@ func TestGenerate(t *testing.T) {
 		"nothing in it":             {`{}`, []string{`"name":"groupRef"`, `"name":"consumerRef"`, `"name":"provider"`}},
 		"an empty group":            {`{"groupRef":"","consumerRef":"c","provider":"salesforce",` + code + `}`, []string{`"name":"groupRef"`}},
 		"an unknown provider":       {`{"groupRef":"g","consumerRef":"c","provider":"nope"}`, []string{`"name":"provider"`}},
-		"no credentials":            {`{"groupRef":"g","consumerRef":"c","provider":"salesforce"}`, []string{`"name":"oauth2AuthorizationCode"`}},
 		"another scheme's":          {`{"groupRef":"g","consumerRef":"c","provider":"salesforce","apiKey":"c4nary"}`, []string{`"name":"apiKey"`}},
 		"two schemes'":              {`{"groupRef":"g","consumerRef":"c","provider":"salesforce","apiKey":"c4nary",` + code + `}`, []string{`"name":"oauth2AuthorizationCode"`}},
 		"custom":                    {`{"groupRef":"g","consumerRef":"c","provider":"salesforce","customAuth":{"x":"c4nary"},` + code + `}`, []string{`"name":"customAuth"`}},
@@ -201,6 +200,34 @@ func TestGenerate(t *testing.T) {
 		})
 	}
 	w.do(t, "POST", conns+":generate", `{"groupRef":"g","consumerRef":"c","provider":"anthropic","apiKey":"c4nary"}`).want(t, 201, `"authScheme":"apiKey"`)
+}
+
+// TestGenerateWithoutCredentials: group, consumer and provider are all that must be given. The scheme is the provider's, so that credentials which
+// come later have to be its.
+func TestGenerateWithoutCredentials(t *testing.T) {
+	w := newWorld(t, onMemory)
+	generate := func(provider, more string) string {
+		t.Helper()
+		r := w.do(t, "POST", conns+":generate", `{"groupRef":"g","consumerRef":"c","provider":"`+provider+`"`+more+`}`).want(t, 201, `"status":"created"`)
+		return conns + "/" + decode[struct{ ID string }](t, r).ID
+	}
+	w.do(t, "GET", generate("salesforce", "")+"?includeRefreshToken=true&refresh=force", "").want(t, 200, `"authScheme":"oauth2/authorizationCode"`)
+	key := generate("anthropic", "")
+	w.do(t, "PATCH", key, `{"updateMask":["basicAuth"],"connection":{"basicAuth":{"username":"u","password":"c4nary"}}}`).want(t, 400)
+	w.do(t, "PATCH", key, `{"updateMask":["apiKey"],"connection":{"apiKey":"c4nary"}}`).want(t, 200, `"authScheme":"apiKey"`)
+	w.do(t, "GET", key+"?includeCreds=true", "").want(t, 200, `"apiKey":"c4nary"`)
+}
+
+// TestGenerateAnyScheme: a provider that knows its callers in more ways than one has the scheme of what was given.
+func TestGenerateAnyScheme(t *testing.T) {
+	w := newWorld(t, onMemory)
+	for _, tt := range []struct{ credentials, scheme string }{
+		{`,"apiKey":"c4nary"`, "apiKey"},
+		{`,"oauth2AuthorizationCode":{"accessToken":{"token":"c4nary"}}`, "oauth2/authorizationCode"},
+		{``, "none"},
+	} {
+		w.do(t, "POST", conns+":generate", `{"groupRef":"g","consumerRef":"c","provider":"hubspot"`+tt.credentials+`}`).want(t, 201, `"authScheme":"`+tt.scheme+`"`)
+	}
 }
 
 // TestDeleteConnection: one that nobody uses goes; one that an installation has stays.

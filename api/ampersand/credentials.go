@@ -125,7 +125,7 @@ func readNewConnection(body *jsontree.Node) (*NewConnection, error) {
 	return n, l.Err()
 }
 
-// scheme gives a new connection the scheme of its provider, which its credentials must fit.
+// scheme gives a new connection the scheme of its provider, which its credentials must fit if it has some.
 func (h *Handler) scheme(c *call, n *NewConnection) error {
 	if h.opts.Catalogue == nil {
 		return nil
@@ -137,12 +137,11 @@ func (h *Handler) scheme(c *call, n *NewConnection) error {
 	case err != nil:
 		return hostFailure(err)
 	}
-	needs, given := credentialFields[p.Scheme], credentialFields[n.Scheme]
+	given := credentialFields[n.Scheme]
 	switch {
-	case needs == given:
-	case given == "":
-		return httpapi.Invalid(needs, validate.RuleRequired, "is required for this provider")
-	default:
+	case p.Scheme == "":
+		return nil
+	case given != "" && given != credentialFields[p.Scheme]:
 		return httpapi.Invalid(given, validate.RuleExclusive, "does not fit the provider")
 	}
 	n.Scheme = p.Scheme

@@ -155,7 +155,7 @@ type Catalogue interface {
 // Provider is the API that an integration connects to.
 type Provider struct {
 	Name   string
-	Scheme Scheme // how it knows who calls
+	Scheme Scheme // how it knows who calls; "" = in several ways, so that a connection has the scheme of its credentials
 }
 
 // Operations knows what was done for installations: reads, writes and the like.

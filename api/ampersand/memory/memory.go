@@ -230,7 +230,7 @@ func Demo(apiKey crypto.Secret, now func() time.Time) *Host {
 	h.AddAPIKey(apiKey, ampersand.APIKey{Project: DemoProject, ID: "demo"})
 	made := h.now()
 	for _, p := range []ampersand.Provider{
-		{Name: "salesforce", Scheme: ampersand.SchemeAuthorizationCode}, {Name: "hubspot", Scheme: ampersand.SchemeAuthorizationCode},
+		{Name: "salesforce", Scheme: ampersand.SchemeAuthorizationCode}, {Name: "hubspot"},
 		{Name: "anthropic", Scheme: ampersand.SchemeAPIKey}, {Name: "freshdesk", Scheme: ampersand.SchemeBasic},
 		{Name: "marketo", Scheme: ampersand.SchemeClientCredentials},
 	} {
