@@ -1,8 +1,10 @@
 package installation
 
 import (
+	"errors"
 	"testing"
 
+	"github.com/fxamacker/cbor/v2"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -27,6 +29,15 @@ func TestTable(t *testing.T) {
 	for name, s := range map[string]string{"length without end": "\xff\xff\xff\xff\xff", "length beyond all": "\xff\xff\xff\xff\x0fab"} {
 		if _, ok := decodeTable(s); ok {
 			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
+// A manifest whose table does not read is none, though its seal be good.
+func TestManifestWithoutTable(t *testing.T) {
+	for name, table := range map[string]cbor.ByteString{"cut off": "\x06config\x02/a", "length beyond all": "\x7f"} {
+		if m, err := decodeManifest(encode(manifestV1{ID: "i", Table: table})); !errors.Is(err, ErrSealed) || m != nil {
+			t.Errorf("%s: %v, %v", name, m, err)
 		}
 	}
 }

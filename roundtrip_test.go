@@ -414,3 +414,20 @@ func TestIdempotencyKeysAreOfAUser(t *testing.T) {
 		}
 	}
 }
+
+// A configuration that is sent back as it was read beside a change elsewhere stays the revision that it was.
+func TestEchoBesideAChangeKeepsTheRevision(t *testing.T) {
+	w := newWorld(t)
+	w.configure("i", `{"token":"t","region":"eu"}`)
+	before := w.get(t, "i")
+	w.advance(time.Hour)
+	res, err := w.host.Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: installation.Parts{
+		Name: installation.Value("Another name"), Configuration: installation.Value(*before.Configuration),
+	}})
+	if err != nil || !res.Changed || res.Name != "Another name" {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	if diff := cmp.Diff(before.Configuration, w.get(t, "i").Configuration); diff != "" {
+		t.Errorf("(-before +after):\n%s", diff)
+	}
+}

@@ -417,3 +417,10 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// The limits are part of what callers are told.
+func TestLimits(t *testing.T) {
+	if MaxValue != 1<<20 || MaxBinary != 16<<20 {
+		t.Errorf("values of %d and content of %d bytes", MaxValue, MaxBinary)
+	}
+}
