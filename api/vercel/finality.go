@@ -66,7 +66,7 @@ func (h *Handler) mayFinalize(ctx context.Context, r Removal) (bool, error) {
 		}
 	}
 	if err != nil {
-		return false, hostFailure(err)
+		return false, httpapi.HostFailure(err)
 	}
 	return final, nil
 }

@@ -84,12 +84,3 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.api.Serv
 
 // errOtherPlan says that the host answers with another plan than it was asked for.
 var errOtherPlan = errors.New("vercel: Plans.Plan returned a plan with another id")
-
-// hostFailure is an error of what the host supplied. Whatever it is, it says nothing of the request: where it is not a passing trouble, it is a
-// failure.
-func hostFailure(err error) *httpapi.Problem {
-	if p := httpapi.ProblemOf(err); p.Status == http.StatusServiceUnavailable {
-		return p
-	}
-	return httpapi.Internal(err)
-}

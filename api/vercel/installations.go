@@ -75,7 +75,7 @@ func (h *Handler) plans(c *call) (httpapi.Answer, error) {
 	}
 	offered, err := h.opts.Plans.Offered(c.Context(), inst)
 	if err != nil {
-		return httpapi.Answer{}, hostFailure(err)
+		return httpapi.Answer{}, httpapi.HostFailure(err)
 	}
 	out := wirePlans{Plans: make([]*wirePlan, 0, len(offered))}
 	for _, p := range offered {
@@ -110,7 +110,7 @@ func (h *Handler) patch(c *call) (httpapi.Answer, error) {
 	}
 	res, err := c.svc.Patch(c.Context(), installation.PatchRequest{Guard: guard, ID: c.id, Parts: parts})
 	if errors.Is(err, installation.ErrInvalid) && !parts.BillingPlan.IsZero() {
-		err = hostFailure(err) // the id was good enough to find the plan by, so it is the plan that the service refuses
+		err = httpapi.Internal(err) // the id was good enough to find the plan by, so it is the plan that the service refuses
 	}
 	if err != nil {
 		return httpapi.Answer{}, err
@@ -131,7 +131,7 @@ func (h *Handler) choose(c *call, id string) (installation.BillingPlan, error) {
 		unknown.Cause = err
 		return plan, unknown
 	case err != nil:
-		return plan, hostFailure(err)
+		return plan, httpapi.HostFailure(err)
 	case !selectable(plan):
 		return plan, httpapi.Invalid("billingPlanId", validate.RuleUnknown, "This plan cannot be chosen")
 	case plan.ID != id:

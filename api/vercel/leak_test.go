@@ -1,8 +1,10 @@
 package vercel_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -71,4 +73,31 @@ func TestNothingShows(t *testing.T) {
 			t.Errorf("a secret shows: %s", line)
 		}
 	}
+}
+
+// TestHostErrorsInLog: what the host's own code fails with may quote its own secrets, also where it matches what is passing.
+func TestHostErrorsInLog(t *testing.T) {
+	trouble := &url.Error{Op: "Get", URL: "https://billing.example/?api_key=c4nary", Err: context.DeadlineExceeded}
+	w := newWorld(t, func(o *choices) {
+		o.handler.Plans = failingPlans{trouble}
+		o.handler.Finalizer = vercel.FinalizerFunc(func(context.Context, vercel.Removal) (bool, error) { return false, trouble })
+	})
+	w.install(t)
+	w.do(t, "GET", path+"/plans", w.issuer.system(icfg), "").want(t, 503)
+	w.do(t, "PATCH", path, w.issuer.user(icfg), `{"billingPlanId":"team"}`).want(t, 503)
+	w.do(t, "DELETE", path, w.issuer.user(icfg), "").want(t, 503)
+	if log := w.log.String(); strings.Count(log, "context deadline exceeded, by an error of type *url.Error") != 3 || strings.Contains(log, "c4nary") {
+		t.Errorf("logged %s", log)
+	}
+}
+
+// failingPlans are plans that the host cannot find.
+type failingPlans struct{ err error }
+
+func (p failingPlans) Offered(context.Context, *installation.Installation) ([]installation.BillingPlan, error) {
+	return nil, p.err
+}
+
+func (p failingPlans) Plan(context.Context, *installation.Installation, string) (installation.BillingPlan, error) {
+	return installation.BillingPlan{}, p.err
 }

@@ -27,7 +27,8 @@ type Config struct {
 	// Log is told of what is the server's fault, never of what is the client's. Default: nothing is logged.
 	Log *slog.Logger
 	// Loggable are errors of the platform's own package whose text may stand in the log, beside those of the library. Of other errors the log
-	// says the type alone, since their text may quote what a client sent.
+	// says the kind and the type alone, since their text may quote what a client sent. An endpoint that returns an error of the host's own code
+	// marks it with [HostFailure] or [HostError], whatever it matches.
 	Loggable []error
 	// MaxBody is the largest body of a request, in bytes. Default: DefaultMaxBody.
 	MaxBody int64
@@ -206,5 +207,5 @@ func (a *API) loggable(err error) string {
 	if own(err) || slices.ContainsFunc(a.cfg.Loggable, func(target error) bool { return errors.Is(err, target) }) {
 		return err.Error()
 	}
-	return "an error of type " + typeOf(err)
+	return outline(err)
 }

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -209,6 +211,46 @@ func TestErrors(t *testing.T) {
 }
 
 var errSafe = errors.New("safe to say")
+
+// TestHostErrorInLog: whatever an error of the host's own code matches, the log says the kind and the types and none of its text.
+func TestHostErrorInLog(t *testing.T) {
+	secret := func(err error) error { return fmt.Errorf("token=c4nary: %w", err) }
+	request := &url.Error{Op: "Post", URL: "https://billing.example/?api_key=c4nary", Err: context.DeadlineExceeded}
+	tests := map[string]struct {
+		err    error
+		status int
+		logged string
+	}{
+		"timeout":               {httpapi.HostFailure(request), 503, "context deadline exceeded, by an error of type *url.Error"},
+		"cancelled":             {httpapi.HostFailure(secret(context.Canceled)), 503, "context canceled, by an error of type *fmt.wrapError"},
+		"unavailable":           {httpapi.HostFailure(secret(installation.ErrUnavailable)), 503, "store unavailable, by an error of type *fmt.wrapError"},
+		"loggable":              {httpapi.HostFailure(secret(errSafe)), 500, "an error of type *fmt.wrapError"},
+		"input":                 {httpapi.HostFailure(secret(installation.ErrInvalid)), 500, "invalid"},
+		"not found":             {httpapi.HostFailure(secret(installation.ErrNotFound)), 500, "not found"},
+		"unknown":               {httpapi.HostFailure(errors.New("c4nary")), 500, "an error of type *errors.errorString"},
+		"marked below our text": {fmt.Errorf("%w: %w", errSafe, httpapi.HostError(request)), 503, "safe to say: context deadline exceeded"},
+		"marked twice":          {httpapi.HostFailure(httpapi.HostFailure(request)), 503, "context deadline exceeded"},
+		"timeout, not marked":   {request, 503, "context deadline exceeded, by an error of type *url.Error"},
+		"below foreign text":    {secret(httpapi.HostError(request)), 503, "context deadline exceeded"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			url, log := serve(t, httpapi.Config{Loggable: []error{errSafe}}, httpapi.Methods{
+				"GET": func(*http.Request) (httpapi.Answer, error) { return httpapi.Answer{}, tt.err },
+			})
+			resp, body := send(t, "GET", url+"/things/a", nil)
+			if resp.StatusCode != tt.status {
+				t.Errorf("%d %s, want %d", resp.StatusCode, body, tt.status)
+			}
+			if line := log.String(); !strings.Contains(line, tt.logged) || strings.Contains(line+body, "c4nary") {
+				t.Errorf("logged %s, want %q", line, tt.logged)
+			}
+		})
+	}
+	if err := httpapi.HostError(request); !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "c4nary") {
+		t.Errorf("%v", err)
+	}
+}
 
 func TestProblem(t *testing.T) {
 	p := httpapi.Internal(io.EOF)

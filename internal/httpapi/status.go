@@ -75,24 +75,63 @@ func ProblemOf(err error) *Problem {
 	return Internal(err)
 }
 
-// own reports whether the text of err is the library's and thereby free of what a client sent.
+// own reports whether the text of err is the library's and thereby free of what a client sent. The errors of contexts are anybody's: the text
+// around them may be a URL with a password in it.
 func own(err error) bool {
 	if _, ok := errors.AsType[*panicError](err); ok {
 		return true
 	}
 	for _, k := range kinds {
-		if errors.Is(err, k.target) {
+		if !ended(k.target) && errors.Is(err, k.target) {
 			return true
 		}
 	}
-	return false
+	return errors.Is(err, installation.ErrSchema)
+}
+
+// ended reports whether an error is the end of a context.
+func ended(err error) bool { return err == context.DeadlineExceeded || err == context.Canceled }
+
+// hostError is an error of code that is not the library's, as it may be shown to who runs the server.
+type hostError struct{ err error }
+
+// HostError marks an error as one of the host's own code, or of a library beneath it. It matches what err matches and says what kinds and types
+// of errors err is made of, but nothing of its text, which may quote what the host's code was given. What wraps it may be logged in full.
+func HostError(err error) error { return &hostError{err} }
+
+// HostFailure is the answer to an error of the host's own code, which it marks with [HostError]. Whatever the error is, it says nothing of the
+// request: where it is not a passing trouble, it is a failure.
+func HostFailure(err error) *Problem {
+	marked := HostError(err)
+	if p := ProblemOf(marked); p.Status == http.StatusServiceUnavailable {
+		return p
+	}
+	return Internal(marked)
+}
+
+// Error says what kind of error it is.
+func (e *hostError) Error() string { return outline(e.err) }
+
+// Unwrap returns the error of the host.
+func (e *hostError) Unwrap() error { return e.err }
+
+// outline says of an error whose text is not to be shown what it matches and what types it is made of.
+func outline(err error) string {
+	for _, k := range kinds {
+		if errors.Is(err, k.target) {
+			return fmt.Sprintf("%v, by an error of type %s", k.target, typeOf(err))
+		}
+	}
+	return "an error of type " + typeOf(err)
 }
 
 // typeOf names the type of an error and of those it wraps.
 func typeOf(err error) string {
 	var names []string
 	for ; err != nil; err = errors.Unwrap(err) {
-		names = append(names, fmt.Sprintf("%T", err))
+		if _, mark := err.(*hostError); !mark { //nolint:errorlint // the mark alone is left out
+			names = append(names, fmt.Sprintf("%T", err))
+		}
 	}
 	return strings.Join(names, ": ")
 }
