@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/go-installation/installation/internal/httpapi"
-	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -106,13 +105,9 @@ func issueOf(v validate.Violation) wireIssue {
 	case v.Path == inHeader:
 		i.In = "header"
 	case strings.HasPrefix(v.Path, "document"): // the content of an update
-		i.Name = "installation.config.content" + strings.ReplaceAll(strings.TrimPrefix(v.Path, "document"), "/", ".")
-	case v.Path == "configuration" || strings.HasPrefix(v.Path, "configuration/"):
-		pointer := strings.TrimPrefix(v.Path, "configuration")
-		i.Name = "config.content"
-		if tokens, err := jsontree.ParsePointer(pointer); err == nil && len(tokens) > 0 {
-			i.Name += "." + strings.Join(tokens, ".")
-		}
+		i.Name = "installation.config.content" + strings.TrimPrefix(v.Path, "document")
+	case v.Path == "configuration" || strings.HasPrefix(v.Path, "configuration."):
+		i.Name = "config.content" + strings.TrimPrefix(v.Path, "configuration")
 	}
 	return i
 }

@@ -86,7 +86,7 @@ func TestPutRefused(t *testing.T) {
 		}
 		w.do(t, "PUT", path, vendorToken, `{"configuration":"x"}`).refused(t, 400, notValid, "configuration", "must be a JSON object")
 		w.do(t, "PUT", path, vendorToken, `{"configuration":{"nested":{"token":"***"}}}`).
-			refused(t, 400, notValid, "configuration/nested/token", "no secret is stored here that *** could stand for")
+			refused(t, 400, notValid, "configuration.nested.token", "no secret is stored here that *** could stand for")
 		w.do(t, "PUT", path, vendorToken, configuredBody, "Content-Type", "application/x-www-form-urlencoded").want(t, 415)
 		w.do(t, "PUT", path, vendorToken, configuredBody, "If-Match", `"2"`).want(t, 409)
 		w.do(t, "PUT", "/installations/EXI-0000-0000-0000", vendorToken, configuredBody).refused(t, 404, noSuchRow)

@@ -52,15 +52,18 @@ func render(p *httpapi.Problem) httpapi.Answer {
 var wireNames = []struct{ domain, wire string }{
 	{"consent.scopes", "scopes"},
 	{"consent.policies", "acceptedPolicies"},
-	{"connection/access_token", "credentials.access_token"},
+	{"connection.access_token", "credentials.access_token"},
 	{"connection.tokenType", "credentials.token_type"},
 	{"id", "installationId"},
 }
 
-// wireName translates the path of a violation.
+// wireName translates the path of a violation. That of the whole body has a name too, since a field without key is none.
 func wireName(path string) string {
+	if path == "" {
+		return "body"
+	}
 	for _, n := range wireNames {
-		if rest, ok := strings.CutPrefix(path, n.domain); ok && (rest == "" || strings.ContainsRune(".[/", rune(rest[0]))) {
+		if rest, ok := strings.CutPrefix(path, n.domain); ok && (rest == "" || strings.ContainsRune(".[", rune(rest[0]))) {
 			return n.wire + rest
 		}
 	}

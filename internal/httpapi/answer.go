@@ -3,6 +3,8 @@ package httpapi
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"strconv"
@@ -20,17 +22,25 @@ type Answer struct {
 	Header      http.Header // what else to set
 }
 
-// write sends the answer. The body is complete before anything is sent, so that one which cannot be written becomes 500.
-func (a Answer) write(w http.ResponseWriter) {
-	var body bytes.Buffer
-	if a.Body != nil {
-		enc := json.NewEncoder(&body)
-		enc.SetEscapeHTML(false)
-		if enc.Encode(a.Body) != nil {
-			w.WriteHeader(http.StatusInternalServerError)
-			return
-		}
+// errAnswer says that an answer cannot be written as JSON.
+var errAnswer = errors.New("the answer cannot be encoded")
+
+// encode returns the body as it is sent; nil = none.
+func (a Answer) encode() ([]byte, error) {
+	if a.Body == nil {
+		return nil, nil
 	}
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(a.Body); err != nil {
+		return nil, fmt.Errorf("%w: %w", errAnswer, HostError(err)) // it quotes the value
+	}
+	return body.Bytes(), nil
+}
+
+// write sends the answer with its encoded body.
+func (a Answer) write(w http.ResponseWriter, body []byte) {
 	h := w.Header()
 	maps.Copy(h, a.Header)
 	if a.Revision > 0 {
@@ -38,9 +48,9 @@ func (a Answer) write(w http.ResponseWriter) {
 	}
 	status := a.Status
 	switch {
-	case a.Body != nil:
+	case body != nil:
 		h.Set("Content-Type", contentType(a.ContentType))
-		h.Set("Content-Length", strconv.Itoa(body.Len()))
+		h.Set("Content-Length", strconv.Itoa(len(body)))
 	case status == 0:
 		status = http.StatusNoContent
 	}
@@ -48,7 +58,7 @@ func (a Answer) write(w http.ResponseWriter) {
 		status = http.StatusOK
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // a client that is gone needs no answer
+	_, _ = w.Write(body) // a client that is gone needs no answer
 }
 
 func contentType(s string) string {

@@ -20,6 +20,9 @@ const (
 	DefaultTimeout = 30 * time.Second
 )
 
+// minWrite is the least time that a client has to read its answer: how long the work may take says little about networks.
+const minWrite = time.Second
+
 // Config says what differs between APIs. A zero field has its default.
 type Config struct {
 	// Render writes errors as the platform does. Required.
@@ -32,7 +35,8 @@ type Config struct {
 	Loggable []error
 	// MaxBody is the largest body of a request, in bytes. Default: DefaultMaxBody.
 	MaxBody int64
-	// Timeout bounds the time that a request takes, reading its body included. Default: DefaultTimeout.
+	// Timeout bounds the time that a request takes, reading its body included, and then again, if it is not under a second, the time in which the
+	// client reads the answer. Default: DefaultTimeout.
 	Timeout time.Duration
 }
 
@@ -156,19 +160,26 @@ func clean(p string) bool {
 	return strings.HasPrefix(p, "/") && (p == path.Clean(p) || p == path.Clean(p)+"/")
 }
 
-// endpoint runs an endpoint and writes what comes of it.
+// endpoint runs an endpoint and writes what comes of it. The body is complete before anything is sent, so that one which cannot be written
+// becomes a failure like any other.
 func (a *API) endpoint(run Endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer, err := protect(run, r)
+		answer, body, err := encoded(run, r)
 		if err != nil {
-			answer = a.refuse(r, err)
+			answer, body, err = encoded(func(*http.Request) (Answer, error) { return a.refuse(r, err), nil }, r)
 		}
-		answer.write(w)
+		if err != nil { // the platform cannot write its own errors
+			a.fail(r, http.StatusInternalServerError, err)
+			answer, body = Answer{Status: http.StatusInternalServerError}, nil
+		}
+		// A client that does not read would keep the answer, and who writes it, for as long as it likes.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(max(a.cfg.Timeout, minWrite)))
+		answer.write(w, body)
 	})
 }
 
-// protect turns a panic of an endpoint into an error that says where it happened and not what it said.
-func protect(run Endpoint, r *http.Request) (answer Answer, err error) {
+// encoded runs an endpoint and encodes its answer. A panic of either is an error that says where it happened and not what it said.
+func encoded(run Endpoint, r *http.Request) (answer Answer, body []byte, err error) {
 	defer func() {
 		switch p := recover(); p {
 		case nil:
@@ -178,7 +189,10 @@ func protect(run Endpoint, r *http.Request) (answer Answer, err error) {
 			err = panicked(p)
 		}
 	}()
-	return run(r)
+	if answer, err = run(r); err == nil {
+		body, err = answer.encode()
+	}
+	return answer, body, err
 }
 
 // refuse makes an answer of an error, and logs what is the server's fault.
@@ -188,15 +202,20 @@ func (a *API) refuse(r *http.Request, err error) Answer {
 	body := a.cfg.Render(&p)
 	gone := errors.Is(r.Context().Err(), context.Canceled) // the client, who hears no answer
 	if body.Status >= http.StatusInternalServerError && !gone {
-		a.cfg.Log.LogAttrs(r.Context(), slog.LevelError, "request failed",
-			slog.String("request", RequestID(r.Context())), slog.String("method", r.Method), slog.String("pattern", r.Pattern),
-			slog.Int("status", body.Status), slog.String("error", a.loggable(err)))
+		a.fail(r, body.Status, err)
 	}
 	if body.Header == nil {
 		body.Header = make(http.Header)
 	}
 	maps.Copy(body.Header, p.Header)
 	return body
+}
+
+// fail logs a request that failed by the server's fault.
+func (a *API) fail(r *http.Request, status int, err error) {
+	a.cfg.Log.LogAttrs(r.Context(), slog.LevelError, "request failed",
+		slog.String("request", RequestID(r.Context())), slog.String("method", r.Method), slog.String("pattern", r.Pattern),
+		slog.Int("status", status), slog.String("error", a.loggable(err)))
 }
 
 // loggable is what the log may say of an error.

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -76,7 +77,6 @@ func TestAnswers(t *testing.T) {
 		"created": {Status: http.StatusCreated, Body: 1, ContentType: "text/json"},
 		"nothing": {},
 		"gone":    {Status: http.StatusGone},
-		"broken":  {Body: func() {}},
 	}
 	url, _ := serve(t, httpapi.Config{}, httpapi.Methods{
 		"GET": func(r *http.Request) (httpapi.Answer, error) { return answers[r.PathValue("id")], nil },
@@ -89,7 +89,6 @@ func TestAnswers(t *testing.T) {
 		{"created", "1", "text/json", "", 201},
 		{"nothing", "", "", "", 204},
 		{"gone", "", "", "", 410},
-		{"broken", "", "", "", 500},
 	}
 	ids := make(map[string]bool)
 	for _, tt := range tests {
@@ -108,6 +107,47 @@ func TestAnswers(t *testing.T) {
 	}
 	if len(ids) != len(tests) || ids[""] {
 		t.Errorf("request ids %v", ids)
+	}
+}
+
+// TestAnswerThatCannotBeWritten: it is a failure in the platform's own form, and in the log, without a word of what it held.
+func TestAnswerThatCannotBeWritten(t *testing.T) {
+	for name, value := range map[string]any{
+		"a function": func() {}, "a number that is none": json.Number("c4nary"), "JSON that is none": json.RawMessage("{c4nary"),
+		"what fails":  marshaler(func() ([]byte, error) { return nil, errors.New("c4nary") }),
+		"what panics": marshaler(func() ([]byte, error) { panic("c4nary") }),
+	} {
+		url, log := serve(t, httpapi.Config{}, httpapi.Methods{"GET": func(*http.Request) (httpapi.Answer, error) {
+			return httpapi.Answer{Status: 201, Body: value, Revision: 7, Header: http.Header{"Location": {"/c4nary"}}}, nil
+		}})
+		resp, body := send(t, "GET", url+"/things/a", nil)
+		h := resp.Header
+		if resp.StatusCode != 500 || body != `{"code":"internal_error"}` || h.Get("Content-Type") != "application/problem+json" || h.Get("ETag")+h.Get("Location") != "" {
+			t.Errorf("%s: %d %q %v", name, resp.StatusCode, body, h)
+		}
+		line := log.String()
+		if !strings.Contains(line, "request="+h.Get("X-Request-Id")) || strings.Contains(line, "c4nary") || name != "what panics" && !strings.Contains(line, "cannot be encoded") {
+			t.Errorf("%s: logged %s", name, line)
+		}
+	}
+}
+
+// marshaler writes itself.
+type marshaler func() ([]byte, error)
+
+func (m marshaler) MarshalJSON() ([]byte, error) { return m() }
+
+// TestErrorThatCannotBeWritten: the status is all that a platform says that cannot write its own errors.
+func TestErrorThatCannotBeWritten(t *testing.T) {
+	var log bytes.Buffer
+	api := httpapi.New(httpapi.Config{
+		Render: func(p *httpapi.Problem) httpapi.Answer { return httpapi.Answer{Status: p.Status, Body: func() {}} },
+		Log:    slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	answer := httptest.NewRecorder()
+	api.ServeHTTP(answer, httptest.NewRequest("GET", "/", nil))
+	if answer.Code != 500 || answer.Body.Len() > 0 || !strings.Contains(log.String(), "cannot be encoded") {
+		t.Errorf("%d %s, logged %s", answer.Code, answer.Body, &log)
 	}
 }
 
@@ -333,6 +373,29 @@ func TestSlowBody(t *testing.T) {
 	if err := <-read; httpapi.ProblemOf(err).Status != http.StatusRequestTimeout {
 		t.Errorf("got %v", err)
 	}
+}
+
+// TestClientThatDoesNotRead: its answer is given up.
+func TestClientThatDoesNotRead(t *testing.T) {
+	returned := make(chan struct{})
+	api := httpapi.New(httpapi.Config{Render: plain, Timeout: time.Millisecond})
+	api.Handle("/things/{id}", httpapi.Methods{"GET": func(*http.Request) (httpapi.Answer, error) {
+		return httpapi.Answer{Body: strings.Repeat("x", 32<<20)}, nil // more than the buffers between the two hold
+	}})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		api.ServeHTTP(w, r)
+		close(returned)
+	}))
+	t.Cleanup(server.Close)
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET /things/a HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	<-returned
 }
 
 func TestRequestID(t *testing.T) {

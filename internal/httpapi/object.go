@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"iter"
+	"regexp"
 	"time"
 
 	"github.com/go-installation/installation/internal/jsontree"
@@ -97,6 +98,9 @@ func (o Object) Strings(name string) []string {
 // Members returns the names and values of the object in order.
 func (o Object) Members() iter.Seq2[string, *jsontree.Node] { return o.node.Children() }
 
+// rfc3339 is the form of a time. time.Parse takes a comma, one digit for an hour and zones of more than a day as well.
+var rfc3339 = regexp.MustCompile(`^[0-9-]{10}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`)
+
 // Time returns the time in a member, in the form of RFC 3339; zero if the member is absent.
 func (o Object) Time(name string) time.Time {
 	n := o.of(name, jsontree.String, "must be a date and time such as 2024-02-28T10:00:00Z")
@@ -104,8 +108,9 @@ func (o Object) Time(name string) time.Time {
 		return time.Time{}
 	}
 	t, err := time.Parse(time.RFC3339, n.Text())
-	if err != nil {
+	if err != nil || !rfc3339.MatchString(n.Text()) {
 		o.list.Add(o.Path(name), validate.RuleFormat, "must be a date and time such as 2024-02-28T10:00:00Z")
+		return time.Time{}
 	}
 	return t
 }

@@ -13,7 +13,7 @@ type Problem struct {
 	Status  int
 	Code    Code
 	Message string               // for people; fixed text
-	Issues  []validate.Violation // what is wrong with the input, in the domain's names
+	Issues  []validate.Violation // what is wrong with the input, in the domain's names with dots between them
 	Header  http.Header          // such as Allow and Retry-After
 	Cause   error                // the error it was made of, for the log and for the renderer; never shown
 

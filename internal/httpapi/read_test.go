@@ -169,6 +169,42 @@ func TestObject(t *testing.T) {
 	}
 }
 
+// TestTimes: what RFC 3339 does not allow is no time, though time.Parse takes some of it.
+func TestTimes(t *testing.T) {
+	for text, good := range map[string]bool{
+		"2026-03-04T10:15:00Z": true, "2026-03-04T10:15:00.5Z": true, "2026-03-04T10:15:00+23:59": true,
+		"2026-03-04T10:15:00,5Z": false, "2026-03-04T1:15:00Z": false, "2026-03-04T10:15:00+24:00": false, "2026-03-04 10:15:00Z": false,
+		"2026-03-04T10:15:00": false, "": false,
+	} {
+		var l validate.List
+		at := httpapi.ReadObject(parse(t, `{"at":"`+text+`"}`), "", &l).Time("at")
+		if at.IsZero() == good || (violations(&l) == nil) != good {
+			t.Errorf("%s: %v, %q", text, at, violations(&l))
+		}
+	}
+}
+
+// TestIssues: the places of violations are names with dots, whether they are of the body or of a document in the domain.
+func TestIssues(t *testing.T) {
+	const deep = `{"configuration":{"a~b":{"c/d":[{"x":1,"x":2}]}}}`
+	_, err := httpapi.Parse(http.Header{"Content-Type": {"application/json"}}, []byte(deep))
+	p := httpapi.ProblemOf(err)
+	if len(p.Issues) != 1 || p.Issues[0].Path != "configuration.a~b.c/d.0.x" || strings.Contains(p.Issues[0].Detail, "json:") {
+		t.Errorf("%+v", p.Issues)
+	}
+	for path, want := range map[string]string{
+		"": "", "configuration": "configuration", "configuration/api_secret": "configuration.api_secret", "configuration/a~1b~01/0": "configuration.a/b~1.0",
+		"connection/access_token": "connection.access_token", "connection.metadata/t": "connection.metadata.t", "extra/x": "extra.x",
+		"document/read/objects": "document.read.objects", "consent.policies.a/b": "consent.policies.a/b", "modules[0].id": "modules[0].id",
+	} {
+		given := []validate.Violation{{Path: path, Rule: validate.RuleFormat, Related: path, Detail: "json: wrong"}}
+		got := httpapi.ProblemOf(&validate.Error{Violations: given}).Issues[0]
+		if got.Path != want || got.Related != want || got.Detail != "wrong" || given[0].Path != path {
+			t.Errorf("%q: %+v", path, got)
+		}
+	}
+}
+
 func TestCondition(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -68,7 +68,7 @@ func ProblemOf(err error) *Problem {
 		}
 		p := k.problem(err)
 		if invalid, ok := errors.AsType[*validate.Error](err); ok && p.Code == CodeInvalid {
-			p.Issues = invalid.Violations
+			p.Issues = issues(invalid.Violations)
 		}
 		return p
 	}
@@ -86,7 +86,7 @@ func own(err error) bool {
 			return true
 		}
 	}
-	return errors.Is(err, installation.ErrSchema)
+	return errors.Is(err, installation.ErrSchema) || errors.Is(err, errAnswer)
 }
 
 // ended reports whether an error is the end of a context.
