@@ -1,6 +1,10 @@
 package installation
 
-import "time"
+import (
+	"time"
+
+	"github.com/go-installation/installation/validate"
+)
 
 // BillingPlan is the plan an installation is billed under. Amounts are decimal numbers as text, since floats lose cents.
 type BillingPlan struct {
@@ -22,6 +26,14 @@ type BillingPlan struct {
 	RequiredPolicies                   []PlanPolicy
 	EffectiveDate                      time.Time
 	Disabled                           bool
+}
+
+// Validate checks a plan as every write of it does; the error is a [*validate.Error]. It is for hosts that make plans long before a customer
+// chooses one.
+func (b BillingPlan) Validate() error {
+	var l validate.List
+	b.check(&l)
+	return l.Err()
 }
 
 // PlanDetail is one line of a plan's description.

@@ -75,20 +75,14 @@ func oneLine(name string) string {
 // token that has one of them, or a subject that is a user, and not all of them is neither kind. Unknown claims do not matter.
 func readClaims(payload *jsontree.Node) (*Claims, bool) {
 	var l validate.List
-	in := httpapi.ReadObject(payload, "", &l)
-	text := func(name string) string {
-		if in.Null(name) {
-			return ""
-		}
-		return in.String(name)
-	}
+	in := httpapi.ReadObject(payload, "", &l).NullAsAbsent()
 	c := &Claims{
-		Auth: System, AccountID: text("account_id"), InstallationID: text("installation_id"),
-		UserID: text("user_id"), UserRole: Role(text("user_role")), UserName: text("user_name"), UserEmail: text("user_email"),
-		UserAvatar: text("user_avatar_url"),
+		Auth: System, AccountID: in.String("account_id"), InstallationID: in.String("installation_id"),
+		UserID: in.String("user_id"), UserRole: Role(in.String("user_role")), UserName: in.String("user_name"), UserEmail: in.String("user_email"),
+		UserAvatar: in.String("user_avatar_url"),
 	}
 	l.OptionalID("account_id", c.AccountID)
-	if c.UserID != "" || c.UserRole != "" || strings.Contains(text("sub"), ":user:") {
+	if c.UserID != "" || c.UserRole != "" || strings.Contains(in.String("sub"), ":user:") {
 		c.Auth = User
 		l.ID("user_id", c.UserID)
 		l.Required("user_role", c.UserRole != "")

@@ -59,6 +59,9 @@ func NewHandler(svc *installation.Service, verifier *Verifier, opts *Options) (*
 		if !selectable(*p) {
 			return nil, fmt.Errorf("vercel: NewHandler: the initial plan %s cannot be chosen for an installation", p.ID)
 		}
+		if err := p.Validate(); err != nil {
+			return nil, fmt.Errorf("vercel: NewHandler: the initial plan %s: %w", p.ID, err)
+		}
 		plan := *p
 		h.opts.InitialPlan = &plan
 	}

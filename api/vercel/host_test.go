@@ -153,6 +153,8 @@ func TestNewCatalogue(t *testing.T) {
 		"two with one id":         {freePlan, freePlan},
 		"a type that is none":     {change(func(p *installation.BillingPlan) { p.Type = "gift" })},
 		"a scope that is not set": {change(func(p *installation.BillingPlan) { p.Scope = "" })},
+		"an amount that is none":  {change(func(p *installation.BillingPlan) { p.PreauthorizationAmount = "12,50" })},
+		"one that is not stored":  {freePlan, change(func(p *installation.BillingPlan) { p.ID, p.Name = "x", "a\nb" })},
 	} {
 		if _, err := vercel.NewCatalogue(plans...); err == nil {
 			t.Errorf("%s: no error", name)
@@ -181,6 +183,11 @@ func TestNewHandler(t *testing.T) {
 	}
 	if _, err := vercel.NewHandler(w.svc, w.verifier, &vercel.Options{InitialPlan: &oldPlan}); err == nil {
 		t.Error("an initial plan that cannot be chosen")
+	}
+	wrong := freePlan
+	wrong.MinimumAmount = "12,50"
+	if _, err := vercel.NewHandler(w.svc, w.verifier, &vercel.Options{InitialPlan: &wrong}); err == nil {
+		t.Error("an initial plan that cannot be stored")
 	}
 }
 

@@ -40,7 +40,8 @@ type Catalogue struct {
 	plans []installation.BillingPlan
 }
 
-// NewCatalogue returns a catalogue. Each plan needs an id of its own, a name, a type and a scope, and at least one must be there to choose.
+// NewCatalogue returns a catalogue. Each plan needs an id of its own, a name, a type and a scope and has to be one that a service stores; at least
+// one must be there to choose.
 func NewCatalogue(plans ...installation.BillingPlan) (*Catalogue, error) {
 	choice := false
 	for i, p := range plans {
@@ -53,6 +54,9 @@ func NewCatalogue(plans ...installation.BillingPlan) (*Catalogue, error) {
 			return nil, fmt.Errorf("vercel: NewCatalogue: the type of plan %s is neither prepayment nor subscription", p.ID)
 		case p.Scope != scopeInstallation && p.Scope != scopeResource:
 			return nil, fmt.Errorf("vercel: NewCatalogue: the scope of plan %s is neither installation nor resource", p.ID)
+		}
+		if err := p.Validate(); err != nil {
+			return nil, fmt.Errorf("vercel: NewCatalogue: plan %s: %w", p.ID, err)
 		}
 		choice = choice || selectable(p)
 	}

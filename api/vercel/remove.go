@@ -37,14 +37,14 @@ func (h *Handler) delete(c *call) (httpapi.Answer, error) {
 	return httpapi.Answer{Body: wireRemoval{Finalized: final}}, nil
 }
 
-// readRemoval reads the body of DELETE, if there is one. Fields that it does not name do not matter.
+// readRemoval reads the body of DELETE, if there is one; null is none. Fields that it does not name do not matter.
 func readRemoval(body *jsontree.Node) (*Removal, error) {
 	r := &Removal{}
-	if body == nil {
+	if body == nil || body.Kind() == jsontree.Null {
 		return r, nil
 	}
 	var l validate.List
-	in := httpapi.ReadObject(body, "", &l)
+	in := httpapi.ReadObject(body, "", &l).NullAsAbsent()
 	r.CascadeResources = in.Bool("cascadeResourceDeletion")
 	r.Reason = in.String("reason")
 	l.Text("reason", r.Reason, maxReason)

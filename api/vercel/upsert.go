@@ -31,7 +31,7 @@ func readUpsert(body *jsontree.Node) (*upsert, error) {
 		u.tokenType = credentials.String("token_type")
 		l.Required(credentials.Path("token_type"), u.tokenType != "")
 	}
-	if in.Has("account") {
+	if in := in.NullAsAbsent(); in.Has("account") {
 		u.account = readAccount(in.Object("account"))
 	}
 	return u, l.Err()
@@ -53,7 +53,7 @@ func readAccount(in httpapi.Object) *installation.Account {
 	if l.OptionalURL("url", a.URL); l.Err() != nil {
 		a.URL = ""
 	}
-	if in.Has("contact") && !in.Null("contact") {
+	if in.Has("contact") {
 		contact := in.Object("contact")
 		a.Contact = &installation.Contact{Name: contact.String("name"), Email: contact.String("email")}
 	}

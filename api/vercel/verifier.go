@@ -16,6 +16,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
+	"github.com/go-installation/installation/internal/httpapi"
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
@@ -31,7 +32,7 @@ const (
 var (
 	// ErrToken says that a token is none of Vercel's for this integration, or not any more. The text says in what respect and quotes nothing.
 	ErrToken = errors.New("vercel: token not valid")
-	// ErrKeysUnavailable says that the key set could not be read, so that no token could be told from another.
+	// ErrKeysUnavailable says that the key set could not be read, so that the token could not be told from another.
 	ErrKeysUnavailable = errors.New("vercel: key set unavailable")
 )
 
@@ -60,7 +61,8 @@ type Verifier struct {
 }
 
 // NewVerifier returns a verifier for the integration with a client id, oac_... It reads no keys before the first token; from then on it keeps
-// them for an hour and reads them anew when a token names another, at most every 30 seconds.
+// them for an hour and reads them anew when a token names another, at most every 30 seconds. While they cannot be read anew, those it has are good
+// until a day after they were read.
 func NewVerifier(clientID string, opts *VerifierOptions) (*Verifier, error) {
 	if clientID == "" {
 		return nil, errors.New("vercel: NewVerifier: no client id")
@@ -176,9 +178,13 @@ type witness struct {
 // VerifySignature implements [oidc.KeySet].
 func (w *witness) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
 	payload, err := w.KeySet.VerifySignature(ctx, jwt)
+	if known, ok := errors.AsType[*keysError](err); ok {
+		w.trouble = fmt.Errorf("verify token: %w", known)
+		return payload, err
+	}
 	for _, trouble := range []error{ErrKeysUnavailable, context.DeadlineExceeded, context.Canceled} {
-		if errors.Is(err, trouble) {
-			w.trouble = fmt.Errorf("verify token: %w", err)
+		if errors.Is(err, trouble) { // what stands around it may be anything, such as a URL
+			w.trouble = fmt.Errorf("verify token: %w: %w", trouble, httpapi.HostError(err))
 		}
 	}
 	return payload, err

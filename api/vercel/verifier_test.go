@@ -5,6 +5,7 @@ import (
 	stdcrypto "crypto"
 	"crypto/rsa"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -197,6 +198,75 @@ func TestKeysUnavailable(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
+
+// TestKeysOutage: keys that were read outlive their hour while the key set cannot be read, for a day, and no more once it was.
+func TestKeysOutage(t *testing.T) {
+	down := func(w http.ResponseWriter) bool {
+		w.WriteHeader(http.StatusBadGateway)
+		return true
+	}
+	keys := testKeys()
+	w := newWorld(t)
+	verify := func(kid string) error {
+		_, err := w.verifier.Verify(t.Context(), w.issuer.sign(kid, "RS256", w.issuer.systemClaims(icfg)))
+		return err
+	}
+	step := func(after time.Duration, name, kid string, want error) {
+		t.Helper()
+		w.advance(after)
+		if err := verify(kid); !errors.Is(err, want) || want == nil && err != nil {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
+	}
+	step(0, "first", "k1", nil)
+	w.issuer.serve(down)
+	step(61*time.Minute, "after the hour", "k1", nil)
+	step(0, "a key that was never read", "k2", vercel.ErrKeysUnavailable)
+	step(61*time.Minute, "after two hours", "k1", nil)
+	step(21*time.Hour, "after 23 hours", "k1", nil)
+	step(time.Hour, "after a day", "k1", vercel.ErrKeysUnavailable)
+
+	w.issuer.serve(nil)
+	step(time.Second, "read again", "k1", nil)
+	w.issuer.serve(down)
+	step(23*time.Hour, "the day counts from then", "k1", nil)
+	w.issuer.rotate(map[string]*rsa.PrivateKey{"k2": keys[0]})
+	w.issuer.serve(nil)
+	step(time.Second, "a new key", "k2", nil)
+	w.issuer.serve(down)
+	step(time.Minute, "the one withdrawn", "k1", vercel.ErrKeysUnavailable)
+	step(time.Second, "the new one", "k2", nil)
+	w.issuer.rotate(nil)
+	w.issuer.serve(nil)
+	step(time.Hour, "all withdrawn", "k2", vercel.ErrToken)
+}
+
+// TestKeysErrors: neither the log nor the error of a verifier has the text of whoever read the keys.
+func TestKeysErrors(t *testing.T) {
+	for name, o := range map[string]*vercel.VerifierOptions{
+		"transport": {KeySetURL: "https://issuer.example/?c4nary", Client: &http.Client{Transport: roundTrip(func() error { return errors.New("c4nary") })}},
+		"key set":   {KeySet: keySet(func() error { return fmt.Errorf("c4nary: %w", vercel.ErrKeysUnavailable) })},
+		"timeout":   {KeySet: keySet(func() error { return fmt.Errorf("c4nary: %w", context.DeadlineExceeded) })},
+	} {
+		v, err := vercel.NewVerifier(clientID, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := newWorld(t)
+		_, err = v.Verify(t.Context(), w.issuer.user(icfg))
+		if err == nil || strings.Contains(err.Error(), "c4nary") || errors.Is(err, vercel.ErrToken) || errors.Is(err, vercel.ErrKeysUnavailable) == (name == "timeout") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+type roundTrip func() error
+
+func (f roundTrip) RoundTrip(*http.Request) (*http.Response, error) { return nil, f() }
+
+type keySet func() error
+
+func (f keySet) VerifySignature(context.Context, string) ([]byte, error) { return nil, f() }
 
 // TestFirstTokens: many first tokens at once are all verified, by one read.
 func TestFirstTokens(t *testing.T) {

@@ -12,9 +12,10 @@ import (
 // Object reads members of a JSON object by their exact names. What is wrong goes to a [validate.List], under the path of the member on the
 // wire; the methods then return zero values, so that a caller reads on and reports everything at once. Members that nobody asks for do not matter.
 type Object struct {
-	node *jsontree.Node
-	path string
-	list *validate.List
+	node  *jsontree.Node
+	path  string
+	list  *validate.List
+	nulls bool // count as absent
 }
 
 // ReadObject returns a reader of the object n at a path, "" for the whole body. Anything but an object, nil included, is a violation.
@@ -35,8 +36,20 @@ func (o Object) Path(name string) string {
 	return o.path + "." + name
 }
 
+// NullAsAbsent returns a reader of the same object, and of those in it, that takes a member which is null for one that is not there.
+func (o Object) NullAsAbsent() Object {
+	o.nulls = true
+	return o
+}
+
 // Node returns a member, or nil.
-func (o Object) Node(name string) *jsontree.Node { return o.node.Child(name) }
+func (o Object) Node(name string) *jsontree.Node {
+	n := o.node.Child(name)
+	if n != nil && o.nulls && n.Kind() == jsontree.Null {
+		return nil
+	}
+	return n
+}
 
 // Has reports whether the member is there; null is.
 func (o Object) Has(name string) bool { return o.Node(name) != nil }
@@ -75,7 +88,7 @@ func (o Object) Bool(name string) *bool {
 
 // Object returns a reader of the object in a member; of one without members if it is absent.
 func (o Object) Object(name string) Object {
-	return Object{node: o.of(name, jsontree.Object, "must be an object"), path: o.Path(name), list: o.list}
+	return Object{node: o.of(name, jsontree.Object, "must be an object"), path: o.Path(name), list: o.list, nulls: o.nulls}
 }
 
 // Strings returns the strings of an array; nil if the member is absent.

@@ -169,6 +169,20 @@ func TestObject(t *testing.T) {
 	}
 }
 
+// TestNullAsAbsent: the reader that is asked for it, and those of objects in its object, see no null.
+func TestNullAsAbsent(t *testing.T) {
+	var l validate.List
+	strict := httpapi.ReadObject(parse(t, `{"s":null,"b":null,"o":{"s":null,"t":"x"},"n":null}`), "", &l)
+	o := strict.NullAsAbsent()
+	if o.Has("s") || o.Null("s") || o.String("s") != "" || o.Bool("b") != nil || o.Object("o").Has("s") || o.Object("o").String("s") != "" ||
+		o.Object("o").String("t") != "x" || o.Object("n").String("s") != "" || violations(&l) != nil {
+		t.Errorf("null is there: %q", violations(&l))
+	}
+	if strict.String("s"); !strict.Null("s") || len(violations(&l)) != 1 {
+		t.Errorf("the first reader changed: %q", violations(&l))
+	}
+}
+
 // TestTimes: what RFC 3339 does not allow is no time, though time.Parse takes some of it.
 func TestTimes(t *testing.T) {
 	for text, good := range map[string]bool{
