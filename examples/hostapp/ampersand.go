@@ -1,6 +1,10 @@
 package main
 
 import (
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -14,7 +18,8 @@ import (
 // ampersandConfig is what a platform in Ampersand's manner is made of. Connections and their credentials live in the memory of this program:
 // a real host has a place for them, and gives the handler that.
 type ampersandConfig struct {
-	Projects []ampersandProject
+	Projects  []ampersandProject
+	Providers []ampersand.Provider // to make connections to; none = any, by whatever credentials are given
 
 	host *memory.Host // made by -dev
 }
@@ -23,6 +28,7 @@ type ampersandConfig struct {
 type ampersandProject struct {
 	ampersand.Project
 	APIKeys      map[string]crypto.Secret // by id of the key
+	PublicKeys   map[string]string        // that its tokens are signed by: PEM, by id of the key
 	Integrations []ampersand.Integration
 }
 
@@ -38,37 +44,70 @@ type ampersandMount struct {
 const ampersandPath = "/ampersand/v1"
 
 func (c *ampersandConfig) site(base string, log *slog.Logger, dev *devMode) (*site, error) {
-	host, projects := c.host, map[string]bool{}
+	options := &ampersand.Options{Log: log}
+	host, mount, projects := c.host, &ampersandMount{}, []string(nil)
+	if dev != nil {
+		mount, projects = dev.ampersand, []string{dev.ampersand.ProjectID}
+		options.Sampler, options.Catalogue = host, host
+	}
 	if host == nil {
 		host = memory.New(nil)
 	}
+	for _, p := range c.Providers {
+		host.AddProvider(p)
+		options.Catalogue = host
+	}
+	signers := map[string]bool{}
 	for _, p := range c.Projects {
-		if p.ID == "" || projects[p.ID] {
-			return nil, fmt.Errorf("ampersand: project %q: no id of its own", p.ID)
+		if p.ID == "" {
+			return nil, errors.New("ampersand: a project has no id")
 		}
-		projects[p.ID] = true
+		projects = append(projects, p.ID)
 		host.AddProject(p.Project)
 		for id, key := range p.APIKeys {
 			host.AddAPIKey(key, ampersand.APIKey{Project: p.ID, ID: id})
+		}
+		for id, text := range p.PublicKeys {
+			key, err := publicKey(text)
+			if err != nil {
+				return nil, fmt.Errorf("ampersand: project %s: public key %q: %w", p.ID, id, err)
+			}
+			if signers[id] {
+				return nil, fmt.Errorf("ampersand: project %s: another project has a public key %q", p.ID, id)
+			}
+			signers[id] = true
+			host.AddPublicKey(id, p.ID, key)
 		}
 		for _, i := range p.Integrations {
 			host.SetIntegration(p.ID, i)
 		}
 	}
-	mount := &ampersandMount{}
-	if dev != nil {
-		mount, projects[dev.ampersand.ProjectID] = dev.ampersand, true
-	}
 	mount.Base = base + ampersandPath
 	return &site{
-		path: ampersandPath,
+		path: ampersandPath, tenants: projects,
 		platform: platform{
-			owns:   func(tenant string) bool { return projects[tenant] },
 			policy: ampersand.Policy, claims: ampersand.Claims, schema: ampersand.Schema,
 		},
 		handler: func(svc *installation.Service) (http.Handler, error) {
-			return ampersand.NewHandler(svc, host.Host(), &ampersand.Options{Sampler: host, Catalogue: host, Log: log})
+			return ampersand.NewHandler(svc, host.Host(), options)
 		},
 		announce: func(m *mounted) { m.Ampersand = mount },
 	}, nil
+}
+
+// publicKey reads an RSA key as openssl rsa -pubout writes it.
+func publicKey(text string) (*rsa.PublicKey, error) {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return nil, errors.New("it is no PEM")
+	}
+	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	key, ok := parsed.(*rsa.PublicKey)
+	if !ok || key.N.BitLen() < 2048 {
+		return nil, errors.New("it is no RSA key of at least 2048 bits")
+	}
+	return key, nil
 }

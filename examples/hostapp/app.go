@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -41,15 +42,14 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.ServeMux.ServeHTTP(w, r)
 }
 
-// platform is what the service has to know of one platform: whose installations are its own, and by which rules.
+// platform is what the service has to know of one platform: the rules for its installations.
 type platform struct {
-	owns   func(tenant string) bool
 	policy installation.Policy
 	claims func(*installation.Installation) []string
 	schema func(ctx context.Context, tenant string, ext installation.Extension) (validate.SchemaSource, error) // nil = none
 }
 
-// newApp opens the store, makes the service and mounts what the configuration names. base is the address that the program listens on.
+// newApp opens the store, makes the service and mounts what the configuration names. base is the address that the program can be reached at.
 func newApp(ctx context.Context, set settings, base string, log *slog.Logger) (*app, error) {
 	cfg, err := loadConfig(set, base)
 	if err != nil {
@@ -80,7 +80,7 @@ func (a *app) mount(cfg *config, store installation.Store, keys crypto.KeyWrappe
 	}
 	of := func(tenant string) platform {
 		for _, s := range sites {
-			if s.owns(tenant) {
+			if slices.Contains(s.tenants, tenant) {
 				return s.platform
 			}
 		}

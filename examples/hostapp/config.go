@@ -29,6 +29,7 @@ type config struct {
 type site struct {
 	platform
 	path     string
+	tenants  []string // whose installations are the platform's
 	handler  func(*installation.Service) (http.Handler, error)
 	announce func(*mounted) // writes down where it is
 }
@@ -82,7 +83,24 @@ func (c *config) sites(log *slog.Logger, base string) ([]*site, error) {
 	if c.Ampersand != nil {
 		add(c.Ampersand.site(base, log, c.dev))
 	}
-	return sites, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return sites, apart(sites)
+}
+
+// apart looks that no tenant is of two platforms, or twice of one: each would take the other's installations for its own.
+func apart(sites []*site) error {
+	seen := map[string]bool{}
+	for _, s := range sites {
+		for _, tenant := range s.tenants {
+			if seen[tenant] {
+				return fmt.Errorf("two platforms or projects have the id %q: installations are kept apart by it", tenant)
+			}
+			seen[tenant] = true
+		}
+	}
+	return nil
 }
 
 // loadKeys returns the keys that protect secrets. Those that -dev makes up end with the program.

@@ -2,14 +2,16 @@ package main
 
 import (
 	"cmp"
+	stdcrypto "crypto"
+	"crypto/fips140"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
 
+	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
@@ -30,7 +32,6 @@ type devMode struct {
 // Paths that exist with -dev only.
 const (
 	devIssuerPath = "/dev/vercel"
-	devKeysPath   = devIssuerPath + "/.well-known/jwks"
 	devTokenPath  = devIssuerPath + "/token"
 )
 
@@ -42,7 +43,8 @@ const (
 	devUser     = "7ab0000000000000000000ff"
 )
 
-// newDevConfig makes up a configuration for a program that listens at base.
+// newDevConfig makes up a configuration for a program that is reached at base. Its Vercel is in the program, and so are its keys: where the program
+// listens may be no address to read keys from.
 func newDevConfig(base string) (*config, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -51,7 +53,9 @@ func newDevConfig(base string) (*config, error) {
 	dev := &devMode{key: key, issuer: base + devIssuerPath}
 	cfg := &config{
 		dev: dev,
-		Vercel: &vercelConfig{ClientID: devClientID, Issuer: dev.issuer, Name: "Hostapp", Plans: []installation.BillingPlan{
+		Vercel: &vercelConfig{ClientID: devClientID, Issuer: dev.issuer, Name: "Hostapp", keys: &oidc.StaticKeySet{
+			PublicKeys: []stdcrypto.PublicKey{key.Public()},
+		}, Plans: []installation.BillingPlan{
 			{
 				ID: "hobby", Type: "subscription", Scope: "installation", Name: "Hobby", Description: "For trying it out", Cost: "Free",
 				PaymentMethodRequired: new(false),
@@ -62,6 +66,9 @@ func newDevConfig(base string) (*config, error) {
 			},
 		}},
 	}
+	if !fips140.Enforced() { // which allows no webhook
+		cfg.Vercel.WebhookSecret = madeUp()
+	}
 	cfg.SoftwareOne, dev.softwareOne = devSoftwareOne()
 	cfg.Ampersand, dev.ampersand = devAmpersand()
 	return cfg, nil
@@ -70,14 +77,17 @@ func newDevConfig(base string) (*config, error) {
 // devSoftwareOne makes up a vendor with a public extension, two clients and the operator.
 func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
 	const extension = "EXT-4410-7725"
-	c := &softwareOneConfig{TokenKey: madeUp(), DirectoryData: softwareone.DirectoryData{
-		Extensions: []softwareone.Extension{{
+	c := &softwareOneConfig{
+		TokenKey: madeUp(),
+		Extensions: []softwareOneExtension{{Extension: softwareone.Extension{
 			ID: extension, Name: "Stock Sync", Icon: "/static/" + extension + "/icon.png", Revision: 1, Status: softwareone.Public,
 			Owner: "ACC-2205-6611", Modules: []softwareone.Module{{ID: "MOD-0478"}},
-		}},
-		TokenSecrets:     map[string]crypto.Secret{},
-		ExtensionSecrets: map[string]crypto.Secret{extension: madeUp()},
-	}}
+		}}},
+		DirectoryData: softwareone.DirectoryData{
+			TokenSecrets:     map[string]crypto.Secret{},
+			ExtensionSecrets: map[string]crypto.Secret{extension: madeUp()},
+		},
+	}
 	account := func(id, name string, kind softwareone.AccountType, token string) string {
 		secret := madeUp()
 		c.Accounts = append(c.Accounts, softwareone.Account{ID: id, Name: name, Type: kind, Status: "Enabled", Revision: 1})
@@ -104,16 +114,7 @@ func madeUp() crypto.Secret {
 
 // handle adds what only exists with -dev.
 func (d *devMode) handle(mux *http.ServeMux) {
-	mux.HandleFunc("GET "+devKeysPath, d.keys)
 	mux.HandleFunc("GET "+devTokenPath, d.token)
-}
-
-// keys answers with the key set that tokens are verified by.
-func (d *devMode) keys(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
-		{Key: d.key.Public(), KeyID: devKeyID, Algorithm: string(jose.RS256), Use: "sig"},
-	}})
 }
 
 // token signs a token as Vercel would, for the installation in the query; account names another customer.

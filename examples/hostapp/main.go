@@ -24,6 +24,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -68,13 +69,31 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// Bounds of a connection. Each handler bounds its requests itself.
+// Bounds of a connection. The handlers of the platforms have shorter ones of their own; the others are for what none of them answers.
 const (
 	headerTimeout = 10 * time.Second
+	readTimeout   = time.Minute
+	writeTimeout  = 2 * time.Minute
 	idleTimeout   = 2 * time.Minute
 	drainTimeout  = 30 * time.Second // for requests under way at the end
 	maxHeader     = 64 << 10
 )
+
+// newServer returns the server of an app.
+func newServer(app http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: app, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+// reachable returns an address to reach a listener at. One that takes any is reached from where it runs.
+func reachable(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+	}
+	return addr.String()
+}
 
 // serve listens, says where, and answers until the context ends and what was under way is done.
 func serve(ctx context.Context, set settings, stdout io.Writer, log *slog.Logger) error {
@@ -83,7 +102,7 @@ func serve(ctx context.Context, set settings, stdout io.Writer, log *slog.Logger
 		return err
 	}
 	defer listener.Close()
-	base := "http://" + listener.Addr().String()
+	base := "http://" + reachable(listener.Addr())
 	app, err := newApp(ctx, set, base, log)
 	if err != nil {
 		return err
@@ -93,10 +112,7 @@ func serve(ctx context.Context, set settings, stdout io.Writer, log *slog.Logger
 	if err != nil {
 		return err
 	}
-	server := &http.Server{
-		Handler: app, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
+	server := newServer(app, log)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	if _, err := fmt.Fprintf(stdout, "%s\n", line); err != nil {

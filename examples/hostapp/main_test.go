@@ -189,8 +189,15 @@ func TestRefusals(t *testing.T) {
 		"no audience":          {[]string{"-keys", keys, "-config", write("other.json", `{"vercel":{"issuer":"https://issuer.example"}}`)}, 1, "clientID"},
 		"unknown member":       {[]string{"-keys", keys, "-config", write("typo.json", `{"vercell":{}}`)}, 1, "not a configuration"},
 		"secret of wrong type": {[]string{"-keys", keys, "-config", write("type.json", `{"softwareone":{"tokenKey":["hunter2"]}}`)}, 1, "not a configuration"},
-		"no redis":             {[]string{"-dev", "-redis", "hunter2://"}, 1, "no URL"},
-		"taken address":        {[]string{"-dev", "-addr", "256.0.0.1:1"}, 1, "256.0.0.1"},
+		"one tenant twice": {[]string{"-keys", keys, "-config", write("shared.json",
+			vercelOnly[:len(vercelOnly)-1]+`,"ampersand":{"projects":[{"id":"oac_1"}]}}`)}, 1, `"oac_1"`},
+		"one project twice": {[]string{"-keys", keys, "-config", write("twice.json", `{"ampersand":{"projects":[{"id":"p"},{"id":"p"}]}}`)}, 1, `"p"`},
+		"a key that is none": {[]string{"-keys", keys, "-config", write("pem.json",
+			`{"ampersand":{"projects":[{"id":"p","publicKeys":{"k":"hunter2"}}]}}`)}, 1, "no PEM"},
+		"a schema that is none": {[]string{"-keys", keys, "-config", write("schema.json",
+			`{"softwareone":{"accounts":[{"id":"A","type":"Vendor"}],"extensions":[{"id":"E","owner":"A","status":"Public","schema":{"type":7}}]}}`)}, 1, "keyword"},
+		"no redis":      {[]string{"-dev", "-redis", "hunter2://"}, 1, "no URL"},
+		"taken address": {[]string{"-dev", "-addr", "256.0.0.1:1"}, 1, "256.0.0.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, log bytes.Buffer
@@ -230,7 +237,7 @@ func TestConfigured(t *testing.T) {
 		t.Errorf("%+v", r.mounted)
 	}
 	for path, want := range map[string]int{
-		devTokenPath: 404, devKeysPath: 404, "/vercel/v1/installations/icfg_1": 401, "/softwareone/public/v1/integration/installations": 404, "/": 200,
+		devTokenPath: 404, "/vercel/webhook": 404, "/vercel/v1/installations/icfg_1": 401, "/softwareone/public/v1/integration/installations": 404, "/": 200,
 	} {
 		if status, text := ask(t, "GET", "http://"+r.Addr+path, ""); status != want {
 			t.Errorf("%s: %d %s, want %d", path, status, text, want)
@@ -244,7 +251,7 @@ func TestNoStore(t *testing.T) {
 	direct := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	for _, path := range []string{
 		"/", "/healthz", "/nope", "/vercel", "/vercel/", "/vercel/nope", "/softwareone/nope", "/softwareone/public/v1/integration/nope", "/ampersand/",
-		"/ampersand/v1", "/ampersand/v1/nope", "/vercel//v1/installations/x", devKeysPath, devTokenPath, devTokenPath + "?auth=nope",
+		"/ampersand/v1", "/ampersand/v1/nope", "/vercel//v1/installations/x", "/vercel/webhook", devTokenPath, devTokenPath + "?auth=nope",
 	} {
 		for _, method := range []string{"GET", "POST"} {
 			req, err := http.NewRequestWithContext(t.Context(), method, "http://"+r.Addr+path, nil)

@@ -1,18 +1,28 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/softwareone"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/validate"
 )
 
 // softwareOneConfig is what a platform in SoftwareOne's manner is made of.
 type softwareOneConfig struct {
 	softwareone.DirectoryData
-	TokenKey crypto.Secret // signs the tokens of extensions; the same on every node
+	Extensions []softwareOneExtension
+	TokenKey   crypto.Secret // signs the tokens of extensions; the same on every node
+}
+
+// softwareOneExtension is an extension with the schema of its configuration as it is; none = names decide what is secret.
+type softwareOneExtension struct {
+	softwareone.Extension
+	Schema json.RawMessage
 }
 
 // softwareOneMount is what a caller needs to know; all but the base only with -dev.
@@ -30,7 +40,17 @@ type softwareOneMount struct {
 const softwareOnePath = "/softwareone/public/v1/integration"
 
 func (c *softwareOneConfig) site(base string, log *slog.Logger, dev *devMode) (*site, error) {
-	directory, err := softwareone.NewStaticDirectory(c.DirectoryData)
+	data := c.DirectoryData
+	for _, e := range c.Extensions {
+		if len(e.Schema) > 0 && string(e.Schema) != "null" {
+			if err := validate.CheckSchema(e.Schema); err != nil {
+				return nil, fmt.Errorf("softwareone: extension %s: %w", e.ID, err)
+			}
+			e.Extension.Schema = validate.SchemaText(e.Schema)
+		}
+		data.Extensions = append(data.Extensions, e.Extension)
+	}
+	directory, err := softwareone.NewStaticDirectory(data)
 	if err != nil {
 		return nil, err
 	}
@@ -44,9 +64,8 @@ func (c *softwareOneConfig) site(base string, log *slog.Logger, dev *devMode) (*
 	}
 	mount.Base = base + softwareOnePath
 	return &site{
-		path: softwareOnePath,
+		path: softwareOnePath, tenants: []string{""},
 		platform: platform{
-			owns:   func(tenant string) bool { return tenant == "" },
 			policy: softwareone.Policy, claims: softwareone.InstallClaims, schema: softwareone.Schemas(directory),
 		},
 		handler: func(svc *installation.Service) (http.Handler, error) {

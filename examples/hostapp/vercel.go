@@ -5,8 +5,11 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/coreos/go-oidc/v3/oidc"
+
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/vercel"
+	"github.com/go-installation/installation/crypto"
 )
 
 // vercelConfig is what Vercel knows of this partner.
@@ -16,19 +19,33 @@ type vercelConfig struct {
 	KeySetURL string                     // of the keys that they are signed by; "" = below the issuer
 	Name      string                     // of the integration
 	Plans     []installation.BillingPlan // to choose from
+
+	// WebhookSecret is the client secret of the integration, which signs the event of a removal. Without it there is no webhook.
+	WebhookSecret crypto.Secret
+
+	keys oidc.KeySet // in place of those at KeySetURL; made by -dev
 }
 
 // vercelMount is what a caller needs to know.
 type vercelMount struct {
 	Base   string `json:"base"`
 	Tokens string `json:"tokens,omitempty"` // with -dev
+
+	Webhook       string `json:"webhook,omitempty"`
+	WebhookSecret string `json:"webhookSecret,omitempty"` // with -dev
 }
+
+// Paths of the platform, below which its API is, and of the webhook in it.
+const (
+	vercelPath  = "/vercel"
+	webhookPath = "/webhook"
+)
 
 func (c *vercelConfig) site(base string, log *slog.Logger, dev *devMode) (*site, error) {
 	if c.ClientID == "" || c.Issuer == "" {
 		return nil, errors.New("vercel: the configuration lacks clientID, the audience of tokens, or issuer")
 	}
-	verifier, err := vercel.NewVerifier(c.ClientID, &vercel.VerifierOptions{Issuer: c.Issuer, KeySetURL: c.KeySetURL})
+	verifier, err := vercel.NewVerifier(c.ClientID, &vercel.VerifierOptions{Issuer: c.Issuer, KeySetURL: c.KeySetURL, KeySet: c.keys})
 	if err != nil {
 		return nil, err
 	}
@@ -36,20 +53,31 @@ func (c *vercelConfig) site(base string, log *slog.Logger, dev *devMode) (*site,
 	if err != nil {
 		return nil, err
 	}
-	mount := &vercelMount{Base: base + "/vercel"}
+	mount := &vercelMount{Base: base + vercelPath}
+	hooked := c.WebhookSecret.RevealString() != ""
+	if hooked {
+		mount.Webhook = mount.Base + webhookPath
+	}
 	if dev != nil {
-		mount.Tokens = base + devTokenPath
+		mount.Tokens, mount.WebhookSecret = base+devTokenPath, c.WebhookSecret.RevealString()
 	}
 	return &site{
-		path: "/vercel",
+		path: vercelPath, tenants: []string{c.ClientID},
 		platform: platform{
-			owns:   func(tenant string) bool { return tenant == c.ClientID },
 			policy: vercel.Policy, claims: vercel.NoClaims,
 		},
 		handler: func(svc *installation.Service) (http.Handler, error) {
-			return vercel.NewHandler(svc, verifier, &vercel.Options{
+			api, err := vercel.NewHandler(svc, verifier, &vercel.Options{
 				Extension: installation.Extension{Name: c.Name}, Plans: plans, Log: log,
 			})
+			if err != nil || !hooked {
+				return api, err
+			}
+			webhook, err := api.Webhook(c.WebhookSecret)
+			mux := http.NewServeMux()
+			mux.Handle("/", api)
+			mux.Handle(webhookPath, webhook)
+			return mux, err
 		},
 		announce: func(m *mounted) { m.Vercel = mount },
 	}, nil
