@@ -33,14 +33,19 @@
 // # Uninstalling
 //
 // A DELETE ends the installation. Whether it is final is up to the [Finalizer]: if not, the answer says so and the access token is kept for
-// Options.Grace of the service, 24 hours unless told otherwise, so that the last invoices can be sent; [installation.Service.Sweep] then purges
-// it. Vercel deletes no resources one by one: the host cleans up, from the change log or in its Finalizer. An id that was uninstalled never comes back:
-// PUT and PATCH on it are 409.
+// Options.Grace of the service, 24 hours unless told otherwise, so that the last invoices can be sent. Then [installation.Service.Sweep] purges it:
+// the host has to run it now and again, every minute or hour, as nothing here does. Vercel deletes no resources one by one: the host cleans up, from
+// the change log or in its Finalizer. An id that was uninstalled never comes back: PUT and PATCH on it are 409.
 //
 // # Repeated requests
 //
 // PUT, PATCH and DELETE with an Idempotency-Key that was used before get the first answer again, and 409 if they ask for something else. Keys
 // are separate for each method, installation and account. Two limits: what a request asks for is compared after it was read, so that fields which
-// are not read make no difference, and a plan that the host has changed since makes one; and once an installation is purged, its first answers are
-// gone, and a repeated request is answered from what is left, without being compared.
+// are not read make no difference, a plan that the host has changed since makes one, and a body that is not valid is 400 whatever it is compared
+// with; and once an installation is purged, its first answers are gone, and a repeated request is answered from what is left, without being compared.
+//
+// # Failures
+//
+// What the server is at fault for goes to Options.Log. Errors of the host's own code, which are those of Plans, Finalizer and key sets, may quote
+// secrets of the host, so the log has their kind and types and none of their text: code that wants to say more logs it itself.
 package vercel

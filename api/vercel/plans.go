@@ -16,7 +16,7 @@ type Plans interface {
 	// Offered returns the plans for an installation, in the order of showing.
 	Offered(ctx context.Context, inst *installation.Installation) ([]installation.BillingPlan, error)
 	// Plan returns one of them. The error matches [ErrUnknownPlan] if this installation cannot have a plan with that id; it may be a [*Refusal]
-	// to tell the customer why. Any other error is a failure.
+	// to tell the customer why. Any other error is a failure, of whose text the log has nothing.
 	Plan(ctx context.Context, inst *installation.Installation, id string) (installation.BillingPlan, error)
 }
 

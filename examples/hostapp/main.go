@@ -9,7 +9,9 @@
 // The log goes to standard error. "/" is a page for people, "/healthz" is for probes. SIGTERM and SIGINT let requests under way finish.
 //
 // Without -dev it needs -keys, a keyring as crypto.KeyringFromFile reads it, and -config, a file with what the platforms know of it; see config.
-// It speaks plain HTTP and belongs behind something that does TLS.
+// Names in the file are those of the fields, in any letter case. It speaks plain HTTP and belongs behind something that does TLS.
+//
+// Vercel's webhook is at /vercel/webhook where its secret is known, which -dev makes up. Once a minute the service writes down what time has done.
 package main
 
 import (
