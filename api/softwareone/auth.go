@@ -15,7 +15,7 @@ import (
 // caller is who a bearer token speaks for.
 type caller struct {
 	account   *Account // nil for the secret of an extension
-	extension string   // that asks itself, by its secret or by a token that no person holds; "" = an account asks
+	extension string   // that asks itself, by its secret or by a token that is nobody's; "" = an account asks
 	secret    bool     // by its secret
 	actor     installation.Actor
 
@@ -160,14 +160,15 @@ func (h *Handler) byJWT(ctx context.Context, text string) (*caller, error) {
 			return nil, refused("it is not installed there any more")
 		}
 	}
-	if c.UserID != "" || ext.Owner == account.ID && account.Type == Vendor {
-		return who.as(account.Type, user), nil // a person who uses the extension, or the vendor
+	if user.ID != "" {
+		return who.as(account.Type, user), nil // somebody who uses the extension
 	}
+	// The extension alone, also with a token for its owner's account: its secret must not grow into the powers of the vendor.
 	who.extension = ext.ID
 	if ext.Owner != account.ID {
 		who.within = account.ID
 	}
-	who.actor = installation.Actor{Kind: installation.ExtensionActor, ID: ext.ID, User: user}
+	who.actor = installation.Actor{Kind: installation.ExtensionActor, ID: ext.ID}
 	return who, nil
 }
 

@@ -382,3 +382,13 @@ func (w *world) mint(t testing.TB, secret, account string) string {
 	}
 	return decode[struct{ Token string }](t, w.do(t, "POST", path, secret, "").want(t, 201).body).Token
 }
+
+// issue makes a token as a host does for who uses its platform.
+func (w *world) issue(t testing.TB, c softwareone.Claims) string {
+	t.Helper()
+	token, err := w.issuer.Mint(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token.RevealString()
+}

@@ -34,11 +34,7 @@ func TestWhoSees(t *testing.T) {
 			w.do(t, "PUT", "/installations/"+id, token, configuredBody).want(t, 200)
 		}
 		person := func(account string, typ softwareone.AccountType, extension string) string {
-			token, err := w.issuer.Mint(softwareone.Claims{AccountID: account, AccountType: typ, ExtensionID: extension, UserID: "USR-7702-3316"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return token.RevealString()
+			return w.issue(t, softwareone.Claims{AccountID: account, AccountType: typ, ExtensionID: extension, UserID: "USR-7702-3316"})
 		}
 		all := slices.Collect(maps.Keys(rows))
 		ofStock := []string{"here", "there", "vendor's", "offer"}
@@ -186,7 +182,9 @@ func TestMatrix(t *testing.T) {
 		{"extension", stockSecret, []int{403, 403, 200, 200, 200, 403, 403, 403, 200, 200, 201, 201}},
 		{"another extension", ledgerSecret, []int{403, 403, 200, 404, 404, 404, 404, 403, 200, 404, 201, 404}},
 		{"extension for the client", "installation token", []int{403, 403, 200, 200, 200, 403, 403, 403, 200, 200, 403, 403}},
-		{"extension for itself", "own token", []int{201, 201, 200, 200, 200, 200, 204, 400, 200, 200, 403, 403}},
+		{"extension for itself", "own token", []int{403, 403, 200, 200, 200, 403, 403, 403, 200, 200, 403, 403}},
+		{"a person of the vendor", "person", []int{201, 201, 200, 200, 200, 200, 204, 400, 200, 200, 403, 403}},
+		{"an API token of the vendor in a JWT", "API token", []int{201, 201, 200, 200, 200, 200, 204, 400, 200, 200, 403, 403}},
 	}
 	for _, actor := range actors {
 		t.Run(actor.name, func(t *testing.T) {
@@ -199,6 +197,10 @@ func TestMatrix(t *testing.T) {
 					token = w.mint(t, stockSecret, clientAccount)
 				case "own token":
 					token = w.mint(t, stockSecret, "")
+				case "person":
+					token = w.issue(t, softwareone.Claims{AccountID: vendorAccount, AccountType: softwareone.Vendor, ExtensionID: stock, UserID: "USR-1180-4471"})
+				case "API token":
+					token = w.issue(t, softwareone.Claims{AccountID: vendorAccount, AccountType: softwareone.Vendor, ExtensionID: stock, APITokenID: "TKN-0001-0001"})
 				}
 				e := endpoints(inst.ID)[i]
 				if r := w.do(t, e.method, e.path, token, e.body); r.status != actor.status[i] {
@@ -231,13 +233,7 @@ func TestIdentity(t *testing.T) {
 	inst := w.install(t, clientToken, stock)
 	good := w.mint(t, stockSecret, clientAccount)
 	parts := strings.Split(good, ".")
-	mint := func(c softwareone.Claims) string {
-		token, err := w.issuer.Mint(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return token.RevealString()
-	}
+	mint := func(c softwareone.Claims) string { return w.issue(t, c) }
 	tests := map[string]string{
 		"no header":                    "",
 		"only a scheme":                "Bearer",
