@@ -214,7 +214,7 @@ func (h *Handler) host() *installation.Service {
 	return h.svc.As(installation.Actor{Kind: installation.Host})
 }
 
-// hostFailure is an error of what the host supplied. Whatever it is, it says nothing of the request: where it is not a passing trouble, it is a
+// hostFailure is an error met on behalf of a request, such as one of the directory. Whatever it is, it says nothing of the request: where it is not a passing trouble, it is a
 // failure.
 func hostFailure(err error) *httpapi.Problem {
 	if p := httpapi.ProblemOf(err); p.Status == http.StatusServiceUnavailable {

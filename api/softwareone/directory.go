@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/httpapi"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -87,6 +88,32 @@ type Token struct {
 	Extensions []string // ids of those it reaches; nil = every one, empty = none
 }
 
+// guarded is a directory whose errors can go to the log: what they match and nothing of their text, which may quote what was asked.
+type guarded struct{ directory Directory }
+
+func (g guarded) Token(ctx context.Context, id string, secret crypto.Secret) (*Token, error) {
+	return guard(g.directory.Token(ctx, id, secret))
+}
+
+func (g guarded) Secret(ctx context.Context, secret crypto.Secret) (string, error) {
+	return guard(g.directory.Secret(ctx, secret))
+}
+
+func (g guarded) Extension(ctx context.Context, id string) (*Extension, error) {
+	return guard(g.directory.Extension(ctx, id))
+}
+
+func (g guarded) Account(ctx context.Context, id string) (*Account, error) {
+	return guard(g.directory.Account(ctx, id))
+}
+
+func guard[T any](v T, err error) (T, error) {
+	if err != nil {
+		err = httpapi.HostError(err)
+	}
+	return v, err
+}
+
 // Schemas returns Options.Schema for a service whose extensions are those of a directory. An extension that is not there has no schema. Called
 // with an extension at each read and write of a configuration, so the directory should answer from memory.
 func Schemas(d Directory) func(ctx context.Context, tenant string, ext installation.Extension) (validate.SchemaSource, error) {
@@ -96,7 +123,7 @@ func Schemas(d Directory) func(ctx context.Context, tenant string, ext installat
 		case errors.Is(err, ErrUnknown):
 			return validate.SchemaSource{}, nil
 		case err != nil:
-			return validate.SchemaSource{}, err
+			return validate.SchemaSource{}, httpapi.HostError(err)
 		}
 		return e.Schema, nil
 	}

@@ -26,7 +26,7 @@ type Options struct {
 type Handler struct {
 	api       *httpapi.API
 	svc       *installation.Service // in the tenant, without an actor
-	directory Directory
+	directory guarded
 	issuer    *Issuer
 	maxScan   int
 	newID     func() string
@@ -42,7 +42,7 @@ func NewHandler(svc *installation.Service, directory Directory, issuer *Issuer, 
 	if opts != nil {
 		o = *opts
 	}
-	h := &Handler{svc: svc.In(o.Tenant), directory: directory, issuer: issuer, maxScan: maxScan, newID: newID}
+	h := &Handler{svc: svc.In(o.Tenant), directory: guarded{directory}, issuer: issuer, maxScan: maxScan, newID: newID}
 	h.api = httpapi.New(httpapi.Config{
 		Render: render, Log: o.Log, MaxBody: o.MaxBody, Timeout: o.Timeout, Loggable: []error{ErrUnknown, ErrToken, errMint},
 	})

@@ -1,8 +1,12 @@
 package softwareone_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -83,5 +87,77 @@ func TestNothingShows(t *testing.T) {
 	}
 	if text := fmt.Sprintf("%+v", page.Events); strings.Contains(text, "c4nary") {
 		t.Errorf("a secret shows in %s", text)
+	}
+}
+
+// quoting is a directory that fails as an HTTP client does, with the address that it asked.
+type quoting struct {
+	softwareone.Directory
+	failing string // method
+}
+
+func (d quoting) fail(method, asked string) error {
+	if method != d.failing {
+		return nil
+	}
+	return &url.Error{Op: "Get", URL: "https://directory.example/?asked=" + asked + "&key=c4nary", Err: context.DeadlineExceeded}
+}
+
+func (d quoting) Token(ctx context.Context, id string, secret crypto.Secret) (*softwareone.Token, error) {
+	if err := d.fail("Token", secret.RevealString()); err != nil {
+		return nil, err
+	}
+	return d.Directory.Token(ctx, id, secret)
+}
+
+func (d quoting) Secret(ctx context.Context, secret crypto.Secret) (string, error) {
+	if err := d.fail("Secret", secret.RevealString()); err != nil {
+		return "", err
+	}
+	return d.Directory.Secret(ctx, secret)
+}
+
+func (d quoting) Extension(ctx context.Context, id string) (*softwareone.Extension, error) {
+	if err := d.fail("Extension", id); err != nil {
+		return nil, err
+	}
+	return d.Directory.Extension(ctx, id)
+}
+
+func (d quoting) Account(ctx context.Context, id string) (*softwareone.Account, error) {
+	if err := d.fail("Account", id); err != nil {
+		return nil, err
+	}
+	return d.Directory.Account(ctx, id)
+}
+
+// TestDirectoryInLog: an error of the directory may quote what it was asked, whatever it matches; the log says its kind and its types alone.
+func TestDirectoryInLog(t *testing.T) {
+	for _, tt := range []struct{ method, verb, token, path, body string }{
+		{"Token", "GET", vendorToken, "", ""},
+		{"Secret", "GET", stockSecret, "", ""},
+		{"Account", "GET", clientToken, "", ""},
+		{"Extension", "GET", stockSecret, "", ""},
+		{"Extension", "POST", clientToken, "", installBody},
+		{"Account", "GET", opsToken, "?account.id=" + clientAccount, ""},
+	} {
+		w := newWorld(t, newMemory())
+		directory, err := softwareone.NewStaticDirectory(directoryData())
+		if err != nil {
+			t.Fatal(err)
+		}
+		handler, err := softwareone.NewHandler(w.svc, quoting{directory, tt.method}, w.issuer, &softwareone.Options{Log: slog.New(slog.NewTextHandler(w.log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.server.Config.Handler = http.StripPrefix("/public/v1/integration", handler)
+		w.do(t, tt.verb, "/installations"+tt.path, tt.token, tt.body).want(t, 503)
+		if text := w.log.String(); strings.Contains(text, "c4nary") || !strings.Contains(text, "by an error of type *url.Error") {
+			t.Errorf("%s of %s logs %s", tt.verb, tt.method, text)
+		}
+		_, err = softwareone.Schemas(quoting{directory, "Extension"})(t.Context(), "", installation.Extension{ID: stock})
+		if !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "c4nary") {
+			t.Errorf("schema: %v", err)
+		}
 	}
 }
