@@ -195,9 +195,32 @@ func (c *caller) reaches(extension string) bool {
 	return c.scope == nil || slices.Contains(c.scope, extension)
 }
 
-// sees reports whether the row is one that exists for the caller.
-func (c *caller) sees(inst *installation.Installation) bool {
-	return Policy(c.actor, installation.ActionSee, inst) && c.reaches(inst.Extension.ID) && (c.within == "" || c.within == inst.Account.ID)
+// sees reports whether the row is one that exists for the caller. Of a vendor, owned says whether the extension of the row is its own; beside the
+// rows of those it sees what is installed in its account.
+func (c *caller) sees(inst *installation.Installation, owned bool) bool {
+	if !c.reaches(inst.Extension.ID) || c.within != "" && c.within != inst.Account.ID {
+		return false
+	}
+	if c.actor.Kind == installation.Vendor {
+		return owned || inst.Account.ID == c.account.ID
+	}
+	return Policy(c.actor, installation.ActionSee, inst)
+}
+
+// owns reports whether an extension is the caller's now, whoever was the owner when something was installed. One that the directory does not know
+// is nobody's.
+func (h *Handler) owns(c *call, extension string) (bool, error) {
+	if c.actor.Kind != installation.Vendor {
+		return false, nil
+	}
+	ext, err := h.directory.Extension(c.Context(), extension)
+	switch {
+	case errors.Is(err, ErrUnknown):
+		return false, nil
+	case err != nil:
+		return false, hostFailure(err)
+	}
+	return ext.Owner == c.account.ID, nil
 }
 
 // extension returns an extension that is in use.

@@ -35,8 +35,8 @@ func (h *Handler) post(c *call) (httpapi.Answer, error) {
 	return h.install(c, ext, in)
 }
 
-// owns reports whether the caller may do more with an extension than install it for its own account.
-func (c *call) owns(ext *Extension) bool {
+// offers reports whether the caller may do more with an extension than install it for its own account.
+func (c *call) offers(ext *Extension) bool {
 	return c.account.Type == Operations || c.account.Type == Vendor && c.account.ID == ext.Owner
 }
 
@@ -48,7 +48,7 @@ func (h *Handler) offered(c *call, id string) (*Extension, error) {
 		return nil, httpapi.NotFound()
 	case err != nil:
 		return nil, hostFailure(err)
-	case !c.reaches(ext.ID), ext.Status != Public && !c.owns(ext):
+	case !c.reaches(ext.ID), ext.Status != Public && !c.offers(ext):
 		return nil, httpapi.NotFound()
 	}
 	return ext, nil
@@ -60,11 +60,11 @@ func (h *Handler) install(c *call, ext *Extension, in *creation) (httpapi.Answer
 		return httpapi.Answer{}, httpapi.Forbidden("This extension cannot be installed without an invitation.")
 	}
 	account, svc := c.account, h.svc.As(c.customer())
-	if c.owns(ext) {
+	if c.offers(ext) {
 		svc = c.svc
 	}
 	if in.account != "" && in.account != account.ID {
-		if !c.owns(ext) {
+		if !c.offers(ext) {
 			return httpapi.Answer{}, httpapi.Forbidden("An extension is installed for the account of the caller.")
 		}
 		var err error
@@ -95,7 +95,7 @@ func (h *Handler) install(c *call, ext *Extension, in *creation) (httpapi.Answer
 // invite makes an invited row and answers with its ticket.
 func (h *Handler) invite(c *call, ext *Extension, in *creation) (httpapi.Answer, error) {
 	switch {
-	case !c.owns(ext):
+	case !c.offers(ext):
 		return httpapi.Answer{}, httpapi.Forbidden("Only the vendor of the extension and operations may invite.")
 	case ext.Status == Draft:
 		return httpapi.Answer{}, httpapi.Forbidden("This extension is not published.")

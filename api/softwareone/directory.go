@@ -23,6 +23,9 @@ type Directory interface {
 	Secret(ctx context.Context, secret crypto.Secret) (extension string, err error)
 	// Extension returns an extension by its id, EXT-...
 	Extension(ctx context.Context, id string) (*Extension, error)
+	// Owned returns the ids of the extensions that an account owns now, deleted ones too: those whose Extension has it for Owner. It is asked at
+	// each list of a vendor.
+	Owned(ctx context.Context, account string) (extensions []string, err error)
 	// Account returns an account by its id, ACC-...
 	Account(ctx context.Context, id string) (*Account, error)
 }
@@ -66,7 +69,7 @@ type Extension struct {
 	Href     string
 	Revision int64
 	Status   ExtensionStatus
-	Owner    string   // account id of the vendor
+	Owner    string   // account id of the vendor, who may be another one tomorrow; see the package comment
 	Modules  []Module // areas of the platform it asks for
 	// Schema describes the configuration and marks what is sensitive in it. The zero source is none: names then decide, see
 	// [installation.Service].
@@ -101,6 +104,10 @@ func (g guarded) Secret(ctx context.Context, secret crypto.Secret) (string, erro
 
 func (g guarded) Extension(ctx context.Context, id string) (*Extension, error) {
 	return guard(g.directory.Extension(ctx, id))
+}
+
+func (g guarded) Owned(ctx context.Context, account string) ([]string, error) {
+	return guard(g.directory.Owned(ctx, account))
 }
 
 func (g guarded) Account(ctx context.Context, id string) (*Account, error) {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,6 +61,11 @@ func TestStaticDirectory(t *testing.T) {
 	if id, err := d.Secret(ctx, crypto.NewSecret(stockSecret)); err != nil || id != stock {
 		t.Errorf("%s, %v", id, err)
 	}
+	for account, owned := range map[string][]string{vendorAccount: {stock, pilot, draft, gone, paged}, otherVendor: {ledger}, clientAccount: nil, "ACC-0": nil} {
+		if got, err := d.Owned(ctx, account); !slices.Equal(got, owned) || err != nil {
+			t.Errorf("%s owns %q, %v", account, got, err)
+		}
+	}
 	if _, err := d.Secret(ctx, crypto.Secret{}); !errors.Is(err, softwareone.ErrUnknown) {
 		t.Error(err)
 	}
@@ -105,6 +111,7 @@ type broken struct {
 }
 
 func (b broken) Extension(context.Context, string) (*softwareone.Extension, error) { return nil, b.err }
+func (b broken) Owned(context.Context, string) ([]string, error)                   { return nil, b.err }
 
 // TestHostFailures: a directory that cannot look is a failure, and never "not there"; neither is a store.
 func TestHostFailures(t *testing.T) {
@@ -139,7 +146,11 @@ func TestHostFailures(t *testing.T) {
 		ask("POST", "/installations/"+invited.ID+"/redeem", clientToken, redeemBody(code))
 		ask("GET", "/installations/"+inst.ID, stockSecret, "")
 		ask("GET", "/installations/"+inst.ID, w.mint(t, stockSecret, clientAccount), "")
-		ask("GET", "/installations?extension.id="+stock, vendorToken, "")
+		for _, path := range []string{"/installations", "/installations?extension.id=" + stock, "/installations/" + inst.ID} {
+			ask("GET", path, vendorToken, "")
+		}
+		ask("PUT", "/installations/"+inst.ID, vendorToken, configuredBody)
+		ask("DELETE", "/installations/"+inst.ID, vendorToken, "")
 
 		w.store.err.Store(&tt.err)
 		for _, e := range []struct{ method, path, body string }{

@@ -23,7 +23,32 @@ func readQuery(raw string) (*rql.Query, error) {
 }
 
 // match says whether an installation is one that was asked for.
-type match func(w *wireInstallation) bool
+type match func(r *row) bool
+
+// row is an installation that a list looks at.
+type row struct {
+	*wireInstallation
+	lower map[string][]string // values of fields in lower case, by the name of the field
+	keys  [][]string          // what it is sorted by
+	work  *meter
+}
+
+// folded returns the values of a field in lower case, which are made once.
+func (r *row) folded(name string, values []string) []string {
+	if have, ok := r.lower[name]; ok {
+		return have
+	}
+	lower := make([]string, len(values))
+	for i, v := range values {
+		r.work.spend(foldCost * len(v))
+		lower[i] = strings.ToLower(v)
+	}
+	if r.lower == nil {
+		r.lower = make(map[string][]string)
+	}
+	r.lower[name] = lower
+	return lower
+}
 
 // compiler makes matches of conditions, and notes all that is wrong with them.
 type compiler struct {
@@ -64,9 +89,9 @@ func (c *compiler) compile(e *rql.Expr) match {
 
 // logical returns the match that an operator makes of others.
 func logical(op rql.Op, args []match) match {
-	return func(w *wireInstallation) bool {
+	return func(r *row) bool {
 		for _, a := range args {
-			if a(w) == (op != rql.And) { // for not: what holds for its one argument
+			if a(r) == (op != rql.And) { // for not: what holds for its one argument
 				return op == rql.Or
 			}
 		}
@@ -84,7 +109,7 @@ func (c *compiler) comparison(e *rql.Expr, f field) match {
 		case e.Op == rql.Eq:
 			return f.absent
 		case e.Op == rql.Ne:
-			return func(w *wireInstallation) bool { return !f.absent(w) }
+			return func(r *row) bool { return !f.absent(r) }
 		default:
 			c.list.Add(e.Field, validate.RuleFormat, "null() and empty() are for eq and ne")
 		}
@@ -99,61 +124,41 @@ func (c *compiler) comparison(e *rql.Expr, f field) match {
 			keys[i] = f.key(e.Field, v.Text, &c.list)
 		}
 	}
+	cost := keyCost * len(keys)
 	switch e.Op {
 	case rql.Eq, rql.In:
-		return f.any(func(have string) bool { return slices.Contains(keys, have) })
+		return f.any(cost, func(have string) bool { return slices.Contains(keys, have) })
 	case rql.Ne, rql.Out:
-		in := f.any(func(have string) bool { return slices.Contains(keys, have) })
-		return func(w *wireInstallation) bool { return !in(w) }
+		in := f.any(cost, func(have string) bool { return slices.Contains(keys, have) })
+		return func(r *row) bool { return !in(r) }
 	case rql.Gt:
-		return f.any(func(have string) bool { return have > keys[0] })
+		return f.any(cost, func(have string) bool { return have > keys[0] })
 	case rql.Ge:
-		return f.any(func(have string) bool { return have >= keys[0] })
+		return f.any(cost, func(have string) bool { return have >= keys[0] })
 	case rql.Lt:
-		return f.any(func(have string) bool { return have < keys[0] })
+		return f.any(cost, func(have string) bool { return have < keys[0] })
 	case rql.Le:
-		return f.any(func(have string) bool { return have <= keys[0] })
+		return f.any(cost, func(have string) bool { return have <= keys[0] })
 	}
 	if f.typ != text && f.typ != word {
 		c.list.Add(e.Field, validate.RuleFormat, "is no text to compare with a pattern")
 	}
-	return f.any(rql.NewPattern(e.Values[0].Text, e.Op == rql.Ilike || f.typ == word).Match)
+	wanted := e.Values[0].Text
+	p := rql.NewPattern(wanted, e.Op == rql.Ilike || f.typ == word)
+	if e.Op == rql.Like || f.typ == word { // words are in lower case as they are
+		return f.any(len(wanted), p.Match)
+	}
+	return func(r *row) bool { return r.any(r.folded(e.Field, f.get(r.wireInstallation)), len(wanted), p.Match) }
 }
 
 // absent matches what does not have the field; what is empty is not there on the wire.
-func (f field) absent(w *wireInstallation) bool { return len(f.get(w)) == 0 }
+func (f field) absent(r *row) bool { return len(f.get(r.wireInstallation)) == 0 }
 
-func (f field) any(holds func(string) bool) match {
-	return func(w *wireInstallation) bool { return slices.ContainsFunc(f.get(w), holds) }
+// any matches what has the field with a value for which holds is true, at a cost beside the length of each value.
+func (f field) any(cost int, holds func(string) bool) match {
+	return func(r *row) bool { return r.any(f.get(r.wireInstallation), cost, holds) }
 }
 
-// order returns how two installations compare, nil if no order was asked for. What does not have a field comes before what does.
-func (c *compiler) order(terms []rql.Term) func(a, b *wireInstallation) int {
-	type key struct {
-		field
-		sign int
-	}
-	var by []key
-	for _, t := range terms {
-		f, ok := c.field(t.Path)
-		if ok && f.typ == object {
-			c.list.Add(t.Path, validate.RuleFormat, "cannot be ordered by")
-		}
-		k := key{f, 1}
-		if t.Less {
-			k.sign = -1
-		}
-		by = append(by, k)
-	}
-	if len(by) == 0 {
-		return nil
-	}
-	return func(a, b *wireInstallation) int {
-		for _, k := range by {
-			if d := slices.Compare(k.get(a), k.get(b)); d != 0 {
-				return k.sign * d
-			}
-		}
-		return 0
-	}
+func (r *row) any(values []string, cost int, holds func(string) bool) bool {
+	return slices.ContainsFunc(values, func(v string) bool { return r.work.spend(cost+len(v)) && holds(v) })
 }

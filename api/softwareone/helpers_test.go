@@ -29,8 +29,9 @@ const (
 	stock  = "EXT-4410-7725" // public, of vendorAccount, asks for MOD-0478 and MOD-0112
 	pilot  = "EXT-4410-8001" // private, of vendorAccount
 	draft  = "EXT-4410-8002"
-	gone   = "EXT-4410-8003" // deleted
-	ledger = "EXT-5520-1000" // public, of otherVendor
+	gone   = "EXT-4410-8003"      // deleted
+	ledger = "EXT-5520-1000"      // public, of otherVendor
+	paged  = "EXT-6822-9898-4256" // of the platform's own page, here of vendorAccount
 
 	vendorAccount = "ACC-2205-6611"
 	otherVendor   = "ACC-2205-7000"
@@ -73,7 +74,7 @@ func directoryData() softwareone.DirectoryData {
 		Extensions: []softwareone.Extension{
 			extension(stock, "Stock Sync", vendorAccount, softwareone.Public), extension(pilot, "Pilot", vendorAccount, softwareone.Private),
 			extension(draft, "Draft", vendorAccount, softwareone.Draft), extension(gone, "Gone", vendorAccount, softwareone.Deleted),
-			extension(ledger, "Ledger", otherVendor, softwareone.Public),
+			extension(ledger, "Ledger", otherVendor, softwareone.Public), extension(paged, "Microsoft AI Cloud Partner", vendorAccount, softwareone.Private),
 		},
 		TokenSecrets:     make(map[string]crypto.Secret),
 		ExtensionSecrets: map[string]crypto.Secret{stock: crypto.NewSecret(stockSecret), ledger: crypto.NewSecret(ledgerSecret)},
@@ -159,23 +160,8 @@ func newHandler(
 	t testing.TB, store installation.Store, now func() time.Time, log io.Writer, change ...func(*softwareone.DirectoryData),
 ) (*installation.Service, *softwareone.Handler, *softwareone.Issuer) {
 	t.Helper()
-	data := directoryData()
-	for _, f := range change {
-		f(&data)
-	}
-	directory, err := softwareone.NewStaticDirectory(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := crypto.NewKey("k1", []byte("0123456789abcdef0123456789abcdef"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := crypto.NewKeyring(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	svc, err := installation.New(store, keys, &installation.Options{
+	directory := newDirectory(t, change...)
+	svc, err := installation.New(store, newKeys(t, "k1", "0123456789abcdef0123456789abcdef"), &installation.Options{
 		Now: now, Policy: softwareone.Policy, Claims: softwareone.InstallClaims, Schema: softwareone.Schemas(directory),
 	})
 	if err != nil {
@@ -190,6 +176,20 @@ func newHandler(
 		t.Fatal(err)
 	}
 	return svc, handler, issuer
+}
+
+// newKeys are keys with one key.
+func newKeys(t testing.TB, id, material string) *crypto.Keyring {
+	t.Helper()
+	key, err := crypto.NewKey(id, []byte(material))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := crypto.NewKeyring(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
 }
 
 // onStores runs a test on memory and on a Redis server.
@@ -391,4 +391,28 @@ func (w *world) issue(t testing.TB, c softwareone.Claims) string {
 		t.Fatal(err)
 	}
 	return token.RevealString()
+}
+
+// over lets another handler answer from now on: over a service, with a directory.
+func (w *world) over(t testing.TB, svc *installation.Service, directory softwareone.Directory) {
+	t.Helper()
+	handler, err := softwareone.NewHandler(svc, directory, w.issuer, &softwareone.Options{Log: slog.New(slog.NewTextHandler(w.log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.handler, w.server.Config.Handler = handler, http.StripPrefix("/public/v1/integration", handler)
+}
+
+// newDirectory is the directory that most tests are on, after some changes.
+func newDirectory(t testing.TB, change ...func(*softwareone.DirectoryData)) *softwareone.StaticDirectory {
+	t.Helper()
+	data := directoryData()
+	for _, f := range change {
+		f(&data)
+	}
+	d, err := softwareone.NewStaticDirectory(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }

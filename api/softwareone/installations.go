@@ -2,6 +2,7 @@ package softwareone
 
 import (
 	"errors"
+	"net/http"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/httpapi"
@@ -9,20 +10,50 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// find returns the installation in the path: 404 for one that does not exist for the caller. Of one whose content was destroyed with its key the
-// rest is shown.
-func (c *call) find() (*installation.Installation, error) {
-	inst, err := c.svc.Get(c.Context(), c.id)
-	switch {
-	case errors.Is(err, installation.ErrInvalid), inst != nil && !c.sees(inst):
-		return nil, httpapi.ProblemOf(installation.ErrNotFound)
-	case errors.Is(err, installation.ErrShredded):
-		return inst, nil
-	}
-	return inst, err
+// finding is an installation that exists for the caller, with what the caller may see of it.
+type finding struct {
+	*installation.Installation
+	owned  bool  // by the caller, who is the vendor of the extension
+	closed error // why it cannot be opened; the rest of it is what is known without
 }
 
-// get shows one installation, audit included. Of the query only select counts.
+// find returns the installation in the path: 404 for one that does not exist for the caller.
+func (h *Handler) find(c *call) (*finding, error) {
+	svc := c.svc
+	if c.actor.Kind == installation.Vendor { // who owns it is the directory's to say
+		svc = h.host()
+	}
+	inst, err := svc.Get(c.Context(), c.id)
+	switch {
+	case errors.Is(err, installation.ErrInvalid):
+		return nil, httpapi.ProblemOf(installation.ErrNotFound)
+	case inst == nil:
+		return nil, err
+	}
+	f := &finding{Installation: inst, closed: err}
+	if f.owned, err = h.owns(c, inst.Extension.ID); err != nil {
+		return nil, err
+	}
+	if !c.sees(inst, f.owned) {
+		return nil, httpapi.ProblemOf(installation.ErrNotFound)
+	}
+	if c.actor.Kind == installation.Vendor && !f.owned {
+		inst.Configuration = nil
+	}
+	return f, nil
+}
+
+// as returns the service for a write of the extension's vendor. A row that names another owner, or that no vendor could change because it is
+// closed, is changed by the host on its word.
+func (h *Handler) as(c *call, f *finding) *installation.Service {
+	if f.owned && (f.closed != nil || f.Extension.Owner != c.account.ID) {
+		return h.svc.As(installation.Actor{Kind: installation.Host, User: c.actor.User})
+	}
+	return c.svc
+}
+
+// get shows one installation, audit included. Of the query only select counts. One that cannot be opened, and will not be at another try either, is
+// shown as lists show it.
 func (h *Handler) get(c *call) (httpapi.Answer, error) {
 	q, err := readQuery(c.URL.RawQuery)
 	if err != nil {
@@ -32,23 +63,27 @@ func (h *Handler) get(c *call) (httpapi.Answer, error) {
 	if err != nil {
 		return httpapi.Answer{}, err
 	}
-	inst, err := c.find()
+	inst, err := h.find(c)
 	if err != nil {
 		return httpapi.Answer{}, err
+	}
+	if inst.closed != nil && httpapi.ProblemOf(inst.closed).Status == http.StatusServiceUnavailable {
+		return httpapi.Answer{}, inst.closed
 	}
 	if ext := c.PathValue("extId"); ext != "" && ext != inst.Extension.ID {
 		return httpapi.Answer{}, httpapi.ProblemOf(installation.ErrNotFound)
 	}
-	return httpapi.Answer{Body: selected.of(wireOf(inst)), Revision: inst.Revision}, nil
+	return httpapi.Answer{Body: selected.of(wireOf(inst.Installation)), Revision: inst.Revision}, nil
 }
 
 // put replaces the configuration. All else in the body is what a GET showed and does not matter, so that a document can be sent back whole. A body
 // without a configuration, or with null for one, changes nothing: a client that was shown none sends none.
 func (h *Handler) put(c *call) (httpapi.Answer, error) {
-	if _, err := c.find(); err != nil {
+	inst, err := h.find(c)
+	if err != nil {
 		return httpapi.Answer{}, err
 	}
-	if c.actor.Kind != installation.Vendor {
+	if !inst.owned {
 		return httpapi.Answer{}, httpapi.Forbidden("Only the vendor of the extension may do this.")
 	}
 	guard, err := httpapi.Condition(c.Request)
@@ -68,19 +103,21 @@ func (h *Handler) put(c *call) (httpapi.Answer, error) {
 	if err := l.Err(); err != nil {
 		return httpapi.Answer{}, err
 	}
-	res, err := c.svc.Patch(c.Context(), installation.PatchRequest{Guard: guard, ID: c.id, Parts: parts})
+	res, err := h.as(c, inst).Patch(c.Context(), installation.PatchRequest{Guard: guard, ID: c.id, Parts: parts})
 	if err != nil {
 		return httpapi.Answer{}, err
 	}
 	return answer(res.Installation), nil
 }
 
-// delete uninstalls, or revokes an invitation. What has ended before stays as it is, and the answer is the same.
+// delete uninstalls, or revokes an invitation. What has ended before stays as it is, and the answer is the same. It needs no key: a row that cannot
+// be opened is ended by what is known of it, and so is no longer in the way of the next one.
 func (h *Handler) delete(c *call) (httpapi.Answer, error) {
-	if _, err := c.find(); err != nil {
+	inst, err := h.find(c)
+	if err != nil {
 		return httpapi.Answer{}, err
 	}
-	if c.actor.Kind != installation.Vendor && c.actor.Kind != installation.Platform {
+	if !inst.owned && c.actor.Kind != installation.Platform {
 		return httpapi.Answer{}, httpapi.Forbidden("Only the vendor of the extension and operations may do this.")
 	}
 	guard, err := httpapi.Condition(c.Request)
@@ -90,7 +127,7 @@ func (h *Handler) delete(c *call) (httpapi.Answer, error) {
 	if _, err := httpapi.Document(c.Request); err != nil {
 		return httpapi.Answer{}, err // what a good body says does not matter
 	}
-	_, err = c.svc.Uninstall(c.Context(), installation.UninstallRequest{Guard: guard, ID: c.id})
+	_, err = h.as(c, inst).Uninstall(c.Context(), installation.UninstallRequest{Guard: guard, ID: c.id})
 	conflict, ok := errors.AsType[*installation.ConflictError](err)
 	if ok && conflict.From == installation.StatusExpired || errors.Is(err, installation.ErrShredded) {
 		err = nil

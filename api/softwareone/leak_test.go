@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -100,7 +98,7 @@ func (d quoting) fail(method, asked string) error {
 	if method != d.failing {
 		return nil
 	}
-	return &url.Error{Op: "Get", URL: "https://directory.example/?asked=" + asked + "&key=c4nary", Err: context.DeadlineExceeded}
+	return &url.Error{Op: "Get", URL: "https://directory.example/?asked=" + asked + "&key=c4nary", Err: errors.Join(context.DeadlineExceeded, installation.ErrUnavailable)}
 }
 
 func (d quoting) Token(ctx context.Context, id string, secret crypto.Secret) (*softwareone.Token, error) {
@@ -124,6 +122,13 @@ func (d quoting) Extension(ctx context.Context, id string) (*softwareone.Extensi
 	return d.Directory.Extension(ctx, id)
 }
 
+func (d quoting) Owned(ctx context.Context, account string) ([]string, error) {
+	if err := d.fail("Owned", account); err != nil {
+		return nil, err
+	}
+	return d.Directory.Owned(ctx, account)
+}
+
 func (d quoting) Account(ctx context.Context, id string) (*softwareone.Account, error) {
 	if err := d.fail("Account", id); err != nil {
 		return nil, err
@@ -139,23 +144,17 @@ func TestDirectoryInLog(t *testing.T) {
 		{"Account", "GET", clientToken, "", ""},
 		{"Extension", "GET", stockSecret, "", ""},
 		{"Extension", "POST", clientToken, "", installBody},
+		{"Owned", "GET", vendorToken, "", ""},
 		{"Account", "GET", opsToken, "?account.id=" + clientAccount, ""},
 	} {
 		w := newWorld(t, newMemory())
-		directory, err := softwareone.NewStaticDirectory(directoryData())
-		if err != nil {
-			t.Fatal(err)
-		}
-		handler, err := softwareone.NewHandler(w.svc, quoting{directory, tt.method}, w.issuer, &softwareone.Options{Log: slog.New(slog.NewTextHandler(w.log, nil))})
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.server.Config.Handler = http.StripPrefix("/public/v1/integration", handler)
+		directory := newDirectory(t)
+		w.over(t, w.svc, quoting{directory, tt.method})
 		w.do(t, tt.verb, "/installations"+tt.path, tt.token, tt.body).want(t, 503)
 		if text := w.log.String(); strings.Contains(text, "c4nary") || !strings.Contains(text, "by an error of type *url.Error") {
 			t.Errorf("%s of %s logs %s", tt.verb, tt.method, text)
 		}
-		_, err = softwareone.Schemas(quoting{directory, "Extension"})(t.Context(), "", installation.Extension{ID: stock})
+		_, err := softwareone.Schemas(quoting{directory, "Extension"})(t.Context(), "", installation.Extension{ID: stock})
 		if !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "c4nary") {
 			t.Errorf("schema: %v", err)
 		}

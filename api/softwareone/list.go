@@ -1,7 +1,6 @@
 package softwareone
 
 import (
-	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -14,8 +13,11 @@ import (
 
 // Limits of lists.
 const (
-	maxPage = installation.MaxPage // rows of an answer; also what a request without a limit gets
-	maxScan = 10_000               // rows looked at where no index serves the filter and the order
+	defaultPage = 100
+	maxPage     = installation.MaxPage // rows of an answer
+	maxBytes    = 4 << 20              // of an answer, about; a single row may be larger
+	maxScan     = 10_000               // rows looked at where no index serves the filter and the order
+	scanPage    = 100                  // rows read at a time, with all that is stored of them
 )
 
 // wireList is the answer to a list.
@@ -35,7 +37,8 @@ type wirePagination struct {
 	Total  int64 `json:"total"`
 }
 
-// list shows the installations that exist for the caller and that the query names, oldest first.
+// list shows the installations that exist for the caller and that the query names, oldest first; those of several extensions one extension after
+// the other, and those in a vendor's own account last. A page that would be too large ends early, and its limit says so, since clients go on from there.
 func (h *Handler) list(c *call) (httpapi.Answer, error) {
 	q, err := readQuery(c.URL.RawQuery)
 	if err != nil {
@@ -49,44 +52,89 @@ func (h *Handler) list(c *call) (httpapi.Answer, error) {
 	if err != nil {
 		return httpapi.Answer{}, err
 	}
-	page := wirePagination{Limit: maxPage}
+	page := wirePagination{Limit: defaultPage}
 	if q.Limit != nil {
 		page.Limit = min(*q.Limit, maxPage)
 	}
 	if q.Offset != nil {
 		page.Offset = *q.Offset
 	}
-	found, total, err := rows.read(c, page.Offset, page.Limit)
+	shown, total, err := rows.read(page.Offset, page.Limit)
 	if err != nil {
 		return httpapi.Answer{}, err
 	}
 	page.Total = total
-	body := wireList{Data: make([]any, 0, len(found)), Meta: wireMeta{Pagination: page, Omitted: selected.omitted()}}
-	for _, w := range found {
+	body := wireList{Data: make([]any, 0, len(shown)), Meta: wireMeta{Omitted: selected.omitted()}}
+	size := 0
+	for i, w := range shown {
+		if selected.has("configuration") {
+			if err := h.configure(c, rows, w); err != nil {
+				return httpapi.Answer{}, err
+			}
+		}
+		if size += w.size(); size > maxBytes && i > 0 {
+			page.Limit = i
+			break
+		}
 		body.Data = append(body.Data, selected.of(w))
 	}
+	body.Meta.Pagination = page
 	return httpapi.Answer{Body: body}, nil
 }
 
-// rows says how to find the rows of a list: req names those that one index has, which are read with the rights of svc; of these the caller must see
-// the row and the conditions hold.
-type rows struct {
-	svc  *installation.Service
-	req  installation.ListRequest // at most one index is asked for, so that every row read is one to look at
-	most int                      // how many rows may be looked at
-	none bool                     // there is nothing that the caller could see
+// configure adds the configuration to a row, for those who are shown it. Rows are read without: many are looked at and few are shown.
+func (h *Handler) configure(c *call, rows *rows, w *wireInstallation) error {
+	if c.actor.Kind != installation.ExtensionActor && !slices.Contains(rows.owned, w.Extension.ID) {
+		return nil
+	}
+	inst, err := h.host().Get(c.Context(), w.ID)
+	switch {
+	case c.Context().Err() != nil:
+		return c.Context().Err()
+	case inst == nil && !errors.Is(err, installation.ErrNotFound):
+		return err
+	case inst != nil && inst.Extension.ID == w.Extension.ID && inst.Configuration != nil && (c.within == "" || inst.Account.ID == c.within):
+		w.Configuration = inst.Configuration.Document.Bytes()
+	}
+	return nil // without, if there is none, it cannot be opened, or the row is another one since
+}
 
-	// exact says that the index has the rows in question and no others, in the order asked for.
-	exact   bool
+// size is about how many bytes the row takes in an answer.
+func (w *wireInstallation) size() int {
+	n := 2<<10 + len(w.Configuration) + 64*len(w.Modules)
+	if w.Invitation != nil {
+		n += len(w.Invitation.Message)
+	}
+	return n
+}
+
+// rows says how to find the rows of a list, which are the rows of its parts, one part after the other, for which the matches hold.
+type rows struct {
+	svc   *installation.Service // the platform, which reads no configuration
+	call  *call
+	owned []string // ids of the extensions of a vendor
+	parts []part
+	most  int // how many rows may be looked at
+
 	matches []match
-	order   func(a, b *wireInstallation) int
+	order   order
+	work    *meter
+}
+
+// part is what one index names. At most one index is asked for, so that it can count its rows.
+type part struct {
+	installation.ListRequest
+	others bool // of these, those of extensions that are not the caller's own
 }
 
 // newRows plans a list.
 func (h *Handler) newRows(c *call, q *rql.Query, audit bool) (*rows, error) {
 	compiler := &compiler{audit: audit}
 	p := &planner{conditions: q.Filter.Conjuncts()}
-	r := &rows{most: h.maxScan, order: compiler.order(q.Order)}
+	r := &rows{
+		svc: h.svc.As(installation.Actor{Kind: installation.Platform}), call: c, most: h.maxScan, order: compiler.order(q.Order),
+		work: &meter{ctx: c.Context(), left: maxWork},
+	}
 	for _, e := range p.conditions {
 		r.matches = append(r.matches, compiler.compile(e))
 	}
@@ -96,77 +144,143 @@ func (h *Handler) newRows(c *call, q *rql.Query, audit bool) (*rows, error) {
 	if err := p.plan(h, c); err != nil {
 		return nil, err
 	}
-	r.req, r.none, r.exact = p.req, p.none, p.exact && len(p.conditions) == 0
-	// Rows are in the order of their creation.
-	if len(q.Order) == 1 && q.Order[0].Path == "audit.created.at" {
-		r.req.Reverse, r.order = q.Order[0].Less, nil
+	r.parts, r.owned = p.parts, p.owned
+	if len(p.conditions) == 0 {
+		r.matches = nil
 	}
-	r.exact = r.exact && r.order == nil
-	// What a platform is shown has no configuration; a host sees it masked.
-	r.svc = h.svc.As(installation.Actor{Kind: installation.Platform})
-	if c.actor.Kind == installation.Vendor || c.actor.Kind == installation.ExtensionActor {
-		r.svc = h.host()
+	return r, r.inOrder(q.Order)
+}
+
+// inOrder leaves the order to the index where it has it: rows are in the order of their creation.
+func (r *rows) inOrder(terms []rql.Term) error {
+	if len(terms) != 1 || terms[0].Path != "audit.created.at" {
+		return nil
 	}
-	return r, nil
+	var filled []part
+	for _, p := range r.parts {
+		if len(r.parts) > 1 {
+			n, err := r.svc.Count(r.call.Context(), p.ListRequest)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				continue
+			}
+		}
+		p.Reverse = terms[0].Less
+		filled = append(filled, p)
+	}
+	if r.parts = filled; len(filled) <= 1 {
+		r.order = nil
+	}
+	return nil
 }
 
 // read returns the rows of a page and how many there are in all.
-func (r *rows) read(c *call, offset, limit int) ([]*wireInstallation, int64, error) {
-	switch {
-	case r.none:
-		return nil, 0, nil
-	case !r.exact:
-		return r.scan(c, offset, limit)
+func (r *rows) read(offset, limit int) ([]*wireInstallation, int64, error) {
+	if len(r.matches) > 0 || r.order != nil {
+		return r.scan(offset, limit)
 	}
-	total, err := r.svc.Count(c.Context(), r.req)
-	if err != nil || limit == 0 || int64(offset) >= total {
-		return nil, total, err
-	}
-	if offset > installation.MaxSkip {
-		return nil, 0, narrow()
-	}
-	req := r.req
-	req.Skip, req.Limit = offset, limit
-	var found []*wireInstallation
-	for inst, err := range r.svc.All(c.Context(), req) {
+	var page []*wireInstallation
+	var total int64
+	for _, p := range r.parts {
+		skip := int(max(0, int64(offset)-total))
+		wanted := limit - len(page)
+		got, n, err := r.readPart(p, skip, wanted)
 		if err != nil {
 			return nil, 0, err
 		}
-		if c.sees(inst) {
-			found = append(found, wireOf(inst))
+		page, total = append(page, got...), total+n
+	}
+	return page, total, nil
+}
+
+// readPart returns rows of a part, and how many it has in all.
+func (r *rows) readPart(p part, skip, limit int) ([]*wireInstallation, int64, error) {
+	if p.others {
+		seen := 0
+		all, err := r.look(p, &seen)
+		from := min(skip, len(all))
+		return wires(all[from:min(from+limit, len(all))]), int64(len(all)), err
+	}
+	ctx := r.call.Context()
+	total, err := r.svc.Count(ctx, p.ListRequest)
+	if err != nil || limit == 0 || int64(skip) >= total {
+		return nil, total, err
+	}
+	if skip > installation.MaxSkip {
+		return nil, 0, narrow()
+	}
+	var page []*wireInstallation
+	p.Skip, p.Limit = skip, min(limit, scanPage)
+	for inst, err := range r.svc.All(ctx, p.ListRequest) {
+		if err != nil {
+			return nil, 0, err
 		}
-		if len(found) == limit {
+		if r.sees(inst) {
+			page = append(page, wireOf(inst))
+		}
+		if len(page) == limit {
 			break
 		}
 	}
-	return found, total, nil
+	return page, total, nil
 }
 
-// scan looks at every row that the index has, up to a limit.
-func (r *rows) scan(c *call, offset, limit int) ([]*wireInstallation, int64, error) {
-	req := r.req
-	req.Limit = installation.MaxPage
-	var found []*wireInstallation
+func (r *rows) sees(inst *installation.Installation) bool {
+	return r.call.sees(inst, slices.Contains(r.owned, inst.Extension.ID))
+}
+
+// scan looks at every row of the parts, up to a limit.
+func (r *rows) scan(offset, limit int) ([]*wireInstallation, int64, error) {
+	var all []*row
 	seen := 0
-	for inst, err := range r.svc.All(c.Context(), req) {
+	for _, p := range r.parts {
+		some, err := r.look(p, &seen)
 		if err != nil {
 			return nil, 0, err
 		}
-		if seen++; seen > r.most {
-			return nil, 0, narrow()
+		all = append(all, some...)
+	}
+	if err := r.order.sort(all, r.work); err != nil {
+		return nil, 0, err
+	}
+	from := min(offset, len(all))
+	return wires(all[from:min(from+limit, len(all))]), int64(len(all)), nil
+}
+
+// look returns those rows of a part that were asked for, and adds to the number of rows that were looked at.
+func (r *rows) look(p part, seen *int) ([]*row, error) {
+	var out []*row
+	p.Limit = scanPage
+	for inst, err := range r.svc.All(r.call.Context(), p.ListRequest) {
+		if err != nil {
+			return nil, err
 		}
-		if !c.sees(inst) {
+		if *seen++; *seen > r.most {
+			return nil, narrow()
+		}
+		if !r.sees(inst) || p.others && slices.Contains(r.owned, inst.Extension.ID) {
 			continue
 		}
-		if w := wireOf(inst); !slices.ContainsFunc(r.matches, func(m match) bool { return !m(w) }) {
-			found = append(found, w)
+		w := &row{wireInstallation: wireOf(inst), work: r.work}
+		matches := !slices.ContainsFunc(r.matches, func(m match) bool { return !m(w) })
+		if r.work.err != nil {
+			return nil, r.work.err
+		}
+		if w.lower = nil; matches {
+			out = append(out, w)
 		}
 	}
-	if r.order != nil {
-		slices.SortStableFunc(found, r.order)
+	return out, nil
+}
+
+func wires(found []*row) []*wireInstallation {
+	var out []*wireInstallation
+	for _, r := range found {
+		out = append(out, r.wireInstallation)
 	}
-	from := min(offset, len(found))
-	return found[from:min(from+limit, len(found))], int64(len(found)), nil
+	return out
 }
 
 // narrow refuses what would take too many rows to answer.
@@ -174,39 +288,42 @@ func narrow() *httpapi.Problem {
 	return httpapi.Invalid("query", validate.RuleTooMany, "there are too many rows to look at: narrow the filter")
 }
 
-// planner chooses the index for a list, and takes the conditions away that the index alone fulfils.
+// planner chooses the indexes for a list, and takes the conditions away that they alone fulfil.
 type planner struct {
 	conditions []*rql.Expr
-	req        installation.ListRequest
-	none       bool
-	exact      bool // but for the conditions that are left
+	parts      []part
+	owned      []string // ids of the extensions of a vendor
 }
 
 func (p *planner) plan(h *Handler, c *call) error {
-	p.exact = true
-	var extension, account string
-	switch {
-	case c.scope == nil:
-	case len(c.scope) == 1:
-		extension = c.scope[0]
-	case len(c.scope) == 0:
-		p.none = true
-	default:
-		p.exact = false
-	}
-	if c.actor.Kind == installation.Customer {
-		account = c.actor.ID
-	}
-	account = cmp.Or(account, c.within)
-	if id := c.PathValue("extId"); id != "" {
-		if extension != "" && extension != id {
-			p.none = true
+	// The extensions whose rows the caller sees, nil = all.
+	extensions := c.scope
+	vendor := c.actor.Kind == installation.Vendor
+	if vendor {
+		owned, err := h.directory.Owned(c.Context(), c.account.ID)
+		switch {
+		case errors.Is(err, ErrUnknown):
+		case err != nil:
+			return hostFailure(err)
 		}
-		extension = id
+		p.owned = owned
+		extensions = slices.DeleteFunc(append([]string{}, owned...), func(id string) bool { return !c.reaches(id) })
 	}
+	extension := c.PathValue("extId")
 	if id, at := p.equal("extension.id"); at >= 0 && (extension == "" || extension == id) {
 		extension = id
 		p.fulfilled(at)
+	}
+	switch {
+	case extension == "":
+	case extensions == nil || slices.Contains(extensions, extension):
+		extensions = []string{extension}
+	default:
+		extensions = []string{}
+	}
+	account := c.within
+	if c.actor.Kind == installation.Customer {
+		account = c.actor.ID
 	}
 	if id, at := p.equal("account.id"); at >= 0 && (account == "" || account == id) {
 		indexed, err := h.indexed(c, id)
@@ -218,34 +335,20 @@ func (p *planner) plan(h *Handler, c *call) error {
 			p.fulfilled(at)
 		}
 	}
-	p.req.Extension, p.req.Account = extension, account
-	if c.actor.Kind == installation.Vendor {
-		return p.owned(h, c)
+	if extensions == nil {
+		req := installation.ListRequest{Account: account}
+		if account == "" {
+			req.Status = p.phase()
+		}
+		p.parts = append(p.parts, part{ListRequest: req})
 	}
-	if extension == "" && account == "" {
-		p.phase()
+	for i, id := range extensions {
+		if !slices.Contains(extensions[:i], id) {
+			p.parts = append(p.parts, part{ListRequest: installation.ListRequest{Extension: id, Account: account}})
+		}
 	}
-	return nil
-}
-
-// owned confines the plan of a vendor to its own rows. Of an extension it owns these are all there are, but for what another owner sold it with.
-func (p *planner) owned(h *Handler, c *call) error {
-	if p.req.Extension == "" && p.req.Account == "" {
-		p.req.Owner = c.actor.ID
-		return nil
-	}
-	if p.req.Extension == "" {
-		p.exact = false
-		return nil
-	}
-	ext, err := h.directory.Extension(c.Context(), p.req.Extension)
-	switch {
-	case errors.Is(err, ErrUnknown):
-		p.exact = false
-	case err != nil:
-		return hostFailure(err)
-	default:
-		p.exact = p.exact && ext.Owner == c.actor.ID
+	if vendor && account == "" && (extension == "" || c.reaches(extension)) {
+		p.parts = append(p.parts, part{ListRequest: installation.ListRequest{Extension: extension, Account: c.account.ID}, others: true})
 	}
 	return nil
 }
@@ -278,18 +381,19 @@ func (h *Handler) indexed(c *call, id string) (bool, error) {
 	return account.Type == Client, nil
 }
 
-// phase lets the index of states serve a condition on the status.
-func (p *planner) phase() {
+// phase returns the states of the index that serves a condition on the status; nil if there is none.
+func (p *planner) phase() []installation.Status {
 	name, at := p.equal("status")
 	switch {
 	case at < 0:
 	case strings.EqualFold(name, "Installed"):
-		p.req.Status = []installation.Status{installation.StatusInstalled}
 		p.fulfilled(at)
+		return []installation.Status{installation.StatusInstalled}
 	case strings.EqualFold(name, "Uninstalled"):
-		p.req.Status = []installation.Status{installation.StatusUninstalled}
 		p.fulfilled(at)
+		return []installation.Status{installation.StatusUninstalled}
 	case strings.EqualFold(name, "Invited"), strings.EqualFold(name, "Expired"):
-		p.req.Status = []installation.Status{installation.StatusInvited, installation.StatusExpired}
+		return []installation.Status{installation.StatusInvited, installation.StatusExpired}
 	}
+	return nil
 }

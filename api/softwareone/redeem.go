@@ -42,8 +42,8 @@ func (h *Handler) redeem(c *call) (httpapi.Answer, error) {
 	if err != nil {
 		return httpapi.Answer{}, err
 	}
-	if inst, err := c.svc.Get(c.Context(), c.id); err == nil && c.sees(inst) {
-		return answer(inst), nil // to the vendor itself with the configuration
+	if f, err := h.find(c); err == nil && f.closed == nil {
+		return answer(f.Installation), nil // to the vendor itself with the configuration
 	}
 	return answer(res.Installation), nil
 }

@@ -1,7 +1,7 @@
 package softwareone_test
 
 import (
-	"net/http"
+	"context"
 	"strings"
 	"testing"
 
@@ -49,37 +49,20 @@ func TestIDs(t *testing.T) {
 	})
 }
 
-// TestClosedRows: a row that cannot be opened is a failure by itself and listed with what is known of it, and one whose key was destroyed shows what
-// is left.
+// TestClosedRows: a row that cannot be opened shows with what is known of it, and one whose key was destroyed shows what is left.
 func TestClosedRows(t *testing.T) {
 	onStores(t, func(t *testing.T, w *world) {
 		inst := w.install(t, clientToken, stock)
 		w.do(t, "PUT", "/installations/"+inst.ID, vendorToken, configuredBody).want(t, 200)
 		w.install(t, client2Token, stock)
-		key, err := crypto.NewKey("k2", []byte("fedcba9876543210fedcba9876543210"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		keys, err := crypto.NewKeyring(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		directory, err := softwareone.NewStaticDirectory(directoryData())
-		if err != nil {
-			t.Fatal(err)
-		}
-		stranger, err := installation.New(w.store, keys, &installation.Options{Now: w.Now, Policy: softwareone.Policy, Claims: softwareone.InstallClaims})
-		if err != nil {
-			t.Fatal(err)
-		}
-		handler, err := softwareone.NewHandler(stranger, directory, w.issuer, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		stranger := w.stranger(t)
 		there := w.server.Config.Handler
-		w.server.Config.Handler = http.StripPrefix("/public/v1/integration", handler)
+		w.over(t, stranger, newDirectory(t))
 		path := "/installations/" + inst.ID
-		w.do(t, "GET", path, vendorToken, "").refused(t, 500, "The request could not be completed.")
+		for _, token := range []string{vendorToken, clientToken, opsToken, stockSecret} {
+			w.do(t, "GET", path, token, "").want(t, 200, `{"id":"`+inst.ID+`","revision":2,"status":"Installed",`+
+				`"extension":{"id":"EXT-4410-7725"},"account":{"id":"ACC-8834-0012"},"modules":[]}`)
+		}
 		w.do(t, "GET", path, rivalToken, "").refused(t, 404, noSuchRow)
 		w.do(t, "PUT", path, vendorToken, configuredBody).want(t, 500)
 		for _, token := range []string{vendorToken, opsToken, stockSecret} {
@@ -105,4 +88,65 @@ func TestClosedRows(t *testing.T) {
 		w.do(t, "POST", path+"/redeem", clientToken, redeemBody("x")).refused(t, 400, badInvitation)
 		w.install(t, clientToken, stock)
 	})
+}
+
+// TestClosedRowEnds: a row that cannot be opened can be ended, by operations and by the vendor, and is not in the way of the next one then.
+func TestClosedRowEnds(t *testing.T) {
+	onStores(t, func(t *testing.T, w *world) {
+		for _, token := range []string{vendorToken, opsToken} {
+			inst := w.install(t, clientToken, stock)
+			path := "/installations/" + inst.ID
+			there := w.server.Config.Handler
+			w.over(t, w.stranger(t), newDirectory(t))
+			w.do(t, "POST", "/installations", clientToken, installBody).refused(t, 409, installed)
+			for _, other := range []string{clientToken, stockSecret} {
+				w.do(t, "DELETE", path, other, "").want(t, 403)
+			}
+			w.do(t, "DELETE", path, rivalToken, "").refused(t, 404, noSuchRow)
+			w.do(t, "DELETE", path, token, "", "If-Match", `"9"`).want(t, 409)
+			w.do(t, "DELETE", path, token, "").want(t, 204)
+			w.do(t, "DELETE", path, token, "").want(t, 204)
+			w.server.Config.Handler = there
+			got := w.do(t, "GET", path, vendorToken, "").want(t, 200).row(t)
+			if got.Status != "Uninstalled" || got.Revision != 2 || got.Audit["uninstalled"].By.ID != strings.Split(token, ":")[1] {
+				t.Errorf("it reads %+v", got)
+			}
+			again := w.install(t, clientToken, stock)
+			w.do(t, "DELETE", "/installations/"+again.ID, opsToken, "").want(t, 204)
+		}
+	})
+}
+
+// TestKeysAway: while the keys cannot be had a GET is worth another try, and a DELETE needs none.
+func TestKeysAway(t *testing.T) {
+	w := newWorld(t, newMemory())
+	inst := w.install(t, clientToken, stock)
+	path := "/installations/" + inst.ID
+	svc, err := installation.New(w.store, away{newKeys(t, "k1", "0123456789abcdef0123456789abcdef")}, &installation.Options{Now: w.Now, Policy: softwareone.Policy, Claims: softwareone.InstallClaims})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.over(t, svc, newDirectory(t))
+	for _, token := range []string{vendorToken, opsToken, clientToken} {
+		w.do(t, "GET", path, token, "").refused(t, 503, "The service cannot answer at the moment.")
+	}
+	w.do(t, "PUT", path, vendorToken, configuredBody).want(t, 503)
+	w.do(t, "DELETE", path, vendorToken, "").want(t, 204)
+}
+
+// away are keys that cannot be had.
+type away struct{ crypto.KeyWrapper }
+
+func (away) Unwrap(context.Context, crypto.Wrapped, crypto.Binding) (*crypto.DataKey, error) {
+	return nil, installation.ErrKeyUnavailable
+}
+
+// stranger is a service over the same store without the keys of its rows.
+func (w *world) stranger(t testing.TB) *installation.Service {
+	t.Helper()
+	svc, err := installation.New(w.store, newKeys(t, "k2", "fedcba9876543210fedcba9876543210"), &installation.Options{Now: w.Now, Policy: softwareone.Policy, Claims: softwareone.InstallClaims})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return svc
 }

@@ -24,7 +24,7 @@ const documented = `{"id":"EXI-1234-1234-0001","extension":{"id":"EXT-6822-9898-
 func TestDocumentedExample(t *testing.T) {
 	onStores(t, func(t *testing.T, w *world) {
 		want := decode[map[string]any](t, documented)
-		id, extension := want["id"].(string), installation.Extension{ID: "EXT-6822-9898-4256", Name: "Microsoft AI Cloud Partner", Owner: vendorAccount}
+		id, extension := want["id"].(string), installation.Extension{ID: paged, Name: "Microsoft AI Cloud Partner", Owner: vendorAccount}
 		vendor := w.svc.As(installation.Actor{Kind: installation.Vendor, ID: vendorAccount, User: installation.Reference{ID: "USR-0001"}})
 		invited, err := vendor.Invite(t.Context(), installation.InviteRequest{ID: id, Parts: installation.Parts{Extension: installation.Value(extension)}})
 		if err != nil {

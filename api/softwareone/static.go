@@ -25,6 +25,7 @@ type StaticDirectory struct {
 	accounts   map[string]*Account
 	extensions map[string]*Extension
 	tokens     map[string]staticToken
+	owned      map[string][]string          // account id to ids
 	secrets    map[[sha256.Size]byte]string // to extension id
 }
 
@@ -41,7 +42,7 @@ const minSecret = 16
 func NewStaticDirectory(data DirectoryData) (*StaticDirectory, error) {
 	d := &StaticDirectory{
 		accounts: make(map[string]*Account), extensions: make(map[string]*Extension), tokens: make(map[string]staticToken),
-		secrets: make(map[[sha256.Size]byte]string),
+		owned: make(map[string][]string), secrets: make(map[[sha256.Size]byte]string),
 	}
 	for _, a := range data.Accounts {
 		switch {
@@ -62,6 +63,7 @@ func NewStaticDirectory(data DirectoryData) (*StaticDirectory, error) {
 			return nil, fmt.Errorf("softwareone: NewStaticDirectory: extension %s: unknown status", e.ID)
 		}
 		d.extensions[e.ID] = &e
+		d.owned[e.Owner] = append(d.owned[e.Owner], e.ID)
 	}
 	for _, t := range data.Tokens {
 		secret := data.TokenSecrets[t.ID].Reveal()
@@ -112,6 +114,11 @@ func (d *StaticDirectory) Secret(_ context.Context, secret crypto.Secret) (strin
 // Extension implements [Directory].
 func (d *StaticDirectory) Extension(_ context.Context, id string) (*Extension, error) {
 	return found(d.extensions[id])
+}
+
+// Owned implements [Directory].
+func (d *StaticDirectory) Owned(_ context.Context, account string) ([]string, error) {
+	return d.owned[account], nil
 }
 
 // Account implements [Directory].

@@ -5,15 +5,14 @@ import "strings"
 // Pattern is the right side of like and ilike: "*" stands for any text, `\*` for itself. A pattern without any "*" matches what contains it.
 type Pattern struct {
 	parts []string // between the stars
-	fold  bool
 }
 
-// NewPattern reads a pattern; fold ignores letter case.
+// NewPattern reads a pattern; fold ignores letter case, for texts in lower case.
 func NewPattern(text string, fold bool) Pattern {
 	if fold {
 		text = strings.ToLower(text)
 	}
-	p := Pattern{parts: []string{""}, fold: fold}
+	p := Pattern{parts: []string{""}}
 	for i := 0; i < len(text); i++ {
 		last := len(p.parts) - 1
 		switch {
@@ -31,11 +30,9 @@ func NewPattern(text string, fold bool) Pattern {
 	return p
 }
 
-// Match reports whether a text is of the pattern.
+// Match reports whether a text is of the pattern. One that ignores letter case wants the text in lower case, which it cannot know to be done. The
+// time it takes grows with the text and the pattern and not with their product.
 func (p Pattern) Match(text string) bool {
-	if p.fold {
-		text = strings.ToLower(text)
-	}
 	first, last := p.parts[0], p.parts[len(p.parts)-1]
 	if len(text) < len(first)+len(last) || !strings.HasPrefix(text, first) || !strings.HasSuffix(text, last) {
 		return false

@@ -143,9 +143,9 @@ func (p *parser) part(q *Query) (*Expr, error) {
 	case "offset":
 		return nil, p.number(&q.Offset)
 	case "order":
-		return nil, p.terms(&q.Order)
+		return nil, p.terms(&q.Order, MaxOrder)
 	case "select":
-		return nil, p.terms(&q.Select)
+		return nil, p.terms(&q.Select, MaxTerms)
 	}
 	v, err := p.shortcut()
 	if err != nil {
@@ -346,7 +346,7 @@ func (p *parser) number(into **int) error {
 }
 
 // terms reads a list of fields with signs.
-func (p *parser) terms(into *[]Term) error {
+func (p *parser) terms(into *[]Term, most int) error {
 	for {
 		p.spaces()
 		var t Term
@@ -358,7 +358,7 @@ func (p *parser) terms(into *[]Term) error {
 		} else if t.Path = p.name(); t.Path == "" {
 			return p.fault("a field is missing")
 		}
-		if *into = append(*into, t); len(*into) > MaxTerms {
+		if *into = append(*into, t); len(*into) > most {
 			return p.fault("too many fields")
 		}
 		p.spaces()

@@ -6,8 +6,9 @@ import "fmt"
 const (
 	MaxBytes = 8 << 10 // of the raw text
 	MaxDepth = 16      // of operators inside each other
-	MaxNodes = 512     // operators and values
-	MaxTerms = 64      // of order and of select, each
+	MaxNodes = 128     // operators and values
+	MaxTerms = 64      // of select
+	MaxOrder = 8       // terms of order
 )
 
 // Query is what a client asks of a list.
