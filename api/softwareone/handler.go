@@ -29,6 +29,7 @@ type Handler struct {
 	directory guarded
 	issuer    *Issuer
 	maxScan   int
+	maxWork   int
 	newID     func() string
 }
 
@@ -42,7 +43,7 @@ func NewHandler(svc *installation.Service, directory Directory, issuer *Issuer, 
 	if opts != nil {
 		o = *opts
 	}
-	h := &Handler{svc: svc.In(o.Tenant), directory: guarded{directory}, issuer: issuer, maxScan: maxScan, newID: newID}
+	h := &Handler{svc: svc.In(o.Tenant), directory: guarded{directory}, issuer: issuer, maxScan: maxScan, maxWork: maxWork, newID: newID}
 	h.api = httpapi.New(httpapi.Config{
 		Render: render, Log: o.Log, MaxBody: o.MaxBody, Timeout: o.Timeout, Loggable: []error{ErrUnknown, ErrToken, errMint},
 	})

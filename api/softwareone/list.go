@@ -133,7 +133,7 @@ func (h *Handler) newRows(c *call, q *rql.Query, audit bool) (*rows, error) {
 	p := &planner{conditions: q.Filter.Conjuncts()}
 	r := &rows{
 		svc: h.svc.As(installation.Actor{Kind: installation.Platform}), call: c, most: h.maxScan, order: compiler.order(q.Order),
-		work: &meter{ctx: c.Context(), left: maxWork},
+		work: &meter{ctx: c.Context(), left: h.maxWork},
 	}
 	for _, e := range p.conditions {
 		r.matches = append(r.matches, compiler.compile(e))
