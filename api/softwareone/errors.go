@@ -57,7 +57,7 @@ var wireNames = []struct{ domain, wire string }{
 	{"consent.modules", "modules"},
 	{"validity", "invitation.validity"},
 	{"message", "invitation.message"},
-	{"externalID", "invitation.externalId"},
+	{"externalId", "invitation.externalId"},
 }
 
 // wireName translates the path of a violation.

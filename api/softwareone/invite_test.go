@@ -77,9 +77,11 @@ func TestWhoInvites(t *testing.T) {
 				}
 			})
 		}
-		r := w.do(t, "POST", "/installations", vendorToken, invitation(`{"message":"`+strings.Repeat("x", 5000)+`"}`))
-		if r.want(t, 400); !strings.Contains(r.body, `"invitation.message"`) {
-			t.Errorf("body %s", r.body)
+		for field, value := range map[string]string{"message": strings.Repeat("x", 5000), "externalId": strings.Repeat("x", 300)} {
+			r := w.do(t, "POST", "/installations", vendorToken, invitation(`{"`+field+`":"`+value+`"}`))
+			if r.want(t, 400); !strings.Contains(r.body, `"errors":{"invitation.`+field+`":[`) {
+				t.Errorf("body %s", r.body)
+			}
 		}
 	})
 }

@@ -146,3 +146,21 @@ func TestDelete(t *testing.T) {
 		}
 	})
 }
+
+// TestPutDeep: what a GET shows can be sent back whole, also where the configuration alone is as deep as a document may be.
+func TestPutDeep(t *testing.T) {
+	onStores(t, func(t *testing.T, w *world) {
+		path := "/installations/" + w.install(t, clientToken, stock).ID
+		deep := func(n int) string {
+			return `{"configuration":` + strings.Repeat(`{"a":`, n-1) + "{}" + strings.Repeat("}", n-1) + "}"
+		}
+		w.do(t, "PUT", path, vendorToken, deep(65)).want(t, 400)
+		w.do(t, "PUT", path, vendorToken, deep(64)).want(t, 200)
+		long := strings.Repeat("k", 1022) // a pointer of 1,024 bytes with what is before it
+		w.do(t, "PUT", path, vendorToken, `{"configuration":{"`+long+`":1}}`).want(t, 200)
+		w.do(t, "PUT", path, vendorToken, `{"configuration":{"`+long+`xx":1}}`).want(t, 400)
+		w.do(t, "PUT", path, vendorToken, deep(64)).want(t, 200)
+		whole := w.do(t, "GET", path, vendorToken, "").want(t, 200)
+		w.do(t, "PUT", path, vendorToken, whole.body).want(t, 200, whole.body)
+	})
+}

@@ -39,12 +39,20 @@ func Document(r *http.Request) (*jsontree.Node, error) {
 	return Parse(r.Header, text)
 }
 
+// What may stand around a document of the domain in a body, whose own limits count from where it begins.
+const (
+	aroundDepth   = 8
+	aroundPointer = 256
+)
+
 // Parse is [Document] for a body that was read before.
 func Parse(h http.Header, text []byte) (*jsontree.Node, error) {
 	if !declaredJSON(h) {
 		return nil, &Problem{Status: http.StatusUnsupportedMediaType, Code: CodeMediaType, Message: "The body must be application/json."}
 	}
-	tree, err := jsontree.Parse(text, jsontree.Limits{Bytes: max(1, len(text))})
+	tree, err := jsontree.Parse(text, jsontree.Limits{
+		Bytes: max(1, len(text)), Depth: jsontree.DefaultDepth + aroundDepth, Pointer: jsontree.DefaultPointer + aroundPointer,
+	})
 	if fault, ok := errors.AsType[*jsontree.Error](err); ok {
 		return nil, Invalid(fault.Pointer, validate.Rule(fault.Fault), fault.Error())
 	}
