@@ -231,3 +231,17 @@ func TestPolicy(t *testing.T) {
 		}
 	}
 }
+
+// newDirectory is the directory that most tests are on, after some changes.
+func newDirectory(t testing.TB, change ...func(*softwareone.DirectoryData)) *softwareone.StaticDirectory {
+	t.Helper()
+	data := directoryData()
+	for _, f := range change {
+		f(&data)
+	}
+	d, err := softwareone.NewStaticDirectory(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}

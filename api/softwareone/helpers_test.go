@@ -402,17 +402,3 @@ func (w *world) over(t testing.TB, svc *installation.Service, directory software
 	}
 	w.handler, w.server.Config.Handler = handler, http.StripPrefix("/public/v1/integration", handler)
 }
-
-// newDirectory is the directory that most tests are on, after some changes.
-func newDirectory(t testing.TB, change ...func(*softwareone.DirectoryData)) *softwareone.StaticDirectory {
-	t.Helper()
-	data := directoryData()
-	for _, f := range change {
-		f(&data)
-	}
-	d, err := softwareone.NewStaticDirectory(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
-}

@@ -43,9 +43,9 @@ func (h *Handler) find(c *call) (*finding, error) {
 	return f, nil
 }
 
-// as returns the service for a write of the extension's vendor. A row that names another owner, or that no vendor could change because it is
-// closed, is changed by the host on its word.
-func (h *Handler) as(c *call, f *finding) *installation.Service {
+// writer returns the service for a write of the caller. What the vendor does to a row that names another owner, or that is closed, which no vendor's
+// actor could do, is done by the host on its behalf.
+func (h *Handler) writer(c *call, f *finding) *installation.Service {
 	if f.owned && (f.closed != nil || f.Extension.Owner != c.account.ID) {
 		return h.svc.As(installation.Actor{Kind: installation.Host, User: c.actor.User})
 	}
@@ -103,7 +103,7 @@ func (h *Handler) put(c *call) (httpapi.Answer, error) {
 	if err := l.Err(); err != nil {
 		return httpapi.Answer{}, err
 	}
-	res, err := h.as(c, inst).Patch(c.Context(), installation.PatchRequest{Guard: guard, ID: c.id, Parts: parts})
+	res, err := h.writer(c, inst).Patch(c.Context(), installation.PatchRequest{Guard: guard, ID: c.id, Parts: parts})
 	if err != nil {
 		return httpapi.Answer{}, err
 	}
@@ -127,7 +127,7 @@ func (h *Handler) delete(c *call) (httpapi.Answer, error) {
 	if _, err := httpapi.Document(c.Request); err != nil {
 		return httpapi.Answer{}, err // what a good body says does not matter
 	}
-	_, err = h.as(c, inst).Uninstall(c.Context(), installation.UninstallRequest{Guard: guard, ID: c.id})
+	_, err = h.writer(c, inst).Uninstall(c.Context(), installation.UninstallRequest{Guard: guard, ID: c.id})
 	conflict, ok := errors.AsType[*installation.ConflictError](err)
 	if ok && conflict.From == installation.StatusExpired || errors.Is(err, installation.ErrShredded) {
 		err = nil

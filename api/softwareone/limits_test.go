@@ -64,7 +64,7 @@ func (c *ending) Err() error {
 	return nil
 }
 
-// TestContextEnds: a filter and a sort end with the context, long before they are done.
+// TestContextEnds: a sort ends with the context, long before it is done.
 func TestContextEnds(t *testing.T) {
 	compared, err := softwareone.SortIDs(&ending{t.Context(), 3}, 10_000)
 	if err != context.DeadlineExceeded || compared > 4*256 {
