@@ -8,11 +8,11 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// What a list may cost. A unit is about a byte that is compared, so that all of it takes a fraction of a second, whatever the query is and
+// What a list may cost. A unit is about a byte that is compared, so that all of it takes about a second at most, whatever the query is and
 // however long the texts are.
 const (
 	maxWork  = 1 << 28
-	foldCost = 4  // for each byte that is put in lower case
+	foldCost = 8  // for each byte that is put in lower case
 	keyCost  = 16 // for each value that a field is compared with
 
 	lookEvery = 256 // how often the context is looked at, in comparisons
