@@ -93,7 +93,7 @@ func (h *Handler) authenticate(r *http.Request) (caller, error) {
 		case errors.Is(err, ErrNotFound):
 			return caller{}, httpapi.Unauthorized("ApiKey", err)
 		case err != nil:
-			return caller{}, hostFailure(err)
+			return caller{}, httpapi.HostFailure(err)
 		}
 		return caller{project: key.Project, key: key.ID}, nil
 	}

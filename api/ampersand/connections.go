@@ -24,7 +24,7 @@ func (h *Handler) connections(c *call) (httpapi.Answer, error) {
 	}
 	all, err := h.host.Connections.Connections(c.Context(), c.proj.ID, f)
 	if err != nil {
-		return httpapi.Answer{}, hostFailure(err)
+		return httpapi.Answer{}, httpapi.HostFailure(err)
 	}
 	for _, conn := range all {
 		if c.sees(conn) {

@@ -129,7 +129,7 @@ func (h *Handler) install(c *call, integration *Integration, conn *Connection, c
 		Extra: extra,
 	}})
 	if err != nil {
-		return nil, err
+		return nil, c.occupied(err)
 	}
 	if err := h.stillThere(c, conn.ID); err != nil {
 		if undo := h.takeBack(c, res.Installation); undo != nil {
@@ -138,6 +138,18 @@ func (h *Handler) install(c *call, integration *Integration, conn *Connection, c
 		return nil, err
 	}
 	return res.Installation, nil
+}
+
+// occupied tells a caller of the installation that is in the way of another, where it may know of it: one that does not open is in no list.
+func (c *call) occupied(err error) error {
+	e, ok := errors.AsType[*installation.ExistsError](err)
+	if !ok {
+		return err
+	}
+	if inst, _ := c.known(e.Holder); inst == nil {
+		return err
+	}
+	return withRemedy(httpapi.ProblemOf(err), "Delete the installation "+e.Holder+" first, or change it.")
 }
 
 // takeBack removes an installation that should not have come to be, unless it was changed since.
@@ -158,7 +170,7 @@ func (h *Handler) choose(c *call, group, provider, id string) (*Connection, erro
 		conn, err := h.host.Connections.Connection(c.Context(), c.proj.ID, id)
 		switch {
 		case err != nil && !errors.Is(err, ErrNotFound):
-			return nil, hostFailure(err)
+			return nil, httpapi.HostFailure(err)
 		case err != nil || conn.Group.Ref != group || !c.sees(conn):
 			return nil, httpapi.Invalid(path, validate.RuleUnknown, "must be a connection of the group")
 		case conn.Provider != provider:
@@ -168,7 +180,7 @@ func (h *Handler) choose(c *call, group, provider, id string) (*Connection, erro
 	}
 	all, err := h.host.Connections.Connections(c.Context(), c.proj.ID, ConnectionFilter{Provider: provider, Group: group})
 	if err != nil {
-		return nil, hostFailure(err)
+		return nil, httpapi.HostFailure(err)
 	}
 	var found *Connection
 	for _, conn := range all {

@@ -135,7 +135,7 @@ func (h *Handler) scheme(c *call, n *NewConnection) error {
 	case errors.Is(err, ErrNotFound):
 		return httpapi.Invalid("provider", validate.RuleUnknown, "is not a known provider")
 	case err != nil:
-		return hostFailure(err)
+		return httpapi.HostFailure(err)
 	}
 	given := credentialFields[n.Scheme]
 	switch {

@@ -59,7 +59,7 @@ func NewHandler(svc *installation.Service, host Host, opts *Options) (*Handler, 
 		h.log = slog.New(slog.DiscardHandler)
 	}
 	h.api = httpapi.New(httpapi.Config{
-		Render: h.render, Log: h.opts.Log, MaxBody: h.opts.MaxBody, Timeout: h.opts.Timeout, Loggable: []error{ErrNotFound, ErrInUse, ErrToken},
+		Render: h.render, Log: h.opts.Log, MaxBody: h.opts.MaxBody, Timeout: h.opts.Timeout,
 	})
 	h.routes()
 	return h, nil
@@ -102,19 +102,10 @@ func (h *Handler) routes() {
 	})
 }
 
-// hostFailure is an error of what the host supplied. Whatever it is, it says nothing of the request: where it is not a passing trouble, it is a
-// failure.
-func hostFailure(err error) *httpapi.Problem {
-	if p := httpapi.ProblemOf(err); p.Status == http.StatusServiceUnavailable {
-		return p
-	}
-	return httpapi.Internal(err)
-}
-
 // missingOr is the answer to an error of the host where what is asked for may not be there.
 func missingOr(err error) *httpapi.Problem {
 	if errors.Is(err, ErrNotFound) {
 		return httpapi.NotFound()
 	}
-	return hostFailure(err)
+	return httpapi.HostFailure(err)
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -162,29 +164,32 @@ func withFailing(t *testing.T) (*world, *failing) {
 	return w, f
 }
 
+const keyBody = `{"groupRef":"g","consumerRef":"c","provider":"anthropic","apiKey":"k"}`
+
+// asksHost is a request for each thing that the host is asked.
+var asksHost = map[string]struct{ method, path, body string }{
+	"key":          {"GET", path, ""},
+	"token":        {"GET", path, ""},
+	"project":      {"GET", path, ""},
+	"integration":  {"GET", path, ""},
+	"integrations": {"GET", project + "/integrations", ""},
+	"connection":   {"GET", path + "/{id}", ""},
+	"connections":  {"POST", path, creation("org-71", "")},
+	"reveal":       {"GET", conns + "/connection-org-71?includeCreds=true", ""},
+	"refresh":      {"GET", conns + "/connection-org-71?refresh=force", ""},
+	"generate":     {"POST", conns + ":generate", keyBody},
+	"provider":     {"POST", conns + ":generate", keyBody},
+	"update":       {"PATCH", conns + "/connection-org-71", `{"updateMask":["providerWorkspaceRef"],"connection":{"providerWorkspaceRef":"x"}}`},
+	"delete":       {"DELETE", conns + "/connection-org-71", ""},
+	"operations":   {"GET", path + "/{id}/operations", ""},
+	"backfill":     {"GET", path + "/{id}/objects/contact/backfill-progress", ""},
+}
+
 // TestHostFailures: what goes wrong in the host is no fault of the client, who gets no detail; neither does the log, where it may quote. A passing
 // trouble is 503, a refusal 422 with its reason where there is one to give.
 func TestHostFailures(t *testing.T) {
-	const key = `{"groupRef":"g","consumerRef":"c","provider":"anthropic","apiKey":"k"}`
-	requests := map[string]struct{ method, path, body string }{
-		"key":          {"GET", path, ""},
-		"token":        {"GET", path, ""},
-		"project":      {"GET", path, ""},
-		"integration":  {"GET", path, ""},
-		"integrations": {"GET", project + "/integrations", ""},
-		"connection":   {"GET", path + "/{id}", ""},
-		"connections":  {"POST", path, creation("org-71", "")},
-		"reveal":       {"GET", conns + "/connection-org-71?includeCreds=true", ""},
-		"refresh":      {"GET", conns + "/connection-org-71?refresh=force", ""},
-		"generate":     {"POST", conns + ":generate", key},
-		"provider":     {"POST", conns + ":generate", key},
-		"update":       {"PATCH", conns + "/connection-org-71", `{"updateMask":["providerWorkspaceRef"],"connection":{"providerWorkspaceRef":"x"}}`},
-		"delete":       {"DELETE", conns + "/connection-org-71", ""},
-		"operations":   {"GET", path + "/{id}/operations", ""},
-		"backfill":     {"GET", path + "/{id}/objects/contact/backfill-progress", ""},
-	}
 	refusable := map[string]bool{"refresh": true, "generate": true, "update": true}
-	for at, r := range requests {
+	for at, r := range asksHost {
 		t.Run(at, func(t *testing.T) {
 			w, f := withFailing(t)
 			one := w.install(t)
@@ -302,4 +307,118 @@ func TestLimits(t *testing.T) {
 	w.do(t, "POST", path, creation(memory.DemoGroup, "")).want(t, http.StatusRequestEntityTooLarge)
 	w = newWorld(t, onMemory, func(o *choices) { o.handler.Timeout = 1 })
 	w.do(t, "GET", path, "").want(t, http.StatusServiceUnavailable)
+}
+
+// TestHostErrorsInLog: what the host's own code fails with may quote its own secrets, whatever it matches. The log has its kind and type.
+func TestHostErrorsInLog(t *testing.T) {
+	for at, r := range asksHost {
+		t.Run(at, func(t *testing.T) {
+			w, f := withFailing(t)
+			one := w.install(t)
+			f.at = at
+			for _, kind := range []error{
+				context.DeadlineExceeded, context.Canceled, installation.ErrUnavailable, installation.ErrConflict, installation.ErrNotFound,
+				ampersand.ErrNotFound, ampersand.ErrInUse, ampersand.ErrToken,
+			} {
+				f.err = &url.Error{Op: "Get", URL: "https://directory.example/?key=c4nary", Err: kind}
+				to := strings.Replace(r.path, "{id}", one[strings.LastIndexByte(one, '/')+1:], 1)
+				var got reply
+				if at == "token" {
+					got = w.as(t, w.own(), r.method, to, r.body)
+				} else {
+					got = w.do(t, r.method, to, r.body)
+				}
+				if got.status < 400 && at != "connection" || strings.Contains(got.body, "c4nary") {
+					t.Errorf("%v: status %d: %s", kind, got.status, got.body)
+				}
+			}
+			if log := w.log.String(); strings.Contains(log, "c4nary") || !strings.Contains(log, "url.Error") {
+				t.Errorf("logged: %s", log)
+			}
+		})
+	}
+}
+
+// TestDamagedEnds: an installation whose key is lost is in no list and in the way of another. Who may know of it can delete it, and is told of it
+// where it is in the way; its connection is free then.
+func TestDamagedEnds(t *testing.T) {
+	onStores(t, func(t *testing.T, open opener) {
+		for name, headers := range map[string]func(w *world) []string{
+			"the project's key":         func(*world) []string { return []string{"X-Api-Key", apiKey} },
+			"a consumer of the group":   func(w *world) []string { return bearer(w.token("org-71", "u-9")) },
+			"a colleague of the holder": func(w *world) []string { return bearer(w.token("org-71", "u-10")) },
+		} {
+			t.Run(name, func(t *testing.T) {
+				w := newWorld(t, open)
+				id := decode[wire](t, w.do(t, "POST", path, creation("org-71", "")).want(t, 201)).ID
+				one := path + "/" + id
+				w.loseKeys(t)
+				by := headers(w)
+				if r := send(t, w.server.URL, "GET", path+"?groupRef=org-71", "", by...).want(t, 200); r.body != "[]" {
+					t.Errorf("lists %s", r.body)
+				}
+				send(t, w.server.URL, "GET", one, "", by...).want(t, 500)
+				w.do(t, "POST", path, creation("org-71", "")).want(t, 409, `"remedy":"Delete the installation `+id+` first, or change it.`)
+				w.do(t, "DELETE", conns+"/connection-org-71", "").want(t, 409)
+				w.as(t, w.own(), "DELETE", one, "").want(t, 404)
+				send(t, w.server.URL, "DELETE", one, "", "X-Api-Key", "c4nary-other-key").want(t, 404)
+				send(t, w.server.URL, "DELETE", strings.Replace(one, memory.DemoIntegration, "nope", 1), "", by...).want(t, 404)
+				send(t, w.server.URL, "DELETE", one, "", append(by, "If-Match", `"9"`)...).want(t, 409)
+				send(t, w.server.URL, "DELETE", one, "", by...).want(t, 204)
+				send(t, w.server.URL, "DELETE", one, "", by...).want(t, 404)
+				w.do(t, "POST", path, creation("org-71", "")).want(t, 201)
+			})
+		}
+		w := newWorld(t, open)
+		one := path + "/" + decode[wire](t, w.do(t, "POST", path, creation("org-71", "")).want(t, 201)).ID
+		w.loseKeys(t)
+		w.do(t, "DELETE", one, "").want(t, 204)
+		w.do(t, "DELETE", conns+"/connection-org-71", "").want(t, 204)
+	})
+}
+
+// TestDamagedForNow: an installation whose key cannot be had for now is not deleted, since what it has would be left over.
+func TestDamagedForNow(t *testing.T) {
+	w := newWorld(t, onMemory)
+	one := w.install(t)
+	w.loseKeys(t, installation.ErrKeyUnavailable)
+	w.do(t, "DELETE", one, "").want(t, 503)
+}
+
+// loseKeys serves what is stored from a service whose keys are others, or fail.
+func (w *world) loseKeys(t *testing.T, fails ...error) {
+	t.Helper()
+	key, err := crypto.NewKey("k2", []byte("another-key-of-32-bytes-in-tests"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	others, err := crypto.NewKeyring(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys crypto.KeyWrapper = others
+	if len(fails) > 0 {
+		keys = lostKeys{others, fails[0]}
+	}
+	svc, err := installation.New(w.store, keys, &installation.Options{Now: w.Now, Policy: ampersand.Policy, Claims: ampersand.Claims, Schema: ampersand.Schema})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err := ampersand.NewHandler(svc, w.host.Host(), &ampersand.Options{Now: w.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.server.Close()
+	w.server = httptest.NewServer(handler)
+	t.Cleanup(w.server.Close)
+}
+
+// lostKeys are keys that no data key opens by.
+type lostKeys struct {
+	crypto.KeyWrapper
+	err error
+}
+
+func (k lostKeys) Unwrap(context.Context, crypto.Wrapped, crypto.Binding) (*crypto.DataKey, error) {
+	return nil, k.err
 }

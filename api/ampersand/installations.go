@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/go-installation/installation"
@@ -32,11 +33,11 @@ func (h *Handler) list(c *call) (httpapi.Answer, error) {
 		}
 		group = c.group
 	}
-	known := connectionCache{h: h, c: c, known: make(map[string]*Connection)}
 	// The tenant is the project, so what the builder may see and what the host sees is the same; but a host's lists take the narrowest index.
 	rows := c.whole.All(c.Context(), installation.ListRequest{
 		Extension: id, Account: group, Status: []installation.Status{installation.StatusInstalled}, Limit: installation.MaxPage,
 	})
+	var shown []*installation.Installation
 	for inst, err := range rows {
 		if err != nil {
 			return httpapi.Answer{}, err
@@ -46,34 +47,50 @@ func (h *Handler) list(c *call) (httpapi.Answer, error) {
 				slog.String("request", httpapi.RequestID(c.Context())), slog.String("installation", inst.ID), slog.String("error", inst.Err.Error()))
 			continue
 		}
-		conn, err := known.of(inst)
-		if err != nil {
-			return httpapi.Answer{}, err
-		}
-		answer = append(answer, wireOf(inst, conn))
+		shown = append(shown, inst)
+	}
+	known, err := h.connectionsFor(c, shown)
+	if err != nil {
+		return httpapi.Answer{}, err
+	}
+	for _, inst := range shown {
+		answer = append(answer, wireOf(inst, standing(inst, known[connectionID(inst)])))
 	}
 	return httpapi.Answer{Body: answer}, nil
 }
 
-// connectionCache asks for each connection once in a list.
-type connectionCache struct {
-	h     *Handler
-	c     *call
-	known map[string]*Connection
+// connectionsFor returns the connections of installations, by their ids. It asks the host once, however many there are: of a project with one
+// call for each a list would take its whole time. They are asked for after the installations were read, so that none of these has one that came
+// since.
+func (h *Handler) connectionsFor(c *call, all []*installation.Installation) (map[string]*Connection, error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
+	f := ConnectionFilter{Group: all[0].Account.ID}
+	if slices.ContainsFunc(all, func(inst *installation.Installation) bool { return inst.Account.ID != f.Group }) {
+		f.Group = ""
+	}
+	found, err := h.host.Connections.Connections(c.Context(), c.proj.ID, f)
+	if err != nil {
+		return nil, httpapi.HostFailure(err)
+	}
+	if ended := c.Context().Err(); ended != nil {
+		return nil, httpapi.Unavailable(ended)
+	}
+	known := make(map[string]*Connection, len(found))
+	for _, conn := range found {
+		known[conn.ID] = conn
+	}
+	return known, nil
 }
 
-func (cc *connectionCache) of(inst *installation.Installation) (*Connection, error) {
-	if inst.Connection == nil {
-		return connectionOf(inst), nil
+// standing is the connection of an installation as it stands now, given what the host has under its id. Of one that it has no more, nil, or that
+// it gave to another group since, it is what the installation remembers.
+func standing(inst *installation.Installation, conn *Connection) *Connection {
+	if conn == nil || conn.Group.Ref != inst.Account.ID {
+		return connectionOf(inst)
 	}
-	if conn := cc.known[inst.Connection.ID]; conn != nil {
-		return conn, nil
-	}
-	conn, err := cc.h.connectionFor(cc.c, inst)
-	if err == nil {
-		cc.known[inst.Connection.ID] = conn
-	}
-	return conn, err
+	return conn
 }
 
 func (h *Handler) get(c *call) (httpapi.Answer, error) {
@@ -95,16 +112,25 @@ func (h *Handler) answer(c *call, inst *installation.Installation) (httpapi.Answ
 
 // installed returns an installation of the integration in the path, if the caller may know of it.
 func (c *call) installed(id string) (*installation.Installation, error) {
+	inst, err := c.known(id)
+	if err != nil {
+		return nil, err
+	}
+	return inst, nil
+}
+
+// known is installed that returns, of a record that does not open, what is plain of it beside the error.
+func (c *call) known(id string) (*installation.Installation, error) {
 	inst, err := c.svc.Get(c.Context(), id)
 	switch {
 	case errors.Is(err, installation.ErrInvalid):
 		return nil, httpapi.NotFound() // an id that cannot be one
-	case err != nil:
+	case inst == nil:
 		return nil, err
 	case inst.Status != installation.StatusInstalled || inst.Extension.ID != c.PathValue("integration"):
 		return nil, httpapi.NotFound()
 	}
-	return inst, nil
+	return inst, err
 }
 
 // integration returns the integration in the path.
@@ -116,21 +142,28 @@ func (h *Handler) integration(c *call) (*Integration, error) {
 	return i, nil
 }
 
-// connectionFor returns the connection of an installation. Of one that the host has no more it is what the installation remembers.
-func (h *Handler) connectionFor(c *call, inst *installation.Installation) (*Connection, error) {
+// connectionID is the id of an installation's connection; "" = it has none.
+func connectionID(inst *installation.Installation) string {
 	if inst.Connection == nil {
+		return ""
+	}
+	return inst.Connection.ID
+}
+
+// connectionFor returns the connection of an installation; see standing.
+func (h *Handler) connectionFor(c *call, inst *installation.Installation) (*Connection, error) {
+	id := connectionID(inst)
+	if id == "" {
 		return connectionOf(inst), nil
 	}
-	conn, err := h.host.Connections.Connection(c.Context(), c.proj.ID, inst.Connection.ID)
+	conn, err := h.host.Connections.Connection(c.Context(), c.proj.ID, id)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return connectionOf(inst), nil
 	case err != nil:
-		return nil, hostFailure(err)
-	case conn.Group.Ref != inst.Account.ID:
-		return connectionOf(inst), nil // the host gave the id to another group since
+		return nil, httpapi.HostFailure(err)
 	}
-	return conn, nil
+	return standing(inst, conn), nil
 }
 
 // delete removes an installation for good, and its connection if no other installation has it.
@@ -143,8 +176,8 @@ func (h *Handler) delete(c *call) (httpapi.Answer, error) {
 	if err != nil {
 		return httpapi.Answer{}, err
 	}
-	if inst.Connection != nil && inst.Connection.ID != "" {
-		h.dropConnection(c, inst.Connection.ID)
+	if conn := connectionID(inst); conn != "" {
+		h.dropConnection(c, conn)
 	}
 	return httpapi.Answer{Status: http.StatusNoContent}, nil
 }
@@ -157,7 +190,7 @@ func (h *Handler) remove(c *call, id string, guard installation.Guard) (*install
 	}
 	defer done()
 	for {
-		inst, err := c.installed(id)
+		inst, svc, err := c.removable(id)
 		if err != nil {
 			return nil, err
 		}
@@ -165,7 +198,7 @@ func (h *Handler) remove(c *call, id string, guard installation.Guard) (*install
 		if guard.Revision == 0 {
 			req.Revision = inst.Revision
 		}
-		_, err = c.svc.Delete(c.Context(), req)
+		_, err = svc.Delete(c.Context(), req)
 		if err == nil {
 			return inst, nil
 		}
@@ -173,6 +206,25 @@ func (h *Handler) remove(c *call, id string, guard installation.Guard) (*install
 			return nil, err
 		}
 	}
+}
+
+// removable returns an installation that the caller may delete, and the service to delete it by. One that will never open again would otherwise be
+// in the way of another one for good: its ids and its group are plain, so that the caller may know of it, but only the host reaches it. What
+// connection it has is not known.
+func (c *call) removable(id string) (*installation.Installation, *installation.Service, error) {
+	inst, err := c.known(id)
+	switch {
+	case err == nil:
+		return inst, c.svc, nil
+	case lost(err) && Policy(c.actor(), installation.ActionDelete, inst):
+		return inst, c.whole, nil
+	}
+	return nil, nil, err
+}
+
+// lost reports whether a record does not open, now or later. One whose key cannot be had for now is not lost.
+func lost(err error) bool {
+	return errors.Is(err, installation.ErrSealed) || errors.Is(err, installation.ErrUnknownKey) || errors.Is(err, installation.ErrShredded)
 }
 
 // cleanTime bounds what is done after an installation is gone, whether or not the client still waits.

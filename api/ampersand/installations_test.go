@@ -1,7 +1,10 @@
 package ampersand_test
 
 import (
+	"context"
 	"encoding/json"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -241,4 +244,77 @@ func TestUnhealthy(t *testing.T) {
 	if got := w.get(t, one); got.HealthStatus != "unhealthy" || got.UpdateTime != nil {
 		t.Errorf("it is %+v", got)
 	}
+}
+
+// TestListAsksOnce: a list asks the host once for the connections of all that is in it, of one group alone where it is of one.
+func TestListAsksOnce(t *testing.T) {
+	a := new(asker)
+	w := newWorld(t, onMemory, func(o *choices) {
+		o.wrap = func(h ampersand.Host) ampersand.Host {
+			a.kept, h.Connections = h.Connections, a
+			return h
+		}
+	})
+	list := func(what, query, groups string, want ...ampersand.ConnectionFilter) {
+		t.Helper()
+		a.single, a.filters = 0, nil
+		var got []string
+		for _, i := range decode[[]wire](t, w.do(t, "GET", query, "").want(t, 200)) {
+			got = append(got, i.Group.GroupName+" by "+i.Connection.ID)
+		}
+		if strings.Join(got, ", ") != groups || a.single != 0 || !slices.Equal(a.filters, want) {
+			t.Errorf("%s: lists %q; asked %d times for one, and for %+v", what, got, a.single, a.filters)
+		}
+	}
+	list("nothing", path, "")
+	w.install(t)
+	one := ampersand.ConnectionFilter{Group: memory.DemoGroup}
+	list("one", path, "Harbor Foods by connection-salesforce", one)
+	w.do(t, "POST", path, creation("org-71", "")).want(t, 201)
+	const both = "Harbor Foods by connection-salesforce, Name of org-71 by connection-org-71"
+	list("two groups", path, both, ampersand.ConnectionFilter{})
+	list("of all integrations", project+"/installations", both, ampersand.ConnectionFilter{})
+	list("of one group", path+"?groupRef=group-123", "Harbor Foods by connection-salesforce", one)
+	list("of another", path+"?groupRef=nope", "")
+
+	before := w.do(t, "GET", path, "")
+	a.lost = true
+	if after := w.do(t, "GET", path, "").want(t, 200); after.body != before.body {
+		t.Errorf("without the connections it lists\n%s\nwant\n%s", after.body, before.body)
+	}
+	a.lost = false
+	ctx, cancel := context.WithCancel(t.Context())
+	a.then = cancel
+	r := w.keyed(t, "GET", path, "").WithContext(ctx)
+	if rec := serve(w.handler, r); rec.Code != http.StatusServiceUnavailable {
+		t.Errorf("for a client who left: %d", rec.Code)
+	}
+}
+
+// kept are the connections of a host that answers most itself.
+type kept = ampersand.Connections
+
+// asker remembers what a host was asked about connections.
+type asker struct {
+	kept
+	single  int
+	filters []ampersand.ConnectionFilter
+	lost    bool   // it has none any more
+	then    func() // to be called before an answer
+}
+
+func (a *asker) Connection(ctx context.Context, project, id string) (*ampersand.Connection, error) {
+	a.single++
+	return a.kept.Connection(ctx, project, id)
+}
+
+func (a *asker) Connections(ctx context.Context, project string, f ampersand.ConnectionFilter) ([]*ampersand.Connection, error) {
+	a.filters = append(a.filters, f)
+	if a.then != nil {
+		a.then()
+	}
+	if a.lost {
+		return nil, nil
+	}
+	return a.kept.Connections(ctx, project, f)
 }

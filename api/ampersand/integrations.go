@@ -39,7 +39,7 @@ func wireRevisionOf(r Revision) wireRevision {
 func (h *Handler) integrations(c *call) (httpapi.Answer, error) {
 	all, err := h.host.Projects.Integrations(c.Context(), c.proj.ID)
 	if err != nil {
-		return httpapi.Answer{}, hostFailure(err)
+		return httpapi.Answer{}, httpapi.HostFailure(err)
 	}
 	answer := []wireIntegration{}
 	for _, i := range all {
@@ -111,7 +111,7 @@ func (h *Handler) operations(c *call) (httpapi.Answer, error) {
 	case errors.Is(err, ErrNotFound):
 		return httpapi.Answer{}, httpapi.Invalid(inQuery+"pageToken", validate.RuleUnknown, "is no token of this list")
 	case err != nil:
-		return httpapi.Answer{}, hostFailure(err)
+		return httpapi.Answer{}, httpapi.HostFailure(err)
 	}
 	if page == nil {
 		page = []json.RawMessage{}

@@ -42,7 +42,7 @@ func (h *Handler) verify(ctx context.Context, token string) (caller, error) {
 	case errors.Is(err, ErrNotFound):
 		return caller{}, badToken("there is no such key")
 	case err != nil:
-		return caller{}, hostFailure(err)
+		return caller{}, httpapi.HostFailure(err)
 	case !strong(key.Key):
 		return caller{}, badToken("the key is too short")
 	}
