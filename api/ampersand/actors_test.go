@@ -66,7 +66,7 @@ func TestActors(t *testing.T) {
 				}
 				colleague := e.consumer // another consumer of the group: the installation is shared, a connection is not
 				switch {
-				case strings.HasPrefix(e.path, conns+"/"):
+				case strings.HasPrefix(e.path, conns+"/"), strings.Contains(e.path, ":hydrate"):
 					colleague = http.StatusNotFound
 				case strings.HasSuffix(e.path, ":generate"):
 					colleague = http.StatusForbidden

@@ -44,7 +44,7 @@ func (c caller) createdBy(given string) (string, error) {
 	if c.builder() {
 		return given, nil
 	}
-	own := "consumer:" + c.consumer
+	own := byConsumer + c.consumer
 	if given != "" && given != own {
 		return "", httpapi.Forbidden("A consumer makes configurations in its own name.")
 	}

@@ -93,8 +93,23 @@ func connectionFault(name string, err error) error {
 	return missingOr(err)
 }
 
+// unconditional refuses a request that holds for one revision of a connection: there are none, so the client means something else. That there is a
+// connection may be demanded.
+func unconditional(c *call) error {
+	guard, err := httpapi.Condition(c.Request)
+	if err != nil && httpapi.ProblemOf(err).Status != http.StatusConflict || err == nil && guard.Revision == 0 {
+		return err
+	}
+	return withRemedy(&httpapi.Problem{
+		Status: http.StatusConflict, Code: httpapi.CodeConflict, Message: "A connection has no revision that a condition could hold for.",
+	}, "Send no If-Match.")
+}
+
 // deleteConnection deletes a connection that no installation has.
 func (h *Handler) deleteConnection(c *call) (httpapi.Answer, error) {
+	if err := unconditional(c); err != nil {
+		return httpapi.Answer{}, err
+	}
 	conn, err := h.connection(c)
 	if err != nil {
 		return httpapi.Answer{}, err
@@ -120,6 +135,9 @@ func (h *Handler) deleteConnection(c *call) (httpapi.Answer, error) {
 
 // patchConnection updates a connection by a mask.
 func (h *Handler) patchConnection(c *call) (httpapi.Answer, error) {
+	if err := unconditional(c); err != nil {
+		return httpapi.Answer{}, err
+	}
 	body, err := httpapi.Document(c.Request)
 	if err != nil {
 		return httpapi.Answer{}, err

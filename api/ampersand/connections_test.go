@@ -270,3 +270,38 @@ func TestIntegrations(t *testing.T) {
 	w.do(t, "GET", path+"/nope/operations", "").want(t, 404)
 	w.do(t, "GET", one+"/objects/contact/backfill-progress", "").want(t, 404)
 }
+
+// TestConnectionMaskIsBounded: there are no more paths than can be masked, each named once.
+func TestConnectionMaskIsBounded(t *testing.T) {
+	w := newWorld(t, onMemory)
+	const at = conns + "/connection-org-71"
+	patch := func(mask string) reply {
+		return w.do(t, "PATCH", at, `{"updateMask":[`+mask+`],"connection":{"providerWorkspaceRef":"x","providerMetadata":{"k":{"value":"v"}}}}`)
+	}
+	patch(`"providerMetadata","providerWorkspaceRef"`).want(t, 200)
+	patch(`"providerMetadata","providerMetadata"`).want(t, 400, `"name":"updateMask[1]","detail":"must be named once"`)
+	many := strings.TrimSuffix(strings.Repeat(`"providerMetadata",`, 7), ",")
+	patch(many).want(t, 400, `"issues":[{"in":"body","name":"updateMask","detail":`)
+}
+
+// TestConnectionIfMatch: a connection has no revision, so that no condition on one holds. That it is there can be demanded.
+func TestConnectionIfMatch(t *testing.T) {
+	w := newWorld(t, onMemory)
+	const at = conns + "/connection-org-71"
+	const body = `{"updateMask":["providerWorkspaceRef"],"connection":{"providerWorkspaceRef":"changed"}}`
+	for tag, status := range map[string]int{`"1"`: 409, `W/"1"`: 409, `"other"`: 409, `1`: 400} {
+		for _, method := range []string{"PATCH", "DELETE"} {
+			sent := ""
+			if method == "PATCH" {
+				sent = body
+			}
+			w.do(t, method, at, sent, "If-Match", tag).want(t, status)
+		}
+	}
+	if r := w.do(t, "GET", at, "").want(t, 200); strings.Contains(r.body, "changed") || r.header.Get("Etag") != "" {
+		t.Errorf("it is %s, %v", r.body, r.header)
+	}
+	w.do(t, "PATCH", at, body, "If-Match", "*").want(t, 200)
+	w.do(t, "DELETE", at, "", "If-Match", "*").want(t, 204)
+	w.do(t, "DELETE", at, "", "If-Match", "*").want(t, 404)
+}

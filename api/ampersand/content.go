@@ -20,8 +20,8 @@ type contentPatch struct {
 	changes      *jsontree.Node
 }
 
-// readContentPatch reads the body of PATCH of config-content.
-func readContentPatch(body *jsontree.Node) (*contentPatch, error) {
+// readContentPatch reads the body of PATCH of config-content of an object.
+func readContentPatch(body *jsontree.Node, object string) (*contentPatch, error) {
 	var l validate.List
 	in := httpapi.ReadObject(body, "", &l)
 	in.Require("action", "changes")
@@ -42,17 +42,18 @@ func readContentPatch(body *jsontree.Node) (*contentPatch, error) {
 		validate.Enum(&l, "action", p.action, "read", "subscribe", "write")
 	}
 	if in.Has("changes") {
-		checkChanges(&l, p.changes)
+		checkChanges(&l, jsontree.JoinPointer(p.action, "objects", object), p.changes)
 	}
 	return p, l.Err()
 }
 
-// checkChanges demands a JSON Patch of add, remove and replace below the object.
-func checkChanges(l *validate.List, changes *jsontree.Node) {
+// checkChanges demands a JSON Patch of add, remove and replace below the object, which has a pointer around these.
+func checkChanges(l *validate.List, around string, changes *jsontree.Node) {
 	if changes.Kind() != jsontree.Array || changes.Len() == 0 {
 		l.Add("changes", validate.RuleFormat, "must be an array of at least one change")
 		return
 	}
+	l.Count("changes", changes.Len(), validate.MaxEdits)
 	for i, step := range changes.Children() {
 		at := fmt.Sprintf("changes[%s]", i)
 		in := httpapi.ReadObject(step, at, l)
@@ -64,7 +65,11 @@ func checkChanges(l *validate.List, changes *jsontree.Node) {
 		if op != "remove" {
 			in.Require("value")
 		}
-		if tokens, err := jsontree.ParsePointer(in.String("path")); in.Has("path") && (err != nil || len(tokens) == 0) {
+		path := in.String("path")
+		switch tokens, err := jsontree.ParsePointer(path); {
+		case len(around)+len(path) > validate.MaxPointer:
+			l.Add(at+".path", validate.RuleTooLong, fmt.Sprintf("must have at most %d bytes below this object", max(0, validate.MaxPointer-len(around))))
+		case in.Has("path") && (err != nil || len(tokens) == 0):
 			l.Add(at+".path", validate.RuleFormat, "must be a JSON Pointer that starts with /")
 		}
 	}
@@ -80,7 +85,7 @@ func (h *Handler) patchContent(c *call) (httpapi.Answer, error) {
 	if err != nil {
 		return httpapi.Answer{}, err
 	}
-	p, err := readContentPatch(body)
+	p, err := readContentPatch(body, c.PathValue("object"))
 	if err != nil {
 		return httpapi.Answer{}, err
 	}

@@ -91,7 +91,7 @@ func (h *Handler) create(c *call) (httpapi.Answer, error) {
 	if p := cr.content.Child("provider"); !p.IsString(integration.Provider) {
 		return httpapi.Answer{}, httpapi.Invalid("config.content.provider", validate.RuleUnknown, "must be the provider of the integration")
 	}
-	conn, err := h.choose(c, cr.group, integration.Provider, cr.connection)
+	conn, err := h.choose(c, "connectionId", cr.group, integration.Provider, cr.connection)
 	if err != nil {
 		return httpapi.Answer{}, err
 	}
@@ -164,8 +164,8 @@ func (h *Handler) takeBack(c *call, inst *installation.Installation) error {
 }
 
 // choose returns the connection to install by: the one asked for, or the newest of the group at the provider that does not fail.
-func (h *Handler) choose(c *call, group, provider, id string) (*Connection, error) {
-	const path = "connectionId"
+// Path is where the request names it.
+func (h *Handler) choose(c *call, path, group, provider, id string) (*Connection, error) {
 	if id != "" {
 		conn, err := h.host.Connections.Connection(c.Context(), c.proj.ID, id)
 		switch {

@@ -18,7 +18,20 @@ const (
 	maxSecret   = 64 << 10 // bytes of a credential
 	maxMetadata = 100      // entries
 	maxScopes   = 100
+	maxConsumer = validate.MaxID - len(byConsumer) // bytes of a consumerRef: who can connect can also be the maker of a configuration
 )
+
+// byConsumer is what stands before a consumerRef where it is the maker of a configuration.
+const byConsumer = "consumer:"
+
+// checkConsumer demands a consumerRef.
+func checkConsumer(l *validate.List, path, ref string) {
+	if len(ref) > maxConsumer {
+		l.Add(path, validate.RuleTooLong, fmt.Sprintf("must have at most %d bytes", maxConsumer))
+		return
+	}
+	l.ID(path, ref)
+}
 
 // Fields of a request that hold credentials.
 const (
@@ -51,6 +64,7 @@ func readConnectionUpdate(body *jsontree.Node, scheme Scheme) (*ConnectionUpdate
 	if in.Has("updateMask") && in.Node("updateMask").Len() == 0 {
 		l.Add("updateMask", validate.RuleRequired, "must name at least one path")
 	}
+	l.Count("updateMask", len(mask), len(maskable))
 	conn := in.Object("connection")
 	if err := l.Err(); err != nil {
 		return nil, err
@@ -61,6 +75,9 @@ func readConnectionUpdate(body *jsontree.Node, scheme Scheme) (*ConnectionUpdate
 		switch {
 		case !slices.Contains(maskable, path):
 			l.Add(at, validate.RuleUnknown, "is not an allowed path")
+			continue
+		case slices.Contains(mask[:i], path):
+			l.Add(at, validate.RuleExclusive, "must be named once")
 			continue
 		case !conn.Has(path):
 			l.Required(at, false)
@@ -100,7 +117,7 @@ func readNewConnection(body *jsontree.Node) (*NewConnection, error) {
 	n := &NewConnection{
 		Provider:     text("provider", l.ID),
 		Group:        Group{Ref: text("groupRef", l.ID), Name: text("groupName", l.Name)},
-		Consumer:     Consumer{Ref: text("consumerRef", l.ID), Name: text("consumerName", l.Name)},
+		Consumer:     Consumer{Ref: text("consumerRef", func(path, ref string) { checkConsumer(&l, path, ref) }), Name: text("consumerName", l.Name)},
 		WorkspaceRef: text("providerWorkspaceRef", l.OptionalID),
 		Scheme:       SchemeNone,
 	}

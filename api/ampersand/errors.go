@@ -3,6 +3,7 @@ package ampersand
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -96,6 +97,27 @@ const (
 	inHeader = "If-Match"
 )
 
+// Names that the paths of violations begin with: of the stored configuration, and of the content of an update.
+const (
+	ofConfiguration = "configuration"
+	ofDocument      = "document"
+)
+
+// inUpdate names what is wrong with the configuration by where it stands in an update.
+func inUpdate(err error) error {
+	p := *httpapi.ProblemOf(err)
+	if len(p.Issues) == 0 {
+		return err
+	}
+	p.Issues = slices.Clone(p.Issues)
+	for i := range p.Issues {
+		if rest, ok := strings.CutPrefix(p.Issues[i].Path, ofConfiguration); ok {
+			p.Issues[i].Path = ofDocument + rest
+		}
+	}
+	return &p
+}
+
 // issueOf puts a violation into the terms of the wire. Places in the stored configuration are places in config.content.
 func issueOf(v validate.Violation) wireIssue {
 	i := wireIssue{In: "body", Name: v.Path, Detail: v.Detail}
@@ -104,10 +126,12 @@ func issueOf(v validate.Violation) wireIssue {
 		i.In, i.Name = "query", v.Path[len(inQuery):]
 	case v.Path == inHeader:
 		i.In = "header"
-	case strings.HasPrefix(v.Path, "document"): // the content of an update
-		i.Name = "installation.config.content" + strings.TrimPrefix(v.Path, "document")
-	case v.Path == "configuration" || strings.HasPrefix(v.Path, "configuration."):
-		i.Name = "config.content" + strings.TrimPrefix(v.Path, "configuration")
+	case strings.HasPrefix(v.Path, ofDocument):
+		i.Name = "installation.config.content" + strings.TrimPrefix(v.Path, ofDocument)
+	case v.Path == ofConfiguration+".createdBy": // beside the content
+		i.Name = "config.createdBy"
+	case v.Path == ofConfiguration || strings.HasPrefix(v.Path, ofConfiguration+"."):
+		i.Name = "config.content" + strings.TrimPrefix(v.Path, ofConfiguration)
 	}
 	return i
 }

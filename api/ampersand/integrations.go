@@ -68,7 +68,7 @@ func (h *Handler) hydrate(c *call) (httpapi.Answer, error) {
 		switch {
 		case err != nil:
 			return httpapi.Answer{}, missingOr(err)
-		case !c.builder() && conn.Group.Ref != c.group:
+		case !c.sees(conn):
 			return httpapi.Answer{}, httpapi.NotFound()
 		}
 	}

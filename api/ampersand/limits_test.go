@@ -2,6 +2,7 @@ package ampersand_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,7 +18,7 @@ func TestConnectionLimits(t *testing.T) {
 	}
 	for name, tt := range map[string]struct{ fields, at string }{
 		"a long group":         {`"groupRef":"` + long(257) + `"`, "groupRef"},
-		"a long consumer":      {`"consumerRef":"` + long(257) + `"`, "consumerRef"},
+		"a long consumer":      {`"consumerRef":"` + long(248) + `"`, "consumerRef"},
 		"a long provider":      {`"provider":"` + long(257) + `"`, "provider"},
 		"a long group name":    {`"groupName":"` + long(257) + `"`, "groupName"},
 		"a long consumer name": {`"consumerName":"` + long(257) + `"`, "consumerName"},
@@ -66,4 +67,51 @@ func TestInstallationLimits(t *testing.T) {
 		steps = append(steps, `{"op":"replace","path":"/schedule","value":"x"}`)
 	}
 	w.do(t, "PATCH", contentOf("contact"), changes("read", strings.Join(steps, ","))).want(t, 400)
+}
+
+// TestLongestConsumer: who can connect can install, so that a consumer's name is no longer than a maker's may be.
+func TestLongestConsumer(t *testing.T) {
+	w := newWorld(t, onMemory)
+	longest := strings.Repeat("u", 256-len("consumer:"))
+	token := w.token("org-9", longest)
+	w.as(t, token, "POST", conns+":generate", `{"groupRef":"org-9","consumerRef":"`+longest+`","provider":"salesforce"}`).want(t, 201)
+	w.as(t, token, "POST", path, `{"groupRef":"org-9","config":{"content":{"provider":"salesforce"}}}`).want(t, 201, `"createdBy":"consumer:`+longest+`"`)
+	w.as(t, w.token("org-9", longest+"u"), "GET", path, "").want(t, 401)
+}
+
+// TestIssueNames: what is wrong is named by where it stands in the request.
+func TestIssueNames(t *testing.T) {
+	w := newWorld(t, onMemory)
+	one := w.install(t)
+	longField := strings.Repeat("f", 1100)
+	config := func(createdBy string) string {
+		return `{"groupRef":"org-71","config":{"createdBy":"` + createdBy + `","content":{"provider":"salesforce"}}}`
+	}
+	for name, tt := range map[string]struct{ method, path, body, at string }{
+		"the maker":            {"POST", path, config(`api:\u0007`), "config.createdBy"},
+		"another maker":        {"PATCH", one, `{"updateMask":["config.createdBy"],"installation":{"config":{"createdBy":"api:\u0007"}}}`, "installation.config.createdBy"},
+		"another's connection": {"PATCH", one, `{"updateMask":["connectionId"],"installation":{"connectionId":"connection-org-71"}}`, "installation.connectionId"},
+		"content":              {"POST", path, creation("org-71", `"a.b":{}`), "config.content.read.objects.a.b.objectName"},
+		"an element":           {"POST", path, creation("org-71", strings.Replace(`"contact":`+contact, `{"objectName"`, `{"fieldFilters":[{},7],"objectName"`, 1)), "config.content.read.objects.contact.fieldFilters.1"},
+		"new content":          {"PATCH", one, update(reads(`"contact":{}`), "config.content.read.objects.contact"), "installation.config.content.read.objects.contact.objectName"},
+		"a name too long":      {"PATCH", one, update(reads(`"contact":{"`+longField+`":1}`), "config.content.read.objects.contact"), "installation.config.content.read.objects.contact"},
+		"a switch of nothing":  {"PATCH", one, update(reads(`"deal":{"disabled":true}`), "config.content.read.objects.deal.disabled"), "installation.config.content.read.objects.deal"},
+		"a member twice":       {"POST", path, `{"groupRef":"g","config":{"content":[{},{"a":1,"a":2}]}}`, "config.content.1.a"},
+		"a patched content":    {"PATCH", contentOf("contact"), changes("read", `{"op":"replace","path":"/schedule","value":7}`), "config.content.read.objects.contact.schedule"},
+		"a pointer too long":   {"PATCH", contentOf("contact"), changes("read", `{"op":"add","path":"/`+longField+`","value":1}`), "changes[0].path"},
+		"a pointer too long below the object": {"PATCH", contentOf("contact"), changes("read",
+			`{"op":"remove","path":"/schedule"},{"op":"add","path":"/`+longField[:1015]+`","value":1}`), "changes[1].path"},
+		"a deep value": {"PATCH", contentOf("contact"), changes("read", `{"op":"add","path":"/x","value":`+strings.Repeat(`[`, 61)+strings.Repeat(`]`, 61)+`}`), "config.content.read.objects.contact.x.0"},
+		"many changes": {"PATCH", contentOf("contact"), changes("read", strings.TrimSuffix(strings.Repeat(`{"op":"remove","path":"/schedule"},`, 257), ",")), "changes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := w.do(t, tt.method, tt.path, tt.body).want(t, 400)
+			p := decode[struct{ Issues []struct{ Name string } }](t, r)
+			if len(p.Issues) == 0 || !slices.ContainsFunc(p.Issues, func(i struct{ Name string }) bool {
+				return strings.HasPrefix(i.Name, tt.at)
+			}) {
+				t.Errorf("want %s: %.600s", tt.at, r.body)
+			}
+		})
+	}
 }

@@ -59,7 +59,7 @@ func (h *Handler) verify(ctx context.Context, token string) (caller, error) {
 	c := caller{project: key.Project, subject: in.String("sub"), group: in.String("groupRef"), consumer: in.String("consumerRef")}
 	l.ID("sub", c.subject)
 	l.ID("groupRef", c.group)
-	l.ID("consumerRef", c.consumer)
+	checkConsumer(&l, "consumerRef", c.consumer)
 	if l.Err() != nil {
 		return caller{}, badToken("claims")
 	}

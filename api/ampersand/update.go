@@ -42,7 +42,7 @@ func (h *Handler) patch(c *call) (httpapi.Answer, error) {
 	}
 	var swap *Connection
 	if ch.connection != "" {
-		if swap, err = h.choose(c, inst.Account.ID, integration.Provider, ch.connection); err != nil {
+		if swap, err = h.choose(c, "installation.connectionId", inst.Account.ID, integration.Provider, ch.connection); err != nil {
 			return httpapi.Answer{}, err
 		}
 	}
@@ -53,7 +53,7 @@ func (h *Handler) patch(c *call) (httpapi.Answer, error) {
 	}
 	saved, err := h.save(c, integration, inst, swap, ch, guard)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return httpapi.Answer{}, inUpdate(err)
 	}
 	if swap != nil {
 		if err := h.keepSwap(c, inst, saved, swap); err != nil {
