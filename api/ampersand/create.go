@@ -96,7 +96,7 @@ func (h *Handler) create(c *call) (httpapi.Answer, error) {
 		return httpapi.Answer{}, err
 	}
 	if !skip {
-		if err := h.sampleAll(c, integration, conn, cr.content); err != nil {
+		if err := h.sampleNew(c, integration, conn, cr); err != nil {
 			return httpapi.Answer{}, err
 		}
 	}

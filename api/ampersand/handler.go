@@ -1,6 +1,7 @@
 package ampersand
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -24,7 +25,7 @@ type Options struct {
 	Log *slog.Logger
 	// MaxBody is the largest body of a request, in bytes. Default: 256 KiB.
 	MaxBody int64
-	// Timeout bounds the time of a request, sampling included. Default: 30 seconds.
+	// Timeout bounds the time of a request. Up to half of it is for sampling. Default: 30 seconds.
 	Timeout time.Duration
 }
 
@@ -51,6 +52,7 @@ func NewHandler(svc *installation.Service, host Host, opts *Options) (*Handler, 
 	if h.opts.Now == nil {
 		h.opts.Now = time.Now
 	}
+	h.opts.Timeout = cmp.Or(h.opts.Timeout, httpapi.DefaultTimeout)
 	if h.opts.Operations == nil {
 		h.opts.Operations = nothingDone{}
 	}

@@ -125,7 +125,7 @@ type Disclosure struct {
 type Sampler interface {
 	// Sample returns a [*Refusal] if the provider calls the request a bad one, as for a field that the connection may not see; then nothing is
 	// saved. Every other error, such as a provider that is down or busy or wants another token, says nothing about the configuration and is
-	// ignored.
+	// ignored. The context ends before the request does: a provider that hangs says nothing either. Of one request at most 64 objects are tried.
 	Sample(ctx context.Context, s Sample) error
 }
 

@@ -19,9 +19,8 @@ type change struct {
 	createdBy  string                   // of the configuration; "" = it stays
 	ops        []installation.Operation // on the content
 	paths      []string                 // in the content of the request that are to be put in place of what is stored
-
-	objects map[string]*jsontree.Node // read objects that are replaced
-	toggles map[string]bool           // read objects that are disabled or not
+	toggles    map[string]bool          // read objects that are disabled or not
+	content    *jsontree.Node           // of the request
 }
 
 // Paths of an update mask that have no object in them.
@@ -52,20 +51,20 @@ func readUpdate(body *jsontree.Node) (*change, error) {
 	if err := l.Err(); err != nil {
 		return nil, err
 	}
-	ch := &change{objects: make(map[string]*jsontree.Node), toggles: make(map[string]bool)}
+	ch := &change{toggles: make(map[string]bool), content: inst.Object("config").Node("content")}
 	for i, path := range mask {
 		ch.read(&l, fmt.Sprintf("updateMask[%d]", i), path, inst)
 	}
 	if err := l.Err(); err != nil {
 		return nil, withRemedy(httpapi.ProblemOf(err), remedyMask)
 	}
-	return ch, ch.operations(inst.Object("config").Node("content"))
+	return ch, ch.operations()
 }
 
 // operations makes operations of the paths and switches.
-func (ch *change) operations(content *jsontree.Node) error {
+func (ch *change) operations() error {
 	if len(ch.paths) > 0 {
-		text := content.Append(nil)
+		text := ch.content.Append(nil)
 		defer clear(text)
 		ops, err := installation.UpdateMask(text, ch.paths...)
 		if err != nil {
@@ -148,13 +147,43 @@ func (ch *change) replace(l *validate.List, at, kind, path string, objects httpa
 		return
 	}
 	ch.put(kind + ".objects." + escape(name))
-	if kind == "read" {
-		ch.objects[name] = object
-	}
 }
 
 // put takes over what stands at a path of the content in which names are escaped.
 func (ch *change) put(path string) { ch.paths = append(ch.paths, path) }
+
+// applied is what becomes of a content. What the service refuses to do to it is left out.
+func (ch *change) applied(content *jsontree.Node) *jsontree.Node {
+	for _, path := range ch.paths {
+		pointer, err := installation.PathPointer(path)
+		if tokens, also := jsontree.ParsePointer(pointer); err == nil && also == nil {
+			content = with(content, tokens, ch.content.At(tokens))
+		}
+	}
+	for name, off := range ch.toggles {
+		if value, err := jsontree.Parse([]byte(strconv.FormatBool(off)), jsontree.Limits{}); err == nil {
+			content = with(content, []string{"read", "objects", name, "disabled"}, value)
+		}
+	}
+	return content
+}
+
+// with puts a value into n, and objects around it where there are none.
+func with(n *jsontree.Node, tokens []string, value *jsontree.Node) *jsontree.Node {
+	for i := 1; i <= len(tokens); i++ {
+		next := jsontree.NewObject()
+		switch {
+		case i == len(tokens):
+			next = value
+		case n.At(tokens[:i]) != nil:
+			continue
+		}
+		if changed, ok := n.Set(tokens[:i], next); ok {
+			n = changed
+		}
+	}
+	return n
+}
 
 // setDisabled is the operation that turns the reading of an object off or on. The object has to be there.
 func setDisabled(name string, off bool) installation.Operation {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/httpapi"
-	"github.com/go-installation/installation/internal/jsontree"
 )
 
 // patch updates an installation by a mask.
@@ -45,6 +44,9 @@ func (h *Handler) patch(c *call) (httpapi.Answer, error) {
 		if swap, err = h.choose(c, "installation.connectionId", inst.Account.ID, integration.Provider, ch.connection); err != nil {
 			return httpapi.Answer{}, err
 		}
+	}
+	if guard.Revision != 0 && guard.Revision != inst.Revision {
+		return httpapi.Answer{}, installation.ErrConflict
 	}
 	if !skip {
 		if err := h.sampleChanges(c, integration, inst, swap, ch); err != nil {
@@ -128,63 +130,6 @@ func (ch *change) note(req *installation.PatchRequest, integration *Integration,
 		})
 	}
 	return nil
-}
-
-// sampleChanges tries to read what an update would change: the objects that differ, those that are enabled again, or all by another connection.
-func (h *Handler) sampleChanges(c *call, integration *Integration, inst *installation.Installation, swap *Connection, ch *change) error {
-	if h.opts.Sampler == nil || inst.Configuration == nil {
-		return nil
-	}
-	conn := swap
-	if conn == nil {
-		var err error
-		if conn, err = h.connectionFor(c, inst); err != nil {
-			return err
-		}
-	}
-	stored, err := jsontree.Parse(inst.Configuration.Document.Bytes(), jsontree.Limits{})
-	if err != nil {
-		return err
-	}
-	objects := stored.Child("read").Child("objects")
-	swapped := swap != nil && (inst.Connection == nil || inst.Connection.ID != swap.ID)
-	seen := make(map[string]bool)
-	for name, object := range objects.Children() {
-		next, changed := ch.after(name, object)
-		seen[name] = true
-		if !changed && !swapped {
-			continue
-		}
-		if err := h.sample(c, integration, conn, name, next); err != nil {
-			return err
-		}
-	}
-	for name, object := range ch.objects {
-		if seen[name] {
-			continue
-		}
-		if err := h.sample(c, integration, conn, name, object); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// after is what becomes of a read object, and whether that is something else.
-func (ch *change) after(name string, object *jsontree.Node) (next *jsontree.Node, changed bool) {
-	next = object
-	if given := ch.objects[name]; given != nil {
-		next, changed = given, !given.Equal(object)
-	}
-	off, toggled := ch.toggles[name]
-	if !toggled || off == disabled(next) {
-		return next, changed
-	}
-	without, ok := next.Remove([]string{"disabled"})
-	if off || !ok {
-		return next, false // nothing to read
-	}
-	return without, true
 }
 
 // keepSwap puts back the connection before, if the one that was put in place was deleted meanwhile.
