@@ -25,6 +25,8 @@ const (
 //	writeOnly, format: password, x-sensitive, x-secret, secret, airbyte_secret
 //	                    the value is a secret; any branch that says so is enough, and so is a mark anywhere under contentSchema
 //	x-sensitive: false  there is no secret here or below, whatever its name, but for what is marked
+//	x-names: false      what the members of this object are called says nothing of secrets, as it is not the schema's author who named
+//	                    them; what is in them is judged by the names there
 //	x-key: "name"       the elements of this array are told apart by their member with this name
 //	x-exposes: [...]    the value says where the secrets at these places go, each a JSON Pointer, or a relative one ("1/token":
 //	                    beside this value); [] says that none do
@@ -32,8 +34,8 @@ const (
 //
 // A flag that is null marks like one that is true; one that is neither, nor false, is a fault. Formats are read in any letter case.
 //
-// What takes protection away has to hold whatever the document is. So x-sensitive: false and x-exposes in an anyOf or oneOf count only if
-// every branch that describes the place says so, and then all their x-exposes lists together; and what only a condition says (if, then,
+// What takes protection away has to hold whatever the document is. So x-sensitive: false, x-names: false and x-exposes in an anyOf or oneOf
+// count only if every branch that describes the place says so, and then all their x-exposes lists together; and what only a condition says (if, then,
 // else, dependentSchemas, contains) takes nothing away. What stands under not says nothing of secrets and destinations. In drafts before
 // 2019-09 only marks count beside a $ref.
 //

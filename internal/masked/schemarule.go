@@ -9,7 +9,8 @@ import (
 //
 //   - a place that is marked is sealed as one value, whatever its kind, but for null; if a place below is un-marked, or the
 //     whole document is marked, then its members are sealed one by one;
-//   - a place that is un-marked, and what is below, is plain whatever its name and value, but for what is marked there.
+//   - a place that is un-marked, and what is below, is plain whatever its name and value, but for what is marked there;
+//   - where the names of members are not to be judged, what is in these is judged by the names there and by value.
 //
 // With a schema a write does more than find secrets: elements of arrays are told apart by the member that it names, fields that
 // it declares to be addresses are watched, and members that it has a default for are added to a document that changes.
@@ -42,9 +43,10 @@ func collectDeclared(n *jsontree.Node, s spot, covered degree, found *[]string) 
 			return
 		}
 	}
+	judged := n.Kind() == jsontree.Object && !s.place.AnyNames()
 	for token, child := range n.Children() {
 		below := covered
-		if n.Kind() == jsontree.Object {
+		if judged {
 			below = max(covered, sensitiveName(token))
 		}
 		collectDeclared(child, s.child(n, token), below, found)

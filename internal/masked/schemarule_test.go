@@ -41,7 +41,15 @@ func TestSchemaRuleSensitive(t *testing.T) {
 		"an un-mark that is not there":   {`{"properties":{"o":{"x-sensitive":true,"properties":{"a":{"x-sensitive":false}}}}}`, `{"o":{"b":1}}`, []string{"/o"}},
 		"the whole, member by member":    {`{"x-sensitive":true}`, `{"a":1,"b":{"c":"x"},"n":null}`, []string{"/a", "/b"}},
 		"a name above covers, below not": {`{"properties":{"secrets":{"properties":{"a":{"x-sensitive":false}}}}}`, `{"secrets":{"a":"x","b":"y"}}`, []string{"/secrets/b"}},
-		"a number by name and place":     {`{"properties":{"pin":{"properties":{"a":{}}}}}`, `{"pin":{"a":1}}`, []string{"/pin/a"}},
+		"names that say nothing": {
+			`{"properties":{"objects":{"x-names":false}}}`, `{"objects":{"token":{"a":"x","password":"y","u":"x://u:p@h"},"pin":1}}`,
+			[]string{"/objects/token/password", "/objects/token/u"},
+		},
+		"names that say nothing, and one above": {`{"properties":{"secrets":{"x-names":false}}}`, `{"secrets":{"a":"x"}}`, []string{"/secrets/a"}},
+		"names that say nothing in a condition": {`{"if":{"required":["a"]},"then":{"x-names":false}}`, `{"token":"x"}`, []string{"/token"}},
+		"names that say something":              {`{"x-names":true}`, `{"token":"x"}`, []string{"/token"}},
+		"a mark below such a name":              {`{"x-names":false,"additionalProperties":{"properties":{"a":{"writeOnly":true}}}}`, `{"token":{"a":1,"b":"x"}}`, []string{"/token/a"}},
+		"a number by name and place":            {`{"properties":{"pin":{"properties":{"a":{}}}}}`, `{"pin":{"a":1}}`, []string{"/pin/a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc := parse(t, c.doc)

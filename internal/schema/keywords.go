@@ -14,6 +14,7 @@ import (
 type note struct {
 	sensitive   bool
 	plain       bool // x-sensitive: false
+	anyNames    bool // x-names: false
 	destination bool // by format
 	key         string
 	exposes     []exposure
@@ -85,6 +86,13 @@ func readNote(obj map[string]any) (*note, error) {
 	n.destination = addressFormats[format]
 	if unmark, ok := obj["x-sensitive"].(bool); ok && !unmark {
 		n.plain = !n.sensitive
+	}
+	if v, said := obj["x-names"]; said {
+		names, ok := v.(bool)
+		if !ok {
+			return nil, &Error{Fault: Keyword, Pointer: "/x-names"}
+		}
+		n.anyNames = !names
 	}
 	switch key := obj["x-key"].(type) {
 	case nil:

@@ -21,8 +21,8 @@ const (
 
 // Place is a place in documents, with all that a schema declares of it. What is declared does not depend on what stands
 // there or elsewhere in the document: every branch that could apply does. A mark in any of them counts, as a document that
-// is masked cannot be asked which branch it satisfies. What takes something away, an un-mark (x-sensitive: false) or a list of
-// x-exposes, counts only if it is said whatever the document is, see agreed.
+// is masked cannot be asked which branch it satisfies. What takes something away, an un-mark (x-sensitive: false, x-names: false) or a
+// list of x-exposes, counts only if it is said whatever the document is, see agreed.
 //
 // A Place is for one goroutine. Places are made from each other, beginning with [Schema.Root], and are remembered, so that
 // going over a document takes one step for each of its places.
@@ -315,6 +315,11 @@ func (p *Place) agreed(says func(n *note) bool) bool {
 
 // Verdict says whether the place is marked or un-marked.
 func (p *Place) Verdict() Verdict { return p.verdict }
+
+// AnyNames reports whether what the members at the place are called says nothing, since somebody else chose their names.
+func (p *Place) AnyNames() bool {
+	return p.walk.left >= 0 && p.agreed(func(n *note) bool { return n.anyNames })
+}
 
 // Key returns the name of the member by which the elements of the array at the place are told apart, "" if none is declared,
 // or more than one.

@@ -61,6 +61,8 @@ func TestCompileRefuses(t *testing.T) {
 		"flag in a branch":            {`{"anyOf":[{},{"x-sensitive":[]}]}`, schema.Keyword},
 		"flag in an old draft":        {`{"$schema":"http://json-schema.org/draft-07/schema#","properties":{"a":{"x-sensitive":0}}}`, schema.Keyword},
 		"key as list":                 {`{"x-key":["id"]}`, schema.Keyword},
+		"names as text":               {`{"x-names":"false"}`, schema.Keyword},
+		"names as null":               {`{"x-names":null}`, schema.Keyword},
 		"exposes as text":             {`{"x-exposes":"/a"}`, schema.Keyword},
 		"exposes a number":            {`{"x-exposes":[1]}`, schema.Keyword},
 		"exposes no pointer":          {`{"x-exposes":["a"]}`, schema.Keyword},
