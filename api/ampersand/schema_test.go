@@ -32,8 +32,9 @@ func TestCustomerNames(t *testing.T) {
 	  "selectedFieldsAuto":"all","selectedValueMappings":{"secret":{"token":"a","b":"api_key"}},
 	  "dynamicMappingsInput":[{"mapToName":"secretKey","token":"t"}],"fieldFilters":[{"fieldName":"api_key","operator":"eq","value":"https://u:p@h.example"}],
 	  "backfill":{"defaultPeriod":{"days":7}}}}},
-	 "write":{"objects":{"password":{"objectName":"password","selectedFieldSettings":{"api_key":{"writeOnCreate":"always"}},"deletionSettings":{"enabled":true}}}},
+	 "write":{"objects":{"password":{"objectName":"password","selectedFieldSettings":{"api_key":{"writeOnCreate":"always","newSetting":"x"}},"deletionSettings":{"enabled":true}}}},
 	 "subscribe":{"objects":{"token":{"objectName":"token","destination":"d","inheritFieldsAndMappings":true,
+	  "providerOptions":{"mode":"plain"},"newThing":{"level":"high","list":["x"]},
 	  "updateEvent":{"enabled":"always","requiredWatchFields":["api_key"],"secret":"x"},"otherEvents":["token.created"]}}},
 	 "proxy":{"enabled":true},"future":{"list":[{"x":1.50}]}}`
 	onStores(t, func(t *testing.T, open opener) {
@@ -53,21 +54,23 @@ func TestCustomerNames(t *testing.T) {
 // TestSecretsInContent: what else is called like a secret is one, is sealed and masked, and stays when its mask is sent back.
 func TestSecretsInContent(t *testing.T) {
 	const secrets = `"apiKey":"c4nary-1","custom":{"clientSecret":"c4nary-2","level":3}`
+	const below = `,"api_token":{"note":"n","destination":"https://u:c4nary-5@hook.example/h","newThing":{"url":"https://u:c4nary-6@x.example"},` +
+		`"providerOptions":{"mode":"plain","token":"c4nary-7"},"objectName":"s","selectedFields":{},"selectedFieldMappings":{}}`
 	onStores(t, func(t *testing.T, open opener) {
 		w := newWorld(t, open)
 		contactWith := strings.Replace(contact, `{"objectName"`, `{"headers":{"authToken":"c4nary-3"},"objectName"`, 1)
-		body := creation(memory.DemoGroup, `"contact":`+contactWith+`,"session":{"note":"c4nary-4","objectName":"s","selectedFields":{},"selectedFieldMappings":{}},`+
-			`"api_token":{"note":"c4nary-5","objectName":"s","selectedFields":{},"selectedFieldMappings":{}}`)
+		body := creation(memory.DemoGroup, `"contact":`+contactWith+`,"session":{"note":"c4nary-4","objectName":"s","selectedFields":{},"selectedFieldMappings":{}}`+below)
 		body = strings.Replace(body, `"provider"`, secrets+`,"provider"`, 1)
-		r := w.do(t, "POST", path, body).want(t, 201, `"apiKey":"***"`, `"clientSecret":"***"`, `"level":3`, `"authToken":"***"`, `"note":"c4nary-4"`, `{"note":"***","objectName":"s"`)
-		for _, canary := range []string{"c4nary-1", "c4nary-2", "c4nary-3", "c4nary-5"} {
+		r := w.do(t, "POST", path, body).want(t, 201, `"apiKey":"***"`, `"clientSecret":"***"`, `"level":3`, `"authToken":"***"`, `"note":"c4nary-4"`,
+			`"api_token":{"note":"n","destination":"***","newThing":{"url":"***"},"providerOptions":{"mode":"plain","token":"***"}`)
+		for _, canary := range []string{"c4nary-1", "c4nary-2", "c4nary-3", "c4nary-5", "c4nary-6", "c4nary-7"} {
 			if strings.Contains(r.body, canary) {
 				t.Errorf("%s shows", canary)
 			}
 		}
 		got := decode[wire](t, r)
 		inst, err := w.svc.Get(t.Context(), got.ID)
-		if err != nil || len(inst.Sealed) != 4 {
+		if err != nil || len(inst.Sealed) != 6 {
 			t.Fatalf("error %v, sealed %v", err, inst.Sealed)
 		}
 		masked := strings.Replace(contactWith, "c4nary-3", "***", 1)
@@ -82,5 +85,7 @@ func TestSecretsInContent(t *testing.T) {
 		// A field called like an address is none, so that choosing it needs no secret anew.
 		w.do(t, "PATCH", contentOf("contact"), changes("read", `{"op":"add","path":"/selectedFieldMappings/callback_url","value":"https://site.example"}`)).want(t, 200)
 		w.do(t, "PATCH", contentOf("contact"), changes("read", `{"op":"add","path":"/endpoint","value":"https://elsewhere.example"}`)).want(t, 400, "goes to a destination that this write changes")
+		w.do(t, "PATCH", path+"/"+got.ID, update(`{"write":{"objects":{"x":{"objectName":"x","selectedFieldSettings":{"callback_url":{"writeOnCreate":"always"}}}}}}`,
+			"config.content.write.objects.x")).want(t, 200)
 	})
 }
