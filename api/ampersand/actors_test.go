@@ -175,6 +175,7 @@ func TestMethods(t *testing.T) {
 		{"GET", conns + ":generate", "POST"},
 		{"GET", contentOf("contact"), "PATCH"},
 		{"POST", one + ":nope", "DELETE, GET, HEAD, PATCH"},
+		{"OPTIONS", path, "GET, HEAD, POST"},
 	} {
 		if r := w.do(t, tt.method, tt.path, "").want(t, 405); r.header.Get("Allow") != tt.allow {
 			t.Errorf("%s %s allows %q, want %q", tt.method, tt.path, r.header.Get("Allow"), tt.allow)

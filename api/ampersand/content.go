@@ -41,8 +41,12 @@ func readContentPatch(body *jsontree.Node, object string) (*contentPatch, error)
 	if in.Has("action") {
 		validate.Enum(&l, "action", p.action, "read", "subscribe", "write")
 	}
-	if in.Has("changes") {
-		checkChanges(&l, jsontree.JoinPointer(p.action, "objects", object), p.changes)
+	around := jsontree.JoinPointer(p.action, "objects", object)
+	switch {
+	case len(around) >= validate.MaxPointer:
+		l.Add(inPath+"object", validate.RuleTooLong, "is too long for any object to have")
+	case in.Has("changes"):
+		checkChanges(&l, around, p.changes)
 	}
 	return p, l.Err()
 }
@@ -68,7 +72,7 @@ func checkChanges(l *validate.List, around string, changes *jsontree.Node) {
 		path := in.String("path")
 		switch tokens, err := jsontree.ParsePointer(path); {
 		case len(around)+len(path) > validate.MaxPointer:
-			l.Add(at+".path", validate.RuleTooLong, fmt.Sprintf("must have at most %d bytes below this object", max(0, validate.MaxPointer-len(around))))
+			l.Add(at+".path", validate.RuleTooLong, fmt.Sprintf("must have at most %d bytes below this object", validate.MaxPointer-len(around)))
 		case in.Has("path") && (err != nil || len(tokens) == 0):
 			l.Add(at+".path", validate.RuleFormat, "must be a JSON Pointer that starts with /")
 		}

@@ -36,14 +36,25 @@
 // that are called like secrets are taken for some. A service that serves other platforms beside this one chooses all three by the tenant of the
 // installation it is asked about.
 //
-// Every change of the content is a new configuration with an id and a time of its own, under the latest revision of the integration. Who installed,
-// and in whose name the configuration stands, is kept in Installation.Extra.
+// Every change of the content is a new configuration with an id and a time of its own, under the latest revision of the integration. So is a pause,
+// which is written into the content of each object. Who installed, and in whose name the configuration stands, is kept in Installation.Extra.
+//
+// The handler does nothing by itself: run [installation.Service.Sweep] from a timer, as for every service, for what the host invites or uninstalls
+// beside it.
+//
+// An installation that can never be opened again, since its key is lost, is in no list. It can be deleted by who may know of it, where [Policy] allows
+// that; its connection, which nobody knows by then, is for its consumer or the builder to delete. A second installation for the group is refused with
+// the id of what is in the way.
 //
 // # Who asks
 //
 // An API key stands for a project, a token for a consumer: RS256, by a key of the project, at most ten minutes long. A consumer sees and configures
 // the installations of its group, and its own connections. What is another group's or project's is not there: 404, or an empty list; to write in
-// another's name is 403, and so is to ask for credentials.
+// another's name is 403, and so is to ask for credentials. The connection of a colleague is not there for a consumer, be it to look at, to hydrate
+// a revision with or to install by; but the default of an installation that names none is the group's, whosever it is.
+//
+// Browsers on other origins are the host's business: the handler sets no CORS headers, and answers OPTIONS with 405. Put what answers for them
+// around it.
 //
 // # Connections
 //
@@ -51,8 +62,15 @@
 // what to show should the host lose it. Credentials are in no answer but that of a builder who asks for them by name. Package memory, below this
 // one, has a host for development and tests that keeps all in memory.
 //
+// # Sampling
+//
+// With a [Sampler], what is read by a schedule is tried before it is saved: all of a new installation, what an update mask changes or enables, and
+// everything by another connection. A JSON Patch is not tried, and neither is what the service is about to refuse. Half of Options.Timeout is all that a
+// provider gets, and 64 objects are all that it is asked for; what is beyond that is saved untried.
+//
 // # Concurrency
 //
-// A mask names what it changes, and the service applies it to what is there then: updates of different objects all survive. If-Match is honoured,
-// never required. A connection that is deleted while it is being installed is either found to be in use, or the installation is taken back.
+// A mask names what it changes, and the service applies it to what is there then: updates of different objects all survive. If-Match is honoured
+// for installations, never required; a connection has no revision, so that a condition on one never holds and is 409. A connection that is deleted
+// while it is being installed is either found to be in use, or the installation is taken back.
 package ampersand

@@ -94,6 +94,7 @@ func (h *Handler) render(p *httpapi.Problem) httpapi.Answer {
 // Prefixes of the paths of violations that are not in the body.
 const (
 	inQuery  = "?"
+	inPath   = ":"
 	inHeader = "If-Match"
 )
 
@@ -124,6 +125,8 @@ func issueOf(v validate.Violation) wireIssue {
 	switch {
 	case strings.HasPrefix(v.Path, inQuery):
 		i.In, i.Name = "query", v.Path[len(inQuery):]
+	case strings.HasPrefix(v.Path, inPath):
+		i.In, i.Name = "path", v.Path[len(inPath):]
 	case v.Path == inHeader:
 		i.In = "header"
 	case strings.HasPrefix(v.Path, ofDocument):

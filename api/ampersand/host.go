@@ -89,7 +89,8 @@ type Revision struct {
 type Connections interface {
 	// Connection returns a connection, without credentials. [ErrNotFound] if there is none.
 	Connection(ctx context.Context, project, id string) (*Connection, error)
-	// Connections returns the connections that a filter names, without credentials, oldest first.
+	// Connections returns the connections that a filter names, without credentials, oldest first. A list of installations is one call of it, for
+	// one group or for the whole project.
 	Connections(ctx context.Context, project string, f ConnectionFilter) ([]*Connection, error)
 	// Generate makes a connection, and group and consumer where there are none.
 	Generate(ctx context.Context, project string, n NewConnection) (*Connection, error)

@@ -101,8 +101,9 @@ func TestIssueNames(t *testing.T) {
 		"a pointer too long":   {"PATCH", contentOf("contact"), changes("read", `{"op":"add","path":"/`+longField+`","value":1}`), "changes[0].path"},
 		"a pointer too long below the object": {"PATCH", contentOf("contact"), changes("read",
 			`{"op":"remove","path":"/schedule"},{"op":"add","path":"/`+longField[:1015]+`","value":1}`), "changes[1].path"},
-		"a deep value": {"PATCH", contentOf("contact"), changes("read", `{"op":"add","path":"/x","value":`+strings.Repeat(`[`, 61)+strings.Repeat(`]`, 61)+`}`), "config.content.read.objects.contact.x.0"},
-		"many changes": {"PATCH", contentOf("contact"), changes("read", strings.TrimSuffix(strings.Repeat(`{"op":"remove","path":"/schedule"},`, 257), ",")), "changes"},
+		"an object too long": {"PATCH", contentOf(longField), changes("read", `{"op":"remove","path":"/schedule"}`), "object"},
+		"a deep value":       {"PATCH", contentOf("contact"), changes("read", `{"op":"add","path":"/x","value":`+strings.Repeat(`[`, 61)+strings.Repeat(`]`, 61)+`}`), "config.content.read.objects.contact.x.0"},
+		"many changes":       {"PATCH", contentOf("contact"), changes("read", strings.TrimSuffix(strings.Repeat(`{"op":"remove","path":"/schedule"},`, 257), ",")), "changes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := w.do(t, tt.method, tt.path, tt.body).want(t, 400)
