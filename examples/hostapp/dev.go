@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -33,6 +34,7 @@ type devMode struct {
 const (
 	devIssuerPath = "/dev/vercel"
 	devTokenPath  = devIssuerPath + "/token"
+	devKeysPath   = devIssuerPath + "/.well-known/jwks"
 )
 
 // What the made-up Vercel knows of this partner.
@@ -44,7 +46,7 @@ const (
 )
 
 // newDevConfig makes up a configuration for a program that is reached at base. Its Vercel is in the program, and so are its keys: where the program
-// listens may be no address to read keys from.
+// listens may be no address to read keys from. Others find them there all the same, where an issuer has its keys.
 func newDevConfig(base string) (*config, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -115,6 +117,15 @@ func madeUp() crypto.Secret {
 // handle adds what only exists with -dev.
 func (d *devMode) handle(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+devTokenPath, d.token)
+	mux.HandleFunc("GET "+devKeysPath, d.keys)
+}
+
+// keys answers with the key set that tokens can be verified by.
+func (d *devMode) keys(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
+		{Key: d.key.Public(), KeyID: devKeyID, Algorithm: string(jose.RS256), Use: "sig"},
+	}})
 }
 
 // token signs a token as Vercel would, for the installation in the query; account names another customer.

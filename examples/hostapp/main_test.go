@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/go-installation/installation/api/vercel"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/redistest"
 )
@@ -237,7 +238,7 @@ func TestConfigured(t *testing.T) {
 		t.Errorf("%+v", r.mounted)
 	}
 	for path, want := range map[string]int{
-		devTokenPath: 404, "/vercel/webhook": 404, "/vercel/v1/installations/icfg_1": 401, "/softwareone/public/v1/integration/installations": 404, "/": 200,
+		devTokenPath: 404, devKeysPath: 404, "/vercel/webhook": 404, "/vercel/v1/installations/icfg_1": 401, "/softwareone/public/v1/integration/installations": 404, "/": 200,
 	} {
 		if status, text := ask(t, "GET", "http://"+r.Addr+path, ""); status != want {
 			t.Errorf("%s: %d %s, want %d", path, status, text, want)
@@ -267,6 +268,20 @@ func TestNoStore(t *testing.T) {
 				t.Errorf("%s %s: %d, Cache-Control %q", method, path, res.StatusCode, got)
 			}
 		}
+	}
+}
+
+// A token of -dev is one that anybody can verify who knows the issuer.
+func TestDevKeys(t *testing.T) {
+	r := start(t, "-dev")
+	_, token := ask(t, "GET", r.Vercel.Tokens+"?installation=icfg_1&auth=system", "")
+	verifier, err := vercel.NewVerifier(devClientID, &vercel.VerifierOptions{Issuer: "http://" + r.Addr + devIssuerPath})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, err := verifier.Verify(t.Context(), token)
+	if err != nil || claims.Auth != vercel.System || claims.InstallationID != "icfg_1" {
+		t.Errorf("%+v, %v", claims, err)
 	}
 }
 
