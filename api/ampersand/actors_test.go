@@ -129,7 +129,7 @@ func bearer(token string) []string { return []string{"Authorization", "Bearer " 
 
 // TestConsumerInstalls: a consumer installs for its group, in its own name and by its own or its group's default connection.
 func TestConsumerInstalls(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	w.host.AddConnection(memory.DemoProject, "colleague", connected("salesforce", memory.DemoGroup, "consumer-124"))
 	body := strings.Replace(creation(memory.DemoGroup, ""), `"createdBy":"consumer:u-9",`, "", 1)
 	by := func(maker string) string {
@@ -148,7 +148,7 @@ func TestConsumerInstalls(t *testing.T) {
 
 // TestAudit: who did it is the caller that was verified, whatever a request says of its maker.
 func TestAudit(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	one := w.install(t)
 	w.advance(time.Minute)
 	w.as(t, w.own(), "PATCH", one, updateBodyOf("lead")).want(t, 200)
@@ -164,7 +164,7 @@ func updateBodyOf(name string) string {
 
 // TestMethods: other methods are refused with those there are, other paths do not exist.
 func TestMethods(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	one := w.install(t)
 	for _, tt := range []struct{ method, path, allow string }{
 		{"PUT", path, "GET, HEAD, POST"},
@@ -191,7 +191,7 @@ func TestMethods(t *testing.T) {
 
 // TestUnauthenticatedFlood: ten thousand requests without identity change nothing.
 func TestUnauthenticatedFlood(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	one := w.install(t)
 	id := one[strings.LastIndexByte(one, '/')+1:]
 	fill := strings.NewReplacer("{id}", id, "{conn}", "connection-salesforce").Replace

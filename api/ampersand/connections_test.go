@@ -12,7 +12,7 @@ const conns = project + "/connections"
 
 // TestListConnections: a bare array, oldest first, that all filters hold for, without credentials.
 func TestListConnections(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	for query, want := range map[string]string{
 		"":                     "connection-salesforce connection-hubspot connection-org-71",
 		"?provider=salesforce": "connection-salesforce connection-org-71",
@@ -62,7 +62,7 @@ func TestCredentials(t *testing.T) {
 		"not expired":  {"?includeCreds=true&refresh=ifExpired", with(access), 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, onMemory)
+			w := newWorld(t, anyStore)
 			r := w.do(t, "GET", at+tt.query, "").want(t, 200)
 			if r.body != tt.want {
 				t.Errorf("body is\n%s\nwant\n%s", r.body, tt.want)
@@ -80,7 +80,7 @@ func TestCredentials(t *testing.T) {
 			}
 		})
 	}
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	for _, query := range []string{"?includeCreds=yes", "?includeRefreshToken=1", "?refresh=now", "?includeCreds=true&includeCreds=true"} {
 		w.do(t, "GET", at+query, "").want(t, 400, `"in":"query"`)
 	}
@@ -93,7 +93,7 @@ func TestCredentials(t *testing.T) {
 // TestRefresh: a new access token by force, or when the old one has expired; it makes the connection one that was not used yet.
 func TestRefresh(t *testing.T) {
 	const at = conns + "/connection-org-71"
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	w.do(t, "GET", at+"?refresh=ifExpired", "").want(t, 200, `"status":"working"`)
 	w.do(t, "HEAD", at+"?refresh=force", "").want(t, 200)
 	r := w.do(t, "GET", at+"?refresh=force", "").want(t, 200, `"status":"created"`, `"updateTime"`)
@@ -118,7 +118,7 @@ func TestUpdateConnection(t *testing.T) {
 			`{"groupRef":"g","consumerRef":"c","provider":"other",`+credentials+`}`).want(t, 201)).ID
 	}
 	anything := func(o *choices) { o.handler.Catalogue = nil }
-	w := newWorld(t, onMemory, anything)
+	w := newWorld(t, anyStore, anything)
 	key := generate(t, w, `"apiKey":"c4nary-1","providerWorkspaceRef":"before"`)
 	patch := func(at, mask, connection string, status int, parts ...string) {
 		t.Helper()
@@ -167,7 +167,7 @@ func TestUpdateConnection(t *testing.T) {
 
 // TestGenerate: a connection by each kind of credentials, with group and consumer made where there are none.
 func TestGenerate(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	const code = `"oauth2AuthorizationCode":{"accessToken":{"token":"c4nary-a","expiresAt":"2026-03-02T12:00:00+01:00"},"refreshToken":{"token":"c4nary-r"},"scopes":["api"]}`
 	r := w.do(t, "POST", conns+":generate", `{"groupRef":"g-1","groupName":"Tidewater","consumerRef":"c-1","provider":"salesforce","providerWorkspaceRef":"ws",`+code+`}`).
 		want(t, 201, `"groupName":"Tidewater"`, `"consumerName":"c-1"`, `"authScheme":"oauth2/authorizationCode"`, `"status":"created"`, `"providerWorkspaceRef":"ws"`)
@@ -205,7 +205,7 @@ func TestGenerate(t *testing.T) {
 // TestGenerateWithoutCredentials: group, consumer and provider are all that must be given. The scheme is the provider's, so that credentials which
 // come later have to be its.
 func TestGenerateWithoutCredentials(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	generate := func(provider, more string) string {
 		t.Helper()
 		r := w.do(t, "POST", conns+":generate", `{"groupRef":"g","consumerRef":"c","provider":"`+provider+`"`+more+`}`).want(t, 201, `"status":"created"`)
@@ -220,7 +220,7 @@ func TestGenerateWithoutCredentials(t *testing.T) {
 
 // TestGenerateAnyScheme: a provider that knows its callers in more ways than one has the scheme of what was given.
 func TestGenerateAnyScheme(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	for _, tt := range []struct{ credentials, scheme string }{
 		{`,"apiKey":"c4nary"`, "apiKey"},
 		{`,"oauth2AuthorizationCode":{"accessToken":{"token":"c4nary"}}`, "oauth2/authorizationCode"},
@@ -246,7 +246,7 @@ func TestDeleteConnection(t *testing.T) {
 
 // TestIntegrations: what there is to install, and what a revision is to a connection.
 func TestIntegrations(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	w.do(t, "GET", project+"/integrations", "").want(t, 200, `[{"id":"integration-789","projectId":"project-456","name":"crm-sync","provider":"salesforce"`,
 		`"latestRevision":{"id":"revision-123","specVersion":"1.0.0","createTime":"2026-03-02T10:00:00.120000Z","content":{"name":"crm-sync"`)
 	if r := send(t, w.server.URL, "GET", "/projects/tidewater-app/integrations", "", "X-Api-Key", "c4nary-other-key").want(t, 200); r.body != "[]" {
@@ -273,7 +273,7 @@ func TestIntegrations(t *testing.T) {
 
 // TestConnectionMaskIsBounded: there are no more paths than can be masked, each named once.
 func TestConnectionMaskIsBounded(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	const at = conns + "/connection-org-71"
 	patch := func(mask string) reply {
 		return w.do(t, "PATCH", at, `{"updateMask":[`+mask+`],"connection":{"providerWorkspaceRef":"x","providerMetadata":{"k":{"value":"v"}}}}`)
@@ -286,7 +286,7 @@ func TestConnectionMaskIsBounded(t *testing.T) {
 
 // TestConnectionIfMatch: a connection has no revision, so that no condition on one holds. That it is there can be demanded.
 func TestConnectionIfMatch(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	const at = conns + "/connection-org-71"
 	const body = `{"updateMask":["providerWorkspaceRef"],"connection":{"providerWorkspaceRef":"changed"}}`
 	for tag, status := range map[string]int{`"1"`: 409, `W/"1"`: 409, `"other"`: 409, `1`: 400} {

@@ -57,7 +57,7 @@ func TestContentPatch(t *testing.T) {
 
 // TestContentPatchRefused: what cannot be applied changes nothing.
 func TestContentPatchRefused(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	w.install(t)
 	other := decode[wire](t, w.do(t, "POST", path, creation("org-71", "")).want(t, 201))
 	before := w.store.commits.Load()
@@ -156,7 +156,7 @@ func TestPause(t *testing.T) {
 
 // TestPauseMany: more objects than one write takes are paused all the same.
 func TestPauseMany(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	var objects []string
 	for i := range 300 {
 		objects = append(objects, fmt.Sprintf(`"o%d":{"objectName":"o","selectedFields":{},"selectedFieldMappings":{}}`, i))

@@ -17,7 +17,7 @@ import (
 )
 
 func TestNewHandler(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	whole := w.host.Host()
 	if _, err := ampersand.NewHandler(nil, whole, nil); err == nil {
 		t.Error("a handler without a service")
@@ -154,7 +154,7 @@ func (f *failing) Backfill(context.Context, string, string, string) (json.RawMes
 func withFailing(t *testing.T) (*world, *failing) {
 	t.Helper()
 	f := new(failing)
-	w := newWorld(t, onMemory, func(o *choices) {
+	w := newWorld(t, anyStore, func(o *choices) {
 		o.wrap = func(h ampersand.Host) ampersand.Host {
 			f.Host = h.Identities.(*memory.Host)
 			return ampersand.Host{Identities: f, Projects: f, Connections: f}
@@ -260,7 +260,7 @@ func TestLostConnection(t *testing.T) {
 
 // TestStoreFailures: what could not be looked at is neither missing nor refused.
 func TestStoreFailures(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	one := w.install(t)
 	fill := strings.NewReplacer("{id}", one[strings.LastIndexByte(one, '/')+1:], "{conn}", "connection-salesforce").Replace
 	w.store.fail(installation.ErrUnavailable)
@@ -277,7 +277,7 @@ func TestStoreFailures(t *testing.T) {
 
 // TestDamaged: a record that does not open is left out of lists, is logged, and is a failure where it alone is asked for.
 func TestDamaged(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	one := w.install(t)
 	w.do(t, "POST", path, creation("org-71", "")).want(t, 201)
 	key := installation.Key{Tenant: memory.DemoProject, ID: one[strings.LastIndexByte(one, '/')+1:]}
@@ -303,9 +303,9 @@ func TestDamaged(t *testing.T) {
 
 // TestLimits: the options bound the body and the time.
 func TestLimits(t *testing.T) {
-	w := newWorld(t, onMemory, func(o *choices) { o.handler.MaxBody = 64 })
+	w := newWorld(t, anyStore, func(o *choices) { o.handler.MaxBody = 64 })
 	w.do(t, "POST", path, creation(memory.DemoGroup, "")).want(t, http.StatusRequestEntityTooLarge)
-	w = newWorld(t, onMemory, func(o *choices) { o.handler.Timeout = 1 })
+	w = newWorld(t, anyStore, func(o *choices) { o.handler.Timeout = 1 })
 	w.do(t, "GET", path, "").want(t, http.StatusServiceUnavailable)
 }
 
@@ -379,7 +379,7 @@ func TestDamagedEnds(t *testing.T) {
 
 // TestDamagedForNow: an installation whose key cannot be had for now is not deleted, since what it has would be left over.
 func TestDamagedForNow(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	one := w.install(t)
 	w.loseKeys(t, installation.ErrKeyUnavailable)
 	w.do(t, "DELETE", one, "").want(t, 503)

@@ -47,7 +47,7 @@ func TestCreate(t *testing.T) {
 
 // TestCreateRefused: what is not a whole and consistent request is refused, and saves nothing.
 func TestCreateRefused(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	w.host.AddConnection(memory.DemoProject, "connection-hub", connected("hubspot", "org-hub", "u-9"))
 	whole := creation(memory.DemoGroup, `"contact":`+contact)
 	with := func(old, new string) string { return strings.Replace(whole, old, new, 1) }
@@ -101,7 +101,7 @@ func TestCreateRefused(t *testing.T) {
 
 // TestCreateChoices: the connection, the maker and the fields that do not matter.
 func TestCreateChoices(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	w.host.AddConnection(memory.DemoProject, "newer", connected("salesforce", "org-71", "u-10"))
 	w.host.AddConnection(memory.DemoProject, "failing", connected("salesforce", "org-71", "u-11"))
 	w.host.SetStatus(memory.DemoProject, "failing", ampersand.ConnectionBadCredentials)
@@ -186,7 +186,7 @@ func TestLists(t *testing.T) {
 
 // TestListsOnlyWhatIsInstalled: what the host invited or ended is no installation to the platform.
 func TestListsOnlyWhatIsInstalled(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	one := w.install(t)
 	id := one[strings.LastIndexByte(one, '/')+1:]
 	if _, err := w.svc.Uninstall(t.Context(), installation.UninstallRequest{ID: id}); err != nil {
@@ -229,7 +229,7 @@ func TestDelete(t *testing.T) {
 
 // TestUnhealthy: what the host says, or a connection that does not work, makes an installation unhealthy.
 func TestUnhealthy(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	one := w.install(t)
 	w.host.SetStatus(memory.DemoProject, "connection-salesforce", ampersand.ConnectionBadCredentials)
 	if got := w.get(t, one); got.HealthStatus != "unhealthy" || got.Connection.Status != "bad_credentials" {
@@ -249,7 +249,7 @@ func TestUnhealthy(t *testing.T) {
 // TestListAsksOnce: a list asks the host once for the connections of all that is in it, of one group alone where it is of one.
 func TestListAsksOnce(t *testing.T) {
 	a := new(asker)
-	w := newWorld(t, onMemory, func(o *choices) {
+	w := newWorld(t, anyStore, func(o *choices) {
 		o.wrap = func(h ampersand.Host) ampersand.Host {
 			a.kept, h.Connections = h.Connections, a
 			return h

@@ -9,7 +9,7 @@ import (
 
 // TestConnectionLimits: what connections are made of has bounds, each told of by its name.
 func TestConnectionLimits(t *testing.T) {
-	w := newWorld(t, onMemory, func(o *choices) { o.handler.Catalogue = nil })
+	w := newWorld(t, anyStore, func(o *choices) { o.handler.Catalogue = nil })
 	long := func(n int) string { return strings.Repeat("x", n) }
 	list := strings.TrimSuffix(strings.Repeat(`"s",`, 101), ",")
 	var entries []string
@@ -51,7 +51,7 @@ func TestConnectionLimits(t *testing.T) {
 
 // TestInstallationLimits: the same of installations.
 func TestInstallationLimits(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	one := w.install(t)
 	long := strings.Repeat("x", 257)
 	w.do(t, "POST", path, creation(long, "")).want(t, 400, `"name":"groupRef"`)
@@ -71,7 +71,7 @@ func TestInstallationLimits(t *testing.T) {
 
 // TestLongestConsumer: who can connect can install, so that a consumer's name is no longer than a maker's may be.
 func TestLongestConsumer(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	longest := strings.Repeat("u", 256-len("consumer:"))
 	token := w.token("org-9", longest)
 	w.as(t, token, "POST", conns+":generate", `{"groupRef":"org-9","consumerRef":"`+longest+`","provider":"salesforce"}`).want(t, 201)
@@ -81,7 +81,7 @@ func TestLongestConsumer(t *testing.T) {
 
 // TestIssueNames: what is wrong is named by where it stands in the request.
 func TestIssueNames(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	one := w.install(t)
 	longField := strings.Repeat("f", 1100)
 	config := func(createdBy string) string {

@@ -55,7 +55,7 @@ func sampled(t *testing.T, open opener) (*world, *sampler) {
 
 // TestSampled: what is read by a schedule and not disabled is tried when it is new or changes, or by another connection.
 func TestSampled(t *testing.T) {
-	w, s := sampled(t, onMemory)
+	w, s := sampled(t, anyStore)
 	off := func(o string) string { return strings.Replace(o, `{"objectName"`, `{"disabled":true,"objectName"`, 1) }
 	const still = `{"objectName":"x","selectedFields":{},"selectedFieldMappings":{}}`
 	expect := func(what string, want ...string) {
@@ -161,7 +161,7 @@ func TestNotSampledInVain(t *testing.T) {
 
 // TestSamplesAreBounded: of many objects the first are tried.
 func TestSamplesAreBounded(t *testing.T) {
-	w, s := sampled(t, onMemory)
+	w, s := sampled(t, anyStore)
 	var objects []string
 	for i := range 300 {
 		objects = append(objects, fmt.Sprintf(`"o%d":%s`, i, object("o", 5)))
@@ -179,7 +179,7 @@ func TestSamplesAreBounded(t *testing.T) {
 
 // TestPatchedContentIsNotSampled: a JSON Patch is applied without a try: it has no way to skip one.
 func TestPatchedContentIsNotSampled(t *testing.T) {
-	w, s := sampled(t, onMemory)
+	w, s := sampled(t, anyStore)
 	w.install(t)
 	s.take()
 	w.do(t, "PATCH", contentOf("contact"), changes("read", `{"op":"add","path":"/selectedFields/city","value":true}`)).want(t, 200)

@@ -173,7 +173,7 @@ func times(v any) any {
 
 // TestMadeByTheHost: an installation that the host made itself, with ids of its own, is shown with these until it is changed.
 func TestMadeByTheHost(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	res, err := w.svc.Upsert(t.Context(), installation.UpsertRequest{Parts: installation.Parts{
 		Extension: installation.Value(installation.Extension{ID: "integration-789"}),
 		Account:   installation.Value(installation.Account{ID: "org-71", Name: "Tidewater"}),

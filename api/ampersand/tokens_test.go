@@ -79,7 +79,7 @@ func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
 // TestTokens: only a token that is right in every respect speaks for its consumer.
 func TestTokens(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	w.host.AddPublicKey("kid-short", memory.DemoProject, &shortKey().PublicKey)
 	now := w.Now().Unix()
 	header := claims{"alg": "RS256", "kid": "kid-1"}
@@ -142,7 +142,7 @@ func TestTokens(t *testing.T) {
 
 // TestKeys: an API key is given once, and is looked at before a token.
 func TestKeys(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	for name, tt := range map[string]struct {
 		headers []string
 		status  int

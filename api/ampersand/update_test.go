@@ -102,7 +102,7 @@ func TestMasks(t *testing.T) {
 
 // TestMasksRefused: a path that is none, or names nothing, changes nothing.
 func TestMasksRefused(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	one := w.install(t)
 	before := w.store.commits.Load()
 	const known = "Use one of the documented paths"
@@ -155,7 +155,7 @@ func TestMasksRefused(t *testing.T) {
 
 // TestUpdateOfNothing: what is so already is no new configuration.
 func TestUpdateOfNothing(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	one := w.install(t)
 	before := w.do(t, "GET", one, "")
 	w.advance(time.Minute)
@@ -191,7 +191,7 @@ func TestSwap(t *testing.T) {
 
 // TestMaker: another maker makes another configuration. Who installed stays.
 func TestMaker(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	one := w.install(t)
 	first := w.get(t, one)
 	w.advance(time.Minute)
@@ -207,7 +207,7 @@ func TestMaker(t *testing.T) {
 
 // TestLatestRevision: a configuration is saved under the revision that the integration has by then. What the host keeps beside it stays.
 func TestLatestRevision(t *testing.T) {
-	w := newWorld(t, onMemory)
+	w := newWorld(t, anyStore)
 	one := w.install(t)
 	id := one[strings.LastIndexByte(one, '/')+1:]
 	inst, err := w.svc.Get(t.Context(), id)
