@@ -3,6 +3,7 @@ package installation_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -279,5 +280,27 @@ func TestAudit(t *testing.T) {
 	want := installation.Audit{Created: host, Invited: host, Installed: customer, Updated: customer}
 	if diff := cmp.Diff(want, res.Audit); diff != "" {
 		t.Errorf("audit (-want +got):\n%s", diff)
+	}
+}
+
+// Taking the connection away is a change by itself, with its credentials; taking it away again is none.
+func TestRemovingTheConnection(t *testing.T) {
+	w := newWorld(t)
+	w.install(t, "i")
+	if w.get(t, "i").Connection == nil {
+		t.Fatal("nothing to take away")
+	}
+	for i, changes := range []bool{true, false} {
+		res, err := w.host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: installation.Parts{
+			Connection: installation.Remove[installation.Connection](),
+		}})
+		if err != nil || res.Changed != changes || res.Connection != nil {
+			t.Errorf("%d: %+v, %v", i, res, err)
+		}
+	}
+	if i := w.get(t, "i"); i.Connection != nil || slices.ContainsFunc(i.Sealed, func(r installation.Ref) bool {
+		return r.Kind == installation.RefCredential || r.Kind == installation.RefConnection
+	}) {
+		t.Errorf("left: %+v, %v", i.Connection, i.Sealed)
 	}
 }
