@@ -10,7 +10,8 @@ import (
 )
 
 // growthRows compare a large store with a small one, each on a server of its own: all records are of one tenant, which is the
-// worst case for its lists, and have a deadline. In the largest, those that are due are looked for.
+// worst case for its lists, and have a deadline. A service works beside them, in another tenant of the same bucket. In the largest, those that
+// are due are looked for. Several callers keep the cores awake: one alone would measure how the machine falls asleep between two calls.
 func growthRows(tb testing.TB, s Scale) []Row {
 	stores := make([]*grown, len(s.Growth))
 	for i, n := range s.Growth {
@@ -21,15 +22,22 @@ func growthRows(tb testing.TB, s Scale) []Row {
 	var rows []Row
 	for _, many := range stores[1:] {
 		at := fmt.Sprintf(" at %d", many.n)
-		rows = append(rows,
-			Row{Name: "Store.Get" + at, Against: against, Reach: 1.3, Ours: many.get, Base: few.get},
-			Row{Name: "Store.Commit create" + at, Against: against, Reach: 1.3, Ours: many.create, Base: few.create},
-			Row{Name: "Store.Get, Commit update" + at, Against: against, Reach: 1.3, Ours: many.update, Base: few.update},
-			Row{Name: "Store.List page of 100" + at, Against: against, Reach: 1.3, Ours: many.page, Base: few.page},
-		)
+		row := func(name string, ours, base Work) {
+			rows = append(rows, Row{Name: name + at, Against: against, Reach: 1.3, Goroutines: growthCallers, Ours: ours, Base: base})
+		}
+		row("Get, masked", many.world.get, few.world.get)
+		row("create", many.world.create, few.world.create)
+		row("update, masks sent back", many.world.update, few.world.update)
+		row("Store.Get", many.get, few.get)
+		row("Store.Commit create", many.create, few.create)
+		row("Store.Get, Commit update", many.update, few.update)
+		row("Store.List page of 100", many.page, few.page)
 	}
 	return append(rows, dueRows(tb, stores[len(stores)-1])...)
 }
+
+// growthCallers is how many callers there are at once.
+const growthCallers = 8
 
 // grown is a store of n records.
 type grown struct {
@@ -37,6 +45,7 @@ type grown struct {
 	n      int
 	server *redistest.Server
 	store  installation.Store
+	world  *world // of its own tenant
 	key    func(i int) installation.Key
 	create Work
 	cursor string // to the middle of the list
@@ -48,6 +57,7 @@ func newGrown(tb testing.TB, n int) *grown {
 	g.store = openStore(tb, g.server.Client(tb))
 	g.key = fill(tb, g.store, n, time.Now().AddDate(1, 0, 0))
 	g.create = creating(tb, g.store)
+	g.world = newWorld(tb, g.store, newRing(tb, "bench"), 2*pageSize)
 	page, err := g.store.List(tb.Context(), installation.Query{Tenant: "other", Term: "all", Limit: 1, Skip: min(n/2, installation.MaxSkip)})
 	check(tb, err)
 	g.cursor = page.Next
