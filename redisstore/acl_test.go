@@ -91,6 +91,9 @@ func TestDocumentedRights(t *testing.T) {
 		}
 		noteUse(t, used, cluster.Masters...)
 	})
+	if len(used) == 0 && !t.Failed() {
+		t.Skip("no server noted what was used: see above")
+	}
 	for _, r := range rights[1:] {
 		if !used[r] {
 			t.Errorf("the documented right %s is not needed", r)
