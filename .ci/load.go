@@ -57,6 +57,10 @@ func run(ctx context.Context, duration time.Duration) error {
 
 	socket := filepath.Join(dir, "redis.sock")
 	redis := exec.CommandContext(ctx, "redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", dir)
+	said, err := redis.StdoutPipe()
+	if err != nil {
+		return err
+	}
 	if err := redis.Start(); err != nil {
 		return err
 	}
@@ -67,11 +71,8 @@ func run(ctx context.Context, duration time.Duration) error {
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "./examples/hostapp").CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
-	for range 100 { // the server takes a moment to listen
-		if _, err := os.Stat(socket); err == nil {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
+	if err := await(said, "ready to accept connections"); err != nil {
+		return fmt.Errorf("redis-server: %w", err)
 	}
 	app := exec.CommandContext(ctx, binary, "-addr", "127.0.0.1:0", "-dev", "-redis", "unix://"+socket)
 	app.Stderr = os.Stderr
@@ -109,6 +110,19 @@ func run(ctx context.Context, duration time.Duration) error {
 		return fmt.Errorf("hostapp: %w", err)
 	}
 	return flat(memory)
+}
+
+// await reads lines until one has a text in it, in any letter case, and the rest of them in the background, so that who writes them does not
+// come to a halt.
+func await(r io.Reader, text string) error {
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		if strings.Contains(strings.ToLower(lines.Text()), text) {
+			go func() { _, _ = io.Copy(io.Discard, r) }()
+			return nil
+		}
+	}
+	return errors.Join(fmt.Errorf("it ended without saying %q", text), lines.Err())
 }
 
 // prepare installs what the load is about and returns the requests of the load.

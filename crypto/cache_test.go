@@ -238,7 +238,7 @@ func TestCacheGivenUp(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond) // of the bubble's clock: half of what the call takes
 		giveUp()
 		wg.Wait()
 		wantCalls(t, s, "after the first gave up", 1)

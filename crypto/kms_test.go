@@ -233,7 +233,8 @@ func TestKMSDown(t *testing.T) {
 	wantErr(t, err, ErrDestroyed)
 }
 
-// TestKMSHangs: a service that does not answer holds up one call, and then none until it may have recovered.
+// TestKMSHangs: a service that does not answer holds up one call, and then none until it may have recovered. It runs in a bubble of synctest:
+// to sleep moves the clock there, takes no time, and orders nothing that something else should.
 func TestKMSHangs(t *testing.T) {
 	var told atomic.Int64
 	s, keys := newService(t, &KMSOptions{Timeout: time.Minute, OnError: func(string, error) { told.Add(1) }})

@@ -134,7 +134,7 @@ func TestKeyringFromFile(t *testing.T) {
 
 func TestKeyringFromFilePermissions(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("no permission bits")
+		t.Skip("Windows has no permission bits to refuse a file for")
 	}
 	path := filepath.Join(t.TempDir(), "keyring")
 	if err := os.WriteFile(path, []byte(line1), 0o600); err != nil {

@@ -81,7 +81,7 @@ func TestFingerprintWipes(t *testing.T) {
 // A file that takes the place of a good one between the two looks is refused: what counts is what was opened.
 func TestKeyFileIsCheckedAsOpened(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("no permission bits")
+		t.Skip("Windows has no permission bits to refuse a file for")
 	}
 	dir := t.TempDir()
 	good, open := filepath.Join(dir, "good"), filepath.Join(dir, "open")
