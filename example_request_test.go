@@ -1,0 +1,169 @@
+package installation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"strings"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/validate"
+)
+
+// With an idempotency key a request can be sent again when its answer got lost.
+func ExampleGuard_idempotencyKey() {
+	ctx := context.Background()
+	host := exampleHost()
+
+	for _, account := range []string{"ACC-2", "ACC-2", "ACC-3"} {
+		res, err := host.Upsert(ctx, installation.UpsertRequest{
+			Guard: installation.Guard{IdempotencyKey: "order-5521"},
+			Parts: installation.Parts{
+				Extension: installation.Value(installation.Extension{ID: "EXT-1"}),
+				Account:   installation.Value(installation.Account{ID: account}),
+			},
+		})
+		if err != nil {
+			fmt.Println(account, "is refused:", errors.Is(err, installation.ErrIdempotencyMismatch))
+			continue
+		}
+		fmt.Println(account, "revision", res.Revision, "replayed:", res.Replayed)
+	}
+	// Output:
+	// ACC-2 revision 1 replayed: false
+	// ACC-2 revision 1 replayed: true
+	// ACC-3 is refused: true
+}
+
+// A revision makes a write wait for nobody: it is refused if another writer came between.
+func ExampleGuard_revision() {
+	ctx := context.Background()
+	host := exampleHost()
+	read := exampleInstall(host, "EXI-1", "ACC-2")
+
+	for _, name := range []string{"Berth", "Quay"} {
+		_, err := host.Patch(ctx, installation.PatchRequest{
+			ID:    "EXI-1",
+			Guard: installation.Guard{Revision: read.Revision},
+			Parts: installation.Parts{Name: installation.Value(name)},
+		})
+		if conflict, ok := errors.AsType[*installation.ConflictError](err); ok {
+			fmt.Println(name, "is refused: the stored revision is", conflict.Revision)
+			continue
+		}
+		fmt.Println(name, err)
+	}
+	// Output:
+	// Berth <nil>
+	// Quay is refused: the stored revision is 2
+}
+
+// A message that speaks of an earlier install does not hurt the one made since.
+func ExampleGuard_generation() {
+	ctx := context.Background()
+	host := exampleHost()
+	first := exampleInstall(host, "EXI-1", "ACC-2")
+	if _, err := host.Uninstall(ctx, installation.UninstallRequest{ID: "EXI-1"}); err != nil {
+		log.Fatal(err)
+	}
+	second := exampleInstall(host, "EXI-1", "ACC-2")
+	fmt.Println("generations", first.Generation, second.Generation)
+
+	_, err := host.Uninstall(ctx, installation.UninstallRequest{
+		ID: "EXI-1", Guard: installation.Guard{Generation: first.Generation},
+	})
+	fmt.Println(errors.Is(err, installation.ErrStale))
+	// Output:
+	// generations 1 2
+	// true
+}
+
+// A client that knows nothing of masks reads a configuration, changes one value, and writes all of it back. The secret behind the mask
+// stays.
+func ExampleDocument_roundTrip() {
+	ctx := context.Background()
+	host := exampleHost()
+	read := exampleInstall(host, "EXI-1", "ACC-2")
+
+	text := strings.Replace(read.Configuration.Document.String(), "eu-2", "us-1", 1)
+	res, err := host.Upsert(ctx, installation.UpsertRequest{ID: "EXI-1", Parts: installation.Parts{
+		Configuration: installation.Value(installation.Configuration{Document: installation.JSON(text)}),
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(res.Configuration.Document)
+
+	secrets, err := host.Reveal(ctx, installation.RevealRequest{ID: "EXI-1", Refs: res.Sealed, Reason: "example"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(secrets[0].Value.RevealString())
+	// Output:
+	// {"region":"us-1","api_key":"***"}
+	// k-93f0
+}
+
+// An Optional has three states: left out, given, removed.
+func ExampleOptional() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInstall(host, "EXI-1", "ACC-2")
+
+	notice := installation.Notification{Level: "warn", Title: "Storage is nearly full"}
+	for _, part := range []installation.Optional[installation.Notification]{
+		installation.Value(notice),
+		{}, // leaves it as it is
+		installation.Remove[installation.Notification](),
+	} {
+		res, err := host.Patch(ctx, installation.PatchRequest{ID: "EXI-1", Parts: installation.Parts{Notification: part}})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("shown:", res.Notification != nil)
+	}
+	// Output:
+	// shown: true
+	// shown: true
+	// shown: false
+}
+
+// A policy of one's own usually widens or narrows the default one. This one lets customers see their configuration, masked.
+func ExamplePolicy() {
+	policy := func(a installation.Actor, do installation.Action, inst *installation.Installation) bool {
+		if a.Kind == installation.Customer && do == installation.ActionSeeConfiguration {
+			do = installation.ActionSee
+		}
+		return installation.DefaultPolicy(a, do, inst)
+	}
+	customer := installation.Actor{Kind: installation.Customer, ID: "ACC-2"}
+	own := &installation.Installation{Account: installation.Account{ID: "ACC-2"}}
+
+	fmt.Println(installation.DefaultPolicy(customer, installation.ActionSeeConfiguration, own))
+	fmt.Println(policy(customer, installation.ActionSeeConfiguration, own))
+	// Output:
+	// false
+	// true
+}
+
+// Bad input is reported all at once: where, which rule, and a sentence. The value is never in it.
+func ExampleErrInvalid() {
+	_, err := exampleHost().Upsert(context.Background(), installation.UpsertRequest{
+		Guard: installation.Guard{Revision: -1},
+		Parts: installation.Parts{
+			Account: installation.Value(installation.Account{ID: "ACC\n2", URL: "javascript:alert(1)"}),
+			Health:  installation.Value(installation.Health("so-so")),
+		},
+	})
+	if bad, ok := errors.AsType[*validate.Error](err); ok {
+		for _, v := range bad.Violations {
+			fmt.Println(v.Path, v.Rule)
+		}
+	}
+	// Output:
+	// revision range
+	// account.id control-character
+	// account.url format
+	// health unknown
+}
