@@ -21,13 +21,19 @@ type slow struct {
 	host    *installation.Service
 }
 
-// inSlow runs a test in a bubble, where time passes as soon as all wait, with the installations i-0, i-1, ... and an invitation.
-func inSlow(t *testing.T, n int, opts crypto.KMSOptions, test func(t *testing.T, s *slow)) {
+// inBubble runs a test where time passes as soon as all wait.
+func inBubble(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
 	if fips140.Enforced() {
 		t.Skip("the FIPS module cannot seed its random numbers where time stands still")
 	}
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(t, test)
+}
+
+// inSlow runs a test in a bubble with the installations i-0, i-1, ... and an invitation.
+func inSlow(t *testing.T, n int, opts crypto.KMSOptions, test func(t *testing.T, s *slow)) {
+	t.Helper()
+	inBubble(t, func(t *testing.T) {
 		s := &slow{rotation: newRotation(t), service: newKeyService(t, serviceSecret)}
 		s.keys = newKeyCache(t, s.service.key(t, "kms1", opts), nil)
 		s.host = s.on(t, s.store, s.keys)
