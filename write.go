@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"time"
 
 	"github.com/go-installation/installation/crypto"
@@ -318,4 +319,93 @@ func (s *Service) result(ctx context.Context, st *state, c Change, done *step, n
 // removed is what is left to say of a deleted installation.
 func removed(key Key, revision, generation int64) *Installation {
 	return &Installation{ID: key.ID, Tenant: key.Tenant, Revision: revision, Generation: generation}
+}
+
+// lostRace says that the record moved under a write, which may be applied again to what it is now.
+type lostRace struct {
+	read int64 // revision that the write was applied to
+}
+
+func (lostRace) Error() string { return "installation: changed meanwhile" }
+
+// turns are the tries of one write.
+type turns struct {
+	last  lostRace
+	stuck int // tries in a row that read nothing newer
+}
+
+// maxStuck is how many tries may read a revision that the store then says is not the stored one. Whoever loses a race reads a newer revision
+// the next time, unless reads come from a replica that lags; at these pauses, it may lag for some five seconds.
+const maxStuck = 60
+
+// wait pauses before the next try: not at all after a race that was lost, longer and longer while reading does not catch up.
+func (t *turns) wait(ctx context.Context, lost lostRace) error {
+	if lost.read > t.last.read {
+		t.last, t.stuck = lost, 0
+		return nil
+	}
+	if t.stuck++; t.stuck > maxStuck {
+		return fmt.Errorf("%w: it keeps reading revision %d and refusing it as not the stored one", ErrUnavailable, lost.read)
+	}
+	pause := min(time.Duration(1)<<min(t.stuck, 20)*time.Microsecond*100, 100*time.Millisecond)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(pause/2 + mathrand.N(pause/2)):
+		return nil
+	}
+}
+
+// inHaste returns the service for a mutation that can do without a key: one that leaves enough of the caller's time to do so. With never it
+// does not ask for keys at all. Only the host and the platform can do without; what others may is in what is sealed.
+func (s *Service) inHaste(never bool) *Service {
+	if s.actor.Kind != Host && s.actor.Kind != Platform {
+		return s
+	}
+	c := *s
+	c.keys = hasty{s.keys, never}
+	return &c
+}
+
+// hasty are keys that are waited for half of the time that is left, or not at all.
+type hasty struct {
+	crypto.KeyWrapper
+	never bool
+}
+
+// errLate says that a key was not waited for any longer. It is no word of the key, so nothing is given up for it.
+var errLate = fmt.Errorf("%w: not waited for", ErrKeyUnavailable)
+
+func (h hasty) Unwrap(ctx context.Context, w crypto.Wrapped, b crypto.Binding) (*crypto.DataKey, error) {
+	if h.never {
+		return nil, errLate
+	}
+	half, cancel := halfOf(ctx)
+	defer cancel()
+	k, err := h.KeyWrapper.Unwrap(half, w, b)
+	return k, late(ctx, half, err)
+}
+
+func (h hasty) Wrap(ctx context.Context, k *crypto.DataKey, b crypto.Binding) (crypto.Wrapped, error) {
+	half, cancel := halfOf(ctx)
+	defer cancel()
+	w, err := h.KeyWrapper.Wrap(half, k, b)
+	return w, late(ctx, half, err)
+}
+
+// halfOf returns a context that ends after half of the time that is left.
+func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/2)
+}
+
+// late is err, or errLate if the time that was given ended before that of the caller.
+func late(ctx, half context.Context, err error) error {
+	if err != nil && half.Err() != nil && ctx.Err() == nil {
+		return errLate
+	}
+	return err
 }
