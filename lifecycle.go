@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/go-installation/installation/internal/keytimeout"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -22,7 +23,7 @@ import (
 // store.
 func (s *Service) Uninstall(ctx context.Context, req UninstallRequest) (*Result, error) {
 	req.Present = true
-	s = s.inHaste(false)
+	s = s.withKeyTimeout(false)
 	m := mutation{method: "uninstall", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionUninstall}, reach: reachKeyless}
 	m.check = func(l *validate.List) { l.Text("reason", req.Reason, validate.MaxMessage) }
 	m.apply = func(ctx context.Context, st *state, now time.Time) (*step, error) {
@@ -43,7 +44,7 @@ func (s *Service) Uninstall(ctx context.Context, req UninstallRequest) (*Result,
 			return done, nil
 		}
 		switch err := s.purge(ctx, st, done); {
-		case errors.Is(err, errLate):
+		case errors.Is(err, keytimeout.ErrSkipped):
 			st.life.purgeAt = moment(now)
 		case err != nil:
 			return nil, err
@@ -70,7 +71,7 @@ func (s *Service) purge(ctx context.Context, st *state, done *step) error {
 		st.values, st.codeHash, st.redeemer = map[Ref][]byte{}, nil, ""
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, errLate):
+	case errors.Is(err, keytimeout.ErrSkipped):
 		return err
 	default:
 		st.inst, st.form, st.closed = nil, &form{}, ErrShredded // only what is plain is left
@@ -86,7 +87,7 @@ func (s *Service) purge(ctx context.Context, st *state, done *step) error {
 // Errors: [ErrNotFound], [ErrForbidden], [ErrConflict] for one that is installed or uninstalled, those of guards and of the store.
 func (s *Service) Expire(ctx context.Context, req ExpireRequest) (*Result, error) {
 	req.Present = true
-	s = s.inHaste(false)
+	s = s.withKeyTimeout(false)
 	m := mutation{method: "expire", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionUninstall}, reach: reachKeyless}
 	m.apply = func(_ context.Context, st *state, now time.Time) (*step, error) {
 		switch st.life.status {
@@ -114,7 +115,7 @@ func (s *Service) expire(st *state, now time.Time) *step {
 // Errors: [ErrNotFound] if there is none, or none any more; [ErrForbidden], those of guards and of the store.
 func (s *Service) Delete(ctx context.Context, req DeleteRequest) (*Result, error) {
 	req.Present = true
-	s = s.inHaste(req.InstalledBefore.IsZero() && !s.ownPolicy) // a policy of the host's own may decide by what is sealed
+	s = s.withKeyTimeout(req.InstalledBefore.IsZero() && !s.ownPolicy) // a policy of the host's own may decide by what is sealed
 	m := mutation{method: "delete", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionDelete}, reach: reachBlind}
 	m.apply = func(context.Context, *state, time.Time) (*step, error) {
 		return &step{events: []EventType{EventDeleted}, effect: effectTombstone}, nil
@@ -177,7 +178,7 @@ func (s *Service) Sweep(ctx context.Context, req SweepRequest) (SweepReport, err
 // sweepOne makes the move that is due for a listed record, and says which it was, none if it was made meanwhile, and whether it was made
 // without the key.
 func (s *Service) sweepOne(ctx context.Context, r *Record) (event EventType, plain bool, err error) {
-	s = s.In(r.Key.Tenant).inHaste(false)
+	s = s.In(r.Key.Tenant).withKeyTimeout(false)
 	m := mutation{
 		method: "sweep", id: r.Key.ID, guard: Guard{Present: true, Revision: r.Revision},
 		actions: []Action{ActionMaintain}, reach: reachKeyless,
