@@ -46,7 +46,11 @@ type EncryptionContext struct {
 
 // Bytes returns the context as one unambiguous string, for services that authenticate bytes. It is
 // part of the stored format: the additional data of a wrapped key in the package comment.
-func (c EncryptionContext) Bytes() []byte { return c.header().additional(c.KeyID, c.Binding) }
+func (c EncryptionContext) Bytes() []byte {
+	s := c.header().additional(c.KeyID, c.Binding)
+	defer s.free()
+	return bytes.Clone(s.buf)
+}
 
 // Map returns the context as named values, for services that authenticate a map. It leaves out an
 // empty tenant and record.

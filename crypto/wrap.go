@@ -84,9 +84,9 @@ func (h wrapHeader) append(dst []byte) []byte {
 }
 
 // additional returns the additional data of a wrapped key.
-func (h wrapHeader) additional(keyID string, b Binding) []byte {
+func (h wrapHeader) additional(keyID string, b Binding) *scratch {
 	header := string(h.append(make([]byte, 0, wrapHeaderSize)))
-	return appendPAE(nil, wrapContext, header, keyID, b.Tenant, b.Record)
+	return newScratch(wrapContext, header, keyID, b.Tenant, b.Record)
 }
 
 // parseWrapped splits a wrapped key into its header and the rest. It validates the form before any
@@ -166,7 +166,9 @@ func (e *kek) wrap(k *DataKey, suite Suite, b Binding, nonce []byte) ([]byte, er
 	if copy(slot, nonce) == 0 {
 		rand.Read(slot) // never fails: it crashes the program instead
 	}
-	return aead.Seal(out[:len(out)+len(slot)], slot, data, h.additional(e.id, b)), nil
+	aad := h.additional(e.id, b)
+	defer aad.free()
+	return aead.Seal(out[:len(out)+len(slot)], slot, data, aad.buf), nil
 }
 
 // unwrap returns the data key in wrapped.
@@ -188,7 +190,9 @@ func (e *kek) unwrap(wrapped []byte, b Binding) (*DataKey, error) {
 		return nil, errXChaCha
 	}
 	nonce, box := rest[checkSize:][:aead.NonceSize()], rest[checkSize+aead.NonceSize():]
-	data, err := aead.Open(make([]byte, 0, dataKeySize), nonce, box, h.additional(e.id, b))
+	aad := h.additional(e.id, b)
+	defer aad.free()
+	data, err := aead.Open(make([]byte, 0, dataKeySize), nonce, box, aad.buf)
 	if err != nil {
 		return nil, ErrSealed
 	}
