@@ -41,7 +41,7 @@ func ExampleParseKeyring() {
 
 // A value is sealed under the data key of its installation, for one place.
 func ExampleDataKey() {
-	key, err := crypto.NewDataKey(1, crypto.SuiteXChaCha20Poly1305)
+	key, err := crypto.NewDataKey(1, crypto.SuiteAES256GCM)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -76,6 +76,9 @@ func ExampleKeyring() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	if ring, err = ring.WithSuite(crypto.SuiteAES256GCM); err != nil { // works in FIPS 140 mode too
+		log.Fatal(err)
+	}
 	data, err := crypto.NewDataKey(1, ring.Suite())
 	if err != nil {
 		log.Fatal(err)
@@ -94,7 +97,7 @@ func ExampleKeyring() {
 	_, err = ring.Unwrap(ctx, wrapped, binding)
 	fmt.Println(err)
 	// Output:
-	// k1 143
+	// k1 131
 	// 1 <nil>
 	// installation: sealed data does not open
 }
