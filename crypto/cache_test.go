@@ -100,74 +100,6 @@ func TestCache(t *testing.T) {
 	}
 }
 
-// raw is the memory in which a remembered key lies.
-func (c *Cache) raw(t *testing.T, n int) []byte {
-	t.Helper()
-	e := c.order.Front()
-	for range n {
-		e = e.Next()
-	}
-	return must(e.Value.(*cached).key.material()).raw
-}
-
-// wiped fails the test unless b is all zeros.
-func wiped(t *testing.T, what string, b []byte) {
-	t.Helper()
-	if !bytes.Equal(b, make([]byte, keySize)) {
-		t.Errorf("%s: the key is still in memory", what)
-	}
-}
-
-func TestCacheForgets(t *testing.T) {
-	now := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
-	opts := &CacheOptions{Size: 2, TTL: time.Minute, Now: func() time.Time { return now }}
-	s, c, keys := newCache(t, 3, opts)
-	opts.Size = 1000 // copied
-	read := func(n int) {
-		t.Helper()
-		if _, err := c.Unwrap(t.Context(), keys[n], knownBinding); err != nil {
-			t.Fatal(err)
-		}
-	}
-	read(0)
-	read(1)
-	oldest := c.raw(t, 0)
-	read(2)
-	wiped(t, "made room", oldest)
-	wantCalls(t, s, "three keys", 3)
-	if len(c.entries) != 2 || c.order.Len() != 2 {
-		t.Errorf("%d and %d keys remembered, want 2", len(c.entries), c.order.Len())
-	}
-	read(1)
-	read(2)
-	wantCalls(t, s, "the two that are left", 0)
-	read(0)
-	wantCalls(t, s, "the one that made room", 1)
-
-	a, b := c.raw(t, 0), c.raw(t, 1)
-	now = now.Add(time.Minute - 1)
-	read(0)
-	wantCalls(t, s, "before its time", 0)
-	now = now.Add(1)
-	read(1)
-	wantCalls(t, s, "after its time", 1)
-	wiped(t, "expired, read", a)
-	wiped(t, "expired, not read", b)
-
-	a = c.raw(t, 0)
-	held := must(c.Unwrap(t.Context(), keys[1], knownBinding))
-	c.Clear()
-	wiped(t, "cleared", a)
-	if len(c.entries) != 0 || c.order.Len() != 0 {
-		t.Error("something is left after Clear")
-	}
-	if _, err := held.Seal(nil, knownPlace, knownValue); err != nil {
-		t.Errorf("a key in use was wiped with the remembered one: %v", err)
-	}
-	read(1)
-	wantCalls(t, s, "after Clear", 1)
-}
-
 // TestCacheAsksOnce: a hundred that ask for one key at once make one call, and share its error.
 func TestCacheAsksOnce(t *testing.T) {
 	s, c, keys := newCache(t, 2, nil)
@@ -325,4 +257,22 @@ func TestCacheConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// What is remembered for one tenant or record opens for no other: the cache asks, and the answer is that it does not open.
+func TestCacheIsPerBinding(t *testing.T) {
+	s, c, keys := newCache(t, 1, nil)
+	must(c.Unwrap(t.Context(), keys[0], knownBinding))
+	s.calls.Store(0)
+	for name, other := range map[string]Binding{
+		"another tenant": {Tenant: knownBinding.Tenant + "x", Record: knownBinding.Record},
+		"no tenant":      {Record: knownBinding.Record},
+		"another record": {Tenant: knownBinding.Tenant, Record: knownBinding.Record + "x"},
+		"exchanged":      {Tenant: knownBinding.Record, Record: knownBinding.Tenant},
+	} {
+		if k, err := c.Unwrap(t.Context(), keys[0], other); !errors.Is(err, ErrSealed) || k != nil {
+			t.Errorf("%s: %v, %v", name, k, err)
+		}
+		wantCalls(t, s, name, 1)
+	}
 }

@@ -97,7 +97,6 @@ func TestSecretDecodeJSON(t *testing.T) {
 		"empty":       {`{"token":""}`, NewSecret("")},
 		"text":        {`{"token":"hunter2"}`, NewSecret("hunter2")},
 		"escapes":     {`{"token":"\"\\\u00e9\ud83d\ude00\n"}`, NewSecret("\"\\é😀\n")},
-		"sealed text": {`{"token":"` + knownText + `"}`, NewSecret(knownText)},
 	} {
 		got := document{Token: NewSecret("before")}
 		if name == "absent" {

@@ -32,7 +32,7 @@ func TestParseKeyring(t *testing.T) {
 		if got, want := r.KeyIDs(), []string{"k1", "k2"}; !slices.Equal(got, want) || r.Primary() != "k2" {
 			t.Errorf("%s: got %v, primary %s", name, got, r.Primary())
 		}
-		if _, err := r.Unwrap(t.Context(), must(ParseWrapped(knownWrappedGCM)), knownBinding); err != nil {
+		if _, err := r.Unwrap(t.Context(), knownWrapped(), knownBinding); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -173,4 +173,53 @@ func TestKeyringFromFileRefuses(t *testing.T) {
 		t.Errorf("directory: got %v, %v", r, err)
 	}
 	wantErr(t, err, ErrKeyring)
+}
+
+// A keyring that is given where a name belongs is in no error.
+func TestKeyringInPlaceOfName(t *testing.T) {
+	secret := line1[len("k1:"):]
+	for _, name := range []string{
+		line1, line2 + "," + line1, line1 + "\n", " " + line1, secret + ":k1", "k1=" + secret, "k1:" + secret[:41], "k1:" + secret + "=", "#x\n" + line1,
+	} {
+		_, file := KeyringFromFile(name)
+		_, env := KeyringFromEnv(name)
+		wantErr(t, file, ErrKeyring, secret[:20])
+		wantErr(t, env, ErrKeyring, secret[:20])
+	}
+	// A long name is not a key.
+	for _, name := range []string{
+		"/run/secrets/" + strings.Repeat("a", 64), strings.Repeat("a", 64), "C:/secrets/" + strings.Repeat("a", 64), "/mnt/a=b/" + strings.Repeat("a", 64),
+	} {
+		_, err := KeyringFromFile(name)
+		if wantErr(t, err, ErrKeyring); !strings.Contains(err.Error(), name) {
+			t.Errorf("the file is not named: %v", err)
+		}
+	}
+}
+
+// A file that takes the place of a good one between the two looks is refused: what counts is what was opened.
+func TestKeyFileIsCheckedAsOpened(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no permission bits to refuse a file for")
+	}
+	dir := t.TempDir()
+	good, open := filepath.Join(dir, "good"), filepath.Join(dir, "open")
+	for path, mode := range map[string]os.FileMode{good: 0o600, open: 0o644} {
+		if err := os.WriteFile(path, []byte(line1), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := func(string) (os.FileInfo, error) { return os.Stat(good) }
+	if text, err := readKeyFile(good, before); err != nil || string(text) != line1 {
+		t.Errorf("got %d bytes, %v", len(text), err)
+	}
+	for _, path := range []string{open, dir} {
+		text, err := readKeyFile(path, before)
+		if wantErr(t, err, ErrKeyring); text != nil {
+			t.Errorf("%s was read", path)
+		}
+	}
 }
