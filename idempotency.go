@@ -241,7 +241,6 @@ func (s *Service) openOutcome(ctx context.Context, w *write, o *Outcome) (*recor
 	if err != nil {
 		return nil, err
 	}
-	defer clear(plain)
 	a, err := record.DecodeAnswer(plain)
 	if err != nil {
 		return nil, err

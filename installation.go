@@ -232,13 +232,14 @@ const (
 // refOf joins a kind and a pointer.
 func refOf(kind, pointer string) Ref { return Ref(kind + pointer) }
 
-// split returns the kind and the pointer of r.
-func (r Ref) split() (kind, pointer string) {
-	if i := strings.IndexByte(string(r), '/'); i >= 0 {
-		return string(r[:i]), string(r[i:])
-	}
-	return string(r), ""
+// Kind returns the first part of r: "config", "credential", "connection" or "extra".
+func (r Ref) Kind() string {
+	kind, _, _ := strings.Cut(string(r), "/")
+	return kind
 }
+
+// Pointer returns the JSON Pointer of r.
+func (r Ref) Pointer() string { return string(r[len(r.Kind()):]) }
 
 // Document is a JSON document that may contain secrets. Any of its two kinds may be sent.
 //

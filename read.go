@@ -334,8 +334,7 @@ func (s *Service) show(ctx context.Context, snap *snapshot, now time.Time) *Inst
 	if !s.can(ActionSeeConfiguration, inst) {
 		inst.Configuration = nil
 		inst.Sealed = slices.DeleteFunc(inst.Sealed, func(r Ref) bool {
-			kind, _ := r.split()
-			return kind == kindConfig
+			return r.Kind() == kindConfig
 		})
 	}
 	s.remask(ctx, snap, inst)

@@ -82,7 +82,7 @@ func (d *draft) seal(ref Ref, json []byte) error {
 		return err
 	}
 	var number int64
-	if kind, _ := ref.split(); kind == kindCredential {
+	if ref.Kind() == kindCredential {
 		d.credentialNumber++
 		number = d.credentialNumber
 	}
@@ -100,8 +100,9 @@ func (d *draft) unseal(ref Ref) ([]byte, error) {
 }
 
 func (d *draft) place(ref Ref) crypto.Place {
-	kind, pointer := ref.split()
-	return crypto.Place{Tenant: d.key.Tenant, Record: d.key.ID, Kind: kind, Pointer: pointer}
+	return crypto.Place{
+		Tenant: d.key.Tenant, Record: d.key.ID, Kind: ref.Kind(), Pointer: ref.Pointer(),
+	}
 }
 
 // sealedRecord seals the draft into the record to commit. It reads the result back, so that what is

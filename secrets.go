@@ -197,7 +197,7 @@ func (s *Service) reseal(ctx context.Context, d *draft) error {
 // dropSecrets removes the secrets of one kind from the draft.
 func (d *draft) dropSecrets(kind string) {
 	for ref := range d.sealedSecrets() {
-		if k, _ := ref.split(); k == kind {
+		if ref.Kind() == kind {
 			delete(d.secrets, ref)
 		}
 	}
@@ -265,8 +265,8 @@ func (d *draft) storedDocument(kind string) (masked.Stored, error) {
 func pointersOf(refs []Ref, kind string) []string {
 	var pointers []string
 	for _, ref := range refs {
-		if k, pointer := ref.split(); k == kind {
-			pointers = append(pointers, pointer)
+		if ref.Kind() == kind {
+			pointers = append(pointers, ref.Pointer())
 		}
 	}
 	return pointers
@@ -325,7 +325,7 @@ func (d *draft) sealCredentials(l *validate.List, given *Connection) (kept []str
 func (d *draft) sealedCredentials() map[Ref]secret {
 	sealed := make(map[Ref]secret)
 	for ref, value := range d.sealedSecrets() {
-		if kind, _ := ref.split(); kind == kindCredential {
+		if ref.Kind() == kindCredential {
 			sealed[ref] = value
 		}
 	}
@@ -337,8 +337,7 @@ func (d *draft) keptCredentials(before map[Ref]secret) []string {
 	var kept []string
 	for ref, now := range d.sealedCredentials() {
 		if was, ok := before[ref]; ok && bytes.Equal(was.sealed, now.sealed) {
-			_, pointer := ref.split()
-			kept = append(kept, "connection"+pointer)
+			kept = append(kept, "connection"+ref.Pointer())
 		}
 	}
 	slices.Sort(kept)

@@ -104,10 +104,9 @@ func (req RevealRequest) check(l *validate.List) {
 	l.Required("refs", len(req.Refs) > 0)
 	l.Count("refs", len(req.Refs), maxReveal)
 	for i, ref := range req.Refs {
-		kind, pointer := ref.split()
-		validate.Enum(l, fmt.Sprintf("refs[%d].kind", i), kind,
+		validate.Enum(l, fmt.Sprintf("refs[%d].kind", i), ref.Kind(),
 			kindConfig, kindCredential, kindConnection, kindExtra)
-		checkPointer(l, fmt.Sprintf("refs[%d].pointer", i), pointer)
+		checkPointer(l, fmt.Sprintf("refs[%d].pointer", i), ref.Pointer())
 	}
 }
 
