@@ -16,7 +16,7 @@ var roundTripSchemas = []string{`{}`, `{
 	"additionalProperties":{"anyOf":[{"type":["string","number","boolean","null","array"]},{"$ref":"#"}]}
 }`}
 
-// FuzzEcho writes a document, reads it masked and writes that back. Whatever the document is, nothing changes by that, the revision
+// FuzzMaskedRoundTrip writes a document, reads it masked and writes that back. Whatever the document is, nothing changes by that, the revision
 // included.
 func FuzzMaskedRoundTrip(f *testing.F) {
 	for _, seed := range []string{

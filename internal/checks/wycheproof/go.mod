@@ -1,4 +1,4 @@
-module github.com/go-installation/installation/internal/wycheproof
+module github.com/go-installation/installation/internal/checks/wycheproof
 
 go 1.26.0
 
@@ -10,4 +10,4 @@ require (
 
 require golang.org/x/sys v0.49.0 // indirect
 
-replace github.com/go-installation/installation => ../..
+replace github.com/go-installation/installation => ../../..
