@@ -1,3 +1,4 @@
+// Package formats checks that everything that a release has stored opens in every later one.
 package formats
 
 import (

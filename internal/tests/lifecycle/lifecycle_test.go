@@ -1,3 +1,5 @@
+// Package lifecycle checks the moves of an installation from status to status, and that each write is one
+// commit, whatever is sent again, comes late or happens at once.
 package lifecycle
 
 import (

@@ -1,3 +1,5 @@
+// Package requests checks what goes into a request and what comes out: fields, bounds, patches, lists,
+// options, and who may do what.
 package requests
 
 import (

@@ -14,7 +14,7 @@ import (
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
 
-// slow is a rotation whose keys are those of a key service, behind a cache as in a program.
+// slow is a world whose keys are those of a key service, behind a cache as in a program.
 type slow struct {
 	*fixture.World
 	service *fixture.KeyService

@@ -1,3 +1,4 @@
+// Package rotation checks how keys are exchanged, and what happens while keys are wrong, slow or missing.
 package rotation
 
 import (
@@ -14,7 +15,7 @@ import (
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
 
-// counts are KeyCounts of k1 and k2.
+// keyCounts returns the KeyCounts of k1 and k2.
 func keyCounts(primary string, k1, k2 int64) []installation.KeyCount {
 	return []installation.KeyCount{{ID: "k1", Primary: primary == "k1", Records: k1}, {ID: "k2", Primary: primary == "k2", Records: k2}}
 }

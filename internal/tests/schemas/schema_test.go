@@ -1,3 +1,4 @@
+// Package schemas checks what the schema of an extension does to the configurations of its installations.
 package schemas
 
 import (

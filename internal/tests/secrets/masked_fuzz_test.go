@@ -10,7 +10,7 @@ import (
 	"github.com/go-installation/installation/memstore"
 )
 
-// echoSchemas are what a fuzzed document is written under: none, and one that says something of most names.
+// roundTripSchemas are what a fuzzed document is written under: none, and one that says something of most names.
 var roundTripSchemas = []string{`{}`, `{
 	"properties":{"token":{"x-sensitive":false},"note":{"writeOnly":true},"list":{"x-key":"id","items":{"$ref":"#"}},"url":{"x-exposes":[]},"region":{"default":"eu"}},
 	"additionalProperties":{"anyOf":[{"type":["string","number","boolean","null","array"]},{"$ref":"#"}]}

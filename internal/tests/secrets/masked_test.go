@@ -1,3 +1,5 @@
+// Package secrets checks that secrets show in nothing but the answer to Reveal, and that a masked document
+// that is written back changes nothing.
 package secrets
 
 import (

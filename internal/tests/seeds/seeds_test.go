@@ -1,3 +1,4 @@
+// Package seeds checks that every field of the documents of three platforms has a place in an installation.
 package seeds
 
 import (

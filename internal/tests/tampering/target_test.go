@@ -1,3 +1,5 @@
+// Package tampering checks that edits of the store are noticed, and that a damaged record, or a store or
+// key service that fails, harms nothing else.
 package tampering
 
 import (

@@ -12,7 +12,7 @@ import (
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
 
-// softCase is one way in which a record can have become unreadable.
+// unreadableCase is one way in which a record can have become unreadable.
 type unreadableCase struct {
 	name    string
 	want    error
@@ -76,7 +76,7 @@ func unreadableCases() []unreadableCase {
 	}
 }
 
-// softWorld has three installations, the middle one of them broken; the rest of the file is about what still works.
+// newUnreadable has three installations, the middle one of them broken; the rest of the file is about what still works.
 func newUnreadable(t *testing.T, c unreadableCase, status installation.Status) (*fixture.Attack, map[string]*installation.Installation) {
 	t.Helper()
 	ctx := t.Context()
@@ -114,7 +114,7 @@ func newUnreadable(t *testing.T, c unreadableCase, status installation.Status) (
 	return h, good
 }
 
-// softPartial fails unless a row of a closed record says what is stored in plain, and no more.
+// wantPlainPart fails unless a row of a closed record says what is stored in plain, and no more.
 func wantPlainPart(t *testing.T, how string, got, was *installation.Installation, want error) {
 	t.Helper()
 	if got == nil {

@@ -103,7 +103,7 @@ func phaseOf(status installation.Status) []installation.Status {
 	return []installation.Status{status}
 }
 
-// softRefusals: what needs the content is refused with the reason, for everybody, and nothing is written.
+// checkWrites: what needs the content is refused with the reason, for everybody, and nothing is written.
 func checkWrites(t *testing.T, c unreadableCase, status installation.Status) {
 	h, _ := newUnreadable(t, c, status)
 	before := len(h.Store.Changes())
@@ -113,7 +113,7 @@ func checkWrites(t *testing.T, c unreadableCase, status installation.Status) {
 			switch m.Name {
 			case "Uninstall", "Delete", "Expire":
 				if host {
-					continue // see softEnds
+					continue // see checkEndings
 				}
 			case "Accept":
 				continue // it is no one's right to know why a code is not good
@@ -151,7 +151,7 @@ func checkWrites(t *testing.T, c unreadableCase, status installation.Status) {
 	}
 }
 
-// softEnds: the host can end a record without a key.
+// checkEndings: the host can end a record without a key.
 func checkEndings(t *testing.T, c unreadableCase, status installation.Status) {
 	ctx := t.Context()
 	closed := func(t *testing.T, h *fixture.Attack, want installation.Status) {
