@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/internal/httpapi"
+	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/validate"
 )

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/go-installation/installation/api/ampersand"
-	"github.com/go-installation/installation/api/ampersand/memory"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/examples/hostapp/memory"
 )
 
 // The handler takes all that the host has.

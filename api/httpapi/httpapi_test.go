@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/internal/httpapi"
+	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/validate"
 )
 

@@ -5,7 +5,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"github.com/go-installation/installation/internal/httpapi"
+	"github.com/go-installation/installation/api/httpapi"
 )
 
 // TestVerbs: a known verb is taken off the wildcard; anything else behind a colon belongs to it.
