@@ -1,6 +1,11 @@
 package installation
 
-import "time"
+import (
+	"time"
+
+	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/validate"
+)
 
 // Installation is the fact that an extension is installed in a customer's account, or was, or was offered to be. One model
 // serves every platform: fields a platform does not have stay empty.
@@ -168,3 +173,148 @@ const (
 	RefConnection RefKind = "connection" // in Connection.Metadata
 	RefExtra      RefKind = "extra"      // in Extra
 )
+
+// Configuration is the set of parameters an extension runs with. On writing, only Document is needed: the service keeps or mints
+// ID, mints a RevisionID whenever the document changes, and fills in who and when. The host and the platform may give these themselves.
+type Configuration struct {
+	ID         string
+	RevisionID string
+	Created    time.Time // of this revision
+	CreatedBy  string
+	Document   Document // a JSON object
+
+	// Err says why every value in Document is masked: the schema cannot be used. It matches [ErrSchema]; on writing it is ignored.
+	Err error
+}
+
+// Connection is how the host reaches the customer: the provider's side with its credentials. A host that shares connections
+// between installations keeps them itself and stores here the ID and the public part.
+//
+// It is written as a whole. The secrets in it are masked on reading; sent back masked they keep what is stored, while the zero
+// [crypto.Secret] removes it. So to change one token, start from the connection that was read, not from an empty one.
+type Connection struct {
+	ID           string
+	Provider     string
+	Scheme       string // such as "oauth2/authorizationCode", "apiKey"
+	Status       string // such as "created", "working", "bad_credentials"
+	App          *ProviderApp
+	Consumer     *Consumer
+	WorkspaceRef string // the provider's name for the workspace
+	ConsumerRef  string // the provider's name for the consumer
+	Scopes       []string
+	TokenType    string // such as "Bearer"
+	AccessToken  Token
+	RefreshToken Token
+	APIKey       crypto.Secret
+	Metadata     Document // what the provider needs beside; may hold secrets
+	Created      time.Time
+	Updated      time.Time
+}
+
+// ProviderApp is the application registered with the provider.
+type ProviderApp struct {
+	ID          string
+	ExternalRef string
+	Provider    string
+	ClientID    string
+	Scopes      []string
+	Created     time.Time
+	Updated     time.Time
+}
+
+// Consumer is the person of the account who made the connection.
+type Consumer struct {
+	ID      string
+	Name    string
+	Created time.Time
+	Updated time.Time
+}
+
+// Token is a credential with its times.
+type Token struct {
+	Value   crypto.Secret
+	Issued  time.Time
+	Expires time.Time
+}
+
+// Pointers of the credentials, for [Ref] with [RefCredential].
+const (
+	PointerAccessToken  = "/access_token"
+	PointerRefreshToken = "/refresh_token"
+	PointerAPIKey       = "/api_key"
+)
+
+// credential is one secret field of a connection.
+type credential struct {
+	pointer string
+	value   *crypto.Secret
+}
+
+// credentials lists the secret fields of c in bytewise order of their pointers; none for nil.
+func (c *Connection) credentials() []credential {
+	if c == nil {
+		return nil
+	}
+	return []credential{
+		{PointerAccessToken, &c.AccessToken.Value},
+		{PointerAPIKey, &c.APIKey},
+		{PointerRefreshToken, &c.RefreshToken.Value},
+	}
+}
+
+// BillingPlan is the plan an installation is billed under. Amounts are decimal numbers as text, since floats lose cents.
+type BillingPlan struct {
+	ID                                 string
+	Type                               string // "prepayment" or "subscription"
+	Name                               string
+	Scope                              string // "installation" or "resource"
+	Description                        string
+	PaymentMethodRequired              *bool // nil = not said
+	PreauthorizationAmount             string
+	InitialCharge                      string
+	MinimumAmount                      string
+	MaximumAmount                      string
+	MaximumAmountAutoPurchasePerPeriod string
+	Cost                               string // for people, such as "$20.00/month"
+	Details                            []PlanDetail
+	HighlightedDetails                 []PlanDetail
+	Quote                              []QuoteLine
+	RequiredPolicies                   []PlanPolicy
+	EffectiveDate                      time.Time
+	Disabled                           bool
+}
+
+// Validate checks a plan as every write of it does; the error is a [*validate.Error]. It is for hosts that make plans long before a customer
+// chooses one.
+func (b BillingPlan) Validate() error {
+	var l validate.List
+	b.check(&l)
+	return l.Err()
+}
+
+// PlanDetail is one line of a plan's description.
+type PlanDetail struct {
+	Label string
+	Value string
+}
+
+// QuoteLine is one line of a plan's quote.
+type QuoteLine struct {
+	Line   string
+	Amount string
+}
+
+// PlanPolicy is a policy that the customer must accept for a plan.
+type PlanPolicy struct {
+	ID   string
+	Name string
+	URL  string
+}
+
+// Notification is what the customer is shown about the installation at the moment.
+type Notification struct {
+	Level   string // "info", "warn" or "error"
+	Title   string
+	Message string
+	Href    string
+}

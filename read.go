@@ -3,11 +3,17 @@ package installation
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
+	"time"
 
+	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -269,4 +275,134 @@ func cursorFault(err error) error {
 		return invalid("after", validate.RuleFormat, "is not a cursor of this list")
 	}
 	return err
+}
+
+// MaxReveal is the largest number of secrets that one Reveal names.
+const MaxReveal = 256
+
+// Reveal returns plain secrets of an installation, and is the only way to them. It takes a right of its own, a reason, and the name of each
+// secret; an event with the names of those revealed is committed before a value leaves. The answers are in the order of the request, each with its own
+// error, so that one damaged secret does not hide the others: [ErrNotFound], [ErrSealed], or one that matches [crypto.ErrSuite] for a
+// secret whose cipher suite this process may not use.
+//
+// Errors: [ErrInvalid], [ErrNotFound], [ErrForbidden], [ErrShredded], those of keys and of the store.
+func (s *Service) Reveal(ctx context.Context, req RevealRequest) ([]Revealed, error) {
+	var answers []Revealed
+	m := mutation{method: "reveal", id: req.ID, check: req.check, guard: Guard{Present: true}, actions: []Action{ActionReveal}}
+	m.apply = func(_ context.Context, st *state, now time.Time) (*step, error) {
+		if st.life.status == StatusUninstalled && !now.Before(st.life.purgeAt) {
+			return nil, ErrShredded // due to be purged, and as good as that
+		}
+		answers = make([]Revealed, len(req.Refs))
+		var names []string
+		for i, ref := range req.Refs {
+			answers[i] = st.reveal(ref)
+			if answers[i].Err == nil {
+				names = append(names, ref.String())
+			}
+		}
+		slices.Sort(names)
+		return &step{events: []EventType{EventRevealed}, changed: names, reason: req.Reason, effect: effectNone}, nil
+	}
+	if _, err := s.mutate(ctx, m); err != nil {
+		return nil, err
+	}
+	return answers, nil
+}
+
+// String returns the name of a secret as it stands in events: "config/adobe_secret".
+func (r Ref) String() string { return string(r.Kind) + r.Pointer }
+
+func (st *state) reveal(ref Ref) Revealed {
+	text, err := st.unsealValue(ref)
+	if err != nil {
+		if !errors.Is(err, ErrNotFound) && !errors.Is(err, crypto.ErrSuite) {
+			err = ErrSealed
+		}
+		return Revealed{Ref: ref, Err: err}
+	}
+	defer clear(text)
+	return Revealed{Ref: ref, Value: secretOf(text)}
+}
+
+// secretOf returns what JSON text says: the string itself, or the text of anything else.
+func secretOf(text []byte) crypto.Secret {
+	var s string
+	if json.Unmarshal(text, &s) != nil {
+		return crypto.SecretFromBytes(text)
+	}
+	return crypto.NewSecret(s)
+}
+
+// jsonString returns a secret string as JSON text, to be cleared by the caller.
+func jsonString(s crypto.Secret) []byte {
+	text, _ := json.Marshal(s.RevealString()) // a string always marshals
+	return text
+}
+
+// show returns the state's installation as the actor may see it at a time, and ends the use of the state: what it returns is the caller's. It
+// is the one way out of the service for what is stored; nothing in it is shared with the store.
+func (s *Service) show(ctx context.Context, st *state, now time.Time) *Installation {
+	if st.inst == nil {
+		return st.partial(now)
+	}
+	i := st.inst
+	i.Status = st.status(now)
+	if i.Invitation != nil {
+		i.Invitation.Status = i.Status
+	}
+	if !s.can(ActionSeeConfiguration, i) {
+		i.Configuration = nil
+		i.Sealed = slices.DeleteFunc(i.Sealed, func(r Ref) bool { return r.Kind == RefConfig })
+	}
+	s.remask(ctx, st, i)
+	return i
+}
+
+// remask covers what today's rules find sensitive in documents that were stored under others. A read does not write; the next write
+// seals it. A configuration whose schema cannot be used is covered as a whole.
+func (s *Service) remask(ctx context.Context, st *state, i *Installation) {
+	if c := i.Configuration; c != nil {
+		id, err := s.ruleID(ctx, st)
+		if err == nil && id == st.rule {
+			return
+		}
+		rule, _, err := s.configRule(ctx, st)
+		if err != nil {
+			rule = masked.HideAll{}
+		}
+		again := *c
+		again.Document, again.Err = mask(c.Document, i.Sealed, RefConfig, rule), err
+		i.Configuration = &again
+	} else if all, _, _ := strings.Cut(st.rule, " "); all == s.rule.ID() {
+		return
+	}
+	if c := i.Connection; c != nil {
+		again := *c
+		again.Metadata = mask(c.Metadata, i.Sealed, RefConnection, s.rule)
+		i.Connection = &again
+	}
+	i.Extra = mask(i.Extra, i.Sealed, RefExtra, s.rule)
+}
+
+func mask(d Document, sealed []Ref, kind RefKind, rule masked.Rule) Document {
+	if d.IsZero() {
+		return d
+	}
+	tree, err := jsontree.Parse(d.masked, jsontree.Limits{})
+	if err != nil {
+		return Document{} // stored by this library, so it parses; if not, nothing is shown
+	}
+	return maskedDocument(masked.Mask(tree, pointers(sealed, kind), rule).Append(nil))
+}
+
+// pointers returns the pointers of one kind.
+func pointers(refs []Ref, kind RefKind) []string {
+	var out []string
+	for _, r := range refs {
+		if r.Kind == kind {
+			out = append(out, r.Pointer)
+		}
+	}
+	return out
 }
