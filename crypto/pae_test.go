@@ -1,6 +1,7 @@
 package crypto
 
 import (
+	"bytes"
 	"encoding/hex"
 	"slices"
 	"testing"
@@ -26,8 +27,9 @@ func TestPAE(t *testing.T) {
 // TestPAEInjective: lists that are alike when their parts are joined have different encodings.
 func TestPAEInjective(t *testing.T) {
 	lists := [][]string{
-		nil, {""}, {"", ""}, {"a:b"}, {"a", "b"}, {"a", ":b"}, {"a:", "b"}, {"ab"}, {"ab", ""}, {"", "ab"},
-		{"2", "3"}, {"23"}, {"23", ""}, {"to", "to"}, {"to:to"}, {"\x00\x00\x00\x01a"}, {"\x00\x00\x00\x01", "a"},
+		nil, {""}, {"", ""}, {"a:b"}, {"a", "b"}, {"a", ":b"}, {"a:", "b"}, {"ab"}, {"ab", ""},
+		{"", "ab"}, {"2", "3"}, {"23"}, {"23", ""}, {"to", "to"}, {"to:to"},
+		{"\x00\x00\x00\x01a"}, {"\x00\x00\x00\x01", "a"},
 	}
 	seen := map[string][]string{}
 	for _, l := range lists {
@@ -39,7 +41,8 @@ func TestPAEInjective(t *testing.T) {
 	}
 }
 
-// FuzzPAE: two lists have one encoding only if they are one list. The fuzzer cuts its bytes into lists as it likes.
+// FuzzPAE: two lists have one encoding only if they are one list. The fuzzer cuts its bytes
+// into lists as it likes.
 func FuzzPAE(f *testing.F) {
 	seeds := []struct {
 		a, b       string
@@ -60,7 +63,8 @@ func FuzzPAE(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, a string, cutA uint8, b string, cutB uint8) {
 		x, y := split(a, cutA), split(b, cutB)
-		if got, want := string(appendPAE(nil, x...)) == string(appendPAE(nil, y...)), slices.Equal(x, y); got != want {
+		got, want := bytes.Equal(appendPAE(nil, x...), appendPAE(nil, y...)), slices.Equal(x, y)
+		if got != want {
 			t.Errorf("%q and %q: same encoding %v, want %v", x, y, got, want)
 		}
 	})

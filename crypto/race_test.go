@@ -2,5 +2,6 @@
 
 package crypto
 
-// raceEnabled says that pools drop entries at random, so that nothing can be said of allocations.
+// raceEnabled says that pools drop entries at random, so that nothing can be said of
+// allocations.
 const raceEnabled = true
