@@ -62,13 +62,13 @@ func TestCacheEvictsAndExpires(t *testing.T) {
 	wiped(t, "expired, not read", b)
 
 	a = c.raw(t, 0)
-	held := must(c.Unwrap(t.Context(), keys[1], knownBinding))
+	inUse := must(c.Unwrap(t.Context(), keys[1], knownBinding))
 	c.Clear()
 	wiped(t, "cleared", a)
 	if len(c.entries) != 0 || c.order.Len() != 0 {
 		t.Error("keys remain after Clear")
 	}
-	if _, err := held.Seal(nil, knownPlace, knownValue); err != nil {
+	if _, err := inUse.Seal(nil, knownPlace, knownValue); err != nil {
 		t.Errorf("a key in use was wiped with the cached one: %v", err)
 	}
 	read(1)
@@ -95,10 +95,10 @@ func TestCacheTTLAfterClockIsSetBack(t *testing.T) {
 	must(c.Unwrap(t.Context(), keys[1], knownBinding))
 	wantCalls(t, s, "cached again", 0)
 	now = time.Unix(1060-1, 0)
-	held := c.raw(t, c.order.Len()-1)
+	inUse := c.raw(t, c.order.Len()-1)
 	must(c.Unwrap(t.Context(), keys[1], knownBinding))
 	wantCalls(t, s, "from the future", 1)
-	wiped(t, "from the future", held)
+	wiped(t, "from the future", inUse)
 }
 
 // TestCacheTTLWhenClockIsSetBackDuringUnwrap: the new key is then behind one that expires

@@ -69,6 +69,16 @@
 // Keys are derived only when a keyring is made. With suite 2, one key-encryption key must not
 // wrap more than 2^32 data keys.
 //
+// # Moving to FIPS 140
+//
+// A process with GODEBUG=fips140=only opens nothing of suite 1. Before the first such process
+// starts, take these steps in a process without the restriction:
+//
+//  1. Use [Keyring.WithSuite] with [SuiteAES256GCM], or that suite in [KMSOptions].
+//  2. Give each installation a new data key and seal its values again. Rewrapping is not
+//     enough, because a data key keeps its suite.
+//  3. Wait until everything else of suite 1 has expired, for example idempotency outcomes.
+//
 // # Compatibility
 //
 // Every later release opens what a release has sealed. A new format gets a new version number.

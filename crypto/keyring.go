@@ -38,11 +38,7 @@ func NewKeyring(primary Key, others ...Key) (*Keyring, error) {
 		if _, ok := keys[k.id]; ok {
 			return nil, fmt.Errorf("%w: two keys are named %s", ErrKeyring, k.id)
 		}
-		e, err := newKEK(k)
-		if err != nil {
-			return nil, fmt.Errorf("%w: key %s: no key derivation", ErrKeyring, k.id)
-		}
-		keys[k.id] = e
+		keys[k.id] = newKEK(k)
 	}
 	all := func() map[string]*kek { return keys }
 	return &Keyring{primary: primary.id, suite: SuiteXChaCha20Poly1305, keys: all}, nil

@@ -106,7 +106,7 @@ func TestKeyring(t *testing.T) {
 	}
 	ids[0] = "changed"
 	if got := r.KeyIDs()[0]; got != "k1" {
-		t.Errorf("KeyIDs hands out its own memory")
+		t.Errorf("KeyIDs returns its own memory")
 	}
 	if got := r.Suite(); got != SuiteXChaCha20Poly1305 {
 		t.Errorf("Suite: got %v", got)

@@ -39,8 +39,8 @@ func TestParseKeyring(t *testing.T) {
 	}
 }
 
-// badKeyrings are texts of which no error may show anything: each holds the word canary or the
-// known key.
+// badKeyrings are invalid. Each contains the word canary or the known key, and no error may show
+// either.
 var badKeyrings = map[string]string{
 	"no id":             "gIGCg4SFhoeIiYqLjI2Oj5CRkpOUlZaXmJmam5ydnp8",
 	"swapped":           "gIGCg4SFhoeIiYqLjI2Oj5CRkpOUlZaXmJmam5ydnp8:k1",
@@ -138,7 +138,7 @@ func TestKeyringFromFile(t *testing.T) {
 
 func TestKeyringFromFilePermissions(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no permission bits to reject a file for")
+		t.Skip("Windows has no permission bits to check")
 	}
 	path := filepath.Join(t.TempDir(), "keyring")
 	if err := os.WriteFile(path, []byte(line1), 0o600); err != nil {
@@ -205,11 +205,11 @@ func TestNoKeyringInErrors(t *testing.T) {
 	}
 }
 
-// A file that takes the place of a good one between the two looks is rejected: what counts is
-// what was opened.
-func TestKeyFileIsCheckedAsOpened(t *testing.T) {
+// TestKeyFileIsCheckedAfterOpening: a file that replaces a good one after the first check is
+// rejected.
+func TestKeyFileIsCheckedAfterOpening(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no permission bits to reject a file for")
+		t.Skip("Windows has no permission bits to check")
 	}
 	dir := t.TempDir()
 	good, open := filepath.Join(dir, "good"), filepath.Join(dir, "open")

@@ -67,7 +67,7 @@ type Binding struct {
 // Parts of the stored format. doc.go draws them.
 const (
 	wrapHeaderSize = 1 + 1 + 1 + 4 // version, wrap suite, suite, number
-	checkSize      = sha256.Size
+	checkSize      = keySize       // of a key check value
 	wrapFront      = wrapHeaderSize + checkSize
 
 	wrapContext = "isk2"       // first part of the additional data of a wrapped key
@@ -133,25 +133,25 @@ type kek struct {
 
 // newKEK derives the check value and the wrapping keys. Nothing else derives keys: Wrap and
 // Unwrap use the same ciphers every time.
-func newKEK(k Key) (*kek, error) {
-	secret := k.secret()[:]
-	check, err := hkdf.Expand(sha256.New, secret, infoCheck, checkSize)
-	if err != nil {
-		return nil, err
-	}
-	e := &kek{id: k.id, check: check, ciphers: make(map[Suite]cipher.AEAD)}
+func newKEK(k Key) *kek {
+	e := &kek{id: k.id, check: k.derive(infoCheck), ciphers: make(map[Suite]cipher.AEAD)}
 	for _, suite := range cipherSuites {
-		info := infoWrap + string([]byte{byte(suite)})
-		key, err := hkdf.Expand(sha256.New, secret, info, keySize)
-		if err != nil {
-			return nil, err
-		}
+		key := k.derive(infoWrap + string([]byte{byte(suite)}))
 		if aead, err := suite.aead(key); err == nil {
 			e.ciphers[suite] = aead
 		}
 		clear(key)
 	}
-	return e, nil
+	return e
+}
+
+// derive returns 32 bytes for one purpose. HKDF does not fail for these sizes.
+func (k Key) derive(info string) []byte {
+	b, err := hkdf.Expand(sha256.New, k.secret()[:], info, keySize)
+	if err != nil {
+		panic(err)
+	}
+	return b
 }
 
 // wrap encrypts k. The nonce is nil, that is random, except in tests of known answers.

@@ -107,7 +107,7 @@ func TestUnwrapRejectsMovedKey(t *testing.T) {
 // authenticates, so a wrapped key with another one would open if only the cipher decided.
 func TestUnwrapComparesCheckValueFirst(t *testing.T) {
 	bothSuites(t, func(t *testing.T, suite Suite) {
-		e := must(newKEK(must(NewKey("k1", knownKEK))))
+		e := newKEK(must(NewKey("k1", knownKEK)))
 		b := must(e.wrap(knownKey(suite), suite, knownBinding, nil))
 		b[wrapFront-1] ^= 1
 
