@@ -16,16 +16,16 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// Package crypto cannot open the ciphertexts of the vectors: its additional data begins with the
-// name of the format, and it encrypts multiples of 64 bytes. So these tests make a sealed value and
-// a wrapped key of each vector, without package crypto:
+// Package crypto cannot open the ciphertexts of the vectors: its additional data begins with
+// the name of the format, and it encrypts multiples of 64 bytes. So these tests make a sealed
+// value and a wrapped key of each vector, without package crypto:
 //
 //   - The key of the vector is the first half of the data key, or the key-encryption key.
 //   - The nonce is the nonce, and the message is the content.
 //   - The additional data is the ID of the record.
 //   - The changes of an invalid vector to ciphertext and tag are made here too.
 //
-// Package crypto must open the valid ones, and refuse the others without a panic.
+// Package crypto must open the valid ones, and reject the others without a panic.
 
 // suites are the suites with their vectors.
 var suites = []struct {
@@ -61,8 +61,11 @@ func pae(parts ...string) []byte {
 }
 
 // seal appends nonce, ciphertext and tag of content to header, with the changes that the vector
-// makes to its own ciphertext and tag. The message of the vector begins at byte start of content.
-func (v vector) seal(header []byte, aead, own cipher.AEAD, content, aad []byte, start int) []byte {
+// makes to its own ciphertext and tag. The message of the vector begins at byte start of
+// content.
+func (v vector) seal(
+	header []byte, aead, own cipher.AEAD, content, aad []byte, start int,
+) []byte {
 	out := append(header, v.Nonce...)
 	if len(v.Nonce) != aead.NonceSize() {
 		return append(append(out, content...), v.Tag...) // no cipher takes this nonce
@@ -95,11 +98,13 @@ func TestDataKey(t *testing.T) {
 				aead := must(s.newAEAD(v.Key))
 				header := []byte{2, byte(s.suite), 0, 0, 0, 1}
 				aad := pae("isv2", string(header), "", string(v.Additional), "wycheproof", "")
-				content := append(binary.BigEndian.AppendUint32(nil, uint32(len(v.Plain))), v.Plain...)
+				content := binary.BigEndian.AppendUint32(nil, uint32(len(v.Plain)))
+				content = append(content, v.Plain...)
 				content = append(content, make([]byte, 64-len(content)%64)...)
 				sealed := v.seal(header, aead, aead, content, aad, 4)
 
-				k := must(crypto.DataKeyFromBytes(append(v.Key, make([]byte, 32)...), 1, s.suite))
+				raw := append(v.Key, make([]byte, 32)...)
+				k := must(crypto.DataKeyFromBytes(raw, 1, s.suite))
 				place := crypto.Place{Record: string(v.Additional), Kind: "wycheproof"}
 				plain, err := k.OpenBinary(nil, place, sealed)
 				if err != nil && !errors.Is(err, crypto.ErrSealed) {

@@ -77,7 +77,7 @@ type tally struct {
 }
 
 // check compares an outcome with the result that the vector names. An acceptable vector may be
-// refused, but must not give a wrong text.
+// rejected, but must not give a wrong text.
 func (c *tally) check(t *testing.T, v vector, ok, same bool) {
 	t.Helper()
 	good := false
@@ -94,7 +94,8 @@ func (c *tally) check(t *testing.T, v vector, ok, same bool) {
 	if good {
 		c.passed++
 	} else {
-		t.Errorf("%s: test %d (%s) is %s: accepted %v, right %v", c.name, v.ID, v.Comment, v.Result, ok, same)
+		t.Errorf("%s: test %d (%s) is %s: accepted %v, right %v",
+			c.name, v.ID, v.Comment, v.Result, ok, same)
 	}
 }
 
@@ -138,8 +139,8 @@ func TestXChaCha20Poly1305(t *testing.T) {
 	c.print(t, 315)
 }
 
-// Suite 2 is AES-256-GCM in the form that draws its own nonces of 12 bytes, so only opening can be
-// tested, with keys and nonces of that size.
+// Suite 2 is AES-256-GCM in the form that draws its own nonces of 12 bytes, so only opening can
+// be tested, with keys and nonces of that size.
 func TestAES256GCM(t *testing.T) {
 	const name = "aes_gcm_test.json"
 	c := &tally{name: name}
@@ -155,7 +156,8 @@ func TestAES256GCM(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plain, err := aead.Open(nil, nil, bytes.Join([][]byte{v.Nonce, v.Cipher, v.Tag}, nil), v.Additional)
+		sealed := bytes.Join([][]byte{v.Nonce, v.Cipher, v.Tag}, nil)
+		plain, err := aead.Open(nil, nil, sealed, v.Additional)
 		c.check(t, v, err == nil, bytes.Equal(plain, v.Plain))
 	}
 	c.print(t, 66)
