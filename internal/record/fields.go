@@ -9,10 +9,18 @@ import (
 )
 
 // String describes a string field. It reads UTF-8 only; the writer does not check it.
-func String[T ~string](c *Coder, n protowire.Number, v *T) { text(c, n, v, false) }
+func String[T ~string](c *Coder, n protowire.Number, v *T) {
+	if c.due(n) {
+		text(c, n, v, false)
+	}
+}
 
 // Raw describes a bytes field that Go code keeps as a string. It may hold any bytes.
-func Raw[T ~string](c *Coder, n protowire.Number, v *T) { text(c, n, v, true) }
+func Raw[T ~string](c *Coder, n protowire.Number, v *T) {
+	if c.due(n) {
+		text(c, n, v, true)
+	}
+}
 
 func text[T ~string](c *Coder, n protowire.Number, v *T, anyBytes bool) {
 	if !c.reading {
