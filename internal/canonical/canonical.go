@@ -15,7 +15,8 @@ import (
 )
 
 // Content returns what stands for a struct whose content is not in exported fields, and whether v
-// is one. It is called with every struct except [crypto.Secret] and [time.Time].
+// is one. It is called with every struct except [crypto.Secret] and [time.Time]. Text that may be
+// secret belongs in a [crypto.Secret].
 type Content func(v any) (content any, ok bool)
 
 // Encode returns a method and its request as bytes, plain secrets included. Two requests have the

@@ -12,24 +12,32 @@ import (
 //
 // It is no second use of the walk of Encode. That one visits the types of requests, in an order
 // that is part of a format. This one visits any value of a caller: it follows the rules of JSON,
-// skips fields, and must end on values that contain themselves.
+// skips fields, and ends on pointers that lead back to themselves. (JSON refuses slices and maps that
+// contain themselves; encode v first.)
 func HasPlainSecret(v any, content Content) bool {
-	f := finder{content: content, seen: make(map[uintptr]bool)}
+	f := finder{content: content, seen: make(map[visit]bool)}
 	return f.find(reflect.ValueOf(v))
 }
 
 type finder struct {
 	content Content
-	seen    map[uintptr]bool // pointers, so that each is followed once
+	seen    map[visit]bool // so that each pointer is followed once
+}
+
+// visit is a pointer with its type: a struct and its first field have the same address.
+type visit struct {
+	pointer uintptr
+	of      reflect.Type
 }
 
 func (f *finder) find(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Pointer:
-		if f.seen[v.Pointer()] {
+		here := visit{v.Pointer(), v.Type()}
+		if f.seen[here] {
 			return false
 		}
-		f.seen[v.Pointer()] = true
+		f.seen[here] = true
 		return f.find(v.Elem())
 	case reflect.Interface:
 		return f.find(v.Elem())
