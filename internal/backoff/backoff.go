@@ -12,9 +12,9 @@ const (
 	limit = 100 * time.Millisecond
 )
 
-// Backoff pauses longer and longer. The first pause is at most 200 microseconds, each further one
-// twice as long, up to 100 milliseconds. Jitter shortens each by up to a half. The zero value is
-// ready to use. It is for one goroutine.
+// Backoff pauses longer and longer. The first pause is at most 200 microseconds, each
+// further one twice as long, up to 100 milliseconds. Jitter shortens each by up to a half.
+// The zero value is ready to use. It is for one goroutine.
 type Backoff struct{ pauses int }
 
 // Wait pauses. It returns the error of ctx if that ends first.

@@ -6,14 +6,14 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// HasPlainSecret reports whether v contains a plain [crypto.Secret] where encoding/json writes it,
-// as a mask. It follows exported and embedded fields, pointers, slices and maps. Content stands
-// for a struct as in [Encode].
+// HasPlainSecret reports whether v contains a plain [crypto.Secret] where encoding/json
+// writes it, as a mask. It follows exported and embedded fields, pointers, slices and maps.
+// Content stands for a struct as in [Encode].
 //
-// It is no second use of the walk of Encode. That one visits the types of requests, in an order
-// that is part of a format. This one visits any value of a caller: it follows the rules of JSON,
-// skips fields, and ends on pointers that lead back to themselves. (JSON refuses slices and maps that
-// contain themselves; encode v first.)
+// It is no second use of the walk of Encode. That one visits the types of requests, in an
+// order that is part of a format. This one visits any value of a caller: it follows the
+// rules of JSON, skips fields, and ends on pointers that lead back to themselves. (JSON
+// refuses slices and maps that contain themselves; encode v first.)
 func HasPlainSecret(v any, content Content) bool {
 	f := finder{content: content, seen: make(map[visit]bool)}
 	return f.find(reflect.ValueOf(v))

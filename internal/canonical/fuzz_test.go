@@ -149,7 +149,8 @@ func FuzzEncode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b, c, d string, one, another uint32) {
 		words := [][4]string{{a, b, c, d}, {a, c, b, d}, {a, b + c, "", d}, {a + b, "", c, d}}
 		if c != "" {
-			words = append(words, [4]string{a, b + c[:1], c[1:], d}) // the same letters, cut elsewhere
+			// The same letters, cut elsewhere.
+			words = append(words, [4]string{a, b + c[:1], c[1:], d})
 		}
 		requests := []fuzzRequest{newFuzzRequest(words[0], another)}
 		for _, w := range words {

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// Cache maps keys to values and keeps a bounded number of them. It is safe for concurrent use. Make
-// one with [New].
+// Cache maps keys to values and keeps a bounded number of them. It is safe for concurrent
+// use. Make one with [New].
 type Cache[K comparable, V any] struct {
 	max int
 
@@ -41,8 +41,8 @@ func (c *Cache[K, V]) Get(key K) (value V, ok bool) {
 	return e.Value.(*entry[K, V]).value, true
 }
 
-// Put sets the value of a key. The entry counts as used. If there are too many entries, Put evicts
-// the one used least recently.
+// Put sets the value of a key. The entry counts as used. If there are too many entries, Put
+// evicts the one used least recently.
 func (c *Cache[K, V]) Put(key K, value V) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -74,18 +74,18 @@ func benchEntryFields(c *Coder, v *benchEntry) {
 func benchManifest() (*Manifest, *benchContent) {
 	m := &Manifest{
 		ID: "icfg_0123456789abcdef", Generation: 1, Revision: 17, Lifecycle: lifecycleBytes,
-		Rule: "name-rule-2026-03", IndexVersion: 1, Claims: []string{"ext+acc=EXT-1234ACC-5678"},
-		CredentialNumber: 4,
+		Rule: "name-rule-2026-03", IndexVersion: 1, CredentialNumber: 4,
+		Claims: []string{"ext+acc=EXT-1234ACC-5678"},
 	}
-	for i, kind := range []string{"config", "config", "config", "config", "credential", "credential"} {
-		ref := Ref{kind, fmt.Sprintf("/section/%d/secret", i)}
+	for i := range 6 {
+		ref := Ref{"config", fmt.Sprintf("/section/%d/secret", i)}
 		m.Table = append(m.Table, Entry{Ref: ref, Tag: testTag})
 	}
 	entry := &benchEntry{testTime, "vendor", benchReference{"USR-1234", "Ann Example", ""}}
 	return m, &benchContent{
 		Name:          "Acme for Example Corp",
-		Owner:         benchReference{"EXT-1234-5678", "Acme", "https://acme.example/icon.png"},
-		Account:       benchReference{"ACC-1234-5678", "Example Corp", "https://corp.example/icon.png"},
+		Owner:         benchReference{"EXT-1234-5678", "Acme", "https://acme.example/i.png"},
+		Account:       benchReference{"ACC-1234-5678", "Example Corp", "https://corp.example/i.png"},
 		Scopes:        []string{"read:orders", "write:orders", "read:customers"},
 		Configuration: &benchDocument{"CFG-1", testTime, strings.Repeat(`{"a":"***"}`, 36)},
 		Connection:    &benchDocument{"CON-1", testTime, strings.Repeat(`{"a":"***"}`, 10)},

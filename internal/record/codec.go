@@ -13,8 +13,8 @@ const (
 	Version = 0x02
 	// MaxRead is the longest form that is read, in bytes.
 	MaxRead = 8 << 20
-	// MaxWritten is the longest form that may be written, in bytes. It is below MaxRead, so that
-	// whatever was written can be read. Whoever writes enforces it.
+	// MaxWritten is the longest form that may be written, in bytes. It is below MaxRead, so
+	// that whatever was written can be read. Whoever writes enforces it.
 	MaxWritten = 4 << 20
 
 	// maxItems is how many items one repeated field may have. It caps the memory that a short
@@ -22,19 +22,19 @@ const (
 	maxItems = 1 << 16
 )
 
-// Coder writes or reads one message. A function that describes the fields of a type in ascending
-// order serves both directions: each call of [String], [Int], [Message] and so on writes the
-// field, or reads it if it is the next one in the input.
+// Coder writes or reads one message. A function that describes the fields of a type in
+// ascending order serves both directions: each call of [String], [Int], [Message] and so on
+// writes the field, or reads it if it is the next one in the input.
 //
 //	func contactFields(c *record.Coder, v *Contact) {
 //		record.String(c, 1, &v.Name)
 //		record.String(c, 2, &v.Email)
 //	}
 //
-// A zero value is absent from the encoding. Reading expects a zero destination and leaves absent
-// fields alone. Anything that writing would not produce is rejected: a field that is unknown,
-// repeated or out of order, a wrong wire type, an explicit zero, a varint that is not the
-// shortest, a length beyond the input, or a string that is not UTF-8.
+// A zero value is absent from the encoding. Reading expects a zero destination and leaves
+// absent fields alone. Anything that writing would not produce is rejected: a field that is
+// unknown, repeated or out of order, a wrong wire type, an explicit zero, a varint that is
+// not the shortest, a length beyond the input, or a string that is not UTF-8.
 type Coder struct {
 	reading bool
 
@@ -69,8 +69,8 @@ func Append[T any](dst []byte, v *T, fields func(*Coder, *T)) []byte {
 	return c.out
 }
 
-// Decode reads b into v, which must be zero. Byte slices in v share the memory of b; strings do
-// not. The error is [crypto.ErrSealed], and v is then unusable.
+// Decode reads b into v, which must be zero. Byte slices in v share the memory of b;
+// strings do not. The error is [crypto.ErrSealed], and v is then unusable.
 func Decode[T any](b []byte, v *T, fields func(*Coder, *T)) error {
 	if len(b) > MaxRead {
 		return crypto.ErrSealed
@@ -86,8 +86,8 @@ func Decode[T any](b []byte, v *T, fields func(*Coder, *T)) error {
 	return nil
 }
 
-// CheckVersion returns the message behind the version byte of a stored form. The error for another
-// version is a [*crypto.VersionError] that names the form.
+// CheckVersion returns the message behind the version byte of a stored form. The error for
+// another version is a [*crypto.VersionError] that names the form.
 func CheckVersion(stored []byte, form string) ([]byte, error) {
 	switch {
 	case len(stored) == 0:
@@ -99,16 +99,20 @@ func CheckVersion(stored []byte, form string) ([]byte, error) {
 	}
 }
 
-// Require rejects the input unless ok. It does nothing while writing. A description uses it for a
-// rule about the fields that it has read.
+// Reading reports whether the message is being read. A description needs it where the encoding
+// differs from the Go field, such as a bool in place of a secret.
+func (c *Coder) Reading() bool { return c.reading }
+
+// Require rejects the input unless ok. It does nothing while writing. A description uses it
+// for a rule about the fields that it has read.
 func (c *Coder) Require(ok bool) {
 	if c.reading && !ok {
 		c.reject()
 	}
 }
 
-// begin notes that field n is being written. It panics if the description is out of order, which
-// is a mistake in the code: the encoding could not be read.
+// begin notes that field n is being written. It panics if the description is out of order,
+// which is a mistake in the code: the encoding could not be read.
 func (c *Coder) begin(n protowire.Number) {
 	if n <= c.last {
 		panic("record: fields are not described in ascending order")
@@ -130,10 +134,12 @@ func (c *Coder) advance() {
 	}
 }
 
-// due reports whether there is anything to do for field n: most fields are absent while reading.
+// due reports whether there is anything to do for field n: most fields are absent while
+// reading.
 func (c *Coder) due(n protowire.Number) bool { return c.next == n || !c.reading }
 
-// match reports whether field n is the next one. It rejects the input if n has another wire type.
+// match reports whether field n is the next one. It rejects the input if n has another wire
+// type.
 func (c *Coder) match(n protowire.Number, wire protowire.Type) bool {
 	if c.next != n {
 		return false
@@ -172,8 +178,8 @@ func (c *Coder) span() (start, end int) {
 	return start, c.pos
 }
 
-// string reads a length and a string. All strings share one copy of the input, which starts where
-// the first of them does.
+// string reads a length and a string. All strings share one copy of the input, which starts
+// where the first of them does.
 func (c *Coder) string(anyBytes bool) string {
 	start, end := c.span()
 	if start == end {

@@ -238,13 +238,14 @@ func TestRequireRejectsInput(t *testing.T) {
 }
 
 func TestCheckVersion(t *testing.T) {
-	if b, err := CheckVersion([]byte{Version, 7}, "thing"); err != nil || !bytes.Equal(b, []byte{7}) {
+	b, err := CheckVersion([]byte{Version, 7}, "thing")
+	if err != nil || !bytes.Equal(b, []byte{7}) {
 		t.Errorf("got %x, %v", b, err)
 	}
 	if _, err := CheckVersion(nil, "thing"); err != crypto.ErrSealed {
 		t.Errorf("nothing: %v", err)
 	}
-	_, err := CheckVersion([]byte{Version + 1}, "thing")
+	_, err = CheckVersion([]byte{Version + 1}, "thing")
 	version, ok := errors.AsType[*crypto.VersionError](err)
 	if !ok || version.What != "thing" || version.Version != Version+1 {
 		t.Errorf("another version: %v", err)

@@ -41,7 +41,8 @@ func text[T ~string](c *Coder, n protowire.Number, v *T, anyBytes bool) {
 // Strings describes a repeated string field. Items may be empty.
 func Strings[T ~string](c *Coder, n protowire.Number, v *[]T) { texts(c, n, v, false) }
 
-// Raws describes a repeated bytes field that Go code keeps as strings. They may hold any bytes.
+// Raws describes a repeated bytes field that Go code keeps as strings. They may hold any
+// bytes.
 func Raws[T ~string](c *Coder, n protowire.Number, v *[]T) { texts(c, n, v, true) }
 
 func texts[T ~string](c *Coder, n protowire.Number, v *[]T, anyBytes bool) {
@@ -144,8 +145,8 @@ func (c *Coder) varintField(n protowire.Number, u uint64) {
 // yearOne is the zero time.Time in Unix microseconds.
 const yearOne = -62135596800_000_000
 
-// Time describes a time field: microseconds since year 1, UTC. The zero time is 0 and absent. A
-// time that was read is in UTC.
+// Time describes a time field: microseconds since year 1, UTC. The zero time is 0 and
+// absent. A time that was read is in UTC.
 func Time(c *Coder, n protowire.Number, v *time.Time) {
 	var micros int64
 	if !c.reading && !v.IsZero() {

@@ -8,8 +8,8 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// IndexVersion is the version of the index that [Terms.List] computes. A manifest names the version
-// by which the terms of its record were computed.
+// IndexVersion is the version of the index that [Terms.List] computes. A manifest names the
+// version by which the terms of its record were computed.
 const IndexVersion byte = 1
 
 // Prefixes of index terms. A new filter of a list is a new term, and no store has to change.
@@ -24,15 +24,15 @@ const (
 	TermEverywhere = "@all"  // across tenants
 	TermKey        = "@kek=" // across tenants: the key-encryption key
 
-	// KeyDestroyed is the value of TermKey for a record whose data key was destroyed without its
-	// key-encryption key. It is no ID of a key.
+	// KeyDestroyed is the value of TermKey for a record whose data key was destroyed
+	// without its key-encryption key. It is no ID of a key.
 	KeyDestroyed = "."
 
 	termPair = "ext+acc="
 )
 
-// Terms are the values from which the index terms of a record are computed. An empty value has no
-// term.
+// Terms are the values from which the index terms of a record are computed. An empty value
+// has no term.
 type Terms struct {
 	Extension  string // ID
 	Owner      string // of the extension
@@ -54,9 +54,9 @@ func (t Terms) List() []string {
 }
 
 // Match returns nil if terms are those that the given version computes. The error is
-// [crypto.ErrSealed] for other terms, and a [*crypto.VersionError] for an unknown version. The
-// version is sealed in the manifest, so an unknown one comes from a newer release and not from
-// an edited record. Operators need to know which it was.
+// [crypto.ErrSealed] for other terms, and a [*crypto.VersionError] for an unknown version.
+// The version is sealed in the manifest, so an unknown one comes from a newer release and
+// not from an edited record. Operators need to know which it was.
 func (t Terms) Match(version byte, terms []string) error {
 	if version != IndexVersion {
 		return &crypto.VersionError{What: "index", Version: version}
@@ -81,8 +81,8 @@ func (t Terms) Match(version byte, terms []string) error {
 
 const termCount = 9
 
-// append appends term i, or nothing if the record does not have it. The terms are in sorted order,
-// whatever their values, since no prefix begins with another.
+// append appends term i, or nothing if the record does not have it. The terms are in sorted
+// order, whatever their values, since no prefix begins with another.
 func (t Terms) append(b []byte, i int) []byte {
 	switch i {
 	case 0:
@@ -116,7 +116,8 @@ func appendTerm(b []byte, prefix, value string) []byte {
 	return append(append(b, prefix...), value...)
 }
 
-// appendPair joins two IDs. The length of the first comes first, so no two pairs give one term.
+// appendPair joins two IDs. The length of the first comes first, so no two pairs give one
+// term.
 func appendPair(b []byte, first, second string) []byte {
 	b = strconv.AppendInt(b, int64(len(first)), 10)
 	return append(append(append(b, ':'), first...), second...)
@@ -127,8 +128,8 @@ func PairTerm(extension, account string) string {
 	return string(appendPair([]byte(termPair), extension, account))
 }
 
-// SetTerm returns terms in which the terms of a prefix are replaced by one with this value, or
-// removed if the value is empty. It serves records whose manifest cannot be opened.
+// SetTerm returns terms in which the terms of a prefix are replaced by one with this value,
+// or removed if the value is empty. It serves records whose manifest cannot be opened.
 func SetTerm(terms []string, prefix, value string) []string {
 	out := make([]string, 0, len(terms)+1)
 	for _, t := range terms {

@@ -23,7 +23,7 @@ func TestListIsSorted(t *testing.T) {
 		want  []string
 	}{
 		{Terms{}, []string{"@all", "all"}},
-		{Terms{Phase: "pending", Extension: "E"}, []string{"@all", "all", "ext=E", "phase=pending"}},
+		{Terms{Phase: "x", Extension: "E"}, []string{"@all", "all", "ext=E", "phase=x"}},
 		{Terms{Account: "A"}, []string{"@all", "acc=A", "all"}},
 		{allTerms(), []string{
 			"@all", "@kek=k1", "acc=ACC-1", "all", "conn=CON-1", "ext+acc=5:EXT-1ACC-1",

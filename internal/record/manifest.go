@@ -1,12 +1,11 @@
 package record
 
-import (
-	"github.com/go-installation/installation/crypto"
-)
+import "github.com/go-installation/installation/crypto"
 
-// Manifest is the part of a record that is sealed as one: everything except the secrets, and a
-// table of the secrets. The seal covers removed secrets, single fields that were rolled back, and
-// edited plain fields. The domain fields are its content, described by the caller.
+// Manifest is the part of a record that is sealed as one: everything except the secrets,
+// and a table of the secrets. The seal covers removed secrets, single fields that were
+// rolled back, and edited plain fields. The domain fields are its content, described by the
+// caller.
 type Manifest struct {
 	ID         string // of the installation
 	Generation int64
@@ -40,8 +39,8 @@ func (m *Manifest) Append(dst []byte, content func(*Coder)) []byte {
 	return Append(dst, &contents{m, content}, manifestFields)
 }
 
-// DecodeManifest reads an opened manifest. Lifecycle and CodeHash share the memory of b, as do the
-// bytes in content. The error is [crypto.ErrSealed].
+// DecodeManifest reads an opened manifest. Lifecycle and CodeHash share the memory of b, as
+// do the bytes in content. The error is [crypto.ErrSealed].
 func DecodeManifest(b []byte, content func(*Coder)) (*Manifest, error) {
 	m := new(Manifest)
 	if err := Decode(b, &contents{m, content}, manifestFields); err != nil {
@@ -73,8 +72,8 @@ func (m *Manifest) Lists(values []Value) bool {
 	return true
 }
 
-// contents is a manifest with the description of its domain fields. They are read in place, so
-// that all strings share one copy of the input.
+// contents is a manifest with the description of its domain fields. They are read in place,
+// so that all strings share one copy of the input.
 type contents struct {
 	*Manifest
 	content func(*Coder)

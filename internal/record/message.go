@@ -2,7 +2,8 @@ package record
 
 import "google.golang.org/protobuf/encoding/protowire"
 
-// Message describes a field that is a message. It is absent if the message encodes to nothing.
+// Message describes a field that is a message. It is absent if the message encodes to
+// nothing.
 func Message[T any](c *Coder, n protowire.Number, v *T, fields func(*Coder, *T)) {
 	if !c.reading {
 		c.begin(n)
@@ -14,7 +15,8 @@ func Message[T any](c *Coder, n protowire.Number, v *T, fields func(*Coder, *T))
 	}
 }
 
-// Pointer describes a field that is a message or absent. Nil is absent; an empty message is not.
+// Pointer describes a field that is a message or absent. Nil is absent; an empty message is
+// not.
 func Pointer[T any](c *Coder, n protowire.Number, v **T, fields func(*Coder, *T)) {
 	if !c.reading {
 		c.begin(n)

@@ -7,8 +7,8 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// Outcome is the stored form of an idempotency outcome: an [Answer], sealed under an outcome key,
-// and that key. Its slices are not copied when it is decoded.
+// Outcome is the stored form of an idempotency outcome: an [Answer], sealed under an
+// outcome key, and that key. Its slices are not copied when it is decoded.
 type Outcome struct {
 	Sealed []byte
 	Key    crypto.Wrapped // outcome key
@@ -40,11 +40,11 @@ func outcomeFields(c *Coder, o *Outcome) {
 	c.Require(len(o.Sealed) > 0 && o.Key.KeyID != "" && len(o.Key.Bytes) > 0)
 }
 
-// Answer is the sealed part of an outcome: the first answer to a request, and the fingerprint by
-// which another request with the same idempotency key is recognized.
+// Answer is the sealed part of an outcome: the first answer to a request, and the
+// fingerprint by which another request with the same idempotency key is recognized.
 type Answer struct {
 	Code        crypto.Secret // invitation code; zero = the answer has none
-	Content     []byte        // manifest, sealed under the record's data key; nil = too large to keep
+	Content     []byte        // manifest, sealed under the data key of the record; nil = too large
 	Lifecycle   []byte        // encoded Lifecycle
 	Fingerprint []byte        // of the request, 32 bytes; it covers the method
 	ID          string        // of the installation
@@ -67,7 +67,8 @@ const (
 	Removed
 )
 
-// Append appends the encoding of a to dst. If a has a code, clear the result once it is sealed.
+// Append appends the encoding of a to dst. If a has a code, clear the result once it is
+// sealed.
 func (a *Answer) Append(dst []byte) []byte {
 	code := a.Code.Reveal()
 	defer clear(code)
@@ -78,8 +79,8 @@ func (a *Answer) Append(dst []byte) []byte {
 	return Append(slices.Grow(dst, size), &codeAnswer{a, code}, answerFields)
 }
 
-// DecodeAnswer reads an opened answer. Its slices share the memory of b. If the answer has a code,
-// clear b after use. The error is [crypto.ErrSealed].
+// DecodeAnswer reads an opened answer. Its slices share the memory of b. If the answer has
+// a code, clear b after use. The error is [crypto.ErrSealed].
 func DecodeAnswer(b []byte) (*Answer, error) {
 	a := codeAnswer{Answer: new(Answer)}
 	if err := Decode(b, &a, answerFields); err != nil {

@@ -118,8 +118,8 @@ func TestAnswerKeepsCodeOutOfOtherBuffers(t *testing.T) {
 	}
 }
 
-// FuzzDecodeOutcome proves that any input is an outcome and an answer with one encoding each, or
-// ErrSealed.
+// FuzzDecodeOutcome proves that any input is an outcome and an answer with one encoding
+// each, or ErrSealed.
 func FuzzDecodeOutcome(f *testing.F) {
 	for _, o := range outcomes {
 		f.Add(o.Append(nil))

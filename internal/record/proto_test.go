@@ -17,14 +17,16 @@ func contentName(c *Coder) {
 	String(c, 1, &name)
 }
 
-// TestProtoFileDescribesTheFormats decodes each message with protoc. Every field has a value, so a
-// number or type that differs from docs/record.proto changes the text.
+// TestProtoFileDescribesTheFormats decodes each message with protoc. Every field has a
+// value, so a number or type that differs from docs/record.proto changes the text.
 func TestProtoFileDescribesTheFormats(t *testing.T) {
 	needProtoc(t)
 	body := &Body{
 		Lifecycle: lifecycleBytes, Manifest: []byte("sealed manifest"),
-		Key:    crypto.Wrapped{KeyID: "k1", Bytes: []byte("wrapped key")},
-		Values: []Value{{Ref{"config", "/a"}, []byte("one")}, {Ref{"config", "/b"}, []byte("two")}},
+		Key: crypto.Wrapped{KeyID: "k1", Bytes: []byte("wrapped key")},
+		Values: []Value{
+			{Ref{"config", "/a"}, []byte("one")}, {Ref{"config", "/b"}, []byte("two")},
+		},
 	}
 	for _, test := range []struct {
 		message string
@@ -103,7 +105,8 @@ verdict: CREATED
 data_key: 3
 epoch: 4`},
 	} {
-		if diff := cmp.Diff(strings.TrimSpace(test.want), protocDecode(t, test.message, test.encoded)); diff != "" {
+		got := protocDecode(t, test.message, test.encoded)
+		if diff := cmp.Diff(strings.TrimSpace(test.want), got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.message, diff)
 		}
 	}
@@ -124,7 +127,8 @@ func TestVerdictNames(t *testing.T) {
 	}
 }
 
-// TestMapsAndTimesAreProtobuf decodes a map, negative numbers and an optional bool with protoc.
+// TestMapsAndTimesAreProtobuf decodes a map, negative numbers and an optional bool with
+// protoc.
 func TestMapsAndTimesAreProtobuf(t *testing.T) {
 	needProtoc(t)
 	type consent struct{ policies map[string]time.Time }
