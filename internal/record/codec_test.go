@@ -101,20 +101,23 @@ func TestDecodeReturnsWhatWasEncoded(t *testing.T) {
 		if diff := cmp.Diff(&want, got, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("sample %d (-want +got):\n%s", i, diff)
 		}
+		if got.Time.Location() != time.UTC {
+			t.Errorf("sample %d: time in %v", i, got.Time.Location())
+		}
 	}
 }
 
 func TestDecodeRejectsOtherEncodings(t *testing.T) {
 	for name, input := range map[string]string{
-		"string with another wire type":    "0801",
-		"number with another wire type":    "220131",
-		"bytes with another wire type":     "1801",
-		"bool with another wire type":      "320101",
-		"optional with another wire type":  "3a0101",
-		"items with another wire type":     "7001",
-		"strings with another wire type":   "4801",
-		"message with another wire type":   "6001",
-		"pointer with another wire type":   "6801",
+		"string with another wire type":    "080161",
+		"number with another wire type":    "2201",
+		"bytes with another wire type":     "180161",
+		"bool with another wire type":      "3201",
+		"optional with another wire type":  "3a01",
+		"items with another wire type":     "7000",
+		"strings with another wire type":   "480161",
+		"message with another wire type":   "60030a0161",
+		"pointer with another wire type":   "6800",
 		"fixed number":                     "210100000000000000",
 		"group":                            "0b0c",
 		"field 0":                          "0000",
@@ -140,7 +143,7 @@ func TestDecodeRejectsOtherEncodings(t *testing.T) {
 		"long zero":                        "208000",
 		"varint beyond 64 bits":            "20ffffffffffffffffff02",
 		"varint without end":               "20ff",
-		"small number too large":           "288002",
+		"small number too large":           "288102",
 		"tag not the shortest":             "8a000161",
 		"length not the shortest":          "0a810061",
 		"length beyond the input":          "0a0261",
@@ -164,6 +167,13 @@ func TestDecodeRejectsOtherEncodings(t *testing.T) {
 		if v, err := decodeSample(b); !errors.Is(err, crypto.ErrSealed) {
 			t.Errorf("%s: accepted as %+v, %v", name, v, err)
 		}
+	}
+}
+
+func TestDecodeReadsNothingAfterRejection(t *testing.T) {
+	b := Append(nil, &sample{Text: "\xff", Raw: "raw", Int: 1}, sampleFields)
+	if v, err := decodeSample(b); err == nil || v.Raw != "" || v.Int != 0 {
+		t.Errorf("got %+v, %v", v, err)
 	}
 }
 

@@ -93,7 +93,7 @@ func TestDecodeAnswerRejectsWhatBreaksARule(t *testing.T) {
 func TestAnswerKeepsCodeOutOfOtherBuffers(t *testing.T) {
 	a := answers()[0]
 	a.Content = make([]byte, 5000)
-	dst := make([]byte, 0, 8)
+	dst := make([]byte, 0, 64)
 	b := a.Append(dst)
 	if bytes.Contains(dst[:cap(dst)], []byte("inv")) {
 		t.Error("the code was written into a buffer that was then outgrown")
