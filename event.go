@@ -45,14 +45,18 @@ const maxChanged = 256
 // MarshalBinary returns the event in the form in which a store may keep it, without its ID. It
 // never fails.
 func (e Event) MarshalBinary() ([]byte, error) {
-	return record.AppendVersioned(nil, &e, codeEvent), nil
+	return record.Append([]byte{record.Version}, &e, codeEvent), nil
 }
 
 // UnmarshalBinary reads what MarshalBinary wrote, in this release or an earlier one. It leaves ID
 // empty. The error matches [ErrSealed].
 func (e *Event) UnmarshalBinary(b []byte) error {
+	message, err := record.CheckVersion(b, "event")
+	if err != nil {
+		return err
+	}
 	var read Event
-	if err := record.DecodeVersioned("event", b, &read, codeEvent); err != nil {
+	if err := record.Decode(message, &read, codeEvent); err != nil {
 		return err
 	}
 	*e = read

@@ -232,7 +232,7 @@ func tryStored(ctx context.Context, keys crypto.KeyWrapper, r *Record, body *rec
 
 // missingKeys looks for keys that records need and that are not at hand. all is false if it gave up before the last record.
 func (s *Service) missingKeys(ctx context.Context, keys crypto.KeyWrapper) (ids []string, all bool, err error) {
-	known := append(keys.KeyIDs(), record.KeyGone)
+	known := append(keys.KeyIDs(), record.KeyDestroyed)
 	scanned := 0
 	for r, err := range s.records(ctx, Query{AllTenants: true, Term: record.TermEverywhere, Limit: MaxPage}) {
 		if err != nil {
@@ -270,7 +270,7 @@ func (s *Service) census(ctx context.Context) (c census, err error) {
 		if c.keys, err = s.countKeys(ctx); err != nil {
 			return census{}, err
 		}
-		counted, err := s.countTerm(ctx, record.TermKey+record.KeyGone)
+		counted, err := s.countTerm(ctx, record.TermKey+record.KeyDestroyed)
 		if err != nil {
 			return census{}, err
 		}

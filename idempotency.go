@@ -166,7 +166,7 @@ func (st *state) keepContent(a *record.Answer, digest Digest, done *step) (err e
 			return err
 		}
 	}
-	a.DataKey, a.Lifecycle = int64(k.Number()), st.life.encode()
+	a.DataKey, a.Lifecycle = k.Number(), st.life.encode()
 	a.Content, err = k.SealBinary(nil, answerPlace("answer", st.key, digest), plain)
 	if err == nil && done != nil && !done.code.IsZero() {
 		code := done.code.Reveal()
@@ -260,7 +260,7 @@ func (s *Service) openOutcome(ctx context.Context, m mutation, o *Outcome) (*rec
 // since.
 func (st *state) recall(a *record.Answer, digest Digest) (code crypto.Secret, err error) {
 	k := st.dataKey
-	if len(a.Content) == 0 || k == nil || int64(k.Number()) != a.DataKey ||
+	if len(a.Content) == 0 || k == nil || k.Number() != a.DataKey ||
 		st.generation() != a.Generation {
 		return code, nil
 	}
@@ -272,7 +272,7 @@ func (st *state) recall(a *record.Answer, digest Digest) (code crypto.Secret, er
 		return code, err
 	}
 	m.adopt(st.key, st.life, a.Revision)
-	st.inst, st.rule = m.inst, m.rule
+	st.inst, st.rule = m.inst, m.Rule
 	if len(a.Code) == 0 {
 		return code, nil
 	}

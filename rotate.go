@@ -283,8 +283,8 @@ func (r *rewrap) commitRewrapped(ctx context.Context, stored *Record) error {
 func (m *manifest) rewrapped(r *Record, body *record.Body, life lifecycle, w crypto.Wrapped, k *crypto.DataKey) (*Record, error) {
 	next, nextBody := *r, *body
 	next.Revision++
-	m.inst.Revision, m.life, m.claims = next.Revision, life, r.Claims
-	sealed, err := k.SealBinary(nil, manifestPlace(r.Key), m.encode().Append(nil))
+	m.inst.Revision, m.life, m.Claims = next.Revision, life, r.Claims
+	sealed, err := k.SealBinary(nil, manifestPlace(r.Key), m.encode())
 	if err != nil {
 		return nil, err
 	}

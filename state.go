@@ -86,9 +86,9 @@ func (st *state) unseal(ctx context.Context, keys crypto.KeyWrapper) error {
 		k.Destroy()
 		return err
 	}
-	st.inst, st.dataKey, st.wrapped, st.rule = m.inst, k, body.Key, m.rule
-	st.codeHash, st.redeemer, st.number = m.codeHash, m.redeemer, m.credentialNumber
-	st.table = m.table
+	st.inst, st.dataKey, st.wrapped, st.rule = m.inst, k, body.Key, m.Rule
+	st.codeHash, st.redeemer, st.number = m.CodeHash, m.Redeemer, m.CredentialNumber
+	st.table = m.Table
 	return nil
 }
 
@@ -253,14 +253,16 @@ func (s *Service) build(st *state) (_ *Record, err error) {
 	} else if claims, err = s.claims(i); err != nil {
 		return nil, err
 	}
-	m := &manifest{inst: i, life: st.life, rule: st.rule, claims: claims, codeHash: st.codeHash, redeemer: st.redeemer, credentialNumber: st.number}
+	m := &manifest{inst: i, life: st.life, Manifest: &record.Manifest{
+		Rule: st.rule, Claims: claims, CodeHash: st.codeHash, Redeemer: st.redeemer, CredentialNumber: st.number,
+	}}
 	body := &record.Body{Lifecycle: st.life.encode(), Key: st.wrapped}
 	for _, ref := range slices.SortedFunc(maps.Keys(st.secrets()), compareRefs) {
 		v := st.values[ref]
 		body.Values = append(body.Values, record.Value{Ref: ref.String(), Sealed: v.sealed})
-		m.table = append(m.table, record.Entry{Ref: ref.String(), Tag: string(crypto.Tag(v.sealed)), Number: v.number})
+		m.Table = append(m.Table, record.Entry{Ref: ref.String(), Tag: string(crypto.Tag(v.sealed)), Number: v.number})
 	}
-	st.manifest = m.encode().Append(nil)
+	st.manifest = m.encode()
 	if len(st.manifest) > record.MaxWritten {
 		return nil, errTooLarge()
 	}
@@ -273,13 +275,13 @@ func (s *Service) build(st *state) (_ *Record, err error) {
 	}
 	r := &Record{
 		Key: st.key, Revision: i.Revision, Generation: i.Generation, Created: i.Audit.Created.At,
-		Deadline: deadline(st.life, i.Invitation), Index: termsOf(i, st.wrapped.KeyID).List(), Claims: m.claims, Body: Body{raw},
+		Deadline: deadline(st.life, i.Invitation), Index: termsOf(i, st.wrapped.KeyID).List(), Claims: claims, Body: Body{raw},
 	}
 	opened, err := verify(r, body, st.life, st.dataKey)
 	if err != nil {
 		return nil, err
 	}
-	st.inst, st.body, st.table = opened.inst, body, opened.table
+	st.inst, st.body, st.table = opened.inst, body, opened.Table
 	return r, nil
 }
 
@@ -296,7 +298,7 @@ func (st *state) buildPlain() *Record {
 	body := *st.body
 	body.Lifecycle = st.life.encode()
 	if body.Manifest == nil {
-		r.Index = record.SetTerm(record.SetTerm(r.Index, record.TermKey, record.KeyGone), record.TermConnection, "")
+		r.Index = record.SetTerm(record.SetTerm(r.Index, record.TermKey, record.KeyDestroyed), record.TermConnection, "")
 	}
 	var inv *Invitation
 	if st.inst != nil {

@@ -78,7 +78,7 @@ func benchManifest() (*Manifest, *benchContent) {
 		Claims: []string{"ext+acc=EXT-1234ACC-5678"},
 	}
 	for i := range 6 {
-		ref := Ref{"config", fmt.Sprintf("/section/%d/secret", i)}
+		ref := fmt.Sprintf("config/section/%d/secret", i)
 		m.Table = append(m.Table, Entry{Ref: ref, Tag: testTag})
 	}
 	entry := &benchEntry{testTime, "vendor", benchReference{"USR-1234", "Ann Example", ""}}
@@ -120,7 +120,7 @@ func BenchmarkDecodeBody(b *testing.B) {
 	body := Body{Lifecycle: lifecycleBytes, Manifest: make([]byte, 1700)}
 	body.Key.KeyID, body.Key.Bytes = "key-2026-03", make([]byte, 143)
 	for i := range 6 {
-		ref := Ref{"config", fmt.Sprintf("/section/%d/secret", i)}
+		ref := fmt.Sprintf("config/section/%d/secret", i)
 		body.Values = append(body.Values, Value{ref, make([]byte, 110)})
 	}
 	raw := body.Append(nil)

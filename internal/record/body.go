@@ -2,7 +2,6 @@ package record
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/go-installation/installation/crypto"
 )
@@ -15,23 +14,10 @@ type Body struct {
 	Values    []Value        // sealed values, strictly ascending by Ref
 }
 
-// Ref names a sealed value of a record.
-type Ref struct {
-	Kind    string // "config", "credential", "connection", "extra" or "invitation"
-	Pointer string // RFC 6901, within the document that the kind names
-}
-
-// Compare orders refs by kind, then by pointer, both bytewise.
-func Compare(a, b Ref) int {
-	if order := strings.Compare(a.Kind, b.Kind); order != 0 {
-		return order
-	}
-	return strings.Compare(a.Pointer, b.Pointer)
-}
-
-// Value is a sealed value.
+// Value is a sealed secret. Ref names it: a kind, then a JSON Pointer (RFC 6901) within what the
+// kind names, such as "config/api_key".
 type Value struct {
-	Ref
+	Ref    string
 	Sealed []byte
 }
 
@@ -60,7 +46,7 @@ func (b *Body) Size() int {
 	const overhead = 32 // tags and lengths
 	n := len(b.Lifecycle) + len(b.Manifest) + len(b.Key.KeyID) + len(b.Key.Bytes) + overhead
 	for _, v := range b.Values {
-		n += len(v.Kind) + len(v.Pointer) + len(v.Sealed) + overhead
+		n += len(v.Ref) + len(v.Sealed) + overhead
 	}
 	return n
 }
@@ -74,13 +60,12 @@ func bodyFields(c *Coder, b *Body) {
 	Messages(c, 5, &b.Values, valueFields)
 	c.Require(len(b.Lifecycle) > 0)
 	for i := 1; i < len(b.Values); i++ {
-		c.Require(Compare(b.Values[i-1].Ref, b.Values[i].Ref) < 0)
+		c.Require(b.Values[i-1].Ref < b.Values[i].Ref)
 	}
 }
 
 func valueFields(c *Coder, v *Value) {
-	String(c, 1, &v.Kind)
-	String(c, 2, &v.Pointer)
-	Bytes(c, 3, &v.Sealed)
-	c.Require(v.Kind != "" && len(v.Sealed) > 0)
+	String(c, 1, &v.Ref)
+	Bytes(c, 2, &v.Sealed)
+	c.Require(v.Ref != "" && len(v.Sealed) > 0)
 }

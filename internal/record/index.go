@@ -124,9 +124,10 @@ func appendPair(b []byte, first, second string) []byte {
 }
 
 // PairTerm returns the term of all installations of an extension in an account.
-func PairTerm(extension, account string) string {
-	return string(appendPair([]byte(termPair), extension, account))
-}
+func PairTerm(extension, account string) string { return termPair + Pair(extension, account) }
+
+// Pair joins two IDs so that no two pairs give the same text.
+func Pair(first, second string) string { return string(appendPair(nil, first, second)) }
 
 // SetTerm returns terms in which the terms of a prefix are replaced by one with this value,
 // or removed if the value is empty. It serves records whose manifest cannot be opened.

@@ -26,7 +26,7 @@ type Manifest struct {
 
 // Entry names one sealed value and its authentication tag.
 type Entry struct {
-	Ref
+	Ref    string
 	Tag    string // 16 bytes
 	Number int64  // of a credential; 0 for the other kinds
 }
@@ -96,16 +96,15 @@ func manifestFields(c *Coder, m *contents) {
 	c.Require(m.ID != "" && m.Generation > 0 && m.Revision > 0)
 	c.Require(len(m.Lifecycle) > 0 && m.IndexVersion > 0)
 	for i := 1; i < len(m.Table); i++ {
-		c.Require(Compare(m.Table[i-1].Ref, m.Table[i].Ref) < 0)
+		c.Require(m.Table[i-1].Ref < m.Table[i].Ref)
 	}
 }
 
 func contentFields(c *Coder, m *contents) { m.content(c) }
 
 func entryFields(c *Coder, e *Entry) {
-	String(c, 1, &e.Kind)
-	String(c, 2, &e.Pointer)
-	Raw(c, 3, &e.Tag)
-	Int(c, 4, &e.Number)
-	c.Require(e.Kind != "" && len(e.Tag) == tagSize)
+	String(c, 1, &e.Ref)
+	Raw(c, 2, &e.Tag)
+	Int(c, 3, &e.Number)
+	c.Require(e.Ref != "" && len(e.Tag) == tagSize)
 }

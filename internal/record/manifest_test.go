@@ -17,9 +17,9 @@ func manifests() []*Manifest {
 		{
 			ID: "i", Generation: 1, Revision: 2, Epoch: 3, Lifecycle: lifecycleBytes,
 			Table: []Entry{
-				{Ref{"config", ""}, testTag, 0},
-				{Ref{"config", "/a\x00b/ü"}, testTag, 0},
-				{Ref{"credential", "/api_key"}, testTag, 4},
+				{"config", testTag, 0},
+				{"config/a\x00b/ü", testTag, 0},
+				{"credential/api_key", testTag, 4},
 			},
 			Rule: "r1", IndexVersion: IndexVersion, Claims: []string{"a", "b"},
 			CodeHash: []byte("hash"), Redeemer: "ACC-1", CredentialNumber: 4,
@@ -91,7 +91,7 @@ func sealedValues(t *testing.T) []Value {
 		t.Fatal(err)
 	}
 	var values []Value
-	for _, ref := range []Ref{{"config", "/a"}, {"credential", "/api_key"}} {
+	for _, ref := range []string{"config/a", "credential/api_key"} {
 		at := crypto.Place{Record: "i", Kind: ref.Kind, Pointer: ref.Pointer}
 		sealed, err := key.Seal(nil, at, []byte(`"secret"`))
 		if err != nil {
@@ -114,11 +114,11 @@ func TestListsComparesRefsAndTags(t *testing.T) {
 	for name, other := range map[string][]Value{
 		"none":        nil,
 		"one less":    values[:1],
-		"one more":    append(slices.Clone(values), Value{Ref{"extra", ""}, values[0].Sealed}),
+		"one more":    append(slices.Clone(values), Value{"extra", values[0].Sealed}),
 		"reversed":    {values[1], values[0]},
 		"swapped":     swapped,
-		"kind":        {{Ref{"extra", "/a"}, values[0].Sealed}, values[1]},
-		"pointer":     {{Ref{"config", "/b"}, values[0].Sealed}, values[1]},
+		"kind":        {{"extra/a", values[0].Sealed}, values[1]},
+		"pointer":     {{"config/b", values[0].Sealed}, values[1]},
 		"tag":         {{values[0].Ref, flipped}, values[1]},
 		"cut off":     {{values[0].Ref, values[0].Sealed[:20]}, values[1]},
 		"only a tag":  {{values[0].Ref, crypto.Tag(values[0].Sealed)}, values[1]},

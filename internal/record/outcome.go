@@ -2,7 +2,6 @@ package record
 
 import (
 	"crypto/sha256"
-	"slices"
 
 	"github.com/go-installation/installation/crypto"
 )
@@ -43,16 +42,15 @@ func outcomeFields(c *Coder, o *Outcome) {
 // Answer is the sealed part of an outcome: the first answer to a request, and the
 // fingerprint by which another request with the same idempotency key is recognized.
 type Answer struct {
-	Code        crypto.Secret // invitation code; zero = the answer has none
-	Content     []byte        // manifest, sealed under the data key of the record; nil = too large
-	Lifecycle   []byte        // encoded Lifecycle
-	Fingerprint []byte        // of the request, 32 bytes; it covers the method
-	ID          string        // of the installation
-	Requested   string        // ID in the request; "" = it was minted
+	Content     []byte // manifest, sealed under the data key of the record; nil = not kept
+	Code        []byte // invitation code, sealed like Content; nil = there is none
+	Lifecycle   []byte // encoded Lifecycle
+	Fingerprint []byte // of the request, 32 bytes; it covers the method and the requested ID
+	ID          string // of the installation
 	Generation  int64
 	Revision    int64
 	Verdict     Verdict
-	DataKey     uint32 // number of the data key that sealed Content; 0 = no content
+	DataKey     uint32 // number of the data key that sealed Content and Code
 	Epoch       int64  // of the store
 }
 
@@ -67,51 +65,30 @@ const (
 	Removed
 )
 
-// Append appends the encoding of a to dst. If a has a code, clear the result once it is
-// sealed.
-func (a *Answer) Append(dst []byte) []byte {
-	code := a.Code.Reveal()
-	defer clear(code)
-	const overhead = 96 // tags, lengths and numbers
-	size := len(code) + len(a.Content) + len(a.Lifecycle) + len(a.Fingerprint) + len(a.ID) +
-		len(a.Requested) + overhead
-	// The buffer must not grow later: its old array would keep the code.
-	return Append(slices.Grow(dst, size), &codeAnswer{a, code}, answerFields)
-}
+// Append appends the encoding of a to dst.
+func (a *Answer) Append(dst []byte) []byte { return Append(dst, a, answerFields) }
 
-// DecodeAnswer reads an opened answer. Its slices share the memory of b. If the answer has
-// a code, clear b after use. The error is [crypto.ErrSealed].
+// DecodeAnswer reads an opened answer. Its slices share the memory of b. The error is
+// [crypto.ErrSealed].
 func DecodeAnswer(b []byte) (*Answer, error) {
-	a := codeAnswer{Answer: new(Answer)}
-	if err := Decode(b, &a, answerFields); err != nil {
+	a := new(Answer)
+	if err := Decode(b, a, answerFields); err != nil {
 		return nil, err
 	}
-	if a.code != nil {
-		a.Code = crypto.SecretFromBytes(a.code)
-	}
-	return a.Answer, nil
+	return a, nil
 }
 
-// codeAnswer is an answer with its code in plain.
-type codeAnswer struct {
-	*Answer
-	code []byte
-}
-
-// The code stands before the first string, so that the copy from which strings are cut, which
-// nobody can clear, does not contain it.
-func answerFields(c *Coder, a *codeAnswer) {
-	Bytes(c, 1, &a.code)
-	Bytes(c, 2, &a.Content)
+func answerFields(c *Coder, a *Answer) {
+	Bytes(c, 1, &a.Content)
+	Bytes(c, 2, &a.Code)
 	Bytes(c, 3, &a.Lifecycle)
 	Bytes(c, 4, &a.Fingerprint)
 	String(c, 5, &a.ID)
-	String(c, 6, &a.Requested)
-	Int(c, 7, &a.Generation)
-	Int(c, 8, &a.Revision)
-	Int(c, 9, &a.Verdict)
-	Int(c, 10, &a.DataKey)
-	Int(c, 11, &a.Epoch)
+	Int(c, 6, &a.Generation)
+	Int(c, 7, &a.Revision)
+	Int(c, 8, &a.Verdict)
+	Int(c, 9, &a.DataKey)
+	Int(c, 10, &a.Epoch)
 	c.Require(len(a.Fingerprint) == sha256.Size && a.ID != "")
 	c.Require(Unchanged <= a.Verdict && a.Verdict <= Removed)
 }

@@ -25,7 +25,7 @@ func TestProtoFileDescribesTheFormats(t *testing.T) {
 		Lifecycle: lifecycleBytes, Manifest: []byte("sealed manifest"),
 		Key: crypto.Wrapped{KeyID: "k1", Bytes: []byte("wrapped key")},
 		Values: []Value{
-			{Ref{"config", "/a"}, []byte("one")}, {Ref{"config", "/b"}, []byte("two")},
+			{"config/a", []byte("one")}, {"config/b", []byte("two")},
 		},
 	}
 	for _, test := range []struct {
