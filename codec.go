@@ -6,6 +6,7 @@ import (
 	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/record"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // One function describes the fields of each stored type, for writing and for reading. The field
@@ -29,7 +30,7 @@ func codeContent(c *record.Coder, i *Installation) {
 	record.Pointer(c, 12, &i.Audit.Updated, codeAuditEntry)
 	record.Pointer(c, 13, &i.Audit.Invited, codeAuditEntry)
 	record.Pointer(c, 14, &i.Audit.Installed, codeAuditEntry)
-	record.String(c, 15, &i.Extra.masked)
+	record.Raw(c, 15, &i.Extra.masked)
 }
 
 func codeReference(c *record.Coder, r *Reference) {
@@ -77,7 +78,7 @@ func codeConfiguration(c *record.Coder, v *Configuration) {
 	record.String(c, 2, &v.RevisionID)
 	record.Time(c, 3, &v.Created)
 	record.String(c, 4, &v.CreatedBy)
-	record.String(c, 5, &v.Document.masked)
+	record.Raw(c, 5, &v.Document.masked)
 }
 
 func codeConnection(c *record.Coder, v *Connection) {
@@ -94,7 +95,7 @@ func codeConnection(c *record.Coder, v *Connection) {
 	record.Message(c, 11, &v.AccessToken, codeToken)
 	record.Message(c, 12, &v.RefreshToken, codeToken)
 	codePresence(c, 13, &v.APIKey)
-	record.String(c, 14, &v.Metadata.masked)
+	record.Raw(c, 14, &v.Metadata.masked)
 	record.Time(c, 15, &v.Created)
 	record.Time(c, 16, &v.Updated)
 }
@@ -123,7 +124,7 @@ func codeToken(c *record.Coder, t *Token) {
 }
 
 // codePresence says whether there is a credential, never which. Reading returns a mask for it.
-func codePresence(c *record.Coder, n record.Number, s *crypto.Secret) {
+func codePresence(c *record.Coder, n protowire.Number, s *crypto.Secret) {
 	present := !s.IsZero()
 	record.Bool(c, n, &present)
 	switch {
@@ -190,8 +191,13 @@ func codeInvitation(c *record.Coder, v *Invitation) {
 func codeAuditEntry(c *record.Coder, e *AuditEntry) {
 	record.Time(c, 1, &e.At)
 	record.String(c, 2, &e.Kind)
-	record.Message(c, 3, &e.By, codeReference)
-	record.Message(c, 4, &e.Of, codeReference)
+	record.String(c, 3, &e.By.ID)
+	record.String(c, 4, &e.By.Name)
+	record.String(c, 5, &e.By.Icon)
+	record.String(c, 6, &e.Of.ID)
+	record.String(c, 7, &e.Of.Name)
+	record.String(c, 8, &e.Of.Icon)
+	c.Require(!e.At.IsZero())
 }
 
 func codeLifecycle(c *record.Coder, l *lifecycle) {
@@ -202,17 +208,18 @@ func codeLifecycle(c *record.Coder, l *lifecycle) {
 	record.Time(c, 5, &l.purgeAt)
 	record.Bool(c, 6, &l.purged)
 	record.Pointer(c, 7, &l.refresh, codeRefresh)
+	c.Require(l.status != "" && l.generation > 0)
 }
 
 // refreshState is the lease of a credential refresh. No method writes it yet; its place in the
 // format is fixed, so that no stored byte changes when one does.
 type refreshState struct {
-	state      string // "sending", "doubtful" or "failed"
+	state      uint8 // 1 sending, 2 doubtful, 3 failed
 	holder     string
-	credential int64         // number of the credential that is refreshed
-	epoch      int64         // of the namespace
-	duration   time.Duration // of the lease
-	reason     string        // code, of a failure
+	credential int64  // number of the credential that is refreshed
+	epoch      int64  // of the namespace
+	duration   int64  // of the lease, in microseconds
+	reason     string // code, of a failure
 	since      time.Time
 	attempts   int64
 }
@@ -227,7 +234,7 @@ func (r *refreshState) equal(o *refreshState) bool {
 }
 
 func codeRefresh(c *record.Coder, r *refreshState) {
-	record.String(c, 1, &r.state)
+	record.Int(c, 1, &r.state)
 	record.Raw(c, 2, &r.holder)
 	record.Int(c, 3, &r.credential)
 	record.Int(c, 4, &r.epoch)
@@ -250,29 +257,29 @@ func codeEvent(c *record.Coder, e *Event) {
 	record.Raw(c, 8, &e.Account)
 	record.Raw(c, 9, &e.Actor.Kind)
 	record.Raw(c, 10, &e.Actor.ID)
-	record.Message(c, 11, &e.Actor.User, codeRawReference)
-	record.Bool(c, 12, &e.Actor.ReadOnly)
-	record.Raw(c, 13, &e.Reason)
-	record.Raws(c, 14, &e.Changed)
-}
-
-func codeRawReference(c *record.Coder, r *Reference) {
-	record.Raw(c, 1, &r.ID)
-	record.Raw(c, 2, &r.Name)
-	record.Raw(c, 3, &r.Icon)
+	record.Raw(c, 11, &e.Actor.User.ID)
+	record.Raw(c, 12, &e.Actor.User.Name)
+	record.Raw(c, 13, &e.Actor.User.Icon)
+	record.Bool(c, 14, &e.Actor.ReadOnly)
+	record.Raw(c, 15, &e.Reason)
+	record.Raws(c, 16, &e.Changed)
 }
 
 // MarshalBinary returns the event in the form in which a store may keep it, without its ID. It
 // never fails.
 func (e Event) MarshalBinary() ([]byte, error) {
-	return record.AppendVersioned(nil, &e, codeEvent), nil
+	return record.Append([]byte{record.Version}, &e, codeEvent), nil
 }
 
 // UnmarshalBinary reads what MarshalBinary wrote, in this release or an earlier one. It leaves ID
 // empty. The error matches [ErrSealed].
 func (e *Event) UnmarshalBinary(b []byte) error {
+	message, err := record.CheckVersion(b, "event")
+	if err != nil {
+		return err
+	}
 	var read Event
-	if err := record.DecodeVersioned("event", b, &read, codeEvent); err != nil {
+	if err := record.Decode(message, &read, codeEvent); err != nil {
 		return err
 	}
 	*e = read

@@ -265,7 +265,7 @@ func (s *Service) sample(ctx context.Context, term string) (sample []*Record, er
 func (s *Service) missingKeys(
 	ctx context.Context, keys crypto.KeyWrapper,
 ) (ids []string, all bool, err error) {
-	known := append(keys.KeyIDs(), record.KeyGone)
+	known := append(keys.KeyIDs(), record.KeyDestroyed)
 	scanned := 0
 	for r, err := range s.records(ctx, everywhere) {
 		if err != nil {
@@ -304,7 +304,7 @@ func (s *Service) census(ctx context.Context) (c census, err error) {
 		if c.keys, err = s.countKeys(ctx); err != nil {
 			return census{}, err
 		}
-		counted, err := s.countTerm(ctx, record.TermKey+record.KeyGone)
+		counted, err := s.countTerm(ctx, record.TermKey+record.KeyDestroyed)
 		if err != nil {
 			return census{}, err
 		}

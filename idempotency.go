@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -91,15 +92,18 @@ func answerPlace(kind string, key Key, digest Digest) crypto.Place {
 // digest returns the name under which the store keeps the outcome of an idempotency key. Each user
 // of each actor has keys of their own, so that none can probe another's.
 func (s *Service) digest(key string) Digest {
-	return sha256.Sum256(canonical.AppendStrings(nil,
-		"idem2", string(s.actor.Kind), s.actor.ID, s.actor.User.ID, key))
+	parts := []string{"idem2", string(s.actor.Kind), s.actor.ID, s.actor.User.ID, key}
+	return sha256.Sum256(fmt.Appendf(nil, "%q", parts))
 }
 
 // fingerprint tells the request from any other one, for whoever has the outcome key.
 func (w *write) fingerprint(k *crypto.DataKey) ([sha256.Size]byte, error) {
-	plain := canonical.Append(nil, w.request, contentOf)
+	plain, err := canonical.Encode(w.method, w.request, contentOf)
+	if err != nil {
+		return [sha256.Size]byte{}, err
+	}
 	defer clear(plain) // it contains the secrets of the request
-	return k.Fingerprint([]byte(w.method), []byte(w.requestedID()), plain)
+	return k.Fingerprint([]byte(w.requestedID()), plain)
 }
 
 // newOutcome seals the answer to w for its idempotency key.
@@ -164,7 +168,7 @@ func (d *draft) keepContent(a *record.Answer, digest Digest) (err error) {
 			return err
 		}
 	}
-	a.DataKey, a.Lifecycle = int64(k.Number()), d.lifecycle.encode()
+	a.DataKey, a.Lifecycle = k.Number(), d.lifecycle.encode()
 	a.Content, err = k.SealBinary(nil, answerPlace("answer", d.key, digest), plain)
 	if err == nil && !d.code.IsZero() {
 		code := d.code.Reveal()
@@ -260,7 +264,7 @@ func (s *Service) openOutcome(ctx context.Context, w *write, o *Outcome) (*recor
 // since.
 func (snap *snapshot) recall(a *record.Answer, digest Digest) (code crypto.Secret, err error) {
 	k := snap.dataKey
-	if len(a.Content) == 0 || k == nil || int64(k.Number()) != a.DataKey ||
+	if len(a.Content) == 0 || k == nil || k.Number() != a.DataKey ||
 		snap.generation() != a.Generation {
 		return code, nil
 	}
@@ -272,7 +276,7 @@ func (snap *snapshot) recall(a *record.Answer, digest Digest) (code crypto.Secre
 		return code, err
 	}
 	m.adopt(snap.key, snap.lifecycle, a.Revision)
-	snap.inst, snap.rule = m.inst, m.rule
+	snap.inst, snap.rule = m.inst, m.Rule
 	if len(a.Code) == 0 {
 		return code, nil
 	}

@@ -191,7 +191,7 @@ func (s *Service) termFor(req ListRequest) string {
 	case s.actor.Kind == Vendor:
 		return record.TermOwner + req.Owner
 	case req.Extension != "" && req.Account != "":
-		return record.PairTerm(record.TermPair, req.Extension, req.Account)
+		return record.PairTerm(req.Extension, req.Account)
 	case s.actor.Kind == ExtensionActor:
 		return record.TermExtension + req.Extension
 	case s.actor.Kind == Customer:

@@ -293,8 +293,8 @@ func (m *manifest) rewrapped(
 ) (*Record, error) {
 	next, nextBody := *r, *body
 	next.Revision++
-	m.inst.Revision, m.lifecycle, m.claims = next.Revision, life, r.Claims
-	sealed, err := k.SealBinary(nil, manifestPlace(r.Key), m.encode().Append(nil))
+	m.inst.Revision, m.lifecycle, m.Claims = next.Revision, life, r.Claims
+	sealed, err := k.SealBinary(nil, manifestPlace(r.Key), m.encode())
 	if err != nil {
 		return nil, err
 	}

@@ -118,19 +118,19 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := manifest{
-		inst: i, lifecycle: d.lifecycle, rule: d.rule, claims: claims, codeHash: d.codeHash,
-		redeemer: d.redeemer, credentialNumber: d.credentialNumber,
-	}
+	m := manifest{inst: i, lifecycle: d.lifecycle, Manifest: &record.Manifest{
+		Rule: d.rule, Claims: claims, CodeHash: d.codeHash, Redeemer: d.redeemer,
+		CredentialNumber: d.credentialNumber,
+	}}
 	body := &record.Body{Lifecycle: d.lifecycle.encode(), Key: d.wrapped}
 	secrets := d.sealedSecrets()
 	for _, ref := range slices.Sorted(maps.Keys(secrets)) {
 		v := secrets[ref]
 		tag := string(crypto.Tag(v.sealed))
 		body.Values = append(body.Values, record.Value{Ref: string(ref), Sealed: v.sealed})
-		m.table = append(m.table, record.Entry{Ref: string(ref), Tag: tag, Number: v.number})
+		m.Table = append(m.Table, record.Entry{Ref: string(ref), Tag: tag, Number: v.number})
 	}
-	d.plain = m.encode().Append(nil)
+	d.plain = m.encode()
 	body.Manifest, err = d.dataKey.SealBinary(nil, manifestPlace(d.key), d.plain)
 	if err != nil {
 		return nil, err
@@ -149,7 +149,7 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.inst, d.body, d.table = opened.inst, body, opened.table
+	d.inst, d.body, d.table = opened.inst, body, opened.Table
 	return next, nil
 }
 
@@ -170,7 +170,7 @@ func (d *draft) plainRecord() *Record {
 	next.Claims = nil
 	next.Index = record.SetTerm(next.Index, record.TermPhase, d.lifecycle.status.phase())
 	if body.Manifest == nil {
-		next.Index = record.SetTerm(next.Index, record.TermKey, record.KeyGone)
+		next.Index = record.SetTerm(next.Index, record.TermKey, record.KeyDestroyed)
 		next.Index = record.SetTerm(next.Index, record.TermConnection, "")
 	}
 	body.Lifecycle = d.lifecycle.encode()

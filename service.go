@@ -90,7 +90,7 @@ func DefaultClaims(inst *Installation) []string {
 	if inst.Status != StatusInstalled || inst.Extension.ID == "" || inst.Account.ID == "" {
 		return nil
 	}
-	return []string{record.PairTerm("live=", inst.Extension.ID, inst.Account.ID)}
+	return []string{"live=" + record.Pair(inst.Extension.ID, inst.Account.ID)}
 }
 
 // New returns a service on a store, with the keys that protect its secrets. Both are required:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/go-installation/installation/crypto"
@@ -99,8 +100,8 @@ func (snap *snapshot) openManifest(ctx context.Context, keys crypto.KeyWrapper) 
 		return err
 	}
 	snap.inst, snap.dataKey, snap.wrapped = m.inst, k, snap.body.Key
-	snap.rule, snap.table, snap.credentialNumber = m.rule, m.table, m.credentialNumber
-	snap.codeHash, snap.redeemer = m.codeHash, m.redeemer
+	snap.rule, snap.table, snap.credentialNumber = m.Rule, m.Table, m.CredentialNumber
+	snap.codeHash, snap.redeemer = m.CodeHash, m.Redeemer
 	return nil
 }
 
@@ -217,23 +218,14 @@ func (l lifecycle) encode() []byte { return record.Append(nil, &l, codeLifecycle
 
 func decodeLifecycle(b []byte) (l lifecycle, err error) {
 	err = record.Decode(b, &l, codeLifecycle)
-	if err == nil && (l.generation < 1 || l.status == "") {
-		err = ErrSealed
-	}
 	return l, err
 }
 
 // manifest is an opened manifest: the installation in it, masked, and what else it vouches for.
 type manifest struct {
-	inst             *Installation
-	lifecycle        lifecycle // at which it was sealed
-	rule             string    // ID of the sensitivity rule that the documents were masked by
-	claims           []string
-	codeHash         []byte // of the invitation code, nil once dead
-	redeemer         string // account that accepted with it
-	table            []record.Entry
-	credentialNumber int64
-	indexVersion     int64
+	*record.Manifest
+	inst      *Installation
+	lifecycle lifecycle // at which it was sealed
 }
 
 // manifestPlace is where the manifest of a record is sealed for.
@@ -243,22 +235,35 @@ func manifestPlace(key Key) crypto.Place {
 
 // openManifest opens a sealed manifest. It does not compare it with the record. The result shares
 // no memory with sealed.
-func openManifest(k *crypto.DataKey, at crypto.Place, sealed []byte) (m *manifest, err error) {
-	err = record.Use(k, at, sealed, func(r *record.Manifest) error {
-		m, err = decodeManifest(r)
-		return err
-	})
-	return m, err
-}
-
-func decodeManifest(r *record.Manifest) (*manifest, error) {
-	life, err := decodeLifecycle(r.Lifecycle)
+func openManifest(k *crypto.DataKey, at crypto.Place, sealed []byte) (*manifest, error) {
+	buffer := plaintexts.Get().(*[]byte)
+	defer plaintexts.Put(buffer)
+	plain, err := k.OpenBinary((*buffer)[:0], at, sealed)
 	if err != nil {
 		return nil, err
 	}
+	defer clear(plain)
+	if cap(plain) <= maxPlaintext {
+		*buffer = plain
+	}
+	return decodeManifest(plain)
+}
+
+// plaintexts are buffers for opened manifests.
+var plaintexts = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxPlaintext is the size of the largest buffer that is kept for the next manifest.
+const maxPlaintext = 16 << 10
+
+func decodeManifest(plain []byte) (*manifest, error) {
 	i := new(Installation)
-	if err := record.Decode(r.Content, i, codeContent); err != nil {
+	r, err := record.DecodeManifest(plain, func(c *record.Coder) { codeContent(c, i) })
+	if err != nil {
 		return nil, err
+	}
+	life, err := decodeLifecycle(r.Lifecycle)
+	if err != nil || r.Generation != life.generation {
+		return nil, ErrSealed
 	}
 	i.ID, i.Revision = r.ID, r.Revision
 	if len(r.Table) > 0 {
@@ -267,22 +272,15 @@ func decodeManifest(r *record.Manifest) (*manifest, error) {
 	for n, e := range r.Table {
 		i.Sealed[n] = Ref(e.Ref)
 	}
-	return &manifest{
-		inst: i, lifecycle: life, rule: r.Rule, claims: r.Claims, codeHash: bytes.Clone(r.CodeHash),
-		redeemer: r.Redeemer, table: r.Table, credentialNumber: r.CredentialNumber,
-		indexVersion: r.IndexVersion,
-	}, nil
+	r.CodeHash = bytes.Clone(r.CodeHash) // the rest of plain is cleared
+	return &manifest{Manifest: r, inst: i, lifecycle: life}, nil
 }
 
 // encode returns the manifest in its stored form.
-func (m *manifest) encode() *record.Manifest {
-	i := m.inst
-	return &record.Manifest{
-		ID: i.ID, Revision: i.Revision, Lifecycle: m.lifecycle.encode(),
-		IndexVersion: record.IndexVersion, Rule: m.rule, Table: m.table, Claims: m.claims,
-		CodeHash: m.codeHash, Redeemer: m.redeemer, CredentialNumber: m.credentialNumber,
-		Content: record.Append(nil, i, codeContent),
-	}
+func (m *manifest) encode() []byte {
+	m.ID, m.Generation, m.Revision = m.inst.ID, m.lifecycle.generation, m.inst.Revision
+	m.Lifecycle, m.IndexVersion = m.lifecycle.encode(), record.IndexVersion
+	return m.Manifest.Append(nil, func(c *record.Coder) { codeContent(c, m.inst) })
 }
 
 // verify opens the manifest of a stored record and checks that everything the store holds of the
@@ -297,15 +295,12 @@ func verify(r *Record, body *record.Body, life lifecycle, k *crypto.DataKey) (*m
 }
 
 func (m *manifest) verify(r *Record, body *record.Body, life lifecycle) error {
-	if m.indexVersion != record.IndexVersion {
-		return &crypto.VersionError{What: "index", Version: byte(m.indexVersion)}
-	}
 	i := m.inst
 	sealedRevision := i.Revision
 	m.adopt(r.Key, life, r.Revision)
 	// Someone without the key moved it on. That takes a revision and gives up the claims.
 	moved := m.lifecycle.status != life.status
-	claims := m.claims
+	claims := m.Claims
 	if moved {
 		claims = nil
 	}
@@ -315,13 +310,12 @@ func (m *manifest) verify(r *Record, body *record.Body, life lifecycle) error {
 		!life.follows(m.lifecycle),
 		moved && sealedRevision >= r.Revision, !moved && sealedRevision != r.Revision,
 		i.Audit.Created == nil, !i.Audit.Created.At.Equal(r.Created),
-		!record.Matches(m.table, body.Values),
+		!m.Lists(body.Values),
 		!slices.Equal(claims, r.Claims),
-		!termsOf(i, body.Key.KeyID).Match(m.indexVersion, r.Index),
 		!life.deadline(i.Invitation).Equal(r.Deadline):
 		return ErrSealed
 	}
-	return nil
+	return termsOf(i, body.Key.KeyID).Match(m.IndexVersion, r.Index)
 }
 
 // adopt puts into the installation what is kept outside the manifest.

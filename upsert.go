@@ -158,7 +158,7 @@ func replacePart[T any](
 		return
 	}
 	given, _ := part.Get()
-	next := record.Copy(&given, fields)
+	next := storedCopy(&given, fields)
 	if !reflect.DeepEqual(*to, *next) {
 		d.addChanged(name)
 	}
@@ -174,7 +174,7 @@ func replacePointer[T any](
 	}
 	var next *T
 	if given, ok := part.Get(); ok {
-		next = record.Copy(&given, fields)
+		next = storedCopy(&given, fields)
 	}
 	if !reflect.DeepEqual(*to, next) {
 		d.addChanged(name)
@@ -290,7 +290,7 @@ func (s *Service) applyConnection(ctx context.Context, d *draft, part Optional[C
 		return err
 	}
 	given.Metadata = metadata.document
-	next := record.Copy(&given, codeConnection)
+	next := storedCopy(&given, codeConnection)
 	checkConnectionTarget(&l, before, next, kept, metadata)
 	if !reflect.DeepEqual(before, next) {
 		d.addChanged("connection")
@@ -388,4 +388,13 @@ func (s *Service) replaceOptional(
 	}
 	d.dropSecrets(kind)
 	return w, nil
+}
+
+// storedCopy returns a copy of v through its stored form. It shares no memory with v, and is what
+// reading the stored form returns.
+func storedCopy[T any](v *T, fields func(*record.Coder, *T)) *T {
+	copied := new(T)
+	// Validated text is UTF-8, so what Append wrote decodes.
+	_ = record.Decode(record.Append(nil, v, fields), copied, fields)
+	return copied
 }

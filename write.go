@@ -361,9 +361,8 @@ func (s *Service) commit(ctx context.Context, w *write, c Change, res *Result) (
 
 // conflictRetry paces the attempts of one write after conflicts.
 type conflictRetry struct {
-	revision int64 // highest that was read
-	pause    backoff.Backoff
-	stale    int // attempts in a row that read nothing newer
+	revision int64           // highest that was read
+	pause    backoff.Backoff // between attempts that read nothing newer
 }
 
 // maxStaleReads is how many attempts may read a revision that the store then rejects. Who loses a
@@ -375,10 +374,11 @@ const maxStaleReads = 60
 // and longer while reads do not catch up.
 func (r *conflictRetry) wait(ctx context.Context, revision int64) error {
 	if revision > r.revision {
-		r.revision, r.stale, r.pause = revision, 0, backoff.Backoff{}
+		r.revision = revision
+		r.pause.Reset()
 		return nil
 	}
-	if r.stale++; r.stale > maxStaleReads {
+	if r.pause.Pauses() == maxStaleReads {
 		return fmt.Errorf("%w: reads keep returning revision %d, which the store rejects as outdated",
 			ErrUnavailable, revision)
 	}

@@ -42,15 +42,15 @@ type target struct {
 }
 
 var targets = []target{
-	{"internal/masked/*.go", []string{"./internal/masked", "."}},
-	{"internal/schema/*.go", []string{"./internal/schema", "./internal/masked", "."}},
-	{"crypto/seal.go", []string{"./crypto", "."}},
-	{"parts.go", []string{"."}},
-	{"secrets.go", []string{"."}},
-	{"connect.go", []string{"."}},
-	{"schema.go", []string{"."}},
-	{"patch.go", []string{"."}},
-	{"manifest.go", []string{"."}},
+	{"internal/masked/*.go", []string{"./internal/masked", ".", "./internal/tests/..."}},
+	{"internal/schema/*.go", []string{"./internal/schema", "./internal/masked", ".", "./internal/tests/..."}},
+	{"crypto/seal.go", []string{"./crypto", ".", "./internal/tests/..."}},
+	{"parts.go", []string{".", "./internal/tests/..."}},
+	{"secrets.go", []string{".", "./internal/tests/..."}},
+	{"connect.go", []string{".", "./internal/tests/..."}},
+	{"schema.go", []string{".", "./internal/tests/..."}},
+	{"patch.go", []string{".", "./internal/tests/..."}},
+	{"manifest.go", []string{".", "./internal/tests/..."}},
 }
 
 // mutant is one change.

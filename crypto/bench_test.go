@@ -11,8 +11,8 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// batch is the number of operations that are timed together. Batches of ours and of the yardstick
-// alternate, so that other work on the machine slows both.
+// batch is the number of operations that are timed together. Batches of ours and of the
+// yardstick alternate, so that other work on the machine slows both.
 const batch = 256
 
 // compare reports the time of ours, and its ratio to the time of raw.
@@ -41,8 +41,8 @@ func compare(b *testing.B, raw, ours func()) {
 // sizes are those of a secret, a certificate and a manifest, in bytes.
 var sizes = []int{32, 256, 2048}
 
-// BenchmarkSeal compares Seal with XChaCha20-Poly1305 of golang.org/x/crypto alone: fixed nonce,
-// given additional data, no padding. allocs/op counts a whole batch.
+// BenchmarkSeal compares Seal with XChaCha20-Poly1305 of golang.org/x/crypto alone: fixed
+// nonce, given additional data, no padding. allocs/op counts a whole batch.
 func BenchmarkSeal(b *testing.B) {
 	for _, n := range sizes {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -66,7 +66,8 @@ func BenchmarkOpen(b *testing.B) {
 			aad := knownPlace.additional(make([]byte, headerSize)).buf
 			value := []byte(`"` + strings.Repeat("x", n-2) + `"`)
 			k := must(NewDataKey(1, 0))
-			rawSealed, sealed := aead.Seal(nil, nonce, value, aad), must(k.Seal(nil, knownPlace, value))
+			rawSealed := aead.Seal(nil, nonce, value, aad)
+			sealed := must(k.Seal(nil, knownPlace, value))
 			rawDst, dst := make([]byte, 0, n+200), make([]byte, 0, n+200)
 			compare(b,
 				func() { rawDst, _ = aead.Open(rawDst[:0], nonce, rawSealed, aad) },

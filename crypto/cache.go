@@ -12,8 +12,8 @@ import (
 // Cache is a [KeyWrapper] that caches unwrapped data keys, so that not every read calls a key
 // service. Concurrent callers that need one key share one call. Cache starts no goroutine.
 //
-// A cached key opens values even while the service is down or has withdrawn the right to use the
-// key. So the TTL is also how long a withdrawn right still works. Evicted keys are wiped. A
+// A cached key opens values even while the service is down or has withdrawn the right to use
+// the key. So the TTL is also how long a withdrawn right still works. Evicted keys are wiped. A
 // [Keyring] is as fast without a cache.
 type Cache struct {
 	keys KeyWrapper
@@ -21,7 +21,7 @@ type Cache struct {
 
 	mu      sync.Mutex
 	entries map[string]*list.Element // of *cached
-	order   list.List                // the oldest first; it expires first, unless the clock is set back
+	order   list.List                // the oldest first
 	calls   map[string]*call
 	cleared int // number of calls of Clear
 }
@@ -30,7 +30,8 @@ var _ KeyWrapper = (*Cache)(nil)
 
 // CacheOptions configure a [Cache]. The zero value of each field is its default.
 type CacheOptions struct {
-	// Size is the largest number of cached data keys. A new key evicts the oldest. Default: 10,000.
+	// Size is the largest number of cached data keys. A new key evicts the oldest. Default:
+	// 10,000.
 	Size int
 	// TTL is how long a data key is cached after it was unwrapped, however often it is used. An
 	// expired key is never used; the next call of Unwrap wipes it. Default: 5 minutes.
@@ -46,8 +47,8 @@ type cached struct {
 	until time.Time
 }
 
-// fresh reports whether the key may be used. A key with more time left than the TTL is from before
-// the clock was set back.
+// fresh reports whether the key may be used. A key with more time left than the TTL is from
+// before the clock was set back.
 func (c *cached) fresh(now time.Time, ttl time.Duration) bool {
 	left := c.until.Sub(now)
 	return 0 < left && left <= ttl
@@ -65,7 +66,8 @@ func NewCache(keys KeyWrapper, opts *CacheOptions) (*Cache, error) {
 	if err := checkWrapper(keys); err != nil {
 		return nil, err
 	}
-	c := &Cache{keys: keys, entries: make(map[string]*list.Element), calls: make(map[string]*call)}
+	c := &Cache{keys: keys}
+	c.entries, c.calls = make(map[string]*list.Element), make(map[string]*call)
 	if opts != nil {
 		c.opts = *opts
 	}
@@ -94,8 +96,8 @@ func (c *Cache) Wrap(ctx context.Context, k *DataKey, b Binding) (Wrapped, error
 	return c.keys.Wrap(ctx, k, b)
 }
 
-// Unwrap implements [KeyWrapper]. Errors are not cached, but those who waited for one call share
-// its error. If the context of the caller ends, one of those who waited repeats the call.
+// Unwrap implements [KeyWrapper]. Errors are not cached, but those who waited for one call
+// share its error. If the context of the caller ends, one of those who waited repeats the call.
 func (c *Cache) Unwrap(ctx context.Context, w Wrapped, b Binding) (*DataKey, error) {
 	id := string(appendPAE(nil, w.KeyID, b.Tenant, b.Record, string(w.Bytes)))
 	for {
@@ -135,8 +137,8 @@ func (c *Cache) Uncached() KeyWrapper { return Uncached(c.keys) }
 // String describes what is cached.
 func (c *Cache) String() string { return fmt.Sprintf("cache of %v", c.keys) }
 
-// find returns a copy of the cached key, or the running call. If mine is true, the caller must make
-// that call.
+// find returns a copy of the cached key, or the running call. If mine is true, the caller must
+// make that call.
 func (c *Cache) find(id string) (k *DataKey, running *call, mine bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -200,9 +202,14 @@ func (c *Cache) add(id string, k *DataKey) {
 	c.entries[id] = c.order.PushBack(&cached{id: id, key: k, until: until})
 }
 
-// evictExpired evicts expired keys from the front. The caller locks c.mu.
+// evictExpired evicts expired keys from the front: the oldest expires first, unless the clock
+// was set back. The caller locks c.mu.
 func (c *Cache) evictExpired(now time.Time) {
-	for e := c.order.Front(); e != nil && !e.Value.(*cached).fresh(now, c.opts.TTL); e = c.order.Front() {
+	for {
+		e := c.order.Front()
+		if e == nil || e.Value.(*cached).fresh(now, c.opts.TTL) {
+			return
+		}
 		c.evict(e)
 	}
 }

@@ -25,7 +25,7 @@ func wiped(t *testing.T, what string, b []byte) {
 	}
 }
 
-func TestCacheForgets(t *testing.T) {
+func TestCacheEvictsAndExpires(t *testing.T) {
 	now := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
 	opts := &CacheOptions{Size: 2, TTL: time.Minute, Now: func() time.Time { return now }}
 	s, c, keys := newCache(t, 3, opts)
@@ -40,107 +40,111 @@ func TestCacheForgets(t *testing.T) {
 	read(1)
 	oldest := c.raw(t, 0)
 	read(2)
-	wiped(t, "made room", oldest)
+	wiped(t, "evicted", oldest)
 	wantCalls(t, s, "three keys", 3)
 	if len(c.entries) != 2 || c.order.Len() != 2 {
-		t.Errorf("%d and %d keys remembered, want 2", len(c.entries), c.order.Len())
+		t.Errorf("%d and %d keys cached, want 2", len(c.entries), c.order.Len())
 	}
 	read(1)
 	read(2)
-	wantCalls(t, s, "the two that are left", 0)
+	wantCalls(t, s, "the other two", 0)
 	read(0)
-	wantCalls(t, s, "the one that made room", 1)
+	wantCalls(t, s, "the evicted one", 1)
 
 	a, b := c.raw(t, 0), c.raw(t, 1)
 	now = now.Add(time.Minute - 1)
 	read(0)
-	wantCalls(t, s, "before its time", 0)
+	wantCalls(t, s, "before it expires", 0)
 	now = now.Add(1)
 	read(1)
-	wantCalls(t, s, "after its time", 1)
+	wantCalls(t, s, "after it expired", 1)
 	wiped(t, "expired, read", a)
 	wiped(t, "expired, not read", b)
 
 	a = c.raw(t, 0)
-	held := must(c.Unwrap(t.Context(), keys[1], knownBinding))
+	inUse := must(c.Unwrap(t.Context(), keys[1], knownBinding))
 	c.Clear()
 	wiped(t, "cleared", a)
 	if len(c.entries) != 0 || c.order.Len() != 0 {
-		t.Error("something is left after Clear")
+		t.Error("keys remain after Clear")
 	}
-	if _, err := held.Seal(nil, knownPlace, knownValue); err != nil {
-		t.Errorf("a key in use was wiped with the remembered one: %v", err)
+	if _, err := inUse.Seal(nil, knownPlace, knownValue); err != nil {
+		t.Errorf("a key in use was wiped with the cached one: %v", err)
 	}
 	read(1)
 	wantCalls(t, s, "after Clear", 1)
 }
 
-// A key past its time is not used, wherever it stands in the order: the clock may have been set back.
-func TestCacheTTLWhereClockIsSetBack(t *testing.T) {
+// TestCacheTTLAfterClockIsSetBack: an expired key is not used, wherever it is in the order.
+func TestCacheTTLAfterClockIsSetBack(t *testing.T) {
 	now := time.Unix(100_000, 0)
-	s, c, keys := newCache(t, 2, &CacheOptions{TTL: time.Minute, Now: func() time.Time { return now }})
+	clock := func() time.Time { return now }
+	s, c, keys := newCache(t, 2, &CacheOptions{TTL: time.Minute, Now: clock})
 	must(c.Unwrap(t.Context(), keys[0], knownBinding))
 	future := c.raw(t, 0)
 	now = time.Unix(1000, 0)
 	must(c.Unwrap(t.Context(), keys[1], knownBinding))
-	wiped(t, "another one from the future", future)
+	wiped(t, "another key, from the future", future)
 	s.calls.Store(0)
 	now = time.Unix(1059, 0)
 	must(c.Unwrap(t.Context(), keys[1], knownBinding))
-	wantCalls(t, s, "within its time", 0)
+	wantCalls(t, s, "before it expires", 0)
 	now = time.Unix(1060, 0)
 	must(c.Unwrap(t.Context(), keys[1], knownBinding))
-	wantCalls(t, s, "past its time", 1)
+	wantCalls(t, s, "after it expired", 1)
 	must(c.Unwrap(t.Context(), keys[1], knownBinding))
-	wantCalls(t, s, "remembered anew", 0)
+	wantCalls(t, s, "cached again", 0)
 	now = time.Unix(1060-1, 0)
-	held := c.raw(t, c.order.Len()-1)
+	inUse := c.raw(t, c.order.Len()-1)
 	must(c.Unwrap(t.Context(), keys[1], knownBinding))
 	wantCalls(t, s, "from the future", 1)
-	wiped(t, "from the future", held)
+	wiped(t, "from the future", inUse)
 }
 
-// The same where the clock is set back while a key is asked for, so that it stands behind one that expires later.
-func TestCacheTTLWhereClockIsSetBackMeanwhile(t *testing.T) {
+// TestCacheTTLWhenClockIsSetBackDuringUnwrap: the new key is then behind one that expires
+// later.
+func TestCacheTTLWhenClockIsSetBackDuringUnwrap(t *testing.T) {
 	now := time.Unix(1000, 0)
-	s, c, keys := newCache(t, 2, &CacheOptions{TTL: time.Minute, Now: func() time.Time { return now }})
+	clock := func() time.Time { return now }
+	s, c, keys := newCache(t, 2, &CacheOptions{TTL: time.Minute, Now: clock})
 	must(c.Unwrap(t.Context(), keys[0], knownBinding))
-	sound := c.keys
-	c.keys = &handing{KeyWrapper: sound, then: func() { now = time.Unix(990, 0) }}
+	service := c.keys
+	c.keys = &hooked{KeyWrapper: service, then: func() { now = time.Unix(990, 0) }}
 	must(c.Unwrap(t.Context(), keys[1], knownBinding))
-	c.keys, now = sound, time.Unix(1055, 0)
+	c.keys, now = service, time.Unix(1055, 0)
 	s.calls.Store(0)
 	must(c.Unwrap(t.Context(), keys[1], knownBinding))
-	wantCalls(t, s, "past its time", 1)
+	wantCalls(t, s, "after it expired", 1)
 	must(c.Unwrap(t.Context(), keys[0], knownBinding))
-	wantCalls(t, s, "within its time", 0)
+	wantCalls(t, s, "before it expires", 0)
 }
 
-// What a cache cannot remember is wiped, and so is what was asked for while it was cleared.
-func TestCacheWipesWhatItDrops(t *testing.T) {
+// TestCacheWipesUncachedKeys: a key that is destroyed, or unwrapped during Clear, is not
+// cached.
+func TestCacheWipesUncachedKeys(t *testing.T) {
 	for name, spoil := range map[string]func(c *Cache, k *DataKey){
 		"cleared":   func(c *Cache, _ *DataKey) { c.Clear() },
 		"destroyed": func(_ *Cache, k *DataKey) { k.Destroy() },
 	} {
 		_, c, keys := newCache(t, 1, nil)
-		handed := &handing{KeyWrapper: c.keys}
-		handed.then = func() { spoil(c, handed.key) }
-		c.keys = handed
+		h := &hooked{KeyWrapper: c.keys}
+		h.then = func() { spoil(c, h.key) }
+		c.keys = h
 		_, _ = c.Unwrap(t.Context(), keys[0], knownBinding)
-		if _, err := handed.key.Reveal(); err == nil || len(c.entries) != 0 {
-			t.Errorf("%s: the key is still there, and %d are remembered", name, len(c.entries))
+		if _, err := h.key.Reveal(); err == nil || len(c.entries) != 0 {
+			t.Errorf("%s: the key is not wiped, or one of %d cached keys", name, len(c.entries))
 		}
 	}
 }
 
-// handing does something after each Unwrap.
-type handing struct {
+// hooked calls then after each Unwrap.
+type hooked struct {
 	KeyWrapper
 	key  *DataKey
 	then func()
 }
 
-func (h *handing) Unwrap(ctx context.Context, w Wrapped, b Binding) (k *DataKey, err error) {
+func (h *hooked) Unwrap(ctx context.Context, w Wrapped, b Binding) (k *DataKey, err error) {
 	k, err = h.KeyWrapper.Unwrap(ctx, w, b)
 	h.key = k
 	h.then()

@@ -14,13 +14,14 @@ import (
 const (
 	// keySize is the size of the key of a cipher or of a MAC, in bytes.
 	keySize = 32
-	// dataKeySize is the size of a data key, in bytes: a key to seal, then a key for fingerprints.
+	// dataKeySize is the size of a data key, in bytes: a key to seal, then a key for
+	// fingerprints.
 	dataKeySize = 2 * keySize
 )
 
-// DataKey is the secret key of one installation. It seals and opens the values of that installation
-// and computes fingerprints. It has 64 random bytes: the first 32 are the key of its one cipher,
-// the last 32 the key of the fingerprints. Nothing is derived from them.
+// DataKey is the secret key of one installation. It seals and opens the values of that
+// installation and computes fingerprints. It has 64 random bytes: the first 32 are the key of
+// its one cipher, the last 32 the key of the fingerprints. Nothing is derived from them.
 //
 // Each key has a number. An installation numbers its keys from 1 and never uses a number twice.
 //
@@ -30,8 +31,8 @@ type DataKey struct {
 	number uint32
 	suite  Suite
 
-	// state returns the key material. Code that prints by reflection follows unexported pointers,
-	// but it cannot look into a function.
+	// state returns the key material. Code that prints by reflection follows unexported
+	// pointers, but it cannot look into a function.
 	state func() *keyState
 }
 
@@ -54,10 +55,10 @@ func NewDataKey(number uint32, suite Suite) (*DataKey, error) {
 	return takeDataKey(raw, number, suite)
 }
 
-// DataKeyFromBytes returns the key with these 64 bytes, which an earlier [DataKey.Reveal] returned.
-// It is for implementations of [KeyWrapper]; everyone else calls [NewDataKey]. It copies raw, and
-// the caller should clear it. The error matches [ErrSealed] if raw has another length or the number
-// is 0, and [ErrSuite] if this process cannot use suite.
+// DataKeyFromBytes returns the key with these 64 bytes, which an earlier [DataKey.Reveal]
+// returned. It is for implementations of [KeyWrapper]; everyone else calls [NewDataKey]. It
+// copies raw, and the caller should clear it. The error matches [ErrSealed] if raw has another
+// length or the number is 0, and [ErrSuite] if this process cannot use suite.
 func DataKeyFromBytes(raw []byte, number uint32, suite Suite) (*DataKey, error) {
 	if len(raw) != dataKeySize || number == 0 {
 		return nil, ErrSealed
@@ -96,9 +97,9 @@ func (k *DataKey) Suite() Suite {
 	return k.suite
 }
 
-// Reveal returns a copy of the 64 bytes of the key. The caller should clear it after use. It is for
-// implementations of [KeyWrapper]: these bytes open everything that the key sealed. The error
-// matches [ErrDestroyed] if the key is destroyed.
+// Reveal returns a copy of the 64 bytes of the key. The caller should clear it after use. It is
+// for implementations of [KeyWrapper]: these bytes open everything that the key sealed. The
+// error matches [ErrDestroyed] if the key is destroyed.
 func (k *DataKey) Reveal() ([]byte, error) {
 	s, err := k.lock()
 	if err != nil {
@@ -121,9 +122,9 @@ func (k *DataKey) Destroy() {
 	s.raw, s.aead = nil, nil
 }
 
-// Fingerprint returns HMAC-SHA256 (RFC 2104) of the list of parts, under the key that serves only
-// this purpose. Equal lists have equal fingerprints. Without the key a fingerprint reveals nothing
-// about the parts. The error matches [ErrDestroyed] if the key is destroyed.
+// Fingerprint returns HMAC-SHA256 (RFC 2104) of the list of parts, under the key that serves
+// only this purpose. Equal lists have equal fingerprints. Without the key a fingerprint reveals
+// nothing about the parts. The error matches [ErrDestroyed] if the key is destroyed.
 func (k *DataKey) Fingerprint(parts ...[]byte) ([32]byte, error) {
 	var sum [32]byte
 	s, err := k.lock()
@@ -140,8 +141,8 @@ func (k *DataKey) Fingerprint(parts ...[]byte) ([32]byte, error) {
 	return sum, nil
 }
 
-// clone returns a key with a copy of the material, so that each can be destroyed alone. The clones
-// share a cipher, which never changes.
+// clone returns a key with a copy of the material, so that each can be destroyed alone. The
+// clones share a cipher, which never changes.
 func (k *DataKey) clone() (*DataKey, error) {
 	s, err := k.lock()
 	if err != nil {

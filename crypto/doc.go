@@ -1,6 +1,6 @@
-// Package crypto protects the secrets of installations. It seals values, wraps the keys that seal
-// them, and has the type [Secret], which does not print. It knows nothing about installations;
-// package installation uses it. Most programs need only a keyring:
+// Package crypto protects the secrets of installations. It seals values, wraps the keys that
+// seal them, and has the type [Secret], which does not print. It knows nothing about
+// installations; package installation uses it. Most programs need only a keyring:
 //
 //	ring, err := crypto.KeyringFromFile("/etc/host/keyring")
 //
@@ -23,16 +23,16 @@
 //
 // # What sealing promises
 //
-// A sealed value opens only under its data key and at its [Place]. All of it is authenticated: if
-// it is changed, cut or moved, it fails with [ErrSealed], which does not tell why. It reveals the
-// number of its key and the length of its content in steps of 64 bytes. Sealing a value twice gives
-// two unrelated results. Sealing does not notice if a whole set of values is put back to an earlier
-// state.
+// A sealed value opens only under its data key and at its [Place]. All of it is authenticated:
+// if it is changed, cut or moved, it fails with [ErrSealed], which does not tell why. It
+// reveals the number of its key and the length of its content in steps of 64 bytes. Sealing a
+// value twice gives two unrelated results. Sealing does not notice if a whole set of values is
+// put back to an earlier state.
 //
 // # Formats
 //
-// This is format version 2. Integers are big-endian. PAE(p1..pn) is n as u32, then for each part
-// its length as u32 and its bytes.
+// This is format version 2. Integers are big-endian. PAE(p1..pn) is n as u32, then for each
+// part its length as u32 and its bytes.
 //
 //	data key       64 random bytes with a suite and a number u32, from 1
 //	  bytes 0-31   key of the suite's cipher
@@ -41,17 +41,17 @@
 //	sealed value   version 2 | suite | number u32 | nonce | ciphertext | tag 16
 //	  suite 1      XChaCha20-Poly1305, nonce 24
 //	  suite 2      AES-256-GCM, nonce 12
-//	  plaintext    JSON text and spaces, or u32 length, bytes and zeros: a multiple of 64 bytes, at
-//	               least 64; the sealer chooses the amount of padding
+//	  plaintext    JSON text and spaces, or u32 length, bytes and zeros: a multiple of 64
+//	               bytes, at least 64; the sealer chooses the amount of padding
 //	  key          bytes 0-31 of the data key
-//	  AAD          PAE("isv2", first 6 bytes, tenant, record, kind, pointer), and Extra as one more
-//	               part if it is not empty
+//	  AAD          PAE("isv2", first 6 bytes, tenant, record, kind, pointer, extra), without
+//	               extra if it is empty
 //
 //	fingerprint    HMAC-SHA256(bytes 32-63 of the data key, PAE(parts))
 //
-//	key-encryption key  32 bytes, never used itself
-//	  wrapping key      HKDF-Expand-SHA256(key-encryption key, "isk2/wrap/" | suite as one byte, 32)
-//	  check value       HKDF-Expand-SHA256(key-encryption key, "isk2/kcv", 32)
+//	key-encryption key  32 bytes; it encrypts nothing itself
+//	  wrapping key      HKDF-Expand-SHA256(it, "isk2/wrap/" | wrap suite as one byte, 32)
+//	  check value       HKDF-Expand-SHA256(it, "isk2/kcv", 32)
 //
 //	wrapped key    version 2 | wrap suite | suite | number u32 | check value 32 | nonce |
 //	               encrypted data key 64 | tag 16
@@ -61,23 +61,33 @@
 //	KMS blob       version 2 | 128 | suite | number u32 | length u16 | blob
 //	  plaintext    the 64 bytes of the data key, for the same AAD
 //
-// The suite in a wrapped key is that of its data key, and the wrap suite is that of the cipher that
-// encrypted it. The check value commits to the key-encryption key. It is compared before the cipher
-// runs, so a wrong key under a right ID is a [WrongKeyError]. It is the same in every key that one
-// key-encryption key wrapped.
+// The suite in a wrapped key is that of its data key, and the wrap suite is that of the cipher
+// that encrypted it. The check value commits to the key-encryption key. It is compared before
+// the cipher runs, so a wrong key under a right ID is a [WrongKeyError]. It is the same in
+// every key that one key-encryption key wrapped.
 //
-// Keys are derived only when a keyring is made. With suite 2, one key-encryption key must not wrap
-// more than 2^32 data keys.
+// Keys are derived only when a keyring is made. With suite 2, one key-encryption key must not
+// wrap more than 2^32 data keys.
+//
+// # Moving to FIPS 140
+//
+// A process with GODEBUG=fips140=only opens nothing of suite 1. Before the first such process
+// starts, take these steps in a process without the restriction:
+//
+//  1. Use [Keyring.WithSuite] with [SuiteAES256GCM], or that suite in [KMSOptions].
+//  2. Give each installation a new data key and seal its values again. Rewrapping is not
+//     enough, because a data key keeps its suite.
+//  3. Wait until everything else of suite 1 has expired, for example idempotency outcomes.
 //
 // # Compatibility
 //
-// Every later release opens what a release has sealed. A new format gets a new version number. A
-// release that does not know the version fails with a [VersionError]. Data that does not open is
-// never taken for plain text.
+// Every later release opens what a release has sealed. A new format gets a new version number.
+// A release that does not know the version fails with a [VersionError]. Data that does not open
+// is never taken for plain text.
 //
 // # Memory
 //
-// Keys and plaintexts are in slices, and this package clears the slices that it owns. It does not
-// reach strings of the caller, the states of ciphers, or copies of the garbage collector. Turn core
-// dumps off and keep heap profiles private.
+// Keys and plaintexts are in slices, and this package clears the slices that it owns. It does
+// not reach strings of the caller, the states of ciphers, or copies of the garbage collector.
+// Turn core dumps off and keep heap profiles private.
 package crypto

@@ -5,30 +5,31 @@ import (
 	"fmt"
 )
 
-// Sentinels of this package. Match with [errors.Is]. No error contains key material, a value, or a
-// foreign text that may quote one. An error about a sealed value does not tell what is wrong with
-// it.
+// Sentinels of this package. Match with [errors.Is]. No error contains key material, a value,
+// or a foreign text that may quote one. An error about a sealed value does not tell what is
+// wrong with it.
 var (
 	// ErrSealed means that sealed data does not open. It was changed, cut, moved from another
 	// place, sealed under another key, or never sealed. There is one error for all of these,
-	// because the difference helps only an attacker. [VersionError] and [WrongKeyError] are the two
-	// exceptions.
+	// because the difference helps only an attacker. [VersionError] and [WrongKeyError] are the
+	// two exceptions.
 	ErrSealed = errors.New("installation: sealed data does not open")
 
-	// ErrVersion means that this release does not know the format version or the suite of sealed
-	// data. Most likely a newer release sealed it. The detail is a [*VersionError], which matches
-	// [ErrSealed] too.
+	// ErrVersion means that this release does not know the format version or the suite of
+	// sealed data. Most likely a newer release sealed it. The detail is a [*VersionError],
+	// which matches [ErrSealed] too.
 	ErrVersion = errors.New("installation: sealed in an unknown format version")
 
-	// ErrUnknownKey means that a wrapped key names a key-encryption key that is missing. The detail
-	// is an [*UnknownKeyError] with the ID.
+	// ErrUnknownKey means that a wrapped key names a key-encryption key that is missing. The
+	// detail is an [*UnknownKeyError] with the ID.
 	ErrUnknownKey = errors.New("installation: unknown key-encryption key")
 
 	// ErrKeyUnavailable means that a key service failed; a retry may succeed. A [Keyring] never
 	// returns it. The detail is an [*UnavailableError] with the ID of the key.
 	ErrKeyUnavailable = errors.New("installation: key service unavailable")
 
-	// ErrDestroyed means that a [DataKey] was used after Destroy, or that no constructor made it.
+	// ErrDestroyed means that a [DataKey] was used after Destroy, or that no constructor made
+	// it.
 	ErrDestroyed = errors.New("installation: data key is destroyed or empty")
 
 	// ErrSuite means that a suite cannot be used: it is unknown, or the process runs with
@@ -41,14 +42,14 @@ var (
 	// ErrSize means that a value is too long to be sealed. The detail is a [*SizeError].
 	ErrSize = errors.New("installation: value too long")
 
-	// ErrKeyring means that the arguments do not make a key, a keyring or another key wrapper: bad
-	// ID, weak or malformed key, unreadable or unprotected file. The text names the entry, variable
-	// or file and what to do. It never quotes content.
+	// ErrKeyring means that the arguments do not make a key, a keyring or another key wrapper:
+	// bad ID, weak or malformed key, unreadable or unprotected file. The text names the entry,
+	// variable or file and what to do. It never quotes content.
 	ErrKeyring = errors.New("installation: unusable keyring")
 )
 
-// VersionError is the detail of [ErrVersion]. An attacker may have chosen its numbers: they were
-// read before anything was authenticated.
+// VersionError is the detail of [ErrVersion]. An attacker may have chosen its numbers: they
+// were read before anything was authenticated.
 type VersionError struct {
 	What    string // what does not open: "value", "key"
 	Version byte   // its format version
@@ -64,18 +65,22 @@ func (e *VersionError) Error() string {
 }
 
 // Is matches [ErrVersion] and [ErrSealed].
-func (e *VersionError) Is(target error) bool { return target == ErrVersion || target == ErrSealed }
+func (e *VersionError) Is(target error) bool {
+	return target == ErrVersion || target == ErrSealed
+}
 
-// WrongKeyError means that a wrapped key was not made with the key of that ID in this process: the
-// key check values differ. It matches [ErrSealed]. For one record it proves nothing, because the
-// check value is not authenticated. For every record of a key ID it means that the ID has been
-// given to another key.
+// WrongKeyError means that a wrapped key was not made with the key of that ID in this process:
+// the key check values differ. It matches [ErrSealed]. For one record it proves nothing,
+// because the check value is not authenticated. For every record of a key ID it means that the
+// ID has been given to another key.
 type WrongKeyError struct {
 	KeyID string // valid, so it is safe to log
 }
 
 // Error implements error.
-func (e *WrongKeyError) Error() string { return fmt.Sprintf("%v: wrong key %s", ErrSealed, e.KeyID) }
+func (e *WrongKeyError) Error() string {
+	return fmt.Sprintf("%v: wrong key %s", ErrSealed, e.KeyID)
+}
 
 // Is matches [ErrSealed].
 func (e *WrongKeyError) Is(target error) bool { return target == ErrSealed }
@@ -98,7 +103,9 @@ type UnavailableError struct {
 }
 
 // Error implements error.
-func (e *UnavailableError) Error() string { return fmt.Sprintf("%v: %s", ErrKeyUnavailable, e.KeyID) }
+func (e *UnavailableError) Error() string {
+	return fmt.Sprintf("%v: %s", ErrKeyUnavailable, e.KeyID)
+}
 
 // Is matches [ErrKeyUnavailable].
 func (e *UnavailableError) Is(target error) bool { return target == ErrKeyUnavailable }

@@ -10,7 +10,8 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// An operator makes a key once and puts its text where the program finds it: a file that nobody else may read.
+// An operator makes a key once and puts its text where the program finds it: a file that nobody
+// else may read.
 func ExampleGenerateKey() {
 	key, err := crypto.GenerateKey("k1")
 	if err != nil {
@@ -76,7 +77,7 @@ func ExampleKeyring() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if ring, err = ring.WithSuite(crypto.SuiteAES256GCM); err != nil { // works in FIPS 140 mode too
+	if ring, err = ring.WithSuite(crypto.SuiteAES256GCM); err != nil { // for FIPS 140
 		log.Fatal(err)
 	}
 	data, err := crypto.NewDataKey(1, ring.Suite())
@@ -102,8 +103,8 @@ func ExampleKeyring() {
 	// installation: sealed data does not open
 }
 
-// A client can read a masked document, change it and send it back. "***" then means that the value
-// exists and is not shown.
+// A client can read a masked document, change it and send it back. "***" then means that the
+// value exists and is not shown.
 func ExampleSecret() {
 	type config struct {
 		URL   string        `json:"url"`

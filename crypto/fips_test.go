@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestFIPS does everything that a program with suite 2 does, in a process that allows only approved
-// algorithms.
+// TestFIPS does everything that a program with suite 2 does, in a process that allows only
+// approved algorithms.
 func TestFIPS(t *testing.T) {
 	if os.Getenv(inChild) == "" {
 		runInFIPSMode(t)
@@ -35,8 +35,8 @@ func TestFIPS(t *testing.T) {
 	}
 }
 
-// TestFIPSRefusesXChaCha: the suite is refused by name, and not as damage.
-func TestFIPSRefusesXChaCha(t *testing.T) {
+// TestFIPSRejectsXChaCha: the suite is rejected by name, and not as damage.
+func TestFIPSRejectsXChaCha(t *testing.T) {
 	if os.Getenv(inChild) == "" {
 		runInFIPSMode(t)
 		return

@@ -3,6 +3,7 @@ package crypto
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/fips140"
 	"errors"
 	"fmt"
@@ -36,8 +37,7 @@ func knownRing() *Keyring {
 
 // knownWrapped returns the known data key as the known ring wraps it.
 func knownWrapped() Wrapped {
-	b := must(must(newKEK(must(NewKey("k1", knownKEK)))).wrap(knownKey(0), testSuite(), knownBinding, nil))
-	return Wrapped{KeyID: "k1", Bytes: b}
+	return must(knownRing().Wrap(context.Background(), knownKey(0), knownBinding))
 }
 
 // count returns n bytes that count up from first.
@@ -70,7 +70,8 @@ func wantErr(t *testing.T, err, target error, never ...string) {
 	}
 }
 
-// mutations yields damaged forms of b: each bit flipped, each shorter length, a few longer ones.
+// mutations yields damaged forms of b: each bit flipped, each shorter length, a few longer
+// ones.
 func mutations(b []byte) func(yield func(name string, m []byte) bool) {
 	return func(yield func(string, []byte) bool) {
 		for i := range len(b) * 8 {
@@ -119,7 +120,8 @@ func testSuite() Suite {
 	return SuiteXChaCha20Poly1305
 }
 
-// needsXChaCha skips a test of XChaCha20-Poly1305 in FIPS 140 mode. TestFIPS covers the refusal.
+// needsXChaCha skips a test of XChaCha20-Poly1305 in FIPS 140 mode. TestFIPS covers the
+// rejection.
 func needsXChaCha(t testing.TB) {
 	t.Helper()
 	if !canUse(SuiteXChaCha20Poly1305) {
@@ -130,10 +132,12 @@ func needsXChaCha(t testing.TB) {
 // inChild tells a test that it runs in the process that child started.
 const inChild = "CRYPTO_TEST_CHILD"
 
-// child runs the test of this name in a new process with more environment, and returns its output.
+// child runs the test of this name in a new process with more environment, and returns its
+// output.
 func child(t *testing.T, name string, env ...string) (output string, err error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), must(os.Executable()), "-test.run=^"+name+"$", "-test.v")
+	path := must(os.Executable())
+	cmd := exec.CommandContext(t.Context(), path, "-test.run=^"+name+"$", "-test.v")
 	cmd.Env = append(os.Environ(), append(env, inChild+"=1")...)
 	b, err := cmd.CombinedOutput()
 	return string(b), err

@@ -12,12 +12,12 @@ import (
 // maxKeyID is the longest ID of a key, in bytes.
 const maxKeyID = 32
 
-// encoding is base64url without padding (RFC 4648, section 5). Strict rejects unused bits, so that
-// each key has one text. It still skips line breaks, which the caller must reject.
+// encoding is base64url without padding (RFC 4648, section 5). Strict rejects unused bits, so
+// that each key has one text. It still skips line breaks, which the caller must reject.
 var encoding = base64.RawURLEncoding.Strict()
 
-// Key is a key-encryption key: 32 secret bytes with a public ID. It never changes. It prints as its
-// ID in every form except [Key.Reveal]. The zero value is no key.
+// Key is a key-encryption key: 32 secret bytes with a public ID. It never changes. It prints as
+// its ID in every form except [Key.Reveal]. The zero value is no key.
 type Key struct {
 	id string
 	// secret returns the bytes. Code that prints by reflection cannot look into a function.
@@ -29,8 +29,8 @@ type Key struct {
 // everything that the key wraps, and errors and logs show it.
 //
 // The bytes must come from a random source or a key derivation function: whoever reads a stored
-// record can test guesses of a weak key. NewKey rejects a key that repeats one byte. Errors match
-// [ErrKeyring].
+// record can test guesses of a weak key. NewKey rejects a key that repeats one byte. Errors
+// match [ErrKeyring].
 func NewKey(id string, secret []byte) (Key, error) {
 	if err := checkKeyID(id); err != nil {
 		return Key{}, err
@@ -47,9 +47,9 @@ func NewKey(id string, secret []byte) (Key, error) {
 	return Key{id: id, secret: func() *[keySize]byte { return &b }}, nil
 }
 
-// GenerateKey returns a new random key with this ID; see [NewKey] for its form. The library never
-// calls it: a key that it made by itself would be lost with the process, and with it everything
-// that the key wrapped.
+// GenerateKey returns a new random key with this ID; see [NewKey] for its form. The library
+// never calls it: a key that it made by itself would be lost with the process, and with it
+// everything that the key wrapped.
 func GenerateKey(id string) (Key, error) {
 	secret := make([]byte, keySize)
 	defer clear(secret)
@@ -57,8 +57,8 @@ func GenerateKey(id string) (Key, error) {
 	return NewKey(id, secret)
 }
 
-// ParseKey returns the key in text, in the form of [Key.Reveal]: ID, ":" and 32 bytes in base64url
-// without padding. Errors match [ErrKeyring] and do not quote text.
+// ParseKey returns the key in text, in the form of [Key.Reveal]: ID, ":" and 32 bytes in
+// base64url without padding. Errors match [ErrKeyring] and do not quote text.
 func ParseKey(text []byte) (Key, error) {
 	id, rest, ok := bytes.Cut(text, []byte(":"))
 	if !ok {
@@ -81,9 +81,9 @@ func ParseKey(text []byte) (Key, error) {
 // ID returns the ID, or "" for the zero value.
 func (k Key) ID() string { return k.id }
 
-// Reveal returns the ID and the secret bytes as text, in the form that [ParseKeyring] reads. It is
-// for the operator who makes a key and puts it where the program will find it. The zero value
-// returns "".
+// Reveal returns the ID and the secret bytes as text, in the form that [ParseKeyring] reads. It
+// is for the operator who makes a key and puts it where the program will find it. The zero
+// value returns "".
 func (k Key) Reveal() string {
 	if k.secret == nil {
 		return ""
@@ -115,13 +115,14 @@ func checkKeyID(id string) error {
 	return nil
 }
 
-// validKeyID reports whether id has the form of a key ID. IDs come from stores; a valid one is safe
-// to log.
+// validKeyID reports whether id has the form of a key ID. IDs come from stores; a valid one is
+// safe to log.
 func validKeyID(id string) bool {
 	return 0 < len(id) && len(id) <= maxKeyID && !strings.ContainsFunc(id, notInKeyID)
 }
 
 // notInKeyID reports whether r cannot be in a key ID. The alphabet is that of base64url.
 func notInKeyID(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+	letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+	return !letter && (r < '0' || r > '9') && r != '-' && r != '_'
 }

@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// Keyring is a [KeyWrapper] that keeps its key-encryption keys in memory. It wraps with its primary
-// key and unwraps with any key, by ID. It never changes, so it may be shared freely.
+// Keyring is a [KeyWrapper] that keeps its key-encryption keys in memory. It wraps with its
+// primary key and unwraps with any key, by ID. It never changes, so it may be shared freely.
 //
-// To rotate, make a new key and give it to every process next to the old primary. Then make it the
-// primary everywhere, rewrap all stored keys, and only then remove the old key.
+// To rotate, make a new key and give it to every process next to the old primary. Then make it
+// the primary everywhere, rewrap all stored keys, and only then remove the old key.
 //
-// A Keyring prints as the IDs of its keys in every form. A nil or zero Keyring has no keys, and its
-// methods may be called.
+// A Keyring prints as the IDs of its keys in every form. A nil or zero Keyring has no keys, and
+// its methods may be called.
 type Keyring struct {
 	primary string
 	suite   Suite
@@ -27,8 +27,8 @@ type Keyring struct {
 
 var _ KeyWrapper = (*Keyring)(nil)
 
-// NewKeyring returns a keyring that wraps with primary and unwraps with all keys. It refuses two
-// keys with one ID, even equal ones, and the zero Key. Its errors match [ErrKeyring].
+// NewKeyring returns a keyring that wraps with primary and unwraps with all keys. It rejects
+// two keys with one ID, even equal ones, and the zero Key. Its errors match [ErrKeyring].
 func NewKeyring(primary Key, others ...Key) (*Keyring, error) {
 	keys := make(map[string]*kek, 1+len(others))
 	for _, k := range slices.Concat([]Key{primary}, others) {
@@ -38,20 +38,16 @@ func NewKeyring(primary Key, others ...Key) (*Keyring, error) {
 		if _, ok := keys[k.id]; ok {
 			return nil, fmt.Errorf("%w: two keys are named %s", ErrKeyring, k.id)
 		}
-		e, err := newKEK(k)
-		if err != nil {
-			return nil, fmt.Errorf("%w: key %s: no key derivation", ErrKeyring, k.id)
-		}
-		keys[k.id] = e
+		keys[k.id] = newKEK(k)
 	}
 	all := func() map[string]*kek { return keys }
 	return &Keyring{primary: primary.id, suite: SuiteXChaCha20Poly1305, keys: all}, nil
 }
 
-// WithSuite returns a keyring with the same keys that wraps with suite and recommends it for new
-// data keys. It still unwraps keys of both suites, if this process can use them. A data key keeps
-// its suite when it is rewrapped, so values change their suite only when they are sealed under a
-// new data key. The error matches [ErrSuite] if this process cannot use suite.
+// WithSuite returns a keyring with the same keys that wraps with suite and recommends it for
+// new data keys. It still unwraps keys of both suites, if this process can use them. A data key
+// keeps its suite when it is rewrapped, so values change their suite only when they are sealed
+// under a new data key. The error matches [ErrSuite] if this process cannot use suite.
 func (r *Keyring) WithSuite(suite Suite) (*Keyring, error) {
 	if r.empty() {
 		return nil, errNoKeys
@@ -89,7 +85,8 @@ func (r *Keyring) Suite() Suite {
 	return r.suite
 }
 
-// Wrap implements [KeyWrapper]. A keyring without keys returns an error that matches [ErrKeyring].
+// Wrap implements [KeyWrapper]. A keyring without keys returns an error that matches
+// [ErrKeyring].
 func (r *Keyring) Wrap(ctx context.Context, k *DataKey, b Binding) (Wrapped, error) {
 	if err := ctx.Err(); err != nil {
 		return Wrapped{}, err

@@ -79,7 +79,7 @@ func TestKeyReveal(t *testing.T) {
 	}
 }
 
-func TestNewKeyringRefuses(t *testing.T) {
+func TestNewKeyringRejects(t *testing.T) {
 	a, b := must(NewKey("k1", knownKEK)), must(NewKey("k1", count(1, 32)))
 	for name, keys := range map[string][]Key{
 		"two keys with one id": {a, b},
@@ -95,7 +95,8 @@ func TestNewKeyringRefuses(t *testing.T) {
 }
 
 func TestKeyring(t *testing.T) {
-	r := must(NewKeyring(must(GenerateKey("k2")), must(GenerateKey("k3")), must(GenerateKey("k1"))))
+	k1, k2, k3 := must(GenerateKey("k1")), must(GenerateKey("k2")), must(GenerateKey("k3"))
+	r := must(NewKeyring(k2, k3, k1))
 	if got := r.Primary(); got != "k2" {
 		t.Errorf("Primary: got %s", got)
 	}
@@ -105,7 +106,7 @@ func TestKeyring(t *testing.T) {
 	}
 	ids[0] = "changed"
 	if got := r.KeyIDs()[0]; got != "k1" {
-		t.Errorf("KeyIDs hands out its own memory")
+		t.Errorf("KeyIDs returns its own memory")
 	}
 	if got := r.Suite(); got != SuiteXChaCha20Poly1305 {
 		t.Errorf("Suite: got %v", got)
@@ -132,7 +133,8 @@ func TestKeyringWithSuite(t *testing.T) {
 		sealed := must(k.Seal(nil, knownPlace, knownValue))
 		other := must(pair[1].Unwrap(t.Context(), w, knownBinding))
 		rewrapped := must(pair[1].Wrap(t.Context(), other, knownBinding))
-		if other = must(pair[0].Unwrap(t.Context(), rewrapped, knownBinding)); other.Suite() != k.Suite() {
+		other = must(pair[0].Unwrap(t.Context(), rewrapped, knownBinding))
+		if other.Suite() != k.Suite() {
 			t.Errorf("got %v, want %v", other.Suite(), k.Suite())
 		}
 		got, err := other.Open(nil, knownPlace, sealed)
@@ -152,26 +154,29 @@ func TestRotation(t *testing.T) {
 	data := must(NewDataKey(1, testSuite()))
 
 	old := must(before.Wrap(t.Context(), data, knownBinding))
-	for name, r := range map[string]*Keyring{"before": before, "added": added, "switched": switched} {
+	for name, r := range map[string]*Keyring{
+		"before": before, "added": added, "switched": switched,
+	} {
 		if _, err := r.Unwrap(t.Context(), old, knownBinding); err != nil {
 			t.Errorf("%s: old wrap: %v", name, err)
 		}
 	}
-	renewed := must(switched.Wrap(t.Context(), must(switched.Unwrap(t.Context(), old, knownBinding)), knownBinding))
+	data = must(switched.Unwrap(t.Context(), old, knownBinding))
+	renewed := must(switched.Wrap(t.Context(), data, knownBinding))
 	if renewed.KeyID != "k2" {
 		t.Errorf("got key %s, want k2", renewed.KeyID)
 	}
-	for name, r := range map[string]*Keyring{"added": added, "switched": switched, "after": after} {
+	for name, r := range map[string]*Keyring{
+		"added": added, "switched": switched, "after": after,
+	} {
 		if _, err := r.Unwrap(t.Context(), renewed, knownBinding); err != nil {
 			t.Errorf("%s: new wrap: %v", name, err)
 		}
 	}
-	if _, err := after.Unwrap(t.Context(), old, knownBinding); !errors.Is(err, ErrUnknownKey) {
-		t.Errorf("got error %v, want %v", err, ErrUnknownKey)
-	}
-	if _, err := before.Unwrap(t.Context(), renewed, knownBinding); !errors.Is(err, ErrUnknownKey) {
-		t.Errorf("got error %v, want %v", err, ErrUnknownKey)
-	}
+	_, err := after.Unwrap(t.Context(), old, knownBinding)
+	wantErr(t, err, ErrUnknownKey)
+	_, err = before.Unwrap(t.Context(), renewed, knownBinding)
+	wantErr(t, err, ErrUnknownKey)
 }
 
 func TestKeyringEmpty(t *testing.T) {

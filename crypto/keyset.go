@@ -8,9 +8,9 @@ import (
 	"slices"
 )
 
-// KeySet joins key wrappers of any kind into one. It wraps with the first and unwraps with the one
-// that has the key. Use it to move from a [Keyring] to a key service and back, or between services.
-// It never changes. It prints as the IDs of its keys.
+// KeySet joins key wrappers of any kind into one. It wraps with the first and unwraps with the
+// one that has the key. Use it to move from a [Keyring] to a key service and back, or between
+// services. It never changes. It prints as the IDs of its keys.
 type KeySet struct {
 	primary KeyWrapper
 	others  []KeyWrapper
@@ -19,11 +19,12 @@ type KeySet struct {
 
 var _ KeyWrapper = (*KeySet)(nil)
 
-// NewKeySet returns a set that wraps with the primary key of primary and unwraps with all keys. It
-// refuses two keys with one ID, a wrapper without keys, and a wrapper whose primary key is not
-// among its keys. The errors match [ErrKeyring].
+// NewKeySet returns a set that wraps with the primary key of primary and unwraps with all keys.
+// It rejects two keys with one ID, a wrapper without keys, and a wrapper whose primary key is
+// not among its keys. The errors match [ErrKeyring].
 func NewKeySet(primary KeyWrapper, others ...KeyWrapper) (*KeySet, error) {
-	s := &KeySet{primary: primary, others: slices.Clone(others), byID: make(map[string]KeyWrapper)}
+	s := &KeySet{primary: primary, others: slices.Clone(others)}
+	s.byID = make(map[string]KeyWrapper)
 	for _, w := range s.members() {
 		if err := checkWrapper(w); err != nil {
 			return nil, err
@@ -84,9 +85,10 @@ func (s *KeySet) Uncached() KeyWrapper {
 // String lists the IDs of the keys, the primary first.
 func (s *KeySet) String() string { return "keys " + listKeys(s) }
 
-func (s *KeySet) members() []KeyWrapper { return slices.Concat([]KeyWrapper{s.primary}, s.others) }
+func (s *KeySet) members() []KeyWrapper { return append([]KeyWrapper{s.primary}, s.others...) }
 
-// checkWrapper refuses a key wrapper that is nil, has no keys, or does not list its primary key.
+// checkWrapper rejects a key wrapper that is nil, has no keys, or does not list its primary
+// key.
 func checkWrapper(w KeyWrapper) error {
 	if isNil(w) || w.Primary() == "" {
 		return errNoKeys
@@ -106,8 +108,9 @@ func isNil(v any) bool {
 	return rv.Kind() == reflect.Pointer && rv.IsNil()
 }
 
-// Uncached returns the result of w's method Uncached, or w if it has none. Use it to ask the key
-// itself whether it works. A decorator of your own around a cache should have the method too.
+// Uncached returns the result of w's method Uncached, or w if it has none. Use it to ask the
+// key itself whether it works. A decorator of your own around a cache should have the method
+// too.
 func Uncached(w KeyWrapper) KeyWrapper {
 	if c, ok := w.(interface{ Uncached() KeyWrapper }); ok {
 		return c.Uncached()

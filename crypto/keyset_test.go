@@ -29,17 +29,22 @@ func TestKeySet(t *testing.T) {
 		_, err = pair[1].Unwrap(t.Context(), w, knownBinding)
 		wantErr(t, err, ErrSealed)
 	}
-	if got, want := after.KeyIDs(), []string{"k1", "k2", "kms1"}; !slices.Equal(got, want) || after.Primary() != "kms1" {
-		t.Errorf("got %v, primary %s; want %v", got, after.Primary(), want)
+	ids, want := after.KeyIDs(), []string{"k1", "k2", "kms1"}
+	if !slices.Equal(ids, want) || after.Primary() != "kms1" {
+		t.Errorf("got %v, primary %s; want %v", ids, after.Primary(), want)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := after.Unwrap(ctx, Wrapped{}, knownBinding)
 	wantErr(t, err, context.Canceled)
 	for name, members := range map[string][]KeyWrapper{
-		"none": {nil}, "empty keyring": {kms, &Keyring{}}, "nil keyring": {(*Keyring)(nil)}, "one id twice": {kms, ring, ring},
+		"none":          {nil},
+		"empty keyring": {kms, &Keyring{}},
+		"nil keyring":   {(*Keyring)(nil)},
+		"one ID twice":  {kms, ring, ring},
 	} {
-		if s, err := NewKeySet(members[0], members[1:]...); s != nil || !errors.Is(err, ErrKeyring) {
+		s, err := NewKeySet(members[0], members[1:]...)
+		if s != nil || !errors.Is(err, ErrKeyring) {
 			t.Errorf("%s: got %v, %v", name, s, err)
 		}
 	}
@@ -58,17 +63,18 @@ func TestKeySetKeepsSuite(t *testing.T) {
 	}
 }
 
-// idless is a key wrapper that does not count its primary key among its keys.
-type idless struct{ KeyWrapper }
+// unlisted is a key wrapper that does not list its primary key.
+type unlisted struct{ KeyWrapper }
 
-func (idless) KeyIDs() []string { return []string{"other"} }
+func (unlisted) KeyIDs() []string { return []string{"other"} }
 
-// What could wrap and not unwrap, or neither, is refused.
+// TestWrapperWithoutPrimary: NewKeySet and NewCache reject a wrapper that cannot unwrap what it
+// wraps.
 func TestWrapperWithoutPrimary(t *testing.T) {
 	ring := must(NewKeyring(must(GenerateKey("k1"))))
 	for name, w := range map[string]KeyWrapper{
-		"nothing": nil, "primary not listed": idless{ring}, "nil keyring": (*Keyring)(nil), "nil key service": (*KMSKey)(nil),
-		"nil key set": (*KeySet)(nil), "nil cache": (*Cache)(nil),
+		"nothing": nil, "primary not listed": unlisted{ring}, "nil keyring": (*Keyring)(nil),
+		"nil KMS key": (*KMSKey)(nil), "nil key set": (*KeySet)(nil), "nil cache": (*Cache)(nil),
 	} {
 		_, err := NewKeySet(w)
 		wantErr(t, err, ErrKeyring)

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// KMS is one key of a key service: a key-encryption key that never leaves the service. An adapter
-// for a service implements it, and [NewKMS] makes a [KeyWrapper] of it. The module kms/gocloud has
-// an adapter for the large clouds.
+// KMS is one key of a key service: a key-encryption key that never leaves the service. An
+// adapter for a service implements it, and [NewKMS] makes a [KeyWrapper] of it. The module
+// kms/gocloud has an adapter for the large clouds.
 //
 // An implementation must meet these duties:
 //
@@ -25,18 +25,18 @@ import (
 //
 // Errors may say anything: their text goes only to KMSOptions.OnError.
 type KMS interface {
-	// WrapKey returns key, 64 secret bytes, encrypted for the context. The result has 1 to 65,535
-	// bytes.
+	// WrapKey returns key, 64 secret bytes, encrypted for the context. The result has 1 to
+	// 65,535 bytes.
 	WrapKey(ctx context.Context, key []byte, at EncryptionContext) ([]byte, error)
 
-	// UnwrapKey returns the key in blob. An error that matches [ErrSealed] means that blob does not
-	// open under this key for this context, and that a retry is useless. Any other error means that
-	// a retry may succeed.
+	// UnwrapKey returns the key in blob. An error that matches [ErrSealed] means that blob does
+	// not open under this key for this context, and that a retry is useless. Any other error
+	// means that a retry may succeed.
 	UnwrapKey(ctx context.Context, blob []byte, at EncryptionContext) ([]byte, error)
 }
 
-// EncryptionContext is what a key service authenticates with a wrapped key, so that the key opens
-// nowhere else. Key services write it to their logs. It contains no secret.
+// EncryptionContext is what a key service authenticates with a wrapped key, so that the key
+// opens nowhere else. Key services write it to their logs. It contains no secret.
 type EncryptionContext struct {
 	KeyID   string // of the key-encryption key, as this library knows it
 	Suite   Suite  // of the data key
@@ -44,16 +44,16 @@ type EncryptionContext struct {
 	Binding        // what the data key belongs to
 }
 
-// Bytes returns the context as one unambiguous string, for services that authenticate bytes. It is
-// part of the stored format: the additional data of a wrapped key in the package comment.
+// Bytes returns the context as one unambiguous string, for services that authenticate bytes. It
+// is part of the stored format: the additional data of a wrapped key in the package comment.
 func (c EncryptionContext) Bytes() []byte {
 	s := c.header().additional(c.KeyID, c.Binding)
 	defer s.free()
 	return bytes.Clone(s.buf)
 }
 
-// Map returns the context as named values, for services that authenticate a map. It leaves out an
-// empty tenant and record.
+// Map returns the context as named values, for services that authenticate a map. It leaves out
+// an empty tenant and record.
 func (c EncryptionContext) Map() map[string]string {
 	m := map[string]string{
 		"format": wrapContext,
@@ -91,22 +91,23 @@ var _ KeyWrapper = (*KMSKey)(nil)
 type KMSOptions struct {
 	// Suite is the suite that new data keys should have. Default: SuiteXChaCha20Poly1305.
 	Suite Suite
-	// Timeout limits each call of the service. After a call that timed out, further calls fail at
-	// once for as long as Timeout, so that a loop over many installations does not wait for each of
-	// them. The same happens after a caller waited for half of Timeout or more until its own
-	// context ended. Default: 5 seconds.
+	// Timeout limits each call of the service. After a call that timed out, further calls fail
+	// at once for as long as Timeout, so that a loop over many installations does not wait for
+	// each of them. The same happens after a caller waited for half of Timeout or more until
+	// its own context ended. Default: 5 seconds.
 	Timeout time.Duration
-	// OnError receives the errors of the service. Their text may quote anything, even the wrapped
-	// key, so it is for the operator only. Callers get an error without it. Default: no call.
+	// OnError receives the errors of the service. Their text may quote anything, even the
+	// wrapped key, so it is for the operator only. Callers get an error without it. Default: no
+	// call.
 	OnError func(keyID string, err error)
 	// Now is the clock for Timeout. Default: time.Now.
 	Now func() time.Time
 }
 
-// NewKMS returns a key wrapper for one key of a service. The ID is the library's name for the key,
-// in the form that [NewKey] describes. It is stored with everything that the key wraps, so it must
-// never name another key. A nil *KMSOptions means all defaults. NewKMS calls nothing. The error
-// matches [ErrKeyring], or [ErrSuite] if this process cannot use the suite.
+// NewKMS returns a key wrapper for one key of a service. The ID is the library's name for the
+// key, in the form that [NewKey] describes. It is stored with everything that the key wraps, so
+// it must never name another key. A nil *KMSOptions means all defaults. NewKMS calls nothing.
+// The error matches [ErrKeyring], or [ErrSuite] if this process cannot use the suite.
 func NewKMS(id string, kms KMS, opts *KMSOptions) (*KMSKey, error) {
 	if err := checkKeyID(id); err != nil {
 		return nil, err
@@ -146,8 +147,8 @@ func (k *KMSKey) Suite() Suite { return k.opts.Suite }
 // String returns the ID of the key.
 func (k *KMSKey) String() string { return "key service " + k.id }
 
-// Wrap implements [KeyWrapper]. The error matches [ErrKeyUnavailable] if the service failed, and
-// [ErrKeyring] if the service did not return a wrapped key.
+// Wrap implements [KeyWrapper]. The error matches [ErrKeyUnavailable] if the service failed,
+// and [ErrKeyring] if the service did not return a wrapped key.
 func (k *KMSKey) Wrap(ctx context.Context, key *DataKey, b Binding) (Wrapped, error) {
 	if err := ctx.Err(); err != nil {
 		return Wrapped{}, err
@@ -168,7 +169,7 @@ func (k *KMSKey) Wrap(ctx context.Context, key *DataKey, b Binding) (Wrapped, er
 		return Wrapped{}, err
 	case len(blob) == 0, len(blob) > maxBlob,
 		bytes.Contains(blob, data[:keySize]), bytes.Contains(blob, data[keySize:]):
-		return Wrapped{}, fmt.Errorf("%w: key service %s returned no wrapped key", ErrKeyring, k.id)
+		return Wrapped{}, fmt.Errorf("%w: key service %s did not encrypt", ErrKeyring, k.id)
 	}
 	out := binary.BigEndian.AppendUint16(at.header().append(nil), uint16(len(blob)))
 	return Wrapped{KeyID: k.id, Bytes: append(out, blob...)}, nil
@@ -203,8 +204,8 @@ func (k *KMSKey) Unwrap(ctx context.Context, w Wrapped, b Binding) (*DataKey, er
 	return DataKeyFromBytes(data, h.number, h.suite)
 }
 
-// call makes one call of the service. It translates the error to that of the context, [ErrSealed]
-// or [ErrKeyUnavailable].
+// call makes one call of the service. It translates the error to that of the context,
+// [ErrSealed] or [ErrKeyUnavailable].
 func (k *KMSKey) call(
 	ctx context.Context, do func(context.Context) ([]byte, error),
 ) ([]byte, error) {
@@ -219,8 +220,9 @@ func (k *KMSKey) call(
 	case err == nil:
 		return b, nil
 	case ctx.Err() != nil:
-		// Without this, a service that hangs would cost every caller with a shorter timeout all of
-		// its time. A caller that waited for less than half proves nothing about the service.
+		// Without this, a service that hangs would cost every caller with a shorter timeout all
+		// of its time. A caller that waited for less than half proves nothing about the
+		// service.
 		if waited := k.opts.Now().Sub(now); waited >= k.opts.Timeout/2 {
 			k.backOff(min(waited, k.opts.Timeout)) // the clock may have been set
 			k.report(err)
@@ -236,8 +238,8 @@ func (k *KMSKey) call(
 	return nil, &UnavailableError{KeyID: k.id}
 }
 
-// backsOff reports whether until is in the future. A time further off than Timeout is from before
-// the clock was set back, and does not count.
+// backsOff reports whether until is in the future. A time further off than Timeout is from
+// before the clock was set back, and does not count.
 func (k *KMSKey) backsOff(until *time.Time, now time.Time) bool {
 	return until != nil && now.Before(*until) && until.Sub(now) <= k.opts.Timeout
 }

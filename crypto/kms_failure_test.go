@@ -12,10 +12,12 @@ import (
 	"time"
 )
 
-// TestKMSDown: a service that fails is an error that may pass, names the key alone, and its text goes to the operator only.
-func TestKMSDown(t *testing.T) {
-	var told []string
-	s, keys := newService(t, &KMSOptions{OnError: func(id string, err error) { told = append(told, id+" "+err.Error()) }})
+// TestKMSFailure: the error names only the key, and the text of the service goes only to the
+// operator.
+func TestKMSFailure(t *testing.T) {
+	var reports []string
+	onError := func(id string, err error) { reports = append(reports, id+" "+err.Error()) }
+	s, keys := newService(t, &KMSOptions{OnError: onError})
 	k := must(NewDataKey(1, testSuite()))
 	w := must(keys.Wrap(t.Context(), k, knownBinding))
 	foreign := errors.New("403 for canary-token")
@@ -24,12 +26,14 @@ func TestKMSDown(t *testing.T) {
 	_, e2 := keys.Wrap(t.Context(), k, knownBinding)
 	for _, err := range []error{e1, e2} {
 		wantErr(t, err, ErrKeyUnavailable, "canary", "403")
-		if errors.Is(err, foreign) || errors.Is(err, ErrSealed) || !strings.Contains(err.Error(), "kms1") {
+		wrong := errors.Is(err, foreign) || errors.Is(err, ErrSealed)
+		if wrong || !strings.Contains(err.Error(), "kms1") {
 			t.Errorf("got %v", err)
 		}
 	}
-	if want := []string{"kms1 403 for canary-token", "kms1 403 for canary-token"}; !slices.Equal(told, want) {
-		t.Errorf("the operator was told %q, want %q", told, want)
+	want := []string{"kms1 403 for canary-token", "kms1 403 for canary-token"}
+	if !slices.Equal(reports, want) {
+		t.Errorf("got reports %q, want %q", reports, want)
 	}
 	s.down(ErrSealed)
 	_, err := keys.Wrap(t.Context(), k, knownBinding)
@@ -47,19 +51,45 @@ func TestKMSDown(t *testing.T) {
 	wantErr(t, e1, context.Canceled)
 	wantErr(t, e2, context.Canceled)
 	if s.calls.Load() != calls {
-		t.Error("the service was called under a context that is over")
+		t.Error("the service was called with an ended context")
 	}
 	k.Destroy()
 	_, err = keys.Wrap(t.Context(), k, knownBinding)
 	wantErr(t, err, ErrDestroyed)
 }
 
-// TestKMSHangs: a service that does not answer holds up one call, and then none until it may have recovered. It runs in a bubble of synctest:
-// to sleep moves the clock there, takes no time, and orders nothing that something else should.
-func TestKMSHangs(t *testing.T) {
-	var told atomic.Int64
-	s, keys := newService(t, &KMSOptions{Timeout: time.Minute, OnError: func(string, error) { told.Add(1) }})
+// hang calls the service with a caller who waits for d.
+func hang(t *testing.T, s *service, keys *KMSKey, w Wrapped, d time.Duration) {
+	t.Helper()
+	s.hang.Store(true)
+	defer s.hang.Store(false)
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	_, err := keys.Unwrap(ctx, w, knownBinding)
+	wantErr(t, err, context.DeadlineExceeded, "canary")
+}
+
+// wantBackoff fails the test unless calls fail for exactly d, and succeed after it. It runs in
+// synctest.
+func wantBackoff(t *testing.T, keys *KMSKey, w Wrapped, d time.Duration) {
+	t.Helper()
+	for _, after := range []time.Duration{0, d - 1} {
+		time.Sleep(after)
+		_, err := keys.Unwrap(t.Context(), w, knownBinding)
+		wantErr(t, err, ErrKeyUnavailable)
+	}
+	time.Sleep(time.Nanosecond)
+	if _, err := keys.Unwrap(t.Context(), w, knownBinding); err != nil {
+		t.Errorf("after the backoff: %v", err)
+	}
+}
+
+// TestKMSBacksOffAfterTimeout: a service that hangs delays one call. Further calls fail at once
+// until it may have recovered.
+func TestKMSBacksOffAfterTimeout(t *testing.T) {
+	s, keys := newService(t, &KMSOptions{Timeout: time.Minute})
 	w := must(keys.Wrap(t.Context(), must(NewDataKey(1, testSuite())), knownBinding))
+	s.calls.Store(0)
 	synctest.Test(t, func(t *testing.T) {
 		s.hang.Store(true)
 		start := time.Now()
@@ -67,73 +97,63 @@ func TestKMSHangs(t *testing.T) {
 			_, err := keys.Unwrap(t.Context(), w, knownBinding)
 			wantErr(t, err, ErrKeyUnavailable, "canary")
 			if errors.Is(err, context.DeadlineExceeded) {
-				t.Fatal("the limit of the key service is taken for that of the caller")
+				t.Fatal("the timeout of the service is taken for that of the caller")
 			}
 		}
-		if took := time.Since(start); took != time.Minute || s.calls.Load() != 2 {
-			t.Errorf("1000 calls took %v and asked %d times, want one minute for one", took, s.calls.Load()-1)
+		if took, n := time.Since(start), s.calls.Load(); took != time.Minute || n != 1 {
+			t.Errorf("%d calls took %v, want 1 in one minute", n, took)
 		}
 		s.hang.Store(false)
-		time.Sleep(time.Minute)
-		if _, err := keys.Unwrap(t.Context(), w, knownBinding); err != nil {
-			t.Errorf("after the rest: %v", err)
-		}
-
-		// A caller who does not wait for half of the limit says nothing of the service, however many there are.
-		giveUp := func(after time.Duration) {
-			t.Helper()
-			s.hang.Store(true)
-			defer s.hang.Store(false)
-			ctx, cancel := context.WithTimeout(t.Context(), after)
-			defer cancel()
-			_, err := keys.Unwrap(ctx, w, knownBinding)
-			wantErr(t, err, context.DeadlineExceeded, "canary")
-		}
-		for range 10 {
-			giveUp(30*time.Second - 1)
-		}
-		if _, err := keys.Unwrap(t.Context(), w, knownBinding); err != nil || told.Load() != 1 {
-			t.Errorf("after callers in a hurry: %v; the operator was told %d times, want 1", err, told.Load())
-		}
-		// One who does is believed: the service is left alone for as long as it was waited for.
-		giveUp(30 * time.Second)
-		if told.Load() != 2 {
-			t.Errorf("the operator was told %d times, want 2", told.Load())
-		}
-		for _, after := range []time.Duration{0, 30*time.Second - 1} {
-			time.Sleep(after)
-			_, err := keys.Unwrap(t.Context(), w, knownBinding)
-			wantErr(t, err, ErrKeyUnavailable)
-		}
-		time.Sleep(time.Nanosecond)
-		if _, err := keys.Unwrap(t.Context(), w, knownBinding); err != nil {
-			t.Errorf("after the rest: %v", err)
-		}
-		// A shorter rest does not end a longer one.
-		var wg sync.WaitGroup
-		s.hang.Store(true)
-		ctx, cancel := context.WithTimeout(t.Context(), 61*time.Second)
-		defer cancel()
-		for _, ctx := range []context.Context{t.Context(), ctx} {
-			wg.Go(func() { _, _ = keys.Unwrap(ctx, w, knownBinding) })
-			time.Sleep(30 * time.Second)
-		}
-		wg.Wait()
-		s.hang.Store(false)
-		time.Sleep(58 * time.Second) // 59 after the first, 58 after the second
-		_, err := keys.Unwrap(t.Context(), w, knownBinding)
-		wantErr(t, err, ErrKeyUnavailable)
-		time.Sleep(2 * time.Second)
-		if _, err := keys.Unwrap(t.Context(), w, knownBinding); err != nil {
-			t.Errorf("after both rests: %v", err)
-		}
+		wantBackoff(t, keys, w, time.Minute)
 	})
 }
 
-// A clock that is set back does not keep a key service alone for longer than it was to be.
-func TestKMSWhereClockIsSetBack(t *testing.T) {
+// TestKMSBacksOffAfterCallerGaveUp: a caller that waited for half of the timeout proves that
+// the service hangs. Callers with less patience prove nothing, however many they are.
+func TestKMSBacksOffAfterCallerGaveUp(t *testing.T) {
+	var reports atomic.Int64
+	onError := func(string, error) { reports.Add(1) }
+	s, keys := newService(t, &KMSOptions{Timeout: time.Minute, OnError: onError})
+	w := must(keys.Wrap(t.Context(), must(NewDataKey(1, testSuite())), knownBinding))
+	synctest.Test(t, func(t *testing.T) {
+		for range 10 {
+			hang(t, s, keys, w, 30*time.Second-1)
+		}
+		_, err := keys.Unwrap(t.Context(), w, knownBinding)
+		if err != nil || reports.Load() != 0 {
+			t.Errorf("impatient callers: %v, %d reports", err, reports.Load())
+		}
+		hang(t, s, keys, w, 30*time.Second)
+		if reports.Load() != 1 {
+			t.Errorf("a patient caller: %d reports, want 1", reports.Load())
+		}
+		wantBackoff(t, keys, w, 30*time.Second)
+	})
+}
+
+// TestKMSKeepsLongerBackoff: a shorter backoff does not end a longer one.
+func TestKMSKeepsLongerBackoff(t *testing.T) {
+	s, keys := newService(t, &KMSOptions{Timeout: time.Minute})
+	w := must(keys.Wrap(t.Context(), must(NewDataKey(1, testSuite())), knownBinding))
+	synctest.Test(t, func(t *testing.T) {
+		var wg sync.WaitGroup
+		s.hang.Store(true)
+		wg.Go(func() { _, _ = keys.Unwrap(t.Context(), w, knownBinding) }) // for 60 seconds
+		time.Sleep(30 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 31*time.Second) // until second 61
+		defer cancel()
+		_, _ = keys.Unwrap(ctx, w, knownBinding)
+		wg.Wait()
+		s.hang.Store(false)
+		wantBackoff(t, keys, w, 59*time.Second)
+	})
+}
+
+// TestKMSBackoffAfterClockIsSetBack: the backoff does not become longer.
+func TestKMSBackoffAfterClockIsSetBack(t *testing.T) {
 	now := time.Unix(100_000, 0)
-	s, keys := newService(t, &KMSOptions{Timeout: time.Millisecond, Now: func() time.Time { return now }})
+	clock := func() time.Time { return now }
+	s, keys := newService(t, &KMSOptions{Timeout: time.Millisecond, Now: clock})
 	w := must(keys.Wrap(t.Context(), must(NewDataKey(1, testSuite())), knownBinding))
 	s.hang.Store(true)
 	_, err := keys.Unwrap(t.Context(), w, knownBinding)
@@ -151,6 +171,6 @@ func TestKMSWhereClockIsSetBack(t *testing.T) {
 		wantErr(t, err, ErrKeyUnavailable)
 	}
 	if calls := s.calls.Load(); calls != 4 { // wrapped, hung, opened, hung
-		t.Errorf("%d calls, want 4: it hangs again, and is left alone again", calls)
+		t.Errorf("%d calls, want 4", calls)
 	}
 }

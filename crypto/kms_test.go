@@ -34,18 +34,18 @@ func (s *service) begin(ctx context.Context) error {
 	return nil
 }
 
-func (s *service) WrapKey(ctx context.Context, key []byte, at EncryptionContext) ([]byte, error) {
+func (s *service) WrapKey(ctx context.Context, key []byte, c EncryptionContext) ([]byte, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
-	return must(newGCM(knownKEK)).Seal(nil, nil, key, at.Bytes()), nil
+	return must(newGCM(knownKEK)).Seal(nil, nil, key, c.Bytes()), nil
 }
 
-func (s *service) UnwrapKey(ctx context.Context, blob []byte, at EncryptionContext) ([]byte, error) {
+func (s *service) UnwrapKey(ctx context.Context, b []byte, c EncryptionContext) ([]byte, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
-	key, err := must(newGCM(knownKEK)).Open(nil, nil, blob, at.Bytes())
+	key, err := must(newGCM(knownKEK)).Open(nil, nil, b, c.Bytes())
 	if err != nil {
 		return nil, fmt.Errorf("canary: %w", ErrSealed)
 	}
@@ -137,7 +137,7 @@ func TestKMS(t *testing.T) {
 }
 
 func TestEncryptionContextMap(t *testing.T) {
-	at := EncryptionContext{KeyID: "kms1", Suite: SuiteAES256GCM, Number: 3, Binding: knownBinding}
+	at := EncryptionContext{"kms1", SuiteAES256GCM, 3, knownBinding}
 	want := map[string]string{
 		"format": "isk2", "key": "kms1", "suite": "2", "number": "3",
 		"tenant": "ACC-1234-1234", "record": "EXI-1234-1234-0001",
@@ -153,8 +153,8 @@ func TestEncryptionContextMap(t *testing.T) {
 	}
 }
 
-// TestKMSRefusesBadAnswers: the wrapper validates the answers of a service.
-func TestKMSRefusesBadAnswers(t *testing.T) {
+// TestKMSRejectsBadAnswers: the wrapper validates the answers of a service.
+func TestKMSRejectsBadAnswers(t *testing.T) {
 	k := must(NewDataKey(1, testSuite()))
 	opts := &KMSOptions{Suite: testSuite()}
 	for name, kms := range map[string]KMS{
@@ -179,7 +179,7 @@ func TestKMSRefusesBadAnswers(t *testing.T) {
 	}
 }
 
-func TestKMSRefusesBadForms(t *testing.T) {
+func TestKMSRejectsBadForms(t *testing.T) {
 	service := &recorder{key: count(0, dataKeySize)}
 	keys := must(NewKMS("kms1", service, &KMSOptions{Suite: testSuite()}))
 	header := EncryptionContext{Suite: testSuite(), Number: 1}.header().append(nil)
@@ -202,14 +202,18 @@ func TestKMSRefusesBadForms(t *testing.T) {
 	wantErr(t, err, ErrSealed)
 }
 
-func TestNewKMSRefuses(t *testing.T) {
-	for name, f := range map[string]func() (*KMSKey, error){
-		"bad ID":           func() (*KMSKey, error) { return NewKMS("kms 1", fixed("x"), nil) },
-		"no service":       func() (*KMSKey, error) { return NewKMS("kms1", nil, nil) },
-		"nil service":      func() (*KMSKey, error) { return NewKMS("kms1", (*service)(nil), nil) },
-		"negative timeout": func() (*KMSKey, error) { return NewKMS("kms1", fixed("x"), &KMSOptions{Timeout: -1}) },
+func TestNewKMSRejects(t *testing.T) {
+	for name, tc := range map[string]struct {
+		id   string
+		kms  KMS
+		opts KMSOptions
+	}{
+		"bad ID":           {"kms 1", fixed("x"), KMSOptions{}},
+		"no service":       {"kms1", nil, KMSOptions{}},
+		"nil service":      {"kms1", (*service)(nil), KMSOptions{}},
+		"negative timeout": {"kms1", fixed("x"), KMSOptions{Timeout: -1}},
 	} {
-		if k, err := f(); k != nil || !errors.Is(err, ErrKeyring) {
+		if k, err := NewKMS(tc.id, tc.kms, &tc.opts); k != nil || !errors.Is(err, ErrKeyring) {
 			t.Errorf("%s: got %v, %v", name, k, err)
 		}
 	}

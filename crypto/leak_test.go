@@ -19,12 +19,12 @@ import (
 	texttemplate "text/template"
 )
 
-// canary is the secret that must not show. It has 32 bytes, so it can be a key, and is printable, so
-// it can be a text.
+// canary is the secret that must not show. It has 32 bytes, so it can be a key, and is
+// printable, so it can be a text.
 const canary = "hunter2-hunter3-canary-in-a-mine"
 
-// canaries are the forms in which the canary may show: as text, and as printers write bytes. A part
-// of it is enough.
+// canaries are the forms in which the canary may show: as text, and as printers write bytes. A
+// part of it is enough.
 var canaries = func() []string {
 	b := []byte(canary)[:7]
 	list := func(format, sep string) string {
@@ -53,7 +53,8 @@ func leaks(output string) string {
 	return ""
 }
 
-// holder is a foreign type. It has the subject where printers do not call the subject's methods.
+// holder is a foreign type. It has the subject where printers do not call the subject's
+// methods.
 type holder struct {
 	Exported any
 	hidden   any
@@ -71,7 +72,8 @@ func subjects() map[string]any {
 		"Secret": secret, "*Secret": &secret, "Key": key, "*Key": &key,
 		"Keyring": *ring, "*Keyring": ring, "DataKey": *data, "*DataKey": data,
 		"Secret in a field": struct{ s Secret }{secret}, "Key in a field": struct{ k Key }{key},
-		"Keyring in a field": struct{ r *Keyring }{ring}, "DataKey in a field": struct{ k DataKey }{*data},
+		"Keyring in a field": struct{ r *Keyring }{ring},
+		"DataKey in a field": struct{ k DataKey }{*data},
 	}
 }
 
@@ -127,7 +129,7 @@ var sinks = map[string]func(v any) string{
 		return b.String() + fmt.Sprint(err)
 	},
 	"error": func(v any) string {
-		format := "wrapped %w, %v" // a variable, because vet rejects %w here, and people still do it
+		format := "wrapped %w, %v" // a variable, because vet rejects %w here
 		return fmt.Errorf(format, v, v).Error()
 	},
 	"panic": func(v any) (text string) {
@@ -143,8 +145,8 @@ func logAll(h slog.Handler, v any) {
 	slog.New(h).Info("m", "v", v, slog.Group("g", "v", v), "holder", holder{v, v, nil, nil})
 }
 
-// dump prints like debuggers and test libraries. It calls no methods, and follows every pointer and
-// every unexported field.
+// dump prints like debuggers and test libraries. It calls no methods, and follows every pointer
+// and every unexported field.
 func dump(v reflect.Value, depth int) string {
 	if depth > 12 || !v.IsValid() {
 		return ""
@@ -200,7 +202,8 @@ func TestNoSecretInAnySink(t *testing.T) {
 	}
 }
 
-// TestSinksShowPlainSecrets: the sinks show a secret in a string or slice, so the test above can fail.
+// TestSinksShowPlainSecrets: the sinks show a secret in a string or slice, so the test above
+// can fail.
 func TestSinksShowPlainSecrets(t *testing.T) {
 	blind := map[string]bool{"stack": true} // the stack shows arguments only of arrays
 	for sink, print := range sinks {
@@ -241,7 +244,8 @@ func TestPrintedForms(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", name, got, want[1])
 		}
 	}
-	ring := must(NewKeyring(must(GenerateKey("k2")), must(GenerateKey("k1")), must(GenerateKey("k3"))))
+	k1, k2, k3 := must(GenerateKey("k1")), must(GenerateKey("k2")), must(GenerateKey("k3"))
+	ring := must(NewKeyring(k2, k1, k3))
 	if got, want := fmt.Sprint(ring), "keyring k2 k1 k3"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -264,7 +268,7 @@ func TestNoSecretInErrors(t *testing.T) {
 	add(err)
 	_, err = ring.Unwrap(t.Context(), Wrapped{KeyID: "k1", Bytes: []byte(canary)}, knownBinding)
 	add(err)
-	_, err = ring.Unwrap(t.Context(), Wrapped{KeyID: canary + " ", Bytes: []byte(canary)}, knownBinding)
+	_, err = ring.Unwrap(t.Context(), Wrapped{KeyID: canary + " "}, knownBinding)
 	add(err)
 	_, err = NewKey(canary+"!", []byte(canary))
 	add(err)
@@ -295,7 +299,8 @@ func TestNoSecretInErrors(t *testing.T) {
 	}
 }
 
-// TestNoSecretInCrash lets a process panic with keys and secrets on its stack, and reads its output.
+// TestNoSecretInCrash lets a process panic with keys and secrets on its stack, and reads its
+// output.
 func TestNoSecretInCrash(t *testing.T) {
 	if os.Getenv(inChild) != "" {
 		s := subjects()
@@ -304,7 +309,8 @@ func TestNoSecretInCrash(t *testing.T) {
 		return
 	}
 	output, err := child(t, t.Name(), "GOTRACEBACK=all")
-	if err == nil || !strings.Contains(output, "panic: ") || !strings.Contains(output, "crypto.crash") {
+	crashed := strings.Contains(output, "panic: ") && strings.Contains(output, "crypto.crash")
+	if err == nil || !crashed {
 		t.Fatalf("the process did not crash: %v\n%s", err, output)
 	}
 	if got := leaks(output); got != "" {

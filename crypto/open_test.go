@@ -18,7 +18,8 @@ func TestOpenAcceptsAnyPadding(t *testing.T) {
 		if err != nil || !bytes.Equal(got, knownValue) {
 			t.Errorf("%d bytes: got %q, %v", n, got, err)
 		}
-		content := plaintext{lead: []byte{0, 0, 0, 2}, body: append([]byte("xy"), make([]byte, n-6)...)}
+		xy := append([]byte("xy"), make([]byte, n-6)...)
+		content := plaintext{lead: []byte{0, 0, 0, 2}, body: xy}
 		got, err = k.OpenBinary(nil, knownPlace, must(k.seal(nil, knownPlace, content, nil)))
 		if err != nil || string(got) != "xy" {
 			t.Errorf("%d bytes: got %q, %v", n, got, err)
@@ -26,7 +27,7 @@ func TestOpenAcceptsAnyPadding(t *testing.T) {
 	}
 }
 
-func TestOpenBinaryRefusesOtherContent(t *testing.T) {
+func TestOpenBinaryRejectsOtherContent(t *testing.T) {
 	k := must(NewDataKey(1, testSuite()))
 	for name, p := range map[string]plaintext{
 		"length beyond the end": {lead: []byte{0, 0, 0, 61}},
@@ -46,20 +47,21 @@ func TestOpenBinaryRefusesOtherContent(t *testing.T) {
 	}
 }
 
-func TestOpenRefusesDamage(t *testing.T) {
+func TestOpenRejectsDamage(t *testing.T) {
 	bothSuites(t, func(t *testing.T, suite Suite) {
 		k := knownKey(suite)
 		sealed := must(k.Seal(nil, knownPlace, knownValue))
 		for name, m := range mutations(sealed) {
-			if got, err := k.Open(nil, knownPlace, m); got != nil || !errors.Is(err, ErrSealed) {
+			got, err := k.Open(nil, knownPlace, m)
+			if got != nil || !errors.Is(err, ErrSealed) {
 				t.Errorf("%s: got %q, %v", name, got, err)
 			}
 		}
 	})
 }
 
-// TestOpenRefusesMovedValue changes each part of the place and shifts bytes between parts.
-func TestOpenRefusesMovedValue(t *testing.T) {
+// TestOpenRejectsMovedValue changes each part of the place and shifts bytes between parts.
+func TestOpenRejectsMovedValue(t *testing.T) {
 	p := knownPlace
 	moved := map[string]Place{
 		"tenant":      {"ACC-1234-1235", p.Record, p.Kind, p.Pointer, p.Extra},
@@ -92,8 +94,8 @@ func TestOpenRefusesMovedValue(t *testing.T) {
 	})
 }
 
-// TestOpenRefusesOtherKeys: the number and the suite belong to the key, as its bytes do.
-func TestOpenRefusesOtherKeys(t *testing.T) {
+// TestOpenRejectsOtherKeys: the number and the suite belong to the key, as its bytes do.
+func TestOpenRejectsOtherKeys(t *testing.T) {
 	bothSuites(t, func(t *testing.T, suite Suite) {
 		raw := count(0, dataKeySize)
 		sealed := must(knownKey(suite).Seal(nil, knownPlace, knownValue))
@@ -107,7 +109,8 @@ func TestOpenRefusesOtherKeys(t *testing.T) {
 			keys["other suite"] = must(DataKeyFromBytes(raw, 1, other))
 		}
 		for name, k := range keys {
-			if got, err := k.Open(nil, knownPlace, sealed); got != nil || !errors.Is(err, ErrSealed) {
+			got, err := k.Open(nil, knownPlace, sealed)
+			if got != nil || !errors.Is(err, ErrSealed) {
 				t.Errorf("%s: got %q, %v", name, got, err)
 			}
 			// Relabelled for this key, it still does not open.
@@ -119,7 +122,8 @@ func TestOpenRefusesOtherKeys(t *testing.T) {
 			} else {
 				m = slices.Delete(m, headerSize, headerSize-d)
 			}
-			if got, err := k.Open(nil, knownPlace, m); got != nil || !errors.Is(err, ErrSealed) {
+			got, err = k.Open(nil, knownPlace, m)
+			if got != nil || !errors.Is(err, ErrSealed) {
 				t.Errorf("%s, relabelled: got %q, %v", name, got, err)
 			}
 		}

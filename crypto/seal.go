@@ -42,35 +42,35 @@ type Place struct {
 }
 
 // Seal appends value, sealed for the place, to dst and returns the extended slice. The value is
-// JSON text. Spaces pad it, so that the sealed form reveals the length only in steps of 64 bytes.
-// It comes back byte for byte, without spaces at its end. Seal does not validate the syntax. Its
-// errors match:
+// JSON text. Spaces pad it, so that the sealed form reveals the length only in steps of 64
+// bytes. It comes back byte for byte, without spaces at its end. Seal does not validate the
+// syntax. Its errors match:
 //
 //   - [ErrValue] if value is empty or not UTF-8.
 //   - [ErrSize] if value is longer than [MaxValue]; the detail is a [*SizeError].
 //   - [ErrDestroyed] after [DataKey.Destroy].
 //
-// The nonce is random, so sealing a value twice gives two different results. Seal allocates nothing
-// if dst has room for 180 bytes more than the value. The room must not overlap value. Seal neither
-// changes nor keeps value.
+// The nonce is random, so sealing a value twice gives two different results. Seal allocates
+// nothing if dst has room for 180 bytes more than the value. The room must not overlap value.
+// Seal neither changes nor keeps value.
 func (k *DataKey) Seal(dst []byte, at Place, value []byte) ([]byte, error) {
 	return k.sealText(dst, at, value, nil)
 }
 
-// SealBinary appends content, sealed for the place, to dst and returns the extended slice. It is
-// [DataKey.Seal] for bytes that are not JSON text. Their length is sealed with them, and they may
-// be empty. The limit is [MaxBinary].
+// SealBinary appends content, sealed for the place, to dst and returns the extended slice. It
+// is [DataKey.Seal] for bytes that are not JSON text. Their length is sealed with them, and
+// they may be empty. The limit is [MaxBinary].
 func (k *DataKey) SealBinary(dst []byte, at Place, content []byte) ([]byte, error) {
 	return k.sealBinary(dst, at, content, nil)
 }
 
-// Open appends the JSON text that was sealed for the place to dst and returns the extended slice.
-// The error matches [ErrDestroyed] after [DataKey.Destroy]. It matches [ErrSealed] in all other
-// cases, and is a [*VersionError] for a format of another release.
+// Open appends the JSON text that was sealed for the place to dst and returns the extended
+// slice. The error matches [ErrDestroyed] after [DataKey.Destroy]. It matches [ErrSealed] in
+// all other cases, and is a [*VersionError] for a format of another release.
 //
-// Open may overwrite the unused room of dst, which must not overlap sealed. It neither changes nor
-// keeps sealed. The caller should clear the result after use. Open allocates nothing if dst has
-// room for the padded text.
+// Open may overwrite the unused room of dst, which must not overlap sealed. It neither changes
+// nor keeps sealed. The caller should clear the result after use. Open allocates nothing if dst
+// has room for the padded text.
 func (k *DataKey) Open(dst []byte, at Place, sealed []byte) ([]byte, error) {
 	out, err := k.open(dst, at, sealed)
 	if err != nil {
@@ -83,8 +83,8 @@ func (k *DataKey) Open(dst []byte, at Place, sealed []byte) ([]byte, error) {
 	return out[:len(dst)+len(text)], nil
 }
 
-// OpenBinary appends the content that [DataKey.SealBinary] sealed for the place to dst and returns
-// the extended slice. Errors and memory are as with [DataKey.Open].
+// OpenBinary appends the content that [DataKey.SealBinary] sealed for the place to dst and
+// returns the extended slice. Errors and memory are as with [DataKey.Open].
 func (k *DataKey) OpenBinary(dst []byte, at Place, sealed []byte) ([]byte, error) {
 	out, err := k.open(dst, at, sealed)
 	if err != nil {
@@ -99,15 +99,17 @@ func (k *DataKey) OpenBinary(dst []byte, at Place, sealed []byte) ([]byte, error
 	if len(bytes.TrimLeft(padded[lengthSize+n:], "\x00")) != 0 {
 		return nil, ErrSealed
 	}
-	result := append(out[:len(dst)], content...) // moves content over its length, in the same array
-	clear(out[len(result):])                     // else the end of content would be there twice
+	// This moves content over its length, in the same array. Without the clear, the end of
+	// content would be there twice.
+	result := append(out[:len(dst)], content...)
+	clear(out[len(result):])
 	return result, nil
 }
 
-// Tag returns the authentication tag of a sealed value: its last 16 bytes. It returns nil if sealed
-// does not have the form of a sealed value. Two values sealed under one key have different tags, so
-// a table of tags names the values that belong together. Tag authenticates nothing. The result
-// shares the memory of sealed.
+// Tag returns the authentication tag of a sealed value: its last 16 bytes. It returns nil if
+// sealed does not have the form of a sealed value. Two values sealed under one key have
+// different tags, so a table of tags names the values that belong together. Tag authenticates
+// nothing. The result shares the memory of sealed.
 func Tag(sealed []byte) []byte {
 	if checkValue(sealed) != nil {
 		return nil
@@ -124,8 +126,9 @@ type plaintext struct {
 // size returns the padded size. Readers accept any amount of padding.
 func (p plaintext) size() int {
 	n := max(1, (len(p.lead)+len(p.body)+blockSize-1)/blockSize) * blockSize
-	// x/crypto v0.58 on amd64 leaves the vector registers in a bad state after it opened 512n+64
-	// bytes. SHA-256 then takes 40 us instead of 0.5 until something resets them. Skip these sizes.
+	// x/crypto v0.58 on amd64 leaves the vector registers in a bad state after it opened
+	// 512n+64 bytes. SHA-256 then takes 40 us instead of 0.5 until something resets them. Skip
+	// these sizes.
 	if n > 512 && n%512 == blockSize {
 		n += blockSize
 	}
@@ -163,15 +166,15 @@ func (k *DataKey) sealBinary(dst []byte, at Place, content, nonce []byte) ([]byt
 	return k.seal(dst, at, plaintext{lead: length[:], body: content}, nonce)
 }
 
-// seal appends the sealed form of p to dst. The nonce is nil, that is random, except in tests of
-// known answers: a nonce that occurs twice under one key gives both values away.
+// seal appends the sealed form of p to dst. The nonce is nil, that is random, except in tests
+// of known answers: a nonce that occurs twice under one key gives both values away.
 func (k *DataKey) seal(dst []byte, at Place, p plaintext, nonce []byte) ([]byte, error) {
 	aead, err := k.cipher()
 	if err != nil {
 		return nil, err
 	}
 	size := p.size()
-	start := headerSize + aead.NonceSize() // GCM puts its nonce there itself: its NonceSize is 0
+	start := headerSize + aead.NonceSize() // 0 for GCM, which puts its nonce there itself
 	total := start + size + aead.Overhead()
 	out := slices.Grow(dst, total)[:len(dst)+total]
 	box := out[len(dst):]
@@ -214,15 +217,15 @@ func (k *DataKey) open(dst []byte, at Place, sealed []byte) ([]byte, error) {
 
 // additional returns the additional data of a value with this header.
 func (p Place) additional(header []byte) *scratch {
-	parts := [...]string{valueContext, string(header), p.Tenant, p.Record, p.Kind, p.Pointer, p.Extra}
+	h := string(header)
 	if p.Extra == "" {
-		return newScratch(parts[:len(parts)-1]...)
+		return newScratch(valueContext, h, p.Tenant, p.Record, p.Kind, p.Pointer)
 	}
-	return newScratch(parts[:]...)
+	return newScratch(valueContext, h, p.Tenant, p.Record, p.Kind, p.Pointer, p.Extra)
 }
 
-// checkValue validates the form of a sealed value. It runs before any cipher, because ciphers panic
-// on some malformed input.
+// checkValue validates the form of a sealed value. It runs before any cipher, because ciphers
+// panic on some malformed input.
 func checkValue(sealed []byte) error {
 	if len(sealed) < headerSize {
 		return ErrSealed

@@ -2,7 +2,6 @@ package crypto
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"strings"
 	"testing"
@@ -10,7 +9,8 @@ import (
 
 func TestSealOpen(t *testing.T) {
 	values := []string{
-		`0`, `true`, `""`, `" "`, `null`, `"é\u0000"`, "{\n}", "[1]\n", `12345678901234567890.000`,
+		`0`, `true`, `""`, `" "`, `null`, `"é\u0000"`, "{\n}", "[1]\n",
+		`12345678901234567890.000`,
 		`"` + strings.Repeat("x", 61) + `"`, `"` + strings.Repeat("x", 62) + `"`,
 		`"` + strings.Repeat("x", 63) + `"`, `"` + strings.Repeat("long ", 1000) + `"`,
 	}
@@ -22,7 +22,7 @@ func TestSealOpen(t *testing.T) {
 				t.Fatalf("Seal(%q): %v", v, err)
 			}
 			header := sealed[6:12]
-			if header[0] != 2 || Suite(header[1]) != suite || binary.BigEndian.Uint32(header[2:]) != 7 {
+			if want := []byte{2, byte(suite), 0, 0, 0, 7}; !bytes.Equal(header, want) {
 				t.Errorf("header %x", header)
 			}
 			opened, err := k.Open([]byte("before"), knownPlace, sealed[6:])
@@ -58,7 +58,7 @@ func TestPaddedSize(t *testing.T) {
 	}
 }
 
-func TestSealRefusesBadValues(t *testing.T) {
+func TestSealRejectsBadValues(t *testing.T) {
 	k := must(NewDataKey(1, testSuite()))
 	for name, tc := range map[string]struct {
 		value string
@@ -164,7 +164,8 @@ func TestSealKeepsArguments(t *testing.T) {
 
 func TestTag(t *testing.T) {
 	sealed := must(knownKey(0).Seal(nil, knownPlace, knownValue))
-	if got, want := Tag(sealed), sealed[len(sealed)-16:]; !bytes.Equal(got, want) || cap(got) != 16 {
+	got, want := Tag(sealed), sealed[len(sealed)-16:]
+	if !bytes.Equal(got, want) || cap(got) != 16 {
 		t.Errorf("got %x, want %x", got, want)
 	}
 	tooLong := append(bytes.Clone(sealed), make([]byte, maxPadded)...)

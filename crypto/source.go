@@ -13,14 +13,14 @@ import (
 // maxKeyringText is the longest text of a keyring, in bytes: room for several hundred keys.
 const maxKeyringText = 64 << 10
 
-// ParseKeyring returns the keyring in text: keys in the form of [Key.Reveal], separated by commas
-// or line breaks, the primary first.
+// ParseKeyring returns the keyring in text: keys in the form of [Key.Reveal], separated by
+// commas or line breaks, the primary first.
 //
 //	k2:base64url,k1:base64url
 //
-// It ignores spaces around a key, empty lines and a comma at the end. Errors match [ErrKeyring],
-// name the wrong key by its position, and do not quote text. ParseKeyring does not keep text, and
-// the caller may clear it.
+// It ignores spaces around a key, empty lines and a comma at the end. Errors match
+// [ErrKeyring], name the wrong key by its position, and do not quote text. ParseKeyring does
+// not keep text, and the caller may clear it.
 func ParseKeyring(text []byte) (*Keyring, error) {
 	if len(text) > maxKeyringText {
 		return nil, fmt.Errorf("%w: longer than %d bytes", ErrKeyring, maxKeyringText)
@@ -44,11 +44,11 @@ func ParseKeyring(text []byte) (*Keyring, error) {
 	return NewKeyring(keys[0], keys[1:]...)
 }
 
-// KeyringFromEnv returns the keyring in an environment variable, in the form that [ParseKeyring]
-// reads. An unset or empty variable is an error: the library never makes a key instead. Errors
-// match [ErrKeyring] and name the variable, never content. If the name is itself a keyring, the
-// error does not repeat it. Prefer [KeyringFromFile]: child processes and crash reports show the
-// environment.
+// KeyringFromEnv returns the keyring in an environment variable, in the form that
+// [ParseKeyring] reads. An unset or empty variable is an error: the library never makes a key
+// instead. Errors match [ErrKeyring] and name the variable, never content. If the name is
+// itself a keyring, the error does not repeat it. Prefer [KeyringFromFile]: child processes and
+// crash reports show the environment.
 func KeyringFromEnv(name string) (*Keyring, error) {
 	if looksLikeKeyring(name) {
 		return nil, fmt.Errorf("%w: pass the name of an environment variable, not the keyring",
@@ -56,9 +56,8 @@ func KeyringFromEnv(name string) (*Keyring, error) {
 	}
 	text := os.Getenv(name)
 	if text == "" {
-		return nil, fmt.Errorf(
-			"environment variable %s: %w: not set; set it to the Reveal of a key from GenerateKey",
-			name, ErrKeyring)
+		return nil, fmt.Errorf("environment variable %s: %w: not set; %s", name, ErrKeyring,
+			"set it to the Reveal of a key from GenerateKey")
 	}
 	r, err := ParseKeyring([]byte(text))
 	if err != nil {
@@ -67,15 +66,16 @@ func KeyringFromEnv(name string) (*Keyring, error) {
 	return r, nil
 }
 
-// KeyringFromFile returns the keyring in a file, in the form that [ParseKeyring] reads. It refuses:
+// KeyringFromFile returns the keyring in a file, in the form that [ParseKeyring] reads. It
+// rejects:
 //
 //   - a missing file: the library never makes a key instead.
 //   - a file that others than its owner may read, write or execute, except on Windows.
 //   - anything but a regular file. It follows symbolic links.
 //   - more than 64 KiB.
 //
-// Errors match [ErrKeyring], and the error of the file system if there is one. They name the file,
-// never content. If the path is itself a keyring, the error does not repeat it.
+// Errors match [ErrKeyring], and the error of the file system if there is one. They name the
+// file, never content. If the path is itself a keyring, the error does not repeat it.
 func KeyringFromFile(path string) (*Keyring, error) {
 	if looksLikeKeyring(path) {
 		return nil, fmt.Errorf("%w: pass the path of a file, not the keyring", ErrKeyring)
@@ -92,23 +92,24 @@ func KeyringFromFile(path string) (*Keyring, error) {
 	return r, nil
 }
 
-// looksLikeKeyring reports whether a name may be a keyring. It then has a word of about the length
-// of a key, in the alphabet of a key, and a separator.
+// looksLikeKeyring reports whether a name may be a keyring. It then has a word of about the
+// length of a key, in the alphabet of a key, and a separator.
 func looksLikeKeyring(name string) bool {
 	if !strings.ContainsAny(name, ":=,") {
 		return false
 	}
 	separator := func(r rune) bool { return strings.ContainsRune(":=, \t\r\n", r) }
 	for word := range strings.FieldsFuncSeq(name, separator) {
-		if len(word) >= encoding.EncodedLen(keySize)-3 && !strings.ContainsFunc(word, notInKeyID) {
+		long := len(word) >= encoding.EncodedLen(keySize)-3
+		if long && !strings.ContainsFunc(word, notInKeyID) {
 			return true
 		}
 	}
 	return false
 }
 
-// readKeyFile returns the content of a file that passes checkKeyFile. stat is os.Stat, except in
-// tests that replace the file after it.
+// readKeyFile returns the content of a file that passes checkKeyFile. stat is os.Stat, except
+// in tests that replace the file after it.
 func readKeyFile(path string, stat func(string) (fs.FileInfo, error)) ([]byte, error) {
 	// Before opening, because opening a pipe waits for a writer.
 	info, err := stat(path)
@@ -138,7 +139,7 @@ func readKeyFile(path string, stat func(string) (fs.FileInfo, error)) ([]byte, e
 	return text, nil
 }
 
-// checkKeyFile refuses a file that should not contain keys.
+// checkKeyFile rejects a file that should not contain keys.
 func checkKeyFile(path string, info fs.FileInfo) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("file %s: %w: not a regular file", path, ErrKeyring)

@@ -14,14 +14,14 @@ type Suite byte
 
 // Suites of format version 2.
 const (
-	// SuiteXChaCha20Poly1305 is XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), the default. Its
-	// 24-byte nonces are random and need no counting.
+	// SuiteXChaCha20Poly1305 is XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), the default.
+	// Its 24-byte nonces are random and need no counting.
 	SuiteXChaCha20Poly1305 Suite = 1
 
 	// SuiteAES256GCM is AES-256-GCM (NIST SP 800-38D) with random 12-byte nonces, for processes
-	// that run with GODEBUG=fips140=only. One key must not encrypt more than 2^32 times. A data key
-	// of one installation stays far below that. A key-encryption key must be rotated before it has
-	// wrapped 2^32 data keys.
+	// that run with GODEBUG=fips140=only. One key must not encrypt more than 2^32 times. A data
+	// key of one installation stays far below that. A key-encryption key must be rotated before
+	// it has wrapped 2^32 data keys.
 	SuiteAES256GCM Suite = 2
 )
 
@@ -48,8 +48,8 @@ func (s Suite) String() string {
 	return fmt.Sprintf("suite %d", byte(s))
 }
 
-// usable replaces the zero value with the default. It returns [ErrSuite] if this release does not
-// know the suite or this process may not use it.
+// usable replaces the zero value with the default. It returns [ErrSuite] if this release does
+// not know the suite or this process may not use it.
 func (s Suite) usable() (Suite, error) {
 	if s == 0 {
 		s = SuiteXChaCha20Poly1305

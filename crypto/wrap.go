@@ -10,14 +10,16 @@ import (
 	"encoding/binary"
 )
 
-// KeyWrapper encrypts data keys under key-encryption keys, so that a store can keep them. [Keyring]
-// implements it in memory, [KMSKey] with a key service. Most programs only pass one on.
+// KeyWrapper encrypts data keys under key-encryption keys, so that a store can keep them.
+// [Keyring] implements it in memory, [KMSKey] with a key service. Most programs only pass one
+// on.
 //
 // An implementation must meet these duties:
 //
 //   - All methods are safe for concurrent use.
-//   - A context that has ended is refused with its error.
-//   - The binding is authenticated with the key, so that a wrapped key that is moved does not open.
+//   - A context that has ended is rejected with its error.
+//   - The binding is authenticated with the key, so that a wrapped key that is moved does not
+//     open.
 //   - The number and the suite of the data key are authenticated too, and come back with it.
 //   - The ID in [Wrapped] alone selects the key; no other key is tried.
 //   - Errors match those of this package and contain no key material.
@@ -25,14 +27,15 @@ type KeyWrapper interface {
 	// Primary returns the ID of the key that Wrap uses.
 	Primary() string
 
-	// KeyIDs returns the IDs of all keys that Unwrap can use, sorted. The caller owns the slice.
+	// KeyIDs returns the IDs of all keys that Unwrap can use, sorted. The caller owns the
+	// slice.
 	KeyIDs() []string
 
 	// Suite returns the suite that new data keys should have.
 	Suite() Suite
 
-	// Wrap encrypts k, whatever its suite, under the primary key. It neither keeps nor changes k.
-	// Wrapping twice gives two different results.
+	// Wrap encrypts k, whatever its suite, under the primary key. It neither keeps nor changes
+	// k. Wrapping twice gives two different results.
 	Wrap(ctx context.Context, k *DataKey, b Binding) (Wrapped, error)
 
 	// Unwrap returns the data key in w, with the suite and number that it was wrapped with. The
@@ -41,7 +44,8 @@ type KeyWrapper interface {
 	//   - [ErrUnknownKey] if the named key is missing.
 	//   - [ErrKeyUnavailable] if a retry may succeed.
 	//   - [ErrSuite] if this process cannot use one of the two suites.
-	//   - [ErrSealed] if w does not open under the named key. The detail may be a [*WrongKeyError].
+	//   - [ErrSealed] if w does not open under the named key. The detail may be a
+	//     [*WrongKeyError].
 	//
 	// The caller owns the data key and may destroy it. An implementation with a cache returns
 	// copies.
@@ -63,7 +67,7 @@ type Binding struct {
 // Parts of the stored format. doc.go draws them.
 const (
 	wrapHeaderSize = 1 + 1 + 1 + 4 // version, wrap suite, suite, number
-	checkSize      = sha256.Size
+	checkSize      = keySize       // of a key check value
 	wrapFront      = wrapHeaderSize + checkSize
 
 	wrapContext = "isk2"       // first part of the additional data of a wrapped key
@@ -89,8 +93,8 @@ func (h wrapHeader) additional(keyID string, b Binding) *scratch {
 	return newScratch(wrapContext, header, keyID, b.Tenant, b.Record)
 }
 
-// parseWrapped splits a wrapped key into its header and the rest. It validates the form before any
-// cipher runs: each wrap suite of our own has exactly one length.
+// parseWrapped splits a wrapped key into its header and the rest. It validates the form before
+// any cipher runs: each wrap suite of our own has exactly one length.
 func parseWrapped(wrapped []byte) (h wrapHeader, rest []byte, err error) {
 	if len(wrapped) < wrapHeaderSize {
 		return h, nil, ErrSealed
@@ -100,7 +104,9 @@ func parseWrapped(wrapped []byte) (h wrapHeader, rest []byte, err error) {
 		suite:     Suite(wrapped[2]),
 		number:    binary.BigEndian.Uint32(wrapped[3:]),
 	}
-	unknown := func(s Suite) error { return &VersionError{What: "key", Version: wrapped[0], Suite: s} }
+	unknown := func(s Suite) error {
+		return &VersionError{What: "key", Version: wrapped[0], Suite: s}
+	}
 	nonceSize := h.wrapSuite.nonceSize()
 	switch {
 	case wrapped[0] != version, nonceSize == 0 && h.wrapSuite != suiteKMS:
@@ -125,26 +131,27 @@ type kek struct {
 	ciphers map[Suite]cipher.AEAD // those that this process may use
 }
 
-// newKEK derives the check value and the wrapping keys. Nothing else derives keys: Wrap and Unwrap
-// use the same ciphers every time.
-func newKEK(k Key) (*kek, error) {
-	secret := k.secret()[:]
-	check, err := hkdf.Expand(sha256.New, secret, infoCheck, checkSize)
-	if err != nil {
-		return nil, err
-	}
-	e := &kek{id: k.id, check: check, ciphers: make(map[Suite]cipher.AEAD)}
+// newKEK derives the check value and the wrapping keys. Nothing else derives keys: Wrap and
+// Unwrap use the same ciphers every time.
+func newKEK(k Key) *kek {
+	e := &kek{id: k.id, check: k.derive(infoCheck), ciphers: make(map[Suite]cipher.AEAD)}
 	for _, suite := range cipherSuites {
-		key, err := hkdf.Expand(sha256.New, secret, infoWrap+string([]byte{byte(suite)}), keySize)
-		if err != nil {
-			return nil, err
-		}
+		key := k.derive(infoWrap + string([]byte{byte(suite)}))
 		if aead, err := suite.aead(key); err == nil {
 			e.ciphers[suite] = aead
 		}
 		clear(key)
 	}
-	return e, nil
+	return e
+}
+
+// derive returns 32 bytes for one purpose. HKDF does not fail for these sizes.
+func (k Key) derive(info string) []byte {
+	b, err := hkdf.Expand(sha256.New, k.secret()[:], info, keySize)
+	if err != nil {
+		panic(err)
+	}
+	return b
 }
 
 // wrap encrypts k. The nonce is nil, that is random, except in tests of known answers.
@@ -180,8 +187,8 @@ func (e *kek) unwrap(wrapped []byte, b Binding) (*DataKey, error) {
 	if h.wrapSuite == suiteKMS {
 		return nil, ErrSealed
 	}
-	// The ciphers do not commit to their key: someone can make a ciphertext that opens under two
-	// keys. The check value commits to the key, so it is compared before the cipher runs.
+	// The ciphers do not commit to their key: someone can make a ciphertext that opens under
+	// two keys. The check value commits to the key, so it is compared before the cipher runs.
 	if subtle.ConstantTimeCompare(rest[:checkSize], e.check) != 1 {
 		return nil, &WrongKeyError{KeyID: e.id}
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-installation/installation/api/ampersand/memory"
+	"github.com/go-installation/installation/examples/hostapp/memory"
 )
 
 // endpoint is one of all, on the installation of group-123 with the id {id} and the connection {conn} of its consumer.

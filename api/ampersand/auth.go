@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/crypto"
-	"github.com/go-installation/installation/internal/httpapi"
 )
 
 // maxAPIKey is the longest API key that is looked at, in bytes.

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-installation/installation/api/ampersand/memory"
+	"github.com/go-installation/installation/examples/hostapp/memory"
 )
 
 const conns = project + "/connections"

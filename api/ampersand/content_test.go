@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-installation/installation/api/ampersand/memory"
+	"github.com/go-installation/installation/examples/hostapp/memory"
 )
 
 // contentOf is the path of the config-content of an object.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-installation/installation/internal/httpapi"
+	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/validate"
 )
 

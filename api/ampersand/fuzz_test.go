@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/go-installation/installation/api/ampersand"
-	"github.com/go-installation/installation/api/ampersand/memory"
+	"github.com/go-installation/installation/examples/hostapp/memory"
 	"github.com/go-installation/installation/internal/jsontree"
 )
 

@@ -17,8 +17,8 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/ampersand"
-	"github.com/go-installation/installation/api/ampersand/memory"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/examples/hostapp/memory"
 	"github.com/go-installation/installation/internal/redistest"
 	"github.com/go-installation/installation/memstore"
 	"github.com/go-installation/installation/redisstore"

@@ -12,8 +12,8 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/ampersand"
-	"github.com/go-installation/installation/api/ampersand/memory"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/examples/hostapp/memory"
 )
 
 func TestNewHandler(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/internal/httpapi"
+	"github.com/go-installation/installation/api/httpapi"
 )
 
 // list shows the installations of an integration, or of all, to their builder or group. Ones that cannot be opened have no place in an array of whole

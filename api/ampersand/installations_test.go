@@ -11,7 +11,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/ampersand"
-	"github.com/go-installation/installation/api/ampersand/memory"
+	"github.com/go-installation/installation/examples/hostapp/memory"
 )
 
 // TestCreate: an installation has all that the platform's has, from the group's connection of the integration's provider.

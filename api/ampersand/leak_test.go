@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/api/ampersand/memory"
+	"github.com/go-installation/installation/examples/hostapp/memory"
 )
 
 // TestNothingShows passes secrets through every endpoint, in good and bad requests, and looks for them in all answers, headers, logs and printed

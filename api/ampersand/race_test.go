@@ -10,7 +10,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/ampersand"
-	"github.com/go-installation/installation/api/ampersand/memory"
+	"github.com/go-installation/installation/examples/hostapp/memory"
 )
 
 // writers is how many change one installation at once.

@@ -6,7 +6,7 @@ import (
 	"sync"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/internal/httpapi"
+	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/schema"
 )

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation/api/ampersand"
-	"github.com/go-installation/installation/api/ampersand/memory"
+	"github.com/go-installation/installation/examples/hostapp/memory"
 )
 
 // sampler remembers what it was asked and answers as told.

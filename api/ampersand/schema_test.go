@@ -6,7 +6,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/ampersand"
-	"github.com/go-installation/installation/api/ampersand/memory"
+	"github.com/go-installation/installation/examples/hostapp/memory"
 	"github.com/go-installation/installation/validate"
 )
 

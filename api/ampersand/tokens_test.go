@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-installation/installation/api/ampersand/memory"
+	"github.com/go-installation/installation/examples/hostapp/memory"
 )
 
 var (

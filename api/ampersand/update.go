@@ -4,7 +4,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/internal/httpapi"
+	"github.com/go-installation/installation/api/httpapi"
 )
 
 // patch updates an installation by a mask.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/ampersand"
-	"github.com/go-installation/installation/api/ampersand/memory"
+	"github.com/go-installation/installation/examples/hostapp/memory"
 	"github.com/go-installation/installation/internal/jsontree"
 )
 

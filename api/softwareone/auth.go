@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/crypto"
-	"github.com/go-installation/installation/internal/httpapi"
 )
 
 // caller is who a bearer token speaks for.

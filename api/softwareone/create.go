@@ -10,8 +10,8 @@ import (
 	"net/http"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/crypto"
-	"github.com/go-installation/installation/internal/httpapi"
 	"github.com/go-installation/installation/validate"
 )
 

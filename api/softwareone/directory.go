@@ -5,8 +5,8 @@ import (
 	"errors"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/crypto"
-	"github.com/go-installation/installation/internal/httpapi"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -15,7 +15,7 @@ var ErrUnknown = errors.New("softwareone: unknown")
 
 // Directory is what the platform knows beside installations. Each method returns an error that matches [ErrUnknown] for what does not exist, or
 // is not to be used any more; every other error is a failure to find out, and is answered as one. What a method returns is not changed. All methods
-// may be called at once. [NewStaticDirectory] makes one.
+// may be called at once.
 type Directory interface {
 	// Token returns an API token by its id, TKN-..., if this is its secret. The comparison should take the same time for every wrong secret.
 	Token(ctx context.Context, id string, secret crypto.Secret) (*Token, error)

@@ -14,38 +14,39 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/softwareone"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/examples/hostapp/static"
 	"github.com/go-installation/installation/validate"
 )
 
 // TestStaticDirectory: what it refuses to be made of, and that a wrong secret is like an unknown one.
 func TestStaticDirectory(t *testing.T) {
-	for name, spoil := range map[string]func(d *softwareone.DirectoryData){
-		"an account twice":        func(d *softwareone.DirectoryData) { d.Accounts = append(d.Accounts, d.Accounts[0]) },
-		"an account without id":   func(d *softwareone.DirectoryData) { d.Accounts[0].ID = "" },
-		"an account without type": func(d *softwareone.DirectoryData) { d.Accounts[0].Type = "" },
-		"an extension twice":      func(d *softwareone.DirectoryData) { d.Extensions = append(d.Extensions, d.Extensions[0]) },
-		"no owner":                func(d *softwareone.DirectoryData) { d.Extensions[0].Owner = "ACC-0" },
-		"no status":               func(d *softwareone.DirectoryData) { d.Extensions[0].Status = "public" },
-		"a token twice":           func(d *softwareone.DirectoryData) { d.Tokens = append(d.Tokens, d.Tokens[0]) },
-		"a token of nobody":       func(d *softwareone.DirectoryData) { d.Tokens[0].Account = "ACC-0" },
-		"no secret":               func(d *softwareone.DirectoryData) { delete(d.TokenSecrets, d.Tokens[0].ID) },
-		"a short secret":          func(d *softwareone.DirectoryData) { d.ExtensionSecrets[stock] = crypto.NewSecret("fifteen bytes..") },
-		"a secret of nothing":     func(d *softwareone.DirectoryData) { d.ExtensionSecrets["EXT-0"] = crypto.NewSecret("sixteen bytes...") },
-		"one secret for two":      func(d *softwareone.DirectoryData) { d.ExtensionSecrets[ledger] = d.ExtensionSecrets[stock] },
-		"a secret like a token": func(d *softwareone.DirectoryData) {
+	for name, spoil := range map[string]func(d *static.Data){
+		"an account twice":        func(d *static.Data) { d.Accounts = append(d.Accounts, d.Accounts[0]) },
+		"an account without id":   func(d *static.Data) { d.Accounts[0].ID = "" },
+		"an account without type": func(d *static.Data) { d.Accounts[0].Type = "" },
+		"an extension twice":      func(d *static.Data) { d.Extensions = append(d.Extensions, d.Extensions[0]) },
+		"no owner":                func(d *static.Data) { d.Extensions[0].Owner = "ACC-0" },
+		"no status":               func(d *static.Data) { d.Extensions[0].Status = "public" },
+		"a token twice":           func(d *static.Data) { d.Tokens = append(d.Tokens, d.Tokens[0]) },
+		"a token of nobody":       func(d *static.Data) { d.Tokens[0].Account = "ACC-0" },
+		"no secret":               func(d *static.Data) { delete(d.TokenSecrets, d.Tokens[0].ID) },
+		"a short secret":          func(d *static.Data) { d.ExtensionSecrets[stock] = crypto.NewSecret("fifteen bytes..") },
+		"a secret of nothing":     func(d *static.Data) { d.ExtensionSecrets["EXT-0"] = crypto.NewSecret("sixteen bytes...") },
+		"one secret for two":      func(d *static.Data) { d.ExtensionSecrets[ledger] = d.ExtensionSecrets[stock] },
+		"a secret like a token": func(d *static.Data) {
 			d.ExtensionSecrets[stock] = crypto.NewSecret("idt:TKN-0001-0001:x")
 		},
-		"a secret like a JWT": func(d *softwareone.DirectoryData) {
+		"a secret like a JWT": func(d *static.Data) {
 			d.ExtensionSecrets[stock] = crypto.NewSecret("eyJhbGciOi.eyJpc3.abc")
 		},
 	} {
 		data := directoryData()
 		spoil(&data)
-		if d, err := softwareone.NewStaticDirectory(data); err == nil || d != nil {
+		if d, err := static.New(data); err == nil || d != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	d, err := softwareone.NewStaticDirectory(directoryData())
+	d, err := static.New(directoryData())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +74,7 @@ func TestStaticDirectory(t *testing.T) {
 
 // TestSchema: what is sensitive is up to the schema of the extension, where it has one.
 func TestSchema(t *testing.T) {
-	marked := func(data *softwareone.DirectoryData) {
+	marked := func(data *static.Data) {
 		data.Extensions[0].Schema = validate.SchemaText([]byte(`{"type":"object","properties":{"warehouse":{"type":"string","x-sensitive":true}}}`))
 	}
 	w := newWorld(t, newMemory(), marked)
@@ -86,7 +87,7 @@ func TestSchema(t *testing.T) {
 
 	data := directoryData()
 	marked(&data)
-	d, err := softwareone.NewStaticDirectory(data)
+	d, err := static.New(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +123,7 @@ func TestHostFailures(t *testing.T) {
 		w := newWorld(t, newMemory())
 		inst := w.install(t, clientToken, stock)
 		invited, code := w.invite(t, stock)
-		directory, err := softwareone.NewStaticDirectory(directoryData())
+		directory, err := static.New(directoryData())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +166,7 @@ func TestHostFailures(t *testing.T) {
 
 func TestNewHandler(t *testing.T) {
 	w := newWorld(t, newMemory())
-	directory, err := softwareone.NewStaticDirectory(directoryData())
+	directory, err := static.New(directoryData())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,13 +234,13 @@ func TestPolicy(t *testing.T) {
 }
 
 // newDirectory is the directory that most tests are on, after some changes.
-func newDirectory(t testing.TB, change ...func(*softwareone.DirectoryData)) *softwareone.StaticDirectory {
+func newDirectory(t testing.TB, change ...func(*static.Data)) *static.Directory {
 	t.Helper()
 	data := directoryData()
 	for _, f := range change {
 		f(&data)
 	}
-	d, err := softwareone.NewStaticDirectory(data)
+	d, err := static.New(data)
 	if err != nil {
 		t.Fatal(err)
 	}

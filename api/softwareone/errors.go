@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/internal/httpapi"
+	"github.com/go-installation/installation/api/httpapi"
 )
 
 // problemType is the media type of errors (RFC 7807).

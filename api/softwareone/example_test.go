@@ -10,11 +10,12 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/softwareone"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/examples/hostapp/static"
 	"github.com/go-installation/installation/memstore"
 )
 
 func Example() {
-	directory, err := softwareone.NewStaticDirectory(softwareone.DirectoryData{
+	directory, err := static.New(static.Data{
 		Accounts: []softwareone.Account{
 			{ID: "ACC-2205-6611", Name: "Tidewater Software", Type: softwareone.Vendor, Status: "Enabled"},
 			{ID: "ACC-8834-0012", Name: "Harbor Foods", Type: softwareone.Client, Status: "Enabled"},

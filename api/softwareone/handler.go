@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/internal/httpapi"
+	"github.com/go-installation/installation/api/httpapi"
 )
 
 // Options configure a [Handler]. The zero value of each field is its default.

@@ -19,6 +19,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/softwareone"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/examples/hostapp/static"
 	"github.com/go-installation/installation/internal/redistest"
 	"github.com/go-installation/installation/memstore"
 	"github.com/go-installation/installation/redisstore"
@@ -58,12 +59,12 @@ const (
 	configuredBody = `{"configuration":{"api_secret":"c4nary-api-secret","warehouse":"EU-2"}}`
 )
 
-func directoryData() softwareone.DirectoryData {
+func directoryData() static.Data {
 	asked := []softwareone.Module{{ID: "MOD-0478", Actions: []string{"read", "write"}}, {ID: "MOD-0112", Actions: []string{"read"}}}
 	extension := func(id, name, owner string, status softwareone.ExtensionStatus) softwareone.Extension {
 		return softwareone.Extension{ID: id, Name: name, Icon: "/static/" + id + "/icon.png", Revision: 3, Status: status, Owner: owner, Modules: asked}
 	}
-	d := softwareone.DirectoryData{
+	d := static.Data{
 		Accounts: []softwareone.Account{
 			{ID: vendorAccount, Name: "Tidewater Software", Icon: "/static/tidewater.png", Type: softwareone.Vendor, Status: "Enabled", Revision: 2},
 			{ID: otherVendor, Name: "Granite Ledgers", Type: softwareone.Vendor, Status: "Enabled"},
@@ -146,7 +147,7 @@ type world struct {
 	log     *locked
 }
 
-func newWorld(t testing.TB, store installation.Store, change ...func(*softwareone.DirectoryData)) *world {
+func newWorld(t testing.TB, store installation.Store, change ...func(*static.Data)) *world {
 	t.Helper()
 	w := &world{clock: &clock{now: time.Date(2026, 5, 2, 8, 0, 0, 0, time.UTC)}, store: &failing{Store: store}, log: new(locked)}
 	svc, handler, issuer := newHandler(t, w.store, w.Now, w.log, change...)
@@ -157,7 +158,7 @@ func newWorld(t testing.TB, store installation.Store, change ...func(*softwareon
 }
 
 func newHandler(
-	t testing.TB, store installation.Store, now func() time.Time, log io.Writer, change ...func(*softwareone.DirectoryData),
+	t testing.TB, store installation.Store, now func() time.Time, log io.Writer, change ...func(*static.Data),
 ) (*installation.Service, *softwareone.Handler, *softwareone.Issuer) {
 	t.Helper()
 	directory := newDirectory(t, change...)

@@ -11,6 +11,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/softwareone"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/examples/hostapp/static"
 )
 
 // TestNothingShows passes secrets through every endpoint, in good and bad requests, and looks for them in all answers, headers, logs, errors and
@@ -70,7 +71,7 @@ func TestNothingShows(t *testing.T) {
 	fmt.Fprintf(&seen, "%+v %+v %#v\n", w.handler, w.issuer, w.issuer)
 	data := directoryData()
 	data.TokenSecrets["TKN-0001-0001"] = crypto.NewSecret("c4nary")
-	_, err := softwareone.NewStaticDirectory(data)
+	_, err := static.New(data)
 	fmt.Fprintln(&seen, err)
 	for _, secret := range []string{"c4nary", code, invited.Invitation.URL, signingKey} {
 		for line := range strings.Lines(seen.String()) {

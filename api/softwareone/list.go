@@ -5,8 +5,8 @@ import (
 	"slices"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/api/softwareone/internal/rql"
-	"github.com/go-installation/installation/internal/httpapi"
 	"github.com/go-installation/installation/validate"
 )
 

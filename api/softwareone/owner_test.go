@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/go-installation/installation/api/softwareone"
+	"github.com/go-installation/installation/examples/hostapp/static"
 )
 
 // TestSold: an extension's rows go with it to whoever owns it now, by id and in every list, and each total is what there is to see.
@@ -16,7 +17,7 @@ func TestSold(t *testing.T) {
 		path := "/installations/" + inst.ID
 		w.do(t, "PUT", path, vendorToken, configuredBody).want(t, 200)
 		second := w.install(t, client2Token, stock)
-		w.over(t, w.svc, newDirectory(t, func(d *softwareone.DirectoryData) { d.Extensions[0].Owner = otherVendor }))
+		w.over(t, w.svc, newDirectory(t, func(d *static.Data) { d.Extensions[0].Owner = otherVendor }))
 		later := w.do(t, "POST", "/installations", rivalToken, inviteBody).want(t, 201).row(t)
 		mine := w.install(t, rivalToken, ledger)
 

@@ -5,7 +5,7 @@ import (
 	"math"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/internal/httpapi"
+	"github.com/go-installation/installation/api/httpapi"
 )
 
 // redeem installs for the account of the caller, whatever its type. Whatever is wrong with the code, or with the installation that it is for, the

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/internal/httpapi"
+	"github.com/go-installation/installation/api/httpapi"
 )
 
 // call is a request whose sender is known and may call the endpoint.

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/internal/httpapi"
+	"github.com/go-installation/installation/api/httpapi"
 )
 
 // Removal is an uninstall that Vercel asks for.

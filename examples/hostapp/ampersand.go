@@ -11,8 +11,8 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/ampersand"
-	"github.com/go-installation/installation/api/ampersand/memory"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/examples/hostapp/memory"
 )
 
 // ampersandConfig is what a platform in Ampersand's manner is made of. Connections and their credentials live in the memory of this program:

@@ -17,9 +17,10 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/api/ampersand/memory"
 	"github.com/go-installation/installation/api/softwareone"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/examples/hostapp/memory"
+	"github.com/go-installation/installation/examples/hostapp/static"
 )
 
 // devMode is what -dev makes up beside the configuration: a key that signs Vercel's tokens, and the secrets that callers need.
@@ -85,7 +86,7 @@ func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
 			ID: extension, Name: "Stock Sync", Icon: "/static/" + extension + "/icon.png", Revision: 1, Status: softwareone.Public,
 			Owner: "ACC-2205-6611", Modules: []softwareone.Module{{ID: "MOD-0478"}},
 		}}},
-		DirectoryData: softwareone.DirectoryData{
+		Data: static.Data{
 			TokenSecrets:     map[string]crypto.Secret{},
 			ExtensionSecrets: map[string]crypto.Secret{extension: madeUp()},
 		},

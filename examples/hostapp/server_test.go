@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-installation/installation/internal/httpapi"
+	"github.com/go-installation/installation/api/httpapi"
 )
 
 // TestAddresses: wherever it listens, the addresses of the first line lead to it, and its tokens are good.

@@ -9,12 +9,13 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/softwareone"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/examples/hostapp/static"
 	"github.com/go-installation/installation/validate"
 )
 
 // softwareOneConfig is what a platform in SoftwareOne's manner is made of.
 type softwareOneConfig struct {
-	softwareone.DirectoryData
+	static.Data
 	Extensions []softwareOneExtension
 	TokenKey   crypto.Secret // signs the tokens of extensions; the same on every node
 }
@@ -40,7 +41,7 @@ type softwareOneMount struct {
 const softwareOnePath = "/softwareone/public/v1/integration"
 
 func (c *softwareOneConfig) site(base string, log *slog.Logger, dev *devMode) (*site, error) {
-	data := c.DirectoryData
+	data := c.Data
 	for _, e := range c.Extensions {
 		if len(e.Schema) > 0 && string(e.Schema) != "null" {
 			if err := validate.CheckSchema(e.Schema); err != nil {
@@ -50,7 +51,7 @@ func (c *softwareOneConfig) site(base string, log *slog.Logger, dev *devMode) (*
 		}
 		data.Extensions = append(data.Extensions, e.Extension)
 	}
-	directory, err := softwareone.NewStaticDirectory(data)
+	directory, err := static.New(data)
 	if err != nil {
 		return nil, err
 	}

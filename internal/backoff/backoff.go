@@ -1,4 +1,4 @@
-// Package backoff paces retries.
+// Package backoff pauses between retries.
 package backoff
 
 import (
@@ -7,27 +7,33 @@ import (
 	"time"
 )
 
-// The pauses of a Backoff, before jitter.
 const (
-	shortest = 200 * time.Microsecond
-	longest  = 100 * time.Millisecond
+	first = 200 * time.Microsecond
+	limit = 100 * time.Millisecond
 )
 
-// Backoff pauses between the attempts of one operation: each pause is up to twice as long as the
-// one before, with jitter. The zero value is ready to use.
-type Backoff struct{ attempts int }
+// Backoff pauses longer and longer. The first pause is at most 200 microseconds, each
+// further one twice as long, up to 100 milliseconds. Jitter shortens each by up to a half.
+// The zero value is ready to use. It is for one goroutine.
+type Backoff struct{ pauses int }
 
-// Wait pauses before the next attempt. It returns early, with the error of the context, if that
-// ends.
+// Wait pauses. It returns the error of ctx if that ends first.
 func (b *Backoff) Wait(ctx context.Context) error {
-	pause := min(shortest<<min(b.attempts, 20), longest)
-	b.attempts++
-	timer := time.NewTimer(pause/2 + rand.N(pause/2))
-	defer timer.Stop()
+	pause := limit
+	if b.pauses < 10 { // 2^10 * first is beyond the limit
+		pause = min(first<<b.pauses, limit)
+	}
+	b.pauses++
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-timer.C:
+	case <-time.After(pause - rand.N(pause/2)):
 		return nil
 	}
 }
+
+// Pauses returns the number of calls of Wait since the zero value or Reset.
+func (b *Backoff) Pauses() int { return b.pauses }
+
+// Reset starts again with the shortest pause.
+func (b *Backoff) Reset() { b.pauses = 0 }

@@ -1,4 +1,4 @@
-// Package lru is a cache with a fixed number of entries.
+// Package lru is a small cache that evicts the entry that was used least recently.
 package lru
 
 import (
@@ -6,13 +6,14 @@ import (
 	"sync"
 )
 
-// Cache keeps the entries that were used last. It is safe for concurrent use.
+// Cache maps keys to values and keeps a bounded number of them. It is safe for concurrent
+// use. Make one with [New].
 type Cache[K comparable, V any] struct {
-	size int
+	max int
 
-	mu    sync.Mutex
-	byKey map[K]*list.Element
-	order list.List // of entries, the one used last in front
+	mu      sync.Mutex
+	entries map[K]*list.Element // of *entry[K, V]
+	order   list.List           // the entry used last in front
 }
 
 type entry[K comparable, V any] struct {
@@ -20,35 +21,47 @@ type entry[K comparable, V any] struct {
 	value V
 }
 
-// New returns a cache for up to size entries.
+// New returns an empty cache of at most size entries. It panics if size is not positive.
 func New[K comparable, V any](size int) *Cache[K, V] {
-	return &Cache[K, V]{size: size, byKey: make(map[K]*list.Element)}
+	if size <= 0 {
+		panic("lru: size must be positive")
+	}
+	return &Cache[K, V]{max: size, entries: make(map[K]*list.Element)}
 }
 
-// Get returns the value under key.
+// Get returns the value of a key, and whether there is one. The entry counts as used.
 func (c *Cache[K, V]) Get(key K) (value V, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e, ok := c.byKey[key]
+	e, ok := c.entries[key]
 	if !ok {
 		return value, false
 	}
 	c.order.MoveToFront(e)
-	return e.Value.(entry[K, V]).value, true
+	return e.Value.(*entry[K, V]).value, true
 }
 
-// Put stores a value. If the cache is full, it evicts the entry that was not used for the longest
-// time.
+// Put sets the value of a key. The entry counts as used. If there are too many entries, Put
+// evicts the one used least recently.
 func (c *Cache[K, V]) Put(key K, value V) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e, ok := c.byKey[key]; ok {
-		c.order.Remove(e)
+	if e, ok := c.entries[key]; ok {
+		e.Value.(*entry[K, V]).value = value
+		c.order.MoveToFront(e)
+		return
 	}
-	c.byKey[key] = c.order.PushFront(entry[K, V]{key, value})
-	if c.order.Len() > c.size {
-		oldest := c.order.Back()
-		delete(c.byKey, oldest.Value.(entry[K, V]).key)
-		c.order.Remove(oldest)
+	c.entries[key] = c.order.PushFront(&entry[K, V]{key, value})
+	if c.order.Len() > c.max {
+		last := c.order.Back()
+		delete(c.entries, last.Value.(*entry[K, V]).key)
+		c.order.Remove(last)
 	}
+}
+
+// Len returns the number of entries.
+func (c *Cache[K, V]) Len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.order.Len()
 }

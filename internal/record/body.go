@@ -1,74 +1,71 @@
 package record
 
 import (
+	"slices"
+
 	"github.com/go-installation/installation/crypto"
 )
 
-// Limits of a body in bytes. Writing is limited more than reading, so that everything that was
-// written can be read.
-const (
-	MaxBody    = 8 << 20 // that is read
-	MaxWritten = 4 << 20 // that is written
-)
-
-// Body is a decoded body.
+// Body is the content of a stored record. Its slices are not copied when it is decoded.
 type Body struct {
-	Lifecycle []byte         // encoded; package installation knows its fields
-	Key       crypto.Wrapped // the data key; empty once it is destroyed
-	Manifest  []byte         // sealed; nil if it was dropped without a key
-	Values    []Value        // the secrets, sorted by Ref
+	Lifecycle []byte         // encoded Lifecycle, in plain
+	Manifest  []byte         // sealed; nil = dropped when the record was purged without its key
+	Key       crypto.Wrapped // data key; zero once shredded
+	Values    []Value        // sealed values, strictly ascending by Ref
 }
 
-// Value is one sealed secret. Ref names it: a kind and a JSON Pointer, such as "config/api_key".
+// Value is a sealed secret. Ref names it: a kind, then a JSON Pointer (RFC 6901) within what the
+// kind names, such as "config/api_key".
 type Value struct {
 	Ref    string
 	Sealed []byte
 }
 
-// Append appends the encoding of b to dst.
-func (b *Body) Append(dst []byte) []byte { return AppendVersioned(dst, b, codeBody) }
+// Append appends the stored form of b to dst. Values must be strictly ascending.
+func (b *Body) Append(dst []byte) []byte {
+	dst = slices.Grow(dst, b.Size())
+	return Append(append(dst, Version), b, bodyFields)
+}
 
-// DecodeBody reads an encoded body, whose memory it shares. The error is a [*crypto.VersionError]
-// for a version that this release does not know, else [crypto.ErrSealed].
+// DecodeBody reads a stored body, which shares the memory of raw. The error is
+// [crypto.ErrSealed], or a [*crypto.VersionError] for an unknown version.
 func DecodeBody(raw []byte) (*Body, error) {
-	b := new(Body)
-	if err := DecodeVersioned("record", raw, b, codeBody); err != nil {
+	message, err := CheckVersion(raw, "record")
+	if err != nil {
 		return nil, err
 	}
-	for i := 1; i < len(b.Values); i++ {
-		if b.Values[i-1].Ref >= b.Values[i].Ref {
-			return nil, crypto.ErrSealed
-		}
+	b := new(Body)
+	if err := Decode(message, b, bodyFields); err != nil {
+		return nil, err
 	}
 	return b, nil
 }
 
-func codeBody(c *Coder, b *Body) {
-	Bytes(c, 1, &b.Lifecycle)
-	String(c, 2, &b.Key.KeyID)
-	Bytes(c, 3, &b.Key.Bytes)
-	Bytes(c, 4, &b.Manifest)
-	Messages(c, 5, &b.Values, codeValue)
+// Size returns about how many bytes the stored form takes, and never less.
+func (b *Body) Size() int {
+	const overhead = 32 // tags and lengths
+	n := len(b.Lifecycle) + len(b.Manifest) + len(b.Key.KeyID) + len(b.Key.Bytes) + overhead
+	for _, v := range b.Values {
+		n += len(v.Ref) + len(v.Sealed) + overhead
+	}
+	return n
 }
 
-func codeValue(c *Coder, v *Value) {
+// The large manifest stands before the first string, so that reading copies little.
+func bodyFields(c *Coder, b *Body) {
+	Bytes(c, 1, &b.Lifecycle)
+	Bytes(c, 2, &b.Manifest)
+	String(c, 3, &b.Key.KeyID)
+	Bytes(c, 4, &b.Key.Bytes)
+	Messages(c, 5, &b.Values, valueFields)
+	c.Require(len(b.Lifecycle) > 0)
+	for i := 1; i < len(b.Values); i++ {
+		c.Require(b.Values[i-1].Ref < b.Values[i].Ref)
+	}
+}
+
+func valueFields(c *Coder, v *Value) {
 	String(c, 1, &v.Ref)
 	Bytes(c, 2, &v.Sealed)
-}
-
-// AppendVersioned appends a version byte and the encoding of v to dst.
-func AppendVersioned[T any](dst []byte, v *T, fields func(*Coder, *T)) []byte {
-	return Append(append(dst, version), v, fields)
-}
-
-// DecodeVersioned reads what AppendVersioned wrote. what names it in the error for an unknown
-// version.
-func DecodeVersioned[T any](what string, b []byte, v *T, fields func(*Coder, *T)) error {
-	switch {
-	case len(b) == 0 || len(b) > MaxBody:
-		return crypto.ErrSealed
-	case b[0] != version:
-		return &crypto.VersionError{What: what, Version: b[0]}
-	}
-	return Decode(b[1:], v, fields)
+	c.Require(v.Ref != "" && len(v.Sealed) > 0)
 }

@@ -1,117 +1,176 @@
 package record
 
 import (
-	"maps"
-	"slices"
-	"time"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/go-installation/installation/crypto"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Number is the number of a field.
-type Number = protowire.Number
+const (
+	// Version is the first byte of every stored form.
+	Version = 0x02
+	// MaxRead is the longest form that is read, in bytes.
+	MaxRead = 8 << 20
+	// MaxWritten is the longest form that may be written, in bytes. It is below MaxRead, so
+	// that whatever was written can be read. Whoever writes enforces it.
+	MaxWritten = 4 << 20
 
-// Coder writes or reads one message in protobuf wire format. A type describes its fields once, in
-// ascending order of their numbers, and the same description serves both directions:
+	// maxItems is how many items one repeated field may have. It caps the memory that a short
+	// hostile input can allocate.
+	maxItems = 1 << 16
+)
+
+// Coder writes or reads one message. A function that describes the fields of a type in
+// ascending order serves both directions: each call of [String], [Int], [Message] and so on
+// writes the field, or reads it if it is the next one in the input.
 //
-//	func codePerson(c *record.Coder, p *Person) {
-//		record.String(c, 1, &p.Name)
-//		record.Int(c, 2, &p.Age)
+//	func contactFields(c *record.Coder, v *Contact) {
+//		record.String(c, 1, &v.Name)
+//		record.String(c, 2, &v.Email)
 //	}
 //
-// There is exactly one encoding of each message. A zero value is left out. Reading rejects whatever
-// writing would not produce: a field that occurs twice or out of order, an unknown field, a zero
-// value, a varint that is not the shortest, text that is not UTF-8. A rejected message leaves the
-// values it was read into undefined.
+// A zero value is absent from the encoding. Reading expects a zero destination and leaves
+// absent fields alone. Anything that writing would not produce is rejected: a field that is
+// unknown, repeated or out of order, a wrong wire type, an explicit zero, a varint that is
+// not the shortest, a length beyond the input, or a string that is not UTF-8.
 type Coder struct {
-	out []byte // when writing
-
 	reading bool
-	lenient bool // text may hold any bytes
-	in      []byte
-	text    string // the same as in: decoded strings share it
-	pos     int
-	end     int
-	number  Number // of the next field; 0 = there is none
-	typ     protowire.Type
-	failed  bool
+
+	// While writing.
+	out  []byte
+	last protowire.Number // number of the field described last
+
+	// While reading.
+	in       []byte
+	pos, end int              // rest of the current message
+	next     protowire.Number // number of the next field; 0 = the message has ended
+	wire     protowire.Type   // its wire type
+	failed   bool             // the input was rejected; next stays 0
+	text     string           // copy of the input from base on; strings share it
+	base     int
+}
+
+// coders are reused, since a Coder always escapes to the heap.
+var coders = sync.Pool{New: func() any { return new(Coder) }}
+
+func (c *Coder) free() {
+	*c = Coder{}
+	coders.Put(c)
 }
 
 // Append appends the encoding of v to dst.
 func Append[T any](dst []byte, v *T, fields func(*Coder, *T)) []byte {
-	c := Coder{out: dst}
-	fields(&c, v)
+	c := coders.Get().(*Coder)
+	defer c.free()
+	c.out = dst
+	fields(c, v)
 	return c.out
 }
 
-// Decode reads a message into v. The error is [crypto.ErrSealed] and says nothing of the content.
-// Byte fields share the memory of b; strings do not.
+// Decode reads b into v, which must be zero. Byte slices in v share the memory of b;
+// strings do not. The error is [crypto.ErrSealed], and v is then unusable.
 func Decode[T any](b []byte, v *T, fields func(*Coder, *T)) error {
-	c := Coder{reading: true, in: b, text: string(b), end: len(b)}
-	return c.decode(func() { fields(&c, v) })
-}
-
-// Copy returns a copy of v through its encoding. It shares no memory with v, and is exactly what
-// reading the encoding of v would return.
-func Copy[T any](v *T, fields func(*Coder, *T)) *T {
-	b := Append(nil, v, fields)
-	c := Coder{reading: true, lenient: true, in: b, text: string(b), end: len(b)}
-	copied := new(T)
-	_ = c.decode(func() { fields(&c, copied) }) // what Append wrote decodes
-	return copied
-}
-
-func (c *Coder) decode(fields func()) error {
-	c.peek()
-	fields()
-	if c.failed || c.number != 0 {
+	if len(b) > MaxRead {
+		return crypto.ErrSealed
+	}
+	c := coders.Get().(*Coder)
+	defer c.free()
+	c.reading, c.in, c.end = true, b, len(b)
+	c.advance()
+	fields(c, v)
+	if c.failed || c.next != 0 {
 		return crypto.ErrSealed
 	}
 	return nil
 }
 
-// peek reads the tag of the next field.
-func (c *Coder) peek() {
-	c.number = 0
-	if c.failed || c.pos == c.end {
-		return
+// CheckVersion returns the message behind the version byte of a stored form. The error for
+// another version is a [*crypto.VersionError] that names the form.
+func CheckVersion(stored []byte, form string) ([]byte, error) {
+	switch {
+	case len(stored) == 0:
+		return nil, crypto.ErrSealed
+	case stored[0] != Version:
+		return nil, &crypto.VersionError{What: form, Version: stored[0]}
+	default:
+		return stored[1:], nil
 	}
-	tag := c.varint()
-	number, typ := protowire.DecodeTag(tag)
-	if c.failed || number < 1 {
-		c.failed = true
-		return
-	}
-	c.number, c.typ = number, typ
 }
 
-// next reports whether the next field is n, which then must be of this type.
-func (c *Coder) next(n Number, typ protowire.Type) bool {
-	if c.failed || c.number != n {
+// Reading reports whether the message is being read. A description needs it where the encoding
+// differs from the Go field, such as a bool in place of a secret.
+func (c *Coder) Reading() bool { return c.reading }
+
+// Require rejects the input unless ok. It does nothing while writing. A description uses it
+// for a rule about the fields that it has read.
+func (c *Coder) Require(ok bool) {
+	if c.reading && !ok {
+		c.reject()
+	}
+}
+
+// begin notes that field n is being written. It panics if the description is out of order,
+// which is a mistake in the code: the encoding could not be read.
+func (c *Coder) begin(n protowire.Number) {
+	if n <= c.last {
+		panic("record: fields are not described in ascending order")
+	}
+	c.last = n
+}
+
+// reject ends reading. No field matches any more.
+func (c *Coder) reject() { c.failed, c.next = true, 0 }
+
+// advance reads the tag of the next field.
+func (c *Coder) advance() {
+	if c.failed || c.pos == c.end {
+		c.next = 0
+		return
+	}
+	if c.next, c.wire = protowire.DecodeTag(c.varint()); c.next == 0 {
+		c.reject()
+	}
+}
+
+// due reports whether there is anything to do for field n: most fields are absent while
+// reading.
+func (c *Coder) due(n protowire.Number) bool { return c.next == n || !c.reading }
+
+// match reports whether field n is the next one. It rejects the input if n has another wire
+// type.
+func (c *Coder) match(n protowire.Number, wire protowire.Type) bool {
+	if c.next != n {
 		return false
 	}
-	c.failed = c.typ != typ
-	return !c.failed
+	if c.wire != wire {
+		c.reject()
+		return false
+	}
+	return true
 }
 
-// varint reads a varint in its shortest form.
+// varint reads a varint. It returns 0 if it rejects the input.
 func (c *Coder) varint() uint64 {
+	if c.pos < c.end && c.in[c.pos] < 0x80 {
+		c.pos++
+		return uint64(c.in[c.pos-1])
+	}
 	v, n := protowire.ConsumeVarint(c.in[c.pos:c.end])
-	if n < 0 || n != protowire.SizeVarint(v) {
-		c.failed = true
+	if n < 0 || c.in[c.pos+n-1] == 0 { // a last byte of 0 adds nothing: not the shortest
+		c.reject()
 		return 0
 	}
 	c.pos += n
 	return v
 }
 
-// span reads a length, and returns where the bytes behind it start and end.
+// span reads a length and returns the bounds of that many bytes, which it skips.
 func (c *Coder) span() (start, end int) {
 	n := c.varint()
-	if c.failed || n > uint64(c.end-c.pos) {
-		c.failed = true
+	if n > uint64(c.end-c.pos) {
+		c.reject()
 		return c.pos, c.pos
 	}
 	start = c.pos
@@ -119,252 +178,42 @@ func (c *Coder) span() (start, end int) {
 	return start, c.pos
 }
 
-func (c *Coder) uint(n Number, v uint64) uint64 {
-	if !c.reading {
-		if v != 0 {
-			c.out = protowire.AppendTag(c.out, n, protowire.VarintType)
-			c.out = protowire.AppendVarint(c.out, v)
-		}
-		return v
-	}
-	if !c.next(n, protowire.VarintType) {
-		return 0
-	}
-	v = c.varint()
-	c.failed = c.failed || v == 0
-	c.peek()
-	return v
-}
-
-// Int codes a number that is not negative.
-func Int[T ~int64 | ~uint32 | ~uint8](c *Coder, n Number, v *T) {
-	got := c.uint(n, uint64(*v))
-	if *v = T(got); uint64(*v) != got {
-		c.failed = true
-	}
-}
-
-// Bool codes a truth value.
-func Bool(c *Coder, n Number, v *bool) {
-	var one uint64
-	if *v {
-		one = 1
-	}
-	got := c.uint(n, one)
-	*v = got == 1
-	c.failed = c.failed || got > 1
-}
-
-// OptionalBool codes a truth value that may be absent: 1 is false, 2 is true.
-func OptionalBool(c *Coder, n Number, v **bool) {
-	var choice uint64
-	if *v != nil {
-		choice = 1
-		if **v {
-			choice = 2
-		}
-	}
-	got := c.uint(n, choice)
-	c.failed = c.failed || got > 2
-	*v = nil
-	if got > 0 {
-		value := got == 2
-		*v = &value
-	}
-}
-
-// yearOne is the first moment of year 1, in Unix microseconds.
-const yearOne = -62135596800_000_000
-
-// Time codes a time as microseconds since year 1, so that no time is 0. Reading returns UTC.
-func Time(c *Coder, n Number, v *time.Time) { *v = timeOf(c.uint(n, microsOf(*v))) }
-
-func microsOf(t time.Time) uint64 {
-	if t.IsZero() {
-		return 0
-	}
-	return uint64(t.UnixMicro() - yearOne)
-}
-
-func timeOf(micros uint64) time.Time {
-	if micros == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(int64(micros) + yearOne).UTC()
-}
-
-// String codes text in UTF-8.
-func String[T ~string](c *Coder, n Number, v *T) {
-	if Raw(c, n, v); c.reading && !c.lenient && !utf8.ValidString(string(*v)) {
-		c.failed = true
-	}
-}
-
-// Raw codes a string that may hold any bytes.
-func Raw[T ~string](c *Coder, n Number, v *T) {
-	if !c.reading {
-		if *v != "" {
-			c.out = protowire.AppendTag(c.out, n, protowire.BytesType)
-			c.out = protowire.AppendString(c.out, string(*v))
-		}
-		return
-	}
-	*v = ""
-	if c.next(n, protowire.BytesType) {
-		start, end := c.span()
-		*v = T(c.text[start:end])
-		c.failed = c.failed || start == end
-		c.peek()
-	}
-}
-
-// Strings codes a list of texts in UTF-8.
-func Strings(c *Coder, n Number, v *[]string) { c.strings(n, v, c.lenient) }
-
-// Raws codes a list of strings that may hold any bytes.
-func Raws(c *Coder, n Number, v *[]string) { c.strings(n, v, true) }
-
-func (c *Coder) strings(n Number, v *[]string, lenient bool) {
-	if !c.reading {
-		for _, s := range *v {
-			c.out = protowire.AppendTag(c.out, n, protowire.BytesType)
-			c.out = protowire.AppendString(c.out, s)
-		}
-		return
-	}
-	*v = nil
-	for c.next(n, protowire.BytesType) {
-		start, end := c.span()
-		s := c.text[start:end]
-		c.failed = c.failed || !lenient && !utf8.ValidString(s)
-		*v = append(*v, s)
-		c.peek()
-	}
-}
-
-// Bytes codes bytes. nil and empty are the same. What is read shares the memory of the input.
-func Bytes(c *Coder, n Number, v *[]byte) {
-	if !c.reading {
-		if len(*v) > 0 {
-			c.out = protowire.AppendTag(c.out, n, protowire.BytesType)
-			c.out = protowire.AppendBytes(c.out, *v)
-		}
-		return
-	}
-	*v = nil
-	if c.next(n, protowire.BytesType) {
-		start, end := c.span()
-		*v = c.in[start:end:end]
-		c.failed = c.failed || start == end
-		c.peek()
-	}
-}
-
-// Message codes a nested message that is left out if all its fields are zero.
-func Message[T any](c *Coder, n Number, v *T, fields func(*Coder, *T)) {
-	if !c.reading {
-		c.nest(n, false, func() { fields(c, v) })
-		return
-	}
-	var zero T
-	*v = zero
-	if c.next(n, protowire.BytesType) {
-		c.enter(true, func() { fields(c, v) })
-	}
-}
-
-// Pointer codes a nested message that may be absent: nil.
-func Pointer[T any](c *Coder, n Number, v **T, fields func(*Coder, *T)) {
-	if !c.reading {
-		if *v != nil {
-			c.nest(n, true, func() { fields(c, *v) })
-		}
-		return
-	}
-	*v = nil
-	if c.next(n, protowire.BytesType) {
-		*v = new(T)
-		c.enter(false, func() { fields(c, *v) })
-	}
-}
-
-// Messages codes a list of nested messages.
-func Messages[T any](c *Coder, n Number, v *[]T, fields func(*Coder, *T)) {
-	if !c.reading {
-		for i := range *v {
-			c.nest(n, true, func() { fields(c, &(*v)[i]) })
-		}
-		return
-	}
-	*v = nil
-	for c.next(n, protowire.BytesType) {
-		*v = append(*v, *new(T))
-		c.enter(false, func() { fields(c, &(*v)[len(*v)-1]) })
-	}
-}
-
-// Times codes a map from names to times, sorted by name.
-func Times(c *Coder, n Number, v *map[string]time.Time) {
-	var entries []timeEntry
-	if !c.reading {
-		for _, name := range slices.Sorted(maps.Keys(*v)) {
-			entries = append(entries, timeEntry{name, (*v)[name]})
-		}
-	}
-	Messages(c, n, &entries, codeTimeEntry)
-	if !c.reading || len(entries) == 0 {
-		if c.reading {
-			*v = nil
-		}
-		return
-	}
-	*v = make(map[string]time.Time, len(entries))
-	for i, e := range entries {
-		c.failed = c.failed || i > 0 && entries[i-1].name >= e.name
-		(*v)[e.name] = e.at
-	}
-}
-
-type timeEntry struct {
-	name string
-	at   time.Time
-}
-
-func codeTimeEntry(c *Coder, e *timeEntry) {
-	String(c, 1, &e.name)
-	Time(c, 2, &e.at)
-}
-
-// nest writes a nested message, and nothing for an empty one unless keep is set.
-func (c *Coder) nest(n Number, keep bool, fields func()) {
-	before := len(c.out)
-	c.out = protowire.AppendTag(c.out, n, protowire.BytesType)
-	start := len(c.out)
-	fields()
-	size := len(c.out) - start
-	if size == 0 && !keep {
-		c.out = c.out[:before]
-		return
-	}
-	var length [10]byte
-	prefix := protowire.AppendVarint(length[:0], uint64(size))
-	c.out = append(c.out, prefix...)
-	copy(c.out[start+len(prefix):], c.out[start:start+size])
-	copy(c.out[start:], prefix)
-}
-
-// enter reads a nested message.
-func (c *Coder) enter(rejectEmpty bool, fields func()) {
+// string reads a length and a string. All strings share one copy of the input, which starts
+// where the first of them does.
+func (c *Coder) string(anyBytes bool) string {
 	start, end := c.span()
-	if c.failed || rejectEmpty && start == end {
-		c.failed = true
-		return
+	if start == end {
+		return ""
 	}
-	outer := c.end
-	c.pos, c.end = start, end
-	c.peek()
-	fields()
-	c.failed = c.failed || c.number != 0
-	c.pos, c.end = end, outer
-	c.peek()
+	if c.text == "" {
+		c.base, c.text = start, string(c.in[start:])
+	}
+	s := c.text[start-c.base : end-c.base]
+	if !anyBytes && !utf8.ValidString(s) {
+		c.reject()
+	}
+	return s
+}
+
+// count returns the number of items in the run of the repeated field whose first tag was just
+// read, so that one allocation serves them all.
+func (c *Coder) count() int {
+	n := 0
+	for rest := c.in[c.pos:c.end]; ; n++ {
+		_, size := protowire.ConsumeBytes(rest)
+		if size < 0 {
+			break // reading the item rejects it
+		}
+		number, _, tag := protowire.ConsumeTag(rest[size:])
+		if tag < 0 || number != c.next {
+			n++
+			break
+		}
+		rest = rest[size+tag:]
+	}
+	if n > maxItems {
+		c.reject()
+		return 0
+	}
+	return n
 }

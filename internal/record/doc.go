@@ -1,12 +1,13 @@
-// Package record holds the stored form of an installation: what a body consists of, how it is
-// encoded, what its manifest vouches for, and the terms that a record is listed under. It knows no
-// domain type. docs/record.proto documents the encoding.
+// Package record encodes the sealed record: its body, its manifest, the outcome of an
+// idempotent request, and the index terms. It knows no type of the domain.
 //
-// A body has a plain part, the lifecycle, which can be written without a key, and sealed parts: the
-// manifest and the secrets. The manifest is one sealed value. It contains everything except the
-// secrets, and a table of them. So the removal of a secret, the rollback of one field and an edited
-// plain value all show.
+// All forms are protobuf messages, written and read by hand. docs/record.proto describes
+// them. A stored form starts with the version byte 0x02. Once that byte is removed, protoc
+// shows it:
+//
+//	tail -c +2 body | protoc --decode=installation.record.Body docs/record.proto
+//
+// Each message has exactly one encoding, and the reader rejects all others. So a decoded
+// message encodes to the same bytes again. The input is hostile until a seal vouches for
+// it.
 package record
-
-// version is the first byte of a stored body, outcome and event.
-const version = 2

@@ -1,105 +1,136 @@
 package record
 
 import (
-	"iter"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/go-installation/installation/crypto"
 )
 
-// Index terms, or the start of one. A new filter is a new term, never a change of a store.
+// IndexVersion is the version of the index that [Terms.List] computes. A manifest names the
+// version by which the terms of its record were computed.
+const IndexVersion byte = 1
+
+// Prefixes of index terms. A new filter of a list is a new term, and no store has to change.
 const (
 	TermAll        = "all"
 	TermExtension  = "ext="
 	TermAccount    = "acc="
 	TermOwner      = "own="
-	TermPair       = "ext+acc="
 	TermConnection = "conn="
 	TermPhase      = "phase="
 
 	TermEverywhere = "@all"  // across tenants
-	TermKey        = "@kek=" // across tenants
+	TermKey        = "@kek=" // across tenants: the key-encryption key
 
-	// KeyGone is the value of TermKey for a record that was purged without its key. No key has it as
-	// its ID.
-	KeyGone = "."
+	// KeyDestroyed is the value of TermKey for a record whose data key was destroyed
+	// without its key-encryption key. It is no ID of a key.
+	KeyDestroyed = "."
+
+	termPair = "ext+acc="
 )
 
-// IndexVersion is the version of the rules by which terms follow from an installation. It stands in
-// each manifest, so that a later release may add a term without breaking stored records.
-const IndexVersion = 1
-
-// Terms are what a record is listed under.
+// Terms are the values from which the index terms of a record are computed. An empty value
+// has no term.
 type Terms struct {
-	Extension  string
-	Account    string
-	Owner      string
-	Connection string
+	Extension  string // ID
+	Owner      string // of the extension
+	Account    string // ID
+	Connection string // ID
 	Phase      string
-	KeyID      string // of the key-encryption key; "" if the data key is gone
+	KeyID      string // of the key-encryption key
 }
 
-// List returns the index terms, sorted.
+// List returns the terms of the current version, sorted.
 func (t Terms) List() []string {
-	terms := make([]string, 0, 9)
-	for prefix, value := range t.all() {
-		terms = append(terms, prefix+value)
+	terms := make([]string, 0, termCount)
+	for i := range termCount {
+		if term := t.append(nil, i); len(term) > 0 {
+			terms = append(terms, string(term))
+		}
 	}
-	slices.Sort(terms)
 	return terms
 }
 
-// Match reports whether terms are what List returns by the rules of a version. It is false for a
-// version that this release does not know.
-func (t Terms) Match(version int64, terms []string) bool {
+// Match returns nil if terms are those that the given version computes. The error is
+// [crypto.ErrSealed] for other terms, and a [*crypto.VersionError] for an unknown version.
+// The version is sealed in the manifest, so an unknown one comes from a newer release and
+// not from an edited record. Operators need to know which it was.
+func (t Terms) Match(version byte, terms []string) error {
 	if version != IndexVersion {
-		return false
+		return &crypto.VersionError{What: "index", Version: version}
 	}
-	n := 0
-	for prefix, value := range t.all() {
-		if !containsTerm(terms, prefix, value) {
-			return false
+	var buffer [1024]byte
+	matched := 0
+	for i := range termCount {
+		term := t.append(buffer[:0], i)
+		if len(term) == 0 {
+			continue
 		}
-		n++
-	}
-	return n == len(terms) && slices.IsSorted(terms)
-}
-
-func containsTerm(terms []string, prefix, value string) bool {
-	for _, t := range terms {
-		if len(t) == len(prefix)+len(value) && strings.HasPrefix(t, prefix) &&
-			strings.HasSuffix(t, value) {
-			return true
+		if matched == len(terms) || terms[matched] != string(term) {
+			return crypto.ErrSealed
 		}
+		matched++
 	}
-	return false
+	if matched != len(terms) {
+		return crypto.ErrSealed
+	}
+	return nil
 }
 
-// all lists each term once, in two parts.
-func (t Terms) all() iter.Seq2[string, string] {
-	return func(yield func(prefix, value string) bool) {
-		var pair string
-		if t.Extension != "" && t.Account != "" {
-			pair = PairTerm("", t.Extension, t.Account)
+const termCount = 9
+
+// append appends term i, or nothing if the record does not have it. The terms are in sorted
+// order, whatever their values, since no prefix begins with another.
+func (t Terms) append(b []byte, i int) []byte {
+	switch i {
+	case 0:
+		return append(b, TermEverywhere...)
+	case 1:
+		return appendTerm(b, TermKey, t.KeyID)
+	case 2:
+		return appendTerm(b, TermAccount, t.Account)
+	case 3:
+		return append(b, TermAll...)
+	case 4:
+		return appendTerm(b, TermConnection, t.Connection)
+	case 5:
+		if t.Extension == "" || t.Account == "" {
+			return b
 		}
-		_ = yield(TermAll, "") && yield(TermEverywhere, "") && yield(TermPhase, t.Phase) &&
-			(t.Extension == "" || yield(TermExtension, t.Extension)) &&
-			(t.Owner == "" || yield(TermOwner, t.Owner)) &&
-			(t.Account == "" || yield(TermAccount, t.Account)) &&
-			(t.KeyID == "" || yield(TermKey, t.KeyID)) &&
-			(pair == "" || yield(TermPair, pair)) &&
-			(t.Connection == "" || yield(TermConnection, t.Connection))
+		return appendPair(append(b, termPair...), t.Extension, t.Account)
+	case 6:
+		return appendTerm(b, TermExtension, t.Extension)
+	case 7:
+		return appendTerm(b, TermOwner, t.Owner)
+	default:
+		return appendTerm(b, TermPhase, t.Phase)
 	}
 }
 
-// PairTerm joins two IDs so that no two pairs make the same term: the length of the first comes
-// first.
-func PairTerm(prefix, first, second string) string {
-	return prefix + strconv.Itoa(len(first)) + ":" + first + second
+func appendTerm(b []byte, prefix, value string) []byte {
+	if value == "" {
+		return b
+	}
+	return append(append(b, prefix...), value...)
 }
 
-// SetTerm returns terms in which one term with this prefix and value replaces those with the
-// prefix. An empty value only removes them.
+// appendPair joins two IDs. The length of the first comes first, so no two pairs give one
+// term.
+func appendPair(b []byte, first, second string) []byte {
+	b = strconv.AppendInt(b, int64(len(first)), 10)
+	return append(append(append(b, ':'), first...), second...)
+}
+
+// PairTerm returns the term of all installations of an extension in an account.
+func PairTerm(extension, account string) string { return termPair + Pair(extension, account) }
+
+// Pair joins two IDs so that no two pairs give the same text.
+func Pair(first, second string) string { return string(appendPair(nil, first, second)) }
+
+// SetTerm returns terms in which the terms of a prefix are replaced by one with this value,
+// or removed if the value is empty. It serves records whose manifest cannot be opened.
 func SetTerm(terms []string, prefix, value string) []string {
 	out := make([]string, 0, len(terms)+1)
 	for _, t := range terms {
@@ -114,11 +145,11 @@ func SetTerm(terms []string, prefix, value string) []string {
 	return out
 }
 
-// TermValue returns the value of the first term with a prefix.
+// TermValue returns the value of the first term with a prefix, or "".
 func TermValue(terms []string, prefix string) string {
 	for _, t := range terms {
-		if v, ok := strings.CutPrefix(t, prefix); ok {
-			return v
+		if value, ok := strings.CutPrefix(t, prefix); ok {
+			return value
 		}
 	}
 	return ""

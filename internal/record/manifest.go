@@ -1,97 +1,110 @@
 package record
 
-import (
-	"sync"
+import "github.com/go-installation/installation/crypto"
 
-	"github.com/go-installation/installation/crypto"
-)
-
-// Manifest is the sealed content of a record: everything except the secrets, and a table of them.
+// Manifest is the part of a record that is sealed as one: everything except the secrets,
+// and a table of the secrets. The seal covers removed secrets, single fields that were
+// rolled back, and edited plain fields. The domain fields are its content, described by the
+// caller.
 type Manifest struct {
-	ID               string
-	Revision         int64  // at which it was sealed
-	Epoch            int64  // of the namespace in which it was sealed
-	Lifecycle        []byte // at which it was sealed
-	IndexVersion     int64  // of the rules by which the index follows from the content
-	Rule             string // ID of the sensitivity rule that the documents were masked by
-	Table            []Entry
-	Claims           []string
-	CodeHash         []byte // of the invitation code; nil once it is dead
-	Redeemer         string // the account that accepted the invitation
-	CredentialNumber int64  // the last one given to a credential
-	Content          []byte // encoded; package installation knows its fields
+	ID         string // of the installation
+	Generation int64
+	Revision   int64 // at which it was sealed
+	Epoch      int64 // of the store
+	Lifecycle  []byte
+	Table      []Entry // strictly ascending by Ref
+	Rule       string  // ID of the sensitivity rule that masked the documents
+
+	IndexVersion byte     // by which the record's terms were computed; see [Terms]
+	Claims       []string // as in the stored record, sorted
+	CodeHash     []byte   // of the invitation code; nil = no code is valid
+	Redeemer     string   // account that accepted with the code
+
+	// CredentialNumber is the last number that was given to a credential of this record.
+	CredentialNumber int64
 }
 
-// Entry names one secret and the tag of its sealed value.
+// Entry names one sealed value and its authentication tag.
 type Entry struct {
 	Ref    string
-	Tag    string
-	Number int64 // of a credential: grows with each new value; 0 for other secrets
+	Tag    string // 16 bytes
+	Number int64  // of a credential; 0 for the other kinds
 }
 
-// Append appends the encoding of m to dst.
-func (m *Manifest) Append(dst []byte) []byte { return Append(dst, m, codeManifest) }
+// tagSize is the length of an authentication tag.
+const tagSize = 16
 
-// DecodeManifest reads an encoded manifest, whose memory it shares.
-func DecodeManifest(b []byte) (*Manifest, error) {
+// Append appends the encoding of m and its content to dst.
+func (m *Manifest) Append(dst []byte, content func(*Coder)) []byte {
+	return Append(dst, &contents{m, content}, manifestFields)
+}
+
+// DecodeManifest reads an opened manifest. Lifecycle and CodeHash share the memory of b, as
+// do the bytes in content. The error is [crypto.ErrSealed].
+func DecodeManifest(b []byte, content func(*Coder)) (*Manifest, error) {
 	m := new(Manifest)
-	return m, Decode(b, m, codeManifest)
+	if err := Decode(b, &contents{m, content}, manifestFields); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
-func codeManifest(c *Coder, m *Manifest) {
-	String(c, 1, &m.ID)
-	Int(c, 2, &m.Revision)
-	Int(c, 3, &m.Epoch)
-	Bytes(c, 4, &m.Lifecycle)
-	Int(c, 5, &m.IndexVersion)
-	String(c, 6, &m.Rule)
-	Messages(c, 7, &m.Table, codeEntry)
-	Raws(c, 8, &m.Claims)
-	Bytes(c, 9, &m.CodeHash)
-	String(c, 10, &m.Redeemer)
-	Int(c, 11, &m.CredentialNumber)
-	Bytes(c, 12, &m.Content)
+// Table returns the table of values, without numbers.
+func Table(values []Value) []Entry {
+	table := make([]Entry, len(values))
+	for i, v := range values {
+		table[i] = Entry{Ref: v.Ref, Tag: string(crypto.Tag(v.Sealed))}
+	}
+	return table
 }
 
-func codeEntry(c *Coder, e *Entry) {
-	String(c, 1, &e.Ref)
-	Raw(c, 2, &e.Tag)
-	Int(c, 3, &e.Number)
-}
-
-// Matches reports whether a table lists exactly these values.
-func Matches(table []Entry, values []Value) bool {
-	if len(table) != len(values) {
+// Lists reports whether the table names exactly these values, each with its tag.
+func (m *Manifest) Lists(values []Value) bool {
+	if len(m.Table) != len(values) {
 		return false
 	}
-	for i, v := range values {
-		if table[i].Ref != v.Ref || table[i].Tag != string(crypto.Tag(v.Sealed)) {
+	for i := range values {
+		e, v := &m.Table[i], &values[i]
+		if e.Ref != v.Ref || e.Tag != string(crypto.Tag(v.Sealed)) {
 			return false
 		}
 	}
 	return true
 }
 
-// Use opens a sealed manifest and passes it to use. The manifest shares memory that is cleared
-// afterwards: use must copy the bytes that it keeps. Strings may be kept.
-func Use(k *crypto.DataKey, at crypto.Place, sealed []byte, use func(*Manifest) error) error {
-	buffer := buffers.Get().(*[]byte)
-	plain, err := k.OpenBinary((*buffer)[:0], at, sealed)
-	if err == nil {
-		var m *Manifest
-		if m, err = DecodeManifest(plain); err == nil {
-			err = use(m)
-		}
-		clear(plain)
-		if cap(plain) <= maxBuffer {
-			*buffer = plain
-		}
-	}
-	buffers.Put(buffer)
-	return err
+// contents is a manifest with the description of its domain fields. They are read in place,
+// so that all strings share one copy of the input.
+type contents struct {
+	*Manifest
+	content func(*Coder)
 }
 
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
+func manifestFields(c *Coder, m *contents) {
+	String(c, 1, &m.ID)
+	Int(c, 2, &m.Generation)
+	Int(c, 3, &m.Revision)
+	Int(c, 4, &m.Epoch)
+	Bytes(c, 5, &m.Lifecycle)
+	Messages(c, 6, &m.Table, entryFields)
+	String(c, 7, &m.Rule)
+	Int(c, 8, &m.IndexVersion)
+	Strings(c, 9, &m.Claims)
+	Bytes(c, 10, &m.CodeHash)
+	String(c, 11, &m.Redeemer)
+	Int(c, 12, &m.CredentialNumber)
+	Message(c, 13, m, contentFields)
+	c.Require(m.ID != "" && m.Generation > 0 && m.Revision > 0)
+	c.Require(len(m.Lifecycle) > 0 && m.IndexVersion > 0)
+	for i := 1; i < len(m.Table); i++ {
+		c.Require(m.Table[i-1].Ref < m.Table[i].Ref)
+	}
+}
 
-// maxBuffer is the size of the largest buffer that is kept for the next manifest.
-const maxBuffer = 16 << 10
+func contentFields(c *Coder, m *contents) { m.content(c) }
+
+func entryFields(c *Coder, e *Entry) {
+	String(c, 1, &e.Ref)
+	Raw(c, 2, &e.Tag)
+	Int(c, 3, &e.Number)
+	c.Require(e.Ref != "" && len(e.Tag) == tagSize)
+}

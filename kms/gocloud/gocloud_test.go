@@ -58,7 +58,8 @@ func TestWrap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if plain, err := got.Open(nil, crypto.Place{Record: "r"}, sealed); err != nil || string(plain) != `"s3cr3t"` {
+	plain, err := got.Open(nil, crypto.Place{Record: "r"}, sealed)
+	if err != nil || string(plain) != `"s3cr3t"` {
 		t.Errorf("got %q, %v", plain, err)
 	}
 
@@ -80,7 +81,8 @@ func TestWrappedKeyOpensNowhereElse(t *testing.T) {
 		"record":  {Tenant: binding.Tenant, Record: "EXI-1234-1234-0002"},
 		"shifted": {Tenant: binding.Tenant + "E", Record: binding.Record[1:]},
 	} {
-		if k, err := keys.Unwrap(t.Context(), w, b); k != nil || !errors.Is(err, crypto.ErrSealed) {
+		k, err := keys.Unwrap(t.Context(), w, b)
+		if k != nil || !errors.Is(err, crypto.ErrSealed) {
 			t.Errorf("%s: got %v, %v", name, k, err)
 		}
 	}
@@ -90,7 +92,8 @@ func TestWrappedKeyOpensNowhereElse(t *testing.T) {
 	} {
 		m := crypto.Wrapped{KeyID: w.KeyID, Bytes: bytes.Clone(w.Bytes)}
 		edit(m.Bytes)
-		if k, err := keys.Unwrap(t.Context(), m, binding); k != nil || !errors.Is(err, crypto.ErrSealed) {
+		k, err := keys.Unwrap(t.Context(), m, binding)
+		if k != nil || !errors.Is(err, crypto.ErrSealed) {
 			t.Errorf("%s: got %v, %v", name, k, err)
 		}
 	}
@@ -115,7 +118,10 @@ type replies struct {
 	code  gcerrors.ErrorCode
 }
 
-func (r *replies) Encrypt(context.Context, []byte) ([]byte, error) { return []byte("blob"), r.err }
+func (r *replies) Encrypt(context.Context, []byte) ([]byte, error) {
+	return []byte("blob"), r.err
+}
+
 func (r *replies) Decrypt(context.Context, []byte) ([]byte, error) { return r.plain, r.err }
 func (r *replies) ErrorCode(error) gcerrors.ErrorCode              { return r.code }
 func (r *replies) ErrorAs(error, any) bool                         { return false }
@@ -147,23 +153,29 @@ func TestErrors(t *testing.T) {
 		}
 		r.err, r.code = failed, test.code
 		_, err = keys.Unwrap(t.Context(), w, binding)
-		if !errors.Is(err, test.want) || errors.Is(err, failed) || strings.Contains(err.Error(), "canary") {
+		shown := errors.Is(err, failed) || strings.Contains(err.Error(), "canary")
+		if !errors.Is(err, test.want) || shown {
 			t.Errorf("%v: got %v, want %v without the text", test.code, err, test.want)
 		}
-		if _, err = keys.Wrap(t.Context(), data, binding); !errors.Is(err, crypto.ErrKeyUnavailable) {
+		_, err = keys.Wrap(t.Context(), data, binding)
+		if !errors.Is(err, crypto.ErrKeyUnavailable) {
 			t.Errorf("wrap, %v: got %v", test.code, err)
 		}
 	}
 }
 
-// TestUnwrapRefusesOtherSizes: the plain text has the size of a digest and a data key.
-func TestUnwrapRefusesOtherSizes(t *testing.T) {
+// TestUnwrapRejectsOtherSizes: the plain text has the size of a digest and a data key.
+func TestUnwrapRejectsOtherSizes(t *testing.T) {
 	digest := sha256.Sum256(crypto.EncryptionContext{}.Bytes())
 	for n := range 130 {
 		r := &replies{plain: append(digest[:], make([]byte, 100)...)[:n]}
 		k := gocloud.New(secrets.NewKeeper(r))
 		key, err := k.UnwrapKey(t.Context(), []byte("blob"), crypto.EncryptionContext{})
-		if n == 96 && (len(key) != 64 || err != nil) || n != 96 && (key != nil || !errors.Is(err, crypto.ErrSealed)) {
+		want, size := crypto.ErrSealed, 0
+		if n == 96 {
+			want, size = nil, 64
+		}
+		if len(key) != size || !errors.Is(err, want) {
 			t.Errorf("%d bytes: got %d, %v", n, len(key), err)
 		}
 	}
@@ -185,7 +197,8 @@ func (r *retaining) Decrypt(_ context.Context, blob []byte) ([]byte, error) {
 	return r.returned, nil
 }
 
-// TestPlainKeysAreWiped: the plain bytes of a data key are wiped on both ways, but not the caller's.
+// TestPlainKeysAreWiped: the plain bytes of a data key are wiped on both ways, but not the
+// caller's.
 func TestPlainKeysAreWiped(t *testing.T) {
 	r := &retaining{}
 	k := gocloud.New(secrets.NewKeeper(r))

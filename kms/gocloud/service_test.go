@@ -26,12 +26,13 @@ func TestService(t *testing.T) {
 		t.Fatal(err)
 	}
 	host := svc.As(installation.Actor{Kind: installation.Host})
-	configuration := installation.Configuration{Document: installation.JSON(`{"secret":"s3cr3t"}`)}
-	_, err = host.Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: installation.Parts{
+	document := installation.JSON(`{"secret":"s3cr3t"}`)
+	parts := installation.Parts{
 		Extension:     installation.Value(installation.Extension{ID: "EXT-1"}),
 		Account:       installation.Value(installation.Account{ID: "ACC-1"}),
-		Configuration: installation.Value(configuration),
-	}})
+		Configuration: installation.Value(installation.Configuration{Document: document}),
+	}
+	_, err = host.Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: parts})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,277 @@
+package installation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"strings"
+	"time"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/memstore"
+)
+
+// The code is in the answer to Invite and nowhere else. Send it to whom you invite.
+func ExampleService_Invite() {
+	ctx := context.Background()
+	host := exampleHost()
+
+	res, err := host.Invite(ctx, installation.InviteRequest{
+		ID:       "EXI-1",
+		Parts:    installation.Parts{Extension: installation.Value(installation.Extension{ID: "EXT-1"})},
+		Message:  "Join the pilot",
+		Validity: "1m",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	link := res.AcceptURL.RevealString()
+	fmt.Println(res.Status, "until", res.Invitation.Expires.Format(time.DateOnly))
+	fmt.Println(strings.HasPrefix(link, "https://portal.example/accept?code=inv_"), res.AcceptURL)
+	// Output:
+	// invited until 2026-04-02
+	// true ***
+}
+
+// A new code takes the place of the old one.
+func ExampleService_Resend() {
+	ctx := context.Background()
+	host := exampleHost()
+	first := exampleInvite(host, "EXI-1")
+
+	second, err := host.Resend(ctx, installation.ResendRequest{ID: "EXI-1"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	account := installation.Account{ID: "ACC-2"}
+	customer := host.As(installation.Actor{Kind: installation.Customer, ID: account.ID})
+	_, err = customer.Accept(ctx, installation.AcceptRequest{ID: "EXI-1", Code: first.Code, Account: account})
+	fmt.Println(err)
+	_, err = customer.Accept(ctx, installation.AcceptRequest{ID: "EXI-1", Code: second.Code, Account: account})
+	fmt.Println(err)
+	// Output:
+	// installation: invitation not valid
+	// <nil>
+}
+
+// The first account to come with the code has it installed. When it comes again, it is told the same.
+func ExampleService_Accept() {
+	ctx := context.Background()
+	host := exampleHost()
+	code := exampleInvite(host, "EXI-1").Code
+
+	for _, account := range []installation.Account{{ID: "ACC-2"}, {ID: "ACC-2"}, {ID: "ACC-3"}} {
+		customer := host.As(installation.Actor{Kind: installation.Customer, ID: account.ID})
+		res, err := customer.Accept(ctx, installation.AcceptRequest{ID: "EXI-1", Code: code, Account: account})
+		if err != nil {
+			fmt.Println(account.ID, err)
+			continue
+		}
+		fmt.Println(account.ID, res.Status, "replayed:", res.Replayed)
+	}
+	// Output:
+	// ACC-2 installed replayed: false
+	// ACC-2 installed replayed: true
+	// ACC-3 installation: invitation not valid
+}
+
+// Expire ends an invitation before its time.
+func ExampleService_Expire() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInvite(host, "EXI-1")
+
+	res, err := host.Expire(ctx, installation.ExpireRequest{ID: "EXI-1"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(res.Status, res.Changed)
+
+	res, err = host.Expire(ctx, installation.ExpireRequest{ID: "EXI-1"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(res.Status, res.Changed)
+	// Output:
+	// expired true
+	// expired false
+}
+
+// Time needs no job. Sweep only writes down what it did, and takes secrets away whose grace is over.
+func ExampleService_Sweep() {
+	ctx := context.Background()
+	svc, now := exampleService()
+	host := svc.As(installation.Actor{Kind: installation.Host})
+	exampleInvite(host, "EXI-1")
+
+	*now = now.AddDate(0, 0, 8)
+	inst, err := host.Get(ctx, "EXI-1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("before: %s, revision %d\n", inst.Status, inst.Revision)
+
+	report, err := host.Sweep(ctx, installation.SweepRequest{})
+	fmt.Printf("%+v %v\n", report, err)
+	// Output:
+	// before: expired, revision 1
+	// {Expired:1 Purged:0 Shredded:0 Skipped:0 Failed:0} <nil>
+}
+
+// The record stays. Its secrets stay for a while, or go at once if the uninstall is final.
+func ExampleService_Uninstall() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInstall(host, "EXI-1", "ACC-2")
+
+	for _, final := range []bool{false, true, true} {
+		res, err := host.Uninstall(ctx, installation.UninstallRequest{ID: "EXI-1", Final: final, Reason: "trial is over"})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(res.Status, "changed:", res.Changed, "purged:", res.Purged, "secrets:", len(res.Sealed))
+	}
+	// Output:
+	// uninstalled changed: true purged: false secrets: 1
+	// uninstalled changed: true purged: true secrets: 0
+	// uninstalled changed: false purged: true secrets: 0
+}
+
+// What is deleted is not found any more.
+func ExampleService_Delete() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInstall(host, "EXI-1", "ACC-2")
+
+	for range 2 {
+		_, err := host.Delete(ctx, installation.DeleteRequest{ID: "EXI-1"})
+		fmt.Println(err)
+	}
+	// Output:
+	// <nil>
+	// delete EXI-1: installation: not found
+}
+
+// The change log names what changed and holds no value. A follower goes on from Next, again and again.
+func ExampleService_Events() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInstall(host, "EXI-1", "ACC-2")
+	if _, err := host.Upsert(ctx, installation.UpsertRequest{ID: "EXI-1", Parts: installation.Parts{
+		Configuration: installation.Value(installation.Configuration{Document: installation.JSON(`{"region":"us-1","api_key":"***"}`)}),
+	}}); err != nil {
+		log.Fatal(err)
+	}
+
+	for after := ""; ; {
+		page, err := host.Events(ctx, after, 1)
+		if err != nil || len(page.Events) == 0 {
+			fmt.Println("end of the log", err)
+			break
+		}
+		for _, e := range page.Events {
+			fmt.Println(e.Key.ID, e.Type, e.Revision, e.Actor.Kind, e.Changed)
+		}
+		after = page.Next
+	}
+	// Output:
+	// EXI-1 created 1 host [account configuration extension]
+	// EXI-1 updated 2 host [config/region]
+	// end of the log <nil>
+}
+
+// Check is for start-up and health endpoints.
+func ExampleService_Check() {
+	host := exampleHost()
+	exampleInstall(host, "EXI-1", "ACC-2")
+
+	report, err := host.Check(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("ok:", report.OK())
+	for _, f := range report.Findings {
+		fmt.Println(f.Level, f.Rule)
+	}
+	fmt.Printf("%+v\n", report.Keys)
+	// Output:
+	// ok: true
+	// warning durability
+	// [{ID:k1 Primary:true Records:1}]
+}
+
+// exampleRotation returns the service of a host twice, on one store with one installation: as it was with the key k1, and as it is with k2
+// as the primary key and k1 beside it.
+func exampleRotation() (before, after *installation.Service) {
+	var keys [2]crypto.Key
+	for i, id := range []string{"k1", "k2"} {
+		var err error
+		if keys[i], err = crypto.GenerateKey(id); err != nil {
+			log.Fatal(err)
+		}
+	}
+	store := memstore.New()
+	host := func(primary crypto.Key, others ...crypto.Key) *installation.Service {
+		ring, err := crypto.NewKeyring(primary, others...)
+		if err != nil {
+			log.Fatal(err)
+		}
+		svc, err := installation.New(store, ring, nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		return svc.As(installation.Actor{Kind: installation.Host})
+	}
+	before, after = host(keys[0], keys[1]), host(keys[1], keys[0])
+	exampleInstall(before, "EXI-1", "ACC-2")
+	return before, after
+}
+
+func ExampleService_Rewrap() {
+	_, host := exampleRotation()
+
+	report, err := host.Rewrap(context.Background(), installation.RewrapRequest{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("before %+v\nafter  %+v\n", report.Before, report.After)
+	fmt.Println("done:", report.Done())
+	// Output:
+	// before [{ID:k1 Primary:false Records:1} {ID:k2 Primary:true Records:0}]
+	// after  [{ID:k1 Primary:false Records:0} {ID:k2 Primary:true Records:1}]
+	// done: true
+}
+
+func ExampleService_CanRetire() {
+	ctx := context.Background()
+	_, host := exampleRotation()
+
+	fmt.Println("in use:", errors.Is(host.CanRetire(ctx, "k1"), installation.ErrKeyInUse))
+	if _, err := host.Rewrap(ctx, installation.RewrapRequest{}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("after rewrapping:", host.CanRetire(ctx, "k1"))
+	// Output:
+	// in use: true
+	// after rewrapping: <nil>
+}
+
+func ExampleService_Rekey() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInstall(host, "EXI-1", "ACC-2")
+
+	res, err := host.Rekey(ctx, installation.RekeyRequest{ID: "EXI-1", Reason: "an employee left"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	secrets, err := host.Reveal(ctx, installation.RevealRequest{ID: "EXI-1", Refs: res.Sealed, Reason: "check"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("revision", res.Revision, "revealed", secrets[0].Ref, secrets[0].Value.RevealString())
+	// Output:
+	// revision 2 revealed config/api_key k-93f0
+}

@@ -1,0 +1,302 @@
+// Package formats checks that everything that a release has stored opens in every later one.
+package formats
+
+import (
+	"bytes"
+	"context"
+	"crypto/fips140"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/memstore"
+)
+
+// The golden file holds what this and earlier releases stored, one JSON object a line. Lines are added and never changed or removed.
+var (
+	golden = filepath.Join("testdata", "format", "v1", "golden.jsonl")
+	update = flag.Bool("update", false, "add to testdata/format what is missing there")
+)
+
+// goldenLines lines of the golden file, with these contents, were part of a release and stay for ever. Raise both with each release, to
+// what TestFormat prints.
+const (
+	goldenLines = 30
+	goldenSum   = "e38effc6bc24e0b0a1871e905256df20049ce024bd9423faa52b9d55f8274304"
+)
+
+// Everything that a release stored opens in every later one, and says the same.
+func TestFormat(t *testing.T) {
+	entries := readFormat(t)
+	if *update {
+		if fips140.Enforced() {
+			t.Fatal("-update needs both suites")
+		}
+		addFormat(t, entries)
+		entries = readFormat(t)
+	}
+	if len(entries) == 0 {
+		t.Fatal("no entries")
+	}
+	for _, e := range entries {
+		t.Run(e.Name, func(t *testing.T) {
+			if fips140.Enforced() && e.Suite == crypto.SuiteXChaCha20Poly1305 {
+				t.Skip("about XChaCha20-Poly1305, which this process may not use")
+			}
+			switch {
+			case e.Value != "":
+				opensValue(t, e)
+			case e.Wrapped != "":
+				opensKey(t, e)
+			default:
+				opensRecord(t, e)
+			}
+		})
+	}
+}
+
+func dataKey(t testing.TB, e *fixture.GoldenEntry) []byte {
+	t.Helper()
+	raw, err := hex.DecodeString(e.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func opensValue(t *testing.T, e *fixture.GoldenEntry) {
+	k, err := crypto.DataKeyFromBytes(dataKey(t, e), 1, e.Suite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := crypto.ParseText(e.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := k.Open(nil, *e.Place, sealed); err != nil || string(got) != e.Content {
+		t.Errorf("got %q, %v, want %q", got, err, e.Content)
+	}
+}
+
+func opensKey(t *testing.T, e *fixture.GoldenEntry) {
+	key, err := crypto.NewKey("k1", count(0x80))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := crypto.ParseWrapped(e.Wrapped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := fixture.RingOf(t, key).Unwrap(t.Context(), w, *e.Binding)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := k.Reveal(); err != nil || !bytes.Equal(got, dataKey(t, e)) {
+		t.Errorf("another key, %v", err)
+	}
+}
+
+// frozen is a store that holds one golden record and what was committed with it.
+type frozen struct {
+	installation.Store
+	*fixture.GoldenRecord
+}
+
+func (s *frozen) Get(ctx context.Context, key installation.Key) (*installation.Record, error) {
+	if key != s.Key {
+		return s.Store.Get(ctx, key)
+	}
+	return &installation.Record{
+		Key: s.Key, Revision: s.Revision, Generation: s.Generation, Created: s.Created, Deadline: s.Deadline,
+		Index: s.Index, Claims: s.Claims, Body: installation.BodyFromBytes(s.Body),
+	}, ctx.Err()
+}
+
+func (s *frozen) Outcome(ctx context.Context, tenant string, d installation.Digest) (*installation.Outcome, error) {
+	if tenant != s.Key.Tenant || !bytes.Equal(d[:], s.Digest) {
+		return s.Store.Outcome(ctx, tenant, d)
+	}
+	return &installation.Outcome{Digest: d, Until: s.Until, Data: s.GoldenRecord.Outcome}, ctx.Err()
+}
+
+func (s *frozen) Commit(_ context.Context, c installation.Change) (installation.Receipt, error) {
+	if c.Record != nil {
+		return installation.Receipt{}, fmt.Errorf("golden: %w", installation.ErrUnavailable)
+	}
+	return installation.Receipt{Revision: s.Revision}, nil
+}
+
+func opensRecord(t *testing.T, e *fixture.GoldenEntry) {
+	clock := fixture.NewClock()
+	svc, err := installation.New(&frozen{memstore.New(), e.Record}, fixture.GoldenKeys(t), &installation.Options{Now: clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := svc.In(e.Record.Key.Tenant).As(installation.Actor{Kind: installation.Host})
+	i, err := host.Get(t.Context(), e.Record.Key.ID)
+	if e.Shred {
+		fixture.WantErr(t, "get", err, installation.ErrShredded)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	i.Err = nil // it has no form in JSON
+	got, err := json.Marshal(i)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if missing := lacks(t, e.Want, got); missing != "" {
+		t.Errorf("%s differs:\n got %s\nwant %s", missing, got, e.Want)
+	}
+	for name, want := range e.Secrets {
+		kind, pointer, _ := strings.Cut(name, "/")
+		ref := installation.Ref{Kind: installation.RefKind(kind), Pointer: "/" + pointer}
+		answers, err := host.Reveal(t.Context(), installation.RevealRequest{ID: i.ID, Reason: "golden", Refs: []installation.Ref{ref}})
+		if err != nil || answers[0].Err != nil || answers[0].Value.RevealString() != want {
+			t.Errorf("%s: %v, %v", name, answers, err)
+		}
+	}
+	for _, b := range e.Record.Events {
+		var event installation.Event
+		if err := event.UnmarshalBinary(b); err != nil || event.Key != e.Record.Key || event.Revision != e.Record.Revision {
+			t.Errorf("event %+v, %v", event, err)
+		}
+	}
+	switch {
+	case e.Account != "":
+		again, err := formatAccept(t, svc, i.ID, e.Code, e.Account)
+		if err != nil || !again.Replayed || again.Account.ID != e.Account {
+			t.Errorf("accepted again: %+v, %v", again, err)
+		}
+		_, err = formatAccept(t, svc, i.ID, e.Code, e.Account+"x")
+		fixture.WantErr(t, "accepted for another account", err, installation.ErrInvitation)
+	case e.Code != "":
+		res, err := host.Invite(t.Context(), formatInvite(i.ID))
+		if err != nil || !res.Replayed || res.Code.RevealString() != e.Code {
+			t.Errorf("sent again: %+v, %v", res, err)
+		}
+	}
+}
+
+// lacks returns the path of the first thing in want that is not the same in got, which may have more: fields that came later.
+func lacks(t testing.TB, want, got []byte) string {
+	t.Helper()
+	var w, g any
+	if err := json.Unmarshal(want, &w); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(got, &g); err != nil {
+		t.Fatal(err)
+	}
+	return lacking("", w, g)
+}
+
+func lacking(path string, want, got any) string {
+	w, ok := want.(map[string]any)
+	if !ok {
+		a, _ := json.Marshal(want)
+		b, _ := json.Marshal(got)
+		if !bytes.Equal(a, b) {
+			return path
+		}
+		return ""
+	}
+	g, _ := got.(map[string]any)
+	for name, value := range w {
+		if missing := lacking(path+"/"+name, value, g[name]); missing != "" {
+			return missing
+		}
+	}
+	return ""
+}
+
+// readFormat reads the golden file, and checks that no line of a release changed.
+func readFormat(t *testing.T) []*fixture.GoldenEntry {
+	t.Helper()
+	raw, err := os.ReadFile(golden)
+	if err != nil && !*update {
+		t.Fatal(err)
+	}
+	entries := fixture.ReadGolden(t, raw)
+	if err := frozenLines(raw, goldenLines, goldenSum); err != nil {
+		t.Errorf("%s: %v", golden, err)
+	}
+	t.Logf("%d lines with sum %x", len(entries), sha256.Sum256(raw))
+	return entries
+}
+
+// frozenLines checks that the first lines of a text are there and have a sum.
+func frozenLines(text []byte, n int, want string) error {
+	first := text
+	for range n {
+		_, rest, ok := bytes.Cut(first, []byte("\n"))
+		if !ok {
+			return fmt.Errorf("it has less than %d lines", n)
+		}
+		first = rest
+	}
+	sum := sha256.Sum256(text[:len(text)-len(first)])
+	if got := hex.EncodeToString(sum[:]); got != want {
+		return fmt.Errorf("the first %d lines have sum %s, they had %s", n, got, want)
+	}
+	return nil
+}
+
+// Lines of a release are held to their sum whether or not others follow.
+func TestFormatIsFrozen(t *testing.T) {
+	of := func(text string) string {
+		sum := sha256.Sum256([]byte(text))
+		return hex.EncodeToString(sum[:])
+	}
+	for text, frozen := range map[string]bool{"a\nb\n": true, "a\nb\nc\n": true, "a\nx\n": false, "x\nb\nc\n": false, "a\n": false, "": false, "a\nb": false} {
+		if err := frozenLines([]byte(text), 2, of("a\nb\n")); (err == nil) != frozen {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// addFormat adds what the golden file lacks, written by this version.
+func addFormat(t *testing.T, have []*fixture.GoldenEntry) {
+	t.Helper()
+	there := map[string]bool{}
+	for _, e := range have {
+		there[e.Name] = true
+	}
+	if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(golden, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, e := range writeFormat(t) {
+		if there[e.Name] {
+			continue
+		}
+		line, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write(append(line, '\n')); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// count returns 32 bytes that count up from first.
+func count(first byte) []byte {
+	b := make([]byte, 32)
+	for i := range b {
+		b[i] = first + byte(i)
+	}
+	return b
+}
