@@ -137,8 +137,7 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 	}
 	raw := body.Append(nil)
 	if len(raw) > record.MaxWritten {
-		detail := fmt.Sprintf("all parts together must have at most %d bytes", record.MaxWritten)
-		return nil, invalid("", validate.RuleTooLarge, detail)
+		return nil, errTooLarge()
 	}
 	next := &Record{
 		Key: d.key, Revision: i.Revision, Generation: i.Generation, Created: i.Audit.Created.At,
@@ -151,6 +150,11 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 	}
 	d.inst, d.body, d.table = opened.inst, body, opened.Table
 	return next, nil
+}
+
+func errTooLarge() error {
+	detail := fmt.Sprintf("all parts together must have at most %d bytes", record.MaxWritten)
+	return invalid("", validate.RuleTooLarge, detail)
 }
 
 // touch records a change: the creation, if there is none yet.

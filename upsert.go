@@ -3,6 +3,7 @@ package installation
 import (
 	"cmp"
 	"context"
+	"errors"
 	"reflect"
 	"slices"
 	"time"
@@ -114,10 +115,15 @@ func (s *Service) applyParts(ctx context.Context, d *draft, p Parts) error {
 	replaceValue(d, "name", p.Name, &i.Name)
 	replaceValue(d, "health", p.Health, &i.Health)
 	replaceValue(d, "extension", p.Extension, &i.Extension)
-	replacePart(d, "account", p.Account, &i.Account, codeAccount)
-	replacePart(d, "consent", p.Consent, &i.Consent, codeConsent)
-	replacePointer(d, "billingPlan", p.BillingPlan, &i.BillingPlan, codeBillingPlan)
-	replacePointer(d, "notification", p.Notification, &i.Notification, codeNotification)
+	err := errors.Join(
+		replacePart(d, "account", p.Account, &i.Account, codeAccount),
+		replacePart(d, "consent", p.Consent, &i.Consent, codeConsent),
+		replacePointer(d, "billingPlan", p.BillingPlan, &i.BillingPlan, codeBillingPlan),
+		replacePointer(d, "notification", p.Notification, &i.Notification, codeNotification),
+	)
+	if err != nil {
+		return err
+	}
 	l.Required("extension.id", i.Extension.ID != "")
 	if d.lifecycle.status == StatusInstalled {
 		l.Required("account.id", i.Account.ID != "")
@@ -153,33 +159,40 @@ func replaceValue[T comparable](d *draft, name string, part Optional[T], to *T) 
 // what was read if it says the same.
 func replacePart[T any](
 	d *draft, name string, part Optional[T], to *T, fields func(*record.Coder, *T),
-) {
+) error {
 	if part.IsZero() {
-		return
+		return nil
 	}
 	given, _ := part.Get()
-	next := storedCopy(&given, fields)
+	next, err := storedCopy(&given, fields)
+	if err != nil {
+		return err
+	}
 	if !reflect.DeepEqual(*to, *next) {
 		d.addChanged(name)
 	}
 	*to = *next
+	return nil
 }
 
 // replacePointer is replacePart for a part that may be absent.
 func replacePointer[T any](
 	d *draft, name string, part Optional[T], to **T, fields func(*record.Coder, *T),
-) {
+) (err error) {
 	if part.IsZero() {
-		return
+		return nil
 	}
 	var next *T
 	if given, ok := part.Get(); ok {
-		next = storedCopy(&given, fields)
+		if next, err = storedCopy(&given, fields); err != nil {
+			return err
+		}
 	}
 	if !reflect.DeepEqual(*to, next) {
 		d.addChanged(name)
 	}
 	*to = next
+	return nil
 }
 
 // applyConfiguration replaces or removes the configuration. A mask in it keeps the secret that is
@@ -290,7 +303,10 @@ func (s *Service) applyConnection(ctx context.Context, d *draft, part Optional[C
 		return err
 	}
 	given.Metadata = metadata.document
-	next := storedCopy(&given, codeConnection)
+	next, err := storedCopy(&given, codeConnection)
+	if err != nil {
+		return err
+	}
 	checkConnectionTarget(&l, before, next, kept, metadata)
 	if !reflect.DeepEqual(before, next) {
 		d.addChanged("connection")
@@ -391,10 +407,12 @@ func (s *Service) replaceOptional(
 }
 
 // storedCopy returns a copy of v through its stored form. It shares no memory with v, and is what
-// reading the stored form returns.
-func storedCopy[T any](v *T, fields func(*record.Coder, *T)) *T {
+// reading the stored form returns. The error means that v is too large.
+func storedCopy[T any](v *T, fields func(*record.Coder, *T)) (*T, error) {
 	copied := new(T)
-	// Validated text is UTF-8, so what Append wrote decodes.
-	_ = record.Decode(record.Append(nil, v, fields), copied, fields)
-	return copied
+	// The text was validated, so only a limit of the format can be exceeded.
+	if record.Decode(record.Append(nil, v, fields), copied, fields) != nil {
+		return nil, errTooLarge()
+	}
+	return copied, nil
 }
