@@ -66,13 +66,13 @@ func (s *Service) check(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	report := &Report{}
+	var err error
 	if checker, ok := s.store.(HealthChecker); ok {
-		findings, err := checker.Health(ctx)
-		if err != nil {
-			return nil, err
-		}
-		report.Findings = findings
-	} else if _, err := s.store.Get(ctx, Key{ID: "check"}); err != nil && !errors.Is(err, ErrNotFound) {
+		report.Findings, err = checker.Health(ctx)
+	} else {
+		_, err = s.store.Get(ctx, Key{ID: "check"})
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err
 	}
 	return report, s.checkKeys(ctx, report)
@@ -105,7 +105,8 @@ func (s *Service) checkKeys(ctx context.Context, report *Report) error {
 		return err
 	}
 	for _, id := range missing {
-		report.add(health.Error, "key-missing", "records are under key %s, which is not available", id)
+		report.add(health.Error, "key-missing",
+			"records are under key %s, which is not available", id)
 	}
 	if len(missing) == 0 && !all {
 		report.add(health.Warning, "records-without-key",
@@ -126,12 +127,12 @@ func (r *Report) addKey(id string, result keyTrial, err error) {
 			"key %s is not the key that the records under its ID were wrapped with", id)
 	case err != nil:
 		r.add(health.Error, "key-does-not-open",
-			"key %s does not open the records under its ID: it is another key, or may not be used here",
-			id)
+			"key %s does not open the records under its ID: "+
+				"it is another key, or may not be used here", id)
 	case result.opened < result.records:
 		r.add(health.Warning, "some-records-do-not-open",
-			"%d of %d records tried under key %s do not open: they are damaged, or under another key "+
-				"of that ID", result.records-result.opened, result.records, id)
+			"%d of %d records tried under key %s do not open: "+
+				"they are damaged, or under another key of that ID", result.records-result.opened, result.records, id)
 	}
 }
 

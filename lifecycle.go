@@ -22,7 +22,7 @@ type Invitation struct {
 	Status     Status // of the installation
 	Message    string // shown to the recipient
 	ExternalID string // the caller's own
-	Recipient  string // verified address or account that alone may accept; "" = whoever has the code
+	Recipient  string // verified; who alone may accept; "" = whoever has the code
 	Validity   Period
 	Expires    time.Time
 }
@@ -104,11 +104,10 @@ func (s *Service) issueCode(d *draft) error {
 // many accounts that try at once one wins. The same account with the same code succeeds again,
 // marked Replayed, without a write. A customer can accept for its own account only.
 //
-// Every rejected code gets [ErrInvitation] and nothing more, whether it is unknown, used, dead,
-// expired, or belongs to another installation, account or recipient. With a valid code:
-// [ErrForbidden] if the policy does not let the actor accept for this account, [ErrExists] if the
-// account already has a live installation of the extension, [ErrInvalid], and those of keys and of
-// the store.
+// Every rejected code gets [ErrInvitation] and nothing more: unknown, used, dead, expired, or of
+// another installation, account or recipient. With a valid code: [ErrForbidden] if the policy
+// refuses this account, [ErrExists] if the account has a live installation of the extension,
+// [ErrInvalid], and those of keys and of the store.
 func (s *Service) Accept(ctx context.Context, req AcceptRequest) (*Result, error) {
 	res, err := s.write(ctx, write{
 		method: "accept", request: req, guard: req.Guard, id: req.ID,
@@ -197,10 +196,9 @@ func (p Period) After(t time.Time) (time.Time, error) {
 //
 // The host and the platform need no key. They wait for a key service during half of the time to
 // their deadline. A purge without the key drops the whole content, because the rest cannot be
-// sealed again. So it needs a definite answer that the key is gone or unavailable (see
-// [crypto.KMSOptions]), and the caller's own deadline is none. If the deadline is all there is, the
-// installation ends, Reveal returns [ErrShredded], and the purge is left to Sweep or to a repeat
-// with Final. Result.Purged says which it was.
+// sealed again, and needs an answer of the keys that they are unavailable (see
+// [crypto.KMSOptions]). If only the deadline ran short, the installation ends, Reveal returns
+// [ErrShredded], and Sweep or a repeat with Final purges. Result.Purged says which it was.
 //
 // Give Generation or InstalledBefore for an event that may arrive late: a re-install then answers
 // [ErrStale] and lives. Errors: [ErrNotFound], [ErrForbidden], [ErrConflict] for an expired
@@ -242,9 +240,9 @@ func (s *Service) uninstall(ctx context.Context, d *draft, req UninstallRequest)
 	return err
 }
 
-// purge removes the secrets for good. Configuration, connection, invitation and extra fields go,
-// and the rest is sealed under a new data key. Without a key for that, the rest goes too: secrets
-// that are due to go do not wait for a key. With an error nothing has changed.
+// purge removes configuration, connection, invitation and extra fields, and seals the rest under a
+// new data key. Without a key the rest goes too: secrets that are due to go do not wait for one.
+// With an error nothing has changed.
 func (s *Service) purge(ctx context.Context, d *draft) error {
 	err := d.err
 	if err == nil {
@@ -333,11 +331,11 @@ const sweepPage = 100
 // uninstalled ones past their grace period lose their secrets. It makes at most limit changes;
 // 0 means all that are due.
 //
-// Call it from a timer, on as many nodes as you like: each change is a compare-and-swap, and the
-// loser of a race skips. It can be stopped anywhere and started again. A record that cannot be
-// opened stops nothing. A purge without its key drops the whole content, so do not sweep while a
-// key service is down or a keyring is incomplete; see SweepReport.Shredded. If the key was only not
-// waited for, because the deadline was near, the record is not purged and counts as Failed.
+// Call it from a timer, on any number of nodes: each change is a compare-and-swap, and the loser of
+// a race skips. It can be stopped anywhere and started again. A record that cannot be opened stops
+// nothing. A purge without its key drops the whole content, so do not sweep while a key service is
+// down or a keyring is incomplete; see SweepReport.Shredded. If only the deadline was too near to
+// wait for the key, the record is not purged and counts as Failed.
 //
 // The report is valid beside an error. Errors: [ErrForbidden] for anyone except the host, those of
 // the context and of the store, and, joined, one for each record that failed.

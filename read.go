@@ -259,7 +259,8 @@ func (s *Service) indexed(req ListRequest) bool {
 		return false
 	}
 	filters := 0
-	for _, f := range []string{req.Extension + req.Account, req.Owner, req.Connection, req.phase()} {
+	pair := req.Extension + req.Account
+	for _, f := range []string{pair, req.Owner, req.Connection, req.phase()} {
 		if f != "" {
 			filters++
 		}

@@ -30,8 +30,8 @@ type RewrapRequest struct {
 type RewrapReport struct {
 	Before []KeyCount // of the available keys, by ID
 	After  []KeyCount // counted again at the end; nil if the run ended before
-	// Elsewhere is how many records, at the end, are under no available key: this process lacks
-	// their key, or they lost their place in the index. Check names the missing keys.
+	// Elsewhere is how many records are under no available key at the end: this process lacks it,
+	// or they lost their place in the index. Check names the missing keys.
 	Elsewhere int64
 
 	Rewrapped int // now under the primary key
@@ -73,9 +73,8 @@ const maxReasons = 100
 // started again. Each record is one compare-and-swap. It is opened under its new key before it is
 // written, and read back afterwards. A record that cannot be opened stops nothing. A key service
 // that fails on five records in a row ends the walk over its records. A record that does not read
-// back ends the run, since the store is then not to be trusted. Nothing is rewrapped under a
-// primary key that opens none of the records tried under its ID: other processes have another key
-// under that ID.
+// back ends the run: the store cannot be trusted. A primary key that opens none of the records
+// tried under its ID rewraps nothing: other processes have another key under that ID.
 //
 // It is for the host. The report is valid beside an error. Errors: [ErrForbidden], [ErrInvalid],
 // those of the context, of the store and of the primary key, and, joined, one for each of the first
@@ -125,8 +124,7 @@ func (r *rewrap) run(ctx context.Context) (err error) {
 	return err
 }
 
-// walk rewraps the records under one key. Those that are done leave the list, and the cursor moves
-// past those that failed.
+// walk rewraps the records under one key. The cursor moves past those that failed.
 func (r *rewrap) walk(ctx context.Context, id string) error {
 	unavailable := 0 // in a row
 	q := Query{AllTenants: true, Term: record.TermKey + id, Limit: sweepPage}
@@ -363,7 +361,8 @@ func (s *Service) Rekey(ctx context.Context, req RekeyRequest) (*Result, error) 
 		check:   func(l *validate.List) { l.Text("reason", req.Reason, validate.MaxMessage) },
 		actions: []Action{ActionMaintain},
 		apply: func(ctx context.Context, d *draft) error {
-			d.reason, d.effect, d.events = req.Reason, effectRekeyed, append(d.events, event.Rekeyed)
+			d.reason, d.effect = req.Reason, effectRekeyed
+			d.events = append(d.events, event.Rekeyed)
 			return s.rekey(ctx, d)
 		},
 	})

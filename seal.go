@@ -1,6 +1,7 @@
 package installation
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -216,7 +217,8 @@ func (s *Service) claimsOf(d *draft) ([]string, error) {
 		}
 	}
 	if len(claims) > maxClaims {
-		return nil, fmt.Errorf("installation: Options.Claims returned more than %d claims", maxClaims)
+		return nil, fmt.Errorf(
+			"installation: Options.Claims returned more than %d claims", maxClaims)
 	}
 	slices.Sort(claims)
 	if claims = slices.Compact(claims); len(claims) == 0 {
@@ -291,4 +293,76 @@ func secretOf(text []byte) crypto.Secret {
 func jsonString(s crypto.Secret) []byte {
 	text, _ := json.Marshal(s.RevealString()) // a string always marshals
 	return text
+}
+
+// credential is one secret field of a connection.
+type credential struct {
+	pointer string
+	value   *crypto.Secret
+}
+
+// credentials lists the secret fields of c in bytewise order of their pointers; none for nil.
+func (c *Connection) credentials() []credential {
+	if c == nil {
+		return nil
+	}
+	return []credential{
+		{"/access_token", &c.AccessToken.Value},
+		{"/api_key", &c.APIKey},
+		{"/refresh_token", &c.RefreshToken.Value},
+	}
+}
+
+// sealCredentials seals the credentials in a given connection and leaves masks in their place. It
+// returns the paths of those that were kept.
+func (d *draft) sealCredentials(l *validate.List, given *Connection) (kept []string, err error) {
+	for _, c := range given.credentials() {
+		ref := refOf(kindCredential, c.pointer)
+		path := "connection" + c.pointer
+		_, stored := d.sealedSecrets()[ref]
+		switch {
+		case c.value.IsMasked() && stored:
+			kept = append(kept, path)
+		case c.value.IsMasked():
+			detail := "a mask keeps the stored secret, and there is none"
+			l.Add(path, validate.RuleMaskWithoutStoredValue, detail)
+		case c.value.IsZero():
+			if stored {
+				delete(d.secrets, ref)
+				d.addChanged(string(ref))
+			}
+		case checkSecret(l, path, *c.value):
+			text := jsonString(*c.value)
+			if err := d.seal(ref, text); err != nil {
+				return nil, err
+			}
+			clear(text)
+			*c.value = crypto.Masked()
+			d.addChanged(string(ref))
+		}
+	}
+	return kept, nil
+}
+
+// credentialsOf returns the sealed credentials of the draft.
+func (d *draft) sealedCredentials() map[Ref]secret {
+	sealed := make(map[Ref]secret)
+	for ref, value := range d.sealedSecrets() {
+		if ref.Kind() == kindCredential {
+			sealed[ref] = value
+		}
+	}
+	return sealed
+}
+
+// keptCredentials returns the paths of the credentials that a write left as they were.
+func (d *draft) keptCredentials(before map[Ref]secret) []string {
+	var kept []string
+	for ref, now := range d.sealedCredentials() {
+		if was, ok := before[ref]; ok && bytes.Equal(was.sealed, now.sealed) {
+			kept = append(kept, "connection"+ref.Pointer())
+		}
+	}
+	slices.Sort(kept)
+	return kept
 }

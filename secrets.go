@@ -1,13 +1,11 @@
 package installation
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"maps"
 	"slices"
 
-	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/validate"
@@ -272,78 +270,6 @@ func pointersOf(refs []Ref, kind string) []string {
 	return pointers
 }
 
-// credential is one secret field of a connection.
-type credential struct {
-	pointer string
-	value   *crypto.Secret
-}
-
-// credentials lists the secret fields of c in bytewise order of their pointers; none for nil.
-func (c *Connection) credentials() []credential {
-	if c == nil {
-		return nil
-	}
-	return []credential{
-		{"/access_token", &c.AccessToken.Value},
-		{"/api_key", &c.APIKey},
-		{"/refresh_token", &c.RefreshToken.Value},
-	}
-}
-
-// sealCredentials seals the credentials in a given connection and leaves masks in their place. It
-// returns the paths of those that were kept.
-func (d *draft) sealCredentials(l *validate.List, given *Connection) (kept []string, err error) {
-	for _, c := range given.credentials() {
-		ref := refOf(kindCredential, c.pointer)
-		path := "connection" + c.pointer
-		_, stored := d.sealedSecrets()[ref]
-		switch {
-		case c.value.IsMasked() && stored:
-			kept = append(kept, path)
-		case c.value.IsMasked():
-			detail := "a mask keeps the stored secret, and there is none"
-			l.Add(path, validate.RuleMaskWithoutStoredValue, detail)
-		case c.value.IsZero():
-			if stored {
-				delete(d.secrets, ref)
-				d.addChanged(string(ref))
-			}
-		case checkSecret(l, path, *c.value):
-			text := jsonString(*c.value)
-			if err := d.seal(ref, text); err != nil {
-				return nil, err
-			}
-			clear(text)
-			*c.value = crypto.Masked()
-			d.addChanged(string(ref))
-		}
-	}
-	return kept, nil
-}
-
-// credentialsOf returns the sealed credentials of the draft.
-func (d *draft) sealedCredentials() map[Ref]secret {
-	sealed := make(map[Ref]secret)
-	for ref, value := range d.sealedSecrets() {
-		if ref.Kind() == kindCredential {
-			sealed[ref] = value
-		}
-	}
-	return sealed
-}
-
-// keptCredentials returns the paths of the credentials that a write left as they were.
-func (d *draft) keptCredentials(before map[Ref]secret) []string {
-	var kept []string
-	for ref, now := range d.sealedCredentials() {
-		if was, ok := before[ref]; ok && bytes.Equal(was.sealed, now.sealed) {
-			kept = append(kept, "connection"+ref.Pointer())
-		}
-	}
-	slices.Sort(kept)
-	return kept
-}
-
 // editsOf returns operations in the form that package masked applies.
 func editsOf(ops []Operation) ([]masked.Op, error) {
 	var l validate.List
@@ -384,4 +310,57 @@ func parseValue(l *validate.List, o Operation) (*jsontree.Node, error) {
 		return masked.Parse(path, text)
 	}
 	return nil, nil
+}
+
+// checkConnectionTarget is the destination rule for a connection. Its provider, that of its app,
+// its workspace and the addresses in its metadata say where the credentials go. A write that
+// changes one of them must give the credentials again. A write that changes a provider or the
+// workspace must also give the secrets in the metadata again; among themselves the document rule
+// protects these.
+//
+// Every other field may change alone, because nothing is sent there. ID, ExternalRef and
+// ConsumerRef are names for the provider and the host to tell things apart. ClientID and Scheme say
+// as whom and how, and only work at the same provider. No token is sent to the URL of the account,
+// which is for people.
+func checkConnectionTarget(
+	l *validate.List, before, next *Connection, kept []string, metadata documentWrite,
+) {
+	if before == nil {
+		return
+	}
+	var changed []string
+	for _, field := range []struct{ path, was, is string }{
+		{"connection.provider", before.Provider, next.Provider},
+		{"connection.app.provider", before.App.provider(), next.App.provider()},
+		{"connection.workspaceRef", before.WorkspaceRef, next.WorkspaceRef},
+	} {
+		if field.was != field.is {
+			changed = append(changed, field.path)
+		}
+	}
+	if len(changed) > 0 {
+		kept = append(kept, metadata.kept...)
+	}
+	rejectKept(l, kept, append(changed, metadata.redirected...))
+}
+
+// rejectKept reports each secret that is kept although a destination changed.
+func rejectKept(l *validate.List, kept, changed []string) {
+	if len(changed) == 0 {
+		return
+	}
+	for _, path := range kept {
+		l.AddViolation(validate.Violation{
+			Path: path, Related: changed[0], Rule: validate.RuleDestination,
+			Detail: "goes to a destination that this write changes: give it again",
+		})
+	}
+}
+
+// provider returns the provider of an app, "" for nil.
+func (a *ProviderApp) provider() string {
+	if a == nil {
+		return ""
+	}
+	return a.Provider
 }

@@ -109,7 +109,8 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 	}
 	s := &Service{
 		store: store, keys: keys, rule: masked.NameRule{},
-		schemas: lru.New[schemaKey, compiledSchema](maxSchemas), outcomes: &outcomeKey{wrapper: keys},
+		schemas:  lru.New[schemaKey, compiledSchema](maxSchemas),
+		outcomes: &outcomeKey{wrapper: keys},
 	}
 	if opts != nil {
 		s.opts = *opts

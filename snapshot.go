@@ -166,7 +166,8 @@ func (snap *snapshot) partial(now time.Time) *Installation {
 		Extension: Extension{ID: term(record.TermExtension), Owner: term(record.TermOwner)},
 		Account:   Account{ID: term(record.TermAccount)},
 		Audit: Audit{
-			Expired: snap.lifecycle.expired.clone(), Uninstalled: snap.lifecycle.uninstalled.clone(),
+			Expired:     snap.lifecycle.expired.clone(),
+			Uninstalled: snap.lifecycle.uninstalled.clone(),
 		},
 		Err: snap.err,
 	}

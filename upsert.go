@@ -23,8 +23,8 @@ import (
 //
 // A request that changes nothing writes nothing. Errors: [ErrInvalid], [ErrForbidden],
 // [ErrNotFound] (the ID is another actor's), [ErrExists] (another live installation has the
-// extension and account), [ErrConflict] and [ErrStale] from the guard, [ErrIdempotencyMismatch], and
-// those of keys and of the store.
+// extension and account), [ErrConflict] and [ErrStale] from the guard, [ErrIdempotencyMismatch],
+// and those of keys and of the store.
 func (s *Service) Upsert(ctx context.Context, req UpsertRequest) (*Result, error) {
 	return s.write(ctx, write{
 		method: "upsert", request: req, guard: req.Guard,
@@ -298,7 +298,8 @@ func (s *Service) applyConnection(ctx context.Context, d *draft, part Optional[C
 	if err != nil {
 		return err
 	}
-	metadata, err := s.replaceOptional(ctx, d, kindConnection, "connection.metadata", given.Metadata)
+	path := "connection.metadata"
+	metadata, err := s.replaceOptional(ctx, d, kindConnection, path, given.Metadata)
 	if err := l.Merge(err); err != nil {
 		return err
 	}
@@ -314,58 +315,6 @@ func (s *Service) applyConnection(ctx context.Context, d *draft, part Optional[C
 	d.addChanged(metadata.changed...)
 	d.inst.Connection = next
 	return l.Err()
-}
-
-// checkConnectionTarget is the destination rule for a connection. Its provider, that of its app, its
-// workspace and the addresses in its metadata say where the credentials go. A write that changes one
-// of them must give the credentials again. A write that changes a provider or the workspace must
-// also give the secrets in the metadata again; among themselves the document rule protects these.
-//
-// Every other field may change alone, because nothing is sent there. ID, ExternalRef and ConsumerRef
-// are names for the provider and the host to tell things apart. ClientID and Scheme say as whom and
-// how, and only work at the same provider. No token is sent to the URL of the account, which is for
-// people.
-func checkConnectionTarget(
-	l *validate.List, before, next *Connection, kept []string, metadata documentWrite,
-) {
-	if before == nil {
-		return
-	}
-	var changed []string
-	for _, field := range []struct{ path, was, is string }{
-		{"connection.provider", before.Provider, next.Provider},
-		{"connection.app.provider", before.App.provider(), next.App.provider()},
-		{"connection.workspaceRef", before.WorkspaceRef, next.WorkspaceRef},
-	} {
-		if field.was != field.is {
-			changed = append(changed, field.path)
-		}
-	}
-	if len(changed) > 0 {
-		kept = append(kept, metadata.kept...)
-	}
-	rejectKept(l, kept, append(changed, metadata.redirected...))
-}
-
-// rejectKept reports each secret that is kept although a destination changed.
-func rejectKept(l *validate.List, kept, changed []string) {
-	if len(changed) == 0 {
-		return
-	}
-	for _, path := range kept {
-		l.AddViolation(validate.Violation{
-			Path: path, Related: changed[0], Rule: validate.RuleDestination,
-			Detail: "goes to a destination that this write changes: give it again",
-		})
-	}
-}
-
-// provider returns the provider of an app, "" for nil.
-func (a *ProviderApp) provider() string {
-	if a == nil {
-		return ""
-	}
-	return a.Provider
 }
 
 // applyExtra replaces or removes the extra fields. An address among them may be the provider's. So

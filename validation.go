@@ -82,7 +82,8 @@ func (g Guard) checkGuard(l *validate.List) {
 	}
 	l.OptionalTime("installedBefore", g.InstalledBefore)
 	if len(g.IdempotencyKey) > maxIdempotencyKey {
-		l.Add("idempotencyKey", validate.RuleTooLong, fmt.Sprintf("must have at most %d bytes", maxIdempotencyKey))
+		detail := fmt.Sprintf("must have at most %d bytes", maxIdempotencyKey)
+		l.Add("idempotencyKey", validate.RuleTooLong, detail)
 	}
 }
 
@@ -92,7 +93,8 @@ func (req ListRequest) check(l *validate.List) {
 	l.OptionalID("owner", req.Owner)
 	l.OptionalID("connection", req.Connection)
 	for i, st := range req.Status {
-		validate.Enum(l, fmt.Sprintf("status[%d]", i), st, StatusInvited, StatusInstalled, StatusExpired, StatusUninstalled)
+		validate.Enum(l, fmt.Sprintf("status[%d]", i), st,
+			StatusInvited, StatusInstalled, StatusExpired, StatusUninstalled)
 	}
 	l.Range("skip", int64(req.Skip), 0, MaxSkip)
 	l.Range("limit", int64(req.Limit), 0, MaxPage)
@@ -287,7 +289,8 @@ func checkRevision(l *validate.List, path string, n int64) {
 
 func checkPointer(l *validate.List, path, pointer string) {
 	if len(pointer) > validate.MaxPointer {
-		l.Add(path, validate.RuleTooLong, fmt.Sprintf("must have at most %d bytes", validate.MaxPointer))
+		detail := fmt.Sprintf("must have at most %d bytes", validate.MaxPointer)
+		l.Add(path, validate.RuleTooLong, detail)
 	}
 	if _, err := jsontree.ParsePointer(pointer); err != nil {
 		l.Add(path, validate.RuleFormat, "must be a JSON Pointer")
@@ -306,8 +309,9 @@ func checkPeriod(l *validate.List, p Period) {
 
 // knownNames are the parts of an installation as a wire format would name them.
 var knownNames = []string{
-	"account", "audit", "billingPlan", "configuration", "connection", "consent", "extension", "extra",
-	"generation", "health", "id", "invitation", "name", "notification", "revision", "status", "tenant",
+	"account", "audit", "billingPlan", "configuration", "connection", "consent", "extension",
+	"extra", "generation", "health", "id", "invitation", "name", "notification", "revision",
+	"status", "tenant",
 }
 
 // rejectKnownNames rejects extra fields that stand in for known ones. Readers such as encoding/json

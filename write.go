@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-installation/installation/crypto"
@@ -16,8 +17,8 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// write is one request to change an installation. Every method that changes something describes
-// itself as a write; Service.write carries it out: read, authorize, apply, seal, commit.
+// write is one request to change an installation. Each method that changes something describes one,
+// and Service.write carries it out: read, authorize, apply, seal, commit.
 type write struct {
 	method  string // its name; with request, what the fingerprint of the request is made of
 	request any
@@ -39,12 +40,12 @@ type access byte
 const (
 	// accessOpened needs a record that opens, and an actor who sees it.
 	accessOpened access = iota
-	// accessKeyless lets the host and the platform also change a record whose manifest stays closed.
+	// accessKeyless lets host and platform also change a record whose manifest does not open.
 	accessKeyless
-	// accessBlind lets the host and the platform change even a record whose body is unreadable.
+	// accessBlind lets host and platform change even a record whose body cannot be decoded.
 	accessBlind
-	// accessOutsider lets an actor try who may not see the record. Then apply decides, and checks the
-	// guard itself, because an answer from the guard would say what is there.
+	// accessOutsider is for an actor who may not see the record. apply decides, and checks the
+	// guard itself: an answer from the guard would say what is stored.
 	accessOutsider
 )
 
@@ -159,14 +160,10 @@ func (w *write) explain(err error) error {
 
 // mayFollowSuccess reports whether a request may have got err because its first try succeeded.
 func mayFollowSuccess(err error) bool {
-	for _, target := range []error{
+	answers := []error{
 		ErrInvalid, ErrNotFound, ErrExists, ErrConflict, ErrStale, ErrInvitation, ErrShredded,
-	} {
-		if errors.Is(err, target) {
-			return true
-		}
 	}
-	return false
+	return slices.ContainsFunc(answers, func(a error) bool { return errors.Is(err, a) })
 }
 
 // attempt reads, applies and commits once. It does not read if nothing can be stored yet. It
@@ -379,7 +376,7 @@ func (r *conflictRetry) wait(ctx context.Context, revision int64) error {
 		return nil
 	}
 	if r.pause.Pauses() == maxStaleReads {
-		return fmt.Errorf("%w: reads keep returning revision %d, which the store rejects as outdated",
+		return fmt.Errorf("%w: reads keep returning revision %d, which the store calls outdated",
 			ErrUnavailable, revision)
 	}
 	return r.pause.Wait(ctx)
