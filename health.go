@@ -132,7 +132,8 @@ func (r *Report) addKey(id string, result keyTrial, err error) {
 	case result.opened < result.records:
 		r.add(health.Warning, "some-records-do-not-open",
 			"%d of %d records tried under key %s do not open: "+
-				"they are damaged, or under another key of that ID", result.records-result.opened, result.records, id)
+				"they are damaged, or under another key of that ID",
+			result.records-result.opened, result.records, id)
 	}
 }
 
