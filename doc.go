@@ -87,8 +87,8 @@
 // destination again. A destination in a document is
 //
 //   - a string under a name with one of the words url, uri, href, host, hostname, endpoint, domain,
-//     subdomain, proxy, server, origin, webhook, callback, gateway, broker, port or dsn, alone or in
-//     a compound such as baseurl; a name scheme or protocol; all strings below such a name; and a
+//     subdomain, proxy, server, origin, webhook, callback, gateway, broker, port or dsn, alone or
+//     in a compound such as baseurl; a name scheme or protocol; all strings below such a name; and a
 //     port that is a number;
 //   - a string under a name that ends in address, addr, ip, fqdn, issuer, authority, instance,
 //     shop, site, node, smtp, imap or ldap; or in target, destination, base, upstream or relay, if
@@ -141,8 +141,8 @@
 //
 // # Concurrency
 //
-// All methods of a Service and of a store are safe for concurrent use. No goroutine outlives a call,
-// and every loop ends with its context. Results belong to the caller.
+// All methods of a Service and of a store are safe for concurrent use. No goroutine outlives a
+// call, and every loop ends with its context. Results belong to the caller.
 //
 // # Compatibility
 //
