@@ -62,7 +62,7 @@ func TestTrimming(t *testing.T) {
 	for _, q := range []installation.EventQuery{{Tenant: "loud"}, {AllTenants: true}} {
 		ids, next := read(t, s, q)
 		if !slices.Equal(ids, []string{"4", "5", "6"}) {
-			t.Errorf("events %+v: %q, want what is kept", q, ids)
+			t.Errorf("events %+v: %q, want the kept events", q, ids)
 		}
 		q.After = next
 		if ids, _ := read(t, s, q); len(ids) > 0 {
@@ -70,7 +70,7 @@ func TestTrimming(t *testing.T) {
 		}
 		q.After = "3" // the newest discarded event: everything after it exists
 		if ids, _ := read(t, s, q); len(ids) != 3 {
-			t.Errorf("events %+v: %q, want what is kept", q, ids)
+			t.Errorf("events %+v: %q, want the kept events", q, ids)
 		}
 	}
 	// The quiet tenant read all its events before they were discarded, so it misses nothing.

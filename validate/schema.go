@@ -27,13 +27,14 @@ const (
 //	writeOnly, format: password, x-sensitive, x-secret, secret, airbyte_secret
 //	                    the value is a secret, even if only one branch says so; a mark
 //	                    anywhere under contentSchema counts too
-//	x-sensitive: false  nothing here or below is a secret by name, only by a mark
+//	x-sensitive: false  nothing here or below is a secret, whatever its name or value,
+//	                    except for marks
 //	x-names: false      someone else named the members of this object, so their names
 //	                    are no sign of a secret; the names inside them are
 //	x-key: "name"       this member identifies the elements of the array
 //	x-exposes: [...]    the secrets at these places go to the address in this value; each
-//	                    place is a JSON Pointer, or a relative one ("1/token": beside
-//	                    this value); [] = no secrets
+//	                    place is a JSON Pointer, or a relative one ("1/token": next
+//	                    to this value); [] = no secrets
 //	default             value of a member that is missing from a changed document;
 //	                    ignored in branches
 //
@@ -42,9 +43,9 @@ const (
 //
 // A keyword that removes protection must apply to every document. In an anyOf or oneOf,
 // x-sensitive: false, x-names: false and x-exposes count only if every branch that describes
-// the place has them; all x-exposes lists are then joined. They never count in a condition (if,
-// then, else, dependentSchemas, contains). Nothing counts under not. In drafts before 2019-09,
-// only marks count beside a $ref.
+// the place has them; all x-exposes lists are then joined. A condition (if, then, else,
+// dependentSchemas, contains) alone never removes protection. Keywords under not never count.
+// In drafts before 2019-09, only marks count next to a $ref.
 //
 // A kept secret must satisfy the schema like any other value, so a writer may learn whether it
 // does. A writer cannot learn whether it equals another value: uniqueItems treats an element

@@ -75,7 +75,7 @@ func TestSchemaError(t *testing.T) {
 	}
 	if !errors.Is(e, context.Canceled) || !errors.Is(e, validate.ErrSchema) ||
 		errors.Is(&validate.SchemaError{}, context.Canceled) {
-		t.Error("it does not match what it should")
+		t.Error("wrong matches of ErrSchema or Ended")
 	}
 }
 

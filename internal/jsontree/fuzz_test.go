@@ -34,17 +34,17 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("not an *Error: %v", err)
 			}
 			if valid && e.Fault == jsontree.Syntax {
-				t.Fatalf("valid JSON refused: %v", err)
+				t.Fatalf("valid JSON rejected: %v", err)
 			}
 			return
 		}
 		if !valid {
-			t.Fatal("accepted what is not JSON")
+			t.Fatal("accepted invalid JSON")
 		}
 		once := n.Append(nil)
 		again, err := jsontree.Parse(once, jsontree.Limits{Bytes: len(b)})
 		if err != nil {
-			t.Fatalf("its own output refused: %v", err)
+			t.Fatalf("its own output rejected: %v", err)
 		}
 		if !bytes.Equal(again.Append(nil), once) || !again.Equal(n) || !n.Equal(again) {
 			t.Fatalf("%q became %q", once, again.Append(nil))
@@ -118,7 +118,7 @@ func FuzzParsePointer(f *testing.F) {
 		doc.At(tokens)
 		changed, ok := doc.Set(tokens, doc)
 		if ok && !slices.Contains(tokens, "-") && changed.At(tokens) != doc {
-			t.Fatalf("what was set at %q is not there", s)
+			t.Fatalf("the value set at %q is missing", s)
 		}
 	})
 }

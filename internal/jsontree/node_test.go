@@ -135,7 +135,7 @@ func TestLookupOfManyMembers(t *testing.T) {
 		}
 	}
 	if member("n100") != nil {
-		t.Error("found what is not there")
+		t.Error("found a missing member")
 	}
 }
 

@@ -216,7 +216,7 @@ func TestParseRejectsHugeInputCheaply(t *testing.T) {
 				t.Fatalf("got %v, want %s", err, tt.fault)
 			}
 			if allocs > 500 {
-				t.Errorf("%.0f allocations to refuse", allocs)
+				t.Errorf("%.0f allocations to reject", allocs)
 			}
 		})
 	}

@@ -206,7 +206,7 @@ func TestValuesAreCompared(t *testing.T) {
 		for _, doc := range c.good {
 			if found, err := s.Check(t.Context(),
 				schema.Subject{Doc: parse(t, doc)}); err != nil || found != nil {
-				t.Errorf("%s refuses %s: %v, %v", text, doc, found, err)
+				t.Errorf("%s rejects %s: %v, %v", text, doc, found, err)
 			}
 		}
 		for _, doc := range c.bad {

@@ -82,7 +82,7 @@ var exposures = map[string]struct {
 	"narrowed": {
 		schema: `{"x-exposes":["/x"],"properties":{"a":{"x-exposes":[]}}}`, at: "/a/b",
 		said: true},
-	"beside": {
+	"next to": {
 		schema: `{"properties":{"l":{"items":{"properties":{"u":{"x-exposes":["1/t"]}}}}}}`,
 		at:     "/l/0/u", want: [][]string{{"l", "0", "t"}}, said: true},
 	"far up": {schema: `{"properties":{"a":{"x-exposes":["9/t"]}}}`, at: "/a",

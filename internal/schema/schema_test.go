@@ -80,7 +80,7 @@ var rejectedSchemas = map[string]struct {
 	"look-ahead":                 {`{"patternProperties":{"(?=a)":{}}}`, schema.Keyword},
 	"reference to nothing":       {`{"$ref":"#/$defs/a"}`, schema.Reference},
 	"anchor to nothing":          {`{"$ref":"#a"}`, schema.Reference},
-	"reference beside":           {`{"$ref":"other.json"}`, schema.Reference},
+	"reference next to":          {`{"$ref":"other.json"}`, schema.Reference},
 	"reference to the network": {`{"$ref":"https://schemas.example/a"}`,
 		schema.Reference},
 	"reference to a file":      {`{"$ref":"file:///etc/passwd"}`, schema.Reference},

@@ -66,7 +66,7 @@ var verdicts = map[string]struct {
 		`{"x-sensitive":true,` +
 			`"properties":{"a":{"properties":{"b":{"x-sensitive":false}}}}}`, "/a/b/c",
 		schema.Open},
-	"beside": {
+	"next to": {
 		`{"properties":{"a":{"properties":{"x":{"writeOnly":true}}}}}`, "/a/b",
 		schema.Unsaid},
 	"a member of that name": {`{"properties":{"x-sensitive":{"const":true}}}`, "/a",
@@ -74,10 +74,10 @@ var verdicts = map[string]struct {
 	"$ref": {
 		`{"properties":{"a":{"$ref":"#/$defs/s"}},"$defs":{"s":{"writeOnly":true}}}`, "/a",
 		schema.Secret},
-	"$ref beside": {
+	"$ref next to": {
 		`{"properties":{"a":{"$ref":"#/$defs/s","writeOnly":true}},"$defs":{"s":{}}}`, "/a",
 		schema.Secret},
-	"$ref beside, old draft": {
+	"$ref next to, old draft": {
 		`{"$schema":"http://json-schema.org/draft-07/schema#",` +
 			`"properties":{"a":{"$ref":"#/definitions/s","x-sensitive":true}},` +
 			`"definitions":{"s":{}}}`, "/a", schema.Secret},
@@ -144,7 +144,7 @@ var verdicts = map[string]struct {
 	"un-mark in a branch only": {
 		`{"properties":{"a":{"type":"string"}},` +
 			`"oneOf":[{"properties":{"a":{"x-sensitive":false}}}]}`, "/a", schema.Open},
-	"un-mark beside a branch": {
+	"un-mark next to a branch": {
 		`{"properties":{"a":{"x-sensitive":false}},"oneOf":[{"properties":{"a":{}}}]}`,
 		"/a", schema.Open},
 	"un-mark in nested branch": {
@@ -174,7 +174,7 @@ var verdicts = map[string]struct {
 	"un-mark oneOf, not then": {
 		`{"oneOf":[{"properties":{"a":{"x-sensitive":false}}}],"if":{"required":["z"]},` +
 			`"then":{"properties":{"a":{}}}}`, "/a", schema.Unsaid},
-	"un-mark beside a contains": {
+	"un-mark next to a contains": {
 		`{"properties":{"l":{"items":{"x-sensitive":false},"contains":{"const":1}}}}`,
 		"/l/0", schema.Open},
 	"if": {`{"if":{"properties":{"a":{"writeOnly":true}}}}`, "/a", schema.Secret},
@@ -213,7 +213,7 @@ var verdicts = map[string]struct {
 		schema.Secret},
 	"unevaluated un-mark": {`{"unevaluatedProperties":{"x-sensitive":false}}`, "/a",
 		schema.Open},
-	"evaluated beside": {
+	"evaluated next to": {
 		`{"properties":{"a":{}},"unevaluatedProperties":{"writeOnly":true}}`, "/a",
 		schema.Unsaid},
 	"evaluated by allOf": {
