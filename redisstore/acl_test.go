@@ -39,6 +39,7 @@ func documentedRights(tb testing.TB, namespace string) []string {
 	return rights
 }
 
+// allow gives the user "store" these rights and no others.
 func allow(tb testing.TB, server *redistest.Server, rights []string) {
 	tb.Helper()
 	words := []any{"acl", "setuser", "store", "reset", "on", ">only-a-test"}
@@ -54,6 +55,13 @@ func allow(tb testing.TB, server *redistest.Server, rights []string) {
 	}
 }
 
+// dialAs returns a client of the user that [allow] makes.
+func dialAs(tb testing.TB, server *redistest.Server) *redis.Client {
+	return redistest.NewClient(tb, &redis.Options{
+		Addr: server.Addr, Username: "store", Password: "only-a-test",
+	})
+}
+
 // TestDocumentedRights runs the suite, and all else that a store can do, as a user with the documented rights and no more. None
 // of what it sends is refused, and each right is needed: its command is sent.
 func TestDocumentedRights(t *testing.T) {
@@ -63,8 +71,7 @@ func TestDocumentedRights(t *testing.T) {
 	t.Run("standalone", func(t *testing.T) {
 		server := redistest.Start(t)
 		allow(t, server, rights)
-		client := redis.NewClient(&redis.Options{Addr: server.Addr, Username: "store", Password: "only-a-test"})
-		t.Cleanup(func() { _ = client.Close() })
+		client := dialAs(t, server)
 		underRights(t, client, server.Client(t))
 		noteUse(t, used, server)
 	})
@@ -129,7 +136,7 @@ func noteUse(tb testing.TB, used map[string]bool, servers ...*redistest.Server) 
 func underRights(t *testing.T, client, admin redis.UniversalClient) {
 	storetest.Run(t, func(t *testing.T) installation.Store {
 		s := open(t, client, &redisstore.Options{Buckets: 3})
-		t.Cleanup(func() { agree(t, s) })
+		t.Cleanup(func() { checkIndex(t, s) })
 		return s
 	})
 	findings, err := open(t, client, nil).Health(t.Context())
@@ -152,7 +159,7 @@ func underRights(t *testing.T, client, admin redis.UniversalClient) {
 	verified(t, s, &redisstore.VerifyOptions{Repair: true}, redisstore.VerifyReport{
 		Records: 2, Members: 7, Missing: 1, Stale: 1, Unreadable: 1,
 	})
-	agree(t, s)
+	checkIndex(t, s)
 }
 
 // TestMissingRights takes the rights that scripts need away, one at a time. A store cannot be opened without one of them. In
@@ -170,8 +177,7 @@ func TestMissingRights(t *testing.T) {
 		t.Run(right, func(t *testing.T) {
 			options := &redisstore.Options{Namespace: fmt.Sprintf("test-rights-%d", i)}
 			allow(t, server, rights)
-			client := redis.NewClient(&redis.Options{Addr: server.Addr, Username: "store", Password: "only-a-test"})
-			t.Cleanup(func() { _ = client.Close() })
+			client := dialAs(t, server)
 			s := open(t, client, options)
 			stored := must(t, s, create(id("stored"), ""))
 			buried := must(t, s, create(id("buried"), ""))

@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -9,7 +10,7 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// Changes as the service makes them, for tests that care how a commit ends rather than what is in it.
+// Changes as the service makes them, for tests about the result of a commit and not its content.
 
 // create returns the change that makes a record with an index term, a claim and an event. The event is named.
 func create(key installation.Key, event string) installation.Change {
@@ -17,22 +18,36 @@ func create(key installation.Key, event string) installation.Change {
 		Now: time.Now(),
 		Key: key,
 		Record: &installation.Record{
-			Key: key, Revision: 1, Generation: 1, Created: time.Now(), Index: []string{"@all", "all"}, Claims: []string{"live=" + key.ID},
+			Key: key, Revision: 1, Generation: 1, Created: time.Now(),
+			Index: []string{"@all", "all"}, Claims: []string{"live=" + key.ID},
 			Body: installation.BodyFromBytes([]byte(event)),
 		},
-		Events: []installation.Event{{Type: installation.EventCreated, Key: key, Revision: 1, Generation: 1, Time: time.Now(), Reason: event}},
+		Events: []installation.Event{{
+			Type: installation.EventCreated, Key: key, Revision: 1, Generation: 1,
+			Time: time.Now(), Reason: event,
+		}},
 	}
 	_, _ = rand.Read(c.Op[:]) // never fails
 	return c
 }
 
-// update returns the change that writes a stored record anew. The event is named.
+// update returns the change that writes the next revision of a stored record. The event is named.
 func update(stored *installation.Record, event string) installation.Change {
 	c := create(stored.Key, event)
 	next := *stored
 	next.Revision++
 	c.If, c.Record = stored.Revision, &next
 	c.Events[0].Type, c.Events[0].Revision = installation.EventUpdated, next.Revision
+	return c
+}
+
+// bury returns the change that deletes a stored record and leaves a tombstone until deadline.
+func bury(stored *installation.Record, deadline time.Time) installation.Change {
+	c := update(stored, "")
+	c.Record = &installation.Record{
+		Key: stored.Key, Revision: stored.Revision + 1, Generation: 1, Deleted: true,
+		Deadline: deadline,
+	}
 	return c
 }
 
@@ -58,7 +73,7 @@ func get(tb testing.TB, s installation.Store, key installation.Key) *installatio
 	return r
 }
 
-// countEvents returns how often each event is in the log, by name.
+// countEvents returns the number of entries in the log for each event, by name.
 func countEvents(tb testing.TB, r installation.EventReader) map[string]int {
 	tb.Helper()
 	seen := make(map[string]int)
@@ -80,4 +95,51 @@ func countEvents(tb testing.TB, r installation.EventReader) map[string]int {
 
 func id(format string, args ...any) installation.Key {
 	return installation.Key{Tenant: "tenant", ID: fmt.Sprintf(format, args...)}
+}
+
+// wantUnavailable checks that an error says that nothing was done, and no more.
+func wantUnavailable(tb testing.TB, what string, err error) {
+	tb.Helper()
+	if !errors.Is(err, installation.ErrUnavailable) || errors.Is(err, installation.ErrUnknownOutcome) {
+		tb.Fatalf("%s: error %v, want %v", what, err, installation.ErrUnavailable)
+	}
+	noClaim(tb, what, err)
+}
+
+// noClaim checks that an error does not claim to know what is stored.
+func noClaim(tb testing.TB, what string, err error) {
+	tb.Helper()
+	for _, claim := range []error{
+		installation.ErrNotFound, installation.ErrConflict, installation.ErrExists,
+		installation.ErrTrimmed,
+	} {
+		if errors.Is(err, claim) {
+			tb.Errorf("%s: error %v matches %v", what, err, claim)
+		}
+	}
+}
+
+func keysIn(page installation.Page) []installation.Key {
+	keys := make([]installation.Key, len(page.Records))
+	for i, r := range page.Records {
+		keys[i] = r.Key
+	}
+	return keys
+}
+
+// pagesOf returns the keys on all pages of a list.
+func pagesOf(tb testing.TB, s installation.Store, q installation.Query) (keys []installation.Key) {
+	tb.Helper()
+	for range 100 {
+		page, err := s.List(tb.Context(), q)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		keys = append(keys, keysIn(page)...)
+		if q.After = page.Next; q.After == "" {
+			return keys
+		}
+	}
+	tb.Fatal("the list has no end")
+	return nil
 }

@@ -66,15 +66,10 @@ func autoPipeline(tb testing.TB, c *redis.ClusterClient) redis.UniversalClient {
 func TestOpenRefusesReplicas(t *testing.T) {
 	servers := redistest.StartSentinel(t)
 	options := &redisstore.Options{Namespace: "followed"}
-	must(t, open(t, servers.Client(t), options), create(id("a"), ""))
+	must(t, open(t, servers.Client(t, nil), options), create(id("a"), ""))
 	refused(t, servers.Replica.Client(t), options, "replica")
 
-	o := &redis.FailoverOptions{MasterName: "records", ReplicaOnly: true}
-	for _, each := range servers.Sentinels {
-		o.SentinelAddrs = append(o.SentinelAddrs, each.Addr)
-	}
-	follower := redis.NewFailoverClient(o)
-	t.Cleanup(func() { _ = follower.Close() })
+	follower := servers.Client(t, &redis.FailoverOptions{ReplicaOnly: true})
 	refused(t, follower, options, "replica")
 }
 
@@ -85,7 +80,7 @@ func TestOpenWrappedCluster(t *testing.T) {
 	for i := range 16 {
 		must(t, s, create(installation.Key{Tenant: tenant(i), ID: "a"}, ""))
 	}
-	agree(t, s)
+	checkIndex(t, s)
 	if n, err := client.Exists(t.Context(), "{wrapped:15}:m").Result(); err != nil || n != 1 {
 		t.Errorf("bucket 15: %d marks, error %v, want 16 buckets as on any cluster", n, err)
 	}
