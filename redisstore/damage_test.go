@@ -26,7 +26,7 @@ func TestDamagedRecord(t *testing.T) {
 	server := redistest.Start(t)
 	client := server.Client(t)
 	for name, tc := range map[string]struct {
-		damage    func(ctx context.Context)
+		damage   func(ctx context.Context)
 		readable bool // a reader does not need what is missing
 	}{
 		"no revision":           {damage: func(ctx context.Context) { client.HDel(ctx, record, "r") }},
@@ -144,7 +144,7 @@ func TestDamagedMember(t *testing.T) {
 			}
 		}
 	}
-	if !bytes.Contains(log.Bytes(), []byte("Verify finds them")) || bytes.Contains(log.Bytes(), []byte("tenant")) {
+	if !bytes.Contains(log.Bytes(), []byte("run Verify")) || bytes.Contains(log.Bytes(), []byte("tenant")) {
 		t.Errorf("the log says %q, want a word about it and no member", &log)
 	}
 	want := redisstore.VerifyReport{Records: 2, Members: 6 + 3, Unreadable: 3}

@@ -134,7 +134,7 @@ func TestSortableIsInOrder(t *testing.T) {
 	}
 	for i, later := range times[1:] {
 		earlier := times[i]
-		if sortable(earlier) >= sortable(later) || inDigits(earlier) >= inDigits(later) || len(inDigits(later)) != digits {
+		if sortableTime(earlier) >= sortableTime(later) || timeDigits(earlier) >= timeDigits(later) || len(timeDigits(later)) != digits {
 			t.Errorf("%v does not come before %v", earlier, later)
 		}
 	}

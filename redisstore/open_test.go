@@ -144,7 +144,7 @@ func TestOpenRefusesPatience(t *testing.T) {
 func TestOpenClusterClientOfServer(t *testing.T) {
 	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{redistest.Start(t).Addr}})
 	t.Cleanup(func() { _ = client.Close() })
-	refused(t, client, nil, "no part of a cluster")
+	refused(t, client, nil, "not part of a cluster")
 }
 
 func TestOpenAgain(t *testing.T) {
