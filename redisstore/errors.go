@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -212,6 +213,6 @@ func contextError(ctx context.Context, err error) error {
 }
 
 // unavailable returns an [installation.ErrUnavailable] with a text of our own.
-func unavailable(text string) error {
-	return &storeError{sentinel: installation.ErrUnavailable, text: text}
+func unavailable(format string, args ...any) error {
+	return &storeError{sentinel: installation.ErrUnavailable, text: fmt.Sprintf(format, args...)}
 }

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
@@ -110,23 +109,15 @@ func (s *Store) eventsOf(
 	return page, nil
 }
 
-// gap ends a page before missing entries. Only an empty page reports them.
+// gap ends a page before missing entries. Only an empty page reports them, with
+// [installation.ErrTrimmed].
 func (s *Store) gap(
 	ctx context.Context, b bucket, page installation.EventPage,
 ) (installation.EventPage, error) {
 	if len(page.Events) == 0 {
-		return page, s.trimmed(ctx, b)
+		return page, s.bucketErrorOr(ctx, b, installation.ErrTrimmed)
 	}
 	return page, nil
-}
-
-// trimmed returns the error for missing entries: [installation.ErrTrimmed] if the bucket
-// exists.
-func (s *Store) trimmed(ctx context.Context, b bucket) error {
-	if err := s.checkBucket(ctx, b); err != nil {
-		return err
-	}
-	return installation.ErrTrimmed
 }
 
 // allEvents reads the events of all tenants, bucket by bucket. The first page gives the
@@ -205,7 +196,7 @@ func (s *Store) entriesAt(
 	case err != nil:
 		return nil, "", err
 	case first != "" && (len(messages) == 0 || messages[0].ID != first):
-		return nil, "", s.trimmed(ctx, b)
+		return nil, "", s.bucketErrorOr(ctx, b, installation.ErrTrimmed)
 	case len(messages) == 0: // someone deleted entries
 		return nil, "", nil
 	case inclusive:
@@ -219,12 +210,8 @@ func (s *Store) entriesAt(
 // tail returns the id of a tenant's last event, "" if it has none. It also returns fieldFirst
 // and fieldLast.
 func (s *Store) tail(ctx context.Context, b bucket, tenant string) (id string, err error) {
-	err = s.read(ctx, func(ctx context.Context) (err error) {
-		id, err = s.client.HGet(ctx, b.tails(), tenant).Result()
-		if errors.Is(err, redis.Nil) {
-			id, err = "", nil
-		}
-		return err
+	id, err = s.readText(ctx, func(ctx context.Context) *redis.StringCmd {
+		return s.client.HGet(ctx, b.tails(), tenant)
 	})
 	if err == nil && id == "" {
 		err = s.checkBucket(ctx, b)
@@ -234,12 +221,10 @@ func (s *Store) tail(ctx context.Context, b bucket, tenant string) (id string, e
 
 func (s *Store) entries(
 	ctx context.Context, b bucket, start, stop string, limit int,
-) (m []redis.XMessage, err error) {
-	err = s.read(ctx, func(ctx context.Context) (err error) {
-		m, err = s.client.XRangeN(ctx, b.events(), start, stop, int64(limit)).Result()
-		return err
+) ([]redis.XMessage, error) {
+	return readValue(ctx, s, func(ctx context.Context) ([]redis.XMessage, error) {
+		return s.client.XRangeN(ctx, b.events(), start, stop, int64(limit)).Result()
 	})
-	return m, err
 }
 
 func decodeEvent(b bucket, m redis.XMessage) (installation.Event, error) {

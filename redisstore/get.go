@@ -17,10 +17,8 @@ func (s *Store) Get(ctx context.Context, key installation.Key) (*installation.Re
 		return nil, err
 	}
 	b := s.keys.of(key.Tenant)
-	var values []any
-	err := s.read(ctx, func(ctx context.Context) (err error) {
-		values, err = s.client.HMGet(ctx, b.record(key), recordFields...).Result()
-		return err
+	values, err := readValue(ctx, s, func(ctx context.Context) ([]any, error) {
+		return s.client.HMGet(ctx, b.record(key), recordFields...).Result()
 	})
 	var r *installation.Record
 	if err == nil {
@@ -44,7 +42,8 @@ func (s *Store) confirmAbsent(
 	var exists *redis.IntCmd
 	var values *redis.SliceCmd
 	err := s.checkBucketAnd(ctx, b, func(pipe redis.Pipeliner) {
-		exists = pipe.Exists(ctx, b.record(key)) // first: HMGET then finds a record created in between
+		// HMGET comes second, so that it finds a record which is created in between.
+		exists = pipe.Exists(ctx, b.record(key))
 		values = pipe.HMGet(ctx, b.record(key), recordFields...)
 	})
 	switch {
@@ -68,17 +67,11 @@ func (s *Store) Outcome(
 		return nil, err
 	}
 	b := s.keys.of(tenant)
-	var value string
-	var found bool
-	err := s.read(ctx, func(ctx context.Context) (err error) {
-		value, err = s.client.Get(ctx, b.outcome(tenant, d)).Result()
-		if found = !errors.Is(err, redis.Nil); !found {
-			return nil
-		}
-		return err
+	value, err := readValue(ctx, s, func(ctx context.Context) (string, error) {
+		return s.client.Get(ctx, b.outcome(tenant, d)).Result()
 	})
-	if err == nil && !found {
-		err = s.notFound(ctx, b)
+	if errors.Is(err, redis.Nil) {
+		err = s.bucketErrorOr(ctx, b, installation.ErrNotFound)
 	}
 	var o *installation.Outcome
 	if err == nil {

@@ -82,18 +82,18 @@ func (s *Store) expiring(
 	ctx context.Context, b bucket,
 ) (key string, left time.Duration, err error) {
 	keys := []string{b.meta(), b.index(), b.events(), b.tails()}
-	commands := make([]*redis.DurationCmd, len(keys))
-	err = s.read(ctx, func(ctx context.Context) error {
-		pipe := s.client.Pipeline()
-		for i, k := range keys {
-			commands[i] = pipe.PTTL(ctx, k)
-		}
-		_, err := pipe.Exec(ctx)
-		return err
+	commands, err := readValue(ctx, s, func(ctx context.Context) ([]redis.Cmder, error) {
+		return s.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			for _, k := range keys {
+				pipe.PTTL(ctx, k)
+			}
+			return nil
+		})
 	})
 	for i, cmd := range commands {
-		if err == nil && cmd.Val() >= 0 { // negative if the key does not expire or exist
-			return keys[i], cmd.Val(), nil
+		left := cmd.(*redis.DurationCmd).Val()
+		if err == nil && left >= 0 { // negative if the key does not expire or exist
+			return keys[i], left, nil
 		}
 	}
 	return "", 0, err
@@ -113,14 +113,13 @@ func (s *Store) checkScripts(ctx context.Context) installation.Finding {
 
 // tryScripts returns an error if a commit in the bucket could fail half-way.
 func (s *Store) tryScripts(ctx context.Context, b bucket) error {
-	var reply []string
 	keys, args := []string{b.meta(), b.probe()}, []string{s.meta}
-	err := s.read(ctx, func(ctx context.Context) (err error) {
-		reply, err = s.probe.run(ctx, s.client, keys, args)
+	reply, err := readValue(ctx, s, func(ctx context.Context) ([]string, error) {
+		reply, err := s.probe.run(ctx, s.client, keys, args)
 		if rejectsWrites(err) {
-			return wrapError(ctx, installation.ErrUnavailable, err) // do not retry
+			err = wrapError(ctx, installation.ErrUnavailable, err) // do not retry
 		}
-		return err
+		return reply, err
 	})
 	if err == nil && (len(reply) != 1 || reply[0] != "tried") {
 		err = errForeign(b)
@@ -155,10 +154,10 @@ func (s *Store) rejectServers(ctx context.Context) error {
 		}
 		info, _ := infoOf(ctx, node) // without it the findings are unknown
 		if f := role(info); f.Level == installation.LevelError {
-			return unavailable(f.Detail)
+			return unavailable("%s", f.Detail)
 		}
 		if f := evictionPolicy(info); f.Level == installation.LevelError && !s.opts.AllowEviction {
-			return unavailable(f.Detail)
+			return unavailable("%s", f.Detail)
 		}
 		return nil
 	})

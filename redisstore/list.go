@@ -122,26 +122,23 @@ func (s *Store) bucketsOf(q installation.Query) []bucket {
 // members returns members of a span in its order.
 func (s *Store) members(
 	ctx context.Context, b bucket, sp span, skip, limit int,
-) (names []string, err error) {
+) ([]string, error) {
 	words := []any{"zrange", b.index(), sp.lo, sp.hi, "bylex", "limit", skip, limit}
 	if sp.reverse {
 		words = []any{"zrange", b.index(), sp.hi, sp.lo, "bylex", "rev", "limit", skip, limit}
 	}
-	err = s.read(ctx, func(ctx context.Context) error {
+	return readValue(ctx, s, func(ctx context.Context) ([]string, error) {
 		// Releases of go-redis differ in the order of the bounds of a reverse ZRangeArgs.
 		cmd := redis.NewStringSliceCmd(ctx, words...)
-		err := s.client.Process(ctx, cmd)
-		names = cmd.Val()
-		return err
+		_ = s.client.Process(ctx, cmd)
+		return cmd.Result()
 	})
-	return names, err
 }
 
 // count returns the number of members in a span.
-func (s *Store) count(ctx context.Context, b bucket, sp span) (n int64, err error) {
-	err = s.read(ctx, func(ctx context.Context) (err error) {
-		n, err = s.client.ZLexCount(ctx, b.index(), sp.lo, sp.hi).Result()
-		return err
+func (s *Store) count(ctx context.Context, b bucket, sp span) (int64, error) {
+	n, err := readValue(ctx, s, func(ctx context.Context) (int64, error) {
+		return s.client.ZLexCount(ctx, b.index(), sp.lo, sp.hi).Result()
 	})
 	if err == nil && n == 0 {
 		err = s.checkBucket(ctx, b)

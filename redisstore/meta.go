@@ -11,8 +11,6 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/go-installation/installation"
 )
 
 // Every bucket has a meta key, which names its namespace and never expires. Scripts compare
@@ -52,8 +50,8 @@ func parseMeta(stored string) (meta, error) {
 		return meta{}, unavailable("the meta key holds something else")
 	}
 	if parts[0] != layout {
-		return meta{}, unavailable(fmt.Sprintf(
-			"the namespace has the layout %q; this release reads %q", parts[0], layout))
+		return meta{}, unavailable(
+			"the namespace has the layout %q; this release reads %q", parts[0], layout)
 	}
 	n, err := strconv.Atoi(parts[1])
 	if err != nil || n < 1 || n > MaxBuckets {
@@ -75,8 +73,8 @@ func (s *Store) openNamespace(ctx context.Context) error {
 		}
 	}
 	if s.opts.Buckets != 0 && s.opts.Buckets != first.buckets {
-		return unavailable(fmt.Sprintf(
-			"the namespace has %d buckets, the options say %d", first.buckets, s.opts.Buckets))
+		return unavailable(
+			"the namespace has %d buckets, the options say %d", first.buckets, s.opts.Buckets)
 	}
 	s.keys, s.meta = keyspace{s.opts.Namespace, first.buckets}, first.value
 	for _, b := range s.keys.all() {
@@ -132,8 +130,8 @@ func (s *Store) createNamespace(ctx context.Context) (meta, error) {
 		case err != nil:
 			return meta{}, err
 		case stored == "":
-			return meta{}, unavailable(fmt.Sprintf("bucket %d holds data and has no meta key: "+
-				"it was lost in part, or something else wrote it", n))
+			return meta{}, unavailable("bucket %d holds data and has no meta key: "+
+				"it was lost in part, or something else wrote it", n)
 		}
 		was, err := parseMeta(stored)
 		switch {
@@ -142,13 +140,11 @@ func (s *Store) createNamespace(ctx context.Context) (meta, error) {
 		case was.final:
 			return s.createdByOther(ctx, n, was)
 		case data:
-			return meta{}, unavailable(fmt.Sprintf(
-				"bucket %d holds data, but the namespace is not final", n))
+			return meta{}, unavailable("bucket %d holds data, but the namespace is not final", n)
 		case was.buckets != buckets:
 			return meta{}, errOtherBuckets(was)
 		case was.value != m.value && n < buckets-1:
-			return meta{}, unavailable(fmt.Sprintf(
-				"bucket %d belongs to another namespace than those after it", n))
+			return meta{}, unavailable("bucket %d belongs to another namespace than those after it", n)
 		}
 		m = was
 	}
@@ -156,8 +152,7 @@ func (s *Store) createNamespace(ctx context.Context) (meta, error) {
 }
 
 func errOtherBuckets(m meta) error {
-	return unavailable(fmt.Sprintf(
-		"another process is creating the namespace with %d buckets", m.buckets))
+	return unavailable("another process is creating the namespace with %d buckets", m.buckets)
 }
 
 // createdByOther returns the meta of the namespace after bucket n turned out to have the
@@ -166,8 +161,7 @@ func errOtherBuckets(m meta) error {
 func (s *Store) createdByOther(ctx context.Context, n int, was meta) (meta, error) {
 	first, err := s.firstMeta(ctx)
 	if err == nil && first != was {
-		err = unavailable(fmt.Sprintf(
-			"bucket %d exists, but bucket 0 has no meta key: it was lost", n))
+		err = unavailable("bucket %d exists, but bucket 0 has no meta key: it was lost", n)
 	}
 	return first, err
 }
@@ -178,12 +172,8 @@ func (s *Store) createdByOther(ctx context.Context, n int, was meta) (meta, erro
 func (s *Store) writeMeta(
 	ctx context.Context, b bucket, value string,
 ) (stored string, data bool, err error) {
-	var reply []string
 	keys := []string{b.meta(), b.index(), b.events(), b.tails()}
-	err = s.read(ctx, func(ctx context.Context) (err error) {
-		reply, err = s.opening.run(ctx, s.client, keys, []string{value, forming})
-		return err
-	})
+	reply, err := s.runScript(ctx, s.opening, keys, []string{value, forming})
 	switch {
 	case err != nil:
 		return "", false, err
@@ -237,30 +227,21 @@ func (s *Store) checkBucketAnd(ctx context.Context, b bucket, queue func(redis.P
 	return nil
 }
 
-// notFound returns [installation.ErrNotFound] if the bucket exists, else the error of the
-// bucket.
-func (s *Store) notFound(ctx context.Context, b bucket) error {
-	if err := s.checkBucket(ctx, b); err != nil {
-		return err
-	}
-	return installation.ErrNotFound
+// bucketErrorOr returns the error of the bucket, or err if the bucket exists.
+func (s *Store) bucketErrorOr(ctx context.Context, b bucket, err error) error {
+	return cmp.Or(s.checkBucket(ctx, b), err)
 }
 
 // readMeta returns the meta value of a bucket, "" if it has none.
-func (s *Store) readMeta(ctx context.Context, b bucket) (value string, err error) {
-	err = s.read(ctx, func(ctx context.Context) (err error) {
-		value, err = s.client.Get(ctx, b.meta()).Result()
-		if errors.Is(err, redis.Nil) {
-			value, err = "", nil
-		}
-		return err
+func (s *Store) readMeta(ctx context.Context, b bucket) (string, error) {
+	return s.readText(ctx, func(ctx context.Context) *redis.StringCmd {
+		return s.client.Get(ctx, b.meta())
 	})
-	return value, err
 }
 
 func errForeign(b bucket) error {
-	return unavailable(fmt.Sprintf("the meta key of bucket %d is missing or another one: "+
-		"the data was flushed, evicted or replaced", b.number))
+	return unavailable("the meta key of bucket %d is missing or another one: "+
+		"the data was flushed, evicted or replaced", b.number)
 }
 
 // errReply is the error for an unexpected answer of a script.

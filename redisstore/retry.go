@@ -9,6 +9,8 @@ import (
 	"net"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/go-installation/installation"
 )
 
@@ -75,12 +77,43 @@ func primaryMayHaveMoved(err error) bool {
 	return ok || isServerError(err)
 }
 
-// read retries a command that changes nothing. Its error matches
-// [installation.ErrUnavailable].
+// read retries a command that may run twice. Its error matches [installation.ErrUnavailable], and
+// [redis.Nil] if that is the answer.
 func (s *Store) read(ctx context.Context, try func(context.Context) error) error {
 	_, err := s.retry(ctx, func(ctx context.Context, _ bool) error { return try(ctx) })
 	if err != nil {
 		return wrapError(ctx, installation.ErrUnavailable, err)
 	}
 	return nil
+}
+
+// readValue is read for a command with a result.
+func readValue[T any](
+	ctx context.Context, s *Store, try func(context.Context) (T, error),
+) (value T, err error) {
+	err = s.read(ctx, func(ctx context.Context) (err error) {
+		value, err = try(ctx)
+		return err
+	})
+	return value, err
+}
+
+// readText is readValue for a text, which is "" if nothing is stored.
+func (s *Store) readText(
+	ctx context.Context, send func(context.Context) *redis.StringCmd,
+) (string, error) {
+	value, err := readValue(ctx, s, func(ctx context.Context) (string, error) {
+		return send(ctx).Result()
+	})
+	if errors.Is(err, redis.Nil) {
+		return "", nil
+	}
+	return value, err
+}
+
+// runScript runs a script that may run twice.
+func (s *Store) runScript(ctx context.Context, sc script, keys, args []string) ([]string, error) {
+	return readValue(ctx, s, func(ctx context.Context) ([]string, error) {
+		return sc.run(ctx, s.client, keys, args)
+	})
 }

@@ -350,11 +350,7 @@ func (v *verification) runRepair(
 	}
 	keys := []string{b.meta(), record, b.index()}
 	args := []string{s.meta, is.key.ID, member, repair, is.members}
-	var reply []string
-	err = s.read(ctx, func(ctx context.Context) (err error) {
-		reply, err = s.repair.run(ctx, s.client, keys, args)
-		return err
-	})
+	reply, err := s.runScript(ctx, s.repair, keys, args)
 	switch {
 	case err != nil:
 		return found, false, err
