@@ -2,7 +2,6 @@ package redisstore_test
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -10,9 +9,11 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// Changes as the service makes them, for tests about the result of a commit and not its content.
+// Changes as the service makes them, for tests about the result of a commit and not its
+// content.
 
-// create returns the change that makes a record with an index term, a claim and an event. The event is named.
+// create returns the change that makes a record with an index term, a claim and an event. The
+// event is named.
 func create(key installation.Key, event string) installation.Change {
 	c := installation.Change{
 		Now: time.Now(),
@@ -31,7 +32,8 @@ func create(key installation.Key, event string) installation.Change {
 	return c
 }
 
-// update returns the change that writes the next revision of a stored record. The event is named.
+// update returns the change that writes the next revision of a stored record. The event is
+// named.
 func update(stored *installation.Record, event string) installation.Change {
 	c := create(stored.Key, event)
 	next := *stored
@@ -52,7 +54,9 @@ func bury(stored *installation.Record, deadline time.Time) installation.Change {
 }
 
 // must applies changes and returns the record that the last of them wrote.
-func must(tb testing.TB, s installation.Store, changes ...installation.Change) *installation.Record {
+func must(
+	tb testing.TB, s installation.Store, changes ...installation.Change,
+) *installation.Record {
 	tb.Helper()
 	var written *installation.Record
 	for _, c := range changes {
@@ -95,51 +99,4 @@ func countEvents(tb testing.TB, r installation.EventReader) map[string]int {
 
 func id(format string, args ...any) installation.Key {
 	return installation.Key{Tenant: "tenant", ID: fmt.Sprintf(format, args...)}
-}
-
-// wantUnavailable checks that an error says that nothing was done, and no more.
-func wantUnavailable(tb testing.TB, what string, err error) {
-	tb.Helper()
-	if !errors.Is(err, installation.ErrUnavailable) || errors.Is(err, installation.ErrUnknownOutcome) {
-		tb.Fatalf("%s: error %v, want %v", what, err, installation.ErrUnavailable)
-	}
-	noClaim(tb, what, err)
-}
-
-// noClaim checks that an error does not claim to know what is stored.
-func noClaim(tb testing.TB, what string, err error) {
-	tb.Helper()
-	for _, claim := range []error{
-		installation.ErrNotFound, installation.ErrConflict, installation.ErrExists,
-		installation.ErrTrimmed,
-	} {
-		if errors.Is(err, claim) {
-			tb.Errorf("%s: error %v matches %v", what, err, claim)
-		}
-	}
-}
-
-func keysIn(page installation.Page) []installation.Key {
-	keys := make([]installation.Key, len(page.Records))
-	for i, r := range page.Records {
-		keys[i] = r.Key
-	}
-	return keys
-}
-
-// pagesOf returns the keys on all pages of a list.
-func pagesOf(tb testing.TB, s installation.Store, q installation.Query) (keys []installation.Key) {
-	tb.Helper()
-	for range 100 {
-		page, err := s.List(tb.Context(), q)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		keys = append(keys, keysIn(page)...)
-		if q.After = page.Next; q.After == "" {
-			return keys
-		}
-	}
-	tb.Fatal("the list has no end")
-	return nil
 }

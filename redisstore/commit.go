@@ -14,11 +14,11 @@ import (
 // Commit implements [installation.Store]. It runs one script on the primary of the tenant's
 // bucket.
 //
-// Commit retries a try whose answer is lost: the record remembers the change's op token if
-// the change was applied. The error matches [installation.ErrUnknownOutcome] if the deadline
-// comes first, if the retry is rejected, or if a change without a record may have been
-// forgotten. With [Options.RequireReplicas] a nil error means that so many replicas have the
-// change; [installation.ErrNotReplicated] means that it was applied but not confirmed.
+// Commit retries a try whose answer is lost: the record remembers the change's op token if the
+// change was applied. The error matches [installation.ErrUnknownOutcome] if the deadline comes
+// first, if the retry is rejected, or if a change without a record may have been forgotten.
+// With [Options.RequireReplicas] a nil error means that so many replicas have the change;
+// [installation.ErrNotReplicated] means that it was applied but not confirmed.
 func (s *Store) Commit(
 	ctx context.Context, c installation.Change,
 ) (installation.Receipt, error) {
@@ -74,8 +74,8 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 	return receipt, nil
 }
 
-// errForgotten is the error of a change whose answer was lost and whose op token the record
-// may have forgotten.
+// errForgotten is the error of a change whose answer was lost and whose op token the record may
+// have forgotten.
 var errForgotten = &storeError{
 	sentinel: installation.ErrUnknownOutcome,
 	text: "an answer was lost, and the answer to the retry does not tell whether the change " +

@@ -2,7 +2,6 @@ package redisstore_test
 
 import (
 	"context"
-	"errors"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -15,8 +14,8 @@ import (
 	"github.com/go-installation/installation/redisstore"
 )
 
-// TestDemoted makes a replica of the server under a store. It has no link to its master, so its data
-// may be old: nothing may be reported as absent, or as another revision.
+// TestDemoted makes a replica of the server under a store. It has no link to its master, so its
+// data may be old: nothing may be reported as absent, or as another revision.
 func TestDemoted(t *testing.T) {
 	client := redistest.Start(t).Client(t)
 	var log retries
@@ -34,40 +33,33 @@ func TestDemoted(t *testing.T) {
 	if err := client.ReplicaOf(t.Context(), "127.0.0.1", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
+	commit := func(c installation.Change) func(context.Context) error {
+		return func(ctx context.Context) error { _, err := s.Commit(ctx, c); return err }
+	}
+	events := func(q installation.EventQuery) func(context.Context) error {
+		q.Limit = 10
+		return func(ctx context.Context) error { _, err := s.Events(ctx, q); return err }
+	}
+	none := installation.Query{Tenant: "tenant", Term: "none", Limit: 10}
 	for name, call := range map[string]func(context.Context) error{
-		"conflict": func(ctx context.Context) error { _, err := s.Commit(ctx, stale); return err },
-		"exists":   func(ctx context.Context) error { _, err := s.Commit(ctx, taken); return err },
-		"replayed": func(ctx context.Context) error { _, err := s.Commit(ctx, applied); return err },
-		"outcome":  func(ctx context.Context) error { _, err := s.Commit(ctx, used); return err },
-		"get":      func(ctx context.Context) error { _, err := s.Get(ctx, id("none")); return err },
+		"conflict": commit(stale),
+		"exists":   commit(taken),
+		"replayed": commit(applied),
+		"outcome":  commit(used),
+		"get":      func(ctx context.Context) error { _, err := s.Get(ctx, id("-")); return err },
 		"no outcome": func(ctx context.Context) error {
 			_, err := s.Outcome(ctx, "tenant", installation.Digest{2})
 			return err
 		},
-		"list": func(ctx context.Context) error {
-			_, err := s.List(ctx, installation.Query{Tenant: "tenant", Term: "none", Limit: 10})
-			return err
-		},
-		"count": func(ctx context.Context) error {
-			_, err := s.Count(ctx, installation.Query{Tenant: "tenant", Term: "none"})
-			return err
-		},
-		"events": func(ctx context.Context) error {
-			_, err := s.Events(ctx, installation.EventQuery{Tenant: "none", Limit: 10})
-			return err
-		},
-		"cursor": func(ctx context.Context) error {
-			_, err := s.Events(ctx, installation.EventQuery{
-				Tenant: "tenant", After: "0-9999999999999-0", Limit: 10,
-			})
-			return err
-		},
-		"cursor across tenants": func(ctx context.Context) error {
-			_, err := s.Events(ctx, installation.EventQuery{
-				AllTenants: true, After: "0//9999999999999-0", Limit: 10,
-			})
-			return err
-		},
+		"list":   func(ctx context.Context) error { _, err := s.List(ctx, none); return err },
+		"count":  func(ctx context.Context) error { _, err := s.Count(ctx, none); return err },
+		"events": events(installation.EventQuery{Tenant: "none"}),
+		"cursor": events(installation.EventQuery{
+			Tenant: "tenant", After: "0-9999999999999-0",
+		}),
+		"cursor across tenants": events(installation.EventQuery{
+			AllTenants: true, After: "0//9999999999999-0",
+		}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantUnavailable(t, name, call(log.firstTry(t)))
@@ -75,9 +67,9 @@ func TestDemoted(t *testing.T) {
 	}
 }
 
-// TestNameLeadsElsewhere makes the name of a server lead to its replica, as a managed service does after
-// a failover. The existing connections still lead to the old server, which is a replica now. Every
-// call succeeds after a retry.
+// TestNameLeadsElsewhere makes the name of a server lead to its replica, as a managed service
+// does after a failover. The existing connections still lead to the old server, which is a
+// replica now. Every call succeeds after a retry.
 func TestNameLeadsElsewhere(t *testing.T) {
 	for name, replicas := range map[string]int{"primary alone": 0, "with replicas": 1} {
 		t.Run(name, func(t *testing.T) {
@@ -105,16 +97,15 @@ func TestNameLeadsElsewhere(t *testing.T) {
 			follow(t, successor, "no", "one")
 			follow(t, old, "127.0.0.1", "1")
 			addr.Store(&successor.Addr)
-			if _, err := s.Get(t.Context(), id("none")); !errors.Is(err, installation.ErrNotFound) {
-				t.Errorf("get: error %v, want %v", err, installation.ErrNotFound)
-			}
+			_, err := s.Get(t.Context(), id("none"))
+			wantError(t, "get", err, installation.ErrNotFound)
 			conflicting := update(c.Record, "")
 			conflicting.If, conflicting.Record.Revision = 7, 8
-			if _, err := s.Commit(t.Context(), conflicting); !errors.Is(err, installation.ErrConflict) {
-				t.Errorf("commit: error %v, want %v", err, installation.ErrConflict)
-			}
+			_, err = s.Commit(t.Context(), conflicting)
+			wantError(t, "commit", err, installation.ErrConflict)
 			applied(t, s, update(c.Record, ""))
-			if n := replica.HGet(t.Context(), keysOf(t, replica, "*:r:*")[0], "r").Val(); n != "2" {
+			record := keysOf(t, replica, "*:r:*")[0]
+			if n := replica.HGet(t.Context(), record, "r").Val(); n != "2" {
 				t.Errorf("revision %s is stored, want 2", n)
 			}
 		})

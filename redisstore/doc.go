@@ -4,9 +4,9 @@
 //	defer client.Close()
 //	store, err := redisstore.Open(ctx, client, nil)
 //
-// Each commit is one script on one server. A record, its index members, its claims, the
-// outcome of the request and the events of the change are written together or not at all. Any
-// number of processes may share a namespace.
+// Each commit is one script on one server. A record, its index members, its claims, the outcome
+// of the request and the events of the change are written together or not at all. Any number of
+// processes may share a namespace.
 //
 // # Guarantees
 //
@@ -29,32 +29,31 @@
 //   - [installation.ErrUnavailable]: nothing was written.
 //   - [installation.ErrUnknownOutcome]: the change was sent, the answer was lost, and retries
 //     did not settle it before the deadline.
-//   - A rejection, such as a conflict: no earlier try of the same commit can have been
-//     applied.
+//   - A rejection, such as a conflict: no earlier try of the same commit can have been applied.
 //
 // A change without a record is retried only while the record still remembers enough op tokens
-// to recognize it. Callers may retry all three cases: the last two with an idempotency key,
-// or after reading the record.
+// to recognize it. Callers may retry all three cases: the last two with an idempotency key, or
+// after reading the record.
 //
 // A bucket reports "not found" only while its meta key exists. Writers compare that key, and
-// readers check it when they find nothing. After a FLUSHALL or the loss of a server's data
-// the store is unavailable, not empty, and Open rejects the rest. A namespace of which
-// nothing is left looks like a new one. A server that has become a replica while the client
-// still uses it does not report "not found" or a conflict either: the store waits until the
-// client finds the primary. A record found there may be old.
+// readers check it when they find nothing. After a FLUSHALL or the loss of a server's data the
+// store is unavailable, not empty, and Open rejects the rest. A namespace of which nothing is
+// left looks like a new one. A server that has become a replica while the client still uses it
+// does not report "not found" or a conflict either: the store waits until the client finds the
+// primary. A record found there may be old.
 //
-// Damaged data is not "not found" either. Get and Commit report a record that cannot be read
-// as unavailable; a list contains its key without revision and body. [Store.Verify] finds
-// such records and repairs the index from the records.
+// Damaged data is not "not found" either. Get and Commit report a record that cannot be read as
+// unavailable; a list contains its key without revision and body. [Store.Verify] finds such
+// records and repairs the index from the records.
 //
 // # Retries and deadlines
 //
-// go-redis resends a command whose reply was lost. A write that runs twice would report a
-// false conflict, so this package turns these retries off for its scripts and retries itself:
-// the op token of the change makes that safe. It retries until the deadline of the context
-// or, without one, for [Options.RetryFor]. A failover usually takes ten seconds; allow for
-// that. On connection errors the store makes a cluster client look for the new master at
-// once. By itself the client does so once a minute.
+// go-redis resends a command whose reply was lost. A write that runs twice would report a false
+// conflict, so this package turns these retries off for its scripts and retries itself: the op
+// token of the change makes that safe. It retries until the deadline of the context or, without
+// one, for [Options.RetryFor]. A failover usually takes ten seconds; allow for that. On
+// connection errors the store makes a cluster client look for the new master at once. By itself
+// the client does so once a minute.
 //
 // A go-redis client applies the context's deadline to replies only if its option
 // ContextTimeoutEnabled is set. Otherwise a call may overrun its context by the client's
@@ -62,28 +61,28 @@
 //
 // # Buckets
 //
-// A namespace is split into buckets. The hash of a tenant's name selects its bucket. A
-// cluster spreads the buckets over its masters. Their number is fixed when the namespace is
-// created: 16 on a cluster, else 1; see [Options.Buckets]. All data of a tenant is in one
-// place, so claims and idempotency keys are exact and lists need no merging. Lists and events
-// across tenants walk the buckets one after the other.
+// A namespace is split into buckets. The hash of a tenant's name selects its bucket. A cluster
+// spreads the buckets over its masters. Their number is fixed when the namespace is created: 16
+// on a cluster, else 1; see [Options.Buckets]. All data of a tenant is in one place, so claims
+// and idempotency keys are exact and lists need no merging. Lists and events across tenants
+// walk the buckets one after the other.
 //
 // The limit is a tenant that outgrows a server: it cannot be split. Measured on two cores
-// shared with the callers, one bucket took 11,500 new records of 2 KiB a second, and 100,000
-// of them filled 530 MB; a million takes about 5.5 GB. Lists do not slow down as a tenant
-// grows, except for Query.Skip (about 13 ms for 50,000). Moving the slot of a bucket blocks
-// its writers until all keys have arrived: 13 s for 100,000 records, one key at a time.
+// shared with the callers, one bucket took 11,500 new records of 2 KiB a second, and 100,000 of
+// them filled 530 MB; a million takes about 5.5 GB. Lists do not slow down as a tenant grows,
+// except for Query.Skip (about 13 ms for 50,000). Moving the slot of a bucket blocks its
+// writers until all keys have arrived: 13 s for 100,000 records, one key at a time.
 //
 // # Servers
 //
 // Redis 6.2 or later, or a compatible server; tests run on Redis 7.0. Configure:
 //
-//   - maxmemory-policy noeviction. Open rejects an allkeys policy with a memory limit,
-//     because records then vanish without an error. Without a limit, health reports a
-//     warning. A volatile policy may evict outcomes and tombstones too early.
+//   - maxmemory-policy noeviction. Open rejects an allkeys policy with a memory limit, because
+//     records then vanish without an error. Without a limit, health reports a warning. A
+//     volatile policy may evict outcomes and tombstones too early.
 //   - appendonly yes, unless losing the newest changes is acceptable.
-//   - Replicas for data that must survive a machine, and min-replicas-to-write to limit what
-//     an isolated master accepts.
+//   - Replicas for data that must survive a machine, and min-replicas-to-write to limit what an
+//     isolated master accepts.
 //
 // Reads go to masters only. Open rejects a cluster client that reads from replicas, a client
 // that caches, and a server that reports itself as a replica.
@@ -102,18 +101,18 @@
 // # Size
 //
 // A record with a sealed body of 2 KiB, eight terms, a claim and one event takes about 5.7 KB
-// of server memory: 3.9 KB for the record, 1.6 KB for its index members, 0.15 KB for the
-// event. A tombstone takes about 200 bytes. An outcome of 300 bytes takes about 500 until it
-// expires. The first event of a tenant takes another 100 to 120 bytes for good, to tell its
-// events from those of others. A million tenants that come and go leave about 115 MB behind.
+// of server memory: 3.9 KB for the record, 1.6 KB for its index members, 0.15 KB for the event.
+// A tombstone takes about 200 bytes. An outcome of 300 bytes takes about 500 until it expires.
+// The first event of a tenant takes another 100 to 120 bytes for good, to tell its events from
+// those of others. A million tenants that come and go leave about 115 MB behind.
 //
-// Get is one HMGET and takes 1.0 to 1.1 times as long as that command. A commit that creates
-// or updates such a record takes 2.9 times as long as a SET of 2 KiB on an idle loopback
+// Get is one HMGET and takes 1.0 to 1.1 times as long as that command. A commit that creates or
+// updates such a record takes 2.9 times as long as a SET of 2 KiB on an idle loopback
 // connection (Redis 7.0, on two cores shared with the caller).
 //
 // # Stored format
 //
-// Later releases read the records of earlier ones. The meta key of each bucket names the
-// layout of keys and members; Open rejects a newer layout by name. If a namespace is lost and
-// created again, an open store stays unavailable: open it again.
+// Later releases read the records of earlier ones. The meta key of each bucket names the layout
+// of keys and members; Open rejects a newer layout by name. If a namespace is lost and created
+// again, an open store stays unavailable: open it again.
 package redisstore

@@ -26,8 +26,8 @@ const (
 	verdictPartial                 // a script failed and may have written before
 )
 
-// serverErrors are the errors of a server with a meaning for us, by the words they start
-// with. Any other one is a rejection.
+// serverErrors are the errors of a server with a meaning for us, by the words they start with.
+// Any other one is a rejection.
 var serverErrors = []struct {
 	code    string
 	verdict verdict // for a command; see classify for scripts
@@ -66,8 +66,8 @@ type notSent struct{ error }
 // Unwrap returns the error.
 func (e notSent) Unwrap() error { return e.error }
 
-// explain returns the verdict of an error and a text for it. The text does not contain that
-// of the server, which may quote what was sent.
+// explain returns the verdict of an error and a text for it. The text does not contain that of
+// the server, which may quote what was sent.
 func explain(err error) (verdict, string) {
 	v, text := classify(err)
 	if _, ok := errors.AsType[notSent](err); ok && v == verdictUnknown {
@@ -137,16 +137,15 @@ func rejectsWrites(err error) bool {
 	})
 }
 
-// inScript reports whether a server error is about a command of a script, not about the
-// script.
+// inScript reports whether a server error is about a command of a script, not about the script.
 func inScript(text string) bool {
 	return strings.Contains(text, "user_script") ||
 		strings.Contains(text, "Error running script") ||
 		strings.Contains(text, "The user executing the script")
 }
 
-// innerText strips "ERR" and the sentence that servers before Redis 7 put around the error of
-// a script.
+// innerText strips "ERR" and the sentence that servers before Redis 7 put around the error of a
+// script.
 func innerText(text string) string {
 	if strings.Contains(text, "Error running script") {
 		if _, inner, ok := strings.Cut(text, ": -"); ok {
@@ -171,8 +170,8 @@ func serverText(err error) string {
 	return ""
 }
 
-// storeError is an error of the store: a sentinel with a text. It matches its causes, but
-// does not repeat their text.
+// storeError is an error of the store: a sentinel with a text. It matches its causes, but does
+// not repeat their text.
 type storeError struct {
 	sentinel error
 	text     string
@@ -199,8 +198,8 @@ func wrapError(ctx context.Context, sentinel, err error) error {
 	return e
 }
 
-// contextError returns the error of a context that has ended, else nil. The network may
-// report the deadline a moment before the context does.
+// contextError returns the error of a context that has ended, else nil. The network may report
+// the deadline a moment before the context does.
 func contextError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

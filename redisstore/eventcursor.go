@@ -8,8 +8,8 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// eventID returns the public id of an event: the number of its bucket and its id in the
-// stream. It is also the cursor of one tenant.
+// eventID returns the public id of an event: the number of its bucket and its id in the stream.
+// It is also the cursor of one tenant.
 func eventID(b bucket, id string) string { return strconv.Itoa(b.number) + "-" + id }
 
 var errCursor = fmt.Errorf("%w: not a cursor of this log", installation.ErrInvalid)
@@ -79,8 +79,7 @@ func parseLogCursor(buckets int, cursor string) (logCursor, error) {
 	return c, nil
 }
 
-// validID reports whether id is an entry id in the form that servers write:
-// "1767225600000-0".
+// validID reports whether id is an entry id in the form that servers write: "1767225600000-0".
 func validID(id string) bool {
 	first, second, _ := strings.Cut(id, "-")
 	milliseconds, err1 := strconv.ParseUint(first, 10, 64)

@@ -11,8 +11,8 @@ import (
 
 // Each bucket has one log for all its tenants. An entry names the previous one of its tenant,
 // and a hash has the last one of each tenant. So a reader can tell three cases apart: nothing
-// is new for the tenant; all new entries are there; entries were trimmed, or lost in a
-// failover after they were read.
+// is new for the tenant; all new entries are there; entries were trimmed, or lost in a failover
+// after they were read.
 
 // Fields of an entry.
 const (
@@ -21,8 +21,7 @@ const (
 	fieldEvent    = "e" // installation.Event.MarshalBinary
 )
 
-// Fields of the hash for the first and the last event of the bucket. No tenant has such a
-// name.
+// Fields of the hash for the first and the last event of the bucket. No tenant has such a name.
 const (
 	fieldFirst = nul + "first"
 	fieldLast  = nul + "last"
@@ -120,9 +119,9 @@ func (s *Store) gap(
 	return page, nil
 }
 
-// allEvents reads the events of all tenants, bucket by bucket. The first page gives the
-// cursor a position in every bucket, even if it has read nothing there. Entries that are
-// trimmed after that are reported.
+// allEvents reads the events of all tenants, bucket by bucket. The first page gives the cursor
+// a position in every bucket, even if it has read nothing there. Entries that are trimmed after
+// that are reported.
 func (s *Store) allEvents(
 	ctx context.Context, q installation.EventQuery,
 ) (installation.EventPage, error) {

@@ -1,7 +1,6 @@
 package redisstore_test
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -12,8 +11,8 @@ import (
 	"github.com/go-installation/installation/internal/redistest"
 )
 
-// TestFarDeadlines gives a tombstone and an outcome an end that is too far for a time.Duration: they
-// must not expire at once.
+// TestFarDeadlines gives a tombstone and an outcome an end that is too far for a time.Duration:
+// they must not expire at once.
 func TestFarDeadlines(t *testing.T) {
 	client := redistest.Start(t).Client(t)
 	s := open(t, client, nil)
@@ -32,8 +31,8 @@ func TestFarDeadlines(t *testing.T) {
 	}
 }
 
-// TestExpiry moves the clock of the server: only tombstones and outcomes expire, at their deadlines. A
-// record that replaces a tombstone does not expire with it.
+// TestExpiry moves the clock of the server: only tombstones and outcomes expire, at their
+// deadlines. A record that replaces a tombstone does not expire with it.
 func TestExpiry(t *testing.T) {
 	server := miniredis.RunT(t)
 	s := open(t, redistest.NewClient(t, &redis.Options{Addr: server.Addr()}), nil)
@@ -47,7 +46,9 @@ func TestExpiry(t *testing.T) {
 	c := create(id("kept"), "")
 	c.Idempotency = &installation.Outcome{Until: in}
 	must(t, s, c)
-	made := func(name string) *installation.Record { return must(t, s, create(id("%s", name), "")) }
+	made := func(name string) *installation.Record {
+		return must(t, s, create(id("%s", name), ""))
+	}
 	must(t, s, bury(made("buried"), in), bury(made("buried for ever"), time.Time{}))
 	revive(must(t, s, bury(made("revived"), in)))
 	touched := must(t, s, bury(made("touched"), in))
@@ -67,12 +68,10 @@ func TestExpiry(t *testing.T) {
 		get(t, s, id("%s", name))
 	}
 	for _, name := range []string{"buried", "touched"} {
-		if r, err := s.Get(t.Context(), id("%s", name)); !errors.Is(err, installation.ErrNotFound) {
-			t.Errorf("%s: %+v, error %v, want %v", name, r, err, installation.ErrNotFound)
-		}
+		_, err := s.Get(t.Context(), id("%s", name))
+		wantError(t, name, err, installation.ErrNotFound)
 	}
-	if _, err := s.Outcome(t.Context(), "tenant", c.Idempotency.Digest); !errors.Is(err, installation.ErrNotFound) {
-		t.Errorf("outcome: error %v, want %v", err, installation.ErrNotFound)
-	}
+	_, err := s.Outcome(t.Context(), "tenant", c.Idempotency.Digest)
+	wantError(t, "outcome", err, installation.ErrNotFound)
 	checkIndex(t, s)
 }

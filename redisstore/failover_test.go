@@ -34,8 +34,9 @@ func (c *reloads) ReloadState(ctx context.Context) {
 	c.ClusterClient.ReloadState(ctx)
 }
 
-// TestClusterFailover kills a master of a cluster under load. Every commit must end in success or in
-// an error that says what is known, and a commit that a replica confirmed must not be lost.
+// TestClusterFailover kills a master of a cluster under load. Every commit must end in success
+// or in an error that says what is known, and a commit that a replica confirmed must not be
+// lost.
 func TestClusterFailover(t *testing.T) {
 	for n := range rounds() {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -66,8 +67,8 @@ func TestSentinelFailover(t *testing.T) {
 	}
 }
 
-// checkFailover fails over from the server of tenant 0, waits until all writers go on, and looks for
-// lost commits.
+// checkFailover fails over from the server of tenant 0, waits until all writers go on, and
+// looks for lost commits.
 func checkFailover(t *testing.T, l *load, failOver func()) {
 	t.Helper()
 	l.awaitMany(t)

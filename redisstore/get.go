@@ -34,8 +34,7 @@ func (s *Store) Get(ctx context.Context, key installation.Key) (*installation.Re
 }
 
 // confirmAbsent confirms that key has no record. It returns the record if one was created
-// meanwhile, [installation.ErrNotFound] if the bucket exists, and the bucket's error
-// otherwise.
+// meanwhile, [installation.ErrNotFound] if the bucket exists, and the bucket's error otherwise.
 func (s *Store) confirmAbsent(
 	ctx context.Context, b bucket, key installation.Key,
 ) (*installation.Record, error) {

@@ -27,8 +27,8 @@ const (
 
 // Health implements [installation.HealthChecker]. It returns findings about the namespace and
 // about each primary; the latter start with its address. Rules are "meta", "scripts",
-// "eviction-policy", "evicted-keys", "persistence", "role" and "replicas". What a service
-// does not show is a finding of level unknown.
+// "eviction-policy", "evicted-keys", "persistence", "role" and "replicas". What a service does
+// not show is a finding of level unknown.
 func (s *Store) Health(ctx context.Context) ([]installation.Finding, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -17,8 +17,8 @@ import (
 	"github.com/go-installation/installation/redisstore"
 )
 
-// Tests must pass on a machine of any speed. They wait for events, not for a while: a context that
-// ends at the first retry, a limit that grows until it is long enough.
+// Tests must pass on a machine of any speed. They wait for events, not for a while: a context
+// that ends at the first retry, a limit that grows until it is long enough.
 
 func dialMini(tb testing.TB) redis.UniversalClient {
 	return redistest.NewClient(tb, &redis.Options{Addr: miniredis.RunT(tb).Addr()})
@@ -27,8 +27,8 @@ func dialMini(tb testing.TB) redis.UniversalClient {
 // namespaces counts the namespaces of [open], so that stores on one server do not share one.
 var namespaces atomic.Int64
 
-// open opens a store. Without a namespace in the options it gets a new one, and without a RetryFor
-// one that only ends a hang.
+// open opens a store. Without a namespace in the options it gets a new one, and without a
+// RetryFor one that only ends a hang.
 func open(tb testing.TB, client redis.UniversalClient, o *redisstore.Options) *redisstore.Store {
 	tb.Helper()
 	var options redisstore.Options
@@ -89,8 +89,8 @@ func (r *retries) firstTry(tb testing.TB) context.Context {
 	return ctx
 }
 
-// grow calls f with longer and longer limits until one is long enough for what must happen before
-// it ends.
+// grow calls f with longer and longer limits until one is long enough for what must happen
+// before it ends.
 func grow(f func(limit time.Duration) (enough bool)) {
 	for limit := 50 * time.Millisecond; !f(limit) && limit < redistest.Patience/4; limit *= 2 {
 	}

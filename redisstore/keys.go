@@ -14,9 +14,9 @@ import (
 )
 
 // This file builds and parses every key and every index member. No two inputs give the same
-// bytes. All keys of a bucket have its hash tag, "{namespace:05}", so that a cluster keeps
-// them together. The tag is the text between the first two braces. A namespace has no braces,
-// so nothing that follows can change the tag.
+// bytes. All keys of a bucket have its hash tag, "{namespace:05}", so that a cluster keeps them
+// together. The tag is the text between the first two braces. A namespace has no braces, so
+// nothing that follows can change the tag.
 
 // keyspace is a namespace split into buckets.
 type keyspace struct {
@@ -24,8 +24,7 @@ type keyspace struct {
 	buckets   int
 }
 
-// bucket is a part of a keyspace that stays on one server. Scripts are atomic within a
-// bucket.
+// bucket is a part of a keyspace that stays on one server. Scripts are atomic within a bucket.
 type bucket struct {
 	number int
 	tag    string
@@ -52,8 +51,7 @@ func (s keyspace) all() []bucket {
 }
 
 // recordPattern matches the record keys of all buckets, for SCAN. It matches no key of an
-// outcome, whatever the tenant's name. A namespace contains no special characters of a
-// pattern.
+// outcome, whatever the tenant's name. A namespace contains no special characters of a pattern.
 func (s keyspace) recordPattern() string { return "{" + s.namespace + ":[0-9][0-9]}:r:*" }
 
 // Keys of a bucket.
@@ -106,8 +104,8 @@ const nul = "\x00"
 // timeBytes is the length of sortableTime.
 const timeBytes = 8
 
-// sortableTime returns t as bytes that sort by time. The sign is flipped, so that times
-// before 1970 come first.
+// sortableTime returns t as bytes that sort by time. The sign is flipped, so that times before
+// 1970 come first.
 func sortableTime(t time.Time) string {
 	return string(binary.BigEndian.AppendUint64(nil, uint64(t.UnixMicro())^1<<63))
 }

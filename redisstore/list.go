@@ -17,8 +17,8 @@ import (
 // Tenant, ID).
 //
 // Damaged data does not hide the rest. A record that cannot be read is listed with its key
-// only. A member that cannot be read is left out, with a warning to the logger.
-// [Store.Verify] finds both. Only a damaged order of the index fails the list.
+// only. A member that cannot be read is left out, with a warning to the logger. [Store.Verify]
+// finds both. Only a damaged order of the index fails the list.
 func (s *Store) List(ctx context.Context, q installation.Query) (installation.Page, error) {
 	if err := ctx.Err(); err != nil {
 		return installation.Page{}, err
@@ -89,8 +89,8 @@ func (s *Store) list(ctx context.Context, q installation.Query) (page installati
 var errDisorder = unavailable("index members have scores, so the order of the index is lost; " +
 	"run Verify to repair it")
 
-// Count implements [installation.Counter]. It reads no records: the index knows the rank of
-// its members.
+// Count implements [installation.Counter]. It reads no records: the index knows the rank of its
+// members.
 func (s *Store) Count(ctx context.Context, q installation.Query) (int64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -165,8 +165,8 @@ func (s *Store) ownMembers(b bucket, names []string) (own []string, keys []insta
 	return own, keys
 }
 
-// recordsOf returns the records of members, except those that no longer have the member. For
-// a record that cannot be read it returns the key only.
+// recordsOf returns the records of members, except those that no longer have the member. For a
+// record that cannot be read it returns the key only.
 func (s *Store) recordsOf(
 	ctx context.Context, b bucket, names []string,
 ) ([]*installation.Record, error) {
@@ -197,8 +197,8 @@ func (s *Store) recordsOf(
 	return records, err
 }
 
-// readFields returns fields of the records at keys, in one round trip: nil for a key of
-// another type.
+// readFields returns fields of the records at keys, in one round trip: nil for a key of another
+// type.
 func (s *Store) readFields(
 	ctx context.Context, keys []installation.Key, names []string,
 ) ([][]any, error) {

@@ -68,7 +68,8 @@ func (l *load) write(tb testing.TB, tenant string, stopped <-chan struct{}) {
 
 // commit commits a change and reports whether it is known to be applied and confirmed.
 func (l *load) commit(tb testing.TB, c installation.Change) bool {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), redistest.Patience/2)
+	ctx := context.WithoutCancel(tb.Context())
+	ctx, cancel := context.WithTimeout(ctx, redistest.Patience/2)
 	defer cancel()
 	l.attempted.Add(1)
 	receipt, err := l.store.Commit(ctx, c)

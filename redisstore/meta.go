@@ -13,15 +13,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Every bucket has a meta key, which names its namespace and never expires. Scripts compare
-// it before they do anything. Readers that find nothing check it, because a bucket without it
-// was flushed or evicted, or its server never had it. The value ends in random bits, so that
-// a namespace that is created again is not taken for the lost one.
+// Every bucket has a meta key, which names its namespace and never expires. Scripts compare it
+// before they do anything. Readers that find nothing check it, because a bucket without it was
+// flushed or evicted, or its server never had it. The value ends in random bits, so that a
+// namespace that is created again is not taken for the lost one.
 //
 // A namespace is created in two steps: every meta key is written as forming, the last bucket
 // first, and then made final, bucket 0 first. Nothing else is written to a bucket before its
-// meta key is final. So a final meta key proves that bucket 0 had one: if it is missing, it
-// was lost and must not be created again.
+// meta key is final. So a final meta key proves that bucket 0 had one: if it is missing, it was
+// lost and must not be created again.
 
 const (
 	layout  = "installation-1" // the layout of keys, members and fields that this package writes
@@ -60,8 +60,8 @@ func parseMeta(stored string) (meta, error) {
 	return meta{n, value, !isForming}, nil
 }
 
-// openNamespace finds or creates the namespace. Processes that do so concurrently get the
-// same one.
+// openNamespace finds or creates the namespace. Processes that do so concurrently get the same
+// one.
 func (s *Store) openNamespace(ctx context.Context) error {
 	first, err := s.firstMeta(ctx)
 	if err != nil {
@@ -155,9 +155,9 @@ func errOtherBuckets(m meta) error {
 	return unavailable("another process is creating the namespace with %d buckets", m.buckets)
 }
 
-// createdByOther returns the meta of the namespace after bucket n turned out to have the
-// final meta was, although bucket 0 had none. Either another process was faster, or bucket 0
-// was lost.
+// createdByOther returns the meta of the namespace after bucket n turned out to have the final
+// meta was, although bucket 0 had none. Either another process was faster, or bucket 0 was
+// lost.
 func (s *Store) createdByOther(ctx context.Context, n int, was meta) (meta, error) {
 	first, err := s.firstMeta(ctx)
 	if err == nil && first != was {
@@ -192,9 +192,9 @@ func (s *Store) checkBucket(ctx context.Context, b bucket) error {
 // nothing.
 //
 // A server that became a replica while the client still uses it may have old data. It rejects
-// writes, even one that changes nothing: no index has the empty member. This write comes
-// first, because go-redis closes a connection by the first error, and the next one may lead
-// to the primary. In a cluster, replicas redirect their clients.
+// writes, even one that changes nothing: no index has the empty member. This write comes first,
+// because go-redis closes a connection by the first error, and the next one may lead to the
+// primary. In a cluster, replicas redirect their clients.
 func (s *Store) checkBucketAnd(ctx context.Context, b bucket, queue func(redis.Pipeliner)) error {
 	var value string
 	err := s.read(ctx, func(ctx context.Context) error {

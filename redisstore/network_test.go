@@ -18,7 +18,9 @@ import (
 // TestDeadlineOfStalledServer pauses a server, so that no answer comes in time.
 func TestDeadlineOfStalledServer(t *testing.T) {
 	server := redistest.Start(t)
-	client := redistest.NewClient(t, &redis.Options{Addr: server.Addr, ContextTimeoutEnabled: true})
+	client := redistest.NewClient(t, &redis.Options{
+		Addr: server.Addr, ContextTimeoutEnabled: true,
+	})
 	s := open(t, client, nil)
 	r := must(t, s, create(id("a"), ""))
 	resume := server.Pause(t)
@@ -27,23 +29,21 @@ func TestDeadlineOfStalledServer(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		defer cancel()
 		_, err := s.Commit(ctx, c)
-		sent := !errors.Is(err, installation.ErrUnavailable)
-		if !errors.Is(err, context.DeadlineExceeded) ||
-			sent && !errors.Is(err, installation.ErrUnknownOutcome) {
-			t.Errorf("commit: error %v, want %v and %v",
-				err, installation.ErrUnknownOutcome, context.DeadlineExceeded)
+		wantError(t, "commit", err, context.DeadlineExceeded)
+		if errors.Is(err, installation.ErrUnavailable) {
+			return false // the deadline came before the commit was sent
 		}
-		return sent
+		wantError(t, "commit", err, installation.ErrUnknownOutcome)
+		return true
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := s.Get(ctx, r.Key)
-	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, installation.ErrUnavailable) {
-		t.Errorf("get: error %v, want %v and %v",
-			err, installation.ErrUnavailable, context.DeadlineExceeded)
-	}
+	wantUnavailable(t, "get", err)
+	wantError(t, "get", err, context.DeadlineExceeded)
 	resume()
-	// The server may apply the commit now, or never have received it. The same change settles it.
+	// The server may apply the commit now, or never have received it. The same change settles
+	// it.
 	receipt, err := s.Commit(t.Context(), c)
 	if err != nil || receipt.Revision != c.Record.Revision {
 		t.Errorf("the same commit again: receipt %+v, error %v", receipt, err)
@@ -56,8 +56,8 @@ func TestDeadlineOfStalledServer(t *testing.T) {
 	}
 }
 
-// TestUnreachableServer calls a store whose server is gone: a commit that could not be sent was not
-// applied, and the error says so.
+// TestUnreachableServer calls a store whose server is gone: a commit that could not be sent was
+// not applied, and the error says so.
 func TestUnreachableServer(t *testing.T) {
 	server := redistest.Start(t)
 	client, log := server.Client(t), new(retries)
@@ -97,23 +97,21 @@ func TestRetryFor(t *testing.T) {
 	silent.Store(true)
 	server.Kill()
 	for name, call := range map[string]func() error{
-		"get":    func() error { _, err := s.Get(t.Context(), id("a")); return err },
-		"commit": func() error { _, err := s.Commit(t.Context(), create(id("a"), "")); return err },
+		"get": func() error { _, err := s.Get(t.Context(), id("a")); return err },
+		"commit": func() error {
+			_, err := s.Commit(t.Context(), create(id("a"), ""))
+			return err
+		},
 	} {
 		ended := make(chan error, 1)
 		go func() { ended <- call() }()
 		redistest.Await(t, name+" ends", func() bool { return len(ended) == 1 })
-		err := <-ended
-		if !errors.Is(err, installation.ErrUnavailable) &&
-			!errors.Is(err, installation.ErrUnknownOutcome) {
-			t.Errorf("%s: error %v, want %v or %v",
-				name, err, installation.ErrUnavailable, installation.ErrUnknownOutcome)
-		}
+		wantError(t, name, <-ended, installation.ErrUnavailable, installation.ErrUnknownOutcome)
 	}
 }
 
-// TestNoFreeConnection commits while the only connection is taken: a commit that was never sent was
-// not applied, and the error says so.
+// TestNoFreeConnection commits while the only connection is taken: a commit that was never sent
+// was not applied, and the error says so.
 func TestNoFreeConnection(t *testing.T) {
 	client := redistest.NewClient(t, &redis.Options{Addr: redistest.Start(t).Addr, PoolSize: 1})
 	s := open(t, client, nil)
@@ -125,11 +123,8 @@ func TestNoFreeConnection(t *testing.T) {
 	defer cancel()
 	_, err := s.Commit(ctx, create(id("a"), ""))
 	wantUnavailable(t, "commit", err)
-	if !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("error %v, want %v", err, context.DeadlineExceeded)
-	}
+	wantError(t, "commit", err, context.DeadlineExceeded)
 	_ = taken.Close()
-	if _, err := s.Get(t.Context(), id("a")); !errors.Is(err, installation.ErrNotFound) {
-		t.Errorf("get: error %v, want %v", err, installation.ErrNotFound)
-	}
+	_, err = s.Get(t.Context(), id("a"))
+	wantError(t, "get", err, installation.ErrNotFound)
 }

@@ -8,16 +8,16 @@ import (
 	"testing"
 )
 
-// lossyProxy stands between a client and a server. It can pass on a script and lose the answer: the
-// connection breaks instead.
+// lossyProxy stands between a client and a server. It can pass on a script and lose the answer:
+// the connection breaks instead.
 type lossyProxy struct {
 	listener net.Listener
 	server   string
 	wait     sync.WaitGroup
 
 	mu        sync.Mutex
-	loses     func() bool // called for each script that is sent; nil to lose no answer
-	meanwhile func()      // called after the script has run and before the connection breaks; may be nil
+	loses     func() bool // called for each script; nil to lose no answer
+	meanwhile func()      // called between the script and the loss; may be nil
 	open      map[net.Conn]bool
 	closed    bool
 }
@@ -36,7 +36,8 @@ func newLossyProxy(tb testing.TB, server string) *lossyProxy {
 
 func (p *lossyProxy) addr() string { return p.listener.Addr().String() }
 
-// lose sets which answers are lost from now on, and what happens between the script and the loss.
+// lose sets which answers are lost from now on, and what happens between the script and the
+// loss.
 func (p *lossyProxy) lose(loses func() bool, meanwhile func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -68,8 +69,8 @@ func (p *lossyProxy) track(conns ...net.Conn) bool {
 	return !p.closed
 }
 
-// serve copies bytes both ways. A client sends no command before it has the answer to the last one,
-// so the first bytes from the server after a script are the answer to it.
+// serve copies bytes both ways. A client sends no command before it has the answer to the last
+// one, so the first bytes from the server after a script are the answer to it.
 func (p *lossyProxy) serve(client, server net.Conn) {
 	defer client.Close()
 	defer server.Close()

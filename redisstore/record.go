@@ -71,8 +71,7 @@ func (d *decoder) text(v any) string {
 	return s
 }
 
-// number accepts only the form in which numbers are written, because scripts compare the
-// text.
+// number accepts only the form in which numbers are written, because scripts compare the text.
 func (d *decoder) number(s string) int64 {
 	n, err := strconv.ParseInt(s, 10, 64)
 	d.damaged = d.damaged || err != nil || strconv.FormatInt(n, 10) != s

@@ -31,8 +31,8 @@ const (
 
 // Options configure [Open]. The zero value of each field is its default.
 type Options struct {
-	// Namespace separates stores that share a server: 1 to [MaxNamespace] of the characters
-	// A-Z a-z 0-9 . _ -. Default: [DefaultNamespace].
+	// Namespace separates stores that share a server: 1 to [MaxNamespace] of the characters A-Z
+	// a-z 0-9 . _ -. Default: [DefaultNamespace].
 	Namespace string
 
 	// Buckets is the number of parts of a new namespace, 1 to [MaxBuckets]. A tenant lives in
@@ -46,10 +46,10 @@ type Options struct {
 	MaxEvents int
 
 	// RequireReplicas is the number of replicas that must confirm a commit. If they do not
-	// within ReplicaTimeout, the error matches [installation.ErrNotReplicated]: the commit
-	// was applied, and a failover could still lose it. The server must allow WAIT. On a
-	// cluster such commits wait while the slot of their bucket is being moved. Default: 0,
-	// the primary only.
+	// within ReplicaTimeout, the error matches [installation.ErrNotReplicated]: the commit was
+	// applied, and a failover could still lose it. The server must allow WAIT. On a cluster
+	// such commits wait while the slot of their bucket is being moved. Default: 0, the primary
+	// only.
 	RequireReplicas int
 	// ReplicaTimeout limits how long a commit waits for replicas, in whole milliseconds; an
 	// earlier deadline of the context limits it further. With RequireReplicas it must be less
@@ -58,24 +58,22 @@ type Options struct {
 	ReplicaTimeout time.Duration
 
 	// RetryFor limits how long a call without a deadline retries while the server fails over,
-	// loads or is unreachable. It includes the first try, so a value below the normal
-	// response or dial time fails healthy calls. A call with a deadline retries until the
-	// deadline. Default: [DefaultRetryFor].
+	// loads or is unreachable. It includes the first try, so a value below the normal response
+	// or dial time fails healthy calls. A call with a deadline retries until the deadline.
+	// Default: [DefaultRetryFor].
 	RetryFor time.Duration
 
-	// AllowEviction opens a store on servers that may evict any record. Open otherwise
-	// rejects them. Use it for tests and caches: records vanish without an error.
+	// AllowEviction opens a store on servers that may evict any record. Open otherwise rejects
+	// them. Use it for tests and caches: records vanish without an error.
 	AllowEviction bool
 
-	// Logger receives each failed try that is retried (debug), and a warning for index
-	// members that a list had to leave out. It never gets a key or a payload. Default: no
-	// logging.
+	// Logger receives each failed try that is retried (debug), and a warning for index members
+	// that a list had to leave out. It never gets a key or a payload. Default: no logging.
 	Logger *slog.Logger
 }
 
-// Store keeps records on Redis. Make one with [Open]. It is safe for concurrent use. It has
-// no connections or goroutines of its own, so it needs no closing; the caller closes the
-// client.
+// Store keeps records on Redis. Make one with [Open]. It is safe for concurrent use. It has no
+// connections or goroutines of its own, so it needs no closing; the caller closes the client.
 type Store struct {
 	client client
 	keys   keyspace
@@ -93,8 +91,8 @@ var (
 )
 
 // Open returns a store that uses the caller's client: a [redis.Client] of one server or of
-// Sentinel, or a [redis.ClusterClient]. The caller closes the client after the last use of
-// the store. Nil options are the defaults; they are copied. Open rejects wrapped clients, and
+// Sentinel, or a [redis.ClusterClient]. The caller closes the client after the last use of the
+// store. Nil options are the defaults; they are copied. Open rejects wrapped clients, and
 // clients that read from replicas or a local cache.
 //
 // Open creates a new namespace. It checks an existing one for missing buckets and for the

@@ -15,14 +15,15 @@ import (
 	"github.com/go-installation/installation/redisstore"
 )
 
-// TestLostReplies writes through a connection that loses one reply in eleven, while others write to
-// the same record before the retry. Each write must be applied once, and none may be told of a
-// conflict with itself.
+// TestLostReplies writes through a connection that loses one reply in eleven, while others
+// write to the same record before the retry. Each write must be applied once, and none may be
+// told of a conflict with itself.
 func TestLostReplies(t *testing.T) {
 	const writes, every = 300, 11 // with the retries 330 scripts, of which 30 get no reply
 	server := redistest.Start(t)
 	proxy := newLossyProxy(t, server.Addr)
-	flaky := redistest.NewClient(t, &redis.Options{Addr: proxy.addr()}) // which retries by default
+	// The client retries by default.
+	flaky := redistest.NewClient(t, &redis.Options{Addr: proxy.addr()})
 	options := &redisstore.Options{Namespace: "replies"}
 	others := open(t, server.Client(t), options)
 	s := open(t, flaky, options)
@@ -43,7 +44,8 @@ func TestLostReplies(t *testing.T) {
 			for range lost.Load() % installation.RememberedOps {
 				r, err := others.Get(t.Context(), shared)
 				if err == nil {
-					_, err = others.Commit(t.Context(), update(r, fmt.Sprintf("other %d", slipped.Add(1))))
+					event := fmt.Sprintf("other %d", slipped.Add(1))
+					_, err = others.Commit(t.Context(), update(r, event))
 				}
 				if err != nil {
 					t.Errorf("another writer: %v", err)
@@ -201,17 +203,16 @@ func TestUnknownOutcome(t *testing.T) {
 
 func onlyUnknown(tb testing.TB, err error) {
 	tb.Helper()
-	if !errors.Is(err, installation.ErrUnknownOutcome) {
-		tb.Errorf("error %v, want %v", err, installation.ErrUnknownOutcome)
-	}
+	wantError(tb, "commit", err, installation.ErrUnknownOutcome)
 	if errors.Is(err, installation.ErrUnavailable) {
 		tb.Errorf("error %v matches %v", err, installation.ErrUnavailable)
 	}
 	noClaim(tb, "commit", err)
 }
 
-// TestUnsentEvents loses changes without a record on their way to the server. The op tokens of the
-// record tell that such a change was not applied, unless others may have pushed its token out.
+// TestUnsentEvents loses changes without a record on their way to the server. The op tokens of
+// the record tell that such a change was not applied, unless others may have pushed its token
+// out.
 func TestUnsentEvents(t *testing.T) {
 	server := redistest.Start(t)
 	options := &redisstore.Options{Namespace: "touched"}
@@ -241,8 +242,8 @@ func TestUnsentEvents(t *testing.T) {
 	}
 }
 
-// TestNotSent breaks connections while they are set up: the change was not applied, and the error
-// says so.
+// TestNotSent breaks connections while they are set up: the change was not applied, and the
+// error says so.
 func TestNotSent(t *testing.T) {
 	server := redistest.Start(t)
 	for name, options := range map[string]redisstore.Options{

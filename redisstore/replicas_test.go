@@ -15,8 +15,9 @@ import (
 	"github.com/go-installation/installation/redisstore"
 )
 
-// TestRequireReplicas checks that a commit is confirmed only when a replica has it. That includes a
-// commit whose first answer was lost, and one that is answered with an earlier outcome.
+// TestRequireReplicas checks that a commit is confirmed only when a replica has it. That
+// includes a commit whose first answer was lost, and one that is answered with an earlier
+// outcome.
 func TestRequireReplicas(t *testing.T) {
 	primary := redistest.Start(t)
 	replica := redistest.StartReplica(t, primary)
@@ -56,16 +57,15 @@ func TestRequireReplicas(t *testing.T) {
 	r := get(t, s, id("paused"))
 	c = update(r, "")
 	c.If--
-	if _, err := brief.Commit(t.Context(), c); !errors.Is(err, installation.ErrConflict) {
-		t.Errorf("a conflict needs no replica: error %v, want %v", err, installation.ErrConflict)
-	}
+	_, err := brief.Commit(t.Context(), c)
+	wantError(t, "a conflict, which needs no replica", err, installation.ErrConflict)
 
 	resume()
 	must(t, s, update(r, ""))
 }
 
-// checkRewrites checks that a store which waits for replicas rewrites what it answers from. On some
-// servers WAIT covers only the writes of its own connection, and a retry uses another one.
+// checkRewrites checks that a store which waits for replicas rewrites what it answers from. On
+// some servers WAIT covers only the writes of its own connection, and a retry uses another one.
 func checkRewrites(t *testing.T, s installation.Store, primary *redistest.Server) {
 	t.Helper()
 	client := primary.Client(t)
@@ -122,9 +122,7 @@ func TestReplicasWithinDeadline(t *testing.T) {
 		_, err = s.Commit(ctx, create(id("%v", limit), ""))
 		return errors.Is(err, installation.ErrNotReplicated)
 	})
-	if !errors.Is(err, installation.ErrNotReplicated) {
-		t.Errorf("error %v, want %v", err, installation.ErrNotReplicated)
-	}
+	wantError(t, "commit", err, installation.ErrNotReplicated)
 }
 
 // unconfirmed commits a change that is applied but not confirmed by replicas.

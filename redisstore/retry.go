@@ -77,8 +77,8 @@ func primaryMayHaveMoved(err error) bool {
 	return ok || isServerError(err)
 }
 
-// read retries a command that may run twice. Its error matches [installation.ErrUnavailable], and
-// [redis.Nil] if that is the answer.
+// read retries a command that may run twice. Its error matches [installation.ErrUnavailable],
+// and [redis.Nil] if that is the answer.
 func (s *Store) read(ctx context.Context, try func(context.Context) error) error {
 	_, err := s.retry(ctx, func(ctx context.Context, _ bool) error { return try(ctx) })
 	if err != nil {

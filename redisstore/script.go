@@ -58,8 +58,8 @@ func (c command) failure() error {
 }
 
 // sentTracker is a word of a command that knows whether it was written to a connection:
-// go-redis encodes it only then. The error of a command does not tell, because a connection
-// may also break during its handshake.
+// go-redis encodes it only then. The error of a command does not tell, because a connection may
+// also break during its handshake.
 type sentTracker struct {
 	word string
 	sent atomic.Bool
@@ -160,9 +160,8 @@ func (s script) runAndWait(
 	return reply, replicas, err
 }
 
-// loadAndSend loads the script and sends commands that need it, on the same connection:
-// another one may lead to another server by now. It returns an error if the server rejects
-// the script.
+// loadAndSend loads the script and sends commands that need it, on the same connection: another
+// one may lead to another server by now. It returns an error if the server rejects the script.
 func (s script) loadAndSend(
 	ctx context.Context, node redis.UniversalClient, commands ...command,
 ) error {

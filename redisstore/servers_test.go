@@ -3,7 +3,6 @@ package redisstore_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"strings"
@@ -57,7 +56,7 @@ func TestOpenNeedsClusterClient(t *testing.T) {
 	cluster := redistest.StartCluster(t, 3, 0)
 	for _, m := range cluster.Masters {
 		var log retries
-		o := &redisstore.Options{Buckets: 16, RetryFor: redistest.Patience, Logger: log.logger()}
+		o := &redisstore.Options{Buckets: 16, Logger: log.logger()}
 		_, err := redisstore.Open(log.firstTry(t), m.Client(t), o)
 		wantUnavailable(t, "open", err)
 		if !strings.Contains(err.Error(), "cluster client") {
@@ -66,8 +65,9 @@ func TestOpenNeedsClusterClient(t *testing.T) {
 	}
 }
 
-// TestServerErrors has a server answer with every error that it has. A rejection ends the call, a
-// passing error is retried, and no error says that something is absent or quotes what was sent.
+// TestServerErrors has a server answer with every error that it has. A rejection ends the call,
+// a passing error is retried, and no error says that something is absent or quotes what was
+// sent.
 func TestServerErrors(t *testing.T) {
 	server := miniredis.RunT(t)
 	client := redistest.NewClient(t, &redis.Options{Addr: server.Addr(), MaxRetries: -1})
@@ -100,7 +100,10 @@ func TestServerErrors(t *testing.T) {
 		t.Run(tc.answer, func(t *testing.T) {
 			defer server.SetError("")
 			for name, call := range map[string]func(context.Context) error{
-				"get": func(ctx context.Context) error { _, err := s.Get(ctx, id("none")); return err },
+				"get": func(ctx context.Context) error {
+					_, err := s.Get(ctx, id("none"))
+					return err
+				},
 				"commit": func(ctx context.Context) error {
 					_, err := s.Commit(ctx, create(id("%d", i), ""))
 					return err
@@ -116,9 +119,8 @@ func TestServerErrors(t *testing.T) {
 					continue
 				}
 				log.call(func() { server.SetError("") })
-				if err := call(t.Context()); err != nil && !errors.Is(err, installation.ErrNotFound) {
-					t.Errorf("%s, after the error has passed: %v", name, err)
-				}
+				err = call(t.Context())
+				wantError(t, name+" after the error has passed", err, nil, installation.ErrNotFound)
 			}
 		})
 	}
@@ -149,9 +151,8 @@ func TestNoReplyInErrorsOrLogs(t *testing.T) {
 		},
 	})
 	var log bytes.Buffer
-	s := open(t, client, &redisstore.Options{
-		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
+	debug := &slog.HandlerOptions{Level: slog.LevelDebug}
+	s := open(t, client, &redisstore.Options{Logger: slog.New(slog.NewTextHandler(&log, debug))})
 	must(t, s, create(id("a"), "sealed body"))
 	s.SetRetryFor(500 * time.Millisecond)
 	on.Store(true)

@@ -9,9 +9,9 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// span is a range of an index: the members that start with prefix, between the bounds lo and
-// hi in the form of ZRANGE BYLEX. Every member starts with prefix, so no cursor can lead out
-// of the list.
+// span is a range of an index: the members that start with prefix, between the bounds lo and hi
+// in the form of ZRANGE BYLEX. Every member starts with prefix, so no cursor can lead out of
+// the list.
 type span struct {
 	prefix, lo, hi string
 	reverse        bool

@@ -17,8 +17,8 @@ import (
 	"github.com/go-installation/installation/storetest"
 )
 
-// TestStore runs the conformance suite on every kind of server, with one bucket and with sixteen. It
-// then compares the records with the index.
+// TestStore runs the conformance suite on every kind of server, with one bucket and with
+// sixteen. It then compares the records with the index.
 func TestStore(t *testing.T) {
 	for name, dial := range map[string]func(testing.TB) redis.UniversalClient{
 		"miniredis":  dialMini,

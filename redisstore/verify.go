@@ -37,13 +37,12 @@ func (r VerifyReport) Clean() bool {
 
 // Verify compares all records with the index, in both directions. Commits keep the two
 // consistent, so Verify finds something only after a partial restore, an eviction or a manual
-// change. A script checks each problem again before it counts, so commits may run meanwhile.
-// On a cluster no slot should be moving. A key that the server returns twice may be counted
-// twice.
+// change. A script checks each problem again before it counts, so commits may run meanwhile. On
+// a cluster no slot should be moving. A key that the server returns twice may be counted twice.
 //
-// Verify reads every record and every index member. Nil options are the zero value. Besides
-// an error, which is the context's or matches [installation.ErrUnavailable], the report
-// covers what was checked before.
+// Verify reads every record and every index member. Nil options are the zero value. Besides an
+// error, which is the context's or matches [installation.ErrUnavailable], the report covers
+// what was checked before.
 func (s *Store) Verify(ctx context.Context, o *VerifyOptions) (VerifyReport, error) {
 	v := &verification{store: s, repair: o != nil && o.Repair}
 	if err := ctx.Err(); err != nil {

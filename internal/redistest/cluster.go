@@ -191,8 +191,8 @@ func nodeID(tb testing.TB, node *redis.Client) string {
 	return id
 }
 
-// MoveSlot moves a slot with its keys from one master to another, key by key, while both
-// serve. The move is complete when it returns. Clients learn of it when they are redirected.
+// MoveSlot moves a slot with its keys from one master to another, key by key, while both serve.
+// The move is complete when it returns. Clients learn of it when they are redirected.
 func (c *Cluster) MoveSlot(tb testing.TB, slot uint16, from, to *Server) {
 	tb.Helper()
 	ctx := tb.Context()

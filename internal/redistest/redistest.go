@@ -1,13 +1,13 @@
 // Package redistest starts real Redis servers for tests: a server, a primary with replicas,
-// Sentinel, or a cluster. They run as child processes on free ports of the loopback
-// interface, keep their files in the directory of the test, and are killed when it ends.
+// Sentinel, or a cluster. They run as child processes on free ports of the loopback interface,
+// keep their files in the directory of the test, and are killed when it ends.
 //
-// The program is the redis-server on the path. Without one the test is skipped and says so.
-// If the environment variable INSTALLATION_TEST_REDIS is "require", the test fails instead.
+// The program is the redis-server on the path. Without one the test is skipped and says so. If
+// the environment variable INSTALLATION_TEST_REDIS is "require", the test fails instead.
 //
 // Nothing here depends on the speed of the machine. Functions return when the servers report
-// the wanted state. Time limits only end a hang, and no server is taken for dead before a
-// test asks for a failover.
+// the wanted state. Time limits only end a hang, and no server is taken for dead before a test
+// asks for a failover.
 //
 // Importing the package turns off the log of go-redis, which reports every failed dial.
 package redistest
@@ -70,8 +70,8 @@ func fields(text string) map[string]string {
 	return values
 }
 
-// NewClient returns a client that is closed when the test ends. Timeouts that o leaves out
-// are [Patience], so that a slow machine fails no call.
+// NewClient returns a client that is closed when the test ends. Timeouts that o leaves out are
+// [Patience], so that a slow machine fails no call.
 func NewClient(tb testing.TB, o *redis.Options) *redis.Client {
 	options := *o
 	setTimeouts(

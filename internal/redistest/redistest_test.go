@@ -32,8 +32,8 @@ func TestKillEndsProcess(t *testing.T) {
 	}
 }
 
-// TestLaunchRejectsPortOfAnother gives a server the port of a running one: it must not count
-// as started because the other one answers.
+// TestLaunchRejectsPortOfAnother gives a server the port of a running one: it must not count as
+// started because the other one answers.
 func TestLaunchRejectsPortOfAnother(t *testing.T) {
 	other := Start(t)
 	s := &Server{Addr: other.Addr, port: other.port}

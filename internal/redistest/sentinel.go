@@ -65,8 +65,8 @@ func (s *Sentinel) Failover(tb testing.TB) *Server {
 	return s.Replica
 }
 
-// Client returns a client that asks the sentinels for the master. Nil options are the
-// defaults. It is closed when the test ends.
+// Client returns a client that asks the sentinels for the master. Nil options are the defaults.
+// It is closed when the test ends.
 func (s *Sentinel) Client(tb testing.TB, o *redis.FailoverOptions) *redis.Client {
 	tb.Helper()
 	var options redis.FailoverOptions

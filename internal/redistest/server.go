@@ -34,8 +34,8 @@ func Start(tb testing.TB, config ...string) *Server {
 	return launch(tb, "", append(base, config...))
 }
 
-// launch starts redis-server with a configuration file, if one is given. It tries another
-// port if a process takes the chosen one first.
+// launch starts redis-server with a configuration file, if one is given. It tries another port
+// if a process takes the chosen one first.
 func launch(tb testing.TB, file string, config []string) *Server {
 	tb.Helper()
 	program := find(tb)
@@ -92,8 +92,8 @@ func (s *Server) run(tb testing.TB, program string, args []string) bool {
 	return up
 }
 
-// Kill ends the process at once, as a crash would, and waits until it is gone. It may be
-// called again.
+// Kill ends the process at once, as a crash would, and waits until it is gone. It may be called
+// again.
 func (s *Server) Kill() {
 	_ = s.command.Process.Kill() // the process may be gone already
 	<-s.exited
