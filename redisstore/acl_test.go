@@ -18,8 +18,7 @@ import (
 	"github.com/go-installation/installation/storetest"
 )
 
-// documentedRights returns the rights that the package documentation names for a user, with the
-// given namespace.
+// documentedRights returns the rights in the package documentation, for a namespace.
 func documentedRights(tb testing.TB, namespace string) []string {
 	tb.Helper()
 	doc, err := os.ReadFile("doc.go")
@@ -64,9 +63,8 @@ func dialAs(tb testing.TB, server *redistest.Server) *redis.Client {
 	})
 }
 
-// TestDocumentedRights runs the suite, and all else that a store can do, as a user with the
-// documented rights and no more. None of what it sends is refused, and each right is needed:
-// its command is sent.
+// TestDocumentedRights runs the suite and all other methods as a user with exactly the
+// documented rights. The server denies nothing, and each right is used.
 func TestDocumentedRights(t *testing.T) {
 	rights := documentedRights(t, "test-")
 	rights[0] = "~{test-*"
@@ -140,7 +138,8 @@ func recordUse(tb testing.TB, used map[string]bool, servers ...*redistest.Server
 	}
 }
 
-// underRights does what a store can do, with a client that has its rights; admin has all.
+// underRights uses all methods of stores with a client that has its rights; admin has all
+// rights.
 func underRights(t *testing.T, client, admin redis.UniversalClient) {
 	storetest.Run(t, func(t *testing.T) installation.Store {
 		s := open(t, client, &redisstore.Options{Buckets: 3})
@@ -173,9 +172,9 @@ func underRights(t *testing.T, client, admin redis.UniversalClient) {
 	checkIndex(t, s)
 }
 
-// TestMissingRights takes the rights that scripts need away, one at a time. A store cannot be
-// opened without one of them. In one that was open, the error of a commit tells whether nothing
-// was written or nobody knows, and the health check sees it.
+// TestMissingRights removes the rights that scripts need, one at a time. Open then fails. A
+// commit of an open store reports whether nothing was written or nobody knows, and Health
+// reports an error.
 func TestMissingRights(t *testing.T) {
 	server := redistest.Start(t)
 	admin := server.Client(t)
@@ -199,7 +198,7 @@ func TestMissingRights(t *testing.T) {
 			switch findings, err := s.Health(t.Context()); {
 			case err != nil && right != "+get":
 				t.Errorf("health: %v", err)
-			case err == nil && right != "+script|load": // only needed after a restart of the server
+			case err == nil && right != "+script|load": // needed after a restart only
 				level(t, findings, "scripts", installation.LevelError)
 			}
 			created, changed := create(id("created"), ""), update(stored, "")
@@ -221,7 +220,7 @@ func TestMissingRights(t *testing.T) {
 	}
 }
 
-// scriptRights returns the rights that it takes to run the scripts.
+// scriptRights returns the rights that running the scripts takes.
 func scriptRights(tb testing.TB) []string {
 	tb.Helper()
 	rights := []string{"+evalsha", "+script|load"}

@@ -15,13 +15,13 @@ import (
 	"github.com/go-installation/installation/redisstore"
 )
 
-// Benchmarks compare a call of the store with a raw command on the same connections, by turns
-// in the same run, and report the ratio. Records have bodies of 2 KiB, the seven terms that the
-// service gives, and a claim.
+// Benchmarks compare a method of the store with a raw command on the same connections,
+// alternating in the same run, and report the ratio. Records have bodies of 2 KiB, the terms of
+// the service, and a claim.
 
 const bodySize = 2 << 10
 
-// compare reports how long ours takes in terms of theirs, at several numbers of goroutines.
+// compare reports the time of ours relative to theirs, for several numbers of goroutines.
 func compare(b *testing.B, ours, theirs func(n int64) error) {
 	for _, goroutines := range []int{1, 64} {
 		b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {
@@ -148,8 +148,8 @@ func set(b *testing.B, client redis.UniversalClient) func(int64) error {
 	}
 }
 
-// BenchmarkMemory reports what a typical record takes, in bytes of the server: with its place
-// in the index and one event.
+// BenchmarkMemory reports the server memory of a typical record with its index members and an
+// event.
 func BenchmarkMemory(b *testing.B) {
 	const records = 20_000
 	client := redistest.Start(b).Client(b)

@@ -49,7 +49,7 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 		if s.opts.RequireReplicas == 0 {
 			reply, err = s.commit.run(ctx, s.client, keys, args)
 		} else {
-			reply, replicas, err = s.commit.runAndWait(ctx, s.client, keys, args, s.waitFor(ctx))
+			reply, replicas, err = s.commit.runAndWait(ctx, s.client, keys, args, s.waitCommand)
 		}
 		return err
 	})
@@ -96,7 +96,8 @@ func (s *Store) commitArgs(b bucket, c installation.Change) (keys, args []string
 	revision := c.If
 	if c.Record != nil {
 		if c.If == math.MaxInt64 {
-			return nil, nil, fmt.Errorf("%w: no revision follows %d", installation.ErrInvalid, c.If)
+			err = fmt.Errorf("%w: no revision follows %d", installation.ErrInvalid, c.If)
+			return nil, nil, err
 		}
 		revision++
 	}

@@ -38,12 +38,12 @@ var serverErrors = []struct {
 	{"CLUSTERDOWN", verdictRetry, "the cluster is down"},
 	{"MASTERDOWN", verdictRetry, "the server is a replica that has lost its master"},
 	{"TRYAGAIN", verdictRetry, "the slot is being moved to another server"},
-	{"NOREPLICAS", verdictRetry, "the server has fewer good replicas than it needs for a write"},
+	{"NOREPLICAS", verdictRetry, "the server has too few good replicas for a write"},
 	{"BUSY", verdictRetry, "the server is busy running a script"},
 	{"NOSCRIPT", verdictRetry, "the server does not know the script"},
 	{"MOVED", verdictRetry, "another server of the cluster has the key; use a cluster client"},
 	{"ASK", verdictRetry, "the slot is being moved to another server; use a cluster client"},
-	{"max number of clients", verdictRetry, "the server has reached its maximum number of clients"},
+	{"max number of clients", verdictRetry, "the server has too many clients"},
 	{"OOM", verdictRejected, "the server is at its memory limit"},
 	{"MISCONF", verdictRejected, "the server cannot save its data and rejects writes"},
 	{"NOAUTH", verdictRejected, "the client has not authenticated"},
@@ -58,7 +58,7 @@ var serverErrors = []struct {
 		"the server lacks a command; it must allow scripts and support Redis 6.2 or later"},
 }
 
-const textNoRight = "the user lacks a right; see the rights in the documentation of this package"
+const textNoRight = "the user lacks a right; see the documentation of this package"
 
 // notSent is an error from before any part of a command was written to a connection.
 type notSent struct{ error }
@@ -85,7 +85,8 @@ func classify(err error) (verdict, string) {
 		return verdictRetry, "no free connection"
 	case op != nil && op.Op == "dial":
 		return verdictRetry, op.Error()
-	case op == nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):
+	case op == nil && errors.Is(err, context.Canceled),
+		op == nil && errors.Is(err, context.DeadlineExceeded):
 		return verdictUnknown, "the time was up"
 	case isServerError(err):
 		return classifyServerError(serverText(err))

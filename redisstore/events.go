@@ -35,7 +35,9 @@ const eventBatch = 500
 // page reads a bucket up to the end it had when the reader reached it, so a busy bucket does
 // not starve the others. A cursor whose entry was lost in a failover also gets
 // [installation.ErrTrimmed].
-func (s *Store) Events(ctx context.Context, q installation.EventQuery) (installation.EventPage, error) {
+func (s *Store) Events(
+	ctx context.Context, q installation.EventQuery,
+) (installation.EventPage, error) {
 	if err := ctx.Err(); err != nil {
 		return installation.EventPage{}, err
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/go-installation/installation/redisstore"
 )
 
-// TestTrimmed checks that a reader is told of what it missed, and only then.
+// TestTrimmed checks that a reader gets ErrTrimmed only if it missed an event.
 func TestTrimmed(t *testing.T) {
 	s := open(t, redistest.Start(t).Client(t), &redisstore.Options{MaxEvents: 100})
 	busy := installation.Key{Tenant: "busy", ID: "a"}
@@ -44,7 +44,7 @@ func TestTrimmed(t *testing.T) {
 	read(t, s, installation.EventQuery{Tenant: "quiet"}, "quiet 4")
 }
 
-// twoTenants returns tenants that live in bucket 0 and in bucket 1 of two.
+// twoTenants returns keys in bucket 0 and in bucket 1 of two.
 func twoTenants() (zero, one installation.Key) {
 	zero.ID, one.ID = "a", "a"
 	for i := 0; zero.Tenant == "" || one.Tenant == ""; i++ {
@@ -57,8 +57,8 @@ func twoTenants() (zero, one installation.Key) {
 	return zero, one
 }
 
-// TestTrimmedElsewhere checks that a reader of all tenants is told of what it missed in a
-// bucket that was empty when it looked, and in one that its first page had not come to.
+// TestTrimmedElsewhere checks that a reader of all tenants learns what it missed in a bucket
+// that was empty, and in one that its first page did not reach.
 func TestTrimmedElsewhere(t *testing.T) {
 	zero, one := twoTenants()
 	for name, tc := range map[string]struct{ seen, before, busy installation.Key }{
@@ -95,8 +95,8 @@ func TestTrimmedElsewhere(t *testing.T) {
 	}
 }
 
-// TestBusyBucketDoesNotStarveOthers checks that a bucket in which more is written than a page
-// holds does not keep the others waiting.
+// TestBusyBucketDoesNotStarveOthers writes more to a bucket than fits a page: the events of
+// another bucket are read too.
 func TestBusyBucketDoesNotStarveOthers(t *testing.T) {
 	zero, one := twoTenants()
 	for name, keys := range map[string][2]installation.Key{
@@ -128,8 +128,8 @@ func TestBusyBucketDoesNotStarveOthers(t *testing.T) {
 	}
 }
 
-// TestEventsAfterLoss checks that a reader who has seen what a failover took away is told so:
-// here the newest entries go.
+// TestEventsAfterLoss deletes the newest entries, as a failover may: a reader that has seen
+// them gets ErrTrimmed.
 func TestEventsAfterLoss(t *testing.T) {
 	client := redistest.Start(t).Client(t)
 	s := open(t, client, &redisstore.Options{Namespace: "loss"})
@@ -150,7 +150,7 @@ func TestEventsAfterLoss(t *testing.T) {
 	read(t, s, installation.EventQuery{Tenant: "tenant"}, "kept", "new")
 }
 
-// TestEventsAfterLossOfTenant does the same where nothing of the tenant is left.
+// TestEventsAfterLossOfTenant does the same with all entries of a tenant.
 func TestEventsAfterLossOfTenant(t *testing.T) {
 	client := redistest.Start(t).Client(t)
 	s := open(t, client, &redisstore.Options{Namespace: "loss"})
@@ -181,7 +181,7 @@ func TestEventsRejectCursors(t *testing.T) {
 	}
 }
 
-// read checks which events a query names.
+// read checks the events of a query.
 func read(
 	tb testing.TB, r installation.EventReader, q installation.EventQuery, want ...string,
 ) installation.EventPage {

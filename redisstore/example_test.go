@@ -37,5 +37,7 @@ func ExampleOpen() {
 	fmt.Println("not found after a flush:", errors.Is(err, installation.ErrNotFound))
 	fmt.Println("unavailable after a flush:", errors.Is(err, installation.ErrUnavailable))
 	// Output:
-	// not found: true not found after a flush: false unavailable after a flush: true
+	// not found: true
+	// not found after a flush: false
+	// unavailable after a flush: true
 }

@@ -22,7 +22,7 @@ const (
 	ruleEvicted     = "evicted-keys"    // the server has evicted no keys
 	rulePersistence = "persistence"     // data survives a crash
 	ruleRole        = "role"            // the server is a primary
-	ruleReplicas    = "replicas"        // there are enough replicas for commits, or at least one
+	ruleReplicas    = "replicas"        // there are enough replicas
 )
 
 // Health implements [installation.HealthChecker]. It returns findings about the namespace and
@@ -69,8 +69,8 @@ func (s *Store) checkMeta(ctx context.Context) installation.Finding {
 			found = finding(installation.LevelUnknown, ruleMeta, "all %d buckets exist; "+
 				"unknown whether one of their keys expires: %s", s.keys.buckets, text)
 		case key != "":
-			return finding(installation.LevelError, ruleMeta, "bucket %d: its key %q was set to "+
-				"expire in %v; use PERSIST", b.number, key, left)
+			return finding(installation.LevelError, ruleMeta,
+				"bucket %d: its key %q was set to expire in %v; use PERSIST", b.number, key, left)
 		}
 	}
 	return found
@@ -127,21 +127,28 @@ func (s *Store) tryScripts(ctx context.Context, b bucket) error {
 	return err
 }
 
-func (s *Store) checkServer(ctx context.Context, node redis.UniversalClient) []installation.Finding {
-	info, err := infoOf(ctx, node)
-	findings := []installation.Finding{
-		evictionPolicy(info), evictedKeys(info), persistence(info), role(info), s.replicas(info),
+// checkServer returns the findings about one primary.
+func (s *Store) checkServer(
+	ctx context.Context, node redis.UniversalClient,
+) (findings []installation.Finding) {
+	addr := ""
+	if n, ok := node.(interface{ Options() *redis.Options }); ok {
+		addr = n.Options().Addr + ": "
 	}
-	n, hasAddr := node.(interface{ Options() *redis.Options })
-	for i := range findings {
-		f := &findings[i]
+	info, err := infoOf(ctx, node)
+	for _, c := range []struct {
+		rule  string
+		check func(info map[string]string) (installation.Level, string)
+	}{
+		{ruleEviction, evictionPolicy}, {ruleEvicted, evictedKeys},
+		{rulePersistence, persistence}, {ruleRole, role}, {ruleReplicas, s.replicas},
+	} {
+		level, text := c.check(info)
 		if err != nil {
-			_, text := explain(err)
-			f.Level, f.Detail = installation.LevelUnknown, "the server does not answer INFO: "+text
+			_, text = explain(err)
+			level, text = installation.LevelUnknown, "the server does not answer INFO: "+text
 		}
-		if hasAddr {
-			f.Detail = n.Options().Addr + ": " + f.Detail
-		}
+		findings = append(findings, finding(level, c.rule, "%s%s", addr, text))
 	}
 	return findings
 }
@@ -152,12 +159,13 @@ func (s *Store) rejectServers(ctx context.Context) error {
 		if c, ok := node.(*redis.Client); ok && caches(c) {
 			return errCaches
 		}
-		info, _ := infoOf(ctx, node) // without it the findings are unknown
-		if f := role(info); f.Level == installation.LevelError {
-			return unavailable("%s", f.Detail)
+		info, _ := infoOf(ctx, node) // without it all levels are unknown
+		if level, text := role(info); level == installation.LevelError {
+			return unavailable("%s", text)
 		}
-		if f := evictionPolicy(info); f.Level == installation.LevelError && !s.opts.AllowEviction {
-			return unavailable("%s", f.Detail)
+		level, text := evictionPolicy(info)
+		if level == installation.LevelError && !s.opts.AllowEviction {
+			return unavailable("%s", text)
 		}
 		return nil
 	})
@@ -167,83 +175,78 @@ func (s *Store) rejectServers(ctx context.Context) error {
 	return err
 }
 
-func evictionPolicy(info map[string]string) installation.Finding {
+func evictionPolicy(info map[string]string) (installation.Level, string) {
 	policy, unlimited := info["maxmemory_policy"], info["maxmemory"] == "0"
+	text := "maxmemory-policy " + policy
 	switch {
 	case policy == "":
-		return finding(installation.LevelUnknown, ruleEviction,
-			"the server does not report its maxmemory-policy")
+		return installation.LevelUnknown, "the server does not report its maxmemory-policy"
 	case strings.HasPrefix(policy, "allkeys-") && unlimited:
-		return finding(installation.LevelWarning, ruleEviction, "maxmemory-policy %s would evict "+
-			"records, without an error, once the server has a memory limit; set noeviction", policy)
+		return installation.LevelWarning, text + " would evict records, without an error, once " +
+			"the server has a memory limit; set noeviction"
 	case unlimited:
-		return finding(installation.LevelOK, ruleEviction, "there is no memory limit, so nothing is evicted")
+		return installation.LevelOK, "there is no memory limit, so nothing is evicted"
 	case strings.HasPrefix(policy, "allkeys-"):
-		return finding(installation.LevelError, ruleEviction, "maxmemory-policy %s evicts records "+
-			"at the memory limit, without an error; set noeviction", policy)
+		return installation.LevelError, text + " evicts records at the memory limit, " +
+			"without an error; set noeviction"
 	case strings.HasPrefix(policy, "volatile-"):
-		return finding(installation.LevelWarning, ruleEviction, "maxmemory-policy %s evicts outcomes "+
-			"and tombstones at the memory limit: a repeated request may run again; "+
-			"set noeviction", policy)
+		return installation.LevelWarning, text + " evicts outcomes and tombstones at the memory " +
+			"limit: a repeated request may run again; set noeviction"
 	default:
-		return finding(installation.LevelOK, ruleEviction, "maxmemory-policy is %s", policy)
+		return installation.LevelOK, text
 	}
 }
 
-func evictedKeys(info map[string]string) installation.Finding {
+func evictedKeys(info map[string]string) (installation.Level, string) {
 	switch evicted := info["evicted_keys"]; evicted {
 	case "":
-		return finding(installation.LevelUnknown, ruleEvicted, "the server does not report evictions")
+		return installation.LevelUnknown, "the server does not report evictions"
 	case "0":
-		return finding(installation.LevelOK, ruleEvicted, "no key was evicted since the server started")
+		return installation.LevelOK, "no key was evicted since the server started"
 	default:
-		return finding(installation.LevelWarning, ruleEvicted, "%s keys were evicted since the server "+
-			"started, maybe of this namespace", evicted)
+		return installation.LevelWarning,
+			evicted + " keys were evicted since the server started, maybe of this namespace"
 	}
 }
 
-func persistence(info map[string]string) installation.Finding {
+func persistence(info map[string]string) (installation.Level, string) {
 	switch {
 	case info["aof_enabled"] == "":
-		return finding(installation.LevelUnknown, rulePersistence,
-			"the server does not report its persistence")
+		return installation.LevelUnknown, "the server does not report its persistence"
 	case info["aof_enabled"] != "1":
-		return finding(installation.LevelWarning, rulePersistence, "the append-only file is off: "+
-			"a crash loses everything since the last snapshot; set appendonly yes")
+		return installation.LevelWarning, "the append-only file is off: a crash loses " +
+			"everything since the last snapshot; set appendonly yes"
 	case info["aof_last_write_status"] == "err":
-		return finding(installation.LevelError, rulePersistence,
-			"the server cannot write its append-only file")
+		return installation.LevelError, "the server cannot write its append-only file"
 	default:
-		return finding(installation.LevelOK, rulePersistence, "the append-only file is on")
+		return installation.LevelOK, "the append-only file is on"
 	}
 }
 
-func role(info map[string]string) installation.Finding {
+func role(info map[string]string) (installation.Level, string) {
 	switch info["role"] {
 	case "":
-		return finding(installation.LevelUnknown, ruleRole, "the server does not report its role")
+		return installation.LevelUnknown, "the server does not report its role"
 	case "master":
-		return finding(installation.LevelOK, ruleRole, "the server is a primary")
+		return installation.LevelOK, "the server is a primary"
 	default:
-		return finding(installation.LevelError, ruleRole,
-			"the server is a replica: its data is old, and it rejects writes")
+		return installation.LevelError,
+			"the server is a replica: its data is old, and it rejects writes"
 	}
 }
 
-func (s *Store) replicas(info map[string]string) installation.Finding {
+func (s *Store) replicas(info map[string]string) (installation.Level, string) {
 	n, err := strconv.Atoi(info["connected_slaves"])
-	switch {
+	switch want := s.opts.RequireReplicas; {
 	case err != nil:
-		return finding(installation.LevelUnknown, ruleReplicas,
-			"the server does not report its replicas")
-	case n < s.opts.RequireReplicas:
-		return finding(installation.LevelError, ruleReplicas,
-			"%d replicas, but each commit requires %d", n, s.opts.RequireReplicas)
+		return installation.LevelUnknown, "the server does not report its replicas"
+	case n < want:
+		return installation.LevelError,
+			fmt.Sprintf("%d replicas, but each commit requires %d", n, want)
 	case n == 0:
-		return finding(installation.LevelWarning, ruleReplicas,
-			"no replica: the data is lost with this server")
+		return installation.LevelWarning, "no replica: the data is lost with this server"
 	default:
-		return finding(installation.LevelOK, ruleReplicas, "%d replicas", n)
+		return installation.LevelOK, fmt.Sprintf("%d replicas", n)
 	}
 }
 

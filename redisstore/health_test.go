@@ -61,8 +61,8 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestExpiringKeys has one of the keys that a bucket has once expire: the store is whole, and
-// will not be.
+// TestExpiringKeys sets a fixed key of a bucket to expire: the store works, but will not for
+// long.
 func TestExpiringKeys(t *testing.T) {
 	server := redistest.Start(t)
 	client := server.Client(t)
@@ -100,8 +100,7 @@ func TestHealthOfCluster(t *testing.T) {
 	}
 }
 
-// TestEviction shows why a server that evicts is refused: with a warning overruled, records go
-// without an error.
+// TestEviction shows why Open rejects a server that evicts: records vanish without an error.
 func TestEviction(t *testing.T) {
 	server := redistest.Start(t, "--maxmemory", "4mb", "--maxmemory-policy", "allkeys-lru")
 	client := server.Client(t)
@@ -139,8 +138,8 @@ func countRecords(tb testing.TB, client redis.UniversalClient, namespace string)
 	return len(keys)
 }
 
-// TestMemoryLimit fills a server that evicts nothing: commits fail as they should, and none of
-// them half.
+// TestMemoryLimit fills a server that does not evict: commits fail, and none is applied in
+// part.
 func TestMemoryLimit(t *testing.T) {
 	server := redistest.Start(t, "--maxmemory", "4mb", "--maxmemory-policy", "noeviction")
 	s := open(t, server.Client(t), nil)
@@ -171,7 +170,7 @@ func TestMemoryLimit(t *testing.T) {
 	checkIndex(t, s)
 }
 
-// level checks the level of all findings of a rule, of which there must be one.
+// level checks that there are findings of a rule and that all have a level.
 func level(
 	tb testing.TB, findings []installation.Finding, rule string, want installation.Level,
 ) {

@@ -122,7 +122,9 @@ func termMember(k installation.Key, term string, created time.Time) string {
 	return termPrefix(k.Tenant, term) + sortableTime(created) + k.ID
 }
 
-func claimMember(k installation.Key, claim string) string { return claimPrefix(k.Tenant, claim) + k.ID }
+func claimMember(k installation.Key, claim string) string {
+	return claimPrefix(k.Tenant, claim) + k.ID
+}
 
 func dueMember(k installation.Key, deadline time.Time) string {
 	return duePrefix(k.Tenant) + sortableTime(deadline) + k.ID

@@ -30,8 +30,10 @@ func (s *Store) List(ctx context.Context, q installation.Query) (installation.Pa
 	return page, nil
 }
 
-func (s *Store) list(ctx context.Context, q installation.Query) (page installation.Page, err error) {
-	if q.Limit < 1 || q.Limit > installation.MaxPage || q.Skip < 0 || q.Skip > installation.MaxSkip {
+func (s *Store) list(ctx context.Context, q installation.Query) (installation.Page, error) {
+	var page installation.Page
+	if q.Limit < 1 || q.Limit > installation.MaxPage ||
+		q.Skip < 0 || q.Skip > installation.MaxSkip {
 		return page, fmt.Errorf("%w: limit or skip out of range", installation.ErrInvalid)
 	}
 	sp, err := spanOf(q)

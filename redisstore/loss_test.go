@@ -113,10 +113,13 @@ func TestFlushed(t *testing.T) {
 			_, err := s.Outcome(ctx, "tenant", c.Idempotency.Digest)
 			return err
 		},
-		"List":      list(listAll),
-		"Skip":      list(installation.Query{Tenant: "tenant", Term: "all", Skip: 1}),
-		"Due":       list(installation.Query{AllTenants: true, DueBefore: time.Now()}),
-		"Count":     func(ctx context.Context) error { _, err := s.Count(ctx, countAll); return err },
+		"List": list(listAll),
+		"Skip": list(installation.Query{Tenant: "tenant", Term: "all", Skip: 1}),
+		"Due":  list(installation.Query{AllTenants: true, DueBefore: time.Now()}),
+		"Count": func(ctx context.Context) error {
+			_, err := s.Count(ctx, countAll)
+			return err
+		},
 		"Events":    events(installation.EventQuery{Tenant: "tenant"}),
 		"AllEvents": events(installation.EventQuery{AllTenants: true}),
 	}
@@ -125,7 +128,9 @@ func TestFlushed(t *testing.T) {
 			open(t, client, options)
 		}
 		for name, call := range calls {
-			t.Run(when+"/"+name, func(t *testing.T) { wantUnavailable(t, name, call(t.Context())) })
+			t.Run(when+"/"+name, func(t *testing.T) {
+				wantUnavailable(t, name, call(t.Context()))
+			})
 		}
 	}
 	level(t, healthOf(t, s), "meta", installation.LevelError)

@@ -130,7 +130,7 @@ func (s *Store) createNamespace(ctx context.Context) (meta, error) {
 		case err != nil:
 			return meta{}, err
 		case stored == "":
-			return meta{}, unavailable("bucket %d holds data and has no meta key: "+
+			return meta{}, unavailable("bucket %d has data and no meta key: "+
 				"it was lost in part, or something else wrote it", n)
 		}
 		was, err := parseMeta(stored)
@@ -140,11 +140,12 @@ func (s *Store) createNamespace(ctx context.Context) (meta, error) {
 		case was.final:
 			return s.createdByOther(ctx, n, was)
 		case data:
-			return meta{}, unavailable("bucket %d holds data, but the namespace is not final", n)
+			return meta{}, unavailable("bucket %d has data, but the namespace is not final", n)
 		case was.buckets != buckets:
 			return meta{}, errOtherBuckets(was)
 		case was.value != m.value && n < buckets-1:
-			return meta{}, unavailable("bucket %d belongs to another namespace than those after it", n)
+			return meta{}, unavailable(
+				"bucket %d belongs to another namespace than those after it", n)
 		}
 		m = was
 	}

@@ -88,7 +88,7 @@ func TestOpenWrappedCluster(t *testing.T) {
 	}
 	checkIndex(t, s)
 	if n, err := client.Exists(t.Context(), "{wrapped:15}:m").Result(); err != nil || n != 1 {
-		t.Errorf("bucket 15: %d marks, error %v, want 16 buckets as on any cluster", n, err)
+		t.Errorf("bucket 15: %d meta keys, error %v, want 16 buckets as on any cluster", n, err)
 	}
 }
 
@@ -213,8 +213,8 @@ func TestOpenFinishesCreation(t *testing.T) {
 			client := dialMini(t)
 			for n, end := range ends {
 				if end != "" {
-					mark := "installation-1 4 00" + strings.TrimPrefix(end, "final")
-					client.Set(t.Context(), fmt.Sprintf("{half:%02d}:m", n), mark, 0)
+					value := "installation-1 4 00" + strings.TrimPrefix(end, "final")
+					client.Set(t.Context(), fmt.Sprintf("{half:%02d}:m", n), value, 0)
 				}
 			}
 			rejected(t, client, &redisstore.Options{Namespace: "half", Buckets: 8}, "4 buckets")

@@ -63,7 +63,7 @@ func (d *decoder) error() error {
 }
 
 // errDamaged is the error for stored data that cannot be read.
-var errDamaged = unavailable("a key of the namespace holds something that this package did not write")
+var errDamaged = unavailable("a key of the namespace is damaged, or this package did not write it")
 
 func (d *decoder) text(v any) string {
 	s, ok := v.(string)

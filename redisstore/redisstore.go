@@ -160,13 +160,14 @@ func (o *Options) check() error {
 	const characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 	switch {
 	case len(o.Namespace) > MaxNamespace || strings.Trim(o.Namespace, characters) != "":
-		return fmt.Errorf("namespace %q: want 1 to %d of A-Z a-z 0-9 . _ -", o.Namespace, MaxNamespace)
+		return fmt.Errorf("namespace %q: want 1 to %d of A-Z a-z 0-9 . _ -",
+			o.Namespace, MaxNamespace)
 	case o.Buckets < 0 || o.Buckets > MaxBuckets:
 		return fmt.Errorf("%d buckets: want 1 to %d", o.Buckets, MaxBuckets)
 	case o.MaxEvents < 0 || o.RequireReplicas < 0 || o.ReplicaTimeout < 0 || o.RetryFor < 0:
 		return errors.New("an option is negative")
 	case o.ReplicaTimeout > 0 && o.ReplicaTimeout < time.Millisecond:
-		return errors.New("ReplicaTimeout: want at least a millisecond: Redis takes 0 for no limit")
+		return errors.New("ReplicaTimeout: want a millisecond or more: Redis takes 0 as no limit")
 	}
 	return nil
 }

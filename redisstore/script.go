@@ -109,42 +109,33 @@ func (s script) run(ctx context.Context, c client, keys, args []string) ([]strin
 	return cmd.StringSlice()
 }
 
-// wait are the arguments of WAIT.
-type wait struct {
-	replicas int
-	timeout  time.Duration
-}
-
-// waitFor returns how to wait for replicas within what is left of a context. It reserves a
-// quarter for the round trip: an answer that comes too late would turn an applied commit into
-// an unknown outcome.
-func (s *Store) waitFor(ctx context.Context) wait {
-	w := wait{s.opts.RequireReplicas, s.opts.ReplicaTimeout}
+// waitCommand returns a WAIT for [Options.RequireReplicas] that ends within what is left of a
+// context. It reserves a quarter for the round trip: an answer that comes too late would turn
+// an applied commit into an unknown outcome.
+func (s *Store) waitCommand(ctx context.Context) command {
+	timeout := s.opts.ReplicaTimeout
 	if end, ok := ctx.Deadline(); ok {
 		left := time.Until(end)
-		w.timeout = max(time.Millisecond, min(w.timeout, left-left/4))
+		timeout = max(time.Millisecond, min(timeout, left-left/4))
 	}
-	return w
-}
-
-func (w wait) command(ctx context.Context) command {
-	return command{Cmd: redis.NewCmd(ctx, "wait", w.replicas, w.timeout.Milliseconds())}
+	cmd := redis.NewCmd(ctx, "wait", s.opts.RequireReplicas, timeout.Milliseconds())
+	return command{Cmd: cmd}
 }
 
 // runAndWait runs the script once and then waits for replicas. It returns how many have
 // confirmed the script's writes. Both commands use the same connection, because WAIT only
 // covers the writes of its own.
 func (s script) runAndWait(
-	ctx context.Context, c client, keys, args []string, w wait,
+	ctx context.Context, c client, keys, args []string, wait func(context.Context) command,
 ) (reply []string, replicas int64, err error) {
 	node, err := c.primary(ctx, keys[0])
 	if err != nil {
 		return nil, 0, notSent{err}
 	}
-	cmd, waiting := s.command(ctx, keys, args), w.command(ctx)
+	cmd, waiting := s.command(ctx, keys, args), wait(ctx)
 	send(ctx, node, cmd, waiting)
 	if isNoScript(cmd.Err()) {
-		cmd, waiting = s.command(ctx, keys, args), w.command(ctx)
+		cmd, waiting = s.command(ctx, keys, args), wait(ctx)
 		if err := s.loadAndSend(ctx, node, cmd, waiting); err != nil {
 			return nil, 0, err
 		}

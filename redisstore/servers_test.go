@@ -120,7 +120,7 @@ func TestServerErrors(t *testing.T) {
 				}
 				log.call(func() { server.SetError("") })
 				err = call(t.Context())
-				wantError(t, name+" after the error has passed", err, nil, installation.ErrNotFound)
+				wantError(t, name+" after the error", err, nil, installation.ErrNotFound)
 			}
 		})
 	}

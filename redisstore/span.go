@@ -76,8 +76,9 @@ func (sp span) after(position string) span {
 func (sp span) inOrder(names []string) bool {
 	lo, hi := sp.lo[1:], sp.hi[1:] // both are exclusive, except lo without a cursor
 	for i, name := range names {
-		between := strings.HasPrefix(name, sp.prefix) && name < hi && (name > lo || sp.lo == sp.first)
-		if !between || i > 0 && (name == names[i-1] || (name < names[i-1]) != sp.reverse) {
+		inSpan := strings.HasPrefix(name, sp.prefix) && name < hi &&
+			(name > lo || sp.lo == sp.first)
+		if !inSpan || i > 0 && (name == names[i-1] || (name < names[i-1]) != sp.reverse) {
 			return false
 		}
 	}

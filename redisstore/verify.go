@@ -26,8 +26,8 @@ type VerifyReport struct {
 	Members    int64 // index members that were checked
 	Missing    int64 // index members that a record should have and does not
 	Stale      int64 // index members that no record has
-	Taken      int64 // claims of a record that the index assigns to another record, or also to another
-	Unreadable int64 // keys and index members that are damaged, or that this package did not write
+	Taken      int64 // claims of a record that the index also, or only, assigns to another one
+	Unreadable int64 // keys and index members that are damaged or written by something else
 }
 
 // Clean reports whether records and index agree.
@@ -174,7 +174,9 @@ func (v *verification) checkRecords(ctx context.Context, found []string) error {
 			v.add(VerifyReport{Records: 1})
 		}
 	}
-	all = slices.DeleteFunc(all, func(is inspected) bool { return is.members == "" || is.damaged })
+	all = slices.DeleteFunc(all, func(is inspected) bool {
+		return is.members == "" || is.damaged
+	})
 	wrong, err := v.disagree(ctx, all)
 	if err != nil {
 		return err
@@ -209,10 +211,11 @@ func (v *verification) disagree(ctx context.Context, all []inspected) ([]bool, e
 				words = append(words, member)
 				if e, _ := parseMember(member); e.scope == scopeClaim {
 					sp := prefixSpan(claimPrefix(e.key.Tenant, e.name))
-					holders[i] = append(holders[i], pipe.ZLexCount(ctx, index, sp.first, sp.last))
+					n := pipe.ZLexCount(ctx, index, sp.first, sp.last)
+					holders[i] = append(holders[i], n)
 				}
 			}
-			scores[i] = pipe.Do(ctx, words...) // the typed command returns 0 for a missing member
+			scores[i] = pipe.Do(ctx, words...) // ZMScore has 0 for a missing member
 		}
 		_, err := pipe.Exec(ctx)
 		return err
@@ -226,7 +229,8 @@ func (v *verification) disagree(ctx context.Context, all []inspected) ([]bool, e
 			return nil, err
 		}
 		several := func(cmd *redis.IntCmd) bool { return cmd.Val() != 1 }
-		wrong[i] = slices.ContainsFunc(list, isWrongScore) || slices.ContainsFunc(holders[i], several)
+		wrong[i] = slices.ContainsFunc(list, isWrongScore) ||
+			slices.ContainsFunc(holders[i], several)
 	}
 	return wrong, nil
 }
@@ -251,7 +255,9 @@ func (v *verification) indexes(ctx context.Context) error {
 		next := func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
 			return v.store.client.ZScan(ctx, b.index(), cursor, "", verifyBatch).Result()
 		}
-		check := func(ctx context.Context, found []string) error { return v.checkMembers(ctx, b, found) }
+		check := func(ctx context.Context, found []string) error {
+			return v.checkMembers(ctx, b, found)
+		}
 		if err := v.scan(ctx, next, check); err != nil {
 			return err
 		}

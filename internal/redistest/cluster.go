@@ -180,7 +180,8 @@ func (c *Cluster) OpenSlot(tb testing.TB, slot uint16, from, to *Server) {
 	source, target := from.Client(tb), to.Client(tb)
 	importing := []any{"cluster", "setslot", slot, "importing", nodeID(tb, source)}
 	migrating := []any{"cluster", "setslot", slot, "migrating", nodeID(tb, target)}
-	must(tb, target.Do(tb.Context(), importing...).Err(), source.Do(tb.Context(), migrating...).Err())
+	must(tb,
+		target.Do(tb.Context(), importing...).Err(), source.Do(tb.Context(), migrating...).Err())
 }
 
 // nodeID returns the id of a node in its cluster.
