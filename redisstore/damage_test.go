@@ -22,37 +22,41 @@ import (
 // something is absent or was changed by another. Undamaged records stay available, and nothing
 // follows from what cannot be read.
 
+const record = "{damaged:00}:r:6:tenant:a"
+
+// damages are commands that damage the record.
+var damages = map[string][]any{
+	"no revision":           {"hdel", record, "r"},
+	"no generation":         {"hdel", record, "g"},
+	"no deadline":           {"hdel", record, "t"},
+	"no time of creation":   {"hdel", record, "c"},
+	"no members":            {"hdel", record, "x"},
+	"no body":               {"hdel", record, "b"},
+	"neither body nor time": {"hdel", record, "b", "c"},
+	"nothing but ops":       {"hdel", record, "r", "g", "t", "c", "x", "b"},
+	"another field alone": {
+		"eval", "redis.call('DEL', KEYS[1]) redis.call('HSET', KEYS[1], 'z', '1')", 1, record,
+	},
+	"revision 0":                           {"hset", record, "r", "0"},
+	"negative revision":                    {"hset", record, "r", "-1"},
+	"padded revision":                      {"hset", record, "r", "01"},
+	"huge revision":                        {"hset", record, "r", "99999999999999999999"},
+	"revision of words":                    {"hset", record, "r", "one"},
+	"a list of members that ends too soon": {"hset", record, "x", "\x00\x09x"},
+	"members of another record": {
+		"eval", "redis.call('HSET', KEYS[1], 'x', redis.call('HGET', KEYS[2], 'x'))", 2,
+		record, "{damaged:00}:r:6:tenant:b",
+	},
+	"a string":         {"set", record, "x"},
+	"no ops":           {"hdel", record, "o"},
+	"half an op entry": {"hset", record, "o", "half"},
+}
+
 // TestDamagedRecord damages a record in every way that its fields allow.
 func TestDamagedRecord(t *testing.T) {
-	const record = "{damaged:00}:r:6:tenant:a"
 	server := redistest.Start(t)
 	client := server.Client(t)
-	for name, command := range map[string][]any{
-		"no revision":           {"hdel", record, "r"},
-		"no generation":         {"hdel", record, "g"},
-		"no deadline":           {"hdel", record, "t"},
-		"no time of creation":   {"hdel", record, "c"},
-		"no members":            {"hdel", record, "x"},
-		"no body":               {"hdel", record, "b"},
-		"neither body nor time": {"hdel", record, "b", "c"},
-		"nothing but ops":       {"hdel", record, "r", "g", "t", "c", "x", "b"},
-		"another field alone": {
-			"eval", "redis.call('DEL', KEYS[1]) redis.call('HSET', KEYS[1], 'z', '1')", 1, record,
-		},
-		"revision 0":                           {"hset", record, "r", "0"},
-		"negative revision":                    {"hset", record, "r", "-1"},
-		"padded revision":                      {"hset", record, "r", "01"},
-		"huge revision":                        {"hset", record, "r", "99999999999999999999"},
-		"revision of words":                    {"hset", record, "r", "one"},
-		"a list of members that ends too soon": {"hset", record, "x", "\x00\x09x"},
-		"members of another record": {
-			"eval", "redis.call('HSET', KEYS[1], 'x', redis.call('HGET', KEYS[2], 'x'))", 2,
-			record, "{damaged:00}:r:6:tenant:b",
-		},
-		"a string":         {"set", record, "x"},
-		"no ops":           {"hdel", record, "o"},
-		"half an op entry": {"hset", record, "o", "half"},
-	} {
+	for name, command := range damages {
 		readable := name == "no ops" || name == "half an op entry" // readers need no op entries
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
@@ -64,7 +68,6 @@ func TestDamagedRecord(t *testing.T) {
 			if err := client.Do(ctx, command...).Err(); err != nil && !errors.Is(err, redis.Nil) {
 				t.Fatal(err)
 			}
-			before := client.Dump(ctx, record).Val()
 
 			if _, err := s.Get(ctx, id("a")); readable != (err == nil) {
 				t.Errorf("get: error %v", err)
@@ -92,33 +95,43 @@ func TestDamagedRecord(t *testing.T) {
 				t.Errorf("the index was %v and is %v, want no change", index, now)
 			}
 
-			again := create(id("a"), "")
-			again.Record.Claims = nil
-			moved := update(stored, "")
-			moved.Record.Index = []string{"all", "other"}
-			touched := update(stored, "")
-			touched.Record = nil
-			for what, c := range map[string]installation.Change{
-				"create": again, "update": moved, "touch": touched,
-				"delete": bury(stored, time.Now().Add(time.Hour)),
-			} {
-				_, err := s.Commit(ctx, c)
-				switch name {
-				case "no generation", "no deadline", "no body", "members of another record":
-					continue // a commit does not read what it overwrites
-				case "a list of members that ends too soon":
-					if what == "create" && errors.Is(err, installation.ErrConflict) {
-						continue // the revision can be read
-					}
-				}
-				wantError(t, what, err,
-					installation.ErrUnavailable, installation.ErrUnknownOutcome)
-				noClaim(t, what, err)
-				if client.Dump(ctx, record).Val() != before {
-					t.Errorf("%s has written to it", what)
-				}
-			}
+			checkCommitsToDamaged(t, s, client, name, stored)
 		})
+	}
+}
+
+// checkCommitsToDamaged checks that no commit writes to a record whose damage it meets.
+func checkCommitsToDamaged(
+	t *testing.T, s installation.Store, client *redis.Client, name string,
+	stored *installation.Record,
+) {
+	t.Helper()
+	before := client.Dump(t.Context(), record).Val()
+	again := create(id("a"), "")
+	again.Record.Claims = nil
+	moved := update(stored, "")
+	moved.Record.Index = []string{"all", "other"}
+	touched := update(stored, "")
+	touched.Record = nil
+	for what, c := range map[string]installation.Change{
+		"create": again, "update": moved, "touch": touched,
+		"delete": bury(stored, time.Now().Add(time.Hour)),
+	} {
+		_, err := s.Commit(t.Context(), c)
+		switch name {
+		case "no generation", "no deadline", "no body", "members of another record":
+			continue // a commit does not read what it overwrites
+		case "a list of members that ends too soon":
+			if what == "create" && errors.Is(err, installation.ErrConflict) {
+				continue // the revision can be read
+			}
+		}
+		wantError(t, what, err,
+			installation.ErrUnavailable, installation.ErrUnknownOutcome)
+		noClaim(t, what, err)
+		if client.Dump(t.Context(), record).Val() != before {
+			t.Errorf("%s has written to it", what)
+		}
 	}
 }
 

@@ -53,28 +53,7 @@ func TestLostReplies(t *testing.T) {
 			}
 		},
 	)
-	var replayed, conflicts, unknown int
-	for i := range writes {
-		var c installation.Change
-		if i%2 == 0 {
-			c = update(get(t, others, shared), fmt.Sprintf("write %d", i))
-		} else {
-			c = create(id("%d", i), fmt.Sprintf("write %d", i))
-		}
-		receipt, err := s.Commit(t.Context(), c)
-		switch {
-		case errors.Is(err, installation.ErrConflict):
-			conflicts++
-		case errors.Is(err, installation.ErrUnknownOutcome):
-			unknown++
-		case err != nil:
-			t.Fatal(err)
-		case receipt.Replayed:
-			replayed++
-		case receipt.Revision != c.If+1:
-			t.Errorf("write %d: receipt %+v", i, receipt)
-		}
-	}
+	replayed, conflicts, unknown := writeAlternately(t, s, others, shared, writes)
 	proxy.lose(nil, nil)
 
 	doubles := 0
@@ -102,103 +81,150 @@ func TestLostReplies(t *testing.T) {
 		writes, lost.Load(), slipped.Load(), conflicts, doubles, records-writes/2-1, unknown)
 }
 
-// TestUnknownOutcome checks that a commit whose outcome cannot be learned says so, and does not
-// report a conflict.
-func TestUnknownOutcome(t *testing.T) {
-	server := redistest.Start(t)
-	proxy := newLossyProxy(t, server.Addr)
-	flaky := redistest.NewClient(t, &redis.Options{Addr: proxy.addr()})
-	options := &redisstore.Options{Namespace: "unknown"}
-	others := open(t, server.Client(t), options)
-	s := open(t, flaky, options)
+// writeAlternately updates a shared record and creates others, by turns, and counts the
+// results.
+func writeAlternately(
+	t *testing.T, s, others *redisstore.Store, shared installation.Key, writes int,
+) (replayed, conflicts, unknown int) {
+	for i := range writes {
+		var c installation.Change
+		if i%2 == 0 {
+			c = update(get(t, others, shared), fmt.Sprintf("write %d", i))
+		} else {
+			c = create(id("%d", i), fmt.Sprintf("write %d", i))
+		}
+		receipt, err := s.Commit(t.Context(), c)
+		switch {
+		case errors.Is(err, installation.ErrConflict):
+			conflicts++
+		case errors.Is(err, installation.ErrUnknownOutcome):
+			unknown++
+		case err != nil:
+			t.Fatal(err)
+		case receipt.Replayed:
+			replayed++
+		case receipt.Revision != c.If+1:
+			t.Errorf("write %d: receipt %+v", i, receipt)
+		}
+	}
+	return replayed, conflicts, unknown
+}
 
-	t.Run("pushed out", func(t *testing.T) {
-		key := id("pushed out")
-		r := must(t, others, create(key, ""))
-		var once atomic.Bool
-		proxy.lose(
-			func() bool { return once.CompareAndSwap(false, true) },
-			func() {
-				for range installation.RememberedOps {
-					if r, err := others.Get(t.Context(), key); err == nil {
-						_, _ = others.Commit(t.Context(), update(r, ""))
-					}
-				}
-			},
-		)
-		_, err := s.Commit(t.Context(), update(r, ""))
-		onlyUnknown(t, err)
-	})
-	t.Run("touched", func(t *testing.T) {
-		// A change without a record leaves no revision by which a retry could tell.
-		r := must(t, others, create(id("touched"), ""))
-		touch := func(event string) installation.Change {
-			c := update(r, event)
-			c.Record = nil
-			return c
-		}
-		var once atomic.Bool
-		proxy.lose(
-			func() bool { return once.CompareAndSwap(false, true) },
-			func() {
-				for range installation.RememberedOps {
-					_, _ = others.Commit(t.Context(), touch(""))
-				}
-			},
-		)
-		_, err := s.Commit(t.Context(), touch("touched once"))
-		onlyUnknown(t, err)
-		if n := countEvents(t, others)["touched once"]; n != 1 {
-			t.Errorf("its event is in the log %d times, want once", n)
-		}
-	})
-	t.Run("claimed meanwhile", func(t *testing.T) {
-		var once atomic.Bool
-		proxy.lose(func() bool { return once.CompareAndSwap(false, true) }, func() {
-			r, err := others.Get(t.Context(), id("claimant"))
-			if err == nil { // delete it and give its claim to another record
-				_, _ = others.Commit(t.Context(), bury(r, time.Now().Add(-time.Hour)))
-			}
-			c := create(id("other"), "")
-			c.Record.Claims = []string{"live=claimant"}
-			_, _ = others.Commit(t.Context(), c)
-			redistest.Await(t, "the tombstone expires", func() bool {
-				_, err := others.Get(t.Context(), id("claimant"))
-				return errors.Is(err, installation.ErrNotFound)
-			})
+// TestUnknownOutcome checks that a commit whose outcome cannot be learned says so, and does not
+// report a conflict. s writes through the proxy, others do not.
+func TestUnknownOutcome(t *testing.T) {
+	for name, test := range map[string]func(
+		t *testing.T, proxy *lossyProxy, s, others *redisstore.Store,
+	){
+		"updated too often":       testUpdatedTooOften,
+		"events without a record": testEventsWithoutRecord,
+		"claimed by another":      testClaimedByAnother,
+		"no reply to any try":     testNoReply,
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := redistest.Start(t)
+			proxy := newLossyProxy(t, server.Addr)
+			client := redistest.NewClient(t, &redis.Options{Addr: proxy.addr()})
+			options := &redisstore.Options{Namespace: "unknown"}
+			others := open(t, server.Client(t), options)
+			test(t, proxy, open(t, client, options), others)
 		})
-		_, err := s.Commit(t.Context(), create(id("claimant"), ""))
-		onlyUnknown(t, err)
+	}
+}
+
+// testUpdatedTooOften has others push the op token of a commit out of the record.
+func testUpdatedTooOften(t *testing.T, proxy *lossyProxy, s, others *redisstore.Store) {
+	key := id("pushed out")
+	r := must(t, others, create(key, ""))
+	var once atomic.Bool
+	proxy.lose(
+		func() bool { return once.CompareAndSwap(false, true) },
+		func() {
+			for range installation.RememberedOps {
+				if r, err := others.Get(t.Context(), key); err == nil {
+					_, _ = others.Commit(t.Context(), update(r, ""))
+				}
+			}
+		},
+	)
+	_, err := s.Commit(t.Context(), update(r, ""))
+	onlyUnknown(t, err)
+}
+
+// testEventsWithoutRecord has others push out the token of a change without a record, which
+// leaves no revision.
+func testEventsWithoutRecord(t *testing.T, proxy *lossyProxy, s, others *redisstore.Store) {
+	r := must(t, others, create(id("touched"), ""))
+	touch := func(event string) installation.Change {
+		c := update(r, event)
+		c.Record = nil
+		return c
+	}
+	var once atomic.Bool
+	proxy.lose(
+		func() bool { return once.CompareAndSwap(false, true) },
+		func() {
+			for range installation.RememberedOps {
+				_, _ = others.Commit(t.Context(), touch(""))
+			}
+		},
+	)
+	_, err := s.Commit(t.Context(), touch("touched once"))
+	onlyUnknown(t, err)
+	if n := countEvents(t, others)["touched once"]; n != 1 {
+		t.Errorf("its event is in the log %d times, want once", n)
+	}
+}
+
+// testClaimedByAnother has another record take the claim of a created one that is gone again.
+func testClaimedByAnother(t *testing.T, proxy *lossyProxy, s, others *redisstore.Store) {
+	var once atomic.Bool
+	proxy.lose(func() bool { return once.CompareAndSwap(false, true) }, func() {
+		r, err := others.Get(t.Context(), id("claimant"))
+		if err == nil { // delete it and give its claim to another record
+			_, _ = others.Commit(t.Context(), bury(r, time.Now().Add(-time.Hour)))
+		}
+		c := create(id("other"), "")
+		c.Record.Claims = []string{"live=claimant"}
+		_, _ = others.Commit(t.Context(), c)
+		redistest.Await(t, "the tombstone expires", func() bool {
+			_, err := others.Get(t.Context(), id("claimant"))
+			return errors.Is(err, installation.ErrNotFound)
+		})
 	})
-	t.Run("never a reply", func(t *testing.T) {
-		var tries atomic.Int64
-		ctx, cancel := context.WithCancel(t.Context())
+	_, err := s.Commit(t.Context(), create(id("claimant"), ""))
+	onlyUnknown(t, err)
+}
+
+// testNoReply loses the reply to every try.
+func testNoReply(t *testing.T, proxy *lossyProxy, s, others *redisstore.Store) {
+	var tries atomic.Int64
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	proxy.lose(func() bool {
+		if tries.Add(1) == 3 {
+			cancel()
+		}
+		return true
+	}, nil)
+	_, err := s.Commit(ctx, create(id("cancelled"), ""))
+	onlyUnknown(t, err)
+	grow(func(limit time.Duration) bool {
+		tries.Store(3)
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		defer cancel()
-		proxy.lose(func() bool {
-			if tries.Add(1) == 3 {
-				cancel()
-			}
-			return true
-		}, nil)
-		_, err := s.Commit(ctx, create(id("cancelled"), ""))
-		onlyUnknown(t, err)
-		grow(func(limit time.Duration) bool {
-			tries.Store(3)
-			ctx, cancel := context.WithTimeout(t.Context(), limit)
-			defer cancel()
-			_, err = s.Commit(ctx, create(id("late"), ""))
-			return tries.Load() > 3
-		})
-		onlyUnknown(t, err)
-		grow(func(limit time.Duration) bool {
-			tries.Store(3)
-			s.SetRetryFor(limit)
-			_, err = s.Commit(t.Context(), create(id("silence"), ""))
-			return tries.Load() > 3
-		})
-		onlyUnknown(t, err)
-		get(t, others, id("silence"))
+		_, err = s.Commit(ctx, create(id("late"), ""))
+		return tries.Load() > 3
 	})
+	onlyUnknown(t, err)
+	grow(func(limit time.Duration) bool {
+		tries.Store(3)
+		s.SetRetryFor(limit)
+		_, err = s.Commit(t.Context(), create(id("silence"), ""))
+		return tries.Load() > 3
+	})
+	onlyUnknown(t, err)
+	get(t, others, id("silence"))
 }
 
 func onlyUnknown(tb testing.TB, err error) {
