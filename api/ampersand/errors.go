@@ -71,7 +71,7 @@ var remedies = map[int]string{
 }
 
 // render writes a problem as the platform does.
-func (h *Handler) render(p *httpapi.Problem) httpapi.Answer {
+func (h *Handler) render(p *httpapi.Problem) *httpapi.Answer {
 	w := wireProblem{
 		Type: "about:blank", Title: http.StatusText(p.Status), Status: p.Status, Detail: p.Message, Subsystem: "api",
 		Time: wireTime(h.opts.Now()), RequestID: p.RequestID, Remedy: remedies[p.Status],
@@ -88,7 +88,7 @@ func (h *Handler) render(p *httpapi.Problem) httpapi.Answer {
 		w.Issues = append(w.Issues, issue)
 		w.Causes = append(w.Causes, strings.TrimPrefix(issue.Name+": "+issue.Detail, ": "))
 	}
-	return httpapi.Answer{Status: p.Status, ContentType: problemJSON, Body: w}
+	return &httpapi.Answer{Status: p.Status, ContentType: problemJSON, Body: w}
 }
 
 // Prefixes of the paths of violations that are not in the body.

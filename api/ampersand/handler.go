@@ -73,10 +73,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.api.Serv
 // routes adds all endpoints.
 func (h *Handler) routes() {
 	const project, integration = "/projects/{project}", "/projects/{project}/integrations/{integration}"
-	get := func(run func(*call) (httpapi.Answer, error)) httpapi.Methods {
+	get := func(run func(*call) (*httpapi.Answer, error)) httpapi.Methods {
 		return httpapi.Methods{http.MethodGet: h.endpoint(run)}
 	}
-	post := func(run func(*call) (httpapi.Answer, error)) httpapi.Methods {
+	post := func(run func(*call) (*httpapi.Answer, error)) httpapi.Methods {
 		return httpapi.Methods{http.MethodPost: h.endpoint(run)}
 	}
 	h.api.Handle(project+"/installations", get(h.list))

@@ -22,7 +22,7 @@ import (
 )
 
 // plain renders a problem in the form of these tests.
-func plain(p *httpapi.Problem) httpapi.Answer {
+func plain(p *httpapi.Problem) *httpapi.Answer {
 	type issue struct {
 		Path string        `json:"path"`
 		Rule validate.Rule `json:"rule"`
@@ -34,7 +34,7 @@ func plain(p *httpapi.Problem) httpapi.Answer {
 	for _, v := range p.Issues {
 		body.Issues = append(body.Issues, issue{v.Path, v.Rule})
 	}
-	return httpapi.Answer{Status: p.Status, Body: body, ContentType: "application/problem+json"}
+	return &httpapi.Answer{Status: p.Status, Body: body, ContentType: "application/problem+json"}
 }
 
 // serve serves one resource at /things/{id} and returns its address and the log.
@@ -72,14 +72,14 @@ func send(t *testing.T, method, url string, body io.Reader, headers ...string) (
 }
 
 func TestAnswers(t *testing.T) {
-	answers := map[string]httpapi.Answer{
+	answers := map[string]*httpapi.Answer{
 		"body":    {Body: map[string]string{"a": "<b>"}, Revision: 7, Header: http.Header{"Location": {"/x"}}},
 		"created": {Status: http.StatusCreated, Body: 1, ContentType: "text/json"},
 		"nothing": {},
 		"gone":    {Status: http.StatusGone},
 	}
 	url, _ := serve(t, httpapi.Config{}, httpapi.Methods{
-		"GET": func(r *http.Request) (httpapi.Answer, error) { return answers[r.PathValue("id")], nil },
+		"GET": func(r *http.Request) (*httpapi.Answer, error) { return answers[r.PathValue("id")], nil },
 	})
 	tests := []struct {
 		name, body, contentType, etag string
@@ -117,8 +117,8 @@ func TestAnswerThatCannotBeWritten(t *testing.T) {
 		"what fails":  marshaler(func() ([]byte, error) { return nil, errors.New("c4nary") }),
 		"what panics": marshaler(func() ([]byte, error) { panic("c4nary") }),
 	} {
-		url, log := serve(t, httpapi.Config{}, httpapi.Methods{"GET": func(*http.Request) (httpapi.Answer, error) {
-			return httpapi.Answer{Status: 201, Body: value, Revision: 7, Header: http.Header{"Location": {"/c4nary"}}}, nil
+		url, log := serve(t, httpapi.Config{}, httpapi.Methods{"GET": func(*http.Request) (*httpapi.Answer, error) {
+			return &httpapi.Answer{Status: 201, Body: value, Revision: 7, Header: http.Header{"Location": {"/c4nary"}}}, nil
 		}})
 		resp, body := send(t, "GET", url+"/things/a", nil)
 		h := resp.Header
@@ -146,7 +146,7 @@ func (m marshaler) MarshalJSON() ([]byte, error) { return m() }
 func TestErrorThatCannotBeWritten(t *testing.T) {
 	var log bytes.Buffer
 	api := httpapi.New(httpapi.Config{
-		Render: func(p *httpapi.Problem) httpapi.Answer { return httpapi.Answer{Status: p.Status, Body: func() {}} },
+		Render: func(p *httpapi.Problem) *httpapi.Answer { return &httpapi.Answer{Status: p.Status, Body: func() {}} },
 		Log:    slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	answer := httptest.NewRecorder()
@@ -158,8 +158,8 @@ func TestErrorThatCannotBeWritten(t *testing.T) {
 
 func TestRouting(t *testing.T) {
 	url, log := serve(t, httpapi.Config{}, httpapi.Methods{
-		"GET": func(*http.Request) (httpapi.Answer, error) { return httpapi.Answer{Body: 1}, nil },
-		"PUT": func(*http.Request) (httpapi.Answer, error) { return httpapi.Answer{Body: 2}, nil },
+		"GET": func(*http.Request) (*httpapi.Answer, error) { return &httpapi.Answer{Body: 1}, nil },
+		"PUT": func(*http.Request) (*httpapi.Answer, error) { return &httpapi.Answer{Body: 2}, nil },
 	})
 	tests := []struct {
 		method, path string
@@ -233,7 +233,7 @@ func TestErrors(t *testing.T) {
 	}
 	var fail error
 	url, log := serve(t, httpapi.Config{Loggable: []error{errSafe}}, httpapi.Methods{
-		"GET": func(*http.Request) (httpapi.Answer, error) { return httpapi.Answer{Body: "ignored"}, fail },
+		"GET": func(*http.Request) (*httpapi.Answer, error) { return &httpapi.Answer{Body: "ignored"}, fail },
 	})
 	for _, tt := range tests {
 		log.Reset()
@@ -281,7 +281,7 @@ func TestHostErrorInLog(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			url, log := serve(t, httpapi.Config{Loggable: []error{errSafe}}, httpapi.Methods{
-				"GET": func(*http.Request) (httpapi.Answer, error) { return httpapi.Answer{}, tt.err },
+				"GET": func(*http.Request) (*httpapi.Answer, error) { return nil, tt.err },
 			})
 			resp, body := send(t, "GET", url+"/things/a", nil)
 			if resp.StatusCode != tt.status {
@@ -310,7 +310,7 @@ func TestProblem(t *testing.T) {
 // TestPanic: the client learns nothing, the log where it happened.
 func TestPanic(t *testing.T) {
 	for name, value := range map[string]any{"text": "c4nary", "error": errors.New("c4nary"), "nil": nil} {
-		url, log := serve(t, httpapi.Config{}, httpapi.Methods{"GET": func(*http.Request) (httpapi.Answer, error) { panic(value) }})
+		url, log := serve(t, httpapi.Config{}, httpapi.Methods{"GET": func(*http.Request) (*httpapi.Answer, error) { panic(value) }})
 		resp, body := send(t, "GET", url+"/things/a", nil)
 		if resp.StatusCode != 500 || body != `{"code":"internal_error"}` {
 			t.Errorf("%s: %d %s", name, resp.StatusCode, body)
@@ -319,7 +319,7 @@ func TestPanic(t *testing.T) {
 			t.Errorf("%s: logged %s", name, line)
 		}
 	}
-	url, log := serve(t, httpapi.Config{}, httpapi.Methods{"GET": func(*http.Request) (httpapi.Answer, error) { panic(http.ErrAbortHandler) }})
+	url, log := serve(t, httpapi.Config{}, httpapi.Methods{"GET": func(*http.Request) (*httpapi.Answer, error) { panic(http.ErrAbortHandler) }})
 	if _, err := http.Get(url + "/things/a"); err == nil {
 		t.Error("an aborted request was answered")
 	}
@@ -333,10 +333,10 @@ func TestClientGone(t *testing.T) {
 	var log bytes.Buffer
 	api := httpapi.New(httpapi.Config{Render: plain, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	ctx, cancel := context.WithCancel(t.Context())
-	api.Handle("/things/{id}", httpapi.Methods{"GET": func(r *http.Request) (httpapi.Answer, error) {
+	api.Handle("/things/{id}", httpapi.Methods{"GET": func(r *http.Request) (*httpapi.Answer, error) {
 		cancel()
 		<-r.Context().Done()
-		return httpapi.Answer{}, r.Context().Err()
+		return nil, r.Context().Err()
 	}})
 	answer := httptest.NewRecorder()
 	api.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, "GET", "/things/a", nil))
@@ -347,9 +347,9 @@ func TestClientGone(t *testing.T) {
 
 func TestTimeout(t *testing.T) {
 	url, _ := serve(t, httpapi.Config{Timeout: time.Nanosecond}, httpapi.Methods{
-		"GET": func(r *http.Request) (httpapi.Answer, error) {
+		"GET": func(r *http.Request) (*httpapi.Answer, error) {
 			<-r.Context().Done()
-			return httpapi.Answer{}, r.Context().Err()
+			return nil, r.Context().Err()
 		},
 	})
 	if resp, _ := send(t, "GET", url+"/things/a", nil); resp.StatusCode != 503 {
@@ -361,10 +361,10 @@ func TestTimeout(t *testing.T) {
 func TestSlowBody(t *testing.T) {
 	read := make(chan error, 1)
 	url, _ := serve(t, httpapi.Config{Timeout: 50 * time.Millisecond}, httpapi.Methods{
-		"PUT": func(r *http.Request) (httpapi.Answer, error) {
+		"PUT": func(r *http.Request) (*httpapi.Answer, error) {
 			_, err := httpapi.Document(r)
 			read <- err
-			return httpapi.Answer{}, err
+			return nil, err
 		},
 	})
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
@@ -384,8 +384,8 @@ func TestSlowBody(t *testing.T) {
 func TestClientThatDoesNotRead(t *testing.T) {
 	returned := make(chan struct{})
 	api := httpapi.New(httpapi.Config{Render: plain, Timeout: time.Millisecond})
-	api.Handle("/things/{id}", httpapi.Methods{"GET": func(*http.Request) (httpapi.Answer, error) {
-		return httpapi.Answer{Body: strings.Repeat("x", 32<<20)}, nil // more than the buffers between the two hold
+	api.Handle("/things/{id}", httpapi.Methods{"GET": func(*http.Request) (*httpapi.Answer, error) {
+		return &httpapi.Answer{Body: strings.Repeat("x", 32<<20)}, nil // more than the buffers between the two hold
 	}})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		api.ServeHTTP(w, r)
@@ -408,8 +408,8 @@ func TestRequestID(t *testing.T) {
 		t.Errorf("%q outside of a request", id)
 	}
 	url, _ := serve(t, httpapi.Config{}, httpapi.Methods{
-		"GET": func(r *http.Request) (httpapi.Answer, error) {
-			return httpapi.Answer{Body: httpapi.RequestID(r.Context())}, nil
+		"GET": func(r *http.Request) (*httpapi.Answer, error) {
+			return &httpapi.Answer{Body: httpapi.RequestID(r.Context())}, nil
 		},
 	})
 	resp, body := send(t, "GET", url+"/things/a", nil, "X-Request-Id", "mine")

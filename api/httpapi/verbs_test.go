@@ -11,8 +11,8 @@ import (
 // TestVerbs: a known verb is taken off the wildcard; anything else behind a colon belongs to it.
 func TestVerbs(t *testing.T) {
 	says := func(what string) httpapi.Endpoint {
-		return func(r *http.Request) (httpapi.Answer, error) {
-			return httpapi.Answer{Body: what + " " + r.PathValue("job")}, nil
+		return func(r *http.Request) (*httpapi.Answer, error) {
+			return &httpapi.Answer{Body: what + " " + r.PathValue("job")}, nil
 		}
 	}
 	api := httpapi.New(httpapi.Config{Render: plain})
@@ -45,8 +45,8 @@ func TestVerbs(t *testing.T) {
 
 // TestRequestIDOfProblem: the renderer knows the id that the answer carries.
 func TestRequestIDOfProblem(t *testing.T) {
-	api := httpapi.New(httpapi.Config{Render: func(p *httpapi.Problem) httpapi.Answer {
-		return httpapi.Answer{Status: p.Status, Body: p.RequestID}
+	api := httpapi.New(httpapi.Config{Render: func(p *httpapi.Problem) *httpapi.Answer {
+		return &httpapi.Answer{Status: p.Status, Body: p.RequestID}
 	}})
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)

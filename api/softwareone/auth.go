@@ -32,14 +32,14 @@ type call struct {
 }
 
 // endpoint lets those pass to run who have a valid identity: anyone if no types are given, else accounts of these types.
-func (h *Handler) endpoint(run func(*call) (httpapi.Answer, error), types ...AccountType) httpapi.Endpoint {
-	return func(r *http.Request) (httpapi.Answer, error) {
+func (h *Handler) endpoint(run func(*call) (*httpapi.Answer, error), types ...AccountType) httpapi.Endpoint {
+	return func(r *http.Request) (*httpapi.Answer, error) {
 		who, err := h.authenticate(r)
 		if err != nil {
-			return httpapi.Answer{}, err
+			return nil, err
 		}
 		if len(types) > 0 && (who.extension != "" || !slices.Contains(types, who.account.Type)) {
-			return httpapi.Answer{}, httpapi.Forbidden("This is for accounts, not for extensions.")
+			return nil, httpapi.Forbidden("This is for accounts, not for extensions.")
 		}
 		return run(&call{Request: r, caller: who, id: r.PathValue("id"), svc: h.svc.As(who.actor)})
 	}

@@ -16,18 +16,18 @@ import (
 )
 
 // post installs, or invites.
-func (h *Handler) post(c *call) (httpapi.Answer, error) {
+func (h *Handler) post(c *call) (*httpapi.Answer, error) {
 	body, err := httpapi.Document(c.Request)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	in, err := readCreation(body)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	ext, err := h.offered(c, in.extension)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if in.invitation != nil {
 		return h.invite(c, ext, in)
@@ -55,9 +55,9 @@ func (h *Handler) offered(c *call, id string) (*Extension, error) {
 }
 
 // install makes an installed row.
-func (h *Handler) install(c *call, ext *Extension, in *creation) (httpapi.Answer, error) {
+func (h *Handler) install(c *call, ext *Extension, in *creation) (*httpapi.Answer, error) {
 	if ext.Status != Public {
-		return httpapi.Answer{}, httpapi.Forbidden("This extension cannot be installed without an invitation.")
+		return nil, httpapi.Forbidden("This extension cannot be installed without an invitation.")
 	}
 	account, svc := c.account, h.svc.As(c.customer())
 	if c.offers(ext) {
@@ -65,18 +65,18 @@ func (h *Handler) install(c *call, ext *Extension, in *creation) (httpapi.Answer
 	}
 	if in.account != "" && in.account != account.ID {
 		if !c.offers(ext) {
-			return httpapi.Answer{}, httpapi.Forbidden("An extension is installed for the account of the caller.")
+			return nil, httpapi.Forbidden("An extension is installed for the account of the caller.")
 		}
 		var err error
 		if account, err = h.directory.Account(c.Context(), in.account); errors.Is(err, ErrUnknown) {
-			return httpapi.Answer{}, httpapi.Invalid("account.id", validate.RuleUnknown, "unknown account")
+			return nil, httpapi.Invalid("account.id", validate.RuleUnknown, "unknown account")
 		} else if err != nil {
-			return httpapi.Answer{}, hostFailure(err)
+			return nil, hostFailure(err)
 		}
 	}
 	consent, err := ext.consent(in.modules)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	res, err := h.fresh(func(guard installation.Guard, id string) (*installation.Result, error) {
 		return svc.Upsert(c.Context(), installation.UpsertRequest{Guard: guard, ID: id, Parts: installation.Parts{
@@ -85,7 +85,7 @@ func (h *Handler) install(c *call, ext *Extension, in *creation) (httpapi.Answer
 		}})
 	})
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	a := answer(res.Installation)
 	a.Status = http.StatusCreated
@@ -93,19 +93,19 @@ func (h *Handler) install(c *call, ext *Extension, in *creation) (httpapi.Answer
 }
 
 // invite makes an invited row and answers with its ticket.
-func (h *Handler) invite(c *call, ext *Extension, in *creation) (httpapi.Answer, error) {
+func (h *Handler) invite(c *call, ext *Extension, in *creation) (*httpapi.Answer, error) {
 	switch {
 	case !c.offers(ext):
-		return httpapi.Answer{}, httpapi.Forbidden("Only the vendor of the extension and operations may invite.")
+		return nil, httpapi.Forbidden("Only the vendor of the extension and operations may invite.")
 	case ext.Status == Draft:
-		return httpapi.Answer{}, httpapi.Forbidden("This extension is not published.")
+		return nil, httpapi.Forbidden("This extension is not published.")
 	case in.account != "" && in.account != c.account.ID:
-		return httpapi.Answer{}, httpapi.Invalid("account", validate.RuleExclusive, "an invitation is for whoever redeems it")
+		return nil, httpapi.Invalid("account", validate.RuleExclusive, "an invitation is for whoever redeems it")
 	}
 	inviter := wireAccountOf(c.account)
 	beside, err := installation.DocumentOf(extra{Inviter: &inviter})
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	res, err := h.fresh(func(guard installation.Guard, id string) (*installation.Result, error) {
 		return c.svc.Invite(c.Context(), installation.InviteRequest{
@@ -116,11 +116,11 @@ func (h *Handler) invite(c *call, ext *Extension, in *creation) (httpapi.Answer,
 		})
 	})
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	w := wireOf(res.Installation)
 	w.Invitation.URL, w.Invitation.Code = ticket(res.ID, res.Code), res.Code.RevealString()
-	return httpapi.Answer{Status: http.StatusCreated, Body: w, Revision: res.Revision}, nil
+	return &httpapi.Answer{Status: http.StatusCreated, Body: w, Revision: res.Revision}, nil
 }
 
 func wireAccountOf(a *Account) wireAccount {

@@ -24,7 +24,7 @@ type wireProblem struct {
 }
 
 // render writes a problem as the platform does.
-func render(p *httpapi.Problem) httpapi.Answer {
+func render(p *httpapi.Problem) *httpapi.Answer {
 	body := wireProblem{Type: typeURI(p.Status), Title: http.StatusText(p.Status), Status: p.Status, Detail: p.Message, TraceID: p.RequestID}
 	if errors.Is(p.Cause, installation.ErrExists) {
 		body.Detail = "Extension is already installed for this account."
@@ -36,7 +36,7 @@ func render(p *httpapi.Problem) httpapi.Answer {
 		name := wireName(v.Path)
 		body.Errors[name] = append(body.Errors[name], v.Detail)
 	}
-	return httpapi.Answer{Status: p.Status, Body: body, ContentType: problemType}
+	return &httpapi.Answer{Status: p.Status, Body: body, ContentType: problemType}
 }
 
 // sections are where RFC 9110 describes a status.

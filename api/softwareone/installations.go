@@ -26,7 +26,7 @@ func (h *Handler) find(c *call) (*finding, error) {
 	inst, err := svc.Get(c.Context(), c.id)
 	switch {
 	case errors.Is(err, installation.ErrInvalid):
-		return nil, httpapi.ProblemOf(installation.ErrNotFound)
+		return nil, installation.ErrNotFound
 	case inst == nil:
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func (h *Handler) find(c *call) (*finding, error) {
 		return nil, err
 	}
 	if !c.sees(inst, f.owned) {
-		return nil, httpapi.ProblemOf(installation.ErrNotFound)
+		return nil, installation.ErrNotFound
 	}
 	if c.actor.Kind == installation.Vendor && !f.owned {
 		inst.Configuration = nil
@@ -54,45 +54,45 @@ func (h *Handler) writer(c *call, f *finding) *installation.Service {
 
 // get shows one installation, audit included. Of the query only select counts. One that cannot be opened, and will not be at another try either, is
 // shown as lists show it.
-func (h *Handler) get(c *call) (httpapi.Answer, error) {
+func (h *Handler) get(c *call) (*httpapi.Answer, error) {
 	q, err := readQuery(c.URL.RawQuery)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	selected, err := newSelection(q.Select, true)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	inst, err := h.find(c)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if inst.closed != nil && httpapi.ProblemOf(inst.closed).Status == http.StatusServiceUnavailable {
-		return httpapi.Answer{}, inst.closed
+		return nil, inst.closed
 	}
 	if ext := c.PathValue("extId"); ext != "" && ext != inst.Extension.ID {
-		return httpapi.Answer{}, httpapi.ProblemOf(installation.ErrNotFound)
+		return nil, installation.ErrNotFound
 	}
-	return httpapi.Answer{Body: selected.of(wireOf(inst.Installation)), Revision: inst.Revision}, nil
+	return &httpapi.Answer{Body: selected.of(wireOf(inst.Installation)), Revision: inst.Revision}, nil
 }
 
 // put replaces the configuration. All else in the body is what a GET showed and does not matter, so that a document can be sent back whole. A body
 // without a configuration, or with null for one, changes nothing: a client that was shown none sends none.
-func (h *Handler) put(c *call) (httpapi.Answer, error) {
+func (h *Handler) put(c *call) (*httpapi.Answer, error) {
 	inst, err := h.find(c)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if !inst.owned {
-		return httpapi.Answer{}, httpapi.Forbidden("Only the vendor of the extension may do this.")
+		return nil, httpapi.Forbidden("Only the vendor of the extension may do this.")
 	}
 	guard, err := httpapi.Condition(c.Request)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	body, err := httpapi.Document(c.Request)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	var l validate.List
 	in := httpapi.ReadObject(body, "", &l)
@@ -101,41 +101,41 @@ func (h *Handler) put(c *call) (httpapi.Answer, error) {
 		parts.Configuration = installation.Value(installation.Configuration{Document: installation.JSON(n.Append(nil))})
 	}
 	if err := l.Err(); err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	res, err := h.writer(c, inst).Patch(c.Context(), installation.PatchRequest{Guard: guard, ID: c.id, Parts: parts})
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	return answer(res.Installation), nil
 }
 
 // delete uninstalls, or revokes an invitation. What has ended before stays as it is, and the answer is the same. It needs no key: a row that cannot
 // be opened is ended by what is known of it, and so is no longer in the way of the next one.
-func (h *Handler) delete(c *call) (httpapi.Answer, error) {
+func (h *Handler) delete(c *call) (*httpapi.Answer, error) {
 	inst, err := h.find(c)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if !inst.owned && c.actor.Kind != installation.Platform {
-		return httpapi.Answer{}, httpapi.Forbidden("Only the vendor of the extension and operations may do this.")
+		return nil, httpapi.Forbidden("Only the vendor of the extension and operations may do this.")
 	}
 	guard, err := httpapi.Condition(c.Request)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if _, err := httpapi.Document(c.Request); err != nil {
-		return httpapi.Answer{}, err // what a good body says does not matter
+		return nil, err // what a good body says does not matter
 	}
 	_, err = h.writer(c, inst).Uninstall(c.Context(), installation.UninstallRequest{Guard: guard, ID: c.id})
 	conflict, ok := errors.AsType[*installation.ConflictError](err)
 	if ok && conflict.From == installation.StatusExpired || errors.Is(err, installation.ErrShredded) {
 		err = nil
 	}
-	return httpapi.Answer{}, err
+	return nil, err
 }
 
 // answer shows an installation whole.
-func answer(inst *installation.Installation) httpapi.Answer {
-	return httpapi.Answer{Body: wireOf(inst), Revision: inst.Revision}
+func answer(inst *installation.Installation) *httpapi.Answer {
+	return &httpapi.Answer{Body: wireOf(inst), Revision: inst.Revision}
 }

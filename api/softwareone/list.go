@@ -38,18 +38,18 @@ type wirePagination struct {
 
 // list shows the installations that exist for the caller and that the query names, oldest first; those of several extensions one extension after
 // the other, and those in a vendor's own account last. A page that would be too large ends early, and its limit says so, since clients go on from there.
-func (h *Handler) list(c *call) (httpapi.Answer, error) {
+func (h *Handler) list(c *call) (*httpapi.Answer, error) {
 	q, err := readQuery(c.URL.RawQuery)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	selected, err := newSelection(q.Select, false)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	rows, err := h.newRows(c, q, selected.has("audit"))
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	page := wirePagination{Limit: defaultPage}
 	if q.Limit != nil {
@@ -60,7 +60,7 @@ func (h *Handler) list(c *call) (httpapi.Answer, error) {
 	}
 	shown, total, err := rows.read(page.Offset, page.Limit)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	page.Total = total
 	body := wireList{Data: make([]any, 0, len(shown)), Meta: wireMeta{Omitted: selected.omitted()}}
@@ -68,7 +68,7 @@ func (h *Handler) list(c *call) (httpapi.Answer, error) {
 	for i, w := range shown {
 		if selected.has("configuration") {
 			if err := h.configure(c, rows, w); err != nil {
-				return httpapi.Answer{}, err
+				return nil, err
 			}
 		}
 		if size += w.size(); size > maxBytes && i > 0 {
@@ -78,7 +78,7 @@ func (h *Handler) list(c *call) (httpapi.Answer, error) {
 		body.Data = append(body.Data, selected.of(w))
 	}
 	body.Meta.Pagination = page
-	return httpapi.Answer{Body: body}, nil
+	return &httpapi.Answer{Body: body}, nil
 }
 
 // configure adds the configuration to a row, for those who are shown it. Rows are read without: many are looked at and few are shown.

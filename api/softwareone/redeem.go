@@ -10,18 +10,18 @@ import (
 
 // redeem installs for the account of the caller, whatever its type. Whatever is wrong with the code, or with the installation that it is for, the
 // answer is one and the same.
-func (h *Handler) redeem(c *call) (httpapi.Answer, error) {
+func (h *Handler) redeem(c *call) (*httpapi.Answer, error) {
 	body, err := httpapi.Document(c.Request)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	in, err := readRedemption(body)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	ext, err := h.invited(c)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	svc := h.svc.As(c.customer())
 	req := installation.AcceptRequest{ID: c.id, Code: in.code, Account: c.account.domain()}
@@ -30,17 +30,17 @@ func (h *Handler) redeem(c *call) (httpapi.Answer, error) {
 		// Only who has the code learns what is wrong with the modules: the guard, which never holds, is looked at behind the code.
 		req.Guard.Revision = math.MaxInt64
 		if _, err := svc.Accept(c.Context(), req); !errors.Is(err, installation.ErrConflict) {
-			return httpapi.Answer{}, err
+			return nil, err
 		}
-		return httpapi.Answer{}, unasked
+		return nil, unasked
 	}
 	if req.Guard, err = httpapi.Condition(c.Request); err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	req.Consent = installation.Value(consent)
 	res, err := svc.Accept(c.Context(), req)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if f, err := h.find(c); err == nil && f.closed == nil {
 		return answer(f.Installation), nil // to the vendor itself with the configuration

@@ -17,30 +17,30 @@ type wireToken struct {
 }
 
 // mint makes a token for the extension whose secret asks: for an account that has it installed, or for its own.
-func (h *Handler) mint(c *call) (httpapi.Answer, error) {
+func (h *Handler) mint(c *call) (*httpapi.Answer, error) {
 	if !c.secret {
-		return httpapi.Answer{}, httpapi.Forbidden("This is for the secret of an extension.")
+		return nil, httpapi.Forbidden("This is for the secret of an extension.")
 	}
 	if _, err := httpapi.Document(c.Request); err != nil {
-		return httpapi.Answer{}, err // what a good body says does not matter
+		return nil, err // what a good body says does not matter
 	}
 	query, err := url.ParseQuery(c.URL.RawQuery)
 	if err != nil {
-		return httpapi.Answer{}, httpapi.Invalid("query", validate.RuleFormat, "cannot be read")
+		return nil, httpapi.Invalid("query", validate.RuleFormat, "cannot be read")
 	}
 	ext, err := h.extension(c.Context(), c.extension)
 	if err != nil {
-		return httpapi.Answer{}, hostFailure(err)
+		return nil, hostFailure(err)
 	}
 	claims := Claims{ExtensionID: ext.ID, AccountID: ext.Owner, Modules: make(map[string][]string)}
 	consented := func(Module) bool { return true } // of itself an extension has all that it asks for
 	switch ids := query["account.id"]; {
 	case len(ids) > 1 || len(ids) == 1 && ids[0] == "":
-		return httpapi.Answer{}, httpapi.Invalid("account.id", validate.RuleFormat, "must be the id of one account")
+		return nil, httpapi.Invalid("account.id", validate.RuleFormat, "must be the id of one account")
 	case len(ids) == 1:
 		inst, err := h.inForce(c, ids[0])
 		if err != nil {
-			return httpapi.Answer{}, err
+			return nil, err
 		}
 		claims.AccountID, claims.InstallationID = ids[0], inst.ID
 		consented = func(m Module) bool {
@@ -50,9 +50,9 @@ func (h *Handler) mint(c *call) (httpapi.Answer, error) {
 	account, err := h.directory.Account(c.Context(), claims.AccountID)
 	switch {
 	case errors.Is(err, ErrUnknown) && claims.InstallationID != "":
-		return httpapi.Answer{}, notInstalled()
+		return nil, notInstalled()
 	case err != nil:
-		return httpapi.Answer{}, hostFailure(err)
+		return nil, hostFailure(err)
 	}
 	claims.AccountType = account.Type
 	for _, m := range ext.Modules {
@@ -62,9 +62,9 @@ func (h *Handler) mint(c *call) (httpapi.Answer, error) {
 	}
 	token, err := h.issuer.Mint(claims)
 	if err != nil {
-		return httpapi.Answer{}, httpapi.Internal(err)
+		return nil, httpapi.Internal(err)
 	}
-	return httpapi.Answer{Status: http.StatusCreated, Body: wireToken{Token: token.RevealString()}}, nil
+	return &httpapi.Answer{Status: http.StatusCreated, Body: wireToken{Token: token.RevealString()}}, nil
 }
 
 // inForce returns the installation of the calling extension in an account: 404 unless there is one.

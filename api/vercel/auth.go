@@ -20,15 +20,15 @@ type call struct {
 
 // endpoint lets those pass to run whose token is of one of these kinds and speaks for the installation in the path. A user has to be an ADMIN for
 // anything but looking.
-func (h *Handler) endpoint(run func(*call) (httpapi.Answer, error), kinds ...Auth) httpapi.Endpoint {
-	return func(r *http.Request) (httpapi.Answer, error) {
+func (h *Handler) endpoint(run func(*call) (*httpapi.Answer, error), kinds ...Auth) httpapi.Endpoint {
+	return func(r *http.Request) (*httpapi.Answer, error) {
 		claims, err := h.authenticate(r)
 		if err != nil {
-			return httpapi.Answer{}, err
+			return nil, err
 		}
 		c := &call{Request: r, id: r.PathValue("installationId"), claims: claims, svc: h.svc.As(claims.Actor())}
 		if err := c.authorize(kinds); err != nil {
-			return httpapi.Answer{}, err
+			return nil, err
 		}
 		return run(c)
 	}

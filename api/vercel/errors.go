@@ -30,7 +30,7 @@ type wireField struct {
 }
 
 // render writes a problem as the Partner API does. It knows no 422 for a key that was used for another request: that is a conflict.
-func render(p *httpapi.Problem) httpapi.Answer {
+func render(p *httpapi.Problem) *httpapi.Answer {
 	status := p.Status
 	if p.Code == httpapi.CodeKeyReused {
 		status = http.StatusConflict
@@ -45,7 +45,7 @@ func render(p *httpapi.Problem) httpapi.Answer {
 	if r, ok := errors.AsType[*Refusal](p.Cause); ok {
 		body.Error.User = &wireUser{Message: r.Message, URL: r.URL}
 	}
-	return httpapi.Answer{Status: status, Body: body}
+	return &httpapi.Answer{Status: status, Body: body}
 }
 
 // wireNames are the names that Vercel has for those of the domain.

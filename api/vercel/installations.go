@@ -9,25 +9,25 @@ import (
 )
 
 // put creates the installation, or updates it in place. One that was uninstalled is not brought back: the service answers 409.
-func (h *Handler) put(c *call) (httpapi.Answer, error) {
+func (h *Handler) put(c *call) (*httpapi.Answer, error) {
 	guard, err := c.guard()
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	body, err := httpapi.Document(c.Request)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	in, err := readUpsert(body)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	res, err := h.create(c, guard, in)
 	if errors.Is(err, errPresent) {
 		res, err = c.svc.Patch(c.Context(), installation.PatchRequest{Guard: guard, ID: c.id, Parts: in.parts(c.claims)})
 	}
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	return answer(res.Installation), nil
 }
@@ -59,52 +59,52 @@ func (h *Handler) create(c *call, guard installation.Guard, in *upsert) (*instal
 }
 
 // get shows billing plan and notification.
-func (h *Handler) get(c *call) (httpapi.Answer, error) {
+func (h *Handler) get(c *call) (*httpapi.Answer, error) {
 	inst, err := c.installed()
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	return answer(inst), nil
 }
 
 // plans lists the plans to choose from.
-func (h *Handler) plans(c *call) (httpapi.Answer, error) {
+func (h *Handler) plans(c *call) (*httpapi.Answer, error) {
 	inst, err := c.installed()
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	offered, err := h.opts.Plans.Offered(c.Context(), inst)
 	if err != nil {
-		return httpapi.Answer{}, httpapi.HostFailure(err)
+		return nil, httpapi.HostFailure(err)
 	}
 	out := wirePlans{Plans: make([]*wirePlan, 0, len(offered))}
 	for _, p := range offered {
 		out.Plans = append(out.Plans, wirePlanOf(p))
 	}
-	return httpapi.Answer{Body: out}, nil
+	return &httpapi.Answer{Body: out}, nil
 }
 
 // patch chooses a billing plan. Without one in the body it changes nothing.
-func (h *Handler) patch(c *call) (httpapi.Answer, error) {
+func (h *Handler) patch(c *call) (*httpapi.Answer, error) {
 	guard, err := c.guard()
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	body, err := httpapi.Document(c.Request)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	var l validate.List
 	in := httpapi.ReadObject(body, "", &l)
 	id := in.String("billingPlanId")
 	if err := l.Err(); err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	var parts installation.Parts
 	if in.Has("billingPlanId") {
 		plan, err := h.choose(c, id)
 		if err != nil {
-			return httpapi.Answer{}, err
+			return nil, err
 		}
 		parts.BillingPlan = installation.Value(plan)
 	}
@@ -113,7 +113,7 @@ func (h *Handler) patch(c *call) (httpapi.Answer, error) {
 		err = httpapi.Internal(err) // the id was good enough to find the plan by, so it is the plan that the service refuses
 	}
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	return answer(res.Installation), nil
 }
@@ -147,11 +147,11 @@ func (c *call) installed() (*installation.Installation, error) {
 	case err != nil && (inst == nil || c.owns(inst)):
 		return nil, err
 	case err != nil || !c.owns(inst) || inst.Status != installation.StatusInstalled:
-		return nil, httpapi.ProblemOf(installation.ErrNotFound)
+		return nil, installation.ErrNotFound
 	}
 	return inst, nil
 }
 
-func answer(inst *installation.Installation) httpapi.Answer {
-	return httpapi.Answer{Body: wireOf(inst), Revision: inst.Revision}
+func answer(inst *installation.Installation) *httpapi.Answer {
+	return &httpapi.Answer{Body: wireOf(inst), Revision: inst.Revision}
 }

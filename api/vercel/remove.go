@@ -14,27 +14,27 @@ import (
 const maxReason = 1024
 
 // delete uninstalls. It needs no key of the record when Vercel itself asks.
-func (h *Handler) delete(c *call) (httpapi.Answer, error) {
+func (h *Handler) delete(c *call) (*httpapi.Answer, error) {
 	guard, err := c.guard()
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	body, err := httpapi.Document(c.Request)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	removal, err := readRemoval(body)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if removal.Installation, err = c.removable(guard.IdempotencyKey != ""); err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	final, err := h.uninstall(c.Context(), c.svc, *removal, guard)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
-	return httpapi.Answer{Body: wireRemoval{Finalized: final}}, nil
+	return &httpapi.Answer{Body: wireRemoval{Finalized: final}}, nil
 }
 
 // readRemoval reads the body of DELETE, if there is one; null is none. Fields that it does not name do not matter.
@@ -61,7 +61,7 @@ func (c *call) removable(retry bool) (*installation.Installation, error) {
 	case inst == nil:
 		return nil, err
 	case !c.owns(inst):
-		return nil, httpapi.ProblemOf(installation.ErrNotFound)
+		return nil, installation.ErrNotFound
 	case c.claims.Auth == System:
 		return inst, nil
 	}

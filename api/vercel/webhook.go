@@ -50,26 +50,26 @@ func (h *Handler) Webhook(secret crypto.Secret) (*Webhook, error) {
 func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) { w.api.ServeHTTP(rw, r) }
 
 // receive acts on one event.
-func (w *Webhook) receive(r *http.Request) (httpapi.Answer, error) {
+func (w *Webhook) receive(r *http.Request) (*httpapi.Answer, error) {
 	body, err := httpapi.Body(r)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if !w.signed(r.Header, body) {
-		return httpapi.Answer{}, httpapi.Unauthorized("HMAC-SHA1", nil)
+		return nil, httpapi.Unauthorized("HMAC-SHA1", nil)
 	}
 	tree, err := httpapi.Parse(r.Header, body)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	e, err := readEvent(tree)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if e.kind == eventRemoved {
 		err = w.remove(r, e)
 	}
-	return httpapi.Answer{Body: struct{}{}}, err
+	return &httpapi.Answer{Body: struct{}{}}, err
 }
 
 // signed compares the signature in the header with that of the body.
