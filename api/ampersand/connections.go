@@ -10,9 +10,12 @@ import (
 
 // connections shows the connections of a project, or to a consumer its own.
 func (h *Handler) connections(c *call) (*httpapi.Answer, error) {
-	q := c.query()
-	f := ConnectionFilter{Provider: q.text("provider"), Group: q.text("groupRef"), Consumer: q.text("consumerRef")}
-	if err := q.list.Err(); err != nil {
+	f, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) ConnectionFilter {
+		return ConnectionFilter{
+			Provider: q.Text("provider"), Group: q.Text("groupRef"), Consumer: q.Text("consumerRef"),
+		}
+	})
+	if err != nil {
 		return nil, err
 	}
 	answer := []wireConnection{}
@@ -48,9 +51,12 @@ func (h *Handler) connection(c *call) (*Connection, error) {
 
 // getConnection shows a connection, and its credentials to a builder who asks for them. That they were shown is recorded before they leave.
 func (h *Handler) getConnection(c *call) (*httpapi.Answer, error) {
-	q := c.query()
-	access, refresh, renew := q.flag("includeCreds"), q.flag("includeRefreshToken"), q.oneOf("refresh", "force", "ifExpired")
-	if err := q.list.Err(); err != nil {
+	var access, refresh bool
+	renew, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {
+		access, refresh = q.Flag("includeCreds"), q.Flag("includeRefreshToken")
+		return q.OneOf("refresh", "force", "ifExpired")
+	})
+	if err != nil {
 		return nil, err
 	}
 	conn, err := h.connection(c)
@@ -66,7 +72,7 @@ func (h *Handler) getConnection(c *call) (*httpapi.Answer, error) {
 	}
 	if renew != "" {
 		if err := h.host.Connections.Refresh(c.Context(), c.proj.ID, conn.ID, renew == "force"); err != nil {
-			return nil, connectionFault(inQuery+"refresh", err)
+			return nil, connectionFault(httpapi.InQuery+"refresh", err)
 		}
 		if conn, err = h.connection(c); err != nil {
 			return nil, err

@@ -65,9 +65,8 @@ func checkCreator(l *validate.List, path string, in httpapi.Object) {
 
 // create installs an integration for a group.
 func (h *Handler) create(c *call) (*httpapi.Answer, error) {
-	q := c.query()
-	skip := q.flag("skipSampling")
-	if err := q.list.Err(); err != nil {
+	skip, err := httpapi.ReadQuery(c.Request, skipSampling)
+	if err != nil {
 		return nil, err
 	}
 	body, err := httpapi.Document(c.Request)

@@ -93,7 +93,6 @@ func (h *Handler) render(p *httpapi.Problem) *httpapi.Answer {
 
 // Prefixes of the paths of violations that are not in the body.
 const (
-	inQuery  = "?"
 	inPath   = ":"
 	inHeader = "If-Match"
 )
@@ -123,8 +122,8 @@ func inUpdate(err error) error {
 func issueOf(v validate.Violation) wireIssue {
 	i := wireIssue{In: "body", Name: v.Path, Detail: v.Detail}
 	switch {
-	case strings.HasPrefix(v.Path, inQuery):
-		i.In, i.Name = "query", v.Path[len(inQuery):]
+	case strings.HasPrefix(v.Path, httpapi.InQuery):
+		i.In, i.Name = "query", v.Path[len(httpapi.InQuery):]
 	case strings.HasPrefix(v.Path, inPath):
 		i.In, i.Name = "path", v.Path[len(inPath):]
 	case v.Path == inHeader:

@@ -36,7 +36,7 @@ type Handler struct {
 	host  Host
 	opts  Options
 	log   *slog.Logger
-	turns *turns
+	locks *lockset
 }
 
 // NewHandler returns a handler over a service, for the projects that the host has. All of these are required; a nil *Options is all defaults. See
@@ -45,7 +45,7 @@ func NewHandler(svc *installation.Service, host Host, opts *Options) (*Handler, 
 	if svc == nil || host.Identities == nil || host.Projects == nil || host.Connections == nil {
 		return nil, errors.New("ampersand: NewHandler: a service, identities, projects and connections are needed")
 	}
-	h := &Handler{svc: svc, host: host, turns: newTurns()}
+	h := &Handler{svc: svc, host: host, locks: newLockset()}
 	if opts != nil {
 		h.opts = *opts
 	}

@@ -15,9 +15,8 @@ import (
 // list shows the installations of an integration, or of all, to their builder or group. Ones that cannot be opened have no place in an array of whole
 // installations: they are logged and left out, so that one damaged record does not hide the others.
 func (h *Handler) list(c *call) (*httpapi.Answer, error) {
-	q := c.query()
-	group := q.text("groupRef")
-	if err := q.list.Err(); err != nil {
+	group, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string { return q.Text("groupRef") })
+	if err != nil {
 		return nil, err
 	}
 	id := c.PathValue("integration")
@@ -184,11 +183,11 @@ func (h *Handler) delete(c *call) (*httpapi.Answer, error) {
 
 // remove deletes an installation and returns it as it was then.
 func (h *Handler) remove(c *call, id string, guard installation.Guard) (*installation.Installation, error) {
-	done, err := h.turns.take(c.Context(), id)
+	unlock, err := h.locks.lock(c.Context(), id)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer unlock()
 	for {
 		inst, svc, err := c.removable(id)
 		if err != nil {

@@ -53,9 +53,8 @@ func (h *Handler) integrations(c *call) (*httpapi.Answer, error) {
 
 // hydrate shows a revision as a connection sees it.
 func (h *Handler) hydrate(c *call) (*httpapi.Answer, error) {
-	q := c.query()
-	id := q.text("connectionId")
-	if err := q.list.Err(); err != nil {
+	id, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string { return q.Text("connectionId") })
+	if err != nil {
 		return nil, err
 	}
 	integration, err := h.integration(c)
@@ -97,9 +96,12 @@ type wirePagination struct {
 
 // operations shows what was done for an installation.
 func (h *Handler) operations(c *call) (*httpapi.Answer, error) {
-	q := c.query()
-	size, token := q.number("pageSize", 1, maxPageSize, defaultPageSize), q.text("pageToken")
-	if err := q.list.Err(); err != nil {
+	var size int
+	token, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {
+		size = q.Number("pageSize", 1, maxPageSize, defaultPageSize)
+		return q.Text("pageToken")
+	})
+	if err != nil {
 		return nil, err
 	}
 	inst, err := c.installed(c.PathValue("installation"))
@@ -109,7 +111,7 @@ func (h *Handler) operations(c *call) (*httpapi.Answer, error) {
 	page, next, err := h.opts.Operations.Operations(c.Context(), c.proj.ID, inst.ID, size, token)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return nil, httpapi.Invalid(inQuery+"pageToken", validate.RuleUnknown, "is no token of this list")
+		return nil, httpapi.Invalid(httpapi.InQuery+"pageToken", validate.RuleUnknown, "is no token of this list")
 	case err != nil:
 		return nil, httpapi.HostFailure(err)
 	}

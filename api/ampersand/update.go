@@ -9,9 +9,8 @@ import (
 
 // patch updates an installation by a mask.
 func (h *Handler) patch(c *call) (*httpapi.Answer, error) {
-	q := c.query()
-	skip := q.flag("skipSampling")
-	if err := q.list.Err(); err != nil {
+	skip, err := httpapi.ReadQuery(c.Request, skipSampling)
+	if err != nil {
 		return nil, err
 	}
 	guard, err := httpapi.Condition(c.Request)
@@ -70,11 +69,11 @@ func (h *Handler) patch(c *call) (*httpapi.Answer, error) {
 func (h *Handler) save(
 	c *call, integration *Integration, inst *installation.Installation, swap *Connection, ch *change, guard installation.Guard,
 ) (*installation.Installation, error) {
-	done, err := h.turns.take(c.Context(), inst.ID)
+	unlock, err := h.locks.lock(c.Context(), inst.ID)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer unlock()
 	for {
 		req := installation.PatchRequest{Guard: guard, ID: inst.ID, Operations: ch.ops}
 		if swap != nil {

@@ -143,7 +143,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, a.cfg.MaxBody)
 
 	if _, pattern := a.mux.Handler(r); pattern == "" || !clean(r.URL.Path) {
-		a.endpoint(func(*http.Request) (*Answer, error) { return nil, NotFound() }).ServeHTTP(w, r)
+		missing := func(*http.Request) (*Answer, error) { return nil, NotFound() }
+		a.endpoint(missing).ServeHTTP(w, r)
 		return
 	}
 	a.mux.ServeHTTP(w, r)

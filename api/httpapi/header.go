@@ -88,7 +88,8 @@ func Condition(r *http.Request) (installation.Guard, error) {
 	opaque := strings.TrimPrefix(tag, "W/")
 	switch {
 	case len(values) > 1 || strings.Contains(tag, ","):
-		return installation.Guard{}, Invalid(header, validate.RuleTooMany, "must be one entity tag")
+		detail := "must be one entity tag"
+		return installation.Guard{}, Invalid(header, validate.RuleTooMany, detail)
 	case tag == "*":
 		return installation.Guard{Present: true}, nil
 	case !strings.HasPrefix(opaque, `"`) || !strings.HasSuffix(tag, `"`):

@@ -8,8 +8,8 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// Problem is a rejected or failed request in terms that all platforms share. A [Renderer] writes
-// it in the form of one.
+// Problem is a rejected or failed request, in terms that all platforms share. A [Renderer]
+// writes it in the form of one of them.
 type Problem struct {
 	Status  int
 	Code    Code

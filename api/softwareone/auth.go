@@ -88,7 +88,7 @@ func (h *Handler) authenticate(r *http.Request) (*caller, error) {
 	case errors.Is(err, ErrUnknown), errors.Is(err, ErrToken):
 		return nil, httpapi.Unauthorized(`Bearer error="invalid_token"`, err)
 	case err != nil:
-		return nil, hostFailure(err)
+		return nil, httpapi.Failure(err)
 	}
 	return who, nil
 }
@@ -96,7 +96,7 @@ func (h *Handler) authenticate(r *http.Request) (*caller, error) {
 func (h *Handler) byAPIToken(ctx context.Context, text string) (*caller, error) {
 	id, secret, ok := strings.Cut(strings.TrimPrefix(text, apiPrefix), ":")
 	if !ok || id == "" || secret == "" {
-		return nil, refused("it is no API token")
+		return nil, h.issuer.rules.Reject("it is no API token")
 	}
 	t, err := h.directory.Token(ctx, id, crypto.NewSecret(secret))
 	if err != nil {
@@ -134,7 +134,7 @@ func (h *Handler) byJWT(ctx context.Context, text string) (*caller, error) {
 		return nil, err
 	}
 	if account.Type != c.AccountType {
-		return nil, refused("the account is of another type")
+		return nil, h.issuer.rules.Reject("the account is of another type")
 	}
 	who := &caller{account: account}
 	user := installation.Reference{ID: c.UserID}
@@ -153,11 +153,11 @@ func (h *Handler) byJWT(ctx context.Context, text string) (*caller, error) {
 		inst, err := h.host().Get(ctx, c.InstallationID)
 		switch {
 		case errors.Is(err, installation.ErrNotFound), errors.Is(err, installation.ErrInvalid):
-			return nil, refused("there is no such installation")
+			return nil, h.issuer.rules.Reject("there is no such installation")
 		case err != nil:
 			return nil, err
 		case inst.Status != installation.StatusInstalled || inst.Extension.ID != ext.ID || inst.Account.ID != account.ID:
-			return nil, refused("it is not installed there any more")
+			return nil, h.issuer.rules.Reject("it is not installed there any more")
 		}
 	}
 	if user.ID != "" {
@@ -218,7 +218,7 @@ func (h *Handler) owns(c *call, extension string) (bool, error) {
 	case errors.Is(err, ErrUnknown):
 		return false, nil
 	case err != nil:
-		return false, hostFailure(err)
+		return false, httpapi.Failure(err)
 	}
 	return ext.Owner == c.account.ID, nil
 }
@@ -235,13 +235,4 @@ func (h *Handler) extension(ctx context.Context, id string) (*Extension, error) 
 // host is the service as the program that the handler is part of.
 func (h *Handler) host() *installation.Service {
 	return h.svc.As(installation.Actor{Kind: installation.Host})
-}
-
-// hostFailure is an error met on behalf of a request, such as one of the directory. Whatever it is, it says nothing of the request: where it is not a passing trouble, it is a
-// failure.
-func hostFailure(err error) *httpapi.Problem {
-	if p := httpapi.ProblemOf(err); p.Status == http.StatusServiceUnavailable {
-		return p
-	}
-	return httpapi.Internal(err)
 }

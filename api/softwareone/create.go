@@ -47,7 +47,7 @@ func (h *Handler) offered(c *call, id string) (*Extension, error) {
 	case errors.Is(err, ErrUnknown):
 		return nil, httpapi.NotFound()
 	case err != nil:
-		return nil, hostFailure(err)
+		return nil, httpapi.Failure(err)
 	case !c.reaches(ext.ID), ext.Status != Public && !c.offers(ext):
 		return nil, httpapi.NotFound()
 	}
@@ -71,7 +71,7 @@ func (h *Handler) install(c *call, ext *Extension, in *creation) (*httpapi.Answe
 		if account, err = h.directory.Account(c.Context(), in.account); errors.Is(err, ErrUnknown) {
 			return nil, httpapi.Invalid("account.id", validate.RuleUnknown, "unknown account")
 		} else if err != nil {
-			return nil, hostFailure(err)
+			return nil, httpapi.Failure(err)
 		}
 	}
 	consent, err := ext.consent(in.modules)

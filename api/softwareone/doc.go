@@ -2,7 +2,7 @@
 // host is the platform; accounts of three types and running extensions are the clients.
 //
 //	svc, err := installation.New(store, keys, &installation.Options{
-//		Policy: softwareone.Policy, Claims: softwareone.InstallClaims, Schema: softwareone.Schemas(directory),
+//		Policy: softwareone.Policy, Schema: softwareone.Schemas(directory),
 //	})
 //	issuer, err := softwareone.NewIssuer(signingKey, nil)
 //	handler, err := softwareone.NewHandler(svc, directory, issuer, nil)

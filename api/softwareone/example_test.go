@@ -38,7 +38,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	svc, err := installation.New(memstore.New(), keys, &installation.Options{
-		Policy: softwareone.Policy, Claims: softwareone.InstallClaims, Schema: softwareone.Schemas(directory),
+		Policy: softwareone.Policy, Schema: softwareone.Schemas(directory),
 	})
 	if err != nil {
 		log.Fatal(err)

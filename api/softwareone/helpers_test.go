@@ -163,7 +163,7 @@ func newHandler(
 	t.Helper()
 	directory := newDirectory(t, change...)
 	svc, err := installation.New(store, newKeys(t, "k1", "0123456789abcdef0123456789abcdef"), &installation.Options{
-		Now: now, Policy: softwareone.Policy, Claims: softwareone.InstallClaims, Schema: softwareone.Schemas(directory),
+		Now: now, Policy: softwareone.Policy, Schema: softwareone.Schemas(directory),
 	})
 	if err != nil {
 		t.Fatal(err)

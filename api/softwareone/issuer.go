@@ -2,17 +2,17 @@ package softwareone
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/go-installation/installation/api/httpapi"
+	"github.com/go-installation/installation/api/internal/jwt"
 	"github.com/go-installation/installation/crypto"
-	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -26,7 +26,7 @@ const (
 	// DefaultLifetime is how long a token holds.
 	DefaultLifetime = time.Hour
 
-	algorithm   = jose.HS256
+	algorithm   = jwt.HS256
 	minKey      = 32               // bytes
 	minLifetime = 60 * time.Second // clients take one with 30 seconds left for expired
 )
@@ -61,9 +61,8 @@ type IssuerOptions struct {
 type Issuer struct {
 	key      []byte
 	signer   jose.Signer
-	name     string
+	rules    jwt.Verifier
 	lifetime time.Duration
-	now      func() time.Time
 }
 
 // NewIssuer returns an issuer with a signing key of at least 32 random bytes. A nil *IssuerOptions is all defaults.
@@ -72,9 +71,15 @@ func NewIssuer(key crypto.Secret, opts *IssuerOptions) (*Issuer, error) {
 	if opts != nil {
 		o = *opts
 	}
-	i := &Issuer{key: key.Reveal(), name: cmp.Or(o.Name, DefaultIssuer), lifetime: cmp.Or(o.Lifetime, DefaultLifetime), now: o.Now}
-	if i.now == nil {
-		i.now = time.Now
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	name := cmp.Or(o.Name, DefaultIssuer)
+	i := &Issuer{
+		key: key.Reveal(), lifetime: cmp.Or(o.Lifetime, DefaultLifetime),
+		rules: jwt.Verifier{
+			Algorithm: algorithm, Issuer: name, Audience: name, Now: o.Now, Invalid: ErrToken,
+		},
 	}
 	switch {
 	case len(i.key) < minKey:
@@ -106,9 +111,9 @@ type wireClaims struct {
 
 // Mint returns a token with these claims, but for Expires. Hosts need it for tokens of people who use the platform.
 func (i *Issuer) Mint(c Claims) (crypto.Secret, error) {
-	now := i.now()
+	now := i.rules.Now()
 	payload, err := json.Marshal(wireClaims{
-		Issuer: i.name, Audience: i.name, IssuedAt: now.Unix(), Expires: now.Add(i.lifetime).Unix(),
+		Issuer: i.rules.Issuer, Audience: i.rules.Audience, IssuedAt: now.Unix(), Expires: now.Add(i.lifetime).Unix(),
 		AccountID: c.AccountID, AccountType: c.AccountType, ExtensionID: c.ExtensionID, InstallationID: c.InstallationID,
 		UserID: c.UserID, APITokenID: c.APITokenID, Modules: c.Modules,
 	})
@@ -126,57 +131,38 @@ func (i *Issuer) Mint(c Claims) (crypto.Secret, error) {
 	return crypto.NewSecret(text), nil
 }
 
-// Verify returns the claims of a good token: signed with HS256 under the key, by this issuer, for itself, and not expired. The error matches
-// [ErrToken].
+// Verify returns the claims of a valid token: signed with HS256 under the key, from this issuer
+// to itself, and not expired. The error matches [ErrToken].
 func (i *Issuer) Verify(token string) (*Claims, error) {
-	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{algorithm})
+	find := func(context.Context, string) (any, error) { return i.key, nil }
+	t, err := i.rules.Verify(context.Background(), token, find)
 	if err != nil {
-		return nil, refused("it is no compact JWT under HS256")
+		return nil, err
 	}
-	payload, err := signed.Verify(i.key)
+	c, err := httpapi.ReadNode(t.Claims, readClaims)
 	if err != nil {
-		return nil, refused("signature")
+		return nil, i.rules.Reject("claims")
 	}
-	tree, err := jsontree.Parse(payload, jsontree.Limits{})
-	if err != nil {
-		return nil, refused("claims")
-	}
-	c, iss, aud, ok := readClaims(tree)
-	switch {
-	case !ok:
-		return nil, refused("claims")
-	case iss != i.name || aud != i.name:
-		return nil, refused("issuer or audience")
-	case !i.now().Before(c.Expires):
-		return nil, refused("expired")
-	}
+	c.Expires = t.Expires
 	return c, nil
 }
 
-func refused(respect string) error { return fmt.Errorf("%w: %s", ErrToken, respect) }
-
-// readClaims reads the payload of a token whose signature was verified.
-func readClaims(payload *jsontree.Node) (c *Claims, iss, aud string, ok bool) {
-	var l validate.List
-	in := httpapi.ReadObject(payload, "", &l)
+// readClaims reads the payload of a verified token. The audience is the issuer alone.
+func readClaims(in httpapi.Object) *Claims {
 	text := func(name string) string { return in.String(claimPrefix + name) }
-	c = &Claims{
-		AccountID: text("accountId"), AccountType: AccountType(text("accountType")), ExtensionID: text("extensionId"),
-		InstallationID: text("installationId"), UserID: text("userId"), APITokenID: text("apiTokenId"),
+	c := &Claims{
+		AccountID: text("accountId"), AccountType: AccountType(text("accountType")),
+		ExtensionID: text("extensionId"), InstallationID: text("installationId"),
+		UserID: text("userId"), APITokenID: text("apiTokenId"),
 	}
+	in.String("aud") // a list is a violation
+	l := in.Violations()
 	l.ID("accountId", c.AccountID)
 	l.OptionalID("extensionId", c.ExtensionID)
 	l.OptionalID("installationId", c.InstallationID)
 	l.OptionalID("userId", c.UserID)
 	l.OptionalID("apiTokenId", c.APITokenID)
-	validate.Enum(&l, "accountType", c.AccountType, Client, Vendor, Operations)
-	if exp := in.Node("exp"); exp != nil && exp.Kind() == jsontree.Number {
-		seconds, err := strconv.ParseInt(exp.Text(), 10, 64)
-		if err == nil {
-			c.Expires = time.Unix(seconds, 0)
-		}
-	}
-	l.Required("exp", !c.Expires.IsZero())
+	validate.Enum(l, "accountType", c.AccountType, Client, Vendor, Operations)
 	if modules := claimPrefix + "modules"; in.Has(modules) {
 		c.Modules = make(map[string][]string)
 		actions := in.Object(modules)
@@ -184,5 +170,5 @@ func readClaims(payload *jsontree.Node) (c *Claims, iss, aud string, ok bool) {
 			c.Modules[id] = actions.Strings(id)
 		}
 	}
-	return c, in.String("iss"), in.String("aud"), l.Err() == nil
+	return c
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/api/softwareone/internal/rql"
 )
 
@@ -25,7 +26,7 @@ func (p *planner) plan(h *Handler, c *call) error {
 		switch {
 		case errors.Is(err, ErrUnknown):
 		case err != nil:
-			return hostFailure(err)
+			return httpapi.Failure(err)
 		}
 		p.owned = owned
 		extensions = slices.DeleteFunc(append([]string{}, owned...), func(id string) bool { return !c.reaches(id) })
@@ -97,7 +98,7 @@ func (h *Handler) indexed(c *call, id string) (bool, error) {
 	case errors.Is(err, ErrUnknown):
 		return false, nil
 	case err != nil:
-		return false, hostFailure(err)
+		return false, httpapi.Failure(err)
 	}
 	return account.Type == Client, nil
 }

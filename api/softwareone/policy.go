@@ -21,6 +21,3 @@ func Policy(a installation.Actor, do installation.Action, inst *installation.Ins
 	}
 	return installation.DefaultPolicy(a, do, inst)
 }
-
-// InstallClaims is Options.Claims for a service behind a [Handler]: at most one installed row of an extension in an account.
-func InstallClaims(inst *installation.Installation) []string { return installation.DefaultClaims(inst) }

@@ -64,7 +64,7 @@ func (h *Handler) invited(c *call) (*Extension, error) {
 	case errors.Is(err, ErrUnknown):
 		return nil, installation.ErrInvitation
 	case err != nil:
-		return nil, hostFailure(err)
+		return nil, httpapi.Failure(err)
 	}
 	return ext, nil
 }

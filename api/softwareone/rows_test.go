@@ -122,7 +122,7 @@ func TestKeysAway(t *testing.T) {
 	w := newWorld(t, newMemory())
 	inst := w.install(t, clientToken, stock)
 	path := "/installations/" + inst.ID
-	svc, err := installation.New(w.store, away{newKeys(t, "k1", "0123456789abcdef0123456789abcdef")}, &installation.Options{Now: w.Now, Policy: softwareone.Policy, Claims: softwareone.InstallClaims})
+	svc, err := installation.New(w.store, away{newKeys(t, "k1", "0123456789abcdef0123456789abcdef")}, &installation.Options{Now: w.Now, Policy: softwareone.Policy})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func (away) Unwrap(context.Context, crypto.Wrapped, crypto.Binding) (*crypto.Dat
 // stranger is a service over the same store without the keys of its rows.
 func (w *world) stranger(t testing.TB) *installation.Service {
 	t.Helper()
-	svc, err := installation.New(w.store, newKeys(t, "k2", "fedcba9876543210fedcba9876543210"), &installation.Options{Now: w.Now, Policy: softwareone.Policy, Claims: softwareone.InstallClaims})
+	svc, err := installation.New(w.store, newKeys(t, "k2", "fedcba9876543210fedcba9876543210"), &installation.Options{Now: w.Now, Policy: softwareone.Policy})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func (h *Handler) mint(c *call) (*httpapi.Answer, error) {
 	}
 	ext, err := h.extension(c.Context(), c.extension)
 	if err != nil {
-		return nil, hostFailure(err)
+		return nil, httpapi.Failure(err)
 	}
 	claims := Claims{ExtensionID: ext.ID, AccountID: ext.Owner, Modules: make(map[string][]string)}
 	consented := func(Module) bool { return true } // of itself an extension has all that it asks for
@@ -52,7 +52,7 @@ func (h *Handler) mint(c *call) (*httpapi.Answer, error) {
 	case errors.Is(err, ErrUnknown) && claims.InstallationID != "":
 		return nil, notInstalled()
 	case err != nil:
-		return nil, hostFailure(err)
+		return nil, httpapi.Failure(err)
 	}
 	claims.AccountType = account.Type
 	for _, m := range ext.Modules {

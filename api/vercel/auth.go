@@ -62,12 +62,12 @@ func (c *call) authorize(kinds []Auth) error {
 		return httpapi.Forbidden("This kind of authentication is not for this endpoint.")
 	case c.claims.AccountID == "":
 		return httpapi.Forbidden("The token names no account.")
-	case c.claims.Auth == System && c.claims.InstallationID == "":
+	case c.claims.Auth == AuthSystem && c.claims.InstallationID == "":
 		// It reaches the installations of its account; see owns.
 	case c.claims.InstallationID != c.id:
 		return httpapi.Forbidden("The token is for another installation.")
 	}
-	if c.claims.Auth == User && c.claims.UserRole != RoleAdmin && c.Method != http.MethodGet && c.Method != http.MethodHead {
+	if c.claims.Auth == AuthUser && c.claims.UserRole != RoleAdmin && c.Method != http.MethodGet && c.Method != http.MethodHead {
 		return httpapi.Forbidden("Only an ADMIN of the team may do this.")
 	}
 	return nil

@@ -294,15 +294,15 @@ func TestActor(t *testing.T) {
 		claims vercel.Claims
 		want   installation.Actor
 	}{
-		{"admin", vercel.Claims{Auth: vercel.User, AccountID: "a", UserID: "u", UserRole: vercel.RoleAdmin, UserName: "Iris"},
+		{"admin", vercel.Claims{Auth: vercel.AuthUser, AccountID: "a", UserID: "u", UserRole: vercel.RoleAdmin, UserName: "Iris"},
 			installation.Actor{Kind: installation.Customer, ID: "a", User: installation.Reference{ID: "u", Name: "Iris"}}},
-		{"reader", vercel.Claims{Auth: vercel.User, AccountID: "a", UserID: "u", UserRole: vercel.RoleUser},
+		{"reader", vercel.Claims{Auth: vercel.AuthUser, AccountID: "a", UserID: "u", UserRole: vercel.RoleUser},
 			installation.Actor{Kind: installation.Customer, ID: "a", ReadOnly: true, User: installation.Reference{ID: "u"}}},
-		{"odd name", vercel.Claims{Auth: vercel.User, AccountID: "a", UserID: "u", UserRole: vercel.RoleAdmin, UserName: "a\nb\x00" + long},
+		{"odd name", vercel.Claims{Auth: vercel.AuthUser, AccountID: "a", UserID: "u", UserRole: vercel.RoleAdmin, UserName: "a\nb\x00" + long},
 			installation.Actor{Kind: installation.Customer, ID: "a", User: installation.Reference{ID: "u", Name: "ab" + long[:2*254]}}},
-		{"system", vercel.Claims{Auth: vercel.System, AccountID: "a"}, installation.Actor{Kind: installation.Platform, ID: "a"}},
-		{"system of nobody", vercel.Claims{Auth: vercel.System}, installation.Actor{}},
-		{"user of nobody", vercel.Claims{Auth: vercel.User, UserID: "u", UserRole: vercel.RoleAdmin}, installation.Actor{}},
+		{"system", vercel.Claims{Auth: vercel.AuthSystem, AccountID: "a"}, installation.Actor{Kind: installation.Platform, ID: "a"}},
+		{"system of nobody", vercel.Claims{Auth: vercel.AuthSystem}, installation.Actor{}},
+		{"user of nobody", vercel.Claims{Auth: vercel.AuthUser, UserID: "u", UserRole: vercel.RoleAdmin}, installation.Actor{}},
 	}
 	for _, tt := range tests {
 		if got := tt.claims.Actor(); got != tt.want {

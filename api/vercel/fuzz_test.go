@@ -2,7 +2,6 @@ package vercel_test
 
 import (
 	"bytes"
-	stdcrypto "crypto"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -12,8 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/vercel"
@@ -40,8 +37,7 @@ func newTarget(t testing.TB) *target {
 		t.Fatal(err)
 	}
 	target.svc = svc.In(clientID).As(installation.Actor{Kind: installation.Host})
-	keys := &oidc.StaticKeySet{PublicKeys: []stdcrypto.PublicKey{testKeys()[0].Public()}}
-	verifier, err := vercel.NewVerifier(clientID, &vercel.VerifierOptions{KeySet: keys, Now: fuzzClock.Now})
+	verifier, err := vercel.NewVerifier(clientID, &vercel.VerifierOptions{Key: firstKey, Now: fuzzClock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,13 +71,13 @@ func NewHandler(svc *installation.Service, verifier *Verifier, opts *Options) (*
 	}
 	h.api = httpapi.New(h.config)
 	h.api.Handle("/v1/installations/{installationId}", httpapi.Methods{
-		http.MethodPut:    h.endpoint(h.put, User),
-		http.MethodGet:    h.endpoint(h.get, System),
-		http.MethodPatch:  h.endpoint(h.patch, User),
-		http.MethodDelete: h.endpoint(h.delete, User, System),
+		http.MethodPut:    h.endpoint(h.put, AuthUser),
+		http.MethodGet:    h.endpoint(h.get, AuthSystem),
+		http.MethodPatch:  h.endpoint(h.patch, AuthUser),
+		http.MethodDelete: h.endpoint(h.delete, AuthUser, AuthSystem),
 	})
 	h.api.Handle("/v1/installations/{installationId}/plans", httpapi.Methods{
-		http.MethodGet: h.endpoint(h.plans, System),
+		http.MethodGet: h.endpoint(h.plans, AuthSystem),
 	})
 	return h, nil
 }

@@ -62,7 +62,7 @@ func (c *call) removable(retry bool) (*installation.Installation, error) {
 		return nil, err
 	case !c.owns(inst):
 		return nil, installation.ErrNotFound
-	case c.claims.Auth == System:
+	case c.claims.Auth == AuthSystem:
 		return inst, nil
 	}
 	return inst, err

@@ -2,7 +2,6 @@ package vercel_test
 
 import (
 	"context"
-	stdcrypto "crypto"
 	"crypto/rsa"
 	"errors"
 	"fmt"
@@ -11,8 +10,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/go-installation/installation/api/vercel"
 )
@@ -46,7 +43,7 @@ func TestVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := vercel.Claims{
-		Auth: vercel.User, AccountID: account, InstallationID: icfg, UserID: "9c33de", UserRole: vercel.RoleAdmin, UserName: "Iris Holm",
+		Auth: vercel.AuthUser, AccountID: account, InstallationID: icfg, UserID: "9c33de", UserRole: vercel.RoleAdmin, UserName: "Iris Holm",
 		UserEmail: "iris@northwind.example", UserAvatar: "https://vercel.com/a.png",
 	}
 	if *got != want {
@@ -54,7 +51,7 @@ func TestVerify(t *testing.T) {
 	}
 	// Before there is an installation, a token names neither it nor an account.
 	got, err = w.verifier.Verify(t.Context(), w.issuer.system("", claims{"account_id": nil, "installation_id": nil, "sub": null}))
-	if err != nil || *got != (vercel.Claims{Auth: vercel.System}) {
+	if err != nil || *got != (vercel.Claims{Auth: vercel.AuthSystem}) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
@@ -62,8 +59,7 @@ func TestVerify(t *testing.T) {
 // TestStaticKeys: keys that are injected replace the URL.
 func TestStaticKeys(t *testing.T) {
 	w := newWorld(t)
-	keys := &oidc.StaticKeySet{PublicKeys: []stdcrypto.PublicKey{testKeys()[0].Public()}}
-	v, err := vercel.NewVerifier(clientID, &vercel.VerifierOptions{KeySet: keys, Issuer: "https://issuer.example", Now: w.Now})
+	v, err := vercel.NewVerifier(clientID, &vercel.VerifierOptions{Key: firstKey, Issuer: "https://issuer.example", Now: w.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,8 +241,8 @@ func TestKeysOutage(t *testing.T) {
 func TestKeysErrors(t *testing.T) {
 	for name, o := range map[string]*vercel.VerifierOptions{
 		"transport": {KeySetURL: "https://issuer.example/?c4nary", Client: &http.Client{Transport: roundTrip(func() error { return errors.New("c4nary") })}},
-		"key set":   {KeySet: keySet(func() error { return fmt.Errorf("c4nary: %w", vercel.ErrKeysUnavailable) })},
-		"timeout":   {KeySet: keySet(func() error { return fmt.Errorf("c4nary: %w", context.DeadlineExceeded) })},
+		"key set":   {Key: noKey(fmt.Errorf("c4nary: %w", vercel.ErrKeysUnavailable))},
+		"timeout":   {Key: noKey(fmt.Errorf("c4nary: %w", context.DeadlineExceeded))},
 	} {
 		v, err := vercel.NewVerifier(clientID, o)
 		if err != nil {
@@ -264,9 +260,14 @@ type roundTrip func() error
 
 func (f roundTrip) RoundTrip(*http.Request) (*http.Response, error) { return nil, f() }
 
-type keySet func() error
+func noKey(err error) func(context.Context, string) (*rsa.PublicKey, error) {
+	return func(context.Context, string) (*rsa.PublicKey, error) { return nil, err }
+}
 
-func (f keySet) VerifySignature(context.Context, string) ([]byte, error) { return nil, f() }
+// firstKey is a key function with one key for every ID.
+func firstKey(context.Context, string) (*rsa.PublicKey, error) {
+	return &testKeys()[0].PublicKey, nil
+}
 
 // TestFirstTokens: many first tokens at once are all verified, by one read.
 func TestFirstTokens(t *testing.T) {

@@ -86,7 +86,7 @@ func (c *ampersandConfig) site(base string, log *slog.Logger, dev *devMode) (*si
 	return &site{
 		path: ampersandPath, tenants: projects,
 		platform: platform{
-			policy: ampersand.Policy, claims: ampersand.Claims, schema: ampersand.Schema,
+			policy: ampersand.Policy, claims: installation.DefaultClaims, schema: ampersand.Schema,
 		},
 		handler: func(svc *installation.Service) (http.Handler, error) {
 			return ampersand.NewHandler(svc, host.Host(), options)

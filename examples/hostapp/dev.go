@@ -2,7 +2,7 @@ package main
 
 import (
 	"cmp"
-	stdcrypto "crypto"
+	"context"
 	"crypto/fips140"
 	"crypto/rand"
 	"crypto/rsa"
@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
@@ -56,9 +55,7 @@ func newDevConfig(base string) (*config, error) {
 	dev := &devMode{key: key, issuer: base + devIssuerPath}
 	cfg := &config{
 		dev: dev,
-		Vercel: &vercelConfig{ClientID: devClientID, Issuer: dev.issuer, Name: "Hostapp", keys: &oidc.StaticKeySet{
-			PublicKeys: []stdcrypto.PublicKey{key.Public()},
-		}, Plans: []installation.BillingPlan{
+		Vercel: &vercelConfig{ClientID: devClientID, Issuer: dev.issuer, Name: "Hostapp", key: dev.publicKey, Plans: []installation.BillingPlan{
 			{
 				ID: "hobby", Type: "subscription", Scope: "installation", Name: "Hobby", Description: "For trying it out", Cost: "Free",
 				PaymentMethodRequired: new(false),
@@ -119,6 +116,14 @@ func madeUp() crypto.Secret {
 func (d *devMode) handle(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+devTokenPath, d.token)
 	mux.HandleFunc("GET "+devKeysPath, d.keys)
+}
+
+// publicKey returns the key that tokens are signed with.
+func (d *devMode) publicKey(_ context.Context, id string) (*rsa.PublicKey, error) {
+	if id != devKeyID {
+		return nil, nil
+	}
+	return &d.key.PublicKey, nil
 }
 
 // keys answers with the key set that tokens can be verified by.

@@ -281,7 +281,7 @@ func TestDevKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	claims, err := verifier.Verify(t.Context(), token)
-	if err != nil || claims.Auth != vercel.System || claims.InstallationID != "icfg_1" {
+	if err != nil || claims.Auth != vercel.AuthSystem || claims.InstallationID != "icfg_1" {
 		t.Errorf("%+v, %v", claims, err)
 	}
 }

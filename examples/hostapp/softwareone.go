@@ -67,7 +67,7 @@ func (c *softwareOneConfig) site(base string, log *slog.Logger, dev *devMode) (*
 	return &site{
 		path: softwareOnePath, tenants: []string{""},
 		platform: platform{
-			policy: softwareone.Policy, claims: softwareone.InstallClaims, schema: softwareone.Schemas(directory),
+			policy: softwareone.Policy, claims: installation.DefaultClaims, schema: softwareone.Schemas(directory),
 		},
 		handler: func(svc *installation.Service) (http.Handler, error) {
 			return softwareone.NewHandler(svc, directory, issuer, &softwareone.Options{Log: log})

@@ -1,11 +1,11 @@
 package main
 
 import (
+	"context"
+	"crypto/rsa"
 	"errors"
 	"log/slog"
 	"net/http"
-
-	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/vercel"
@@ -23,7 +23,8 @@ type vercelConfig struct {
 	// WebhookSecret is the client secret of the integration, which signs the event of a removal. Without it there is no webhook.
 	WebhookSecret crypto.Secret
 
-	keys oidc.KeySet // in place of those at KeySetURL; made by -dev
+	// key finds the key of a token instead of KeySetURL. Set with -dev.
+	key func(ctx context.Context, id string) (*rsa.PublicKey, error)
 }
 
 // vercelMount is what a caller needs to know.
@@ -45,7 +46,7 @@ func (c *vercelConfig) site(base string, log *slog.Logger, dev *devMode) (*site,
 	if c.ClientID == "" || c.Issuer == "" {
 		return nil, errors.New("vercel: the configuration lacks clientID, the audience of tokens, or issuer")
 	}
-	verifier, err := vercel.NewVerifier(c.ClientID, &vercel.VerifierOptions{Issuer: c.Issuer, KeySetURL: c.KeySetURL, KeySet: c.keys})
+	verifier, err := vercel.NewVerifier(c.ClientID, &vercel.VerifierOptions{Issuer: c.Issuer, KeySetURL: c.KeySetURL, Key: c.key})
 	if err != nil {
 		return nil, err
 	}
