@@ -16,8 +16,10 @@ func TestVerbs(t *testing.T) {
 		}
 	}
 	api := httpapi.New(httpapi.Config{Render: plain})
-	api.HandleVerbs("/jobs/{job}", "job", map[string]httpapi.Methods{"": {"GET": says("job")}, "stop": {"POST": says("stop")}})
-	api.HandleVerbs("/plans/{job}", "job", map[string]httpapi.Methods{"draw": {"GET": says("draw")}})
+	api.HandleVerbs("/jobs/{job}", "job",
+		map[string]httpapi.Methods{"": {"GET": says("job")}, "stop": {"POST": says("stop")}})
+	api.HandleVerbs("/plans/{job}", "job",
+		map[string]httpapi.Methods{"draw": {"GET": says("draw")}})
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
 	for _, tt := range []struct {
@@ -37,8 +39,10 @@ func TestVerbs(t *testing.T) {
 		{"GET", "/plans/7", 404, `{"code":"not_found"}`, ""},
 	} {
 		resp, body := send(t, tt.method, server.URL+tt.path, nil)
-		if resp.StatusCode != tt.status || body != tt.body || resp.Header.Get("Allow") != tt.allow {
-			t.Errorf("%s %s: status %d, %s, Allow %q", tt.method, tt.path, resp.StatusCode, body, resp.Header.Get("Allow"))
+		if resp.StatusCode != tt.status || body != tt.body ||
+			resp.Header.Get("Allow") != tt.allow {
+			t.Errorf("%s %s: status %d, %s, Allow %q", tt.method, tt.path, resp.StatusCode, body,
+				resp.Header.Get("Allow"))
 		}
 	}
 }
@@ -50,7 +54,8 @@ func TestRequestIDOfProblem(t *testing.T) {
 	}})
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
-	if resp, body := send(t, "GET", server.URL+"/", nil); body != `"`+resp.Header.Get("X-Request-Id")+`"` || len(body) < 10 {
+	if resp, body := send(t, "GET", server.URL+"/",
+		nil); body != `"`+resp.Header.Get("X-Request-Id")+`"` || len(body) < 10 {
 		t.Errorf("the problem has %s, the answer %s", body, resp.Header.Get("X-Request-Id"))
 	}
 }

@@ -34,9 +34,9 @@ var endpoints = []struct {
 	{"GET", "/plans", "", false, true},
 }
 
-// TestIdentity sends what is no valid identity to every endpoint: 401, an error body, and
-// nothing changes.
-func TestIdentity(t *testing.T) {
+// TestBadTokensAreUnauthorized sends what is no valid identity to every endpoint: 401, an error
+// body, and nothing changes.
+func TestBadTokensAreUnauthorized(t *testing.T) {
 	w := newWorld(t)
 	w.install(t)
 	good := w.issuer.user(icfg)
@@ -118,8 +118,8 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// TestAccepted sends what is a valid identity, however it looks.
-func TestAccepted(t *testing.T) {
+// TestValidTokensAreAccepted sends what is a valid identity, however it looks.
+func TestValidTokensAreAccepted(t *testing.T) {
 	w := newWorld(t)
 	w.install(t)
 	good := w.issuer.system(icfg)
@@ -160,8 +160,9 @@ func TestTwoAuthorizationHeaders(t *testing.T) {
 	}
 }
 
-// TestKinds: which token each endpoint takes. What it does not take is 403 and changes nothing.
-func TestKinds(t *testing.T) {
+// TestTokenKindsPerEndpoint: which token each endpoint takes. What it does not take is 403 and
+// changes nothing.
+func TestTokenKindsPerEndpoint(t *testing.T) {
 	for _, e := range endpoints {
 		name := e.method + e.below
 		refuse := func(what, token, body string, headers ...string) {
@@ -236,10 +237,10 @@ func (w *world) signed(name string) string {
 	panic(name)
 }
 
-// TestAccounts sends the tokens of another account, which name the installation, to every
-// endpoint: it does not exist for them. That holds with the policy of this package and with the
-// default one.
-func TestAccounts(t *testing.T) {
+// TestOtherAccountsAreNotFound sends the tokens of another account, which name the
+// installation, to every endpoint: it does not exist for them. That holds with the policy of
+// this package and with the default one.
+func TestOtherAccountsAreNotFound(t *testing.T) {
 	for name, policy := range map[string]installation.Policy{"own policy": vercel.Policy,
 		"default policy": installation.DefaultPolicy} {
 		w := newWorld(t, func(o *choices) { o.service.Policy = policy })
@@ -270,9 +271,9 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
-// TestTenants: another integration of the same partner does not see the installation, even with
-// a token that names it.
-func TestTenants(t *testing.T) {
+// TestOtherIntegrationsAreNotFound: another integration of the same partner does not see the
+// installation, even with a token that names it.
+func TestOtherIntegrationsAreNotFound(t *testing.T) {
 	w := newWorld(t)
 	w.install(t)
 	verifier, err := vercel.NewVerifier("oac_second",
@@ -353,8 +354,8 @@ func TestActor(t *testing.T) {
 
 func TestPolicy(t *testing.T) {
 	mine := &installation.Installation{ID: "i", Account: installation.Account{ID: "a"}}
-	confined, whole := installation.Actor{Kind: installation.Platform,
-		ID: "a"}, installation.Actor{Kind: installation.Platform}
+	confined := installation.Actor{Kind: installation.Platform, ID: "a"}
+	whole := installation.Actor{Kind: installation.Platform}
 	stranger := installation.Actor{Kind: installation.Platform, ID: "b"}
 	for _, do := range []installation.Action{
 		installation.ActionSee, installation.ActionSeeConfiguration, installation.ActionReveal,

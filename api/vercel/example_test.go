@@ -54,6 +54,6 @@ func Example() {
 	mux.ServeHTTP(answer, httptest.NewRequest(http.MethodGet,
 		"/vercel/v1/installations/icfg_9aXw3LmQ7vBn2TzK5rYd8PcH", nil))
 	fmt.Println(answer.Code, answer.Body)
-	// Output: 401 {"error":{"code":"unauthorized","message":"The request has no valid
-	// credentials."}}
+	// Output:
+	// 401 {"error":{"code":"unauthorized","message":"The request has no valid credentials."}}
 }

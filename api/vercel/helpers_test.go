@@ -74,8 +74,9 @@ func (s *watched) Get(ctx context.Context, key installation.Key) (*installation.
 	return s.store.Get(ctx, key)
 }
 
-func (s *watched) Commit(ctx context.Context, c installation.Change) (installation.Receipt,
-	error) {
+func (s *watched) Commit(
+	ctx context.Context, c installation.Change,
+) (installation.Receipt, error) {
 	s.commits.Add(1)
 	if first := s.first.Swap(nil); first != nil {
 		(*first)()

@@ -77,8 +77,8 @@ func TestNotification(t *testing.T) {
 	}
 }
 
-// TestNotifyBesideWrites: a notification and a plan written at the same time both survive.
-func TestNotifyBesideWrites(t *testing.T) {
+// TestNotifyDuringWrites: a notification and a plan written at the same time both survive.
+func TestNotifyDuringWrites(t *testing.T) {
 	w := newWorld(t)
 	w.install(t)
 	done := make(chan error)
@@ -103,8 +103,8 @@ func TestNotifyBesideWrites(t *testing.T) {
 	}
 }
 
-// TestNotifyAfterAnother: unnamed fields that another writer put there meanwhile stay.
-func TestNotifyAfterAnother(t *testing.T) {
+// TestNotifyKeepsOtherMembers: unnamed fields that another writer put there meanwhile stay.
+func TestNotifyKeepsOtherMembers(t *testing.T) {
 	w := newWorld(t)
 	w.install(t)
 	first := func() {
@@ -283,8 +283,7 @@ func TestHostFailures(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, func(o *choices) {
-				o.handler.Plans = plansFunc(func(string) (installation.BillingPlan,
-					error) {
+				o.handler.Plans = plansFunc(func(string) (installation.BillingPlan, error) {
 					return tt.plan, tt.err
 				})
 			})
@@ -300,8 +299,7 @@ func TestHostFailures(t *testing.T) {
 
 	t.Run("panic", func(t *testing.T) {
 		w := newWorld(t, func(o *choices) {
-			o.handler.Plans = plansFunc(func(string) (installation.BillingPlan,
-				error) {
+			o.handler.Plans = plansFunc(func(string) (installation.BillingPlan, error) {
 				panic("c4nary")
 			})
 		})
@@ -314,8 +312,7 @@ func TestHostFailures(t *testing.T) {
 	})
 	t.Run("offered plans", func(t *testing.T) {
 		w := newWorld(t, func(o *choices) {
-			o.handler.Plans = plansFunc(func(string) (installation.BillingPlan,
-				error) {
+			o.handler.Plans = plansFunc(func(string) (installation.BillingPlan, error) {
 				return freePlan, installation.ErrForbidden
 			})
 		})
@@ -329,8 +326,9 @@ func TestHostFailures(t *testing.T) {
 func TestFinalizerFailures(t *testing.T) {
 	var answer error
 	w := newWorld(t, func(o *choices) {
-		o.handler.Finalizer = vercel.FinalizerFunc(func(context.Context, vercel.Removal) (bool,
-			error) {
+		o.handler.Finalizer = vercel.FinalizerFunc(func(
+			context.Context, vercel.Removal,
+		) (bool, error) {
 			return true, answer
 		})
 	})

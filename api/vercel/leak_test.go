@@ -13,9 +13,9 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// TestNothingShows passes secrets through every endpoint, in good and bad requests, and looks
-// for them in all answers, headers, logs, errors and printed values.
-func TestNothingShows(t *testing.T) {
+// TestNoSecretInResponsesOrLogs passes secrets through every endpoint, in good and bad
+// requests, and looks for them in all answers, headers, logs, errors and printed values.
+func TestNoSecretInResponsesOrLogs(t *testing.T) {
 	w := newWorld(t)
 	post := w.hook(t)
 	var seen strings.Builder
@@ -87,8 +87,9 @@ func TestHostErrorsInLog(t *testing.T) {
 		Err: context.DeadlineExceeded}
 	w := newWorld(t, func(o *choices) {
 		o.handler.Plans = failingPlans{trouble}
-		o.handler.Finalizer = vercel.FinalizerFunc(func(context.Context, vercel.Removal) (bool,
-			error) {
+		o.handler.Finalizer = vercel.FinalizerFunc(func(
+			context.Context, vercel.Removal,
+		) (bool, error) {
 			return false, trouble
 		})
 	})

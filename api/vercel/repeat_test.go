@@ -19,9 +19,9 @@ var reused = refusal("idempotency_key_reused",
 
 const key = "Idempotency-Key"
 
-// TestFirstAnswer: a request with a key that was used before gets the first answer again,
-// whatever became of the installation since.
-func TestFirstAnswer(t *testing.T) {
+// TestRepeatedRequestGetsFirstAnswer: a request with a key that was used before gets the first
+// answer again, whatever became of the installation since.
+func TestRepeatedRequestGetsFirstAnswer(t *testing.T) {
 	w := newWorld(t)
 	user := w.issuer.user(icfg)
 	steps := []struct {
@@ -60,9 +60,9 @@ func TestFirstAnswer(t *testing.T) {
 	}
 }
 
-// TestOtherRequest: the key of a request that asked for something else is a conflict, before
-// and after the end.
-func TestOtherRequest(t *testing.T) {
+// TestReusedKeyIsConflict: the key of a request that asked for something else is a conflict,
+// before and after the end.
+func TestReusedKeyIsConflict(t *testing.T) {
 	put := func(scope string) string {
 		return `{"scopes":["` + scope +
 			`"],"acceptedPolicies":{},"credentials":{"access_token":"t","token_type":"Bearer"}}`
@@ -111,8 +111,9 @@ func TestDeleteKeepsItsFirstAnswer(t *testing.T) {
 		t.Run(fmt.Sprintf("final %t", first), func(t *testing.T) {
 			final := first
 			w := newWorld(t, func(o *choices) {
-				o.handler.Finalizer = vercel.FinalizerFunc(func(context.Context,
-					vercel.Removal) (bool, error) {
+				o.handler.Finalizer = vercel.FinalizerFunc(func(
+					context.Context, vercel.Removal,
+				) (bool, error) {
 					return final, nil
 				})
 			})
@@ -133,9 +134,9 @@ func TestDeleteKeepsItsFirstAnswer(t *testing.T) {
 	}
 }
 
-// TestTwoSteps: an uninstall that is not final keeps the token for the grace period, and asking
-// again may make it final.
-func TestTwoSteps(t *testing.T) {
+// TestUninstallThenPurge: an uninstall that is not final keeps the token for the grace period,
+// and asking again may make it final.
+func TestUninstallThenPurge(t *testing.T) {
 	w := newWorld(t)
 	w.install(t)
 	w.do(t, "DELETE", path, w.issuer.user(icfg), "").want(t, 200, `{"finalized":false}`)
@@ -159,9 +160,9 @@ func TestTwoSteps(t *testing.T) {
 		want(t, 200, `{"finalized":true}`)
 }
 
-// TestFinal: a final uninstall takes the token away at once, and one that was not final can
-// become so.
-func TestFinal(t *testing.T) {
+// TestFinalUninstallPurgesAtOnce: a final uninstall takes the token away at once, and one that
+// was not final can become so.
+func TestFinalUninstallPurgesAtOnce(t *testing.T) {
 	var final bool
 	var asked []vercel.Removal
 	w := newWorld(t, func(o *choices) {
@@ -204,9 +205,9 @@ func TestFinal(t *testing.T) {
 	}
 }
 
-// TestFresh: a customer who comes back has a new id, which is a fresh installation while the
-// old one awaits its last invoice.
-func TestFresh(t *testing.T) {
+// TestNewIDAfterUninstall: a customer who comes back has a new id, which is a fresh
+// installation while the old one awaits its last invoice.
+func TestNewIDAfterUninstall(t *testing.T) {
 	w := newWorld(t)
 	w.install(t)
 	w.do(t, "PATCH", path, w.issuer.user(icfg), `{"billingPlanId":"team"}`).want(t, 200)
@@ -236,8 +237,9 @@ func TestTwoOfOneAccount(t *testing.T) {
 		want(t, 409, refusal("conflict", "There is an installation already."))
 }
 
-// TestConcurrent sends the same requests at once: one installation, one end, the same answers.
-func TestConcurrent(t *testing.T) {
+// TestConcurrentRequests sends the same requests at once: one installation, one end, the same
+// answers.
+func TestConcurrentRequests(t *testing.T) {
 	w := newWorld(t)
 	user := w.issuer.user(icfg)
 	const n = 16
@@ -300,12 +302,14 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
-// TestAnotherLifeMeanwhile: a removal that was decided about one life does not end the next.
-func TestAnotherLifeMeanwhile(t *testing.T) {
+// TestUninstallSparesReinstalled: a removal that was decided about one life does not end the
+// next.
+func TestUninstallSparesReinstalled(t *testing.T) {
 	var between func()
 	w := newWorld(t, func(o *choices) {
-		o.handler.Finalizer = vercel.FinalizerFunc(func(context.Context, vercel.Removal) (bool,
-			error) {
+		o.handler.Finalizer = vercel.FinalizerFunc(func(
+			context.Context, vercel.Removal,
+		) (bool, error) {
 			between()
 			return true, nil
 		})
@@ -331,16 +335,17 @@ func TestAnotherLifeMeanwhile(t *testing.T) {
 	}
 }
 
-// TestUnopenable: Vercel can remove what the host cannot open any more, and nothing of it is
-// destroyed early. A user gets no detail.
-func TestUnopenable(t *testing.T) {
+// TestUninstallWithoutKeys: Vercel can remove what the host cannot open any more, and nothing
+// of it is destroyed early. A user gets no detail.
+func TestUninstallWithoutKeys(t *testing.T) {
 	for name, policy := range map[string]installation.Policy{"own policy": vercel.Policy,
 		"default policy": installation.DefaultPolicy} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, func(o *choices) {
 				o.service.Policy = policy
-				o.handler.Finalizer = vercel.FinalizerFunc(func(context.Context,
-					vercel.Removal) (bool, error) {
+				o.handler.Finalizer = vercel.FinalizerFunc(func(
+					context.Context, vercel.Removal,
+				) (bool, error) {
 					return true, nil
 				})
 			})

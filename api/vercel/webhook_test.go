@@ -177,8 +177,9 @@ func TestWebhookAndDelete(t *testing.T) {
 	}
 }
 
-// TestLateWebhook: an event of an earlier life does not end what the host has installed again.
-func TestLateWebhook(t *testing.T) {
+// TestWebhookOfEarlierGeneration: an event of an earlier life does not end what the host has
+// installed again.
+func TestWebhookOfEarlierGeneration(t *testing.T) {
 	w := newWorld(t)
 	post := w.hook(t)
 	w.install(t)
@@ -200,8 +201,8 @@ func TestLateWebhook(t *testing.T) {
 	}
 }
 
-// TestFirstLifeHasNoEarlier: clocks that differ must not keep a first life alive.
-func TestFirstLifeHasNoEarlier(t *testing.T) {
+// TestWebhookRemovesFirstGenerationAlways: clocks that differ must not keep a first life alive.
+func TestWebhookRemovesFirstGenerationAlways(t *testing.T) {
 	w := newWorld(t)
 	post := w.hook(t)
 	w.install(t)
@@ -214,8 +215,9 @@ func TestFirstLifeHasNoEarlier(t *testing.T) {
 func TestWebhookFailures(t *testing.T) {
 	var answer error
 	w := newWorld(t, func(o *choices) {
-		o.handler.Finalizer = vercel.FinalizerFunc(func(context.Context, vercel.Removal) (bool,
-			error) {
+		o.handler.Finalizer = vercel.FinalizerFunc(func(
+			context.Context, vercel.Removal,
+		) (bool, error) {
 			return false, answer
 		})
 	})

@@ -90,7 +90,8 @@ func claims() object {
 func rules() *jwt.Verifier {
 	return &jwt.Verifier{
 		Algorithm: jwt.RS256, Issuer: "issuer", Audience: "audience", Leeway: 10 * time.Second,
-		MaxLifetime: 10 * time.Minute, Now: func() time.Time { return start }, Invalid: errInvalid,
+		MaxLifetime: 10 * time.Minute, Now: func() time.Time { return start },
+		Invalid: errInvalid,
 	}
 }
 
@@ -109,9 +110,10 @@ func keys(_ context.Context, id string) (any, error) {
 
 func TestVerify(t *testing.T) {
 	for name, changes := range map[string]object{
-		"plain":               {},
-		"several audiences":   {"aud": []any{1, "x", "audience"}},
-		"fractions":           {"iat": float64(start.Unix()) + .5, "exp": float64(start.Unix()) + 60.25},
+		"plain":             {},
+		"several audiences": {"aud": []any{1, "x", "audience"}},
+		"fractions": {"iat": float64(start.Unix()) + .5,
+			"exp": float64(start.Unix()) + 60.25},
 		"expired in leeway":   {"iat": start.Unix() - 60, "exp": start.Unix() - 9},
 		"not before, leeway":  {"nbf": start.Unix() + 10},
 		"issued in leeway":    {"iat": start.Unix() + 10},
@@ -119,7 +121,8 @@ func TestVerify(t *testing.T) {
 		"unknown claims":      {"x": object{"y": 1}},
 		"an expiry that lags": {"exp": start.Unix() + 1},
 	} {
-		token, err := rules().Verify(t.Context(), sign(goodKey(), header(), claims().with(changes)), keys)
+		token, err := rules().Verify(t.Context(),
+			sign(goodKey(), header(), claims().with(changes)), keys)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -139,35 +142,45 @@ func TestVerifyRejectsForgedTokens(t *testing.T) {
 	}
 	modulus := goodKey().N.Bytes()
 	with := func(changes object) object { return header().with(changes) }
-	embedded := with(object{"jwk": object{"kty": "RSA", "n": encode(otherKey().N.Bytes()), "e": "AQAB"}})
+	embedded := with(object{"jwk": object{"kty": "RSA", "n": encode(otherKey().N.Bytes()),
+		"e": "AQAB"}})
 	for name, token := range map[string]string{
-		"nothing":                  "",
-		"two parts":                parts[0] + "." + parts[1],
-		"four parts":               good + ".x",
-		"JSON form":                `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`,
-		"more than 16 KiB":         sign(goodKey(), header(), claims().with(object{"x": strings.Repeat("x", 16<<10)})),
-		"algorithm none":           encode(with(object{"alg": "none"})) + "." + parts[1] + ".",
-		"algorithm none, signed":   sign(goodKey(), with(object{"alg": "none"}), claims()),
-		"HS256 by the DER key":     signHMAC(der, with(object{"alg": "HS256"}), claims()),
-		"HS256 by the modulus":     signHMAC(modulus, with(object{"alg": "HS256"}), claims()),
-		"HS256 by an HMAC key":     signHMAC([]byte("a secret of more than 32 bytes for HMAC"), object{"alg": "HS256", "kid": "hmac"}, claims()),
-		"RS256 by an HMAC key":     sign(goodKey(), with(object{"kid": "hmac"}), claims()),
-		"RS512":                    sign(goodKey(), with(object{"alg": "RS512"}), claims()),
-		"PS256":                    sign(goodKey(), with(object{"alg": "PS256"}), claims()),
-		"no algorithm":             sign(goodKey(), with(object{"alg": nil}), claims()),
-		"algorithm twice":          sign(goodKey(), []byte(`{"alg":"RS256","alg":"RS256","kid":"k1"}`), claims()),
+		"nothing":    "",
+		"two parts":  parts[0] + "." + parts[1],
+		"four parts": good + ".x",
+		"JSON form": `{"payload":"` + parts[1] + `","protected":"` + parts[0] +
+			`","signature":"` + parts[2] + `"}`,
+		"more than 16 KiB": sign(goodKey(), header(),
+			claims().with(object{"x": strings.Repeat("x", 16<<10)})),
+		"algorithm none":         encode(with(object{"alg": "none"})) + "." + parts[1] + ".",
+		"algorithm none, signed": sign(goodKey(), with(object{"alg": "none"}), claims()),
+		"HS256 by the DER key":   signHMAC(der, with(object{"alg": "HS256"}), claims()),
+		"HS256 by the modulus":   signHMAC(modulus, with(object{"alg": "HS256"}), claims()),
+		"HS256 by an HMAC key": signHMAC([]byte("a secret of more than 32 bytes for HMAC"),
+			object{"alg": "HS256", "kid": "hmac"}, claims()),
+		"RS256 by an HMAC key": sign(goodKey(), with(object{"kid": "hmac"}), claims()),
+		"RS512":                sign(goodKey(), with(object{"alg": "RS512"}), claims()),
+		"PS256":                sign(goodKey(), with(object{"alg": "PS256"}), claims()),
+		"no algorithm":         sign(goodKey(), with(object{"alg": nil}), claims()),
+		"algorithm twice": sign(goodKey(),
+			[]byte(`{"alg":"RS256","alg":"RS256","kid":"k1"}`), claims()),
 		"no key ID":                sign(goodKey(), with(object{"kid": nil}), claims()),
 		"a key ID of another type": sign(goodKey(), with(object{"kid": 1}), claims()),
-		"a long key ID":            sign(goodKey(), with(object{"kid": strings.Repeat("k", 1000)}), claims()),
-		"an unknown key ID":        sign(goodKey(), with(object{"kid": "k2"}), claims()),
-		"a short key":              sign(shortKey(), with(object{"kid": "short"}), claims()),
-		"another key":              sign(otherKey(), header(), claims()),
-		"a key in the header":      sign(otherKey(), embedded, claims()),
-		"a critical extension":     sign(goodKey(), with(object{"crit": []string{"x"}, "x": 1}), claims()),
-		"a payload not encoded":    sign(goodKey(), with(object{"crit": []string{"b64"}, "b64": false}), claims()),
-		"no signature":             parts[0] + "." + parts[1] + ".",
-		"another payload":          parts[0] + "." + encode(claims().with(object{"sub": "x"})) + "." + parts[2],
-		"another header":           encode(with(object{"typ": "x"})) + "." + parts[1] + "." + parts[2],
+		"a long key ID": sign(goodKey(),
+			with(object{"kid": strings.Repeat("k", 1000)}), claims()),
+		"an unknown key ID":   sign(goodKey(), with(object{"kid": "k2"}), claims()),
+		"a short key":         sign(shortKey(), with(object{"kid": "short"}), claims()),
+		"another key":         sign(otherKey(), header(), claims()),
+		"a key in the header": sign(otherKey(), embedded, claims()),
+		"a critical extension": sign(goodKey(), with(object{"crit": []string{"x"}, "x": 1}),
+			claims()),
+		"a payload not encoded": sign(goodKey(),
+			with(object{"crit": []string{"b64"}, "b64": false}), claims()),
+		"no signature": parts[0] + "." + parts[1] + ".",
+		"another payload": parts[0] + "." + encode(claims().with(object{"sub": "x"})) +
+			"." + parts[2],
+		"another header": encode(with(object{"typ": "x"})) + "." + parts[1] + "." +
+			parts[2],
 	} {
 		rejects(t, name, rules(), token)
 	}
@@ -201,7 +214,8 @@ func TestVerifyRejectsBadClaims(t *testing.T) {
 		rejects(t, name, rules(), sign(goodKey(), header(), claims().with(changes)))
 	}
 	for name, payload := range map[string]string{
-		"no JSON": "x", "a list": "[]", "null": "null", "text after it": string(marshal(claims())) + "x",
+		"no JSON": "x", "a list": "[]", "null": "null",
+		"text after it": string(marshal(claims())) + "x",
 		"a claim twice": `{"iss":"x",` + string(marshal(claims())[1:]),
 	} {
 		rejects(t, name, rules(), sign(goodKey(), header(), []byte(payload)))
@@ -230,24 +244,28 @@ func rejects(t *testing.T, name string, v *jwt.Verifier, token string) {
 // TestHS256 also shows that rules without a value are not checked.
 func TestHS256(t *testing.T) {
 	secret := []byte("a secret of more than 32 bytes for HMAC")
-	v := &jwt.Verifier{Algorithm: jwt.HS256, Now: func() time.Time { return start }, Invalid: errInvalid}
+	v := &jwt.Verifier{Algorithm: jwt.HS256, Now: func() time.Time { return start },
+		Invalid: errInvalid}
 	find := func(context.Context, string) (any, error) { return secret, nil }
 	payload := object{"exp": start.Unix() + 1}
-	if _, err := v.Verify(t.Context(), signHMAC(secret, object{"alg": "HS256"}, payload), find); err != nil {
+	if _, err := v.Verify(t.Context(), signHMAC(secret, object{"alg": "HS256"}, payload),
+		find); err != nil {
 		t.Error(err)
 	}
 	for name, token := range map[string]string{
-		"expired":     signHMAC(secret, object{"alg": "HS256"}, object{"exp": start.Unix()}),
-		"another key": signHMAC([]byte("another secret of more than 32 bytes"), object{"alg": "HS256"}, payload),
-		"RS256":       sign(goodKey(), object{"alg": "RS256"}, payload),
-		"none":        encode(object{"alg": "none"}) + "." + encode(payload) + ".",
+		"expired": signHMAC(secret, object{"alg": "HS256"}, object{"exp": start.Unix()}),
+		"another key": signHMAC([]byte("another secret of more than 32 bytes"),
+			object{"alg": "HS256"}, payload),
+		"RS256": sign(goodKey(), object{"alg": "RS256"}, payload),
+		"none":  encode(object{"alg": "none"}) + "." + encode(payload) + ".",
 	} {
 		if _, err := v.Verify(t.Context(), token, find); !errors.Is(err, errInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	none := func(context.Context, string) (any, error) { return []byte(nil), nil }
-	if _, err := v.Verify(t.Context(), signHMAC(nil, object{"alg": "HS256"}, payload), none); !errors.Is(err, errInvalid) {
+	if _, err := v.Verify(t.Context(), signHMAC(nil, object{"alg": "HS256"}, payload),
+		none); !errors.Is(err, errInvalid) {
 		t.Errorf("an empty key: %v", err)
 	}
 }
@@ -261,7 +279,8 @@ func TestKeyErrors(t *testing.T) {
 		t.Error(err)
 	}
 	typedNil := func(context.Context, string) (any, error) { return (*rsa.PublicKey)(nil), nil }
-	if _, err := rules().Verify(t.Context(), sign(goodKey(), header(), claims()), typedNil); !errors.Is(err, errInvalid) {
+	if _, err := rules().Verify(t.Context(), sign(goodKey(), header(), claims()),
+		typedNil); !errors.Is(err, errInvalid) {
 		t.Error(err)
 	}
 }

@@ -150,13 +150,15 @@ func TestKeySetSkipsOtherKeys(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		text := strings.Replace(string(b), "[", `[7,{"kid":"odd"},{"kty":"RSA","kid":"broken","n":"","e":""},`, 1)
+		text := strings.Replace(string(b), "[",
+			`[7,{"kid":"odd"},{"kty":"RSA","kid":"broken","n":"","e":""},`, 1)
 		_, _ = io.WriteString(w, text)
 	})
 	for _, id := range []string{"good", "bare"} {
 		want(t, keys, id, "key")
 	}
-	for _, id := range []string{"encrypts", "other", "", "private", "hmac", "short", "odd", "broken"} {
+	for _, id := range []string{"encrypts", "other", "", "private", "hmac", "short", "odd",
+		"broken"} {
 		want(t, keys, id, "none")
 	}
 }
@@ -164,7 +166,9 @@ func TestKeySetSkipsOtherKeys(t *testing.T) {
 func TestKeySetRejectsPages(t *testing.T) {
 	long := `{"keys":[` + strings.Repeat(`{},`, 100) + `{}]}`
 	for name, page := range map[string]http.HandlerFunc{
-		"an error page": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) },
+		"an error page": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusTeapot)
+		},
 		"a redirect": func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/elsewhere" {
 				t.Error("the redirect was followed")
@@ -178,11 +182,26 @@ func TestKeySetRejectsPages(t *testing.T) {
 				}
 			}
 		},
-		"HTML":          func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>c4nary") },
-		"many keys":     func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, long) },
-		"no keys":       func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"a":[]}`) },
-		"keys as other": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"keys":{}}`) },
-		"keys twice":    func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"keys":[],"keys":[]}`) },
+		"HTML": func(w http.ResponseWriter, _ *http.Request) {
+			_,
+				_ = io.WriteString(w, "<html>c4nary")
+		},
+		"many keys": func(w http.ResponseWriter, _ *http.Request) {
+			_,
+				_ = io.WriteString(w, long)
+		},
+		"no keys": func(w http.ResponseWriter, _ *http.Request) {
+			_,
+				_ = io.WriteString(w, `{"a":[]}`)
+		},
+		"keys as other": func(w http.ResponseWriter, _ *http.Request) {
+			_,
+				_ = io.WriteString(w, `{"keys":{}}`)
+		},
+		"keys twice": func(w http.ResponseWriter, _ *http.Request) {
+			_,
+				_ = io.WriteString(w, `{"keys":[],"keys":[]}`)
+		},
 	} {
 		s, keys := newServer(t)
 		s.handle(page)
@@ -227,7 +246,8 @@ func TestKeySetHangs(t *testing.T) {
 	}
 }
 
-// TestKeySetLimitsTime: each request of the key set has a deadline, and the client's own transport.
+// TestKeySetLimitsTime: each request of the key set has a deadline, and the client's own
+// transport.
 func TestKeySetLimitsTime(t *testing.T) {
 	var left time.Duration
 	client := &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
@@ -237,7 +257,8 @@ func TestKeySetLimitsTime(t *testing.T) {
 	})}
 	keys := jwt.NewKeySet("https://keys.example/c4nary", client, time.Now, errDown)
 	_, err := keys.Key(t.Context(), "a")
-	if !errors.Is(err, errDown) || strings.Contains(err.Error(), "c4nary") || left <= 0 || left > 10*time.Second {
+	if !errors.Is(err, errDown) || strings.Contains(err.Error(), "c4nary") || left <= 0 ||
+		left > 10*time.Second {
 		t.Errorf("%v, with %s left", err, left)
 	}
 }
