@@ -16,48 +16,51 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// ErrToken says that a token is none of the [Issuer], or not any more. The text says in what respect and quotes nothing.
+// ErrToken means that a token is not valid, or not any more. The text gives the reason and quotes
+// nothing of the token.
 var ErrToken = errors.New("softwareone: token not valid")
 
-// Defaults and bounds of tokens.
+// Defaults of [IssuerOptions].
 const (
-	// DefaultIssuer is the iss and aud claim of tokens.
-	DefaultIssuer = "https://api.platform.softwareone.com"
-	// DefaultLifetime is how long a token holds.
+	DefaultIssuer   = "https://api.platform.softwareone.com"
 	DefaultLifetime = time.Hour
-
-	algorithm   = jwt.HS256
-	minKey      = 32               // bytes
-	minLifetime = 60 * time.Second // clients take one with 30 seconds left for expired
 )
 
-// claimPrefix is before the names of the platform's own claims.
+// Limits of an issuer.
+const (
+	minKey      = 32 // bytes
+	minLifetime = time.Minute
+)
+
+// claimPrefix begins the names of the platform's own claims.
 const claimPrefix = "https://claims.softwareone.com/"
 
-// Claims are what a token says.
+// Claims are the claims of a token.
 type Claims struct {
 	AccountID      string
 	AccountType    AccountType
-	ExtensionID    string // "" = it is no extension's
-	InstallationID string // "" = it is for no particular one
-	UserID         string // the person it was given to; "" = none
+	ExtensionID    string // "" = not of an extension
+	InstallationID string // "" = not of one installation
+	UserID         string // the person who has it; "" = nobody
 	APITokenID     string
-	Modules        map[string][]string // consented module to what is allowed there
+	Modules        map[string][]string // consented modules, with the actions allowed there
 	Expires        time.Time           // in seconds; set by Mint
 }
 
-// IssuerOptions configure an [Issuer]. The zero value of each field is its default.
+// IssuerOptions configure an [Issuer]. A zero field has its default.
 type IssuerOptions struct {
-	// Name is the iss and the aud claim: the platform is who makes the tokens and who they are for. Default: DefaultIssuer.
+	// Name is the iss and the aud claim, since the platform makes tokens for itself.
+	// Default: DefaultIssuer.
 	Name string
-	// Lifetime is how long a token holds, at least a minute: clients take one with 30 seconds left for expired. Default: DefaultLifetime.
+	// Lifetime is how long a token is valid. It is at least a minute, since clients discard a
+	// token with less than 30 seconds left. Default: DefaultLifetime.
 	Lifetime time.Duration
-	// Now is the clock that tokens expire by. Default: time.Now.
+	// Now is the clock for the times of tokens. Default: time.Now.
 	Now func() time.Time
 }
 
-// Issuer makes and checks the JWTs of the platform, signed with HS256: nobody but the platform needs to check them. All processes of a platform
-// share one key. It is safe for concurrent use.
+// Issuer makes and checks the JWTs of the platform. They are signed with HS256, since only the
+// platform checks them. All processes of a platform share the key. It is safe for concurrent use.
 type Issuer struct {
 	key      []byte
 	signer   jose.Signer
@@ -65,7 +68,8 @@ type Issuer struct {
 	lifetime time.Duration
 }
 
-// NewIssuer returns an issuer with a signing key of at least 32 random bytes. A nil *IssuerOptions is all defaults.
+// NewIssuer returns an issuer with a signing key of at least 32 random bytes. Nil options have all
+// defaults.
 func NewIssuer(key crypto.Secret, opts *IssuerOptions) (*Issuer, error) {
 	var o IssuerOptions
 	if opts != nil {
@@ -78,7 +82,7 @@ func NewIssuer(key crypto.Secret, opts *IssuerOptions) (*Issuer, error) {
 	i := &Issuer{
 		key: key.Reveal(), lifetime: cmp.Or(o.Lifetime, DefaultLifetime),
 		rules: jwt.Verifier{
-			Algorithm: algorithm, Issuer: name, Audience: name, Now: o.Now, Invalid: ErrToken,
+			Algorithm: jwt.HS256, Issuer: name, Audience: name, Now: o.Now, Invalid: ErrToken,
 		},
 	}
 	switch {
@@ -88,7 +92,10 @@ func NewIssuer(key crypto.Secret, opts *IssuerOptions) (*Issuer, error) {
 		return nil, fmt.Errorf("softwareone: NewIssuer: the lifetime is less than %s", minLifetime)
 	}
 	var err error
-	if i.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: i.key}, (&jose.SignerOptions{}).WithType("JWT")); err != nil {
+	i.signer, err = jose.NewSigner(
+		jose.SigningKey{Algorithm: jwt.HS256, Key: i.key},
+		(&jose.SignerOptions{}).WithType("JWT"))
+	if err != nil {
 		return nil, errors.New("softwareone: NewIssuer: the key cannot be used")
 	}
 	return i, nil
@@ -96,25 +103,30 @@ func NewIssuer(key crypto.Secret, opts *IssuerOptions) (*Issuer, error) {
 
 // wireClaims is the payload of a token.
 type wireClaims struct {
-	Issuer         string              `json:"iss"`
-	Audience       string              `json:"aud"`
-	IssuedAt       int64               `json:"iat"`
-	Expires        int64               `json:"exp"`
-	AccountID      string              `json:"https://claims.softwareone.com/accountId"`
-	AccountType    AccountType         `json:"https://claims.softwareone.com/accountType"`
-	ExtensionID    string              `json:"https://claims.softwareone.com/extensionId,omitzero"`
-	InstallationID string              `json:"https://claims.softwareone.com/installationId,omitzero"`
-	UserID         string              `json:"https://claims.softwareone.com/userId,omitzero"`
-	APITokenID     string              `json:"https://claims.softwareone.com/apiTokenId,omitzero"`
-	Modules        map[string][]string `json:"https://claims.softwareone.com/modules,omitzero"`
+	Issuer   string `json:"iss"`
+	Audience string `json:"aud"`
+	IssuedAt int64  `json:"iat"`
+	Expires  int64  `json:"exp"`
+
+	AccountID      string      `json:"https://claims.softwareone.com/accountId"`
+	AccountType    AccountType `json:"https://claims.softwareone.com/accountType"`
+	ExtensionID    string      `json:"https://claims.softwareone.com/extensionId,omitzero"`
+	InstallationID string      `json:"https://claims.softwareone.com/installationId,omitzero"`
+	UserID         string      `json:"https://claims.softwareone.com/userId,omitzero"`
+	APITokenID     string      `json:"https://claims.softwareone.com/apiTokenId,omitzero"`
+
+	Modules map[string][]string `json:"https://claims.softwareone.com/modules,omitzero"`
 }
 
-// Mint returns a token with these claims, but for Expires. Hosts need it for tokens of people who use the platform.
+// Mint returns a token with claims. It sets Expires itself. Hosts need it for the tokens of people
+// who use the platform.
 func (i *Issuer) Mint(c Claims) (crypto.Secret, error) {
 	now := i.rules.Now()
 	payload, err := json.Marshal(wireClaims{
-		Issuer: i.rules.Issuer, Audience: i.rules.Audience, IssuedAt: now.Unix(), Expires: now.Add(i.lifetime).Unix(),
-		AccountID: c.AccountID, AccountType: c.AccountType, ExtensionID: c.ExtensionID, InstallationID: c.InstallationID,
+		Issuer: i.rules.Issuer, Audience: i.rules.Audience,
+		IssuedAt: now.Unix(), Expires: now.Add(i.lifetime).Unix(),
+		AccountID: c.AccountID, AccountType: c.AccountType,
+		ExtensionID: c.ExtensionID, InstallationID: c.InstallationID,
 		UserID: c.UserID, APITokenID: c.APITokenID, Modules: c.Modules,
 	})
 	if err != nil {
@@ -162,7 +174,8 @@ func readClaims(in httpapi.Object) *Claims {
 	l.OptionalID("installationId", c.InstallationID)
 	l.OptionalID("userId", c.UserID)
 	l.OptionalID("apiTokenId", c.APITokenID)
-	validate.Enum(l, "accountType", c.AccountType, Client, Vendor, Operations)
+	validate.Enum(l, "accountType", c.AccountType,
+		AccountClient, AccountVendor, AccountOperations)
 	if modules := claimPrefix + "modules"; in.Has(modules) {
 		c.Modules = make(map[string][]string)
 		actions := in.Object(modules)

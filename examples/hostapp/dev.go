@@ -80,7 +80,7 @@ func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
 	c := &softwareOneConfig{
 		TokenKey: madeUp(),
 		Extensions: []softwareOneExtension{{Extension: softwareone.Extension{
-			ID: extension, Name: "Stock Sync", Icon: "/static/" + extension + "/icon.png", Revision: 1, Status: softwareone.Public,
+			ID: extension, Name: "Stock Sync", Icon: "/static/" + extension + "/icon.png", Revision: 1, Status: softwareone.ExtensionPublic,
 			Owner: "ACC-2205-6611", Modules: []softwareone.Module{{ID: "MOD-0478"}},
 		}}},
 		Data: static.Data{
@@ -97,10 +97,10 @@ func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
 	}
 	return c, &softwareOneMount{
 		ExtensionID:     extension,
-		VendorToken:     account("ACC-2205-6611", "Stockfish Software", softwareone.Vendor, "TKN-1000-0001"),
-		ClientToken:     account("ACC-8834-0012", "Harbor Foods", softwareone.Client, "TKN-1000-0002"),
-		Client2Token:    account("ACC-8834-0013", "Northwind Mills", softwareone.Client, "TKN-1000-0003"),
-		OperationsToken: account("ACC-0001-0001", "Marketplace", softwareone.Operations, "TKN-1000-0004"),
+		VendorToken:     account("ACC-2205-6611", "Stockfish Software", softwareone.AccountVendor, "TKN-1000-0001"),
+		ClientToken:     account("ACC-8834-0012", "Harbor Foods", softwareone.AccountClient, "TKN-1000-0002"),
+		Client2Token:    account("ACC-8834-0013", "Northwind Mills", softwareone.AccountClient, "TKN-1000-0003"),
+		OperationsToken: account("ACC-0001-0001", "Marketplace", softwareone.AccountOperations, "TKN-1000-0004"),
 		ExtensionToken:  string(c.ExtensionSecrets[extension].Reveal()),
 	}
 }

@@ -52,7 +52,7 @@ func New(data Data) (*Directory, error) {
 		switch {
 		case a.ID == "" || d.accounts[a.ID] != nil:
 			return nil, fmt.Errorf("static: New: account %q: no id of its own", a.ID)
-		case a.Type != softwareone.Client && a.Type != softwareone.Vendor && a.Type != softwareone.Operations:
+		case a.Type != softwareone.AccountClient && a.Type != softwareone.AccountVendor && a.Type != softwareone.AccountOperations:
 			return nil, fmt.Errorf("static: New: account %s: unknown type", a.ID)
 		}
 		d.accounts[a.ID] = &a
@@ -63,7 +63,7 @@ func New(data Data) (*Directory, error) {
 			return nil, fmt.Errorf("static: New: extension %q: no id of its own", e.ID)
 		case d.accounts[e.Owner] == nil:
 			return nil, fmt.Errorf("static: New: extension %s: unknown owner", e.ID)
-		case e.Status != softwareone.Draft && e.Status != softwareone.Private && e.Status != softwareone.Public && e.Status != softwareone.Deleted:
+		case e.Status != softwareone.ExtensionDraft && e.Status != softwareone.ExtensionPrivate && e.Status != softwareone.ExtensionPublic && e.Status != softwareone.ExtensionDeleted:
 			return nil, fmt.Errorf("static: New: extension %s: unknown status", e.ID)
 		}
 		d.extensions[e.ID] = &e

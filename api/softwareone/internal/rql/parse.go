@@ -46,7 +46,8 @@ func Parse(raw string) (*Query, error) {
 	return q, nil
 }
 
-// separator stands in the decoded text for a "&" that was not encoded. No text has it: control characters are refused.
+// separator stands in the decoded text for a "&" that was not encoded. No text has it: control
+// characters are refused.
 const separator = '\x00'
 
 // parser reads the decoded text from left to right.
@@ -57,7 +58,8 @@ type parser struct {
 	nodes int
 }
 
-// decode takes the percent encoding away. An "&" that separates and one that is data are told apart by then.
+// decode takes the percent encoding away. An "&" that separates and one that is data are told
+// apart by then.
 func (p *parser) decode(raw string) error {
 	var b strings.Builder
 	for i := 0; i < len(raw); i++ {
@@ -69,7 +71,8 @@ func (p *parser) decode(raw string) error {
 		case c == '%':
 			v, err := strconv.ParseUint(raw[i+1:min(i+3, len(raw))], 16, 8)
 			if err != nil || i+3 > len(raw) {
-				return &Error{Detail: "a percent sign without two hexadecimal digits", Offset: b.Len()}
+				return &Error{Detail: "a percent sign without two hexadecimal digits",
+					Offset: b.Len()}
 			}
 			c = byte(v)
 			i += 2
@@ -111,7 +114,8 @@ func (p *parser) spaces() {
 	}
 }
 
-// render is the part render(), which the platform's client adds when it is told to have texts rendered. There are none that could be.
+// render is the part render(), which the platform's client adds when it is told to have texts
+// rendered. There are none that could be.
 const render = "render"
 
 // nothing reads a pair of parentheses with nothing in it.
@@ -233,7 +237,8 @@ func (p *parser) conditions(e *Expr) error {
 	}
 }
 
-// comparison reads field and values. The values of in and out may stand in parentheses of their own.
+// comparison reads field and values. The values of in and out may stand in parentheses of their
+// own.
 func (p *parser) comparison(e *Expr) error {
 	p.take("(")
 	p.spaces()
@@ -312,7 +317,8 @@ func (p *parser) special() (v Value, ok bool, err error) {
 	return Value{}, false, nil
 }
 
-// bare reads a value without quotes, up to a separator or a comma and parenthesis around it. Other characters with a meaning need quotes.
+// bare reads a value without quotes, up to a separator or a comma and parenthesis around it.
+// Other characters with a meaning need quotes.
 func (p *parser) bare(needsQuotes func(rune) bool) (Value, error) {
 	rest := p.text[p.pos:]
 	end := strings.IndexFunc(rest, func(c rune) bool { return c == separator || needsQuotes(c) })

@@ -40,7 +40,8 @@ const (
 	Ilike Op = "ilike"
 )
 
-// Expr is one condition. And, Or and Not have Args, Not exactly one; the others have a Field and Values, exactly one but for In and Out.
+// Expr is one condition. And, Or and Not have Args, Not exactly one; the others have a Field
+// and Values, exactly one but for In and Out.
 type Expr struct {
 	Op     Op
 	Args   []*Expr
@@ -79,7 +80,8 @@ type Error struct {
 // Error implements error.
 func (e *Error) Error() string { return fmt.Sprintf("%s, at byte %d", e.Detail, e.Offset) }
 
-// Conjuncts returns the conditions that all have to hold: those of an And, and of those within it, else e alone.
+// Conjuncts returns the conditions that all have to hold: those of an And, and of those within
+// it, else e alone.
 func (e *Expr) Conjuncts() []*Expr {
 	switch {
 	case e == nil:
