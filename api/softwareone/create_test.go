@@ -36,7 +36,8 @@ func TestInstall(t *testing.T) {
 				`"icon":"/static/EXT-4410-7725/icon.png","revision":3},`+
 				`"account":{"id":"ACC-8834-0012","name":"Harbor Foods","type":"Client",`+
 				`"status":"Enabled","revision":5},`+
-				`"modules":[{"id":"MOD-0478"}],"audit":{"created":`+event+`,"installed":`+event+`}}`)
+				`"modules":[{"id":"MOD-0478"}],`+
+				`"audit":{"created":`+event+`,"installed":`+event+`}}`)
 		checkHeaders(t, r)
 		w.do(t, "GET", "/installations/"+got.ID, clientToken, "").want(t, 200, r.body)
 	})

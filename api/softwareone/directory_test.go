@@ -7,92 +7,20 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/softwareone"
-	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/examples/hostapp/static"
 	"github.com/go-installation/installation/validate"
 )
 
-// TestStaticDirectory: what it refuses to be made of, and that a wrong secret is like an
-// unknown one.
-func TestStaticDirectory(t *testing.T) {
-	for name, spoil := range map[string]func(d *static.Data){
-		"an account twice": func(d *static.Data) {
-			d.Accounts = append(d.Accounts,
-				d.Accounts[0])
-		},
-		"an account without id":   func(d *static.Data) { d.Accounts[0].ID = "" },
-		"an account without type": func(d *static.Data) { d.Accounts[0].Type = "" },
-		"an extension twice": func(d *static.Data) {
-			d.Extensions = append(d.Extensions,
-				d.Extensions[0])
-		},
-		"no owner":  func(d *static.Data) { d.Extensions[0].Owner = "ACC-0" },
-		"no status": func(d *static.Data) { d.Extensions[0].Status = "public" },
-		"a token twice": func(d *static.Data) {
-			d.Tokens = append(d.Tokens,
-				d.Tokens[0])
-		},
-		"a token of nobody": func(d *static.Data) { d.Tokens[0].Account = "ACC-0" },
-		"no secret": func(d *static.Data) {
-			delete(d.TokenSecrets,
-				d.Tokens[0].ID)
-		},
-		"a short secret":      func(d *static.Data) { d.ExtensionSecrets[stock] = crypto.NewSecret("fifteen bytes..") },
-		"a secret of nothing": func(d *static.Data) { d.ExtensionSecrets["EXT-0"] = crypto.NewSecret("sixteen bytes...") },
-		"one secret for two":  func(d *static.Data) { d.ExtensionSecrets[ledger] = d.ExtensionSecrets[stock] },
-		"a secret like a token": func(d *static.Data) {
-			d.ExtensionSecrets[stock] = crypto.NewSecret("idt:TKN-0001-0001:x")
-		},
-		"a secret like a JWT": func(d *static.Data) {
-			d.ExtensionSecrets[stock] = crypto.NewSecret("eyJhbGciOi.eyJpc3.abc")
-		},
-	} {
-		data := directoryData()
-		spoil(&data)
-		if d, err := static.New(data); err == nil || d != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	d, err := static.New(directoryData())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := t.Context()
-	if token, err := d.Token(ctx, "TKN-0002-0001",
-		crypto.NewSecret("c4nary-client-secret")); err != nil || token.Account != clientAccount {
-		t.Errorf("%+v, %v", token, err)
-	}
-	for id, secret := range map[string]string{"TKN-0002-0001": "c4nary-client-secreu",
-		"TKN-0": "", "": ""} {
-		if token, err := d.Token(ctx, id, crypto.NewSecret(secret)); !errors.Is(err,
-			softwareone.ErrUnknown) || token != nil {
-			t.Errorf("%s: %+v, %v", id, token, err)
-		}
-	}
-	if id, err := d.Secret(ctx, crypto.NewSecret(stockSecret)); err != nil || id != stock {
-		t.Errorf("%s, %v", id, err)
-	}
-	for account, owned := range map[string][]string{vendorAccount: {stock, pilot, draft, gone,
-		paged}, otherVendor: {ledger}, clientAccount: nil, "ACC-0": nil} {
-		if got, err := d.Owned(ctx, account); !slices.Equal(got, owned) || err != nil {
-			t.Errorf("%s owns %q, %v", account, got, err)
-		}
-	}
-	if _, err := d.Secret(ctx, crypto.Secret{}); !errors.Is(err, softwareone.ErrUnknown) {
-		t.Error(err)
-	}
-}
-
 // TestSchema: what is sensitive is up to the schema of the extension, where it has one.
 func TestSchema(t *testing.T) {
 	marked := func(data *static.Data) {
-		data.Extensions[0].Schema = validate.SchemaText([]byte(`{"type":"object","properties":{"warehouse":{"type":"string","x-sensitive":true}}}`))
+		data.Extensions[0].Schema = validate.SchemaText([]byte(
+			`{"type":"object","properties":{"warehouse":{"type":"string","x-sensitive":true}}}`))
 	}
 	w := newWorld(t, newMemory(), marked)
 	path := "/installations/" + w.install(t, clientToken, stock).ID
@@ -278,18 +206,4 @@ func TestPolicy(t *testing.T) {
 			t.Errorf("%s may %s: %t", tt.actor.Kind, tt.do, got)
 		}
 	}
-}
-
-// newDirectory is the directory that most tests are on, after some changes.
-func newDirectory(t testing.TB, change ...func(*static.Data)) *static.Directory {
-	t.Helper()
-	data := directoryData()
-	for _, f := range change {
-		f(&data)
-	}
-	d, err := static.New(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
 }

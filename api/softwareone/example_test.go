@@ -26,8 +26,10 @@ func Example() {
 			ID: "EXT-4410-7725", Name: "Stock Sync", Status: softwareone.ExtensionPublic,
 			Owner: "ACC-2205-6611", Modules: []softwareone.Module{{ID: "MOD-0478"}},
 		}},
-		Tokens:       []softwareone.Token{{ID: "TKN-0002-0001", Account: "ACC-8834-0012"}},
-		TokenSecrets: map[string]crypto.Secret{"TKN-0002-0001": crypto.NewSecret("made-up-client-secret")},
+		Tokens: []softwareone.Token{{ID: "TKN-0002-0001", Account: "ACC-8834-0012"}},
+		TokenSecrets: map[string]crypto.Secret{
+			"TKN-0002-0001": crypto.NewSecret("made-up-client-secret"),
+		},
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -47,7 +49,8 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	issuer, err := softwareone.NewIssuer(crypto.NewSecret("made-up-signing-key-of-32-bytes-or-more"), nil)
+	signingKey := crypto.NewSecret("made-up-signing-key-of-32-bytes-or-more")
+	issuer, err := softwareone.NewIssuer(signingKey, nil)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -39,14 +39,17 @@ func newTarget(t testing.TB) *target {
 	x := &target{}
 	now := func() time.Time { return time.Date(2026, 5, 2, 8, 0, 0, 0, time.UTC) }
 	svc, handler, issuer := newHandler(t, memstore.New(), now, &x.log)
-	x.svc, x.handler, x.issuer = svc.As(installation.Actor{Kind: installation.Host}), handler, issuer
+	x.svc = svc.As(installation.Actor{Kind: installation.Host})
+	x.handler, x.issuer = handler, issuer
 	extension := installation.Value(installation.Extension{ID: stock, Name: "Stock Sync",
 		Owner: vendorAccount})
 	if _, err := x.svc.Upsert(t.Context(),
 		installation.UpsertRequest{ID: fuzzRow, Parts: installation.Parts{
-			Extension:     extension,
-			Account:       installation.Value(installation.Account{ID: clientAccount}),
-			Configuration: installation.Value(installation.Configuration{Document: installation.JSON(`{"api_secret":"c4nary-stored","warehouse":"EU-2"}`)}),
+			Extension: extension,
+			Account:   installation.Value(installation.Account{ID: clientAccount}),
+			Configuration: installation.Value(installation.Configuration{
+				Document: installation.JSON(`{"api_secret":"c4nary-stored","warehouse":"EU-2"}`),
+			}),
 		}}); err != nil {
 		t.Fatal(err)
 	}

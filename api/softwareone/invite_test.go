@@ -44,7 +44,10 @@ func TestInvite(t *testing.T) {
 
 // TestWhoInvites and with what.
 func TestWhoInvites(t *testing.T) {
-	const whoMay, period = "Only the vendor of the extension and operations may invite.", "must be one of 7d, 14d, 1m, 3m, 6m and 1y"
+	const (
+		whoMay = "Only the vendor of the extension and operations may invite."
+		period = "must be one of 7d, 14d, 1m, 3m, 6m and 1y"
+	)
 	invitation := func(text string) string {
 		return `{"extension":{"id":"` + stock +
 			`"},"invitation":` + text + `}`

@@ -162,7 +162,9 @@ func TestConfigurationOfPage(t *testing.T) {
 						Owner: vendorAccount}),
 					Account: installation.Value(installation.Account{ID: fmt.Sprintf("ACC-%04d",
 						i)}),
-					Configuration: installation.Value(installation.Configuration{Document: installation.JSON(`{"warehouse":"EU-2"}`)}),
+					Configuration: installation.Value(installation.Configuration{
+						Document: installation.JSON(`{"warehouse":"EU-2"}`),
+					}),
 				}}); err != nil {
 			t.Fatal(err)
 		}

@@ -242,7 +242,8 @@ func TestSelect(t *testing.T) {
 		}
 		w.do(t, "GET", query, clientToken, "").
 			want(t, 200,
-				`{"data":[{`+tt.row+`}],"$meta":{"pagination":{"limit":5,"offset":0,"total":1}`+omitted+`}}`)
+				`{"data":[{`+tt.row+`}],`+
+					`"$meta":{"pagination":{"limit":5,"offset":0,"total":1}`+omitted+`}}`)
 	}
 	w.do(t, "GET", "/installations/"+inst.ID+"?select=-audit", clientToken, "").
 		want(t, 200, "{"+full+"}")
@@ -293,7 +294,9 @@ func TestPages(t *testing.T) {
 		w.do(t, "GET", "/installations?limit=5000&offset=9", opsToken, "").
 			want(t, 200, list(1000, 9, 7))
 		w.do(t, "GET",
-			"/installations?and(eq(extension.id,%27"+ledger+"%27),eq(account.id,%27"+clientAccount+"%27))&limit=0", opsToken, "").want(t, 200, list(0, 0, 0))
+			"/installations?and(eq(extension.id,%27"+ledger+"%27),"+
+				"eq(account.id,%27"+clientAccount+"%27))&limit=0", opsToken, "").
+			want(t, 200, list(0, 0, 0))
 	})
 }
 

@@ -82,7 +82,9 @@ func TestClosedRows(t *testing.T) {
 				}
 			}
 		}
-		if _, err := stranger.As(installation.Actor{Kind: installation.Host}).Uninstall(t.Context(), installation.UninstallRequest{ID: inst.ID, Final: true}); err != nil {
+		req := installation.UninstallRequest{ID: inst.ID, Final: true}
+		asHost := stranger.As(installation.Actor{Kind: installation.Host})
+		if _, err := asHost.Uninstall(t.Context(), req); err != nil {
 			t.Fatal(err)
 		}
 		w.server.Config.Handler = there

@@ -15,8 +15,10 @@ import (
 
 // documented is the example of the platform's own page, with what its dots stand for and the
 // comma that it lacks.
-const documented = `{"id":"EXI-1234-1234-0001","extension":{"id":"EXT-6822-9898-4256","name":"Microsoft AI Cloud Partner"},"status":"Installed",
- "configuration":{"adobe_secret":"***","mpt_token":"***","vendor":"ACC-123-123"},"account":{"id":"ACC-1234-1234"},
+const documented = `{"id":"EXI-1234-1234-0001","status":"Installed",
+ "extension":{"id":"EXT-6822-9898-4256","name":"Microsoft AI Cloud Partner"},
+ "configuration":{"adobe_secret":"***","mpt_token":"***","vendor":"ACC-123-123"},
+ "account":{"id":"ACC-1234-1234"},
  "invitation":{"code":"TEST","status":"Invited"},
  "audit":{"created":{"at":"...","by":{}},"updated":{"at":"...","by":{}}}}`
 

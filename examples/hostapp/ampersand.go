@@ -15,11 +15,13 @@ import (
 	"github.com/go-installation/installation/examples/hostapp/memory"
 )
 
-// ampersandConfig is what a platform in Ampersand's manner is made of. Connections and their credentials live in the memory of this program:
-// a real host has a place for them, and gives the handler that.
+// ampersandConfig is what a platform in Ampersand's manner is made of. Connections and their
+// credentials live in the memory of this program: a real host has a place for them, and gives
+// the handler that.
 type ampersandConfig struct {
-	Projects  []ampersandProject
-	Providers []ampersand.Provider // to make connections to; none = any, by whatever credentials are given
+	Projects []ampersandProject
+	// to make connections to; none = any, by whatever credentials are given
+	Providers []ampersand.Provider
 
 	host *memory.Host // made by -dev
 }
@@ -73,7 +75,8 @@ func (c *ampersandConfig) site(base string, log *slog.Logger, dev *devMode) (*si
 				return nil, fmt.Errorf("ampersand: project %s: public key %q: %w", p.ID, id, err)
 			}
 			if signers[id] {
-				return nil, fmt.Errorf("ampersand: project %s: another project has a public key %q", p.ID, id)
+				return nil, fmt.Errorf("ampersand: project %s: another project has a "+
+					"public key %q", p.ID, id)
 			}
 			signers[id] = true
 			host.AddPublicKey(id, p.ID, key)
@@ -86,7 +89,8 @@ func (c *ampersandConfig) site(base string, log *slog.Logger, dev *devMode) (*si
 	return &site{
 		path: ampersandPath, tenants: projects,
 		platform: platform{
-			policy: ampersand.Policy, claims: installation.DefaultClaims, schema: ampersand.Schema,
+			policy: ampersand.Policy, claims: installation.DefaultClaims,
+			schema: ampersand.Schema,
 		},
 		handler: func(svc *installation.Service) (http.Handler, error) {
 			return ampersand.NewHandler(svc, host.Host(), options)

@@ -36,7 +36,8 @@ type mounted struct {
 	Ampersand   *ampersandMount   `json:"ampersand,omitempty"`
 }
 
-// ServeHTTP implements [http.Handler]. What is answered, be it that there is nothing here, is for the one who asked and for now.
+// ServeHTTP implements [http.Handler]. What is answered, be it that there is nothing here, is
+// for the one who asked and for now.
 func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	a.ServeMux.ServeHTTP(w, r)
@@ -46,10 +47,12 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type platform struct {
 	policy installation.Policy
 	claims func(*installation.Installation) []string
-	schema func(ctx context.Context, tenant string, ext installation.Extension) (validate.SchemaSource, error) // nil = none
+	// nil = none
+	schema func(ctx context.Context, tenant string, ext installation.Extension) (validate.SchemaSource, error)
 }
 
-// newApp opens the store, makes the service and mounts what the configuration names. base is the address that the program can be reached at.
+// newApp opens the store, makes the service and mounts what the configuration names. base is
+// the address that the program can be reached at.
 func newApp(ctx context.Context, set settings, base string, log *slog.Logger) (*app, error) {
 	cfg, err := loadConfig(set, base)
 	if err != nil {
@@ -71,9 +74,10 @@ func newApp(ctx context.Context, set settings, base string, log *slog.Logger) (*
 	return a, nil
 }
 
-// mount makes the service, whose rules are those of the platform that an installation belongs to, and puts a handler for each platform
-// below its path.
-func (a *app) mount(cfg *config, store installation.Store, keys crypto.KeyWrapper, base string) error {
+// mount makes the service, whose rules are those of the platform that an installation belongs
+// to, and puts a handler for each platform below its path.
+func (a *app) mount(cfg *config, store installation.Store, keys crypto.KeyWrapper,
+	base string) error {
 	sites, err := cfg.sites(a.log, base)
 	if err != nil {
 		return err
@@ -93,7 +97,10 @@ func (a *app) mount(cfg *config, store installation.Store, keys crypto.KeyWrappe
 			}
 			return of(inst.Tenant).policy(actor, do, inst)
 		},
-		Claims: func(inst *installation.Installation) []string { return of(inst.Tenant).claims(inst) },
+		Claims: func(inst *installation.Installation) []string {
+			return of(inst.Tenant).
+				claims(inst)
+		},
 		Schema: func(ctx context.Context, tenant string, ext installation.Extension) (validate.SchemaSource, error) {
 			if schema := of(tenant).schema; schema != nil {
 				return schema(ctx, tenant, ext)
@@ -122,7 +129,10 @@ func (a *app) mount(cfg *config, store installation.Store, keys crypto.KeyWrappe
 }
 
 // nobody is the policy for a tenant of no platform that is mounted.
-func nobody(installation.Actor, installation.Action, *installation.Installation) bool { return false }
+func nobody(installation.Actor, installation.Action,
+	*installation.Installation) bool {
+	return false
+}
 
 // openStore is the one place that knows where installations are kept.
 func openStore(ctx context.Context, set settings) (installation.Store, func(), error) {
@@ -131,7 +141,8 @@ func openStore(ctx context.Context, set settings) (installation.Store, func(), e
 	}
 	options, err := redis.ParseURL(set.redis)
 	if err != nil {
-		return nil, nil, errors.New("-redis is no URL of a Redis server") // the error of redis quotes it, password and all
+		// the error of redis quotes it, password and all
+		return nil, nil, errors.New("-redis is no URL of a Redis server")
 	}
 	options.ContextTimeoutEnabled = true
 	client := redis.NewClient(options)
@@ -168,7 +179,8 @@ func (a *app) sweep(ctx context.Context) {
 // healthTimeout bounds what a probe waits for.
 const healthTimeout = 5 * time.Second
 
-// health says whether requests can be served. Whoever asks is not known, so it names rules and not what they found.
+// health says whether requests can be served. Whoever asks is not known, so it names rules and
+// not what they found.
 func (a *app) health(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
 	defer cancel()

@@ -16,7 +16,8 @@ import (
 	"github.com/go-installation/installation/redisstore"
 )
 
-// config is what the platforms know of this host: the file of -config, or what -dev makes up. A platform that is not in it is not mounted.
+// config is what the platforms know of this host: the file of -config, or what -dev makes up. A
+// platform that is not in it is not mounted.
 type config struct {
 	Vercel      *vercelConfig
 	SoftwareOne *softwareOneConfig
@@ -89,13 +90,15 @@ func (c *config) sites(log *slog.Logger, base string) ([]*site, error) {
 	return sites, apart(sites)
 }
 
-// apart looks that no tenant is of two platforms, or twice of one: each would take the other's installations for its own.
+// apart looks that no tenant is of two platforms, or twice of one: each would take the other's
+// installations for its own.
 func apart(sites []*site) error {
 	seen := map[string]bool{}
 	for _, s := range sites {
 		for _, tenant := range s.tenants {
 			if seen[tenant] {
-				return fmt.Errorf("two platforms or projects have the id %q: installations are kept apart by it", tenant)
+				return fmt.Errorf("two platforms or projects have the id %q: installations are "+
+					"kept apart by it", tenant)
 			}
 			seen[tenant] = true
 		}
@@ -115,8 +118,8 @@ func loadKeys(set settings) (crypto.KeyWrapper, error) {
 	return crypto.NewKeyring(key)
 }
 
-// namespace is where the installations are in Redis. What was written under keys that end with the program is of no use to the next one,
-// so each has a namespace of its own.
+// namespace is where the installations are in Redis. What was written under keys that end with
+// the program is of no use to the next one, so each has a namespace of its own.
 func namespace(set settings) string {
 	if set.keys != "" {
 		return redisstore.DefaultNamespace

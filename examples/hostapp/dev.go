@@ -22,7 +22,8 @@ import (
 	"github.com/go-installation/installation/examples/hostapp/static"
 )
 
-// devMode is what -dev makes up beside the configuration: a key that signs Vercel's tokens, and the secrets that callers need.
+// devMode is what -dev makes up beside the configuration: a key that signs Vercel's tokens, and
+// the secrets that callers need.
 type devMode struct {
 	key         *rsa.PrivateKey
 	issuer      string
@@ -45,8 +46,9 @@ const (
 	devUser     = "7ab0000000000000000000ff"
 )
 
-// newDevConfig makes up a configuration for a program that is reached at base. Its Vercel is in the program, and so are its keys: where the program
-// listens may be no address to read keys from. Others find them there all the same, where an issuer has its keys.
+// newDevConfig makes up a configuration for a program that is reached at base. Its Vercel is in
+// the program, and so are its keys: where the program listens may be no address to read keys
+// from. Others find them there all the same, where an issuer has its keys.
 func newDevConfig(base string) (*config, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -55,16 +57,19 @@ func newDevConfig(base string) (*config, error) {
 	dev := &devMode{key: key, issuer: base + devIssuerPath}
 	cfg := &config{
 		dev: dev,
-		Vercel: &vercelConfig{ClientID: devClientID, Issuer: dev.issuer, Name: "Hostapp", key: dev.publicKey, Plans: []installation.BillingPlan{
-			{
-				ID: "hobby", Type: "subscription", Scope: "installation", Name: "Hobby", Description: "For trying it out", Cost: "Free",
-				PaymentMethodRequired: new(false),
-			},
-			{
-				ID: "team", Type: "subscription", Scope: "installation", Name: "Team", Description: "For five people", Cost: "$20.00/month",
-				PaymentMethodRequired: new(true),
-			},
-		}},
+		Vercel: &vercelConfig{ClientID: devClientID, Issuer: dev.issuer, Name: "Hostapp",
+			key: dev.publicKey, Plans: []installation.BillingPlan{
+				{
+					ID: "hobby", Type: "subscription", Scope: "installation", Name: "Hobby",
+					Description: "For trying it out", Cost: "Free",
+					PaymentMethodRequired: new(false),
+				},
+				{
+					ID: "team", Type: "subscription", Scope: "installation", Name: "Team",
+					Description: "For five people", Cost: "$20.00/month",
+					PaymentMethodRequired: new(true),
+				},
+			}},
 	}
 	if !fips140.Enforced() { // which allows no webhook
 		cfg.Vercel.WebhookSecret = madeUp()
@@ -80,7 +85,8 @@ func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
 	c := &softwareOneConfig{
 		TokenKey: madeUp(),
 		Extensions: []softwareOneExtension{{Extension: softwareone.Extension{
-			ID: extension, Name: "Stock Sync", Icon: "/static/" + extension + "/icon.png", Revision: 1, Status: softwareone.ExtensionPublic,
+			ID: extension, Name: "Stock Sync", Icon: "/static/" + extension + "/icon.png",
+			Revision: 1, Status: softwareone.ExtensionPublic,
 			Owner: "ACC-2205-6611", Modules: []softwareone.Module{{ID: "MOD-0478"}},
 		}}},
 		Data: static.Data{
@@ -90,18 +96,24 @@ func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
 	}
 	account := func(id, name string, kind softwareone.AccountType, token string) string {
 		secret := madeUp()
-		c.Accounts = append(c.Accounts, softwareone.Account{ID: id, Name: name, Type: kind, Status: "Enabled", Revision: 1})
-		c.Tokens = append(c.Tokens, softwareone.Token{ID: token, Name: "Dev token of " + name, Account: id})
+		c.Accounts = append(c.Accounts,
+			softwareone.Account{ID: id, Name: name, Type: kind, Status: "Enabled", Revision: 1})
+		c.Tokens = append(c.Tokens,
+			softwareone.Token{ID: token, Name: "Dev token of " + name, Account: id})
 		c.TokenSecrets[token] = secret
 		return "idt:" + token + ":" + string(secret.Reveal())
 	}
 	return c, &softwareOneMount{
-		ExtensionID:     extension,
-		VendorToken:     account("ACC-2205-6611", "Stockfish Software", softwareone.AccountVendor, "TKN-1000-0001"),
-		ClientToken:     account("ACC-8834-0012", "Harbor Foods", softwareone.AccountClient, "TKN-1000-0002"),
-		Client2Token:    account("ACC-8834-0013", "Northwind Mills", softwareone.AccountClient, "TKN-1000-0003"),
-		OperationsToken: account("ACC-0001-0001", "Marketplace", softwareone.AccountOperations, "TKN-1000-0004"),
-		ExtensionToken:  string(c.ExtensionSecrets[extension].Reveal()),
+		ExtensionID: extension,
+		VendorToken: account("ACC-2205-6611", "Stockfish Software", softwareone.AccountVendor,
+			"TKN-1000-0001"),
+		ClientToken: account("ACC-8834-0012", "Harbor Foods", softwareone.AccountClient,
+			"TKN-1000-0002"),
+		Client2Token: account("ACC-8834-0013", "Northwind Mills", softwareone.AccountClient,
+			"TKN-1000-0003"),
+		OperationsToken: account("ACC-0001-0001", "Marketplace", softwareone.AccountOperations,
+			"TKN-1000-0004"),
+		ExtensionToken: string(c.ExtensionSecrets[extension].Reveal()),
 	}
 }
 
@@ -134,14 +146,16 @@ func (d *devMode) keys(w http.ResponseWriter, _ *http.Request) {
 	}})
 }
 
-// token signs a token as Vercel would, for the installation in the query; account names another customer.
+// token signs a token as Vercel would, for the installation in the query; account names another
+// customer.
 func (d *devMode) token(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	now := time.Now()
 	account := cmp.Or(query.Get("account"), devAccount)
 	claims := map[string]any{
-		"iss": d.issuer, "aud": devClientID, "sub": "account:" + account, "account_id": account, "installation_id": nil,
-		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+		"iss": d.issuer, "aud": devClientID, "sub": "account:" + account, "account_id": account,
+		"installation_id": nil,
+		"iat":             now.Unix(), "exp": now.Add(time.Hour).Unix(),
 	}
 	if id := query.Get("installation"); id != "" {
 		claims["installation_id"] = id
@@ -157,7 +171,8 @@ func (d *devMode) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	signer, err := jose.NewSigner(
-		jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: d.key, KeyID: devKeyID}}, (&jose.SignerOptions{}).WithType("JWT"))
+		jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: d.key, KeyID: devKeyID}},
+		(&jose.SignerOptions{}).WithType("JWT"))
 	if err != nil {
 		http.Error(w, "cannot sign", http.StatusInternalServerError)
 		return
@@ -175,6 +190,7 @@ func (d *devMode) token(w http.ResponseWriter, r *http.Request) {
 func devAmpersand() (*ampersandConfig, *ampersandMount) {
 	key := madeUp()
 	return &ampersandConfig{host: memory.Demo(key, nil)}, &ampersandMount{
-		APIKey: string(key.Reveal()), ProjectID: memory.DemoProject, IntegrationID: memory.DemoIntegration,
+		APIKey: string(key.Reveal()), ProjectID: memory.DemoProject,
+		IntegrationID: memory.DemoIntegration,
 	}
 }

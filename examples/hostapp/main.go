@@ -1,17 +1,20 @@
-// Hostapp is a host application: one HTTP server that keeps the installations of three platforms, each below a path of its own, over one
-// service and one store.
+// Hostapp is a host application: one HTTP server that keeps the installations of three
+// platforms, each below a path of its own, over one service and one store.
 //
 //	go run ./examples/hostapp -dev                       with made-up keys, customers and tokens, in memory
 //	go run ./examples/hostapp -dev -redis redis://127.0.0.1:6379
 //	hostapp -addr :8443 -keys installation.keys -config hostapp.json -redis redis://redis.internal.example:6379
 //
-// The first line on standard output is JSON and says where it listens and what is mounted; with -dev it has the credentials for trying it.
-// The log goes to standard error. "/" is a page for people, "/healthz" is for probes. SIGTERM and SIGINT let requests under way finish.
+// The first line on standard output is JSON and says where it listens and what is mounted; with
+// -dev it has the credentials for trying it. The log goes to standard error. "/" is a page for
+// people, "/healthz" is for probes. SIGTERM and SIGINT let requests under way finish.
 //
-// Without -dev it needs -keys, a keyring as crypto.KeyringFromFile reads it, and -config, a file with what the platforms know of it; see config.
-// Names in the file are those of the fields, in any letter case. It speaks plain HTTP and belongs behind something that does TLS.
+// Without -dev it needs -keys, a keyring as crypto.KeyringFromFile reads it, and -config, a
+// file with what the platforms know of it; see config. Names in the file are those of the
+// fields, in any letter case. It speaks plain HTTP and belongs behind something that does TLS.
 //
-// Vercel's webhook is at /vercel/webhook where its secret is known, which -dev makes up. Once a minute the service writes down what time has done.
+// Vercel's webhook is at /vercel/webhook where its secret is known, which -dev makes up. Once a
+// minute the service writes down what time has done.
 package main
 
 import (
@@ -48,11 +51,17 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var set settings
 	flags := flag.NewFlagSet("hostapp", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&set.addr, "addr", "127.0.0.1:8080", "`host:port` to listen on; port 0 takes a free one")
-	flags.StringVar(&set.redis, "redis", "", "keep installations in the Redis server at this `URL`; without it they end with the program")
-	flags.StringVar(&set.keys, "keys", "", "`file` with the keys that protect secrets, the primary first")
-	flags.StringVar(&set.config, "config", "", "`file` with what the platforms know of this host, as JSON")
-	flags.BoolVar(&set.dev, "dev", false, "make up keys, customers and tokens; never where others can reach it")
+	flags.StringVar(&set.addr, "addr", "127.0.0.1:8080",
+		"`host:port` to listen on; port 0 takes a free one")
+	flags.StringVar(&set.redis, "redis", "",
+		"keep installations in the Redis server at this `URL`; without it they end with "+
+			"the program")
+	flags.StringVar(&set.keys, "keys", "",
+		"`file` with the keys that protect secrets, the primary first")
+	flags.StringVar(&set.config, "config", "",
+		"`file` with what the platforms know of this host, as JSON")
+	flags.BoolVar(&set.dev, "dev", false,
+		"make up keys, customers and tokens; never where others can reach it")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
@@ -61,7 +70,9 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		flags.Usage()
 		return 2
 	case !set.dev && (set.keys == "" || set.config == ""):
-		fmt.Fprintln(stderr, "hostapp: without -dev, -keys and -config are needed: there is no service without keys, and no API without knowing its callers")
+		fmt.Fprintln(stderr,
+			"hostapp: without -dev, -keys and -config are needed: there is no service without "+
+				"keys, and no API without knowing its callers")
 		return 2
 	}
 	if err := serve(ctx, set, stdout, slog.New(slog.NewTextHandler(stderr, nil))); err != nil {
@@ -71,7 +82,8 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// Bounds of a connection. The handlers of the platforms have shorter ones of their own; the others are for what none of them answers.
+// Bounds of a connection. The handlers of the platforms have shorter ones of their own; the
+// others are for what none of them answers.
 const (
 	headerTimeout = 10 * time.Second
 	readTimeout   = time.Minute
@@ -84,12 +96,14 @@ const (
 // newServer returns the server of an app.
 func newServer(app http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: app, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		Handler: app, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
+		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 }
 
-// reachable returns an address to reach a listener at. One that takes any is reached from where it runs.
+// reachable returns an address to reach a listener at. One that takes any is reached from where
+// it runs.
 func reachable(addr net.Addr) string {
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))

@@ -18,7 +18,8 @@ type entry struct {
 	Curl             string // asks it for something
 }
 
-// page lists what is mounted. Without -dev the commands have placeholders where the credentials go.
+// page lists what is mounted. Without -dev the commands have placeholders where the credentials
+// go.
 func page(m mounted) http.Handler {
 	or := func(value, placeholder string) string {
 		if value == "" {
@@ -30,18 +31,28 @@ func page(m mounted) http.Handler {
 	if v := m.Vercel; v != nil {
 		token := "$TOKEN"
 		if v.Tokens != "" {
-			token = "$(curl -s '" + v.Tokens + "?installation=icfg_9aXw3LmQ7vBn2TzK5rYd8PcH&auth=system')"
+			token = "$(curl -s '" + v.Tokens +
+				"?installation=icfg_9aXw3LmQ7vBn2TzK5rYd8PcH&auth=system')"
 		}
-		entries = append(entries, entry{"Vercel", v.Base, "The Partner API of a marketplace integration: Vercel is the client.",
-			`curl -H "Authorization: Bearer ` + token + `" \` + "\n  " + v.Base + "/v1/installations/icfg_9aXw3LmQ7vBn2TzK5rYd8PcH/plans"})
+		entries = append(entries, entry{"Vercel", v.Base,
+			"The Partner API of a marketplace integration: Vercel is the client.",
+			`curl -H "Authorization: Bearer ` + token + `" \` + "\n  " + v.Base +
+				"/v1/installations/icfg_9aXw3LmQ7vBn2TzK5rYd8PcH/plans"})
 	}
 	if s := m.SoftwareOne; s != nil {
-		entries = append(entries, entry{"SoftwareOne", s.Base, "The installations of a marketplace platform, for its vendors, clients and extensions.",
-			`curl -H 'Authorization: Bearer ` + or(s.VendorToken, "idt:TKN-…") + `' \` + "\n  '" + s.Base + "/installations?limit=10'"})
+		entries = append(entries,
+			entry{"SoftwareOne", s.Base,
+				"The installations of a marketplace platform, for its vendors, clients and " +
+					"extensions.",
+				`curl -H 'Authorization: Bearer ` + or(s.VendorToken, "idt:TKN-…") + `' \` +
+					"\n  '" +
+					s.Base + "/installations?limit=10'"})
 	}
 	if a := m.Ampersand; a != nil {
-		entries = append(entries, entry{"Ampersand", a.Base, "The installations and connections of an integration platform, for its builders.",
-			`curl -H 'X-Api-Key: ` + or(a.APIKey, "…") + `' \` + "\n  " + a.Base + "/projects/" + or(a.ProjectID, "PROJECT") + "/installations"})
+		entries = append(entries, entry{"Ampersand", a.Base,
+			"The installations and connections of an integration platform, for its builders.",
+			`curl -H 'X-Api-Key: ` + or(a.APIKey, "…") + `' \` + "\n  " + a.Base + "/projects/" +
+				or(a.ProjectID, "PROJECT") + "/installations"})
 	}
 	var text bytes.Buffer
 	if err := pageTemplate.Execute(&text, entries); err != nil {
@@ -50,7 +61,8 @@ func page(m mounted) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		h := w.Header()
 		h.Set("Content-Type", "text/html; charset=utf-8")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy",
+			"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
 		_, _ = w.Write(text.Bytes())
 	})
 }

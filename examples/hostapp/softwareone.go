@@ -20,7 +20,8 @@ type softwareOneConfig struct {
 	TokenKey   crypto.Secret // signs the tokens of extensions; the same on every node
 }
 
-// softwareOneExtension is an extension with the schema of its configuration as it is; none = names decide what is secret.
+// softwareOneExtension is an extension with the schema of its configuration as it is; none =
+// names decide what is secret.
 type softwareOneExtension struct {
 	softwareone.Extension
 	Schema json.RawMessage
@@ -67,7 +68,8 @@ func (c *softwareOneConfig) site(base string, log *slog.Logger, dev *devMode) (*
 	return &site{
 		path: softwareOnePath, tenants: []string{""},
 		platform: platform{
-			policy: softwareone.Policy, claims: installation.DefaultClaims, schema: softwareone.Schemas(directory),
+			policy: softwareone.Policy, claims: installation.DefaultClaims,
+			schema: softwareone.Schemas(directory),
 		},
 		handler: func(svc *installation.Service) (http.Handler, error) {
 			return softwareone.NewHandler(svc, directory, issuer, &softwareone.Options{Log: log})

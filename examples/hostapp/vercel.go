@@ -14,13 +14,16 @@ import (
 
 // vercelConfig is what Vercel knows of this partner.
 type vercelConfig struct {
-	ClientID  string                     // of the integration, oac_...: the audience of its tokens
-	Issuer    string                     // of the tokens
-	KeySetURL string                     // of the keys that they are signed by; "" = below the issuer
+	// of the integration, oac_...: the audience of its tokens
+	ClientID string
+	Issuer   string // of the tokens
+	// of the keys that they are signed by; "" = below the issuer
+	KeySetURL string
 	Name      string                     // of the integration
 	Plans     []installation.BillingPlan // to choose from
 
-	// WebhookSecret is the client secret of the integration, which signs the event of a removal. Without it there is no webhook.
+	// WebhookSecret is the client secret of the integration, which signs the event of a
+	// removal. Without it there is no webhook.
 	WebhookSecret crypto.Secret
 
 	// key finds the key of a token instead of KeySetURL. Set with -dev.
@@ -44,9 +47,11 @@ const (
 
 func (c *vercelConfig) site(base string, log *slog.Logger, dev *devMode) (*site, error) {
 	if c.ClientID == "" || c.Issuer == "" {
-		return nil, errors.New("vercel: the configuration lacks clientID, the audience of tokens, or issuer")
+		return nil, errors.New("vercel: the configuration lacks clientID, the audience of " +
+			"tokens, or issuer")
 	}
-	verifier, err := vercel.NewVerifier(c.ClientID, &vercel.VerifierOptions{Issuer: c.Issuer, KeySetURL: c.KeySetURL, Key: c.key})
+	verifier, err := vercel.NewVerifier(c.ClientID,
+		&vercel.VerifierOptions{Issuer: c.Issuer, KeySetURL: c.KeySetURL, Key: c.key})
 	if err != nil {
 		return nil, err
 	}

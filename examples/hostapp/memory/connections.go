@@ -17,7 +17,8 @@ import (
 // tokenLife is how long an access token is good.
 const tokenLife = time.Hour
 
-// AddConnection adds a connection with an id of the caller's choice. It does nothing if there is no such project.
+// AddConnection adds a connection with an id of the caller's choice. It does nothing if there
+// is no such project.
 func (h *Host) AddConnection(projectID, id string, n ampersand.NewConnection) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -62,7 +63,8 @@ func (h *Host) add(p *project, id string, n ampersand.NewConnection) *connection
 	}
 	c := &connection{
 		Connection: ampersand.Connection{
-			ID: id, Provider: n.Provider, Scheme: n.Scheme, Status: ampersand.ConnectionCreated, Group: group, Consumer: consumer,
+			ID: id, Provider: n.Provider, Scheme: n.Scheme, Status: ampersand.ConnectionCreated,
+			Group: group, Consumer: consumer,
 			WorkspaceRef: n.WorkspaceRef, Metadata: maps.Clone(n.Metadata), Created: now,
 		},
 		credentials: n.Credentials,
@@ -93,7 +95,8 @@ func (c *connection) public() *ampersand.Connection {
 }
 
 // Connection implements [ampersand.Connections].
-func (h *Host) Connection(_ context.Context, projectID, id string) (*ampersand.Connection, error) {
+func (h *Host) Connection(_ context.Context, projectID, id string) (*ampersand.Connection,
+	error) {
 	h.deleting.RLock()
 	defer h.deleting.RUnlock()
 	h.mu.RLock()
@@ -105,7 +108,8 @@ func (h *Host) Connection(_ context.Context, projectID, id string) (*ampersand.C
 }
 
 // Connections implements [ampersand.Connections].
-func (h *Host) Connections(_ context.Context, projectID string, f ampersand.ConnectionFilter) ([]*ampersand.Connection, error) {
+func (h *Host) Connections(_ context.Context, projectID string,
+	f ampersand.ConnectionFilter) ([]*ampersand.Connection, error) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	p := h.find(projectID)
@@ -115,7 +119,8 @@ func (h *Host) Connections(_ context.Context, projectID string, f ampersand.Conn
 	is := func(want, have string) bool { return want == "" || want == have }
 	var all []*ampersand.Connection
 	for _, c := range p.connections {
-		if is(f.Provider, c.Provider) && is(f.Group, c.Group.Ref) && is(f.Consumer, c.Consumer.Ref) {
+		if is(f.Provider, c.Provider) && is(f.Group, c.Group.Ref) &&
+			is(f.Consumer, c.Consumer.Ref) {
 			all = append(all, c.public())
 		}
 	}
@@ -123,7 +128,8 @@ func (h *Host) Connections(_ context.Context, projectID string, f ampersand.Conn
 }
 
 // Generate implements [ampersand.Connections]. It takes any credentials.
-func (h *Host) Generate(_ context.Context, projectID string, n ampersand.NewConnection) (*ampersand.Connection, error) {
+func (h *Host) Generate(_ context.Context, projectID string,
+	n ampersand.NewConnection) (*ampersand.Connection, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p := h.find(projectID)
@@ -134,7 +140,8 @@ func (h *Host) Generate(_ context.Context, projectID string, n ampersand.NewConn
 }
 
 // Update implements [ampersand.Connections].
-func (h *Host) Update(_ context.Context, projectID, id string, u ampersand.ConnectionUpdate) (*ampersand.Connection, error) {
+func (h *Host) Update(_ context.Context, projectID, id string,
+	u ampersand.ConnectionUpdate) (*ampersand.Connection, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c, _ := h.connection(projectID, id)
@@ -155,10 +162,12 @@ func (h *Host) Update(_ context.Context, projectID, id string, u ampersand.Conne
 }
 
 func has(c ampersand.Credentials) bool {
-	return c.AuthorizationCode != nil || !c.APIKey.IsZero() || c.Basic != nil || c.ClientCredentials != nil || c.Password != nil
+	return c.AuthorizationCode != nil || !c.APIKey.IsZero() || c.Basic != nil ||
+		c.ClientCredentials != nil || c.Password != nil
 }
 
-// Refresh implements [ampersand.Connections]: with a token of its own making, since there is no provider to ask.
+// Refresh implements [ampersand.Connections]: with a token of its own making, since there is no
+// provider to ask.
 func (h *Host) Refresh(_ context.Context, projectID, id string, force bool) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -167,18 +176,21 @@ func (h *Host) Refresh(_ context.Context, projectID, id string, force bool) erro
 		return ampersand.ErrNotFound
 	}
 	code, now := c.credentials.AuthorizationCode, h.now()
-	if code == nil || !force && (code.AccessToken.Expires.IsZero() || now.Before(code.AccessToken.Expires)) {
+	if code == nil || !force &&
+		(code.AccessToken.Expires.IsZero() || now.Before(code.AccessToken.Expires)) {
 		return nil
 	}
 	fresh := *code
-	fresh.AccessToken = installation.Token{Value: crypto.NewSecret("access-" + rand.Text()), Issued: now, Expires: now.Add(tokenLife)}
+	fresh.AccessToken = installation.Token{Value: crypto.NewSecret("access-" + rand.Text()),
+		Issued: now, Expires: now.Add(tokenLife)}
 	c.credentials.AuthorizationCode = &fresh
 	c.Status, c.Updated = ampersand.ConnectionCreated, now
 	return nil
 }
 
 // Reveal implements [ampersand.Connections]. What it records, [Host.Reveals] returns.
-func (h *Host) Reveal(_ context.Context, projectID, id string, d ampersand.Disclosure) (*ampersand.Credentials, error) {
+func (h *Host) Reveal(_ context.Context, projectID, id string,
+	d ampersand.Disclosure) (*ampersand.Credentials, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c, p := h.connection(projectID, id)
@@ -191,7 +203,8 @@ func (h *Host) Reveal(_ context.Context, projectID, id string, d ampersand.Discl
 }
 
 // Delete implements [ampersand.Connections].
-func (h *Host) Delete(ctx context.Context, projectID, id string, inUse func(context.Context) (bool, error)) error {
+func (h *Host) Delete(ctx context.Context, projectID, id string,
+	inUse func(context.Context) (bool, error)) error {
 	h.deleting.Lock()
 	defer h.deleting.Unlock()
 	if !h.there(projectID, id) {
@@ -207,7 +220,8 @@ func (h *Host) Delete(ctx context.Context, projectID, id string, inUse func(cont
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p := h.find(projectID)
-	p.connections = slices.DeleteFunc(p.connections, func(c *connection) bool { return c.ID == id })
+	p.connections = slices.DeleteFunc(p.connections,
+		func(c *connection) bool { return c.ID == id })
 	return nil
 }
 
@@ -221,13 +235,16 @@ func (h *Host) there(projectID, id string) bool {
 // demoConnection is the demo consumer's account at a provider.
 func demoConnection(provider string, made time.Time) ampersand.NewConnection {
 	return ampersand.NewConnection{
-		Provider: provider, Scheme: ampersand.SchemeAuthorizationCode, WorkspaceRef: "harbor-" + provider,
-		Group:    ampersand.Group{Ref: DemoGroup, Name: "Harbor Foods", Created: made},
-		Consumer: ampersand.Consumer{Ref: DemoConsumer, Name: "Mara Lind", Created: made},
+		Provider: provider, Scheme: ampersand.SchemeAuthorizationCode,
+		WorkspaceRef: "harbor-" + provider,
+		Group:        ampersand.Group{Ref: DemoGroup, Name: "Harbor Foods", Created: made},
+		Consumer:     ampersand.Consumer{Ref: DemoConsumer, Name: "Mara Lind", Created: made},
 		Credentials: ampersand.Credentials{AuthorizationCode: &ampersand.AuthorizationCode{
-			AccessToken:  installation.Token{Value: crypto.NewSecret("access-" + rand.Text()), Issued: made, Expires: made.Add(tokenLife)},
-			RefreshToken: installation.Token{Value: crypto.NewSecret("refresh-" + rand.Text()), Issued: made},
-			Scopes:       []string{"api", "refresh_token"},
+			AccessToken: installation.Token{Value: crypto.NewSecret("access-" + rand.Text()),
+				Issued: made, Expires: made.Add(tokenLife)},
+			RefreshToken: installation.Token{Value: crypto.NewSecret("refresh-" + rand.Text()),
+				Issued: made},
+			Scopes: []string{"api", "refresh_token"},
 		}},
 	}
 }

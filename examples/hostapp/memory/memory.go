@@ -1,5 +1,6 @@
-// Package memory is a host for the handler of package ampersand that keeps everything in memory: for development and tests. Nothing survives
-// the process, and credentials stand in it in plain.
+// Package memory is a host for the handler of package ampersand that keeps everything in
+// memory: for development and tests. Nothing survives the process, and credentials stand in it
+// in plain.
 package memory
 
 import (
@@ -16,8 +17,8 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// Host is [ampersand.Identities], [ampersand.Projects], [ampersand.Connections], [ampersand.Catalogue] and [ampersand.Sampler]. It is safe for
-// concurrent use.
+// Host is [ampersand.Identities], [ampersand.Projects], [ampersand.Connections],
+// [ampersand.Catalogue] and [ampersand.Sampler]. It is safe for concurrent use.
 type Host struct {
 	now func() time.Time
 
@@ -27,8 +28,8 @@ type Host struct {
 	keys      map[string]ampersand.PublicKey         // by key id
 	providers map[string]ampersand.Scheme            // by name
 
-	// deleting is held by who deletes a connection, and by who looks for one, so that a look after the question whether it is in use waits for the
-	// outcome.
+	// deleting is held by who deletes a connection, and by who looks for one, so that a look
+	// after the question whether it is in use waits for the outcome.
 	deleting sync.RWMutex
 }
 
@@ -60,7 +61,8 @@ func New(now func() time.Time) *Host {
 		now = time.Now
 	}
 	return &Host{
-		now: now, apiKeys: make(map[[sha256.Size]byte]ampersand.APIKey), keys: make(map[string]ampersand.PublicKey),
+		now: now, apiKeys: make(map[[sha256.Size]byte]ampersand.APIKey),
+		keys:      make(map[string]ampersand.PublicKey),
 		providers: make(map[string]ampersand.Scheme),
 	}
 }
@@ -75,7 +77,8 @@ func (h *Host) AddProject(p ampersand.Project) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.projects = append(h.projects, &project{
-		Project: p, groups: make(map[string]ampersand.Group), consumers: make(map[string]ampersand.Consumer),
+		Project: p, groups: make(map[string]ampersand.Group),
+		consumers: make(map[string]ampersand.Consumer),
 	})
 }
 
@@ -108,7 +111,8 @@ func (h *Host) SetIntegration(projectID string, i ampersand.Integration) {
 	if p == nil {
 		return
 	}
-	at := slices.IndexFunc(p.integrations, func(old ampersand.Integration) bool { return old.ID == i.ID })
+	at := slices.IndexFunc(p.integrations,
+		func(old ampersand.Integration) bool { return old.ID == i.ID })
 	if at < 0 {
 		p.integrations = append(p.integrations, i)
 		return
@@ -162,7 +166,8 @@ func (h *Host) Project(_ context.Context, idOrName string) (*ampersand.Project, 
 }
 
 // Integrations implements [ampersand.Projects]; they are in the order in which they were added.
-func (h *Host) Integrations(_ context.Context, projectID string) ([]*ampersand.Integration, error) {
+func (h *Host) Integrations(_ context.Context, projectID string) ([]*ampersand.Integration,
+	error) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	p := h.find(projectID)
@@ -177,7 +182,8 @@ func (h *Host) Integrations(_ context.Context, projectID string) ([]*ampersand.I
 }
 
 // Integration implements [ampersand.Projects].
-func (h *Host) Integration(ctx context.Context, projectID, id string) (*ampersand.Integration, error) {
+func (h *Host) Integration(ctx context.Context, projectID, id string) (*ampersand.Integration,
+	error) {
 	all, err := h.Integrations(ctx, projectID)
 	if err != nil {
 		return nil, err
@@ -190,8 +196,10 @@ func (h *Host) Integration(ctx context.Context, projectID, id string) (*ampersan
 	return nil, ampersand.ErrNotFound
 }
 
-// Hydrated implements [ampersand.Projects]: the latest revision as it is, since there is no provider to ask.
-func (h *Host) Hydrated(ctx context.Context, projectID, integration, revision string, _ *ampersand.Connection) (*ampersand.Revision, error) {
+// Hydrated implements [ampersand.Projects]: the latest revision as it is, since there is no
+// provider to ask.
+func (h *Host) Hydrated(ctx context.Context, projectID, integration, revision string,
+	_ *ampersand.Connection) (*ampersand.Revision, error) {
 	i, err := h.Integration(ctx, projectID, integration)
 	switch {
 	case err != nil:
@@ -222,8 +230,9 @@ const (
 	DemoConsumer    = "consumer-123"
 )
 
-// Demo returns a host with a project to try things with: an integration with Salesforce; a group with a consumer, who has connected to Salesforce
-// and to HubSpot; and the API key given. now is its clock, nil = time.Now.
+// Demo returns a host with a project to try things with: an integration with Salesforce; a
+// group with a consumer, who has connected to Salesforce and to HubSpot; and the API key given.
+// now is its clock, nil = time.Now.
 func Demo(apiKey crypto.Secret, now func() time.Time) *Host {
 	h := New(now)
 	h.AddProject(ampersand.Project{ID: DemoProject, Name: DemoProjectName})
@@ -231,14 +240,16 @@ func Demo(apiKey crypto.Secret, now func() time.Time) *Host {
 	made := h.now()
 	for _, p := range []ampersand.Provider{
 		{Name: "salesforce", Scheme: ampersand.SchemeAuthorizationCode}, {Name: "hubspot"},
-		{Name: "anthropic", Scheme: ampersand.SchemeAPIKey}, {Name: "freshdesk", Scheme: ampersand.SchemeBasic},
+		{Name: "anthropic", Scheme: ampersand.SchemeAPIKey},
+		{Name: "freshdesk", Scheme: ampersand.SchemeBasic},
 		{Name: "marketo", Scheme: ampersand.SchemeClientCredentials},
 	} {
 		h.AddProvider(p)
 	}
 	h.SetIntegration(DemoProject, ampersand.Integration{
 		ID: DemoIntegration, Name: "crm-sync", Provider: "salesforce", Created: made,
-		Latest: ampersand.Revision{ID: "revision-123", Created: made, Content: json.RawMessage(demoManifest)},
+		Latest: ampersand.Revision{ID: "revision-123", Created: made,
+			Content: json.RawMessage(demoManifest)},
 	})
 	for _, provider := range []string{"salesforce", "hubspot"} {
 		h.AddConnection(DemoProject, "connection-"+provider, demoConnection(provider, made))
@@ -247,9 +258,12 @@ func Demo(apiKey crypto.Secret, now func() time.Time) *Host {
 }
 
 // demoManifest reads two objects, with all their fields to choose from.
-const demoManifest = `{"name":"crm-sync","displayName":"CRM sync","provider":"salesforce","read":{"objects":[` +
-	`{"objectName":"account","destination":"accountHook","schedule":"*/30 * * * *","requiredFields":[{"fieldName":"name"}],"optionalFieldsAuto":"all"},` +
-	`{"objectName":"contact","destination":"contactHook","schedule":"*/30 * * * *","requiredFields":[{"fieldName":"email"}],"optionalFieldsAuto":"all"}]},` +
+const demoManifest = `{"name":"crm-sync","displayName":"CRM sync","provider":"salesforce",` +
+	`"read":{"objects":[` +
+	`{"objectName":"account","destination":"accountHook","schedule":"*/30 * * * *",` +
+	`"requiredFields":[{"fieldName":"name"}],"optionalFieldsAuto":"all"},` +
+	`{"objectName":"contact","destination":"contactHook","schedule":"*/30 * * * *",` +
+	`"requiredFields":[{"fieldName":"email"}],"optionalFieldsAuto":"all"}]},` +
 	`"proxy":{"enabled":true}}`
 
 // orNow returns t, or the time of the host's clock.
