@@ -56,7 +56,8 @@ const (
 )
 
 const ampersandProjectText = `{"id":"p-1","name":"one","apiKeys":{"k":"made-up-key-0123456789"},
-	"integrations":[{"id":"i-1","name":"crm","provider":"salesforce","latest":{"id":"r-1","content":{}}}]`
+	"integrations":[{"id":"i-1","name":"crm","provider":"salesforce",
+	"latest":{"id":"r-1","content":{}}}]`
 
 // TestAmpersandConfigured: what the configuration names can be connected to and installed;
 // without providers any can.
@@ -101,7 +102,8 @@ func TestAmpersandPublicKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := configured(t,
-		`{"ampersand":{"projects":[`+ampersandProjectText+`,"publicKeys":{"s-1":`+string(text)+`}}]}}`)
+		`{"ampersand":{"projects":[`+ampersandProjectText+
+			`,"publicKeys":{"s-1":`+string(text)+`}}]}}`)
 	token := func(key *rsa.PrivateKey) []string {
 		s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256,
 			Key: jose.JSONWebKey{Key: key, KeyID: "s-1"}}, nil)

@@ -22,8 +22,8 @@ import (
 	"github.com/go-installation/installation/examples/hostapp/static"
 )
 
-// devMode is what -dev makes up beside the configuration: a key that signs Vercel's tokens, and
-// the secrets that callers need.
+// devMode is what -dev makes up in addition to the configuration: a key that signs Vercel's tokens
+// and the credentials of callers.
 type devMode struct {
 	key         *rsa.PrivateKey
 	issuer      string
@@ -31,14 +31,14 @@ type devMode struct {
 	ampersand   *ampersandMount
 }
 
-// Paths that exist with -dev only.
+// Paths that exist only with -dev.
 const (
 	devIssuerPath = "/dev/vercel"
 	devTokenPath  = devIssuerPath + "/token"
 	devKeysPath   = devIssuerPath + "/.well-known/jwks"
 )
 
-// What the made-up Vercel knows of this partner.
+// Names that the made-up Vercel uses.
 const (
 	devClientID = "oac_devHostapp"
 	devKeyID    = "dev"
@@ -46,9 +46,9 @@ const (
 	devUser     = "7ab0000000000000000000ff"
 )
 
-// newDevConfig makes up a configuration for a program that is reached at base. Its Vercel is in
-// the program, and so are its keys: where the program listens may be no address to read keys
-// from. Others find them there all the same, where an issuer has its keys.
+// newDevConfig makes up a configuration for a server at base. The server is also the issuer of
+// Vercel's tokens. It uses its key directly, since it may not be able to reach itself, and serves
+// the key set for others.
 func newDevConfig(base string) (*config, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -71,7 +71,7 @@ func newDevConfig(base string) (*config, error) {
 				},
 			}},
 	}
-	if !fips140.Enforced() { // which allows no webhook
+	if !fips140.Enforced() { // a webhook is not allowed there
 		cfg.Vercel.WebhookSecret = madeUp()
 	}
 	cfg.SoftwareOne, dev.softwareOne = devSoftwareOne()
@@ -79,7 +79,7 @@ func newDevConfig(base string) (*config, error) {
 	return cfg, nil
 }
 
-// devSoftwareOne makes up a vendor with a public extension, two clients and the operator.
+// devSoftwareOne makes up a vendor with a public extension, two clients and operations.
 func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
 	const extension = "EXT-4410-7725"
 	c := &softwareOneConfig{
@@ -117,14 +117,14 @@ func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
 	}
 }
 
-// madeUp returns a secret for this run.
+// madeUp returns a random secret.
 func madeUp() crypto.Secret {
 	b := make([]byte, 24)
 	rand.Read(b) // never fails since Go 1.24
 	return crypto.NewSecret(base64.RawURLEncoding.EncodeToString(b))
 }
 
-// handle adds what only exists with -dev.
+// handle adds the paths of -dev.
 func (d *devMode) handle(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+devTokenPath, d.token)
 	mux.HandleFunc("GET "+devKeysPath, d.keys)
@@ -138,7 +138,7 @@ func (d *devMode) publicKey(_ context.Context, id string) (*rsa.PublicKey, error
 	return &d.key.PublicKey, nil
 }
 
-// keys answers with the key set that tokens can be verified by.
+// keys serves the key set of the tokens.
 func (d *devMode) keys(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
@@ -146,8 +146,8 @@ func (d *devMode) keys(w http.ResponseWriter, _ *http.Request) {
 	}})
 }
 
-// token signs a token as Vercel would, for the installation in the query; account names another
-// customer.
+// token signs a token like Vercel, for the installation in the query. The parameter account names
+// another customer.
 func (d *devMode) token(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	now := time.Now()
@@ -186,7 +186,7 @@ func (d *devMode) token(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, text)
 }
 
-// devAmpersand makes up a builder with one integration, for a customer who has connected already.
+// devAmpersand makes up a builder with one integration and a customer with connections.
 func devAmpersand() (*ampersandConfig, *ampersandMount) {
 	key := madeUp()
 	return &ampersandConfig{host: memory.Demo(key, nil)}, &ampersandMount{

@@ -130,8 +130,10 @@ func TestDev(t *testing.T) {
 				has               string
 			}{
 				{"GET", at, "", token("system"), 404, "not_found"},
-				{"PUT", at, `{"scopes":["read"],"acceptedPolicies":{},"credentials":{"access_token":"tok-made-up","token_type":"Bearer"},
-					"account":{"url":"https://vercel.example/acme","contact":{"email":"iris@northwind.example"}}}`, token("user"), 200, "{"},
+				{"PUT", at, `{"scopes":["read"],"acceptedPolicies":{},
+					"credentials":{"access_token":"tok-made-up","token_type":"Bearer"},
+					"account":{"url":"https://vercel.example/acme",
+					"contact":{"email":"iris@northwind.example"}}}`, token("user"), 200, "{"},
 				{"GET", at + "/plans", "", token("system"), 200, `"hobby"`},
 				{"PATCH", at, `{"billingPlanId":"team"}`, token("user"), 200, `"team"`},
 				{"GET", at, "", token("system"), 200, `"team"`},
@@ -154,8 +156,10 @@ func TestDev(t *testing.T) {
 					"", key, 200, `"hubspot"`},
 				{"POST", r.Ampersand.Base + "/projects/" + r.Ampersand.ProjectID +
 					"/integrations/" + r.Ampersand.IntegrationID + "/installations",
-					`{"groupRef":"group-123","config":{"content":{"provider":"salesforce","read":{"objects":{"contact":{"objectName":"contact",
-					"schedule":"0 * * * *","destination":"contactHook","selectedFields":{"access_token__c":true},"selectedFieldMappings":{}}}}}}}`,
+					`{"groupRef":"group-123","config":{"content":{"provider":"salesforce",
+					"read":{"objects":{"contact":{"objectName":"contact","schedule":"0 * * * *",
+					"destination":"contactHook","selectedFields":{"access_token__c":true},
+					"selectedFieldMappings":{}}}}}}}`,
 					key, 201, `"access_token__c":true`},
 
 				{"GET", "http://" + r.Addr + "/healthz", "", nil, 200, `"ok"`},
@@ -281,7 +285,9 @@ func TestConfigured(t *testing.T) {
 // sent on to how it is written.
 func TestNoStore(t *testing.T) {
 	r := start(t, "-dev")
-	direct := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	direct := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	for _, path := range []string{
 		"/", "/healthz", "/nope", "/vercel", "/vercel/", "/vercel/nope", "/softwareone/nope",
 		"/softwareone/public/v1/integration/nope", "/ampersand/",

@@ -15,11 +15,10 @@ var pageTemplate = template.Must(template.New("page").Parse(pageText))
 // entry is one platform on the page.
 type entry struct {
 	Name, Base, What string
-	Curl             string // asks it for something
+	Curl             string // an example command
 }
 
-// page lists what is mounted. Without -dev the commands have placeholders where the credentials
-// go.
+// page lists the mounted platforms. Without -dev, the commands have placeholders for credentials.
 func page(m mounted) http.Handler {
 	or := func(value, placeholder string) string {
 		if value == "" {
@@ -56,7 +55,7 @@ func page(m mounted) http.Handler {
 	}
 	var text bytes.Buffer
 	if err := pageTemplate.Execute(&text, entries); err != nil {
-		panic(err) // the template and what it is given are of this file
+		panic(err) // only if this file is wrong
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		h := w.Header()

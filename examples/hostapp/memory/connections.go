@@ -14,11 +14,10 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// tokenLife is how long an access token is good.
+// tokenLife is the lifetime of an access token.
 const tokenLife = time.Hour
 
-// AddConnection adds a connection with an id of the caller's choice. It does nothing if there
-// is no such project.
+// AddConnection adds a connection with an ID. It does nothing if there is no such project.
 func (h *Host) AddConnection(projectID, id string, n ampersand.NewConnection) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -27,7 +26,7 @@ func (h *Host) AddConnection(projectID, id string, n ampersand.NewConnection) {
 	}
 }
 
-// SetStatus changes how well a connection works. It does nothing if there is no such connection.
+// SetStatus sets the status of a connection. It does nothing if there is no such connection.
 func (h *Host) SetStatus(projectID, id string, s ampersand.ConnectionStatus) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -36,7 +35,7 @@ func (h *Host) SetStatus(projectID, id string, s ampersand.ConnectionStatus) {
 	}
 }
 
-// Reveals returns the record of the credentials of a project that were shown, oldest first.
+// Reveals returns the records of credentials that a project was shown, oldest first.
 func (h *Host) Reveals(projectID string) []Reveal {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -46,7 +45,7 @@ func (h *Host) Reveals(projectID string) []Reveal {
 	return nil
 }
 
-// add makes a connection, and group and consumer where there are none.
+// add makes a connection, and its group and consumer if they are new.
 func (h *Host) add(p *project, id string, n ampersand.NewConnection) *connection {
 	now := h.now()
 	group, ok := p.groups[n.Group.Ref]
@@ -87,7 +86,7 @@ func (h *Host) connection(projectID, id string) (*connection, *project) {
 	return nil, nil
 }
 
-// public is a copy for the handler.
+// public returns a copy without credentials.
 func (c *connection) public() *ampersand.Connection {
 	out := c.Connection
 	out.Metadata = maps.Clone(c.Metadata)
@@ -166,8 +165,8 @@ func has(c ampersand.Credentials) bool {
 		c.ClientCredentials != nil || c.Password != nil
 }
 
-// Refresh implements [ampersand.Connections]: with a token of its own making, since there is no
-// provider to ask.
+// Refresh implements [ampersand.Connections]. It makes up the token, since there is no provider to
+// ask.
 func (h *Host) Refresh(_ context.Context, projectID, id string, force bool) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -188,7 +187,7 @@ func (h *Host) Refresh(_ context.Context, projectID, id string, force bool) erro
 	return nil
 }
 
-// Reveal implements [ampersand.Connections]. What it records, [Host.Reveals] returns.
+// Reveal implements [ampersand.Connections]. [Host.Reveals] returns the records.
 func (h *Host) Reveal(_ context.Context, projectID, id string,
 	d ampersand.Disclosure) (*ampersand.Credentials, error) {
 	h.mu.Lock()
@@ -232,7 +231,7 @@ func (h *Host) there(projectID, id string) bool {
 	return c != nil
 }
 
-// demoConnection is the demo consumer's account at a provider.
+// demoConnection returns the demo consumer's connection to a provider.
 func demoConnection(provider string, made time.Time) ampersand.NewConnection {
 	return ampersand.NewConnection{
 		Provider: provider, Scheme: ampersand.SchemeAuthorizationCode,
