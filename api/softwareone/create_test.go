@@ -116,8 +116,8 @@ func TestInstallBodies(t *testing.T) {
 	})
 }
 
-// TestWhoInstalls: which extension can be installed by whom, where.
-func TestWhoInstalls(t *testing.T) {
+// TestInstallPermissions: which extension can be installed by whom, where.
+func TestInstallPermissions(t *testing.T) {
 	const (
 		invitedOnly = "This extension cannot be installed without an invitation."
 		ownAccount  = "An extension is installed for the account of the caller."

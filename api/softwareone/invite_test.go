@@ -42,8 +42,8 @@ func TestInvite(t *testing.T) {
 	})
 }
 
-// TestWhoInvites and with what.
-func TestWhoInvites(t *testing.T) {
+// TestInvitePermissions and with what.
+func TestInvitePermissions(t *testing.T) {
 	const (
 		whoMay = "Only the vendor of the extension and operations may invite."
 		period = "must be one of 7d, 14d, 1m, 3m, 6m and 1y"
@@ -151,8 +151,8 @@ func TestRedeem(t *testing.T) {
 	})
 }
 
-// TestRedeemRefused: one answer for all that is wrong with a code, and nothing changes.
-func TestRedeemRefused(t *testing.T) {
+// TestRedeemRejects: one answer for all that is wrong with a code, and nothing changes.
+func TestRedeemRejects(t *testing.T) {
 	onStores(t, func(t *testing.T, w *world) {
 		invited, code := w.invite(t, stock)
 		elsewhere, otherCode := w.invite(t, stock)

@@ -14,9 +14,9 @@ import (
 	"github.com/go-installation/installation/examples/hostapp/static"
 )
 
-// TestNothingShows passes secrets through every endpoint, in good and bad requests, and looks
-// for them in all answers, headers, logs, errors and printed values.
-func TestNothingShows(t *testing.T) {
+// TestNoSecretInResponsesOrLogs passes secrets through every endpoint, in good and bad
+// requests, and looks for them in all answers, headers, logs, errors and printed values.
+func TestNoSecretInResponsesOrLogs(t *testing.T) {
 	w := newWorld(t, newMemory())
 	var seen strings.Builder
 	do := func(method, path, token, body string, headers ...string) reply {
@@ -144,9 +144,9 @@ func (d quoting) Account(ctx context.Context, id string) (*softwareone.Account, 
 	return d.Directory.Account(ctx, id)
 }
 
-// TestDirectoryInLog: an error of the directory may quote what it was asked, whatever it
+// TestDirectoryErrorsInLog: an error of the directory may quote what it was asked, whatever it
 // matches; the log says its kind and its types alone.
-func TestDirectoryInLog(t *testing.T) {
+func TestDirectoryErrorsInLog(t *testing.T) {
 	for _, tt := range []struct{ method, verb, token, path, body string }{
 		{"Token", "GET", vendorToken, "", ""},
 		{"Secret", "GET", stockSecret, "", ""},

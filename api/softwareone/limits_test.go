@@ -25,9 +25,9 @@ func anyOf(op, field string, n int) string {
 
 const tooMany = "there are too many rows to look at: narrow the filter"
 
-// TestWork: what a list compares is counted, in patterns times bytes, so that no query keeps
-// the server busy whatever the rows hold.
-func TestWork(t *testing.T) {
+// TestListWorkLimit: what a list compares is counted, in patterns times bytes, so that no query
+// keeps the server busy whatever the rows hold.
+func TestListWorkLimit(t *testing.T) {
 	w := newWorld(t, newMemory())
 	long := strings.Repeat("\U00010400a", 2048)
 	for range 200 {
@@ -72,8 +72,8 @@ func (c *ending) Err() error {
 	return nil
 }
 
-// TestContextEnds: a sort ends with the context, long before it is done.
-func TestContextEnds(t *testing.T) {
+// TestListEndsWithContext: a sort ends with the context, long before it is done.
+func TestListEndsWithContext(t *testing.T) {
 	compared, err := softwareone.SortIDs(&ending{t.Context(), 3}, 10_000)
 	if err != context.DeadlineExceeded || compared > 4*256 {
 		t.Errorf("%d comparisons, %v", compared, err)

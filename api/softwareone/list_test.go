@@ -300,8 +300,8 @@ func TestPages(t *testing.T) {
 	})
 }
 
-// TestNarrow: what an index serves has no end; what is searched for among the rows has one.
-func TestNarrow(t *testing.T) {
+// TestScanLimit: what an index serves has no end; what is searched for among the rows has one.
+func TestScanLimit(t *testing.T) {
 	if softwareone.MaxScan != 10_000 {
 		t.Errorf("at most %d rows are looked at", softwareone.MaxScan)
 	}

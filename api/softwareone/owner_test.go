@@ -10,9 +10,9 @@ import (
 	"github.com/go-installation/installation/examples/hostapp/static"
 )
 
-// TestSold: an extension's rows go with it to whoever owns it now, by id and in every list, and
-// each total is what there is to see.
-func TestSold(t *testing.T) {
+// TestOwnershipFollowsDirectory: an extension's rows go with it to whoever owns it now, by id
+// and in every list, and each total is what there is to see.
+func TestOwnershipFollowsDirectory(t *testing.T) {
 	onStores(t, func(t *testing.T, w *world) {
 		inst := w.install(t, clientToken, stock)
 		path := "/installations/" + inst.ID
@@ -109,9 +109,9 @@ func (w *world) everything(t *testing.T, base, token string) []string {
 	return ids
 }
 
-// TestOwnAccount: a vendor sees what is installed in its own account, as a client would: no
-// configuration, nothing to change, and of the extension nothing but that row.
-func TestOwnAccount(t *testing.T) {
+// TestVendorInstallsForItself: a vendor sees what is installed in its own account, as a client
+// would: no configuration, nothing to change, and of the extension nothing but that row.
+func TestVendorInstallsForItself(t *testing.T) {
 	onStores(t, func(t *testing.T, w *world) {
 		there := w.install(t, clientToken, stock)
 		invited, code := w.invite(t, stock)

@@ -51,9 +51,9 @@ func TestIDs(t *testing.T) {
 	})
 }
 
-// TestClosedRows: a row that cannot be opened shows with what is known of it, and one whose key
-// was destroyed shows what is left.
-func TestClosedRows(t *testing.T) {
+// TestUnopenableRowsAreShown: a row that cannot be opened shows with what is known of it, and
+// one whose key was destroyed shows what is left.
+func TestUnopenableRowsAreShown(t *testing.T) {
 	onStores(t, func(t *testing.T, w *world) {
 		inst := w.install(t, clientToken, stock)
 		w.do(t, "PUT", "/installations/"+inst.ID, vendorToken, configuredBody).want(t, 200)
@@ -103,9 +103,9 @@ func TestClosedRows(t *testing.T) {
 	})
 }
 
-// TestClosedRowEnds: a row that cannot be opened can be ended, by operations and by the vendor,
-// and is not in the way of the next one then.
-func TestClosedRowEnds(t *testing.T) {
+// TestUnopenableRowCanEnd: a row that cannot be opened can be ended, by operations and by the
+// vendor, and is not in the way of the next one then.
+func TestUnopenableRowCanEnd(t *testing.T) {
 	onStores(t, func(t *testing.T, w *world) {
 		for _, token := range []string{vendorToken, opsToken} {
 			inst := w.install(t, clientToken, stock)
@@ -132,8 +132,9 @@ func TestClosedRowEnds(t *testing.T) {
 	})
 }
 
-// TestKeysAway: while the keys cannot be had a GET is worth another try, and a DELETE needs none.
-func TestKeysAway(t *testing.T) {
+// TestRowsWhileKeysUnavailable: while the keys cannot be had a GET is worth another try, and a
+// DELETE needs none.
+func TestRowsWhileKeysUnavailable(t *testing.T) {
 	w := newWorld(t, newMemory())
 	inst := w.install(t, clientToken, stock)
 	path := "/installations/" + inst.ID

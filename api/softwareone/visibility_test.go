@@ -12,9 +12,9 @@ import (
 	"github.com/go-installation/installation/api/softwareone"
 )
 
-// TestWhoSees asks as every actor for every row, by both paths and in every list: the same rows
-// exist everywhere, and the configuration shows to the vendor and the extension alone.
-func TestWhoSees(t *testing.T) {
+// TestVisibility asks as every actor for every row, by both paths and in every list: the same
+// rows exist everywhere, and the configuration shows to the vendor and the extension alone.
+func TestVisibility(t *testing.T) {
 	onStores(t, func(t *testing.T, w *world) {
 		rows := map[string]string{} // name to id
 		extensions := map[string]string{"here": stock, "there": stock, "vendor's": stock,
@@ -190,8 +190,8 @@ func endpoints(id string) []struct{ method, path, body string } {
 	}
 }
 
-// TestMatrix asks every endpoint as every actor about a row of clientAccount.
-func TestMatrix(t *testing.T) {
+// TestOperationsPerCaller asks every endpoint as every actor about a row of clientAccount.
+func TestOperationsPerCaller(t *testing.T) {
 	// In the order of endpoints: install, invite, list, get, head, put, delete, redeem, list
 	// of, get of, mint, mint for.
 	actors := []struct {
@@ -273,9 +273,9 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// TestIdentity sends what is no valid identity to every endpoint: 401, a problem, and nothing
-// changes.
-func TestIdentity(t *testing.T) {
+// TestBadTokensAreUnauthorized sends what is no valid identity to every endpoint: 401, a
+// problem, and nothing changes.
+func TestBadTokensAreUnauthorized(t *testing.T) {
 	w := newWorld(t, newMemory())
 	inst := w.install(t, clientToken, stock)
 	good := w.mint(t, stockSecret, clientAccount)

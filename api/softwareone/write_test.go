@@ -75,8 +75,8 @@ func TestPut(t *testing.T) {
 	})
 }
 
-// TestPutRefused: who may not, and what is no configuration.
-func TestPutRefused(t *testing.T) {
+// TestPutRejects: who may not, and what is no configuration.
+func TestPutRejects(t *testing.T) {
 	onStores(t, func(t *testing.T, w *world) {
 		inst := w.install(t, clientToken, stock)
 		path := "/installations/" + inst.ID
@@ -163,9 +163,9 @@ func TestDelete(t *testing.T) {
 	})
 }
 
-// TestPutDeep: what a GET shows can be sent back whole, also where the configuration alone is
-// as deep as a document may be.
-func TestPutDeep(t *testing.T) {
+// TestPutDeepConfiguration: what a GET shows can be sent back whole, also where the
+// configuration alone is as deep as a document may be.
+func TestPutDeepConfiguration(t *testing.T) {
 	onStores(t, func(t *testing.T, w *world) {
 		path := "/installations/" + w.install(t, clientToken, stock).ID
 		deep := func(n int) string {
