@@ -50,7 +50,8 @@ var support = []string{
 
 var rules = []rule{
 	{
-		from: []string{"./..."}, except: []string{"internal/tests/..."}, to: []string{"internal/tests/..."},
+		from: []string{"./..."}, except: []string{"internal/tests/..."},
+		to:      []string{"internal/tests/..."},
 		because: "suites are for tests alone",
 	},
 	{
@@ -67,16 +68,19 @@ var rules = []rule{
 		because: "the host chooses the store",
 	},
 	{
-		from: []string{"storetest/..."}, to: []string{"memstore/...", "redisstore/...", "boltstore/..."},
+		from:    []string{"storetest/..."},
+		to:      []string{"memstore/...", "redisstore/...", "boltstore/..."},
 		because: "the suite is for every store and prefers none",
 	},
 	{
-		from: []string{"./..."}, except: []string{"memstore/...", "installationtest/...", "examples/..."},
+		from:    []string{"./..."},
+		except:  []string{"memstore/...", "installationtest/...", "examples/..."},
 		to:      []string{"github.com/hashicorp/go-memdb/..."},
 		because: "only its store knows a database",
 	},
 	{
-		from: []string{"./..."}, except: append([]string{"redisstore/...", "examples/...", "cmd/..."}, support...),
+		from:    []string{"./..."},
+		except:  append([]string{"redisstore/...", "examples/...", "cmd/..."}, support...),
 		to:      []string{"github.com/redis/go-redis/..."},
 		because: "only its store knows a database",
 	},
@@ -115,13 +119,16 @@ func wrongImports() ([]string, string, error) {
 			}
 			for _, dep := range p.Deps {
 				if matches(r.to, dep) {
-					out = append(out, fmt.Sprintf("%s reaches %s: %s", p.ImportPath, dep, r.because))
+					text := fmt.Sprintf("%s reaches %s: %s", p.ImportPath, dep, r.because)
+					out = append(out, text)
 				}
 			}
 		}
+		suite := matches([]string{"storetest/..."}, p.ImportPath)
 		for _, dep := range p.Imports {
-			if matches([]string{"storetest/..."}, p.ImportPath) && !standard[dep] && !within(modulePath, dep) {
-				out = append(out, fmt.Sprintf("%s imports %s: the suite brings no dependency", p.ImportPath, dep))
+			if suite && !standard[dep] && !within(modulePath, dep) {
+				text := fmt.Sprintf("%s imports %s: the suite has no dependency", p.ImportPath, dep)
+				out = append(out, text)
 			}
 		}
 	}
@@ -137,7 +144,8 @@ func wrongLayer(p listed) (out []string) {
 	for _, dep := range p.Imports {
 		family := within(p.ImportPath, dep) || within(dep, p.ImportPath)
 		if to := layer(dep); to >= 0 && (to < from || to == from && !family) {
-			out = append(out, fmt.Sprintf("%s imports %s, which is not on a lower line", p.ImportPath, dep))
+			text := fmt.Sprintf("%s imports %s, which is not on a lower line", p.ImportPath, dep)
+			out = append(out, text)
 		}
 	}
 	return out

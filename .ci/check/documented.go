@@ -13,9 +13,10 @@ import (
 // and does not report a missing one. In a group of constants or variables, one comment on the
 // group is enough.
 func undocumented() ([]string, string, error) {
+	const mode = parser.ParseComments | parser.SkipObjectResolution
 	return eachFile("documented", func(name string, text []byte) ([]violation, error) {
 		u := &undocumentedNames{fset: token.NewFileSet(), file: name}
-		file, err := parser.ParseFile(u.fset, name, text, parser.ParseComments|parser.SkipObjectResolution)
+		file, err := parser.ParseFile(u.fset, name, text, mode)
 		if err != nil || file.Name.Name == "main" || strings.HasSuffix(name, "_test.go") {
 			return nil, err
 		}

@@ -73,7 +73,7 @@ func readList(name string, fields int) ([][]string, error) {
 		}
 		words := strings.Fields(line)
 		if len(words) < fields {
-			return nil, fmt.Errorf("%s: %q needs %d fields, the last of which is a reason", name, line, fields)
+			return nil, fmt.Errorf("%s: %q has fewer than %d fields", name, line, fields)
 		}
 		list = append(list, append(words[:fields-1:fields-1], strings.Join(words[fields-1:], " ")))
 	}
@@ -91,7 +91,8 @@ func withoutExceptions(check string, found []violation) ([]string, error) {
 	for _, exception := range list {
 		needed := func(v violation) bool { return v.subject == exception[1] }
 		if exception[0] == check && !slices.ContainsFunc(found, needed) {
-			out = append(out, fmt.Sprintf(".ci/exceptions: %s %s is not needed", check, exception[1]))
+			text := fmt.Sprintf(".ci/exceptions: %s %s is not needed", check, exception[1])
+			out = append(out, text)
 		}
 	}
 	for _, v := range found {

@@ -35,8 +35,7 @@ func unlistedSkips() ([]string, string, error) {
 		switch {
 		case e.Action == "output" && e.Test != "":
 			said[test] = append(said[test], e.Output)
-		case e.Action == "output" && e.Output != "PASS\n" && !strings.HasPrefix(e.Output, "coverage: "),
-			e.Action == "build-output":
+		case e.Action == "build-output", e.Action == "output" && !verbose(e.Output):
 			fmt.Print(e.Output)
 		case e.Test == "":
 		case e.Action == "fail":
@@ -48,7 +47,8 @@ func unlistedSkips() ([]string, string, error) {
 			skipped++
 			reason := strings.TrimSpace(strings.Join(slices.DeleteFunc(said[test], marker), ""))
 			if !listedSkip(list, e, reason) {
-				out = append(out, fmt.Sprintf("skipped, and not in .ci/skips: %s: %s", test, reason))
+				text := fmt.Sprintf("skipped, and not in .ci/skips: %s: %s", test, reason)
+				out = append(out, text)
 			}
 			delete(said, test)
 		case e.Action == "pass":
@@ -58,6 +58,9 @@ func unlistedSkips() ([]string, string, error) {
 	}
 	return out, fmt.Sprintf("%d tests, %d skipped", tests, skipped), lines.Err()
 }
+
+// verbose reports whether go test prints a line about a package with -v alone.
+func verbose(line string) bool { return line == "PASS\n" || strings.HasPrefix(line, "coverage: ") }
 
 // marker reports whether a line says which test begins or ends.
 func marker(line string) bool {

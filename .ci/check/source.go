@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -29,7 +30,7 @@ func goFiles() (names []string, err error) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (d.Name() == ".git" || d.Name() == "testdata" || d.Name() == "node_modules"):
+		case d.IsDir() && slices.Contains([]string{".git", "testdata", "node_modules"}, d.Name()):
 			return fs.SkipDir
 		case !d.IsDir() && strings.HasSuffix(path, ".go"):
 			names = append(names, path)
@@ -55,16 +56,20 @@ func rootCounts() ([]string, string, error) {
 	}
 	var out []string
 	if code > maxRootCode {
-		out = append(out, fmt.Sprintf("the root has %d code files, %d are allowed", code, maxRootCode))
+		text := fmt.Sprintf("the root has %d code files, %d are allowed", code, maxRootCode)
+		out = append(out, text)
 	}
 	if tests > maxRootTests {
-		out = append(out, fmt.Sprintf("the root has %d test files, %d are allowed", tests, maxRootTests))
+		text := fmt.Sprintf("the root has %d test files, %d are allowed", tests, maxRootTests)
+		out = append(out, text)
 	}
 	return out, fmt.Sprintf("%d code files, %d test files", code, tests), nil
 }
 
-// eachFile calls f for every Go file and returns what it found, without the exceptions.
-func eachFile(check string, f func(name string, text []byte) ([]violation, error)) ([]string, string, error) {
+// eachFile calls f for every Go file and returns the violations, without the exceptions.
+func eachFile(
+	check string, f func(name string, text []byte) ([]violation, error),
+) ([]string, string, error) {
 	names, err := goFiles()
 	if err != nil {
 		return nil, "", err

@@ -1,18 +1,18 @@
-// Load puts hostapp, on a Redis of its own, under the load of wrk for a while, and prints what it saw:
+// Command load puts hostapp, on a Redis of its own, under the load of wrk:
 //
-//	go run .ci/load.go -duration 5s
+//	go run ./.ci/load -duration 5s
 //
-// It fails if a request fails, or if the memory of hostapp grows while the load is the same.
+// It fails if a request fails or if the memory of hostapp grows under constant load.
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -32,7 +32,7 @@ func main() {
 	}
 }
 
-// request is one of those that are sent in turn.
+// request is one of the requests that wrk sends in turn.
 type request struct {
 	method, url, body string
 	header            map[string]string
@@ -55,26 +55,24 @@ func run(ctx context.Context, duration time.Duration) error {
 	}
 	defer os.RemoveAll(dir)
 
-	socket := filepath.Join(dir, "redis.sock")
-	redis := exec.CommandContext(ctx, "redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", dir)
-	said, err := redis.StdoutPipe()
-	if err != nil {
-		return err
+	socket, binary := filepath.Join(dir, "redis.sock"), filepath.Join(dir, "hostapp")
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./examples/hostapp")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
 	}
+	redis := exec.CommandContext(ctx, "redis-server", "--port", "0", "--unixsocket", socket,
+		"--save", "", "--appendonly", "no", "--dir", dir)
+	redis.Stdout = io.Discard
 	if err := redis.Start(); err != nil {
 		return err
 	}
 	defer redis.Wait()
 	defer cancel()
-
-	binary := filepath.Join(dir, "hostapp")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "./examples/hostapp").CombinedOutput(); err != nil {
-		return fmt.Errorf("%w: %s", err, out)
+	if err := awaitSocket(ctx, socket); err != nil {
+		return err
 	}
-	if err := await(said, "ready to accept connections"); err != nil {
-		return fmt.Errorf("redis-server: %w", err)
-	}
-	app := exec.CommandContext(ctx, binary, "-addr", "127.0.0.1:0", "-dev", "-redis", "unix://"+socket)
+	args := []string{"-addr", "127.0.0.1:0", "-dev", "-redis", "unix://" + socket}
+	app := exec.CommandContext(ctx, binary, args...)
 	app.Stderr = os.Stderr
 	out, err := app.StdoutPipe()
 	if err != nil {
@@ -83,23 +81,11 @@ func run(ctx context.Context, duration time.Duration) error {
 	if err := app.Start(); err != nil {
 		return err
 	}
-	line, err := bufio.NewReader(out).ReadBytes('\n')
-	if err != nil {
+	var at target
+	if err := json.NewDecoder(out).Decode(&at); err != nil {
 		return errors.Join(err, app.Wait())
 	}
-	var at target
-	if err := json.Unmarshal(line, &at); err != nil {
-		return err
-	}
-	requests, err := prepare(ctx, at)
-	if err != nil {
-		return err
-	}
-	script := filepath.Join(dir, "requests.lua")
-	if err := os.WriteFile(script, []byte(lua(at, requests)), 0o600); err != nil {
-		return err
-	}
-	memory, err := attack(ctx, app.Process.Pid, at.Addr, script, duration)
+	memory, err := loadApp(ctx, at, app.Process.Pid, filepath.Join(dir, "requests.lua"), duration)
 	if err != nil {
 		return err
 	}
@@ -112,94 +98,123 @@ func run(ctx context.Context, duration time.Duration) error {
 	return flat(memory)
 }
 
-// await reads lines until one has a text in it, in any letter case, and the rest of them in the background, so that who writes them does not
-// come to a halt.
-func await(r io.Reader, text string) error {
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		if strings.Contains(strings.ToLower(lines.Text()), text) {
-			go func() { _, _ = io.Copy(io.Discard, r) }()
-			return nil
+// awaitSocket waits until Redis listens on a socket.
+func awaitSocket(ctx context.Context, socket string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var dialer net.Dialer
+	for {
+		conn, err := dialer.DialContext(ctx, "unix", socket)
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("redis-server does not listen: %w", err)
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	return errors.Join(fmt.Errorf("it ended without saying %q", text), lines.Err())
 }
 
-// prepare installs what the load is about and returns the requests of the load.
-func prepare(ctx context.Context, at target) ([]request, error) {
+// loadApp runs the load and returns the memory of the process.
+func loadApp(
+	ctx context.Context, at target, pid int, script string, duration time.Duration,
+) ([]int64, error) {
 	var requests []request
-	bearer := func(token string) map[string]string {
-		return map[string]string{"Authorization": "Bearer " + token, "Content-Type": "application/json"}
+	for _, prepare := range []func(context.Context, target) ([]request, error){
+		vercelRequests, softwareOneRequests, ampersandRequests,
+	} {
+		more, err := prepare(ctx, at)
+		if err != nil {
+			return nil, err
+		}
+		requests = append(requests, more...)
 	}
+	for _, r := range requests {
+		if _, err := send(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.WriteFile(script, []byte(lua(at, requests)), 0o600); err != nil {
+		return nil, err
+	}
+	return attack(ctx, pid, at.Addr, script, duration)
+}
+
+func bearer(token string) map[string]string {
+	return map[string]string{"Authorization": "Bearer " + token, "Content-Type": "application/json"}
+}
+
+// vercelRequests install twenty installations and read them.
+func vercelRequests(ctx context.Context, at target) (requests []request, err error) {
+	const body = `{"scopes":["read"],"acceptedPolicies":{},
+		"credentials":{"access_token":"load-%d-%d","token_type":"Bearer"},
+		"account":{"url":"https://vercel.example/acme",
+		"contact":{"email":"iris@northwind.example"}}}`
 	for i := range 20 {
 		id := fmt.Sprintf("icfg_%024d", i)
-		token := func(auth string) (string, error) {
-			return send(ctx, request{method: "GET", url: at.Vercel.Tokens + "?installation=" + id + "&auth=" + auth})
-		}
-		user, err := token("user")
-		if err != nil {
-			return nil, err
-		}
-		system, err := token("system")
-		if err != nil {
-			return nil, err
+		tokens := make(map[string]string)
+		for _, auth := range []string{"user", "system"} {
+			url := at.Vercel.Tokens + "?installation=" + id + "&auth=" + auth
+			if tokens[auth], err = send(ctx, request{method: "GET", url: url}); err != nil {
+				return nil, err
+			}
 		}
 		url := at.Vercel.Base + "/v1/installations/" + id
 		for version := range 2 {
-			requests = append(requests, request{"PUT", url, fmt.Sprintf(`{"scopes":["read"],"acceptedPolicies":{},"credentials":{"access_token":"load-%d-%d",
-				"token_type":"Bearer"},"account":{"url":"https://vercel.example/acme","contact":{"email":"iris@northwind.example"}}}`, i, version), bearer(user)},
-				request{"GET", url, "", bearer(system)})
+			requests = append(requests,
+				request{"PUT", url, fmt.Sprintf(body, i, version), bearer(tokens["user"])},
+				request{"GET", url, "", bearer(tokens["system"])})
 		}
 	}
-	if err := sendAll(ctx, requests); err != nil {
-		return nil, err
-	}
-
-	vendor := bearer(at.SoftwareOne.VendorToken)
-	text, err := send(ctx, request{"POST", at.SoftwareOne.Base + "/installations", `{"extension":{"id":"` + at.SoftwareOne.ExtensionID + `"}}`,
-		bearer(at.SoftwareOne.ClientToken)})
-	if err != nil {
-		return nil, err
-	}
-	id, err := idOf(text)
-	if err != nil {
-		return nil, err
-	}
-	for version := range 2 {
-		requests = append(requests,
-			request{"GET", at.SoftwareOne.Base + "/installations?eq(status,'Installed')&limit=10", "", vendor},
-			request{"GET", at.SoftwareOne.Base + "/installations/" + id, "", vendor},
-			request{"PUT", at.SoftwareOne.Base + "/installations/" + id, fmt.Sprintf(`{"configuration":{"warehouse":"EU-%d","api_secret":"load-%d"}}`, version, version), vendor},
-		)
-	}
-
-	key := map[string]string{"X-Api-Key": at.Ampersand.APIKey, "Content-Type": "application/json"}
-	base := at.Ampersand.Base + "/projects/" + at.Ampersand.ProjectID + "/integrations/" + at.Ampersand.IntegrationID + "/installations"
-	const contact = `{"objectName":"contact","destination":"hook","selectedFields":{"email":%t},"selectedFieldMappings":{}}`
-	text, err = send(ctx, request{"POST", base, `{"groupRef":"group-123","config":{"content":{"provider":"salesforce"}}}`, key})
-	if err != nil {
-		return nil, err
-	}
-	if id, err = idOf(text); err != nil {
-		return nil, err
-	}
-	for _, selected := range []bool{true, false} {
-		requests = append(requests,
-			request{"GET", base + "?groupRef=group-123", "", key},
-			request{"PATCH", base + "/" + id, `{"updateMask":["config.content.read.objects.contact"],"installation":{"config":{"content":{"read":{"objects":{"contact":` +
-				fmt.Sprintf(contact, selected) + `}}}}}}`, key},
-		)
-	}
-	return requests, sendAll(ctx, requests)
+	return requests, nil
 }
 
-func sendAll(ctx context.Context, requests []request) error {
-	for _, r := range requests {
-		if _, err := send(ctx, r); err != nil {
-			return err
-		}
+// softwareOneRequests list, read and configure one installation.
+func softwareOneRequests(ctx context.Context, at target) (requests []request, err error) {
+	url, vendor := at.SoftwareOne.Base+"/installations", bearer(at.SoftwareOne.VendorToken)
+	id, err := create(ctx, request{
+		"POST", url, `{"extension":{"id":"` + at.SoftwareOne.ExtensionID + `"}}`,
+		bearer(at.SoftwareOne.ClientToken),
+	})
+	const body = `{"configuration":{"warehouse":"EU-%d","api_secret":"load-%d"}}`
+	for version := range 2 {
+		requests = append(requests,
+			request{"GET", url + "?eq(status,'Installed')&limit=10", "", vendor},
+			request{"GET", url + "/" + id, "", vendor},
+			request{"PUT", url + "/" + id, fmt.Sprintf(body, version, version), vendor})
 	}
-	return nil
+	return requests, err
+}
+
+// ampersandRequests find and change one installation.
+func ampersandRequests(ctx context.Context, at target) (requests []request, err error) {
+	key := map[string]string{"X-Api-Key": at.Ampersand.APIKey, "Content-Type": "application/json"}
+	url := at.Ampersand.Base + "/projects/" + at.Ampersand.ProjectID +
+		"/integrations/" + at.Ampersand.IntegrationID + "/installations"
+	id, err := create(ctx, request{
+		"POST", url, `{"groupRef":"group-123","config":{"content":{"provider":"salesforce"}}}`, key,
+	})
+	const body = `{"updateMask":["config.content.read.objects.contact"],
+		"installation":{"config":{"content":{"read":{"objects":{"contact":{"objectName":"contact",
+		"destination":"hook","selectedFields":{"email":%t},"selectedFieldMappings":{}}}}}}}}`
+	for _, selected := range []bool{true, false} {
+		requests = append(requests,
+			request{"GET", url + "?groupRef=group-123", "", key},
+			request{"PATCH", url + "/" + id, fmt.Sprintf(body, selected), key})
+	}
+	return requests, err
+}
+
+// create sends a request and returns the id in the answer.
+func create(ctx context.Context, r request) (string, error) {
+	text, err := send(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	var row struct{ ID string }
+	err = json.Unmarshal([]byte(text), &row)
+	return row.ID, err
 }
 
 // send sends one request, which has to succeed, and returns the answer.
@@ -223,13 +238,7 @@ func send(ctx context.Context, r request) (string, error) {
 	return string(text), err
 }
 
-func idOf(text string) (string, error) {
-	var row struct{ ID string }
-	err := json.Unmarshal([]byte(text), &row)
-	return row.ID, err
-}
-
-// lua is a script for wrk that sends the requests in turn and reports what came of them.
+// lua returns a script for wrk that sends the requests in turn and prints the outcome as JSON.
 func lua(at target, requests []request) string {
 	var b strings.Builder
 	b.WriteString("local requests = {}\n")
@@ -243,8 +252,8 @@ func lua(at target, requests []request) string {
 		if r.body != "" {
 			body = quoted(r.body)
 		}
-		fmt.Fprintf(&b, "requests[#requests + 1] = {%s, %s, {%s}, %s}\n", quoted(r.method), quoted(strings.TrimPrefix(r.url, "http://"+at.Addr)),
-			strings.Join(headers, ", "), body)
+		fmt.Fprintf(&b, "requests[#requests + 1] = {%s, %s, {%s}, %s}\n", quoted(r.method),
+			quoted(strings.TrimPrefix(r.url, "http://"+at.Addr)), strings.Join(headers, ", "), body)
 	}
 	b.WriteString(`
 local next, formatted = 0, {}
@@ -257,8 +266,11 @@ function request()
 end
 function done(summary, latency)
 	local e = summary.errors
-	io.write(string.format('{"requests":%d,"seconds":%.1f,"refused":%d,"broken":%d,"late":%d,"median":%.1f,"p99":%.1f}\n', summary.requests,
-		summary.duration / 1e6, e.status, e.connect + e.read + e.write, e.timeout, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3))
+	io.write(string.format(
+		'{"requests":%d,"seconds":%.1f,"rejected":%d,"broken":%d,"late":%d,' ..
+		'"median":%.1f,"p99":%.1f}\n',
+		summary.requests, summary.duration / 1e6, e.status, e.connect + e.read + e.write, e.timeout,
+		latency:percentile(50) / 1e3, latency:percentile(99) / 1e3))
 end
 `)
 	return b.String()
@@ -269,9 +281,12 @@ func quoted(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`).Replace(s) + `"`
 }
 
-// attack runs wrk and returns the resident memory of a process as it went, in bytes.
-func attack(ctx context.Context, pid int, addr, script string, duration time.Duration) ([]int64, error) {
-	wrk := exec.CommandContext(ctx, "wrk", "-t1", "-c16", "-d"+strconv.Itoa(int(duration.Seconds()))+"s", "-s", script, "http://"+addr)
+// attack runs wrk and returns samples of the resident memory of a process, in bytes.
+func attack(
+	ctx context.Context, pid int, addr, script string, duration time.Duration,
+) ([]int64, error) {
+	wrk := exec.CommandContext(ctx, "wrk", "-t1", "-c16",
+		"-d"+strconv.Itoa(int(duration.Seconds()))+"s", "-s", script, "http://"+addr)
 	type answer struct {
 		text []byte
 		err  error
@@ -301,25 +316,27 @@ func attack(ctx context.Context, pid int, addr, script string, duration time.Dur
 	}
 }
 
-// judge prints what wrk saw, and fails if a request failed.
+// judge prints the outcome of wrk, and returns an error if a request failed.
 func judge(text []byte) error {
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	var seen struct {
-		Requests, Refused, Broken, Late int
-		Seconds, Median, P99            float64
+		Requests, Rejected, Broken, Late int
+		Seconds, Median, P99             float64
 	}
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &seen); err != nil {
 		return fmt.Errorf("wrk: %w: %s", err, text)
 	}
-	fmt.Printf("%d requests in %.1f s, %.0f a second; latency median %.1f ms, 99th percentile %.1f ms; refused %d, broken %d, late %d\n",
-		seen.Requests, seen.Seconds, float64(seen.Requests)/seen.Seconds, seen.Median, seen.P99, seen.Refused, seen.Broken, seen.Late)
-	if seen.Requests == 0 || seen.Refused+seen.Broken+seen.Late > 0 {
+	fmt.Printf("%d requests in %.1f s, %.0f a second; rejected %d, broken %d, late %d; ",
+		seen.Requests, seen.Seconds, float64(seen.Requests)/seen.Seconds,
+		seen.Rejected, seen.Broken, seen.Late)
+	fmt.Printf("latency median %.1f ms, 99th percentile %.1f ms\n", seen.Median, seen.P99)
+	if seen.Requests == 0 || seen.Rejected+seen.Broken+seen.Late > 0 {
 		return errors.New("not every request succeeded")
 	}
 	return nil
 }
 
-// resident returns how much memory a process holds.
+// resident returns the resident memory of a process.
 func resident(pid int) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -327,23 +344,24 @@ func resident(pid int) (int64, error) {
 	}
 	for line := range strings.Lines(string(text)) {
 		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			n, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
-			return n << 10, err
+			var kib int64
+			_, err := fmt.Sscanf(rest, "%d kB", &kib)
+			return kib << 10, err
 		}
 	}
 	return 0, errors.New("no VmRSS")
 }
 
-// Memory counts as flat if the last quarter of the samples is not above the second by more than this.
+// Memory is flat if the last quarter of the samples exceeds the second by no more than this.
 const (
 	growth = 1.25
 	slack  = 16 << 20
 )
 
-// flat prints how much memory there was, and fails if it grew.
+// flat prints the memory, and returns an error if it grew.
 func flat(memory []int64) error {
 	if len(memory) < 8 {
-		return errors.New("too short to say how memory goes")
+		return errors.New("the run was too short to tell whether memory grows")
 	}
 	quarter := len(memory) / 4
 	median := func(part []int64) int64 {
@@ -351,7 +369,8 @@ func flat(memory []int64) error {
 		return part[len(part)/2]
 	}
 	second, last := median(memory[quarter:2*quarter]), median(memory[len(memory)-quarter:])
-	fmt.Printf("memory of hostapp: %d MiB in the second quarter, %d MiB in the last\n", second>>20, last>>20)
+	const format = "memory of hostapp: %d MiB in the second quarter, %d MiB in the last\n"
+	fmt.Printf(format, second>>20, last>>20)
 	if float64(last) > float64(second)*growth+slack {
 		return errors.New("memory grew")
 	}
