@@ -113,7 +113,7 @@ func ExampleService_Sweep() {
 	}
 	fmt.Printf("before: %s, revision %d\n", inst.Status, inst.Revision)
 
-	report, err := host.Sweep(ctx, installation.SweepRequest{})
+	report, err := host.Sweep(ctx, 0)
 	fmt.Printf("%+v %v\n", report, err)
 	// Output:
 	// before: expired, revision 1

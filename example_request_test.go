@@ -10,6 +10,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/memstore"
+	"github.com/go-installation/installation/patch"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -189,8 +190,8 @@ func ExampleOptions_schema() {
 	fmt.Println(inst.Configuration.Document)
 
 	_, err = host.Patch(ctx, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{
-		installation.Set("/region", installation.JSON(`"mars"`)),
-		installation.SetSecret("/authorization", crypto.NewSecret("short")),
+		patch.Set("/region", installation.JSON(`"mars"`)),
+		patch.SetSecret("/authorization", crypto.NewSecret("short")),
 	}})
 	if refused, ok := errors.AsType[*validate.Error](err); ok {
 		for _, v := range refused.Violations {
@@ -236,19 +237,19 @@ func ExampleOperation_destination() {
 	if _, err := exampleConfigure(host, `{"url":"https://acme.example","api_key":"k-93f0"}`); err != nil {
 		log.Fatal(err)
 	}
-	move := installation.Set("/url", installation.JSON(`"https://eu.acme.example"`))
+	move := patch.Set("/url", installation.JSON(`"https://eu.acme.example"`))
 	_, err := host.Patch(ctx, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{move}})
 	if refused, ok := errors.AsType[*validate.Error](err); ok {
 		fmt.Println(refused.Violations[0])
 	}
 
-	key := installation.Ref{Kind: installation.RefConfig, Pointer: "/api_key"}
+	key := installation.Ref("config/api_key")
 	secrets, err := host.Reveal(ctx, installation.RevealRequest{ID: "EXI-1", Refs: []installation.Ref{key}, Reason: "moves to another region"})
 	if err != nil {
 		log.Fatal(err)
 	}
 	inst, err := host.Patch(ctx, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{
-		move, installation.SetSecret(key.Pointer, secrets[0].Value),
+		move, patch.SetSecret(key.Pointer, secrets[0].Value),
 	}})
 	if err != nil {
 		log.Fatal(err)
@@ -263,7 +264,7 @@ func ExampleOperation_destination() {
 func ExampleJSONPatch() {
 	host := exampleHost()
 	exampleInstall(host, "EXI-1", "ACC-2")
-	ops, err := installation.JSONPatch([]byte(`[
+	ops, err := patch.FromJSON([]byte(`[
 		{"op": "test", "path": "/region", "value": "eu-2"},
 		{"op": "replace", "path": "/region", "value": "us-1"},
 		{"op": "add", "path": "/channels", "value": ["orders"]},
@@ -278,7 +279,7 @@ func ExampleJSONPatch() {
 	}
 	fmt.Println(inst.Configuration.Document)
 
-	_, err = installation.JSONPatch([]byte(`[{"op":"move","from":"/api_key","path":"/old_key"}]`))
+	_, err = patch.FromJSON([]byte(`[{"op":"move","from":"/api_key","path":"/old_key"}]`))
 	fmt.Println(errors.Is(err, installation.ErrInvalid))
 	// Output:
 	// {"region":"us-1","api_key":"***","channels":["offers","orders"]}
@@ -291,7 +292,7 @@ func ExampleMergePatch() {
 	if _, err := exampleConfigure(host, `{"region":"eu-2","limits":{"orders":10,"offers":5},"api_key":"k-93f0"}`); err != nil {
 		log.Fatal(err)
 	}
-	ops, err := installation.MergePatch([]byte(`{"limits":{"orders":20,"offers":null}}`))
+	ops, err := patch.FromMerge([]byte(`{"limits":{"orders":20,"offers":null}}`))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -308,7 +309,7 @@ func ExampleUpdateMask() {
 	host := exampleHost()
 	exampleInstall(host, "EXI-1", "ACC-2")
 	document := []byte(`{"region":"us-1","limits":{"orders":20,"offers":1},"api_key":"ignored"}`)
-	ops, err := installation.UpdateMask(document, "region", "limits.orders")
+	ops, err := patch.FromMask(document, "region", "limits.orders")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -325,12 +326,12 @@ func ExampleTest() {
 	host := exampleHost()
 	exampleInstall(host, "EXI-1", "ACC-2")
 	for _, test := range []installation.Operation{
-		installation.Test("/region", installation.JSON(`"eu-2"`)),
-		installation.Test("/region", installation.JSON(`"us-1"`)),
-		installation.Test("/api_key", installation.JSON(`"k-93f0"`)),
+		patch.Test("/region", installation.JSON(`"eu-2"`)),
+		patch.Test("/region", installation.JSON(`"us-1"`)),
+		patch.Test("/api_key", installation.JSON(`"k-93f0"`)),
 	} {
 		_, err := host.Patch(context.Background(), installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{
-			test, installation.Set("/checked", installation.JSON(`true`)),
+			test, patch.Set("/checked", installation.JSON(`true`)),
 		}})
 		if refused, ok := errors.AsType[*validate.Error](err); ok {
 			fmt.Println(refused.Violations[0].Path, refused.Violations[0].Rule)

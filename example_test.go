@@ -10,6 +10,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/memstore"
+	"github.com/go-installation/installation/patch"
 )
 
 func Example() {
@@ -137,10 +138,10 @@ func ExampleService_Patch() {
 	exampleInstall(host, "EXI-1", "ACC-2")
 
 	res, err := host.Patch(ctx, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{
-		installation.Test("/region", installation.JSON(`"eu-2"`)),
-		installation.Set("/region", installation.JSON(`"us-1"`)),
-		installation.SetSecret("/pass_phrase", crypto.NewSecret("correct horse")),
-		installation.Unset("/api_key"),
+		patch.Test("/region", installation.JSON(`"eu-2"`)),
+		patch.Set("/region", installation.JSON(`"us-1"`)),
+		patch.SetSecret("/pass_phrase", crypto.NewSecret("correct horse")),
+		patch.Unset("/api_key"),
 	}})
 	if err != nil {
 		log.Fatal(err)
@@ -247,7 +248,7 @@ func ExampleService_Reveal() {
 
 	secrets, err := extension.Reveal(ctx, installation.RevealRequest{
 		ID:     "EXI-1",
-		Refs:   []installation.Ref{{Kind: installation.RefConfig, Pointer: "/api_key"}},
+		Refs:   []installation.Ref{installation.Ref("config/api_key")},
 		Reason: "nightly synchronisation",
 	})
 	if err != nil {

@@ -19,7 +19,10 @@ type schemaLookup struct {
 	extension Extension
 	source    validate.SchemaSource
 	err       error
-	compiled  *compiledSchema // once it was needed
+
+	compiled  bool // the schema was needed
+	schema    *schema.Schema
+	schemaErr error
 }
 
 // schemaSource asks Options.Schema which schema the configuration follows, once for each extension
@@ -68,15 +71,6 @@ func schemaUnreachable(revision string, cause error) error {
 // maxSchemas is how many compiled schemas a service caches.
 const maxSchemas = 256
 
-// schemaKey names a schema. A revision means something to its extension alone.
-type schemaKey struct{ tenant, extension, revision string }
-
-// compiledSchema is a compiled schema, or the reason why there is none.
-type compiledSchema struct {
-	schema *schema.Schema
-	err    error
-}
-
 // schemaOf returns the schema of the configuration and the name of its revision; nil if the
 // extension has none.
 func (s *Service) schemaOf(ctx context.Context, snap *snapshot) (*schema.Schema, string, error) {
@@ -84,29 +78,27 @@ func (s *Service) schemaOf(ctx context.Context, snap *snapshot) (*schema.Schema,
 	if err != nil || source.Revision == "" {
 		return nil, "", err
 	}
-	if snap.schema.compiled == nil {
-		key := schemaKey{snap.key.Tenant, snap.inst.Extension.ID, source.Revision}
-		compiled := s.compile(ctx, key, source)
-		snap.schema.compiled = &compiled
+	if l := snap.schema; !l.compiled {
+		l.compiled = true
+		l.schema, l.schemaErr = s.compile(ctx, snap.key.Tenant, l)
 	}
-	return snap.schema.compiled.schema, source.Revision, snap.schema.compiled.err
+	return snap.schema.schema, source.Revision, snap.schema.schemaErr
 }
 
 // compile returns a schema from the cache, or loads and compiles it. A failed load is not cached.
 func (s *Service) compile(
-	ctx context.Context, key schemaKey, source validate.SchemaSource,
-) compiledSchema {
-	if known, ok := s.schemas.Get(key); ok {
-		return known
+	ctx context.Context, tenant string, l *schemaLookup,
+) (*schema.Schema, error) {
+	key := schema.Key{Tenant: tenant, Extension: l.extension.ID, Revision: l.source.Revision}
+	load := func() ([]byte, error) {
+		text, err := l.source.Load(ctx)
+		if err != nil {
+			return nil, schemaUnreachable(l.source.Revision, err)
+		}
+		return text, nil
 	}
-	text, err := source.Load(ctx)
-	if err != nil {
-		return compiledSchema{err: schemaUnreachable(source.Revision, err)}
-	}
-	compiled, err := schema.Compile(text)
-	known := compiledSchema{compiled, schemaUnusable(source.Revision, err)}
-	s.schemas.Put(key, known)
-	return known
+	compiled, err := s.schemas.Compile(key, load)
+	return compiled, schemaUnusable(l.source.Revision, err)
 }
 
 // schemaUnusable is the error for a schema with a fault.
@@ -242,7 +234,13 @@ func (d *draft) checkSchema(
 	}
 	var l validate.List
 	for _, v := range found {
-		l.AddViolation(schemaViolation(path, v, values))
+		rule := validate.RuleSchema
+		if v.Keyword == "" {
+			rule = validate.RuleRange
+		}
+		l.AddViolation(validate.Violation{
+			Path: path + v.Pointer, Rule: rule, Keyword: v.Keyword, Detail: v.Detail(),
+		})
 	}
 	return l.Err()
 }
@@ -259,32 +257,4 @@ func (d *draft) parseSecret(ref Ref) (*jsontree.Node, error) {
 		return nil, ErrSealed
 	}
 	return value, nil
-}
-
-// schemaViolation words a violation. Names inside a secret are secret too.
-func schemaViolation(
-	path string, v schema.Violation, secrets map[string]*jsontree.Node,
-) validate.Violation {
-	out := validate.Violation{
-		Path: path + v.Pointer, Rule: validate.RuleSchema, Keyword: v.Keyword,
-		Detail: "does not satisfy the schema: " + v.Keyword,
-	}
-	switch v.Keyword {
-	case "":
-		out.Rule = validate.RuleRange
-		out.Detail = "has too many digits, or too large an exponent, to be compared: at most 1000"
-	case "required":
-		out.Detail = "is required by the schema"
-	case "type":
-		out.Detail = "must be of type " + v.Want
-	case "additionalProperties", "false":
-		out.Detail = "is not known to the schema"
-	}
-	for end := range len(v.Pointer) {
-		if _, ok := secrets[v.Pointer[:end]]; ok && v.Pointer[end] == '/' {
-			out.Path = path + v.Pointer[:end]
-			break
-		}
-	}
-	return out
 }

@@ -10,9 +10,9 @@ import (
 
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/invite"
-	"github.com/go-installation/installation/internal/lru"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/internal/record"
+	"github.com/go-installation/installation/internal/schema"
 	"github.com/go-installation/installation/validate"
 	"github.com/google/uuid"
 )
@@ -28,7 +28,7 @@ type Service struct {
 	opts     Options
 	base     *url.URL    // parsed Options.AcceptURL
 	rule     masked.Rule // for documents without a schema
-	schemas  *lru.Cache[schemaKey, compiledSchema]
+	schemas  *schema.Cache
 	outcomes *outcomeKey
 
 	customPolicy bool // Options.Policy was given
@@ -109,7 +109,7 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 	}
 	s := &Service{
 		store: store, keys: keys, rule: masked.NameRule{},
-		schemas:  lru.New[schemaKey, compiledSchema](maxSchemas),
+		schemas:  schema.NewCache(maxSchemas),
 		outcomes: &outcomeKey{wrapper: keys},
 	}
 	if opts != nil {

@@ -87,10 +87,11 @@ type Record struct {
 	Generation int64     // grows by 1 with every install and re-install
 	Deleted    bool      // tombstone: only Key, Revision, Generation and Deadline are set
 	Created    time.Time // UTC, microseconds; lists are in the order (Created, ID)
-	Deadline   time.Time // when something is due, zero = never; when a tombstone may be forgotten
-	Index      []string  // terms it is listed under, sorted; see GlobalTerm
-	Claims     []string  // what no other record of the tenant may hold at the same time, sorted
-	Body       Body      // sealed content, opaque to the store
+	// when something is due, zero = never; of a tombstone: from when the store may forget it
+	Deadline time.Time
+	Index    []string // terms it is listed under, sorted; see GlobalTerm
+	Claims   []string // what no other record of the tenant may hold at the same time, sorted
+	Body     Body     // sealed content, opaque to the store
 }
 
 // Body is the sealed content of a [Record]. It cannot be changed once made, so stores and callers
@@ -116,7 +117,8 @@ type Change struct {
 	If          int64     // revision that must be stored; 0 = nothing
 	Record      *Record   // new state, Revision If+1; nil = leave the record (If is then above 0)
 	Idempotency *Outcome  // recorded with the change
-	Events      []Event   // appended in this order; keeping them is a duty, reading is optional
+	// appended with the change, in this order; keeping them is a duty, reading them is optional
+	Events []Event
 }
 
 // Receipt says what Commit did.

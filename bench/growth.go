@@ -112,7 +112,7 @@ func dueRows(tb testing.TB, among *grown) []Row {
 
 	query := installation.Query{AllTenants: true, DueBefore: time.Now(), Limit: dueCount}
 	sweep := func() error {
-		report, err := w.svc.Sweep(w.ctx, installation.SweepRequest{Limit: dueCount})
+		report, err := w.svc.Sweep(w.ctx, dueCount)
 		if err == nil && report.Expired != dueCount {
 			err = fmt.Errorf("%d expired", report.Expired)
 		}

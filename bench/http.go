@@ -24,7 +24,7 @@ func httpRows(tb testing.TB, _ Scale) []Row {
 	client := redistest.Start(tb).Client(tb)
 	dir := directory{}
 	svc := must(installation.New(openStore(tb, client), newRing(tb, "k1"), &installation.Options{
-		Policy: softwareone.Policy, Claims: softwareone.InstallClaims,
+		Policy: softwareone.Policy, Claims: installation.DefaultClaims,
 		Schema: softwareone.Schemas(dir),
 	}))(tb)
 	signing := crypto.NewSecret("made up, and has 32 bytes or more")

@@ -11,6 +11,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/bench/base"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/event"
 )
 
 // Every row stores the same: an installation with an owner, an account and a configuration of ten
@@ -99,7 +100,7 @@ func creation(tenant string, n int64) installation.Change {
 	}}
 	c.Idempotency = &installation.Outcome{Until: now.Add(24 * time.Hour), Data: make([]byte, 64)}
 	copy(c.Idempotency.Digest[:], fmt.Sprintf("%032d", n))
-	c.Events = []installation.Event{event(c, installation.EventCreated)}
+	c.Events = []installation.Event{eventOf(c, event.Created)}
 	return c
 }
 
@@ -109,7 +110,7 @@ func update(r *installation.Record) installation.Change {
 	next.Revision++
 	now := time.Now()
 	c := installation.Change{Op: token(), Now: now, Key: r.Key, If: r.Revision, Record: &next}
-	c.Events = []installation.Event{event(c, installation.EventUpdated)}
+	c.Events = []installation.Event{eventOf(c, event.Updated)}
 	return c
 }
 
@@ -118,7 +119,7 @@ func keyOf(tenant string, n int64) installation.Key {
 	return installation.Key{Tenant: tenant, ID: fmt.Sprintf("01890a5d-ac96-774b-bcce-%012d", n)}
 }
 
-func event(c installation.Change, t installation.EventType) installation.Event {
+func eventOf(c installation.Change, t event.Type) installation.Event {
 	return installation.Event{
 		Type: t, Key: c.Key, Revision: c.Record.Revision, Generation: 1, Time: c.Now,
 		Extension: extension, Account: vendor, Actor: installation.Actor{Kind: installation.Host},

@@ -11,6 +11,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/bench/base"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/patch"
 )
 
 // world is a service on a store that has installations of one tenant.
@@ -85,14 +86,14 @@ func (w *world) update() error {
 func (w *world) patch() error {
 	region := installation.JSON(fmt.Sprintf(`"eu-%d"`, numbers.Add(1)))
 	return changed(w.svc.Patch(w.ctx, installation.PatchRequest{
-		ID: w.id(), Operations: []installation.Operation{installation.Set("/region", region)},
+		ID: w.id(), Operations: []installation.Operation{patch.Set("/region", region)},
 	}))
 }
 
 func (w *world) reveal() error {
 	answers, err := w.svc.Reveal(w.ctx, installation.RevealRequest{
 		ID: w.id(), Reason: "call the customer's shop",
-		Refs: []installation.Ref{installation.ConfigRef("/client_secret")},
+		Refs: []installation.Ref{installation.Ref("config/client_secret")},
 	})
 	if err != nil {
 		return err

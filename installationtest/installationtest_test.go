@@ -20,6 +20,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/installationtest"
+	"github.com/go-installation/installation/patch"
 )
 
 const secret = `s3cr3t "<&>" / of+é`
@@ -199,8 +200,8 @@ func TestNoSecretsPasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	request := installation.PatchRequest{Operations: []installation.Operation{
-		installation.SetSecret("/x", crypto.NewSecret(secret)),
-		installation.Set("/y", installation.JSON(`"`+secret+`"`)),
+		patch.SetSecret("/x", crypto.NewSecret(secret)),
+		patch.Set("/y", installation.JSON(`"`+secret+`"`)),
 	}}
 	outputs := []any{
 		"", nil, "***", `a \ b \`, "s3cr3t", errors.New("plain"), map[string]any{},
@@ -245,7 +246,7 @@ func TestNoSecretsFailsWithoutASearch(t *testing.T) {
 		}
 	}
 	none := newHost(t, secret)
-	unset := []installation.Operation{installation.Unset("/api_key")}
+	unset := []installation.Operation{patch.Unset("/api_key")}
 	_, err := none.Patch(t.Context(), installation.PatchRequest{ID: "i", Operations: unset})
 	if err != nil {
 		t.Fatal(err)

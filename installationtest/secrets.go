@@ -76,7 +76,7 @@ func reveal(svc *installation.Service, id string) ([]installation.Revealed, erro
 	}
 	var all []installation.Revealed
 	for refs := i.Sealed; len(refs) > 0; {
-		n := min(len(refs), installation.MaxReveal)
+		n := min(len(refs), 256)
 		some, err := svc.Reveal(ctx, installation.RevealRequest{
 			ID:     id,
 			Refs:   refs[:n],

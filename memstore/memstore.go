@@ -26,6 +26,7 @@ import (
 	"github.com/hashicorp/go-memdb"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/health"
 )
 
 // DefaultMaxEvents is the default of Options.MaxEvents.
@@ -90,12 +91,12 @@ func (s *Store) Outcome(
 }
 
 // Health implements [installation.HealthChecker]. It always warns that memory is not durable.
-func (s *Store) Health(ctx context.Context) ([]installation.Finding, error) {
+func (s *Store) Health(ctx context.Context) ([]health.Finding, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return []installation.Finding{{
-		Level:  installation.LevelWarning,
+	return []health.Finding{{
+		Level:  health.Warning,
 		Rule:   "durability",
 		Detail: "records are in the memory of this process and are gone when it ends",
 	}}, nil

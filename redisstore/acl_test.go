@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/health"
 	"github.com/go-installation/installation/internal/redistest"
 	"github.com/go-installation/installation/redisstore"
 	"github.com/go-installation/installation/storetest"
@@ -151,7 +152,7 @@ func underRights(t *testing.T, client, admin redis.UniversalClient) {
 		t.Fatal(err)
 	}
 	for _, f := range findings {
-		if f.Level == installation.LevelUnknown || f.Level == installation.LevelError {
+		if f.Level == health.Unknown || f.Level == health.Error {
 			t.Errorf("finding %+v", f)
 		}
 	}
@@ -199,7 +200,7 @@ func TestMissingRights(t *testing.T) {
 			case err != nil && right != "+get":
 				t.Errorf("health: %v", err)
 			case err == nil && right != "+script|load": // needed after a restart only
-				level(t, findings, "scripts", installation.LevelError)
+				level(t, findings, "scripts", health.Error)
 			}
 			created, changed := create(id("created"), ""), update(stored, "")
 			created.Idempotency = &installation.Outcome{Until: time.Now().Add(time.Hour)}

@@ -7,25 +7,26 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/event"
 )
 
 // Changes as the service makes them, for tests about the result of a commit and not its
 // content.
 
 // create returns the change that makes a record with an index term, a claim and an event. The
-// event is named.
-func create(key installation.Key, event string) installation.Change {
+// event has this reason.
+func create(key installation.Key, reason string) installation.Change {
 	c := installation.Change{
 		Now: time.Now(),
 		Key: key,
 		Record: &installation.Record{
 			Key: key, Revision: 1, Generation: 1, Created: time.Now(),
 			Index: []string{"@all", "all"}, Claims: []string{"live=" + key.ID},
-			Body: installation.BodyFromBytes([]byte(event)),
+			Body: installation.BodyFromBytes([]byte(reason)),
 		},
 		Events: []installation.Event{{
-			Type: installation.EventCreated, Key: key, Revision: 1, Generation: 1,
-			Time: time.Now(), Reason: event,
+			Type: event.Created, Key: key, Revision: 1, Generation: 1,
+			Time: time.Now(), Reason: reason,
 		}},
 	}
 	_, _ = rand.Read(c.Op[:]) // never fails
@@ -34,12 +35,12 @@ func create(key installation.Key, event string) installation.Change {
 
 // update returns the change that writes the next revision of a stored record. The event is
 // named.
-func update(stored *installation.Record, event string) installation.Change {
-	c := create(stored.Key, event)
+func update(stored *installation.Record, reason string) installation.Change {
+	c := create(stored.Key, reason)
 	next := *stored
 	next.Revision++
 	c.If, c.Record = stored.Revision, &next
-	c.Events[0].Type, c.Events[0].Revision = installation.EventUpdated, next.Revision
+	c.Events[0].Type, c.Events[0].Revision = event.Updated, next.Revision
 	return c
 }
 

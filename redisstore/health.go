@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/health"
 )
 
 // Rules of the findings of [Store.Health].
@@ -29,14 +30,14 @@ const (
 // about each primary; the latter start with its address. Rules are "meta", "scripts",
 // "eviction-policy", "evicted-keys", "persistence", "role" and "replicas". What a service does
 // not show is a finding of level unknown.
-func (s *Store) Health(ctx context.Context) ([]installation.Finding, error) {
+func (s *Store) Health(ctx context.Context) ([]health.Finding, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	if _, err := s.readMeta(ctx, s.keys.bucket(0)); err != nil {
 		return nil, fmt.Errorf("health: %w", err)
 	}
-	findings := []installation.Finding{s.checkMeta(ctx), s.checkScripts(ctx)}
+	findings := []health.Finding{s.checkMeta(ctx), s.checkScripts(ctx)}
 	var mu sync.Mutex
 	err := s.client.eachPrimary(ctx, func(ctx context.Context, node redis.UniversalClient) error {
 		found := s.checkServer(ctx, node)
@@ -52,24 +53,24 @@ func (s *Store) Health(ctx context.Context) ([]installation.Finding, error) {
 }
 
 // checkMeta checks the meta key of every bucket, and that none of its fixed keys will expire.
-func (s *Store) checkMeta(ctx context.Context) installation.Finding {
-	found := finding(installation.LevelOK, ruleMeta, "all %d buckets exist", s.keys.buckets)
+func (s *Store) checkMeta(ctx context.Context) health.Finding {
+	found := finding(health.OK, ruleMeta, "all %d buckets exist", s.keys.buckets)
 	for _, b := range s.keys.all() {
 		value, err := s.readMeta(ctx, b)
 		if err == nil && value != s.meta {
 			err = errForeign(b)
 		}
 		if err != nil {
-			return finding(installation.LevelError, ruleMeta, "bucket %d: %v", b.number, err)
+			return finding(health.Error, ruleMeta, "bucket %d: %v", b.number, err)
 		}
 		key, left, err := s.expiring(ctx, b)
 		switch {
 		case err != nil:
 			_, text := explain(err)
-			found = finding(installation.LevelUnknown, ruleMeta, "all %d buckets exist; "+
+			found = finding(health.Unknown, ruleMeta, "all %d buckets exist; "+
 				"unknown whether one of their keys expires: %s", s.keys.buckets, text)
 		case key != "":
-			return finding(installation.LevelError, ruleMeta,
+			return finding(health.Error, ruleMeta,
 				"bucket %d: its key %q was set to expire in %v; use PERSIST", b.number, key, left)
 		}
 	}
@@ -100,15 +101,15 @@ func (s *Store) expiring(
 }
 
 // checkScripts runs a script with all commands that scripts use, in every bucket.
-func (s *Store) checkScripts(ctx context.Context) installation.Finding {
+func (s *Store) checkScripts(ctx context.Context) health.Finding {
 	for _, b := range s.keys.all() {
 		if err := s.tryScripts(ctx, b); err != nil {
 			_, text := explain(err)
-			return finding(installation.LevelError, ruleScripts,
+			return finding(health.Error, ruleScripts,
 				"bucket %d: scripts cannot run, so nothing can be written: %s", b.number, text)
 		}
 	}
-	return finding(installation.LevelOK, ruleScripts, "scripts can run")
+	return finding(health.OK, ruleScripts, "scripts can run")
 }
 
 // tryScripts returns an error if a commit in the bucket could fail half-way.
@@ -130,7 +131,7 @@ func (s *Store) tryScripts(ctx context.Context, b bucket) error {
 // checkServer returns the findings about one primary.
 func (s *Store) checkServer(
 	ctx context.Context, node redis.UniversalClient,
-) (findings []installation.Finding) {
+) (findings []health.Finding) {
 	addr := ""
 	if n, ok := node.(interface{ Options() *redis.Options }); ok {
 		addr = n.Options().Addr + ": "
@@ -138,7 +139,7 @@ func (s *Store) checkServer(
 	info, err := infoOf(ctx, node)
 	for _, c := range []struct {
 		rule  string
-		check func(info map[string]string) (installation.Level, string)
+		check func(info map[string]string) (health.Level, string)
 	}{
 		{ruleEviction, evictionPolicy}, {ruleEvicted, evictedKeys},
 		{rulePersistence, persistence}, {ruleRole, role}, {ruleReplicas, s.replicas},
@@ -146,7 +147,7 @@ func (s *Store) checkServer(
 		level, text := c.check(info)
 		if err != nil {
 			_, text = explain(err)
-			level, text = installation.LevelUnknown, "the server does not answer INFO: "+text
+			level, text = health.Unknown, "the server does not answer INFO: "+text
 		}
 		findings = append(findings, finding(level, c.rule, "%s%s", addr, text))
 	}
@@ -160,11 +161,11 @@ func (s *Store) rejectServers(ctx context.Context) error {
 			return errCaches
 		}
 		info, _ := infoOf(ctx, node) // without it all levels are unknown
-		if level, text := role(info); level == installation.LevelError {
+		if level, text := role(info); level == health.Error {
 			return unavailable("%s", text)
 		}
 		level, text := evictionPolicy(info)
-		if level == installation.LevelError && !s.opts.AllowEviction {
+		if level == health.Error && !s.opts.AllowEviction {
 			return unavailable("%s", text)
 		}
 		return nil
@@ -175,78 +176,78 @@ func (s *Store) rejectServers(ctx context.Context) error {
 	return err
 }
 
-func evictionPolicy(info map[string]string) (installation.Level, string) {
+func evictionPolicy(info map[string]string) (health.Level, string) {
 	policy, unlimited := info["maxmemory_policy"], info["maxmemory"] == "0"
 	text := "maxmemory-policy " + policy
 	switch {
 	case policy == "":
-		return installation.LevelUnknown, "the server does not report its maxmemory-policy"
+		return health.Unknown, "the server does not report its maxmemory-policy"
 	case strings.HasPrefix(policy, "allkeys-") && unlimited:
-		return installation.LevelWarning, text + " would evict records, without an error, once " +
+		return health.Warning, text + " would evict records, without an error, once " +
 			"the server has a memory limit; set noeviction"
 	case unlimited:
-		return installation.LevelOK, "there is no memory limit, so nothing is evicted"
+		return health.OK, "there is no memory limit, so nothing is evicted"
 	case strings.HasPrefix(policy, "allkeys-"):
-		return installation.LevelError, text + " evicts records at the memory limit, " +
+		return health.Error, text + " evicts records at the memory limit, " +
 			"without an error; set noeviction"
 	case strings.HasPrefix(policy, "volatile-"):
-		return installation.LevelWarning, text + " evicts outcomes and tombstones at the memory " +
+		return health.Warning, text + " evicts outcomes and tombstones at the memory " +
 			"limit: a repeated request may run again; set noeviction"
 	default:
-		return installation.LevelOK, text
+		return health.OK, text
 	}
 }
 
-func evictedKeys(info map[string]string) (installation.Level, string) {
+func evictedKeys(info map[string]string) (health.Level, string) {
 	switch evicted := info["evicted_keys"]; evicted {
 	case "":
-		return installation.LevelUnknown, "the server does not report evictions"
+		return health.Unknown, "the server does not report evictions"
 	case "0":
-		return installation.LevelOK, "no key was evicted since the server started"
+		return health.OK, "no key was evicted since the server started"
 	default:
-		return installation.LevelWarning,
+		return health.Warning,
 			evicted + " keys were evicted since the server started, maybe of this namespace"
 	}
 }
 
-func persistence(info map[string]string) (installation.Level, string) {
+func persistence(info map[string]string) (health.Level, string) {
 	switch {
 	case info["aof_enabled"] == "":
-		return installation.LevelUnknown, "the server does not report its persistence"
+		return health.Unknown, "the server does not report its persistence"
 	case info["aof_enabled"] != "1":
-		return installation.LevelWarning, "the append-only file is off: a crash loses " +
+		return health.Warning, "the append-only file is off: a crash loses " +
 			"everything since the last snapshot; set appendonly yes"
 	case info["aof_last_write_status"] == "err":
-		return installation.LevelError, "the server cannot write its append-only file"
+		return health.Error, "the server cannot write its append-only file"
 	default:
-		return installation.LevelOK, "the append-only file is on"
+		return health.OK, "the append-only file is on"
 	}
 }
 
-func role(info map[string]string) (installation.Level, string) {
+func role(info map[string]string) (health.Level, string) {
 	switch info["role"] {
 	case "":
-		return installation.LevelUnknown, "the server does not report its role"
+		return health.Unknown, "the server does not report its role"
 	case "master":
-		return installation.LevelOK, "the server is a primary"
+		return health.OK, "the server is a primary"
 	default:
-		return installation.LevelError,
+		return health.Error,
 			"the server is a replica: its data is old, and it rejects writes"
 	}
 }
 
-func (s *Store) replicas(info map[string]string) (installation.Level, string) {
+func (s *Store) replicas(info map[string]string) (health.Level, string) {
 	n, err := strconv.Atoi(info["connected_slaves"])
 	switch want := s.opts.RequireReplicas; {
 	case err != nil:
-		return installation.LevelUnknown, "the server does not report its replicas"
+		return health.Unknown, "the server does not report its replicas"
 	case n < want:
-		return installation.LevelError,
+		return health.Error,
 			fmt.Sprintf("%d replicas, but each commit requires %d", n, want)
 	case n == 0:
-		return installation.LevelWarning, "no replica: the data is lost with this server"
+		return health.Warning, "no replica: the data is lost with this server"
 	default:
-		return installation.LevelOK, fmt.Sprintf("%d replicas", n)
+		return health.OK, fmt.Sprintf("%d replicas", n)
 	}
 }
 
@@ -265,6 +266,6 @@ func infoOf(ctx context.Context, node redis.UniversalClient) (map[string]string,
 	return info, nil
 }
 
-func finding(level installation.Level, rule, format string, args ...any) installation.Finding {
-	return installation.Finding{Level: level, Rule: rule, Detail: fmt.Sprintf(format, args...)}
+func finding(level health.Level, rule, format string, args ...any) health.Finding {
+	return health.Finding{Level: level, Rule: rule, Detail: fmt.Sprintf(format, args...)}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/health"
 	"github.com/go-installation/installation/internal/redistest"
 	"github.com/go-installation/installation/redisstore"
 )
@@ -16,40 +17,40 @@ import (
 func TestHealth(t *testing.T) {
 	for name, tc := range map[string]struct {
 		dial   func(testing.TB) redis.UniversalClient
-		levels map[string]installation.Level
+		levels map[string]health.Level
 	}{
-		"bare": {dialServer, map[string]installation.Level{
-			"meta": installation.LevelOK, "scripts": installation.LevelOK,
-			"eviction-policy": installation.LevelOK, "evicted-keys": installation.LevelOK,
-			"persistence": installation.LevelWarning, "role": installation.LevelOK,
-			"replicas": installation.LevelWarning,
+		"bare": {dialServer, map[string]health.Level{
+			"meta": health.OK, "scripts": health.OK,
+			"eviction-policy": health.OK, "evicted-keys": health.OK,
+			"persistence": health.Warning, "role": health.OK,
+			"replicas": health.Warning,
 		}},
 		"durable": {
 			func(tb testing.TB) redis.UniversalClient {
 				return redistest.Start(tb, "--appendonly", "yes").Client(tb)
 			},
-			map[string]installation.Level{"persistence": installation.LevelOK},
+			map[string]health.Level{"persistence": health.OK},
 		},
 		"replicated": {
-			dialSentinel, map[string]installation.Level{"replicas": installation.LevelOK},
+			dialSentinel, map[string]health.Level{"replicas": health.OK},
 		},
 		"volatile": {
 			func(tb testing.TB) redis.UniversalClient {
 				return redistest.Start(tb,
 					"--maxmemory", "100mb", "--maxmemory-policy", "volatile-lru").Client(tb)
 			},
-			map[string]installation.Level{"eviction-policy": installation.LevelWarning},
+			map[string]health.Level{"eviction-policy": health.Warning},
 		},
 		"no limit yet": {
 			func(tb testing.TB) redis.UniversalClient {
 				return redistest.Start(tb, "--maxmemory-policy", "allkeys-lru").Client(tb)
 			},
-			map[string]installation.Level{"eviction-policy": installation.LevelWarning},
+			map[string]health.Level{"eviction-policy": health.Warning},
 		},
-		"says nothing": {dialMini, map[string]installation.Level{
-			"meta": installation.LevelOK, "scripts": installation.LevelOK,
-			"eviction-policy": installation.LevelUnknown, "persistence": installation.LevelUnknown,
-			"role": installation.LevelUnknown, "replicas": installation.LevelUnknown,
+		"says nothing": {dialMini, map[string]health.Level{
+			"meta": health.OK, "scripts": health.OK,
+			"eviction-policy": health.Unknown, "persistence": health.Unknown,
+			"role": health.Unknown, "replicas": health.Unknown,
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -70,13 +71,13 @@ func TestExpiringKeys(t *testing.T) {
 	must(t, s, create(id("a"), ""))
 	for _, key := range []string{"m", "x", "e", "l"} {
 		client.Expire(t.Context(), "{expiring:00}:"+key, time.Hour)
-		level(t, healthOf(t, s), "meta", installation.LevelError)
+		level(t, healthOf(t, s), "meta", health.Error)
 		client.Persist(t.Context(), "{expiring:00}:"+key)
 	}
 	allow(t, server, []string{"~{expiring*", "+@all", "-pttl"})
 	blind := dialAs(t, server)
-	for c, want := range map[*redis.Client]installation.Level{
-		client: installation.LevelOK, blind: installation.LevelUnknown,
+	for c, want := range map[*redis.Client]health.Level{
+		client: health.OK, blind: health.Unknown,
 	} {
 		s := open(t, c, &redisstore.Options{Namespace: "expiring"})
 		level(t, healthOf(t, s), "meta", want)
@@ -89,14 +90,14 @@ func TestHealthOfCluster(t *testing.T) {
 	s := open(t, cluster.Client(t, nil), &redisstore.Options{RequireReplicas: 1})
 	findings := healthOf(t, s)
 	for _, m := range cluster.Masters {
-		own := []installation.Finding{}
+		own := []health.Finding{}
 		for _, f := range findings {
 			if strings.HasPrefix(f.Detail, m.Addr) {
 				own = append(own, f)
 			}
 		}
-		level(t, own, "role", installation.LevelOK)
-		level(t, own, "replicas", installation.LevelError)
+		level(t, own, "role", health.OK)
+		level(t, own, "replicas", health.Error)
 	}
 }
 
@@ -107,7 +108,7 @@ func TestEviction(t *testing.T) {
 	rejected(t, client, &redisstore.Options{Namespace: "evicting"}, "allkeys-lru")
 
 	s := open(t, client, &redisstore.Options{Namespace: "evicting", AllowEviction: true})
-	level(t, healthOf(t, s), "eviction-policy", installation.LevelError)
+	level(t, healthOf(t, s), "eviction-policy", health.Error)
 	written, vanished := 0, 0
 	for vanished == 0 && written < 10_000 {
 		c := create(id("%d", written), "")
@@ -124,7 +125,7 @@ func TestEviction(t *testing.T) {
 	if vanished = written - countRecords(t, client, "evicting"); vanished == 0 {
 		t.Errorf("%d records were written and all of them are there", written)
 	}
-	level(t, healthOf(t, s), "evicted-keys", installation.LevelWarning)
+	level(t, healthOf(t, s), "evicted-keys", health.Warning)
 	t.Logf("%d of %d records vanished without an error", vanished, written)
 }
 
@@ -172,7 +173,7 @@ func TestMemoryLimit(t *testing.T) {
 
 // level checks that there are findings of a rule and that all have a level.
 func level(
-	tb testing.TB, findings []installation.Finding, rule string, want installation.Level,
+	tb testing.TB, findings []health.Finding, rule string, want health.Level,
 ) {
 	tb.Helper()
 	found := false

@@ -12,7 +12,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/health"
 	"github.com/go-installation/installation/internal/redistest"
 	"github.com/go-installation/installation/redisstore"
 )
@@ -55,7 +55,7 @@ func checkIndex(tb testing.TB, s *redisstore.Store) {
 	}
 }
 
-func healthOf(tb testing.TB, s *redisstore.Store) []installation.Finding {
+func healthOf(tb testing.TB, s *redisstore.Store) []health.Finding {
 	tb.Helper()
 	findings, err := s.Health(tb.Context())
 	if err != nil {

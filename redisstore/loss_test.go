@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/health"
 	"github.com/go-installation/installation/internal/redistest"
 	"github.com/go-installation/installation/redisstore"
 )
@@ -133,5 +134,5 @@ func TestFlushed(t *testing.T) {
 			})
 		}
 	}
-	level(t, healthOf(t, s), "meta", installation.LevelError)
+	level(t, healthOf(t, s), "meta", health.Error)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/event"
 )
 
 // now is the Now of every change unless a case says otherwise. It is far in the future, so that
@@ -74,10 +75,10 @@ func outcome(idempotencyKey, data string) *installation.Outcome {
 		Data: []byte(data)}
 }
 
-// event returns an event about the record of c. Its reason identifies it.
-func event(c installation.Change, reason string) installation.Event {
+// eventOf returns an event about the record of c. Its reason identifies it.
+func eventOf(c installation.Change, reason string) installation.Event {
 	return installation.Event{
-		Type:       installation.EventUpdated,
+		Type:       event.Updated,
 		Key:        c.Key,
 		Revision:   c.If + 1,
 		Generation: 1,

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/health"
 	"github.com/go-installation/installation/memstore"
 )
 
@@ -28,7 +29,7 @@ type decorator struct {
 	onOutcome func(context.Context, string, installation.Digest) (*installation.Outcome, error)
 	onEvents  func(context.Context, installation.EventQuery) (installation.EventPage, error)
 	onCount   func(context.Context, installation.Query) (int64, error)
-	onHealth  func(context.Context) ([]installation.Finding, error)
+	onHealth  func(context.Context) ([]health.Finding, error)
 }
 
 // sound returns a decorator without changes.
@@ -72,7 +73,7 @@ func (d *decorator) Count(ctx context.Context, q installation.Query) (int64, err
 	return d.onCount(ctx, q)
 }
 
-func (d *decorator) Health(ctx context.Context) ([]installation.Finding, error) {
+func (d *decorator) Health(ctx context.Context) ([]health.Finding, error) {
 	return d.onHealth(ctx)
 }
 

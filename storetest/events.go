@@ -98,7 +98,7 @@ var eventCases = []testCase{
 				}
 				c := touch(get(t, s, installation.Key{Tenant: "b", ID: "x"}))
 				reason := fmt.Sprintf("later, all %t", q.AllTenants)
-				c.Events = []installation.Event{event(c, reason)}
+				c.Events = []installation.Event{eventOf(c, reason)}
 				commit(t, s, c)
 				want = append(want, c.Events...)
 				sameEvents(t, events(t, r, q), c.Events)
@@ -138,9 +138,9 @@ var eventCases = []testCase{
 		rule: "keeping them is a duty, reading them is optional",
 		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			c := create(at("a"))
-			c.Events = []installation.Event{event(c, "made")}
+			c.Events = []installation.Event{eventOf(c, "made")}
 			buried := remove(commit(t, s, c))
-			buried.Events = []installation.Event{event(buried, "removed")}
+			buried.Events = []installation.Event{eventOf(buried, "removed")}
 			commit(t, s, buried)
 			sameEvents(t, events(t, r, installation.EventQuery{Tenant: "tenant"}),
 				slices.Concat(c.Events, buried.Events))
@@ -160,7 +160,7 @@ func logSome(t tester, s installation.Store) map[string][]installation.Event {
 				c = update(get(t, s, c.Key))
 			}
 			for j := range i {
-				c.Events = append(c.Events, event(c, fmt.Sprintf("%d.%d", i, j)))
+				c.Events = append(c.Events, eventOf(c, fmt.Sprintf("%d.%d", i, j)))
 			}
 			commit(t, s, c)
 			committed[tenant] = append(committed[tenant], c.Events...)

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/event"
+	"github.com/go-installation/installation/health"
 )
 
 // eventFlaws break the change log.
@@ -92,8 +94,8 @@ var eventFlaws = []flaw{
 		inflict: func(d *decorator) {
 			d.alterEvents(func(_ installation.EventQuery, page *installation.EventPage) {
 				for i, e := range page.Events {
-					if e.Type != installation.EventUpdated {
-						page.Events[i].Type = installation.EventCreated
+					if e.Type != event.Updated {
+						page.Events[i].Type = event.Created
 					}
 				}
 			})
@@ -310,8 +312,8 @@ var abilityFlaws = []flaw{
 	{
 		name: "has health without a level",
 		inflict: func(d *decorator) {
-			d.onHealth = func(ctx context.Context) ([]installation.Finding, error) {
-				return []installation.Finding{{Rule: "rule", Detail: "detail"}}, ctx.Err()
+			d.onHealth = func(ctx context.Context) ([]health.Finding, error) {
+				return []health.Finding{{Rule: "rule", Detail: "detail"}}, ctx.Err()
 			}
 		},
 		fails: []string{"health/findings"},
@@ -319,7 +321,7 @@ var abilityFlaws = []flaw{
 	{
 		name: "is never healthy",
 		inflict: func(d *decorator) {
-			d.onHealth = func(ctx context.Context) ([]installation.Finding, error) {
+			d.onHealth = func(ctx context.Context) ([]health.Finding, error) {
 				return nil, errors.Join(ctx.Err(), installation.ErrUnavailable)
 			}
 		},

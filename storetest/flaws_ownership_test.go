@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/health"
 )
 
 // ownershipFlaws break contexts and the ownership of arguments and results.
@@ -13,7 +14,7 @@ var ownershipFlaws = []flaw{
 	{
 		name: "ignores the context",
 		inflict: func(d *decorator) {
-			get, commit, list, outcome, events, count, health := d.onGet, d.onCommit, d.onList,
+			get, commit, list, outcome, events, count, checkHealth := d.onGet, d.onCommit, d.onList,
 				d.onOutcome, d.onEvents, d.onCount, d.onHealth
 			d.onGet = func(
 				ctx context.Context, key installation.Key,
@@ -43,8 +44,8 @@ var ownershipFlaws = []flaw{
 			d.onCount = func(ctx context.Context, q installation.Query) (int64, error) {
 				return count(context.WithoutCancel(ctx), q)
 			}
-			d.onHealth = func(ctx context.Context) ([]installation.Finding, error) {
-				return health(context.WithoutCancel(ctx))
+			d.onHealth = func(ctx context.Context) ([]health.Finding, error) {
+				return checkHealth(context.WithoutCancel(ctx))
 			}
 		},
 		fails: []string{"context/rejected"},

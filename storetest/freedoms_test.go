@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/health"
 )
 
 // freedoms are choices that the contract leaves to the store.
@@ -142,7 +143,7 @@ var freedoms = []struct {
 	{
 		name: "health finds nothing",
 		take: func(d *decorator) {
-			d.onHealth = func(ctx context.Context) ([]installation.Finding, error) {
+			d.onHealth = func(ctx context.Context) ([]health.Finding, error) {
 				return nil, ctx.Err()
 			}
 		},

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/health"
 )
 
 var healthCases = []testCase{
@@ -16,9 +17,9 @@ var healthCases = []testCase{
 			if err != nil {
 				t.Errorf("health: %v", err)
 			}
-			levels := []installation.Level{
-				installation.LevelOK, installation.LevelUnknown, installation.LevelWarning,
-				installation.LevelError,
+			levels := []health.Level{
+				health.OK, health.Unknown, health.Warning,
+				health.Error,
 			}
 			for _, f := range findings {
 				if !slices.Contains(levels, f.Level) || f.Rule == "" || f.Detail == "" {

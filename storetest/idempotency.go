@@ -18,7 +18,7 @@ var idempotencyCases = []testCase{
 
 			second := create(at("b")) // the key counts for the tenant, not for the record
 			second.Idempotency = outcome("key", "of the second")
-			second.Events = []installation.Event{event(second, "second")}
+			second.Events = []installation.Event{eventOf(second, "second")}
 			answered(t, s, second, first.Idempotency)
 			third := update(stored)
 			third.Record.Body = body("as updated")

@@ -92,7 +92,7 @@ func full() installation.Change {
 	c.Record.Claims = []string{"claim 1", "claim 2"}
 	c.Record.Deadline = now
 	c.Idempotency = outcome("key", "data")
-	e := event(c, "first")
+	e := eventOf(c, "first")
 	e.Changed = []string{"/a", "/b"}
 	c.Events = []installation.Event{e}
 	return c

@@ -103,7 +103,7 @@ var raceCases = []testCase{
 		rule: "random token of this mutation, the same on every try of it",
 		run: func(t tester, s installation.Store) {
 			c := create(at("a"))
-			c.Events = []installation.Event{event(c, "once")}
+			c.Events = []installation.Event{eventOf(c, "once")}
 			wins := make([]bool, racers)
 			race(t, func(i int) error {
 				receipt, err := s.Commit(t.Context(), c)

@@ -30,7 +30,7 @@ var replayCases = []testCase{
 			commit(t, s, second)
 
 			first.Idempotency = outcome("key", "of a replay")
-			first.Events = []installation.Event{event(first, "of a replay")}
+			first.Events = []installation.Event{eventOf(first, "of a replay")}
 			replayed(t, s, first, 1)
 
 			sameRecord(t, "get", get(t, s, first.Key), second.Record)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/health"
 	"github.com/go-installation/installation/memstore"
 )
 
@@ -148,7 +149,7 @@ func broken(read, write error) *decorator {
 		return installation.EventPage{}, read
 	}
 	d.onCount = func(context.Context, installation.Query) (int64, error) { return 0, read }
-	d.onHealth = func(context.Context) ([]installation.Finding, error) { return nil, read }
+	d.onHealth = func(context.Context) ([]health.Finding, error) { return nil, read }
 	return d
 }
 

@@ -53,7 +53,7 @@ func timesOf(t tester, s installation.Store) map[string][2]time.Time {
 	c.Record.Deadline = now.Add(2 * time.Microsecond)
 	c.Idempotency = outcome("key", "data")
 	c.Idempotency.Until = now.Add(time.Hour + 3*time.Microsecond)
-	e := event(c, "first")
+	e := eventOf(c, "first")
 	e.Time = now.Add(4 * time.Microsecond)
 	c.Events = []installation.Event{e}
 	stored := commit(t, s, c)

@@ -76,7 +76,7 @@ var writeCases = []testCase{
 			c.Idempotency, c.Events = nil, nil
 			unchanged := touch(commit(t, s, c))
 			unchanged.Idempotency = outcome("key", "data")
-			unchanged.Events = []installation.Event{event(unchanged, "only this")}
+			unchanged.Events = []installation.Event{eventOf(unchanged, "only this")}
 			commit(t, s, unchanged)
 
 			sameRecord(t, "get", get(t, s, c.Key), c.Record)
@@ -117,7 +117,7 @@ func leavesNothing(t tester, s installation.Store, c installation.Change, want e
 	c.Record.Claims = append([]string{"rejected"}, c.Record.Claims...)
 	c.Record.Deadline = now
 	c.Idempotency = outcome("rejected", "rejected")
-	c.Events = []installation.Event{event(c, "rejected")}
+	c.Events = []installation.Event{eventOf(c, "rejected")}
 	reject(t, s, c, want)
 	reject(t, s, c, want) // a rejected change leaves no op token either
 

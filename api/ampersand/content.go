@@ -9,6 +9,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/patch"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -103,7 +104,7 @@ func (h *Handler) patchContent(c *call) (*httpapi.Answer, error) {
 	}
 	text := p.changes.Append(nil)
 	defer clear(text)
-	ops, err := installation.JSONPatch(text)
+	ops, err := patch.FromJSON(text)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/patch"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -66,7 +67,7 @@ func (ch *change) operations() error {
 	if len(ch.paths) > 0 {
 		text := ch.content.Append(nil)
 		defer clear(text)
-		ops, err := installation.UpdateMask(text, ch.paths...)
+		ops, err := patch.FromMask(text, ch.paths...)
 		if err != nil {
 			return err
 		}
@@ -155,7 +156,7 @@ func (ch *change) put(path string) { ch.paths = append(ch.paths, path) }
 // applied is what becomes of a content. What the service refuses to do to it is left out.
 func (ch *change) applied(content *jsontree.Node) *jsontree.Node {
 	for _, path := range ch.paths {
-		pointer, err := installation.PathPointer(path)
+		pointer, err := patch.Pointer(path)
 		if tokens, also := jsontree.ParsePointer(pointer); err == nil && also == nil {
 			content = with(content, tokens, ch.content.At(tokens))
 		}
@@ -187,7 +188,7 @@ func with(n *jsontree.Node, tokens []string, value *jsontree.Node) *jsontree.Nod
 
 // setDisabled is the operation that turns the reading of an object off or on. The object has to be there.
 func setDisabled(name string, off bool) installation.Operation {
-	return installation.Set(jsontree.JoinPointer("read", "objects", name, "disabled"), installation.JSON(strconv.FormatBool(off)))
+	return patch.Set(jsontree.JoinPointer("read", "objects", name, "disabled"), installation.JSON(strconv.FormatBool(off)))
 }
 
 // special are the characters that clients put a backslash before.

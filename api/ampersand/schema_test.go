@@ -77,7 +77,7 @@ func TestSecretsInContent(t *testing.T) {
 		masked = strings.Replace(masked, `*/30`, `*/15`, 1)
 		w.do(t, "PATCH", path+"/"+got.ID, update(reads(`"contact":`+masked), "config.content.read.objects.contact")).want(t, 200, `*/15`, `"authToken":"***"`)
 		out, err := w.svc.Reveal(t.Context(), installation.RevealRequest{ID: got.ID, Reason: "test", Refs: []installation.Ref{
-			installation.ConfigRef("/read/objects/contact/headers/authToken"), installation.ConfigRef("/apiKey"),
+			installation.Ref("config/read/objects/contact/headers/authToken"), installation.Ref("config/apiKey"),
 		}})
 		if err != nil || out[0].Value.RevealString() != "c4nary-3" || out[1].Value.RevealString() != "c4nary-1" {
 			t.Errorf("error %v, kept %v", err, out)

@@ -86,7 +86,7 @@ func own(err error) bool {
 			return true
 		}
 	}
-	return errors.Is(err, installation.ErrSchema) || errors.Is(err, errAnswer)
+	return errors.Is(err, validate.ErrSchema) || errors.Is(err, errAnswer)
 }
 
 // hostError hides the text of an error of code that is not the library's.

@@ -16,7 +16,7 @@ const vendorOnly = "Only the vendor of the extension may do this."
 func (w *world) secretOf(t *testing.T, id, pointer string) string {
 	t.Helper()
 	got, err := w.svc.Reveal(t.Context(), installation.RevealRequest{ID: id,
-		Refs: []installation.Ref{installation.ConfigRef(pointer)}, Reason: "test"})
+		Refs: []installation.Ref{installation.Ref("config" + pointer)}, Reason: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestDelete(t *testing.T) {
 
 		// After the grace period the configuration is gone and the rest is there.
 		w.advance(24 * time.Hour)
-		if _, err := w.svc.Sweep(t.Context(), installation.SweepRequest{}); err != nil {
+		if _, err := w.svc.Sweep(t.Context(), 0); err != nil {
 			t.Fatal(err)
 		}
 		purged := w.do(t, "GET", path, vendorToken, "").want(t, 200)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/vercel"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/memstore"
 )
@@ -31,7 +32,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	plans, err := vercel.NewCatalogue(installation.BillingPlan{
+	plans, err := vercel.NewCatalogue(billing.Plan{
 		ID: "team", Type: "subscription", Scope: "installation", Name: "Team",
 		Description: "Five projects", Cost: "$20.00/month",
 	})

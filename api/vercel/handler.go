@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
+	"github.com/go-installation/installation/billing"
 )
 
 // Options configure a [Handler]. A zero field has its default.
@@ -19,7 +20,7 @@ type Options struct {
 	// by resource.
 	Plans Plans
 	// InitialPlan is the plan of a new installation until the customer chooses. Default: none.
-	InitialPlan *installation.BillingPlan
+	InitialPlan *billing.Plan
 	// Finalizer decides which uninstalls are final at once. Default: FinalWhenFree.
 	Finalizer Finalizer
 	// Log gets the failures of the server. Default: no log.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/vercel"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 )
 
@@ -158,20 +159,20 @@ func ring(t testing.TB) *crypto.Keyring {
 }
 
 var (
-	freePlan = installation.BillingPlan{
+	freePlan = billing.Plan{
 		ID: "free", Type: "subscription", Name: "Free", Scope: "installation",
 		Description: "One project", PaymentMethodRequired: new(false),
 	}
-	teamPlan = installation.BillingPlan{
+	teamPlan = billing.Plan{
 		ID: "team", Type: "subscription", Name: "Team", Scope: "installation",
 		Description: "Five projects, shared", PaymentMethodRequired: new(true),
 		Cost:               "$20.00/month",
-		HighlightedDetails: []installation.PlanDetail{{Label: "Projects", Value: "5"}},
-		Details:            []installation.PlanDetail{{Label: "Seats", Value: "10"}},
+		HighlightedDetails: []billing.Detail{{Label: "Projects", Value: "5"}},
+		Details:            []billing.Detail{{Label: "Seats", Value: "10"}},
 	}
-	oldPlan = installation.BillingPlan{ID: "old", Type: "subscription", Name: "Old",
+	oldPlan = billing.Plan{ID: "old", Type: "subscription", Name: "Old",
 		Scope: "installation", Disabled: true}
-	perResource = installation.BillingPlan{ID: "each", Type: "prepayment", Name: "Each",
+	perResource = billing.Plan{ID: "each", Type: "prepayment", Name: "Each",
 		Scope: "resource"}
 )
 
@@ -276,8 +277,7 @@ func (w *world) get(t testing.TB, id string) *installation.Installation {
 // token reveals the access token; "" if there is none.
 func (w *world) token(t testing.TB, id string) string {
 	t.Helper()
-	ref := installation.Ref{Kind: installation.RefCredential,
-		Pointer: installation.PointerAccessToken}
+	ref := installation.Ref("credential/access_token")
 	out, err := w.svc.Reveal(t.Context(),
 		installation.RevealRequest{ID: id, Refs: []installation.Ref{ref}, Reason: "test"})
 	if err != nil {

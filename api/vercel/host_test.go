@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/vercel"
+	"github.com/go-installation/installation/billing"
 )
 
 // TestNotification: absent, shown, taken away.
@@ -54,7 +55,7 @@ func TestNotification(t *testing.T) {
 	}
 	notify(installation.Remove[installation.Notification]())
 	answer(`{"notification":null}`)
-	refs := []installation.Ref{{Kind: installation.RefExtra, Pointer: "/api_key"}}
+	refs := []installation.Ref{installation.Ref("extra/api_key")}
 	revealed, err := w.svc.Reveal(t.Context(),
 		installation.RevealRequest{ID: icfg, Refs: refs, Reason: "test"})
 	if err != nil || revealed[0].Value.RevealString() != "k" {
@@ -127,17 +128,17 @@ func TestNotifyKeepsOtherMembers(t *testing.T) {
 
 // TestWirePlan: every field of a plan, in the types that Vercel wants.
 func TestWirePlan(t *testing.T) {
-	plan := installation.BillingPlan{
+	plan := billing.Plan{
 		ID: "pro", Type: "prepayment", Name: "Pro", Scope: "installation",
 		Description: "Ten <b> & more", PaymentMethodRequired: new(true),
 		PreauthorizationAmount: "0123.40", InitialCharge: "20.00", MinimumAmount: "10.00",
 		MaximumAmount:                      "500.00",
 		MaximumAmountAutoPurchasePerPeriod: "1000.00", Cost: "$20.00/month",
-		Details: []installation.PlanDetail{{Label: "Seats", Value: "10"},
+		Details: []billing.Detail{{Label: "Seats", Value: "10"},
 			{Label: "Support"}},
-		HighlightedDetails: []installation.PlanDetail{{Label: "Projects", Value: "10"}},
-		Quote:              []installation.QuoteLine{{Line: "Pro plan", Amount: "20.00"}},
-		RequiredPolicies: []installation.PlanPolicy{{ID: "toc", Name: "Terms",
+		HighlightedDetails: []billing.Detail{{Label: "Projects", Value: "10"}},
+		Quote:              []billing.QuoteLine{{Line: "Pro plan", Amount: "20.00"}},
+		RequiredPolicies: []billing.Policy{{ID: "toc", Name: "Terms",
 			URL: "https://partner.example/toc"}},
 		EffectiveDate: time.Date(2026, 4, 1, 2, 0, 0, 0, time.FixedZone("", 7200)),
 	}
@@ -166,30 +167,30 @@ func TestWirePlan(t *testing.T) {
 }
 
 func TestNewCatalogue(t *testing.T) {
-	change := func(f func(p *installation.BillingPlan)) installation.BillingPlan {
+	change := func(f func(p *billing.Plan)) billing.Plan {
 		p := freePlan
 		f(&p)
 		return p
 	}
-	for name, plans := range map[string][]installation.BillingPlan{
+	for name, plans := range map[string][]billing.Plan{
 		"no plans":                {},
 		"nothing to choose":       {oldPlan, perResource},
-		"no id":                   {change(func(p *installation.BillingPlan) { p.ID = "" })},
-		"no name":                 {change(func(p *installation.BillingPlan) { p.Name = "" })},
+		"no id":                   {change(func(p *billing.Plan) { p.ID = "" })},
+		"no name":                 {change(func(p *billing.Plan) { p.Name = "" })},
 		"two with one id":         {freePlan, freePlan},
-		"a type that is none":     {change(func(p *installation.BillingPlan) { p.Type = "gift" })},
-		"a scope that is not set": {change(func(p *installation.BillingPlan) { p.Scope = "" })},
-		"an amount that is none": {change(func(p *installation.BillingPlan) {
+		"a type that is none":     {change(func(p *billing.Plan) { p.Type = "gift" })},
+		"a scope that is not set": {change(func(p *billing.Plan) { p.Scope = "" })},
+		"an amount that is none": {change(func(p *billing.Plan) {
 			p.PreauthorizationAmount = "12,50"
 		})},
 		"one that is not stored": {freePlan,
-			change(func(p *installation.BillingPlan) { p.ID, p.Name = "x", "a\nb" })},
+			change(func(p *billing.Plan) { p.ID, p.Name = "x", "a\nb" })},
 	} {
 		if _, err := vercel.NewCatalogue(plans...); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	plans := []installation.BillingPlan{freePlan}
+	plans := []billing.Plan{freePlan}
 	c, err := vercel.NewCatalogue(plans...)
 	if err != nil {
 		t.Fatal(err)
@@ -232,16 +233,16 @@ func TestWithoutPlans(t *testing.T) {
 }
 
 // plansFunc are plans that fail, or worse.
-type plansFunc func(id string) (installation.BillingPlan, error)
+type plansFunc func(id string) (billing.Plan, error)
 
 func (f plansFunc) Offered(context.Context,
-	*installation.Installation) ([]installation.BillingPlan, error) {
+	*installation.Installation) ([]billing.Plan, error) {
 	p, err := f("")
-	return []installation.BillingPlan{p}, err
+	return []billing.Plan{p}, err
 }
 
 func (f plansFunc) Plan(_ context.Context, _ *installation.Installation,
-	id string) (installation.BillingPlan, error) {
+	id string) (billing.Plan, error) {
 	return f(id)
 }
 
@@ -256,25 +257,25 @@ func TestHostFailures(t *testing.T) {
 	bad.InitialCharge = "c4nary"
 	tests := []struct {
 		name   string
-		plan   installation.BillingPlan
+		plan   billing.Plan
 		err    error
 		status int
 		body   string
 		log    string // part of it
 	}{
-		{"an error", installation.BillingPlan{}, errors.New("c4nary"), 500, internal,
+		{"an error", billing.Plan{}, errors.New("c4nary"), 500, internal,
 			"*errors.errorString"},
-		{"not found", installation.BillingPlan{}, installation.ErrNotFound, 500, internal,
+		{"not found", billing.Plan{}, installation.ErrNotFound, 500, internal,
 			"not found"},
-		{"invalid", installation.BillingPlan{}, installation.ErrInvalid, 500, internal,
+		{"invalid", billing.Plan{}, installation.ErrInvalid, 500, internal,
 			"invalid"},
-		{"out of time", installation.BillingPlan{}, context.DeadlineExceeded, 503, busy,
+		{"out of time", billing.Plan{}, context.DeadlineExceeded, 503, busy,
 			"deadline"},
-		{"store unavailable", installation.BillingPlan{}, installation.ErrUnavailable, 503, busy,
+		{"store unavailable", billing.Plan{}, installation.ErrUnavailable, 503, busy,
 			"unavailable"},
 		{"another plan", freePlan, nil, 500, internal, "another id"},
 		{"a plan that cannot be stored", bad, nil, 500, internal, "billingPlan.initialCharge"},
-		{"a refusal", installation.BillingPlan{}, &vercel.Refusal{Message: "Pick a plan first",
+		{"a refusal", billing.Plan{}, &vercel.Refusal{Message: "Pick a plan first",
 			URL: "https://northwind.example/help"}, 400,
 			`{"error":{"code":"validation_error","message":"The request is not valid.",` +
 				`"user":{"message":"Pick a plan first","url":"https://northwind.example/help"},` +
@@ -283,7 +284,7 @@ func TestHostFailures(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, func(o *choices) {
-				o.handler.Plans = plansFunc(func(string) (installation.BillingPlan, error) {
+				o.handler.Plans = plansFunc(func(string) (billing.Plan, error) {
 					return tt.plan, tt.err
 				})
 			})
@@ -299,7 +300,7 @@ func TestHostFailures(t *testing.T) {
 
 	t.Run("panic", func(t *testing.T) {
 		w := newWorld(t, func(o *choices) {
-			o.handler.Plans = plansFunc(func(string) (installation.BillingPlan, error) {
+			o.handler.Plans = plansFunc(func(string) (billing.Plan, error) {
 				panic("c4nary")
 			})
 		})
@@ -312,7 +313,7 @@ func TestHostFailures(t *testing.T) {
 	})
 	t.Run("offered plans", func(t *testing.T) {
 		w := newWorld(t, func(o *choices) {
-			o.handler.Plans = plansFunc(func(string) (installation.BillingPlan, error) {
+			o.handler.Plans = plansFunc(func(string) (billing.Plan, error) {
 				return freePlan, installation.ErrForbidden
 			})
 		})

@@ -5,6 +5,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -124,10 +125,10 @@ func readPlanID(in httpapi.Object) *string {
 }
 
 // choose returns the plan with an ID for the installation.
-func (h *Handler) choose(c *call, id string) (installation.BillingPlan, error) {
+func (h *Handler) choose(c *call, id string) (billing.Plan, error) {
 	inst, err := c.svc.Get(c.Context(), c.id)
 	if err != nil {
-		return installation.BillingPlan{}, err
+		return billing.Plan{}, err
 	}
 	plan, err := h.opts.Plans.Plan(c.Context(), inst, id)
 	const field = "billingPlanId"

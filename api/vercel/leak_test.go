@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/vercel"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 )
 
@@ -108,11 +109,11 @@ func TestHostErrorsInLog(t *testing.T) {
 type failingPlans struct{ err error }
 
 func (p failingPlans) Offered(context.Context,
-	*installation.Installation) ([]installation.BillingPlan, error) {
+	*installation.Installation) ([]billing.Plan, error) {
 	return nil, p.err
 }
 
 func (p failingPlans) Plan(context.Context, *installation.Installation,
-	string) (installation.BillingPlan, error) {
-	return installation.BillingPlan{}, p.err
+	string) (billing.Plan, error) {
+	return billing.Plan{}, p.err
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/billing"
 )
 
 // Plans are the billing plans that the host offers. The installation that a method gets is for
@@ -18,13 +19,13 @@ type Plans interface {
 	// Offered returns the plans for an installation in the order to show them.
 	Offered(
 		ctx context.Context, inst *installation.Installation,
-	) ([]installation.BillingPlan, error)
+	) ([]billing.Plan, error)
 	// Plan returns one of them by its ID. The error matches [ErrUnknownPlan] if the installation
 	// cannot have such a plan; it may be a [*Refusal] that tells the customer why. Any other
 	// error is a failure, and its text is not logged.
 	Plan(
 		ctx context.Context, inst *installation.Installation, id string,
-	) (installation.BillingPlan, error)
+	) (billing.Plan, error)
 }
 
 // ErrUnknownPlan means that there is no such plan to choose.
@@ -45,12 +46,12 @@ func (r *Refusal) Is(target error) bool { return target == ErrUnknownPlan }
 
 // Catalogue has [Plans] that are the same for every installation. It never changes.
 type Catalogue struct {
-	plans []installation.BillingPlan
+	plans []billing.Plan
 }
 
 // NewCatalogue returns a catalogue. Each plan needs a unique ID, a name, a type and a scope, and
 // must be valid for a service. A customer must be able to choose at least one of them.
-func NewCatalogue(plans ...installation.BillingPlan) (*Catalogue, error) {
+func NewCatalogue(plans ...billing.Plan) (*Catalogue, error) {
 	for i, p := range plans {
 		if err := checkPlan(p, plans[:i]); err != nil {
 			return nil, fmt.Errorf("vercel: NewCatalogue: plan %d, %q: %w", i, p.ID, err)
@@ -62,11 +63,11 @@ func NewCatalogue(plans ...installation.BillingPlan) (*Catalogue, error) {
 	return &Catalogue{plans: slices.Clone(plans)}, nil
 }
 
-func checkPlan(p installation.BillingPlan, others []installation.BillingPlan) error {
+func checkPlan(p billing.Plan, others []billing.Plan) error {
 	switch {
 	case p.ID == "" || p.Name == "":
 		return errors.New("it has no id or no name")
-	case slices.ContainsFunc(others, func(o installation.BillingPlan) bool { return o.ID == p.ID }):
+	case slices.ContainsFunc(others, func(o billing.Plan) bool { return o.ID == p.ID }):
 		return errors.New("another plan has the same id")
 	case p.Type != "prepayment" && p.Type != "subscription":
 		return errors.New("the type is neither prepayment nor subscription")
@@ -79,20 +80,20 @@ func checkPlan(p installation.BillingPlan, others []installation.BillingPlan) er
 // Offered implements [Plans].
 func (c *Catalogue) Offered(
 	context.Context, *installation.Installation,
-) ([]installation.BillingPlan, error) {
+) ([]billing.Plan, error) {
 	return slices.Clone(c.plans), nil
 }
 
 // Plan implements [Plans].
 func (c *Catalogue) Plan(
 	_ context.Context, _ *installation.Installation, id string,
-) (installation.BillingPlan, error) {
+) (billing.Plan, error) {
 	for _, p := range c.plans {
 		if p.ID == id {
 			return p, nil
 		}
 	}
-	return installation.BillingPlan{}, ErrUnknownPlan
+	return billing.Plan{}, ErrUnknownPlan
 }
 
 // Scopes of a plan.
@@ -102,6 +103,6 @@ const (
 )
 
 // selectable reports whether a customer can choose a plan for an installation.
-func selectable(p installation.BillingPlan) bool {
+func selectable(p billing.Plan) bool {
 	return p.Scope == scopeInstallation && !p.Disabled
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/vercel"
+	"github.com/go-installation/installation/event"
 )
 
 // reused is the answer to a key that was used for something else.
@@ -141,14 +142,14 @@ func TestUninstallThenPurge(t *testing.T) {
 	w.install(t)
 	w.do(t, "DELETE", path, w.issuer.user(icfg), "").want(t, 200, `{"finalized":false}`)
 	w.advance(23 * time.Hour)
-	if _, err := w.svc.Sweep(t.Context(), installation.SweepRequest{}); err != nil {
+	if _, err := w.svc.Sweep(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.token(t, icfg); got != "c4nary-access" {
 		t.Errorf("within the grace period the token is %q", got)
 	}
 	w.advance(time.Hour)
-	if _, err := w.svc.Sweep(t.Context(), installation.SweepRequest{}); err != nil {
+	if _, err := w.svc.Sweep(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
 	if inst := w.get(t, icfg); !inst.Purged || inst.Connection != nil {
@@ -293,7 +294,7 @@ func TestConcurrentRequests(t *testing.T) {
 	}
 	ends := 0
 	for _, e := range page.Events {
-		if e.Type == installation.EventUninstalled {
+		if e.Type == event.Uninstalled {
 			ends++
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
@@ -51,15 +52,15 @@ func TestSeedDocument(t *testing.T) {
 	}
 	id := seed.Path["installationId"]
 	// The plan of the document is disabled, so no customer can choose it: the host puts it there.
-	plan := installation.BillingPlan{
+	plan := billing.Plan{
 		ID: "pro", Type: "prepayment", Name: "Pro", Scope: "installation",
 		Description: "Ten projects, shared by the team", PaymentMethodRequired: new(true),
 		PreauthorizationAmount: "123", InitialCharge: "20.00", MinimumAmount: "10.00",
 		MaximumAmount:                      "500.00",
 		MaximumAmountAutoPurchasePerPeriod: "1000.00", Cost: "$20.00/month",
-		Details:            []installation.PlanDetail{{Label: "Seats", Value: "10"}},
-		HighlightedDetails: []installation.PlanDetail{{Label: "Projects", Value: "10"}},
-		Quote:              []installation.QuoteLine{{Line: "Pro plan", Amount: "20.00"}},
+		Details:            []billing.Detail{{Label: "Seats", Value: "10"}},
+		HighlightedDetails: []billing.Detail{{Label: "Projects", Value: "10"}},
+		Quote:              []billing.QuoteLine{{Line: "Pro plan", Amount: "20.00"}},
 		EffectiveDate:      time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC), Disabled: true,
 	}
 	notice := installation.Notification{

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/billing"
 )
 
 // wireInstallation is the body of the answers to GET, PUT and PATCH.
@@ -88,7 +89,7 @@ func wireOf(inst *installation.Installation) wireInstallation {
 	return w
 }
 
-func wirePlanOf(p installation.BillingPlan) *wirePlan {
+func wirePlanOf(p billing.Plan) *wirePlan {
 	w := &wirePlan{
 		ID: p.ID, Type: p.Type, Name: p.Name, Scope: p.Scope, Description: p.Description,
 		PaymentMethodRequired:  p.PaymentMethodRequired,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/health"
 	"github.com/go-installation/installation/memstore"
 	"github.com/go-installation/installation/redisstore"
 	"github.com/go-installation/installation/validate"
@@ -173,7 +174,7 @@ func (a *app) sweep(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		report, err := host.Sweep(ctx, installation.SweepRequest{})
+		report, err := host.Sweep(ctx, 0)
 		if err != nil && ctx.Err() == nil {
 			a.log.Error("sweep", "error", err)
 		} else if report.Expired+report.Purged > 0 {
@@ -191,8 +192,8 @@ func (a *app) health(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
 	defer cancel()
 	type finding struct {
-		Level installation.Level `json:"level"`
-		Rule  string             `json:"rule"`
+		Level health.Level `json:"level"`
+		Rule  string       `json:"rule"`
 	}
 	answer := struct {
 		Status   string    `json:"status"`

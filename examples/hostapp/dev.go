@@ -15,8 +15,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
-	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/softwareone"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/examples/hostapp/memory"
 	"github.com/go-installation/installation/examples/hostapp/static"
@@ -58,7 +58,7 @@ func newDevConfig(base string) (*config, error) {
 	cfg := &config{
 		dev: dev,
 		Vercel: &vercelConfig{ClientID: devClientID, Issuer: dev.issuer, Name: "Hostapp",
-			key: dev.publicKey, Plans: []installation.BillingPlan{
+			key: dev.publicKey, Plans: []billing.Plan{
 				{
 					ID: "hobby", Type: "subscription", Scope: "installation", Name: "Hobby",
 					Description: "For trying it out", Cost: "Free",

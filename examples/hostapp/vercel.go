@@ -9,16 +9,17 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/vercel"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 )
 
 // vercelConfig configures the integration with Vercel.
 type vercelConfig struct {
-	ClientID  string                     // of the integration, oac_...; the audience of tokens
-	Issuer    string                     // of the tokens
-	KeySetURL string                     // of the signing keys; "" = below the issuer
-	Name      string                     // of the integration
-	Plans     []installation.BillingPlan // to choose from
+	ClientID  string         // of the integration, oac_...; the audience of tokens
+	Issuer    string         // of the tokens
+	KeySetURL string         // of the signing keys; "" = below the issuer
+	Name      string         // of the integration
+	Plans     []billing.Plan // to choose from
 
 	// WebhookSecret is the client secret of the integration. It signs the events of the webhook.
 	// Without it there is no webhook.

@@ -294,7 +294,7 @@ func (c *cast) reveal(ctx context.Context) error {
 			return secret.Err
 		}
 		c.say("revealed %s: %s", secret.Ref, secret.Value.RevealString())
-		name := strings.TrimPrefix(secret.Ref.Pointer, "/")
+		name := strings.TrimPrefix(secret.Ref.Pointer(), "/")
 		c.check(secret.Value.RevealString() == want[name], name+" is still what the vendor gave: the mask that came back kept it")
 	}
 
@@ -325,7 +325,7 @@ func (c *cast) expire(ctx context.Context) error {
 	c.check(errors.Is(err, installation.ErrInvitation), "it cannot be accepted any more")
 
 	c.step("The host sweeps, which writes down what time has done.")
-	report, err := c.host.Sweep(ctx, installation.SweepRequest{})
+	report, err := c.host.Sweep(ctx, 0)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 )
 
@@ -114,8 +115,8 @@ func (in *vercelRequest) parts() installation.Parts {
 }
 
 // plan maps the plan of an answer.
-func (p *vercelPlan) plan() installation.BillingPlan {
-	out := installation.BillingPlan{
+func (p *vercelPlan) plan() billing.Plan {
+	out := billing.Plan{
 		ID:                                 p.ID,
 		Type:                               p.Type,
 		Name:                               p.Name,
@@ -132,13 +133,13 @@ func (p *vercelPlan) plan() installation.BillingPlan {
 		Disabled:                           p.Disabled,
 	}
 	for _, d := range p.Details {
-		out.Details = append(out.Details, installation.PlanDetail{Label: d.Label, Value: d.Value})
+		out.Details = append(out.Details, billing.Detail{Label: d.Label, Value: d.Value})
 	}
 	for _, d := range p.HighlightedDetails {
-		out.HighlightedDetails = append(out.HighlightedDetails, installation.PlanDetail{Label: d.Label, Value: d.Value})
+		out.HighlightedDetails = append(out.HighlightedDetails, billing.Detail{Label: d.Label, Value: d.Value})
 	}
 	for _, q := range p.Quote {
-		out.Quote = append(out.Quote, installation.QuoteLine{Line: q.Line, Amount: q.Amount})
+		out.Quote = append(out.Quote, billing.QuoteLine{Line: q.Line, Amount: q.Amount})
 	}
 	return out
 }

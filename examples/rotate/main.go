@@ -35,6 +35,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/health"
 	"github.com/go-installation/installation/redisstore"
 )
 
@@ -157,7 +158,7 @@ func check(ctx context.Context, host *installation.Service, out io.Writer) (tota
 		return 0, false, err
 	}
 	for _, f := range report.Findings {
-		if f.Level != installation.LevelOK {
+		if f.Level != health.OK {
 			fmt.Fprintf(out, "%s: %s: %s\n", f.Level, f.Rule, f.Detail)
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/redistest"
+	"github.com/go-installation/installation/patch"
 	"github.com/go-installation/installation/redisstore"
 )
 
@@ -130,7 +131,7 @@ func opens(ctx context.Context, host *installation.Service, i int) error {
 		return err
 	}
 	answers, err := host.Reveal(ctx, installation.RevealRequest{
-		ID: id(i), Refs: []installation.Ref{{Kind: installation.RefConfig, Pointer: "/secret"}}, Reason: "test",
+		ID: id(i), Refs: []installation.Ref{installation.Ref("config/secret")}, Reason: "test",
 	})
 	switch {
 	case err != nil:
@@ -208,7 +209,7 @@ func TestRotateBesideTraffic(t *testing.T) {
 			for !stop.Load() {
 				i := rand.IntN(n)
 				_, err := host.In(tenant(i)).Patch(t.Context(), installation.PatchRequest{ID: id(i), Operations: []installation.Operation{
-					installation.Set("/by", installation.JSON(fmt.Sprintf(`"%d"`, rand.Uint64()))),
+					patch.Set("/by", installation.JSON(fmt.Sprintf(`"%d"`, rand.Uint64()))),
 				}})
 				if err != nil {
 					t.Errorf("a writer: %v", err)

@@ -1,32 +1,21 @@
 package schema
 
-import (
-	"container/list"
-	"sync"
-)
+import "github.com/go-installation/installation/internal/lru"
 
 // Key identifies a schema. A revision has a meaning only within its extension.
 type Key struct{ Tenant, Extension, Revision string }
 
 // Cache caches the compiled schemas that were used last, and the faults of unusable ones. It is
-// safe for use by many goroutines.
-type Cache struct {
-	size  int
-	mu    sync.Mutex
-	byKey map[Key]*list.Element
-	order list.List // of entry, the last used in front
-}
+// safe for concurrent use.
+type Cache struct{ entries *lru.Cache[Key, entry] }
 
 type entry struct {
-	key    Key
 	schema *Schema
 	err    error
 }
 
 // NewCache returns an empty cache for at most size schemas.
-func NewCache(size int) *Cache {
-	return &Cache{size: size, byKey: make(map[Key]*list.Element)}
-}
+func NewCache(size int) *Cache { return &Cache{lru.New[Key, entry](size)} }
 
 // Compile returns the schema of key. On a miss it calls load and compiles the text. An unusable
 // schema has an [*Error], which is cached. An error of load is returned as it is and not cached,
@@ -34,7 +23,7 @@ func NewCache(size int) *Cache {
 //
 // Concurrent misses of one key may each call load.
 func (c *Cache) Compile(key Key, load func() ([]byte, error)) (*Schema, error) {
-	if e, ok := c.get(key); ok {
+	if e, ok := c.entries.Get(key); ok {
 		return e.schema, e.err
 	}
 	text, err := load()
@@ -42,33 +31,6 @@ func (c *Cache) Compile(key Key, load func() ([]byte, error)) (*Schema, error) {
 		return nil, err
 	}
 	s, err := Compile(text)
-	c.put(entry{key, s, err})
+	c.entries.Put(key, entry{s, err})
 	return s, err
-}
-
-func (c *Cache) get(key Key) (entry, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e, ok := c.byKey[key]
-	if !ok {
-		return entry{}, false
-	}
-	c.order.MoveToFront(e)
-	return e.Value.(entry), true
-}
-
-// put adds an entry, and evicts the one that was not used for the longest time if there are too
-// many.
-func (c *Cache) put(e entry) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if old, ok := c.byKey[e.key]; ok {
-		c.order.Remove(old)
-	}
-	c.byKey[e.key] = c.order.PushFront(e)
-	if c.order.Len() > c.size {
-		last := c.order.Back()
-		delete(c.byKey, last.Value.(entry).key)
-		c.order.Remove(last)
-	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/patch"
 )
 
 // canary is the secret that must not be seen.
@@ -46,8 +47,8 @@ func subjects() map[string]any {
 	return map[string]any{
 		"Secret":        secret,
 		"Document":      installation.JSON(`{"token":"` + canary + `"}`),
-		"Operation":     installation.SetSecret("/a", secret),
-		"Set":           installation.Set("/a", installation.JSON(`"`+canary+`"`)),
+		"Operation":     patch.SetSecret("/a", secret),
+		"Set":           patch.Set("/a", installation.JSON(`"`+canary+`"`)),
 		"Connection":    installation.Connection{AccessToken: installation.Token{Value: secret}, APIKey: secret, Metadata: installation.JSON(`{"t":"` + canary + `"}`)},
 		"Result":        installation.Result{Code: secret, AcceptURL: secret},
 		"Revealed":      installation.Revealed{Value: secret},

@@ -115,7 +115,7 @@ func TestMaskedRoundTrip(t *testing.T) {
 			now := reveal(t, host, after)
 			at := "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 			for ref, secret := range plain {
-				if ref.Pointer != at && !strings.HasPrefix(ref.Pointer, at+"/") && now[ref] != secret {
+				if ref.Pointer() != at && !strings.HasPrefix(ref.Pointer(), at+"/") && now[ref] != secret {
 					t.Fatalf("%s changed", ref)
 				}
 			}

@@ -158,7 +158,7 @@ func opensRecord(t *testing.T, e *fixture.GoldenEntry) {
 	}
 	for name, want := range e.Secrets {
 		kind, pointer, _ := strings.Cut(name, "/")
-		ref := installation.Ref{Kind: installation.RefKind(kind), Pointer: "/" + pointer}
+		ref := installation.Ref(kind + "/" + pointer)
 		answers, err := host.Reveal(t.Context(), installation.RevealRequest{ID: i.ID, Reason: "golden", Refs: []installation.Ref{ref}})
 		if err != nil || answers[0].Err != nil || answers[0].Value.RevealString() != want {
 			t.Errorf("%s: %v, %v", name, answers, err)

@@ -9,6 +9,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 )
 
 // formatInvite is a request that is sent again.
@@ -58,7 +59,7 @@ func writeFormat(t *testing.T) []*fixture.GoldenEntry {
 			}
 			r.Advance(time.Hour)
 			_, err := host.Patch(t.Context(), installation.PatchRequest{ID: id, Operations: []installation.Operation{
-				installation.Set("/api_secret", installation.JSON(`"n3w"`)), installation.Unset("/nested"),
+				patch.Set("/api_secret", installation.JSON(`"n3w"`)), patch.Unset("/nested"),
 			}})
 			return err
 		}},

@@ -10,7 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 )
 
 // Record, index, claims, deadline, idempotency outcome, audit and event change together or not at all.
@@ -32,7 +34,7 @@ func TestInvariant1OneCommit(t *testing.T) {
 		t.Errorf("record, index or deadline missing: %+v", c.Record)
 	case c.Idempotency == nil:
 		t.Error("idempotency outcome missing")
-	case len(c.Events) != 1 || c.Events[0].Type != installation.EventInvited:
+	case len(c.Events) != 1 || c.Events[0].Type != event.Invited:
 		t.Errorf("events: %+v", c.Events)
 	}
 
@@ -194,7 +196,7 @@ func TestUnguardedUpdatesLoseNothing(t *testing.T) {
 	const writers = 64
 	fixture.Parallel(writers, func(n int) {
 		_, err := w.Host.Patch(context.Background(), installation.PatchRequest{ID: "i", Operations: []installation.Operation{
-			installation.Set(fmt.Sprintf("/writer-%d", n), installation.JSON(`true`)),
+			patch.Set(fmt.Sprintf("/writer-%d", n), installation.JSON(`true`)),
 		}})
 		if err != nil {
 			t.Errorf("writer %d: %v", n, err)

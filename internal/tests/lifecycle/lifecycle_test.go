@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
 
@@ -145,7 +146,7 @@ func TestReinstallStartsEmpty(t *testing.T) {
 
 // Secrets of an uninstalled one live until the grace is over, or go at once with Final; the row stays.
 func TestUninstallPurges(t *testing.T) {
-	ref := installation.Ref{Kind: installation.RefConfig, Pointer: "/api_secret"}
+	ref := installation.Ref("config/api_secret")
 	gone := func(t *testing.T, w *fixture.World) {
 		t.Helper()
 		i := w.Get(t, "i")
@@ -163,12 +164,12 @@ func TestUninstallPurges(t *testing.T) {
 			t.Errorf("within the grace the secret is %q", got)
 		}
 		w.Advance(24*time.Hour - time.Microsecond)
-		report, err := w.Host.Sweep(t.Context(), installation.SweepRequest{})
+		report, err := w.Host.Sweep(t.Context(), 0)
 		if err != nil || report != (installation.SweepReport{}) {
 			t.Errorf("swept too early: %+v, %v", report, err)
 		}
 		w.Advance(time.Microsecond)
-		report, err = w.Host.Sweep(t.Context(), installation.SweepRequest{})
+		report, err = w.Host.Sweep(t.Context(), 0)
 		if err != nil || report.Purged != 1 {
 			t.Errorf("sweep: %+v, %v", report, err)
 		}
@@ -206,14 +207,14 @@ func TestSweep(t *testing.T) {
 	}
 	w.Install(t, "live")
 	w.Advance(8 * 24 * time.Hour)
-	limited, err := w.Host.Sweep(t.Context(), installation.SweepRequest{Limit: 20})
+	limited, err := w.Host.Sweep(t.Context(), 20)
 	if err != nil || limited.Expired != 20 {
 		t.Fatalf("limited sweep: %+v, %v", limited, err)
 	}
 	reports := make([]installation.SweepReport, 4)
 	fixture.Parallel(len(reports), func(n int) {
 		var err error
-		if reports[n], err = w.Service.As(installation.Actor{Kind: installation.Host}).Sweep(t.Context(), installation.SweepRequest{}); err != nil {
+		if reports[n], err = w.Service.As(installation.Actor{Kind: installation.Host}).Sweep(t.Context(), 0); err != nil {
 			t.Error(err)
 		}
 	})
@@ -226,21 +227,21 @@ func TestSweep(t *testing.T) {
 	}
 	expired := 0
 	for _, e := range w.Events(t) {
-		if e.Type == installation.EventExpired {
+		if e.Type == event.Expired {
 			expired++
 		}
 	}
 	if expired != each {
 		t.Errorf("%d events of expiry, want %d", expired, each)
 	}
-	again, err := w.Host.Sweep(t.Context(), installation.SweepRequest{})
+	again, err := w.Host.Sweep(t.Context(), 0)
 	if err != nil || again != (installation.SweepReport{}) {
 		t.Errorf("nothing is due, yet %+v, %v", again, err)
 	}
 	if i := w.Get(t, "invited-0"); i.Audit.Expired == nil || i.Status != installation.StatusExpired {
 		t.Errorf("not written down: %+v", i)
 	}
-	_, err = w.Vendor.Sweep(t.Context(), installation.SweepRequest{})
+	_, err = w.Vendor.Sweep(t.Context(), 0)
 	fixture.WantErr(t, "sweep by a vendor", err, installation.ErrForbidden)
 }
 
@@ -281,7 +282,7 @@ func TestRemovingTheConnection(t *testing.T) {
 		}
 	}
 	if i := w.Get(t, "i"); i.Connection != nil || slices.ContainsFunc(i.Sealed, func(r installation.Ref) bool {
-		return r.Kind == installation.RefCredential || r.Kind == installation.RefConnection
+		return r.Kind() == "credential" || r.Kind() == "connection"
 	}) {
 		t.Errorf("left: %+v, %v", i.Connection, i.Sealed)
 	}

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/validate"
 )
 
 // TestBillingPlanValidate: a plan is checked alone as it is when it is written.
 func TestBillingPlanValidate(t *testing.T) {
-	good := installation.BillingPlan{ID: "team", Type: "subscription", Name: "Team", Scope: "installation", MinimumAmount: "12.50"}
+	good := billing.Plan{ID: "team", Type: "subscription", Name: "Team", Scope: "installation", MinimumAmount: "12.50"}
 	if err := good.Validate(); err != nil {
 		t.Error(err)
 	}

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -170,7 +172,7 @@ func inputCases() []inputCase {
 		})
 	}
 	add("negative sweep", "limit", validate.RuleRange, func(ctx context.Context, s *installation.Service) error {
-		_, err := s.Sweep(ctx, installation.SweepRequest{Limit: -1})
+		_, err := s.Sweep(ctx, -1)
 		return err
 	})
 	for _, p := range []installation.Period{"0d", "-1d", "7", "d", "1h", "1000d", "100y", " 7d", "7d\n", "٧d", "07d", "+7d", "1e1d", installation.Period(long)} {
@@ -196,7 +198,7 @@ func inputCases() []inputCase {
 			r.Connection = installation.Value(installation.Connection{Provider: long})
 		},
 		"billingPlan.cost": func(r *installation.UpsertRequest) {
-			r.BillingPlan = installation.Value(installation.BillingPlan{ID: "p", Type: "prepayment", Cost: long})
+			r.BillingPlan = installation.Value(billing.Plan{ID: "p", Type: "prepayment", Cost: long})
 		},
 		"idempotencyKey": func(r *installation.UpsertRequest) { r.IdempotencyKey = long },
 		"notification.message": func(r *installation.UpsertRequest) {
@@ -221,7 +223,7 @@ func inputCases() []inputCase {
 	}))
 	add("unknown health", "health", validate.RuleUnknown, inputUpsert(func(r *installation.UpsertRequest) { r.Health = installation.Value(installation.Health("meh")) }))
 	add("amount", "billingPlan.initialCharge", validate.RuleFormat, inputUpsert(func(r *installation.UpsertRequest) {
-		r.BillingPlan = installation.Value(installation.BillingPlan{ID: "p", Type: "prepayment", InitialCharge: "1e9"})
+		r.BillingPlan = installation.Value(billing.Plan{ID: "p", Type: "prepayment", InitialCharge: "1e9"})
 	}))
 	add("extension removed", "extension", validate.RuleRequired, inputUpsert(func(r *installation.UpsertRequest) { r.Extension = installation.Remove[installation.Extension]() }))
 	add("account emptied", "account.id", validate.RuleRequired, inputUpsert(func(r *installation.UpsertRequest) { r.Account = installation.Remove[installation.Account]() }))
@@ -275,7 +277,7 @@ func inputCases() []inputCase {
 			if d.name == "long names" {
 				continue // still fits below a shorter pointer
 			}
-			add("operation with "+d.name, at, d.rule, inputOps(installation.Set("/x", installation.JSON(d.text))))
+			add("operation with "+d.name, at, d.rule, inputOps(patch.Set("/x", installation.JSON(d.text))))
 		}
 	}
 	add("no document", "configuration", validate.RuleRequired, inputUpsert(func(r *installation.UpsertRequest) {
@@ -306,33 +308,33 @@ func inputCases() []inputCase {
 	}
 
 	// Operations.
-	add("secret that is not UTF-8", "configuration/adobe_secret", validate.RuleUTF8, inputOps(installation.SetSecret("/adobe_secret", crypto.NewSecret("a\xffb"))))
-	add("secret of 1 MiB", "configuration/adobe_secret", validate.RuleTooLarge, inputOps(installation.SetSecret("/adobe_secret", crypto.NewSecret(strings.Repeat("s", 1<<20)))))
-	add("masked secret", "configuration/adobe_secret", validate.RuleMaskWithoutStoredValue, inputOps(installation.SetSecret("/adobe_secret", crypto.Masked())))
-	add("no secret", "configuration/adobe_secret", validate.RuleRequired, inputOps(installation.SetSecret("/adobe_secret", crypto.Secret{})))
-	add("pointer without slash", "configuration", validate.RuleFormat, inputOps(installation.Unset("region")))
-	add("pointer with a bad escape", "configuration", validate.RuleFormat, inputOps(installation.Unset("/~2")))
-	add("pointer that is not UTF-8", "configuration", validate.RuleFormat, inputOps(installation.Unset("/\xff")))
-	add("pointer of 2 KiB", "configuration", validate.RuleFormat, inputOps(installation.Unset("/"+strings.Repeat("p", 2048))))
-	add("unset what is not there", "configuration/none", validate.RuleNotFound, inputOps(installation.Unset("/none")))
-	add("set below what is not there", "configuration/none/a", validate.RuleNotFound, inputOps(installation.Set("/none/a", installation.JSON(`1`))))
+	add("secret that is not UTF-8", "configuration/adobe_secret", validate.RuleUTF8, inputOps(patch.SetSecret("/adobe_secret", crypto.NewSecret("a\xffb"))))
+	add("secret of 1 MiB", "configuration/adobe_secret", validate.RuleTooLarge, inputOps(patch.SetSecret("/adobe_secret", crypto.NewSecret(strings.Repeat("s", 1<<20)))))
+	add("masked secret", "configuration/adobe_secret", validate.RuleMaskWithoutStoredValue, inputOps(patch.SetSecret("/adobe_secret", crypto.Masked())))
+	add("no secret", "configuration/adobe_secret", validate.RuleRequired, inputOps(patch.SetSecret("/adobe_secret", crypto.Secret{})))
+	add("pointer without slash", "configuration", validate.RuleFormat, inputOps(patch.Unset("region")))
+	add("pointer with a bad escape", "configuration", validate.RuleFormat, inputOps(patch.Unset("/~2")))
+	add("pointer that is not UTF-8", "configuration", validate.RuleFormat, inputOps(patch.Unset("/\xff")))
+	add("pointer of 2 KiB", "configuration", validate.RuleFormat, inputOps(patch.Unset("/"+strings.Repeat("p", 2048))))
+	add("unset what is not there", "configuration/none", validate.RuleNotFound, inputOps(patch.Unset("/none")))
+	add("set below what is not there", "configuration/none/a", validate.RuleNotFound, inputOps(patch.Set("/none/a", installation.JSON(`1`))))
 	add("zero operation", "configuration", validate.RuleRequired, inputOps(installation.Operation{}))
-	add("set without a value", "configuration/a", validate.RuleRequired, inputOps(installation.Set("/a", installation.Document{})))
+	add("set without a value", "configuration/a", validate.RuleRequired, inputOps(patch.Set("/a", installation.Document{})))
 	add("1001 operations", "configuration", validate.RuleTooMany, inputOps(inputMany(1001, func(i int) installation.Operation {
-		return installation.Set("/a", installation.JSON("1"))
+		return patch.Set("/a", installation.JSON("1"))
 	})...))
 	add("1001 bad operations", "configuration", validate.RuleTooMany, inputOps(inputMany(1001, func(i int) installation.Operation {
-		return installation.Set("/a", installation.JSON("}"))
+		return patch.Set("/a", installation.JSON("}"))
 	})...))
 
 	// Reveal.
-	ref := []installation.Ref{{Kind: installation.RefConfig, Pointer: "/adobe_secret"}}
+	ref := []installation.Ref{installation.Ref("config/adobe_secret")}
 	add("no reason", "reason", validate.RuleRequired, inputReveal(installation.RevealRequest{ID: "EXI-1", Refs: ref}))
 	add("no refs", "refs", validate.RuleRequired, inputReveal(installation.RevealRequest{ID: "EXI-1", Reason: "r"}))
-	add("too many refs", "refs", validate.RuleTooMany, inputReveal(installation.RevealRequest{ID: "EXI-1", Reason: "r", Refs: slices.Repeat(ref, installation.MaxReveal+1)}))
-	add("unknown kind", "refs[0].kind", validate.RuleUnknown, inputReveal(installation.RevealRequest{ID: "EXI-1", Reason: "r", Refs: []installation.Ref{{Kind: "manifest"}}}))
-	add("over-long pointer", "refs[0].pointer", validate.RuleTooLong, inputReveal(installation.RevealRequest{ID: "EXI-1", Reason: "r", Refs: []installation.Ref{{Kind: installation.RefConfig, Pointer: strings.Repeat("/", 1025)}}}))
-	add("pointer of a ref that is not UTF-8", "refs[0].pointer", validate.RuleUTF8, inputReveal(installation.RevealRequest{ID: "EXI-1", Reason: "r", Refs: []installation.Ref{{Kind: installation.RefConfig, Pointer: "/a\xff"}}}))
+	add("too many refs", "refs", validate.RuleTooMany, inputReveal(installation.RevealRequest{ID: "EXI-1", Reason: "r", Refs: slices.Repeat(ref, 256+1)}))
+	add("unknown kind", "refs[0].kind", validate.RuleUnknown, inputReveal(installation.RevealRequest{ID: "EXI-1", Reason: "r", Refs: []installation.Ref{"manifest"}}))
+	add("over-long pointer", "refs[0].pointer", validate.RuleTooLong, inputReveal(installation.RevealRequest{ID: "EXI-1", Reason: "r", Refs: []installation.Ref{installation.Ref("config" + strings.Repeat("/", 1025))}}))
+	add("pointer of a ref that is not UTF-8", "refs[0].pointer", validate.RuleUTF8, inputReveal(installation.RevealRequest{ID: "EXI-1", Reason: "r", Refs: []installation.Ref{installation.Ref("config/a\xff")}}))
 
 	// Requests with nothing in them.
 	add("zero Upsert", "extension.id", validate.RuleRequired, func(ctx context.Context, s *installation.Service) error {

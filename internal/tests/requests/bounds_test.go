@@ -127,7 +127,7 @@ func TestEventsOfUnusualRequestsCanBeRead(t *testing.T) {
 	h := fixture.NewAttack(t)
 	h.Install("EXI-1", "ACC-1")
 	for _, pointer := range []string{"/a\xff", "/\x00", "no slash", "/~9", "/\n"} {
-		_, _ = h.Host().Reveal(ctx, installation.RevealRequest{ID: "EXI-1", Reason: "r", Refs: []installation.Ref{{Kind: installation.RefConfig, Pointer: pointer}}})
+		_, _ = h.Host().Reveal(ctx, installation.RevealRequest{ID: "EXI-1", Reason: "r", Refs: []installation.Ref{installation.Ref("config" + pointer)}})
 	}
 	for _, c := range h.Store.Changes() {
 		for _, e := range c.Events {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
@@ -77,7 +78,7 @@ func TestEveryFieldSurvives(t *testing.T) {
 	f := &filler{}
 	account, extension, consent := filled[installation.Account](f), filled[installation.Extension](f), filled[installation.Consent](f)
 	configuration, connection := filled[installation.Configuration](f), filled[installation.Connection](f)
-	plan, notification := filled[installation.BillingPlan](f), filled[installation.Notification](f)
+	plan, notification := filled[billing.Plan](f), filled[installation.Notification](f)
 	account.URL, notification.Href, notification.Level = "https://customer.example/a", "https://host.example/b", "warn"
 	plan.Type, plan.Scope = "subscription", "installation"
 	plan.PreauthorizationAmount, plan.InitialCharge, plan.MinimumAmount, plan.MaximumAmount, plan.MaximumAmountAutoPurchasePerPeriod = "1", "2.50", "3", "4", "5"
@@ -132,7 +133,7 @@ func TestEveryFieldSurvives(t *testing.T) {
 	none := installation.Parts{
 		Name: installation.Remove[string](), Health: installation.Remove[installation.Health](), Consent: installation.Remove[installation.Consent](),
 		Configuration: installation.Remove[installation.Configuration](), Connection: installation.Remove[installation.Connection](),
-		BillingPlan: installation.Remove[installation.BillingPlan](), Notification: installation.Remove[installation.Notification](),
+		BillingPlan: installation.Remove[billing.Plan](), Notification: installation.Remove[installation.Notification](),
 		Extra: installation.Remove[installation.Document](),
 	}
 	if _, err := w.Host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: none}); err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/tests/fixture"
 	"github.com/go-installation/installation/memstore"
@@ -20,9 +21,9 @@ func TestErrInvalidHasViolations(t *testing.T) {
 	_, events := w.Host.Events(t.Context(), "!!", 0)
 	_, period := installation.Period("x").After(time.Now())
 	_, opts := installation.New(memstore.New(), fixture.Ring(t), &installation.Options{AcceptURL: "ftp://x.example"})
-	plan := installation.BillingPlan{ID: "p", Type: "subscription"}
+	plan := billing.Plan{ID: "p", Type: "subscription"}
 	for range 1000 {
-		d := installation.PlanDetail{Label: strings.Repeat("l", 256), Value: strings.Repeat("v", 4096)}
+		d := billing.Detail{Label: strings.Repeat("l", 256), Value: strings.Repeat("v", 4096)}
 		plan.Details, plan.HighlightedDetails = append(plan.Details, d), append(plan.HighlightedDetails, d)
 	}
 	w.Install(t, "i")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 )
 
 // What honest mistakes must not cost: each of these once lost data, or showed what it should not.
@@ -31,7 +32,7 @@ func TestJSONRequestKeepsOmittedParts(t *testing.T) {
 	if got := w.Get(t, "i"); got.Name != "n" || got.Configuration == nil || got.Connection == nil {
 		t.Errorf("parts that were left out are gone: %+v", got)
 	}
-	if _, err := json.Marshal(installation.PatchRequest{Operations: []installation.Operation{installation.Unset("/a")}}); err == nil {
+	if _, err := json.Marshal(installation.PatchRequest{Operations: []installation.Operation{patch.Unset("/a")}}); err == nil {
 		t.Error("an operation was written as JSON, where it is lost")
 	}
 }

@@ -10,15 +10,16 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 	"github.com/go-installation/installation/validate"
 )
 
 func TestPatchesAreRead(t *testing.T) {
 	const canary = "hunter2canary"
-	jsonPatch := func(s string) error { _, err := installation.JSONPatch([]byte(s)); return err }
-	mergePatch := func(s string) error { _, err := installation.MergePatch([]byte(s)); return err }
+	jsonPatch := func(s string) error { _, err := patch.FromJSON([]byte(s)); return err }
+	mergePatch := func(s string) error { _, err := patch.FromMerge([]byte(s)); return err }
 	mask := func(paths ...string) func(string) error {
-		return func(s string) error { _, err := installation.UpdateMask([]byte(s), paths...); return err }
+		return func(s string) error { _, err := patch.FromMask([]byte(s), paths...); return err }
 	}
 	many := strings.TrimSuffix(strings.Repeat(`{"op":"remove","path":"/a"},`, validate.MaxEdits+1), ",")
 	for name, c := range map[string]struct {
@@ -64,11 +65,11 @@ func TestPatchesAreRead(t *testing.T) {
 	for path, want := range map[string]string{
 		"a": "/a", "a.b": "/a/b", `read.objects.cont\.act`: "/read/objects/cont.act", `a\:b\/c\\d`: `/a:b~1c\d`, `a\b`: "/ab", "a/b~c": "/a~1b~0c", "é.0": "/é/0",
 	} {
-		if got, err := installation.PathPointer(path); got != want || err != nil {
+		if got, err := patch.Pointer(path); got != want || err != nil {
 			t.Errorf("%s: got %q, %v, want %q", path, got, err, want)
 		}
 	}
-	if _, err := installation.PathPointer("a..b"); err == nil {
+	if _, err := patch.Pointer("a..b"); err == nil {
 		t.Error("a path with an empty name was taken")
 	}
 }
@@ -78,11 +79,11 @@ func TestOperationsBelowAPlace(t *testing.T) {
 	if _, err := w.Configure("i", `{"a/b":{"n":1,"l":[1]},"n":2}`); err != nil {
 		t.Fatal(err)
 	}
-	ops, err := installation.JSONPatch([]byte(`[{"op":"replace","path":"/n","value":3},{"op":"add","path":"/l/0","value":0}]`))
+	ops, err := patch.FromJSON([]byte(`[{"op":"replace","path":"/n","value":3},{"op":"add","path":"/l/0","value":0}]`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	merge, err := installation.MergePatch([]byte(`{"m":4}`))
+	merge, err := patch.FromMerge([]byte(`{"m":4}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,12 +96,12 @@ func TestOperationsBelowAPlace(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	for _, value := range []string{`[]`, `"x"`, `null`, `1`} {
-		_, err := w.Patch(installation.Set("", installation.JSON(value)))
+		_, err := w.Patch(patch.Set("", installation.JSON(value)))
 		if diff := cmp.Diff([]string{"configuration format"}, fixture.Violations(t, err)); diff != "" {
 			t.Errorf("a configuration that is %s: %s", value, diff)
 		}
 	}
-	_, err = w.Patch(installation.Unset(""))
+	_, err = w.Patch(patch.Unset(""))
 	if diff := cmp.Diff([]string{"configuration format"}, fixture.Violations(t, err)); diff != "" {
 		t.Errorf("no configuration: %s", diff)
 	}
@@ -116,13 +117,13 @@ func TestOperationsOfPatchesPrintNothing(t *testing.T) {
 	var all []installation.Operation
 	for _, parse := range []func() ([]installation.Operation, error){
 		func() ([]installation.Operation, error) {
-			return installation.JSONPatch([]byte(`[{"op":"add","path":"/a","value":"` + canary + `"}]`))
+			return patch.FromJSON([]byte(`[{"op":"add","path":"/a","value":"` + canary + `"}]`))
 		},
 		func() ([]installation.Operation, error) {
-			return installation.MergePatch([]byte(`{"a":"` + canary + `"}`))
+			return patch.FromMerge([]byte(`{"a":"` + canary + `"}`))
 		},
 		func() ([]installation.Operation, error) {
-			return installation.UpdateMask([]byte(`{"a":"`+canary+`"}`), "a")
+			return patch.FromMask([]byte(`{"a":"`+canary+`"}`), "a")
 		},
 	} {
 		ops, err := parse()
@@ -159,7 +160,7 @@ func TestUpdateMaskMakesNoArrays(t *testing.T) {
 			if _, err := w.Configure("i", c.stored); err != nil {
 				t.Fatal(err)
 			}
-			ops, err := installation.UpdateMask([]byte(`{"list":["a","b"],"a":{"list":[1,{"x":{"y":1}}]},"o":{"0":1}}`), c.path)
+			ops, err := patch.FromMask([]byte(`{"list":["a","b"],"a":{"list":[1,{"x":{"y":1}}]},"o":{"0":1}}`), c.path)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 )
 
 // The default policy, actor by action, on the actor's own row and on another's.
@@ -42,7 +43,7 @@ func TestDefaultPolicy(t *testing.T) {
 			return err
 		}},
 		{"reveal", func(w *fixture.World, s *installation.Service) error {
-			_, err := s.Reveal(t.Context(), installation.RevealRequest{ID: "i", Reason: "r", Refs: []installation.Ref{{Kind: installation.RefConfig, Pointer: "/api_secret"}}})
+			_, err := s.Reveal(t.Context(), installation.RevealRequest{ID: "i", Reason: "r", Refs: []installation.Ref{installation.Ref("config/api_secret")}})
 			return err
 		}},
 		{"upsert", func(w *fixture.World, s *installation.Service) error {
@@ -50,7 +51,7 @@ func TestDefaultPolicy(t *testing.T) {
 			return err
 		}},
 		{"configure", func(w *fixture.World, s *installation.Service) error {
-			_, err := s.Patch(t.Context(), installation.PatchRequest{ID: "i", Operations: []installation.Operation{installation.Set("/x", installation.JSON("1"))}})
+			_, err := s.Patch(t.Context(), installation.PatchRequest{ID: "i", Operations: []installation.Operation{patch.Set("/x", installation.JSON("1"))}})
 			return err
 		}},
 		{"uninstall", func(w *fixture.World, s *installation.Service) error {

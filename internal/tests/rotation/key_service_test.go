@@ -14,6 +14,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 )
 
 // 10,000 reads and reveals of 1,000 installations ask a key service 1,000 times; a hundred first reads of one ask once.
@@ -107,7 +108,7 @@ func TestKeyServiceDown(t *testing.T) {
 				t.Errorf("delete: %v", err)
 			}
 			r.Advance(25 * time.Hour) // the cache forgets, and the graces of i-1 and i-5 end
-			report, err := host.Sweep(t.Context(), installation.SweepRequest{})
+			report, err := host.Sweep(t.Context(), 0)
 			if err != nil || report.Purged != 2 {
 				t.Errorf("sweep: %+v, %v; want 2 purged", report, err)
 			}
@@ -221,7 +222,7 @@ func TestRewrapToFlappingKeyService(t *testing.T) {
 					t.Errorf("get %s: %v", id, err)
 				}
 				_, err := host.Patch(context.Background(), installation.PatchRequest{ID: id, Operations: []installation.Operation{
-					installation.Set("/n", installation.JSON(fmt.Sprint(patches[i]+1))),
+					patch.Set("/n", installation.JSON(fmt.Sprint(patches[i]+1))),
 				}})
 				if err == nil {
 					patches[i]++
@@ -273,7 +274,7 @@ func TestBothSuites(t *testing.T) {
 		fixture.WantReadable(t, host, "one")
 		fixture.WantReadable(t, host, "two")
 		if _, err := host.Patch(t.Context(), installation.PatchRequest{ID: "one", Operations: []installation.Operation{
-			installation.Set("/token", installation.JSON(`"t"`)), installation.Set("/n", installation.JSON(`1`)),
+			patch.Set("/token", installation.JSON(`"t"`)), patch.Set("/n", installation.JSON(`1`)),
 		}}); err != nil {
 			t.Error(err)
 		}

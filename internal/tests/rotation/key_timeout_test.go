@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
 
@@ -153,16 +154,16 @@ func TestKeyTimeoutShredsNothing(t *testing.T) {
 		if err != nil || took != time.Second || res.Status != installation.StatusUninstalled || res.Purged {
 			t.Fatalf("final: %+v, %v after %v; want it uninstalled and not purged after half of the time", res, err, took)
 		}
-		if events := s.Events(t); events[len(events)-1].Type != installation.EventUninstalled {
+		if events := s.Events(t); events[len(events)-1].Type != event.Uninstalled {
 			t.Errorf("the last event is %s", events[len(events)-1].Type)
 		}
-		_, err = s.host.Reveal(t.Context(), installation.RevealRequest{ID: "i-0", Refs: []installation.Ref{{Kind: installation.RefConfig, Pointer: "/secret"}}, Reason: "test"})
+		_, err = s.host.Reveal(t.Context(), installation.RevealRequest{ID: "i-0", Refs: []installation.Ref{installation.Ref("config/secret")}, Reason: "test"})
 		fixture.WantErr(t, "reveal what is due to go", err, installation.ErrShredded)
 		s.keys.Clear()
 
 		report := installation.SweepReport{}
 		_, _, err = s.within(t, 2*time.Second, func(ctx context.Context) (err error) {
-			report, err = s.host.Sweep(ctx, installation.SweepRequest{})
+			report, err = s.host.Sweep(ctx, 0)
 			return err
 		})
 		if fixture.WantErr(t, "sweep in a hurry", err, installation.ErrKeyUnavailable); report.Failed != 1 || report.Purged != 0 {
@@ -177,7 +178,7 @@ func TestKeyTimeoutShredsNothing(t *testing.T) {
 			t.Fatalf("something was lost: %+v, %v", i, err)
 		}
 
-		if report, err = s.host.Sweep(t.Context(), installation.SweepRequest{}); err != nil || report.Purged != 1 || report.Shredded != 0 {
+		if report, err = s.host.Sweep(t.Context(), 0); err != nil || report.Purged != 1 || report.Shredded != 0 {
 			t.Errorf("sweep, the key service is back: %+v, %v", report, err)
 		}
 		if i, err := s.host.Get(t.Context(), "i-0"); err != nil || !i.Purged || i.Configuration != nil || i.Account.ID != "ACC-i-0" {
@@ -211,7 +212,7 @@ func TestSweepContinuesWhenKeyServiceHangs(t *testing.T) {
 		s.Advance(25 * time.Hour)
 		report := installation.SweepReport{}
 		took, asked, err := s.within(t, 6*time.Second, func(ctx context.Context) (err error) {
-			report, err = s.host.Sweep(ctx, installation.SweepRequest{})
+			report, err = s.host.Sweep(ctx, 0)
 			return err
 		})
 		if report.Purged != 9 || report.Shredded != 9 || report.Failed != 1 || took != 3*time.Second || asked != 1 {

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 )
 
 // guillotine is a store that dies under its caller at the call of a number, before or after that call had its effect.
@@ -138,7 +140,7 @@ func TestRewrapDuringTraffic(t *testing.T) {
 		work(func(i int) { fixture.WantReadable(t, process, fmt.Sprintf("i-%d", i)) })
 		work(func(i int) {
 			_, err := process.Patch(context.Background(), installation.PatchRequest{ID: fmt.Sprintf("i-%d", i), Operations: []installation.Operation{
-				installation.Set("/n", installation.JSON(fmt.Sprint(writes[i].Load()+1))),
+				patch.Set("/n", installation.JSON(fmt.Sprint(writes[i].Load()+1))),
 			}})
 			if err != nil {
 				t.Errorf("write %d: %v", i, err)
@@ -183,7 +185,7 @@ func TestRewrapDuringTraffic(t *testing.T) {
 	want := int64(2 * n) // made, and rewrapped once
 	changed := int64(0)
 	for _, e := range allEvents(t, r) {
-		if e.Type == installation.EventUpdated {
+		if e.Type == event.Updated {
 			changed++
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
 
@@ -85,7 +86,7 @@ func TestInvariant17Rotation(t *testing.T) {
 	}
 	// all revealed secrets, and each reveal is an event; nothing else may be one.
 	for _, e := range r.Events(t)[events:] {
-		if e.Type != installation.EventRevealed {
+		if e.Type != event.Revealed {
 			t.Fatalf("rewrapping told of %s", e.Type)
 		}
 	}
@@ -284,7 +285,7 @@ func TestRekey(t *testing.T) {
 		t.Errorf("%d places of the old body are in the new one", shared)
 	}
 	last := w.Events(t)[1]
-	if last.Type != installation.EventRekeyed || last.Reason != "laptop lost" || last.Revision != 2 {
+	if last.Type != event.Rekeyed || last.Reason != "laptop lost" || last.Revision != 2 {
 		t.Errorf("event %+v", last)
 	}
 

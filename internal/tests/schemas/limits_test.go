@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -19,14 +20,14 @@ func TestValidationEndsWithContext(t *testing.T) {
 	w, _ := fixture.NewDescribed(t, `{"properties":{"list":{"items":{"type":"integer"}}}}`, `{"n":1}`)
 	list := `[` + strings.TrimSuffix(strings.Repeat("1,", 50_000), ",") + `]`
 	write := func(ctx context.Context) error {
-		_, err := w.Host.Patch(ctx, installation.PatchRequest{ID: "i", Operations: []installation.Operation{installation.Set("/list", installation.JSON(list))}})
+		_, err := w.Host.Patch(ctx, installation.PatchRequest{ID: "i", Operations: []installation.Operation{patch.Set("/list", installation.JSON(list))}})
 		return err
 	}
 	ctx := &countingContext{Context: t.Context(), end: -1}
 	if err := write(ctx); err != nil || ctx.asked < 50 {
 		t.Fatalf("asked %d times, %v", ctx.asked, err)
 	}
-	if _, err := w.Patch(installation.Unset("/list")); err != nil {
+	if _, err := w.Patch(patch.Unset("/list")); err != nil {
 		t.Fatal(err)
 	}
 	if err := write(&countingContext{Context: t.Context(), end: ctx.asked / 2}); !errors.Is(err, context.DeadlineExceeded) {
@@ -73,7 +74,7 @@ func TestTooComplexSchemaIsReported(t *testing.T) {
 	want := []string{"configuration too-complex"}
 	for name, write := range map[string]func() error{
 		"a document": func() error { _, err := w.Configure("i", mapping(15_000)); return err },
-		"operations": func() error { _, err := w.Patch(installation.Set("", installation.JSON(mapping(15_000)))); return err },
+		"operations": func() error { _, err := w.Patch(patch.Set("", installation.JSON(mapping(15_000)))); return err },
 	} {
 		if diff := cmp.Diff(want, fixture.Violations(t, write())); diff != "" {
 			t.Errorf("%s: %s", name, diff)
@@ -85,7 +86,7 @@ func TestTooComplexSchemaIsReported(t *testing.T) {
 	if e, ok := errors.AsType[*validate.SchemaError](i.Configuration.Err); !ok || e.Fault != validate.SchemaTooComplex || strings.Contains(i.Configuration.Document.String(), "1,") {
 		t.Errorf("read under a schema that is too much for it: %v", i.Configuration.Err)
 	}
-	if _, err := w.Patch(installation.Set("/mapping/f1", installation.JSON("2"))); !errors.Is(err, installation.ErrSchema) {
+	if _, err := w.Patch(patch.Set("/mapping/f1", installation.JSON("2"))); !errors.Is(err, validate.ErrSchema) {
 		t.Errorf("written under it: %v", err)
 	}
 	if _, err := w.Host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: installation.Parts{Name: installation.Value("n")}}); err != nil {
@@ -119,13 +120,13 @@ func TestStoredNumbersDoNotBlockWrites(t *testing.T) {
 	}
 	c.Set("r1", `{}`)
 	for _, op := range []installation.Operation{
-		installation.Set("/m", installation.JSON("2")), installation.Set("/list/-", installation.JSON("1")), installation.Set("/n", installation.JSON("3")),
+		patch.Set("/m", installation.JSON("2")), patch.Set("/list/-", installation.JSON("1")), patch.Set("/n", installation.JSON("3")),
 	} {
 		if _, err := w.Patch(op); err != nil {
 			t.Error(err)
 		}
 	}
-	_, err := w.Patch(installation.Set("/n", installation.JSON("1e2001")))
+	_, err := w.Patch(patch.Set("/n", installation.JSON("1e2001")))
 	if diff := cmp.Diff([]string{"configuration/n range"}, fixture.Violations(t, err)); diff != "" {
 		t.Error(diff)
 	}

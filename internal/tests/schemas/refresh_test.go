@@ -8,6 +8,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -55,12 +56,12 @@ func TestNewSchemaRevisionBlocksNoWrite(t *testing.T) {
 				}
 				masked(write.what)
 			}
-			_, err := w.Patch(installation.Set("/n", installation.JSON(`2`)))
+			_, err := w.Patch(patch.Set("/n", installation.JSON(`2`)))
 			if err == nil {
 				t.Error("the configuration itself can be written though it does not fit")
 			}
 			w.Advance(40 * 24 * time.Hour)
-			if rep, err := w.Host.Sweep(t.Context(), installation.SweepRequest{}); err != nil || rep.Failed > 0 || rep.Purged != 1 {
+			if rep, err := w.Host.Sweep(t.Context(), 0); err != nil || rep.Failed > 0 || rep.Purged != 1 {
 				t.Errorf("sweep: %+v, %v", rep, err)
 			}
 		})
@@ -92,7 +93,7 @@ func TestNewSchemaRevisionBlocksNoWrite(t *testing.T) {
 		rename("a")
 		cat.Set("r3", `{"properties":{"list":{"prefixItems":[{"writeOnly":true}]}}}`)
 		rename("b")
-		if got := w.Get(t, "i").Sealed; len(got) != 1 || got[0] != installation.ConfigRef("/list/0") {
+		if got := w.Get(t, "i").Sealed; len(got) != 1 || got[0] != installation.Ref("config/list/0") {
 			t.Errorf("sealed %v", got)
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -24,7 +25,7 @@ func TestSchemaDecidesWhatIsSensitive(t *testing.T) {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
 	for at, want := range map[string]string{"/pinned": "1234", "/box": `{"a":[1]}`, "/password": "p"} {
-		if got := w.Reveal(t, "i", installation.ConfigRef(at)); got != want {
+		if got := w.Reveal(t, "i", installation.Ref("config"+at)); got != want {
 			t.Errorf("%s is %s, want %s", at, got, want)
 		}
 	}
@@ -43,12 +44,12 @@ func TestSchemaValidatesTheMergedDocument(t *testing.T) {
 		write func() (*installation.Result, error)
 		want  []string
 	}{
-		"a kept secret satisfies it": {func() (*installation.Result, error) { return w.Patch(installation.Set("/n", installation.JSON("2"))) }, nil},
+		"a kept secret satisfies it": {func() (*installation.Result, error) { return w.Patch(patch.Set("/n", installation.JSON("2"))) }, nil},
 		"plain value": {func() (*installation.Result, error) {
-			return w.Patch(installation.Set("/n", installation.JSON(`"`+canary+`"`)))
+			return w.Patch(patch.Set("/n", installation.JSON(`"`+canary+`"`)))
 		}, []string{"configuration/n schema type"}},
 		"secret too short": {func() (*installation.Result, error) {
-			return w.Patch(installation.SetSecret("/token", crypto.NewSecret("canary")))
+			return w.Patch(patch.SetSecret("/token", crypto.NewSecret("canary")))
 		},
 			[]string{"configuration/token schema minLength"}},
 		"secret removed": {func() (*installation.Result, error) { return w.Configure("i", `{"n":1}`) }, []string{"configuration/token schema required"}},
@@ -72,7 +73,7 @@ func TestSchemaValidatesTheMergedDocument(t *testing.T) {
 	}
 
 	c.Set("r2", `{"properties":{"token":{"writeOnly":true,"maxLength":3},"box":{"x-sensitive":true,"properties":{"a":{"type":"string"}},"required":["b"]}}}`)
-	_, err := w.Patch(installation.Set("/n", installation.JSON("3")))
+	_, err := w.Patch(patch.Set("/n", installation.JSON("3")))
 	want := []string{"configuration/box schema type", "configuration/box schema required", "configuration/token schema maxLength"}
 	if diff := cmp.Diff(want, fixture.Violations(t, err)); diff != "" {
 		t.Errorf("a stricter schema meets a kept secret:\n%s", diff)
@@ -131,10 +132,10 @@ func TestNewSchemaRevisionApplies(t *testing.T) {
 	if err != nil || len(res.Sealed) != 2 {
 		t.Fatalf("a write of something else sealed %v, %v", res.Sealed, err)
 	}
-	if got := w.Reveal(t, "i", installation.ConfigRef("/note")); got != "x" {
+	if got := w.Reveal(t, "i", installation.Ref("config/note")); got != "x" {
 		t.Errorf("note is %q", got)
 	}
-	if _, err := w.Patch(installation.Set("/password", installation.JSON(`"plain"`))); err != nil {
+	if _, err := w.Patch(patch.Set("/password", installation.JSON(`"plain"`))); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := w.Configuration(t), `{"note":"***","password":"plain"}`; got != want {
@@ -177,7 +178,7 @@ func TestBrokenSchema(t *testing.T) {
 			says := func(what string, err error) {
 				t.Helper()
 				e, ok := errors.AsType[*validate.SchemaError](err)
-				if !ok || e.Fault != c.fault || !errors.Is(err, installation.ErrSchema) {
+				if !ok || e.Fault != c.fault || !errors.Is(err, validate.ErrSchema) {
 					t.Errorf("%s: got %v", what, err)
 				}
 				if text := fmt.Sprintf("%v %+v %#v %#v", err, err, err, e); strings.Contains(text, canary) {
@@ -199,7 +200,7 @@ func TestBrokenSchema(t *testing.T) {
 			says("echo", err)
 			_, err = w.Configure("i", `{"a":1}`)
 			says("write", err)
-			_, err = w.Patch(installation.Set("/n", installation.JSON("2")))
+			_, err = w.Patch(patch.Set("/n", installation.JSON("2")))
 			says("patch", err)
 			_, err = w.Host.Upsert(t.Context(), installation.UpsertRequest{ID: "j", Parts: installation.Parts{
 				Extension: installation.Value(installation.Extension{ID: "EXT-1"}), Account: installation.Value(installation.Account{ID: "ACC-2"}),
@@ -223,7 +224,7 @@ func TestBrokenSchema(t *testing.T) {
 			if diff := cmp.Diff(want, fixture.Violations(t, err)); diff != "" {
 				t.Errorf("what was shown meanwhile and is sent back: %s", diff)
 			}
-			if got := w.Reveal(t, "i", installation.ConfigRef("/password")); got != "p" {
+			if got := w.Reveal(t, "i", installation.Ref("config/password")); got != "p" {
 				t.Errorf("the secret is %q", got)
 			}
 			c.breakIt(cat)
@@ -245,7 +246,7 @@ func TestSchemaDefaultsAndElements(t *testing.T) {
 	if _, err := w.Configure("i", `{"targets":[{"id":"b","url":"https://b.example","token":"***"}],"region":"us"}`); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.Reveal(t, "i", installation.ConfigRef("/targets/0/token")); got != "B" {
+	if got := w.Reveal(t, "i", installation.Ref("config/targets/0/token")); got != "B" {
 		t.Errorf("the token of b is %q", got)
 	}
 	_, err := w.Configure("i", `{"targets":[{"id":"b","url":"https://evil.example","token":"***"}],"region":"us"}`)
@@ -316,7 +317,7 @@ func TestBranchesDoNotDisarmDestinations(t *testing.T) {
 		"then":  `{"properties":{"url":{"format":"uri"}},"if":{"properties":{"kind":{"const":"a"}},"required":["kind"]},"then":{"properties":{"url":{"x-exposes":[]}}}}`,
 	} {
 		w, _ := fixture.NewDescribed(t, schema, `{"kind":"b","url":"https://good.example","token":"t"}`)
-		_, err := w.Patch(installation.Set("/url", installation.JSON(`"https://evil.example"`)))
+		_, err := w.Patch(patch.Set("/url", installation.JSON(`"https://evil.example"`)))
 		if diff := cmp.Diff([]string{"configuration/token destination configuration/url"}, fixture.Violations(t, err)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
@@ -328,27 +329,27 @@ func TestUniqueItemsConfirmsNoGuess(t *testing.T) {
 	w, c := fixture.NewDescribed(t, `{"properties":{"n":{"type":"integer"},"pins":{"uniqueItems":true,"items":{"writeOnly":true}}}}`, `{"n":1,"pins":["4711"]}`)
 	for _, guess := range []string{"4710", "4711"} {
 		for what, op := range map[string]installation.Operation{
-			"Set": installation.Set("/pins/-", installation.JSON(`"`+guess+`"`)), "SetSecret": installation.SetSecret("/pins/-", crypto.NewSecret(guess)),
+			"Set": patch.Set("/pins/-", installation.JSON(`"`+guess+`"`)), "SetSecret": patch.SetSecret("/pins/-", crypto.NewSecret(guess)),
 		} {
 			if _, err := w.Patch(op); err != nil {
 				t.Errorf("%s of %s: %v", what, guess, err)
 			}
-			if _, err := w.Patch(installation.Set("/n", installation.JSON(`2`))); err != nil {
+			if _, err := w.Patch(patch.Set("/n", installation.JSON(`2`))); err != nil {
 				t.Errorf("the write after %s of %s: %v", what, guess, err)
 			}
-			if _, err := w.Patch(installation.Unset("/pins/1"), installation.Set("/n", installation.JSON(`1`))); err != nil {
+			if _, err := w.Patch(patch.Unset("/pins/1"), patch.Set("/n", installation.JSON(`1`))); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	// A value that is still stored plain, but sensitive under a new schema, is no other.
 	c.Set("r2", `{"properties":{"codes":{"uniqueItems":true}}}`)
-	if _, err := w.Patch(installation.Set("/codes", installation.JSON(`["1"]`))); err != nil {
+	if _, err := w.Patch(patch.Set("/codes", installation.JSON(`["1"]`))); err != nil {
 		t.Fatal(err)
 	}
 	c.Set("r3", `{"properties":{"codes":{"uniqueItems":true,"items":{"writeOnly":true}}}}`)
 	for _, guess := range []string{"2", "1"} {
-		if _, err := w.Patch(installation.Set("/codes/-", installation.JSON(`"`+guess+`"`))); err != nil {
+		if _, err := w.Patch(patch.Set("/codes/-", installation.JSON(`"`+guess+`"`))); err != nil {
 			t.Errorf("%s beside a plain one: %v", guess, err)
 		}
 	}

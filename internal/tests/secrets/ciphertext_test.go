@@ -7,12 +7,13 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 )
 
 // Whatever a patch does, a secret that it leaves alone keeps its ciphertext byte for byte, and one that it sets or moves does not.
 func TestUnchangedSecretsKeepTheirCiphertext(t *testing.T) {
 	jsonPatch := func(text string) func() ([]installation.Operation, error) {
-		return func() ([]installation.Operation, error) { return installation.JSONPatch([]byte(text)) }
+		return func() ([]installation.Operation, error) { return patch.FromJSON([]byte(text)) }
 	}
 	for name, c := range map[string]struct {
 		ops  func() ([]installation.Operation, error)
@@ -24,11 +25,11 @@ func TestUnchangedSecretsKeepTheirCiphertext(t *testing.T) {
 		"remove":  {jsonPatch(`[{"op":"remove","path":"/list/1"}]`), `{"a":{"token":"***"},"list":[{"pin":"***"}]}`, ""},
 		"secret":  {jsonPatch(`[{"op":"replace","path":"/a/token","value":"new"}]`), `{"a":{"token":"***"},"list":[{"pin":"***"},{"x":1}]}`, "/a/token"},
 		"merge": {func() ([]installation.Operation, error) {
-			return installation.MergePatch([]byte(`{"a":{"n":1},"list":[{"pin":"***"},{"x":1}]}`))
+			return patch.FromMerge([]byte(`{"a":{"n":1},"list":[{"pin":"***"},{"x":1}]}`))
 		},
 			`{"a":{"token":"***","n":1},"list":[{"pin":"***"},{"x":1}]}`, ""},
 		"mask": {func() ([]installation.Operation, error) {
-			return installation.UpdateMask([]byte(`{"a":{"token":"***","m":{"n":1}},"b":2}`), "a", "b")
+			return patch.FromMask([]byte(`{"a":{"token":"***","m":{"n":1}},"b":2}`), "a", "b")
 		},
 			`{"a":{"token":"***","m":{"n":1}},"list":[{"pin":"***"},{"x":1}],"b":2}`, ""},
 	} {
@@ -40,7 +41,7 @@ func TestUnchangedSecretsKeepTheirCiphertext(t *testing.T) {
 			places := []string{"/a/token", "/list/0/pin"}
 			before := map[string]string{}
 			for _, p := range places {
-				before[p] = w.SealedValue(t, installation.ConfigRef(p))
+				before[p] = w.SealedValue(t, installation.Ref("config"+p))
 			}
 			ops, err := c.ops()
 			if err != nil {
@@ -53,7 +54,7 @@ func TestUnchangedSecretsKeepTheirCiphertext(t *testing.T) {
 				t.Errorf("got %s\nwant %s", got, c.want)
 			}
 			for _, p := range places {
-				if same := w.SealedValue(t, installation.ConfigRef(p)) == before[p]; same == (p == c.anew) {
+				if same := w.SealedValue(t, installation.Ref("config"+p)) == before[p]; same == (p == c.anew) {
 					t.Errorf("%s: the ciphertext is the same: %v", p, same)
 				}
 			}
@@ -63,15 +64,15 @@ func TestUnchangedSecretsKeepTheirCiphertext(t *testing.T) {
 	if _, err := w.Configure("i", `{"list":[{"pin":"1234"},{"pin":"5678"}]}`); err != nil {
 		t.Fatal(err)
 	}
-	second := w.SealedValue(t, installation.ConfigRef("/list/1/pin"))
-	ops, err := installation.JSONPatch([]byte(`[{"op":"remove","path":"/list/0"}]`))
+	second := w.SealedValue(t, installation.Ref("config/list/1/pin"))
+	ops, err := patch.FromJSON([]byte(`[{"op":"remove","path":"/list/0"}]`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Patch(ops...); err != nil {
 		t.Fatal(err)
 	}
-	if w.SealedValue(t, installation.ConfigRef("/list/0/pin")) == second || w.Reveal(t, "i", installation.ConfigRef("/list/0/pin")) != "5678" {
+	if w.SealedValue(t, installation.Ref("config/list/0/pin")) == second || w.Reveal(t, "i", installation.Ref("config/list/0/pin")) != "5678" {
 		t.Error("a secret that moves up is sealed anew, with its value")
 	}
 }
@@ -81,18 +82,18 @@ func TestMaskInAnElementThatMoved(t *testing.T) {
 	const element = `{"id":"a","note":"changed","token":"***"}`
 	for name, ops := range map[string]func() ([]installation.Operation, error){
 		"set": func() ([]installation.Operation, error) {
-			return []installation.Operation{installation.Set("/accounts/0", installation.JSON(element))}, nil
+			return []installation.Operation{patch.Set("/accounts/0", installation.JSON(element))}, nil
 		},
 		"JSON Patch": func() ([]installation.Operation, error) {
-			return installation.JSONPatch([]byte(`[{"op":"replace","path":"/accounts/0","value":` + element + `}]`))
+			return patch.FromJSON([]byte(`[{"op":"replace","path":"/accounts/0","value":` + element + `}]`))
 		},
 		"update mask": func() ([]installation.Operation, error) {
-			return installation.UpdateMask([]byte(`{"accounts":[`+element+`]}`), "accounts.0")
+			return patch.FromMask([]byte(`{"accounts":[`+element+`]}`), "accounts.0")
 		},
 	} {
 		for _, schema := range []string{`{"properties":{"accounts":{"x-key":"id"}}}`, `{}`} {
 			w, _ := fixture.NewDescribed(t, schema, `{"accounts":[{"id":"a","token":"A"},{"id":"b","token":"B"}]}`)
-			if _, err := w.Patch(installation.Unset("/accounts/0")); err != nil {
+			if _, err := w.Patch(patch.Unset("/accounts/0")); err != nil {
 				t.Fatal(err)
 			}
 			list, err := ops()

@@ -72,7 +72,7 @@ func TestDataKeysAreDestroyed(t *testing.T) {
 		{"get by a stranger", func() error { _, err := stranger.Get(t.Context(), "a"); return err }, refused, 1},
 		{"list", func() error { _, err := host.List(t.Context(), installation.ListRequest{}); return err }, changed, 1},
 		{"reveal", func() error {
-			_, err := host.Reveal(t.Context(), installation.RevealRequest{ID: "a", Reason: "test", Refs: []installation.Ref{{Kind: installation.RefConfig, Pointer: "/api_secret"}}})
+			_, err := host.Reveal(t.Context(), installation.RevealRequest{ID: "a", Reason: "test", Refs: []installation.Ref{installation.Ref("config/api_secret")}})
 			return err
 		}, changed, 1},
 		{"invite", func() error {
@@ -109,7 +109,7 @@ func TestDataKeysAreDestroyed(t *testing.T) {
 				return err
 			}
 			r.Advance(25 * time.Hour)
-			_, err := host.Sweep(t.Context(), installation.SweepRequest{})
+			_, err := host.Sweep(t.Context(), 0)
 			return err
 		}, changed, 3},
 		{"delete", func() error {

@@ -11,6 +11,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 )
 
 // A write that changes where secrets go is refused unless they are given anew in it, however the others would be kept.
@@ -43,21 +44,21 @@ func TestInvariant11DestinationRule(t *testing.T) {
 					return w.Configure("i", keeping+`"api_secret":"***","webhook":{"token":"***"}}`)
 				},
 				"absence from operations": func() (*installation.Result, error) {
-					return w.Patch(installation.Set("/url", installation.JSON(`"`+url+`"`)))
+					return w.Patch(patch.Set("/url", installation.JSON(`"`+url+`"`)))
 				},
 				"a secret operation": func() (*installation.Result, error) {
-					return w.Patch(installation.SetSecret("/url", crypto.NewSecret(url)))
+					return w.Patch(patch.SetSecret("/url", crypto.NewSecret(url)))
 				},
 				"absence from a merge patch": func() (*installation.Result, error) { return merge(t, w, `{"url":"`+url+`"}`) },
 				"a part that is not given": func() (*installation.Result, error) {
-					ops, err := installation.JSONPatch([]byte(`[{"op":"replace","path":"/url","value":"` + url + `"}]`))
+					ops, err := patch.FromJSON([]byte(`[{"op":"replace","path":"/url","value":"` + url + `"}]`))
 					if err != nil {
 						t.Fatal(err)
 					}
 					return w.Host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: installation.Parts{Name: installation.Value("n")}, Operations: ops})
 				},
 				"an update mask": func() (*installation.Result, error) {
-					ops, err := installation.UpdateMask([]byte(`{"url":"`+url+`","api_secret":null}`), "url")
+					ops, err := patch.FromMask([]byte(`{"url":"`+url+`","api_secret":null}`), "url")
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -134,9 +135,9 @@ func TestInvariant11DestinationRule(t *testing.T) {
 }
 
 // merge applies a merge patch to the configuration of i.
-func merge(t testing.TB, w *fixture.World, patch string) (*installation.Result, error) {
+func merge(t testing.TB, w *fixture.World, text string) (*installation.Result, error) {
 	t.Helper()
-	ops, err := installation.MergePatch([]byte(patch))
+	ops, err := patch.FromMerge([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 )
 
 // A canary secret passed through every operation appears in no error, log, dump, JSON, event, audit entry, panic text or stored byte.
@@ -29,15 +31,15 @@ func TestInvariant13NothingLeaks(t *testing.T) {
 	host := h.Host()
 	key := installation.Guard{IdempotencyKey: leakIdempotencyKey}
 	refs := []installation.Ref{
-		{Kind: installation.RefConfig, Pointer: "/adobe_secret"}, {Kind: installation.RefConfig, Pointer: "/none"},
-		{Kind: installation.RefCredential, Pointer: installation.PointerAccessToken},
+		installation.Ref("config/adobe_secret"), installation.Ref("config/none"),
+		installation.Ref("credential/access_token"),
 	}
 	var codes []crypto.Secret
 
 	upsert := func(name string, s *installation.Service, r installation.UpsertRequest) error {
 		return l.call(name, r, func() (any, error) { return s.Upsert(ctx, r) })
 	}
-	patch := func(name string, s *installation.Service, r installation.PatchRequest) error {
+	patchWith := func(name string, s *installation.Service, r installation.PatchRequest) error {
 		return l.call(name, r, func() (any, error) { return s.Patch(ctx, r) })
 	}
 	reveal := func(name string, s *installation.Service, r installation.RevealRequest) error {
@@ -75,10 +77,10 @@ func TestInvariant13NothingLeaks(t *testing.T) {
 	wantErr("echo", upsert("echo", host, installation.UpsertRequest{ID: "EXI-1", Parts: installation.Parts{
 		Configuration: installation.Value(*inst.Configuration), Connection: installation.Value(*inst.Connection), Extra: installation.Value(inst.Extra),
 	}}), nil)
-	wantErr("set", patch("patch", host, installation.PatchRequest{ID: "EXI-1", Guard: installation.Guard{IdempotencyKey: leakIdempotencyKey + "2"}, Operations: []installation.Operation{
-		installation.SetSecret("/plain_name", crypto.NewSecret(leakCanaries["set secret"])),
-		installation.Set("/nested/deep/clientSecret", installation.JSON(leakQuote(leakCanaries["nested"]))),
-		installation.Test("/region", installation.JSON(`"eu"`)), installation.Unset("/tokens/0"),
+	wantErr("set", patchWith("patch", host, installation.PatchRequest{ID: "EXI-1", Guard: installation.Guard{IdempotencyKey: leakIdempotencyKey + "2"}, Operations: []installation.Operation{
+		patch.SetSecret("/plain_name", crypto.NewSecret(leakCanaries["set secret"])),
+		patch.Set("/nested/deep/clientSecret", installation.JSON(leakQuote(leakCanaries["nested"]))),
+		patch.Test("/region", installation.JSON(`"eu"`)), patch.Unset("/tokens/0"),
 	}}), nil)
 	wantErr("reveal", reveal("reveal", host, installation.RevealRequest{ID: "EXI-1", Reason: "test", Refs: refs}), nil)
 	invited("invite", nil, func() (*installation.Result, error) {
@@ -131,8 +133,8 @@ func TestInvariant13NothingLeaks(t *testing.T) {
 				wantErr(name, err, installation.ErrInvalid)
 			}
 		}
-		wantErr(name, patch("operation "+name, host, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{
-			installation.SetSecret("/none/x", crypto.NewSecret(c["set secret"])), installation.Set("/adobe_secret", installation.JSON(document)),
+		wantErr(name, patchWith("operation "+name, host, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{
+			patch.SetSecret("/none/x", crypto.NewSecret(c["set secret"])), patch.Set("/adobe_secret", installation.JSON(document)),
 		}}), installation.ErrInvalid)
 		_, err := installation.DocumentOf(func() { _ = document })
 		l.see("DocumentOf", err)
@@ -141,13 +143,13 @@ func TestInvariant13NothingLeaks(t *testing.T) {
 		l.see("Document", installation.JSON(document))
 	}
 	for name, op := range map[string]installation.Operation{
-		"test at":    installation.Test("/adobe_secret", installation.JSON(leakQuote(c["config"]))),
-		"test above": installation.Test("/nested", installation.JSON(`{"deep":{"clientSecret":`+leakQuote(c["nested"])+`}}`)),
-		"below":      installation.SetSecret("/adobe_secret/x", crypto.NewSecret(c["set secret"])),
-		"format":     installation.SetSecret("x", crypto.NewSecret(c["set secret"])),
-		"not found":  installation.SetSecret("/q/w/e", crypto.NewSecret(c["set secret"])),
+		"test at":    patch.Test("/adobe_secret", installation.JSON(leakQuote(c["config"]))),
+		"test above": patch.Test("/nested", installation.JSON(`{"deep":{"clientSecret":`+leakQuote(c["nested"])+`}}`)),
+		"below":      patch.SetSecret("/adobe_secret/x", crypto.NewSecret(c["set secret"])),
+		"format":     patch.SetSecret("x", crypto.NewSecret(c["set secret"])),
+		"not found":  patch.SetSecret("/q/w/e", crypto.NewSecret(c["set secret"])),
 	} {
-		wantErr(name, patch("operation "+name, host, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{op}}), installation.ErrInvalid)
+		wantErr(name, patchWith("operation "+name, host, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{op}}), installation.ErrInvalid)
 	}
 	bad := leakParts("ACC-1")
 	bad.Connection = installation.Value(installation.Connection{
@@ -158,7 +160,7 @@ func TestInvariant13NothingLeaks(t *testing.T) {
 	l.finder.add("plain field", "CNRYplain5Gy5hGo4")
 	bad.Account = installation.Value(installation.Account{ID: "ACC-1", URL: "https://u:CNRYplain5Gy5hGo4@[bad"})
 	bad.Notification = installation.Value(installation.Notification{Level: "CNRYplain5Gy5hGo4", Href: "javascript:CNRYplain5Gy5hGo4"})
-	bad.BillingPlan = installation.Value(installation.BillingPlan{ID: "p", Type: "CNRYplain5Gy5hGo4", InitialCharge: "CNRYplain5Gy5hGo4"})
+	bad.BillingPlan = installation.Value(billing.Plan{ID: "p", Type: "CNRYplain5Gy5hGo4", InitialCharge: "CNRYplain5Gy5hGo4"})
 	bad.Health = installation.Value(installation.Health("CNRYplain5Gy5hGo4"))
 	wantErr("bad", upsert("bad values", host, installation.UpsertRequest{ID: "EXI-1", Parts: bad}), installation.ErrInvalid)
 
@@ -204,7 +206,7 @@ func TestInvariant13NothingLeaks(t *testing.T) {
 		})
 		_ = upsert("failing "+method, host, installation.UpsertRequest{ID: "EXI-1", Guard: installation.Guard{IdempotencyKey: leakIdempotencyKey + "7" + method, Revision: 77}, Parts: leakParts("ACC-1")})
 		_ = upsert("failing "+method, host, installation.UpsertRequest{Guard: installation.Guard{IdempotencyKey: leakIdempotencyKey + "8" + method}, Parts: leakParts("ACC-7" + method)})
-		_ = patch("failing "+method, host, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{installation.SetSecret("/plain_name", crypto.NewSecret(c["set secret"]))}})
+		_ = patchWith("failing "+method, host, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{patch.SetSecret("/plain_name", crypto.NewSecret(c["set secret"]))}})
 		_ = reveal("failing "+method, host, installation.RevealRequest{ID: "EXI-1", Reason: "test", Refs: refs})
 		_ = accept("failing "+method, installation.AcceptRequest{ID: "EXI-2", Code: res.Code, Account: installation.Account{ID: "ACC-6"}, Guard: installation.Guard{IdempotencyKey: leakIdempotencyKey + "9"}})
 		for _, m := range fixture.WideMethods() {
@@ -292,7 +294,7 @@ func TestInvariant13NothingLeaks(t *testing.T) {
 		return host.Invite(ctx, installation.InviteRequest{ID: "EXI-4", Parts: leakParts("")})
 	})
 	h.Advance(60 * 24 * time.Hour)
-	_ = l.call("sweep", nil, func() (any, error) { return host.Sweep(ctx, installation.SweepRequest{}) })
+	_ = l.call("sweep", nil, func() (any, error) { return host.Sweep(ctx, 0) })
 	wantErr("reinstall", upsert("re-install", host, installation.UpsertRequest{ID: "EXI-1", Parts: leakParts("ACC-1")}), nil)
 	_ = l.call("delete", nil, func() (any, error) { return host.Delete(ctx, installation.DeleteRequest{ID: "EXI-4"}) })
 	_ = l.call("events", nil, func() (any, error) { return host.Events(ctx, "", 0) })

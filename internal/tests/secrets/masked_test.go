@@ -12,13 +12,14 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 	"github.com/go-installation/installation/validate"
 )
 
 // GET, change one value, PUT all of it back changes that value alone.
 func TestInvariant10MaskedRoundTrip(t *testing.T) {
-	secret := installation.Ref{Kind: installation.RefConfig, Pointer: "/api_secret"}
-	nested := installation.Ref{Kind: installation.RefConfig, Pointer: "/nested/token"}
+	secret := installation.Ref("config/api_secret")
+	nested := installation.Ref("config/nested/token")
 	put := func(w *fixture.World, i *installation.Installation) (*installation.Result, error) {
 		return w.Host.Upsert(t.Context(), installation.UpsertRequest{ID: i.ID, Parts: installation.Parts{
 			Name: installation.Value(i.Name), Extension: installation.Value(i.Extension), Account: installation.Value(i.Account),
@@ -91,8 +92,8 @@ func TestInvariant10MaskedRoundTrip(t *testing.T) {
 		}
 		want := map[installation.Ref]string{
 			secret: "n3w", nested: "t0ken-nested",
-			{Kind: installation.RefCredential, Pointer: installation.PointerAccessToken}:  "n3w-token",
-			{Kind: installation.RefCredential, Pointer: installation.PointerRefreshToken}: "r3fresh-token",
+			installation.Ref("credential/access_token"):  "n3w-token",
+			installation.Ref("credential/refresh_token"): "r3fresh-token",
 		}
 		for ref, value := range want {
 			if got := w.Reveal(t, "i", ref); got != value {
@@ -135,7 +136,7 @@ func TestInvariant10MaskedRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := []installation.Ref{{Kind: installation.RefCredential, Pointer: installation.PointerAccessToken}}
+		want := []installation.Ref{installation.Ref("credential/access_token")}
 		if diff := cmp.Diff(want, res.Sealed); diff != "" {
 			t.Errorf("secrets left (-want +got):\n%s", diff)
 		}
@@ -145,7 +146,7 @@ func TestInvariant10MaskedRoundTrip(t *testing.T) {
 		w := fixture.NewWorld(t)
 		w.Install(t, "i")
 		_, err := w.Host.Patch(t.Context(), installation.PatchRequest{ID: "i", Operations: []installation.Operation{
-			installation.SetSecret("/api_secret", crypto.NewSecret("***")),
+			patch.SetSecret("/api_secret", crypto.NewSecret("***")),
 		}})
 		if err != nil {
 			t.Fatal(err)
@@ -177,11 +178,11 @@ func TestInvariant12WhatIsSensitive(t *testing.T) {
 	}
 	// A place that is sealed stays so, whatever its name.
 	if _, err := w.Host.Patch(t.Context(), installation.PatchRequest{ID: "i", Operations: []installation.Operation{
-		installation.SetSecret("/plain", crypto.NewSecret("x")), installation.Set("/plain", installation.JSON(`"y"`)),
+		patch.SetSecret("/plain", crypto.NewSecret("x")), patch.Set("/plain", installation.JSON(`"y"`)),
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.Reveal(t, "i", installation.Ref{Kind: installation.RefConfig, Pointer: "/plain"}); got != "y" {
+	if got := w.Reveal(t, "i", installation.Ref("config/plain")); got != "y" {
 		t.Errorf("/plain reveals %q, want y", got)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -34,7 +35,7 @@ func TestInvariant12NoOracle(t *testing.T) {
 			}
 			var first string
 			for _, guess := range append(guesses, above[pointer]...) {
-				_, err := h.Host().Patch(ctx, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{installation.Test(pointer, installation.JSON(guess))}})
+				_, err := h.Host().Patch(ctx, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{patch.Test(pointer, installation.JSON(guess))}})
 				fixture.WantViolation(t, err, "configuration"+pointer, validate.RuleSealed)
 				if first == "" {
 					first = fmt.Sprint(err)
@@ -52,13 +53,13 @@ func TestInvariant12NoOracle(t *testing.T) {
 				first installation.Operation
 				at    string
 			}{
-				{installation.Set("/region", installation.JSON(`"us"`)), "/adobe_secret"},
-				{installation.Unset("/list/0/password"), "/nested/clientSecret"},
-				{installation.Set("/adobe_secret", installation.JSON(`"***"`)), "/adobe_secret"},
-				{installation.SetSecret("/adobe_secret", crypto.NewSecret("s3cr3t")), "/adobe_secret"},
+				{patch.Set("/region", installation.JSON(`"us"`)), "/adobe_secret"},
+				{patch.Unset("/list/0/password"), "/nested/clientSecret"},
+				{patch.Set("/adobe_secret", installation.JSON(`"***"`)), "/adobe_secret"},
+				{patch.SetSecret("/adobe_secret", crypto.NewSecret("s3cr3t")), "/adobe_secret"},
 			} {
 				_, err := h.Host().Patch(ctx, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{
-					c.first, installation.Test(c.at, installation.JSON(`"`+guess+`"`)),
+					c.first, patch.Test(c.at, installation.JSON(`"`+guess+`"`)),
 				}})
 				fixture.WantViolation(t, err, "configuration"+c.at, validate.RuleSealed)
 			}
@@ -96,10 +97,10 @@ func TestInvariant12NoOracle(t *testing.T) {
 		}
 		for name, write := range map[string]func(guess string) (*installation.Result, error){
 			"set": func(guess string) (*installation.Result, error) {
-				return h.Host().Patch(ctx, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{installation.Set("/adobe_secret", installation.JSON(`"`+guess+`"`))}})
+				return h.Host().Patch(ctx, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{patch.Set("/adobe_secret", installation.JSON(`"`+guess+`"`))}})
 			},
 			"set secret": func(guess string) (*installation.Result, error) {
-				return h.Host().Patch(ctx, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{installation.SetSecret("/adobe_secret", crypto.NewSecret(guess))}})
+				return h.Host().Patch(ctx, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{patch.SetSecret("/adobe_secret", crypto.NewSecret(guess))}})
 			},
 			"put": func(guess string) (*installation.Result, error) {
 				return h.Host().Upsert(ctx, installation.UpsertRequest{ID: "EXI-1", Parts: installation.Parts{Configuration: installation.Value(installation.Configuration{

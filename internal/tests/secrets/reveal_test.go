@@ -9,7 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 )
 
 // Secrets that are due to be purged are out of reach before anything sweeps.
@@ -17,7 +19,7 @@ func TestRevealFailsAfterGrace(t *testing.T) {
 	w := fixture.NewWorld(t)
 	w.MakeInStatus(t, installation.StatusUninstalled)
 	w.Advance(24 * time.Hour)
-	_, err := w.Host.Reveal(t.Context(), installation.RevealRequest{ID: "i", Reason: "r", Refs: []installation.Ref{installation.ConfigRef("/api_secret")}})
+	_, err := w.Host.Reveal(t.Context(), installation.RevealRequest{ID: "i", Reason: "r", Refs: []installation.Ref{installation.Ref("config/api_secret")}})
 	fixture.WantErr(t, "reveal after the grace", err, installation.ErrShredded)
 }
 
@@ -25,8 +27,8 @@ func TestRevealFailsAfterGrace(t *testing.T) {
 func TestReveal(t *testing.T) {
 	w := fixture.NewWorld(t)
 	w.Install(t, "i")
-	ref := installation.Ref{Kind: installation.RefConfig, Pointer: "/api_secret"}
-	wrong := installation.Ref{Kind: installation.RefConfig, Pointer: "/warehouse"}
+	ref := installation.Ref("config/api_secret")
+	wrong := installation.Ref("config/warehouse")
 	answers, err := w.Extension.Reveal(t.Context(), installation.RevealRequest{ID: "i", Reason: "sync", Refs: []installation.Ref{ref, wrong}})
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +40,7 @@ func TestReveal(t *testing.T) {
 	events := w.Events(t)
 	last := events[len(events)-1]
 	want := installation.Event{
-		ID: last.ID, Type: installation.EventRevealed, Key: installation.Key{Tenant: "tenant-1", ID: "i"}, Revision: 1, Generation: 1,
+		ID: last.ID, Type: event.Revealed, Key: installation.Key{Tenant: "tenant-1", ID: "i"}, Revision: 1, Generation: 1,
 		Time: w.Now(), Extension: "EXT-1", Account: "ACC-1", Actor: installation.Actor{Kind: installation.ExtensionActor, ID: "EXT-1"},
 		Reason: "sync", Changed: []string{"config/api_secret"},
 	}
@@ -61,12 +63,12 @@ func TestRevealOfOtherTypes(t *testing.T) {
 	w := fixture.NewWorld(t)
 	w.Install(t, "i")
 	if _, err := w.Host.Patch(t.Context(), installation.PatchRequest{ID: "i", Operations: []installation.Operation{
-		installation.Set("/pin", installation.JSON(`12345678901234567890`)),
-		installation.Set("/label", installation.JSON(`"a"`)),
+		patch.Set("/pin", installation.JSON(`12345678901234567890`)),
+		patch.Set("/label", installation.JSON(`"a"`)),
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.Reveal(t, "i", installation.Ref{Kind: installation.RefConfig, Pointer: "/pin"}); got != "12345678901234567890" {
+	if got := w.Reveal(t, "i", installation.Ref("config/pin")); got != "12345678901234567890" {
 		t.Errorf("the number came back as %s", got)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 )
 
 // A mask where no secret is stored is refused in every document, so that one which was read elsewhere, or before another writer removed the
@@ -36,7 +37,7 @@ func TestMaskWithoutStoredValue(t *testing.T) {
 			if _, err := w.Configure("i", document); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.Patch(installation.SetSecret(at, crypto.NewSecret("postgres://u:hunter2@db.example/x"))); err != nil {
+			if _, err := w.Patch(patch.SetSecret(at, crypto.NewSecret("postgres://u:hunter2@db.example/x"))); err != nil {
 				t.Fatal(err)
 			}
 			read := w.Get(t, "i").Configuration
@@ -48,7 +49,7 @@ func TestMaskWithoutStoredValue(t *testing.T) {
 			refused(t, "configuration"+at, err)
 			_, err = w.Configure("i", strings.Replace(read.Document.String(), at[1:], "renamed", 1))
 			refused(t, "configuration/renamed", err)
-			if _, err := w.Patch(installation.Unset(at)); err != nil {
+			if _, err := w.Patch(patch.Unset(at)); err != nil {
 				t.Fatal(err)
 			}
 			_, err = w.Configure("i", read.Document.String())
@@ -72,12 +73,12 @@ func TestMaskWithoutStoredValue(t *testing.T) {
 		_, err := w.Host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: parts})
 		refused(t, path, err)
 	}
-	_, err := w.Patch(installation.Set("/note", installation.JSON(`"***"`)))
+	_, err := w.Patch(patch.Set("/note", installation.JSON(`"***"`)))
 	refused(t, "configuration/note", err)
-	if _, err := w.Patch(installation.SetSecret("/note", crypto.NewSecret("***"))); err != nil {
+	if _, err := w.Patch(patch.SetSecret("/note", crypto.NewSecret("***"))); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.Reveal(t, "i", installation.ConfigRef("/note")); got != "***" {
+	if got := w.Reveal(t, "i", installation.Ref("config/note")); got != "***" {
 		t.Errorf("got %q", got)
 	}
 	echo := installation.Parts{Configuration: installation.Value(*w.Get(t, "i").Configuration)}

@@ -68,14 +68,14 @@ var ampersandFields = []seedField{
 	{wire: "/connection/authScheme", place: "Connection.Scheme"},
 	{wire: "/connection/status", place: "Connection.Status"},
 	{wire: "/connection/oauth2AuthorizationCode/accessToken/token", place: "Connection.AccessToken.Value",
-		secret: credentialAt(installation.PointerAccessToken)},
+		secret: credentialAt("/access_token")},
 	{wire: "/connection/oauth2AuthorizationCode/accessToken/issuedAt", place: "Connection.AccessToken.Issued"},
 	{wire: "/connection/oauth2AuthorizationCode/accessToken/expiresAt", place: "Connection.AccessToken.Expires"},
 	{wire: "/connection/oauth2AuthorizationCode/refreshToken/token", place: "Connection.RefreshToken.Value",
-		secret: credentialAt(installation.PointerRefreshToken)},
+		secret: credentialAt("/refresh_token")},
 	{wire: "/connection/oauth2AuthorizationCode/refreshToken/issuedAt", place: "Connection.RefreshToken.Issued"},
 	{wire: "/connection/oauth2AuthorizationCode/refreshToken/expiresAt", place: "Connection.RefreshToken.Expires"},
-	{wire: "/connection/apiKey", place: "Connection.APIKey", secret: credentialAt(installation.PointerAPIKey)},
+	{wire: "/connection/apiKey", place: "Connection.APIKey", secret: credentialAt("/api_key")},
 	{wire: "/createTime", place: "Audit.Created.At"},
 	{wire: "/createdBy", place: "Audit.Created.By.ID"},
 	{wire: "/updateTime", place: "Configuration.Created"}, // it is the time of the newest configuration
@@ -117,7 +117,7 @@ var vercelFields = []seedField{
 	{wire: "/request/scopes/*", place: "Consent.Scopes[*]"},
 	{wire: "/request/acceptedPolicies/*", place: "Consent.Policies[*]"},
 	{wire: "/request/credentials/access_token", place: "Connection.AccessToken.Value",
-		secret: credentialAt(installation.PointerAccessToken)},
+		secret: credentialAt("/access_token")},
 	{wire: "/request/credentials/token_type", place: "Connection.TokenType"},
 	{wire: "/request/account/name", place: "Account.Name"},
 	{wire: "/request/account/url", place: "Account.URL"},
@@ -150,11 +150,11 @@ var vercelFields = []seedField{
 }
 
 func credentialAt(pointer string) installation.Ref {
-	return installation.Ref{Kind: installation.RefCredential, Pointer: pointer}
+	return installation.Ref("credential" + pointer)
 }
 
 func configAt(pointer string) installation.Ref {
-	return installation.Ref{Kind: installation.RefConfig, Pointer: pointer}
+	return installation.Ref("config" + pointer)
 }
 
 func TestSeedAmpersand(t *testing.T) {

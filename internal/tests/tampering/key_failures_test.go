@@ -107,7 +107,7 @@ func TestKeyFailures(t *testing.T) {
 			}
 			for _, a := range answers {
 				switch {
-				case a.Ref == installation.ConfigRef(secret) && test.secret != nil:
+				case a.Ref == installation.Ref("config"+secret) && test.secret != nil:
 					if fixture.WantErr(t, "the secret", a.Err, test.secret); !a.Value.IsZero() {
 						t.Error("a value came with the error")
 					}

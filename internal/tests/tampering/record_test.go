@@ -13,6 +13,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 )
 
 // A value that is moved to another field, record, kind or tenant does not open.
@@ -28,9 +29,9 @@ func TestInvariant8SealingBindsPlace(t *testing.T) {
 	x := newTamperTarget(t, h, "EXI-1")
 	y := newTamperTarget(t, h, "EXI-2")
 	foreign := h.Store.Last(installation.Key{Tenant: "tenant-2", ID: "EXI-1"})
-	config := installation.Ref{Kind: installation.RefConfig, Pointer: "/adobe_secret"}
-	nested := installation.Ref{Kind: installation.RefConfig, Pointer: "/nested/clientSecret"}
-	token := installation.Ref{Kind: installation.RefCredential, Pointer: installation.PointerAccessToken}
+	config := installation.Ref("config/adobe_secret")
+	nested := installation.Ref("config/nested/clientSecret")
+	token := installation.Ref("credential/access_token")
 
 	t.Run("in the record", func(t *testing.T) {
 		take := func(from installation.Body, a installation.Ref, to installation.Ref) func(r *installation.Record) {
@@ -128,8 +129,8 @@ func TestInvariant9RecordIsSealedAsAWhole(t *testing.T) {
 	}
 	change(installation.PatchRequest{Parts: installation.Parts{Name: installation.Value("two")}})
 	change(installation.PatchRequest{Parts: installation.Parts{Name: installation.Value("three")}})
-	secret := installation.Ref{Kind: installation.RefConfig, Pointer: "/adobe_secret"}
-	change(installation.PatchRequest{Operations: []installation.Operation{installation.SetSecret(secret.Pointer, crypto.NewSecret("n3w"))}})
+	secret := installation.Ref("config/adobe_secret")
+	change(installation.PatchRequest{Operations: []installation.Operation{patch.SetSecret(secret.Pointer, crypto.NewSecret("n3w"))}})
 	x := newTamperTarget(t, h, "EXI-1")
 	history := h.Store.History(x.key)
 

@@ -274,7 +274,7 @@ func checkEndings(t *testing.T, c unreadableCase, status installation.Status) {
 		h.Advance(30 * 24 * time.Hour)
 		var report installation.SweepReport
 		err := fixture.Call(t, "Sweep", func() (err error) {
-			report, err = h.Host().Sweep(ctx, installation.SweepRequest{})
+			report, err = h.Host().Sweep(ctx, 0)
 			return err
 		})
 		due := 0
