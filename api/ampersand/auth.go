@@ -61,18 +61,18 @@ type call struct {
 }
 
 // endpoint lets those pass to run whose key is of the project in the path. Other projects do not exist for them.
-func (h *Handler) endpoint(run func(*call) (httpapi.Answer, error)) httpapi.Endpoint {
-	return func(r *http.Request) (httpapi.Answer, error) {
+func (h *Handler) endpoint(run func(*call) (*httpapi.Answer, error)) httpapi.Endpoint {
+	return func(r *http.Request) (*httpapi.Answer, error) {
 		who, err := h.authenticate(r)
 		if err != nil {
-			return httpapi.Answer{}, err
+			return nil, err
 		}
 		project, err := h.host.Projects.Project(r.Context(), r.PathValue("project"))
 		switch {
 		case err != nil:
-			return httpapi.Answer{}, missingOr(err)
+			return nil, missingOr(err)
 		case project.ID != who.project:
-			return httpapi.Answer{}, httpapi.NotFound()
+			return nil, httpapi.NotFound()
 		}
 		svc := h.svc.In(project.ID)
 		return run(&call{

@@ -80,39 +80,39 @@ func checkChanges(l *validate.List, around string, changes *jsontree.Node) {
 }
 
 // patchContent edits the configuration of one object by a JSON Patch.
-func (h *Handler) patchContent(c *call) (httpapi.Answer, error) {
+func (h *Handler) patchContent(c *call) (*httpapi.Answer, error) {
 	guard, err := httpapi.Condition(c.Request)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	body, err := httpapi.Document(c.Request)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	p, err := readContentPatch(body, c.PathValue("object"))
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	integration, err := h.integration(c)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	inst, err := c.find(p)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	text := p.changes.Append(nil)
 	defer clear(text)
 	ops, err := installation.JSONPatch(text)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	for i := range ops {
 		ops[i] = ops[i].Below(jsontree.JoinPointer(p.action, "objects", c.PathValue("object")))
 	}
 	saved, err := h.save(c, integration, inst, nil, &change{ops: ops}, guard)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	return h.answer(c, saved)
 }
@@ -140,47 +140,47 @@ func (c *call) find(p *contentPatch) (*installation.Installation, error) {
 	return c.installed(inst.ID)
 }
 
-func (h *Handler) pause(c *call) (httpapi.Answer, error) { return h.setPaused(c, true) }
+func (h *Handler) pause(c *call) (*httpapi.Answer, error) { return h.setPaused(c, true) }
 
-func (h *Handler) unpause(c *call) (httpapi.Answer, error) { return h.setPaused(c, false) }
+func (h *Handler) unpause(c *call) (*httpapi.Answer, error) { return h.setPaused(c, false) }
 
 // setPaused disables read objects, or enables them: those that the body names, or all. Objects that are so already are left alone, so that doing it
 // again does nothing.
-func (h *Handler) setPaused(c *call, paused bool) (httpapi.Answer, error) {
+func (h *Handler) setPaused(c *call, paused bool) (*httpapi.Answer, error) {
 	guard, err := httpapi.Condition(c.Request)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	body, err := httpapi.Document(c.Request)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	wanted, err := readPause(body)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	inst, err := c.installed(c.PathValue("installation"))
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	integration, err := h.integration(c)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	ch, err := pauseOf(inst, wanted, paused)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if guard.Revision != 0 && guard.Revision != inst.Revision {
-		return httpapi.Answer{}, installation.ErrConflict
+		return nil, installation.ErrConflict
 	}
 	for ops := range slices.Chunk(ch.ops, validate.MaxEdits) {
 		if inst, err = h.save(c, integration, inst, nil, &change{ops: ops}, guard); err != nil {
-			return httpapi.Answer{}, err
+			return nil, err
 		}
 		guard.Revision = 0 // the rest follows from it
 	}
-	return httpapi.Answer{Status: http.StatusNoContent}, nil
+	return &httpapi.Answer{Status: http.StatusNoContent}, nil
 }
 
 // readPause reads the body of a pause, if there is one. nil is all objects.

@@ -64,47 +64,46 @@ func checkCreator(l *validate.List, path string, in httpapi.Object) {
 }
 
 // create installs an integration for a group.
-func (h *Handler) create(c *call) (httpapi.Answer, error) {
-	q := c.query()
-	skip := q.flag("skipSampling")
-	if err := q.list.Err(); err != nil {
-		return httpapi.Answer{}, err
+func (h *Handler) create(c *call) (*httpapi.Answer, error) {
+	skip, err := httpapi.ReadQuery(c.Request, skipSampling)
+	if err != nil {
+		return nil, err
 	}
 	body, err := httpapi.Document(c.Request)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	cr, err := readCreation(body)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if !c.builder() && cr.group != c.group {
-		return httpapi.Answer{}, httpapi.Forbidden("The token is for another group.")
+		return nil, httpapi.Forbidden("The token is for another group.")
 	}
 	if cr.createdBy, err = c.createdBy(cr.createdBy); err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	integration, err := h.integration(c)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if p := cr.content.Child("provider"); !p.IsString(integration.Provider) {
-		return httpapi.Answer{}, httpapi.Invalid("config.content.provider", validate.RuleUnknown, "must be the provider of the integration")
+		return nil, httpapi.Invalid("config.content.provider", validate.RuleUnknown, "must be the provider of the integration")
 	}
 	conn, err := h.choose(c, "connectionId", cr.group, integration.Provider, cr.connection)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if !skip {
 		if err := h.sampleNew(c, integration, conn, cr); err != nil {
-			return httpapi.Answer{}, err
+			return nil, err
 		}
 	}
 	inst, err := h.install(c, integration, conn, cr)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
-	return httpapi.Answer{Status: http.StatusCreated, Body: wireOf(inst, conn), Revision: inst.Revision}, nil
+	return &httpapi.Answer{Status: http.StatusCreated, Body: wireOf(inst, conn), Revision: inst.Revision}, nil
 }
 
 // install saves the installation. If its connection was deleted meanwhile, it takes it back.

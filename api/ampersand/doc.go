@@ -2,7 +2,7 @@
 // host is the platform; its clients are the builders' backends and the components that run in their customers' browsers.
 //
 //	svc, err := installation.New(store, keys, &installation.Options{
-//		Policy: ampersand.Policy, Claims: ampersand.Claims, Schema: ampersand.Schema,
+//		Policy: ampersand.Policy, Schema: ampersand.Schema,
 //	})
 //	handler, err := ampersand.NewHandler(svc, ampersand.Host{Identities: ids, Projects: projects, Connections: connections}, nil)
 //	http.Handle("/ampersand/v1/", http.StripPrefix("/ampersand/v1", handler))

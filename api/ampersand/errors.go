@@ -71,7 +71,7 @@ var remedies = map[int]string{
 }
 
 // render writes a problem as the platform does.
-func (h *Handler) render(p *httpapi.Problem) httpapi.Answer {
+func (h *Handler) render(p *httpapi.Problem) *httpapi.Answer {
 	w := wireProblem{
 		Type: "about:blank", Title: http.StatusText(p.Status), Status: p.Status, Detail: p.Message, Subsystem: "api",
 		Time: wireTime(h.opts.Now()), RequestID: p.RequestID, Remedy: remedies[p.Status],
@@ -88,12 +88,11 @@ func (h *Handler) render(p *httpapi.Problem) httpapi.Answer {
 		w.Issues = append(w.Issues, issue)
 		w.Causes = append(w.Causes, strings.TrimPrefix(issue.Name+": "+issue.Detail, ": "))
 	}
-	return httpapi.Answer{Status: p.Status, ContentType: problemJSON, Body: w}
+	return &httpapi.Answer{Status: p.Status, ContentType: problemJSON, Body: w}
 }
 
 // Prefixes of the paths of violations that are not in the body.
 const (
-	inQuery  = "?"
 	inPath   = ":"
 	inHeader = "If-Match"
 )
@@ -123,8 +122,8 @@ func inUpdate(err error) error {
 func issueOf(v validate.Violation) wireIssue {
 	i := wireIssue{In: "body", Name: v.Path, Detail: v.Detail}
 	switch {
-	case strings.HasPrefix(v.Path, inQuery):
-		i.In, i.Name = "query", v.Path[len(inQuery):]
+	case strings.HasPrefix(v.Path, httpapi.InQuery):
+		i.In, i.Name = "query", v.Path[len(httpapi.InQuery):]
 	case strings.HasPrefix(v.Path, inPath):
 		i.In, i.Name = "path", v.Path[len(inPath):]
 	case v.Path == inHeader:

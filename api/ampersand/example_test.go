@@ -23,7 +23,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	svc, err := installation.New(memstore.New(), keys, &installation.Options{
-		Policy: ampersand.Policy, Claims: ampersand.Claims, Schema: ampersand.Schema,
+		Policy: ampersand.Policy, Schema: ampersand.Schema,
 	})
 	if err != nil {
 		log.Fatal(err)

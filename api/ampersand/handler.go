@@ -36,7 +36,7 @@ type Handler struct {
 	host  Host
 	opts  Options
 	log   *slog.Logger
-	turns *turns
+	locks *lockset
 }
 
 // NewHandler returns a handler over a service, for the projects that the host has. All of these are required; a nil *Options is all defaults. See
@@ -45,7 +45,7 @@ func NewHandler(svc *installation.Service, host Host, opts *Options) (*Handler, 
 	if svc == nil || host.Identities == nil || host.Projects == nil || host.Connections == nil {
 		return nil, errors.New("ampersand: NewHandler: a service, identities, projects and connections are needed")
 	}
-	h := &Handler{svc: svc, host: host, turns: newTurns()}
+	h := &Handler{svc: svc, host: host, locks: newLockset()}
 	if opts != nil {
 		h.opts = *opts
 	}
@@ -73,10 +73,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.api.Serv
 // routes adds all endpoints.
 func (h *Handler) routes() {
 	const project, integration = "/projects/{project}", "/projects/{project}/integrations/{integration}"
-	get := func(run func(*call) (httpapi.Answer, error)) httpapi.Methods {
+	get := func(run func(*call) (*httpapi.Answer, error)) httpapi.Methods {
 		return httpapi.Methods{http.MethodGet: h.endpoint(run)}
 	}
-	post := func(run func(*call) (httpapi.Answer, error)) httpapi.Methods {
+	post := func(run func(*call) (*httpapi.Answer, error)) httpapi.Methods {
 		return httpapi.Methods{http.MethodPost: h.endpoint(run)}
 	}
 	h.api.Handle(project+"/installations", get(h.list))

@@ -159,7 +159,7 @@ func unserved(t testing.TB, open opener, choose ...func(*choices)) (*world, http
 	w.host.AddPublicKey("kid-other", "project-other", &otherKey().PublicKey)
 	w.host.AddConnection(memory.DemoProject, "connection-org-71", connected("salesforce", "org-71", "u-9"))
 	o := choices{
-		service: installation.Options{Now: w.Now, Policy: ampersand.Policy, Claims: ampersand.Claims, Schema: ampersand.Schema},
+		service: installation.Options{Now: w.Now, Policy: ampersand.Policy, Schema: ampersand.Schema},
 		handler: ampersand.Options{Catalogue: w.host, Sampler: w.host, Now: w.Now, Log: slog.New(slog.NewTextHandler(&locked{w: w.log}, nil))},
 		wrap:    func(h ampersand.Host) ampersand.Host { return h },
 	}

@@ -400,7 +400,7 @@ func (w *world) loseKeys(t *testing.T, fails ...error) {
 	if len(fails) > 0 {
 		keys = lostKeys{others, fails[0]}
 	}
-	svc, err := installation.New(w.store, keys, &installation.Options{Now: w.Now, Policy: ampersand.Policy, Claims: ampersand.Claims, Schema: ampersand.Schema})
+	svc, err := installation.New(w.store, keys, &installation.Options{Now: w.Now, Policy: ampersand.Policy, Schema: ampersand.Schema})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,22 +14,21 @@ import (
 
 // list shows the installations of an integration, or of all, to their builder or group. Ones that cannot be opened have no place in an array of whole
 // installations: they are logged and left out, so that one damaged record does not hide the others.
-func (h *Handler) list(c *call) (httpapi.Answer, error) {
-	q := c.query()
-	group := q.text("groupRef")
-	if err := q.list.Err(); err != nil {
-		return httpapi.Answer{}, err
+func (h *Handler) list(c *call) (*httpapi.Answer, error) {
+	group, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string { return q.Text("groupRef") })
+	if err != nil {
+		return nil, err
 	}
 	id := c.PathValue("integration")
 	if id != "" {
 		if _, err := h.integration(c); err != nil {
-			return httpapi.Answer{}, err
+			return nil, err
 		}
 	}
 	answer := []wireInstallation{}
 	if !c.builder() {
 		if group != "" && group != c.group {
-			return httpapi.Answer{Body: answer}, nil
+			return &httpapi.Answer{Body: answer}, nil
 		}
 		group = c.group
 	}
@@ -40,7 +39,7 @@ func (h *Handler) list(c *call) (httpapi.Answer, error) {
 	var shown []*installation.Installation
 	for inst, err := range rows {
 		if err != nil {
-			return httpapi.Answer{}, err
+			return nil, err
 		}
 		if inst.Err != nil {
 			h.log.LogAttrs(c.Context(), slog.LevelError, "installation left out of a list",
@@ -51,12 +50,12 @@ func (h *Handler) list(c *call) (httpapi.Answer, error) {
 	}
 	known, err := h.connectionsFor(c, shown)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	for _, inst := range shown {
 		answer = append(answer, wireOf(inst, standing(inst, known[connectionID(inst)])))
 	}
-	return httpapi.Answer{Body: answer}, nil
+	return &httpapi.Answer{Body: answer}, nil
 }
 
 // connectionsFor returns the connections of installations, by their ids. It asks the host once, however many there are: of a project with one
@@ -93,21 +92,21 @@ func standing(inst *installation.Installation, conn *Connection) *Connection {
 	return conn
 }
 
-func (h *Handler) get(c *call) (httpapi.Answer, error) {
+func (h *Handler) get(c *call) (*httpapi.Answer, error) {
 	inst, err := c.installed(c.PathValue("installation"))
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	return h.answer(c, inst)
 }
 
 // answer shows an installation with its connection as it stands now.
-func (h *Handler) answer(c *call, inst *installation.Installation) (httpapi.Answer, error) {
+func (h *Handler) answer(c *call, inst *installation.Installation) (*httpapi.Answer, error) {
 	conn, err := h.connectionFor(c, inst)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
-	return httpapi.Answer{Body: wireOf(inst, conn), Revision: inst.Revision}, nil
+	return &httpapi.Answer{Body: wireOf(inst, conn), Revision: inst.Revision}, nil
 }
 
 // installed returns an installation of the integration in the path, if the caller may know of it.
@@ -167,28 +166,28 @@ func (h *Handler) connectionFor(c *call, inst *installation.Installation) (*Conn
 }
 
 // delete removes an installation for good, and its connection if no other installation has it.
-func (h *Handler) delete(c *call) (httpapi.Answer, error) {
+func (h *Handler) delete(c *call) (*httpapi.Answer, error) {
 	guard, err := httpapi.Condition(c.Request)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	inst, err := h.remove(c, c.PathValue("installation"), guard)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if conn := connectionID(inst); conn != "" {
 		h.dropConnection(c, conn)
 	}
-	return httpapi.Answer{Status: http.StatusNoContent}, nil
+	return &httpapi.Answer{Status: http.StatusNoContent}, nil
 }
 
 // remove deletes an installation and returns it as it was then.
 func (h *Handler) remove(c *call, id string, guard installation.Guard) (*installation.Installation, error) {
-	done, err := h.turns.take(c.Context(), id)
+	unlock, err := h.locks.lock(c.Context(), id)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer unlock()
 	for {
 		inst, svc, err := c.removable(id)
 		if err != nil {

@@ -36,10 +36,10 @@ func wireRevisionOf(r Revision) wireRevision {
 }
 
 // integrations shows what there is to install.
-func (h *Handler) integrations(c *call) (httpapi.Answer, error) {
+func (h *Handler) integrations(c *call) (*httpapi.Answer, error) {
 	all, err := h.host.Projects.Integrations(c.Context(), c.proj.ID)
 	if err != nil {
-		return httpapi.Answer{}, httpapi.HostFailure(err)
+		return nil, httpapi.HostFailure(err)
 	}
 	answer := []wireIntegration{}
 	for _, i := range all {
@@ -48,35 +48,34 @@ func (h *Handler) integrations(c *call) (httpapi.Answer, error) {
 			LatestRevision: wireRevisionOf(i.Latest),
 		})
 	}
-	return httpapi.Answer{Body: answer}, nil
+	return &httpapi.Answer{Body: answer}, nil
 }
 
 // hydrate shows a revision as a connection sees it.
-func (h *Handler) hydrate(c *call) (httpapi.Answer, error) {
-	q := c.query()
-	id := q.text("connectionId")
-	if err := q.list.Err(); err != nil {
-		return httpapi.Answer{}, err
+func (h *Handler) hydrate(c *call) (*httpapi.Answer, error) {
+	id, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string { return q.Text("connectionId") })
+	if err != nil {
+		return nil, err
 	}
 	integration, err := h.integration(c)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	var conn *Connection
 	if id != "" {
 		conn, err = h.host.Connections.Connection(c.Context(), c.proj.ID, id)
 		switch {
 		case err != nil:
-			return httpapi.Answer{}, missingOr(err)
+			return nil, missingOr(err)
 		case !c.sees(conn):
-			return httpapi.Answer{}, httpapi.NotFound()
+			return nil, httpapi.NotFound()
 		}
 	}
 	r, err := h.host.Projects.Hydrated(c.Context(), c.proj.ID, integration.ID, c.PathValue("revision"), conn)
 	if err != nil {
-		return httpapi.Answer{}, missingOr(err)
+		return nil, missingOr(err)
 	}
-	return httpapi.Answer{Body: wireRevisionOf(*r)}, nil
+	return &httpapi.Answer{Body: wireRevisionOf(*r)}, nil
 }
 
 // Bounds of a page of operations.
@@ -96,40 +95,43 @@ type wirePagination struct {
 }
 
 // operations shows what was done for an installation.
-func (h *Handler) operations(c *call) (httpapi.Answer, error) {
-	q := c.query()
-	size, token := q.number("pageSize", 1, maxPageSize, defaultPageSize), q.text("pageToken")
-	if err := q.list.Err(); err != nil {
-		return httpapi.Answer{}, err
+func (h *Handler) operations(c *call) (*httpapi.Answer, error) {
+	var size int
+	token, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {
+		size = q.Number("pageSize", 1, maxPageSize, defaultPageSize)
+		return q.Text("pageToken")
+	})
+	if err != nil {
+		return nil, err
 	}
 	inst, err := c.installed(c.PathValue("installation"))
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	page, next, err := h.opts.Operations.Operations(c.Context(), c.proj.ID, inst.ID, size, token)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return httpapi.Answer{}, httpapi.Invalid(inQuery+"pageToken", validate.RuleUnknown, "is no token of this list")
+		return nil, httpapi.Invalid(httpapi.InQuery+"pageToken", validate.RuleUnknown, "is no token of this list")
 	case err != nil:
-		return httpapi.Answer{}, httpapi.HostFailure(err)
+		return nil, httpapi.HostFailure(err)
 	}
 	if page == nil {
 		page = []json.RawMessage{}
 	}
-	return httpapi.Answer{Body: wireOperations{Results: page, Pagination: wirePagination{Done: next == "", NextPageToken: next}}}, nil
+	return &httpapi.Answer{Body: wireOperations{Results: page, Pagination: wirePagination{Done: next == "", NextPageToken: next}}}, nil
 }
 
 // backfill shows how far the first read of an object is.
-func (h *Handler) backfill(c *call) (httpapi.Answer, error) {
+func (h *Handler) backfill(c *call) (*httpapi.Answer, error) {
 	inst, err := c.installed(c.PathValue("installation"))
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	progress, err := h.opts.Operations.Backfill(c.Context(), c.proj.ID, inst.ID, c.PathValue("object"))
 	if err != nil {
-		return httpapi.Answer{}, missingOr(err)
+		return nil, missingOr(err)
 	}
-	return httpapi.Answer{Body: progress}, nil
+	return &httpapi.Answer{Body: progress}, nil
 }
 
 // nothingDone is [Operations] of a host that has none to show.

@@ -26,6 +26,3 @@ func Policy(a installation.Actor, do installation.Action, inst *installation.Ins
 	}
 	return installation.DefaultPolicy(a, do, inst)
 }
-
-// Claims is Options.Claims for a service behind a [Handler]: a group has an integration installed once.
-func Claims(inst *installation.Installation) []string { return installation.DefaultClaims(inst) }

@@ -49,7 +49,7 @@ func TestPolicy(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, got)
 		}
 	}
-	if c := ampersand.Claims(inst); len(c) != 1 {
+	if c := installation.DefaultClaims(inst); len(c) != 1 {
 		t.Errorf("claims %q", c)
 	}
 }

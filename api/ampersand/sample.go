@@ -51,6 +51,9 @@ func (s sampling) run(content *jsontree.Node, wanted func(name string, object *j
 	return nil
 }
 
+// skipSampling reads the parameter of that name.
+func skipSampling(q *httpapi.Query) bool { return q.Flag("skipSampling") }
+
 // sampleNew tries a content that is to be installed for a group that has no installation yet.
 func (h *Handler) sampleNew(c *call, integration *Integration, conn *Connection, cr *creation) error {
 	if h.opts.Sampler == nil {

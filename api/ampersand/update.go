@@ -8,58 +8,57 @@ import (
 )
 
 // patch updates an installation by a mask.
-func (h *Handler) patch(c *call) (httpapi.Answer, error) {
-	q := c.query()
-	skip := q.flag("skipSampling")
-	if err := q.list.Err(); err != nil {
-		return httpapi.Answer{}, err
+func (h *Handler) patch(c *call) (*httpapi.Answer, error) {
+	skip, err := httpapi.ReadQuery(c.Request, skipSampling)
+	if err != nil {
+		return nil, err
 	}
 	guard, err := httpapi.Condition(c.Request)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	body, err := httpapi.Document(c.Request)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	ch, err := readUpdate(body)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if ch.createdBy != "" {
 		if ch.createdBy, err = c.createdBy(ch.createdBy); err != nil {
-			return httpapi.Answer{}, err
+			return nil, err
 		}
 	}
 	inst, err := c.installed(c.PathValue("installation"))
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	integration, err := h.integration(c)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	var swap *Connection
 	if ch.connection != "" {
 		if swap, err = h.choose(c, "installation.connectionId", inst.Account.ID, integration.Provider, ch.connection); err != nil {
-			return httpapi.Answer{}, err
+			return nil, err
 		}
 	}
 	if guard.Revision != 0 && guard.Revision != inst.Revision {
-		return httpapi.Answer{}, installation.ErrConflict
+		return nil, installation.ErrConflict
 	}
 	if !skip {
 		if err := h.sampleChanges(c, integration, inst, swap, ch); err != nil {
-			return httpapi.Answer{}, err
+			return nil, err
 		}
 	}
 	saved, err := h.save(c, integration, inst, swap, ch, guard)
 	if err != nil {
-		return httpapi.Answer{}, inUpdate(err)
+		return nil, inUpdate(err)
 	}
 	if swap != nil {
 		if err := h.keepSwap(c, inst, saved, swap); err != nil {
-			return httpapi.Answer{}, err
+			return nil, err
 		}
 	}
 	return h.answer(c, saved)
@@ -70,11 +69,11 @@ func (h *Handler) patch(c *call) (httpapi.Answer, error) {
 func (h *Handler) save(
 	c *call, integration *Integration, inst *installation.Installation, swap *Connection, ch *change, guard installation.Guard,
 ) (*installation.Installation, error) {
-	done, err := h.turns.take(c.Context(), inst.ID)
+	unlock, err := h.locks.lock(c.Context(), inst.ID)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer unlock()
 	for {
 		req := installation.PatchRequest{Guard: guard, ID: inst.ID, Operations: ch.ops}
 		if swap != nil {

@@ -16,7 +16,8 @@ import (
 	"github.com/go-installation/installation/redisstore"
 )
 
-// config is what the platforms know of this host: the file of -config, or what -dev makes up. A platform that is not in it is not mounted.
+// config is the content of the -config file, or made up by -dev. Platforms that are nil are not
+// mounted. Names in the file are those of the fields, in any letter case.
 type config struct {
 	Vercel      *vercelConfig
 	SoftwareOne *softwareOneConfig
@@ -25,16 +26,16 @@ type config struct {
 	dev *devMode // nil without -dev
 }
 
-// site is one platform as it is mounted.
+// site is a platform to mount.
 type site struct {
 	platform
 	path     string
 	tenants  []string // whose installations are the platform's
 	handler  func(*installation.Service) (http.Handler, error)
-	announce func(*mounted) // writes down where it is
+	announce func(*mounted) // sets its addresses
 }
 
-// loadConfig reads the configuration, or makes one up.
+// loadConfig reads the configuration, or makes it up.
 func loadConfig(set settings, base string) (*config, error) {
 	if set.dev {
 		return newDevConfig(base)
@@ -56,7 +57,7 @@ func loadConfig(set settings, base string) (*config, error) {
 	return cfg, nil
 }
 
-// quiet keeps of an error of encoding/json what quotes nothing of the text.
+// quiet returns an error of encoding/json without text of the file, which has secrets.
 func quiet(err error) error {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return fmt.Errorf("%s has the wrong type, near byte %d", wrong.Field, wrong.Offset)
@@ -67,7 +68,7 @@ func quiet(err error) error {
 	return errors.New("it does not decode")
 }
 
-// sites makes what is to be mounted.
+// sites returns the platforms to mount.
 func (c *config) sites(log *slog.Logger, base string) ([]*site, error) {
 	var sites []*site
 	var errs []error
@@ -86,16 +87,18 @@ func (c *config) sites(log *slog.Logger, base string) ([]*site, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return sites, apart(sites)
+	return sites, checkTenants(sites)
 }
 
-// apart looks that no tenant is of two platforms, or twice of one: each would take the other's installations for its own.
-func apart(sites []*site) error {
+// checkTenants rejects a tenant of two platforms or projects. Each would serve the installations
+// of the other.
+func checkTenants(sites []*site) error {
 	seen := map[string]bool{}
 	for _, s := range sites {
 		for _, tenant := range s.tenants {
 			if seen[tenant] {
-				return fmt.Errorf("two platforms or projects have the id %q: installations are kept apart by it", tenant)
+				return fmt.Errorf("two platforms or projects have the id %q: installations are "+
+					"kept apart by it", tenant)
 			}
 			seen[tenant] = true
 		}
@@ -103,7 +106,7 @@ func apart(sites []*site) error {
 	return nil
 }
 
-// loadKeys returns the keys that protect secrets. Those that -dev makes up end with the program.
+// loadKeys returns the keys that protect secrets. Keys of -dev end with the program.
 func loadKeys(set settings) (crypto.KeyWrapper, error) {
 	if set.keys != "" {
 		return crypto.KeyringFromFile(set.keys)
@@ -115,8 +118,8 @@ func loadKeys(set settings) (crypto.KeyWrapper, error) {
 	return crypto.NewKeyring(key)
 }
 
-// namespace is where the installations are in Redis. What was written under keys that end with the program is of no use to the next one,
-// so each has a namespace of its own.
+// namespace returns the namespace in Redis. Each run with made-up keys has its own, since no other
+// run can read its records.
 func namespace(set settings) string {
 	if set.keys != "" {
 		return redisstore.DefaultNamespace
