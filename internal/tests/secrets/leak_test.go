@@ -298,7 +298,7 @@ func TestInvariant13NothingLeaks(t *testing.T) {
 	_ = l.call("events", nil, func() (any, error) { return host.Events(ctx, "", 0) })
 
 	// What is left: all that a store was ever given, and the service itself with its store and keys.
-	for _, k := range h.Keys.Copies() {
+	for _, k := range append(h.Keys.Copies(), h.Keys.OutcomeKeys()...) {
 		raw, err := k.Reveal()
 		if err != nil {
 			t.Fatal(err)
