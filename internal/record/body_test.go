@@ -61,9 +61,9 @@ func TestDecodeBodyRejectsWhatBreaksARule(t *testing.T) {
 		"no lifecycle":  edit(func(b *Body) { b.Lifecycle = nil }),
 		"order":         edit(func(b *Body) { slices.Reverse(b.Values) }),
 		"twice":         edit(func(b *Body) { b.Values[1].Ref = b.Values[0].Ref }),
-		"no kind":       edit(func(b *Body) { b.Values[0].Kind = "" }),
+		"no ref":        edit(func(b *Body) { b.Values[0].Ref = "" }),
 		"no sealed":     edit(func(b *Body) { b.Values[0].Sealed = nil }),
-		"not UTF-8":     edit(func(b *Body) { b.Values[3].Pointer = "\xff" }),
+		"not UTF-8":     edit(func(b *Body) { b.Values[3].Ref = "credential/\xff" }),
 		"unknown field": append(edit(func(*Body) {}), 0x78, 1),
 		"too large":     edit(func(b *Body) { b.Manifest = make([]byte, MaxRead) }),
 	} {
@@ -85,7 +85,6 @@ func TestDecodeBodyNamesUnknownVersion(t *testing.T) {
 	}
 }
 
-
 // FuzzDecodeBody proves that any input is a body with one encoding, or ErrSealed.
 func FuzzDecodeBody(f *testing.F) {
 	for _, b := range bodies() {
@@ -104,8 +103,8 @@ func FuzzDecodeBody(f *testing.F) {
 			t.Fatalf("accepted %x, which is written as %x", raw, again)
 		}
 		for i, v := range b.Values {
-			unsorted := i > 0 && Compare(b.Values[i-1].Ref, v.Ref) >= 0
-			if unsorted || v.Kind == "" || len(v.Sealed) == 0 {
+			unsorted := i > 0 && b.Values[i-1].Ref >= v.Ref
+			if unsorted || v.Ref == "" || len(v.Sealed) == 0 {
 				t.Fatalf("value %d of %+v", i, b.Values)
 			}
 		}

@@ -99,10 +99,6 @@ func CheckVersion(stored []byte, form string) ([]byte, error) {
 	}
 }
 
-// Reading reports whether the message is being read. A description needs it where the encoding
-// differs from the Go field, such as a bool in place of a secret.
-func (c *Coder) Reading() bool { return c.reading }
-
 // Require rejects the input unless ok. It does nothing while writing. A description uses it
 // for a rule about the fields that it has read.
 func (c *Coder) Require(ok bool) {

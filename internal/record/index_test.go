@@ -128,3 +128,48 @@ func TestSetTermAndTermValue(t *testing.T) {
 		}
 	}
 }
+
+// FuzzTerms proves that no two pairs of IDs give one term, and that no ID makes a term of another kind.
+func FuzzTerms(f *testing.F) {
+	for _, s := range [][4]string{
+		{"a", "b", "a", "b"}, {"ab", "c", "a", "bc"}, {"1:a", "b", "1", ":ab"}, {"", "", "", ""},
+		{"3:abc", "", "", "3:abc"}, {"ü", "\xff", "\x00", "="}, {"a", "11:b", "a1", "1:b"},
+	} {
+		f.Add(s[0], s[1], s[2], s[3])
+	}
+	f.Fuzz(func(t *testing.T, a, b, c, d string) {
+		x, y := PairTerm(a, b), PairTerm(c, d)
+		if (x == y) != (a == c && b == d) {
+			t.Fatalf("(%q, %q) and (%q, %q) give %q and %q", a, b, c, d, x, y)
+		}
+		terms := Terms{
+			Extension: a, Owner: b, Account: c, Connection: d, Phase: "installed", KeyID: "k1",
+		}
+		list := terms.List()
+		if !slices.IsSorted(list) || terms.Match(IndexVersion, list) != nil {
+			t.Fatalf("not sorted, or no match: %q", list)
+		}
+		everywhere := 0
+		for _, term := range list {
+			if strings.HasPrefix(term, "@") {
+				everywhere++
+			}
+		}
+		if everywhere != 2 {
+			t.Fatalf("%d terms across tenants in %q, want 2", everywhere, list)
+		}
+		for prefix, want := range map[string]string{
+			TermExtension: a, TermOwner: b, TermAccount: c, TermConnection: d,
+			TermKey: "k1", TermPhase: "installed",
+		} {
+			if got := TermValue(list, prefix); got != want {
+				t.Fatalf("%s is read as %q, want %q", prefix, got, want)
+			}
+			for _, term := range SetTerm(list, prefix, "new") {
+				if !strings.HasPrefix(term, prefix) && !slices.Contains(list, term) {
+					t.Fatalf("setting %s gave %q", prefix, term)
+				}
+			}
+		}
+	})
+}

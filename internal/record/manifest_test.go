@@ -64,7 +64,7 @@ func TestDecodeManifestRejectsWhatBreaksARule(t *testing.T) {
 		"no index version":  func(m *Manifest) { m.IndexVersion = 0 },
 		"table order":       func(m *Manifest) { slices.Reverse(m.Table) },
 		"entry twice":       func(m *Manifest) { m.Table[1].Ref = m.Table[0].Ref },
-		"entry of no kind":  func(m *Manifest) { m.Table[0].Kind = "" },
+		"entry of no ref":   func(m *Manifest) { m.Table[0].Ref = "" },
 		"entry without tag": func(m *Manifest) { m.Table[2].Tag = "" },
 		"short tag":         func(m *Manifest) { m.Table[2].Tag = testTag[1:] },
 		"long tag":          func(m *Manifest) { m.Table[2].Tag = testTag + "x" },
@@ -92,7 +92,8 @@ func sealedValues(t *testing.T) []Value {
 	}
 	var values []Value
 	for _, ref := range []string{"config/a", "credential/api_key"} {
-		at := crypto.Place{Record: "i", Kind: ref.Kind, Pointer: ref.Pointer}
+		kind, name, _ := strings.Cut(ref, "/")
+		at := crypto.Place{Record: "i", Kind: kind, Pointer: "/" + name}
 		sealed, err := key.Seal(nil, at, []byte(`"secret"`))
 		if err != nil {
 			t.Fatal(err)

@@ -3,12 +3,10 @@ package record
 import (
 	"bytes"
 	"errors"
-	"strings"
 	"testing"
 
 	"github.com/go-installation/installation/crypto"
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 var outcomes = []*Outcome{
@@ -19,8 +17,8 @@ func answers() []*Answer {
 	print := bytes.Repeat([]byte{7}, 32)
 	return []*Answer{
 		{
-			Code: crypto.NewSecret("inv_code"), Content: []byte("sealed"), Lifecycle: lifecycleBytes,
-			Fingerprint: print, ID: "i", Requested: "i", Generation: 1, Revision: 2,
+			Content: []byte("sealed"), Code: []byte("sealed code"), Lifecycle: lifecycleBytes,
+			Fingerprint: print, ID: "i", Generation: 1, Revision: 2,
 			Verdict: Created, DataKey: 3, Epoch: 4,
 		},
 		{Fingerprint: print, ID: "i", Verdict: Unchanged},
@@ -63,7 +61,7 @@ func TestDecodeOutcomeRejectsWhatBreaksARule(t *testing.T) {
 func TestAnswerRoundTrip(t *testing.T) {
 	for i, want := range answers() {
 		got, err := DecodeAnswer(want.Append(nil))
-		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("answer %d: %v (-want +got):\n%s", i, err, diff)
 		}
 	}
@@ -86,35 +84,6 @@ func TestDecodeAnswerRejectsWhatBreaksARule(t *testing.T) {
 	b := answers()[0].Append(nil)
 	if _, err := DecodeAnswer(append(b, 0x78, 1)); err != crypto.ErrSealed {
 		t.Errorf("unknown field: %v", err)
-	}
-}
-
-// The code must be in one buffer only, which the caller can clear.
-func TestAnswerKeepsCodeOutOfOtherBuffers(t *testing.T) {
-	a := answers()[0]
-	a.Content = make([]byte, 5000)
-	dst := make([]byte, 0, 64)
-	b := a.Append(dst)
-	if bytes.Contains(dst[:cap(dst)], []byte("inv")) {
-		t.Error("the code was written into a buffer that was then outgrown")
-	}
-	if cap(b)-len(b) > 2000 {
-		t.Errorf("the buffer is %d bytes too large", cap(b)-len(b))
-	}
-	var copied string
-	c := Coder{reading: true, in: b, end: len(b)}
-	c.advance()
-	answerFields(&c, &codeAnswer{Answer: new(Answer)})
-	if copied = c.text; copied == "" || strings.Contains(copied, "inv_code") {
-		t.Errorf("the strings are cut from %q", copied)
-	}
-	got, err := DecodeAnswer(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	clear(b)
-	if got.Code.RevealString() != "inv_code" || got.ID != "i" {
-		t.Errorf("after clearing the input: %q, %q", got.Code.RevealString(), got.ID)
 	}
 }
 

@@ -42,13 +42,11 @@ manifest: "sealed manifest"
 key_id: "k1"
 key: "wrapped key"
 values {
-  kind: "config"
-  pointer: "/a"
+  ref: "config/a"
   sealed: "one"
 }
 values {
-  kind: "config"
-  pointer: "/b"
+  ref: "config/b"
   sealed: "two"
 }`},
 		{"Manifest", manifests()[0].Append(nil, contentName), `
@@ -61,17 +59,15 @@ lifecycle {
   generation: 1
 }
 table {
-  kind: "config"
+  ref: "config"
   tag: "0123456789abcde\377"
 }
 table {
-  kind: "config"
-  pointer: "/a\000b/\303\274"
+  ref: "config/a\000b/\303\274"
   tag: "0123456789abcde\377"
 }
 table {
-  kind: "credential"
-  pointer: "/api_key"
+  ref: "credential/api_key"
   tag: "0123456789abcde\377"
   number: 4
 }
@@ -90,15 +86,14 @@ sealed: "sealed"
 key_id: "k1"
 key: "wrapped"`},
 		{"Answer", answers()[0].Append(nil), `
-code: "inv_code"
 content: "sealed"
+code: "sealed code"
 lifecycle {
   status: "installed"
   generation: 1
 }
 fingerprint: "` + strings.Repeat(`\007`, 32) + `"
 id: "i"
-requested: "i"
 generation: 1
 revision: 2
 verdict: CREATED

@@ -11,9 +11,9 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/tests/fixture"
 	"github.com/go-installation/installation/memstore"
-	"github.com/go-installation/installation/patch"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -34,12 +34,12 @@ func TestFailuresSeenElsewhere(t *testing.T) {
 // sealedAt returns the stored bytes of a secret in a record of a tamperTarget.
 func (x *tamperTarget) sealedAt(t testing.TB, pointer string) []byte {
 	t.Helper()
-	return fixture.StoredValue(t, fixture.DecodeBody(t, x.record.Body), installation.Ref("config"+pointer))[2].([]byte)
+	return fixture.DecodeBody(t, x.record.Body).ValueAt(t, installation.ConfigRef(pointer)).Sealed
 }
 
 // put returns an edit that puts bytes in the place of a stored secret.
-func (x *tamperTarget) put(t testing.TB, pointer string, sealed any) func(r *installation.Record) {
-	return x.edited(t, func(body map[any]any) { fixture.StoredValue(t, body, installation.Ref("config"+pointer))[2] = sealed })
+func (x *tamperTarget) put(t testing.TB, pointer string, sealed []byte) func(r *installation.Record) {
+	return x.edited(t, func(body *fixture.Body) { body.ValueAt(t, installation.ConfigRef(pointer)).Sealed = sealed })
 }
 
 func attacked(t *testing.T) *tamperTarget {
@@ -56,22 +56,22 @@ var cipherFailures = []failure{
 			t.Fatal(err)
 		}
 		for at, want := range map[string]string{"/a/token": "one", "/a~1token/token": "two", "/a~01token/token": "three"} {
-			if got := w.Reveal(t, "i", installation.Ref("config"+at)); got != want {
+			if got := w.Reveal(t, "i", installation.ConfigRef(at)); got != want {
 				t.Errorf("%s is %q, want %q", at, got, want)
 			}
 		}
 	}},
 	{"getsops/sops#221 #657", "a renamed key and two values that read like one are noticed", func(t *testing.T) {
 		x := attacked(t)
-		x.detected(t, "renamed", x.edited(t, func(body map[any]any) {
-			fixture.StoredValue(t, body, installation.Ref("config/adobe_secret"))[1] = "/region"
+		x.detected(t, "renamed", x.edited(t, func(body *fixture.Body) {
+			body.ValueAt(t, installation.ConfigRef("/adobe_secret")).Ref = "config/region"
 		}))
-		x.detected(t, "removed", x.edited(t, func(body map[any]any) {
-			body[fixture.BodyValues] = slices.DeleteFunc(body[fixture.BodyValues].([]any), func(v any) bool { return v.([]any)[1] == "/adobe_secret" })
+		x.detected(t, "removed", x.edited(t, func(body *fixture.Body) {
+			body.Values = slices.DeleteFunc(body.Values, func(v record.Value) bool { return v.Ref == "config/adobe_secret" })
 		}))
-		x.detected(t, "doubled", x.edited(t, func(body map[any]any) {
-			values := body[fixture.BodyValues].([]any)
-			body[fixture.BodyValues] = append(values, values[0])
+		x.detected(t, "doubled", x.edited(t, func(body *fixture.Body) {
+			values := body.Values
+			body.Values = append(values, values[0])
 		}))
 	}},
 	{"CVE-2023-4680 CVE-2019-1543", "no caller chooses a nonce", func(t *testing.T) {
@@ -123,7 +123,7 @@ var cipherFailures = []failure{
 			if _, err := w.Configure("i", fmt.Sprintf(`{"token":%q}`, "x"+strings.Repeat("y", n))); err != nil {
 				t.Fatal(err)
 			}
-			sealed := w.SealedValue(t, installation.Ref("config/token"))
+			sealed := w.SealedValue(t, installation.ConfigRef("/token"))
 			if size == 0 {
 				size = len(sealed)
 			}
@@ -136,7 +136,7 @@ var cipherFailures = []failure{
 			if _, err := w.Configure("i", `{"token":"the same"}`); err != nil {
 				t.Fatal(err)
 			}
-			if sealed := w.SealedValue(t, installation.Ref("config/token")); seen[sealed] {
+			if sealed := w.SealedValue(t, installation.ConfigRef("/token")); seen[sealed] {
 				t.Error("the same secret has the same bytes")
 			} else {
 				seen[sealed] = true
@@ -151,18 +151,18 @@ var cipherFailures = []failure{
 	}},
 	{"NangoHQ/nango rails jenkinsci", "plain text in the place of a sealed value is no secret, and sealed text given is plain", func(t *testing.T) {
 		x := attacked(t)
-		for _, plain := range []string{"", "s3cr3t", `"s3cr3t"`, "isv1.AQEAAAAB"} {
+		for _, plain := range []string{"", "s3cr3t", `"s3cr3t"`, "isv2.AgEAAAAB"} {
 			x.detected(t, "plain "+plain, x.put(t, "/adobe_secret", []byte(plain)))
 		}
 		if _, err := installation.New(memstore.New(), nil, nil); err == nil {
 			t.Error("a service without keys was made")
 		}
 		w := fixture.NewWorld(t)
-		text := "isv1.AQEAAAABQEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZX"
+		text := "isv2.AgEAAAABQEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZX"
 		if _, err := w.Configure("i", `{"token":"`+text+`","note":"`+text+`"}`); err != nil {
 			t.Fatal(err)
 		}
-		if got := w.Reveal(t, "i", installation.Ref("config/token")); got != text || !strings.Contains(w.Configuration(t), text) {
+		if got := w.Reveal(t, "i", installation.ConfigRef("/token")); got != text || !strings.Contains(w.Configuration(t), text) {
 			t.Errorf("it became %q", got)
 		}
 	}},
@@ -190,11 +190,11 @@ var maskFailures = []failure{
 			t.Fatal(err)
 		}
 		for _, given := range []string{"sk****89", "****", "*** "} {
-			if _, err := w.Configure("i", fmt.Sprintf(`{"token":%q}`, given)); err != nil || w.Reveal(t, "i", installation.Ref("config/token")) != given {
+			if _, err := w.Configure("i", fmt.Sprintf(`{"token":%q}`, given)); err != nil || w.Reveal(t, "i", installation.ConfigRef("/token")) != given {
 				t.Errorf("%q: %v", given, err)
 			}
 		}
-		if _, err := w.Patch(patch.SetSecret("/token", crypto.NewSecret("***"))); err != nil || w.Reveal(t, "i", installation.Ref("config/token")) != "***" {
+		if _, err := w.Patch(installation.SetSecret("/token", crypto.NewSecret("***"))); err != nil || w.Reveal(t, "i", installation.ConfigRef("/token")) != "***" {
 			t.Errorf("on explicit demand it is: %v", err)
 		}
 	}},
@@ -222,7 +222,7 @@ var maskFailures = []failure{
 		if _, err := w.Configure("i", `{"l":[{"id":2,"token":"***"}]}`); err != nil {
 			t.Fatal(err)
 		}
-		if got := w.Reveal(t, "i", installation.Ref("config/l/0/token")); got != "B" {
+		if got := w.Reveal(t, "i", installation.ConfigRef("/l/0/token")); got != "B" {
 			t.Errorf("the second element has %q", got)
 		}
 		plain := fixture.NewWorld(t)
@@ -252,10 +252,10 @@ var maskFailures = []failure{
 		w := fixture.NewWorld(t)
 		w.Install(t, "i")
 		for _, guess := range []string{`"s3cr3t-config"`, `"wrong"`} {
-			_, err := w.Patch(patch.Test("/api_secret", installation.JSON(guess)))
+			_, err := w.Patch(installation.Test("/api_secret", installation.JSON(guess)))
 			fixture.WantViolation(t, err, "configuration/api_secret", validate.RuleSealed)
 		}
-		right, err := w.Patch(patch.Set("/api_secret", installation.JSON(`"s3cr3t-config"`)))
+		right, err := w.Patch(installation.Set("/api_secret", installation.JSON(`"s3cr3t-config"`)))
 		if err != nil || !right.Changed {
 			t.Errorf("the right guess is told from a wrong one: %+v, %v", right, err)
 		}
@@ -279,8 +279,8 @@ var accessFailures = []failure{
 			see(res, err)
 		}
 		for _, op := range []installation.Operation{
-			patch.Set("/token", installation.JSON(`"`+canary+`"`)), patch.Test("/token", installation.JSON(`"`+canary+`"`)),
-			patch.Set("/token/x", installation.JSON(`"`+canary+`"`)), patch.SetSecret("/none/x", crypto.NewSecret(canary)),
+			installation.Set("/token", installation.JSON(`"`+canary+`"`)), installation.Test("/token", installation.JSON(`"`+canary+`"`)),
+			installation.Set("/token/x", installation.JSON(`"`+canary+`"`)), installation.SetSecret("/none/x", crypto.NewSecret(canary)),
 		} {
 			res, err := w.Patch(op)
 			see(res, err)
