@@ -34,7 +34,7 @@ func create(key installation.Key, reason string) installation.Change {
 }
 
 // update returns the change that writes the next revision of a stored record. The event is
-// named.
+// has this reason.
 func update(stored *installation.Record, reason string) installation.Change {
 	c := create(stored.Key, reason)
 	next := *stored

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/tests/fixture"
@@ -200,14 +201,14 @@ func everyPart() installation.Parts {
 			Scopes:   []string{"b"}, TokenType: "Bearer", AccessToken: token, RefreshToken: token, APIKey: secret,
 			Metadata: installation.JSON(`{"tenant_secret":"s3cr3t"}`), Created: everyTime, Updated: everyTime,
 		}),
-		BillingPlan: installation.Value(installation.BillingPlan{
+		BillingPlan: installation.Value(billing.Plan{
 			ID: "plan", Type: "subscription", Name: "n", Scope: "installation", Description: "d",
 			PaymentMethodRequired: &required, PreauthorizationAmount: "1.00", InitialCharge: "2.00",
 			MinimumAmount: "3.00", MaximumAmount: "4.00", MaximumAmountAutoPurchasePerPeriod: "5.00", Cost: "$6",
-			Details:            []installation.PlanDetail{{Label: "l", Value: "v"}},
-			HighlightedDetails: []installation.PlanDetail{{Label: "l", Value: "v"}},
-			Quote:              []installation.QuoteLine{{Line: "l", Amount: "1.00"}},
-			RequiredPolicies:   []installation.PlanPolicy{{ID: "i", Name: "n", URL: "https://p.example/"}},
+			Details:            []billing.Detail{{Label: "l", Value: "v"}},
+			HighlightedDetails: []billing.Detail{{Label: "l", Value: "v"}},
+			Quote:              []billing.QuoteLine{{Line: "l", Amount: "1.00"}},
+			RequiredPolicies:   []billing.Policy{{ID: "i", Name: "n", URL: "https://p.example/"}},
 			EffectiveDate:      everyTime, Disabled: true,
 		}),
 		Notification: installation.Value(installation.Notification{

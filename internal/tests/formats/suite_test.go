@@ -41,7 +41,7 @@ func TestRevealNamesSuite(t *testing.T) {
 	if got == nil || got.ID != id || got.Configuration != nil {
 		t.Errorf("what is plain is not there, or more: %+v", got)
 	}
-	refs := []installation.Ref{installation.ConfigRef("/api_secret")}
+	refs := []installation.Ref{installation.Ref("config/api_secret")}
 	_, revealErr := host.Reveal(t.Context(), installation.RevealRequest{ID: id, Reason: "test", Refs: refs})
 	_, rekeyErr := host.Rekey(t.Context(), installation.RekeyRequest{ID: id})
 	for what, err := range map[string]error{"get": err, "reveal": revealErr, "rekey": rekeyErr} {

@@ -65,7 +65,7 @@ func TestEndingNeedsKeysOnlyWithIdempotencyKey(t *testing.T) {
 			KeyWrapper: fixture.Ring(t),
 			WrapErr:    installation.ErrKeyUnavailable, UnwrapErr: installation.ErrKeyUnavailable,
 		}
-		report, err := w.On(t, w.Store, down).Sweep(t.Context(), installation.SweepRequest{})
+		report, err := w.On(t, w.Store, down).Sweep(t.Context(), 0)
 		if err != nil || report.Expired != 1 || len(down.OutcomeKeys()) != 0 {
 			t.Errorf("%+v, %v", report, err)
 		}

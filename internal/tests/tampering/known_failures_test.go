@@ -14,6 +14,7 @@ import (
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/tests/fixture"
 	"github.com/go-installation/installation/memstore"
+	"github.com/go-installation/installation/patch"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -34,12 +35,12 @@ func TestFailuresSeenElsewhere(t *testing.T) {
 // sealedAt returns the stored bytes of a secret in a record of a tamperTarget.
 func (x *tamperTarget) sealedAt(t testing.TB, pointer string) []byte {
 	t.Helper()
-	return fixture.DecodeBody(t, x.record.Body).ValueAt(t, installation.ConfigRef(pointer)).Sealed
+	return fixture.DecodeBody(t, x.record.Body).ValueAt(t, installation.Ref("config"+pointer)).Sealed
 }
 
 // put returns an edit that puts bytes in the place of a stored secret.
 func (x *tamperTarget) put(t testing.TB, pointer string, sealed []byte) func(r *installation.Record) {
-	return x.edited(t, func(body *fixture.Body) { body.ValueAt(t, installation.ConfigRef(pointer)).Sealed = sealed })
+	return x.edited(t, func(body *fixture.Body) { body.ValueAt(t, installation.Ref("config"+pointer)).Sealed = sealed })
 }
 
 func attacked(t *testing.T) *tamperTarget {
@@ -56,7 +57,7 @@ var cipherFailures = []failure{
 			t.Fatal(err)
 		}
 		for at, want := range map[string]string{"/a/token": "one", "/a~1token/token": "two", "/a~01token/token": "three"} {
-			if got := w.Reveal(t, "i", installation.ConfigRef(at)); got != want {
+			if got := w.Reveal(t, "i", installation.Ref("config"+at)); got != want {
 				t.Errorf("%s is %q, want %q", at, got, want)
 			}
 		}
@@ -64,7 +65,7 @@ var cipherFailures = []failure{
 	{"getsops/sops#221 #657", "a renamed key and two values that read like one are noticed", func(t *testing.T) {
 		x := attacked(t)
 		x.detected(t, "renamed", x.edited(t, func(body *fixture.Body) {
-			body.ValueAt(t, installation.ConfigRef("/adobe_secret")).Ref = "config/region"
+			body.ValueAt(t, installation.Ref("config/adobe_secret")).Ref = "config/region"
 		}))
 		x.detected(t, "removed", x.edited(t, func(body *fixture.Body) {
 			body.Values = slices.DeleteFunc(body.Values, func(v record.Value) bool { return v.Ref == "config/adobe_secret" })
@@ -123,7 +124,7 @@ var cipherFailures = []failure{
 			if _, err := w.Configure("i", fmt.Sprintf(`{"token":%q}`, "x"+strings.Repeat("y", n))); err != nil {
 				t.Fatal(err)
 			}
-			sealed := w.SealedValue(t, installation.ConfigRef("/token"))
+			sealed := w.SealedValue(t, installation.Ref("config/token"))
 			if size == 0 {
 				size = len(sealed)
 			}
@@ -136,7 +137,7 @@ var cipherFailures = []failure{
 			if _, err := w.Configure("i", `{"token":"the same"}`); err != nil {
 				t.Fatal(err)
 			}
-			if sealed := w.SealedValue(t, installation.ConfigRef("/token")); seen[sealed] {
+			if sealed := w.SealedValue(t, installation.Ref("config/token")); seen[sealed] {
 				t.Error("the same secret has the same bytes")
 			} else {
 				seen[sealed] = true
@@ -162,7 +163,7 @@ var cipherFailures = []failure{
 		if _, err := w.Configure("i", `{"token":"`+text+`","note":"`+text+`"}`); err != nil {
 			t.Fatal(err)
 		}
-		if got := w.Reveal(t, "i", installation.ConfigRef("/token")); got != text || !strings.Contains(w.Configuration(t), text) {
+		if got := w.Reveal(t, "i", installation.Ref("config/token")); got != text || !strings.Contains(w.Configuration(t), text) {
 			t.Errorf("it became %q", got)
 		}
 	}},
@@ -190,11 +191,11 @@ var maskFailures = []failure{
 			t.Fatal(err)
 		}
 		for _, given := range []string{"sk****89", "****", "*** "} {
-			if _, err := w.Configure("i", fmt.Sprintf(`{"token":%q}`, given)); err != nil || w.Reveal(t, "i", installation.ConfigRef("/token")) != given {
+			if _, err := w.Configure("i", fmt.Sprintf(`{"token":%q}`, given)); err != nil || w.Reveal(t, "i", installation.Ref("config/token")) != given {
 				t.Errorf("%q: %v", given, err)
 			}
 		}
-		if _, err := w.Patch(installation.SetSecret("/token", crypto.NewSecret("***"))); err != nil || w.Reveal(t, "i", installation.ConfigRef("/token")) != "***" {
+		if _, err := w.Patch(patch.SetSecret("/token", crypto.NewSecret("***"))); err != nil || w.Reveal(t, "i", installation.Ref("config/token")) != "***" {
 			t.Errorf("on explicit demand it is: %v", err)
 		}
 	}},
@@ -222,7 +223,7 @@ var maskFailures = []failure{
 		if _, err := w.Configure("i", `{"l":[{"id":2,"token":"***"}]}`); err != nil {
 			t.Fatal(err)
 		}
-		if got := w.Reveal(t, "i", installation.ConfigRef("/l/0/token")); got != "B" {
+		if got := w.Reveal(t, "i", installation.Ref("config/l/0/token")); got != "B" {
 			t.Errorf("the second element has %q", got)
 		}
 		plain := fixture.NewWorld(t)
@@ -252,10 +253,10 @@ var maskFailures = []failure{
 		w := fixture.NewWorld(t)
 		w.Install(t, "i")
 		for _, guess := range []string{`"s3cr3t-config"`, `"wrong"`} {
-			_, err := w.Patch(installation.Test("/api_secret", installation.JSON(guess)))
+			_, err := w.Patch(patch.Test("/api_secret", installation.JSON(guess)))
 			fixture.WantViolation(t, err, "configuration/api_secret", validate.RuleSealed)
 		}
-		right, err := w.Patch(installation.Set("/api_secret", installation.JSON(`"s3cr3t-config"`)))
+		right, err := w.Patch(patch.Set("/api_secret", installation.JSON(`"s3cr3t-config"`)))
 		if err != nil || !right.Changed {
 			t.Errorf("the right guess is told from a wrong one: %+v, %v", right, err)
 		}
@@ -279,8 +280,8 @@ var accessFailures = []failure{
 			see(res, err)
 		}
 		for _, op := range []installation.Operation{
-			installation.Set("/token", installation.JSON(`"`+canary+`"`)), installation.Test("/token", installation.JSON(`"`+canary+`"`)),
-			installation.Set("/token/x", installation.JSON(`"`+canary+`"`)), installation.SetSecret("/none/x", crypto.NewSecret(canary)),
+			patch.Set("/token", installation.JSON(`"`+canary+`"`)), patch.Test("/token", installation.JSON(`"`+canary+`"`)),
+			patch.Set("/token/x", installation.JSON(`"`+canary+`"`)), patch.SetSecret("/none/x", crypto.NewSecret(canary)),
 		} {
 			res, err := w.Patch(op)
 			see(res, err)

@@ -146,7 +146,7 @@ func TestShreddedRecordVouchesForNothing(t *testing.T) {
 		return // to be told to name the extension is fine
 	}
 	evil := h.As(installation.Actor{Kind: installation.Vendor, ID: "VEN-EVIL"})
-	if got, err := evil.Reveal(ctx, installation.RevealRequest{ID: "EXI-1", Reason: "theft", Refs: []installation.Ref{{Kind: installation.RefConfig, Pointer: "/adobe_secret"}}}); err == nil {
+	if got, err := evil.Reveal(ctx, installation.RevealRequest{ID: "EXI-1", Reason: "theft", Refs: []installation.Ref{installation.Ref("config/adobe_secret")}}); err == nil {
 		t.Errorf("an index entry that nothing vouches for made VEN-EVIL the owner of new secrets: it reveals %v", got)
 	}
 }
@@ -187,7 +187,7 @@ func TestInvariant7NoPathBackToPlain(t *testing.T) {
 		h := fixture.NewAttack(t)
 		h.Install("EXI-1", "ACC-1")
 		x := newTamperTarget(t, h, "EXI-1")
-		secret := installation.Ref{Kind: installation.RefConfig, Pointer: "/adobe_secret"}
+		secret := installation.Ref("config/adobe_secret")
 		for _, plain := range []string{
 			`"plain"`, "plain", "", "***", "null", strings.Repeat(" ", 110), strings.Repeat("a", 110),
 			fixture.SealedText(fixture.DecodeBody(t, x.record.Body).ValueAt(t, secret).Sealed),
@@ -208,7 +208,7 @@ func TestInvariant7NoPathBackToPlain(t *testing.T) {
 	t.Run("a user's sealed text is a string", func(t *testing.T) {
 		h := fixture.NewAttack(t)
 		h.Install("EXI-1", "ACC-1")
-		stolen := fixture.SealedText(fixture.DecodeBody(t, h.Store.Last(fixture.KeyAt("EXI-1")).Body).ValueAt(t, installation.Ref{Kind: installation.RefConfig, Pointer: "/adobe_secret"}).Sealed)
+		stolen := fixture.SealedText(fixture.DecodeBody(t, h.Store.Last(fixture.KeyAt("EXI-1")).Body).ValueAt(t, installation.Ref("config/adobe_secret")).Sealed)
 		parts := fixture.SecretParts("ACC-2", stolen)
 		parts.Configuration = installation.Value(installation.Configuration{Document: installation.JSON(`{"note":"` + stolen + `","adobe_secret":"` + stolen + `"}`)})
 		res, err := h.Host().Upsert(ctx, installation.UpsertRequest{ID: "EXI-2", Parts: parts})
