@@ -26,10 +26,14 @@ type field struct {
 	fields message // if it is a message
 }
 
-// messages are the fields of a body that are messages, by their path.
-var messages = map[string]bool{"/1": true, "/1/3": true, "/1/4": true, "/1/7": true, "/5": true}
+// bodyMessages are the fields of a body that are messages, by their path; manifestMessages are some of
+// those of a manifest.
+var (
+	bodyMessages     = map[string]bool{"/1": true, "/1/3": true, "/1/4": true, "/1/7": true, "/5": true}
+	manifestMessages = map[string]bool{"/13": true, "/13/6": true}
+)
 
-func parseMessage(t testing.TB, path string, b []byte) (m message) {
+func parseMessage(t testing.TB, messages map[string]bool, path string, b []byte) (m message) {
 	t.Helper()
 	for len(b) > 0 {
 		number, wire, n := protowire.ConsumeTag(b)
@@ -46,7 +50,7 @@ func parseMessage(t testing.TB, path string, b []byte) (m message) {
 		}
 		b = b[n:]
 		if at := fmt.Sprintf("%s/%d", path, number); messages[at] {
-			f.fields = parseMessage(t, at, f.bytes)
+			f.fields = parseMessage(t, messages, at, f.bytes)
 		}
 		m = append(m, f)
 	}
@@ -68,11 +72,27 @@ func (m message) encode() (b []byte) {
 	return b
 }
 
+// at returns the field at a path of numbers, the first of each number.
+func (m message) at(t testing.TB, path ...protowire.Number) *field {
+	t.Helper()
+	for i := range m {
+		if m[i].number != path[0] {
+			continue
+		}
+		if len(path) == 1 {
+			return &m[i]
+		}
+		return m[i].fields.at(t, path[1:]...)
+	}
+	t.Fatalf("no field %d", path[0])
+	return nil
+}
+
 // everyElement edits each field of the stored body in every way that its type allows.
 func (x *tamperTarget) everyElement(t *testing.T, may tamperHarmless) {
 	t.Helper()
 	raw := x.record.Body.Bytes()
-	root := parseMessage(t, "", raw[1:])
+	root := parseMessage(t, bodyMessages, "", raw[1:])
 	if !bytes.Equal(root.encode(), raw[1:]) {
 		t.Fatal("the body was not taken apart as it is")
 	}

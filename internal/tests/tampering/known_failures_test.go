@@ -50,6 +50,27 @@ func attacked(t *testing.T) *tamperTarget {
 	return newTamperTarget(t, h, "EXI-1")
 }
 
+// wantWrongKey fails the test unless reads and Check name the key of the service as the wrong one.
+func wantWrongKey(t *testing.T, host *installation.Service) {
+	t.Helper()
+	_, getErr := host.Get(t.Context(), "EXI-1")
+	list, err := host.List(t.Context(), installation.ListRequest{})
+	if err != nil || len(list.Installations) != 1 {
+		t.Fatalf("list: %+v, %v", list, err)
+	}
+	refs := []installation.Ref{installation.ConfigRef("/adobe_secret")}
+	_, revealErr := host.Reveal(t.Context(), installation.RevealRequest{ID: "EXI-1", Reason: "test", Refs: refs})
+	for what, err := range map[string]error{"get": getErr, "list": list.Installations[0].Err, "reveal": revealErr} {
+		if wrong, ok := errors.AsType[*crypto.WrongKeyError](err); !ok || wrong.KeyID != "k1" {
+			t.Errorf("%s: %v, want *crypto.WrongKeyError for k1", what, err)
+		}
+	}
+	report, err := host.Check(t.Context())
+	if err != nil || report.OK() || !strings.Contains(fmt.Sprint(report.Findings), "k1") {
+		t.Errorf("check: %+v, %v", report, err)
+	}
+}
+
 var cipherFailures = []failure{
 	{"gibbz00/rops#40", "a pointer that reads like another names another secret", func(t *testing.T) {
 		w := fixture.NewWorld(t)
@@ -104,6 +125,7 @@ var cipherFailures = []failure{
 		if _, err := wrong.Get(t.Context(), "EXI-1"); !errors.Is(err, installation.ErrSealed) {
 			t.Errorf("another key of the same id: %v", err)
 		}
+		wantWrongKey(t, wrong)
 		other := h.ServiceWith(fixture.RingWith(t, "k2", fixture.KEK)).In(fixture.Tenant).As(fixture.HostActor)
 		if _, err := other.Get(t.Context(), "EXI-1"); !errors.Is(err, installation.ErrUnknownKey) {
 			t.Errorf("the same key of another id: %v", err)

@@ -60,6 +60,13 @@ func TestInvariant9PlainLife(t *testing.T) {
 		x.detected(t, "deadline moved", func(r *installation.Record) { r.Deadline = r.Deadline.Add(time.Hour) })
 		x.detected(t, "deadline gone", func(r *installation.Record) { r.Deadline = time.Time{} })
 		x.detected(t, "purge time moved", x.edited(t, func(body *fixture.Body) { body.Lifecycle.PurgeAt = fixture.Start }))
+		x.detected(t, "purge time gone", x.edited(t, func(body *fixture.Body) { body.Lifecycle.PurgeAt = time.Time{} }))
+		for what, state := range refreshStates {
+			x.detected(t, "refresh "+what, x.edited(t, func(body *fixture.Body) { body.Lifecycle.Refresh = &state }))
+		}
+		x.detected(t, "claims", func(r *installation.Record) { r.Claims = []string{"ext+acc=5:EXT-1ACC-2"} })
+		x.detected(t, "created", func(r *installation.Record) { r.Created = r.Created.Add(-time.Microsecond) })
+		x.detected(t, "index", func(r *installation.Record) { r.Index = r.Index[1:] })
 		x.detected(t, "generation", x.edited(t, func(body *fixture.Body) { body.Lifecycle.Generation = 2 }))
 		x.detected(t, "no entry of when", x.edited(t, func(body *fixture.Body) { body.Lifecycle.Uninstalled = nil }))
 		// The entry was written without the key, so nothing can vouch for it.

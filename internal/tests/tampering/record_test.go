@@ -110,6 +110,15 @@ func TestInvariant8SealingBindsPlace(t *testing.T) {
 	})
 }
 
+// refreshStates are states of a token refresh that nobody began.
+var refreshStates = map[string]fixture.Refresh{
+	"empty":    {},
+	"sending":  {State: 1, Holder: "process-1", CredentialNumber: 1, Duration: 30_000_000},
+	"doubtful": {State: 2, CredentialNumber: 1, Epoch: 1},
+	"failed":   {State: 3, CredentialNumber: 1, Reason: "invalid_grant", Since: fixture.Start, Attempts: 2},
+	"unknown":  {State: 9},
+}
+
 // placeOf returns where a stored secret is sealed for.
 func placeOf(id, ref string) crypto.Place {
 	kind, pointer, _ := strings.Cut(ref, "/")
@@ -237,6 +246,10 @@ func TestInvariant9RecordIsSealedAsAWhole(t *testing.T) {
 		x.detected(t, "status back to invited", x.edited(t, func(body *fixture.Body) { body.Lifecycle.Status = "invited" }))
 		x.detected(t, "status expired", x.edited(t, func(body *fixture.Body) { body.Lifecycle.Status = "expired" }))
 		x.detected(t, "status forward, index not", x.edited(t, func(body *fixture.Body) { body.Lifecycle.Status = "uninstalled" }))
+		x.detected(t, "purge time set", x.edited(t, func(body *fixture.Body) { body.Lifecycle.PurgeAt = fixture.Start }))
+		for what, state := range refreshStates {
+			x.detected(t, "refresh "+what, x.edited(t, func(body *fixture.Body) { body.Lifecycle.Refresh = &state }))
+		}
 		x.detected(t, "purged", x.edited(t, func(body *fixture.Body) { body.Lifecycle.Purged = true }))
 	})
 
