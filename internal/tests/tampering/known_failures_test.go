@@ -58,7 +58,7 @@ func wantWrongKey(t *testing.T, host *installation.Service) {
 	if err != nil || len(list.Installations) != 1 {
 		t.Fatalf("list: %+v, %v", list, err)
 	}
-	refs := []installation.Ref{installation.ConfigRef("/adobe_secret")}
+	refs := []installation.Ref{installation.Ref("config/adobe_secret")}
 	_, revealErr := host.Reveal(t.Context(), installation.RevealRequest{ID: "EXI-1", Reason: "test", Refs: refs})
 	for what, err := range map[string]error{"get": getErr, "list": list.Installations[0].Err, "reveal": revealErr} {
 		if wrong, ok := errors.AsType[*crypto.WrongKeyError](err); !ok || wrong.KeyID != "k1" {

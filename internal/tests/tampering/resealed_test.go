@@ -10,6 +10,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 )
 
 // Numbers of fields in a manifest, and within its content.
@@ -74,7 +75,7 @@ func TestWritesRejectInconsistentRecord(t *testing.T) {
 			reseal(t, w, "i", func(m message) { edit(t, m) })
 			changes := len(w.Store.Changes())
 			_, putErr := w.Configure("i", `{"a":2,"token":"***"}`)
-			_, patchErr := w.Patch(installation.Set("/a", installation.JSON(`3`)))
+			_, patchErr := w.Patch(patch.Set("/a", installation.JSON(`3`)))
 			for what, err := range map[string]error{"put": putErr, "patch": patchErr} {
 				fixture.WantErr(t, what, err, installation.ErrSealed)
 			}
@@ -97,7 +98,7 @@ func TestResealedRecordOpens(t *testing.T) {
 	if got := w.Configuration(t); got != `{"a":7,"token":"***"}` {
 		t.Errorf("got %s", got)
 	}
-	if _, err := w.Patch(installation.Set("/a", installation.JSON(`3`))); err != nil {
+	if _, err := w.Patch(patch.Set("/a", installation.JSON(`3`))); err != nil {
 		t.Error(err)
 	}
 	// An index of a later release is named.
@@ -142,10 +143,10 @@ func TestHighestDataKeyNumberHasNoSuccessor(t *testing.T) {
 		t.Error("a rejected rekey changed something")
 	}
 	// Other writes need no new key.
-	if _, err := w.Patch(installation.Set("/token", installation.JSON(`"s3cr3t"`))); err != nil {
+	if _, err := w.Patch(patch.Set("/token", installation.JSON(`"s3cr3t"`))); err != nil {
 		t.Errorf("patch: %v", err)
 	}
-	if got := w.Reveal(t, "i", installation.ConfigRef("/token")); got != "s3cr3t" {
+	if got := w.Reveal(t, "i", installation.Ref("config/token")); got != "s3cr3t" {
 		t.Errorf("the new secret is %q", got)
 	}
 }
