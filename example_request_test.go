@@ -249,7 +249,7 @@ func ExampleOperation_destination() {
 		log.Fatal(err)
 	}
 	inst, err := host.Patch(ctx, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{
-		move, patch.SetSecret(key.Pointer, secrets[0].Value),
+		move, patch.SetSecret(key.Pointer(), secrets[0].Value),
 	}})
 	if err != nil {
 		log.Fatal(err)

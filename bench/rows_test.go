@@ -81,7 +81,7 @@ func TestWork(t *testing.T) {
 	}
 	for _, a := range answers {
 		if a.Err != nil || a.Value.RevealString() == "***" {
-			t.Errorf("%s did not survive an update with masks: %v", a.Ref.Pointer, a.Err)
+			t.Errorf("%s did not survive an update with masks: %v", a.Ref.Pointer(), a.Err)
 		}
 	}
 }

@@ -242,7 +242,7 @@ func newEntry(t *testing.T, r *fixture.World, name string, suite crypto.Suite) *
 		if err != nil || answers[0].Err != nil {
 			t.Fatal(err, answers)
 		}
-		e.Secrets[ref.String()] = answers[0].Value.RevealString()
+		e.Secrets[string(ref)] = answers[0].Value.RevealString()
 	}
 	if e.Want, err = json.Marshal(i); err != nil {
 		t.Fatal(err)

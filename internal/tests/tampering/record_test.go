@@ -149,7 +149,7 @@ func TestInvariant9RecordIsSealedAsAWhole(t *testing.T) {
 	change(installation.PatchRequest{Parts: installation.Parts{Name: installation.Value("two")}})
 	change(installation.PatchRequest{Parts: installation.Parts{Name: installation.Value("three")}})
 	secret := installation.Ref("config/adobe_secret")
-	change(installation.PatchRequest{Operations: []installation.Operation{patch.SetSecret(secret.Pointer, crypto.NewSecret("n3w"))}})
+	change(installation.PatchRequest{Operations: []installation.Operation{patch.SetSecret(secret.Pointer(), crypto.NewSecret("n3w"))}})
 	x := newTamperTarget(t, h, "EXI-1")
 	history := h.Store.History(x.key)
 
