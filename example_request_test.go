@@ -261,7 +261,7 @@ func ExampleOperation_destination() {
 }
 
 // A JSON Patch is applied as a whole or not at all. What it does not name stays, secrets among it.
-func ExampleJSONPatch() {
+func Example_jsonPatch() {
 	host := exampleHost()
 	exampleInstall(host, "EXI-1", "ACC-2")
 	ops, err := patch.FromJSON([]byte(`[
@@ -287,7 +287,7 @@ func ExampleJSONPatch() {
 }
 
 // In a merge patch null removes a member, and what is not named stays.
-func ExampleMergePatch() {
+func Example_mergePatch() {
 	host := exampleHost()
 	if _, err := exampleConfigure(host, `{"region":"eu-2","limits":{"orders":10,"offers":5},"api_key":"k-93f0"}`); err != nil {
 		log.Fatal(err)
@@ -305,7 +305,7 @@ func ExampleMergePatch() {
 }
 
 // Of a document that comes with an update mask only the named places are written.
-func ExampleUpdateMask() {
+func Example_updateMask() {
 	host := exampleHost()
 	exampleInstall(host, "EXI-1", "ACC-2")
 	document := []byte(`{"region":"us-1","limits":{"orders":20,"offers":1},"api_key":"ignored"}`)
