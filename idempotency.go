@@ -30,15 +30,14 @@ type outcomeKey struct {
 }
 
 // get returns the key, and the wrapped form of it that an outcome carries. Each day has a new key,
-// which bounds how many outcomes one key seals.
+// which bounds how many outcomes one key seals. Callers do not wait for each other: a key service
+// that hangs holds up its own caller alone.
 func (o *outcomeKey) get(
 	ctx context.Context, now time.Time,
 ) (*crypto.DataKey, crypto.Wrapped, error) {
 	day := uint32(now.Unix()/86400) + 1
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.key.Number() == day {
-		return o.key, o.wrapped, nil
+	if k, w := o.current(); k.Number() == day {
+		return k, w, nil
 	}
 	k, err := crypto.NewDataKey(day, o.wrapper.Suite())
 	if err != nil {
@@ -49,8 +48,20 @@ func (o *outcomeKey) get(
 		k.Destroy()
 		return nil, crypto.Wrapped{}, err
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.key.Number() == day { // another caller was faster
+		k.Destroy()
+		return o.key, o.wrapped, nil
+	}
 	o.key, o.wrapped = k, w
 	return k, w, nil
+}
+
+func (o *outcomeKey) current() (*crypto.DataKey, crypto.Wrapped) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.key, o.wrapped
 }
 
 // outcomeBinding is what an outcome key is wrapped for. No record has an empty ID, so the wrapped
@@ -62,12 +73,9 @@ var outcomeBinding = crypto.Binding{}
 func (o *outcomeKey) unwrap(
 	ctx context.Context, w crypto.Wrapped,
 ) (k *crypto.DataKey, done func(), err error) {
-	o.mu.Lock()
-	own := o.key != nil && w.KeyID == o.wrapped.KeyID && bytes.Equal(w.Bytes, o.wrapped.Bytes)
-	k = o.key
-	o.mu.Unlock()
-	if own {
-		return k, func() {}, nil
+	own, wrapped := o.current()
+	if own != nil && w.KeyID == wrapped.KeyID && bytes.Equal(w.Bytes, wrapped.Bytes) {
+		return own, func() {}, nil
 	}
 	k, err = o.wrapper.Unwrap(ctx, w, outcomeBinding)
 	return k, k.Destroy, err

@@ -21,18 +21,20 @@ var layers = [][]string{
 	{"internal/tests/..."},
 	{"api/vercel/...", "api/softwareone/...", "api/ampersand/..."},
 	{"api/internal/..."},
-	{"api/httpapi/...", "internal/httpapi/..."},
+	{"api/httpapi/..."},
 	{"oauth/..."},
-	{"storetest/...", "installationtest/...", "internal/lineartest/..."},
+	{"patch/..."},
+	{"storetest/...", "installationtest/..."},
 	{"memstore/...", "redisstore/...", "boltstore/..."},
 	{"."},
-	{"internal/record/...", "internal/canonical/...", "internal/keytimeout/..."},
-	{"internal/masked/..."},
+	{"internal/operation/..."},
+	{"internal/masked/...", "billing/..."},
 	{"validate/..."},
 	{"internal/schema/..."},
-	{"crypto/...", "kms/..."},
+	{"internal/record/...", "internal/canonical/...", "internal/keytimeout/...", "internal/invite/..."},
+	{"crypto/...", "kms/...", "event/...", "health/..."},
 	{"internal/jsontree/...", "internal/lru/...", "internal/backoff/..."},
-	{"internal/leaktest/...", "internal/redistest/...", "internal/wycheproof/..."},
+	{"internal/redistest/..."},
 }
 
 // rule forbids from, but for except, to be linked with to, directly or through others. A first
@@ -45,7 +47,6 @@ type rule struct {
 // support are the packages that only tests import.
 var support = []string{
 	"storetest/...", "installationtest/...", "internal/tests/...", "internal/redistest/...",
-	"internal/leaktest/...", "internal/lineartest/...", "internal/wycheproof/...",
 }
 
 var rules = []rule{

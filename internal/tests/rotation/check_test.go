@@ -29,14 +29,14 @@ func TestCheckTriesKeys(t *testing.T) {
 		{"key changed in the keyring", func(r *fixture.World) crypto.KeyWrapper {
 			other := fixture.NewKey(t, "k1", "another-secret-of-thirty-two-byt")
 			return fixture.NewKeySet(t, service.Key(t, "kms1", crypto.KMSOptions{}), fixture.RingOf(t, other, r.K2))
-		}, []string{"error key-does-not-open k1"}},
+		}, []string{"error wrong-key k1"}},
 		{"primary changed in the key service", func(r *fixture.World) crypto.KeyWrapper {
 			return fixture.NewKeySet(t, changed.Key(t, "kms1", crypto.KMSOptions{}), fixture.RingOf(t, r.K1, r.K2))
 		}, []string{"error key-does-not-open kms1"}},
 		{"keys exchanged", func(r *fixture.World) crypto.KeyWrapper {
 			k1, k2 := fixture.NewKey(t, "k1", "fedcba9876543210fedcba9876543210"), fixture.NewKey(t, "k2", "0123456789abcdef0123456789abcdef")
 			return fixture.NewKeySet(t, service.Key(t, "kms1", crypto.KMSOptions{}), fixture.RingOf(t, k2, k1))
-		}, []string{"error key-does-not-open k1", "error key-does-not-open k2"}},
+		}, []string{"error wrong-key k1", "error wrong-key k2"}},
 		{"key missing", func(r *fixture.World) crypto.KeyWrapper {
 			return fixture.NewKeySet(t, service.Key(t, "kms1", crypto.KMSOptions{}), fixture.RingOf(t, r.K2))
 		}, []string{"error key-missing k1"}},
@@ -122,7 +122,7 @@ func TestCheckComparesAddedKey(t *testing.T) {
 	}
 	r.Add(t, r.With(t, r.K2, r.K1), "first")
 	report, err := other.Check(t.Context())
-	if got := findings(report); err != nil || !slices.Equal(got, []string{"error key-does-not-open"}) || !strings.Contains(report.Findings[0].Detail, "k2") {
+	if got := findings(report); err != nil || !slices.Equal(got, []string{"error wrong-key"}) || !strings.Contains(report.Findings[0].Detail, "k2") {
 		t.Errorf("one is stored under k2: %+v, %v", report, err)
 	}
 }

@@ -109,7 +109,7 @@ func TestCheckTriesAllOfSample(t *testing.T) {
 		}
 	}
 	report, err := r.With(t, fixture.NewKey(t, "k1", fixture.ServiceSecret)).Check(t.Context())
-	if got := findings(report); err != nil || !slices.Equal(got, []string{"error key-does-not-open"}) {
+	if got := findings(report); err != nil || !slices.Equal(got, []string{"error wrong-key"}) {
 		t.Errorf("the key of none: %q, %v", got, err)
 	}
 }
