@@ -75,7 +75,7 @@ var rules = []rule{
 	},
 	{
 		from:    []string{"./..."},
-		except:  []string{"memstore/...", "installationtest/...", "examples/..."},
+		except:  append([]string{"memstore/...", "examples/..."}, support...),
 		to:      []string{"github.com/hashicorp/go-memdb/..."},
 		because: "only its store knows a database",
 	},
