@@ -211,7 +211,7 @@ func TestHostFailures(t *testing.T) {
 				f.err = err
 				send(http.StatusServiceUnavailable, `"retryable":true`, `"retryAfter":"2026-03-02T10:00:05.120000Z"`)
 			}
-			f.err = &ampersand.Refusal{Message: "Not with this secret"}
+			f.err = &ampersand.Rejection{Message: "Not with this secret"}
 			if refusable[at] {
 				send(http.StatusUnprocessableEntity, `"detail":"Not with this secret"`)
 			} else {

@@ -96,7 +96,7 @@ func TestSampled(t *testing.T) {
 func TestSampleRefused(t *testing.T) {
 	onStores(t, func(t *testing.T, open opener) {
 		w, s := sampled(t, open)
-		s.err = &ampersand.Refusal{Message: "No such column 'Mobile'"}
+		s.err = &ampersand.Rejection{Message: "No such column 'Mobile'"}
 		w.do(t, "POST", path, creation(memory.DemoGroup, `"contact":`+contact)).
 			want(t, 422, `"detail":"No such column 'Mobile'"`, `"name":"config.content.read.objects.contact"`)
 		if n := w.store.commits.Load(); n != 0 {
@@ -106,7 +106,7 @@ func TestSampleRefused(t *testing.T) {
 		s.err = errors.New("c4nary: the provider is down")
 		one := w.install(t)
 		before := w.store.commits.Load()
-		s.err = &ampersand.Refusal{Message: "Nope"}
+		s.err = &ampersand.Rejection{Message: "Nope"}
 		w.do(t, "PATCH", one, update(reads(`"contact":`+object("contact", 7)), "config.content.read.objects.contact")).want(t, 422, `"detail":"Nope"`)
 		if n := w.store.commits.Load() - before; n != 0 {
 			t.Errorf("%d commits", n)
