@@ -87,8 +87,8 @@ func (h *Handler) authorize(r *http.Request) (*call, error) {
 	}, nil
 }
 
-// authenticate returns the caller of a request with a valid API key or token, and 401 otherwise.
-// With both, only the key counts.
+// authenticate returns the caller of a request with a valid API key or token, and 401
+// otherwise. With both, only the key counts.
 func (h *Handler) authenticate(r *http.Request) (caller, error) {
 	if keys := r.Header.Values("X-Api-Key"); len(keys) > 0 {
 		return h.authenticateKey(r.Context(), keys)

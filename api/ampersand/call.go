@@ -47,8 +47,8 @@ func (c *call) find(id string) (*installation.Installation, error) {
 // installed returns the installations of an integration and a group. If one of these is "", it
 // returns those of all of them.
 //
-// They are read as the host, whose lists use the narrowest index. The tenant is the project, so a
-// builder may see all of them. For a consumer, give the group.
+// They are read as the host, whose lists use the narrowest index. The tenant is the project, so
+// a builder may see all of them. For a consumer, give the group.
 func (c *call) installed(
 	integration, group string,
 ) iter.Seq2[*installation.Installation, error] {
@@ -103,8 +103,8 @@ func (c *call) connectionOf(inst *installation.Installation) (*Connection, error
 	return current(inst, conn), nil
 }
 
-// current returns the connection that the host has for an installation. If the host has none, or
-// gave the ID to another group, current returns what the installation remembers.
+// current returns the connection that the host has for an installation. If the host has none,
+// or gave the ID to another group, current returns what the installation remembers.
 func current(inst *installation.Installation, conn *Connection) *Connection {
 	if conn == nil || conn.Group.Ref != inst.Account.ID {
 		return remembered(inst)

@@ -39,8 +39,8 @@ func (h *Handler) connections(c *call) (*httpapi.Answer, error) {
 	return &httpapi.Answer{Body: answer}, nil
 }
 
-// getConnection returns a connection. A builder gets its credentials if the query asks for them,
-// after the host has recorded the disclosure.
+// getConnection returns a connection. A builder gets its credentials if the query asks for
+// them, after the host has recorded the disclosure.
 func (h *Handler) getConnection(c *call) (*httpapi.Answer, error) {
 	var access, refresh bool
 	renew, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {
@@ -176,7 +176,8 @@ func (h *Handler) deleteConnection(c *call) (*httpapi.Answer, error) {
 	return nil, hostProblem(err)
 }
 
-// uses reports whether an installation of the project uses a connection, or was invited with it.
+// uses reports whether an installation of the project uses a connection, or was invited with
+// it.
 func (c *call) uses(ctx context.Context, connection string) (bool, error) {
 	list := installation.ListRequest{Connection: connection}
 	for inst, err := range c.hostSvc.All(ctx, list) {

@@ -108,7 +108,8 @@ func (h *Handler) create(c *call) (*httpapi.Answer, error) {
 	}, nil
 }
 
-// install saves a new installation. It removes it again if its connection was deleted meanwhile.
+// install saves a new installation. It removes it again if its connection was deleted
+// meanwhile.
 func (h *Handler) install(
 	c *call, integration *Integration, conn *Connection, cr creation,
 ) (*installation.Installation, error) {
@@ -144,8 +145,8 @@ func (h *Handler) install(
 	return res.Installation, nil
 }
 
-// existing adds the ID of the existing installation to a conflict, if the caller may see it. The
-// caller may not find it in a list, which leaves out damaged records.
+// existing adds the ID of the existing installation to a conflict, if the caller may see it.
+// The caller may not find it in a list, which leaves out damaged records.
 func (c *call) existing(err error) error {
 	e, ok := errors.AsType[*installation.ExistsError](err)
 	if !ok {

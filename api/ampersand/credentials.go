@@ -18,8 +18,8 @@ const (
 	maxMetadata = 100      // entries
 	maxScopes   = 100
 
-	// maxConsumer is the longest consumerRef in bytes. The consumer can then also be the creator
-	// of a configuration.
+	// maxConsumer is the longest consumerRef in bytes. The consumer can then also be the
+	// creator of a configuration.
 	maxConsumer = validate.MaxID - len(byConsumer)
 )
 

@@ -1,6 +1,6 @@
-// Package ampersand serves the installations and connections of Ampersand's platform API with an
-// [installation.Service]. The host is the platform. Its clients are the backends of builders and
-// the components in the browsers of their customers.
+// Package ampersand serves the installations and connections of Ampersand's platform API with
+// an [installation.Service]. The host is the platform. Its clients are the backends of builders
+// and the components in the browsers of their customers.
 //
 //	svc, err := installation.New(store, keys, &installation.Options{
 //		Policy: ampersand.Policy, Schema: ampersand.Schema,
@@ -35,17 +35,17 @@
 // # The service
 //
 // The ID of a project is a tenant of the service. An integration is the extension, owned by the
-// project. A group is the account, and config.content is the configuration. Make the service with
-// [Policy] and [Schema]. Without them, consumers may not configure, and the service seals fields
-// that only have names like secrets. If the service also serves other platforms, choose both by
-// the tenant of the installation.
+// project. A group is the account, and config.content is the configuration. Make the service
+// with [Policy] and [Schema]. Without them, consumers may not configure, and the service seals
+// fields that only have names like secrets. If the service also serves other platforms, choose
+// both by the tenant of the installation.
 //
 // Each change of the content makes a configuration with a new ID and time, under the latest
-// revision of the integration. A pause changes the content of each object, so it also makes one.
-// Installation.Extra keeps the creators of the installation and of its configuration.
+// revision of the integration. A pause changes the content of each object, so it also makes
+// one. Installation.Extra keeps the creators of the installation and of its configuration.
 //
-// The handler runs no tasks in the background. If the host invites or uninstalls by other means,
-// run [installation.Service.Sweep] from a timer.
+// The handler runs no tasks in the background. If the host invites or uninstalls by other
+// means, run [installation.Service.Sweep] from a timer.
 //
 // An installation whose key is lost cannot be opened again. It appears in no list, and a second
 // installation for its group is rejected with its ID. Callers who may delete it still can. Its
@@ -60,8 +60,8 @@
 // Resources of other groups and projects look absent: the answer is 404 or an empty list. A
 // consumer also gets 404 for the connection of a colleague, and cannot install with it by name.
 // An installation that names no connection uses the group's default, regardless of who created
-// it. The answer is 403 for writes in the name of someone else, and for a consumer that asks for
-// credentials.
+// it. The answer is 403 for writes in the name of someone else, and for a consumer that asks
+// for credentials.
 //
 // The handler sets no CORS headers and answers OPTIONS with 405. Wrap it to support browsers on
 // other origins.
@@ -74,10 +74,10 @@
 //
 // # Sampling
 //
-// A [Sampler] tries to read scheduled objects before they are saved. A new installation tries all
-// of them. An update tries the objects it changes or enables, or all of them if it changes the
-// connection. A JSON Patch is not sampled, and neither is a request that the service will reject.
-// Sampling ends after 64 objects or half of Options.Timeout; the rest is saved untried.
+// A [Sampler] tries to read scheduled objects before they are saved. A new installation tries
+// all of them. An update tries the objects it changes or enables, or all of them if it changes
+// the connection. A JSON Patch is not sampled, and neither is a request that the service will
+// reject. Sampling ends after 64 objects or half of Options.Timeout; the rest is saved untried.
 //
 // # Concurrency
 //

@@ -18,8 +18,8 @@ var (
 	ErrInUse = errors.New("ampersand: the connection is in use")
 )
 
-// Host is the part of the platform that the host implements. All fields are required. All methods
-// may be called concurrently.
+// Host is the part of the platform that the host implements. All fields are required. All
+// methods may be called concurrently.
 type Host struct {
 	Identities  Identities
 	Projects    Projects
@@ -28,11 +28,12 @@ type Host struct {
 
 // Identities knows the keys of callers.
 type Identities interface {
-	// APIKey returns the owner of an API key, or [ErrNotFound] if there is no such valid key. It
-	// must not take longer for a key that is nearly right. Looking keys up by their hash is safe.
+	// APIKey returns the owner of an API key, or [ErrNotFound] if there is no such valid key.
+	// It must not take longer for a key that is nearly right. Looking keys up by their hash is
+	// safe.
 	APIKey(ctx context.Context, key crypto.Secret) (*APIKey, error)
-	// PublicKey returns the key that verifies tokens with a key ID, or [ErrNotFound] if there is
-	// none. A key ID belongs to one project.
+	// PublicKey returns the key that verifies tokens with a key ID, or [ErrNotFound] if there
+	// is none. A key ID belongs to one project.
 	PublicKey(ctx context.Context, id string) (*PublicKey, error)
 }
 
@@ -56,9 +57,9 @@ type Projects interface {
 	Integration(ctx context.Context, project, id string) (*Integration, error)
 	// Integrations returns all integrations of a project in a stable order.
 	Integrations(ctx context.Context, project string) ([]*Integration, error)
-	// Hydrated returns a revision with the parts of its manifest that the provider defines, such
-	// as the names of all fields, as c sees them. c is nil if the request names no connection.
-	// The error is [ErrNotFound] if there is no such revision.
+	// Hydrated returns a revision with the parts of its manifest that the provider defines,
+	// such as the names of all fields, as c sees them. c is nil if the request names no
+	// connection. The error is [ErrNotFound] if there is no such revision.
 	Hydrated(
 		ctx context.Context, project, integration, revision string, c *Connection,
 	) (*Revision, error)
@@ -92,8 +93,8 @@ type Revision struct {
 // the ID and the public part of its connection. Arguments belong to the host and results to the
 // caller.
 //
-// A [*Rejection] from Generate, Update or Refresh is answered with 422. Errors without a meaning
-// below are failures of the server.
+// A [*Rejection] from Generate, Update or Refresh is answered with 422. Errors without a
+// meaning below are failures of the server.
 type Connections interface {
 	// Connection returns a connection without credentials, or [ErrNotFound].
 	Connection(ctx context.Context, project, id string) (*Connection, error)
@@ -106,9 +107,9 @@ type Connections interface {
 	// Update changes the given parts of a connection and leaves the rest. The error is
 	// [ErrNotFound] if there is no such connection.
 	Update(ctx context.Context, project, id string, u ConnectionUpdate) (*Connection, error)
-	// Refresh gets a new access token from the provider if force is set or the current token has
-	// expired. It does nothing for a connection without tokens. The error is [ErrNotFound] if
-	// there is no such connection.
+	// Refresh gets a new access token from the provider if force is set or the current token
+	// has expired. It does nothing for a connection without tokens. The error is [ErrNotFound]
+	// if there is no such connection.
 	Refresh(ctx context.Context, project, id string, force bool) error
 	// Reveal returns the credentials of a connection, or [ErrNotFound]. It must record the
 	// disclosure first, and fail if it cannot.
@@ -145,7 +146,8 @@ type Sampler interface {
 	// field that the connection may not see. Then nothing is saved. All other errors are
 	// ignored, because a provider that is down or busy says nothing about the configuration.
 	//
-	// The context ends before the request does. One request calls Sample for at most 64 objects.
+	// The context ends before the request does. One request calls Sample for at most 64
+	// objects.
 	Sample(ctx context.Context, s Sample) error
 }
 
@@ -180,8 +182,8 @@ type Provider struct {
 
 // Operations knows the history of installations, such as their reads and writes.
 type Operations interface {
-	// Operations returns a page of operations of an installation, newest first, and the token of
-	// the next page, "" for the last one. token is "" for the first page. The error is
+	// Operations returns a page of operations of an installation, newest first, and the token
+	// of the next page, "" for the last one. token is "" for the first page. The error is
 	// [ErrNotFound] if Operations did not return the token.
 	Operations(
 		ctx context.Context, project, installation string, size int, token string,

@@ -127,7 +127,8 @@ func (h *Handler) remove(
 	return deleted, err
 }
 
-// removable returns an installation that the caller may delete, and the service that deletes it.
+// removable returns an installation that the caller may delete, and the service that deletes
+// it.
 //
 // The service cannot decrypt an installation whose key is lost, so only the host may delete it.
 // It would block the next installation of its group, so removable applies [Policy] to its plain
@@ -145,7 +146,8 @@ func (c *call) removable(
 	return nil, nil, err
 }
 
-// unreadable reports whether a record can never be opened. A key that is unavailable may return.
+// unreadable reports whether a record can never be opened. A key that is unavailable may
+// return.
 func unreadable(err error) bool {
 	return errors.Is(err, installation.ErrSealed) || errors.Is(err, installation.ErrShredded) ||
 		errors.Is(err, installation.ErrUnknownKey)

@@ -35,8 +35,8 @@ func setDisabled(object string, disabled bool) installation.Operation {
 	return installation.Set(pointer, installation.JSON(strconv.FormatBool(disabled)))
 }
 
-// save applies a change to an installation. If another writer comes first, it applies the change
-// to the result, unless the client gave a revision.
+// save applies a change to an installation. If another writer comes first, it applies the
+// change to the result, unless the client gave a revision.
 func (h *Handler) save(
 	c *call, integration *Integration, inst *installation.Installation, ch *change,
 	guard installation.Guard,
@@ -63,8 +63,8 @@ func (h *Handler) save(
 	return saved, err
 }
 
-// retryOnConflict calls write until it does not conflict with another writer. If the client gave
-// a revision, it calls write once. It has the lock of the installation meanwhile.
+// retryOnConflict calls write until it does not conflict with another writer. If the client
+// gave a revision, it calls write once. It has the lock of the installation meanwhile.
 func (h *Handler) retryOnConflict(
 	c *call, id string, guard installation.Guard, write func(attempt int) error,
 ) error {

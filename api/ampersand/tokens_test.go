@@ -31,10 +31,11 @@ func newKey(bits int) *rsa.PrivateKey {
 
 type claims map[string]any
 
-// consumer are the claims of a token for a consumer of a group.
+// claims returns the claims of a token for a consumer. A change to nil removes a claim.
 func (w *world) claims(group, consumer string, change ...claims) claims {
 	c := claims{
-		"sub": consumer, "groupRef": group, "consumerRef": consumer, "iat": w.Now().Unix(), "exp": w.Now().Add(5 * time.Minute).Unix(),
+		"sub": consumer, "groupRef": group, "consumerRef": consumer, "iat": w.Now().Unix(),
+		"exp": w.Now().Add(5 * time.Minute).Unix(),
 	}
 	for _, more := range change {
 		maps.Copy(c, more)
@@ -43,12 +44,13 @@ func (w *world) claims(group, consumer string, change ...claims) claims {
 	return c
 }
 
-// token is a good token for a consumer of a group, but for what is changed.
+// token returns a valid token for a consumer, unless a change makes it invalid.
 func (w *world) token(group, consumer string, change ...claims) string {
-	return signed(testKey(), claims{"alg": "RS256", "kid": "kid-1", "typ": "JWT"}, w.claims(group, consumer, change...))
+	return signed(testKey(), claims{"alg": "RS256", "kid": "kid-1", "typ": "JWT"},
+		w.claims(group, consumer, change...))
 }
 
-// own is a token of the demo consumer.
+// own returns a token of the demo consumer.
 func (w *world) own(change ...claims) string {
 	return w.token(memory.DemoGroup, memory.DemoConsumer, change...)
 }
@@ -77,8 +79,8 @@ func marshal(v any) []byte {
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// TestTokens: only a token that is right in every respect speaks for its consumer.
-func TestTokens(t *testing.T) {
+// TestTokenRules proves that a token is only accepted if it follows every rule.
+func TestTokenRules(t *testing.T) {
 	w := newWorld(t, anyStore)
 	w.host.AddPublicKey("kid-short", memory.DemoProject, &shortKey().PublicKey)
 	now := w.Now().Unix()
@@ -94,10 +96,11 @@ func TestTokens(t *testing.T) {
 		token  string
 		status int
 	}{
-		"good":                         {w.own(), 200},
-		"without typ":                  {signed(testKey(), header, good), 200},
-		"ten minutes":                  {w.own(claims{"exp": now + 600}), 200},
-		"with fractions":               {w.own(claims{"iat": float64(now) + .5, "exp": float64(now) + 60.25}), 200},
+		"good":        {w.own(), 200},
+		"without typ": {signed(testKey(), header, good), 200},
+		"ten minutes": {w.own(claims{"exp": now + 600}), 200},
+		"with fractions": {w.own(claims{"iat": float64(now) + .5,
+			"exp": float64(now) + 60.25}), 200},
 		"issued a little ahead":        {w.own(claims{"iat": now + 9}), 200},
 		"expired a moment ago":         {w.own(claims{"iat": now - 300, "exp": now - 9}), 200},
 		"more than ten minutes":        {w.own(claims{"exp": now + 601}), 401},
@@ -115,50 +118,66 @@ func TestTokens(t *testing.T) {
 		"with an empty group":          {w.own(claims{"groupRef": ""}), 401},
 		"without consumer":             {w.own(claims{"consumerRef": nil}), 401},
 		"with a consumer that is none": {w.own(claims{"consumerRef": 7}), 401},
-		"without kid":                  {signed(testKey(), with(claims{"kid": nil}), good), 401},
-		"unknown kid":                  {signed(testKey(), with(claims{"kid": "kid-2"}), good), 401},
-		"another's key":                {signed(otherKey(), header, good), 401},
-		"a short key":                  {signed(shortKey(), with(claims{"kid": "kid-short"}), good), 401},
-		"alg none":                     {encode(marshal(with(claims{"alg": "none"}))) + "." + encode(marshal(good)) + ".", 401},
-		"alg HS256":                    {signed(testKey(), with(claims{"alg": "HS256"}), good), 401},
-		"alg RS512":                    {signed(testKey(), with(claims{"alg": "RS512"}), good), 401},
-		"alg PS256":                    {signed(testKey(), with(claims{"alg": "PS256"}), good), 401},
-		"unknown crit":                 {signed(testKey(), with(claims{"crit": []string{"x"}, "x": 1}), good), 401},
-		"key in the header":            {signed(otherKey(), with(claims{"jwk": map[string]string{"kty": "RSA", "n": encode(otherKey().N.Bytes()), "e": "AQAB"}}), good), 401},
-		"a claim twice":                {signedText(testKey(), marshal(header), append([]byte(`{"groupRef":"x",`), marshal(good)[1:]...)), 401},
-		"no JSON":                      {signedText(testKey(), marshal(header), []byte("x")), 401},
-		"two parts":                    {"a.b", 401},
-		"no token":                     {"x", 401},
+		"without kid": {signed(testKey(), with(claims{"kid": nil}), good),
+			401},
+		"unknown kid": {signed(testKey(), with(claims{"kid": "kid-2"}), good),
+			401},
+		"another's key": {signed(otherKey(), header, good), 401},
+		"a short key": {signed(shortKey(), with(claims{"kid": "kid-short"}),
+			good), 401},
+		"alg none": {encode(marshal(with(claims{"alg": "none"}))) + "." +
+			encode(marshal(good)) + ".", 401},
+		"alg HS256": {signed(testKey(), with(claims{"alg": "HS256"}), good),
+			401},
+		"alg RS512": {signed(testKey(), with(claims{"alg": "RS512"}), good),
+			401},
+		"alg PS256": {signed(testKey(), with(claims{"alg": "PS256"}), good),
+			401},
+		"unknown crit": {signed(testKey(),
+			with(claims{"crit": []string{"x"}, "x": 1}), good), 401},
+		"key in the header": {signed(otherKey(),
+			with(claims{"jwk": map[string]string{"kty": "RSA",
+				"n": encode(otherKey().N.Bytes()), "e": "AQAB"}}), good), 401},
+		"a claim twice": {signedText(testKey(), marshal(header),
+			append([]byte(`{"groupRef":"x",`), marshal(good)[1:]...)), 401},
+		"no JSON": {signedText(testKey(), marshal(header), []byte("x")),
+			401},
+		"two parts": {"a.b", 401},
+		"no token":  {"x", 401},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			r := w.as(t, tt.token, "GET", path, "").want(t, tt.status)
-			if tt.status == 401 && r.header.Get("Www-Authenticate") != `Bearer error="invalid_token"` {
+			if tt.status == 401 &&
+				r.header.Get("Www-Authenticate") != `Bearer error="invalid_token"` {
 				t.Errorf("WWW-Authenticate is %q", r.header.Get("Www-Authenticate"))
 			}
 		})
 	}
 }
 
-// TestKeys: an API key is given once, and is looked at before a token.
-func TestKeys(t *testing.T) {
+// TestAPIKeyRules proves that an API key is given once, and counts more than a token.
+func TestAPIKeyRules(t *testing.T) {
 	w := newWorld(t, anyStore)
 	for name, tt := range map[string]struct {
 		headers []string
 		status  int
 	}{
-		"good":                     {[]string{"X-Api-Key", apiKey}, 200},
-		"good, beside a bad token": {[]string{"X-Api-Key", apiKey, "Authorization", "Bearer x"}, 200},
-		"bad, beside a good token": {[]string{"X-Api-Key", "x", "Authorization", "Bearer " + w.own()}, 401},
+		"good": {[]string{"X-Api-Key", apiKey}, 200},
+		"good, beside a bad token": {[]string{"X-Api-Key", apiKey, "Authorization", "Bearer x"},
+			200},
+		"bad, beside a good token": {[]string{"X-Api-Key", "x", "Authorization", "Bearer " +
+			w.own()}, 401},
 		"token, scheme in capital": {[]string{"Authorization", "BEARER " + w.own()}, 200},
 		"another scheme":           {[]string{"Authorization", "Basic " + apiKey}, 401},
 		"key as a token":           {[]string{"Authorization", "Bearer " + apiKey}, 401},
 		"in another case":          {[]string{"X-Api-Key", "C4NARY-KEY"}, 401},
 		"none":                     {nil, 401},
-		"with unknown headers":     {[]string{"X-Api-Key", apiKey, "X-Amp-Client", "cli", "Accept", "application/xml;q=0"}, 200},
+		"with unknown headers": {[]string{"X-Api-Key", apiKey, "X-Amp-Client", "cli",
+			"Accept", "application/xml;q=0"}, 200},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := send(t, w.server.URL, "GET", path, "", tt.headers...).want(t, tt.status)
+			r := w.send(t, "GET", path, "", tt.headers...).want(t, tt.status)
 			if (tt.status == 401) != (r.header.Get("Www-Authenticate") != "") {
 				t.Error("WWW-Authenticate goes with 401, and only with it")
 			}

@@ -19,8 +19,8 @@ func (t wireTime) MarshalJSON() ([]byte, error) {
 // IsZero reports whether the time is zero, for omitzero.
 func (t wireTime) IsZero() bool { return time.Time(t).IsZero() }
 
-// wireInstallation is an installation. No member is ever null, because the platform's own clients
-// take null for a failure.
+// wireInstallation is an installation. No member is ever null, because the platform's own
+// clients take null for a failure.
 type wireInstallation struct {
 	ID            string         `json:"id"`
 	ProjectID     string         `json:"projectId"`
