@@ -14,7 +14,8 @@ import (
 func (h *Handler) connections(c *call) (*httpapi.Answer, error) {
 	f, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) ConnectionFilter {
 		return ConnectionFilter{
-			Provider: q.Text("provider"), Group: q.Text("groupRef"), Consumer: q.Text("consumerRef"),
+			Provider: q.Text("provider"),
+			Group:    q.Text("groupRef"), Consumer: q.Text("consumerRef"),
 		}
 	})
 	if err != nil {
@@ -184,7 +185,8 @@ func (c *call) uses(ctx context.Context, connection string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if inst.Status == installation.StatusInstalled || inst.Status == installation.StatusInvited {
+		switch inst.Status {
+		case installation.StatusInstalled, installation.StatusInvited:
 			return true, nil
 		}
 	}

@@ -124,26 +124,38 @@ func TestRefreshReplacesAccessToken(t *testing.T) {
 	}
 }
 
-// TestConnectionMaskReplacesNamedFields updates connections of each scheme; credentials must
-// fit it.
-func TestConnectionMaskReplacesNamedFields(t *testing.T) {
-	generate := func(t *testing.T, w *world, credentials string) string {
+// anyProvider allows any provider for connections.
+func anyProvider(o *choices) { o.handler.Catalogue = nil }
+
+// generate creates a connection with some credentials and returns its path.
+func (w *world) generate(t *testing.T, credentials string) string {
+	t.Helper()
+	r := w.do(t, "POST", conns+":generate",
+		`{"groupRef":"g","consumerRef":"c","provider":"other",`+credentials+`}`).want(t, 201)
+	return conns + "/" + decode[struct{ ID string }](t, r).ID
+}
+
+// connectionPatcher returns a function that updates a connection. It fails the test if the
+// answer shows a credential.
+func (w *world) connectionPatcher(
+	t *testing.T,
+) func(at, mask, connection string, status int, texts ...string) {
+	return func(at, mask, connection string, status int, texts ...string) {
 		t.Helper()
-		return conns + "/" + decode[struct{ ID string }](t, w.do(t, "POST", conns+":generate",
-			`{"groupRef":"g","consumerRef":"c","provider":"other",`+credentials+`}`).
-			want(t, 201)).ID
-	}
-	anything := func(o *choices) { o.handler.Catalogue = nil }
-	w := newWorld(t, anyStore, anything)
-	key := generate(t, w, `"apiKey":"c4nary-1","providerWorkspaceRef":"before"`)
-	patch := func(at, mask, connection string, status int, parts ...string) {
-		t.Helper()
-		r := w.do(t, "PATCH", at, `{"updateMask":`+mask+`,"connection":`+connection+`}`).
-			want(t, status, parts...)
+		body := `{"updateMask":` + mask + `,"connection":` + connection + `}`
+		r := w.do(t, "PATCH", at, body).want(t, status, texts...)
 		if strings.Contains(r.body, "c4nary") {
 			t.Errorf("a credential shows: %s", r.body)
 		}
 	}
+}
+
+// TestConnectionMaskReplacesNamedFields updates connections of each scheme; credentials must
+// fit it.
+func TestConnectionMaskReplacesNamedFields(t *testing.T) {
+	w := newWorld(t, anyStore, anyProvider)
+	patch := w.connectionPatcher(t)
+	key := w.generate(t, `"apiKey":"c4nary-1","providerWorkspaceRef":"before"`)
 	patch(key, `["providerWorkspaceRef"]`, `{"providerWorkspaceRef":"after",`+
 		`"providerMetadata":{"x":{"value":"y"}},"apiKey":"c4nary-2"}`, 200,
 		`"providerWorkspaceRef":"after"`, `"updateTime"`)
@@ -157,14 +169,20 @@ func TestConnectionMaskReplacesNamedFields(t *testing.T) {
 	if r := w.do(t, "GET", key, ""); strings.Contains(r.body, "providerMetadata") {
 		t.Errorf("metadata stayed: %s", r.body)
 	}
+}
 
+// TestCredentialsFitScheme updates connections of each scheme with credentials of each.
+func TestCredentialsFitScheme(t *testing.T) {
+	w := newWorld(t, anyStore, anyProvider)
+	patch := w.connectionPatcher(t)
+	key := w.generate(t, `"apiKey":"c4nary-1"`)
 	for field, value := range map[string]string{
 		"basicAuth":               `{"username":"u","password":"c4nary"}`,
 		"oauth2ClientCredentials": `{"clientId":"i","clientSecret":"c4nary","scopes":["a"]}`,
 		"oauth2PasswordCredentials": `{"username":"u","password":"c4nary","clientId":"i",` +
 			`"clientSecret":"c4nary"}`,
 	} {
-		at := generate(t, w, `"`+field+`":`+value)
+		at := w.generate(t, `"`+field+`":`+value)
 		patch(at, `["`+field+`"]`, `{"`+field+`":`+value+`}`, 200, `"status":"created"`)
 		patch(at, `["apiKey"]`, `{"apiKey":"c4nary"}`, 400,
 			`"name":"updateMask[0]","detail":"does not fit the authScheme of the connection"`)
@@ -175,7 +193,13 @@ func TestConnectionMaskReplacesNamedFields(t *testing.T) {
 	patch(conns+"/connection-org-71", `["oauth2AuthorizationCode"]`,
 		`{"oauth2AuthorizationCode":{"accessToken":{"token":"c4nary"}}}`, 400,
 		"is not an allowed path")
+}
 
+// TestInvalidConnectionMask sends masks that are not valid or have no value.
+func TestInvalidConnectionMask(t *testing.T) {
+	w := newWorld(t, anyStore, anyProvider)
+	patch := w.connectionPatcher(t)
+	key := w.generate(t, `"apiKey":"c4nary-1"`)
 	const allowed = `Allowed masks: 'providerWorkspaceRef', 'providerMetadata', 'apiKey',` +
 		` 'basicAuth', 'oauth2ClientCredentials' and 'oauth2PasswordCredentials'`
 	patch(key, `["nope"]`, `{}`, 400,
@@ -237,7 +261,7 @@ func TestGenerateConnection(t *testing.T) {
 		"no token": {`{"groupRef":"g","consumerRef":"c",` +
 			`"provider":"salesforce","oauth2AuthorizationCode":{}}`,
 			[]string{`oauth2AuthorizationCode.accessToken`}},
-		"a time that is none": {`{"groupRef":"g","consumerRef":"c",` +
+		"an invalid time": {`{"groupRef":"g","consumerRef":"c",` +
 			`"provider":"salesforce",` +
 			`"oauth2AuthorizationCode":{"accessToken":{"token":"c4nary",` +
 			`"expiresAt":"soon"}}}`, []string{`accessToken.expiresAt`}},
@@ -305,40 +329,6 @@ func TestUsedConnectionIsNotDeleted(t *testing.T) {
 		w.do(t, "DELETE", one, "").want(t, 204)
 		w.do(t, "DELETE", conns+"/connection-salesforce", "").want(t, 404)
 	})
-}
-
-// TestIntegrationsAndRevisions reads integrations, hydrated revisions and an empty history.
-func TestIntegrationsAndRevisions(t *testing.T) {
-	w := newWorld(t, anyStore)
-	w.do(t, "GET", project+"/integrations", "").want(t, 200,
-		`[{"id":"integration-789","projectId":"project-456","name":"crm-sync",`+
-			`"provider":"salesforce"`,
-		`"latestRevision":{"id":"revision-123","specVersion":"1.0.0",`+
-			`"createTime":"2026-03-02T10:00:00.120000Z","content":{"name":"crm-sync"`)
-	if r := w.send(t, "GET", "/projects/tidewater-app/integrations", "", "X-Api-Key",
-		"c4nary-other-key").want(t, 200); r.body != "[]" {
-		t.Errorf("none are %s", r.body)
-	}
-	at := integration + "/revisions/revision-123"
-	w.do(t, "GET", at+":hydrate?connectionId=connection-salesforce", "").want(t, 200,
-		`{"id":"revision-123"`, `"provider":"salesforce"`)
-	w.do(t, "GET", at+":hydrate", "").want(t, 200)
-	w.do(t, "GET", at+":hydrate?connectionId=nope", "").want(t, 404)
-	w.do(t, "GET", at, "").want(t, 404)
-	w.do(t, "GET", integration+"/revisions/nope:hydrate", "").want(t, 404)
-	w.do(t, "POST", at+":hydrate", "").want(t, 405)
-	one := w.install(t)
-	if r := w.do(t, "GET", one+"/operations", "").want(t, 200); r.body != `{"results":[],`+
-		`"pagination":{"done":true}}` {
-		t.Errorf("no operations are %s", r.body)
-	}
-	for _, query := range []string{"?pageSize=0", "?pageSize=1001", "?pageSize=x",
-		"?pageToken=nope"} {
-		w.do(t, "GET", one+"/operations"+query, "").want(t, 400, `"in":"query"`)
-	}
-	w.do(t, "GET", one+"/operations?pageSize=1000", "").want(t, 200)
-	w.do(t, "GET", path+"/nope/operations", "").want(t, 404)
-	w.do(t, "GET", one+"/objects/contact/backfill-progress", "").want(t, 404)
 }
 
 // TestConnectionMaskLimits proves that a mask names each path once.

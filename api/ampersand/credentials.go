@@ -114,13 +114,13 @@ func readNewConnection(in httpapi.Object) NewConnection {
 	in.Require("groupRef", "consumerRef", "provider")
 	n := NewConnection{
 		Provider:     text("provider", l.ID),
-		Group:        Group{Ref: text("groupRef", l.ID), Name: text("groupName", l.Name)},
-		Consumer:     Consumer{Ref: text("consumerRef", consumer), Name: text("consumerName", l.Name)},
+		Group:        Group{Ref: text("groupRef", l.ID)},
+		Consumer:     Consumer{Ref: text("consumerRef", consumer)},
 		WorkspaceRef: text("providerWorkspaceRef", l.OptionalID),
 		Scheme:       SchemeNone,
 	}
-	n.Group.Name = cmp.Or(n.Group.Name, n.Group.Ref)
-	n.Consumer.Name = cmp.Or(n.Consumer.Name, n.Consumer.Ref)
+	n.Group.Name = cmp.Or(text("groupName", l.Name), n.Group.Ref)
+	n.Consumer.Name = cmp.Or(text("consumerName", l.Name), n.Consumer.Ref)
 	if in.Has("providerMetadata") {
 		n.Metadata = readMetadata(in, "providerMetadata")
 	}

@@ -13,7 +13,7 @@
 //
 // All paths begin with /projects/{project}, where {project} is an ID or a name.
 //
-//	GET    /installations?groupRef=                     lists all integrations
+//	GET    /installations?groupRef=                     of all integrations
 //	GET    /integrations/{integration}/installations?groupRef=
 //	POST   /integrations/{integration}/installations?skipSampling=
 //	GET    /integrations/{integration}/installations/{id}

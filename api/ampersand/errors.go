@@ -62,8 +62,9 @@ var remedies = map[int]string{
 	http.StatusBadRequest: "Correct the request as the issues say.",
 	http.StatusUnauthorized: "Send an API key of the project in X-Api-Key, " +
 		"or a bearer token that a key of the project signed.",
-	http.StatusForbidden:             "Use an API key of the project.",
-	http.StatusNotFound:              "Check the ids in the path, and that they are of this project.",
+	http.StatusForbidden: "Use an API key of the project.",
+	http.StatusNotFound: "Check the ids in the path, " +
+		"and that they are of this project.",
 	http.StatusConflict:              "Read the resource again and decide anew.",
 	http.StatusUnsupportedMediaType:  "Send application/json.",
 	http.StatusRequestEntityTooLarge: "Send less.",

@@ -54,9 +54,6 @@ func NewHandler(svc *installation.Service, host Host, opts *Options) (*Handler, 
 	if h.opts.Now == nil {
 		h.opts.Now = time.Now
 	}
-	if h.opts.Operations == nil {
-		h.opts.Operations = noOperations{}
-	}
 	h.opts.Timeout = cmp.Or(h.opts.Timeout, httpapi.DefaultTimeout)
 	h.opts.Log = cmp.Or(h.opts.Log, slog.New(slog.DiscardHandler))
 	h.api = httpapi.New(httpapi.Config{

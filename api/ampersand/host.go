@@ -32,8 +32,8 @@ type Identities interface {
 	// It must not take longer for a key that is nearly right. Looking keys up by their hash is
 	// safe.
 	APIKey(ctx context.Context, key crypto.Secret) (*APIKey, error)
-	// PublicKey returns the key that verifies tokens with a key ID, or [ErrNotFound] if there
-	// is none. A key ID belongs to one project.
+	// PublicKey returns the key that verifies tokens with a key ID, or [ErrNotFound]. A key ID
+	// belongs to one project.
 	PublicKey(ctx context.Context, id string) (*PublicKey, error)
 }
 
@@ -193,22 +193,4 @@ type Operations interface {
 	Backfill(
 		ctx context.Context, project, installation, object string,
 	) (json.RawMessage, error)
-}
-
-// noOperations is the default of Options.Operations.
-type noOperations struct{}
-
-func (noOperations) Operations(
-	_ context.Context, _, _ string, _ int, token string,
-) ([]json.RawMessage, string, error) {
-	if token != "" {
-		return nil, "", ErrNotFound
-	}
-	return nil, "", nil
-}
-
-func (noOperations) Backfill(
-	context.Context, string, string, string,
-) (json.RawMessage, error) {
-	return nil, ErrNotFound
 }

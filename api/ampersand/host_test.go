@@ -104,19 +104,6 @@ func TestHostFailuresHideDetails(t *testing.T) {
 	}
 }
 
-// TestOperationsAreTheHosts returns pages and progress as the host has them.
-func TestOperationsAreTheHosts(t *testing.T) {
-	w, f := newFailing(t)
-	one := w.install(t)
-	w.do(t, "GET", one+"/operations", "").want(t, 200).wantBody(t,
-		`{"results":[{"id":"op-1"}],"pagination":{"done":false,"nextPageToken":"page-2"}}`)
-	w.do(t, "GET", one+"/objects/contact/backfill-progress", "").want(t, 200,
-		`{"objectName":"contact","recordsProcessed":7}`)
-	f.at, f.err = "operations", ampersand.ErrNotFound
-	w.do(t, "GET", one+"/operations?pageToken=x", "").want(t, 400,
-		`"in":"query","name":"pageToken"`)
-}
-
 // TestDeleteSucceedsIfConnectionStays proves that DELETE succeeds once the installation is
 // gone, even if the host fails to delete its connection.
 func TestDeleteSucceedsIfConnectionStays(t *testing.T) {

@@ -53,87 +53,93 @@ func TestCreateInstallation(t *testing.T) {
 	})
 }
 
+var validCreate = creation(memory.DemoGroup, `"contact":`+contact)
+
+// createWith returns a valid request with one replacement.
+func createWith(old, new string) string { return strings.Replace(validCreate, old, new, 1) }
+
+// invalidCreates has requests that are incomplete or inconsistent.
+var invalidCreates = map[string]struct {
+	body    string
+	status  int
+	parts   []string
+	headers []string
+	query   string
+}{
+	"no body":  {body: "", status: 400},
+	"an array": {body: "[]", status: 400},
+	"nothing in it": {body: "{}", status: 400,
+		parts: []string{`"name":"groupRef","detail":"is required"`,
+			`"name":"config","detail":"is required"`, `"in":"body"`,
+			`"causes":["groupRef: is required"`}},
+	"no content": {body: `{"groupRef":"g","config":{}}`, status: 400,
+		parts: []string{`"name":"config.content"`}},
+	"no provider": {body: `{"groupRef":"g","config":{"content":{}}}`,
+		status: 400, parts: []string{`"name":"config.content.provider"`}},
+	"another provider": {body: createWith(`"salesforce"`, `"hubspot"`), status: 400,
+		parts: []string{`"name":"config.content.provider"`}},
+	"an invalid group": {body: createWith(`"group-123"`, `7`), status: 400,
+		parts: []string{`"name":"groupRef"`}},
+	"a group without a connection": {body: createWith("group-123", "org-none"), status: 400,
+		parts: []string{`"name":"connectionId"`, `Let the customer connect first`}},
+	"no connection to the provider": {body: createWith("group-123", "org-hub"), status: 400,
+		parts: []string{`"name":"connectionId"`}},
+	"an unknown connection": {body: createWith(`{"groupRef"`,
+		`{"connectionId":"nope","groupRef"`), status: 400,
+		parts: []string{`"name":"connectionId"`}},
+	"another group's connection": {body: createWith(`{"groupRef"`,
+		`{"connectionId":"connection-org-71","groupRef"`), status: 400,
+		parts: []string{`must be a connection of the group`}},
+	"another provider's connection": {body: createWith(`{"groupRef"`,
+		`{"connectionId":"connection-hubspot","groupRef"`), status: 400,
+		parts: []string{`to the provider of the integration`}},
+	"a connection that is null": {body: createWith(`{"groupRef"`,
+		`{"connectionId":null,"groupRef"`), status: 400},
+	"an invalid creator": {body: createWith("consumer:u-9", "somebody"), status: 400,
+		parts: []string{`"name":"config.createdBy"`}},
+	"a creator without id": {body: createWith("consumer:u-9", "builder:"), status: 400},
+	"an invalid content": {body: createWith(`{"provider"`, `7,"x":{"provider"`),
+		status: 400, parts: []string{`"name":"config.content"`}},
+	"an object without name": {body: createWith(`"objectName":"contact",`, ``),
+		status: 400,
+		parts:  []string{`"name":"config.content.read.objects.contact.objectName"`}},
+	"an object without fields": {body: createWith(`"selectedFields":{"email":true},`, ``),
+		status: 400, parts: []string{`read.objects.contact.selectedFields`}},
+	"a field that is no flag": {body: createWith(`"email":true`, `"email":"yes"`),
+		status: 400, parts: []string{`read.objects.contact.selectedFields.email`}},
+	"a schedule that is null": {body: createWith(`"*/30 * * * *"`, `null`), status: 400,
+		parts: []string{`read.objects.contact.schedule`}},
+	"a mask": {body: createWith(`{"provider"`,
+		`{"apiKey":"***","provider"`), status: 400,
+		parts: []string{`config.content.apiKey`}},
+	"a name twice": {body: createWith(`{"groupRef"`,
+		`{"groupRef":"x","groupRef"`), status: 400},
+	"names in another case": {body: createWith(`"groupRef"`, `"GroupRef"`), status: 400},
+	"data behind":           {body: validCreate + "{}", status: 400},
+	"broken UTF-8": {body: createWith("contactHook", "contact\xff"),
+		status: 400},
+	"text": {body: validCreate, status: 415,
+		headers: []string{"Content-Type", "text/plain"}},
+	"too large": {body: createWith("contactHook", strings.Repeat("x",
+		256<<10)), status: 413},
+	"an invalid flag": {body: validCreate, query: "?skipSampling=maybe",
+		status: 400, parts: []string{`"in":"query","name":"skipSampling"`}},
+	"a flag twice": {body: validCreate,
+		query: "?skipSampling=true&skipSampling=true", status: 400},
+	"an invalid query": {body: validCreate, query: "?a=%zz", status: 400},
+}
+
 // TestInvalidCreateSavesNothing sends incomplete and inconsistent requests.
 func TestInvalidCreateSavesNothing(t *testing.T) {
 	w := newWorld(t, anyStore)
 	w.connect("connection-hub", "hubspot", "org-hub", "u-9")
-	whole := creation(memory.DemoGroup, `"contact":`+contact)
-	with := func(old, new string) string { return strings.Replace(whole, old, new, 1) }
-	for name, tt := range map[string]struct {
-		body    string
-		status  int
-		parts   []string
-		headers []string
-		query   string
-	}{
-		"no body":  {body: "", status: 400},
-		"an array": {body: "[]", status: 400},
-		"nothing in it": {body: "{}", status: 400,
-			parts: []string{`"name":"groupRef","detail":"is required"`,
-				`"name":"config","detail":"is required"`, `"in":"body"`,
-				`"causes":["groupRef: is required"`}},
-		"no content": {body: `{"groupRef":"g","config":{}}`, status: 400,
-			parts: []string{`"name":"config.content"`}},
-		"no provider": {body: `{"groupRef":"g","config":{"content":{}}}`,
-			status: 400, parts: []string{`"name":"config.content.provider"`}},
-		"another provider": {body: with(`"salesforce"`, `"hubspot"`), status: 400,
-			parts: []string{`"name":"config.content.provider"`}},
-		"a group that is none": {body: with(`"group-123"`, `7`), status: 400,
-			parts: []string{`"name":"groupRef"`}},
-		"a group without a connection": {body: with("group-123", "org-none"), status: 400,
-			parts: []string{`"name":"connectionId"`, `Let the customer connect first`}},
-		"no connection to the provider": {body: with("group-123", "org-hub"), status: 400,
-			parts: []string{`"name":"connectionId"`}},
-		"an unknown connection": {body: with(`{"groupRef"`,
-			`{"connectionId":"nope","groupRef"`), status: 400,
-			parts: []string{`"name":"connectionId"`}},
-		"another group's connection": {body: with(`{"groupRef"`,
-			`{"connectionId":"connection-org-71","groupRef"`), status: 400,
-			parts: []string{`must be a connection of the group`}},
-		"another provider's connection": {body: with(`{"groupRef"`,
-			`{"connectionId":"connection-hubspot","groupRef"`), status: 400,
-			parts: []string{`to the provider of the integration`}},
-		"a connection that is null": {body: with(`{"groupRef"`,
-			`{"connectionId":null,"groupRef"`), status: 400},
-		"a creator that is none": {body: with("consumer:u-9", "somebody"), status: 400,
-			parts: []string{`"name":"config.createdBy"`}},
-		"a creator without id": {body: with("consumer:u-9", "builder:"), status: 400},
-		"content that is none": {body: with(`{"provider"`, `7,"x":{"provider"`),
-			status: 400, parts: []string{`"name":"config.content"`}},
-		"an object without name": {body: with(`"objectName":"contact",`, ``),
-			status: 400,
-			parts:  []string{`"name":"config.content.read.objects.contact.objectName"`}},
-		"an object without fields": {body: with(`"selectedFields":{"email":true},`, ``),
-			status: 400, parts: []string{`read.objects.contact.selectedFields`}},
-		"a field that is no flag": {body: with(`"email":true`, `"email":"yes"`),
-			status: 400, parts: []string{`read.objects.contact.selectedFields.email`}},
-		"a schedule that is null": {body: with(`"*/30 * * * *"`, `null`), status: 400,
-			parts: []string{`read.objects.contact.schedule`}},
-		"a mask": {body: with(`{"provider"`,
-			`{"apiKey":"***","provider"`), status: 400,
-			parts: []string{`config.content.apiKey`}},
-		"a name twice": {body: with(`{"groupRef"`,
-			`{"groupRef":"x","groupRef"`), status: 400},
-		"names in another case": {body: with(`"groupRef"`, `"GroupRef"`), status: 400},
-		"data behind":           {body: whole + "{}", status: 400},
-		"broken UTF-8": {body: with("contactHook", "contact\xff"),
-			status: 400},
-		"text": {body: whole, status: 415,
-			headers: []string{"Content-Type", "text/plain"}},
-		"too large": {body: with("contactHook", strings.Repeat("x",
-			256<<10)), status: 413},
-		"a flag that is none": {body: whole, query: "?skipSampling=maybe",
-			status: 400, parts: []string{`"in":"query","name":"skipSampling"`}},
-		"a flag twice": {body: whole,
-			query: "?skipSampling=true&skipSampling=true", status: 400},
-		"a query that is none": {body: whole, query: "?a=%zz", status: 400},
-	} {
+	for name, tt := range invalidCreates {
 		t.Run(name, func(t *testing.T) {
 			w.do(t, "POST", path+tt.query, tt.body, tt.headers...).want(t, tt.status,
 				tt.parts...)
 		})
 	}
-	w.do(t, "POST", strings.Replace(path, memory.DemoIntegration, "nope", 1), whole).
+	w.do(t, "POST", strings.Replace(path, memory.DemoIntegration, "nope", 1), validCreate).
 		want(t, 404)
 	w.wantCommits(t, 0)
 }

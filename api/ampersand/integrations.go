@@ -88,12 +88,10 @@ const (
 
 type wireOperations struct {
 	Results    []json.RawMessage `json:"results"`
-	Pagination wirePagination    `json:"pagination"`
-}
-
-type wirePagination struct {
-	Done          bool   `json:"done"`
-	NextPageToken string `json:"nextPageToken,omitzero"`
+	Pagination struct {
+		Done          bool   `json:"done"`
+		NextPageToken string `json:"nextPageToken,omitzero"`
+	} `json:"pagination"`
 }
 
 // operations returns a page of the history of an installation.
@@ -110,7 +108,14 @@ func (h *Handler) operations(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	page, next, err := h.opts.Operations.Operations(c.Context(), c.project, inst.ID, size, token)
+	var page []json.RawMessage
+	var next string
+	if h.opts.Operations != nil {
+		page, next, err = h.opts.Operations.Operations(
+			c.Context(), c.project, inst.ID, size, token)
+	} else if token != "" {
+		err = ErrNotFound
+	}
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil, httpapi.Invalid(httpapi.InQuery+"pageToken", validate.RuleUnknown,
@@ -118,10 +123,9 @@ func (h *Handler) operations(c *call) (*httpapi.Answer, error) {
 	case err != nil:
 		return nil, httpapi.HostFailure(err)
 	}
-	return &httpapi.Answer{Body: wireOperations{
-		Results:    append([]json.RawMessage{}, page...), // never null
-		Pagination: wirePagination{Done: next == "", NextPageToken: next},
-	}}, nil
+	answer := wireOperations{Results: append([]json.RawMessage{}, page...)} // never null
+	answer.Pagination.Done, answer.Pagination.NextPageToken = next == "", next
+	return &httpapi.Answer{Body: answer}, nil
 }
 
 // backfill returns the progress of the first read of an object.
@@ -129,6 +133,9 @@ func (h *Handler) backfill(c *call) (*httpapi.Answer, error) {
 	inst, err := c.find(c.PathValue("installation"))
 	if err != nil {
 		return nil, err
+	}
+	if h.opts.Operations == nil {
+		return nil, notFound()
 	}
 	progress, err := h.opts.Operations.Backfill(
 		c.Context(), c.project, inst.ID, c.PathValue("object"))

@@ -1,7 +1,6 @@
 package ampersand_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -9,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/api/ampersand"
 	"github.com/go-installation/installation/examples/hostapp/memory"
 )
 
@@ -59,9 +57,11 @@ func TestConcurrentUpdatesAllSurvive(t *testing.T) {
 		}
 		group.Wait()
 		r := w.do(t, "GET", one, "").want(t, 200)
-		if a, b := strings.Count(r.body, `*/17`), strings.Count(r.body,
-			`"disabled":true`); a != writers/2 || b != writers/2 {
-			t.Errorf("%d schedules and %d switches survived, want %d each", a, b, writers/2)
+		schedules := strings.Count(r.body, `*/17`)
+		switches := strings.Count(r.body, `"disabled":true`)
+		if schedules != writers/2 || switches != writers/2 {
+			t.Errorf("%d schedules and %d switches survived, want %d each",
+				schedules, switches, writers/2)
 		}
 		if got := w.get(t, one); got.Config.RevisionID != "revision-124" ||
 			got.CreatedBy != "consumer:u-9" {
@@ -83,8 +83,7 @@ func TestConcurrentCreatorSurvives(t *testing.T) {
 					return
 				}
 				name := fmt.Sprintf("o%d", i)
-				w.do(t, "PATCH", one, update(reads(`"`+name+`":`+object(name, 5)),
-					"config.content.read.objects."+name)).want(t, 200)
+				w.do(t, "PATCH", one, replaceObject(name, object(name, 5))).want(t, 200)
 			})
 		}
 		group.Wait()
@@ -111,8 +110,8 @@ func TestSameRequestTwice(t *testing.T) {
 			group.Wait()
 			return statuses
 		}
-		if got := twice("PATCH", replaceObject("contact", object("contact", 7))); got != [2]int{
-			200, 200} {
+		got := twice("PATCH", replaceObject("contact", object("contact", 7)))
+		if got != [2]int{200, 200} {
 			t.Errorf("PATCH: %v", got)
 		}
 		if inst, err := w.svc.Get(t.Context(), idOf(one)); err != nil || inst.Revision != 2 {
@@ -174,9 +173,7 @@ func TestNoInstallationWithDeletedConnection(t *testing.T) {
 		w := newWorld(t, open)
 		const integrations = 6
 		for i := range integrations {
-			w.host.SetIntegration(memory.DemoProject,
-				ampersand.Integration{ID: fmt.Sprintf("i%d", i), Provider: "salesforce",
-					Latest: ampersand.Revision{ID: "r"}})
+			w.setIntegration(fmt.Sprintf("i%d", i), "salesforce", "r")
 		}
 		var group sync.WaitGroup
 		var made, conns atomic.Int64
@@ -184,8 +181,8 @@ func TestNoInstallationWithDeletedConnection(t *testing.T) {
 			at := fmt.Sprintf("%s/integrations/i%d/installations", project, i)
 			group.Go(func() {
 				for range 8 {
-					w.host.AddConnection(memory.DemoProject, fmt.Sprintf("race-%d",
-						conns.Add(1)), newConnection("salesforce", "org-race", "u"))
+					id := fmt.Sprintf("race-%d", conns.Add(1))
+					w.connect(id, "salesforce", "org-race", "u")
 					r := w.do(t, "POST", at, creation("org-race", ""))
 					switch r.status {
 					case 201:
@@ -207,8 +204,8 @@ func TestNoInstallationWithDeletedConnection(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.host.Connection(context.Background(), memory.DemoProject,
-				inst.Connection.ID); err != nil {
+			_, err := w.host.Connection(t.Context(), memory.DemoProject, inst.Connection.ID)
+			if err != nil {
 				t.Errorf("%s has %s, which is not there", inst.ID, inst.Connection.ID)
 			}
 		}

@@ -59,8 +59,7 @@ func newSampled(t *testing.T, open opener) (*world, *sampler) {
 func TestSampleChangedObjects(t *testing.T) {
 	w, s := newSampled(t, anyStore)
 	off := func(o string) string {
-		return strings.Replace(o, `{"objectName"`,
-			`{"disabled":true,"objectName"`, 1)
+		return strings.Replace(o, `{"objectName"`, `{"disabled":true,"objectName"`, 1)
 	}
 	const still = `{"objectName":"x","selectedFields":{},"selectedFieldMappings":{}}`
 	expect := func(what string, want ...string) {

@@ -28,15 +28,24 @@ func TestSchemaIsValid(t *testing.T) {
 // TestCustomerNamesAreNoSecrets proves that names that customers choose seal no values.
 func TestCustomerNamesAreNoSecrets(t *testing.T) {
 	const content = `{"provider":"salesforce",
-	 "read":{"objects":{"access_token":{"objectName":"access_token","schedule":"x","destination":"tokenHook","disabled":false,
-	  "selectedFields":{"access_token__c":true,"api_key":false},"selectedFieldMappings":{"accessToken":"access_token__c","password":"pass_word"},
-	  "selectedFieldsAuto":"all","selectedValueMappings":{"secret":{"token":"a","b":"api_key"}},
-	  "dynamicMappingsInput":[{"mapToName":"secretKey","token":"t"}],"fieldFilters":[{"fieldName":"api_key","operator":"eq","value":"https://u:p@h.example"}],
+	 "read":{"objects":{"access_token":{"objectName":"access_token","schedule":"x",
+	   "destination":"tokenHook","disabled":false,
+	  "selectedFields":{"access_token__c":true,"api_key":false},
+	   "selectedFieldMappings":{"accessToken":"access_token__c","password":"pass_word"},
+	  "selectedFieldsAuto":"all","selectedValueMappings":{"secret":{"token":"a",
+	   "b":"api_key"}},
+	  "dynamicMappingsInput":[{"mapToName":"secretKey","token":"t"}],
+	   "fieldFilters":[{"fieldName":"api_key","operator":"eq",
+	   "value":"https://u:p@h.example"}],
 	  "backfill":{"defaultPeriod":{"days":7}}}}},
-	 "write":{"objects":{"password":{"objectName":"password","selectedFieldSettings":{"api_key":{"writeOnCreate":"always","newSetting":"x"}},"deletionSettings":{"enabled":true}}}},
-	 "subscribe":{"objects":{"token":{"objectName":"token","destination":"d","inheritFieldsAndMappings":true,
+	 "write":{"objects":{"password":{"objectName":"password",
+	   "selectedFieldSettings":{"api_key":{"writeOnCreate":"always","newSetting":"x"}},
+	   "deletionSettings":{"enabled":true}}}},
+	 "subscribe":{"objects":{"token":{"objectName":"token","destination":"d",
+	   "inheritFieldsAndMappings":true,
 	  "providerOptions":{"mode":"plain"},"newThing":{"level":"high","list":["x"]},
-	  "updateEvent":{"enabled":"always","requiredWatchFields":["api_key"],"secret":"x"},"otherEvents":["token.created"]}}},
+	  "updateEvent":{"enabled":"always","requiredWatchFields":["api_key"],"secret":"x"},
+	   "otherEvents":["token.created"]}}},
 	 "proxy":{"enabled":true},"future":{"list":[{"x":1.50}]}}`
 	onStores(t, func(t *testing.T, open opener) {
 		w := newWorld(t, open)
@@ -89,16 +98,17 @@ func TestSecretsInContentAreSealed(t *testing.T) {
 		masked = strings.Replace(masked, `*/30`, `*/15`, 1)
 		w.do(t, "PATCH", path+"/"+got.ID, replaceObject("contact", masked)).want(t, 200, `*/15`,
 			`"authToken":"***"`)
-		out, err := w.svc.Reveal(t.Context(), installation.RevealRequest{ID: got.ID,
-			Reason: "test", Refs: []installation.Ref{
+		out, err := w.svc.Reveal(t.Context(), installation.RevealRequest{
+			ID: got.ID, Reason: "test", Refs: []installation.Ref{
 				installation.ConfigRef("/read/objects/contact/headers/authToken"),
 				installation.ConfigRef("/apiKey"),
-			}})
+			},
+		})
 		if err != nil || out[0].Value.RevealString() != "c4nary-3" ||
 			out[1].Value.RevealString() != "c4nary-1" {
 			t.Errorf("error %v, kept %v", err, out)
 		}
-		// A field called like an address is none, so that choosing it needs no secret anew.
+		// A field that is only named like an address needs no secret again.
 		w.do(t, "PATCH", contentOf("contact"),
 			changes("read", `{"op":"add","path":"/selectedFieldMappings/callback_url",`+
 				`"value":"https://site.example"}`)).want(t, 200)

@@ -37,8 +37,14 @@ func (w *world) claims(group, consumer string, change ...claims) claims {
 		"sub": consumer, "groupRef": group, "consumerRef": consumer, "iat": w.Now().Unix(),
 		"exp": w.Now().Add(5 * time.Minute).Unix(),
 	}
-	for _, more := range change {
-		maps.Copy(c, more)
+	return c.with(change...)
+}
+
+// with returns changed claims.
+func (c claims) with(changes ...claims) claims {
+	c = maps.Clone(c)
+	for _, change := range changes {
+		maps.Copy(c, change)
 	}
 	maps.DeleteFunc(c, func(_ string, v any) bool { return v == nil })
 	return c
@@ -79,45 +85,41 @@ func marshal(v any) []byte {
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// TestTokenRules proves that a token is only accepted if it follows every rule.
-func TestTokenRules(t *testing.T) {
-	w := newWorld(t, anyStore)
-	w.host.AddPublicKey("kid-short", memory.DemoProject, &shortKey().PublicKey)
+// tokenCase is a token with the status of a request that it authenticates.
+type tokenCase struct {
+	token  string
+	status int
+}
+
+// tokenCases returns tokens that follow the rules, and tokens that break one of them.
+func (w *world) tokenCases() map[string]tokenCase {
 	now := w.Now().Unix()
 	header := claims{"alg": "RS256", "kid": "kid-1"}
-	with := func(change claims) claims {
-		h := maps.Clone(header)
-		maps.Copy(h, change)
-		maps.DeleteFunc(h, func(_ string, v any) bool { return v == nil })
-		return h
-	}
+	with := func(change claims) claims { return header.with(change) }
 	good := w.claims(memory.DemoGroup, memory.DemoConsumer)
-	tests := map[string]struct {
-		token  string
-		status int
-	}{
+	return map[string]tokenCase{
 		"good":        {w.own(), 200},
 		"without typ": {signed(testKey(), header, good), 200},
 		"ten minutes": {w.own(claims{"exp": now + 600}), 200},
 		"with fractions": {w.own(claims{"iat": float64(now) + .5,
 			"exp": float64(now) + 60.25}), 200},
-		"issued a little ahead":        {w.own(claims{"iat": now + 9}), 200},
-		"expired a moment ago":         {w.own(claims{"iat": now - 300, "exp": now - 9}), 200},
-		"more than ten minutes":        {w.own(claims{"exp": now + 601}), 401},
-		"expired":                      {w.own(claims{"iat": now - 300, "exp": now - 11}), 401},
-		"of the future":                {w.own(claims{"iat": now + 11, "exp": now + 100}), 401},
-		"exp before iat":               {w.own(claims{"iat": now, "exp": now - 1}), 401},
-		"not good yet":                 {w.own(claims{"nbf": now + 60}), 401},
-		"nbf that is none":             {w.own(claims{"nbf": "now"}), 401},
-		"without exp":                  {w.own(claims{"exp": nil}), 401},
-		"without iat":                  {w.own(claims{"iat": nil}), 401},
-		"exp that is text":             {w.own(claims{"exp": "9999999999"}), 401},
-		"exp beyond all bounds":        {w.own(claims{"exp": 1e300, "iat": 1e300}), 401},
-		"without sub":                  {w.own(claims{"sub": nil}), 401},
-		"without group":                {w.own(claims{"groupRef": nil}), 401},
-		"with an empty group":          {w.own(claims{"groupRef": ""}), 401},
-		"without consumer":             {w.own(claims{"consumerRef": nil}), 401},
-		"with a consumer that is none": {w.own(claims{"consumerRef": 7}), 401},
+		"issued a little ahead": {w.own(claims{"iat": now + 9}), 200},
+		"expired a moment ago":  {w.own(claims{"iat": now - 300, "exp": now - 9}), 200},
+		"more than ten minutes": {w.own(claims{"exp": now + 601}), 401},
+		"expired":               {w.own(claims{"iat": now - 300, "exp": now - 11}), 401},
+		"of the future":         {w.own(claims{"iat": now + 11, "exp": now + 100}), 401},
+		"exp before iat":        {w.own(claims{"iat": now, "exp": now - 1}), 401},
+		"not good yet":          {w.own(claims{"nbf": now + 60}), 401},
+		"an invalid nbf":        {w.own(claims{"nbf": "now"}), 401},
+		"without exp":           {w.own(claims{"exp": nil}), 401},
+		"without iat":           {w.own(claims{"iat": nil}), 401},
+		"exp that is text":      {w.own(claims{"exp": "9999999999"}), 401},
+		"exp out of range":      {w.own(claims{"exp": 1e300, "iat": 1e300}), 401},
+		"without sub":           {w.own(claims{"sub": nil}), 401},
+		"without group":         {w.own(claims{"groupRef": nil}), 401},
+		"with an empty group":   {w.own(claims{"groupRef": ""}), 401},
+		"without consumer":      {w.own(claims{"consumerRef": nil}), 401},
+		"an invalid consumer":   {w.own(claims{"consumerRef": 7}), 401},
 		"without kid": {signed(testKey(), with(claims{"kid": nil}), good),
 			401},
 		"unknown kid": {signed(testKey(), with(claims{"kid": "kid-2"}), good),
@@ -145,7 +147,13 @@ func TestTokenRules(t *testing.T) {
 		"two parts": {"a.b", 401},
 		"no token":  {"x", 401},
 	}
-	for name, tt := range tests {
+}
+
+// TestTokenRules proves that a token is only accepted if it follows every rule.
+func TestTokenRules(t *testing.T) {
+	w := newWorld(t, anyStore)
+	w.host.AddPublicKey("kid-short", memory.DemoProject, &shortKey().PublicKey)
+	for name, tt := range w.tokenCases() {
 		t.Run(name, func(t *testing.T) {
 			r := w.as(t, tt.token, "GET", path, "").want(t, tt.status)
 			if tt.status == 401 &&
@@ -164,9 +172,9 @@ func TestAPIKeyRules(t *testing.T) {
 		status  int
 	}{
 		"good": {[]string{"X-Api-Key", apiKey}, 200},
-		"good, beside a bad token": {[]string{"X-Api-Key", apiKey, "Authorization", "Bearer x"},
+		"good, with a bad token": {[]string{"X-Api-Key", apiKey, "Authorization", "Bearer x"},
 			200},
-		"bad, beside a good token": {[]string{"X-Api-Key", "x", "Authorization", "Bearer " +
+		"bad, with a good token": {[]string{"X-Api-Key", "x", "Authorization", "Bearer " +
 			w.own()}, 401},
 		"token, scheme in capital": {[]string{"Authorization", "BEARER " + w.own()}, 200},
 		"another scheme":           {[]string{"Authorization", "Basic " + apiKey}, 401},
