@@ -90,8 +90,10 @@ func TestCredentialsOnlyOnRequest(t *testing.T) {
 		})
 	}
 	w := newWorld(t, anyStore)
-	for _, query := range []string{"?includeCreds=yes", "?includeRefreshToken=1",
-		"?refresh=now", "?includeCreds=true&includeCreds=true"} {
+	for _, query := range []string{
+		"?includeCreds=yes", "?includeRefreshToken=1", "?refresh=now",
+		"?includeCreds=true&includeCreds=true",
+	} {
 		w.do(t, "GET", at+query, "").want(t, 400, `"in":"query"`)
 	}
 	w.do(t, "GET", conns+"/nope?includeCreds=true", "").want(t, 404)

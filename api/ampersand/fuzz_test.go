@@ -110,9 +110,10 @@ func FuzzBody(f *testing.F) {
 
 // FuzzMask proves that no path of a mask changes another object.
 func FuzzMask(f *testing.F) {
-	for _, p := range []string{"config.content.read.objects.lead",
-		`config.content.read.objects.a\.b.disabled`, "config.content.write.objects.x",
-		`config.content.read.objects.contact`, `config.content.read.objects..`} {
+	for _, p := range []string{
+		readMask + "lead", readMask + `a\.b.disabled`, readMask + "contact", readMask + ".",
+		writeMask + ".x",
+	} {
 		f.Add(p, "lead")
 		f.Add(p, "a.b")
 		f.Add(p, "~1/..")
@@ -149,8 +150,10 @@ func FuzzHeaders(f *testing.F) {
 		if good {
 			key = apiKey
 		}
-		for name, value := range map[string]string{"X-Api-Key": key,
-			"Authorization": authorization, "If-Match": match, "Content-Type": contentType} {
+		for name, value := range map[string]string{
+			"X-Api-Key": key, "Authorization": authorization,
+			"If-Match": match, "Content-Type": contentType,
+		} {
 			if value != "" {
 				r.Header.Set(name, value)
 			}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -254,6 +255,15 @@ func (w *world) wantCommits(t testing.TB, before int64) {
 	t.Helper()
 	if n := w.store.commits.Load() - before; n != 0 {
 		t.Errorf("%d commits, want none", n)
+	}
+}
+
+// wantLog fails the test unless the log has a text and no secret.
+func (w *world) wantLog(t testing.TB, text string) {
+	t.Helper()
+	log := w.log.String()
+	if !strings.Contains(log, text) || strings.Contains(log, "c4nary") {
+		t.Errorf("want %q and no secrets in the log: %s", text, log)
 	}
 }
 

@@ -35,8 +35,8 @@ func TestCreateInstallation(t *testing.T) {
 			string(got.Config.Content) != content {
 			t.Errorf("answer is %s", r.body)
 		}
-		if strings.Contains(r.body, "null") || strings.Contains(r.body,
-			"oauth2AuthorizationCode") {
+		credentials := strings.Contains(r.body, "oauth2AuthorizationCode")
+		if credentials || strings.Contains(r.body, "null") {
 			t.Errorf("null or credentials in %s", r.body)
 		}
 		if r.header.Get("Etag") != `"1"` || r.header.Get("Cache-Control") != "no-store" ||

@@ -153,82 +153,71 @@ func TestMaskReplacesNamedPlaces(t *testing.T) {
 // maskRemedy begins the remedy with all known paths.
 const maskRemedy = "Use one of the documented paths"
 
-// invalidMasks has masks with paths that are unknown or have no value, and texts of the
-// answers.
-var invalidMasks = map[string]struct {
-	body  string
-	parts []string
-}{
-	"no body": {"", nil},
-	"nothing in it": {`{}`, []string{`"name":"updateMask"`,
-		`"name":"installation"`}},
+// invalidMasks has bodies with paths that are unknown or have no value, each followed by texts of
+// the answer.
+var invalidMasks = map[string][]string{
+	"no body":       {""},
+	"nothing in it": {`{}`, `"name":"updateMask"`, `"name":"installation"`},
 	"an empty mask": {`{"updateMask":[],"installation":{}}`,
-		[]string{`"name":"updateMask"`}},
+		`"name":"updateMask"`},
 	"an invalid mask": {`{"updateMask":"config","installation":{}}`,
-		[]string{`"name":"updateMask"`}},
+		`"name":"updateMask"`},
 	"an invalid path": {`{"updateMask":[7],"installation":{}}`,
-		[]string{`"name":"updateMask[0]"`}},
+		`"name":"updateMask[0]"`},
 	"an invalid installation": {`{"updateMask":["connectionId"],"installation":7}`,
-		[]string{`"name":"installation"`}},
+		`"name":"installation"`},
 	"an unknown path": {update(`{}`, "config.content.nope"),
-		[]string{`"name":"updateMask[0]","detail":"is not an allowed path"`, maskRemedy}},
+		`"name":"updateMask[0]","detail":"is not an allowed path"`, maskRemedy},
 	"all read objects": {update(reads(""), "config.content.read.objects"),
-		[]string{`is not an allowed path`, maskRemedy}},
-	"the whole content": {update(`{"provider":"x"}`, "config.content"),
-		[]string{maskRemedy}},
+		`is not an allowed path`, maskRemedy},
+	"the whole content": {update(`{"provider":"x"}`, "config.content"), maskRemedy},
 	"the provider": {update(`{"provider":"x"}`, "config.content.provider"),
-		[]string{maskRemedy}},
+		maskRemedy},
 	"the id": {`{"updateMask":["id"],"installation":{"id":"x"}}`,
-		[]string{maskRemedy}},
+		maskRemedy},
 	"another case": {update(reads(`"contact":`+contact),
-		"config.content.Read.objects.contact"), []string{maskRemedy}},
+		"config.content.Read.objects.contact"), maskRemedy},
 	"part of an object": {update(reads(`"contact":{"schedule":"x"}`),
-		readMask+"contact.schedule"),
-		[]string{`"name":"updateMask[0]","detail":"is required"`}},
-	"an object without name": {update(reads(`"":`+contact),
-		readMask), []string{maskRemedy}},
+		readMask+"contact.schedule"), `"name":"updateMask[0]","detail":"is required"`},
+	"an object without name": {update(reads(`"":`+contact), readMask), maskRemedy},
 	"a backslash at the end": {update(reads(`"contact":`+contact),
-		`config.content.read.objects.contact\`), []string{"updateMask[0]"}},
-	"an object that is not there": {update(reads(`"contact":`+contact),
-		readMask+"deal"),
-		[]string{`"name":"updateMask[0]","detail":"is required"`}},
+		`config.content.read.objects.contact\`), "updateMask[0]"},
+	"an object that is not there": {update(reads(`"contact":`+contact), readMask+"deal"),
+		`"name":"updateMask[0]","detail":"is required"`},
 	"an object that is null": {replaceObject("contact", `null`),
-		[]string{`config.content.read.objects.contact`}},
+		`config.content.read.objects.contact`},
 	"an object that lacks a lot": {replaceObject("contact", `{}`),
-		[]string{`"name":"installation.config.content.read.objects.contact.objectName",` +
-			`"detail":"is required by the schema"`}},
+		`"name":"installation.config.content.read.objects.contact.objectName",` +
+			`"detail":"is required by the schema"`},
 	"an invalid switch": {update(reads(`"contact":{"disabled":"yes"}`),
 		readMask+"contact.disabled"),
-		[]string{`installation.config.content.read.objects.contact.disabled`}},
+		`installation.config.content.read.objects.contact.disabled`},
 	"a switch of nothing": {update(reads(`"deal":{"disabled":true}`),
-		readMask+"deal.disabled"),
-		[]string{`config.content.read.objects.deal`}},
+		readMask+"deal.disabled"), `config.content.read.objects.deal`},
 	"a switch for writing": {
 		update(`{"write":{"objects":{"contact":{"disabled":true}}}}`,
-			"config.content.write.objects.contact.disabled"),
-		[]string{`"name":"updateMask[0]"`}},
+			"config.content.write.objects.contact.disabled"), `"name":"updateMask[0]"`},
 	"proxy without value": {update(`{"proxy":{}}`, "config.content.proxy.enabled"),
-		[]string{`"name":"updateMask[0]"`}},
+		`"name":"updateMask[0]"`},
 	"an invalid proxy": {update(`{"proxy":{"enabled":1}}`,
-		"config.content.proxy.enabled"), []string{`config.content.proxy.enabled`}},
+		"config.content.proxy.enabled"), `config.content.proxy.enabled`},
 	"no connection": {`{"updateMask":["connectionId"],"installation":{}}`,
-		[]string{`"name":"updateMask[0]"`}},
+		`"name":"updateMask[0]"`},
 	"an empty connection": {`{"updateMask":["connectionId"],` +
-		`"installation":{"connectionId":""}}`, []string{`connectionId`}},
-	"an unknown connection": {swapTo("nope"),
-		[]string{`"name":"installation.connectionId"`}},
+		`"installation":{"connectionId":""}}`, `connectionId`},
+	"an unknown connection": {swapTo("nope"), `"name":"installation.connectionId"`},
 	"another group's connection": {swapTo("connection-org-71"),
-		[]string{`"name":"installation.connectionId"`}},
+		`"name":"installation.connectionId"`},
 	"another provider's": {swapTo("connection-hubspot"),
-		[]string{`"name":"installation.connectionId"`}},
-	"no creator": {`{"updateMask":["config.createdBy"],` +
-		`"installation":{}}`, []string{`"name":"updateMask[0]"`}},
-	"an invalid creator": {setCreator(`me`), []string{`createdBy`}},
+		`"name":"installation.connectionId"`},
+	"no creator": {`{"updateMask":["config.createdBy"],"installation":{}}`,
+		`"name":"updateMask[0]"`},
+	"an invalid creator": {setCreator(`me`), `createdBy`},
 	"a good path and a bad one": {update(reads(`"contact":`+object("contact", 5)),
-		readMask+"contact", "nope"), []string{`"name":"updateMask[1]"`}},
+		readMask+"contact", "nope"), `"name":"updateMask[1]"`},
 	"too many": {update(reads(`"contact":`+contact),
 		strings.Split(strings.Repeat("config.content.read.objects.contact ", 257), " ")...),
-		[]string{`"name":"updateMask"`}},
+		`"name":"updateMask"`},
 }
 
 // TestInvalidMaskChangesNothing sends paths that are unknown or have no value.
@@ -238,8 +227,7 @@ func TestInvalidMaskChangesNothing(t *testing.T) {
 	before := w.store.commits.Load()
 	for name, tt := range invalidMasks {
 		t.Run(name, func(t *testing.T) {
-			w.do(t, "PATCH", one, tt.body).want(t, 400,
-				tt.parts...)
+			w.do(t, "PATCH", one, tt[0]).want(t, 400, tt[1:]...)
 		})
 	}
 	w.do(t, "PATCH", one, replaceObject("contact", contact), "If-Match", `"7"`).want(t, 409)
