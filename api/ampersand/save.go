@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/patch"
 )
 
 // change is what a request changes in an installation. Zero fields change nothing.
@@ -32,7 +33,7 @@ type edit struct {
 // setDisabled returns the operation that stops or continues to read an existing object.
 func setDisabled(object string, disabled bool) installation.Operation {
 	pointer := jsontree.JoinPointer("read", "objects", object, "disabled")
-	return installation.Set(pointer, installation.JSON(strconv.FormatBool(disabled)))
+	return patch.Set(pointer, installation.JSON(strconv.FormatBool(disabled)))
 }
 
 // save applies a change to an installation. If another writer comes first, it applies the

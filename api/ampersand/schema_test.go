@@ -100,8 +100,8 @@ func TestSecretsInContentAreSealed(t *testing.T) {
 			`"authToken":"***"`)
 		out, err := w.svc.Reveal(t.Context(), installation.RevealRequest{
 			ID: got.ID, Reason: "test", Refs: []installation.Ref{
-				installation.ConfigRef("/read/objects/contact/headers/authToken"),
-				installation.ConfigRef("/apiKey"),
+				installation.Ref("config/read/objects/contact/headers/authToken"),
+				installation.Ref("config/apiKey"),
 			},
 		})
 		if err != nil || out[0].Value.RevealString() != "c4nary-3" ||

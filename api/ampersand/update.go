@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
+	"github.com/go-installation/installation/patch"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -225,7 +226,7 @@ func (r *maskReader) withOperations() (*change, error) {
 		}
 		text := r.config.Node("content").Append(nil)
 		defer clear(text)
-		ops, err := installation.UpdateMask(text, paths...)
+		ops, err := patch.FromMask(text, paths...)
 		if err != nil {
 			return nil, err
 		}
