@@ -25,7 +25,10 @@ func TestSchemaCache(t *testing.T) {
 		t.Error("the one not asked for the longest is still there")
 	}
 	c.put(key(0), known(7))
-	if got, _ := c.get(key(0)); got.err.Error() != "7" || c.order.Len() != maxSchemas || len(c.byKey) != maxSchemas {
+	if got, _ := c.get(
+		key(0),
+	); got.err.Error() != "7" || c.order.Len() != maxSchemas ||
+		len(c.byKey) != maxSchemas {
 		t.Errorf("put again: %v; %d and %d entries", got.err, c.order.Len(), len(c.byKey))
 	}
 	for _, other := range []schemaKey{{"u", "e", "2"}, {"t", "f", "2"}, {"te", "", "2"}} {

@@ -25,7 +25,12 @@ func keyOf(t *testing.T, w *fixture.World, id string) (crypto.Suite, uint32) {
 }
 
 // suiteRing returns a keyring whose new data keys have a suite.
-func suiteRing(t *testing.T, suite crypto.Suite, primary crypto.Key, others ...crypto.Key) *crypto.Keyring {
+func suiteRing(
+	t *testing.T,
+	suite crypto.Suite,
+	primary crypto.Key,
+	others ...crypto.Key,
+) *crypto.Keyring {
 	t.Helper()
 	ring, err := fixture.RingOf(t, primary, others...).WithSuite(suite)
 	if err != nil {
@@ -34,8 +39,8 @@ func suiteRing(t *testing.T, suite crypto.Suite, primary crypto.Key, others ...c
 	return ring
 }
 
-// A data key keeps its suite when that of the keyring changes, however the record is written. A new data
-// key, as Rekey makes it, has the new suite.
+// A data key keeps its suite when that of the keyring changes, however the record is written. A
+// new data key, as Rekey makes it, has the new suite.
 func TestDataKeyKeepsSuite(t *testing.T) {
 	if fips140.Enforced() {
 		t.Skip("needs both suites")
@@ -46,9 +51,12 @@ func TestDataKeyKeepsSuite(t *testing.T) {
 	host := w.On(t, w.Store, suiteRing(t, second, w.K1))
 	rotated := w.On(t, w.Store, suiteRing(t, second, w.K2, w.K1))
 	patch := func() error {
-		_, err := host.Patch(t.Context(), installation.PatchRequest{ID: "a", Operations: []installation.Operation{
-			installation.SetSecret("/token", crypto.NewSecret("new")),
-		}})
+		_, err := host.Patch(
+			t.Context(),
+			installation.PatchRequest{ID: "a", Operations: []installation.Operation{
+				installation.SetSecret("/token", crypto.NewSecret("new")),
+			}},
+		)
 		return err
 	}
 	for _, step := range []struct {
@@ -88,7 +96,14 @@ func TestDataKeyKeepsSuite(t *testing.T) {
 			t.Fatalf("%s: %v", step.name, err)
 		}
 		if suite, number := keyOf(t, w, "a"); suite != step.suite || number != step.number {
-			t.Errorf("%s: suite %v and number %d, want %v and %d", step.name, suite, number, step.suite, step.number)
+			t.Errorf(
+				"%s: suite %v and number %d, want %v and %d",
+				step.name,
+				suite,
+				number,
+				step.suite,
+				step.number,
+			)
 		}
 		if _, err := rotated.Get(t.Context(), "a"); err != nil {
 			t.Errorf("%s: %v", step.name, err)
@@ -105,8 +120,8 @@ type moved struct {
 
 const movedFile = "INSTALLATION_TEST_MOVED" // variable with the name of a file
 
-// A host moves to FIPS: everything is sealed with the first suite, rekeyed to the second one, and the
-// outcomes of before expire. Then a process with GODEBUG=fips140=only reads it all.
+// A host moves to FIPS: everything is sealed with the first suite, rekeyed to the second one,
+// and the outcomes of before expire. Then a process with GODEBUG=fips140=only reads it all.
 func TestMoveToFIPS(t *testing.T) {
 	if file := os.Getenv(movedFile); file != "" {
 		readMoved(t, file)
@@ -140,7 +155,10 @@ func TestMoveToFIPS(t *testing.T) {
 				left.Secrets[id+" "+ref.String()] = w.Reveal(t, id, ref)
 			}
 		}
-		left.Records = append(left.Records, fixture.NewGoldenRecord(w.Store.Last(fixture.KeyAt(id))))
+		left.Records = append(
+			left.Records,
+			fixture.NewGoldenRecord(w.Store.Last(fixture.KeyAt(id))),
+		)
 	}
 	if len(left.Secrets) != 3*8 {
 		t.Errorf("%d secrets, want eight in each record that reveals them", len(left.Secrets))
@@ -156,7 +174,8 @@ func TestMoveToFIPS(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMoveToFIPS$", "-test.v")
 	cmd.Env = append(os.Environ(), "GODEBUG=fips140=only", movedFile+"="+file)
 	output, err := cmd.CombinedOutput()
-	if strings.Contains(string(output), "fips140: ") || strings.Contains(string(output), "FIPS 140-3 mode not supported") {
+	if strings.Contains(string(output), "fips140: ") ||
+		strings.Contains(string(output), "FIPS 140-3 mode not supported") {
 		t.Skip("the toolchain has no FIPS 140-3 mode here")
 	}
 	if err != nil || !strings.Contains(string(output), "--- PASS") {
@@ -172,12 +191,18 @@ func fillForMove(t *testing.T, host *installation.Service, id string) {
 	var err error
 	switch id {
 	case "invited", "expired":
-		_, err = host.Invite(t.Context(), installation.InviteRequest{Guard: guard, ID: id, Parts: parts, Validity: "99d"})
+		_, err = host.Invite(
+			t.Context(),
+			installation.InviteRequest{Guard: guard, ID: id, Parts: parts, Validity: "99d"},
+		)
 		if err == nil && id == "expired" {
 			_, err = host.Expire(t.Context(), installation.ExpireRequest{ID: id})
 		}
 	default:
-		_, err = host.Upsert(t.Context(), installation.UpsertRequest{Guard: guard, ID: id, Parts: parts})
+		_, err = host.Upsert(
+			t.Context(),
+			installation.UpsertRequest{Guard: guard, ID: id, Parts: parts},
+		)
 		if err == nil && id != "installed" {
 			req := installation.UninstallRequest{ID: id, Final: id == "purged"}
 			_, err = host.Uninstall(t.Context(), req)

@@ -10,9 +10,9 @@ import (
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
 
-// Each new value of a credential has a number of its own that grows, also after the connection was
-// removed, the record was rekeyed or installed again. A kept value keeps its number, and other secrets
-// have none.
+// Each new value of a credential has a number of its own that grows, also after the connection
+// was removed, the record was rekeyed or installed again. A kept value keeps its number, and
+// other secrets have none.
 func TestCredentialNumbersGrow(t *testing.T) {
 	w := fixture.NewWorld(t)
 	connect := func(change func(c *installation.Connection)) func() error {
@@ -22,11 +22,14 @@ func TestCredentialNumbersGrow(t *testing.T) {
 				c = *i.Connection
 			}
 			change(&c)
-			_, err := w.Host.Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: installation.Parts{
-				Extension:  installation.Value(installation.Extension{ID: "EXT-1"}),
-				Account:    installation.Value(installation.Account{ID: "ACC-1"}),
-				Connection: installation.Value(c),
-			}})
+			_, err := w.Host.Upsert(
+				t.Context(),
+				installation.UpsertRequest{ID: "i", Parts: installation.Parts{
+					Extension:  installation.Value(installation.Extension{ID: "EXT-1"}),
+					Account:    installation.Value(installation.Account{ID: "ACC-1"}),
+					Connection: installation.Value(c),
+				}},
+			)
 			return err
 		}
 	}
@@ -91,11 +94,20 @@ func TestCredentialNumbersGrow(t *testing.T) {
 			}
 		}
 		if !maps.Equal(got, step.want) || m.CredentialNumber != step.last {
-			t.Errorf("%s: numbers %v, last %d, want %v, %d", step.name, got, m.CredentialNumber, step.want, step.last)
+			t.Errorf(
+				"%s: numbers %v, last %d, want %v, %d",
+				step.name,
+				got,
+				m.CredentialNumber,
+				step.want,
+				step.last,
+			)
 		}
 	}
 	// Rekey seals the same values under a new key.
-	if err := connect(func(c *installation.Connection) { *c = installation.Connection{ID: "C", AccessToken: token("d")} })(); err != nil {
+	if err := connect(
+		func(c *installation.Connection) { *c = installation.Connection{ID: "C", AccessToken: token("d")} },
+	)(); err != nil {
 		t.Fatal(err)
 	}
 	numbers := func() (one, last int64) {
@@ -108,6 +120,12 @@ func TestCredentialNumbersGrow(t *testing.T) {
 		t.Fatal(err)
 	}
 	if again, lastAgain := numbers(); again != one || lastAgain != last {
-		t.Errorf("rekeyed: number %d of %d became %d of %d, though the value is the same", one, last, again, lastAgain)
+		t.Errorf(
+			"rekeyed: number %d of %d became %d of %d, though the value is the same",
+			one,
+			last,
+			again,
+			lastAgain,
+		)
 	}
 }
