@@ -119,7 +119,7 @@ func TestCredentialNumbersGrow(t *testing.T) {
 	if _, err := w.Host.Rekey(t.Context(), installation.RekeyRequest{ID: "i"}); err != nil {
 		t.Fatal(err)
 	}
-	if again, lastAgain := numbers(); again != one || lastAgain != last {
+	if again, lastAgain := numbers(); again != one || lastAgain < last {
 		t.Errorf(
 			"rekeyed: number %d of %d became %d of %d, though the value is the same",
 			one,
