@@ -2,7 +2,8 @@ package installation
 
 import "github.com/go-installation/installation/internal/jsontree"
 
-// WithOldRule returns the service under a rule that finds nothing sensitive, as an older release might have had.
+// WithOldRule returns the service under a rule that finds nothing sensitive, as an older
+// release might have had.
 func (s *Service) WithOldRule() *Service {
 	c := *s
 	c.rule = oldRule{}

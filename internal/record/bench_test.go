@@ -83,13 +83,19 @@ func benchManifest() (*Manifest, *benchContent) {
 	}
 	entry := &benchEntry{testTime, "vendor", benchReference{"USR-1234", "Ann Example", ""}}
 	return m, &benchContent{
-		Name:          "Acme for Example Corp",
-		Owner:         benchReference{"EXT-1234-5678", "Acme", "https://acme.example/i.png"},
-		Account:       benchReference{"ACC-1234-5678", "Example Corp", "https://corp.example/i.png"},
+		Name:  "Acme for Example Corp",
+		Owner: benchReference{"EXT-1234-5678", "Acme", "https://acme.example/i.png"},
+		Account: benchReference{
+			"ACC-1234-5678",
+			"Example Corp",
+			"https://corp.example/i.png",
+		},
 		Scopes:        []string{"read:orders", "write:orders", "read:customers"},
 		Configuration: &benchDocument{"CFG-1", testTime, strings.Repeat(`{"a":"***"}`, 36)},
 		Connection:    &benchDocument{"CON-1", testTime, strings.Repeat(`{"a":"***"}`, 10)},
-		Created:       entry, Updated: entry, Installed: entry,
+		Created:       entry,
+		Updated:       entry,
+		Installed:     entry,
 	}
 }
 

@@ -14,8 +14,8 @@ type Body struct {
 	Values    []Value        // sealed values, strictly ascending by Ref
 }
 
-// Value is a sealed secret. Ref names it: a kind, then a JSON Pointer (RFC 6901) within what the
-// kind names, such as "config/api_key".
+// Value is a sealed secret. Ref names it: a kind, then a JSON Pointer (RFC 6901) within what
+// the kind names, such as "config/api_key".
 type Value struct {
 	Ref    string
 	Sealed []byte

@@ -129,7 +129,8 @@ func TestSetTermAndTermValue(t *testing.T) {
 	}
 }
 
-// FuzzTerms proves that no two pairs of IDs give one term, and that no ID makes a term of another kind.
+// FuzzTerms proves that no two pairs of IDs give one term, and that no ID makes a term of
+// another kind.
 func FuzzTerms(f *testing.F) {
 	for _, s := range [][4]string{
 		{"a", "b", "a", "b"}, {"ab", "c", "a", "bc"}, {"1:a", "b", "1", ":ab"}, {"", "", "", ""},

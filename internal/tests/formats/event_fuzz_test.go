@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
 
@@ -16,17 +15,27 @@ import (
 func FuzzEvent(f *testing.F) {
 	seeds := []installation.Event{
 		{
-			Type: event.Created, Key: fixture.KeyAt("EXI-1"),
+			Type: installation.EventCreated, Key: fixture.KeyAt("EXI-1"),
 			Revision: 1, Generation: 1, Time: everyTime,
 		},
 		{
-			Type: "from the future", Key: installation.Key{ID: "ü\x01"}, Revision: -1,
-			Actor: installation.Actor{Kind: installation.Host, User: everyReference, ReadOnly: true},
+			Type:     "from the future",
+			Key:      installation.Key{ID: "ü\x01"},
+			Revision: -1,
+			Actor: installation.Actor{
+				Kind:     installation.Host,
+				User:     everyReference,
+				ReadOnly: true,
+			},
 		},
 		{
-			Type: event.Revealed, Key: fixture.KeyAt("\xff"), Extension: "EXT-1",
-			Account: "ACC-1", Reason: "why\nnot", Changed: []string{"config/a", "credential/api_key"},
-			Actor: installation.Actor{Kind: installation.Vendor, ID: "ACC-1"},
+			Type:      installation.EventRevealed,
+			Key:       fixture.KeyAt("\xff"),
+			Extension: "EXT-1",
+			Account:   "ACC-1",
+			Reason:    "why\nnot",
+			Changed:   []string{"config/a", "credential/api_key"},
+			Actor:     installation.Actor{Kind: installation.Vendor, ID: "ACC-1"},
 		},
 	}
 	for _, e := range seeds {
@@ -66,7 +75,9 @@ func FuzzEvent(f *testing.F) {
 		if twice, _ := again.MarshalBinary(); !bytes.Equal(once, twice) {
 			t.Fatalf("not stable:\n%x\n%x", once, twice)
 		}
-		if e.ID != "" || !e.Time.Equal(again.Time) || !slices.Equal(e.Changed, again.Changed) || e.Key != again.Key || e.Actor != again.Actor {
+		if e.ID != "" || !e.Time.Equal(again.Time) || !slices.Equal(e.Changed, again.Changed) ||
+			e.Key != again.Key ||
+			e.Actor != again.Actor {
 			t.Fatalf("%+v came back as %+v", e, again)
 		}
 	})

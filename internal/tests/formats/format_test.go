@@ -30,8 +30,8 @@ var (
 // goldenLines lines of the golden file, with these contents, were part of a release and stay for ever. Raise both with each release, to
 // what TestFormat prints.
 const (
-	goldenLines = 0
-	goldenSum   = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	goldenLines = 27
+	goldenSum   = "79bc09d1e12fe6b09d9d6aeb6ea79c1879ae709b6d06b89e5eb94c9761e71493"
 )
 
 // Everything that a release stored opens in every later one, and says the same.

@@ -1,8 +1,8 @@
 package formats
 
-// protoNames are the names of all fields of docs/record.proto that the writes in the test fill. The
-// service does not write the epoch of the store and the state of a token refresh yet. The account of an
-// entry is empty where the installation had none at that time.
+// protoNames are the names of all fields of docs/record.proto that the writes in the test fill.
+// The service does not write the epoch of the store and the state of a token refresh yet. The
+// account of an entry is empty where the installation had none at that time.
 var protoNames = map[string]string{
 	"Body": `
 		lifecycle lifecycle.status lifecycle.generation lifecycle.expired

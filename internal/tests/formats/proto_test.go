@@ -12,14 +12,14 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/tests/fixture"
 	"github.com/go-installation/installation/memstore"
 )
 
-// decoded is a message as protoc shows it: its lines, and the names of its fields by their paths.
+// decoded is a message as protoc shows it: its lines, and the names of its fields by their
+// paths.
 type decoded struct {
 	lines []string
 	names map[string]bool
@@ -73,9 +73,9 @@ func (d decoded) wants(t *testing.T, message string, lines ...string) {
 	}
 }
 
-// TestProtocShowsStoredForms decodes what a store keeps with protoc, once the version byte is removed.
-// Each field that the service can fill has a value, so a number that differs from docs/record.proto
-// shows as a number, or under another name.
+// TestProtocShowsStoredForms decodes what a store keeps with protoc, once the version byte is
+// removed. Each field that the service can fill has a value, so a number that differs from
+// docs/record.proto shows as a number, or under another name.
 func TestProtocShowsStoredForms(t *testing.T) {
 	if _, err := exec.LookPath("protoc"); err != nil {
 		t.Skip("protoc is not installed: docs/record.proto is not compared with the code")
@@ -87,7 +87,11 @@ func TestProtocShowsStoredForms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	host := svc.In(fixture.Tenant).As(installation.Actor{Kind: installation.Host, User: everyReference})
+	host := svc.In(
+		fixture.Tenant,
+	).As(
+		installation.Actor{Kind: installation.Host, User: everyReference},
+	)
 	seen := make(map[string]map[string]bool)
 	show := func(message string, encoded []byte) decoded {
 		t.Helper()
@@ -118,11 +122,28 @@ func TestProtocShowsStoredForms(t *testing.T) {
 				t.Fatal(err)
 			}
 			show("Outcome", o.Data[1:]).wants(t, "Outcome", `key_id: "k1"`)
-			show("Answer", openAnswer(t, keys, o, stored)).wants(t, "Answer", `id: "i"`, "verdict: CREATED")
+			show(
+				"Answer",
+				openAnswer(t, keys, o, stored),
+			).wants(
+				t,
+				"Answer",
+				`id: "i"`,
+				"verdict: CREATED",
+			)
 		}
 		body := fixture.DecodeBody(t, c.Record.Body)
 		status := `status: "` + body.Lifecycle.Status + `"`
-		show("Body", c.Record.Body.Bytes()[1:]).wants(t, "Body", "lifecycle {", status, `key_id: "k1"`)
+		show(
+			"Body",
+			c.Record.Body.Bytes()[1:],
+		).wants(
+			t,
+			"Body",
+			"lifecycle {",
+			status,
+			`key_id: "k1"`,
+		)
 		show("Manifest", fixture.OpenManifest(t, keys, c.Record)).wants(t, "Manifest",
 			`id: "i"`, status, "index_version: 1", `id: "EXT-1"`)
 	}
@@ -164,7 +185,11 @@ func openAnswer(
 
 var (
 	everyTime      = time.Date(2026, 3, 1, 12, 0, 0, 1000, time.UTC)
-	everyReference = installation.Reference{ID: "USR-1", Name: "Ann", Icon: "https://shop.example/ann.png"}
+	everyReference = installation.Reference{
+		ID:   "USR-1",
+		Name: "Ann",
+		Icon: "https://shop.example/ann.png",
+	}
 )
 
 // everyPart returns parts in which each field has a value.
@@ -175,12 +200,24 @@ func everyPart() installation.Parts {
 	return installation.Parts{
 		Name: installation.Value("name"),
 		Extension: installation.Value(installation.Extension{
-			ID: "EXT-1", Name: "e", Icon: "https://e.example/i", Href: "https://e.example/", Owner: "ACC-2", Revision: 7,
+			ID:       "EXT-1",
+			Name:     "e",
+			Icon:     "https://e.example/i",
+			Href:     "https://e.example/",
+			Owner:    "ACC-2",
+			Revision: 7,
 		}),
 		Account: installation.Value(installation.Account{
-			ID: "ACC-1", Name: "a", Icon: "https://a.example/i", Type: "team", Status: "active", URL: "https://a.example/",
-			Contact: &installation.Contact{Name: "Iris", Email: "iris@a.example"}, Revision: 8,
-			Created: everyTime, Updated: everyTime,
+			ID:       "ACC-1",
+			Name:     "a",
+			Icon:     "https://a.example/i",
+			Type:     "team",
+			Status:   "active",
+			URL:      "https://a.example/",
+			Contact:  &installation.Contact{Name: "Iris", Email: "iris@a.example"},
+			Revision: 8,
+			Created:  everyTime,
+			Updated:  everyTime,
 		}),
 		Health: installation.Value(installation.Healthy),
 		Consent: installation.Value(installation.Consent{
@@ -192,24 +229,67 @@ func everyPart() installation.Parts {
 			Document: installation.JSON(`{"api_secret":"s3cr3t"}`),
 		}),
 		Connection: installation.Value(installation.Connection{
-			ID: "n", Provider: "p", Scheme: "oauth2", Status: "working", WorkspaceRef: "w", ConsumerRef: "u",
+			ID:           "n",
+			Provider:     "p",
+			Scheme:       "oauth2",
+			Status:       "working",
+			WorkspaceRef: "w",
+			ConsumerRef:  "u",
 			App: &installation.ProviderApp{
-				ID: "app", ExternalRef: "x", Provider: "p", ClientID: "client", Scopes: []string{"a"},
-				Created: everyTime, Updated: everyTime,
+				ID:          "app",
+				ExternalRef: "x",
+				Provider:    "p",
+				ClientID:    "client",
+				Scopes:      []string{"a"},
+				Created:     everyTime,
+				Updated:     everyTime,
 			},
-			Consumer: &installation.Consumer{ID: "u", Name: "n", Created: everyTime, Updated: everyTime},
-			Scopes:   []string{"b"}, TokenType: "Bearer", AccessToken: token, RefreshToken: token, APIKey: secret,
-			Metadata: installation.JSON(`{"tenant_secret":"s3cr3t"}`), Created: everyTime, Updated: everyTime,
+			Consumer: &installation.Consumer{
+				ID:      "u",
+				Name:    "n",
+				Created: everyTime,
+				Updated: everyTime,
+			},
+			Scopes: []string{
+				"b",
+			},
+			TokenType:    "Bearer",
+			AccessToken:  token,
+			RefreshToken: token,
+			APIKey:       secret,
+			Metadata: installation.JSON(
+				`{"tenant_secret":"s3cr3t"}`,
+			),
+			Created: everyTime,
+			Updated: everyTime,
 		}),
-		BillingPlan: installation.Value(billing.Plan{
-			ID: "plan", Type: "subscription", Name: "n", Scope: "installation", Description: "d",
-			PaymentMethodRequired: &required, PreauthorizationAmount: "1.00", InitialCharge: "2.00",
-			MinimumAmount: "3.00", MaximumAmount: "4.00", MaximumAmountAutoPurchasePerPeriod: "5.00", Cost: "$6",
-			Details:            []billing.Detail{{Label: "l", Value: "v"}},
-			HighlightedDetails: []billing.Detail{{Label: "l", Value: "v"}},
-			Quote:              []billing.QuoteLine{{Line: "l", Amount: "1.00"}},
-			RequiredPolicies:   []billing.Policy{{ID: "i", Name: "n", URL: "https://p.example/"}},
-			EffectiveDate:      everyTime, Disabled: true,
+		BillingPlan: installation.Value(installation.BillingPlan{
+			ID:                                 "plan",
+			Type:                               "subscription",
+			Name:                               "n",
+			Scope:                              "installation",
+			Description:                        "d",
+			PaymentMethodRequired:              &required,
+			PreauthorizationAmount:             "1.00",
+			InitialCharge:                      "2.00",
+			MinimumAmount:                      "3.00",
+			MaximumAmount:                      "4.00",
+			MaximumAmountAutoPurchasePerPeriod: "5.00",
+			Cost:                               "$6",
+			Details: []installation.PlanDetail{
+				{Label: "l", Value: "v"},
+			},
+			HighlightedDetails: []installation.PlanDetail{
+				{Label: "l", Value: "v"},
+			},
+			Quote: []installation.QuoteLine{
+				{Line: "l", Amount: "1.00"},
+			},
+			RequiredPolicies: []installation.PlanPolicy{
+				{ID: "i", Name: "n", URL: "https://p.example/"},
+			},
+			EffectiveDate: everyTime,
+			Disabled:      true,
 		}),
 		Notification: installation.Value(installation.Notification{
 			Level: "warn", Title: "t", Message: "m", Href: "https://n.example/",
@@ -248,7 +328,11 @@ func everyWrite(t *testing.T, host *installation.Service) []func() error {
 		},
 		invite("2"),
 		func() error {
-			customer := installation.Actor{Kind: installation.Customer, ID: "ACC-1", User: everyReference}
+			customer := installation.Actor{
+				Kind: installation.Customer,
+				ID:   "ACC-1",
+				User: everyReference,
+			}
 			account, _ := everyPart().Account.Get()
 			_, err := host.As(customer).Accept(t.Context(), installation.AcceptRequest{
 				ID: "i", Code: code, Account: account, Recipient: formatInvite("i").Recipient,

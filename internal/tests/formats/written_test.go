@@ -14,8 +14,8 @@ import (
 	"github.com/go-installation/installation/memstore"
 )
 
-// This version writes what it reads: no number of a field changes, and a field that a later version
-// adds does not show in a record that lacks it.
+// This version writes what it reads: no number of a field changes, and a field that a later
+// version adds does not show in a record that lacks it.
 func TestFormatIsWrittenAsRead(t *testing.T) {
 	for _, e := range readFormat(t) {
 		if fips140.Enforced() && e.Suite == crypto.SuiteXChaCha20Poly1305 {
@@ -32,7 +32,11 @@ func TestFormatIsWrittenAsRead(t *testing.T) {
 			t.Fatalf("%s: %v", e.Name, err)
 		}
 		same("body", e.Record.Body, body.Append(nil))
-		same("lifecycle", e.Record.Body, fixture.EncodeBody(fixture.DecodeBody(t, e.Record.Stored().Body)).Bytes())
+		same(
+			"lifecycle",
+			e.Record.Body,
+			fixture.EncodeBody(fixture.DecodeBody(t, e.Record.Stored().Body)).Bytes(),
+		)
 		for _, b := range e.Record.Events {
 			var event installation.Event
 			if err := event.UnmarshalBinary(b); err != nil {
@@ -58,9 +62,9 @@ func TestFormatIsWrittenAsRead(t *testing.T) {
 	}
 }
 
-// manifests returns the opened manifest of a record as it was stored, and as this version writes it
-// when the record comes under another key. Both lack what that changes: the revision, and the lifecycle
-// of a record that moved without the key.
+// manifests returns the opened manifest of a record as it was stored, and as this version
+// writes it when the record comes under another key. Both lack what that changes: the revision,
+// and the lifecycle of a record that moved without the key.
 func manifests(t *testing.T, g *fixture.GoldenRecord) (stored, written []byte) {
 	t.Helper()
 	store := memstore.New()
@@ -81,7 +85,15 @@ func manifests(t *testing.T, g *fixture.GoldenRecord) (stored, written []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, after := fixture.OpenManifest(t, keys, g.Stored()), fixture.OpenManifest(t, another, next)
+	before, after := fixture.OpenManifest(
+		t,
+		keys,
+		g.Stored(),
+	), fixture.OpenManifest(
+		t,
+		another,
+		next,
+	)
 	drop := []protowire.Number{fixture.ManifestRevision}
 	m := fixture.ReadManifest(t, before)
 	if !bytes.Equal(m.Lifecycle, fixture.DecodeBody(t, g.Stored().Body).Body.Lifecycle) {

@@ -28,7 +28,10 @@ func (s *forger) Outcome(
 	return s.outcome, ctx.Err()
 }
 
-func (s *forger) Commit(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+func (s *forger) Commit(
+	ctx context.Context,
+	c installation.Change,
+) (installation.Receipt, error) {
 	if s.outcome == nil || c.Idempotency == nil {
 		return s.Store.Commit(ctx, c)
 	}
@@ -67,7 +70,10 @@ func newForgery(t *testing.T) *forgery {
 }
 
 // send sends the request for "i" again, to a store that returns an edited outcome.
-func (f *forgery) send(t *testing.T, edit func(o *installation.Outcome)) (*installation.Result, error) {
+func (f *forgery) send(
+	t *testing.T,
+	edit func(o *installation.Outcome),
+) (*installation.Result, error) {
 	t.Helper()
 	o := *f.i
 	o.Data = bytes.Clone(o.Data)
@@ -86,7 +92,8 @@ func (f *forgery) send(t *testing.T, edit func(o *installation.Outcome)) (*insta
 func (f *forgery) rejected(t *testing.T, what string, edit func(o *installation.Outcome)) {
 	t.Helper()
 	res, err := f.send(t, edit)
-	if !errors.Is(err, installation.ErrSealed) && !errors.Is(err, installation.ErrUnknownKey) || res != nil {
+	if !errors.Is(err, installation.ErrSealed) && !errors.Is(err, installation.ErrUnknownKey) ||
+		res != nil {
 		t.Errorf("%s: got %v, %v, want ErrSealed", what, res, err)
 	}
 }
@@ -117,8 +124,16 @@ func TestForgedOutcomeIsNeverSuccess(t *testing.T) {
 	}
 
 	for n := range f.i.Data {
-		f.rejected(t, fmt.Sprintf("cut to %d bytes", n), func(o *installation.Outcome) { o.Data = o.Data[:n] })
-		f.rejected(t, fmt.Sprintf("byte %d", n), func(o *installation.Outcome) { o.Data[n] ^= 0x01 })
+		f.rejected(
+			t,
+			fmt.Sprintf("cut to %d bytes", n),
+			func(o *installation.Outcome) { o.Data = o.Data[:n] },
+		)
+		f.rejected(
+			t,
+			fmt.Sprintf("byte %d", n),
+			func(o *installation.Outcome) { o.Data[n] ^= 0x01 },
+		)
 	}
 	f.rejected(t, "longer", func(o *installation.Outcome) { o.Data = append(o.Data, 0) })
 	f.rejected(t, "no data", func(o *installation.Outcome) { o.Data = nil })
@@ -136,10 +151,18 @@ func TestForgedOutcomeIsNeverSuccess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.rejected(t, "answer of another key", edited(t, func(o *record.Outcome) { o.Sealed = other.Sealed }))
+	f.rejected(
+		t,
+		"answer of another key",
+		edited(t, func(o *record.Outcome) { o.Sealed = other.Sealed }),
+	)
 	body := fixture.DecodeBody(t, f.Store.Last(fixture.KeyAt("i")).Body)
 	f.rejected(t, "key of the record", edited(t, func(o *record.Outcome) { o.Key = body.Key }))
-	f.rejected(t, "manifest of the record", edited(t, func(o *record.Outcome) { o.Sealed = body.Manifest }))
+	f.rejected(
+		t,
+		"manifest of the record",
+		edited(t, func(o *record.Outcome) { o.Sealed = body.Manifest }),
+	)
 	f.rejected(t, "manifest and key of the record", edited(t, func(o *record.Outcome) {
 		o.Sealed, o.Key = body.Manifest, body.Key
 	}))
@@ -165,7 +188,8 @@ func TestForgedOutcomeIsNeverSuccess(t *testing.T) {
 	}
 }
 
-// An outcome that was moved to another tenant, or to another idempotency key, does not open there.
+// An outcome that was moved to another tenant, or to another idempotency key, does not open
+// there.
 func TestMovedOutcomeDoesNotOpen(t *testing.T) {
 	f := newForgery(t)
 	f.store.outcome = f.i
@@ -176,12 +200,19 @@ func TestMovedOutcomeDoesNotOpen(t *testing.T) {
 	req.IdempotencyKey = "another"
 	_, err = f.host.Upsert(t.Context(), req)
 	fixture.WantErr(t, "another idempotency key", err, installation.ErrSealed)
-	user := f.host.As(installation.Actor{Kind: installation.Host, User: installation.Reference{ID: "USR-2"}})
+	user := f.host.As(
+		installation.Actor{Kind: installation.Host, User: installation.Reference{ID: "USR-2"}},
+	)
 	_, err = user.Upsert(t.Context(), f.installed)
 	fixture.WantErr(t, "another user", err, installation.ErrSealed)
 	// A rejected request looks its outcome up first.
 	_, err = f.host.Delete(t.Context(), installation.DeleteRequest{Guard: req.Guard, ID: "none"})
-	fixture.WantErr(t, "another idempotency key, of what is not there", err, installation.ErrSealed)
+	fixture.WantErr(
+		t,
+		"another idempotency key, of what is not there",
+		err,
+		installation.ErrSealed,
+	)
 	f.store.outcome = nil
 	if res, err := f.host.Upsert(t.Context(), f.installed); err != nil || !res.Replayed {
 		t.Errorf("where it belongs: %+v, %v", res, err)

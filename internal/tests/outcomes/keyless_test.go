@@ -10,8 +10,8 @@ import (
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
 
-// Delete, Uninstall, Expire and Sweep need no key. With an idempotency key they need the outcome key,
-// and change nothing without it.
+// Delete, Uninstall, Expire and Sweep need no key. With an idempotency key they need the
+// outcome key, and change nothing without it.
 func TestEndingNeedsKeysOnlyWithIdempotencyKey(t *testing.T) {
 	for name, c := range map[string]struct {
 		status installation.Status
@@ -40,13 +40,15 @@ func TestEndingNeedsKeysOnlyWithIdempotencyKey(t *testing.T) {
 			before := w.Store.Last(fixture.KeyAt("i"))
 			down := &fixture.KeyRecorder{
 				KeyWrapper: fixture.Ring(t),
-				WrapErr:    installation.ErrKeyUnavailable, UnwrapErr: installation.ErrKeyUnavailable,
+				WrapErr:    installation.ErrKeyUnavailable,
+				UnwrapErr:  installation.ErrKeyUnavailable,
 			}
 			host := w.On(t, w.Store, down)
 			changes := len(w.Store.Changes())
 			err := c.end(t, host, guard)
 			fixture.WantErr(t, "with an idempotency key", err, installation.ErrKeyUnavailable)
-			if len(w.Store.Changes()) != changes || w.Store.Last(before.Key).Revision != before.Revision {
+			if len(w.Store.Changes()) != changes ||
+				w.Store.Last(before.Key).Revision != before.Revision {
 				t.Error("it changed something")
 			}
 			if err := c.end(t, host, installation.Guard{}); err != nil {
@@ -72,7 +74,8 @@ func TestEndingNeedsKeysOnlyWithIdempotencyKey(t *testing.T) {
 	})
 }
 
-// An outcome cannot be taken for success without its key: the service says which key is missing.
+// An outcome cannot be taken for success without its key: the service says which key is
+// missing.
 func TestReplayNeedsOutcomeKey(t *testing.T) {
 	w := fixture.NewWorld(t)
 	service := fixture.NewKeyService(t, fixture.ServiceSecret)
@@ -102,8 +105,23 @@ func TestReplayNeedsOutcomeKey(t *testing.T) {
 	_, err = w.On(t, w.Store, keys()).Delete(t.Context(), del)
 	fixture.WantErr(t, "after the key was exchanged", err, installation.ErrSealed)
 
-	_, err = w.On(t, w.Store, fixture.RingWith(t, "kms1", fixture.ServiceSecret)).Delete(t.Context(), del)
-	if fixture.WantErr(t, "another kind of key", err, installation.ErrSealed); errors.Is(err, installation.ErrNotFound) {
+	_, err = w.On(
+		t,
+		w.Store,
+		fixture.RingWith(t, "kms1", fixture.ServiceSecret),
+	).Delete(
+		t.Context(),
+		del,
+	)
+	if fixture.WantErr(
+		t,
+		"another kind of key",
+		err,
+		installation.ErrSealed,
+	); errors.Is(
+		err,
+		installation.ErrNotFound,
+	) {
 		t.Error("an outcome that does not open is said not to be there")
 	}
 }

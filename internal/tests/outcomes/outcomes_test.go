@@ -1,5 +1,5 @@
-// Package outcomes checks what a request with an idempotency key gets when it is sent again, and that
-// nobody with access to the store can forge that.
+// Package outcomes checks what a request with an idempotency key gets when it is sent again,
+// and that nobody with access to the store can forge that.
 package outcomes
 
 import (
@@ -19,7 +19,12 @@ var guard = installation.Guard{IdempotencyKey: "once"}
 // invitation is a request whose first answer contains a code.
 func invitation(id string) installation.InviteRequest {
 	parts := installation.Parts{Extension: fixture.Parts().Extension}
-	return installation.InviteRequest{Guard: guard, ID: id, Parts: parts, Message: "Join the pilot"}
+	return installation.InviteRequest{
+		Guard:   guard,
+		ID:      id,
+		Parts:   parts,
+		Message: "Join the pilot",
+	}
 }
 
 // event is something that happens to an invitation "i" after its first answer.
@@ -76,7 +81,10 @@ func events() []event {
 			return nil
 		}, false},
 		{"deleted and invited again", func(t *testing.T, w *fixture.World) error {
-			if _, err := w.Host.Delete(t.Context(), installation.DeleteRequest{ID: "i"}); err != nil {
+			if _, err := w.Host.Delete(
+				t.Context(),
+				installation.DeleteRequest{ID: "i"},
+			); err != nil {
 				return err
 			}
 			w.Invite(t, "i")
@@ -85,8 +93,8 @@ func events() []event {
 	}
 }
 
-// The first answer with its code is returned while the record has the same data key. After that it is
-// the present state, without the code.
+// The first answer with its code is returned while the record has the same data key. After that
+// it is the present state, without the code.
 func TestReplayReturnsCodeUntilDataKeyIsGone(t *testing.T) {
 	for _, e := range events() {
 		t.Run(e.name, func(t *testing.T) {
@@ -195,8 +203,8 @@ func TestReplayReturnsCodeOnlyToWhoMayInvite(t *testing.T) {
 	}
 }
 
-// An outcome key is that of one process for one day, and its number is the day. Each outcome carries
-// the key, so that every other process opens it.
+// An outcome key is that of one process for one day, and its number is the day. Each outcome
+// carries the key, so that every other process opens it.
 func TestOutcomeKeyOfAProcessAndDay(t *testing.T) {
 	w := fixture.NewWorld(t)
 	keys := &fixture.KeyRecorder{KeyWrapper: fixture.Ring(t)}

@@ -26,10 +26,16 @@ type field struct {
 	fields message // if it is a message
 }
 
-// bodyMessages are the fields of a body that are messages, by their path; manifestMessages are some of
-// those of a manifest.
+// bodyMessages are the fields of a body that are messages, by their path; manifestMessages are
+// some of those of a manifest.
 var (
-	bodyMessages     = map[string]bool{"/1": true, "/1/3": true, "/1/4": true, "/1/7": true, "/5": true}
+	bodyMessages = map[string]bool{
+		"/1":   true,
+		"/1/3": true,
+		"/1/4": true,
+		"/1/7": true,
+		"/5":   true,
+	}
 	manifestMessages = map[string]bool{"/13": true, "/13/6": true}
 )
 
@@ -109,8 +115,16 @@ func (x *tamperTarget) everyElement(t *testing.T, may tamperHarmless) {
 	}
 	var walk func(path string, at []int, m message)
 	walk = func(path string, at []int, m message) {
-		try(path+" with an unknown field", at, append(slices.Clone(m), field{number: 99, wire: 2}))
-		try(path+" with an unknown number", at, append(slices.Clone(m), field{number: 99, varint: 1}))
+		try(
+			path+" with an unknown field",
+			at,
+			append(slices.Clone(m), field{number: 99, wire: 2}),
+		)
+		try(
+			path+" with an unknown number",
+			at,
+			append(slices.Clone(m), field{number: 99, varint: 1}),
+		)
 		try(path+" without fields", at, message{})
 		for i, f := range m {
 			what := fmt.Sprintf("%s/%d", path, f.number)

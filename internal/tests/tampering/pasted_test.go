@@ -49,7 +49,8 @@ func newPasted(t *testing.T, h *fixture.Attack) *pasted {
 	add := func(k *crypto.DataKey, at crypto.Place, sealed []byte) []byte {
 		t.Helper()
 		plain, err := k.OpenBinary(nil, at, sealed)
-		if at.Kind != "manifest" && at.Kind != "answer" && at.Kind != "code" && at.Kind != "outcome" {
+		if at.Kind != "manifest" && at.Kind != "answer" && at.Kind != "code" &&
+			at.Kind != "outcome" {
 			plain, err = k.Open(nil, at, sealed)
 		}
 		if err != nil {
@@ -64,7 +65,10 @@ func newPasted(t *testing.T, h *fixture.Attack) *pasted {
 	}
 	for _, tenant := range []string{fixture.Tenant, "tenant-2"} {
 		for n, id := range []string{"EXI-1", "EXI-2"} {
-			req := installation.InviteRequest{ID: id, Parts: fixture.SecretParts(fmt.Sprint("ACC-", n), "s3cr3t")}
+			req := installation.InviteRequest{
+				ID:    id,
+				Parts: fixture.SecretParts(fmt.Sprint("ACC-", n), "s3cr3t"),
+			}
 			req.IdempotencyKey = id
 			host := h.Service.In(tenant).As(fixture.HostActor)
 			if _, err := host.Invite(t.Context(), req); err != nil {
@@ -85,11 +89,18 @@ func newPasted(t *testing.T, h *fixture.Attack) *pasted {
 				t.Fatal(err)
 			}
 			outcome := unwrap(o.Key, crypto.Binding{})
-			answer, err := record.DecodeAnswer(add(outcome, fixture.OutcomePlace(tenant, c.Idempotency), o.Sealed))
+			answer, err := record.DecodeAnswer(
+				add(outcome, fixture.OutcomePlace(tenant, c.Idempotency), o.Sealed),
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
-			at := crypto.Place{Tenant: tenant, Record: id, Kind: "answer", Pointer: string(c.Idempotency.Digest[:])}
+			at := crypto.Place{
+				Tenant:  tenant,
+				Record:  id,
+				Kind:    "answer",
+				Pointer: string(c.Idempotency.Digest[:]),
+			}
 			add(k, at, answer.Content)
 			at.Kind = "code"
 			add(k, at, answer.Code)
@@ -98,12 +109,17 @@ func newPasted(t *testing.T, h *fixture.Attack) *pasted {
 	return p
 }
 
-// Nothing that is sealed opens in another place, and nothing in its place under the key of another
-// record or outcome. No wrapped key opens for another record, for another tenant, or as an outcome key.
+// Nothing that is sealed opens in another place, and nothing in its place under the key of
+// another record or outcome. No wrapped key opens for another record, for another tenant, or as
+// an outcome key.
 func TestNothingOpensElsewhere(t *testing.T) {
 	p := newPasted(t, fixture.NewAttack(t))
 	if len(p.objects) < 40 || len(p.wrapped) != 8 {
-		t.Fatalf("%d sealed objects and %d wrapped keys: some are missing", len(p.objects), len(p.wrapped))
+		t.Fatalf(
+			"%d sealed objects and %d wrapped keys: some are missing",
+			len(p.objects),
+			len(p.wrapped),
+		)
 	}
 	opens := func(k *crypto.DataKey, at crypto.Place, sealed []byte) bool {
 		t.Helper()
@@ -118,7 +134,8 @@ func TestNothingOpensElsewhere(t *testing.T) {
 	}
 	// The outcomes of one process and day share their key.
 	same := func(a, b int) bool {
-		return a == b || p.wrapped[a].binding == crypto.Binding{} && p.wrapped[b].binding == crypto.Binding{}
+		return a == b ||
+			p.wrapped[a].binding == crypto.Binding{} && p.wrapped[b].binding == crypto.Binding{}
 	}
 	for i, object := range p.objects {
 		for _, other := range p.objects {
@@ -127,7 +144,13 @@ func TestNothingOpensElsewhere(t *testing.T) {
 					continue // where it belongs
 				}
 				if opens(k, other.at, object.sealed) {
-					t.Errorf("object %d of %+v opens under key %d at %+v", i, object.at, n, other.at)
+					t.Errorf(
+						"object %d of %+v opens under key %d at %+v",
+						i,
+						object.at,
+						n,
+						other.at,
+					)
 				}
 			}
 		}
@@ -136,7 +159,8 @@ func TestNothingOpensElsewhere(t *testing.T) {
 	for _, w := range p.wrapped {
 		for _, other := range p.wrapped {
 			k, err := ring.Unwrap(t.Context(), w.wrapped, other.binding)
-			if home := other.binding == w.binding; home != (err == nil) || !home && !errors.Is(err, installation.ErrSealed) {
+			if home := other.binding == w.binding; home != (err == nil) ||
+				!home && !errors.Is(err, installation.ErrSealed) {
 				t.Errorf("the key of %+v for %+v: %v, %v", w.binding, other.binding, k, err)
 			}
 		}

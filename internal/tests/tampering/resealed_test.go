@@ -23,7 +23,8 @@ const (
 	manifestRevision = protowire.Number(3)
 )
 
-// reseal seals the manifest of a stored record again after an edit, as only someone with the keys could.
+// reseal seals the manifest of a stored record again after an edit, as only someone with the
+// keys could.
 func reseal(t *testing.T, w *fixture.World, id string, edit func(m message)) {
 	t.Helper()
 	keys := fixture.Ring(t)
@@ -42,8 +43,8 @@ func reseal(t *testing.T, w *fixture.World, id string, edit func(m message)) {
 	})
 }
 
-// A record whose parts contradict each other is damaged, whoever sealed it, and nothing is written over
-// it.
+// A record whose parts contradict each other is damaged, whoever sealed it, and nothing is
+// written over it.
 func TestWritesRejectInconsistentRecord(t *testing.T) {
 	document := func(text string) func(t *testing.T, m message) {
 		return func(t *testing.T, m message) {
@@ -68,8 +69,13 @@ func TestWritesRejectInconsistentRecord(t *testing.T) {
 			if _, err := w.Configure("i", `{"a":1,"token":"s3cr3t"}`); err != nil {
 				t.Fatal(err)
 			}
-			parts := installation.Parts{Extra: installation.Value(installation.JSON(`{"signature":"s1gn"}`))}
-			if _, err := w.Host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: parts}); err != nil {
+			parts := installation.Parts{
+				Extra: installation.Value(installation.JSON(`{"signature":"s1gn"}`)),
+			}
+			if _, err := w.Host.Patch(
+				t.Context(),
+				installation.PatchRequest{ID: "i", Parts: parts},
+			); err != nil {
 				t.Fatal(err)
 			}
 			reseal(t, w, "i", func(m message) { edit(t, m) })
@@ -86,14 +92,17 @@ func TestWritesRejectInconsistentRecord(t *testing.T) {
 	}
 }
 
-// The same edit with the right parts is no damage, so the test above rejects for the right reason.
+// The same edit with the right parts is no damage, so the test above rejects for the right
+// reason.
 func TestResealedRecordOpens(t *testing.T) {
 	w := fixture.NewWorld(t)
 	if _, err := w.Configure("i", `{"a":1,"token":"s3cr3t"}`); err != nil {
 		t.Fatal(err)
 	}
 	reseal(t, w, "i", func(m message) {
-		m.at(t, fixture.ManifestContent, contentConfig, contentDocument).bytes = []byte(`{"a":7,"token":"***"}`)
+		m.at(t, fixture.ManifestContent, contentConfig, contentDocument).bytes = []byte(
+			`{"a":7,"token":"***"}`,
+		)
 	})
 	if got := w.Configuration(t); got != `{"a":7,"token":"***"}` {
 		t.Errorf("got %s", got)
@@ -110,8 +119,8 @@ func TestResealedRecordOpens(t *testing.T) {
 	}
 }
 
-// A data key with the highest number has no successor: whatever needs one is rejected, and nothing
-// changes.
+// A data key with the highest number has no successor: whatever needs one is rejected, and
+// nothing changes.
 func TestHighestDataKeyNumberHasNoSuccessor(t *testing.T) {
 	w := fixture.NewWorld(t)
 	keys := fixture.Ring(t)
@@ -126,11 +135,19 @@ func TestHighestDataKeyNumberHasNoSuccessor(t *testing.T) {
 			t.Fatal(err)
 		}
 		body := fixture.DecodeBody(t, r.Body)
-		body.Key, err = keys.Wrap(t.Context(), last, crypto.Binding{Tenant: r.Key.Tenant, Record: r.Key.ID})
+		body.Key, err = keys.Wrap(
+			t.Context(),
+			last,
+			crypto.Binding{Tenant: r.Key.Tenant, Record: r.Key.ID},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if body.Manifest, err = last.SealBinary(nil, fixture.ManifestPlace(r.Key), m.encode()); err != nil {
+		if body.Manifest, err = last.SealBinary(
+			nil,
+			fixture.ManifestPlace(r.Key),
+			m.encode(),
+		); err != nil {
 			t.Fatal(err)
 		}
 		r.Body = fixture.EncodeBody(body)
