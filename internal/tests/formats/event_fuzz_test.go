@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
 
@@ -15,7 +16,7 @@ import (
 func FuzzEvent(f *testing.F) {
 	seeds := []installation.Event{
 		{
-			Type: installation.EventCreated, Key: fixture.KeyAt("EXI-1"),
+			Type: event.Created, Key: fixture.KeyAt("EXI-1"),
 			Revision: 1, Generation: 1, Time: everyTime,
 		},
 		{
@@ -29,7 +30,7 @@ func FuzzEvent(f *testing.F) {
 			},
 		},
 		{
-			Type:      installation.EventRevealed,
+			Type:      event.Revealed,
 			Key:       fixture.KeyAt("\xff"),
 			Extension: "EXT-1",
 			Account:   "ACC-1",

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/tests/fixture"
@@ -263,7 +264,7 @@ func everyPart() installation.Parts {
 			Created: everyTime,
 			Updated: everyTime,
 		}),
-		BillingPlan: installation.Value(installation.BillingPlan{
+		BillingPlan: installation.Value(billing.Plan{
 			ID:                                 "plan",
 			Type:                               "subscription",
 			Name:                               "n",
@@ -276,16 +277,16 @@ func everyPart() installation.Parts {
 			MaximumAmount:                      "4.00",
 			MaximumAmountAutoPurchasePerPeriod: "5.00",
 			Cost:                               "$6",
-			Details: []installation.PlanDetail{
+			Details: []billing.Detail{
 				{Label: "l", Value: "v"},
 			},
-			HighlightedDetails: []installation.PlanDetail{
+			HighlightedDetails: []billing.Detail{
 				{Label: "l", Value: "v"},
 			},
-			Quote: []installation.QuoteLine{
+			Quote: []billing.QuoteLine{
 				{Line: "l", Amount: "1.00"},
 			},
-			RequiredPolicies: []installation.PlanPolicy{
+			RequiredPolicies: []billing.Policy{
 				{ID: "i", Name: "n", URL: "https://p.example/"},
 			},
 			EffectiveDate: everyTime,
