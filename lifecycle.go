@@ -27,8 +27,8 @@ type Invitation struct {
 	Expires    time.Time
 }
 
-// Invite creates an installation in the state invited, with a code that the recipient redeems with
-// [Service.Accept]. The result contains the code; it is shown only there. An uninstalled or expired
+// Invite creates an installation in the state invited. The result contains the code that the
+// recipient redeems with [Service.Accept]; it is shown only there. An uninstalled or expired
 // installation is invited again, as a new generation.
 //
 // Errors: those of [Service.Upsert], and [ErrConflict] for one that is installed or already
@@ -61,8 +61,7 @@ func (s *Service) invite(ctx context.Context, d *draft, req InviteRequest) error
 	return s.issueCode(d)
 }
 
-// Resend gives a live invitation a new code and a new expiry. The old code is dead from then on. An
-// expired one needs [Service.Invite].
+// Resend gives a live invitation a new code and a new expiry. The old code is dead from then on.
 //
 // Errors: [ErrNotFound], [ErrForbidden], [ErrInvalid], [ErrConflict] for one that is not invited,
 // and those of guards, keys and the store.
@@ -70,8 +69,8 @@ func (s *Service) Resend(ctx context.Context, req ResendRequest) (*Result, error
 	req.Present = true
 	return s.write(ctx, write{
 		method: "resend", request: req, guard: req.Guard, id: req.ID,
-		check:   func(l *validate.List) { checkPeriod(l, req.Validity) },
 		actions: []Action{ActionInvite},
+		check:   func(l *validate.List) { checkPeriod(l, req.Validity) },
 		apply: func(_ context.Context, d *draft) error {
 			if status := d.status(); status != StatusInvited {
 				return d.noMove(status, StatusInvited)
@@ -174,8 +173,8 @@ func (d *draft) redeems(req AcceptRequest) bool {
 		(i.Invitation.Recipient == "" || i.Invitation.Recipient == req.Recipient)
 }
 
-// Period is a length of calendar time: a number and d, w, m or y, such as "7d", "1m", "1y". It
-// counts in UTC. A month that has no such day ends on its last one.
+// Period is a length of calendar time in UTC: a number and d, w, m or y, such as "7d", "1m", "1y".
+// A month that has no such day ends on its last one.
 type Period string
 
 // defaultValidity is how long an invitation is valid if the request does not say.
@@ -272,8 +271,8 @@ func (d *draft) noMove(from, to Status) error {
 	return &ConflictError{Key: d.key, Revision: d.revision(), From: from, To: to}
 }
 
-// Expire ends an unredeemed invitation now, whatever its expiry. A repeat succeeds and changes
-// nothing. Expiry by the clock needs no call: it applies to every read and to Accept.
+// Expire ends an unredeemed invitation now. A repeat succeeds and changes nothing. Expiry by the
+// clock needs no call: it applies to every read and to Accept.
 //
 // Errors: [ErrNotFound], [ErrForbidden], [ErrConflict] for one that is installed or uninstalled,
 // and those of guards and of the store.
@@ -306,8 +305,8 @@ func (s *Service) expire(d *draft) {
 // Delete removes an installation in any state, with its secrets. A tombstone keeps revision and
 // generation for Options.TombstoneTTL, so that no stale write brings it back.
 //
-// The host and the platform need no key, and Delete asks for none, unless InstalledBefore or a
-// custom policy may depend on what is sealed, or an idempotency key asks for an outcome.
+// Host and platform need no key, and none is asked for, unless InstalledBefore or a custom policy
+// may depend on what is sealed, or an idempotency key needs an outcome.
 //
 // Errors: [ErrNotFound] if there is none, or none any more, [ErrForbidden], and those of guards and
 // of the store.

@@ -53,8 +53,7 @@ func (r RewrapReport) Done() bool {
 // maxReasons is how many failures of one run the error names.
 const maxReasons = 100
 
-// Rewrap wraps the data keys of all tenants under the primary key. It is the third of the four
-// steps of a rotation:
+// Rewrap wraps the data keys of all tenants under the primary key: step 3 of a rotation.
 //
 //  1. Add: give the new key to every process, beside the old primary. Nothing changes, and every
 //     process can read it.
@@ -205,8 +204,7 @@ func (r *rewrap) count(ctx context.Context, key Key, err error) (stop error) {
 	return nil
 }
 
-// rewrapRecord rewraps one record. Another writer wins, and the record is tried again as long as it
-// stays under its old key.
+// rewrapRecord rewraps one record, and tries again after a conflict while it is under its old key.
 func (r *rewrap) rewrapRecord(ctx context.Context, stored *Record) error {
 	key := stored.Key
 	var retry conflictRetry
@@ -392,11 +390,11 @@ func (s *Service) rekey(ctx context.Context, d *draft) error {
 		return err
 	}
 	for ref, text := range plain {
-		number := d.secrets[ref].number
-		if err := d.seal(ref, text); err != nil {
+		sealed, err := d.dataKey.Seal(nil, d.place(ref), text)
+		if err != nil {
 			return err
 		}
-		d.secrets[ref] = secret{d.secrets[ref].sealed, number} // the credential is still the same
+		d.secrets[ref] = secret{sealed, d.secrets[ref].number} // a credential is still the same
 	}
 	return nil
 }
