@@ -43,9 +43,9 @@ func (s *Service) Invite(ctx context.Context, req InviteRequest) (*Result, error
 }
 
 func (s *Service) invite(ctx context.Context, d *draft, req InviteRequest) error {
-	status := d.status()
-	if d.exists() && status != StatusUninstalled && status != StatusExpired {
-		return d.noMove(status, StatusInvited)
+	ended := d.status() == StatusUninstalled || d.status() == StatusExpired
+	if d.exists() && !ended {
+		return d.noMove(d.status(), StatusInvited)
 	}
 	if err := s.begin(ctx, d, StatusInvited); err != nil {
 		return err
@@ -94,8 +94,7 @@ func (s *Service) issueCode(d *draft) error {
 	d.inst.Audit.Invited = s.audit(d)
 	d.code = invite.NewCode()
 	hash := invite.Hash(d.code)
-	d.codeHash = hash[:]
-	d.effect = effectSealed
+	d.codeHash, d.effect = hash[:], effectSealed
 	return nil
 }
 
@@ -161,16 +160,15 @@ func (s *Service) mayAccept(d *draft) error {
 	return nil
 }
 
-// redeems reports whether the request has the code and comes from whom the invitation is for. It
-// takes the same time for every wrong code.
+// redeems reports whether the request has the code and comes from the invited account and
+// recipient. It takes the same time for every wrong code.
 func (d *draft) redeems(req AcceptRequest) bool {
-	hash := invite.Hash(req.Code)
-	if subtle.ConstantTimeCompare(hash[:], d.codeHash) != 1 {
+	if hash := invite.Hash(req.Code); subtle.ConstantTimeCompare(hash[:], d.codeHash) != 1 {
 		return false
 	}
-	i := d.inst
-	return (i.Account.ID == "" || i.Account.ID == req.Account.ID) &&
-		(i.Invitation.Recipient == "" || i.Invitation.Recipient == req.Recipient)
+	account, recipient := d.inst.Account.ID, d.inst.Invitation.Recipient
+	return (account == "" || account == req.Account.ID) &&
+		(recipient == "" || recipient == req.Recipient)
 }
 
 // Period is a length of calendar time in UTC: a number and d, w, m or y, such as "7d", "1m", "1y".
@@ -201,8 +199,8 @@ func (p Period) After(t time.Time) (time.Time, error) {
 //
 // Give Generation or InstalledBefore for an event that may arrive late: a re-install then answers
 // [ErrStale] and lives. Errors: [ErrNotFound], [ErrForbidden], [ErrConflict] for an expired
-// invitation, [ErrKeyUnavailable] for a repeat with Final whose deadline was too short, and those
-// of guards and of the store.
+// invitation, [ErrKeyUnavailable] for a repeat with Final and a short deadline, those of guards and
+// of the store.
 func (s *Service) Uninstall(ctx context.Context, req UninstallRequest) (*Result, error) {
 	req.Present = true
 	s = s.withKeyTimeout(false)
@@ -233,8 +231,7 @@ func (s *Service) uninstall(ctx context.Context, d *draft, req UninstallRequest)
 	}
 	err := s.purge(ctx, d)
 	if errors.Is(err, keytimeout.ErrSkipped) {
-		d.lifecycle.purgeAt = d.now // Sweep purges it
-		return nil
+		d.lifecycle.purgeAt, err = d.now, nil // Sweep purges it
 	}
 	return err
 }
@@ -266,7 +263,7 @@ func (s *Service) purge(ctx context.Context, d *draft) error {
 	return nil
 }
 
-// noMove is the error for a move that the lifecycle does not have.
+// noMove is the error for a move that does not exist.
 func (d *draft) noMove(from, to Status) error {
 	return &ConflictError{Key: d.key, Revision: d.revision(), From: from, To: to}
 }
@@ -286,12 +283,11 @@ func (s *Service) Expire(ctx context.Context, req ExpireRequest) (*Result, error
 			switch status := d.lifecycle.status; status {
 			case StatusInvited:
 				s.expire(d)
-				return nil
 			case StatusExpired:
-				return nil
 			default:
 				return d.noMove(status, StatusExpired)
 			}
+			return nil
 		},
 	})
 }
@@ -337,7 +333,7 @@ const sweepPage = 100
 // wait for the key, the record is not purged and counts as Failed.
 //
 // The report is valid beside an error. Errors: [ErrForbidden] for anyone except the host, those of
-// the context and of the store, and, joined, one for each record that failed.
+// the context and the store, and, joined, one for each failed record.
 func (s *Service) Sweep(ctx context.Context, limit int) (SweepReport, error) {
 	var report SweepReport
 	if err := s.admitMaintenance(checkLimit("limit", limit, math.MaxInt)); err != nil {
@@ -374,24 +370,22 @@ func (s *Service) sweepOne(ctx context.Context, r *Record, report *SweepReport) 
 			done = d
 			switch {
 			case d.now.Before(d.stored.Deadline):
-				return nil
 			case d.lifecycle.status == StatusInvited:
 				s.expire(d)
-				return nil
 			case d.lifecycle.status == StatusUninstalled && !d.lifecycle.purged:
 				return s.purge(ctx, d)
 			default:
 				return errNothingDue
 			}
+			return nil
 		},
 	})
 	switch {
-	case errors.Is(err, ErrConflict), errors.Is(err, ErrNotFound):
+	case errors.Is(err, ErrConflict), errors.Is(err, ErrNotFound),
+		err == nil && done.effect == effectNone:
 		report.Skipped++
 	case err != nil:
 		return err
-	case done.effect == effectNone:
-		report.Skipped++
 	case done.lifecycle.status == StatusExpired:
 		report.Expired++
 	default:
