@@ -37,9 +37,10 @@ func (o *outcomeKey) get(
 ) (*crypto.DataKey, crypto.Wrapped, error) {
 	day := uint32(now.Unix()/86400) + 1
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.key.Number() == day {
-		return o.key, o.wrapped, nil
+	key, wrapped := o.key, o.wrapped
+	o.mu.Unlock()
+	if key.Number() == day {
+		return key, wrapped, nil
 	}
 	k, err := crypto.NewDataKey(day, o.wrapper.Suite())
 	if err != nil {
@@ -49,6 +50,12 @@ func (o *outcomeKey) get(
 	if err != nil {
 		k.Destroy()
 		return nil, crypto.Wrapped{}, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.key.Number() == day { // another request was first
+		k.Destroy()
+		return o.key, o.wrapped, nil
 	}
 	o.key, o.wrapped = k, w
 	return k, w, nil
@@ -240,7 +247,6 @@ func (s *Service) openOutcome(ctx context.Context, m mutation, o *Outcome) (*rec
 	if err != nil {
 		return nil, err
 	}
-	defer clear(plain)
 	a, err := record.DecodeAnswer(plain)
 	if err != nil {
 		return nil, err

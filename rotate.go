@@ -369,11 +369,15 @@ func (s *Service) Rekey(ctx context.Context, req RekeyRequest) (*Result, error) 
 		if err := s.newDataKey(ctx, st); err != nil {
 			return nil, err
 		}
+		last := st.number
 		for ref, text := range plain {
+			number := st.secrets()[ref].number
 			if err := st.seal(ref, text); err != nil {
 				return nil, err
 			}
+			st.values[ref] = secret{st.values[ref].sealed, number} // the value is the same
 		}
+		st.number = last
 		st.sameClaims = true
 		return &step{events: []EventType{EventRekeyed}, reason: req.Reason}, nil
 	}
