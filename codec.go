@@ -3,374 +3,263 @@ package installation
 import (
 	"time"
 
-	"github.com/fxamacker/cbor/v2"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/record"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The stored forms of the domain types, version 1. A key number is never used again for something else, and a decoder for every version
-// ever written stays. Types without times or nested parts convert directly, so that a field forgotten here does not compile.
+// One function describes the fields of each stored type, for writing and for reading. The field
+// numbers are part of the stored format, and docs/record.proto documents them. A number is never
+// used again for something else.
 
-// stamp is a time as it is stored: microseconds since year 1, so that no time and 0 are the same.
-type stamp int64
-
-const yearOne = -62135596800_000_000 // in Unix microseconds
-
-func stampOf(t time.Time) stamp {
-	if t.IsZero() {
-		return 0
-	}
-	return stamp(t.UnixMicro() - yearOne)
+// codeContent describes the part of an installation that stands in its manifest. The rest follows
+// from the record and its lifecycle.
+func codeContent(c *record.Coder, i *Installation) {
+	record.String(c, 1, &i.Name)
+	record.Message(c, 2, &i.Extension, codeExtension)
+	record.Message(c, 3, &i.Account, codeAccount)
+	record.String(c, 4, &i.Health)
+	record.Message(c, 5, &i.Consent, codeConsent)
+	record.Pointer(c, 6, &i.Configuration, codeConfiguration)
+	record.Pointer(c, 7, &i.Connection, codeConnection)
+	record.Pointer(c, 8, &i.BillingPlan, codeBillingPlan)
+	record.Pointer(c, 9, &i.Notification, codeNotification)
+	record.Pointer(c, 10, &i.Invitation, codeInvitation)
+	record.Pointer(c, 11, &i.Audit.Created, codeAuditEntry)
+	record.Pointer(c, 12, &i.Audit.Updated, codeAuditEntry)
+	record.Pointer(c, 13, &i.Audit.Invited, codeAuditEntry)
+	record.Pointer(c, 14, &i.Audit.Installed, codeAuditEntry)
+	record.Raw(c, 15, &i.Extra.masked)
 }
 
-func (s stamp) time() time.Time {
-	if s == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(int64(s) + yearOne).UTC()
+func codeReference(c *record.Coder, r *Reference) {
+	record.String(c, 1, &r.ID)
+	record.String(c, 2, &r.Name)
+	record.String(c, 3, &r.Icon)
 }
 
-type referenceV1 struct {
-	ID   string `cbor:"1,keyasint,omitempty"`
-	Name string `cbor:"2,keyasint,omitempty"`
-	Icon string `cbor:"3,keyasint,omitempty"`
+func codeExtension(c *record.Coder, e *Extension) {
+	record.String(c, 1, &e.ID)
+	record.String(c, 2, &e.Name)
+	record.String(c, 3, &e.Icon)
+	record.String(c, 4, &e.Href)
+	record.String(c, 5, &e.Owner)
+	record.Int(c, 6, &e.Revision)
 }
 
-type extensionV1 struct {
-	ID       string `cbor:"1,keyasint,omitempty"`
-	Name     string `cbor:"2,keyasint,omitempty"`
-	Icon     string `cbor:"3,keyasint,omitempty"`
-	Href     string `cbor:"4,keyasint,omitempty"`
-	Owner    string `cbor:"5,keyasint,omitempty"`
-	Revision int64  `cbor:"6,keyasint,omitempty"`
+func codeAccount(c *record.Coder, a *Account) {
+	record.String(c, 1, &a.ID)
+	record.String(c, 2, &a.Name)
+	record.String(c, 3, &a.Icon)
+	record.String(c, 4, &a.Type)
+	record.String(c, 5, &a.Status)
+	record.String(c, 6, &a.URL)
+	record.Pointer(c, 7, &a.Contact, codeContact)
+	record.Int(c, 8, &a.Revision)
+	record.Time(c, 9, &a.Created)
+	record.Time(c, 10, &a.Updated)
 }
 
-type contactV1 struct {
-	Name  string `cbor:"1,keyasint,omitempty"`
-	Email string `cbor:"2,keyasint,omitempty"`
+func codeContact(c *record.Coder, p *Contact) {
+	record.String(c, 1, &p.Name)
+	record.String(c, 2, &p.Email)
 }
 
-type accountV1 struct {
-	ID       string     `cbor:"1,keyasint,omitempty"`
-	Name     string     `cbor:"2,keyasint,omitempty"`
-	Icon     string     `cbor:"3,keyasint,omitempty"`
-	Type     string     `cbor:"4,keyasint,omitempty"`
-	Status   string     `cbor:"5,keyasint,omitempty"`
-	URL      string     `cbor:"6,keyasint,omitempty"`
-	Contact  *contactV1 `cbor:"7,keyasint,omitempty"`
-	Revision int64      `cbor:"8,keyasint,omitempty"`
-	Created  stamp      `cbor:"9,keyasint,omitempty"`
-	Updated  stamp      `cbor:"10,keyasint,omitempty"`
+func codeConsent(c *record.Coder, v *Consent) {
+	record.Strings(c, 1, &v.Scopes)
+	record.Times(c, 2, &v.Policies)
+	record.Messages(c, 3, &v.Modules, codeReference)
+	record.Messages(c, 4, &v.Terms, codeReference)
 }
 
-func accountToV1(a Account) accountV1 {
-	return accountV1{a.ID, a.Name, a.Icon, a.Type, a.Status, a.URL, (*contactV1)(a.Contact), a.Revision, stampOf(a.Created), stampOf(a.Updated)}
+func codeConfiguration(c *record.Coder, v *Configuration) {
+	record.String(c, 1, &v.ID)
+	record.String(c, 2, &v.RevisionID)
+	record.Time(c, 3, &v.Created)
+	record.String(c, 4, &v.CreatedBy)
+	record.Raw(c, 5, &v.Document.masked)
 }
 
-func (a accountV1) domain() Account {
-	return Account{a.ID, a.Name, a.Icon, a.Type, a.Status, a.URL, (*Contact)(a.Contact), a.Revision, a.Created.time(), a.Updated.time()}
+func codeConnection(c *record.Coder, v *Connection) {
+	record.String(c, 1, &v.ID)
+	record.String(c, 2, &v.Provider)
+	record.String(c, 3, &v.Scheme)
+	record.String(c, 4, &v.Status)
+	record.Pointer(c, 5, &v.App, codeProviderApp)
+	record.Pointer(c, 6, &v.Consumer, codeConsumer)
+	record.String(c, 7, &v.WorkspaceRef)
+	record.String(c, 8, &v.ConsumerRef)
+	record.Strings(c, 9, &v.Scopes)
+	record.String(c, 10, &v.TokenType)
+	record.Message(c, 11, &v.AccessToken, codeToken)
+	record.Message(c, 12, &v.RefreshToken, codeToken)
+	codePresence(c, 13, &v.APIKey)
+	record.Raw(c, 14, &v.Metadata.masked)
+	record.Time(c, 15, &v.Created)
+	record.Time(c, 16, &v.Updated)
 }
 
-type consentV1 struct {
-	Scopes   []string         `cbor:"1,keyasint,omitempty"`
-	Policies map[string]stamp `cbor:"2,keyasint,omitempty"`
-	Modules  []referenceV1    `cbor:"3,keyasint,omitempty"`
-	Terms    []referenceV1    `cbor:"4,keyasint,omitempty"`
+func codeProviderApp(c *record.Coder, a *ProviderApp) {
+	record.String(c, 1, &a.ID)
+	record.String(c, 2, &a.ExternalRef)
+	record.String(c, 3, &a.Provider)
+	record.String(c, 4, &a.ClientID)
+	record.Strings(c, 5, &a.Scopes)
+	record.Time(c, 6, &a.Created)
+	record.Time(c, 7, &a.Updated)
 }
 
-func consentToV1(c Consent) consentV1 {
-	w := consentV1{
-		Scopes:  c.Scopes,
-		Modules: convert(c.Modules, func(r Reference) referenceV1 { return referenceV1(r) }),
-		Terms:   convert(c.Terms, func(r Reference) referenceV1 { return referenceV1(r) }),
-	}
-	for name, t := range c.Policies {
-		if w.Policies == nil {
-			w.Policies = make(map[string]stamp, len(c.Policies))
-		}
-		w.Policies[name] = stampOf(t)
-	}
-	return w
+func codeConsumer(c *record.Coder, p *Consumer) {
+	record.String(c, 1, &p.ID)
+	record.String(c, 2, &p.Name)
+	record.Time(c, 3, &p.Created)
+	record.Time(c, 4, &p.Updated)
 }
 
-func (w consentV1) domain() Consent {
-	c := Consent{
-		Scopes:  w.Scopes,
-		Modules: convert(w.Modules, func(r referenceV1) Reference { return Reference(r) }),
-		Terms:   convert(w.Terms, func(r referenceV1) Reference { return Reference(r) }),
-	}
-	if w.Policies != nil {
-		c.Policies = make(map[string]time.Time, len(w.Policies))
-	}
-	for name, t := range w.Policies {
-		c.Policies[name] = t.time()
-	}
-	return c
+func codeToken(c *record.Coder, t *Token) {
+	codePresence(c, 1, &t.Value)
+	record.Time(c, 2, &t.Issued)
+	record.Time(c, 3, &t.Expires)
 }
 
-type configurationV1 struct {
-	ID         string `cbor:"1,keyasint,omitempty"`
-	RevisionID string `cbor:"2,keyasint,omitempty"`
-	Created    stamp  `cbor:"3,keyasint,omitempty"`
-	CreatedBy  string `cbor:"4,keyasint,omitempty"`
-	Masked     []byte `cbor:"5,keyasint,omitempty"` // JSON text
-}
-
-func configurationToV1(c *Configuration) *configurationV1 {
-	if c == nil {
-		return nil
-	}
-	return &configurationV1{c.ID, c.RevisionID, stampOf(c.Created), c.CreatedBy, c.Document.masked}
-}
-
-func (w *configurationV1) domain() *Configuration {
-	if w == nil {
-		return nil
-	}
-	return &Configuration{ID: w.ID, RevisionID: w.RevisionID, Created: w.Created.time(), CreatedBy: w.CreatedBy, Document: maskedDocument(w.Masked)}
-}
-
-type providerAppV1 struct {
-	ID          string   `cbor:"1,keyasint,omitempty"`
-	ExternalRef string   `cbor:"2,keyasint,omitempty"`
-	Provider    string   `cbor:"3,keyasint,omitempty"`
-	ClientID    string   `cbor:"4,keyasint,omitempty"`
-	Scopes      []string `cbor:"5,keyasint,omitempty"`
-	Created     stamp    `cbor:"6,keyasint,omitempty"`
-	Updated     stamp    `cbor:"7,keyasint,omitempty"`
-}
-
-type consumerV1 struct {
-	ID      string `cbor:"1,keyasint,omitempty"`
-	Name    string `cbor:"2,keyasint,omitempty"`
-	Created stamp  `cbor:"3,keyasint,omitempty"`
-	Updated stamp  `cbor:"4,keyasint,omitempty"`
-}
-
-// tokenV1 says whether there is a token, never which.
-type tokenV1 struct {
-	Present bool  `cbor:"1,keyasint,omitempty"`
-	Issued  stamp `cbor:"2,keyasint,omitempty"`
-	Expires stamp `cbor:"3,keyasint,omitempty"`
-}
-
-func tokenToV1(t Token) tokenV1 {
-	return tokenV1{!t.Value.IsZero(), stampOf(t.Issued), stampOf(t.Expires)}
-}
-
-func (w tokenV1) domain() Token {
-	return Token{maskIf(w.Present), w.Issued.time(), w.Expires.time()}
-}
-
-func maskIf(present bool) crypto.Secret {
-	if present {
-		return crypto.Masked()
-	}
-	return crypto.Secret{}
-}
-
-type connectionV1 struct {
-	ID           string         `cbor:"1,keyasint,omitempty"`
-	Provider     string         `cbor:"2,keyasint,omitempty"`
-	Scheme       string         `cbor:"3,keyasint,omitempty"`
-	Status       string         `cbor:"4,keyasint,omitempty"`
-	App          *providerAppV1 `cbor:"5,keyasint,omitempty"`
-	Consumer     *consumerV1    `cbor:"6,keyasint,omitempty"`
-	WorkspaceRef string         `cbor:"7,keyasint,omitempty"`
-	ConsumerRef  string         `cbor:"8,keyasint,omitempty"`
-	Scopes       []string       `cbor:"9,keyasint,omitempty"`
-	TokenType    string         `cbor:"10,keyasint,omitempty"`
-	AccessToken  tokenV1        `cbor:"11,keyasint,omitzero"`
-	RefreshToken tokenV1        `cbor:"12,keyasint,omitzero"`
-	APIKey       bool           `cbor:"13,keyasint,omitempty"` // whether there is one
-	Metadata     []byte         `cbor:"14,keyasint,omitempty"` // masked JSON text
-	Created      stamp          `cbor:"15,keyasint,omitempty"`
-	Updated      stamp          `cbor:"16,keyasint,omitempty"`
-}
-
-func connectionToV1(c *Connection) *connectionV1 {
-	if c == nil {
-		return nil
-	}
-	w := &connectionV1{
-		ID: c.ID, Provider: c.Provider, Scheme: c.Scheme, Status: c.Status,
-		WorkspaceRef: c.WorkspaceRef, ConsumerRef: c.ConsumerRef, Scopes: c.Scopes, TokenType: c.TokenType,
-		AccessToken: tokenToV1(c.AccessToken), RefreshToken: tokenToV1(c.RefreshToken), APIKey: !c.APIKey.IsZero(),
-		Metadata: c.Metadata.masked, Created: stampOf(c.Created), Updated: stampOf(c.Updated),
-	}
-	if a := c.App; a != nil {
-		w.App = &providerAppV1{a.ID, a.ExternalRef, a.Provider, a.ClientID, a.Scopes, stampOf(a.Created), stampOf(a.Updated)}
-	}
-	if o := c.Consumer; o != nil {
-		w.Consumer = &consumerV1{o.ID, o.Name, stampOf(o.Created), stampOf(o.Updated)}
-	}
-	return w
-}
-
-func (w *connectionV1) domain() *Connection {
-	if w == nil {
-		return nil
-	}
-	c := &Connection{
-		ID: w.ID, Provider: w.Provider, Scheme: w.Scheme, Status: w.Status,
-		WorkspaceRef: w.WorkspaceRef, ConsumerRef: w.ConsumerRef, Scopes: w.Scopes, TokenType: w.TokenType,
-		AccessToken: w.AccessToken.domain(), RefreshToken: w.RefreshToken.domain(), APIKey: maskIf(w.APIKey),
-		Metadata: maskedDocument(w.Metadata), Created: w.Created.time(), Updated: w.Updated.time(),
-	}
-	if a := w.App; a != nil {
-		c.App = &ProviderApp{a.ID, a.ExternalRef, a.Provider, a.ClientID, a.Scopes, a.Created.time(), a.Updated.time()}
-	}
-	if o := w.Consumer; o != nil {
-		c.Consumer = &Consumer{o.ID, o.Name, o.Created.time(), o.Updated.time()}
-	}
-	return c
-}
-
-type planDetailV1 struct {
-	Label string `cbor:"1,keyasint,omitempty"`
-	Value string `cbor:"2,keyasint,omitempty"`
-}
-
-type quoteLineV1 struct {
-	Line   string `cbor:"1,keyasint,omitempty"`
-	Amount string `cbor:"2,keyasint,omitempty"`
-}
-
-type planPolicyV1 struct {
-	ID   string `cbor:"1,keyasint,omitempty"`
-	Name string `cbor:"2,keyasint,omitempty"`
-	URL  string `cbor:"3,keyasint,omitempty"`
-}
-
-type billingPlanV1 struct {
-	ID                                 string         `cbor:"1,keyasint,omitempty"`
-	Type                               string         `cbor:"2,keyasint,omitempty"`
-	Name                               string         `cbor:"3,keyasint,omitempty"`
-	Scope                              string         `cbor:"4,keyasint,omitempty"`
-	Description                        string         `cbor:"5,keyasint,omitempty"`
-	PaymentMethodRequired              *bool          `cbor:"6,keyasint,omitempty"`
-	PreauthorizationAmount             string         `cbor:"7,keyasint,omitempty"`
-	InitialCharge                      string         `cbor:"8,keyasint,omitempty"`
-	MinimumAmount                      string         `cbor:"9,keyasint,omitempty"`
-	MaximumAmount                      string         `cbor:"10,keyasint,omitempty"`
-	MaximumAmountAutoPurchasePerPeriod string         `cbor:"11,keyasint,omitempty"`
-	Cost                               string         `cbor:"12,keyasint,omitempty"`
-	Details                            []planDetailV1 `cbor:"13,keyasint,omitempty"`
-	HighlightedDetails                 []planDetailV1 `cbor:"14,keyasint,omitempty"`
-	Quote                              []quoteLineV1  `cbor:"15,keyasint,omitempty"`
-	RequiredPolicies                   []planPolicyV1 `cbor:"16,keyasint,omitempty"`
-	EffectiveDate                      stamp          `cbor:"17,keyasint,omitempty"`
-	Disabled                           bool           `cbor:"18,keyasint,omitempty"`
-}
-
-func billingPlanToV1(p *BillingPlan) *billingPlanV1 {
-	if p == nil {
-		return nil
-	}
-	detail := func(d PlanDetail) planDetailV1 { return planDetailV1(d) }
-	return &billingPlanV1{
-		p.ID, p.Type, p.Name, p.Scope, p.Description, p.PaymentMethodRequired, p.PreauthorizationAmount, p.InitialCharge,
-		p.MinimumAmount, p.MaximumAmount, p.MaximumAmountAutoPurchasePerPeriod, p.Cost, convert(p.Details, detail),
-		convert(p.HighlightedDetails, detail), convert(p.Quote, func(q QuoteLine) quoteLineV1 { return quoteLineV1(q) }),
-		convert(p.RequiredPolicies, func(q PlanPolicy) planPolicyV1 { return planPolicyV1(q) }), stampOf(p.EffectiveDate), p.Disabled,
+// codePresence says whether there is a credential, never which. Reading returns a mask for it.
+func codePresence(c *record.Coder, n protowire.Number, s *crypto.Secret) {
+	present := !s.IsZero()
+	record.Bool(c, n, &present)
+	switch {
+	case !present:
+		*s = crypto.Secret{}
+	case !s.IsMasked():
+		*s = crypto.Masked()
 	}
 }
 
-func (w *billingPlanV1) domain() *BillingPlan {
-	if w == nil {
-		return nil
-	}
-	detail := func(d planDetailV1) PlanDetail { return PlanDetail(d) }
-	return &BillingPlan{
-		w.ID, w.Type, w.Name, w.Scope, w.Description, w.PaymentMethodRequired, w.PreauthorizationAmount, w.InitialCharge,
-		w.MinimumAmount, w.MaximumAmount, w.MaximumAmountAutoPurchasePerPeriod, w.Cost, convert(w.Details, detail),
-		convert(w.HighlightedDetails, detail), convert(w.Quote, func(q quoteLineV1) QuoteLine { return QuoteLine(q) }),
-		convert(w.RequiredPolicies, func(q planPolicyV1) PlanPolicy { return PlanPolicy(q) }), w.EffectiveDate.time(), w.Disabled,
-	}
+func codeBillingPlan(c *record.Coder, p *BillingPlan) {
+	record.String(c, 1, &p.ID)
+	record.String(c, 2, &p.Type)
+	record.String(c, 3, &p.Name)
+	record.String(c, 4, &p.Scope)
+	record.String(c, 5, &p.Description)
+	record.OptionalBool(c, 6, &p.PaymentMethodRequired)
+	record.String(c, 7, &p.PreauthorizationAmount)
+	record.String(c, 8, &p.InitialCharge)
+	record.String(c, 9, &p.MinimumAmount)
+	record.String(c, 10, &p.MaximumAmount)
+	record.String(c, 11, &p.MaximumAmountAutoPurchasePerPeriod)
+	record.String(c, 12, &p.Cost)
+	record.Messages(c, 13, &p.Details, codePlanDetail)
+	record.Messages(c, 14, &p.HighlightedDetails, codePlanDetail)
+	record.Messages(c, 15, &p.Quote, codeQuoteLine)
+	record.Messages(c, 16, &p.RequiredPolicies, codePlanPolicy)
+	record.Time(c, 17, &p.EffectiveDate)
+	record.Bool(c, 18, &p.Disabled)
 }
 
-type notificationV1 struct {
-	Level   string `cbor:"1,keyasint,omitempty"`
-	Title   string `cbor:"2,keyasint,omitempty"`
-	Message string `cbor:"3,keyasint,omitempty"`
-	Href    string `cbor:"4,keyasint,omitempty"`
+func codePlanDetail(c *record.Coder, d *PlanDetail) {
+	record.String(c, 1, &d.Label)
+	record.String(c, 2, &d.Value)
 }
 
-// auditEntryV1 is flat, since several are read with every record.
-type auditEntryV1 struct {
-	At     stamp     `cbor:"1,keyasint,omitempty"`
-	Kind   ActorKind `cbor:"2,keyasint,omitempty"`
-	By     string    `cbor:"3,keyasint,omitempty"`
-	ByName string    `cbor:"4,keyasint,omitempty"`
-	ByIcon string    `cbor:"5,keyasint,omitempty"`
-	Of     string    `cbor:"6,keyasint,omitempty"`
-	OfName string    `cbor:"7,keyasint,omitempty"`
-	OfIcon string    `cbor:"8,keyasint,omitempty"`
+func codeQuoteLine(c *record.Coder, q *QuoteLine) {
+	record.String(c, 1, &q.Line)
+	record.String(c, 2, &q.Amount)
 }
 
-func auditEntryToV1(e *AuditEntry) auditEntryV1 {
-	if e == nil {
-		return auditEntryV1{}
+func codePlanPolicy(c *record.Coder, p *PlanPolicy) {
+	record.String(c, 1, &p.ID)
+	record.String(c, 2, &p.Name)
+	record.String(c, 3, &p.URL)
+}
+
+func codeNotification(c *record.Coder, n *Notification) {
+	record.String(c, 1, &n.Level)
+	record.String(c, 2, &n.Title)
+	record.String(c, 3, &n.Message)
+	record.String(c, 4, &n.Href)
+}
+
+// codeInvitation leaves the status out: it is that of the installation.
+func codeInvitation(c *record.Coder, v *Invitation) {
+	record.String(c, 1, &v.Message)
+	record.String(c, 2, &v.ExternalID)
+	record.String(c, 3, &v.Recipient)
+	record.String(c, 4, &v.Validity)
+	record.Time(c, 5, &v.Expires)
+}
+
+func codeAuditEntry(c *record.Coder, e *AuditEntry) {
+	record.Time(c, 1, &e.At)
+	record.String(c, 2, &e.Kind)
+	record.String(c, 3, &e.By.ID)
+	record.String(c, 4, &e.By.Name)
+	record.String(c, 5, &e.By.Icon)
+	record.String(c, 6, &e.Of.ID)
+	record.String(c, 7, &e.Of.Name)
+	record.String(c, 8, &e.Of.Icon)
+	c.Require(!e.At.IsZero())
+}
+
+func codeLifecycle(c *record.Coder, l *lifecycle) {
+	record.String(c, 1, &l.status)
+	record.Int(c, 2, &l.generation)
+	record.Pointer(c, 3, &l.expired, codeAuditEntry)
+	record.Pointer(c, 4, &l.uninstalled, codeAuditEntry)
+	record.Time(c, 5, &l.purgeAt)
+	record.Bool(c, 6, &l.purged)
+	record.Pointer(c, 7, &l.refresh, codeRefresh)
+	c.Require(l.status != "" && l.generation > 0)
+}
+
+// refreshState is the lease of a credential refresh. No method writes it yet; its place in the
+// format is fixed, so that no stored byte changes when one does.
+type refreshState struct {
+	state      uint8 // 1 sending, 2 doubtful, 3 failed
+	holder     string
+	credential int64  // number of the credential that is refreshed
+	epoch      int64  // of the namespace
+	duration   int64  // of the lease, in microseconds
+	reason     string // code, of a failure
+	since      time.Time
+	attempts   int64
+}
+
+func (r *refreshState) equal(o *refreshState) bool {
+	if r == nil || o == nil {
+		return r == o
 	}
-	return auditEntryV1{stampOf(e.At), e.Kind, e.By.ID, e.By.Name, e.By.Icon, e.Of.ID, e.Of.Name, e.Of.Icon}
+	a, b := *r, *o
+	a.since, b.since = time.Time{}, time.Time{}
+	return a == b && r.since.Equal(o.since)
 }
 
-func (w auditEntryV1) domain() *AuditEntry {
-	if w == (auditEntryV1{}) {
-		return nil
-	}
-	return &AuditEntry{w.At.time(), w.Kind, Reference{w.By, w.ByName, w.ByIcon}, Reference{w.Of, w.OfName, w.OfIcon}}
+func codeRefresh(c *record.Coder, r *refreshState) {
+	record.Int(c, 1, &r.state)
+	record.Raw(c, 2, &r.holder)
+	record.Int(c, 3, &r.credential)
+	record.Int(c, 4, &r.epoch)
+	record.Int(c, 5, &r.duration)
+	record.String(c, 6, &r.reason)
+	record.Time(c, 7, &r.since)
+	record.Int(c, 8, &r.attempts)
 }
 
-// convert maps a slice; the result of an empty one is nil, as it is after storing.
-func convert[A, B any](in []A, one func(A) B) []B {
-	if len(in) == 0 {
-		return nil
-	}
-	out := make([]B, len(in))
-	for i, v := range in {
-		out[i] = one(v)
-	}
-	return out
-}
-
-// Stored forms are CBOR (RFC 8949): byte strings without base64, and a decoder with hard limits.
-var (
-	encoding = must(cbor.EncOptions{Sort: cbor.SortBytewiseLexical, NilContainers: cbor.NilContainerAsNull}.EncMode())
-	decoding = must(limits.DecMode())
-	// decodingAnyText is for what a store may be given with any bytes in its strings.
-	decodingAnyText = func() cbor.DecMode {
-		lenient := limits
-		lenient.UTF8 = cbor.UTF8DecodeInvalid
-		return must(lenient.DecMode())
-	}()
-)
-
-var limits = cbor.DecOptions{
-	DupMapKey:         cbor.DupMapKeyEnforcedAPF,
-	IndefLength:       cbor.IndefLengthForbidden,
-	TagsMd:            cbor.TagsForbidden,
-	UTF8:              cbor.UTF8RejectInvalid,
-	MaxNestedLevels:   16,
-	MaxArrayElements:  65536,
-	MaxMapPairs:       65536,
-	ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
-}
-
-// must is for options that are constants of this file.
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
-// encode writes a stored form. It cannot fail: the forms are made of strings, numbers, bytes, and slices and maps of these.
-func encode(v any) []byte { return must(encoding.Marshal(v)) }
-
-// decode reads a stored form. Its error says nothing of the content.
-func decode(b []byte, v any) error {
-	if err := decoding.Unmarshal(b, v); err != nil {
-		return ErrSealed
-	}
-	return nil
+// codeEvent describes an event as a store keeps it. Its tenant, IDs and texts may hold any bytes,
+// since a store takes any.
+func codeEvent(c *record.Coder, e *Event) {
+	record.Raw(c, 1, &e.Type)
+	record.Raw(c, 2, &e.Key.Tenant)
+	record.Raw(c, 3, &e.Key.ID)
+	record.Int(c, 4, &e.Revision)
+	record.Int(c, 5, &e.Generation)
+	record.Time(c, 6, &e.Time)
+	record.Raw(c, 7, &e.Extension)
+	record.Raw(c, 8, &e.Account)
+	record.Raw(c, 9, &e.Actor.Kind)
+	record.Raw(c, 10, &e.Actor.ID)
+	record.Raw(c, 11, &e.Actor.User.ID)
+	record.Raw(c, 12, &e.Actor.User.Name)
+	record.Raw(c, 13, &e.Actor.User.Icon)
+	record.Bool(c, 14, &e.Actor.ReadOnly)
+	record.Raw(c, 15, &e.Reason)
+	record.Raws(c, 16, &e.Changed)
 }

@@ -23,7 +23,7 @@ import (
 // The zero value is no document. A Document never changes and may be shared.
 type Document struct {
 	plain  crypto.Secret // of the caller
-	masked []byte        // of the service
+	masked string        // of the service; never empty for a document
 }
 
 // JSON returns the document with the text b, which it copies. Whether b is good JSON is checked by the service, which reports it
@@ -104,13 +104,18 @@ func (f *plainFinder) in(v reflect.Value) bool {
 	return false
 }
 
-func maskedDocument(b []byte) Document { return Document{masked: b} }
+func maskedDocument(text []byte) Document { return Document{masked: string(text)} }
 
 // IsZero reports whether there is no document.
-func (d Document) IsZero() bool { return d.plain.IsZero() && d.masked == nil }
+func (d Document) IsZero() bool { return d.plain.IsZero() && d.masked == "" }
 
 // Bytes returns the masked JSON text, or nil for a document that did not come from the service. The slice is the caller's.
-func (d Document) Bytes() []byte { return bytes.Clone(d.masked) }
+func (d Document) Bytes() []byte {
+	if d.masked == "" {
+		return nil
+	}
+	return []byte(d.masked)
+}
 
 // Decode decodes the document into v, masks included, with the rules of [json.Unmarshal]. The error says nothing of the text.
 func (d Document) Decode(v any) error {
@@ -122,22 +127,22 @@ func (d Document) Decode(v any) error {
 
 // content returns the text, plain or masked, for the service.
 func (d Document) content() []byte {
-	if d.masked != nil {
-		return d.masked
+	if d.masked != "" {
+		return []byte(d.masked)
 	}
 	return d.plain.Reveal()
 }
 
 // Equal reports whether both are plain or both masked, and hold the same text. For plain ones it takes the same time wherever they differ.
 func (d Document) Equal(other Document) bool {
-	return d.plain.Equal(other.plain) && bytes.Equal(d.masked, other.masked)
+	return d.plain.Equal(other.plain) && d.masked == other.masked
 }
 
 // String returns what the document shows of itself.
 func (d Document) String() string {
 	switch {
-	case d.masked != nil:
-		return string(d.masked)
+	case d.masked != "":
+		return d.masked
 	case d.plain.IsZero():
 		return ""
 	default:
@@ -160,7 +165,7 @@ func (d Document) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 // MarshalJSON writes a masked document as it is, a plain one as the mask, none as null.
 func (d Document) MarshalJSON() ([]byte, error) {
 	switch {
-	case d.masked != nil:
+	case d.masked != "":
 		return d.Bytes(), nil
 	case d.plain.IsZero():
 		return []byte("null"), nil

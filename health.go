@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/go-installation/installation/internal/record"
 	"iter"
 	"slices"
 	"strings"
@@ -76,7 +77,7 @@ func (s *Service) checkKeys(ctx context.Context, report *Report) error {
 	report.Keys, report.Records = c.keys, c.records
 	keys := crypto.Uncached(s.keys)
 	for _, k := range report.Keys {
-		stored, err := s.sample(ctx, termKey+k.ID)
+		stored, err := s.sample(ctx, record.TermKey+k.ID)
 		if err != nil {
 			return err
 		}
@@ -138,11 +139,11 @@ func tryKey(ctx context.Context, keys crypto.KeyWrapper, k KeyCount, stored []*R
 	row := 0
 	for _, r := range stored {
 		tried.records++
-		f, err := r.Body.open()
-		if err != nil || f.key.KeyID != k.ID {
+		body, _, err := decodeBody(r.Body)
+		if err != nil || body.Key.KeyID != k.ID {
 			continue
 		}
-		switch err := tryStored(ctx, keys, r, f); {
+		switch err := tryStored(ctx, keys, r, body); {
 		case ctx.Err() != nil:
 			return tried, ctx.Err()
 		case err == nil:
@@ -187,7 +188,7 @@ func (s *Service) sample(ctx context.Context, term string) (sample []*Record, er
 // tryToWrap refuses a primary key that does not open what is stored under its id: what is wrapped under such a one, nobody else opens.
 func (s *Service) tryToWrap(ctx context.Context, keys crypto.KeyWrapper) error {
 	id := keys.Primary()
-	stored, err := s.sample(ctx, termKey+id)
+	stored, err := s.sample(ctx, record.TermKey+id)
 	if err != nil {
 		return err
 	}
@@ -223,32 +224,32 @@ func tryPrimary(ctx context.Context, keys crypto.KeyWrapper) error {
 }
 
 // tryStored unwraps the data key of a record.
-func tryStored(ctx context.Context, keys crypto.KeyWrapper, r *Record, f *form) error {
-	k, err := keys.Unwrap(ctx, f.key, crypto.Binding{Tenant: r.Key.Tenant, Record: r.Key.ID})
+func tryStored(ctx context.Context, keys crypto.KeyWrapper, r *Record, body *record.Body) error {
+	k, err := keys.Unwrap(ctx, body.Key, crypto.Binding{Tenant: r.Key.Tenant, Record: r.Key.ID})
 	k.Destroy()
 	return err
 }
 
 // missingKeys looks for keys that records need and that are not at hand. all is false if it gave up before the last record.
 func (s *Service) missingKeys(ctx context.Context, keys crypto.KeyWrapper) (ids []string, all bool, err error) {
-	known := append(keys.KeyIDs(), keyGone)
+	known := append(keys.KeyIDs(), record.KeyDestroyed)
 	scanned := 0
-	for r, err := range s.records(ctx, Query{AllTenants: true, Term: termEverywhere, Limit: MaxPage}) {
+	for r, err := range s.records(ctx, Query{AllTenants: true, Term: record.TermEverywhere, Limit: MaxPage}) {
 		if err != nil {
 			return nil, false, err
 		}
 		if scanned++; scanned > maxScan {
 			return ids, false, nil
 		}
-		if slices.Contains(known, termValue(r.Index, termKey)) {
+		if slices.Contains(known, record.TermValue(r.Index, record.TermKey)) {
 			continue
 		}
-		f, err := r.Body.open()
+		body, _, err := decodeBody(r.Body)
 		if err != nil {
 			continue
 		}
 		// The keys themselves say so: what a damaged store has for an id is not repeated.
-		if unknown, ok := errors.AsType[*crypto.UnknownKeyError](tryStored(ctx, keys, r, f)); ok && !slices.Contains(ids, unknown.KeyID) {
+		if unknown, ok := errors.AsType[*crypto.UnknownKeyError](tryStored(ctx, keys, r, body)); ok && !slices.Contains(ids, unknown.KeyID) {
 			ids = append(ids, unknown.KeyID)
 		}
 	}
@@ -269,11 +270,11 @@ func (s *Service) census(ctx context.Context) (c census, err error) {
 		if c.keys, err = s.countKeys(ctx); err != nil {
 			return census{}, err
 		}
-		counted, err := s.countTerm(ctx, termKey+keyGone)
+		counted, err := s.countTerm(ctx, record.TermKey+record.KeyDestroyed)
 		if err != nil {
 			return census{}, err
 		}
-		if c.records, err = s.countTerm(ctx, termEverywhere); err != nil {
+		if c.records, err = s.countTerm(ctx, record.TermEverywhere); err != nil {
 			return census{}, err
 		}
 		for _, k := range c.keys {
@@ -290,7 +291,7 @@ func (s *Service) census(ctx context.Context) (c census, err error) {
 func (s *Service) countKeys(ctx context.Context) ([]KeyCount, error) {
 	var counts []KeyCount
 	for _, id := range s.keys.KeyIDs() {
-		n, err := s.countTerm(ctx, termKey+id)
+		n, err := s.countTerm(ctx, record.TermKey+id)
 		if err != nil {
 			return nil, err
 		}
@@ -367,20 +368,20 @@ func (s *Service) canRetire(ctx context.Context, keyID string) error {
 	if err := s.tryToWrap(ctx, crypto.Uncached(s.keys)); err != nil {
 		return err
 	}
-	inUse, err := s.countTerm(ctx, termKey+keyID)
+	inUse, err := s.countTerm(ctx, record.TermKey+keyID)
 	if err != nil {
 		return err
 	}
 	found := int64(0)
-	for r, err := range s.records(ctx, Query{AllTenants: true, Term: termEverywhere, Limit: MaxPage}) {
+	for r, err := range s.records(ctx, Query{AllTenants: true, Term: record.TermEverywhere, Limit: MaxPage}) {
 		if err != nil {
 			return err
 		}
-		f, err := r.Body.open()
+		body, _, err := decodeBody(r.Body)
 		if err != nil {
 			return fmt.Errorf("cannot tell which key %q of tenant %q needs: %w", r.Key.ID, r.Key.Tenant, err)
 		}
-		if f.key.KeyID == keyID {
+		if body.Key.KeyID == keyID {
 			found++
 		}
 	}

@@ -1,6 +1,7 @@
 package installation
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -9,82 +10,177 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/record"
 )
 
-// answer is what an outcome holds: the first answer to a request, sealed as it was committed, and what tells that request from another
-// one with the same key.
-type answer struct {
-	ID          string      `cbor:"1,keyasint"`
-	Generation  int64       `cbor:"2,keyasint"`
-	Revision    int64       `cbor:"3,keyasint"`
-	DataKey     uint32      `cbor:"4,keyasint,omitempty"` // generation of the data key; 0 = none was at hand
-	Fingerprint []byte      `cbor:"5,keyasint,omitempty"` // of the request, under the data key
-	Removed     bool        `cbor:"6,keyasint,omitempty"`
-	Created     bool        `cbor:"7,keyasint,omitempty"`
-	Changed     bool        `cbor:"8,keyasint,omitempty"`
-	Life        lifecycleV1 `cbor:"9,keyasint"`
-	Manifest    []byte      `cbor:"10,keyasint,omitempty"` // sealed
-	Code        []byte      `cbor:"11,keyasint,omitempty"` // sealed
-	Method      string      `cbor:"12,keyasint"`
-	Requested   string      `cbor:"13,keyasint,omitempty"` // id in the request; "" = minted
+// An outcome lives longer than the record that it is about, and must not be believed without proof.
+// So each process makes one outcome key, has it wrapped once, and puts the wrapped key into each
+// outcome that it seals. Nothing has to be shared between processes or rotated.
+
+// outcomeKey is the key of this process for sealing outcomes. It is made when first needed.
+type outcomeKey struct {
+	wrapper crypto.KeyWrapper
+
+	mu      sync.Mutex
+	key     *crypto.DataKey // its number is the day on which it was made
+	wrapped crypto.Wrapped
 }
 
-// answerVersion is the first byte of Outcome.Data.
-const answerVersion = 1
-
-// placeCode is where an invitation code is sealed, in an outcome only.
-func placeCode(id string) crypto.Place {
-	return crypto.Place{Record: id, Kind: "invitation", Pointer: "/code"}
-}
-
-// digest names an idempotency key within a tenant. Each user of each actor has keys of their own, so that none can probe another's.
-func (s *Service) digest(key string) Digest {
-	named := []string{"idem1", string(s.actor.Kind), s.actor.ID, key}
-	if user := s.actor.User.ID; user != "" {
-		named = append(named, user)
+// get returns the key, and the wrapped form of it that an outcome carries. Each day has a new key,
+// which bounds how many outcomes one key seals.
+func (o *outcomeKey) get(
+	ctx context.Context, now time.Time,
+) (*crypto.DataKey, crypto.Wrapped, error) {
+	day := uint32(now.Unix()/86400) + 1
+	o.mu.Lock()
+	key, wrapped := o.key, o.wrapped
+	o.mu.Unlock()
+	if key.Number() == day {
+		return key, wrapped, nil
 	}
-	return sha256.Sum256(encode(named))
+	k, err := crypto.NewDataKey(day, o.wrapper.Suite())
+	if err != nil {
+		return nil, crypto.Wrapped{}, err
+	}
+	w, err := o.wrapper.Wrap(ctx, k, outcomeBinding)
+	if err != nil {
+		k.Destroy()
+		return nil, crypto.Wrapped{}, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.key.Number() == day { // another request was first
+		k.Destroy()
+		return o.key, o.wrapped, nil
+	}
+	o.key, o.wrapped = k, w
+	return k, w, nil
 }
 
-// newOutcome records the answer to m for its idempotency key.
-func (s *Service) newOutcome(m mutation, st *state, done *step, c Change) (*Outcome, error) {
-	a := answer{Method: m.method, Requested: m.requested(), ID: st.key.ID, Generation: st.generation(), Revision: st.revision(), Life: st.life.wire()}
+// outcomeBinding is what an outcome key is wrapped for. No record has an empty ID, so the wrapped
+// key of a record does not open here, nor this one there.
+var outcomeBinding = crypto.Binding{}
+
+// unwrap returns the key in the wrapped form, which another process may have made. The caller calls
+// done after use.
+func (o *outcomeKey) unwrap(
+	ctx context.Context, w crypto.Wrapped,
+) (k *crypto.DataKey, done func(), err error) {
+	o.mu.Lock()
+	own := o.key != nil && w.KeyID == o.wrapped.KeyID && bytes.Equal(w.Bytes, o.wrapped.Bytes)
+	k = o.key
+	o.mu.Unlock()
+	if own {
+		return k, func() {}, nil
+	}
+	k, err = o.wrapper.Unwrap(ctx, w, outcomeBinding)
+	return k, k.Destroy, err
+}
+
+// outcomePlace is where an outcome is sealed for.
+func outcomePlace(tenant string, digest Digest, until time.Time) crypto.Place {
+	micros := binary.BigEndian.AppendUint64(nil, uint64(until.UnixMicro()))
+	return crypto.Place{
+		Tenant: tenant, Kind: "outcome", Pointer: string(digest[:]), Extra: string(micros),
+	}
+}
+
+// answerPlace is where a part of an answer is sealed for, under the data key of its record: the
+// "answer" itself or the invitation "code".
+func answerPlace(kind string, key Key, digest Digest) crypto.Place {
+	return crypto.Place{
+		Tenant: key.Tenant, Record: key.ID, Kind: kind, Pointer: string(digest[:]),
+	}
+}
+
+// digest returns the name under which the store keeps the outcome of an idempotency key. Each user
+// of each actor has keys of their own, so that none can probe another's.
+func (s *Service) digest(key string) Digest {
+	parts := []string{"idem2", string(s.actor.Kind), s.actor.ID, s.actor.User.ID, key}
+	return sha256.Sum256(canonicalStrings(parts...))
+}
+
+// fingerprint tells the request from any other one, for whoever has the outcome key.
+func (m mutation) fingerprint(k *crypto.DataKey) ([sha256.Size]byte, error) {
+	plain := canonical(m.method, m.request)
+	defer clear(plain) // it contains the secrets of the request
+	return k.Fingerprint([]byte(m.requested()), plain)
+}
+
+// newOutcome seals the answer to m for its idempotency key.
+func (s *Service) newOutcome(ctx context.Context, m mutation, st *state, done *step, c Change) (*Outcome, error) {
+	k, wrapped, err := s.outcomes.get(ctx, c.Now)
+	if err != nil {
+		return nil, err
+	}
+	print, err := m.fingerprint(k)
+	if err != nil {
+		return nil, err
+	}
+	a := record.Answer{
+		ID: st.key.ID, Generation: st.generation(), Revision: st.revision(),
+		Fingerprint: print[:], Verdict: verdictOf(c, done),
+	}
 	if c.Record != nil {
 		a.Generation, a.Revision = c.Record.Generation, c.Record.Revision
 	}
-	if st.form != nil {
-		a.Manifest = st.form.manifest
-	}
-	if done != nil {
-		a.Removed, a.Created, a.Changed = done.effect == effectTombstone, done.created, true
-	}
-	if k := st.dataKey; k != nil {
-		print, err := m.fingerprint(k)
-		if err != nil {
-			return nil, err
-		}
-		a.DataKey, a.Fingerprint = k.Generation(), print[:]
-		if done != nil && !done.code.IsZero() {
-			if a.Code, err = sealText(k, placeCode(a.ID), done.code); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return &Outcome{
+	o := &Outcome{
 		Digest: s.digest(m.guard.IdempotencyKey),
 		Until:  moment(c.Now.Add(s.opts.IdempotencyTTL)),
-		Data:   append([]byte{answerVersion}, encode(a)...),
-	}, nil
+	}
+	if a.Verdict != record.Removed {
+		if err := st.keepContent(&a, o.Digest, done); err != nil {
+			return nil, err
+		}
+	}
+	plain := a.Append(nil)
+	sealed, err := k.SealBinary(nil, outcomePlace(s.tenant, o.Digest, o.Until), plain)
+	if err != nil {
+		return nil, err
+	}
+	o.Data = (&record.Outcome{Key: wrapped, Sealed: sealed}).Append(nil)
+	return o, nil
 }
 
-// fingerprint tells the request from another one, to whoever has the data key.
-func (m mutation) fingerprint(k *crypto.DataKey) ([sha256.Size]byte, error) {
-	plain := canonical(m.method, m.request)
-	defer clear(plain) // it has the secrets of the request in it
-	return k.Fingerprint(plain)
+// verdictOf says what a request did.
+func verdictOf(c Change, done *step) record.Verdict {
+	switch {
+	case done == nil || done.effect == effectNone:
+		return record.Unchanged
+	case done.effect == effectTombstone:
+		return record.Removed
+	case done.created:
+		return record.Created
+	default:
+		return record.Changed
+	}
+}
+
+// keepContent seals the manifest and the invitation code of the answer under the data key of the
+// record. So they can no longer be opened once the record is deleted, purged or rekeyed.
+func (st *state) keepContent(a *record.Answer, digest Digest, done *step) (err error) {
+	k := st.dataKey
+	if k == nil || st.body == nil || st.body.Manifest == nil {
+		return nil
+	}
+	plain := st.manifest
+	if plain == nil { // this write did not seal it
+		if plain, err = k.OpenBinary(nil, manifestPlace(st.key), st.body.Manifest); err != nil {
+			return err
+		}
+	}
+	a.DataKey, a.Lifecycle = k.Number(), st.life.encode()
+	a.Content, err = k.SealBinary(nil, answerPlace("answer", st.key, digest), plain)
+	if err == nil && done != nil && !done.code.IsZero() {
+		code := done.code.Reveal()
+		defer clear(code)
+		a.Code, err = k.SealBinary(nil, answerPlace("code", st.key, digest), code)
+	}
+	return err
 }
 
 // outcome looks for the first answer to m. It returns ErrNotFound if there is none, or none any more.
@@ -99,34 +195,61 @@ func (s *Service) outcome(ctx context.Context, m mutation) (*Outcome, error) {
 	return o, nil
 }
 
-// replay gives the first answer again. The request is compared in full under the data key of the record as long as that exists, and by what
-// it does to which installation for ever.
+// replay returns the first answer again.
 func (s *Service) replay(ctx context.Context, m mutation, o *Outcome) (*Result, error) {
-	if len(o.Data) == 0 || o.Data[0] != answerVersion {
-		return nil, ErrSealed
-	}
-	var a answer
-	if err := decode(o.Data[1:], &a); err != nil {
+	a, err := s.openOutcome(ctx, m, o)
+	if err != nil {
 		return nil, err
-	}
-	if a.Method != m.method || a.Requested != m.requested() {
-		return nil, ErrIdempotencyMismatch
 	}
 	st, err := s.load(ctx, a.ID)
 	if err != nil {
 		return nil, err
 	}
 	defer st.wipe()
-	res := &Result{Created: a.Created, Changed: a.Changed, Replayed: true}
-	if a.Removed || !st.exists() {
+	res := &Result{
+		Created: a.Verdict == record.Created, Replayed: true,
+		Changed: a.Verdict != record.Unchanged,
+	}
+	if a.Verdict == record.Removed || !st.exists() {
 		res.Installation = removed(st.key, a.Revision, a.Generation)
 		return res, nil
 	}
-	now := s.now()
-	k := st.dataKey
-	if k == nil || k.Generation() != a.DataKey || st.generation() != a.Generation {
-		res.Installation = s.showOr(ctx, st, now, a) // the first answer can no longer be opened
+	code, err := st.recall(a, s.digest(m.guard.IdempotencyKey))
+	if err != nil {
+		return nil, err
+	}
+	res.Installation = s.show(ctx, st, s.now())
+	if !s.can(ActionSee, res.Installation) {
+		// It is not the actor's, or no longer. The request was carried out; that is all to say.
+		res.Installation = removed(st.key, a.Revision, a.Generation)
 		return res, nil
+	}
+	if s.can(ActionInvite, res.Installation) {
+		res.Code, res.AcceptURL = code, acceptURL(s.accept, st.key, code)
+	}
+	return res, nil
+}
+
+// openOutcome opens an outcome and compares its request with w. What cannot be authenticated is
+// never reported as success.
+func (s *Service) openOutcome(ctx context.Context, m mutation, o *Outcome) (*record.Answer, error) {
+	stored, err := record.DecodeOutcome(o.Data)
+	if err != nil {
+		return nil, err
+	}
+	k, done, err := s.outcomes.unwrap(ctx, stored.Key)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	digest := s.digest(m.guard.IdempotencyKey) // not o.Digest: the store is not believed
+	plain, err := k.OpenBinary(nil, outcomePlace(s.tenant, digest, o.Until), stored.Sealed)
+	if err != nil {
+		return nil, err
+	}
+	a, err := record.DecodeAnswer(plain)
+	if err != nil {
+		return nil, err
 	}
 	print, err := m.fingerprint(k)
 	if err != nil {
@@ -135,57 +258,36 @@ func (s *Service) replay(ctx context.Context, m mutation, o *Outcome) (*Result, 
 	if subtle.ConstantTimeCompare(print[:], a.Fingerprint) != 1 {
 		return nil, ErrIdempotencyMismatch
 	}
-	if err := st.recall(a); err != nil {
-		return nil, err
-	}
-	if len(a.Code) > 0 {
-		if res.Code, err = openText(k, placeCode(a.ID), a.Code); err != nil {
-			return nil, err
-		}
-		res.AcceptURL = acceptURL(s.accept, st.key, res.Code)
-	}
-	res.Installation = s.showOr(ctx, st, now, a)
-	return res, nil
+	return a, nil
 }
 
-// showOr is show for an answer: of what is not the actor's, or not any more, there is only to say that the request was carried out.
-func (s *Service) showOr(ctx context.Context, st *state, now time.Time, a answer) *Installation {
-	if i := s.show(ctx, st, now); s.can(ActionSee, i) {
-		return i
+// recall puts the state back to that of an answer and returns the answer's code. It leaves the
+// present state if the answer can no longer be opened, because the record has another data key
+// since.
+func (st *state) recall(a *record.Answer, digest Digest) (code crypto.Secret, err error) {
+	k := st.dataKey
+	if len(a.Content) == 0 || k == nil || k.Number() != a.DataKey ||
+		st.generation() != a.Generation {
+		return code, nil
 	}
-	return removed(st.key, a.Revision, a.Generation)
-}
-
-// recall puts the state back to what an answer was given for.
-func (st *state) recall(a answer) error {
-	m, err := openAlone(st.key.ID, a.Manifest, st.dataKey)
+	m, err := openManifest(k, answerPlace("answer", st.key, digest), a.Content)
 	if err != nil {
-		return err
+		return code, err
 	}
-	st.life = a.Life.domain()
-	if m.inst.ID != st.key.ID || st.life.generation != a.Generation || m.inst.Revision > a.Revision || !st.life.follows(m.life) {
-		return ErrSealed
+	if st.life, err = decodeLifecycle(a.Lifecycle); err != nil {
+		return code, err
 	}
 	m.adopt(st.key, st.life, a.Revision)
-	st.inst, st.rule = m.inst, m.rule
-	return nil
-}
-
-// sealText seals a string as JSON text.
-func sealText(k *crypto.DataKey, at crypto.Place, s crypto.Secret) ([]byte, error) {
-	text := jsonString(s)
-	defer clear(text)
-	return k.Seal(nil, at, text)
-}
-
-// openText opens what sealText sealed.
-func openText(k *crypto.DataKey, at crypto.Place, sealed []byte) (crypto.Secret, error) {
-	text, err := k.Open(nil, at, sealed)
+	st.inst, st.rule = m.inst, m.Rule
+	if len(a.Code) == 0 {
+		return code, nil
+	}
+	text, err := k.OpenBinary(nil, answerPlace("code", st.key, digest), a.Code)
 	if err != nil {
-		return crypto.Secret{}, err
+		return code, err
 	}
 	defer clear(text)
-	return secretOf(text), nil
+	return crypto.SecretFromBytes(text), nil
 }
 
 // canonical writes a request as bytes, secrets included, for its fingerprint: two requests that say the same give the same bytes, two
@@ -205,7 +307,7 @@ func appendCanonical(b []byte, v reflect.Value) []byte {
 	if v.CanInterface() {
 		switch x := v.Interface().(type) {
 		case time.Time:
-			return binary.BigEndian.AppendUint64(append(b, 't'), uint64(stampOf(x)))
+			return binary.BigEndian.AppendUint64(append(b, 't'), uint64(moment(x).UnixMicro()))
 		case crypto.Secret:
 			if x.IsMasked() {
 				return append(b, 'm')
@@ -265,4 +367,13 @@ func appendCanonical(b []byte, v reflect.Value) []byte {
 func appendBytes(b, s []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(len(s)))
 	return append(b, s...)
+}
+
+// canonicalStrings writes strings so that no two lists of them give the same bytes.
+func canonicalStrings(parts ...string) []byte {
+	var b []byte
+	for _, p := range parts {
+		b = appendBytes(b, []byte(p))
+	}
+	return b
 }

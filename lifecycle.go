@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation/internal/keytimeout"
+	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -68,13 +69,13 @@ func (s *Service) purge(ctx context.Context, st *state, done *step) error {
 	case err == nil:
 		i := st.inst
 		i.Configuration, i.Connection, i.Invitation, i.Extra = nil, nil, nil, Document{}
-		st.values, st.codeHash, st.redeemer = map[Ref][]byte{}, nil, ""
+		st.values, st.codeHash, st.redeemer = map[Ref]secret{}, nil, ""
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, keytimeout.ErrSkipped):
 		return err
 	default:
-		st.inst, st.form, st.closed = nil, &form{}, ErrShredded // only what is plain is left
+		st.inst, st.body, st.closed = nil, &record.Body{}, ErrShredded // only what is plain is left
 		done.effect = effectPlain
 	}
 	st.life.purged, st.life.purgeAt = true, time.Time{}

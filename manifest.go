@@ -2,379 +2,215 @@ package installation
 
 import (
 	"bytes"
-	"cmp"
-	"encoding/binary"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
-	"github.com/fxamacker/cbor/v2"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/record"
 )
 
-// manifest is the sealed content of a record: everything but the secrets, and a table of where these are. Being sealed as one, it
-// shows the removal of a secret, the rollback of one field and an edited plain value alike.
-type manifest struct {
-	inst     *Installation // masked
-	life     lifecycle     // at which it was sealed
-	table    []tableEntry  // sorted by Ref
-	rule     string        // id of the sensitivity rule the documents were masked by
-	claims   []string
-	codeHash []byte // of the invitation code, nil once dead
-	redeemer string // account that accepted with it
+// Body is the sealed content of a [Record]. It cannot be changed once made, so stores and callers
+// may share it freely. The zero value is the empty body of a tombstone.
+type Body struct{ raw []byte }
+
+// BodyFromBytes returns the body that a store kept as b. It copies b and never fails: the service
+// finds out whether b can be read.
+func BodyFromBytes[T ~string | ~[]byte](b T) Body { return Body{raw: append([]byte(nil), b...)} }
+
+// Bytes returns the encoded form for a store to keep. The slice is the caller's.
+func (b Body) Bytes() []byte { return bytes.Clone(b.raw) }
+
+// IsZero reports whether b is empty.
+func (b Body) IsZero() bool { return len(b.raw) == 0 }
+
+// lifecycle is the plain part of a body, so that it can be written without a key. It is believed
+// only if it equals the sealed state, or follows from it; see follows.
+type lifecycle struct {
+	status      Status
+	generation  int64
+	expired     *AuditEntry
+	uninstalled *AuditEntry
+	purgeAt     time.Time // end of the grace period of an uninstalled one
+	purged      bool
+	refresh     *refreshState
 }
 
-// tableEntry names one secret and the tag of its sealed value.
-type tableEntry struct {
-	ref Ref
-	tag string
+// follows reports whether l may stand in a record whose manifest was sealed with another lifecycle.
+// It must be the same, or a move that someone without the key may make.
+func (l lifecycle) follows(sealed lifecycle) bool {
+	switch {
+	case l.status == sealed.status:
+		return l.generation == sealed.generation && l.purged == sealed.purged &&
+			l.purgeAt.Equal(sealed.purgeAt) && l.expired.equal(sealed.expired) &&
+			l.uninstalled.equal(sealed.uninstalled) && l.refresh.equal(sealed.refresh)
+	case l.generation != sealed.generation, l.purged:
+		return false
+	case sealed.status == StatusInvited:
+		return l.status == StatusExpired || l.status == StatusUninstalled
+	default:
+		return sealed.status == StatusInstalled && l.status == StatusUninstalled
+	}
 }
 
-type manifestV1 struct {
-	ID            string           `cbor:"1,keyasint"`
-	Revision      int64            `cbor:"3,keyasint"` // at which it was sealed
-	Life          lifecycleV1      `cbor:"4,keyasint"` // at which it was sealed
-	Name          string           `cbor:"5,keyasint,omitempty"`
-	Extension     extensionV1      `cbor:"6,keyasint,omitzero"`
-	Account       accountV1        `cbor:"7,keyasint,omitzero"`
-	Health        Health           `cbor:"8,keyasint,omitempty"`
-	Consent       consentV1        `cbor:"9,keyasint"`
-	Configuration *configurationV1 `cbor:"10,keyasint,omitempty"`
-	Connection    *connectionV1    `cbor:"11,keyasint,omitempty"`
-	BillingPlan   *billingPlanV1   `cbor:"12,keyasint,omitempty"`
-	Notification  *notificationV1  `cbor:"13,keyasint,omitempty"`
-	Invitation    *invitationV1    `cbor:"14,keyasint,omitempty"`
-	Created       auditEntryV1     `cbor:"15,keyasint,omitzero"` // zero = none, as each entry has a time
-	Updated       auditEntryV1     `cbor:"16,keyasint,omitzero"`
-	Invited       auditEntryV1     `cbor:"17,keyasint,omitzero"`
-	Installed     auditEntryV1     `cbor:"18,keyasint,omitzero"`
-	Extra         []byte           `cbor:"20,keyasint,omitempty"` // masked JSON text
-	Table         cbor.ByteString  `cbor:"21,keyasint,omitempty"`
-	Rule          string           `cbor:"22,keyasint,omitempty"`
-	Claims        []string         `cbor:"23,keyasint,omitempty"`
-	CodeHash      []byte           `cbor:"24,keyasint,omitempty"`
-	Redeemer      string           `cbor:"25,keyasint,omitempty"`
+func (l lifecycle) encode() []byte { return record.Append(nil, &l, codeLifecycle) }
+
+func decodeLifecycle(b []byte) (l lifecycle, err error) {
+	err = record.Decode(b, &l, codeLifecycle)
+	return l, err
 }
 
-type invitationV1 struct {
-	Message    string `cbor:"1,keyasint,omitempty"`
-	ExternalID string `cbor:"2,keyasint,omitempty"`
-	Recipient  string `cbor:"3,keyasint,omitempty"`
-	Validity   Period `cbor:"4,keyasint,omitempty"`
-	Expires    stamp  `cbor:"5,keyasint,omitempty"`
-}
-
-// kindManifest is the kind that a manifest is sealed as.
-const kindManifest = "manifest"
-
-func (m *manifest) encode() []byte {
-	i := m.inst
-	w := manifestV1{
-		ID: i.ID, Revision: i.Revision, Life: m.life.wire(), Name: i.Name, Extension: extensionV1(i.Extension),
-		Account: accountToV1(i.Account), Health: i.Health, Consent: consentToV1(i.Consent),
-		Configuration: configurationToV1(i.Configuration), Connection: connectionToV1(i.Connection),
-		BillingPlan: billingPlanToV1(i.BillingPlan), Notification: (*notificationV1)(i.Notification),
-		Created: auditEntryToV1(i.Audit.Created), Updated: auditEntryToV1(i.Audit.Updated),
-		Invited: auditEntryToV1(i.Audit.Invited), Installed: auditEntryToV1(i.Audit.Installed),
-		Extra: i.Extra.masked, Table: encodeTable(m.table), Rule: m.rule, Claims: m.claims, CodeHash: m.codeHash, Redeemer: m.redeemer,
-	}
-	if v := i.Invitation; v != nil {
-		w.Invitation = &invitationV1{v.Message, v.ExternalID, v.Recipient, v.Validity, stampOf(v.Expires)}
-	}
-	return encode(w)
-}
-
-// decodeManifest reads what encode wrote; the installation is fresh and shares nothing with b. Revision is the one it was sealed at; what
-// follows from the lifecycle is for adopt to add.
-func decodeManifest(b []byte) (*manifest, error) {
-	w := wires.Get().(*manifestV1)
-	defer func() {
-		*w = manifestV1{}
-		wires.Put(w)
-	}()
-	if err := decode(b, w); err != nil {
-		return nil, err
-	}
-	i := &Installation{
-		ID: w.ID, Revision: w.Revision, Name: w.Name, Extension: Extension(w.Extension),
-		Account: w.Account.domain(), Health: w.Health, Consent: w.Consent.domain(),
-		Configuration: w.Configuration.domain(), Connection: w.Connection.domain(), BillingPlan: w.BillingPlan.domain(),
-		Notification: (*Notification)(w.Notification), Extra: maskedDocument(w.Extra),
-	}
-	i.Audit = Audit{Created: w.Created.domain(), Updated: w.Updated.domain(), Invited: w.Invited.domain(), Installed: w.Installed.domain()}
-	if v := w.Invitation; v != nil {
-		i.Invitation = &Invitation{Message: v.Message, ExternalID: v.ExternalID, Recipient: v.Recipient, Validity: v.Validity, Expires: v.Expires.time()}
-	}
-	m := &manifest{inst: i, life: w.Life.domain(), rule: w.Rule, claims: w.Claims, codeHash: w.CodeHash, redeemer: w.Redeemer}
-	var ok bool
-	if m.table, ok = decodeTable(string(w.Table)); !ok {
-		return nil, ErrSealed
-	}
-	i.Sealed = convert(m.table, func(e tableEntry) Ref { return e.ref })
-	return m, nil
-}
-
-// wires are for decoding into: what is read from one is in use no longer than that takes.
-var wires = sync.Pool{New: func() any { return new(manifestV1) }}
-
-// encodeTable writes a table as one string of kinds, pointers and tags in turn, each with its length before it. It is read with every
-// record, and as a list of lists would take most of the time that a manifest does.
-func encodeTable(table []tableEntry) cbor.ByteString {
-	var b []byte
-	for _, e := range table {
-		for _, part := range []string{string(e.ref.Kind), e.ref.Pointer, e.tag} {
-			b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
-		}
-	}
-	return cbor.ByteString(b)
-}
-
-// decodeTable reads what encodeTable wrote.
-func decodeTable(s string) (table []tableEntry, ok bool) {
-	if s != "" {
-		table = make([]tableEntry, 0, 1+len(s)/32) // about what an entry takes
-	}
-	for s != "" {
-		var parts [3]string
-		for i := range parts {
-			n, width := binary.Uvarint([]byte(s[:min(len(s), binary.MaxVarintLen32)]))
-			if width <= 0 || n > uint64(len(s)-width) {
-				return nil, false
-			}
-			parts[i], s = s[width:width+int(n)], s[width+int(n):]
-		}
-		table = append(table, tableEntry{Ref{RefKind(parts[0]), parts[1]}, parts[2]})
-	}
-	return table, true
-}
-
-// tableOf lists the secrets of a body.
-func tableOf(values []sealedValue) []tableEntry {
-	return convert(values, func(v sealedValue) tableEntry { return tableEntry{v.ref, string(crypto.Tag(v.sealed))} })
-}
-
-// openAlone opens a manifest and looks at nothing beside it.
-func openAlone(id string, sealed []byte, key *crypto.DataKey) (*manifest, error) {
-	buffer := plaintexts.Get().(*[]byte)
-	plain, err := key.OpenBinary((*buffer)[:0], crypto.Place{Record: id, Kind: kindManifest}, sealed)
+// decodeBody decodes a body and its lifecycle.
+func decodeBody(b Body) (*record.Body, lifecycle, error) {
+	body, err := record.DecodeBody(b.raw)
 	if err != nil {
-		plaintexts.Put(buffer)
-		return nil, err
+		return nil, lifecycle{}, err
 	}
-	m, err := decodeManifest(plain)
-	clear(plain)
-	if *buffer = plain; cap(plain) <= maxPlaintext {
-		plaintexts.Put(buffer)
+	l, err := decodeLifecycle(body.Lifecycle)
+	if err != nil {
+		return nil, lifecycle{}, err
 	}
-	return m, err
+	return body, l, nil
 }
 
-// plaintexts are buffers for opened manifests, which live no longer than it takes to decode them.
+// manifest is an opened manifest: the installation in it, masked, and what else it vouches for.
+type manifest struct {
+	*record.Manifest
+	inst *Installation
+	life lifecycle // at which it was sealed
+}
+
+// manifestPlace is where the manifest of a record is sealed for.
+func manifestPlace(key Key) crypto.Place {
+	return crypto.Place{Tenant: key.Tenant, Record: key.ID, Kind: "manifest"}
+}
+
+// openManifest opens a sealed manifest. It does not compare it with the record. The result shares
+// no memory with sealed.
+func openManifest(k *crypto.DataKey, at crypto.Place, sealed []byte) (*manifest, error) {
+	buffer := plaintexts.Get().(*[]byte)
+	defer plaintexts.Put(buffer)
+	plain, err := k.OpenBinary((*buffer)[:0], at, sealed)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(plain)
+	if cap(plain) <= maxPlaintext {
+		*buffer = plain
+	}
+	return decodeManifest(plain)
+}
+
+// plaintexts are buffers for opened manifests.
 var plaintexts = sync.Pool{New: func() any { return new([]byte) }}
 
-// maxPlaintext is the largest buffer that is kept for the next manifest, in bytes.
+// maxPlaintext is the size of the largest buffer that is kept for the next manifest.
 const maxPlaintext = 16 << 10
 
-// openManifest opens the manifest of a stored record and checks that all the store holds of it adds up: nothing that can be edited in
-// the store, but for putting back a whole older record, goes unseen.
-func openManifest(r *Record, f *form, key *crypto.DataKey) (*manifest, error) {
-	m, err := openAlone(r.Key.ID, f.manifest, key)
+func decodeManifest(plain []byte) (*manifest, error) {
+	i := new(Installation)
+	r, err := record.DecodeManifest(plain, func(c *record.Coder) { codeContent(c, i) })
 	if err != nil {
 		return nil, err
 	}
+	life, err := decodeLifecycle(r.Lifecycle)
+	if err != nil || r.Generation != life.generation {
+		return nil, ErrSealed
+	}
+	i.ID, i.Revision = r.ID, r.Revision
+	if len(r.Table) > 0 {
+		i.Sealed = make([]Ref, len(r.Table))
+	}
+	for n, e := range r.Table {
+		i.Sealed[n] = parseRef(e.Ref)
+	}
+	r.CodeHash = bytes.Clone(r.CodeHash) // the rest of plain is cleared
+	return &manifest{Manifest: r, inst: i, life: life}, nil
+}
+
+// encode returns the manifest in its stored form.
+func (m *manifest) encode() []byte {
+	m.ID, m.Generation, m.Revision = m.inst.ID, m.life.generation, m.inst.Revision
+	m.Lifecycle, m.IndexVersion = m.life.encode(), record.IndexVersion
+	return m.Manifest.Append(nil, func(c *record.Coder) { codeContent(c, m.inst) })
+}
+
+// verify opens the manifest of a stored record and checks that everything the store holds of the
+// record agrees with it. So every edit in the store shows, except that a whole older record was put
+// back.
+func verify(r *Record, body *record.Body, life lifecycle, k *crypto.DataKey) (*manifest, error) {
+	m, err := openManifest(k, manifestPlace(r.Key), body.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	return m, m.verify(r, body, life)
+}
+
+func (m *manifest) verify(r *Record, body *record.Body, life lifecycle) error {
 	i := m.inst
 	sealedRevision := i.Revision
-	m.adopt(r.Key, f.life, r.Revision)
-	sameTable := slices.EqualFunc(m.table, f.values, func(e tableEntry, v sealedValue) bool {
-		return e.ref == v.ref && e.tag == string(crypto.Tag(v.sealed))
-	})
-	moved := m.life.status != f.life.status // by someone without the key, which takes a revision and gives up the claims
-	claims := m.claims
+	m.adopt(r.Key, life, r.Revision)
+	// Someone without the key moved it on. That takes a revision and gives up the claims.
+	moved := m.life.status != life.status
+	claims := m.Claims
 	if moved {
 		claims = nil
 	}
 	switch {
 	case i.ID != r.Key.ID,
 		i.Generation != r.Generation,
-		!f.life.follows(m.life),
+		!life.follows(m.life),
 		moved && sealedRevision >= r.Revision, !moved && sealedRevision != r.Revision,
 		i.Audit.Created == nil, !i.Audit.Created.At.Equal(r.Created),
-		!sameTable,
+		!m.Lists(body.Values),
 		!slices.Equal(claims, r.Claims),
-		!indexedAs(r.Index, i, f.key.KeyID),
-		!deadline(f.life, i.Invitation).Equal(r.Deadline):
-		return nil, ErrSealed
+		!deadline(life, i.Invitation).Equal(r.Deadline):
+		return ErrSealed
 	}
-	return m, nil
+	return termsOf(i, body.Key.KeyID).Match(m.IndexVersion, r.Index)
 }
 
 // adopt puts into the installation what is kept outside the manifest.
 func (m *manifest) adopt(key Key, life lifecycle, revision int64) {
 	i := m.inst
-	i.Tenant, i.Revision, i.Generation, i.Status, i.Purged = key.Tenant, revision, life.generation, life.status, life.purged
+	i.Tenant, i.Revision, i.Generation = key.Tenant, revision, life.generation
+	i.Status, i.Purged = life.status, life.purged
 	i.Audit.Expired, i.Audit.Uninstalled = life.expired.clone(), life.uninstalled.clone()
 	if i.Invitation != nil {
 		i.Invitation.Status = i.Status
 	}
 }
 
-// Body is the sealed content of a [Record]. It cannot be changed once made, so stores and callers may share it freely. The
-// zero value is the empty body of a tombstone.
-type Body struct {
-	raw  []byte // encoded; nil if only form is there
-	form *form  // decoded; nil if only raw is there
-}
-
-// BodyFromBytes returns the body that a store kept as b. It copies b and never fails: whether b can be read is for the
-// service to find out.
-func BodyFromBytes[T ~string | ~[]byte](b T) Body { return Body{raw: append([]byte(nil), b...)} }
-
-// Bytes returns the encoded form for a store to keep. The slice is the caller's.
-func (b Body) Bytes() []byte {
-	if b.raw == nil && b.form != nil {
-		return b.form.encode()
+// termsOf returns what an installation is listed under. keyID is the key-encryption key of its data
+// key.
+func termsOf(i *Installation, keyID string) record.Terms {
+	t := record.Terms{
+		Extension: i.Extension.ID, Account: i.Account.ID, Owner: i.Extension.Owner,
+		Phase: string(i.Status.phase()), KeyID: keyID,
 	}
-	return bytes.Clone(b.raw)
-}
-
-// IsZero reports whether b is empty.
-func (b Body) IsZero() bool { return len(b.raw) == 0 && b.form == nil }
-
-// open returns the decoded form, which is shared and must not be changed.
-func (b Body) open() (*form, error) {
-	if b.form != nil {
-		return b.form, nil
+	if i.Connection != nil {
+		t.Connection = i.Connection.ID
 	}
-	return decodeForm(b.raw)
+	return t
 }
 
-// form is a body in parts: what can be read and written without a key, and what is sealed.
-type form struct {
-	life     lifecycle
-	key      crypto.Wrapped // the data key; empty once shredded
-	manifest []byte         // sealed; nil if it was dropped without a key
-	values   []sealedValue  // sorted by Ref
-}
-
-// shredded is the error for a body without a manifest: it is one that was purged without a key, or one that something was taken from.
-func (f *form) shredded() error {
-	if f.life.purged && f.key.KeyID == "" && len(f.key.Bytes) == 0 && len(f.values) == 0 {
-		return ErrShredded
-	}
-	return ErrSealed
-}
-
-// lifecycle is the part of a body that can be written without a key. It is believed only where it is the sealed state or one that
-// follows from it; see follows.
-type lifecycle struct {
-	status      Status
-	generation  int64
-	expired     *AuditEntry
-	uninstalled *AuditEntry
-	purgeAt     time.Time // when the grace of an uninstalled one ends
-	purged      bool
-}
-
-// follows reports whether life may stand beside a manifest that was sealed with another: the same, or moved on by someone without the key.
-func (life lifecycle) follows(sealed lifecycle) bool {
+// deadline returns when something is due for an installation in this stored state.
+func deadline(life lifecycle, inv *Invitation) time.Time {
 	switch {
-	case life.status == sealed.status:
-		return life.generation == sealed.generation && life.purged == sealed.purged && life.purgeAt.Equal(sealed.purgeAt) &&
-			life.expired.equal(sealed.expired) && life.uninstalled.equal(sealed.uninstalled)
-	case life.generation != sealed.generation, life.purged:
-		return false
-	case sealed.status == StatusInvited:
-		return life.status == StatusExpired || life.status == StatusUninstalled
+	case life.status == StatusInvited && inv != nil:
+		return inv.Expires
+	case life.status == StatusUninstalled && !life.purged:
+		return life.purgeAt
 	default:
-		return sealed.status == StatusInstalled && life.status == StatusUninstalled
+		return time.Time{}
 	}
 }
 
-// sealedValue is one secret as it is stored.
-type sealedValue struct {
-	ref    Ref
-	sealed []byte
-}
-
-func compareRefs(a, b Ref) int {
-	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Pointer, b.Pointer))
-}
-
-// bodyVersion is the first byte of an encoded body.
-const bodyVersion = 1
-
-// Bounds of a body, in bytes. What is written is bounded closer than what is read, so that all that was written can be read.
-const (
-	maxBody    = 8 << 20
-	maxWritten = 4 << 20
-)
-
-// size is about how long the encoded form is.
-func (f *form) size() int {
-	n := len(f.manifest) + len(f.key.Bytes)
-	for _, v := range f.values {
-		n += len(v.ref.Pointer) + len(v.sealed) + 32
+// parseRef reads a ref as it is stored: "config/api_key".
+func parseRef(text string) Ref {
+	if i := strings.IndexByte(text, '/'); i >= 0 {
+		return Ref{RefKind(text[:i]), text[i:]}
 	}
-	return n
-}
-
-type bodyV1 struct {
-	Life     lifecycleV1 `cbor:"1,keyasint"`
-	KeyID    string      `cbor:"2,keyasint,omitempty"`
-	Key      []byte      `cbor:"3,keyasint,omitempty"`
-	Manifest []byte      `cbor:"4,keyasint,omitempty"`
-	Values   []valueV1   `cbor:"5,keyasint,omitempty"`
-}
-
-type lifecycleV1 struct {
-	Status      Status       `cbor:"1,keyasint"`
-	Generation  int64        `cbor:"2,keyasint"`
-	Expired     auditEntryV1 `cbor:"3,keyasint,omitzero"`
-	Uninstalled auditEntryV1 `cbor:"4,keyasint,omitzero"`
-	PurgeAt     stamp        `cbor:"5,keyasint,omitempty"`
-	Purged      bool         `cbor:"6,keyasint,omitempty"`
-}
-
-type valueV1 struct {
-	_       struct{} `cbor:",toarray"`
-	Kind    RefKind
-	Pointer string
-	Sealed  []byte
-}
-
-func (life lifecycle) wire() lifecycleV1 {
-	return lifecycleV1{life.status, life.generation, auditEntryToV1(life.expired), auditEntryToV1(life.uninstalled), stampOf(life.purgeAt), life.purged}
-}
-
-func (w lifecycleV1) domain() lifecycle {
-	return lifecycle{w.Status, w.Generation, w.Expired.domain(), w.Uninstalled.domain(), w.PurgeAt.time(), w.Purged}
-}
-
-func (f *form) encode() []byte {
-	w := bodyV1{Life: f.life.wire(), KeyID: f.key.KeyID, Key: f.key.Bytes, Manifest: f.manifest}
-	w.Values = convert(f.values, func(v sealedValue) valueV1 {
-		return valueV1{Kind: v.ref.Kind, Pointer: v.ref.Pointer, Sealed: v.sealed}
-	})
-	return append([]byte{bodyVersion}, encode(w)...)
-}
-
-// decodeForm reads an encoded body. Its error is ErrSealed, by name where the version is not known.
-func decodeForm(raw []byte) (*form, error) {
-	if len(raw) == 0 || len(raw) > maxBody {
-		return nil, ErrSealed
-	}
-	if raw[0] != bodyVersion {
-		return nil, &crypto.VersionError{What: "record", Version: raw[0]}
-	}
-	var w bodyV1
-	if err := decode(raw[1:], &w); err != nil {
-		return nil, err
-	}
-	f := &form{life: w.Life.domain(), key: crypto.Wrapped{KeyID: w.KeyID, Bytes: w.Key}, manifest: w.Manifest}
-	f.values = convert(w.Values, func(v valueV1) sealedValue { return sealedValue{Ref{v.Kind, v.Pointer}, v.Sealed} })
-	sorted := slices.IsSortedFunc(f.values, func(a, b sealedValue) int { return compareRefs(a.ref, b.ref) })
-	if !sorted || f.life.generation < 1 || f.life.status == "" {
-		return nil, ErrSealed
-	}
-	return f, nil
+	return Ref{RefKind(text), ""}
 }

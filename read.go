@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/go-installation/installation/internal/record"
 	"iter"
 	"slices"
 	"strings"
@@ -169,25 +170,25 @@ func (s *Service) Count(ctx context.Context, req ListRequest) (int64, error) {
 func (s *Service) term(req ListRequest) string {
 	switch {
 	case s.actor.Kind == Vendor:
-		return termOwner + req.Owner
+		return record.TermOwner + req.Owner
 	case req.Extension != "" && req.Account != "":
-		return pairTerm(termPair, req.Extension, req.Account)
+		return record.PairTerm(req.Extension, req.Account)
 	case s.actor.Kind == ExtensionActor:
-		return termExtension + req.Extension
+		return record.TermExtension + req.Extension
 	case s.actor.Kind == Customer:
-		return termAccount + req.Account
+		return record.TermAccount + req.Account
 	case req.Connection != "":
-		return termConnection + req.Connection
+		return record.TermConnection + req.Connection
 	case req.Account != "":
-		return termAccount + req.Account
+		return record.TermAccount + req.Account
 	case req.Extension != "":
-		return termExtension + req.Extension
+		return record.TermExtension + req.Extension
 	case req.Owner != "":
-		return termOwner + req.Owner
+		return record.TermOwner + req.Owner
 	case req.phase() != "":
-		return termPhase + string(req.phase())
+		return record.TermPhase + string(req.phase())
 	default:
-		return termAll
+		return record.TermAll
 	}
 }
 
@@ -389,7 +390,7 @@ func mask(d Document, sealed []Ref, kind RefKind, rule masked.Rule) Document {
 	if d.IsZero() {
 		return d
 	}
-	tree, err := jsontree.Parse(d.masked, jsontree.Limits{})
+	tree, err := jsontree.Parse([]byte(d.masked), jsontree.Limits{})
 	if err != nil {
 		return Document{} // stored by this library, so it parses; if not, nothing is shown
 	}

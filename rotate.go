@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"github.com/go-installation/installation/internal/record"
 	"maps"
 	"math"
 	"slices"
@@ -122,7 +123,7 @@ func (r *rewrap) run(ctx context.Context) (err error) {
 // walk rewraps the records under one key. Those that are done leave the list, and the cursor passes over those that failed.
 func (r *rewrap) walk(ctx context.Context, id string) error {
 	unavailable := 0 // in a row
-	for record, err := range r.records(ctx, Query{AllTenants: true, Term: termKey + id, Limit: sweepPage}) {
+	for stored, err := range r.records(ctx, Query{AllTenants: true, Term: record.TermKey + id, Limit: sweepPage}) {
 		if err != nil {
 			return err
 		}
@@ -132,8 +133,8 @@ func (r *rewrap) walk(ctx context.Context, id string) error {
 		if err := r.pause(ctx); err != nil {
 			return err
 		}
-		err := r.record(ctx, record)
-		if stop := r.note(ctx, record.Key, err); stop != nil {
+		err := r.rewrapRecord(ctx, stored)
+		if stop := r.note(ctx, stored.Key, err); stop != nil {
 			return stop
 		}
 		if !errors.Is(err, ErrKeyUnavailable) {
@@ -198,49 +199,50 @@ func (r *rewrap) note(ctx context.Context, key Key, err error) (stop error) {
 	return nil
 }
 
-// record rewraps one record. Whoever else writes it meanwhile wins, and it is tried again as long as it stays under its old key.
-func (r *rewrap) record(ctx context.Context, record *Record) error {
-	key := record.Key
+// rewrapRecord rewraps one record. Whoever else writes it meanwhile wins, and it is tried again as long as it stays under its old key.
+func (r *rewrap) rewrapRecord(ctx context.Context, stored *Record) error {
+	key := stored.Key
 	var turn turns
 	for {
-		err := r.swap(ctx, key, record)
+		err := r.commitRewrapped(ctx, stored)
 		if !errors.Is(err, ErrConflict) {
 			return err
 		}
-		if err := turn.wait(ctx, lostRace{record.Revision}); err != nil {
+		if err := turn.wait(ctx, lostRace{stored.Revision}); err != nil {
 			return err
 		}
 		if err := r.pause(ctx); err != nil {
 			return err
 		}
-		record, err = r.store.Get(ctx, key)
+		stored, err = r.store.Get(ctx, key)
 		switch {
 		case errors.Is(err, ErrNotFound):
 			return errReadBack // it was listed, and what is deleted leaves a tombstone
 		case err != nil:
 			return err
-		case record.Deleted, termValue(record.Index, termKey) == r.keys.Primary():
+		case stored.Deleted, record.TermValue(stored.Index, record.TermKey) == r.keys.Primary():
 			return errMoved
 		}
 	}
 }
 
-// swap wraps the data key of a record as it was read under the primary key, and commits that if the record still is so.
-func (r *rewrap) swap(ctx context.Context, key Key, record *Record) error {
-	f, err := record.Body.open()
+// commitRewrapped wraps the data key of a record under the primary key, and commits the record if
+// it has not changed since it was read.
+func (r *rewrap) commitRewrapped(ctx context.Context, stored *Record) error {
+	body, life, err := decodeBody(stored.Body)
 	if err != nil {
 		return err
 	}
-	if f.manifest == nil {
-		return f.shredded()
+	if body.Manifest == nil {
+		return missingManifest(body, life)
 	}
-	binding := crypto.Binding{Tenant: key.Tenant, Record: key.ID}
-	k, err := r.keys.Unwrap(ctx, f.key, binding)
+	binding := crypto.Binding{Tenant: stored.Key.Tenant, Record: stored.Key.ID}
+	k, err := r.keys.Unwrap(ctx, body.Key, binding)
 	if err != nil {
 		return err
 	}
 	defer k.Destroy()
-	m, err := openManifest(record, f, k)
+	m, err := verify(stored, body, life, k)
 	if err != nil {
 		return err
 	}
@@ -253,47 +255,49 @@ func (r *rewrap) swap(ctx context.Context, key Key, record *Record) error {
 		return err
 	}
 	defer again.Destroy()
-	next, err := m.rewrapped(record, f, w, k)
+	next, err := m.rewrapped(stored, body, life, w, again)
 	if err != nil {
 		return err
 	}
-	if _, err := openManifest(next, next.Body.form, again); err != nil {
-		return err
-	}
 
-	c := Change{Now: r.now(), Key: key, If: record.Revision, Record: next}
+	c := Change{Now: r.now(), Key: stored.Key, If: stored.Revision, Record: next}
 	rand.Read(c.Op[:]) // never fails since Go 1.24
 	_, err = r.store.Commit(ctx, c)
 	if err != nil && !errors.Is(err, ErrNotReplicated) && !errors.Is(err, ErrUnknownOutcome) {
 		return err
 	}
-	if missing := r.readBack(ctx, next, again); missing != nil && !errors.Is(err, ErrUnknownOutcome) {
+	missing := r.readBack(ctx, next, w, again)
+	switch {
+	case missing == nil && errors.Is(err, ErrUnknownOutcome):
+		return nil // the outcome is known now
+	case missing != nil && !errors.Is(err, ErrUnknownOutcome):
 		return missing
-	} else if missing == nil && errors.Is(err, ErrUnknownOutcome) {
-		return nil // now it is known
+	default:
+		return err
 	}
-	return err
 }
 
-// rewrapped returns the record that follows one, with the same data key wrapped anew. The manifest says the same and is sealed again, as it
-// holds the revision.
-func (m *manifest) rewrapped(r *Record, f *form, w crypto.Wrapped, k *crypto.DataKey) (*Record, error) {
-	next, body := *r, *f
+// rewrapped returns the record that follows r, with the same data key in a new wrapping. The
+// manifest says the same and is sealed again, since it contains the revision. The result is opened
+// once before it is returned.
+func (m *manifest) rewrapped(r *Record, body *record.Body, life lifecycle, w crypto.Wrapped, k *crypto.DataKey) (*Record, error) {
+	next, nextBody := *r, *body
 	next.Revision++
-	m.inst.Revision, m.life, m.claims = next.Revision, f.life, r.Claims
-	sealed, err := k.SealBinary(nil, crypto.Place{Record: r.Key.ID, Kind: kindManifest}, m.encode())
+	m.inst.Revision, m.life, m.Claims = next.Revision, life, r.Claims
+	sealed, err := k.SealBinary(nil, manifestPlace(r.Key), m.encode())
 	if err != nil {
 		return nil, err
 	}
-	body.key, body.manifest = w, sealed
-	next.Index = setTerm(r.Index, termKey, w.KeyID)
-	next.Body = Body{form: &body}
-	return &next, nil
+	nextBody.Key, nextBody.Manifest = w, sealed
+	next.Index = record.SetTerm(r.Index, record.TermKey, w.KeyID)
+	next.Body = Body{nextBody.Append(nil)}
+	_, err = verify(&next, &nextBody, life, k)
+	return &next, err
 }
 
-// readBack reads a record that was written and opens it again. One that was written by someone else since has been opened by them, and is
-// looked at for the id of its key alone.
-func (r *rewrap) readBack(ctx context.Context, wrote *Record, k *crypto.DataKey) error {
+// readBack reads a record that was written and opens it again. If someone else wrote it since, they
+// opened it, and only the ID of its key is compared.
+func (r *rewrap) readBack(ctx context.Context, wrote *Record, w crypto.Wrapped, k *crypto.DataKey) error {
 	got, err := r.store.Get(ctx, wrote.Key)
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -303,19 +307,18 @@ func (r *rewrap) readBack(ctx context.Context, wrote *Record, k *crypto.DataKey)
 	case got.Deleted:
 		return errMoved
 	}
-	f, err := got.Body.open()
-	want := wrote.Body.form.key
+	body, life, err := decodeBody(got.Body)
 	switch {
 	case got.Revision > wrote.Revision && err != nil:
 		return err
-	case got.Revision > wrote.Revision && f.key.KeyID != want.KeyID:
+	case got.Revision > wrote.Revision && body.Key.KeyID != w.KeyID:
 		return errMoved
 	case got.Revision > wrote.Revision:
 		return nil
-	case err != nil || f.key.KeyID != want.KeyID || !bytes.Equal(f.key.Bytes, want.Bytes):
+	case err != nil || body.Key.KeyID != w.KeyID || !bytes.Equal(body.Key.Bytes, w.Bytes):
 		return errReadBack
 	}
-	if _, err := openManifest(got, f, k); err != nil {
+	if _, err := verify(got, body, life, k); err != nil {
 		return errReadBack
 	}
 	return nil
@@ -366,11 +369,15 @@ func (s *Service) Rekey(ctx context.Context, req RekeyRequest) (*Result, error) 
 		if err := s.newDataKey(ctx, st); err != nil {
 			return nil, err
 		}
+		last := st.number
 		for ref, text := range plain {
+			number := st.secrets()[ref].number
 			if err := st.seal(ref, text); err != nil {
 				return nil, err
 			}
+			st.values[ref] = secret{st.values[ref].sealed, number} // the value is the same
 		}
+		st.number = last
 		st.sameClaims = true
 		return &step{events: []EventType{EventRekeyed}, reason: req.Reason}, nil
 	}

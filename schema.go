@@ -115,7 +115,7 @@ func (s *Service) configRule(ctx context.Context, st *state) (masked.Rule, *sche
 	}
 	rule := masked.SchemaRule{Name: revision, Schema: sch.Session()}
 	if c := st.inst.Configuration; c != nil && configPart(st.rule) != rule.ID() {
-		if tree, err := jsontree.Parse(c.Document.masked, jsontree.Limits{}); err == nil && !sch.Fits(tree) {
+		if tree, err := jsontree.Parse([]byte(c.Document.masked), jsontree.Limits{}); err == nil && !sch.Fits(tree) {
 			return nil, nil, &validate.SchemaError{Revision: revision, Fault: validate.SchemaTooComplex}
 		}
 	}

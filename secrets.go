@@ -88,7 +88,7 @@ func (s *Service) adopt(st *state, kind RefKind, old Document, r masked.Result) 
 	if !old.IsZero() && len(r.Changed) == 0 && len(r.Seal) == 0 {
 		return old, nil, nil
 	}
-	kept := make(map[Ref][]byte, len(r.Keep))
+	kept := make(map[Ref]secret, len(r.Keep))
 	fresh := make(map[Ref][]byte, len(r.Seal)) // JSON text
 	for _, m := range r.Keep {
 		from, to := Ref{kind, m.From}, Ref{kind, m.To}
@@ -113,7 +113,10 @@ func (s *Service) adopt(st *state, kind RefKind, old Document, r masked.Result) 
 		}
 		clear(text)
 	}
-	changed := convert(r.Changed, func(pointer string) string { return Ref{kind, pointer}.String() })
+	var changed []string
+	for _, pointer := range r.Changed {
+		changed = append(changed, Ref{kind, pointer}.String())
+	}
 	return maskedDocument(r.Doc.Append(nil)), changed, nil
 }
 
@@ -210,7 +213,7 @@ func (st *state) stored(kind RefKind) (masked.Stored, error) {
 	if d.IsZero() {
 		return masked.Stored{}, nil
 	}
-	tree, err := jsontree.Parse(d.masked, jsontree.Limits{})
+	tree, err := jsontree.Parse([]byte(d.masked), jsontree.Limits{})
 	if err != nil {
 		return masked.Stored{}, ErrSealed
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"github.com/go-installation/installation/internal/record"
 	"net/url"
 	"reflect"
 	"time"
@@ -20,12 +21,13 @@ import (
 // A Service is small and immutable: [Service.In] and [Service.As] return copies to be made per request. It starts no
 // goroutine and is safe for concurrent use.
 type Service struct {
-	store   Store
-	keys    crypto.KeyWrapper
-	opts    Options
-	accept  *url.URL
-	rule    masked.Rule // for documents without a schema
-	schemas *schemaCache
+	store    Store
+	keys     crypto.KeyWrapper
+	opts     Options
+	accept   *url.URL
+	rule     masked.Rule // for documents without a schema
+	schemas  *schemaCache
+	outcomes *outcomeKey
 
 	ownPolicy bool // Options.Policy was given
 
@@ -72,7 +74,7 @@ func DefaultClaims(inst *Installation) []string {
 	if inst.Status != StatusInstalled || inst.Extension.ID == "" || inst.Account.ID == "" {
 		return nil
 	}
-	return []string{pairTerm("live=", inst.Extension.ID, inst.Account.ID)}
+	return []string{"live=" + record.Pair(inst.Extension.ID, inst.Account.ID)}
 }
 
 // New returns a service on a store, with the keys that protect its secrets. Both are required; there is no service without
@@ -88,7 +90,7 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 	case keys.Primary() == "":
 		return nil, errors.New("installation: New: the keys name no primary key")
 	}
-	s := &Service{store: store, keys: keys, rule: masked.NameRule{}, schemas: newSchemaCache()}
+	s := &Service{store: store, keys: keys, rule: masked.NameRule{}, schemas: newSchemaCache(), outcomes: &outcomeKey{wrapper: keys}}
 	if opts != nil {
 		s.opts = *opts
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/go-installation/installation/internal/record"
 	"maps"
 	"slices"
 	"strings"
@@ -17,17 +18,21 @@ import (
 // to one try of one call.
 type state struct {
 	key    Key
-	record *Record // as stored; nil = nothing stored
-	form   *form   // its body; nil for none, a tombstone, or one that cannot be read
+	record *Record      // as stored; nil = nothing stored
+	body   *record.Body // nil for none, a tombstone, or one that cannot be read
 
 	life     lifecycle
+	was      lifecycle     // as stored
 	inst     *Installation // masked; nil if there is none or it stays closed
 	closed   error         // why a stored one stays closed
 	dataKey  *crypto.DataKey
 	wrapped  crypto.Wrapped
 	rule     string // that the stored documents were masked by
 	asked    *asked // which schema holds, once that was needed
-	values   map[Ref][]byte
+	table    []record.Entry
+	values   map[Ref]secret
+	manifest []byte // plain; of what was sealed last
+	number   int64  // the last one given to a credential
 	codeHash []byte
 	redeemer string
 
@@ -54,43 +59,51 @@ func (s *Service) open(ctx context.Context, key Key, r *Record) *state {
 	if r.Deleted {
 		return st
 	}
-	if st.closed = st.unseal(ctx, s.keys); st.form == nil {
+	if st.closed = st.unseal(ctx, s.keys); st.body == nil {
 		st.life = lifecycle{status: st.unread(), generation: r.Generation}
 	}
 	return st
 }
 
 func (st *state) unseal(ctx context.Context, keys crypto.KeyWrapper) error {
-	f, err := st.record.Body.open()
+	body, life, err := decodeBody(st.record.Body)
 	if err != nil {
 		return err
 	}
-	st.form, st.life = f, f.life
-	if f.manifest == nil {
-		return f.shredded()
+	st.body, st.life, st.was = body, life, life
+	if body.Manifest == nil {
+		return missingManifest(body, life)
 	}
-	k, err := keys.Unwrap(ctx, f.key, crypto.Binding{Tenant: st.key.Tenant, Record: st.key.ID})
+	k, err := keys.Unwrap(ctx, body.Key, crypto.Binding{Tenant: st.key.Tenant, Record: st.key.ID})
 	if err != nil {
 		return err
 	}
 	var m *manifest
 	if err = ErrSealed; st.record.Key == st.key {
-		m, err = openManifest(st.record, f, k)
+		m, err = verify(st.record, body, life, k)
 	}
 	if err != nil {
 		k.Destroy()
 		return err
 	}
-	st.inst, st.dataKey, st.wrapped, st.rule = m.inst, k, f.key, m.rule
-	st.codeHash, st.redeemer = m.codeHash, m.redeemer
+	st.inst, st.dataKey, st.wrapped, st.rule = m.inst, k, body.Key, m.Rule
+	st.codeHash, st.redeemer, st.number = m.CodeHash, m.Redeemer, m.CredentialNumber
+	st.table = m.Table
 	return nil
+}
+
+// missingManifest is the error for a body without a manifest: it was purged without a key, or
+// something was taken from it.
+func missingManifest(b *record.Body, life lifecycle) error {
+	if life.purged && b.Key.KeyID == "" && len(b.Key.Bytes) == 0 && len(b.Values) == 0 {
+		return ErrShredded
+	}
+	return ErrSealed
 }
 
 // wipe destroys the data key, after which nothing can be opened or sealed. What was opened stays.
 func (st *state) wipe() {
-	if st.dataKey != nil {
-		st.dataKey.Destroy()
-	}
+	st.dataKey.Destroy()
 }
 
 // exists reports whether there is an installation, in whatever state.
@@ -128,7 +141,7 @@ func (st *state) status(now time.Time) Status {
 
 // unread guesses the status of a record whose body cannot be read from what it is listed under.
 func (st *state) unread() Status {
-	if phase := Phase(termValue(st.record.Index, termPhase)); phase != PhasePending {
+	if phase := Phase(record.TermValue(st.record.Index, record.TermPhase)); phase != PhasePending {
 		return Status(phase)
 	}
 	return StatusInvited
@@ -139,8 +152,8 @@ func (st *state) partial(now time.Time) *Installation {
 	terms := st.record.Index
 	return &Installation{
 		ID: st.key.ID, Tenant: st.key.Tenant, Status: st.status(now), Generation: st.generation(), Revision: st.revision(), Purged: st.life.purged,
-		Extension: Extension{ID: termValue(terms, termExtension), Owner: termValue(terms, termOwner)},
-		Account:   Account{ID: termValue(terms, termAccount)},
+		Extension: Extension{ID: record.TermValue(terms, record.TermExtension), Owner: record.TermValue(terms, record.TermOwner)},
+		Account:   Account{ID: record.TermValue(terms, record.TermAccount)},
 		Audit:     Audit{Expired: st.life.expired.clone(), Uninstalled: st.life.uninstalled.clone()},
 		Err:       st.closed,
 	}
@@ -163,18 +176,14 @@ func (s *Service) begin(ctx context.Context, st *state, status Status) error {
 		Audit: Audit{Created: old.Audit.Created}, Generation: st.generation() + 1,
 	}
 	st.life = lifecycle{status: status, generation: st.inst.Generation}
-	st.closed, st.form, st.values = nil, nil, map[Ref][]byte{}
+	st.closed, st.body, st.values = nil, nil, map[Ref]secret{}
 	st.codeHash, st.redeemer, st.rule = nil, "", s.rule.ID()
 	return s.newDataKey(ctx, st)
 }
 
-// newDataKey gives the state a fresh data key, of the generation after its present one.
+// newDataKey gives the state a fresh data key, numbered after its present one.
 func (s *Service) newDataKey(ctx context.Context, st *state) error {
-	generation := uint32(1)
-	if st.dataKey != nil {
-		generation = st.dataKey.Generation() + 1
-	}
-	k, err := crypto.NewDataKey(generation, s.keys.Suite())
+	k, err := crypto.NewDataKey(st.dataKey.Number()+1, s.keys.Suite())
 	if err != nil {
 		return err
 	}
@@ -188,12 +197,18 @@ func (s *Service) newDataKey(ctx context.Context, st *state) error {
 	return nil
 }
 
-// secrets returns the sealed values for changing, read from the form at first use.
-func (st *state) secrets() map[Ref][]byte {
+// secret is one stored secret.
+type secret struct {
+	sealed []byte
+	number int64 // of a credential: grows with each new value; 0 for other secrets
+}
+
+// secrets returns the sealed values for changing, read from the body at first use.
+func (st *state) secrets() map[Ref]secret {
 	if st.values == nil {
-		st.values = make(map[Ref][]byte)
-		for _, v := range st.form.values {
-			st.values[v.ref] = v.sealed
+		st.values = make(map[Ref]secret, len(st.table))
+		for i, v := range st.body.Values {
+			st.values[parseRef(v.Ref)] = secret{v.Sealed, st.table[i].Number}
 		}
 	}
 	return st.values
@@ -205,21 +220,26 @@ func (st *state) seal(ref Ref, json []byte) error {
 	if err != nil {
 		return err
 	}
-	st.secrets()[ref] = sealed
+	var number int64
+	if ref.Kind == RefCredential {
+		st.number++
+		number = st.number
+	}
+	st.secrets()[ref] = secret{sealed, number}
 	return nil
 }
 
 // unsealValue returns the JSON text of the stored secret at ref.
 func (st *state) unsealValue(ref Ref) ([]byte, error) {
-	sealed, ok := st.secrets()[ref]
+	stored, ok := st.secrets()[ref]
 	if !ok {
 		return nil, ErrNotFound
 	}
-	return st.dataKey.Open(nil, st.place(ref), sealed)
+	return st.dataKey.Open(nil, st.place(ref), stored.sealed)
 }
 
 func (st *state) place(ref Ref) crypto.Place {
-	return crypto.Place{Record: st.key.ID, Kind: string(ref.Kind), Pointer: ref.Pointer}
+	return crypto.Place{Tenant: st.key.Tenant, Record: st.key.ID, Kind: string(ref.Kind), Pointer: ref.Pointer}
 }
 
 // build seals the state into the record that follows what is stored. The installation in it is read back from what was sealed, so
@@ -227,46 +247,46 @@ func (st *state) place(ref Ref) crypto.Place {
 func (s *Service) build(st *state) (_ *Record, err error) {
 	i := st.inst
 	i.Revision, i.Status, i.Purged = st.revision()+1, st.life.status, st.life.purged
-	values := make([]sealedValue, 0, len(st.secrets()))
-	for _, ref := range slices.SortedFunc(maps.Keys(st.secrets()), compareRefs) {
-		values = append(values, sealedValue{ref, st.values[ref]})
-	}
 	var claims []string
 	if st.sameClaims {
 		claims = st.record.Claims
 	} else if claims, err = s.claims(i); err != nil {
 		return nil, err
 	}
-	m := &manifest{inst: i, life: st.life, table: tableOf(values), rule: st.rule, claims: claims, codeHash: st.codeHash, redeemer: st.redeemer}
-	plain := m.encode()
-	if len(plain) > maxWritten {
+	m := &manifest{inst: i, life: st.life, Manifest: &record.Manifest{
+		Rule: st.rule, Claims: claims, CodeHash: st.codeHash, Redeemer: st.redeemer, CredentialNumber: st.number,
+	}}
+	body := &record.Body{Lifecycle: st.life.encode(), Key: st.wrapped}
+	for _, ref := range slices.SortedFunc(maps.Keys(st.secrets()), compareRefs) {
+		v := st.values[ref]
+		body.Values = append(body.Values, record.Value{Ref: ref.String(), Sealed: v.sealed})
+		m.Table = append(m.Table, record.Entry{Ref: ref.String(), Tag: string(crypto.Tag(v.sealed)), Number: v.number})
+	}
+	st.manifest = m.encode()
+	if len(st.manifest) > record.MaxWritten {
 		return nil, errTooLarge()
 	}
-	sealed, err := st.dataKey.SealBinary(nil, crypto.Place{Record: i.ID, Kind: kindManifest}, plain)
-	if err != nil {
+	if body.Manifest, err = st.dataKey.SealBinary(nil, manifestPlace(st.key), st.manifest); err != nil {
 		return nil, err
 	}
-	if len(values) == 0 {
-		values = nil
-	}
-	st.form = &form{life: st.life, key: st.wrapped, manifest: sealed, values: values}
-	if st.form.size() > maxWritten {
+	raw := body.Append(nil)
+	if len(raw) > record.MaxWritten {
 		return nil, errTooLarge()
 	}
 	r := &Record{
 		Key: st.key, Revision: i.Revision, Generation: i.Generation, Created: i.Audit.Created.At,
-		Deadline: deadline(st.life, i.Invitation), Index: indexTerms(i, st.wrapped.KeyID), Claims: m.claims, Body: Body{form: st.form},
+		Deadline: deadline(st.life, i.Invitation), Index: termsOf(i, st.wrapped.KeyID).List(), Claims: claims, Body: Body{raw},
 	}
-	opened, err := openManifest(r, st.form, st.dataKey)
+	opened, err := verify(r, body, st.life, st.dataKey)
 	if err != nil {
 		return nil, err
 	}
-	st.inst = opened.inst
+	st.inst, st.body, st.table = opened.inst, body, opened.Table
 	return r, nil
 }
 
 func errTooLarge() error {
-	return invalid("", validate.RuleTooLarge, fmt.Sprintf("all of it together must have at most %d bytes", maxWritten))
+	return invalid("", validate.RuleTooLarge, fmt.Sprintf("all of it together must have at most %d bytes", record.MaxWritten))
 }
 
 // buildPlain is build for a move that needs no key: the sealed parts stay as they are.
@@ -274,18 +294,18 @@ func (st *state) buildPlain() *Record {
 	r := *st.record
 	r.Revision++
 	r.Claims = nil
-	r.Index = setTerm(r.Index, termPhase, string(st.life.status.phase()))
-	f := *st.form
-	f.life = st.life
-	if f.manifest == nil {
-		r.Index = setTerm(setTerm(r.Index, termKey, keyGone), termConnection, "")
+	r.Index = record.SetTerm(r.Index, record.TermPhase, string(st.life.status.phase()))
+	body := *st.body
+	body.Lifecycle = st.life.encode()
+	if body.Manifest == nil {
+		r.Index = record.SetTerm(record.SetTerm(r.Index, record.TermKey, record.KeyDestroyed), record.TermConnection, "")
 	}
 	var inv *Invitation
 	if st.inst != nil {
 		inv = st.inst.Invitation
 	}
 	r.Deadline = deadline(st.life, inv)
-	r.Body = Body{form: &f}
+	r.Body = Body{body.Append(nil)}
 	return &r
 }
 
@@ -314,3 +334,6 @@ func (s *Service) claims(inst *Installation) ([]string, error) {
 	}
 	return claims, nil
 }
+
+// compareRefs orders refs as a body does: bytewise by their text.
+func compareRefs(a, b Ref) int { return strings.Compare(a.String(), b.String()) }

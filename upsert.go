@@ -13,6 +13,7 @@ import (
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
+	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -121,18 +122,18 @@ func (s *Service) applyParts(ctx context.Context, st *state, p Parts, now time.T
 	}
 	s.checkOwners(&l, st, before)
 	var changed []string
-	differs := func(name string, was, is any) {
-		if !bytes.Equal(encode(was), encode(is)) {
+	compare := func(name string, different bool) {
+		if different {
 			changed = append(changed, name)
 		}
 	}
-	differs("account", accountToV1(before.Account), accountToV1(i.Account))
-	differs("billingPlan", billingPlanToV1(before.BillingPlan), billingPlanToV1(i.BillingPlan))
-	differs("consent", consentToV1(before.Consent), consentToV1(i.Consent))
-	differs("extension", extensionV1(before.Extension), extensionV1(i.Extension))
-	differs("health", before.Health, i.Health)
-	differs("name", before.Name, i.Name)
-	differs("notification", (*notificationV1)(before.Notification), (*notificationV1)(i.Notification))
+	compare("account", differs(&before.Account, &i.Account, codeAccount))
+	compare("billingPlan", differs(before.BillingPlan, i.BillingPlan, codeBillingPlan))
+	compare("consent", differs(&before.Consent, &i.Consent, codeConsent))
+	compare("extension", before.Extension != i.Extension)
+	compare("health", before.Health != i.Health)
+	compare("name", before.Name != i.Name)
+	compare("notification", differs(before.Notification, i.Notification, codeNotification))
 	credentials := st.sealedCredentials()
 	for _, apply := range []func() ([]string, error){
 		func() ([]string, error) { return s.applyConfiguration(ctx, st, p.Configuration, now) },
@@ -161,9 +162,17 @@ func (s *Service) checkOwners(l *validate.List, st *state, before Installation) 
 		return
 	}
 	fixed("extension.owner", before.Extension.Owner, st.inst.Extension.Owner)
-	if st.record.Generation == st.inst.Generation && st.life.status == st.form.life.status {
+	if st.record.Generation == st.inst.Generation && st.life.status == st.was.status {
 		fixed("account.id", before.Account.ID, st.inst.Account.ID)
 	}
+}
+
+// differs reports whether two values have different stored forms.
+func differs[T any](was, is *T, fields func(*record.Coder, *T)) bool {
+	if was == nil || is == nil {
+		return was != is
+	}
+	return !bytes.Equal(record.Append(nil, was, fields), record.Append(nil, is, fields))
 }
 
 // set puts a given part in place; removed is the zero value.
@@ -273,7 +282,7 @@ func (s *Service) adoptConfiguration(st *state, next Configuration, document Doc
 
 // applyExtra replaces or removes the unnamed fields. An address among them may be that of the provider, so one that changes needs the
 // credentials of the connection given again, which were sealed as given here before the write.
-func (s *Service) applyExtra(ctx context.Context, st *state, part Optional[Document], credentials map[Ref][]byte) ([]string, error) {
+func (s *Service) applyExtra(ctx context.Context, st *state, part Optional[Document], credentials map[Ref]secret) ([]string, error) {
 	if part.IsZero() {
 		return nil, nil
 	}
@@ -347,8 +356,8 @@ func (s *Service) applyConnection(ctx context.Context, st *state, part Optional[
 	st.inst.Connection = &next
 	guardConnection(&l, before, kept, &next, written)
 	changed = append(changed, written.changed...)
-	differs := !bytes.Equal(encode(connectionToV1(before)), encode(connectionToV1(&next)))
-	return append(changed, changedIf(differs, "connection")...), l.Err()
+	changed = append(changed, changedIf(differs(before, &next, codeConnection), "connection")...)
+	return changed, l.Err()
 }
 
 // applyCredentials seals the credentials given in a connection and leaves it masked. It returns the names of what changed and the
@@ -430,8 +439,8 @@ func (a *ProviderApp) provider() string {
 }
 
 // sealedCredentials returns the credentials as they are sealed.
-func (st *state) sealedCredentials() map[Ref][]byte {
-	sealed := make(map[Ref][]byte)
+func (st *state) sealedCredentials() map[Ref]secret {
+	sealed := make(map[Ref]secret)
 	for ref, value := range st.secrets() {
 		if ref.Kind == RefCredential {
 			sealed[ref] = value
@@ -441,10 +450,10 @@ func (st *state) sealedCredentials() map[Ref][]byte {
 }
 
 // keptCredentials returns the paths of the credentials that a write left as they were.
-func (st *state) keptCredentials(before map[Ref][]byte) []string {
+func (st *state) keptCredentials(before map[Ref]secret) []string {
 	var kept []string
 	for ref, value := range st.sealedCredentials() {
-		if was, ok := before[ref]; ok && bytes.Equal(was, value) {
+		if was, ok := before[ref]; ok && bytes.Equal(was.sealed, value.sealed) {
 			kept = append(kept, "connection"+ref.Pointer)
 		}
 	}

@@ -171,7 +171,7 @@ func (s *Service) try(ctx context.Context, m mutation, op [16]byte, read bool) (
 		}
 	}
 	if m.guard.IdempotencyKey != "" {
-		if c.Idempotency, err = s.newOutcome(m, st, done, c); err != nil {
+		if c.Idempotency, err = s.newOutcome(ctx, m, st, done, c); err != nil {
 			return nil, err
 		}
 	}
@@ -269,7 +269,7 @@ func (s *Service) authorize(st *state, m mutation, now time.Time) error {
 		return s.allow(&seen, m.actions...)
 	case !s.can(ActionSee, st.partial(now)):
 		return ErrNotFound
-	case (m.reach == reachBlind || m.reach == reachKeyless && st.form != nil) && (s.actor.Kind == Host || s.actor.Kind == Platform):
+	case (m.reach == reachBlind || m.reach == reachKeyless && st.body != nil) && (s.actor.Kind == Host || s.actor.Kind == Platform):
 		return s.allow(st.partial(now), m.actions...)
 	default:
 		return st.closed

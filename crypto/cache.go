@@ -9,60 +9,65 @@ import (
 	"time"
 )
 
-// Cache is a [KeyWrapper] that remembers unwrapped data keys for a while, so that a key service is not asked at every read. However many
-// ask for a key at once, the service is asked once. It starts no goroutine.
+// Cache is a [KeyWrapper] that caches unwrapped data keys, so that not every read calls a key
+// service. Concurrent callers that need one key share one call. Cache starts no goroutine.
 //
-// While a key is remembered, it opens values though the service be out of reach or would no longer allow it: the time to live is also how
-// long a withdrawn right still works. Keys that are dropped are wiped. A [Keyring] is as fast without a cache.
+// A cached key opens values even while the service is down or has withdrawn the right to use
+// the key. So the TTL is also how long a withdrawn right still works. Evicted keys are wiped. A
+// [Keyring] is as fast without a cache.
 type Cache struct {
 	keys KeyWrapper
 	opts CacheOptions
 
 	mu      sync.Mutex
 	entries map[string]*list.Element // of *cached
-	order   list.List                // the oldest first, which is also the first to expire unless the clock is set back
+	order   list.List                // the oldest first
 	calls   map[string]*call
-	cleared int // how often Clear was called
+	cleared int // number of calls of Clear
 }
 
 var _ KeyWrapper = (*Cache)(nil)
 
 // CacheOptions configure a [Cache]. The zero value of each field is its default.
 type CacheOptions struct {
-	// Size is how many data keys are remembered at most; the oldest make room. Default: 10,000.
+	// Size is the largest number of cached data keys. A new key evicts the oldest. Default:
+	// 10,000.
 	Size int
-	// TTL is how long a data key is remembered after it was unwrapped, however often it is used. Default: 5 minutes. A key past its time
-	// is never used; it is wiped at the next call of Unwrap.
+	// TTL is how long a data key is cached after it was unwrapped, however often it is used. An
+	// expired key is never used; the next call of Unwrap wipes it. Default: 5 minutes.
 	TTL time.Duration
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 }
 
-// cached is a data key that is remembered.
+// cached is a cached data key.
 type cached struct {
 	id    string
 	key   *DataKey
 	until time.Time
 }
 
-// fresh reports whether the key is within its time. One that has longer left than it was given is from before the clock was set back.
+// fresh reports whether the key may be used. A key with more time left than the TTL is from
+// before the clock was set back.
 func (c *cached) fresh(now time.Time, ttl time.Duration) bool {
 	left := c.until.Sub(now)
 	return 0 < left && left <= ttl
 }
 
-// call is an Unwrap under way.
+// call is a running Unwrap.
 type call struct {
 	done chan struct{} // closed at its end
-	err  error         // for those who waited; nil also if whoever made the call gave it up
+	err  error         // for those who waited; nil also if the caller's context ended
 }
 
-// NewCache returns a cache before keys. A nil *CacheOptions is all defaults. The error matches [ErrKeyring].
+// NewCache returns a cache of keys. A nil *CacheOptions means all defaults. The error matches
+// [ErrKeyring].
 func NewCache(keys KeyWrapper, opts *CacheOptions) (*Cache, error) {
 	if err := checkWrapper(keys); err != nil {
 		return nil, err
 	}
-	c := &Cache{keys: keys, entries: make(map[string]*list.Element), calls: make(map[string]*call)}
+	c := &Cache{keys: keys}
+	c.entries, c.calls = make(map[string]*list.Element), make(map[string]*call)
 	if opts != nil {
 		c.opts = *opts
 	}
@@ -86,43 +91,43 @@ func (c *Cache) KeyIDs() []string { return c.keys.KeyIDs() }
 // Suite implements [KeyWrapper].
 func (c *Cache) Suite() Suite { return c.keys.Suite() }
 
-// Wrap implements [KeyWrapper]. It always asks, and remembers nothing: what was wrapped may never be stored.
+// Wrap implements [KeyWrapper]. It caches nothing: the wrapped key may never be stored.
 func (c *Cache) Wrap(ctx context.Context, k *DataKey, b Binding) (Wrapped, error) {
 	return c.keys.Wrap(ctx, k, b)
 }
 
-// Unwrap implements [KeyWrapper]. Errors are not remembered, but those who waited for one call share its error. A call that ends with the
-// context of who made it is made again by one of those who waited.
+// Unwrap implements [KeyWrapper]. Errors are not cached, but those who waited for one call
+// share its error. If the context of the caller ends, one of those who waited repeats the call.
 func (c *Cache) Unwrap(ctx context.Context, w Wrapped, b Binding) (*DataKey, error) {
 	id := string(appendPAE(nil, w.KeyID, b.Tenant, b.Record, string(w.Bytes)))
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		k, under, mine := c.find(id)
+		k, running, mine := c.find(id)
 		switch {
 		case k != nil:
 			return k, nil
 		case mine:
-			return c.ask(ctx, id, under, w, b)
+			return c.unwrap(ctx, id, running, w, b)
 		}
 		select {
 		case <-ctx.Done():
-		case <-under.done:
-			if under.err != nil {
-				return nil, under.err
+		case <-running.done:
+			if running.err != nil {
+				return nil, running.err
 			}
 		}
 	}
 }
 
-// Clear wipes all keys that are remembered. Calls under way may finish and are not remembered.
+// Clear wipes all cached keys. Running calls may finish; their keys are not cached.
 func (c *Cache) Clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.cleared++
 	for c.order.Len() > 0 {
-		c.drop(c.order.Front())
+		c.evict(c.order.Front())
 	}
 }
 
@@ -132,77 +137,85 @@ func (c *Cache) Uncached() KeyWrapper { return Uncached(c.keys) }
 // String describes what is cached.
 func (c *Cache) String() string { return fmt.Sprintf("cache of %v", c.keys) }
 
-// find returns a copy of the remembered key, or the call to wait for, which may be the caller's to make.
-func (c *Cache) find(id string) (k *DataKey, under *call, mine bool) {
+// find returns a copy of the cached key, or the running call. If mine is true, the caller must
+// make that call.
+func (c *Cache) find(id string) (k *DataKey, running *call, mine bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.opts.Now()
-	c.expire(now)
+	c.evictExpired(now)
 	if e, ok := c.entries[id]; ok && !e.Value.(*cached).fresh(now, c.opts.TTL) {
-		c.drop(e) // still there, since the clock was set back
+		c.evict(e) // not evicted before because the clock was set back
 	} else if ok {
-		if k, err := e.Value.(*cached).key.clone(); err == nil { // never fails: only drop destroys it
+		if k, err := e.Value.(*cached).key.clone(); err == nil { // only evict destroys it
 			return k, nil, false
 		}
 	}
-	if under, ok := c.calls[id]; ok {
-		return nil, under, false
+	if running, ok := c.calls[id]; ok {
+		return nil, running, false
 	}
-	under = &call{done: make(chan struct{})}
-	c.calls[id] = under
-	return nil, under, true
+	running = &call{done: make(chan struct{})}
+	c.calls[id] = running
+	return nil, running, true
 }
 
-// ask makes a call and remembers its result.
-func (c *Cache) ask(ctx context.Context, id string, under *call, w Wrapped, b Binding) (*DataKey, error) {
+// unwrap makes the call and caches its result.
+func (c *Cache) unwrap(
+	ctx context.Context, id string, running *call, w Wrapped, b Binding,
+) (*DataKey, error) {
 	c.mu.Lock()
 	cleared := c.cleared
 	c.mu.Unlock()
-	var k *DataKey
+	var fresh *DataKey
 	defer func() { // also if the key wrapper panics, or the others would wait for ever
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		delete(c.calls, id)
-		if k != nil && (cleared != c.cleared || !c.remember(id, k)) {
-			k.Destroy()
+		if fresh != nil && cleared == c.cleared {
+			c.add(id, fresh)
+		} else {
+			fresh.Destroy()
 		}
-		close(under.done)
+		close(running.done)
 	}()
 	k, err := c.keys.Unwrap(ctx, w, b)
 	if err != nil {
 		if ctx.Err() == nil {
-			under.err = err
+			running.err = err
 		}
 		return nil, err
 	}
-	return k.clone() // the caller may destroy its own
-}
-
-// remember keeps k, with the cipher that its clones share, and reports whether it could. The caller holds c.mu.
-func (c *Cache) remember(id string, k *DataKey) bool {
-	s, err := k.material()
+	copied, err := k.clone() // the caller may destroy its own
 	if err != nil {
-		return false
+		return nil, err
 	}
-	if _, err := s.cipher(k.suite); err != nil {
-		return false
-	}
+	fresh = k
+	return copied, nil
+}
+
+// add caches k. The caller locks c.mu.
+func (c *Cache) add(id string, k *DataKey) {
 	if c.order.Len() >= c.opts.Size {
-		c.drop(c.order.Front())
+		c.evict(c.order.Front())
 	}
-	c.entries[id] = c.order.PushBack(&cached{id: id, key: k, until: c.opts.Now().Add(c.opts.TTL)})
-	return true
+	until := c.opts.Now().Add(c.opts.TTL)
+	c.entries[id] = c.order.PushBack(&cached{id: id, key: k, until: until})
 }
 
-// expire drops what is past its time at the front. The caller holds c.mu.
-func (c *Cache) expire(now time.Time) {
-	for e := c.order.Front(); e != nil && !e.Value.(*cached).fresh(now, c.opts.TTL); e = c.order.Front() {
-		c.drop(e)
+// evictExpired evicts expired keys from the front: the oldest expires first, unless the clock
+// was set back. The caller locks c.mu.
+func (c *Cache) evictExpired(now time.Time) {
+	for {
+		e := c.order.Front()
+		if e == nil || e.Value.(*cached).fresh(now, c.opts.TTL) {
+			return
+		}
+		c.evict(e)
 	}
 }
 
-// drop forgets a key and wipes it. The caller holds c.mu.
-func (c *Cache) drop(e *list.Element) {
+// evict removes a key and wipes it. The caller locks c.mu.
+func (c *Cache) evict(e *list.Element) {
 	entry := c.order.Remove(e).(*cached)
 	delete(c.entries, entry.id)
 	entry.key.Destroy()

@@ -6,26 +6,28 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// newCache returns a cache before a key service, and n wrapped keys. Call it outside of synctest: the FIPS module cannot seed its random
-// numbers where time stands still.
+// newCache returns a key service, a cache of its key, and n wrapped keys. Call it outside of
+// synctest: the FIPS module cannot seed its random numbers while time stands still.
 func newCache(t *testing.T, n int, opts *CacheOptions) (*service, *Cache, []Wrapped) {
 	t.Helper()
 	s, kms := newService(t, nil)
 	c := must(NewCache(kms, opts))
 	var keys []Wrapped
 	for range n {
-		keys = append(keys, must(c.Wrap(t.Context(), must(NewDataKey(1, testSuite())), knownBinding)))
+		k := must(NewDataKey(1, testSuite()))
+		keys = append(keys, must(c.Wrap(t.Context(), k, knownBinding)))
 	}
 	s.calls.Store(0)
 	return s, c, keys
 }
 
-// wantCalls checks how often the service was asked since the last time.
+// wantCalls fails the test unless the service had this many calls since the last wantCalls.
 func wantCalls(t *testing.T, s *service, what string, want int64) {
 	t.Helper()
 	if got := s.calls.Swap(0); got != want {
@@ -33,8 +35,8 @@ func wantCalls(t *testing.T, s *service, what string, want int64) {
 	}
 }
 
-func TestCache(t *testing.T) {
-	s, c, keys := newCache(t, 3, nil)
+func TestCacheReturnsCopies(t *testing.T) {
+	s, c, keys := newCache(t, 1, nil)
 	first := must(c.Unwrap(t.Context(), keys[0], knownBinding))
 	sealed := must(first.Seal(nil, knownPlace, knownValue))
 	raw := must(first.Reveal())
@@ -43,151 +45,97 @@ func TestCache(t *testing.T) {
 		if !bytes.Equal(must(k.Reveal()), raw) {
 			t.Fatal("another key came back")
 		}
-		if got, err := k.Open(nil, knownPlace, sealed); err != nil || !bytes.Equal(got, knownValue) {
+		got, err := k.Open(nil, knownPlace, sealed)
+		if err != nil || !bytes.Equal(got, knownValue) {
 			t.Fatalf("got %q, %v", got, err)
 		}
 		k.Destroy() // the caller's own
 	}
 	wantCalls(t, s, "one key read a hundred times", 1)
 	if _, err := first.Reveal(); err != nil {
-		t.Errorf("a key is destroyed with another one: %v", err)
+		t.Errorf("a key was destroyed with another one: %v", err)
 	}
 	first.Destroy()
-	if k := must(c.Unwrap(t.Context(), keys[0], knownBinding)); !bytes.Equal(must(k.Reveal()), raw) {
-		t.Error("the first caller destroyed what is remembered")
+	k := must(c.Unwrap(t.Context(), keys[0], knownBinding))
+	if !bytes.Equal(must(k.Reveal()), raw) {
+		t.Error("the first caller destroyed the cached key")
 	}
 	wantCalls(t, s, "after all of them were destroyed", 0)
 
-	// Everything that is part of the question is part of what is remembered.
-	other := knownBinding
-	other.Record += "x"
-	_, err := c.Unwrap(t.Context(), keys[0], other)
-	wantErr(t, err, ErrSealed)
-	other = knownBinding
-	other.Tenant, other.Record = other.Tenant+other.Record[:1], other.Record[1:]
-	_, err = c.Unwrap(t.Context(), keys[0], other)
-	wantErr(t, err, ErrSealed)
-	_, err = c.Unwrap(t.Context(), Wrapped{KeyID: "kms2", Bytes: keys[0].Bytes}, knownBinding)
-	wantErr(t, err, ErrUnknownKey)
-	for range 2 {
-		bad := Wrapped{KeyID: "kms1", Bytes: append(bytes.Clone(keys[0].Bytes), 'x')}
-		_, err = c.Unwrap(t.Context(), bad, knownBinding)
-		wantErr(t, err, ErrSealed)
-	}
-	wantCalls(t, s, "questions of another kind", 2)
-
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = c.Unwrap(ctx, keys[0], knownBinding)
+	_, err := c.Unwrap(ctx, keys[0], knownBinding)
 	wantErr(t, err, context.Canceled)
+}
 
-	// Without the service what is remembered opens, and nothing else.
+// TestCacheDistinguishesCalls: a key that is cached for one call opens for no other. The cache
+// asks the service, which rejects the call.
+func TestCacheDistinguishesCalls(t *testing.T) {
+	s, c, keys := newCache(t, 1, nil)
+	must(c.Unwrap(t.Context(), keys[0], knownBinding))
+	s.calls.Store(0)
+	tenant, record := knownBinding.Tenant, knownBinding.Record
+	for name, other := range map[string]Binding{
+		"another tenant": {tenant + "x", record},
+		"no tenant":      {"", record},
+		"another record": {tenant, record + "x"},
+		"swapped":        {record, tenant},
+		"shifted":        {tenant + record[:1], record[1:]},
+	} {
+		k, err := c.Unwrap(t.Context(), keys[0], other)
+		if !errors.Is(err, ErrSealed) || k != nil {
+			t.Errorf("%s: %v, %v", name, k, err)
+		}
+		wantCalls(t, s, name, 1)
+	}
+	_, err := c.Unwrap(t.Context(), Wrapped{KeyID: "kms2", Bytes: keys[0].Bytes}, knownBinding)
+	wantErr(t, err, ErrUnknownKey)
+	bad := Wrapped{KeyID: "kms1", Bytes: append(bytes.Clone(keys[0].Bytes), 'x')}
+	_, err = c.Unwrap(t.Context(), bad, knownBinding)
+	wantErr(t, err, ErrSealed)
+}
+
+// TestCacheWithoutService: cached keys open while the service is down, and no others. Errors
+// are not cached.
+func TestCacheWithoutService(t *testing.T) {
+	s, c, keys := newCache(t, 2, nil)
+	must(c.Unwrap(t.Context(), keys[0], knownBinding))
 	s.down(errors.New("out of reach"))
 	if _, err := c.Unwrap(t.Context(), keys[0], knownBinding); err != nil {
-		t.Errorf("remembered, service down: %v", err)
+		t.Errorf("cached: %v", err)
 	}
-	_, err = c.Unwrap(t.Context(), keys[1], knownBinding)
+	_, err := c.Unwrap(t.Context(), keys[1], knownBinding)
 	wantErr(t, err, ErrKeyUnavailable)
 	_, err = c.Uncached().Unwrap(t.Context(), keys[0], knownBinding)
 	wantErr(t, err, ErrKeyUnavailable)
-	for _, set := range []*KeySet{must(NewKeySet(knownRing(), c)), must(NewKeySet(c, knownRing()))} {
+	first, last := must(NewKeySet(c, knownRing())), must(NewKeySet(knownRing(), c))
+	for _, set := range []*KeySet{first, last} {
 		_, err = set.Uncached().Unwrap(t.Context(), keys[0], knownBinding)
 		wantErr(t, err, ErrKeyUnavailable)
 	}
 	s.up()
 	if _, err := c.Unwrap(t.Context(), keys[1], knownBinding); err != nil {
-		t.Errorf("a failure was remembered: %v", err)
+		t.Errorf("an error was cached: %v", err)
 	}
 }
 
-// raw is the memory in which a remembered key lies.
-func (c *Cache) raw(t *testing.T, n int) []byte {
-	t.Helper()
-	e := c.order.Front()
-	for range n {
-		e = e.Next()
-	}
-	return must(e.Value.(*cached).key.material()).raw
-}
-
-// wiped fails the test unless b is all zeros.
-func wiped(t *testing.T, what string, b []byte) {
-	t.Helper()
-	if !bytes.Equal(b, make([]byte, keySize)) {
-		t.Errorf("%s: the key is still in memory", what)
-	}
-}
-
-func TestCacheForgets(t *testing.T) {
-	now := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
-	opts := &CacheOptions{Size: 2, TTL: time.Minute, Now: func() time.Time { return now }}
-	s, c, keys := newCache(t, 3, opts)
-	opts.Size = 1000 // copied
-	read := func(n int) {
-		t.Helper()
-		if _, err := c.Unwrap(t.Context(), keys[n], knownBinding); err != nil {
-			t.Fatal(err)
-		}
-	}
-	read(0)
-	read(1)
-	oldest := c.raw(t, 0)
-	read(2)
-	wiped(t, "made room", oldest)
-	wantCalls(t, s, "three keys", 3)
-	if len(c.entries) != 2 || c.order.Len() != 2 {
-		t.Errorf("%d and %d keys remembered, want 2", len(c.entries), c.order.Len())
-	}
-	read(1)
-	read(2)
-	wantCalls(t, s, "the two that are left", 0)
-	read(0)
-	wantCalls(t, s, "the one that made room", 1)
-
-	a, b := c.raw(t, 0), c.raw(t, 1)
-	now = now.Add(time.Minute - 1)
-	read(0)
-	wantCalls(t, s, "before its time", 0)
-	now = now.Add(1)
-	read(1)
-	wantCalls(t, s, "after its time", 1)
-	wiped(t, "expired, read", a)
-	wiped(t, "expired, not read", b)
-
-	a = c.raw(t, 0)
-	held := must(c.Unwrap(t.Context(), keys[1], knownBinding))
-	c.Clear()
-	wiped(t, "cleared", a)
-	if len(c.entries) != 0 || c.order.Len() != 0 {
-		t.Error("something is left after Clear")
-	}
-	if _, err := held.Seal(nil, knownPlace, knownValue); err != nil {
-		t.Errorf("a key in use was wiped with the remembered one: %v", err)
-	}
-	read(1)
-	wantCalls(t, s, "after Clear", 1)
-}
-
-// TestCacheAsksOnce: a hundred that ask for one key at once make one call, and share its error.
-func TestCacheAsksOnce(t *testing.T) {
+// TestCacheSharesCalls: a hundred concurrent callers for one key share one call and its error.
+func TestCacheSharesCalls(t *testing.T) {
 	s, c, keys := newCache(t, 2, nil)
 	synctest.Test(t, func(t *testing.T) {
-		slow := &slowKeys{KeyWrapper: c.keys}
-		c.keys = slow
-		ask := func(n int) (failed int) {
-			var mu sync.Mutex
+		c.keys = &slowKeys{KeyWrapper: c.keys}
+		ask := func(n int) int {
+			var count atomic.Int64
 			var wg sync.WaitGroup
 			for range 100 {
 				wg.Go(func() {
 					if _, err := c.Unwrap(t.Context(), keys[n], knownBinding); err != nil {
-						mu.Lock()
-						failed++
-						mu.Unlock()
+						count.Add(1)
 					}
 				})
 			}
 			wg.Wait()
-			return failed
+			return int(count.Load())
 		}
 		if failed := ask(0); failed != 0 {
 			t.Errorf("%d of 100 failed", failed)
@@ -213,8 +161,9 @@ func (s *slowKeys) Unwrap(ctx context.Context, w Wrapped, b Binding) (*DataKey, 
 	}
 }
 
-// TestCacheGivenUp: whoever made the call gives up. The others do not fail with it, and whoever waits may give up too.
-func TestCacheGivenUp(t *testing.T) {
+// TestCacheCallerGivesUp: if the caller that made the call gives up, the waiting callers do not
+// fail. A waiting caller may give up too.
+func TestCacheCallerGivesUp(t *testing.T) {
 	s, c, keys := newCache(t, 1, nil)
 	synctest.Test(t, func(t *testing.T) {
 		c.keys = &slowKeys{KeyWrapper: c.keys}
@@ -234,19 +183,19 @@ func TestCacheGivenUp(t *testing.T) {
 		for range 10 {
 			wg.Go(func() {
 				if _, err := c.Unwrap(t.Context(), keys[0], knownBinding); err != nil {
-					t.Errorf("failed with another one's context: %v", err)
+					t.Errorf("failed with the context of another caller: %v", err)
 				}
 			})
 		}
-		time.Sleep(500 * time.Millisecond) // of the bubble's clock: half of what the call takes
+		time.Sleep(500 * time.Millisecond) // synctest time: half of the call
 		giveUp()
 		wg.Wait()
 		wantCalls(t, s, "after the first gave up", 1)
 	})
 }
 
-// TestCacheCleared: a call under way when the cache is cleared is not remembered.
-func TestCacheCleared(t *testing.T) {
+// TestCacheClearDropsRunningCalls: a call that runs during Clear is not cached.
+func TestCacheClearDropsRunningCalls(t *testing.T) {
 	_, c, keys := newCache(t, 1, nil)
 	synctest.Test(t, func(t *testing.T) {
 		c.keys = &slowKeys{KeyWrapper: c.keys}
@@ -260,7 +209,7 @@ func TestCacheCleared(t *testing.T) {
 		c.Clear()
 		wg.Wait()
 		if len(c.entries) != 0 || len(c.calls) != 0 {
-			t.Error("remembered after Clear")
+			t.Error("cached after Clear")
 		}
 	})
 }
@@ -270,8 +219,8 @@ type panics struct{ KeyWrapper }
 
 func (panics) Unwrap(context.Context, Wrapped, Binding) (*DataKey, error) { panic("bug") }
 
-// TestCachePanic: a wrapper that panics leaves nobody waiting.
-func TestCachePanic(t *testing.T) {
+// TestCacheSurvivesPanic: after a wrapper panics, no caller waits for its call.
+func TestCacheSurvivesPanic(t *testing.T) {
 	_, c, keys := newCache(t, 1, nil)
 	sound := c.keys
 	c.keys = panics{sound}
@@ -285,21 +234,27 @@ func TestCachePanic(t *testing.T) {
 	}
 }
 
-func TestNewCacheRefuses(t *testing.T) {
+func TestNewCacheRejects(t *testing.T) {
 	_, kms := newService(t, nil)
-	for name, f := range map[string]func() (*Cache, error){
-		"no keys":       func() (*Cache, error) { return NewCache(nil, nil) },
-		"empty keyring": func() (*Cache, error) { return NewCache(&Keyring{}, nil) },
-		"size":          func() (*Cache, error) { return NewCache(kms, &CacheOptions{Size: -1}) },
-		"ttl":           func() (*Cache, error) { return NewCache(kms, &CacheOptions{TTL: -1}) },
+	for name, tc := range map[string]struct {
+		keys KeyWrapper
+		opts CacheOptions
+	}{
+		"no keys":       {keys: nil},
+		"empty keyring": {keys: &Keyring{}},
+		"size":          {kms, CacheOptions{Size: -1}},
+		"ttl":           {kms, CacheOptions{TTL: -1}},
 	} {
-		if c, err := f(); c != nil || !errors.Is(err, ErrKeyring) {
+		if c, err := NewCache(tc.keys, &tc.opts); c != nil || !errors.Is(err, ErrKeyring) {
 			t.Errorf("%s: got %v, %v", name, c, err)
 		}
 	}
 	c := must(NewCache(kms, nil))
-	if c.Primary() != "kms1" || len(c.KeyIDs()) != 1 || c.Suite() != kms.Suite() || fmt.Sprint(c) != "cache of key service kms1" {
+	if c.Primary() != "kms1" || len(c.KeyIDs()) != 1 || c.Suite() != kms.Suite() {
 		t.Errorf("got %v", c)
+	}
+	if got := fmt.Sprint(c); got != "cache of key service kms1" {
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -2,38 +2,28 @@ package crypto
 
 import (
 	"bytes"
-	"crypto/fips140"
 	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"testing"
 )
-
-func TestKnownAnswerDerivedKey(t *testing.T) {
-	s, _ := knownKey(0).material()
-	got := must(s.derive(infoEncrypt))
-	want := unhex("e7c4855487006dc3e2bd309816b68c7e631c93b71ade5ad177e41d480c07a6d5")
-	if !bytes.Equal(got, want) {
-		t.Errorf("got %x, want %x", got, want)
-	}
-}
 
 func TestFingerprint(t *testing.T) {
 	k := knownKey(0)
 	got := must(k.Fingerprint([]byte("upsert"), []byte("{}")))
 
-	s, _ := k.material()
-	mac := hmac.New(sha256.New, must(s.derive("isv1/fp")))
-	mac.Write(unhex("00000002" + "00000006" + "757073657274" + "00000002" + "7b7d"))
+	mac := hmac.New(sha256.New, count(keySize, keySize))
+	mac.Write([]byte("\x00\x00\x00\x02" + "\x00\x00\x00\x06upsert" + "\x00\x00\x00\x02{}"))
 	if want := mac.Sum(nil); !bytes.Equal(got[:], want) {
 		t.Errorf("got %x, want %x", got, want)
 	}
 	if again := must(k.Fingerprint([]byte("upsert"), []byte("{}"))); again != got {
 		t.Error("two fingerprints of one request")
 	}
-	other := must(DataKeyFromBytes(count(1, 32), 1, testSuite()))
+	other := must(DataKeyFromBytes(count(1, dataKeySize), 1, testSuite()))
 	for name, f := range map[string][32]byte{
 		"shifted":   must(k.Fingerprint([]byte("upsert{"), []byte("}"))),
 		"joined":    must(k.Fingerprint([]byte("upsert{}"))),
@@ -48,52 +38,99 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-func TestDataKey(t *testing.T) {
-	k, err := NewDataKey(3, SuiteAES256GCM)
-	if err != nil || k.Generation() != 3 || k.Suite() != SuiteAES256GCM {
-		t.Errorf("got generation %d, %v, %v", k.Generation(), k.Suite(), err)
-	}
-	if !fips140.Enforced() {
-		if k := must(NewDataKey(3, 0)); k.Suite() != SuiteXChaCha20Poly1305 {
-			t.Errorf("default suite: got %v", k.Suite())
+// TestHalvesAreIndependent: the first half of a key seals, the second makes fingerprints.
+func TestHalvesAreIndependent(t *testing.T) {
+	raw := count(0, dataKeySize)
+	k := must(DataKeyFromBytes(raw, 1, testSuite()))
+	sealed, print := must(k.Seal(nil, knownPlace, knownValue)), must(k.Fingerprint())
+	for i, tc := range []struct{ opens, same bool }{{false, true}, {true, false}} {
+		m := bytes.Clone(raw)
+		m[i*keySize] ^= 1
+		k := must(DataKeyFromBytes(m, 1, testSuite()))
+		if _, err := k.Open(nil, knownPlace, sealed); (err == nil) != tc.opens {
+			t.Errorf("half %d changed, opens: got %v", i+1, err)
 		}
-	}
-	if a, b := must(must(NewDataKey(1, testSuite())).Reveal()), must(must(NewDataKey(1, testSuite())).Reveal()); bytes.Equal(a, b) || len(a) != 32 {
-		t.Error("two new keys are equal, or have a wrong length")
-	}
-	if _, err := NewDataKey(1, 9); !errors.Is(err, ErrSuite) {
-		t.Errorf("unknown suite: got error %v", err)
-	}
-	if _, err := DataKeyFromBytes(count(0, 32), 1, 9); !errors.Is(err, ErrSuite) {
-		t.Errorf("unknown suite: got error %v", err)
-	}
-	for _, n := range []int{0, 16, 31, 33, 64} {
-		if _, err := DataKeyFromBytes(make([]byte, n), 1, testSuite()); !errors.Is(err, ErrSealed) {
-			t.Errorf("%d bytes: got error %v", n, err)
+		if same := must(k.Fingerprint()) == print; same != tc.same {
+			t.Errorf("half %d changed, same fingerprint: got %v", i+1, same)
 		}
 	}
 }
 
-func TestDataKeyCopies(t *testing.T) {
-	raw := count(0, 32)
+// TestFingerprintClearsItsBuffer: the next call gets a buffer without the parts.
+func TestFingerprintClearsItsBuffer(t *testing.T) {
+	must(knownKey(0).Fingerprint([]byte(canary)))
+	for range 10 {
+		b := scratches.Get().(*scratch)
+		if got := leaks(string(b.buf[:cap(b.buf)])); got != "" {
+			t.Fatalf("a buffer still has %q", got)
+		}
+	}
+}
+
+func TestNewDataKey(t *testing.T) {
+	k, err := NewDataKey(3, SuiteAES256GCM)
+	if err != nil || k.Number() != 3 || k.Suite() != SuiteAES256GCM {
+		t.Errorf("got number %d, %v, %v", k.Number(), k.Suite(), err)
+	}
+	if canUse(SuiteXChaCha20Poly1305) {
+		if k := must(NewDataKey(3, 0)); k.Suite() != SuiteXChaCha20Poly1305 {
+			t.Errorf("default suite: got %v", k.Suite())
+		}
+	}
+	a := must(must(NewDataKey(1, testSuite())).Reveal())
+	b := must(must(NewDataKey(1, testSuite())).Reveal())
+	if len(a) != dataKeySize || bytes.Equal(a, b) || bytes.Equal(a[:keySize], a[keySize:]) {
+		t.Error("equal bytes, or a wrong length")
+	}
+	_, err = NewDataKey(1, 9)
+	wantErr(t, err, ErrSuite)
+	highest := uint32(math.MaxUint32)
+	_, err = NewDataKey(highest+1, testSuite())
+	wantErr(t, err, ErrKeyring)
+}
+
+func TestDataKeyFromBytesRejects(t *testing.T) {
+	_, err := DataKeyFromBytes(count(0, dataKeySize), 1, 9)
+	wantErr(t, err, ErrSuite)
+	_, err = DataKeyFromBytes(count(0, dataKeySize), 0, testSuite())
+	wantErr(t, err, ErrSealed)
+	for _, n := range []int{0, 16, 32, 63, 65} {
+		_, err := DataKeyFromBytes(make([]byte, n), 1, testSuite())
+		wantErr(t, err, ErrSealed)
+	}
+}
+
+func TestDataKeyCopiesItsBytes(t *testing.T) {
+	raw := count(0, dataKeySize)
 	k := must(DataKeyFromBytes(raw, 1, testSuite()))
 	clear(raw)
-	out := must(k.Reveal())
-	clear(out)
-	if got, want := must(k.Reveal()), count(0, 32); !bytes.Equal(got, want) {
+	clear(must(k.Reveal()))
+	if got, want := must(k.Reveal()), count(0, dataKeySize); !bytes.Equal(got, want) {
 		t.Errorf("got %x, want %x", got, want)
 	}
+}
+
+// TestSealDerivesNoKeys: the cipher is made with the key and used every time.
+func TestSealDerivesNoKeys(t *testing.T) {
+	bothSuites(t, func(t *testing.T, suite Suite) {
+		k := knownKey(suite)
+		clear(k.state().raw)
+		sealed := must(k.Seal(nil, knownPlace, knownValue))
+		if _, err := knownKey(suite).Open(nil, knownPlace, sealed); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestDestroy(t *testing.T) {
 	sealed := must(knownKey(0).Seal(nil, knownPlace, knownValue))
 	used := knownKey(0)
 	must(used.Open(nil, knownPlace, sealed))
-	must(used.Fingerprint())
-	state, _ := used.material()
-	raw, fingerprint := state.raw, state.fingerprint
-	unused := knownKey(0)
-	for name, k := range map[string]*DataKey{"used": used, "unused": unused, "zero": {}, "nil": nil} {
+	raw := used.state().raw
+	copied := must(used.clone())
+	for name, k := range map[string]*DataKey{
+		"used": used, "unused": knownKey(0), "zero": {}, "nil": nil,
+	} {
 		k.Destroy()
 		k.Destroy()
 		_, e1 := k.Seal(nil, knownPlace, knownValue)
@@ -102,21 +139,26 @@ func TestDestroy(t *testing.T) {
 		_, e4 := k.OpenBinary(nil, knownPlace, sealed)
 		_, e5 := k.Fingerprint()
 		_, e6 := k.Reveal()
-		for i, err := range []error{e1, e2, e3, e4, e5, e6} {
+		_, e7 := k.clone()
+		for i, err := range []error{e1, e2, e3, e4, e5, e6, e7} {
 			if !errors.Is(err, ErrDestroyed) {
 				t.Errorf("%s, call %d: got error %v, want %v", name, i+1, err, ErrDestroyed)
 			}
 		}
 	}
-	if !bytes.Equal(raw, make([]byte, 32)) || !bytes.Equal(fingerprint, make([]byte, 32)) {
+	if !bytes.Equal(raw, make([]byte, dataKeySize)) {
 		t.Error("the key was not wiped")
 	}
-	if (*DataKey)(nil).Generation() != 0 || (*DataKey)(nil).Suite() != 0 {
-		t.Error("a nil key has a generation or a suite")
+	if _, err := copied.Open(nil, knownPlace, sealed); err != nil {
+		t.Errorf("the clone was destroyed too: %v", err)
+	}
+	if (*DataKey)(nil).Number() != 0 || (*DataKey)(nil).Suite() != 0 {
+		t.Error("a nil key has a number or a suite")
 	}
 }
 
-// TestDataKeyConcurrent: many goroutines use one key at once while it is destroyed; each call works or says so.
+// TestDataKeyConcurrent destroys a key while many goroutines use it. Each call works or fails
+// with ErrDestroyed.
 func TestDataKeyConcurrent(t *testing.T) {
 	bothSuites(t, func(t *testing.T, suite Suite) {
 		k := must(NewDataKey(1, suite))

@@ -1,19 +1,20 @@
-// Package crypto keeps the secrets of installations: it seals values, wraps the keys they are sealed with, and has the type
-// [Secret], which does not print. It knows nothing of installations themselves; package installation uses it, and most
-// programs need no more of it than a keyring:
+// Package crypto protects the secrets of installations. It seals values, wraps the keys that
+// seal them, and has the type [Secret], which does not print. It knows nothing about
+// installations; package installation uses it. Most programs need only a keyring:
 //
 //	ring, err := crypto.KeyringFromFile("/etc/host/keyring")
 //
-// made once, by an operator, with [GenerateKey] and [Key.Reveal].
+// An operator makes the keyring once, with [GenerateKey] and [Key.Reveal].
 //
 // # Keys
 //
-// There are two layers. Each installation has a [DataKey] of its own, random, which seals its values. Data keys are stored
-// wrapped, that is encrypted under a key-encryption key, which a [KeyWrapper] holds: a [Keyring] in memory, or a key service.
-// Rotating a key-encryption key means wrapping data keys anew and touches no value; destroying the one wrapped data key of an
-// installation makes all its values unreadable, as far as no backup holds the wrapped key.
+// There are two layers. Each installation has its own random [DataKey], which seals its values.
+// Stores keep data keys wrapped: encrypted under a key-encryption key. A [KeyWrapper] has the
+// key-encryption keys: a [Keyring] in memory, or a key service. To rotate a key-encryption key,
+// rewrap the data keys; the values stay as they are. To make all values of an installation
+// unreadable, destroy its one wrapped data key. A backup of the wrapped key brings them back.
 //
-// A key service takes part as a [KMS], which [NewKMS] makes a [KeyWrapper] of. [NewCache] spares it most of the calls, and
+// [NewKMS] makes a [KeyWrapper] of a key service. [NewCache] saves most calls of the service.
 // [NewKeySet] joins it with the keys that were there before:
 //
 //	kms, err := crypto.NewKMS("kms1", client, nil)
@@ -22,44 +23,71 @@
 //
 // # What sealing promises
 //
-// A sealed value opens under its data key at its [Place] and nowhere else. Everything in it is authenticated: change, cut or
-// move it and it is refused with [ErrSealed], which does not say why. It shows the generation of its key and the length of
-// its content in steps of 64 bytes. Sealing the same value twice gives unrelated results. What sealing cannot show is that a
-// whole set of values was put back to an earlier state.
+// A sealed value opens only under its data key and at its [Place]. All of it is authenticated:
+// if it is changed, cut or moved, it fails with [ErrSealed], which does not tell why. It
+// reveals the number of its key and the length of its content in steps of 64 bytes. Sealing a
+// value twice gives two unrelated results. Sealing does not notice if a whole set of values is
+// put back to an earlier state.
 //
 // # Formats
 //
-// Format version 1. Numbers are big-endian; PAE(p1..pn) is n as 32 bits, then for each part its length as 32 bits and its
-// bytes.
+// This is format version 2. Integers are big-endian. PAE(p1..pn) is n as u32, then for each
+// part its length as u32 and its bytes.
 //
-//	sealed value   version 1 | suite | generation u32 | nonce | ciphertext | tag 16
+//	data key       64 random bytes with a suite and a number u32, from 1
+//	  bytes 0-31   key of the suite's cipher
+//	  bytes 32-63  key of the fingerprints
+//
+//	sealed value   version 2 | suite | number u32 | nonce | ciphertext | tag 16
 //	  suite 1      XChaCha20-Poly1305, nonce 24
 //	  suite 2      AES-256-GCM, nonce 12
-//	  plaintext    JSON text and spaces, or u32 length, bytes and zeros: a multiple of 64 bytes, at least 64;
-//	               how much padding there is, is the sealer's choice
-//	  key          HKDF-Expand-SHA256(data key, "isv1/enc", 32)
-//	  AAD          PAE("isv1", first 6 bytes, record, kind, pointer)
-//	  text         "isv1." base64url without padding
+//	  plaintext    JSON text and spaces, or u32 length, bytes and zeros: a multiple of 64
+//	               bytes, at least 64; the sealer chooses the amount of padding
+//	  key          bytes 0-31 of the data key
+//	  AAD          PAE("isv2", first 6 bytes, tenant, record, kind, pointer, extra), without
+//	               extra if it is empty
 //
-//	wrapped key    version 1 | suite | generation u32 | salt 24 | commitment 32 | encrypted data key
-//	  derived      HKDF-SHA256(key-encryption key, salt, "isk1/wrap", 64) = key 32, commitment 32
-//	  suite 1      ChaCha20-Poly1305 under that key, nonce of zeros: 32 | tag 16
-//	  suite 2      AES-256-GCM under that key: nonce 12 | 32 | tag 16
-//	  AAD          PAE("isk1", first 6 bytes, key id, tenant, record)
-//	  suite 128    u16 length | what a key service made, in place of salt, commitment and encrypted data key
-//	  text         "isk1." key id "." base64url without padding
+//	fingerprint    HMAC-SHA256(bytes 32-63 of the data key, PAE(parts))
 //
-//	fingerprint    HMAC-SHA256(HKDF-Expand-SHA256(data key, "isv1/fp", 32), PAE(parts))
+//	key-encryption key  32 bytes; it encrypts nothing itself
+//	  wrapping key      HKDF-Expand-SHA256(it, "isk2/wrap/" | wrap suite as one byte, 32)
+//	  check value       HKDF-Expand-SHA256(it, "isk2/kcv", 32)
+//
+//	wrapped key    version 2 | wrap suite | suite | number u32 | check value 32 | nonce |
+//	               encrypted data key 64 | tag 16
+//	  key          the wrapping key for the wrap suite; nonces as in a sealed value
+//	  AAD          PAE("isk2", first 7 bytes, key ID, tenant, record)
+//
+//	KMS blob       version 2 | 128 | suite | number u32 | length u16 | blob
+//	  plaintext    the 64 bytes of the data key, for the same AAD
+//
+// The suite in a wrapped key is that of its data key, and the wrap suite is that of the cipher
+// that encrypted it. The check value commits to the key-encryption key. It is compared before
+// the cipher runs, so a wrong key under a right ID is a [WrongKeyError]. It is the same in
+// every key that one key-encryption key wrapped.
+//
+// Keys are derived only when a keyring is made. With suite 2, one key-encryption key must not
+// wrap more than 2^32 data keys.
+//
+// # Moving to FIPS 140
+//
+// A process with GODEBUG=fips140=only opens nothing of suite 1. Before the first such process
+// starts, take these steps in a process without the restriction:
+//
+//  1. Use [Keyring.WithSuite] with [SuiteAES256GCM], or that suite in [KMSOptions].
+//  2. Give each installation a new data key and seal its values again. Rewrapping is not
+//     enough, because a data key keeps its suite.
+//  3. Wait until everything else of suite 1 has expired, for example idempotency outcomes.
 //
 // # Compatibility
 //
-// What a release has sealed, every later release opens. A new format gets a new version number, and releases that cannot read
-// it refuse it by name, with a [VersionError]; there is no state in which something that does not open is taken for plain
-// text.
+// Every later release opens what a release has sealed. A new format gets a new version number.
+// A release that does not know the version fails with a [VersionError]. Data that does not open
+// is never taken for plain text.
 //
 // # Memory
 //
-// Keys and plaintexts are kept in slices and cleared where this package owns them. That is an effort, not a promise: the
-// garbage collector, strings made by the caller and the states within ciphers are out of its reach. Keep core dumps off and
-// heap profiles private.
+// Keys and plaintexts are in slices, and this package clears the slices that it owns. It does
+// not reach strings of the caller, the states of ciphers, or copies of the garbage collector.
+// Turn core dumps off and keep heap profiles private.
 package crypto

@@ -5,50 +5,55 @@ import (
 	"fmt"
 )
 
-// Sentinels of this package. Match with [errors.Is]. No error carries key material, a value, or the text of an error that
-// might; an error about a sealed value or a wrapped key does not even say what was wrong with it.
+// Sentinels of this package. Match with [errors.Is]. No error contains key material, a value,
+// or a foreign text that may quote one. An error about a sealed value does not tell what is
+// wrong with it.
 var (
-	// ErrSealed says that something does not open: it was tampered with, cut off, moved from another place, sealed under
-	// another key, or never sealed at all. There is one error for all of these, since telling them apart helps only an
-	// attacker. See [VersionError] for the one detail there is.
+	// ErrSealed means that sealed data does not open. It was changed, cut, moved from another
+	// place, sealed under another key, or never sealed. There is one error for all of these,
+	// because the difference helps only an attacker. [VersionError] and [WrongKeyError] are the
+	// two exceptions.
 	ErrSealed = errors.New("installation: sealed data does not open")
 
-	// ErrVersion says that something was sealed by a format version or cipher suite that this release does not know, most
-	// likely by a newer release. The detail is a [*VersionError], which matches [ErrSealed] as well.
+	// ErrVersion means that this release does not know the format version or the suite of
+	// sealed data. Most likely a newer release sealed it. The detail is a [*VersionError],
+	// which matches [ErrSealed] too.
 	ErrVersion = errors.New("installation: sealed in an unknown format version")
 
-	// ErrUnknownKey says that a wrapped key names a key-encryption key that is not at hand. The detail is an
-	// [*UnknownKeyError] with the id.
+	// ErrUnknownKey means that a wrapped key names a key-encryption key that is missing. The
+	// detail is an [*UnknownKeyError] with the ID.
 	ErrUnknownKey = errors.New("installation: unknown key-encryption key")
 
-	// ErrKeyUnavailable says that a key service could not be reached or refused for the moment; a later try may succeed.
-	// A [Keyring] never returns it. The detail is a [*UnavailableError] with the id of the key.
+	// ErrKeyUnavailable means that a key service failed; a retry may succeed. A [Keyring] never
+	// returns it. The detail is an [*UnavailableError] with the ID of the key.
 	ErrKeyUnavailable = errors.New("installation: key service unavailable")
 
-	// ErrDestroyed says that a [DataKey] was used after Destroy, or was never made by a constructor.
+	// ErrDestroyed means that a [DataKey] was used after Destroy, or that no constructor made
+	// it.
 	ErrDestroyed = errors.New("installation: data key is destroyed or empty")
 
-	// ErrSuite says that a cipher suite cannot be used: its number is unknown, or the process runs with
-	// GODEBUG=fips140=only and the suite is not an approved one.
+	// ErrSuite means that a suite cannot be used: it is unknown, or the process runs with
+	// GODEBUG=fips140=only and the suite is not approved.
 	ErrSuite = errors.New("installation: cipher suite cannot be used")
 
-	// ErrValue says that a value cannot be sealed because it is empty or not UTF-8. JSON text is neither.
+	// ErrValue means that a value is empty or not UTF-8, so it is not JSON text.
 	ErrValue = errors.New("installation: value is not JSON text in UTF-8")
 
-	// ErrSize says that a value is too long to be sealed. The detail is a [*SizeError].
+	// ErrSize means that a value is too long to be sealed. The detail is a [*SizeError].
 	ErrSize = errors.New("installation: value too long")
 
-	// ErrKeyring says that a key or a keyring cannot be made from what was given: bad id, weak or malformed key, unreadable
-	// or unprotected file. The text says which entry, variable or file, and what to do; it never quotes content.
+	// ErrKeyring means that the arguments do not make a key, a keyring or another key wrapper:
+	// bad ID, weak or malformed key, unreadable or unprotected file. The text names the entry,
+	// variable or file and what to do. It never quotes content.
 	ErrKeyring = errors.New("installation: unusable keyring")
 )
 
-// VersionError is the detail of [ErrVersion]. The numbers were read before anything could be authenticated, so they may be
-// an attacker's choice.
+// VersionError is the detail of [ErrVersion]. An attacker may have chosen its numbers: they
+// were read before anything was authenticated.
 type VersionError struct {
-	What    string // what was to be opened: "value", "key"
+	What    string // what does not open: "value", "key"
 	Version byte   // its format version
-	Suite   Suite  // its cipher suite; 0 = it has none
+	Suite   Suite  // its suite; 0 = it has none
 }
 
 // Error implements error.
@@ -60,11 +65,29 @@ func (e *VersionError) Error() string {
 }
 
 // Is matches [ErrVersion] and [ErrSealed].
-func (e *VersionError) Is(target error) bool { return target == ErrVersion || target == ErrSealed }
+func (e *VersionError) Is(target error) bool {
+	return target == ErrVersion || target == ErrSealed
+}
+
+// WrongKeyError means that a wrapped key was not made with the key of that ID in this process:
+// the key check values differ. It matches [ErrSealed]. For one record it proves nothing,
+// because the check value is not authenticated. For every record of a key ID it means that the
+// ID has been given to another key.
+type WrongKeyError struct {
+	KeyID string // valid, so it is safe to log
+}
+
+// Error implements error.
+func (e *WrongKeyError) Error() string {
+	return fmt.Sprintf("%v: wrong key %s", ErrSealed, e.KeyID)
+}
+
+// Is matches [ErrSealed].
+func (e *WrongKeyError) Is(target error) bool { return target == ErrSealed }
 
 // UnknownKeyError is the detail of [ErrUnknownKey].
 type UnknownKeyError struct {
-	KeyID string // of valid form, so it is safe to log
+	KeyID string // valid, so it is safe to log
 }
 
 // Error implements error.
@@ -73,14 +96,16 @@ func (e *UnknownKeyError) Error() string { return fmt.Sprintf("%v: %s", ErrUnkno
 // Is matches [ErrUnknownKey].
 func (e *UnknownKeyError) Is(target error) bool { return target == ErrUnknownKey }
 
-// UnavailableError is the detail of [ErrKeyUnavailable]. What the service answered is not in it, as nobody can say what such a text
-// quotes; see KMSOptions.OnError.
+// UnavailableError is the detail of [ErrKeyUnavailable]. It does not contain the answer of the
+// service, which may quote anything; see KMSOptions.OnError.
 type UnavailableError struct {
-	KeyID string // of valid form, so it is safe to log
+	KeyID string // valid, so it is safe to log
 }
 
 // Error implements error.
-func (e *UnavailableError) Error() string { return fmt.Sprintf("%v: %s", ErrKeyUnavailable, e.KeyID) }
+func (e *UnavailableError) Error() string {
+	return fmt.Sprintf("%v: %s", ErrKeyUnavailable, e.KeyID)
+}
 
 // Is matches [ErrKeyUnavailable].
 func (e *UnavailableError) Is(target error) bool { return target == ErrKeyUnavailable }

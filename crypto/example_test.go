@@ -10,7 +10,8 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// An operator makes a key once and puts its text where the program finds it: a file that nobody else may read.
+// An operator makes a key once and puts its text where the program finds it: a file that nobody
+// else may read.
 func ExampleGenerateKey() {
 	key, err := crypto.GenerateKey("k1")
 	if err != nil {
@@ -23,7 +24,7 @@ func ExampleGenerateKey() {
 	// 46 characters to keep
 }
 
-// The first key is the primary: it wraps. The others are there to unwrap what was wrapped before a rotation.
+// The first key is the primary: it wraps. The others unwrap keys from before a rotation.
 func ExampleParseKeyring() {
 	ring, err := crypto.ParseKeyring([]byte(`
 		k2:rHIfMnFOZe7VJ0VJq8DPcUX5Vo3k7JFMpWKx_GzZbf4
@@ -39,14 +40,17 @@ func ExampleParseKeyring() {
 	// k2 [k1 k2]
 }
 
-// A value is sealed under the data key of its installation, for the one place where it belongs.
+// A value is sealed under the data key of its installation, for one place.
 func ExampleDataKey() {
-	key, err := crypto.NewDataKey(1, crypto.SuiteXChaCha20Poly1305)
+	key, err := crypto.NewDataKey(1, crypto.SuiteAES256GCM)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer key.Destroy()
-	at := crypto.Place{Record: "EXI-1234-1234-0001", Kind: "config", Pointer: "/adobe_secret"}
+	at := crypto.Place{
+		Tenant: "ACC-1234-1234", Record: "EXI-1234-1234-0001",
+		Kind: "config", Pointer: "/adobe_secret",
+	}
 	sealed, err := key.Seal(nil, at, []byte(`"s3cr3t"`))
 	if err != nil {
 		log.Fatal(err)
@@ -73,6 +77,9 @@ func ExampleKeyring() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	if ring, err = ring.WithSuite(crypto.SuiteAES256GCM); err != nil { // for FIPS 140
+		log.Fatal(err)
+	}
 	data, err := crypto.NewDataKey(1, ring.Suite())
 	if err != nil {
 		log.Fatal(err)
@@ -85,18 +92,19 @@ func ExampleKeyring() {
 	fmt.Println(wrapped.KeyID, len(wrapped.Bytes))
 
 	again, err := ring.Unwrap(ctx, wrapped, binding)
-	fmt.Println(again.Generation(), err)
+	fmt.Println(again.Number(), err)
 
 	binding.Tenant = "ACC-9999-9999"
 	_, err = ring.Unwrap(ctx, wrapped, binding)
 	fmt.Println(err)
 	// Output:
-	// k1 110
+	// k1 131
 	// 1 <nil>
 	// installation: sealed data does not open
 }
 
-// A masked document can be read, changed and sent back: "***" comes back as "there is a value, it is not shown".
+// A client can read a masked document, change it and send it back. "***" then means that the
+// value exists and is not shown.
 func ExampleSecret() {
 	type config struct {
 		URL   string        `json:"url"`

@@ -2,84 +2,111 @@ package crypto
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// TestFIPS runs everything that a program with suite 2 does, in a process that admits approved algorithms only.
+// TestFIPS does everything that a program with suite 2 does, in a process that allows only
+// approved algorithms.
 func TestFIPS(t *testing.T) {
 	if os.Getenv(inChild) == "" {
-		output, err := child(t, t.Name(), "GODEBUG=fips140=only")
-		if strings.Contains(output, "fips140: ") || strings.Contains(output, "FIPS 140-3 mode not supported") {
-			t.Skip("the toolchain has no FIPS 140-3 mode here")
-		}
-		if err != nil || !strings.Contains(output, "--- PASS") {
-			t.Errorf("%v\n%s", err, output)
-		}
+		runInFIPSMode(t)
 		return
 	}
-
-	key, err := GenerateKey("k1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := must(GenerateKey("k1"))
 	path := filepath.Join(t.TempDir(), "keyring")
 	if err := os.WriteFile(path, []byte(key.Reveal()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	plain, err := KeyringFromFile(path)
-	if err != nil {
-		t.Fatal(err)
+	ring := must(must(KeyringFromFile(path)).WithSuite(SuiteAES256GCM))
+	data := must(NewDataKey(1, ring.Suite()))
+	wrapped := must(ring.Wrap(t.Context(), data, knownBinding))
+	again := must(ring.Unwrap(t.Context(), wrapped, knownBinding))
+	sealed := must(data.Seal(nil, knownPlace, knownValue))
+	if got := must(again.Open(nil, knownPlace, sealed)); !bytes.Equal(got, knownValue) {
+		t.Errorf("got %q", got)
 	}
-	ring, err := plain.WithSuite(SuiteAES256GCM)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := NewDataKey(1, ring.Suite())
-	if err != nil {
-		t.Fatal(err)
-	}
-	wrapped, err := ring.Wrap(t.Context(), data, knownBinding)
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := ring.Unwrap(t.Context(), wrapped, knownBinding)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealed, err := data.Seal(nil, knownPlace, knownValue)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := again.Open(nil, knownPlace, sealed); err != nil || !bytes.Equal(got, knownValue) {
-		t.Errorf("got %q, %v", got, err)
-	}
-	if sealed, err = data.SealBinary(nil, knownPlace, nil); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := again.OpenBinary(nil, knownPlace, sealed); err != nil {
-		t.Error(err)
-	}
-	if _, err := data.Fingerprint([]byte("x")); err != nil {
-		t.Error(err)
-	}
+	must(again.OpenBinary(nil, knownPlace, must(data.SealBinary(nil, knownPlace, nil))))
+	must(data.Fingerprint([]byte("x")))
 	if !NewSecret("x").Equal(NewSecret("x")) {
 		t.Error("equal secrets differ")
 	}
+}
 
-	// The other suite is refused for what it is, and not as damage.
-	_, e1 := NewDataKey(1, SuiteXChaCha20Poly1305)
-	_, e2 := ring.WithSuite(SuiteXChaCha20Poly1305)
-	_, e3 := plain.Wrap(t.Context(), data, knownBinding)
-	known := must(NewKeyring(must(NewKey("k1", knownKEK))))
-	_, e4 := known.Unwrap(t.Context(), must(ParseWrapped(knownWrapped)), knownBinding)
-	_, e5 := must(DataKeyFromBytes(count(0, 32), 1, SuiteAES256GCM)).Open(nil, knownPlace, must(ParseText(knownText)))
-	for i, err := range []error{e1, e2, e3, e4, e5} {
-		if !errors.Is(err, ErrSuite) || errors.Is(err, ErrSealed) || !strings.Contains(err.Error(), SuiteAES256GCM.String()) {
-			t.Errorf("%d: got error %v, want %v and what to use", i, err, ErrSuite)
+// TestFIPSRejectsXChaCha: the suite is rejected by name, and not as damage.
+func TestFIPSRejectsXChaCha(t *testing.T) {
+	if os.Getenv(inChild) == "" {
+		runInFIPSMode(t)
+		return
+	}
+	data := must(NewDataKey(1, SuiteAES256GCM))
+	ring := must(NewKeyring(must(NewKey("k1", knownKEK))))
+	var errs []error
+	add := func(_ any, err error) { errs = append(errs, err) }
+	add(NewDataKey(1, SuiteXChaCha20Poly1305))
+	add(DataKeyFromBytes(count(0, dataKeySize), 1, SuiteXChaCha20Poly1305))
+	add(ring.WithSuite(SuiteXChaCha20Poly1305))
+	add(NewKMS("kms1", fixed("x"), nil))
+	add(ring.Wrap(t.Context(), data, knownBinding))
+	for _, g := range goldens("wrapped") {
+		if g.Suite == SuiteXChaCha20Poly1305 || g.WrapSuite == SuiteXChaCha20Poly1305 {
+			add(ring.Unwrap(t.Context(), Wrapped{KeyID: g.KeyID, Bytes: g.Out}, g.binding()))
 		}
+	}
+	for i, err := range errs {
+		wantErr(t, err, ErrSuite, ErrSealed.Error())
+		if err == nil || !strings.Contains(err.Error(), SuiteAES256GCM.String()) {
+			t.Errorf("%d: got error %v, want one that tells what to use", i, err)
+		}
+	}
+	_, err := must(DataKeyFromBytes(count(0, dataKeySize), 1, SuiteAES256GCM)).
+		Open(nil, goldens("text")[0].Place, goldens("text")[0].Out)
+	wantErr(t, err, ErrSealed) // no key that exists here could open it
+}
+
+// TestMoveToFIPS: a host gives each record a new data key of suite 2 in a process without the
+// restriction. After that a process with the restriction opens everything.
+func TestMoveToFIPS(t *testing.T) {
+	const name = "CRYPTO_TEST_MOVED"
+	if os.Getenv(inChild) != "" {
+		parts := strings.Split(os.Getenv(name), ",")
+		ring := must(must(NewKeyring(must(NewKey("k1", knownKEK)))).WithSuite(SuiteAES256GCM))
+		w := Wrapped{KeyID: "k1", Bytes: must(encoding.DecodeString(parts[0]))}
+		k := must(ring.Unwrap(t.Context(), w, knownBinding))
+		got := must(k.Open(nil, knownPlace, must(encoding.DecodeString(parts[1]))))
+		if !bytes.Equal(got, knownValue) {
+			t.Errorf("got %q", got)
+		}
+		return
+	}
+	needsXChaCha(t)
+	before := must(NewKeyring(must(NewKey("k1", knownKEK))))
+	k := must(NewDataKey(1, before.Suite()))
+	w := must(before.Wrap(t.Context(), k, knownBinding))
+	sealed := must(k.Seal(nil, knownPlace, knownValue))
+
+	ring := must(before.WithSuite(SuiteAES256GCM))
+	value := must(must(ring.Unwrap(t.Context(), w, knownBinding)).Open(nil, knownPlace, sealed))
+	k = must(NewDataKey(2, ring.Suite()))
+	w = must(ring.Wrap(t.Context(), k, knownBinding))
+	sealed = must(k.Seal(nil, knownPlace, value))
+
+	moved := encoding.EncodeToString(w.Bytes) + "," + encoding.EncodeToString(sealed)
+	runInFIPSMode(t, name+"="+moved)
+}
+
+// runInFIPSMode runs the calling test in a process that allows only approved algorithms.
+func runInFIPSMode(t *testing.T, env ...string) {
+	t.Helper()
+	output, err := child(t, t.Name(), append(env, "GODEBUG=fips140=only")...)
+	for _, missing := range []string{"fips140: ", "FIPS 140-3 mode not supported"} {
+		if strings.Contains(output, missing) {
+			t.Skip("the toolchain has no FIPS 140-3 mode here")
+		}
+	}
+	if err != nil || !strings.Contains(output, "--- PASS") {
+		t.Errorf("%v\n%s", err, output)
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 )
 
-// KeySet joins key wrappers of any kind into one: it wraps with the first and unwraps with whichever has the key. It is the way from a
-// [Keyring] to a key service and back, or from one service to another. It never changes. It prints as the ids of its keys.
+// KeySet joins key wrappers of any kind into one. It wraps with the first and unwraps with the
+// one that has the key. Use it to move from a [Keyring] to a key service and back, or between
+// services. It never changes. It prints as the IDs of its keys.
 type KeySet struct {
 	primary KeyWrapper
 	others  []KeyWrapper
@@ -19,10 +19,12 @@ type KeySet struct {
 
 var _ KeyWrapper = (*KeySet)(nil)
 
-// NewKeySet returns a set that wraps with the primary key of primary, and unwraps with all keys of all. Two keys with one id are refused,
-// and so is a wrapper without keys, or whose primary key is not among its keys; the errors match [ErrKeyring].
+// NewKeySet returns a set that wraps with the primary key of primary and unwraps with all keys.
+// It rejects two keys with one ID, a wrapper without keys, and a wrapper whose primary key is
+// not among its keys. The errors match [ErrKeyring].
 func NewKeySet(primary KeyWrapper, others ...KeyWrapper) (*KeySet, error) {
-	s := &KeySet{primary: primary, others: slices.Clone(others), byID: make(map[string]KeyWrapper)}
+	s := &KeySet{primary: primary, others: slices.Clone(others)}
+	s.byID = make(map[string]KeyWrapper)
 	for _, w := range s.members() {
 		if err := checkWrapper(w); err != nil {
 			return nil, err
@@ -43,7 +45,7 @@ func (s *KeySet) Primary() string { return s.primary.Primary() }
 // KeyIDs implements [KeyWrapper].
 func (s *KeySet) KeyIDs() []string { return slices.Sorted(maps.Keys(s.byID)) }
 
-// Suite implements [KeyWrapper]. It is that of the first wrapper, for the data keys of all.
+// Suite implements [KeyWrapper]. It is the suite of the first wrapper.
 func (s *KeySet) Suite() Suite { return s.primary.Suite() }
 
 // Wrap implements [KeyWrapper].
@@ -63,11 +65,7 @@ func (s *KeySet) Unwrap(ctx context.Context, w Wrapped, b Binding) (*DataKey, er
 	if !ok {
 		return nil, &UnknownKeyError{KeyID: w.KeyID}
 	}
-	k, err := keys.Unwrap(ctx, w, b)
-	if err != nil {
-		return nil, err
-	}
-	return k.withSuite(s.Suite()), nil
+	return keys.Unwrap(ctx, w, b)
 }
 
 // Uncached returns the set without the caches of its members; see the function [Uncached].
@@ -84,15 +82,13 @@ func (s *KeySet) Uncached() KeyWrapper {
 	return c
 }
 
-// String lists the ids of the keys, the primary first.
-func (s *KeySet) String() string {
-	ids := slices.DeleteFunc(s.KeyIDs(), func(id string) bool { return id == s.Primary() })
-	return "keys " + strings.Join(slices.Insert(ids, 0, s.Primary()), " ")
-}
+// String lists the IDs of the keys, the primary first.
+func (s *KeySet) String() string { return "keys " + listKeys(s) }
 
-func (s *KeySet) members() []KeyWrapper { return slices.Concat([]KeyWrapper{s.primary}, s.others) }
+func (s *KeySet) members() []KeyWrapper { return append([]KeyWrapper{s.primary}, s.others...) }
 
-// checkWrapper refuses a key wrapper without keys, which a nil pointer is too, and one that does not count its primary key among them.
+// checkWrapper rejects a key wrapper that is nil, has no keys, or does not list its primary
+// key.
 func checkWrapper(w KeyWrapper) error {
 	if isNil(w) || w.Primary() == "" {
 		return errNoKeys
@@ -103,7 +99,7 @@ func checkWrapper(w KeyWrapper) error {
 	return nil
 }
 
-// isNil also sees a nil pointer in an interface, which would otherwise fail at the first use.
+// isNil also finds a nil pointer in an interface, which would otherwise fail at the first use.
 func isNil(v any) bool {
 	if v == nil {
 		return true
@@ -112,8 +108,9 @@ func isNil(v any) bool {
 	return rv.Kind() == reflect.Pointer && rv.IsNil()
 }
 
-// Uncached returns w without a cache, where it has one: what its method Uncached returns. Who wants to know whether a key works must ask the
-// key itself. A decorator of your own around a cache should have the method too.
+// Uncached returns the result of w's method Uncached, or w if it has none. Use it to ask the
+// key itself whether it works. A decorator of your own around a cache should have the method
+// too.
 func Uncached(w KeyWrapper) KeyWrapper {
 	if c, ok := w.(interface{ Uncached() KeyWrapper }); ok {
 		return c.Uncached()

@@ -11,39 +11,56 @@ import (
 	"time"
 )
 
-// KMS is one key of a key service: a key-encryption key that never leaves the service, which wraps and unwraps for those whom it lets. It is
-// what an adapter for a service implements; [NewKMS] makes a [KeyWrapper] of it. Module kms/gocloud has one for the large clouds.
+// KMS is one key of a key service: a key-encryption key that never leaves the service. An
+// adapter for a service implements it, and [NewKMS] makes a [KeyWrapper] of it. The module
+// kms/gocloud has an adapter for the large clouds.
 //
-// Duties of an implementation: both methods may be called from many goroutines at once and return soon after their context ends;
-// the encryption context is authenticated with the key; arguments are neither kept nor changed. What is returned belongs to the library,
-// which clears a key after use: return a slice that nothing else holds on to. Errors may say anything: their text goes no further than
-// KMSOptions.OnError.
+// An implementation must meet these duties:
+//
+//   - Both methods are safe for concurrent use and return soon after their context ends.
+//   - The service encrypts and authenticates 64 bytes of plain text.
+//   - The encryption context is authenticated with the key.
+//   - Arguments are neither kept nor changed.
+//   - Nothing else keeps the returned slice. The library owns it and clears a key after use.
+//
+// Errors may say anything: their text goes only to KMSOptions.OnError.
 type KMS interface {
-	// WrapKey returns key, 32 secret bytes, encrypted for the context. The result has 1 to 65,535 bytes.
+	// WrapKey returns key, 64 secret bytes, encrypted for the context. The result has 1 to
+	// 65,535 bytes.
 	WrapKey(ctx context.Context, key []byte, at EncryptionContext) ([]byte, error)
 
-	// UnwrapKey returns the key in blob. The error matches [ErrSealed] if the service found that blob does not open under this
-	// key for this context, and trying again is of no use; any other error is taken for a failure that may pass.
+	// UnwrapKey returns the key in blob. An error that matches [ErrSealed] means that blob does
+	// not open under this key for this context, and that a retry is useless. Any other error
+	// means that a retry may succeed.
 	UnwrapKey(ctx context.Context, blob []byte, at EncryptionContext) ([]byte, error)
 }
 
-// EncryptionContext is what a key service authenticates with a wrapped key, so that it opens nowhere else. Key services write it into
-// their own logs; there is no secret in it.
+// EncryptionContext is what a key service authenticates with a wrapped key, so that the key
+// opens nowhere else. Key services write it to their logs. It contains no secret.
 type EncryptionContext struct {
-	KeyID      string // of the key-encryption key, as this library knows it
-	Generation uint32 // of the data key
-	Binding           // what the data key belongs to
+	KeyID   string // of the key-encryption key, as this library knows it
+	Suite   Suite  // of the data key
+	Number  uint32 // of the data key
+	Binding        // what the data key belongs to
 }
 
-// Bytes returns the context as one unambiguous string, for services that take additional data as bytes. It is part of the stored
-// format: the additional data of a wrapped key as the package comment has it.
+// Bytes returns the context as one unambiguous string, for services that authenticate bytes. It
+// is part of the stored format: the additional data of a wrapped key in the package comment.
 func (c EncryptionContext) Bytes() []byte {
-	return appendPAE(nil, wrapContext, string(serviceHeader(c.Generation)), c.KeyID, c.Tenant, c.Record)
+	s := c.header().additional(c.KeyID, c.Binding)
+	defer s.free()
+	return bytes.Clone(s.buf)
 }
 
-// Map returns the context as named values, for services that take it so. What is empty is left out.
+// Map returns the context as named values, for services that authenticate a map. It leaves out
+// an empty tenant and record.
 func (c EncryptionContext) Map() map[string]string {
-	m := map[string]string{"format": wrapContext, "key": c.KeyID, "generation": strconv.FormatUint(uint64(c.Generation), 10)}
+	m := map[string]string{
+		"format": wrapContext,
+		"key":    c.KeyID,
+		"suite":  strconv.Itoa(int(c.Suite)),
+		"number": strconv.FormatUint(uint64(c.Number), 10),
+	}
 	if c.Tenant != "" {
 		m["tenant"] = c.Tenant
 	}
@@ -53,40 +70,47 @@ func (c EncryptionContext) Map() map[string]string {
 	return m
 }
 
-// KMSKey is a [KeyWrapper] with one key, which a key service keeps. It prints as its id.
+func (c EncryptionContext) header() wrapHeader {
+	return wrapHeader{wrapSuite: suiteKMS, suite: c.Suite, number: c.Number}
+}
+
+// KMSKey is a [KeyWrapper] with one key, which a key service keeps. It prints as its ID.
 type KMSKey struct {
 	id   string
 	opts KMSOptions
-	// kms returns the service. It is behind a function because nothing that prints by reflection can look into one, and clients
-	// hold credentials.
+	// kms returns the service. Clients contain credentials, and code that prints by reflection
+	// cannot look into a function.
 	kms func() KMS
-	// rest is until when the service is left alone; nil = never.
-	rest atomic.Pointer[time.Time]
+	// backoff is until when no call is made; nil = calls are made.
+	backoff atomic.Pointer[time.Time]
 }
 
 var _ KeyWrapper = (*KMSKey)(nil)
 
 // KMSOptions configure a [KMSKey]. The zero value of each field is its default.
 type KMSOptions struct {
-	// Suite is the one that data keys seal values with. Default: SuiteXChaCha20Poly1305.
+	// Suite is the suite that new data keys should have. Default: SuiteXChaCha20Poly1305.
 	Suite Suite
-	// Timeout bounds each call of the service. After a call that took so long, the service is left alone for as long again, and
-	// what needs it fails at once: a loop over many installations must not wait for each of them. The same holds after a caller
-	// whose context ended while it had waited for half of Timeout or more. Default: 5 seconds.
+	// Timeout limits each call of the service. After a call that timed out, further calls fail
+	// at once for as long as Timeout, so that a loop over many installations does not wait for
+	// each of them. The same happens after a caller waited for half of Timeout or more until
+	// its own context ended. Default: 5 seconds.
 	Timeout time.Duration
-	// OnError is told what the service answered when it failed. The text may quote anything, the wrapped key included, so it is for
-	// the operator's eyes; the caller of the library gets an error without it. Default: nobody is told.
+	// OnError receives the errors of the service. Their text may quote anything, even the
+	// wrapped key, so it is for the operator only. Callers get an error without it. Default: no
+	// call.
 	OnError func(keyID string, err error)
 	// Now is the clock for Timeout. Default: time.Now.
 	Now func() time.Time
 }
 
-// NewKMS returns a key wrapper for one key of a service. The id is what this library knows the key by, of the form that [NewKey]
-// describes; it is stored with everything the key wraps, so it stays with this key for good. A nil *KMSOptions is all
-// defaults. The error matches [ErrKeyring], or [ErrSuite] if the suite cannot be used in this process. Nothing is called yet.
+// NewKMS returns a key wrapper for one key of a service. The ID is the library's name for the
+// key, in the form that [NewKey] describes. It is stored with everything that the key wraps, so
+// it must never name another key. A nil *KMSOptions means all defaults. NewKMS calls nothing.
+// The error matches [ErrKeyring], or [ErrSuite] if this process cannot use the suite.
 func NewKMS(id string, kms KMS, opts *KMSOptions) (*KMSKey, error) {
-	if !validKeyID(id) {
-		return nil, fmt.Errorf("%w: a key id is 1 to %d characters of A-Z a-z 0-9 - _", ErrKeyring, maxKeyID)
+	if err := checkKeyID(id); err != nil {
+		return nil, err
 	}
 	if isNil(kms) {
 		return nil, fmt.Errorf("%w: key %s: no key service", ErrKeyring, id)
@@ -105,7 +129,7 @@ func NewKMS(id string, kms KMS, opts *KMSOptions) (*KMSKey, error) {
 		k.opts.Now = time.Now
 	}
 	var err error
-	if k.opts.Suite, err = k.opts.Suite.orDefault(); err != nil {
+	if k.opts.Suite, err = k.opts.Suite.usable(); err != nil {
 		return nil, err
 	}
 	return k, nil
@@ -120,11 +144,11 @@ func (k *KMSKey) KeyIDs() []string { return []string{k.id} }
 // Suite implements [KeyWrapper].
 func (k *KMSKey) Suite() Suite { return k.opts.Suite }
 
-// String returns the id of the key.
+// String returns the ID of the key.
 func (k *KMSKey) String() string { return "key service " + k.id }
 
-// Wrap implements [KeyWrapper]. The error matches [ErrKeyUnavailable] if the service failed, [ErrKeyring] if what it returned is no
-// wrapped key.
+// Wrap implements [KeyWrapper]. The error matches [ErrKeyUnavailable] if the service failed,
+// and [ErrKeyring] if the service did not return a wrapped key.
 func (k *KMSKey) Wrap(ctx context.Context, key *DataKey, b Binding) (Wrapped, error) {
 	if err := ctx.Err(); err != nil {
 		return Wrapped{}, err
@@ -134,19 +158,20 @@ func (k *KMSKey) Wrap(ctx context.Context, key *DataKey, b Binding) (Wrapped, er
 		return Wrapped{}, err
 	}
 	defer clear(data)
+	at := EncryptionContext{KeyID: k.id, Suite: key.Suite(), Number: key.Number(), Binding: b}
 	blob, err := k.call(ctx, func(ctx context.Context) ([]byte, error) {
-		return k.kms().WrapKey(ctx, data, EncryptionContext{k.id, key.Generation(), b})
+		return k.kms().WrapKey(ctx, data, at)
 	})
 	switch {
-	case errors.Is(err, ErrSealed): // no answer to this question
+	case errors.Is(err, ErrSealed): // an answer that makes no sense here
 		return Wrapped{}, &UnavailableError{KeyID: k.id}
 	case err != nil:
 		return Wrapped{}, err
-	case len(blob) == 0, len(blob) > maxBlob, bytes.Contains(blob, data):
-		return Wrapped{}, fmt.Errorf("%w: key service %s returned no wrapped key", ErrKeyring, k.id)
+	case len(blob) == 0, len(blob) > maxBlob,
+		bytes.Contains(blob, data[:keySize]), bytes.Contains(blob, data[keySize:]):
+		return Wrapped{}, fmt.Errorf("%w: key service %s did not encrypt", ErrKeyring, k.id)
 	}
-	out := serviceHeader(key.Generation())
-	out = binary.BigEndian.AppendUint16(out, uint16(len(blob)))
+	out := binary.BigEndian.AppendUint16(at.header().append(nil), uint16(len(blob)))
 	return Wrapped{KeyID: k.id, Bytes: append(out, blob...)}, nil
 }
 
@@ -161,96 +186,92 @@ func (k *KMSKey) Unwrap(ctx context.Context, w Wrapped, b Binding) (*DataKey, er
 	if w.KeyID != k.id {
 		return nil, &UnknownKeyError{KeyID: w.KeyID}
 	}
-	suite, err := checkWrapped(w.Bytes)
+	h, rest, err := parseWrapped(w.Bytes)
 	if err != nil {
 		return nil, err
 	}
-	if suite != suiteService {
+	if h.wrapSuite != suiteKMS {
 		return nil, ErrSealed
 	}
-	generation := binary.BigEndian.Uint32(w.Bytes[2:])
 	data, err := k.call(ctx, func(ctx context.Context) ([]byte, error) {
-		return k.kms().UnwrapKey(ctx, w.Bytes[headerSize+blobLength:], EncryptionContext{k.id, generation, b})
+		at := EncryptionContext{KeyID: k.id, Suite: h.suite, Number: h.number, Binding: b}
+		return k.kms().UnwrapKey(ctx, rest[blobLengthSize:], at)
 	})
 	if err != nil {
 		return nil, err
 	}
 	defer clear(data)
-	return DataKeyFromBytes(data, generation, k.opts.Suite)
+	return DataKeyFromBytes(data, h.number, h.suite)
 }
 
-// call makes one call of the service and translates its error: to that of the context, [ErrSealed] or [ErrKeyUnavailable].
-func (k *KMSKey) call(ctx context.Context, do func(context.Context) ([]byte, error)) ([]byte, error) {
-	if k.resting() {
+// call makes one call of the service. It translates the error to that of the context,
+// [ErrSealed] or [ErrKeyUnavailable].
+func (k *KMSKey) call(
+	ctx context.Context, do func(context.Context) ([]byte, error),
+) ([]byte, error) {
+	now := k.opts.Now()
+	if k.backsOff(k.backoff.Load(), now) {
 		return nil, &UnavailableError{KeyID: k.id}
 	}
 	timed, cancel := context.WithTimeout(ctx, k.opts.Timeout)
 	defer cancel()
-	start := k.opts.Now()
 	b, err := do(timed)
 	switch {
 	case err == nil:
 		return b, nil
 	case ctx.Err() != nil:
-		// Else a service that hangs would cost every caller with a shorter limit all of their time, for ever. Who waits for less than
-		// half says nothing of it.
-		if waited := k.opts.Now().Sub(start); waited >= k.opts.Timeout/2 {
-			k.leaveAlone(min(waited, k.opts.Timeout)) // a clock may have been set
-			k.tell(err)
+		// Without this, a service that hangs would cost every caller with a shorter timeout all
+		// of its time. A caller that waited for less than half proves nothing about the
+		// service.
+		if waited := k.opts.Now().Sub(now); waited >= k.opts.Timeout/2 {
+			k.backOff(min(waited, k.opts.Timeout)) // the clock may have been set
+			k.report(err)
 		}
 		return nil, ctx.Err()
 	case timed.Err() != nil:
-		k.leaveAlone(k.opts.Timeout)
+		k.backOff(k.opts.Timeout)
 	}
-	k.tell(err)
+	k.report(err)
 	if errors.Is(err, ErrSealed) {
 		return nil, ErrSealed
 	}
 	return nil, &UnavailableError{KeyID: k.id}
 }
 
-// resting reports whether the service is left alone now.
-func (k *KMSKey) resting() bool { return k.rests(k.rest.Load(), k.opts.Now()) }
-
-// rests reports whether a time until which the service is left alone is still to come: never further off than the limit, though the clock
-// was set back.
-func (k *KMSKey) rests(until *time.Time, now time.Time) bool {
+// backsOff reports whether until is in the future. A time further off than Timeout is from
+// before the clock was set back, and does not count.
+func (k *KMSKey) backsOff(until *time.Time, now time.Time) bool {
 	return until != nil && now.Before(*until) && until.Sub(now) <= k.opts.Timeout
 }
 
-// tell hands an answer of the service to the operator.
-func (k *KMSKey) tell(err error) {
-	if k.opts.OnError != nil {
-		k.opts.OnError(k.id, err)
-	}
-}
-
-// leaveAlone keeps calls from the service for a while from now on.
-func (k *KMSKey) leaveAlone(d time.Duration) {
+// backOff stops calls for d, unless they are stopped for longer.
+func (k *KMSKey) backOff(d time.Duration) {
 	now := k.opts.Now()
 	until := now.Add(d)
 	for {
-		old := k.rest.Load()
-		if k.rests(old, now) && old.After(until) || k.rest.CompareAndSwap(old, &until) {
+		old := k.backoff.Load()
+		if k.backsOff(old, now) && old.After(until) || k.backoff.CompareAndSwap(old, &until) {
 			return
 		}
 	}
 }
 
-// Parts of the stored form of what a key service wrapped.
-const (
-	blobLength = 2 // size of the length
-	maxBlob    = 1<<16 - 1
-)
-
-// serviceHeader is what stands before the length.
-func serviceHeader(generation uint32) []byte {
-	return binary.BigEndian.AppendUint32([]byte{version, byte(suiteService)}, generation)
+// report passes an error of the service to the operator.
+func (k *KMSKey) report(err error) {
+	if k.opts.OnError != nil {
+		k.opts.OnError(k.id, err)
+	}
 }
 
-// checkBlob checks the form of what comes after the header.
+// Parts of the stored form of a key that a service wrapped.
+const (
+	blobLengthSize = 2
+	maxBlob        = 1<<16 - 1
+)
+
+// checkBlob validates the length in front of a blob.
 func checkBlob(b []byte) error {
-	if len(b) <= blobLength || int(binary.BigEndian.Uint16(b)) != len(b)-blobLength {
+	if len(b) <= blobLengthSize || int(binary.BigEndian.Uint16(b)) != len(b)-blobLengthSize {
 		return ErrSealed
 	}
 	return nil

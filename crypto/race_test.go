@@ -2,5 +2,6 @@
 
 package crypto
 
-// raceEnabled says that pools drop entries at random, so that nothing can be said of allocations.
+// raceEnabled disables tests of allocations: under the race detector, pools drop entries at
+// random.
 const raceEnabled = true

@@ -10,54 +10,58 @@ import (
 	"sync"
 )
 
-// Mask is what is shown in place of a secret, whatever its length.
+// Mask is shown in place of every secret, whatever its length.
 const Mask = "***"
 
-// Secret is a text that should not be seen: a token, a password, a client secret. It prints as "***" however it is printed;
-// [Secret.Reveal] and [Secret.RevealString] are the only ways out, and easy to search for.
+// Secret is a text that nobody should see: a token, a password, a client secret. It prints as
+// "***" in every form. Only [Secret.Reveal] and [Secret.RevealString] return the text.
 //
-// The zero Secret is nothing at all and prints as "". A masked Secret stands for a value that exists and is not shown, as in
-// what was read from a masked document; it prints as "***" and reveals nothing. An empty text is a value like others.
+// The zero Secret has no value and prints as "". A masked Secret stands for a value that exists
+// but is not shown, for example in a masked document. It prints as "***" and reveals nothing.
+// An empty text is a value.
 //
-// A Secret never changes and may be copied and shared freely. Secrets cannot be compared with ==; use [Secret.Equal].
+// A Secret never changes and may be copied and shared freely. Secrets cannot be compared with
+// ==; use [Secret.Equal].
 //
-// The text is kept XORed with bytes that each process draws at random. That is no encryption: it keeps the text out of
-// printers that follow pointers by reflection, and of a careless search through a memory dump, and nothing more.
+// The text is kept XORed with random bytes of the process. That is not encryption. It only
+// hides the text from printers that follow pointers by reflection and from a plain search in a
+// memory dump.
 type Secret struct {
 	_ [0]func() // makes == a compile error
-	p *hidden   // nil = nothing
+	p *hidden   // nil = no value
 }
 
-// hidden is what is behind a Secret that is not zero.
+// hidden is the value of a Secret.
 type hidden struct {
-	masked bool   // there is a value, it is not here
+	masked bool   // the value exists elsewhere
 	data   []byte // XORed with the pad
 }
 
-// pad returns the bytes that hide secrets in the memory of this process. They are the same for all of them, so that equal
-// secrets are equal to reflect.DeepEqual too.
+// pad returns the bytes that hide the secrets of this process. All secrets share them, so that
+// reflect.DeepEqual finds equal secrets equal.
 var pad = sync.OnceValue(func() *[64]byte {
 	var b [64]byte
 	rand.Read(b[:])
 	return &b
 })
 
-// NewSecret returns the secret text s. Any text will do, "***" and "" included.
+// NewSecret returns the secret text s. It accepts any text, also "***" and "".
 func NewSecret(s string) Secret { return hide([]byte(s)) }
 
 // SecretFromBytes returns the secret text b, which it copies; the caller may clear b.
 func SecretFromBytes(b []byte) Secret { return hide(bytes.Clone(b)) }
 
-// Masked returns a secret that stands for a value that exists and is not shown.
+// Masked returns a secret that stands for a value that exists but is not shown.
 func Masked() Secret { return Secret{p: &hidden{masked: true}} }
 
-// IsZero reports whether s is nothing at all. It makes the omitzero option of JSON work.
+// IsZero reports whether s has no value. The omitzero option of encoding/json calls it.
 func (s Secret) IsZero() bool { return s.p == nil }
 
 // IsMasked reports whether s stands for a value that is not shown.
 func (s Secret) IsMasked() bool { return s.p != nil && s.p.masked }
 
-// Reveal returns the text, or nil if s is zero or masked. The slice is the caller's, who should clear it after use.
+// Reveal returns a copy of the text, or nil if s is zero or masked. The caller should clear it
+// after use.
 func (s Secret) Reveal() []byte {
 	if s.p == nil || s.p.masked {
 		return nil
@@ -68,33 +72,33 @@ func (s Secret) Reveal() []byte {
 	return b
 }
 
-// RevealString returns the text, or "" if s is zero or masked. A string cannot be cleared after use; where that matters take
-// [Secret.Reveal].
+// RevealString returns the text, or "" if s is zero or masked. Nobody can clear a string after
+// use; where that matters, use [Secret.Reveal].
 func (s Secret) RevealString() string {
 	b := s.Reveal()
 	defer clear(b)
 	return string(b)
 }
 
-// Equal reports whether s and t are the same text, both masked, or both zero. How long it takes does not depend on where two
-// texts differ, nor on whether they have the same length.
+// Equal reports whether s and t have the same text, are both masked, or are both zero. Its time
+// does not depend on where two texts differ, nor on whether their lengths differ.
 func (s Secret) Equal(t Secret) bool {
 	if s.p == nil || t.p == nil || s.p.masked || t.p.masked {
 		return s.IsZero() == t.IsZero() && s.IsMasked() == t.IsMasked()
 	}
-	// Hashes, since the comparison would return at once for texts of different lengths. Hidden texts will do: the pad is
-	// the same for both.
+	// Compare hashes, because ConstantTimeCompare returns at once if the lengths differ. Both
+	// texts are hidden by the same pad.
 	x, y := sha256.Sum256(s.p.data), sha256.Sum256(t.p.data)
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// hide returns the secret text b, which it keeps.
+// hide returns the secret text b. It keeps and changes b.
 func hide(b []byte) Secret {
 	xorPad(b)
 	return Secret{p: &hidden{data: b}}
 }
 
-// xorPad hides or shows b, in place.
+// xorPad hides or reveals b, in place.
 func xorPad(b []byte) {
 	p := pad()
 	for len(b) > 0 {
@@ -102,7 +106,7 @@ func xorPad(b []byte) {
 	}
 }
 
-// text returns what is shown of s.
+// text returns the printed form of s.
 func (s Secret) text() string {
 	if s.p == nil {
 		return ""

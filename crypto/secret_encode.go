@@ -11,11 +11,11 @@ import (
 	"unicode/utf8"
 )
 
-// Errors of encoding and decoding a Secret. They say nothing of the value.
+// Errors of encoding and decoding a Secret. They do not quote the value.
 var (
-	errSecretStored = errors.New("installation: a Secret is not stored: seal what it reveals")
-	errSecretJSON   = errors.New("installation: a secret is a JSON string, or null")
-	errSecretText   = errors.New("installation: a secret is UTF-8")
+	errSecretStored = errors.New("installation: Secret cannot be stored, seal its text instead")
+	errSecretJSON   = errors.New("installation: secret is not a JSON string or null")
+	errSecretText   = errors.New("installation: secret is not UTF-8")
 )
 
 // Format prints "***", or nothing if s is zero, for every verb and flag.
@@ -38,10 +38,10 @@ func (s Secret) MarshalJSON() ([]byte, error) {
 	return []byte(`"` + Mask + `"`), nil
 }
 
-// MarshalText returns "***", or nothing if s is zero.
+// MarshalText returns "***", or no text if s is zero.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.text()), nil }
 
-// MarshalXML writes an element with "***", or none if s is zero.
+// MarshalXML writes an element with "***", or no element if s is zero.
 func (s Secret) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 	if s.IsZero() {
 		return nil
@@ -49,7 +49,7 @@ func (s Secret) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 	return e.EncodeElement(Mask, start)
 }
 
-// MarshalXMLAttr returns an attribute with "***", or none if s is zero.
+// MarshalXMLAttr returns an attribute with "***", or no attribute if s is zero.
 func (s Secret) MarshalXMLAttr(name xml.Name) (xml.Attr, error) {
 	if s.IsZero() {
 		return xml.Attr{}, nil
@@ -65,18 +65,21 @@ func (s Secret) MarshalYAML() (any, error) {
 	return Mask, nil
 }
 
-// MarshalBinary always fails: binary forms are for storing, and "***" stored in place of a secret would be its end.
+// MarshalBinary always fails. Binary forms are for storing, and storing "***" would lose the
+// secret.
 func (s Secret) MarshalBinary() ([]byte, error) { return nil, errSecretStored }
 
-// GobEncode always fails; see [Secret.MarshalBinary].
+// GobEncode always fails. See [Secret.MarshalBinary].
 func (s Secret) GobEncode() ([]byte, error) { return nil, errSecretStored }
 
-// Value always fails, so that a Secret cannot be an argument of a database query; see [Secret.MarshalBinary].
+// Value always fails, so that a Secret cannot be an argument of a database query. See
+// [Secret.MarshalBinary].
 func (s Secret) Value() (driver.Value, error) { return nil, errSecretStored }
 
-// UnmarshalJSON reads a JSON string as the secret text. "***" is read as a masked secret, so that a masked document can be
-// sent back, and null as the zero Secret; a secret that really is "***" is made by [NewSecret]. Anything but a string or
-// null, and text that is not UTF-8 or that the decoder had to repair, is refused with an error that does not quote it.
+// UnmarshalJSON decodes a JSON string. "***" becomes a masked secret, so that a masked document
+// can be sent back, and null becomes the zero Secret. Use [NewSecret] for a secret whose text
+// is "***". UnmarshalJSON rejects anything else, and text that is not UTF-8. Its errors do not
+// quote b.
 func (s *Secret) UnmarshalJSON(b []byte) error {
 	if string(b) == "null" {
 		*s = Secret{}
@@ -86,8 +89,8 @@ func (s *Secret) UnmarshalJSON(b []byte) error {
 	if len(b) == 0 || b[0] != '"' || json.Unmarshal(b, &text) != nil {
 		return errSecretJSON
 	}
-	// The decoder puts this rune in place of what is not UTF-8 and of half a surrogate pair. A secret that changed on its way
-	// in is worse than one that was refused.
+	// The decoder replaces bytes that are not UTF-8, and half of a surrogate pair, by this
+	// rune. A changed secret is worse than a rejected one.
 	if strings.ContainsRune(text, utf8.RuneError) {
 		return errSecretText
 	}
@@ -95,8 +98,8 @@ func (s *Secret) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// UnmarshalText reads b as the secret text, "***" as a masked secret, and no text as the zero Secret. It copies b. Text that
-// is not UTF-8 is refused with an error that does not quote it.
+// UnmarshalText decodes b as UnmarshalJSON decodes a string; no text becomes the zero Secret.
+// It copies b. It rejects text that is not UTF-8 with an error that does not quote it.
 func (s *Secret) UnmarshalText(b []byte) error {
 	if !utf8.Valid(b) {
 		return errSecretText
@@ -109,7 +112,7 @@ func (s *Secret) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// fromText returns the secret that a document means by text.
+// fromText returns the secret for a text in a document.
 func fromText(text string) Secret {
 	if text == Mask {
 		return Masked()

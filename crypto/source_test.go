@@ -29,16 +29,18 @@ func TestParseKeyring(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if got, want := r.KeyIDs(), []string{"k1", "k2"}; !slices.Equal(got, want) || r.Primary() != "k2" {
+		got, want := r.KeyIDs(), []string{"k1", "k2"}
+		if !slices.Equal(got, want) || r.Primary() != "k2" {
 			t.Errorf("%s: got %v, primary %s", name, got, r.Primary())
 		}
-		if _, err := r.Unwrap(t.Context(), must(ParseWrapped(knownWrappedGCM)), knownBinding); err != nil {
+		if _, err := r.Unwrap(t.Context(), knownWrapped(), knownBinding); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// badKeyrings are texts of which no error may show anything: each holds the word canary or the known key.
+// badKeyrings are invalid. Each contains the word canary or the known key, and no error may show
+// either.
 var badKeyrings = map[string]string{
 	"no id":             "gIGCg4SFhoeIiYqLjI2Oj5CRkpOUlZaXmJmam5ydnp8",
 	"swapped":           "gIGCg4SFhoeIiYqLjI2Oj5CRkpOUlZaXmJmam5ydnp8:k1",
@@ -59,7 +61,7 @@ var badKeyrings = map[string]string{
 	"too long":          strings.Repeat(line1+"\n", 2000),
 }
 
-func TestParseKeyringRefuses(t *testing.T) {
+func TestParseKeyringRejects(t *testing.T) {
 	for name, text := range badKeyrings {
 		r, err := ParseKeyring([]byte(text))
 		if r != nil {
@@ -94,8 +96,10 @@ func TestKeyringFromEnv(t *testing.T) {
 	}
 	t.Setenv(name, "")
 	_, err := KeyringFromEnv(name)
-	if wantErr(t, err, ErrKeyring); err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "GenerateKey") {
-		t.Errorf("got %v, want the name of the variable and what to do", err)
+	for _, want := range []string{name, "GenerateKey"} {
+		if wantErr(t, err, ErrKeyring); !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want one with %s", err, want)
+		}
 	}
 	os.Unsetenv(name)
 	if r, err := KeyringFromEnv(name); r != nil || !errors.Is(err, ErrKeyring) {
@@ -134,7 +138,7 @@ func TestKeyringFromFile(t *testing.T) {
 
 func TestKeyringFromFilePermissions(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no permission bits to refuse a file for")
+		t.Skip("Windows has no permission bits to check")
 	}
 	path := filepath.Join(t.TempDir(), "keyring")
 	if err := os.WriteFile(path, []byte(line1), 0o600); err != nil {
@@ -147,14 +151,18 @@ func TestKeyringFromFilePermissions(t *testing.T) {
 		if err := os.Chmod(path, bits); err != nil {
 			t.Fatal(err)
 		}
+		var want error
+		if bits&0o077 != 0 {
+			want = ErrKeyring
+		}
 		r, err := KeyringFromFile(path)
-		if open := bits&0o077 != 0; open && (r != nil || !errors.Is(err, ErrKeyring)) || !open && err != nil {
+		if !errors.Is(err, want) || (r == nil) != (err != nil) {
 			t.Errorf("mode %04o: got %v, %v", bits, r, err)
 		}
 	}
 }
 
-func TestKeyringFromFileRefuses(t *testing.T) {
+func TestKeyringFromFileRejects(t *testing.T) {
 	dir := t.TempDir()
 	missing := filepath.Join(dir, "missing")
 	r, err := KeyringFromFile(missing)
@@ -173,4 +181,54 @@ func TestKeyringFromFileRefuses(t *testing.T) {
 		t.Errorf("directory: got %v, %v", r, err)
 	}
 	wantErr(t, err, ErrKeyring)
+}
+
+// TestNoKeyringInErrors: a keyring in place of a name is in no error.
+func TestNoKeyringInErrors(t *testing.T) {
+	secret := line1[len("k1:"):]
+	for _, name := range []string{
+		line1, line2 + "," + line1, line1 + "\n", " " + line1, secret + ":k1",
+		"k1=" + secret, "k1:" + secret[:41], "k1:" + secret + "=", "#x\n" + line1,
+	} {
+		_, file := KeyringFromFile(name)
+		_, env := KeyringFromEnv(name)
+		wantErr(t, file, ErrKeyring, secret[:20])
+		wantErr(t, env, ErrKeyring, secret[:20])
+	}
+	// A long name is not a key.
+	for _, prefix := range []string{"/run/secrets/", "", "C:/secrets/", "/mnt/a=b/"} {
+		name := prefix + strings.Repeat("a", 64)
+		_, err := KeyringFromFile(name)
+		if wantErr(t, err, ErrKeyring); !strings.Contains(err.Error(), name) {
+			t.Errorf("the file is not named: %v", err)
+		}
+	}
+}
+
+// TestKeyFileIsCheckedAfterOpening: a file that replaces a good one after the first check is
+// rejected.
+func TestKeyFileIsCheckedAfterOpening(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no permission bits to check")
+	}
+	dir := t.TempDir()
+	good, open := filepath.Join(dir, "good"), filepath.Join(dir, "open")
+	for path, mode := range map[string]os.FileMode{good: 0o600, open: 0o644} {
+		if err := os.WriteFile(path, []byte(line1), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := func(string) (os.FileInfo, error) { return os.Stat(good) }
+	if text, err := readKeyFile(good, before); err != nil || string(text) != line1 {
+		t.Errorf("got %d bytes, %v", len(text), err)
+	}
+	for _, path := range []string{open, dir} {
+		text, err := readKeyFile(path, before)
+		if wantErr(t, err, ErrKeyring); text != nil {
+			t.Errorf("%s was read", path)
+		}
+	}
 }

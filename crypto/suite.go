@@ -8,28 +8,37 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// Suite is the cipher with which something is sealed. Its number is written into every sealed value and wrapped key, so
-// both suites are readable side by side, whichever is chosen for new ones. The zero value means [SuiteXChaCha20Poly1305].
+// Suite names a cipher. Every sealed value and wrapped key records its suite, so a store may
+// contain both. The zero value means [SuiteXChaCha20Poly1305].
 type Suite byte
 
-// Suites of format version 1.
+// Suites of format version 2.
 const (
-	// SuiteXChaCha20Poly1305 seals values with XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), whose 24-byte nonces can be
-	// drawn at random without counting, and wraps keys with ChaCha20-Poly1305 (RFC 8439) under one-time keys. The default.
+	// SuiteXChaCha20Poly1305 is XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), the default.
+	// Its 24-byte nonces are random and need no counting.
 	SuiteXChaCha20Poly1305 Suite = 1
 
-	// SuiteAES256GCM uses AES-256-GCM (NIST SP 800-38D) with random 12-byte nonces. It is the suite for processes that run
-	// with GODEBUG=fips140=only. One key should seal no more than 2^32 values; a data key per installation stays far below.
+	// SuiteAES256GCM is AES-256-GCM (NIST SP 800-38D) with random 12-byte nonces, for processes
+	// that run with GODEBUG=fips140=only. One key must not encrypt more than 2^32 times. A data
+	// key of one installation stays far below that. A key-encryption key must be rotated before
+	// it has wrapped 2^32 data keys.
 	SuiteAES256GCM Suite = 2
 )
 
-// suiteService marks a wrapped key that a key service made; see KMS. It seals nothing else.
-const suiteService Suite = 0x80
+// suiteKMS marks a wrapped key that a key service encrypted. It seals nothing.
+const suiteKMS Suite = 0x80
+
+// cipherSuites are the suites that name a cipher of this package.
+var cipherSuites = [...]Suite{SuiteXChaCha20Poly1305, SuiteAES256GCM}
+
+// errXChaCha explains why XChaCha20-Poly1305 is missing in this process.
+var errXChaCha = fmt.Errorf("%w: %v is not approved for FIPS 140, use %v",
+	ErrSuite, SuiteXChaCha20Poly1305, SuiteAES256GCM)
 
 // String names the suite.
 func (s Suite) String() string {
 	switch s {
-	case suiteService:
+	case suiteKMS:
 		return "key service"
 	case 0, SuiteXChaCha20Poly1305:
 		return "XChaCha20-Poly1305"
@@ -39,8 +48,9 @@ func (s Suite) String() string {
 	return fmt.Sprintf("suite %d", byte(s))
 }
 
-// orDefault resolves the zero value and refuses suites that this release does not know or this process may not use.
-func (s Suite) orDefault() (Suite, error) {
+// usable replaces the zero value with the default. It returns [ErrSuite] if this release does
+// not know the suite or this process may not use it.
+func (s Suite) usable() (Suite, error) {
 	if s == 0 {
 		s = SuiteXChaCha20Poly1305
 	}
@@ -50,24 +60,24 @@ func (s Suite) orDefault() (Suite, error) {
 	return s, nil
 }
 
-// nonceSize returns the length of the nonce in front of a sealed value, or false for a suite that is not known.
-func (s Suite) nonceSize() (int, bool) {
+// nonceSize returns the size of the stored nonce, or 0 for an unknown suite.
+func (s Suite) nonceSize() int {
 	switch s {
 	case SuiteXChaCha20Poly1305:
-		return chachaNonceSize, true
+		return chacha20poly1305.NonceSizeX
 	case SuiteAES256GCM:
-		return gcmNonceSize, true
+		return gcmNonceSize
 	}
-	return 0, false
+	return 0
 }
 
-// aead returns the cipher that seals values. It copies key.
+// aead returns the cipher under a copy of key, which must have 32 bytes.
 func (s Suite) aead(key []byte) (cipher.AEAD, error) {
 	switch s {
 	case SuiteXChaCha20Poly1305:
 		a, err := chacha20poly1305.NewX(key)
-		if err != nil { // the key has the right length, so this is the policy of the process
-			return nil, fmt.Errorf("%w: %v is not approved, use %v", ErrSuite, s, SuiteAES256GCM)
+		if err != nil { // the key size is right, so the process runs in FIPS 140 mode
+			return nil, errXChaCha
 		}
 		return a, nil
 	case SuiteAES256GCM:
@@ -76,23 +86,8 @@ func (s Suite) aead(key []byte) (cipher.AEAD, error) {
 	return nil, fmt.Errorf("%w: %v is unknown", ErrSuite, s)
 }
 
-// wrapAEAD returns the cipher that wraps one data key under a key that is derived for this one use.
-func (s Suite) wrapAEAD(key []byte) (cipher.AEAD, error) {
-	switch s {
-	case SuiteXChaCha20Poly1305:
-		a, err := chacha20poly1305.New(key)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %v is not approved, use %v", ErrSuite, s, SuiteAES256GCM)
-		}
-		return a, nil
-	case SuiteAES256GCM:
-		return newGCM(key)
-	}
-	return nil, fmt.Errorf("%w: %v is unknown", ErrSuite, s)
-}
-
-// newGCM returns AES-256-GCM that draws its own nonces and keeps them in front of the ciphertext: its NonceSize is 0. That
-// is the only form of GCM which fips140=only admits.
+// newGCM returns AES-256-GCM that draws its own nonce and puts it before the ciphertext. Its
+// NonceSize is 0. fips140=only allows no other form of GCM.
 func newGCM(key []byte) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {

@@ -10,152 +10,198 @@ import (
 	"encoding/binary"
 )
 
-// KeyWrapper encrypts data keys under key-encryption keys, so that they can be stored beside what they protect. [Keyring] is
-// one; a key service in the network can be another. Most programs only hand one on and need not look further.
+// KeyWrapper encrypts data keys under key-encryption keys, so that a store can keep them.
+// [Keyring] implements it in memory, [KMSKey] with a key service. Most programs only pass one
+// on.
 //
-// Duties of an implementation: all methods may be called from many goroutines at once; a context that is already over is
-// refused with its error; the binding is authenticated with the key, so that a wrapped key which is moved does not open; the
-// key is chosen by the id in [Wrapped] alone, and no other one is tried; errors match those of this package and carry no
-// key material.
+// An implementation must meet these duties:
+//
+//   - All methods are safe for concurrent use.
+//   - A context that has ended is rejected with its error.
+//   - The binding is authenticated with the key, so that a wrapped key that is moved does not
+//     open.
+//   - The number and the suite of the data key are authenticated too, and come back with it.
+//   - The ID in [Wrapped] alone selects the key; no other key is tried.
+//   - Errors match those of this package and contain no key material.
 type KeyWrapper interface {
-	// Primary returns the id of the key that Wrap uses.
+	// Primary returns the ID of the key that Wrap uses.
 	Primary() string
 
-	// KeyIDs returns the ids of all keys that Unwrap can use, sorted. The slice is the caller's.
+	// KeyIDs returns the IDs of all keys that Unwrap can use, sorted. The caller owns the
+	// slice.
 	KeyIDs() []string
 
-	// Suite returns the suite with which new data keys should seal, and with which those from Unwrap do.
+	// Suite returns the suite that new data keys should have.
 	Suite() Suite
 
-	// Wrap encrypts k under the primary key. It neither keeps nor changes k. Wrapping twice gives two different results.
+	// Wrap encrypts k, whatever its suite, under the primary key. It neither keeps nor changes
+	// k. Wrapping twice gives two different results.
 	Wrap(ctx context.Context, k *DataKey, b Binding) (Wrapped, error)
 
-	// Unwrap returns the data key in w. The error matches [ErrUnknownKey] if the named key is not at hand,
-	// [ErrKeyUnavailable] if a later try may succeed, and [ErrSealed] if w does not open under it. The data key is the
-	// caller's, who may destroy it: an implementation that caches keys hands out copies.
+	// Unwrap returns the data key in w, with the suite and number that it was wrapped with. The
+	// error matches:
+	//
+	//   - [ErrUnknownKey] if the named key is missing.
+	//   - [ErrKeyUnavailable] if a retry may succeed.
+	//   - [ErrSuite] if this process cannot use one of the two suites.
+	//   - [ErrSealed] if w does not open under the named key. The detail may be a
+	//     [*WrongKeyError].
+	//
+	// The caller owns the data key and may destroy it. An implementation with a cache returns
+	// copies.
 	Unwrap(ctx context.Context, w Wrapped, b Binding) (*DataKey, error)
 }
 
-// Wrapped is a data key encrypted under a key-encryption key. It is no secret.
+// Wrapped is a data key that is encrypted under a key-encryption key. It is not secret.
 type Wrapped struct {
-	KeyID string // id of the key-encryption key; see [NewKey] for its form
+	KeyID string // ID of the key-encryption key; see [NewKey] for its form
 	Bytes []byte // binary form
 }
 
-// Binding is what a wrapped key belongs to. It is authenticated with the key. The tenant is bound here and not in each
-// sealed value, so that moving an installation to another tenant means wrapping one key anew.
+// Binding is what a wrapped key belongs to. It is authenticated with the key.
 type Binding struct {
 	Tenant string
-	Record string // id of the installation
+	Record string // ID of the installation
 }
 
-// Parts of the stored format; doc.go draws them.
+// Parts of the stored format. doc.go draws them.
 const (
-	saltSize       = 24
-	commitmentSize = 32
-	wrapFront      = headerSize + saltSize + commitmentSize
+	wrapHeaderSize = 1 + 1 + 1 + 4 // version, wrap suite, suite, number
+	checkSize      = keySize       // of a key check value
+	wrapFront      = wrapHeaderSize + checkSize
 
-	wrapContext = "isk1"      // first part of the additional data of a wrapped key
-	infoWrap    = "isk1/wrap" // purpose of what is derived from a key-encryption key
+	wrapContext = "isk2"       // first part of the additional data of a wrapped key
+	infoWrap    = "isk2/wrap/" // and the suite as one byte: purpose of a wrapping key
+	infoCheck   = "isk2/kcv"   // purpose of a key check value
 )
 
-// wrap encrypts data, a data key of the given generation, under kek. The salt is nil except where a test reproduces a known
-// answer.
-func wrap(kek, data []byte, generation uint32, suite Suite, keyID string, b Binding, salt []byte) ([]byte, error) {
-	out := make([]byte, wrapFront, wrapFront+gcmNonceSize+keySize+tagSize)
-	out[0], out[1] = version, byte(suite)
-	binary.BigEndian.PutUint32(out[2:], generation)
-	slot := out[headerSize : headerSize+saltSize]
-	if salt == nil {
-		rand.Read(slot)
-	} else {
-		copy(slot, salt)
+// wrapHeader is the authenticated header of a wrapped key.
+type wrapHeader struct {
+	wrapSuite Suite
+	suite     Suite // of the data key
+	number    uint32
+}
+
+func (h wrapHeader) append(dst []byte) []byte {
+	dst = append(dst, version, byte(h.wrapSuite), byte(h.suite))
+	return binary.BigEndian.AppendUint32(dst, h.number)
+}
+
+// additional returns the additional data of a wrapped key.
+func (h wrapHeader) additional(keyID string, b Binding) *scratch {
+	header := string(h.append(make([]byte, 0, wrapHeaderSize)))
+	return newScratch(wrapContext, header, keyID, b.Tenant, b.Record)
+}
+
+// parseWrapped splits a wrapped key into its header and the rest. It validates the form before
+// any cipher runs: each wrap suite of our own has exactly one length.
+func parseWrapped(wrapped []byte) (h wrapHeader, rest []byte, err error) {
+	if len(wrapped) < wrapHeaderSize {
+		return h, nil, ErrSealed
 	}
-	key, commitment, err := deriveWrap(kek, slot)
+	h = wrapHeader{
+		wrapSuite: Suite(wrapped[1]),
+		suite:     Suite(wrapped[2]),
+		number:    binary.BigEndian.Uint32(wrapped[3:]),
+	}
+	unknown := func(s Suite) error {
+		return &VersionError{What: "key", Version: wrapped[0], Suite: s}
+	}
+	nonceSize := h.wrapSuite.nonceSize()
+	switch {
+	case wrapped[0] != version, nonceSize == 0 && h.wrapSuite != suiteKMS:
+		return h, nil, unknown(h.wrapSuite)
+	case h.suite.nonceSize() == 0:
+		return h, nil, unknown(h.suite)
+	}
+	rest = wrapped[wrapHeaderSize:]
+	if h.wrapSuite == suiteKMS {
+		return h, rest, checkBlob(rest)
+	}
+	if len(rest) != checkSize+nonceSize+dataKeySize+tagSize {
+		return h, nil, ErrSealed
+	}
+	return h, rest, nil
+}
+
+// kek is a key-encryption key of a [Keyring], with everything that is derived from it.
+type kek struct {
+	id      string
+	check   []byte                // key check value
+	ciphers map[Suite]cipher.AEAD // those that this process may use
+}
+
+// newKEK derives the check value and the wrapping keys. Nothing else derives keys: Wrap and
+// Unwrap use the same ciphers every time.
+func newKEK(k Key) *kek {
+	e := &kek{id: k.id, check: k.derive(infoCheck), ciphers: make(map[Suite]cipher.AEAD)}
+	for _, suite := range cipherSuites {
+		key := k.derive(infoWrap + string([]byte{byte(suite)}))
+		if aead, err := suite.aead(key); err == nil {
+			e.ciphers[suite] = aead
+		}
+		clear(key)
+	}
+	return e
+}
+
+// derive returns 32 bytes for one purpose. HKDF does not fail for these sizes.
+func (k Key) derive(info string) []byte {
+	b, err := hkdf.Expand(sha256.New, k.secret()[:], info, keySize)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// wrap encrypts k. The nonce is nil, that is random, except in tests of known answers.
+func (e *kek) wrap(k *DataKey, suite Suite, b Binding, nonce []byte) ([]byte, error) {
+	data, err := k.Reveal()
 	if err != nil {
 		return nil, err
 	}
-	defer clear(key)
-	copy(out[headerSize+saltSize:], commitment)
-	aead, err := suite.wrapAEAD(key)
+	defer clear(data)
+	aead, ok := e.ciphers[suite]
+	if !ok {
+		return nil, errXChaCha
+	}
+	h := wrapHeader{wrapSuite: suite, suite: k.suite, number: k.number}
+	out := make([]byte, 0, wrapFront+suite.nonceSize()+dataKeySize+tagSize)
+	out = append(h.append(out), e.check...)
+	// GCM puts its nonce there itself: its NonceSize is 0.
+	slot := out[len(out):][:aead.NonceSize()]
+	if copy(slot, nonce) == 0 {
+		rand.Read(slot) // never fails: it crashes the program instead
+	}
+	aad := h.additional(e.id, b)
+	defer aad.free()
+	return aead.Seal(out[:len(out)+len(slot)], slot, data, aad.buf), nil
+}
+
+// unwrap returns the data key in wrapped.
+func (e *kek) unwrap(wrapped []byte, b Binding) (*DataKey, error) {
+	h, rest, err := parseWrapped(wrapped)
 	if err != nil {
 		return nil, err
 	}
-	aad := newWrapAAD(out[:headerSize], keyID, b)
+	if h.wrapSuite == suiteKMS {
+		return nil, ErrSealed
+	}
+	// The ciphers do not commit to their key: someone can make a ciphertext that opens under
+	// two keys. The check value commits to the key, so it is compared before the cipher runs.
+	if subtle.ConstantTimeCompare(rest[:checkSize], e.check) != 1 {
+		return nil, &WrongKeyError{KeyID: e.id}
+	}
+	aead, ok := e.ciphers[h.wrapSuite]
+	if !ok {
+		return nil, errXChaCha
+	}
+	nonce, box := rest[checkSize:][:aead.NonceSize()], rest[checkSize+aead.NonceSize():]
+	aad := h.additional(e.id, b)
 	defer aad.free()
-	return aead.Seal(out, wrapNonce(aead), data, aad.buf), nil
-}
-
-// unwrap returns the data key in wrapped and its generation.
-func unwrap(kek, wrapped []byte, keyID string, b Binding) (data []byte, generation uint32, err error) {
-	suite, err := checkWrapped(wrapped)
+	data, err := aead.Open(make([]byte, 0, dataKeySize), nonce, box, aad.buf)
 	if err != nil {
-		return nil, 0, err
+		return nil, ErrSealed
 	}
-	if suite == suiteService {
-		return nil, 0, ErrSealed // what a key service made opens under none of our own keys
-	}
-	key, commitment, err := deriveWrap(kek, wrapped[headerSize:headerSize+saltSize])
-	if err != nil {
-		return nil, 0, err
-	}
-	defer clear(key)
-	// These ciphers do not commit to their key: a ciphertext can be made that opens under two. The commitment rules that
-	// out, and with it any oracle that a chosen key-encryption key might offer; so it comes before the cipher.
-	if subtle.ConstantTimeCompare(commitment, wrapped[headerSize+saltSize:wrapFront]) != 1 {
-		return nil, 0, ErrSealed
-	}
-	aead, err := suite.wrapAEAD(key)
-	if err != nil {
-		return nil, 0, err
-	}
-	aad := newWrapAAD(wrapped[:headerSize], keyID, b)
-	defer aad.free()
-	data, err = aead.Open(make([]byte, 0, keySize), wrapNonce(aead), wrapped[wrapFront:], aad.buf)
-	if err != nil {
-		return nil, 0, ErrSealed
-	}
-	return data, binary.BigEndian.Uint32(wrapped[2:]), nil
-}
-
-// deriveWrap derives the key that wraps one data key, and the commitment to it, by HKDF with SHA-256 (RFC 5869).
-func deriveWrap(kek, salt []byte) (key, commitment []byte, err error) {
-	okm, err := hkdf.Key(sha256.New, kek, salt, infoWrap, keySize+commitmentSize)
-	if err != nil {
-		return nil, nil, err
-	}
-	return okm[:keySize], okm[keySize:], nil
-}
-
-// wrapNonce returns the nonce for the one use of a derived key: all zero, or none where the cipher draws its own.
-func wrapNonce(aead cipher.AEAD) []byte { return make([]byte, aead.NonceSize()) }
-
-// newWrapAAD returns the additional data of a wrapped key: what it is wrapped with, and for what.
-func newWrapAAD(header []byte, keyID string, b Binding) *scratch {
-	s := scratches.Get().(*scratch)
-	s.buf = appendPAE(s.buf[:0], wrapContext, string(header), keyID, b.Tenant, b.Record)
-	return s
-}
-
-// checkWrapped checks the form of a wrapped key before any cipher sees it, and returns its suite. Each suite has exactly one
-// length: were shorter ones let through, they could be made to fit several keys. What a key service made says its own.
-func checkWrapped(wrapped []byte) (Suite, error) {
-	if len(wrapped) < headerSize {
-		return 0, ErrSealed
-	}
-	suite := Suite(wrapped[1])
-	if wrapped[0] == version && suite == suiteService {
-		return suite, checkBlob(wrapped[headerSize:])
-	}
-	if _, known := suite.nonceSize(); wrapped[0] != version || !known {
-		return 0, &VersionError{What: "key", Version: wrapped[0], Suite: suite}
-	}
-	size := wrapFront + keySize + tagSize
-	if suite == SuiteAES256GCM {
-		size += gcmNonceSize
-	}
-	if len(wrapped) != size {
-		return 0, ErrSealed
-	}
-	return suite, nil
+	return takeDataKey(data, h.number, h.suite)
 }

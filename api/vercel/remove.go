@@ -72,14 +72,17 @@ func (c *call) removable(retry bool) (*installation.Installation, error) {
 func (h *Handler) uninstall(ctx context.Context, svc *installation.Service, r Removal, guard installation.Guard) (final bool, err error) {
 	inst := r.Installation
 	req := installation.UninstallRequest{Guard: guard, ID: inst.ID, Reason: r.text()}
-	req.Generation = inst.Generation
+	if guard.IdempotencyKey == "" {
+		// With a key, a repeat must be the same request, even if the row is gone by then.
+		req.Generation = inst.Generation
+	}
 	if req.Final, err = h.mayFinalize(ctx, r); err != nil {
 		return false, err
 	}
 	res, err := svc.Uninstall(ctx, req)
-	if errors.Is(err, installation.ErrIdempotencyMismatch) && req.Final {
-		// The first request with the key may not have been final; its answer is the one to give again.
-		req.Final = false
+	if errors.Is(err, installation.ErrIdempotencyMismatch) {
+		// The host may have decided otherwise for the first request with the key. Give its answer.
+		req.Final = !req.Final
 		res, err = svc.Uninstall(ctx, req)
 	}
 	if err != nil {

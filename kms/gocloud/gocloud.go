@@ -1,20 +1,23 @@
-// Package gocloud lets a key of a cloud protect the data keys of installations: of AWS, Google Cloud, Azure or HashiCorp Vault, whichever
-// gocloud.dev/secrets has a driver for. It is a module of its own, so that the library depends on none of them.
+// Package gocloud protects the data keys of installations with a key of a cloud: AWS, Google
+// Cloud, Azure, HashiCorp Vault, or any other with a driver for gocloud.dev/secrets. It is a
+// module of its own, so that the library depends on none of them.
 //
 //	keeper, err := secrets.OpenKeeper(ctx, "awskms://alias/installations?region=eu-central-1")
 //	key, err := crypto.NewKMS("aws1", gocloud.New(keeper), nil)
 //	keys, err := crypto.NewCache(key, nil)
 //	svc, err := installation.New(store, keys, nil)
 //
-// # What is bound
+// # Binding
 //
-// The interface of gocloud.dev/secrets has no additional data, so what a wrapped key belongs to is encrypted with it:
+// The interface of gocloud.dev/secrets has no additional data. So the plain text contains what
+// the wrapped key belongs to, and UnwrapKey compares it:
 //
-//	plaintext   SHA-256(encryption context) 32 | data key 32
+//	plaintext   SHA-256(encryption context) 32 | data key 64
 //
-// and compared when it comes back. This leans on the service to authenticate what it encrypts, as those of AWS, Google Cloud and Vault do.
-// Azure encrypts with RSA, for whoever has the public key: there a key cannot be moved either, but whoever can write to the store
-// and has the public key can put in a whole record of their own making. Keep that key from everyone but the host.
+// This needs a service that authenticates what it encrypts, as AWS, Google Cloud and Vault do.
+// Azure encrypts with RSA for everyone who has the public key. There too a wrapped key cannot
+// be moved. But someone who can write to the store and has the public key can insert a whole
+// record of their own. Give that public key to nobody but the host.
 package gocloud
 
 import (
@@ -31,30 +34,35 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// KMS is one key of a cloud's key service. Give it to [crypto.NewKMS].
+// KMS is one key of a cloud's key service. Pass it to [crypto.NewKMS].
 type KMS struct {
 	keeper *secrets.Keeper
 }
 
 var _ crypto.KMS = (*KMS)(nil)
 
-// New returns the key that a keeper stands for. The keeper stays the caller's, who closes it after the last use.
+// New returns the key of a keeper. The caller owns the keeper and closes it after the last use.
 func New(keeper *secrets.Keeper) *KMS { return &KMS{keeper: keeper} }
 
-// keySize is the length of a data key.
-const keySize = 32
+// keySize is the size of a data key, in bytes.
+const keySize = 64
 
 // WrapKey implements [crypto.KMS].
-func (k *KMS) WrapKey(ctx context.Context, key []byte, at crypto.EncryptionContext) ([]byte, error) {
+func (k *KMS) WrapKey(
+	ctx context.Context, key []byte, at crypto.EncryptionContext,
+) ([]byte, error) {
 	digest := sha256.Sum256(at.Bytes())
 	plain := append(digest[:], key...)
 	defer clear(plain)
 	return k.keeper.Encrypt(ctx, plain)
 }
 
-// UnwrapKey implements [crypto.KMS]. What the service calls an invalid argument did not come from this key, or was changed since. The local
-// driver, which is for tests, does not tell that from a failure.
-func (k *KMS) UnwrapKey(ctx context.Context, blob []byte, at crypto.EncryptionContext) ([]byte, error) {
+// UnwrapKey implements [crypto.KMS]. If the service reports an invalid argument, the error
+// matches [crypto.ErrSealed]: blob is not from this key, or was changed. The local driver,
+// which is for tests, reports that like any other failure.
+func (k *KMS) UnwrapKey(
+	ctx context.Context, blob []byte, at crypto.EncryptionContext,
+) ([]byte, error) {
 	plain, err := k.keeper.Decrypt(ctx, blob)
 	if gcerrors.Code(err) == gcerrors.InvalidArgument {
 		return nil, errors.Join(crypto.ErrSealed, err)
@@ -65,7 +73,7 @@ func (k *KMS) UnwrapKey(ctx context.Context, blob []byte, at crypto.EncryptionCo
 	defer clear(plain)
 	digest := sha256.Sum256(at.Bytes())
 	if len(plain) != len(digest)+keySize {
-		return nil, fmt.Errorf("%w: %d bytes came back", crypto.ErrSealed, len(plain))
+		return nil, fmt.Errorf("%w: the service returned %d bytes", crypto.ErrSealed, len(plain))
 	}
 	if subtle.ConstantTimeCompare(plain[:len(digest)], digest[:]) != 1 {
 		return nil, crypto.ErrSealed

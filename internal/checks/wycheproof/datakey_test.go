@@ -16,99 +16,26 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// The ciphertexts of the vectors cannot be given to a DataKey or a Keyring, and no other interface could change that but one to the cipher
-// beneath. The key of that cipher is derived by HKDF, so that a data key for the key of a vector would be a preimage under SHA-256; its
-// additional data begins with the name of the format, that of no vector does; and it encrypts multiples of 64 bytes.
+// Package crypto cannot open the ciphertexts of the vectors: its additional data begins with
+// the name of the format, and it encrypts multiples of 64 bytes. So these tests make a sealed
+// value and a wrapped key of each vector, without package crypto:
 //
-// What can be given is everything else. Here values and wrapped keys are made from each vector without package crypto: its key is the data
-// key or key-encryption key, its nonce the nonce or salt, its message the content, its additional data the id of the record, and
-// whatever an invalid vector changed in ciphertext and tag is changed in the same way. Package crypto has to open what is made of the valid
-// ones, and to refuse the others without a panic.
+//   - The key of the vector is the first half of the data key, or the key-encryption key.
+//   - The nonce is the nonce, and the message is the content.
+//   - The additional data is the ID of the record.
+//   - The changes of an invalid vector to ciphertext and tag are made here too.
+//
+// Package crypto must open the valid ones, and reject the others without a panic.
 
-// pae is the encoding of additional data, which the package comment of crypto describes.
-func pae(parts ...string) []byte {
-	b := binary.BigEndian.AppendUint32(nil, uint32(len(parts)))
-	for _, p := range parts {
-		b = append(binary.BigEndian.AppendUint32(b, uint32(len(p))), p...)
-	}
-	return b
-}
-
-// change is what a vector did to its ciphertext and tag, as a mask for exclusive or; all zero if it did nothing. aead is the cipher with its
-// own key and nonce.
-func (v vector) change(aead cipher.AEAD) (body, tag []byte) {
-	mask := aead.Seal(nil, v.Nonce, v.Plain, v.Additional)
-	subtle.XORBytes(mask, mask, append(bytes.Clone(v.Cipher), v.Tag...))
-	return mask[:len(v.Plain)], mask[len(v.Plain):]
-}
-
-// spoil does the same to something sealed, in which the message begins at a place.
-func spoil(sealed, body, tag []byte, message int) {
-	subtle.XORBytes(sealed[message:], sealed[message:], body)
-	end := sealed[len(sealed)-len(tag):]
-	subtle.XORBytes(end, end, tag)
-}
-
-func TestDataKey(t *testing.T) {
-	for _, file := range []struct {
-		name    string
-		suite   crypto.Suite
-		nonce   int
-		count   int
-		newAEAD func(key []byte) (cipher.AEAD, error)
-	}{
-		{"xchacha20_poly1305_test.json", crypto.SuiteXChaCha20Poly1305, 24, 315, chacha20poly1305.NewX},
-		{"aes_gcm_test.json", crypto.SuiteAES256GCM, 12, 66, gcm},
-	} {
-		t.Run(file.name, func(t *testing.T) {
-			c := &tally{name: "DataKey, " + file.name}
-			for _, v := range read(t, file.name) {
-				if file.suite == crypto.SuiteAES256GCM && (len(v.Key) != 32 || len(v.Nonce) != 12) {
-					continue
-				}
-				k, err := crypto.DataKeyFromBytes(v.Key, 1, file.suite)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer k.Destroy()
-				place := crypto.Place{Record: string(v.Additional), Kind: "wycheproof"}
-				plain, err := k.OpenBinary(nil, place, seal(t, v, file.suite, file.nonce, file.newAEAD))
-				if err != nil && !errors.Is(err, crypto.ErrSealed) {
-					t.Errorf("test %d: %v", v.ID, err)
-				}
-				c.check(t, v, err == nil, bytes.Equal(plain, v.Plain))
-			}
-			c.print(t, file.count)
-		})
-	}
-}
-
-// seal makes the sealed value of a vector.
-func seal(t *testing.T, v vector, suite crypto.Suite, nonceSize int, newAEAD func(key []byte) (cipher.AEAD, error)) []byte {
-	t.Helper()
-	header := []byte{1, byte(suite), 0, 0, 0, 1}
-	content := append(binary.BigEndian.AppendUint32(nil, uint32(len(v.Plain))), v.Plain...)
-	content = append(content, make([]byte, 64-len(content)%64)...)
-	out := append(bytes.Clone(header), v.Nonce...)
-	if len(v.Nonce) != nonceSize {
-		return append(append(out, content...), v.Tag...) // no cipher can encrypt with that nonce
-	}
-	key, err := hkdf.Expand(sha256.New, v.Key, "isv1/enc", 32)
-	if err != nil {
-		t.Fatal(err)
-	}
-	inner, err := newAEAD(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	own, err := newAEAD(v.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out = inner.Seal(out, v.Nonce, content, pae("isv1", string(header), string(v.Additional), "wycheproof", ""))
-	body, tag := v.change(own)
-	spoil(out, body, tag, len(header)+nonceSize+4)
-	return out
+// suites are the suites with their vectors.
+var suites = []struct {
+	name    string
+	suite   crypto.Suite
+	count   int
+	newAEAD func(key []byte) (cipher.AEAD, error)
+}{
+	{"xchacha20_poly1305_test.json", crypto.SuiteXChaCha20Poly1305, 315, chacha20poly1305.NewX},
+	{"aes_gcm_test.json", crypto.SuiteAES256GCM, 66, gcm},
 }
 
 func gcm(key []byte) (cipher.AEAD, error) {
@@ -119,66 +46,108 @@ func gcm(key []byte) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-func TestKeyring(t *testing.T) {
-	const name = "chacha20_poly1305_test.json"
-	c := &tally{name: "Keyring, " + name}
-	for _, v := range read(t, name) {
-		key, err := crypto.NewKey("k1", v.Key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ring, err := crypto.NewKeyring(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		data := sha256.Sum256(v.Plain)
-		k, err := ring.Unwrap(t.Context(), wrap(t, v, data[:]), crypto.Binding{Tenant: "wycheproof", Record: string(v.Additional)})
-		if err != nil {
-			if !errors.Is(err, crypto.ErrSealed) {
-				t.Errorf("test %d: %v", v.ID, err)
-			}
-			c.check(t, v, false, false)
-			continue
-		}
-		got, err := k.Reveal()
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.check(t, v, true, bytes.Equal(got, data[:]))
-	}
-	c.print(t, 325)
+// skip reports whether the suite cannot express the vector.
+func skip(suite crypto.Suite, v vector) bool {
+	return suite == crypto.SuiteAES256GCM && (len(v.Key) != 32 || len(v.Nonce) != 12)
 }
 
-// wrap makes the wrapped key of a vector.
-func wrap(t *testing.T, v vector, data []byte) crypto.Wrapped {
-	t.Helper()
-	header := []byte{1, byte(crypto.SuiteXChaCha20Poly1305), 0, 0, 0, 1}
-	salt := append(bytes.Clone(v.Nonce), make([]byte, 24)...)
-	if len(v.Nonce) <= 24 {
-		salt = salt[:24]
+// pae is the encoding of additional data in the package comment of crypto.
+func pae(parts ...string) []byte {
+	b := binary.BigEndian.AppendUint32(nil, uint32(len(parts)))
+	for _, p := range parts {
+		b = append(binary.BigEndian.AppendUint32(b, uint32(len(p))), p...)
 	}
-	out := append(bytes.Clone(header), salt...)
-	okm, err := hkdf.Key(sha256.New, v.Key, salt, "isk1/wrap", 64)
+	return b
+}
+
+// seal appends nonce, ciphertext and tag of content to header, with the changes that the vector
+// makes to its own ciphertext and tag. The message of the vector begins at byte start of
+// content.
+func (v vector) seal(
+	header []byte, aead, own cipher.AEAD, content, aad []byte, start int,
+) []byte {
+	out := append(header, v.Nonce...)
+	if len(v.Nonce) != aead.NonceSize() {
+		return append(append(out, content...), v.Tag...) // no cipher takes this nonce
+	}
+	begin := len(out) + start
+	out = aead.Seal(out, v.Nonce, content, aad)
+	changes := own.Seal(nil, v.Nonce, v.Plain, v.Additional)
+	subtle.XORBytes(changes, changes, append(bytes.Clone(v.Cipher), v.Tag...))
+	body, tag := changes[:len(v.Plain)], changes[len(v.Plain):]
+	subtle.XORBytes(out[begin:], out[begin:], body[:min(len(body), len(content)-start)])
+	subtle.XORBytes(out[len(out)-len(tag):], out[len(out)-len(tag):], tag)
+	return out
+}
+
+func must[T any](v T, err error) T {
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
-	inner, err := chacha20poly1305.New(okm[:32])
-	if err != nil {
-		t.Fatal(err)
+	return v
+}
+
+func TestDataKey(t *testing.T) {
+	for _, s := range suites {
+		t.Run(s.name, func(t *testing.T) {
+			c := &tally{name: "DataKey, " + s.name}
+			for _, v := range read(t, s.name) {
+				if skip(s.suite, v) {
+					continue
+				}
+				aead := must(s.newAEAD(v.Key))
+				header := []byte{2, byte(s.suite), 0, 0, 0, 1}
+				aad := pae("isv2", string(header), "", string(v.Additional), "wycheproof", "")
+				content := binary.BigEndian.AppendUint32(nil, uint32(len(v.Plain)))
+				content = append(content, v.Plain...)
+				content = append(content, make([]byte, 64-len(content)%64)...)
+				sealed := v.seal(header, aead, aead, content, aad, 4)
+
+				raw := append(v.Key, make([]byte, 32)...)
+				k := must(crypto.DataKeyFromBytes(raw, 1, s.suite))
+				place := crypto.Place{Record: string(v.Additional), Kind: "wycheproof"}
+				plain, err := k.OpenBinary(nil, place, sealed)
+				if err != nil && !errors.Is(err, crypto.ErrSealed) {
+					t.Errorf("test %d: %v", v.ID, err)
+				}
+				c.check(t, v, err == nil, bytes.Equal(plain, v.Plain))
+			}
+			c.print(t, s.count)
+		})
 	}
-	out = append(out, okm[32:]...)
-	at := len(out)
-	out = inner.Seal(out, make([]byte, 12), data, pae("isk1", string(header), "k1", "wycheproof", string(v.Additional)))
-	if len(v.Nonce) != 12 {
-		// What is wrong with the vector is its nonce, which is the salt here: one byte of it changes, and with it the commitment.
-		out[len(header)] ^= 1
-		return crypto.Wrapped{KeyID: "k1", Bytes: out}
+}
+
+func TestKeyring(t *testing.T) {
+	for _, s := range suites {
+		t.Run(s.name, func(t *testing.T) {
+			c := &tally{name: "Keyring, " + s.name}
+			for _, v := range read(t, s.name) {
+				if skip(s.suite, v) {
+					continue
+				}
+				expand := func(info string) []byte {
+					return must(hkdf.Expand(sha256.New, v.Key, info, 32))
+				}
+				data := make([]byte, 64)
+				copy(data, v.Plain)
+				header := []byte{2, byte(s.suite), byte(s.suite), 0, 0, 0, 1}
+				aad := pae("isk2", string(header), "k1", "wycheproof", string(v.Additional))
+				front := append(bytes.Clone(header), expand("isk2/kcv")...)
+				aead := must(s.newAEAD(expand("isk2/wrap/" + string([]byte{byte(s.suite)}))))
+				wrapped := v.seal(front, aead, must(s.newAEAD(v.Key)), data, aad, 0)
+
+				ring := must(crypto.NewKeyring(must(crypto.NewKey("k1", v.Key))))
+				k, err := ring.Unwrap(t.Context(), crypto.Wrapped{KeyID: "k1", Bytes: wrapped},
+					crypto.Binding{Tenant: "wycheproof", Record: string(v.Additional)})
+				var got []byte
+				if err == nil {
+					got = must(k.Reveal())
+				} else if !errors.Is(err, crypto.ErrSealed) {
+					t.Errorf("test %d: %v", v.ID, err)
+				}
+				c.check(t, v, err == nil, bytes.Equal(got, data))
+			}
+			c.print(t, s.count)
+		})
 	}
-	own, err := chacha20poly1305.New(v.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, tag := v.change(own)
-	spoil(out, body[:min(len(body), len(data))], tag, at)
-	return crypto.Wrapped{KeyID: "k1", Bytes: out}
 }

@@ -1,4 +1,5 @@
-// Package wycheproof holds the ciphers and the key derivation that package crypto is made of against the test vectors of project
-// Wycheproof, and package crypto itself against what can be made of them. It is a module of its own, so that nobody who uses the library
-// downloads them.
+// Package wycheproof tests the ciphers and the key derivation of package crypto with the
+// vectors of project Wycheproof. It also tests package crypto itself with values and keys that
+// it makes from them. It is a module of its own, so that users of the library do not download
+// the vectors.
 package wycheproof

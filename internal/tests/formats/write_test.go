@@ -1,7 +1,6 @@
 package formats
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"testing"
 	"time"
@@ -19,30 +18,10 @@ func formatInvite(id string) installation.InviteRequest {
 	}
 }
 
-// writeFormat returns one entry for each form and state in which something is stored. The known answers of the format come first.
+// writeFormat returns one entry for each form and state in which a record is stored.
 func writeFormat(t *testing.T) []*fixture.GoldenEntry {
 	t.Helper()
-	place := &crypto.Place{Record: "EXI-1234-1234-0001", Kind: "config", Pointer: "/adobe_secret"}
-	binding := &crypto.Binding{Tenant: "ACC-1234-1234", Record: "EXI-1234-1234-0001"}
-	key := hex.EncodeToString(count(0))
-	entries := []*fixture.GoldenEntry{
-		{
-			Name: "value, suite 1", Suite: crypto.SuiteXChaCha20Poly1305, Key: key, Place: place, Content: `"s3cr3t"`,
-			Value: "isv1.AQEAAAABQEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZX-uP57UQspAcaHz7zL23KdjtgrCN421Im5si7f4QgoEQ-Tbg14JToAYjsFSNIiuQHtm15dbKITWqmuroFigovgxTWjowLxNQ6q0OcIyFoGro",
-		},
-		{
-			Name: "value, suite 2", Suite: crypto.SuiteAES256GCM, Key: key, Place: place, Content: `"s3cr3t"`,
-			Value: "isv1.AQIAAAABwkjSzLkMIp_bxck_mlhV_ypExQtnReNXoQHXsQmBY1fEY05Ww_TJdfVHUsBse9Ebuo4Lms9ebzkR1odZ--rWqk7-Lx6MngukPNtLfa2K29ByH7JSG5afdLnOmjM",
-		},
-		{
-			Name: "wrapped key, suite 1", Suite: crypto.SuiteXChaCha20Poly1305, Key: key, Binding: binding,
-			Wrapped: "isk1.k1.AQEAAAABYGFiY2RlZmdoaWprbG1ub3BxcnN0dXZ3oALDHFobg0Eeq-l_iNmHj-B0O1lyYWTKlsngq49TpnWXbIkXCz65VozdrsgaNP_4hitBoRXqbGhlmXlPNUkwO_nwSEk-qUMl4hygbjjBDZM",
-		},
-		{
-			Name: "wrapped key, suite 2", Suite: crypto.SuiteAES256GCM, Key: key, Binding: binding,
-			Wrapped: "isk1.k1.AQIAAAABsJIMxFkD8XH6nmb9AkQZ3TCsodqUqxW4eyB3wl1BvBbwd6DQUTCcB_fsPth_MySjso3ITrdqsOaT0lbsL14Enf69wrArYx9nt4sae7kCoBFKeytjPUvJ9wCMivLZqGEv6gGzKCKuDuQxmOpCmOyjAIfhjLk",
-		},
-	}
+	var entries []*fixture.GoldenEntry
 	for _, state := range []struct {
 		name string
 		make func(t *testing.T, r *fixture.World, host *installation.Service, id string) error
@@ -142,12 +121,29 @@ func writeFormat(t *testing.T) []*fixture.GoldenEntry {
 		}
 	}
 	entries = append(entries, formatOtherSuite(t), formatAccepted(t, crypto.SuiteXChaCha20Poly1305), formatAccepted(t, crypto.SuiteAES256GCM))
-	r := fixture.NewWorld(t)
-	kms := fixture.NewKeyService(t, fixture.ServiceSecret).Key(t, "kms1", crypto.KMSOptions{})
-	if err := formatInstall(t, r.On(t, r.Store, kms), "EXI-1"); err != nil {
+	return append(entries, formatKeyService(t)...)
+}
+
+// formatKeyService makes entries of an installation and of an invitation with its outcome, under a key
+// service.
+func formatKeyService(t *testing.T) []*fixture.GoldenEntry {
+	t.Helper()
+	service := fixture.NewKeyService(t, fixture.ServiceSecret)
+	kms := service.Key(t, "kms1", crypto.KMSOptions{})
+	installed := fixture.NewWorld(t)
+	if err := formatInstall(t, installed.On(t, installed.Store, kms), "EXI-1"); err != nil {
 		t.Fatal(err)
 	}
-	return append(entries, newEntry(t, r, "installed, under a key service", crypto.SuiteXChaCha20Poly1305))
+	invited := fixture.NewWorld(t)
+	host := invited.On(t, invited.Store, kms)
+	if _, err := host.Invite(t.Context(), formatInvite("EXI-1")); err != nil {
+		t.Fatal(err)
+	}
+	const suite = crypto.SuiteXChaCha20Poly1305
+	return []*fixture.GoldenEntry{
+		newEntry(t, installed, "installed, under a key service", suite),
+		newEntry(t, invited, "invited, under a key service", suite),
+	}
 }
 
 // otherSuite is the name of the entry whose values have the first suite, and all else the second.
@@ -217,10 +213,7 @@ func newEntry(t *testing.T, r *fixture.World, name string, suite crypto.Suite) *
 	t.Helper()
 	c := r.Store.Changes()[len(r.Store.Changes())-1]
 	record := c.Record
-	e := &fixture.GoldenEntry{Name: name, Suite: suite, Record: &fixture.GoldenRecord{
-		Key: record.Key, Revision: record.Revision, Generation: record.Generation, Created: record.Created, Deadline: record.Deadline,
-		Index: record.Index, Claims: record.Claims, Body: record.Body.Bytes(),
-	}}
+	e := &fixture.GoldenEntry{Name: name, Suite: suite, Record: fixture.NewGoldenRecord(record)}
 	for _, event := range c.Events {
 		b, err := event.MarshalBinary()
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -119,7 +120,8 @@ func revisionsOf(t testing.TB, host *installation.Service) map[string]int64 {
 	return out
 }
 
-// The answers that idempotency keys stand for are sealed under data keys, so they outlive the key that wrapped these.
+// The answers that idempotency keys stand for are sealed under the data key of their record, which a rewrap keeps. The outcomes around
+// them stay under the key-encryption key of their time, so that must stay in the ring until they have expired.
 func TestRewrapKeepsAnswers(t *testing.T) {
 	r := fixture.NewWorld(t)
 	guard := installation.Guard{IdempotencyKey: "retry-1"}
@@ -131,7 +133,7 @@ func TestRewrapKeepsAnswers(t *testing.T) {
 	if report, err := r.With(t, r.K2, r.K1).Rewrap(t.Context(), installation.RewrapRequest{}); err != nil || report.Rewrapped != 1 {
 		t.Fatalf("%+v, %v", report, err)
 	}
-	host := r.With(t, r.K2)
+	host := r.With(t, r.K2, r.K1)
 	again, err := host.Invite(t.Context(), invite)
 	if err != nil || !again.Replayed || !again.Code.Equal(first.Code) || again.Revision != first.Revision {
 		t.Errorf("the first answer is not given again: %+v, %v", again, err)
@@ -139,12 +141,18 @@ func TestRewrapKeepsAnswers(t *testing.T) {
 	invite.Message = "other"
 	_, err = host.Invite(t.Context(), invite)
 	fixture.WantErr(t, "another request with the key", err, installation.ErrIdempotencyMismatch)
+	_, err = r.With(t, r.K2).Invite(t.Context(), invite)
+	fixture.WantErr(t, "a process without the old key", err, installation.ErrUnknownKey)
 	_, err = r.Customer.Accept(t.Context(), installation.AcceptRequest{ID: "i", Code: first.Code, Account: installation.Account{ID: "ACC-1"}})
 	fixture.WantErr(t, "a process without the new key", err, installation.ErrUnknownKey)
-	customer := host.As(installation.Actor{Kind: installation.Customer, ID: "ACC-1"})
+	customer := r.With(t, r.K2).As(installation.Actor{Kind: installation.Customer, ID: "ACC-1"})
 	if _, err := customer.Accept(t.Context(), installation.AcceptRequest{ID: "i", Code: first.Code, Account: installation.Account{ID: "ACC-1"}}); err != nil {
 		t.Errorf("the code does not open any more: %v", err)
 	}
+	// Once the outcome has expired, nothing needs the old key.
+	r.Advance(25 * time.Hour)
+	_, err = r.With(t, r.K2).Invite(t.Context(), invite)
+	fixture.WantErr(t, "without the old key, after the outcome has expired", err, installation.ErrConflict)
 }
 
 // One bad record stops nothing, is reported, and keeps its key from being retired.
@@ -272,8 +280,13 @@ func TestRekey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// No run of 16 sealed bytes is left: neither a value, nor the manifest, nor the wrapped key.
+	// No run of 16 sealed bytes is left: neither a value, nor the manifest, nor the wrapped key, except the key check value.
 	now := record.Body.Bytes()
+	check := fixture.DecodeBody(t, w.Store.Changes()[0].Record.Body).Key.Bytes[7:39]
+	if !bytes.Contains(now, check) {
+		t.Error("the check value of the same key-encryption key differs")
+	}
+	old = bytes.ReplaceAll(old, check, nil)
 	shared := 0
 	for i := 0; i+16 <= len(old); i++ {
 		if bytes.Contains(now, old[i:i+16]) && !printable(old[i:i+16]) {
@@ -288,13 +301,16 @@ func TestRekey(t *testing.T) {
 		t.Errorf("event %+v", last)
 	}
 
-	// The answer from before is not readable any more: the request is not carried out again, and gets what there is.
+	// The answer from before is not readable any more: the request is not carried out again, and gets the present state. Another request
+	// is told so.
 	parts := fixture.Parts()
-	parts.Name = installation.Value("other")
 	again, err := w.Host.Upsert(t.Context(), installation.UpsertRequest{Guard: guard, ID: "i", Parts: parts})
 	if err != nil || !again.Replayed || again.Revision != 2 || again.Name != "Stock Sync" {
 		t.Errorf("a request from before: %+v, %v", again, err)
 	}
+	parts.Name = installation.Value("other")
+	_, err = w.Host.Upsert(t.Context(), installation.UpsertRequest{Guard: guard, ID: "i", Parts: parts})
+	fixture.WantErr(t, "another request with the key", err, installation.ErrIdempotencyMismatch)
 
 	guard = installation.Guard{IdempotencyKey: "rekey", Revision: 2}
 	for range 2 {

@@ -138,6 +138,9 @@ func TestDataKeysAreDestroyed(t *testing.T) {
 				t.Errorf("%s: data key %d of %d is not destroyed", step.name, i+1, len(keys.Seen()))
 			}
 		}
+		if name := step.name; name == "create" && len(keys.OutcomeKeys()) != 1 || name != "create" && len(keys.OutcomeKeys()) > 1 {
+			t.Errorf("%s: %d outcome keys were made", name, len(keys.OutcomeKeys()))
+		}
 		keys.Forget()
 	}
 }

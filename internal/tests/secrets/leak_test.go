@@ -227,15 +227,15 @@ func TestInvariant13NothingLeaks(t *testing.T) {
 	_ = l.call("unknown key get", nil, func() (any, error) { return blind.Get(ctx, "EXI-1") })
 	_ = l.call("unknown key list", nil, func() (any, error) { return blind.List(ctx, installation.ListRequest{}) })
 	_ = reveal("unknown key", blind, installation.RevealRequest{ID: "EXI-1", Reason: "test", Refs: refs})
-	for name, edit := range map[string]func(body map[any]any){
-		"manifest": func(body map[any]any) { body[fixture.BodyManifest].([]byte)[40] ^= 1 },
-		"secret":   func(body map[any]any) { fixture.StoredValue(t, body, refs[0])[2].([]byte)[40] ^= 1 },
-		"key":      func(body map[any]any) { body[fixture.BodyKey].([]byte)[100] ^= 1 },
+	for name, edit := range map[string]func(body *fixture.Body){
+		"manifest": func(body *fixture.Body) { body.Manifest[40] ^= 1 },
+		"secret":   func(body *fixture.Body) { body.ValueAt(t, refs[0]).Sealed[40] ^= 1 },
+		"key":      func(body *fixture.Body) { body.Key.Bytes[100] ^= 1 },
 	} {
 		r := h.Store.Last(fixture.KeyAt("EXI-1"))
 		body := fixture.DecodeBody(t, r.Body)
 		edit(body)
-		r.Body = fixture.EncodeBody(t, body)
+		r.Body = fixture.EncodeBody(body)
 		h.Store.Forge(r.Key, r)
 		_ = upsert("tampered "+name, host, installation.UpsertRequest{ID: "EXI-1", Guard: installation.Guard{Revision: 1, IdempotencyKey: leakIdempotencyKey + "A"}, Parts: leakParts("ACC-1")})
 		_ = reveal("tampered "+name, host, installation.RevealRequest{ID: "EXI-1", Reason: "test", Refs: refs})
@@ -298,7 +298,7 @@ func TestInvariant13NothingLeaks(t *testing.T) {
 	_ = l.call("events", nil, func() (any, error) { return host.Events(ctx, "", 0) })
 
 	// What is left: all that a store was ever given, and the service itself with its store and keys.
-	for _, k := range h.Keys.Copies() {
+	for _, k := range append(h.Keys.Copies(), h.Keys.OutcomeKeys()...) {
 		raw, err := k.Reveal()
 		if err != nil {
 			t.Fatal(err)

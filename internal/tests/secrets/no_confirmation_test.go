@@ -83,11 +83,11 @@ func TestInvariant12NoOracle(t *testing.T) {
 			after := h.Store.Last(fixture.KeyAt("EXI-1"))
 			c := h.Store.Changes()[len(h.Store.Changes())-1]
 			body, old := fixture.DecodeBody(t, after.Body), fixture.DecodeBody(t, before.Body)
-			for i, v := range body[fixture.BodyValues].([]any) {
-				was := old[fixture.BodyValues].([]any)[i].([]any)
-				if v := v.([]any); v[1] == "/adobe_secret" || v[1] == "/access_token" {
-					if fmt.Sprint(v) == fmt.Sprint(was) && slices.Contains(c.Events[0].Changed, v[0].(string)+v[1].(string)) {
-						t.Errorf("%v: said to be changed, and kept byte for byte", v[:2])
+			for i, v := range body.Values {
+				was := old.Values[i]
+				if strings.HasSuffix(v.Ref, "/adobe_secret") || strings.HasSuffix(v.Ref, "/access_token") {
+					if fmt.Sprint(v) == fmt.Sprint(was) && slices.Contains(c.Events[0].Changed, v.Ref) {
+						t.Errorf("%v: said to be changed, and kept byte for byte", v.Ref)
 					}
 				}
 			}

@@ -21,15 +21,15 @@ func TestKeyFailures(t *testing.T) {
 	}
 	wrapped := func(edit func(key []byte) []byte) func(t *testing.T, x *tamperTarget) func(r *installation.Record) {
 		return func(t *testing.T, x *tamperTarget) func(r *installation.Record) {
-			return x.edited(t, func(body map[any]any) { body[fixture.BodyKey] = edit(bytes.Clone(body[fixture.BodyKey].([]byte))) })
+			return x.edited(t, func(body *fixture.Body) { body.Key.Bytes = edit(body.Key.Bytes) })
 		}
 	}
 	manifest := func(at int) func(t *testing.T, x *tamperTarget) func(r *installation.Record) {
 		return func(t *testing.T, x *tamperTarget) func(r *installation.Record) {
-			return x.edited(t, func(body map[any]any) {
-				b := bytes.Clone(body[fixture.BodyManifest].([]byte))
+			return x.edited(t, func(body *fixture.Body) {
+				b := body.Manifest
 				b[(at+len(b))%len(b)] ^= 1
-				body[fixture.BodyManifest] = b
+				body.Manifest = b
 			})
 		}
 	}
@@ -56,11 +56,11 @@ func TestKeyFailures(t *testing.T) {
 		{name: "nothing", edit: func(*testing.T, *tamperTarget) func(*installation.Record) { return func(*installation.Record) {} }},
 		{name: "key-encryption key not at hand", record: installation.ErrUnknownKey, never: installation.ErrSealed,
 			edit: func(t *testing.T, x *tamperTarget) func(*installation.Record) {
-				return x.edited(t, func(body map[any]any) { body[fixture.BodyKeyID] = "k9" })
+				return x.edited(t, func(body *fixture.Body) { body.Key.KeyID = "k9" })
 			}},
 		{name: "id of a key that no key has", record: installation.ErrSealed, never: installation.ErrUnknownKey,
 			edit: func(t *testing.T, x *tamperTarget) func(*installation.Record) {
-				return x.edited(t, func(body map[any]any) { body[fixture.BodyKeyID] = "k 9" })
+				return x.edited(t, func(body *fixture.Body) { body.Key.KeyID = "k 9" })
 			}},
 		{name: "wrapped key of another generation", edit: wrapped(flip(5)), record: installation.ErrSealed},
 		{name: "wrapped key tampered with", edit: wrapped(flip(-1)), record: installation.ErrSealed},
@@ -76,10 +76,10 @@ func TestKeyFailures(t *testing.T) {
 		{name: "secret cut off", edit: value(cut), record: installation.ErrSealed},
 		{name: "secret of an unknown version", edit: value(set(0, 9)), record: installation.ErrSealed},
 		{name: "plain text for a secret", edit: value(func([]byte) []byte { return []byte(`"s3cr3t-plain"`) }), record: installation.ErrSealed},
-		{name: "text form for a secret", edit: value(func(b []byte) []byte { return []byte(crypto.EncodeText(b)) }), record: installation.ErrSealed},
+		{name: "text form for a secret", edit: value(func(b []byte) []byte { return []byte(fixture.SealedText(b)) }), record: installation.ErrSealed},
 		{name: "data key destroyed, content left", record: installation.ErrSealed, never: installation.ErrShredded,
 			edit: func(t *testing.T, x *tamperTarget) func(*installation.Record) {
-				return x.edited(t, func(body map[any]any) { delete(body, fixture.BodyKeyID); delete(body, fixture.BodyKey) })
+				return x.edited(t, func(body *fixture.Body) { body.Key = crypto.Wrapped{} })
 			}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/tests/fixture"
 	"github.com/go-installation/installation/memstore"
 	"github.com/go-installation/installation/validate"
@@ -33,12 +34,12 @@ func TestFailuresSeenElsewhere(t *testing.T) {
 // sealedAt returns the stored bytes of a secret in a record of a tamperTarget.
 func (x *tamperTarget) sealedAt(t testing.TB, pointer string) []byte {
 	t.Helper()
-	return fixture.StoredValue(t, fixture.DecodeBody(t, x.record.Body), installation.ConfigRef(pointer))[2].([]byte)
+	return fixture.DecodeBody(t, x.record.Body).ValueAt(t, installation.ConfigRef(pointer)).Sealed
 }
 
 // put returns an edit that puts bytes in the place of a stored secret.
-func (x *tamperTarget) put(t testing.TB, pointer string, sealed any) func(r *installation.Record) {
-	return x.edited(t, func(body map[any]any) { fixture.StoredValue(t, body, installation.ConfigRef(pointer))[2] = sealed })
+func (x *tamperTarget) put(t testing.TB, pointer string, sealed []byte) func(r *installation.Record) {
+	return x.edited(t, func(body *fixture.Body) { body.ValueAt(t, installation.ConfigRef(pointer)).Sealed = sealed })
 }
 
 func attacked(t *testing.T) *tamperTarget {
@@ -46,6 +47,27 @@ func attacked(t *testing.T) *tamperTarget {
 	h := fixture.NewAttack(t)
 	h.Install("EXI-1", "ACC-1")
 	return newTamperTarget(t, h, "EXI-1")
+}
+
+// wantWrongKey fails the test unless reads and Check name the key of the service as the wrong one.
+func wantWrongKey(t *testing.T, host *installation.Service) {
+	t.Helper()
+	_, getErr := host.Get(t.Context(), "EXI-1")
+	list, err := host.List(t.Context(), installation.ListRequest{})
+	if err != nil || len(list.Installations) != 1 {
+		t.Fatalf("list: %+v, %v", list, err)
+	}
+	refs := []installation.Ref{installation.ConfigRef("/adobe_secret")}
+	_, revealErr := host.Reveal(t.Context(), installation.RevealRequest{ID: "EXI-1", Reason: "test", Refs: refs})
+	for what, err := range map[string]error{"get": getErr, "list": list.Installations[0].Err, "reveal": revealErr} {
+		if wrong, ok := errors.AsType[*crypto.WrongKeyError](err); !ok || wrong.KeyID != "k1" {
+			t.Errorf("%s: %v, want *crypto.WrongKeyError for k1", what, err)
+		}
+	}
+	report, err := host.Check(t.Context())
+	if err != nil || report.OK() || !strings.Contains(fmt.Sprint(report.Findings), "k1") {
+		t.Errorf("check: %+v, %v", report, err)
+	}
 }
 
 var cipherFailures = []failure{
@@ -62,15 +84,15 @@ var cipherFailures = []failure{
 	}},
 	{"getsops/sops#221 #657", "a renamed key and two values that read like one are noticed", func(t *testing.T) {
 		x := attacked(t)
-		x.detected(t, "renamed", x.edited(t, func(body map[any]any) {
-			fixture.StoredValue(t, body, installation.ConfigRef("/adobe_secret"))[1] = "/region"
+		x.detected(t, "renamed", x.edited(t, func(body *fixture.Body) {
+			body.ValueAt(t, installation.ConfigRef("/adobe_secret")).Ref = "config/region"
 		}))
-		x.detected(t, "removed", x.edited(t, func(body map[any]any) {
-			body[fixture.BodyValues] = slices.DeleteFunc(body[fixture.BodyValues].([]any), func(v any) bool { return v.([]any)[1] == "/adobe_secret" })
+		x.detected(t, "removed", x.edited(t, func(body *fixture.Body) {
+			body.Values = slices.DeleteFunc(body.Values, func(v record.Value) bool { return v.Ref == "config/adobe_secret" })
 		}))
-		x.detected(t, "doubled", x.edited(t, func(body map[any]any) {
-			values := body[fixture.BodyValues].([]any)
-			body[fixture.BodyValues] = append(values, values[0])
+		x.detected(t, "doubled", x.edited(t, func(body *fixture.Body) {
+			values := body.Values
+			body.Values = append(values, values[0])
 		}))
 	}},
 	{"CVE-2023-4680 CVE-2019-1543", "no caller chooses a nonce", func(t *testing.T) {
@@ -102,6 +124,7 @@ var cipherFailures = []failure{
 		if _, err := wrong.Get(t.Context(), "EXI-1"); !errors.Is(err, installation.ErrSealed) {
 			t.Errorf("another key of the same id: %v", err)
 		}
+		wantWrongKey(t, wrong)
 		other := h.ServiceWith(fixture.RingWith(t, "k2", fixture.KEK)).In(fixture.Tenant).As(fixture.HostActor)
 		if _, err := other.Get(t.Context(), "EXI-1"); !errors.Is(err, installation.ErrUnknownKey) {
 			t.Errorf("the same key of another id: %v", err)
@@ -150,14 +173,14 @@ var cipherFailures = []failure{
 	}},
 	{"NangoHQ/nango rails jenkinsci", "plain text in the place of a sealed value is no secret, and sealed text given is plain", func(t *testing.T) {
 		x := attacked(t)
-		for _, plain := range []string{"", "s3cr3t", `"s3cr3t"`, "isv1.AQEAAAAB"} {
+		for _, plain := range []string{"", "s3cr3t", `"s3cr3t"`, "isv2.AgEAAAAB"} {
 			x.detected(t, "plain "+plain, x.put(t, "/adobe_secret", []byte(plain)))
 		}
 		if _, err := installation.New(memstore.New(), nil, nil); err == nil {
 			t.Error("a service without keys was made")
 		}
 		w := fixture.NewWorld(t)
-		text := "isv1.AQEAAAABQEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZX"
+		text := "isv2.AgEAAAABQEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZX"
 		if _, err := w.Configure("i", `{"token":"`+text+`","note":"`+text+`"}`); err != nil {
 			t.Fatal(err)
 		}

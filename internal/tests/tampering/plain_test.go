@@ -6,10 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fxamacker/cbor/v2"
-
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/tests/fixture"
 	"github.com/go-installation/installation/memstore"
 )
@@ -33,10 +32,10 @@ func TestInvariant9PlainLife(t *testing.T) {
 		at := fixture.Start.Add(time.Hour)
 		r.Deadline = at
 		body := fixture.DecodeBody(t, r.Body)
-		fixture.Lifecycle(body)[fixture.LifecycleStatus] = "uninstalled"
-		fixture.Lifecycle(body)[fixture.LifecyclePurgeAt] = at.UnixMicro() + 62135596800_000_000
-		fixture.Lifecycle(body)[fixture.LifecycleUninstalled] = map[any]any{uint64(1): at.UnixMicro() + 62135596800_000_000, uint64(2): "host"}
-		r.Body = fixture.EncodeBody(t, body)
+		body.Lifecycle.Status = "uninstalled"
+		body.Lifecycle.PurgeAt = at
+		body.Lifecycle.Uninstalled = &fixture.AuditEntry{At: at, Kind: "host"}
+		r.Body = fixture.EncodeBody(body)
 		x.detected(t, "moved forward within one revision", func(same *installation.Record) {
 			*same = *fixture.CopyRecord(r)
 			same.Revision--
@@ -60,9 +59,16 @@ func TestInvariant9PlainLife(t *testing.T) {
 		})
 		x.detected(t, "deadline moved", func(r *installation.Record) { r.Deadline = r.Deadline.Add(time.Hour) })
 		x.detected(t, "deadline gone", func(r *installation.Record) { r.Deadline = time.Time{} })
-		x.detected(t, "purge time moved", x.edited(t, func(body map[any]any) { fixture.Lifecycle(body)[fixture.LifecyclePurgeAt] = uint64(1) }))
-		x.detected(t, "generation", x.edited(t, func(body map[any]any) { fixture.Lifecycle(body)[fixture.LifecycleGeneration] = uint64(2) }))
-		x.detected(t, "no entry of when", x.edited(t, func(body map[any]any) { delete(fixture.Lifecycle(body), fixture.LifecycleUninstalled) }))
+		x.detected(t, "purge time moved", x.edited(t, func(body *fixture.Body) { body.Lifecycle.PurgeAt = fixture.Start }))
+		x.detected(t, "purge time gone", x.edited(t, func(body *fixture.Body) { body.Lifecycle.PurgeAt = time.Time{} }))
+		for what, state := range refreshStates {
+			x.detected(t, "refresh "+what, x.edited(t, func(body *fixture.Body) { body.Lifecycle.Refresh = &state }))
+		}
+		x.detected(t, "claims", func(r *installation.Record) { r.Claims = []string{"ext+acc=5:EXT-1ACC-2"} })
+		x.detected(t, "created", func(r *installation.Record) { r.Created = r.Created.Add(-time.Microsecond) })
+		x.detected(t, "index", func(r *installation.Record) { r.Index = r.Index[1:] })
+		x.detected(t, "generation", x.edited(t, func(body *fixture.Body) { body.Lifecycle.Generation = 2 }))
+		x.detected(t, "no entry of when", x.edited(t, func(body *fixture.Body) { body.Lifecycle.Uninstalled = nil }))
 		// The entry was written without the key, so nothing can vouch for it.
 		x.everyElement(t, tamperHarmless{uninstalled: true})
 	})
@@ -71,9 +77,9 @@ func TestInvariant9PlainLife(t *testing.T) {
 		h.Invite("EXI-3")
 		x := newTamperTarget(t, h, "EXI-3")
 		x.detected(t, "deadline moved", func(r *installation.Record) { r.Deadline = r.Deadline.AddDate(1, 0, 0) })
-		x.detected(t, "installed", x.edited(t, func(body map[any]any) { fixture.Lifecycle(body)[fixture.LifecycleStatus] = "installed" }))
+		x.detected(t, "installed", x.edited(t, func(body *fixture.Body) { body.Lifecycle.Status = "installed" }))
 		x.detected(t, "installed, index too", func(r *installation.Record) {
-			x.edited(t, func(body map[any]any) { fixture.Lifecycle(body)[fixture.LifecycleStatus] = "installed" })(r)
+			x.edited(t, func(body *fixture.Body) { body.Lifecycle.Status = "installed" })(r)
 			r.Index = slices.DeleteFunc(r.Index, func(s string) bool { return strings.HasPrefix(s, "phase=") })
 			r.Index = append(r.Index, "phase=installed")
 			slices.Sort(r.Index)
@@ -104,7 +110,7 @@ func TestInvariant9PlainLife(t *testing.T) {
 			t.Fatal(err)
 		}
 		x := newTamperTarget(t, h, "EXI-5")
-		x.detected(t, "not purged", x.edited(t, func(body map[any]any) { delete(fixture.Lifecycle(body), fixture.LifecyclePurged) }))
+		x.detected(t, "not purged", x.edited(t, func(body *fixture.Body) { body.Lifecycle.Purged = false }))
 		x.detected(t, "old body", func(r *installation.Record) { r.Body = before.Body })
 		x.everyElement(t, tamperHarmless{uninstalled: true})
 	})
@@ -113,13 +119,10 @@ func TestInvariant9PlainLife(t *testing.T) {
 // tamperShred leaves of a record what is left of one that was purged without a key.
 func tamperShred(t testing.TB, r *installation.Record) {
 	body := fixture.DecodeBody(t, r.Body)
-	for _, part := range []uint64{fixture.BodyManifest, fixture.BodyKey, fixture.BodyKeyID, fixture.BodyValues} {
-		delete(body, part)
-	}
-	life := fixture.Lifecycle(body)
-	life[fixture.LifecycleStatus], life[fixture.LifecyclePurged] = "uninstalled", true
-	life[fixture.LifecycleUninstalled] = map[any]any{uint64(1): uint64(63_900_000_000_000_000), uint64(2): "host"}
-	r.Body = fixture.EncodeBody(t, body)
+	body.Manifest, body.Key, body.Values = nil, crypto.Wrapped{}, nil
+	body.Lifecycle.Status, body.Lifecycle.Purged = "uninstalled", true
+	body.Lifecycle.Uninstalled = &fixture.AuditEntry{At: fixture.Start, Kind: "host"}
+	r.Body = fixture.EncodeBody(body)
 	r.Claims, r.Deadline = nil, time.Time{}
 	r.Index = slices.DeleteFunc(r.Index, func(s string) bool {
 		return strings.HasPrefix(s, "@kek=") || strings.HasPrefix(s, "conn=") || strings.HasPrefix(s, "phase=")
@@ -194,25 +197,25 @@ func TestInvariant7NoPathBackToPlain(t *testing.T) {
 		secret := installation.Ref{Kind: installation.RefConfig, Pointer: "/adobe_secret"}
 		for _, plain := range []string{
 			`"plain"`, "plain", "", "***", "null", strings.Repeat(" ", 110), strings.Repeat("a", 110),
-			crypto.EncodeText(fixture.StoredValue(t, fixture.DecodeBody(t, x.record.Body), secret)[2].([]byte)),
+			fixture.SealedText(fixture.DecodeBody(t, x.record.Body).ValueAt(t, secret).Sealed),
 		} {
-			x.detected(t, "value", x.edited(t, func(body map[any]any) { fixture.StoredValue(t, body, secret)[2] = []byte(plain) }))
-			x.detected(t, "manifest", x.edited(t, func(body map[any]any) { body[fixture.BodyManifest] = []byte(plain) }))
-			x.detected(t, "key", x.edited(t, func(body map[any]any) { body[fixture.BodyKey] = []byte(plain) }))
+			x.detected(t, "value", x.edited(t, func(body *fixture.Body) { body.ValueAt(t, secret).Sealed = []byte(plain) }))
+			x.detected(t, "manifest", x.edited(t, func(body *fixture.Body) { body.Manifest = []byte(plain) }))
+			x.detected(t, "key", x.edited(t, func(body *fixture.Body) { body.Key.Bytes = []byte(plain) }))
 		}
-		manifest := map[any]any{uint64(1): "EXI-1", uint64(2): uint64(1), uint64(3): uint64(1), uint64(4): "installed", uint64(9): map[any]any{}}
-		b, err := cbor.Marshal(manifest)
-		if err != nil {
-			t.Fatal(err)
+		m := record.Manifest{
+			ID: "EXI-1", Generation: 1, Revision: 1, IndexVersion: record.IndexVersion,
+			Lifecycle: fixture.DecodeBody(t, x.record.Body).Body.Lifecycle,
 		}
-		x.detected(t, "a manifest that was never sealed", x.edited(t, func(body map[any]any) { body[fixture.BodyManifest] = b }))
+		b := m.Append(nil, func(*record.Coder) {})
+		x.detected(t, "a manifest that was never sealed", x.edited(t, func(body *fixture.Body) { body.Manifest = b }))
 		x.detected(t, "a JSON body", func(r *installation.Record) { r.Body = installation.BodyFromBytes([]byte(`{"id":"EXI-1"}`)) })
 	})
 
-	t.Run("a user's isv1 string is a string", func(t *testing.T) {
+	t.Run("a user's sealed text is a string", func(t *testing.T) {
 		h := fixture.NewAttack(t)
 		h.Install("EXI-1", "ACC-1")
-		stolen := crypto.EncodeText(fixture.StoredValue(t, fixture.DecodeBody(t, h.Store.Last(fixture.KeyAt("EXI-1")).Body), installation.Ref{Kind: installation.RefConfig, Pointer: "/adobe_secret"})[2].([]byte))
+		stolen := fixture.SealedText(fixture.DecodeBody(t, h.Store.Last(fixture.KeyAt("EXI-1")).Body).ValueAt(t, installation.Ref{Kind: installation.RefConfig, Pointer: "/adobe_secret"}).Sealed)
 		parts := fixture.SecretParts("ACC-2", stolen)
 		parts.Configuration = installation.Value(installation.Configuration{Document: installation.JSON(`{"note":"` + stolen + `","adobe_secret":"` + stolen + `"}`)})
 		res, err := h.Host().Upsert(ctx, installation.UpsertRequest{ID: "EXI-2", Parts: parts})

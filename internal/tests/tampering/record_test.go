@@ -1,10 +1,7 @@
 package tampering
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -34,25 +31,25 @@ func TestInvariant8SealingBindsPlace(t *testing.T) {
 
 	t.Run("in the record", func(t *testing.T) {
 		take := func(from installation.Body, a installation.Ref, to installation.Ref) func(r *installation.Record) {
-			sealed := fixture.StoredValue(t, fixture.DecodeBody(t, from), a)[2]
-			return x.edited(t, func(body map[any]any) { fixture.StoredValue(t, body, to)[2] = sealed })
+			sealed := fixture.DecodeBody(t, from).ValueAt(t, a).Sealed
+			return x.edited(t, func(body *fixture.Body) { body.ValueAt(t, to).Sealed = sealed })
 		}
 		x.detected(t, "other field", take(x.record.Body, nested, config))
 		x.detected(t, "other kind", take(x.record.Body, token, config))
 		x.detected(t, "other record", take(y.record.Body, config, config))
 		x.detected(t, "other tenant", take(foreign.Body, config, config))
-		x.detected(t, "two swapped", x.edited(t, func(body map[any]any) {
-			a, b := fixture.StoredValue(t, body, config), fixture.StoredValue(t, body, nested)
-			a[2], b[2] = b[2], a[2]
+		x.detected(t, "two swapped", x.edited(t, func(body *fixture.Body) {
+			a, b := body.ValueAt(t, config), body.ValueAt(t, nested)
+			a.Sealed, b.Sealed = b.Sealed, a.Sealed
 		}))
-		x.detected(t, "manifest of another record", x.edited(t, func(body map[any]any) {
-			body[fixture.BodyManifest] = fixture.DecodeBody(t, y.record.Body)[fixture.BodyManifest]
+		x.detected(t, "manifest of another record", x.edited(t, func(body *fixture.Body) {
+			body.Manifest = fixture.DecodeBody(t, y.record.Body).Manifest
 		}))
-		x.detected(t, "key of another record", x.edited(t, func(body map[any]any) {
-			body[fixture.BodyKey] = fixture.DecodeBody(t, y.record.Body)[fixture.BodyKey]
+		x.detected(t, "key of another record", x.edited(t, func(body *fixture.Body) {
+			body.Key.Bytes = fixture.DecodeBody(t, y.record.Body).Key.Bytes
 		}))
-		x.detected(t, "value as manifest", x.edited(t, func(body map[any]any) { body[fixture.BodyManifest] = fixture.StoredValue(t, body, config)[2] }))
-		x.detected(t, "manifest as value", x.edited(t, func(body map[any]any) { fixture.StoredValue(t, body, config)[2] = body[fixture.BodyManifest] }))
+		x.detected(t, "value as manifest", x.edited(t, func(body *fixture.Body) { body.Manifest = body.ValueAt(t, config).Sealed }))
+		x.detected(t, "manifest as value", x.edited(t, func(body *fixture.Body) { body.ValueAt(t, config).Sealed = body.Manifest }))
 		x.detected(t, "body of another id", func(r *installation.Record) { r.Body = y.record.Body })
 		x.detected(t, "record of another id", func(r *installation.Record) { *r = *fixture.CopyRecord(y.record) })
 		x.detected(t, "record of another id under this key", func(r *installation.Record) { *r = *fixture.CopyRecord(y.record); r.Key = x.key })
@@ -67,40 +64,42 @@ func TestInvariant8SealingBindsPlace(t *testing.T) {
 		for i, id := range []string{"EXI-1", "EXI-2"} {
 			key := h.Keys.Copies()[i]
 			body := fixture.DecodeBody(t, h.Store.Last(fixture.KeyAt(id)).Body)
-			values := body[fixture.BodyValues].([]any)
-			places := []crypto.Place{{Record: id, Kind: "manifest"}}
-			for _, v := range values {
-				v := v.([]any)
-				places = append(places, crypto.Place{Record: id, Kind: v[0].(string), Pointer: v[1].(string)})
+			places := []crypto.Place{{Tenant: fixture.Tenant, Record: id, Kind: "manifest"}}
+			for _, v := range body.Values {
+				places = append(places, placeOf(id, v.Ref))
 			}
-			for _, v := range values {
-				v := v.([]any)
-				home := crypto.Place{Record: id, Kind: v[0].(string), Pointer: v[1].(string)}
-				if _, err := key.Open(nil, home, v[2].([]byte)); err != nil {
+			for _, v := range body.Values {
+				home := placeOf(id, v.Ref)
+				if _, err := key.Open(nil, home, v.Sealed); err != nil {
 					t.Errorf("%v does not open where it belongs: %v", home, err)
 				}
 				away := slices.DeleteFunc(slices.Clone(places), func(p crypto.Place) bool { return p == home })
 				away = append(away,
-					crypto.Place{Record: id + "x", Kind: home.Kind, Pointer: home.Pointer},
-					crypto.Place{Record: id, Kind: home.Kind + "/", Pointer: strings.TrimPrefix(home.Pointer, "/")},
-					crypto.Place{Record: id, Kind: home.Kind, Pointer: strings.ToUpper(home.Pointer)},
-					crypto.Place{Record: strings.ToLower(id), Kind: home.Kind, Pointer: home.Pointer},
+					moved(home, func(p *crypto.Place) { p.Tenant = "tenant-2" }),
+					moved(home, func(p *crypto.Place) { p.Tenant = "" }),
+					moved(home, func(p *crypto.Place) { p.Tenant, p.Record = fixture.Tenant+id, "" }),
+					moved(home, func(p *crypto.Place) { p.Tenant, p.Record = "tenant-", "1"+id }),
+					moved(home, func(p *crypto.Place) { p.Record += "x" }),
+					moved(home, func(p *crypto.Place) { p.Kind, p.Pointer = p.Kind+"/", strings.TrimPrefix(p.Pointer, "/") }),
+					moved(home, func(p *crypto.Place) { p.Pointer = strings.ToUpper(p.Pointer) }),
+					moved(home, func(p *crypto.Place) { p.Record = strings.ToLower(p.Record) }),
+					moved(home, func(p *crypto.Place) { p.Extra = "x" }),
 				)
-				for _, kind := range []string{"config", "credential", "connection", "extra", "manifest", "invitation", ""} {
+				for _, kind := range []string{"config", "credential", "connection", "extra", "manifest", "invitation", "answer", "code", "outcome", ""} {
 					if kind != home.Kind {
-						away = append(away, crypto.Place{Record: id, Kind: kind, Pointer: home.Pointer})
+						away = append(away, moved(home, func(p *crypto.Place) { p.Kind = kind }))
 					}
 				}
 				for _, p := range away {
-					if _, err := key.Open(nil, p, v[2].([]byte)); !errors.Is(err, installation.ErrSealed) {
+					if _, err := key.Open(nil, p, v.Sealed); !errors.Is(err, installation.ErrSealed) {
 						t.Errorf("%v opens at %v, error %v", home, p, err)
 					}
 				}
-				if _, err := h.Keys.Copies()[1-i].Open(nil, home, v[2].([]byte)); !errors.Is(err, installation.ErrSealed) {
+				if _, err := h.Keys.Copies()[1-i].Open(nil, home, v.Sealed); !errors.Is(err, installation.ErrSealed) {
 					t.Errorf("%v opens under the key of another record, error %v", home, err)
 				}
 			}
-			wrapped := crypto.Wrapped{KeyID: body[fixture.BodyKeyID].(string), Bytes: body[fixture.BodyKey].([]byte)}
+			wrapped := body.Key
 			for _, b := range []crypto.Binding{{Tenant: "tenant-2", Record: id}, {Record: id}, {Tenant: fixture.Tenant, Record: "EXI-3"}, {Tenant: fixture.Tenant + id}, {}} {
 				if _, err := h.Keys.Unwrap(ctx, wrapped, b); !errors.Is(err, installation.ErrSealed) {
 					t.Errorf("the key of %s opens for %+v, error %v", id, b, err)
@@ -108,6 +107,26 @@ func TestInvariant8SealingBindsPlace(t *testing.T) {
 			}
 		}
 	})
+}
+
+// refreshStates are states of a token refresh that nobody began.
+var refreshStates = map[string]fixture.Refresh{
+	"empty":    {},
+	"sending":  {State: 1, Holder: "process-1", CredentialNumber: 1, Duration: 30_000_000},
+	"doubtful": {State: 2, CredentialNumber: 1, Epoch: 1},
+	"failed":   {State: 3, CredentialNumber: 1, Reason: "invalid_grant", Since: fixture.Start, Attempts: 2},
+	"unknown":  {State: 9},
+}
+
+// placeOf returns where a stored secret is sealed for.
+func placeOf(id, ref string) crypto.Place {
+	kind, pointer, _ := strings.Cut(ref, "/")
+	return crypto.Place{Tenant: fixture.Tenant, Record: id, Kind: kind, Pointer: "/" + pointer}
+}
+
+func moved(p crypto.Place, change func(p *crypto.Place)) crypto.Place {
+	change(&p)
+	return p
 }
 
 // Removal of a value, rollback of one field, an edited plain value and an index entry that does not follow from the content are all
@@ -158,7 +177,8 @@ func TestInvariant9RecordIsSealedAsAWhole(t *testing.T) {
 			"body gone":         func(r *installation.Record) { r.Body = installation.Body{} },
 			"body empty":        func(r *installation.Record) { r.Body = installation.BodyFromBytes([]byte{}) },
 			"body version 0":    func(r *installation.Record) { b := r.Body.Bytes(); b[0] = 0; r.Body = installation.BodyFromBytes(b) },
-			"body version 2":    func(r *installation.Record) { b := r.Body.Bytes(); b[0] = 2; r.Body = installation.BodyFromBytes(b) },
+			"body version 1":    func(r *installation.Record) { b := r.Body.Bytes(); b[0] = 1; r.Body = installation.BodyFromBytes(b) },
+			"body version 3":    func(r *installation.Record) { b := r.Body.Bytes(); b[0] = 3; r.Body = installation.BodyFromBytes(b) },
 			"body with more":    func(r *installation.Record) { r.Body = installation.BodyFromBytes(append(r.Body.Bytes(), 0)) },
 			"body twice": func(r *installation.Record) {
 				b := r.Body.Bytes()
@@ -167,9 +187,10 @@ func TestInvariant9RecordIsSealedAsAWhole(t *testing.T) {
 			"body of 9 MiB": func(r *installation.Record) {
 				r.Body = installation.BodyFromBytes(append(r.Body.Bytes(), make([]byte, 9<<20)...))
 			},
-			"body of one byte":     func(r *installation.Record) { r.Body = installation.BodyFromBytes([]byte{1}) },
-			"body of other CBOR":   func(r *installation.Record) { r.Body = installation.BodyFromBytes([]byte{1, 0x80}) },
-			"body of an empty map": func(r *installation.Record) { r.Body = installation.BodyFromBytes([]byte{1, 0xa0}) },
+			"body of one byte":        func(r *installation.Record) { r.Body = installation.BodyFromBytes([]byte{2}) },
+			"body of another message": func(r *installation.Record) { r.Body = installation.BodyFromBytes([]byte{2, 0x08, 0x01}) },
+			"body without a status":   func(r *installation.Record) { r.Body = installation.BodyFromBytes([]byte{2, 0x0a, 0x00}) },
+			"body of a JSON object":   func(r *installation.Record) { r.Body = installation.BodyFromBytes([]byte("{}")) },
 		} {
 			x.detected(t, what, edit)
 		}
@@ -202,31 +223,33 @@ func TestInvariant9RecordIsSealedAsAWhole(t *testing.T) {
 
 	t.Run("body", func(t *testing.T) {
 		old := fixture.DecodeBody(t, history[len(history)-2].Body) // before the secret changed
-		x.detected(t, "secret rolled back", x.edited(t, func(body map[any]any) {
-			fixture.StoredValue(t, body, secret)[2] = fixture.StoredValue(t, old, secret)[2]
+		x.detected(t, "secret rolled back", x.edited(t, func(body *fixture.Body) {
+			body.ValueAt(t, secret).Sealed = old.ValueAt(t, secret).Sealed
 		}))
-		x.detected(t, "manifest rolled back over another secret", x.edited(t, func(body map[any]any) { body[fixture.BodyManifest] = old[fixture.BodyManifest] }))
-		x.detected(t, "manifest and secret rolled back", x.edited(t, func(body map[any]any) {
-			body[fixture.BodyManifest] = old[fixture.BodyManifest]
-			fixture.StoredValue(t, body, secret)[2] = fixture.StoredValue(t, old, secret)[2]
+		x.detected(t, "manifest rolled back over another secret", x.edited(t, func(body *fixture.Body) { body.Manifest = old.Manifest }))
+		x.detected(t, "manifest and secret rolled back", x.edited(t, func(body *fixture.Body) {
+			body.Manifest = old.Manifest
+			body.ValueAt(t, secret).Sealed = old.ValueAt(t, secret).Sealed
 		}))
 		x.detected(t, "body rolled back", func(r *installation.Record) { r.Body = history[len(history)-2].Body })
 		x.detected(t, "first body", func(r *installation.Record) { r.Body = one.Body })
-		x.detected(t, "manifest dropped", x.edited(t, func(body map[any]any) { delete(body, fixture.BodyManifest) }))
-		x.detected(t, "manifest, key and values dropped", x.edited(t, func(body map[any]any) {
-			for _, part := range []uint64{fixture.BodyManifest, fixture.BodyKey, fixture.BodyKeyID, fixture.BodyValues} {
-				delete(body, part)
-			}
+		x.detected(t, "manifest dropped", x.edited(t, func(body *fixture.Body) { body.Manifest = nil }))
+		x.detected(t, "manifest, key and values dropped", x.edited(t, func(body *fixture.Body) {
+			body.Manifest, body.Key, body.Values = nil, crypto.Wrapped{}, nil
 		}))
-		x.detected(t, "values reversed", x.edited(t, func(body map[any]any) { slices.Reverse(body[fixture.BodyValues].([]any)) }))
-		x.detected(t, "values gone", x.edited(t, func(body map[any]any) { delete(body, fixture.BodyValues) }))
-		x.detected(t, "key id unknown", x.edited(t, func(body map[any]any) { body[fixture.BodyKeyID] = "k9" }))
-		x.detected(t, "key id malformed", x.edited(t, func(body map[any]any) { body[fixture.BodyKeyID] = "../k1\n" }))
-		x.detected(t, "status unknown", x.edited(t, func(body map[any]any) { fixture.Lifecycle(body)[fixture.LifecycleStatus] = "paused" }))
-		x.detected(t, "status back to invited", x.edited(t, func(body map[any]any) { fixture.Lifecycle(body)[fixture.LifecycleStatus] = "invited" }))
-		x.detected(t, "status expired", x.edited(t, func(body map[any]any) { fixture.Lifecycle(body)[fixture.LifecycleStatus] = "expired" }))
-		x.detected(t, "status forward, index not", x.edited(t, func(body map[any]any) { fixture.Lifecycle(body)[fixture.LifecycleStatus] = "uninstalled" }))
-		x.detected(t, "purged", x.edited(t, func(body map[any]any) { fixture.Lifecycle(body)[fixture.LifecyclePurged] = true }))
+		x.detected(t, "values reversed", x.edited(t, func(body *fixture.Body) { slices.Reverse(body.Values) }))
+		x.detected(t, "values gone", x.edited(t, func(body *fixture.Body) { body.Values = nil }))
+		x.detected(t, "key id unknown", x.edited(t, func(body *fixture.Body) { body.Key.KeyID = "k9" }))
+		x.detected(t, "key id malformed", x.edited(t, func(body *fixture.Body) { body.Key.KeyID = "../k1\n" }))
+		x.detected(t, "status unknown", x.edited(t, func(body *fixture.Body) { body.Lifecycle.Status = "paused" }))
+		x.detected(t, "status back to invited", x.edited(t, func(body *fixture.Body) { body.Lifecycle.Status = "invited" }))
+		x.detected(t, "status expired", x.edited(t, func(body *fixture.Body) { body.Lifecycle.Status = "expired" }))
+		x.detected(t, "status forward, index not", x.edited(t, func(body *fixture.Body) { body.Lifecycle.Status = "uninstalled" }))
+		x.detected(t, "purge time set", x.edited(t, func(body *fixture.Body) { body.Lifecycle.PurgeAt = fixture.Start }))
+		for what, state := range refreshStates {
+			x.detected(t, "refresh "+what, x.edited(t, func(body *fixture.Body) { body.Lifecycle.Refresh = &state }))
+		}
+		x.detected(t, "purged", x.edited(t, func(body *fixture.Body) { body.Lifecycle.Purged = true }))
 	})
 
 	// Like a deletion, destroying a record is in the hands of whoever can write to the store. It shows as destroyed, and with nothing of
@@ -243,9 +266,9 @@ func TestInvariant9RecordIsSealedAsAWhole(t *testing.T) {
 
 	// What has not happened at this status cannot have an entry.
 	t.Run("audit of what never happened", func(t *testing.T) {
-		entry := map[any]any{uint64(1): int64(63_900_000_000_000_000), uint64(2): "customer", uint64(3): map[any]any{uint64(1): "USR-EVIL"}}
-		x.detected(t, "uninstalled entry", x.edited(t, func(body map[any]any) { fixture.Lifecycle(body)[fixture.LifecycleUninstalled] = entry }))
-		x.detected(t, "expired entry", x.edited(t, func(body map[any]any) { fixture.Lifecycle(body)[fixture.LifecycleExpired] = entry }))
+		entry := &fixture.AuditEntry{At: fixture.Start, Kind: "customer", By: "USR-EVIL"}
+		x.detected(t, "uninstalled entry", x.edited(t, func(body *fixture.Body) { body.Lifecycle.Uninstalled = entry }))
+		x.detected(t, "expired entry", x.edited(t, func(body *fixture.Body) { body.Lifecycle.Expired = entry }))
 	})
 
 	t.Run("every element", func(t *testing.T) { x.everyElement(t, tamperHarmless{}) })
@@ -261,8 +284,8 @@ func TestInvariant9RecordIsSealedAsAWhole(t *testing.T) {
 		}
 		y := newTamperTarget(t, h, "EXI-2")
 		older := h.Store.History(y.key)[1]
-		y.detected(t, "manifest of an older revision", y.edited(t, func(body map[any]any) {
-			body[fixture.BodyManifest] = fixture.DecodeBody(t, older.Body)[fixture.BodyManifest]
+		y.detected(t, "manifest of an older revision", y.edited(t, func(body *fixture.Body) {
+			body.Manifest = fixture.DecodeBody(t, older.Body).Manifest
 		}))
 		y.detected(t, "body of an older revision", func(r *installation.Record) { r.Body = older.Body })
 	})
@@ -278,112 +301,4 @@ func TestInvariant9RecordIsSealedAsAWhole(t *testing.T) {
 		}
 		h.Store.Forge(x.key, nil)
 	})
-}
-
-// everyElement edits each element of the decoded body in every way that makes sense for its type.
-func (x *tamperTarget) everyElement(t *testing.T, may tamperHarmless) {
-	count := make(map[tamperOutcome]int)
-	try := func(what string, edit func(body map[any]any)) {
-		body := fixture.DecodeBody(t, x.record.Body)
-		edit(body)
-		r := fixture.CopyRecord(x.record)
-		r.Body = fixture.EncodeBody(t, body)
-		if bytes.Equal(r.Body.Bytes(), x.record.Body.Bytes()) {
-			return // such as the same value twice, swapped
-		}
-		count[x.judge(t, what, r, may)]++
-	}
-	var walk func(path string, n any, at func(body map[any]any) any, put func(body map[any]any, v any))
-	walk = func(path string, n any, at func(body map[any]any) any, put func(body map[any]any, v any)) {
-		replace := func(how string, v any) { try(path+" "+how, func(body map[any]any) { put(body, v) }) }
-		replace("null", nil)
-		switch n := n.(type) {
-		case map[any]any:
-			replace("empty", map[any]any{})
-			try(path+" unknown member", func(body map[any]any) { at(body).(map[any]any)[uint64(99)] = "x" })
-			try(path+" named member", func(body map[any]any) { at(body).(map[any]any)["Status"] = "uninstalled" })
-			for _, k := range slices.SortedFunc(maps.Keys(n), func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) }) {
-				try(fmt.Sprintf("%s/%v removed", path, k), func(body map[any]any) { delete(at(body).(map[any]any), k) })
-				walk(fmt.Sprintf("%s/%v", path, k), n[k],
-					func(body map[any]any) any { return at(body).(map[any]any)[k] },
-					func(body map[any]any, v any) { at(body).(map[any]any)[k] = v })
-			}
-		case []any:
-			replace("empty", []any{})
-			for i := range n {
-				element := fmt.Sprintf("%s/%d", path, i)
-				change := func(how string, f func(s []any) []any) {
-					try(element+" "+how, func(body map[any]any) { put(body, f(slices.Clone(at(body).([]any)))) })
-				}
-				change("removed", func(s []any) []any { return slices.Delete(s, i, i+1) })
-				change("twice", func(s []any) []any { return slices.Insert(s, i, s[i]) })
-				change("at the end again", func(s []any) []any { return append(s, s[i]) })
-				change("swapped with the first", func(s []any) []any { s[0], s[i] = s[i], s[0]; return s })
-				walk(element, n[i],
-					func(body map[any]any) any { return at(body).([]any)[i] },
-					func(body map[any]any, v any) { at(body).([]any)[i] = v })
-			}
-		case []byte:
-			flip := func(i int, mask byte) []byte { b := bytes.Clone(n); b[i] ^= mask; return b }
-			for _, i := range []int{0, 1, 2, 5, 6, 29, 30, len(n) / 2, len(n) - 17, len(n) - 16, len(n) - 1} {
-				replace(fmt.Sprintf("byte %d", i), flip(i, 0x10))
-			}
-			replace("empty", []byte{})
-			replace("cut at the front", n[1:])
-			replace("cut at the end", n[:len(n)-1])
-			replace("cut by a block", n[:len(n)-64])
-			replace("longer", append(bytes.Clone(n), 0))
-			replace("longer by a block", append(bytes.Clone(n), make([]byte, 64)...))
-			replace("as text", string(bytes.Repeat([]byte("A"), len(n))))
-			replace("plain text", []byte(`"plain"`))
-		case string:
-			for _, s := range []string{"", n + "x", n[:len(n)-1], strings.ToUpper(n), n + "\x00"} {
-				replace(fmt.Sprintf("%q", s), s)
-			}
-			replace("as bytes", []byte(n))
-		case uint64:
-			for _, v := range []any{n + 1, n - 1, uint64(0), int64(-1), uint64(1)<<63 - 1, "1"} {
-				replace(fmt.Sprint(v), v)
-			}
-		case bool:
-			replace("turned round", !n)
-		}
-	}
-	body := fixture.DecodeBody(t, x.record.Body)
-	for _, part := range slices.Sorted(maps.Keys(map[uint64]bool{fixture.BodyLifecycle: true, fixture.BodyKeyID: true, fixture.BodyKey: true, fixture.BodyManifest: true, fixture.BodyValues: true})) {
-		if body[part] == nil {
-			continue
-		}
-		walk(fmt.Sprint(part), body[part],
-			func(body map[any]any) any { return body[part] },
-			func(body map[any]any, v any) { body[part] = v })
-	}
-	if count[tamperDetected] < 50 {
-		t.Errorf("only %d edits were detected: the walk has lost its way", count[tamperDetected])
-	}
-	t.Logf("%d edits detected, %d harmless", count[tamperDetected], count[tamperSame])
-}
-
-// everyByte flips bits in each byte of the body, and cuts it at each.
-func (x *tamperTarget) everyByte(t *testing.T, may tamperHarmless) {
-	raw := x.record.Body.Bytes()
-	count := make(map[tamperOutcome]int)
-	for i := range raw {
-		for _, mask := range []byte{0x01, 0x80} {
-			b := bytes.Clone(raw)
-			b[i] ^= mask
-			r := fixture.CopyRecord(x.record)
-			r.Body = installation.BodyFromBytes(b)
-			count[x.judge(t, fmt.Sprintf("byte %d of %d ^ %02x", i, len(raw), mask), r, may)]++
-		}
-		r := fixture.CopyRecord(x.record)
-		r.Body = installation.BodyFromBytes(raw[:i])
-		if got := x.judge(t, fmt.Sprintf("cut at byte %d of %d", i, len(raw)), r, may); got != tamperDetected {
-			t.Errorf("cut at byte %d of %d: not detected", i, len(raw))
-		}
-	}
-	if count[tamperDetected] < len(raw)/2 {
-		t.Errorf("only %d of %d flips were detected", count[tamperDetected], 2*len(raw))
-	}
-	t.Logf("%d flips detected, %d harmless", count[tamperDetected], count[tamperSame])
 }

@@ -161,11 +161,11 @@ func (x *tamperTarget) detected(t testing.TB, what string, edit func(r *installa
 }
 
 // edited returns an edit of the decoded body.
-func (x *tamperTarget) edited(t testing.TB, edit func(body map[any]any)) func(r *installation.Record) {
+func (x *tamperTarget) edited(t testing.TB, edit func(body *fixture.Body)) func(r *installation.Record) {
 	return func(r *installation.Record) {
 		body := fixture.DecodeBody(t, r.Body)
 		edit(body)
-		r.Body = fixture.EncodeBody(t, body)
+		r.Body = fixture.EncodeBody(body)
 	}
 }
 

@@ -1,7 +1,6 @@
 package tampering
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"testing"
@@ -21,11 +20,11 @@ type unreadableCase struct {
 }
 
 func unreadableCases() []unreadableCase {
-	edit := func(f func(t *testing.T, body map[any]any)) func(*testing.T, *fixture.Attack, *installation.Record) {
+	edit := func(f func(t *testing.T, body *fixture.Body)) func(*testing.T, *fixture.Attack, *installation.Record) {
 		return func(t *testing.T, _ *fixture.Attack, r *installation.Record) {
 			body := fixture.DecodeBody(t, r.Body)
 			f(t, body)
-			r.Body = fixture.EncodeBody(t, body)
+			r.Body = fixture.EncodeBody(body)
 		}
 	}
 	raw := func(f func(b []byte) []byte) func(*testing.T, *fixture.Attack, *installation.Record) {
@@ -48,29 +47,29 @@ func unreadableCases() []unreadableCase {
 				t.Fatal(err)
 			}
 			body := fixture.DecodeBody(t, r.Body)
-			body[fixture.BodyKeyID], body[fixture.BodyKey] = k2[fixture.BodyKeyID], k2[fixture.BodyKey]
-			r.Body = fixture.EncodeBody(t, body)
+			body.Key.KeyID, body.Key.Bytes = k2.Key.KeyID, k2.Key.Bytes
+			r.Body = fixture.EncodeBody(body)
 		}},
-		{name: "wrong key of the same name", want: installation.ErrSealed, breakIt: edit(func(t *testing.T, body map[any]any) {
-			b := bytes.Clone(body[fixture.BodyKey].([]byte))
-			b[40] ^= 1
-			body[fixture.BodyKey] = b
+		{name: "wrong key of the same name", want: installation.ErrSealed, breakIt: edit(func(t *testing.T, body *fixture.Body) {
+			b := body.Key.Bytes
+			b[10] ^= 1
+			body.Key.Bytes = b
 		})},
-		{name: "damaged manifest", want: installation.ErrSealed, breakIt: edit(func(t *testing.T, body map[any]any) {
-			b := bytes.Clone(body[fixture.BodyManifest].([]byte))
+		{name: "damaged manifest", want: installation.ErrSealed, breakIt: edit(func(t *testing.T, body *fixture.Body) {
+			b := body.Manifest
 			b[len(b)-1] ^= 1
-			body[fixture.BodyManifest] = b
+			body.Manifest = b
 		})},
-		{name: "lost secret", want: installation.ErrSealed, breakIt: edit(func(t *testing.T, body map[any]any) {
-			body[fixture.BodyValues] = body[fixture.BodyValues].([]any)[1:]
+		{name: "lost secret", want: installation.ErrSealed, breakIt: edit(func(t *testing.T, body *fixture.Body) {
+			body.Values = body.Values[1:]
 		})},
-		{name: "newer body version", want: crypto.ErrVersion, unread: true, breakIt: raw(func(b []byte) []byte { b[0] = 2; return b })},
-		{name: "newer manifest version", want: installation.ErrSealed, breakIt: edit(func(t *testing.T, body map[any]any) {
-			b := bytes.Clone(body[fixture.BodyManifest].([]byte))
+		{name: "newer body version", want: crypto.ErrVersion, unread: true, breakIt: raw(func(b []byte) []byte { b[0] = 3; return b })},
+		{name: "newer manifest version", want: installation.ErrSealed, breakIt: edit(func(t *testing.T, body *fixture.Body) {
+			b := body.Manifest
 			b[0] = 9
-			body[fixture.BodyManifest] = b
+			body.Manifest = b
 		})},
-		{name: "cut body", want: installation.ErrSealed, unread: true, breakIt: raw(func(b []byte) []byte { return b[:len(b)/2] })},
+		{name: "cut body", want: installation.ErrSealed, unread: true, breakIt: raw(func(b []byte) []byte { return b[:len(b)-1] })},
 		{name: "zeroed body", want: installation.ErrSealed, unread: true, breakIt: raw(func(b []byte) []byte { return make([]byte, len(b)) })},
 		{name: "empty body", want: installation.ErrSealed, unread: true, breakIt: raw(func([]byte) []byte { return nil })},
 	}

@@ -1,0 +1,62 @@
+package canonical
+
+import (
+	"testing"
+
+	"github.com/go-installation/installation/crypto"
+)
+
+func TestHasPlainSecretFollowsWhatJSONWrites(t *testing.T) {
+	secret := crypto.NewSecret("s")
+	type Named struct{ S crypto.Secret }
+	type named struct{ S crypto.Secret }
+	type cyclic struct {
+		Next *cyclic
+		S    crypto.Secret
+	}
+	loop, plainLoop := &cyclic{}, &cyclic{S: secret}
+	loop.Next, plainLoop.Next = loop, plainLoop
+	// A struct behind a pointer to its first field, which has the same address.
+	both := struct {
+		First int
+		S     crypto.Secret
+	}{S: secret}
+
+	for name, test := range map[string]struct {
+		v    any
+		want bool
+	}{
+		"nil":                     {nil, false},
+		"nil pointer":             {(*crypto.Secret)(nil), false},
+		"text":                    {"s", false},
+		"secret":                  {secret, true},
+		"empty secret":            {crypto.NewSecret(""), true},
+		"masked":                  {crypto.Masked(), false},
+		"zero":                    {crypto.Secret{}, false},
+		"pointer":                 {&secret, true},
+		"in a field":              {Named{secret}, true},
+		"in a field that is zero": {Named{}, false},
+		"in an unexported field":  {struct{ s crypto.Secret }{secret}, false},
+		"in a skipped field": {struct {
+			S crypto.Secret `json:"-"`
+		}{secret}, false},
+		"in an embedded struct":     {struct{ Named }{Named{secret}}, true},
+		"in an unexported embedded": {struct{ named }{named{secret}}, true},
+		"in a slice":                {[]any{1, secret}, true},
+		"in an array":               {[1]crypto.Secret{secret}, true},
+		"in a map":                  {map[string]any{"a": secret}, true},
+		"bytes":                     {make([]byte, 10), false},
+		"in content":                {give(secret), true},
+		"in masked content":         {give(crypto.Masked()), false},
+		"in removed content":        {remove[crypto.Secret](), false},
+		"document":                  {document{"text"}, true},
+		"cycle":                     {loop, false},
+		"cycle with one":            {plainLoop, true},
+		"same address":              {[]any{&both.First, &both}, true},
+		"others":                    {[]any{1.5, true, []string{"a"}, map[string]int{}}, false},
+	} {
+		if got := HasPlainSecret(test.v, testContent); got != test.want {
+			t.Errorf("%s: got %v, want %v", name, got, test.want)
+		}
+	}
+}

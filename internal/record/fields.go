@@ -1,0 +1,190 @@
+package record
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// String describes a string field. It reads UTF-8 only; the writer does not check it.
+func String[T ~string](c *Coder, n protowire.Number, v *T) {
+	if c.due(n) {
+		text(c, n, v, false)
+	}
+}
+
+// Raw describes a bytes field that Go code keeps as a string. It may hold any bytes.
+func Raw[T ~string](c *Coder, n protowire.Number, v *T) {
+	if c.due(n) {
+		text(c, n, v, true)
+	}
+}
+
+func text[T ~string](c *Coder, n protowire.Number, v *T, anyBytes bool) {
+	if !c.reading {
+		c.begin(n)
+		if *v != "" {
+			c.out = protowire.AppendTag(c.out, n, protowire.BytesType)
+			c.out = protowire.AppendString(c.out, string(*v))
+		}
+		return
+	}
+	if c.match(n, protowire.BytesType) {
+		*v = T(c.string(anyBytes))
+		c.Require(*v != "")
+		c.advance()
+	}
+}
+
+// Strings describes a repeated string field. Items may be empty.
+func Strings[T ~string](c *Coder, n protowire.Number, v *[]T) { texts(c, n, v, false) }
+
+// Raws describes a repeated bytes field that Go code keeps as strings. They may hold any
+// bytes.
+func Raws[T ~string](c *Coder, n protowire.Number, v *[]T) { texts(c, n, v, true) }
+
+func texts[T ~string](c *Coder, n protowire.Number, v *[]T, anyBytes bool) {
+	if !c.reading {
+		c.begin(n)
+		for _, s := range *v {
+			c.out = protowire.AppendTag(c.out, n, protowire.BytesType)
+			c.out = protowire.AppendString(c.out, string(s))
+		}
+		return
+	}
+	if c.next == n {
+		*v = make([]T, 0, c.count())
+	}
+	for c.match(n, protowire.BytesType) {
+		*v = append(*v, T(c.string(anyBytes)))
+		c.advance()
+	}
+}
+
+// Bytes describes a bytes field. What is read shares the memory of the input.
+func Bytes(c *Coder, n protowire.Number, v *[]byte) {
+	if !c.reading {
+		c.begin(n)
+		if len(*v) > 0 {
+			c.out = protowire.AppendTag(c.out, n, protowire.BytesType)
+			c.out = protowire.AppendBytes(c.out, *v)
+		}
+		return
+	}
+	if c.match(n, protowire.BytesType) {
+		start, end := c.span()
+		*v = c.in[start:end:end]
+		c.Require(start < end)
+		c.advance()
+	}
+}
+
+// Number is a type that [Int] writes and reads.
+type Number interface {
+	~int | ~int64 | ~uint8 | ~uint32 | ~uint64
+}
+
+// Int describes an integer or enum field. A negative number takes ten bytes.
+func Int[T Number](c *Coder, n protowire.Number, v *T) {
+	if !c.reading {
+		c.begin(n)
+		if *v != 0 {
+			c.varintField(n, uint64(*v))
+		}
+		return
+	}
+	if c.match(n, protowire.VarintType) {
+		u := c.varint()
+		*v = T(u)
+		c.Require(*v != 0 && uint64(*v) == u) // not zero, and not cut
+		c.advance()
+	}
+}
+
+// Bool describes a bool field.
+func Bool(c *Coder, n protowire.Number, v *bool) {
+	if !c.reading {
+		c.begin(n)
+		if *v {
+			c.varintField(n, 1)
+		}
+		return
+	}
+	if c.match(n, protowire.VarintType) {
+		*v = c.varint() == 1
+		c.Require(*v)
+		c.advance()
+	}
+}
+
+// OptionalBool describes an optional bool field: nil is absent, false is not.
+func OptionalBool(c *Coder, n protowire.Number, v **bool) {
+	if !c.reading {
+		c.begin(n)
+		if *v != nil {
+			c.varintField(n, protowire.EncodeBool(**v))
+		}
+		return
+	}
+	if c.match(n, protowire.VarintType) {
+		u := c.varint()
+		yes := u == 1
+		*v = &yes
+		c.Require(u <= 1)
+		c.advance()
+	}
+}
+
+func (c *Coder) varintField(n protowire.Number, u uint64) {
+	c.out = protowire.AppendTag(c.out, n, protowire.VarintType)
+	c.out = protowire.AppendVarint(c.out, u)
+}
+
+// yearOne is the zero time.Time in Unix microseconds.
+const yearOne = -62135596800_000_000
+
+// Time describes a time field: microseconds since year 1, UTC. The zero time is 0 and
+// absent. A time that was read is in UTC.
+func Time(c *Coder, n protowire.Number, v *time.Time) {
+	var micros int64
+	if !c.reading && !v.IsZero() {
+		micros = v.UnixMicro() - yearOne
+	}
+	Int(c, n, &micros)
+	if micros != 0 && c.reading {
+		*v = time.UnixMicro(micros + yearOne).UTC()
+	}
+}
+
+// Times describes a map field from strings to times. Its keys are written in ascending order.
+func Times(c *Coder, n protowire.Number, v *map[string]time.Time) {
+	var pairs []pair
+	if !c.reading && len(*v) > 0 {
+		pairs = make([]pair, 0, len(*v))
+		for _, key := range slices.Sorted(maps.Keys(*v)) {
+			pairs = append(pairs, pair{key, (*v)[key]})
+		}
+	}
+	Messages(c, n, &pairs, pairFields)
+	if !c.reading || len(pairs) == 0 {
+		return
+	}
+	*v = make(map[string]time.Time, len(pairs))
+	for i, p := range pairs {
+		c.Require(i == 0 || pairs[i-1].key < p.key)
+		(*v)[p.key] = p.at
+	}
+}
+
+// pair is one entry of a map, which protobuf defines as a message of key and value.
+type pair struct {
+	key string
+	at  time.Time
+}
+
+func pairFields(c *Coder, p *pair) {
+	String(c, 1, &p.key)
+	Time(c, 2, &p.at)
+}

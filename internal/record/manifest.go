@@ -1,0 +1,110 @@
+package record
+
+import "github.com/go-installation/installation/crypto"
+
+// Manifest is the part of a record that is sealed as one: everything except the secrets,
+// and a table of the secrets. The seal covers removed secrets, single fields that were
+// rolled back, and edited plain fields. The domain fields are its content, described by the
+// caller.
+type Manifest struct {
+	ID         string // of the installation
+	Generation int64
+	Revision   int64 // at which it was sealed
+	Epoch      int64 // of the store
+	Lifecycle  []byte
+	Table      []Entry // strictly ascending by Ref
+	Rule       string  // ID of the sensitivity rule that masked the documents
+
+	IndexVersion byte     // by which the record's terms were computed; see [Terms]
+	Claims       []string // as in the stored record, sorted
+	CodeHash     []byte   // of the invitation code; nil = no code is valid
+	Redeemer     string   // account that accepted with the code
+
+	// CredentialNumber is the last number that was given to a credential of this record.
+	CredentialNumber int64
+}
+
+// Entry names one sealed value and its authentication tag.
+type Entry struct {
+	Ref    string
+	Tag    string // 16 bytes
+	Number int64  // of a credential; 0 for the other kinds
+}
+
+// tagSize is the length of an authentication tag.
+const tagSize = 16
+
+// Append appends the encoding of m and its content to dst.
+func (m *Manifest) Append(dst []byte, content func(*Coder)) []byte {
+	return Append(dst, &contents{m, content}, manifestFields)
+}
+
+// DecodeManifest reads an opened manifest. Lifecycle and CodeHash share the memory of b, as
+// do the bytes in content. The error is [crypto.ErrSealed].
+func DecodeManifest(b []byte, content func(*Coder)) (*Manifest, error) {
+	m := new(Manifest)
+	if err := Decode(b, &contents{m, content}, manifestFields); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Table returns the table of values, without numbers.
+func Table(values []Value) []Entry {
+	table := make([]Entry, len(values))
+	for i, v := range values {
+		table[i] = Entry{Ref: v.Ref, Tag: string(crypto.Tag(v.Sealed))}
+	}
+	return table
+}
+
+// Lists reports whether the table names exactly these values, each with its tag.
+func (m *Manifest) Lists(values []Value) bool {
+	if len(m.Table) != len(values) {
+		return false
+	}
+	for i := range values {
+		e, v := &m.Table[i], &values[i]
+		if e.Ref != v.Ref || e.Tag != string(crypto.Tag(v.Sealed)) {
+			return false
+		}
+	}
+	return true
+}
+
+// contents is a manifest with the description of its domain fields. They are read in place,
+// so that all strings share one copy of the input.
+type contents struct {
+	*Manifest
+	content func(*Coder)
+}
+
+func manifestFields(c *Coder, m *contents) {
+	String(c, 1, &m.ID)
+	Int(c, 2, &m.Generation)
+	Int(c, 3, &m.Revision)
+	Int(c, 4, &m.Epoch)
+	Bytes(c, 5, &m.Lifecycle)
+	Messages(c, 6, &m.Table, entryFields)
+	String(c, 7, &m.Rule)
+	Int(c, 8, &m.IndexVersion)
+	Strings(c, 9, &m.Claims)
+	Bytes(c, 10, &m.CodeHash)
+	String(c, 11, &m.Redeemer)
+	Int(c, 12, &m.CredentialNumber)
+	Message(c, 13, m, contentFields)
+	c.Require(m.ID != "" && m.Generation > 0 && m.Revision > 0)
+	c.Require(len(m.Lifecycle) > 0 && m.IndexVersion > 0)
+	for i := 1; i < len(m.Table); i++ {
+		c.Require(m.Table[i-1].Ref < m.Table[i].Ref)
+	}
+}
+
+func contentFields(c *Coder, m *contents) { m.content(c) }
+
+func entryFields(c *Coder, e *Entry) {
+	String(c, 1, &e.Ref)
+	Raw(c, 2, &e.Tag)
+	Int(c, 3, &e.Number)
+	c.Require(e.Ref != "" && len(e.Tag) == tagSize)
+}

@@ -1,0 +1,93 @@
+package record
+
+import "google.golang.org/protobuf/encoding/protowire"
+
+// Message describes a field that is a message. It is absent if the message encodes to
+// nothing.
+func Message[T any](c *Coder, n protowire.Number, v *T, fields func(*Coder, *T)) {
+	if !c.reading {
+		c.begin(n)
+		writeMessage(c, n, v, fields, false)
+		return
+	}
+	if c.match(n, protowire.BytesType) {
+		c.Require(readMessage(c, v, fields) > 0)
+	}
+}
+
+// Pointer describes a field that is a message or absent. Nil is absent; an empty message is
+// not.
+func Pointer[T any](c *Coder, n protowire.Number, v **T, fields func(*Coder, *T)) {
+	if !c.reading {
+		c.begin(n)
+		if *v != nil {
+			writeMessage(c, n, *v, fields, true)
+		}
+		return
+	}
+	if c.match(n, protowire.BytesType) {
+		*v = new(T)
+		readMessage(c, *v, fields)
+	}
+}
+
+// Messages describes a repeated field of messages. Items may be empty.
+func Messages[T any](c *Coder, n protowire.Number, v *[]T, fields func(*Coder, *T)) {
+	if !c.reading {
+		c.begin(n)
+		for i := range *v {
+			writeMessage(c, n, &(*v)[i], fields, true)
+		}
+		return
+	}
+	if c.next != n {
+		return
+	}
+	items := make([]T, c.count())
+	for i := 0; c.match(n, protowire.BytesType); i++ {
+		if i == len(items) {
+			c.reject() // the last one is cut off
+			break
+		}
+		readMessage(c, &items[i], fields)
+	}
+	*v = items
+}
+
+// writeMessage appends field n. It leaves an empty message out unless present is set.
+func writeMessage[T any](
+	c *Coder, n protowire.Number, v *T, fields func(*Coder, *T), present bool,
+) {
+	start := len(c.out)
+	c.out = protowire.AppendTag(c.out, n, protowire.BytesType)
+	body, last := len(c.out), c.last
+	c.last = 0
+	fields(c, v)
+	c.last = last
+	size := len(c.out) - body
+	if size == 0 && !present {
+		c.out = c.out[:start]
+		return
+	}
+	// The length goes before the message, and its own width is known only now.
+	var buffer [10]byte
+	length := protowire.AppendVarint(buffer[:0], uint64(size))
+	c.out = append(c.out, length...)
+	copy(c.out[body+len(length):], c.out[body:body+size])
+	copy(c.out[body:], length)
+}
+
+// readMessage reads the message whose tag was just read and returns its size.
+func readMessage[T any](c *Coder, v *T, fields func(*Coder, *T)) int {
+	start, end := c.span()
+	outer := c.end
+	c.pos, c.end = start, end
+	c.advance()
+	fields(c, v)
+	if c.next != 0 {
+		c.reject()
+	}
+	c.pos, c.end = end, outer
+	c.advance()
+	return end - start
+}

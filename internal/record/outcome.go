@@ -1,0 +1,94 @@
+package record
+
+import (
+	"crypto/sha256"
+
+	"github.com/go-installation/installation/crypto"
+)
+
+// Outcome is the stored form of an idempotency outcome: an [Answer], sealed under an
+// outcome key, and that key. Its slices are not copied when it is decoded.
+type Outcome struct {
+	Sealed []byte
+	Key    crypto.Wrapped // outcome key
+}
+
+// Append appends the stored form of o to dst.
+func (o *Outcome) Append(dst []byte) []byte {
+	return Append(append(dst, Version), o, outcomeFields)
+}
+
+// DecodeOutcome reads a stored outcome, which shares the memory of raw. The error is
+// [crypto.ErrSealed], or a [*crypto.VersionError] for an unknown version.
+func DecodeOutcome(raw []byte) (*Outcome, error) {
+	message, err := CheckVersion(raw, "outcome")
+	if err != nil {
+		return nil, err
+	}
+	o := new(Outcome)
+	if err := Decode(message, o, outcomeFields); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+func outcomeFields(c *Coder, o *Outcome) {
+	Bytes(c, 1, &o.Sealed)
+	String(c, 2, &o.Key.KeyID)
+	Bytes(c, 3, &o.Key.Bytes)
+	c.Require(len(o.Sealed) > 0 && o.Key.KeyID != "" && len(o.Key.Bytes) > 0)
+}
+
+// Answer is the sealed part of an outcome: the first answer to a request, and the
+// fingerprint by which another request with the same idempotency key is recognized.
+type Answer struct {
+	Content     []byte // manifest, sealed under the data key of the record; nil = not kept
+	Code        []byte // invitation code, sealed like Content; nil = there is none
+	Lifecycle   []byte // encoded Lifecycle
+	Fingerprint []byte // of the request, 32 bytes; it covers the method and the requested ID
+	ID          string // of the installation
+	Generation  int64
+	Revision    int64
+	Verdict     Verdict
+	DataKey     uint32 // number of the data key that sealed Content and Code
+	Epoch       int64  // of the store
+}
+
+// Verdict says what a request did.
+type Verdict uint8
+
+// Verdicts.
+const (
+	Unchanged Verdict = iota + 1
+	Changed
+	Created
+	Removed
+)
+
+// Append appends the encoding of a to dst.
+func (a *Answer) Append(dst []byte) []byte { return Append(dst, a, answerFields) }
+
+// DecodeAnswer reads an opened answer. Its slices share the memory of b. The error is
+// [crypto.ErrSealed].
+func DecodeAnswer(b []byte) (*Answer, error) {
+	a := new(Answer)
+	if err := Decode(b, a, answerFields); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func answerFields(c *Coder, a *Answer) {
+	Bytes(c, 1, &a.Content)
+	Bytes(c, 2, &a.Code)
+	Bytes(c, 3, &a.Lifecycle)
+	Bytes(c, 4, &a.Fingerprint)
+	String(c, 5, &a.ID)
+	Int(c, 6, &a.Generation)
+	Int(c, 7, &a.Revision)
+	Int(c, 8, &a.Verdict)
+	Int(c, 9, &a.DataKey)
+	Int(c, 10, &a.Epoch)
+	c.Require(len(a.Fingerprint) == sha256.Size && a.ID != "")
+	c.Require(Unchanged <= a.Verdict && a.Verdict <= Removed)
+}
