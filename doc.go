@@ -88,8 +88,8 @@
 //
 //   - a string under a name with one of the words url, uri, href, host, hostname, endpoint, domain,
 //     subdomain, proxy, server, origin, webhook, callback, gateway, broker, port or dsn, alone or
-//     in a compound such as baseurl; a name scheme or protocol; all strings below such a name; and a
-//     port that is a number;
+//     in a compound such as baseurl; under a name scheme or protocol; any string below such a name;
+//     and a port that is a number;
 //   - a string under a name that ends in address, addr, ip, fqdn, issuer, authority, instance,
 //     shop, site, node, smtp, imap or ldap; or in target, destination, base, upstream or relay, if
 //     it looks like a host;

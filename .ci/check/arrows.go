@@ -31,7 +31,10 @@ var layers = [][]string{
 	{"internal/masked/...", "billing/..."},
 	{"validate/..."},
 	{"internal/schema/..."},
-	{"internal/record/...", "internal/canonical/...", "internal/keytimeout/...", "internal/invite/..."},
+	{
+		"internal/record/...", "internal/canonical/...", "internal/keytimeout/...",
+		"internal/invite/...",
+	},
 	{"crypto/...", "kms/...", "event/...", "health/..."},
 	{"internal/jsontree/...", "internal/lru/...", "internal/backoff/..."},
 	{"internal/redistest/..."},
