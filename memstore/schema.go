@@ -14,8 +14,7 @@ const (
 
 	indexID     = "id"     // go-memdb's name of the primary index
 	indexClaims = "claims" // records by claim
-	// records by every list that contains them, in the order of those lists
-	indexLists  = "lists"
+	indexLists  = "lists"  // records by their lists, in list order
 	indexUntil  = "until"  // outcomes by time, then key
 	indexTenant = "tenant" // events by tenant, then sequence
 )
