@@ -44,9 +44,10 @@ func run(ctx context.Context, table, progress io.Writer, quick bool, only, file 
 	if quick {
 		scale, meter = small, Meter{Rounds: 21, Budget: 150 * ms, Slice: 1500 * time.Microsecond}
 	}
-	line := newLine(progress)
-	results, err := measureAll(ctx, meter, scale, only, line)
-	line.end()
+	began := time.Now()
+	results, err := measureAll(ctx, meter, scale, only, func(group, doing string) {
+		fmt.Fprintf(progress, "%3.0f s  %s: %s\n", time.Since(began).Seconds(), group, doing)
+	})
 	fmt.Fprintf(table, "%s, %s/%s, %d cores, %s.\n\n",
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), scale)
 	printTable(table, results)
@@ -62,7 +63,7 @@ func run(ctx context.Context, table, progress io.Writer, quick bool, only, file 
 
 // measureAll sets up one group after the other, so that each has the machine to itself.
 func measureAll(
-	ctx context.Context, meter Meter, scale Scale, only string, line *line,
+	ctx context.Context, meter Meter, scale Scale, only string, show func(group, doing string),
 ) (results []Result, err error) {
 	known := only == ""
 	for _, g := range groups {
@@ -71,9 +72,9 @@ func measureAll(
 		}
 		known = true
 		err := withServers(ctx, func(tb testing.TB) error {
-			line.show("%s: prepare", g.name)
+			show(g.name, "prepare")
 			for _, r := range g.rows(tb, scale) {
-				line.show("%s: %s", g.name, r.Name)
+				show(g.name, r.Name)
 				result, err := meter.Measure(tb.Context(), r)
 				if err != nil {
 					return fmt.Errorf("%s: %w", r.Name, err)

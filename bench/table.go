@@ -117,34 +117,3 @@ func writeJSON(file string, results []Result) error {
 	}
 	return os.WriteFile(file, append(text, '\n'), 0o666)
 }
-
-// line shows what is being measured: in one line on a terminal, else line by line.
-type line struct {
-	w        io.Writer
-	terminal bool
-	began    time.Time
-}
-
-func newLine(w io.Writer) *line {
-	l := &line{w: w, began: time.Now()}
-	if f, ok := w.(*os.File); ok {
-		info, err := f.Stat()
-		l.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
-	return l
-}
-
-func (l *line) show(format string, args ...any) {
-	text := fmt.Sprintf("%3.0f s  %s", time.Since(l.began).Seconds(), fmt.Sprintf(format, args...))
-	if l.terminal {
-		fmt.Fprint(l.w, "\r\x1b[K", text)
-	} else {
-		fmt.Fprintln(l.w, text)
-	}
-}
-
-func (l *line) end() {
-	if l.terminal {
-		fmt.Fprint(l.w, "\r\x1b[K")
-	}
-}

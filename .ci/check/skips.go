@@ -36,7 +36,8 @@ func unlistedSkips() ([]string, string, error) {
 		case e.Action == "output" && e.Test != "":
 			said[test] = append(said[test], e.Output)
 		case e.Action == "build-output", e.Action == "output" && !verbose(e.Output):
-			fmt.Print(e.Output)
+			// The line of a package without tests comes without its end.
+			fmt.Println(strings.TrimSuffix(e.Output, "\n"))
 		case e.Test == "":
 		case e.Action == "fail":
 			tests++
