@@ -73,7 +73,7 @@ func (s *Service) Patch(ctx context.Context, req PatchRequest) (*Result, error) 
 	}
 	return s.write(ctx, write{
 		method: "patch", request: req, guard: req.Guard, id: req.ID,
-		check: req.check, actions: actions,
+		check: req.check, actions: actions, access: accessOpened,
 		apply: func(ctx context.Context, d *draft) error {
 			if status := d.status(); status == StatusUninstalled || status == StatusExpired {
 				return d.noMove(status, StatusInstalled)
