@@ -37,8 +37,8 @@ type Installation struct {
 	Invitation    *Invitation // nil if it was installed directly
 	Audit         Audit
 
-	Generation int64 // counts installs, from 1
-	Revision   int64 // counts commits, from 1
+	Generation int64 // grows with each new generation, from 1
+	Revision   int64 // grows with each commit, from 1
 	Purged     bool  // configuration, connection and invitation are gone, with their key
 
 	Extra  Document // wire fields that the model does not name

@@ -18,10 +18,10 @@ import (
 )
 
 // Service manages installations. It is what a host application calls. It owns the policy, the
-// lifecycle, validation, sealing and masking. The [Store] below only keeps what it is given.
+// lifecycle, validation, sealing and masking. The [Store] only saves what the Service gives it.
 //
-// A Service is small and immutable: [Service.In] and [Service.As] return copies, to be made for
-// each request. It starts no goroutine and is safe for concurrent use.
+// A Service is small and immutable. [Service.In] and [Service.As] return copies: make one for each
+// request. A Service starts no goroutine and is safe for concurrent use.
 type Service struct {
 	store    Store
 	keys     crypto.KeyWrapper
@@ -45,26 +45,27 @@ type Options struct {
 	// Policy decides who may do what. Default: DefaultPolicy.
 	Policy Policy
 
-	// Claims returns what no two installations of a tenant may hold at once: at most 16 strings of
-	// 1 to 1024 bytes, without NUL. Default: DefaultClaims. The service calls it for every new
-	// state that is installed. Rewrap and Rekey keep the stored claims, so a changed rule applies
-	// to an installation from its next other write.
+	// Claims returns strings that only one installation of a tenant may hold at a time: at most 16,
+	// of 1 to 1024 bytes, without NUL. Default: DefaultClaims. The service calls it in each write
+	// whose result is installed. Rewrap and Rekey do not call it: they keep the stored claims.
 	Claims func(*Installation) []string
 
 	// Schema returns the JSON Schema of an extension's configurations. A zero source means no
-	// schema. Default: no schemas; names then decide what is sensitive.
+	// schema. Default: no schemas; names and forms of values then decide what is sensitive.
 	//
-	// The service calls it on each read and write of a configuration, so it should answer from
-	// memory. It loads and compiles the text only for a new revision, and caches the 256 most
-	// recently used schemas.
+	// The service calls it on each read and write of a configuration, so the function should answer
+	// from memory. The service loads and compiles a schema only if its revision is not among the
+	// 256 that were used last.
 	//
-	// If it fails, or the schema has a fault, configurations are returned with every value masked
-	// and Configuration.Err set, and cannot be written; see [*validate.SchemaError].
+	// If the function fails or the schema has a fault, the service masks every value, sets
+	// Configuration.Err, and rejects writes of the configuration; see [*validate.SchemaError].
 	//
-	// Choose a schema by ID and Owner of the extension only: they are fixed for everyone except the
-	// host and the platform. Whoever may write the installation may write the other fields, and
-	// would choose the schema. Whoever writes the schema can learn whether a kept secret satisfies
-	// it, and nothing else.
+	// Choose a schema by ID and Owner of the extension only. The ID of an existing installation
+	// cannot change, and only the host and the platform can change an owner. Anyone who can write
+	// the installation can write the other fields, and could pick the schema with them.
+	//
+	// The author of a schema learns whether a kept secret satisfies it. With many schemas an author
+	// could learn the whole secret, so trust the authors.
 	Schema func(ctx context.Context, tenant string, ext Extension) (validate.SchemaSource, error)
 
 	// AcceptURL is where an invitation code is redeemed, such as "https://portal.example/accept".
@@ -84,8 +85,8 @@ type Options struct {
 	TombstoneTTL time.Duration
 }
 
-// DefaultClaims allows one live installation of an extension in an account: an installed one claims
-// the pair of extension and account. Invitations and ended installations claim nothing.
+// DefaultClaims allows one live installation of an extension in an account: an installed
+// installation claims both together. Invitations and ended installations claim nothing.
 func DefaultClaims(inst *Installation) []string {
 	if inst.Status != StatusInstalled || inst.Extension.ID == "" || inst.Account.ID == "" {
 		return nil
@@ -105,7 +106,7 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 		return nil, errors.New("installation: no keys: pass a keyring, for example from " +
 			"crypto.KeyringFromFile; secrets are never stored in plain")
 	case keys.Primary() == "":
-		return nil, errors.New("installation: the keys have no primary key")
+		return nil, errors.New("installation: the key wrapper has no primary key")
 	}
 	s := &Service{
 		store: store, keys: keys, rule: masked.NameRule{},
@@ -116,7 +117,8 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 		s.opts = *opts
 	}
 	if s.opts.Grace < 0 || s.opts.IdempotencyTTL < 0 || s.opts.TombstoneTTL < 0 {
-		return nil, errors.New("installation: a duration in Options is negative")
+		return nil, errors.New("installation: Grace, IdempotencyTTL and TombstoneTTL in Options " +
+			"must not be negative")
 	}
 	if s.opts.AcceptURL != "" {
 		u, err := invite.ParseURL(s.opts.AcceptURL)
@@ -141,7 +143,8 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 	return s, nil
 }
 
-// isNil also finds a nil pointer in an interface, which would otherwise fail at the first request.
+// isNil reports whether v is nil, or a nil pointer in an interface. Such a pointer would fail only at
+// the first request.
 func isNil(v any) bool {
 	if v == nil {
 		return true
@@ -158,7 +161,7 @@ func (s *Service) In(tenant string) *Service {
 	return &c
 }
 
-// As returns the service for one actor. The host has verified who it is; the service believes it.
+// As returns the service for one actor. The host must verify the actor; the service does not.
 func (s *Service) As(actor Actor) *Service {
 	c := *s
 	c.actor = actor
@@ -176,5 +179,5 @@ func storedTime(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Microsecond)
 }
 
-// newID mints an ID that sorts by age: a UUID of version 7.
+// newID returns a new ID that sorts by age: a UUID of version 7.
 func newID() string { return uuid.Must(uuid.NewV7()).String() }

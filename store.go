@@ -13,7 +13,7 @@ import (
 // Store keeps records. It is dumb on purpose: it never validates, seals, logs, reads a clock or
 // sees a plain secret; the [Service] hands it complete changes and it applies each of them
 // whole or not at all. Package storetest holds the suite that every implementation must pass;
-// each sentence below is a case there.
+// nearly every sentence below has a case there.
 //
 // Duties that hold for every method:
 //
@@ -41,7 +41,7 @@ type Store interface {
 	// that applies:
 	//
 	//  1. The record at c.Key remembers c.Op: this very change was applied before. Nothing is
-	//     written; the receipt holds the revision that c led to, and Replayed. A record,
+	//     written; the receipt has the revision after c, and Replayed is true. A record,
 	//     tombstones included, remembers its last [RememberedOps].
 	//  2. c.Idempotency is given and the tenant has an unexpired outcome with the same digest:
 	//     nothing is written; the receipt holds that outcome.
@@ -50,10 +50,11 @@ type Store interface {
 	//  4. Another record of the tenant holds one of c.Record.Claims: an [*ExistsError] with the
 	//     id of the holder.
 	//
-	// Otherwise it writes: the record in place of what was stored (its old index terms, claims
-	// and deadline are gone), or the tombstone, or, if c.Record is nil, the op token alone,
-	// revision and record unchanged; and with it the outcome and the events. A commit whose
-	// fate cannot be known returns an error that matches [ErrUnknownOutcome].
+	// Otherwise it writes the record in place of what was stored (its old index terms, claims
+	// and deadline are gone), or the tombstone. If c.Record is nil, it writes the op token
+	// alone, and revision and record stay. In each case it writes the outcome and the events
+	// too. A commit whose fate cannot be known returns an error that matches
+	// [ErrUnknownOutcome].
 	Commit(ctx context.Context, c Change) (Receipt, error)
 
 	// List returns one page of the records that q names; see [Query]. Tombstones are in no list.
@@ -78,13 +79,13 @@ const (
 // the default tenant.
 type Key struct{ Tenant, ID string }
 
-// Record is what a store keeps of an installation. The fields beside Body are what a store
-// needs to find and guard the record; the service derives them from the content and, on
-// reading, checks that they still follow from it.
+// Record is what a store keeps of an installation. A store uses the fields other than Body to
+// find and guard the record. The service derives them from the content, and checks on each read
+// that they still follow from it.
 type Record struct {
 	Key        Key
-	Revision   int64     // grows by 1 with every commit and never goes back, tombstones included
-	Generation int64     // grows by 1 with every install and re-install
+	Revision   int64     // grows by 1 with every commit of a record or tombstone
+	Generation int64     // grows by 1 with every new generation
 	Deleted    bool      // tombstone: only Key, Revision, Generation and Deadline are set
 	Created    time.Time // UTC, microseconds; lists are in the order (Created, ID)
 	// when something is due, zero = never; of a tombstone: from when the store may forget it
@@ -98,7 +99,7 @@ type Record struct {
 // may share it freely. The zero value is the empty body of a tombstone.
 type Body struct{ raw []byte }
 
-// BodyFromBytes returns the body that a store kept as b. It copies b and never fails: the service
+// BodyFromBytes makes a Body from bytes that a store kept. It copies b and never fails: the service
 // finds out whether b can be read.
 func BodyFromBytes[T ~string | ~[]byte](b T) Body { return Body{raw: append([]byte(nil), b...)} }
 
@@ -139,20 +140,21 @@ type Query struct {
 
 	// Term to list, in the order (Created, ID). Exactly one of Term and DueBefore is set.
 	Term string
-	// DueBefore lists records whose deadline is set and not after this time, earliest first
-	// within what the store walks together. Tombstones are not among them.
+	// DueBefore lists records whose deadline is set and not after this time. A store may walk
+	// its records in groups; within each group the earliest deadline comes first. Tombstones
+	// are not among them.
 	DueBefore time.Time
 
 	// After is the Next of an earlier page of the same query; "" starts at the beginning. It
 	// means "after that member", so records that come or go meanwhile shift nothing. A value
-	// that no page gave is refused with an error that matches [ErrInvalid], or lists from some
-	// position; it never widens the query.
+	// that no page returned is refused with an error that matches [ErrInvalid], or starts at
+	// some position; it never widens the query.
 	After string
 	// Skip passes over this many records first, at most [MaxSkip].
 	Skip int
 	// Limit is the largest number of records in the page, 1 to [MaxPage].
 	Limit int
-	// Reverse turns the order of a Term query round. It has no meaning with DueBefore.
+	// Reverse reverses the order of a Term query. It has no meaning with DueBefore.
 	Reverse bool
 }
 
@@ -164,13 +166,14 @@ type Page struct {
 }
 
 // GlobalTerm reports whether an index term is listed across tenants, for maintenance, rather
-// than within the tenant of its record. A store keeps both kinds alike but for that.
+// than within the tenant of its record. Otherwise a store treats both kinds the same.
 func GlobalTerm(term string) bool { return strings.HasPrefix(term, "@") }
 
 // Digest identifies an idempotency key within a tenant. The key itself never reaches a store.
 type Digest [32]byte
 
-// Outcome is what an idempotency key led to. A store keeps it until its time, then forgets it.
+// Outcome is what an idempotency key led to. A store keeps it until then, and may forget it
+// afterwards.
 type Outcome struct {
 	Digest Digest
 	Until  time.Time // kept up to this time, UTC, microseconds
@@ -180,7 +183,7 @@ type Outcome struct {
 // Event is one entry of the change log. It names what changed and contains no value: no secret and
 // no configuration.
 type Event struct {
-	ID         string     // given by the store on reading: unique within the store, empty before
+	ID         string     // set by the store on reading: unique within the store, empty before
 	Type       event.Type // what happened
 	Key        Key        // of the installation
 	Revision   int64      // after the change
@@ -210,9 +213,9 @@ type EventQuery struct {
 	Limit      int    // 1 to [MaxPage]
 }
 
-// EventPage is one page of events. Next is never empty once anything was read: at the end of
-// the log it is where to go on later. A page with no events has come to the end, and repeats
-// the cursor it was given.
+// EventPage is one page of events. Once anything was read, Next is never empty: at the end of
+// the log, keep it and continue from it later. A page with no events has come to the end, and
+// repeats the cursor it was given.
 type EventPage struct {
 	Events []Event
 	Next   string

@@ -27,7 +27,7 @@ var dueCases = []testCase{
 	},
 	{
 		name: "due/order",
-		rule: "earliest first within what the store walks together",
+		rule: "within each group the earliest deadline comes first",
 		run: func(t tester, s installation.Store) {
 			commit(t, s,
 				dueAt("a", now.Add(-1*time.Hour)),

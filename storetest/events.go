@@ -73,7 +73,7 @@ var eventCases = []testCase{
 	},
 	{
 		name: "events/ids",
-		rule: "given by the store on reading: unique within the store, empty before",
+		rule: "set by the store on reading: unique within the store, empty before",
 		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			logSome(t, s)
 			seen := make(map[string]bool)
@@ -87,8 +87,8 @@ var eventCases = []testCase{
 	},
 	{
 		name: "events/end",
-		rule: "Next is never empty once anything was read: at the end of the log it is " +
-			"where to go on later.",
+		rule: "Once anything was read, Next is never empty: at the end of the log, keep it and " +
+			"continue from it later.",
 		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			want := logSome(t, s)["b"]
 			for _, q := range []installation.EventQuery{{Tenant: "b"}, {AllTenants: true}} {

@@ -17,7 +17,7 @@ var listCases = []testCase{
 	},
 	{
 		name: "list/reverse",
-		rule: "Reverse turns the order of a Term query round.",
+		rule: "Reverse reverses the order of a Term query.",
 		run: func(t tester, s installation.Store) {
 			want := seven(t, s)
 			slices.Reverse(want)

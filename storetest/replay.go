@@ -22,7 +22,7 @@ var replayCases = []testCase{
 	},
 	{
 		name: "replay/writes-nothing",
-		rule: "Nothing is written; the receipt holds the revision that c led to, and Replayed.",
+		rule: "Nothing is written; the receipt has the revision after c, and Replayed is true.",
 		run: func(t tester, s installation.Store) {
 			first := create(at("a"))
 			second := update(commit(t, s, first))
@@ -54,7 +54,7 @@ var replayCases = []testCase{
 	},
 	{
 		name: "replay/without-record",
-		rule: "if c.Record is nil, the op token alone, revision and record unchanged",
+		rule: "If c.Record is nil, it writes the op token alone, and revision and record stay.",
 		run: func(t tester, s installation.Store) {
 			stored := commit(t, s, create(at("a")))
 			c := touch(stored)

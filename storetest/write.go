@@ -69,8 +69,8 @@ var writeCases = []testCase{
 	},
 	{
 		name: "write/without-record",
-		rule: "if c.Record is nil, the op token alone, revision and record unchanged; and " +
-			"with it the outcome and the events.",
+		rule: "If c.Record is nil, it writes the op token alone, and revision and record stay. " +
+			"In each case it writes the outcome and the events too.",
 		run: func(t tester, s installation.Store) {
 			c := full()
 			c.Idempotency, c.Events = nil, nil
