@@ -69,10 +69,10 @@ func (s *Service) check(ctx context.Context) (*Report, error) {
 	var err error
 	if checker, ok := s.store.(HealthChecker); ok {
 		report.Findings, err = checker.Health(ctx)
-	} else {
-		_, err = s.store.Get(ctx, Key{ID: "check"})
+	} else if _, err = s.store.Get(ctx, Key{ID: "check"}); errors.Is(err, ErrNotFound) {
+		err = nil // a healthy store said so
 	}
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	if err != nil {
 		return nil, err
 	}
 	return report, s.checkKeys(ctx, report)

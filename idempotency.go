@@ -22,8 +22,6 @@ import (
 
 // outcomeKey is the key of this process for sealing outcomes. It is made when first needed.
 type outcomeKey struct {
-	wrapper crypto.KeyWrapper
-
 	mu      sync.Mutex
 	key     *crypto.DataKey // its number is the day on which it was made
 	wrapped crypto.Wrapped
@@ -33,17 +31,17 @@ type outcomeKey struct {
 // which bounds how many outcomes one key seals. Callers do not wait for each other: a key service
 // that hangs holds up its own caller alone.
 func (o *outcomeKey) get(
-	ctx context.Context, now time.Time,
+	ctx context.Context, keys crypto.KeyWrapper, now time.Time,
 ) (*crypto.DataKey, crypto.Wrapped, error) {
 	day := uint32(now.Unix()/86400) + 1
 	if k, w := o.current(); k.Number() == day {
 		return k, w, nil
 	}
-	k, err := crypto.NewDataKey(day, o.wrapper.Suite())
+	k, err := crypto.NewDataKey(day, keys.Suite())
 	if err != nil {
 		return nil, crypto.Wrapped{}, err
 	}
-	w, err := o.wrapper.Wrap(ctx, k, outcomeBinding)
+	w, err := keys.Wrap(ctx, k, outcomeBinding)
 	if err != nil {
 		k.Destroy()
 		return nil, crypto.Wrapped{}, err
@@ -71,13 +69,13 @@ var outcomeBinding = crypto.Binding{}
 // unwrap returns the key in the wrapped form, which another process may have made. The caller calls
 // done after use.
 func (o *outcomeKey) unwrap(
-	ctx context.Context, w crypto.Wrapped,
+	ctx context.Context, keys crypto.KeyWrapper, w crypto.Wrapped,
 ) (k *crypto.DataKey, done func(), err error) {
 	own, wrapped := o.current()
 	if own != nil && w.KeyID == wrapped.KeyID && bytes.Equal(w.Bytes, wrapped.Bytes) {
 		return own, func() {}, nil
 	}
-	k, err = o.wrapper.Unwrap(ctx, w, outcomeBinding)
+	k, err = keys.Unwrap(ctx, w, outcomeBinding)
 	return k, k.Destroy, err
 }
 
@@ -116,7 +114,7 @@ func (w *write) fingerprint(k *crypto.DataKey) ([sha256.Size]byte, error) {
 
 // newOutcome seals the answer to w for its idempotency key.
 func (s *Service) newOutcome(ctx context.Context, w *write, d *draft, c Change) (*Outcome, error) {
-	k, wrapped, err := s.outcomes.get(ctx, d.now)
+	k, wrapped, err := s.outcomes.get(ctx, s.outcomeKeys, d.now)
 	if err != nil {
 		return nil, err
 	}
@@ -220,6 +218,9 @@ func (s *Service) replay(ctx context.Context, w *write, o *Outcome) (*Result, er
 		res.Installation = removed(snap.key, a.Revision, a.Generation)
 		return res, nil
 	}
+	if len(a.Code) > 0 && errors.Is(snap.err, ErrKeyUnavailable) {
+		return nil, snap.err // a later repeat returns the code
+	}
 	code, err := snap.recall(a, s.digest(w.guard.IdempotencyKey))
 	if err != nil {
 		return nil, err
@@ -243,7 +244,7 @@ func (s *Service) openOutcome(ctx context.Context, w *write, o *Outcome) (*recor
 	if err != nil {
 		return nil, err
 	}
-	k, done, err := s.outcomes.unwrap(ctx, stored.Key)
+	k, done, err := s.outcomes.unwrap(ctx, s.outcomeKeys, stored.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -277,6 +278,9 @@ func (snap *snapshot) recall(a *record.Answer, digest Digest) (code crypto.Secre
 		return code, nil
 	}
 	m, err := openManifest(k, answerPlace("answer", snap.key, digest), a.Content)
+	if errors.Is(err, ErrSealed) {
+		return code, nil // the answer is genuine, so the record was created again since
+	}
 	if err != nil {
 		return code, err
 	}

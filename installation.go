@@ -388,6 +388,8 @@ func contentOf(v any) (content any, ok bool) {
 	switch v := v.(type) {
 	case Document:
 		return v.Text(), true
+	case Configuration: // without Err, which writes ignore
+		return []any{v.ID, v.RevisionID, v.Created, v.CreatedBy, v.Document}, true
 	case Operation:
 		return []any{string(v.Kind()), v.Pointer(), v.Array(), v.Value()}, true
 	case interface{ content() any }: // an Optional

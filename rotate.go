@@ -31,7 +31,7 @@ type RewrapReport struct {
 	Before []KeyCount // of the available keys, by ID
 	After  []KeyCount // counted again at the end; nil if the run ended before
 	// Elsewhere is how many records are under no available key at the end: this process lacks it,
-	// or they lost their place in the index. Check names the missing keys.
+	// or they lost their place in the index. See Check.
 	Elsewhere int64
 
 	Rewrapped int // now under the primary key
@@ -170,7 +170,7 @@ var (
 	// errMoved means that a record does not need to be rewrapped any more.
 	errMoved = errors.New("installation: moved or removed meanwhile")
 	// errReadBack means that the store is not to be trusted.
-	errReadBack = errors.New("installation: the store does not return what was written to it")
+	errReadBack = errors.New("installation: the store does not return what was written")
 )
 
 // count adds the outcome for a record to the report. It returns an error if the run must end.
@@ -259,11 +259,10 @@ func (r *rewrap) commitRewrapped(ctx context.Context, stored *Record) error {
 		return err
 	}
 	defer again.Destroy()
-	next, err := m.rewrapped(stored, body, life, w, again)
+	next, err := m.rewrapped(stored, body, life, w, k, again)
 	if err != nil {
 		return err
 	}
-
 	c := Change{Now: r.now(), Key: stored.Key, If: stored.Revision, Record: next}
 	rand.Read(c.Op[:]) // never fails since Go 1.24
 	_, err = r.store.Commit(ctx, c)
@@ -282,10 +281,11 @@ func (r *rewrap) commitRewrapped(ctx context.Context, stored *Record) error {
 	}
 }
 
-// rewrapped returns the record that follows r, with the same data key in a new wrapping. The
-// manifest is sealed again, since it contains the revision. The result was opened once.
+// rewrapped returns the record that follows r, with the data key k in a new wrapping. The manifest
+// is sealed again, since it contains the revision. The result was opened with again, which came out
+// of the new wrapping: a key service that wrapped another key must not replace the old wrapping.
 func (m *manifest) rewrapped(
-	r *Record, body *record.Body, life lifecycle, w crypto.Wrapped, k *crypto.DataKey,
+	r *Record, body *record.Body, life lifecycle, w crypto.Wrapped, k, again *crypto.DataKey,
 ) (*Record, error) {
 	next, nextBody := *r, *body
 	next.Revision++
@@ -297,12 +297,12 @@ func (m *manifest) rewrapped(
 	nextBody.Key, nextBody.Manifest = w, sealed
 	next.Index = record.SetTerm(r.Index, record.TermKey, w.KeyID)
 	next.Body = Body{nextBody.Append(nil)}
-	_, err = verify(&next, &nextBody, life, k)
+	_, err = verify(&next, &nextBody, life, again)
 	return &next, err
 }
 
-// readBack reads a record that was written and opens it again. If someone else wrote it since, they
-// opened it, and only the ID of its key is compared.
+// readBack reads what was written and opens it again. If someone else wrote since, they opened it,
+// and only the ID of its key is compared.
 func (r *rewrap) readBack(
 	ctx context.Context, wrote *Record, w crypto.Wrapped, k *crypto.DataKey,
 ) error {

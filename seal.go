@@ -131,7 +131,9 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 		body.Values = append(body.Values, record.Value{Ref: string(ref), Sealed: v.sealed})
 		m.Table = append(m.Table, record.Entry{Ref: string(ref), Tag: tag, Number: v.number})
 	}
-	d.plain = m.encode()
+	if d.plain = m.encode(); len(d.plain) > record.MaxWritten {
+		return nil, errTooLarge()
+	}
 	body.Manifest, err = d.dataKey.SealBinary(nil, manifestPlace(d.key), d.plain)
 	if err != nil {
 		return nil, err

@@ -31,6 +31,8 @@ type Service struct {
 	schemas  *schema.Cache
 	outcomes *outcomeKey
 
+	outcomeKeys crypto.KeyWrapper // that wrap outcome keys: keys, or keys with a time-out
+
 	customPolicy bool // Options.Policy was given
 
 	tenant string
@@ -111,7 +113,7 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 	s := &Service{
 		store: store, keys: keys, rule: masked.NameRule{},
 		schemas:  schema.NewCache(maxSchemas),
-		outcomes: &outcomeKey{wrapper: keys},
+		outcomes: &outcomeKey{}, outcomeKeys: keys,
 	}
 	if opts != nil {
 		s.opts = *opts
@@ -143,8 +145,8 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 	return s, nil
 }
 
-// isNil reports whether v is nil, or a nil pointer in an interface. Such a pointer would fail only at
-// the first request.
+// isNil reports whether v is nil, or a nil pointer in an interface. Such a pointer would fail only
+// at the first request.
 func isNil(v any) bool {
 	if v == nil {
 		return true

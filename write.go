@@ -391,10 +391,10 @@ func (s *Service) withKeyTimeout(skip bool) *Service {
 		return s
 	}
 	c := *s
+	c.keys = keytimeout.Half(s.keys)
+	c.outcomeKeys = c.keys
 	if skip {
 		c.keys = keytimeout.Skip(s.keys)
-	} else {
-		c.keys = keytimeout.Half(s.keys)
 	}
 	return &c
 }

@@ -80,7 +80,8 @@ func prepare(c installation.Change) writes {
 	return w
 }
 
-// unexpired returns the stored outcome with the digest of wanted, which may be nil.
+// unexpired returns the stored outcome with the digest of wanted, or nil if there is none or it
+// has expired. wanted may be nil.
 func unexpired(txn *memdb.Txn, wanted *outcomeRow, now time.Time) *outcomeRow {
 	if wanted == nil {
 		return nil
@@ -93,8 +94,8 @@ func unexpired(txn *memdb.Txn, wanted *outcomeRow, now time.Time) *outcomeRow {
 	return used
 }
 
-// checkRevision rejects c unless it continues old, which may be nil. A change without a record
-// requires one.
+// checkRevision rejects c if c.If is not the revision of old, which may be nil. A change
+// without a record needs a stored one.
 func checkRevision(old *recordRow, c installation.Change) error {
 	var revision int64
 	if old != nil {

@@ -8,13 +8,13 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// key is an index key under construction. It encodes a tuple so that the byte order is the
-// order of the tuples, and no key is a prefix of another. Both rely on strings without NUL, as
-// the store contract promises.
+// key is an index key under construction. It encodes a tuple. Keys sort in the order of their
+// tuples, and no key is a prefix of another. Both rely on strings without NUL, as the store
+// contract promises.
 type key []byte
 
-// Scopes are the first byte of every key in the list index. They separate its lists, above all
-// a term of the default tenant from a global one.
+// Scopes are the first byte of every key in the list index. They keep the kinds of lists apart.
+// Without them, a term of the default tenant could meet a global term.
 const (
 	scopeTerm   = 't' // tenant, term, created, id
 	scopeGlobal = 'g' // term, created, tenant, id

@@ -65,8 +65,8 @@ func (s *Store) Count(ctx context.Context, q installation.Query) (int64, error) 
 	return n, nil
 }
 
-// span is a range of the list index: the keys with prefix between lo and hi, both excluded. No
-// cursor can leave the list, because every key has its prefix.
+// span is a range of the list index: the keys with prefix between lo and hi, both excluded.
+// Every cursor gets the prefix of the list, so it cannot point into another list.
 type span struct {
 	prefix, lo, hi key
 	reverse        bool
@@ -120,8 +120,8 @@ func cursor(position []byte) string { return base64.RawURLEncoding.EncodeToStrin
 // rows yields the rows of the range in order, each with its key.
 //
 // go-memdb returns rows without the keys that led to them, and one row may be in several lists.
-// So each step narrows the range to the keys not yet visited. A row with a key outside of the
-// remaining range was found through another list and ends the walk.
+// After each row the range shrinks to the keys not yet visited. If the key of a row lies
+// outside that range, the iterator has left the list and the walk ends.
 func (sp span) rows(txn *memdb.Txn) iter.Seq2[key, *recordRow] {
 	return func(yield func(key, *recordRow) bool) {
 		lo, hi := sp.lo, sp.hi

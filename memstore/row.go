@@ -58,7 +58,8 @@ func newRecordRow(c installation.Change) *recordRow {
 	return r
 }
 
-// withOps returns a copy of r with the changes of old, which may be nil, and c.
+// withOps returns a copy of r. It remembers the newest op tokens of old, which may be nil, and
+// that of c.
 func (r *recordRow) withOps(old *recordRow, c installation.Change) *recordRow {
 	next := *r
 	next.ops = []applied{{op: c.Op, revision: next.Revision}}

@@ -4,8 +4,8 @@ import (
 	"github.com/hashicorp/go-memdb"
 )
 
-// Tables and their indexes. Every key names one row, so every index is Unique: go-memdb then
-// appends nothing to the keys. It does not enforce uniqueness; the transaction checks claims.
+// Tables and their indexes. Each key belongs to one row, so every index sets Unique: go-memdb
+// then uses the keys as they are. It does not check uniqueness; Commit checks claims.
 const (
 	tableRecords  = "records"
 	tableOutcomes = "outcomes"
