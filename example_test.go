@@ -101,7 +101,7 @@ func ExampleService_As() {
 	} {
 		inst, err := host.As(actor).Get(ctx, "EXI-1")
 		if err != nil {
-			fmt.Println(actor.Kind, actor.ID, "is told:", err)
+			fmt.Println(actor.Kind, actor.ID, "gets:", err)
 			continue
 		}
 		fmt.Println(actor.Kind, actor.ID, "sees the configuration:", inst.Configuration != nil)
@@ -109,7 +109,7 @@ func ExampleService_As() {
 	// Output:
 	// vendor ACC-1 sees the configuration: true
 	// customer ACC-2 sees the configuration: false
-	// customer ACC-3 is told: get EXI-1: installation: not found
+	// customer ACC-3 gets: get EXI-1: installation: not found
 }
 
 // The first call creates the installation. Later calls change the given parts and keep the

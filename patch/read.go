@@ -119,7 +119,7 @@ func FromMerge(patch []byte) ([]installation.Operation, error) {
 }
 
 // FromMask reads an update mask. Each path names a place in the given document, and the
-// value there replaces what is stored at the same place, as a whole. Missing objects
+// value there replaces the stored value at the same place, as a whole. Missing objects
 // around it are created, arrays are not. What no path names stays. See [Pointer] for the
 // form of a path.
 //

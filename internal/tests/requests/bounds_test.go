@@ -232,7 +232,7 @@ func TestUnusualActorsAreRejectedOrReadable(t *testing.T) {
 		}
 		_, err := odd.Uninstall(ctx, installation.UninstallRequest{ID: id})
 		if got, read := h.Host().Get(ctx, id); read != nil {
-			t.Errorf("uninstalled by a %.10q (error %v): cannot be read any more: %v",
+			t.Errorf("uninstalled by a %.10q (error %v): cannot be read: %v",
 				kind, err, read)
 		} else if len(fmt.Sprint(got.Audit.Uninstalled)) > 10_000 {
 			t.Errorf("a kind of %d bytes was recorded", len(kind))
