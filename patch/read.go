@@ -13,12 +13,12 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// FromJSON reads a JSON Patch (RFC 6902). It takes add, remove, replace and test, with the rules for
-// secrets: "***" keeps one, and test rejects at one. It rejects move and copy, because sealing binds
-// a secret to its place.
+// FromJSON reads a JSON Patch (RFC 6902). It takes add, remove, replace and test, with
+// the rules for secrets: "***" keeps one, and test rejects at one. It rejects move and
+// copy, because sealing binds a secret to its place.
 //
-// The error is a [*validate.Error] with paths below "patch". Whether the places exist shows when the
-// operations are applied.
+// The error is a [*validate.Error] with paths below "patch". Whether the places exist
+// shows when the operations are applied.
 func FromJSON(patch []byte) ([]installation.Operation, error) {
 	tree, err := masked.Parse("patch", patch)
 	if err != nil {
@@ -42,11 +42,12 @@ func FromJSON(patch []byte) ([]installation.Operation, error) {
 
 // stepKinds are the supported operations of RFC 6902.
 var stepKinds = map[string]masked.OpKind{
-	"add": masked.Add, "remove": masked.Remove, "replace": masked.SetExisting, "test": masked.Test,
+	"add": masked.Add, "remove": masked.Remove, "replace": masked.SetExisting,
+	"test": masked.Test,
 }
 
-// readStep reads one operation of a JSON Patch. It ignores members that RFC 6902 does not name, as
-// that requires.
+// readStep reads one operation of a JSON Patch. It ignores members that RFC 6902 does not
+// name, as that requires.
 func readStep(l *validate.List, path string, step *jsontree.Node) installation.Operation {
 	var none installation.Operation
 	if step.Kind() != jsontree.Object {
@@ -99,9 +100,9 @@ func memberText(l *validate.List, path string, n *jsontree.Node, name string) (s
 	return "", false
 }
 
-// FromMerge reads a merge patch (RFC 7396): null removes a member, other members are set, and those
-// that it does not name stay, secrets included. "***" keeps the secret at its place. An array is
-// replaced as a whole.
+// FromMerge reads a merge patch (RFC 7396): null removes a member, other members are set,
+// and those that it does not name stay, secrets included. "***" keeps the secret at its
+// place. An array is replaced as a whole.
 //
 // The error is a [*validate.Error] with paths below "patch".
 func FromMerge(patch []byte) ([]installation.Operation, error) {
@@ -117,12 +118,13 @@ func FromMerge(patch []byte) ([]installation.Operation, error) {
 	return []installation.Operation{operation.New(masked.Merge, "", textOf(tree))}, nil
 }
 
-// FromMask reads an update mask. Each path names a place in the given document, and the value there
-// replaces what is stored at the same place, as a whole. Missing objects around it are created,
-// arrays are not. What no path names stays. See [Pointer] for the form of a path.
+// FromMask reads an update mask. Each path names a place in the given document, and the
+// value there replaces the stored value at the same place, as a whole. Missing objects
+// around it are created, arrays are not. What no path names stays. See [Pointer] for the
+// form of a path.
 //
-// The error is a [*validate.Error] with paths such as "updateMask[0]", for example for a path that
-// names nothing in the document.
+// The error is a [*validate.Error] with paths such as "updateMask[0]", for example for a
+// path that names nothing in the document.
 func FromMask(document []byte, paths ...string) ([]installation.Operation, error) {
 	tree, err := masked.Parse("document", document)
 	if err != nil {
@@ -160,9 +162,9 @@ func FromMask(document []byte, paths ...string) ([]installation.Operation, error
 
 const pathFormat = `must be names separated by dots, with \ before each . : / \ of a name`
 
-// Pointer returns the JSON Pointer for a path of an update mask: names separated by dots. A
-// backslash takes the next character literally; clients write it before each dot, colon, slash and
-// backslash of a name. The error is a [*validate.Error].
+// Pointer returns the JSON Pointer for a path of an update mask: names separated by dots.
+// A backslash takes the next character literally; clients write it before each dot,
+// colon, slash and backslash of a name. The error is a [*validate.Error].
 func Pointer(path string) (string, error) {
 	tokens, ok := splitPath(path)
 	if !ok {
@@ -173,8 +175,8 @@ func Pointer(path string) (string, error) {
 	return jsontree.JoinPointer(tokens...), nil
 }
 
-// splitPath returns false for a path without names, with an empty name, or with a backslash at its
-// end.
+// splitPath returns false for a path without names, with an empty name, or with a
+// backslash at its end.
 func splitPath(path string) ([]string, bool) {
 	var tokens []string
 	var name strings.Builder

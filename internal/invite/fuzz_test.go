@@ -10,7 +10,7 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// fuzzSeeds stops a target that has no seeds. They are made in code so that they follow what it tests.
+// fuzzSeeds ends a fuzz target without seeds.
 func fuzzSeeds(f *testing.F, n int) {
 	f.Helper()
 	if n == 0 {
@@ -18,9 +18,14 @@ func fuzzSeeds(f *testing.F, n int) {
 	}
 }
 
-// FuzzCode: retyping a code by the documented liberties leads to the same hash, everything else to another one.
+// FuzzCode checks that a code has the same hash in each documented spelling, and that another
+// code has another hash.
 func FuzzCode(f *testing.F) {
-	seeds := []string{"inv_0123456789abcdefghjkmnpqrstvwxyz", "inv_60r30c1g60r30c1g60r30c1g60r30c1g", "inv_", "INV_OIL", " inv_x\n", "inv_\x00", "inv_\xff", "\u212a", "", "***", "invinv_"}
+	const sample = "inv_0123456789abcdefghjkmnpqrstvwxyz"
+	seeds := []string{
+		sample, "inv_60r30c1g60r30c1g60r30c1g60r30c1g", "inv_",
+		"INV_OIL", " inv_x\n", "inv_\x00", "inv_\xff", "\u212a", "", "***", "invinv_",
+	}
 	for _, s := range seeds {
 		f.Add(s)
 	}
@@ -28,40 +33,47 @@ func FuzzCode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		hash := Hash(crypto.NewSecret(text))
 		if hash != Hash(crypto.SecretFromBytes([]byte(text))) {
-			t.Fatal("not the same twice")
+			t.Fatal("the hash differs between two calls")
 		}
 		ascii := strings.Trim(text, "i_0123456789abcdefghjkmnpqrstvwxyz") == ""
 		if rest, ok := strings.CutPrefix(text, prefix); ok && ascii {
 			for _, again := range []string{
-				strings.ToUpper(text), "\t " + text + " \r\n", prefix + strings.ReplaceAll(rest, "0", "O"),
-				prefix + strings.ReplaceAll(rest, "1", "i"), "Inv_" + strings.ReplaceAll(rest, "1", "L"),
+				strings.ToUpper(text), "\t " + text + " \r\n",
+				prefix + strings.ReplaceAll(rest, "0", "O"),
+				prefix + strings.ReplaceAll(rest, "1", "i"),
+				"Inv_" + strings.ReplaceAll(rest, "1", "L"),
 			} {
 				if Hash(crypto.NewSecret(again)) != hash {
 					t.Fatalf("%q is another code than %q", again, text)
 				}
 			}
 		}
-		// Another character is another code.
-		code := []byte("inv_0123456789abcdefghjkmnpqrstvwxyz")
+		// Another character makes another code.
+		code := []byte(sample)
 		if text == "" {
 			return
 		}
 		code[len(prefix)+int(text[0])%32] = codeLetter(text)
-		want := strings.EqualFold(string(code), "inv_0123456789abcdefghjkmnpqrstvwxyz")
-		if got := Hash(crypto.NewSecret(string(code))) == Hash(crypto.NewSecret("inv_0123456789abcdefghjkmnpqrstvwxyz")); got != want {
+		want := strings.EqualFold(string(code), sample)
+		got := Hash(crypto.NewSecret(string(code))) == Hash(crypto.NewSecret(sample))
+		if got != want {
 			t.Fatalf("%s is the same code: %v, want %v", code, got, want)
 		}
 	})
 }
 
-// codeLetter picks a letter of the alphabet of codes.
+// codeLetter returns a letter of the alphabet of codes.
 func codeLetter(text string) byte {
 	return "0123456789abcdefghjkmnpqrstvwxyz"[int(text[len(text)-1])%32]
 }
 
-// FuzzPeriod: a period is refused, or leads to one later moment, and is written in one way only.
+// FuzzPeriod checks that each period is rejected or leads to a later time, and that only one
+// spelling of a period is accepted.
 func FuzzPeriod(f *testing.F) {
-	seeds := []string{"7d", "1m", "1y", "99y", "999d", "999m", "2w", "0d", "100y", "07d", "+1d", "-1d", "1", "d", "", "1e1d", "9999999999999999999d", "٧d", "7D"}
+	seeds := []string{
+		"7d", "1m", "1y", "99y", "999d", "999m", "2w", "0d", "100y", "07d", "+1d", "-1d",
+		"1", "d", "", "1e1d", "9999999999999999999d", "٧d", "7D",
+	}
 	for _, s := range seeds {
 		f.Add(s, int64(0))
 		f.Add(s, time.Date(2028, 2, 29, 23, 59, 59, 0, time.UTC).Unix())
@@ -77,8 +89,9 @@ func FuzzPeriod(f *testing.F) {
 			}
 			return
 		}
-		if len(text) > 4 || strings.TrimLeft(text[:len(text)-1], "0123456789") != "" || text[0] == '0' {
-			t.Fatalf("%q is taken", text)
+		if len(text) > 4 || strings.TrimLeft(text[:len(text)-1], "0123456789") != "" ||
+			text[0] == '0' {
+			t.Fatalf("%q was accepted", text)
 		}
 		longest := from.AddDate(100, 0, 0)
 		if !to.After(from) || to.After(longest) || to.Location() != time.UTC {
@@ -91,19 +104,25 @@ func FuzzPeriod(f *testing.F) {
 		if unit := text[len(text)-1]; unit == 'm' || unit == 'y' {
 			last := time.Date(to.Year(), to.Month()+1, 0, 0, 0, 0, 0, time.UTC).Day()
 			if to.Day() != min(from.Day(), last) {
-				t.Fatalf("%q after %v is %v: want day %d or the last of the month", text, from, to, from.Day())
+				t.Fatalf("%q after %v is %v: want day %d or the last of the month",
+					text, from, to, from.Day())
 			}
 		}
 	})
 }
 
-// FuzzAcceptURL: an address is refused, or leads to where it says and holds the code once.
+// FuzzAcceptURL checks that an address is rejected or keeps its target and gets the code
+// exactly once.
 func FuzzAcceptURL(f *testing.F) {
 	seeds := []string{
-		"https://portal.example/accept", "https://portal.example/accept?lang=en&code=old", "http://localhost:8080/", "http://127.0.0.1/x", "http://[::1]/",
-		"//evil.example/x", "javascript:alert(1)", "http:///x", "https://good.example:443@evil.example/", "https://a.example/#f", "http://a.example/",
-		"https://a.example/?q=%zz", "https://a.example/%2f..", "https:a.example", "https://a.example\\@b.example/", "HTTPS://A.example", "https://", "https://:443/", "",
-		"https://a.example/?a;b=c", "http://localhost.evil.example/", "https://a.example/?code", "https://a b.example/", "https://a.example/\n",
+		"https://portal.example/accept", "https://portal.example/accept?lang=en&code=old",
+		"http://localhost:8080/", "http://127.0.0.1/x", "http://[::1]/",
+		"//evil.example/x", "javascript:alert(1)", "http:///x",
+		"https://good.example:443@evil.example/", "https://a.example/#f", "http://a.example/",
+		"https://a.example/?q=%zz", "https://a.example/%2f..", "https:a.example",
+		"https://a.example\\@b.example/", "HTTPS://A.example", "https://", "https://:443/", "",
+		"https://a.example/?a;b=c", "http://localhost.evil.example/", "https://a.example/?code",
+		"https://a b.example/", "https://a.example/\n",
 	}
 	for _, s := range seeds {
 		f.Add(s, "inv_0123")
@@ -114,23 +133,25 @@ func FuzzAcceptURL(f *testing.F) {
 		base, err := ParseURL(text)
 		if err != nil {
 			if base != nil || len(text) > 30 && strings.Contains(err.Error(), text) {
-				t.Fatalf("got %v, %v, want an error that does not quote the address", base, err)
+				t.Fatalf("got %v, %v, want an error that does not repeat the address", base, err)
 			}
 			return
 		}
 		before := *base
 		if got := URL(base, "", "i", crypto.Secret{}); !got.IsZero() {
-			t.Fatal("an address without a code")
+			t.Fatal("got an address without a code")
 		}
 		got, err := url.Parse(URL(base, "t", "i", crypto.NewSecret(code)).RevealString())
 		if err != nil {
-			t.Fatalf("what was made of %q does not parse: %v", text, err)
+			t.Fatalf("the address made of %q does not parse: %v", text, err)
 		}
 		if *base != before {
 			t.Fatal("the configured address was changed")
 		}
-		loopback := slices.Contains([]string{"localhost", "::1"}, got.Hostname()) || strings.HasPrefix(got.Hostname(), "127.") || strings.Contains(got.Hostname(), ":")
-		if got.Scheme != "https" && (got.Scheme != "http" || !loopback) || got.Hostname() == "" || got.User != nil || got.Fragment != "" {
+		loopback := slices.Contains([]string{"localhost", "::1"}, got.Hostname()) ||
+			strings.HasPrefix(got.Hostname(), "127.") || strings.Contains(got.Hostname(), ":")
+		if got.Scheme != "https" && (got.Scheme != "http" || !loopback) ||
+			got.Hostname() == "" || got.User != nil || got.Fragment != "" {
 			t.Fatalf("%q leads to %v", text, got)
 		}
 		if got.Scheme != base.Scheme || got.Host != base.Host || got.Path != base.Path {
