@@ -72,6 +72,7 @@ func (s *leakScenario) invitations() {
 func leakBadDocuments() map[string]string {
 	c := leakCanaries
 	config := leakQuote(c["config"])
+	long := leakQuote(c["config"] + strings.Repeat("x", 300<<10))
 	return map[string]string{
 		"no end":       `{"adobe_secret":` + config,
 		"no colon":     `{"a":{` + config + `}}`,
@@ -82,7 +83,7 @@ func leakBadDocuments() map[string]string {
 		"twice":        `{"adobe_secret":` + config + `,"adobe_secret":` + config + `}`,
 		"bad UTF-8":    `{"adobe_secret":"` + c["nested"][:4] + c["url"] + "\xff\"}",
 		"deep":         `{"a":` + strings.Repeat(`[`, 70) + config,
-		"large":        `{"adobe_secret":` + leakQuote(c["config"]+strings.Repeat("x", 300<<10)) + `}`,
+		"large":        `{"adobe_secret":` + long + `}`,
 		"mask":         `{"adobe_secret":` + config + `,"new_secret":"***"}`,
 		"bad number":   `{"pin":` + c["pin"] + `x}`,
 		"bad escape":   `{"adobe_secret":"` + c["url"] + `\x"}`,

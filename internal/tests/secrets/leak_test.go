@@ -83,7 +83,9 @@ func (s *leakScenario) upsert(
 	return s.log.call(name, r, func() (any, error) { return svc.Upsert(s.ctx, r) })
 }
 
-func (s *leakScenario) patch(name string, g installation.Guard, ops ...installation.Operation) error {
+func (s *leakScenario) patch(
+	name string, g installation.Guard, ops ...installation.Operation,
+) error {
 	r := installation.PatchRequest{ID: "EXI-1", Guard: g, Operations: ops}
 	return s.log.call(name, r, func() (any, error) { return s.host.Patch(s.ctx, r) })
 }
