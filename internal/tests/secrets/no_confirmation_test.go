@@ -43,7 +43,9 @@ func testOperations(t *testing.T, h *fixture.Attack) {
 		"/list/0/password":     nil,
 		"/adobe_secret/x":      nil,
 		"/adobe_secret/0/x":    nil,
-		"/list/0":              {`{"name":"a","password":"s3cr3t"}`, `{"name":"a","password":"***"}`},
+		"/list/0": {
+			`{"name":"a","password":"s3cr3t"}`, `{"name":"a","password":"***"}`,
+		},
 		"/list": {
 			`[{"name":"a","password":"s3cr3t"}]`, `[{"name":"a","password":"***"}]`,
 		},
