@@ -19,7 +19,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// configured runs the program with keys of its own and a configuration.
+// configured runs the program with new keys and a configuration.
 func configured(t *testing.T, config string) *running {
 	t.Helper()
 	dir := t.TempDir()
@@ -32,7 +32,7 @@ func configured(t *testing.T, config string) *running {
 	return start(t, "-keys", keys, "-config", file)
 }
 
-// expect sends a request and looks at the status and at what the answer has in it.
+// expect sends a request and checks the status and a part of the answer.
 func expect(t *testing.T, method, url, body string, header []string, status int,
 	has string) string {
 	t.Helper()
@@ -43,8 +43,8 @@ func expect(t *testing.T, method, url, body string, header []string, status int,
 	return text
 }
 
-// connect is the body that makes a connection to a provider, and install one that installs for
-// it.
+// connect is the body that creates a connection to a provider. The body install
+// creates an installation for it.
 func connect(provider, credentials string) string {
 	return `{"groupRef":"g","consumerRef":"c","provider":"` + provider + `",` + credentials + `}`
 }
@@ -59,9 +59,9 @@ const ampersandProjectText = `{"id":"p-1","name":"one","apiKeys":{"k":"made-up-k
 	"integrations":[{"id":"i-1","name":"crm","provider":"salesforce",
 	"latest":{"id":"r-1","content":{}}}]`
 
-// TestAmpersandConfigured: what the configuration names can be connected to and installed;
-// without providers any can.
-func TestAmpersandConfigured(t *testing.T) {
+// Only providers and integrations of the configuration can be connected and
+// installed. A configuration without providers allows all of them.
+func TestOnlyConfiguredProvidersConnect(t *testing.T) {
 	for name, c := range map[string]struct {
 		providers string
 		other     int // status for a provider that is not named
@@ -86,8 +86,8 @@ func TestAmpersandConfigured(t *testing.T) {
 	}
 }
 
-// TestAmpersandPublicKeys: a consumer's token is good if the project's key signed it.
-func TestAmpersandPublicKeys(t *testing.T) {
+// A token of a consumer is valid if the key of the project signed it.
+func TestConsumerTokenNeedsKeyOfProject(t *testing.T) {
 	signer, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
@@ -130,9 +130,9 @@ func TestAmpersandPublicKeys(t *testing.T) {
 	expect(t, "GET", at, "", token(other), 401, "")
 }
 
-// TestSoftwareOneSchema: the schema of an extension stands in the configuration as it is, and
-// marks what is secret.
-func TestSoftwareOneSchema(t *testing.T) {
+// The configuration contains the JSON Schema of an extension. It marks the
+// secrets of the extension.
+func TestConfiguredSchemaMarksSecrets(t *testing.T) {
 	r := configured(t, `{"softwareone":{"tokenKey":"made-up-0123456789abcdef01234567",
 		"accounts":[{"id":"ACC-1","type":"Vendor"},{"id":"ACC-2","type":"Client"}],
 		"extensions":[{"id":"EXT-1","name":"x","status":"Public","owner":"ACC-1",
@@ -157,8 +157,9 @@ func TestSoftwareOneSchema(t *testing.T) {
 	}
 }
 
-// TestWebhook: the event of a removal, signed with the secret of the first line, uninstalls.
-func TestWebhook(t *testing.T) {
+// The webhook uninstalls on the event of a removal. The secret of the first line
+// signs it.
+func TestWebhookUninstalls(t *testing.T) {
 	r := start(t, "-dev")
 	const id = "icfg_9aXw3LmQ7vBn2TzK5rYd8PcH"
 	at := r.Vercel.Base + "/v1/installations/" + id

@@ -22,7 +22,7 @@ import (
 	"github.com/go-installation/installation/examples/hostapp/static"
 )
 
-// devMode is what -dev makes up in addition to the configuration: a key that signs Vercel's tokens
+// devMode is what -dev generates in addition to the configuration: a key that signs Vercel's tokens
 // and the credentials of callers.
 type devMode struct {
 	key         *rsa.PrivateKey
@@ -38,7 +38,7 @@ const (
 	devKeysPath   = devIssuerPath + "/.well-known/jwks"
 )
 
-// Names that the made-up Vercel uses.
+// Names that the generated Vercel uses.
 const (
 	devClientID = "oac_devHostapp"
 	devKeyID    = "dev"
@@ -46,7 +46,7 @@ const (
 	devUser     = "7ab0000000000000000000ff"
 )
 
-// newDevConfig makes up a configuration for a server at base. The server is also the issuer of
+// newDevConfig generates a configuration for a server at base. The server is also the issuer of
 // Vercel's tokens. It uses its key directly, since it may not be able to reach itself, and serves
 // the key set for others.
 func newDevConfig(base string) (*config, error) {
@@ -79,7 +79,7 @@ func newDevConfig(base string) (*config, error) {
 	return cfg, nil
 }
 
-// devSoftwareOne makes up a vendor with a public extension, two clients and operations.
+// devSoftwareOne generates a vendor with a public extension, two clients and operations.
 func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
 	const extension = "EXT-4410-7725"
 	c := &softwareOneConfig{
@@ -186,7 +186,7 @@ func (d *devMode) token(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, text)
 }
 
-// devAmpersand makes up a builder with one integration and a customer with connections.
+// devAmpersand generates a builder with one integration and a customer with connections.
 func devAmpersand() (*ampersandConfig, *ampersandMount) {
 	key := madeUp()
 	return &ampersandConfig{host: memory.Demo(key, nil)}, &ampersandMount{

@@ -6,7 +6,7 @@
 //	hostapp -addr :8443 -keys installation.keys -config hostapp.json \
 //		-redis redis://redis.internal.example:6379
 //
-// With -dev it makes up keys, customers and tokens, and by default stores in memory. Without -dev
+// With -dev it generates keys, customers and tokens, and by default stores in memory. Without -dev
 // it needs -keys, a keyring in the format of crypto.KeyringFromFile, and -config, a JSON file with
 // the fields of config.
 //

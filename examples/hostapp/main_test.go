@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -96,8 +97,8 @@ func ask(t *testing.T, method, url, body string, header ...string) (int, string)
 	return res.StatusCode, string(text)
 }
 
-// stores make the arguments that choose a store. A server that is not installed skips its own
-// part of a test alone.
+// stores returns the arguments that choose a store. Where no Redis server is
+// installed, only the Redis part of a test is skipped.
 var stores = map[string]func(*testing.T) []string{
 	"memory": func(*testing.T) []string { return nil },
 	"redis": func(t *testing.T) []string {
@@ -106,64 +107,23 @@ var stores = map[string]func(*testing.T) []string{
 	},
 }
 
-// With -dev each platform answers to the credentials of the first line, on either store, and
-// holds nothing at the start.
-func TestDev(t *testing.T) {
+// devStep is a request to the server of -dev, with the status and a part of the
+// text of its answer.
+type devStep struct {
+	method, url, body string
+	header            []string
+	status            int
+	has               string
+}
+
+// With -dev each platform accepts the credentials of the first line. This is so
+// on either store, and nothing is installed at the start.
+func TestDevCredentialsWorkOnEveryPlatform(t *testing.T) {
 	for name, args := range stores {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, append([]string{"-dev"}, args(t)...)...)
-			const id = "icfg_9aXw3LmQ7vBn2TzK5rYd8PcH"
-			token := func(auth string) []string {
-				status, text := ask(t, "GET", r.Vercel.Tokens+"?installation="+id+"&auth="+auth,
-					"")
-				if status != 200 {
-					t.Fatalf("token: %d %s", status, text)
-				}
-				return []string{"Authorization", "Bearer " + text}
-			}
-			key := []string{"X-Api-Key", r.Ampersand.APIKey}
-			at := r.Vercel.Base + "/v1/installations/" + id
-			steps := []struct {
-				method, url, body string
-				header            []string
-				status            int
-				has               string
-			}{
-				{"GET", at, "", token("system"), 404, "not_found"},
-				{"PUT", at, `{"scopes":["read"],"acceptedPolicies":{},
-					"credentials":{"access_token":"tok-made-up","token_type":"Bearer"},
-					"account":{"url":"https://vercel.example/acme",
-					"contact":{"email":"iris@northwind.example"}}}`, token("user"), 200, "{"},
-				{"GET", at + "/plans", "", token("system"), 200, `"hobby"`},
-				{"PATCH", at, `{"billingPlanId":"team"}`, token("user"), 200, `"team"`},
-				{"GET", at, "", token("system"), 200, `"team"`},
-
-				{"GET", r.SoftwareOne.Base + "/installations", "",
-					bearer(r.SoftwareOne.VendorToken), 200, `"data":[]`},
-				{"POST", r.SoftwareOne.Base + "/installations", `{"extension":{"id":"` +
-					r.SoftwareOne.ExtensionID + `"},"modules":[{"id":"MOD-0478"}]}`,
-					bearer(r.SoftwareOne.ClientToken), 201, `"Installed"`},
-				{"GET", r.SoftwareOne.Base + "/installations", "",
-					bearer(r.SoftwareOne.ExtensionToken), 200, `"total":1`},
-				{"GET", r.SoftwareOne.Base + "/installations", "",
-					bearer(r.SoftwareOne.Client2Token), 200, `"data":[]`},
-				{"GET", r.SoftwareOne.Base + "/installations", "",
-					bearer(r.SoftwareOne.OperationsToken), 200, `"total":1`},
-
-				{"GET", r.Ampersand.Base + "/projects/" + r.Ampersand.ProjectID +
-					"/installations", "", key, 200, "[]"},
-				{"GET", r.Ampersand.Base + "/projects/" + r.Ampersand.ProjectID + "/connections",
-					"", key, 200, `"hubspot"`},
-				{"POST", r.Ampersand.Base + "/projects/" + r.Ampersand.ProjectID +
-					"/integrations/" + r.Ampersand.IntegrationID + "/installations",
-					`{"groupRef":"group-123","config":{"content":{"provider":"salesforce",
-					"read":{"objects":{"contact":{"objectName":"contact","schedule":"0 * * * *",
-					"destination":"contactHook","selectedFields":{"access_token__c":true},
-					"selectedFieldMappings":{}}}}}}}`,
-					key, 201, `"access_token__c":true`},
-
-				{"GET", "http://" + r.Addr + "/healthz", "", nil, 200, `"ok"`},
-			}
+			steps := slices.Concat(vercelSteps(t, r), softwareoneSteps(r), ampersandSteps(r),
+				[]devStep{{"GET", "http://" + r.Addr + "/healthz", "", nil, 200, `"ok"`}})
 			for _, s := range steps {
 				status, text := ask(t, s.method, s.url, s.body, s.header...)
 				if status != s.status || !strings.Contains(text, s.has) {
@@ -183,10 +143,63 @@ func TestDev(t *testing.T) {
 	}
 }
 
+func vercelSteps(t *testing.T, r *running) []devStep {
+	t.Helper()
+	const id = "icfg_9aXw3LmQ7vBn2TzK5rYd8PcH"
+	token := func(auth string) []string {
+		status, text := ask(t, "GET", r.Vercel.Tokens+"?installation="+id+"&auth="+auth, "")
+		if status != 200 {
+			t.Fatalf("token: %d %s", status, text)
+		}
+		return bearer(text)
+	}
+	at := r.Vercel.Base + "/v1/installations/" + id
+	return []devStep{
+		{"GET", at, "", token("system"), 404, "not_found"},
+		{"PUT", at, `{"scopes":["read"],"acceptedPolicies":{},
+			"credentials":{"access_token":"tok-made-up","token_type":"Bearer"},
+			"account":{"url":"https://vercel.example/acme",
+			"contact":{"email":"iris@northwind.example"}}}`, token("user"), 200, "{"},
+		{"GET", at + "/plans", "", token("system"), 200, `"hobby"`},
+		{"PATCH", at, `{"billingPlanId":"team"}`, token("user"), 200, `"team"`},
+		{"GET", at, "", token("system"), 200, `"team"`},
+	}
+}
+
+func softwareoneSteps(r *running) []devStep {
+	s := r.SoftwareOne
+	at := s.Base + "/installations"
+	body := `{"extension":{"id":"` + s.ExtensionID + `"},"modules":[{"id":"MOD-0478"}]}`
+	return []devStep{
+		{"GET", at, "", bearer(s.VendorToken), 200, `"data":[]`},
+		{"POST", at, body, bearer(s.ClientToken), 201, `"Installed"`},
+		{"GET", at, "", bearer(s.ExtensionToken), 200, `"total":1`},
+		{"GET", at, "", bearer(s.Client2Token), 200, `"data":[]`},
+		{"GET", at, "", bearer(s.OperationsToken), 200, `"total":1`},
+	}
+}
+
+func ampersandSteps(r *running) []devStep {
+	key := []string{"X-Api-Key", r.Ampersand.APIKey}
+	project := r.Ampersand.Base + "/projects/" + r.Ampersand.ProjectID
+	integration := project + "/integrations/" + r.Ampersand.IntegrationID
+	return []devStep{
+		{"GET", project + "/installations", "", key, 200, "[]"},
+		{"GET", project + "/connections", "", key, 200, `"hubspot"`},
+		{"POST", integration + "/installations",
+			`{"groupRef":"group-123","config":{"content":{"provider":"salesforce",
+			"read":{"objects":{"contact":{"objectName":"contact","schedule":"0 * * * *",
+			"destination":"contactHook","selectedFields":{"access_token__c":true},
+			"selectedFieldMappings":{}}}}}}}`,
+			key, 201, `"access_token__c":true`},
+	}
+}
+
 func bearer(token string) []string { return []string{"Authorization", "Bearer " + token} }
 
-// Without keys, or without knowing its callers, nothing is served.
-func TestRefusals(t *testing.T) {
+// The program exits with an error without keys, or if it cannot authenticate
+// its callers.
+func TestIncompleteConfigurationIsRejected(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
@@ -257,8 +270,9 @@ func newKeys(t *testing.T) string {
 	return key.Reveal()
 }
 
-// Without -dev nothing that -dev makes up exists, and what the configuration names is served.
-func TestConfigured(t *testing.T) {
+// Without -dev only the platforms of the configuration are served. Nothing that
+// -dev invents exists.
+func TestOnlyConfiguredPlatformsAreServed(t *testing.T) {
 	dir := t.TempDir()
 	keys, config := filepath.Join(dir, "keys"), filepath.Join(dir, "config.json")
 	for path, text := range map[string]string{keys: newKeys(t), config: vercelOnly} {
@@ -281,9 +295,8 @@ func TestConfigured(t *testing.T) {
 	}
 }
 
-// Nothing that is answered may be stored: neither where there is nothing nor where a path is
-// sent on to how it is written.
-func TestNoStore(t *testing.T) {
+// No answer may be cached, not even that of an unknown path or a redirect.
+func TestEveryAnswerForbidsCaching(t *testing.T) {
 	r := start(t, "-dev")
 	direct := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse
@@ -312,8 +325,8 @@ func TestNoStore(t *testing.T) {
 	}
 }
 
-// A token of -dev is one that anybody can verify who knows the issuer.
-func TestDevKeys(t *testing.T) {
+// Anybody who knows the issuer can verify a token of -dev.
+func TestDevTokensAreVerifiable(t *testing.T) {
 	r := start(t, "-dev")
 	_, token := ask(t, "GET", r.Vercel.Tokens+"?installation=icfg_1&auth=system", "")
 	verifier, err := vercel.NewVerifier(devClientID,
@@ -327,8 +340,8 @@ func TestDevKeys(t *testing.T) {
 	}
 }
 
-// The page has a command for each platform, and names no other.
-func TestPage(t *testing.T) {
+// The page has a command for each platform that is served, and for no other.
+func TestPageHasACommandPerPlatform(t *testing.T) {
 	r := start(t, "-dev")
 	_, text := ask(t, "GET", "http://"+r.Addr+"/", "")
 	for _, want := range []string{r.Vercel.Base, r.SoftwareOne.Base, r.Ampersand.Base,

@@ -14,9 +14,9 @@ import (
 	"github.com/go-installation/installation/api/httpapi"
 )
 
-// TestAddresses: wherever it listens, the addresses of the first line lead to it, and its
-// tokens are good.
-func TestAddresses(t *testing.T) {
+// Wherever the program listens, the addresses of its first line lead to it and
+// its tokens are valid.
+func TestPrintedAddressesWork(t *testing.T) {
 	for _, addr := range []string{":0", "0.0.0.0:0", "[::]:0", "127.0.0.1:0", "localhost:0"} {
 		t.Run(addr, func(t *testing.T) {
 			r := start(t, "-dev", "-addr", addr)
@@ -33,9 +33,9 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// TestTimeouts: a body that does not come ends the connection wherever it was sent, and no API
-// is cut short by it.
-func TestTimeouts(t *testing.T) {
+// A request whose body never arrives times out on every path, but not before the
+// deadline of the API itself.
+func TestMissingBodyTimesOut(t *testing.T) {
 	server := newServer(http.NotFoundHandler(), slog.New(slog.DiscardHandler))
 	if server.ReadTimeout <= httpapi.DefaultTimeout ||
 		server.WriteTimeout <= 2*httpapi.DefaultTimeout {
