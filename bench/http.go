@@ -74,13 +74,16 @@ func (directory) Token(
 
 // Account implements [softwareone.Directory].
 func (directory) Account(_ context.Context, id string) (*softwareone.Account, error) {
-	return &softwareone.Account{ID: id, Name: "Vendor", Type: softwareone.AccountVendor, Revision: 1}, nil
+	return &softwareone.Account{
+		ID: id, Name: "Vendor", Type: softwareone.AccountVendor, Revision: 1,
+	}, nil
 }
 
 // Extension implements [softwareone.Directory].
 func (directory) Extension(_ context.Context, id string) (*softwareone.Extension, error) {
 	return &softwareone.Extension{
-		ID: id, Name: "Order export", Status: softwareone.ExtensionPublic, Owner: vendor, Revision: 1,
+		ID: id, Name: "Order export", Status: softwareone.ExtensionPublic,
+		Owner: vendor, Revision: 1,
 	}, nil
 }
 
