@@ -98,7 +98,7 @@ func sealedTextFromUserIsAString(t *testing.T) {
 	}
 	for _, r := range revealed {
 		if r.Err != nil || r.Value.RevealString() != stolen {
-			t.Errorf("%v: got another string, error %v: a write opened a sealed value", r.Ref, r.Err)
+			t.Errorf("%v: got another string, error %v: a write opened the text", r.Ref, r.Err)
 		}
 	}
 }

@@ -100,7 +100,9 @@ const (
 
 // judge replaces the stored record and returns whether the edit is detected or harmless. It
 // fails the test if it is neither.
-func (x *tamperTarget) judge(t testing.TB, what string, r *installation.Record, may tamperHarmless) tamperOutcome {
+func (x *tamperTarget) judge(
+	t testing.TB, what string, r *installation.Record, may tamperHarmless,
+) tamperOutcome {
 	t.Helper()
 	x.h.Store.Forge(x.key, r)
 	defer x.h.Store.Forge(x.key, nil)
@@ -128,8 +130,9 @@ func (x *tamperTarget) wantClosed(
 	err error,
 ) {
 	t.Helper()
-	sealed := errors.Is(err, installation.ErrSealed)
-	if r.Key == x.key && (listed == nil || errors.Is(listed.Err, installation.ErrSealed) != sealed) {
+	agree := listed != nil &&
+		errors.Is(listed.Err, installation.ErrSealed) == errors.Is(err, installation.ErrSealed)
+	if r.Key == x.key && !agree {
 		t.Errorf("%s: Get returns %v, List another error", what, err)
 	}
 	if got != nil && (got.Configuration != nil || got.Connection != nil ||

@@ -75,7 +75,9 @@ func TestInvariant5NotFoundIsNotFailed(t *testing.T) {
 		for _, method := range []string{
 			"Get", "List", "Commit", "Outcome", "Events", "Count", "every",
 		} {
-			t.Run(name+" in "+method, func(t *testing.T) { failingStoreIsReported(t, method, cause) })
+			t.Run(name+" in "+method, func(t *testing.T) {
+				failingStoreIsReported(t, method, cause)
+			})
 		}
 	}
 }

@@ -27,7 +27,8 @@ var unreadableCases = []unreadableCase{
 		breakIt: breakBody(func(body *fixture.Body) { body.Manifest = flip(-1)(body.Manifest) })},
 	{name: "lost secret", want: installation.ErrSealed,
 		breakIt: breakBody(func(body *fixture.Body) { body.Values = body.Values[1:] })},
-	{name: "newer body version", want: crypto.ErrVersion, unread: true, breakIt: breakBytes(set(0, 3))},
+	{name: "newer body version", want: crypto.ErrVersion, unread: true,
+		breakIt: breakBytes(set(0, 3))},
 	{name: "newer manifest version", want: installation.ErrSealed,
 		breakIt: breakBody(func(body *fixture.Body) { body.Manifest = set(0, 9)(body.Manifest) })},
 	{name: "cut body", want: installation.ErrSealed, unread: true, breakIt: breakBytes(cut)},
@@ -144,7 +145,8 @@ func wantPlainPart(t *testing.T, how string, got, was *installation.Installation
 		plain.Status = got.Status
 	}
 	if got.Audit.Uninstalled != nil || got.Audit.Expired != nil {
-		plain.Audit = installation.Audit{Uninstalled: was.Audit.Uninstalled, Expired: was.Audit.Expired}
+		plain.Audit.Uninstalled = was.Audit.Uninstalled
+		plain.Audit.Expired = was.Audit.Expired
 	}
 	if d := fixture.Diff(&plain, got); d != "" {
 		t.Errorf("%s: the row of a closed record (-want +got):\n%.500s", how, d)
