@@ -15,7 +15,7 @@ import (
 // failure is a way in which another product lost, damaged or showed a secret.
 type failure struct {
 	source string // where it was reported
-	what   string // what holds here instead
+	what   string // the behaviour here
 	check  func(t *testing.T)
 }
 

@@ -162,7 +162,7 @@ func tamperShred(t testing.TB, r *installation.Record) {
 
 // Nothing authenticates a record without a manifest, so a new generation must not take its owner
 // from such a record.
-func TestShreddedRecordNamesNoOwner(t *testing.T) {
+func TestShreddedRecordVouchesForNothing(t *testing.T) {
 	ctx := t.Context()
 	h := fixture.NewAttack(t)
 	h.Install("EXI-1", "ACC-1")
