@@ -89,6 +89,12 @@ func TestCredentialsOnlyOnRequest(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRejectedReadRecordsNothing proves that a request that is rejected, or that finds no
+// connection, leaves no record of shown credentials.
+func TestRejectedReadRecordsNothing(t *testing.T) {
+	const at = conns + "/connection-org-71"
 	w := newWorld(t, anyStore)
 	for _, query := range []string{
 		"?includeCreds=yes", "?includeRefreshToken=1", "?refresh=now",

@@ -72,10 +72,8 @@ func TestWritesRejectInconsistentRecord(t *testing.T) {
 			parts := installation.Parts{
 				Extra: installation.Value(installation.JSON(`{"signature":"s1gn"}`)),
 			}
-			if _, err := w.Host.Patch(
-				t.Context(),
-				installation.PatchRequest{ID: "i", Parts: parts},
-			); err != nil {
+			req := installation.PatchRequest{ID: "i", Parts: parts}
+			if _, err := w.Host.Patch(t.Context(), req); err != nil {
 				t.Fatal(err)
 			}
 			reseal(t, w, "i", func(m message) { edit(t, m) })
@@ -100,9 +98,8 @@ func TestResealedRecordOpens(t *testing.T) {
 		t.Fatal(err)
 	}
 	reseal(t, w, "i", func(m message) {
-		m.at(t, fixture.ManifestContent, contentConfig, contentDocument).bytes = []byte(
-			`{"a":7,"token":"***"}`,
-		)
+		document := m.at(t, fixture.ManifestContent, contentConfig, contentDocument)
+		document.bytes = []byte(`{"a":7,"token":"***"}`)
 	})
 	if got := w.Configuration(t); got != `{"a":7,"token":"***"}` {
 		t.Errorf("got %s", got)
@@ -135,19 +132,12 @@ func TestHighestDataKeyNumberHasNoSuccessor(t *testing.T) {
 			t.Fatal(err)
 		}
 		body := fixture.DecodeBody(t, r.Body)
-		body.Key, err = keys.Wrap(
-			t.Context(),
-			last,
-			crypto.Binding{Tenant: r.Key.Tenant, Record: r.Key.ID},
-		)
-		if err != nil {
+		binding := crypto.Binding{Tenant: r.Key.Tenant, Record: r.Key.ID}
+		if body.Key, err = keys.Wrap(t.Context(), last, binding); err != nil {
 			t.Fatal(err)
 		}
-		if body.Manifest, err = last.SealBinary(
-			nil,
-			fixture.ManifestPlace(r.Key),
-			m.encode(),
-		); err != nil {
+		body.Manifest, err = last.SealBinary(nil, fixture.ManifestPlace(r.Key), m.encode())
+		if err != nil {
 			t.Fatal(err)
 		}
 		r.Body = fixture.EncodeBody(body)
