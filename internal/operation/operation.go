@@ -23,8 +23,8 @@ func New(kind masked.OpKind, pointer string, value crypto.Secret) Operation {
 	return Operation{kind: kind, pointer: pointer, value: value}
 }
 
-// NewPut returns an operation that puts JSON text at a pointer and makes the objects around it. array
-// is the pointer of the array that the place is an element of; "" = none.
+// NewPut returns an operation that puts JSON text at a pointer and makes the objects around it.
+// array is the pointer of the array that the place is an element of; "" = none.
 func NewPut(pointer, array string, value crypto.Secret) Operation {
 	return Operation{kind: masked.Put, pointer: pointer, array: array, value: value}
 }

@@ -46,7 +46,8 @@ func TestRepeatAfterRecordWasCreatedAgain(t *testing.T) {
 			w.Advance(2 * time.Minute)
 			return err
 		},
-		func() error { _, err := w.Host.Upsert(t.Context(), other); return err }, // drops the tombstone
+		// The store drops the tombstone with this write.
+		func() error { _, err := w.Host.Upsert(t.Context(), other); return err },
 		func() error { _, err := w.Host.Upsert(t.Context(), again); return err },
 	} {
 		if err := step(); err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/go-installation/installation/memstore"
 )
 
-// swappingKeys wraps another data key than the given one for the record "i", as a key service with a
-// fault might.
+// swappingKeys wraps another data key than the given one for the record "i", as a key service with
+// a fault might.
 type swappingKeys struct{ crypto.KeyWrapper }
 
 func (s swappingKeys) Wrap(
