@@ -14,6 +14,17 @@ import (
 	"github.com/go-installation/installation/examples/hostapp/static"
 )
 
+// noSecretInResponsesOrLogsCases are the cases of [TestNoSecretInResponsesOrLogs].
+var noSecretInResponsesOrLogsCases = []string{
+	configuredBody,
+	`{"configuration":{"api_secret":"c4nary-api-secret","api_secret":"c4nary"}}`,
+	`{"configuration":{"api_secret":["c4nary"],"url":"https://c4nary:c4nary@example.com"}}`,
+	`{"configuration":"c4nary"}`,
+	`{"configuration":{"api_secret":"c4nary\ud800"}}`,
+	`{"configuration":{"api_secret":"c4nary" "c4nary"}}`,
+	`{"configuration":{"nested":{"password":"c4nary","token":"***"}}}`,
+}
+
 // TestNoSecretInResponsesOrLogs passes secrets through every endpoint, in good and bad
 // requests, and looks for them in all answers, headers, logs, errors and printed values.
 func TestNoSecretInResponsesOrLogs(t *testing.T) {
@@ -27,15 +38,7 @@ func TestNoSecretInResponsesOrLogs(t *testing.T) {
 	}
 	inst := w.install(t, clientToken, stock)
 	path := "/installations/" + inst.ID
-	for _, body := range []string{
-		configuredBody,
-		`{"configuration":{"api_secret":"c4nary-api-secret","api_secret":"c4nary"}}`,
-		`{"configuration":{"api_secret":["c4nary"],"url":"https://c4nary:c4nary@example.com"}}`,
-		`{"configuration":"c4nary"}`,
-		`{"configuration":{"api_secret":"c4nary\ud800"}}`,
-		`{"configuration":{"api_secret":"c4nary" "c4nary"}}`,
-		`{"configuration":{"nested":{"password":"c4nary","token":"***"}}}`,
-	} {
+	for _, body := range noSecretInResponsesOrLogsCases {
 		do("PUT", path, vendorToken, body)
 		do("PUT", path, clientToken, body)
 		do("PUT", path, vendorToken, body, "Content-Type", "c4nary/c4nary")

@@ -190,41 +190,43 @@ func endpoints(id string) []struct{ method, path, body string } {
 	}
 }
 
+// operationsPerCallerCases are the cases of [TestOperationsPerCaller].
+var operationsPerCallerCases = []struct {
+	name, token string
+	status      []int
+}{
+	{"nobody", "", []int{401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401}},
+	{"client", clientToken,
+		[]int{409, 403, 200, 200, 200, 403, 403, 400, 200, 200, 403, 403}},
+	{"another client", client2Token,
+		[]int{201, 403, 200, 404, 404, 404, 404, 400, 200, 404, 403, 403}},
+	{"vendor", vendorToken,
+		[]int{201, 201, 200, 200, 200, 200, 204, 400, 200, 200, 403, 403}},
+	{"another vendor", rivalToken,
+		[]int{201, 403, 200, 404, 404, 404, 404, 400, 200, 404, 403, 403}},
+	{"operations", opsToken,
+		[]int{201, 201, 200, 200, 200, 403, 204, 400, 200, 200, 403, 403}},
+	{"operations for none", noneToken,
+		[]int{404, 404, 200, 404, 404, 404, 404, 400, 200, 404, 403, 403}},
+	{"extension", stockSecret,
+		[]int{403, 403, 200, 200, 200, 403, 403, 403, 200, 200, 201, 201}},
+	{"another extension", ledgerSecret,
+		[]int{403, 403, 200, 404, 404, 404, 404, 403, 200, 404, 201, 404}},
+	{"extension for the client", "installation token",
+		[]int{403, 403, 200, 200, 200, 403, 403, 403, 200, 200, 403, 403}},
+	{"extension for itself", "own token",
+		[]int{403, 403, 200, 200, 200, 403, 403, 403, 200, 200, 403, 403}},
+	{"a person of the vendor", "person",
+		[]int{201, 201, 200, 200, 200, 200, 204, 400, 200, 200, 403, 403}},
+	{"an API token of the vendor in a JWT", "API token",
+		[]int{201, 201, 200, 200, 200, 200, 204, 400, 200, 200, 403, 403}},
+}
+
 // TestOperationsPerCaller asks every endpoint as every actor about a row of clientAccount.
 func TestOperationsPerCaller(t *testing.T) {
 	// In the order of endpoints: install, invite, list, get, head, put, delete, redeem, list
 	// of, get of, mint, mint for.
-	actors := []struct {
-		name, token string
-		status      []int
-	}{
-		{"nobody", "", []int{401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 401}},
-		{"client", clientToken,
-			[]int{409, 403, 200, 200, 200, 403, 403, 400, 200, 200, 403, 403}},
-		{"another client", client2Token,
-			[]int{201, 403, 200, 404, 404, 404, 404, 400, 200, 404, 403, 403}},
-		{"vendor", vendorToken,
-			[]int{201, 201, 200, 200, 200, 200, 204, 400, 200, 200, 403, 403}},
-		{"another vendor", rivalToken,
-			[]int{201, 403, 200, 404, 404, 404, 404, 400, 200, 404, 403, 403}},
-		{"operations", opsToken,
-			[]int{201, 201, 200, 200, 200, 403, 204, 400, 200, 200, 403, 403}},
-		{"operations for none", noneToken,
-			[]int{404, 404, 200, 404, 404, 404, 404, 400, 200, 404, 403, 403}},
-		{"extension", stockSecret,
-			[]int{403, 403, 200, 200, 200, 403, 403, 403, 200, 200, 201, 201}},
-		{"another extension", ledgerSecret,
-			[]int{403, 403, 200, 404, 404, 404, 404, 403, 200, 404, 201, 404}},
-		{"extension for the client", "installation token",
-			[]int{403, 403, 200, 200, 200, 403, 403, 403, 200, 200, 403, 403}},
-		{"extension for itself", "own token",
-			[]int{403, 403, 200, 200, 200, 403, 403, 403, 200, 200, 403, 403}},
-		{"a person of the vendor", "person",
-			[]int{201, 201, 200, 200, 200, 200, 204, 400, 200, 200, 403, 403}},
-		{"an API token of the vendor in a JWT", "API token",
-			[]int{201, 201, 200, 200, 200, 200, 204, 400, 200, 200, 403, 403}},
-	}
-	for _, actor := range actors {
+	for _, actor := range operationsPerCallerCases {
 		t.Run(actor.name, func(t *testing.T) {
 			w := newWorld(t, newMemory())
 			for i := range endpoints("") {

@@ -18,7 +18,8 @@ import (
 // Validation against a schema stops when the context of the write ends. The
 // write then changes nothing.
 func TestValidationEndsWithContext(t *testing.T) {
-	w, _ := fixture.NewDescribed(t, `{"properties":{"list":{"items":{"type":"integer"}}}}`, `{"n":1}`)
+	w, _ := fixture.NewDescribed(t,
+		`{"properties":{"list":{"items":{"type":"integer"}}}}`, `{"n":1}`)
 	list := `[` + strings.TrimSuffix(strings.Repeat("1,", 50_000), ",") + `]`
 	write := func(ctx context.Context) error {
 		op := patch.Set("/list", installation.JSON(list))
@@ -127,7 +128,8 @@ func TestTooManyDefaultsAreRejected(t *testing.T) {
 		`{"properties":{"list":{"items":{"properties":{`+properties+`}}}}}`, `{}`)
 	list := strings.TrimSuffix(strings.Repeat("{},", 15_000), ",")
 	_, err := w.Configure("i", `{"list":[`+list+`]}`)
-	if diff := cmp.Diff([]string{"configuration too-large"}, fixture.Violations(t, err)); diff != "" {
+	want := []string{"configuration too-large"}
+	if diff := cmp.Diff(want, fixture.Violations(t, err)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -140,11 +140,11 @@ func TestNewSchemaRevisionApplies(t *testing.T) {
 	if n := len(w.Get(t, "i").Sealed); n != 1 {
 		t.Errorf("%d secrets are sealed, want one: a read does not write", n)
 	}
-	if err := rename(t, w, "n"); err != nil {
-		t.Fatal(err)
-	}
-	if sealed := w.Get(t, "i").Sealed; len(sealed) != 2 {
-		t.Fatalf("a write of something else sealed %v", sealed)
+	res, err := w.Host.Patch(t.Context(), installation.PatchRequest{
+		ID: "i", Parts: installation.Parts{Name: installation.Value("n")},
+	})
+	if err != nil || len(res.Sealed) != 2 {
+		t.Fatalf("a write of something else: %+v, %v", res, err)
 	}
 	if got := w.Reveal(t, "i", "config/note"); got != "x" {
 		t.Errorf("note is %q", got)
