@@ -84,12 +84,14 @@ func TestDataKeyKeepsSuite(t *testing.T) {
 			return err
 		}, second, 2},
 		{"installed again", func() error {
-			parts := installation.Parts{Account: installation.Value(installation.Account{ID: "ACC-a"})}
+			account := installation.Account{ID: "ACC-a"}
+			parts := installation.Parts{Account: installation.Value(account)}
 			_, err := rotated.Upsert(t.Context(), installation.UpsertRequest{ID: "a", Parts: parts})
 			return err
 		}, second, 3},
 		{"purged", func() error {
-			_, err := rotated.Uninstall(t.Context(), installation.UninstallRequest{ID: "a", Final: true})
+			end := installation.UninstallRequest{ID: "a", Final: true}
+			_, err := rotated.Uninstall(t.Context(), end)
 			return err
 		}, second, 4},
 	} {
