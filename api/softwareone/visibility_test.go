@@ -275,15 +275,11 @@ func TestOperationsPerCaller(t *testing.T) {
 	}
 }
 
-// TestBadTokensAreUnauthorized sends what is no valid identity to every endpoint: 401, a
-// problem, and nothing changes.
-func TestBadTokensAreUnauthorized(t *testing.T) {
-	w := newWorld(t, newMemory())
-	inst := w.install(t, clientToken, stock)
-	good := w.mint(t, stockSecret, clientAccount)
+// badTokenCases returns Authorization headers that are not valid.
+func badTokenCases(t *testing.T, w *world, id, good string) map[string]string {
 	parts := strings.Split(good, ".")
 	mint := func(c softwareone.Claims) string { return w.issue(t, c) }
-	tests := map[string]string{
+	return map[string]string{
 		"no header":                   "",
 		"only a scheme":               "Bearer",
 		"another scheme":              "Basic " + clientToken,
@@ -316,13 +312,22 @@ func TestBadTokensAreUnauthorized(t *testing.T) {
 		}),
 		"an installation of another account": "Bearer " + mint(softwareone.Claims{
 			AccountID: otherClient, AccountType: softwareone.AccountClient, ExtensionID: stock,
-			InstallationID: inst.ID,
+			InstallationID: id,
 		}),
 		"an installation of another extension": "Bearer " + mint(softwareone.Claims{
 			AccountID: clientAccount, AccountType: softwareone.AccountClient, ExtensionID: ledger,
-			InstallationID: inst.ID,
+			InstallationID: id,
 		}),
 	}
+}
+
+// TestBadTokensAreUnauthorized sends what is no valid identity to every endpoint: 401, a
+// problem, and nothing changes.
+func TestBadTokensAreUnauthorized(t *testing.T) {
+	w := newWorld(t, newMemory())
+	inst := w.install(t, clientToken, stock)
+	good := w.mint(t, stockSecret, clientAccount)
+	tests := badTokenCases(t, w, inst.ID, good)
 	ask := func(t *testing.T, authorization string) {
 		t.Helper()
 		for _, e := range endpoints(inst.ID) {
