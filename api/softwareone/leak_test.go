@@ -14,6 +14,12 @@ import (
 	"github.com/go-installation/installation/examples/hostapp/static"
 )
 
+// leakQueries contain the canary.
+var leakQueries = []string{
+	"", "?select=audit", "?like(configuration.api_secret,*c4nary*)", "?name=c4nary",
+	"?rql='c4nary", "?gt(revision,c4nary)",
+}
+
 // leakBodies are bodies with a secret that are not all valid.
 var leakBodies = []string{
 	configuredBody,
@@ -46,9 +52,7 @@ func TestNoSecretInResponsesOrLogs(t *testing.T) {
 	}
 	for _, token := range []string{vendorToken, clientToken, opsToken, stockSecret,
 		w.mint(t, stockSecret, clientAccount)} {
-		for _, query := range []string{"", "?select=audit",
-			"?like(configuration.api_secret,*c4nary*)", "?name=c4nary", "?rql='c4nary",
-			"?gt(revision,c4nary)"} {
+		for _, query := range leakQueries {
 			do("GET", "/installations"+query, token, "")
 			do("GET", path+query, token, "")
 		}
