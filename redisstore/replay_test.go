@@ -56,14 +56,8 @@ func TestLostReplies(t *testing.T) {
 	replayed, conflicts, unknown := writeAlternately(t, s, others, shared, writes)
 	proxy.lose(nil, nil)
 
-	doubles := 0
 	seen := countEvents(t, others)
-	for name, n := range seen {
-		if n != 1 {
-			doubles++
-			t.Errorf("event %q is in the log %d times", name, n)
-		}
-	}
+	doubles := countDoubles(t, seen)
 	if want := writes + 1 + int(slipped.Load()); len(seen) != want {
 		t.Errorf("%d events, want %d", len(seen), want)
 	}
@@ -79,6 +73,19 @@ func TestLostReplies(t *testing.T) {
 	t.Logf("%d writes, %d replies lost, %d writes of others in between: %d false conflicts, "+
 		"%d double events, %d double records, %d unknown",
 		writes, lost.Load(), slipped.Load(), conflicts, doubles, records-writes/2-1, unknown)
+}
+
+// countDoubles fails for each event that is not in the log exactly once, and
+// returns their number.
+func countDoubles(t *testing.T, seen map[string]int) (doubles int) {
+	t.Helper()
+	for name, n := range seen {
+		if n != 1 {
+			doubles++
+			t.Errorf("event %q is in the log %d times", name, n)
+		}
+	}
+	return doubles
 }
 
 // writeAlternately updates a shared record and creates others, by turns, and counts the

@@ -15,15 +15,17 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// TestErrors: which status and code each error has.
-func TestErrors(t *testing.T) {
+type errorCase struct {
+	err    error
+	status int
+	code   httpapi.Code
+	logged string // part of the line; "" = nothing is logged
+}
+
+// errorCases returns errors with their answers.
+func errorCases() []errorCase {
 	const unknown = "internal_error"
-	tests := []struct {
-		err    error
-		status int
-		code   httpapi.Code
-		logged string // part of the line; "" = nothing is logged
-	}{
+	return []errorCase{
 		{&validate.Error{Violations: []validate.Violation{{Path: "a",
 			Rule: validate.RuleRequired}}}, 400, "validation_error", ""},
 		{installation.ErrInvitation, 400, "validation_error", ""},
@@ -52,6 +54,11 @@ func TestErrors(t *testing.T) {
 		{httpapi.Forbidden("No."), 403, "forbidden", ""},
 		{httpapi.Unauthorized("Bearer", nil), 401, "unauthorized", ""},
 	}
+}
+
+// TestErrors: which status and code each error has.
+func TestErrors(t *testing.T) {
+	tests := errorCases()
 	var fail error
 	url, log := serve(t, httpapi.Config{Loggable: []error{errSafe}}, httpapi.Methods{
 		"GET": func(*http.Request) (*httpapi.Answer, error) {

@@ -104,7 +104,7 @@ func violations(l *validate.List) []string {
 	return out
 }
 
-func TestObject(t *testing.T) {
+func TestObjectReadsMembers(t *testing.T) {
 	var l validate.List
 	o := httpapi.ReadObject(parse(t,
 		`{"s":"x","Case":1,"t":true,"f":false,"n":null,"list":["a","b"],"o":{"in":{"s":"y"}},`+
@@ -145,19 +145,21 @@ func TestObject(t *testing.T) {
 	if got := violations(&l); got != nil {
 		t.Errorf("violations %q", got)
 	}
+}
 
-	l = validate.List{}
-	o = httpapi.ReadObject(parse(t,
+func TestObjectReportsWrongTypes(t *testing.T) {
+	var l validate.List
+	o := httpapi.ReadObject(parse(t,
 		`{"s":7,"b":"true","list":[1,"a",null],"o":[],"at":"soon","x":{"y":{"s":false}}}`),
 		"body", &l)
 	if o.String("s") != "" || o.Bool("b") != nil ||
 		!slices.Equal(o.Strings("list"), []string{"a"}) || o.Object("o").String("s") != "" ||
 		!o.Time("at").IsZero() || o.Object("x").Object("y").String("s") != "" ||
 		o.Strings("s") != nil {
-		t.Error("something of another type was taken")
+		t.Error("a value of another type was accepted")
 	}
 	o.Require("s", "absent")
-	o.Object("nothing").Require("absent") // of what is not there, nothing is demanded
+	o.Object("nothing").Require("absent") // an absent object requires nothing
 	want := []string{
 		"body.s format", "body.b format", "body.list[0] format", "body.list[2] format",
 		"body.o format", "body.at format", "body.x.y.s format",
@@ -166,10 +168,12 @@ func TestObject(t *testing.T) {
 	if got := violations(&l); !slices.Equal(got, want) {
 		t.Errorf("violations\n%q, want\n%q", got, want)
 	}
+}
 
+func TestObjectRejectsOtherNodes(t *testing.T) {
 	for _, n := range []*jsontree.Node{nil, parse(t, `[]`), parse(t, `null`)} {
-		l = validate.List{}
-		o = httpapi.ReadObject(n, "", &l)
+		var l validate.List
+		o := httpapi.ReadObject(n, "", &l)
 		o.Require("a")
 		if got := violations(&l); o.Has("a") || !slices.Equal(got, []string{" format"}) {
 			t.Errorf("%v: %q", n, got)

@@ -43,14 +43,16 @@ func TestInstall(t *testing.T) {
 	})
 }
 
-// TestInstallBodies: what a body may and may not say.
-func TestInstallBodies(t *testing.T) {
+type installBodyCase struct {
+	name, body string
+	status     int
+	errors     []string
+}
+
+// installBodyCases returns bodies with their answers.
+func installBodyCases() []installBodyCase {
 	mustObject := []string{"body", "must be an object"}
-	tests := []struct {
-		name, body string
-		status     int
-		errors     []string
-	}{
+	return []installBodyCase{
 		{"no modules", `{"extension":{"id":"` + stock + `"}}`, 201, nil},
 		{"modules null", `{"extension":{"id":"` + stock +
 			`"},"modules":null,"account":null,"invitation":null}`, 201, nil},
@@ -85,6 +87,11 @@ func TestInstallBodies(t *testing.T) {
 		{"two documents", installBody + installBody, 400, nil},
 		{"no UTF-8", "{\"extension\":{\"id\":\"\xff\"}}", 400, nil},
 	}
+}
+
+// TestInstallBodies: what a body may and may not say.
+func TestInstallBodies(t *testing.T) {
+	tests := installBodyCases()
 	onStores(t, func(t *testing.T, w *world) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
@@ -116,18 +123,20 @@ func TestInstallBodies(t *testing.T) {
 	})
 }
 
-// TestInstallPermissions: which extension can be installed by whom, where.
-func TestInstallPermissions(t *testing.T) {
+type installPermissionCase struct {
+	name, token, extension, account string
+	status                          int
+	detail                          string
+	shown                           string // account of the row
+}
+
+// installPermissionCases returns callers with their answers.
+func installPermissionCases() []installPermissionCase {
 	const (
 		invitedOnly = "This extension cannot be installed without an invitation."
 		ownAccount  = "An extension is installed for the account of the caller."
 	)
-	tests := []struct {
-		name, token, extension, account string
-		status                          int
-		detail                          string
-		shown                           string // account of the row
-	}{
+	return []installPermissionCase{
 		{"client", clientToken, stock, "", 201, "", clientAccount},
 		{"client, naming itself", client2Token, stock, otherClient, 201, "", otherClient},
 		{"client, naming another", client2Token, ledger, clientAccount, 403, ownAccount, ""},
@@ -154,6 +163,11 @@ func TestInstallPermissions(t *testing.T) {
 		{"extension", stockSecret, stock, "", 403, "This is for accounts, not for extensions.",
 			""},
 	}
+}
+
+// TestInstallPermissions: which extension can be installed by whom, where.
+func TestInstallPermissions(t *testing.T) {
+	tests := installPermissionCases()
 	onStores(t, func(t *testing.T, w *world) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {

@@ -14,23 +14,26 @@ import (
 	"github.com/go-installation/installation/memstore"
 )
 
+// exampleData is a directory with a vendor, its extension and a client.
+var exampleData = static.Data{
+	Accounts: []softwareone.Account{
+		{ID: "ACC-2205-6611", Name: "Tidewater Software", Type: softwareone.AccountVendor,
+			Status: "Enabled"},
+		{ID: "ACC-8834-0012", Name: "Harbor Foods", Type: softwareone.AccountClient,
+			Status: "Enabled"},
+	},
+	Extensions: []softwareone.Extension{{
+		ID: "EXT-4410-7725", Name: "Stock Sync", Status: softwareone.ExtensionPublic,
+		Owner: "ACC-2205-6611", Modules: []softwareone.Module{{ID: "MOD-0478"}},
+	}},
+	Tokens: []softwareone.Token{{ID: "TKN-0002-0001", Account: "ACC-8834-0012"}},
+	TokenSecrets: map[string]crypto.Secret{
+		"TKN-0002-0001": crypto.NewSecret("made-up-client-secret"),
+	},
+}
+
 func Example() {
-	directory, err := static.New(static.Data{
-		Accounts: []softwareone.Account{
-			{ID: "ACC-2205-6611", Name: "Tidewater Software", Type: softwareone.AccountVendor,
-				Status: "Enabled"},
-			{ID: "ACC-8834-0012", Name: "Harbor Foods", Type: softwareone.AccountClient,
-				Status: "Enabled"},
-		},
-		Extensions: []softwareone.Extension{{
-			ID: "EXT-4410-7725", Name: "Stock Sync", Status: softwareone.ExtensionPublic,
-			Owner: "ACC-2205-6611", Modules: []softwareone.Module{{ID: "MOD-0478"}},
-		}},
-		Tokens: []softwareone.Token{{ID: "TKN-0002-0001", Account: "ACC-8834-0012"}},
-		TokenSecrets: map[string]crypto.Secret{
-			"TKN-0002-0001": crypto.NewSecret("made-up-client-secret"),
-		},
-	})
+	directory, err := static.New(exampleData)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -40,23 +40,26 @@ func TestInvite(t *testing.T) {
 	})
 }
 
-// TestInvitePermissions and with what.
-func TestInvitePermissions(t *testing.T) {
+// invitation returns a body that invites to the extension stock.
+func invitation(text string) string {
+	return `{"extension":{"id":"` + stock + `"},"invitation":` + text + `}`
+}
+
+type invitePermissionCase struct {
+	name, token, body string
+	status            int
+	detail            string
+	errors            []string
+	period            string
+}
+
+// invitePermissionCases returns callers and bodies with their answers.
+func invitePermissionCases() []invitePermissionCase {
 	const (
 		whoMay = "Only the vendor of the extension and operations may invite."
 		period = "must be one of 7d, 14d, 1m, 3m, 6m and 1y"
 	)
-	invitation := func(text string) string {
-		return `{"extension":{"id":"` + stock +
-			`"},"invitation":` + text + `}`
-	}
-	tests := []struct {
-		name, token, body string
-		status            int
-		detail            string
-		errors            []string
-		period            string
-	}{
+	return []invitePermissionCase{
 		{"vendor", vendorToken, inviteBody, 201, "", nil, "7d"},
 		{"operations", opsToken, inviteBody, 201, "", nil, "7d"},
 		{"private", vendorToken, strings.Replace(inviteBody, stock, pilot, 1), 201, "", nil,
@@ -88,6 +91,11 @@ func TestInvitePermissions(t *testing.T) {
 		{"draft", vendorToken, strings.Replace(inviteBody, stock, draft, 1), 403,
 			"This extension is not published.", nil, ""},
 	}
+}
+
+// TestInvitePermissions and with what.
+func TestInvitePermissions(t *testing.T) {
+	tests := invitePermissionCases()
 	onStores(t, func(t *testing.T, w *world) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {

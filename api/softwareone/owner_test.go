@@ -25,24 +25,7 @@ func TestOwnershipFollowsDirectory(t *testing.T) {
 
 		lists := func(token string, want ...string) {
 			t.Helper()
-			for _, query := range []string{"?", "?order=id&", "?like(id,*)&",
-				"?select=audit&order=-audit.created.at&",
-				"?select=audit&order=audit.created.at&"} {
-				for _, base := range []string{"/installations" + query,
-					"/installations" + query + "extension.id=" + stock + "&",
-					"/extensions/" + stock + "/installations" + query} {
-					got := w.everything(t, base, token)
-					expected := slices.DeleteFunc(slices.Clone(want),
-						func(id string) bool {
-							return strings.Contains(base, stock) &&
-								id == mine.ID
-						})
-					slices.Sort(expected)
-					if !slices.Equal(got, expected) {
-						t.Errorf("%s: %q, want %q", base, got, expected)
-					}
-				}
-			}
+			w.checkOwnLists(t, token, mine.ID, want)
 		}
 		lists(vendorToken)
 		lists(rivalToken, inst.ID, second.ID, later.ID, mine.ID)
@@ -77,6 +60,31 @@ func TestOwnershipFollowsDirectory(t *testing.T) {
 			t.Errorf("%+v, %v", c, err)
 		}
 	})
+}
+
+// checkOwnLists compares the lists of an owner in every order. The row foreign
+// belongs to another extension, so lists of the extension stock omit it.
+func (w *world) checkOwnLists(t *testing.T, token, foreign string, want []string) {
+	t.Helper()
+	for _, query := range []string{
+		"?", "?order=id&", "?like(id,*)&", "?select=audit&order=-audit.created.at&",
+		"?select=audit&order=audit.created.at&",
+	} {
+		for _, base := range []string{
+			"/installations" + query,
+			"/installations" + query + "extension.id=" + stock + "&",
+			"/extensions/" + stock + "/installations" + query,
+		} {
+			got := w.everything(t, base, token)
+			expected := slices.DeleteFunc(slices.Clone(want), func(id string) bool {
+				return strings.Contains(base, stock) && id == foreign
+			})
+			slices.Sort(expected)
+			if !slices.Equal(got, expected) {
+				t.Errorf("%s: %q, want %q", base, got, expected)
+			}
+		}
+	}
 }
 
 // everything pages through a list, by one and at once, and returns the ids, sorted. A base ends
@@ -137,27 +145,7 @@ func TestVendorInstallsForItself(t *testing.T) {
 			refused(t, 403, "Only the vendor of the extension and operations may do this.")
 		w.do(t, "GET", "/installations/"+there.ID, rivalToken, "").refused(t, 404, noSuchRow)
 
-		sorted := func(ids ...string) []string {
-			slices.Sort(ids)
-			return ids
-		}
-		all, ofLedger := sorted(invited.ID, mine.ID, direct.ID), sorted(mine.ID, direct.ID)
-		for base, want := range map[string][]string{
-			"/installations?":             all,
-			"/installations?order=-name&": all,
-			"/installations?account.id=" + otherVendor +
-				"&": sorted(invited.ID, mine.ID),
-			"/installations?select=audit&order=-audit.created.at&":    all,
-			"/installations?extension.id=" + stock + "&":              {invited.ID},
-			"/extensions/" + stock + "/installations?":                {invited.ID},
-			"/extensions/" + stock + "/installations?status=invited&": nil,
-			"/extensions/" + ledger + "/installations?":               ofLedger,
-			"/installations?account.id=" + clientAccount + "&":        nil,
-		} {
-			if got := w.everything(t, base, rivalToken); !slices.Equal(got, want) {
-				t.Errorf("%s: %q, want %q", base, got, want)
-			}
-		}
+		listsOfVendor(t, w, invited.ID, mine.ID, direct.ID)
 		if got := w.everything(t, "/installations?extension.id="+ledger+"&",
 			vendorToken); !slices.Equal(got, []string{direct.ID}) {
 			t.Errorf("the other way round: %q", got)
@@ -165,7 +153,7 @@ func TestVendorInstallsForItself(t *testing.T) {
 		narrow := w.issue(t, softwareone.Claims{AccountID: otherVendor,
 			AccountType: softwareone.AccountVendor, ExtensionID: ledger, UserID: "USR-7702-3316"})
 		w.do(t, "GET", path, narrow, "").refused(t, 404, noSuchRow)
-		for base, want := range map[string][]string{"/installations?": ofLedger,
+		for base, want := range map[string][]string{"/installations?": sorted(mine.ID, direct.ID),
 			"/extensions/" + stock + "/installations?": nil} {
 			if got := w.everything(t, base, narrow); !slices.Equal(got, want) {
 				t.Errorf("confined to an extension, %s: %q, want %q", base, got, want)
@@ -177,4 +165,32 @@ func TestVendorInstallsForItself(t *testing.T) {
 			t.Errorf("the configuration shows in %s", list.body)
 		}
 	})
+}
+
+// listsOfVendor compares the lists of a vendor with rows as a customer (invited,
+// mine) and as the owner of the extension (mine, direct).
+func listsOfVendor(t *testing.T, w *world, invited, mine, direct string) {
+	t.Helper()
+	all, ofLedger := sorted(invited, mine, direct), sorted(mine, direct)
+	for base, want := range map[string][]string{
+		"/installations?":             all,
+		"/installations?order=-name&": all,
+		"/installations?account.id=" + otherVendor +
+			"&": sorted(invited, mine),
+		"/installations?select=audit&order=-audit.created.at&":    all,
+		"/installations?extension.id=" + stock + "&":              {invited},
+		"/extensions/" + stock + "/installations?":                {invited},
+		"/extensions/" + stock + "/installations?status=invited&": nil,
+		"/extensions/" + ledger + "/installations?":               ofLedger,
+		"/installations?account.id=" + clientAccount + "&":        nil,
+	} {
+		if got := w.everything(t, base, rivalToken); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", base, got, want)
+		}
+	}
+}
+
+func sorted(ids ...string) []string {
+	slices.Sort(ids)
+	return ids
 }

@@ -12,6 +12,48 @@ import (
 	"github.com/go-installation/installation/api/softwareone"
 )
 
+// visibilityActor is a caller with the names of the rows that it sees.
+type visibilityActor struct {
+	name, token string
+	sees        []string
+	configured  bool
+}
+
+// visibilityActors returns one caller of each kind. all are the names of all rows.
+func visibilityActors(t *testing.T, w *world, all []string) []visibilityActor {
+	t.Helper()
+	person := func(account string, typ softwareone.AccountType, extension string) string {
+		return w.issue(t, softwareone.Claims{AccountID: account, AccountType: typ,
+			ExtensionID: extension, UserID: "USR-7702-3316"})
+	}
+	ofStock := []string{"here", "there", "vendor's", "offer"}
+	return []visibilityActor{
+		{"client", clientToken, []string{"here", "other"}, false},
+		{"the other client", client2Token, []string{"there", "pilot"}, false},
+		{"vendor", vendorToken, append([]string{"pilot"}, ofStock...), true},
+		{"the other vendor", rivalToken, []string{"other"}, true},
+		{"operations", opsToken, all, false},
+		{"operations, no extension", noneToken, nil, false},
+		{"operations, one extension", ledgerToken, []string{"other"}, false},
+		{"operations, two extensions", bothToken, append([]string{"other"}, ofStock...),
+			false},
+		{"client, one extension", narrowToken, []string{"other"}, false},
+		{"extension", stockSecret, ofStock, true},
+		{"the other extension", ledgerSecret, []string{"other"}, true},
+		{"extension for a client", w.mint(t, stockSecret, clientAccount), []string{"here"},
+			true},
+		{"extension for itself", w.mint(t, stockSecret, ""), ofStock, true},
+		{"a person of the client", person(clientAccount, softwareone.AccountClient, ""),
+			[]string{"here", "other"}, false},
+		{"a person of the client, in the extension",
+			person(clientAccount, softwareone.AccountClient, stock), []string{"here"}, false},
+		{"a person of the vendor", person(vendorAccount, softwareone.AccountVendor, ""),
+			append([]string{"pilot"}, ofStock...), true},
+		{"a person of operations", person(operations, softwareone.AccountOperations, ""), all,
+			false},
+	}
+}
+
 // TestVisibility asks as every actor for every row, by both paths and in every list: the same
 // rows exist everywhere, and the configuration shows to the vendor and the extension alone.
 func TestVisibility(t *testing.T) {
@@ -35,42 +77,8 @@ func TestVisibility(t *testing.T) {
 			}
 			w.do(t, "PUT", "/installations/"+id, token, configuredBody).want(t, 200)
 		}
-		person := func(account string, typ softwareone.AccountType, extension string) string {
-			return w.issue(t, softwareone.Claims{AccountID: account, AccountType: typ,
-				ExtensionID: extension, UserID: "USR-7702-3316"})
-		}
 		all := slices.Collect(maps.Keys(rows))
-		ofStock := []string{"here", "there", "vendor's", "offer"}
-		actors := []struct {
-			name, token string
-			sees        []string
-			configured  bool
-		}{
-			{"client", clientToken, []string{"here", "other"}, false},
-			{"the other client", client2Token, []string{"there", "pilot"}, false},
-			{"vendor", vendorToken, append([]string{"pilot"}, ofStock...), true},
-			{"the other vendor", rivalToken, []string{"other"}, true},
-			{"operations", opsToken, all, false},
-			{"operations, no extension", noneToken, nil, false},
-			{"operations, one extension", ledgerToken, []string{"other"}, false},
-			{"operations, two extensions", bothToken, append([]string{"other"}, ofStock...),
-				false},
-			{"client, one extension", narrowToken, []string{"other"}, false},
-			{"extension", stockSecret, ofStock, true},
-			{"the other extension", ledgerSecret, []string{"other"}, true},
-			{"extension for a client", w.mint(t, stockSecret, clientAccount), []string{"here"},
-				true},
-			{"extension for itself", w.mint(t, stockSecret, ""), ofStock, true},
-			{"a person of the client", person(clientAccount, softwareone.AccountClient, ""),
-				[]string{"here", "other"}, false},
-			{"a person of the client, in the extension",
-				person(clientAccount, softwareone.AccountClient, stock), []string{"here"}, false},
-			{"a person of the vendor", person(vendorAccount, softwareone.AccountVendor, ""),
-				append([]string{"pilot"}, ofStock...), true},
-			{"a person of operations", person(operations, softwareone.AccountOperations, ""), all,
-				false},
-		}
-		for _, actor := range actors {
+		for _, actor := range visibilityActors(t, w, all) {
 			t.Run(actor.name, func(t *testing.T) {
 				for name, id := range rows {
 					sees := slices.Contains(actor.sees, name)
@@ -86,38 +94,47 @@ func TestVisibility(t *testing.T) {
 					w.do(t, "GET", "/extensions/EXT-0/installations/"+id, actor.token, "").
 						refused(t, 404, noSuchRow)
 				}
-				for query, keep := range map[string]func(name string) bool{
-					"":                                      func(string) bool { return true },
-					"?offset=0&order=name":                  func(string) bool { return true },
-					"?select=audit&order=-audit.created.at": func(string) bool { return true },
-					"?eq(extension.id,'" + stock +
-						"')": func(n string) bool { return extensions[n] == stock },
-					"?account.id=" +
-						clientAccount: func(n string) bool {
-						return n == "here" ||
-							n == "other"
-					},
-					"?and(eq(account.id,'" + clientAccount + "'),eq(extension.id,\"" + ledger +
-						"\"))": func(n string) bool { return n == "other" },
-					"?eq(account.id," + vendorAccount +
-						")": func(n string) bool { return n == "vendor's" || n == "offer" },
-					"?status=Installed": func(n string) bool { return n != "offer" },
-					"?status=Invited":   func(n string) bool { return n == "offer" },
-				} {
-					w.checkList(t, "/installations"+query, actor.token, rows, actor.configured,
-						func(name string) bool {
-							return slices.Contains(actor.sees, name) && keep(name)
-						})
-				}
-				for _, ext := range []string{stock, pilot, ledger, "EXT-0"} {
-					w.checkList(t, "/extensions/"+ext+"/installations", actor.token, rows,
-						actor.configured, func(name string) bool {
-							return slices.Contains(actor.sees, name) && extensions[name] == ext
-						})
-				}
+				visibleLists(t, w, actor, rows, extensions)
 			})
 		}
 	})
+}
+
+// visibleLists checks that lists contain exactly the rows that the actor sees and
+// the query selects.
+func visibleLists(
+	t *testing.T, w *world, actor visibilityActor, rows, extensions map[string]string,
+) {
+	t.Helper()
+	for query, keep := range map[string]func(name string) bool{
+		"":                                      func(string) bool { return true },
+		"?offset=0&order=name":                  func(string) bool { return true },
+		"?select=audit&order=-audit.created.at": func(string) bool { return true },
+		"?eq(extension.id,'" + stock +
+			"')": func(n string) bool { return extensions[n] == stock },
+		"?account.id=" +
+			clientAccount: func(n string) bool {
+			return n == "here" ||
+				n == "other"
+		},
+		"?and(eq(account.id,'" + clientAccount + "'),eq(extension.id,\"" + ledger +
+			"\"))": func(n string) bool { return n == "other" },
+		"?eq(account.id," + vendorAccount +
+			")": func(n string) bool { return n == "vendor's" || n == "offer" },
+		"?status=Installed": func(n string) bool { return n != "offer" },
+		"?status=Invited":   func(n string) bool { return n == "offer" },
+	} {
+		w.checkList(t, "/installations"+query, actor.token, rows, actor.configured,
+			func(name string) bool {
+				return slices.Contains(actor.sees, name) && keep(name)
+			})
+	}
+	for _, ext := range []string{stock, pilot, ledger, "EXT-0"} {
+		w.checkList(t, "/extensions/"+ext+"/installations", actor.token, rows,
+			actor.configured, func(name string) bool {
+				return slices.Contains(actor.sees, name) && extensions[name] == ext
+			})
+	}
 }
 
 func checkConfiguration(t *testing.T, got row, body string, shown bool) {
@@ -275,15 +292,11 @@ func TestOperationsPerCaller(t *testing.T) {
 	}
 }
 
-// TestBadTokensAreUnauthorized sends what is no valid identity to every endpoint: 401, a
-// problem, and nothing changes.
-func TestBadTokensAreUnauthorized(t *testing.T) {
-	w := newWorld(t, newMemory())
-	inst := w.install(t, clientToken, stock)
-	good := w.mint(t, stockSecret, clientAccount)
+// badTokenCases returns Authorization headers that are not valid.
+func badTokenCases(t *testing.T, w *world, id, good string) map[string]string {
 	parts := strings.Split(good, ".")
 	mint := func(c softwareone.Claims) string { return w.issue(t, c) }
-	tests := map[string]string{
+	return map[string]string{
 		"no header":                   "",
 		"only a scheme":               "Bearer",
 		"another scheme":              "Basic " + clientToken,
@@ -316,13 +329,22 @@ func TestBadTokensAreUnauthorized(t *testing.T) {
 		}),
 		"an installation of another account": "Bearer " + mint(softwareone.Claims{
 			AccountID: otherClient, AccountType: softwareone.AccountClient, ExtensionID: stock,
-			InstallationID: inst.ID,
+			InstallationID: id,
 		}),
 		"an installation of another extension": "Bearer " + mint(softwareone.Claims{
 			AccountID: clientAccount, AccountType: softwareone.AccountClient, ExtensionID: ledger,
-			InstallationID: inst.ID,
+			InstallationID: id,
 		}),
 	}
+}
+
+// TestBadTokensAreUnauthorized sends what is no valid identity to every endpoint: 401, a
+// problem, and nothing changes.
+func TestBadTokensAreUnauthorized(t *testing.T) {
+	w := newWorld(t, newMemory())
+	inst := w.install(t, clientToken, stock)
+	good := w.mint(t, stockSecret, clientAccount)
+	tests := badTokenCases(t, w, inst.ID, good)
 	ask := func(t *testing.T, authorization string) {
 		t.Helper()
 		for _, e := range endpoints(inst.ID) {

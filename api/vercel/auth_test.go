@@ -34,17 +34,14 @@ var endpoints = []struct {
 	{"GET", "/plans", "", false, true},
 }
 
-// TestBadTokensAreUnauthorized sends what is no valid identity to every endpoint: 401, an error
-// body, and nothing changes.
-func TestBadTokensAreUnauthorized(t *testing.T) {
-	w := newWorld(t)
-	w.install(t)
-	good := w.issuer.user(icfg)
+type badTokenCase struct {
+	name, authorization string
+}
+
+// badTokenCases returns Authorization headers that are not valid.
+func badTokenCases(w *world, good string) []badTokenCase {
 	parts := strings.Split(good, ".")
-	expired := time.Hour + 10*time.Second
-	tests := []struct {
-		name, authorization string
-	}{
+	return []badTokenCase{
 		{"no header", ""},
 		{"no token", "Bearer "},
 		{"only a scheme", "Bearer"},
@@ -97,6 +94,16 @@ func TestBadTokensAreUnauthorized(t *testing.T) {
 		{"installation that is a list",
 			"Bearer " + w.issuer.system(icfg, claims{"installation_id": []string{icfg}})},
 	}
+}
+
+// TestBadTokensAreUnauthorized sends what is no valid identity to every endpoint: 401, an error
+// body, and nothing changes.
+func TestBadTokensAreUnauthorized(t *testing.T) {
+	w := newWorld(t)
+	w.install(t)
+	good := w.issuer.user(icfg)
+	expired := time.Hour + 10*time.Second
+	tests := badTokenCases(w, good)
 	before := w.store.commits.Load()
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -61,7 +61,12 @@ func TestNotification(t *testing.T) {
 	if err != nil || revealed[0].Value.RevealString() != "k" {
 		t.Errorf("the secret beside the mark: %v, %v", revealed, err)
 	}
+}
 
+func TestNotifyReportsErrors(t *testing.T) {
+	w := newWorld(t)
+	w.install(t)
+	full := installation.Notification{Level: "warn", Title: "Storage is 90% full"}
 	if err := w.handler.Notify(t.Context(), icfg,
 		installation.Value(installation.Notification{Level: "loud"})); !errors.Is(err,
 		installation.ErrInvalid) {
@@ -246,13 +251,15 @@ func (f plansFunc) Plan(_ context.Context, _ *installation.Installation,
 	return f(id)
 }
 
+// Answers that say nothing of the host's error.
+var (
+	internal = refusal("internal_error", "The request could not be completed.")
+	busy     = refusal("unavailable", "The service cannot answer at the moment.")
+)
+
 // TestHostFailures: what the host does wrong is no fault of the client, who gets no detail;
 // neither does the log, where it may quote.
 func TestHostFailures(t *testing.T) {
-	var (
-		internal = refusal("internal_error", "The request could not be completed.")
-		busy     = refusal("unavailable", "The service cannot answer at the moment.")
-	)
 	bad := teamPlan
 	bad.InitialCharge = "c4nary"
 	tests := []struct {
@@ -297,7 +304,9 @@ func TestHostFailures(t *testing.T) {
 			}
 		})
 	}
+}
 
+func TestFailingOffersAreInternalErrors(t *testing.T) {
 	t.Run("panic", func(t *testing.T) {
 		w := newWorld(t, func(o *choices) {
 			o.handler.Plans = plansFunc(func(string) (billing.Plan, error) {

@@ -254,8 +254,7 @@ func TestConcurrentRequests(t *testing.T) {
 		return replies
 	}
 	for _, r := range together(func(int) reply {
-		return w.do(t, "PUT", path, user, upsertBody,
-			key, "k")
+		return w.do(t, "PUT", path, user, upsertBody, key, "k")
 	}) {
 		r.want(t, 200, `{}`)
 	}
@@ -264,8 +263,7 @@ func TestConcurrentRequests(t *testing.T) {
 			inst.Generation)
 	}
 	for _, r := range together(func(int) reply {
-		return w.do(t, "PUT", path, user,
-			upsertBody)
+		return w.do(t, "PUT", path, user, upsertBody)
 	}) {
 		r.want(t, 200, `{}`)
 	}

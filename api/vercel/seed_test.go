@@ -35,6 +35,26 @@ func TestDocumentedRequest(t *testing.T) {
 	}
 }
 
+// seedPlan is the plan of the document. It is disabled, so no customer can choose
+// it: the host sets it.
+var seedPlan = billing.Plan{
+	ID: "pro", Type: "prepayment", Name: "Pro", Scope: "installation",
+	Description: "Ten projects, shared by the team", PaymentMethodRequired: new(true),
+	PreauthorizationAmount: "123", InitialCharge: "20.00", MinimumAmount: "10.00",
+	MaximumAmount:                      "500.00",
+	MaximumAmountAutoPurchasePerPeriod: "1000.00", Cost: "$20.00/month",
+	Details:            []billing.Detail{{Label: "Seats", Value: "10"}},
+	HighlightedDetails: []billing.Detail{{Label: "Projects", Value: "10"}},
+	Quote:              []billing.QuoteLine{{Line: "Pro plan", Amount: "20.00"}},
+	EffectiveDate:      time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC), Disabled: true,
+}
+
+var seedNotice = installation.Notification{
+	Level: "info", Title: "Your trial ends soon",
+	Message: "Choose a plan before the end of the month.",
+	Href:    "https://partner.example/plans",
+}
+
 // TestSeedDocument sends the request of testdata/seeds as it stands there, answers with its
 // plan and notification, and compares with the answer that stands beside it.
 func TestSeedDocument(t *testing.T) {
@@ -51,24 +71,6 @@ func TestSeedDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := seed.Path["installationId"]
-	// The plan of the document is disabled, so no customer can choose it: the host puts it there.
-	plan := billing.Plan{
-		ID: "pro", Type: "prepayment", Name: "Pro", Scope: "installation",
-		Description: "Ten projects, shared by the team", PaymentMethodRequired: new(true),
-		PreauthorizationAmount: "123", InitialCharge: "20.00", MinimumAmount: "10.00",
-		MaximumAmount:                      "500.00",
-		MaximumAmountAutoPurchasePerPeriod: "1000.00", Cost: "$20.00/month",
-		Details:            []billing.Detail{{Label: "Seats", Value: "10"}},
-		HighlightedDetails: []billing.Detail{{Label: "Projects", Value: "10"}},
-		Quote:              []billing.QuoteLine{{Line: "Pro plan", Amount: "20.00"}},
-		EffectiveDate:      time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC), Disabled: true,
-	}
-	notice := installation.Notification{
-		Level: "info", Title: "Your trial ends soon",
-		Message: "Choose a plan before the end of the month.",
-		Href:    "https://partner.example/plans",
-	}
-
 	w := newWorld(t)
 	put := func(headers ...string) reply {
 		return w.do(t, "PUT", "/v1/installations/"+id, w.issuer.user(id), string(seed.Request),
@@ -76,8 +78,8 @@ func TestSeedDocument(t *testing.T) {
 	}
 	put("X-Vercel-Auth", seed.Headers["X-Vercel-Auth"], "Idempotency-Key",
 		seed.Headers["Idempotency-Key"]).want(t, 200, `{}`)
-	parts := installation.Parts{BillingPlan: installation.Value(plan),
-		Notification: installation.Value(notice)}
+	parts := installation.Parts{BillingPlan: installation.Value(seedPlan),
+		Notification: installation.Value(seedNotice)}
 	if _, err := w.svc.Patch(t.Context(),
 		installation.PatchRequest{ID: id, Parts: parts}); err != nil {
 		t.Fatal(err)

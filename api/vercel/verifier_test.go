@@ -143,15 +143,15 @@ func TestWithdrawnKey(t *testing.T) {
 	}
 }
 
-// TestKeysUnavailable: a key set that cannot be read is no verdict on a token.
-func TestKeysUnavailable(t *testing.T) {
+// keyPageCases returns pages that are no key set.
+func keyPageCases() map[string]func(http.ResponseWriter) bool {
 	text := func(body string) func(http.ResponseWriter) bool {
 		return func(w http.ResponseWriter) bool {
 			_, _ = w.Write([]byte(body))
 			return true
 		}
 	}
-	pages := map[string]func(http.ResponseWriter) bool{
+	return map[string]func(http.ResponseWriter) bool{
 		"an error": func(w http.ResponseWriter) bool {
 			w.WriteHeader(http.StatusBadGateway)
 			return false
@@ -170,6 +170,11 @@ func TestKeysUnavailable(t *testing.T) {
 		"other JSON": text(`{"keys":{}}`),
 		"too much":   text(`{"keys":[` + strings.Repeat(" ", 300<<10) + `]}`),
 	}
+}
+
+// TestKeysUnavailable: a key set that cannot be read is no verdict on a token.
+func TestKeysUnavailable(t *testing.T) {
+	pages := keyPageCases()
 	for name, page := range pages {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

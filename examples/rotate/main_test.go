@@ -162,8 +162,8 @@ func opens(ctx context.Context, host *installation.Service, i int) error {
 func (s *stage) call(t *testing.T, want int, args ...string) (stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	args = append(args, "-namespace", namespace)
-	if got := program(t.Context(), args, &out, &errs); got != want {
+	got := program(t.Context(), append(args, "-namespace", namespace), &out, &errs)
+	if got != want {
 		t.Errorf("rotate %q: status %d, want %d\n%s%s", args, got, want, &out, &errs)
 	}
 	return out.String(), errs.String()
