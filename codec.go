@@ -3,6 +3,7 @@ package installation
 import (
 	"time"
 
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/record"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -134,7 +135,7 @@ func codePresence(c *record.Coder, n protowire.Number, s *crypto.Secret) {
 	}
 }
 
-func codeBillingPlan(c *record.Coder, p *BillingPlan) {
+func codeBillingPlan(c *record.Coder, p *billing.Plan) {
 	record.String(c, 1, &p.ID)
 	record.String(c, 2, &p.Type)
 	record.String(c, 3, &p.Name)
@@ -155,17 +156,17 @@ func codeBillingPlan(c *record.Coder, p *BillingPlan) {
 	record.Bool(c, 18, &p.Disabled)
 }
 
-func codePlanDetail(c *record.Coder, d *PlanDetail) {
+func codePlanDetail(c *record.Coder, d *billing.Detail) {
 	record.String(c, 1, &d.Label)
 	record.String(c, 2, &d.Value)
 }
 
-func codeQuoteLine(c *record.Coder, q *QuoteLine) {
+func codeQuoteLine(c *record.Coder, q *billing.QuoteLine) {
 	record.String(c, 1, &q.Line)
 	record.String(c, 2, &q.Amount)
 }
 
-func codePlanPolicy(c *record.Coder, p *PlanPolicy) {
+func codePlanPolicy(c *record.Coder, p *billing.Policy) {
 	record.String(c, 1, &p.ID)
 	record.String(c, 2, &p.Name)
 	record.String(c, 3, &p.URL)
@@ -262,4 +263,40 @@ func codeEvent(c *record.Coder, e *Event) {
 	record.Bool(c, 14, &e.Actor.ReadOnly)
 	record.Raw(c, 15, &e.Reason)
 	record.Raws(c, 16, &e.Changed)
+}
+
+// MarshalBinary returns the event in the form in which a store may keep it, without its ID. It
+// never fails.
+func (e Event) MarshalBinary() ([]byte, error) {
+	return record.Append([]byte{record.Version}, &e, codeEvent), nil
+}
+
+// UnmarshalBinary reads what MarshalBinary wrote, in this release or an earlier one. It leaves ID
+// empty. The error matches [ErrSealed].
+func (e *Event) UnmarshalBinary(b []byte) error {
+	message, err := record.CheckVersion(b, "event")
+	if err != nil {
+		return err
+	}
+	var read Event
+	if err := record.Decode(message, &read, codeEvent); err != nil {
+		return err
+	}
+	*e = read
+	return nil
+}
+
+func (e *AuditEntry) clone() *AuditEntry {
+	if e == nil {
+		return nil
+	}
+	c := *e
+	return &c
+}
+
+func (e *AuditEntry) equal(o *AuditEntry) bool {
+	if e == nil || o == nil {
+		return e == o
+	}
+	return e.At.Equal(o.At) && e.Kind == o.Kind && e.By == o.By && e.Of == o.Of
 }

@@ -8,63 +8,67 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// Sentinels, all of them. Match with [errors.Is]; the details are in typed errors that match the sentinel of their kind. No
-// error of this library carries a secret, a payload, or the text of an error that might.
+// Sentinel errors. Match them with [errors.Is]. Typed errors carry the details and match the
+// sentinel of their kind. No error of this library contains a secret, a payload, or the text of a
+// foreign error that might.
 var (
-	// ErrInvalid is bad input. The detail is a [*validate.Error]: path, rule and a sentence for each violation, never the value.
+	// ErrInvalid means bad input. The detail is a [*validate.Error]: path, rule and a sentence for
+	// each violation, never the value.
 	ErrInvalid = validate.ErrInvalid
 
-	// ErrSchema says that the JSON Schema of a configuration cannot be used, so that the configuration cannot be written. The detail is
-	// a [*validate.SchemaError].
-	ErrSchema = validate.ErrSchema
-
-	// ErrForbidden refuses something on a row that the actor may see but not treat so.
+	// ErrForbidden means that the actor sees the installation and may not do this to it.
 	ErrForbidden = errors.New("installation: forbidden")
-	// ErrNotFound says that a healthy store holds no such installation, or none that the actor may know of.
+	// ErrNotFound means that a healthy store has no such installation, or that the actor may not
+	// know of it.
 	ErrNotFound = errors.New("installation: not found")
-	// ErrExists says that a claim is taken, or that a record stands where Guard.Absent wanted none. See [*ExistsError].
+	// ErrExists means that a claim is taken, or that Guard.Absent met a record. See [*ExistsError].
 	ErrExists = errors.New("installation: already exists")
-	// ErrConflict says that a guard did not hold or that the lifecycle has no such move. See [*ConflictError].
+	// ErrConflict means that a guard failed, or that the lifecycle has no such move. See
+	// [*ConflictError].
 	ErrConflict = errors.New("installation: conflict")
-	// ErrStale says that the request speaks of an older generation: it changed nothing and never will.
-	ErrStale = errors.New("installation: stale: the installation was made anew since")
-	// ErrInvitation is the one answer to every refused invitation code.
+	// ErrStale means that the request is about an older generation. It changed nothing and never
+	// will.
+	ErrStale = errors.New("installation: stale: superseded by a newer generation")
+	// ErrInvitation is the one answer to every rejected invitation code.
 	ErrInvitation = errors.New("installation: invitation not valid")
-	// ErrIdempotencyMismatch says that the idempotency key was used for another request.
+	// ErrIdempotencyMismatch means that the idempotency key was used for another request.
 	ErrIdempotencyMismatch = errors.New("installation: idempotency key used for another request")
 
-	// ErrSealed says that a record does not open or does not add up: it was damaged or tampered with. It has no details.
+	// ErrSealed means that a record does not open or contradicts itself: it was damaged or edited.
+	// It has no details.
 	ErrSealed = crypto.ErrSealed
-	// ErrUnknownKey says that the key-encryption key a record names is not in the keyring. The id of the key is in the text.
+	// ErrUnknownKey means that the keyring lacks the key-encryption key that a record names. The
+	// text contains the key ID.
 	ErrUnknownKey = crypto.ErrUnknownKey
-	// ErrKeyUnavailable says that a key service could not be reached; a later try may succeed.
+	// ErrKeyUnavailable means that a key service could not be reached. A retry may succeed.
 	ErrKeyUnavailable = crypto.ErrKeyUnavailable
-	// ErrKeyInUse refuses to let go of a key-encryption key that is still needed. See [*KeyInUseError].
+	// ErrKeyInUse means that a key-encryption key is still needed. See [*KeyInUseError].
 	ErrKeyInUse = errors.New("installation: key in use")
-	// ErrShredded says that the data key of the record was destroyed: its secrets are gone for good.
+	// ErrShredded means that the data key of the record was destroyed. Its secrets are gone.
 	ErrShredded = errors.New("installation: shredded")
 
-	// ErrUnavailable says that the store cannot answer, is not the one it should be, or is unsafe to use. Nothing is known
-	// about any record.
+	// ErrUnavailable means that the store cannot answer, is not the expected one, or is unsafe to
+	// use. It says nothing about any record.
 	ErrUnavailable = errors.New("installation: store unavailable")
-	// ErrUnknownOutcome says that a write was sent and its fate could not be learned: it may or may not have been applied.
+	// ErrUnknownOutcome means that a write was sent and no answer came back: it may or may not have
+	// been applied.
 	ErrUnknownOutcome = errors.New("installation: outcome unknown: the write may have been applied")
-	// ErrNotReplicated says that a write was applied and is visible, but was not confirmed by as many replicas as asked. The result
-	// comes with it, invitation code included.
+	// ErrNotReplicated means that a write was applied and is visible, but fewer replicas than
+	// required confirmed it. The result comes with the error, invitation code included.
 	ErrNotReplicated = errors.New("installation: applied, not confirmed by replicas")
-	// ErrTrimmed says that events after the given cursor were already discarded.
+	// ErrTrimmed means that events after the given cursor were already discarded.
 	ErrTrimmed = errors.New("installation: events discarded")
-	// ErrUnsupported says that the store lacks an optional ability.
+	// ErrUnsupported means that the store lacks an optional ability.
 	ErrUnsupported = errors.New("installation: not supported by the store")
 )
 
-// ConflictError is the detail of [ErrConflict]: either what stands where a guard wanted something else, or the two states between which
-// the lifecycle has no move.
+// ConflictError is the detail of [ErrConflict]. It names either the stored revision that a guard
+// did not match, or the two states between which the lifecycle has no move.
 type ConflictError struct {
 	Key        Key
 	Revision   int64  // stored revision, 0 = nothing stored
-	Generation int64  // stored generation where a guard was compared by the service, else 0
-	From, To   Status // set when the lifecycle refused
+	Generation int64  // stored generation if the service compared one, else 0
+	From, To   Status // set if the lifecycle has no such move
 }
 
 // Error implements error.
@@ -72,20 +76,35 @@ func (e *ConflictError) Error() string {
 	if e.To != "" {
 		return fmt.Sprintf("%v: %s cannot go from %s to %s", ErrConflict, e.Key.ID, e.From, e.To)
 	}
+	at := fmt.Sprintf("%v: %s is at revision %d", ErrConflict, e.Key.ID, e.Revision)
 	if e.Generation != 0 {
-		return fmt.Sprintf("%v: %s stands at revision %d of generation %d", ErrConflict, e.Key.ID, e.Revision, e.Generation)
+		at += fmt.Sprintf(" of generation %d", e.Generation)
 	}
-	return fmt.Sprintf("%v: %s stands at revision %d", ErrConflict, e.Key.ID, e.Revision)
+	return at
 }
 
 // Is matches [ErrConflict].
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
+// ExistsError is the detail of [ErrExists].
+type ExistsError struct {
+	Key    Key    // the record that was to be written
+	Holder string // ID of the live installation that holds the claim
+}
+
+// Error implements error.
+func (e *ExistsError) Error() string {
+	return fmt.Sprintf("%v: %s is in the way", ErrExists, e.Holder)
+}
+
+// Is matches [ErrExists].
+func (e *ExistsError) Is(target error) bool { return target == ErrExists }
+
 // KeyInUseError is the detail of [ErrKeyInUse].
 type KeyInUseError struct {
 	KeyID   string
-	Primary bool  // it wraps what is written now
-	Records int64 // that cannot be opened without it
+	Primary bool  // new data keys are wrapped under it
+	Records int64 // how many records cannot be opened without it
 }
 
 // Error implements error.
@@ -98,17 +117,3 @@ func (e *KeyInUseError) Error() string {
 
 // Is matches [ErrKeyInUse].
 func (e *KeyInUseError) Is(target error) bool { return target == ErrKeyInUse }
-
-// ExistsError is the detail of [ErrExists].
-type ExistsError struct {
-	Key    Key    // what was to be written
-	Holder string // id of the live installation that is in the way
-}
-
-// Error implements error.
-func (e *ExistsError) Error() string {
-	return fmt.Sprintf("%v: %s is in the way", ErrExists, e.Holder)
-}
-
-// Is matches [ErrExists].
-func (e *ExistsError) Is(target error) bool { return target == ErrExists }

@@ -13,14 +13,16 @@ import (
 	"github.com/go-installation/installation/memstore"
 )
 
-// The code is in the answer to Invite and nowhere else. Send it to whom you invite.
+// Only the answer to Invite has the code. Send it to the person you invite.
 func ExampleService_Invite() {
 	ctx := context.Background()
 	host := exampleHost()
 
 	res, err := host.Invite(ctx, installation.InviteRequest{
-		ID:       "EXI-1",
-		Parts:    installation.Parts{Extension: installation.Value(installation.Extension{ID: "EXT-1"})},
+		ID: "EXI-1",
+		Parts: installation.Parts{
+			Extension: installation.Value(installation.Extension{ID: "EXT-1"}),
+		},
 		Message:  "Join the pilot",
 		Validity: "1m",
 	})
@@ -35,7 +37,7 @@ func ExampleService_Invite() {
 	// true ***
 }
 
-// A new code takes the place of the old one.
+// A new code replaces the old one.
 func ExampleService_Resend() {
 	ctx := context.Background()
 	host := exampleHost()
@@ -47,16 +49,19 @@ func ExampleService_Resend() {
 	}
 	account := installation.Account{ID: "ACC-2"}
 	customer := host.As(installation.Actor{Kind: installation.Customer, ID: account.ID})
-	_, err = customer.Accept(ctx, installation.AcceptRequest{ID: "EXI-1", Code: first.Code, Account: account})
-	fmt.Println(err)
-	_, err = customer.Accept(ctx, installation.AcceptRequest{ID: "EXI-1", Code: second.Code, Account: account})
-	fmt.Println(err)
+	for _, code := range []crypto.Secret{first.Code, second.Code} {
+		_, err := customer.Accept(ctx, installation.AcceptRequest{
+			ID: "EXI-1", Code: code, Account: account,
+		})
+		fmt.Println(err)
+	}
 	// Output:
 	// installation: invitation not valid
 	// <nil>
 }
 
-// The first account to come with the code has it installed. When it comes again, it is told the same.
+// The first account that accepts the code gets the installation. A second accept of the same
+// account returns the same answer.
 func ExampleService_Accept() {
 	ctx := context.Background()
 	host := exampleHost()
@@ -64,7 +69,9 @@ func ExampleService_Accept() {
 
 	for _, account := range []installation.Account{{ID: "ACC-2"}, {ID: "ACC-2"}, {ID: "ACC-3"}} {
 		customer := host.As(installation.Actor{Kind: installation.Customer, ID: account.ID})
-		res, err := customer.Accept(ctx, installation.AcceptRequest{ID: "EXI-1", Code: code, Account: account})
+		res, err := customer.Accept(ctx, installation.AcceptRequest{
+			ID: "EXI-1", Code: code, Account: account,
+		})
 		if err != nil {
 			fmt.Println(account.ID, err)
 			continue
@@ -77,7 +84,7 @@ func ExampleService_Accept() {
 	// ACC-3 installation: invitation not valid
 }
 
-// Expire ends an invitation before its time.
+// Expire ends an invitation before its deadline.
 func ExampleService_Expire() {
 	ctx := context.Background()
 	host := exampleHost()
@@ -99,7 +106,8 @@ func ExampleService_Expire() {
 	// expired false
 }
 
-// Time needs no job. Sweep only writes down what it did, and takes secrets away whose grace is over.
+// An invitation expires without a job. Sweep stores the expiry, and purges secrets after the
+// grace period.
 func ExampleService_Sweep() {
 	ctx := context.Background()
 	svc, now := exampleService()
@@ -113,25 +121,29 @@ func ExampleService_Sweep() {
 	}
 	fmt.Printf("before: %s, revision %d\n", inst.Status, inst.Revision)
 
-	report, err := host.Sweep(ctx, installation.SweepRequest{})
+	report, err := host.Sweep(ctx, 0)
 	fmt.Printf("%+v %v\n", report, err)
 	// Output:
 	// before: expired, revision 1
 	// {Expired:1 Purged:0 Shredded:0 Skipped:0 Failed:0} <nil>
 }
 
-// The record stays. Its secrets stay for a while, or go at once if the uninstall is final.
+// An uninstall keeps the record. It keeps the secrets for the grace period, or purges them at
+// once with Final.
 func ExampleService_Uninstall() {
 	ctx := context.Background()
 	host := exampleHost()
 	exampleInstall(host, "EXI-1", "ACC-2")
 
 	for _, final := range []bool{false, true, true} {
-		res, err := host.Uninstall(ctx, installation.UninstallRequest{ID: "EXI-1", Final: final, Reason: "trial is over"})
+		res, err := host.Uninstall(ctx, installation.UninstallRequest{
+			ID: "EXI-1", Final: final, Reason: "trial is over",
+		})
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println(res.Status, "changed:", res.Changed, "purged:", res.Purged, "secrets:", len(res.Sealed))
+		fmt.Println(res.Status, "changed:", res.Changed,
+			"purged:", res.Purged, "secrets:", len(res.Sealed))
 	}
 	// Output:
 	// uninstalled changed: true purged: false secrets: 1
@@ -139,7 +151,7 @@ func ExampleService_Uninstall() {
 	// uninstalled changed: false purged: true secrets: 0
 }
 
-// What is deleted is not found any more.
+// A deleted installation is not found.
 func ExampleService_Delete() {
 	ctx := context.Background()
 	host := exampleHost()
@@ -154,14 +166,20 @@ func ExampleService_Delete() {
 	// delete EXI-1: installation: not found
 }
 
-// The change log names what changed and holds no value. A follower goes on from Next, again and again.
+// The change log has the places that changed, without values. A follower continues from
+// Next.
 func ExampleService_Events() {
 	ctx := context.Background()
 	host := exampleHost()
 	exampleInstall(host, "EXI-1", "ACC-2")
-	if _, err := host.Upsert(ctx, installation.UpsertRequest{ID: "EXI-1", Parts: installation.Parts{
-		Configuration: installation.Value(installation.Configuration{Document: installation.JSON(`{"region":"us-1","api_key":"***"}`)}),
-	}}); err != nil {
+	if _, err := host.Upsert(ctx, installation.UpsertRequest{
+		ID: "EXI-1",
+		Parts: installation.Parts{
+			Configuration: installation.Value(installation.Configuration{
+				Document: installation.JSON(`{"region":"us-1","api_key":"***"}`),
+			}),
+		},
+	}); err != nil {
 		log.Fatal(err)
 	}
 
@@ -182,7 +200,7 @@ func ExampleService_Events() {
 	// end of the log <nil>
 }
 
-// Check is for start-up and health endpoints.
+// Check serves start-up checks and health endpoints.
 func ExampleService_Check() {
 	host := exampleHost()
 	exampleInstall(host, "EXI-1", "ACC-2")
@@ -202,8 +220,8 @@ func ExampleService_Check() {
 	// [{ID:k1 Primary:true Records:1}]
 }
 
-// exampleRotation returns the service of a host twice, on one store with one installation: as it was with the key k1, and as it is with k2
-// as the primary key and k1 beside it.
+// exampleRotation returns two services of the host on one store with one installation. k1 is
+// the primary key of the first, and k2 of the second.
 func exampleRotation() (before, after *installation.Service) {
 	var keys [2]crypto.Key
 	for i, id := range []string{"k1", "k2"} {
@@ -229,6 +247,7 @@ func exampleRotation() (before, after *installation.Service) {
 	return before, after
 }
 
+// Rewrap moves the records to the primary key.
 func ExampleService_Rewrap() {
 	_, host := exampleRotation()
 
@@ -244,6 +263,7 @@ func ExampleService_Rewrap() {
 	// done: true
 }
 
+// CanRetire returns an error while records need the key.
 func ExampleService_CanRetire() {
 	ctx := context.Background()
 	_, host := exampleRotation()
@@ -258,20 +278,26 @@ func ExampleService_CanRetire() {
 	// after rewrapping: <nil>
 }
 
+// Rekey seals a record again under a new data key.
 func ExampleService_Rekey() {
 	ctx := context.Background()
 	host := exampleHost()
 	exampleInstall(host, "EXI-1", "ACC-2")
 
-	res, err := host.Rekey(ctx, installation.RekeyRequest{ID: "EXI-1", Reason: "an employee left"})
+	res, err := host.Rekey(ctx, installation.RekeyRequest{
+		ID: "EXI-1", Reason: "an employee left",
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	secrets, err := host.Reveal(ctx, installation.RevealRequest{ID: "EXI-1", Refs: res.Sealed, Reason: "check"})
+	secrets, err := host.Reveal(ctx, installation.RevealRequest{
+		ID: "EXI-1", Refs: res.Sealed, Reason: "check",
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("revision", res.Revision, "revealed", secrets[0].Ref, secrets[0].Value.RevealString())
+	s := secrets[0]
+	fmt.Println("revision", res.Revision, "revealed", s.Ref, s.Value.RevealString())
 	// Output:
 	// revision 2 revealed config/api_key k-93f0
 }

@@ -8,12 +8,10 @@ import (
 	"strings"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/crypto"
-	"github.com/go-installation/installation/memstore"
 	"github.com/go-installation/installation/validate"
 )
 
-// With an idempotency key a request can be sent again when its answer got lost.
+// A request with an idempotency key can be sent again when its answer was lost.
 func ExampleGuard_idempotencyKey() {
 	ctx := context.Background()
 	host := exampleHost()
@@ -27,7 +25,8 @@ func ExampleGuard_idempotencyKey() {
 			},
 		})
 		if err != nil {
-			fmt.Println(account, "is refused:", errors.Is(err, installation.ErrIdempotencyMismatch))
+			mismatch := errors.Is(err, installation.ErrIdempotencyMismatch)
+			fmt.Println(account, "is rejected:", mismatch)
 			continue
 		}
 		fmt.Println(account, "revision", res.Revision, "replayed:", res.Replayed)
@@ -35,10 +34,10 @@ func ExampleGuard_idempotencyKey() {
 	// Output:
 	// ACC-2 revision 1 replayed: false
 	// ACC-2 revision 1 replayed: true
-	// ACC-3 is refused: true
+	// ACC-3 is rejected: true
 }
 
-// A revision makes a write wait for nobody: it is refused if another writer came between.
+// A write with a revision is rejected if another caller wrote since that revision.
 func ExampleGuard_revision() {
 	ctx := context.Background()
 	host := exampleHost()
@@ -51,17 +50,17 @@ func ExampleGuard_revision() {
 			Parts: installation.Parts{Name: installation.Value(name)},
 		})
 		if conflict, ok := errors.AsType[*installation.ConflictError](err); ok {
-			fmt.Println(name, "is refused: the stored revision is", conflict.Revision)
+			fmt.Println(name, "is rejected: the stored revision is", conflict.Revision)
 			continue
 		}
 		fmt.Println(name, err)
 	}
 	// Output:
 	// Berth <nil>
-	// Quay is refused: the stored revision is 2
+	// Quay is rejected: the stored revision is 2
 }
 
-// A message that speaks of an earlier install does not hurt the one made since.
+// A late message about an earlier generation does not end the present one.
 func ExampleGuard_generation() {
 	ctx := context.Background()
 	host := exampleHost()
@@ -81,23 +80,30 @@ func ExampleGuard_generation() {
 	// true
 }
 
-// A client that knows nothing of masks reads a configuration, changes one value, and writes all of it back. The secret behind the mask
-// stays.
+// A client may read a configuration, change one value and write all of it back. A mask keeps
+// its stored secret.
 func ExampleDocument_roundTrip() {
 	ctx := context.Background()
 	host := exampleHost()
 	read := exampleInstall(host, "EXI-1", "ACC-2")
 
 	text := strings.Replace(read.Configuration.Document.String(), "eu-2", "us-1", 1)
-	res, err := host.Upsert(ctx, installation.UpsertRequest{ID: "EXI-1", Parts: installation.Parts{
-		Configuration: installation.Value(installation.Configuration{Document: installation.JSON(text)}),
-	}})
+	res, err := host.Upsert(ctx, installation.UpsertRequest{
+		ID: "EXI-1",
+		Parts: installation.Parts{
+			Configuration: installation.Value(installation.Configuration{
+				Document: installation.JSON(text),
+			}),
+		},
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(res.Configuration.Document)
 
-	secrets, err := host.Reveal(ctx, installation.RevealRequest{ID: "EXI-1", Refs: res.Sealed, Reason: "example"})
+	secrets, err := host.Reveal(ctx, installation.RevealRequest{
+		ID: "EXI-1", Refs: res.Sealed, Reason: "example",
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -107,7 +113,7 @@ func ExampleDocument_roundTrip() {
 	// k-93f0
 }
 
-// An Optional has three states: left out, given, removed.
+// An Optional keeps, replaces or removes a part.
 func ExampleOptional() {
 	ctx := context.Background()
 	host := exampleHost()
@@ -116,10 +122,12 @@ func ExampleOptional() {
 	notice := installation.Notification{Level: "warn", Title: "Storage is nearly full"}
 	for _, part := range []installation.Optional[installation.Notification]{
 		installation.Value(notice),
-		{}, // leaves it as it is
+		{}, // keeps it
 		installation.Remove[installation.Notification](),
 	} {
-		res, err := host.Patch(ctx, installation.PatchRequest{ID: "EXI-1", Parts: installation.Parts{Notification: part}})
+		res, err := host.Patch(ctx, installation.PatchRequest{
+			ID: "EXI-1", Parts: installation.Parts{Notification: part},
+		})
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -131,9 +139,12 @@ func ExampleOptional() {
 	// shown: false
 }
 
-// A policy of one's own usually widens or narrows the default one. This one lets customers see their configuration, masked.
+// A policy usually extends or limits the default policy. This one lets customers see their
+// configuration, with its secrets masked.
 func ExamplePolicy() {
-	policy := func(a installation.Actor, do installation.Action, inst *installation.Installation) bool {
+	policy := func(
+		a installation.Actor, do installation.Action, inst *installation.Installation,
+	) bool {
 		if a.Kind == installation.Customer && do == installation.ActionSeeConfiguration {
 			do = installation.ActionSee
 		}
@@ -149,13 +160,15 @@ func ExamplePolicy() {
 	// true
 }
 
-// Bad input is reported all at once: where, which rule, and a sentence. The value is never in it.
+// An error lists all violations, each with its path, rule and detail. It never has the value.
 func ExampleErrInvalid() {
 	_, err := exampleHost().Upsert(context.Background(), installation.UpsertRequest{
 		Guard: installation.Guard{Revision: -1},
 		Parts: installation.Parts{
-			Account: installation.Value(installation.Account{ID: "ACC\n2", URL: "javascript:alert(1)"}),
-			Health:  installation.Value(installation.Health("so-so")),
+			Account: installation.Value(installation.Account{
+				ID: "ACC\n2", URL: "javascript:alert(1)",
+			}),
+			Health: installation.Value(installation.Health("so-so")),
 		},
 	})
 	if bad, ok := errors.AsType[*validate.Error](err); ok {
@@ -168,209 +181,4 @@ func ExampleErrInvalid() {
 	// account.id control-character
 	// account.url format
 	// health unknown
-}
-
-// A schema says what is a secret whatever its name, and what a configuration may be. What is wrong is said by place and keyword.
-func ExampleOptions_schema() {
-	ctx := context.Background()
-	host := exampleDescribed(`{
-		"required": ["region"],
-		"properties": {
-			"region":        {"enum": ["eu-2", "us-1"]},
-			"authorization": {"type": "string", "writeOnly": true, "minLength": 8},
-			"token_count":   {"type": "integer", "x-sensitive": false},
-			"retries":       {"type": "integer", "default": 3}
-		}
-	}`)
-	inst, err := exampleConfigure(host, `{"region":"eu-2","authorization":"Basic dTpw"}`)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(inst.Configuration.Document)
-
-	_, err = host.Patch(ctx, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{
-		installation.Set("/region", installation.JSON(`"mars"`)),
-		installation.SetSecret("/authorization", crypto.NewSecret("short")),
-	}})
-	if refused, ok := errors.AsType[*validate.Error](err); ok {
-		for _, v := range refused.Violations {
-			fmt.Println(v.Path, v.Rule, v.Keyword)
-		}
-	}
-	// Output:
-	// {"region":"eu-2","authorization":"***","retries":3}
-	// configuration/authorization schema minLength
-	// configuration/region schema enum
-}
-
-// Where x-key names the member that tells the elements of an array apart, each keeps its secret when the array is sent back in another
-// order, or with one element less.
-func ExampleOptions_schemaKey() {
-	ctx := context.Background()
-	host := exampleDescribed(`{"properties":{"targets":{"x-key":"id"}}}`)
-	if _, err := exampleConfigure(host, `{"targets":[{"id":"a","token":"t-a"},{"id":"b","token":"t-b"},{"id":"c","token":"t-c"}]}`); err != nil {
-		log.Fatal(err)
-	}
-	inst, err := exampleConfigure(host, `{"targets":[{"id":"c","token":"***"},{"id":"b","token":"***","note":"new"}]}`)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(inst.Configuration.Document)
-	secrets, err := host.Reveal(ctx, installation.RevealRequest{ID: "EXI-1", Refs: inst.Sealed, Reason: "example"})
-	if err != nil {
-		log.Fatal(err)
-	}
-	for _, s := range secrets {
-		fmt.Println(s.Ref, s.Value.RevealString())
-	}
-	// Output:
-	// {"targets":[{"id":"c","token":"***"},{"id":"b","token":"***","note":"new"}]}
-	// config/targets/0/token t-c
-	// config/targets/1/token t-b
-}
-
-// A write that sends a kept secret elsewhere is refused. To change the address rightfully, reveal the secret and give it again with it.
-func ExampleOperation_destination() {
-	ctx := context.Background()
-	host := exampleHost()
-	if _, err := exampleConfigure(host, `{"url":"https://acme.example","api_key":"k-93f0"}`); err != nil {
-		log.Fatal(err)
-	}
-	move := installation.Set("/url", installation.JSON(`"https://eu.acme.example"`))
-	_, err := host.Patch(ctx, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{move}})
-	if refused, ok := errors.AsType[*validate.Error](err); ok {
-		fmt.Println(refused.Violations[0])
-	}
-
-	key := installation.Ref{Kind: installation.RefConfig, Pointer: "/api_key"}
-	secrets, err := host.Reveal(ctx, installation.RevealRequest{ID: "EXI-1", Refs: []installation.Ref{key}, Reason: "moves to another region"})
-	if err != nil {
-		log.Fatal(err)
-	}
-	inst, err := host.Patch(ctx, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{
-		move, installation.SetSecret(key.Pointer, secrets[0].Value),
-	}})
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(inst.Configuration.Document)
-	// Output:
-	// configuration/api_key: goes to a destination that this write changes: give it again (destination: configuration/url)
-	// {"url":"https://eu.acme.example","api_key":"***"}
-}
-
-// A JSON Patch is applied as a whole or not at all. What it does not name stays, secrets among it.
-func ExampleJSONPatch() {
-	host := exampleHost()
-	exampleInstall(host, "EXI-1", "ACC-2")
-	ops, err := installation.JSONPatch([]byte(`[
-		{"op": "test", "path": "/region", "value": "eu-2"},
-		{"op": "replace", "path": "/region", "value": "us-1"},
-		{"op": "add", "path": "/channels", "value": ["orders"]},
-		{"op": "add", "path": "/channels/0", "value": "offers"}
-	]`))
-	if err != nil {
-		log.Fatal(err)
-	}
-	inst, err := host.Patch(context.Background(), installation.PatchRequest{ID: "EXI-1", Operations: ops})
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(inst.Configuration.Document)
-
-	_, err = installation.JSONPatch([]byte(`[{"op":"move","from":"/api_key","path":"/old_key"}]`))
-	fmt.Println(errors.Is(err, installation.ErrInvalid))
-	// Output:
-	// {"region":"us-1","api_key":"***","channels":["offers","orders"]}
-	// true
-}
-
-// In a merge patch null removes a member, and what is not named stays.
-func ExampleMergePatch() {
-	host := exampleHost()
-	if _, err := exampleConfigure(host, `{"region":"eu-2","limits":{"orders":10,"offers":5},"api_key":"k-93f0"}`); err != nil {
-		log.Fatal(err)
-	}
-	ops, err := installation.MergePatch([]byte(`{"limits":{"orders":20,"offers":null}}`))
-	if err != nil {
-		log.Fatal(err)
-	}
-	inst, err := host.Patch(context.Background(), installation.PatchRequest{ID: "EXI-1", Operations: ops})
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(inst.Configuration.Document)
-	// Output: {"region":"eu-2","limits":{"orders":20},"api_key":"***"}
-}
-
-// Of a document that comes with an update mask only the named places are written.
-func ExampleUpdateMask() {
-	host := exampleHost()
-	exampleInstall(host, "EXI-1", "ACC-2")
-	document := []byte(`{"region":"us-1","limits":{"orders":20,"offers":1},"api_key":"ignored"}`)
-	ops, err := installation.UpdateMask(document, "region", "limits.orders")
-	if err != nil {
-		log.Fatal(err)
-	}
-	inst, err := host.Patch(context.Background(), installation.PatchRequest{ID: "EXI-1", Operations: ops})
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(inst.Configuration.Document)
-	// Output: {"region":"us-1","api_key":"***","limits":{"orders":20}}
-}
-
-// A Test makes the write depend on what is there. It never answers a question about a secret.
-func ExampleTest() {
-	host := exampleHost()
-	exampleInstall(host, "EXI-1", "ACC-2")
-	for _, test := range []installation.Operation{
-		installation.Test("/region", installation.JSON(`"eu-2"`)),
-		installation.Test("/region", installation.JSON(`"us-1"`)),
-		installation.Test("/api_key", installation.JSON(`"k-93f0"`)),
-	} {
-		_, err := host.Patch(context.Background(), installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{
-			test, installation.Set("/checked", installation.JSON(`true`)),
-		}})
-		if refused, ok := errors.AsType[*validate.Error](err); ok {
-			fmt.Println(refused.Violations[0].Path, refused.Violations[0].Rule)
-		} else {
-			fmt.Println(err)
-		}
-	}
-	// Output:
-	// <nil>
-	// configuration/region test-failed
-	// configuration/api_key sealed
-}
-
-// exampleDescribed returns a service in the name of the host, on an empty store, for which the configurations of EXT-1 have a schema.
-func exampleDescribed(schema string) *installation.Service {
-	key, err := crypto.GenerateKey("k1")
-	if err != nil {
-		log.Fatal(err)
-	}
-	keys, err := crypto.NewKeyring(key)
-	if err != nil {
-		log.Fatal(err)
-	}
-	sources := map[string]validate.SchemaSource{"EXT-1": validate.SchemaText([]byte(schema))} // made once; the revision is a hash of the text
-	svc, err := installation.New(memstore.New(), keys, &installation.Options{
-		Schema: func(_ context.Context, _ string, ext installation.Extension) (validate.SchemaSource, error) {
-			return sources[ext.ID], nil
-		},
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	return svc.As(installation.Actor{Kind: installation.Host})
-}
-
-// exampleConfigure writes the configuration of EXI-1, which it installs if it is not.
-func exampleConfigure(host *installation.Service, document string) (*installation.Result, error) {
-	return host.Upsert(context.Background(), installation.UpsertRequest{ID: "EXI-1", Parts: installation.Parts{
-		Extension:     installation.Value(installation.Extension{ID: "EXT-1", Owner: "ACC-1"}),
-		Account:       installation.Value(installation.Account{ID: "ACC-2"}),
-		Configuration: installation.Value(installation.Configuration{Document: installation.JSON(document)}),
-	}})
 }

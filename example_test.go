@@ -10,11 +10,13 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/memstore"
+	"github.com/go-installation/installation/patch"
 )
 
 func Example() {
 	ctx := context.Background()
-	key, err := crypto.GenerateKey("k1") // made once, by an operator; a program reads it with crypto.KeyringFromFile
+	// An operator makes the key once. A program reads it with crypto.KeyringFromFile.
+	key, err := crypto.GenerateKey("k1")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -28,13 +30,18 @@ func Example() {
 	}
 	vendor := svc.As(installation.Actor{Kind: installation.Vendor, ID: "ACC-1"})
 
-	inst, err := vendor.Upsert(ctx, installation.UpsertRequest{ID: "EXI-1", Parts: installation.Parts{
-		Extension: installation.Value(installation.Extension{ID: "EXT-1", Owner: "ACC-1"}),
-		Account:   installation.Value(installation.Account{ID: "ACC-2", Name: "Harbor Foods"}),
-		Configuration: installation.Value(installation.Configuration{
-			Document: installation.JSON(`{"region":"eu-2","api_key":"k-93f0"}`),
-		}),
-	}})
+	inst, err := vendor.Upsert(ctx, installation.UpsertRequest{
+		ID: "EXI-1",
+		Parts: installation.Parts{
+			Extension: installation.Value(installation.Extension{ID: "EXT-1", Owner: "ACC-1"}),
+			Account: installation.Value(installation.Account{
+				ID: "ACC-2", Name: "Harbor Foods",
+			}),
+			Configuration: installation.Value(installation.Configuration{
+				Document: installation.JSON(`{"region":"eu-2","api_key":"k-93f0"}`),
+			}),
+		},
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -42,7 +49,8 @@ func Example() {
 	// Output: EXI-1 installed {"region":"eu-2","api_key":"***"}
 }
 
-// The options are what differs from the defaults. A store and keys are required: nothing is ever stored in plain.
+// Options change the defaults. A store and keys are required, since secrets are never stored
+// as plain text.
 func ExampleNew() {
 	key, err := crypto.GenerateKey("k1")
 	if err != nil {
@@ -65,7 +73,7 @@ func ExampleNew() {
 	// true
 }
 
-// What is in one tenant does not exist for another.
+// An installation of one tenant does not exist for another.
 func ExampleService_In() {
 	ctx := context.Background()
 	host := exampleHost()
@@ -80,7 +88,7 @@ func ExampleService_In() {
 	// get EXI-1: installation: not found
 }
 
-// What an actor sees depends on who it is. Of what is not its own it learns nothing.
+// An actor sees only its own installations, and the parts that the policy allows.
 func ExampleService_As() {
 	ctx := context.Background()
 	host := exampleHost()
@@ -93,7 +101,7 @@ func ExampleService_As() {
 	} {
 		inst, err := host.As(actor).Get(ctx, "EXI-1")
 		if err != nil {
-			fmt.Println(actor.Kind, actor.ID, "is told:", err)
+			fmt.Println(actor.Kind, actor.ID, "gets:", err)
 			continue
 		}
 		fmt.Println(actor.Kind, actor.ID, "sees the configuration:", inst.Configuration != nil)
@@ -101,10 +109,11 @@ func ExampleService_As() {
 	// Output:
 	// vendor ACC-1 sees the configuration: true
 	// customer ACC-2 sees the configuration: false
-	// customer ACC-3 is told: get EXI-1: installation: not found
+	// customer ACC-3 gets: get EXI-1: installation: not found
 }
 
-// The first call creates, the next one changes the parts it gives and leaves the rest.
+// The first call creates the installation. Later calls change the given parts and keep the
+// rest.
 func ExampleService_Upsert() {
 	ctx := context.Background()
 	host := exampleHost()
@@ -130,18 +139,21 @@ func ExampleService_Upsert() {
 	// created false, changed false: revision 2, account ACC-2, health "unhealthy"
 }
 
-// Operations change single places of a configuration, all in one commit.
+// Operations change single places of a configuration in one commit.
 func ExampleService_Patch() {
 	ctx := context.Background()
 	host := exampleHost()
 	exampleInstall(host, "EXI-1", "ACC-2")
 
-	res, err := host.Patch(ctx, installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{
-		installation.Test("/region", installation.JSON(`"eu-2"`)),
-		installation.Set("/region", installation.JSON(`"us-1"`)),
-		installation.SetSecret("/pass_phrase", crypto.NewSecret("correct horse")),
-		installation.Unset("/api_key"),
-	}})
+	res, err := host.Patch(ctx, installation.PatchRequest{
+		ID: "EXI-1",
+		Operations: []installation.Operation{
+			patch.Test("/region", installation.JSON(`"eu-2"`)),
+			patch.Set("/region", installation.JSON(`"us-1"`)),
+			patch.SetSecret("/pass_phrase", crypto.NewSecret("correct horse")),
+			patch.Unset("/api_key"),
+		},
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -149,7 +161,7 @@ func ExampleService_Patch() {
 	// Output: {"region":"us-1","pass_phrase":"***"}
 }
 
-// Reading shows masks, and where the secrets are.
+// Get returns masks, and the places of the secrets.
 func ExampleService_Get() {
 	ctx := context.Background()
 	host := exampleHost()
@@ -170,7 +182,7 @@ func ExampleService_Get() {
 	// true
 }
 
-// A list comes in pages, oldest first.
+// List returns pages, the oldest installation first.
 func ExampleService_List() {
 	ctx := context.Background()
 	host := exampleHost()
@@ -178,7 +190,10 @@ func ExampleService_List() {
 		exampleInstall(host, fmt.Sprint("EXI-", n), fmt.Sprint("ACC-", n))
 	}
 
-	req := installation.ListRequest{Extension: "EXT-1", Status: []installation.Status{installation.StatusInstalled}, Limit: 2}
+	req := installation.ListRequest{
+		Extension: "EXT-1", Status: []installation.Status{installation.StatusInstalled},
+		Limit: 2,
+	}
 	for {
 		page, err := host.List(ctx, req)
 		if err != nil {
@@ -200,7 +215,7 @@ func ExampleService_List() {
 	// --
 }
 
-// All goes through the pages by itself.
+// All reads all pages.
 func ExampleService_All() {
 	ctx := context.Background()
 	host := exampleHost()
@@ -220,7 +235,7 @@ func ExampleService_All() {
 	// EXI-0 ACC-0
 }
 
-// An actor counts what it may see.
+// Count counts the installations that the actor may see.
 func ExampleService_Count() {
 	ctx := context.Background()
 	host := exampleHost()
@@ -238,7 +253,7 @@ func ExampleService_Count() {
 	// 1 <nil>
 }
 
-// Plain secrets have to be asked for, one by one and with a reason.
+// Reveal returns secrets in plain text. It needs the place of each and a reason.
 func ExampleService_Reveal() {
 	ctx := context.Background()
 	host := exampleHost()
@@ -247,7 +262,7 @@ func ExampleService_Reveal() {
 
 	secrets, err := extension.Reveal(ctx, installation.RevealRequest{
 		ID:     "EXI-1",
-		Refs:   []installation.Ref{{Kind: installation.RefConfig, Pointer: "/api_key"}},
+		Refs:   []installation.Ref{installation.Ref("config/api_key")},
 		Reason: "nightly synchronisation",
 	})
 	if err != nil {
@@ -259,7 +274,7 @@ func ExampleService_Reveal() {
 	// Output: config/api_key prints as *** and reveals k-93f0 <nil>
 }
 
-// exampleService returns a service on an empty store, and its clock, which stands still unless it is moved.
+// exampleService returns a service on an empty store and its clock, which the caller moves.
 func exampleService() (*installation.Service, *time.Time) {
 	key, err := crypto.GenerateKey("k1")
 	if err != nil {
@@ -280,30 +295,41 @@ func exampleService() (*installation.Service, *time.Time) {
 	return svc, &now
 }
 
-// exampleHost returns such a service in the name of the host.
+// exampleHost returns the service of [exampleService] for the host.
 func exampleHost() *installation.Service {
 	svc, _ := exampleService()
 	return svc.As(installation.Actor{Kind: installation.Host})
 }
 
-// exampleInstall installs EXT-1 of the vendor ACC-1 in an account, with a secret in its configuration.
+// exampleInstall installs EXT-1 of the vendor ACC-1 in an account, with a secret in its
+// configuration.
 func exampleInstall(host *installation.Service, id, account string) *installation.Result {
-	res, err := host.Upsert(context.Background(), installation.UpsertRequest{ID: id, Parts: installation.Parts{
-		Extension:     installation.Value(installation.Extension{ID: "EXT-1", Owner: "ACC-1"}),
-		Account:       installation.Value(installation.Account{ID: account}),
-		Configuration: installation.Value(installation.Configuration{Document: installation.JSON(`{"region":"eu-2","api_key":"k-93f0"}`)}),
-	}})
+	res, err := host.Upsert(context.Background(), installation.UpsertRequest{
+		ID: id,
+		Parts: installation.Parts{
+			Extension: installation.Value(installation.Extension{
+				ID: "EXT-1", Owner: "ACC-1",
+			}),
+			Account: installation.Value(installation.Account{ID: account}),
+			Configuration: installation.Value(installation.Configuration{
+				Document: installation.JSON(`{"region":"eu-2","api_key":"k-93f0"}`),
+			}),
+		},
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	return res
 }
 
-// exampleInvite invites whoever has the code to EXT-1 of the vendor ACC-1.
+// exampleInvite makes an invitation to EXT-1 of the vendor ACC-1, for any account.
 func exampleInvite(host *installation.Service, id string) *installation.Result {
-	res, err := host.Invite(context.Background(), installation.InviteRequest{ID: id, Parts: installation.Parts{
-		Extension: installation.Value(installation.Extension{ID: "EXT-1", Owner: "ACC-1"}),
-	}})
+	res, err := host.Invite(context.Background(), installation.InviteRequest{
+		ID: id,
+		Parts: installation.Parts{
+			Extension: installation.Value(installation.Extension{ID: "EXT-1", Owner: "ACC-1"}),
+		},
+	})
 	if err != nil {
 		log.Fatal(err)
 	}

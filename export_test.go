@@ -2,14 +2,15 @@ package installation
 
 import "github.com/go-installation/installation/internal/jsontree"
 
-// WithOldRule returns the service under a rule that finds nothing sensitive, as an older
-// release might have had.
+// WithOldRule returns the service with a rule that finds nothing sensitive, as in an older
+// release.
 func (s *Service) WithOldRule() *Service {
 	c := *s
 	c.rule = oldRule{}
 	return &c
 }
 
+// oldRule finds nothing sensitive.
 type oldRule struct{}
 
 func (oldRule) ID() string                        { return "old/1" }

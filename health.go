@@ -5,19 +5,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/go-installation/installation/internal/record"
-	"iter"
 	"slices"
 	"strings"
 
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/health"
+	"github.com/go-installation/installation/internal/record"
 )
 
 // Report is what [Service.Check] found.
 type Report struct {
-	Findings []Finding  // of the store and the keys
-	Keys     []KeyCount // of the keys at hand, by id
-	Records  int64      // installations of all tenants
+	Findings []health.Finding // about the store and the keys
+	Keys     []KeyCount       // of the available keys, by ID
+	Records  int64            // installations of all tenants
 }
 
 // KeyCount says how many records have their data key wrapped under a key-encryption key.
@@ -27,45 +27,55 @@ type KeyCount struct {
 	Records int64
 }
 
-// OK reports whether nothing found puts records at risk.
+// OK reports whether no finding is an error.
 func (r *Report) OK() bool {
-	for _, f := range r.Findings {
-		if f.Level == LevelError {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(r.Findings, func(f health.Finding) bool {
+		return f.Level == health.Error
+	})
 }
 
-// Check reports whether the store can be reached and is safe, how many records each key protects, and whether the keys are the right ones:
-// it wraps and unwraps a data key made for the purpose, and unwraps some that are stored under each key, past any cache. A key
-// that is wrong, missing or not what it was is found before the first request needs it, and named by its id alone. It is for
-// the host, at start-up and for a health endpoint; it writes nothing.
+func (r *Report) add(level health.Level, rule, format string, args ...any) {
+	f := health.Finding{Level: level, Rule: rule, Detail: fmt.Sprintf(format, args...)}
+	r.Findings = append(r.Findings, f)
+}
+
+// Check reports whether the store can be reached and is safe, how many records each key protects,
+// and whether the keys are the right ones. For that it wraps and unwraps a data key made for the
+// purpose, and unwraps some that are stored under each key, past any cache. So a wrong, missing or
+// changed key is found before the first request needs it. Findings name a key by its ID alone.
 //
-// Findings about keys: "key-does-not-open" and "key-missing" are errors; "some-records-do-not-open" warns that a key opens some of the
-// records it was tried on, oldest and newest, but not all: those are damaged, or two keys went by one id. "key-unavailable" says that a
-// key service could not be asked, and "records-without-key" that some records are under keys not at hand which a look at the first ten
-// thousand did not find.
+// Call it at start-up and for a health endpoint. It is for the host and writes nothing.
 //
-// Errors: [ErrForbidden], that of the context, [ErrUnavailable] if the store cannot be asked.
+// Findings about keys: "wrong-key", "key-does-not-open" and "key-missing" are errors.
+// "some-records-do-not-open" warns that a key opens some of the oldest and newest records under its
+// ID and not all of them: those are damaged, or two keys had one ID. "key-unavailable" means that a
+// key service did not answer. "records-without-key" means that some records are under keys that are
+// not available, and the first ten thousand records did not show which.
+//
+// Errors: [ErrForbidden], those of the context, and [ErrUnavailable] if the store cannot be asked.
 func (s *Service) Check(ctx context.Context) (*Report, error) {
-	if err := s.maintains(nil); err != nil {
+	report, err := s.check(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("check: %w", err)
+	}
+	return report, nil
+}
+
+func (s *Service) check(ctx context.Context) (*Report, error) {
+	if err := s.admitMaintenance(nil); err != nil {
 		return nil, err
 	}
 	report := &Report{}
+	var err error
 	if checker, ok := s.store.(HealthChecker); ok {
-		findings, err := checker.Health(ctx)
-		if err != nil {
-			return nil, err
-		}
-		report.Findings = findings
-	} else if _, err := s.store.Get(ctx, Key{ID: "check"}); err != nil && !errors.Is(err, ErrNotFound) {
+		report.Findings, err = checker.Health(ctx)
+	} else if _, err = s.store.Get(ctx, Key{ID: "check"}); errors.Is(err, ErrNotFound) {
+		err = nil // a healthy store said so
+	}
+	if err != nil {
 		return nil, err
 	}
-	if err := s.checkKeys(ctx, report); err != nil {
-		return nil, err
-	}
-	return report, nil
+	return report, s.checkKeys(ctx, report)
 }
 
 // checkKeys counts the records under each key and tries the keys.
@@ -81,17 +91,11 @@ func (s *Service) checkKeys(ctx context.Context, report *Report) error {
 		if err != nil {
 			return err
 		}
-		tried, err := tryKey(ctx, keys, k, stored)
-		switch {
-		case ctx.Err() != nil:
+		result, err := tryKey(ctx, keys, k, stored)
+		if ctx.Err() != nil {
 			return ctx.Err()
-		case errors.Is(err, ErrKeyUnavailable):
-			report.add(LevelUnknown, "key-unavailable", "the service of key %s did not answer: whether it is the right key is not known", k.ID)
-		case err != nil:
-			report.add(LevelError, "key-does-not-open", "key %s does not open what is wrapped under its id: it is another key, or may not be used here", k.ID)
-		case tried.opened < tried.records:
-			report.add(LevelWarning, "some-records-do-not-open", "%d of %d records that are listed under key %s and were tried do not open with it: they are damaged, or under another key of that id", tried.records-tried.opened, tried.records, k.ID)
 		}
+		report.addKey(k.ID, result, err)
 	}
 	if c.elsewhere == 0 {
 		return nil
@@ -101,67 +105,139 @@ func (s *Service) checkKeys(ctx context.Context, report *Report) error {
 		return err
 	}
 	for _, id := range missing {
-		report.add(LevelError, "key-missing", "records are under key %s, which is not at hand", id)
+		report.add(health.Error, "key-missing",
+			"records are under key %s, which is not available", id)
 	}
 	if len(missing) == 0 && !all {
-		report.add(LevelWarning, "records-without-key", "%d records are under none of the keys at hand", c.elsewhere)
+		report.add(health.Warning, "records-without-key",
+			"%d records are under none of the available keys", c.elsewhere)
 	}
 	return nil
 }
 
-func (r *Report) add(level Level, rule, format string, args ...any) {
-	r.Findings = append(r.Findings, Finding{Level: level, Rule: rule, Detail: fmt.Sprintf(format, args...)})
+// addKey reports what trying a key found.
+func (r *Report) addKey(id string, result keyTrial, err error) {
+	_, wrong := errors.AsType[*crypto.WrongKeyError](err)
+	switch {
+	case errors.Is(err, ErrKeyUnavailable):
+		r.add(health.Unknown, "key-unavailable",
+			"the service of key %s did not answer, so whether it is the right key is unknown", id)
+	case wrong:
+		r.add(health.Error, "wrong-key",
+			"key %s is not the key that the records under its ID were wrapped with", id)
+	case err != nil:
+		r.add(health.Error, "key-does-not-open",
+			"key %s does not open the records under its ID: "+
+				"it is another key, or may not be used here", id)
+	case result.opened < result.records:
+		r.add(health.Warning, "some-records-do-not-open",
+			"%d of %d records tried under key %s do not open: "+
+				"they are damaged, or under another key of that ID",
+			result.records-result.opened, result.records, id)
+	}
 }
 
-// canaries is how many stored records a key is tried on, from either end of the list: some may be damaged themselves, and a key that was
-// exchanged for another under its id shows at one end or the other.
-const canaries = 10
+// sampleSize is how many stored records a key is tried on from either end of the list. Some may be
+// damaged, and a key that was replaced under its ID shows at one end or the other.
+const sampleSize = 10
 
-// maxUnavailable is how many records in a row a key service may fail on before it is taken to be out of reach: some services say of a
-// damaged record what they say when they are down.
+// maxUnavailable is how many records in a row a key service may fail on before it counts as out of
+// reach. Some services answer for a damaged record as they do when they are down.
 const maxUnavailable = 5
 
-// trial is how a key did on stored records.
-type trial struct {
-	records int // it was tried on, with those that say nothing of it, being unreadable or under another key
+// keyTrial is the result of trying a key on stored records.
+type keyTrial struct {
+	records int // that were tried, unreadable ones included
 	opened  int
 }
 
-// tryKey opens something under a key: what it wraps now if it is the primary, and records stored under it. The error is nil if it opens
-// some, or if none says anything of it.
-func tryKey(ctx context.Context, keys crypto.KeyWrapper, k KeyCount, stored []*Record) (tried trial, err error) {
+// tryKey opens something under a key: what it wraps now if it is the primary, and records stored
+// under it. The error is nil if it opens one of them, or if no record shows whether it does.
+func tryKey(
+	ctx context.Context, keys crypto.KeyWrapper, k KeyCount, stored []*Record,
+) (result keyTrial, err error) {
 	if k.Primary {
-		if err := tryPrimary(ctx, keys); err != nil {
-			return tried, err
+		if err := wrapAndUnwrap(ctx, keys); err != nil {
+			return result, err
 		}
 	}
 	var sealed, unavailable error
-	row := 0
+	failures := 0 // of the service, in a row
 	for _, r := range stored {
-		tried.records++
+		result.records++
 		body, _, err := decodeBody(r.Body)
 		if err != nil || body.Key.KeyID != k.ID {
 			continue
 		}
-		switch err := tryStored(ctx, keys, r, body); {
+		switch err := unwrapStored(ctx, keys, r, body); {
 		case ctx.Err() != nil:
-			return tried, ctx.Err()
+			return result, ctx.Err()
 		case err == nil:
-			tried.opened++
-			row = 0
+			result.opened++
+			failures = 0
 		case errors.Is(err, ErrKeyUnavailable):
 			unavailable = err
-			if row++; row == maxUnavailable {
-				return tried, err
+			if failures++; failures == maxUnavailable {
+				return result, err
 			}
 		default:
-			sealed, row = err, 0
+			sealed, failures = err, 0
 		}
 	}
-	if tried.opened > 0 {
-		return tried, nil
+	if result.opened > 0 {
+		return result, nil
 	}
-	return tried, cmp.Or(sealed, unavailable)
+	return result, cmp.Or(sealed, unavailable)
+}
+
+// tryPrimaryKey returns an error if the primary key does not open what is stored under its ID. What
+// such a key wraps, no other process opens.
+func (s *Service) tryPrimaryKey(ctx context.Context, keys crypto.KeyWrapper) error {
+	id := keys.Primary()
+	stored, err := s.sample(ctx, record.TermKey+id)
+	if err != nil {
+		return err
+	}
+	if _, err := tryKey(ctx, keys, KeyCount{ID: id, Primary: true}, stored); err != nil {
+		return fmt.Errorf("primary key %s, tried on the records under its ID: %w", id, err)
+	}
+	return nil
+}
+
+// wrapAndUnwrap wraps a data key made for the purpose. It opens with the result what it sealed
+// before.
+func wrapAndUnwrap(ctx context.Context, keys crypto.KeyWrapper) error {
+	k, err := crypto.NewDataKey(1, keys.Suite())
+	if err != nil {
+		return err
+	}
+	defer k.Destroy()
+	place := crypto.Place{Record: "check", Kind: "check"}
+	sealed, err := k.SealBinary(nil, place, nil)
+	if err != nil {
+		return err
+	}
+	binding := crypto.Binding{Record: place.Record}
+	w, err := keys.Wrap(ctx, k, binding)
+	if err != nil {
+		return err
+	}
+	again, err := keys.Unwrap(ctx, w, binding)
+	if err != nil {
+		return err
+	}
+	defer again.Destroy()
+	_, err = again.OpenBinary(nil, place, sealed)
+	return err
+}
+
+// unwrapStored unwraps the data key of a record.
+func unwrapStored(
+	ctx context.Context, keys crypto.KeyWrapper, r *Record, body *record.Body,
+) error {
+	k, err := keys.Unwrap(ctx, body.Key, bindingOf(r.Key))
+	k.Destroy()
+	return err
 }
 
 // sample returns records with a global term, from both ends of the list.
@@ -169,7 +245,8 @@ func (s *Service) sample(ctx context.Context, term string) (sample []*Record, er
 	seen := make(map[Key]bool)
 	for _, reverse := range []bool{false, true} {
 		n := 0
-		for r, err := range s.records(ctx, Query{AllTenants: true, Term: term, Limit: canaries, Reverse: reverse}) {
+		q := Query{AllTenants: true, Term: term, Limit: sampleSize, Reverse: reverse}
+		for r, err := range s.records(ctx, q) {
 			if err != nil {
 				return nil, err
 			}
@@ -177,7 +254,7 @@ func (s *Service) sample(ctx context.Context, term string) (sample []*Record, er
 				seen[r.Key] = true
 				sample = append(sample, r)
 			}
-			if n++; n == canaries {
+			if n++; n == sampleSize {
 				break
 			}
 		}
@@ -185,56 +262,14 @@ func (s *Service) sample(ctx context.Context, term string) (sample []*Record, er
 	return sample, nil
 }
 
-// tryToWrap refuses a primary key that does not open what is stored under its id: what is wrapped under such a one, nobody else opens.
-func (s *Service) tryToWrap(ctx context.Context, keys crypto.KeyWrapper) error {
-	id := keys.Primary()
-	stored, err := s.sample(ctx, record.TermKey+id)
-	if err != nil {
-		return err
-	}
-	if _, err := tryKey(ctx, keys, KeyCount{ID: id, Primary: true}, stored); err != nil {
-		return fmt.Errorf("primary key %s, tried on what is under it: %w", id, err)
-	}
-	return nil
-}
-
-// tryPrimary wraps a data key that nobody needs, and opens with what comes back what was sealed with it.
-func tryPrimary(ctx context.Context, keys crypto.KeyWrapper) error {
-	k, err := crypto.NewDataKey(1, keys.Suite())
-	if err != nil {
-		return err
-	}
-	defer k.Destroy()
-	canary := crypto.Place{Record: "canary", Kind: "canary"}
-	sealed, err := k.SealBinary(nil, canary, nil)
-	if err != nil {
-		return err
-	}
-	w, err := keys.Wrap(ctx, k, crypto.Binding{Record: canary.Record})
-	if err != nil {
-		return err
-	}
-	again, err := keys.Unwrap(ctx, w, crypto.Binding{Record: canary.Record})
-	if err != nil {
-		return err
-	}
-	defer again.Destroy()
-	_, err = again.OpenBinary(nil, canary, sealed)
-	return err
-}
-
-// tryStored unwraps the data key of a record.
-func tryStored(ctx context.Context, keys crypto.KeyWrapper, r *Record, body *record.Body) error {
-	k, err := keys.Unwrap(ctx, body.Key, crypto.Binding{Tenant: r.Key.Tenant, Record: r.Key.ID})
-	k.Destroy()
-	return err
-}
-
-// missingKeys looks for keys that records need and that are not at hand. all is false if it gave up before the last record.
-func (s *Service) missingKeys(ctx context.Context, keys crypto.KeyWrapper) (ids []string, all bool, err error) {
+// missingKeys finds the IDs of keys that records need and that are not available. all is false if
+// it stopped before the last record.
+func (s *Service) missingKeys(
+	ctx context.Context, keys crypto.KeyWrapper,
+) (ids []string, all bool, err error) {
 	known := append(keys.KeyIDs(), record.KeyDestroyed)
 	scanned := 0
-	for r, err := range s.records(ctx, Query{AllTenants: true, Term: record.TermEverywhere, Limit: MaxPage}) {
+	for r, err := range s.records(ctx, everywhere) {
 		if err != nil {
 			return nil, false, err
 		}
@@ -248,23 +283,24 @@ func (s *Service) missingKeys(ctx context.Context, keys crypto.KeyWrapper) (ids 
 		if err != nil {
 			continue
 		}
-		// The keys themselves say so: what a damaged store has for an id is not repeated.
-		if unknown, ok := errors.AsType[*crypto.UnknownKeyError](tryStored(ctx, keys, r, body)); ok && !slices.Contains(ids, unknown.KeyID) {
+		// The keys themselves name the ID. What a damaged store has in its place is not repeated.
+		unknown, ok := errors.AsType[*crypto.UnknownKeyError](unwrapStored(ctx, keys, r, body))
+		if ok && !slices.Contains(ids, unknown.KeyID) {
 			ids = append(ids, unknown.KeyID)
 		}
 	}
 	return ids, true, nil
 }
 
-// census says what all records are under.
+// census says which keys all records are under.
 type census struct {
-	keys      []KeyCount // of the keys at hand, by id
+	keys      []KeyCount // of the available keys, by ID
 	records   int64      // of all tenants
-	elsewhere int64      // neither under a key at hand, nor without need of one
+	elsewhere int64      // that need a key which is not available
 }
 
-// census counts all records and those under each key at hand. These are several counts, so records that come or go meanwhile can make up
-// a difference: one is counted again.
+// census counts all records and those under each available key. These are several counts, so
+// records that come or go meanwhile can cause a difference. Then it counts again.
 func (s *Service) census(ctx context.Context) (c census, err error) {
 	for range 3 {
 		if c.keys, err = s.countKeys(ctx); err != nil {
@@ -287,7 +323,7 @@ func (s *Service) census(ctx context.Context) (c census, err error) {
 	return c, nil
 }
 
-// countKeys counts the records under each key at hand, by id.
+// countKeys counts the records under each available key, by ID.
 func (s *Service) countKeys(ctx context.Context) ([]KeyCount, error) {
 	var counts []KeyCount
 	for _, id := range s.keys.KeyIDs() {
@@ -300,93 +336,59 @@ func (s *Service) countKeys(ctx context.Context) ([]KeyCount, error) {
 	return counts, nil
 }
 
-// countTerm counts the records of all tenants that have a global term.
-func (s *Service) countTerm(ctx context.Context, term string) (n int64, err error) {
-	q := Query{AllTenants: true, Term: term, Limit: MaxPage}
-	if counter, ok := s.store.(Counter); ok {
-		return counter.Count(ctx, q)
-	}
-	for _, err := range s.records(ctx, q) {
-		if err != nil {
-			return 0, err
-		}
-		n++
-	}
-	return n, nil
-}
-
-// records are all records that q names, page by page. After an error there are no more.
-func (s *Service) records(ctx context.Context, q Query) iter.Seq2[*Record, error] {
-	return func(yield func(*Record, error) bool) {
-		q := q
-		for {
-			page, err := s.store.List(ctx, q)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, r := range page.Records {
-				if !yield(r, nil) {
-					return
-				}
-			}
-			if q.After = page.Next; q.After == "" {
-				return
-			}
-		}
-	}
-}
-
-// CanRetire says whether a key may be left out of the keys of every process, the fourth step of a rotation: nil means that no record needs
-// it. It reads every record that the store lists across tenants, so that neither a record which is no longer listed under its key nor a
-// body that cannot be read passes for "none"; a record that the store lists nowhere, it cannot see. A process that still has the key as
-// its primary could put a record under it at any time: promote everywhere first.
+// CanRetire returns nil if no record needs a key, so that it may be removed from the keys of every
+// process: the fourth step of a rotation. It reads every record that the store lists across
+// tenants, so that neither a record that lost its place under the key nor an unreadable body counts
+// as "none". It cannot see a record that the store lists nowhere. A process that still has the key
+// as its primary could put a record under it at any time: promote the new key everywhere first.
 //
-// It knows of the store alone. What a backup holds under the key is lost with the key.
+// It knows the store alone. What a backup keeps under the key is lost with the key.
 //
-// It is for the host. Errors: [ErrForbidden], [ErrKeyInUse] for the primary and for a key that a record needs, [ErrUnknownKey] for one
-// that is not at hand; that of the primary if it does not open what is stored under its id, as then nobody else opens what this process
-// rewrapped; whatever keeps it from counting, be it the store or a record that cannot be read.
+// It is for the host. Errors: [ErrForbidden]; [ErrKeyInUse] for the primary key and for a key that
+// a record needs; [ErrUnknownKey] for one that is not available; the primary key's if that does not
+// open what is stored under its ID, since then nobody else opens what this process rewrapped; and
+// whatever keeps it from counting, in the store or in a record.
 func (s *Service) CanRetire(ctx context.Context, keyID string) error {
 	if err := s.canRetire(ctx, keyID); err != nil {
-		return fmt.Errorf("retire: %w", err)
+		return fmt.Errorf("can retire: %w", err)
 	}
 	return nil
 }
 
 func (s *Service) canRetire(ctx context.Context, keyID string) error {
-	if err := s.maintains(nil); err != nil {
+	if err := s.admitMaintenance(nil); err != nil {
 		return err
 	}
 	switch ids := s.keys.KeyIDs(); {
 	case !slices.Contains(ids, keyID):
-		// What was given is not repeated: it may be the key itself, by mistake.
+		// The argument is not repeated: it may be the key itself, by mistake.
 		return fmt.Errorf("%w: there are %s", ErrUnknownKey, strings.Join(ids, ", "))
 	case keyID == s.keys.Primary():
 		return &KeyInUseError{KeyID: keyID, Primary: true}
 	}
-	if err := s.tryToWrap(ctx, crypto.Uncached(s.keys)); err != nil {
+	if err := s.tryPrimaryKey(ctx, crypto.Uncached(s.keys)); err != nil {
 		return err
 	}
-	inUse, err := s.countTerm(ctx, record.TermKey+keyID)
+	listed, err := s.countTerm(ctx, record.TermKey+keyID)
 	if err != nil {
 		return err
 	}
 	found := int64(0)
-	for r, err := range s.records(ctx, Query{AllTenants: true, Term: record.TermEverywhere, Limit: MaxPage}) {
+	for r, err := range s.records(ctx, everywhere) {
 		if err != nil {
 			return err
 		}
 		body, _, err := decodeBody(r.Body)
 		if err != nil {
-			return fmt.Errorf("cannot tell which key %q of tenant %q needs: %w", r.Key.ID, r.Key.Tenant, err)
+			return fmt.Errorf("record %q of tenant %q does not show which key it needs: %w",
+				r.Key.ID, r.Key.Tenant, err)
 		}
 		if body.Key.KeyID == keyID {
 			found++
 		}
 	}
-	if inUse = max(inUse, found); inUse > 0 {
-		return &KeyInUseError{KeyID: keyID, Records: inUse}
+	if n := max(listed, found); n > 0 {
+		return &KeyInUseError{KeyID: keyID, Records: n}
 	}
 	return nil
 }

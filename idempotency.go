@@ -6,14 +6,13 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
-	"maps"
-	"math"
-	"reflect"
-	"slices"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/canonical"
 	"github.com/go-installation/installation/internal/record"
 )
 
@@ -23,42 +22,44 @@ import (
 
 // outcomeKey is the key of this process for sealing outcomes. It is made when first needed.
 type outcomeKey struct {
-	wrapper crypto.KeyWrapper
-
 	mu      sync.Mutex
 	key     *crypto.DataKey // its number is the day on which it was made
 	wrapped crypto.Wrapped
 }
 
 // get returns the key, and the wrapped form of it that an outcome carries. Each day has a new key,
-// which bounds how many outcomes one key seals.
+// which bounds how many outcomes one key seals. Callers do not wait for each other: a key service
+// that hangs holds up its own caller alone.
 func (o *outcomeKey) get(
-	ctx context.Context, now time.Time,
+	ctx context.Context, keys crypto.KeyWrapper, now time.Time,
 ) (*crypto.DataKey, crypto.Wrapped, error) {
 	day := uint32(now.Unix()/86400) + 1
-	o.mu.Lock()
-	key, wrapped := o.key, o.wrapped
-	o.mu.Unlock()
-	if key.Number() == day {
-		return key, wrapped, nil
+	if k, w := o.current(); k.Number() == day {
+		return k, w, nil
 	}
-	k, err := crypto.NewDataKey(day, o.wrapper.Suite())
+	k, err := crypto.NewDataKey(day, keys.Suite())
 	if err != nil {
 		return nil, crypto.Wrapped{}, err
 	}
-	w, err := o.wrapper.Wrap(ctx, k, outcomeBinding)
+	w, err := keys.Wrap(ctx, k, outcomeBinding)
 	if err != nil {
 		k.Destroy()
 		return nil, crypto.Wrapped{}, err
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.key.Number() == day { // another request was first
+	if o.key.Number() == day { // another caller was faster
 		k.Destroy()
 		return o.key, o.wrapped, nil
 	}
 	o.key, o.wrapped = k, w
 	return k, w, nil
+}
+
+func (o *outcomeKey) current() (*crypto.DataKey, crypto.Wrapped) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.key, o.wrapped
 }
 
 // outcomeBinding is what an outcome key is wrapped for. No record has an empty ID, so the wrapped
@@ -68,16 +69,13 @@ var outcomeBinding = crypto.Binding{}
 // unwrap returns the key in the wrapped form, which another process may have made. The caller calls
 // done after use.
 func (o *outcomeKey) unwrap(
-	ctx context.Context, w crypto.Wrapped,
+	ctx context.Context, keys crypto.KeyWrapper, w crypto.Wrapped,
 ) (k *crypto.DataKey, done func(), err error) {
-	o.mu.Lock()
-	own := o.key != nil && w.KeyID == o.wrapped.KeyID && bytes.Equal(w.Bytes, o.wrapped.Bytes)
-	k = o.key
-	o.mu.Unlock()
-	if own {
-		return k, func() {}, nil
+	own, wrapped := o.current()
+	if own != nil && w.KeyID == wrapped.KeyID && bytes.Equal(w.Bytes, wrapped.Bytes) {
+		return own, func() {}, nil
 	}
-	k, err = o.wrapper.Unwrap(ctx, w, outcomeBinding)
+	k, err = keys.Unwrap(ctx, w, outcomeBinding)
 	return k, k.Destroy, err
 }
 
@@ -101,44 +99,47 @@ func answerPlace(kind string, key Key, digest Digest) crypto.Place {
 // of each actor has keys of their own, so that none can probe another's.
 func (s *Service) digest(key string) Digest {
 	parts := []string{"idem2", string(s.actor.Kind), s.actor.ID, s.actor.User.ID, key}
-	return sha256.Sum256(canonicalStrings(parts...))
+	return sha256.Sum256(fmt.Appendf(nil, "%q", parts))
 }
 
 // fingerprint tells the request from any other one, for whoever has the outcome key.
-func (m mutation) fingerprint(k *crypto.DataKey) ([sha256.Size]byte, error) {
-	plain := canonical(m.method, m.request)
+func (w *write) fingerprint(k *crypto.DataKey) ([sha256.Size]byte, error) {
+	plain, err := canonical.Encode(w.method, w.request, contentOf)
+	if err != nil {
+		return [sha256.Size]byte{}, err
+	}
 	defer clear(plain) // it contains the secrets of the request
-	return k.Fingerprint([]byte(m.requested()), plain)
+	return k.Fingerprint([]byte(w.requestedID()), plain)
 }
 
-// newOutcome seals the answer to m for its idempotency key.
-func (s *Service) newOutcome(ctx context.Context, m mutation, st *state, done *step, c Change) (*Outcome, error) {
-	k, wrapped, err := s.outcomes.get(ctx, c.Now)
+// newOutcome seals the answer to w for its idempotency key.
+func (s *Service) newOutcome(ctx context.Context, w *write, d *draft, c Change) (*Outcome, error) {
+	k, wrapped, err := s.outcomes.get(ctx, s.outcomeKeys, d.now)
 	if err != nil {
 		return nil, err
 	}
-	print, err := m.fingerprint(k)
+	print, err := w.fingerprint(k)
 	if err != nil {
 		return nil, err
+	}
+	o := &Outcome{
+		Digest: s.digest(w.guard.IdempotencyKey),
+		Until:  storedTime(d.now.Add(s.opts.IdempotencyTTL)),
 	}
 	a := record.Answer{
-		ID: st.key.ID, Generation: st.generation(), Revision: st.revision(),
-		Fingerprint: print[:], Verdict: verdictOf(c, done),
+		ID: d.key.ID, Generation: d.generation(), Revision: d.revision(),
+		Fingerprint: print[:], Verdict: d.verdict(),
 	}
 	if c.Record != nil {
 		a.Generation, a.Revision = c.Record.Generation, c.Record.Revision
 	}
-	o := &Outcome{
-		Digest: s.digest(m.guard.IdempotencyKey),
-		Until:  moment(c.Now.Add(s.opts.IdempotencyTTL)),
-	}
 	if a.Verdict != record.Removed {
-		if err := st.keepContent(&a, o.Digest, done); err != nil {
+		if err := d.keepContent(&a, o.Digest); err != nil {
 			return nil, err
 		}
 	}
-	plain := a.Append(nil)
-	sealed, err := k.SealBinary(nil, outcomePlace(s.tenant, o.Digest, o.Until), plain)
+	place := outcomePlace(s.tenant, o.Digest, o.Until)
+	sealed, err := k.SealBinary(nil, place, a.Append(nil))
 	if err != nil {
 		return nil, err
 	}
@@ -146,14 +147,14 @@ func (s *Service) newOutcome(ctx context.Context, m mutation, st *state, done *s
 	return o, nil
 }
 
-// verdictOf says what a request did.
-func verdictOf(c Change, done *step) record.Verdict {
+// verdict is what the answer says about a draft.
+func (d *draft) verdict() record.Verdict {
 	switch {
-	case done == nil || done.effect == effectNone:
+	case d.effect == effectNone, d.effect == effectEvent:
 		return record.Unchanged
-	case done.effect == effectTombstone:
+	case d.effect == effectTombstone:
 		return record.Removed
-	case done.created:
+	case d.created:
 		return record.Created
 	default:
 		return record.Changed
@@ -162,87 +163,93 @@ func verdictOf(c Change, done *step) record.Verdict {
 
 // keepContent seals the manifest and the invitation code of the answer under the data key of the
 // record. So they can no longer be opened once the record is deleted, purged or rekeyed.
-func (st *state) keepContent(a *record.Answer, digest Digest, done *step) (err error) {
-	k := st.dataKey
-	if k == nil || st.body == nil || st.body.Manifest == nil {
+func (d *draft) keepContent(a *record.Answer, digest Digest) (err error) {
+	k := d.dataKey
+	if k == nil || d.body == nil || d.body.Manifest == nil {
 		return nil
 	}
-	plain := st.manifest
+	plain := d.plain
 	if plain == nil { // this write did not seal it
-		if plain, err = k.OpenBinary(nil, manifestPlace(st.key), st.body.Manifest); err != nil {
+		if plain, err = k.OpenBinary(nil, manifestPlace(d.key), d.body.Manifest); err != nil {
 			return err
 		}
 	}
-	a.DataKey, a.Lifecycle = k.Number(), st.life.encode()
-	a.Content, err = k.SealBinary(nil, answerPlace("answer", st.key, digest), plain)
-	if err == nil && done != nil && !done.code.IsZero() {
-		code := done.code.Reveal()
+	a.DataKey, a.Lifecycle = k.Number(), d.lifecycle.encode()
+	a.Content, err = k.SealBinary(nil, answerPlace("answer", d.key, digest), plain)
+	if err == nil && !d.code.IsZero() {
+		code := d.code.Reveal()
 		defer clear(code)
-		a.Code, err = k.SealBinary(nil, answerPlace("code", st.key, digest), code)
+		a.Code, err = k.SealBinary(nil, answerPlace("code", d.key, digest), code)
 	}
 	return err
 }
 
-// outcome looks for the first answer to m. It returns ErrNotFound if there is none, or none any more.
-func (s *Service) outcome(ctx context.Context, m mutation) (*Outcome, error) {
-	o, err := s.store.Outcome(ctx, s.tenant, s.digest(m.guard.IdempotencyKey))
+// replayOr checks whether a request was rejected because its first try succeeded, and returns the
+// first answer then. Otherwise it returns the rejection.
+func (s *Service) replayOr(ctx context.Context, w *write, rejected error) (*Result, error) {
+	o, err := s.store.Outcome(ctx, s.tenant, s.digest(w.guard.IdempotencyKey))
 	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, rejected
 	case err != nil:
-		return nil, err
+		return nil, err // whether the rejection is the true answer is unknown
 	case !s.now().Before(o.Until):
-		return nil, ErrNotFound
+		return nil, rejected
 	}
-	return o, nil
+	return s.replay(ctx, w, o)
 }
 
 // replay returns the first answer again.
-func (s *Service) replay(ctx context.Context, m mutation, o *Outcome) (*Result, error) {
-	a, err := s.openOutcome(ctx, m, o)
+func (s *Service) replay(ctx context.Context, w *write, o *Outcome) (*Result, error) {
+	a, err := s.openOutcome(ctx, w, o)
 	if err != nil {
 		return nil, err
 	}
-	st, err := s.load(ctx, a.ID)
+	snap, err := s.load(ctx, a.ID)
 	if err != nil {
 		return nil, err
 	}
-	defer st.wipe()
+	defer snap.wipe()
 	res := &Result{
 		Created: a.Verdict == record.Created, Replayed: true,
 		Changed: a.Verdict != record.Unchanged,
 	}
-	if a.Verdict == record.Removed || !st.exists() {
-		res.Installation = removed(st.key, a.Revision, a.Generation)
+	if a.Verdict == record.Removed || !snap.exists() {
+		res.Installation = removed(snap.key, a.Revision, a.Generation)
 		return res, nil
 	}
-	code, err := st.recall(a, s.digest(m.guard.IdempotencyKey))
+	if len(a.Code) > 0 && errors.Is(snap.err, ErrKeyUnavailable) {
+		return nil, snap.err // a later repeat returns the code
+	}
+	code, err := snap.recall(a, s.digest(w.guard.IdempotencyKey))
 	if err != nil {
 		return nil, err
 	}
-	res.Installation = s.show(ctx, st, s.now())
+	res.Installation = s.show(ctx, snap, s.now())
 	if !s.can(ActionSee, res.Installation) {
 		// It is not the actor's, or no longer. The request was carried out; that is all to say.
-		res.Installation = removed(st.key, a.Revision, a.Generation)
+		res.Installation = removed(snap.key, a.Revision, a.Generation)
 		return res, nil
 	}
 	if s.can(ActionInvite, res.Installation) {
-		res.Code, res.AcceptURL = code, acceptURL(s.accept, st.key, code)
+		res.Code, res.AcceptURL = code, s.acceptURL(snap.key, code)
 	}
 	return res, nil
 }
 
 // openOutcome opens an outcome and compares its request with w. What cannot be authenticated is
 // never reported as success.
-func (s *Service) openOutcome(ctx context.Context, m mutation, o *Outcome) (*record.Answer, error) {
+func (s *Service) openOutcome(ctx context.Context, w *write, o *Outcome) (*record.Answer, error) {
 	stored, err := record.DecodeOutcome(o.Data)
 	if err != nil {
 		return nil, err
 	}
-	k, done, err := s.outcomes.unwrap(ctx, stored.Key)
+	k, done, err := s.outcomes.unwrap(ctx, s.outcomeKeys, stored.Key)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	digest := s.digest(m.guard.IdempotencyKey) // not o.Digest: the store is not believed
+	digest := s.digest(w.guard.IdempotencyKey) // not o.Digest: the store is not believed
 	plain, err := k.OpenBinary(nil, outcomePlace(s.tenant, digest, o.Until), stored.Sealed)
 	if err != nil {
 		return nil, err
@@ -251,7 +258,7 @@ func (s *Service) openOutcome(ctx context.Context, m mutation, o *Outcome) (*rec
 	if err != nil {
 		return nil, err
 	}
-	print, err := m.fingerprint(k)
+	print, err := w.fingerprint(k)
 	if err != nil {
 		return nil, err
 	}
@@ -264,116 +271,31 @@ func (s *Service) openOutcome(ctx context.Context, m mutation, o *Outcome) (*rec
 // recall puts the state back to that of an answer and returns the answer's code. It leaves the
 // present state if the answer can no longer be opened, because the record has another data key
 // since.
-func (st *state) recall(a *record.Answer, digest Digest) (code crypto.Secret, err error) {
-	k := st.dataKey
+func (snap *snapshot) recall(a *record.Answer, digest Digest) (code crypto.Secret, err error) {
+	k := snap.dataKey
 	if len(a.Content) == 0 || k == nil || k.Number() != a.DataKey ||
-		st.generation() != a.Generation {
+		snap.generation() != a.Generation {
 		return code, nil
 	}
-	m, err := openManifest(k, answerPlace("answer", st.key, digest), a.Content)
+	m, err := openManifest(k, answerPlace("answer", snap.key, digest), a.Content)
+	if errors.Is(err, ErrSealed) {
+		return code, nil // the answer is genuine, so the record was created again since
+	}
 	if err != nil {
 		return code, err
 	}
-	if st.life, err = decodeLifecycle(a.Lifecycle); err != nil {
+	if snap.lifecycle, err = decodeLifecycle(a.Lifecycle); err != nil {
 		return code, err
 	}
-	m.adopt(st.key, st.life, a.Revision)
-	st.inst, st.rule = m.inst, m.Rule
+	m.adopt(snap.key, snap.lifecycle, a.Revision)
+	snap.inst, snap.rule = m.inst, m.Rule
 	if len(a.Code) == 0 {
 		return code, nil
 	}
-	text, err := k.OpenBinary(nil, answerPlace("code", st.key, digest), a.Code)
+	text, err := k.OpenBinary(nil, answerPlace("code", snap.key, digest), a.Code)
 	if err != nil {
 		return code, err
 	}
 	defer clear(text)
 	return crypto.SecretFromBytes(text), nil
-}
-
-// canonical writes a request as bytes, secrets included, for its fingerprint: two requests that say the same give the same bytes, two
-// that differ in anything do not. Fields that are zero are left out, so that a field added to a later version changes no fingerprint.
-// The bytes are for a keyed hash only and must never be stored or shown.
-func canonical(method string, request any) []byte {
-	return appendCanonical(appendBytes(nil, []byte(method)), reflect.ValueOf(request))
-}
-
-// contenter is a type whose content is not in exported fields.
-type contenter interface{ content() any }
-
-func appendCanonical(b []byte, v reflect.Value) []byte {
-	if !v.IsValid() {
-		return append(b, 0)
-	}
-	if v.CanInterface() {
-		switch x := v.Interface().(type) {
-		case time.Time:
-			return binary.BigEndian.AppendUint64(append(b, 't'), uint64(moment(x).UnixMicro()))
-		case crypto.Secret:
-			if x.IsMasked() {
-				return append(b, 'm')
-			}
-			return appendBytes(append(b, 's'), x.Reveal())
-		case Document:
-			return appendBytes(append(b, 'd'), x.content())
-		case contenter:
-			return appendCanonical(append(b, 'c'), reflect.ValueOf(x.content()))
-		}
-	}
-	switch v.Kind() {
-	case reflect.String:
-		return appendBytes(append(b, '"'), []byte(v.String()))
-	case reflect.Bool:
-		if v.Bool() {
-			return append(b, '+')
-		}
-		return append(b, '-')
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return binary.BigEndian.AppendUint64(append(b, 'i'), uint64(v.Int()))
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return binary.BigEndian.AppendUint64(append(b, 'u'), v.Uint())
-	case reflect.Float32, reflect.Float64:
-		return binary.BigEndian.AppendUint64(append(b, 'f'), math.Float64bits(v.Float()))
-	case reflect.Pointer, reflect.Interface:
-		return appendCanonical(append(b, '*'), v.Elem())
-	case reflect.Slice, reflect.Array:
-		b = binary.BigEndian.AppendUint64(append(b, '['), uint64(v.Len()))
-		for i := range v.Len() {
-			b = appendCanonical(b, v.Index(i))
-		}
-		return b
-	case reflect.Map:
-		b = binary.BigEndian.AppendUint64(append(b, '{'), uint64(v.Len()))
-		entries := make(map[string]reflect.Value, v.Len())
-		for k, e := range v.Seq2() {
-			entries[k.String()] = e
-		}
-		for _, k := range slices.Sorted(maps.Keys(entries)) {
-			b = appendCanonical(appendBytes(b, []byte(k)), entries[k])
-		}
-		return b
-	case reflect.Struct:
-		b = append(b, '(')
-		for i := range v.NumField() {
-			if f := v.Type().Field(i); f.IsExported() && !v.Field(i).IsZero() {
-				b = appendCanonical(appendBytes(b, []byte(f.Name)), v.Field(i))
-			}
-		}
-		return append(b, ')')
-	default:
-		panic("installation: a request holds a " + v.Kind().String())
-	}
-}
-
-func appendBytes(b, s []byte) []byte {
-	b = binary.BigEndian.AppendUint64(b, uint64(len(s)))
-	return append(b, s...)
-}
-
-// canonicalStrings writes strings so that no two lists of them give the same bytes.
-func canonicalStrings(parts ...string) []byte {
-	var b []byte
-	for _, p := range parts {
-		b = appendBytes(b, []byte(p))
-	}
-	return b
 }

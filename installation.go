@@ -1,17 +1,25 @@
 package installation
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
 	"time"
 
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
-	"github.com/go-installation/installation/validate"
+	"github.com/go-installation/installation/internal/canonical"
 )
 
-// Installation is the fact that an extension is installed in a customer's account, or was, or was offered to be. One model
-// serves every platform: fields a platform does not have stay empty.
+// Installation is the fact that an extension is, was or may be installed in a customer's account.
+// One model serves every platform. Fields that a platform does not have stay empty.
 //
-// What the service returns is the caller's own copy, with secrets masked. To change something, send the changed part back in
-// an [UpsertRequest]: a mask keeps what is stored.
+// The service returns a copy that belongs to the caller, with secrets masked. To change something,
+// send the changed part back in an [UpsertRequest]: a mask keeps the stored secret.
 type Installation struct {
 	ID     string
 	Tenant string // the project, client or platform it belongs to; "" = the default tenant
@@ -19,32 +27,34 @@ type Installation struct {
 
 	Extension     Extension
 	Account       Account
-	Status        Status // at the time of reading: an invitation past its time reads as expired
+	Status        Status // at the time of reading: an invitation past its expiry reads as expired
 	Health        Health
 	Consent       Consent
 	Configuration *Configuration // nil if there is none, or the actor may not see it
 	Connection    *Connection
-	BillingPlan   *BillingPlan
+	BillingPlan   *billing.Plan
 	Notification  *Notification
 	Invitation    *Invitation // nil if it was installed directly
 	Audit         Audit
 
-	Generation int64 // which install this is, from 1
-	Revision   int64 // which state this is, from 1; grows with every commit
-	Purged     bool  // uninstalled for good: configuration, connection and invitation are gone with their key
+	Generation int64 // grows with each new generation, from 1
+	Revision   int64 // grows with each commit, from 1
+	Purged     bool  // configuration, connection and invitation are gone, with their key
 
-	Extra  Document // fields of the wire that the model does not name
-	Sealed []Ref    // where secrets are stored, for Reveal; sorted
+	Extra  Document // wire fields that the model does not name
+	Sealed []Ref    // where secrets are stored, sorted; see Reveal
 
-	// Err says why the record could not be opened: [ErrSealed], [ErrUnknownKey], [ErrKeyUnavailable] or [ErrShredded]. The
-	// fields then hold what is stored in plain: id, tenant, status, generation, revision and the ids of extension, owner and account.
+	// Err says why the record could not be opened: [ErrSealed], [ErrUnknownKey],
+	// [ErrKeyUnavailable] or [ErrShredded]. The other fields then hold what the store keeps in
+	// plain: ID, tenant, status, generation, revision and the IDs of extension, owner and account.
 	Err error
 }
 
-// Status is where an installation stands in its life. Unknown values survive reading and writing.
+// Status is a state of the lifecycle. Values that this release does not know survive reading and
+// writing.
 type Status string
 
-// The four states.
+// The states of an installation.
 const (
 	StatusInvited     Status = "invited"
 	StatusInstalled   Status = "installed"
@@ -52,26 +62,8 @@ const (
 	StatusUninstalled Status = "uninstalled"
 )
 
-// Phase groups states for lists: an invitation that ran out is still pending.
-type Phase string
-
-// The phases an installation is listed under.
-const (
-	PhasePending     Phase = "pending" // invited or expired
-	PhaseInstalled   Phase = "installed"
-	PhaseUninstalled Phase = "uninstalled"
-)
-
-func (s Status) phase() Phase {
-	switch s {
-	case StatusInvited, StatusExpired:
-		return PhasePending
-	default:
-		return Phase(s)
-	}
-}
-
-// Health is whether the installation works, as the host sees it. Unknown values survive reading and writing.
+// Health says whether the installation works, as the host sees it. Values that this release does
+// not know survive reading and writing.
 type Health string
 
 // Known values of Health.
@@ -80,13 +72,13 @@ const (
 	Unhealthy Health = "unhealthy"
 )
 
-// Extension is what is installed. Its ID is fixed for the life of an installation id.
+// Extension is what is installed. Its ID is fixed for the life of an installation ID.
 type Extension struct {
 	ID       string
 	Name     string
 	Icon     string
 	Href     string
-	Owner    string // account id of the vendor
+	Owner    string // account ID of the vendor
 	Revision int64
 }
 
@@ -112,70 +104,15 @@ type Contact struct {
 
 // Consent is what the customer agreed to.
 type Consent struct {
-	Scopes   []string             // permissions granted
-	Policies map[string]time.Time // accepted policy to when
-	Modules  []Reference          // areas of the platform the extension may use
-	Terms    []Reference          // terms accepted
+	Scopes   []string             // granted permissions
+	Policies map[string]time.Time // accepted policies, and when
+	Modules  []Reference          // areas of the platform that the extension may use
+	Terms    []Reference          // accepted terms
 }
 
-// Audit keeps the last time each thing happened; nil = never in this life of the installation.
-type Audit struct {
-	Created     *AuditEntry // survives a re-install
-	Updated     *AuditEntry
-	Invited     *AuditEntry
-	Installed   *AuditEntry
-	Expired     *AuditEntry
-	Uninstalled *AuditEntry
-}
-
-// AuditEntry says when, by whom and for which account.
-type AuditEntry struct {
-	At   time.Time // UTC, microseconds
-	Kind ActorKind
-	By   Reference
-	Of   Reference // the account
-}
-
-func (e *AuditEntry) clone() *AuditEntry {
-	if e == nil {
-		return nil
-	}
-	c := *e
-	return &c
-}
-
-func (e *AuditEntry) equal(o *AuditEntry) bool {
-	if e == nil || o == nil {
-		return e == o
-	}
-	return e.At.Equal(o.At) && e.Kind == o.Kind && e.By == o.By && e.Of == o.Of
-}
-
-// Ref points at one stored secret.
-type Ref struct {
-	Kind    RefKind
-	Pointer string // RFC 6901, within what the kind names
-}
-
-// ConfigRef points at a secret in the configuration.
-func ConfigRef(pointer string) Ref { return Ref{RefConfig, pointer} }
-
-// CredentialRef points at a credential of the connection: [PointerAccessToken] and its kin.
-func CredentialRef(pointer string) Ref { return Ref{RefCredential, pointer} }
-
-// RefKind says which part of an installation a secret belongs to.
-type RefKind string
-
-// Kinds of secrets.
-const (
-	RefConfig     RefKind = "config"     // in Configuration.Document
-	RefCredential RefKind = "credential" // of the Connection: /access_token, /refresh_token, /api_key
-	RefConnection RefKind = "connection" // in Connection.Metadata
-	RefExtra      RefKind = "extra"      // in Extra
-)
-
-// Configuration is the set of parameters an extension runs with. On writing, only Document is needed: the service keeps or mints
-// ID, mints a RevisionID whenever the document changes, and fills in who and when. The host and the platform may give these themselves.
+// Configuration is the set of parameters that an extension runs with. To write one, only Document
+// is needed: the service keeps or mints ID, mints a RevisionID whenever the document changes, and
+// fills in Created and CreatedBy. The host and the platform may give these themselves.
 type Configuration struct {
 	ID         string
 	RevisionID string
@@ -183,15 +120,18 @@ type Configuration struct {
 	CreatedBy  string
 	Document   Document // a JSON object
 
-	// Err says why every value in Document is masked: the schema cannot be used. It matches [ErrSchema]; on writing it is ignored.
+	// Err says why every value in Document is masked: the schema cannot be used. It matches
+	// [validate.ErrSchema]. Writes ignore it.
 	Err error
 }
 
-// Connection is how the host reaches the customer: the provider's side with its credentials. A host that shares connections
-// between installations keeps them itself and stores here the ID and the public part.
+// Connection is how the host reaches the customer at a provider, with the credentials for it. A
+// host that shares connections between installations keeps them itself, and stores the ID and the
+// public part here.
 //
-// It is written as a whole. The secrets in it are masked on reading; sent back masked they keep what is stored, while the zero
-// [crypto.Secret] removes it. So to change one token, start from the connection that was read, not from an empty one.
+// It is written as a whole. Reads mask its secrets. A mask that is sent back keeps the stored
+// secret, and the zero [crypto.Secret] removes it. To change one token, start from the connection
+// that was read.
 type Connection struct {
 	ID           string
 	Provider     string
@@ -206,7 +146,7 @@ type Connection struct {
 	AccessToken  Token
 	RefreshToken Token
 	APIKey       crypto.Secret
-	Metadata     Document // what the provider needs beside; may hold secrets
+	Metadata     Document // what else the provider needs; may contain secrets
 	Created      time.Time
 	Updated      time.Time
 }
@@ -237,84 +177,224 @@ type Token struct {
 	Expires time.Time
 }
 
-// Pointers of the credentials, for [Ref] with [RefCredential].
-const (
-	PointerAccessToken  = "/access_token"
-	PointerRefreshToken = "/refresh_token"
-	PointerAPIKey       = "/api_key"
-)
-
-// credential is one secret field of a connection.
-type credential struct {
-	pointer string
-	value   *crypto.Secret
-}
-
-// credentials lists the secret fields of c in bytewise order of their pointers; none for nil.
-func (c *Connection) credentials() []credential {
-	if c == nil {
-		return nil
-	}
-	return []credential{
-		{PointerAccessToken, &c.AccessToken.Value},
-		{PointerAPIKey, &c.APIKey},
-		{PointerRefreshToken, &c.RefreshToken.Value},
-	}
-}
-
-// BillingPlan is the plan an installation is billed under. Amounts are decimal numbers as text, since floats lose cents.
-type BillingPlan struct {
-	ID                                 string
-	Type                               string // "prepayment" or "subscription"
-	Name                               string
-	Scope                              string // "installation" or "resource"
-	Description                        string
-	PaymentMethodRequired              *bool // nil = not said
-	PreauthorizationAmount             string
-	InitialCharge                      string
-	MinimumAmount                      string
-	MaximumAmount                      string
-	MaximumAmountAutoPurchasePerPeriod string
-	Cost                               string // for people, such as "$20.00/month"
-	Details                            []PlanDetail
-	HighlightedDetails                 []PlanDetail
-	Quote                              []QuoteLine
-	RequiredPolicies                   []PlanPolicy
-	EffectiveDate                      time.Time
-	Disabled                           bool
-}
-
-// Validate checks a plan as every write of it does; the error is a [*validate.Error]. It is for hosts that make plans long before a customer
-// chooses one.
-func (b BillingPlan) Validate() error {
-	var l validate.List
-	b.check(&l)
-	return l.Err()
-}
-
-// PlanDetail is one line of a plan's description.
-type PlanDetail struct {
-	Label string
-	Value string
-}
-
-// QuoteLine is one line of a plan's quote.
-type QuoteLine struct {
-	Line   string
-	Amount string
-}
-
-// PlanPolicy is a policy that the customer must accept for a plan.
-type PlanPolicy struct {
-	ID   string
-	Name string
-	URL  string
-}
-
-// Notification is what the customer is shown about the installation at the moment.
+// Notification is a message about the installation that the platform shows to the customer.
 type Notification struct {
 	Level   string // "info", "warn" or "error"
 	Title   string
 	Message string
 	Href    string
+}
+
+// Audit keeps the last time that each thing happened. A nil entry means never in this generation.
+type Audit struct {
+	Created     *AuditEntry // survives a re-install
+	Updated     *AuditEntry
+	Invited     *AuditEntry
+	Installed   *AuditEntry
+	Expired     *AuditEntry
+	Uninstalled *AuditEntry
+}
+
+// AuditEntry says when something happened, by whom and for which account.
+type AuditEntry struct {
+	At   time.Time // UTC, microseconds
+	Kind ActorKind
+	By   Reference
+	Of   Reference // the account
+}
+
+// Reference names a person, a token or an account.
+type Reference struct {
+	ID   string
+	Name string
+	Icon string
+}
+
+// Ref names one stored secret. It consists of the document that holds the secret and the JSON
+// Pointer (RFC 6901) of its place there:
+//
+//	config/api_key              in Configuration.Document
+//	connection/aws/secret_key   in Connection.Metadata
+//	extra/token                 in Extra
+//	credential/access_token     Connection.AccessToken
+//	credential/refresh_token    Connection.RefreshToken
+//	credential/api_key          Connection.APIKey
+type Ref string
+
+// The kinds of secrets, each the first part of a Ref.
+const (
+	kindConfig     = "config"
+	kindCredential = "credential"
+	kindConnection = "connection"
+	kindExtra      = "extra"
+)
+
+// refOf joins a kind and a pointer.
+func refOf(kind, pointer string) Ref { return Ref(kind + pointer) }
+
+// Kind returns the first part of r: "config", "credential", "connection" or "extra".
+func (r Ref) Kind() string {
+	kind, _, _ := strings.Cut(string(r), "/")
+	return kind
+}
+
+// Pointer returns the JSON Pointer of r.
+func (r Ref) Pointer() string { return string(r[len(r.Kind()):]) }
+
+// Document is a JSON document that may contain secrets. Any of its two kinds may be sent.
+//
+// A document that a caller makes is plain. It shows nothing of itself: every verb, encoder and
+// logger prints a mask. A document that the service returns has "***" in place of each secret and
+// shows itself as JSON. If it is sent back, its masks keep the stored secrets. A mask that stands
+// for nothing, for example in another installation, is rejected.
+//
+// The zero value is no document. A Document never changes and may be shared.
+type Document struct {
+	plain  crypto.Secret // of the caller
+	masked string        // of the service
+}
+
+// JSON returns a Document that holds a copy of b. The Service validates it on write; see package
+// validate for the limits.
+func JSON[T ~string | ~[]byte](b T) Document {
+	if len(b) == 0 {
+		return Document{}
+	}
+	return Document{plain: crypto.SecretFromBytes([]byte(b))}
+}
+
+// DocumentOf returns v as a Document, encoded by [json.Marshal]. It rejects a value that contains a
+// plain [crypto.Secret] or Document, because JSON would write a mask for it: set that with
+// patch.SetSecret, or reveal it first. The error does not quote v.
+func DocumentOf(v any) (Document, error) {
+	b, err := json.Marshal(v) // first, since it rejects a value that contains itself
+	if err != nil {
+		return Document{}, errors.New("installation: the value cannot be written as JSON")
+	}
+	if canonical.HasPlainSecret(v, plainContentOf) {
+		return Document{}, errors.New("installation: the value contains a secret that JSON would " +
+			"mask: reveal it first, or set it with patch.SetSecret")
+	}
+	return JSON(b), nil
+}
+
+// plainContentOf is contentOf for a search for plain secrets: a masked document contains none.
+func plainContentOf(v any) (content any, ok bool) {
+	if d, ok := v.(Document); ok {
+		return d.plain, true
+	}
+	return contentOf(v)
+}
+
+func maskedDocument(text []byte) Document { return Document{masked: string(text)} }
+
+// IsZero reports whether there is no document.
+func (d Document) IsZero() bool { return d.plain.IsZero() && d.masked == "" }
+
+// Bytes returns the masked JSON text, or nil for a document that did not come from the service. The
+// slice belongs to the caller.
+func (d Document) Bytes() []byte {
+	if d.masked == "" {
+		return nil
+	}
+	return []byte(d.masked)
+}
+
+// Text returns the JSON text as a Secret, masks included.
+func (d Document) Text() crypto.Secret {
+	if d.masked != "" {
+		return crypto.NewSecret(d.masked)
+	}
+	return d.plain
+}
+
+// Decode decodes the document into v, masks included, by the rules of [json.Unmarshal]. The error
+// does not quote the text.
+func (d Document) Decode(v any) error {
+	if err := json.Unmarshal(d.content(), v); err != nil {
+		return errors.New("installation: the document does not fit the value to decode into")
+	}
+	return nil
+}
+
+// content returns the text, plain or masked.
+func (d Document) content() []byte {
+	if d.masked != "" {
+		return []byte(d.masked)
+	}
+	return d.plain.Reveal()
+}
+
+// Equal reports whether both documents are plain or both masked, and have the same text. For plain
+// ones it takes the same time wherever they differ.
+func (d Document) Equal(other Document) bool {
+	return d.plain.Equal(other.plain) && d.masked == other.masked
+}
+
+// String returns what the document shows of itself.
+func (d Document) String() string {
+	switch {
+	case d.masked != "":
+		return d.masked
+	case d.plain.IsZero():
+		return ""
+	default:
+		return crypto.Mask
+	}
+}
+
+// GoString implements [fmt.GoStringer] with the text of String.
+func (d Document) GoString() string { return d.String() }
+
+// Format implements [fmt.Formatter]: every verb prints the text of String.
+func (d Document) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, d.String()) }
+
+// LogValue implements [slog.LogValuer] with the text of String.
+func (d Document) LogValue() slog.Value { return slog.StringValue(d.String()) }
+
+// MarshalText returns the text of String.
+func (d Document) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// MarshalJSON returns a masked document as it is, a mask for a plain one, and null for none.
+func (d Document) MarshalJSON() ([]byte, error) {
+	switch {
+	case d.masked != "":
+		return d.Bytes(), nil
+	case d.plain.IsZero():
+		return []byte("null"), nil
+	default:
+		return json.Marshal(crypto.Mask)
+	}
+}
+
+// UnmarshalJSON reads a plain document; null is none.
+func (d *Document) UnmarshalJSON(b []byte) error {
+	if bytes.Equal(b, []byte("null")) {
+		*d = Document{}
+		return nil
+	}
+	*d = JSON(b)
+	return nil
+}
+
+// GobEncode fails: gob would write the document where nothing masks it.
+func (d Document) GobEncode() ([]byte, error) {
+	return nil, errors.New("installation: a document cannot be written as gob")
+}
+
+// contentOf returns what a value of this package consists of if its fields are unexported; see
+// package canonical.
+func contentOf(v any) (content any, ok bool) {
+	switch v := v.(type) {
+	case Document:
+		return v.Text(), true
+	case Configuration: // without Err, which writes ignore
+		return []any{v.ID, v.RevisionID, v.Created, v.CreatedBy, v.Document}, true
+	case Operation:
+		return []any{string(v.Kind()), v.Pointer(), v.Array(), v.Value()}, true
+	case interface{ content() any }: // an Optional
+		return v.content(), true
+	default:
+		return nil, false
+	}
 }

@@ -1,79 +1,93 @@
 package installation
 
-// Actor is who asks. The host application makes one from an identity it has verified; the service believes it.
+import "github.com/go-installation/installation/validate"
+
+// Actor is who makes a request. The host application derives it from an identity that it has
+// verified. The service believes it.
 type Actor struct {
 	Kind     ActorKind
-	ID       string    // extension id, or account id of the vendor or customer; empty for Host and Platform
-	User     Reference // the person or token behind it, for the audit trail; may be empty
-	ReadOnly bool      // may look, may not change
+	ID       string    // of the extension, vendor or customer; empty for Host and Platform
+	User     Reference // the person or token behind the request, for the audit; may be empty
+	ReadOnly bool      // may read, may not change anything
 }
 
-// ActorKind is the part an actor plays; see [DefaultPolicy]. The zero value may do nothing.
+// ActorKind is the role of an actor; see [DefaultPolicy]. The zero value may do nothing.
 type ActorKind string
 
 // Kinds of actors.
 const (
-	Host           ActorKind = "host"      // the embedding program itself
-	ExtensionActor ActorKind = "extension" // the extension, on its own installations; ID is the extension's
-	Vendor         ActorKind = "vendor"    // the owner of extensions; ID is its account, compared with Extension.Owner
-	Customer       ActorKind = "customer"  // the account an extension is installed in; ID is the account's
-	Platform       ActorKind = "platform"  // the operator of the platform, across accounts
+	// Host is the embedding program itself.
+	Host ActorKind = "host"
+	// ExtensionActor is the extension, on its own installations. Its ID is the extension's.
+	ExtensionActor ActorKind = "extension"
+	// Vendor is the owner of extensions. Its ID is compared with Extension.Owner.
+	Vendor ActorKind = "vendor"
+	// Customer is the account that an extension is installed in. Its ID is the account's.
+	Customer ActorKind = "customer"
+	// Platform is the operator of the platform, across accounts.
+	Platform ActorKind = "platform"
 )
 
-// Reference names a person, a token or an account.
-type Reference struct {
-	ID   string
-	Name string
-	Icon string
-}
-
-// Policy says whether an actor may do something to an installation. It is asked about the installation as stored, and about a
-// write's result as well, and of a record that cannot be opened about what is known, with Err set; it must not change the installation. An actor to
-// whom [ActionSee] is refused gets [ErrNotFound], to whom anything else is refused [ErrForbidden]. A replacement usually calls [DefaultPolicy] and widens or narrows its answer. Lists stay within the own
-// rows of an extension, vendor or customer, whatever a policy says; hosts and platforms are taken to see every row.
+// Policy decides whether an actor may act on an installation. The service calls it for the stored
+// state and for the result of a write. For a record that cannot be opened it passes what is known,
+// with Err set. A Policy must not change the installation.
+//
+// An actor that is refused [ActionSee] gets [ErrNotFound]. Any other refusal is [ErrForbidden]. A
+// replacement usually calls [DefaultPolicy] and widens or narrows its answer. Lists of an
+// extension, vendor or customer contain only its own rows, whatever a policy says. Hosts and
+// platforms are expected to see every row.
 type Policy func(a Actor, do Action, inst *Installation) bool
 
-// Action is something an actor may be allowed to do.
+// Action is something that an actor may be allowed to do.
 type Action string
 
 // Actions.
 const (
-	ActionSee              Action = "see"               // know of the row and read its public part
-	ActionSeeConfiguration Action = "see configuration" // masked
-	ActionReveal           Action = "reveal"            // plain secrets
-	ActionInvite           Action = "invite"            // Invite and Resend
-	ActionAccept           Action = "accept"            // for the account in the installation
-	ActionUpsert           Action = "upsert"            // Upsert and Patch, but for the configuration
-	ActionConfigure        Action = "configure"         // the configuration part of Upsert and Patch
-	ActionUninstall        Action = "uninstall"         // Uninstall and Expire
-	ActionDelete           Action = "delete"
-	ActionMaintain         Action = "maintain" // Sweep, Events and the like, across installations; inst is nil
+	ActionSee              Action = "see"        // read the public part
+	ActionSeeConfiguration Action = "see-config" // read the masked configuration
+	ActionReveal           Action = "reveal"     // read plain secrets
+	ActionInvite           Action = "invite"     // Invite and Resend
+	ActionAccept           Action = "accept"     // Accept, for the account in the installation
+	ActionUpsert           Action = "upsert"     // Upsert and Patch, except the configuration
+	ActionConfigure        Action = "configure"  // the configuration in Upsert and Patch
+	ActionUninstall        Action = "uninstall"  // Uninstall and Expire
+	ActionDelete           Action = "delete"     // Delete
+	ActionMaintain         Action = "maintain"   // Sweep, Events and so on; inst is nil
 )
 
 // DefaultPolicy is the policy of a service without Options.Policy:
 //
-//	                    see        configuration  reveal  invite  accept  upsert  configure  uninstall  delete  maintain
-//	Host                all        masked         yes     yes     -       yes     yes        yes        yes     yes
-//	ExtensionActor      its own    masked         yes     -       -       yes     yes        yes        -       -
-//	Vendor              its own    masked         yes     yes     -       yes     yes        yes        yes     -
-//	Customer            its own    -              -       -       yes     yes     -          yes        -       -
-//	Platform            all        -              -       yes     -       yes     -          yes        yes     -
+//	              Host    ExtensionActor  Vendor   Customer  Platform
+//	sees          all     its own         its own  its own   all
+//	configuration masked  masked          masked   -         -
+//	reveal        yes     yes             yes      -         -
+//	invite        yes     -               yes      -         yes
+//	accept        -       -               -        yes       -
+//	upsert        yes     yes             yes      yes       yes
+//	configure     yes     yes             yes      -         -
+//	uninstall     yes     yes             yes      yes       yes
+//	delete        yes     -               yes      -         yes
+//	maintain      yes     -               -        -         -
 //
-// An actor that is ReadOnly only sees. The zero Actor may do nothing. Upsert is every part but the configuration: a host that lets customers
-// call it decides itself which parts it passes on, such as whether a customer may name a billing plan, and whether an extension may be
-// installed without an invitation. A host that accepts for an account does so as its Customer.
+// An actor that is ReadOnly only sees. The zero Actor may do nothing.
+//
+// Upsert covers every part except the configuration. A host that lets customers call it decides
+// itself which parts it passes on: for example, whether a customer may name a billing plan, or
+// install an extension without an invitation. A host that accepts for an account does so as its
+// Customer.
 func DefaultPolicy(a Actor, do Action, inst *Installation) bool {
 	rights, known := defaultRights[a.Kind]
 	if !known || !owns(a, inst) {
 		return false
 	}
-	if a.ReadOnly {
-		return do == ActionSee || do == ActionSeeConfiguration && rights[do]
+	if a.ReadOnly && do != ActionSee && do != ActionSeeConfiguration {
+		return false
 	}
 	return rights[do]
 }
 
-// owns reports whether the row is the actor's own; a nil row is everybody's.
+// owns reports whether the installation belongs to the actor. Host and platform own everything, and
+// everybody owns nil.
 func owns(a Actor, inst *Installation) bool {
 	if a.Kind == Host || a.Kind == Platform || inst == nil {
 		return true
@@ -90,6 +104,17 @@ func owns(a Actor, inst *Installation) bool {
 	return a.ID != "" && a.ID == owner
 }
 
+var defaultRights = map[ActorKind]map[Action]bool{
+	Host: rights(ActionSee, ActionSeeConfiguration, ActionReveal, ActionInvite, ActionUpsert,
+		ActionConfigure, ActionUninstall, ActionDelete, ActionMaintain),
+	ExtensionActor: rights(ActionSee, ActionSeeConfiguration, ActionReveal, ActionUpsert,
+		ActionConfigure, ActionUninstall),
+	Vendor: rights(ActionSee, ActionSeeConfiguration, ActionReveal, ActionInvite, ActionUpsert,
+		ActionConfigure, ActionUninstall, ActionDelete),
+	Customer: rights(ActionSee, ActionAccept, ActionUpsert, ActionUninstall),
+	Platform: rights(ActionSee, ActionInvite, ActionUpsert, ActionUninstall, ActionDelete),
+}
+
 func rights(actions ...Action) map[Action]bool {
 	m := make(map[Action]bool, len(actions))
 	for _, a := range actions {
@@ -98,12 +123,39 @@ func rights(actions ...Action) map[Action]bool {
 	return m
 }
 
-var defaultRights = map[ActorKind]map[Action]bool{
-	Host: rights(ActionSee, ActionSeeConfiguration, ActionReveal, ActionInvite, ActionUpsert, ActionConfigure, ActionUninstall,
-		ActionDelete, ActionMaintain),
-	ExtensionActor: rights(ActionSee, ActionSeeConfiguration, ActionReveal, ActionUpsert, ActionConfigure, ActionUninstall),
-	Vendor: rights(ActionSee, ActionSeeConfiguration, ActionReveal, ActionInvite, ActionUpsert, ActionConfigure, ActionUninstall,
-		ActionDelete),
-	Customer: rights(ActionSee, ActionAccept, ActionUpsert, ActionUninstall),
-	Platform: rights(ActionSee, ActionInvite, ActionUpsert, ActionUninstall, ActionDelete),
+// can asks the policy. An actor without a kind is always refused.
+func (s *Service) can(do Action, inst *Installation) bool {
+	return s.actor.Kind != "" && s.opts.Policy(s.actor, do, inst)
+}
+
+// allow returns ErrNotFound if the actor may not know of inst, and ErrForbidden if it may not do
+// one of these actions.
+func (s *Service) allow(inst *Installation, actions ...Action) error {
+	if !s.can(ActionSee, inst) {
+		return ErrNotFound
+	}
+	for _, do := range actions {
+		if !s.can(do, inst) {
+			return ErrForbidden
+		}
+	}
+	return nil
+}
+
+// checkOwners rejects a write that hands an installation to somebody else. The extension is fixed.
+// Only the host and the platform may change the owner and the account, which decide who sees it.
+func (s *Service) checkOwners(l *validate.List, d *draft, before Installation) {
+	fixed := func(path, was, is string) {
+		if was != "" && was != is {
+			l.Add(path, validate.RuleImmutable, "cannot change")
+		}
+	}
+	fixed("extension.id", before.Extension.ID, d.inst.Extension.ID)
+	if s.actor.Kind == Host || s.actor.Kind == Platform || !d.exists() {
+		return
+	}
+	fixed("extension.owner", before.Extension.Owner, d.inst.Extension.Owner)
+	if !d.created && d.lifecycle.status == d.before.lifecycle.status {
+		fixed("account.id", before.Account.ID, d.inst.Account.ID)
+	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestReadmeExample holds the Go code of the README against the body of Example, which is compiled and run.
-func TestReadmeExample(t *testing.T) {
+// The Go code of the README is the body of Example, which is compiled and run.
+func TestReadmeShowsExample(t *testing.T) {
 	readme := readText(t, "README.md")
 	_, rest, ok := strings.Cut(readme, "```go\n")
 	shown, _, closed := strings.Cut(rest, "```")
@@ -22,7 +22,7 @@ func TestReadmeExample(t *testing.T) {
 		t.Fatal("README.md has no Go code")
 	}
 	if diff := cmp.Diff(exampleBody(t, "Example"), shown); diff != "" {
-		t.Errorf("the code in README.md differs from Example in example_test.go (-want +got):\n%s", diff)
+		t.Errorf("README.md differs from Example in example_test.go (-want +got):\n%s", diff)
 	}
 }
 
@@ -38,7 +38,8 @@ func exampleBody(t *testing.T, name string) string {
 	}
 	for _, d := range file.Decls {
 		if f, ok := d.(*ast.FuncDecl); ok && f.Name.Name == name {
-			body := source[files.Position(f.Body.Lbrace).Offset+1 : files.Position(f.Body.Rbrace).Offset]
+			start := files.Position(f.Body.Lbrace).Offset + 1
+			body := source[start:files.Position(f.Body.Rbrace).Offset]
 			return strings.ReplaceAll(strings.TrimPrefix(body, "\n\t"), "\n\t", "\n")
 		}
 	}
@@ -46,10 +47,12 @@ func exampleBody(t *testing.T, name string) string {
 	return ""
 }
 
-// TestDocumentLinks looks whether the files that the documents link to are there.
+// The files that the documents link to exist.
 func TestDocumentLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
-	for _, document := range []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"} {
+	for _, document := range []string{
+		"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
+	} {
 		for _, m := range link.FindAllStringSubmatch(readText(t, document), -1) {
 			if _, err := os.Stat(filepath.FromSlash(m[1])); err != nil {
 				t.Errorf("%s links to %s: %v", document, m[1], err)

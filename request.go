@@ -6,42 +6,53 @@ import (
 	"io"
 	"time"
 
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/operation"
 )
 
-// Guard says under which conditions a write is meant. The zero Guard is none: the service then reads again and applies the
-// request again whenever another writer came between, until the context ends.
+// Guard states the conditions of a write. The zero Guard has none: the service then reads and
+// applies the request again whenever another writer was faster, until the context ends.
 type Guard struct {
-	Absent  bool // refuse with [ErrExists] if there is one, whatever its state
-	Present bool // refuse with [ErrNotFound] if there is none
+	Absent  bool // reject with [ErrExists] if there is a record, whatever its state
+	Present bool // reject with [ErrNotFound] if there is no record
 
 	// Revision must be the stored one, else [ErrConflict]. 0 = any.
 	Revision int64
-	// Generation must be the stored one: an older one is refused with [ErrStale], a newer one with [ErrConflict]. 0 = any.
+	// Generation must be the stored one. An older one is rejected with [ErrStale], a newer one with
+	// [ErrConflict]. 0 = any.
 	Generation int64
-	// InstalledBefore refuses with [ErrStale] what was installed, or only invited so far, at this time or later. Give the time of an
-	// event that was delivered late: it then cannot hurt an installation made since. Beware of times that were cut to seconds: they
-	// may lie before an install in the same second.
+	// InstalledBefore rejects with [ErrStale] what was installed, or invited and not yet installed,
+	// at this time or later. Give the time of an event that may arrive late: it then cannot hurt a
+	// newer install. A time that was truncated to seconds may lie before an install in the same
+	// second.
 	InstalledBefore time.Time
 
-	// IdempotencyKey makes the request safe to send again: the same user of the same actor with the same key and request
-	// gets the first answer, marked Replayed; with another request [ErrIdempotencyMismatch]. Other users, and none, have keys of their own. Documents are compared byte for byte. The answer is the one given
-	// then, be it outdated: an invitation that was resent since comes with its dead code. Once the record is deleted, purged or
-	// installed anew its first answer cannot be opened; the present state is returned, and only what is done to which id is still
-	// compared. At most 256 bytes; kept for Options.IdempotencyTTL.
+	// IdempotencyKey makes the request safe to repeat. The same user of the same actor who sends
+	// the same key and request gets the first answer again, marked Replayed. With another request
+	// the answer is [ErrIdempotencyMismatch]. Each user, and an actor without a user, has keys of
+	// its own. Requests are compared in full, documents byte for byte.
+	//
+	// The repeated answer is the first one, even if it is outdated: after a Resend, a repeated
+	// Invite returns its dead code. If the data key of the record has changed since, the present
+	// state is returned instead, without the configuration of that time. Outcomes are sealed, so a
+	// write with a key needs the keys of the service: without them it is [ErrKeyUnavailable]. At
+	// most 256 bytes; kept for Options.IdempotencyTTL.
 	IdempotencyKey string
 }
 
-// Parts are what a write may give. What is left out stays as it is.
+// Parts are what a write may contain. A part that is left out stays as it is.
 type Parts struct {
-	Name          Optional[string]        `json:",omitzero"`
-	Extension     Optional[Extension]     `json:",omitzero"` // needed to create; cannot be removed, its ID cannot change. The service believes Owner: take it from your own catalogue
-	Account       Optional[Account]       `json:",omitzero"` // needed to install
+	Name Optional[string] `json:",omitzero"`
+	// Extension is required to create, cannot be removed, and its ID cannot change. The service
+	// believes Owner: take it from your own catalogue.
+	Extension     Optional[Extension]     `json:",omitzero"`
+	Account       Optional[Account]       `json:",omitzero"` // required to install
 	Health        Optional[Health]        `json:",omitzero"`
 	Consent       Optional[Consent]       `json:",omitzero"`
 	Configuration Optional[Configuration] `json:",omitzero"`
 	Connection    Optional[Connection]    `json:",omitzero"`
-	BillingPlan   Optional[BillingPlan]   `json:",omitzero"`
+	BillingPlan   Optional[billing.Plan]  `json:",omitzero"`
 	Notification  Optional[Notification]  `json:",omitzero"`
 	Extra         Optional[Document]      `json:",omitzero"`
 }
@@ -58,8 +69,11 @@ type PatchRequest struct {
 	Guard
 	ID string
 	Parts
-	Operations []Operation // on the configuration, after Parts, in this order
+	Operations []Operation // on the configuration, applied after Parts, in this order
 }
+
+// Operation is one edit of a configuration. Make operations with package patch.
+type Operation = operation.Operation
 
 // InviteRequest is the request of [Service.Invite].
 type InviteRequest struct {
@@ -69,14 +83,14 @@ type InviteRequest struct {
 	Message    string
 	ExternalID string
 	Recipient  string // who alone may accept, compared byte for byte; "" = whoever has the code
-	Validity   Period // "" = DefaultValidity
+	Validity   Period // "" = 7d
 }
 
 // ResendRequest is the request of [Service.Resend]. The validity counts from now.
 type ResendRequest struct {
 	Guard
 	ID       string
-	Validity Period // "" = as it was
+	Validity Period // "" = as before
 }
 
 // AcceptRequest is the request of [Service.Accept].
@@ -86,7 +100,7 @@ type AcceptRequest struct {
 	Code      crypto.Secret
 	Account   Account           // that accepts; verified by the host
 	Consent   Optional[Consent] `json:",omitzero"`
-	Recipient string            // verified address or account of who accepts; compared if the invitation names one
+	Recipient string            // verified; compared if the invitation names a recipient
 }
 
 // ExpireRequest is the request of [Service.Expire].
@@ -99,7 +113,7 @@ type ExpireRequest struct {
 type UninstallRequest struct {
 	Guard
 	ID     string
-	Final  bool   // secrets go at once rather than after the grace period
+	Final  bool   // purge the secrets now, not after the grace period
 	Reason string // for the event
 }
 
@@ -112,7 +126,7 @@ type DeleteRequest struct {
 // RevealRequest is the request of [Service.Reveal].
 type RevealRequest struct {
 	ID     string
-	Refs   []Ref  // which secrets, 1 to MaxReveal; see Installation.Sealed
+	Refs   []Ref  // which secrets, 1 to 256; see Installation.Sealed
 	Reason string // for the event; required
 }
 
@@ -123,69 +137,66 @@ type Revealed struct {
 	Err   error         // ErrNotFound if no secret is stored there, ErrSealed if it does not open
 }
 
-// ListRequest says which installations to list. Filters that are given must all hold.
+// ListRequest selects installations. All given filters must match.
 type ListRequest struct {
 	Extension  string
 	Account    string
 	Owner      string   // of the extension
-	Connection string   // id
+	Connection string   // ID
 	Status     []Status // any of these
 
-	After   string // Next of the page before; "" = from the start
+	After   string // Next of the previous page; "" = from the start
 	Skip    int    // rows to pass over first, at most MaxSkip
 	Limit   int    // 0 = 100, at most MaxPage
 	Reverse bool   // newest first
 }
 
-// List is one page of installations in the order of their creation. It may be shorter than asked for while Next is set.
+// List is one page of installations in the order of their creation. It may be shorter than
+// requested while Next is set.
 type List struct {
 	Installations []*Installation
-	Next          string // for ListRequest.After; "" = that was all
+	Next          string // for ListRequest.After; "" = there are no more
 }
 
-// Result is what a write led to: the installation as the actor may see it, masked.
+// Result is the answer to a write: the installation as the actor may see it, masked.
 type Result struct {
 	*Installation
 
 	Created  bool // a new installation, or a new generation of one
-	Changed  bool // false: it was so already, and nothing was written
-	Replayed bool // the answer of an earlier request with the same idempotency key, or of the accepted invitation
+	Changed  bool // false: nothing had to change, and nothing was written
+	Replayed bool // the answer to an earlier request with the same idempotency key or code
 
-	Code      crypto.Secret // Invite and Resend: the invitation code, this once
-	AcceptURL crypto.Secret // the same within Options.AcceptURL, if that is set
-}
-
-// SweepRequest is the request of [Service.Sweep].
-type SweepRequest struct {
-	Limit int // changes at most; 0 = all that are due
+	Code      crypto.Secret // of Invite and Resend: the invitation code, shown only here
+	AcceptURL crypto.Secret // the code within Options.AcceptURL, if that is set
 }
 
 // SweepReport counts what [Service.Sweep] did.
 type SweepReport struct {
-	Expired  int // invitations whose time had run out
-	Purged   int // uninstalled ones whose grace had run out
-	Shredded int // of the purged ones: without the key, so that only what is stored in plain is left
+	Expired  int // invitations past their expiry
+	Purged   int // uninstalled ones past their grace period
+	Shredded int // those purged without the key, so that only what is stored in plain is left
 	Skipped  int // changed by someone else meanwhile
-	Failed   int // could not be moved; see the error
+	Failed   int // could not be changed; see the error
 }
 
-// Optional is a part of a write that may be left out: the zero value keeps what is stored, [Remove] takes it away, [Value]
-// puts something in its place. In JSON an absent key (with omitzero) keeps, null removes.
+// Optional is a part of a write that may be left out. The zero value keeps what is stored, [Remove]
+// deletes it, and [Value] replaces it. In JSON an absent key (with omitzero) keeps, and null
+// removes.
 type Optional[T any] struct {
 	given bool
 	value *T
 }
 
-// Value gives a part.
+// Value returns a part with the value v.
 func Value[T any](v T) Optional[T] { return Optional[T]{given: true, value: &v} }
 
-// Remove takes a part away.
+// Remove returns a part that deletes what is stored.
 func Remove[T any]() Optional[T] { return Optional[T]{given: true} }
 
 // IsZero reports whether the part is left out.
 func (o Optional[T]) IsZero() bool { return !o.given }
 
-// Get returns the value; ok is false if the part is left out or to be removed.
+// Get returns the value. It returns false if the part is left out or removes.
 func (o Optional[T]) Get() (v T, ok bool) {
 	if o.value == nil {
 		return v, false
@@ -193,7 +204,7 @@ func (o Optional[T]) Get() (v T, ok bool) {
 	return *o.value, true
 }
 
-// Removes reports whether the part is to be removed.
+// Removes reports whether the part deletes what is stored.
 func (o Optional[T]) Removes() bool { return o.given && o.value == nil }
 
 // Format implements [fmt.Formatter]: "keep", "remove", or the value under the same verb.
@@ -211,6 +222,14 @@ func (o Optional[T]) Format(f fmt.State, verb rune) {
 // MarshalJSON writes the value, or null.
 func (o Optional[T]) MarshalJSON() ([]byte, error) { return json.Marshal(o.value) }
 
+// content returns the value, nil if the part is left out or removes.
+func (o Optional[T]) content() any {
+	if o.value == nil {
+		return nil
+	}
+	return *o.value
+}
+
 // UnmarshalJSON reads null as [Remove] and anything else as [Value].
 func (o *Optional[T]) UnmarshalJSON(b []byte) error {
 	var value *T
@@ -219,12 +238,4 @@ func (o *Optional[T]) UnmarshalJSON(b []byte) error {
 	}
 	o.given, o.value = true, value
 	return nil
-}
-
-// content returns the value for the request's fingerprint: nil if it is to be removed.
-func (o Optional[T]) content() any {
-	if o.value == nil {
-		return nil
-	}
-	return *o.value
 }

@@ -6,31 +6,32 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"github.com/go-installation/installation/internal/record"
 	"maps"
 	"math"
 	"slices"
 	"time"
 
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/event"
+	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/validate"
 )
 
 // RewrapRequest is the request of [Service.Rewrap].
 type RewrapRequest struct {
 	Limit    int           // records rewrapped at most; 0 = all
-	Interval time.Duration // pause between two records, to spare the store and the key service; 0 = none
+	Interval time.Duration // pause between records, to spare store and key service; 0 = none
 
-	// Progress, if set, is told how far it is, after each record. It holds up the next one.
+	// Progress, if set, is called after each record, before the next one.
 	Progress func(RewrapReport)
 }
 
-// RewrapReport says what [Service.Rewrap] did, and where the keys stand.
+// RewrapReport says what [Service.Rewrap] did, and how many records each key protects.
 type RewrapReport struct {
-	Before []KeyCount // of the keys at hand, by id
-	After  []KeyCount // counted again at the end; nil if that was not reached
-	// Elsewhere is how many records, at the end, are under no key at hand: they need one that this process was not given, or lost their
-	// place in the index. Check names the keys that are missing.
+	Before []KeyCount // of the available keys, by ID
+	After  []KeyCount // counted again at the end; nil if the run ended before
+	// Elsewhere is how many records are under no available key at the end: this process lacks it,
+	// or they lost their place in the index. See Check.
 	Elsewhere int64
 
 	Rewrapped int // now under the primary key
@@ -38,7 +39,7 @@ type RewrapReport struct {
 	Failed    int // not known to be under the primary key; see the error
 }
 
-// Done reports whether no record is left under any key but the primary, at hand or not. Before a key is thrown away ask
+// Done reports whether every record is under the primary key. Before you throw a key away, ask
 // [Service.CanRetire], which looks closer.
 func (r RewrapReport) Done() bool {
 	for _, k := range r.After {
@@ -52,49 +53,51 @@ func (r RewrapReport) Done() bool {
 // maxReasons is how many failures of one run the error names.
 const maxReasons = 100
 
-// Rewrap wraps the data keys of all tenants under the primary key: the third of the four steps of a rotation.
+// Rewrap wraps the data keys of all tenants under the primary key: step 3 of a rotation.
 //
-//  1. Add: give the new key to every process, beside the old primary. Nothing changes, but all can read it.
-//  2. Promote: make it the primary of every process, of one at first: [Service.Check] on the others then says whether they were given
-//     the same key. What is written from now on is under it.
-//  3. Rewrap: bring what is there under it.
-//  4. Retire: ask [Service.CanRetire], then leave the old key out.
+//  1. Add: give the new key to every process, beside the old primary. Nothing changes, and every
+//     process can read it.
+//  2. Promote: make it the primary of every process, first of one. [Service.Check] on the others
+//     then says whether they have the same key. New writes are under it from now on.
+//  3. Rewrap: bring the existing records under it.
+//  4. Retire: ask [Service.CanRetire], then remove the old key. Outcomes of idempotency keys are
+//     not rewrapped: keep the key for Options.IdempotencyTTL after the last process that had it
+//     as its primary.
 //
-// The secrets themselves and their data keys stay as they are, and so do the answers kept for idempotency keys; revisions grow by one. No
-// event tells of it: nothing changed for a customer, and as many events as there are records would push everything else out of the log.
+// The secrets and their data keys stay as they are. Revisions grow by one. No event tells of it:
+// nothing changed for a customer, and one event for each record would push everything else out of
+// the log. A data key keeps its cipher suite. To change that, call [Service.Rekey].
 //
-// Values keep the cipher suite that they were sealed with, whatever the suite of the keys is now. To bring those of an installation under
-// another suite, so that a process may read them which must not use the first, call [Service.Rekey] for it.
+// Rewrap can run beside readers and writers, on several nodes at once, and be stopped anywhere and
+// started again. Each record is one compare-and-swap. It is opened under its new key before it is
+// written, and read back afterwards. A record that cannot be opened stops nothing. A key service
+// that fails on five records in a row ends the walk over its records. A record that does not read
+// back ends the run: the store cannot be trusted. A primary key that opens none of the records
+// tried under its ID rewraps nothing: other processes have another key under that ID.
 //
-// It can run beside readers and writers, on several nodes at once, be stopped anywhere and started again: each record is one
-// compare-and-swap, opened under its new key before it is written and read back after. A record that cannot be opened stops nothing. A
-// key service that fails on five records in a row ends the walk over its records; a record that does not read back ends the run, since
-// then the store is not to be trusted. Nothing is rewrapped under a primary key that opens none of the records tried which are stored
-// under its id: it is another key than the one that the other processes have.
-//
-// It is for the host. The report is good beside an error too. Errors: [ErrForbidden], [ErrInvalid], that of the context, those of the
-// store and of the primary key; and, joined, one for each of the first hundred records that failed.
+// It is for the host. The report is valid beside an error. Errors: [ErrForbidden], [ErrInvalid],
+// those of the context, of the store and of the primary key, and, joined, one for each of the first
+// hundred records that failed.
 func (s *Service) Rewrap(ctx context.Context, req RewrapRequest) (RewrapReport, error) {
 	r := &rewrap{Service: s, keys: crypto.Uncached(s.keys), req: req}
-	err := r.run(ctx)
-	if err != nil {
-		r.reasons = append(r.reasons, fmt.Errorf("rewrap: %w", err))
+	if err := r.run(ctx); err != nil {
+		r.failures = append(r.failures, fmt.Errorf("rewrap: %w", err))
 	}
-	return r.report, errors.Join(r.reasons...)
+	return r.report, errors.Join(r.failures...)
 }
 
 // rewrap is one run of Rewrap.
 type rewrap struct {
 	*Service
-	keys    crypto.KeyWrapper
-	req     RewrapRequest
-	report  RewrapReport
-	reasons []error
-	paced   bool // a record was worked on, so the next one waits
+	keys     crypto.KeyWrapper
+	req      RewrapRequest
+	report   RewrapReport
+	failures []error
+	started  bool // a record was worked on, so the next one waits
 }
 
 func (r *rewrap) run(ctx context.Context) (err error) {
-	err = r.maintains(func(l *validate.List) {
+	err = r.admitMaintenance(func(l *validate.List) {
 		l.Range("limit", int64(r.req.Limit), 0, math.MaxInt)
 		l.Range("interval", int64(r.req.Interval), 0, int64(time.Hour))
 	})
@@ -104,7 +107,7 @@ func (r *rewrap) run(ctx context.Context) (err error) {
 	if r.report.Before, err = r.countKeys(ctx); err != nil {
 		return err
 	}
-	if err := r.tryToWrap(ctx, r.keys); err != nil {
+	if err := r.tryPrimaryKey(ctx, r.keys); err != nil {
 		return err
 	}
 	for _, k := range r.report.Before {
@@ -120,10 +123,11 @@ func (r *rewrap) run(ctx context.Context) (err error) {
 	return err
 }
 
-// walk rewraps the records under one key. Those that are done leave the list, and the cursor passes over those that failed.
+// walk rewraps the records under one key. The cursor moves past those that failed.
 func (r *rewrap) walk(ctx context.Context, id string) error {
 	unavailable := 0 // in a row
-	for stored, err := range r.records(ctx, Query{AllTenants: true, Term: record.TermKey + id, Limit: sweepPage}) {
+	q := Query{AllTenants: true, Term: record.TermKey + id, Limit: sweepPage}
+	for stored, err := range r.records(ctx, q) {
 		if err != nil {
 			return err
 		}
@@ -134,22 +138,22 @@ func (r *rewrap) walk(ctx context.Context, id string) error {
 			return err
 		}
 		err := r.rewrapRecord(ctx, stored)
-		if stop := r.note(ctx, stored.Key, err); stop != nil {
+		if stop := r.count(ctx, stored.Key, err); stop != nil {
 			return stop
 		}
 		if !errors.Is(err, ErrKeyUnavailable) {
 			unavailable = 0
 		} else if unavailable++; unavailable == maxUnavailable {
-			return nil // as the others under this key would fail; for the primary, as all would
+			return nil // the other records under this key would fail too
 		}
 	}
 	return nil
 }
 
-// pause waits between two records, and between two tries of one.
+// pause waits between two records, and between two attempts at one.
 func (r *rewrap) pause(ctx context.Context) error {
-	if !r.paced || r.req.Interval == 0 {
-		r.paced = true
+	if !r.started || r.req.Interval == 0 {
+		r.started = true
 		return ctx.Err()
 	}
 	timer := time.NewTimer(r.req.Interval)
@@ -162,14 +166,15 @@ func (r *rewrap) pause(ctx context.Context) error {
 	}
 }
 
-// Reasons not to rewrap a record, and one not to go on at all.
 var (
-	errMoved    = errors.New("installation: moved or removed meanwhile")
-	errReadBack = errors.New("installation: the store does not return what was written to it")
+	// errMoved means that a record does not need to be rewrapped any more.
+	errMoved = errors.New("installation: moved or removed meanwhile")
+	// errReadBack means that the store is not to be trusted.
+	errReadBack = errors.New("installation: the store does not return what was written")
 )
 
-// note counts how a record went, and returns an error if the run is to end with it.
-func (r *rewrap) note(ctx context.Context, key Key, err error) (stop error) {
+// count adds the outcome for a record to the report. It returns an error if the run must end.
+func (r *rewrap) count(ctx context.Context, key Key, err error) (stop error) {
 	switch {
 	case err == nil:
 		r.report.Rewrapped++
@@ -187,8 +192,8 @@ func (r *rewrap) note(ctx context.Context, key Key, err error) (stop error) {
 		if errors.Is(err, ErrUnavailable) || errors.Is(err, errReadBack) {
 			return failure
 		}
-		if len(r.reasons) < maxReasons {
-			r.reasons = append(r.reasons, failure)
+		if len(r.failures) < maxReasons {
+			r.failures = append(r.failures, failure)
 		}
 	}
 	if r.req.Progress != nil {
@@ -199,16 +204,16 @@ func (r *rewrap) note(ctx context.Context, key Key, err error) (stop error) {
 	return nil
 }
 
-// rewrapRecord rewraps one record. Whoever else writes it meanwhile wins, and it is tried again as long as it stays under its old key.
+// rewrapRecord rewraps one record, and tries again after a conflict while it is under its old key.
 func (r *rewrap) rewrapRecord(ctx context.Context, stored *Record) error {
 	key := stored.Key
-	var turn turns
+	var retry conflictRetry
 	for {
 		err := r.commitRewrapped(ctx, stored)
 		if !errors.Is(err, ErrConflict) {
 			return err
 		}
-		if err := turn.wait(ctx, lostRace{stored.Revision}); err != nil {
+		if err := retry.wait(ctx, stored.Revision); err != nil {
 			return err
 		}
 		if err := r.pause(ctx); err != nil {
@@ -217,7 +222,7 @@ func (r *rewrap) rewrapRecord(ctx context.Context, stored *Record) error {
 		stored, err = r.store.Get(ctx, key)
 		switch {
 		case errors.Is(err, ErrNotFound):
-			return errReadBack // it was listed, and what is deleted leaves a tombstone
+			return errReadBack // it was listed, and a deletion leaves a tombstone
 		case err != nil:
 			return err
 		case stored.Deleted, record.TermValue(stored.Index, record.TermKey) == r.keys.Primary():
@@ -236,8 +241,7 @@ func (r *rewrap) commitRewrapped(ctx context.Context, stored *Record) error {
 	if body.Manifest == nil {
 		return missingManifest(body, life)
 	}
-	binding := crypto.Binding{Tenant: stored.Key.Tenant, Record: stored.Key.ID}
-	k, err := r.keys.Unwrap(ctx, body.Key, binding)
+	k, err := r.keys.Unwrap(ctx, body.Key, bindingOf(stored.Key))
 	if err != nil {
 		return err
 	}
@@ -246,44 +250,46 @@ func (r *rewrap) commitRewrapped(ctx context.Context, stored *Record) error {
 	if err != nil {
 		return err
 	}
-	w, err := r.keys.Wrap(ctx, k, binding)
+	w, err := r.keys.Wrap(ctx, k, bindingOf(stored.Key))
 	if err != nil {
 		return err
 	}
-	again, err := r.keys.Unwrap(ctx, w, binding)
+	again, err := r.keys.Unwrap(ctx, w, bindingOf(stored.Key))
 	if err != nil {
 		return err
 	}
 	defer again.Destroy()
-	next, err := m.rewrapped(stored, body, life, w, again)
+	next, err := m.rewrapped(stored, body, life, w, k, again)
 	if err != nil {
 		return err
 	}
-
 	c := Change{Now: r.now(), Key: stored.Key, If: stored.Revision, Record: next}
 	rand.Read(c.Op[:]) // never fails since Go 1.24
 	_, err = r.store.Commit(ctx, c)
-	if err != nil && !errors.Is(err, ErrNotReplicated) && !errors.Is(err, ErrUnknownOutcome) {
+	unknown := errors.Is(err, ErrUnknownOutcome)
+	if err != nil && !unknown && !errors.Is(err, ErrNotReplicated) {
 		return err
 	}
 	missing := r.readBack(ctx, next, w, again)
 	switch {
-	case missing == nil && errors.Is(err, ErrUnknownOutcome):
-		return nil // the outcome is known now
-	case missing != nil && !errors.Is(err, ErrUnknownOutcome):
+	case unknown && missing == nil:
+		return nil // it was applied
+	case !unknown && missing != nil:
 		return missing
 	default:
 		return err
 	}
 }
 
-// rewrapped returns the record that follows r, with the same data key in a new wrapping. The
-// manifest says the same and is sealed again, since it contains the revision. The result is opened
-// once before it is returned.
-func (m *manifest) rewrapped(r *Record, body *record.Body, life lifecycle, w crypto.Wrapped, k *crypto.DataKey) (*Record, error) {
+// rewrapped returns the record that follows r, with the data key k in a new wrapping. The manifest
+// is sealed again, since it contains the revision. The result was opened with again, which came out
+// of the new wrapping: a key service that wrapped another key must not replace the old wrapping.
+func (m *manifest) rewrapped(
+	r *Record, body *record.Body, life lifecycle, w crypto.Wrapped, k, again *crypto.DataKey,
+) (*Record, error) {
 	next, nextBody := *r, *body
 	next.Revision++
-	m.inst.Revision, m.life, m.Claims = next.Revision, life, r.Claims
+	m.inst.Revision, m.lifecycle, m.Claims = next.Revision, life, r.Claims
 	sealed, err := k.SealBinary(nil, manifestPlace(r.Key), m.encode())
 	if err != nil {
 		return nil, err
@@ -291,31 +297,32 @@ func (m *manifest) rewrapped(r *Record, body *record.Body, life lifecycle, w cry
 	nextBody.Key, nextBody.Manifest = w, sealed
 	next.Index = record.SetTerm(r.Index, record.TermKey, w.KeyID)
 	next.Body = Body{nextBody.Append(nil)}
-	_, err = verify(&next, &nextBody, life, k)
+	_, err = verify(&next, &nextBody, life, again)
 	return &next, err
 }
 
-// readBack reads a record that was written and opens it again. If someone else wrote it since, they
-// opened it, and only the ID of its key is compared.
-func (r *rewrap) readBack(ctx context.Context, wrote *Record, w crypto.Wrapped, k *crypto.DataKey) error {
+// readBack reads what was written and opens it again. If someone else wrote since, they opened it,
+// and only the ID of its key is compared.
+func (r *rewrap) readBack(
+	ctx context.Context, wrote *Record, w crypto.Wrapped, k *crypto.DataKey,
+) error {
 	got, err := r.store.Get(ctx, wrote.Key)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return errReadBack // what is deleted leaves a tombstone
+		return errReadBack // a deletion leaves a tombstone
 	case err != nil:
 		return err
 	case got.Deleted:
 		return errMoved
 	}
 	body, life, err := decodeBody(got.Body)
-	switch {
-	case got.Revision > wrote.Revision && err != nil:
+	if got.Revision > wrote.Revision {
+		if err == nil && body.Key.KeyID != w.KeyID {
+			return errMoved
+		}
 		return err
-	case got.Revision > wrote.Revision && body.Key.KeyID != w.KeyID:
-		return errMoved
-	case got.Revision > wrote.Revision:
-		return nil
-	case err != nil || body.Key.KeyID != w.KeyID || !bytes.Equal(body.Key.Bytes, w.Bytes):
+	}
+	if err != nil || body.Key.KeyID != w.KeyID || !bytes.Equal(body.Key.Bytes, w.Bytes) {
 		return errReadBack
 	}
 	if _, err := verify(got, body, life, k); err != nil {
@@ -331,55 +338,63 @@ type RekeyRequest struct {
 	Reason string // for the event
 }
 
-// Rekey gives an installation a new data key, and seals every secret and the rest of the record under it in one commit. It is for a data
-// key, or a key-encryption key, that someone may have seen, where [Service.Rewrap] is not enough: it takes away what the old
-// data key could open, but for backups and, until their time is up, the answers kept for idempotency keys. It is also the way to another
-// cipher suite: everything is sealed with that of the keys. Nothing else changes, and neither do the claims, whatever Options.Claims would
-// say by now; the revision grows by one and an event tells of it.
+// Rekey gives an installation a new data key, and seals every secret and the manifest again under
+// it in one commit. Use it if someone may have seen a data key or a key-encryption key, where
+// [Service.Rewrap] is not enough: what the old data key opens is gone, except in backups. It is
+// also the way to another cipher suite. Nothing else changes, claims included. The revision grows
+// by one and an event tells of it.
 //
-// Answers that are kept for the idempotency keys of earlier requests were sealed under the old data key: those requests, if sent
-// again, are answered with the present state and not compared. An Invite that is sent again gets no code, since that was in the first
-// answer alone; the code that was given out still opens.
+// The first answers to earlier requests with an idempotency key were sealed under the old data key.
+// If such a request is repeated, it is compared and answered with the present state. A repeated
+// Invite returns no code; the code that was given out stays valid.
 //
-// It is for the host. Errors: [ErrNotFound], [ErrForbidden], [ErrSealed] if a secret does not open, as a damaged one is not dropped
-// silently, or if the primary key opens none of the records tried which are stored under its id; [crypto.ErrSuite] if this process may not use the suite of one; [ErrShredded], those of keys, guards and the store.
+// It is for the host. Errors: [ErrNotFound], [ErrForbidden], [ErrSealed] if a secret does not open
+// (a damaged one is not dropped silently) or if the primary key opens none of the records tried
+// under its ID, [crypto.ErrSuite] if this process may not use the suite of the old data key,
+// [ErrShredded], and those of keys, guards and the store.
 func (s *Service) Rekey(ctx context.Context, req RekeyRequest) (*Result, error) {
 	req.Present = true
-	m := mutation{method: "rekey", request: req, guard: req.Guard, id: req.ID, actions: []Action{ActionMaintain}}
-	m.check = func(l *validate.List) { l.Text("reason", req.Reason, validate.MaxMessage) }
-	m.apply = func(ctx context.Context, st *state, _ time.Time) (*step, error) {
-		plain := make(map[Ref][]byte)
-		defer func() {
-			for _, text := range plain {
-				clear(text)
-			}
-		}()
-		for _, ref := range slices.SortedFunc(maps.Keys(st.secrets()), compareRefs) {
-			text, err := st.unsealValue(ref)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", ref, err)
-			}
-			plain[ref] = text
+	return s.write(ctx, write{
+		method: "rekey", request: req, guard: req.Guard, id: req.ID,
+		check:   func(l *validate.List) { l.Text("reason", req.Reason, validate.MaxMessage) },
+		actions: []Action{ActionMaintain},
+		apply: func(ctx context.Context, d *draft) error {
+			d.reason, d.effect = req.Reason, effectRekeyed
+			d.events = append(d.events, event.Rekeyed)
+			return s.rekey(ctx, d)
+		},
+	})
+}
+
+func (s *Service) rekey(ctx context.Context, d *draft) error {
+	plain := make(map[Ref][]byte)
+	defer func() {
+		for _, text := range plain {
+			clear(text)
 		}
-		if st.wrapped.KeyID != s.keys.Primary() { // else the record has just shown that it is the right one
-			if err := s.tryToWrap(ctx, crypto.Uncached(s.keys)); err != nil {
-				return nil, err
-			}
+	}()
+	for _, ref := range slices.Sorted(maps.Keys(d.sealedSecrets())) {
+		text, err := d.unseal(ref)
+		if err != nil {
+			return fmt.Errorf("%s: %w", ref, err)
 		}
-		if err := s.newDataKey(ctx, st); err != nil {
-			return nil, err
-		}
-		last := st.number
-		for ref, text := range plain {
-			number := st.secrets()[ref].number
-			if err := st.seal(ref, text); err != nil {
-				return nil, err
-			}
-			st.values[ref] = secret{st.values[ref].sealed, number} // the value is the same
-		}
-		st.number = last
-		st.sameClaims = true
-		return &step{events: []EventType{EventRekeyed}, reason: req.Reason}, nil
+		plain[ref] = text
 	}
-	return s.mutate(ctx, m)
+	// A record under the primary key has just shown that it is the right one.
+	if d.wrapped.KeyID != s.keys.Primary() {
+		if err := s.tryPrimaryKey(ctx, crypto.Uncached(s.keys)); err != nil {
+			return err
+		}
+	}
+	if err := s.newDataKey(ctx, d); err != nil {
+		return err
+	}
+	for ref, text := range plain {
+		sealed, err := d.dataKey.Seal(nil, d.place(ref), text)
+		if err != nil {
+			return err
+		}
+		d.secrets[ref] = secret{sealed, d.secrets[ref].number} // a credential is still the same
+	}
+	return nil
 }

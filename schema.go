@@ -1,13 +1,11 @@
 package installation
 
 import (
-	"container/list"
 	"context"
 	"errors"
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/go-installation/installation/internal/jsontree"
@@ -16,47 +14,51 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// What a document is masked by is a rule, and each installation remembers by its id under which rules its documents are stored: one
-// for all of them, and behind a space that of the configuration, if the extension has a schema. A read whose rules are still the same
-// ones returns the documents as they are stored. Only one that finds other rules needs the schema itself.
-
-// asked is what Options.Schema said of an extension, and what came of it. The rows of a list share it.
-type asked struct {
+// schemaLookup is what Options.Schema returned for an extension. The rows of a list share it.
+type schemaLookup struct {
 	extension Extension
 	source    validate.SchemaSource
 	err       error
-	known     *knownSchema // once it was needed
+
+	compiled  bool // the schema was needed
+	schema    *schema.Schema
+	schemaErr error
 }
 
-// source asks which schema holds for the configuration, once for each extension in the life of a state.
-func (s *Service) source(ctx context.Context, st *state) (validate.SchemaSource, error) {
-	ext := st.inst.Extension
+// schemaSource asks Options.Schema which schema the configuration follows, once for each extension
+// in the life of a snapshot.
+func (s *Service) schemaSource(
+	ctx context.Context, snap *snapshot,
+) (validate.SchemaSource, error) {
+	ext := snap.inst.Extension
 	if s.opts.Schema == nil || ext.ID == "" {
 		return validate.SchemaSource{}, nil
 	}
-	if st.asked == nil || st.asked.extension != ext {
-		st.asked = &asked{extension: ext}
-		st.asked.source, st.asked.err = s.askSchema(ctx, st.key.Tenant, ext)
+	if snap.schema == nil || snap.schema.extension != ext {
+		source, err := s.askSchema(ctx, snap.key.Tenant, ext)
+		snap.schema = &schemaLookup{extension: ext, source: source, err: err}
 	}
-	return st.asked.source, st.asked.err
+	return snap.schema.source, snap.schema.err
 }
 
-func (s *Service) askSchema(ctx context.Context, tenant string, ext Extension) (validate.SchemaSource, error) {
+func (s *Service) askSchema(
+	ctx context.Context, tenant string, ext Extension,
+) (validate.SchemaSource, error) {
 	source, err := s.opts.Schema(ctx, tenant, ext)
 	switch {
 	case err != nil:
-		return validate.SchemaSource{}, unreachable("", err)
+		return validate.SchemaSource{}, schemaUnreachable("", err)
 	case len(source.Revision) > validate.MaxSchemaRevision || !utf8.ValidString(source.Revision):
 		return validate.SchemaSource{}, &validate.SchemaError{Fault: validate.SchemaRevision}
 	case source.Revision != "" && source.Load == nil:
-		return validate.SchemaSource{}, unreachable(source.Revision, nil)
+		return validate.SchemaSource{}, schemaUnreachable(source.Revision, nil)
 	}
 	return source, nil
 }
 
-// unreachable is the error for a source that failed. What it says may quote anything, so nothing of it is kept but whether a context
-// ended.
-func unreachable(revision string, cause error) error {
+// schemaUnreachable is the error for a schema source that failed. The text of the cause may quote
+// anything, so only the end of a context is kept of it.
+func schemaUnreachable(revision string, cause error) error {
 	e := &validate.SchemaError{Revision: revision, Fault: validate.SchemaUnreachable}
 	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(cause, ended) {
@@ -66,47 +68,97 @@ func unreachable(revision string, cause error) error {
 	return e
 }
 
-// schemaOf returns the schema of the configuration and the name of its revision, nil if the extension has none.
-func (s *Service) schemaOf(ctx context.Context, st *state) (*schema.Schema, string, error) {
-	source, err := s.source(ctx, st)
+// maxSchemas is how many compiled schemas a service caches.
+const maxSchemas = 256
+
+// schemaOf returns the schema of the configuration and the name of its revision; nil if the
+// extension has none.
+func (s *Service) schemaOf(ctx context.Context, snap *snapshot) (*schema.Schema, string, error) {
+	source, err := s.schemaSource(ctx, snap)
 	if err != nil || source.Revision == "" {
 		return nil, "", err
 	}
-	if st.asked.known == nil {
-		known := s.compile(ctx, schemaKey{st.key.Tenant, st.inst.Extension.ID, source.Revision}, source)
-		st.asked.known = &known
+	if l := snap.schema; !l.compiled {
+		l.compiled = true
+		l.schema, l.schemaErr = s.compile(ctx, snap.key.Tenant, l)
 	}
-	return st.asked.known.schema, source.Revision, st.asked.known.err
+	return snap.schema.schema, source.Revision, snap.schema.schemaErr
 }
 
-// compile returns a schema from the cache, or loads and compiles it. One that could not be loaded is not remembered.
-func (s *Service) compile(ctx context.Context, key schemaKey, source validate.SchemaSource) knownSchema {
-	if known, ok := s.schemas.get(key); ok {
-		return known
+// compile returns a schema from the cache, or loads and compiles it. A failed load is not cached.
+func (s *Service) compile(
+	ctx context.Context, tenant string, l *schemaLookup,
+) (*schema.Schema, error) {
+	key := schema.Key{Tenant: tenant, Extension: l.extension.ID, Revision: l.source.Revision}
+	load := func() ([]byte, error) {
+		text, err := l.source.Load(ctx)
+		if err != nil {
+			return nil, schemaUnreachable(l.source.Revision, err)
+		}
+		return text, nil
 	}
-	text, err := source.Load(ctx)
-	if err != nil {
-		return knownSchema{err: unreachable(source.Revision, err)}
-	}
-	compiled, err := schema.Compile(text)
-	known := knownSchema{compiled, unusable(source.Revision, err)}
-	s.schemas.put(key, known)
-	return known
+	compiled, err := s.schemas.Compile(key, load)
+	return compiled, schemaUnusable(l.source.Revision, err)
 }
 
-// unusable is the error for a schema with a fault.
-func unusable(revision string, err error) error {
+// schemaUnusable is the error for a schema with a fault.
+func schemaUnusable(revision string, err error) error {
 	if fault, ok := errors.AsType[*schema.Error](err); ok {
-		return &validate.SchemaError{Revision: revision, Fault: validate.SchemaFault(fault.Fault), Pointer: fault.Pointer}
+		return &validate.SchemaError{
+			Revision: revision, Fault: validate.SchemaFault(fault.Fault), Pointer: fault.Pointer,
+		}
 	}
 	return err
 }
 
-// configRule returns the rule for the configuration, and its schema for this one call if it has one. Without the schema it should have
-// there is none, and neither if the stored document is too much work for a schema that it was not written under: what is not worked out
-// would pass for secret.
-func (s *Service) configRule(ctx context.Context, st *state) (masked.Rule, *schema.Schema, error) {
-	sch, revision, err := s.schemaOf(ctx, st)
+// A record remembers the rules that its documents are stored under: one for all of them, and one
+// for the configuration if the extension has a schema. A read under the same rules returns the
+// documents as they are stored. Only a read under other rules needs the schema itself.
+type ruleIDs struct {
+	all    string
+	config string // "" = the same as for all
+}
+
+// String returns both IDs in one, as a record stores them.
+func (r ruleIDs) String() string {
+	if r.config == "" {
+		return r.all
+	}
+	return r.all + " " + r.config
+}
+
+// parseRuleIDs reads what String returned.
+func parseRuleIDs(text string) ruleIDs {
+	all, config, _ := strings.Cut(text, " ")
+	return ruleIDs{all, config}
+}
+
+// currentRules returns the IDs of today's rules for the documents that the installation has. With
+// an error, only the rule for all of them is known.
+func (s *Service) currentRules(ctx context.Context, snap *snapshot) (ruleIDs, error) {
+	rules := ruleIDs{all: s.rule.ID()}
+	if snap.inst.Configuration == nil {
+		return rules, nil
+	}
+	source, err := s.schemaSource(ctx, snap)
+	if err == nil && source.Revision != "" {
+		rules.config = masked.SchemaRule{Name: source.Revision}.ID()
+	}
+	return rules, err
+}
+
+// ruleFor returns the rule for documents of one kind, and for a configuration with a schema that
+// schema, to be used for this call only.
+//
+// It fails if the schema is unavailable, or if the stored document is too complex for a schema that
+// it was not written under: a place that was not worked out would count as not secret.
+func (s *Service) ruleFor(
+	ctx context.Context, snap *snapshot, kind string,
+) (masked.Rule, *schema.Schema, error) {
+	if kind != kindConfig {
+		return s.rule, nil, nil
+	}
+	sch, revision, err := s.schemaOf(ctx, snap)
 	switch {
 	case err != nil:
 		return nil, nil, err
@@ -114,50 +166,19 @@ func (s *Service) configRule(ctx context.Context, st *state) (masked.Rule, *sche
 		return s.rule, nil, nil
 	}
 	rule := masked.SchemaRule{Name: revision, Schema: sch.Session()}
-	if c := st.inst.Configuration; c != nil && configPart(st.rule) != rule.ID() {
-		if tree, err := jsontree.Parse([]byte(c.Document.masked), jsontree.Limits{}); err == nil && !sch.Fits(tree) {
-			return nil, nil, &validate.SchemaError{Revision: revision, Fault: validate.SchemaTooComplex}
+	c := snap.inst.Configuration
+	if c != nil && parseRuleIDs(snap.rule).config != rule.ID() {
+		tree, err := jsontree.Parse([]byte(c.Document.masked), jsontree.Limits{})
+		if err == nil && !sch.Fits(tree) {
+			fault := &validate.SchemaError{Revision: revision, Fault: validate.SchemaTooComplex}
+			return nil, nil, fault
 		}
 	}
 	return rule, rule.Schema, nil
 }
 
-// ruleOf returns the rule for documents of one kind.
-func (s *Service) ruleOf(ctx context.Context, st *state, kind RefKind) (masked.Rule, *schema.Schema, error) {
-	if kind == RefConfig {
-		return s.configRule(ctx, st)
-	}
-	return s.rule, nil, nil
-}
-
-// ruleID returns the id of the rules for the documents that the installation has. Beside an error it is that of the rule for all.
-func (s *Service) ruleID(ctx context.Context, st *state) (string, error) {
-	if st.inst.Configuration == nil {
-		return s.rule.ID(), nil
-	}
-	source, err := s.source(ctx, st)
-	if err != nil || source.Revision == "" {
-		return s.rule.ID(), err
-	}
-	return joinRules(s.rule.ID(), masked.SchemaRule{Name: source.Revision}.ID()), nil
-}
-
-// joinRules puts the id of the rule for the configuration behind that of the rule for all, if it has one of its own.
-func joinRules(all, config string) string {
-	if config == "" {
-		return all
-	}
-	return all + " " + config
-}
-
-// configPart returns the id of the rule for the configuration in what joinRules returned.
-func configPart(id string) string {
-	_, config, _ := strings.Cut(id, " ")
-	return config
-}
-
-// complexity is the error for a document that is too much work for its schema, or else err. It comes first: where the places of the
-// document could not be worked out, what was refused is not what is wrong.
+// complexity replaces err if the document was too complex for its schema. Then not all places of
+// the document were worked out, so whatever else was rejected is not the problem.
 func complexity(sch *schema.Schema, path string, err error) error {
 	if sch != nil && sch.Overran() {
 		return tooComplex(path)
@@ -166,19 +187,22 @@ func complexity(sch *schema.Schema, path string, err error) error {
 }
 
 func tooComplex(path string) error {
-	return invalid(path, validate.RuleTooComplex, "is too much work to hold against its schema: it needs fewer values, or a schema with fewer branches")
+	return invalid(path, validate.RuleTooComplex,
+		"is too complex for its schema: it needs fewer values, or a schema with fewer branches")
 }
 
-// checkSchema holds a document that changed against its schema. Secrets that were kept are opened for it, in memory and for as long as
-// it takes; what is found inside one is reported at the secret itself.
-func (st *state) checkSchema(ctx context.Context, path string, sch *schema.Schema, kind RefKind, r masked.Result) error {
+// checkSchema validates a changed document against its schema. It opens the kept secrets in memory
+// for that. A violation inside a secret is reported at the secret itself.
+func (d *draft) checkSchema(
+	ctx context.Context, path string, sch *schema.Schema, kind string, r masked.Result,
+) error {
 	if err := complexity(sch, path, nil); err != nil {
 		return err
 	}
 	if sch == nil || len(r.Changed) == 0 || r.Doc == nil {
 		return nil
 	}
-	stored, err := st.stored(kind)
+	stored, err := d.storedDocument(kind)
 	if err != nil {
 		return err
 	}
@@ -191,104 +215,46 @@ func (st *state) checkSchema(ctx context.Context, path string, sch *schema.Schem
 		values[p.Pointer] = p.Value
 	}
 	for _, m := range r.Keep {
-		text, err := st.unsealValue(Ref{kind, m.From})
+		value, err := d.parseSecret(refOf(kind, m.From))
 		if err != nil {
-			return ErrSealed
-		}
-		value, err := jsontree.Parse(text, jsontree.Limits{})
-		clear(text)
-		if err != nil {
-			return ErrSealed
+			return err
 		}
 		values[m.To] = value
 		subject.Stored = append(subject.Stored, value)
 	}
-	subject.Doc, subject.Secrets = masked.Fill(r.Doc, values), slices.Collect(maps.Keys(values))
+	subject.Doc = masked.Fill(r.Doc, values)
+	subject.Secrets = slices.Collect(maps.Keys(values))
 	found, err := sch.Check(ctx, subject)
-	if fault, ok := errors.AsType[*schema.Error](err); ok && fault.Fault == schema.Complex {
+	fault, ok := errors.AsType[*schema.Error](err)
+	switch {
+	case ok && fault.Fault == schema.Complex:
 		return tooComplex(path)
-	}
-	if err != nil {
-		return unusable("", err)
+	case err != nil:
+		return schemaUnusable("", err)
 	}
 	var l validate.List
 	for _, v := range found {
-		l.AddViolation(violation(path, v, values))
+		rule := validate.RuleSchema
+		if v.Keyword == "" {
+			rule = validate.RuleRange
+		}
+		l.AddViolation(validate.Violation{
+			Path: path + v.Pointer, Rule: rule, Keyword: v.Keyword, Detail: v.Detail(),
+		})
 	}
 	return l.Err()
 }
 
-// violation puts a finding into words. The names in a secret are secret as well.
-func violation(path string, v schema.Violation, secrets map[string]*jsontree.Node) validate.Violation {
-	out := validate.Violation{Path: path + v.Pointer, Rule: validate.RuleSchema, Keyword: v.Keyword, Detail: "not what the schema wants: " + v.Keyword}
-	switch v.Keyword {
-	case "":
-		out.Rule, out.Detail = validate.RuleRange, "has too many digits, or too high an exponent, to be compared: at most 1000"
-	case "required":
-		out.Detail = "is required by the schema"
-	case "type":
-		out.Detail = "must be of type " + v.Want
-	case "additionalProperties", "false":
-		out.Detail = "is not known to the schema"
+// parseSecret opens the stored secret at ref and parses it.
+func (d *draft) parseSecret(ref Ref) (*jsontree.Node, error) {
+	text, err := d.unseal(ref)
+	if err != nil {
+		return nil, ErrSealed
 	}
-	for end := range len(v.Pointer) {
-		if _, ok := secrets[v.Pointer[:end]]; ok && v.Pointer[end] == '/' {
-			out.Path = path + v.Pointer[:end]
-			break
-		}
+	defer clear(text)
+	value, err := jsontree.Parse(text, jsontree.Limits{})
+	if err != nil {
+		return nil, ErrSealed
 	}
-	return out
-}
-
-// maxSchemas is how many schemas a service remembers.
-const maxSchemas = 256
-
-// schemaCache remembers the schemas that were asked for last, those that cannot be used among them. It is safe for use by many
-// goroutines.
-type schemaCache struct {
-	mu    sync.Mutex
-	byKey map[schemaKey]*list.Element
-	order list.List // of schemaEntry, the one asked for last in front
-}
-
-// schemaKey names a schema. A revision means something to its extension alone.
-type schemaKey struct{ tenant, extension, revision string }
-
-// knownSchema is a compiled schema, or why there is none.
-type knownSchema struct {
-	schema *schema.Schema
-	err    error
-}
-
-type schemaEntry struct {
-	key   schemaKey
-	known knownSchema
-}
-
-func newSchemaCache() *schemaCache { return &schemaCache{byKey: make(map[schemaKey]*list.Element)} }
-
-func (c *schemaCache) get(key schemaKey) (knownSchema, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e, ok := c.byKey[key]
-	if !ok {
-		return knownSchema{}, false
-	}
-	c.order.MoveToFront(e)
-	return e.Value.(schemaEntry).known, true
-}
-
-// put remembers a schema, in place of the one that was not asked for the longest if there are too many.
-func (c *schemaCache) put(key schemaKey, known knownSchema) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e, ok := c.byKey[key]; ok {
-		c.order.Remove(e)
-	}
-	c.byKey[key] = c.order.PushFront(schemaEntry{key, known})
-	if c.order.Len() > maxSchemas {
-		last := c.order.Back()
-		delete(c.byKey, last.Value.(schemaEntry).key)
-		c.order.Remove(last)
-	}
+	return value, nil
 }

@@ -5,140 +5,166 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/validate"
 )
 
-// written says what a write made of a document.
-type written struct {
+// documentWrite is what a write made of a document.
+type documentWrite struct {
+	document   Document // masked
 	changed    []string // names, for the event
 	kept       []string // paths of the secrets that stayed
 	redirected []string // paths of the destinations that changed
 }
 
-// applyDocument is replace for a document that may be left out.
-func (s *Service) applyDocument(ctx context.Context, st *state, kind RefKind, path string, given Document) (Document, written, error) {
-	if given.IsZero() {
-		was := st.document(kind)
-		st.dropSecrets(kind)
-		return Document{}, written{changed: changedIf(!was.IsZero(), path)}, nil
-	}
-	return s.replace(ctx, st, kind, path, given)
-}
-
-// replace puts a whole document in the place of the stored one and returns it masked.
-func (s *Service) replace(ctx context.Context, st *state, kind RefKind, path string, given Document) (Document, written, error) {
+// replaceDocument puts a whole document in the place of the stored one.
+func (s *Service) replaceDocument(
+	ctx context.Context, d *draft, kind, path string, given Document,
+) (documentWrite, error) {
 	tree, err := masked.Parse(path, given.content())
 	if err != nil {
-		return Document{}, written{}, err
+		return documentWrite{}, err
 	}
-	if err := demandObject(path, tree); err != nil {
-		return Document{}, written{}, err
+	if err := checkObject(path, tree); err != nil {
+		return documentWrite{}, err
 	}
-	rule, sch, err := s.ruleOf(ctx, st, kind)
+	w, err := s.writeDocument(ctx, d, kind, path,
+		func(stored masked.Stored, rule masked.Rule) (masked.Result, error) {
+			return masked.Replace(path, stored, tree, rule)
+		})
+	if err == nil && d.document(kind).IsZero() {
+		w.changed = []string{path} // it is new as a whole
+	}
+	return w, err
+}
+
+// editDocument applies edits to the stored document, or to an empty object if there is none.
+func (s *Service) editDocument(
+	ctx context.Context, d *draft, kind, path string, edits []masked.Op,
+) (documentWrite, error) {
+	return s.writeDocument(ctx, d, kind, path,
+		func(stored masked.Stored, rule masked.Rule) (masked.Result, error) {
+			if stored.Doc == nil {
+				stored.Doc = jsontree.NewObject()
+			}
+			return masked.Apply(path, stored, edits, rule)
+		})
+}
+
+// writeDocument computes the new document with edit, validates it against its schema, and seals its
+// new secrets.
+func (s *Service) writeDocument(
+	ctx context.Context, d *draft, kind, path string,
+	edit func(masked.Stored, masked.Rule) (masked.Result, error),
+) (w documentWrite, err error) {
+	rule, sch, err := s.ruleFor(ctx, &d.snapshot, kind)
 	if err != nil {
-		return Document{}, written{}, err
+		return w, err
 	}
-	stored, err := st.stored(kind)
+	stored, err := d.storedDocument(kind)
 	if err != nil {
-		return Document{}, written{}, err
+		return w, err
 	}
-	r, err := masked.Replace(path, stored, tree, rule)
+	r, err := edit(stored, rule)
 	if err != nil {
-		return Document{}, written{}, complexity(sch, path, storedFault(err))
+		return w, complexity(sch, path, damaged(err))
 	}
-	if err := st.checkSchema(ctx, path, sch, kind, r); err != nil {
-		return Document{}, written{}, err
+	if err := checkObject(path, r.Doc); err != nil {
+		return w, err
 	}
-	document, changed, err := s.adopt(st, kind, st.document(kind), r)
-	if stored.Doc == nil {
-		changed = []string{path}
+	if err := d.checkSchema(ctx, path, sch, kind, r); err != nil {
+		return w, err
 	}
-	w := written{changed: changed}
+	if w.document, w.changed, err = d.sealDocument(kind, d.document(kind), r); err != nil {
+		return w, err
+	}
 	for _, m := range r.Keep {
 		w.kept = append(w.kept, path+m.To)
 	}
 	for _, pointer := range r.Redirected {
 		w.redirected = append(w.redirected, path+pointer)
 	}
-	return document, w, err
+	return w, nil
 }
 
-// storedFault tells a record that does not add up from a request that is refused.
-func storedFault(err error) error {
+// damaged turns the error for a stored document that contradicts its secrets into ErrSealed. It is
+// no fault of the request.
+func damaged(err error) error {
 	if errors.Is(err, masked.ErrStored) {
 		return ErrSealed
 	}
 	return err
 }
 
-func demandObject(path string, tree *jsontree.Node) error {
+func checkObject(path string, tree *jsontree.Node) error {
 	if tree == nil || tree.Kind() != jsontree.Object {
 		return invalid(path, validate.RuleFormat, "must be a JSON object")
 	}
 	return nil
 }
 
-// adopt seals and moves the secrets of one kind as a write demands. It returns the masked document, byte for byte the old one where
-// nothing changed, and the names of what changed.
-func (s *Service) adopt(st *state, kind RefKind, old Document, r masked.Result) (Document, []string, error) {
+// sealDocument seals, moves and drops the secrets of one kind as r says. It returns the masked
+// document, byte for byte the old one if nothing changed, and the names of what changed.
+func (d *draft) sealDocument(
+	kind string, old Document, r masked.Result,
+) (Document, []string, error) {
 	if !old.IsZero() && len(r.Changed) == 0 && len(r.Seal) == 0 {
 		return old, nil, nil
 	}
 	kept := make(map[Ref]secret, len(r.Keep))
 	fresh := make(map[Ref][]byte, len(r.Seal)) // JSON text
 	for _, m := range r.Keep {
-		from, to := Ref{kind, m.From}, Ref{kind, m.To}
+		from, to := refOf(kind, m.From), refOf(kind, m.To)
 		if from == to {
-			kept[from] = st.secrets()[from]
+			kept[from] = d.sealedSecrets()[from]
 			continue
 		}
-		text, err := st.unsealValue(from) // the place is bound, so a moved secret is sealed anew
+		text, err := d.unseal(from) // sealing binds the place, so a moved secret is sealed again
 		if err != nil {
 			return Document{}, nil, ErrSealed
 		}
 		fresh[to] = text
 	}
 	for _, p := range r.Seal {
-		fresh[Ref{kind, p.Pointer}] = p.Value.Append(nil)
+		fresh[refOf(kind, p.Pointer)] = p.Value.Append(nil)
 	}
-	st.dropSecrets(kind)
-	maps.Copy(st.secrets(), kept)
+	d.dropSecrets(kind)
+	maps.Copy(d.sealedSecrets(), kept)
 	for ref, text := range fresh {
-		if err := st.seal(ref, text); err != nil {
+		if err := d.seal(ref, text); err != nil {
 			return Document{}, nil, err
 		}
 		clear(text)
 	}
-	var changed []string
-	for _, pointer := range r.Changed {
-		changed = append(changed, Ref{kind, pointer}.String())
+	changed := make([]string, len(r.Changed))
+	for i, pointer := range r.Changed {
+		changed[i] = kind + pointer
 	}
 	return maskedDocument(r.Doc.Append(nil)), changed, nil
 }
 
-// refresh seals what today's rules find sensitive in documents that were stored under others. It goes with a write of something else, and
-// never stops it: a document that does not fit today's rule, as one with more secrets under it than there may be, stays as it is and known
-// as masked by its old rule, and so does the configuration where the schema cannot be used. Reads then mask by today's.
-func (s *Service) refresh(ctx context.Context, st *state) error {
-	now, err := s.ruleID(ctx, st)
-	if st.rule == now {
+// reseal seals what today's rules find sensitive in documents that were stored under other rules.
+// It is part of every sealing write and never stops one: a document that does not fit today's rule,
+// for example because it would have too many secrets, stays as it is, known as masked by its old
+// rule. So does the configuration if its schema cannot be used. Reads then mask by today's rules.
+func (s *Service) reseal(ctx context.Context, d *draft) error {
+	next, err := s.currentRules(ctx, &d.snapshot)
+	old := parseRuleIDs(d.rule)
+	if next == old {
 		return nil
 	}
-	all, config := s.rule.ID(), configPart(now)
 	if err != nil {
-		config = configPart(st.rule)
+		next.config = old.config
 	}
-	for _, d := range st.documents() {
-		rule, _, err := s.ruleOf(ctx, st, d.kind)
+	for _, place := range d.documents() {
+		rule, _, err := s.ruleFor(ctx, &d.snapshot, place.kind)
 		if err != nil {
-			config = configPart(st.rule)
+			next.config = old.config
 			continue
 		}
-		stored, err := st.stored(d.kind)
+		stored, err := d.storedDocument(place.kind)
 		if err != nil {
 			return err
 		}
@@ -146,76 +172,195 @@ func (s *Service) refresh(ctx context.Context, st *state) error {
 			continue
 		}
 		r, err := masked.Apply("", stored, nil, rule)
-		switch {
-		case errors.Is(err, masked.ErrStored):
+		if errors.Is(err, masked.ErrStored) {
 			return ErrSealed
-		case err != nil && d.kind == RefConfig:
-			all, config = allPart(st.rule), configPart(st.rule)
-			continue
-		case err != nil:
-			all = allPart(st.rule)
+		}
+		if err != nil {
+			next.all = old.all
+			if place.kind == kindConfig {
+				next.config = old.config
+			}
 			continue
 		}
-		if *d.document, _, err = s.adopt(st, d.kind, *d.document, r); err != nil {
+		document, _, err := d.sealDocument(place.kind, place.document, r)
+		if err != nil {
 			return err
 		}
+		d.setDocument(place.kind, document)
 	}
-	st.rule = joinRules(all, config)
+	d.rule = next.String()
 	return nil
 }
 
-// allPart returns the id of the rule for all documents in what joinRules returned.
-func allPart(id string) string {
-	all, _, _ := strings.Cut(id, " ")
-	return all
-}
-
-// dropSecrets forgets the secrets of one kind.
-func (st *state) dropSecrets(kind RefKind) {
-	for ref := range st.secrets() {
-		if ref.Kind == kind {
-			delete(st.values, ref)
+// dropSecrets removes the secrets of one kind from the draft.
+func (d *draft) dropSecrets(kind string) {
+	for ref := range d.sealedSecrets() {
+		if ref.Kind() == kind {
+			delete(d.secrets, ref)
 		}
 	}
 }
 
-// place in an installation where a document stands.
-type documentPlace struct {
-	kind     RefKind
-	document *Document
+// kindDocument is a document of an installation with the kind of its secrets.
+type kindDocument struct {
+	kind     string
+	document Document
 }
 
 // documents lists the documents that the installation has.
-func (st *state) documents() []documentPlace {
-	places := []documentPlace{{RefExtra, &st.inst.Extra}}
-	if c := st.inst.Configuration; c != nil {
-		places = append(places, documentPlace{RefConfig, &c.Document})
+func (snap *snapshot) documents() []kindDocument {
+	docs := []kindDocument{{kindExtra, snap.inst.Extra}}
+	if c := snap.inst.Configuration; c != nil {
+		docs = append(docs, kindDocument{kindConfig, c.Document})
 	}
-	if c := st.inst.Connection; c != nil {
-		places = append(places, documentPlace{RefConnection, &c.Metadata})
+	if c := snap.inst.Connection; c != nil {
+		docs = append(docs, kindDocument{kindConnection, c.Metadata})
 	}
-	return places
+	return docs
 }
 
 // document returns the masked document of one kind.
-func (st *state) document(kind RefKind) Document {
-	for _, p := range st.documents() {
-		if p.kind == kind {
-			return *p.document
+func (snap *snapshot) document(kind string) Document {
+	for _, doc := range snap.documents() {
+		if doc.kind == kind {
+			return doc.document
 		}
 	}
 	return Document{}
 }
 
-// stored returns the document of one kind as package masked takes it.
-func (st *state) stored(kind RefKind) (masked.Stored, error) {
-	d := st.document(kind)
-	if d.IsZero() {
+// setDocument replaces the document of one kind in a copy of what contains it.
+func (d *draft) setDocument(kind string, document Document) {
+	switch kind {
+	case kindExtra:
+		d.inst.Extra = document
+	case kindConfig:
+		c := *d.inst.Configuration
+		c.Document = document
+		d.inst.Configuration = &c
+	case kindConnection:
+		c := *d.inst.Connection
+		c.Metadata = document
+		d.inst.Connection = &c
+	}
+}
+
+// storedDocument returns the document of one kind in the form that package masked works on.
+func (d *draft) storedDocument(kind string) (masked.Stored, error) {
+	doc := d.document(kind)
+	if doc.IsZero() {
 		return masked.Stored{}, nil
 	}
-	tree, err := jsontree.Parse([]byte(d.masked), jsontree.Limits{})
+	tree, err := jsontree.Parse([]byte(doc.masked), jsontree.Limits{})
 	if err != nil {
 		return masked.Stored{}, ErrSealed
 	}
-	return masked.Stored{Doc: tree, Sealed: pointers(slices.Collect(maps.Keys(st.secrets())), kind)}, nil
+	refs := slices.Collect(maps.Keys(d.sealedSecrets()))
+	return masked.Stored{Doc: tree, Sealed: pointersOf(refs, kind)}, nil
+}
+
+// pointersOf returns the pointers of the secrets of one kind.
+func pointersOf(refs []Ref, kind string) []string {
+	var pointers []string
+	for _, ref := range refs {
+		if ref.Kind() == kind {
+			pointers = append(pointers, ref.Pointer())
+		}
+	}
+	return pointers
+}
+
+// editsOf returns operations in the form that package masked applies.
+func editsOf(ops []Operation) ([]masked.Op, error) {
+	var l validate.List
+	l.Count("configuration", len(ops), validate.MaxEdits)
+	if err := l.Err(); err != nil {
+		return nil, err
+	}
+	edits := make([]masked.Op, len(ops))
+	for i, o := range ops {
+		value, err := parseValue(&l, o)
+		if err := l.Merge(err); err != nil {
+			return nil, err
+		}
+		edits[i] = masked.Op{Kind: o.Kind(), Pointer: o.Pointer(), Value: value, Array: o.Array()}
+	}
+	return edits, l.Err()
+}
+
+// parseValue returns the value of an operation, nil for one without.
+func parseValue(l *validate.List, o Operation) (*jsontree.Node, error) {
+	path, secret := "configuration"+o.Pointer(), o.Kind() == masked.SetSecret
+	switch {
+	case o.Kind() == "":
+		detail := "an operation is empty: make it with package patch"
+		l.Add("configuration", validate.RuleRequired, detail)
+	case o.Kind() == masked.Remove:
+	case o.Value().IsZero():
+		l.Add(path, validate.RuleRequired, "the operation needs a value")
+	case !secret:
+		text := o.Value().Reveal()
+		defer clear(text)
+		return masked.Parse(path, text)
+	case o.Value().IsMasked():
+		l.Add(path, validate.RuleMaskWithoutStoredValue, "a mask is not a secret")
+	case checkSecret(l, path, o.Value()):
+		text := jsonString(o.Value())
+		defer clear(text)
+		return masked.Parse(path, text)
+	}
+	return nil, nil
+}
+
+// checkConnectionTarget is the destination rule for a connection. Its provider, that of its app,
+// its workspace and the addresses in its metadata say where the credentials go. A write that
+// changes one of them must give the credentials again. A write that changes a provider or the
+// workspace must also give the secrets in the metadata again; among themselves the document rule
+// protects these.
+//
+// Every other field may change alone, because nothing is sent there. ID, ExternalRef and
+// ConsumerRef are names for the provider and the host to tell things apart. ClientID and Scheme say
+// as whom and how, and only work at the same provider. No token is sent to the URL of the account,
+// which is for people.
+func checkConnectionTarget(
+	l *validate.List, before, next *Connection, kept []string, metadata documentWrite,
+) {
+	if before == nil {
+		return
+	}
+	var changed []string
+	for _, field := range []struct{ path, was, is string }{
+		{"connection.provider", before.Provider, next.Provider},
+		{"connection.app.provider", before.App.provider(), next.App.provider()},
+		{"connection.workspaceRef", before.WorkspaceRef, next.WorkspaceRef},
+	} {
+		if field.was != field.is {
+			changed = append(changed, field.path)
+		}
+	}
+	if len(changed) > 0 {
+		kept = append(kept, metadata.kept...)
+	}
+	rejectKept(l, kept, append(changed, metadata.redirected...))
+}
+
+// rejectKept reports each secret that is kept although a destination changed.
+func rejectKept(l *validate.List, kept, changed []string) {
+	if len(changed) == 0 {
+		return
+	}
+	for _, path := range kept {
+		l.AddViolation(validate.Violation{
+			Path: path, Related: changed[0], Rule: validate.RuleDestination,
+			Detail: "goes to a destination that this write changes: give it again",
+		})
+	}
+}
+
+// provider returns the provider of an app, "" for nil.
+func (a *ProviderApp) provider() string {
+	if a == nil {
+		return ""
+	}
+	return a.Provider
 }

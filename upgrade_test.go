@@ -7,23 +7,42 @@ import (
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
 
-// What was stored plain under an older rule is masked from the first read on, though a read does not write, and sealed by the next write of
-// anything.
+// partsWithSecret returns parts whose configuration has a secret.
+func partsWithSecret() installation.Parts {
+	return installation.Parts{
+		Extension: installation.Value(installation.Extension{ID: "E"}),
+		Account:   installation.Value(installation.Account{ID: "A"}),
+		Configuration: installation.Value(installation.Configuration{
+			Document: installation.JSON(`{"api_secret":"s3cr3t","n":1}`),
+		}),
+	}
+}
+
+// A new rule masks a value that an older rule stored as plain text, from the first read on.
+// The read writes nothing, and the next write of any part seals the value.
 func TestNewRuleMasksReadsAndSealsWrites(t *testing.T) {
 	w := fixture.NewWorld(t)
-	_, err := w.Host.WithOldRule().Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: installation.Parts{
-		Extension: installation.Value(installation.Extension{ID: "E"}), Account: installation.Value(installation.Account{ID: "A"}),
-		Configuration: installation.Value(installation.Configuration{Document: installation.JSON(`{"api_secret":"s3cr3t","n":1}`)}),
-		Connection:    installation.Value(installation.Connection{Metadata: installation.JSON(`{"token":"t0ken"}`)}),
-		Extra:         installation.Value(installation.JSON(`{"signature":"s1gn"}`)),
-	}})
+	parts := partsWithSecret()
+	parts.Connection = installation.Value(installation.Connection{
+		Metadata: installation.JSON(`{"token":"t0ken"}`),
+	})
+	parts.Extra = installation.Value(installation.JSON(`{"signature":"s1gn"}`))
+	_, err := w.Host.WithOldRule().Upsert(t.Context(), installation.UpsertRequest{
+		ID: "i", Parts: parts,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	check := func(when string, i *installation.Installation, sealed int) {
 		t.Helper()
-		if c, m, e := i.Configuration.Document.String(), i.Connection.Metadata.String(), i.Extra.String(); c != `{"api_secret":"***","n":1}` || m != `{"token":"***"}` || e != `{"signature":"***"}` {
-			t.Errorf("%s: %s %s %s", when, c, m, e)
+		for _, c := range []struct{ got, want string }{
+			{i.Configuration.Document.String(), `{"api_secret":"***","n":1}`},
+			{i.Connection.Metadata.String(), `{"token":"***"}`},
+			{i.Extra.String(), `{"signature":"***"}`},
+		} {
+			if c.got != c.want {
+				t.Errorf("%s: got %s, want %s", when, c.got, c.want)
+			}
 		}
 		if len(i.Sealed) != sealed {
 			t.Errorf("%s: %d secrets are sealed, want %d", when, len(i.Sealed), sealed)
@@ -34,16 +53,22 @@ func TestNewRuleMasksReadsAndSealsWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("read", i, 0)
-	echo, err := w.Host.Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: installation.Parts{Configuration: installation.Value(*i.Configuration)}})
-	if err != nil || echo.Changed {
-		t.Fatalf("echo: %+v, %v", echo, err)
+	same, err := w.Host.Upsert(t.Context(), installation.UpsertRequest{
+		ID: "i", Parts: installation.Parts{Configuration: installation.Value(*i.Configuration)},
+	})
+	if err != nil || same.Changed {
+		t.Fatalf("sent back: %+v, %v", same, err)
 	}
-	res, err := w.Host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: installation.Parts{Name: installation.Value("n")}})
+	res, err := w.Host.Patch(t.Context(), installation.PatchRequest{
+		ID: "i", Parts: installation.Parts{Name: installation.Value("n")},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	check("written", res.Installation, 3)
-	answers, err := w.Host.Reveal(t.Context(), installation.RevealRequest{ID: "i", Reason: "r", Refs: res.Sealed})
+	answers, err := w.Host.Reveal(t.Context(), installation.RevealRequest{
+		ID: "i", Reason: "r", Refs: res.Sealed,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,20 +79,23 @@ func TestNewRuleMasksReadsAndSealsWrites(t *testing.T) {
 	}
 }
 
-// An echo under a new rule goes with a write of something else: what is sealed by it is masked in the document too.
+// A masked document can be sent back in the write that seals its secret.
 func TestMaskedRoundTripUnderNewRule(t *testing.T) {
 	w := fixture.NewWorld(t)
-	if _, err := w.Host.WithOldRule().Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: installation.Parts{
-		Extension: installation.Value(installation.Extension{ID: "E"}), Account: installation.Value(installation.Account{ID: "A"}),
-		Configuration: installation.Value(installation.Configuration{Document: installation.JSON(`{"api_secret":"s3cr3t","n":1}`)}),
-	}}); err != nil {
+	if _, err := w.Host.WithOldRule().Upsert(t.Context(), installation.UpsertRequest{
+		ID: "i", Parts: partsWithSecret(),
+	}); err != nil {
 		t.Fatal(err)
 	}
 	i := w.Get(t, "i")
-	res, err := w.Host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: installation.Parts{
-		Name: installation.Value("n"), Configuration: installation.Value(*i.Configuration),
-	}})
-	if err != nil || res.Configuration.Document.String() != `{"api_secret":"***","n":1}` || len(res.Sealed) != 1 {
+	res, err := w.Host.Patch(t.Context(), installation.PatchRequest{
+		ID: "i",
+		Parts: installation.Parts{
+			Name: installation.Value("n"), Configuration: installation.Value(*i.Configuration),
+		},
+	})
+	if err != nil || res.Configuration.Document.String() != `{"api_secret":"***","n":1}` ||
+		len(res.Sealed) != 1 {
 		t.Fatalf("got %+v, %v", res, err)
 	}
 	if got := w.Reveal(t, "i", res.Sealed[0]); got != "s3cr3t" {

@@ -1,102 +1,98 @@
 package installation
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
-	"maps"
+	"errors"
+	"reflect"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/go-installation/installation/crypto"
-	"github.com/go-installation/installation/internal/jsontree"
-	"github.com/go-installation/installation/internal/masked"
+	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/validate"
 )
 
-// Upsert creates an installation, or changes the parts given of an existing one and leaves the rest. One that is uninstalled or
-// expired it installs again, as a new generation that starts empty: only id, name, extension and the time of creation stay. An
-// invited one it edits and leaves invited.
+// Upsert creates an installation, or changes the given parts of an existing one and leaves the
+// rest. It installs an uninstalled or expired one again, as a new generation that starts empty:
+// only ID, name, extension and the time of creation stay. It edits an invited one and leaves it
+// invited.
 //
-// To change one that is there and never to install, use [Service.Patch]: what ended since it was read would be installed again.
+// Use [Service.Patch] to change an existing installation and never install: Upsert would install
+// again what ended since you read it.
 //
-// A request that changes nothing writes nothing. Errors: [ErrInvalid], [ErrForbidden], [ErrNotFound] (the id is another actor's),
-// [ErrExists] (another live installation has the extension and account), [ErrConflict] and [ErrStale] from the guard,
-// [ErrIdempotencyMismatch], those of keys and of the store.
+// A request that changes nothing writes nothing. Errors: [ErrInvalid], [ErrForbidden],
+// [ErrNotFound] (the ID is another actor's), [ErrExists] (another live installation has the
+// extension and account), [ErrConflict] and [ErrStale] from the guard, [ErrIdempotencyMismatch],
+// and those of keys and of the store.
 func (s *Service) Upsert(ctx context.Context, req UpsertRequest) (*Result, error) {
-	m := mutation{method: "upsert", request: req, check: req.check, guard: req.Guard, id: cmp.Or(req.ID, newID()), minted: req.ID == ""}
-	m.actions, m.reach = req.actions(ActionUpsert), reachKeyless
-	m.apply = func(ctx context.Context, st *state, now time.Time) (*step, error) {
-		done, event := &step{}, EventUpdated
-		switch status := st.status(now); {
-		case !st.exists():
-			event, done.created = EventCreated, true
-		case status == StatusUninstalled, status == StatusExpired:
-			event, done.created = EventInstalled, true
-		}
-		if done.created {
-			if err := s.begin(ctx, st, StatusInstalled); err != nil {
-				return nil, err
-			}
-		} else if st.closed != nil {
-			return nil, st.closed
-		}
-		var err error
-		if done.changed, err = s.applyParts(ctx, st, req.Parts, now); err != nil {
-			return nil, err
-		}
-		if done.created {
-			st.inst.Audit.Installed = s.audit(st, now)
-		} else if len(done.changed) == 0 {
-			return nil, nil
-		}
-		done.events = []EventType{event}
-		return done, nil
-	}
-	return s.mutate(ctx, m)
+	return s.write(ctx, write{
+		method: "upsert", request: req, guard: req.Guard,
+		id: cmp.Or(req.ID, newID()), minted: req.ID == "",
+		check: req.check, actions: req.actions(ActionUpsert), access: accessKeyless,
+		apply: func(ctx context.Context, d *draft) error { return s.upsert(ctx, d, req.Parts) },
+	})
 }
 
-// Patch changes the parts given of an existing installation and applies operations to its configuration, all in one commit. It refuses
-// one that is uninstalled or expired with [ErrConflict].
+func (s *Service) upsert(ctx context.Context, d *draft, parts Parts) error {
+	what := event.Updated
+	switch status := d.status(); {
+	case !d.exists():
+		what = event.Created
+	case status == StatusUninstalled, status == StatusExpired:
+		what = event.Installed
+	case d.err != nil:
+		return d.err
+	}
+	if what != event.Updated {
+		if err := s.begin(ctx, d, StatusInstalled); err != nil {
+			return err
+		}
+	}
+	if err := s.applyParts(ctx, d, parts); err != nil {
+		return err
+	}
+	if d.created {
+		d.inst.Audit.Installed = s.audit(d)
+	} else if len(d.changed) == 0 {
+		return nil
+	}
+	d.effect, d.events = effectSealed, append(d.events, what)
+	return nil
+}
+
+// Patch changes the given parts of an existing installation and applies operations to its
+// configuration, all in one commit. It rejects an uninstalled or expired one with [ErrConflict].
 //
 // Errors: those of [Service.Upsert], and [ErrNotFound] if there is none.
 func (s *Service) Patch(ctx context.Context, req PatchRequest) (*Result, error) {
 	req.Present = true
-	m := mutation{method: "patch", request: req, check: req.check, guard: req.Guard, id: req.ID, actions: req.actions(ActionUpsert)}
-	if len(req.Operations) > 0 && !slices.Contains(m.actions, ActionConfigure) {
-		m.actions = append(m.actions, ActionConfigure)
+	actions := req.actions(ActionUpsert)
+	if len(req.Operations) > 0 && !slices.Contains(actions, ActionConfigure) {
+		actions = append(actions, ActionConfigure)
 	}
-	m.apply = func(ctx context.Context, st *state, now time.Time) (*step, error) {
-		if status := st.status(now); status == StatusUninstalled || status == StatusExpired {
-			return nil, &ConflictError{Key: st.key, Revision: st.revision(), From: status, To: StatusInstalled}
-		}
-		changed, err := s.applyParts(ctx, st, req.Parts, now)
-		if err != nil {
-			return nil, err
-		}
-		more, err := s.applyOperations(ctx, st, req.Operations, now)
-		if err != nil {
-			return nil, err
-		}
-		if changed = unite(changed, more); len(changed) == 0 {
-			return nil, nil
-		}
-		return &step{events: []EventType{EventUpdated}, changed: changed}, nil
-	}
-	return s.mutate(ctx, m)
+	return s.write(ctx, write{
+		method: "patch", request: req, guard: req.Guard, id: req.ID,
+		check: req.check, actions: actions, access: accessOpened,
+		apply: func(ctx context.Context, d *draft) error {
+			if status := d.status(); status == StatusUninstalled || status == StatusExpired {
+				return d.noMove(status, StatusInstalled)
+			}
+			if err := s.applyParts(ctx, d, req.Parts); err != nil {
+				return err
+			}
+			if err := s.applyOperations(ctx, d, req.Operations); err != nil {
+				return err
+			}
+			if len(d.changed) > 0 {
+				d.effect, d.events = effectSealed, append(d.events, event.Updated)
+			}
+			return nil
+		},
+	})
 }
 
-// unite merges names, sorted, each once.
-func unite(a, b []string) []string {
-	all := slices.Concat(a, b)
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-// actions adds to an action what writing these parts needs beside.
+// actions returns the rights that writing the parts needs, do among them.
 func (p Parts) actions(do Action) []Action {
 	if p.Configuration.IsZero() {
 		return []Action{do}
@@ -104,359 +100,268 @@ func (p Parts) actions(do Action) []Action {
 	return []Action{do, ActionConfigure}
 }
 
-// applyParts puts the given parts into the state and seals their secrets. It returns the names of what changed, sorted: a part sent back as it
-// was read changes nothing. The error lists everything that is wrong with all parts.
-func (s *Service) applyParts(ctx context.Context, st *state, p Parts, now time.Time) ([]string, error) {
-	i, before := st.inst, *st.inst
+// addChanged adds the names of what a write changed, for the event.
+func (d *draft) addChanged(names ...string) {
+	d.changed = append(d.changed, names...)
+	slices.Sort(d.changed)
+	d.changed = slices.Compact(d.changed)
+}
+
+// applyParts puts the given parts into the draft and seals their secrets. A part that is sent back
+// as it was read changes nothing. The error lists everything that is wrong with all parts.
+func (s *Service) applyParts(ctx context.Context, d *draft, p Parts) error {
+	i, before := d.inst, *d.inst
 	var l validate.List
-	set(p.Name, &i.Name)
-	set(p.Health, &i.Health)
-	set(p.Account, &i.Account)
-	set(p.Consent, &i.Consent)
-	setPointer(p.BillingPlan, &i.BillingPlan)
-	setPointer(p.Notification, &i.Notification)
-	set(p.Extension, &i.Extension)
+	replaceValue(d, "name", p.Name, &i.Name)
+	replaceValue(d, "health", p.Health, &i.Health)
+	replaceValue(d, "extension", p.Extension, &i.Extension)
+	err := errors.Join(
+		replacePart(d, "account", p.Account, &i.Account, codeAccount),
+		replacePart(d, "consent", p.Consent, &i.Consent, codeConsent),
+		replacePointer(d, "billingPlan", p.BillingPlan, &i.BillingPlan, codeBillingPlan),
+		replacePointer(d, "notification", p.Notification, &i.Notification, codeNotification),
+	)
+	if err != nil {
+		return err
+	}
 	l.Required("extension.id", i.Extension.ID != "")
-	if st.life.status == StatusInstalled {
+	if d.lifecycle.status == StatusInstalled {
 		l.Required("account.id", i.Account.ID != "")
 	}
-	s.checkOwners(&l, st, before)
-	var changed []string
-	compare := func(name string, different bool) {
-		if different {
-			changed = append(changed, name)
-		}
+	s.checkOwners(&l, d, before)
+	stored := d.sealedCredentials()
+	if err := l.Merge(s.applyConfiguration(ctx, d, p.Configuration)); err != nil {
+		return err
 	}
-	compare("account", differs(&before.Account, &i.Account, codeAccount))
-	compare("billingPlan", differs(before.BillingPlan, i.BillingPlan, codeBillingPlan))
-	compare("consent", differs(&before.Consent, &i.Consent, codeConsent))
-	compare("extension", before.Extension != i.Extension)
-	compare("health", before.Health != i.Health)
-	compare("name", before.Name != i.Name)
-	compare("notification", differs(before.Notification, i.Notification, codeNotification))
-	credentials := st.sealedCredentials()
-	for _, apply := range []func() ([]string, error){
-		func() ([]string, error) { return s.applyConfiguration(ctx, st, p.Configuration, now) },
-		func() ([]string, error) { return s.applyConnection(ctx, st, p.Connection) },
-		func() ([]string, error) { return s.applyExtra(ctx, st, p.Extra, credentials) },
-	} {
-		names, err := apply()
-		if err := l.Merge(err); err != nil {
-			return nil, err
-		}
-		changed = append(changed, names...)
+	if err := l.Merge(s.applyConnection(ctx, d, p.Connection)); err != nil {
+		return err
 	}
-	return unite(changed, nil), l.Err()
+	if err := l.Merge(s.applyExtra(ctx, d, p.Extra, stored)); err != nil {
+		return err
+	}
+	return l.Err()
 }
 
-// checkOwners refuses to hand an installation over to someone else: the extension is fixed, and who sees it because of its vendor or
-// account is changed by the host and the platform alone.
-func (s *Service) checkOwners(l *validate.List, st *state, before Installation) {
-	fixed := func(path, was, is string) {
-		if was != "" && was != is {
-			l.Add(path, validate.RuleImmutable, "cannot change")
-		}
-	}
-	fixed("extension.id", before.Extension.ID, st.inst.Extension.ID)
-	if s.actor.Kind == Host || s.actor.Kind == Platform || !st.exists() {
-		return
-	}
-	fixed("extension.owner", before.Extension.Owner, st.inst.Extension.Owner)
-	if st.record.Generation == st.inst.Generation && st.life.status == st.was.status {
-		fixed("account.id", before.Account.ID, st.inst.Account.ID)
-	}
-}
-
-// differs reports whether two values have different stored forms.
-func differs[T any](was, is *T, fields func(*record.Coder, *T)) bool {
-	if was == nil || is == nil {
-		return was != is
-	}
-	return !bytes.Equal(record.Append(nil, was, fields), record.Append(nil, is, fields))
-}
-
-// set puts a given part in place; removed is the zero value.
-func set[T any](part Optional[T], to *T) {
-	if !part.IsZero() {
-		*to, _ = part.Get()
-	}
-}
-
-// setPointer is set for a part that can be absent.
-func setPointer[T any](part Optional[T], to **T) {
+// replaceValue puts a given part in place. A part that removes leaves the zero value.
+func replaceValue[T comparable](d *draft, name string, part Optional[T], to *T) {
 	if part.IsZero() {
 		return
 	}
-	*to = nil
-	if v, ok := part.Get(); ok {
-		*to = &v
+	next, _ := part.Get()
+	if *to != next {
+		d.addChanged(name)
 	}
+	*to = next
 }
 
-// applyConfiguration replaces or removes the configuration. A mask in it keeps the secret that is stored at its place.
-func (s *Service) applyConfiguration(ctx context.Context, st *state, part Optional[Configuration], now time.Time) ([]string, error) {
+// replacePart is replaceValue for a part with times, lists or pointers. It copies the part through
+// its stored form. So the draft shares no memory with the request, and the part compares equal to
+// what was read if it says the same.
+func replacePart[T any](
+	d *draft, name string, part Optional[T], to *T, fields func(*record.Coder, *T),
+) error {
 	if part.IsZero() {
-		return nil, nil
+		return nil
+	}
+	given, _ := part.Get()
+	next, err := storedCopy(&given, fields)
+	if err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(*to, *next) {
+		d.addChanged(name)
+	}
+	*to = *next
+	return nil
+}
+
+// replacePointer is replacePart for a part that may be absent.
+func replacePointer[T any](
+	d *draft, name string, part Optional[T], to **T, fields func(*record.Coder, *T),
+) (err error) {
+	if part.IsZero() {
+		return nil
+	}
+	var next *T
+	if given, ok := part.Get(); ok {
+		if next, err = storedCopy(&given, fields); err != nil {
+			return err
+		}
+	}
+	if !reflect.DeepEqual(*to, next) {
+		d.addChanged(name)
+	}
+	*to = next
+	return nil
+}
+
+// applyConfiguration replaces or removes the configuration. A mask in it keeps the secret that is
+// stored at its place.
+func (s *Service) applyConfiguration(
+	ctx context.Context, d *draft, part Optional[Configuration],
+) error {
+	if part.IsZero() {
+		return nil
 	}
 	next, ok := part.Get()
 	if !ok {
-		was := st.inst.Configuration
-		st.inst.Configuration = nil
-		st.dropSecrets(RefConfig)
-		return changedIf(was != nil, "configuration"), nil
+		if d.inst.Configuration != nil {
+			d.addChanged("configuration")
+		}
+		d.inst.Configuration = nil
+		d.dropSecrets(kindConfig)
+		return nil
 	}
 	if next.Document.IsZero() {
-		return nil, invalid("configuration", validate.RuleRequired, "needs a document")
+		return invalid("configuration", validate.RuleRequired, "needs a document")
 	}
-	document, written, err := s.replace(ctx, st, RefConfig, "configuration", next.Document)
+	w, err := s.replaceDocument(ctx, d, kindConfig, "configuration", next.Document)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return s.adoptConfiguration(st, next, document, written.changed, now), nil
+	s.setConfiguration(d, next, w)
+	return nil
 }
 
-// applyOperations edits the configuration in place; where there is none, an empty one.
-func (s *Service) applyOperations(ctx context.Context, st *state, ops []Operation, now time.Time) ([]string, error) {
+// applyOperations edits the configuration in place. Without one it edits an empty object.
+func (s *Service) applyOperations(ctx context.Context, d *draft, ops []Operation) error {
 	if len(ops) == 0 {
-		return nil, nil
+		return nil
 	}
-	edits, err := edits(ops)
+	edits, err := editsOf(ops)
 	if err != nil {
-		return nil, err
-	}
-	rule, sch, err := s.configRule(ctx, st)
-	if err != nil {
-		return nil, err
-	}
-	stored, err := st.stored(RefConfig)
-	if err != nil {
-		return nil, err
+		return err
 	}
 	var next Configuration
-	if c := st.inst.Configuration; c != nil {
+	if c := d.inst.Configuration; c != nil {
 		next = *c
-	} else {
-		stored.Doc = jsontree.NewObject()
 	}
-	r, err := masked.Apply("configuration", stored, edits, rule)
+	w, err := s.editDocument(ctx, d, kindConfig, "configuration", edits)
 	if err != nil {
-		return nil, complexity(sch, "configuration", storedFault(err))
+		return err
 	}
-	if err := demandObject("configuration", r.Doc); err != nil {
-		return nil, err
-	}
-	if err := st.checkSchema(ctx, "configuration", sch, RefConfig, r); err != nil {
-		return nil, err
-	}
-	document, changed, err := s.adopt(st, RefConfig, next.Document, r)
-	if err != nil {
-		return nil, err
-	}
-	return s.adoptConfiguration(st, next, document, changed, now), nil
+	s.setConfiguration(d, next, w)
+	return nil
 }
 
-// adoptConfiguration puts a written configuration in place, with an id for the revision where the document changed. A revision id that
-// was sent back as it was read counts as not given then.
-func (s *Service) adoptConfiguration(st *state, next Configuration, document Document, changed []string, now time.Time) []string {
-	old := st.inst.Configuration
+// setConfiguration puts a written configuration in place, with a new revision ID if the document
+// changed. A revision ID that was sent back as it was read counts as not given then.
+func (s *Service) setConfiguration(d *draft, next Configuration, w documentWrite) {
+	old := d.inst.Configuration
 	if old == nil {
-		old, changed = &Configuration{}, append(changed, "configuration")
+		old = &Configuration{}
+		w.changed = append(w.changed, "configuration")
 	}
-	renamed := next.ID != "" && next.ID != old.ID || next.RevisionID != "" && next.RevisionID != old.RevisionID
-	if len(changed) == 0 && !renamed {
-		old.Document = document
-		return nil
+	renamed := next.ID != "" && next.ID != old.ID ||
+		next.RevisionID != "" && next.RevisionID != old.RevisionID
+	if len(w.changed) == 0 && !renamed {
+		same := *old
+		same.Document = w.document // today's rule may seal more of it
+		d.inst.Configuration = &same
+		return
 	}
 	if next.RevisionID == old.RevisionID {
 		next.RevisionID, next.Created, next.CreatedBy = "", time.Time{}, ""
 	}
-	st.inst.Configuration = &Configuration{
+	by := cmp.Or(next.CreatedBy, s.actor.User.ID, s.actor.ID, string(s.actor.Kind))
+	d.inst.Configuration = &Configuration{
 		ID:         cmp.Or(next.ID, old.ID, newID()),
 		RevisionID: cmp.Or(next.RevisionID, newID()),
-		Created:    cmp.Or(moment(next.Created), now),
-		CreatedBy:  cmp.Or(next.CreatedBy, s.actor.User.ID, s.actor.ID, string(s.actor.Kind)),
-		Document:   document,
+		Created:    cmp.Or(storedTime(next.Created), d.now),
+		CreatedBy:  by,
+		Document:   w.document,
 	}
-	return append(changed, changedIf(renamed, "configuration")...)
+	d.addChanged(w.changed...)
+	if renamed {
+		d.addChanged("configuration")
+	}
 }
 
-// applyExtra replaces or removes the unnamed fields. An address among them may be that of the provider, so one that changes needs the
-// credentials of the connection given again, which were sealed as given here before the write.
-func (s *Service) applyExtra(ctx context.Context, st *state, part Optional[Document], credentials map[Ref]secret) ([]string, error) {
+// applyConnection replaces or removes the connection. A masked credential keeps the stored one.
+func (s *Service) applyConnection(ctx context.Context, d *draft, part Optional[Connection]) error {
 	if part.IsZero() {
-		return nil, nil
-	}
-	given, _ := part.Get()
-	document, written, err := s.applyDocument(ctx, st, RefExtra, "extra", given)
-	if err != nil {
-		return nil, err
-	}
-	var l validate.List
-	if err := demandUnnamed(&l, document); err != nil {
-		return nil, err
-	}
-	refuseKept(&l, st.keptCredentials(credentials), written.redirected)
-	st.inst.Extra = document
-	return written.changed, l.Err()
-}
-
-// named are the parts of an installation as a wire form would name them.
-var named = []string{
-	"account", "audit", "billingPlan", "configuration", "connection", "consent", "extension", "extra", "generation", "health", "id",
-	"invitation", "name", "notification", "revision", "status", "tenant",
-}
-
-// demandUnnamed refuses unnamed fields that stand in for named ones, which readers like encoding/json know in any letter case.
-func demandUnnamed(l *validate.List, extra Document) error {
-	var members map[string]json.RawMessage
-	if !extra.IsZero() {
-		if err := extra.Decode(&members); err != nil {
-			return err
-		}
-	}
-	for _, member := range slices.Sorted(maps.Keys(members)) {
-		if slices.ContainsFunc(named, func(name string) bool { return strings.EqualFold(name, member) }) {
-			l.Add("extra/"+member, validate.RuleExclusive, "is the name of a part of the installation")
-		}
-	}
-	return nil
-}
-
-// changedIf names a part if it changed.
-func changedIf(changed bool, name string) []string {
-	if !changed {
 		return nil
 	}
-	return []string{name}
-}
-
-// applyConnection replaces or removes the connection. A masked credential keeps the one that is stored.
-func (s *Service) applyConnection(ctx context.Context, st *state, part Optional[Connection]) ([]string, error) {
-	if part.IsZero() {
-		return nil, nil
-	}
-	before := st.inst.Connection
-	next, ok := part.Get()
+	before := d.inst.Connection
+	given, ok := part.Get()
 	if !ok {
-		st.inst.Connection = nil
-		st.dropSecrets(RefConnection)
-		st.dropSecrets(RefCredential)
-		return changedIf(before != nil, "connection"), nil
+		if before != nil {
+			d.addChanged("connection")
+		}
+		d.inst.Connection = nil
+		d.dropSecrets(kindConnection)
+		d.dropSecrets(kindCredential)
+		return nil
 	}
 	var l validate.List
-	changed, kept, err := st.applyCredentials(&l, &next)
+	kept, err := d.sealCredentials(&l, &given)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	document, written, err := s.applyDocument(ctx, st, RefConnection, "connection.metadata", next.Metadata)
+	path := "connection.metadata"
+	metadata, err := s.replaceOptional(ctx, d, kindConnection, path, given.Metadata)
 	if err := l.Merge(err); err != nil {
-		return nil, err
+		return err
 	}
-	next.Metadata = document
-	st.inst.Connection = &next
-	guardConnection(&l, before, kept, &next, written)
-	changed = append(changed, written.changed...)
-	changed = append(changed, changedIf(differs(before, &next, codeConnection), "connection")...)
-	return changed, l.Err()
+	given.Metadata = metadata.document
+	next, err := storedCopy(&given, codeConnection)
+	if err != nil {
+		return err
+	}
+	checkConnectionTarget(&l, before, next, kept, metadata)
+	if !reflect.DeepEqual(before, next) {
+		d.addChanged("connection")
+	}
+	d.addChanged(metadata.changed...)
+	d.inst.Connection = next
+	return l.Err()
 }
 
-// applyCredentials seals the credentials given in a connection and leaves it masked. It returns the names of what changed and the
-// paths of what was kept.
-func (st *state) applyCredentials(l *validate.List, next *Connection) (changed, kept []string, err error) {
-	for _, c := range next.credentials() {
-		ref := Ref{RefCredential, c.pointer}
-		path := "connection" + c.pointer
-		_, stored := st.secrets()[ref]
-		switch {
-		case c.value.IsMasked() && stored:
-			kept = append(kept, path)
-		case c.value.IsMasked():
-			l.Add(path, validate.RuleMaskWithoutStoredValue, "a mask keeps what is stored, and nothing is")
-		case c.value.IsZero() && !stored:
-		case c.value.IsZero():
-			delete(st.secrets(), ref)
-			changed = append(changed, ref.String())
-		case !checkSecret(l, path, *c.value):
-		default:
-			text := jsonString(*c.value)
-			if err := st.seal(ref, text); err != nil {
-				return nil, nil, err
-			}
-			clear(text)
-			*c.value = crypto.Masked()
-			changed = append(changed, ref.String())
-		}
+// applyExtra replaces or removes the extra fields. An address among them may be the provider's. So
+// a write that changes one must give the credentials of the connection again; stored are those
+// that were sealed before this write.
+func (s *Service) applyExtra(
+	ctx context.Context, d *draft, part Optional[Document], stored map[Ref]secret,
+) error {
+	if part.IsZero() {
+		return nil
 	}
-	return changed, kept, nil
+	given, _ := part.Get()
+	w, err := s.replaceOptional(ctx, d, kindExtra, "extra", given)
+	if err != nil {
+		return err
+	}
+	var l validate.List
+	if err := rejectKnownNames(&l, w.document); err != nil {
+		return err
+	}
+	rejectKept(&l, d.keptCredentials(stored), w.redirected)
+	d.addChanged(w.changed...)
+	d.inst.Extra = w.document
+	return l.Err()
 }
 
-// guardConnection is the destination rule for a connection: its provider, that of its app, its workspace and the addresses in its metadata
-// say where the credentials go. One that changes any of them must bring the credentials along, and one that changes a provider or the
-// workspace also the secrets in the metadata; among themselves these are looked after where a document is written.
-//
-// Everything else of a connection may change alone, as nothing is sent there: ID, ExternalRef and ConsumerRef are names for the provider and
-// the host to tell things apart, ClientID and Scheme say as whom and how, and are of use only at the same provider. Neither is a token sent
-// to the URL of the account, which is for people.
-func guardConnection(l *validate.List, before *Connection, kept []string, next *Connection, metadata written) {
-	if before == nil {
-		return
+// replaceOptional is replaceDocument for a document that may be left out.
+func (s *Service) replaceOptional(
+	ctx context.Context, d *draft, kind, path string, given Document,
+) (w documentWrite, err error) {
+	if !given.IsZero() {
+		return s.replaceDocument(ctx, d, kind, path, given)
 	}
-	var changed []string
-	for _, field := range []struct{ path, was, is string }{
-		{"connection.provider", before.Provider, next.Provider},
-		{"connection.app.provider", before.App.provider(), next.App.provider()},
-		{"connection.workspaceRef", before.WorkspaceRef, next.WorkspaceRef},
-	} {
-		if field.was != field.is {
-			changed = append(changed, field.path)
-		}
+	if !d.document(kind).IsZero() {
+		w.changed = []string{path}
 	}
-	if len(changed) > 0 {
-		kept = append(kept, metadata.kept...)
-	}
-	refuseKept(l, kept, append(changed, metadata.redirected...))
+	d.dropSecrets(kind)
+	return w, nil
 }
 
-// refuseKept reports each secret that is kept though a destination changed.
-func refuseKept(l *validate.List, kept, changed []string) {
-	if len(changed) == 0 {
-		return
+// storedCopy returns a copy of v through its stored form. It shares no memory with v, and is what
+// reading the stored form returns. The error means that v is too large.
+func storedCopy[T any](v *T, fields func(*record.Coder, *T)) (*T, error) {
+	copied := new(T)
+	// The text was validated, so only a limit of the format can be exceeded.
+	if record.Decode(record.Append(nil, v, fields), copied, fields) != nil {
+		return nil, errTooLarge()
 	}
-	for _, path := range kept {
-		l.AddViolation(validate.Violation{
-			Path: path, Related: changed[0], Rule: validate.RuleDestination,
-			Detail: "goes to a destination that this write changes: give it again",
-		})
-	}
-}
-
-// provider returns the provider of an app, "" if there is none.
-func (a *ProviderApp) provider() string {
-	if a == nil {
-		return ""
-	}
-	return a.Provider
-}
-
-// sealedCredentials returns the credentials as they are sealed.
-func (st *state) sealedCredentials() map[Ref]secret {
-	sealed := make(map[Ref]secret)
-	for ref, value := range st.secrets() {
-		if ref.Kind == RefCredential {
-			sealed[ref] = value
-		}
-	}
-	return sealed
-}
-
-// keptCredentials returns the paths of the credentials that a write left as they were.
-func (st *state) keptCredentials(before map[Ref]secret) []string {
-	var kept []string
-	for ref, value := range st.sealedCredentials() {
-		if was, ok := before[ref]; ok && bytes.Equal(was.sealed, value.sealed) {
-			kept = append(kept, "connection"+ref.Pointer)
-		}
-	}
-	slices.Sort(kept)
-	return kept
+	return copied, nil
 }

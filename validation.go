@@ -1,32 +1,36 @@
 package installation
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/invite"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/validate"
 )
 
-// Limits of requests beside those of package validate.
+// Limits of requests, in addition to those of package validate.
 const (
 	maxIdempotencyKey = 256      // bytes
-	maxItems          = 1000     // scopes, policies, modules, terms, lines of a plan
+	maxItems          = 1000     // scopes, policies, modules, terms
 	maxCredential     = 64 << 10 // bytes
 )
 
-// invalid is an error with one violation.
+// invalid returns an error with one violation.
 func invalid(path string, rule validate.Rule, detail string) error {
 	var l validate.List
 	l.Add(path, rule, detail)
 	return l.Err()
 }
 
-// admit refuses a call without an actor, and one that no stored state could make good, before anything is read.
+// admit rejects a call without an actor, and a request that no stored state could make valid,
+// before anything is read.
 func (s *Service) admit(checks ...func(*validate.List)) error {
 	if s.actor.Kind == "" {
 		return fmt.Errorf("%w: no actor: name one with Service.As", ErrForbidden)
@@ -44,8 +48,8 @@ func (s *Service) admit(checks ...func(*validate.List)) error {
 	return l.Err()
 }
 
-// maintains is admit for what only the host may do, across installations.
-func (s *Service) maintains(checks ...func(*validate.List)) error {
+// admitMaintenance is admit for what only the host may do, across installations.
+func (s *Service) admitMaintenance(checks ...func(*validate.List)) error {
 	if err := s.admit(checks...); err != nil {
 		return err
 	}
@@ -55,17 +59,18 @@ func (s *Service) maintains(checks ...func(*validate.List)) error {
 	return nil
 }
 
-// upTo demands a limit that is not above high; 0 is the default.
-func upTo(path string, n, high int) func(*validate.List) {
+// checkLimit rejects a limit above high. 0 is the default.
+func checkLimit(path string, n, high int) func(*validate.List) {
 	return func(l *validate.List) { l.Range(path, int64(n), 0, int64(high)) }
 }
 
-// anID demands the id of an installation.
-func anID(id string) func(*validate.List) {
+// checkID rejects what cannot be the ID of an installation.
+func checkID(id string) func(*validate.List) {
 	return func(l *validate.List) { l.ID("id", id) }
 }
 
-func (g Guard) wellFormed(l *validate.List) {
+// checkGuard rejects a guard that contradicts itself.
+func (g Guard) checkGuard(l *validate.List) {
 	if g.Revision < 0 {
 		l.Add("revision", validate.RuleRange, "must not be negative")
 	}
@@ -77,7 +82,8 @@ func (g Guard) wellFormed(l *validate.List) {
 	}
 	l.OptionalTime("installedBefore", g.InstalledBefore)
 	if len(g.IdempotencyKey) > maxIdempotencyKey {
-		l.Add("idempotencyKey", validate.RuleTooLong, fmt.Sprintf("must have at most %d bytes", maxIdempotencyKey))
+		detail := fmt.Sprintf("must have at most %d bytes", maxIdempotencyKey)
+		l.Add("idempotencyKey", validate.RuleTooLong, detail)
 	}
 }
 
@@ -87,7 +93,8 @@ func (req ListRequest) check(l *validate.List) {
 	l.OptionalID("owner", req.Owner)
 	l.OptionalID("connection", req.Connection)
 	for i, st := range req.Status {
-		validate.Enum(l, fmt.Sprintf("status[%d]", i), st, StatusInvited, StatusInstalled, StatusExpired, StatusUninstalled)
+		validate.Enum(l, fmt.Sprintf("status[%d]", i), st,
+			StatusInvited, StatusInstalled, StatusExpired, StatusUninstalled)
 	}
 	l.Range("skip", int64(req.Skip), 0, MaxSkip)
 	l.Range("limit", int64(req.Limit), 0, MaxPage)
@@ -97,10 +104,11 @@ func (req RevealRequest) check(l *validate.List) {
 	l.Required("reason", req.Reason != "")
 	l.Text("reason", req.Reason, validate.MaxMessage)
 	l.Required("refs", len(req.Refs) > 0)
-	l.Count("refs", len(req.Refs), MaxReveal)
+	l.Count("refs", len(req.Refs), maxReveal)
 	for i, ref := range req.Refs {
-		validate.Enum(l, fmt.Sprintf("refs[%d].kind", i), ref.Kind, RefConfig, RefCredential, RefConnection, RefExtra)
-		checkPointer(l, fmt.Sprintf("refs[%d].pointer", i), ref.Pointer)
+		validate.Enum(l, fmt.Sprintf("refs[%d].kind", i), ref.Kind(),
+			kindConfig, kindCredential, kindConnection, kindExtra)
+		checkPointer(l, fmt.Sprintf("refs[%d].pointer", i), ref.Pointer())
 	}
 }
 
@@ -121,7 +129,7 @@ func (req AcceptRequest) check(l *validate.List) {
 	l.OptionalID("recipient", req.Recipient)
 }
 
-// check refuses parts that could not be stored. Documents are checked where they are applied.
+// check rejects parts that could not be stored. Documents are validated where they are applied.
 func (p Parts) check(l *validate.List) {
 	if name, ok := p.Name.Get(); ok {
 		l.Name("name", name)
@@ -151,7 +159,7 @@ func (p Parts) check(l *validate.List) {
 		c.check(l)
 	}
 	if b, ok := p.BillingPlan.Get(); ok {
-		b.check(l)
+		b.Check(l)
 	}
 	if n, ok := p.Notification.Get(); ok {
 		validate.Enum(l, "notification.level", n.Level, "info", "warn", "error")
@@ -197,35 +205,32 @@ func (c Consent) check(l *validate.List) {
 		l.ID("consent.policies", name)
 		l.Time("consent.policies."+name, c.Policies[name])
 	}
-	for _, list := range []struct {
-		path string
-		refs []Reference
-	}{{"consent.modules", c.Modules}, {"consent.terms", c.Terms}} {
-		l.Count(list.path, len(list.refs), maxItems)
-		for i, r := range list.refs {
-			path := fmt.Sprintf("%s[%d]", list.path, i)
-			l.Required(path+".id", r.ID != "")
-			checkReference(l, path, r)
-		}
+	checkReferences(l, "consent.modules", c.Modules)
+	checkReferences(l, "consent.terms", c.Terms)
+}
+
+func checkReferences(l *validate.List, path string, refs []Reference) {
+	l.Count(path, len(refs), maxItems)
+	for i, r := range refs {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		l.Required(at+".id", r.ID != "")
+		checkReference(l, at, r)
 	}
 }
 
 func (c Connection) check(l *validate.List) {
 	l.OptionalID("connection.id", c.ID)
-	for _, f := range []struct{ name, value string }{
-		{"provider", c.Provider}, {"scheme", c.Scheme}, {"status", c.Status}, {"workspaceRef", c.WorkspaceRef},
-		{"consumerRef", c.ConsumerRef}, {"tokenType", c.TokenType},
-	} {
-		l.Name("connection."+f.name, f.value)
-	}
+	l.Name("connection.provider", c.Provider)
+	l.Name("connection.scheme", c.Scheme)
+	l.Name("connection.status", c.Status)
+	l.Name("connection.workspaceRef", c.WorkspaceRef)
+	l.Name("connection.consumerRef", c.ConsumerRef)
+	l.Name("connection.tokenType", c.TokenType)
 	checkScopes(l, "connection.scopes", c.Scopes)
-	for _, t := range []struct {
-		name  string
-		token Token
-	}{{"accessToken", c.AccessToken}, {"refreshToken", c.RefreshToken}} {
-		l.OptionalTime("connection."+t.name+".issued", t.token.Issued)
-		l.OptionalTime("connection."+t.name+".expires", t.token.Expires)
-	}
+	l.OptionalTime("connection.accessToken.issued", c.AccessToken.Issued)
+	l.OptionalTime("connection.accessToken.expires", c.AccessToken.Expires)
+	l.OptionalTime("connection.refreshToken.issued", c.RefreshToken.Issued)
+	l.OptionalTime("connection.refreshToken.expires", c.RefreshToken.Expires)
 	l.OptionalTime("connection.created", c.Created)
 	l.OptionalTime("connection.updated", c.Updated)
 	if a := c.App; a != nil {
@@ -245,7 +250,7 @@ func (c Connection) check(l *validate.List) {
 	}
 }
 
-// checkSecret reports whether a secret string can be stored.
+// checkSecret reports whether a secret string may be stored.
 func checkSecret(l *validate.List, path string, secret crypto.Secret) bool {
 	b := secret.Reveal()
 	defer clear(b)
@@ -258,47 +263,6 @@ func checkSecret(l *validate.List, path string, secret crypto.Secret) bool {
 		return true
 	}
 	return false
-}
-
-func (b BillingPlan) check(l *validate.List) {
-	l.ID("billingPlan.id", b.ID)
-	validate.Enum(l, "billingPlan.type", b.Type, "prepayment", "subscription")
-	l.Name("billingPlan.name", b.Name)
-	validate.Enum(l, "billingPlan.scope", b.Scope, "", "installation", "resource")
-	l.Text("billingPlan.description", b.Description, validate.MaxMessage)
-	l.Name("billingPlan.cost", b.Cost)
-	for _, f := range []struct{ name, value string }{
-		{"preauthorizationAmount", b.PreauthorizationAmount}, {"initialCharge", b.InitialCharge}, {"minimumAmount", b.MinimumAmount},
-		{"maximumAmount", b.MaximumAmount}, {"maximumAmountAutoPurchasePerPeriod", b.MaximumAmountAutoPurchasePerPeriod},
-	} {
-		if f.value != "" && !decimal(f.value) {
-			l.Add("billingPlan."+f.name, validate.RuleFormat, "must be a decimal number such as 12.50")
-		}
-	}
-	l.OptionalTime("billingPlan.effectiveDate", b.EffectiveDate)
-	for _, list := range []struct {
-		name string
-		n    int
-	}{{"details", len(b.Details)}, {"highlightedDetails", len(b.HighlightedDetails)}, {"quote", len(b.Quote)}, {"requiredPolicies", len(b.RequiredPolicies)}} {
-		l.Count("billingPlan."+list.name, list.n, maxItems)
-	}
-	for i, d := range b.Details {
-		l.Name(fmt.Sprintf("billingPlan.details[%d].label", i), d.Label)
-		l.Text(fmt.Sprintf("billingPlan.details[%d].value", i), d.Value, validate.MaxMessage)
-	}
-	for i, d := range b.HighlightedDetails {
-		l.Name(fmt.Sprintf("billingPlan.highlightedDetails[%d].label", i), d.Label)
-		l.Text(fmt.Sprintf("billingPlan.highlightedDetails[%d].value", i), d.Value, validate.MaxMessage)
-	}
-	for i, q := range b.Quote {
-		l.Name(fmt.Sprintf("billingPlan.quote[%d].line", i), q.Line)
-		l.Name(fmt.Sprintf("billingPlan.quote[%d].amount", i), q.Amount)
-	}
-	for i, p := range b.RequiredPolicies {
-		l.ID(fmt.Sprintf("billingPlan.requiredPolicies[%d].id", i), p.ID)
-		l.Name(fmt.Sprintf("billingPlan.requiredPolicies[%d].name", i), p.Name)
-		l.OptionalURL(fmt.Sprintf("billingPlan.requiredPolicies[%d].url", i), p.URL)
-	}
 }
 
 func checkReference(l *validate.List, path string, r Reference) {
@@ -325,7 +289,8 @@ func checkRevision(l *validate.List, path string, n int64) {
 
 func checkPointer(l *validate.List, path, pointer string) {
 	if len(pointer) > validate.MaxPointer {
-		l.Add(path, validate.RuleTooLong, fmt.Sprintf("must have at most %d bytes", validate.MaxPointer))
+		detail := fmt.Sprintf("must have at most %d bytes", validate.MaxPointer)
+		l.Add(path, validate.RuleTooLong, detail)
 	}
 	if _, err := jsontree.ParsePointer(pointer); err != nil {
 		l.Add(path, validate.RuleFormat, "must be a JSON Pointer")
@@ -333,16 +298,37 @@ func checkPointer(l *validate.List, path, pointer string) {
 	l.Text(path, pointer, validate.MaxPointer)
 }
 
-// checkPeriod refuses a validity that cannot be counted; "" is the default.
+const periodFormat = "must be a number and d, w, m or y, such as 7d"
+
+// checkPeriod rejects a malformed validity. "" is the default.
 func checkPeriod(l *validate.List, p Period) {
-	if _, _, ok := p.parse(); p != "" && !ok {
-		l.Add("validity", validate.RuleFormat, "must be a number and d, w, m or y, such as 7d")
+	if _, ok := invite.AddPeriod(time.Time{}, string(p)); p != "" && !ok {
+		l.Add("validity", validate.RuleFormat, periodFormat)
 	}
 }
 
-// decimal reports whether s is digits, with a fraction or not.
-func decimal(s string) bool {
-	whole, fraction, dot := strings.Cut(s, ".")
-	digits := func(t string) bool { return t != "" && strings.Trim(t, "0123456789") == "" }
-	return len(s) <= 64 && digits(whole) && (!dot || digits(fraction))
+// knownNames are the parts of an installation as a wire format would name them.
+var knownNames = []string{
+	"account", "audit", "billingPlan", "configuration", "connection", "consent", "extension",
+	"extra", "generation", "health", "id", "invitation", "name", "notification", "revision",
+	"status", "tenant",
+}
+
+// rejectKnownNames rejects extra fields that stand in for known ones. Readers such as encoding/json
+// match names in any letter case.
+func rejectKnownNames(l *validate.List, extra Document) error {
+	var members map[string]json.RawMessage
+	if !extra.IsZero() {
+		if err := extra.Decode(&members); err != nil {
+			return err
+		}
+	}
+	for _, member := range slices.Sorted(maps.Keys(members)) {
+		known := func(name string) bool { return strings.EqualFold(name, member) }
+		if slices.ContainsFunc(knownNames, known) {
+			detail := "is the name of a part of the installation"
+			l.Add("extra/"+member, validate.RuleExclusive, detail)
+		}
+	}
+	return nil
 }

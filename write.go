@@ -6,230 +6,303 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/event"
+	"github.com/go-installation/installation/internal/backoff"
+	"github.com/go-installation/installation/internal/invite"
 	"github.com/go-installation/installation/internal/keytimeout"
 	"github.com/go-installation/installation/validate"
 )
 
-// mutation is one logical write: what it may be done to, and how it changes the state.
-type mutation struct {
-	method  string // name, part of the request's fingerprint
-	request any    // part of the request's fingerprint
+// write is one request to change an installation. Each method that changes something describes one,
+// and Service.write carries it out: read, authorize, apply, seal, commit.
+type write struct {
+	method  string // its name; with request, what the fingerprint of the request is made of
+	request any
 	guard   Guard
 	id      string
-	minted  bool // the id was made for this request: nothing is stored there before
+	minted  bool // the ID was made for this request, so nothing is stored under it
 
-	// check refuses a request that no state could make good.
-	check func(l *validate.List)
-	// actions that the policy must allow on what is stored and on the result.
-	actions []Action
-	reach   reach
+	check   func(l *validate.List) // rejects a request that no stored state could make valid
+	actions []Action               // that the policy must allow, before and after
+	access  access
 
-	// apply changes the state. A nil step means that it is so already.
-	apply func(ctx context.Context, st *state, now time.Time) (*step, error)
+	// apply changes the draft. It leaves d.effect alone if nothing has to change.
+	apply func(ctx context.Context, d *draft) error
 }
 
-// reach says on whom and on what a mutation may be tried.
-type reach byte
+// access says which records a write may be applied to, and by whom.
+type access byte
 
 const (
-	reachOpened   reach = iota // on a record that opens, by an actor who sees it
-	reachKeyless               // by the host and the platform also on one whose manifest stays closed
-	reachBlind                 // by the host and the platform even on one whose body cannot be read
-	reachOutsider              // by an actor who need not see it: apply answers for who may, and for the guard, which would tell what is there
+	// accessOpened needs a record that opens, and an actor who sees it.
+	accessOpened access = iota
+	// accessKeyless lets host and platform also change a record whose manifest does not open.
+	accessKeyless
+	// accessBlind lets host and platform change even a record whose body cannot be decoded.
+	accessBlind
+	// accessOutsider is for an actor who may not see the record. apply decides, and checks the
+	// guard itself: an answer from the guard would say what is stored.
+	accessOutsider
 )
 
-// step is what a mutation did to the state.
-type step struct {
+// draft is a change in progress: the state that an installation is to take, and what is to be said
+// about it. It starts as a copy of what is stored. One attempt of one write owns it.
+type draft struct {
+	snapshot
+	before *snapshot
+	now    time.Time
+
 	effect  effect
-	events  []EventType
-	changed []string // names of parts and pointers, for the first event
-	reason  string   // for the events
-	created bool     // a generation began
-	code    crypto.Secret
+	secrets map[Ref]secret // nil until they are needed; see sealedSecrets
+	plain   []byte         // the encoded manifest, once the draft is sealed
+	events  []event.Type
+	changed []string      // names of parts, pointers and secrets, for the first event
+	reason  string        // for the events
+	created bool          // a generation began
+	code    crypto.Secret // a new invitation code
 }
 
-// effect says what a step leaves in the store.
+// effect says what a draft leaves in the store.
 type effect byte
 
 const (
-	effectSealed    effect = iota // the record, sealed anew
-	effectPlain                   // the record with its plain lifecycle alone changed: the sealed parts stay
-	effectNone                    // the record as it was, beside an event
-	effectTombstone               // nothing but that
+	effectNone      effect = iota // nothing: the record is already as requested
+	effectEvent                   // an event; the record stays
+	effectPlain                   // the record with a new plain lifecycle; its sealed parts stay
+	effectSealed                  // the record, sealed again
+	effectRekeyed                 // the record, sealed again with the claims that are stored
+	effectTombstone               // a tombstone
 )
 
-// sealable is the effect of an end of life: sealed where there is the key for that.
-func (st *state) sealable() effect {
-	if st.closed != nil {
+func newDraft(before *snapshot, now time.Time) *draft {
+	d := &draft{snapshot: *before, before: before, now: now}
+	if before.inst != nil {
+		inst := *before.inst
+		d.inst = &inst
+	}
+	return d
+}
+
+// status is the status of the draft now.
+func (d *draft) status() Status { return d.statusAt(d.now) }
+
+// ended is the effect of an end of life: sealed if the record could be opened.
+func (d *draft) ended() effect {
+	if d.err != nil {
 		return effectPlain
 	}
 	return effectSealed
 }
 
-// requested is the id that the request names, "" if it left that to the service.
-func (m mutation) requested() string {
-	if m.minted {
-		return ""
+// audit returns an entry for now, by the actor, for the installation's account.
+func (s *Service) audit(d *draft) *AuditEntry {
+	e := &AuditEntry{At: d.now, Kind: s.actor.Kind, By: s.actor.User}
+	if d.inst != nil {
+		a := d.inst.Account
+		e.Of = Reference{ID: a.ID, Name: a.Name, Icon: a.Icon}
 	}
-	return m.id
+	return e
 }
 
-// mutate carries out m. If another writer came between and the guard names no revision, it reads again and applies m again, until the
-// context ends.
-func (s *Service) mutate(ctx context.Context, m mutation) (*Result, error) {
-	if err := s.admit(anID(m.id), m.guard.wellFormed, m.check); err != nil {
-		return nil, m.explain(err)
+// requestedID is the ID in the request; "" if the service minted one.
+func (w *write) requestedID() string {
+	if w.minted {
+		return ""
+	}
+	return w.id
+}
+
+// write carries out w. If another writer was faster and the guard names no revision, it reads and
+// applies w again, until the context ends.
+func (s *Service) write(ctx context.Context, w write) (*Result, error) {
+	if err := s.admit(checkID(w.id), w.guard.checkGuard, w.check); err != nil {
+		return nil, w.explain(err)
 	}
 	var op [16]byte
 	rand.Read(op[:]) // never fails since Go 1.24
-	var turn turns
-	for read := !m.minted; ; read = true {
+	var retry conflictRetry
+	for read := !w.minted; ; read = true {
 		if err := ctx.Err(); err != nil {
-			return nil, m.explain(err)
+			return nil, w.explain(err)
 		}
-		res, err := s.try(ctx, m, op, read)
-		if lost, ok := errors.AsType[lostRace](err); ok {
-			if err = turn.wait(ctx, lost); err == nil {
+		res, revision, err := s.attempt(ctx, &w, op, read)
+		if errors.Is(err, errRetry) {
+			if err = retry.wait(ctx, revision); err == nil {
 				continue
 			}
 		}
-		if err != nil && m.guard.IdempotencyKey != "" && refusal(err) {
-			res, err = s.recheck(ctx, m, err)
+		if err != nil && w.guard.IdempotencyKey != "" && mayFollowSuccess(err) {
+			res, err = s.replayOr(ctx, &w, err)
 		}
-		return res, m.explain(err)
+		return res, w.explain(err)
 	}
 }
 
-// recheck looks whether a request was refused because its first try had succeeded, and gives the first answer then.
-func (s *Service) recheck(ctx context.Context, m mutation, refused error) (*Result, error) {
-	first, err := s.outcome(ctx, m)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return nil, refused
-	case err != nil:
-		return nil, err // whether the refusal is the true answer cannot be known
-	}
-	return s.replay(ctx, m, first)
-}
+// errRetry means that another writer was faster and the write may be applied again.
+var errRetry = errors.New("installation: changed meanwhile")
 
-// explain puts the operation and the id before an error, but for a refused code, about which there is nothing to say.
-func (m mutation) explain(err error) error {
+// explain adds the method and the ID to an error. It leaves a rejected code alone: nothing may be
+// said about it.
+func (w *write) explain(err error) error {
 	switch {
 	case err == nil, errors.Is(err, ErrInvitation):
 		return err
-	case errors.Is(err, ErrInvalid), m.minted:
-		return fmt.Errorf("%s: %w", m.method, err)
+	case errors.Is(err, ErrInvalid), w.minted:
+		return fmt.Errorf("%s: %w", w.method, err)
 	default:
-		return fmt.Errorf("%s %s: %w", m.method, m.id, err)
+		return fmt.Errorf("%s %s: %w", w.method, w.id, err)
 	}
 }
 
-// refusal reports whether err is an answer that a request may have got because its first try succeeded.
-func refusal(err error) bool {
-	for _, target := range []error{ErrInvalid, ErrNotFound, ErrExists, ErrConflict, ErrStale, ErrInvitation, ErrShredded} {
-		if errors.Is(err, target) {
-			return true
-		}
+// mayFollowSuccess reports whether a request may have got err because its first try succeeded.
+func mayFollowSuccess(err error) bool {
+	answers := []error{
+		ErrInvalid, ErrNotFound, ErrExists, ErrConflict, ErrStale, ErrInvitation, ErrShredded,
 	}
-	return false
+	return slices.ContainsFunc(answers, func(a error) bool { return errors.Is(err, a) })
 }
 
-// try reads, unless nothing can be there, applies and commits once.
-func (s *Service) try(ctx context.Context, m mutation, op [16]byte, read bool) (*Result, error) {
-	now := s.now()
-	st := &state{key: Key{s.tenant, m.id}}
+// attempt reads, applies and commits once. It does not read if nothing can be stored yet. It
+// returns the revision that it read.
+func (s *Service) attempt(
+	ctx context.Context, w *write, op [16]byte, read bool,
+) (res *Result, revision int64, err error) {
+	before := &snapshot{key: Key{s.tenant, w.id}}
 	if read {
-		var err error
-		if st, err = s.load(ctx, m.id); err != nil {
-			return nil, err
+		if before, err = s.load(ctx, w.id); err != nil {
+			return nil, 0, err
 		}
 	}
-	defer func() { st.wipe() }() // of the state that it is by then
-	if err := s.authorize(st, m, now); err != nil {
-		return nil, err
+	defer before.wipe()
+	d := newDraft(before, s.now())
+	defer func() { d.wipe() }() // of the key that the draft has by then
+	if err := s.authorize(w, d); err != nil {
+		return nil, before.revision(), err
 	}
-	if m.reach != reachOutsider {
-		if err := m.guard.holds(st); err != nil {
-			return nil, err
-		}
+	if err := w.apply(ctx, d); err != nil {
+		return nil, before.revision(), err
 	}
-	done, err := m.apply(ctx, st, now)
+	c, err := s.change(ctx, w, d)
 	if err != nil {
-		return nil, err
+		return nil, before.revision(), err
 	}
-	c := Change{Op: op, Now: now, Key: st.key, If: st.revision()}
-	if done == nil {
-		st.wipe()
-		st = s.open(ctx, st.key, st.record) // apply may have left the request's own memory in it
-	} else {
-		if err := s.fill(ctx, &c, st, m, done, now); err != nil {
-			return nil, err
-		}
-	}
-	if m.guard.IdempotencyKey != "" {
-		if c.Idempotency, err = s.newOutcome(ctx, m, st, done, c); err != nil {
-			return nil, err
-		}
-	}
-	res := s.result(ctx, st, c, done, now)
+	c.Op = op
+	res = s.result(ctx, d, c)
 	if c.Record == nil && c.Idempotency == nil && c.Events == nil {
-		return res, nil
+		return res, before.revision(), nil
 	}
-	receipt, err := s.store.Commit(ctx, c)
+	res, err = s.commit(ctx, w, c, res)
+	return res, before.revision(), err
+}
+
+// authorize asks the policy about what is stored, and checks the guard. Where nothing is stored,
+// the policy is asked about the result alone; see change.
+func (s *Service) authorize(w *write, d *draft) error {
+	if w.access == accessOutsider {
+		return nil
+	}
+	if d.exists() {
+		if err := s.allowStored(w, d); err != nil {
+			return err
+		}
+	}
+	return w.guard.compare(d.before)
+}
+
+func (s *Service) allowStored(w *write, d *draft) error {
+	keyless := w.access == accessBlind || w.access == accessKeyless && d.body != nil
 	switch {
-	case err == nil && receipt.Outcome != nil:
-		return s.replay(ctx, m, receipt.Outcome)
-	case err == nil, errors.Is(err, ErrNotReplicated):
-		return res, err
-	case errors.Is(err, ErrConflict) && m.guard.Revision == 0:
-		return nil, lostRace{st.revision()}
+	case d.err == nil:
+		copied := *d.inst // a policy that changes it does not reach the store
+		return s.allow(&copied, w.actions...)
+	case !s.can(ActionSee, d.partial(d.now)):
+		return ErrNotFound
+	case keyless && (s.actor.Kind == Host || s.actor.Kind == Platform):
+		return s.allow(d.partial(d.now), w.actions...)
 	default:
-		return nil, err
+		return d.err
 	}
 }
 
-// fill completes a change with the record and the events of a step.
-func (s *Service) fill(ctx context.Context, c *Change, st *state, m mutation, done *step, now time.Time) (err error) {
-	switch done.effect {
-	case effectTombstone:
-		c.Record = &Record{Key: st.key, Revision: st.revision() + 1, Generation: st.generation(), Deleted: true, Deadline: moment(now.Add(s.opts.TombstoneTTL))}
-	case effectPlain:
-		c.Record = st.buildPlain()
-	case effectSealed:
-		if err := s.refresh(ctx, st); err != nil {
-			return err
+// compare returns an error if the stored state does not meet the guard.
+func (g Guard) compare(stored *snapshot) error {
+	deleted := stored.stored != nil && stored.stored.Deleted
+	switch {
+	case g.Absent && stored.exists():
+		return &ExistsError{Key: stored.key, Holder: stored.key.ID}
+	case g.Present && !stored.exists():
+		return ErrNotFound
+	case g.Generation != 0 && g.Generation < stored.generation():
+		return ErrStale
+	case deleted && (g.Generation == stored.generation() || !g.InstalledBefore.IsZero()):
+		return ErrStale // the request is about what was deleted
+	case g.Generation > stored.generation(), g.Revision != 0 && g.Revision != stored.revision():
+		return &ConflictError{
+			Key: stored.key, Revision: stored.revision(), Generation: stored.generation(),
 		}
-		st.touch(s, now)
-		if c.Record, err = s.build(st); err != nil {
-			return err
-		}
-		if seen := *st.inst; m.reach != reachOutsider && s.allow(&seen, m.actions...) != nil {
-			return ErrForbidden // what would become of it is not the actor's to have
-		}
+	case g.InstalledBefore.IsZero() || !stored.exists():
+		return nil
+	case stored.err != nil:
+		return stored.err // the time of the install is sealed
 	}
-	c.Events = s.events(c, st, done, now)
+	began := cmp.Or(stored.inst.Audit.Installed, stored.inst.Audit.Invited)
+	if began != nil && !began.At.Before(storedTime(g.InstalledBefore)) {
+		return ErrStale
+	}
 	return nil
 }
 
-// events are what the change log says of a step.
-func (s *Service) events(c *Change, st *state, done *step, now time.Time) []Event {
-	about := st.inst
-	if about == nil {
-		about = st.partial(now)
+// change turns the draft into the change to commit: the record, the events and the outcome.
+func (s *Service) change(ctx context.Context, w *write, d *draft) (c Change, err error) {
+	c = Change{Now: d.now, Key: d.key, If: d.revision()}
+	switch d.effect {
+	case effectNone, effectEvent:
+	case effectPlain:
+		c.Record = d.plainRecord()
+	case effectTombstone:
+		c.Record = d.tombstone(s.opts.TombstoneTTL)
+	case effectSealed, effectRekeyed:
+		if c.Record, err = s.sealedRecord(ctx, d); err != nil {
+			return c, err
+		}
+		copied := *d.inst
+		if w.access != accessOutsider && s.allow(&copied, w.actions...) != nil {
+			return c, ErrForbidden // the actor may not bring about this state
+		}
+	}
+	c.Events = s.eventsOf(d, c.Record)
+	if w.guard.IdempotencyKey != "" {
+		c.Idempotency, err = s.newOutcome(ctx, w, d, c)
+	}
+	return c, err
+}
+
+// maxChanged is the largest number of names in Event.Changed.
+const maxChanged = 256
+
+// eventsOf returns what the change log says about a draft. The first event names what changed.
+func (s *Service) eventsOf(d *draft, next *Record) []Event {
+	if len(d.events) == 0 {
+		return nil
+	}
+	inst := d.inst
+	if inst == nil {
+		inst = d.partial(d.now)
 	}
 	e := Event{
-		Key: st.key, Revision: st.revision(), Generation: st.generation(), Time: now, Extension: about.Extension.ID, Account: about.Account.ID,
-		Actor: s.actor, Reason: done.reason, Changed: done.changed[:min(len(done.changed), maxChanged)],
+		Key: d.key, Revision: d.revision(), Generation: d.generation(), Time: d.now,
+		Extension: inst.Extension.ID, Account: inst.Account.ID,
+		Actor: s.actor, Reason: d.reason, Changed: d.changed[:min(len(d.changed), maxChanged)],
 	}
-	if c.Record != nil {
-		e.Revision, e.Generation = c.Record.Revision, c.Record.Generation
+	if next != nil {
+		e.Revision, e.Generation = next.Revision, next.Generation
 	}
-	events := make([]Event, len(done.events))
-	for i, t := range done.events {
+	events := make([]Event, len(d.events))
+	for i, t := range d.events {
 		e.Type = t
 		events[i] = e
 		e.Changed = nil
@@ -237,124 +310,76 @@ func (s *Service) events(c *Change, st *state, done *step, now time.Time) []Even
 	return events
 }
 
-// touch records in the audit that something changed.
-func (st *state) touch(s *Service, now time.Time) {
-	entry := s.audit(st, now)
-	if st.inst.Audit.Created == nil {
-		st.inst.Audit.Created = entry
-		return
-	}
-	st.inst.Audit.Updated = entry
-}
-
-// audit is an entry for now, by the actor, for the installation's account.
-func (s *Service) audit(st *state, now time.Time) *AuditEntry {
-	e := &AuditEntry{At: now, Kind: s.actor.Kind, By: s.actor.User}
-	if st.inst != nil {
-		a := st.inst.Account
-		e.Of = Reference{ID: a.ID, Name: a.Name, Icon: a.Icon}
-	}
-	return e
-}
-
-// authorize asks the policy about what is stored. Where nothing is, the result alone decides; see fill.
-func (s *Service) authorize(st *state, m mutation, now time.Time) error {
-	switch {
-	case s.actor.Kind == "":
-		return ErrForbidden
-	case m.reach == reachOutsider || !st.exists():
-		return nil
-	case st.closed == nil:
-		seen := *st.inst // what a policy does to it does not reach the store
-		return s.allow(&seen, m.actions...)
-	case !s.can(ActionSee, st.partial(now)):
-		return ErrNotFound
-	case (m.reach == reachBlind || m.reach == reachKeyless && st.body != nil) && (s.actor.Kind == Host || s.actor.Kind == Platform):
-		return s.allow(st.partial(now), m.actions...)
-	default:
-		return st.closed
-	}
-}
-
-// holds holds the guard against what is stored.
-func (g Guard) holds(st *state) error {
-	switch {
-	case g.Absent && st.exists():
-		return &ExistsError{Key: st.key, Holder: st.key.ID}
-	case g.Present && !st.exists():
-		return ErrNotFound
-	case g.Generation != 0 && g.Generation < st.generation():
-		return ErrStale
-	case st.record != nil && st.record.Deleted && (g.Generation == st.generation() || !g.InstalledBefore.IsZero()):
-		return ErrStale // what the request speaks of was deleted
-	case g.Generation > st.generation(), g.Revision != 0 && g.Revision != st.revision():
-		return &ConflictError{Key: st.key, Revision: st.revision(), Generation: st.generation()}
-	case g.InstalledBefore.IsZero() || !st.exists():
-		return nil
-	case st.closed != nil:
-		return st.closed // when it was installed cannot be known
-	}
-	began := cmp.Or(st.inst.Audit.Installed, st.inst.Audit.Invited)
-	if began != nil && !began.At.Before(moment(g.InstalledBefore)) {
-		return ErrStale
-	}
-	return nil
-}
-
 // result is the answer to a write, as the actor may see it.
-func (s *Service) result(ctx context.Context, st *state, c Change, done *step, now time.Time) *Result {
-	res := &Result{Installation: s.show(ctx, st, now)}
-	if done == nil {
-		return res
+func (s *Service) result(ctx context.Context, d *draft, c Change) *Result {
+	res := &Result{
+		Created: d.created, Changed: d.effect != effectNone && d.effect != effectEvent,
+		Code: d.code, AcceptURL: s.acceptURL(d.key, d.code),
 	}
-	res.Changed, res.Created = c.Record != nil, done.created
-	if done.effect == effectTombstone {
-		res.Installation = removed(st.key, c.Record.Revision, c.Record.Generation)
-	} else if c.Record != nil {
-		res.Installation.Revision = c.Record.Revision
+	switch {
+	case d.effect == effectTombstone:
+		res.Installation = removed(d.key, c.Record.Revision, c.Record.Generation)
+	case res.Changed:
+		res.Installation = s.show(ctx, &d.snapshot, d.now)
+		res.Revision = c.Record.Revision
+	default:
+		res.Installation = s.show(ctx, d.before, d.now)
 	}
-	res.Code, res.AcceptURL = done.code, acceptURL(s.accept, st.key, done.code)
 	return res
 }
 
-// removed is what is left to say of a deleted installation.
+// acceptURL returns the address to redeem a code at, if Options.AcceptURL is set.
+func (s *Service) acceptURL(key Key, code crypto.Secret) crypto.Secret {
+	return invite.URL(s.base, key.Tenant, key.ID, code)
+}
+
+// removed returns what is known of a deleted installation.
 func removed(key Key, revision, generation int64) *Installation {
-	return &Installation{ID: key.ID, Tenant: key.Tenant, Revision: revision, Generation: generation}
+	return &Installation{
+		ID: key.ID, Tenant: key.Tenant, Revision: revision, Generation: generation,
+	}
 }
 
-// lostRace says that the record moved under a write, which may be applied again to what it is now.
-type lostRace struct {
-	read int64 // revision that the write was applied to
+// commit hands the change to the store. If the idempotency key was used before, it returns the
+// first answer instead of res.
+func (s *Service) commit(ctx context.Context, w *write, c Change, res *Result) (*Result, error) {
+	receipt, err := s.store.Commit(ctx, c)
+	switch {
+	case err == nil && receipt.Outcome != nil:
+		return s.replay(ctx, w, receipt.Outcome)
+	case err == nil, errors.Is(err, ErrNotReplicated):
+		return res, err
+	case errors.Is(err, ErrConflict) && w.guard.Revision == 0:
+		return nil, errRetry
+	default:
+		return nil, err
+	}
 }
 
-func (lostRace) Error() string { return "installation: changed meanwhile" }
-
-// turns are the tries of one write.
-type turns struct {
-	last  lostRace
-	stuck int // tries in a row that read nothing newer
+// conflictRetry paces the attempts of one write after conflicts.
+type conflictRetry struct {
+	revision int64           // highest that was read
+	pause    backoff.Backoff // between attempts that read nothing newer
 }
 
-// maxStuck is how many tries may read a revision that the store then says is not the stored one. Whoever loses a race reads a newer revision
-// the next time, unless reads come from a replica that lags; at these pauses, it may lag for some five seconds.
-const maxStuck = 60
+// maxStaleReads is how many attempts may read a revision that the store then rejects. Who loses a
+// race reads a newer revision the next time, unless reads come from a replica that lags. With these
+// pauses it may lag for about five seconds.
+const maxStaleReads = 60
 
-// wait pauses before the next try: not at all after a race that was lost, longer and longer while reading does not catch up.
-func (t *turns) wait(ctx context.Context, lost lostRace) error {
-	if lost.read > t.last.read {
-		t.last, t.stuck = lost, 0
+// wait pauses before the next attempt: not at all if the last one read something new, and longer
+// and longer while reads do not catch up.
+func (r *conflictRetry) wait(ctx context.Context, revision int64) error {
+	if revision > r.revision {
+		r.revision = revision
+		r.pause.Reset()
 		return nil
 	}
-	if t.stuck++; t.stuck > maxStuck {
-		return fmt.Errorf("%w: it keeps reading revision %d and refusing it as not the stored one", ErrUnavailable, lost.read)
+	if r.pause.Pauses() == maxStaleReads {
+		return fmt.Errorf("%w: reads keep returning revision %d, which the store calls outdated",
+			ErrUnavailable, revision)
 	}
-	pause := min(time.Duration(1)<<min(t.stuck, 20)*time.Microsecond*100, 100*time.Millisecond)
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(pause/2 + mathrand.N(pause/2)):
-		return nil
-	}
+	return r.pause.Wait(ctx)
 }
 
 // withKeyTimeout returns the service for a write that can do without a key: it waits for keys
@@ -366,10 +391,10 @@ func (s *Service) withKeyTimeout(skip bool) *Service {
 		return s
 	}
 	c := *s
+	c.keys = keytimeout.Half(s.keys)
+	c.outcomeKeys = c.keys
 	if skip {
 		c.keys = keytimeout.Skip(s.keys)
-	} else {
-		c.keys = keytimeout.Half(s.keys)
 	}
 	return &c
 }

@@ -2,19 +2,19 @@
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-exec </dev/null # nothing here asks anything
+exec </dev/null # nothing here reads input
 
 root=$PWD
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 export GOWORK=off
-# The stamp of the commit is not used, and asking git for it fails where the clone belongs to another user.
+# Nothing uses the stamp of the commit, and git fails to tell it if another user owns the clone.
 export GOFLAGS="${GOFLAGS:+$GOFLAGS }-buildvcs=false"
 
-# step runs a function in a subshell of its own and prints a heading and the duration. It goes on after a failure, so that
-# one run shows everything there is to repair; finish reports it. The subshell is no part of a condition: inside one, bash
-# would ignore set -e for everything that the function calls.
+# step runs a function in a subshell and prints a heading and the duration. It goes on after a
+# failure, so that one run shows all of them; finish reports them. The subshell is not part of a
+# condition: bash would ignore set -e inside one.
 step() {
 	local name=$1 began=$SECONDS status
 	printf '\n=== %s\n' "$name"
@@ -36,7 +36,7 @@ step() {
 summary=()
 failures=()
 
-# finish prints one line for each step and ends the script: with 0 only if every step succeeded.
+# finish prints the result and the time of each step. It exits with 0 only if every step succeeded.
 finish() {
 	printf '\n=== summary\n'
 	printf '%s\n' "${summary[@]}"
@@ -49,7 +49,7 @@ finish() {
 	exit 0
 }
 
-# select_steps takes the names of steps, none for all of them, and leaves in selected what to run.
+# select_steps sets selected to the steps that are named, or to all if none is.
 select_steps() {
 	local name
 	selected=("$@")
@@ -62,8 +62,8 @@ select_steps() {
 	done
 }
 
-# tool runs a tool that tools/go.mod pins, against the module of the working directory. The tool is built from the nested
-# module and the code is loaded with its own go.mod, so the library does not depend on its tools.
+# tool runs a tool that tools/go.mod pins on the module of the working directory. The library itself
+# does not depend on its tools.
 tool() {
 	go tool -modfile="$root/tools/go.mod" "$@"
 }
@@ -74,7 +74,7 @@ nested_modules() {
 		-name go.mod ! -path ./go.mod -printf '%h\n' | sort
 }
 
-# in_modules runs a command in each of the directories named before "--", and fails if it fails in one of them.
+# in_modules runs a command in each of the directories before "--". It fails if one command fails.
 in_modules() {
 	local dirs=() dir failed=0
 	while [[ $1 != -- ]]; do
@@ -89,8 +89,8 @@ in_modules() {
 	return $failed
 }
 
-# fuzz_targets prints one line "package function" for each fuzz function. Only packages whose test files speak of one are
-# built for the question.
+# fuzz_targets prints "package function" for each fuzz function. It builds only packages whose test
+# files have one.
 fuzz_targets() {
 	local package
 	go list -f '{{$p := .}}{{range .TestGoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}
@@ -105,15 +105,16 @@ fuzz_targets() {
 	done
 }
 
-# fuzz_one fuzzes one function for $FUZZTIME. A failing input is printed, since the clone it is written to may be gone soon.
+# fuzz_one fuzzes one function for $FUZZTIME and prints a failing input, since the clone it is
+# written to may be deleted soon.
 #
-# FUZZTIME is best a count (2000x): before Go 1.27 a run that ends by the clock can fail with "context deadline exceeded"
-# and no failing input (golang/go#75804).
+# Use a count (2000x): before Go 1.27 a run that ends by the clock can fail with "context deadline
+# exceeded" and no failing input (golang/go#75804).
 fuzz_one() {
 	local package=$1 function=$2 status=0 input dir
 	dir=$(go list -f '{{.Dir}}' "$package")
-	go test -run='^$' -fuzz="^$function\$" -fuzztime="$FUZZTIME" -fuzzminimizetime=200x "$package" </dev/null |
-		tee "$tmp/fuzz" || status=$?
+	go test -run='^$' -fuzz="^$function\$" -fuzztime="$FUZZTIME" -fuzzminimizetime=200x "$package" \
+		</dev/null | tee "$tmp/fuzz" || status=$?
 	if ((status != 0)); then
 		input=$(sed -n 's|.*Failing input written to \(testdata/fuzz/.*\)|\1|p' "$tmp/fuzz")
 		if [[ -n $input ]]; then

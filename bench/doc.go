@@ -1,11 +1,12 @@
-// Command bench compares the library with what a user would pick instead: the raw parts it is made of, and libraries that do
-// a part of its work. It starts the servers it needs, lets ours and theirs take turns in one process and one run, and prints
-// a table of ratios. Its exit status tells whether everything ran, never how fast.
+// Command bench compares the library with the raw parts it is made of and prints a table of
+// ratios. It starts the servers it needs and lets both sides take turns in one process. It fails
+// if something does not work, never because something is slow.
 //
-//	go run .              everything; 1,000,000 records on Redis
-//	go run . -quick       the same rows with fewer records and rounds
-//	go run . -json FILE   also writes the rows as JSON
-//	go test -bench .      the same work for benchstat: go test -bench . -count 10 | benchstat -col /side -
+//	go run .               everything, with up to 1,000,000 records on Redis
+//	go run . -quick        the same rows with fewer records and rounds
+//	go run . -only memory  one group of rows; this one needs no Redis
+//	go run . -json FILE    also writes the rows as JSON
+//	go test -bench .       the same calls for benchstat: benchstat -col /side
 //
-// Rows are listed in files by subject: each is a value of type [Row], and [Meter] measures them all.
+// Package base has the code of the other side. It is frozen.
 package main

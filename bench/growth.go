@@ -1,54 +1,55 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/bench/base"
 	"github.com/go-installation/installation/internal/redistest"
 )
 
-// growthRows compare a large store with a small one, each on a server of its own: all records are of one tenant, which is the
-// worst case for its lists, and have a deadline. A service works beside them, in another tenant of the same bucket. In the largest, those that
-// are due are looked for. Several callers keep the cores awake: one alone would measure how the machine falls asleep between two calls.
+// growthRows compare large stores with a small one, each on a server of its own. All records are
+// in one tenant, the worst case for its lists, and have a deadline. Several callers keep the cores
+// awake.
 func growthRows(tb testing.TB, s Scale) []Row {
-	stores := make([]*grown, len(s.Growth))
-	for i, n := range s.Growth {
-		stores[i] = newGrown(tb, n)
-	}
-	few := stores[0]
-	against := fmt.Sprintf("the same at %d", few.n)
+	few := newGrown(tb, s.Growth[0])
 	var rows []Row
-	for _, many := range stores[1:] {
-		at := fmt.Sprintf(" at %d", many.n)
-		row := func(name string, ours, base Work) {
-			rows = append(rows, Row{Name: name + at, Against: against, Reach: 1.3, Goroutines: growthCallers, Ours: ours, Base: base})
+	var many *grown
+	for _, n := range s.Growth[1:] {
+		many = newGrown(tb, n)
+		row := func(name string, reach float64, ours, base Work) {
+			rows = append(rows, Row{
+				Name: fmt.Sprintf("%s at %d", name, n), Reach: reach, Goroutines: 8,
+				Against: fmt.Sprintf("the same at %d", few.n), Ours: ours, Base: base,
+			})
 		}
-		row("Get, masked", many.world.get, few.world.get)
-		row("create", many.world.create, few.world.create)
-		row("update, masks sent back", many.world.update, few.world.update)
-		row("Store.Get", many.get, few.get)
-		row("Store.Commit create", many.create, few.create)
-		row("Store.Get, Commit update", many.update, few.update)
-		row("Store.List page of 100", many.page, few.page)
+		row("Get, masked", 1.1, many.world.get, few.world.get)
+		row("create", 1.3, many.world.create, few.world.create)
+		row("update, masks sent back", 1.3, many.world.update, few.world.update)
+		row("Store.Get", 1.3, many.get, few.get)
+		row("Store.Commit create", 1.3, many.create, few.create)
+		row("Store.Get, Commit update", 1.3, many.update, few.update)
+		row("Store.List page of 100", 1.3, many.page, few.page)
 	}
-	return append(rows, dueRows(tb, stores[len(stores)-1])...)
+	return append(rows, dueRows(tb, many)...)
 }
 
-// growthCallers is how many callers there are at once.
-const growthCallers = 8
-
-// grown is a store of n records.
+// grown is a store of n records, with a service that works in another tenant of it.
 type grown struct {
 	tb     testing.TB
 	n      int
 	server *redistest.Server
 	store  installation.Store
-	world  *world // of its own tenant
+	world  *world
 	key    func(i int) installation.Key
 	create Work
-	cursor string // to the middle of the list
+	middle installation.Query // of a page in the middle of the list
 }
 
 func newGrown(tb testing.TB, n int) *grown {
@@ -57,10 +58,12 @@ func newGrown(tb testing.TB, n int) *grown {
 	g.store = openStore(tb, g.server.Client(tb))
 	g.key = fill(tb, g.store, n, time.Now().AddDate(1, 0, 0))
 	g.create = creating(tb, g.store)
-	g.world = newWorld(tb, g.store, newRing(tb, "bench"), 2*pageSize)
-	page, err := g.store.List(tb.Context(), installation.Query{Tenant: "other", Term: "all", Limit: 1, Skip: min(n/2, installation.MaxSkip)})
-	check(tb, err)
-	g.cursor = page.Next
+	g.world = newWorld(tb, g.store, newRing(tb, "bench"), 2*base.PageSize)
+	g.middle = installation.Query{
+		Tenant: "other", Term: "all", Limit: 1, Skip: min(n/2, installation.MaxSkip),
+	}
+	page := must(g.store.List(tb.Context(), g.middle))(tb)
+	g.middle.Skip, g.middle.After, g.middle.Limit = 0, page.Next, base.PageSize
 	return g
 }
 
@@ -73,17 +76,103 @@ func (g *grown) get() error {
 
 func (g *grown) update() error {
 	r, err := g.store.Get(g.tb.Context(), g.anyKey())
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = g.store.Commit(g.tb.Context(), update(r))
 	}
-	_, err = g.store.Commit(g.tb.Context(), update(r))
 	return err
 }
 
-func (g *grown) page() error {
-	page, err := g.store.List(g.tb.Context(), installation.Query{Tenant: "other", Term: "all", Limit: pageSize, After: g.cursor})
-	if err == nil && len(page.Records) != pageSize {
+func (g *grown) page() error { return listing(g.tb.Context(), g.store, g.middle) }
+
+// listing lists a page, which has to be full.
+func listing(ctx context.Context, store installation.Store, q installation.Query) error {
+	page, err := store.List(ctx, q)
+	if err == nil && len(page.Records) != q.Limit {
 		err = fmt.Errorf("a page of %d", len(page.Records))
 	}
 	return err
+}
+
+// dueCount is how many records are due.
+const dueCount = 1000
+
+// dueRows look for 1,000 due records among many that are not due yet.
+func dueRows(tb testing.TB, among *grown) []Row {
+	client := among.server.Client(tb)
+	watch := &stopwatch{command: "zrange"}
+	client.AddHook(watch)
+	store, ring := openStore(tb, client), newRing(tb, "k1")
+	w := newWorld(tb, store, ring, 1)
+	past := &invitations{world: &world{ctx: w.ctx, store: store}}
+	past.svc = w.service(tb, ring, &installation.Options{
+		Now: func() time.Time { return time.Now().AddDate(0, -1, 0) },
+	})
+	check(tb, past.prepare(dueCount)) // these stay due: each sweep prepares as many of its own
+	raw := must(base.NewRedis(tb.Context(), client))(tb)
+
+	query := installation.Query{AllTenants: true, DueBefore: time.Now(), Limit: dueCount}
+	sweep := func() error {
+		report, err := w.svc.Sweep(w.ctx, dueCount)
+		if err == nil && report.Expired != dueCount {
+			err = fmt.Errorf("%d expired", report.Expired)
+		}
+		return err
+	}
+	due := fmt.Sprintf(" %d due among %d", dueCount, among.n)
+	return []Row{
+		{
+			Name: "find" + due, Against: "SET 2 KiB", Reach: 5,
+			Count: func(slice time.Duration) (ours, base float64, err error) {
+				ours, err = watch.measure(func() error { return listing(w.ctx, store, query) })
+				if err != nil {
+					return 0, 0, err
+				}
+				s := side{work: raw.Set, goroutines: 1, calls: 100}
+				return ours, s.each, s.sample()
+			},
+		},
+		{
+			Name: "sweep" + due + ", each", Against: "GET, SET 2 KiB", Per: dueCount,
+			Lacks: "compare-and-swap, event, encryption", Ours: sweep, Base: raw.GetSet,
+			Prepare: func(n int) error { return past.prepare(n * dueCount) },
+		},
+	}
+}
+
+// stopwatch is a hook that adds up how long one command takes, as the client sees it.
+type stopwatch struct {
+	command string
+	spent   atomic.Int64
+}
+
+// DialHook implements [redis.Hook].
+func (s *stopwatch) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessHook implements [redis.Hook].
+func (s *stopwatch) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		began := time.Now()
+		err := next(ctx, cmd)
+		if cmd.Name() == s.command {
+			s.spent.Add(int64(time.Since(began)))
+		}
+		return err
+	}
+}
+
+// ProcessPipelineHook implements [redis.Hook].
+func (s *stopwatch) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// measure returns the time of the command alone within a call, in nanoseconds.
+func (s *stopwatch) measure(work Work) (float64, error) {
+	const calls = 5
+	s.spent.Store(0)
+	for range calls {
+		if err := work(); err != nil {
+			return 0, err
+		}
+	}
+	return float64(s.spent.Load()) / calls, nil
 }

@@ -9,18 +9,18 @@ import (
 	"testing"
 )
 
-// host is what package redistest asks of a test, for a program. The embedded interface is nil: of its methods, only those
-// below may be called.
+// host is a [testing.TB] for a program, with the methods that package redistest calls. The embedded
+// interface is nil.
 type host struct {
 	testing.TB
 	ctx      context.Context
 	cleanups []func()
 }
 
-// stopped is what a host panics with to leave the function that set it up.
+// stopped is the value of the panic that ends a function at Fatal.
 type stopped struct{ err error }
 
-// withServers calls f with a host, and undoes afterwards what was set up with it.
+// withServers calls f with a host and runs the cleanups afterwards.
 func withServers(ctx context.Context, f func(testing.TB) error) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	h := &host{ctx: ctx}
@@ -69,5 +69,5 @@ func (h *host) Fatal(args ...any) { panic(stopped{errors.New(fmt.Sprint(args...)
 // Fatalf implements testing.TB.
 func (h *host) Fatalf(format string, args ...any) { panic(stopped{fmt.Errorf(format, args...)}) }
 
-// Skip implements testing.TB. There is nothing to measure without a server.
+// Skip implements testing.TB. Without a server there is nothing to measure.
 func (h *host) Skip(args ...any) { h.Fatal(args...) }

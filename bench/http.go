@@ -1,99 +1,93 @@
 package main
 
 import (
-	stdcrypto "crypto"
-	"crypto/rand"
-	"crypto/rsa"
+	"context"
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
-	"fmt"
+	"crypto/subtle"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
-	"time"
-
-	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/api/vercel"
+	"github.com/go-installation/installation/api/softwareone"
+	"github.com/go-installation/installation/bench/base"
+	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/redistest"
-	"github.com/go-installation/installation/memstore"
 )
 
-const (
-	clientID       = "oac_bench4400"
-	installationID = "icfg_bench4400bench4400bench44"
-)
+// callers is how many connections send requests at once.
+const callers = 32
 
-// httpRows measure a PUT of Vercel through the handler, without a network before it. Every handler has to check the token and
-// to read the body; that is the other side.
+// httpRows measure a GET of one installation over HTTP, with an API token that is compared by its
+// digest. The other side is a bare handler: it reads 2 KiB from Redis and decodes and encodes JSON.
 func httpRows(tb testing.TB, _ Scale) []Row {
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
-	check(tb, err)
-	keys := &oidc.StaticKeySet{PublicKeys: []stdcrypto.PublicKey{private.Public()}}
-	token := signed(tb, private, map[string]any{
-		"iss": vercel.DefaultIssuer, "aud": clientID, "sub": "account:4f1a0b:user:9c33de", "account_id": "4f1a0b", "installation_id": installationID,
-		"user_id": "9c33de", "user_role": "ADMIN", "user_email": "iris@northwind.example", "user_name": "Iris Holm",
-		"iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
-	})
-	raw := oidc.NewVerifier(vercel.DefaultIssuer, keys, &oidc.Config{ClientID: clientID})
-	bare := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var body map[string]any
-		_, err := raw.Verify(r.Context(), strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
-		if err != nil || json.NewDecoder(r.Body).Decode(&body) != nil {
-			http.Error(w, "refused", http.StatusBadRequest)
-		}
-	})
 	client := redistest.Start(tb).Client(tb)
-	const lacks = "everything after the request was read"
-	return []Row{
-		{Name: "Vercel PUT, memory", Against: "verify the token, decode", Lacks: lacks, Ours: put(tb, vercelHandler(tb, memstore.New(), keys), token), Base: put(tb, bare, token)},
-		{Name: "Vercel PUT, Redis", Against: "verify the token, decode", Lacks: lacks, Ours: put(tb, vercelHandler(tb, openStore(tb, client), keys), token), Base: put(tb, bare, token)},
-	}
+	dir := directory{}
+	svc := must(installation.New(openStore(tb, client), newRing(tb, "k1"), &installation.Options{
+		Policy: softwareone.Policy, Claims: installation.DefaultClaims,
+		Schema: softwareone.Schemas(dir),
+	}))(tb)
+	signing := crypto.NewSecret("made up, and has 32 bytes or more")
+	issuer := must(softwareone.NewIssuer(signing, nil))(tb)
+	handler := must(softwareone.NewHandler(svc, dir, issuer, nil))(tb)
+	host := svc.As(installation.Actor{Kind: installation.Host})
+	created := must(host.Upsert(tb.Context(), installation.UpsertRequest{Parts: parts(1)}))(tb)
+
+	ours := serve(tb, handler)
+	bare := serve(tb, must(base.Handler(tb.Context(), client))(tb))
+	path, token := "/installations/"+created.ID, "idt:TKN-1000-0001:"+apiSecret
+	return []Row{{
+		Name: "SoftwareOne GET, 32 connections", Against: "bare handler: Redis GET, JSON", Reach: 1,
+		Lacks: "authentication, decryption, checks", Goroutines: callers,
+		Ours: func() error { return ours.Get(path, token) },
+		Base: func() error { return bare.Get(path, token) },
+	}}
 }
 
-func vercelHandler(tb testing.TB, store installation.Store, keys oidc.KeySet) http.Handler {
+// serve starts a server and opens connections to it.
+func serve(tb testing.TB, handler http.Handler) base.Callers {
 	tb.Helper()
-	svc, err := installation.New(store, newRing(tb, "k1"), &installation.Options{Policy: vercel.Policy, Claims: vercel.NoClaims})
-	check(tb, err)
-	verifier, err := vercel.NewVerifier(clientID, &vercel.VerifierOptions{KeySet: keys})
-	check(tb, err)
-	handler, err := vercel.NewHandler(svc, verifier, nil)
-	check(tb, err)
-	return handler
+	server := httptest.NewServer(handler)
+	tb.Cleanup(server.Close)
+	calls := must(base.NewCallers(server.Listener.Addr().String(), callers))(tb)
+	tb.Cleanup(calls.Close)
+	return calls
 }
 
-// put returns a call that puts an installation, each time with another token.
-func put(tb testing.TB, handler http.Handler, token string) Work {
-	return func() error {
-		body := fmt.Sprintf(`{"scopes":["read-write:integration-resource"],
-			"acceptedPolicies":{"terms":"2026-03-04T09:15:00Z","privacy":"2026-03-04T10:15:00Z"},
-			"credentials":{"access_token":"made-up-access-%d","token_type":"Bearer"},
-			"account":{"name":"Northwind Bikes","url":"https://vercel.example/northwind-bikes",
-			"contact":{"email":"ops@northwind.example","name":"Iris Holm"}}}`, numbers.Add(1))
-		r := httptest.NewRequestWithContext(tb.Context(), http.MethodPut, "/v1/installations/"+installationID, strings.NewReader(body))
-		r.Header.Set("Authorization", "Bearer "+token)
-		r.Header.Set("Content-Type", "application/json")
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
-		if w.Code != http.StatusOK {
-			return fmt.Errorf("status %d: %s", w.Code, w.Body)
-		}
-		return nil
+const apiSecret = "made-up-secret-of-a-vendor"
+
+var apiDigest = sha256.Sum256([]byte(apiSecret))
+
+// directory knows one vendor with one extension and one token.
+type directory struct{ softwareone.Directory }
+
+// Token implements [softwareone.Directory].
+func (directory) Token(
+	_ context.Context, id string, secret crypto.Secret,
+) (*softwareone.Token, error) {
+	digest := sha256.Sum256(secret.Reveal())
+	if subtle.ConstantTimeCompare(digest[:], apiDigest[:]) != 1 {
+		return nil, softwareone.ErrUnknown
 	}
+	return &softwareone.Token{ID: id, Name: "token", Account: vendor}, nil
 }
 
-// signed returns claims as a token.
-func signed(tb testing.TB, key *rsa.PrivateKey, claims map[string]any) string {
-	tb.Helper()
-	payload, err := json.Marshal(claims)
-	check(tb, err)
-	encode := base64.RawURLEncoding.EncodeToString
-	text := encode([]byte(`{"alg":"RS256","kid":"k1","typ":"JWT"}`)) + "." + encode(payload)
-	sum := sha256.Sum256([]byte(text))
-	signature, err := rsa.SignPKCS1v15(nil, key, stdcrypto.SHA256, sum[:])
-	check(tb, err)
-	return text + "." + encode(signature)
+// Account implements [softwareone.Directory].
+func (directory) Account(_ context.Context, id string) (*softwareone.Account, error) {
+	return &softwareone.Account{
+		ID: id, Name: "Vendor", Type: softwareone.AccountVendor, Revision: 1,
+	}, nil
+}
+
+// Extension implements [softwareone.Directory].
+func (directory) Extension(_ context.Context, id string) (*softwareone.Extension, error) {
+	return &softwareone.Extension{
+		ID: id, Name: "Order export", Status: softwareone.ExtensionPublic,
+		Owner: vendor, Revision: 1,
+	}, nil
+}
+
+// Owned implements [softwareone.Directory].
+func (directory) Owned(context.Context, string) ([]string, error) {
+	return []string{extension}, nil
 }

@@ -6,49 +6,56 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/metrics"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// Work is one call that is measured. It is called from as many goroutines as its row says.
+// Work is one call that is measured, from as many goroutines as its row says.
 type Work func() error
 
-// Row is one comparison. Its cost is that of Ours in terms of Base, or what Count says.
+// Row is one comparison: the cost of Ours in terms of Base, or two figures of Count.
 type Row struct {
 	Name    string
 	Against string  // what the other side is
-	Lacks   string  // what the other side does not do, "" if it does as much
-	Reach   float64 // the ratio that is wanted at most, 0 for none
+	Lacks   string  // what the other side does not do
+	Reach   float64 // the ratio to reach, 0 for none
 
 	Ours, Base Work
 	Goroutines int               // that call at once; 0 = 1
-	Prepare    func(n int) error // makes ready for so many calls of Ours, outside the time
-	Per        int               // how many things one call of Ours does that one call of Base does; 0 = 1
+	Prepare    func(n int) error // prepares n calls of Ours; not timed
+	Per        int               // how many things one call of Ours does; 0 = 1
+	Collected  bool              // measure each side over two collections of garbage
 
-	// Count returns two figures of a unit to compare, in place of calls that are timed. It may take as long as it is told.
+	// Count returns two figures of a unit, "" for nanoseconds. It may take about as long as it is
+	// told.
 	Count func(time.Duration) (ours, base float64, err error)
 	Unit  string
+}
+
+func newRow(name, against, lacks string, reach float64, ours, base Work) Row {
+	return Row{Name: name, Against: against, Lacks: lacks, Reach: reach, Ours: ours, Base: base}
 }
 
 // Result is what was measured of a row.
 type Result struct {
 	Row
 	Group         string
-	Ratio, Spread float64 // median, and distance of the quartiles, of the rounds' ratios
+	Ratio, Spread float64 // median and distance of the quartiles of the rounds' ratios
 	Ours, Base    float64 // medians: nanoseconds of one thing, or figures of Count
-	Allocs, Bytes float64 // allocated for one thing that Ours does, by the whole process; -1 where nothing is called
+	Allocs, Bytes float64 // of one thing that Ours does, by the whole process; -1 for Count
 }
 
 // Reached reports whether the ratio is as low as wanted.
 func (r Result) Reached() bool { return r.Reach == 0 || r.Ratio <= r.Reach }
 
-// Meter measures rows. In each round both sides run for a slice of time, one right after the other, so that whatever else the
-// machine does meets both; and slices are short, so that of many rounds most are left alone.
+// Meter measures rows in rounds. In a round each side runs for a short slice of time, one right
+// after the other, so that the load of the machine meets both.
 type Meter struct {
 	Rounds int           // at most
-	Budget time.Duration // after which there are no more rounds, once there were minRounds
+	Budget time.Duration // ends the rounds, once there were minRounds
 	Slice  time.Duration
 }
 
@@ -67,7 +74,8 @@ func (m Meter) Measure(ctx context.Context, r Row) (Result, error) {
 	}
 	runtime.GC()
 	var ours, base, ratios []float64
-	for began := time.Now(); len(ratios) < m.Rounds && (len(ratios) < minRounds || time.Since(began) < m.Budget); {
+	began := time.Now()
+	for len(ratios) < m.Rounds && (len(ratios) < minRounds || time.Since(began) < m.Budget) {
 		if err := ctx.Err(); err != nil {
 			return result, err
 		}
@@ -80,46 +88,44 @@ func (m Meter) Measure(ctx context.Context, r Row) (Result, error) {
 		}
 		ours, base, ratios = append(ours, o), append(base, b), append(ratios, o/b)
 	}
-	result.Ours, result.Base, result.Ratio = quantile(ours, 0.5), quantile(base, 0.5), quantile(ratios, 0.5)
+	result.Ours, result.Base = quantile(ours, 0.5), quantile(base, 0.5)
+	result.Ratio = quantile(ratios, 0.5)
 	result.Spread = quantile(ratios, 0.75) - quantile(ratios, 0.25)
+	var err error
 	if r.Ours != nil {
-		var err error
-		if result.Allocs, result.Bytes, err = allocated(r); err != nil {
-			return result, err
-		}
+		result.Allocs, result.Bytes, err = allocated(r)
 	}
-	return result, nil
+	return result, err
 }
 
 // timed returns a Count for the two calls of a row.
 func (m Meter) timed(r Row) (func(time.Duration) (ours, base float64, err error), error) {
 	goroutines, per := cmp.Or(r.Goroutines, 1), cmp.Or(r.Per, 1)
-	ourside, theirs := side{r.Ours, goroutines, r.Prepare}, side{r.Base, goroutines, nil}
+	ours := &side{work: r.Ours, goroutines: goroutines, prepare: r.Prepare}
+	base := &side{work: r.Base, goroutines: goroutines}
 	slice := m.Slice
 	if goroutines > 1 {
-		slice *= 8 // starting them is not to be seen
+		slice *= 8 // hides the start of the goroutines
 	}
-	ourCalls, err := ourside.calls(slice)
-	if err != nil {
+	if err := errors.Join(ours.estimate(slice), base.estimate(slice)); err != nil {
 		return nil, err
 	}
-	theirCalls, err := theirs.calls(slice)
-	if err != nil {
-		return nil, fmt.Errorf("the other side: %w", err)
+	if r.Collected {
+		// The base may allocate so little that it would run for minutes.
+		ours.limit, base.limit = 4*m.Budget, m.Budget
 	}
-	first := false
-	return func(time.Duration) (ours, base float64, err error) {
-		var theirTime, ourTime time.Duration
-		if first = !first; first {
-			theirTime, err = theirs.run(theirCalls, nothing)
+	turn := 0
+	return func(time.Duration) (float64, float64, error) {
+		order := []*side{ours, base}
+		if turn++; turn%2 == 0 {
+			slices.Reverse(order)
 		}
-		if err == nil {
-			ourTime, err = ourside.run(ourCalls, nothing)
+		for _, s := range order {
+			if err := s.sample(); err != nil {
+				return 0, 0, err
+			}
 		}
-		if err == nil && !first {
-			theirTime, err = theirs.run(theirCalls, nothing)
-		}
-		return float64(ourTime) / float64(ourCalls*per), float64(theirTime) / float64(theirCalls), err
+		return ours.each / float64(per), base.each, nil
 	}, nil
 }
 
@@ -128,46 +134,75 @@ type side struct {
 	work       Work
 	goroutines int
 	prepare    func(n int) error
+	calls      int           // that take about a slice of time
+	limit      time.Duration // of a sample over two collections; 0 = one slice
+	each       float64       // nanoseconds of a call in the last sample
 }
 
-// calls returns how many calls take about a slice of time.
-func (s side) calls(slice time.Duration) (int, error) {
-	n := s.goroutines
-	for {
+// estimate finds out how many calls take about a slice of time.
+func (s *side) estimate(slice time.Duration) error {
+	for n := s.goroutines; ; n *= 2 {
 		took, err := s.run(n, nothing)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if took >= slice/2 || n >= 1<<24 {
-			return max(s.goroutines, int(float64(n)*float64(slice)/float64(max(took, 1)))), nil
+			s.calls = max(s.goroutines, int(float64(n)*float64(slice)/float64(max(took, 1))))
+			return nil
 		}
-		n *= 2
 	}
 }
 
-// run returns how long n calls take. It tells when all is ready for them.
-func (s side) run(n int, ready func()) (time.Duration, error) {
+// sample runs the calls of a slice, or slices until two collections are over.
+func (s *side) sample() error {
+	if s.limit > 0 {
+		runtime.GC()
+	}
+	first, n := collections(), 0
+	var total time.Duration
+	for n == 0 || total < s.limit && collections() < first+2 {
+		took, err := s.run(s.calls, nothing)
+		if err != nil {
+			return err
+		}
+		total += took
+		n += s.calls
+	}
+	s.each = float64(total) / float64(n)
+	return nil
+}
+
+// collections returns how many collections of garbage have ended.
+func collections() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+// run returns how long n calls take. It calls ready once they are prepared.
+func (s *side) run(n int, ready func()) (time.Duration, error) {
 	if s.prepare != nil {
 		if err := s.prepare(n); err != nil {
 			return 0, err
 		}
 	}
 	ready()
-	if s.goroutines == 1 {
-		began := time.Now()
-		for range n {
-			if err := s.work(); err != nil {
-				return 0, err
-			}
-		}
-		return time.Since(began), nil
+	if s.goroutines > 1 {
+		return concurrently(s.goroutines, n, func(int) error { return s.work() })
 	}
-	return concurrently(s.goroutines, n, func(int) error { return s.work() })
+	began := time.Now()
+	for range n {
+		if err := s.work(); err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(began), nil
 }
 
 func nothing() {}
 
-// concurrently calls f with 0 to n-1 from several goroutines and returns how long that took. It stops at an error.
+// concurrently calls f with 0 to n-1 from several goroutines and returns how long that took. It
+// stops at an error.
 func concurrently(goroutines, n int, f func(i int) error) (time.Duration, error) {
 	var next atomic.Int64
 	var failed atomic.Pointer[error]
@@ -189,9 +224,9 @@ func concurrently(goroutines, n int, f func(i int) error) (time.Duration, error)
 	return time.Since(began), nil
 }
 
-// allocated returns how often, and how many bytes, ours allocates for one thing it does.
+// allocated returns how often, and how many bytes, Ours allocates for one thing it does.
 func allocated(r Row) (allocs, bytes float64, err error) {
-	calls := 20
+	calls := 200
 	if r.Per > 0 {
 		calls = 1 // which does much
 	}
@@ -209,14 +244,27 @@ func allocated(r Row) (allocs, bytes float64, err error) {
 	}
 	runtime.ReadMemStats(&after)
 	things := float64(calls * cmp.Or(r.Per, 1))
-	return float64(after.Mallocs-before.Mallocs) / things, float64(after.TotalAlloc-before.TotalAlloc) / things, nil
+	allocs = float64(after.Mallocs-before.Mallocs) / things
+	return allocs, float64(after.TotalAlloc-before.TotalAlloc) / things, nil
 }
 
-// quantile returns the value below which a part q of the values lies, between two of them if need be.
+// quantile returns the value below which a part q of the values lies.
 func quantile(values []float64, q float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	at := q * float64(len(sorted)-1)
 	low := int(at)
 	high := min(low+1, len(sorted)-1)
 	return sorted[low] + (at-float64(low))*(sorted[high]-sorted[low])
+}
+
+// figures returns a Count that times one call of each side.
+func figures(ours, base func() (float64, error)) func(time.Duration) (float64, float64, error) {
+	return func(time.Duration) (float64, float64, error) {
+		b, err := base()
+		if err != nil {
+			return 0, 0, fmt.Errorf("the other side: %w", err)
+		}
+		o, err := ours()
+		return o, b, err
+	}
 }

@@ -9,21 +9,22 @@ import (
 	"github.com/go-installation/installation/internal/redistest"
 )
 
-// node is what one Redis server can do, measured with 64 callers on the machine that it shares with them: so these are lower
-// bounds for a server that has a core of its own.
+// node is what one Redis server can do. It was measured with 64 callers on the same machine, so a
+// server with a core of its own does more.
 type node struct {
 	bytes                   float64 // for each record
 	reads, creates, updates float64 // a second
 }
 
-// nodeOf takes a node from what was measured. It reports false if a row is missing.
+// nodeOf takes a node from the results. It returns false if a row is missing.
 func nodeOf(results []Result) (n node, ok bool) {
 	ours := func(group, name string) float64 {
-		i := slices.IndexFunc(results, func(r Result) bool { return r.Group == group && r.Name == name })
-		if i < 0 {
-			return 0
+		for _, r := range results {
+			if r.Group == group && r.Name == name {
+				return r.Ours
+			}
 		}
-		return results[i].Ours
+		return 0
 	}
 	const second = 1e9
 	n = node{
@@ -38,10 +39,12 @@ func nodeOf(results []Result) (n node, ok bool) {
 // spread says how installations are spread over a cluster.
 type spread struct {
 	masters, buckets, tenants int
-	skewed                    bool // the tenant at rank r has 1/r of what the first one has; else all have as many
+
+	// skewed gives the tenant at rank r 1/r of what the first one has; else all are equal.
+	skewed bool
 }
 
-// spreads are those of the printed model. Buckets are the default ones, and the most there can be on many masters.
+// spreads are those that are printed, with the default number of buckets and with the largest.
 var spreads = []spread{
 	{masters: 1, buckets: 1, tenants: 10_000},
 	{masters: 3, buckets: 16, tenants: 10_000},
@@ -50,8 +53,8 @@ var spreads = []spread{
 	{masters: 30, buckets: 64, tenants: 10_000, skewed: true},
 }
 
-// fullest returns what part of all installations the fullest master has: the median over a hundred namespaces, since the name
-// decides which slots the buckets are in. Tenants go to buckets and buckets to masters as redisstore and the cluster do it.
+// fullest returns the part of all installations on the fullest master: the median over a hundred
+// namespaces, since the name decides which slots the buckets are in.
 func (s spread) fullest() float64 {
 	parts := make([]float64, 101)
 	for i := range parts {
@@ -60,6 +63,7 @@ func (s spread) fullest() float64 {
 	return quantile(parts, 0.5)
 }
 
+// fullestIn puts tenants into buckets and slots as redisstore and a cluster do.
 func (s spread) fullestIn(namespace string) float64 {
 	masters := make([]float64, s.masters)
 	total := 0.0
@@ -78,10 +82,10 @@ func (s spread) fullestIn(namespace string) float64 {
 	return slices.Max(masters) / total
 }
 
-// slots is into how many slots a cluster cuts its keys.
+// slots is the number of slots of a cluster.
 const slots = 16384
 
-// largest returns what part of all installations the largest tenant has.
+// largest returns the part of all installations that the largest tenant has.
 func (s spread) largest() float64 {
 	if !s.skewed {
 		return 1 / float64(s.tenants)
@@ -93,11 +97,13 @@ func (s spread) largest() float64 {
 	return 1 / total
 }
 
-// printModel writes what the fullest master has to hold and to do.
+// printModel writes the memory of the fullest master, and what all do when it is busy.
 func printModel(w io.Writer, n node) {
-	fmt.Fprintf(w, "One server: %.0f bytes a record; at least %.0f reads, %.0f creations or %.0f updates a second.\n\n", n.bytes, n.reads, n.creates, n.updates)
+	fmt.Fprintf(w, "One server: %.0f bytes a record; at least %.0f reads, %.0f creations or "+
+		"%.0f updates a second.\n\n", n.bytes, n.reads, n.creates, n.updates)
 	rows := [][]string{{
-		"masters", "buckets", "tenants", "sizes", "largest tenant", "fullest master", "1 million", "10 million", "100 million", "reads/s", "creations/s", "updates/s",
+		"masters", "buckets", "tenants", "sizes", "largest tenant", "fullest master", "1 million",
+		"10 million", "100 million", "reads/s", "creations/s", "updates/s",
 	}}
 	for _, s := range spreads {
 		sizes := "equal"
@@ -105,11 +111,14 @@ func printModel(w io.Writer, n node) {
 			sizes = "1/rank"
 		}
 		part := s.fullest()
-		memory := func(records float64) string { return fmt.Sprintf("%.1f GB", records*part*n.bytes/1e9) }
+		memory := func(records float64) string {
+			return fmt.Sprintf("%.1f GB", records*part*n.bytes/1e9)
+		}
 		rate := func(each float64) string { return fmt.Sprintf("%.0fk", each/part/1e3) }
 		rows = append(rows, []string{
-			fmt.Sprint(s.masters), fmt.Sprint(s.buckets), fmt.Sprint(s.tenants), sizes, percent(s.largest()), percent(part),
-			memory(1e6), memory(1e7), memory(1e8), rate(n.reads), rate(n.creates), rate(n.updates),
+			fmt.Sprint(s.masters), fmt.Sprint(s.buckets), fmt.Sprint(s.tenants), sizes,
+			percent(s.largest()), percent(part), memory(1e6), memory(1e7), memory(1e8),
+			rate(n.reads), rate(n.creates), rate(n.updates),
 		})
 	}
 	printAligned(w, rows)

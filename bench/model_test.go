@@ -13,16 +13,19 @@ func TestFullest(t *testing.T) {
 	if got := (spread{masters: 30, buckets: 64, tenants: 1}).fullest(); got != 1 {
 		t.Errorf("one tenant is spread: the fullest master has %g", got)
 	}
-	even, skewed := spread{masters: 3, buckets: 64, tenants: 10_000}, spread{masters: 3, buckets: 64, tenants: 10_000, skewed: true}
+	even := spread{masters: 3, buckets: 64, tenants: 10_000}
+	skewed := even
+	skewed.skewed = true
 	if got := even.fullest(); got < 1./3 || got > 0.5 {
 		t.Errorf("of three masters the fullest has %g", got)
 	}
 	if even.fullest() >= skewed.fullest() || skewed.fullest() < skewed.largest() {
-		t.Errorf("equal tenants %g, others %g with one of %g", even.fullest(), skewed.fullest(), skewed.largest())
+		t.Errorf("equal tenants %g, others %g with one of %g",
+			even.fullest(), skewed.fullest(), skewed.largest())
 	}
 }
 
-// TestNodeOf checks that a model is made only from what was measured.
+// TestNodeOf checks that a node needs all of its rows.
 func TestNodeOf(t *testing.T) {
 	results := []Result{
 		{Group: "size", Row: Row{Name: "redisstore, each record"}, Ours: 5000},
@@ -32,7 +35,8 @@ func TestNodeOf(t *testing.T) {
 	if n, ok := nodeOf(results); ok {
 		t.Errorf("%v without a measure of updates", n)
 	}
-	results = append(results, Result{Group: "redis", Row: Row{Name: "Store.Commit update, 64 goroutines"}, Ours: 25_000})
+	update := Row{Name: "Store.Commit update, 64 goroutines"}
+	results = append(results, Result{Group: "redis", Row: update, Ours: 25_000})
 	if n, ok := nodeOf(results); !ok || n != (node{5000, 50_000, 20_000, 40_000}) {
 		t.Errorf("%v, %v", n, ok)
 	}

@@ -1,55 +1,61 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/fxamacker/cbor/v2"
-
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/bench/base"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/event"
 )
 
-// What is stored is the same in every row: an installation with an owner, an account and a configuration of ten values, four of
-// them sensitive, whose sealed body has about 2 KiB. The other side stores as many bytes.
+// Every row stores the same: an installation with an owner, an account and a configuration of ten
+// values, four of them sensitive. Its sealed body has about 2 KiB.
 
 const (
 	tenant    = "project-4400"
 	extension = "EXT-4400-2000"
 	vendor    = "ACC-1000-2000"
-	bodySize  = 2 << 10
 )
-
-// value is what the other side stores.
-var value = strings.Repeat("x", bodySize)
 
 // document is a configuration; n varies one plain value.
 func document(n int64) installation.Document {
-	return configuration(n, "made-up-client-secret-0123456789", "made-up-token-0123456789-0123456", "made-up-webhook-0123456789-01234", "made-up-password-0123456789-0123")
+	return configuration(n, "made-up-client-secret-0123456789", "made-up-token-0123456789-0123456",
+		"made-up-webhook-0123456789-01234", "made-up-password-0123456789-0123")
 }
 
-// masked is document as it was read, with one value changed.
+// masked is document as a reader gets it, with one value changed.
 func masked(n int64) installation.Document {
 	return configuration(n, crypto.Mask, crypto.Mask, crypto.Mask, crypto.Mask)
 }
 
+var notes = strings.Repeat("Orders are exported every night. ", 12)
+
 func configuration(n int64, client, token, webhook, database string) installation.Document {
 	return installation.JSON(fmt.Sprintf(`{
-		"base_url": "https://api.northwind.example/v2", "workspace": "northwind-bikes", "region": "eu-%d", "interval": 900,
+		"base_url": "https://api.northwind.example/v2", "workspace": "northwind-bikes",
+		"region": "eu-%d", "interval": 900,
 		"fields": ["sku", "stock", "price", "weight", "colour", "frame size"], "notes": "%s",
 		"client_secret": "%s", "api_token": "%s", "webhook_secret": "%s", "db_password": "%s"
-	}`, n, strings.Repeat("Orders are exported every night. ", 12), client, token, webhook, database))
+	}`, n, notes, client, token, webhook, database))
 }
 
-// parts are what an installation is made of; n makes its account one of its own.
+// parts are those of an installation; n gives it an account of its own.
 func parts(n int64) installation.Parts {
+	const name, url = "Northwind Bikes", "https://northwind.example"
 	return installation.Parts{
-		Name:          installation.Value("Northwind Bikes"),
-		Extension:     installation.Value(installation.Extension{ID: extension, Name: "Order export", Owner: vendor}),
-		Account:       installation.Value(installation.Account{ID: accountID(n), Name: "Northwind Bikes", URL: "https://northwind.example"}),
+		Name: installation.Value(name),
+		Extension: installation.Value(installation.Extension{
+			ID: extension, Name: "Order export", Owner: vendor,
+		}),
+		Account: installation.Value(installation.Account{
+			ID: accountID(n), Name: name, URL: url,
+		}),
 		Configuration: installation.Value(installation.Configuration{Document: document(n)}),
 	}
 }
@@ -66,46 +72,45 @@ func newKey(tb testing.TB, id string) crypto.Key {
 	return key
 }
 
-func newRing(tb testing.TB, id string) *crypto.Keyring {
+// newRing returns a keyring, the first of whose keys is the primary one.
+func newRing(tb testing.TB, primary string, others ...string) *crypto.Keyring {
 	tb.Helper()
-	ring, err := crypto.NewKeyring(newKey(tb, id))
+	var more []crypto.Key
+	for _, id := range others {
+		more = append(more, newKey(tb, id))
+	}
+	ring, err := crypto.NewKeyring(newKey(tb, primary), more...)
 	check(tb, err)
 	return ring
 }
 
-func newCache(tb testing.TB, keys crypto.KeyWrapper) *crypto.Cache {
-	tb.Helper()
-	cache, err := crypto.NewCache(keys, nil)
-	check(tb, err)
-	return cache
-}
-
-// Changes are what a service hands to a store.
-
-// creation is the change that creates a record with index terms, a claim, an outcome and an event.
-func creation(tenant string, n int64, body installation.Body) installation.Change {
+// creation is the change that creates a record with terms, a claim, an outcome and an event.
+func creation(tenant string, n int64) installation.Change {
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	key := keyOf(tenant, n)
-	account := accountID(n)
+	key, account := keyOf(tenant, n), accountID(n)
 	c := installation.Change{Op: token(), Now: now, Key: key, Record: &installation.Record{
-		Key: key, Revision: 1, Generation: 1, Created: now, Body: body,
+		Key: key, Revision: 1, Generation: 1, Created: now,
+		Body: installation.BodyFromBytes(bytes.Repeat([]byte("x"), base.BodySize)),
 		Index: []string{
-			"@all", "@kek=key-2026-01", "acc=" + account, "all", "ext+acc=13:" + extension + account, "ext=" + extension, "own=" + vendor,
+			"@all", "@kek=key-2026-01", "acc=" + account, "all",
+			"ext+acc=13:" + extension + account, "ext=" + extension, "own=" + vendor,
 			"phase=installed",
 		},
 		Claims: []string{"live=13:" + extension + account},
 	}}
-	c.Idempotency = &installation.Outcome{Digest: digest(n), Until: now.Add(24 * time.Hour), Data: make([]byte, 64)}
-	c.Events = []installation.Event{event(c, installation.EventCreated)}
+	c.Idempotency = &installation.Outcome{Until: now.Add(24 * time.Hour), Data: make([]byte, 64)}
+	copy(c.Idempotency.Digest[:], fmt.Sprintf("%032d", n))
+	c.Events = []installation.Event{eventOf(c, event.Created)}
 	return c
 }
 
-// update is the change of a record whose place in the index stays.
+// update is the change of a record whose terms stay.
 func update(r *installation.Record) installation.Change {
 	next := *r
 	next.Revision++
-	c := installation.Change{Op: token(), Now: time.Now(), Key: r.Key, If: r.Revision, Record: &next}
-	c.Events = []installation.Event{event(c, installation.EventUpdated)}
+	now := time.Now()
+	c := installation.Change{Op: token(), Now: now, Key: r.Key, If: r.Revision, Record: &next}
+	c.Events = []installation.Event{eventOf(c, event.Updated)}
 	return c
 }
 
@@ -114,10 +119,11 @@ func keyOf(tenant string, n int64) installation.Key {
 	return installation.Key{Tenant: tenant, ID: fmt.Sprintf("01890a5d-ac96-774b-bcce-%012d", n)}
 }
 
-func event(c installation.Change, t installation.EventType) installation.Event {
+func eventOf(c installation.Change, t event.Type) installation.Event {
 	return installation.Event{
-		Type: t, Key: c.Key, Revision: c.Record.Revision, Generation: 1, Time: c.Now, Extension: extension, Account: vendor,
-		Actor: installation.Actor{Kind: installation.Host}, Changed: []string{"configuration"},
+		Type: t, Key: c.Key, Revision: c.Record.Revision, Generation: 1, Time: c.Now,
+		Extension: extension, Account: vendor, Actor: installation.Actor{Kind: installation.Host},
+		Changed: []string{"configuration"},
 	}
 }
 
@@ -128,24 +134,6 @@ func token() (op [16]byte) {
 	return op
 }
 
-func digest(n int64) (d installation.Digest) {
-	copy(d[:], fmt.Sprintf("%032d", n))
-	return d
-}
-
-// storedManifest returns how long the sealed manifest in a body is.
-func storedManifest(tb testing.TB, body installation.Body) int {
-	tb.Helper()
-	var parts struct {
-		Manifest []byte `cbor:"4,keyasint"`
-	}
-	check(tb, cbor.Unmarshal(body.Bytes()[1:], &parts))
-	if len(parts.Manifest) == 0 {
-		tb.Fatal("a body without a manifest")
-	}
-	return len(parts.Manifest)
-}
-
 // check ends the preparation on an error.
 func check(tb testing.TB, err error) {
 	tb.Helper()
@@ -154,14 +142,11 @@ func check(tb testing.TB, err error) {
 	}
 }
 
-// bothKeys returns a keyring of the keys k1 and k2 with one of them primary.
-func bothKeys(tb testing.TB, primary string) *crypto.Keyring {
-	tb.Helper()
-	other := "k1"
-	if primary == other {
-		other = "k2"
+// must returns a value, or ends the preparation on an error.
+func must[T any](value T, err error) func(testing.TB) T {
+	return func(tb testing.TB) T {
+		tb.Helper()
+		check(tb, err)
+		return value
 	}
-	ring, err := crypto.NewKeyring(newKey(tb, primary), newKey(tb, other))
-	check(tb, err)
-	return ring
 }

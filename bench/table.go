@@ -12,7 +12,10 @@ import (
 
 // printTable writes the results as a Markdown table whose columns line up.
 func printTable(w io.Writer, results []Result) {
-	rows := [][]string{{"what", "against", "ratio", "spread", "reach", "ours", "theirs", "allocs", "bytes", "the other side lacks"}}
+	rows := [][]string{{
+		"what", "against", "ratio", "spread", "reach", "ours", "theirs", "allocs", "bytes",
+		"the other side lacks",
+	}}
 	group := ""
 	for _, r := range results {
 		if r.Group != group {
@@ -20,7 +23,8 @@ func printTable(w io.Writer, results []Result) {
 			rows = append(rows, []string{"**" + group + "**", "", "", "", "", "", "", "", "", ""})
 		}
 		rows = append(rows, []string{
-			r.Name, r.Against, number(r.Ratio), "±" + number(r.Spread/2), reach(r), figure(r.Ours, r.Unit), figure(r.Base, r.Unit), count(r.Allocs), count(r.Bytes),
+			r.Name, r.Against, number(r.Ratio), "±" + number(r.Spread/2), reach(r),
+			figure(r.Ours, r.Unit), figure(r.Base, r.Unit), count(r.Allocs), count(r.Bytes),
 			r.Lacks,
 		})
 	}
@@ -37,7 +41,8 @@ func printAligned(w io.Writer, rows [][]string) {
 	}
 	for i, row := range rows {
 		for j, cell := range row {
-			fmt.Fprintf(w, "| %s%s ", cell, strings.Repeat(" ", width[j]-utf8.RuneCountInString(cell)))
+			space := strings.Repeat(" ", width[j]-utf8.RuneCountInString(cell))
+			fmt.Fprintf(w, "| %s%s ", cell, space)
 		}
 		fmt.Fprintln(w, "|")
 		if i == 0 {
@@ -49,15 +54,15 @@ func printAligned(w io.Writer, rows [][]string) {
 	}
 }
 
-// reach says what was wanted of a row, and whether it is so.
+// reach is the ratio to reach, and whether it is reached.
 func reach(r Result) string {
 	switch {
 	case r.Reach == 0:
 		return ""
 	case r.Reached():
-		return fmt.Sprintf("%g yes", r.Reach)
+		return fmt.Sprintf("%.3g yes", r.Reach)
 	default:
-		return fmt.Sprintf("%g NO", r.Reach)
+		return fmt.Sprintf("%.3g NO", r.Reach)
 	}
 }
 
@@ -94,7 +99,7 @@ func count(v float64) string {
 	}
 }
 
-// writeJSON writes the rows for machines. Reach 0 is none.
+// writeJSON writes the rows as JSON. A reach of 0 means none.
 func writeJSON(file string, results []Result) error {
 	type row struct {
 		Name   string  `json:"name"`
@@ -111,35 +116,4 @@ func writeJSON(file string, results []Result) error {
 		return err
 	}
 	return os.WriteFile(file, append(text, '\n'), 0o666)
-}
-
-// line says what is being done: on a terminal in one line, else line by line.
-type line struct {
-	w        io.Writer
-	terminal bool
-	began    time.Time
-}
-
-func newLine(w io.Writer) *line {
-	l := &line{w: w, began: time.Now()}
-	if f, ok := w.(*os.File); ok {
-		info, err := f.Stat()
-		l.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
-	return l
-}
-
-func (l *line) show(format string, args ...any) {
-	text := fmt.Sprintf("%3.0f s  %s", time.Since(l.began).Seconds(), fmt.Sprintf(format, args...))
-	if l.terminal {
-		fmt.Fprint(l.w, "\r\x1b[K", text)
-	} else {
-		fmt.Fprintln(l.w, text)
-	}
-}
-
-func (l *line) end() {
-	if l.terminal {
-		fmt.Fprint(l.w, "\r\x1b[K")
-	}
 }

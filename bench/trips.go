@@ -11,7 +11,7 @@ import (
 	"github.com/go-installation/installation/internal/redistest"
 )
 
-// tripRows count round trips to the server: what a network makes of speed. The ratio is their number.
+// tripRows count round trips to the server. The ratio is their number.
 func tripRows(tb testing.TB, _ Scale) []Row {
 	client := redistest.Start(tb).Client(tb)
 	w := newWorld(tb, openStore(tb, client), newRing(tb, "k1"), 128)
@@ -34,29 +34,24 @@ func tripRows(tb testing.TB, _ Scale) []Row {
 		{"count", 1, nil, w.count},
 		{"accept", 2, invited.prepare, invited.accept},
 	} {
-		rows = append(rows, Row{Name: op.name, Against: "one command", Reach: op.reach, Unit: "trips", Count: func(time.Duration) (ours, base float64, err error) {
-			const calls = 5
-			if op.prepare != nil {
-				if err := op.prepare(1 + calls); err != nil {
-					return 0, 0, err
-				}
-			}
-			if err := op.work(); err != nil { // may open a connection, which takes round trips of its own
+		const calls = 5
+		s := side{work: op.work, goroutines: 1, prepare: op.prepare}
+		count := func(time.Duration) (ours, base float64, err error) {
+			if _, err := s.run(1, nothing); err != nil { // may open a connection, which takes trips
 				return 0, 0, err
 			}
-			trips.made.Store(0)
-			for range calls {
-				if err := op.work(); err != nil {
-					return 0, 0, err
-				}
-			}
-			return float64(trips.made.Load()) / calls, 1, nil
-		}})
+			_, err = s.run(calls, func() { trips.made.Store(0) })
+			return float64(trips.made.Load()) / calls, 1, err
+		}
+		rows = append(rows, Row{
+			Name: op.name, Against: "one command", Reach: op.reach, Unit: "trips", Count: count,
+		})
 	}
 	return rows
 }
 
-// trips is a hook that counts how often a client waits for an answer: once for a command, once for a pipeline.
+// trips is a hook that counts how often a client waits for an answer: once for a command and once
+// for a pipeline.
 type trips struct{ made atomic.Int64 }
 
 // DialHook implements [redis.Hook].

@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/bench/base"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/patch"
 )
 
-// world is a service on a store that holds installations of one tenant.
+// world is a service on a store that has installations of one tenant.
 type world struct {
 	ctx   context.Context
 	store installation.Store
@@ -38,25 +40,27 @@ func newWorld(tb testing.TB, store installation.Store, keys crypto.KeyWrapper, n
 }
 
 // service returns another service on the same store.
-func (w *world) service(tb testing.TB, keys crypto.KeyWrapper, o *installation.Options) *installation.Service {
+func (w *world) service(
+	tb testing.TB, keys crypto.KeyWrapper, o *installation.Options,
+) *installation.Service {
 	tb.Helper()
 	svc, err := installation.New(w.store, keys, o)
 	check(tb, err)
 	return svc.In(tenant).As(installation.Actor{Kind: installation.Host})
 }
 
-// id returns one installation after the other. A prime step keeps neighbours in time apart in the store.
-func (w *world) id() string { return w.ids[int(w.next.Add(1)*7919)%len(w.ids)] }
-
-// record returns a stored record.
-func (w *world) record(tb testing.TB, id string) *installation.Record {
+// on returns the same installations with other keys, or on a store in front of theirs.
+func (w *world) on(tb testing.TB, store installation.Store, keys crypto.KeyWrapper) *world {
 	tb.Helper()
-	r, err := w.store.Get(w.ctx, installation.Key{Tenant: tenant, ID: id})
-	check(tb, err)
-	return r
+	other := &world{ctx: w.ctx, store: store, ids: w.ids}
+	other.svc = other.service(tb, keys, nil)
+	return other
 }
 
-// What is done with installations, on any store.
+// id returns one installation after the other. A prime step keeps neighbours apart.
+func (w *world) id() string { return w.ids[int(w.next.Add(1)*7919)%len(w.ids)] }
+
+// Calls on any store.
 
 func (w *world) get() error {
 	_, err := w.svc.Get(w.ctx, w.id())
@@ -74,18 +78,22 @@ func (w *world) create() error {
 }
 
 func (w *world) update() error {
-	p := installation.Parts{Configuration: installation.Value(installation.Configuration{Document: masked(numbers.Add(1))})}
+	c := installation.Configuration{Document: masked(numbers.Add(1))}
+	p := installation.Parts{Configuration: installation.Value(c)}
 	return changed(w.svc.Upsert(w.ctx, installation.UpsertRequest{ID: w.id(), Parts: p}))
 }
 
 func (w *world) patch() error {
-	set := installation.Set("/region", installation.JSON(fmt.Sprintf(`"eu-%d"`, numbers.Add(1))))
-	return changed(w.svc.Patch(w.ctx, installation.PatchRequest{ID: w.id(), Operations: []installation.Operation{set}}))
+	region := installation.JSON(fmt.Sprintf(`"eu-%d"`, numbers.Add(1)))
+	return changed(w.svc.Patch(w.ctx, installation.PatchRequest{
+		ID: w.id(), Operations: []installation.Operation{patch.Set("/region", region)},
+	}))
 }
 
 func (w *world) reveal() error {
 	answers, err := w.svc.Reveal(w.ctx, installation.RevealRequest{
-		ID: w.id(), Refs: []installation.Ref{installation.ConfigRef("/client_secret")}, Reason: "call the customer's shop",
+		ID: w.id(), Reason: "call the customer's shop",
+		Refs: []installation.Ref{installation.Ref("config/client_secret")},
 	})
 	if err != nil {
 		return err
@@ -94,8 +102,8 @@ func (w *world) reveal() error {
 }
 
 func (w *world) page() error {
-	list, err := w.svc.List(w.ctx, installation.ListRequest{Limit: pageSize})
-	if err == nil && len(list.Installations) != pageSize {
+	list, err := w.svc.List(w.ctx, installation.ListRequest{Limit: base.PageSize})
+	if err == nil && len(list.Installations) != base.PageSize {
 		err = fmt.Errorf("a page of %d", len(list.Installations))
 	}
 	return err
@@ -106,9 +114,6 @@ func (w *world) count() error {
 	return err
 }
 
-// pageSize is how many installations a page has.
-const pageSize = 100
-
 func changed(res *installation.Result, err error) error {
 	if err == nil && !res.Changed {
 		err = errors.New("nothing was changed")
@@ -116,7 +121,7 @@ func changed(res *installation.Result, err error) error {
 	return err
 }
 
-// invitations are made ready to be accepted.
+// invitations are prepared to be accepted.
 type invitations struct {
 	*world
 	ready chan installation.AcceptRequest
@@ -132,7 +137,9 @@ func (v *invitations) prepare(n int) error {
 		if err != nil {
 			return err
 		}
-		v.ready <- installation.AcceptRequest{ID: res.ID, Code: res.Code, Account: installation.Account{ID: accountID(i)}}
+		v.ready <- installation.AcceptRequest{
+			ID: res.ID, Code: res.Code, Account: installation.Account{ID: accountID(i)},
+		}
 	}
 	return nil
 }
@@ -143,17 +150,19 @@ func (v *invitations) accept() error {
 	return changed(customer.Accept(v.ctx, req))
 }
 
-// fill stores n records of another tenant, so that what is measured stands among many. They are due one after the other from
-// the given time on, or never if it is zero. It returns the key of each.
-func fill(tb testing.TB, store installation.Store, n int, due time.Time) (key func(i int) installation.Key) {
+// fill stores n records of another tenant and returns the key of each. They are due one after the
+// other from the given time on, or never if it is zero.
+func fill(
+	tb testing.TB, store installation.Store, n int, due time.Time,
+) (key func(i int) installation.Key) {
 	tb.Helper()
 	first := numbers.Add(int64(n)) - int64(n)
-	body := installation.BodyFromBytes([]byte(value))
 	_, err := concurrently(32, n, func(i int) error {
-		c := creation("other", first+int64(i), body)
+		c := creation("other", first+int64(i))
 		c.Idempotency = nil
 		if !due.IsZero() {
-			c.Record.Deadline = due.Add(time.Duration(i) * time.Millisecond).UTC().Truncate(time.Microsecond)
+			at := due.Add(time.Duration(i) * time.Millisecond)
+			c.Record.Deadline = at.UTC().Truncate(time.Microsecond)
 		}
 		_, err := store.Commit(tb.Context(), c)
 		return err
@@ -167,7 +176,7 @@ func updating(tb testing.TB, store installation.Store, n int) Work {
 	tb.Helper()
 	records := make(chan *installation.Record, n)
 	for range n {
-		c := creation("updated", numbers.Add(1), installation.BodyFromBytes([]byte(value)))
+		c := creation("updated", numbers.Add(1))
 		_, err := store.Commit(tb.Context(), c)
 		check(tb, err)
 		records <- c.Record
@@ -182,9 +191,8 @@ func updating(tb testing.TB, store installation.Store, n int) Work {
 
 // creating returns a call that commits a creation.
 func creating(tb testing.TB, store installation.Store) Work {
-	body := installation.BodyFromBytes([]byte(value))
 	return func() error {
-		_, err := store.Commit(tb.Context(), creation("created", numbers.Add(1), body))
+		_, err := store.Commit(tb.Context(), creation("created", numbers.Add(1)))
 		return err
 	}
 }

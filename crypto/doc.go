@@ -15,7 +15,7 @@
 // unreadable, destroy its one wrapped data key. A backup of the wrapped key brings them back.
 //
 // [NewKMS] makes a [KeyWrapper] of a key service. [NewCache] saves most calls of the service.
-// [NewKeySet] joins it with the keys that were there before:
+// [NewKeySet] adds the older keys, so that records wrapped under them still open:
 //
 //	kms, err := crypto.NewKMS("kms1", client, nil)
 //	cache, err := crypto.NewCache(kms, nil)
@@ -61,10 +61,10 @@
 //	KMS blob       version 2 | 128 | suite | number u32 | length u16 | blob
 //	  plaintext    the 64 bytes of the data key, for the same AAD
 //
-// The suite in a wrapped key is that of its data key, and the wrap suite is that of the cipher
-// that encrypted it. The check value commits to the key-encryption key. It is compared before
-// the cipher runs, so a wrong key under a right ID is a [WrongKeyError]. It is the same in
-// every key that one key-encryption key wrapped.
+// A wrapped key names two suites: its suite belongs to the data key, and its wrap suite names
+// the cipher that encrypted the data key. The check value commits to the key-encryption key. It
+// is compared before the cipher runs, so a wrong key under a right ID is a [WrongKeyError]. All
+// data keys that one key-encryption key wrapped carry the same check value.
 //
 // Keys are derived only when a keyring is made. With suite 2, one key-encryption key must not
 // wrap more than 2^32 data keys.

@@ -33,7 +33,8 @@ func NewKeyring(primary Key, others ...Key) (*Keyring, error) {
 	keys := make(map[string]*kek, 1+len(others))
 	for _, k := range slices.Concat([]Key{primary}, others) {
 		if k.secret == nil {
-			return nil, fmt.Errorf("%w: a Key that no constructor made", ErrKeyring)
+			return nil, fmt.Errorf(
+				"%w: a Key is empty: make it with GenerateKey, NewKey or ParseKey", ErrKeyring)
 		}
 		if _, ok := keys[k.id]; ok {
 			return nil, fmt.Errorf("%w: two keys are named %s", ErrKeyring, k.id)

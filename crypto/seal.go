@@ -32,7 +32,7 @@ const (
 )
 
 // Place is where a sealed value belongs. It is authenticated with the value, so a value that is
-// moved does not open. The fields are compared byte for byte and may contain anything.
+// moved does not open. Every byte of the fields counts, and they may contain any bytes.
 type Place struct {
 	Tenant  string
 	Record  string // ID of the installation
@@ -108,7 +108,7 @@ func (k *DataKey) OpenBinary(dst []byte, at Place, sealed []byte) ([]byte, error
 
 // Tag returns the authentication tag of a sealed value: its last 16 bytes. It returns nil if
 // sealed does not have the form of a sealed value. Two values sealed under one key have
-// different tags, so a table of tags names the values that belong together. Tag authenticates
+// different tags, so a list of tags identifies an exact set of sealed values. Tag authenticates
 // nothing. The result shares the memory of sealed.
 func Tag(sealed []byte) []byte {
 	if checkValue(sealed) != nil {
@@ -166,8 +166,8 @@ func (k *DataKey) sealBinary(dst []byte, at Place, content, nonce []byte) ([]byt
 	return k.seal(dst, at, plaintext{lead: length[:], body: content}, nonce)
 }
 
-// seal appends the sealed form of p to dst. The nonce is nil, that is random, except in tests
-// of known answers: a nonce that occurs twice under one key gives both values away.
+// seal appends the sealed form of p to dst. A nil nonce means a random one; only tests of known
+// answers pass one. Two values that are sealed with one key and nonce reveal each other.
 func (k *DataKey) seal(dst []byte, at Place, p plaintext, nonce []byte) ([]byte, error) {
 	aead, err := k.cipher()
 	if err != nil {

@@ -45,7 +45,7 @@ var pad = sync.OnceValue(func() *[64]byte {
 	return &b
 })
 
-// NewSecret returns the secret text s. It accepts any text, also "***" and "".
+// NewSecret returns a Secret that holds s. It accepts any text, also "***" and "".
 func NewSecret(s string) Secret { return hide([]byte(s)) }
 
 // SecretFromBytes returns the secret text b, which it copies; the caller may clear b.
@@ -92,7 +92,7 @@ func (s Secret) Equal(t Secret) bool {
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// hide returns the secret text b. It keeps and changes b.
+// hide turns b into a Secret. It takes over b and changes it in place.
 func hide(b []byte) Secret {
 	xorPad(b)
 	return Secret{p: &hidden{data: b}}

@@ -12,16 +12,16 @@ import (
 
 // KeyWrapper encrypts data keys under key-encryption keys, so that a store can keep them.
 // [Keyring] implements it in memory, [KMSKey] with a key service. Most programs only pass one
-// on.
+// to installation.New.
 //
 // An implementation must meet these duties:
 //
 //   - All methods are safe for concurrent use.
-//   - A context that has ended is rejected with its error.
-//   - The binding is authenticated with the key, so that a wrapped key that is moved does not
-//     open.
+//   - If the context has ended, a method returns its error.
+//   - Wrap authenticates the binding, so a wrapped key that was moved to another installation
+//     does not open.
 //   - The number and the suite of the data key are authenticated too, and come back with it.
-//   - The ID in [Wrapped] alone selects the key; no other key is tried.
+//   - Unwrap uses only the key that Wrapped.KeyID names, and tries no other.
 //   - Errors match those of this package and contain no key material.
 type KeyWrapper interface {
 	// Primary returns the ID of the key that Wrap uses.
@@ -43,7 +43,7 @@ type KeyWrapper interface {
 	//
 	//   - [ErrUnknownKey] if the named key is missing.
 	//   - [ErrKeyUnavailable] if a retry may succeed.
-	//   - [ErrSuite] if this process cannot use one of the two suites.
+	//   - [ErrSuite] if this process cannot use the suite of the data key or the wrap suite.
 	//   - [ErrSealed] if w does not open under the named key. The detail may be a
 	//     [*WrongKeyError].
 	//
@@ -154,7 +154,7 @@ func (k Key) derive(info string) []byte {
 	return b
 }
 
-// wrap encrypts k. The nonce is nil, that is random, except in tests of known answers.
+// wrap encrypts k. A nil nonce means a random one; only tests of known answers pass one.
 func (e *kek) wrap(k *DataKey, suite Suite, b Binding, nonce []byte) ([]byte, error) {
 	data, err := k.Reveal()
 	if err != nil {

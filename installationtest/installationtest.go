@@ -1,12 +1,12 @@
-// Package installationtest helps a host application to test itself: a service that is ready to use, with a clock that the test moves, and a
-// search for the secrets of an installation in whatever the application writes.
+// Package installationtest helps you test a host application. It has a ready Service with a
+// clock that the test moves, and a search for secrets in the output of the application.
 //
 //	svc, clock := installationtest.New(t, nil)
 //	host := svc.As(installation.Actor{Kind: installation.Host})
-//	// ... let the application serve requests with svc, and keep what it answers and logs ...
+//	// ... serve requests with svc, and keep the responses and logs ...
 //	installationtest.NoSecrets(t, host, "EXI-1", response, log.String())
 //
-// It is built on the real thing: the service of package installation on the store of package memstore.
+// The Service is the real one, on a store of package memstore.
 package installationtest
 
 import (
@@ -20,11 +20,12 @@ import (
 	"github.com/go-installation/installation/memstore"
 )
 
-// Start is the time at which the clock of New stands.
+// Start is the initial time of the Clock of [New].
 var Start = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
-// New returns a service on a fresh store in memory, with a new key, and the clock that it goes by. Like any service it has no actor yet
-// and refuses everything. opts may be nil; its Now is replaced.
+// New returns a Service on an empty store in memory, with a new key, and its clock. Like any
+// Service it has no actor and rejects everything; see [installation.Service.As]. opts may be
+// nil. New replaces its Now.
 func New(tb testing.TB, opts *installation.Options) (*installation.Service, *Clock) {
 	tb.Helper()
 	key, err := crypto.GenerateKey("installationtest")
@@ -51,20 +52,21 @@ func New(tb testing.TB, opts *installation.Options) (*installation.Service, *Clo
 	return svc, clock
 }
 
-// Clock is a clock that stands still until it is moved. It is safe for use by many goroutines.
+// Clock is a clock that stands still until the test moves it. It is safe for use by many
+// goroutines.
 type Clock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-// Now returns the time.
+// Now returns the time of the clock.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Advance moves the clock by d, and returns the new time.
+// Advance moves the clock by d and returns the new time.
 func (c *Clock) Advance(d time.Duration) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -17,45 +17,51 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// MinSecret is the length, in bytes, of the shortest secret that NoSecrets looks for. Shorter ones are in any text by chance.
+// MinSecret is the length in bytes of the shortest secret that [NoSecrets] searches for. A
+// shorter one may be in any text by chance.
 const MinSecret = 6
 
-// NoSecrets fails the test if a secret of an installation is in any of the outputs: as it is, in base64 (in lines or not) or hexadecimal, or
-// escaped for a URL, JSON, JavaScript, HTML, XML or Go. svc must be one that may reveal; the tenant is that of svc. Revealing is recorded
-// in the change log.
+// NoSecrets fails the test if an output contains a secret of the installation. It finds a
+// secret as it is, in base64 (even wrapped), in hexadecimal, and escaped for a URL, JSON,
+// JavaScript, HTML, XML or Go. The actor of svc must be allowed to reveal, and svc names the
+// tenant. Each call adds events to the change log, because it reveals all secrets.
 //
-// An output may be a string, bytes, or any other value. That is printed, encoded as JSON, and searched with all that it points to, such as
-// the body of an [net/http/httptest.ResponseRecorder], but for a [crypto.Secret] and an [installation.Document], which show nothing of
-// themselves. The failure names the secret and the number of the output, and does not show either.
+// An output may be a string, bytes, or any other value. NoSecrets searches the printed value,
+// its JSON, and everything that it points to, such as the body of an
+// [net/http/httptest.ResponseRecorder]. It skips a [crypto.Secret] and an
+// [installation.Document], which never show their content. A failure names the secret and the
+// number of the output, and quotes neither.
 //
-// What would show nothing fails the test as well: an installation without secrets, a secret shorter than [MinSecret], and an output that has
-// a channel or function in it, which cannot be searched.
+// The test also fails if the search proves nothing: an installation without secrets, a secret
+// shorter than [MinSecret], or an output with a channel or function, which cannot be searched.
 func NoSecrets(tb testing.TB, svc *installation.Service, id string, outputs ...any) {
 	tb.Helper()
 	secrets, err := reveal(svc, id)
 	if err != nil {
-		tb.Fatalf("installationtest: the secrets of %s: %v", id, err)
+		tb.Fatalf("installationtest: reveal the secrets of %s: %v", id, err)
 	}
 	if len(secrets) == 0 {
-		tb.Errorf("installationtest: %s has no secrets that could be looked for", id)
+		tb.Errorf("installationtest: %s has no secrets to search for", id)
 	}
 	texts := make([][]string, len(outputs))
 	for i, output := range outputs {
-		rendered, closed := render(output)
-		if closed != "" {
-			tb.Errorf("installationtest: output %d has a %s in it, which cannot be searched", i, closed)
+		rendered, opaque := render(output)
+		if opaque != "" {
+			tb.Errorf("installationtest: output %d has a %s, which cannot be searched", i,
+				opaque)
 		}
 		texts[i] = rendered
 	}
 	for _, s := range secrets {
 		text := s.Value.RevealString()
 		if len(text) < MinSecret {
-			tb.Errorf("installationtest: %s is too short to be looked for: give it at least %d bytes", s.Ref, MinSecret)
+			tb.Errorf("installationtest: %s is too short to search for: use at least %d bytes",
+				s.Ref, MinSecret)
 			continue
 		}
 		for i, rendered := range texts {
-			if form := find(text, rendered); form != "" {
-				tb.Errorf("installationtest: output %d has the secret %s (%s)", i, s.Ref, form)
+			if how := find(text, rendered); how != "" {
+				tb.Errorf("installationtest: output %d has the secret %s (%s)", i, s.Ref, how)
 			}
 		}
 	}
@@ -63,15 +69,19 @@ func NoSecrets(tb testing.TB, svc *installation.Service, id string, outputs ...a
 
 // reveal returns all secrets of an installation.
 func reveal(svc *installation.Service, id string) ([]installation.Revealed, error) {
-	ctx := context.Background() // not that of the test: this may run in a cleanup, when that has ended
+	ctx := context.Background() // the context of the test has ended in a cleanup
 	i, err := svc.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	var all []installation.Revealed
 	for refs := i.Sealed; len(refs) > 0; {
-		n := min(len(refs), installation.MaxReveal)
-		some, err := svc.Reveal(ctx, installation.RevealRequest{ID: id, Refs: refs[:n], Reason: "installationtest.NoSecrets"})
+		n := min(len(refs), 256)
+		some, err := svc.Reveal(ctx, installation.RevealRequest{
+			ID:     id,
+			Refs:   refs[:n],
+			Reason: "installationtest.NoSecrets",
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -85,8 +95,9 @@ func reveal(svc *installation.Service, id string) ([]installation.Revealed, erro
 	return all, nil
 }
 
-// render returns an output as the texts that are searched, and what in it cannot be, "" if nothing.
-func render(output any) (texts []string, closed string) {
+// render returns the texts to search in an output, and the kind of a value that cannot be
+// searched, or "".
+func render(output any) (texts []string, opaque string) {
 	var plain []string
 	switch v := output.(type) {
 	case string:
@@ -96,13 +107,15 @@ func render(output any) (texts []string, closed string) {
 	case json.RawMessage:
 		plain = []string{string(v)}
 	default:
-		plain = []string{fmt.Sprintf("%v", output), fmt.Sprintf("%+v", output), fmt.Sprintf("%#v", output), fmt.Sprintf("%s", output)}
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+			plain = append(plain, fmt.Sprintf(verb, output))
+		}
 		if encoded, err := json.Marshal(output); err == nil {
 			plain = append(plain, string(encoded))
 		}
 		w := walker{seen: make(map[visit]bool)}
 		w.walk(reflect.ValueOf(output))
-		plain, closed = append(plain, w.texts...), w.closed
+		plain, opaque = append(plain, w.texts...), w.opaque
 	}
 	for _, text := range plain {
 		unescaped := unescape(html.UnescapeString(text))
@@ -111,10 +124,10 @@ func render(output any) (texts []string, closed string) {
 			texts = append(texts, unescaped, joinLines(unescaped))
 		}
 	}
-	return texts, closed
+	return texts, opaque
 }
 
-// joinLines returns a text without line breaks and the spaces around them, as base64 is wrapped.
+// joinLines removes line breaks and the spaces around them, as in wrapped base64.
 func joinLines(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -123,7 +136,7 @@ func joinLines(text string) string {
 	return b.String()
 }
 
-// unescape returns a text with the escapes of JSON, JavaScript and Go that stand for one character undone.
+// unescape decodes the escapes of JSON, JavaScript and Go for single characters.
 func unescape(text string) string {
 	var b strings.Builder
 	for {
@@ -136,27 +149,28 @@ func unescape(text string) string {
 		if err == nil {
 			b.WriteRune(value)
 		} else {
-			tail = after // as \/, or a backslash alone
+			tail = after // such as \/, or a single backslash
 		}
 		text = tail
 	}
 }
 
-// walker collects the texts that can be reached from a value.
+// walker collects the texts reachable from a value.
 type walker struct {
 	texts  []string
-	closed string // what cannot be searched
+	opaque string // kind of a value that cannot be searched
 	seen   map[visit]bool
 }
 
-// visit is a place that was searched. A struct and its first field share an address.
+// visit is a visited place. A struct and its first field share an address.
 type visit struct {
 	at uintptr
 	as reflect.Type
 }
 
 func (w *walker) walk(v reflect.Value) {
-	if !v.IsValid() || v.Type() == reflect.TypeFor[crypto.Secret]() || v.Type() == reflect.TypeFor[installation.Document]() {
+	if !v.IsValid() || v.Type() == reflect.TypeFor[crypto.Secret]() ||
+		v.Type() == reflect.TypeFor[installation.Document]() {
 		return
 	}
 	switch v.Kind() {
@@ -164,7 +178,7 @@ func (w *walker) walk(v reflect.Value) {
 		w.texts = append(w.texts, v.String())
 	case reflect.Chan, reflect.Func, reflect.UnsafePointer:
 		if !v.IsNil() {
-			w.closed = v.Kind().String()
+			w.opaque = v.Kind().String()
 		}
 	case reflect.Interface:
 		w.walk(v.Elem())
@@ -208,28 +222,35 @@ func (w *walker) children(v reflect.Value) {
 	}
 }
 
-// find returns the name of the form in which a secret is in one of the texts, or "".
+// find returns the name of the encoding of secret in one of the texts, or "".
 func find(secret string, texts []string) string {
+	list := encodings(secret)
 	for _, text := range texts {
 		lower := strings.ToLower(text)
-		for _, f := range forms(secret) {
-			if strings.Contains(text, f.text) || f.fold && strings.Contains(lower, strings.ToLower(f.text)) {
-				return f.name
+		for _, e := range list {
+			if strings.Contains(text, e.text) ||
+				e.fold && strings.Contains(lower, strings.ToLower(e.text)) {
+				return e.name
 			}
 		}
 	}
 	return ""
 }
 
-// form is a way to write a secret.
-type form struct {
+// encoding is a way to write a secret.
+type encoding struct {
 	name, text string
-	fold       bool // in either letter case
+	fold       bool // ignore letter case
 }
 
-func forms(secret string) []form {
+var base64Alphabets = map[string]*base64.Encoding{
+	"base64":          base64.RawStdEncoding,
+	"base64 for URLs": base64.RawURLEncoding,
+}
+
+func encodings(secret string) []encoding {
 	quoted, _ := json.Marshal(secret) // a string always marshals
-	list := []form{
+	list := []encoding{
 		{"as it is", secret, false},
 		{"hexadecimal", hex.EncodeToString([]byte(secret)), true},
 		{"hexadecimal with spaces", fmt.Sprintf("% x", secret), true},
@@ -241,13 +262,14 @@ func forms(secret string) []form {
 		{"escaped for Go in ASCII", strings.Trim(strconv.QuoteToASCII(secret), `"`), false},
 		{"escaped for HTML", html.EscapeString(secret), false},
 	}
-	// In base64 a text looks different at each of three offsets. The characters at either end hold bits of the neighbours too.
+	// Base64 of a text differs at each of three offsets. The characters at both ends also
+	// encode bits of the neighbours, so they are cut off.
 	for offset := range 3 {
 		padded := append(make([]byte, offset), secret...)
-		for name, encoding := range map[string]*base64.Encoding{"base64": base64.RawStdEncoding, "base64 for URLs": base64.RawURLEncoding} {
-			encoded := encoding.EncodeToString(padded)
+		for name, alphabet := range base64Alphabets {
+			encoded := alphabet.EncodeToString(padded)
 			whole := len(padded) / 3 * 4
-			list = append(list, form{name, encoded[(offset*8+5)/6 : whole], false})
+			list = append(list, encoding{name, encoded[(offset*8+5)/6 : whole], false})
 		}
 	}
 	return list

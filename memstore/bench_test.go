@@ -7,17 +7,21 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// filled returns a store of n records as they are in use: 2 KiB of body, eight terms, a claim.
+// filled returns a store of n typical records: 2 KiB of body, eight terms, a claim.
 func filled(b *testing.B, n int) (*Store, []installation.Key) {
 	b.Helper()
 	s := New()
 	body := installation.BodyFromBytes(make([]byte, 2048))
 	keys := make([]installation.Key, n)
 	for i := range keys {
-		keys[i] = installation.Key{Tenant: fmt.Sprintf("tenant-%d", i%16), ID: fmt.Sprintf("EXI-%04d-%04d", i/10_000, i%10_000)}
+		keys[i] = installation.Key{
+			Tenant: fmt.Sprintf("tenant-%d", i%16),
+			ID:     fmt.Sprintf("EXI-%04d-%04d", i/10_000, i%10_000),
+		}
 		c := change(keys[i], 1)
 		c.Record.Index = []string{
-			"@all", "@kek=k1", "acc=ACC-1", "all", "ext+acc=EXT-1 ACC-1", "ext=EXT-1", "own=ACC-2", "phase=installed",
+			"@all", "@kek=k1", "acc=ACC-1", "all", "ext+acc=EXT-1 ACC-1", "ext=EXT-1",
+			"own=ACC-2", "phase=installed",
 		}
 		c.Record.Claims = []string{keys[i].ID}
 		c.Record.Body = body
@@ -26,7 +30,7 @@ func filled(b *testing.B, n int) (*Store, []installation.Key) {
 	return s, keys
 }
 
-// BenchmarkGet measures Get against the lookup in go-memdb that it rests on.
+// BenchmarkGet compares Get with its lookup in go-memdb.
 func BenchmarkGet(b *testing.B) {
 	s, keys := filled(b, 20_000)
 	ctx := b.Context()
@@ -34,7 +38,9 @@ func BenchmarkGet(b *testing.B) {
 	b.Run("First", func(b *testing.B) {
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {
-			if row, err := s.db.Txn(false).First(tableRecords, indexID, recordKey(keys[i*7919%len(keys)])); err != nil || row == nil {
+			key := recordKey(keys[i*7919%len(keys)])
+			row, err := s.db.Txn(false).First(tableRecords, indexID, key)
+			if err != nil || row == nil {
 				b.Fatal(row, err)
 			}
 		}
@@ -51,7 +57,7 @@ func BenchmarkGet(b *testing.B) {
 	})
 }
 
-// BenchmarkPage measures a page of 100 from the middle of a list.
+// BenchmarkPage measures a page of 100 records from the middle of a list.
 func BenchmarkPage(b *testing.B) {
 	s, _ := filled(b, 20_000)
 	q := installation.Query{AllTenants: true, Term: "@all", Limit: 100, Skip: 10_000}
@@ -68,7 +74,7 @@ func BenchmarkPage(b *testing.B) {
 	}
 }
 
-// BenchmarkCommit measures an update that moves nothing in the lists.
+// BenchmarkCommit measures an update that keeps all list positions.
 func BenchmarkCommit(b *testing.B) {
 	s, keys := filled(b, 20_000)
 	b.ReportAllocs()

@@ -9,12 +9,14 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// pruneBatch bounds how many tombstones, and how many outcomes, one commit forgets. A commit adds one of each at most, so
-// any backlog shrinks.
+// pruneBatch caps the tombstones and the outcomes that one commit forgets. A commit adds at
+// most one of each, so any backlog shrinks.
 const pruneBatch = 16
 
 // Commit implements [installation.Store].
-func (s *Store) Commit(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+func (s *Store) Commit(
+	ctx context.Context, c installation.Change,
+) (installation.Receipt, error) {
 	var none installation.Receipt
 	if err := ctx.Err(); err != nil {
 		return none, err
@@ -23,7 +25,7 @@ func (s *Store) Commit(ctx context.Context, c installation.Change) (installation
 
 	txn := s.db.Txn(true)
 	defer txn.Abort()
-	if err := ctx.Err(); err != nil { // waiting for the writer before us may have taken long
+	if err := ctx.Err(); err != nil { // the wait for the lock may have been long
 		return none, err
 	}
 
@@ -44,7 +46,7 @@ func (s *Store) Commit(ctx context.Context, c installation.Change) (installation
 	if w.record == nil {
 		w.record = old
 	}
-	// What is past its time goes first: should the tombstone at c.Key be among it, it is replaced below all the same.
+	// Forget expired rows first: a tombstone at c.Key may be among them, and is replaced below.
 	forgetTombstones(txn, c.Now)
 	forgetOutcomes(txn, c.Now)
 	row := w.record.withOps(old, c)
@@ -57,9 +59,9 @@ func (s *Store) Commit(ctx context.Context, c installation.Change) (installation
 	return installation.Receipt{Revision: row.Revision}, nil
 }
 
-// writes are the rows of a change, made before the writer lock is taken.
+// writes are the rows of a change. They are created before the writer lock is taken.
 type writes struct {
-	record  *recordRow // nil leaves the record
+	record  *recordRow // nil keeps the record
 	outcome *outcomeRow
 	events  []*eventRow
 }
@@ -78,19 +80,22 @@ func prepare(c installation.Change) writes {
 	return w
 }
 
-// unexpired returns the outcome that stands in the way of recording wanted, which may be nil.
+// unexpired returns the stored outcome with the digest of wanted, or nil if there is none or it
+// has expired. wanted may be nil.
 func unexpired(txn *memdb.Txn, wanted *outcomeRow, now time.Time) *outcomeRow {
 	if wanted == nil {
 		return nil
 	}
-	used := first[outcomeRow](txn, tableOutcomes, indexID, outcomeKey(wanted.tenant, wanted.Digest))
+	used := first[outcomeRow](txn, tableOutcomes, indexID,
+		outcomeKey(wanted.tenant, wanted.Digest))
 	if used == nil || !now.Before(used.Until) {
 		return nil
 	}
 	return used
 }
 
-// checkRevision refuses c if it does not build on old, which may be nil. A change without a record builds on something.
+// checkRevision rejects c if c.If is not the revision of old, which may be nil. A change
+// without a record needs a stored one.
 func checkRevision(old *recordRow, c installation.Change) error {
 	var revision int64
 	if old != nil {
@@ -102,7 +107,7 @@ func checkRevision(old *recordRow, c installation.Change) error {
 	return nil
 }
 
-// checkClaims refuses row, which may be nil, if another record holds one of its claims.
+// checkClaims rejects row, which may be nil, if another record holds one of its claims.
 func checkClaims(txn *memdb.Txn, row *recordRow) error {
 	if row == nil {
 		return nil

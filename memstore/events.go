@@ -10,9 +10,12 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// Events implements [installation.EventReader]. Across tenants the order is that of the commits. A cursor from before a
-// restart of the program, ahead of the log, is answered with [installation.ErrTrimmed] too.
-func (s *Store) Events(ctx context.Context, q installation.EventQuery) (installation.EventPage, error) {
+// Events implements [installation.EventReader]. Across tenants, events are in the order of
+// their commits. A cursor ahead of the log, such as one from before a restart, also returns
+// [installation.ErrTrimmed].
+func (s *Store) Events(
+	ctx context.Context, q installation.EventQuery,
+) (installation.EventPage, error) {
 	var page installation.EventPage
 	if err := ctx.Err(); err != nil {
 		return page, err
@@ -43,8 +46,8 @@ func (s *Store) Events(ctx context.Context, q installation.EventQuery) (installa
 	return page, nil
 }
 
-// position returns the sequence of the event that the cursor of q names, 0 for the beginning, and refuses a cursor behind
-// which something is missing.
+// position returns the sequence number that the cursor of q names, 0 for the start. It rejects
+// a cursor if events after it are gone.
 func position(txn *memdb.Txn, q installation.EventQuery) (uint64, error) {
 	if q.After == "" {
 		return 0, nil
@@ -58,8 +61,8 @@ func position(txn *memdb.Txn, q installation.EventQuery) (uint64, error) {
 		if oldest, ok := must(txn.First(tableEvents, indexID)).(*eventRow); ok {
 			gone = oldest.seq - 1
 		}
-	} else if loss := first[lossRow](txn, tableLosses, indexID, lossKey(q.Tenant)); loss != nil {
-		gone = loss.seq
+	} else if trim := first[trimRow](txn, tableTrims, indexID, trimKey(q.Tenant)); trim != nil {
+		gone = trim.seq
 	}
 	if after < gone || after > newest(txn) {
 		return 0, fmt.Errorf("events: %w", installation.ErrTrimmed)
@@ -67,7 +70,7 @@ func position(txn *memdb.Txn, q installation.EventQuery) (uint64, error) {
 	return after, nil
 }
 
-// newest returns the sequence of the last event, 0 if there was none.
+// newest returns the sequence number of the last event, or 0.
 func newest(txn *memdb.Txn) uint64 {
 	if row, ok := must(txn.Last(tableEvents, indexID)).(*eventRow); ok {
 		return row.seq
@@ -75,7 +78,7 @@ func newest(txn *memdb.Txn) uint64 {
 	return 0
 }
 
-// appendEvents discards as many of the oldest events as the new ones push out, and appends those.
+// appendEvents appends events and discards the oldest ones beyond the limit.
 func (s *Store) appendEvents(txn *memdb.Txn, events []*eventRow) {
 	if len(events) == 0 {
 		return
@@ -93,6 +96,6 @@ func (s *Store) appendEvents(txn *memdb.Txn, events []*eventRow) {
 			return
 		}
 		remove(txn, tableEvents, row)
-		insert(txn, tableLosses, &lossRow{tenant: row.Key.Tenant, seq: row.seq})
+		insert(txn, tableTrims, &trimRow{tenant: row.Key.Tenant, seq: row.seq})
 	}
 }

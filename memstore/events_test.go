@@ -8,7 +8,7 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// log appends one event to the log of each tenant, in one commit each.
+// log appends one event to the log of each tenant, in separate commits.
 func log(t *testing.T, s *Store, tenants ...string) {
 	t.Helper()
 	for _, tenant := range tenants {
@@ -23,7 +23,7 @@ func log(t *testing.T, s *Store, tenants ...string) {
 	}
 }
 
-// read returns the ids of the events that q names, and the cursor behind them.
+// read returns the ids of the events of q and the next cursor.
 func read(t *testing.T, s *Store, q installation.EventQuery) ([]string, string) {
 	t.Helper()
 	q.Limit = 100
@@ -49,36 +49,43 @@ func TestTrimming(t *testing.T) {
 	if n := rows(t, s, tableEvents); n != 3 {
 		t.Errorf("%d events are kept, want 3", n)
 	}
-	for _, q := range []installation.EventQuery{{Tenant: "loud", After: loud}, {AllTenants: true, After: all}} {
+	for _, q := range []installation.EventQuery{
+		{Tenant: "loud", After: loud},
+		{AllTenants: true, After: all},
+	} {
 		q.Limit = 10
 		if page, err := s.Events(t.Context(), q); !errors.Is(err, installation.ErrTrimmed) {
-			t.Errorf("events %+v: %+v, error %v, want %v", q, page, err, installation.ErrTrimmed)
+			t.Errorf("events %+v: %+v, error %v, want %v", q, page, err,
+				installation.ErrTrimmed)
 		}
 	}
 	for _, q := range []installation.EventQuery{{Tenant: "loud"}, {AllTenants: true}} {
 		ids, next := read(t, s, q)
 		if !slices.Equal(ids, []string{"4", "5", "6"}) {
-			t.Errorf("events %+v: %q, want what is kept", q, ids)
+			t.Errorf("events %+v: %q, want the kept events", q, ids)
 		}
 		q.After = next
 		if ids, _ := read(t, s, q); len(ids) > 0 {
 			t.Errorf("events %+v: %q, want none", q, ids)
 		}
-		q.After = "3" // the newest that is gone: what follows it is all there
+		q.After = "3" // the newest discarded event: everything after it exists
 		if ids, _ := read(t, s, q); len(ids) != 3 {
-			t.Errorf("events %+v: %q, want what is kept", q, ids)
+			t.Errorf("events %+v: %q, want the kept events", q, ids)
 		}
 	}
-	// The quiet tenant has read all of its events before they went, and misses nothing.
-	if ids, next := read(t, s, installation.EventQuery{Tenant: "quiet", After: quiet}); len(ids) > 0 || next != quiet {
-		t.Errorf("events of the quiet tenant: %q and cursor %q, want none and %q", ids, next, quiet)
+	// The quiet tenant read all its events before they were discarded, so it misses nothing.
+	ids, next := read(t, s, installation.EventQuery{Tenant: "quiet", After: quiet})
+	if len(ids) > 0 || next != quiet {
+		t.Errorf("events of the quiet tenant: %q and cursor %q, want none and %q", ids, next,
+			quiet)
 	}
-	if ids, next := read(t, s, installation.EventQuery{Tenant: "quiet"}); len(ids) > 0 || next != "" {
+	ids, next = read(t, s, installation.EventQuery{Tenant: "quiet"})
+	if len(ids) > 0 || next != "" {
 		t.Errorf("events of the quiet tenant: %q and cursor %q, want none", ids, next)
 	}
 }
 
-// TestTrimmingOneCommit gives the log more than it keeps at once.
+// TestTrimmingOneCommit appends more events at once than the log keeps.
 func TestTrimmingOneCommit(t *testing.T) {
 	s := NewWithOptions(&Options{MaxEvents: 3})
 	c := change(installation.Key{ID: "a"}, 1)
@@ -86,7 +93,8 @@ func TestTrimmingOneCommit(t *testing.T) {
 		c.Events = append(c.Events, installation.Event{Key: c.Key})
 	}
 	commit(t, s, c)
-	if ids, _ := read(t, s, installation.EventQuery{}); !slices.Equal(ids, []string{"3", "4", "5"}) {
+	ids, _ := read(t, s, installation.EventQuery{})
+	if !slices.Equal(ids, []string{"3", "4", "5"}) {
 		t.Errorf("events: %q, want the last three", ids)
 	}
 }
@@ -97,7 +105,8 @@ func TestCursorAheadOfTheLog(t *testing.T) {
 	for _, q := range []installation.EventQuery{{Tenant: "a"}, {AllTenants: true}} {
 		q.After, q.Limit = "2", 1
 		if page, err := s.Events(t.Context(), q); !errors.Is(err, installation.ErrTrimmed) {
-			t.Errorf("events %+v: %+v, error %v, want %v", q, page, err, installation.ErrTrimmed)
+			t.Errorf("events %+v: %+v, error %v, want %v", q, page, err,
+				installation.ErrTrimmed)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// ctxEvery is after how many rows a long walk looks at its context.
+// ctxEvery is the number of rows between two looks at the context.
 const ctxEvery = 1024
 
 // List implements [installation.Store].
@@ -22,7 +22,8 @@ func (s *Store) List(ctx context.Context, q installation.Query) (installation.Pa
 	if err := ctx.Err(); err != nil {
 		return page, err
 	}
-	if q.Limit < 1 || q.Limit > installation.MaxPage || q.Skip < 0 || q.Skip > installation.MaxSkip {
+	if q.Limit < 1 || q.Limit > installation.MaxPage || q.Skip < 0 ||
+		q.Skip > installation.MaxSkip {
 		return page, fmt.Errorf("list: %w: limit or skip out of range", installation.ErrInvalid)
 	}
 	sp, err := spanOf(q)
@@ -45,7 +46,7 @@ func (s *Store) List(ctx context.Context, q installation.Query) (installation.Pa
 	return page, nil
 }
 
-// Count implements [installation.Counter]. It walks the index and copies nothing.
+// Count implements [installation.Counter]. It walks the index without copying records.
 func (s *Store) Count(ctx context.Context, q installation.Query) (int64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -64,21 +65,21 @@ func (s *Store) Count(ctx context.Context, q installation.Query) (int64, error) 
 	return n, nil
 }
 
-// span is a stretch of the lists index: the keys that start with prefix and lie between lo and hi, neither included. As
-// each of them starts with prefix, no cursor can lead out of the list that was asked for.
+// span is a range of the list index: the keys with prefix between lo and hi, both excluded.
+// Every cursor gets the prefix of the list, so it cannot point into another list.
 type span struct {
 	prefix, lo, hi key
 	reverse        bool
 }
 
-// spanOf returns the stretch that q names.
+// spanOf returns the range of q.
 func spanOf(q installation.Query) (span, error) {
 	var sp span
 	switch {
 	case (q.Term == "") == q.DueBefore.IsZero():
 		return span{}, fmt.Errorf("list: %w: want a term or a time", installation.ErrInvalid)
 	case q.AllTenants && q.Term != "" && !installation.GlobalTerm(q.Term):
-		return span{}, fmt.Errorf("list: %w: the term is not a global one", installation.ErrInvalid)
+		return span{}, fmt.Errorf("list: %w: the term is not global", installation.ErrInvalid)
 	case q.AllTenants && q.Term != "":
 		sp = all(key{scopeGlobal}.string(q.Term))
 	case q.AllTenants:
@@ -105,21 +106,22 @@ func spanOf(q installation.Query) (span, error) {
 	return sp, nil
 }
 
-// all is every key that starts with prefix, which ends in a string.
+// all returns the range of all keys with prefix, which ends in a string.
 func all(prefix key) span { return span{prefix: prefix, lo: prefix, hi: prefix.end()} }
 
-// until is every key that starts with prefix and a time that is not after t.
+// until returns the range of keys with prefix and a time not after t.
 func until(prefix key, t time.Time) span {
 	return span{prefix: prefix, lo: prefix, hi: prefix.endOfTime(t)}
 }
 
-// cursor is the text form of a position in a list: what follows the prefix in the key there.
+// cursor encodes a position in a list: the part of its key behind the prefix.
 func cursor(position []byte) string { return base64.RawURLEncoding.EncodeToString(position) }
 
-// rows yields the stretch in order, each row with its key.
+// rows yields the rows of the range in order, each with its key.
 //
-// go-memdb gives rows without the keys they were found under, and the same row stands in several lists. So the stretch is
-// narrowed with each step: a row that was found beyond its end is in none of what is left, even if it is in this list.
+// go-memdb returns rows without the keys that led to them, and one row may be in several lists.
+// After each row the range shrinks to the keys not yet visited. If the key of a row lies
+// outside that range, the iterator has left the list and the walk ends.
 func (sp span) rows(txn *memdb.Txn) iter.Seq2[key, *recordRow] {
 	return func(yield func(key, *recordRow) bool) {
 		lo, hi := sp.lo, sp.hi
@@ -137,7 +139,8 @@ func (sp span) rows(txn *memdb.Txn) iter.Seq2[key, *recordRow] {
 			if bytes.Equal(k, from) {
 				continue // the member that the cursor names
 			}
-			if k == nil || bytes.Compare(k, lo) <= 0 || bytes.Compare(k, hi) >= 0 || !yield(k, row) {
+			if k == nil || bytes.Compare(k, lo) <= 0 || bytes.Compare(k, hi) >= 0 ||
+				!yield(k, row) {
 				return
 			}
 			if sp.reverse {

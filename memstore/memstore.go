@@ -1,20 +1,22 @@
-// Package memstore is an [installation.Store] in the memory of one process, on go-memdb.
+// Package memstore is an [installation.Store] in the memory of one process, based on go-memdb.
 //
-// Use it for tests, for trying the library out, and for a program whose installations may end with it. Do not use it where
-// a record must outlive the process or be seen by a second one: nothing is written anywhere, and everything is gone at
-// exit. It passes the suite of package storetest like any other store and has every optional ability.
+// Use it for tests, for trying the library, and for programs that may lose their installations
+// at exit. Do not use it if records must outlive the process or be visible to another one. It
+// passes the suite of package storetest and has all optional abilities.
 //
 // # What to expect
 //
-//   - Readers never wait: each call reads one consistent snapshot, however long a commit runs beside it. Commits run one
-//     after the other.
-//   - A commit is applied to all indexes at once. Nothing a caller holds is shared with the store but
-//     [installation.Body], which cannot be changed.
-//   - The store has no clock and no goroutine. Tombstones and outcomes past their time are forgotten by later commits, a
-//     few at a time, measured against the Now of those commits; a store that is not written to forgets nothing.
-//   - The change log keeps its newest entries, [DefaultMaxEvents] unless told otherwise. For every tenant that lost
-//     entries one small mark stays, so that only readers that really missed something get [installation.ErrTrimmed].
-//   - Across tenants, records are in the order (Created, Tenant, ID), due ones in the order (Deadline, Tenant, ID).
+//   - Reads never wait. Each call reads one consistent snapshot, even during a long commit.
+//     Commits run one after another.
+//   - A commit updates all indexes at once. The store shares nothing with its callers except
+//     [installation.Body], which is immutable.
+//   - The store has no clock and no goroutine. Each commit forgets a few expired tombstones and
+//     outcomes, measured by its own Now. Without commits, nothing is forgotten.
+//   - The change log keeps its newest events, by default [DefaultMaxEvents]. For each tenant
+//     with discarded events it keeps a small mark, so only readers that missed an event get
+//     [installation.ErrTrimmed].
+//   - Across tenants, records are in the order (Created, Tenant, ID), and due records in the
+//     order (Deadline, Tenant, ID).
 package memstore
 
 import (
@@ -24,19 +26,20 @@ import (
 	"github.com/hashicorp/go-memdb"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/health"
 )
 
-// DefaultMaxEvents is how many entries the change log keeps when [Options] does not say.
+// DefaultMaxEvents is the default of Options.MaxEvents.
 const DefaultMaxEvents = 100_000
 
-// Options are the choices of [NewWithOptions]. The zero value is a good one.
+// Options are the optional settings of a store. Zero fields have defaults.
 type Options struct {
-	// MaxEvents is how many entries the change log keeps over all tenants; the oldest go first. Below 1 it is
-	// [DefaultMaxEvents].
+	// MaxEvents is the maximum number of events in the change log of all tenants. The oldest
+	// are discarded first. Below 1 it is [DefaultMaxEvents].
 	MaxEvents int
 }
 
-// Store keeps records in memory. Make one with [New]; its methods may be called from many goroutines at once.
+// Store keeps records in memory. Create one with [New]. It is safe for use by many goroutines.
 type Store struct {
 	db        *memdb.MemDB
 	maxEvents uint64
@@ -49,10 +52,10 @@ var (
 	_ installation.HealthChecker = (*Store)(nil)
 )
 
-// New returns an empty store with the default options. It needs no closing.
+// New returns an empty store with default options. It needs no closing.
 func New() *Store { return NewWithOptions(nil) }
 
-// NewWithOptions returns an empty store; nil options are the default ones. It needs no closing.
+// NewWithOptions returns an empty store. Nil options are the default ones. It needs no closing.
 func NewWithOptions(o *Options) *Store {
 	s := &Store{db: must(memdb.NewMemDB(schema())), maxEvents: DefaultMaxEvents}
 	if o != nil && o.MaxEvents > 0 {
@@ -74,7 +77,9 @@ func (s *Store) Get(ctx context.Context, key installation.Key) (*installation.Re
 }
 
 // Outcome implements [installation.Store].
-func (s *Store) Outcome(ctx context.Context, tenant string, d installation.Digest) (*installation.Outcome, error) {
+func (s *Store) Outcome(
+	ctx context.Context, tenant string, d installation.Digest,
+) (*installation.Outcome, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -85,13 +90,13 @@ func (s *Store) Outcome(ctx context.Context, tenant string, d installation.Diges
 	return row.copyOut(), nil
 }
 
-// Health implements [installation.HealthChecker]. It warns, always: memory is not a place to keep what must last.
-func (s *Store) Health(ctx context.Context) ([]installation.Finding, error) {
+// Health implements [installation.HealthChecker]. It always warns that memory is not durable.
+func (s *Store) Health(ctx context.Context) ([]health.Finding, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return []installation.Finding{{
-		Level:  installation.LevelWarning,
+	return []health.Finding{{
+		Level:  health.Warning,
 		Rule:   "durability",
 		Detail: "records are in the memory of this process and are gone when it ends",
 	}}, nil

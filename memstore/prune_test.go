@@ -28,7 +28,8 @@ func TestTombstonesArePruned(t *testing.T) {
 			c.Now = deadline.Add(-time.Microsecond)
 		}
 		commit(t, s, c)
-		if got := rows(t, s, tableRecords) - 2; got != want { // without the writer and the one that stays
+		// without the writer and the permanent one
+		if got := rows(t, s, tableRecords) - 2; got != want {
 			t.Errorf("after commit %d: %d tombstones, want %d", i, got, want)
 		}
 	}
@@ -37,8 +38,9 @@ func TestTombstonesArePruned(t *testing.T) {
 	}
 }
 
-// TestRefusedCommitsPruneNothing: what a caller was told stays so until something is written.
-func TestRefusedCommitsPruneNothing(t *testing.T) {
+// TestRejectedCommitsPruneNothing proves that a rejected commit forgets nothing, so that its
+// error stays true.
+func TestRejectedCommitsPruneNothing(t *testing.T) {
 	s := New()
 	key := installation.Key{ID: "a"}
 	commit(t, s, change(key, 1), tombstone(key, 2, now))
@@ -51,21 +53,23 @@ func TestRefusedCommitsPruneNothing(t *testing.T) {
 	if got, err := s.Get(t.Context(), key); err != nil || got.Revision != 2 {
 		t.Errorf("get: %+v, error %v, want the tombstone", got, err)
 	}
-	// The revision that the refusal named still counts, whatever the time is.
+	// The revision in the error still counts, whatever the time.
 	again := change(key, 3)
 	again.Now = stale.Now
 	commit(t, s, again)
 }
 
-// TestExpiredTombstoneRemembers leaves an expired tombstone as it is: the op token survives the pruning it sets off.
-func TestExpiredTombstoneRemembers(t *testing.T) {
+// TestExpiredTombstoneKeepsOps proves that a change without a record keeps an expired tombstone
+// and its op tokens, even though the commit prunes.
+func TestExpiredTombstoneKeepsOps(t *testing.T) {
 	s := New()
 	key := installation.Key{ID: "a"}
 	commit(t, s, change(key, 1), tombstone(key, 2, now))
 	touch := change(key, 3)
 	touch.If, touch.Record, touch.Now = 2, nil, now.Add(time.Hour)
 	commit(t, s, touch)
-	if receipt, err := s.Commit(t.Context(), touch); err != nil || !receipt.Replayed || receipt.Revision != 2 {
+	if receipt, err := s.Commit(t.Context(), touch); err != nil || !receipt.Replayed ||
+		receipt.Revision != 2 {
 		t.Errorf("commit again: %+v, error %v, want a replay at revision 2", receipt, err)
 	}
 }
@@ -79,7 +83,8 @@ func TestOutcomesArePruned(t *testing.T) {
 		c.Idempotency = &installation.Outcome{Digest: digest(i), Until: now.Add(time.Hour)}
 		commit(t, s, c)
 	}
-	for i, want := range []int{recorded, recorded - pruneBatch, recorded - 2*pruneBatch, 1, 0, 0} {
+	for i, want := range []int{recorded, recorded - pruneBatch, recorded - 2*pruneBatch, 1, 0,
+		0} {
 		c := change(key, recorded+int64(i)+1)
 		c.Now = now.Add(time.Hour)
 		if i == 0 {
@@ -92,21 +97,25 @@ func TestOutcomesArePruned(t *testing.T) {
 	}
 }
 
-// TestExpiredOutcomeIsReplaced uses a digest anew while more outcomes are past their time than one commit forgets.
+// TestExpiredOutcomeIsReplaced reuses a digest while there are more expired outcomes than one
+// commit forgets.
 func TestExpiredOutcomeIsReplaced(t *testing.T) {
 	s := New()
 	const recorded = pruneBatch + 2
 	key := installation.Key{ID: "writer"}
 	for i := range recorded {
 		c := change(key, int64(i)+1)
-		c.Idempotency = &installation.Outcome{Digest: digest(i), Until: now.Add(time.Duration(i) * time.Second)}
+		c.Idempotency = &installation.Outcome{Digest: digest(i),
+			Until: now.Add(time.Duration(i) * time.Second)}
 		commit(t, s, c)
 	}
 	c := change(key, recorded+1)
 	c.Now = now.Add(time.Hour)
-	c.Idempotency = &installation.Outcome{Digest: digest(recorded - 1), Until: c.Now.Add(time.Hour), Data: []byte("new")}
+	c.Idempotency = &installation.Outcome{Digest: digest(recorded - 1),
+		Until: c.Now.Add(time.Hour), Data: []byte("new")}
 	commit(t, s, c)
-	if o, err := s.Outcome(t.Context(), "", digest(recorded-1)); err != nil || string(o.Data) != "new" {
+	if o, err := s.Outcome(t.Context(), "", digest(recorded-1)); err != nil ||
+		string(o.Data) != "new" {
 		t.Errorf("outcome: %+v, error %v, want the new one", o, err)
 	}
 	c = change(key, recorded+2)

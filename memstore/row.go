@@ -9,8 +9,8 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// Rows are what go-memdb holds. It shares them with every snapshot, so a row never changes once it is inserted, and no row
-// holds a slice that a caller can reach.
+// go-memdb shares rows with every snapshot. A row never changes after it was inserted, and
+// holds no slice that a caller can reach.
 
 // recordRow is a record or a tombstone.
 type recordRow struct {
@@ -21,19 +21,19 @@ type recordRow struct {
 	lists  [][]byte // keys in the lists index
 }
 
-// applied remembers a change that was made.
+// applied is a change that was made.
 type applied struct {
 	op       [16]byte
-	revision int64 // that the change led to
+	revision int64 // after the change
 }
 
-// newRecordRow returns the row that c asks for, c.Record being set; its ops are still to come.
+// newRecordRow returns the row for c, which has a record. Its ops are added later.
 func newRecordRow(c installation.Change) *recordRow {
 	r := &recordRow{id: recordKey(c.Key)}
 	r.Key = c.Key
 	r.Revision = c.If + 1
 	r.Generation = c.Record.Generation
-	r.Deadline = stored(c.Record.Deadline)
+	r.Deadline = utcMicros(c.Record.Deadline)
 	if c.Record.Deleted {
 		r.Deleted = true
 		if !r.Deadline.IsZero() {
@@ -41,7 +41,7 @@ func newRecordRow(c installation.Change) *recordRow {
 		}
 		return r
 	}
-	r.Created = stored(c.Record.Created)
+	r.Created = utcMicros(c.Record.Created)
 	r.Index = slices.Clone(c.Record.Index)
 	r.Claims = slices.Clone(c.Record.Claims)
 	r.Body = c.Record.Body
@@ -49,7 +49,8 @@ func newRecordRow(c installation.Change) *recordRow {
 		r.lists = append(r.lists, termKey(r.Key, term, r.Created))
 	}
 	if !r.Deadline.IsZero() {
-		r.lists = append(r.lists, dueKey(r.Deadline, r.Key), timeKey(scopeAnyDue, r.Deadline, r.Key))
+		r.lists = append(r.lists, dueKey(r.Deadline, r.Key),
+			timeKey(scopeAnyDue, r.Deadline, r.Key))
 	}
 	for _, claim := range r.Claims {
 		r.claims = append(r.claims, claimKey(r.Key.Tenant, claim))
@@ -57,7 +58,8 @@ func newRecordRow(c installation.Change) *recordRow {
 	return r
 }
 
-// withOps returns a copy of r that remembers the changes of old, which may be nil, and c.
+// withOps returns a copy of r. It remembers the newest op tokens of old, which may be nil, and
+// that of c.
 func (r *recordRow) withOps(old *recordRow, c installation.Change) *recordRow {
 	next := *r
 	next.ops = []applied{{op: c.Op, revision: next.Revision}}
@@ -68,7 +70,7 @@ func (r *recordRow) withOps(old *recordRow, c installation.Change) *recordRow {
 	return &next
 }
 
-// replay returns the revision that op led to, if r, which may be nil, remembers it.
+// replay returns the revision after op, if r remembers op. r may be nil.
 func (r *recordRow) replay(op [16]byte) (revision int64, ok bool) {
 	if r == nil {
 		return 0, false
@@ -81,7 +83,7 @@ func (r *recordRow) replay(op [16]byte) (revision int64, ok bool) {
 	return 0, false
 }
 
-// listed returns the key of r in the list whose keys start with prefix, or nil.
+// listed returns the key of r in the list with prefix, or nil.
 func (r *recordRow) listed(prefix key) key {
 	for _, k := range r.lists {
 		if bytes.HasPrefix(k, prefix) {
@@ -98,17 +100,21 @@ func (r *recordRow) copyOut() *installation.Record {
 	return &record
 }
 
-// outcomeRow is what an idempotency key led to.
+// outcomeRow is the outcome of an idempotency key.
 type outcomeRow struct {
 	installation.Outcome
 	tenant string
 }
 
 func newOutcomeRow(tenant string, o installation.Outcome) *outcomeRow {
-	o.Until = stored(o.Until)
+	o.Until = utcMicros(o.Until)
 	o.Data = bytes.Clone(o.Data)
 	return &outcomeRow{Outcome: o, tenant: tenant}
 }
+
+func (r *outcomeRow) idKey() key { return outcomeKey(r.tenant, r.Digest) }
+
+func (r *outcomeRow) untilKey() key { return untilKey(r.Until, r.tenant, r.Digest) }
 
 func (r *outcomeRow) copyOut() *installation.Outcome {
 	o := r.Outcome
@@ -116,17 +122,21 @@ func (r *outcomeRow) copyOut() *installation.Outcome {
 	return &o
 }
 
-// eventRow is an entry of the change log.
+// eventRow is an event in the change log.
 type eventRow struct {
 	installation.Event
-	seq uint64 // from 1, without gaps, over all tenants
+	seq uint64 // from 1 without gaps, over all tenants
 }
 
 func newEventRow(e installation.Event) *eventRow {
-	e.Time = stored(e.Time)
+	e.Time = utcMicros(e.Time)
 	e.Changed = slices.Clone(e.Changed)
 	return &eventRow{Event: e}
 }
+
+func (r *eventRow) idKey() key { return eventKey(r.seq) }
+
+func (r *eventRow) tenantKey() key { return tenantEventKey(r.Key.Tenant, r.seq) }
 
 func (r *eventRow) copyOut() installation.Event {
 	e := r.Event
@@ -135,11 +145,13 @@ func (r *eventRow) copyOut() installation.Event {
 	return e
 }
 
-// lossRow marks how far the log of a tenant was discarded.
-type lossRow struct {
+// trimRow marks how far the log of a tenant was discarded.
+type trimRow struct {
 	tenant string
-	seq    uint64 // of the newest event of the tenant that is gone
+	seq    uint64 // of the newest discarded event of the tenant
 }
 
-// stored is t as a store gives it back.
-func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+func (r *trimRow) idKey() key { return trimKey(r.tenant) }
+
+// utcMicros returns t as the store contract wants it back.
+func utcMicros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

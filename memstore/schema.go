@@ -4,17 +4,17 @@ import (
 	"github.com/hashicorp/go-memdb"
 )
 
-// Tables and their indexes. Every index is Unique, since every key names one row: then go-memdb writes nothing behind the
-// keys it is given. It does not enforce uniqueness, so claims are checked in the transaction.
+// Tables and their indexes. Each key belongs to one row, so every index sets Unique: go-memdb
+// then uses the keys as they are. It does not check uniqueness; Commit checks claims.
 const (
 	tableRecords  = "records"
 	tableOutcomes = "outcomes"
 	tableEvents   = "events"
-	tableLosses   = "losses"
+	tableTrims    = "trims"
 
-	indexID     = "id"     // the name that go-memdb gives to the primary index
+	indexID     = "id"     // go-memdb's name of the primary index
 	indexClaims = "claims" // records by claim
-	indexLists  = "lists"  // records by every list they are in, in the order of those lists
+	indexLists  = "lists"  // records by their lists, in list order
 	indexUntil  = "until"  // outcomes by time, then key
 	indexTenant = "tenant" // events by tenant, then sequence
 )
@@ -27,25 +27,30 @@ func schema() *memdb.DBSchema {
 			indexLists:  multi[recordRow](func(r *recordRow) [][]byte { return r.lists }),
 		}),
 		tableOutcomes: table(tableOutcomes, map[string]memdb.Indexer{
-			indexID:    single[outcomeRow](func(r *outcomeRow) key { return outcomeKey(r.tenant, r.Digest) }),
-			indexUntil: single[outcomeRow](func(r *outcomeRow) key { return untilKey(r.Until, r.tenant, r.Digest) }),
+			indexID:    single[outcomeRow]((*outcomeRow).idKey),
+			indexUntil: single[outcomeRow]((*outcomeRow).untilKey),
 		}),
 		tableEvents: table(tableEvents, map[string]memdb.Indexer{
-			indexID:     single[eventRow](func(r *eventRow) key { return eventKey(r.seq) }),
-			indexTenant: single[eventRow](func(r *eventRow) key { return tenantEventKey(r.Key.Tenant, r.seq) }),
+			indexID:     single[eventRow]((*eventRow).idKey),
+			indexTenant: single[eventRow]((*eventRow).tenantKey),
 		}),
-		tableLosses: table(tableLosses, map[string]memdb.Indexer{
-			indexID: single[lossRow](func(r *lossRow) key { return lossKey(r.tenant) }),
+		tableTrims: table(tableTrims, map[string]memdb.Indexer{
+			indexID: single[trimRow]((*trimRow).idKey),
 		}),
 	}}
 }
 
 func table(name string, indexers map[string]memdb.Indexer) *memdb.TableSchema {
-	t := &memdb.TableSchema{Name: name, Indexes: make(map[string]*memdb.IndexSchema, len(indexers))}
+	indexes := make(map[string]*memdb.IndexSchema, len(indexers))
 	for index, indexer := range indexers {
-		t.Indexes[index] = &memdb.IndexSchema{Name: index, Unique: true, AllowMissing: true, Indexer: indexer}
+		indexes[index] = &memdb.IndexSchema{
+			Name:         index,
+			Unique:       true,
+			AllowMissing: true,
+			Indexer:      indexer,
+		}
 	}
-	return t
+	return &memdb.TableSchema{Name: name, Indexes: indexes}
 }
 
 // single indexes a row of type T under one key.
@@ -56,7 +61,7 @@ func (f single[T]) FromObject(row any) (bool, []byte, error) {
 	return true, f(row.(*T)), nil
 }
 
-// FromArgs implements [memdb.Indexer]. The only argument is a key that the caller has built.
+// FromArgs implements [memdb.Indexer]. The only argument is a complete key.
 func (f single[T]) FromArgs(args ...any) ([]byte, error) { return args[0].(key), nil }
 
 // multi indexes a row of type T under any number of keys.
@@ -68,7 +73,7 @@ func (f multi[T]) FromObject(row any) (bool, [][]byte, error) {
 	return len(keys) > 0, keys, nil
 }
 
-// FromArgs implements [memdb.Indexer]. The only argument is a key that the caller has built.
+// FromArgs implements [memdb.Indexer]. The only argument is a complete key.
 func (f multi[T]) FromArgs(args ...any) ([]byte, error) { return args[0].(key), nil }
 
 // first returns the row of type T under k, or nil.
@@ -81,15 +86,15 @@ func insert(txn *memdb.Txn, table string, row any) { check(txn.Insert(table, row
 
 func remove(txn *memdb.Txn, table string, row any) { check(txn.Delete(table, row)) }
 
-// check panics. go-memdb has errors for tables, indexes and rows that do not fit the schema, and for none that a caller of
-// this package could bring about or handle.
+// check panics on an error. go-memdb returns errors only for tables, indexes and rows outside
+// of the schema, which a caller of this package can neither cause nor handle.
 func check(err error) {
 	if err != nil {
 		panic(err)
 	}
 }
 
-// must is check for what comes with a value.
+// must is check for a call with a result.
 func must[T any](v T, err error) T {
 	check(err)
 	return v

@@ -2,7 +2,6 @@ package redisstore_test
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -16,12 +15,13 @@ import (
 	"github.com/go-installation/installation/redisstore"
 )
 
-// Benchmarks compare a call of the store with a raw command on the same connections, by turns in the same run, and report
-// the ratio. Records have bodies of 2 KiB, the seven terms that the service gives, and a claim.
+// Benchmarks compare a method of the store with a raw command on the same connections,
+// alternating in the same run, and report the ratio. Records have bodies of 2 KiB, the terms of
+// the service, and a claim.
 
 const bodySize = 2 << 10
 
-// compare reports how long ours takes in terms of theirs, at several numbers of goroutines.
+// compare reports the time of ours relative to theirs, for several numbers of goroutines.
 func compare(b *testing.B, ours, theirs func(n int64) error) {
 	for _, goroutines := range []int{1, 64} {
 		b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {
@@ -51,8 +51,9 @@ func compare(b *testing.B, ours, theirs func(n int64) error) {
 					}
 				})
 			}
-			b.ReportMetric(float64(ourTime.Load())/math.Max(1, float64(theirTime.Load())), "ratio")
-			b.ReportMetric(float64(ourTime.Load())/float64(n.Load())/1e3, "µs/call")
+			ours, theirs := float64(ourTime.Load()), float64(theirTime.Load())
+			b.ReportMetric(ours/max(1, theirs), "ratio")
+			b.ReportMetric(ours/float64(n.Load())/1e3, "µs/call")
 		})
 	}
 }
@@ -61,21 +62,26 @@ func compare(b *testing.B, ours, theirs func(n int64) error) {
 func typical(key installation.Key) installation.Change {
 	c := create(key, "")
 	c.Record.Index = []string{
-		"@all", "@kek=key-2026-01", "acc=ACC-1234-5678", "all", "ext+acc=13:EXT-1234-5678ACC-1234-5678", "ext=EXT-1234-5678", "own=VND-1234",
+		"@all", "@kek=key-2026-01", "acc=ACC-1234-5678", "all",
+		"ext+acc=13:EXT-1234-5678ACC-1234-5678", "ext=EXT-1234-5678", "own=VND-1234",
 		"phase=installed",
 	}
 	c.Record.Body = installation.BodyFromBytes([]byte(strings.Repeat("x", bodySize)))
 	return c
 }
 
+// fields are the fields of a record that a reader needs.
+var fields = []string{"r", "g", "c", "t", "x", "b"}
+
 func BenchmarkGet(b *testing.B) {
 	client := redistest.Start(b).Client(b)
 	s := open(b, client, &redisstore.Options{Namespace: "bench"})
 	must(b, s, typical(id("a")))
-	fields := []string{"r", "g", "c", "t", "x", "b"}
 	compare(b,
 		func(int64) error { _, err := s.Get(b.Context(), id("a")); return err },
-		func(int64) error { return client.HMGet(b.Context(), "{bench:00}:r:6:tenant:a", fields...).Err() },
+		func(int64) error {
+			return client.HMGet(b.Context(), "{bench:00}:r:6:tenant:a", fields...).Err()
+		},
 	)
 }
 
@@ -86,7 +92,10 @@ func BenchmarkCommitCreate(b *testing.B) {
 	var ids atomic.Int64
 	compare(b, func(n int64) error {
 		c := typical(id("%d", ids.Add(1)))
-		c.Idempotency = &installation.Outcome{Digest: installation.Digest([]byte(fmt.Sprintf("%032d", ids.Add(1)))), Until: c.Now.Add(time.Hour), Data: make([]byte, 40)}
+		c.Idempotency = &installation.Outcome{
+			Digest: installation.Digest([]byte(fmt.Sprintf("%032d", ids.Add(1)))),
+			Until:  c.Now.Add(time.Hour), Data: make([]byte, 40),
+		}
 		_, err := s.Commit(b.Context(), c)
 		return err
 	}, raw)
@@ -117,14 +126,15 @@ func BenchmarkList100(b *testing.B) {
 	compare(b,
 		func(int64) error { _, err := s.List(b.Context(), q); return err },
 		func(int64) error {
-			if err := client.ZRange(b.Context(), "{bench:00}:x", 0, int64(q.Limit)).Err(); err != nil {
+			err := client.ZRange(b.Context(), "{bench:00}:x", 0, int64(q.Limit)).Err()
+			if err != nil {
 				return err
 			}
 			pipe := client.Pipeline()
 			for i := range q.Limit {
-				pipe.HMGet(b.Context(), "{bench:00}:r:6:tenant:"+strconv.Itoa(i), "r", "g", "c", "t", "x", "b")
+				pipe.HMGet(b.Context(), "{bench:00}:r:6:tenant:"+strconv.Itoa(i), fields...)
 			}
-			_, err := pipe.Exec(b.Context())
+			_, err = pipe.Exec(b.Context())
 			return err
 		},
 	)
@@ -138,24 +148,22 @@ func set(b *testing.B, client redis.UniversalClient) func(int64) error {
 	}
 }
 
-// BenchmarkMemory reports what a typical record takes, in bytes of the server: with its place in the index and one event.
+// BenchmarkMemory reports the server memory of a typical record with its index members and an
+// event.
 func BenchmarkMemory(b *testing.B) {
 	const records = 20_000
 	client := redistest.Start(b).Client(b)
 	s := open(b, client, nil)
 	used := func() float64 {
-		for line := range strings.Lines(client.Info(b.Context(), "memory").Val()) {
-			if v, ok := strings.CutPrefix(strings.TrimSpace(line), "used_memory:"); ok {
-				n, _ := strconv.ParseFloat(v, 64)
-				return n
-			}
-		}
-		return 0
+		n, _ := strconv.ParseFloat(redistest.Info(b.Context(), client, "used_memory"), 64)
+		return n
 	}
 	for b.Loop() {
 		before := used()
 		for i := range records {
-			must(b, s, typical(installation.Key{Tenant: "project-1234", ID: fmt.Sprintf("01890a5d-ac96-774b-bcce-%012d", i)}))
+			must(b, s, typical(installation.Key{
+				Tenant: "project-1234", ID: fmt.Sprintf("01890a5d-ac96-774b-bcce-%012d", i),
+			}))
 		}
 		b.ReportMetric((used()-before)/records, "B/record")
 		if err := client.FlushDB(b.Context()).Err(); err != nil {

@@ -7,37 +7,57 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/event"
 )
 
-// Changes as the service makes them, for tests that care how a commit ends rather than what is in it.
+// Changes as the service makes them, for tests about the result of a commit and not its
+// content.
 
-// create returns the change that makes a record with an index term, a claim and an event. The event is named.
-func create(key installation.Key, event string) installation.Change {
+// create returns the change that makes a record with an index term, a claim and an event. The
+// event has this reason.
+func create(key installation.Key, reason string) installation.Change {
 	c := installation.Change{
 		Now: time.Now(),
 		Key: key,
 		Record: &installation.Record{
-			Key: key, Revision: 1, Generation: 1, Created: time.Now(), Index: []string{"@all", "all"}, Claims: []string{"live=" + key.ID},
-			Body: installation.BodyFromBytes([]byte(event)),
+			Key: key, Revision: 1, Generation: 1, Created: time.Now(),
+			Index: []string{"@all", "all"}, Claims: []string{"live=" + key.ID},
+			Body: installation.BodyFromBytes([]byte(reason)),
 		},
-		Events: []installation.Event{{Type: installation.EventCreated, Key: key, Revision: 1, Generation: 1, Time: time.Now(), Reason: event}},
+		Events: []installation.Event{{
+			Type: event.Created, Key: key, Revision: 1, Generation: 1,
+			Time: time.Now(), Reason: reason,
+		}},
 	}
 	_, _ = rand.Read(c.Op[:]) // never fails
 	return c
 }
 
-// update returns the change that writes a stored record anew. The event is named.
-func update(stored *installation.Record, event string) installation.Change {
-	c := create(stored.Key, event)
+// update returns the change that writes the next revision of a stored record. The event is
+// has this reason.
+func update(stored *installation.Record, reason string) installation.Change {
+	c := create(stored.Key, reason)
 	next := *stored
 	next.Revision++
 	c.If, c.Record = stored.Revision, &next
-	c.Events[0].Type, c.Events[0].Revision = installation.EventUpdated, next.Revision
+	c.Events[0].Type, c.Events[0].Revision = event.Updated, next.Revision
+	return c
+}
+
+// bury returns the change that deletes a stored record and leaves a tombstone until deadline.
+func bury(stored *installation.Record, deadline time.Time) installation.Change {
+	c := update(stored, "")
+	c.Record = &installation.Record{
+		Key: stored.Key, Revision: stored.Revision + 1, Generation: 1, Deleted: true,
+		Deadline: deadline,
+	}
 	return c
 }
 
 // must applies changes and returns the record that the last of them wrote.
-func must(tb testing.TB, s installation.Store, changes ...installation.Change) *installation.Record {
+func must(
+	tb testing.TB, s installation.Store, changes ...installation.Change,
+) *installation.Record {
 	tb.Helper()
 	var written *installation.Record
 	for _, c := range changes {
@@ -58,7 +78,7 @@ func get(tb testing.TB, s installation.Store, key installation.Key) *installatio
 	return r
 }
 
-// countEvents returns how often each event is in the log, by name.
+// countEvents returns the number of entries in the log for each event, by name.
 func countEvents(tb testing.TB, r installation.EventReader) map[string]int {
 	tb.Helper()
 	seen := make(map[string]int)

@@ -4,19 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// client is the caller's client with what differs between one server and a cluster.
+// client is the caller's client. It hides the differences between one server and a cluster.
 type client struct {
 	redis.UniversalClient
-	reloaded *atomic.Int64 // when the map of the cluster was last asked for, nanoseconds
+	reloaded *atomic.Int64 // time of the last reload in nanoseconds
 }
 
-// What a client of a cluster can do beside the rest, be it a [redis.ClusterClient] or something made around one.
+// Methods of a cluster client: a [redis.ClusterClient], or a wrapper of one.
 type (
 	locator interface {
 		MasterForKey(context.Context, string) (*redis.Client, error)
@@ -27,46 +28,40 @@ type (
 	reloader interface{ ReloadState(context.Context) }
 )
 
-// newClient refuses clients on which the promises of this package would not hold. What is wrapped around a client is taken
-// only if it shows that it is one of a cluster: else there is no telling what it does with commands.
+// newClient rejects clients that would break the guarantees of this package. It accepts a
+// wrapper only around a cluster client, because others hide what they do with commands.
 func newClient(c redis.UniversalClient) (client, error) {
+	if v := reflect.ValueOf(c); c == nil || v.Kind() == reflect.Pointer && v.IsNil() {
+		return client{}, errors.New("no client")
+	}
 	switch c := c.(type) {
-	case nil:
-		return client{}, errNoClient
 	case *redis.Client:
-		if c == nil {
-			return client{}, errNoClient
-		}
 		if caches(c) {
 			return client{}, errCaches
 		}
-	case *redis.ClusterClient:
-		if c == nil {
-			return client{}, errNoClient
-		}
 	case *redis.Ring:
-		return client{}, errors.New("a redis.Ring spreads keys over servers that know nothing of each other and moves them without their" +
-			" data when one fails; use a server, Sentinel or a cluster")
+		return client{}, errors.New("a redis.Ring spreads keys over independent servers and " +
+			"moves them without their data when one fails; use a server, Sentinel or a cluster")
 	case interface {
 		locator
 		ranger
 		reloader
 	}:
 	default:
-		return client{}, fmt.Errorf("a %T does not show which servers it talks to; use a redis.Client or a redis.ClusterClient", c)
+		return client{}, fmt.Errorf("a %T does not show which servers it talks to; "+
+			"use a redis.Client or a redis.ClusterClient", c)
 	}
 	if c, ok := c.(interface{ Options() *redis.ClusterOptions }); ok {
 		if o := c.Options(); o.ReadOnly || o.RouteByLatency || o.RouteRandomly {
-			return client{}, errors.New("the cluster client reads from replicas, which lag behind: unset ReadOnly, RouteByLatency and RouteRandomly")
+			return client{}, errors.New("the cluster client reads from replicas, which lag " +
+				"behind: unset ReadOnly, RouteByLatency and RouteRandomly")
 		}
 	}
 	return client{c, new(atomic.Int64)}, nil
 }
 
-var (
-	errNoClient = errors.New("no client")
-	errCaches   = errors.New("the client caches what it has read, so it would miss what others write: unset ClientSideCache and ClientSideCacheConfig")
-)
+var errCaches = errors.New("the client caches reads, so it would miss writes of others: " +
+	"unset ClientSideCache and ClientSideCacheConfig")
 
 // caches reports whether a client answers from its own memory.
 func caches(c *redis.Client) bool {
@@ -78,7 +73,7 @@ func (c client) isCluster() bool {
 	return ok
 }
 
-// primary returns a client of the one server that answers for a key.
+// primary returns a client of the server that has a key.
 func (c client) primary(ctx context.Context, key string) (redis.UniversalClient, error) {
 	if l, ok := c.UniversalClient.(locator); ok {
 		return l.MasterForKey(ctx, key)
@@ -86,19 +81,24 @@ func (c client) primary(ctx context.Context, key string) (redis.UniversalClient,
 	return c.UniversalClient, nil
 }
 
-// eachPrimary calls f for every server that answers for keys, for several at once.
-func (c client) eachPrimary(ctx context.Context, f func(context.Context, redis.UniversalClient) error) error {
+// eachPrimary calls f for every primary, concurrently on a cluster.
+func (c client) eachPrimary(
+	ctx context.Context, f func(context.Context, redis.UniversalClient) error,
+) error {
 	if r, ok := c.UniversalClient.(ranger); ok {
-		return r.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return f(ctx, node) })
+		return r.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+			return f(ctx, node)
+		})
 	}
 	return f(ctx, c.UniversalClient)
 }
 
-// reloadEvery is how often the map of a cluster is asked for at most.
+// reloadEvery limits how often a cluster client reloads its map of the cluster.
 const reloadEvery = 100 * time.Millisecond
 
-// reload makes a client of a cluster ask which server answers for what. By itself it does so once a minute, or when a
-// server redirects it; one that is dead does not, and its keys would be out of reach for that minute.
+// reload makes a cluster client find out which server has which slots. By itself it does so
+// once a minute, or when a server redirects it. A dead server does not, so its keys would be
+// unreachable for up to a minute.
 func (c client) reload(ctx context.Context) {
 	r, ok := c.UniversalClient.(reloader)
 	if !ok {
@@ -110,7 +110,7 @@ func (c client) reload(ctx context.Context) {
 	}
 }
 
-// readTimeout returns how long the client waits for an answer, 0 if for ever or if it does not tell.
+// readTimeout returns the client's ReadTimeout, or 0 if there is none or it is unknown.
 func (c client) readTimeout() time.Duration {
 	var timeout time.Duration
 	switch c := c.UniversalClient.(type) {
@@ -120,25 +120,4 @@ func (c client) readTimeout() time.Duration {
 		timeout = c.Options().ReadTimeout
 	}
 	return max(0, timeout)
-}
-
-// wait is what RequireReplicas asks for.
-type wait struct {
-	replicas int
-	timeout  time.Duration
-}
-
-// waitFor returns what to ask for in what is left of a context, a quarter of which is for the way there and back: an answer
-// that comes too late would make an unknown outcome of a commit that is known to be applied.
-func (s *Store) waitFor(ctx context.Context) wait {
-	w := wait{s.opts.RequireReplicas, s.opts.ReplicaTimeout}
-	if end, ok := ctx.Deadline(); ok {
-		left := time.Until(end)
-		w.timeout = max(time.Millisecond, min(w.timeout, left-left/4))
-	}
-	return w
-}
-
-func (w wait) command(ctx context.Context) *redis.Cmd {
-	return redis.NewCmd(ctx, "wait", w.replicas, w.timeout.Milliseconds())
 }

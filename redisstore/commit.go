@@ -11,13 +11,17 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// Commit implements [installation.Store]. It is one script, run on the primary of the tenant's bucket.
+// Commit implements [installation.Store]. It runs one script on the primary of the tenant's
+// bucket.
 //
-// A try whose answer is lost is repeated: the record knows by the change's token whether it was applied. If that cannot be
-// learned before the time is up, if the answer to the repeated try is a refusal, or if the record, which the change leaves as
-// it is, may have forgotten the token, the error matches [installation.ErrUnknownOutcome]. With [Options.RequireReplicas] a nil error says that so many replicas have the change,
-// and [installation.ErrNotReplicated] that it was applied all the same.
-func (s *Store) Commit(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+// Commit retries a try whose answer is lost: the record remembers the change's op token if the
+// change was applied. The error matches [installation.ErrUnknownOutcome] if the deadline comes
+// first, if the retry is rejected, or if a change without a record may have been forgotten.
+// With [Options.RequireReplicas] a nil error means that so many replicas have the change;
+// [installation.ErrNotReplicated] means that it was applied but not confirmed.
+func (s *Store) Commit(
+	ctx context.Context, c installation.Change,
+) (installation.Receipt, error) {
 	if err := ctx.Err(); err != nil {
 		return installation.Receipt{}, err
 	}
@@ -31,7 +35,7 @@ func (s *Store) Commit(ctx context.Context, c installation.Change) (installation
 func (s *Store) apply(ctx context.Context, c installation.Change) (installation.Receipt, error) {
 	var none installation.Receipt
 	b := s.keys.of(c.Key.Tenant)
-	keys, args, err := s.changeOf(b, c)
+	keys, args, err := s.commitArgs(b, c)
 	if err != nil {
 		return none, err
 	}
@@ -45,24 +49,24 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 		if s.opts.RequireReplicas == 0 {
 			reply, err = s.commit.run(ctx, s.client, keys, args)
 		} else {
-			reply, replicas, err = s.commit.runConfirmed(ctx, s.client, keys, args, s.waitFor(ctx))
+			reply, replicas, err = s.commit.runAndWait(ctx, s.client, keys, args, s.waitCommand)
 		}
 		return err
 	})
 	switch {
 	case err != nil && uncertain:
-		return none, fail(ctx, installation.ErrUnknownOutcome, err)
+		return none, wrapError(ctx, installation.ErrUnknownOutcome, err)
 	case err != nil:
-		return none, fail(ctx, installation.ErrUnavailable, err)
+		return none, wrapError(ctx, installation.ErrUnavailable, err)
 	}
 	receipt, err := readReply(b, c, reply)
 	switch {
-	case err != nil && uncertain: // an earlier try may have been applied, and its token pushed out since
+	case err != nil && uncertain: // an earlier try may have been applied and forgotten
 		return none, errForgotten
 	case err != nil:
 		return none, err
 	case replicas < int64(s.opts.RequireReplicas):
-		return receipt, &failure{
+		return receipt, &storeError{
 			sentinel: installation.ErrNotReplicated,
 			text:     fmt.Sprintf("%d of %d replicas have it", replicas, s.opts.RequireReplicas),
 		}
@@ -70,34 +74,38 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 	return receipt, nil
 }
 
-// errForgotten is for a change whose answer was lost, and of which the record does not tell any more.
-var errForgotten = &failure{
+// errForgotten is the error of a change whose answer was lost and whose op token the record may
+// have forgotten.
+var errForgotten = &storeError{
 	sentinel: installation.ErrUnknownOutcome,
-	text:     "an answer was lost, and the next one does not tell whether the change was applied",
+	text: "an answer was lost, and the answer to the retry does not tell whether the change " +
+		"was applied; read the record",
 }
 
-// Places in the arguments of the script.
+// Positions in the arguments of the script.
 const (
 	argUncertain = 19
 	fixedArgs    = 20 // the events follow
 )
 
-// changeOf returns the keys and arguments of the script for c; their meaning is in its header.
-func (s *Store) changeOf(b bucket, c installation.Change) (keys, args []string, err error) {
+// commitArgs returns the keys and arguments of the script for c. The header of commit.lua
+// explains them.
+func (s *Store) commitArgs(b bucket, c installation.Change) (keys, args []string, err error) {
 	keys = []string{b.meta(), b.record(c.Key), b.index(), b.events(), b.tails()}
 	args = make([]string, fixedArgs, fixedArgs+len(c.Events))
 	revision := c.If
 	if c.Record != nil {
 		if c.If == math.MaxInt64 {
-			return nil, nil, fmt.Errorf("%w: no revision follows %d", installation.ErrInvalid, c.If)
+			err = fmt.Errorf("%w: no revision follows %d", installation.ErrInvalid, c.If)
+			return nil, nil, err
 		}
 		revision++
 	}
 	args[0] = s.meta
-	args[1] = mark(c.Op, revision)
-	args[2] = strconv.Itoa(installation.RememberedOps * markBytes)
+	args[1] = opEntry(c.Op, revision)
+	args[2] = strconv.Itoa(installation.RememberedOps * opEntryBytes)
 	args[3] = strconv.FormatInt(c.If, 10)
-	args[4] = inDigits(c.Now)
+	args[4] = timeDigits(c.Now)
 	if s.opts.RequireReplicas > 0 {
 		args[5] = "1"
 	}
@@ -109,12 +117,12 @@ func (s *Store) changeOf(b bucket, c installation.Change) (keys, args []string, 
 		args[9] = microseconds(r.Deadline)
 		if r.Deleted {
 			if !r.Deadline.IsZero() {
-				args[14] = milliseconds(c.Now, r.Deadline)
+				args[14] = timeToLive(c.Now, r.Deadline)
 			}
 		} else {
 			args[6] = "record"
 			args[10] = microseconds(r.Created)
-			if args[11], err = membersOf(c.Key, r); err != nil {
+			if args[11], err = packMembers(c.Key, r); err != nil {
 				return nil, nil, err
 			}
 			args[12] = string(r.Body.Bytes())
@@ -124,30 +132,26 @@ func (s *Store) changeOf(b bucket, c installation.Change) (keys, args []string, 
 	if c.Idempotency != nil {
 		keys = append(keys, b.outcome(c.Key.Tenant, c.Idempotency.Digest))
 		args[15] = outcomeValue(c.Idempotency)
-		args[16] = milliseconds(c.Now, c.Idempotency.Until)
+		args[16] = timeToLive(c.Now, c.Idempotency.Until)
 	}
 	args[17] = c.Key.Tenant
 	args[18] = strconv.Itoa(s.opts.MaxEvents)
 	for _, e := range c.Events {
-		b, err := e.MarshalBinary()
+		encoded, err := e.MarshalBinary()
 		if err != nil {
 			return nil, nil, err
 		}
-		args = append(args, string(b))
+		args = append(args, string(encoded))
 	}
 	return keys, args, nil
 }
 
-// membersOf returns what the index is to say of a record, packed.
-func membersOf(k installation.Key, r *installation.Record) (string, error) {
-	if err := checkNUL(k.Tenant, k.ID); err != nil {
-		return "", err
-	}
-	if err := checkNUL(r.Index...); err != nil {
-		return "", err
-	}
-	if err := checkNUL(r.Claims...); err != nil {
-		return "", err
+// packMembers returns the index members of a record, packed.
+func packMembers(k installation.Key, r *installation.Record) (string, error) {
+	for _, texts := range [][]string{{k.Tenant, k.ID}, r.Index, r.Claims} {
+		if err := checkNUL(texts...); err != nil {
+			return "", err
+		}
 	}
 	list := members(r)
 	for _, m := range list {
@@ -158,10 +162,10 @@ func membersOf(k installation.Key, r *installation.Record) (string, error) {
 	return pack(list), nil
 }
 
-// milliseconds returns how long it is from now to t, for a server to count down: at least 1, since what is stored must be
-// there for the next try of the same change.
-func milliseconds(now, t time.Time) string {
-	left := t.Sub(now) // no more than a duration can be, some 292 years
+// timeToLive returns the milliseconds from now to t, at least 1: a retry of the same change
+// must find what the first try has stored.
+func timeToLive(now, t time.Time) string {
+	left := t.Sub(now) // limited to about 292 years
 	ms := int64(left / time.Millisecond)
 	if left%time.Millisecond > 0 {
 		ms++
@@ -169,9 +173,10 @@ func milliseconds(now, t time.Time) string {
 	return strconv.FormatInt(max(1, ms), 10)
 }
 
-// readReply makes a receipt or an error of what the script answered.
-func readReply(b bucket, c installation.Change, reply []string) (installation.Receipt, error) {
-	var receipt installation.Receipt
+// readReply converts the answer of the script to a receipt or an error.
+func readReply(
+	b bucket, c installation.Change, reply []string,
+) (receipt installation.Receipt, err error) {
 	if len(reply) == 0 {
 		return receipt, errReply
 	}
@@ -184,14 +189,13 @@ func readReply(b bucket, c installation.Change, reply []string) (installation.Re
 		}
 		return receipt, nil
 	case "replayed":
-		if len(detail) != markBytes-len(c.Op) {
+		if len(detail) != opEntryBytes-len(c.Op) {
 			return receipt, errReply
 		}
 		receipt.Revision = int64(binary.BigEndian.Uint64([]byte(detail)))
 		receipt.Replayed = true
 		return receipt, nil
 	case "outcome":
-		var err error
 		receipt.Outcome, err = decodeOutcome(c.Idempotency.Digest, detail)
 		return receipt, err
 	case "conflict":

@@ -10,10 +10,11 @@ import (
 	"github.com/go-installation/installation/redisstore"
 )
 
-// TestTrimmed checks that a reader is told of what it missed, and only then.
+// TestTrimmed checks that a reader gets ErrTrimmed only if it missed an event.
 func TestTrimmed(t *testing.T) {
 	s := open(t, redistest.Start(t).Client(t), &redisstore.Options{MaxEvents: 100})
-	busy, quiet := installation.Key{Tenant: "busy", ID: "a"}, installation.Key{Tenant: "quiet", ID: "a"}
+	busy := installation.Key{Tenant: "busy", ID: "a"}
+	quiet := installation.Key{Tenant: "quiet", ID: "a"}
 	r := must(t, s, create(quiet, "quiet 1"))
 	place := read(t, s, installation.EventQuery{Tenant: "quiet"}, "quiet 1").Next
 	everywhere := read(t, s, installation.EventQuery{AllTenants: true}, "quiet 1").Next
@@ -27,7 +28,8 @@ func TestTrimmed(t *testing.T) {
 	trimmed(t, s, installation.EventQuery{AllTenants: true, After: everywhere})
 
 	// Nothing of the quiet one is missing, though its own entry is gone too.
-	if page := read(t, s, installation.EventQuery{Tenant: "quiet", After: place}); page.Next != place {
+	page := read(t, s, installation.EventQuery{Tenant: "quiet", After: place})
+	if page.Next != place {
 		t.Errorf("page %+v, want the cursor %q repeated", page, place)
 	}
 	r = must(t, s, update(r, "quiet 2"))
@@ -42,7 +44,7 @@ func TestTrimmed(t *testing.T) {
 	read(t, s, installation.EventQuery{Tenant: "quiet"}, "quiet 4")
 }
 
-// twoTenants returns tenants that live in bucket 0 and in bucket 1 of two.
+// twoTenants returns keys in bucket 0 and in bucket 1 of two.
 func twoTenants() (zero, one installation.Key) {
 	zero.ID, one.ID = "a", "a"
 	for i := 0; zero.Tenant == "" || one.Tenant == ""; i++ {
@@ -55,8 +57,8 @@ func twoTenants() (zero, one installation.Key) {
 	return zero, one
 }
 
-// TestTrimmedElsewhere checks that a reader of all tenants is told of what it missed in a bucket that was empty when it
-// looked, and in one that its first page had not come to.
+// TestTrimmedElsewhere checks that a reader of all tenants learns what it missed in a bucket
+// that was empty, and in one that its first page did not reach.
 func TestTrimmedElsewhere(t *testing.T) {
 	zero, one := twoTenants()
 	for name, tc := range map[string]struct{ seen, before, busy installation.Key }{
@@ -64,7 +66,8 @@ func TestTrimmedElsewhere(t *testing.T) {
 		"not come to": {seen: zero, before: one, busy: one},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := open(t, redistest.Start(t).Client(t), &redisstore.Options{Buckets: 2, MaxEvents: 100})
+			client := redistest.Start(t).Client(t)
+			s := open(t, client, &redisstore.Options{Buckets: 2, MaxEvents: 100})
 			must(t, s, create(tc.seen, "seen"))
 			if tc.before != (installation.Key{}) {
 				tc.before.ID = "before"
@@ -92,10 +95,13 @@ func TestTrimmedElsewhere(t *testing.T) {
 	}
 }
 
-// TestEventsOfAllTakeTurns checks that a bucket in which more is written than a page holds does not keep the others waiting.
-func TestEventsOfAllTakeTurns(t *testing.T) {
+// TestBusyBucketDoesNotStarveOthers writes more to a bucket than fits a page: the events of
+// another bucket are read too.
+func TestBusyBucketDoesNotStarveOthers(t *testing.T) {
 	zero, one := twoTenants()
-	for name, keys := range map[string][2]installation.Key{"first": {zero, one}, "second": {one, zero}} {
+	for name, keys := range map[string][2]installation.Key{
+		"first": {zero, one}, "second": {one, zero},
+	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, dialMini(t), &redisstore.Options{Buckets: 2})
 			busy := must(t, s, create(keys[0], "busy"))
@@ -122,7 +128,8 @@ func TestEventsOfAllTakeTurns(t *testing.T) {
 	}
 }
 
-// TestEventsAfterLoss checks that a reader who has seen what a failover took away is told so: here the newest entries go.
+// TestEventsAfterLoss deletes the newest entries, as a failover may: a reader that has seen
+// them gets ErrTrimmed.
 func TestEventsAfterLoss(t *testing.T) {
 	client := redistest.Start(t).Client(t)
 	s := open(t, client, &redisstore.Options{Namespace: "loss"})
@@ -143,34 +150,41 @@ func TestEventsAfterLoss(t *testing.T) {
 	read(t, s, installation.EventQuery{Tenant: "tenant"}, "kept", "new")
 }
 
-// TestEventsAfterLossOfTenant does the same where nothing of the tenant is left.
+// TestEventsAfterLossOfTenant does the same with all entries of a tenant.
 func TestEventsAfterLossOfTenant(t *testing.T) {
 	client := redistest.Start(t).Client(t)
 	s := open(t, client, &redisstore.Options{Namespace: "loss"})
 	must(t, s, create(installation.Key{Tenant: "other", ID: "a"}, "kept"), create(id("a"), "lost"))
 	own := read(t, s, installation.EventQuery{Tenant: "tenant"}, "lost").Next
-	client.XDel(t.Context(), "{loss:00}:e", client.HGet(t.Context(), "{loss:00}:l", "tenant").Val())
+	lost := client.HGet(t.Context(), "{loss:00}:l", "tenant").Val()
+	client.XDel(t.Context(), "{loss:00}:e", lost)
 	client.HDel(t.Context(), "{loss:00}:l", "tenant")
 	trimmed(t, s, installation.EventQuery{Tenant: "tenant", After: own})
 	read(t, s, installation.EventQuery{Tenant: "tenant"})
 }
 
-func TestEventsRefuseCursors(t *testing.T) {
+// TestEventsRejectCursors passes cursors that no page has returned.
+func TestEventsRejectCursors(t *testing.T) {
 	s := open(t, dialMini(t), &redisstore.Options{Buckets: 4})
 	must(t, s, create(id("a"), ""))
-	for _, after := range []string{"x", "0", "0-", "99-1-1", "0-1-1-1", "1-1,", ",,,", "0//,,,", "0//0-0,0-0,0-0,x",
-		"4//0-0,0-0,0-0,0-0", "-1//0-0,0-0,0-0,0-0", "0/x/0-0,0-0,0-0,0-0", "0-01-1"} {
+	for _, after := range []string{
+		"x", "0", "0-", "99-1-1", "0-1-1-1", "1-1,", ",,,", "0//,,,", "0//0-0,0-0,0-0,x",
+		"4//0-0,0-0,0-0,0-0", "-1//0-0,0-0,0-0,0-0", "0/x/0-0,0-0,0-0,0-0", "0-01-1",
+	} {
 		for _, all := range []bool{false, true} {
-			_, err := s.Events(t.Context(), installation.EventQuery{Tenant: "tenant", AllTenants: all, After: after, Limit: 1})
-			if !errors.Is(err, installation.ErrInvalid) {
-				t.Errorf("events after %q, all %t: error %v, want %v", after, all, err, installation.ErrInvalid)
-			}
+			_, err := s.Events(t.Context(), installation.EventQuery{
+				Tenant: "tenant", AllTenants: all, After: after, Limit: 1,
+			})
+			wantError(t, fmt.Sprintf("events after %q, all %t", after, all), err,
+				installation.ErrInvalid)
 		}
 	}
 }
 
-// read checks which events a query names.
-func read(tb testing.TB, r installation.EventReader, q installation.EventQuery, want ...string) installation.EventPage {
+// read checks the events of a query.
+func read(
+	tb testing.TB, r installation.EventReader, q installation.EventQuery, want ...string,
+) installation.EventPage {
 	tb.Helper()
 	q.Limit = 10
 	page, err := r.Events(tb.Context(), q)

@@ -29,12 +29,15 @@ func ExampleOpen() {
 		return
 	}
 
-	_, err = store.Get(ctx, installation.Key{Tenant: "project-1", ID: "none"})
-	fmt.Println("before:", errors.Is(err, installation.ErrNotFound), errors.Is(err, installation.ErrUnavailable))
+	key := installation.Key{Tenant: "project-1", ID: "none"}
+	_, err = store.Get(ctx, key)
+	fmt.Println("not found:", errors.Is(err, installation.ErrNotFound))
 	server.FlushAll()
-	_, err = store.Get(ctx, installation.Key{Tenant: "project-1", ID: "none"})
-	fmt.Println("after the data was flushed:", errors.Is(err, installation.ErrNotFound), errors.Is(err, installation.ErrUnavailable))
+	_, err = store.Get(ctx, key)
+	fmt.Println("not found after a flush:", errors.Is(err, installation.ErrNotFound))
+	fmt.Println("unavailable after a flush:", errors.Is(err, installation.ErrUnavailable))
 	// Output:
-	// before: true false
-	// after the data was flushed: false true
+	// not found: true
+	// not found after a flush: false
+	// unavailable after a flush: true
 }

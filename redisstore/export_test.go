@@ -1,16 +1,23 @@
 package redisstore
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
-// Tags for tests outside of the package.
+// Access for tests outside of the package.
 
-// BucketOf returns the number of the bucket that a tenant lives in, in the form that its hash tag ends in.
+// BucketOf returns the number of a tenant's bucket, as its hash tag ends.
 func BucketOf(tenant string, buckets int) string {
 	return fmt.Sprintf("%02d", keyspace{"", buckets}.of(tenant).number)
 }
 
-// MemberID returns the id of the record that a member of an index names.
+// MemberID returns the id of the record that an index member names.
 func MemberID(member string) string {
 	e, _ := parseMember(member)
 	return e.key.ID
 }
+
+// SetRetryFor sets [Options.RetryFor] of an open store. A short one would fail Open on a slow
+// machine.
+func (s *Store) SetRetryFor(d time.Duration) { s.opts.RetryFor = d }

@@ -10,24 +10,22 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// Get implements [installation.Store]. It is one HMGET; where nothing is found, a second round trip makes sure that there is
-// nothing.
+// Get implements [installation.Store]. It is one HMGET. If that finds nothing, a second round
+// trip confirms it.
 func (s *Store) Get(ctx context.Context, key installation.Key) (*installation.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	b := s.keys.of(key.Tenant)
-	var values []any
-	err := s.read(ctx, func(ctx context.Context) (err error) {
-		values, err = s.client.HMGet(ctx, b.record(key), recordFields...).Result()
-		return err
+	values, err := readValue(ctx, s, func(ctx context.Context) ([]any, error) {
+		return s.client.HMGet(ctx, b.record(key), recordFields...).Result()
 	})
-	if err != nil {
-		return nil, fmt.Errorf("get %q: %w", key.ID, err)
+	var r *installation.Record
+	if err == nil {
+		r, err = decodeRecord(key, values)
 	}
-	r, err := decodeRecord(key, values)
 	if err == nil && r == nil {
-		r, err = s.lookAgain(ctx, b, key)
+		r, err = s.confirmAbsent(ctx, b, key)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("get %q: %w", key.ID, err)
@@ -35,13 +33,16 @@ func (s *Store) Get(ctx context.Context, key installation.Key) (*installation.Re
 	return r, nil
 }
 
-// lookAgain returns what is at a key where nothing was found: the record, if it was made meanwhile, or the error that says
-// that there is none, or else what there is in its place.
-func (s *Store) lookAgain(ctx context.Context, b bucket, key installation.Key) (*installation.Record, error) {
+// confirmAbsent confirms that key has no record. It returns the record if one was created
+// meanwhile, [installation.ErrNotFound] if the bucket exists, and the bucket's error otherwise.
+func (s *Store) confirmAbsent(
+	ctx context.Context, b bucket, key installation.Key,
+) (*installation.Record, error) {
 	var exists *redis.IntCmd
 	var values *redis.SliceCmd
-	err := s.look(ctx, b, func(pipe redis.Pipeliner) {
-		exists = pipe.Exists(ctx, b.record(key)) // first, so that a record which is made in between is found
+	err := s.checkBucketAnd(ctx, b, func(pipe redis.Pipeliner) {
+		// HMGET comes second, so that it finds a record which is created in between.
+		exists = pipe.Exists(ctx, b.record(key))
 		values = pipe.HMGet(ctx, b.record(key), recordFields...)
 	})
 	switch {
@@ -57,28 +58,24 @@ func (s *Store) lookAgain(ctx context.Context, b bucket, key installation.Key) (
 	return r, err
 }
 
-// Outcome implements [installation.Store]. Outcomes are gone when their time, by the clock of the server, is up.
-func (s *Store) Outcome(ctx context.Context, tenant string, d installation.Digest) (*installation.Outcome, error) {
+// Outcome implements [installation.Store]. Outcomes expire by the clock of the server.
+func (s *Store) Outcome(
+	ctx context.Context, tenant string, d installation.Digest,
+) (*installation.Outcome, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	b := s.keys.of(tenant)
-	var value string
-	var found bool
-	err := s.read(ctx, func(ctx context.Context) (err error) {
-		value, err = s.client.Get(ctx, b.outcome(tenant, d)).Result()
-		if found = !errors.Is(err, redis.Nil); !found {
-			return nil
-		}
-		return err
+	value, err := readValue(ctx, s, func(ctx context.Context) (string, error) {
+		return s.client.Get(ctx, b.outcome(tenant, d)).Result()
 	})
-	if err == nil && !found {
-		err = s.absent(ctx, b)
+	if errors.Is(err, redis.Nil) {
+		err = s.bucketErrorOr(ctx, b, installation.ErrNotFound)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("outcome: %w", err)
+	var o *installation.Outcome
+	if err == nil {
+		o, err = decodeOutcome(d, value)
 	}
-	o, err := decodeOutcome(d, value)
 	if err != nil {
 		return nil, fmt.Errorf("outcome: %w", err)
 	}

@@ -1,7 +1,6 @@
 package redisstore_test
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/health"
 	"github.com/go-installation/installation/internal/redistest"
 	"github.com/go-installation/installation/redisstore"
 )
@@ -17,48 +17,44 @@ import (
 func TestHealth(t *testing.T) {
 	for name, tc := range map[string]struct {
 		dial   func(testing.TB) redis.UniversalClient
-		levels map[string]installation.Level
+		levels map[string]health.Level
 	}{
-		"bare": {
-			func(tb testing.TB) redis.UniversalClient { return redistest.Start(tb).Client(tb) },
-			map[string]installation.Level{
-				"meta": installation.LevelOK, "scripts": installation.LevelOK, "eviction-policy": installation.LevelOK,
-				"evicted-keys": installation.LevelOK, "persistence": installation.LevelWarning, "role": installation.LevelOK,
-				"replicas": installation.LevelWarning,
-			},
-		},
+		"bare": {dialServer, map[string]health.Level{
+			"meta": health.OK, "scripts": health.OK,
+			"eviction-policy": health.OK, "evicted-keys": health.OK,
+			"persistence": health.Warning, "role": health.OK,
+			"replicas": health.Warning,
+		}},
 		"durable": {
 			func(tb testing.TB) redis.UniversalClient {
 				return redistest.Start(tb, "--appendonly", "yes").Client(tb)
 			},
-			map[string]installation.Level{"persistence": installation.LevelOK},
+			map[string]health.Level{"persistence": health.OK},
 		},
 		"replicated": {
-			func(tb testing.TB) redis.UniversalClient { return redistest.StartSentinel(tb).Client(tb) },
-			map[string]installation.Level{"replicas": installation.LevelOK},
+			dialSentinel, map[string]health.Level{"replicas": health.OK},
 		},
 		"volatile": {
 			func(tb testing.TB) redis.UniversalClient {
-				return redistest.Start(tb, "--maxmemory", "100mb", "--maxmemory-policy", "volatile-lru").Client(tb)
+				return redistest.Start(tb,
+					"--maxmemory", "100mb", "--maxmemory-policy", "volatile-lru").Client(tb)
 			},
-			map[string]installation.Level{"eviction-policy": installation.LevelWarning},
+			map[string]health.Level{"eviction-policy": health.Warning},
 		},
 		"no limit yet": {
 			func(tb testing.TB) redis.UniversalClient {
 				return redistest.Start(tb, "--maxmemory-policy", "allkeys-lru").Client(tb)
 			},
-			map[string]installation.Level{"eviction-policy": installation.LevelWarning},
+			map[string]health.Level{"eviction-policy": health.Warning},
 		},
-		"says nothing": {dialMini, map[string]installation.Level{
-			"meta": installation.LevelOK, "scripts": installation.LevelOK, "eviction-policy": installation.LevelUnknown,
-			"persistence": installation.LevelUnknown, "role": installation.LevelUnknown, "replicas": installation.LevelUnknown,
+		"says nothing": {dialMini, map[string]health.Level{
+			"meta": health.OK, "scripts": health.OK,
+			"eviction-policy": health.Unknown, "persistence": health.Unknown,
+			"role": health.Unknown, "replicas": health.Unknown,
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			findings, err := open(t, tc.dial(t), nil).Health(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
+			findings := healthOf(t, open(t, tc.dial(t), nil))
 			for rule, want := range tc.levels {
 				level(t, findings, rule, want)
 			}
@@ -66,7 +62,8 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestExpiringKeys has one of the keys that a bucket has once expire: the store is whole, and will not be.
+// TestExpiringKeys sets a fixed key of a bucket to expire: the store works, but will not for
+// long.
 func TestExpiringKeys(t *testing.T) {
 	server := redistest.Start(t)
 	client := server.Client(t)
@@ -74,64 +71,51 @@ func TestExpiringKeys(t *testing.T) {
 	must(t, s, create(id("a"), ""))
 	for _, key := range []string{"m", "x", "e", "l"} {
 		client.Expire(t.Context(), "{expiring:00}:"+key, time.Hour)
-		findings, err := s.Health(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		level(t, findings, "meta", installation.LevelError)
+		level(t, healthOf(t, s), "meta", health.Error)
 		client.Persist(t.Context(), "{expiring:00}:"+key)
 	}
 	allow(t, server, []string{"~{expiring*", "+@all", "-pttl"})
-	blind := redis.NewClient(&redis.Options{Addr: server.Addr, Username: "store", Password: "only-a-test"})
-	t.Cleanup(func() { _ = blind.Close() })
-	for c, want := range map[*redis.Client]installation.Level{client: installation.LevelOK, blind: installation.LevelUnknown} {
-		findings, err := open(t, c, &redisstore.Options{Namespace: "expiring"}).Health(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		level(t, findings, "meta", want)
+	blind := dialAs(t, server)
+	for c, want := range map[*redis.Client]health.Level{
+		client: health.OK, blind: health.Unknown,
+	} {
+		s := open(t, c, &redisstore.Options{Namespace: "expiring"})
+		level(t, healthOf(t, s), "meta", want)
 	}
 }
 
 // TestHealthOfCluster checks that every master is asked.
 func TestHealthOfCluster(t *testing.T) {
 	cluster := redistest.StartCluster(t, 3, 0)
-	findings, err := open(t, cluster.Client(t, nil), &redisstore.Options{RequireReplicas: 1}).Health(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := open(t, cluster.Client(t, nil), &redisstore.Options{RequireReplicas: 1})
+	findings := healthOf(t, s)
 	for _, m := range cluster.Masters {
-		own := []installation.Finding{}
+		own := []health.Finding{}
 		for _, f := range findings {
 			if strings.HasPrefix(f.Detail, m.Addr) {
 				own = append(own, f)
 			}
 		}
-		level(t, own, "role", installation.LevelOK)
-		level(t, own, "replicas", installation.LevelError)
+		level(t, own, "role", health.OK)
+		level(t, own, "replicas", health.Error)
 	}
 }
 
-// TestEviction shows why a server that evicts is refused: with a warning overruled, records go without an error.
+// TestEviction shows why Open rejects a server that evicts: records vanish without an error.
 func TestEviction(t *testing.T) {
 	server := redistest.Start(t, "--maxmemory", "4mb", "--maxmemory-policy", "allkeys-lru")
 	client := server.Client(t)
-	refused(t, client, &redisstore.Options{Namespace: "evicting"}, "allkeys-lru")
+	rejected(t, client, &redisstore.Options{Namespace: "evicting"}, "allkeys-lru")
 
 	s := open(t, client, &redisstore.Options{Namespace: "evicting", AllowEviction: true})
-	findings, err := s.Health(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	level(t, findings, "eviction-policy", installation.LevelError)
+	level(t, healthOf(t, s), "eviction-policy", health.Error)
 	written, vanished := 0, 0
 	for vanished == 0 && written < 10_000 {
 		c := create(id("%d", written), "")
 		c.Record.Body = installation.BodyFromBytes(make([]byte, 8<<10))
 		if _, err := s.Commit(t.Context(), c); err != nil {
-			if !errors.Is(err, installation.ErrUnavailable) { // the mark of the bucket is gone, and the rest cannot be believed
-				t.Errorf("commit after an eviction: %v", err)
-			}
+			// The meta key was evicted.
+			wantError(t, "commit after an eviction", err, installation.ErrUnavailable)
 			break
 		}
 		if written++; written%100 == 0 {
@@ -141,11 +125,7 @@ func TestEviction(t *testing.T) {
 	if vanished = written - countRecords(t, client, "evicting"); vanished == 0 {
 		t.Errorf("%d records were written and all of them are there", written)
 	}
-	findings, err = s.Health(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	level(t, findings, "evicted-keys", installation.LevelWarning)
+	level(t, healthOf(t, s), "evicted-keys", health.Warning)
 	t.Logf("%d of %d records vanished without an error", vanished, written)
 }
 
@@ -159,35 +139,42 @@ func countRecords(tb testing.TB, client redis.UniversalClient, namespace string)
 	return len(keys)
 }
 
-// TestMemoryLimit fills a server that evicts nothing: commits fail as they should, and none of them half.
+// TestMemoryLimit fills a server that does not evict: commits fail, and none is applied in
+// part.
 func TestMemoryLimit(t *testing.T) {
-	client := redistest.Start(t, "--maxmemory", "4mb", "--maxmemory-policy", "noeviction").Client(t)
-	s := open(t, client, nil)
+	server := redistest.Start(t, "--maxmemory", "4mb", "--maxmemory-policy", "noeviction")
+	s := open(t, server.Client(t), nil)
 	written := 0
 	for {
 		c := create(id("%d", written), fmt.Sprintf("event %d", written))
 		c.Record.Body = installation.BodyFromBytes(make([]byte, 8<<10))
-		c.Idempotency = &installation.Outcome{Digest: installation.Digest{byte(written), byte(written >> 8)}, Until: time.Now().Add(time.Hour)}
+		c.Idempotency = &installation.Outcome{
+			Digest: installation.Digest{byte(written), byte(written >> 8)},
+			Until:  time.Now().Add(time.Hour),
+		}
 		if _, err := s.Commit(t.Context(), c); err != nil {
-			if !errors.Is(err, installation.ErrUnavailable) || errors.Is(err, installation.ErrUnknownOutcome) || !strings.Contains(err.Error(), "memory") {
-				t.Errorf("commit at the limit: error %v, want %v about memory", err, installation.ErrUnavailable)
+			wantUnavailable(t, "commit at the limit", err)
+			if !strings.Contains(err.Error(), "memory") {
+				t.Errorf("commit at the limit: error %v, want one about memory", err)
 			}
-			if _, err := s.Outcome(t.Context(), "tenant", c.Idempotency.Digest); !errors.Is(err, installation.ErrNotFound) {
-				t.Errorf("outcome of the refused commit: error %v, want %v", err, installation.ErrNotFound)
-			}
+			_, err := s.Outcome(t.Context(), "tenant", c.Idempotency.Digest)
+			wantError(t, "outcome of the rejected commit", err, installation.ErrNotFound)
 			break
 		}
 		written++
 	}
 	n, err := s.Count(t.Context(), installation.Query{Tenant: "tenant", Term: "all"})
-	if events := len(countEvents(t, s)); err != nil || n != int64(written) || events != written {
+	events := len(countEvents(t, s))
+	if err != nil || n != int64(written) || events != written {
 		t.Errorf("%d records, %d events, error %v, want %d of each", n, events, err, written)
 	}
-	agree(t, s)
+	checkIndex(t, s)
 }
 
-// level checks the level of all findings of a rule, of which there must be one.
-func level(tb testing.TB, findings []installation.Finding, rule string, want installation.Level) {
+// level checks that there are findings of a rule and that all have a level.
+func level(
+	tb testing.TB, findings []health.Finding, rule string, want health.Level,
+) {
 	tb.Helper()
 	found := false
 	for _, f := range findings {

@@ -13,24 +13,24 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// Every key and every member of an index is built and taken apart in this file. Two things hold for all of them: no two
-// inputs give the same bytes, and all keys of a bucket carry its hash tag, "{namespace:05}", so that a cluster keeps them
-// together. The tag is what stands between the first brace and the next one; as a namespace has no braces, whatever follows
-// cannot change it.
+// This file builds and parses every key and every index member. No two inputs give the same
+// bytes. All keys of a bucket have its hash tag, "{namespace:05}", so that a cluster keeps them
+// together. The tag is the text between the first two braces. A namespace has no braces, so
+// nothing that follows can change the tag.
 
-// keyspace is a namespace cut into buckets.
+// keyspace is a namespace split into buckets.
 type keyspace struct {
 	namespace string
 	buckets   int
 }
 
-// bucket is the part of a keyspace that a server keeps together. Scripts are atomic within one.
+// bucket is a part of a keyspace that stays on one server. Scripts are atomic within a bucket.
 type bucket struct {
 	number int
 	tag    string
 }
 
-// of returns the bucket that a tenant lives in. The hash is part of the stored format.
+// of returns the bucket of a tenant. The hash is part of the stored format.
 func (s keyspace) of(tenant string) bucket {
 	h := fnv.New64a()
 	h.Write([]byte(tenant)) // never fails
@@ -50,8 +50,8 @@ func (s keyspace) all() []bucket {
 	return buckets
 }
 
-// recordPattern matches the record keys of all buckets, for SCAN, and no key of an outcome, whatever the tenant is called. A
-// namespace holds nothing that a pattern would take as anything but itself.
+// recordPattern matches the record keys of all buckets, for SCAN. It matches no key of an
+// outcome, whatever the tenant's name. A namespace contains no special characters of a pattern.
 func (s keyspace) recordPattern() string { return "{" + s.namespace + ":[0-9][0-9]}:r:*" }
 
 // Keys of a bucket.
@@ -59,19 +59,20 @@ func (b bucket) meta() string   { return b.tag + ":m" } // string: see meta
 func (b bucket) index() string  { return b.tag + ":x" } // sorted set, all scores 0: see member
 func (b bucket) events() string { return b.tag + ":e" } // stream: the change log
 func (b bucket) tails() string  { return b.tag + ":l" } // hash: tenant -> id of its last event
-func (b bucket) probe() string  { return b.tag + ":p" } // there only while probe.lua runs
+func (b bucket) probe() string  { return b.tag + ":p" } // exists only while probe.lua runs
 
-// record is the key of a hash: see the fields in record.go.
+// record returns the key of a hash; record.go lists its fields.
 func (b bucket) record(k installation.Key) string {
 	return b.tag + ":r:" + strconv.Itoa(len(k.Tenant)) + ":" + k.Tenant + ":" + k.ID
 }
 
-// outcome is the key of a string: see outcomeValue.
+// outcome returns the key of a string; see outcomeValue.
 func (b bucket) outcome(tenant string, d installation.Digest) string {
-	return b.tag + ":o:" + strconv.Itoa(len(tenant)) + ":" + tenant + ":" + base64.RawURLEncoding.EncodeToString(d[:])
+	return b.tag + ":o:" + strconv.Itoa(len(tenant)) + ":" + tenant + ":" +
+		base64.RawURLEncoding.EncodeToString(d[:])
 }
 
-// recordKey takes apart what bucket.record has built in one of the buckets of s.
+// recordKey parses a key that bucket.record has built in one of the buckets of s.
 func (s keyspace) recordKey(key string) (bucket, installation.Key, bool) {
 	tag, rest, ok := strings.Cut(key, ":r:")
 	if !ok {
@@ -87,8 +88,9 @@ func (s keyspace) recordKey(key string) (bucket, installation.Key, bool) {
 	return b, k, b.tag == tag && b.record(k) == key
 }
 
-// Scopes are the first byte of every member of an index and keep its lists apart. Strings end with NUL, which the store
-// contract keeps out of them; times have eight bytes. So the order of the bytes is the order of the list.
+// Scopes are the first byte of every index member and separate the lists. Texts end with NUL,
+// which the store contract excludes from them. Times have eight bytes. So members sort in the
+// order of their list.
 const (
 	scopeTerm   = "t" // tenant NUL, term NUL, created, id
 	scopeGlobal = "g" // term NUL, created, tenant NUL, id
@@ -99,11 +101,12 @@ const (
 
 const nul = "\x00"
 
-// timeBytes is how long a time is in a member.
+// timeBytes is the length of sortableTime.
 const timeBytes = 8
 
-// sortable returns t as bytes whose order is that of time; the sign is flipped to put times before 1970 first.
-func sortable(t time.Time) string {
+// sortableTime returns t as bytes that sort by time. The sign is flipped, so that times before
+// 1970 come first.
+func sortableTime(t time.Time) string {
 	return string(binary.BigEndian.AppendUint64(nil, uint64(t.UnixMicro())^1<<63))
 }
 
@@ -114,22 +117,25 @@ func duePrefix(tenant string) string          { return scopeDue + tenant + nul }
 
 func termMember(k installation.Key, term string, created time.Time) string {
 	if installation.GlobalTerm(term) {
-		return globalPrefix(term) + sortable(created) + k.Tenant + nul + k.ID
+		return globalPrefix(term) + sortableTime(created) + k.Tenant + nul + k.ID
 	}
-	return termPrefix(k.Tenant, term) + sortable(created) + k.ID
+	return termPrefix(k.Tenant, term) + sortableTime(created) + k.ID
 }
 
-func claimMember(k installation.Key, claim string) string { return claimPrefix(k.Tenant, claim) + k.ID }
+func claimMember(k installation.Key, claim string) string {
+	return claimPrefix(k.Tenant, claim) + k.ID
+}
 
 func dueMember(k installation.Key, deadline time.Time) string {
-	return duePrefix(k.Tenant) + sortable(deadline) + k.ID
+	return duePrefix(k.Tenant) + sortableTime(deadline) + k.ID
 }
 
 func anyDueMember(k installation.Key, deadline time.Time) string {
-	return scopeAnyDue + sortable(deadline) + k.Tenant + nul + k.ID
+	return scopeAnyDue + sortableTime(deadline) + k.Tenant + nul + k.ID
 }
 
-// members returns what stands in the index for a live record: claims first, then its terms, then its deadline.
+// members returns the index members of a live record: claims first, then terms, then its
+// deadline.
 func members(r *installation.Record) []string {
 	list := make([]string, 0, len(r.Claims)+len(r.Index)+2)
 	for _, claim := range r.Claims {
@@ -144,14 +150,14 @@ func members(r *installation.Record) []string {
 	return list
 }
 
-// entry is a member taken apart. The time of a record's place in a list is left out: it is part of the record.
+// entry is a parsed member, without its time, which the record has too.
 type entry struct {
 	scope string
 	key   installation.Key
 	name  string // the term or the claim
 }
 
-// parseMember takes apart what members has built.
+// parseMember parses a member that members has built.
 func parseMember(member string) (entry, bool) {
 	if member == "" {
 		return entry{}, false
@@ -192,10 +198,10 @@ func parseMember(member string) (entry, bool) {
 	return e, ok
 }
 
-// maxMember bounds a member, in bytes: its length is written in two.
+// maxMember is the maximum length of a member in bytes: pack writes the length in two bytes.
 const maxMember = 1<<16 - 1
 
-// pack joins members, each behind its length in two bytes, so that a script can take them apart again.
+// pack joins members, each after its length in two bytes, so that a script can split them.
 func pack(members []string) string {
 	var b strings.Builder
 	for _, m := range members {
@@ -206,7 +212,7 @@ func pack(members []string) string {
 	return b.String()
 }
 
-// unpack is the reverse of pack. It reports false for bytes that pack did not write.
+// unpack splits what pack has joined. It reports false for anything else.
 func unpack(packed string) ([]string, bool) {
 	var list []string
 	for len(packed) > 0 {
@@ -222,8 +228,8 @@ func unpack(packed string) ([]string, bool) {
 	return list, true
 }
 
-// packs reports whether a member is among those that were packed.
-func packs(packed, member string) bool {
+// packedContains reports whether a member is in a packed list.
+func packedContains(packed, member string) bool {
 	list, _ := unpack(packed)
 	return slices.Contains(list, member)
 }

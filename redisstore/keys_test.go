@@ -10,14 +10,15 @@ import (
 	"github.com/go-installation/installation/internal/redistest"
 )
 
-// oddStrings is what ids and tenants are made of where somebody means harm or is unlucky.
+// oddStrings are hostile or unusual ids and tenants.
 var oddStrings = []string{
-	"", "a", "A", ":", "a:b", "::", "*", "?", "[a]", "{", "}", "{a}", "{b:00}", "}{", " ", "a b", "é", "日本語", "\xff", "\n", "\x01", "1:a",
+	"", "a", "A", ":", "a:b", "::", "*", "?", "[a]", "{", "}", "{a}", "{b:00}", "}{", " ", "a b",
+	"é", "日本語", "\xff", "\n", "\x01", "1:a",
 	strings.Repeat("a", 256), strings.Repeat("}", 256), strings.Repeat("é", 128),
 }
 
-// FuzzKeys checks that no two records or outcomes share a key, that a key tells what it was built from, and that nothing in
-// a tenant or an id leads out of the slot of its bucket.
+// FuzzKeys checks that no two records or outcomes share a key, that a record key parses to its
+// record, and that no tenant or id leads out of the slot of its bucket.
 func FuzzKeys(f *testing.F) {
 	for i, s := range oddStrings {
 		f.Add(s, oddStrings[(i+1)%len(oddStrings)], oddStrings[(i+7)%len(oddStrings)], s)
@@ -26,33 +27,37 @@ func FuzzKeys(f *testing.F) {
 	f.Add("1:a", "b", "1", "a:b")
 	f.Fuzz(func(t *testing.T, tenant1, id1, tenant2, id2 string) {
 		s := keyspace{"test", 16}
-		one, two := installation.Key{Tenant: tenant1, ID: id1}, installation.Key{Tenant: tenant2, ID: id2}
+		one := installation.Key{Tenant: tenant1, ID: id1}
+		two := installation.Key{Tenant: tenant2, ID: id2}
 		b1, b2 := s.of(tenant1), s.of(tenant2)
 		if (b1.record(one) == b2.record(two)) != (one == two) {
-			t.Errorf("records %q and %q have the keys %q and %q", one, two, b1.record(one), b2.record(two))
+			t.Errorf("records %q and %q: keys %q and %q", one, two, b1.record(one), b2.record(two))
 		}
 		var d1, d2 installation.Digest
 		copy(d1[:], id1)
 		copy(d2[:], id2)
-		if (b1.outcome(tenant1, d1) == b2.outcome(tenant2, d2)) != (tenant1 == tenant2 && d1 == d2) {
-			t.Errorf("outcomes of %q and %q have the keys %q and %q", one, two, b1.outcome(tenant1, d1), b2.outcome(tenant2, d2))
+		o1, o2 := b1.outcome(tenant1, d1), b2.outcome(tenant2, d2)
+		if (o1 == o2) != (tenant1 == tenant2 && d1 == d2) {
+			t.Errorf("outcomes of %q and %q: keys %q and %q", one, two, o1, o2)
 		}
-		keys := []string{b1.meta(), b1.index(), b1.events(), b1.tails(), b1.record(one), b1.outcome(tenant1, d1)}
+		keys := []string{b1.meta(), b1.index(), b1.events(), b1.tails(), b1.record(one), o1}
 		for i, k := range keys {
 			if slices.Contains(keys[:i], k) {
 				t.Errorf("two keys of a bucket are %q", k)
 			}
-			if tag := hashTag(k); redistest.Slot(tag) != redistest.Slot(b1.tag[1:len(b1.tag)-1]) {
+			tag := hashTag(k)
+			if redistest.Slot(tag) != redistest.Slot(b1.tag[1:len(b1.tag)-1]) {
 				t.Errorf("key %q has the tag %q, want that of the bucket %q", k, tag, b1.tag)
 			}
 		}
 		if b, k, ok := s.recordKey(b1.record(one)); !ok || k != one || b != b1 {
-			t.Errorf("key %q was taken apart into %+v %+v %t, want %+v %+v", b1.record(one), b, k, ok, b1, one)
+			t.Errorf("key %q was parsed as %+v %+v %t, want %+v %+v",
+				b1.record(one), b, k, ok, b1, one)
 		}
 	})
 }
 
-// hashTag is what a cluster hashes of a key.
+// hashTag returns the part of a key that a cluster hashes.
 func hashTag(key string) string {
 	if _, rest, ok := strings.Cut(key, "{"); ok {
 		if tag, _, ok := strings.Cut(rest, "}"); ok && tag != "" {
@@ -62,7 +67,7 @@ func hashTag(key string) string {
 	return key
 }
 
-// FuzzRecordKey checks that only keys which were built are taken apart.
+// FuzzRecordKey checks that only keys which bucket.record has built are parsed.
 func FuzzRecordKey(f *testing.F) {
 	for _, s := range oddStrings {
 		f.Add("{test:00}:r:" + s)
@@ -71,21 +76,24 @@ func FuzzRecordKey(f *testing.F) {
 	f.Fuzz(func(t *testing.T, key string) {
 		s := keyspace{"test", 16}
 		if b, k, ok := s.recordKey(key); ok && b.record(k) != key {
-			t.Errorf("%q was taken apart into %+v of %+v, whose key is %q", key, k, b, b.record(k))
+			t.Errorf("%q was parsed as %+v of %+v, whose key is %q", key, k, b, b.record(k))
 		}
 	})
 }
 
-// FuzzMembers checks that no two places in an index are the same member, that a member tells what it was built from, and
-// that what is packed can be unpacked. NUL is no part of the strings, by the contract of the store.
+// FuzzMembers checks that no two places in an index share a member, that a member parses to its
+// record, and that unpack returns what pack has joined. The store contract excludes NUL.
 func FuzzMembers(f *testing.F) {
 	for i, s := range oddStrings {
-		f.Add(s, oddStrings[(i+1)%len(oddStrings)], oddStrings[(i+3)%len(oddStrings)], int64(i), s, s, "@"+s, int64(-i))
+		next, third := oddStrings[(i+1)%len(oddStrings)], oddStrings[(i+3)%len(oddStrings)]
+		f.Add(s, next, third, int64(i), s, s, "@"+s, int64(-i))
 	}
-	f.Fuzz(func(t *testing.T, tenant1, id1, term1 string, at1 int64, tenant2, id2, term2 string, at2 int64) {
+	f.Fuzz(func(
+		t *testing.T, tenant1, id1, term1 string, at1 int64, tenant2, id2, term2 string, at2 int64,
+	) {
 		for _, s := range []string{tenant1, id1, term1, tenant2, id2, term2} {
 			if strings.Contains(s, nul) || len(s) > 1000 {
-				t.Skip("the contract has no NUL, and no tenant, id or term of that length")
+				t.Skip("the store contract excludes NUL and texts of this length")
 			}
 		}
 		one, two := fuzzed(tenant1, id1, term1, at1), fuzzed(tenant2, id2, term2, at2)
@@ -93,7 +101,7 @@ func FuzzMembers(f *testing.F) {
 		for i, m := range ours {
 			e, ok := parseMember(m)
 			if !ok || e.key != one.Key || (e.name != "" && e.name != term1) {
-				t.Errorf("member %q was taken apart into %+v %t, want %+v %q", m, e, ok, one.Key, term1)
+				t.Errorf("member %q was parsed as %+v %t, want %+v %q", m, e, ok, one.Key, term1)
 			}
 			if slices.Contains(ours[:i], m) {
 				t.Errorf("two members of a record are %q", m)
@@ -112,11 +120,12 @@ func FuzzMembers(f *testing.F) {
 func fuzzed(tenant, id, term string, at int64) *installation.Record {
 	when := time.UnixMicro(at)
 	return &installation.Record{
-		Key: installation.Key{Tenant: tenant, ID: id}, Created: when, Deadline: when, Index: []string{term}, Claims: []string{term},
+		Key: installation.Key{Tenant: tenant, ID: id}, Created: when, Deadline: when,
+		Index: []string{term}, Claims: []string{term},
 	}
 }
 
-// FuzzUnpack checks that unpack takes any bytes, and that what it accepts is what pack writes.
+// FuzzUnpack checks that unpack accepts only what pack writes.
 func FuzzUnpack(f *testing.F) {
 	f.Add("")
 	f.Add("\x00")
@@ -128,13 +137,16 @@ func FuzzUnpack(f *testing.F) {
 	})
 }
 
-func TestSortableIsInOrder(t *testing.T) {
+// TestTimesSort checks both encodings of times that are compared as text.
+func TestTimesSort(t *testing.T) {
 	times := []time.Time{
-		{}, time.UnixMicro(-1), time.UnixMicro(0), time.UnixMicro(1), time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC),
+		{}, time.UnixMicro(-1), time.UnixMicro(0), time.UnixMicro(1),
+		time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
 	for i, later := range times[1:] {
 		earlier := times[i]
-		if sortable(earlier) >= sortable(later) || inDigits(earlier) >= inDigits(later) || len(inDigits(later)) != digits {
+		if sortableTime(earlier) >= sortableTime(later) ||
+			timeDigits(earlier) >= timeDigits(later) || len(timeDigits(later)) != digits {
 			t.Errorf("%v does not come before %v", earlier, later)
 		}
 	}

@@ -11,13 +11,14 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// List implements [installation.Store]. A page takes two round trips: the members of the index, then their records. A record
-// that was changed between the two, so that it is no longer what q names, is left out. Across tenants the order is that of
-// the buckets, and within each (Created, Tenant, ID), or (Deadline, Tenant, ID).
+// List implements [installation.Store]. A page takes two round trips: the index members, then
+// their records. A record that no longer matches q in the second is left out. Across tenants
+// the order is that of the buckets, and within each (Created, Tenant, ID), or (Deadline,
+// Tenant, ID).
 //
-// What somebody else has damaged does not hide the rest. Of a record that cannot be read there is the key alone; a member of the
-// index that cannot be read is left out, with a warning to the logger. [Store.Verify] finds both. Only where the order of the
-// index itself was lost is there no list.
+// Damaged data does not hide the rest. A record that cannot be read is listed with its key
+// only. A member that cannot be read is left out, with a warning to the logger. [Store.Verify]
+// finds both. Only a damaged order of the index fails the list.
 func (s *Store) List(ctx context.Context, q installation.Query) (installation.Page, error) {
 	if err := ctx.Err(); err != nil {
 		return installation.Page{}, err
@@ -31,7 +32,8 @@ func (s *Store) List(ctx context.Context, q installation.Query) (installation.Pa
 
 func (s *Store) list(ctx context.Context, q installation.Query) (installation.Page, error) {
 	var page installation.Page
-	if q.Limit < 1 || q.Limit > installation.MaxPage || q.Skip < 0 || q.Skip > installation.MaxSkip {
+	if q.Limit < 1 || q.Limit > installation.MaxPage ||
+		q.Skip < 0 || q.Skip > installation.MaxSkip {
 		return page, fmt.Errorf("%w: limit or skip out of range", installation.ErrInvalid)
 	}
 	sp, err := spanOf(q)
@@ -44,24 +46,24 @@ func (s *Store) list(ctx context.Context, q installation.Query) (installation.Pa
 	}
 	if q.After != "" {
 		var position string
-		if buckets, position, err = from(buckets, q.After); err != nil {
+		if buckets, position, err = parseCursor(buckets, q.After); err != nil {
 			return page, err
 		}
-		sp = sp.behind(position)
+		sp = sp.after(position)
 	}
 
 	skip := q.Skip
 	for i, b := range buckets {
 		if i > 0 {
-			sp = sp.whole()
+			sp = sp.fromStart()
 		}
 		want := q.Limit - len(page.Records)
-		names, err := s.names(ctx, b, sp, skip, want+1)
+		names, err := s.members(ctx, b, sp, skip, want+1)
 		if err != nil {
 			return page, err
 		}
 		if len(names) == 0 {
-			if skip, err = s.pass(ctx, b, sp, skip); err != nil {
+			if skip, err = s.remainingSkip(ctx, b, sp, skip); err != nil {
 				return page, err
 			}
 			continue
@@ -72,23 +74,25 @@ func (s *Store) list(ctx context.Context, q installation.Query) (installation.Pa
 			return page, errDisorder
 		}
 		names = names[:min(want, len(names))]
-		records, err := s.fetch(ctx, b, names)
+		records, err := s.recordsOf(ctx, b, names)
 		if err != nil {
 			return page, err
 		}
 		page.Records = append(page.Records, records...)
 		if more {
-			page.Next = cursor(b, sp.position(names[len(names)-1]))
+			page.Next = formatCursor(b, sp.position(names[len(names)-1]))
 			break
 		}
 	}
 	return page, nil
 }
 
-// errDisorder is for a list that may lack some of its members and have others.
-var errDisorder = unavailable("somebody has given members of an index scores, so that its order is lost; Verify puts that right")
+// errDisorder is the error of a list that may lack members or contain wrong ones.
+var errDisorder = unavailable("index members have scores, so the order of the index is lost; " +
+	"run Verify to repair it")
 
-// Count implements [installation.Counter]. It reads no record: the index knows the rank of its members.
+// Count implements [installation.Counter]. It reads no records: the index knows the rank of its
+// members.
 func (s *Store) Count(ctx context.Context, q installation.Query) (int64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -109,7 +113,7 @@ func (s *Store) Count(ctx context.Context, q installation.Query) (int64, error) 
 	return sum, nil
 }
 
-// bucketsOf returns the buckets that q is about, in the order in which they are walked.
+// bucketsOf returns the buckets of q in order.
 func (s *Store) bucketsOf(q installation.Query) []bucket {
 	if q.AllTenants {
 		return s.keys.all()
@@ -117,55 +121,63 @@ func (s *Store) bucketsOf(q installation.Query) []bucket {
 	return []bucket{s.keys.of(q.Tenant)}
 }
 
-// names returns members of a span, in its order.
-func (s *Store) names(ctx context.Context, b bucket, sp span, skip, limit int) (names []string, err error) {
+// members returns members of a span in its order.
+func (s *Store) members(
+	ctx context.Context, b bucket, sp span, skip, limit int,
+) ([]string, error) {
 	words := []any{"zrange", b.index(), sp.lo, sp.hi, "bylex", "limit", skip, limit}
 	if sp.reverse {
 		words = []any{"zrange", b.index(), sp.hi, sp.lo, "bylex", "rev", "limit", skip, limit}
 	}
-	err = s.read(ctx, func(ctx context.Context) error {
-		cmd := redis.NewStringSliceCmd(ctx, words...) // releases of go-redis differ in which bound comes first in reverse
-		err := s.client.Process(ctx, cmd)
-		names = cmd.Val()
-		return err
+	return readValue(ctx, s, func(ctx context.Context) ([]string, error) {
+		// Releases of go-redis differ in the order of the bounds of a reverse ZRangeArgs.
+		cmd := redis.NewStringSliceCmd(ctx, words...)
+		_ = s.client.Process(ctx, cmd)
+		return cmd.Result()
 	})
-	return names, err
 }
 
-// count returns how many members a span has.
-func (s *Store) count(ctx context.Context, b bucket, sp span) (n int64, err error) {
-	err = s.read(ctx, func(ctx context.Context) (err error) {
-		n, err = s.client.ZLexCount(ctx, b.index(), sp.lo, sp.hi).Result()
-		return err
+// count returns the number of members in a span.
+func (s *Store) count(ctx context.Context, b bucket, sp span) (int64, error) {
+	n, err := readValue(ctx, s, func(ctx context.Context) (int64, error) {
+		return s.client.ZLexCount(ctx, b.index(), sp.lo, sp.hi).Result()
 	})
 	if err == nil && n == 0 {
-		err = s.present(ctx, b)
+		err = s.checkBucket(ctx, b)
 	}
 	return n, err
 }
 
-// pass returns what is left to skip behind a span that had nothing to give.
-func (s *Store) pass(ctx context.Context, b bucket, sp span, skip int) (int, error) {
+// remainingSkip returns how many members remain to be skipped after a span that had no more.
+func (s *Store) remainingSkip(ctx context.Context, b bucket, sp span, skip int) (int, error) {
 	if skip == 0 {
-		return 0, s.present(ctx, b)
+		return 0, s.checkBucket(ctx, b)
 	}
 	n, err := s.count(ctx, b, sp)
 	return max(0, skip-int(n)), err
 }
 
-// fetch returns the records that members name, but for those which no longer say the same of themselves. Of a record that
-// cannot be read it returns the key alone.
-func (s *Store) fetch(ctx context.Context, b bucket, names []string) ([]*installation.Record, error) {
-	keys, ours := make([]installation.Key, 0, len(names)), make([]string, 0, len(names))
+// ownMembers returns the members that a bucket can contain, and the keys of their records.
+func (s *Store) ownMembers(b bucket, names []string) (own []string, keys []installation.Key) {
 	for _, name := range names {
 		if e, ok := parseMember(name); ok && s.keys.of(e.key.Tenant) == b {
-			keys, ours = append(keys, e.key), append(ours, name)
+			own, keys = append(own, name), append(keys, e.key)
 		}
 	}
-	if n := len(names) - len(ours); n > 0 {
-		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "redisstore: members of an index cannot be read; Verify finds them", slog.Int("members", n))
+	return own, keys
+}
+
+// recordsOf returns the records of members, except those that no longer have the member. For a
+// record that cannot be read it returns the key only.
+func (s *Store) recordsOf(
+	ctx context.Context, b bucket, names []string,
+) ([]*installation.Record, error) {
+	own, keys := s.ownMembers(b, names)
+	if n := len(names) - len(own); n > 0 {
+		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn,
+			"redisstore: index members cannot be read; run Verify", slog.Int("members", n))
 	}
-	stored, err := s.fields(ctx, keys, recordFields)
+	stored, err := s.readFields(ctx, keys, recordFields)
 	if err != nil {
 		return nil, err
 	}
@@ -177,18 +189,21 @@ func (s *Store) fetch(ctx context.Context, b bucket, names []string) ([]*install
 			records = append(records, &installation.Record{Key: keys[i]})
 		case r == nil:
 			gone = true
-		case !r.Deleted && packs(values[4].(string), ours[i]):
+		case !r.Deleted && packedContains(values[4].(string), own[i]):
 			records = append(records, r)
 		}
 	}
 	if gone { // or the bucket is
-		err = s.present(ctx, b)
+		err = s.checkBucket(ctx, b)
 	}
 	return records, err
 }
 
-// fields returns fields of the records at keys, all in one round trip: nil for a key that holds no record but something else.
-func (s *Store) fields(ctx context.Context, keys []installation.Key, names []string) ([][]any, error) {
+// readFields returns fields of the records at keys, in one round trip: nil for a key of another
+// type.
+func (s *Store) readFields(
+	ctx context.Context, keys []installation.Key, names []string,
+) ([][]any, error) {
 	if len(keys) == 0 {
 		return nil, nil
 	}
@@ -210,7 +225,7 @@ func (s *Store) fields(ctx context.Context, keys []installation.Key, names []str
 	return values, err
 }
 
-// decodeStored is decodeRecord for what fields has returned.
+// decodeStored is decodeRecord for the result of readFields.
 func decodeStored(k installation.Key, values []any) (*installation.Record, error) {
 	if values == nil {
 		return nil, errDamaged

@@ -4,61 +4,57 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/redistest"
 	"github.com/go-installation/installation/redisstore"
 )
 
-// load is a number of writers that go on until they are told to stop, each in a tenant of its own.
+// load is a number of writers, each in a tenant of its own, that go on until they are stopped.
 type load struct {
 	store   *redisstore.Store
 	writers int
-	patient time.Duration // deadline of each call
 
 	attempted, acknowledged, unconfirmed, unknown, unavailable atomic.Int64
 
-	stop chan struct{}
+	stop func()
 	wait sync.WaitGroup
 
-	mu    sync.Mutex
-	acked map[installation.Key]int64                // revision that the last acknowledged commit led to
-	first map[string]func(at time.Time) (more bool) // by tenant: told of each applied commit until it returns false
+	mu        sync.Mutex
+	revisions map[installation.Key]int64 // that the last acknowledged commits led to
+	applied   map[string]int             // commits that were applied, by tenant
 }
 
-// rounds is how often a test that depends on timing runs.
-func rounds() int {
-	if os.Getenv("INSTALLATION_LONG") == "1" {
-		return 20
-	}
-	return 1
-}
-
-func startLoad(tb testing.TB, s *redisstore.Store, writers int, patient time.Duration) *load {
+func startLoad(tb testing.TB, writers int, s *redisstore.Store) *load {
 	tb.Helper()
+	stopped := make(chan struct{})
 	l := &load{
-		store: s, writers: writers, patient: patient, stop: make(chan struct{}),
-		acked: make(map[installation.Key]int64), first: make(map[string]func(time.Time) bool),
+		store: s, writers: writers, stop: sync.OnceFunc(func() { close(stopped) }),
+		revisions: make(map[installation.Key]int64), applied: make(map[string]int),
 	}
 	for w := range writers {
-		l.wait.Go(func() { l.write(tb, tenant(w)) })
+		l.wait.Go(func() { l.write(tb, tenant(w), stopped) })
 	}
+	tb.Cleanup(func() { // after a failed test
+		l.stop()
+		l.wait.Wait()
+	})
 	return l
 }
 
 func tenant(writer int) string { return fmt.Sprintf("tenant-%d", writer) }
 
 // write creates records and updates each of them twice.
-func (l *load) write(tb testing.TB, tenant string) {
+func (l *load) write(tb testing.TB, tenant string, stopped <-chan struct{}) {
 	for i := 0; ; i++ {
 		c := create(installation.Key{Tenant: tenant, ID: fmt.Sprint(i)}, "")
 		for range 3 {
 			select {
-			case <-l.stop:
+			case <-stopped:
 				return
 			default:
 			}
@@ -70,9 +66,10 @@ func (l *load) write(tb testing.TB, tenant string) {
 	}
 }
 
-// commit applies a change and reports whether the record is now known to be as it says.
+// commit commits a change and reports whether it is known to be applied and confirmed.
 func (l *load) commit(tb testing.TB, c installation.Change) bool {
-	ctx, cancel := context.WithTimeout(tb.Context(), l.patient)
+	ctx := context.WithoutCancel(tb.Context())
+	ctx, cancel := context.WithTimeout(ctx, redistest.Patience/2)
 	defer cancel()
 	l.attempted.Add(1)
 	receipt, err := l.store.Commit(ctx, c)
@@ -81,10 +78,10 @@ func (l *load) commit(tb testing.TB, c installation.Change) bool {
 		tb.Errorf("%v: receipt %+v, want revision %d", c.Key, receipt, c.Record.Revision)
 	case err == nil:
 		l.acknowledged.Add(1)
-		l.note(c, true)
+		l.record(c, true)
 	case errors.Is(err, installation.ErrNotReplicated):
 		l.unconfirmed.Add(1)
-		l.note(c, false)
+		l.record(c, false)
 	case errors.Is(err, installation.ErrUnknownOutcome):
 		l.unknown.Add(1)
 	case errors.Is(err, installation.ErrUnavailable):
@@ -95,35 +92,43 @@ func (l *load) commit(tb testing.TB, c installation.Change) bool {
 	return err == nil
 }
 
-func (l *load) note(c installation.Change, acknowledged bool) {
+func (l *load) record(c installation.Change, acknowledged bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if acknowledged {
-		l.acked[c.Key] = c.Record.Revision
+		l.revisions[c.Key] = c.Record.Revision
 	}
-	if told := l.first[c.Key.Tenant]; told != nil && !told(time.Now()) {
-		delete(l.first, c.Key.Tenant)
+	l.applied[c.Key.Tenant]++
+}
+
+// awaitMany waits until there are enough acknowledged commits for a test.
+func (l *load) awaitMany(tb testing.TB) {
+	tb.Helper()
+	redistest.Await(tb, "load", func() bool { return l.acknowledged.Load() > 500 })
+}
+
+// awaitWrites waits until one more commit is applied for each of the first writers.
+func (l *load) awaitWrites(tb testing.TB, writers int) {
+	tb.Helper()
+	counts := func() map[string]int {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return maps.Clone(l.applied)
+	}
+	before := counts()
+	for w := range writers {
+		redistest.Await(tb, "a write of "+tenant(w), func() bool {
+			return counts()[tenant(w)] > before[tenant(w)]
+		})
 	}
 }
 
-// nextWrite returns a channel that gets the time of the next commit to be applied in a tenant.
-func (l *load) nextWrite(tenant string) <-chan time.Time {
-	next := make(chan time.Time, 1)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.first[tenant] = func(at time.Time) bool {
-		next <- at
-		return false
-	}
-	return next
-}
-
-// finish stops the writers and returns how many acknowledged commits are not there.
+// finish stops the writers and returns the number of acknowledged commits that are lost.
 func (l *load) finish(tb testing.TB) (lost int) {
 	tb.Helper()
-	close(l.stop)
+	l.stop()
 	l.wait.Wait()
-	for key, revision := range l.acked {
+	for key, revision := range l.revisions {
 		r, err := l.store.Get(tb.Context(), key)
 		switch {
 		case errors.Is(err, installation.ErrNotFound), err == nil && r.Revision < revision:
@@ -136,6 +141,7 @@ func (l *load) finish(tb testing.TB) (lost int) {
 }
 
 func (l *load) String() string {
-	return fmt.Sprintf("%d attempted, %d acknowledged, %d applied and not confirmed, %d unknown, %d unavailable",
-		l.attempted.Load(), l.acknowledged.Load(), l.unconfirmed.Load(), l.unknown.Load(), l.unavailable.Load())
+	return fmt.Sprintf("%d attempted, %d acknowledged, %d applied and not confirmed, "+
+		"%d unknown, %d unavailable", l.attempted.Load(), l.acknowledged.Load(),
+		l.unconfirmed.Load(), l.unknown.Load(), l.unavailable.Load())
 }

@@ -1,5 +1,5 @@
--- Marks a bucket as part of a namespace, unless it is marked or holds something without a mark; or makes a mark final that
--- is still forming. All keys are in one slot.
+-- Writes the meta key of a bucket that has neither one nor data, or makes a forming one final. All
+-- keys are in one slot.
 --
 -- KEYS
 --   1  meta
@@ -8,13 +8,14 @@
 --   4  tails
 --
 -- ARGV
---   1  what to put into meta; if it does not end in the second one, then only in the place of the same with that end
---   2  what a mark ends in that is forming
+--   1  the wanted value of meta; if it is final, it only replaces the same value that is forming
+--   2  the end of a forming value
 --
--- Reply: {what meta holds now, "" if it is missing still; "1" if the bucket holds data, "" if not}
+-- Reply: {the value of meta now, "" if it is missing; "1" if the bucket has data, "" if not}
 
 local data = ''
-if redis.call('EXISTS', KEYS[2]) + redis.call('EXISTS', KEYS[3]) + redis.call('EXISTS', KEYS[4]) > 0 then
+if redis.call('EXISTS', KEYS[2]) + redis.call('EXISTS', KEYS[3])
+  + redis.call('EXISTS', KEYS[4]) > 0 then
   data = '1'
 end
 

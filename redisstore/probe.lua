@@ -1,12 +1,13 @@
--- Tries, on a key that no other script knows, every command that scripts use: what is forbidden to the user fails here and
--- not in the middle of a commit. Nothing is left behind, or, where the right to delete is missing, not for long.
+-- Runs every command that scripts use, on a key that no other script uses. A command that the user
+-- may not run fails here and not in the middle of a commit. The key is deleted, or expires soon if
+-- the right to delete is missing.
 --
 -- KEYS
 --   1  meta
 --   2  the key to try them on
 --
 -- ARGV
---   1  what meta must hold
+--   1  the expected value of meta
 --
 -- Replies
 --   {"tried"}

@@ -15,31 +15,35 @@ import (
 const (
 	fieldRevision   = "r" // decimal
 	fieldGeneration = "g" // decimal
-	fieldCreated    = "c" // decimal microseconds since 1970; a tombstone has none
-	fieldDeadline   = "t" // likewise, "" for none
-	fieldMembers    = "x" // what the index says of the record; see pack
-	fieldBody       = "b" // as it is
-	fieldMarks      = "o" // the marks of the last changes, oldest first; only scripts and Verify read it
+	fieldCreated    = "c" // decimal microseconds since 1970; missing in a tombstone
+	fieldDeadline   = "t" // decimal microseconds since 1970, "" for none
+	fieldMembers    = "x" // the index members of the record; see pack
+	fieldBody       = "b" // raw bytes
+	fieldOps        = "o" // op entries, oldest first; only scripts and Verify read them
 )
 
-// recordFields are what a record is read from.
-var recordFields = []string{fieldRevision, fieldGeneration, fieldCreated, fieldDeadline, fieldMembers, fieldBody}
+// recordFields are the fields that decodeRecord reads.
+var recordFields = []string{
+	fieldRevision, fieldGeneration, fieldCreated, fieldDeadline, fieldMembers, fieldBody,
+}
 
-// decodeRecord returns the record at k from the values of recordFields, or nil if none of them is there. Values are strings,
-// nil where a field is missing: a record has all of them, a tombstone three, and anything else is damaged.
+// decodeRecord returns the record at k from the values of recordFields, or nil if all are
+// missing. Values are strings, or nil for a missing field. A record has all of them and a
+// tombstone has three; anything else is damaged.
 func decodeRecord(k installation.Key, values []any) (*installation.Record, error) {
 	if !slices.ContainsFunc(values, func(v any) bool { return v != nil }) {
 		return nil, nil
 	}
 	d := decoder{}
 	r := &installation.Record{
-		Key: k, Revision: d.number(d.text(values[0])), Generation: d.number(d.text(values[1])), Deadline: d.time(d.text(values[3])),
+		Key: k, Revision: d.number(d.text(values[0])), Generation: d.number(d.text(values[1])),
+		Deadline: d.time(d.text(values[3])),
 	}
-	d.broken = d.broken || r.Revision < 1
+	d.damaged = d.damaged || r.Revision < 1
 	created, live := values[2].(string)
 	if !live {
 		r.Deleted = true
-		d.broken = d.broken || values[4] != nil || values[5] != nil
+		d.damaged = d.damaged || values[4] != nil || values[5] != nil
 		return r, d.error()
 	}
 	r.Created = d.time(created)
@@ -48,33 +52,33 @@ func decodeRecord(k installation.Key, values []any) (*installation.Record, error
 	return r, d.error()
 }
 
-// decoder reads stored forms and remembers whether one of them was not what it should be.
-type decoder struct{ broken bool }
+// decoder decodes stored values and remembers whether one of them was damaged.
+type decoder struct{ damaged bool }
 
 func (d *decoder) error() error {
-	if d.broken {
+	if d.damaged {
 		return errDamaged
 	}
 	return nil
 }
 
-// errDamaged is for what cannot be read.
-var errDamaged = unavailable("a key of the namespace holds something that this package did not write")
+// errDamaged is the error for stored data that cannot be read.
+var errDamaged = unavailable("a key of the namespace is damaged, or this package did not write it")
 
 func (d *decoder) text(v any) string {
 	s, ok := v.(string)
-	d.broken = d.broken || !ok
+	d.damaged = d.damaged || !ok
 	return s
 }
 
-// number reads a number in the one form in which it is written: scripts compare the text.
+// number accepts only the form in which numbers are written, because scripts compare the text.
 func (d *decoder) number(s string) int64 {
 	n, err := strconv.ParseInt(s, 10, 64)
-	d.broken = d.broken || err != nil || strconv.FormatInt(n, 10) != s
+	d.damaged = d.damaged || err != nil || strconv.FormatInt(n, 10) != s
 	return n
 }
 
-// time reads a time, "" being the zero one.
+// time decodes a time; "" is the zero time.
 func (d *decoder) time(s string) time.Time {
 	if s == "" {
 		return time.Time{}
@@ -82,13 +86,13 @@ func (d *decoder) time(s string) time.Time {
 	return time.UnixMicro(d.number(s)).UTC()
 }
 
-// members reads the terms and claims of the record at k.
+// members decodes the terms and claims of the record at k.
 func (d *decoder) members(packed string, k installation.Key) (terms, claims []string) {
 	list, ok := unpack(packed)
-	d.broken = d.broken || !ok
+	d.damaged = d.damaged || !ok
 	for _, m := range list {
 		e, ok := parseMember(m)
-		switch d.broken = d.broken || !ok || e.key != k; e.scope {
+		switch d.damaged = d.damaged || !ok || e.key != k; e.scope {
 		case scopeTerm, scopeGlobal:
 			terms = append(terms, e.name)
 		case scopeClaim:
@@ -98,7 +102,7 @@ func (d *decoder) members(packed string, k installation.Key) (terms, claims []st
 	return terms, claims
 }
 
-// microseconds is the reverse of decoder.time.
+// microseconds encodes a time for decoder.time.
 func microseconds(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -106,9 +110,9 @@ func microseconds(t time.Time) string {
 	return strconv.FormatInt(t.UnixMicro(), 10)
 }
 
-// checkNUL refuses strings with NUL, which end a string in a member.
-func checkNUL(strs ...string) error {
-	for _, s := range strs {
+// checkNUL rejects texts with NUL, which ends a text in a member.
+func checkNUL(texts ...string) error {
+	for _, s := range texts {
 		if strings.Contains(s, nul) {
 			return fmt.Errorf("%w: a key, term or claim contains NUL", installation.ErrInvalid)
 		}
@@ -116,22 +120,24 @@ func checkNUL(strs ...string) error {
 	return nil
 }
 
-// markBytes is how long the mark of a change is in a record: its token and the revision it led to.
-const markBytes = 16 + 8
+// opEntryBytes is the length of an op entry: the op token of a change and the revision it led
+// to.
+const opEntryBytes = 16 + 8
 
-func mark(op [16]byte, revision int64) string {
+func opEntry(op [16]byte, revision int64) string {
 	return string(binary.BigEndian.AppendUint64(op[:], uint64(revision)))
 }
 
-// Outcomes are kept as the time up to which they count, in a form that scripts can compare, followed by their data.
-
-// digits is how long such a time is.
+// digits is the length of timeDigits.
 const digits = 20
 
-// inDigits returns t as digits which sort like the times they stand for, in any locale.
-func inDigits(t time.Time) string { return fmt.Sprintf("%0*d", digits, uint64(t.UnixMicro())^1<<63) }
+// timeDigits returns t as digits that sort by time, so that scripts can compare them.
+func timeDigits(t time.Time) string {
+	return fmt.Sprintf("%0*d", digits, uint64(t.UnixMicro())^1<<63)
+}
 
-func outcomeValue(o *installation.Outcome) string { return inDigits(o.Until) + string(o.Data) }
+// outcomeValue encodes an outcome: the digits of its end, then its data.
+func outcomeValue(o *installation.Outcome) string { return timeDigits(o.Until) + string(o.Data) }
 
 func decodeOutcome(d installation.Digest, value string) (*installation.Outcome, error) {
 	if len(value) < digits {

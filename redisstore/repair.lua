@@ -1,4 +1,4 @@
--- Compares one record with what the index says of it, and puts the index right. All keys are in one slot.
+-- Compares one record with its index members and repairs the index. All keys are in one slot.
 --
 -- KEYS
 --   1  meta
@@ -6,16 +6,17 @@
 --   3  index
 --
 -- ARGV
---   1  what meta must hold
+--   1  the expected value of meta
 --   2  id of the record
---   3  a member of the index that does not follow from the record as it was seen, "" to look for those that do
---   4  "1" to put right what is wrong, "" to look only
---   5  members of the record as it was seen, each behind its length in two bytes; "" if there was none, or a tombstone
+--   3  an index member that the record did not have when inspected, "" to check those that it had
+--   4  "1" to repair, "" to report only
+--   5  members of the record when inspected, each after its length in two bytes; "" for a tombstone
+--      or if there was no record
 --
 -- Replies
---   {"looked", missing, stale, taken}   members that the index lacked; 1 if the given member was there; claims of the record
---                                       that the index gives to another one, which are left alone
---   {"changed"}                         the record is not as it was seen
+--   {"looked", missing, stale, taken}   members that the index lacked; 1 if it had the given one;
+--                                       claims that it assigns to another record, not repaired
+--   {"changed"}                         the record has changed since
 --   {"foreign"}                         meta is missing or different
 
 local meta, record, index = KEYS[1], KEYS[2], KEYS[3]
@@ -47,7 +48,8 @@ while at < #packed do
   if string.sub(member, 1, 1) == 'c' then
     local claim = string.sub(member, 1, #member - #id)
     local to = string.sub(claim, 1, -2) .. '\1'
-    for _, holder in ipairs(redis.call('ZRANGE', index, '[' .. claim, '(' .. to, 'BYLEX', 'LIMIT', '0', '2')) do
+    local holders = redis.call('ZRANGE', index, '[' .. claim, '(' .. to, 'BYLEX', 'LIMIT', '0', '2')
+    for _, holder in ipairs(holders) do
       if holder ~= member and string.sub(holder, 1, #claim) == claim then
         others = 1
       end
@@ -63,4 +65,5 @@ while at < #packed do
     end
   end
 end
-return {'looked', string.format('%d', missing), string.format('%d', stale), string.format('%d', taken)}
+local decimal = '%d'
+return {'looked', decimal:format(missing), decimal:format(stale), decimal:format(taken)}

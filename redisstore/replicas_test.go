@@ -15,69 +15,78 @@ import (
 	"github.com/go-installation/installation/redisstore"
 )
 
-// TestRequireReplicas checks that a commit counts as done only when replicas have it, also one whose first answer was lost,
-// and one that is answered with an earlier outcome.
+// TestRequireReplicas checks that a commit is confirmed only when a replica has it. That
+// includes a commit whose first answer was lost, and one that is answered with an earlier
+// outcome.
 func TestRequireReplicas(t *testing.T) {
-	servers := redistest.StartSentinel(t)
-	proxy := newSwallower(t, servers.Master.Addr)
-	client := redis.NewClient(&redis.Options{Addr: proxy.addr()})
-	t.Cleanup(func() { _ = client.Close() })
-	s := open(t, client, &redisstore.Options{RequireReplicas: 1, ReplicaTimeout: 100 * time.Millisecond})
-	outcome := &installation.Outcome{Digest: installation.Digest{1}, Until: time.Now().Add(time.Hour)}
-	lose := func() {
-		var once atomic.Bool
-		proxy.tell(func() bool { return once.CompareAndSwap(false, true) }, nil)
+	primary := redistest.Start(t)
+	replica := redistest.StartReplica(t, primary)
+	proxy := newLossyProxy(t, primary.Addr)
+	client := redistest.NewClient(t, &redis.Options{Addr: proxy.addr()})
+	options := redisstore.Options{
+		Namespace: "replicated", RequireReplicas: 1, ReplicaTimeout: redistest.Patience / 2,
+	}
+	s := open(t, client, &options)
+	options.ReplicaTimeout = 100 * time.Millisecond
+	brief := open(t, client, &options) // for commits that no replica can confirm
+	loseOne := func() {
+		var lost atomic.Bool
+		proxy.lose(func() bool { return lost.CompareAndSwap(false, true) }, nil)
 	}
 
 	must(t, s, create(id("healthy"), ""))
-	lose()
+	loseOne()
 	must(t, s, create(id("healthy and lost"), ""))
+	checkRewrites(t, s, primary)
 
-	rewrites(t, s, servers.Master)
-
-	resume := servers.Replica.Pause(t)
-	unconfirmed(t, s, create(id("paused"), ""))
-	lose()
-	unconfirmed(t, s, create(id("paused and lost"), ""))
+	resume := replica.Pause(t)
+	unconfirmed(t, brief, create(id("paused"), ""))
+	loseOne()
+	unconfirmed(t, brief, create(id("paused and lost"), ""))
 	c := create(id("paused outcome"), "")
-	c.Idempotency = outcome
-	unconfirmed(t, s, c)
-	c = create(id("not written"), "")
-	c.Idempotency = outcome
-	receipt := unconfirmed(t, s, c)
+	c.Idempotency = &installation.Outcome{
+		Digest: installation.Digest{1}, Until: time.Now().Add(time.Hour),
+	}
+	unconfirmed(t, brief, c)
+	again := create(id("not written"), "")
+	again.Idempotency = c.Idempotency
+	receipt := unconfirmed(t, brief, again)
 	if receipt.Outcome == nil {
 		t.Errorf("receipt %+v, want the outcome", receipt)
 	}
 	r := get(t, s, id("paused"))
 	c = update(r, "")
 	c.If--
-	if _, err := s.Commit(t.Context(), c); !errors.Is(err, installation.ErrConflict) {
-		t.Errorf("a refusal needs no replica: error %v, want %v", err, installation.ErrConflict)
-	}
+	_, err := brief.Commit(t.Context(), c)
+	wantError(t, "a conflict, which needs no replica", err, installation.ErrConflict)
 
 	resume()
-	redistest.Await(t, "the replica goes on", func() bool {
-		r = get(t, s, id("paused"))
-		_, err := s.Commit(t.Context(), update(r, ""))
-		return err == nil
-	})
+	must(t, s, update(r, ""))
 }
 
-// rewrites checks that a store which waits for replicas writes what it answers from once more: some servers have WAIT wait
-// for what its own connection has written, and a repeated try comes on another one.
-func rewrites(t *testing.T, s installation.Store, master *redistest.Server) {
+// checkRewrites checks that a store which waits for replicas rewrites what it answers from. On
+// some servers WAIT covers only the writes of its own connection, and a retry uses another one.
+func checkRewrites(t *testing.T, s installation.Store, primary *redistest.Server) {
 	t.Helper()
-	client := master.Client(t)
+	client := primary.Client(t)
 	c := create(id("replayed"), "")
-	c.Idempotency = &installation.Outcome{Digest: installation.Digest{2}, Until: time.Now().Add(time.Hour), Data: []byte("data")}
+	c.Idempotency = &installation.Outcome{
+		Digest: installation.Digest{2}, Until: time.Now().Add(time.Hour), Data: []byte("data"),
+	}
 	must(t, s, c)
 	again := create(id("answered"), "")
 	again.Idempotency = c.Idempotency
-	for field, change := range map[string]installation.Change{"cmdstat_hset": c, "cmdstat_set": again} {
-		before := master.Info(t.Context(), client, field)
+	calls := func(field string) string {
+		n, _, _ := strings.Cut(redistest.Info(t.Context(), client, field), ",")
+		return n
+	}
+	for field, change := range map[string]installation.Change{
+		"cmdstat_hset": c, "cmdstat_set": again,
+	} {
+		before := calls(field)
 		must(t, s, change)
-		if after := master.Info(t.Context(), client, field); strings.Split(before, ",")[0] == strings.Split(after, ",")[0] {
-			t.Errorf("%s: %q before and %q after, want one more call", field, before, after)
+		if after := calls(field); before == after {
+			t.Errorf("%s: %q before and after, want one more call", field, before)
 		}
 	}
 	if ttl := client.PTTL(t.Context(), keysOf(t, client, "*:o:*")[0]).Val(); ttl <= 0 {
@@ -89,33 +98,55 @@ func rewrites(t *testing.T, s installation.Store, master *redistest.Server) {
 	}
 }
 
-// TestRequireMoreReplicas asks for more than there are.
+// TestRequireMoreReplicas requires more replicas than there are.
 func TestRequireMoreReplicas(t *testing.T) {
-	s := open(t, redistest.Start(t).Client(t), &redisstore.Options{RequireReplicas: 1, ReplicaTimeout: 10 * time.Millisecond})
+	s := open(t, redistest.Start(t).Client(t), &redisstore.Options{
+		RequireReplicas: 1, ReplicaTimeout: 10 * time.Millisecond,
+	})
 	unconfirmed(t, s, create(id("a"), ""))
 }
 
-// TestReplicasWithinDeadline waits for replicas no longer than the context lasts: a commit that was applied says so.
+// TestReplicasWithinDeadline commits with a deadline before ReplicaTimeout: a commit that was
+// applied says so in time.
 func TestReplicasWithinDeadline(t *testing.T) {
-	client := redis.NewClient(&redis.Options{Addr: redistest.Start(t).Addr, ContextTimeoutEnabled: true})
-	t.Cleanup(func() { _ = client.Close() })
-	s := open(t, client, &redisstore.Options{RequireReplicas: 1, ReplicaTimeout: 4 * time.Second})
-	ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
-	defer cancel()
-	if _, err := s.Commit(ctx, create(id("a"), "")); !errors.Is(err, installation.ErrNotReplicated) {
-		t.Errorf("error %v, want %v", err, installation.ErrNotReplicated)
-	}
+	client := redistest.NewClient(t, &redis.Options{
+		Addr: redistest.Start(t).Addr, ContextTimeoutEnabled: true,
+	})
+	s := open(t, client, &redisstore.Options{
+		RequireReplicas: 1, ReplicaTimeout: redistest.Patience / 2,
+	})
+	var err error
+	grow(func(limit time.Duration) bool {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		_, err = s.Commit(ctx, create(id("%v", limit), ""))
+		return errors.Is(err, installation.ErrNotReplicated)
+	})
+	wantError(t, "commit", err, installation.ErrNotReplicated)
 }
 
-// unconfirmed commits a change that is applied and not confirmed.
-func unconfirmed(tb testing.TB, s installation.Store, c installation.Change) installation.Receipt {
+// unconfirmed commits a change that is applied but not confirmed by replicas.
+func unconfirmed(
+	tb testing.TB, s installation.Store, c installation.Change,
+) installation.Receipt {
 	tb.Helper()
 	receipt, err := s.Commit(tb.Context(), c)
-	if !errors.Is(err, installation.ErrNotReplicated) || errors.Is(err, installation.ErrUnavailable) {
-		tb.Errorf("commit %q: receipt %+v, error %v, want %v", c.Key.ID, receipt, err, installation.ErrNotReplicated)
+	if !errors.Is(err, installation.ErrNotReplicated) ||
+		errors.Is(err, installation.ErrUnavailable) {
+		tb.Errorf("commit %q: receipt %+v, error %v, want %v",
+			c.Key.ID, receipt, err, installation.ErrNotReplicated)
 	}
 	if receipt.Outcome == nil {
 		get(tb, s, c.Key)
 	}
 	return receipt
+}
+
+// applied commits a change that is applied, whether or not replicas confirm it.
+func applied(tb testing.TB, s installation.Store, c installation.Change) {
+	tb.Helper()
+	_, err := s.Commit(tb.Context(), c)
+	if err != nil && !errors.Is(err, installation.ErrNotReplicated) {
+		tb.Fatal(err)
+	}
 }

@@ -9,82 +9,111 @@ import (
 	"net"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/go-installation/installation"
 )
 
-// Pauses between tries, jittered: the first and the longest.
+// First and longest backoff between tries, before jitter.
 const (
-	firstPause   = 8 * time.Millisecond
-	longestPause = 512 * time.Millisecond
+	firstBackoff = 8 * time.Millisecond
+	maxBackoff   = 512 * time.Millisecond
 )
 
-// errSlow is the error of a call whose first try took all the time that Options.RetryFor allows.
-var errSlow = errors.New("there was no answer in time")
+// errTimeout is the error of a call whose first try used up [Options.RetryFor].
+var errTimeout = errors.New("there was no answer in time")
 
-// retry calls try until it succeeds, is refused, or the time is up: the deadline of the context, or Options.RetryFor if it
-// has none. try gets a context that ends then. It returns the last error. uncertain says that a try which did not succeed
-// may have been carried out all the same; try is told of the ones before it, and must be such that this does no harm.
-func (s *Store) retry(ctx context.Context, try func(_ context.Context, uncertain bool) error) (uncertain bool, err error) {
-	end, ok := ctx.Deadline()
-	if !ok {
+// retry calls try until it succeeds or is rejected, or until the deadline of the context.
+// Without a deadline, [Options.RetryFor] sets one for the context of try. retry returns the
+// last error. uncertain reports whether a failed try may have been executed; try is told the
+// same about the tries before it, and must make that harmless.
+func (s *Store) retry(
+	ctx context.Context, try func(_ context.Context, uncertain bool) error,
+) (uncertain bool, err error) {
+	end, hasDeadline := ctx.Deadline()
+	if !hasDeadline {
 		end = time.Now().Add(s.opts.RetryFor)
 	}
 	limited, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
 	var before error
-	pause := firstPause
+	backoff := firstBackoff
 	for n := 1; ; n++ {
 		if err = try(limited, uncertain); err == nil {
 			return uncertain, nil
 		}
-		if _, ok := errors.AsType[*failure](err); ok {
-			return uncertain, err // the server has answered, and this is what it means
+		if _, ok := errors.AsType[*storeError](err); ok {
+			return uncertain, err // an answer of the server that is already interpreted
 		}
-		outcome, text := explain(err)
-		if outcome == fateUnknown || outcome == fateHalf {
+		verdict, text := explain(err)
+		if verdict == verdictUnknown || verdict == verdictPartial {
 			uncertain = true
 		}
-		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) && limited.Err() != nil && !ok {
-			return uncertain, cmp.Or[error](before, errSlow) // the caller has set no deadline
+		if !hasDeadline && ctx.Err() == nil && limited.Err() != nil &&
+			errors.Is(err, context.DeadlineExceeded) {
+			return uncertain, cmp.Or[error](before, errTimeout) // the caller has set no deadline
 		}
 		before = err
-		if outcome == fateRefused || outcome == fateHalf || limited.Err() != nil {
+		if verdict == verdictRejected || verdict == verdictPartial || limited.Err() != nil {
 			return uncertain, err
 		}
-		s.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "redisstore: trying again", slog.Int("try", n), slog.String("reason", text))
-		if lost(err) {
+		s.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "redisstore: retry",
+			slog.Int("try", n), slog.String("reason", text))
+		if primaryMayHaveMoved(err) {
 			s.client.reload(ctx)
 		}
-		if !sleep(limited, pause/2+rand.N(pause/2)) {
+		select {
+		case <-limited.Done():
 			return uncertain, err
+		case <-time.After(backoff/2 + rand.N(backoff/2)):
 		}
-		pause = min(2*pause, longestPause)
+		backoff = min(2*backoff, maxBackoff)
 	}
 }
 
-// lost reports whether err may mean that another server has taken over.
-func lost(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) || isAnswer(err)
+// primaryMayHaveMoved reports whether err may mean that another server is the primary now.
+func primaryMayHaveMoved(err error) bool {
+	_, ok := errors.AsType[*net.OpError](err)
+	return ok || isServerError(err)
 }
 
-// sleep waits, and reports false if the context ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
-}
-
-// read retries a command that changes nothing, and makes of its error one that matches [installation.ErrUnavailable].
+// read retries a command that may run twice. Its error matches [installation.ErrUnavailable],
+// and [redis.Nil] if that is the answer.
 func (s *Store) read(ctx context.Context, try func(context.Context) error) error {
 	_, err := s.retry(ctx, func(ctx context.Context, _ bool) error { return try(ctx) })
 	if err != nil {
-		return fail(ctx, installation.ErrUnavailable, err)
+		return wrapError(ctx, installation.ErrUnavailable, err)
 	}
 	return nil
+}
+
+// readValue is read for a command with a result.
+func readValue[T any](
+	ctx context.Context, s *Store, try func(context.Context) (T, error),
+) (value T, err error) {
+	err = s.read(ctx, func(ctx context.Context) (err error) {
+		value, err = try(ctx)
+		return err
+	})
+	return value, err
+}
+
+// readText is readValue for a text, which is "" if nothing is stored.
+func (s *Store) readText(
+	ctx context.Context, send func(context.Context) *redis.StringCmd,
+) (string, error) {
+	value, err := readValue(ctx, s, func(ctx context.Context) (string, error) {
+		return send(ctx).Result()
+	})
+	if errors.Is(err, redis.Nil) {
+		return "", nil
+	}
+	return value, err
+}
+
+// runScript runs a script that may run twice.
+func (s *Store) runScript(ctx context.Context, sc script, keys, args []string) ([]string, error) {
+	return readValue(ctx, s, func(ctx context.Context) ([]string, error) {
+		return sc.run(ctx, s.client, keys, args)
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed" // the scripts
 	"sync/atomic"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -19,14 +20,14 @@ var (
 	repairSource string
 )
 
-// script is a Lua script that the servers know by its digest. The servers calculate the digest: SHA-1 is not to be had
-// in a process that is held to FIPS 140.
+// script is a Lua script with the digest by which servers know it. The servers calculate the
+// digest: SHA-1 is unavailable in FIPS 140 mode.
 type script struct {
 	source string
 	digest string
 }
 
-// loadScript makes a script known to every primary there is. One that joins later is told when it asks; see script.run.
+// loadScript loads a script on every primary. script.run loads it on servers that join later.
 func loadScript(ctx context.Context, c client, source string) (script, error) {
 	s := script{source: source}
 	err := c.eachPrimary(ctx, func(ctx context.Context, node redis.UniversalClient) error {
@@ -38,42 +39,43 @@ func loadScript(ctx context.Context, c client, source string) (script, error) {
 	return s, err
 }
 
-// once is a command that go-redis sends once, whatever the options of the client: it does not know which scripts may run
-// twice. Redirections are followed, since a server that redirects has done nothing.
-type once struct {
+// command is a command without retries by go-redis, which does not know which scripts may run
+// twice. go-redis still follows redirections: a server that redirects has executed nothing.
+type command struct {
 	*redis.Cmd
-	witness *witness // one of its words; nil if nobody asks
+	sent *sentTracker // one of the words; nil if nobody needs it
 }
 
-// NoRetry tells go-redis so.
-func (once) NoRetry() bool { return true }
+// NoRetry turns the retries of go-redis off.
+func (command) NoRetry() bool { return true }
 
-// failed returns the error of the command, as unsent if nothing of it was written to a connection.
-func (o once) failed() error {
-	if err := o.Err(); err != nil && !o.witness.written.Load() {
-		return unsent{err}
+// failure returns the error of the command, as notSent if no connection has got any of it.
+func (c command) failure() error {
+	if err := c.Err(); err != nil && !c.sent.sent.Load() {
+		return notSent{err}
 	}
-	return o.Err()
+	return c.Err()
 }
 
-// witness is a word of a command that knows whether it was written to a connection: go-redis encodes a word of a type of its own as
-// it writes it, and nowhere else. Its errors do not tell: a connection may break while a new one is being set up, too.
-type witness struct {
-	word    string
-	written atomic.Bool
+// sentTracker is a word of a command that knows whether it was written to a connection:
+// go-redis encodes it only then. The error of a command does not tell, because a connection may
+// also break during its handshake.
+type sentTracker struct {
+	word string
+	sent atomic.Bool
 }
 
 // MarshalBinary implements [encoding.BinaryMarshaler].
-func (w *witness) MarshalBinary() ([]byte, error) {
-	w.written.Store(true)
-	return []byte(w.word), nil
+func (t *sentTracker) MarshalBinary() ([]byte, error) {
+	t.sent.Store(true)
+	return []byte(t.word), nil
 }
 
-// String is for those who log commands.
-func (w *witness) String() string { return w.word }
+// String returns the word, for logs of commands.
+func (t *sentTracker) String() string { return t.word }
 
-func (s script) command(ctx context.Context, keys, args []string) once {
-	digest := &witness{word: s.digest}
+func (s script) command(ctx context.Context, keys, args []string) command {
+	digest := &sentTracker{word: s.digest}
 	words := make([]any, 0, 3+len(keys)+len(args))
 	words = append(words, "evalsha", digest, len(keys))
 	for _, k := range keys {
@@ -82,70 +84,88 @@ func (s script) command(ctx context.Context, keys, args []string) once {
 	for _, a := range args {
 		words = append(words, a)
 	}
-	return once{redis.NewCmd(ctx, words...), digest}
+	return command{redis.NewCmd(ctx, words...), digest}
 }
 
-// run runs the script once, where its first key is. A server that does not know the script, because it was restarted or has
-// joined since, is told it; that server has done nothing yet, so asking it again is still the first try.
+// run runs the script once on the server of the first key. If the server does not know the
+// script, run loads it and sends it again: the server has executed nothing, so this is still
+// the first try.
 func (s script) run(ctx context.Context, c client, keys, args []string) ([]string, error) {
 	cmd := s.command(ctx, keys, args)
 	_ = c.Process(ctx, cmd)
 	if isNoScript(cmd.Err()) {
 		node, err := c.primary(ctx, keys[0])
 		if err != nil {
-			return nil, unsent{err}
+			return nil, notSent{err}
 		}
 		cmd = s.command(ctx, keys, args)
-		if err := s.teach(ctx, node, cmd); err != nil {
+		if err := s.loadAndSend(ctx, node, cmd); err != nil {
 			return nil, err
 		}
 	}
-	if err := cmd.failed(); err != nil {
+	if err := cmd.failure(); err != nil {
 		return nil, err
 	}
 	return cmd.StringSlice()
 }
 
-// runConfirmed runs the script once and then waits, on the same connection, until as many replicas as asked have what was
-// written, or the time is up. It returns how many have it. WAIT speaks of what its own connection has written; on another
-// one it would say nothing.
-func (s script) runConfirmed(ctx context.Context, c client, keys, args []string, w wait) (reply []string, replicas int64, err error) {
+// waitCommand returns a WAIT for [Options.RequireReplicas] that ends within what is left of a
+// context. It reserves a quarter for the round trip: an answer that comes too late would turn
+// an applied commit into an unknown outcome.
+func (s *Store) waitCommand(ctx context.Context) command {
+	timeout := s.opts.ReplicaTimeout
+	if end, ok := ctx.Deadline(); ok {
+		left := time.Until(end)
+		timeout = max(time.Millisecond, min(timeout, left-left/4))
+	}
+	cmd := redis.NewCmd(ctx, "wait", s.opts.RequireReplicas, timeout.Milliseconds())
+	return command{Cmd: cmd}
+}
+
+// runAndWait runs the script once and then waits for replicas. It returns how many have
+// confirmed the script's writes. Both commands use the same connection, because WAIT only
+// covers the writes of its own.
+func (s script) runAndWait(
+	ctx context.Context, c client, keys, args []string, wait func(context.Context) command,
+) (reply []string, replicas int64, err error) {
 	node, err := c.primary(ctx, keys[0])
 	if err != nil {
-		return nil, 0, unsent{err}
+		return nil, 0, notSent{err}
 	}
-	cmd, waiting := s.command(ctx, keys, args), once{Cmd: w.command(ctx)}
+	cmd, waiting := s.command(ctx, keys, args), wait(ctx)
 	send(ctx, node, cmd, waiting)
 	if isNoScript(cmd.Err()) {
-		cmd, waiting = s.command(ctx, keys, args), once{Cmd: w.command(ctx)}
-		if err := s.teach(ctx, node, cmd, waiting); err != nil {
+		cmd, waiting = s.command(ctx, keys, args), wait(ctx)
+		if err := s.loadAndSend(ctx, node, cmd, waiting); err != nil {
 			return nil, 0, err
 		}
 	}
 	switch {
 	case cmd.Err() != nil:
-		return nil, 0, cmd.failed()
-	case waiting.Err() != nil && !isAnswer(waiting.Err()):
+		return nil, 0, cmd.failure()
+	case waiting.Err() != nil && !isServerError(waiting.Err()):
 		return nil, 0, waiting.Err()
 	}
-	replicas, _ = waiting.Int64() // 0 if the server refuses to wait
+	replicas, _ = waiting.Int64() // 0 if the server rejects WAIT
 	reply, err = cmd.StringSlice()
 	return reply, replicas, err
 }
 
-// teach makes the script known to a server and sends commands that need it, on the same connection: another one may lead to
-// another server, where the name of the first has come to mean a second one. It returns an error if the server refuses.
-func (s script) teach(ctx context.Context, node redis.UniversalClient, commands ...once) error {
-	load := once{Cmd: redis.NewCmd(ctx, "script", "load", s.source)}
-	send(ctx, node, append([]once{load}, commands...)...)
-	if isAnswer(load.Err()) {
+// loadAndSend loads the script and sends commands that need it, on the same connection: another
+// one may lead to another server by now. It returns an error if the server rejects the script.
+func (s script) loadAndSend(
+	ctx context.Context, node redis.UniversalClient, commands ...command,
+) error {
+	load := command{Cmd: redis.NewCmd(ctx, "script", "load", s.source)}
+	send(ctx, node, append([]command{load}, commands...)...)
+	if isServerError(load.Err()) {
 		return load.Err()
 	}
 	return nil
 }
 
-// send sends commands together. Each has its own error.
-func send(ctx context.Context, node redis.UniversalClient, commands ...once) {
+// send sends commands in one pipeline. Each has its own error.
+func send(ctx context.Context, node redis.UniversalClient, commands ...command) {
 	pipe := node.Pipeline()
 	for _, cmd := range commands {
 		_ = pipe.Process(ctx, cmd) // queues

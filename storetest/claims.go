@@ -9,7 +9,8 @@ import (
 var claimCases = []testCase{
 	{
 		name: "claims/taken",
-		rule: "Another record of the tenant holds one of c.Record.Claims: an [*ExistsError] with the id of the holder.",
+		rule: "Another record of the tenant holds one of c.Record.Claims: an [*ExistsError] " +
+			"with the id of the holder.",
 		run: func(t tester, s installation.Store) {
 			commit(t, s, claiming("holder", "a", "c"))
 			late := claiming("late", "b", "c", "d")
@@ -19,7 +20,8 @@ var claimCases = []testCase{
 				t.Errorf("commit: error %v, want one that names the holder", err)
 			}
 			absent(t, s, late.Key)
-			commit(t, s, claiming("other", "b", "d")) // free still: the change was refused as a whole
+			// still free: the rejected change took no claim
+			commit(t, s, claiming("other", "b", "d"))
 		},
 	},
 	{
@@ -33,13 +35,14 @@ var claimCases = []testCase{
 	},
 	{
 		name: "claims/taken-by-update",
-		rule: "Another record of the tenant holds one of c.Record.Claims: an [*ExistsError] with the id of the holder.",
+		rule: "Another record of the tenant holds one of c.Record.Claims: an [*ExistsError] " +
+			"with the id of the holder.",
 		run: func(t tester, s installation.Store) {
 			commit(t, s, claiming("holder", "a"))
 			free := commit(t, s, claiming("free", "b"))
 			c := update(free)
 			c.Record.Claims = []string{"a"}
-			refuse(t, s, c, installation.ErrExists)
+			reject(t, s, c, installation.ErrExists)
 			sameRecord(t, "get", get(t, s, free.Key), free)
 		},
 	},
@@ -50,8 +53,8 @@ var claimCases = []testCase{
 			c := update(commit(t, s, claiming("a", "one")))
 			c.Record.Claims = []string{"one", "two"}
 			commit(t, s, c, update(c.Record))
-			refuse(t, s, claiming("b", "one"), installation.ErrExists)
-			refuse(t, s, claiming("b", "two"), installation.ErrExists)
+			reject(t, s, claiming("b", "one"), installation.ErrExists)
+			reject(t, s, claiming("b", "two"), installation.ErrExists)
 		},
 	},
 	{
@@ -67,12 +70,13 @@ var claimCases = []testCase{
 	},
 	{
 		name: "claims/released-by-update",
-		rule: "the record in place of what was stored (its old index terms, claims and deadline are gone)",
+		rule: "the record in place of what was stored (its old index terms, claims and " +
+			"deadline are gone)",
 		run: func(t tester, s installation.Store) {
 			c := update(commit(t, s, claiming("a", "dropped", "kept")))
 			c.Record.Claims = []string{"kept"}
 			commit(t, s, c, claiming("b", "dropped"))
-			refuse(t, s, claiming("c", "kept"), installation.ErrExists)
+			reject(t, s, claiming("c", "kept"), installation.ErrExists)
 		},
 	},
 	{
@@ -83,12 +87,12 @@ var claimCases = []testCase{
 			commit(t, s, buried, claiming("b", "claim"))
 			again := claiming("a", "claim")
 			again.If, again.Record.Revision = 2, 3
-			refuse(t, s, again, installation.ErrExists)
+			reject(t, s, again, installation.ErrExists)
 		},
 	},
 }
 
-// claiming returns the change that makes a record with these claims.
+// claiming returns the change that creates a record with these claims.
 func claiming(id string, claims ...string) installation.Change {
 	c := create(at(id))
 	c.Record.Claims = claims

@@ -10,8 +10,9 @@ import (
 
 var contextCases = []testCase{
 	{
-		name: "context/refused",
-		rule: "A context that is already cancelled or expired is refused with its error before anything is read or written.",
+		name: "context/rejected",
+		rule: "A context that is already cancelled or expired is refused with its error " +
+			"before anything is read or written.",
 		run: func(t tester, s installation.Store) {
 			stored := commit(t, s, create(at("stored")))
 
@@ -29,21 +30,33 @@ var contextCases = []testCase{
 			}
 			absent(t, s, at("new"))
 			if got := get(t, s, stored.Key); got.Revision != stored.Revision {
-				t.Errorf("revision %d, want %d as before the refusal", got.Revision, stored.Revision)
+				t.Errorf("revision %d, want %d as before", got.Revision,
+					stored.Revision)
 			}
 		},
 	},
 }
 
-// calls returns one good call of every method that s has.
-func calls(s installation.Store, stored *installation.Record) map[string]func(context.Context) error {
+// calls returns one valid call of each method of s.
+func calls(
+	s installation.Store, stored *installation.Record,
+) map[string]func(context.Context) error {
 	q := installation.Query{Tenant: stored.Key.Tenant, Term: all, Limit: 1}
+	get := func(key installation.Key) func(context.Context) error {
+		return func(ctx context.Context) error { _, err := s.Get(ctx, key); return err }
+	}
+	commit := func(c installation.Change) func(context.Context) error {
+		return func(ctx context.Context) error { _, err := s.Commit(ctx, c); return err }
+	}
 	m := map[string]func(context.Context) error{
-		"Get":           func(ctx context.Context) error { _, err := s.Get(ctx, stored.Key); return err },
-		"Get, nothing":  func(ctx context.Context) error { _, err := s.Get(ctx, at("new")); return err },
-		"Commit":        func(ctx context.Context) error { _, err := s.Commit(ctx, create(at("new"))); return err },
-		"Commit, again": func(ctx context.Context) error { _, err := s.Commit(ctx, update(stored)); return err },
-		"List":          func(ctx context.Context) error { _, err := s.List(ctx, q); return err },
+		"Get":           get(stored.Key),
+		"Get, nothing":  get(at("new")),
+		"Commit":        commit(create(at("new"))),
+		"Commit, again": commit(update(stored)),
+		"List": func(ctx context.Context) error {
+			_, err := s.List(ctx, q)
+			return err
+		},
 		"Outcome": func(ctx context.Context) error {
 			_, err := s.Outcome(ctx, stored.Key.Tenant, digest("none"))
 			return err
@@ -51,7 +64,8 @@ func calls(s installation.Store, stored *installation.Record) map[string]func(co
 	}
 	if r, ok := s.(installation.EventReader); ok {
 		m["Events"] = func(ctx context.Context) error {
-			_, err := r.Events(ctx, installation.EventQuery{Tenant: stored.Key.Tenant, Limit: 1})
+			_, err := r.Events(ctx,
+				installation.EventQuery{Tenant: stored.Key.Tenant, Limit: 1})
 			return err
 		}
 	}

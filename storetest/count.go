@@ -10,7 +10,7 @@ var countCases = []testCase{
 	{
 		name: "count/terms",
 		rule: "Count returns how many records q names",
-		run: withCount(func(t tester, s installation.Store, c installation.Counter) {
+		run: withAbility(func(t tester, s installation.Store, c installation.Counter) {
 			counts(t, c, installation.Query{Tenant: "tenant", Term: all}, 0)
 			ids := seven(t, s)
 			counts(t, c, installation.Query{Tenant: "tenant", Term: all}, int64(len(ids)))
@@ -22,7 +22,7 @@ var countCases = []testCase{
 	{
 		name: "count/tombstone",
 		rule: "Tombstones are in no list.",
-		run: withCount(func(t tester, s installation.Store, c installation.Counter) {
+		run: withAbility(func(t tester, s installation.Store, c installation.Counter) {
 			commit(t, s, create(at("a")), remove(commit(t, s, create(at("b")))))
 			counts(t, c, installation.Query{Tenant: "tenant", Term: all}, 1)
 		}),
@@ -30,16 +30,18 @@ var countCases = []testCase{
 	{
 		name: "count/due",
 		rule: "Count returns how many records q names",
-		run: withCount(func(t tester, s installation.Store, c installation.Counter) {
-			commit(t, s, dueAt("a", now), dueAt("b", now.Add(time.Hour)), dueAt("never", time.Time{}))
-			counts(t, c, installation.Query{Tenant: "tenant", DueBefore: now.Add(time.Minute)}, 1)
+		run: withAbility(func(t tester, s installation.Store, c installation.Counter) {
+			commit(t, s, dueAt("a", now), dueAt("b", now.Add(time.Hour)),
+				dueAt("never", time.Time{}))
+			counts(t, c, installation.Query{Tenant: "tenant", DueBefore: now.Add(time.Minute)},
+				1)
 			counts(t, c, installation.Query{Tenant: "tenant", DueBefore: later}, 2)
 		}),
 	},
 	{
 		name: "count/all-tenants",
 		rule: "Count returns how many records q names",
-		run: withCount(func(t tester, s installation.Store, c installation.Counter) {
+		run: withAbility(func(t tester, s installation.Store, c installation.Counter) {
 			everywhere(t, s)
 			counts(t, c, installation.Query{AllTenants: true, Term: "@all"}, 4)
 			counts(t, c, installation.Query{AllTenants: true, DueBefore: later}, 4)
@@ -49,7 +51,7 @@ var countCases = []testCase{
 	{
 		name: "count/ignored",
 		rule: "After, Skip, Limit and Reverse are ignored",
-		run: withCount(func(t tester, s installation.Store, c installation.Counter) {
+		run: withAbility(func(t tester, s installation.Store, c installation.Counter) {
 			q := installation.Query{Tenant: "tenant", Term: all, Limit: 2}
 			want := int64(len(seven(t, s)))
 			firstPage(t, s, &q)
@@ -59,18 +61,6 @@ var countCases = []testCase{
 			counts(t, c, q, want)
 		}),
 	},
-}
-
-// withCount skips what is for stores that can count where the store is none of them.
-func withCount(run func(t tester, s installation.Store, c installation.Counter)) func(tester, installation.Store) {
-	return func(t tester, s installation.Store) {
-		c, ok := s.(installation.Counter)
-		if !ok {
-			t.Skipf("the store is no installation.Counter")
-			return
-		}
-		run(t, s, c)
-	}
 }
 
 func counts(t tester, c installation.Counter, q installation.Query, want int64) {

@@ -8,18 +8,19 @@ import (
 	"sync"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/health"
 	"github.com/go-installation/installation/memstore"
 )
 
-// A flaw breaks a rule of the contract.
+// flaw is a violation of the contract.
 type flaw struct {
 	name      string
 	inflict   func(d *decorator)
-	fails     []string // the cases that must notice, in the order of the suite
-	sometimes []string // cases that may notice, as goroutines are scheduled
+	fails     []string // the cases that must fail, in the order of the suite
+	sometimes []string // cases that may fail, depending on the scheduler
 }
 
-// decorator is a sound store whose methods can be replaced.
+// decorator is a correct store with replaceable methods.
 type decorator struct {
 	*memstore.Store
 	onGet     func(context.Context, installation.Key) (*installation.Record, error)
@@ -28,10 +29,10 @@ type decorator struct {
 	onOutcome func(context.Context, string, installation.Digest) (*installation.Outcome, error)
 	onEvents  func(context.Context, installation.EventQuery) (installation.EventPage, error)
 	onCount   func(context.Context, installation.Query) (int64, error)
-	onHealth  func(context.Context) ([]installation.Finding, error)
+	onHealth  func(context.Context) ([]health.Finding, error)
 }
 
-// sound returns a decorator that changes nothing.
+// sound returns a decorator without changes.
 func sound() *decorator {
 	s := memstore.New()
 	return &decorator{
@@ -40,11 +41,15 @@ func sound() *decorator {
 	}
 }
 
-func (d *decorator) Get(ctx context.Context, key installation.Key) (*installation.Record, error) {
+func (d *decorator) Get(
+	ctx context.Context, key installation.Key,
+) (*installation.Record, error) {
 	return d.onGet(ctx, key)
 }
 
-func (d *decorator) Commit(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+func (d *decorator) Commit(
+	ctx context.Context, c installation.Change,
+) (installation.Receipt, error) {
 	return d.onCommit(ctx, c)
 }
 
@@ -52,11 +57,15 @@ func (d *decorator) List(ctx context.Context, q installation.Query) (installatio
 	return d.onList(ctx, q)
 }
 
-func (d *decorator) Outcome(ctx context.Context, tenant string, digest installation.Digest) (*installation.Outcome, error) {
+func (d *decorator) Outcome(
+	ctx context.Context, tenant string, digest installation.Digest,
+) (*installation.Outcome, error) {
 	return d.onOutcome(ctx, tenant, digest)
 }
 
-func (d *decorator) Events(ctx context.Context, q installation.EventQuery) (installation.EventPage, error) {
+func (d *decorator) Events(
+	ctx context.Context, q installation.EventQuery,
+) (installation.EventPage, error) {
 	return d.onEvents(ctx, q)
 }
 
@@ -64,31 +73,37 @@ func (d *decorator) Count(ctx context.Context, q installation.Query) (int64, err
 	return d.onCount(ctx, q)
 }
 
-func (d *decorator) Health(ctx context.Context) ([]installation.Finding, error) {
+func (d *decorator) Health(ctx context.Context) ([]health.Finding, error) {
 	return d.onHealth(ctx)
 }
 
-// alterChange has f change what is committed. It gets a copy, and the record as it is stored, nil if nothing is.
+// alterChange passes a copy of each committed change to f, with the stored record or nil.
 func (d *decorator) alterChange(f func(c *installation.Change, stored *installation.Record)) {
 	commit := d.onCommit
-	d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+	d.onCommit = func(
+		ctx context.Context, c installation.Change,
+	) (installation.Receipt, error) {
 		c = cloneChange(c)
 		f(&c, d.stored(c.Key))
 		return commit(ctx, c)
 	}
 }
 
-// alterReceipt has f change the answer to a commit.
-func (d *decorator) alterReceipt(f func(c installation.Change, r *installation.Receipt, err error) error) {
+// alterReceipt passes the result of each commit to f.
+func (d *decorator) alterReceipt(
+	f func(c installation.Change, r *installation.Receipt, err error) error,
+) {
 	commit := d.onCommit
-	d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+	d.onCommit = func(
+		ctx context.Context, c installation.Change,
+	) (installation.Receipt, error) {
 		r, err := commit(ctx, c)
 		err = f(c, &r, err)
 		return r, err
 	}
 }
 
-// alterRecords has f change what Get and List return.
+// alterRecords passes each record from Get and List to f.
 func (d *decorator) alterRecords(f func(r *installation.Record)) {
 	d.alterGet(f)
 	list := d.onList
@@ -112,7 +127,7 @@ func (d *decorator) alterGet(f func(r *installation.Record)) {
 	}
 }
 
-// alterQuery has f change what List and Count are asked.
+// alterQuery passes each query for List and Count to f.
 func (d *decorator) alterQuery(f func(q *installation.Query)) {
 	list, count := d.onList, d.onCount
 	d.onList = func(ctx context.Context, q installation.Query) (installation.Page, error) {
@@ -125,7 +140,7 @@ func (d *decorator) alterQuery(f func(q *installation.Query)) {
 	}
 }
 
-// alterPage has f change what List returns.
+// alterPage passes each page from List to f.
 func (d *decorator) alterPage(f func(q installation.Query, page *installation.Page)) {
 	list := d.onList
 	d.onList = func(ctx context.Context, q installation.Query) (installation.Page, error) {
@@ -135,10 +150,12 @@ func (d *decorator) alterPage(f func(q installation.Query, page *installation.Pa
 	}
 }
 
-// alterOutcomes has f change what Outcome and receipts return.
+// alterOutcomes passes each outcome from Outcome and receipts to f.
 func (d *decorator) alterOutcomes(f func(o *installation.Outcome)) {
 	outcome := d.onOutcome
-	d.onOutcome = func(ctx context.Context, tenant string, digest installation.Digest) (*installation.Outcome, error) {
+	d.onOutcome = func(
+		ctx context.Context, tenant string, digest installation.Digest,
+	) (*installation.Outcome, error) {
 		o, err := outcome(ctx, tenant, digest)
 		if err == nil {
 			f(o)
@@ -153,21 +170,28 @@ func (d *decorator) alterOutcomes(f func(o *installation.Outcome)) {
 	})
 }
 
-// alterEvents has f change what Events returns.
-func (d *decorator) alterEvents(f func(q installation.EventQuery, page *installation.EventPage)) {
+// alterEvents passes each page from Events to f.
+func (d *decorator) alterEvents(
+	f func(q installation.EventQuery, page *installation.EventPage),
+) {
 	events := d.onEvents
-	d.onEvents = func(ctx context.Context, q installation.EventQuery) (installation.EventPage, error) {
+	d.onEvents = func(
+		ctx context.Context, q installation.EventQuery,
+	) (installation.EventPage, error) {
 		page, err := events(ctx, q)
 		f(q, &page)
 		return page, err
 	}
 }
 
-// pretend has f change what is stored, while readers are shown the index, claims and deadline that were asked for.
+// pretend lets f change the stored record, but shows readers the requested index, claims and
+// deadline.
 func (d *decorator) pretend(f func(c *installation.Change, stored *installation.Record)) {
 	var shown sync.Map // of Key to Record
 	commit := d.onCommit
-	d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+	d.onCommit = func(
+		ctx context.Context, c installation.Change,
+	) (installation.Receipt, error) {
 		altered := cloneChange(c)
 		f(&altered, d.stored(c.Key))
 		receipt, err := commit(ctx, altered)
@@ -179,13 +203,16 @@ func (d *decorator) pretend(f func(c *installation.Change, stored *installation.
 	d.alterRecords(func(r *installation.Record) {
 		if v, ok := shown.Load(r.Key); ok {
 			asked := v.(installation.Record)
-			r.Index, r.Claims, r.Deadline = slices.Clone(asked.Index), slices.Clone(asked.Claims), asked.Deadline
+			r.Index, r.Claims = slices.Clone(asked.Index), slices.Clone(asked.Claims)
+			r.Deadline = asked.Deadline
 		}
 	})
 }
 
-// sneak adds records to the end of lists they are not in: those of which also, asked with all versions, says so.
-func (d *decorator) sneak(also func(q installation.Query, versions []installation.Record) bool) {
+// sneak adds records to the end of lists they do not belong to, if also accepts their versions.
+func (d *decorator) sneak(
+	also func(q installation.Query, versions []installation.Record) bool,
+) {
 	var mu sync.Mutex
 	history := make(map[installation.Key][]installation.Record)
 	d.alterReceipt(func(c installation.Change, r *installation.Receipt, err error) error {
@@ -210,7 +237,7 @@ func (d *decorator) sneak(also func(q installation.Query, versions []installatio
 	})
 }
 
-// stored returns what is at key, nil if nothing is.
+// stored returns the record at key, or nil.
 func (d *decorator) stored(key installation.Key) *installation.Record {
 	r, err := d.Store.Get(context.Background(), key)
 	if err != nil {
@@ -225,13 +252,15 @@ func named(q installation.Query, r installation.Record) bool {
 	case r.Deleted || (!q.AllTenants && q.Tenant != r.Key.Tenant):
 		return false
 	case q.Term != "":
-		return installation.GlobalTerm(q.Term) == q.AllTenants && slices.Contains(r.Index, q.Term)
+		return installation.GlobalTerm(q.Term) == q.AllTenants &&
+			slices.Contains(r.Index, q.Term)
 	default:
 		return !r.Deadline.IsZero() && !r.Deadline.After(q.DueBefore)
 	}
 }
 
-// holder returns the record that is in the way of the claims of c, nil if none is. It knows those that have the term all.
+// holder returns another record with one of the claims of c, or nil. It finds only records with
+// the term all.
 func (d *decorator) holder(c installation.Change) *installation.Record {
 	if c.Record == nil || len(c.Record.Claims) == 0 {
 		return nil
@@ -247,8 +276,10 @@ func (d *decorator) holder(c installation.Change) *installation.Record {
 	return nil
 }
 
-// force applies c whatever the stored revision is.
-func (d *decorator) force(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+// force applies c regardless of the stored revision.
+func (d *decorator) force(
+	ctx context.Context, c installation.Change,
+) (installation.Receipt, error) {
 	for {
 		c.If = 0
 		if r := d.stored(c.Key); r != nil {
@@ -261,8 +292,8 @@ func (d *decorator) force(ctx context.Context, c installation.Change) (installat
 	}
 }
 
-// aside commits what is said about key without a change of the record that anyone could notice: on a record of another
-// tenant, made on the spot.
+// aside commits the outcome and events of c without a visible change of its record: on a new
+// record of the tenant.
 func (d *decorator) aside(c installation.Change) {
 	made := create(installation.Key{Tenant: c.Key.Tenant, ID: "aside " + string(c.Op[:])})
 	made.Record.Index = nil

@@ -21,12 +21,13 @@ var dueCases = []testCase{
 			)
 			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: now.Add(-time.Second)})
 			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: now}, "before", "then")
-			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: now.Add(time.Hour)}, "before", "then", "after")
+			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: now.Add(time.Hour)},
+				"before", "then", "after")
 		},
 	},
 	{
 		name: "due/order",
-		rule: "earliest first within what the store walks together",
+		rule: "within each group the earliest deadline comes first",
 		run: func(t tester, s installation.Store) {
 			commit(t, s,
 				dueAt("a", now.Add(-1*time.Hour)),
@@ -34,7 +35,8 @@ var dueCases = []testCase{
 				dueAt("c", now.Add(-2*time.Hour)),
 				dueAt("d", now.Add(-3*time.Hour)),
 			)
-			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later}, "b", "d", "c", "a")
+			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later}, "b", "d", "c",
+				"a")
 		},
 	},
 	{
@@ -43,8 +45,10 @@ var dueCases = []testCase{
 		run: func(t tester, s installation.Store) {
 			want := everywhere(t, s)
 			for limit := 1; limit <= len(want)+1; limit++ {
-				lists(t, s, installation.Query{Tenant: "b", DueBefore: later, Limit: limit}, "x", "y")
-				got := keys(list(t, s, installation.Query{AllTenants: true, DueBefore: later, Limit: limit}))
+				lists(t, s, installation.Query{Tenant: "b", DueBefore: later, Limit: limit},
+					"x", "y")
+				q := installation.Query{AllTenants: true, DueBefore: later, Limit: limit}
+				got := keys(list(t, s, q))
 				slices.SortFunc(got, compareKeys)
 				if !slices.Equal(got, want) {
 					t.Errorf("pages of %d: got %v, want %v in any order", limit, got, want)
@@ -56,8 +60,10 @@ var dueCases = []testCase{
 		name: "due/skip",
 		rule: "Skip passes over this many records first, at most [MaxSkip].",
 		run: func(t tester, s installation.Store) {
-			commit(t, s, dueAt("a", now.Add(-2*time.Hour)), dueAt("b", now.Add(-time.Hour)), dueAt("c", now))
-			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later, Skip: 1}, "b", "c")
+			commit(t, s, dueAt("a", now.Add(-2*time.Hour)), dueAt("b", now.Add(-time.Hour)),
+				dueAt("c", now))
+			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later, Skip: 1}, "b",
+				"c")
 			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later, Skip: 3})
 		},
 	},
@@ -66,7 +72,8 @@ var dueCases = []testCase{
 		rule: "It has no meaning with DueBefore.",
 		run: func(t tester, s installation.Store) {
 			commit(t, s, dueAt("a", now.Add(-time.Hour)), dueAt("b", now))
-			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later, Reverse: true}, "a", "b")
+			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later, Reverse: true},
+				"a", "b")
 		},
 	},
 	{
@@ -82,7 +89,8 @@ var dueCases = []testCase{
 	},
 	{
 		name: "due/swept",
-		rule: `It means "after that member", so records that come or go meanwhile shift nothing.`,
+		rule: `It means "after that member", so records that come or go meanwhile shift ` +
+			`nothing.`,
 		run: func(t tester, s installation.Store) {
 			var want, got []string
 			for _, id := range []string{"a", "b", "c", "d", "e"} {
@@ -90,7 +98,7 @@ var dueCases = []testCase{
 				commit(t, s, dueAt(id, now))
 			}
 			q := installation.Query{Tenant: "tenant", DueBefore: later, Limit: 2}
-			for range 100 { // read a page, settle every record on it, go on
+			for range 100 { // read a page, settle every record on it, continue
 				page := listPage(t, s, q)
 				for _, r := range page.Records {
 					got = append(got, r.Key.ID)
@@ -111,7 +119,7 @@ var dueCases = []testCase{
 	},
 }
 
-// dueAt returns the change that makes a record with this deadline.
+// dueAt returns the change that creates a record with this deadline.
 func dueAt(id string, deadline time.Time) installation.Change {
 	c := create(at(id))
 	c.Record.Deadline = deadline

@@ -10,12 +10,14 @@ import (
 var eventCases = []testCase{
 	{
 		name: "events/order",
-		rule: "Events returns events in the order in which they were committed: total within one tenant",
-		run: withEvents(func(t tester, s installation.Store, r installation.EventReader) {
+		rule: "Events returns events in the order in which they were committed: total " +
+			"within one tenant",
+		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			want := logSome(t, s)
 			for tenant, events := range want {
 				for limit := 1; limit < 8; limit++ {
-					sameEvents(t, eventsBy(t, r, installation.EventQuery{Tenant: tenant, Limit: limit}), events)
+					q := installation.EventQuery{Tenant: tenant, Limit: limit}
+					sameEvents(t, eventsBy(t, r, q), events)
 				}
 			}
 			sameEvents(t, events(t, r, installation.EventQuery{Tenant: "silent"}), nil)
@@ -24,11 +26,12 @@ var eventCases = []testCase{
 	{
 		name: "events/all-tenants",
 		rule: "the store's own stable order across tenants",
-		run: withEvents(func(t tester, s installation.Store, r installation.EventReader) {
+		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			want := logSome(t, s)
 			all := events(t, r, installation.EventQuery{AllTenants: true, Tenant: "ignored"})
 			for limit := 1; limit < 8; limit++ {
-				sameEvents(t, eventsBy(t, r, installation.EventQuery{AllTenants: true, Limit: limit}), all)
+				q := installation.EventQuery{AllTenants: true, Limit: limit}
+				sameEvents(t, eventsBy(t, r, q), all)
 			}
 			apart := make(map[string][]installation.Event)
 			for _, e := range all {
@@ -45,7 +48,7 @@ var eventCases = []testCase{
 	{
 		name: "events/whole",
 		rule: "Event is one entry of the change log.",
-		run: withEvents(func(t tester, s installation.Store, r installation.EventReader) {
+		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			c := create(at("a"))
 			c.Events = []installation.Event{{
 				Type:       "a type of the future",
@@ -70,13 +73,13 @@ var eventCases = []testCase{
 	},
 	{
 		name: "events/ids",
-		rule: "given by the store on reading: unique within the store, empty before",
-		run: withEvents(func(t tester, s installation.Store, r installation.EventReader) {
+		rule: "set by the store on reading: unique within the store, empty before",
+		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			logSome(t, s)
 			seen := make(map[string]bool)
 			for _, e := range events(t, r, installation.EventQuery{AllTenants: true}) {
 				if e.ID == "" || seen[e.ID] {
-					t.Errorf("event %q has the id %q, which is empty or not its own", e.Reason, e.ID)
+					t.Errorf("event %q: id %q is empty or not unique", e.Reason, e.ID)
 				}
 				seen[e.ID] = true
 			}
@@ -84,8 +87,9 @@ var eventCases = []testCase{
 	},
 	{
 		name: "events/end",
-		rule: "Next is never empty once anything was read: at the end of the log it is where to go on later.",
-		run: withEvents(func(t tester, s installation.Store, r installation.EventReader) {
+		rule: "Once anything was read, Next is never empty: at the end of the log, keep it and " +
+			"continue from it later.",
+		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			want := logSome(t, s)["b"]
 			for _, q := range []installation.EventQuery{{Tenant: "b"}, {AllTenants: true}} {
 				q.After = toEnd(t, r, q)
@@ -93,7 +97,8 @@ var eventCases = []testCase{
 					t.Fatalf("events %+v: no cursor at the end", q)
 				}
 				c := touch(get(t, s, installation.Key{Tenant: "b", ID: "x"}))
-				c.Events = []installation.Event{event(c, fmt.Sprintf("later, all %t", q.AllTenants))}
+				reason := fmt.Sprintf("later, all %t", q.AllTenants)
+				c.Events = []installation.Event{eventOf(c, reason)}
 				commit(t, s, c)
 				want = append(want, c.Events...)
 				sameEvents(t, events(t, r, q), c.Events)
@@ -104,12 +109,13 @@ var eventCases = []testCase{
 	{
 		name: "events/cursor-repeated",
 		rule: "A page with no events has come to the end, and repeats the cursor it was given.",
-		run: withEvents(func(t tester, s installation.Store, r installation.EventReader) {
-			if last, given := walk(t, r, installation.EventQuery{Tenant: "b", Limit: 10}, ignore); last != "" || given != "" {
+		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
+			q := installation.EventQuery{Tenant: "b", Limit: 10}
+			if last, given := walk(t, r, q, ignore); last != "" || given != "" {
 				t.Errorf("empty log: cursor %q, given %q", last, given)
 			}
 			logSome(t, s)
-			if last, given := walk(t, r, installation.EventQuery{Tenant: "b", Limit: 10}, ignore); last != given {
+			if last, given := walk(t, r, q, ignore); last != given {
 				t.Errorf("at the end: cursor %q, given %q", last, given)
 			}
 		}),
@@ -117,10 +123,11 @@ var eventCases = []testCase{
 	{
 		name: "events/limit",
 		rule: "1 to [MaxPage]",
-		run: withEvents(func(t tester, s installation.Store, r installation.EventReader) {
+		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			logSome(t, s)
 			for _, limit := range []int{1, 2, installation.MaxPage} {
-				if n := len(eventPage(t, r, installation.EventQuery{AllTenants: true, Limit: limit}).Events); n > limit {
+				q := installation.EventQuery{AllTenants: true, Limit: limit}
+				if n := len(eventPage(t, r, q).Events); n > limit {
 					t.Errorf("limit %d: %d events", limit, n)
 				}
 			}
@@ -129,33 +136,23 @@ var eventCases = []testCase{
 	{
 		name: "events/after-removal",
 		rule: "keeping them is a duty, reading them is optional",
-		run: withEvents(func(t tester, s installation.Store, r installation.EventReader) {
+		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			c := create(at("a"))
-			c.Events = []installation.Event{event(c, "made")}
+			c.Events = []installation.Event{eventOf(c, "made")}
 			buried := remove(commit(t, s, c))
-			buried.Events = []installation.Event{event(buried, "removed")}
+			buried.Events = []installation.Event{eventOf(buried, "removed")}
 			commit(t, s, buried)
-			sameEvents(t, events(t, r, installation.EventQuery{Tenant: "tenant"}), slices.Concat(c.Events, buried.Events))
+			sameEvents(t, events(t, r, installation.EventQuery{Tenant: "tenant"}),
+				slices.Concat(c.Events, buried.Events))
 		}),
 	},
 }
 
-// withEvents skips what is for stores that can read their log where the store is none of them.
-func withEvents(run func(t tester, s installation.Store, r installation.EventReader)) func(tester, installation.Store) {
-	return func(t tester, s installation.Store) {
-		r, ok := s.(installation.EventReader)
-		if !ok {
-			t.Skipf("the store is no installation.EventReader")
-			return
-		}
-		run(t, s, r)
-	}
-}
-
-// logSome commits events in three tenants by turns, some of them together, and returns them as they were committed.
+// logSome commits events in three tenants in turn, some of them together. It returns them in
+// the order of their commits.
 func logSome(t tester, s installation.Store) map[string][]installation.Event {
 	t.Helper()
-	logged := make(map[string][]installation.Event)
+	committed := make(map[string][]installation.Event)
 	for i := range 4 {
 		for _, tenant := range []string{"", "a", "b"} {
 			c := create(installation.Key{Tenant: tenant, ID: "x"})
@@ -163,31 +160,35 @@ func logSome(t tester, s installation.Store) map[string][]installation.Event {
 				c = update(get(t, s, c.Key))
 			}
 			for j := range i {
-				c.Events = append(c.Events, event(c, fmt.Sprintf("%d.%d", i, j)))
+				c.Events = append(c.Events, eventOf(c, fmt.Sprintf("%d.%d", i, j)))
 			}
 			commit(t, s, c)
-			logged[tenant] = append(logged[tenant], c.Events...)
+			committed[tenant] = append(committed[tenant], c.Events...)
 		}
 	}
-	return logged
+	return committed
 }
 
-// events returns all events that q names.
-func events(t tester, r installation.EventReader, q installation.EventQuery) []installation.Event {
+// events returns all events of q.
+func events(
+	t tester, r installation.EventReader, q installation.EventQuery,
+) []installation.Event {
 	t.Helper()
 	q.Limit = 100
 	return eventsBy(t, r, q)
 }
 
-// eventsBy returns all events that q names, in pages of its limit.
-func eventsBy(t tester, r installation.EventReader, q installation.EventQuery) []installation.Event {
+// eventsBy returns all events of q, in pages of its limit.
+func eventsBy(
+	t tester, r installation.EventReader, q installation.EventQuery,
+) []installation.Event {
 	t.Helper()
 	var all []installation.Event
 	walk(t, r, q, func(e installation.Event) { all = append(all, e) })
 	return all
 }
 
-// toEnd returns the cursor behind all events that q names.
+// toEnd returns the cursor behind all events of q.
 func toEnd(t tester, r installation.EventReader, q installation.EventQuery) string {
 	t.Helper()
 	q.Limit = 3
@@ -197,8 +198,12 @@ func toEnd(t tester, r installation.EventReader, q installation.EventQuery) stri
 
 func ignore(installation.Event) {}
 
-// walk reads to the first page that has no events and returns the cursor it gave, and the one it was given.
-func walk(t tester, r installation.EventReader, q installation.EventQuery, visit func(installation.Event)) (last, given string) {
+// walk reads up to the first page without events. It returns the cursor of that page and the
+// cursor that led to it.
+func walk(
+	t tester, r installation.EventReader, q installation.EventQuery,
+	visit func(installation.Event),
+) (last, given string) {
 	t.Helper()
 	for range 10_000 {
 		page := eventPage(t, r, q)
@@ -217,7 +222,9 @@ func walk(t tester, r installation.EventReader, q installation.EventQuery, visit
 	return "", ""
 }
 
-func eventPage(t tester, r installation.EventReader, q installation.EventQuery) installation.EventPage {
+func eventPage(
+	t tester, r installation.EventReader, q installation.EventQuery,
+) installation.EventPage {
 	t.Helper()
 	page, err := r.Events(t.Context(), q)
 	if err != nil {
@@ -226,7 +233,7 @@ func eventPage(t tester, r installation.EventReader, q installation.EventQuery) 
 	return page
 }
 
-// sameEvents compares all but the ids, which the store gives.
+// sameEvents compares all fields except the ids, which the store assigns.
 func sameEvents(t tester, got, want []installation.Event) {
 	t.Helper()
 	if !slices.EqualFunc(got, want, sameEvent) {
@@ -235,7 +242,18 @@ func sameEvents(t tester, got, want []installation.Event) {
 }
 
 func sameEvent(got, want installation.Event) bool {
-	return got.Type == want.Type && got.Key == want.Key && got.Revision == want.Revision && got.Generation == want.Generation &&
-		sameTime(got.Time, want.Time) && got.Extension == want.Extension && got.Account == want.Account &&
-		got.Actor == want.Actor && got.Reason == want.Reason && slices.Equal(got.Changed, want.Changed)
+	return got.Type == want.Type && got.Key == want.Key && got.Revision == want.Revision &&
+		got.Generation == want.Generation && sameTime(got.Time, want.Time) &&
+		got.Extension == want.Extension && got.Account == want.Account &&
+		got.Actor == want.Actor && got.Reason == want.Reason &&
+		slices.Equal(got.Changed, want.Changed)
+}
+
+// logged fails the case unless the log of the tenant has exactly these events, if the store can
+// read it.
+func logged(t tester, s installation.Store, tenant string, want []installation.Event) {
+	t.Helper()
+	if r, ok := s.(installation.EventReader); ok {
+		sameEvents(t, events(t, r, installation.EventQuery{Tenant: tenant}), want)
+	}
 }

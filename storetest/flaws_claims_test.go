@@ -9,7 +9,7 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// claimFlaws are about what only one record of a tenant may hold.
+// claimFlaws break the claims: only one record of a tenant may hold each.
 var claimFlaws = []flaw{
 	{
 		name: "does not check claims",
@@ -17,8 +17,9 @@ var claimFlaws = []flaw{
 			d.pretend(func(c *installation.Change, _ *installation.Record) { unclaim(c) })
 		},
 		fails: []string{
-			"revision/order-of-checks", "claims/taken", "claims/taken-only", "claims/taken-by-update", "claims/own",
-			"claims/released-by-update", "claims/released-by-tombstone", "write/without-record",
+			"revision/order-of-checks", "claims/taken", "claims/taken-only",
+			"claims/taken-by-update", "claims/own", "claims/released-by-update",
+			"claims/released-by-tombstone", "write/without-record",
 			"write/nothing-of-a-claimant", "race/claim",
 		},
 	},
@@ -27,13 +28,17 @@ var claimFlaws = []flaw{
 		inflict: func(d *decorator) {
 			d.pretend(func(c *installation.Change, stored *installation.Record) {
 				if stored != nil && c.Record != nil {
-					c.Record.Claims = slices.DeleteFunc(c.Record.Claims, func(claim string) bool {
+					isNew := func(claim string) bool {
 						return !slices.Contains(stored.Claims, claim)
-					})
+					}
+					c.Record.Claims = slices.DeleteFunc(c.Record.Claims, isNew)
 				}
 			})
 		},
-		fails: []string{"revision/order-of-checks", "claims/taken-by-update", "claims/own", "claims/released-by-tombstone"},
+		fails: []string{
+			"revision/order-of-checks", "claims/taken-by-update", "claims/own",
+			"claims/released-by-tombstone",
+		},
 	},
 	{
 		name: "checks the first claim only",
@@ -50,17 +55,20 @@ var claimFlaws = []flaw{
 		name: "never releases a claim",
 		inflict: func(d *decorator) {
 			held := holders(d)
-			refuseHeld(d, func(c installation.Change, claim string) string { return held(c.Key.Tenant, claim, true) })
+			rejectHeld(d, func(c installation.Change, claim string) string {
+				return held(c.Key.Tenant, claim, true)
+			})
 		},
 		fails: []string{"claims/released-by-update", "claims/released-by-tombstone"},
 	},
 	{
-		name: "releases no claim but with a tombstone",
+		name: "releases claims only with a tombstone",
 		inflict: func(d *decorator) {
 			held := holders(d)
-			refuseHeld(d, func(c installation.Change, claim string) string {
+			rejectHeld(d, func(c installation.Change, claim string) string {
 				id := held(c.Key.Tenant, claim, true)
-				if r := d.stored(installation.Key{Tenant: c.Key.Tenant, ID: id}); r != nil && r.Deleted {
+				if r := d.stored(installation.Key{Tenant: c.Key.Tenant, ID: id}); r != nil &&
+					r.Deleted {
 					return ""
 				}
 				return id
@@ -72,9 +80,10 @@ var claimFlaws = []flaw{
 		name: "releases no claim with a tombstone",
 		inflict: func(d *decorator) {
 			held := holders(d)
-			refuseHeld(d, func(c installation.Change, claim string) string {
+			rejectHeld(d, func(c installation.Change, claim string) string {
 				id := held(c.Key.Tenant, claim, true)
-				if r := d.stored(installation.Key{Tenant: c.Key.Tenant, ID: id}); r != nil && !r.Deleted {
+				if r := d.stored(installation.Key{Tenant: c.Key.Tenant, ID: id}); r != nil &&
+					!r.Deleted {
 					return ""
 				}
 				return id
@@ -86,7 +95,7 @@ var claimFlaws = []flaw{
 		name: "holds claims across tenants",
 		inflict: func(d *decorator) {
 			held := holders(d)
-			refuseHeld(d, func(c installation.Change, claim string) string {
+			rejectHeld(d, func(c installation.Change, claim string) string {
 				for _, tenant := range []string{"", "a", "b"} {
 					if tenant != c.Key.Tenant && held(tenant, claim, false) != "" {
 						return held(tenant, claim, false)
@@ -98,12 +107,16 @@ var claimFlaws = []flaw{
 		fails: []string{"claims/other-tenant"},
 	},
 	{
-		name: "takes a record for its own rival",
+		name: "rejects a record for its own claims",
 		inflict: func(d *decorator) {
 			commit := d.onCommit
-			d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
-				if r := d.stored(c.Key); r != nil && c.Record != nil && c.If == r.Revision && len(r.Claims) > 0 && len(c.Record.Claims) > 1 {
-					return installation.Receipt{}, &installation.ExistsError{Key: c.Key, Holder: c.Key.ID}
+			d.onCommit = func(
+				ctx context.Context, c installation.Change,
+			) (installation.Receipt, error) {
+				if r := d.stored(c.Key); r != nil && c.Record != nil && c.If == r.Revision &&
+					len(r.Claims) > 0 && len(c.Record.Claims) > 1 {
+					return installation.Receipt{},
+						&installation.ExistsError{Key: c.Key, Holder: c.Key.ID}
 				}
 				return commit(ctx, c)
 			}
@@ -113,7 +126,9 @@ var claimFlaws = []flaw{
 	{
 		name: "does not name the holder",
 		inflict: func(d *decorator) {
-			d.alterReceipt(func(_ installation.Change, _ *installation.Receipt, err error) error {
+			d.alterReceipt(func(
+				_ installation.Change, _ *installation.Receipt, err error,
+			) error {
 				if errors.Is(err, installation.ErrExists) {
 					return installation.ErrExists
 				}
@@ -125,7 +140,9 @@ var claimFlaws = []flaw{
 	{
 		name: "names the loser",
 		inflict: func(d *decorator) {
-			d.alterReceipt(func(c installation.Change, _ *installation.Receipt, err error) error {
+			d.alterReceipt(func(
+				c installation.Change, _ *installation.Receipt, err error,
+			) error {
 				if exists, ok := errors.AsType[*installation.ExistsError](err); ok {
 					exists.Holder = c.Key.ID
 				}
@@ -137,7 +154,9 @@ var claimFlaws = []flaw{
 	{
 		name: "has one error for claims and conflicts",
 		inflict: func(d *decorator) {
-			d.alterReceipt(func(_ installation.Change, _ *installation.Receipt, err error) error {
+			d.alterReceipt(func(
+				_ installation.Change, _ *installation.Receipt, err error,
+			) error {
 				if errors.Is(err, installation.ErrExists) {
 					return errors.Join(err, installation.ErrConflict)
 				}
@@ -147,15 +166,17 @@ var claimFlaws = []flaw{
 		fails: []string{"claims/taken-only"},
 	},
 	{
-		name: "keeps the claims of a refused change",
+		name: "keeps the claims of a rejected change",
 		inflict: func(d *decorator) {
 			var kept sync.Map // of tenant and claim to id
-			refuseHeld(d, func(c installation.Change, claim string) string {
+			rejectHeld(d, func(c installation.Change, claim string) string {
 				v, _ := kept.Load([2]string{c.Key.Tenant, claim})
 				id, _ := v.(string)
 				return id
 			})
-			d.alterReceipt(func(c installation.Change, _ *installation.Receipt, err error) error {
+			d.alterReceipt(func(
+				c installation.Change, _ *installation.Receipt, err error,
+			) error {
 				if errors.Is(err, installation.ErrExists) {
 					for _, claim := range c.Record.Claims {
 						kept.LoadOrStore([2]string{c.Key.Tenant, claim}, c.Key.ID)
@@ -168,21 +189,24 @@ var claimFlaws = []flaw{
 	},
 }
 
-// raceFlaws look before they write, and let others in between.
+// raceFlaws read before they write and let others write in between.
 var raceFlaws = []flaw{
 	{
 		name: "compares revisions outside the transaction",
 		inflict: func(d *decorator) {
 			met := meeting(racers)
-			d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+			d.onCommit = func(
+				ctx context.Context, c installation.Change,
+			) (installation.Receipt, error) {
 				var revision int64
 				if r := d.stored(c.Key); r != nil {
 					revision = r.Revision
 				}
 				if revision != c.If {
-					return installation.Receipt{}, &installation.ConflictError{Key: c.Key, Revision: revision}
+					return installation.Receipt{},
+						&installation.ConflictError{Key: c.Key, Revision: revision}
 				}
-				if c.Record.Generation == 1 { // the first round of a race, not what comes before it
+				if c.Record.Generation == 1 { // the first round of a race, not its preparation
 					met()
 				}
 				return d.force(ctx, c)
@@ -195,9 +219,12 @@ var raceFlaws = []flaw{
 		inflict: func(d *decorator) {
 			met := meeting(racers)
 			commit := d.onCommit
-			d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+			d.onCommit = func(
+				ctx context.Context, c installation.Change,
+			) (installation.Receipt, error) {
 				if holder := d.holder(c); holder != nil {
-					return installation.Receipt{}, &installation.ExistsError{Key: c.Key, Holder: holder.Key.ID}
+					return installation.Receipt{},
+						&installation.ExistsError{Key: c.Key, Holder: holder.Key.ID}
 				}
 				met()
 				c = cloneChange(c)
@@ -212,8 +239,11 @@ var raceFlaws = []flaw{
 		inflict: func(d *decorator) {
 			met := meeting(racers)
 			commit := d.onCommit
-			d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
-				if o, err := d.Store.Outcome(ctx, c.Key.Tenant, c.Idempotency.Digest); err == nil {
+			d.onCommit = func(
+				ctx context.Context, c installation.Change,
+			) (installation.Receipt, error) {
+				if o, err := d.Store.Outcome(ctx, c.Key.Tenant,
+					c.Idempotency.Digest); err == nil {
 					return installation.Receipt{Outcome: o}, nil
 				}
 				met()
@@ -228,7 +258,9 @@ var raceFlaws = []flaw{
 		name: "looks for op tokens outside the transaction",
 		inflict: func(d *decorator) {
 			met := meeting(racers)
-			d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+			d.onCommit = func(
+				ctx context.Context, c installation.Change,
+			) (installation.Receipt, error) {
 				met()
 				c.Op = newOp()
 				return d.force(ctx, c)
@@ -238,7 +270,8 @@ var raceFlaws = []flaw{
 	},
 }
 
-// meeting returns a function that lets its first n callers go on together and all later ones at once.
+// meeting returns a function that blocks its first n callers until all have arrived. Later
+// calls return at once.
 func meeting(n int) func() {
 	var mu sync.Mutex
 	all := make(chan struct{})
@@ -258,7 +291,7 @@ func unclaim(c *installation.Change) {
 	}
 }
 
-// holders remembers who held a claim: last, or at any time.
+// holders records who held a claim: last, or at any time.
 func holders(d *decorator) func(tenant, claim string, ever bool) string {
 	var held sync.Map // of tenant and claim to id
 	d.alterReceipt(func(c installation.Change, r *installation.Receipt, err error) error {
@@ -283,16 +316,19 @@ func holders(d *decorator) func(tenant, claim string, ever bool) string {
 	}
 }
 
-// refuseHeld refuses changes with a claim that by says is held by another record.
-func refuseHeld(d *decorator, by func(c installation.Change, claim string) string) {
+// rejectHeld rejects changes with a claim that another record holds according to by.
+func rejectHeld(d *decorator, by func(c installation.Change, claim string) string) {
 	commit := d.onCommit
-	d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+	d.onCommit = func(
+		ctx context.Context, c installation.Change,
+	) (installation.Receipt, error) {
 		stored := d.stored(c.Key)
 		fresh := stored == nil || stored.Revision == c.If
 		if c.Record != nil && fresh {
 			for _, claim := range c.Record.Claims {
 				if id := by(c, claim); id != "" && id != c.Key.ID {
-					return installation.Receipt{}, &installation.ExistsError{Key: c.Key, Holder: id}
+					return installation.Receipt{},
+						&installation.ExistsError{Key: c.Key, Holder: id}
 				}
 			}
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// commitFlaws are about revisions, the order of checks, and what is written.
+// commitFlaws break revisions, the order of checks, and writes.
 var commitFlaws = []flaw{
 	{
 		name: "lets the last write win",
@@ -18,13 +18,14 @@ var commitFlaws = []flaw{
 			d.onCommit = d.force
 		},
 		fails: []string{
-			"revision/conflict", "revision/conflict-only", "revision/without-record", "revision/tombstone",
-			"revision/order-of-checks", "write/tombstone-kept", "write/nothing-of-a-conflict", "race/create",
+			"revision/conflict", "revision/conflict-only", "revision/without-record",
+			"revision/tombstone", "revision/order-of-checks", "write/tombstone-kept",
+			"write/nothing-of-a-conflict", "race/create",
 		},
 		sometimes: []string{"race/update"},
 	},
 	{
-		name: "lets writes from the future win",
+		name: "accepts future revisions",
 		inflict: func(d *decorator) {
 			d.alterChange(func(c *installation.Change, stored *installation.Record) {
 				if stored != nil && c.If > stored.Revision {
@@ -48,7 +49,9 @@ var commitFlaws = []flaw{
 	{
 		name: "has conflicts without a revision",
 		inflict: func(d *decorator) {
-			d.alterReceipt(func(c installation.Change, _ *installation.Receipt, err error) error {
+			d.alterReceipt(func(
+				c installation.Change, _ *installation.Receipt, err error,
+			) error {
 				if errors.Is(err, installation.ErrConflict) {
 					return installation.ErrConflict
 				}
@@ -58,9 +61,11 @@ var commitFlaws = []flaw{
 		fails: []string{"revision/conflict"},
 	},
 	{
-		name: "names the revision that was asked for",
+		name: "reports the requested revision",
 		inflict: func(d *decorator) {
-			d.alterReceipt(func(c installation.Change, _ *installation.Receipt, err error) error {
+			d.alterReceipt(func(
+				c installation.Change, _ *installation.Receipt, err error,
+			) error {
 				if conflict, ok := errors.AsType[*installation.ConflictError](err); ok {
 					conflict.Revision = c.If
 				}
@@ -72,7 +77,9 @@ var commitFlaws = []flaw{
 	{
 		name: "has one error for conflicts and claims",
 		inflict: func(d *decorator) {
-			d.alterReceipt(func(c installation.Change, _ *installation.Receipt, err error) error {
+			d.alterReceipt(func(
+				c installation.Change, _ *installation.Receipt, err error,
+			) error {
 				if errors.Is(err, installation.ErrConflict) {
 					return errors.Join(err, installation.ErrExists)
 				}
@@ -107,7 +114,9 @@ var commitFlaws = []flaw{
 		name: "hides tombstones",
 		inflict: func(d *decorator) {
 			get := d.onGet
-			d.onGet = func(ctx context.Context, key installation.Key) (*installation.Record, error) {
+			d.onGet = func(
+				ctx context.Context, key installation.Key,
+			) (*installation.Record, error) {
 				r, err := get(ctx, key)
 				if err == nil && r.Deleted {
 					return nil, installation.ErrNotFound
@@ -115,32 +124,39 @@ var commitFlaws = []flaw{
 				return r, err
 			}
 		},
-		fails: []string{"times/microseconds", "times/utc", "get/tombstone", "revision/tombstone", "write/tombstone-kept"},
+		fails: []string{
+			"times/microseconds", "times/utc", "get/tombstone", "revision/tombstone",
+			"write/tombstone-kept",
+		},
 	},
 	{
 		name: "forgets tombstones early",
 		inflict: func(d *decorator) {
-			d.alterChange(func(c *installation.Change, _ *installation.Record) { c.Now = c.Now.Add(time.Minute) })
+			d.alterChange(func(c *installation.Change, _ *installation.Record) {
+				c.Now = c.Now.Add(time.Minute)
+			})
 		},
 		fails: []string{"idempotency/until", "write/tombstone-kept"},
 	},
 	{
-		name: "begins anew after a tombstone",
+		name: "restarts revisions after a tombstone",
 		inflict: func(d *decorator) {
-			var anew sync.Map // of Key to the revision of the tombstone
-			d.alterReceipt(func(c installation.Change, r *installation.Receipt, err error) error {
+			var recreated sync.Map // of Key to the revision of the tombstone
+			d.alterReceipt(func(
+				c installation.Change, r *installation.Receipt, err error,
+			) error {
 				if err == nil && c.Record != nil && c.Record.Deleted {
-					anew.Store(c.Key, r.Revision)
+					recreated.Store(c.Key, r.Revision)
 				}
 				return err
 			})
 			d.alterRecords(func(r *installation.Record) {
-				if v, ok := anew.Load(r.Key); ok && !r.Deleted {
+				if v, ok := recreated.Load(r.Key); ok && !r.Deleted {
 					r.Revision -= v.(int64)
 				}
 			})
 		},
-		fails: []string{"replay/made-anew", "revision/made-anew"},
+		fails: []string{"replay/recreated", "revision/recreated"},
 	},
 	{
 		name: "loses the generation of a tombstone",
@@ -165,7 +181,7 @@ var commitFlaws = []flaw{
 		fails: []string{"revision/without-record"},
 	},
 	{
-		name: "counts up without a record",
+		name: "increments the revision without a record",
 		inflict: func(d *decorator) {
 			d.alterChange(func(c *installation.Change, stored *installation.Record) {
 				if c.Record == nil && stored != nil {
@@ -177,9 +193,11 @@ var commitFlaws = []flaw{
 		fails: []string{"replay/without-record", "revision/receipt", "write/without-record"},
 	},
 	{
-		name: "gives the receipt of the revision before",
+		name: "returns the previous revision",
 		inflict: func(d *decorator) {
-			d.alterReceipt(func(_ installation.Change, r *installation.Receipt, err error) error {
+			d.alterReceipt(func(
+				_ installation.Change, r *installation.Receipt, err error,
+			) error {
 				if err == nil && !r.Replayed {
 					r.Revision--
 				}
@@ -192,25 +210,32 @@ var commitFlaws = []flaw{
 		name: "compares revisions before op tokens",
 		inflict: func(d *decorator) {
 			commit := d.onCommit
-			d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+			d.onCommit = func(
+				ctx context.Context, c installation.Change,
+			) (installation.Receipt, error) {
 				if stored := d.stored(c.Key); stored != nil && c.If != stored.Revision {
-					return installation.Receipt{}, &installation.ConflictError{Key: c.Key, Revision: stored.Revision}
+					return installation.Receipt{},
+						&installation.ConflictError{Key: c.Key, Revision: stored.Revision}
 				}
 				return commit(ctx, c)
 			}
 		},
 		fails: []string{
-			"replay/same-change", "replay/writes-nothing", "replay/last-ones", "replay/without-record", "replay/tombstone",
-			"replay/made-anew", "revision/order-of-checks", "race/same-change",
+			"replay/same-change", "replay/writes-nothing", "replay/last-ones",
+			"replay/without-record", "replay/tombstone", "replay/recreated",
+			"revision/order-of-checks", "race/same-change",
 		},
 	},
 	{
 		name: "checks outcomes before op tokens",
 		inflict: func(d *decorator) {
 			commit := d.onCommit
-			d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+			d.onCommit = func(
+				ctx context.Context, c installation.Change,
+			) (installation.Receipt, error) {
 				if c.Idempotency != nil {
-					if o, err := d.Store.Outcome(ctx, c.Key.Tenant, c.Idempotency.Digest); err == nil && c.Now.Before(o.Until) {
+					if o, err := d.Store.Outcome(ctx, c.Key.Tenant,
+						c.Idempotency.Digest); err == nil && c.Now.Before(o.Until) {
 						return installation.Receipt{Outcome: o}, nil
 					}
 				}
@@ -233,8 +258,11 @@ var commitFlaws = []flaw{
 	{
 		name: "checks claims before revisions",
 		inflict: func(d *decorator) {
-			d.alterReceipt(func(c installation.Change, _ *installation.Receipt, err error) error {
-				if holder := d.holder(c); holder != nil && errors.Is(err, installation.ErrConflict) {
+			d.alterReceipt(func(
+				c installation.Change, _ *installation.Receipt, err error,
+			) error {
+				if holder := d.holder(c); holder != nil &&
+					errors.Is(err, installation.ErrConflict) {
 					return &installation.ExistsError{Key: c.Key, Holder: holder.Key.ID}
 				}
 				return err
@@ -243,10 +271,13 @@ var commitFlaws = []flaw{
 		fails: []string{"revision/order-of-checks"},
 	},
 	{
-		name: "keeps the outcome of a refused change",
+		name: "keeps the outcome of a rejected change",
 		inflict: func(d *decorator) {
-			d.alterReceipt(func(c installation.Change, _ *installation.Receipt, err error) error {
-				if errors.Is(err, installation.ErrConflict) || errors.Is(err, installation.ErrExists) {
+			d.alterReceipt(func(
+				c installation.Change, _ *installation.Receipt, err error,
+			) error {
+				if errors.Is(err, installation.ErrConflict) ||
+					errors.Is(err, installation.ErrExists) {
 					c.Events = nil
 					d.aside(c)
 				}
@@ -254,15 +285,18 @@ var commitFlaws = []flaw{
 			})
 		},
 		fails: []string{
-			"revision/without-record", "revision/order-of-checks", "write/nothing-of-a-conflict",
-			"write/nothing-of-a-claimant",
+			"revision/without-record", "revision/order-of-checks",
+			"write/nothing-of-a-conflict", "write/nothing-of-a-claimant",
 		},
 	},
 	{
-		name: "logs refused changes",
+		name: "logs rejected changes",
 		inflict: func(d *decorator) {
-			d.alterReceipt(func(c installation.Change, _ *installation.Receipt, err error) error {
-				if errors.Is(err, installation.ErrConflict) || errors.Is(err, installation.ErrExists) {
+			d.alterReceipt(func(
+				c installation.Change, _ *installation.Receipt, err error,
+			) error {
+				if errors.Is(err, installation.ErrConflict) ||
+					errors.Is(err, installation.ErrExists) {
 					c.Idempotency = nil
 					d.aside(c)
 				}
@@ -272,17 +306,20 @@ var commitFlaws = []flaw{
 		fails: []string{"write/nothing-of-a-conflict", "write/nothing-of-a-claimant"},
 	},
 	{
-		name: "keeps the op token of a refused change",
+		name: "keeps the op token of a rejected change",
 		inflict: func(d *decorator) {
-			var refused sync.Map
+			var rejected sync.Map
 			commit := d.onCommit
-			d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
-				if _, ok := refused.Load(c.Op); ok {
+			d.onCommit = func(
+				ctx context.Context, c installation.Change,
+			) (installation.Receipt, error) {
+				if _, ok := rejected.Load(c.Op); ok {
 					return installation.Receipt{Revision: c.If, Replayed: true}, nil
 				}
 				receipt, err := commit(ctx, c)
-				if errors.Is(err, installation.ErrConflict) || errors.Is(err, installation.ErrExists) {
-					refused.Store(c.Op, true)
+				if errors.Is(err, installation.ErrConflict) ||
+					errors.Is(err, installation.ErrExists) {
+					rejected.Store(c.Op, true)
 				}
 				return receipt, err
 			}
@@ -290,31 +327,33 @@ var commitFlaws = []flaw{
 		fails: []string{"write/nothing-of-a-conflict", "write/nothing-of-a-claimant"},
 	},
 	{
-		name: "lists under terms of before",
+		name: "lists under old terms",
 		inflict: func(d *decorator) {
 			d.sneak(func(q installation.Query, versions []installation.Record) bool {
 				last := versions[len(versions)-1]
-				return !last.Deleted && last.Key.Tenant == q.Tenant && slices.ContainsFunc(versions, func(r installation.Record) bool {
-					return slices.Contains(r.Index, q.Term)
-				})
+				return !last.Deleted && last.Key.Tenant == q.Tenant &&
+					slices.ContainsFunc(versions, func(r installation.Record) bool {
+						return slices.Contains(r.Index, q.Term)
+					})
 			})
 		},
 		fails: []string{"write/replaces", "tenant/global-terms"},
 	},
 	{
-		name: "lists under deadlines of before",
+		name: "lists under old deadlines",
 		inflict: func(d *decorator) {
 			d.sneak(func(q installation.Query, versions []installation.Record) bool {
 				last := versions[len(versions)-1]
-				return !last.Deleted && last.Key.Tenant == q.Tenant && slices.ContainsFunc(versions, func(r installation.Record) bool {
-					return !r.Deadline.IsZero() && !r.Deadline.After(q.DueBefore)
-				})
+				return !last.Deleted && last.Key.Tenant == q.Tenant &&
+					slices.ContainsFunc(versions, func(r installation.Record) bool {
+						return !r.Deadline.IsZero() && !r.Deadline.After(q.DueBefore)
+					})
 			})
 		},
 		fails: []string{"write/replaces", "due/swept"},
 	},
 	{
-		name: "lists records of before",
+		name: "lists old records",
 		inflict: func(d *decorator) {
 			var first sync.Map // of Key to Record
 			d.alterPage(func(_ installation.Query, page *installation.Page) {
@@ -323,7 +362,9 @@ var commitFlaws = []flaw{
 					r.Body = v.(installation.Body)
 				}
 			})
-			d.alterReceipt(func(c installation.Change, r *installation.Receipt, err error) error {
+			d.alterReceipt(func(
+				c installation.Change, r *installation.Receipt, err error,
+			) error {
 				if err == nil && c.Record != nil && !r.Replayed && r.Outcome == nil {
 					first.LoadOrStore(c.Key, c.Record.Body)
 				}
@@ -337,9 +378,10 @@ var commitFlaws = []flaw{
 		inflict: func(d *decorator) {
 			d.sneak(func(q installation.Query, versions []installation.Record) bool {
 				last := versions[len(versions)-1]
-				return last.Deleted && last.Key.Tenant == q.Tenant && slices.ContainsFunc(versions, func(r installation.Record) bool {
-					return slices.Contains(r.Index, q.Term)
-				})
+				return last.Deleted && last.Key.Tenant == q.Tenant &&
+					slices.ContainsFunc(versions, func(r installation.Record) bool {
+						return slices.Contains(r.Index, q.Term)
+					})
 			})
 		},
 		fails: []string{"write/tombstone", "page/removed-meanwhile", "tenant/apart"},

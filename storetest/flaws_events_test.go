@@ -7,21 +7,27 @@ import (
 	"strings"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/event"
+	"github.com/go-installation/installation/health"
 )
 
-// eventFlaws are about the change log.
+// eventFlaws break the change log.
 var eventFlaws = []flaw{
 	{
-		name: "loses all events of a commit but one",
+		name: "loses all but one event of a commit",
 		inflict: func(d *decorator) {
-			d.alterChange(func(c *installation.Change, _ *installation.Record) { c.Events = c.Events[:min(1, len(c.Events))] })
+			d.alterChange(func(c *installation.Change, _ *installation.Record) {
+				c.Events = c.Events[:min(1, len(c.Events))]
+			})
 		},
 		fails: []string{"events/order", "events/all-tenants", "events/end"},
 	},
 	{
-		name: "turns the events of a commit round",
+		name: "reverses the events of a commit",
 		inflict: func(d *decorator) {
-			d.alterChange(func(c *installation.Change, _ *installation.Record) { slices.Reverse(c.Events) })
+			d.alterChange(func(c *installation.Change, _ *installation.Record) {
+				slices.Reverse(c.Events)
+			})
 		},
 		fails: []string{"events/order", "events/all-tenants", "events/end"},
 	},
@@ -51,15 +57,18 @@ var eventFlaws = []flaw{
 	{
 		name: "logs events twice",
 		inflict: func(d *decorator) {
-			d.alterChange(func(c *installation.Change, _ *installation.Record) { c.Events = slices.Concat(c.Events, c.Events) })
+			d.alterChange(func(c *installation.Change, _ *installation.Record) {
+				c.Events = slices.Concat(c.Events, c.Events)
+			})
 		},
 		fails: []string{
-			"ownership/arguments-not-kept", "ownership/results", "write/without-record", "events/order", "events/all-tenants",
-			"events/whole", "events/end", "events/after-removal", "race/same-change",
+			"ownership/arguments-not-kept", "ownership/results", "write/without-record",
+			"events/order", "events/all-tenants", "events/whole", "events/end",
+			"events/after-removal", "race/same-change",
 		},
 	},
 	{
-		name: "gives events no ids",
+		name: "returns events without ids",
 		inflict: func(d *decorator) {
 			d.alterEvents(func(_ installation.EventQuery, page *installation.EventPage) {
 				for i := range page.Events {
@@ -81,12 +90,12 @@ var eventFlaws = []flaw{
 		fails: []string{"events/ids"},
 	},
 	{
-		name: "knows its own types only",
+		name: "knows only its own event types",
 		inflict: func(d *decorator) {
 			d.alterEvents(func(_ installation.EventQuery, page *installation.EventPage) {
 				for i, e := range page.Events {
-					if e.Type != installation.EventUpdated {
-						page.Events[i].Type = installation.EventCreated
+					if e.Type != event.Updated {
+						page.Events[i].Type = event.Created
 					}
 				}
 			})
@@ -108,7 +117,9 @@ var eventFlaws = []flaw{
 		name: "reads the log of all tenants",
 		inflict: func(d *decorator) {
 			events := d.onEvents
-			d.onEvents = func(ctx context.Context, q installation.EventQuery) (installation.EventPage, error) {
+			d.onEvents = func(
+				ctx context.Context, q installation.EventQuery,
+			) (installation.EventPage, error) {
 				q.AllTenants = true
 				return events(ctx, q)
 			}
@@ -119,7 +130,9 @@ var eventFlaws = []flaw{
 		name: "reads the log of one tenant",
 		inflict: func(d *decorator) {
 			events := d.onEvents
-			d.onEvents = func(ctx context.Context, q installation.EventQuery) (installation.EventPage, error) {
+			d.onEvents = func(
+				ctx context.Context, q installation.EventQuery,
+			) (installation.EventPage, error) {
 				q.AllTenants = false
 				return events(ctx, q)
 			}
@@ -130,7 +143,9 @@ var eventFlaws = []flaw{
 		name: "orders the log by tenant",
 		inflict: func(d *decorator) {
 			d.alterEvents(func(q installation.EventQuery, page *installation.EventPage) {
-				slices.SortStableFunc(page.Events, func(a, b installation.Event) int { return strings.Compare(a.Key.Tenant, b.Key.Tenant) })
+				slices.SortStableFunc(page.Events, func(a, b installation.Event) int {
+					return strings.Compare(a.Key.Tenant, b.Key.Tenant)
+				})
 			})
 		},
 		fails: []string{"events/all-tenants"},
@@ -145,8 +160,9 @@ var eventFlaws = []flaw{
 			})
 		},
 		fails: []string{
-			"ownership/arguments-not-kept", "ownership/results", "times/microseconds", "times/utc", "write/without-record",
-			"events/order", "events/all-tenants", "events/whole", "events/ids", "events/end", "events/cursor-repeated",
+			"ownership/arguments-not-kept", "ownership/results", "times/microseconds",
+			"times/utc", "write/without-record", "events/order", "events/all-tenants",
+			"events/whole", "events/ids", "events/end", "events/cursor-repeated",
 			"events/after-removal", "race/same-change",
 		},
 	},
@@ -154,7 +170,9 @@ var eventFlaws = []flaw{
 		name: "does not repeat the cursor at the end",
 		inflict: func(d *decorator) {
 			events := d.onEvents
-			d.onEvents = func(ctx context.Context, q installation.EventQuery) (installation.EventPage, error) {
+			d.onEvents = func(
+				ctx context.Context, q installation.EventQuery,
+			) (installation.EventPage, error) {
 				q.After = strings.TrimPrefix(q.After, "0")
 				page, err := events(ctx, q)
 				if len(page.Events) == 0 && page.Next != "" {
@@ -166,10 +184,12 @@ var eventFlaws = []flaw{
 		fails: []string{"events/cursor-repeated"},
 	},
 	{
-		name: "gives one event more",
+		name: "returns one more event",
 		inflict: func(d *decorator) {
 			events := d.onEvents
-			d.onEvents = func(ctx context.Context, q installation.EventQuery) (installation.EventPage, error) {
+			d.onEvents = func(
+				ctx context.Context, q installation.EventQuery,
+			) (installation.EventPage, error) {
 				q.Limit = min(q.Limit+1, installation.MaxPage)
 				return events(ctx, q)
 			}
@@ -178,13 +198,15 @@ var eventFlaws = []flaw{
 	},
 }
 
-// abilityFlaws are about outcomes, counts and health.
+// abilityFlaws break outcomes, counts and health.
 var abilityFlaws = []flaw{
 	{
 		name: "finds outcomes in any tenant",
 		inflict: func(d *decorator) {
 			outcome := d.onOutcome
-			d.onOutcome = func(ctx context.Context, tenant string, digest installation.Digest) (*installation.Outcome, error) {
+			d.onOutcome = func(
+				ctx context.Context, tenant string, digest installation.Digest,
+			) (*installation.Outcome, error) {
 				var o *installation.Outcome
 				var err error
 				for _, tenant := range []string{tenant, "tenant", ""} {
@@ -198,10 +220,12 @@ var abilityFlaws = []flaw{
 		fails: []string{"outcome/nothing"},
 	},
 	{
-		name: "has no error for no outcome",
+		name: "returns no error for a missing outcome",
 		inflict: func(d *decorator) {
 			outcome := d.onOutcome
-			d.onOutcome = func(ctx context.Context, tenant string, digest installation.Digest) (*installation.Outcome, error) {
+			d.onOutcome = func(
+				ctx context.Context, tenant string, digest installation.Digest,
+			) (*installation.Outcome, error) {
 				o, err := outcome(ctx, tenant, digest)
 				if errors.Is(err, installation.ErrNotFound) {
 					return nil, nil
@@ -262,7 +286,7 @@ var abilityFlaws = []flaw{
 		fails: []string{"count/tombstone"},
 	},
 	{
-		name: "counts what is not due",
+		name: "counts records that are not due",
 		inflict: func(d *decorator) {
 			count := d.onCount
 			d.onCount = func(ctx context.Context, q installation.Query) (int64, error) {
@@ -288,8 +312,8 @@ var abilityFlaws = []flaw{
 	{
 		name: "has health without a level",
 		inflict: func(d *decorator) {
-			d.onHealth = func(ctx context.Context) ([]installation.Finding, error) {
-				return []installation.Finding{{Rule: "rule", Detail: "detail"}}, ctx.Err()
+			d.onHealth = func(ctx context.Context) ([]health.Finding, error) {
+				return []health.Finding{{Rule: "rule", Detail: "detail"}}, ctx.Err()
 			}
 		},
 		fails: []string{"health/findings"},
@@ -297,7 +321,7 @@ var abilityFlaws = []flaw{
 	{
 		name: "is never healthy",
 		inflict: func(d *decorator) {
-			d.onHealth = func(ctx context.Context) ([]installation.Finding, error) {
+			d.onHealth = func(ctx context.Context) ([]health.Finding, error) {
 				return nil, errors.Join(ctx.Err(), installation.ErrUnavailable)
 			}
 		},

@@ -12,19 +12,22 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// listFlaws are about which records are listed, and in which order.
+// listFlaws break the members and the order of lists.
 var listFlaws = []flaw{
 	{
 		name: "lists by id",
 		inflict: shuffle(func(q installation.Query, records []*installation.Record) {
-			slices.SortFunc(records, func(a, b *installation.Record) int { return strings.Compare(a.Key.ID, b.Key.ID) })
+			slices.SortFunc(records, func(a, b *installation.Record) int {
+				return strings.Compare(a.Key.ID, b.Key.ID)
+			})
 			if q.Reverse {
 				slices.Reverse(records)
 			}
 		}),
 		fails: []string{
-			"list/order", "list/reverse", "list/moved", "page/limits", "page/skip", "page/skip-after-cursor",
-			"page/added-meanwhile", "page/ordinary-writes", "tenant/all-of-them", "due/boundary", "due/order", "due/reverse",
+			"list/order", "list/reverse", "list/moved", "page/limits", "page/skip",
+			"page/skip-after-cursor", "page/added-meanwhile", "page/ordinary-writes",
+			"tenant/all-of-them", "due/boundary", "due/order", "due/reverse",
 		},
 	},
 	{
@@ -37,34 +40,43 @@ var listFlaws = []flaw{
 				return cmp.Or(a.Created.Compare(b.Created), strings.Compare(b.Key.ID, a.Key.ID))
 			})
 		}),
-		fails: []string{"strings/odd", "list/order", "page/limits", "page/skip", "page/skip-after-cursor"},
+		fails: []string{
+			"strings/odd", "list/order", "page/limits", "page/skip", "page/skip-after-cursor",
+		},
 	},
 	{
-		name:    "lists in one direction",
-		inflict: func(d *decorator) { d.alterQuery(func(q *installation.Query) { q.Reverse = false }) },
-		fails:   []string{"list/reverse", "list/terms", "page/limits", "page/skip", "page/removed-meanwhile", "page/added-meanwhile"},
+		name: "lists in one direction",
+		inflict: func(d *decorator) {
+			d.alterQuery(func(q *installation.Query) { q.Reverse = false })
+		},
+		fails: []string{
+			"list/reverse", "list/terms", "page/limits", "page/skip", "page/removed-meanwhile",
+			"page/added-meanwhile",
+		},
 	},
 	{
-		name: "takes a term for the beginning of a term",
+		name: "matches terms by prefix",
 		inflict: func(d *decorator) {
 			d.sneak(func(q installation.Query, versions []installation.Record) bool {
 				last := versions[len(versions)-1]
-				return q.Term != "" && last.Key.Tenant == q.Tenant && slices.ContainsFunc(last.Index, func(term string) bool {
-					return strings.HasPrefix(term, q.Term)
-				})
+				return q.Term != "" && last.Key.Tenant == q.Tenant &&
+					slices.ContainsFunc(last.Index, func(term string) bool {
+						return strings.HasPrefix(term, q.Term)
+					})
 			})
 		},
 		fails: []string{
-			"strings/boundaries", "list/order", "list/reverse", "list/terms", "page/limits", "page/skip",
-			"page/ordinary-writes", "tenant/global-terms",
+			"strings/boundaries", "list/order", "list/reverse", "list/terms", "page/limits",
+			"page/skip", "page/ordinary-writes", "tenant/global-terms",
 		},
 	},
 	{
-		name: "takes the default tenant for all of them",
+		name: "lists all tenants for the default tenant",
 		inflict: func(d *decorator) {
 			d.sneak(func(q installation.Query, versions []installation.Record) bool {
 				last := versions[len(versions)-1]
-				return q.Tenant == "" && !q.AllTenants && slices.Contains(last.Index, q.Term) && !installation.GlobalTerm(q.Term)
+				return q.Tenant == "" && !q.AllTenants && slices.Contains(last.Index, q.Term) &&
+					!installation.GlobalTerm(q.Term)
 			})
 		},
 		fails: []string{"tenant/default"},
@@ -74,17 +86,19 @@ var listFlaws = []flaw{
 		inflict: func(d *decorator) {
 			d.sneak(func(q installation.Query, versions []installation.Record) bool {
 				last := versions[len(versions)-1]
-				return q.Tenant == "" && !q.AllTenants && slices.Contains(last.Index, q.Term) && installation.GlobalTerm(q.Term)
+				return q.Tenant == "" && !q.AllTenants && slices.Contains(last.Index, q.Term) &&
+					installation.GlobalTerm(q.Term)
 			})
 		},
 		fails: []string{"tenant/global-terms"},
 	},
 	{
-		name: "lists one tenant for all of them",
+		name: "lists one tenant instead of all",
 		inflict: func(d *decorator) {
 			d.alterPage(func(q installation.Query, page *installation.Page) {
 				if q.AllTenants {
-					page.Records = slices.DeleteFunc(page.Records, func(r *installation.Record) bool { return r.Key.Tenant == "a" })
+					inA := func(r *installation.Record) bool { return r.Key.Tenant == "a" }
+					page.Records = slices.DeleteFunc(page.Records, inA)
 				}
 			})
 		},
@@ -96,47 +110,54 @@ var listFlaws = []flaw{
 		fails:   []string{"ownership/results", "write/replaces", "list/whole-records"},
 	},
 	{
-		name:    "lists what is due before the time only",
+		name:    "lists only records due before the time",
 		inflict: func(d *decorator) { d.alterQuery(dueBy(-time.Microsecond)) },
 		fails:   []string{"due/boundary"},
 	},
 	{
-		name:    "lists what is due a microsecond later",
+		name:    "lists records due a microsecond later",
 		inflict: func(d *decorator) { d.alterQuery(dueBy(time.Microsecond)) },
 		fails:   []string{"due/boundary"},
 	},
 	{
-		name: "lists in milliseconds what is due",
+		name: "compares deadlines in milliseconds",
 		inflict: func(d *decorator) {
 			d.alterQuery(func(q *installation.Query) {
 				if !q.DueBefore.IsZero() {
-					q.DueBefore = q.DueBefore.Truncate(time.Millisecond).Add(999 * time.Microsecond)
+					q.DueBefore = q.DueBefore.Truncate(time.Millisecond).Add(
+						999 * time.Microsecond)
 				}
 			})
 		},
 		fails: []string{"due/boundary"},
 	},
 	{
-		name: "takes no deadline for an early one",
+		name: "treats no deadline as an early one",
 		inflict: func(d *decorator) {
 			d.sneak(func(q installation.Query, versions []installation.Record) bool {
 				last := versions[len(versions)-1]
-				return last.Deadline.IsZero() && !q.DueBefore.IsZero() && (q.AllTenants || last.Key.Tenant == q.Tenant)
+				return last.Deadline.IsZero() && !q.DueBefore.IsZero() &&
+					(q.AllTenants || last.Key.Tenant == q.Tenant)
 			})
 		},
-		fails: []string{"write/replaces", "write/nothing-of-a-conflict", "write/nothing-of-a-claimant", "due/boundary", "due/swept"},
+		fails: []string{
+			"write/replaces", "write/nothing-of-a-conflict", "write/nothing-of-a-claimant",
+			"due/boundary", "due/swept",
+		},
 	},
 	{
-		name: "lists what is due in any order",
+		name: "lists due records in any order",
 		inflict: shuffle(func(q installation.Query, records []*installation.Record) {
 			if !q.DueBefore.IsZero() {
-				slices.SortFunc(records, func(a, b *installation.Record) int { return strings.Compare(a.Key.ID, b.Key.ID) })
+				slices.SortFunc(records, func(a, b *installation.Record) int {
+					return strings.Compare(a.Key.ID, b.Key.ID)
+				})
 			}
 		}),
 		fails: []string{"due/boundary", "due/order"},
 	},
 	{
-		name: "turns round what is due",
+		name: "reverses due records",
 		inflict: shuffle(func(q installation.Query, records []*installation.Record) {
 			if q.Reverse && !q.DueBefore.IsZero() {
 				slices.Reverse(records)
@@ -156,13 +177,15 @@ var listFlaws = []flaw{
 	},
 }
 
-// pageFlaws are about limits and cursors.
+// pageFlaws break limits and cursors.
 var pageFlaws = []flaw{
 	{
 		name: "has cursors that count",
 		inflict: func(d *decorator) {
 			list := d.onList
-			d.onList = func(ctx context.Context, q installation.Query) (installation.Page, error) {
+			d.onList = func(
+				ctx context.Context, q installation.Query,
+			) (installation.Page, error) {
 				n, err := strconv.Atoi("0" + q.After)
 				if err != nil {
 					return installation.Page{}, installation.ErrInvalid
@@ -178,10 +201,12 @@ var pageFlaws = []flaw{
 		fails: []string{"page/removed-meanwhile", "page/added-meanwhile", "due/swept"},
 	},
 	{
-		name: "goes on at the member, not after it",
+		name: "continues at the member, not after it",
 		inflict: func(d *decorator) {
 			list := d.onList
-			d.onList = func(ctx context.Context, q installation.Query) (installation.Page, error) {
+			d.onList = func(
+				ctx context.Context, q installation.Query,
+			) (installation.Page, error) {
 				page, err := list(ctx, q)
 				if n := len(page.Records); page.Next != "" && n > 1 {
 					q.Limit = n - 1
@@ -193,17 +218,21 @@ var pageFlaws = []flaw{
 			}
 		},
 		fails: []string{
-			"page/limits", "page/skip", "page/skip-after-cursor", "page/added-meanwhile", "page/ordinary-writes",
-			"tenant/all-of-them", "due/pages",
+			"page/limits", "page/skip", "page/skip-after-cursor", "page/added-meanwhile",
+			"page/ordinary-writes", "tenant/all-of-them", "due/pages",
 		},
 	},
 	{
 		name: "finds no list in an empty store",
 		inflict: func(d *decorator) {
 			var filled atomic.Bool
-			d.alterChange(func(*installation.Change, *installation.Record) { filled.Store(true) })
+			d.alterChange(func(*installation.Change, *installation.Record) {
+				filled.Store(true)
+			})
 			list := d.onList
-			d.onList = func(ctx context.Context, q installation.Query) (installation.Page, error) {
+			d.onList = func(
+				ctx context.Context, q installation.Query,
+			) (installation.Page, error) {
 				if !filled.Load() {
 					return installation.Page{}, installation.ErrNotFound
 				}
@@ -218,8 +247,9 @@ var pageFlaws = []flaw{
 			d.alterPage(func(_ installation.Query, page *installation.Page) { page.Next = "" })
 		},
 		fails: []string{
-			"page/limits", "page/skip", "page/skip-after-cursor", "page/removed-meanwhile", "page/added-meanwhile",
-			"page/ordinary-writes", "tenant/all-of-them", "due/pages", "due/swept", "count/ignored",
+			"page/limits", "page/skip", "page/skip-after-cursor", "page/removed-meanwhile",
+			"page/added-meanwhile", "page/ordinary-writes", "tenant/all-of-them", "due/pages",
+			"due/swept", "count/ignored",
 		},
 	},
 	{
@@ -232,21 +262,24 @@ var pageFlaws = []flaw{
 			})
 		},
 		fails: []string{
-			"page/limits", "page/skip", "page/skip-after-cursor", "page/removed-meanwhile", "page/added-meanwhile",
-			"page/ordinary-writes", "tenant/all-of-them", "due/pages",
+			"page/limits", "page/skip", "page/skip-after-cursor", "page/removed-meanwhile",
+			"page/added-meanwhile", "page/ordinary-writes", "tenant/all-of-them", "due/pages",
 		},
 	},
 	{
-		name: "gives one more",
+		name: "returns one more record",
 		inflict: func(d *decorator) {
-			d.alterQuery(func(q *installation.Query) { q.Limit = min(q.Limit+1, installation.MaxPage) })
+			d.alterQuery(
+				func(q *installation.Query) { q.Limit = min(q.Limit+1, installation.MaxPage) })
 		},
 		fails: []string{"page/limits"},
 	},
 	{
-		name:    "does not skip",
-		inflict: func(d *decorator) { d.alterQuery(func(q *installation.Query) { q.Skip = 0 }) },
-		fails:   []string{"page/skip", "page/skip-after-cursor", "due/skip"},
+		name: "does not skip",
+		inflict: func(d *decorator) {
+			d.alterQuery(func(q *installation.Query) { q.Skip = 0 })
+		},
+		fails: []string{"page/skip", "page/skip-after-cursor", "due/skip"},
 	},
 	{
 		name: "does not skip after a cursor",
@@ -296,7 +329,8 @@ var pageFlaws = []flaw{
 		name: "lets a cursor choose the term",
 		inflict: func(d *decorator) {
 			d.alterQuery(func(q *installation.Query) {
-				if term, after, ok := strings.Cut(q.After, "."); ok && term != "" && q.Term != "" {
+				if term, after, ok := strings.Cut(q.After, "."); ok && term != "" &&
+					q.Term != "" {
 					q.Term, q.After = term, after
 				}
 			})
@@ -310,10 +344,12 @@ var pageFlaws = []flaw{
 	},
 }
 
-// shuffle has sort change the order within pages.
+// shuffle lets sort change the order of records in each page.
 func shuffle(sort func(q installation.Query, records []*installation.Record)) func(*decorator) {
 	return func(d *decorator) {
-		d.alterPage(func(q installation.Query, page *installation.Page) { sort(q, page.Records) })
+		d.alterPage(func(q installation.Query, page *installation.Page) {
+			sort(q, page.Records)
+		})
 	}
 }
 

@@ -6,67 +6,85 @@ import (
 	"sync"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/health"
 )
 
-// ownershipFlaws are about contexts, and about who may change what.
+// ownershipFlaws break contexts and the ownership of arguments and results.
 var ownershipFlaws = []flaw{
 	{
 		name: "ignores the context",
 		inflict: func(d *decorator) {
-			get, commit, list, outcome, events, count, health := d.onGet, d.onCommit, d.onList, d.onOutcome, d.onEvents, d.onCount, d.onHealth
-			d.onGet = func(ctx context.Context, key installation.Key) (*installation.Record, error) {
+			get, commit, list, outcome, events, count, checkHealth := d.onGet, d.onCommit, d.onList,
+				d.onOutcome, d.onEvents, d.onCount, d.onHealth
+			d.onGet = func(
+				ctx context.Context, key installation.Key,
+			) (*installation.Record, error) {
 				return get(context.WithoutCancel(ctx), key)
 			}
-			d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+			d.onCommit = func(
+				ctx context.Context, c installation.Change,
+			) (installation.Receipt, error) {
 				return commit(context.WithoutCancel(ctx), c)
 			}
-			d.onList = func(ctx context.Context, q installation.Query) (installation.Page, error) {
+			d.onList = func(
+				ctx context.Context, q installation.Query,
+			) (installation.Page, error) {
 				return list(context.WithoutCancel(ctx), q)
 			}
-			d.onOutcome = func(ctx context.Context, tenant string, digest installation.Digest) (*installation.Outcome, error) {
+			d.onOutcome = func(
+				ctx context.Context, tenant string, digest installation.Digest,
+			) (*installation.Outcome, error) {
 				return outcome(context.WithoutCancel(ctx), tenant, digest)
 			}
-			d.onEvents = func(ctx context.Context, q installation.EventQuery) (installation.EventPage, error) {
+			d.onEvents = func(
+				ctx context.Context, q installation.EventQuery,
+			) (installation.EventPage, error) {
 				return events(context.WithoutCancel(ctx), q)
 			}
 			d.onCount = func(ctx context.Context, q installation.Query) (int64, error) {
 				return count(context.WithoutCancel(ctx), q)
 			}
-			d.onHealth = func(ctx context.Context) ([]installation.Finding, error) {
-				return health(context.WithoutCancel(ctx))
+			d.onHealth = func(ctx context.Context) ([]health.Finding, error) {
+				return checkHealth(context.WithoutCancel(ctx))
 			}
 		},
-		fails: []string{"context/refused"},
+		fails: []string{"context/rejected"},
 	},
 	{
-		name: "looks at the context after writing",
+		name: "checks the context after writing",
 		inflict: func(d *decorator) {
 			commit := d.onCommit
-			d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+			d.onCommit = func(
+				ctx context.Context, c installation.Change,
+			) (installation.Receipt, error) {
 				receipt, err := commit(context.WithoutCancel(ctx), c)
 				return receipt, errors.Join(err, ctx.Err())
 			}
 		},
-		fails: []string{"context/refused"},
+		fails: []string{"context/rejected"},
 	},
 	{
 		name: "hides the error of the context",
 		inflict: func(d *decorator) {
 			get := d.onGet
-			d.onGet = func(ctx context.Context, key installation.Key) (*installation.Record, error) {
+			d.onGet = func(
+				ctx context.Context, key installation.Key,
+			) (*installation.Record, error) {
 				if ctx.Err() != nil {
 					return nil, installation.ErrUnavailable
 				}
 				return get(ctx, key)
 			}
 		},
-		fails: []string{"context/refused"},
+		fails: []string{"context/rejected"},
 	},
 	{
 		name: "keeps the terms of a change",
 		inflict: func(d *decorator) {
 			var kept sync.Map // of Key to slice of the caller
-			d.alterReceipt(func(c installation.Change, r *installation.Receipt, err error) error {
+			d.alterReceipt(func(
+				c installation.Change, r *installation.Receipt, err error,
+			) error {
 				if err == nil && !r.Replayed && r.Outcome == nil && c.Record != nil {
 					kept.Store(c.Key, c.Record.Index)
 				}
@@ -84,9 +102,12 @@ var ownershipFlaws = []flaw{
 		name: "keeps the outcome of a change",
 		inflict: func(d *decorator) {
 			var kept sync.Map // of Digest and time to slice of the caller
-			d.alterReceipt(func(c installation.Change, r *installation.Receipt, err error) error {
+			d.alterReceipt(func(
+				c installation.Change, r *installation.Receipt, err error,
+			) error {
 				if err == nil && !r.Replayed && r.Outcome == nil && c.Idempotency != nil {
-					kept.Store([2]any{c.Idempotency.Digest, c.Idempotency.Until}, c.Idempotency.Data)
+					kept.Store([2]any{c.Idempotency.Digest, c.Idempotency.Until},
+						c.Idempotency.Data)
 				}
 				return err
 			})
@@ -103,7 +124,9 @@ var ownershipFlaws = []flaw{
 		inflict: func(d *decorator) {
 			var mu sync.Mutex
 			kept := make(map[string][]string) // reason to slice of the caller
-			d.alterReceipt(func(c installation.Change, _ *installation.Receipt, err error) error {
+			d.alterReceipt(func(
+				c installation.Change, _ *installation.Receipt, err error,
+			) error {
 				mu.Lock()
 				defer mu.Unlock()
 				for _, e := range c.Events {
@@ -126,7 +149,9 @@ var ownershipFlaws = []flaw{
 		inflict: func(d *decorator) {
 			var mu sync.Mutex // several racers commit the same change
 			commit := d.onCommit
-			d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+			d.onCommit = func(
+				ctx context.Context, c installation.Change,
+			) (installation.Receipt, error) {
 				mu.Lock()
 				defer mu.Unlock()
 				receipt, err := commit(ctx, c)
@@ -143,7 +168,9 @@ var ownershipFlaws = []flaw{
 		inflict: func(d *decorator) {
 			var shared sync.Map // of Key and revision to *Record
 			get := d.onGet
-			d.onGet = func(ctx context.Context, key installation.Key) (*installation.Record, error) {
+			d.onGet = func(
+				ctx context.Context, key installation.Key,
+			) (*installation.Record, error) {
 				r, err := get(ctx, key)
 				if err != nil {
 					return nil, err

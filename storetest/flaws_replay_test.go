@@ -8,16 +8,19 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// replayFlaws are about op tokens and idempotency keys.
+// replayFlaws break op tokens and idempotency keys.
 var replayFlaws = []flaw{
 	{
 		name: "forgets op tokens",
 		inflict: func(d *decorator) {
-			d.alterChange(func(c *installation.Change, _ *installation.Record) { c.Op = newOp() })
+			d.alterChange(func(c *installation.Change, _ *installation.Record) {
+				c.Op = newOp()
+			})
 		},
 		fails: []string{
-			"replay/same-change", "replay/writes-nothing", "replay/last-ones", "replay/without-record", "replay/tombstone",
-			"replay/made-anew", "revision/order-of-checks", "race/same-change",
+			"replay/same-change", "replay/writes-nothing", "replay/last-ones",
+			"replay/without-record", "replay/tombstone", "replay/recreated",
+			"revision/order-of-checks", "race/same-change",
 		},
 	},
 	{
@@ -32,28 +35,32 @@ var replayFlaws = []flaw{
 		fails: []string{"replay/tombstone"},
 	},
 	{
-		name: "forgets op tokens when a record is made anew",
+		name: "forgets op tokens when a record is recreated",
 		inflict: func(d *decorator) {
-			var old sync.Map // ops from before
-			d.alterReceipt(func(c installation.Change, r *installation.Receipt, err error) error {
+			var old sync.Map // earlier ops
+			d.alterReceipt(func(
+				c installation.Change, r *installation.Receipt, err error,
+			) error {
 				if err == nil && c.Record != nil && c.Record.Deleted {
 					old.Store(c.Op, true)
 				}
 				return err
 			})
 			d.alterChange(func(c *installation.Change, stored *installation.Record) {
-				if _, ok := old.Load(c.Op); ok && stored != nil && !stored.Deleted && stored.Revision > c.If {
+				if _, ok := old.Load(c.Op); ok && stored != nil && !stored.Deleted &&
+					stored.Revision > c.If {
 					c.Op = newOp()
 				}
 			})
 		},
-		fails: []string{"replay/made-anew"},
+		fails: []string{"replay/recreated"},
 	},
 	{
 		name: "remembers seven op tokens",
 		inflict: func(d *decorator) {
 			d.alterChange(func(c *installation.Change, stored *installation.Record) {
-				if stored != nil && c.Record != nil && c.Record.Revision <= stored.Revision-installation.RememberedOps+1 {
+				if stored != nil && c.Record != nil &&
+					c.Record.Revision <= stored.Revision-installation.RememberedOps+1 {
 					c.Op = newOp()
 				}
 			})
@@ -76,13 +83,16 @@ var replayFlaws = []flaw{
 		inflict: func(d *decorator) {
 			var seen sync.Map // of op to Receipt
 			commit := d.onCommit
-			d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+			d.onCommit = func(
+				ctx context.Context, c installation.Change,
+			) (installation.Receipt, error) {
 				if v, ok := seen.Load(c.Op); ok {
 					return v.(installation.Receipt), nil
 				}
 				receipt, err := commit(ctx, c)
 				if err == nil && receipt.Outcome == nil {
-					seen.Store(c.Op, installation.Receipt{Revision: receipt.Revision, Replayed: true})
+					seen.Store(c.Op,
+						installation.Receipt{Revision: receipt.Revision, Replayed: true})
 				}
 				return receipt, err
 			}
@@ -92,7 +102,9 @@ var replayFlaws = []flaw{
 	{
 		name: "answers a replay with the stored revision",
 		inflict: func(d *decorator) {
-			d.alterReceipt(func(c installation.Change, r *installation.Receipt, err error) error {
+			d.alterReceipt(func(
+				c installation.Change, r *installation.Receipt, err error,
+			) error {
 				if r.Replayed {
 					r.Revision = d.stored(c.Key).Revision
 				}
@@ -100,27 +112,32 @@ var replayFlaws = []flaw{
 			})
 		},
 		fails: []string{
-			"replay/writes-nothing", "replay/last-ones", "replay/without-record", "replay/tombstone", "replay/made-anew",
-			"revision/order-of-checks",
+			"replay/writes-nothing", "replay/last-ones", "replay/without-record",
+			"replay/tombstone", "replay/recreated", "revision/order-of-checks",
 		},
 	},
 	{
 		name: "does not say that it was a replay",
 		inflict: func(d *decorator) {
-			d.alterReceipt(func(_ installation.Change, r *installation.Receipt, err error) error {
+			d.alterReceipt(func(
+				_ installation.Change, r *installation.Receipt, err error,
+			) error {
 				r.Replayed = false
 				return err
 			})
 		},
 		fails: []string{
-			"replay/same-change", "replay/writes-nothing", "replay/last-ones", "replay/without-record", "replay/tombstone",
-			"replay/made-anew", "revision/order-of-checks", "race/same-change",
+			"replay/same-change", "replay/writes-nothing", "replay/last-ones",
+			"replay/without-record", "replay/tombstone", "replay/recreated",
+			"revision/order-of-checks", "race/same-change",
 		},
 	},
 	{
 		name: "writes the outcome of a replay",
 		inflict: func(d *decorator) {
-			d.alterReceipt(func(c installation.Change, r *installation.Receipt, err error) error {
+			d.alterReceipt(func(
+				c installation.Change, r *installation.Receipt, err error,
+			) error {
 				if r.Replayed && c.Idempotency != nil {
 					c.Events = nil
 					d.aside(c)
@@ -133,7 +150,9 @@ var replayFlaws = []flaw{
 	{
 		name: "appends the events of a replay",
 		inflict: func(d *decorator) {
-			d.alterReceipt(func(c installation.Change, r *installation.Receipt, err error) error {
+			d.alterReceipt(func(
+				c installation.Change, r *installation.Receipt, err error,
+			) error {
 				if r.Replayed && c.Events != nil {
 					c.Idempotency = nil
 					d.aside(c)
@@ -148,13 +167,17 @@ var replayFlaws = []flaw{
 		inflict: func(d *decorator) {
 			d.alterChange(func(c *installation.Change, _ *installation.Record) {
 				if c.Idempotency != nil {
-					if _, err := d.Store.Outcome(context.Background(), c.Key.Tenant, c.Idempotency.Digest); err == nil {
+					if _, err := d.Store.Outcome(context.Background(), c.Key.Tenant,
+						c.Idempotency.Digest); err == nil {
 						c.Idempotency = nil
 					}
 				}
 			})
 		},
-		fails:     []string{"idempotency/used", "idempotency/expired", "idempotency/until", "revision/order-of-checks"},
+		fails: []string{
+			"idempotency/used", "idempotency/expired", "idempotency/until",
+			"revision/order-of-checks",
+		},
 		sometimes: []string{"race/idempotency"},
 	},
 	{
@@ -171,7 +194,8 @@ var replayFlaws = []flaw{
 			})
 		},
 		fails: []string{
-			"idempotency/used", "idempotency/expired", "idempotency/until", "revision/order-of-checks", "race/idempotency",
+			"idempotency/used", "idempotency/expired", "idempotency/until",
+			"revision/order-of-checks", "race/idempotency",
 		},
 	},
 	{
@@ -179,8 +203,11 @@ var replayFlaws = []flaw{
 		inflict: func(d *decorator) {
 			var last sync.Map // of Key to *Outcome
 			commit := d.onCommit
-			d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
-				if v, ok := last.Load(c.Key); ok && c.Idempotency == nil && c.Record != nil && !c.Record.Deleted {
+			d.onCommit = func(
+				ctx context.Context, c installation.Change,
+			) (installation.Receipt, error) {
+				if v, ok := last.Load(c.Key); ok && c.Idempotency == nil && c.Record != nil &&
+					!c.Record.Deleted {
 					return installation.Receipt{Outcome: v.(*installation.Outcome)}, nil
 				}
 				receipt, err := commit(ctx, c)
@@ -197,12 +224,16 @@ var replayFlaws = []flaw{
 		inflict: func(d *decorator) {
 			var used sync.Map // of digest to *Outcome
 			commit := d.onCommit
-			d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+			d.onCommit = func(
+				ctx context.Context, c installation.Change,
+			) (installation.Receipt, error) {
 				if c.Idempotency == nil {
 					return commit(ctx, c)
 				}
-				if v, ok := used.Load(c.Idempotency.Digest); ok && c.Key.Tenant != v.(installation.Key).Tenant {
-					o, err := d.Store.Outcome(ctx, v.(installation.Key).Tenant, c.Idempotency.Digest)
+				if v, ok := used.Load(c.Idempotency.Digest); ok &&
+					c.Key.Tenant != v.(installation.Key).Tenant {
+					o, err := d.Store.Outcome(ctx, v.(installation.Key).Tenant,
+						c.Idempotency.Digest)
 					return installation.Receipt{Outcome: o}, err
 				}
 				receipt, err := commit(ctx, c)
@@ -218,9 +249,12 @@ var replayFlaws = []flaw{
 		name: "honours expired outcomes",
 		inflict: func(d *decorator) {
 			commit := d.onCommit
-			d.onCommit = func(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+			d.onCommit = func(
+				ctx context.Context, c installation.Change,
+			) (installation.Receipt, error) {
 				if c.Idempotency != nil && d.stored(c.Key) == nil {
-					if o, err := d.Store.Outcome(ctx, c.Key.Tenant, c.Idempotency.Digest); err == nil {
+					if o, err := d.Store.Outcome(ctx, c.Key.Tenant,
+						c.Idempotency.Digest); err == nil {
 						return installation.Receipt{Outcome: o}, nil
 					}
 				}
@@ -237,7 +271,8 @@ var replayFlaws = []flaw{
 					c.Idempotency.Until = c.Idempotency.Until.Add(-time.Minute)
 				}
 			})
-			d.alterOutcomes(func(o *installation.Outcome) { o.Until = o.Until.Add(time.Minute) })
+			d.alterOutcomes(
+				func(o *installation.Outcome) { o.Until = o.Until.Add(time.Minute) })
 		},
 		fails: []string{"idempotency/until"},
 	},

@@ -12,17 +12,21 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// valueFlaws are about strings, times and what Get returns.
+// valueFlaws break strings, times and the results of Get.
 var valueFlaws = []flaw{
 	{
-		name:    "folds the case of ids",
-		inflict: confuse(func(k installation.Key) any { return [2]string{k.Tenant, lower(k.ID)} }),
-		fails:   []string{"strings/letter-case"},
+		name: "folds the case of ids",
+		inflict: confuse(func(k installation.Key) any {
+			return [2]string{k.Tenant, lower(k.ID)}
+		}),
+		fails: []string{"strings/letter-case"},
 	},
 	{
-		name:    "folds the case of tenants",
-		inflict: confuse(func(k installation.Key) any { return [2]string{lower(k.Tenant), k.ID} }),
-		fails:   []string{"strings/letter-case"},
+		name: "folds the case of tenants",
+		inflict: confuse(func(k installation.Key) any {
+			return [2]string{lower(k.Tenant), k.ID}
+		}),
+		fails: []string{"strings/letter-case"},
 	},
 	{
 		name: "folds the case of terms",
@@ -52,19 +56,25 @@ var valueFlaws = []flaw{
 		fails: []string{"strings/letter-case"},
 	},
 	{
-		name:    "trims ids",
-		inflict: confuse(func(k installation.Key) any { return [2]string{k.Tenant, strings.TrimSpace(k.ID)} }),
-		fails:   []string{"strings/odd"},
+		name: "trims ids",
+		inflict: confuse(func(k installation.Key) any {
+			return [2]string{k.Tenant, strings.TrimSpace(k.ID)}
+		}),
+		fails: []string{"strings/odd"},
 	},
 	{
-		name:    "takes ids for UTF-8",
-		inflict: confuse(func(k installation.Key) any { return [2]string{k.Tenant, strings.ToValidUTF8(k.ID, "\ufffd")} }),
-		fails:   []string{"strings/odd"},
+		name: "reads ids as UTF-8",
+		inflict: confuse(func(k installation.Key) any {
+			return [2]string{k.Tenant, strings.ToValidUTF8(k.ID, "\ufffd")}
+		}),
+		fails: []string{"strings/odd"},
 	},
 	{
-		name:    "cuts ids at 255 bytes",
-		inflict: confuse(func(k installation.Key) any { return [2]string{k.Tenant, k.ID[:min(255, len(k.ID))]} }),
-		fails:   []string{"strings/odd"},
+		name: "cuts ids at 255 bytes",
+		inflict: confuse(func(k installation.Key) any {
+			return [2]string{k.Tenant, k.ID[:min(255, len(k.ID))]}
+		}),
+		fails: []string{"strings/odd"},
 	},
 	{
 		name:    "joins tenant and id",
@@ -76,7 +86,9 @@ var valueFlaws = []flaw{
 		inflict: func(d *decorator) {
 			d.sneak(func(q installation.Query, versions []installation.Record) bool {
 				last := versions[len(versions)-1]
-				return last.Key.Tenant != q.Tenant && slices.ContainsFunc(last.Index, func(term string) bool {
+				return last.Key.Tenant != q.Tenant && slices.ContainsFunc(last.Index, func(
+					term string,
+				) bool {
 					return last.Key.Tenant+":"+term == q.Tenant+":"+q.Term
 				})
 			})
@@ -94,12 +106,14 @@ var valueFlaws = []flaw{
 		fails:   []string{"times/microseconds"},
 	},
 	{
-		name:    "gives times in a local zone",
-		inflict: retime(func(t time.Time) time.Time { return t.In(time.FixedZone("somewhere", 3600)) }),
-		fails:   []string{"times/utc"},
+		name: "returns times in a local zone",
+		inflict: retime(func(t time.Time) time.Time {
+			return t.In(time.FixedZone("somewhere", 3600))
+		}),
+		fails: []string{"times/utc"},
 	},
 	{
-		name: "counts from 1970",
+		name: "stores no times before 1970",
 		inflict: func(d *decorator) {
 			d.alterRecords(func(r *installation.Record) {
 				if r.Created.Before(time.Unix(0, 0)) && !r.Created.IsZero() {
@@ -112,7 +126,8 @@ var valueFlaws = []flaw{
 	{
 		name: "keeps numbers as floats",
 		inflict: func(d *decorator) {
-			d.alterRecords(func(r *installation.Record) { r.Generation = int64(float64(r.Generation)) })
+			d.alterRecords(
+				func(r *installation.Record) { r.Generation = int64(float64(r.Generation)) })
 			d.alterEvents(func(_ installation.EventQuery, page *installation.EventPage) {
 				for i, e := range page.Events {
 					page.Events[i].Revision = int64(float64(e.Revision))
@@ -122,10 +137,12 @@ var valueFlaws = []flaw{
 		fails: []string{"get/whole", "events/whole"},
 	},
 	{
-		name: "takes an empty body for no record",
+		name: "treats an empty body as no record",
 		inflict: func(d *decorator) {
 			get := d.onGet
-			d.onGet = func(ctx context.Context, key installation.Key) (*installation.Record, error) {
+			d.onGet = func(
+				ctx context.Context, key installation.Key,
+			) (*installation.Record, error) {
 				r, err := get(ctx, key)
 				if err == nil && r.Body.IsZero() && !r.Deleted {
 					return nil, installation.ErrNotFound
@@ -149,7 +166,8 @@ var valueFlaws = []flaw{
 		name: "reads bodies as text",
 		inflict: func(d *decorator) {
 			d.alterRecords(func(r *installation.Record) {
-				r.Body = installation.BodyFromBytes(bytes.ToValidUTF8(r.Body.Bytes(), []byte("?")))
+				r.Body = installation.BodyFromBytes(
+					bytes.ToValidUTF8(r.Body.Bytes(), []byte("?")))
 			})
 		},
 		fails: []string{"get/large"},
@@ -166,10 +184,12 @@ var valueFlaws = []flaw{
 		fails: []string{"get/tombstone", "revision/tombstone", "write/tombstone-kept"},
 	},
 	{
-		name: "has one error for all that is missing",
+		name: "has one error for everything missing",
 		inflict: func(d *decorator) {
 			get := d.onGet
-			d.onGet = func(ctx context.Context, key installation.Key) (*installation.Record, error) {
+			d.onGet = func(
+				ctx context.Context, key installation.Key,
+			) (*installation.Record, error) {
 				r, err := get(ctx, key)
 				if errors.Is(err, installation.ErrNotFound) {
 					err = errors.Join(err, installation.ErrUnavailable)
@@ -183,7 +203,9 @@ var valueFlaws = []flaw{
 		name: "returns an empty record for nothing",
 		inflict: func(d *decorator) {
 			get := d.onGet
-			d.onGet = func(ctx context.Context, key installation.Key) (*installation.Record, error) {
+			d.onGet = func(
+				ctx context.Context, key installation.Key,
+			) (*installation.Record, error) {
 				r, err := get(ctx, key)
 				if errors.Is(err, installation.ErrNotFound) {
 					return new(installation.Record), err
@@ -195,7 +217,7 @@ var valueFlaws = []flaw{
 	},
 }
 
-// confuse takes keys for one that have the same form.
+// confuse treats keys as equal if form maps them to the same key.
 func confuse(form func(installation.Key) any) func(*decorator) {
 	return func(d *decorator) {
 		var first sync.Map // of form to Key
@@ -204,17 +226,24 @@ func confuse(form func(installation.Key) any) func(*decorator) {
 			return v.(installation.Key)
 		}
 		get := d.onGet
-		d.onGet = func(ctx context.Context, key installation.Key) (*installation.Record, error) {
+		d.onGet = func(
+			ctx context.Context, key installation.Key,
+		) (*installation.Record, error) {
 			return get(ctx, same(key))
 		}
-		d.alterChange(func(c *installation.Change, _ *installation.Record) { c.Key = same(c.Key) })
+		d.alterChange(func(c *installation.Change, _ *installation.Record) {
+			c.Key = same(c.Key)
+		})
 	}
 }
 
-// retime changes every time that comes back.
+// retime changes every returned time.
 func retime(f func(time.Time) time.Time) func(*decorator) {
 	return func(d *decorator) {
-		d.alterRecords(func(r *installation.Record) { r.Created, r.Deadline = f(r.Created), f(r.Deadline) })
+		d.alterRecords(func(r *installation.Record) {
+			r.Created, r.Deadline = f(r.Created),
+				f(r.Deadline)
+		})
 		d.alterOutcomes(func(o *installation.Outcome) { o.Until = f(o.Until) })
 		d.alterEvents(func(_ installation.EventQuery, page *installation.EventPage) {
 			for i := range page.Events {
@@ -224,7 +253,7 @@ func retime(f func(time.Time) time.Time) func(*decorator) {
 	}
 }
 
-// lower folds ASCII and leaves everything else.
+// lower folds ASCII letters only.
 func lower(s string) string {
 	b := []byte(s)
 	for i, c := range b {

@@ -12,7 +12,7 @@ var getCases = []testCase{
 		rule: "Get returns the record at key, a tombstone included.",
 		run: func(t tester, s installation.Store) {
 			c := full()
-			c.Record.Generation = 1<<53 + 1 // more than a float holds
+			c.Record.Generation = 1<<53 + 1 // beyond the precision of a float
 			commit(t, s, c, create(at("other")))
 			sameRecord(t, "get", get(t, s, c.Key), c.Record)
 		},
@@ -62,10 +62,12 @@ var getCases = []testCase{
 	},
 	{
 		name: "get/nothing",
-		rule: "It returns an error that matches [ErrNotFound] if a healthy store holds nothing there.",
+		rule: "It returns an error that matches [ErrNotFound] if a healthy store holds " +
+			"nothing there.",
 		run: func(t tester, s installation.Store) {
 			commit(t, s, create(at("some")))
-			for _, key := range []installation.Key{at("none"), at(""), {ID: "some"}, {Tenant: "other", ID: "some"}} {
+			for _, key := range []installation.Key{at("none"), at(""), {ID: "some"},
+				{Tenant: "other", ID: "some"}} {
 				got, err := s.Get(t.Context(), key)
 				if got != nil {
 					t.Errorf("get %q: got %+v", key.ID, got)

@@ -4,30 +4,28 @@ import (
 	"slices"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/health"
 )
 
 var healthCases = []testCase{
 	{
 		name: "health/findings",
-		rule: "Health returns what was found. The error is for a store that could not be asked at all.",
-		run: func(t tester, s installation.Store) {
-			h, ok := s.(installation.HealthChecker)
-			if !ok {
-				t.Skipf("the store is no installation.HealthChecker")
-				return
-			}
+		rule: "Health returns what was found. The error is for a store that could not be " +
+			"asked at all.",
+		run: withAbility(func(t tester, _ installation.Store, h installation.HealthChecker) {
 			findings, err := h.Health(t.Context())
 			if err != nil {
 				t.Errorf("health: %v", err)
 			}
-			levels := []installation.Level{
-				installation.LevelOK, installation.LevelUnknown, installation.LevelWarning, installation.LevelError,
+			levels := []health.Level{
+				health.OK, health.Unknown, health.Warning,
+				health.Error,
 			}
 			for _, f := range findings {
 				if !slices.Contains(levels, f.Level) || f.Rule == "" || f.Detail == "" {
 					t.Errorf("health: finding %+v lacks a known level, a rule or a detail", f)
 				}
 			}
-		},
+		}),
 	},
 }

@@ -17,7 +17,7 @@ var listCases = []testCase{
 	},
 	{
 		name: "list/reverse",
-		rule: "Reverse turns the order of a Term query round.",
+		rule: "Reverse reverses the order of a Term query.",
 		run: func(t tester, s installation.Store) {
 			want := seven(t, s)
 			slices.Reverse(want)
@@ -42,7 +42,8 @@ var listCases = []testCase{
 			lists(t, s, installation.Query{Tenant: "tenant", Term: "xy"}, "a", "c")
 			lists(t, s, installation.Query{Tenant: "tenant", Term: "z"}, "a")
 			lists(t, s, installation.Query{Tenant: "tenant", Term: "y"})
-			lists(t, s, installation.Query{Tenant: "tenant", Term: "x", Reverse: true}, "b", "a")
+			lists(t, s, installation.Query{Tenant: "tenant", Term: "x", Reverse: true}, "b",
+				"a")
 		},
 	},
 	{
@@ -75,15 +76,16 @@ var listCases = []testCase{
 	},
 }
 
-// seven stores records of which some were created at the same time, in no order, among others of another term. It returns
-// their ids in the order of the contract.
+// seven stores seven records in no order, some with the same creation time, between records
+// with other terms. It returns their ids in the order of the contract.
 func seven(t tester, s installation.Store) []string {
 	t.Helper()
 	for _, r := range []struct {
 		id  string
 		age time.Duration
 	}{
-		{"d", time.Microsecond}, {"e", time.Hour}, {"a", 0}, {"c", time.Microsecond}, {"b", time.Hour}, {"f", 48 * time.Hour}, {"aa", 0},
+		{"d", time.Microsecond}, {"e", time.Hour}, {"a", 0}, {"c", time.Microsecond},
+		{"b", time.Hour}, {"f", 48 * time.Hour}, {"aa", 0},
 	} {
 		c := create(at(r.id))
 		c.Record.Created = now.Add(-r.age)

@@ -21,10 +21,12 @@ var pageCases = []testCase{
 				}
 				lists(t, s, q, want...)
 			}
-			lists(t, s, installation.Query{Tenant: "tenant", Term: all, Limit: installation.MaxPage}, want...)
+			lists(t, s, installation.Query{Tenant: "tenant", Term: all,
+				Limit: installation.MaxPage}, want...)
 			slices.Reverse(want)
 			for limit := 1; limit <= len(want)+1; limit++ {
-				lists(t, s, installation.Query{Tenant: "tenant", Term: all, Limit: limit, Reverse: true}, want...)
+				lists(t, s, installation.Query{Tenant: "tenant", Term: all, Limit: limit,
+					Reverse: true}, want...)
 			}
 		},
 	},
@@ -43,12 +45,15 @@ var pageCases = []testCase{
 		run: func(t tester, s installation.Store) {
 			want := seven(t, s)
 			for skip := range len(want) {
-				lists(t, s, installation.Query{Tenant: "tenant", Term: all, Limit: 2, Skip: skip}, want[skip:]...)
+				lists(t, s, installation.Query{Tenant: "tenant", Term: all, Limit: 2,
+					Skip: skip}, want[skip:]...)
 			}
 			lists(t, s, installation.Query{Tenant: "tenant", Term: all, Skip: len(want)})
-			lists(t, s, installation.Query{Tenant: "tenant", Term: all, Skip: installation.MaxSkip})
+			lists(t, s,
+				installation.Query{Tenant: "tenant", Term: all, Skip: installation.MaxSkip})
 			slices.Reverse(want)
-			lists(t, s, installation.Query{Tenant: "tenant", Term: all, Skip: 3, Reverse: true}, want[3:]...)
+			lists(t, s, installation.Query{Tenant: "tenant", Term: all, Skip: 3, Reverse: true},
+				want[3:]...)
 		},
 	},
 	{
@@ -64,13 +69,15 @@ var pageCases = []testCase{
 	},
 	{
 		name: "page/removed-meanwhile",
-		rule: `It means "after that member", so records that come or go meanwhile shift nothing.`,
+		rule: `It means "after that member", so records that come or go meanwhile shift ` +
+			`nothing.`,
 		run: func(t tester, s installation.Store) {
 			for _, reverse := range []bool{false, true} {
 				want := sevenMore(t, s, reverse)
-				q := installation.Query{Tenant: tenantOf(reverse), Term: all, Limit: 3, Reverse: reverse}
+				q := installation.Query{Tenant: tenantOf(reverse), Term: all, Limit: 3,
+					Reverse: reverse}
 				read := firstPage(t, s, &q)
-				for _, id := range want[:read] { // the member that the cursor names among them
+				for _, id := range want[:read] { // including the member that the cursor names
 					commit(t, s, remove(get(t, s, installation.Key{Tenant: q.Tenant, ID: id})))
 				}
 				q.Limit = 100
@@ -80,14 +87,18 @@ var pageCases = []testCase{
 	},
 	{
 		name: "page/added-meanwhile",
-		rule: `It means "after that member", so records that come or go meanwhile shift nothing.`,
+		rule: `It means "after that member", so records that come or go meanwhile shift ` +
+			`nothing.`,
 		run: func(t tester, s installation.Store) {
 			for _, reverse := range []bool{false, true} {
 				want := sevenMore(t, s, reverse)
-				q := installation.Query{Tenant: tenantOf(reverse), Term: all, Limit: 3, Reverse: reverse}
+				q := installation.Query{Tenant: tenantOf(reverse), Term: all, Limit: 3,
+					Reverse: reverse}
 				read := firstPage(t, s, &q)
-				for i, created := range []time.Time{now.AddDate(-1, 0, 0), now.AddDate(1, 0, 0)} {
-					c := create(installation.Key{Tenant: q.Tenant, ID: []string{"oldest", "newest"}[i]})
+				for i, created := range []time.Time{now.AddDate(-1, 0, 0),
+					now.AddDate(1, 0, 0)} {
+					c := create(
+						installation.Key{Tenant: q.Tenant, ID: []string{"oldest", "newest"}[i]})
 					c.Record.Created = created
 					commit(t, s, c)
 				}
@@ -102,12 +113,13 @@ var pageCases = []testCase{
 	},
 	{
 		name: "page/ordinary-writes",
-		rule: `It means "after that member", so records that come or go meanwhile shift nothing.`,
+		rule: `It means "after that member", so records that come or go meanwhile shift ` +
+			`nothing.`,
 		run: func(t tester, s installation.Store) {
 			want := seven(t, s)
 			var got []string
 			q := installation.Query{Tenant: "tenant", Term: all, Limit: 2}
-			for range 100 { // a sweep: read a page, write every record on it, go on
+			for range 100 { // a sweep: read a page, write every record on it, continue
 				page := listPage(t, s, q)
 				got = append(got, ids(page.Records)...)
 				for _, r := range page.Records {
@@ -127,7 +139,8 @@ var pageCases = []testCase{
 		rule: "it never widens the query",
 		run: func(t tester, s installation.Store) {
 			for _, key := range []installation.Key{
-				at("a"), at("b"), at("c"), {ID: "a"}, {ID: "b"}, {Tenant: "zzz", ID: "a"}, {Tenant: "zzz", ID: "b"},
+				at("a"), at("b"), at("c"), {ID: "a"}, {ID: "b"}, {Tenant: "zzz", ID: "a"},
+				{Tenant: "zzz", ID: "b"},
 			} {
 				c := create(key)
 				c.Record.Index = []string{"@all", all, "mine=" + key.ID}
@@ -143,7 +156,8 @@ var pageCases = []testCase{
 				{AllTenants: true, Term: "@all"},
 				{AllTenants: true, DueBefore: later},
 			}
-			cursors := []string{"x", "0", "999999", "\x00", "\xff\xff", "../zzz", "AAAA", "_____w", "-1"}
+			cursors := []string{"x", "0", "999999", "\x00", "\xff\xff", "../zzz", "AAAA",
+				"_____w", "-1"}
 			for _, q := range queries {
 				q.Limit = 1
 				cursors = append(cursors, listPage(t, s, q).Next)
@@ -160,7 +174,7 @@ var pageCases = []testCase{
 	},
 }
 
-// within checks that q is refused as invalid, or lists records of its tenant among members.
+// within fails the case unless q is rejected as invalid, or lists only members of its tenant.
 func within(t tester, s installation.Store, q installation.Query, members []string) {
 	t.Helper()
 	q.Limit = 100
@@ -175,7 +189,7 @@ func within(t tester, s installation.Store, q installation.Query, members []stri
 	}
 }
 
-// firstPage moves q behind its first page that has any records, and returns how many were read.
+// firstPage moves q behind its first page with records, and returns their number.
 func firstPage(t tester, s installation.Store, q *installation.Query) int {
 	t.Helper()
 	for range 100 {
@@ -191,7 +205,8 @@ func firstPage(t tester, s installation.Store, q *installation.Query) int {
 	return 0
 }
 
-// sevenMore stores seven records in a tenant for the direction and returns their ids in its order.
+// sevenMore stores seven records in a tenant for the direction and returns their ids in its
+// order.
 func sevenMore(t tester, s installation.Store, reverse bool) []string {
 	t.Helper()
 	var want []string

@@ -8,7 +8,8 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// racers is how many goroutines a race has. What is checked holds in whichever order they run.
+// racers is the number of goroutines in a race. The checks hold for any order of their
+// execution.
 const racers = 16
 
 var raceCases = []testCase{
@@ -21,7 +22,8 @@ var raceCases = []testCase{
 			commit(t, s, c)
 			race(t, func(int) error { return increment(t, s, c.Key) })
 			if got := get(t, s, c.Key); got.Generation != racers || got.Revision != 1+racers {
-				t.Errorf("after %d increments: %d at revision %d", racers, got.Generation, got.Revision)
+				t.Errorf("after %d increments: %d at revision %d", racers, got.Generation,
+					got.Revision)
 			}
 		},
 	},
@@ -40,7 +42,8 @@ var raceCases = []testCase{
 			})
 			winner := oneOf(t, wins)
 			if got := string(get(t, s, at("a")).Body.Bytes()); got != fmt.Sprint(winner) {
-				t.Errorf("the record is of racer %s, the commit of racer %d succeeded", got, winner)
+				t.Errorf("the record is of racer %s, the commit of racer %d succeeded", got,
+					winner)
 			}
 			for i := range racers {
 				var want []string
@@ -61,12 +64,14 @@ var raceCases = []testCase{
 				wins[i] = err == nil
 				return except(err, installation.ErrExists)
 			})
-			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, fmt.Sprint(oneOf(t, wins)))
+			lists(t, s, installation.Query{Tenant: "tenant", Term: all},
+				fmt.Sprint(oneOf(t, wins)))
 		},
 	},
 	{
 		name: "race/idempotency",
-		rule: "the tenant has an unexpired outcome with the same digest: nothing is written; the receipt holds that outcome",
+		rule: "the tenant has an unexpired outcome with the same digest: nothing is " +
+			"written; the receipt holds that outcome",
 		run: func(t tester, s installation.Store) {
 			wins := make([]bool, racers)
 			answers := make([]string, racers)
@@ -86,7 +91,8 @@ var raceCases = []testCase{
 			winner := fmt.Sprint(oneOf(t, wins))
 			for i, answer := range answers {
 				if answer != winner {
-					t.Errorf("racer %d was answered with the outcome of %s, want that of %s", i, answer, winner)
+					t.Errorf("racer %d was answered with the outcome of %s, want that of %s", i,
+						answer, winner)
 				}
 			}
 			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, winner)
@@ -97,7 +103,7 @@ var raceCases = []testCase{
 		rule: "random token of this mutation, the same on every try of it",
 		run: func(t tester, s installation.Store) {
 			c := create(at("a"))
-			c.Events = []installation.Event{event(c, "once")}
+			c.Events = []installation.Event{eventOf(c, "once")}
 			wins := make([]bool, racers)
 			race(t, func(i int) error {
 				receipt, err := s.Commit(t.Context(), c)
@@ -106,14 +112,12 @@ var raceCases = []testCase{
 			})
 			oneOf(t, wins)
 			sameRecord(t, "get", get(t, s, c.Key), c.Record)
-			if r, ok := s.(installation.EventReader); ok {
-				sameEvents(t, events(t, r, installation.EventQuery{Tenant: "tenant"}), c.Events)
-			}
+			logged(t, s, "tenant", c.Events)
 		},
 	},
 }
 
-// race calls run on many goroutines at once and reports their errors when all have returned.
+// race calls run on many goroutines at once, waits for them, and reports their errors.
 func race(t tester, run func(racer int) error) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -132,7 +136,7 @@ func race(t tester, run func(racer int) error) {
 	}
 }
 
-// increment adds 1 to the generation of the record at key, against whoever else does.
+// increment adds 1 to the generation of the record at key, and retries on conflict.
 func increment(t tester, s installation.Store, key installation.Key) error {
 	for range 100 * racers {
 		stored, err := s.Get(t.Context(), key)
@@ -149,7 +153,7 @@ func increment(t tester, s installation.Store, key installation.Key) error {
 	return errors.New("nothing but conflicts")
 }
 
-// except drops an error that matches allowed.
+// except returns nil if err matches allowed, and err otherwise.
 func except(err, allowed error) error {
 	if errors.Is(err, allowed) {
 		return nil
@@ -157,10 +161,10 @@ func except(err, allowed error) error {
 	return err
 }
 
-// byRacer returns a term that is not the beginning of another racer's.
+// byRacer returns a term that is not a prefix of another racer's.
 func byRacer(i int) string { return fmt.Sprintf("by %02d", i) }
 
-// oneOf checks that exactly one racer won and returns it.
+// oneOf fails the case unless exactly one racer won, and returns it.
 func oneOf(t tester, wins []bool) int {
 	t.Helper()
 	winner, n := 0, 0

@@ -9,7 +9,8 @@ import (
 var revisionCases = []testCase{
 	{
 		name: "revision/conflict",
-		rule: "The stored revision differs from c.If: a [*ConflictError] with the stored revision.",
+		rule: "The stored revision differs from c.If: a [*ConflictError] with the stored " +
+			"revision.",
 		run: func(t tester, s installation.Store) {
 			stored := commit(t, s, create(at("a")))
 			commit(t, s, update(stored))
@@ -27,7 +28,8 @@ var revisionCases = []testCase{
 				_, err := s.Commit(t.Context(), c)
 				conflict, ok := errors.AsType[*installation.ConflictError](err)
 				if !ok || conflict.Key != tc.key || conflict.Revision != tc.stored {
-					t.Errorf("commit %q if %d: error %v, want a conflict with revision %d", tc.key.ID, tc.wrong, err, tc.stored)
+					t.Errorf("commit %q if %d: error %v, want a conflict with revision %d",
+						tc.key.ID, tc.wrong, err, tc.stored)
 				}
 			}
 			absent(t, s, at("none"))
@@ -44,13 +46,14 @@ var revisionCases = []testCase{
 	},
 	{
 		name: "revision/without-record",
-		rule: "The stored revision differs from c.If: a [*ConflictError] with the stored revision.",
+		rule: "The stored revision differs from c.If: a [*ConflictError] with the stored " +
+			"revision.",
 		run: func(t tester, s installation.Store) {
 			stored := commit(t, s, create(at("a")))
 			commit(t, s, update(stored))
 			stale := touch(stored)
 			stale.Idempotency = outcome("key", "stale")
-			refuse(t, s, stale, installation.ErrConflict)
+			reject(t, s, stale, installation.ErrConflict)
 			noOutcome(t, s, stale)
 		},
 	},
@@ -62,13 +65,16 @@ var revisionCases = []testCase{
 			for want := int64(1); want < 4; want++ {
 				receipt, err := s.Commit(t.Context(), c)
 				if err != nil || receipt.Revision != want {
-					t.Fatalf("commit: revision %d, error %v, want revision %d", receipt.Revision, err, want)
+					t.Fatalf("commit: revision %d, error %v, want revision %d",
+						receipt.Revision, err, want)
 				}
 				c = update(c.Record)
 			}
 			unchanged := touch(get(t, s, at("a")))
-			if receipt, err := s.Commit(t.Context(), unchanged); err != nil || receipt.Revision != 3 {
-				t.Errorf("commit without a record: revision %d, error %v, want revision 3", receipt.Revision, err)
+			if receipt, err := s.Commit(t.Context(), unchanged); err != nil ||
+				receipt.Revision != 3 {
+				t.Errorf("commit without a record: revision %d, error %v, want revision 3",
+					receipt.Revision, err)
 			}
 		},
 	},
@@ -79,14 +85,14 @@ var revisionCases = []testCase{
 			stored := commit(t, s, create(at("a")))
 			buried := commit(t, s, remove(stored))
 
-			refuse(t, s, create(at("a")), installation.ErrConflict)
-			refuse(t, s, update(stored), installation.ErrConflict)
+			reject(t, s, create(at("a")), installation.ErrConflict)
+			reject(t, s, update(stored), installation.ErrConflict)
 			sameRecord(t, "get", get(t, s, at("a")), buried)
 		},
 	},
 	{
-		name: "revision/made-anew",
-		rule: "grows by 1 with every commit and never goes back, tombstones included",
+		name: "revision/recreated",
+		rule: "grows by 1 with every commit of a record or tombstone",
 		run: func(t tester, s installation.Store) {
 			buried := commit(t, s, remove(commit(t, s, create(at("a")))))
 			again := create(at("a"))
@@ -108,7 +114,7 @@ var revisionCases = []testCase{
 			second := update(commit(t, s, holder, first))
 			commit(t, s, second)
 
-			// A change that every check objects to, being a replay of the first; then one objection less at a time.
+			// Start with a replay that every check rejects, and remove one objection at a time.
 			c := update(first.Record)
 			c.Op = first.Op
 			c.Record.Claims = []string{"claim"}
@@ -116,10 +122,10 @@ var revisionCases = []testCase{
 			replayed(t, s, c, 1)
 			c.Op = newOp()
 			answered(t, s, c, holder.Idempotency)
-			c.Op, c.Idempotency = newOp(), outcome("fresh", "refused")
-			refuse(t, s, c, installation.ErrConflict)
+			c.Op, c.Idempotency = newOp(), outcome("fresh", "rejected")
+			reject(t, s, c, installation.ErrConflict)
 			c.Op, c.If, c.Record.Revision = newOp(), 2, 3
-			refuse(t, s, c, installation.ErrExists)
+			reject(t, s, c, installation.ErrExists)
 			c.Op, c.Record.Claims = newOp(), nil
 			commit(t, s, c)
 		},

@@ -11,13 +11,14 @@ import (
 	"testing"
 )
 
-// withoutCase are the beginnings of the sentences that no case can check, each with the reason.
+// withoutCase lists the beginnings of the sentences without a case, each with the reason.
 var withoutCase = map[string]string{
-	"Store keeps records.":                      "introduces",
-	"It is dumb on purpose:":                    "about what a store is not",
-	"Package storetest holds the suite":         "about the suite",
-	"Duties that hold for every method":         "introduces",
-	"An error caused by the context":            "no case can cancel at a given point within a call",
+	"Store keeps records.":              "introduces",
+	"It is dumb on purpose:":            "about what a store is not",
+	"Package storetest holds the suite": "about the suite",
+	"Duties that hold for every method": "introduces",
+	"An error caused by the context": "no case can cancel at a given point " +
+		"within a call",
 	"Store does not grow:":                      "about the package",
 	"A wrapper that embeds a Store hides them":  "about other stores",
 	"An expired outcome may still be returned;": "a freedom",
@@ -28,17 +29,19 @@ var withoutCase = map[string]string{
 	"Page is one page of a list.":               "introduces",
 	"EventReader is the ability":                "introduces",
 	"Without it [Service.Events]":               "about the service",
-	"If entries after q.After were already":     "when entries are discarded is up to the store",
-	"EventPage is one page of events.":          "introduces",
-	"Counter is the ability":                    "introduces",
-	"Without it the service pages":              "about the service",
-	"HealthChecker is the ability":              "introduces",
-	"Without it [Service.Check]":                "about the service",
+	"If entries after q.After were already": "when entries are discarded is up to the " +
+		"store",
+	"EventPage is one page of events.": "introduces",
+	"Counter is the ability":           "introduces",
+	"Without it the service pages":     "about the service",
+	"HealthChecker is the ability":     "introduces",
+	"Without it [Service.Check]":       "about the service",
 }
 
-// TestRules proves that every rule is a quotation, so that a sentence of the contract that changes takes its cases along.
+// TestRules proves that every rule quotes the contract, so a changed sentence must take its
+// cases along.
 func TestRules(t *testing.T) {
-	contract := strings.Join(append(comments(t, "../store.go"), comments(t, "../event.go")...), "\n")
+	contract := strings.Join(comments(t, "../store.go"), "\n")
 	seen := make(map[string]bool)
 	for _, c := range slices.Concat(cases(), unavailableCases) {
 		if !strings.Contains(contract, c.rule) {
@@ -51,11 +54,14 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestSentences proves that every sentence of the contract has a case, or a reason to have none.
+// TestSentences proves that every sentence of the contract has a case, or a reason to have
+// none.
 func TestSentences(t *testing.T) {
 	unused := maps.Clone(withoutCase)
 	for _, s := range sentences(t) {
-		quoted := slices.ContainsFunc(slices.Concat(cases(), unavailableCases), func(c testCase) bool {
+		quoted := slices.ContainsFunc(slices.Concat(cases(), unavailableCases), func(
+			c testCase,
+		) bool {
 			return strings.Contains(s, c.rule) || strings.Contains(c.rule, s)
 		})
 		excused := false
@@ -88,7 +94,8 @@ func comments(t *testing.T, name string) []string {
 	return lines
 }
 
-// sentences returns the sentences about what a store does: those of its interfaces, queries and pages.
+// sentences returns the sentences about the behaviour of a store: those of its interfaces,
+// queries and pages.
 func sentences(t *testing.T) []string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "../store.go", nil, parser.ParseComments)
@@ -102,7 +109,8 @@ func sentences(t *testing.T) []string {
 			continue
 		}
 		name := gen.Specs[0].(*ast.TypeSpec).Name.Name
-		if !slices.Contains([]string{"Store", "Query", "Page", "EventReader", "EventPage", "Counter", "HealthChecker"}, name) {
+		if !slices.Contains([]string{"Store", "Query", "Page", "EventReader", "EventPage",
+			"Counter", "HealthChecker"}, name) {
 			continue
 		}
 		all = append(all, split(gen.Doc)...)
@@ -116,7 +124,7 @@ func sentences(t *testing.T) []string {
 	return all
 }
 
-// paragraph is what separates paragraphs and items of lists in the text of a comment.
+// paragraph separates paragraphs and list items in the text of a comment.
 var paragraph = regexp.MustCompile(`\n+ +(?:-|\d\.) +|\n\n`)
 
 // split returns the sentences of a comment, each on one line.

@@ -1,34 +1,36 @@
 // Package storetest is the conformance suite of [installation.Store].
 //
-// The author of a store runs it from a test of their own:
+// The author of a store runs it in a test:
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) installation.Store { return mystore.New() })
 //	}
 //
-// Each case quotes the sentence of the contract that it checks, and a failure prints it. Where the contract leaves a
-// choice to the store, such as when an expired outcome disappears, no case takes sides. The suite uses the standard library
-// alone, does not sleep and measures no time. The Now of its changes is in the year 2100.
+// Each case quotes the sentence of the contract that it checks, and a failure prints the
+// sentence. If the contract leaves a choice to the store, such as when an expired outcome
+// disappears, every choice passes. The suite imports only the standard library, never sleeps
+// and measures no time. Its changes have a Now in the year 2100.
 package storetest
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"testing"
 
 	"github.com/go-installation/installation"
 )
 
-// Run checks a store against every rule of the contract, each in a subtest on a store of its own: open is called once for
-// each and returns an empty one; what needs closing is closed with t.Cleanup. Abilities that the store does not have, such
-// as [installation.EventReader], are skipped.
+// Run runs every case of the contract as a subtest. It calls open for each case; open must
+// return an empty store and close it with t.Cleanup if needed. Cases for abilities that the
+// store does not have, such as [installation.EventReader], are skipped.
 func Run(t *testing.T, open func(t *testing.T) installation.Store) {
 	t.Helper()
 	run(t, cases(), open)
 }
 
-// RunUnavailable checks the answers of a store that cannot reach its backend: one whose server was stopped, whose client
-// was closed. As with Run, open is called for each subtest.
+// RunUnavailable checks the errors of a store with an unreachable backend, such as a stopped
+// server or a closed client. It calls open for each case.
 func RunUnavailable(t *testing.T, open func(t *testing.T) installation.Store) {
 	t.Helper()
 	run(t, unavailableCases, open)
@@ -47,14 +49,15 @@ func run(t *testing.T, cases []testCase, open func(t *testing.T) installation.St
 	}
 }
 
-// A testCase checks one rule.
+// testCase checks one rule.
 type testCase struct {
 	name string
-	rule string // in the words of the contract
+	rule string // a quote of the contract
 	run  func(t tester, s installation.Store)
 }
 
-// tester is the part of [testing.T] that a case uses, so that cases can be run against stores that must fail them.
+// tester is the part of [testing.T] that cases use, so that tests can run cases on broken
+// stores.
 type tester interface {
 	Context() context.Context
 	Errorf(format string, args ...any)
@@ -63,7 +66,7 @@ type tester interface {
 	Skipf(format string, args ...any)
 }
 
-// cases returns all that Run runs.
+// cases returns the cases of Run.
 func cases() []testCase {
 	return slices.Concat(
 		contextCases,
@@ -86,4 +89,18 @@ func cases() []testCase {
 		healthCases,
 		raceCases,
 	)
+}
+
+// withAbility returns a case that is skipped unless the store implements A.
+func withAbility[A any](
+	run func(t tester, s installation.Store, a A),
+) func(tester, installation.Store) {
+	return func(t tester, s installation.Store) {
+		a, ok := s.(A)
+		if !ok {
+			t.Skipf("the store does not implement %v", reflect.TypeFor[A]())
+			return
+		}
+		run(t, s, a)
+	}
 }

@@ -12,7 +12,8 @@ var stringCases = []testCase{
 		name: "strings/letter-case",
 		rule: `"a" and "A" are two tenants, two ids, two terms.`,
 		run: func(t tester, s installation.Store) {
-			for _, key := range []installation.Key{{Tenant: "a", ID: "a"}, {Tenant: "a", ID: "A"}, {Tenant: "A", ID: "a"}} {
+			for _, key := range []installation.Key{{Tenant: "a", ID: "a"},
+				{Tenant: "a", ID: "A"}, {Tenant: "A", ID: "a"}} {
 				c := create(key)
 				c.Record.Index = []string{all, key.Tenant + key.ID}
 				c.Record.Claims = []string{key.ID}
@@ -42,27 +43,32 @@ var stringCases = []testCase{
 			for _, x := range odd {
 				commit(t, s, create(at(x)))
 			}
-			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, slices.Sorted(slices.Values(odd))...)
+			lists(t, s, installation.Query{Tenant: "tenant", Term: all},
+				slices.Sorted(slices.Values(odd))...)
 		},
 	},
 	{
 		name: "strings/boundaries",
 		rule: "Strings are byte-exact",
 		run: func(t tester, s installation.Store) {
-			// What follows a separator may not move to the other side of it, whatever the store joins its keys with.
-			for _, sep := range []string{":", "/", "|", " ", ",", "\x01", "\x1f", "\xff", "\n", "}", "-"} {
+			// The text behind a separator must not move to its other side, whatever separator
+			// the store uses in its keys.
+			for _, sep := range []string{":", "/", "|", " ", ",", "\x01", "\x1f", "\xff", "\n",
+				"}", "-"} {
 				left := create(installation.Key{Tenant: "a" + sep + "b", ID: "c"})
 				right := create(installation.Key{Tenant: "a", ID: "b" + sep + "c"})
 				left.Record.Index, left.Record.Claims = []string{"d"}, []string{"e"}
-				right.Record.Index, right.Record.Claims = []string{"b" + sep + "d"}, []string{"b" + sep + "e"}
+				right.Record.Index, right.Record.Claims = []string{"b" + sep + "d"},
+					[]string{"b" + sep + "e"}
 				left.Record.Body, right.Record.Body = body("left"), body("right")
 				commit(t, s, left, right)
 				sameRecord(t, "get", get(t, s, left.Key), left.Record)
 				sameRecord(t, "get", get(t, s, right.Key), right.Record)
 				lists(t, s, installation.Query{Tenant: left.Key.Tenant, Term: "d"}, "c")
-				lists(t, s, installation.Query{Tenant: "a", Term: "b" + sep + "d"}, right.Key.ID)
+				lists(t, s, installation.Query{Tenant: "a", Term: "b" + sep + "d"},
+					right.Key.ID)
 			}
-			// Nor may a string stand for those that begin with it.
+			// A string must not match those that begin with it.
 			for n := range 4 {
 				c := create(installation.Key{Tenant: strings.Repeat("t", n+1), ID: "x"})
 				c.Record.Index = []string{strings.Repeat("y", n+1)}

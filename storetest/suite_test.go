@@ -11,16 +11,17 @@ import (
 	"testing"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/health"
 	"github.com/go-installation/installation/memstore"
 )
 
-// TestSound proves that the decorator which the broken stores are made of breaks nothing by itself.
-func TestSound(t *testing.T) {
+// TestDecoratorIsSound proves that the decorator under the broken stores breaks nothing itself.
+func TestDecoratorIsSound(t *testing.T) {
 	Run(t, func(*testing.T) installation.Store { return sound() })
 }
 
-// TestWithoutAbilities runs the suite on a store that has the four methods and nothing else.
-func TestWithoutAbilities(t *testing.T) {
+// TestStoreWithoutAbilities runs the suite on a store with only the four methods.
+func TestStoreWithoutAbilities(t *testing.T) {
 	skipped := 0
 	for _, c := range cases() {
 		r := try(t, c, struct{ installation.Store }{memstore.New()})
@@ -36,8 +37,9 @@ func TestWithoutAbilities(t *testing.T) {
 	}
 }
 
-// TestBroken proves that each broken store fails the cases meant for it, and no other.
-func TestBroken(t *testing.T) {
+// TestBrokenStoresFail proves that each broken store fails the cases meant for it, and no
+// other.
+func TestBrokenStoresFail(t *testing.T) {
 	for _, f := range flaws() {
 		t.Run(f.name, func(t *testing.T) {
 			var failed []string
@@ -55,8 +57,9 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// TestRaces proves that the races find stores whose checks and writes are two steps, however the goroutines are scheduled.
-func TestRaces(t *testing.T) {
+// TestRacesFindNonAtomicCommits proves that races find stores that check and write in two
+// steps, regardless of the scheduler.
+func TestRacesFindNonAtomicCommits(t *testing.T) {
 	for _, f := range raceFlaws {
 		t.Run(f.name, func(t *testing.T) {
 			for _, c := range raceCases {
@@ -73,8 +76,9 @@ func TestRaces(t *testing.T) {
 	}
 }
 
-// TestUnavailable proves that a store which hides the loss of its backend fails, and that an honest one does not.
-func TestUnavailable(t *testing.T) {
+// TestUnavailableStores proves that a store that hides the loss of its backend fails, and that
+// an honest one passes.
+func TestUnavailableStores(t *testing.T) {
 	RunUnavailable(t, func(*testing.T) installation.Store {
 		return broken(installation.ErrUnavailable, installation.ErrUnknownOutcome)
 	})
@@ -87,17 +91,18 @@ func TestUnavailable(t *testing.T) {
 		fails []string
 	}{
 		{
-			"says not found",
+			"returns not found",
 			broken(installation.ErrNotFound, installation.ErrUnavailable),
 			[]string{"unavailable/reads"},
 		},
 		{
-			"says unavailable and not found",
-			broken(errors.Join(installation.ErrUnavailable, installation.ErrNotFound), installation.ErrUnavailable),
+			"returns unavailable and not found",
+			broken(errors.Join(installation.ErrUnavailable, installation.ErrNotFound),
+				installation.ErrUnavailable),
 			[]string{"unavailable/reads"},
 		},
 		{
-			"says nothing",
+			"returns no errors",
 			memstore.New(),
 			[]string{"unavailable/reads", "unavailable/commit", "unavailable/health"},
 		},
@@ -121,28 +126,38 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// broken returns a store that answers every read with one error and every commit with another.
+// broken returns a store that returns one error from every read and another from every commit.
 func broken(read, write error) *decorator {
 	d := sound()
-	d.onGet = func(context.Context, installation.Key) (*installation.Record, error) { return nil, read }
+	d.onGet = func(context.Context, installation.Key) (*installation.Record, error) {
+		return nil, read
+	}
 	d.onCommit = func(context.Context, installation.Change) (installation.Receipt, error) {
 		return installation.Receipt{}, write
 	}
-	d.onList = func(context.Context, installation.Query) (installation.Page, error) { return installation.Page{}, read }
-	d.onOutcome = func(context.Context, string, installation.Digest) (*installation.Outcome, error) { return nil, read }
-	d.onEvents = func(context.Context, installation.EventQuery) (installation.EventPage, error) {
+	d.onList = func(context.Context, installation.Query) (installation.Page, error) {
+		return installation.Page{}, read
+	}
+	d.onOutcome = func(
+		context.Context, string, installation.Digest,
+	) (*installation.Outcome, error) {
+		return nil, read
+	}
+	d.onEvents = func(
+		context.Context, installation.EventQuery,
+	) (installation.EventPage, error) {
 		return installation.EventPage{}, read
 	}
 	d.onCount = func(context.Context, installation.Query) (int64, error) { return 0, read }
-	d.onHealth = func(context.Context) ([]installation.Finding, error) { return nil, read }
+	d.onHealth = func(context.Context) ([]health.Finding, error) { return nil, read }
 	return d
 }
 
-// try runs a case on s and returns what came of it. A panic is a failure.
+// try runs a case on s and returns its result. A panic is a failure.
 func try(t *testing.T, c testCase, s installation.Store) *recorder {
 	r := &recorder{ctx: t.Context()}
 	done := make(chan struct{})
-	go func() { // of its own, for Fatalf and Skipf to end
+	go func() { // Fatalf and Skipf end this goroutine
 		defer close(done)
 		defer func() {
 			if p := recover(); p != nil {
@@ -155,7 +170,7 @@ func try(t *testing.T, c testCase, s installation.Store) *recorder {
 	return r
 }
 
-// recorder is a tester that keeps what it is told.
+// recorder is a tester that keeps its messages.
 type recorder struct {
 	ctx     context.Context
 	mu      sync.Mutex
@@ -188,10 +203,11 @@ func (r *recorder) Skipf(string, ...any) {
 func (r *recorder) text() string { return strings.Join(r.lines, "\n") }
 
 func flaws() []flaw {
-	return slices.Concat(ownershipFlaws, valueFlaws, replayFlaws, commitFlaws, claimFlaws, listFlaws, pageFlaws, eventFlaws, abilityFlaws)
+	return slices.Concat(ownershipFlaws, valueFlaws, replayFlaws, commitFlaws, claimFlaws,
+		listFlaws, pageFlaws, eventFlaws, abilityFlaws)
 }
 
-// TestEveryCaseIsNeeded proves that each case notices some broken store.
+// TestEveryCaseIsNeeded proves that each case fails for some broken store.
 func TestEveryCaseIsNeeded(t *testing.T) {
 	noticed := make(map[string]bool)
 	for _, f := range slices.Concat(flaws(), raceFlaws) {

@@ -28,7 +28,8 @@ var tenantCases = []testCase{
 		name: "tenant/default",
 		rule: "The empty tenant is the default tenant.",
 		run: func(t tester, s installation.Store) {
-			commit(t, s, create(installation.Key{ID: "mine"}), create(installation.Key{Tenant: "other", ID: "theirs"}))
+			commit(t, s, create(installation.Key{ID: "mine"}),
+				create(installation.Key{Tenant: "other", ID: "theirs"}))
 			lists(t, s, installation.Query{Term: all}, "mine")
 			lists(t, s, installation.Query{Term: all, Reverse: true}, "mine")
 			absent(t, s, installation.Key{ID: "theirs"})
@@ -42,13 +43,15 @@ var tenantCases = []testCase{
 			for _, reverse := range []bool{false, true} {
 				var first []installation.Key
 				for limit := 1; limit <= len(want)+1; limit++ {
-					q := installation.Query{AllTenants: true, Term: "@all", Tenant: "ignored", Limit: limit, Reverse: reverse}
+					q := installation.Query{AllTenants: true, Term: "@all", Tenant: "ignored",
+						Limit: limit, Reverse: reverse}
 					got := keys(list(t, s, q))
 					if first == nil {
 						first = got
 					}
 					if !slices.Equal(got, first) {
-						t.Errorf("pages of %d, reverse %t: %v, before it was %v", limit, reverse, got, first)
+						t.Errorf("pages of %d, reverse %t: %v, before it was %v", limit,
+							reverse, got, first)
 					}
 				}
 				slices.SortFunc(first, compareKeys)
@@ -60,7 +63,8 @@ var tenantCases = []testCase{
 	},
 	{
 		name: "tenant/global-terms",
-		rule: "GlobalTerm reports whether an index term is listed across tenants, for maintenance, rather than within the tenant of its record.",
+		rule: "GlobalTerm reports whether an index term is listed across tenants, for " +
+			"maintenance, rather than within the tenant of its record.",
 		run: func(t tester, s installation.Store) {
 			everywhere(t, s)
 			for _, tenant := range []string{"", "a", "b", "@all"} {
@@ -87,10 +91,11 @@ var tenantCases = []testCase{
 	},
 }
 
-// everywhere stores records of three tenants and returns their keys, sorted.
+// everywhere stores records in three tenants and returns their sorted keys.
 func everywhere(t tester, s installation.Store) []installation.Key {
 	t.Helper()
-	want := []installation.Key{{Tenant: "", ID: "x"}, {Tenant: "a", ID: "x"}, {Tenant: "b", ID: "x"}, {Tenant: "b", ID: "y"}}
+	want := []installation.Key{{Tenant: "", ID: "x"}, {Tenant: "a", ID: "x"},
+		{Tenant: "b", ID: "x"}, {Tenant: "b", ID: "y"}}
 	for _, key := range want {
 		c := create(key)
 		c.Record.Index = []string{"@all", all}

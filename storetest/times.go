@@ -44,8 +44,8 @@ var timeCases = []testCase{
 	},
 }
 
-// timesOf stores times that differ from each other in every field that a store gives back, and returns each of them as
-// it came back and as it went in.
+// timesOf stores different times in all fields that a store returns. It returns the returned
+// and the stored time of each.
 func timesOf(t tester, s installation.Store) map[string][2]time.Time {
 	t.Helper()
 	c := create(at("times"))
@@ -53,7 +53,7 @@ func timesOf(t tester, s installation.Store) map[string][2]time.Time {
 	c.Record.Deadline = now.Add(2 * time.Microsecond)
 	c.Idempotency = outcome("key", "data")
 	c.Idempotency.Until = now.Add(time.Hour + 3*time.Microsecond)
-	e := event(c, "first")
+	e := eventOf(c, "first")
 	e.Time = now.Add(4 * time.Microsecond)
 	c.Events = []installation.Event{e}
 	stored := commit(t, s, c)
@@ -80,6 +80,7 @@ func timesOf(t tester, s installation.Store) map[string][2]time.Time {
 	buried := remove(stored)
 	buried.Record.Deadline = now.AddDate(0, 1, 0).Add(5 * time.Microsecond)
 	commit(t, s, buried)
-	times["Get, Deadline of a tombstone"] = [2]time.Time{get(t, s, c.Key).Deadline, buried.Record.Deadline}
+	times["Get, Deadline of a tombstone"] = [2]time.Time{get(t, s, c.Key).Deadline,
+		buried.Record.Deadline}
 	return times
 }

@@ -14,9 +14,10 @@ import (
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
-// Limits of fields. They are part of the documented contract: raising one is a feature, lowering one breaks callers.
+// Limits of fields. They are part of the API: a higher limit is a feature, a lower one breaks
+// callers.
 const (
-	MaxID      = 256  // bytes of an id
+	MaxID      = 256  // bytes of an ID
 	MaxName    = 256  // characters (Unicode code points) of a name
 	MaxMessage = 4096 // characters of a message or reason
 	MaxURL     = 2048 // bytes of a URL
@@ -25,21 +26,21 @@ const (
 // Limits of JSON documents.
 const (
 	MaxDocument = jsontree.DefaultBytes   // bytes of a document, 256 KiB
-	MaxDepth    = jsontree.DefaultDepth   // arrays and objects inside each other, 64
-	MaxPointer  = jsontree.DefaultPointer // bytes of the JSON Pointer (RFC 6901) to any value in a document, 1024
+	MaxDepth    = jsontree.DefaultDepth   // nested arrays and objects, 64
+	MaxPointer  = jsontree.DefaultPointer // bytes of the JSON Pointer to a value, 1024
 	MaxSecrets  = 1000                    // sealed values in one document
 	MaxEdits    = 256                     // edits in one patch of a document
 )
 
-// Required demands that a value is there.
+// Required adds a violation if a value is missing.
 func (l *List) Required(path string, present bool) {
 	if !present {
 		l.Add(path, RuleRequired, "is required")
 	}
 }
 
-// ID checks an identifier: 1 to [MaxID] bytes of UTF-8 without control characters. It is taken byte for byte: nothing is
-// trimmed, folded or normalised, here or later.
+// ID validates an identifier: 1 to [MaxID] bytes of UTF-8 without control characters.
+// Identifiers are byte-exact. Nothing trims, folds or normalizes them, here or later.
 func (l *List) ID(path, s string) {
 	l.Required(path, s != "")
 	l.OptionalID(path, s)
@@ -54,12 +55,12 @@ func (l *List) OptionalID(path, s string) {
 	l.characters(path, s, "")
 }
 
-// Name checks a name for people: at most [MaxName] characters of UTF-8 on one line, without control characters. It may be
-// empty.
+// Name validates a name for people: at most [MaxName] characters of UTF-8 on one line, without
+// control characters. It may be empty.
 func (l *List) Name(path, s string) { l.text(path, s, MaxName, "") }
 
-// Text checks a text for people: at most limit characters of UTF-8, without control characters other than tab, line feed
-// and carriage return. It may be empty.
+// Text validates a text for people: at most limit characters of UTF-8, without control
+// characters except tab, line feed and carriage return. It may be empty.
 func (l *List) Text(path, s string, limit int) { l.text(path, s, limit, "\t\n\r") }
 
 func (l *List) text(path, s string, limit int, allowed string) {
@@ -70,20 +71,23 @@ func (l *List) text(path, s string, limit int, allowed string) {
 	l.characters(path, s, allowed)
 }
 
-// characters refuses what is not UTF-8, and control characters (Unicode category Cc) that are not in allowed.
+// characters rejects invalid UTF-8, and control characters (Unicode category Cc) outside of
+// allowed.
 func (l *List) characters(path, s, allowed string) {
 	if !utf8.ValidString(s) {
 		l.Add(path, RuleUTF8, "must be valid UTF-8")
 		return
 	}
-	forbidden := func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune(allowed, r) }
+	forbidden := func(r rune) bool {
+		return unicode.IsControl(r) && !strings.ContainsRune(allowed, r)
+	}
 	if strings.ContainsFunc(s, forbidden) {
 		l.Add(path, RuleControl, "must not contain control characters")
 	}
 }
 
-// URL checks an address to call or to link to: absolute, http or https, with a host, without user information, at most
-// [MaxURL] bytes. Where it may lead is for the caller to decide.
+// URL validates a web address: absolute, http or https, with a host, without user information,
+// at most [MaxURL] bytes. The caller decides which hosts are allowed.
 func (l *List) URL(path, s string) {
 	l.Required(path, s != "")
 	l.OptionalURL(path, s)
@@ -96,19 +100,25 @@ func (l *List) OptionalURL(path, s string) {
 	case len(s) > MaxURL:
 		l.Add(path, RuleTooLong, fmt.Sprintf("must have at most %d bytes", MaxURL))
 	case !webAddress(s):
-		// The error of url.Parse quotes the address, with the password in it.
-		l.Add(path, RuleFormat, "must be an absolute http or https URL with a host and without user information")
+		// Do not wrap the error of url.Parse: it quotes the address with its password.
+		l.Add(path, RuleFormat,
+			"must be an absolute http or https URL with a host and without user information")
 	}
 }
 
-// webAddress reports whether s is what [List.URL] wants. url.Parse alone takes "//evil.example/x", "javascript:x",
-// "http:///x", "https://good.example:443@evil.example/" and the port 99999.
+// webAddress reports whether s satisfies [List.URL]. url.Parse alone accepts
+// "//evil.example/x", "javascript:x", "http:///x", "https://good.example:443@evil.example/" and
+// the port 99999.
 func webAddress(s string) bool {
-	if strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) || r == utf8.RuneError }) {
+	forbidden := func(r rune) bool {
+		return unicode.IsControl(r) || unicode.IsSpace(r) || r == utf8.RuneError
+	}
+	if strings.ContainsFunc(s, forbidden) {
 		return false
 	}
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.Hostname() == "" {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil ||
+		u.Hostname() == "" {
 		return false
 	}
 	if port := u.Port(); port != "" {
@@ -118,7 +128,7 @@ func webAddress(s string) bool {
 	return true
 }
 
-// Time checks that t is set and in the years 1 to 9999, which is what RFC 3339 can write.
+// Time validates that t is set and in the years 1 to 9999, the range of RFC 3339.
 func (l *List) Time(path string, t time.Time) {
 	l.Required(path, !t.IsZero())
 	l.OptionalTime(path, t)
@@ -131,30 +141,31 @@ func (l *List) OptionalTime(path string, t time.Time) {
 	}
 }
 
-// Range checks that n is at least low and at most high.
+// Range validates that n is at least low and at most high.
 func (l *List) Range(path string, n, low, high int64) {
 	if n < low || n > high {
 		l.Add(path, RuleRange, fmt.Sprintf("must be from %d to %d", low, high))
 	}
 }
 
-// Count checks that there are at most limit of something.
+// Count validates that n is at most limit.
 func (l *List) Count(path string, n, limit int) {
 	if n > limit {
 		l.Add(path, RuleTooMany, fmt.Sprintf("must have at most %d items", limit))
 	}
 }
 
-// Enum checks that v is one of the allowed values. The empty value is like any other.
+// Enum validates that v is one of the allowed values. The empty value is not special.
 func Enum[S ~string](l *List, path string, v S, allowed ...S) {
 	if !slices.Contains(allowed, v) {
-		l.Add(path, RuleUnknown, "must be one of the known values")
+		l.Add(path, RuleUnknown, "must be a known value")
 	}
 }
 
-// Document checks a JSON document (RFC 8259) against [MaxDocument], [MaxDepth] and [MaxPointer], and refuses what readers
-// understand differently: member names that occur twice in an object, invalid UTF-8, half surrogate pairs. It reports the
-// first fault only, with a pointer to where it is.
+// Document validates a JSON document (RFC 8259) against [MaxDocument], [MaxDepth] and
+// [MaxPointer]. It rejects text that readers understand differently: duplicate member names,
+// invalid UTF-8, half surrogate pairs. It reports the first fault only, with a pointer to its
+// place.
 func (l *List) Document(path string, b []byte) {
 	_, err := jsontree.Parse(b, jsontree.Limits{})
 	if fault, ok := errors.AsType[*jsontree.Error](err); ok {

@@ -27,7 +27,8 @@ func ExampleList() {
 	// configuration/region duplicate-key
 }
 
-// Whoever takes in a schema checks it first, so that its author learns of a fault before the configurations do.
+// Check a schema when you receive it, so that its author learns of a fault before anyone writes
+// a configuration.
 func ExampleCheckSchema() {
 	err := validate.CheckSchema([]byte(`{"properties":{"authorization":{"type":"strnig"}}}`))
 	fmt.Println(errors.Is(err, validate.ErrSchema))

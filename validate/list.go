@@ -10,27 +10,31 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of what is reported.
+// Limits of an [*Error].
 const (
-	// MaxViolations is how many violations an [*Error] holds. Further ones are counted.
+	// MaxViolations is the maximum number of violations in an [*Error]. Further ones are
+	// counted.
 	MaxViolations = 100
-	// MaxPath is the longest path in a violation, in bytes. A longer one is cut and ends in "...".
+	// MaxPath is the maximum length of a path in a violation, in bytes. A longer path is cut
+	// and ends in "...".
 	MaxPath = 2048
 )
 
-// List collects violations. The zero value is empty and ready to use. A List is for one goroutine.
+// List collects violations. The zero value is empty and ready to use. A List is for one
+// goroutine.
 type List struct {
 	violations []Violation
 	omitted    int
 }
 
-// Add appends a violation. Control characters and invalid UTF-8 in the path are escaped and a long path is cut, as names in
-// it may be the customer's. The detail must not contain the value.
+// Add appends a violation. It escapes control characters and invalid UTF-8 in the path and cuts
+// a long path, because a customer may have chosen the names in it. The detail must not contain
+// the value.
 func (l *List) Add(path string, rule Rule, detail string) {
 	l.AddViolation(Violation{Path: path, Rule: rule, Detail: detail})
 }
 
-// AddViolation is [List.Add] for a violation that says more.
+// AddViolation is [List.Add] for a violation with more fields.
 func (l *List) AddViolation(v Violation) {
 	if len(l.violations) == MaxViolations {
 		l.omitted++
@@ -40,8 +44,8 @@ func (l *List) AddViolation(v Violation) {
 	l.violations = append(l.violations, v)
 }
 
-// Merge appends the violations that err holds and returns nil. An error that is no [*Error] is returned as it is, so that
-// it cannot get lost.
+// Merge appends the violations of err, an [*Error], and returns nil. It returns any other error
+// as it is, so that it cannot get lost.
 func (l *List) Merge(err error) error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -54,8 +58,8 @@ func (l *List) Merge(err error) error {
 	return nil
 }
 
-// Err returns nil if nothing was added, and otherwise an [*Error] with the violations in the order in which they were
-// added. Later additions do not change it.
+// Err returns nil if the list is empty, and otherwise an [*Error] with the violations in the
+// order of their addition. Later additions do not change it.
 func (l *List) Err() error {
 	if len(l.violations) == 0 {
 		return nil
@@ -63,7 +67,7 @@ func (l *List) Err() error {
 	return &Error{Violations: slices.Clone(l.violations), Omitted: l.omitted}
 }
 
-// printable returns path on one line, in at most MaxPath bytes of valid UTF-8.
+// printable returns path on one line of at most MaxPath bytes of valid UTF-8.
 func printable(path string) string {
 	const ellipsis = "..."
 	var b strings.Builder

@@ -17,45 +17,57 @@ const (
 	MaxSchemaRevision = MaxID           // bytes of the name of a revision
 )
 
-// SchemaSource says which JSON Schema holds for a configuration, and where its text is. The zero value is no schema.
+// SchemaSource names the JSON Schema of a configuration and loads its text. The zero value is
+// no schema.
 //
-// The schema is one of JSON Schema 2020-12, or of an earlier draft that it names by $schema. Formats are checked. References
-// must stay within the text: nothing is ever loaded for one. Beyond the standard these keywords count:
+// The text is JSON Schema 2020-12, or an earlier draft named by $schema. Formats are checked. A
+// reference must stay within the text: nothing is ever loaded for one. These keywords have a
+// meaning beyond the standard:
 //
 //	writeOnly, format: password, x-sensitive, x-secret, secret, airbyte_secret
-//	                    the value is a secret; any branch that says so is enough, and so is a mark anywhere under contentSchema
-//	x-sensitive: false  there is no secret here or below, whatever its name, but for what is marked
-//	x-names: false      what the members of this object are called says nothing of secrets, as it is not the schema's author who named
-//	                    them; what is in them is judged by the names there
-//	x-key: "name"       the elements of this array are told apart by their member with this name
-//	x-exposes: [...]    the value says where the secrets at these places go, each a JSON Pointer, or a relative one ("1/token":
-//	                    beside this value); [] says that none do
-//	default             for a member that is missing from a document that changes, but not in a branch
+//	                    the value is a secret, even if only one branch says so; a mark
+//	                    anywhere under contentSchema counts too
+//	x-sensitive: false  nothing here or below is a secret, whatever its name or value,
+//	                    except for marks
+//	x-names: false      someone else named the members of this object, so their names
+//	                    are no sign of a secret; the names inside them are
+//	x-key: "name"       this member identifies the elements of the array
+//	x-exposes: [...]    the secrets at these places go to the address in this value; each
+//	                    place is a JSON Pointer, or a relative one ("1/token": next
+//	                    to this value); [] = no secrets
+//	default             value of a member that is missing from a changed document;
+//	                    ignored in branches
 //
-// A flag that is null marks like one that is true; one that is neither, nor false, is a fault. Formats are read in any letter case.
+// A flag that is null counts as true. A flag with another value than true, false or null is a
+// fault. Formats ignore letter case.
 //
-// What takes protection away has to hold whatever the document is. So x-sensitive: false, x-names: false and x-exposes in an anyOf or oneOf
-// count only if every branch that describes the place says so, and then all their x-exposes lists together; and what only a condition says (if, then,
-// else, dependentSchemas, contains) takes nothing away. What stands under not says nothing of secrets and destinations. In drafts before
-// 2019-09 only marks count beside a $ref.
+// A keyword that removes protection must apply to every document. In an anyOf or oneOf,
+// x-sensitive: false, x-names: false and x-exposes count only if every branch that describes
+// the place has them; all x-exposes lists are then joined. A condition (if, then, else,
+// dependentSchemas, contains) alone never removes protection. Keywords under not never count.
+// In drafts before 2019-09, only marks count next to a $ref.
 //
-// A kept secret is held against the schema like any other value, so that a writer may learn whether it satisfies what the schema says of
-// it; but not whether it equals a value of his own: uniqueItems takes an element with a secret in it for unlike every other.
+// A kept secret must satisfy the schema like any other value, so a writer may learn whether it
+// does. A writer cannot learn whether it equals another value: uniqueItems treats an element
+// with a secret as different from all others.
 //
-// Schema and documents are bounded. A number of the schema has at most 1000 digits and an exponent of at most 1000, and so has one that is
-// given in a document; one that was stored before stays. Its patterns have at most 50,000 instructions together, where a repeat counts as
-// often as it may occur. A document that takes too much work, counted in schema objects held against values, is refused with
-// [RuleTooComplex]; one that is stored already and too much for a new revision is a [SchemaTooComplex] until the schema is another.
+// Schemas and documents are bounded. A number has at most 1000 digits and an exponent of at
+// most 1000, except a number that a document had before. The patterns of a schema have at most
+// 50,000 instructions, where a repeat counts as often as it may occur. A write is rejected with
+// [RuleTooComplex] if the document is too much work, measured in schema objects applied to
+// values. A stored document that is too much work for a new revision is [SchemaTooComplex]
+// until the schema changes.
 type SchemaSource struct {
-	// Revision names the text: another text must have another revision, or what is stored stays masked by the old one. At
-	// most [MaxSchemaRevision] bytes; "" is no schema.
+	// Revision names the text. Another text must have another revision, or stored documents
+	// stay masked by the old text. At most [MaxSchemaRevision] bytes; "" is no schema.
 	Revision string
-	// Load returns the text. It is called when the text of the revision is not at hand. Its error is taken to mean that the
-	// schema cannot be reached for now, and its text is not shown to anyone.
+	// Load returns the text. It is called if the revision is not cached. An error means that
+	// the schema is unreachable for now. Its text is shown to nobody.
 	Load func(ctx context.Context) ([]byte, error)
 }
 
-// SchemaText returns a source with the given text, named by its hash. Keep it rather than make it for every request.
+// SchemaText returns a source for text, with its hash as revision. Reuse the source instead of
+// creating one for each request.
 func SchemaText(text []byte) SchemaSource {
 	sum := sha256.Sum256(text)
 	kept := strings.Clone(string(text))
@@ -65,8 +77,8 @@ func SchemaText(text []byte) SchemaSource {
 	}
 }
 
-// CheckSchema looks whether the text of a schema can be used, so that one who brings a schema learns of its faults before
-// the configurations do. The error is a [*SchemaError].
+// CheckSchema compiles the text of a schema and returns its faults as a [*SchemaError]. Call it
+// when you receive a schema, before anyone writes a configuration.
 func CheckSchema(text []byte) error {
 	_, err := schema.Compile(text)
 	if fault, ok := errors.AsType[*schema.Error](err); ok {
@@ -75,30 +87,42 @@ func CheckSchema(text []byte) error {
 	return err
 }
 
-// ErrSchema is matched by every [*SchemaError].
+// ErrSchema matches every [*SchemaError].
 var ErrSchema = errors.New("installation: the schema of the configuration cannot be used")
 
-// SchemaFault says why a schema cannot be used. The values are stable; those not listed here are rules of a document.
+// SchemaFault is the reason why a schema is unusable. The values are stable. Values not listed
+// here are rules of a document.
 type SchemaFault string
 
 // Faults of schemas.
 const (
-	SchemaUnreachable SchemaFault = "unreachable"                 // the resolver or Load failed: a later try may succeed
-	SchemaRevision    SchemaFault = "revision"                    // the name of the revision is too long, or not UTF-8
-	SchemaKeyword     SchemaFault = SchemaFault(schema.Keyword)   // a keyword has a value that it cannot have, a pattern is not one of Go's, a number too long
-	SchemaReference   SchemaFault = SchemaFault(schema.Reference) // a reference leads nowhere, or out of the text
-	SchemaTooComplex  SchemaFault = SchemaFault(schema.Complex)   // too many parts, too large patterns, or too much work for the stored document
-	SchemaTooLarge    SchemaFault = SchemaFault(RuleTooLarge)     // more than MaxSchema
-	SchemaSyntax      SchemaFault = SchemaFault(RuleSyntax)       // not JSON
+	// SchemaUnreachable means that the resolver or Load failed; a retry may succeed.
+	SchemaUnreachable SchemaFault = "unreachable"
+	// SchemaRevision means that the name of the revision is too long or invalid UTF-8.
+	SchemaRevision SchemaFault = "revision"
+	// SchemaKeyword means that a keyword has an invalid value, such as a pattern that Go
+	// rejects or a number that is too long.
+	SchemaKeyword SchemaFault = SchemaFault(schema.Keyword)
+	// SchemaReference means that a reference leads to a missing place or another text.
+	SchemaReference SchemaFault = SchemaFault(schema.Reference)
+	// SchemaTooComplex means too many parts, too large patterns, or too much work for the
+	// stored document.
+	SchemaTooComplex SchemaFault = SchemaFault(schema.Complex)
+	// SchemaTooLarge means more than MaxSchema bytes.
+	SchemaTooLarge SchemaFault = SchemaFault(RuleTooLarge)
+	// SchemaSyntax means that the text is not JSON.
+	SchemaSyntax SchemaFault = SchemaFault(RuleSyntax)
 )
 
-// SchemaError is a schema that cannot be used. Reading goes on, with every value masked; configurations cannot be written. It
-// holds nothing of the schema but names of members, and nothing of what Load said.
+// SchemaError is the error for an unusable schema. Documents can still be read, with every
+// value masked, but configurations cannot be written. The error quotes only names of members,
+// and nothing of the error of Load.
 type SchemaError struct {
 	Revision string
 	Fault    SchemaFault
-	Pointer  string // JSON Pointer into the schema, as far as it is known
-	Ended    error  // context.Canceled or context.DeadlineExceeded, if that is why it is unreachable
+	Pointer  string // JSON Pointer into the schema, if known
+	// Ended is context.Canceled or context.DeadlineExceeded if that is why Load failed.
+	Ended error
 }
 
 // Error implements error.

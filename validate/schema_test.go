@@ -7,30 +7,39 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-installation/installation/validate"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/go-installation/installation/validate"
 )
 
 func TestCheckSchema(t *testing.T) {
 	const canary = "hunter2canary"
-	for text, want := range map[string]validate.SchemaError{
-		`{"properties":{"a":{"x-sensitive":true}}}`:                   {},
-		`{"title":"` + canary:                                         {Fault: validate.SchemaSyntax, Pointer: "/title"},
-		`{"properties":{"a":{"type":"` + canary + `"}}}`:              {Fault: validate.SchemaKeyword, Pointer: "/properties/a/type"},
-		`{"$ref":"https://` + canary + `.example"}`:                   {Fault: validate.SchemaReference},
-		`{"title":"` + strings.Repeat("x", validate.MaxSchema) + `"}`: {Fault: validate.SchemaTooLarge},
-		`{"anyOf":[` + strings.Repeat(`{},`, 5000) + `{}]}`:           {Fault: validate.SchemaTooComplex},
+	for _, c := range []struct {
+		text    string
+		fault   validate.SchemaFault // "" = usable
+		pointer string
+	}{
+		{`{"properties":{"a":{"x-sensitive":true}}}`, "", ""},
+		{`{"title":"` + canary, validate.SchemaSyntax, "/title"},
+		{`{"properties":{"a":{"type":"` + canary + `"}}}`, validate.SchemaKeyword,
+			"/properties/a/type"},
+		{`{"$ref":"https://` + canary + `.example"}`, validate.SchemaReference, ""},
+		{`{"title":"` + strings.Repeat("x", validate.MaxSchema) + `"}`,
+			validate.SchemaTooLarge, ""},
+		{`{"anyOf":[` + strings.Repeat(`{},`, 5000) + `{}]}`, validate.SchemaTooComplex, ""},
 	} {
-		err := validate.CheckSchema([]byte(text))
+		err := validate.CheckSchema([]byte(c.text))
 		got, ok := errors.AsType[*validate.SchemaError](err)
 		if !ok {
-			if err != nil || want.Fault != "" {
-				t.Errorf("%.60s: got %v", text, err)
+			if err != nil || c.fault != "" {
+				t.Errorf("%.60s: got %v", c.text, err)
 			}
 			continue
 		}
-		if diff := cmp.Diff(want, *got); diff != "" || !errors.Is(err, validate.ErrSchema) || errors.Is(err, validate.ErrInvalid) {
-			t.Errorf("%.60s: %s", text, diff)
+		want := validate.SchemaError{Fault: c.fault, Pointer: c.pointer}
+		if diff := cmp.Diff(want, *got); diff != "" || !errors.Is(err, validate.ErrSchema) ||
+			errors.Is(err, validate.ErrInvalid) {
+			t.Errorf("%.60s: %s", c.text, diff)
 		}
 		if strings.Contains(fmt.Sprintf("%v %#v", err, got), canary) {
 			t.Errorf("quoted: %v", err)
@@ -41,7 +50,8 @@ func TestCheckSchema(t *testing.T) {
 func TestSchemaText(t *testing.T) {
 	text := []byte(`{"type":"object"}`)
 	a, b := validate.SchemaText(text), validate.SchemaText([]byte(`{"type":"array"}`))
-	if a.Revision == b.Revision || a.Revision != validate.SchemaText(text).Revision || len(a.Revision) > validate.MaxSchemaRevision {
+	if a.Revision == b.Revision || a.Revision != validate.SchemaText(text).Revision ||
+		len(a.Revision) > validate.MaxSchemaRevision {
 		t.Errorf("revisions %q and %q", a.Revision, b.Revision)
 	}
 	text[0] = 'x'
@@ -56,31 +66,38 @@ func TestSchemaText(t *testing.T) {
 }
 
 func TestSchemaError(t *testing.T) {
-	e := &validate.SchemaError{Revision: "r\n1", Fault: validate.SchemaUnreachable, Pointer: "/a\x00", Ended: context.Canceled}
-	if got, want := e.Error(), `installation: the schema of the configuration cannot be used: unreachable at /a\x00 (revision r\n1)`; got != want {
+	e := &validate.SchemaError{Revision: "r\n1", Fault: validate.SchemaUnreachable,
+		Pointer: "/a\x00", Ended: context.Canceled}
+	want := "installation: the schema of the configuration cannot be used: " +
+		`unreachable at /a\x00 (revision r\n1)`
+	if got := e.Error(); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
-	if !errors.Is(e, context.Canceled) || !errors.Is(e, validate.ErrSchema) || errors.Is(&validate.SchemaError{}, context.Canceled) {
-		t.Error("it does not match what it should")
+	if !errors.Is(e, context.Canceled) || !errors.Is(e, validate.ErrSchema) ||
+		errors.Is(&validate.SchemaError{}, context.Canceled) {
+		t.Error("wrong matches of ErrSchema or Ended")
 	}
 }
 
-func TestViolationSaysMore(t *testing.T) {
+func TestViolationWithMoreFields(t *testing.T) {
 	var l validate.List
-	l.AddViolation(validate.Violation{Path: "a\n", Related: "b\x00", Rule: validate.RuleDestination, Detail: "d"})
+	l.AddViolation(validate.Violation{Path: "a\n", Related: "b\x00",
+		Rule: validate.RuleDestination, Detail: "d"})
 	l.AddViolation(validate.Violation{Rule: validate.RuleSchema, Detail: "d", Keyword: "type"})
 	var other validate.List
 	if err := other.Merge(l.Err()); err != nil {
 		t.Fatal(err)
 	}
 	want := []validate.Violation{
-		{Path: `a\n`, Related: `b\x00`, Rule: validate.RuleDestination, Detail: "d"}, {Rule: validate.RuleSchema, Detail: "d", Keyword: "type"},
+		{Path: `a\n`, Related: `b\x00`, Rule: validate.RuleDestination, Detail: "d"},
+		{Rule: validate.RuleSchema, Detail: "d", Keyword: "type"},
 	}
 	e, _ := errors.AsType[*validate.Error](other.Err())
 	if diff := cmp.Diff(want, e.Violations); diff != "" {
 		t.Error(diff)
 	}
-	if got, want := e.Error(), "installation: invalid: a\\n: d (destination: b\\x00);\nd (schema)"; got != want {
+	text := "installation: invalid: a\\n: d (destination: b\\x00);\nd (schema)"
+	if got := e.Error(); got != text {
 		t.Errorf("got %q", got)
 	}
 }

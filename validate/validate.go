@@ -1,6 +1,6 @@
-// Package validate collects what is wrong with an input: all of it at once, in the order of the fields, each violation as a
-// path, a rule that machines can rely on, and a sentence for people. The value itself is never part of it, because it may
-// be a secret or a payload.
+// Package validate collects all violations of an input in the order of its fields. A violation
+// has a path, a stable rule for machines, and a sentence for people. It never has the value,
+// which may be a secret or a payload.
 //
 //	var l validate.List
 //	l.ID("extension.id", in.Extension.ID)
@@ -8,8 +8,9 @@
 //	l.OptionalURL("account.url", in.Account.URL)
 //	return l.Err()
 //
-// Paths use the names of the domain, with dots and indexes (consent.modules[2].id). Inside a JSON document the path of the
-// field is followed by a JSON Pointer (RFC 6901): configuration/adobe_secret.
+// Paths use the names of the domain, with dots and indexes (consent.modules[2].id). Inside a
+// JSON document, a JSON Pointer (RFC 6901) follows the path of the field:
+// configuration/adobe_secret.
 package validate
 
 import (
@@ -18,20 +19,22 @@ import (
 	"strings"
 )
 
-// ErrInvalid is matched by every [*Error].
+// ErrInvalid matches every [*Error].
 var ErrInvalid = errors.New("installation: invalid")
 
-// Violation is one thing that is wrong.
+// Violation is one fault of an input.
 type Violation struct {
-	// Path says where. Names in it may come from the customer, so [List.Add] escapes and bounds it; see [MaxPath].
+	// Path is the place of the fault. Customers may have chosen names in it, so [List.Add]
+	// escapes and bounds it; see [MaxPath].
 	Path string
-	// Rule says what was broken, for machines.
+	// Rule is the violated rule, for machines.
 	Rule Rule
-	// Detail says it for people, without the value.
+	// Detail describes the fault for people, without the value.
 	Detail string
-	// Related is the path of another value that it is about, or "": for [RuleDestination], where the secret would go.
+	// Related is the path of another value involved, or "". For [RuleDestination] it is the
+	// place of the address that would receive the secret.
 	Related string
-	// Keyword is the keyword of the schema that is not satisfied, for [RuleSchema].
+	// Keyword is the violated keyword of the schema, for [RuleSchema].
 	Keyword string
 }
 
@@ -47,57 +50,59 @@ func (v Violation) String() string {
 	return v.Path + ": " + text
 }
 
-// Rule names what a violation broke. The values are stable: a client may branch on them. New ones may come.
+// Rule names a kind of violation. The values are stable, so a client may branch on them. New
+// values may come.
 type Rule string
 
 // Rules that any input can break.
 const (
-	RuleRequired  Rule = "required"          // absent or empty
-	RuleTooLong   Rule = "too-long"          // a string, or a pointer into a document, over its limit
-	RuleTooLarge  Rule = "too-large"         // a document over its limit in bytes
+	RuleRequired Rule = "required" // absent or empty
+	// a string, or a pointer into a document, beyond its limit
+	RuleTooLong   Rule = "too-long"
+	RuleTooLarge  Rule = "too-large"         // a document beyond its limit in bytes
 	RuleTooDeep   Rule = "too-deep"          // a document nested too deep
 	RuleTooMany   Rule = "too-many"          // more items than allowed
 	RuleRange     Rule = "range"             // a number or time outside its bounds
-	RuleFormat    Rule = "format"            // not of the form that the field demands
-	RuleUnknown   Rule = "unknown"           // none of the values that the field can have
-	RuleControl   Rule = "control-character" // a control character where none may be
-	RuleUTF8      Rule = "utf8"              // text that is not valid UTF-8
-	RuleExclusive Rule = "exclusive"         // given together with something that excludes it
-	RuleImmutable Rule = "immutable"         // may not change any more
+	RuleFormat    Rule = "format"            // not in the required form
+	RuleUnknown   Rule = "unknown"           // not one of the known values
+	RuleControl   Rule = "control-character" // a forbidden control character
+	RuleUTF8      Rule = "utf8"              // invalid UTF-8
+	RuleExclusive Rule = "exclusive"         // excluded by another given value
+	RuleImmutable Rule = "immutable"         // cannot change any more
 )
 
 // Rules of JSON documents and of edits to them.
 const (
 	RuleSyntax       Rule = "syntax"        // not one JSON text
 	RuleDuplicateKey Rule = "duplicate-key" // a member named twice in one object
-	RuleNotFound     Rule = "not-found"     // an edit names a place that is not there
-	RuleTest         Rule = "test-failed"   // an edit was conditional on another value
-	RuleSchema       Rule = "schema"        // not what the schema of the configuration accepts; see Violation.Keyword
-	RuleTooComplex   Rule = "too-complex"   // a document that is too much work to hold against its schema
+	RuleNotFound     Rule = "not-found"     // an edit names a missing place
+	RuleTest         Rule = "test-failed"   // the condition of an edit is false
+	RuleSchema       Rule = "schema"        // violates the schema; see Violation.Keyword
+	RuleTooComplex   Rule = "too-complex"   // too much work for its schema
 )
 
 // Rules of sealed values.
 const (
-	// RuleMaskWithoutStoredValue refuses "***" where no secret is stored that it could stand for.
+	// RuleMaskWithoutStoredValue rejects "***" if there is no stored secret that it could keep.
 	RuleMaskWithoutStoredValue Rule = "mask-without-stored-value"
-	// RuleAmbiguousMask refuses "***" in an array that changed, or in what stands in place of one that held secrets: it is
-	// unclear which of them is meant.
+	// RuleAmbiguousMask rejects "***" in a changed array, or in a value that replaces an array
+	// with secrets: it is unclear which secret it means.
 	RuleAmbiguousMask Rule = "ambiguous-mask"
-	// RuleEmptySecret refuses an empty string in place of a stored secret.
+	// RuleEmptySecret rejects an empty string in place of a stored secret.
 	RuleEmptySecret Rule = "empty-secret"
-	// RuleSealed refuses to look at, or to edit inside of, a sealed value.
+	// RuleSealed rejects an edit inside a sealed value, or a test of one.
 	RuleSealed Rule = "sealed"
-	// RuleDestination refuses to send a stored secret to a changed destination.
+	// RuleDestination rejects a change of destination that would send a stored secret there.
 	RuleDestination Rule = "destination"
 )
 
-// Error is an input that was refused, with everything that was found. Make it with a [List].
+// Error is the error for an invalid input, with all its violations. Create it with a [List].
 type Error struct {
-	Violations []Violation // in the order in which they were found, at least one
-	Omitted    int         // how many more there were beyond [MaxViolations]
+	Violations []Violation // in the order of their discovery, at least one
+	Omitted    int         // number of further violations beyond [MaxViolations]
 }
 
-// Error returns the violations, one to a line.
+// Error returns the violations, one per line.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(ErrInvalid.Error())

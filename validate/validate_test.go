@@ -21,11 +21,14 @@ func TestListOrderAndText(t *testing.T) {
 	l.Add("a", validate.RuleRange, "must be from 1 to 2")
 	l.Add("", validate.RuleSyntax, "not valid JSON")
 	err := l.Err()
-	want := "installation: invalid: b: is required (required);\na: must be from 1 to 2 (range);\nnot valid JSON (syntax)"
+	want := "installation: invalid: b: is required (required);\n" +
+		"a: must be from 1 to 2 (range);\n" +
+		"not valid JSON (syntax)"
 	if diff := cmp.Diff(want, err.Error()); diff != "" {
 		t.Error(diff)
 	}
-	if !errors.Is(err, validate.ErrInvalid) || !errors.Is(fmt.Errorf("upsert: %w", err), validate.ErrInvalid) {
+	if !errors.Is(err, validate.ErrInvalid) ||
+		!errors.Is(fmt.Errorf("upsert: %w", err), validate.ErrInvalid) {
 		t.Error("does not match ErrInvalid")
 	}
 	if errors.Is(err, errors.New("installation: invalid")) {
@@ -82,7 +85,8 @@ func TestListIsBounded(t *testing.T) {
 	}
 }
 
-// Names in a path can be the customer's: they must not start a new line in a log or fill it.
+// TestPathsArePrintable: a customer may choose names in a path. They must not start a new line
+// in a log or flood it.
 func TestPathsArePrintable(t *testing.T) {
 	tests := []struct{ name, path, want string }{
 		{"plain", "consent.modules[2].id", "consent.modules[2].id"},
@@ -93,10 +97,14 @@ func TestPathsArePrintable(t *testing.T) {
 		{"text direction", "c/\u202egpj", `c/\u202egpj`},
 		{"invalid UTF-8", "c/\xff\xfe", `c/\xff\xfe`},
 		{"replacement character", "c/\ufffd", "c/\ufffd"},
-		{"as long as allowed", strings.Repeat("x", validate.MaxPath-3), strings.Repeat("x", validate.MaxPath-3)},
-		{"too long", strings.Repeat("x", validate.MaxPath+1), strings.Repeat("x", validate.MaxPath-3) + "..."},
-		{"not cut within a character", strings.Repeat("x", validate.MaxPath-4) + "éé", strings.Repeat("x", validate.MaxPath-4) + "..."},
-		{"escapes count", strings.Repeat("\x01", validate.MaxPath), strings.Repeat(`\x01`, (validate.MaxPath-3)/4) + "..."},
+		{"as long as allowed", strings.Repeat("x", validate.MaxPath-3),
+			strings.Repeat("x", validate.MaxPath-3)},
+		{"too long", strings.Repeat("x", validate.MaxPath+1),
+			strings.Repeat("x", validate.MaxPath-3) + "..."},
+		{"not cut within a character", strings.Repeat("x", validate.MaxPath-4) + "éé",
+			strings.Repeat("x", validate.MaxPath-4) + "..."},
+		{"escapes count", strings.Repeat("\x01", validate.MaxPath),
+			strings.Repeat(`\x01`, (validate.MaxPath-3)/4) + "..."},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

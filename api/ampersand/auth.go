@@ -1,46 +1,62 @@
 package ampersand
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
+	"github.com/go-installation/installation/api/internal/jwt"
 	"github.com/go-installation/installation/crypto"
 )
 
-// maxAPIKey is the longest API key that is looked at, in bytes.
-const maxAPIKey = 1024
+// Limits of keys and tokens.
+const (
+	maxAPIKey   = 1024 // bytes
+	maxLifetime = 10 * time.Minute
+	leeway      = 10 * time.Second // for clocks that differ
+)
 
-// caller is who a request comes from: the builder by an API key, or a consumer by a token.
+// ErrToken means that a token is not valid, or not any more. The text gives the reason and
+// quotes nothing of the token.
+var ErrToken = errors.New("ampersand: token not valid")
+
+// caller is the builder, known by an API key, or a consumer, known by a token.
 type caller struct {
-	project string // id
-	key     string // id of the API key; "" for a consumer
-	subject string // sub of the token
-
-	group    string
-	consumer string
+	project  string // ID
+	key      string // ID of the API key; "" for a consumer
+	group    string // groupRef of the consumer; "" for the builder
+	consumer string // consumerRef; "" for the builder
 }
 
 // builder reports whether the caller is the builder, who may do everything in the project.
 func (c caller) builder() bool { return c.consumer == "" }
 
-// actor is the caller as the service knows it.
+// actor returns the actor that the caller is for the service.
 func (c caller) actor() installation.Actor {
 	if c.builder() {
-		return installation.Actor{Kind: installation.Vendor, ID: c.project, User: installation.Reference{ID: c.key}}
+		return installation.Actor{
+			Kind: installation.Vendor, ID: c.project,
+			User: installation.Reference{ID: c.key},
+		}
 	}
-	return installation.Actor{Kind: installation.Customer, ID: c.group, User: installation.Reference{ID: c.consumer}}
+	return installation.Actor{
+		Kind: installation.Customer, ID: c.group,
+		User: installation.Reference{ID: c.consumer},
+	}
 }
 
-// sees reports whether a connection is the caller's to see: of its own group and consumer.
+// sees reports whether the caller may see a connection. A consumer only sees its own.
 func (c caller) sees(conn *Connection) bool {
 	return c.builder() || conn.Group.Ref == c.group && conn.Consumer.Ref == c.consumer
 }
 
-// createdBy is what a configuration of the caller says of its maker, given what the request says, "" = nothing.
-func (c caller) createdBy(given string) (string, error) {
+// creator returns the creator of a configuration that the caller writes. A consumer cannot give
+// another one than itself; "" means that the request gives none.
+func (c caller) creator(given string) (string, error) {
 	if c.builder() {
 		return given, nil
 	}
@@ -51,51 +67,31 @@ func (c caller) createdBy(given string) (string, error) {
 	return own, nil
 }
 
-// call is a request of a known caller to its own project.
-type call struct {
-	*http.Request
-	caller
-	proj  *Project
-	svc   *installation.Service // as the caller
-	whole *installation.Service // as the host: for what is asked about other installations than the caller's, and shown to nobody
-}
-
-// endpoint lets those pass to run whose key is of the project in the path. Other projects do not exist for them.
-func (h *Handler) endpoint(run func(*call) (httpapi.Answer, error)) httpapi.Endpoint {
-	return func(r *http.Request) (httpapi.Answer, error) {
-		who, err := h.authenticate(r)
-		if err != nil {
-			return httpapi.Answer{}, err
-		}
-		project, err := h.host.Projects.Project(r.Context(), r.PathValue("project"))
-		switch {
-		case err != nil:
-			return httpapi.Answer{}, missingOr(err)
-		case project.ID != who.project:
-			return httpapi.Answer{}, httpapi.NotFound()
-		}
-		svc := h.svc.In(project.ID)
-		return run(&call{
-			Request: r, caller: who, proj: project,
-			svc: svc.As(who.actor()), whole: svc.As(installation.Actor{Kind: installation.Host}),
-		})
+// authorize returns the call of a caller to its own project. Other projects look absent.
+func (h *Handler) authorize(r *http.Request) (*call, error) {
+	who, err := h.authenticate(r)
+	if err != nil {
+		return nil, err
 	}
+	project, err := h.host.Projects.Project(r.Context(), r.PathValue("project"))
+	switch {
+	case err != nil:
+		return nil, hostProblem(err)
+	case project.ID != who.project:
+		return nil, notFound()
+	}
+	svc := h.svc.In(project.ID)
+	return &call{
+		Request: r, caller: who, host: h.host,
+		svc: svc.As(who.actor()), hostSvc: svc.As(installation.Actor{Kind: installation.Host}),
+	}, nil
 }
 
-// authenticate returns the caller: 401 unless there is a good key or token. An API key is looked at first.
+// authenticate returns the caller of a request with a valid API key or token, and 401
+// otherwise. With both, only the key counts.
 func (h *Handler) authenticate(r *http.Request) (caller, error) {
 	if keys := r.Header.Values("X-Api-Key"); len(keys) > 0 {
-		if len(keys) > 1 || keys[0] == "" || len(keys[0]) > maxAPIKey || strings.ContainsRune(keys[0], 0) {
-			return caller{}, httpapi.Unauthorized("ApiKey", nil)
-		}
-		key, err := h.host.Identities.APIKey(r.Context(), crypto.NewSecret(keys[0]))
-		switch {
-		case errors.Is(err, ErrNotFound):
-			return caller{}, httpapi.Unauthorized("ApiKey", err)
-		case err != nil:
-			return caller{}, httpapi.HostFailure(err)
-		}
-		return caller{project: key.Project, key: key.ID}, nil
+		return h.authenticateKey(r.Context(), keys)
 	}
 	token, ok := httpapi.Bearer(r)
 	if !ok {
@@ -106,4 +102,58 @@ func (h *Handler) authenticate(r *http.Request) (caller, error) {
 		return caller{}, httpapi.Unauthorized(`Bearer error="invalid_token"`, err)
 	}
 	return who, err
+}
+
+func (h *Handler) authenticateKey(ctx context.Context, keys []string) (caller, error) {
+	if len(keys) > 1 || keys[0] == "" || len(keys[0]) > maxAPIKey ||
+		strings.ContainsRune(keys[0], 0) {
+		return caller{}, httpapi.Unauthorized("ApiKey", nil)
+	}
+	key, err := h.host.Identities.APIKey(ctx, crypto.NewSecret(keys[0]))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return caller{}, httpapi.Unauthorized("ApiKey", err)
+	case err != nil:
+		return caller{}, httpapi.HostFailure(err)
+	}
+	return caller{project: key.Project, key: key.ID}, nil
+}
+
+// verify returns the consumer that a token speaks for, in the project whose key signed it. The
+// error matches [ErrToken] or is a failure of the host.
+func (h *Handler) verify(ctx context.Context, token string) (caller, error) {
+	rules := jwt.Verifier{
+		Algorithm: jwt.RS256, Leeway: leeway, MaxLifetime: maxLifetime,
+		Now: h.opts.Now, Invalid: ErrToken,
+	}
+	var project string
+	t, err := rules.Verify(ctx, token, func(ctx context.Context, id string) (any, error) {
+		key, err := h.host.Identities.PublicKey(ctx, id)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			return nil, nil
+		case err != nil:
+			return nil, httpapi.HostFailure(err)
+		}
+		project = key.Project
+		return key.Key, nil
+	})
+	if err != nil {
+		return caller{}, err
+	}
+	who, err := httpapi.ReadNode(t.Claims, readClaims)
+	if err != nil {
+		return caller{}, rules.Reject("claims")
+	}
+	who.project = project
+	return who, nil
+}
+
+func readClaims(in httpapi.Object) caller {
+	c := caller{group: in.String("groupRef"), consumer: in.String("consumerRef")}
+	l := in.Violations()
+	l.ID("sub", in.String("sub"))
+	l.ID("groupRef", c.group)
+	checkConsumer(l, "consumerRef", c.consumer)
+	return c
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// Scheme is how a provider knows who calls.
+// Scheme is how a provider authenticates its callers.
 type Scheme string
 
 // Known schemes.
@@ -22,17 +22,17 @@ const (
 	SchemePassword              Scheme = "oauth2/password"
 )
 
-// ConnectionStatus is how well a connection works.
+// ConnectionStatus says whether a connection works.
 type ConnectionStatus string
 
 // Known values of ConnectionStatus.
 const (
-	ConnectionCreated        ConnectionStatus = "created"         // not used since its credentials were set
-	ConnectionWorking        ConnectionStatus = "working"         // the provider took the credentials
-	ConnectionBadCredentials ConnectionStatus = "bad_credentials" // the provider refused them
+	ConnectionCreated        ConnectionStatus = "created"         // unused since it got credentials
+	ConnectionWorking        ConnectionStatus = "working"         // the credentials were accepted
+	ConnectionBadCredentials ConnectionStatus = "bad_credentials" // the credentials were rejected
 )
 
-// Connection is a group's account at a provider, without its credentials.
+// Connection is an account of a group at a provider, without its credentials.
 type Connection struct {
 	ID           string
 	Provider     string
@@ -48,9 +48,9 @@ type Connection struct {
 	Updated      time.Time // zero = never
 }
 
-// Group is an organisation among the builder's customers.
+// Group is an organisation among the customers of a builder.
 type Group struct {
-	Ref     string // the builder's own id
+	Ref     string // the builder's own ID
 	Name    string
 	Created time.Time
 	Updated time.Time // zero = never
@@ -58,20 +58,20 @@ type Group struct {
 
 // Consumer is a person in a group.
 type Consumer struct {
-	Ref     string // the builder's own id
+	Ref     string // the builder's own ID
 	Name    string
 	Created time.Time
 	Updated time.Time // zero = never
 }
 
-// Metadata is something that a provider wants to be told, or tells.
+// Metadata is a setting of a connection that the provider needs or returns.
 type Metadata struct {
 	Value       string
 	Source      string // "input", "token" or "provider"
 	DisplayName string
 }
 
-// Credentials are what a connection authenticates by: the field of its scheme, or none.
+// Credentials authenticate a connection. At most the field of its scheme is set.
 type Credentials struct {
 	AuthorizationCode *AuthorizationCode // of both schemes of that name
 	APIKey            crypto.Secret
@@ -80,33 +80,33 @@ type Credentials struct {
 	Password          *Password
 }
 
-// AuthorizationCode is what was got for an authorization code.
+// AuthorizationCode has the tokens for an authorization code.
 type AuthorizationCode struct {
 	AccessToken  installation.Token
 	RefreshToken installation.Token // zero = none
 	Scopes       []string
 }
 
-// Basic is a name with a password.
+// Basic is a user name with a password.
 type Basic struct {
 	Username string
 	Password crypto.Secret
 }
 
-// ClientCredentials are those of an application.
+// ClientCredentials are the credentials of an application.
 type ClientCredentials struct {
 	ClientID     string
 	ClientSecret crypto.Secret
 	Scopes       []string
 }
 
-// Password is what an application signs a person in by.
+// Password has the credentials of a person and of the application that signs the person in.
 type Password struct {
 	Basic
 	ClientCredentials
 }
 
-// NewConnection is what a connection is made of.
+// NewConnection is a connection to create.
 type NewConnection struct {
 	Provider     string
 	Scheme       Scheme
@@ -114,48 +114,65 @@ type NewConnection struct {
 	Consumer     Consumer // without times
 	WorkspaceRef string
 	Metadata     map[string]Metadata
-	Credentials  Credentials // of the scheme, or none
+	Credentials  Credentials // zero = none
 }
 
-// ConnectionUpdate is what is to change of a connection; nil and zero leave it.
+// ConnectionUpdate changes parts of a connection. Parts that are nil or zero stay.
 type ConnectionUpdate struct {
 	WorkspaceRef *string
-	Metadata     map[string]Metadata // in place of all; empty and not nil removes it
-	Credentials  Credentials         // with one field, that of the connection's scheme, or none
+	Metadata     map[string]Metadata // replaces all of it; empty and not nil removes it
+	Credentials  Credentials         // of the connection's scheme
 }
 
-// MarshalJSON refuses, so that credentials are not written by accident.
+// MarshalJSON fails, so that credentials are not written by accident.
 func (Credentials) MarshalJSON() ([]byte, error) {
 	return nil, &json.UnsupportedValueError{Str: "ampersand.Credentials"}
 }
 
-// stored is the part of a connection that an installation keeps: never its credentials.
+// stored returns the part of a connection that an installation keeps, without credentials.
 func (c *Connection) stored() installation.Connection {
 	return installation.Connection{
-		ID: c.ID, Provider: c.Provider, Scheme: string(c.Scheme), Status: string(c.Status), App: c.App,
-		Consumer:     &installation.Consumer{ID: c.Consumer.Ref, Name: c.Consumer.Name, Created: c.Consumer.Created, Updated: c.Consumer.Updated},
-		WorkspaceRef: c.WorkspaceRef, ConsumerRef: c.ConsumerRef, Created: c.Created, Updated: c.Updated,
+		ID: c.ID, Provider: c.Provider, Scheme: string(c.Scheme), Status: string(c.Status),
+		App: c.App,
+		Consumer: &installation.Consumer{
+			ID: c.Consumer.Ref, Name: c.Consumer.Name,
+			Created: c.Consumer.Created, Updated: c.Consumer.Updated,
+		},
+		WorkspaceRef: c.WorkspaceRef, ConsumerRef: c.ConsumerRef,
+		Created: c.Created, Updated: c.Updated,
 	}
 }
 
-// account is the group as the service knows it.
-func (g Group) account() installation.Account {
-	return installation.Account{ID: g.Ref, Name: g.Name, Created: g.Created, Updated: g.Updated}
-}
-
-// connectionOf is what an installation remembers of its connection, for one that the host has no more.
-func connectionOf(inst *installation.Installation) *Connection {
-	a := inst.Account
-	c := &Connection{Group: Group{Ref: a.ID, Name: a.Name, Created: a.Created, Updated: a.Updated}}
+// remembered returns the connection as the installation has stored it. All fields but the group
+// are zero if it has stored none.
+func remembered(inst *installation.Installation) *Connection {
+	c := &Connection{Group: Group{
+		Ref: inst.Account.ID, Name: inst.Account.Name,
+		Created: inst.Account.Created, Updated: inst.Account.Updated,
+	}}
 	stored := inst.Connection
 	if stored == nil {
 		return c
 	}
-	c.ID, c.Provider, c.Scheme, c.App = stored.ID, stored.Provider, Scheme(stored.Scheme), stored.App
-	c.Status = ConnectionStatus(stored.Status)
-	c.WorkspaceRef, c.ConsumerRef, c.Created, c.Updated = stored.WorkspaceRef, stored.ConsumerRef, stored.Created, stored.Updated
+	c.ID, c.Provider, c.App = stored.ID, stored.Provider, stored.App
+	c.Scheme, c.Status = Scheme(stored.Scheme), ConnectionStatus(stored.Status)
+	c.WorkspaceRef, c.ConsumerRef = stored.WorkspaceRef, stored.ConsumerRef
+	c.Created, c.Updated = stored.Created, stored.Updated
 	if p := stored.Consumer; p != nil {
 		c.Consumer = Consumer{Ref: p.ID, Name: p.Name, Created: p.Created, Updated: p.Updated}
 	}
 	return c
+}
+
+// connectionID returns the ID of the connection of an installation, "" if it has none.
+func connectionID(inst *installation.Installation) string {
+	if inst.Connection == nil {
+		return ""
+	}
+	return inst.Connection.ID
+}
+
+// account returns the group as the service stores it.
+func (g Group) account() installation.Account {
+	return installation.Account{ID: g.Ref, Name: g.Name, Created: g.Created, Updated: g.Updated}
 }

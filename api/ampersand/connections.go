@@ -5,176 +5,204 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
+	"github.com/go-installation/installation/validate"
 )
 
-// connections shows the connections of a project, or to a consumer its own.
-func (h *Handler) connections(c *call) (httpapi.Answer, error) {
-	q := c.query()
-	f := ConnectionFilter{Provider: q.text("provider"), Group: q.text("groupRef"), Consumer: q.text("consumerRef")}
-	if err := q.list.Err(); err != nil {
-		return httpapi.Answer{}, err
+// connections lists the connections that the caller may see.
+func (h *Handler) connections(c *call) (*httpapi.Answer, error) {
+	f, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) ConnectionFilter {
+		return ConnectionFilter{
+			Provider: q.Text("provider"),
+			Group:    q.Text("groupRef"), Consumer: q.Text("consumerRef"),
+		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	answer := []wireConnection{}
 	if !c.builder() {
 		if f.Group != "" && f.Group != c.group || f.Consumer != "" && f.Consumer != c.consumer {
-			return httpapi.Answer{Body: answer}, nil
+			return &httpapi.Answer{Body: answer}, nil
 		}
 		f.Group, f.Consumer = c.group, c.consumer
 	}
-	all, err := h.host.Connections.Connections(c.Context(), c.proj.ID, f)
+	all, err := h.host.Connections.Connections(c.Context(), c.project, f)
 	if err != nil {
-		return httpapi.Answer{}, httpapi.HostFailure(err)
+		return nil, httpapi.HostFailure(err)
 	}
 	for _, conn := range all {
 		if c.sees(conn) {
-			answer = append(answer, wireConnectionOf(c.proj.ID, conn))
+			answer = append(answer, wireConnectionOf(c.project, conn))
 		}
 	}
-	return httpapi.Answer{Body: answer}, nil
+	return &httpapi.Answer{Body: answer}, nil
 }
 
-// connection returns the connection in the path, if the caller may know of it.
-func (h *Handler) connection(c *call) (*Connection, error) {
-	conn, err := h.host.Connections.Connection(c.Context(), c.proj.ID, c.PathValue("connection"))
-	switch {
-	case err != nil:
-		return nil, missingOr(err)
-	case !c.sees(conn):
-		return nil, httpapi.NotFound()
-	}
-	return conn, nil
-}
-
-// getConnection shows a connection, and its credentials to a builder who asks for them. That they were shown is recorded before they leave.
-func (h *Handler) getConnection(c *call) (httpapi.Answer, error) {
-	q := c.query()
-	access, refresh, renew := q.flag("includeCreds"), q.flag("includeRefreshToken"), q.oneOf("refresh", "force", "ifExpired")
-	if err := q.list.Err(); err != nil {
-		return httpapi.Answer{}, err
-	}
-	conn, err := h.connection(c)
+// getConnection returns a connection. A builder gets its credentials if the query asks for
+// them, after the host has recorded the disclosure.
+func (h *Handler) getConnection(c *call) (*httpapi.Answer, error) {
+	var access, refresh bool
+	renew, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {
+		access, refresh = q.Flag("includeCreds"), q.Flag("includeRefreshToken")
+		return q.OneOf("refresh", "force", "ifExpired")
+	})
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
-	asks := access || refresh || renew != ""
-	if asks && !c.builder() {
-		return httpapi.Answer{}, httpapi.Forbidden("Credentials are for the builder alone.")
+	conn, err := c.connection(c.PathValue("connection"))
+	if err != nil {
+		return nil, err
 	}
-	if !asks || c.Method == http.MethodHead {
-		return httpapi.Answer{Body: wireConnectionOf(c.proj.ID, conn)}, nil
+	private := access || refresh || renew != ""
+	if private && !c.builder() {
+		return nil, httpapi.Forbidden("Credentials are for the builder alone.")
+	}
+	if c.Method == http.MethodHead {
+		access, refresh, renew = false, false, ""
 	}
 	if renew != "" {
-		if err := h.host.Connections.Refresh(c.Context(), c.proj.ID, conn.ID, renew == "force"); err != nil {
-			return httpapi.Answer{}, connectionFault(inQuery+"refresh", err)
+		err := h.host.Connections.Refresh(c.Context(), c.project, conn.ID, renew == "force")
+		if err != nil {
+			return nil, rejectedOr(err, httpapi.InQuery+"refresh")
 		}
-		if conn, err = h.connection(c); err != nil {
-			return httpapi.Answer{}, err
+		if conn, err = c.connection(conn.ID); err != nil {
+			return nil, err
 		}
 	}
-	w := wireConnectionOf(c.proj.ID, conn)
+	answer := wireConnectionOf(c.project, conn)
 	if access || refresh {
-		credentials, err := h.host.Connections.Reveal(c.Context(), c.proj.ID, conn.ID, Disclosure{
+		credentials, err := h.host.Connections.Reveal(c.Context(), c.project, conn.ID, Disclosure{
 			By: c.key, RefreshToken: refresh, RequestID: httpapi.RequestID(c.Context()),
 		})
 		if err != nil {
-			return httpapi.Answer{}, missingOr(err)
+			return nil, hostProblem(err)
 		}
-		w.reveal(credentials, refresh)
+		answer.reveal(credentials, refresh)
 	}
-	return httpapi.Answer{Body: w}, nil
+	return &httpapi.Answer{Body: answer}, nil
 }
 
-// connectionFault is the answer to an error of the host about a connection; name is what of the request a refusal is about.
-func connectionFault(name string, err error) error {
-	if r, ok := errors.AsType[*Refusal](err); ok {
-		return refused(name, r)
-	}
-	return missingOr(err)
-}
-
-// unconditional refuses a request that holds for one revision of a connection: there are none, so the client means something else. That there is a
-// connection may be demanded.
-func unconditional(c *call) error {
-	guard, err := httpapi.Condition(c.Request)
-	if err != nil && httpapi.ProblemOf(err).Status != http.StatusConflict || err == nil && guard.Revision == 0 {
-		return err
-	}
-	return withRemedy(&httpapi.Problem{
-		Status: http.StatusConflict, Code: httpapi.CodeConflict, Message: "A connection has no revision that a condition could hold for.",
-	}, "Send no If-Match.")
-}
-
-// deleteConnection deletes a connection that no installation has.
-func (h *Handler) deleteConnection(c *call) (httpapi.Answer, error) {
-	if err := unconditional(c); err != nil {
-		return httpapi.Answer{}, err
-	}
-	conn, err := h.connection(c)
+// generate creates a connection.
+func (h *Handler) generate(c *call) (*httpapi.Answer, error) {
+	n, err := httpapi.Read(c.Request, readNewConnection)
 	if err != nil {
-		return httpapi.Answer{}, err
-	}
-	var failed error // of the service
-	err = h.host.Connections.Delete(c.Context(), c.proj.ID, conn.ID, func(ctx context.Context) (bool, error) {
-		used, err := c.uses(conn.ID)(ctx)
-		failed = err
-		return used, err
-	})
-	switch {
-	case err == nil:
-		return httpapi.Answer{Status: http.StatusNoContent}, nil
-	case failed != nil:
-		return httpapi.Answer{}, failed
-	case errors.Is(err, ErrInUse):
-		return httpapi.Answer{}, withRemedy(
-			&httpapi.Problem{Status: http.StatusConflict, Code: httpapi.CodeConflict, Message: "An installation uses the connection."},
-			"Delete the installation, or give it another connection.")
-	}
-	return httpapi.Answer{}, missingOr(err)
-}
-
-// patchConnection updates a connection by a mask.
-func (h *Handler) patchConnection(c *call) (httpapi.Answer, error) {
-	if err := unconditional(c); err != nil {
-		return httpapi.Answer{}, err
-	}
-	body, err := httpapi.Document(c.Request)
-	if err != nil {
-		return httpapi.Answer{}, err
-	}
-	conn, err := h.connection(c)
-	if err != nil {
-		return httpapi.Answer{}, err
-	}
-	update, err := readConnectionUpdate(body, conn.Scheme)
-	if err != nil {
-		return httpapi.Answer{}, err
-	}
-	if conn, err = h.host.Connections.Update(c.Context(), c.proj.ID, conn.ID, *update); err != nil {
-		return httpapi.Answer{}, connectionFault("connection", err)
-	}
-	return httpapi.Answer{Body: wireConnectionOf(c.proj.ID, conn)}, nil
-}
-
-// generate makes a connection.
-func (h *Handler) generate(c *call) (httpapi.Answer, error) {
-	body, err := httpapi.Document(c.Request)
-	if err != nil {
-		return httpapi.Answer{}, err
-	}
-	n, err := readNewConnection(body)
-	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if !c.builder() && (n.Group.Ref != c.group || n.Consumer.Ref != c.consumer) {
-		return httpapi.Answer{}, httpapi.Forbidden("The token is for another group or consumer.")
+		return nil, httpapi.Forbidden("The token is for another group or consumer.")
 	}
-	if err := h.scheme(c, n); err != nil {
-		return httpapi.Answer{}, err
+	if n.Scheme, err = h.scheme(c, n); err != nil {
+		return nil, err
 	}
-	conn, err := h.host.Connections.Generate(c.Context(), c.proj.ID, *n)
+	conn, err := h.host.Connections.Generate(c.Context(), c.project, n)
 	if err != nil {
-		return httpapi.Answer{}, connectionFault("", err)
+		return nil, rejectedOr(err, "")
 	}
-	return httpapi.Answer{Status: http.StatusCreated, Body: wireConnectionOf(c.proj.ID, conn)}, nil
+	return &httpapi.Answer{
+		Status: http.StatusCreated, Body: wireConnectionOf(c.project, conn),
+	}, nil
+}
+
+// scheme returns the scheme of a new connection. It is the one of the provider, which the
+// credentials must fit. A provider with several schemes has the one of the credentials.
+func (h *Handler) scheme(c *call, n NewConnection) (Scheme, error) {
+	if h.opts.Catalogue == nil {
+		return n.Scheme, nil
+	}
+	p, err := h.opts.Catalogue.Provider(c.Context(), n.Provider)
+	given := credentialFields[n.Scheme]
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return "", httpapi.Invalid("provider", validate.RuleUnknown, "is not a known provider")
+	case err != nil:
+		return "", httpapi.HostFailure(err)
+	case p.Scheme == "":
+		return n.Scheme, nil
+	case given != "" && given != credentialFields[p.Scheme]:
+		return "", httpapi.Invalid(given, validate.RuleExclusive, "does not fit the provider")
+	}
+	return p.Scheme, nil
+}
+
+// patchConnection updates a connection with a mask.
+func (h *Handler) patchConnection(c *call) (*httpapi.Answer, error) {
+	if err := rejectCondition(c); err != nil {
+		return nil, err
+	}
+	mask, err := readMask(c.Request, "connection", len(connectionMask))
+	if err != nil {
+		return nil, err
+	}
+	conn, err := c.connection(c.PathValue("connection"))
+	if err != nil {
+		return nil, err
+	}
+	update, err := mask.connectionUpdate(conn.Scheme)
+	if err != nil {
+		return nil, err
+	}
+	conn, err = h.host.Connections.Update(c.Context(), c.project, conn.ID, update)
+	if err != nil {
+		return nil, rejectedOr(err, "connection")
+	}
+	return &httpapi.Answer{Body: wireConnectionOf(c.project, conn)}, nil
+}
+
+// deleteConnection deletes a connection that no installation uses.
+func (h *Handler) deleteConnection(c *call) (*httpapi.Answer, error) {
+	if err := rejectCondition(c); err != nil {
+		return nil, err
+	}
+	conn, err := c.connection(c.PathValue("connection"))
+	if err != nil {
+		return nil, err
+	}
+	var failure error // of the service, and not of the host
+	inUse := func(ctx context.Context) (used bool, err error) {
+		used, failure = c.uses(ctx, conn.ID)
+		return used, failure
+	}
+	err = h.host.Connections.Delete(c.Context(), c.project, conn.ID, inUse)
+	switch {
+	case err == nil:
+		return nil, nil
+	case failure != nil:
+		return nil, failure
+	case errors.Is(err, ErrInUse):
+		return nil, conflict("An installation uses the connection.",
+			"Delete the installation, or give it another connection.")
+	}
+	return nil, hostProblem(err)
+}
+
+// uses reports whether an installation of the project uses a connection, or was invited with
+// it.
+func (c *call) uses(ctx context.Context, connection string) (bool, error) {
+	list := installation.ListRequest{Connection: connection}
+	for inst, err := range c.hostSvc.All(ctx, list) {
+		if err != nil {
+			return false, err
+		}
+		switch inst.Status {
+		case installation.StatusInstalled, installation.StatusInvited:
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// rejectCondition rejects a request for one revision of a connection, because a connection has
+// none. If-Match: * is allowed.
+func rejectCondition(c *call) error {
+	guard, err := httpapi.Condition(c.Request)
+	switch {
+	case err == nil && guard.Revision == 0:
+		return nil
+	case err != nil && httpapi.ProblemOf(err).Status != http.StatusConflict:
+		return err
+	}
+	return conflict("A connection has no revision that a condition could hold for.",
+		"Send no If-Match.")
 }

@@ -1,6 +1,7 @@
 package ampersand
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -16,23 +17,22 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// defaultCreator is config.createdBy of a request of the builder that does not say.
+// defaultCreator is the creator of a configuration if the builder gives none.
 const defaultCreator = "api:create-installation"
 
 // creation is the body of POST.
 type creation struct {
 	group      string
-	connection string // "" = the group's default
+	connection string // ID; "" = the group's default
 	createdBy  string // "" = not given
 	content    *jsontree.Node
 }
 
-// readCreation reads the body of POST. Fields that it does not name, config.revisionId among them, do not matter.
-func readCreation(body *jsontree.Node) (*creation, error) {
-	var l validate.List
-	in := httpapi.ReadObject(body, "", &l)
+// readCreation reads the body of POST. It ignores other fields, such as config.revisionId.
+func readCreation(in httpapi.Object) creation {
+	l := in.Violations()
 	in.Require("groupRef", "config")
-	cr := &creation{group: in.String("groupRef"), connection: in.String("connectionId")}
+	cr := creation{group: in.String("groupRef"), connection: in.String("connectionId")}
 	if in.Has("groupRef") {
 		l.ID("groupRef", cr.group)
 	}
@@ -41,120 +41,127 @@ func readCreation(body *jsontree.Node) (*creation, error) {
 	if in.Has("config") {
 		config.Require("content")
 	}
-	cr.createdBy = config.String("createdBy")
-	checkCreator(&l, config.Path("createdBy"), config)
-	if content := config.Object("content"); config.Has("content") {
-		content.Require("provider")
+	cr.createdBy = readCreator(config)
+	if config.Has("content") {
+		config.Object("content").Require("provider")
 		cr.content = config.Node("content")
 	}
-	return cr, l.Err()
+	return cr
 }
 
-// checkCreator demands that createdBy, if it is there, names a consumer, a builder or a caller of the API.
-func checkCreator(l *validate.List, path string, in httpapi.Object) {
-	if !in.Has("createdBy") || in.Node("createdBy").Kind() != jsontree.String {
-		return // of another kind it was reported when it was read
+// readCreator reads createdBy of a config, and rejects it unless it is a consumer, a builder or
+// an API caller.
+func readCreator(config httpapi.Object) string {
+	creator := config.String("createdBy")
+	if !config.Has("createdBy") || config.Node("createdBy").Kind() != jsontree.String {
+		return "" // absent, or already reported
 	}
-	kind, id, _ := strings.Cut(in.String("createdBy"), ":")
+	l, path := config.Violations(), config.Path("createdBy")
+	kind, id, _ := strings.Cut(creator, ":")
 	if !slices.Contains([]string{"consumer", "builder", "api"}, kind) || id == "" {
 		l.Add(path, validate.RuleFormat, "must be consumer:, builder: or api: with an id behind")
-		return
+	} else {
+		l.OptionalID(path, creator)
 	}
-	l.OptionalID(path, in.String("createdBy"))
+	return creator
 }
 
 // create installs an integration for a group.
-func (h *Handler) create(c *call) (httpapi.Answer, error) {
-	q := c.query()
-	skip := q.flag("skipSampling")
-	if err := q.list.Err(); err != nil {
-		return httpapi.Answer{}, err
-	}
-	body, err := httpapi.Document(c.Request)
+func (h *Handler) create(c *call) (*httpapi.Answer, error) {
+	skip, err := httpapi.ReadQuery(c.Request, skipSampling)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
-	cr, err := readCreation(body)
+	cr, err := httpapi.Read(c.Request, readCreation)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if !c.builder() && cr.group != c.group {
-		return httpapi.Answer{}, httpapi.Forbidden("The token is for another group.")
+		return nil, httpapi.Forbidden("The token is for another group.")
 	}
-	if cr.createdBy, err = c.createdBy(cr.createdBy); err != nil {
-		return httpapi.Answer{}, err
+	if cr.createdBy, err = c.creator(cr.createdBy); err != nil {
+		return nil, err
 	}
-	integration, err := h.integration(c)
+	integration, err := c.integration()
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
-	if p := cr.content.Child("provider"); !p.IsString(integration.Provider) {
-		return httpapi.Answer{}, httpapi.Invalid("config.content.provider", validate.RuleUnknown, "must be the provider of the integration")
+	if !cr.content.Child("provider").IsString(integration.Provider) {
+		return nil, httpapi.Invalid("config.content.provider", validate.RuleUnknown,
+			"must be the provider of the integration")
 	}
-	conn, err := h.choose(c, "connectionId", cr.group, integration.Provider, cr.connection)
+	conn, err := c.choose("connectionId", cr.group, integration.Provider, cr.connection)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if !skip {
 		if err := h.sampleNew(c, integration, conn, cr); err != nil {
-			return httpapi.Answer{}, err
+			return nil, err
 		}
 	}
 	inst, err := h.install(c, integration, conn, cr)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
-	return httpapi.Answer{Status: http.StatusCreated, Body: wireOf(inst, conn), Revision: inst.Revision}, nil
+	return &httpapi.Answer{
+		Status: http.StatusCreated, Body: wireOf(inst, conn), Revision: inst.Revision,
+	}, nil
 }
 
-// install saves the installation. If its connection was deleted meanwhile, it takes it back.
-func (h *Handler) install(c *call, integration *Integration, conn *Connection, cr *creation) (*installation.Installation, error) {
-	if cr.createdBy == "" {
-		cr.createdBy = defaultCreator
-	}
-	extra, err := notes{CreatedBy: cr.createdBy, Config: configNotes{integration.Latest.ID, cr.createdBy}}.part(installation.Document{})
+// install saves a new installation. It removes it again if its connection was deleted
+// meanwhile.
+func (h *Handler) install(
+	c *call, integration *Integration, conn *Connection, cr creation,
+) (*installation.Installation, error) {
+	creator := cmp.Or(cr.createdBy, defaultCreator)
+	n := notes{CreatedBy: creator, Config: configNotes{integration.Latest.ID, creator}}
+	extra, err := n.mergedInto(installation.Document{})
 	if err != nil {
 		return nil, err
 	}
 	text := cr.content.Append(nil)
 	defer clear(text)
 	res, err := c.svc.Upsert(c.Context(), installation.UpsertRequest{Parts: installation.Parts{
-		Extension:  installation.Value(installation.Extension{ID: integration.ID, Name: integration.Name, Owner: c.proj.ID}),
+		Extension: installation.Value(installation.Extension{
+			ID: integration.ID, Name: integration.Name, Owner: c.project,
+		}),
 		Account:    installation.Value(conn.Group.account()),
 		Health:     installation.Value(installation.Healthy),
 		Connection: installation.Value(conn.stored()),
 		Configuration: installation.Value(installation.Configuration{
-			RevisionID: uuid.NewString(), CreatedBy: cr.createdBy, Document: installation.JSON(text),
+			RevisionID: uuid.NewString(), CreatedBy: creator, Document: installation.JSON(text),
 		}),
-		Extra: extra,
+		Extra: installation.Value(extra),
 	}})
 	if err != nil {
-		return nil, c.occupied(err)
+		return nil, c.existing(err)
 	}
-	if err := h.stillThere(c, conn.ID); err != nil {
-		if undo := h.takeBack(c, res.Installation); undo != nil {
-			return nil, undo
+	if gone := h.checkConnection(c, conn.ID); gone != nil {
+		if err := c.undo(res.Installation); err != nil {
+			return nil, err
 		}
-		return nil, err
+		return nil, gone
 	}
 	return res.Installation, nil
 }
 
-// occupied tells a caller of the installation that is in the way of another, where it may know of it: one that does not open is in no list.
-func (c *call) occupied(err error) error {
+// existing adds the ID of the existing installation to a conflict, if the caller may see it.
+// The caller may not find it in a list, which leaves out damaged records.
+func (c *call) existing(err error) error {
 	e, ok := errors.AsType[*installation.ExistsError](err)
 	if !ok {
 		return err
 	}
-	if inst, _ := c.known(e.Holder); inst == nil {
+	if inst, _ := c.find(e.Holder); inst == nil {
 		return err
 	}
-	return withRemedy(httpapi.ProblemOf(err), "Delete the installation "+e.Holder+" first, or change it.")
+	return withRemedy(httpapi.ProblemOf(err),
+		"Delete the installation "+e.Holder+" first, or change it.")
 }
 
-// takeBack removes an installation that should not have come to be, unless it was changed since.
-func (h *Handler) takeBack(c *call, inst *installation.Installation) error {
-	_, err := c.whole.Delete(context.WithoutCancel(c.Context()), installation.DeleteRequest{
+// undo deletes a new installation, unless it was changed since.
+func (c *call) undo(inst *installation.Installation) error {
+	_, err := c.hostSvc.Delete(context.WithoutCancel(c.Context()), installation.DeleteRequest{
 		Guard: installation.Guard{Revision: inst.Revision}, ID: inst.ID,
 	})
 	if errors.Is(err, installation.ErrNotFound) || errors.Is(err, installation.ErrConflict) {
@@ -163,62 +170,58 @@ func (h *Handler) takeBack(c *call, inst *installation.Installation) error {
 	return err
 }
 
-// choose returns the connection to install by: the one asked for, or the newest of the group at the provider that does not fail.
-// Path is where the request names it.
-func (h *Handler) choose(c *call, path, group, provider, id string) (*Connection, error) {
-	if id != "" {
-		conn, err := h.host.Connections.Connection(c.Context(), c.proj.ID, id)
-		switch {
-		case err != nil && !errors.Is(err, ErrNotFound):
-			return nil, httpapi.HostFailure(err)
-		case err != nil || conn.Group.Ref != group || !c.sees(conn):
-			return nil, httpapi.Invalid(path, validate.RuleUnknown, "must be a connection of the group")
-		case conn.Provider != provider:
-			return nil, httpapi.Invalid(path, validate.RuleUnknown, "must be a connection to the provider of the integration")
-		}
-		return conn, nil
+// choose returns the connection with the ID in the request, if it fits. If the ID is "", it
+// returns the group's newest connection to the provider, and prefers one that works. The path
+// names the ID in the request.
+func (c *call) choose(path, group, provider, id string) (*Connection, error) {
+	if id == "" {
+		return c.defaultConnection(path, group, provider)
 	}
-	all, err := h.host.Connections.Connections(c.Context(), c.proj.ID, ConnectionFilter{Provider: provider, Group: group})
+	conn, err := c.connection(id)
+	switch {
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return nil, err
+	case err != nil || conn.Group.Ref != group:
+		return nil, httpapi.Invalid(path, validate.RuleUnknown,
+			"must be a connection of the group")
+	case conn.Provider != provider:
+		return nil, httpapi.Invalid(path, validate.RuleUnknown,
+			"must be a connection to the provider of the integration")
+	}
+	return conn, nil
+}
+
+func (c *call) defaultConnection(path, group, provider string) (*Connection, error) {
+	all, err := c.host.Connections.Connections(c.Context(), c.project,
+		ConnectionFilter{Provider: provider, Group: group})
 	if err != nil {
 		return nil, httpapi.HostFailure(err)
 	}
-	var found *Connection
-	for _, conn := range all {
-		if found == nil || conn.Status != ConnectionBadCredentials || found.Status == ConnectionBadCredentials {
-			found = conn
+	var best *Connection
+	for _, conn := range all { // oldest first
+		if best == nil || conn.Status != ConnectionBadCredentials ||
+			best.Status == ConnectionBadCredentials {
+			best = conn
 		}
 	}
-	if found == nil {
-		return nil, withRemedy(httpapi.Invalid(path, validate.RuleRequired, "is required: the group has no connection to the provider"),
+	if best == nil {
+		return nil, withRemedy(
+			httpapi.Invalid(path, validate.RuleRequired,
+				"is required: the group has no connection to the provider"),
 			"Let the customer connect first, or name a connection.")
 	}
-	return found, nil
+	return best, nil
 }
 
-// stillThere looks, after a connection was put into an installation, whether it was deleted meanwhile. See [Connections.Delete].
-func (h *Handler) stillThere(c *call, id string) error {
-	_, err := h.host.Connections.Connection(c.Context(), c.proj.ID, id)
+// checkConnection rejects a request if the connection that it just installed was deleted
+// meanwhile; see [Connections.Delete].
+func (h *Handler) checkConnection(c *call, id string) error {
+	_, err := c.anyConnection(id)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return withRemedy(&httpapi.Problem{Status: http.StatusConflict, Code: httpapi.CodeConflict, Message: "The connection was deleted meanwhile."},
-			"Use another connection.")
+		return conflict("The connection was deleted meanwhile.", "Use another connection.")
 	case err != nil:
-		h.log.LogAttrs(c.Context(), slog.LevelError, "connection not seen again", slog.String("request", httpapi.RequestID(c.Context())))
+		h.logFailure(c.Context(), "connection not seen again", slog.String("connection", id))
 	}
 	return nil
-}
-
-// uses returns a function that reports whether an installation of the project has a connection, or may have it.
-func (c *call) uses(connection string) func(context.Context) (bool, error) {
-	return func(ctx context.Context) (bool, error) {
-		for inst, err := range c.whole.All(ctx, installation.ListRequest{Connection: connection}) {
-			if err != nil {
-				return false, err
-			}
-			if inst.Status == installation.StatusInstalled || inst.Status == installation.StatusInvited {
-				return true, nil
-			}
-		}
-		return false, nil
-	}
 }

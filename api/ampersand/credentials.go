@@ -2,7 +2,6 @@ package ampersand
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -13,27 +12,34 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// Limits of what connections are made of.
+// Limits of connections.
 const (
 	maxSecret   = 64 << 10 // bytes of a credential
 	maxMetadata = 100      // entries
 	maxScopes   = 100
-	maxConsumer = validate.MaxID - len(byConsumer) // bytes of a consumerRef: who can connect can also be the maker of a configuration
+
+	// maxConsumer is the longest consumerRef in bytes. The consumer can then also be the
+	// creator of a configuration.
+	maxConsumer = validate.MaxID - len(byConsumer)
 )
 
-// byConsumer is what stands before a consumerRef where it is the maker of a configuration.
+// byConsumer begins the name of a creator that is a consumer.
 const byConsumer = "consumer:"
 
-// checkConsumer demands a consumerRef.
+// checkConsumer rejects a string that is not a consumerRef.
 func checkConsumer(l *validate.List, path, ref string) {
 	if len(ref) > maxConsumer {
-		l.Add(path, validate.RuleTooLong, fmt.Sprintf("must have at most %d bytes", maxConsumer))
+		tooLong(l, path, maxConsumer)
 		return
 	}
 	l.ID(path, ref)
 }
 
-// Fields of a request that hold credentials.
+func tooLong(l *validate.List, path string, limit int) {
+	l.Add(path, validate.RuleTooLong, fmt.Sprintf("must have at most %d bytes", limit))
+}
+
+// Fields of a request that have credentials.
 const (
 	fieldAPIKey   = "apiKey"
 	fieldBasic    = "basicAuth"
@@ -43,69 +49,60 @@ const (
 	fieldCustom   = "customAuth"
 )
 
-// credentialFields says which field holds the credentials of each scheme; "" = none does.
+// credentialFields has the field with the credentials of each scheme, "" if it has none.
 var credentialFields = map[Scheme]string{
-	SchemeNone: "", SchemeAPIKey: fieldAPIKey, SchemeBasic: fieldBasic, SchemeClientCredentials: fieldClient, SchemePassword: fieldPassword,
-	SchemeAuthorizationCode: fieldCode, SchemeAuthorizationCodePKCE: fieldCode,
+	SchemeNone:                  "",
+	SchemeAPIKey:                fieldAPIKey,
+	SchemeBasic:                 fieldBasic,
+	SchemeClientCredentials:     fieldClient,
+	SchemePassword:              fieldPassword,
+	SchemeAuthorizationCode:     fieldCode,
+	SchemeAuthorizationCodePKCE: fieldCode,
 }
 
-// maskable are the paths of an update of a connection.
-var maskable = []string{"providerWorkspaceRef", "providerMetadata", fieldAPIKey, fieldBasic, fieldClient, fieldPassword}
+// connectionMask has the paths of an update of a connection.
+var connectionMask = []string{
+	"providerWorkspaceRef", "providerMetadata",
+	fieldAPIKey, fieldBasic, fieldClient, fieldPassword,
+}
 
-const remedyConnectionMask = "Allowed masks: 'providerWorkspaceRef', 'providerMetadata', 'apiKey', 'basicAuth', 'oauth2ClientCredentials' and " +
-	"'oauth2PasswordCredentials', of the credentials only those of the connection's authScheme."
+const remedyConnectionMask = "Allowed masks: 'providerWorkspaceRef', 'providerMetadata', " +
+	"'apiKey', 'basicAuth', 'oauth2ClientCredentials' and 'oauth2PasswordCredentials', " +
+	"of the credentials only those of the connection's authScheme."
 
-// readConnectionUpdate reads the body of PATCH of a connection that has a scheme.
-func readConnectionUpdate(body *jsontree.Node, scheme Scheme) (*ConnectionUpdate, error) {
-	var l validate.List
-	in := httpapi.ReadObject(body, "", &l)
-	in.Require("updateMask", "connection")
-	mask := in.Strings("updateMask")
-	if in.Has("updateMask") && in.Node("updateMask").Len() == 0 {
-		l.Add("updateMask", validate.RuleRequired, "must name at least one path")
-	}
-	l.Count("updateMask", len(mask), len(maskable))
-	conn := in.Object("connection")
-	if err := l.Err(); err != nil {
-		return nil, err
-	}
-	u := new(ConnectionUpdate)
-	for i, path := range mask {
-		at := fmt.Sprintf("updateMask[%d]", i)
+// connectionUpdate returns the changes of a mask to a connection with a scheme.
+func (m mask) connectionUpdate(scheme Scheme) (ConnectionUpdate, error) {
+	var u ConnectionUpdate
+	conn, l := m.values, m.values.Violations()
+	for i, path := range m.paths {
+		at := m.at(i)
 		switch {
-		case !slices.Contains(maskable, path):
+		case !slices.Contains(connectionMask, path):
 			l.Add(at, validate.RuleUnknown, "is not an allowed path")
-			continue
-		case slices.Contains(mask[:i], path):
+		case slices.Contains(m.paths[:i], path):
 			l.Add(at, validate.RuleExclusive, "must be named once")
-			continue
 		case !conn.Has(path):
 			l.Required(at, false)
-			continue
-		}
-		switch path {
-		case "providerWorkspaceRef":
-			ref := conn.String(path)
-			l.OptionalID(conn.Path(path), ref)
-			u.WorkspaceRef = &ref
-		case "providerMetadata":
-			u.Metadata = readMetadata(&l, conn.Path(path), conn.Object(path))
-		case credentialFields[scheme]:
-			u.Credentials = readCredentials(&l, conn, path)
+		case path == "providerWorkspaceRef":
+			u.WorkspaceRef = new(conn.String(path))
+			l.OptionalID(conn.Path(path), *u.WorkspaceRef)
+		case path == "providerMetadata":
+			u.Metadata = readMetadata(conn, path)
+		case path == credentialFields[scheme]:
+			u.Credentials = readCredentials(conn, path)
 		default:
 			l.Add(at, validate.RuleExclusive, "does not fit the authScheme of the connection")
 		}
 	}
 	if err := l.Err(); err != nil {
-		return nil, withRemedy(httpapi.ProblemOf(err), remedyConnectionMask)
+		return u, withRemedy(httpapi.ProblemOf(err), remedyConnectionMask)
 	}
 	return u, nil
 }
 
-// readNewConnection reads the body of :generate. Scheme is that of the credentials in it.
-func readNewConnection(body *jsontree.Node) (*NewConnection, error) {
-	var l validate.List
-	in := httpapi.ReadObject(body, "", &l)
+// readNewConnection reads the body of :generate. The scheme is the one of the credentials.
+func readNewConnection(in httpapi.Object) NewConnection {
+	l := in.Violations()
 	text := func(name string, check func(path, s string)) string {
 		s := in.String(name)
 		if in.Has(name) {
@@ -113,66 +110,50 @@ func readNewConnection(body *jsontree.Node) (*NewConnection, error) {
 		}
 		return s
 	}
+	consumer := func(path, ref string) { checkConsumer(l, path, ref) }
 	in.Require("groupRef", "consumerRef", "provider")
-	n := &NewConnection{
+	n := NewConnection{
 		Provider:     text("provider", l.ID),
-		Group:        Group{Ref: text("groupRef", l.ID), Name: text("groupName", l.Name)},
-		Consumer:     Consumer{Ref: text("consumerRef", func(path, ref string) { checkConsumer(&l, path, ref) }), Name: text("consumerName", l.Name)},
+		Group:        Group{Ref: text("groupRef", l.ID)},
+		Consumer:     Consumer{Ref: text("consumerRef", consumer)},
 		WorkspaceRef: text("providerWorkspaceRef", l.OptionalID),
 		Scheme:       SchemeNone,
 	}
-	n.Group.Name, n.Consumer.Name = cmp.Or(n.Group.Name, n.Group.Ref), cmp.Or(n.Consumer.Name, n.Consumer.Ref)
+	n.Group.Name = cmp.Or(text("groupName", l.Name), n.Group.Ref)
+	n.Consumer.Name = cmp.Or(text("consumerName", l.Name), n.Consumer.Ref)
 	if in.Has("providerMetadata") {
-		n.Metadata = readMetadata(&l, "providerMetadata", in.Object("providerMetadata"))
+		n.Metadata = readMetadata(in, "providerMetadata")
 	}
 	if in.Has(fieldCustom) {
 		l.Add(fieldCustom, validate.RuleUnknown, "is not supported")
 	}
-	for _, scheme := range []Scheme{SchemeAPIKey, SchemeBasic, SchemeClientCredentials, SchemePassword, SchemeAuthorizationCode} {
+	for _, scheme := range []Scheme{
+		SchemeAPIKey, SchemeBasic, SchemeClientCredentials, SchemePassword,
+		SchemeAuthorizationCode,
+	} {
 		field := credentialFields[scheme]
 		switch {
 		case !in.Has(field):
-			continue
 		case n.Scheme != SchemeNone:
-			l.Add(field, validate.RuleExclusive, "must not be given together with other credentials")
-			continue
+			l.Add(field, validate.RuleExclusive,
+				"must not be given together with other credentials")
+		default:
+			n.Scheme, n.Credentials = scheme, readCredentials(in, field)
 		}
-		n.Scheme, n.Credentials = scheme, readCredentials(&l, in, field)
 	}
-	return n, l.Err()
+	return n
 }
 
-// scheme gives a new connection the scheme of its provider, which its credentials must fit if it has some.
-func (h *Handler) scheme(c *call, n *NewConnection) error {
-	if h.opts.Catalogue == nil {
-		return nil
-	}
-	p, err := h.opts.Catalogue.Provider(c.Context(), n.Provider)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return httpapi.Invalid("provider", validate.RuleUnknown, "is not a known provider")
-	case err != nil:
-		return httpapi.HostFailure(err)
-	}
-	given := credentialFields[n.Scheme]
-	switch {
-	case p.Scheme == "":
-		return nil
-	case given != "" && given != credentialFields[p.Scheme]:
-		return httpapi.Invalid(given, validate.RuleExclusive, "does not fit the provider")
-	}
-	n.Scheme = p.Scheme
-	return nil
-}
-
-func readMetadata(l *validate.List, path string, in httpapi.Object) map[string]Metadata {
+func readMetadata(parent httpapi.Object, field string) map[string]Metadata {
+	in, l := parent.Object(field), parent.Violations()
 	metadata := make(map[string]Metadata)
 	for name := range in.Members() {
 		entry := in.Object(name)
 		entry.Require("value")
-		m := Metadata{Value: entry.String("value"), Source: entry.String("source"), DisplayName: entry.String("displayName")}
-		if m.Source == "" {
-			m.Source = "input"
+		m := Metadata{
+			Value:       entry.String("value"),
+			Source:      cmp.Or(entry.String("source"), "input"),
+			DisplayName: entry.String("displayName"),
 		}
 		l.ID(in.Path(name), name)
 		l.Text(entry.Path("value"), m.Value, validate.MaxMessage)
@@ -180,62 +161,74 @@ func readMetadata(l *validate.List, path string, in httpapi.Object) map[string]M
 		l.Name(entry.Path("displayName"), m.DisplayName)
 		metadata[name] = m
 	}
-	l.Count(path, len(metadata), maxMetadata)
+	l.Count(parent.Path(field), len(metadata), maxMetadata)
 	return metadata
 }
 
-// readCredentials reads the credentials in a field.
-func readCredentials(l *validate.List, in httpapi.Object, field string) Credentials {
+// readCredentials reads the credentials in an existing field.
+func readCredentials(parent httpapi.Object, field string) Credentials {
 	if field == fieldAPIKey {
-		return Credentials{APIKey: readSecret(l, in, field)}
+		return Credentials{APIKey: readSecret(parent, field)}
 	}
-	o := in.Object(field)
-	if !in.Has(field) || in.Node(field).Kind() != jsontree.Object {
-		return Credentials{} // reported when it was read
+	in := parent.Object(field)
+	if parent.Node(field).Kind() != jsontree.Object {
+		return Credentials{} // already reported
 	}
 	switch field {
 	case fieldBasic:
-		return Credentials{Basic: new(readBasic(l, o))}
+		return Credentials{Basic: new(readBasic(in))}
 	case fieldClient:
-		return Credentials{ClientCredentials: new(readClient(l, o))}
+		return Credentials{ClientCredentials: new(readClient(in))}
 	case fieldPassword:
-		return Credentials{Password: &Password{readBasic(l, o), readClient(l, o)}}
+		return Credentials{Password: &Password{readBasic(in), readClient(in)}}
 	}
-	o.Require("accessToken")
-	code := &AuthorizationCode{AccessToken: readToken(l, o, "accessToken"), RefreshToken: readToken(l, o, "refreshToken"), Scopes: o.Strings("scopes")}
-	l.Count(o.Path("scopes"), len(code.Scopes), maxScopes)
-	return Credentials{AuthorizationCode: code}
+	in.Require("accessToken")
+	return Credentials{AuthorizationCode: &AuthorizationCode{
+		AccessToken:  readToken(in, "accessToken"),
+		RefreshToken: readToken(in, "refreshToken"),
+		Scopes:       readScopes(in),
+	}}
 }
 
-func readBasic(l *validate.List, in httpapi.Object) Basic {
+func readBasic(in httpapi.Object) Basic {
 	in.Require("username")
-	b := Basic{Username: in.String("username"), Password: readSecret(l, in, "password")}
-	l.Name(in.Path("username"), b.Username)
+	b := Basic{Username: in.String("username"), Password: readSecret(in, "password")}
+	in.Violations().Name(in.Path("username"), b.Username)
 	return b
 }
 
-func readClient(l *validate.List, in httpapi.Object) ClientCredentials {
+func readClient(in httpapi.Object) ClientCredentials {
 	in.Require("clientId")
-	c := ClientCredentials{ClientID: in.String("clientId"), ClientSecret: readSecret(l, in, "clientSecret"), Scopes: in.Strings("scopes")}
-	l.OptionalID(in.Path("clientId"), c.ClientID)
-	l.Count(in.Path("scopes"), len(c.Scopes), maxScopes)
+	c := ClientCredentials{
+		ClientID: in.String("clientId"), ClientSecret: readSecret(in, "clientSecret"),
+		Scopes: readScopes(in),
+	}
+	in.Violations().OptionalID(in.Path("clientId"), c.ClientID)
 	return c
 }
 
-func readToken(l *validate.List, in httpapi.Object, name string) installation.Token {
-	if !in.Has(name) {
-		return installation.Token{}
-	}
-	o := in.Object(name)
-	return installation.Token{Value: readSecret(l, o, "token"), Issued: o.Time("issuedAt"), Expires: o.Time("expiresAt")}
+func readScopes(in httpapi.Object) []string {
+	scopes := in.Strings("scopes")
+	in.Violations().Count(in.Path("scopes"), len(scopes), maxScopes)
+	return scopes
 }
 
-// readSecret reads a credential, which must be there.
-func readSecret(l *validate.List, in httpapi.Object, name string) crypto.Secret {
-	s := in.String(name)
-	if len(s) > maxSecret {
-		l.Add(in.Path(name), validate.RuleTooLong, fmt.Sprintf("must have at most %d bytes", maxSecret))
+func readToken(parent httpapi.Object, field string) installation.Token {
+	if !parent.Has(field) {
+		return installation.Token{}
 	}
-	l.Required(in.Path(name), s != "")
+	in := parent.Object(field)
+	return installation.Token{
+		Value: readSecret(in, "token"), Issued: in.Time("issuedAt"), Expires: in.Time("expiresAt"),
+	}
+}
+
+// readSecret reads a required credential.
+func readSecret(in httpapi.Object, field string) crypto.Secret {
+	s, l := in.String(field), in.Violations()
+	if len(s) > maxSecret {
+		tooLong(l, in.Path(field), maxSecret)
+	}
+	l.Required(in.Path(field), s != "")
 	return crypto.NewSecret(s)
 }

@@ -31,23 +31,23 @@ type wireProblem struct {
 	Issues     []wireIssue `json:"issues,omitempty"` // with 400 and 422
 }
 
-// wireIssue is one thing that is wrong with a request. The value is never in it: it may be a secret.
+// wireIssue is one violation. It never has the value, which may be a secret.
 type wireIssue struct {
 	In     string `json:"in"`
 	Name   string `json:"name"`
 	Detail string `json:"detail"`
 }
 
-// advice is the cause of a problem that has a remedy of its own.
+// advice is the cause of a problem with a remedy of its own.
 type advice struct {
 	error
 	remedy string
 }
 
-// Unwrap returns what the advice is about.
+// Unwrap returns the cause without the remedy.
 func (a *advice) Unwrap() error { return a.error }
 
-// withRemedy adds to a problem how to resolve it.
+// withRemedy adds a remedy to a problem, in place of the one of its status.
 func withRemedy(p *httpapi.Problem, remedy string) *httpapi.Problem {
 	cause := p.Cause
 	if cause == nil {
@@ -57,91 +57,119 @@ func withRemedy(p *httpapi.Problem, remedy string) *httpapi.Problem {
 	return p
 }
 
-// remedies say how to resolve a problem that has no remedy of its own.
+// remedies has the remedy for each status.
 var remedies = map[int]string{
-	http.StatusBadRequest:            "Correct the request as the issues say.",
-	http.StatusUnauthorized:          "Send an API key of the project in X-Api-Key, or a bearer token that a key of the project signed.",
-	http.StatusForbidden:             "Use an API key of the project.",
-	http.StatusNotFound:              "Check the ids in the path, and that they are of this project.",
+	http.StatusBadRequest: "Correct the request as the issues say.",
+	http.StatusUnauthorized: "Send an API key of the project in X-Api-Key, " +
+		"or a bearer token that a key of the project signed.",
+	http.StatusForbidden: "Use an API key of the project.",
+	http.StatusNotFound: "Check the ids in the path, " +
+		"and that they are of this project.",
 	http.StatusConflict:              "Read the resource again and decide anew.",
 	http.StatusUnsupportedMediaType:  "Send application/json.",
 	http.StatusRequestEntityTooLarge: "Send less.",
-	http.StatusUnprocessableEntity:   "Correct what the provider refuses, or see to it that the connection may read it.",
-	http.StatusServiceUnavailable:    "Try again later.",
+	http.StatusUnprocessableEntity: "Correct what the provider refuses, " +
+		"or see to it that the connection may read it.",
+	http.StatusServiceUnavailable: "Try again later.",
 }
 
-// render writes a problem as the platform does.
-func (h *Handler) render(p *httpapi.Problem) httpapi.Answer {
+// notFound is the answer for all missing resources but installations. It matches [ErrNotFound].
+func notFound() *httpapi.Problem {
+	p := httpapi.NotFound()
+	p.Cause = ErrNotFound
+	return p
+}
+
+// hostProblem is the answer to an error of the host about a resource that may be missing.
+func hostProblem(err error) *httpapi.Problem {
+	if errors.Is(err, ErrNotFound) {
+		return notFound()
+	}
+	return httpapi.HostFailure(err)
+}
+
+// conflict rejects a request because of the state of a connection.
+func conflict(message, remedy string) *httpapi.Problem {
+	return withRemedy(httpapi.Reject(httpapi.CodeConflict, message), remedy)
+}
+
+// rejected is the answer to a rejection by the provider. The path names its subject.
+func rejected(r *Rejection, path string) *httpapi.Problem {
+	p := httpapi.Invalid(path, validate.RuleUnknown, r.Message)
+	p.Status, p.Message, p.Cause = http.StatusUnprocessableEntity, r.Message, r
+	return p
+}
+
+// rejectedOr is the answer to an error of the host that may be a [*Rejection].
+func rejectedOr(err error, path string) *httpapi.Problem {
+	if r, ok := errors.AsType[*Rejection](err); ok {
+		return rejected(r, path)
+	}
+	return hostProblem(err)
+}
+
+// render writes a problem in the form of the platform.
+func (h *Handler) render(p *httpapi.Problem) *httpapi.Answer {
+	now := h.opts.Now()
 	w := wireProblem{
-		Type: "about:blank", Title: http.StatusText(p.Status), Status: p.Status, Detail: p.Message, Subsystem: "api",
-		Time: wireTime(h.opts.Now()), RequestID: p.RequestID, Remedy: remedies[p.Status],
-		Retryable: p.Status == http.StatusServiceUnavailable || p.Status == http.StatusRequestTimeout,
+		Type: "about:blank", Title: http.StatusText(p.Status), Status: p.Status,
+		Detail: p.Message, Subsystem: "api", Time: wireTime(now), RequestID: p.RequestID,
+		Remedy: remedies[p.Status],
+		Retryable: p.Status == http.StatusServiceUnavailable ||
+			p.Status == http.StatusRequestTimeout,
 	}
 	if a, ok := errors.AsType[*advice](p.Cause); ok {
 		w.Remedy = a.remedy
 	}
 	if seconds, err := strconv.Atoi(p.Header.Get("Retry-After")); err == nil {
-		w.RetryAfter = wireTime(h.opts.Now().Add(time.Duration(seconds) * time.Second))
+		w.RetryAfter = wireTime(now.Add(time.Duration(seconds) * time.Second))
 	}
 	for _, v := range p.Issues {
 		issue := issueOf(v)
 		w.Issues = append(w.Issues, issue)
-		w.Causes = append(w.Causes, strings.TrimPrefix(issue.Name+": "+issue.Detail, ": "))
+		cause := strings.TrimPrefix(issue.Name+": "+issue.Detail, ": ")
+		w.Causes = append(w.Causes, cause)
 	}
-	return httpapi.Answer{Status: p.Status, ContentType: problemJSON, Body: w}
+	return &httpapi.Answer{Status: p.Status, ContentType: problemJSON, Body: w}
 }
 
-// Prefixes of the paths of violations that are not in the body.
-const (
-	inQuery  = "?"
-	inPath   = ":"
-	inHeader = "If-Match"
-)
-
-// Names that the paths of violations begin with: of the stored configuration, and of the content of an update.
-const (
-	ofConfiguration = "configuration"
-	ofDocument      = "document"
-)
-
-// inUpdate names what is wrong with the configuration by where it stands in an update.
-func inUpdate(err error) error {
-	p := *httpapi.ProblemOf(err)
-	if len(p.Issues) == 0 {
-		return err
-	}
-	p.Issues = slices.Clone(p.Issues)
-	for i := range p.Issues {
-		if rest, ok := strings.CutPrefix(p.Issues[i].Path, ofConfiguration); ok {
-			p.Issues[i].Path = ofDocument + rest
-		}
-	}
-	return &p
-}
-
-// issueOf puts a violation into the terms of the wire. Places in the stored configuration are places in config.content.
+// issueOf returns a violation in the form of the platform.
 func issueOf(v validate.Violation) wireIssue {
 	i := wireIssue{In: "body", Name: v.Path, Detail: v.Detail}
-	switch {
-	case strings.HasPrefix(v.Path, inQuery):
-		i.In, i.Name = "query", v.Path[len(inQuery):]
-	case strings.HasPrefix(v.Path, inPath):
-		i.In, i.Name = "path", v.Path[len(inPath):]
-	case v.Path == inHeader:
+	if name, ok := strings.CutPrefix(v.Path, httpapi.InQuery); ok {
+		i.In, i.Name = "query", name
+	} else if name, ok := strings.CutPrefix(v.Path, inPath); ok {
+		i.In, i.Name = "path", name
+	} else if v.Path == "If-Match" {
 		i.In = "header"
-	case strings.HasPrefix(v.Path, ofDocument):
-		i.Name = "installation.config.content" + strings.TrimPrefix(v.Path, ofDocument)
-	case v.Path == ofConfiguration+".createdBy": // beside the content
-		i.Name = "config.createdBy"
-	case v.Path == ofConfiguration || strings.HasPrefix(v.Path, ofConfiguration+"."):
-		i.Name = "config.content" + strings.TrimPrefix(v.Path, ofConfiguration)
 	}
 	return i
 }
 
-// refused is the answer to a [*Refusal]: the request was understood, and the provider does not take it.
-func refused(name string, r *Refusal) *httpapi.Problem {
-	p := httpapi.Invalid(name, validate.RuleUnknown, r.Message)
-	p.Status, p.Message, p.Cause = http.StatusUnprocessableEntity, r.Message, r
-	return p
+// inPath begins the paths of violations in the path of a request.
+const inPath = ":"
+
+// Places of a configuration on the wire.
+const (
+	inCreate = "config.content"
+	inUpdate = "installation." + inCreate
+)
+
+// issueNames has the places of the service and of update masks on the wire.
+var issueNames = []httpapi.Name{
+	{Domain: "configuration.createdBy", Wire: "config.createdBy"},
+	{Domain: "configuration", Wire: inCreate},
+	{Domain: "document", Wire: inUpdate},
+}
+
+// updateError renames violations of the configuration to their places in an update.
+func updateError(err error) error {
+	p := *httpapi.ProblemOf(err)
+	p.Issues = slices.Clone(p.Issues)
+	for i := range p.Issues {
+		if rest, ok := strings.CutPrefix(p.Issues[i].Path, "configuration"); ok {
+			p.Issues[i].Path = inUpdate + rest
+		}
+	}
+	return &p
 }

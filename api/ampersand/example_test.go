@@ -14,7 +14,8 @@ import (
 )
 
 func Example() {
-	key, err := crypto.GenerateKey("k1") // made once, by an operator; a program reads it with crypto.KeyringFromFile
+	// An operator makes the key once. A program reads it with crypto.KeyringFromFile.
+	key, err := crypto.GenerateKey("k1")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -23,20 +24,22 @@ func Example() {
 		log.Fatal(err)
 	}
 	svc, err := installation.New(memstore.New(), keys, &installation.Options{
-		Policy: ampersand.Policy, Claims: ampersand.Claims, Schema: ampersand.Schema,
+		Policy: ampersand.Policy, Schema: ampersand.Schema,
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	host := memory.Demo(crypto.NewSecret("an API key"), nil)
-	handler, err := ampersand.NewHandler(svc, host.Host(), &ampersand.Options{Catalogue: host, Sampler: host})
+	handler, err := ampersand.NewHandler(svc, host.Host(), &ampersand.Options{Catalogue: host,
+		Sampler: host})
 	if err != nil {
 		log.Fatal(err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/ampersand/v1/", http.StripPrefix("/ampersand/v1", handler))
 
-	request := httptest.NewRequest(http.MethodGet, "/ampersand/v1/projects/harbor-app/installations", nil)
+	request := httptest.NewRequest(http.MethodGet,
+		"/ampersand/v1/projects/harbor-app/installations", nil)
 	request.Header.Set("X-Api-Key", "an API key")
 	answer := httptest.NewRecorder()
 	mux.ServeHTTP(answer, request)

@@ -2,6 +2,7 @@ package ampersand
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -11,21 +12,22 @@ import (
 	"github.com/go-installation/installation/api/httpapi"
 )
 
-// Options configure a [Handler]. The zero value of each field is its default.
+// Options configure a [Handler]. Each zero field has its default.
 type Options struct {
-	// Sampler tries a read of each object before it is saved. Default: nothing is tried.
+	// Sampler tries to read each object before it is saved. Default: no sampling.
 	Sampler Sampler
-	// Catalogue says which providers there are to make connections to. Default: any, by whatever credentials are given.
+	// Catalogue has the providers of connections. Default: any provider, with the scheme of the
+	// credentials in the request.
 	Catalogue Catalogue
-	// Operations are what was done for an installation. Default: nothing.
+	// Operations has the history of installations. Default: no history.
 	Operations Operations
-	// Now is the clock that tokens expire by. Default: time.Now.
+	// Now is the clock for the expiry of tokens. Default: time.Now.
 	Now func() time.Time
-	// Log is told of failures of the server. Default: nothing is logged.
+	// Log gets the failures of the server. Default: no log.
 	Log *slog.Logger
 	// MaxBody is the largest body of a request, in bytes. Default: 256 KiB.
 	MaxBody int64
-	// Timeout bounds the time of a request. Up to half of it is for sampling. Default: 30 seconds.
+	// Timeout limits the time of a request. Sampling gets half of it. Default: 30 seconds.
 	Timeout time.Duration
 }
 
@@ -35,17 +37,17 @@ type Handler struct {
 	svc   *installation.Service // without tenant and actor
 	host  Host
 	opts  Options
-	log   *slog.Logger
-	turns *turns
+	locks *lockset
 }
 
-// NewHandler returns a handler over a service, for the projects that the host has. All of these are required; a nil *Options is all defaults. See
-// the package comment for the options that the service must be made with.
+// NewHandler returns a handler for the projects of the host. The service and all fields of the
+// host are required; opts may be nil. See the package comment for the options of the service.
 func NewHandler(svc *installation.Service, host Host, opts *Options) (*Handler, error) {
 	if svc == nil || host.Identities == nil || host.Projects == nil || host.Connections == nil {
-		return nil, errors.New("ampersand: NewHandler: a service, identities, projects and connections are needed")
+		return nil, errors.New(
+			"ampersand: NewHandler: a service, identities, projects and connections are needed")
 	}
-	h := &Handler{svc: svc, host: host, turns: newTurns()}
+	h := &Handler{svc: svc, host: host, locks: newLockset()}
 	if opts != nil {
 		h.opts = *opts
 	}
@@ -53,61 +55,70 @@ func NewHandler(svc *installation.Service, host Host, opts *Options) (*Handler, 
 		h.opts.Now = time.Now
 	}
 	h.opts.Timeout = cmp.Or(h.opts.Timeout, httpapi.DefaultTimeout)
-	if h.opts.Operations == nil {
-		h.opts.Operations = nothingDone{}
-	}
-	h.log = h.opts.Log
-	if h.log == nil {
-		h.log = slog.New(slog.DiscardHandler)
-	}
+	h.opts.Log = cmp.Or(h.opts.Log, slog.New(slog.DiscardHandler))
 	h.api = httpapi.New(httpapi.Config{
-		Render: h.render, Log: h.opts.Log, MaxBody: h.opts.MaxBody, Timeout: h.opts.Timeout,
+		Render: h.render, Names: issueNames, Log: h.opts.Log,
+		MaxBody: h.opts.MaxBody, Timeout: h.opts.Timeout,
 	})
 	h.routes()
 	return h, nil
 }
 
-// ServeHTTP implements [http.Handler]. Mounted below a prefix, it wants [http.StripPrefix].
+// ServeHTTP implements [http.Handler]. To mount the handler below a prefix, use
+// [http.StripPrefix].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.api.ServeHTTP(w, r) }
 
-// routes adds all endpoints.
+// methods are the endpoints of one path, by method.
+type methods map[string]func(*call) (*httpapi.Answer, error)
+
 func (h *Handler) routes() {
-	const project, integration = "/projects/{project}", "/projects/{project}/integrations/{integration}"
-	get := func(run func(*call) (httpapi.Answer, error)) httpapi.Methods {
-		return httpapi.Methods{http.MethodGet: h.endpoint(run)}
-	}
-	post := func(run func(*call) (httpapi.Answer, error)) httpapi.Methods {
-		return httpapi.Methods{http.MethodPost: h.endpoint(run)}
-	}
-	h.api.Handle(project+"/installations", get(h.list))
-	h.api.Handle(integration+"/installations", httpapi.Methods{http.MethodGet: h.endpoint(h.list), http.MethodPost: h.endpoint(h.create)})
-	h.api.HandleVerbs(integration+"/installations/{installation}", "installation", map[string]httpapi.Methods{
-		"": {
-			http.MethodGet:    h.endpoint(h.get),
-			http.MethodPatch:  h.endpoint(h.patch),
-			http.MethodDelete: h.endpoint(h.delete),
+	const (
+		project      = "/projects/{project}"
+		integration  = project + "/integrations/{integration}"
+		installation = integration + "/installations/{installation}"
+	)
+	for pattern, m := range map[string]methods{
+		project + "/installations":                           {"GET": h.list},
+		integration + "/installations":                       {"GET": h.list, "POST": h.create},
+		installation + "/operations":                         {"GET": h.operations},
+		project + "/integrations":                            {"GET": h.integrations},
+		project + "/connections":                             {"GET": h.connections},
+		project + "/connections:generate":                    {"POST": h.generate},
+		installation + "/objects/{object}/backfill-progress": {"GET": h.backfill},
+		integration + "/objects/{object}/config-content":     {"PATCH": h.patchContent},
+		project + "/connections/{connection}": {
+			"GET": h.getConnection, "PATCH": h.patchConnection, "DELETE": h.deleteConnection,
 		},
-		"pause":   post(h.pause),
-		"unpause": post(h.unpause),
+	} {
+		h.api.Handle(pattern, h.authorized(m))
+	}
+	h.api.HandleVerbs(installation, "installation", map[string]httpapi.Methods{
+		"":        h.authorized(methods{"GET": h.get, "PATCH": h.patch, "DELETE": h.delete}),
+		"pause":   h.authorized(methods{"POST": h.pause}),
+		"unpause": h.authorized(methods{"POST": h.unpause}),
 	})
-	h.api.Handle(integration+"/installations/{installation}/operations", get(h.operations))
-	h.api.Handle(integration+"/installations/{installation}/objects/{object}/backfill-progress", get(h.backfill))
-	h.api.Handle(integration+"/objects/{object}/config-content", httpapi.Methods{http.MethodPatch: h.endpoint(h.patchContent)})
-	h.api.Handle(project+"/integrations", get(h.integrations))
-	h.api.HandleVerbs(integration+"/revisions/{revision}", "revision", map[string]httpapi.Methods{"hydrate": get(h.hydrate)})
-	h.api.Handle(project+"/connections", get(h.connections))
-	h.api.Handle(project+"/connections:generate", post(h.generate))
-	h.api.Handle(project+"/connections/{connection}", httpapi.Methods{
-		http.MethodGet:    h.endpoint(h.getConnection),
-		http.MethodPatch:  h.endpoint(h.patchConnection),
-		http.MethodDelete: h.endpoint(h.deleteConnection),
+	h.api.HandleVerbs(integration+"/revisions/{revision}", "revision", map[string]httpapi.Methods{
+		"hydrate": h.authorized(methods{"GET": h.hydrate}),
 	})
 }
 
-// missingOr is the answer to an error of the host where what is asked for may not be there.
-func missingOr(err error) *httpapi.Problem {
-	if errors.Is(err, ErrNotFound) {
-		return httpapi.NotFound()
+// authorized returns endpoints that run for callers of the project in the path.
+func (h *Handler) authorized(m methods) httpapi.Methods {
+	out := make(httpapi.Methods)
+	for method, run := range m {
+		out[method] = func(r *http.Request) (*httpapi.Answer, error) {
+			c, err := h.authorize(r)
+			if err != nil {
+				return nil, err
+			}
+			return run(c)
+		}
 	}
-	return httpapi.HostFailure(err)
+	return out
+}
+
+// logFailure logs a failure that does not change the answer.
+func (h *Handler) logFailure(ctx context.Context, message string, attrs ...slog.Attr) {
+	request := slog.String("request", httpapi.RequestID(ctx))
+	h.opts.Log.With(request).LogAttrs(ctx, slog.LevelError, message, attrs...)
 }

@@ -11,54 +11,61 @@ import (
 )
 
 var (
-	// ErrNotFound is what the host says of what it does not have: a project, an integration, a key, a connection, a provider.
+	// ErrNotFound means that the host has no such project, integration, key, connection,
+	// provider or page.
 	ErrNotFound = errors.New("ampersand: not found")
-	// ErrInUse is what [Connections.Delete] says of a connection that an installation uses.
+	// ErrInUse means that an installation uses the connection; see [Connections.Delete].
 	ErrInUse = errors.New("ampersand: the connection is in use")
 )
 
-// Host is what the program around a [Handler] supplies, and cannot do without. All methods may be called concurrently.
+// Host is the part of the platform that the host implements. All fields are required. All
+// methods may be called concurrently.
 type Host struct {
 	Identities  Identities
 	Projects    Projects
 	Connections Connections
 }
 
-// Identities knows the keys of the callers.
+// Identities knows the keys of callers.
 type Identities interface {
-	// APIKey returns whose an API key is. It must not take longer for a key that is nearly right, as when keys are looked up by their hash.
-	// [ErrNotFound] if there is no such key, or not any more.
+	// APIKey returns the owner of an API key, or [ErrNotFound] if there is no such valid key.
+	// It must not take longer for a key that is nearly right. Looking keys up by their hash is
+	// safe.
 	APIKey(ctx context.Context, key crypto.Secret) (*APIKey, error)
-	// PublicKey returns the key that tokens with a key id are signed by. A key id belongs to one project. [ErrNotFound] if there is none.
+	// PublicKey returns the key that verifies tokens with a key ID, or [ErrNotFound]. A key ID
+	// belongs to one project.
 	PublicKey(ctx context.Context, id string) (*PublicKey, error)
 }
 
-// APIKey is a key that stands for a whole project.
+// APIKey identifies a key that acts for a whole project.
 type APIKey struct {
-	Project string // id
-	ID      string // of the key, for the audit trail; not the key
+	Project string // ID
+	ID      string // of the key, for the audit trail; not the key itself
 }
 
-// PublicKey is a key that a project signs tokens by.
+// PublicKey verifies the tokens of a project.
 type PublicKey struct {
-	Project string         // id
-	Key     *rsa.PublicKey // of at least 2048 bits, or no token is good
+	Project string         // ID
+	Key     *rsa.PublicKey // with less than 2048 bits, all tokens are rejected
 }
 
-// Projects knows the projects and their integrations. What it returns is the caller's own.
+// Projects knows the projects and their integrations. Its results belong to the caller.
 type Projects interface {
-	// Project returns a project by its id or its name. [ErrNotFound] if there is none.
+	// Project returns a project by its ID or name, or [ErrNotFound].
 	Project(ctx context.Context, idOrName string) (*Project, error)
-	// Integration returns an integration of a project. [ErrNotFound] if there is none.
+	// Integration returns an integration of a project, or [ErrNotFound].
 	Integration(ctx context.Context, project, id string) (*Integration, error)
-	// Integrations returns all integrations of a project in an order of its own.
+	// Integrations returns all integrations of a project in a stable order.
 	Integrations(ctx context.Context, project string) ([]*Integration, error)
-	// Hydrated returns a revision with what its manifest leaves to the provider filled in, such as the names of all fields, as the connection
-	// sees them; nil is none. [ErrNotFound] if there is no such revision.
-	Hydrated(ctx context.Context, project, integration, revision string, c *Connection) (*Revision, error)
+	// Hydrated returns a revision with the parts of its manifest that the provider defines,
+	// such as the names of all fields, as c sees them. c is nil if the request names no
+	// connection. The error is [ErrNotFound] if there is no such revision.
+	Hydrated(
+		ctx context.Context, project, integration, revision string, c *Connection,
+	) (*Revision, error)
 }
 
-// Project is what belongs to one builder: a tenant of the service.
+// Project belongs to one builder. Its ID is a tenant of the service.
 type Project struct {
 	ID   string
 	Name string
@@ -71,7 +78,7 @@ type Integration struct {
 	Provider string
 	Created  time.Time
 	Updated  time.Time // zero = never
-	Latest   Revision  // what installations are made of from now on
+	Latest   Revision  // for new configurations
 }
 
 // Revision is one version of an integration.
@@ -82,88 +89,108 @@ type Revision struct {
 	Content     json.RawMessage // the manifest: a JSON object
 }
 
-// Connections keeps the connections of projects, with their credentials. Installations hold the reference and the public part of one. What it
-// returns and is given is the other side's own.
+// Connections stores the connections of projects with their credentials. An installation stores
+// the ID and the public part of its connection. Arguments belong to the host and results to the
+// caller.
 //
-// A [*Refusal] of Generate, Update and Refresh is answered with 422; other errors that are not named are failures.
+// A [*Rejection] from Generate, Update or Refresh is answered with 422. Errors without a
+// meaning below are failures of the server.
 type Connections interface {
-	// Connection returns a connection, without credentials. [ErrNotFound] if there is none.
+	// Connection returns a connection without credentials, or [ErrNotFound].
 	Connection(ctx context.Context, project, id string) (*Connection, error)
-	// Connections returns the connections that a filter names, without credentials, oldest first. A list of installations is one call of it, for
-	// one group or for the whole project.
+	// Connections returns the matching connections without credentials, oldest first. A list of
+	// installations calls it once, for one group or for the whole project.
 	Connections(ctx context.Context, project string, f ConnectionFilter) ([]*Connection, error)
-	// Generate makes a connection, and group and consumer where there are none.
+	// Generate creates a connection. It also creates the group and the consumer if they do not
+	// exist.
 	Generate(ctx context.Context, project string, n NewConnection) (*Connection, error)
-	// Update changes what is given and leaves the rest. [ErrNotFound] if there is no such connection.
-	Update(ctx context.Context, project, id string, u ConnectionUpdate) (*Connection, error)
-	// Refresh fetches a new access token from the provider: with force in any case, otherwise if the present one has expired. A connection that
-	// has none is left alone. [ErrNotFound] if there is no such connection.
-	Refresh(ctx context.Context, project, id string, force bool) error
-	// Reveal returns the credentials of a connection. Before it does it must have recorded who was shown what, and fail if it cannot.
+	// Update changes the given parts of a connection and leaves the rest. The error is
 	// [ErrNotFound] if there is no such connection.
+	Update(ctx context.Context, project, id string, u ConnectionUpdate) (*Connection, error)
+	// Refresh gets a new access token from the provider if force is set or the current token
+	// has expired. It does nothing for a connection without tokens. The error is [ErrNotFound]
+	// if there is no such connection.
+	Refresh(ctx context.Context, project, id string, force bool) error
+	// Reveal returns the credentials of a connection, or [ErrNotFound]. It must record the
+	// disclosure first, and fail if it cannot.
 	Reveal(ctx context.Context, project, id string, d Disclosure) (*Credentials, error)
-	// Delete removes a connection, unless inUse says that an installation has it: then [ErrInUse]. From before it asks until it is done, Connection
-	// must either wait or return [ErrNotFound] for this id, so that whoever puts it into an installation meanwhile and looks again finds out.
-	// [ErrNotFound] if there is none, or none any more.
-	Delete(ctx context.Context, project, id string, inUse func(context.Context) (bool, error)) error
+	// Delete removes a connection. It calls inUse first, and returns [ErrInUse] if that returns
+	// true. The error is [ErrNotFound] if there is no such connection.
+	//
+	// From before it calls inUse until it returns, Connection must wait or return [ErrNotFound]
+	// for this ID. A caller that meanwhile installs the connection checks it again with
+	// Connection, and notices the deletion.
+	Delete(
+		ctx context.Context, project, id string, inUse func(context.Context) (bool, error),
+	) error
 }
 
-// ConnectionFilter names connections. Fields that are given must all be equal.
+// ConnectionFilter selects connections. A connection matches if all fields that are not empty
+// are equal.
 type ConnectionFilter struct {
 	Provider string
 	Group    string // groupRef
 	Consumer string // consumerRef
 }
 
-// Disclosure is who was shown credentials.
+// Disclosure says who gets credentials.
 type Disclosure struct {
-	By           string // id of the API key
-	RefreshToken bool   // shown as well as the access token
+	By           string // ID of the API key
+	RefreshToken bool   // the refresh token is shown, too
 	RequestID    string // as in the answer
 }
 
-// Sampler reads one record of an object from the provider, to find out whether it can be read as configured.
+// Sampler reads one record of an object from the provider, to test its configuration.
 type Sampler interface {
-	// Sample returns a [*Refusal] if the provider calls the request a bad one, as for a field that the connection may not see; then nothing is
-	// saved. Every other error, such as a provider that is down or busy or wants another token, says nothing about the configuration and is
-	// ignored. The context ends before the request does: a provider that hangs says nothing either. Of one request at most 64 objects are tried.
+	// Sample returns a [*Rejection] if the provider calls the request a bad one, such as for a
+	// field that the connection may not see. Then nothing is saved. All other errors are
+	// ignored, because a provider that is down or busy says nothing about the configuration.
+	//
+	// The context ends before the request does. One request calls Sample for at most 64
+	// objects.
 	Sample(ctx context.Context, s Sample) error
 }
 
-// Sample is what a [Sampler] is to read.
+// Sample is the object that a [Sampler] reads.
 type Sample struct {
 	Project     string
 	Integration *Integration
-	Connection  *Connection     // to read by, without credentials
-	Object      string          // the name in the configuration
-	Config      json.RawMessage // of the object; may hold secrets
+	Connection  *Connection     // to read with; without credentials
+	Object      string          // its name in the configuration
+	Config      json.RawMessage // of the object; may have secrets
 }
 
-// Refusal is a no of the provider, or of the host, with its reason for the caller.
-type Refusal struct {
+// Rejection is an error of the provider, or of the host, with a message for the caller.
+type Rejection struct {
 	Message string
 }
 
-// Error implements error. The reason is for the caller and not for logs, as it may quote.
-func (r *Refusal) Error() string { return "ampersand: refused by the provider" }
+// Error implements error. It does not include the message, which may quote the request.
+func (r *Rejection) Error() string { return "ampersand: rejected by the provider" }
 
 // Catalogue knows the providers.
 type Catalogue interface {
-	// Provider returns a provider by its name. [ErrNotFound] if there is none.
+	// Provider returns a provider by its name, or [ErrNotFound].
 	Provider(ctx context.Context, name string) (*Provider, error)
 }
 
 // Provider is the API that an integration connects to.
 type Provider struct {
 	Name   string
-	Scheme Scheme // how it knows who calls; "" = in several ways, so that a connection has the scheme of its credentials
+	Scheme Scheme // "" = several; a connection then has the scheme of its credentials
 }
 
-// Operations knows what was done for installations: reads, writes and the like.
+// Operations knows the history of installations, such as their reads and writes.
 type Operations interface {
-	// Operations returns the operations of an installation, newest first, beginning at a page token, "" = the newest. next is the token of the
-	// page after, "" if there is none. A token that it did not give is [ErrNotFound].
-	Operations(ctx context.Context, project, installation string, size int, token string) (page []json.RawMessage, next string, err error)
-	// Backfill returns how far the first read of an object is, as a JSON object. [ErrNotFound] if there was none.
-	Backfill(ctx context.Context, project, installation, object string) (json.RawMessage, error)
+	// Operations returns a page of operations of an installation, newest first, and the token
+	// of the next page, "" for the last one. token is "" for the first page. The error is
+	// [ErrNotFound] if Operations did not return the token.
+	Operations(
+		ctx context.Context, project, installation string, size int, token string,
+	) (page []json.RawMessage, next string, err error)
+	// Backfill returns the progress of the first read of an object, a JSON object. The error is
+	// [ErrNotFound] if there was no such read.
+	Backfill(
+		ctx context.Context, project, installation, object string,
+	) (json.RawMessage, error)
 }

@@ -14,117 +14,170 @@ import (
 	"github.com/go-installation/installation/examples/hostapp/memory"
 )
 
-// TestCreate: an installation has all that the platform's has, from the group's connection of the integration's provider.
-func TestCreate(t *testing.T) {
+// TestCreateInstallation expects all fields of a new installation, with the default connection
+// of its group.
+func TestCreateInstallation(t *testing.T) {
 	onStores(t, func(t *testing.T, open opener) {
 		w := newWorld(t, open)
-		r := w.do(t, "POST", path, creation(memory.DemoGroup, `"contact":`+contact)).want(t, 201, `"createTime":"2026-03-02T10:00:00.120000Z"`)
+		r := w.do(t, "POST", path, creation(memory.DemoGroup, `"contact":`+contact)).
+			want(t, 201, `"createTime":"2026-03-02T10:00:00.120000Z"`)
 		got := decode[wire](t, r)
 		content := `{"provider":"salesforce","read":{"objects":{"contact":` + contact + `}}}`
-		if got.ProjectID != memory.DemoProject || got.IntegrationID != memory.DemoIntegration || got.HealthStatus != "healthy" || got.CreatedBy != "consumer:u-9" ||
-			got.Group.GroupRef != memory.DemoGroup || got.Group.GroupName != "Harbor Foods" || got.UpdateTime != nil ||
-			got.Connection.ID != "connection-salesforce" || got.Connection.Status != "working" ||
-			got.Config.RevisionID != "revision-123" || got.Config.ID == "" || got.Config.CreateTime != got.CreateTime || got.Config.CreatedBy != "consumer:u-9" ||
+		if got.ProjectID != memory.DemoProject || got.IntegrationID != memory.DemoIntegration ||
+			got.HealthStatus != "healthy" || got.CreatedBy != "consumer:u-9" ||
+			got.Group.GroupRef != memory.DemoGroup || got.Group.GroupName != "Harbor Foods" ||
+			got.UpdateTime != nil ||
+			got.Connection.ID != "connection-salesforce" ||
+			got.Connection.Status != "working" ||
+			got.Config.RevisionID != "revision-123" || got.Config.ID == "" ||
+			got.Config.CreateTime != got.CreateTime ||
+			got.Config.CreatedBy != "consumer:u-9" ||
 			string(got.Config.Content) != content {
 			t.Errorf("answer is %s", r.body)
 		}
-		if strings.Contains(r.body, "null") || strings.Contains(r.body, "oauth2AuthorizationCode") {
+		credentials := strings.Contains(r.body, "oauth2AuthorizationCode")
+		if credentials || strings.Contains(r.body, "null") {
 			t.Errorf("null or credentials in %s", r.body)
 		}
-		if r.header.Get("Etag") != `"1"` || r.header.Get("Cache-Control") != "no-store" || r.header.Get("Content-Type") != "application/json" {
+		if r.header.Get("Etag") != `"1"` || r.header.Get("Cache-Control") != "no-store" ||
+			r.header.Get("Content-Type") != "application/json" {
 			t.Errorf("headers are %v", r.header)
 		}
-		if again := w.do(t, "GET", path+"/"+got.ID, "").want(t, 200); again.body != r.body {
-			t.Errorf("GET answers\n%s\nnot what POST did\n%s", again.body, r.body)
-		}
+		w.do(t, "GET", path+"/"+got.ID, "").want(t, 200).wantBody(t, r.body)
 		inst, err := w.svc.Get(t.Context(), got.ID)
-		if err != nil || inst.Extension.Owner != memory.DemoProject || inst.Account.ID != memory.DemoGroup || len(inst.Sealed) != 0 ||
+		if err != nil || inst.Extension.Owner != memory.DemoProject ||
+			inst.Account.ID != memory.DemoGroup || len(inst.Sealed) != 0 ||
 			inst.Configuration.CreatedBy != "consumer:u-9" {
 			t.Errorf("error %v, stored %+v", err, inst)
 		}
 	})
 }
 
-// TestCreateRefused: what is not a whole and consistent request is refused, and saves nothing.
-func TestCreateRefused(t *testing.T) {
-	w := newWorld(t, anyStore)
-	w.host.AddConnection(memory.DemoProject, "connection-hub", connected("hubspot", "org-hub", "u-9"))
-	whole := creation(memory.DemoGroup, `"contact":`+contact)
-	with := func(old, new string) string { return strings.Replace(whole, old, new, 1) }
-	for name, tt := range map[string]struct {
-		body    string
-		status  int
-		parts   []string
-		headers []string
-		query   string
-	}{
-		"no body":                       {body: "", status: 400},
-		"an array":                      {body: "[]", status: 400},
-		"nothing in it":                 {body: "{}", status: 400, parts: []string{`"name":"groupRef","detail":"is required"`, `"name":"config","detail":"is required"`, `"in":"body"`, `"causes":["groupRef: is required"`}},
-		"no content":                    {body: `{"groupRef":"g","config":{}}`, status: 400, parts: []string{`"name":"config.content"`}},
-		"no provider":                   {body: `{"groupRef":"g","config":{"content":{}}}`, status: 400, parts: []string{`"name":"config.content.provider"`}},
-		"another provider":              {body: with(`"salesforce"`, `"hubspot"`), status: 400, parts: []string{`"name":"config.content.provider"`}},
-		"a group that is none":          {body: with(`"group-123"`, `7`), status: 400, parts: []string{`"name":"groupRef"`}},
-		"a group without a connection":  {body: with("group-123", "org-none"), status: 400, parts: []string{`"name":"connectionId"`, `Let the customer connect first`}},
-		"no connection to the provider": {body: with("group-123", "org-hub"), status: 400, parts: []string{`"name":"connectionId"`}},
-		"an unknown connection":         {body: with(`{"groupRef"`, `{"connectionId":"nope","groupRef"`), status: 400, parts: []string{`"name":"connectionId"`}},
-		"another group's connection":    {body: with(`{"groupRef"`, `{"connectionId":"connection-org-71","groupRef"`), status: 400, parts: []string{`must be a connection of the group`}},
-		"another provider's connection": {body: with(`{"groupRef"`, `{"connectionId":"connection-hubspot","groupRef"`), status: 400, parts: []string{`to the provider of the integration`}},
-		"a connection that is null":     {body: with(`{"groupRef"`, `{"connectionId":null,"groupRef"`), status: 400},
-		"a maker that is none":          {body: with("consumer:u-9", "somebody"), status: 400, parts: []string{`"name":"config.createdBy"`}},
-		"a maker without id":            {body: with("consumer:u-9", "builder:"), status: 400},
-		"content that is none":          {body: with(`{"provider"`, `7,"x":{"provider"`), status: 400, parts: []string{`"name":"config.content"`}},
-		"an object without name":        {body: with(`"objectName":"contact",`, ``), status: 400, parts: []string{`"name":"config.content.read.objects.contact.objectName"`}},
-		"an object without fields":      {body: with(`"selectedFields":{"email":true},`, ``), status: 400, parts: []string{`read.objects.contact.selectedFields`}},
-		"a field that is no flag":       {body: with(`"email":true`, `"email":"yes"`), status: 400, parts: []string{`read.objects.contact.selectedFields.email`}},
-		"a schedule that is null":       {body: with(`"*/30 * * * *"`, `null`), status: 400, parts: []string{`read.objects.contact.schedule`}},
-		"a mask":                        {body: with(`{"provider"`, `{"apiKey":"***","provider"`), status: 400, parts: []string{`config.content.apiKey`}},
-		"a name twice":                  {body: with(`{"groupRef"`, `{"groupRef":"x","groupRef"`), status: 400},
-		"names in another case":         {body: with(`"groupRef"`, `"GroupRef"`), status: 400},
-		"data behind":                   {body: whole + "{}", status: 400},
-		"broken UTF-8":                  {body: with("contactHook", "contact\xff"), status: 400},
-		"text":                          {body: whole, status: 415, headers: []string{"Content-Type", "text/plain"}},
-		"too large":                     {body: with("contactHook", strings.Repeat("x", 256<<10)), status: 413},
-		"a flag that is none":           {body: whole, query: "?skipSampling=maybe", status: 400, parts: []string{`"in":"query","name":"skipSampling"`}},
-		"a flag twice":                  {body: whole, query: "?skipSampling=true&skipSampling=true", status: 400},
-		"a query that is none":          {body: whole, query: "?a=%zz", status: 400},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w.do(t, "POST", path+tt.query, tt.body, tt.headers...).want(t, tt.status, tt.parts...)
-		})
-	}
-	w.do(t, "POST", strings.Replace(path, memory.DemoIntegration, "nope", 1), whole).want(t, 404)
-	if n := w.store.commits.Load(); n != 0 {
-		t.Errorf("%d commits", n)
-	}
+var validCreate = creation(memory.DemoGroup, `"contact":`+contact)
+
+// createWith returns a valid request with one replacement.
+func createWith(old, new string) string { return strings.Replace(validCreate, old, new, 1) }
+
+// invalidCreates has requests that are incomplete or inconsistent.
+var invalidCreates = map[string]struct {
+	body    string
+	status  int
+	parts   []string
+	headers []string
+	query   string
+}{
+	"no body":  {body: "", status: 400},
+	"an array": {body: "[]", status: 400},
+	"nothing in it": {body: "{}", status: 400,
+		parts: []string{`"name":"groupRef","detail":"is required"`,
+			`"name":"config","detail":"is required"`, `"in":"body"`,
+			`"causes":["groupRef: is required"`}},
+	"no content": {body: `{"groupRef":"g","config":{}}`, status: 400,
+		parts: []string{`"name":"config.content"`}},
+	"no provider": {body: `{"groupRef":"g","config":{"content":{}}}`,
+		status: 400, parts: []string{`"name":"config.content.provider"`}},
+	"another provider": {body: createWith(`"salesforce"`, `"hubspot"`), status: 400,
+		parts: []string{`"name":"config.content.provider"`}},
+	"an invalid group": {body: createWith(`"group-123"`, `7`), status: 400,
+		parts: []string{`"name":"groupRef"`}},
+	"a group without a connection": {body: createWith("group-123", "org-none"), status: 400,
+		parts: []string{`"name":"connectionId"`, `Let the customer connect first`}},
+	"no connection to the provider": {body: createWith("group-123", "org-hub"), status: 400,
+		parts: []string{`"name":"connectionId"`}},
+	"an unknown connection": {body: createWith(`{"groupRef"`,
+		`{"connectionId":"nope","groupRef"`), status: 400,
+		parts: []string{`"name":"connectionId"`}},
+	"another group's connection": {body: createWith(`{"groupRef"`,
+		`{"connectionId":"connection-org-71","groupRef"`), status: 400,
+		parts: []string{`must be a connection of the group`}},
+	"another provider's connection": {body: createWith(`{"groupRef"`,
+		`{"connectionId":"connection-hubspot","groupRef"`), status: 400,
+		parts: []string{`to the provider of the integration`}},
+	"a connection that is null": {body: createWith(`{"groupRef"`,
+		`{"connectionId":null,"groupRef"`), status: 400},
+	"an invalid creator": {body: createWith("consumer:u-9", "somebody"), status: 400,
+		parts: []string{`"name":"config.createdBy"`}},
+	"a creator without id": {body: createWith("consumer:u-9", "builder:"), status: 400},
+	"an invalid content": {body: createWith(`{"provider"`, `7,"x":{"provider"`),
+		status: 400, parts: []string{`"name":"config.content"`}},
+	"an object without name": {body: createWith(`"objectName":"contact",`, ``),
+		status: 400,
+		parts:  []string{`"name":"config.content.read.objects.contact.objectName"`}},
+	"an object without fields": {body: createWith(`"selectedFields":{"email":true},`, ``),
+		status: 400, parts: []string{`read.objects.contact.selectedFields`}},
+	"a field that is no flag": {body: createWith(`"email":true`, `"email":"yes"`),
+		status: 400, parts: []string{`read.objects.contact.selectedFields.email`}},
+	"a schedule that is null": {body: createWith(`"*/30 * * * *"`, `null`), status: 400,
+		parts: []string{`read.objects.contact.schedule`}},
+	"a mask": {body: createWith(`{"provider"`,
+		`{"apiKey":"***","provider"`), status: 400,
+		parts: []string{`config.content.apiKey`}},
+	"a name twice": {body: createWith(`{"groupRef"`,
+		`{"groupRef":"x","groupRef"`), status: 400},
+	"names in another case": {body: createWith(`"groupRef"`, `"GroupRef"`), status: 400},
+	"data behind":           {body: validCreate + "{}", status: 400},
+	"broken UTF-8": {body: createWith("contactHook", "contact\xff"),
+		status: 400},
+	"text": {body: validCreate, status: 415,
+		headers: []string{"Content-Type", "text/plain"}},
+	"too large": {body: createWith("contactHook", strings.Repeat("x",
+		256<<10)), status: 413},
+	"an invalid flag": {body: validCreate, query: "?skipSampling=maybe",
+		status: 400, parts: []string{`"in":"query","name":"skipSampling"`}},
+	"a flag twice": {body: validCreate,
+		query: "?skipSampling=true&skipSampling=true", status: 400},
+	"an invalid query": {body: validCreate, query: "?a=%zz", status: 400},
 }
 
-// TestCreateChoices: the connection, the maker and the fields that do not matter.
-func TestCreateChoices(t *testing.T) {
+// TestInvalidCreateSavesNothing sends incomplete and inconsistent requests.
+func TestInvalidCreateSavesNothing(t *testing.T) {
 	w := newWorld(t, anyStore)
-	w.host.AddConnection(memory.DemoProject, "newer", connected("salesforce", "org-71", "u-10"))
-	w.host.AddConnection(memory.DemoProject, "failing", connected("salesforce", "org-71", "u-11"))
+	w.connect("connection-hub", "hubspot", "org-hub", "u-9")
+	for name, tt := range invalidCreates {
+		t.Run(name, func(t *testing.T) {
+			w.do(t, "POST", path+tt.query, tt.body, tt.headers...).want(t, tt.status,
+				tt.parts...)
+		})
+	}
+	w.do(t, "POST", strings.Replace(path, memory.DemoIntegration, "nope", 1), validCreate).
+		want(t, 404)
+	w.wantCommits(t, 0)
+}
+
+// TestCreateDefaults proves which connection and creator are the defaults, and that unknown
+// fields are ignored.
+func TestCreateDefaults(t *testing.T) {
+	w := newWorld(t, anyStore)
+	w.connect("newer", "salesforce", "org-71", "u-10")
+	w.connect("failing", "salesforce", "org-71", "u-11")
 	w.host.SetStatus(memory.DemoProject, "failing", ampersand.ConnectionBadCredentials)
-	const minimal = `{"groupRef":"org-71","config":{"revisionId":"old","content":{"provider":"salesforce"}},"unknown":7}`
+	const minimal = `{"groupRef":"org-71","config":{"revisionId":"old",` +
+		`"content":{"provider":"salesforce"}},"unknown":7}`
 	got := decode[wire](t, w.do(t, "POST", path, minimal).want(t, 201))
-	if got.Connection.ID != "newer" || got.CreatedBy != "api:create-installation" || got.Config.CreatedBy != "api:create-installation" || got.Config.RevisionID != "revision-123" {
+	if got.Connection.ID != "newer" || got.CreatedBy != "api:create-installation" ||
+		got.Config.CreatedBy != "api:create-installation" ||
+		got.Config.RevisionID != "revision-123" {
 		t.Errorf("made %+v", got)
 	}
 	w.do(t, "DELETE", path+"/"+got.ID, "").want(t, 204)
-	got = decode[wire](t, w.do(t, "POST", path, strings.Replace(minimal, `{"groupRef"`, `{"connectionId":"failing","groupRef"`, 1)).want(t, 201))
+	got = decode[wire](t, w.do(t, "POST", path, strings.Replace(minimal, `{"groupRef"`,
+		`{"connectionId":"failing","groupRef"`, 1)).want(t, 201))
 	if got.Connection.ID != "failing" || got.HealthStatus != "unhealthy" {
 		t.Errorf("made %+v", got)
 	}
 }
 
-// TestOnePerGroup: a group has an integration installed once, however many try.
-func TestOnePerGroup(t *testing.T) {
+// TestOneInstallationPerGroup races eight requests for the same group and integration.
+func TestOneInstallationPerGroup(t *testing.T) {
 	onStores(t, func(t *testing.T, open opener) {
 		w := newWorld(t, open)
 		const tries = 8
 		statuses := make(chan int, tries)
 		for range tries {
-			go func() { statuses <- w.do(t, "POST", path, creation(memory.DemoGroup, "")).status }()
+			go func() {
+				statuses <- w.do(t, "POST", path, creation(memory.DemoGroup,
+					"")).status
+			}()
 		}
 		made := 0
 		for range tries {
@@ -139,26 +192,25 @@ func TestOnePerGroup(t *testing.T) {
 		if made != 1 {
 			t.Errorf("%d were made", made)
 		}
-		w.do(t, "POST", path, creation(memory.DemoGroup, "")).want(t, 409, `There is an installation already.`)
+		w.do(t, "POST", path, creation(memory.DemoGroup, "")).want(t, 409,
+			`There is an installation already.`)
 		w.do(t, "POST", path, creation("org-71", "")).want(t, 201)
 	})
 }
 
-// TestLists: both lists are bare arrays, by group if asked.
-func TestLists(t *testing.T) {
+// TestListInstallations proves that both lists are bare arrays, filtered by group.
+func TestListInstallations(t *testing.T) {
 	onStores(t, func(t *testing.T, open opener) {
 		w := newWorld(t, open)
-		w.host.SetIntegration(memory.DemoProject, ampersand.Integration{ID: "second", Name: "second", Provider: "hubspot", Latest: ampersand.Revision{ID: "r"}})
-		w.do(t, "GET", path, "").want(t, 200)
-		if r := w.do(t, "GET", path, ""); r.body != "[]" {
-			t.Errorf("no installations are %s", r.body)
-		}
+		w.setIntegration("second", "hubspot", "r")
+		w.do(t, "GET", path, "").want(t, 200).wantBody(t, "[]")
 		one := w.install(t)
-		w.advance(time.Second)
+		w.Advance(time.Second)
 		w.do(t, "POST", path, creation("org-71", "")).want(t, 201)
-		w.advance(time.Second)
-		second := strings.Replace(path, memory.DemoIntegration, "second", 1)
-		w.do(t, "POST", second, strings.Replace(creation(memory.DemoGroup, ""), "salesforce", "hubspot", 1)).want(t, 201)
+		w.Advance(time.Second)
+		second := project + "/integrations/second/installations"
+		w.do(t, "POST", second, strings.Replace(creation(memory.DemoGroup, ""), "salesforce",
+			"hubspot", 1)).want(t, 201)
 		for at, groups := range map[string]string{
 			path:                       "group-123 org-71",
 			path + "?groupRef=org-71":  "org-71",
@@ -175,49 +227,50 @@ func TestLists(t *testing.T) {
 				t.Errorf("%s lists %q, want %q", at, got, groups)
 			}
 		}
-		if first := decode[[]json.RawMessage](t, w.do(t, "GET", path, ""))[0]; string(first) != w.do(t, "GET", one, "").body {
+		if first := decode[[]json.RawMessage](t, w.do(t, "GET", path, ""))[0]; string(
+			first) != w.do(t, "GET", one, "").body {
 			t.Errorf("in a list it is %s", first)
 		}
 		w.do(t, "GET", path+"?groupRef=a&groupRef=b", "").want(t, 400, `"in":"query"`)
-		w.do(t, "GET", strings.Replace(path, memory.DemoIntegration, "nope", 1), "").want(t, 404)
-		w.do(t, "GET", strings.Replace(one, memory.DemoIntegration, "second", 1), "").want(t, 404)
+		w.do(t, "GET", strings.Replace(path, memory.DemoIntegration, "nope", 1), "").
+			want(t, 404)
+		w.do(t, "GET", strings.Replace(one, memory.DemoIntegration, "second", 1), "").
+			want(t, 404)
 	})
 }
 
-// TestListsOnlyWhatIsInstalled: what the host invited or ended is no installation to the platform.
-func TestListsOnlyWhatIsInstalled(t *testing.T) {
+// TestUninstalledIsNotFound proves that the API has no installations that the host uninstalled.
+func TestUninstalledIsNotFound(t *testing.T) {
 	w := newWorld(t, anyStore)
 	one := w.install(t)
-	id := one[strings.LastIndexByte(one, '/')+1:]
-	if _, err := w.svc.Uninstall(t.Context(), installation.UninstallRequest{ID: id}); err != nil {
+	id := idOf(one)
+	if _, err := w.svc.Uninstall(t.Context(), installation.UninstallRequest{
+		ID: id}); err != nil {
 		t.Fatal(err)
 	}
-	if r := w.do(t, "GET", path, ""); r.body != "[]" {
-		t.Errorf("lists %s", r.body)
-	}
+	w.do(t, "GET", path, "").wantBody(t, "[]")
 	for _, method := range []string{"GET", "DELETE"} {
 		w.do(t, method, one, "").want(t, 404)
 	}
-	w.do(t, "PATCH", one, `{"updateMask":["connectionId"],"installation":{"connectionId":"connection-salesforce"}}`).want(t, 404)
+	w.do(t, "PATCH", one, swapTo("connection-salesforce")).want(t, 404)
 	w.do(t, "POST", one+":pause", "").want(t, 404)
 }
 
-// TestDelete: it is gone for good, and so is its connection, unless another installation has it.
-func TestDelete(t *testing.T) {
+// TestDeleteRemovesUnusedConnection proves that DELETE also deletes the connection, unless
+// another installation uses it.
+func TestDeleteRemovesUnusedConnection(t *testing.T) {
 	onStores(t, func(t *testing.T, open opener) {
 		w := newWorld(t, open)
-		w.host.SetIntegration(memory.DemoProject, ampersand.Integration{ID: "second", Provider: "salesforce", Latest: ampersand.Revision{ID: "r"}})
+		w.setIntegration("second", "salesforce", "r")
 		one := w.install(t)
-		second := strings.Replace(path, memory.DemoIntegration, "second", 1)
-		two := second + "/" + decode[wire](t, w.do(t, "POST", second, creation(memory.DemoGroup, "")).want(t, 201)).ID
-		conn := project + "/connections/connection-salesforce"
+		second := project + "/integrations/second/installations"
+		two := second + "/" + decode[wire](t, w.do(t, "POST", second, creation(memory.DemoGroup,
+			"")).want(t, 201)).ID
+		conn := conns + "/connection-salesforce"
 
-		if r := w.do(t, "DELETE", one, "", "If-Match", `"9"`).want(t, 409); r.status == 409 {
-			w.do(t, "GET", one, "").want(t, 200)
-		}
-		if r := w.do(t, "DELETE", one, "", "If-Match", `"1"`).want(t, 204); r.body != "" {
-			t.Errorf("body %q", r.body)
-		}
+		w.do(t, "DELETE", one, "", "If-Match", `"9"`).want(t, 409)
+		w.do(t, "GET", one, "").want(t, 200)
+		w.do(t, "DELETE", one, "", "If-Match", `"1"`).want(t, 204).wantBody(t, "")
 		w.do(t, "DELETE", one, "").want(t, 404)
 		w.do(t, "GET", one, "").want(t, 404)
 		w.do(t, "GET", conn, "").want(t, 200)
@@ -227,18 +280,22 @@ func TestDelete(t *testing.T) {
 	})
 }
 
-// TestUnhealthy: what the host says, or a connection that does not work, makes an installation unhealthy.
-func TestUnhealthy(t *testing.T) {
+// TestHealthStatus proves that an installation is unhealthy if the host says so or its
+// connection fails.
+func TestHealthStatus(t *testing.T) {
 	w := newWorld(t, anyStore)
 	one := w.install(t)
-	w.host.SetStatus(memory.DemoProject, "connection-salesforce", ampersand.ConnectionBadCredentials)
-	if got := w.get(t, one); got.HealthStatus != "unhealthy" || got.Connection.Status != "bad_credentials" {
+	w.host.SetStatus(memory.DemoProject, "connection-salesforce",
+		ampersand.ConnectionBadCredentials)
+	if got := w.get(t, one); got.HealthStatus != "unhealthy" ||
+		got.Connection.Status != "bad_credentials" {
 		t.Errorf("it is %+v", got)
 	}
 	w.host.SetStatus(memory.DemoProject, "connection-salesforce", ampersand.ConnectionWorking)
-	id := one[strings.LastIndexByte(one, '/')+1:]
+	id := idOf(one)
 	parts := installation.Parts{Health: installation.Value(installation.Unhealthy)}
-	if _, err := w.svc.Patch(t.Context(), installation.PatchRequest{ID: id, Parts: parts}); err != nil {
+	if _, err := w.svc.Patch(t.Context(), installation.PatchRequest{ID: id,
+		Parts: parts}); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.get(t, one); got.HealthStatus != "unhealthy" || got.UpdateTime != nil {
@@ -246,12 +303,13 @@ func TestUnhealthy(t *testing.T) {
 	}
 }
 
-// TestListAsksOnce: a list asks the host once for the connections of all that is in it, of one group alone where it is of one.
-func TestListAsksOnce(t *testing.T) {
-	a := new(asker)
+// TestListLoadsConnectionsOnce proves that a list asks the host once for all connections, and
+// only for those of its group.
+func TestListLoadsConnectionsOnce(t *testing.T) {
+	a := new(recordingConnections)
 	w := newWorld(t, anyStore, func(o *choices) {
 		o.wrap = func(h ampersand.Host) ampersand.Host {
-			a.kept, h.Connections = h.Connections, a
+			a.hostConnections, h.Connections = h.Connections, a
 			return h
 		}
 	})
@@ -262,8 +320,10 @@ func TestListAsksOnce(t *testing.T) {
 		for _, i := range decode[[]wire](t, w.do(t, "GET", query, "").want(t, 200)) {
 			got = append(got, i.Group.GroupName+" by "+i.Connection.ID)
 		}
-		if strings.Join(got, ", ") != groups || a.single != 0 || !slices.Equal(a.filters, want) {
-			t.Errorf("%s: lists %q; asked %d times for one, and for %+v", what, got, a.single, a.filters)
+		if strings.Join(got, ", ") != groups || a.single != 0 || !slices.Equal(a.filters,
+			want) {
+			t.Errorf("%s: lists %q; asked %d times for one, and for %+v", what, got, a.single,
+				a.filters)
 		}
 	}
 	list("nothing", path, "")
@@ -274,41 +334,42 @@ func TestListAsksOnce(t *testing.T) {
 	const both = "Harbor Foods by connection-salesforce, Name of org-71 by connection-org-71"
 	list("two groups", path, both, ampersand.ConnectionFilter{})
 	list("of all integrations", project+"/installations", both, ampersand.ConnectionFilter{})
-	list("of one group", path+"?groupRef=group-123", "Harbor Foods by connection-salesforce", one)
+	list("of one group", path+"?groupRef=group-123", "Harbor Foods by connection-salesforce",
+		one)
 	list("of another", path+"?groupRef=nope", "")
 
 	before := w.do(t, "GET", path, "")
 	a.lost = true
-	if after := w.do(t, "GET", path, "").want(t, 200); after.body != before.body {
-		t.Errorf("without the connections it lists\n%s\nwant\n%s", after.body, before.body)
-	}
+	w.do(t, "GET", path, "").want(t, 200).wantBody(t, before.body)
 	a.lost = false
 	ctx, cancel := context.WithCancel(t.Context())
 	a.then = cancel
-	r := w.keyed(t, "GET", path, "").WithContext(ctx)
-	if rec := serve(w.handler, r); rec.Code != http.StatusServiceUnavailable {
-		t.Errorf("for a client who left: %d", rec.Code)
+	r, _ := newRequest("GET", path, "", "X-Api-Key", apiKey)
+	r = r.WithContext(ctx)
+	if got := receive(t, inProcess(w.handler), r); got.status != http.StatusServiceUnavailable {
+		t.Errorf("for a client that left: status %d", got.status)
 	}
 }
 
-// kept are the connections of a host that answers most itself.
-type kept = ampersand.Connections
-
-// asker remembers what a host was asked about connections.
-type asker struct {
-	kept
-	single  int
+// recordingConnections records the calls of a host.
+type recordingConnections struct {
+	hostConnections
+	single  int // calls of Connection
 	filters []ampersand.ConnectionFilter
-	lost    bool   // it has none any more
-	then    func() // to be called before an answer
+	lost    bool   // list no connections
+	then    func() // called before an answer
 }
 
-func (a *asker) Connection(ctx context.Context, project, id string) (*ampersand.Connection, error) {
+func (a *recordingConnections) Connection(
+	ctx context.Context, project, id string,
+) (*ampersand.Connection, error) {
 	a.single++
-	return a.kept.Connection(ctx, project, id)
+	return a.hostConnections.Connection(ctx, project, id)
 }
 
-func (a *asker) Connections(ctx context.Context, project string, f ampersand.ConnectionFilter) ([]*ampersand.Connection, error) {
+func (a *recordingConnections) Connections(
+	ctx context.Context, project string, f ampersand.ConnectionFilter,
+) ([]*ampersand.Connection, error) {
 	a.filters = append(a.filters, f)
 	if a.then != nil {
 		a.then()
@@ -316,5 +377,5 @@ func (a *asker) Connections(ctx context.Context, project string, f ampersand.Con
 	if a.lost {
 		return nil, nil
 	}
-	return a.kept.Connections(ctx, project, f)
+	return a.hostConnections.Connections(ctx, project, f)
 }

@@ -2,7 +2,6 @@ package ampersand
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 
@@ -28,58 +27,60 @@ type wireRevision struct {
 }
 
 func wireRevisionOf(r Revision) wireRevision {
-	w := wireRevision{ID: r.ID, SpecVersion: cmp.Or(r.SpecVersion, "1.0.0"), CreateTime: wireTime(r.Created), Content: r.Content}
+	w := wireRevision{
+		ID: r.ID, SpecVersion: cmp.Or(r.SpecVersion, "1.0.0"),
+		CreateTime: wireTime(r.Created), Content: r.Content,
+	}
 	if len(w.Content) == 0 {
 		w.Content = json.RawMessage("{}")
 	}
 	return w
 }
 
-// integrations shows what there is to install.
-func (h *Handler) integrations(c *call) (httpapi.Answer, error) {
-	all, err := h.host.Projects.Integrations(c.Context(), c.proj.ID)
+// integrations lists the integrations of the project.
+func (h *Handler) integrations(c *call) (*httpapi.Answer, error) {
+	all, err := h.host.Projects.Integrations(c.Context(), c.project)
 	if err != nil {
-		return httpapi.Answer{}, httpapi.HostFailure(err)
+		return nil, httpapi.HostFailure(err)
 	}
 	answer := []wireIntegration{}
 	for _, i := range all {
 		answer = append(answer, wireIntegration{
-			ID: i.ID, ProjectID: c.proj.ID, Name: i.Name, Provider: i.Provider, CreateTime: wireTime(i.Created), UpdateTime: wireTime(i.Updated),
+			ID: i.ID, ProjectID: c.project, Name: i.Name, Provider: i.Provider,
+			CreateTime: wireTime(i.Created), UpdateTime: wireTime(i.Updated),
 			LatestRevision: wireRevisionOf(i.Latest),
 		})
 	}
-	return httpapi.Answer{Body: answer}, nil
+	return &httpapi.Answer{Body: answer}, nil
 }
 
-// hydrate shows a revision as a connection sees it.
-func (h *Handler) hydrate(c *call) (httpapi.Answer, error) {
-	q := c.query()
-	id := q.text("connectionId")
-	if err := q.list.Err(); err != nil {
-		return httpapi.Answer{}, err
-	}
-	integration, err := h.integration(c)
+// hydrate returns a revision as a connection sees it.
+func (h *Handler) hydrate(c *call) (*httpapi.Answer, error) {
+	id, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {
+		return q.Text("connectionId")
+	})
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
+	}
+	integration, err := c.integration()
+	if err != nil {
+		return nil, err
 	}
 	var conn *Connection
 	if id != "" {
-		conn, err = h.host.Connections.Connection(c.Context(), c.proj.ID, id)
-		switch {
-		case err != nil:
-			return httpapi.Answer{}, missingOr(err)
-		case !c.sees(conn):
-			return httpapi.Answer{}, httpapi.NotFound()
+		if conn, err = c.connection(id); err != nil {
+			return nil, err
 		}
 	}
-	r, err := h.host.Projects.Hydrated(c.Context(), c.proj.ID, integration.ID, c.PathValue("revision"), conn)
+	r, err := h.host.Projects.Hydrated(
+		c.Context(), c.project, integration.ID, c.PathValue("revision"), conn)
 	if err != nil {
-		return httpapi.Answer{}, missingOr(err)
+		return nil, hostProblem(err)
 	}
-	return httpapi.Answer{Body: wireRevisionOf(*r)}, nil
+	return &httpapi.Answer{Body: wireRevisionOf(*r)}, nil
 }
 
-// Bounds of a page of operations.
+// Sizes of a page of operations.
 const (
 	maxPageSize     = 1000
 	defaultPageSize = 200
@@ -87,61 +88,59 @@ const (
 
 type wireOperations struct {
 	Results    []json.RawMessage `json:"results"`
-	Pagination wirePagination    `json:"pagination"`
+	Pagination struct {
+		Done          bool   `json:"done"`
+		NextPageToken string `json:"nextPageToken,omitzero"`
+	} `json:"pagination"`
 }
 
-type wirePagination struct {
-	Done          bool   `json:"done"`
-	NextPageToken string `json:"nextPageToken,omitzero"`
-}
-
-// operations shows what was done for an installation.
-func (h *Handler) operations(c *call) (httpapi.Answer, error) {
-	q := c.query()
-	size, token := q.number("pageSize", 1, maxPageSize, defaultPageSize), q.text("pageToken")
-	if err := q.list.Err(); err != nil {
-		return httpapi.Answer{}, err
-	}
-	inst, err := c.installed(c.PathValue("installation"))
+// operations returns a page of the history of an installation.
+func (h *Handler) operations(c *call) (*httpapi.Answer, error) {
+	var size int
+	token, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {
+		size = q.Number("pageSize", 1, maxPageSize, defaultPageSize)
+		return q.Text("pageToken")
+	})
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
-	page, next, err := h.opts.Operations.Operations(c.Context(), c.proj.ID, inst.ID, size, token)
+	inst, err := c.find(c.PathValue("installation"))
+	if err != nil {
+		return nil, err
+	}
+	var page []json.RawMessage
+	var next string
+	if h.opts.Operations != nil {
+		page, next, err = h.opts.Operations.Operations(
+			c.Context(), c.project, inst.ID, size, token)
+	} else if token != "" {
+		err = ErrNotFound
+	}
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return httpapi.Answer{}, httpapi.Invalid(inQuery+"pageToken", validate.RuleUnknown, "is no token of this list")
+		return nil, httpapi.Invalid(httpapi.InQuery+"pageToken", validate.RuleUnknown,
+			"is no token of this list")
 	case err != nil:
-		return httpapi.Answer{}, httpapi.HostFailure(err)
+		return nil, httpapi.HostFailure(err)
 	}
-	if page == nil {
-		page = []json.RawMessage{}
-	}
-	return httpapi.Answer{Body: wireOperations{Results: page, Pagination: wirePagination{Done: next == "", NextPageToken: next}}}, nil
+	answer := wireOperations{Results: append([]json.RawMessage{}, page...)} // never null
+	answer.Pagination.Done, answer.Pagination.NextPageToken = next == "", next
+	return &httpapi.Answer{Body: answer}, nil
 }
 
-// backfill shows how far the first read of an object is.
-func (h *Handler) backfill(c *call) (httpapi.Answer, error) {
-	inst, err := c.installed(c.PathValue("installation"))
+// backfill returns the progress of the first read of an object.
+func (h *Handler) backfill(c *call) (*httpapi.Answer, error) {
+	inst, err := c.find(c.PathValue("installation"))
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
-	progress, err := h.opts.Operations.Backfill(c.Context(), c.proj.ID, inst.ID, c.PathValue("object"))
+	if h.opts.Operations == nil {
+		return nil, notFound()
+	}
+	progress, err := h.opts.Operations.Backfill(
+		c.Context(), c.project, inst.ID, c.PathValue("object"))
 	if err != nil {
-		return httpapi.Answer{}, missingOr(err)
+		return nil, hostProblem(err)
 	}
-	return httpapi.Answer{Body: progress}, nil
-}
-
-// nothingDone is [Operations] of a host that has none to show.
-type nothingDone struct{}
-
-func (nothingDone) Operations(_ context.Context, _, _ string, _ int, token string) ([]json.RawMessage, string, error) {
-	if token != "" {
-		return nil, "", ErrNotFound
-	}
-	return nil, "", nil
-}
-
-func (nothingDone) Backfill(context.Context, string, string, string) (json.RawMessage, error) {
-	return nil, ErrNotFound
+	return &httpapi.Answer{Body: progress}, nil
 }

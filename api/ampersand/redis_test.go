@@ -1,41 +1,45 @@
 package ampersand_test
 
-import (
-	"fmt"
-	"testing"
+import "testing"
 
-	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/internal/redistest"
-	"github.com/go-installation/installation/redisstore"
-)
-
-// anyStore is what a test asks for that is not run on both kinds by itself. No test of this package runs beside another, so one may replace it
-// for a while.
+// anyStore opens the store of tests that do not use onStores. TestOnRedis replaces it, which is
+// safe because the tests of this package do not run in parallel.
 var anyStore opener = onMemory
 
-// TestOnRedis: what the tests on memory alone show holds on a real server as well.
+// TestOnRedis runs tests that use anyStore on a real server.
 func TestOnRedis(t *testing.T) {
-	client := redistest.Start(t).Client(t)
 	t.Cleanup(func() { anyStore = onMemory })
-	anyStore = func(t testing.TB) installation.Store {
-		s, err := redisstore.Open(t.Context(), client, &redisstore.Options{Namespace: fmt.Sprintf("test-%d", namespaces.Add(1))})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
+	anyStore = onRedis(t)
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T)
 	}{
-		{"ConsumerInstalls", TestConsumerInstalls}, {"Audit", TestAudit}, {"Methods", TestMethods}, {"ListConnections", TestListConnections},
-		{"Credentials", TestCredentials}, {"Refresh", TestRefresh}, {"UpdateConnection", TestUpdateConnection}, {"Generate", TestGenerate},
-		{"Integrations", TestIntegrations}, {"ConnectionIfMatch", TestConnectionIfMatch}, {"ContentPatchRefused", TestContentPatchRefused},
-		{"PauseMany", TestPauseMany}, {"HostFailures", TestHostFailures}, {"Operations", TestOperations}, {"Damaged", TestDamaged},
-		{"DamagedEnds", TestDamagedEnds}, {"CreateRefused", TestCreateRefused}, {"CreateChoices", TestCreateChoices},
-		{"ListsOnlyWhatIsInstalled", TestListsOnlyWhatIsInstalled}, {"Unhealthy", TestUnhealthy}, {"NothingShows", TestNothingShows},
-		{"IssueNames", TestIssueNames}, {"Sampled", TestSampled}, {"MadeByTheHost", TestMadeByTheHost}, {"Tokens", TestTokens}, {"Keys", TestKeys},
-		{"MasksRefused", TestMasksRefused}, {"UpdateOfNothing", TestUpdateOfNothing}, {"LatestRevision", TestLatestRevision},
+		{"ConsumerInstallsForItsGroup", TestConsumerInstallsForItsGroup},
+		{"AuditHasVerifiedCaller", TestAuditHasVerifiedCaller}, {"UnknownMethodsAndPaths",
+			TestUnknownMethodsAndPaths}, {"ListConnections", TestListConnections},
+		{"CredentialsOnlyOnRequest", TestCredentialsOnlyOnRequest},
+		{"RefreshReplacesAccessToken", TestRefreshReplacesAccessToken},
+		{"ConnectionMaskReplacesNamedFields", TestConnectionMaskReplacesNamedFields},
+		{"GenerateConnection", TestGenerateConnection},
+		{"IntegrationsAndRevisions", TestIntegrationsAndRevisions},
+		{"ConnectionRejectsRevisions", TestConnectionRejectsRevisions},
+		{"InvalidContentPatchChangesNothing", TestInvalidContentPatchChangesNothing},
+		{"PauseMoreObjectsThanOneWriteTakes", TestPauseMoreObjectsThanOneWriteTakes},
+		{"HostFailuresHideDetails", TestHostFailuresHideDetails}, {"OperationsAreTheHosts",
+			TestOperationsAreTheHosts}, {"DamagedRecordIsLeftOutOfLists",
+			TestDamagedRecordIsLeftOutOfLists},
+		{"DeleteInstallationWithLostKey", TestDeleteInstallationWithLostKey},
+		{"InvalidCreateSavesNothing", TestInvalidCreateSavesNothing}, {"CreateDefaults",
+			TestCreateDefaults},
+		{"UninstalledIsNotFound", TestUninstalledIsNotFound},
+		{"HealthStatus", TestHealthStatus}, {"NoSecretInResponsesOrLogs",
+			TestNoSecretInResponsesOrLogs},
+		{"IssuesNamePlaceInRequest", TestIssuesNamePlaceInRequest}, {"SampleChangedObjects",
+			TestSampleChangedObjects}, {"InstallationMadeByHost", TestInstallationMadeByHost},
+		{"TokenRules", TestTokenRules}, {"APIKeyRules", TestAPIKeyRules},
+		{"InvalidMaskChangesNothing", TestInvalidMaskChangesNothing},
+		{"SameValueIsNoNewConfiguration", TestSameValueIsNoNewConfiguration},
+		{"UpdateUsesLatestRevision", TestUpdateUsesLatestRevision},
 	} {
 		t.Run(test.name, test.run)
 	}

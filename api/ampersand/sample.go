@@ -11,109 +11,138 @@ import (
 	"github.com/go-installation/installation/internal/schema"
 )
 
-// maxSamples is how many objects are tried for one request, the first of them. The rest is saved untried: each takes a call to the provider.
+// maxSamples limits the objects that one request tries to read. The rest is saved untried,
+// because each sample is a call to the provider.
 const maxSamples = 64
 
-// sampling is a try of read objects before a content is saved. Only a refusal of the provider counts.
-type sampling struct {
-	*Handler
-	call        *call
-	integration *Integration
-	conn        *Connection
-	at          string // where the content stands in the request
+// skipSampling reads the parameter of that name.
+func skipSampling(q *httpapi.Query) bool { return q.Flag("skipSampling") }
+
+// sampleNew samples the content of a new installation. It fails if the group has one already,
+// because the request will be rejected.
+func (h *Handler) sampleNew(
+	c *call, integration *Integration, conn *Connection, cr creation,
+) error {
+	if h.opts.Sampler == nil {
+		return nil
+	}
+	id, err := c.installationOf(integration.ID, cr.group)
+	if err != nil {
+		return err
+	}
+	if id != "" {
+		key := installation.Key{Tenant: c.project}
+		return c.existing(&installation.ExistsError{Key: key, Holder: id})
+	}
+	s := sampling{h: h, c: c, place: inCreate}
+	s.Project, s.Integration, s.Connection = c.project, integration, conn
+	return s.run(cr.content, func(string, *jsontree.Node) bool { return true })
 }
 
-// run tries to read one record of each of the objects of a content that nothing but a schedule reads, if wanted says so. A content that the platform
-// does not take is not tried, as the service is about to refuse it. A provider that does not answer in its part of the time says nothing.
-func (s sampling) run(content *jsontree.Node, wanted func(name string, object *jsontree.Node) bool) error {
-	checked := false
-	left := maxSamples
-	ctx, cancel := context.WithTimeout(s.call.Context(), s.opts.Timeout/2)
+// sampleChange samples the objects that an update changes or enables. With a new connection, it
+// samples all objects.
+func (h *Handler) sampleChange(
+	c *call, integration *Integration, inst *installation.Installation, ch *change,
+) error {
+	if h.opts.Sampler == nil || inst.Configuration == nil {
+		return nil
+	}
+	stored, err := parseContent(inst)
+	if err != nil {
+		return err
+	}
+	conn, swapped := ch.connection, ch.connection != nil && ch.connection.ID != connectionID(inst)
+	if conn == nil {
+		if conn, err = c.connectionOf(inst); err != nil {
+			return err
+		}
+	}
+	before := readObjects(stored).Lookup()
+	s := sampling{h: h, c: c, place: inUpdate}
+	s.Project, s.Integration, s.Connection = c.project, integration, conn
+	return s.run(ch.applied(stored), func(name string, object *jsontree.Node) bool {
+		old := before(name)
+		return swapped || old == nil || !object.Equal(old)
+	})
+}
+
+// sampling tries to read objects before a content is saved.
+type sampling struct {
+	h      *Handler
+	c      *call
+	place  string // of the content in the request
+	Sample        // without an object
+}
+
+// run samples the scheduled objects of a content that wanted selects. Only a [*Rejection] is an
+// error. It skips a content that is not valid, because the service will reject it.
+func (s sampling) run(
+	content *jsontree.Node, wanted func(name string, object *jsontree.Node) bool,
+) error {
+	ctx, cancel := context.WithTimeout(s.c.Context(), s.h.opts.Timeout/2)
 	defer cancel()
-	for name, object := range content.Child("read").Child("objects").Children() {
+	samples := 0
+	for name, object := range readObjects(content).Children() {
 		if !scheduled(object) || !wanted(name, object) {
 			continue
 		}
-		if checked = checked || acceptable(ctx, content); !checked || left == 0 || ctx.Err() != nil {
+		if samples == 0 && !isValid(ctx, content) || samples == maxSamples || ctx.Err() != nil {
 			break
 		}
-		left--
-		err := s.opts.Sampler.Sample(ctx, Sample{
-			Project: s.call.proj.ID, Integration: s.integration, Connection: s.conn, Object: name, Config: object.Append(nil),
-		})
-		if r, ok := errors.AsType[*Refusal](err); ok {
-			return refused(s.at+".read.objects."+name, r)
+		samples++
+		s.Object, s.Config = name, object.Append(nil)
+		err := s.h.opts.Sampler.Sample(ctx, s.Sample)
+		if r, ok := errors.AsType[*Rejection](err); ok {
+			return rejected(r, s.place+".read.objects."+name)
 		}
 	}
-	if ended := s.call.Context().Err(); ended != nil {
+	if ended := s.c.Context().Err(); ended != nil {
 		return httpapi.Unavailable(ended)
 	}
 	return nil
 }
 
-// sampleNew tries a content that is to be installed for a group that has no installation yet.
-func (h *Handler) sampleNew(c *call, integration *Integration, conn *Connection, cr *creation) error {
-	if h.opts.Sampler == nil {
-		return nil
-	}
-	rows := c.whole.All(c.Context(), installation.ListRequest{
-		Extension: integration.ID, Account: cr.group, Status: []installation.Status{installation.StatusInstalled},
-	})
-	for inst, err := range rows {
-		if err != nil {
-			return err
-		}
-		return c.occupied(&installation.ExistsError{Key: installation.Key{Tenant: c.proj.ID}, Holder: inst.ID})
-	}
-	return sampling{h, c, integration, conn, "config.content"}.run(cr.content, func(string, *jsontree.Node) bool { return true })
-}
-
-// sampleChanges tries what an update would change: the objects that differ, those that are enabled again, or all by another connection.
-func (h *Handler) sampleChanges(c *call, integration *Integration, inst *installation.Installation, swap *Connection, ch *change) error {
-	if h.opts.Sampler == nil || inst.Configuration == nil {
-		return nil
-	}
-	stored, err := jsontree.Parse(inst.Configuration.Document.Bytes(), jsontree.Limits{})
-	if err != nil {
-		return err
-	}
-	conn := swap
-	if conn == nil {
-		if conn, err = h.connectionFor(c, inst); err != nil {
-			return err
-		}
-	}
-	swapped := swap != nil && connectionID(inst) != swap.ID
-	before := stored.Child("read").Child("objects").Lookup()
-	return sampling{h, c, integration, conn, "installation.config.content"}.run(ch.applied(stored), func(name string, object *jsontree.Node) bool {
-		was := before(name)
-		return swapped || was == nil || !object.Equal(was)
-	})
-}
-
-// compiled is the schema of config.content.
-var compiled = sync.OnceValues(func() (*schema.Schema, error) { return schema.Compile(contentSchema) })
-
-// acceptable reports whether the platform takes a content, whatever the service makes of it.
-func acceptable(ctx context.Context, content *jsontree.Node) bool {
-	s, err := compiled()
-	if err != nil {
-		return false
-	}
-	found, err := s.Check(ctx, schema.Subject{Doc: content})
-	return err == nil && len(found) == 0
-}
-
-// scheduled reports whether an object is read by a schedule, and not disabled.
+// scheduled reports whether an object is read by a schedule and not disabled.
 func scheduled(object *jsontree.Node) bool {
-	if object == nil || object.Kind() != jsontree.Object {
+	if object.Kind() != jsontree.Object {
 		return false
 	}
 	schedule := object.Child("schedule")
-	return schedule != nil && schedule.Kind() == jsontree.String && schedule.Text() != "" && !disabled(object)
+	return schedule != nil && schedule.Kind() == jsontree.String && schedule.Text() != "" &&
+		!isTrue(object.Child("disabled"))
 }
 
-func disabled(object *jsontree.Node) bool {
-	d := object.Child("disabled")
-	return d != nil && d.Kind() == jsontree.Bool && d.Text() == "true"
+// compiledSchema is the schema of config.content.
+var compiledSchema = sync.OnceValues(func() (*schema.Schema, error) {
+	return schema.Compile(contentSchema)
+})
+
+// isValid reports whether a content matches [Schema], whatever the service adds to it.
+func isValid(ctx context.Context, content *jsontree.Node) bool {
+	s, err := compiledSchema()
+	if err != nil {
+		return false
+	}
+	violations, err := s.Check(ctx, schema.Subject{Doc: content})
+	return err == nil && len(violations) == 0
+}
+
+// applied returns a content with the edits of a mask. It ignores edits that the service will
+// reject.
+func (ch *change) applied(content *jsontree.Node) *jsontree.Node {
+	for _, e := range ch.edits {
+		for i := 1; i <= len(e.path); i++ {
+			value := jsontree.NewObject()
+			switch {
+			case i == len(e.path):
+				value = e.value
+			case content.At(e.path[:i]) != nil:
+				continue
+			}
+			if changed, ok := content.Set(e.path[:i], value); ok {
+				content = changed
+			}
+		}
+	}
+	return content
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// seed is testdata/seeds/ampersand.json, as far as it has to be put in.
+// seed has the parts of testdata/seeds/ampersand.json that the test stores.
 type seed struct {
 	ID, ProjectID, IntegrationID, CreatedBy string
 	CreateTime, UpdateTime                  time.Time
@@ -55,37 +55,46 @@ func (t seedToken) token() installation.Token {
 	return installation.Token{Value: t.Token, Issued: t.IssuedAt, Expires: t.ExpiresAt}
 }
 
-// seedConnections are the connections of the seed, which no host of ours makes that way.
+// seedConnections is a host with the connection of the seed.
 type seedConnections struct {
 	hostConnections
 	seed *seed
 }
 
-// hostConnections can be embedded beside its method of the same name.
+// hostConnections is an alias because a struct cannot embed a field Connections and also have a
+// method of that name.
 type hostConnections = ampersand.Connections
 
-func (s seedConnections) Connection(context.Context, string, string) (*ampersand.Connection, error) {
+func (s seedConnections) Connection(context.Context, string, string) (*ampersand.Connection,
+	error) {
 	c := s.seed.Connection
 	g := s.seed.Group
 	return &ampersand.Connection{
 		ID: c.ID, Provider: c.Provider, Scheme: c.AuthScheme, Status: c.Status,
 		App: &installation.ProviderApp{
-			ID: c.ProviderApp.ID, ExternalRef: c.ProviderApp.ExternalRef, Provider: c.ProviderApp.Provider, ClientID: c.ProviderApp.ClientID,
+			ID: c.ProviderApp.ID, ExternalRef: c.ProviderApp.ExternalRef,
+			Provider: c.ProviderApp.Provider, ClientID: c.ProviderApp.ClientID,
 			Scopes: c.ProviderApp.Scopes, Created: c.ProviderApp.CreateTime,
 		},
-		Group: ampersand.Group{Ref: g.GroupRef, Name: g.GroupName, Created: g.CreateTime, Updated: g.UpdateTime},
+		Group: ampersand.Group{Ref: g.GroupRef, Name: g.GroupName, Created: g.CreateTime,
+			Updated: g.UpdateTime},
 		Consumer: ampersand.Consumer{
-			Ref: c.Consumer.ConsumerRef, Name: c.Consumer.ConsumerName, Created: c.Consumer.CreateTime, Updated: c.Consumer.UpdateTime,
+			Ref: c.Consumer.ConsumerRef, Name: c.Consumer.ConsumerName,
+			Created: c.Consumer.CreateTime, Updated: c.Consumer.UpdateTime,
 		},
-		WorkspaceRef: c.ProviderWorkspaceRef, ConsumerRef: c.ProviderConsumerRef, Created: c.CreateTime, Updated: c.UpdateTime,
+		WorkspaceRef: c.ProviderWorkspaceRef, ConsumerRef: c.ProviderConsumerRef,
+		Created: c.CreateTime, Updated: c.UpdateTime,
 	}, nil
 }
 
-func (s seedConnections) Reveal(context.Context, string, string, ampersand.Disclosure) (*ampersand.Credentials, error) {
+func (s seedConnections) Reveal(context.Context, string, string, ampersand.Disclosure) (
+	*ampersand.Credentials, error) {
 	c := s.seed.Connection
-	return &ampersand.Credentials{APIKey: c.APIKey, AuthorizationCode: &ampersand.AuthorizationCode{
-		AccessToken: c.OAuth2AuthorizationCode.AccessToken.token(), RefreshToken: c.OAuth2AuthorizationCode.RefreshToken.token(),
-	}}, nil
+	return &ampersand.Credentials{APIKey: c.APIKey,
+		AuthorizationCode: &ampersand.AuthorizationCode{
+			AccessToken:  c.OAuth2AuthorizationCode.AccessToken.token(),
+			RefreshToken: c.OAuth2AuthorizationCode.RefreshToken.token(),
+		}}, nil
 }
 
 func readSeed(t *testing.T) (*seed, map[string]any) {
@@ -100,7 +109,8 @@ func readSeed(t *testing.T) (*seed, map[string]any) {
 	return s, want
 }
 
-// TestSeedDocument answers the installation of testdata/seeds field by field, but for the credentials, which a connection alone shows to who asks.
+// TestSeedDocument expects the installation of testdata/seeds field by field. Only the
+// connection shows its credentials, on request.
 func TestSeedDocument(t *testing.T) {
 	onStores(t, func(t *testing.T, open opener) {
 		s, want := readSeed(t)
@@ -112,33 +122,40 @@ func TestSeedDocument(t *testing.T) {
 		})
 		put := func(at time.Time, parts installation.Parts) {
 			t.Helper()
-			w.advance(at.Sub(w.Now()))
-			if _, err := w.svc.Upsert(t.Context(), installation.UpsertRequest{ID: s.ID, Parts: parts}); err != nil {
+			w.Advance(at.Sub(w.Now()))
+			if _, err := w.svc.Upsert(t.Context(), installation.UpsertRequest{ID: s.ID,
+				Parts: parts}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		extra, err := installation.DocumentOf(map[string]any{
-			"createdBy": s.CreatedBy, "config": map[string]string{"revisionId": s.Config.RevisionID, "createdBy": s.Config.CreatedBy},
+			"createdBy": s.CreatedBy, "config": map[string]string{
+				"revisionId": s.Config.RevisionID, "createdBy": s.Config.CreatedBy},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		put(s.CreateTime, installation.Parts{
-			Extension:  installation.Value(installation.Extension{ID: s.IntegrationID, Owner: s.ProjectID}),
+			Extension: installation.Value(installation.Extension{ID: s.IntegrationID,
+				Owner: s.ProjectID}),
 			Account:    installation.Value(installation.Account{ID: s.Group.GroupRef}),
 			Connection: installation.Value(installation.Connection{ID: s.Connection.ID}),
 		})
 		put(s.Config.CreateTime, installation.Parts{
 			Configuration: installation.Value(installation.Configuration{
-				RevisionID: s.Config.ID, CreatedBy: s.Config.CreatedBy, Document: installation.JSON(s.Config.Content),
+				RevisionID: s.Config.ID, CreatedBy: s.Config.CreatedBy,
+				Document: installation.JSON(s.Config.Content),
 			}),
 			Extra: installation.Value(extra),
 		})
 
-		one := "/projects/" + s.ProjectID + "/integrations/" + s.IntegrationID + "/installations/" + s.ID
+		one := "/projects/" + s.ProjectID + "/integrations/" + s.IntegrationID +
+			"/installations/" + s.ID
 		got := decode[map[string]any](t, w.do(t, "GET", one, "").want(t, 200))
 		conn := want["connection"].(map[string]any)
-		withCredentials := decode[map[string]any](t, w.do(t, "GET", conns+"/"+s.Connection.ID+"?includeRefreshToken=true", "").want(t, 200))
+		withCredentials := decode[map[string]any](t,
+			w.do(t, "GET", conns+"/"+s.Connection.ID+"?includeRefreshToken=true", "").
+				want(t, 200))
 		if times(withCredentials); !reflect.DeepEqual(withCredentials, times(conn)) {
 			t.Errorf("the connection is\n%s\nwant\n%s", marshal(withCredentials), marshal(conn))
 		}
@@ -150,7 +167,7 @@ func TestSeedDocument(t *testing.T) {
 	})
 }
 
-// times puts all times into one form.
+// times converts all times to one format.
 func times(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -171,28 +188,34 @@ func times(v any) any {
 	return v
 }
 
-// TestMadeByTheHost: an installation that the host made itself, with ids of its own, is shown with these until it is changed.
-func TestMadeByTheHost(t *testing.T) {
+// TestInstallationMadeByHost proves that an installation of the host shows its own IDs until it
+// changes.
+func TestInstallationMadeByHost(t *testing.T) {
 	w := newWorld(t, anyStore)
 	res, err := w.svc.Upsert(t.Context(), installation.UpsertRequest{Parts: installation.Parts{
 		Extension: installation.Value(installation.Extension{ID: "integration-789"}),
 		Account:   installation.Value(installation.Account{ID: "org-71", Name: "Tidewater"}),
 		Configuration: installation.Value(installation.Configuration{
-			ID: "config-1", RevisionID: "revision-1", CreatedBy: "builder:b", Document: installation.JSON(`{"provider":"salesforce"}`),
+			ID: "config-1", RevisionID: "revision-1", CreatedBy: "builder:b",
+			Document: installation.JSON(`{"provider":"salesforce"}`),
 		}),
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	one := path + "/" + res.ID
-	if got := w.get(t, one); got.Config.ID != "config-1" || got.Config.RevisionID != "revision-1" || got.Config.CreatedBy != "builder:b" || got.Group.GroupName != "Tidewater" || got.Connection.ID != "" {
+	if got := w.get(t, one); got.Config.ID != "config-1" ||
+		got.Config.RevisionID != "revision-1" || got.Config.CreatedBy != "builder:b" ||
+		got.Group.GroupName != "Tidewater" || got.Connection.ID != "" {
 		t.Errorf("it is %+v", got)
 	}
-	w.advance(time.Minute)
-	got := decode[wire](t, w.do(t, "PATCH", one, updateBodyOf("lead")).want(t, 200))
-	if got.Config.ID == "config-1" || got.Config.ID == "revision-1" || got.Config.RevisionID != "revision-123" || got.Config.CreatedBy != "builder:b" {
+	w.Advance(time.Minute)
+	got := decode[wire](t, w.do(t, "PATCH", one, replaceObject("lead", object("lead", 5))).
+		want(t, 200))
+	if got.Config.ID == "config-1" || got.Config.ID == "revision-1" ||
+		got.Config.RevisionID != "revision-123" || got.Config.CreatedBy != "builder:b" {
 		t.Errorf("it is %+v", got)
 	}
-	w.do(t, "PATCH", one, `{"updateMask":["connectionId"],"installation":{"connectionId":"connection-org-71"}}`).want(t, 200, `"id":"connection-org-71"`)
+	w.do(t, "PATCH", one, swapTo("connection-org-71")).want(t, 200, `"id":"connection-org-71"`)
 	w.do(t, "DELETE", one, "").want(t, 204)
 }

@@ -1,149 +1,257 @@
 package ampersand
 
 import (
-	"github.com/google/uuid"
+	"fmt"
+	"net/http"
+	"strings"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
+	"github.com/go-installation/installation/patch"
+	"github.com/go-installation/installation/validate"
 )
 
-// patch updates an installation by a mask.
-func (h *Handler) patch(c *call) (httpapi.Answer, error) {
-	q := c.query()
-	skip := q.flag("skipSampling")
-	if err := q.list.Err(); err != nil {
-		return httpapi.Answer{}, err
-	}
-	guard, err := httpapi.Condition(c.Request)
-	if err != nil {
-		return httpapi.Answer{}, err
-	}
-	body, err := httpapi.Document(c.Request)
-	if err != nil {
-		return httpapi.Answer{}, err
-	}
-	ch, err := readUpdate(body)
-	if err != nil {
-		return httpapi.Answer{}, err
-	}
-	if ch.createdBy != "" {
-		if ch.createdBy, err = c.createdBy(ch.createdBy); err != nil {
-			return httpapi.Answer{}, err
-		}
-	}
-	inst, err := c.installed(c.PathValue("installation"))
-	if err != nil {
-		return httpapi.Answer{}, err
-	}
-	integration, err := h.integration(c)
-	if err != nil {
-		return httpapi.Answer{}, err
-	}
-	var swap *Connection
-	if ch.connection != "" {
-		if swap, err = h.choose(c, "installation.connectionId", inst.Account.ID, integration.Provider, ch.connection); err != nil {
-			return httpapi.Answer{}, err
-		}
-	}
-	if guard.Revision != 0 && guard.Revision != inst.Revision {
-		return httpapi.Answer{}, installation.ErrConflict
-	}
-	if !skip {
-		if err := h.sampleChanges(c, integration, inst, swap, ch); err != nil {
-			return httpapi.Answer{}, err
-		}
-	}
-	saved, err := h.save(c, integration, inst, swap, ch, guard)
-	if err != nil {
-		return httpapi.Answer{}, inUpdate(err)
-	}
-	if swap != nil {
-		if err := h.keepSwap(c, inst, saved, swap); err != nil {
-			return httpapi.Answer{}, err
-		}
-	}
-	return h.answer(c, saved)
+// mask is the body of an update: paths, and an object with the new values of them.
+type mask struct {
+	paths  []string
+	values httpapi.Object
 }
 
-// save writes a change of an installation. Without a guard of the client it meets other writers by being applied again: what they changed and this
-// one does not stays.
-func (h *Handler) save(
-	c *call, integration *Integration, inst *installation.Installation, swap *Connection, ch *change, guard installation.Guard,
-) (*installation.Installation, error) {
-	done, err := h.turns.take(c.Context(), inst.ID)
+// readMask reads the body of an update with at least one and at most limit paths. The field has
+// the values.
+func readMask(r *http.Request, field string, limit int) (mask, error) {
+	return httpapi.Read(r, func(in httpapi.Object) mask {
+		in.Require("updateMask", field)
+		m := mask{in.Strings("updateMask"), in.Object(field)}
+		l := in.Violations()
+		if in.Has("updateMask") && in.Node("updateMask").Len() == 0 {
+			l.Add("updateMask", validate.RuleRequired, "must name at least one path")
+		}
+		l.Count("updateMask", len(m.paths), limit)
+		return m
+	})
+}
+
+// at returns the place of a path in the request.
+func (m mask) at(i int) string { return fmt.Sprintf("updateMask[%d]", i) }
+
+// patch updates an installation with a mask.
+func (h *Handler) patch(c *call) (*httpapi.Answer, error) {
+	skip, err := httpapi.ReadQuery(c.Request, skipSampling)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
-	for {
-		req := installation.PatchRequest{Guard: guard, ID: inst.ID, Operations: ch.ops}
-		if swap != nil {
-			req.Connection = installation.Value(swap.stored())
-		}
-		if err := ch.note(&req, integration, inst); err != nil {
-			return nil, err
-		}
-		res, err := c.svc.Patch(c.Context(), req)
-		switch {
-		case err == nil:
-			return res.Installation, nil
-		case guard.Revision != 0 || !changedMeanwhile(err):
-			return nil, err
-		}
-		if inst, err = c.installed(inst.ID); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// note adds to a request what its configuration is saved under, where that is not what is stored. The notes are written as a whole, so the
-// request then holds for the state that they were read from.
-func (ch *change) note(req *installation.PatchRequest, integration *Integration, inst *installation.Installation) error {
-	if len(ch.ops) == 0 && ch.createdBy == "" || inst.Configuration == nil {
-		return nil
-	}
-	was := notesOf(inst)
-	n := was
-	if n.CreatedBy == "" && inst.Audit.Created != nil {
-		n.CreatedBy = inst.Audit.Created.By.ID
-	}
-	if n.Config.CreatedBy == "" {
-		n.Config.CreatedBy = inst.Configuration.CreatedBy
-	}
-	n.Config.RevisionID = integration.Latest.ID
-	renamed := ch.createdBy != "" && ch.createdBy != n.Config.CreatedBy
-	if ch.createdBy != "" {
-		n.Config.CreatedBy = ch.createdBy
-	}
-	if n == was {
-		return nil
-	}
-	extra, err := n.part(inst.Extra)
+	guard, err := httpapi.Condition(c.Request)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	req.Revision, req.Extra = inst.Revision, extra
-	if renamed {
-		// Another maker makes another configuration, even of the same content.
-		req.Configuration = installation.Value(installation.Configuration{
-			ID: inst.Configuration.ID, RevisionID: uuid.NewString(), CreatedBy: ch.createdBy, Document: inst.Configuration.Document,
-		})
+	m, err := readMask(c.Request, "installation", validate.MaxEdits)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	ch, err := m.change()
+	if err != nil {
+		return nil, err
+	}
+	if ch.createdBy != "" {
+		if ch.createdBy, err = c.creator(ch.createdBy); err != nil {
+			return nil, err
+		}
+	}
+	inst, err := c.find(c.PathValue("installation"))
+	if err != nil {
+		return nil, err
+	}
+	integration, err := c.integration()
+	if err != nil {
+		return nil, err
+	}
+	if ch.connectionID != "" {
+		ch.connection, err = c.choose("installation.connectionId",
+			inst.Account.ID, integration.Provider, ch.connectionID)
+		if err != nil {
+			return nil, err
+		}
+	}
+	if guard.Revision != 0 && guard.Revision != inst.Revision {
+		return nil, installation.ErrConflict
+	}
+	if !skip {
+		if err := h.sampleChange(c, integration, inst, ch); err != nil {
+			return nil, err
+		}
+	}
+	saved, err := h.save(c, integration, inst, ch, guard)
+	if err != nil {
+		return nil, updateError(err)
+	}
+	if err := h.confirmSwap(c, inst, saved, ch.connection); err != nil {
+		return nil, err
+	}
+	return c.answer(saved)
 }
 
-// keepSwap puts back the connection before, if the one that was put in place was deleted meanwhile.
-func (h *Handler) keepSwap(c *call, before, saved *installation.Installation, swap *Connection) error {
-	gone := h.stillThere(c, swap.ID)
-	if gone == nil || before.Connection == nil || before.Connection.ID == swap.ID {
-		return gone
+// Paths of a mask without an object in them.
+const (
+	maskConnection = "connectionId"
+	maskCreatedBy  = "config.createdBy"
+	maskProxy      = "config.content.proxy.enabled"
+	maskContent    = "config.content."
+)
+
+const remedyMask = "Use one of the documented paths: connectionId, config.createdBy, " +
+	"config.content.proxy.enabled, config.content.read.objects.<object>, " +
+	"config.content.read.objects.<object>.disabled, config.content.write.objects, " +
+	"config.content.write.objects.<object>, config.content.subscribe.objects, " +
+	"config.content.subscribe.objects.<object>."
+
+// maskReader reads the paths of a mask into a change.
+type maskReader struct {
+	list    *validate.List
+	values  httpapi.Object // the installation in the request
+	config  httpapi.Object // in values
+	content httpapi.Object // in config
+
+	change  change
+	toggled []edit
+}
+
+// change returns the change of a mask to an installation. Values without a path are ignored.
+func (m mask) change() (*change, error) {
+	config := m.values.Object("config")
+	r := &maskReader{
+		list: m.values.Violations(), values: m.values,
+		config: config, content: config.Object("content"),
 	}
-	_, err := c.whole.Patch(c.Context(), installation.PatchRequest{
-		Guard: installation.Guard{Revision: saved.Revision}, ID: saved.ID,
-		Parts: installation.Parts{Connection: installation.Value(*before.Connection)},
+	for i, path := range m.paths {
+		r.read(m.at(i), path)
+	}
+	if err := r.list.Err(); err != nil {
+		return nil, withRemedy(httpapi.ProblemOf(err), remedyMask)
+	}
+	return r.withOperations()
+}
+
+// read reads one path. at is the place of the path in the request.
+func (r *maskReader) read(at, path string) {
+	switch path {
+	case maskConnection:
+		r.change.connectionID = r.values.String("connectionId")
+		if r.required(at, r.values, "connectionId") {
+			r.list.ID("installation.connectionId", r.change.connectionID)
+		}
+		return
+	case maskCreatedBy:
+		r.change.createdBy = readCreator(r.config)
+		r.required(at, r.config, "createdBy")
+		return
+	case maskProxy:
+		r.list.Required(at, r.content.Object("proxy").Bool("enabled") != nil)
+		r.replace("proxy", "enabled")
+		return
+	}
+	kind, rest, _ := strings.Cut(strings.TrimPrefix(path, maskContent), ".")
+	known := strings.HasPrefix(path, maskContent) &&
+		(kind == "read" || kind == "write" || kind == "subscribe")
+	name, named := strings.CutPrefix(rest, "objects.")
+	switch {
+	case known && rest == "objects" && kind != "read":
+		r.required(at, r.content.Object(kind), "objects")
+		r.replace(kind, "objects")
+	case !known || !named || name == "":
+		r.list.Add(at, validate.RuleUnknown, "is not an allowed path")
+	case kind == "read" && r.toggle(name):
+	default:
+		r.replaceObject(at, kind, name)
+	}
+}
+
+// required reports a path at a place in the request that names a missing value.
+func (r *maskReader) required(at string, in httpapi.Object, name string) bool {
+	r.list.Required(at, in.Has(name))
+	return in.Has(name)
+}
+
+// toggle reads the path of a switch of a read object. It returns false if the path does not end
+// in one, or the request does not have its value.
+func (r *maskReader) toggle(path string) bool {
+	escaped, ok := strings.CutSuffix(path, ".disabled")
+	name, valid := unescape(escaped)
+	objects := r.content.Object("read").Object("objects")
+	if !ok || !valid || !objects.Has(name) {
+		return false
+	}
+	object := objects.Object(name)
+	object.Bool("disabled") // reports another type
+	if !object.Has("disabled") {
+		return false
+	}
+	r.toggled = append(r.toggled, edit{
+		path: []string{"read", "objects", name, "disabled"}, value: object.Node("disabled"),
 	})
-	if err != nil && !changedMeanwhile(err) {
-		return err
+	return true
+}
+
+// replaceObject reads the path of an object. Clients send a name with dots either as it is or
+// with backslashes.
+func (r *maskReader) replaceObject(at, kind, path string) {
+	name, ok := unescape(path)
+	if !ok || name == "" {
+		r.list.Add(at, validate.RuleFormat,
+			`must be names with dots between them, in which \ stands before each . : / \`)
+		return
 	}
-	return gone
+	r.required(at, r.content.Object(kind).Object("objects"), name)
+	r.replace(kind, "objects", name)
+}
+
+// replace adds a place in the content whose value the request replaces.
+func (r *maskReader) replace(path ...string) {
+	value := r.config.Node("content").At(path)
+	r.change.edits = append(r.change.edits, edit{path, value})
+}
+
+// withOperations returns the change with the operations of its edits. Switches come after the
+// objects that they are in.
+func (r *maskReader) withOperations() (*change, error) {
+	ch := &r.change
+	if len(ch.edits) > 0 {
+		var paths []string
+		for _, e := range ch.edits {
+			path := ""
+			for _, name := range e.path {
+				path += "." + escape(name)
+			}
+			paths = append(paths, path[1:])
+		}
+		text := r.config.Node("content").Append(nil)
+		defer clear(text)
+		ops, err := patch.FromMask(text, paths...)
+		if err != nil {
+			return nil, err
+		}
+		ch.ops = ops
+	}
+	for _, e := range r.toggled {
+		ch.ops = append(ch.ops, setDisabled(e.path[2], isTrue(e.value)))
+	}
+	ch.edits = append(ch.edits, r.toggled...)
+	return ch, nil
+}
+
+// escape writes a name for a path of a mask, with a backslash before each special character.
+var escape = strings.NewReplacer(`.`, `\.`, `:`, `\:`, `/`, `\/`, `\`, `\\`).Replace
+
+// unescape undoes escape. It leaves a special character without a backslash as it is. ok is
+// false if the last character is an unescaped backslash.
+func unescape(name string) (_ string, ok bool) {
+	var b strings.Builder
+	escaped := false
+	for i := range len(name) {
+		escaped = name[i] == '\\' && !escaped
+		if !escaped {
+			b.WriteByte(name[i])
+		}
+	}
+	return b.String(), !escaped
 }

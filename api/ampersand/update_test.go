@@ -3,29 +3,14 @@ package ampersand_test
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/api/ampersand"
 	"github.com/go-installation/installation/examples/hostapp/memory"
 	"github.com/go-installation/installation/internal/jsontree"
 )
-
-// update is the body of a PATCH with a mask of some paths, given with the content of the request.
-func update(content string, mask ...string) string {
-	return fmt.Sprintf(`{"updateMask":%s,"installation":{"config":{"content":%s}}}`, marshal(mask), content)
-}
-
-// object is a read object with a schedule of a number of minutes.
-func object(name string, minutes int) string {
-	return fmt.Sprintf(`{"objectName":%q,"schedule":"*/%d * * * *","destination":"hook","selectedFields":{},"selectedFieldMappings":{}}`, name, minutes)
-}
-
-// reads is content with read objects.
-func reads(objects string) string { return `{"read":{"objects":{` + objects + `}}}` }
 
 // equal reports whether two texts are the same JSON.
 func equal(t testing.TB, a, b string) bool {
@@ -38,178 +23,283 @@ func equal(t testing.TB, a, b string) bool {
 	return x.Equal(y)
 }
 
-// TestMasks applies one mask each to an installation with two read objects and looks at the whole content.
-func TestMasks(t *testing.T) {
-	before := map[string]string{"contact": object("contact", 30), "deal": object("deal", 30)}
-	content := func(more string, changed ...string) string { // pairs of name and object; "" leaves it out
-		objects := map[string]json.RawMessage{}
-		for name, text := range before {
-			objects[name] = json.RawMessage(text)
-		}
-		for i := 0; i < len(changed); i += 2 {
-			objects[changed[i]] = json.RawMessage(changed[i+1])
-		}
-		return `{"provider":"salesforce","read":{"objects":` + string(marshal(objects)) + `},"odd":{"kept":[1.50]}` + more + `}`
+// masked returns the content of TestMaskReplacesNamedPlaces with more members, and with changed
+// read objects, given in pairs of name and object.
+func masked(more string, changed ...string) string {
+	objects := map[string]json.RawMessage{
+		"contact": json.RawMessage(object("contact", 30)),
+		"deal":    json.RawMessage(object("deal", 30)),
 	}
-	off := strings.Replace(object("deal", 30), `{"objectName"`, `{"disabled":true,"objectName"`, 1)
-	tests := map[string]struct {
-		body string
-		want string
-	}{
-		"an object":                    {update(reads(`"contact":`+object("contact", 5)), "config.content.read.objects.contact"), content("", "contact", object("contact", 5))},
-		"an object, whole":             {update(reads(`"contact":`+contact), "config.content.read.objects.contact"), content("", "contact", contact)},
-		"a new object":                 {update(reads(`"lead":`+object("lead", 5)), "config.content.read.objects.lead"), content("", "lead", object("lead", 5))},
-		"one object and not the other": {update(reads(`"contact":`+object("contact", 5)+`,"deal":7`), "config.content.read.objects.contact"), content("", "contact", object("contact", 5))},
-		"two objects":                  {update(reads(`"contact":`+object("contact", 5)+`,"deal":`+object("deal", 7)), "config.content.read.objects.contact", "config.content.read.objects.deal"), content("", "contact", object("contact", 5), "deal", object("deal", 7))},
-		"a name with dots":             {update(reads(`"a.b.c":`+object("a.b.c", 5)), "config.content.read.objects.a.b.c"), content("", "a.b.c", object("a.b.c", 5))},
-		"a name with escaped dots":     {update(reads(`"a.b:c/d\\e":`+object("a", 5)), `config.content.read.objects.a\.b\:c\/d\\e`), content("", `a.b:c/d\e`, object("a", 5))},
-		"a name that is a path":        {update(reads(`"~1":`+object("a", 5)), `config.content.read.objects.~1`), content("", `~1`, object("a", 5))},
-		"a name like the switch":       {update(reads(`"deal.disabled":`+object("a", 5)), `config.content.read.objects.deal.disabled`), content("", `deal.disabled`, object("a", 5))},
-		"the switch":                   {update(reads(`"deal":{"disabled":true}`), "config.content.read.objects.deal.disabled"), content("", "deal", off)},
-		"the switch, with more":        {update(reads(`"deal":{"disabled":true,"objectName":"x"}`), "config.content.read.objects.deal.disabled"), content("", "deal", off)},
-		"an object and its switch":     {update(reads(`"deal":`+off), "config.content.read.objects.deal.disabled", "config.content.read.objects.deal"), content("", "deal", off)},
-		"proxy":                        {update(`{"proxy":{"enabled":true,"other":1}}`, "config.content.proxy.enabled"), content(`,"proxy":{"enabled":true}`)},
-		"a write object":               {update(`{"write":{"objects":{"contact":{"objectName":"contact"}}}}`, "config.content.write.objects.contact"), content(`,"write":{"objects":{"contact":{"objectName":"contact"}}}`)},
-		"all write objects":            {update(`{"write":{"objects":{"a.b":{"objectName":"x"}},"other":1}}`, "config.content.write.objects"), content(`,"write":{"objects":{"a.b":{"objectName":"x"}}}`)},
-		"all subscribe objects":        {update(`{"subscribe":{"objects":{}}}`, "config.content.subscribe.objects"), content(`,"subscribe":{"objects":{}}`)},
-		"a subscribe object": {update(`{"subscribe":{"objects":{"x":{"objectName":"x","destination":"d","inheritFieldsAndMappings":true,"createEvent":{"enabled":"always"}}}}}`, "config.content.subscribe.objects.x"),
-			content(`,"subscribe":{"objects":{"x":{"objectName":"x","destination":"d","inheritFieldsAndMappings":true,"createEvent":{"enabled":"always"}}}}`)},
+	for i := 0; i < len(changed); i += 2 {
+		objects[changed[i]] = json.RawMessage(changed[i+1])
 	}
+	return `{"provider":"salesforce","read":{"objects":` + string(marshal(objects)) +
+		`},"odd":{"kept":[1.50]}` + more + `}`
+}
+
+var disabledDeal = strings.Replace(
+	object("deal", 30), `{"objectName"`, `{"disabled":true,"objectName"`, 1)
+
+// Prefixes of paths.
+const (
+	readMask      = "config.content.read.objects."
+	writeMask     = "config.content.write.objects"
+	subscribeMask = "config.content.subscribe.objects"
+)
+
+// masks has bodies of updates, and the content afterwards.
+var masks = map[string]struct{ body, want string }{
+	"an object": {
+		replaceObject("contact", object("contact", 5)),
+		masked("", "contact", object("contact", 5)),
+	},
+	"an object, whole": {
+		replaceObject("contact", contact), masked("", "contact", contact),
+	},
+	"a new object": {
+		replaceObject("lead", object("lead", 5)), masked("", "lead", object("lead", 5)),
+	},
+	"one object and not the other": {
+		update(reads(`"contact":`+object("contact", 5)+`,"deal":7`), readMask+"contact"),
+		masked("", "contact", object("contact", 5)),
+	},
+	"two objects": {
+		update(reads(`"contact":`+object("contact", 5)+`,"deal":`+object("deal", 7)),
+			readMask+"contact", readMask+"deal"),
+		masked("", "contact", object("contact", 5), "deal", object("deal", 7)),
+	},
+	"a name with dots": {
+		replaceObject("a.b.c", object("a.b.c", 5)),
+		masked("", "a.b.c", object("a.b.c", 5)),
+	},
+	"a name with escaped dots": {
+		update(reads(`"a.b:c/d\\e":`+object("a", 5)), readMask+`a\.b\:c\/d\\e`),
+		masked("", `a.b:c/d\e`, object("a", 5)),
+	},
+	"a name that is a path": {
+		replaceObject("~1", object("a", 5)), masked("", `~1`, object("a", 5)),
+	},
+	"a name like the switch": {
+		replaceObject("deal.disabled", object("a", 5)),
+		masked("", `deal.disabled`, object("a", 5)),
+	},
+	"the switch": {
+		update(reads(`"deal":{"disabled":true}`), readMask+"deal.disabled"),
+		masked("", "deal", disabledDeal),
+	},
+	"the switch, with more": {
+		update(reads(`"deal":{"disabled":true,"objectName":"x"}`), readMask+"deal.disabled"),
+		masked("", "deal", disabledDeal),
+	},
+	"an object and its switch": {
+		update(reads(`"deal":`+disabledDeal), readMask+"deal.disabled", readMask+"deal"),
+		masked("", "deal", disabledDeal),
+	},
+	"proxy": {
+		update(`{"proxy":{"enabled":true,"other":1}}`, "config.content.proxy.enabled"),
+		masked(`,"proxy":{"enabled":true}`),
+	},
+	"a write object": {
+		update(`{"write":{"objects":{"contact":{"objectName":"contact"}}}}`,
+			writeMask+".contact"),
+		masked(`,"write":{"objects":{"contact":{"objectName":"contact"}}}`),
+	},
+	"all write objects": {
+		update(`{"write":{"objects":{"a.b":{"objectName":"x"}},"other":1}}`, writeMask),
+		masked(`,"write":{"objects":{"a.b":{"objectName":"x"}}}`),
+	},
+	"all subscribe objects": {
+		update(`{"subscribe":{"objects":{}}}`, subscribeMask),
+		masked(`,"subscribe":{"objects":{}}`),
+	},
+	"a subscribe object": {
+		update(`{`+subscription+`}`, subscribeMask+".x"), masked(`,` + subscription),
+	},
+}
+
+const subscription = `"subscribe":{"objects":{"x":{"objectName":"x","destination":"d",` +
+	`"inheritFieldsAndMappings":true,"createEvent":{"enabled":"always"}}}}`
+
+// TestMaskReplacesNamedPlaces applies one mask to an installation with two read objects and
+// compares the whole content.
+func TestMaskReplacesNamedPlaces(t *testing.T) {
 	onStores(t, func(t *testing.T, open opener) {
-		for name, tt := range tests {
+		for name, tt := range masks {
 			t.Run(name, func(t *testing.T) {
 				w := newWorld(t, open)
-				first := decode[wire](t, w.do(t, "POST", path, `{"groupRef":"group-123","config":{"createdBy":"consumer:u-9","content":`+content("")+`}}`).want(t, 201))
-				w.advance(time.Minute)
+				first := decode[wire](t, w.do(t, "POST", path,
+					`{"groupRef":"group-123","config":{"createdBy":"consumer:u-9",`+
+						`"content":`+masked("")+`}}`).want(t, 201))
+				w.Advance(time.Minute)
 				one := path + "/" + first.ID
 				r := w.do(t, "PATCH", one, tt.body).want(t, 200)
 				got := decode[wire](t, r)
 				if !equal(t, string(got.Config.Content), tt.want) {
 					t.Errorf("content is\n%s\nwant\n%s", got.Config.Content, tt.want)
 				}
-				if got.ID != first.ID || got.CreateTime != first.CreateTime || got.CreatedBy != first.CreatedBy || got.Config.ID == first.Config.ID ||
-					got.Config.CreateTime != "2026-03-02T10:01:00.120000Z" || got.UpdateTime == nil || *got.UpdateTime != got.Config.CreateTime ||
+				if got.ID != first.ID || got.CreateTime != first.CreateTime ||
+					got.CreatedBy != first.CreatedBy || got.Config.ID == first.Config.ID ||
+					got.Config.CreateTime != "2026-03-02T10:01:00.120000Z" ||
+					got.UpdateTime == nil || *got.UpdateTime != got.Config.CreateTime ||
 					got.Config.CreatedBy != "consumer:u-9" {
 					t.Errorf("it was %+v and is %s", first, r.body)
 				}
-				if again := w.do(t, "GET", one, ""); again.body != r.body {
-					t.Errorf("GET answers %s", again.body)
-				}
+				w.do(t, "GET", one, "").wantBody(t, r.body)
 			})
 		}
 	})
 }
 
-// TestMasksRefused: a path that is none, or names nothing, changes nothing.
-func TestMasksRefused(t *testing.T) {
+// maskRemedy begins the remedy with all known paths.
+const maskRemedy = "Use one of the documented paths"
+
+// invalidMasks has bodies with paths that are unknown or have no value, each followed by texts of
+// the answer.
+var invalidMasks = map[string][]string{
+	"no body":       {""},
+	"nothing in it": {`{}`, `"name":"updateMask"`, `"name":"installation"`},
+	"an empty mask": {`{"updateMask":[],"installation":{}}`,
+		`"name":"updateMask"`},
+	"an invalid mask": {`{"updateMask":"config","installation":{}}`,
+		`"name":"updateMask"`},
+	"an invalid path": {`{"updateMask":[7],"installation":{}}`,
+		`"name":"updateMask[0]"`},
+	"an invalid installation": {`{"updateMask":["connectionId"],"installation":7}`,
+		`"name":"installation"`},
+	"an unknown path": {update(`{}`, "config.content.nope"),
+		`"name":"updateMask[0]","detail":"is not an allowed path"`, maskRemedy},
+	"all read objects": {update(reads(""), "config.content.read.objects"),
+		`is not an allowed path`, maskRemedy},
+	"the whole content": {update(`{"provider":"x"}`, "config.content"), maskRemedy},
+	"the provider": {update(`{"provider":"x"}`, "config.content.provider"),
+		maskRemedy},
+	"the id": {`{"updateMask":["id"],"installation":{"id":"x"}}`,
+		maskRemedy},
+	"another case": {update(reads(`"contact":`+contact),
+		"config.content.Read.objects.contact"), maskRemedy},
+	"part of an object": {update(reads(`"contact":{"schedule":"x"}`),
+		readMask+"contact.schedule"), `"name":"updateMask[0]","detail":"is required"`},
+	"an object without name": {update(reads(`"":`+contact), readMask), maskRemedy},
+	"a backslash at the end": {update(reads(`"contact":`+contact),
+		`config.content.read.objects.contact\`), "updateMask[0]"},
+	"an object that is not there": {update(reads(`"contact":`+contact), readMask+"deal"),
+		`"name":"updateMask[0]","detail":"is required"`},
+	"an object that is null": {replaceObject("contact", `null`),
+		`config.content.read.objects.contact`},
+	"an object that lacks a lot": {replaceObject("contact", `{}`),
+		`"name":"installation.config.content.read.objects.contact.objectName",` +
+			`"detail":"is required by the schema"`},
+	"an invalid switch": {update(reads(`"contact":{"disabled":"yes"}`),
+		readMask+"contact.disabled"),
+		`installation.config.content.read.objects.contact.disabled`},
+	"a switch of nothing": {update(reads(`"deal":{"disabled":true}`),
+		readMask+"deal.disabled"), `config.content.read.objects.deal`},
+	"a switch for writing": {
+		update(`{"write":{"objects":{"contact":{"disabled":true}}}}`,
+			"config.content.write.objects.contact.disabled"), `"name":"updateMask[0]"`},
+	"proxy without value": {update(`{"proxy":{}}`, "config.content.proxy.enabled"),
+		`"name":"updateMask[0]"`},
+	"an invalid proxy": {update(`{"proxy":{"enabled":1}}`,
+		"config.content.proxy.enabled"), `config.content.proxy.enabled`},
+	"no connection": {`{"updateMask":["connectionId"],"installation":{}}`,
+		`"name":"updateMask[0]"`},
+	"an empty connection": {`{"updateMask":["connectionId"],` +
+		`"installation":{"connectionId":""}}`, `connectionId`},
+	"an unknown connection": {swapTo("nope"), `"name":"installation.connectionId"`},
+	"another group's connection": {swapTo("connection-org-71"),
+		`"name":"installation.connectionId"`},
+	"another provider's": {swapTo("connection-hubspot"),
+		`"name":"installation.connectionId"`},
+	"no creator": {`{"updateMask":["config.createdBy"],"installation":{}}`,
+		`"name":"updateMask[0]"`},
+	"an invalid creator": {setCreator(`me`), `createdBy`},
+	"a good path and a bad one": {update(reads(`"contact":`+object("contact", 5)),
+		readMask+"contact", "nope"), `"name":"updateMask[1]"`},
+	"too many": {update(reads(`"contact":`+contact),
+		strings.Split(strings.Repeat("config.content.read.objects.contact ", 257), " ")...),
+		`"name":"updateMask"`},
+}
+
+// TestInvalidMaskChangesNothing sends paths that are unknown or have no value.
+func TestInvalidMaskChangesNothing(t *testing.T) {
 	w := newWorld(t, anyStore)
 	one := w.install(t)
 	before := w.store.commits.Load()
-	const known = "Use one of the documented paths"
-	for name, tt := range map[string]struct {
-		body  string
-		parts []string
-	}{
-		"no body":                      {"", nil},
-		"nothing in it":                {`{}`, []string{`"name":"updateMask"`, `"name":"installation"`}},
-		"an empty mask":                {`{"updateMask":[],"installation":{}}`, []string{`"name":"updateMask"`}},
-		"a mask that is none":          {`{"updateMask":"config","installation":{}}`, []string{`"name":"updateMask"`}},
-		"a path that is none":          {`{"updateMask":[7],"installation":{}}`, []string{`"name":"updateMask[0]"`}},
-		"an installation that is none": {`{"updateMask":["connectionId"],"installation":7}`, []string{`"name":"installation"`}},
-		"an unknown path":              {update(`{}`, "config.content.nope"), []string{`"name":"updateMask[0]","detail":"is not an allowed path"`, known}},
-		"all read objects":             {update(reads(""), "config.content.read.objects"), []string{`is not an allowed path`, known}},
-		"the whole content":            {update(`{"provider":"x"}`, "config.content"), []string{known}},
-		"the provider":                 {update(`{"provider":"x"}`, "config.content.provider"), []string{known}},
-		"the id":                       {`{"updateMask":["id"],"installation":{"id":"x"}}`, []string{known}},
-		"another case":                 {update(reads(`"contact":`+contact), "config.content.Read.objects.contact"), []string{known}},
-		"part of an object":            {update(reads(`"contact":{"schedule":"x"}`), "config.content.read.objects.contact.schedule"), []string{`"name":"updateMask[0]","detail":"is required"`}},
-		"an object without name":       {update(reads(`"":`+contact), "config.content.read.objects."), []string{known}},
-		"a backslash at the end":       {update(reads(`"contact":`+contact), `config.content.read.objects.contact\`), []string{"updateMask[0]"}},
-		"an object that is not there":  {update(reads(`"contact":`+contact), "config.content.read.objects.deal"), []string{`"name":"updateMask[0]","detail":"is required"`}},
-		"an object that is null":       {update(reads(`"contact":null`), "config.content.read.objects.contact"), []string{`config.content.read.objects.contact`}},
-		"an object that lacks a lot":   {update(reads(`"contact":{}`), "config.content.read.objects.contact"), []string{`"name":"installation.config.content.read.objects.contact.objectName","detail":"is required by the schema"`}},
-		"a switch that is none":        {update(reads(`"contact":{"disabled":"yes"}`), "config.content.read.objects.contact.disabled"), []string{`installation.config.content.read.objects.contact.disabled`}},
-		"a switch of nothing":          {update(reads(`"deal":{"disabled":true}`), "config.content.read.objects.deal.disabled"), []string{`config.content.read.objects.deal`}},
-		"a switch for writing":         {update(`{"write":{"objects":{"contact":{"disabled":true}}}}`, "config.content.write.objects.contact.disabled"), []string{`"name":"updateMask[0]"`}},
-		"proxy without value":          {update(`{"proxy":{}}`, "config.content.proxy.enabled"), []string{`"name":"updateMask[0]"`}},
-		"proxy that is none":           {update(`{"proxy":{"enabled":1}}`, "config.content.proxy.enabled"), []string{`config.content.proxy.enabled`}},
-		"no connection":                {`{"updateMask":["connectionId"],"installation":{}}`, []string{`"name":"updateMask[0]"`}},
-		"an empty connection":          {`{"updateMask":["connectionId"],"installation":{"connectionId":""}}`, []string{`connectionId`}},
-		"an unknown connection":        {`{"updateMask":["connectionId"],"installation":{"connectionId":"nope"}}`, []string{`"name":"installation.connectionId"`}},
-		"another group's connection":   {`{"updateMask":["connectionId"],"installation":{"connectionId":"connection-org-71"}}`, []string{`"name":"installation.connectionId"`}},
-		"another provider's":           {`{"updateMask":["connectionId"],"installation":{"connectionId":"connection-hubspot"}}`, []string{`"name":"installation.connectionId"`}},
-		"no maker":                     {`{"updateMask":["config.createdBy"],"installation":{}}`, []string{`"name":"updateMask[0]"`}},
-		"a maker that is none":         {`{"updateMask":["config.createdBy"],"installation":{"config":{"createdBy":"me"}}}`, []string{`createdBy`}},
-		"a good path and a bad one":    {update(reads(`"contact":`+object("contact", 5)), "config.content.read.objects.contact", "nope"), []string{`"name":"updateMask[1]"`}},
-		"too many":                     {update(reads(`"contact":`+contact), strings.Split(strings.Repeat("config.content.read.objects.contact ", 257), " ")...), []string{`"name":"updateMask"`}},
-	} {
-		t.Run(name, func(t *testing.T) { w.do(t, "PATCH", one, tt.body).want(t, 400, tt.parts...) })
+	for name, tt := range invalidMasks {
+		t.Run(name, func(t *testing.T) {
+			w.do(t, "PATCH", one, tt[0]).want(t, 400, tt[1:]...)
+		})
 	}
-	w.do(t, "PATCH", one, update(reads(`"contact":`+contact), "config.content.read.objects.contact"), "If-Match", `"7"`).want(t, 409)
-	w.do(t, "PATCH", path+"/nope", update(reads(`"contact":`+contact), "config.content.read.objects.contact")).want(t, 404)
-	w.do(t, "PATCH", one+"?skipSampling=1", update(reads(`"contact":`+contact), "config.content.read.objects.contact")).want(t, 400, `"in":"query"`)
-	if n := w.store.commits.Load() - before; n != 0 {
-		t.Errorf("%d commits", n)
-	}
+	w.do(t, "PATCH", one, replaceObject("contact", contact), "If-Match", `"7"`).want(t, 409)
+	w.do(t, "PATCH", path+"/nope", replaceObject("contact", contact)).want(t, 404)
+	w.do(t, "PATCH", one+"?skipSampling=1", replaceObject("contact", contact)).want(t, 400,
+		`"in":"query"`)
+	w.wantCommits(t, before)
 }
 
-// TestUpdateOfNothing: what is so already is no new configuration.
-func TestUpdateOfNothing(t *testing.T) {
+func TestSameValueIsNoNewConfiguration(t *testing.T) {
 	w := newWorld(t, anyStore)
 	one := w.install(t)
 	before := w.do(t, "GET", one, "")
-	w.advance(time.Minute)
+	w.Advance(time.Minute)
 	for _, body := range []string{
-		update(reads(`"contact":`+contact), "config.content.read.objects.contact"),
-		`{"updateMask":["connectionId"],"installation":{"connectionId":"connection-salesforce"}}`,
-		`{"updateMask":["config.createdBy"],"installation":{"config":{"createdBy":"consumer:u-9"}}}`,
+		replaceObject("contact", contact),
+		swapTo("connection-salesforce"),
+		setCreator(`consumer:u-9`),
 	} {
-		if r := w.do(t, "PATCH", one, body, "If-Match", `"1"`).want(t, 200); r.body != before.body || r.header.Get("Etag") != `"1"` {
-			t.Errorf("%s made %s", body, r.body)
+		r := w.do(t, "PATCH", one, body, "If-Match", `"1"`).want(t, 200)
+		r.wantBody(t, before.body)
+		if r.header.Get("Etag") != `"1"` {
+			t.Errorf("%s made revision %s", body, r.header.Get("Etag"))
 		}
 	}
 }
 
-// TestSwap: another connection of the group and provider; the configuration stays the one it was.
-func TestSwap(t *testing.T) {
+// TestSwapConnection proves that a new connection leaves the configuration as it is.
+func TestSwapConnection(t *testing.T) {
 	onStores(t, func(t *testing.T, open opener) {
 		w := newWorld(t, open)
 		one := w.install(t)
 		first := w.get(t, one)
-		w.host.AddConnection(memory.DemoProject, "another", connected("salesforce", memory.DemoGroup, "u-10"))
-		w.advance(time.Minute)
-		got := decode[wire](t, w.do(t, "PATCH", one, `{"updateMask":["connectionId"],"installation":{"connectionId":"another"}}`).want(t, 200))
-		if got.Connection.ID != "another" || got.Config.ID != first.Config.ID || got.UpdateTime != nil {
+		w.connect("another", "salesforce", memory.DemoGroup, "u-10")
+		w.Advance(time.Minute)
+		got := decode[wire](t, w.do(t, "PATCH", one, swapTo("another")).want(t, 200))
+		if got.Connection.ID != "another" || got.Config.ID != first.Config.ID ||
+			got.UpdateTime != nil {
 			t.Errorf("it is %+v", got)
 		}
-		w.do(t, "DELETE", project+"/connections/another", "").want(t, 409, "An installation uses the connection.", "Delete the installation")
-		w.do(t, "DELETE", project+"/connections/connection-salesforce", "").want(t, 204)
+		w.do(t, "DELETE", conns+"/another", "").want(t, 409,
+			"An installation uses the connection.", "Delete the installation")
+		w.do(t, "DELETE", conns+"/connection-salesforce", "").want(t, 204)
 		w.do(t, "DELETE", one, "").want(t, 204)
-		w.do(t, "GET", project+"/connections/another", "").want(t, 404)
+		w.do(t, "GET", conns+"/another", "").want(t, 404)
 	})
 }
 
-// TestMaker: another maker makes another configuration. Who installed stays.
-func TestMaker(t *testing.T) {
+// TestNewCreatorMakesNewConfiguration proves that the creator of the installation stays.
+func TestNewCreatorMakesNewConfiguration(t *testing.T) {
 	w := newWorld(t, anyStore)
 	one := w.install(t)
 	first := w.get(t, one)
-	w.advance(time.Minute)
-	got := decode[wire](t, w.do(t, "PATCH", one, `{"updateMask":["config.createdBy"],"installation":{"config":{"createdBy":"builder:b-1"}}}`).want(t, 200))
-	if got.Config.CreatedBy != "builder:b-1" || got.CreatedBy != first.CreatedBy || got.Config.ID == first.Config.ID || got.UpdateTime == nil {
+	w.Advance(time.Minute)
+	got := decode[wire](t, w.do(t, "PATCH", one, setCreator("builder:b-1")).want(t, 200))
+	if got.Config.CreatedBy != "builder:b-1" || got.CreatedBy != first.CreatedBy ||
+		got.Config.ID == first.Config.ID || got.UpdateTime == nil {
 		t.Errorf("it is %+v", got)
 	}
-	got = decode[wire](t, w.do(t, "PATCH", one, update(reads(`"lead":`+object("lead", 5)), "config.content.read.objects.lead")).want(t, 200))
+	got = decode[wire](t, w.do(t, "PATCH", one, replaceObject("lead", object("lead", 5))).
+		want(t, 200))
 	if got.Config.CreatedBy != "builder:b-1" || got.CreatedBy != first.CreatedBy {
 		t.Errorf("it is %+v", got)
 	}
 }
 
-// TestLatestRevision: a configuration is saved under the revision that the integration has by then. What the host keeps beside it stays.
-func TestLatestRevision(t *testing.T) {
+// TestUpdateUsesLatestRevision proves that a configuration gets the latest revision of its
+// integration, and that other members of Extra stay.
+func TestUpdateUsesLatestRevision(t *testing.T) {
 	w := newWorld(t, anyStore)
 	one := w.install(t)
-	id := one[strings.LastIndexByte(one, '/')+1:]
+	id := idOf(one)
 	inst, err := w.svc.Get(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
@@ -223,23 +313,28 @@ func TestLatestRevision(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.svc.Patch(t.Context(), installation.PatchRequest{ID: id, Parts: installation.Parts{Extra: installation.Value(document)}}); err != nil {
+	parts := installation.Parts{Extra: installation.Value(document)}
+	_, err = w.svc.Patch(t.Context(), installation.PatchRequest{ID: id, Parts: parts})
+	if err != nil {
 		t.Fatal(err)
 	}
-	w.host.SetIntegration(memory.DemoProject, ampersand.Integration{ID: memory.DemoIntegration, Provider: "salesforce", Latest: ampersand.Revision{ID: "revision-124"}})
+	w.setIntegration(memory.DemoIntegration, "salesforce", "revision-124")
 	if got := w.get(t, one); got.Config.RevisionID != "revision-123" {
 		t.Errorf("it is %+v", got)
 	}
 	// Another writer comes between, so that the notes have to be read again.
 	other := func() {
-		send(t, w.second.URL, "PATCH", one, update(reads(`"deal":`+object("deal", 5)), "config.content.read.objects.deal"), "X-Api-Key", apiKey).want(t, 200)
+		body := replaceObject("deal", object("deal", 5))
+		send(t, w.second, "PATCH", one, body, "X-Api-Key", apiKey).want(t, 200)
 	}
-	w.store.first.Store(&other)
-	got := decode[wire](t, w.do(t, "PATCH", one, update(reads(`"lead":`+object("lead", 5)), "config.content.read.objects.lead")).want(t, 200, `"deal"`, `"lead"`))
+	w.store.interrupt(other)
+	got := decode[wire](t, w.do(t, "PATCH", one, replaceObject("lead", object("lead", 5))).
+		want(t, 200, `"deal"`, `"lead"`))
 	if got.Config.RevisionID != "revision-124" || got.Config.CreatedBy != "consumer:u-9" {
 		t.Errorf("it is %+v", got)
 	}
-	if inst, err = w.svc.Get(t.Context(), id); err != nil || !strings.Contains(inst.Extra.String(), `"note":"the host's"`) {
+	if inst, err = w.svc.Get(t.Context(), id); err != nil ||
+		!strings.Contains(inst.Extra.String(), `"note":"the host's"`) {
 		t.Errorf("error %v, extra %v", err, inst.Extra)
 	}
 }

@@ -1,27 +1,26 @@
 package ampersand
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
 	"github.com/go-installation/installation"
 )
 
-// timeForm is RFC 3339 with microseconds.
-const timeForm = "2006-01-02T15:04:05.000000Z"
-
-// wireTime is a time as the platform writes it, in UTC.
+// wireTime is a time in the form of the platform: RFC 3339 in UTC with microseconds.
 type wireTime time.Time
 
 // MarshalJSON implements [json.Marshaler].
 func (t wireTime) MarshalJSON() ([]byte, error) {
-	return []byte(time.Time(t).UTC().Format(`"` + timeForm + `"`)), nil
+	return []byte(time.Time(t).UTC().Format(`"2006-01-02T15:04:05.000000Z"`)), nil
 }
 
-// IsZero reports whether there is no time, for omitzero.
+// IsZero reports whether the time is zero, for omitzero.
 func (t wireTime) IsZero() bool { return time.Time(t).IsZero() }
 
-// wireInstallation is an installation. Nothing in it is ever null: the platform's own clients take null for a failure.
+// wireInstallation is an installation. No member is ever null, because the platform's own
+// clients take null for a failure.
 type wireInstallation struct {
 	ID            string         `json:"id"`
 	ProjectID     string         `json:"projectId"`
@@ -74,7 +73,7 @@ type wireConnection struct {
 	Status       ConnectionStatus        `json:"status"`
 	Metadata     map[string]wireMetadata `json:"providerMetadata,omitzero"`
 
-	// Credentials, in the answer to who asked for them by name and nowhere else.
+	// Credentials; see reveal.
 	OAuth2 *wireOAuth2 `json:"oauth2AuthorizationCode,omitzero"`
 	APIKey string      `json:"apiKey,omitzero"`
 }
@@ -109,10 +108,13 @@ type wireToken struct {
 }
 
 func wireGroupOf(project string, g Group) wireGroup {
-	return wireGroup{Ref: g.Ref, Name: g.Name, ProjectID: project, CreateTime: wireTime(g.Created), UpdateTime: wireTime(g.Updated)}
+	return wireGroup{
+		Ref: g.Ref, Name: g.Name, ProjectID: project,
+		CreateTime: wireTime(g.Created), UpdateTime: wireTime(g.Updated),
+	}
 }
 
-// wireConnectionOf is the public face of a connection: never its credentials.
+// wireConnectionOf returns a connection without credentials.
 func wireConnectionOf(project string, c *Connection) wireConnection {
 	w := wireConnection{
 		ID: c.ID, ProjectID: project, Provider: c.Provider, Group: wireGroupOf(project, c.Group),
@@ -120,12 +122,14 @@ func wireConnectionOf(project string, c *Connection) wireConnection {
 			Ref: c.Consumer.Ref, Name: c.Consumer.Name, ProjectID: project,
 			CreateTime: wireTime(c.Consumer.Created), UpdateTime: wireTime(c.Consumer.Updated),
 		},
-		WorkspaceRef: c.WorkspaceRef, ConsumerRef: c.ConsumerRef, CreateTime: wireTime(c.Created), UpdateTime: wireTime(c.Updated),
+		WorkspaceRef: c.WorkspaceRef, ConsumerRef: c.ConsumerRef,
+		CreateTime: wireTime(c.Created), UpdateTime: wireTime(c.Updated),
 		AuthScheme: c.Scheme, Status: c.Status,
 	}
 	if a := c.App; a != nil {
 		w.ProviderApp = &wireApp{
-			ID: a.ID, ProjectID: project, ExternalRef: a.ExternalRef, Provider: a.Provider, ClientID: a.ClientID, Scopes: a.Scopes,
+			ID: a.ID, ProjectID: project, ExternalRef: a.ExternalRef, Provider: a.Provider,
+			ClientID: a.ClientID, Scopes: a.Scopes,
 			CreateTime: wireTime(a.Created), UpdateTime: wireTime(a.Updated),
 		}
 	}
@@ -138,7 +142,7 @@ func wireConnectionOf(project string, c *Connection) wireConnection {
 	return w
 }
 
-// reveal adds credentials to the answer.
+// reveal adds credentials. Only the answer to a builder that asks for them by name has any.
 func (w *wireConnection) reveal(c *Credentials, refreshToken bool) {
 	if !c.APIKey.IsZero() {
 		w.APIKey = c.APIKey.RevealString()
@@ -157,15 +161,18 @@ func wireTokenOf(t installation.Token) *wireToken {
 	if t.Value.IsZero() {
 		return nil
 	}
-	return &wireToken{Token: t.Value.RevealString(), IssuedAt: wireTime(t.Issued), ExpiresAt: wireTime(t.Expires)}
+	return &wireToken{
+		Token: t.Value.RevealString(), IssuedAt: wireTime(t.Issued), ExpiresAt: wireTime(t.Expires),
+	}
 }
 
-// wireOf is the public face of an installation with its connection.
+// wireOf returns an installation with its connection, without credentials.
 func wireOf(inst *installation.Installation, c *Connection) wireInstallation {
 	w := wireInstallation{
-		ID: inst.ID, ProjectID: inst.Tenant, IntegrationID: inst.Extension.ID, Group: wireGroupOf(inst.Tenant, c.Group),
-		HealthStatus: string(healthOf(inst, c)), Connection: wireConnectionOf(inst.Tenant, c),
-		Config: wireConfig{Content: json.RawMessage("{}")},
+		ID: inst.ID, ProjectID: inst.Tenant, IntegrationID: inst.Extension.ID,
+		Group: wireGroupOf(inst.Tenant, c.Group), HealthStatus: string(healthOf(inst, c)),
+		Connection: wireConnectionOf(inst.Tenant, c),
+		Config:     wireConfig{Content: json.RawMessage("{}")},
 	}
 	if created := inst.Audit.Created; created != nil {
 		w.CreateTime, w.CreatedBy = wireTime(created.At), created.By.ID
@@ -174,16 +181,15 @@ func wireOf(inst *installation.Installation, c *Connection) wireInstallation {
 	if conf == nil {
 		return w
 	}
-	notes := notesOf(inst)
+	n := notesOf(inst)
+	w.CreatedBy = cmp.Or(n.CreatedBy, w.CreatedBy)
 	w.Config = wireConfig{
-		ID: conf.RevisionID, RevisionID: notes.Config.RevisionID, CreateTime: wireTime(conf.Created), CreatedBy: notes.Config.CreatedBy,
-		Content: conf.Document.Bytes(),
+		ID: conf.RevisionID, RevisionID: n.Config.RevisionID, CreatedBy: n.Config.CreatedBy,
+		CreateTime: wireTime(conf.Created), Content: conf.Document.Bytes(),
 	}
-	if notes.CreatedBy != "" {
-		w.CreatedBy = notes.CreatedBy
-	}
-	if notes.Config.RevisionID == "" { // the host made it, and gave both ids itself
-		w.Config.ID, w.Config.RevisionID, w.Config.CreatedBy = conf.ID, conf.RevisionID, conf.CreatedBy
+	if n.Config.RevisionID == "" { // the host made it with IDs of its own
+		w.Config.ID, w.Config.RevisionID = conf.ID, conf.RevisionID
+		w.Config.CreatedBy = conf.CreatedBy
 	}
 	if time.Time(w.CreateTime).Before(conf.Created) {
 		w.UpdateTime = wireTime(conf.Created)
@@ -191,7 +197,7 @@ func wireOf(inst *installation.Installation, c *Connection) wireInstallation {
 	return w
 }
 
-// healthOf is what the host says of the installation, unless its connection does not work.
+// healthOf returns the health of an installation. It is unhealthy if its connection fails.
 func healthOf(inst *installation.Installation, c *Connection) installation.Health {
 	if inst.Health == installation.Unhealthy || c.Status == ConnectionBadCredentials {
 		return installation.Unhealthy

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,23 +11,23 @@ import (
 	"strconv"
 )
 
-// JSON is the media type of answers, unless they say otherwise.
+// JSON is the media type of answers, unless they name another one.
 const JSON = "application/json"
 
-// Answer is what an endpoint returns, and what a [Renderer] makes of an error.
+// Answer is the response of an [Endpoint] or a [Renderer].
 type Answer struct {
 	Status      int         // 0 = 200, or 204 without Body
-	Body        any         // written by encoding/json; nil = none
+	Body        any         // encoded with encoding/json; nil = no body
 	ContentType string      // of Body; "" = JSON
-	Revision    int64       // of the installation shown, for the ETag; 0 = none
-	Header      http.Header // what else to set
+	Revision    int64       // of the installation in Body, for the ETag; 0 = no ETag
+	Header      http.Header // additional headers
 }
 
-// errAnswer says that an answer cannot be written as JSON.
+// errAnswer means that an answer has no JSON form.
 var errAnswer = errors.New("the answer cannot be encoded")
 
-// encode returns the body as it is sent; nil = none.
-func (a Answer) encode() ([]byte, error) {
+// encode returns the body as it is sent, or nil if there is none.
+func (a *Answer) encode() ([]byte, error) {
 	if a.Body == nil {
 		return nil, nil
 	}
@@ -34,36 +35,24 @@ func (a Answer) encode() ([]byte, error) {
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(a.Body); err != nil {
-		return nil, fmt.Errorf("%w: %w", errAnswer, HostError(err)) // it quotes the value
+		return nil, fmt.Errorf("%w: %w", errAnswer, HostError(err)) // err quotes the value
 	}
 	return body.Bytes(), nil
 }
 
 // write sends the answer with its encoded body.
-func (a Answer) write(w http.ResponseWriter, body []byte) {
+func (a *Answer) write(w http.ResponseWriter, body []byte) {
 	h := w.Header()
 	maps.Copy(h, a.Header)
 	if a.Revision > 0 {
 		h.Set("ETag", ETag(a.Revision))
 	}
-	status := a.Status
-	switch {
-	case body != nil:
-		h.Set("Content-Type", contentType(a.ContentType))
-		h.Set("Content-Length", strconv.Itoa(len(body)))
-	case status == 0:
-		status = http.StatusNoContent
-	}
-	if status == 0 {
+	status := http.StatusNoContent
+	if body != nil {
 		status = http.StatusOK
+		h.Set("Content-Type", cmp.Or(a.ContentType, JSON))
+		h.Set("Content-Length", strconv.Itoa(len(body)))
 	}
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that is gone needs no answer
-}
-
-func contentType(s string) string {
-	if s == "" {
-		return JSON
-	}
-	return s
+	w.WriteHeader(cmp.Or(a.Status, status))
+	_, _ = w.Write(body) // fails only if the client is gone
 }

@@ -20,34 +20,39 @@ const (
 	DefaultTimeout = 30 * time.Second
 )
 
-// minWrite is the least time that a client has to read its answer: how long the work may take says little about networks.
+// minWrite is the shortest time that a client gets to read its answer. A short timeout of the
+// work says little about the network.
 const minWrite = time.Second
 
-// Config says what differs between APIs. A zero field has its default.
+// Config has the settings that differ between APIs. A zero field has its default.
 type Config struct {
-	// Render writes errors as the platform does. Required.
+	// Render writes errors in the platform's form. Required.
 	Render Renderer
-	// Log is told of what is the server's fault, never of what is the client's. Default: nothing is logged.
+	// Names translates the paths of violations before Render sees them. Default: none.
+	Names []Name
+	// Log gets the failures of the server, never those of a client. Default: no log.
 	Log *slog.Logger
-	// Loggable are errors of the platform's own package whose text may stand in the log, beside those of the library. Of other errors the log
-	// says the kind and the type alone, since their text may quote what a client sent. An endpoint that returns an error of the host's own code
-	// marks it with [HostFailure] or [HostError], whatever it matches.
+	// Loggable are errors of the platform's package whose full text may be logged, in addition
+	// to the library's own. Of other errors only the kind and the type are logged, since their
+	// text may quote a client.
 	Loggable []error
 	// MaxBody is the largest body of a request, in bytes. Default: DefaultMaxBody.
 	MaxBody int64
-	// Timeout bounds the time that a request takes, reading its body included, and then again, if it is not under a second, the time in which the
-	// client reads the answer. Default: DefaultTimeout.
+	// Timeout limits the time of a request, including the time to read its body. The client
+	// then gets the same time again to read the answer, but at least a second.
+	// Default: DefaultTimeout.
 	Timeout time.Duration
 }
 
-// Endpoint answers one kind of request. It reads, decides and returns; only the [API] writes. What it returns beside an error counts for
-// nothing.
-type Endpoint func(r *http.Request) (Answer, error)
+// Endpoint answers one kind of request. It reads, decides and returns; the [API] writes. The
+// answer is ignored if there is an error; nil without an error is 204.
+type Endpoint func(r *http.Request) (*Answer, error)
 
-// Methods are the endpoints of one path, by method. GET answers HEAD as well.
+// Methods are the endpoints of one path, by method. GET also answers HEAD.
 type Methods map[string]Endpoint
 
-// API is an [http.Handler] for the endpoints that [API.Handle] adds. It is safe for concurrent use once all of them are added.
+// API is an [http.Handler] for the endpoints added with [API.Handle]. It is safe for
+// concurrent use once all of them are added.
 type API struct {
 	cfg Config
 	mux *http.ServeMux
@@ -61,40 +66,36 @@ func New(cfg Config) *API {
 	return &API{cfg: cfg, mux: http.NewServeMux()}
 }
 
-// Handle adds the endpoints of one path, in the syntax of [http.ServeMux] without method and host.
+// Handle adds the endpoints of one path. The pattern has the syntax of [http.ServeMux] without
+// method and host.
 func (a *API) Handle(pattern string, methods Methods) {
 	a.HandleVerbs(pattern, "", map[string]Methods{"": methods})
 }
 
-// HandleVerbs is [API.Handle] for a path that ends in a wildcard behind which a verb may stand, such as "/jobs/{job}" for /jobs/7:stop. The
-// endpoints of each verb are given by its name, those without one under "". The wildcard then holds what stands before the verb; what stands behind a
-// colon and is none of the verbs belongs to it.
+// HandleVerbs is [API.Handle] for a path whose last wildcard may be followed by a verb, such as
+// "/jobs/{job}" for /jobs/7:stop. Endpoints are given by verb, those without a verb under "".
+// The path value of the wildcard does not include the verb. Text behind a colon that is not one
+// of the verbs is part of the value.
 func (a *API) HandleVerbs(pattern, wildcard string, verbs map[string]Methods) {
-	allow := make(map[string]string, len(verbs))
-	for verb, methods := range verbs {
-		allow[verb] = allowed(methods)
-	}
-	a.mux.Handle(pattern, a.endpoint(func(r *http.Request) (Answer, error) {
-		verb := cutVerb(r, wildcard, verbs)
+	a.mux.Handle(pattern, a.endpoint(func(r *http.Request) (*Answer, error) {
+		methods := verbs[cutVerb(r, wildcard, verbs)]
+		if methods == nil {
+			return nil, NotFound()
+		}
 		method := r.Method
 		if method == http.MethodHead {
 			method = http.MethodGet
 		}
-		methods := verbs[verb]
 		if run := methods[method]; run != nil {
 			return run(r)
 		}
-		if methods == nil {
-			return Answer{}, NotFound()
-		}
-		return Answer{}, &Problem{
-			Status: http.StatusMethodNotAllowed, Code: CodeMethod, Message: "The method is not one of this resource.",
-			Header: http.Header{"Allow": {allow[verb]}},
-		}
+		p := Reject(CodeMethodNotAllowed, "The method is not one of this resource.")
+		p.Header = http.Header{"Allow": {allowed(methods)}}
+		return nil, p
 	}))
 }
 
-// cutVerb takes a known verb off the wildcard and returns it.
+// cutVerb removes a known verb from the wildcard and returns it.
 func cutVerb(r *http.Request, wildcard string, verbs map[string]Methods) string {
 	value := r.PathValue(wildcard)
 	i := strings.LastIndexByte(value, ':')
@@ -105,24 +106,22 @@ func cutVerb(r *http.Request, wildcard string, verbs map[string]Methods) string 
 	return value[i+1:]
 }
 
-// allowed is the value of an Allow header.
+// allowed returns the value of an Allow header.
 func allowed(methods Methods) string {
-	names := slices.Sorted(maps.Keys(methods))
+	names := slices.Collect(maps.Keys(methods))
 	if methods[http.MethodGet] != nil {
 		names = append(names, http.MethodHead)
-		slices.Sort(names)
 	}
+	slices.Sort(names)
 	return strings.Join(names, ", ")
 }
 
-// contextKey is of keys in the context of a request.
-type contextKey int
+type requestIDKey struct{}
 
-const requestIDKey contextKey = 0
-
-// RequestID returns the id under which the request is logged and which its answer carries; "" outside of an [API].
+// RequestID returns the ID of the request, which is in its answer and in the log. It returns ""
+// outside of an [API].
 func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey).(string)
+	id, _ := ctx.Value(requestIDKey{}).(string)
 	return id
 }
 
@@ -134,96 +133,102 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 
-	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), requestIDKey, id), a.cfg.Timeout)
+	ctx := context.WithValue(r.Context(), requestIDKey{}, id)
+	ctx, cancel := context.WithTimeout(ctx, a.cfg.Timeout)
 	defer cancel()
-	// A body that trickles in does not notice the context. A writer that cannot set a deadline is not a network connection.
+	// Reading a slow body does not notice the context, so the connection gets a deadline. A
+	// writer that has no deadlines is not a network connection.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.cfg.Timeout))
 	r = r.WithContext(ctx)
 	r.Body = http.MaxBytesReader(w, r.Body, a.cfg.MaxBody)
 
-	if !clean(r.URL.Path) || !a.serves(r) {
-		a.endpoint(func(*http.Request) (Answer, error) { return Answer{}, NotFound() }).ServeHTTP(w, r)
+	if _, pattern := a.mux.Handler(r); pattern == "" || !clean(r.URL.Path) {
+		missing := func(*http.Request) (*Answer, error) { return nil, NotFound() }
+		a.endpoint(missing).ServeHTTP(w, r)
 		return
 	}
 	a.mux.ServeHTTP(w, r)
 }
 
-// serves reports whether there is a resource at the path, whatever the method.
-func (a *API) serves(r *http.Request) bool {
-	_, pattern := a.mux.Handler(r)
-	return pattern != ""
-}
-
-// clean reports whether a path is one that the mux takes as it is. Others it redirects to what it takes for their meaning, and an API has
-// only one path to each resource.
+// clean reports whether the mux serves a path as it is. It redirects other paths to a clean
+// one, but an API has only one path to each resource.
 func clean(p string) bool {
 	return strings.HasPrefix(p, "/") && (p == path.Clean(p) || p == path.Clean(p)+"/")
 }
 
-// endpoint runs an endpoint and writes what comes of it. The body is complete before anything is sent, so that one which cannot be written
-// becomes a failure like any other.
+// endpoint runs an endpoint and writes its answer. The body is encoded before anything is
+// sent, so that an encoding error is a failure like any other.
 func (a *API) endpoint(run Endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer, body, err := encoded(run, r)
 		if err != nil {
-			answer, body, err = encoded(func(*http.Request) (Answer, error) { return a.refuse(r, err), nil }, r)
+			answer, body, err = encoded(func(r *http.Request) (*Answer, error) {
+				return a.render(r, err), nil
+			}, r)
 		}
-		if err != nil { // the platform cannot write its own errors
-			a.fail(r, http.StatusInternalServerError, err)
-			answer, body = Answer{Status: http.StatusInternalServerError}, nil
+		if err != nil { // the renderer failed
+			a.logFailure(r, http.StatusInternalServerError, err)
+			answer, body = &Answer{Status: http.StatusInternalServerError}, nil
 		}
-		// A client that does not read would keep the answer, and who writes it, for as long as it likes.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(max(a.cfg.Timeout, minWrite)))
+		// Without a deadline, a client that does not read would keep the goroutine forever.
+		deadline := time.Now().Add(max(a.cfg.Timeout, minWrite))
+		_ = http.NewResponseController(w).SetWriteDeadline(deadline)
 		answer.write(w, body)
 	})
 }
 
-// encoded runs an endpoint and encodes its answer. A panic of either is an error that says where it happened and not what it said.
-func encoded(run Endpoint, r *http.Request) (answer Answer, body []byte, err error) {
+// encoded runs an endpoint and encodes its answer. A panic of either becomes an error that
+// says where it happened.
+func encoded(run Endpoint, r *http.Request) (answer *Answer, body []byte, err error) {
 	defer func() {
 		switch p := recover(); p {
 		case nil:
 		case http.ErrAbortHandler:
-			panic(p) // the way to drop a connection
+			panic(p) // net/http's way to drop a connection
 		default:
 			err = panicked(p)
 		}
 	}()
 	if answer, err = run(r); err == nil {
+		answer = cmp.Or(answer, &Answer{})
 		body, err = answer.encode()
 	}
 	return answer, body, err
 }
 
-// refuse makes an answer of an error, and logs what is the server's fault.
-func (a *API) refuse(r *http.Request, err error) Answer {
-	p := *ProblemOf(err) // a copy: the error may be one that others return too
+// render returns the answer to an error, and logs the error if it is the server's fault.
+func (a *API) render(r *http.Request, err error) *Answer {
+	p := *ProblemOf(err) // a copy, since other requests may return the same error
 	p.RequestID = RequestID(r.Context())
-	body := a.cfg.Render(&p)
-	gone := errors.Is(r.Context().Err(), context.Canceled) // the client, who hears no answer
-	if body.Status >= http.StatusInternalServerError && !gone {
-		a.fail(r, body.Status, err)
+	p.Issues = renamed(p.Issues, a.cfg.Names)
+	answer := a.cfg.Render(&p)
+	clientGone := errors.Is(r.Context().Err(), context.Canceled)
+	if answer.Status >= http.StatusInternalServerError && !clientGone {
+		a.logFailure(r, answer.Status, err)
 	}
-	if body.Header == nil {
-		body.Header = make(http.Header)
+	if answer.Header == nil {
+		answer.Header = make(http.Header)
 	}
-	maps.Copy(body.Header, p.Header)
-	return body
+	maps.Copy(answer.Header, p.Header)
+	return answer
 }
 
-// fail logs a request that failed by the server's fault.
-func (a *API) fail(r *http.Request, status int, err error) {
+func (a *API) logFailure(r *http.Request, status int, err error) {
 	a.cfg.Log.LogAttrs(r.Context(), slog.LevelError, "request failed",
-		slog.String("request", RequestID(r.Context())), slog.String("method", r.Method), slog.String("pattern", r.Pattern),
-		slog.Int("status", status), slog.String("error", a.loggable(err)))
+		slog.String("request", RequestID(r.Context())), slog.String("method", r.Method),
+		slog.String("pattern", r.Pattern), slog.Int("status", status),
+		slog.String("error", a.loggable(err)))
 }
 
-// loggable is what the log may say of an error.
+// loggable returns the text of an error for the log: all of it if it is known to quote no
+// client, and an outline otherwise.
 func (a *API) loggable(err error) string {
 	if p, ok := errors.AsType[*Problem](err); ok && p.Cause != nil {
 		return a.loggable(p.Cause)
 	}
-	if own(err) || slices.ContainsFunc(a.cfg.Loggable, func(target error) bool { return errors.Is(err, target) }) {
+	if own(err) || slices.ContainsFunc(a.cfg.Loggable, func(target error) bool {
+		return errors.Is(err, target)
+	}) {
 		return err.Error()
 	}
 	return outline(err)

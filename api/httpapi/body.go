@@ -12,24 +12,49 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// Body reads the body of a request; nothing = there is none. The slice is the caller's, who should clear it where it may hold secrets.
+// Read reads the body of a request, which must be a JSON object, with the function read. If the
+// body is not acceptable, or read finds violations, the result is an error with all of them.
+func Read[T any](r *http.Request, read func(Object) T) (T, error) {
+	body, err := Document(r)
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return ReadNode(body, read)
+}
+
+// ReadNode is [Read] for a document that was parsed before. A nil document is not an object.
+func ReadNode[T any](n *jsontree.Node, read func(Object) T) (T, error) {
+	var l validate.List
+	var out T
+	if in := ReadObject(n, "", &l); in.node != nil {
+		out = read(in)
+	}
+	return out, l.Err()
+}
+
+// Body reads the body of a request; it is empty if there is none. The caller owns the slice and
+// should clear it if it may have secrets.
 func Body(r *http.Request) ([]byte, error) {
 	text, err := io.ReadAll(r.Body)
 	switch {
 	case err == nil:
 		return text, nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = &Problem{Status: http.StatusRequestTimeout, Code: CodeTimeout, Message: "The body took too long.", Cause: err}
-	case ProblemOf(err).Status != http.StatusRequestEntityTooLarge:
-		// The client ended early, or broke its own framing: it hardly reads the answer, and the server is not at fault.
+		p := Reject(CodeTimeout, "The body took too long.")
+		p.Cause = err
+		err = p
+	case ProblemOf(err).Code != CodeTooLarge:
+		// The client ended early or broke its own framing. That is not the server's fault.
 		err = Invalid("", validate.RuleSyntax, "the body ends early")
 	}
 	clear(text)
 	return nil, err
 }
 
-// Document reads the body of a request as one JSON document; nil = there is no body. It refuses a body that is not declared as JSON, and
-// whatever two readers could understand differently.
+// Document reads the body of a request as one JSON document; nil if there is no body. It
+// rejects a body that is not declared as JSON, and any text that two readers could understand
+// differently.
 func Document(r *http.Request) (*jsontree.Node, error) {
 	text, err := Body(r)
 	if err != nil || len(text) == 0 {
@@ -39,19 +64,21 @@ func Document(r *http.Request) (*jsontree.Node, error) {
 	return Parse(r.Header, text)
 }
 
-// What may stand around a document of the domain in a body, whose own limits count from where it begins.
+// A document of the domain has its own limits. These are added for what the body has around it.
 const (
-	aroundDepth   = 8
-	aroundPointer = 256
+	extraDepth   = 8
+	extraPointer = 256
 )
 
 // Parse is [Document] for a body that was read before.
 func Parse(h http.Header, text []byte) (*jsontree.Node, error) {
 	if !declaredJSON(h) {
-		return nil, &Problem{Status: http.StatusUnsupportedMediaType, Code: CodeMediaType, Message: "The body must be application/json."}
+		return nil, Reject(CodeMediaType, "The body must be application/json.")
 	}
 	tree, err := jsontree.Parse(text, jsontree.Limits{
-		Bytes: max(1, len(text)), Depth: jsontree.DefaultDepth + aroundDepth, Pointer: jsontree.DefaultPointer + aroundPointer,
+		Bytes:   max(1, len(text)),
+		Depth:   jsontree.DefaultDepth + extraDepth,
+		Pointer: jsontree.DefaultPointer + extraPointer,
 	})
 	if fault, ok := errors.AsType[*jsontree.Error](err); ok {
 		return nil, Invalid(fault.Pointer, validate.Rule(fault.Fault), fault.Error())
@@ -59,7 +86,7 @@ func Parse(h http.Header, text []byte) (*jsontree.Node, error) {
 	return tree, err
 }
 
-// declaredJSON reports whether a body is said to be JSON, in UTF-8 and not compressed.
+// declaredJSON reports whether the headers declare JSON in UTF-8 without compression.
 func declaredJSON(h http.Header) bool {
 	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return false
@@ -75,5 +102,6 @@ func declaredJSON(h http.Header) bool {
 	if charset, given := params["charset"]; given && !strings.EqualFold(charset, "utf-8") {
 		return false
 	}
-	return media == JSON || strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json")
+	suffixed := strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json")
+	return media == JSON || suffixed
 }

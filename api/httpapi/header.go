@@ -20,8 +20,8 @@ const (
 	MaxIdempotencyKey = 256      // bytes
 )
 
-// Bearer returns the token of the Authorization header. The name of the scheme may be in any letter case; ok is false unless there is exactly
-// one header, with that scheme and something after it that has the form of a token.
+// Bearer returns the token of the Authorization header. The request must have exactly one such
+// header, with the scheme Bearer in any letter case and something in the form of a token.
 func Bearer(r *http.Request) (token string, ok bool) {
 	values := r.Header.Values("Authorization")
 	if len(values) != 1 {
@@ -29,13 +29,15 @@ func Bearer(r *http.Request) (token string, ok bool) {
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
 	token = strings.Trim(token, " ")
-	if !strings.EqualFold(scheme, "bearer") || token == "" || len(token) > MaxToken || strings.ContainsFunc(token, notToken) {
+	if !strings.EqualFold(scheme, "bearer") || token == "" || len(token) > MaxToken ||
+		strings.ContainsFunc(token, notToken) {
 		return "", false
 	}
 	return token, true
 }
 
-// notToken reports whether a character cannot be part of a token: token68 of RFC 9110, and the colon, which some platforms have in theirs.
+// notToken reports whether a character cannot be in a token. Tokens have the characters of
+// token68 (RFC 9110), and the colon, which some platforms use.
 func notToken(c rune) bool {
 	switch {
 	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
@@ -44,21 +46,24 @@ func notToken(c rune) bool {
 	return !strings.ContainsRune("-._~+/=:", c)
 }
 
-// IdempotencyKey returns the key that the service is to know a request by, "" if the client gave none. It is made of the Idempotency-Key header
-// and of what the client's keys are separate for, such as method and installation: the same header there is another key.
+// IdempotencyKey returns the key for the service, "" if the client gave none. It is a hash of
+// the Idempotency-Key header and the scope, such as method and installation. The same header in
+// another scope is another key.
 func IdempotencyKey(r *http.Request, scope ...string) (string, error) {
-	values := r.Header.Values("Idempotency-Key")
+	const header = "Idempotency-Key"
+	values := r.Header.Values(header)
 	switch {
 	case len(values) == 0 || len(values) == 1 && values[0] == "":
 		return "", nil
 	case len(values) > 1:
-		return "", Invalid("Idempotency-Key", validate.RuleTooMany, "must be given once")
+		return "", Invalid(header, validate.RuleTooMany, "must be given once")
 	case len(values[0]) > MaxIdempotencyKey:
-		return "", Invalid("Idempotency-Key", validate.RuleTooLong, fmt.Sprintf("must have at most %d bytes", MaxIdempotencyKey))
+		detail := fmt.Sprintf("must have at most %d bytes", MaxIdempotencyKey)
+		return "", Invalid(header, validate.RuleTooLong, detail)
 	}
 	h := sha256.New()
 	for _, part := range slices.Concat(scope, values) {
-		// The length first, so that no two lists of parts give the same bytes.
+		// With the length first, no two lists of parts give the same bytes.
 		_ = binary.Write(h, binary.BigEndian, uint64(len(part)))
 		_, _ = h.Write([]byte(part))
 	}
@@ -68,27 +73,32 @@ func IdempotencyKey(r *http.Request, scope ...string) (string, error) {
 // ETag returns the entity tag of a revision.
 func ETag(revision int64) string { return `"` + strconv.FormatInt(revision, 10) + `"` }
 
-// Condition reads If-Match into a guard: an entity tag demands its revision, "*" that there is an installation. No header is no condition.
+// Condition reads If-Match into a guard: an entity tag requires its revision, and "*" requires
+// that the installation exists. No header is no condition.
 //
-// The service holds a write against one revision, so a list of several tags is refused as input. A tag that this package did not make
-// matches nothing, and neither does a weak one.
+// The service compares one revision, so a list of tags is invalid. A weak tag, and a tag that
+// this package did not make, match nothing.
 func Condition(r *http.Request) (installation.Guard, error) {
-	values := r.Header.Values("If-Match")
+	const header = "If-Match"
+	values := r.Header.Values(header)
 	if len(values) == 0 {
 		return installation.Guard{}, nil
 	}
 	tag := strings.TrimSpace(values[0])
+	opaque := strings.TrimPrefix(tag, "W/")
 	switch {
 	case len(values) > 1 || strings.Contains(tag, ","):
-		return installation.Guard{}, Invalid("If-Match", validate.RuleTooMany, "must be one entity tag")
+		detail := "must be one entity tag"
+		return installation.Guard{}, Invalid(header, validate.RuleTooMany, detail)
 	case tag == "*":
 		return installation.Guard{Present: true}, nil
-	case !strings.HasSuffix(tag, `"`) || !strings.HasPrefix(strings.TrimPrefix(tag, "W/"), `"`):
-		return installation.Guard{}, Invalid("If-Match", validate.RuleFormat, "must be an entity tag in quotes")
+	case !strings.HasPrefix(opaque, `"`) || !strings.HasSuffix(tag, `"`):
+		detail := "must be an entity tag in quotes"
+		return installation.Guard{}, Invalid(header, validate.RuleFormat, detail)
 	}
 	revision, err := strconv.ParseInt(strings.Trim(tag, `"`), 10, 64)
 	if err != nil || revision < 1 || ETag(revision) != tag {
-		return installation.Guard{}, ProblemOf(installation.ErrConflict)
+		return installation.Guard{}, installation.ErrConflict
 	}
 	return installation.Guard{Revision: revision}, nil
 }

@@ -5,24 +5,21 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/validate"
 )
 
 // plain renders a problem in the form of these tests.
-func plain(p *httpapi.Problem) httpapi.Answer {
+func plain(p *httpapi.Problem) *httpapi.Answer {
 	type issue struct {
 		Path string        `json:"path"`
 		Rule validate.Rule `json:"rule"`
@@ -34,7 +31,7 @@ func plain(p *httpapi.Problem) httpapi.Answer {
 	for _, v := range p.Issues {
 		body.Issues = append(body.Issues, issue{v.Path, v.Rule})
 	}
-	return httpapi.Answer{Status: p.Status, Body: body, ContentType: "application/problem+json"}
+	return &httpapi.Answer{Status: p.Status, Body: body, ContentType: "application/problem+json"}
 }
 
 // serve serves one resource at /things/{id} and returns its address and the log.
@@ -49,7 +46,8 @@ func serve(t *testing.T, cfg httpapi.Config, methods httpapi.Methods) (string, *
 	return server.URL, log
 }
 
-func send(t *testing.T, method, url string, body io.Reader, headers ...string) (*http.Response, string) {
+func send(t *testing.T, method, url string, body io.Reader, headers ...string) (*http.Response,
+	string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, body)
 	if err != nil {
@@ -58,7 +56,9 @@ func send(t *testing.T, method, url string, body io.Reader, headers ...string) (
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	resp, err := client.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -72,14 +72,18 @@ func send(t *testing.T, method, url string, body io.Reader, headers ...string) (
 }
 
 func TestAnswers(t *testing.T) {
-	answers := map[string]httpapi.Answer{
-		"body":    {Body: map[string]string{"a": "<b>"}, Revision: 7, Header: http.Header{"Location": {"/x"}}},
+	answers := map[string]*httpapi.Answer{
+		"body": {Body: map[string]string{"a": "<b>"}, Revision: 7,
+			Header: http.Header{"Location": {"/x"}}},
 		"created": {Status: http.StatusCreated, Body: 1, ContentType: "text/json"},
 		"nothing": {},
 		"gone":    {Status: http.StatusGone},
 	}
 	url, _ := serve(t, httpapi.Config{}, httpapi.Methods{
-		"GET": func(r *http.Request) (httpapi.Answer, error) { return answers[r.PathValue("id")], nil },
+		"GET": func(r *http.Request) (*httpapi.Answer, error) {
+			return answers[r.PathValue("id")],
+				nil
+		},
 	})
 	tests := []struct {
 		name, body, contentType, etag string
@@ -94,7 +98,8 @@ func TestAnswers(t *testing.T) {
 	for _, tt := range tests {
 		resp, body := send(t, "GET", url+"/things/"+tt.name, nil)
 		h := resp.Header
-		if resp.StatusCode != tt.status || body != tt.body || h.Get("Content-Type") != tt.contentType || h.Get("ETag") != tt.etag {
+		if resp.StatusCode != tt.status || body != tt.body ||
+			h.Get("Content-Type") != tt.contentType || h.Get("ETag") != tt.etag {
 			t.Errorf("%s: %d %q %v", tt.name, resp.StatusCode, body, h)
 		}
 		if h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" {
@@ -110,19 +115,27 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestAnswerThatCannotBeWritten: it is a failure in the platform's own form, and in the log, without a word of what it held.
+// TestAnswerThatCannotBeWritten: it is a failure in the platform's own form, and in the log,
+// without a word of what it held.
 func TestAnswerThatCannotBeWritten(t *testing.T) {
 	for name, value := range map[string]any{
-		"a function": func() {}, "a number that is none": json.Number("c4nary"), "JSON that is none": json.RawMessage("{c4nary"),
-		"what fails":  marshaler(func() ([]byte, error) { return nil, errors.New("c4nary") }),
+		"a function": func() {}, "a number that is none": json.Number("c4nary"),
+		"JSON that is none": json.RawMessage("{c4nary"),
+		"what fails": marshaler(func() ([]byte, error) {
+			return nil,
+				errors.New("c4nary")
+		}),
 		"what panics": marshaler(func() ([]byte, error) { panic("c4nary") }),
 	} {
-		url, log := serve(t, httpapi.Config{}, httpapi.Methods{"GET": func(*http.Request) (httpapi.Answer, error) {
-			return httpapi.Answer{Status: 201, Body: value, Revision: 7, Header: http.Header{"Location": {"/c4nary"}}}, nil
-		}})
+		url, log := serve(t, httpapi.Config{},
+			httpapi.Methods{"GET": func(*http.Request) (*httpapi.Answer, error) {
+				return &httpapi.Answer{Status: 201, Body: value, Revision: 7,
+					Header: http.Header{"Location": {"/c4nary"}}}, nil
+			}})
 		resp, body := send(t, "GET", url+"/things/a", nil)
 		h := resp.Header
-		if resp.StatusCode != 500 || body != `{"code":"internal_error"}` || h.Get("Content-Type") != "application/problem+json" ||
+		if resp.StatusCode != 500 || body != `{"code":"internal_error"}` ||
+			h.Get("Content-Type") != "application/problem+json" ||
 			h.Get("ETag")+h.Get("Location") != "" {
 			t.Errorf("%s: %d %q %v", name, resp.StatusCode, body, h)
 		}
@@ -131,7 +144,8 @@ func TestAnswerThatCannotBeWritten(t *testing.T) {
 		if name == "what panics" {
 			says = "panic with a string"
 		}
-		if !strings.Contains(line, "request="+h.Get("X-Request-Id")) || !strings.Contains(line, says) || strings.Contains(line, "c4nary") {
+		if !strings.Contains(line, "request="+h.Get("X-Request-Id")) ||
+			!strings.Contains(line, says) || strings.Contains(line, "c4nary") {
 			t.Errorf("%s: logged %s", name, line)
 		}
 	}
@@ -142,24 +156,34 @@ type marshaler func() ([]byte, error)
 
 func (m marshaler) MarshalJSON() ([]byte, error) { return m() }
 
-// TestErrorThatCannotBeWritten: the status is all that a platform says that cannot write its own errors.
+// TestErrorThatCannotBeWritten: the status is all that a platform says that cannot write its
+// own errors.
 func TestErrorThatCannotBeWritten(t *testing.T) {
 	var log bytes.Buffer
 	api := httpapi.New(httpapi.Config{
-		Render: func(p *httpapi.Problem) httpapi.Answer { return httpapi.Answer{Status: p.Status, Body: func() {}} },
-		Log:    slog.New(slog.NewTextHandler(&log, nil)),
+		Render: func(p *httpapi.Problem) *httpapi.Answer {
+			return &httpapi.Answer{Status: p.Status, Body: func() {}}
+		},
+		Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	answer := httptest.NewRecorder()
 	api.ServeHTTP(answer, httptest.NewRequest("GET", "/", nil))
-	if answer.Code != 500 || answer.Body.Len() > 0 || !strings.Contains(log.String(), "cannot be encoded") {
+	if answer.Code != 500 || answer.Body.Len() > 0 ||
+		!strings.Contains(log.String(), "cannot be encoded") {
 		t.Errorf("%d %s, logged %s", answer.Code, answer.Body, &log)
 	}
 }
 
 func TestRouting(t *testing.T) {
 	url, log := serve(t, httpapi.Config{}, httpapi.Methods{
-		"GET": func(*http.Request) (httpapi.Answer, error) { return httpapi.Answer{Body: 1}, nil },
-		"PUT": func(*http.Request) (httpapi.Answer, error) { return httpapi.Answer{Body: 2}, nil },
+		"GET": func(*http.Request) (*httpapi.Answer, error) {
+			return &httpapi.Answer{Body: 1},
+				nil
+		},
+		"PUT": func(*http.Request) (*httpapi.Answer, error) {
+			return &httpapi.Answer{Body: 2},
+				nil
+		},
 	})
 	tests := []struct {
 		method, path string
@@ -182,7 +206,8 @@ func TestRouting(t *testing.T) {
 	for _, tt := range tests {
 		resp, body := send(t, tt.method, url+tt.path, nil)
 		if resp.StatusCode != tt.status || resp.Header.Get("Allow") != tt.allow {
-			t.Errorf("%s %s: %d, Allow %q", tt.method, tt.path, resp.StatusCode, resp.Header.Get("Allow"))
+			t.Errorf("%s %s: %d, Allow %q", tt.method, tt.path, resp.StatusCode,
+				resp.Header.Get("Allow"))
 		}
 		if tt.status >= 400 && !strings.HasPrefix(body, `{"code":"`) {
 			t.Errorf("%s %s: body %s", tt.method, tt.path, body)
@@ -196,130 +221,25 @@ func TestRouting(t *testing.T) {
 	}
 }
 
-// TestErrors: which status and code each error has.
-func TestErrors(t *testing.T) {
-	const unknown = "internal_error"
-	tests := []struct {
-		err    error
-		status int
-		code   httpapi.Code
-		logged string // part of the line; "" = nothing is logged
-	}{
-		{&validate.Error{Violations: []validate.Violation{{Path: "a", Rule: validate.RuleRequired}}}, 400, "validation_error", ""},
-		{installation.ErrInvitation, 400, "validation_error", ""},
-		{installation.ErrForbidden, 403, "forbidden", ""},
-		{installation.ErrNotFound, 404, "not_found", ""},
-		{&installation.ExistsError{}, 409, "conflict", ""},
-		{&installation.ConflictError{}, 409, "conflict", ""},
-		{installation.ErrStale, 409, "conflict", ""},
-		{installation.ErrIdempotencyMismatch, 422, "idempotency_key_reused", ""},
-		{installation.ErrShredded, 410, "gone", ""},
-		{installation.ErrSealed, 500, unknown, "sealed"},
-		{installation.ErrUnknownKey, 500, unknown, "key"},
-		{installation.ErrKeyUnavailable, 503, "unavailable", "key"},
-		{installation.ErrUnavailable, 503, "unavailable", "store unavailable"},
-		{installation.ErrUnknownOutcome, 503, "outcome_unknown", "outcome unknown"},
-		{installation.ErrNotReplicated, 503, "not_replicated", "not confirmed"},
-		{context.DeadlineExceeded, 503, "unavailable", "deadline"},
-		{context.Canceled, 503, "unavailable", "canceled"},
-		{errors.Join(installation.ErrNotFound, installation.ErrUnavailable), 503, "unavailable", "store unavailable"},
-		{&http.MaxBytesError{}, 413, "payload_too_large", ""},
-		{errors.New("c4nary"), 500, unknown, "*errors.errorString"},
-		{httpapi.Internal(io.ErrUnexpectedEOF), 500, unknown, "*errors.errorString"},
-		{httpapi.Internal(nil), 500, unknown, "*httpapi.Problem"},
-		{httpapi.Unavailable(errSafe), 503, "unavailable", "safe to say"},
-		{httpapi.Forbidden("No."), 403, "forbidden", ""},
-		{httpapi.Unauthorized("Bearer", nil), 401, "unauthorized", ""},
-	}
-	var fail error
-	url, log := serve(t, httpapi.Config{Loggable: []error{errSafe}}, httpapi.Methods{
-		"GET": func(*http.Request) (httpapi.Answer, error) { return httpapi.Answer{Body: "ignored"}, fail },
-	})
-	for _, tt := range tests {
-		log.Reset()
-		fail = tt.err
-		resp, body := send(t, "GET", url+"/things/c4nary?c4nary=c4nary", nil)
-		if resp.StatusCode != tt.status || !strings.Contains(body, `"code":"`+string(tt.code)+`"`) {
-			t.Errorf("%v: %d %s, want %d %s", tt.err, resp.StatusCode, body, tt.status, tt.code)
-		}
-		if (resp.Header.Get("Retry-After") != "") != (tt.status == 503) {
-			t.Errorf("%v: Retry-After %q with %d", tt.err, resp.Header.Get("Retry-After"), tt.status)
-		}
-		line := log.String()
-		if !strings.Contains(line, tt.logged) || (line == "") != (tt.logged == "") || strings.Contains(line+body, "c4nary") {
-			t.Errorf("%v: logged %s", tt.err, line)
-		}
-		if tt.logged != "" && !strings.Contains(line, "request="+resp.Header.Get("X-Request-Id")) {
-			t.Errorf("%v: logged without the request id: %s", tt.err, line)
-		}
-	}
-}
-
-var errSafe = errors.New("safe to say")
-
-// TestHostErrorInLog: whatever an error of the host's own code matches, the log says the kind and the types and none of its text.
-func TestHostErrorInLog(t *testing.T) {
-	secret := func(err error) error { return fmt.Errorf("token=c4nary: %w", err) }
-	request := &url.Error{Op: "Post", URL: "https://billing.example/?api_key=c4nary", Err: context.DeadlineExceeded}
-	tests := map[string]struct {
-		err    error
-		status int
-		logged string
-	}{
-		"timeout":               {httpapi.HostFailure(request), 503, "context deadline exceeded, by an error of type *url.Error"},
-		"cancelled":             {httpapi.HostFailure(secret(context.Canceled)), 503, "context canceled, by an error of type *fmt.wrapError"},
-		"unavailable":           {httpapi.HostFailure(secret(installation.ErrUnavailable)), 503, "store unavailable, by an error of type *fmt.wrapError"},
-		"loggable":              {httpapi.HostFailure(secret(errSafe)), 500, "an error of type *fmt.wrapError"},
-		"input":                 {httpapi.HostFailure(secret(installation.ErrInvalid)), 500, "invalid"},
-		"not found":             {httpapi.HostFailure(secret(installation.ErrNotFound)), 500, "not found"},
-		"unknown":               {httpapi.HostFailure(errors.New("c4nary")), 500, "an error of type *errors.errorString"},
-		"marked below our text": {fmt.Errorf("%w: %w", errSafe, httpapi.HostError(request)), 503, "safe to say: context deadline exceeded"},
-		"marked twice":          {httpapi.HostFailure(httpapi.HostFailure(request)), 503, "context deadline exceeded"},
-		"timeout, not marked":   {request, 503, "context deadline exceeded, by an error of type *url.Error"},
-		"below foreign text":    {secret(httpapi.HostError(request)), 503, "context deadline exceeded"},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			url, log := serve(t, httpapi.Config{Loggable: []error{errSafe}}, httpapi.Methods{
-				"GET": func(*http.Request) (httpapi.Answer, error) { return httpapi.Answer{}, tt.err },
-			})
-			resp, body := send(t, "GET", url+"/things/a", nil)
-			if resp.StatusCode != tt.status {
-				t.Errorf("%d %s, want %d", resp.StatusCode, body, tt.status)
-			}
-			if line := log.String(); !strings.Contains(line, tt.logged) || strings.Contains(line+body, "c4nary") {
-				t.Errorf("logged %s, want %q", line, tt.logged)
-			}
-		})
-	}
-	if err := httpapi.HostError(request); !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "c4nary") {
-		t.Errorf("%v", err)
-	}
-}
-
-func TestProblem(t *testing.T) {
-	p := httpapi.Internal(io.EOF)
-	if !errors.Is(p, io.EOF) || strings.Contains(p.Error(), "EOF") {
-		t.Errorf("%v", p)
-	}
-	if got := httpapi.ProblemOf(p); got != p {
-		t.Error("a problem is not its own")
-	}
-}
-
 // TestPanic: the client learns nothing, the log where it happened.
 func TestPanic(t *testing.T) {
-	for name, value := range map[string]any{"text": "c4nary", "error": errors.New("c4nary"), "nil": nil} {
-		url, log := serve(t, httpapi.Config{}, httpapi.Methods{"GET": func(*http.Request) (httpapi.Answer, error) { panic(value) }})
+	for name, value := range map[string]any{"text": "c4nary", "error": errors.New("c4nary"),
+		"nil": nil} {
+		url, log := serve(t, httpapi.Config{},
+			httpapi.Methods{"GET": func(*http.Request) (*httpapi.Answer, error) { panic(value) }})
 		resp, body := send(t, "GET", url+"/things/a", nil)
 		if resp.StatusCode != 500 || body != `{"code":"internal_error"}` {
 			t.Errorf("%s: %d %s", name, resp.StatusCode, body)
 		}
-		if line := log.String(); strings.Contains(line, "c4nary") || !strings.Contains(line, "httpapi_test.TestPanic") {
+		if line := log.String(); strings.Contains(line, "c4nary") ||
+			!strings.Contains(line, "httpapi_test.TestPanic") {
 			t.Errorf("%s: logged %s", name, line)
 		}
 	}
-	url, log := serve(t, httpapi.Config{}, httpapi.Methods{"GET": func(*http.Request) (httpapi.Answer, error) { panic(http.ErrAbortHandler) }})
+	url, log := serve(t, httpapi.Config{},
+		httpapi.Methods{"GET": func(*http.Request) (*httpapi.Answer, error) {
+			panic(http.ErrAbortHandler)
+		}})
 	if _, err := http.Get(url + "/things/a"); err == nil {
 		t.Error("an aborted request was answered")
 	}
@@ -331,13 +251,15 @@ func TestPanic(t *testing.T) {
 // A client that goes away is no fault of the server.
 func TestClientGone(t *testing.T) {
 	var log bytes.Buffer
-	api := httpapi.New(httpapi.Config{Render: plain, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	api := httpapi.New(httpapi.Config{Render: plain,
+		Log: slog.New(slog.NewTextHandler(&log, nil))})
 	ctx, cancel := context.WithCancel(t.Context())
-	api.Handle("/things/{id}", httpapi.Methods{"GET": func(r *http.Request) (httpapi.Answer, error) {
-		cancel()
-		<-r.Context().Done()
-		return httpapi.Answer{}, r.Context().Err()
-	}})
+	api.Handle("/things/{id}",
+		httpapi.Methods{"GET": func(r *http.Request) (*httpapi.Answer, error) {
+			cancel()
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}})
 	answer := httptest.NewRecorder()
 	api.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, "GET", "/things/a", nil))
 	if answer.Code != 503 || log.Len() > 0 {
@@ -347,9 +269,9 @@ func TestClientGone(t *testing.T) {
 
 func TestTimeout(t *testing.T) {
 	url, _ := serve(t, httpapi.Config{Timeout: time.Nanosecond}, httpapi.Methods{
-		"GET": func(r *http.Request) (httpapi.Answer, error) {
+		"GET": func(r *http.Request) (*httpapi.Answer, error) {
 			<-r.Context().Done()
-			return httpapi.Answer{}, r.Context().Err()
+			return nil, r.Context().Err()
 		},
 	})
 	if resp, _ := send(t, "GET", url+"/things/a", nil); resp.StatusCode != 503 {
@@ -361,10 +283,10 @@ func TestTimeout(t *testing.T) {
 func TestSlowBody(t *testing.T) {
 	read := make(chan error, 1)
 	url, _ := serve(t, httpapi.Config{Timeout: 50 * time.Millisecond}, httpapi.Methods{
-		"PUT": func(r *http.Request) (httpapi.Answer, error) {
+		"PUT": func(r *http.Request) (*httpapi.Answer, error) {
 			_, err := httpapi.Document(r)
 			read <- err
-			return httpapi.Answer{}, err
+			return nil, err
 		},
 	})
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
@@ -372,7 +294,9 @@ func TestSlowBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := io.WriteString(conn, "PUT /things/a HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"); err != nil {
+	if _, err := io.WriteString(conn,
+		"PUT /things/a HTTP/1.1\r\nHost: a\r\nContent-Type: "+
+			"application/json\r\nContent-Length: 9\r\n\r\n{"); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-read; httpapi.ProblemOf(err).Status != http.StatusRequestTimeout {
@@ -384,9 +308,11 @@ func TestSlowBody(t *testing.T) {
 func TestClientThatDoesNotRead(t *testing.T) {
 	returned := make(chan struct{})
 	api := httpapi.New(httpapi.Config{Render: plain, Timeout: time.Millisecond})
-	api.Handle("/things/{id}", httpapi.Methods{"GET": func(*http.Request) (httpapi.Answer, error) {
-		return httpapi.Answer{Body: strings.Repeat("x", 32<<20)}, nil // more than the buffers between the two hold
-	}})
+	api.Handle("/things/{id}",
+		httpapi.Methods{"GET": func(*http.Request) (*httpapi.Answer, error) {
+			// more than the buffers between the two hold
+			return &httpapi.Answer{Body: strings.Repeat("x", 32<<20)}, nil
+		}})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		api.ServeHTTP(w, r)
 		close(returned)
@@ -408,8 +334,8 @@ func TestRequestID(t *testing.T) {
 		t.Errorf("%q outside of a request", id)
 	}
 	url, _ := serve(t, httpapi.Config{}, httpapi.Methods{
-		"GET": func(r *http.Request) (httpapi.Answer, error) {
-			return httpapi.Answer{Body: httpapi.RequestID(r.Context())}, nil
+		"GET": func(r *http.Request) (*httpapi.Answer, error) {
+			return &httpapi.Answer{Body: httpapi.RequestID(r.Context())}, nil
 		},
 	})
 	resp, body := send(t, "GET", url+"/things/a", nil, "X-Request-Id", "mine")

@@ -7,16 +7,20 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// documents are where JSON documents are in the domain; "" is the body. Behind them, the path of a violation goes on with a JSON Pointer.
-var documents = []string{"", "configuration", "connection", "connection.metadata", "document", "extra"}
+// documents are the places of JSON documents in the domain; "" is the body. The path of a
+// violation in a document continues with a JSON Pointer.
+var documents = []string{
+	"", "configuration", "connection", "connection.metadata", "document", "extra",
+}
 
-// issues returns violations in the form that all platforms show: names with dots between them, as the rest of a path has them. An index of an
-// array is a name like any other, since a pointer does not tell them apart.
+// issues returns violations in the form of the wire: names with dots between them. An index of
+// an array looks like a name, since a pointer does not tell them apart.
 func issues(violations []validate.Violation) []validate.Violation {
 	out := slices.Clone(violations)
 	for i := range out {
 		out[i].Path, out[i].Related = dotted(out[i].Path), dotted(out[i].Related)
-		out[i].Detail = strings.TrimPrefix(out[i].Detail, "json: ") // the package that says so is nothing to a client
+		// The name of the reporting package means nothing to a client.
+		out[i].Detail = strings.TrimPrefix(out[i].Detail, "json: ")
 	}
 	return out
 }
@@ -24,7 +28,8 @@ func issues(violations []validate.Violation) []validate.Violation {
 // pointerEscapes are those of RFC 6901, section 4.
 var pointerEscapes = strings.NewReplacer("~1", "/", "~0", "~")
 
-// dotted writes a path that ends in a JSON Pointer, such as configuration/api_key, with dots. Others stay: a name in them may have a slash.
+// dotted writes a path that ends in a JSON Pointer, such as configuration/api_key, with dots.
+// Other paths stay, since a name in them may have a slash.
 func dotted(path string) string {
 	document, pointer, found := strings.Cut(path, "/")
 	if !found || !slices.Contains(documents, document) {
@@ -34,4 +39,28 @@ func dotted(path string) string {
 		document += "." + pointerEscapes.Replace(name)
 	}
 	return strings.TrimPrefix(document, ".")
+}
+
+// Name is the name of a place in the domain and its name on the wire. Places below it begin
+// with the name. The empty domain name is the whole body alone.
+type Name struct{ Domain, Wire string }
+
+// renamed returns issues with the names of the wire.
+func renamed(issues []validate.Violation, names []Name) []validate.Violation {
+	out := slices.Clone(issues)
+	for i := range out {
+		out[i].Path = wireName(out[i].Path, names)
+	}
+	return out
+}
+
+func wireName(path string, names []Name) string {
+	for _, n := range names {
+		rest, ok := strings.CutPrefix(path, n.Domain)
+		below := n.Domain != "" && strings.IndexAny(rest, ".[/") == 0
+		if ok && (rest == "" || below) {
+			return n.Wire + rest
+		}
+	}
+	return path
 }

@@ -9,16 +9,19 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// Object reads members of a JSON object by their exact names. What is wrong goes to a [validate.List], under the path of the member on the
-// wire; the methods then return zero values, so that a caller reads on and reports everything at once. Members that nobody asks for do not matter.
+// Object reads members of a JSON object by their exact names. Violations go to a
+// [validate.List], under the path of the member on the wire. Methods return zero values for bad
+// members, so that a caller can go on and report everything at once. Unknown members are
+// ignored.
 type Object struct {
 	node  *jsontree.Node
 	path  string
 	list  *validate.List
-	nulls bool // count as absent
+	nulls bool // null members count as absent
 }
 
-// ReadObject returns a reader of the object n at a path, "" for the whole body. Anything but an object, nil included, is a violation.
+// ReadObject returns a reader of the object n at a path, "" for the whole body. Anything but an
+// object is a violation, and so is nil.
 func ReadObject(n *jsontree.Node, path string, l *validate.List) Object {
 	o := Object{node: n, path: path, list: l}
 	if n == nil || n.Kind() != jsontree.Object {
@@ -28,6 +31,9 @@ func ReadObject(n *jsontree.Node, path string, l *validate.List) Object {
 	return o
 }
 
+// Violations returns the list that violations go to.
+func (o Object) Violations() *validate.List { return o.list }
+
 // Path returns the path of a member.
 func (o Object) Path(name string) string {
 	if o.path == "" {
@@ -36,7 +42,8 @@ func (o Object) Path(name string) string {
 	return o.path + "." + name
 }
 
-// NullAsAbsent returns a reader of the same object, and of those in it, that takes a member which is null for one that is not there.
+// NullAsAbsent returns a reader of the same object and of the objects in it that ignores members
+// with the value null.
 func (o Object) NullAsAbsent() Object {
 	o.nulls = true
 	return o
@@ -51,16 +58,19 @@ func (o Object) Node(name string) *jsontree.Node {
 	return n
 }
 
-// Has reports whether the member is there; null is.
+// Has reports whether a member exists, even if it is null.
 func (o Object) Has(name string) bool { return o.Node(name) != nil }
 
-// Null reports whether the member is there and null.
-func (o Object) Null(name string) bool { return o.Has(name) && o.Node(name).Kind() == jsontree.Null }
+// Null reports whether a member exists and is null.
+func (o Object) Null(name string) bool {
+	n := o.Node(name)
+	return n != nil && n.Kind() == jsontree.Null
+}
 
-// Require demands that members are there, whatever they hold.
+// Require reports missing members, whatever type they should have.
 func (o Object) Require(names ...string) {
 	if o.node == nil {
-		return // said already
+		return // already reported
 	}
 	for _, name := range names {
 		o.list.Required(o.Path(name), o.Has(name))
@@ -69,7 +79,7 @@ func (o Object) Require(names ...string) {
 
 // String returns a string; "" if the member is absent.
 func (o Object) String(name string) string {
-	n := o.of(name, jsontree.String, "must be a string")
+	n := o.member(name, jsontree.String, "must be a string")
 	if n == nil {
 		return ""
 	}
@@ -78,7 +88,7 @@ func (o Object) String(name string) string {
 
 // Bool returns a boolean; nil if the member is absent.
 func (o Object) Bool(name string) *bool {
-	n := o.of(name, jsontree.Bool, "must be true or false")
+	n := o.member(name, jsontree.Bool, "must be true or false")
 	if n == nil {
 		return nil
 	}
@@ -86,14 +96,15 @@ func (o Object) Bool(name string) *bool {
 	return &b
 }
 
-// Object returns a reader of the object in a member; of one without members if it is absent.
+// Object returns a reader of an object; it has no members if the member is absent.
 func (o Object) Object(name string) Object {
-	return Object{node: o.of(name, jsontree.Object, "must be an object"), path: o.Path(name), list: o.list, nulls: o.nulls}
+	n := o.member(name, jsontree.Object, "must be an object")
+	return Object{node: n, path: o.Path(name), list: o.list, nulls: o.nulls}
 }
 
 // Strings returns the strings of an array; nil if the member is absent.
 func (o Object) Strings(name string) []string {
-	n := o.of(name, jsontree.Array, "must be an array")
+	n := o.member(name, jsontree.Array, "must be an array")
 	if n == nil {
 		return nil
 	}
@@ -111,31 +122,33 @@ func (o Object) Strings(name string) []string {
 // Members returns the names and values of the object in order.
 func (o Object) Members() iter.Seq2[string, *jsontree.Node] { return o.node.Children() }
 
-// rfc3339 is the form of a time. time.Parse takes a comma, one digit for an hour and zones of more than a day as well.
-var rfc3339 = regexp.MustCompile(`^[0-9-]{10}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`)
+// rfc3339 is the form of a time. time.Parse also takes a comma, an hour with one digit and zones
+// of more than a day.
+var rfc3339 = regexp.MustCompile(`^[0-9-]{10}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?` +
+	`(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`)
 
-// Time returns the time in a member, in the form of RFC 3339; zero if the member is absent.
+const notTime = "must be a date and time such as 2024-02-28T10:00:00Z"
+
+// Time returns a time in the form of RFC 3339; the zero time if the member is absent.
 func (o Object) Time(name string) time.Time {
-	n := o.of(name, jsontree.String, "must be a date and time such as 2024-02-28T10:00:00Z")
+	n := o.member(name, jsontree.String, notTime)
 	if n == nil {
 		return time.Time{}
 	}
 	t, err := time.Parse(time.RFC3339, n.Text())
 	if err != nil || !rfc3339.MatchString(n.Text()) {
-		o.list.Add(o.Path(name), validate.RuleFormat, "must be a date and time such as 2024-02-28T10:00:00Z")
+		o.list.Add(o.Path(name), validate.RuleFormat, notTime)
 		return time.Time{}
 	}
 	return t
 }
 
-// of returns the member if it is of a kind.
-func (o Object) of(name string, kind jsontree.Kind, otherwise string) *jsontree.Node {
+// member returns a member if it is of a kind, and reports it otherwise. It returns nil for an
+// absent member.
+func (o Object) member(name string, kind jsontree.Kind, violation string) *jsontree.Node {
 	n := o.Node(name)
-	if n == nil {
-		return nil
-	}
-	if n.Kind() != kind {
-		o.list.Add(o.Path(name), validate.RuleFormat, otherwise)
+	if n != nil && n.Kind() != kind {
+		o.list.Add(o.Path(name), validate.RuleFormat, violation)
 		return nil
 	}
 	return n

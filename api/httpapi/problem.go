@@ -8,88 +8,126 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// Problem is a request that was refused or that failed, in the terms all platforms share. A [Renderer] puts it into those of one.
+// Problem is a rejected or failed request, in terms that all platforms share. A [Renderer]
+// writes it in the form of one of them.
 type Problem struct {
 	Status  int
 	Code    Code
 	Message string               // for people; fixed text
-	Issues  []validate.Violation // what is wrong with the input, in the domain's names with dots between them
+	Issues  []validate.Violation // violations of the input, with dots in their paths
 	Header  http.Header          // such as Allow and Retry-After
-	Cause   error                // the error it was made of, for the log and for the renderer; never shown
+	Cause   error                // for the log and the renderer; never shown
 
-	RequestID string // of the request that met it, for the renderer; set by the [API]
+	RequestID string // for the renderer; set by the [API]
 }
 
-// Renderer makes the answer that a platform gives to a problem. It may choose another status than the problem's. The headers of the problem
-// are added to those it returns.
-type Renderer func(p *Problem) Answer
+// Renderer returns the answer of a platform to a problem. It may choose another status. The
+// headers of the problem are added to those of the answer.
+type Renderer func(p *Problem) *Answer
 
-// Code names a kind of problem, for machines. The values are stable.
+// Code names a kind of problem for machines. The values are stable.
 type Code string
 
 // Kinds of problems.
 const (
-	CodeInvalid      Code = "validation_error"
-	CodeIdentity     Code = "unauthorized" // no valid identity
-	CodeForbidden    Code = "forbidden"
-	CodeNotFound     Code = "not_found"
-	CodeMethod       Code = "method_not_allowed"
-	CodeConflict     Code = "conflict"
-	CodeGone         Code = "gone"
-	CodeTimeout      Code = "request_timeout"
-	CodeTooLarge     Code = "payload_too_large"
-	CodeMediaType    Code = "unsupported_media_type"
-	CodeKeyReused    Code = "idempotency_key_reused"
-	CodeInternal     Code = "internal_error"
-	CodeUnavailable  Code = "unavailable"
-	CodeUnknownFate  Code = "outcome_unknown"
-	CodeUnreplicated Code = "not_replicated"
+	CodeInvalid          Code = "validation_error"
+	CodeUnauthorized     Code = "unauthorized"
+	CodeForbidden        Code = "forbidden"
+	CodeNotFound         Code = "not_found"
+	CodeMethodNotAllowed Code = "method_not_allowed"
+	CodeConflict         Code = "conflict"
+	CodeGone             Code = "gone"
+	CodeTimeout          Code = "request_timeout"
+	CodeTooLarge         Code = "payload_too_large"
+	CodeMediaType        Code = "unsupported_media_type"
+	CodeKeyReused        Code = "idempotency_key_reused"
+	CodeInternal         Code = "internal_error"
+	CodeUnavailable      Code = "unavailable"
+	CodeUnknownOutcome   Code = "outcome_unknown"
+	CodeNotReplicated    Code = "not_replicated"
 )
 
-// retryAfter is when to ask again after an answer with 503.
+var statuses = map[Code]int{
+	CodeInvalid:          http.StatusBadRequest,
+	CodeUnauthorized:     http.StatusUnauthorized,
+	CodeForbidden:        http.StatusForbidden,
+	CodeNotFound:         http.StatusNotFound,
+	CodeMethodNotAllowed: http.StatusMethodNotAllowed,
+	CodeConflict:         http.StatusConflict,
+	CodeGone:             http.StatusGone,
+	CodeTimeout:          http.StatusRequestTimeout,
+	CodeTooLarge:         http.StatusRequestEntityTooLarge,
+	CodeMediaType:        http.StatusUnsupportedMediaType,
+	CodeKeyReused:        http.StatusUnprocessableEntity,
+	CodeInternal:         http.StatusInternalServerError,
+	CodeUnavailable:      http.StatusServiceUnavailable,
+	CodeUnknownOutcome:   http.StatusServiceUnavailable,
+	CodeNotReplicated:    http.StatusServiceUnavailable,
+}
+
+// retryAfter is the time to wait after an answer with 503.
 const retryAfter = 5 * time.Second
 
-// Error implements error. It holds no text of the client.
+// Error implements error. It has no text of the client.
 func (p *Problem) Error() string { return string(p.Code) + ": " + p.Message }
 
 // Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Cause }
 
-// NotFound is the answer about what is not there, or not for this client to know of.
-func NotFound() *Problem {
-	return &Problem{Status: http.StatusNotFound, Code: CodeNotFound, Message: "There is no such resource."}
-}
-
-// Forbidden refuses a client that is known, for a reason in one fixed sentence.
-func Forbidden(message string) *Problem {
-	return &Problem{Status: http.StatusForbidden, Code: CodeForbidden, Message: message}
-}
-
-// Unauthorized refuses a client without a valid identity and names the scheme it should use, such as Bearer. Why the identity is not valid is
-// for the log, not for the client.
-func Unauthorized(scheme string, cause error) *Problem {
-	return &Problem{
-		Status: http.StatusUnauthorized, Code: CodeIdentity, Message: "The request has no valid credentials.", Cause: cause,
-		Header: http.Header{"Www-Authenticate": {scheme}},
+// Reject returns a problem with the status of its code. The message is a fixed sentence for
+// people. A problem with status 503 has a Retry-After header.
+func Reject(code Code, message string) *Problem {
+	p := &Problem{Status: statuses[code], Code: code, Message: message}
+	if p.Status == http.StatusServiceUnavailable {
+		p.Header = http.Header{"Retry-After": {strconv.Itoa(int(retryAfter.Seconds()))}}
 	}
+	return p
 }
 
-// Invalid refuses input for one reason; see [validate.List.Add].
+// NotFound rejects a request for a resource that does not exist, or that the client must not
+// know of. For an installation, return [installation.ErrNotFound] instead.
+func NotFound() *Problem { return Reject(CodeNotFound, "There is no such resource.") }
+
+// Forbidden rejects a request of a known client for a reason in one fixed sentence.
+func Forbidden(message string) *Problem { return Reject(CodeForbidden, message) }
+
+// Unauthorized rejects a client without a valid identity. The challenge names the scheme to
+// use, such as Bearer. The cause is for the log and not for the client.
+func Unauthorized(challenge string, cause error) *Problem {
+	p := Reject(CodeUnauthorized, "The request has no valid credentials.")
+	p.Cause, p.Header = cause, http.Header{"Www-Authenticate": {challenge}}
+	return p
+}
+
+// Invalid rejects input for one reason; see [validate.List.Add].
 func Invalid(path string, rule validate.Rule, detail string) *Problem {
 	var l validate.List
 	l.Add(path, rule, detail)
 	return ProblemOf(l.Err())
 }
 
-// Internal is a failure of the server for which the client gets no reason.
+// Internal is a failure of the server. The client gets no reason.
 func Internal(cause error) *Problem {
-	return &Problem{Status: http.StatusInternalServerError, Code: CodeInternal, Message: "The request could not be completed.", Cause: cause}
+	p := Reject(CodeInternal, internalText)
+	p.Cause = cause
+	return p
 }
 
-// Unavailable is a failure that a later try may not meet.
-func Unavailable(cause error) *Problem { return unavailable.problem(cause) }
-
-// retryHeader says when to try again.
-func retryHeader() http.Header {
-	return http.Header{"Retry-After": {strconv.Itoa(int(retryAfter.Seconds()))}}
+// Unavailable is a failure of the server that may pass.
+func Unavailable(cause error) *Problem {
+	p := Reject(CodeUnavailable, unavailableText)
+	p.Cause = cause
+	return p
 }
+
+// Failure is the problem of an error that does not say anything about the request, whatever it
+// matches: 503 if it may pass, and 500 otherwise.
+func Failure(err error) *Problem {
+	if p := ProblemOf(err); p.Status == http.StatusServiceUnavailable {
+		return p
+	}
+	return Internal(err)
+}
+
+// HostFailure is [Failure] for an error of the host's own code, which it marks with [HostError].
+func HostFailure(err error) *Problem { return Failure(HostError(err)) }

@@ -12,7 +12,6 @@ import (
 	"testing/iotest"
 	"time"
 
-	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/validate"
@@ -67,7 +66,8 @@ func TestDocument(t *testing.T) {
 }
 
 func TestBody(t *testing.T) {
-	r := httptest.NewRequest("PUT", "/", io.MultiReader(strings.NewReader("{"), iotest.ErrReader(errors.New("c4nary"))))
+	r := httptest.NewRequest("PUT", "/",
+		io.MultiReader(strings.NewReader("{"), iotest.ErrReader(errors.New("c4nary"))))
 	_, err := httpapi.Body(r)
 	if p := httpapi.ProblemOf(err); p.Status != 400 || strings.Contains(err.Error(), "c4nary") {
 		t.Errorf("cut: %v", err)
@@ -104,9 +104,11 @@ func violations(l *validate.List) []string {
 	return out
 }
 
-func TestObject(t *testing.T) {
+func TestObjectReadsMembers(t *testing.T) {
 	var l validate.List
-	o := httpapi.ReadObject(parse(t, `{"s":"x","Case":1,"t":true,"f":false,"n":null,"list":["a","b"],"o":{"in":{"s":"y"}},"at":"2026-03-04T10:15:00+01:00"}`), "", &l)
+	o := httpapi.ReadObject(parse(t,
+		`{"s":"x","Case":1,"t":true,"f":false,"n":null,"list":["a","b"],"o":{"in":{"s":"y"}},`+
+			`"at":"2026-03-04T10:15:00+01:00"}`), "", &l)
 	if o.String("s") != "x" || o.String("absent") != "" || o.String("case") != "" {
 		t.Error("strings")
 	}
@@ -125,7 +127,8 @@ func TestObject(t *testing.T) {
 	if got := o.Strings("list"); !slices.Equal(got, []string{"a", "b"}) {
 		t.Errorf("list %q", got)
 	}
-	if inner := o.Object("o").Object("in"); inner.String("s") != "y" || inner.Path("s") != "o.in.s" {
+	if inner := o.Object("o").Object("in"); inner.String("s") != "y" ||
+		inner.Path("s") != "o.in.s" {
 		t.Error("an object in an object")
 	}
 	if at := o.Time("at"); !at.Equal(time.Date(2026, 3, 4, 9, 15, 0, 0, time.UTC)) {
@@ -142,26 +145,35 @@ func TestObject(t *testing.T) {
 	if got := violations(&l); got != nil {
 		t.Errorf("violations %q", got)
 	}
+}
 
-	l = validate.List{}
-	o = httpapi.ReadObject(parse(t, `{"s":7,"b":"true","list":[1,"a",null],"o":[],"at":"soon","x":{"y":{"s":false}}}`), "body", &l)
-	if o.String("s") != "" || o.Bool("b") != nil || !slices.Equal(o.Strings("list"), []string{"a"}) || o.Object("o").String("s") != "" ||
-		!o.Time("at").IsZero() || o.Object("x").Object("y").String("s") != "" || o.Strings("s") != nil {
-		t.Error("something of another type was taken")
+func TestObjectReportsWrongTypes(t *testing.T) {
+	var l validate.List
+	o := httpapi.ReadObject(parse(t,
+		`{"s":7,"b":"true","list":[1,"a",null],"o":[],"at":"soon","x":{"y":{"s":false}}}`),
+		"body", &l)
+	if o.String("s") != "" || o.Bool("b") != nil ||
+		!slices.Equal(o.Strings("list"), []string{"a"}) || o.Object("o").String("s") != "" ||
+		!o.Time("at").IsZero() || o.Object("x").Object("y").String("s") != "" ||
+		o.Strings("s") != nil {
+		t.Error("a value of another type was accepted")
 	}
 	o.Require("s", "absent")
-	o.Object("nothing").Require("absent") // of what is not there, nothing is demanded
+	o.Object("nothing").Require("absent") // an absent object requires nothing
 	want := []string{
-		"body.s format", "body.b format", "body.list[0] format", "body.list[2] format", "body.o format", "body.at format", "body.x.y.s format",
+		"body.s format", "body.b format", "body.list[0] format", "body.list[2] format",
+		"body.o format", "body.at format", "body.x.y.s format",
 		"body.s format", "body.absent required",
 	}
 	if got := violations(&l); !slices.Equal(got, want) {
 		t.Errorf("violations\n%q, want\n%q", got, want)
 	}
+}
 
+func TestObjectRejectsOtherNodes(t *testing.T) {
 	for _, n := range []*jsontree.Node{nil, parse(t, `[]`), parse(t, `null`)} {
-		l = validate.List{}
-		o = httpapi.ReadObject(n, "", &l)
+		var l validate.List
+		o := httpapi.ReadObject(n, "", &l)
 		o.Require("a")
 		if got := violations(&l); o.Has("a") || !slices.Equal(got, []string{" format"}) {
 			t.Errorf("%v: %q", n, got)
@@ -169,13 +181,17 @@ func TestObject(t *testing.T) {
 	}
 }
 
-// TestNullAsAbsent: the reader that is asked for it, and those of objects in its object, see no null.
+// TestNullAsAbsent: the reader that is asked for it, and those of objects in its object, see no
+// null.
 func TestNullAsAbsent(t *testing.T) {
 	var l validate.List
-	strict := httpapi.ReadObject(parse(t, `{"s":null,"b":null,"o":{"s":null,"t":"x"},"n":null}`), "", &l)
+	strict := httpapi.ReadObject(parse(t, `{"s":null,"b":null,"o":{"s":null,"t":"x"},"n":null}`),
+		"", &l)
 	o := strict.NullAsAbsent()
-	if o.Has("s") || o.Null("s") || o.String("s") != "" || o.Bool("b") != nil || o.Object("o").Has("s") || o.Object("o").String("s") != "" ||
-		o.Object("o").String("t") != "x" || o.Object("n").String("s") != "" || violations(&l) != nil {
+	if o.Has("s") || o.Null("s") || o.String("s") != "" || o.Bool("b") != nil ||
+		o.Object("o").Has("s") || o.Object("o").String("s") != "" ||
+		o.Object("o").String("t") != "x" || o.Object("n").String("s") != "" ||
+		violations(&l) != nil {
 		t.Errorf("null is there: %q", violations(&l))
 	}
 	if strict.String("s"); !strict.Null("s") || len(violations(&l)) != 1 {
@@ -186,8 +202,10 @@ func TestNullAsAbsent(t *testing.T) {
 // TestTimes: what RFC 3339 does not allow is no time, though time.Parse takes some of it.
 func TestTimes(t *testing.T) {
 	for text, good := range map[string]bool{
-		"2026-03-04T10:15:00Z": true, "2026-03-04T10:15:00.5Z": true, "2026-03-04T10:15:00+23:59": true,
-		"2026-03-04T10:15:00,5Z": false, "2026-03-04T1:15:00Z": false, "2026-03-04T10:15:00+24:00": false, "2026-03-04 10:15:00Z": false,
+		"2026-03-04T10:15:00Z": true, "2026-03-04T10:15:00.5Z": true,
+		"2026-03-04T10:15:00+23:59": true,
+		"2026-03-04T10:15:00,5Z":    false, "2026-03-04T1:15:00Z": false,
+		"2026-03-04T10:15:00+24:00": false, "2026-03-04 10:15:00Z": false,
 		"2026-03-04T10:15:00": false, "": false,
 	} {
 		var l validate.List
@@ -198,135 +216,39 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// TestIssues: the places of violations are names with dots, whether they are of the body or of a document in the domain.
+// TestIssues: the places of violations are names with dots, whether they are of the body or of
+// a document in the domain.
 func TestIssues(t *testing.T) {
 	const deep = `{"configuration":{"a~b":{"c/d":[{"x":1,"x":2}]}}}`
 	_, err := httpapi.Parse(http.Header{"Content-Type": {"application/json"}}, []byte(deep))
 	p := httpapi.ProblemOf(err)
-	if len(p.Issues) != 1 || p.Issues[0].Path != "configuration.a~b.c/d.0.x" || strings.Contains(p.Issues[0].Detail, "json:") {
+	if len(p.Issues) != 1 || p.Issues[0].Path != "configuration.a~b.c/d.0.x" ||
+		strings.Contains(p.Issues[0].Detail, "json:") {
 		t.Errorf("%+v", p.Issues)
 	}
 	for path, want := range map[string]string{
-		"": "", "configuration": "configuration", "configuration/api_secret": "configuration.api_secret", "configuration/a~1b~01/0": "configuration.a/b~1.0",
-		"connection/access_token": "connection.access_token", "connection.metadata/t": "connection.metadata.t", "extra/x": "extra.x",
-		"document/read/objects": "document.read.objects", "consent.policies.a/b": "consent.policies.a/b", "modules[0].id": "modules[0].id",
+		"": "", "configuration": "configuration",
+		"configuration/api_secret": "configuration.api_secret",
+		"configuration/a~1b~01/0":  "configuration.a/b~1.0",
+		"connection/access_token":  "connection.access_token",
+		"connection.metadata/t":    "connection.metadata.t", "extra/x": "extra.x",
+		"document/read/objects": "document.read.objects",
+		"consent.policies.a/b":  "consent.policies.a/b", "modules[0].id": "modules[0].id",
 	} {
-		given := []validate.Violation{{Path: path, Rule: validate.RuleFormat, Related: path, Detail: "json: wrong"}}
+		given := []validate.Violation{{Path: path, Rule: validate.RuleFormat, Related: path,
+			Detail: "json: wrong"}}
 		got := httpapi.ProblemOf(&validate.Error{Violations: given}).Issues[0]
-		if got.Path != want || got.Related != want || got.Detail != "wrong" || given[0].Path != path {
+		if got.Path != want || got.Related != want || got.Detail != "wrong" ||
+			given[0].Path != path {
 			t.Errorf("%q: %+v", path, got)
 		}
 	}
 }
 
-func TestCondition(t *testing.T) {
-	tests := []struct {
-		name   string
-		values []string
-		want   installation.Guard
-		status int
-	}{
-		{"none", nil, installation.Guard{}, 0},
-		{"a revision", []string{` "7" `}, installation.Guard{Revision: 7}, 0},
-		{"any", []string{"*"}, installation.Guard{Present: true}, 0},
-		{"weak", []string{`W/"7"`}, installation.Guard{}, 409},
-		{"foreign", []string{`"abc"`}, installation.Guard{}, 409},
-		{"zero", []string{`"0"`}, installation.Guard{}, 409},
-		{"with a zero in front", []string{`"07"`}, installation.Guard{}, 409},
-		{"with a sign", []string{`"+7"`}, installation.Guard{}, 409},
-		{"too large", []string{`"9223372036854775808"`}, installation.Guard{}, 409},
-		{"without quotes", []string{`7`}, installation.Guard{}, 400},
-		{"half quotes", []string{`"7`}, installation.Guard{}, 400},
-		{"empty", []string{``}, installation.Guard{}, 400},
-		{"a list", []string{`"7", "8"`}, installation.Guard{}, 400},
-		{"two headers", []string{`"7"`, `"8"`}, installation.Guard{}, 400},
-	}
-	for _, tt := range tests {
-		r := httptest.NewRequest("PUT", "/", nil)
-		r.Header["If-Match"] = tt.values
-		got, err := httpapi.Condition(r)
-		status := 0
-		if err != nil {
-			status = httpapi.ProblemOf(err).Status
-		}
-		if got != tt.want || status != tt.status {
-			t.Errorf("%s: %+v, %v", tt.name, got, err)
-		}
-	}
-	if got := httpapi.ETag(7); got != `"7"` {
-		t.Errorf("ETag %s", got)
-	}
-}
-
-func TestBearer(t *testing.T) {
-	tests := []struct {
-		name   string
-		values []string
-		want   string
-	}{
-		{"a token", []string{"Bearer aZ09-._~+/="}, "aZ09-._~+/="},
-		{"another case", []string{"bEARER  x "}, "x"},
-		{"none", nil, ""},
-		{"two", []string{"Bearer a", "Bearer b"}, ""},
-		{"another scheme", []string{"Basic x"}, ""},
-		{"no scheme", []string{"x"}, ""},
-		{"nothing behind", []string{"Bearer "}, ""},
-		{"two words", []string{"Bearer a b"}, ""},
-		{"a tab", []string{"Bearer\ta"}, ""},
-		{"other characters", []string{"Bearer a\"b"}, ""},
-		{"not ASCII", []string{"Bearer ä"}, ""},
-		{"long", []string{"Bearer " + strings.Repeat("a", httpapi.MaxToken+1)}, ""},
-	}
-	for _, tt := range tests {
-		r := httptest.NewRequest("GET", "/", nil)
-		r.Header["Authorization"] = tt.values
-		if got, ok := httpapi.Bearer(r); got != tt.want || ok != (tt.want != "") {
-			t.Errorf("%s: %q, %t", tt.name, got, ok)
-		}
-	}
-}
-
-func TestIdempotencyKey(t *testing.T) {
-	keyOf := func(values []string, scope ...string) (string, int) {
-		r := httptest.NewRequest("PUT", "/", nil)
-		r.Header["Idempotency-Key"] = values
-		got, err := httpapi.IdempotencyKey(r, scope...)
-		if err != nil {
-			return got, httpapi.ProblemOf(err).Status
-		}
-		return got, 0
-	}
-	for _, none := range [][]string{nil, {""}} {
-		if got, status := keyOf(none, "PUT"); got != "" || status != 0 {
-			t.Errorf("%q: %q, %d", none, got, status)
-		}
-	}
-	for name, bad := range map[string][]string{"two": {"a", "b"}, "long": {strings.Repeat("x", httpapi.MaxIdempotencyKey+1)}} {
-		if got, status := keyOf(bad); got != "" || status != 400 {
-			t.Errorf("%s: %q, %d", name, got, status)
-		}
-	}
-	seen := make(map[string]string)
-	for _, parts := range [][]string{{"PUT", "a", "k"}, {"PUT", "b", "k"}, {"DELETE", "a", "k"}, {"PUT", "a", "l"}, {"PUTa", "", "k"}, {"PUT", "", "ak"}, {"k"}} {
-		got, _ := keyOf(parts[len(parts)-1:], parts[:len(parts)-1]...)
-		again, _ := keyOf(parts[len(parts)-1:], parts[:len(parts)-1]...)
-		if got == "" || len(got) > 256 || got != again {
-			t.Errorf("%q: %q, then %q", parts, got, again)
-		}
-		if other, taken := seen[got]; taken {
-			t.Errorf("%q and %q have one key", parts, other)
-		}
-		seen[got] = strings.Join(parts, "|")
-	}
-	scope := make([]string, 1, 4)
-	if _, status := keyOf([]string{"k"}, scope...); status != 0 || scope[:2][1] != "" {
-		t.Error("the caller's slice was written to")
-	}
-}
-
 // FuzzDocument: whatever comes is read or refused, never a failure, and nothing of it shows.
 func FuzzDocument(f *testing.F) {
-	for _, body := range []string{"", " ", `{"a":{"b":["c4nary"]}}`, `{"a":1,"a":2}`, "\xff", `"\ud800"`, strings.Repeat("[", 70)} {
+	for _, body := range []string{"", " ", `{"a":{"b":["c4nary"]}}`, `{"a":1,"a":2}`, "\xff",
+		`"\ud800"`, strings.Repeat("[", 70)} {
 		f.Add([]byte(body), "application/json", "")
 	}
 	f.Add([]byte("1"), "application/json; charset=x", "gzip")
@@ -347,29 +269,5 @@ func FuzzDocument(f *testing.F) {
 			o.Object(name).Require("x")
 		}
 		_ = l.Err()
-	})
-}
-
-// FuzzHeaders: every header is understood or refused as input.
-func FuzzHeaders(f *testing.F) {
-	f.Add("Bearer x", `"1"`, "k")
-	f.Add("", "*", "")
-	f.Add("bearer \x00", `W/"`, strings.Repeat("k", 300))
-	f.Fuzz(func(t *testing.T, authorization, match, key string) {
-		r := httptest.NewRequest("PUT", "/", nil)
-		r.Header = http.Header{"Authorization": {authorization}, "If-Match": {match}, "Idempotency-Key": {key}}
-		if token, ok := httpapi.Bearer(r); ok && (token == "" || strings.ContainsAny(token, " \t\"\\,")) {
-			t.Errorf("token %q", token)
-		}
-		guard, err := httpapi.Condition(r)
-		if status := httpapi.ProblemOf(err).Status; err != nil && status != 400 && status != 409 {
-			t.Errorf("status %d", status)
-		}
-		if guard.Revision < 0 || err != nil && guard != (installation.Guard{}) {
-			t.Errorf("guard %+v, %v", guard, err)
-		}
-		if k, err := httpapi.IdempotencyKey(r, "PUT"); (k == "") != (key == "" || err != nil) {
-			t.Errorf("key %q, %v", k, err)
-		}
 	})
 }

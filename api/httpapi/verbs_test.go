@@ -11,13 +11,15 @@ import (
 // TestVerbs: a known verb is taken off the wildcard; anything else behind a colon belongs to it.
 func TestVerbs(t *testing.T) {
 	says := func(what string) httpapi.Endpoint {
-		return func(r *http.Request) (httpapi.Answer, error) {
-			return httpapi.Answer{Body: what + " " + r.PathValue("job")}, nil
+		return func(r *http.Request) (*httpapi.Answer, error) {
+			return &httpapi.Answer{Body: what + " " + r.PathValue("job")}, nil
 		}
 	}
 	api := httpapi.New(httpapi.Config{Render: plain})
-	api.HandleVerbs("/jobs/{job}", "job", map[string]httpapi.Methods{"": {"GET": says("job")}, "stop": {"POST": says("stop")}})
-	api.HandleVerbs("/plans/{job}", "job", map[string]httpapi.Methods{"draw": {"GET": says("draw")}})
+	api.HandleVerbs("/jobs/{job}", "job",
+		map[string]httpapi.Methods{"": {"GET": says("job")}, "stop": {"POST": says("stop")}})
+	api.HandleVerbs("/plans/{job}", "job",
+		map[string]httpapi.Methods{"draw": {"GET": says("draw")}})
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
 	for _, tt := range []struct {
@@ -37,20 +39,23 @@ func TestVerbs(t *testing.T) {
 		{"GET", "/plans/7", 404, `{"code":"not_found"}`, ""},
 	} {
 		resp, body := send(t, tt.method, server.URL+tt.path, nil)
-		if resp.StatusCode != tt.status || body != tt.body || resp.Header.Get("Allow") != tt.allow {
-			t.Errorf("%s %s: status %d, %s, Allow %q", tt.method, tt.path, resp.StatusCode, body, resp.Header.Get("Allow"))
+		if resp.StatusCode != tt.status || body != tt.body ||
+			resp.Header.Get("Allow") != tt.allow {
+			t.Errorf("%s %s: status %d, %s, Allow %q", tt.method, tt.path, resp.StatusCode, body,
+				resp.Header.Get("Allow"))
 		}
 	}
 }
 
 // TestRequestIDOfProblem: the renderer knows the id that the answer carries.
 func TestRequestIDOfProblem(t *testing.T) {
-	api := httpapi.New(httpapi.Config{Render: func(p *httpapi.Problem) httpapi.Answer {
-		return httpapi.Answer{Status: p.Status, Body: p.RequestID}
+	api := httpapi.New(httpapi.Config{Render: func(p *httpapi.Problem) *httpapi.Answer {
+		return &httpapi.Answer{Status: p.Status, Body: p.RequestID}
 	}})
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
-	if resp, body := send(t, "GET", server.URL+"/", nil); body != `"`+resp.Header.Get("X-Request-Id")+`"` || len(body) < 10 {
+	if resp, body := send(t, "GET", server.URL+"/",
+		nil); body != `"`+resp.Header.Get("X-Request-Id")+`"` || len(body) < 10 {
 		t.Errorf("the problem has %s, the answer %s", body, resp.Header.Get("X-Request-Id"))
 	}
 }

@@ -15,19 +15,15 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// post installs, or invites.
-func (h *Handler) post(c *call) (httpapi.Answer, error) {
-	body, err := httpapi.Document(c.Request)
+// post installs or invites.
+func (h *Handler) post(c *call) (*httpapi.Answer, error) {
+	in, err := httpapi.Read(c.Request, readCreation)
 	if err != nil {
-		return httpapi.Answer{}, err
-	}
-	in, err := readCreation(body)
-	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	ext, err := h.offered(c, in.extension)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if in.invitation != nil {
 		return h.invite(c, ext, in)
@@ -35,126 +31,143 @@ func (h *Handler) post(c *call) (httpapi.Answer, error) {
 	return h.install(c, ext, in)
 }
 
-// offers reports whether the caller may do more with an extension than install it for its own account.
+// offers reports whether the caller may install an extension for others and invite to it.
 func (c *call) offers(ext *Extension) bool {
-	return c.account.Type == Operations || c.account.Type == Vendor && c.account.ID == ext.Owner
+	return c.account.Type == AccountOperations ||
+		c.account.Type == AccountVendor && c.account.ID == ext.Owner
 }
 
 // offered returns an extension that the caller may know of.
 func (h *Handler) offered(c *call, id string) (*Extension, error) {
-	ext, err := h.extension(c.Context(), id)
+	ext, err := h.directory.active(c.Context(), id)
 	switch {
 	case errors.Is(err, ErrUnknown):
 		return nil, httpapi.NotFound()
 	case err != nil:
-		return nil, hostFailure(err)
-	case !c.reaches(ext.ID), ext.Status != Public && !c.offers(ext):
+		return nil, err
+	case !c.reaches(ext.ID), ext.Status != ExtensionPublic && !c.offers(ext):
 		return nil, httpapi.NotFound()
 	}
 	return ext, nil
 }
 
 // install makes an installed row.
-func (h *Handler) install(c *call, ext *Extension, in *creation) (httpapi.Answer, error) {
-	if ext.Status != Public {
-		return httpapi.Answer{}, httpapi.Forbidden("This extension cannot be installed without an invitation.")
+func (h *Handler) install(c *call, ext *Extension, in *creation) (*httpapi.Answer, error) {
+	if ext.Status != ExtensionPublic {
+		return nil, httpapi.Forbidden("This extension cannot be installed without an invitation.")
 	}
-	account, svc := c.account, h.svc.As(c.customer())
-	if c.offers(ext) {
-		svc = c.svc
+	svc := c.svc
+	if !c.offers(ext) {
+		svc = h.svc.As(c.customer())
 	}
-	if in.account != "" && in.account != account.ID {
-		if !c.offers(ext) {
-			return httpapi.Answer{}, httpapi.Forbidden("An extension is installed for the account of the caller.")
-		}
-		var err error
-		if account, err = h.directory.Account(c.Context(), in.account); errors.Is(err, ErrUnknown) {
-			return httpapi.Answer{}, httpapi.Invalid("account.id", validate.RuleUnknown, "unknown account")
-		} else if err != nil {
-			return httpapi.Answer{}, hostFailure(err)
-		}
+	account, err := h.installee(c, ext, in.account)
+	if err != nil {
+		return nil, err
 	}
 	consent, err := ext.consent(in.modules)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
-	res, err := h.fresh(func(guard installation.Guard, id string) (*installation.Result, error) {
-		return svc.Upsert(c.Context(), installation.UpsertRequest{Guard: guard, ID: id, Parts: installation.Parts{
-			Name: installation.Value(ext.Name), Extension: installation.Value(ext.domain()), Account: installation.Value(account.domain()),
-			Consent: installation.Value(consent),
-		}})
+	res, err := h.withNewID(func(g installation.Guard, id string) (*installation.Result, error) {
+		return svc.Upsert(c.Context(), installation.UpsertRequest{
+			Guard: g, ID: id, Parts: installation.Parts{
+				Name:      installation.Value(ext.Name),
+				Extension: installation.Value(ext.domain()),
+				Account:   installation.Value(account.domain()),
+				Consent:   installation.Value(consent),
+			},
+		})
 	})
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	a := answer(res.Installation)
 	a.Status = http.StatusCreated
 	return a, nil
 }
 
+// installee returns the account to install for, "" = the caller's own.
+func (h *Handler) installee(c *call, ext *Extension, id string) (*Account, error) {
+	if id == "" || id == c.account.ID {
+		return c.account, nil
+	}
+	if !c.offers(ext) {
+		return nil, httpapi.Forbidden("An extension is installed for the account of the caller.")
+	}
+	account, err := h.directory.Account(c.Context(), id)
+	if errors.Is(err, ErrUnknown) {
+		return nil, httpapi.Invalid("account.id", validate.RuleUnknown, "unknown account")
+	}
+	return account, err
+}
+
 // invite makes an invited row and answers with its ticket.
-func (h *Handler) invite(c *call, ext *Extension, in *creation) (httpapi.Answer, error) {
+func (h *Handler) invite(c *call, ext *Extension, in *creation) (*httpapi.Answer, error) {
 	switch {
 	case !c.offers(ext):
-		return httpapi.Answer{}, httpapi.Forbidden("Only the vendor of the extension and operations may invite.")
-	case ext.Status == Draft:
-		return httpapi.Answer{}, httpapi.Forbidden("This extension is not published.")
+		return nil, httpapi.Forbidden(
+			"Only the vendor of the extension and operations may invite.")
+	case ext.Status == ExtensionDraft:
+		return nil, httpapi.Forbidden("This extension is not published.")
 	case in.account != "" && in.account != c.account.ID:
-		return httpapi.Answer{}, httpapi.Invalid("account", validate.RuleExclusive, "an invitation is for whoever redeems it")
+		return nil, httpapi.Invalid("account", validate.RuleExclusive,
+			"an invitation is for whoever redeems it")
 	}
-	inviter := wireAccountOf(c.account)
-	beside, err := installation.DocumentOf(extra{Inviter: &inviter})
+	inviter := wireAccountOf(c.account.domain())
+	extraPart, err := installation.DocumentOf(extra{Inviter: &inviter})
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
-	res, err := h.fresh(func(guard installation.Guard, id string) (*installation.Result, error) {
+	res, err := h.withNewID(func(g installation.Guard, id string) (*installation.Result, error) {
 		return c.svc.Invite(c.Context(), installation.InviteRequest{
-			Guard: guard, ID: id, Message: in.invitation.message, ExternalID: in.invitation.externalID, Validity: in.invitation.validity,
+			Guard: g, ID: id, Message: in.invitation.message,
+			ExternalID: in.invitation.externalID, Validity: in.invitation.validity,
 			Parts: installation.Parts{
-				Name: installation.Value(ext.Name), Extension: installation.Value(ext.domain()), Extra: installation.Value(beside),
+				Name:      installation.Value(ext.Name),
+				Extension: installation.Value(ext.domain()),
+				Extra:     installation.Value(extraPart),
 			},
 		})
 	})
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	w := wireOf(res.Installation)
 	w.Invitation.URL, w.Invitation.Code = ticket(res.ID, res.Code), res.Code.RevealString()
-	return httpapi.Answer{Status: http.StatusCreated, Body: w, Revision: res.Revision}, nil
+	return &httpapi.Answer{Status: http.StatusCreated, Body: w, Revision: res.Revision}, nil
 }
 
-func wireAccountOf(a *Account) wireAccount {
-	return wireAccount{ID: a.ID, Name: a.Name, Icon: a.Icon, Type: string(a.Type), Status: a.Status, Revision: a.Revision}
-}
-
-// ticket is what the invited hands in: which installation, and the code.
+// ticket returns the text that the invited account redeems: the installation and the code.
 func ticket(id string, code crypto.Secret) string {
 	b, _ := json.Marshal(struct {
 		InstallationID string `json:"installationId"`
 		Code           string `json:"code"`
-	}{id, code.RevealString()}) // strings always have a JSON form
+	}{id, code.RevealString()}) // strings can always be encoded
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// maxMints is how often an id may be taken before something is wrong with chance.
-const maxMints = 8
+// maxIDs is the number of new IDs to try. All of them are only taken if something is broken.
+const maxIDs = 8
 
-// fresh makes a row under an id that no other row has. One that has it shows as [installation.ErrNotFound] if it is not the caller's to see.
-func (h *Handler) fresh(create func(guard installation.Guard, id string) (*installation.Result, error)) (*installation.Result, error) {
-	for range maxMints {
+// errNoFreeID means that no free ID was found.
+var errNoFreeID = errors.New("softwareone: every id that was drawn is taken")
+
+// withNewID creates a row with an ID that no other row has. A taken ID is
+// [installation.ErrNotFound] if the caller must not see the other row.
+func (h *Handler) withNewID(
+	create func(guard installation.Guard, id string) (*installation.Result, error),
+) (*installation.Result, error) {
+	for range maxIDs {
 		id := h.newID()
 		res, err := create(installation.Guard{Absent: true}, id)
 		exists, ok := errors.AsType[*installation.ExistsError](err)
-		if ok && exists.Holder == id || errors.Is(err, installation.ErrNotFound) {
-			continue
+		taken := ok && exists.Holder == id || errors.Is(err, installation.ErrNotFound)
+		if !taken {
+			return res, err
 		}
-		return res, err
 	}
-	return nil, errMint
+	return nil, errNoFreeID
 }
-
-// errMint says that no free id was found.
-var errMint = errors.New("softwareone: every id that was drawn is taken")
 
 // newID returns EXI- and twelve random digits.
 func newID() string {

@@ -28,53 +28,81 @@ func TestInstall(t *testing.T) {
 		if !idForm.MatchString(got.ID) {
 			t.Errorf("id %q", got.ID)
 		}
-		const event = `{"at":"2026-05-02T08:00:00.001Z","by":{"id":"TKN-0002-0001","name":"token TKN-0002-0001"},"of":{"id":"ACC-8834-0012","name":"Harbor Foods"}}`
-		r.want(t, 201, `{"id":"`+got.ID+`","name":"Stock Sync","revision":1,"status":"Installed",`+
-			`"extension":{"id":"EXT-4410-7725","name":"Stock Sync","icon":"/static/EXT-4410-7725/icon.png","revision":3},`+
-			`"account":{"id":"ACC-8834-0012","name":"Harbor Foods","type":"Client","status":"Enabled","revision":5},`+
-			`"modules":[{"id":"MOD-0478"}],"audit":{"created":`+event+`,"installed":`+event+`}}`)
+		const event = `{"at":"2026-05-02T08:00:00.001Z","by":{"id":"TKN-0002-0001",` +
+			`"name":"token TKN-0002-0001"},"of":{"id":"ACC-8834-0012","name":"Harbor Foods"}}`
+		r.want(t, 201,
+			`{"id":"`+got.ID+`","name":"Stock Sync","revision":1,"status":"Installed",`+
+				`"extension":{"id":"EXT-4410-7725","name":"Stock Sync",`+
+				`"icon":"/static/EXT-4410-7725/icon.png","revision":3},`+
+				`"account":{"id":"ACC-8834-0012","name":"Harbor Foods","type":"Client",`+
+				`"status":"Enabled","revision":5},`+
+				`"modules":[{"id":"MOD-0478"}],`+
+				`"audit":{"created":`+event+`,"installed":`+event+`}}`)
 		checkHeaders(t, r)
 		w.do(t, "GET", "/installations/"+got.ID, clientToken, "").want(t, 200, r.body)
 	})
 }
 
-// TestInstallBodies: what a body may and may not say.
-func TestInstallBodies(t *testing.T) {
+type installBodyCase struct {
+	name, body string
+	status     int
+	errors     []string
+}
+
+// installBodyCases returns bodies with their answers.
+func installBodyCases() []installBodyCase {
 	mustObject := []string{"body", "must be an object"}
-	tests := []struct {
-		name, body string
-		status     int
-		errors     []string
-	}{
+	return []installBodyCase{
 		{"no modules", `{"extension":{"id":"` + stock + `"}}`, 201, nil},
-		{"modules null", `{"extension":{"id":"` + stock + `"},"modules":null,"account":null,"invitation":null}`, 201, nil},
-		{"the same module twice", `{"extension":{"id":"` + stock + `"},"modules":[{"id":"MOD-0478"},{"id":"MOD-0478","name":"x"}]}`, 201, nil},
-		{"what only an answer has", `{"extension":{"id":"` + stock + `"},"configuration":{"a":1},"audit":5,"status":"Expired","id":"EXI-1","more":[]}`, 201, nil},
-		{"its own account", `{"extension":{"id":"` + stock + `"},"account":{"id":"` + clientAccount + `","name":"x"}}`, 201, nil},
+		{"modules null", `{"extension":{"id":"` + stock +
+			`"},"modules":null,"account":null,"invitation":null}`, 201, nil},
+		{"the same module twice", `{"extension":{"id":"` + stock +
+			`"},"modules":[{"id":"MOD-0478"},{"id":"MOD-0478","name":"x"}]}`, 201, nil},
+		{"what only an answer has",
+			`{"extension":{"id":"` + stock +
+				`"},"configuration":{"a":1},"audit":5,"status":"Expired","id":"EXI-1",` +
+				`"more":[]}`, 201, nil},
+		{"its own account", `{"extension":{"id":"` + stock + `"},"account":{"id":"` +
+			clientAccount + `","name":"x"}}`, 201, nil},
 		{"nothing", ``, 400, mustObject},
 		{"a list", `[]`, 400, mustObject},
 		{"no extension", `{}`, 400, []string{"extension", "is required"}},
 		{"extension null", `{"extension":null}`, 400, []string{"extension", "is required"}},
-		{"an extension that is a text", `{"extension":"` + stock + `"}`, 400, []string{"extension", "must be an object", "extension.id", "is required"}},
+		{"an extension that is a text", `{"extension":"` + stock + `"}`, 400,
+			[]string{"extension", "must be an object", "extension.id", "is required"}},
 		{"an id that is a number", `{"extension":{"id":7}}`, 400, nil},
-		{"modules that are an object", `{"extension":{"id":"` + stock + `"},"modules":{}}`, 400, []string{"modules", "must be an array"}},
-		{"a module that is a text", `{"extension":{"id":"` + stock + `"},"modules":["MOD-0478"]}`, 400, nil},
-		{"a module not asked for", `{"extension":{"id":"` + stock + `"},"modules":[{"id":"MOD-9999"}]}`, 400,
+		{"modules that are an object", `{"extension":{"id":"` + stock + `"},"modules":{}}`, 400,
+			[]string{"modules", "must be an array"}},
+		{"a module that is a text", `{"extension":{"id":"` + stock + `"},"modules":["MOD-0478"]}`,
+			400, nil},
+		{"a module not asked for",
+			`{"extension":{"id":"` + stock + `"},"modules":[{"id":"MOD-9999"}]}`, 400,
 			[]string{"modules", "the extension does not ask for one of these modules"}},
-		{"many modules", `{"extension":{"id":"` + stock + `"},"modules":[` + strings.TrimSuffix(strings.Repeat(`{"id":"a"},`, 101), ",") + `]}`, 400, nil},
-		{"names in other letters", `{"Extension":{"id":"` + stock + `"}}`, 400, []string{"extension", "is required"}},
-		{"a name twice", `{"extension":{"id":"` + ledger + `"},"extension":{"id":"` + stock + `"}}`, 400, nil},
+		{"many modules", `{"extension":{"id":"` + stock + `"},"modules":[` +
+			strings.TrimSuffix(strings.Repeat(`{"id":"a"},`, 101), ",") + `]}`, 400, nil},
+		{"names in other letters", `{"Extension":{"id":"` + stock + `"}}`, 400,
+			[]string{"extension", "is required"}},
+		{"a name twice",
+			`{"extension":{"id":"` + ledger + `"},"extension":{"id":"` + stock + `"}}`, 400, nil},
 		{"two documents", installBody + installBody, 400, nil},
 		{"no UTF-8", "{\"extension\":{\"id\":\"\xff\"}}", 400, nil},
 	}
+}
+
+// TestInstallBodies: what a body may and may not say.
+func TestInstallBodies(t *testing.T) {
+	tests := installBodyCases()
 	onStores(t, func(t *testing.T, w *world) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				r := w.do(t, "POST", "/installations", clientToken, tt.body)
 				if r.status == 201 && tt.status == 201 {
-					if got := r.row(t); got.Modules == nil || len(got.Modules) > 1 || strings.Contains(r.body, "configuration") {
+					if got := r.row(t); got.Modules == nil || len(got.Modules) > 1 ||
+						strings.Contains(r.body, "configuration") {
 						t.Errorf("body %s", r.body)
-					} else if _, err := w.svc.Delete(t.Context(), installation.DeleteRequest{ID: got.ID}); err != nil {
+					} else if _,
+						err := w.svc.Delete(t.Context(),
+						installation.DeleteRequest{ID: got.ID}); err != nil {
 						t.Error(err)
 					}
 					return
@@ -85,26 +113,30 @@ func TestInstallBodies(t *testing.T) {
 				r.want(t, tt.status)
 			})
 		}
-		w.do(t, "POST", "/installations", clientToken, installBody, "Content-Type", "text/plain").want(t, 415)
-		w.do(t, "POST", "/installations", clientToken, installBody, "Content-Type", "").want(t, 415)
+		w.do(t, "POST", "/installations", clientToken, installBody, "Content-Type", "text/plain").
+			want(t, 415)
+		w.do(t, "POST", "/installations", clientToken, installBody, "Content-Type", "").
+			want(t, 415)
 		if n, err := w.svc.Count(t.Context(), installation.ListRequest{}); n != 0 || err != nil {
 			t.Errorf("%d rows, %v", n, err)
 		}
 	})
 }
 
-// TestWhoInstalls: which extension can be installed by whom, where.
-func TestWhoInstalls(t *testing.T) {
+type installPermissionCase struct {
+	name, token, extension, account string
+	status                          int
+	detail                          string
+	shown                           string // account of the row
+}
+
+// installPermissionCases returns callers with their answers.
+func installPermissionCases() []installPermissionCase {
 	const (
 		invitedOnly = "This extension cannot be installed without an invitation."
 		ownAccount  = "An extension is installed for the account of the caller."
 	)
-	tests := []struct {
-		name, token, extension, account string
-		status                          int
-		detail                          string
-		shown                           string // account of the row
-	}{
+	return []installPermissionCase{
 		{"client", clientToken, stock, "", 201, "", clientAccount},
 		{"client, naming itself", client2Token, stock, otherClient, 201, "", otherClient},
 		{"client, naming another", client2Token, ledger, clientAccount, 403, ownAccount, ""},
@@ -113,7 +145,8 @@ func TestWhoInstalls(t *testing.T) {
 		{"vendor, for a client", vendorToken, stock, otherClient, 409, installed, ""},
 		{"vendor, for nobody", vendorToken, stock, "ACC-0", 400, notValid, ""},
 		{"vendor, another's", vendorToken, ledger, "", 201, "", vendorAccount},
-		{"vendor, another's for a client", vendorToken, ledger, clientAccount, 403, ownAccount, ""},
+		{"vendor, another's for a client", vendorToken, ledger, clientAccount, 403, ownAccount,
+			""},
 		{"operations", opsToken, stock, "", 201, "", operations},
 		{"operations, for a client", opsToken, ledger, otherClient, 201, "", otherClient},
 		{"private, client", clientToken, pilot, "", 404, noSuchResource, ""},
@@ -127,8 +160,14 @@ func TestWhoInstalls(t *testing.T) {
 		{"token for none", noneToken, stock, "", 404, noSuchResource, ""},
 		{"token for another", ledgerToken, stock, "", 404, noSuchResource, ""},
 		{"token for it", ledgerToken, ledger, "", 201, "", operations},
-		{"extension", stockSecret, stock, "", 403, "This is for accounts, not for extensions.", ""},
+		{"extension", stockSecret, stock, "", 403, "This is for accounts, not for extensions.",
+			""},
 	}
+}
+
+// TestInstallPermissions: which extension can be installed by whom, where.
+func TestInstallPermissions(t *testing.T) {
+	tests := installPermissionCases()
 	onStores(t, func(t *testing.T, w *world) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
@@ -147,7 +186,8 @@ func TestWhoInstalls(t *testing.T) {
 						return
 					}
 					r.refused(t, tt.status, tt.detail)
-				} else if got := r.want(t, 201).row(t); got.Account.ID != tt.shown || got.Status != "Installed" {
+				} else if got := r.want(t, 201).
+					row(t); got.Account.ID != tt.shown || got.Status != "Installed" {
 					t.Errorf("body %s", r.body)
 				}
 			})
@@ -155,13 +195,16 @@ func TestWhoInstalls(t *testing.T) {
 	})
 }
 
-// TestInstallTwice: the second POST is 409, and changes nothing; invitations and ended rows are not in the way.
+// TestInstallTwice: the second POST is 409, and changes nothing; invitations and ended rows are
+// not in the way.
 func TestInstallTwice(t *testing.T) {
 	onStores(t, func(t *testing.T, w *world) {
 		w.invite(t, stock)
 		first := w.install(t, clientToken, stock)
 		w.do(t, "POST", "/installations", clientToken, installBody).refused(t, 409, installed)
-		w.do(t, "POST", "/installations", opsToken, fmt.Sprintf(`{"extension":{"id":%q},"account":{"id":%q}}`, stock, clientAccount)).refused(t, 409, installed)
+		w.do(t, "POST", "/installations", opsToken,
+			fmt.Sprintf(`{"extension":{"id":%q},"account":{"id":%q}}`, stock, clientAccount)).
+			refused(t, 409, installed)
 		w.invite(t, stock)
 		w.install(t, client2Token, stock)
 		w.install(t, clientToken, ledger)
@@ -169,9 +212,11 @@ func TestInstallTwice(t *testing.T) {
 		w.do(t, "DELETE", "/installations/"+first.ID, vendorToken, "").want(t, 204, "")
 		again := w.install(t, clientToken, stock)
 		if again.ID == first.ID || again.Revision != 1 {
-			t.Errorf("installed again as %s of revision %d, first %s", again.ID, again.Revision, first.ID)
+			t.Errorf("installed again as %s of revision %d, first %s", again.ID, again.Revision,
+				first.ID)
 		}
-		if old := w.do(t, "GET", "/installations/"+first.ID, clientToken, "").want(t, 200).row(t); old.Status != "Uninstalled" {
+		if old := w.do(t, "GET", "/installations/"+first.ID, clientToken, "").want(t, 200).
+			row(t); old.Status != "Uninstalled" {
 			t.Errorf("the first one is %s", old.Status)
 		}
 	})
@@ -182,7 +227,8 @@ func TestMethods(t *testing.T) {
 	w := newWorld(t, newMemory())
 	inst := w.install(t, clientToken, stock)
 	for path, allow := range map[string]string{
-		"/installations": "GET, HEAD, POST", "/installations/" + inst.ID: "DELETE, GET, HEAD, PUT",
+		"/installations":                        "GET, HEAD, POST",
+		"/installations/" + inst.ID:             "DELETE, GET, HEAD, PUT",
 		"/installations/" + inst.ID + "/redeem": "POST", "/installations/-/token": "POST",
 		"/extensions/" + stock + "/installations":            "GET, HEAD",
 		"/extensions/" + stock + "/installations/" + inst.ID: "GET, HEAD",
@@ -195,17 +241,23 @@ func TestMethods(t *testing.T) {
 			}
 		}
 		if strings.Contains(allow, "HEAD") {
-			get, head := w.do(t, "GET", path, vendorToken, ""), w.do(t, "HEAD", path, vendorToken, "")
-			if head.status != 200 || head.body != "" || head.header.Get("Content-Length") != get.header.Get("Content-Length") || head.header.Get("ETag") != get.header.Get("ETag") {
+			get, head := w.do(t, "GET", path, vendorToken, ""), w.do(t, "HEAD", path, vendorToken,
+				"")
+			if head.status != 200 || head.body != "" ||
+				head.header.Get("Content-Length") != get.header.Get("Content-Length") ||
+				head.header.Get("ETag") != get.header.Get("ETag") {
 				t.Errorf("HEAD of %s: %d %v", path, head.status, head.header)
 			}
 		}
 	}
-	for _, path := range []string{"/", "/installations/", "/installations/-", "/installations/" + inst.ID + "/", "/installations/" + inst.ID + "/token",
-		"/extensions", "/extensions/" + stock, "/installations//" + inst.ID, "/extensions/" + stock + "/installations/-/token"} {
+	for _, path := range []string{"/", "/installations/", "/installations/-",
+		"/installations/" + inst.ID + "/", "/installations/" + inst.ID + "/token",
+		"/extensions", "/extensions/" + stock, "/installations//" + inst.ID,
+		"/extensions/" + stock + "/installations/-/token"} {
 		w.do(t, "GET", path, vendorToken, "").want(t, 404)
 	}
-	if got := w.do(t, "GET", "/installations/"+inst.ID, vendorToken, "").row(t); got.Revision != 1 {
+	if got := w.do(t, "GET", "/installations/"+inst.ID, vendorToken, "").
+		row(t); got.Revision != 1 {
 		t.Errorf("revision %d", got.Revision)
 	}
 }

@@ -10,34 +10,35 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// ErrUnknown says that a [Directory] has nothing of that name.
+// ErrUnknown means that a [Directory] has nothing with that name.
 var ErrUnknown = errors.New("softwareone: unknown")
 
-// Directory is what the platform knows beside installations. Each method returns an error that matches [ErrUnknown] for what does not exist, or
-// is not to be used any more; every other error is a failure to find out, and is answered as one. What a method returns is not changed. All methods
-// may be called at once.
+// Directory has the accounts, extensions and tokens of the platform. A method returns an error
+// that matches [ErrUnknown] for what does not exist or is no longer valid. Every other error is a
+// failure. The results are not modified. All methods may be called concurrently.
 type Directory interface {
-	// Token returns an API token by its id, TKN-..., if this is its secret. The comparison should take the same time for every wrong secret.
+	// Token returns an API token by its ID, TKN-..., if the secret is right. The comparison
+	// should take the same time for every wrong secret.
 	Token(ctx context.Context, id string, secret crypto.Secret) (*Token, error)
-	// Secret returns the id of the extension whose secret this is.
+	// Secret returns the ID of the extension with a secret.
 	Secret(ctx context.Context, secret crypto.Secret) (extension string, err error)
-	// Extension returns an extension by its id, EXT-...
+	// Extension returns an extension by its ID, EXT-...
 	Extension(ctx context.Context, id string) (*Extension, error)
-	// Owned returns the ids of the extensions that an account owns now, deleted ones too: those whose Extension has it for Owner. It is asked at
-	// each list of a vendor.
+	// Owned returns the IDs of the extensions whose Owner is the account now, including deleted
+	// ones. Each list of a vendor calls it.
 	Owned(ctx context.Context, account string) (extensions []string, err error)
-	// Account returns an account by its id, ACC-...
+	// Account returns an account by its ID, ACC-...
 	Account(ctx context.Context, id string) (*Account, error)
 }
 
-// AccountType says what part an account plays.
+// AccountType is the role of an account.
 type AccountType string
 
 // Types of accounts.
 const (
-	Client     AccountType = "Client"
-	Vendor     AccountType = "Vendor"
-	Operations AccountType = "Operations"
+	AccountClient     AccountType = "Client"
+	AccountVendor     AccountType = "Vendor"
+	AccountOperations AccountType = "Operations"
 )
 
 // Account is the public part of an account.
@@ -46,7 +47,7 @@ type Account struct {
 	Name     string
 	Icon     string
 	Type     AccountType
-	Status   string // such as "Enabled"; shown and not looked at
+	Status   string // such as "Enabled"; only shown
 	Revision int64
 }
 
@@ -55,13 +56,13 @@ type ExtensionStatus string
 
 // Statuses of extensions.
 const (
-	Draft   ExtensionStatus = "Draft"   // nobody
-	Private ExtensionStatus = "Private" // who is invited
-	Public  ExtensionStatus = "Public"  // everybody
-	Deleted ExtensionStatus = "Deleted" // nobody any more
+	ExtensionDraft   ExtensionStatus = "Draft"   // nobody
+	ExtensionPrivate ExtensionStatus = "Private" // invited accounts
+	ExtensionPublic  ExtensionStatus = "Public"  // everybody
+	ExtensionDeleted ExtensionStatus = "Deleted" // nobody any more
 )
 
-// Extension is what can be installed.
+// Extension is something to install.
 type Extension struct {
 	ID       string
 	Name     string
@@ -69,17 +70,17 @@ type Extension struct {
 	Href     string
 	Revision int64
 	Status   ExtensionStatus
-	Owner    string   // account id of the vendor, who may be another one tomorrow; see the package comment
-	Modules  []Module // areas of the platform it asks for
-	// Schema describes the configuration and marks what is sensitive in it. The zero source is none: names then decide, see
-	// [installation.Service].
+	Owner    string   // account ID of the vendor; may change, see the package comment
+	Modules  []Module // areas of the platform that it asks for
+	// Schema describes the configuration and marks its sensitive values. Without a schema, names
+	// decide what is sensitive; see [installation.Service].
 	Schema validate.SchemaSource
 }
 
 // Module is an area of the platform.
 type Module struct {
 	ID      string   // MOD-...
-	Actions []string // what the extension may do there
+	Actions []string // that the extension may do there
 }
 
 // Token is an API token of an account.
@@ -87,11 +88,11 @@ type Token struct {
 	ID         string // TKN-...
 	Name       string
 	Icon       string
-	Account    string   // id
-	Extensions []string // ids of those it reaches; nil = every one, empty = none
+	Account    string   // ID
+	Extensions []string // IDs of those it reaches; nil = all, empty = none
 }
 
-// guarded is a directory whose errors can go to the log: what they match and nothing of their text, which may quote what was asked.
+// guarded wraps a directory. Its errors are [ErrUnknown], or a problem whose text is safe to log.
 type guarded struct{ directory Directory }
 
 func (g guarded) Token(ctx context.Context, id string, secret crypto.Secret) (*Token, error) {
@@ -115,16 +116,33 @@ func (g guarded) Account(ctx context.Context, id string) (*Account, error) {
 }
 
 func guard[T any](v T, err error) (T, error) {
-	if err != nil {
-		err = httpapi.HostError(err)
+	switch {
+	case err == nil:
+		return v, nil
+	case errors.Is(err, ErrUnknown):
+		return v, ErrUnknown
 	}
-	return v, err
+	return v, httpapi.HostFailure(err)
 }
 
-// Schemas returns Options.Schema for a service whose extensions are those of a directory. An extension that is not there has no schema. Called
-// with an extension at each read and write of a configuration, so the directory should answer from memory.
-func Schemas(d Directory) func(ctx context.Context, tenant string, ext installation.Extension) (validate.SchemaSource, error) {
-	return func(ctx context.Context, _ string, ext installation.Extension) (validate.SchemaSource, error) {
+// active returns an extension that is not deleted.
+func (g guarded) active(ctx context.Context, id string) (*Extension, error) {
+	ext, err := g.Extension(ctx, id)
+	if err == nil && ext.Status == ExtensionDeleted {
+		return nil, ErrUnknown
+	}
+	return ext, err
+}
+
+// Schemas returns Options.Schema for a service whose extensions are in a directory. An unknown
+// extension has no schema. Each read and write of a configuration calls the directory, so it
+// should answer from memory.
+func Schemas(
+	d Directory,
+) func(context.Context, string, installation.Extension) (validate.SchemaSource, error) {
+	return func(
+		ctx context.Context, _ string, ext installation.Extension,
+	) (validate.SchemaSource, error) {
 		e, err := d.Extension(ctx, ext.ID)
 		switch {
 		case errors.Is(err, ErrUnknown):

@@ -2,9 +2,7 @@ package softwareone
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
@@ -23,9 +21,12 @@ type wireProblem struct {
 	Errors  map[string][]string `json:"errors,omitempty"` // by field
 }
 
-// render writes a problem as the platform does.
-func render(p *httpapi.Problem) httpapi.Answer {
-	body := wireProblem{Type: typeURI(p.Status), Title: http.StatusText(p.Status), Status: p.Status, Detail: p.Message, TraceID: p.RequestID}
+// render writes a problem in the platform's form.
+func render(p *httpapi.Problem) *httpapi.Answer {
+	body := wireProblem{
+		Type: typeURI(p.Status), Title: http.StatusText(p.Status), Status: p.Status,
+		Detail: p.Message, TraceID: p.RequestID,
+	}
 	if errors.Is(p.Cause, installation.ErrExists) {
 		body.Detail = "Extension is already installed for this account."
 	}
@@ -33,42 +34,29 @@ func render(p *httpapi.Problem) httpapi.Answer {
 		if body.Errors == nil {
 			body.Errors = make(map[string][]string)
 		}
-		name := wireName(v.Path)
-		body.Errors[name] = append(body.Errors[name], v.Detail)
+		body.Errors[v.Path] = append(body.Errors[v.Path], v.Detail)
 	}
-	return httpapi.Answer{Status: p.Status, Body: body, ContentType: problemType}
+	return &httpapi.Answer{Status: p.Status, Body: body, ContentType: problemType}
 }
 
-// sections are where RFC 9110 describes a status.
+// sections of RFC 9110 that describe a status.
 var sections = map[int]string{
-	400: "15.5.1", 401: "15.5.2", 403: "15.5.4", 404: "15.5.5", 405: "15.5.6", 408: "15.5.9", 409: "15.5.10", 410: "15.5.11", 413: "15.5.14",
-	415: "15.5.16", 500: "15.6.1", 503: "15.6.4",
+	400: "15.5.1", 401: "15.5.2", 403: "15.5.4", 404: "15.5.5", 405: "15.5.6", 408: "15.5.9",
+	409: "15.5.10", 410: "15.5.11", 413: "15.5.14", 415: "15.5.16", 500: "15.6.1", 503: "15.6.4",
 }
 
 func typeURI(status int) string {
 	if s := sections[status]; s != "" {
-		return fmt.Sprintf("https://tools.ietf.org/html/rfc9110#section-%s", s)
+		return "https://tools.ietf.org/html/rfc9110#section-" + s
 	}
 	return "about:blank"
 }
 
-// wireNames are the names that the platform has for those of the domain.
-var wireNames = []struct{ domain, wire string }{
-	{"consent.modules", "modules"},
-	{"validity", "invitation.validity"},
-	{"message", "invitation.message"},
-	{"externalId", "invitation.externalId"},
-}
-
-// wireName translates the path of a violation.
-func wireName(path string) string {
-	if path == "" {
-		return "body"
-	}
-	for _, n := range wireNames {
-		if rest, ok := strings.CutPrefix(path, n.domain); ok && (rest == "" || strings.ContainsRune(".[/", rune(rest[0]))) {
-			return n.wire + rest
-		}
-	}
-	return path
+// wireNames are the platform's names for those of the domain.
+var wireNames = []httpapi.Name{
+	{Domain: "", Wire: "body"},
+	{Domain: "consent.modules", Wire: "modules"},
+	{Domain: "validity", Wire: "invitation.validity"},
+	{Domain: "message", Wire: "invitation.message"},
+	{Domain: "externalId", Wire: "invitation.externalId"},
 }

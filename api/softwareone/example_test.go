@@ -14,22 +14,31 @@ import (
 	"github.com/go-installation/installation/memstore"
 )
 
+// exampleData is a directory with a vendor, its extension and a client.
+var exampleData = static.Data{
+	Accounts: []softwareone.Account{
+		{ID: "ACC-2205-6611", Name: "Tidewater Software", Type: softwareone.AccountVendor,
+			Status: "Enabled"},
+		{ID: "ACC-8834-0012", Name: "Harbor Foods", Type: softwareone.AccountClient,
+			Status: "Enabled"},
+	},
+	Extensions: []softwareone.Extension{{
+		ID: "EXT-4410-7725", Name: "Stock Sync", Status: softwareone.ExtensionPublic,
+		Owner: "ACC-2205-6611", Modules: []softwareone.Module{{ID: "MOD-0478"}},
+	}},
+	Tokens: []softwareone.Token{{ID: "TKN-0002-0001", Account: "ACC-8834-0012"}},
+	TokenSecrets: map[string]crypto.Secret{
+		"TKN-0002-0001": crypto.NewSecret("made-up-client-secret"),
+	},
+}
+
 func Example() {
-	directory, err := static.New(static.Data{
-		Accounts: []softwareone.Account{
-			{ID: "ACC-2205-6611", Name: "Tidewater Software", Type: softwareone.Vendor, Status: "Enabled"},
-			{ID: "ACC-8834-0012", Name: "Harbor Foods", Type: softwareone.Client, Status: "Enabled"},
-		},
-		Extensions: []softwareone.Extension{{
-			ID: "EXT-4410-7725", Name: "Stock Sync", Status: softwareone.Public, Owner: "ACC-2205-6611", Modules: []softwareone.Module{{ID: "MOD-0478"}},
-		}},
-		Tokens:       []softwareone.Token{{ID: "TKN-0002-0001", Account: "ACC-8834-0012"}},
-		TokenSecrets: map[string]crypto.Secret{"TKN-0002-0001": crypto.NewSecret("made-up-client-secret")},
-	})
+	directory, err := static.New(exampleData)
 	if err != nil {
 		log.Fatal(err)
 	}
-	key, err := crypto.GenerateKey("k1") // made once, by an operator; a program reads it with crypto.KeyringFromFile
+	// made once, by an operator; a program reads it with crypto.KeyringFromFile
+	key, err := crypto.GenerateKey("k1")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -38,12 +47,13 @@ func Example() {
 		log.Fatal(err)
 	}
 	svc, err := installation.New(memstore.New(), keys, &installation.Options{
-		Policy: softwareone.Policy, Claims: softwareone.InstallClaims, Schema: softwareone.Schemas(directory),
+		Policy: softwareone.Policy, Schema: softwareone.Schemas(directory),
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	issuer, err := softwareone.NewIssuer(crypto.NewSecret("made-up-signing-key-of-32-bytes-or-more"), nil)
+	signingKey := crypto.NewSecret("made-up-signing-key-of-32-bytes-or-more")
+	issuer, err := softwareone.NewIssuer(signingKey, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -62,9 +72,11 @@ func Example() {
 		mux.ServeHTTP(rec, r)
 		return rec
 	}
-	fmt.Println(send("POST", "/installations", `{"extension":{"id":"EXT-4410-7725"},"modules":[{"id":"MOD-0478"}]}`).Code)
+	fmt.Println(send("POST", "/installations",
+		`{"extension":{"id":"EXT-4410-7725"},"modules":[{"id":"MOD-0478"}]}`).Code)
 	fmt.Println(send("POST", "/installations", `{"extension":{"id":"EXT-4410-7725"}}`).Code)
-	fmt.Println(send("GET", "/installations?and(eq(extension.id,'EXT-4410-7725'),status=Installed)&limit=0", "").Body)
+	fmt.Println(send("GET",
+		"/installations?and(eq(extension.id,'EXT-4410-7725'),status=Installed)&limit=0", "").Body)
 	// Output:
 	// 201
 	// 409

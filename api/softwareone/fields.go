@@ -2,6 +2,7 @@ package softwareone
 
 import (
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -9,110 +10,109 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// fieldType says how values of a field compare.
+// fieldType says how the values of a field compare.
 type fieldType byte
 
 const (
-	text   fieldType = iota
-	word             // one of a few, in any letter case
-	number           // whole
-	moment
-	object // is there or not
+	textField   fieldType = iota
+	wordField             // one of a few words, in any letter case
+	numberField           // whole and not negative
+	timeField
+	objectField // only present or absent
 )
 
-// field is what filters and orders know of an installation. It reads what is shown, so no filter says more than a GET would.
+// field is a field that a query can name. Its values are those of the wire form, so that a filter
+// tells no more than a GET.
 type field struct {
-	typ fieldType
-	get func(w *wireInstallation) []string // in the form of key; none = absent
+	name string
+	typ  fieldType
+	path []int // indexes of struct fields, from wireInstallation on
 }
 
-// fields are all there are to filter and order by. The configuration is not among them: its values are the customer's secrets or close to them.
+// fields has every field, by name. The configuration is not among them: its values are secrets of
+// the customer, or close to them.
 var fields = func() map[string]field {
-	all := map[string]field{
-		"id":        {text, func(w *wireInstallation) []string { return one(w.ID) }},
-		"name":      {text, func(w *wireInstallation) []string { return one(w.Name) }},
-		"revision":  {number, func(w *wireInstallation) []string { return count(w.Revision) }},
-		"status":    {word, func(w *wireInstallation) []string { return one(strings.ToLower(w.Status)) }},
-		"extension": {object, func(w *wireInstallation) []string { return one(w.Extension.ID) }},
-
-		"extension.id":       {text, func(w *wireInstallation) []string { return one(w.Extension.ID) }},
-		"extension.name":     {text, func(w *wireInstallation) []string { return one(w.Extension.Name) }},
-		"extension.icon":     {text, func(w *wireInstallation) []string { return one(w.Extension.Icon) }},
-		"extension.href":     {text, func(w *wireInstallation) []string { return one(w.Extension.Href) }},
-		"extension.revision": {number, func(w *wireInstallation) []string { return count(w.Extension.Revision) }},
-
-		"account":          {object, func(w *wireInstallation) []string { return one(w.Account.ID) }},
-		"account.id":       {text, func(w *wireInstallation) []string { return one(w.Account.ID) }},
-		"account.name":     {text, func(w *wireInstallation) []string { return one(w.Account.Name) }},
-		"account.icon":     {text, func(w *wireInstallation) []string { return one(w.Account.Icon) }},
-		"account.type":     {word, func(w *wireInstallation) []string { return one(strings.ToLower(w.Account.Type)) }},
-		"account.status":   {word, func(w *wireInstallation) []string { return one(strings.ToLower(w.Account.Status)) }},
-		"account.revision": {number, func(w *wireInstallation) []string { return count(w.Account.Revision) }},
-
-		"invitation":                 {object, invited(func(i *wireInvitation) []string { return one(i.Status) })},
-		"invitation.message":         {text, invited(func(i *wireInvitation) []string { return one(i.Message) })},
-		"invitation.status":          {word, invited(func(i *wireInvitation) []string { return one(strings.ToLower(i.Status)) })},
-		"invitation.externalId":      {text, invited(func(i *wireInvitation) []string { return one(i.ExternalID) })},
-		"invitation.validity":        {object, invited(validity)},
-		"invitation.validity.period": {text, invited(validity)},
-
-		"modules": {object, func(w *wireInstallation) []string { return ids(w.Modules) }},
-		"terms":   {object, func(w *wireInstallation) []string { return ids(w.Terms) }},
-		"audit":   {object, func(w *wireInstallation) []string { return nil }}, // for select alone
+	all := make(map[string]field)
+	add := func(typ fieldType, names ...string) {
+		for _, name := range names {
+			all[name] = field{name, typ, pathOf(name)}
+		}
 	}
-	all["modules.id"] = field{text, all["modules"].get}
-	all["terms.id"] = field{text, all["terms"].get}
-	for name, event := range map[string]func(*wireAudit) *wireEvent{
-		"created":     func(a *wireAudit) *wireEvent { return a.Created },
-		"updated":     func(a *wireAudit) *wireEvent { return a.Updated },
-		"invited":     func(a *wireAudit) *wireEvent { return a.Invited },
-		"installed":   func(a *wireAudit) *wireEvent { return a.Installed },
-		"expired":     func(a *wireAudit) *wireEvent { return a.Expired },
-		"uninstalled": func(a *wireAudit) *wireEvent { return a.Uninstalled },
+	add(objectField, "extension", "account", "invitation", "invitation.validity", "modules",
+		"terms", "audit")
+	add(numberField, "revision", "extension.revision", "account.revision")
+	add(wordField, "status", "account.type", "account.status", "invitation.status")
+	add(textField, "id", "name", "modules.id", "terms.id",
+		"extension.id", "extension.name", "extension.icon", "extension.href",
+		"account.id", "account.name", "account.icon",
+		"invitation.message", "invitation.externalId", "invitation.validity.period")
+	for _, event := range []string{
+		"created", "updated", "invited", "installed", "expired", "uninstalled",
 	} {
-		at := func(read func(*wireEvent) []string) func(*wireInstallation) []string {
-			return func(w *wireInstallation) []string {
-				if w.Audit == nil || event(w.Audit) == nil {
-					return nil
-				}
-				return read(event(w.Audit))
-			}
-		}
-		prefix := "audit." + name
-		all[prefix] = field{object, at(func(e *wireEvent) []string { return one(e.At) })}
-		all[prefix+".at"] = field{moment, at(func(e *wireEvent) []string { return one(e.At) })}
-		for part, who := range map[string]func(*wireEvent) *wireReference{
-			".by": func(e *wireEvent) *wireReference { return e.By },
-			".of": func(e *wireEvent) *wireReference { return e.Of },
-		} {
-			of := func(read func(*wireReference) string) func(*wireInstallation) []string {
-				return at(func(e *wireEvent) []string {
-					if who(e) == nil {
-						return nil
-					}
-					return one(read(who(e)))
-				})
-			}
-			all[prefix+part] = field{object, of(func(r *wireReference) string { return r.ID })}
-			all[prefix+part+".id"] = field{text, of(func(r *wireReference) string { return r.ID })}
-			all[prefix+part+".name"] = field{text, of(func(r *wireReference) string { return r.Name })}
-			all[prefix+part+".icon"] = field{text, of(func(r *wireReference) string { return r.Icon })}
-		}
+		at, by, of := "audit."+event, "audit."+event+".by", "audit."+event+".of"
+		add(objectField, at, by, of)
+		add(timeField, at+".at")
+		add(textField, by+".id", by+".name", by+".icon", of+".id", of+".name", of+".icon")
 	}
 	return all
 }()
 
-// one is a value that is absent where it is empty, as on the wire.
-func one(s string) []string {
-	if s == "" {
-		return nil
+// pathOf returns the path of a field by its JSON names.
+func pathOf(name string) []int {
+	var path []int
+	t := reflect.TypeFor[wireInstallation]()
+	for part := range strings.SplitSeq(name, ".") {
+		for t.Kind() != reflect.Struct {
+			t = t.Elem() // of a pointer or a slice
+		}
+		i := 0
+		for ; i < t.NumField(); i++ {
+			if tag, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); tag == part {
+				break
+			}
+		}
+		path, t = append(path, i), t.Field(i).Type // panics if there is no such field
 	}
-	return []string{s}
+	return path
 }
 
-func count(n int64) []string { return []string{numberKey(n)} }
+// values returns the values of a field of w, in the form of key. Empty texts are absent.
+func (f field) values(w *wireInstallation) []string {
+	return f.collect(nil, reflect.ValueOf(w), f.path)
+}
 
-// numberKey is a number as a text that sorts as the number does. Stored numbers are not negative; one that is asked for sorts before them.
+func (f field) collect(values []string, v reflect.Value, path []int) []string {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			values = f.collect(values, v.Elem(), path)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			values = f.collect(values, v.Index(i), path)
+		}
+	case reflect.Struct:
+		if len(path) > 0 {
+			return f.collect(values, v.Field(path[0]), path[1:])
+		}
+		for i := range v.NumField() {
+			values = f.collect(values, v.Field(i), nil)
+		}
+	case reflect.Int64:
+		if f.typ == numberField {
+			values = append(values, numberKey(v.Int()))
+		}
+	case reflect.String:
+		if text := v.String(); text != "" && f.typ == wordField {
+			values = append(values, strings.ToLower(text))
+		} else if text != "" {
+			values = append(values, text)
+		}
+	}
+	return values
+}
+
+// numberKey returns a number as a text that sorts like it. No stored number is negative.
 func numberKey(n int64) string {
 	if n < 0 {
 		return "-"
@@ -120,51 +120,30 @@ func numberKey(n int64) string {
 	return fmt.Sprintf("%019d", n)
 }
 
-func invited(read func(*wireInvitation) []string) func(*wireInstallation) []string {
-	return func(w *wireInstallation) []string {
-		if w.Invitation == nil {
-			return nil
-		}
-		return read(w.Invitation)
-	}
-}
+// timeForms are the forms of times in a filter. The platform documents the first one. Its client
+// also uses the others, without a zone.
+var timeForms = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", time.DateOnly}
 
-func validity(i *wireInvitation) []string {
-	if i.Validity == nil {
-		return nil
-	}
-	return one(i.Validity.Period)
-}
-
-func ids(refs []wireReference) []string {
-	var out []string
-	for _, r := range refs {
-		out = append(out, r.ID)
-	}
-	return out
-}
-
-// momentForms are the forms of times in a filter. The platform documents the first; its client writes the others too, and leaves out the zone.
-var momentForms = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", time.DateOnly}
-
-// key puts a value of a filter into the form that the field's own values have. What is wrong goes to the list, under the name of the field.
-func (f field) key(name, value string, l *validate.List) string {
+// key returns a value in a form that sorts like the value. A value of a filter may be wrong; that
+// goes to the list.
+func (f field) key(value string, l *validate.List) string {
 	switch f.typ {
-	case word:
+	case wordField:
 		return strings.ToLower(value)
-	case number:
+	case numberField:
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil {
-			l.Add(name, validate.RuleFormat, "must be compared with a whole number")
+			l.Add(f.name, validate.RuleFormat, "must be compared with a whole number")
 		}
 		return numberKey(n)
-	case moment:
-		for _, form := range momentForms {
+	case timeField:
+		for _, form := range timeForms {
 			if t, err := time.Parse(form, value); err == nil {
 				return wireTime(t)
 			}
 		}
-		l.Add(name, validate.RuleFormat, "must be compared with a time such as 2026-01-31T23:00:00.000Z")
+		l.Add(f.name, validate.RuleFormat,
+			"must be compared with a time such as 2026-01-31T23:00:00.000Z")
 	}
 	return value
 }

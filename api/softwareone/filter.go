@@ -10,7 +10,7 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// unknownField is what the platform says about a field that it does not have.
+// unknownField is the platform's text for an unknown field.
 const unknownField = "Unknown expression group."
 
 // readQuery reads the query string.
@@ -22,38 +22,45 @@ func readQuery(raw string) (*rql.Query, error) {
 	return q, err
 }
 
-// match says whether an installation is one that was asked for.
+// match reports whether a row meets a condition.
 type match func(r *row) bool
 
 // row is an installation that a list looks at.
 type row struct {
 	*wireInstallation
-	lower map[string][]string // values of fields in lower case, by the name of the field
-	keys  [][]string          // what it is sorted by
+	lower map[string][]string // values of fields in lower case, by name
+	keys  [][]string          // to sort by
 	work  *meter
 }
 
-// folded returns the values of a field in lower case, which are made once.
-func (r *row) folded(name string, values []string) []string {
-	if have, ok := r.lower[name]; ok {
-		return have
+// lowerValues returns the values of a field in lower case. It caches them.
+func (r *row) lowerValues(f field) []string {
+	if cached, ok := r.lower[f.name]; ok {
+		return cached
 	}
-	lower := make([]string, len(values))
+	values := f.values(r.wireInstallation)
 	for i, v := range values {
 		r.work.spend(foldCost * len(v))
-		lower[i] = strings.ToLower(v)
+		values[i] = strings.ToLower(v)
 	}
 	if r.lower == nil {
 		r.lower = make(map[string][]string)
 	}
-	r.lower[name] = lower
-	return lower
+	r.lower[f.name] = values
+	return values
 }
 
-// compiler makes matches of conditions, and notes all that is wrong with them.
+// any reports whether test is true for a value. Each test costs the length of the value and cost.
+func (r *row) any(values []string, cost int, test func(string) bool) bool {
+	return slices.ContainsFunc(values, func(v string) bool {
+		return r.work.spend(cost+len(v)) && test(v)
+	})
+}
+
+// compiler turns conditions into matches. It collects all violations.
 type compiler struct {
 	list  validate.List
-	audit bool // selected, so that it may be filtered and ordered by
+	audit bool // audit is selected, so filters and orders may use it
 }
 
 // field returns a field by its name.
@@ -84,14 +91,17 @@ func (c *compiler) compile(e *rql.Expr) match {
 	if !ok {
 		return nil
 	}
+	if e.Values[0].Kind != rql.Text || f.typ == objectField {
+		return c.presence(e, f)
+	}
 	return c.comparison(e, f)
 }
 
-// logical returns the match that an operator makes of others.
+// logical combines matches. Not has one argument, and is true if an argument is false.
 func logical(op rql.Op, args []match) match {
 	return func(r *row) bool {
 		for _, a := range args {
-			if a(r) == (op != rql.And) { // for not: what holds for its one argument
+			if a(r) == (op != rql.And) {
 				return op == rql.Or
 			}
 		}
@@ -99,66 +109,62 @@ func logical(op rql.Op, args []match) match {
 	}
 }
 
-// comparison returns the match of a field with values. A field with several values compares well if one of them does; ne and out are the contrary
-// of eq and in, so they hold for what is absent.
+// presence returns the match of a comparison with null() or empty(), which are the same: empty
+// values are absent on the wire.
+func (c *compiler) presence(e *rql.Expr, f field) match {
+	switch {
+	case e.Values[0].Kind == rql.Text:
+		detail := "can be compared with null() and empty() alone"
+		c.list.Add(e.Field, validate.RuleFormat, detail)
+	case e.Op == rql.Eq:
+		return func(r *row) bool { return len(f.values(r.wireInstallation)) == 0 }
+	case e.Op == rql.Ne:
+		return func(r *row) bool { return len(f.values(r.wireInstallation)) > 0 }
+	default:
+		c.list.Add(e.Field, validate.RuleFormat, "null() and empty() are for eq and ne")
+	}
+	return nil
+}
+
+// comparison returns the match of a field with values. It is enough if one value of the field
+// compares. ne and out are the opposite of eq and in, so they match absent fields.
 func (c *compiler) comparison(e *rql.Expr, f field) match {
-	if special := e.Values[0].Kind; special != rql.Text || f.typ == object {
-		switch {
-		case special == rql.Text:
-			c.list.Add(e.Field, validate.RuleFormat, "can be compared with null() and empty() alone")
-		case e.Op == rql.Eq:
-			return f.absent
-		case e.Op == rql.Ne:
-			return func(r *row) bool { return !f.absent(r) }
-		default:
-			c.list.Add(e.Field, validate.RuleFormat, "null() and empty() are for eq and ne")
-		}
-		return nil
+	if e.Op == rql.Like || e.Op == rql.Ilike {
+		return c.pattern(e, f)
 	}
 	keys := make([]string, len(e.Values))
 	for i, v := range e.Values {
 		if v.Kind != rql.Text {
 			c.list.Add(e.Field, validate.RuleFormat, "null() and empty() are for eq and ne")
 		}
-		if e.Op != rql.Like && e.Op != rql.Ilike {
-			keys[i] = f.key(e.Field, v.Text, &c.list)
-		}
+		keys[i] = f.key(v.Text, &c.list)
 	}
-	cost := keyCost * len(keys)
+	test := func(have string) bool { return slices.Contains(keys, have) }
 	switch e.Op {
-	case rql.Eq, rql.In:
-		return f.any(cost, func(have string) bool { return slices.Contains(keys, have) })
-	case rql.Ne, rql.Out:
-		in := f.any(cost, func(have string) bool { return slices.Contains(keys, have) })
-		return func(r *row) bool { return !in(r) }
 	case rql.Gt:
-		return f.any(cost, func(have string) bool { return have > keys[0] })
+		test = func(have string) bool { return have > keys[0] }
 	case rql.Ge:
-		return f.any(cost, func(have string) bool { return have >= keys[0] })
+		test = func(have string) bool { return have >= keys[0] }
 	case rql.Lt:
-		return f.any(cost, func(have string) bool { return have < keys[0] })
+		test = func(have string) bool { return have < keys[0] }
 	case rql.Le:
-		return f.any(cost, func(have string) bool { return have <= keys[0] })
+		test = func(have string) bool { return have <= keys[0] }
 	}
-	if f.typ != text && f.typ != word {
+	opposite := e.Op == rql.Ne || e.Op == rql.Out
+	return func(r *row) bool {
+		return r.any(f.values(r.wireInstallation), keyCost*len(keys), test) != opposite
+	}
+}
+
+// pattern returns the match of like and ilike. Words are in lower case already.
+func (c *compiler) pattern(e *rql.Expr, f field) match {
+	if f.typ != textField && f.typ != wordField {
 		c.list.Add(e.Field, validate.RuleFormat, "is no text to compare with a pattern")
 	}
-	wanted := e.Values[0].Text
-	p := rql.NewPattern(wanted, e.Op == rql.Ilike || f.typ == word)
-	if e.Op == rql.Like || f.typ == word { // words are in lower case as they are
-		return f.any(len(wanted), p.Match)
+	text := e.Values[0].Text
+	p := rql.NewPattern(text, e.Op == rql.Ilike || f.typ == wordField)
+	if e.Op == rql.Ilike && f.typ == textField {
+		return func(r *row) bool { return r.any(r.lowerValues(f), len(text), p.Match) }
 	}
-	return func(r *row) bool { return r.any(r.folded(e.Field, f.get(r.wireInstallation)), len(wanted), p.Match) }
-}
-
-// absent matches what does not have the field; what is empty is not there on the wire.
-func (f field) absent(r *row) bool { return len(f.get(r.wireInstallation)) == 0 }
-
-// any matches what has the field with a value for which holds is true, at a cost beside the length of each value.
-func (f field) any(cost int, holds func(string) bool) match {
-	return func(r *row) bool { return r.any(f.get(r.wireInstallation), cost, holds) }
-}
-
-func (r *row) any(values []string, cost int, holds func(string) bool) bool {
-	return slices.ContainsFunc(values, func(v string) bool { return r.work.spend(cost+len(v)) && holds(v) })
+	return func(r *row) bool { return r.any(f.values(r.wireInstallation), len(text), p.Match) }
 }

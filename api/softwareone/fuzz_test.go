@@ -39,15 +39,22 @@ func newTarget(t testing.TB) *target {
 	x := &target{}
 	now := func() time.Time { return time.Date(2026, 5, 2, 8, 0, 0, 0, time.UTC) }
 	svc, handler, issuer := newHandler(t, memstore.New(), now, &x.log)
-	x.svc, x.handler, x.issuer = svc.As(installation.Actor{Kind: installation.Host}), handler, issuer
-	extension := installation.Value(installation.Extension{ID: stock, Name: "Stock Sync", Owner: vendorAccount})
-	if _, err := x.svc.Upsert(t.Context(), installation.UpsertRequest{ID: fuzzRow, Parts: installation.Parts{
-		Extension: extension, Account: installation.Value(installation.Account{ID: clientAccount}),
-		Configuration: installation.Value(installation.Configuration{Document: installation.JSON(`{"api_secret":"c4nary-stored","warehouse":"EU-2"}`)}),
-	}}); err != nil {
+	x.svc = svc.As(installation.Actor{Kind: installation.Host})
+	x.handler, x.issuer = handler, issuer
+	extension := installation.Value(installation.Extension{ID: stock, Name: "Stock Sync",
+		Owner: vendorAccount})
+	if _, err := x.svc.Upsert(t.Context(),
+		installation.UpsertRequest{ID: fuzzRow, Parts: installation.Parts{
+			Extension: extension,
+			Account:   installation.Value(installation.Account{ID: clientAccount}),
+			Configuration: installation.Value(installation.Configuration{
+				Document: installation.JSON(`{"api_secret":"c4nary-stored","warehouse":"EU-2"}`),
+			}),
+		}}); err != nil {
 		t.Fatal(err)
 	}
-	invited, err := x.svc.Invite(t.Context(), installation.InviteRequest{ID: fuzzInvited, Parts: installation.Parts{Extension: extension}})
+	invited, err := x.svc.Invite(t.Context(), installation.InviteRequest{ID: fuzzInvited,
+		Parts: installation.Parts{Extension: extension}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,14 +76,15 @@ func (x *target) state(t testing.TB) string {
 	return string(b)
 }
 
-// serve sends a request and holds what is true of every answer: no failure of the server, what is refused changes nothing, nor does what only
-// reads, and no secret shows.
+// serve sends a request and holds what is true of every answer: no failure of the server, what
+// is refused changes nothing, nor does what only reads, and no secret shows.
 func (x *target) serve(t testing.TB, r *http.Request) *httptest.ResponseRecorder {
 	t.Helper()
 	before := x.state(t)
 	rec := httptest.NewRecorder()
 	x.handler.ServeHTTP(rec, r)
-	safe := r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodDelete
+	safe := r.Method != http.MethodPost && r.Method != http.MethodPut &&
+		r.Method != http.MethodDelete
 	switch {
 	case rec.Code >= 500:
 		t.Errorf("status %d; logged: %s", rec.Code, x.log.String())
@@ -90,7 +98,8 @@ func (x *target) serve(t testing.TB, r *http.Request) *httptest.ResponseRecorder
 	if b := rec.Body.Bytes(); !json.Valid(b) && len(b) > 0 {
 		t.Errorf("the body is not JSON: %q", b)
 	}
-	if text := rec.Body.String() + x.log.String(); strings.Contains(text, "c4nary-") || strings.Contains(text, x.code) {
+	if text := rec.Body.String() + x.log.String(); strings.Contains(text, "c4nary-") ||
+		strings.Contains(text, x.code) {
 		t.Errorf("a secret shows: %s", text)
 	}
 	return rec
@@ -102,7 +111,8 @@ func request(method, target string, body []byte, token string) (*http.Request, b
 	if err != nil {
 		return nil, false
 	}
-	r := &http.Request{Method: method, URL: u, Header: make(http.Header), Body: io.NopCloser(bytes.NewReader(body)), Host: "platform.example"}
+	r := &http.Request{Method: method, URL: u, Header: make(http.Header),
+		Body: io.NopCloser(bytes.NewReader(body)), Host: "platform.example"}
 	if len(body) > 0 {
 		r.Header.Set("Content-Type", "application/json")
 	}
@@ -110,14 +120,19 @@ func request(method, target string, body []byte, token string) (*http.Request, b
 	return r, true
 }
 
-var fuzzTokens = []string{clientToken, client2Token, vendorToken, rivalToken, opsToken, noneToken, bothToken, stockSecret, ledgerSecret}
+var fuzzTokens = []string{clientToken, client2Token, vendorToken, rivalToken, opsToken, noneToken,
+	bothToken, stockSecret, ledgerSecret}
 
 func FuzzBody(f *testing.F) {
 	for _, body := range []string{
-		"", "{}", "[]", "null", installBody, inviteBody, configuredBody, redeemBody("x"), `{"a":1,"a":2}`, `{} {}`, "\xff", strings.Repeat("[", 100),
-		`{"configuration":{"api_secret":"***","warehouse":"***"}}`, `{"configuration":{"api_secret":{"x":"***"},"":null,"~/":[1e999]}}`,
-		`{"extension":{"id":"` + stock + `"},"invitation":{"validity":{"period":"1y"},"externalId":"\u0000"},"modules":[{}]}`,
-		`{"extension":{"id":"` + stock + `"},"account":{"id":"` + otherClient + `"},"modules":[{"id":"MOD-0112"}]}`,
+		"", "{}", "[]", "null", installBody, inviteBody, configuredBody, redeemBody("x"),
+		`{"a":1,"a":2}`, `{} {}`, "\xff", strings.Repeat("[", 100),
+		`{"configuration":{"api_secret":"***","warehouse":"***"}}`,
+		`{"configuration":{"api_secret":{"x":"***"},"":null,"~/":[1e999]}}`,
+		`{"extension":{"id":"` + stock +
+			`"},"invitation":{"validity":{"period":"1y"},"externalId":"\u0000"},"modules":[{}]}`,
+		`{"extension":{"id":"` + stock + `"},"account":{"id":"` + otherClient +
+			`"},"modules":[{"id":"MOD-0112"}]}`,
 	} {
 		for e := range endpoints("") {
 			f.Add(uint8(e), uint8(e), []byte(body))
@@ -128,8 +143,10 @@ func FuzzBody(f *testing.F) {
 		x := newTarget(t)
 		all := append(endpoints(fuzzRow), endpoints(fuzzInvited)...)
 		endpoint := all[int(e)%len(all)]
-		r, _ := request(endpoint.method, endpoint.path, body, fuzzTokens[int(token)%len(fuzzTokens)])
-		if rec := x.serve(t, r); rec.Code < 300 && bytes.Contains(body, []byte(`"code"`)) && strings.HasSuffix(endpoint.path, "redeem") {
+		r, _ := request(endpoint.method, endpoint.path, body,
+			fuzzTokens[int(token)%len(fuzzTokens)])
+		if rec := x.serve(t, r); rec.Code < 300 && bytes.Contains(body, []byte(`"code"`)) &&
+			strings.HasSuffix(endpoint.path, "redeem") {
 			t.Errorf("redeemed with %s", body)
 		}
 	})
@@ -137,17 +154,22 @@ func FuzzBody(f *testing.F) {
 
 func FuzzQuery(f *testing.F) {
 	for _, query := range []string{
-		"", "limit=0", "limit=1&offset=1", "eq(extension.id,'" + stock + "')&order=-name,+id&select=-*,+id", "select=audit&gt(audit.created.at,2026-01-01)",
-		"or(status=Invited,not(in(account.id,(" + clientAccount + "))))", "account.id=" + clientAccount + "&select=-modules.id", "ne(invitation,null())",
-		"like(name,*%26*)", "%", "select=+audit.installed.by.id,-audit.installed", "order=audit.created.at", "offset=100001", "eq(id,'\x7f')",
-		"extension.id=" + strings.Repeat("x", 300), "account.id=" + strings.Repeat("x", 300), "account.id=ACC-1", "select=-configuration",
+		"", "limit=0", "limit=1&offset=1", "eq(extension.id,'" + stock +
+			"')&order=-name,+id&select=-*,+id", "select=audit&gt(audit.created.at,2026-01-01)",
+		"or(status=Invited,not(in(account.id,(" + clientAccount + "))))",
+		"account.id=" + clientAccount + "&select=-modules.id", "ne(invitation,null())",
+		"like(name,*%26*)", "%", "select=+audit.installed.by.id,-audit.installed",
+		"order=audit.created.at", "offset=100001", "eq(id,'\x7f')",
+		"extension.id=" + strings.Repeat("x", 300), "account.id=" + strings.Repeat("x", 300),
+		"account.id=ACC-1", "select=-configuration",
 	} {
 		f.Add(uint8(2), query)
 		f.Add(uint8(7), query)
 	}
 	f.Fuzz(func(t *testing.T, token uint8, query string) {
 		x := newTarget(t)
-		for _, path := range []string{"/installations", "/extensions/" + stock + "/installations", "/installations/" + fuzzRow} {
+		for _, path := range []string{"/installations", "/extensions/" + stock + "/installations",
+			"/installations/" + fuzzRow} {
 			r, _ := request("GET", path, nil, fuzzTokens[int(token)%len(fuzzTokens)])
 			r.URL.RawQuery = query
 			rec := x.serve(t, r)
@@ -155,7 +177,8 @@ func FuzzQuery(f *testing.F) {
 				continue
 			}
 			got := decode[page](t, rec.Body.String())
-			if n := len(got.Data); n > got.Meta.Pagination.Total || n > got.Meta.Pagination.Limit || got.Meta.Pagination.Total > 2 {
+			if n := len(got.Data); n > got.Meta.Pagination.Total ||
+				n > got.Meta.Pagination.Limit || got.Meta.Pagination.Total > 2 {
 				t.Errorf("%d rows of %+v", n, got.Meta.Pagination)
 			}
 		}
@@ -180,7 +203,8 @@ func FuzzHeaders(f *testing.F) {
 		if !good {
 			r.Header.Set("Authorization", authorization)
 		}
-		for name, value := range map[string]string{"If-Match": ifMatch, "Content-Type": contentType, "Content-Encoding": encoding} {
+		for name, value := range map[string]string{"If-Match": ifMatch,
+			"Content-Type": contentType, "Content-Encoding": encoding} {
 			r.Header.Set(name, value)
 		}
 		if rec := x.serve(t, r); !good && rec.Code != http.StatusUnauthorized {
@@ -192,9 +216,12 @@ func FuzzHeaders(f *testing.F) {
 // FuzzToken signs whatever it is given, so that claims are looked at that no issuer would make.
 func FuzzToken(f *testing.F) {
 	claims := func(account, typ, extension, inst, user string) string {
-		return fmt.Sprintf(`{"iss":"https://api.platform.softwareone.com","aud":"https://api.platform.softwareone.com","exp":1893456000,`+
-			`"%saccountId":%q,"%saccountType":%q,"%sextensionId":%q,"%sinstallationId":%q,"%suserId":%q,"%smodules":{"MOD-0478":["read"]}}`,
-			claimNames, account, claimNames, typ, claimNames, extension, claimNames, inst, claimNames, user, claimNames)
+		return fmt.Sprintf(`{"iss":"https://api.platform.softwareone.com",`+
+			`"aud":"https://api.platform.softwareone.com","exp":1893456000,`+
+			`"%saccountId":%q,"%saccountType":%q,"%sextensionId":%q,"%sinstallationId":%q,`+
+			`"%suserId":%q,"%smodules":{"MOD-0478":["read"]}}`,
+			claimNames, account, claimNames, typ, claimNames, extension, claimNames, inst,
+			claimNames, user, claimNames)
 	}
 	for e := range endpoints("") {
 		f.Add(uint8(e), claims(clientAccount, "Client", stock, fuzzRow, ""))
@@ -206,9 +233,11 @@ func FuzzToken(f *testing.F) {
 	f.Add(uint8(0), `{"iss":"x","exp":1e99,"aud":[]}`)
 	f.Fuzz(func(t *testing.T, e uint8, payload string) {
 		x, endpoint := newTarget(t), endpoints(fuzzRow)[int(e)%len(endpoints(fuzzRow))]
-		r, _ := request(endpoint.method, endpoint.path, []byte(endpoint.body), signed(t, jose.HS256, signingKey, payload))
+		r, _ := request(endpoint.method, endpoint.path, []byte(endpoint.body),
+			signed(t, jose.HS256, signingKey, payload))
 		rec := x.serve(t, r)
-		if c, err := x.issuer.Verify(signed(t, jose.HS256, signingKey, payload)); err != nil && rec.Code != http.StatusUnauthorized {
+		if c, err := x.issuer.Verify(signed(t, jose.HS256, signingKey, payload)); err != nil &&
+			rec.Code != http.StatusUnauthorized {
 			t.Errorf("status %d for a token that is not valid: %v, %v", rec.Code, c, err)
 		}
 	})
@@ -216,9 +245,13 @@ func FuzzToken(f *testing.F) {
 
 func FuzzPath(f *testing.F) {
 	for _, path := range []string{
-		"/", "//", "/installations", "/installations/", "/installations/-", "/installations/-/token", "/installations/" + fuzzRow, "/installations/" + fuzzRow + "/redeem",
-		"/extensions/" + stock + "/installations/" + fuzzRow, "/extensions/%2e%2e/installations", "/installations/%00", "/installations/..%2f" + fuzzRow,
-		"/installations/" + strings.Repeat("x", 300), "/installations/\xff", "/extensions/" + strings.Repeat("x", 300) + "/installations", "/installations?x",
+		"/", "//", "/installations", "/installations/", "/installations/-",
+		"/installations/-/token", "/installations/" + fuzzRow,
+		"/installations/" + fuzzRow + "/redeem",
+		"/extensions/" + stock + "/installations/" + fuzzRow, "/extensions/%2e%2e/installations",
+		"/installations/%00", "/installations/..%2f" + fuzzRow,
+		"/installations/" + strings.Repeat("x", 300), "/installations/\xff",
+		"/extensions/" + strings.Repeat("x", 300) + "/installations", "/installations?x",
 	} {
 		f.Add("GET", path, uint8(2))
 		f.Add("POST", path, uint8(0))
@@ -240,7 +273,8 @@ func TestUnauthenticated(t *testing.T) {
 	all := append(endpoints(fuzzRow), endpoints(fuzzInvited)...)
 	for i := range 10_000 {
 		e := all[i%len(all)]
-		r, _ := request(e.method, e.path, []byte(strings.ReplaceAll(e.body, `"x"`, `"`+x.code+`"`)), fmt.Sprintf("idt:TKN-0001-0001:%d", i))
+		r, _ := request(e.method, e.path, []byte(strings.ReplaceAll(e.body, `"x"`,
+			`"`+x.code+`"`)), fmt.Sprintf("idt:TKN-0001-0001:%d", i))
 		if i%3 == 0 {
 			r.Header.Del("Authorization")
 		}
@@ -253,7 +287,8 @@ func TestUnauthenticated(t *testing.T) {
 		t.Error("something changed")
 	}
 	// The same requests with an identity do change something.
-	r, _ := request("POST", "/installations/"+fuzzInvited+"/redeem", []byte(redeemBody(x.code)), client2Token)
+	r, _ := request("POST", "/installations/"+fuzzInvited+"/redeem", []byte(redeemBody(x.code)),
+		client2Token)
 	rec := httptest.NewRecorder()
 	if x.handler.ServeHTTP(rec, r); rec.Code != http.StatusOK || x.state(t) == before {
 		t.Errorf("status %d: %s", rec.Code, rec.Body)

@@ -10,15 +10,15 @@ import (
 	"github.com/go-installation/installation/api/httpapi"
 )
 
-// Options configure a [Handler]. The zero value of each field is its default.
+// Options configure a [Handler]. A zero field has its default.
 type Options struct {
-	// Tenant is the tenant of the service that the platform's installations are in. Default: the default tenant.
+	// Tenant is the tenant of the platform's installations. Default: the default tenant.
 	Tenant string
-	// Log is told of failures of the server. Default: nothing is logged.
+	// Log gets the failures of the server. Default: no log.
 	Log *slog.Logger
 	// MaxBody is the largest body of a request, in bytes. Default: 256 KiB.
 	MaxBody int64
-	// Timeout bounds the time of a request. Default: 30 seconds.
+	// Timeout limits the time of a request. Default: 30 seconds.
 	Timeout time.Duration
 }
 
@@ -33,35 +33,52 @@ type Handler struct {
 	newID     func() string
 }
 
-// NewHandler returns a handler over a service, for the accounts and extensions of a directory and the tokens of an issuer. All three are
-// required; a nil *Options is all defaults. See the package comment for the options that the service should be made with.
-func NewHandler(svc *installation.Service, directory Directory, issuer *Issuer, opts *Options) (*Handler, error) {
+// NewHandler returns a handler for a service, a directory and an issuer. All three are required;
+// nil options have all defaults. See the package comment for the options of the service.
+func NewHandler(
+	svc *installation.Service, directory Directory, issuer *Issuer, opts *Options,
+) (*Handler, error) {
 	if svc == nil || directory == nil || issuer == nil {
-		return nil, errors.New("softwareone: NewHandler: a service, a directory and an issuer are needed")
+		return nil, errors.New(
+			"softwareone: NewHandler: a service, a directory and an issuer are needed")
 	}
 	var o Options
 	if opts != nil {
 		o = *opts
 	}
-	h := &Handler{svc: svc.In(o.Tenant), directory: guarded{directory}, issuer: issuer, maxScan: maxScan, maxWork: maxWork, newID: newID}
+	h := &Handler{
+		svc: svc.In(o.Tenant), directory: guarded{directory}, issuer: issuer,
+		maxScan: maxScan, maxWork: maxWork, newID: newID,
+	}
 	h.api = httpapi.New(httpapi.Config{
-		Render: render, Log: o.Log, MaxBody: o.MaxBody, Timeout: o.Timeout, Loggable: []error{ErrUnknown, ErrToken, errMint},
+		Render: render, Names: wireNames,
+		Log: o.Log, Loggable: []error{ErrUnknown, ErrToken, errNoFreeID},
+		MaxBody: o.MaxBody, Timeout: o.Timeout,
 	})
+	accounts := []AccountType{AccountClient, AccountVendor, AccountOperations}
 	h.api.Handle("/installations", httpapi.Methods{
 		http.MethodGet:  h.endpoint(h.list),
-		http.MethodPost: h.endpoint(h.post, Client, Vendor, Operations),
+		http.MethodPost: h.endpoint(h.post, accounts...),
 	})
 	h.api.Handle("/installations/{id}", httpapi.Methods{
 		http.MethodGet:    h.endpoint(h.get),
 		http.MethodPut:    h.endpoint(h.put),
 		http.MethodDelete: h.endpoint(h.delete),
 	})
-	h.api.Handle("/installations/{id}/redeem", httpapi.Methods{http.MethodPost: h.endpoint(h.redeem, Client, Vendor, Operations)})
-	h.api.Handle("/installations/-/token", httpapi.Methods{http.MethodPost: h.endpoint(h.mint)})
-	h.api.Handle("/extensions/{extId}/installations", httpapi.Methods{http.MethodGet: h.endpoint(h.list)})
-	h.api.Handle("/extensions/{extId}/installations/{id}", httpapi.Methods{http.MethodGet: h.endpoint(h.get)})
+	h.api.Handle("/installations/{id}/redeem", httpapi.Methods{
+		http.MethodPost: h.endpoint(h.redeem, accounts...),
+	})
+	h.api.Handle("/installations/-/token", httpapi.Methods{
+		http.MethodPost: h.endpoint(h.mint),
+	})
+	h.api.Handle("/extensions/{extId}/installations", httpapi.Methods{
+		http.MethodGet: h.endpoint(h.list),
+	})
+	h.api.Handle("/extensions/{extId}/installations/{id}", httpapi.Methods{
+		http.MethodGet: h.endpoint(h.get),
+	})
 	return h, nil
 }
 
-// ServeHTTP implements [http.Handler]. Mounted below a prefix, it wants [http.StripPrefix].
+// ServeHTTP implements [http.Handler]. Below a prefix, use [http.StripPrefix].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.api.ServeHTTP(w, r) }

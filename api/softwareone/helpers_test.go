@@ -43,57 +43,23 @@ const (
 
 // Bearer tokens of the actors. The word in the secrets is one that no answer and no log may show.
 const (
-	vendorToken    = "idt:TKN-0001-0001:c4nary-vendor-secret"
-	rivalToken     = "idt:TKN-0001-0002:c4nary-rival-secret"
-	clientToken    = "idt:TKN-0002-0001:c4nary-client-secret"
-	client2Token   = "idt:TKN-0002-0002:c4nary-client2-secret"
-	opsToken       = "idt:TKN-0003-0001:c4nary-operations-secret"
-	noneToken      = "idt:TKN-0004-0001:c4nary-no-scope-secret" // operations, for no extension
-	ledgerToken    = "idt:TKN-0004-0002:c4nary-ledger-secret"   // operations, for ledger alone
-	bothToken      = "idt:TKN-0004-0003:c4nary-both-secret"     // operations, for stock and ledger
-	narrowToken    = "idt:TKN-0004-0004:c4nary-narrow-secret"   // clientAccount, for ledger alone
-	stockSecret    = "c4nary-secret-of-the-stock-extension"
-	ledgerSecret   = "c4nary-secret-of-the-ledger-extension"
-	installBody    = `{"extension":{"id":"` + stock + `"},"modules":[{"id":"MOD-0478"}]}`
-	inviteBody     = `{"extension":{"id":"` + stock + `"},"invitation":{"message":"Join the pilot","validity":"7d","externalId":"crm-5521"}}`
+	vendorToken  = "idt:TKN-0001-0001:c4nary-vendor-secret"
+	rivalToken   = "idt:TKN-0001-0002:c4nary-rival-secret"
+	clientToken  = "idt:TKN-0002-0001:c4nary-client-secret"
+	client2Token = "idt:TKN-0002-0002:c4nary-client2-secret"
+	opsToken     = "idt:TKN-0003-0001:c4nary-operations-secret"
+	noneToken    = "idt:TKN-0004-0001:c4nary-no-scope-secret" // operations, for no extension
+	ledgerToken  = "idt:TKN-0004-0002:c4nary-ledger-secret"   // operations, for ledger alone
+	// operations, for stock and ledger
+	bothToken    = "idt:TKN-0004-0003:c4nary-both-secret"
+	narrowToken  = "idt:TKN-0004-0004:c4nary-narrow-secret" // clientAccount, for ledger alone
+	stockSecret  = "c4nary-secret-of-the-stock-extension"
+	ledgerSecret = "c4nary-secret-of-the-ledger-extension"
+	installBody  = `{"extension":{"id":"` + stock + `"},"modules":[{"id":"MOD-0478"}]}`
+	inviteBody   = `{"extension":{"id":"` + stock +
+		`"},"invitation":{"message":"Join the pilot","validity":"7d","externalId":"crm-5521"}}`
 	configuredBody = `{"configuration":{"api_secret":"c4nary-api-secret","warehouse":"EU-2"}}`
 )
-
-func directoryData() static.Data {
-	asked := []softwareone.Module{{ID: "MOD-0478", Actions: []string{"read", "write"}}, {ID: "MOD-0112", Actions: []string{"read"}}}
-	extension := func(id, name, owner string, status softwareone.ExtensionStatus) softwareone.Extension {
-		return softwareone.Extension{ID: id, Name: name, Icon: "/static/" + id + "/icon.png", Revision: 3, Status: status, Owner: owner, Modules: asked}
-	}
-	d := static.Data{
-		Accounts: []softwareone.Account{
-			{ID: vendorAccount, Name: "Tidewater Software", Icon: "/static/tidewater.png", Type: softwareone.Vendor, Status: "Enabled", Revision: 2},
-			{ID: otherVendor, Name: "Granite Ledgers", Type: softwareone.Vendor, Status: "Enabled"},
-			{ID: clientAccount, Name: "Harbor Foods", Type: softwareone.Client, Status: "Enabled", Revision: 5},
-			{ID: otherClient, Name: "Northwind Bikes", Type: softwareone.Client, Status: "Enabled"},
-			{ID: operations, Name: "Operations", Type: softwareone.Operations, Status: "Enabled"},
-		},
-		Extensions: []softwareone.Extension{
-			extension(stock, "Stock Sync", vendorAccount, softwareone.Public), extension(pilot, "Pilot", vendorAccount, softwareone.Private),
-			extension(draft, "Draft", vendorAccount, softwareone.Draft), extension(gone, "Gone", vendorAccount, softwareone.Deleted),
-			extension(ledger, "Ledger", otherVendor, softwareone.Public), extension(paged, "Microsoft AI Cloud Partner", vendorAccount, softwareone.Private),
-		},
-		TokenSecrets:     make(map[string]crypto.Secret),
-		ExtensionSecrets: map[string]crypto.Secret{stock: crypto.NewSecret(stockSecret), ledger: crypto.NewSecret(ledgerSecret)},
-	}
-	for _, t := range []struct {
-		token, account string
-		scope          []string
-	}{
-		{vendorToken, vendorAccount, nil}, {rivalToken, otherVendor, nil}, {clientToken, clientAccount, nil}, {client2Token, otherClient, nil},
-		{opsToken, operations, nil}, {noneToken, operations, []string{}}, {ledgerToken, operations, []string{ledger}},
-		{bothToken, operations, []string{stock, ledger}}, {narrowToken, clientAccount, []string{ledger}},
-	} {
-		parts := strings.SplitN(t.token, ":", 3)
-		d.Tokens = append(d.Tokens, softwareone.Token{ID: parts[1], Name: "token " + parts[1], Account: t.account, Extensions: t.scope})
-		d.TokenSecrets[parts[1]] = crypto.NewSecret(parts[2])
-	}
-	return d
-}
 
 // clock is a clock that tests move by hand; each look at it takes a millisecond.
 type clock struct {
@@ -132,7 +98,8 @@ func (s *failing) Count(ctx context.Context, q installation.Query) (int64, error
 	return s.Store.(installation.Counter).Count(ctx, q)
 }
 
-func (s *failing) Events(ctx context.Context, q installation.EventQuery) (installation.EventPage, error) {
+func (s *failing) Events(ctx context.Context, q installation.EventQuery) (installation.EventPage,
+	error) {
 	return s.Store.(installation.EventReader).Events(ctx, q)
 }
 
@@ -149,30 +116,36 @@ type world struct {
 
 func newWorld(t testing.TB, store installation.Store, change ...func(*static.Data)) *world {
 	t.Helper()
-	w := &world{clock: &clock{now: time.Date(2026, 5, 2, 8, 0, 0, 0, time.UTC)}, store: &failing{Store: store}, log: new(locked)}
+	w := &world{clock: &clock{now: time.Date(2026, 5, 2, 8, 0, 0, 0, time.UTC)},
+		store: &failing{Store: store}, log: new(locked)}
 	svc, handler, issuer := newHandler(t, w.store, w.Now, w.log, change...)
-	w.svc, w.handler, w.issuer = svc.As(installation.Actor{Kind: installation.Host}), handler, issuer
+	w.svc = svc.As(installation.Actor{Kind: installation.Host})
+	w.handler, w.issuer = handler, issuer
 	w.server = httptest.NewServer(http.StripPrefix("/public/v1/integration", handler))
 	t.Cleanup(w.server.Close)
 	return w
 }
 
 func newHandler(
-	t testing.TB, store installation.Store, now func() time.Time, log io.Writer, change ...func(*static.Data),
+	t testing.TB, store installation.Store, now func() time.Time, log io.Writer,
+	change ...func(*static.Data),
 ) (*installation.Service, *softwareone.Handler, *softwareone.Issuer) {
 	t.Helper()
 	directory := newDirectory(t, change...)
-	svc, err := installation.New(store, newKeys(t, "k1", "0123456789abcdef0123456789abcdef"), &installation.Options{
-		Now: now, Policy: softwareone.Policy, Claims: softwareone.InstallClaims, Schema: softwareone.Schemas(directory),
-	})
+	svc, err := installation.New(store, newKeys(t, "k1", "0123456789abcdef0123456789abcdef"),
+		&installation.Options{
+			Now: now, Policy: softwareone.Policy, Schema: softwareone.Schemas(directory),
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
-	issuer, err := softwareone.NewIssuer(crypto.NewSecret("c4nary-signing-key-0123456789abcdef"), &softwareone.IssuerOptions{Now: now})
+	issuer, err := softwareone.NewIssuer(crypto.NewSecret("c4nary-signing-key-0123456789abcdef"),
+		&softwareone.IssuerOptions{Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := softwareone.NewHandler(svc, directory, issuer, &softwareone.Options{Log: slog.New(slog.NewTextHandler(log, nil))})
+	handler, err := softwareone.NewHandler(svc, directory, issuer,
+		&softwareone.Options{Log: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,14 +203,16 @@ type reply struct {
 	body   string
 }
 
-// do sends a request; a path begins below the base. Headers are given in pairs, an empty value takes one away.
+// do sends a request; a path begins below the base. Headers are given in pairs, an empty value
+// takes one away.
 func (w *world) do(t testing.TB, method, path, token, body string, headers ...string) reply {
 	t.Helper()
 	var content io.Reader
 	if body != "" {
 		content = strings.NewReader(body)
 	}
-	r, err := http.NewRequestWithContext(t.Context(), method, w.server.URL+"/public/v1/integration"+path, content)
+	r, err := http.NewRequestWithContext(t.Context(), method,
+		w.server.URL+"/public/v1/integration"+path, content)
 	if err != nil {
 		t.Error(err)
 		return reply{}
@@ -278,7 +253,8 @@ func (r reply) want(t testing.TB, status int, body ...string) reply {
 	return r
 }
 
-// refused fails the test unless the answer is a problem of a status, with a detail and errors by field if any are given.
+// refused fails the test unless the answer is a problem of a status, with a detail and errors
+// by field if any are given.
 func (r reply) refused(t testing.TB, status int, detail string, errors ...string) {
 	t.Helper()
 	var p struct {
@@ -293,7 +269,8 @@ func (r reply) refused(t testing.TB, status int, detail string, errors ...string
 	if r.status != status || p.Status != status || p.Detail != detail {
 		t.Errorf("status %d, want %d; body %s", r.status, status, r.body)
 	}
-	if r.header.Get("Content-Type") != "application/problem+json" || p.Title != http.StatusText(status) || p.TraceID != r.header.Get("X-Request-Id") ||
+	if r.header.Get("Content-Type") != "application/problem+json" ||
+		p.Title != http.StatusText(status) || p.TraceID != r.header.Get("X-Request-Id") ||
 		!strings.HasPrefix(p.Type, "https://tools.ietf.org/html/rfc9110#section-15.") {
 		t.Errorf("no problem of RFC 7807: %s", r.body)
 	}
@@ -343,13 +320,16 @@ func (r reply) row(t testing.TB) row {
 // install installs an extension for the account of a token.
 func (w *world) install(t testing.TB, token, extension string) row {
 	t.Helper()
-	return w.do(t, "POST", "/installations", token, fmt.Sprintf(`{"extension":{"id":%q},"modules":[{"id":"MOD-0478"}]}`, extension)).want(t, 201).row(t)
+	return w.do(t, "POST", "/installations", token,
+		fmt.Sprintf(`{"extension":{"id":%q},"modules":[{"id":"MOD-0478"}]}`, extension)).
+		want(t, 201).row(t)
 }
 
 // invite makes an invitation and returns its code as well.
 func (w *world) invite(t testing.TB, extension string) (invited row, code string) {
 	t.Helper()
-	invited = w.do(t, "POST", "/installations", vendorToken, strings.Replace(inviteBody, stock, extension, 1)).want(t, 201).row(t)
+	invited = w.do(t, "POST", "/installations", vendorToken,
+		strings.Replace(inviteBody, stock, extension, 1)).want(t, 201).row(t)
 	return invited, openTicket(t, invited)
 }
 
@@ -381,7 +361,8 @@ func (w *world) mint(t testing.TB, secret, account string) string {
 	if account != "" {
 		path += "?account.id=" + account
 	}
-	return decode[struct{ Token string }](t, w.do(t, "POST", path, secret, "").want(t, 201).body).Token
+	return decode[struct{ Token string }](t,
+		w.do(t, "POST", path, secret, "").want(t, 201).body).Token
 }
 
 // issue makes a token as a host does for who uses its platform.
@@ -397,9 +378,11 @@ func (w *world) issue(t testing.TB, c softwareone.Claims) string {
 // over lets another handler answer from now on: over a service, with a directory.
 func (w *world) over(t testing.TB, svc *installation.Service, directory softwareone.Directory) {
 	t.Helper()
-	handler, err := softwareone.NewHandler(svc, directory, w.issuer, &softwareone.Options{Log: slog.New(slog.NewTextHandler(w.log, nil))})
+	handler, err := softwareone.NewHandler(svc, directory, w.issuer,
+		&softwareone.Options{Log: slog.New(slog.NewTextHandler(w.log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.handler, w.server.Config.Handler = handler, http.StripPrefix("/public/v1/integration", handler)
+	w.handler, w.server.Config.Handler = handler, http.StripPrefix("/public/v1/integration",
+		handler)
 }

@@ -6,136 +6,143 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
-	"github.com/go-installation/installation/internal/jsontree"
-	"github.com/go-installation/installation/validate"
 )
 
-// finding is an installation that exists for the caller, with what the caller may see of it.
-type finding struct {
+// visible is an installation that exists for the caller, with what the caller may see of it.
+type visible struct {
 	*installation.Installation
-	owned  bool  // by the caller, who is the vendor of the extension
-	closed error // why it cannot be opened; the rest of it is what is known without
+	owned  bool  // the caller is the vendor of the extension
+	closed error // why it cannot be opened; then only its plain part is known
 }
 
-// find returns the installation in the path: 404 for one that does not exist for the caller.
-func (h *Handler) find(c *call) (*finding, error) {
+// find returns the installation in the path. It is 404 if it does not exist for the caller.
+func (h *Handler) find(c *call) (*visible, error) {
 	svc := c.svc
-	if c.actor.Kind == installation.Vendor { // who owns it is the directory's to say
-		svc = h.host()
+	if c.actor.Kind == installation.Vendor { // the directory says who owns it
+		svc = h.asHost()
 	}
 	inst, err := svc.Get(c.Context(), c.id)
 	switch {
 	case errors.Is(err, installation.ErrInvalid):
-		return nil, httpapi.ProblemOf(installation.ErrNotFound)
+		return nil, installation.ErrNotFound
 	case inst == nil:
 		return nil, err
 	}
-	f := &finding{Installation: inst, closed: err}
-	if f.owned, err = h.owns(c, inst.Extension.ID); err != nil {
+	v := &visible{Installation: inst, closed: err}
+	if v.owned, err = h.owns(c, inst.Extension.ID); err != nil {
 		return nil, err
 	}
-	if !c.sees(inst, f.owned) {
-		return nil, httpapi.ProblemOf(installation.ErrNotFound)
+	if !c.sees(inst, v.owned) {
+		return nil, installation.ErrNotFound
 	}
-	if c.actor.Kind == installation.Vendor && !f.owned {
+	if c.actor.Kind == installation.Vendor && !v.owned {
 		inst.Configuration = nil
 	}
-	return f, nil
+	return v, nil
 }
 
-// writer returns the service for a write of the caller. What the vendor does to a row that names another owner, or that is closed, which no vendor's
-// actor could do, is done by the host on its behalf.
-func (h *Handler) writer(c *call, f *finding) *installation.Service {
-	if f.owned && (f.closed != nil || f.Extension.Owner != c.account.ID) {
+// writer returns the service for a write of the caller. The host writes on behalf of a vendor to
+// a row that names another owner or cannot be opened, since no vendor's actor could.
+func (h *Handler) writer(c *call, v *visible) *installation.Service {
+	if v.owned && (v.closed != nil || v.Extension.Owner != c.account.ID) {
 		return h.svc.As(installation.Actor{Kind: installation.Host, User: c.actor.User})
 	}
 	return c.svc
 }
 
-// get shows one installation, audit included. Of the query only select counts. One that cannot be opened, and will not be at another try either, is
-// shown as lists show it.
-func (h *Handler) get(c *call) (httpapi.Answer, error) {
+// get shows one installation with its audit. Of the query, only select counts. A row that can
+// never be opened is shown as in lists.
+func (h *Handler) get(c *call) (*httpapi.Answer, error) {
 	q, err := readQuery(c.URL.RawQuery)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	selected, err := newSelection(q.Select, true)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	inst, err := h.find(c)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
-	if inst.closed != nil && httpapi.ProblemOf(inst.closed).Status == http.StatusServiceUnavailable {
-		return httpapi.Answer{}, inst.closed
+	if inst.closed != nil {
+		mayPass := httpapi.ProblemOf(inst.closed).Status == http.StatusServiceUnavailable
+		if mayPass {
+			return nil, inst.closed
+		}
 	}
 	if ext := c.PathValue("extId"); ext != "" && ext != inst.Extension.ID {
-		return httpapi.Answer{}, httpapi.ProblemOf(installation.ErrNotFound)
+		return nil, installation.ErrNotFound
 	}
-	return httpapi.Answer{Body: selected.of(wireOf(inst.Installation)), Revision: inst.Revision}, nil
+	body := selected.of(wireOf(inst.Installation))
+	return &httpapi.Answer{Body: body, Revision: inst.Revision}, nil
 }
 
-// put replaces the configuration. All else in the body is what a GET showed and does not matter, so that a document can be sent back whole. A body
-// without a configuration, or with null for one, changes nothing: a client that was shown none sends none.
-func (h *Handler) put(c *call) (httpapi.Answer, error) {
+// put replaces the configuration. Everything else in the body is ignored, so that a client can
+// send back the whole document of a GET. A missing or null configuration changes nothing, since a
+// client that was shown none sends none.
+func (h *Handler) put(c *call) (*httpapi.Answer, error) {
 	inst, err := h.find(c)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if !inst.owned {
-		return httpapi.Answer{}, httpapi.Forbidden("Only the vendor of the extension may do this.")
+		return nil, httpapi.Forbidden("Only the vendor of the extension may do this.")
 	}
 	guard, err := httpapi.Condition(c.Request)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
-	body, err := httpapi.Document(c.Request)
+	parts, err := httpapi.Read(c.Request, readConfiguration)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
-	var l validate.List
-	in := httpapi.ReadObject(body, "", &l)
-	var parts installation.Parts
-	if n := in.Node("configuration"); n != nil && n.Kind() != jsontree.Null {
-		parts.Configuration = installation.Value(installation.Configuration{Document: installation.JSON(n.Append(nil))})
-	}
-	if err := l.Err(); err != nil {
-		return httpapi.Answer{}, err
-	}
-	res, err := h.writer(c, inst).Patch(c.Context(), installation.PatchRequest{Guard: guard, ID: c.id, Parts: parts})
+	req := installation.PatchRequest{Guard: guard, ID: c.id, Parts: parts}
+	res, err := h.writer(c, inst).Patch(c.Context(), req)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	return answer(res.Installation), nil
 }
 
-// delete uninstalls, or revokes an invitation. What has ended before stays as it is, and the answer is the same. It needs no key: a row that cannot
-// be opened is ended by what is known of it, and so is no longer in the way of the next one.
-func (h *Handler) delete(c *call) (httpapi.Answer, error) {
+func readConfiguration(in httpapi.Object) (parts installation.Parts) {
+	if n := in.NullAsAbsent().Node("configuration"); n != nil {
+		parts.Configuration = installation.Value(installation.Configuration{
+			Document: installation.JSON(n.Append(nil)),
+		})
+	}
+	return parts
+}
+
+// delete uninstalls, or revokes an invitation. A row that has ended stays as it is, with the same
+// answer. No key is needed, so a row that cannot be opened does not block the next installation.
+func (h *Handler) delete(c *call) (*httpapi.Answer, error) {
 	inst, err := h.find(c)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if !inst.owned && c.actor.Kind != installation.Platform {
-		return httpapi.Answer{}, httpapi.Forbidden("Only the vendor of the extension and operations may do this.")
+		return nil, httpapi.Forbidden(
+			"Only the vendor of the extension and operations may do this.")
 	}
 	guard, err := httpapi.Condition(c.Request)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if _, err := httpapi.Document(c.Request); err != nil {
-		return httpapi.Answer{}, err // what a good body says does not matter
+		return nil, err // a good body is ignored
 	}
-	_, err = h.writer(c, inst).Uninstall(c.Context(), installation.UninstallRequest{Guard: guard, ID: c.id})
+	req := installation.UninstallRequest{Guard: guard, ID: c.id}
+	_, err = h.writer(c, inst).Uninstall(c.Context(), req)
 	conflict, ok := errors.AsType[*installation.ConflictError](err)
-	if ok && conflict.From == installation.StatusExpired || errors.Is(err, installation.ErrShredded) {
-		err = nil
+	ended := ok && conflict.From == installation.StatusExpired
+	if ended || errors.Is(err, installation.ErrShredded) {
+		return nil, nil
 	}
-	return httpapi.Answer{}, err
+	return nil, err
 }
 
-// answer shows an installation whole.
-func answer(inst *installation.Installation) httpapi.Answer {
-	return httpapi.Answer{Body: wireOf(inst), Revision: inst.Revision}
+// answer shows a whole installation.
+func answer(inst *installation.Installation) *httpapi.Answer {
+	return &httpapi.Answer{Body: wireOf(inst), Revision: inst.Revision}
 }

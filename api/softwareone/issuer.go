@@ -2,79 +2,88 @@ package softwareone
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/go-installation/installation/api/httpapi"
+	"github.com/go-installation/installation/api/internal/jwt"
 	"github.com/go-installation/installation/crypto"
-	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/validate"
 )
 
-// ErrToken says that a token is none of the [Issuer], or not any more. The text says in what respect and quotes nothing.
+// ErrToken means that a token is not valid, or not any more. The text gives the reason and quotes
+// nothing of the token.
 var ErrToken = errors.New("softwareone: token not valid")
 
-// Defaults and bounds of tokens.
+// Defaults of [IssuerOptions].
 const (
-	// DefaultIssuer is the iss and aud claim of tokens.
-	DefaultIssuer = "https://api.platform.softwareone.com"
-	// DefaultLifetime is how long a token holds.
+	DefaultIssuer   = "https://api.platform.softwareone.com"
 	DefaultLifetime = time.Hour
-
-	algorithm   = jose.HS256
-	minKey      = 32               // bytes
-	minLifetime = 60 * time.Second // clients take one with 30 seconds left for expired
 )
 
-// claimPrefix is before the names of the platform's own claims.
+// Limits of an issuer.
+const (
+	minKey      = 32 // bytes
+	minLifetime = time.Minute
+)
+
+// claimPrefix begins the names of the platform's own claims.
 const claimPrefix = "https://claims.softwareone.com/"
 
-// Claims are what a token says.
+// Claims are the claims of a token.
 type Claims struct {
 	AccountID      string
 	AccountType    AccountType
-	ExtensionID    string // "" = it is no extension's
-	InstallationID string // "" = it is for no particular one
-	UserID         string // the person it was given to; "" = none
+	ExtensionID    string // "" = not of an extension
+	InstallationID string // "" = not of one installation
+	UserID         string // the person who has it; "" = nobody
 	APITokenID     string
-	Modules        map[string][]string // consented module to what is allowed there
+	Modules        map[string][]string // consented modules, with the actions allowed there
 	Expires        time.Time           // in seconds; set by Mint
 }
 
-// IssuerOptions configure an [Issuer]. The zero value of each field is its default.
+// IssuerOptions configure an [Issuer]. A zero field has its default.
 type IssuerOptions struct {
-	// Name is the iss and the aud claim: the platform is who makes the tokens and who they are for. Default: DefaultIssuer.
+	// Name is the iss and the aud claim, since the platform makes tokens for itself.
+	// Default: DefaultIssuer.
 	Name string
-	// Lifetime is how long a token holds, at least a minute: clients take one with 30 seconds left for expired. Default: DefaultLifetime.
+	// Lifetime is how long a token is valid. It is at least a minute, since clients discard a
+	// token with less than 30 seconds left. Default: DefaultLifetime.
 	Lifetime time.Duration
-	// Now is the clock that tokens expire by. Default: time.Now.
+	// Now is the clock for the times of tokens. Default: time.Now.
 	Now func() time.Time
 }
 
-// Issuer makes and checks the JWTs of the platform, signed with HS256: nobody but the platform needs to check them. All processes of a platform
-// share one key. It is safe for concurrent use.
+// Issuer makes and checks the JWTs of the platform. They are signed with HS256, since only the
+// platform checks them. All processes of a platform share the key. It is safe for concurrent use.
 type Issuer struct {
 	key      []byte
 	signer   jose.Signer
-	name     string
+	rules    jwt.Verifier
 	lifetime time.Duration
-	now      func() time.Time
 }
 
-// NewIssuer returns an issuer with a signing key of at least 32 random bytes. A nil *IssuerOptions is all defaults.
+// NewIssuer returns an issuer with a signing key of at least 32 random bytes. Nil options have all
+// defaults.
 func NewIssuer(key crypto.Secret, opts *IssuerOptions) (*Issuer, error) {
 	var o IssuerOptions
 	if opts != nil {
 		o = *opts
 	}
-	i := &Issuer{key: key.Reveal(), name: cmp.Or(o.Name, DefaultIssuer), lifetime: cmp.Or(o.Lifetime, DefaultLifetime), now: o.Now}
-	if i.now == nil {
-		i.now = time.Now
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	name := cmp.Or(o.Name, DefaultIssuer)
+	i := &Issuer{
+		key: key.Reveal(), lifetime: cmp.Or(o.Lifetime, DefaultLifetime),
+		rules: jwt.Verifier{
+			Algorithm: jwt.HS256, Issuer: name, Audience: name, Now: o.Now, Invalid: ErrToken,
+		},
 	}
 	switch {
 	case len(i.key) < minKey:
@@ -83,7 +92,10 @@ func NewIssuer(key crypto.Secret, opts *IssuerOptions) (*Issuer, error) {
 		return nil, fmt.Errorf("softwareone: NewIssuer: the lifetime is less than %s", minLifetime)
 	}
 	var err error
-	if i.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: i.key}, (&jose.SignerOptions{}).WithType("JWT")); err != nil {
+	i.signer, err = jose.NewSigner(
+		jose.SigningKey{Algorithm: jwt.HS256, Key: i.key},
+		(&jose.SignerOptions{}).WithType("JWT"))
+	if err != nil {
 		return nil, errors.New("softwareone: NewIssuer: the key cannot be used")
 	}
 	return i, nil
@@ -91,25 +103,30 @@ func NewIssuer(key crypto.Secret, opts *IssuerOptions) (*Issuer, error) {
 
 // wireClaims is the payload of a token.
 type wireClaims struct {
-	Issuer         string              `json:"iss"`
-	Audience       string              `json:"aud"`
-	IssuedAt       int64               `json:"iat"`
-	Expires        int64               `json:"exp"`
-	AccountID      string              `json:"https://claims.softwareone.com/accountId"`
-	AccountType    AccountType         `json:"https://claims.softwareone.com/accountType"`
-	ExtensionID    string              `json:"https://claims.softwareone.com/extensionId,omitzero"`
-	InstallationID string              `json:"https://claims.softwareone.com/installationId,omitzero"`
-	UserID         string              `json:"https://claims.softwareone.com/userId,omitzero"`
-	APITokenID     string              `json:"https://claims.softwareone.com/apiTokenId,omitzero"`
-	Modules        map[string][]string `json:"https://claims.softwareone.com/modules,omitzero"`
+	Issuer   string `json:"iss"`
+	Audience string `json:"aud"`
+	IssuedAt int64  `json:"iat"`
+	Expires  int64  `json:"exp"`
+
+	AccountID      string      `json:"https://claims.softwareone.com/accountId"`
+	AccountType    AccountType `json:"https://claims.softwareone.com/accountType"`
+	ExtensionID    string      `json:"https://claims.softwareone.com/extensionId,omitzero"`
+	InstallationID string      `json:"https://claims.softwareone.com/installationId,omitzero"`
+	UserID         string      `json:"https://claims.softwareone.com/userId,omitzero"`
+	APITokenID     string      `json:"https://claims.softwareone.com/apiTokenId,omitzero"`
+
+	Modules map[string][]string `json:"https://claims.softwareone.com/modules,omitzero"`
 }
 
-// Mint returns a token with these claims, but for Expires. Hosts need it for tokens of people who use the platform.
+// Mint returns a token with claims. It sets Expires itself. Hosts need it for the tokens of people
+// who use the platform.
 func (i *Issuer) Mint(c Claims) (crypto.Secret, error) {
-	now := i.now()
+	now := i.rules.Now()
 	payload, err := json.Marshal(wireClaims{
-		Issuer: i.name, Audience: i.name, IssuedAt: now.Unix(), Expires: now.Add(i.lifetime).Unix(),
-		AccountID: c.AccountID, AccountType: c.AccountType, ExtensionID: c.ExtensionID, InstallationID: c.InstallationID,
+		Issuer: i.rules.Issuer, Audience: i.rules.Audience,
+		IssuedAt: now.Unix(), Expires: now.Add(i.lifetime).Unix(),
+		AccountID: c.AccountID, AccountType: c.AccountType,
+		ExtensionID: c.ExtensionID, InstallationID: c.InstallationID,
 		UserID: c.UserID, APITokenID: c.APITokenID, Modules: c.Modules,
 	})
 	if err != nil {
@@ -126,57 +143,39 @@ func (i *Issuer) Mint(c Claims) (crypto.Secret, error) {
 	return crypto.NewSecret(text), nil
 }
 
-// Verify returns the claims of a good token: signed with HS256 under the key, by this issuer, for itself, and not expired. The error matches
-// [ErrToken].
+// Verify returns the claims of a valid token: signed with HS256 under the key, from this issuer
+// to itself, and not expired. The error matches [ErrToken].
 func (i *Issuer) Verify(token string) (*Claims, error) {
-	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{algorithm})
+	find := func(context.Context, string) (any, error) { return i.key, nil }
+	t, err := i.rules.Verify(context.Background(), token, find)
 	if err != nil {
-		return nil, refused("it is no compact JWT under HS256")
+		return nil, err
 	}
-	payload, err := signed.Verify(i.key)
+	c, err := httpapi.ReadNode(t.Claims, readClaims)
 	if err != nil {
-		return nil, refused("signature")
+		return nil, i.rules.Reject("claims")
 	}
-	tree, err := jsontree.Parse(payload, jsontree.Limits{})
-	if err != nil {
-		return nil, refused("claims")
-	}
-	c, iss, aud, ok := readClaims(tree)
-	switch {
-	case !ok:
-		return nil, refused("claims")
-	case iss != i.name || aud != i.name:
-		return nil, refused("issuer or audience")
-	case !i.now().Before(c.Expires):
-		return nil, refused("expired")
-	}
+	c.Expires = t.Expires
 	return c, nil
 }
 
-func refused(respect string) error { return fmt.Errorf("%w: %s", ErrToken, respect) }
-
-// readClaims reads the payload of a token whose signature was verified.
-func readClaims(payload *jsontree.Node) (c *Claims, iss, aud string, ok bool) {
-	var l validate.List
-	in := httpapi.ReadObject(payload, "", &l)
+// readClaims reads the payload of a verified token. The audience is the issuer alone.
+func readClaims(in httpapi.Object) *Claims {
 	text := func(name string) string { return in.String(claimPrefix + name) }
-	c = &Claims{
-		AccountID: text("accountId"), AccountType: AccountType(text("accountType")), ExtensionID: text("extensionId"),
-		InstallationID: text("installationId"), UserID: text("userId"), APITokenID: text("apiTokenId"),
+	c := &Claims{
+		AccountID: text("accountId"), AccountType: AccountType(text("accountType")),
+		ExtensionID: text("extensionId"), InstallationID: text("installationId"),
+		UserID: text("userId"), APITokenID: text("apiTokenId"),
 	}
+	in.String("aud") // a list is a violation
+	l := in.Violations()
 	l.ID("accountId", c.AccountID)
 	l.OptionalID("extensionId", c.ExtensionID)
 	l.OptionalID("installationId", c.InstallationID)
 	l.OptionalID("userId", c.UserID)
 	l.OptionalID("apiTokenId", c.APITokenID)
-	validate.Enum(&l, "accountType", c.AccountType, Client, Vendor, Operations)
-	if exp := in.Node("exp"); exp != nil && exp.Kind() == jsontree.Number {
-		seconds, err := strconv.ParseInt(exp.Text(), 10, 64)
-		if err == nil {
-			c.Expires = time.Unix(seconds, 0)
-		}
-	}
-	l.Required("exp", !c.Expires.IsZero())
+	validate.Enum(l, "accountType", c.AccountType,
+		AccountClient, AccountVendor, AccountOperations)
 	if modules := claimPrefix + "modules"; in.Has(modules) {
 		c.Modules = make(map[string][]string)
 		actions := in.Object(modules)
@@ -184,5 +183,5 @@ func readClaims(payload *jsontree.Node) (c *Claims, iss, aud string, ok bool) {
 			c.Modules[id] = actions.Strings(id)
 		}
 	}
-	return c, in.String("iss"), in.String("aud"), l.Err() == nil
+	return c
 }

@@ -25,23 +25,31 @@ func anyOf(op, field string, n int) string {
 
 const tooMany = "there are too many rows to look at: narrow the filter"
 
-// TestWork: what a list compares is counted, in patterns times bytes, so that no query keeps the server busy whatever the rows hold.
-func TestWork(t *testing.T) {
+// TestListWorkLimit: what a list compares is counted, in patterns times bytes, so that no query
+// keeps the server busy whatever the rows hold.
+func TestListWorkLimit(t *testing.T) {
 	w := newWorld(t, newMemory())
 	long := strings.Repeat("\U00010400a", 2048)
 	for range 200 {
-		w.do(t, "POST", "/installations", vendorToken, `{"extension":{"id":"`+stock+`"},"invitation":{"message":"`+long+`"}}`).want(t, 201)
+		w.do(t, "POST", "/installations", vendorToken,
+			`{"extension":{"id":"`+stock+`"},"invitation":{"message":"`+long+`"}}`).want(t, 201)
 	}
-	get := func(query string) reply { return w.do(t, "GET", "/installations?limit=0&"+query, vendorToken, "") }
-	for _, query := range []string{anyOf("ilike", "invitation.message", 60), anyOf("like", "invitation.message", 60)} {
+	get := func(query string) reply {
+		return w.do(t, "GET", "/installations?limit=0&"+query,
+			vendorToken, "")
+	}
+	for _, query := range []string{anyOf("ilike", "invitation.message", 60),
+		anyOf("like", "invitation.message", 60)} {
 		get(query).want(t, 200, list(0, 0, 0))
 	}
 	softwareone.SetMaxWork(w.handler, 50<<20)
-	for _, query := range []string{anyOf("ilike", "invitation.message", 60), anyOf("like", "invitation.message", 60),
+	for _, query := range []string{anyOf("ilike", "invitation.message", 60),
+		anyOf("like", "invitation.message", 60),
 		"not(" + anyOf("ilike", "invitation.message", 60) + ")"} {
 		get(query).refused(t, 400, notValid, "query", tooMany)
 	}
-	for _, query := range []string{anyOf("ilike", "name", 60), "ilike(invitation.message,*x*)", "order=name,id", "in(id,(" + strings.Repeat("EXI-0000-0000-0000,", 99) + "x))"} {
+	for _, query := range []string{anyOf("ilike", "name", 60), "ilike(invitation.message,*x*)",
+		"order=name,id", "in(id,(" + strings.Repeat("EXI-0000-0000-0000,", 99) + "x))"} {
 		get(query).want(t, 200)
 	}
 	softwareone.SetMaxWork(w.handler, 1<<20)
@@ -64,8 +72,8 @@ func (c *ending) Err() error {
 	return nil
 }
 
-// TestContextEnds: a sort ends with the context, long before it is done.
-func TestContextEnds(t *testing.T) {
+// TestListEndsWithContext: a sort ends with the context, long before it is done.
+func TestListEndsWithContext(t *testing.T) {
 	compared, err := softwareone.SortIDs(&ending{t.Context(), 3}, 10_000)
 	if err != context.DeadlineExceeded || compared > 4*256 {
 		t.Errorf("%d comparisons, %v", compared, err)
@@ -76,16 +84,20 @@ func TestContextEnds(t *testing.T) {
 	}
 }
 
-// TestPageSize: a hundred rows where nothing is said, never more than a thousand, and no more bytes than an answer may have: the page ends early then,
-// and whoever goes on at offset + limit misses nothing.
+// TestPageSize: a hundred rows where nothing is said, never more than a thousand, and no more
+// bytes than an answer may have: the page ends early then, and whoever goes on at offset +
+// limit misses nothing.
 func TestPageSize(t *testing.T) {
 	onStores(t, func(t *testing.T, w *world) {
 		for range 101 {
 			w.invite(t, pilot)
 		}
-		for query, rows := range map[string]int{"": 100, "?limit=1000": 101, "?limit=100000": 101, "?limit=101": 101, "?offset=100": 1, "?order=id": 100} {
-			p := decode[page](t, w.do(t, "GET", "/installations"+query, vendorToken, "").want(t, 200).body)
-			if len(p.Data) != rows || p.Meta.Pagination.Total != 101 || p.Meta.Pagination.Limit > 1000 {
+		for query, rows := range map[string]int{"": 100, "?limit=1000": 101, "?limit=100000": 101,
+			"?limit=101": 101, "?offset=100": 1, "?order=id": 100} {
+			p := decode[page](t,
+				w.do(t, "GET", "/installations"+query, vendorToken, "").want(t, 200).body)
+			if len(p.Data) != rows || p.Meta.Pagination.Total != 101 ||
+				p.Meta.Pagination.Limit > 1000 {
 				t.Errorf("%s: %d rows, %+v", query, len(p.Data), p.Meta.Pagination)
 			}
 		}
@@ -102,7 +114,8 @@ func TestPageSize(t *testing.T) {
 		for _, query := range []string{"", "&like(id,*)", "&select=-name"} {
 			var got []string
 			for offset, total := 0, 1; offset < total; {
-				r := w.do(t, "GET", fmt.Sprintf("/installations?limit=30&offset=%d%s", offset, query), vendorToken, "").want(t, 200)
+				r := w.do(t, "GET", fmt.Sprintf("/installations?limit=30&offset=%d%s", offset,
+					query), vendorToken, "").want(t, 200)
 				if len(r.body) > 5<<20 {
 					t.Errorf("%d bytes", len(r.body))
 				}
@@ -116,7 +129,8 @@ func TestPageSize(t *testing.T) {
 				t.Errorf("%s: %d rows, want %d", query, len(got), len(want))
 			}
 		}
-		p := decode[page](t, w.do(t, "GET", "/installations?limit=30&select=-configuration", vendorToken, "").want(t, 200).body)
+		p := decode[page](t, w.do(t, "GET", "/installations?limit=30&select=-configuration",
+			vendorToken, "").want(t, 200).body)
 		if len(p.Data) != 30 || p.Meta.Pagination.Limit != 30 {
 			t.Errorf("without the configuration %d rows, %+v", len(p.Data), p.Meta.Pagination)
 		}
@@ -134,28 +148,38 @@ func (s *counting) Get(ctx context.Context, key installation.Key) (*installation
 	return s.Store.Get(ctx, key)
 }
 
-// TestConfigurationOfPage: a list that looks at many rows reads the configuration of those alone that it shows.
+// TestConfigurationOfPage: a list that looks at many rows reads the configuration of those
+// alone that it shows.
 func TestConfigurationOfPage(t *testing.T) {
 	store := &counting{Store: memstore.New()}
 	svc, handler, _ := newHandler(t, store, newWorld(t, newMemory()).Now, new(locked))
 	host := svc.As(installation.Actor{Kind: installation.Host})
 	for i := range 20 {
-		if _, err := host.Upsert(t.Context(), installation.UpsertRequest{ID: fmt.Sprintf("EXI-0000-0000-%04d", i), Parts: installation.Parts{
-			Extension:     installation.Value(installation.Extension{ID: stock, Owner: vendorAccount}),
-			Account:       installation.Value(installation.Account{ID: fmt.Sprintf("ACC-%04d", i)}),
-			Configuration: installation.Value(installation.Configuration{Document: installation.JSON(`{"warehouse":"EU-2"}`)}),
-		}}); err != nil {
+		if _, err := host.Upsert(t.Context(),
+			installation.UpsertRequest{ID: fmt.Sprintf("EXI-0000-0000-%04d", i),
+				Parts: installation.Parts{
+					Extension: installation.Value(installation.Extension{ID: stock,
+						Owner: vendorAccount}),
+					Account: installation.Value(installation.Account{ID: fmt.Sprintf("ACC-%04d",
+						i)}),
+					Configuration: installation.Value(installation.Configuration{
+						Document: installation.JSON(`{"warehouse":"EU-2"}`),
+					}),
+				}}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for query, shown := range map[string]int{"?like(id,*)&limit=3": 3, "?limit=3": 3, "?limit=0": 0, "?order=-id&limit=2&offset=18": 2, "?limit=5&select=-configuration": 0} {
+	for query, shown := range map[string]int{"?like(id,*)&limit=3": 3, "?limit=3": 3,
+		"?limit=0": 0, "?order=-id&limit=2&offset=18": 2, "?limit=5&select=-configuration": 0} {
 		store.gets = 0
 		r := httptest.NewRequest(http.MethodGet, "/installations"+query, nil)
 		r.Header.Set("Authorization", "Bearer "+vendorToken)
 		rec := httptest.NewRecorder()
 		handler.ServeHTTP(rec, r)
-		if n := strings.Count(rec.Body.String(), "EU-2"); rec.Code != 200 || n != shown || store.gets != shown {
-			t.Errorf("%s: %d, %d configurations in %d reads, want %d", query, rec.Code, n, store.gets, shown)
+		if n := strings.Count(rec.Body.String(), "EU-2"); rec.Code != 200 || n != shown ||
+			store.gets != shown {
+			t.Errorf("%s: %d, %d configurations in %d reads, want %d", query, rec.Code, n,
+				store.gets, shown)
 		}
 	}
 }

@@ -15,8 +15,8 @@ const (
 	defaultPage = 100
 	maxPage     = installation.MaxPage // rows of an answer
 	maxBytes    = 4 << 20              // of an answer, about; a single row may be larger
-	maxScan     = 10_000               // rows looked at where no index serves the filter and the order
-	scanPage    = 100                  // rows read at a time, with all that is stored of them
+	maxScan     = 10_000               // rows to look at without an index
+	scanPage    = 100                  // rows to read at a time, with all their content
 )
 
 // wireList is the answer to a list.
@@ -36,20 +36,21 @@ type wirePagination struct {
 	Total  int64 `json:"total"`
 }
 
-// list shows the installations that exist for the caller and that the query names, oldest first; those of several extensions one extension after
-// the other, and those in a vendor's own account last. A page that would be too large ends early, and its limit says so, since clients go on from there.
-func (h *Handler) list(c *call) (httpapi.Answer, error) {
+// list shows the installations that exist for the caller and match the query, oldest first. With
+// several extensions it shows one after the other, and rows in a vendor's own account last. A
+// page that would be too large ends early. Its limit says so, since clients continue from there.
+func (h *Handler) list(c *call) (*httpapi.Answer, error) {
 	q, err := readQuery(c.URL.RawQuery)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	selected, err := newSelection(q.Select, false)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	rows, err := h.newRows(c, q, selected.has("audit"))
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	page := wirePagination{Limit: defaultPage}
 	if q.Limit != nil {
@@ -60,45 +61,49 @@ func (h *Handler) list(c *call) (httpapi.Answer, error) {
 	}
 	shown, total, err := rows.read(page.Offset, page.Limit)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	page.Total = total
-	body := wireList{Data: make([]any, 0, len(shown)), Meta: wireMeta{Omitted: selected.omitted()}}
-	size := 0
+	data, size := make([]any, 0, len(shown)), 0
 	for i, w := range shown {
 		if selected.has("configuration") {
-			if err := h.configure(c, rows, w); err != nil {
-				return httpapi.Answer{}, err
+			if err := h.addConfiguration(c, rows, w); err != nil {
+				return nil, err
 			}
 		}
 		if size += w.size(); size > maxBytes && i > 0 {
 			page.Limit = i
 			break
 		}
-		body.Data = append(body.Data, selected.of(w))
+		data = append(data, selected.of(w))
 	}
-	body.Meta.Pagination = page
-	return httpapi.Answer{Body: body}, nil
+	meta := wireMeta{Pagination: page, Omitted: selected.omitted()}
+	return &httpapi.Answer{Body: wireList{Data: data, Meta: meta}}, nil
 }
 
-// configure adds the configuration to a row, for those who are shown it. Rows are read without: many are looked at and few are shown.
-func (h *Handler) configure(c *call, rows *rows, w *wireInstallation) error {
-	if c.actor.Kind != installation.ExtensionActor && !slices.Contains(rows.owned, w.Extension.ID) {
+// addConfiguration adds the configuration to a row if the caller may see it. Lists read rows
+// without it, since they look at many and show few. A row stays without it if there is none, if
+// it cannot be opened, or if the row has changed its place since.
+func (h *Handler) addConfiguration(c *call, rows *rows, w *wireInstallation) error {
+	owned := slices.Contains(rows.owned, w.Extension.ID)
+	if c.actor.Kind != installation.ExtensionActor && !owned {
 		return nil
 	}
-	inst, err := h.host().Get(c.Context(), w.ID)
+	inst, err := h.asHost().Get(c.Context(), w.ID)
 	switch {
 	case c.Context().Err() != nil:
 		return c.Context().Err()
 	case inst == nil && !errors.Is(err, installation.ErrNotFound):
 		return err
-	case inst != nil && inst.Extension.ID == w.Extension.ID && inst.Configuration != nil && (c.within == "" || inst.Account.ID == c.within):
-		w.Configuration = inst.Configuration.Document.Bytes()
+	case inst == nil, inst.Configuration == nil, inst.Extension.ID != w.Extension.ID,
+		c.confined != "" && inst.Account.ID != c.confined:
+		return nil
 	}
-	return nil // without, if there is none, it cannot be opened, or the row is another one since
+	w.Configuration = inst.Configuration.Document.Bytes()
+	return nil
 }
 
-// size is about how many bytes the row takes in an answer.
+// size returns about how many bytes a row takes in an answer.
 func (w *wireInstallation) size() int {
 	n := 2<<10 + len(w.Configuration) + 64*len(w.Modules)
 	if w.Invitation != nil {
@@ -107,23 +112,23 @@ func (w *wireInstallation) size() int {
 	return n
 }
 
-// rows says how to find the rows of a list, which are the rows of its parts, one part after the other, for which the matches hold.
+// rows finds the rows of a list: those of its parts in order that match all conditions.
 type rows struct {
-	svc   *installation.Service // the platform, which reads no configuration
+	svc   *installation.Service // as the platform, which reads no configuration
 	call  *call
-	owned []string // ids of the extensions of a vendor
+	owned []string // IDs of the extensions of a vendor
 	parts []part
-	most  int // how many rows may be looked at
+	most  int // rows to look at
 
 	matches []match
 	order   order
 	work    *meter
 }
 
-// part is what one index names. At most one index is asked for, so that it can count its rows.
+// part is a list request that one index can serve and count.
 type part struct {
 	installation.ListRequest
-	others bool // of these, those of extensions that are not the caller's own
+	others bool // only rows of extensions that the caller does not own
 }
 
 // newRows plans a list.
@@ -131,7 +136,8 @@ func (h *Handler) newRows(c *call, q *rql.Query, audit bool) (*rows, error) {
 	compiler := &compiler{audit: audit}
 	p := &planner{conditions: q.Filter.Conjuncts()}
 	r := &rows{
-		svc: h.svc.As(installation.Actor{Kind: installation.Platform}), call: c, most: h.maxScan, order: compiler.order(q.Order),
+		svc: h.svc.As(installation.Actor{Kind: installation.Platform}), call: c,
+		most: h.maxScan, order: compiler.order(q.Order),
 		work: &meter{ctx: c.Context(), left: h.maxWork},
 	}
 	for _, e := range p.conditions {
@@ -147,11 +153,11 @@ func (h *Handler) newRows(c *call, q *rql.Query, audit bool) (*rows, error) {
 	if len(p.conditions) == 0 {
 		r.matches = nil
 	}
-	return r, r.inOrder(q.Order)
+	return r, r.useIndexOrder(q.Order)
 }
 
-// inOrder leaves the order to the index where it has it: rows are in the order of their creation.
-func (r *rows) inOrder(terms []rql.Term) error {
+// useIndexOrder leaves the order to the index if possible: its rows are in the order of creation.
+func (r *rows) useIndexOrder(terms []rql.Term) error {
 	if len(terms) != 1 || terms[0].Path != "audit.created.at" {
 		return nil
 	}
@@ -175,7 +181,7 @@ func (r *rows) inOrder(terms []rql.Term) error {
 	return nil
 }
 
-// read returns the rows of a page and how many there are in all.
+// read returns the rows of a page and the number of all rows.
 func (r *rows) read(offset, limit int) ([]*wireInstallation, int64, error) {
 	if len(r.matches) > 0 || r.order != nil {
 		return r.scan(offset, limit)
@@ -184,8 +190,7 @@ func (r *rows) read(offset, limit int) ([]*wireInstallation, int64, error) {
 	var total int64
 	for _, p := range r.parts {
 		skip := int(max(0, int64(offset)-total))
-		wanted := limit - len(page)
-		got, n, err := r.readPart(p, skip, wanted)
+		got, n, err := r.readPart(p, skip, limit-len(page))
 		if err != nil {
 			return nil, 0, err
 		}
@@ -194,13 +199,12 @@ func (r *rows) read(offset, limit int) ([]*wireInstallation, int64, error) {
 	return page, total, nil
 }
 
-// readPart returns rows of a part, and how many it has in all.
+// readPart returns rows of a part and the number of all its rows.
 func (r *rows) readPart(p part, skip, limit int) ([]*wireInstallation, int64, error) {
 	if p.others {
 		seen := 0
 		all, err := r.look(p, &seen)
-		from := min(skip, len(all))
-		return wires(all[from:min(from+limit, len(all))]), int64(len(all)), err
+		return cut(all, skip, limit), int64(len(all)), err
 	}
 	ctx := r.call.Context()
 	total, err := r.svc.Count(ctx, p.ListRequest)
@@ -208,7 +212,7 @@ func (r *rows) readPart(p part, skip, limit int) ([]*wireInstallation, int64, er
 		return nil, total, err
 	}
 	if skip > installation.MaxSkip {
-		return nil, 0, narrow()
+		return nil, 0, tooManyRows()
 	}
 	var page []*wireInstallation
 	p.Skip, p.Limit = skip, min(limit, scanPage)
@@ -230,7 +234,7 @@ func (r *rows) sees(inst *installation.Installation) bool {
 	return r.call.sees(inst, slices.Contains(r.owned, inst.Extension.ID))
 }
 
-// scan looks at every row of the parts, up to a limit.
+// scan looks at the rows of all parts, up to a limit.
 func (r *rows) scan(offset, limit int) ([]*wireInstallation, int64, error) {
 	var all []*row
 	seen := 0
@@ -244,11 +248,10 @@ func (r *rows) scan(offset, limit int) ([]*wireInstallation, int64, error) {
 	if err := r.order.sort(all, r.work); err != nil {
 		return nil, 0, err
 	}
-	from := min(offset, len(all))
-	return wires(all[from:min(from+limit, len(all))]), int64(len(all)), nil
+	return cut(all, offset, limit), int64(len(all)), nil
 }
 
-// look returns those rows of a part that were asked for, and adds to the number of rows that were looked at.
+// look returns the matching rows of a part. It adds the rows that it looked at to seen.
 func (r *rows) look(p part, seen *int) ([]*row, error) {
 	var out []*row
 	p.Limit = scanPage
@@ -257,7 +260,7 @@ func (r *rows) look(p part, seen *int) ([]*row, error) {
 			return nil, err
 		}
 		if *seen++; *seen > r.most {
-			return nil, narrow()
+			return nil, tooManyRows()
 		}
 		if !r.sees(inst) || p.others && slices.Contains(r.owned, inst.Extension.ID) {
 			continue
@@ -274,15 +277,18 @@ func (r *rows) look(p part, seen *int) ([]*row, error) {
 	return out, nil
 }
 
-func wires(found []*row) []*wireInstallation {
+// cut returns the rows of a page.
+func cut(all []*row, skip, limit int) []*wireInstallation {
+	from := min(skip, len(all))
 	var out []*wireInstallation
-	for _, r := range found {
+	for _, r := range all[from:min(from+limit, len(all))] {
 		out = append(out, r.wireInstallation)
 	}
 	return out
 }
 
-// narrow refuses what would take too many rows to answer.
-func narrow() *httpapi.Problem {
-	return httpapi.Invalid("query", validate.RuleTooMany, "there are too many rows to look at: narrow the filter")
+// tooManyRows rejects a list that would cost too much.
+func tooManyRows() *httpapi.Problem {
+	return httpapi.Invalid("query", validate.RuleTooMany,
+		"there are too many rows to look at: narrow the filter")
 }

@@ -2,8 +2,9 @@ package softwareone
 
 import "github.com/go-installation/installation"
 
-// Policy is [installation.DefaultPolicy], narrowed to the operations of the platform: a client does not uninstall, an extension only looks and is
-// revealed its secrets, and the platform, which is operations here, never deletes a row.
+// Policy is [installation.DefaultPolicy] limited to the operations of the platform. A client does
+// not uninstall. An extension only sees, and is revealed its secrets. Operations, which is the
+// Platform here, never deletes a row.
 func Policy(a installation.Actor, do installation.Action, inst *installation.Installation) bool {
 	switch a.Kind {
 	case installation.Customer:
@@ -11,7 +12,8 @@ func Policy(a installation.Actor, do installation.Action, inst *installation.Ins
 			return false
 		}
 	case installation.ExtensionActor:
-		if do == installation.ActionUpsert || do == installation.ActionConfigure || do == installation.ActionUninstall {
+		switch do {
+		case installation.ActionUpsert, installation.ActionConfigure, installation.ActionUninstall:
 			return false
 		}
 	case installation.Platform:
@@ -21,6 +23,3 @@ func Policy(a installation.Actor, do installation.Action, inst *installation.Ins
 	}
 	return installation.DefaultPolicy(a, do, inst)
 }
-
-// InstallClaims is Options.Claims for a service behind a [Handler]: at most one installed row of an extension in an account.
-func InstallClaims(inst *installation.Installation) []string { return installation.DefaultClaims(inst) }

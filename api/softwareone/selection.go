@@ -9,15 +9,17 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// selection says which fields an answer has. It starts from the default ones; each term adds a field or leaves one out, and a later one wins.
+// selection says which fields an answer has. It starts with the default ones. Each term adds a
+// field or removes one, and the last one counts.
 type selection struct {
 	terms []rql.Term
-	audit bool // among the default fields
+	audit bool // is a default field
 }
 
-// topLevel are the fields of an installation, in their order.
+// topLevel are the fields of an installation in their order.
 var topLevel = []string{
-	"id", "name", "revision", "status", "extension", "account", "modules", "configuration", "invitation", "terms", "audit",
+	"id", "name", "revision", "status", "extension", "account", "modules", "configuration",
+	"invitation", "terms", "audit",
 }
 
 func newSelection(terms []rql.Term, audit bool) (*selection, error) {
@@ -30,7 +32,7 @@ func newSelection(terms []rql.Term, audit bool) (*selection, error) {
 	return &selection{terms: terms, audit: audit}, l.Err()
 }
 
-// has reports whether a field is in the answer, whole or in part.
+// has reports whether an answer has a field, in whole or in part.
 func (s *selection) has(path string) bool {
 	in := s.audit || path != "audit" && !strings.HasPrefix(path, "audit.")
 	for _, t := range s.terms {
@@ -38,13 +40,13 @@ func (s *selection) has(path string) bool {
 		case t.Path == "*", t.Path == path, strings.HasPrefix(path, t.Path+"."):
 			in = !t.Less
 		case !t.Less && strings.HasPrefix(t.Path, path+"."):
-			in = true // for what is in it
+			in = true // for a field in it
 		}
 	}
 	return in
 }
 
-// omitted are the fields that are left out, for $meta.
+// omitted returns the fields that an answer does not have, for $meta.
 func (s *selection) omitted() []string {
 	var out []string
 	for _, name := range topLevel {
@@ -55,7 +57,7 @@ func (s *selection) omitted() []string {
 	return out
 }
 
-// of returns the installation with the selected fields.
+// of returns an installation with the selected fields.
 func (s *selection) of(w *wireInstallation) any {
 	if len(s.terms) == 0 {
 		if s.audit {
@@ -67,17 +69,20 @@ func (s *selection) of(w *wireInstallation) any {
 	}
 	b, err := json.Marshal(w)
 	if err != nil {
-		return w // which then fails to be written
+		return w // which then fails to be encoded
 	}
-	// The configuration may be as deep as documents are, and stands within the installation.
-	tree, err := jsontree.Parse(b, jsontree.Limits{Bytes: len(b), Depth: 2 * jsontree.DefaultDepth, Pointer: 2 * jsontree.DefaultPointer})
+	// The configuration may be as deep as documents are, and is inside of the installation.
+	tree, err := jsontree.Parse(b, jsontree.Limits{
+		Bytes: len(b), Depth: 2 * jsontree.DefaultDepth, Pointer: 2 * jsontree.DefaultPointer,
+	})
 	if err != nil {
 		return w
 	}
 	return json.RawMessage(s.prune(tree, "").Append(nil))
 }
 
-// prune leaves out of an object, or of each in an array, what is not selected. The configuration is one value.
+// prune removes what is not selected from an object, or from each object in an array. The
+// configuration counts as one value.
 func (s *selection) prune(n *jsontree.Node, path string) *jsontree.Node {
 	return n.Rewrite(func(name string, child *jsontree.Node) *jsontree.Node {
 		below := path

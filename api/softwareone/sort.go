@@ -8,17 +8,17 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// What a list may cost. A unit is about a byte that is compared, so that all of it takes about a second at most, whatever the query is and
-// however long the texts are.
+// Costs of a list. A unit is about one compared byte, so that a list takes at most about a second,
+// whatever the query and the texts are.
 const (
 	maxWork  = 1 << 28
 	foldCost = 8  // for each byte that is put in lower case
 	keyCost  = 16 // for each value that a field is compared with
 
-	lookEvery = 256 // how often the context is looked at, in comparisons
+	contextChecks = 256 // comparisons between checks of the context
 )
 
-// meter counts the work of a list, which ends with the context and when there is too much of it.
+// meter counts the work of a list. The work ends with the context, or when there is too much.
 type meter struct {
 	ctx   context.Context
 	left  int
@@ -26,7 +26,7 @@ type meter struct {
 	err   error // why it ended
 }
 
-// spend counts work that is about to be done, and reports whether to do it.
+// spend counts work in advance. It reports whether to do the work.
 func (m *meter) spend(units int) bool {
 	if m.err != nil {
 		return false
@@ -35,20 +35,20 @@ func (m *meter) spend(units int) bool {
 	m.calls++
 	switch {
 	case m.left < 0:
-		m.err = narrow()
-	case m.calls%lookEvery == 0:
+		m.err = tooManyRows()
+	case m.calls%contextChecks == 0:
 		m.err = m.ctx.Err()
 	}
 	return m.err == nil
 }
 
-// sortKey is one of the fields that a list is sorted by.
+// sortKey is a field to sort by.
 type sortKey struct {
 	field
 	sign int
 }
 
-// order is what a list is sorted by; nil = by nothing.
+// order are the fields to sort by; none keeps the order of the index.
 type order []sortKey
 
 // order reads the terms of an order.
@@ -57,14 +57,14 @@ func (c *compiler) order(terms []rql.Term) order {
 	seen := make(map[string]bool)
 	for _, t := range terms {
 		f, ok := c.field(t.Path)
-		if ok && f.typ == object {
+		if ok && f.typ == objectField {
 			c.list.Add(t.Path, validate.RuleFormat, "cannot be ordered by")
 		}
 		k := sortKey{f, 1}
 		if t.Less {
 			k.sign = -1
 		}
-		if !seen[t.Path] { // a second time it decides nothing
+		if !seen[t.Path] { // only the first time decides
 			by = append(by, k)
 		}
 		seen[t.Path] = true
@@ -72,16 +72,15 @@ func (c *compiler) order(terms []rql.Term) order {
 	return by
 }
 
-// sort sorts rows, those that are equal in the order that they were in. What does not have a field comes before what does. After an error the rows
-// are in any order.
+// sort sorts rows. Equal rows keep their order, and rows without a field come first. The order is
+// undefined after an error.
 func (o order) sort(rows []*row, work *meter) error {
 	if len(o) == 0 {
 		return work.err
 	}
 	for _, r := range rows {
-		r.keys = make([][]string, len(o))
-		for i, k := range o {
-			r.keys[i] = k.get(r.wireInstallation)
+		for _, k := range o {
+			r.keys = append(r.keys, k.values(r.wireInstallation))
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b *row) int {
@@ -99,7 +98,7 @@ func (o order) sort(rows []*row, work *meter) error {
 	return work.err
 }
 
-// lengthOf is how many bytes there are to compare.
+// lengthOf returns the number of bytes to compare.
 func lengthOf(values []string) int {
 	n := len(values)
 	for _, v := range values {

@@ -16,43 +16,44 @@ type wireToken struct {
 	Token string `json:"token"`
 }
 
-// mint makes a token for the extension whose secret asks: for an account that has it installed, or for its own.
-func (h *Handler) mint(c *call) (httpapi.Answer, error) {
+// mint makes a token for the extension whose secret is used. The token is for an account that has
+// the extension installed, or for the account of the owner.
+func (h *Handler) mint(c *call) (*httpapi.Answer, error) {
 	if !c.secret {
-		return httpapi.Answer{}, httpapi.Forbidden("This is for the secret of an extension.")
+		return nil, httpapi.Forbidden("This is for the secret of an extension.")
 	}
 	if _, err := httpapi.Document(c.Request); err != nil {
-		return httpapi.Answer{}, err // what a good body says does not matter
+		return nil, err // a good body is ignored
 	}
-	query, err := url.ParseQuery(c.URL.RawQuery)
+	accountID, err := readAccountID(c.URL.RawQuery)
 	if err != nil {
-		return httpapi.Answer{}, httpapi.Invalid("query", validate.RuleFormat, "cannot be read")
+		return nil, err
 	}
-	ext, err := h.extension(c.Context(), c.extension)
+	ext, err := h.directory.active(c.Context(), c.extension)
 	if err != nil {
-		return httpapi.Answer{}, hostFailure(err)
+		return nil, httpapi.Failure(err)
 	}
 	claims := Claims{ExtensionID: ext.ID, AccountID: ext.Owner, Modules: make(map[string][]string)}
-	consented := func(Module) bool { return true } // of itself an extension has all that it asks for
-	switch ids := query["account.id"]; {
-	case len(ids) > 1 || len(ids) == 1 && ids[0] == "":
-		return httpapi.Answer{}, httpapi.Invalid("account.id", validate.RuleFormat, "must be the id of one account")
-	case len(ids) == 1:
-		inst, err := h.inForce(c, ids[0])
+	// In the owner's account, an extension has all the modules that it asks for.
+	consented := func(Module) bool { return true }
+	if accountID != "" {
+		inst, err := h.installedIn(c, accountID)
 		if err != nil {
-			return httpapi.Answer{}, err
+			return nil, err
 		}
-		claims.AccountID, claims.InstallationID = ids[0], inst.ID
+		claims.AccountID, claims.InstallationID = accountID, inst.ID
 		consented = func(m Module) bool {
-			return slices.ContainsFunc(inst.Consent.Modules, func(r installation.Reference) bool { return r.ID == m.ID })
+			return slices.ContainsFunc(inst.Consent.Modules, func(r installation.Reference) bool {
+				return r.ID == m.ID
+			})
 		}
 	}
 	account, err := h.directory.Account(c.Context(), claims.AccountID)
 	switch {
-	case errors.Is(err, ErrUnknown) && claims.InstallationID != "":
-		return httpapi.Answer{}, notInstalled()
+	case errors.Is(err, ErrUnknown) && accountID != "":
+		return nil, notInstalled()
 	case err != nil:
-		return httpapi.Answer{}, hostFailure(err)
+		return nil, httpapi.Failure(err)
 	}
 	claims.AccountType = account.Type
 	for _, m := range ext.Modules {
@@ -62,17 +63,38 @@ func (h *Handler) mint(c *call) (httpapi.Answer, error) {
 	}
 	token, err := h.issuer.Mint(claims)
 	if err != nil {
-		return httpapi.Answer{}, httpapi.Internal(err)
+		return nil, httpapi.Internal(err)
 	}
-	return httpapi.Answer{Status: http.StatusCreated, Body: wireToken{Token: token.RevealString()}}, nil
+	body := wireToken{Token: token.RevealString()}
+	return &httpapi.Answer{Status: http.StatusCreated, Body: body}, nil
 }
 
-// inForce returns the installation of the calling extension in an account: 404 unless there is one.
-func (h *Handler) inForce(c *call, account string) (*installation.Installation, error) {
-	req := installation.ListRequest{Extension: c.extension, Account: account, Status: []installation.Status{installation.StatusInstalled}}
-	for inst, err := range h.host().All(c.Context(), req) {
+// readAccountID reads the query of mint; "" = the account of the owner.
+func readAccountID(raw string) (string, error) {
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return "", httpapi.Invalid("query", validate.RuleFormat, "cannot be read")
+	}
+	ids := query["account.id"]
+	switch {
+	case len(ids) == 0:
+		return "", nil
+	case len(ids) > 1 || ids[0] == "":
+		return "", httpapi.Invalid("account.id", validate.RuleFormat,
+			"must be the id of one account")
+	}
+	return ids[0], nil
+}
+
+// installedIn returns the installation of the calling extension in an account.
+func (h *Handler) installedIn(c *call, account string) (*installation.Installation, error) {
+	req := installation.ListRequest{
+		Extension: c.extension, Account: account,
+		Status: []installation.Status{installation.StatusInstalled},
+	}
+	for inst, err := range h.asHost().All(c.Context(), req) {
 		if errors.Is(err, installation.ErrInvalid) {
-			break // no account has such an id
+			break // no account has such an ID
 		}
 		if err == nil {
 			err = inst.Err
@@ -83,5 +105,6 @@ func (h *Handler) inForce(c *call, account string) (*installation.Installation, 
 }
 
 func notInstalled() *httpapi.Problem {
-	return &httpapi.Problem{Status: http.StatusNotFound, Code: httpapi.CodeNotFound, Message: "The extension is not installed for this account."}
+	return httpapi.Reject(httpapi.CodeNotFound,
+		"The extension is not installed for this account.")
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// wireInstallation is an installation as the platform shows it. What is absent in the domain is absent here, but for modules.
+// wireInstallation is an installation as the platform shows it. Absent values are left out, except
+// modules.
 type wireInstallation struct {
 	ID            string          `json:"id"`
 	Name          string          `json:"name,omitzero"`
@@ -46,7 +47,8 @@ type wireReference struct {
 	Icon string `json:"icon,omitzero"`
 }
 
-// wireInvitation is an invitation. URL and Code are the power to install: only the answer to POST has them.
+// wireInvitation is an invitation. Whoever has URL and Code can install, so only the answer to POST
+// has them.
 type wireInvitation struct {
 	Message    string        `json:"message"`
 	Status     string        `json:"status"`
@@ -60,7 +62,7 @@ type wireValidity struct {
 	Period string `json:"period"`
 }
 
-// wireAudit has a key for what happened and none for what did not.
+// wireAudit has only the events that happened.
 type wireAudit struct {
 	Created     *wireEvent `json:"created,omitzero"`
 	Updated     *wireEvent `json:"updated,omitzero"`
@@ -76,12 +78,13 @@ type wireEvent struct {
 	Of *wireReference `json:"of,omitzero"`
 }
 
-// timeForm is how times look: UTC, three decimals. Texts of this form sort as the times do.
+// timeForm is the form of times: UTC, three decimals. The texts sort like the times.
 const timeForm = "2006-01-02T15:04:05.000Z"
 
 func wireTime(t time.Time) string { return t.UTC().Format(timeForm) }
 
-// statusNames are the names of statuses on the wire. The platform's page has them in lower case, every body of it in Pascal case.
+// statusNames are the names of statuses on the wire. The platform's page has them in lower case,
+// but every body in Pascal case.
 var statusNames = map[installation.Status]string{
 	installation.StatusInvited: "Invited", installation.StatusInstalled: "Installed",
 	installation.StatusExpired: "Expired", installation.StatusUninstalled: "Uninstalled",
@@ -89,22 +92,24 @@ var statusNames = map[installation.Status]string{
 
 func wireStatus(s installation.Status) string { return cmp.Or(statusNames[s], string(s)) }
 
-// extra is what the handler keeps beside the parts of an installation.
+// extra is what the handler stores in Installation.Extra.
 type extra struct {
-	Inviter *wireAccount `json:"inviter,omitzero"` // shown as the account until the invitation is redeemed
+	Inviter *wireAccount `json:"inviter,omitzero"` // the account until the invitation is redeemed
 }
 
-// wireOf is the public face of an installation, with what the actor it was read for may see of it.
+// wireOf returns the wire form of an installation. It has what the actor it was read for may see.
 func wireOf(inst *installation.Installation) *wireInstallation {
 	e, a := inst.Extension, inst.Account
 	w := &wireInstallation{
 		ID: inst.ID, Name: inst.Name, Revision: inst.Revision, Status: wireStatus(inst.Status),
-		Extension: wireExtension{ID: e.ID, Name: e.Name, Icon: e.Icon, Href: e.Href, Revision: e.Revision},
-		Account:   wireAccount{ID: a.ID, Name: a.Name, Icon: a.Icon, Type: a.Type, Status: a.Status, Revision: a.Revision},
-		Modules:   make([]wireReference, 0, len(inst.Consent.Modules)),
-		Audit:     wireAuditOf(inst),
+		Extension: wireExtension{
+			ID: e.ID, Name: e.Name, Icon: e.Icon, Href: e.Href, Revision: e.Revision,
+		},
+		Account: wireAccountOf(a),
+		Modules: make([]wireReference, 0, len(inst.Consent.Modules)),
+		Audit:   wireAuditOf(inst),
 	}
-	if a.ID == "" { // nobody has redeemed it: clients want an account all the same
+	if a.ID == "" { // nobody has redeemed it yet, but clients expect an account
 		w.Account = inviterOf(inst)
 	}
 	for _, m := range inst.Consent.Modules {
@@ -117,7 +122,9 @@ func wireOf(inst *installation.Installation) *wireInstallation {
 		w.Configuration = inst.Configuration.Document.Bytes()
 	}
 	if i := inst.Invitation; i != nil {
-		w.Invitation = &wireInvitation{Message: i.Message, Status: wireStatus(i.Status), ExternalID: i.ExternalID}
+		w.Invitation = &wireInvitation{
+			Message: i.Message, Status: wireStatus(i.Status), ExternalID: i.ExternalID,
+		}
 		if i.Validity != "" {
 			w.Invitation.Validity = &wireValidity{Period: string(i.Validity)}
 		}
@@ -125,7 +132,14 @@ func wireOf(inst *installation.Installation) *wireInstallation {
 	return w
 }
 
-// inviterOf is the account that an invitation came from, or at least the owner of the extension.
+func wireAccountOf(a installation.Account) wireAccount {
+	return wireAccount{
+		ID: a.ID, Name: a.Name, Icon: a.Icon, Type: a.Type, Status: a.Status,
+		Revision: a.Revision,
+	}
+}
+
+// inviterOf returns the account that sent an invitation, or else the owner of the extension.
 func inviterOf(inst *installation.Installation) wireAccount {
 	var x extra
 	if !inst.Extra.IsZero() && inst.Extra.Decode(&x) == nil && x.Inviter != nil {
@@ -137,11 +151,13 @@ func inviterOf(inst *installation.Installation) wireAccount {
 func wireAuditOf(inst *installation.Installation) *wireAudit {
 	a := inst.Audit
 	w := &wireAudit{
-		Created: wireEventOf(a.Created), Updated: wireEventOf(a.Updated), Invited: wireEventOf(a.Invited), Installed: wireEventOf(a.Installed),
+		Created: wireEventOf(a.Created), Updated: wireEventOf(a.Updated),
+		Invited: wireEventOf(a.Invited), Installed: wireEventOf(a.Installed),
 		Expired: wireEventOf(a.Expired), Uninstalled: wireEventOf(a.Uninstalled),
 	}
-	// The instant of expiry is the end of the validity, whether it was written down by then, or is yet.
-	if i := inst.Invitation; i != nil && inst.Status == installation.StatusExpired && !i.Expires.IsZero() {
+	// An invitation expires at the end of its validity, even if that is recorded later or not yet.
+	i, expired := inst.Invitation, inst.Status == installation.StatusExpired
+	if i != nil && expired && !i.Expires.IsZero() {
 		if w.Expired == nil {
 			w.Expired = &wireEvent{At: wireTime(i.Expires)}
 		} else if a.Expired.At.After(i.Expires) {
@@ -169,12 +185,17 @@ func wireReferenceOf(r installation.Reference) *wireReference {
 	return &w
 }
 
-// domain is an account as the service keeps it.
+// domain returns an account in the form of the service.
 func (a *Account) domain() installation.Account {
-	return installation.Account{ID: a.ID, Name: a.Name, Icon: a.Icon, Type: string(a.Type), Status: a.Status, Revision: a.Revision}
+	return installation.Account{
+		ID: a.ID, Name: a.Name, Icon: a.Icon, Type: string(a.Type), Status: a.Status,
+		Revision: a.Revision,
+	}
 }
 
-// domain is an extension as the service keeps it.
+// domain returns an extension in the form of the service.
 func (e *Extension) domain() installation.Extension {
-	return installation.Extension{ID: e.ID, Name: e.Name, Icon: e.Icon, Href: e.Href, Owner: e.Owner, Revision: e.Revision}
+	return installation.Extension{
+		ID: e.ID, Name: e.Name, Icon: e.Icon, Href: e.Href, Owner: e.Owner, Revision: e.Revision,
+	}
 }

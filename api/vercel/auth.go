@@ -10,31 +10,36 @@ import (
 	"github.com/go-installation/installation/api/httpapi"
 )
 
-// call is a request whose sender is known and may call the endpoint.
+// call is an authorized request.
 type call struct {
 	*http.Request
-	id     string // of the installation, from the path
+	id     string // of the installation in the path
 	claims *Claims
 	svc    *installation.Service // as the sender
 }
 
-// endpoint lets those pass to run whose token is of one of these kinds and speaks for the installation in the path. A user has to be an ADMIN for
-// anything but looking.
-func (h *Handler) endpoint(run func(*call) (httpapi.Answer, error), kinds ...Auth) httpapi.Endpoint {
-	return func(r *http.Request) (httpapi.Answer, error) {
+// endpoint authorizes a request and calls run. The token must be one of kinds and belong to the
+// installation in the path. A user must be an ADMIN to do more than read.
+func (h *Handler) endpoint(
+	run func(*call) (*httpapi.Answer, error), kinds ...Auth,
+) httpapi.Endpoint {
+	return func(r *http.Request) (*httpapi.Answer, error) {
 		claims, err := h.authenticate(r)
 		if err != nil {
-			return httpapi.Answer{}, err
+			return nil, err
 		}
-		c := &call{Request: r, id: r.PathValue("installationId"), claims: claims, svc: h.svc.As(claims.Actor())}
+		c := &call{
+			Request: r, id: r.PathValue("installationId"),
+			claims: claims, svc: h.svc.As(claims.Actor()),
+		}
 		if err := c.authorize(kinds); err != nil {
-			return httpapi.Answer{}, err
+			return nil, err
 		}
 		return run(c)
 	}
 }
 
-// authenticate returns the claims of the sender: 401 unless there is a good token.
+// authenticate returns the claims of the sender. It is 401 without a valid token.
 func (h *Handler) authenticate(r *http.Request) (*Claims, error) {
 	token, ok := httpapi.Bearer(r)
 	if !ok {
@@ -50,36 +55,37 @@ func (h *Handler) authenticate(r *http.Request) (*Claims, error) {
 	return claims, nil
 }
 
-// authorize refuses with 403 what this token is not for. What it may do to the installation is up to the service.
+// authorize rejects requests that the token is not for. The service decides what the sender may
+// do to the installation.
 func (c *call) authorize(kinds []Auth) error {
 	for _, auth := range c.Header.Values("X-Vercel-Auth") {
 		if !strings.EqualFold(strings.TrimSpace(auth), string(c.claims.Auth)) {
 			return httpapi.Forbidden("X-Vercel-Auth contradicts the token.")
 		}
 	}
+	// A system token without an installation reaches those of its account; see owns.
+	anywhere := c.claims.Auth == AuthSystem && c.claims.InstallationID == ""
+	reads := c.Method == http.MethodGet || c.Method == http.MethodHead
 	switch {
 	case !slices.Contains(kinds, c.claims.Auth):
 		return httpapi.Forbidden("This kind of authentication is not for this endpoint.")
 	case c.claims.AccountID == "":
 		return httpapi.Forbidden("The token names no account.")
-	case c.claims.Auth == System && c.claims.InstallationID == "":
-		// It reaches the installations of its account; see owns.
-	case c.claims.InstallationID != c.id:
+	case !anywhere && c.claims.InstallationID != c.id:
 		return httpapi.Forbidden("The token is for another installation.")
-	}
-	if c.claims.Auth == User && c.claims.UserRole != RoleAdmin && c.Method != http.MethodGet && c.Method != http.MethodHead {
+	case c.claims.Auth == AuthUser && c.claims.UserRole != RoleAdmin && !reads:
 		return httpapi.Forbidden("Only an ADMIN of the team may do this.")
 	}
 	return nil
 }
 
-// owns reports whether an installation is of the account that the token speaks for. A service whose policy lets the platform see every account
-// does not ask.
+// owns reports whether an installation belongs to the account of the token. A service whose
+// policy shows every account to the platform does not check this.
 func (c *call) owns(inst *installation.Installation) bool {
 	return inst.Account.ID == c.claims.AccountID
 }
 
-// guard reads what the headers demand of a write.
+// guard reads the conditions of a write from the headers.
 func (c *call) guard() (installation.Guard, error) {
 	guard, err := httpapi.Condition(c.Request)
 	if err != nil {

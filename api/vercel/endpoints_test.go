@@ -1,7 +1,6 @@
 package vercel_test
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -20,157 +19,294 @@ func invalid(fields ...string) string {
 	for i := 0; i < len(fields); i += 2 {
 		list = append(list, `{"key":"`+fields[i]+`","message":"`+fields[i+1]+`"}`)
 	}
-	return `{"error":{"code":"validation_error","message":"The request is not valid.","fields":[` + strings.Join(list, ",") + `]}}`
+	return `{"error":{"code":"validation_error","message":"The request is not valid.",` +
+		`"fields":[` + strings.Join(list, ",") + `]}}`
 }
 
 var (
 	missing     = refusal("not_found", "There is no such installation.")
-	uninstalled = refusal("conflict", "The present state of the installation does not allow this.")
+	uninstalled = refusal("conflict",
+		"The present state of the installation does not allow this.")
 )
 
-// TestEndpoints sends one request in one state and looks at the whole answer.
+// required is the detail of a violation.
+const required = "is required"
+
+// endpointStates bring the installation into a state.
+var endpointStates = map[string]func(*testing.T, *world){
+	"none":      func(*testing.T, *world) {},
+	"installed": func(t *testing.T, w *world) { w.install(t) },
+	"on a plan": func(t *testing.T, w *world) {
+		w.install(t)
+		w.do(t, "PATCH", path, w.issuer.user(icfg), `{"billingPlanId":"team"}`).want(t, 200)
+	},
+	"on the free plan": func(t *testing.T, w *world) {
+		w.install(t)
+		w.do(t, "PATCH", path, w.issuer.user(icfg), `{"billingPlanId":"free"}`).want(t, 200)
+	},
+	"uninstalled": func(t *testing.T, w *world) {
+		w.install(t)
+		w.do(t, "DELETE", path, w.issuer.user(icfg), "").want(t, 200)
+	},
+	"purged": func(t *testing.T, w *world) {
+		w.install(t)
+		w.do(t, "DELETE", path, w.issuer.user(icfg), "").want(t, 200)
+		w.advance(25 * time.Hour)
+		if _, err := w.svc.Sweep(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+	},
+	"deleted by the host": func(t *testing.T, w *world) {
+		w.install(t)
+		if _, err := w.svc.Delete(t.Context(),
+			installation.DeleteRequest{ID: icfg}); err != nil {
+			t.Fatal(err)
+		}
+	},
+}
+
+// changedBody returns upsertBody with one replacement.
+func changedBody(replace, by string) string {
+	return strings.Replace(upsertBody, replace, by, 1)
+}
+
+// endpointTests send one request in one state.
+var endpointTests = []struct {
+	name, state   string
+	method, below string // path below the installation
+	body          string
+	headers       []string
+	status        int
+	answer        string
+	commits       int
+}{
+	{name: "PUT creates", method: "PUT", body: upsertBody, status: 200, answer: `{}`,
+		commits: 1},
+	{name: "PUT updates and keeps the plan", state: "on a plan", method: "PUT",
+		body: upsertBody, status: 200, answer: `{"billingPlan":` + teamJSON + `}`,
+		commits: 1},
+	{name: "PUT with nothing granted", method: "PUT",
+		body: `{"scopes":[],"acceptedPolicies":{},"credentials":{"access_token":"t",` +
+			`"token_type":"Bearer"}}`, status: 200, answer: `{}`, commits: 1},
+	{name: "PUT with unknown fields", method: "PUT", body: changedBody(`{"scopes"`,
+		`{"id":7,"Scopes":1,"status":null,"scopes"`), status: 200, answer: `{}`, commits: 1},
+	{name: "PUT without contact", method: "PUT",
+		body: changedBody(`"contact":{"email":"ops@northwind.example","name":"Iris Holm"}`,
+			`"contact":null`), status: 200, answer: `{}`, commits: 1},
+	{name: "PUT without account", method: "PUT", body: changedBody(`"account":{`,
+		`"account":null,"x":{`), status: 200, answer: `{}`, commits: 1},
+	{name: "PUT of an account without anything", method: "PUT",
+		body: changedBody(`"account":{`,
+			`"account":{"name":null,"url":null,"contact":{"email":null,"name":null}},"x":{`),
+		status: 200, answer: `{}`, commits: 1},
+	{name: "PUT on an uninstalled one", state: "uninstalled", method: "PUT", body: upsertBody,
+		status: 409, answer: uninstalled},
+	{name: "PUT on a purged one", state: "purged", method: "PUT", body: upsertBody,
+		status: 409, answer: uninstalled},
+	{name: "PUT on a deleted one", state: "deleted by the host", method: "PUT",
+		body: upsertBody, status: 200, answer: `{}`, commits: 1},
+	{name: "PUT with the revision", state: "installed", method: "PUT", body: upsertBody,
+		headers: []string{"If-Match", `"1"`}, status: 200, answer: `{}`, commits: 1},
+	{name: "PUT with another revision", state: "installed", method: "PUT", body: upsertBody,
+		headers: []string{"If-Match", `"7"`}, status: 409, answer: uninstalled},
+	{name: "PUT with a revision of nothing", method: "PUT", body: upsertBody,
+		headers: []string{"If-Match", `"1"`}, status: 404, answer: missing},
+	{name: "PUT if there is one", state: "installed", method: "PUT", body: upsertBody,
+		headers: []string{"If-Match", `*`}, status: 200, answer: `{}`, commits: 1},
+	{name: "PUT with a tag that is none", state: "installed", method: "PUT", body: upsertBody,
+		headers: []string{"If-Match", `1`}, status: 400,
+		answer: invalid("If-Match", "must be an entity tag in quotes")},
+
+	{name: "PUT without a body", method: "PUT", status: 400,
+		answer: invalid("body", "must be an object")},
+	{name: "PUT with an array", method: "PUT", body: `[]`, status: 400,
+		answer: invalid("body", "must be an object")},
+	{name: "PUT with an empty object", method: "PUT", body: `{}`, status: 400,
+		answer: invalid("scopes", required, "acceptedPolicies", required, "credentials",
+			required)},
+	{name: "PUT with names in another case", method: "PUT", body: changedBody("scopes", "Scopes"),
+		status: 400, answer: invalid("scopes", required)},
+	{name: "PUT with a scope that is none", method: "PUT",
+		body: changedBody(`"read-write:integration-resource"`, `"a",7,""`), status: 400,
+		answer: invalid("scopes[1]", "must be a string")},
+	{name: "PUT with an empty scope", method: "PUT",
+		body: changedBody(`"read-write:integration-resource"`, `""`), status: 400,
+		answer: invalid("scopes[0]", required)},
+	{name: "PUT with scopes that are none", method: "PUT",
+		body: changedBody(`["read-write:integration-resource"]`, `"all"`), status: 400,
+		answer: invalid("scopes", "must be an array")},
+	{name: "PUT with policies that are none", method: "PUT",
+		body: changedBody(`{"terms":"2026-03-04T09:15:00Z",`+
+			`"privacy":"2026-03-04T10:15:00+01:00"}`,
+			`"value"`), status: 400,
+		answer: invalid("acceptedPolicies", "must be an object")},
+	{name: "PUT with a policy without time", method: "PUT",
+		body: changedBody("2026-03-04T09:15:00Z", "yesterday"), status: 400,
+		answer: invalid("acceptedPolicies.terms",
+			"must be a date and time such as 2024-02-28T10:00:00Z")},
+	{name: "PUT with credentials that are none", method: "PUT",
+		body:   changedBody(`{"access_token":"c4nary-access","token_type":"Bearer"}`, `null`),
+		status: 400,
+		answer: invalid("credentials", "must be an object", "credentials.access_token",
+			required, "credentials.token_type", required)},
+	{name: "PUT with an empty token", method: "PUT", body: changedBody("c4nary-access", ""),
+		status: 400, answer: invalid("credentials.access_token", required)},
+	{name: "PUT with a token that is a number", method: "PUT",
+		body: changedBody(`"c4nary-access"`, "17"), status: 400,
+		answer: invalid("credentials.access_token", "must be a string",
+			"credentials.access_token", required)},
+	{name: "PUT with a long token", method: "PUT",
+		body: changedBody("c4nary-access", strings.Repeat("x", 65<<10)), status: 400,
+		answer: invalid("credentials.access_token", "must have at most 65536 bytes")},
+	{name: "PUT without token type", method: "PUT", body: changedBody(`"Bearer"`, `""`),
+		status: 400,
+		answer: invalid("credentials.token_type", required)},
+	{name: "PUT with a long token type", method: "PUT",
+		body: changedBody(`"Bearer"`, `"`+strings.Repeat("x", 300)+`"`), status: 400,
+		answer: invalid("credentials.token_type", "must have at most 256 characters")},
+	{name: "PUT with an account that is none", method: "PUT", body: changedBody(`"account":{`,
+		`"account":7,"x":{`), status: 400, answer: invalid("account", "must be an object")},
+	{name: "PUT with a contact that is none", method: "PUT",
+		body:   changedBody(`"Iris Holm"`, `7`),
+		status: 400, answer: invalid("account.contact.name", "must be a string")},
+	{name: "PUT with a time with a comma", method: "PUT",
+		body: changedBody("09:15:00Z", "09:15:00,5Z"), status: 400,
+		answer: invalid("acceptedPolicies.terms",
+			"must be a date and time such as 2024-02-28T10:00:00Z")},
+	{name: "PUT with a duplicate name", method: "PUT",
+		body: changedBody(`{"scopes"`, `{"scopes":[],"scopes"`), status: 400,
+		answer: invalid("scopes", "a member is named twice (byte 22)")},
+	{name: "PUT with data behind", method: "PUT", body: `{} {}`, status: 400,
+		answer: invalid("body", "not valid JSON (byte 3)")},
+	{name: "PUT with broken UTF-8", method: "PUT",
+		body:   changedBody("Northwind", "North\xffwind"),
+		status: 400},
+	{name: "PUT of text", method: "PUT", body: upsertBody,
+		headers: []string{"Content-Type", "text/plain"}, status: 415,
+		answer: refusal("unsupported_media_type", "The body must be application/json.")},
+	{name: "PUT of nothing declared", method: "PUT", body: upsertBody,
+		headers: []string{"Content-Type", ""}, status: 415},
+	{name: "PUT of other JSON", method: "PUT", body: upsertBody,
+		headers: []string{"Content-Type", "application/vnd.x+json; charset=UTF-8"},
+		status:  200, answer: `{}`, commits: 1},
+	{name: "PUT too large", method: "PUT",
+		body:   changedBody("ops@", strings.Repeat("x", 256<<10)),
+		status: 413, answer: refusal("payload_too_large", "The body is too large.")},
+	{name: "PUT with a long key", method: "PUT", body: upsertBody,
+		headers: []string{"Idempotency-Key", strings.Repeat("k", 257)}, status: 400,
+		answer: invalid("Idempotency-Key", "must have at most 256 bytes")},
+
+	{name: "GET none", method: "GET", status: 404, answer: missing},
+	{name: "GET", state: "installed", method: "GET", status: 200, answer: `{}`},
+	{name: "GET with a plan", state: "on a plan", method: "GET", status: 200,
+		answer: `{"billingPlan":` + teamJSON + `}`},
+	{name: "GET an uninstalled one", state: "uninstalled", method: "GET", status: 404,
+		answer: missing},
+	{name: "GET a deleted one", state: "deleted by the host", method: "GET", status: 404,
+		answer: missing},
+	{name: "HEAD", state: "on a plan", method: "HEAD", status: 200, answer: ``},
+
+	{name: "GET plans of none", method: "GET", below: "/plans", status: 404, answer: missing},
+	{name: "GET plans", state: "installed", method: "GET", below: "/plans", status: 200,
+		answer: `{"plans":[` + freeJSON + `,` + teamJSON + `,` + oldJSON + `,` + eachJSON +
+			`]}`},
+	{name: "GET plans of an uninstalled one", state: "uninstalled", method: "GET",
+		below: "/plans", status: 404, answer: missing},
+
+	{name: "PATCH none", method: "PATCH", body: `{"billingPlanId":"team"}`, status: 404,
+		answer: missing},
+	{name: "PATCH", state: "installed", method: "PATCH", body: `{"billingPlanId":"team"}`,
+		status: 200, answer: `{"billingPlan":` + teamJSON + `}`, commits: 1},
+	{name: "PATCH to another plan", state: "on a plan", method: "PATCH",
+		body: `{"billingPlanId":"free","x":1}`, status: 200,
+		answer: `{"billingPlan":` + freeJSON + `}`, commits: 1},
+	{name: "PATCH to the same plan", state: "on a plan", method: "PATCH",
+		body: `{"billingPlanId":"team"}`, status: 200,
+		answer: `{"billingPlan":` + teamJSON + `}`},
+	{name: "PATCH nothing", state: "on a plan", method: "PATCH", body: `{}`, status: 200,
+		answer: `{"billingPlan":` + teamJSON + `}`},
+	{name: "PATCH nothing of none", method: "PATCH", body: `{}`, status: 404,
+		answer: missing},
+	{name: "PATCH without a body", state: "installed", method: "PATCH", status: 400,
+		answer: invalid("body", "must be an object")},
+	{name: "PATCH to an unknown plan", state: "installed", method: "PATCH",
+		body: `{"billingPlanId":"gold"}`, status: 400,
+		answer: invalid("billingPlanId", "Unknown plan")},
+	{name: "PATCH to no plan", state: "installed", method: "PATCH",
+		body: `{"billingPlanId":""}`, status: 400,
+		answer: invalid("billingPlanId", "Unknown plan")},
+	{name: "PATCH to null", state: "installed", method: "PATCH",
+		body: `{"billingPlanId":null}`, status: 400,
+		answer: invalid("billingPlanId", "must be a string")},
+	{name: "PATCH to a disabled plan", state: "installed", method: "PATCH",
+		body: `{"billingPlanId":"old"}`, status: 400,
+		answer: invalid("billingPlanId", "This plan cannot be chosen")},
+	{name: "PATCH to a plan of resources", state: "installed", method: "PATCH",
+		body: `{"billingPlanId":"each"}`, status: 400,
+		answer: invalid("billingPlanId", "This plan cannot be chosen")},
+	{name: "PATCH with another revision", state: "installed", method: "PATCH",
+		body: `{"billingPlanId":"team"}`, headers: []string{"If-Match", `"7"`}, status: 409,
+		answer: uninstalled},
+	{name: "PATCH with a weak tag", state: "installed", method: "PATCH",
+		body: `{"billingPlanId":"team"}`, headers: []string{"If-Match", `W/"1"`}, status: 409,
+		answer: uninstalled},
+	{name: "PATCH an uninstalled one", state: "uninstalled", method: "PATCH",
+		body: `{"billingPlanId":"team"}`, status: 409, answer: uninstalled},
+
+	{name: "DELETE none", method: "DELETE", status: 404, answer: missing},
+	{name: "DELETE without a body", state: "installed", method: "DELETE", status: 200,
+		answer: `{"finalized":false}`, commits: 1},
+	{name: "DELETE with a body", state: "on a plan", method: "DELETE",
+		body: `{"cascadeResourceDeletion":true,"reason":"moved","more":{}}`, status: 200,
+		answer: `{"finalized":false}`, commits: 1},
+	{name: "DELETE with an empty object", state: "installed", method: "DELETE", body: `{}`,
+		status: 200, answer: `{"finalized":false}`, commits: 1},
+	{name: "DELETE with null", state: "installed", method: "DELETE", body: `null`,
+		status: 200, answer: `{"finalized":false}`, commits: 1},
+	{name: "DELETE with fields that are null", state: "installed", method: "DELETE",
+		body: `{"cascadeResourceDeletion":null,"reason":null}`, status: 200,
+		answer: `{"finalized":false}`, commits: 1},
+	{name: "DELETE on the free plan", state: "on the free plan", method: "DELETE",
+		status: 200, answer: `{"finalized":true}`, commits: 1},
+	{name: "DELETE again", state: "uninstalled", method: "DELETE", status: 200,
+		answer: `{"finalized":false}`},
+	{name: "DELETE a purged one", state: "purged", method: "DELETE", status: 200,
+		answer: `{"finalized":true}`},
+	{name: "DELETE a deleted one", state: "deleted by the host", method: "DELETE",
+		status: 404, answer: missing},
+	{name: "DELETE with another revision", state: "installed", method: "DELETE",
+		headers: []string{"If-Match", `"7"`}, status: 409, answer: uninstalled},
+	{name: "DELETE with a body that is none", state: "installed", method: "DELETE",
+		body: `[]`, status: 400, answer: invalid("body", "must be an object")},
+	{name: "DELETE with wrong types", state: "installed", method: "DELETE",
+		body: `{"cascadeResourceDeletion":"yes","reason":1}`, status: 400,
+		answer: invalid("cascadeResourceDeletion", "must be true or false", "reason",
+			"must be a string")},
+	{name: "DELETE with a long reason", state: "installed", method: "DELETE",
+		body: `{"reason":"` + strings.Repeat("x", 1025) + `"}`, status: 400,
+		answer: invalid("reason", "must have at most 1024 characters")},
+	{name: "DELETE of text", state: "installed", method: "DELETE", body: `{}`,
+		headers: []string{"Content-Type", "text/plain"}, status: 415},
+
+	{name: "POST", method: "POST", body: `{}`, status: 405,
+		answer: refusal("method_not_allowed", "The method is not one of this resource.")},
+	{name: "PUT plans", method: "PUT", below: "/plans", body: `{}`, status: 405},
+	{name: "a path below", method: "GET", below: "/resources", status: 404,
+		answer: refusal("not_found", "There is no such resource.")},
+	{name: "a slash behind", state: "installed", method: "GET", below: "/", status: 404},
+	{name: "a path that is not clean", state: "installed", method: "GET",
+		below: "/../" + icfg, status: 404},
+}
+
+// TestEndpoints compares whole answers.
 func TestEndpoints(t *testing.T) {
-	const required = "is required"
-	states := map[string]func(*testing.T, *world){
-		"none":      func(*testing.T, *world) {},
-		"installed": func(t *testing.T, w *world) { w.install(t) },
-		"on a plan": func(t *testing.T, w *world) {
-			w.install(t)
-			w.do(t, "PATCH", path, w.issuer.user(icfg), `{"billingPlanId":"team"}`).want(t, 200)
-		},
-		"on the free plan": func(t *testing.T, w *world) {
-			w.install(t)
-			w.do(t, "PATCH", path, w.issuer.user(icfg), `{"billingPlanId":"free"}`).want(t, 200)
-		},
-		"uninstalled": func(t *testing.T, w *world) {
-			w.install(t)
-			w.do(t, "DELETE", path, w.issuer.user(icfg), "").want(t, 200)
-		},
-		"purged": func(t *testing.T, w *world) {
-			w.install(t)
-			w.do(t, "DELETE", path, w.issuer.user(icfg), "").want(t, 200)
-			w.advance(25 * time.Hour)
-			if _, err := w.svc.Sweep(t.Context(), installation.SweepRequest{}); err != nil {
-				t.Fatal(err)
-			}
-		},
-		"deleted by the host": func(t *testing.T, w *world) {
-			w.install(t)
-			if _, err := w.svc.Delete(t.Context(), installation.DeleteRequest{ID: icfg}); err != nil {
-				t.Fatal(err)
-			}
-		},
-	}
-	body := func(replace, by string) string { return strings.Replace(upsertBody, replace, by, 1) }
-	tests := []struct {
-		name, state   string
-		method, below string // path below the installation
-		body          string
-		headers       []string
-		status        int
-		answer        string
-		commits       int
-	}{
-		{name: "PUT creates", method: "PUT", body: upsertBody, status: 200, answer: `{}`, commits: 1},
-		{name: "PUT updates and keeps the plan", state: "on a plan", method: "PUT", body: upsertBody, status: 200, answer: `{"billingPlan":` + teamJSON + `}`, commits: 1},
-		{name: "PUT with nothing granted", method: "PUT", body: `{"scopes":[],"acceptedPolicies":{},"credentials":{"access_token":"t","token_type":"Bearer"}}`, status: 200, answer: `{}`, commits: 1},
-		{name: "PUT with unknown fields", method: "PUT", body: body(`{"scopes"`, `{"id":7,"Scopes":1,"status":null,"scopes"`), status: 200, answer: `{}`, commits: 1},
-		{name: "PUT without contact", method: "PUT", body: body(`"contact":{"email":"ops@northwind.example","name":"Iris Holm"}`, `"contact":null`), status: 200, answer: `{}`, commits: 1},
-		{name: "PUT without account", method: "PUT", body: body(`"account":{`, `"account":null,"x":{`), status: 200, answer: `{}`, commits: 1},
-		{name: "PUT of an account without anything", method: "PUT", body: body(`"account":{`, `"account":{"name":null,"url":null,"contact":{"email":null,"name":null}},"x":{`), status: 200, answer: `{}`, commits: 1},
-		{name: "PUT on an uninstalled one", state: "uninstalled", method: "PUT", body: upsertBody, status: 409, answer: uninstalled},
-		{name: "PUT on a purged one", state: "purged", method: "PUT", body: upsertBody, status: 409, answer: uninstalled},
-		{name: "PUT on a deleted one", state: "deleted by the host", method: "PUT", body: upsertBody, status: 200, answer: `{}`, commits: 1},
-		{name: "PUT with the revision", state: "installed", method: "PUT", body: upsertBody, headers: []string{"If-Match", `"1"`}, status: 200, answer: `{}`, commits: 1},
-		{name: "PUT with another revision", state: "installed", method: "PUT", body: upsertBody, headers: []string{"If-Match", `"7"`}, status: 409, answer: uninstalled},
-		{name: "PUT with a revision of nothing", method: "PUT", body: upsertBody, headers: []string{"If-Match", `"1"`}, status: 404, answer: missing},
-		{name: "PUT if there is one", state: "installed", method: "PUT", body: upsertBody, headers: []string{"If-Match", `*`}, status: 200, answer: `{}`, commits: 1},
-		{name: "PUT with a tag that is none", state: "installed", method: "PUT", body: upsertBody, headers: []string{"If-Match", `1`}, status: 400, answer: invalid("If-Match", "must be an entity tag in quotes")},
-
-		{name: "PUT without a body", method: "PUT", status: 400, answer: invalid("body", "must be an object")},
-		{name: "PUT with an array", method: "PUT", body: `[]`, status: 400, answer: invalid("body", "must be an object")},
-		{name: "PUT with an empty object", method: "PUT", body: `{}`, status: 400, answer: invalid("scopes", required, "acceptedPolicies", required, "credentials", required)},
-		{name: "PUT with names in another case", method: "PUT", body: body("scopes", "Scopes"), status: 400, answer: invalid("scopes", required)},
-		{name: "PUT with a scope that is none", method: "PUT", body: body(`"read-write:integration-resource"`, `"a",7,""`), status: 400, answer: invalid("scopes[1]", "must be a string")},
-		{name: "PUT with an empty scope", method: "PUT", body: body(`"read-write:integration-resource"`, `""`), status: 400, answer: invalid("scopes[0]", required)},
-		{name: "PUT with scopes that are none", method: "PUT", body: body(`["read-write:integration-resource"]`, `"all"`), status: 400, answer: invalid("scopes", "must be an array")},
-		{name: "PUT with policies that are none", method: "PUT", body: body(`{"terms":"2026-03-04T09:15:00Z","privacy":"2026-03-04T10:15:00+01:00"}`, `"value"`), status: 400, answer: invalid("acceptedPolicies", "must be an object")},
-		{name: "PUT with a policy without time", method: "PUT", body: body("2026-03-04T09:15:00Z", "yesterday"), status: 400, answer: invalid("acceptedPolicies.terms", "must be a date and time such as 2024-02-28T10:00:00Z")},
-		{name: "PUT with credentials that are none", method: "PUT", body: body(`{"access_token":"c4nary-access","token_type":"Bearer"}`, `null`), status: 400,
-			answer: invalid("credentials", "must be an object", "credentials.access_token", required, "credentials.token_type", required)},
-		{name: "PUT with an empty token", method: "PUT", body: body("c4nary-access", ""), status: 400, answer: invalid("credentials.access_token", required)},
-		{name: "PUT with a token that is a number", method: "PUT", body: body(`"c4nary-access"`, "17"), status: 400, answer: invalid("credentials.access_token", "must be a string", "credentials.access_token", required)},
-		{name: "PUT with a long token", method: "PUT", body: body("c4nary-access", strings.Repeat("x", 65<<10)), status: 400, answer: invalid("credentials.access_token", "must have at most 65536 bytes")},
-		{name: "PUT without token type", method: "PUT", body: body(`"Bearer"`, `""`), status: 400, answer: invalid("credentials.token_type", required)},
-		{name: "PUT with a long token type", method: "PUT", body: body(`"Bearer"`, `"`+strings.Repeat("x", 300)+`"`), status: 400, answer: invalid("credentials.token_type", "must have at most 256 characters")},
-		{name: "PUT with an account that is none", method: "PUT", body: body(`"account":{`, `"account":7,"x":{`), status: 400, answer: invalid("account", "must be an object")},
-		{name: "PUT with a contact that is none", method: "PUT", body: body(`"Iris Holm"`, `7`), status: 400, answer: invalid("account.contact.name", "must be a string")},
-		{name: "PUT with a time with a comma", method: "PUT", body: body("09:15:00Z", "09:15:00,5Z"), status: 400, answer: invalid("acceptedPolicies.terms", "must be a date and time such as 2024-02-28T10:00:00Z")},
-		{name: "PUT with a duplicate name", method: "PUT", body: body(`{"scopes"`, `{"scopes":[],"scopes"`), status: 400, answer: invalid("scopes", "a member is named twice (byte 22)")},
-		{name: "PUT with data behind", method: "PUT", body: `{} {}`, status: 400, answer: invalid("body", "not valid JSON (byte 3)")},
-		{name: "PUT with broken UTF-8", method: "PUT", body: body("Northwind", "North\xffwind"), status: 400},
-		{name: "PUT of text", method: "PUT", body: upsertBody, headers: []string{"Content-Type", "text/plain"}, status: 415, answer: refusal("unsupported_media_type", "The body must be application/json.")},
-		{name: "PUT of nothing declared", method: "PUT", body: upsertBody, headers: []string{"Content-Type", ""}, status: 415},
-		{name: "PUT of other JSON", method: "PUT", body: upsertBody, headers: []string{"Content-Type", "application/vnd.x+json; charset=UTF-8"}, status: 200, answer: `{}`, commits: 1},
-		{name: "PUT too large", method: "PUT", body: body("ops@", strings.Repeat("x", 256<<10)), status: 413, answer: refusal("payload_too_large", "The body is too large.")},
-		{name: "PUT with a long key", method: "PUT", body: upsertBody, headers: []string{"Idempotency-Key", strings.Repeat("k", 257)}, status: 400, answer: invalid("Idempotency-Key", "must have at most 256 bytes")},
-
-		{name: "GET none", method: "GET", status: 404, answer: missing},
-		{name: "GET", state: "installed", method: "GET", status: 200, answer: `{}`},
-		{name: "GET with a plan", state: "on a plan", method: "GET", status: 200, answer: `{"billingPlan":` + teamJSON + `}`},
-		{name: "GET an uninstalled one", state: "uninstalled", method: "GET", status: 404, answer: missing},
-		{name: "GET a deleted one", state: "deleted by the host", method: "GET", status: 404, answer: missing},
-		{name: "HEAD", state: "on a plan", method: "HEAD", status: 200, answer: ``},
-
-		{name: "GET plans of none", method: "GET", below: "/plans", status: 404, answer: missing},
-		{name: "GET plans", state: "installed", method: "GET", below: "/plans", status: 200, answer: `{"plans":[` + freeJSON + `,` + teamJSON + `,` + oldJSON + `,` + eachJSON + `]}`},
-		{name: "GET plans of an uninstalled one", state: "uninstalled", method: "GET", below: "/plans", status: 404, answer: missing},
-
-		{name: "PATCH none", method: "PATCH", body: `{"billingPlanId":"team"}`, status: 404, answer: missing},
-		{name: "PATCH", state: "installed", method: "PATCH", body: `{"billingPlanId":"team"}`, status: 200, answer: `{"billingPlan":` + teamJSON + `}`, commits: 1},
-		{name: "PATCH to another plan", state: "on a plan", method: "PATCH", body: `{"billingPlanId":"free","x":1}`, status: 200, answer: `{"billingPlan":` + freeJSON + `}`, commits: 1},
-		{name: "PATCH to the same plan", state: "on a plan", method: "PATCH", body: `{"billingPlanId":"team"}`, status: 200, answer: `{"billingPlan":` + teamJSON + `}`},
-		{name: "PATCH nothing", state: "on a plan", method: "PATCH", body: `{}`, status: 200, answer: `{"billingPlan":` + teamJSON + `}`},
-		{name: "PATCH nothing of none", method: "PATCH", body: `{}`, status: 404, answer: missing},
-		{name: "PATCH without a body", state: "installed", method: "PATCH", status: 400, answer: invalid("body", "must be an object")},
-		{name: "PATCH to an unknown plan", state: "installed", method: "PATCH", body: `{"billingPlanId":"gold"}`, status: 400, answer: invalid("billingPlanId", "Unknown plan")},
-		{name: "PATCH to no plan", state: "installed", method: "PATCH", body: `{"billingPlanId":""}`, status: 400, answer: invalid("billingPlanId", "Unknown plan")},
-		{name: "PATCH to null", state: "installed", method: "PATCH", body: `{"billingPlanId":null}`, status: 400, answer: invalid("billingPlanId", "must be a string")},
-		{name: "PATCH to a disabled plan", state: "installed", method: "PATCH", body: `{"billingPlanId":"old"}`, status: 400, answer: invalid("billingPlanId", "This plan cannot be chosen")},
-		{name: "PATCH to a plan of resources", state: "installed", method: "PATCH", body: `{"billingPlanId":"each"}`, status: 400, answer: invalid("billingPlanId", "This plan cannot be chosen")},
-		{name: "PATCH with another revision", state: "installed", method: "PATCH", body: `{"billingPlanId":"team"}`, headers: []string{"If-Match", `"7"`}, status: 409, answer: uninstalled},
-		{name: "PATCH with a weak tag", state: "installed", method: "PATCH", body: `{"billingPlanId":"team"}`, headers: []string{"If-Match", `W/"1"`}, status: 409, answer: uninstalled},
-		{name: "PATCH an uninstalled one", state: "uninstalled", method: "PATCH", body: `{"billingPlanId":"team"}`, status: 409, answer: uninstalled},
-
-		{name: "DELETE none", method: "DELETE", status: 404, answer: missing},
-		{name: "DELETE without a body", state: "installed", method: "DELETE", status: 200, answer: `{"finalized":false}`, commits: 1},
-		{name: "DELETE with a body", state: "on a plan", method: "DELETE", body: `{"cascadeResourceDeletion":true,"reason":"moved","more":{}}`, status: 200, answer: `{"finalized":false}`, commits: 1},
-		{name: "DELETE with an empty object", state: "installed", method: "DELETE", body: `{}`, status: 200, answer: `{"finalized":false}`, commits: 1},
-		{name: "DELETE with null", state: "installed", method: "DELETE", body: `null`, status: 200, answer: `{"finalized":false}`, commits: 1},
-		{name: "DELETE with fields that are null", state: "installed", method: "DELETE", body: `{"cascadeResourceDeletion":null,"reason":null}`, status: 200, answer: `{"finalized":false}`, commits: 1},
-		{name: "DELETE on the free plan", state: "on the free plan", method: "DELETE", status: 200, answer: `{"finalized":true}`, commits: 1},
-		{name: "DELETE again", state: "uninstalled", method: "DELETE", status: 200, answer: `{"finalized":false}`},
-		{name: "DELETE a purged one", state: "purged", method: "DELETE", status: 200, answer: `{"finalized":true}`},
-		{name: "DELETE a deleted one", state: "deleted by the host", method: "DELETE", status: 404, answer: missing},
-		{name: "DELETE with another revision", state: "installed", method: "DELETE", headers: []string{"If-Match", `"7"`}, status: 409, answer: uninstalled},
-		{name: "DELETE with a body that is none", state: "installed", method: "DELETE", body: `[]`, status: 400, answer: invalid("body", "must be an object")},
-		{name: "DELETE with wrong types", state: "installed", method: "DELETE", body: `{"cascadeResourceDeletion":"yes","reason":1}`, status: 400, answer: invalid("cascadeResourceDeletion", "must be true or false", "reason", "must be a string")},
-		{name: "DELETE with a long reason", state: "installed", method: "DELETE", body: `{"reason":"` + strings.Repeat("x", 1025) + `"}`, status: 400, answer: invalid("reason", "must have at most 1024 characters")},
-		{name: "DELETE of text", state: "installed", method: "DELETE", body: `{}`, headers: []string{"Content-Type", "text/plain"}, status: 415},
-
-		{name: "POST", method: "POST", body: `{}`, status: 405, answer: refusal("method_not_allowed", "The method is not one of this resource.")},
-		{name: "PUT plans", method: "PUT", below: "/plans", body: `{}`, status: 405},
-		{name: "a path below", method: "GET", below: "/resources", status: 404, answer: refusal("not_found", "There is no such resource.")},
-		{name: "a slash behind", state: "installed", method: "GET", below: "/", status: 404},
-		{name: "a path that is not clean", state: "installed", method: "GET", below: "/../" + icfg, status: 404},
-	}
-	for _, tt := range tests {
+	for _, tt := range endpointTests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
 			if tt.state == "" {
 				tt.state = "none"
 			}
-			states[tt.state](t, w)
+			endpointStates[tt.state](t, w)
 			before := w.store.commits.Load()
 			token := w.issuer.user(icfg)
 			if tt.method == "GET" || tt.method == "HEAD" {
@@ -192,110 +328,4 @@ func TestEndpoints(t *testing.T) {
 			}
 		})
 	}
-}
-
-// checkHeaders holds what is true of every answer.
-func checkHeaders(t *testing.T, r reply) {
-	t.Helper()
-	if got := r.header.Get("Cache-Control"); got != "no-store" {
-		t.Errorf("Cache-Control is %q", got)
-	}
-	if r.header.Get("X-Request-Id") == "" {
-		t.Error("no request id")
-	}
-	if got := r.header.Get("Content-Type"); got != "application/json" {
-		t.Errorf("Content-Type is %q", got)
-	}
-	if r.status >= 400 && !strings.HasPrefix(r.body, `{"error":{"code":"`) {
-		t.Errorf("an error without the error object: %s", r.body)
-	}
-	if r.status != 400 && strings.Contains(r.body, `"fields"`) {
-		t.Errorf("fields beside %d", r.status)
-	}
-}
-
-func TestAllow(t *testing.T) {
-	w := newWorld(t)
-	for below, want := range map[string]string{"": "DELETE, GET, HEAD, PATCH, PUT", "/plans": "GET, HEAD"} {
-		for _, method := range []string{"POST", "OPTIONS", "TRACE", "ODD"} {
-			r := w.do(t, method, path+below, "", "")
-			r.want(t, http.StatusMethodNotAllowed)
-			if got := r.header.Get("Allow"); got != want {
-				t.Errorf("%s %s: Allow is %q, want %q", method, below, got, want)
-			}
-		}
-	}
-}
-
-func TestETag(t *testing.T) {
-	w := newWorld(t)
-	put := w.do(t, "PUT", path, w.issuer.user(icfg), upsertBody)
-	get := w.do(t, "GET", path, w.issuer.system(icfg), "")
-	if put.header.Get("ETag") != `"1"` || get.header.Get("ETag") != `"1"` {
-		t.Fatalf("ETags %q and %q, want that of revision 1", put.header.Get("ETag"), get.header.Get("ETag"))
-	}
-	patch := w.do(t, "PATCH", path, w.issuer.user(icfg), `{"billingPlanId":"team"}`, "If-Match", get.header.Get("ETag"))
-	patch.want(t, http.StatusOK)
-	if got := patch.header.Get("ETag"); got != `"2"` {
-		t.Errorf("ETag %q after a change", got)
-	}
-	w.do(t, "DELETE", path, w.issuer.user(icfg), "", "If-Match", `"1"`).want(t, http.StatusConflict)
-	w.do(t, "DELETE", path, w.issuer.user(icfg), "", "If-Match", `"2"`).want(t, http.StatusOK)
-}
-
-// TestStored looks at what becomes of each field of PUT, at first and when it is sent again with other content.
-func TestStored(t *testing.T) {
-	w := newWorld(t, func(o *choices) {
-		o.handler.Extension = installation.Extension{ID: "not this", Name: "Northwind Storage", Owner: "partner"}
-	})
-	w.install(t)
-	got := w.get(t, icfg)
-	when := time.Date(2026, 3, 4, 9, 15, 0, 0, time.UTC)
-	if e := got.Extension; e.ID != clientID || e.Name != "Northwind Storage" || e.Owner != "partner" {
-		t.Errorf("extension is %+v", e)
-	}
-	if a := got.Account; a.ID != account || a.Name != "Northwind Bikes" || a.URL != "https://vercel.com/northwind-bikes" ||
-		*a.Contact != (installation.Contact{Name: "Iris Holm", Email: "ops@northwind.example"}) {
-		t.Errorf("account is %+v", a)
-	}
-	if p := got.Consent.Policies; len(p) != 2 || !p["terms"].Equal(when) || !p["privacy"].Equal(when) {
-		t.Errorf("policies are %v", p)
-	}
-	if by := got.Audit.Created; by.Kind != installation.Customer || by.By != (installation.Reference{ID: "9c33de", Name: "Iris Holm"}) {
-		t.Errorf("created by %+v", by)
-	}
-	if token := w.token(t, icfg); token != "c4nary-access" {
-		t.Errorf("access token is %q", token)
-	}
-	w.do(t, "PATCH", path, w.issuer.user(icfg), `{"billingPlanId":"team"}`).want(t, 200)
-
-	w.do(t, "PUT", path, w.issuer.user(icfg), `{"scopes":["a","b"],"acceptedPolicies":{},"credentials":{"access_token":"c4nary-2","token_type":"DPoP"}}`).want(t, 200)
-	again := w.get(t, icfg)
-	if c := again.Consent; len(c.Scopes) != 2 || len(c.Policies) != 0 {
-		t.Errorf("consent is %+v, want the new one alone", c)
-	}
-	if again.Connection.TokenType != "DPoP" || w.token(t, icfg) != "c4nary-2" {
-		t.Error("the credentials were not replaced")
-	}
-	if again.Account.Name != "Northwind Bikes" || again.BillingPlan == nil || again.Generation != 1 {
-		t.Error("account, plan or generation did not stay")
-	}
-}
-
-// TestAccountURL: any string is accepted, since the contract says no more, and one that is no web address is not kept.
-func TestAccountURL(t *testing.T) {
-	for _, url := range []string{"string", "javascript:alert(1)", "https://u:pw@vercel.com/x"} {
-		w := newWorld(t)
-		w.do(t, "PUT", path, w.issuer.user(icfg), strings.Replace(upsertBody, "https://vercel.com/northwind-bikes", url, 1)).want(t, http.StatusOK)
-		if got := w.get(t, icfg).Account.URL; got != "" {
-			t.Errorf("kept %q", got)
-		}
-	}
-}
-
-func TestInitialPlan(t *testing.T) {
-	w := newWorld(t, func(o *choices) { o.handler.InitialPlan = &freePlan })
-	w.do(t, "PUT", path, w.issuer.user(icfg), upsertBody).want(t, 200, `{"billingPlan":`+freeJSON+`}`)
-	w.do(t, "PATCH", path, w.issuer.user(icfg), `{"billingPlanId":"team"}`).want(t, 200)
-	w.do(t, "PUT", path, w.issuer.user(icfg), upsertBody).want(t, 200, `{"billingPlan":`+teamJSON+`}`)
 }

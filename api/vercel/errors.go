@@ -3,7 +3,6 @@ package vercel
 import (
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/go-installation/installation/api/httpapi"
 )
@@ -29,8 +28,9 @@ type wireField struct {
 	Message string `json:"message,omitzero"`
 }
 
-// render writes a problem as the Partner API does. It knows no 422 for a key that was used for another request: that is a conflict.
-func render(p *httpapi.Problem) httpapi.Answer {
+// render writes a problem in the form of the Partner API. The API has no 422 for a reused
+// idempotency key; it is a conflict.
+func render(p *httpapi.Problem) *httpapi.Answer {
 	status := p.Status
 	if p.Code == httpapi.CodeKeyReused {
 		status = http.StatusConflict
@@ -39,33 +39,22 @@ func render(p *httpapi.Problem) httpapi.Answer {
 	body.Error.Code, body.Error.Message = string(p.Code), p.Message
 	if status == http.StatusBadRequest {
 		for _, v := range p.Issues {
-			body.Error.Fields = append(body.Error.Fields, wireField{Key: wireName(v.Path), Message: v.Detail})
+			body.Error.Fields = append(body.Error.Fields, wireField{Key: v.Path, Message: v.Detail})
 		}
 	}
 	if r, ok := errors.AsType[*Refusal](p.Cause); ok {
 		body.Error.User = &wireUser{Message: r.Message, URL: r.URL}
 	}
-	return httpapi.Answer{Status: status, Body: body}
+	return &httpapi.Answer{Status: status, Body: body}
 }
 
-// wireNames are the names that Vercel has for those of the domain.
-var wireNames = []struct{ domain, wire string }{
-	{"consent.scopes", "scopes"},
-	{"consent.policies", "acceptedPolicies"},
-	{"connection.access_token", "credentials.access_token"},
-	{"connection.tokenType", "credentials.token_type"},
-	{"id", "installationId"},
-}
-
-// wireName translates the path of a violation. That of the whole body has a name too, since a field without key is none.
-func wireName(path string) string {
-	if path == "" {
-		return "body"
-	}
-	for _, n := range wireNames {
-		if rest, ok := strings.CutPrefix(path, n.domain); ok && (rest == "" || strings.ContainsRune(".[", rune(rest[0]))) {
-			return n.wire + rest
-		}
-	}
-	return path
+// wireNames are Vercel's names for those of the domain. The whole body has a name too, since a
+// field must have a key.
+var wireNames = []httpapi.Name{
+	{Domain: "", Wire: "body"},
+	{Domain: "consent.scopes", Wire: "scopes"},
+	{Domain: "consent.policies", Wire: "acceptedPolicies"},
+	{Domain: "connection.access_token", Wire: "credentials.access_token"},
+	{Domain: "connection.tokenType", Wire: "credentials.token_type"},
+	{Domain: "id", Wire: "installationId"},
 }

@@ -8,12 +8,14 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/vercel"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/memstore"
 )
 
 func Example() {
-	key, err := crypto.GenerateKey("k1") // made once, by an operator; a program reads it with crypto.KeyringFromFile
+	// made once, by an operator; a program reads it with crypto.KeyringFromFile
+	key, err := crypto.GenerateKey("k1")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -21,7 +23,8 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	svc, err := installation.New(memstore.New(), keys, &installation.Options{Policy: vercel.Policy, Claims: vercel.NoClaims})
+	svc, err := installation.New(memstore.New(), keys,
+		&installation.Options{Policy: vercel.Policy, Claims: vercel.NoClaims})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -29,8 +32,9 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	plans, err := vercel.NewCatalogue(installation.BillingPlan{
-		ID: "team", Type: "subscription", Scope: "installation", Name: "Team", Description: "Five projects", Cost: "$20.00/month",
+	plans, err := vercel.NewCatalogue(billing.Plan{
+		ID: "team", Type: "subscription", Scope: "installation", Name: "Team",
+		Description: "Five projects", Cost: "$20.00/month",
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -48,7 +52,9 @@ func Example() {
 	mux.Handle("/hooks/vercel", webhook)
 
 	answer := httptest.NewRecorder()
-	mux.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/vercel/v1/installations/icfg_9aXw3LmQ7vBn2TzK5rYd8PcH", nil))
+	mux.ServeHTTP(answer, httptest.NewRequest(http.MethodGet,
+		"/vercel/v1/installations/icfg_9aXw3LmQ7vBn2TzK5rYd8PcH", nil))
 	fmt.Println(answer.Code, answer.Body)
-	// Output: 401 {"error":{"code":"unauthorized","message":"The request has no valid credentials."}}
+	// Output:
+	// 401 {"error":{"code":"unauthorized","message":"The request has no valid credentials."}}
 }

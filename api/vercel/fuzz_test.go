@@ -2,7 +2,6 @@ package vercel_test
 
 import (
 	"bytes"
-	stdcrypto "crypto"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -12,8 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/vercel"
@@ -35,28 +32,33 @@ var fuzzClock = &clock{now: time.Date(2026, 3, 4, 9, 30, 0, 0, time.UTC)}
 func newTarget(t testing.TB) *target {
 	t.Helper()
 	target := &target{}
-	svc, err := installation.New(memstore.New(), ring(t), &installation.Options{Now: fuzzClock.Now, Policy: vercel.Policy, Claims: vercel.NoClaims})
+	svc, err := installation.New(memstore.New(), ring(t),
+		&installation.Options{Now: fuzzClock.Now, Policy: vercel.Policy, Claims: vercel.NoClaims})
 	if err != nil {
 		t.Fatal(err)
 	}
 	target.svc = svc.In(clientID).As(installation.Actor{Kind: installation.Host})
-	keys := &oidc.StaticKeySet{PublicKeys: []stdcrypto.PublicKey{testKeys()[0].Public()}}
-	verifier, err := vercel.NewVerifier(clientID, &vercel.VerifierOptions{KeySet: keys, Now: fuzzClock.Now})
+	verifier, err := vercel.NewVerifier(clientID,
+		&vercel.VerifierOptions{Key: firstKey, Now: fuzzClock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(&target.log, nil))
-	if target.handler, err = vercel.NewHandler(svc, verifier, &vercel.Options{Plans: catalogue(t), Log: log}); err != nil {
+	if target.handler, err = vercel.NewHandler(svc, verifier,
+		&vercel.Options{Plans: catalogue(t), Log: log}); err != nil {
 		t.Fatal(err)
 	}
 	if target.webhook, err = target.handler.Webhook(crypto.NewSecret(clientSecret)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := target.svc.Upsert(t.Context(), installation.UpsertRequest{ID: icfg, Parts: installation.Parts{
-		Extension:  installation.Value(installation.Extension{ID: clientID}),
-		Account:    installation.Value(installation.Account{ID: account}),
-		Connection: installation.Value(installation.Connection{AccessToken: installation.Token{Value: crypto.NewSecret("c4nary-stored")}}),
-	}}); err != nil {
+	if _, err := target.svc.Upsert(t.Context(),
+		installation.UpsertRequest{ID: icfg, Parts: installation.Parts{
+			Extension: installation.Value(installation.Extension{ID: clientID}),
+			Account:   installation.Value(installation.Account{ID: account}),
+			Connection: installation.Value(installation.Connection{
+				AccessToken: installation.Token{Value: crypto.NewSecret("c4nary-stored")},
+			}),
+		}}); err != nil {
 		t.Fatal(err)
 	}
 	return target
@@ -76,7 +78,8 @@ func (x *target) state(t testing.TB) string {
 	return string(b)
 }
 
-// serve sends a request and holds what is true of every answer: no failure of the server, and what is refused changes nothing.
+// serve sends a request and holds what is true of every answer: no failure of the server, and
+// what is refused changes nothing.
 func (x *target) serve(t testing.TB, h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 	t.Helper()
 	before := x.state(t)
@@ -108,7 +111,8 @@ func request(method, path string, body []byte) (*http.Request, bool) {
 	if err != nil {
 		return nil, false
 	}
-	r := &http.Request{Method: method, URL: u, Header: make(http.Header), Body: io.NopCloser(bytes.NewReader(body)), Host: "partner.example"}
+	r := &http.Request{Method: method, URL: u, Header: make(http.Header),
+		Body: io.NopCloser(bytes.NewReader(body)), Host: "partner.example"}
 	if len(body) > 0 {
 		r.Header.Set("Content-Type", "application/json")
 	}
@@ -126,8 +130,10 @@ func bearer(user bool) string {
 
 func FuzzBody(f *testing.F) {
 	for _, body := range []string{
-		"", "{}", "[]", "null", upsertBody, `{"billingPlanId":"team"}`, `{"cascadeResourceDeletion":true,"reason":"x"}`, `{"a":1,"a":2}`, `{} {}`, "\xff",
-		`{"scopes":[null],"acceptedPolicies":{"":""},"credentials":{"access_token":"***","token_type":"\u0000"},"account":{"url":"\ud800"}}`,
+		"", "{}", "[]", "null", upsertBody, `{"billingPlanId":"team"}`,
+		`{"cascadeResourceDeletion":true,"reason":"x"}`, `{"a":1,"a":2}`, `{} {}`, "\xff",
+		`{"scopes":[null],"acceptedPolicies":{"":""},"credentials":{"access_token":"***",` +
+			`"token_type":"\u0000"},"account":{"url":"\ud800"}}`,
 		strings.Repeat("[", 100),
 	} {
 		for e := range endpoints {
@@ -145,7 +151,8 @@ func FuzzBody(f *testing.F) {
 func FuzzHeaders(f *testing.F) {
 	f.Add(uint8(0), "Bearer x.y.z", "user", "k", `"1"`, "application/json")
 	f.Add(uint8(1), "", "system", "", "*", "")
-	f.Add(uint8(2), "bearer", "\x00", strings.Repeat("k", 300), `W/"1", "2"`, "application/json; charset=latin1")
+	f.Add(uint8(2), "bearer", "\x00", strings.Repeat("k", 300), `W/"1", "2"`,
+		"application/json; charset=latin1")
 	f.Add(uint8(3), "good", "USER", "k\xff", `"99999999999999999999"`, "text/plain")
 	f.Add(uint8(4), "good", "", "", `"0"`, "application/x+json;;")
 	f.Fuzz(func(t *testing.T, e uint8, authorization, auth, key, match, contentType string) {
@@ -156,7 +163,8 @@ func FuzzHeaders(f *testing.F) {
 		}
 		r, _ := request(endpoint.method, path+endpoint.below, []byte(endpoint.body))
 		for name, value := range map[string]string{
-			"Authorization": authorization, "X-Vercel-Auth": auth, "Idempotency-Key": key, "If-Match": match, "Content-Type": contentType,
+			"Authorization": authorization, "X-Vercel-Auth": auth, "Idempotency-Key": key,
+			"If-Match": match, "Content-Type": contentType,
 		} {
 			r.Header.Set(name, value)
 		}
@@ -166,7 +174,8 @@ func FuzzHeaders(f *testing.F) {
 	})
 }
 
-// FuzzToken signs whatever it is given, so that claims are looked at that Vercel would never send.
+// FuzzToken signs whatever it is given, so that claims are looked at that Vercel would never
+// send.
 func FuzzToken(f *testing.F) {
 	add := func(header string, c claims) {
 		b, err := json.Marshal(c)
@@ -184,7 +193,9 @@ func FuzzToken(f *testing.F) {
 	add(`{"alg":"none","kid":"k1"}`, i.userClaims(icfg))
 	add(`{"alg":"RS256","kid":"k1","crit":["x"]}`, i.systemClaims("icfg_0"))
 	add(`{}`, claims{})
-	f.Add(uint8(0), header, `{"iss":"https://marketplace.vercel.com","aud":["`+clientID+`"],"exp":1e99,"nbf":"x","account_id":null,"installation_id":7}`)
+	f.Add(uint8(0), header,
+		`{"iss":"https://marketplace.vercel.com","aud":["`+clientID+`"],"exp":1e99,"nbf":"x",`+
+			`"account_id":null,"installation_id":7}`)
 	f.Fuzz(func(t *testing.T, e uint8, header, payload string) {
 		x, endpoint := newTarget(t), endpoints[int(e)%len(endpoints)]
 		text := encode([]byte(header)) + "." + encode([]byte(payload))
@@ -198,11 +209,13 @@ func FuzzToken(f *testing.F) {
 		if err != nil || !c.Child("account_id").IsString(account) {
 			t.Fatalf("status %d for %s", rec.Code, payload)
 		}
-		if id := c.Child("installation_id"); endpoint.user && !endpoint.system && !id.IsString(icfg) ||
+		if id := c.Child("installation_id"); endpoint.user && !endpoint.system &&
+			!id.IsString(icfg) ||
 			id != nil && id.Kind() == jsontree.String && id.Text() != "" && id.Text() != icfg {
 			t.Errorf("status %d for %s", rec.Code, payload)
 		}
-		if role := c.Child("user_role"); endpoint.user && !endpoint.system && !role.IsString("ADMIN") {
+		if role := c.Child("user_role"); endpoint.user && !endpoint.system &&
+			!role.IsString("ADMIN") {
 			t.Errorf("status %d for %s", rec.Code, payload)
 		}
 	})
@@ -210,10 +223,13 @@ func FuzzToken(f *testing.F) {
 
 func FuzzPath(f *testing.F) {
 	for _, p := range []string{
-		path, path + "/plans", "/", "//", "/v1/installations/", "/v1/installations//plans", "/v1/../v1/installations/x", "/v1/installations/%2e%2e",
-		"/v1/installations/a%2Fb", "/v1/installations/%00", "/v1/installations/" + strings.Repeat("x", 300), "*", "/v1/installations/x?a=b#c",
+		path, path + "/plans", "/", "//", "/v1/installations/", "/v1/installations//plans",
+		"/v1/../v1/installations/x", "/v1/installations/%2e%2e",
+		"/v1/installations/a%2Fb", "/v1/installations/%00",
+		"/v1/installations/" + strings.Repeat("x", 300), "*", "/v1/installations/x?a=b#c",
 	} {
-		for _, method := range []string{"GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", ""} {
+		for _, method := range []string{"GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS",
+			"CONNECT", ""} {
 			f.Add(method, p)
 		}
 	}
@@ -234,8 +250,10 @@ func FuzzPath(f *testing.F) {
 }
 
 func FuzzWebhook(f *testing.F) {
-	for _, body := range []string{removed(icfg, fuzzClock.Now()), removed("", time.Time{}), `{}`, `[]`, `{"type":7}`, "", "\xff",
-		`{"type":"integration-configuration.removed","createdAt":9e99,"payload":{"configuration":{"id":"` + icfg + `"}}}`,
+	for _, body := range []string{removed(icfg, fuzzClock.Now()), removed("", time.Time{}), `{}`,
+		`[]`, `{"type":7}`, "", "\xff",
+		`{"type":"integration-configuration.removed","createdAt":9e99,` +
+			`"payload":{"configuration":{"id":"` + icfg + `"}}}`,
 	} {
 		f.Add([]byte(body), "")
 		f.Add([]byte(body), "00")
@@ -248,7 +266,8 @@ func FuzzWebhook(f *testing.F) {
 			signature = sign(string(body))
 		}
 		r.Header.Set("X-Vercel-Signature", signature)
-		if rec := x.serve(t, x.webhook, r); !good && rec.Code < 400 && !strings.EqualFold(signature, sign(string(body))) {
+		if rec := x.serve(t, x.webhook, r); !good && rec.Code < 400 &&
+			!strings.EqualFold(signature, sign(string(body))) {
 			t.Errorf("status %d with another signature", rec.Code)
 		}
 	})

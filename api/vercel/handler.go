@@ -9,23 +9,25 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
+	"github.com/go-installation/installation/billing"
 )
 
-// Options configure a [Handler]. The zero value of each field is its default.
+// Options configure a [Handler]. A zero field has its default.
 type Options struct {
-	// Extension is what installations are of; its ID is always the client id of the integration. Default: nothing but the id.
+	// Extension describes the integration. Its ID is always the client ID.
 	Extension installation.Extension
-	// Plans are offered for billing by installation. Default: none, so that Vercel bills by resource.
+	// Plans are the plans for billing by installation. Default: no plans, so that Vercel bills
+	// by resource.
 	Plans Plans
-	// InitialPlan is the plan that a new installation starts on, before the customer chooses. Default: none.
-	InitialPlan *installation.BillingPlan
+	// InitialPlan is the plan of a new installation until the customer chooses. Default: none.
+	InitialPlan *billing.Plan
 	// Finalizer decides which uninstalls are final at once. Default: FinalWhenFree.
 	Finalizer Finalizer
-	// Log is told of failures of the server. Default: nothing is logged.
+	// Log gets the failures of the server. Default: no log.
 	Log *slog.Logger
 	// MaxBody is the largest body of a request, in bytes. Default: 256 KiB.
 	MaxBody int64
-	// Timeout bounds the time of a request. Default: 30 seconds.
+	// Timeout limits the time of a request. Default: 30 seconds.
 	Timeout time.Duration
 }
 
@@ -38,9 +40,14 @@ type Handler struct {
 	opts     Options
 }
 
-// NewHandler returns a handler over a service, for the tokens that a verifier takes. Both are required; a nil *Options is all defaults. See the
-// package comment for the options that the service should be made with.
-func NewHandler(svc *installation.Service, verifier *Verifier, opts *Options) (*Handler, error) {
+// errOtherPlan means that the host answered with a plan that was not asked for.
+var errOtherPlan = errors.New("vercel: Plans.Plan returned a plan with another id")
+
+// NewHandler returns a handler for a service and a verifier. Both are required; nil options have
+// all defaults. See the package comment for the options of the service.
+func NewHandler(
+	svc *installation.Service, verifier *Verifier, opts *Options,
+) (*Handler, error) {
 	if svc == nil || verifier == nil {
 		return nil, errors.New("vercel: NewHandler: a service and a verifier are needed")
 	}
@@ -50,14 +57,14 @@ func NewHandler(svc *installation.Service, verifier *Verifier, opts *Options) (*
 	}
 	h.opts.Extension.ID = verifier.ClientID()
 	if h.opts.Plans == nil {
-		h.opts.Plans = none{}
+		h.opts.Plans = &Catalogue{}
 	}
 	if h.opts.Finalizer == nil {
 		h.opts.Finalizer = FinalizerFunc(FinalWhenFree)
 	}
 	if p := h.opts.InitialPlan; p != nil {
 		if !selectable(*p) {
-			return nil, fmt.Errorf("vercel: NewHandler: the initial plan %s cannot be chosen for an installation", p.ID)
+			return nil, fmt.Errorf("vercel: NewHandler: the initial plan %s cannot be chosen", p.ID)
 		}
 		if err := p.Validate(); err != nil {
 			return nil, fmt.Errorf("vercel: NewHandler: the initial plan %s: %w", p.ID, err)
@@ -66,24 +73,22 @@ func NewHandler(svc *installation.Service, verifier *Verifier, opts *Options) (*
 		h.opts.InitialPlan = &plan
 	}
 	h.config = httpapi.Config{
-		Render: render, Log: h.opts.Log, MaxBody: h.opts.MaxBody, Timeout: h.opts.Timeout,
-		Loggable: []error{ErrKeysUnavailable, errOtherPlan},
+		Render: render, Names: wireNames,
+		Log: h.opts.Log, Loggable: []error{ErrKeysUnavailable, errOtherPlan},
+		MaxBody: h.opts.MaxBody, Timeout: h.opts.Timeout,
 	}
 	h.api = httpapi.New(h.config)
 	h.api.Handle("/v1/installations/{installationId}", httpapi.Methods{
-		http.MethodPut:    h.endpoint(h.put, User),
-		http.MethodGet:    h.endpoint(h.get, System),
-		http.MethodPatch:  h.endpoint(h.patch, User),
-		http.MethodDelete: h.endpoint(h.delete, User, System),
+		http.MethodPut:    h.endpoint(h.put, AuthUser),
+		http.MethodGet:    h.endpoint(h.get, AuthSystem),
+		http.MethodPatch:  h.endpoint(h.patch, AuthUser),
+		http.MethodDelete: h.endpoint(h.delete, AuthUser, AuthSystem),
 	})
 	h.api.Handle("/v1/installations/{installationId}/plans", httpapi.Methods{
-		http.MethodGet: h.endpoint(h.plans, System),
+		http.MethodGet: h.endpoint(h.plans, AuthSystem),
 	})
 	return h, nil
 }
 
-// ServeHTTP implements [http.Handler]. Mounted below a prefix, it wants [http.StripPrefix].
+// ServeHTTP implements [http.Handler]. Below a prefix, use [http.StripPrefix].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.api.ServeHTTP(w, r) }
-
-// errOtherPlan says that the host answers with another plan than it was asked for.
-var errOtherPlan = errors.New("vercel: Plans.Plan returned a plan with another id")

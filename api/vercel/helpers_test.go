@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/vercel"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 )
 
@@ -74,7 +75,9 @@ func (s *watched) Get(ctx context.Context, key installation.Key) (*installation.
 	return s.store.Get(ctx, key)
 }
 
-func (s *watched) Commit(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+func (s *watched) Commit(
+	ctx context.Context, c installation.Change,
+) (installation.Receipt, error) {
 	s.commits.Add(1)
 	if first := s.first.Swap(nil); first != nil {
 		(*first)()
@@ -82,7 +85,8 @@ func (s *watched) Commit(ctx context.Context, c installation.Change) (installati
 	return s.store.Commit(ctx, c)
 }
 
-// world is a handler on a server of its own, with the keys of an issuer and what there is to look at behind it.
+// world is a handler on a server of its own, with the keys of an issuer and what there is to
+// look at behind it.
 type world struct {
 	*clock
 	issuer   *issuer
@@ -101,11 +105,13 @@ type choices struct {
 
 func newWorld(t testing.TB, choose ...func(*choices)) *world {
 	t.Helper()
-	w := &world{clock: &clock{now: time.Date(2026, 3, 4, 9, 30, 0, 0, time.UTC)}, store: &watched{store: newStore(t)}, log: new(bytes.Buffer)}
+	w := &world{clock: &clock{now: time.Date(2026, 3, 4, 9, 30, 0, 0, time.UTC)},
+		store: &watched{store: newStore(t)}, log: new(bytes.Buffer)}
 	w.issuer = newIssuer(t, w.clock)
 	o := choices{
 		service: installation.Options{Now: w.Now, Policy: vercel.Policy, Claims: vercel.NoClaims},
-		handler: vercel.Options{Plans: catalogue(t), Log: slog.New(slog.NewTextHandler(&locked{w: w.log}, nil))},
+		handler: vercel.Options{Plans: catalogue(t),
+			Log: slog.New(slog.NewTextHandler(&locked{w: w.log}, nil))},
 	}
 	for _, f := range choose {
 		f(&o)
@@ -115,7 +121,8 @@ func newWorld(t testing.TB, choose ...func(*choices)) *world {
 		t.Fatal(err)
 	}
 	w.svc = svc.In(clientID).As(installation.Actor{Kind: installation.Host})
-	if w.verifier, err = vercel.NewVerifier(clientID, &vercel.VerifierOptions{KeySetURL: w.issuer.url, Now: w.Now}); err != nil {
+	if w.verifier, err = vercel.NewVerifier(clientID,
+		&vercel.VerifierOptions{KeySetURL: w.issuer.url, Now: w.Now}); err != nil {
 		t.Fatal(err)
 	}
 	if w.handler, err = vercel.NewHandler(svc, w.verifier, &o.handler); err != nil {
@@ -152,26 +159,35 @@ func ring(t testing.TB) *crypto.Keyring {
 }
 
 var (
-	freePlan = installation.BillingPlan{
-		ID: "free", Type: "subscription", Name: "Free", Scope: "installation", Description: "One project", PaymentMethodRequired: new(false),
+	freePlan = billing.Plan{
+		ID: "free", Type: "subscription", Name: "Free", Scope: "installation",
+		Description: "One project", PaymentMethodRequired: new(false),
 	}
-	teamPlan = installation.BillingPlan{
-		ID: "team", Type: "subscription", Name: "Team", Scope: "installation", Description: "Five projects, shared", PaymentMethodRequired: new(true),
+	teamPlan = billing.Plan{
+		ID: "team", Type: "subscription", Name: "Team", Scope: "installation",
+		Description: "Five projects, shared", PaymentMethodRequired: new(true),
 		Cost:               "$20.00/month",
-		HighlightedDetails: []installation.PlanDetail{{Label: "Projects", Value: "5"}},
-		Details:            []installation.PlanDetail{{Label: "Seats", Value: "10"}},
+		HighlightedDetails: []billing.Detail{{Label: "Projects", Value: "5"}},
+		Details:            []billing.Detail{{Label: "Seats", Value: "10"}},
 	}
-	oldPlan     = installation.BillingPlan{ID: "old", Type: "subscription", Name: "Old", Scope: "installation", Disabled: true}
-	perResource = installation.BillingPlan{ID: "each", Type: "prepayment", Name: "Each", Scope: "resource"}
+	oldPlan = billing.Plan{ID: "old", Type: "subscription", Name: "Old",
+		Scope: "installation", Disabled: true}
+	perResource = billing.Plan{ID: "each", Type: "prepayment", Name: "Each",
+		Scope: "resource"}
 )
 
 const (
-	freeJSON = `{"id":"free","type":"subscription","name":"Free","scope":"installation","description":"One project","paymentMethodRequired":false}`
-	teamJSON = `{"id":"team","type":"subscription","name":"Team","scope":"installation","description":"Five projects, shared",` +
-		`"paymentMethodRequired":true,"cost":"$20.00/month","details":[{"label":"Seats","value":"10"}],` +
+	freeJSON = `{"id":"free","type":"subscription","name":"Free","scope":"installation",` +
+		`"description":"One project","paymentMethodRequired":false}`
+	teamJSON = `{"id":"team","type":"subscription","name":"Team","scope":"installation",` +
+		`"description":"Five projects, shared",` +
+		`"paymentMethodRequired":true,"cost":"$20.00/month","details":[{"label":"Seats",` +
+		`"value":"10"}],` +
 		`"highlightedDetails":[{"label":"Projects","value":"5"}]}`
-	oldJSON  = `{"id":"old","type":"subscription","name":"Old","scope":"installation","description":"","disabled":true}`
-	eachJSON = `{"id":"each","type":"prepayment","name":"Each","scope":"resource","description":""}`
+	oldJSON = `{"id":"old","type":"subscription","name":"Old","scope":"installation",` +
+		`"description":"","disabled":true}`
+	eachJSON = `{"id":"each","type":"prepayment","name":"Each","scope":"resource",` +
+		`"description":""}`
 )
 
 func catalogue(t testing.TB) *vercel.Catalogue {
@@ -261,8 +277,9 @@ func (w *world) get(t testing.TB, id string) *installation.Installation {
 // token reveals the access token; "" if there is none.
 func (w *world) token(t testing.TB, id string) string {
 	t.Helper()
-	ref := installation.Ref{Kind: installation.RefCredential, Pointer: installation.PointerAccessToken}
-	out, err := w.svc.Reveal(t.Context(), installation.RevealRequest{ID: id, Refs: []installation.Ref{ref}, Reason: "test"})
+	ref := installation.Ref("credential/access_token")
+	out, err := w.svc.Reveal(t.Context(),
+		installation.RevealRequest{ID: id, Refs: []installation.Ref{ref}, Reason: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/vercel"
+	"github.com/go-installation/installation/billing"
 )
 
 // TestNotification: absent, shown, taken away.
@@ -27,8 +28,10 @@ func TestNotification(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	full := installation.Notification{Level: "warn", Title: "Storage is 90% full", Message: "Soon.", Href: "https://northwind.example/usage"}
-	const fullJSON = `{"notification":{"level":"warn","title":"Storage is 90% full","message":"Soon.","href":"https://northwind.example/usage"}}`
+	full := installation.Notification{Level: "warn", Title: "Storage is 90% full",
+		Message: "Soon.", Href: "https://northwind.example/usage"}
+	const fullJSON = `{"notification":{"level":"warn","title":"Storage is 90% full",` +
+		`"message":"Soon.","href":"https://northwind.example/usage"}}`
 
 	answer(`{}`)
 	notify(installation.Value(full))
@@ -43,45 +46,60 @@ func TestNotification(t *testing.T) {
 	}
 
 	// Other unnamed fields stay, the secret ones too.
-	extra := installation.Parts{Extra: installation.Value(installation.JSON(`{"region":"eu","api_key":"k"}`))}
-	if _, err := w.svc.Patch(t.Context(), installation.PatchRequest{ID: icfg, Parts: extra}); err != nil {
+	extra := installation.Parts{
+		Extra: installation.Value(installation.JSON(`{"region":"eu","api_key":"k"}`)),
+	}
+	if _, err := w.svc.Patch(t.Context(),
+		installation.PatchRequest{ID: icfg, Parts: extra}); err != nil {
 		t.Fatal(err)
 	}
 	notify(installation.Remove[installation.Notification]())
 	answer(`{"notification":null}`)
-	refs := []installation.Ref{{Kind: installation.RefExtra, Pointer: "/api_key"}}
-	revealed, err := w.svc.Reveal(t.Context(), installation.RevealRequest{ID: icfg, Refs: refs, Reason: "test"})
+	refs := []installation.Ref{installation.Ref("extra/api_key")}
+	revealed, err := w.svc.Reveal(t.Context(),
+		installation.RevealRequest{ID: icfg, Refs: refs, Reason: "test"})
 	if err != nil || revealed[0].Value.RevealString() != "k" {
 		t.Errorf("the secret beside the mark: %v, %v", revealed, err)
 	}
+}
 
-	if err := w.handler.Notify(t.Context(), icfg, installation.Value(installation.Notification{Level: "loud"})); !errors.Is(err, installation.ErrInvalid) {
+func TestNotifyReportsErrors(t *testing.T) {
+	w := newWorld(t)
+	w.install(t)
+	full := installation.Notification{Level: "warn", Title: "Storage is 90% full"}
+	if err := w.handler.Notify(t.Context(), icfg,
+		installation.Value(installation.Notification{Level: "loud"})); !errors.Is(err,
+		installation.ErrInvalid) {
 		t.Errorf("a level that is none: %v", err)
 	}
-	if err := w.handler.Notify(t.Context(), "icfg_0", installation.Value(full)); !errors.Is(err, installation.ErrNotFound) {
+	if err := w.handler.Notify(t.Context(), "icfg_0", installation.Value(full)); !errors.Is(err,
+		installation.ErrNotFound) {
 		t.Errorf("of none: %v", err)
 	}
 	w.do(t, "DELETE", path, w.issuer.user(icfg), "").want(t, 200)
-	if err := w.handler.Notify(t.Context(), icfg, installation.Value(full)); !errors.Is(err, installation.ErrConflict) {
+	if err := w.handler.Notify(t.Context(), icfg, installation.Value(full)); !errors.Is(err,
+		installation.ErrConflict) {
 		t.Errorf("of an uninstalled one: %v", err)
 	}
 }
 
-// TestNotifyBesideWrites: a notification and a plan written at the same time both survive.
-func TestNotifyBesideWrites(t *testing.T) {
+// TestNotifyDuringWrites: a notification and a plan written at the same time both survive.
+func TestNotifyDuringWrites(t *testing.T) {
 	w := newWorld(t)
 	w.install(t)
 	done := make(chan error)
 	go func() {
 		var err error
 		for i := range 20 {
-			n := installation.Value(installation.Notification{Level: "info", Title: fmt.Sprint(i)})
+			n := installation.Value(installation.Notification{Level: "info",
+				Title: fmt.Sprint(i)})
 			err = errors.Join(err, w.handler.Notify(t.Context(), icfg, n))
 		}
 		done <- err
 	}()
 	for i := range 20 {
-		w.do(t, "PATCH", path, w.issuer.user(icfg), `{"billingPlanId":"`+[]string{"team", "free"}[i%2]+`"}`).want(t, 200)
+		w.do(t, "PATCH", path, w.issuer.user(icfg),
+			`{"billingPlanId":"`+[]string{"team", "free"}[i%2]+`"}`).want(t, 200)
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
@@ -91,76 +109,93 @@ func TestNotifyBesideWrites(t *testing.T) {
 	}
 }
 
-// TestNotifyAfterAnother: unnamed fields that another writer put there meanwhile stay.
-func TestNotifyAfterAnother(t *testing.T) {
+// TestNotifyKeepsOtherMembers: unnamed fields that another writer put there meanwhile stay.
+func TestNotifyKeepsOtherMembers(t *testing.T) {
 	w := newWorld(t)
 	w.install(t)
 	first := func() {
 		parts := installation.Parts{Extra: installation.Value(installation.JSON(`{"region":"eu"}`))}
-		if _, err := w.svc.Patch(t.Context(), installation.PatchRequest{ID: icfg, Parts: parts}); err != nil {
+		if _, err := w.svc.Patch(t.Context(),
+			installation.PatchRequest{ID: icfg, Parts: parts}); err != nil {
 			t.Error(err)
 		}
 	}
 	w.store.first.Store(&first)
-	if err := w.handler.Notify(t.Context(), icfg, installation.Remove[installation.Notification]()); err != nil {
+	if err := w.handler.Notify(t.Context(), icfg,
+		installation.Remove[installation.Notification]()); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.get(t, icfg).Extra.String(); got != `{"region":"eu","vercelNotificationRemoved":true}` {
+	if got := w.get(t,
+		icfg).Extra.String(); got != `{"region":"eu","vercelNotificationRemoved":true}` {
 		t.Errorf("unnamed fields are %s", got)
 	}
 }
 
 // TestWirePlan: every field of a plan, in the types that Vercel wants.
 func TestWirePlan(t *testing.T) {
-	plan := installation.BillingPlan{
-		ID: "pro", Type: "prepayment", Name: "Pro", Scope: "installation", Description: "Ten <b> & more", PaymentMethodRequired: new(true),
-		PreauthorizationAmount: "0123.40", InitialCharge: "20.00", MinimumAmount: "10.00", MaximumAmount: "500.00",
+	plan := billing.Plan{
+		ID: "pro", Type: "prepayment", Name: "Pro", Scope: "installation",
+		Description: "Ten <b> & more", PaymentMethodRequired: new(true),
+		PreauthorizationAmount: "0123.40", InitialCharge: "20.00", MinimumAmount: "10.00",
+		MaximumAmount:                      "500.00",
 		MaximumAmountAutoPurchasePerPeriod: "1000.00", Cost: "$20.00/month",
-		Details:            []installation.PlanDetail{{Label: "Seats", Value: "10"}, {Label: "Support"}},
-		HighlightedDetails: []installation.PlanDetail{{Label: "Projects", Value: "10"}},
-		Quote:              []installation.QuoteLine{{Line: "Pro plan", Amount: "20.00"}},
-		RequiredPolicies:   []installation.PlanPolicy{{ID: "toc", Name: "Terms", URL: "https://partner.example/toc"}},
-		EffectiveDate:      time.Date(2026, 4, 1, 2, 0, 0, 0, time.FixedZone("", 7200)),
+		Details: []billing.Detail{{Label: "Seats", Value: "10"},
+			{Label: "Support"}},
+		HighlightedDetails: []billing.Detail{{Label: "Projects", Value: "10"}},
+		Quote:              []billing.QuoteLine{{Line: "Pro plan", Amount: "20.00"}},
+		RequiredPolicies: []billing.Policy{{ID: "toc", Name: "Terms",
+			URL: "https://partner.example/toc"}},
+		EffectiveDate: time.Date(2026, 4, 1, 2, 0, 0, 0, time.FixedZone("", 7200)),
 	}
-	const want = `{"billingPlan":{"id":"pro","type":"prepayment","name":"Pro","scope":"installation","description":"Ten <b> & more",` +
-		`"paymentMethodRequired":true,"preauthorizationAmount":123.40,"initialCharge":"20.00","minimumAmount":"10.00","maximumAmount":"500.00",` +
-		`"maximumAmountAutoPurchasePerPeriod":"1000.00","cost":"$20.00/month","details":[{"label":"Seats","value":"10"},{"label":"Support"}],` +
-		`"highlightedDetails":[{"label":"Projects","value":"10"}],"quote":[{"line":"Pro plan","amount":"20.00"}],` +
-		`"requiredPolicies":[{"id":"toc","name":"Terms","url":"https://partner.example/toc"}],"effectiveDate":"2026-04-01T00:00:00Z"}}`
+	const want = `{"billingPlan":{"id":"pro","type":"prepayment","name":"Pro",` +
+		`"scope":"installation","description":"Ten <b> & more",` +
+		`"paymentMethodRequired":true,"preauthorizationAmount":123.40,"initialCharge":"20.00",` +
+		`"minimumAmount":"10.00","maximumAmount":"500.00",` +
+		`"maximumAmountAutoPurchasePerPeriod":"1000.00","cost":"$20.00/month",` +
+		`"details":[{"label":"Seats","value":"10"},{"label":"Support"}],` +
+		`"highlightedDetails":[{"label":"Projects","value":"10"}],"quote":[{"line":"Pro plan",` +
+		`"amount":"20.00"}],` +
+		`"requiredPolicies":[{"id":"toc","name":"Terms","url":"https://partner.example/toc"}],` +
+		`"effectiveDate":"2026-04-01T00:00:00Z"}}`
 	w := newWorld(t, func(o *choices) { o.handler.InitialPlan = &plan })
 	w.do(t, "PUT", path, w.issuer.user(icfg), upsertBody).want(t, 200, want)
 
-	for amount, number := range map[string]string{"0": "0", "000": "0", "0.50": "0.50", "00.5": "0.5", "12": "12"} {
+	for amount, number := range map[string]string{"0": "0", "000": "0", "0.50": "0.50",
+		"00.5": "0.5", "12": "12"} {
 		plan.PreauthorizationAmount = amount
 		w := newWorld(t, func(o *choices) { o.handler.InitialPlan = &plan })
-		if r := w.do(t, "PUT", path, w.issuer.user(icfg), upsertBody); !strings.Contains(r.body, `"preauthorizationAmount":`+number+`,`) {
+		if r := w.do(t, "PUT", path, w.issuer.user(icfg), upsertBody); !strings.Contains(r.body,
+			`"preauthorizationAmount":`+number+`,`) {
 			t.Errorf("%s: %d %s", amount, r.status, r.body)
 		}
 	}
 }
 
 func TestNewCatalogue(t *testing.T) {
-	change := func(f func(p *installation.BillingPlan)) installation.BillingPlan {
+	change := func(f func(p *billing.Plan)) billing.Plan {
 		p := freePlan
 		f(&p)
 		return p
 	}
-	for name, plans := range map[string][]installation.BillingPlan{
+	for name, plans := range map[string][]billing.Plan{
 		"no plans":                {},
 		"nothing to choose":       {oldPlan, perResource},
-		"no id":                   {change(func(p *installation.BillingPlan) { p.ID = "" })},
-		"no name":                 {change(func(p *installation.BillingPlan) { p.Name = "" })},
+		"no id":                   {change(func(p *billing.Plan) { p.ID = "" })},
+		"no name":                 {change(func(p *billing.Plan) { p.Name = "" })},
 		"two with one id":         {freePlan, freePlan},
-		"a type that is none":     {change(func(p *installation.BillingPlan) { p.Type = "gift" })},
-		"a scope that is not set": {change(func(p *installation.BillingPlan) { p.Scope = "" })},
-		"an amount that is none":  {change(func(p *installation.BillingPlan) { p.PreauthorizationAmount = "12,50" })},
-		"one that is not stored":  {freePlan, change(func(p *installation.BillingPlan) { p.ID, p.Name = "x", "a\nb" })},
+		"a type that is none":     {change(func(p *billing.Plan) { p.Type = "gift" })},
+		"a scope that is not set": {change(func(p *billing.Plan) { p.Scope = "" })},
+		"an amount that is none": {change(func(p *billing.Plan) {
+			p.PreauthorizationAmount = "12,50"
+		})},
+		"one that is not stored": {freePlan,
+			change(func(p *billing.Plan) { p.ID, p.Name = "x", "a\nb" })},
 	} {
 		if _, err := vercel.NewCatalogue(plans...); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	plans := []installation.BillingPlan{freePlan}
+	plans := []billing.Plan{freePlan}
 	c, err := vercel.NewCatalogue(plans...)
 	if err != nil {
 		t.Fatal(err)
@@ -181,12 +216,14 @@ func TestNewHandler(t *testing.T) {
 	if _, err := vercel.NewHandler(w.svc, nil, nil); err == nil {
 		t.Error("a handler without a verifier")
 	}
-	if _, err := vercel.NewHandler(w.svc, w.verifier, &vercel.Options{InitialPlan: &oldPlan}); err == nil {
+	if _, err := vercel.NewHandler(w.svc, w.verifier,
+		&vercel.Options{InitialPlan: &oldPlan}); err == nil {
 		t.Error("an initial plan that cannot be chosen")
 	}
 	wrong := freePlan
 	wrong.MinimumAmount = "12,50"
-	if _, err := vercel.NewHandler(w.svc, w.verifier, &vercel.Options{InitialPlan: &wrong}); err == nil {
+	if _, err := vercel.NewHandler(w.svc, w.verifier,
+		&vercel.Options{InitialPlan: &wrong}); err == nil {
 		t.Error("an initial plan that cannot be stored")
 	}
 }
@@ -196,45 +233,57 @@ func TestWithoutPlans(t *testing.T) {
 	w := newWorld(t, func(o *choices) { o.handler.Plans = nil })
 	w.install(t)
 	w.do(t, "GET", path+"/plans", w.issuer.system(icfg), "").want(t, 200, `{"plans":[]}`)
-	w.do(t, "PATCH", path, w.issuer.user(icfg), `{"billingPlanId":"team"}`).want(t, 400, invalid("billingPlanId", "Unknown plan"))
+	w.do(t, "PATCH", path, w.issuer.user(icfg), `{"billingPlanId":"team"}`).
+		want(t, 400, invalid("billingPlanId", "Unknown plan"))
 }
 
 // plansFunc are plans that fail, or worse.
-type plansFunc func(id string) (installation.BillingPlan, error)
+type plansFunc func(id string) (billing.Plan, error)
 
-func (f plansFunc) Offered(context.Context, *installation.Installation) ([]installation.BillingPlan, error) {
+func (f plansFunc) Offered(context.Context,
+	*installation.Installation) ([]billing.Plan, error) {
 	p, err := f("")
-	return []installation.BillingPlan{p}, err
+	return []billing.Plan{p}, err
 }
 
-func (f plansFunc) Plan(_ context.Context, _ *installation.Installation, id string) (installation.BillingPlan, error) {
+func (f plansFunc) Plan(_ context.Context, _ *installation.Installation,
+	id string) (billing.Plan, error) {
 	return f(id)
 }
 
-// TestHostFailures: what the host does wrong is no fault of the client, who gets no detail; neither does the log, where it may quote.
+// Answers that say nothing of the host's error.
+var (
+	internal = refusal("internal_error", "The request could not be completed.")
+	busy     = refusal("unavailable", "The service cannot answer at the moment.")
+)
+
+// TestHostFailures: what the host does wrong is no fault of the client, who gets no detail;
+// neither does the log, where it may quote.
 func TestHostFailures(t *testing.T) {
-	var (
-		internal = refusal("internal_error", "The request could not be completed.")
-		busy     = refusal("unavailable", "The service cannot answer at the moment.")
-	)
 	bad := teamPlan
 	bad.InitialCharge = "c4nary"
 	tests := []struct {
 		name   string
-		plan   installation.BillingPlan
+		plan   billing.Plan
 		err    error
 		status int
 		body   string
 		log    string // part of it
 	}{
-		{"an error", installation.BillingPlan{}, errors.New("c4nary"), 500, internal, "*errors.errorString"},
-		{"not found", installation.BillingPlan{}, installation.ErrNotFound, 500, internal, "not found"},
-		{"invalid", installation.BillingPlan{}, installation.ErrInvalid, 500, internal, "invalid"},
-		{"out of time", installation.BillingPlan{}, context.DeadlineExceeded, 503, busy, "deadline"},
-		{"store unavailable", installation.BillingPlan{}, installation.ErrUnavailable, 503, busy, "unavailable"},
+		{"an error", billing.Plan{}, errors.New("c4nary"), 500, internal,
+			"*errors.errorString"},
+		{"not found", billing.Plan{}, installation.ErrNotFound, 500, internal,
+			"not found"},
+		{"invalid", billing.Plan{}, installation.ErrInvalid, 500, internal,
+			"invalid"},
+		{"out of time", billing.Plan{}, context.DeadlineExceeded, 503, busy,
+			"deadline"},
+		{"store unavailable", billing.Plan{}, installation.ErrUnavailable, 503, busy,
+			"unavailable"},
 		{"another plan", freePlan, nil, 500, internal, "another id"},
 		{"a plan that cannot be stored", bad, nil, 500, internal, "billingPlan.initialCharge"},
-		{"a refusal", installation.BillingPlan{}, &vercel.Refusal{Message: "Pick a plan first", URL: "https://northwind.example/help"}, 400,
+		{"a refusal", billing.Plan{}, &vercel.Refusal{Message: "Pick a plan first",
+			URL: "https://northwind.example/help"}, 400,
 			`{"error":{"code":"validation_error","message":"The request is not valid.",` +
 				`"user":{"message":"Pick a plan first","url":"https://northwind.example/help"},` +
 				`"fields":[{"key":"billingPlanId","message":"Unknown plan"}]}}`, ""},
@@ -242,45 +291,63 @@ func TestHostFailures(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, func(o *choices) {
-				o.handler.Plans = plansFunc(func(string) (installation.BillingPlan, error) { return tt.plan, tt.err })
+				o.handler.Plans = plansFunc(func(string) (billing.Plan, error) {
+					return tt.plan, tt.err
+				})
 			})
 			w.install(t)
-			w.do(t, "PATCH", path, w.issuer.user(icfg), `{"billingPlanId":"team"}`).want(t, tt.status, tt.body)
-			if log := w.log.String(); !strings.Contains(log, tt.log) || strings.Contains(log, "c4nary") || (tt.log == "") != (log == "") {
+			w.do(t, "PATCH", path, w.issuer.user(icfg), `{"billingPlanId":"team"}`).
+				want(t, tt.status, tt.body)
+			if log := w.log.String(); !strings.Contains(log, tt.log) ||
+				strings.Contains(log, "c4nary") || (tt.log == "") != (log == "") {
 				t.Errorf("logged: %s", log)
 			}
 		})
 	}
+}
 
+func TestFailingOffersAreInternalErrors(t *testing.T) {
 	t.Run("panic", func(t *testing.T) {
 		w := newWorld(t, func(o *choices) {
-			o.handler.Plans = plansFunc(func(string) (installation.BillingPlan, error) { panic("c4nary") })
+			o.handler.Plans = plansFunc(func(string) (billing.Plan, error) {
+				panic("c4nary")
+			})
 		})
 		w.install(t)
 		w.do(t, "GET", path+"/plans", w.issuer.system(icfg), "").want(t, 500, internal)
-		if log := w.log.String(); strings.Contains(log, "c4nary") || !strings.Contains(log, "plansFunc.Offered") {
+		if log := w.log.String(); strings.Contains(log, "c4nary") ||
+			!strings.Contains(log, "plansFunc.Offered") {
 			t.Errorf("logged: %s", log)
 		}
 	})
 	t.Run("offered plans", func(t *testing.T) {
 		w := newWorld(t, func(o *choices) {
-			o.handler.Plans = plansFunc(func(string) (installation.BillingPlan, error) { return freePlan, installation.ErrForbidden })
+			o.handler.Plans = plansFunc(func(string) (billing.Plan, error) {
+				return freePlan, installation.ErrForbidden
+			})
 		})
 		w.install(t)
 		w.do(t, "GET", path+"/plans", w.issuer.system(icfg), "").want(t, 500, internal)
 	})
 }
 
-// TestFinalizerFailures: a refusal keeps the installation, and comes too late for one that is uninstalled.
+// TestFinalizerFailures: a refusal keeps the installation, and comes too late for one that is
+// uninstalled.
 func TestFinalizerFailures(t *testing.T) {
 	var answer error
 	w := newWorld(t, func(o *choices) {
-		o.handler.Finalizer = vercel.FinalizerFunc(func(context.Context, vercel.Removal) (bool, error) { return true, answer })
+		o.handler.Finalizer = vercel.FinalizerFunc(func(
+			context.Context, vercel.Removal,
+		) (bool, error) {
+			return true, answer
+		})
 	})
 	w.install(t)
 	answer = &vercel.Refusal{Message: "Pay first"}
 	w.do(t, "DELETE", path, w.issuer.user(icfg), "").
-		want(t, 409, `{"error":{"code":"conflict","message":"The installation cannot be removed at the moment.","user":{"message":"Pay first"}}}`)
+		want(t, 409,
+			`{"error":{"code":"conflict","message":"The installation cannot be removed at the `+
+				`moment.","user":{"message":"Pay first"}}}`)
 	answer = errors.New("c4nary")
 	w.do(t, "DELETE", path, w.issuer.user(icfg), "").want(t, 500)
 	answer = installation.ErrForbidden
@@ -288,7 +355,8 @@ func TestFinalizerFailures(t *testing.T) {
 	if inst := w.get(t, icfg); inst.Status != installation.StatusInstalled {
 		t.Fatalf("it is %s", inst.Status)
 	}
-	if _, err := w.svc.Uninstall(t.Context(), installation.UninstallRequest{ID: icfg}); err != nil {
+	if _, err := w.svc.Uninstall(t.Context(),
+		installation.UninstallRequest{ID: icfg}); err != nil {
 		t.Fatal(err)
 	}
 	answer = &vercel.Refusal{Message: "Pay first"}
@@ -319,7 +387,8 @@ func TestStoreFailures(t *testing.T) {
 // TestLimits: the options bound the body and the time.
 func TestLimits(t *testing.T) {
 	w := newWorld(t, func(o *choices) { o.handler.MaxBody = 64 })
-	w.do(t, "PUT", path, w.issuer.user(icfg), upsertBody).want(t, http.StatusRequestEntityTooLarge)
+	w.do(t, "PUT", path, w.issuer.user(icfg), upsertBody).
+		want(t, http.StatusRequestEntityTooLarge)
 	w = newWorld(t, func(o *choices) { o.handler.Timeout = 1 })
 	w.do(t, "GET", path, w.issuer.system(icfg), "").want(t, http.StatusServiceUnavailable)
 }

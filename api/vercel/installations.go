@@ -5,41 +5,42 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/validate"
 )
 
-// put creates the installation, or updates it in place. One that was uninstalled is not brought back: the service answers 409.
-func (h *Handler) put(c *call) (httpapi.Answer, error) {
+// put creates the installation or updates it. The service answers 409 if it was uninstalled.
+func (h *Handler) put(c *call) (*httpapi.Answer, error) {
 	guard, err := c.guard()
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
-	body, err := httpapi.Document(c.Request)
+	in, err := httpapi.Read(c.Request, readUpsert)
 	if err != nil {
-		return httpapi.Answer{}, err
-	}
-	in, err := readUpsert(body)
-	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	res, err := h.create(c, guard, in)
 	if errors.Is(err, errPresent) {
-		res, err = c.svc.Patch(c.Context(), installation.PatchRequest{Guard: guard, ID: c.id, Parts: in.parts(c.claims)})
+		res, err = c.svc.Patch(c.Context(), installation.PatchRequest{
+			Guard: guard, ID: c.id, Parts: in.parts(c.claims),
+		})
 	}
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	return answer(res.Installation), nil
 }
 
-// errPresent says that there is an installation to update.
+// errPresent means that there is an installation to update.
 var errPresent = errors.New("vercel: present")
 
-// create makes an installation where there is none. A key that was used for something else may have been used for the update that
-// follows on errPresent, which then finds its own first answer.
-func (h *Handler) create(c *call, guard installation.Guard, in *upsert) (*installation.Result, error) {
+// create makes an installation if there is none. It returns errPresent for an idempotency key
+// that was used for something else, since that may have been the update that follows.
+func (h *Handler) create(
+	c *call, guard installation.Guard, in *upsert,
+) (*installation.Result, error) {
 	if guard.Present || guard.Revision != 0 {
-		return nil, errPresent // or the condition of the request does not hold
+		return nil, errPresent // or the update fails on the condition
 	}
 	guard.Absent = true
 	parts := in.parts(c.claims)
@@ -50,7 +51,8 @@ func (h *Handler) create(c *call, guard installation.Guard, in *upsert) (*instal
 	if p := h.opts.InitialPlan; p != nil {
 		parts.BillingPlan = installation.Value(*p)
 	}
-	res, err := c.svc.Upsert(c.Context(), installation.UpsertRequest{Guard: guard, ID: c.id, Parts: parts})
+	req := installation.UpsertRequest{Guard: guard, ID: c.id, Parts: parts}
+	res, err := c.svc.Upsert(c.Context(), req)
 	exists, ok := errors.AsType[*installation.ExistsError](err)
 	if ok && exists.Holder == c.id || errors.Is(err, installation.ErrIdempotencyMismatch) {
 		return nil, errPresent
@@ -58,100 +60,106 @@ func (h *Handler) create(c *call, guard installation.Guard, in *upsert) (*instal
 	return res, err
 }
 
-// get shows billing plan and notification.
-func (h *Handler) get(c *call) (httpapi.Answer, error) {
+// get shows the billing plan and the notification.
+func (h *Handler) get(c *call) (*httpapi.Answer, error) {
 	inst, err := c.installed()
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	return answer(inst), nil
 }
 
 // plans lists the plans to choose from.
-func (h *Handler) plans(c *call) (httpapi.Answer, error) {
+func (h *Handler) plans(c *call) (*httpapi.Answer, error) {
 	inst, err := c.installed()
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	offered, err := h.opts.Plans.Offered(c.Context(), inst)
 	if err != nil {
-		return httpapi.Answer{}, httpapi.HostFailure(err)
+		return nil, httpapi.HostFailure(err)
 	}
 	out := wirePlans{Plans: make([]*wirePlan, 0, len(offered))}
 	for _, p := range offered {
 		out.Plans = append(out.Plans, wirePlanOf(p))
 	}
-	return httpapi.Answer{Body: out}, nil
+	return &httpapi.Answer{Body: out}, nil
 }
 
-// patch chooses a billing plan. Without one in the body it changes nothing.
-func (h *Handler) patch(c *call) (httpapi.Answer, error) {
+// patch chooses a billing plan. It changes nothing if the body names none.
+func (h *Handler) patch(c *call) (*httpapi.Answer, error) {
 	guard, err := c.guard()
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
-	body, err := httpapi.Document(c.Request)
+	id, err := httpapi.Read(c.Request, readPlanID)
 	if err != nil {
-		return httpapi.Answer{}, err
-	}
-	var l validate.List
-	in := httpapi.ReadObject(body, "", &l)
-	id := in.String("billingPlanId")
-	if err := l.Err(); err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	var parts installation.Parts
-	if in.Has("billingPlanId") {
-		plan, err := h.choose(c, id)
+	if id != nil {
+		plan, err := h.choose(c, *id)
 		if err != nil {
-			return httpapi.Answer{}, err
+			return nil, err
 		}
 		parts.BillingPlan = installation.Value(plan)
 	}
-	res, err := c.svc.Patch(c.Context(), installation.PatchRequest{Guard: guard, ID: c.id, Parts: parts})
-	if errors.Is(err, installation.ErrInvalid) && !parts.BillingPlan.IsZero() {
-		err = httpapi.Internal(err) // the id was good enough to find the plan by, so it is the plan that the service refuses
-	}
-	if err != nil {
-		return httpapi.Answer{}, err
+	res, err := c.svc.Patch(c.Context(), installation.PatchRequest{
+		Guard: guard, ID: c.id, Parts: parts,
+	})
+	switch {
+	case errors.Is(err, installation.ErrInvalid) && id != nil:
+		return nil, httpapi.Internal(err) // the plan of the host is invalid, not its ID
+	case err != nil:
+		return nil, err
 	}
 	return answer(res.Installation), nil
 }
 
-// choose finds the plan that the customer wants.
-func (h *Handler) choose(c *call, id string) (installation.BillingPlan, error) {
+// readPlanID reads the body of PATCH. It returns nil if the body names no plan.
+func readPlanID(in httpapi.Object) *string {
+	if !in.Has("billingPlanId") {
+		return nil
+	}
+	return new(in.String("billingPlanId"))
+}
+
+// choose returns the plan with an ID for the installation.
+func (h *Handler) choose(c *call, id string) (billing.Plan, error) {
 	inst, err := c.svc.Get(c.Context(), c.id)
 	if err != nil {
-		return installation.BillingPlan{}, err
+		return billing.Plan{}, err
 	}
 	plan, err := h.opts.Plans.Plan(c.Context(), inst, id)
+	const field = "billingPlanId"
 	switch {
 	case errors.Is(err, ErrUnknownPlan):
-		unknown := httpapi.Invalid("billingPlanId", validate.RuleUnknown, "Unknown plan")
-		unknown.Cause = err
+		unknown := httpapi.Invalid(field, validate.RuleUnknown, "Unknown plan")
+		unknown.Cause = err // may be a [*Refusal] for the customer
 		return plan, unknown
 	case err != nil:
 		return plan, httpapi.HostFailure(err)
 	case !selectable(plan):
-		return plan, httpapi.Invalid("billingPlanId", validate.RuleUnknown, "This plan cannot be chosen")
+		return plan, httpapi.Invalid(field, validate.RuleUnknown, "This plan cannot be chosen")
 	case plan.ID != id:
 		return plan, httpapi.Internal(errOtherPlan)
 	}
 	return plan, nil
 }
 
-// installed returns the installation for looking at: 404 for one of another account, and for one that was uninstalled.
+// installed returns the installation for reading. An installation of another account, or one
+// that was uninstalled, is 404.
 func (c *call) installed() (*installation.Installation, error) {
 	inst, err := c.svc.Get(c.Context(), c.id)
 	switch {
-	case err != nil && (inst == nil || c.owns(inst)):
+	case inst == nil:
 		return nil, err
-	case err != nil || !c.owns(inst) || inst.Status != installation.StatusInstalled:
-		return nil, httpapi.ProblemOf(installation.ErrNotFound)
+	case !c.owns(inst), err == nil && inst.Status != installation.StatusInstalled:
+		return nil, installation.ErrNotFound
 	}
-	return inst, nil
+	return inst, err
 }
 
-func answer(inst *installation.Installation) httpapi.Answer {
-	return httpapi.Answer{Body: wireOf(inst), Revision: inst.Revision}
+func answer(inst *installation.Installation) *httpapi.Answer {
+	return &httpapi.Answer{Body: wireOf(inst), Revision: inst.Revision}
 }

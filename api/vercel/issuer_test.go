@@ -66,7 +66,8 @@ func (i *issuer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	for id, key := range i.keys {
 		e := binary.BigEndian.AppendUint32(nil, uint32(key.E))
 		set.Keys = append(set.Keys, jwk{
-			"kty": "RSA", "use": "sig", "alg": "RS256", "kid": id, "n": encode(key.N.Bytes()), "e": encode(bytes.TrimLeft(e, "\x00")),
+			"kty": "RSA", "use": "sig", "alg": "RS256", "kid": id, "n": encode(key.N.Bytes()),
+			"e": encode(bytes.TrimLeft(e, "\x00")),
 		})
 	}
 	_ = json.NewEncoder(w).Encode(set)
@@ -92,15 +93,19 @@ type claims map[string]any
 
 func (i *issuer) userClaims(id string) claims {
 	return claims{
-		"iss": vercel.DefaultIssuer, "aud": clientID, "sub": "account:" + account + ":user:9c33de", "account_id": account, "installation_id": id,
-		"user_id": "9c33de", "user_role": "ADMIN", "user_email": "iris@northwind.example", "user_name": "Iris Holm",
-		"iat": i.clock.Now().Unix(), "exp": i.clock.Now().Add(time.Hour).Unix(), "globalUserId": "of no matter",
+		"iss": vercel.DefaultIssuer, "aud": clientID, "sub": "account:" + account +
+			":user:9c33de", "account_id": account, "installation_id": id,
+		"user_id": "9c33de", "user_role": "ADMIN", "user_email": "iris@northwind.example",
+		"user_name": "Iris Holm",
+		"iat":       i.clock.Now().Unix(), "exp": i.clock.Now().Add(time.Hour).Unix(),
+		"globalUserId": "of no matter",
 	}
 }
 
 func (i *issuer) systemClaims(id string) claims {
 	return claims{
-		"iss": vercel.DefaultIssuer, "aud": clientID, "sub": "account:" + account, "account_id": account, "installation_id": id,
+		"iss": vercel.DefaultIssuer, "aud": clientID, "sub": "account:" + account,
+		"account_id": account, "installation_id": id,
 		"iat": i.clock.Now().Unix(), "exp": i.clock.Now().Add(time.Hour).Unix(),
 	}
 }
@@ -147,7 +152,8 @@ func segment(v any) string {
 
 func signature(key *rsa.PrivateKey, text string) []byte { return signatureOf("RS256", key, text) }
 
-// signatureOf signs as the algorithm says, so that a token of another algorithm is wrong in nothing else. What no RSA key can sign, it signs with RS256.
+// signatureOf signs as the algorithm says, so that a token of another algorithm is wrong in
+// nothing else. What no RSA key can sign, it signs with RS256.
 func signatureOf(algorithm string, key *rsa.PrivateKey, text string) []byte {
 	hash := crypto.SHA256
 	if algorithm == "RS384" {
@@ -159,7 +165,8 @@ func signatureOf(algorithm string, key *rsa.PrivateKey, text string) []byte {
 	var sig []byte
 	var err error
 	if algorithm == "PS256" {
-		sig, err = rsa.SignPSS(rand.Reader, key, hash, sum, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+		sig, err = rsa.SignPSS(rand.Reader, key, hash, sum,
+			&rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
 	} else {
 		sig, err = rsa.SignPKCS1v15(nil, key, hash, sum)
 	}

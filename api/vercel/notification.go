@@ -9,64 +9,83 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// removedMark is an unnamed field of an installation. Vercel's notification has three states: one that is shown, none, and none any more, which
-// takes away the one that Vercel shows. Without Installation.Notification it is one of the last two; which of them, the mark says.
+// removedMark is the member of Extra that tells apart two states of an installation without a
+// notification. With it, the wire has null, and Vercel removes the notification that it shows.
+// Without it, the wire leaves the notification out, and Vercel changes nothing.
 const removedMark = "vercelNotificationRemoved"
 
-// Notify changes what the customer is shown about an installation from the next answer on: a value shows it, [installation.Remove] has Vercel take
-// away what it shows. It acts as the host. Vercel asks again when the partner sends it an installation.updated event.
+// Notify changes the notification that the customer is shown, from the next answer on. A value
+// shows it; [installation.Remove] makes Vercel remove the one it shows. Notify acts as the host.
+// Vercel asks for the installation when the partner sends it an installation.updated event.
 //
-// A host may also change the notification by [installation.Service.Patch]; answers then leave out one that was removed that way, and Vercel goes on
-// showing it. Errors: those of Patch.
-func (h *Handler) Notify(ctx context.Context, id string, n installation.Optional[installation.Notification]) error {
+// A host may also use [installation.Service.Patch]. If it removes the notification that way, the
+// answers leave it out, and Vercel goes on showing it. The errors are those of Patch.
+func (h *Handler) Notify(
+	ctx context.Context, id string, n installation.Optional[installation.Notification],
+) error {
 	svc := h.svc.As(installation.Actor{Kind: installation.Host})
 	for {
-		inst, err := svc.Get(ctx, id)
-		if err != nil {
-			return fmt.Errorf("notify: %w", err)
-		}
-		extra, err := markRemoved(inst.Extra, n.Removes())
-		if err != nil {
-			return fmt.Errorf("notify %s: %w", id, err)
-		}
-		_, err = svc.Patch(ctx, installation.PatchRequest{
-			Guard: installation.Guard{Revision: inst.Revision}, ID: id,
-			Parts: installation.Parts{Notification: n, Extra: extra},
-		})
+		err := h.notify(ctx, svc, id, n)
 		conflict, ok := errors.AsType[*installation.ConflictError](err)
 		switch {
 		case err == nil:
 			return nil
-		case !ok || conflict.To != "":
+		case !ok || conflict.To != "": // not a conflict with another write
 			return fmt.Errorf("notify: %w", err)
 		}
 	}
 }
 
-// markRemoved sets or clears the mark and leaves the other unnamed fields, masked ones included.
-func markRemoved(extra installation.Document, removed bool) (installation.Optional[installation.Document], error) {
-	fields := make(map[string]json.RawMessage)
-	if !extra.IsZero() {
-		if err := extra.Decode(&fields); err != nil {
-			return installation.Optional[installation.Document]{}, err
-		}
+// notify makes one attempt. It writes Extra as a whole, so it fails with a conflict if another
+// writer changes the installation at the same time.
+func (h *Handler) notify(
+	ctx context.Context, svc *installation.Service, id string,
+	n installation.Optional[installation.Notification],
+) error {
+	inst, err := svc.Get(ctx, id)
+	if err != nil {
+		return err
 	}
-	delete(fields, removedMark)
+	extra, err := withMark(inst.Extra, n.Removes())
+	if err != nil {
+		return err
+	}
+	_, err = svc.Patch(ctx, installation.PatchRequest{
+		Guard: installation.Guard{Revision: inst.Revision}, ID: id,
+		Parts: installation.Parts{Notification: n, Extra: extra},
+	})
+	return err
+}
+
+// withMark returns Extra with or without the mark. Other members stay, even masked ones.
+func withMark(
+	extra installation.Document, removed bool,
+) (installation.Optional[installation.Document], error) {
+	members, err := membersOf(extra)
+	if err != nil {
+		return installation.Optional[installation.Document]{}, err
+	}
+	delete(members, removedMark)
 	if removed {
-		fields[removedMark] = json.RawMessage("true")
+		members[removedMark] = json.RawMessage("true")
 	}
-	if len(fields) == 0 {
+	if len(members) == 0 {
 		return installation.Remove[installation.Document](), nil
 	}
-	document, err := installation.DocumentOf(fields)
+	document, err := installation.DocumentOf(members)
 	return installation.Value(document), err
 }
 
-// notificationRemoved reports whether the mark is set.
+// notificationRemoved reports whether an installation has the mark.
 func notificationRemoved(inst *installation.Installation) bool {
-	var fields map[string]json.RawMessage
-	if inst.Extra.IsZero() || inst.Extra.Decode(&fields) != nil {
-		return false
+	members, err := membersOf(inst.Extra)
+	return err == nil && string(members[removedMark]) == "true"
+}
+
+func membersOf(extra installation.Document) (map[string]json.RawMessage, error) {
+	members := make(map[string]json.RawMessage)
+	if extra.IsZero() {
+		return members, nil
 	}
-	return string(fields[removedMark]) == "true"
+	return members, extra.Decode(&members)
 }

@@ -2,9 +2,9 @@ package vercel
 
 import "github.com/go-installation/installation"
 
-// Policy is [installation.DefaultPolicy], narrowed to what the tokens of Vercel are for. A Platform actor sees and uninstalls, and nothing
-// else; one with an ID, which [Claims.Actor] makes of a system token, does so within the account of that id alone. Without an ID it is the
-// webhook, which speaks for all accounts.
+// Policy is [installation.DefaultPolicy] without what Vercel's tokens are not for. A Platform
+// actor only sees and uninstalls. With an ID, which [Claims.Actor] gives it, it does so within
+// the account with that ID. Without an ID it is the webhook, which reaches all accounts.
 func Policy(a installation.Actor, do installation.Action, inst *installation.Installation) bool {
 	if a.Kind == installation.Platform {
 		if do != installation.ActionSee && do != installation.ActionUninstall {
@@ -17,5 +17,6 @@ func Policy(a installation.Actor, do installation.Action, inst *installation.Ins
 	return installation.DefaultPolicy(a, do, inst)
 }
 
-// NoClaims is Options.Claims for a service behind a [Handler]: installations exclude each other by their ids alone.
+// NoClaims is Options.Claims for a service behind a [Handler]. Only the IDs of installations are
+// unique.
 func NoClaims(*installation.Installation) []string { return nil }

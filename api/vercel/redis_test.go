@@ -9,7 +9,8 @@ import (
 	"github.com/go-installation/installation/redisstore"
 )
 
-// newStore opens the empty store of a world. No test of this package runs beside another, so one may replace it for a while.
+// newStore opens the empty store of a world. No test of this package runs beside another, so
+// one may replace it for a while.
 var newStore = func(testing.TB) store { return memstore.New() }
 
 // TestOnRedis: what holds in memory holds on a real server.
@@ -18,7 +19,8 @@ func TestOnRedis(t *testing.T) {
 	t.Cleanup(func() { newStore = inMemory })
 	newStore = func(t testing.TB) store {
 		worlds++
-		s, err := redisstore.Open(t.Context(), client, &redisstore.Options{Namespace: fmt.Sprintf("test-%d", worlds)})
+		s, err := redisstore.Open(t.Context(), client,
+			&redisstore.Options{Namespace: fmt.Sprintf("test-%d", worlds)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -28,15 +30,27 @@ func TestOnRedis(t *testing.T) {
 		name string
 		run  func(*testing.T)
 	}{
-		{"Endpoints", TestEndpoints}, {"Allow", TestAllow}, {"ETag", TestETag}, {"Stored", TestStored}, {"AccountURL", TestAccountURL},
-		{"InitialPlan", TestInitialPlan}, {"FirstAnswer", TestFirstAnswer}, {"OtherRequest", TestOtherRequest},
-		{"DeleteKeepsItsFirstAnswer", TestDeleteKeepsItsFirstAnswer}, {"TwoSteps", TestTwoSteps}, {"Final", TestFinal}, {"Fresh", TestFresh},
-		{"TwoOfOneAccount", TestTwoOfOneAccount}, {"Concurrent", TestConcurrent}, {"AnotherLifeMeanwhile", TestAnotherLifeMeanwhile},
-		{"Unopenable", TestUnopenable}, {"DocumentedRequest", TestDocumentedRequest}, {"SeedDocument", TestSeedDocument},
-		{"Notification", TestNotification}, {"NotifyBesideWrites", TestNotifyBesideWrites}, {"NotifyAfterAnother", TestNotifyAfterAnother},
-		{"WithoutPlans", TestWithoutPlans}, {"Webhook", TestWebhook}, {"WebhookAndDelete", TestWebhookAndDelete}, {"LateWebhook", TestLateWebhook},
-		{"Identity", TestIdentity}, {"Accepted", TestAccepted}, {"Kinds", TestKinds}, {"Accounts", TestAccounts}, {"Tenants", TestTenants},
-		{"NothingShows", TestNothingShows},
+		{"Endpoints", TestEndpoints}, {"Allow", TestAllow}, {"ETag", TestETag},
+		{"Stored", TestUpsertStoresRequest}, {"AccountURL", TestAccountURL},
+		{"InitialPlan", TestInitialPlan}, {"FirstAnswer", TestRepeatedRequestGetsFirstAnswer},
+		{"OtherRequest", TestReusedKeyIsConflict},
+		{"DeleteKeepsItsFirstAnswer", TestDeleteKeepsItsFirstAnswer},
+		{"TwoSteps", TestUninstallThenPurge},
+		{"Final", TestFinalUninstallPurgesAtOnce}, {"Fresh", TestNewIDAfterUninstall},
+		{"TwoOfOneAccount", TestTwoOfOneAccount}, {"Concurrent", TestConcurrentRequests},
+		{"AnotherLifeMeanwhile", TestUninstallSparesReinstalled},
+		{"Unopenable", TestUninstallWithoutKeys}, {"DocumentedRequest", TestDocumentedRequest},
+		{"SeedDocument", TestSeedDocument},
+		{"Notification", TestNotification}, {"NotifyErrors", TestNotifyReportsErrors},
+		{"NotifyBesideWrites", TestNotifyDuringWrites},
+		{"NotifyAfterAnother", TestNotifyKeepsOtherMembers},
+		{"WithoutPlans", TestWithoutPlans}, {"Webhook", TestWebhook},
+		{"WebhookAndDelete", TestWebhookAndDelete},
+		{"LateWebhook", TestWebhookOfEarlierGeneration},
+		{"Identity", TestBadTokensAreUnauthorized}, {"Accepted", TestValidTokensAreAccepted},
+		{"Kinds", TestTokenKindsPerEndpoint},
+		{"Accounts", TestOtherAccountsAreNotFound}, {"Tenants", TestOtherIntegrationsAreNotFound},
+		{"NothingShows", TestNoSecretInResponsesOrLogs},
 	} {
 		t.Run(test.name, test.run)
 	}

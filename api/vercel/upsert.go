@@ -6,7 +6,6 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/crypto"
-	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -15,15 +14,16 @@ type upsert struct {
 	consent     installation.Consent
 	accessToken crypto.Secret
 	tokenType   string
-	account     *installation.Account // without id; nil = not given
+	account     *installation.Account // without ID; nil = not given
 }
 
-// readUpsert reads the body of PUT. Fields that it does not name do not matter.
-func readUpsert(body *jsontree.Node) (*upsert, error) {
-	var l validate.List
-	in := httpapi.ReadObject(body, "", &l)
+// readUpsert reads the body of PUT.
+func readUpsert(in httpapi.Object) *upsert {
+	l := in.Violations()
 	in.Require("scopes", "acceptedPolicies", "credentials")
-	u := &upsert{consent: installation.Consent{Scopes: in.Strings("scopes"), Policies: readPolicies(in.Object("acceptedPolicies"))}}
+	u := &upsert{consent: installation.Consent{
+		Scopes: in.Strings("scopes"), Policies: readPolicies(in.Object("acceptedPolicies")),
+	}}
 	if credentials := in.Object("credentials"); in.Has("credentials") {
 		token := credentials.String("access_token")
 		l.Required(credentials.Path("access_token"), token != "")
@@ -34,7 +34,7 @@ func readUpsert(body *jsontree.Node) (*upsert, error) {
 	if in := in.NullAsAbsent(); in.Has("account") {
 		u.account = readAccount(in.Object("account"))
 	}
-	return u, l.Err()
+	return u
 }
 
 func readPolicies(in httpapi.Object) map[string]time.Time {
@@ -45,8 +45,8 @@ func readPolicies(in httpapi.Object) map[string]time.Time {
 	return policies
 }
 
-// readAccount reads the customer. The reference of the API says no more of the URL than that it is a string, so one that is no address is no
-// reason to refuse a customer; but it is not kept either, since someone may follow it.
+// readAccount reads the customer. Vercel's reference says only that the URL is a string, so a
+// bad one does not reject the customer. It is dropped, since someone may follow it.
 func readAccount(in httpapi.Object) *installation.Account {
 	a := &installation.Account{Name: in.String("name"), URL: in.String("url")}
 	var l validate.List
@@ -55,13 +55,15 @@ func readAccount(in httpapi.Object) *installation.Account {
 	}
 	if in.Has("contact") {
 		contact := in.Object("contact")
-		a.Contact = &installation.Contact{Name: contact.String("name"), Email: contact.String("email")}
+		a.Contact = &installation.Contact{
+			Name: contact.String("name"), Email: contact.String("email"),
+		}
 	}
 	return a
 }
 
-// parts is what both creating and updating write: plan, notification and everything else stay. The account id is the token's, since the body
-// has none.
+// parts returns what creating and updating write; everything else stays. The body has no account
+// ID, so it comes from the token.
 func (u *upsert) parts(c *Claims) installation.Parts {
 	p := installation.Parts{
 		Consent: installation.Value(u.consent),

@@ -3,66 +3,63 @@ package vercel
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/json"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/coreos/go-oidc/v3/oidc"
-
 	"github.com/go-installation/installation/api/httpapi"
-	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/api/internal/jwt"
 )
 
-// DefaultIssuer is who signs the tokens of the marketplace.
+// DefaultIssuer is the issuer of the marketplace's tokens.
 const DefaultIssuer = "https://marketplace.vercel.com"
 
-// Bounds of tokens.
-const (
-	algorithm = "RS256"
-	leeway    = 10 * time.Second // by which clocks may differ
-)
+// leeway is the tolerance for clocks that differ.
+const leeway = 10 * time.Second
 
 var (
-	// ErrToken says that a token is none of Vercel's for this integration, or not any more. The text says in what respect and quotes nothing.
+	// ErrToken means that a token is not valid for this integration, or not any more. The text
+	// gives the reason and quotes nothing of the token.
 	ErrToken = errors.New("vercel: token not valid")
-	// ErrKeysUnavailable says that the key set could not be read, so that the token could not be told from another.
+	// ErrKeysUnavailable means that the key set could not be read. It says nothing about the
+	// token.
 	ErrKeysUnavailable = errors.New("vercel: key set unavailable")
 )
 
-// VerifierOptions configure a [Verifier]. The zero value of each field is its default.
+// VerifierOptions configure a [Verifier]. A zero field has its default.
 type VerifierOptions struct {
 	// Issuer is the iss claim of all tokens. Default: DefaultIssuer.
 	Issuer string
-	// KeySetURL is where the signing keys are: https, or http for loopback. Default: Issuer + "/.well-known/jwks".
+	// KeySetURL is the address of the signing keys: https, or http on loopback.
+	// Default: Issuer + "/.well-known/jwks".
 	KeySetURL string
-	// KeySet replaces the keys at KeySetURL, for tests and development. An error of it is a bad signature unless it matches ErrKeysUnavailable or
-	// is one of the context.
-	KeySet oidc.KeySet
-	// Client fetches the key set. Default: one with a timeout of 10 seconds. Its redirects are not followed.
+	// Client fetches the key set. It follows no redirects, and a fetch takes at most 10 seconds.
+	// Default: a client with [http.DefaultTransport].
 	Client *http.Client
-	// Now is the clock that tokens expire by. Default: time.Now.
+	// Key replaces the key set at KeySetURL, for tests and development. It returns the key with
+	// an ID, nil without an error if there is none, or an error if it cannot find out.
+	Key func(ctx context.Context, id string) (*rsa.PublicKey, error)
+	// Now is the clock for the times of tokens. Default: time.Now.
 	Now func() time.Time
 }
 
-// Verifier checks the OpenID Connect tokens that Vercel sends: signed with RS256 by a key that the key set has under the id in the token, issued
-// by the issuer, for the client id of the integration, and neither expired nor of the future, by more than 10 seconds. It is safe for concurrent use.
+// Verifier checks the OpenID Connect tokens that Vercel sends. A valid token is signed with RS256
+// by the key of the key set that it names, has the issuer and the client ID of the integration
+// as its audience, and has neither expired nor begins in the future. Clocks may differ by 10
+// seconds. A Verifier is safe for concurrent use.
 type Verifier struct {
-	clientID string
-	issuer   string
-	keys     oidc.KeySet
-	now      func() time.Time
+	rules jwt.Verifier
+	key   jwt.KeyFunc
 }
 
-// NewVerifier returns a verifier for the integration with a client id, oac_... It reads no keys before the first token; from then on it keeps
-// them for an hour and reads them anew when a token names another, at most every 30 seconds. While they cannot be read anew, those it has are good
-// until a day after they were read.
+// NewVerifier returns a verifier for the integration with a client ID, oac_... It reads the keys
+// when the first token comes and caches them for an hour. It reads them again when a token
+// names an unknown key, at most every 30 seconds. While they cannot be read, cached keys stay
+// valid until a day after they were read.
 func NewVerifier(clientID string, opts *VerifierOptions) (*Verifier, error) {
 	if clientID == "" {
 		return nil, errors.New("vercel: NewVerifier: no client id")
@@ -71,21 +68,41 @@ func NewVerifier(clientID string, opts *VerifierOptions) (*Verifier, error) {
 	if opts != nil {
 		o = *opts
 	}
-	v := &Verifier{clientID: clientID, issuer: cmp.Or(o.Issuer, DefaultIssuer), keys: o.KeySet, now: o.Now}
-	if v.now == nil {
-		v.now = time.Now
+	if o.Now == nil {
+		o.Now = time.Now
 	}
-	if v.keys == nil {
-		address := cmp.Or(o.KeySetURL, v.issuer+"/.well-known/jwks")
-		if !trusted(address) {
-			return nil, errors.New("vercel: NewVerifier: the key set must be at an https URL without user information, or http on loopback")
-		}
-		v.keys = newRemoteKeys(address, o.Client, v.now)
+	v := &Verifier{rules: jwt.Verifier{
+		Algorithm: jwt.RS256, Issuer: cmp.Or(o.Issuer, DefaultIssuer), Audience: clientID,
+		Leeway: leeway, Now: o.Now, Invalid: ErrToken,
+	}}
+	if o.Key != nil {
+		v.key = hostKey(o.Key)
+		return v, nil
 	}
+	address := cmp.Or(o.KeySetURL, v.rules.Issuer+"/.well-known/jwks")
+	if !trusted(address) {
+		return nil, errors.New("vercel: NewVerifier: the key set must be at an https URL " +
+			"without user information, or http on loopback")
+	}
+	v.key = jwt.NewKeySet(address, o.Client, o.Now, ErrKeysUnavailable).Key
 	return v, nil
 }
 
-// trusted reports whether what comes from an address is what its owner sent.
+// hostKey returns the key function of a host. The text of its errors may quote anything.
+func hostKey(find func(context.Context, string) (*rsa.PublicKey, error)) jwt.KeyFunc {
+	return func(ctx context.Context, id string) (any, error) {
+		key, err := find(ctx, id)
+		switch {
+		case errors.Is(err, ErrKeysUnavailable):
+			return nil, fmt.Errorf("%w: %w", ErrKeysUnavailable, httpapi.HostError(err))
+		case err != nil:
+			return nil, httpapi.HostError(err)
+		}
+		return key, nil
+	}
+}
+
+// trusted reports whether answers from an address come from its owner unchanged.
 func trusted(address string) bool {
 	u, err := url.Parse(address)
 	if err != nil || u.User != nil || u.Hostname() == "" {
@@ -96,96 +113,22 @@ func trusted(address string) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && loopback
 }
 
-// ClientID returns the client id of the integration.
-func (v *Verifier) ClientID() string { return v.clientID }
+// ClientID returns the client ID of the integration.
+func (v *Verifier) ClientID() string { return v.rules.Audience }
 
-// Verify returns the claims of a good token. Hosts need it for the endpoints of the Partner API that this package does not serve.
+// Verify returns the claims of a valid token. Hosts need it for the endpoints of the Partner API
+// that this package does not serve.
 //
-// Errors: [ErrToken]; [ErrKeysUnavailable] and those of the context, which say nothing about the token.
+// Errors: [ErrToken]. [ErrKeysUnavailable], errors of the context and those of
+// VerifierOptions.Key say nothing about the token.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
-	if !namesKey(token) {
-		return nil, refused("it is no compact JWT with a key id")
-	}
-	keys := &witness{KeySet: v.keys}
-	config := &oidc.Config{ClientID: v.clientID, SupportedSigningAlgs: []string{algorithm}, SkipExpiryCheck: true} // times are compared below
-	id, err := oidc.NewVerifier(v.issuer, keys, config).Verify(ctx, token)
+	t, err := v.rules.Verify(ctx, token, v.key)
 	if err != nil {
-		if keys.trouble != nil {
-			return nil, keys.trouble
-		}
-		return nil, refused("signature, issuer or audience") // the library's text quotes the token's claims
-	}
-	var payload json.RawMessage
-	if err := id.Claims(&payload); err != nil {
-		return nil, refused("claims")
-	}
-	claims, err := jsontree.Parse(payload, jsontree.Limits{})
-	if err != nil {
-		return nil, refused("claims")
-	}
-	if err := v.checkTimes(id.Expiry, claims); err != nil {
 		return nil, err
 	}
-	c, ok := readClaims(claims)
-	if !ok {
-		return nil, refused("claims")
+	c, err := httpapi.ReadNode(t.Claims, readClaims)
+	if err != nil {
+		return nil, v.rules.Reject("claims")
 	}
 	return c, nil
-}
-
-func refused(respect string) error { return fmt.Errorf("%w: %s", ErrToken, respect) }
-
-// checkTimes compares exp, which has to be there, and nbf with the clock.
-func (v *Verifier) checkTimes(expiry time.Time, claims *jsontree.Node) error {
-	now := v.now()
-	if expiry.IsZero() || !now.Before(expiry.Add(leeway)) {
-		return refused("expired")
-	}
-	if nbf := claims.Child("nbf"); nbf != nil {
-		seconds, err := strconv.ParseFloat(nbf.Text(), 64)
-		if err != nil || seconds > float64(now.Add(leeway).Unix()) {
-			return refused("of the future")
-		}
-	}
-	return nil
-}
-
-// namesKey reports whether a token is a compact JWT whose header names the key it was signed with. Keys are found by id, never by trial; and
-// the library would also read tokens in the form of JSON.
-func namesKey(token string) bool {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return false
-	}
-	header, err := base64.RawURLEncoding.DecodeString(parts[0])
-	if err != nil {
-		return false
-	}
-	tree, err := jsontree.Parse(header, jsontree.Limits{})
-	if err != nil || tree.Kind() != jsontree.Object {
-		return false
-	}
-	kid := tree.Child("kid")
-	return kid != nil && kid.Kind() == jsontree.String && kid.Text() != ""
-}
-
-// witness remembers of a key set that it could not be read, since the library's error does not say.
-type witness struct {
-	oidc.KeySet
-	trouble error
-}
-
-// VerifySignature implements [oidc.KeySet].
-func (w *witness) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
-	payload, err := w.KeySet.VerifySignature(ctx, jwt)
-	if known, ok := errors.AsType[*keysError](err); ok {
-		w.trouble = fmt.Errorf("verify token: %w", known)
-		return payload, err
-	}
-	for _, trouble := range []error{ErrKeysUnavailable, context.DeadlineExceeded, context.Canceled} {
-		if errors.Is(err, trouble) { // what stands around it may be anything, such as a URL
-			w.trouble = fmt.Errorf("verify token: %w: %w", trouble, httpapi.HostError(err))
-		}
-	}
-	return payload, err
 }

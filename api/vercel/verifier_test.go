@@ -2,7 +2,6 @@ package vercel_test
 
 import (
 	"context"
-	stdcrypto "crypto"
 	"crypto/rsa"
 	"errors"
 	"fmt"
@@ -12,21 +11,24 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coreos/go-oidc/v3/oidc"
-
 	"github.com/go-installation/installation/api/vercel"
 )
 
 func TestNewVerifier(t *testing.T) {
 	for _, url := range []string{
-		"http://keys.example/jwks", "https://u:hunter2@keys.example/jwks", "ftp://keys.example", "/jwks", "https:///jwks", "http://127.0.0.1.example/", "%",
+		"http://keys.example/jwks", "https://u:hunter2@keys.example/jwks", "ftp://keys.example",
+		"/jwks", "https:///jwks", "http://127.0.0.1.example/", "%",
 	} {
-		if _, err := vercel.NewVerifier(clientID, &vercel.VerifierOptions{KeySetURL: url}); err == nil || strings.Contains(err.Error(), "hunter2") {
+		if _, err := vercel.NewVerifier(clientID,
+			&vercel.VerifierOptions{KeySetURL: url}); err == nil ||
+			strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
-	for _, url := range []string{"", "https://keys.example/jwks", "http://127.0.0.1:1/jwks", "http://[::1]/jwks", "http://localhost:8080/jwks"} {
-		if _, err := vercel.NewVerifier(clientID, &vercel.VerifierOptions{KeySetURL: url}); err != nil {
+	for _, url := range []string{"", "https://keys.example/jwks", "http://127.0.0.1:1/jwks",
+		"http://[::1]/jwks", "http://localhost:8080/jwks"} {
+		if _, err := vercel.NewVerifier(clientID,
+			&vercel.VerifierOptions{KeySetURL: url}); err != nil {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
@@ -41,20 +43,23 @@ func TestNewVerifier(t *testing.T) {
 
 func TestVerify(t *testing.T) {
 	w := newWorld(t)
-	got, err := w.verifier.Verify(t.Context(), w.issuer.user(icfg, claims{"user_avatar_url": "https://vercel.com/a.png"}))
+	got, err := w.verifier.Verify(t.Context(),
+		w.issuer.user(icfg, claims{"user_avatar_url": "https://vercel.com/a.png"}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := vercel.Claims{
-		Auth: vercel.User, AccountID: account, InstallationID: icfg, UserID: "9c33de", UserRole: vercel.RoleAdmin, UserName: "Iris Holm",
+		Auth: vercel.AuthUser, AccountID: account, InstallationID: icfg, UserID: "9c33de",
+		UserRole: vercel.RoleAdmin, UserName: "Iris Holm",
 		UserEmail: "iris@northwind.example", UserAvatar: "https://vercel.com/a.png",
 	}
 	if *got != want {
 		t.Errorf("got %+v, want %+v", *got, want)
 	}
 	// Before there is an installation, a token names neither it nor an account.
-	got, err = w.verifier.Verify(t.Context(), w.issuer.system("", claims{"account_id": nil, "installation_id": nil, "sub": null}))
-	if err != nil || *got != (vercel.Claims{Auth: vercel.System}) {
+	got, err = w.verifier.Verify(t.Context(),
+		w.issuer.system("", claims{"account_id": nil, "installation_id": nil, "sub": null}))
+	if err != nil || *got != (vercel.Claims{Auth: vercel.AuthSystem}) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
@@ -62,12 +67,13 @@ func TestVerify(t *testing.T) {
 // TestStaticKeys: keys that are injected replace the URL.
 func TestStaticKeys(t *testing.T) {
 	w := newWorld(t)
-	keys := &oidc.StaticKeySet{PublicKeys: []stdcrypto.PublicKey{testKeys()[0].Public()}}
-	v, err := vercel.NewVerifier(clientID, &vercel.VerifierOptions{KeySet: keys, Issuer: "https://issuer.example", Now: w.Now})
+	v, err := vercel.NewVerifier(clientID,
+		&vercel.VerifierOptions{Key: firstKey, Issuer: "https://issuer.example", Now: w.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.Verify(t.Context(), w.issuer.user(icfg, claims{"iss": "https://issuer.example"})); err != nil {
+	if _, err := v.Verify(t.Context(),
+		w.issuer.user(icfg, claims{"iss": "https://issuer.example"})); err != nil {
 		t.Error(err)
 	}
 	if _, err := v.Verify(t.Context(), w.issuer.user(icfg)); !errors.Is(err, vercel.ErrToken) {
@@ -78,7 +84,8 @@ func TestStaticKeys(t *testing.T) {
 	}
 }
 
-// TestRotation: a key that is new is found, and however many tokens name keys that are not there, the key set is read every half minute at most.
+// TestRotation: a key that is new is found, and however many tokens name keys that are not
+// there, the key set is read every half minute at most.
 func TestRotation(t *testing.T) {
 	w := newWorld(t)
 	verify := func(token string) error {
@@ -113,7 +120,8 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// TestWithdrawnKey: a key that is gone is forgotten within the hour, though no token names another.
+// TestWithdrawnKey: a key that is gone is forgotten within the hour, though no token names
+// another.
 func TestWithdrawnKey(t *testing.T) {
 	w := newWorld(t)
 	token := w.issuer.user(icfg, claims{"exp": w.Now().Add(24 * time.Hour).Unix()})
@@ -135,15 +143,15 @@ func TestWithdrawnKey(t *testing.T) {
 	}
 }
 
-// TestKeysUnavailable: a key set that cannot be read is no verdict on a token.
-func TestKeysUnavailable(t *testing.T) {
+// keyPageCases returns pages that are no key set.
+func keyPageCases() map[string]func(http.ResponseWriter) bool {
 	text := func(body string) func(http.ResponseWriter) bool {
 		return func(w http.ResponseWriter) bool {
 			_, _ = w.Write([]byte(body))
 			return true
 		}
 	}
-	pages := map[string]func(http.ResponseWriter) bool{
+	return map[string]func(http.ResponseWriter) bool{
 		"an error": func(w http.ResponseWriter) bool {
 			w.WriteHeader(http.StatusBadGateway)
 			return false
@@ -162,13 +170,19 @@ func TestKeysUnavailable(t *testing.T) {
 		"other JSON": text(`{"keys":{}}`),
 		"too much":   text(`{"keys":[` + strings.Repeat(" ", 300<<10) + `]}`),
 	}
+}
+
+// TestKeysUnavailable: a key set that cannot be read is no verdict on a token.
+func TestKeysUnavailable(t *testing.T) {
+	pages := keyPageCases()
 	for name, page := range pages {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.issuer.serve(page)
 			token := w.issuer.system(icfg)
 			r := w.do(t, "GET", path, token, "")
-			r.want(t, http.StatusServiceUnavailable, refusal("unavailable", "The service cannot answer at the moment."))
+			r.want(t, http.StatusServiceUnavailable,
+				refusal("unavailable", "The service cannot answer at the moment."))
 			if r.header.Get("Retry-After") == "" {
 				t.Error("no Retry-After")
 			}
@@ -184,22 +198,26 @@ func TestKeysUnavailable(t *testing.T) {
 			w.do(t, "GET", path, token, "").want(t, http.StatusNotFound)
 		})
 	}
-	v, err := vercel.NewVerifier(clientID, &vercel.VerifierOptions{KeySetURL: "http://127.0.0.1:1/"})
+	v, err := vercel.NewVerifier(clientID,
+		&vercel.VerifierOptions{KeySetURL: "http://127.0.0.1:1/"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := newWorld(t)
-	if _, err := v.Verify(t.Context(), w.issuer.user(icfg)); !errors.Is(err, vercel.ErrKeysUnavailable) {
+	if _, err := v.Verify(t.Context(), w.issuer.user(icfg)); !errors.Is(err,
+		vercel.ErrKeysUnavailable) {
 		t.Errorf("nobody there: %v", err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := w.verifier.Verify(ended, w.issuer.user(icfg)); !errors.Is(err, context.Canceled) {
+	if _, err := w.verifier.Verify(ended, w.issuer.user(icfg)); !errors.Is(err,
+		context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
 
-// TestKeysOutage: keys that were read outlive their hour while the key set cannot be read, for a day, and no more once it was.
+// TestKeysOutage: keys that were read outlive their hour while the key set cannot be read, for
+// a day, and no more once it was.
 func TestKeysOutage(t *testing.T) {
 	down := func(w http.ResponseWriter) bool {
 		w.WriteHeader(http.StatusBadGateway)
@@ -208,7 +226,8 @@ func TestKeysOutage(t *testing.T) {
 	keys := testKeys()
 	w := newWorld(t)
 	verify := func(kid string) error {
-		_, err := w.verifier.Verify(t.Context(), w.issuer.sign(kid, "RS256", w.issuer.systemClaims(icfg)))
+		_, err := w.verifier.Verify(t.Context(),
+			w.issuer.sign(kid, "RS256", w.issuer.systemClaims(icfg)))
 		return err
 	}
 	step := func(after time.Duration, name, kid string, want error) {
@@ -241,12 +260,16 @@ func TestKeysOutage(t *testing.T) {
 	step(time.Hour, "all withdrawn", "k2", vercel.ErrToken)
 }
 
-// TestKeysErrors: neither the log nor the error of a verifier has the text of whoever read the keys.
+// TestKeysErrors: neither the log nor the error of a verifier has the text of whoever read the
+// keys.
 func TestKeysErrors(t *testing.T) {
 	for name, o := range map[string]*vercel.VerifierOptions{
-		"transport": {KeySetURL: "https://issuer.example/?c4nary", Client: &http.Client{Transport: roundTrip(func() error { return errors.New("c4nary") })}},
-		"key set":   {KeySet: keySet(func() error { return fmt.Errorf("c4nary: %w", vercel.ErrKeysUnavailable) })},
-		"timeout":   {KeySet: keySet(func() error { return fmt.Errorf("c4nary: %w", context.DeadlineExceeded) })},
+		"transport": {KeySetURL: "https://issuer.example/?c4nary",
+			Client: &http.Client{Transport: roundTrip(func() error {
+				return errors.New("c4nary")
+			})}},
+		"key set": {Key: noKey(fmt.Errorf("c4nary: %w", vercel.ErrKeysUnavailable))},
+		"timeout": {Key: noKey(fmt.Errorf("c4nary: %w", context.DeadlineExceeded))},
 	} {
 		v, err := vercel.NewVerifier(clientID, o)
 		if err != nil {
@@ -254,7 +277,8 @@ func TestKeysErrors(t *testing.T) {
 		}
 		w := newWorld(t)
 		_, err = v.Verify(t.Context(), w.issuer.user(icfg))
-		if err == nil || strings.Contains(err.Error(), "c4nary") || errors.Is(err, vercel.ErrToken) || errors.Is(err, vercel.ErrKeysUnavailable) == (name == "timeout") {
+		if err == nil || strings.Contains(err.Error(), "c4nary") || errors.Is(err,
+			vercel.ErrToken) || errors.Is(err, vercel.ErrKeysUnavailable) == (name == "timeout") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -264,9 +288,14 @@ type roundTrip func() error
 
 func (f roundTrip) RoundTrip(*http.Request) (*http.Response, error) { return nil, f() }
 
-type keySet func() error
+func noKey(err error) func(context.Context, string) (*rsa.PublicKey, error) {
+	return func(context.Context, string) (*rsa.PublicKey, error) { return nil, err }
+}
 
-func (f keySet) VerifySignature(context.Context, string) ([]byte, error) { return nil, f() }
+// firstKey is a key function with one key for every ID.
+func firstKey(context.Context, string) (*rsa.PublicKey, error) {
+	return &testKeys()[0].PublicKey, nil
+}
 
 // TestFirstTokens: many first tokens at once are all verified, by one read.
 func TestFirstTokens(t *testing.T) {

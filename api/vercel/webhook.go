@@ -3,7 +3,7 @@ package vercel
 import (
 	"crypto/fips140"
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // what Vercel signs with
+	"crypto/sha1" //nolint:gosec // Vercel's choice
 	"encoding/hex"
 	"errors"
 	"net/http"
@@ -13,33 +13,33 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/crypto"
-	"github.com/go-installation/installation/internal/jsontree"
-	"github.com/go-installation/installation/validate"
 )
 
 // eventRemoved is the type of the event that a Webhook acts on.
 const eventRemoved = "integration-configuration.removed"
 
-// Webhook is the [http.Handler] of the events that Vercel posts, at whatever path the host registered. It uninstalls what
-// integration-configuration.removed names, as DELETE would: before it, after it, at the same time and any number of times. Other events, and
-// installations that are not there, it acknowledges.
+// Webhook is the [http.Handler] of the events that Vercel posts, at any path. It uninstalls what
+// integration-configuration.removed names, like DELETE: before it, after it, at the same time and
+// any number of times. It acknowledges other events, and events for unknown installations.
 //
-// An event must be signed: x-vercel-signature is the HMAC-SHA1 of the raw body under the client secret, in hexadecimal, and is compared in
-// constant time. SHA-1 is Vercel's choice and no longer approved, so that a process under GODEBUG=fips140=only cannot have a Webhook.
+// An event must be signed: x-vercel-signature is the HMAC-SHA1 of the body under the client
+// secret in hexadecimal. It is compared in constant time. Vercel chose SHA-1, which is no longer
+// approved, so a process under GODEBUG=fips140=only cannot have a Webhook.
 type Webhook struct {
 	api     *httpapi.API
 	handler *Handler
 	secret  crypto.Secret
 }
 
-// Webhook returns the handler of events signed with the client secret of the integration. It fails without a secret, and where HMAC-SHA1 is not
-// allowed; see [Webhook].
+// Webhook returns the handler of events that are signed with the client secret of the
+// integration. It fails without a secret, and where HMAC-SHA1 is not allowed; see [Webhook].
 func (h *Handler) Webhook(secret crypto.Secret) (*Webhook, error) {
 	switch {
 	case secret.RevealString() == "":
 		return nil, errors.New("vercel: Webhook: no client secret")
 	case fips140.Enforced():
-		return nil, errors.New("vercel: Webhook: its HMAC-SHA1 is not allowed under GODEBUG=fips140=only")
+		return nil, errors.New(
+			"vercel: Webhook: its HMAC-SHA1 is not allowed under GODEBUG=fips140=only")
 	}
 	w := &Webhook{api: httpapi.New(h.config), handler: h, secret: secret}
 	w.api.Handle("/", httpapi.Methods{http.MethodPost: w.receive})
@@ -50,29 +50,29 @@ func (h *Handler) Webhook(secret crypto.Secret) (*Webhook, error) {
 func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) { w.api.ServeHTTP(rw, r) }
 
 // receive acts on one event.
-func (w *Webhook) receive(r *http.Request) (httpapi.Answer, error) {
+func (w *Webhook) receive(r *http.Request) (*httpapi.Answer, error) {
 	body, err := httpapi.Body(r)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if !w.signed(r.Header, body) {
-		return httpapi.Answer{}, httpapi.Unauthorized("HMAC-SHA1", nil)
+		return nil, httpapi.Unauthorized("HMAC-SHA1", nil)
 	}
 	tree, err := httpapi.Parse(r.Header, body)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
-	e, err := readEvent(tree)
+	e, err := httpapi.ReadNode(tree, readEvent)
 	if err != nil {
-		return httpapi.Answer{}, err
+		return nil, err
 	}
 	if e.kind == eventRemoved {
 		err = w.remove(r, e)
 	}
-	return httpapi.Answer{Body: struct{}{}}, err
+	return &httpapi.Answer{Body: struct{}{}}, err
 }
 
-// signed compares the signature in the header with that of the body.
+// signed reports whether the header has the signature of the body.
 func (w *Webhook) signed(h http.Header, body []byte) bool {
 	values := h.Values("X-Vercel-Signature")
 	if len(values) != 1 {
@@ -89,17 +89,13 @@ func (w *Webhook) signed(h http.Header, body []byte) bool {
 	return hmac.Equal(given, mac.Sum(nil))
 }
 
-// event is what is read of an event.
 type event struct {
 	kind         string
-	created      time.Time // zero = not said
-	installation string    // id
+	created      time.Time // zero = not given
+	installation string    // ID, of a removal only
 }
 
-// readEvent reads an event. Only of a removal is the payload looked at.
-func readEvent(tree *jsontree.Node) (*event, error) {
-	var l validate.List
-	in := httpapi.ReadObject(tree, "", &l)
+func readEvent(in httpapi.Object) *event {
 	e := &event{kind: in.String("type")}
 	if n := in.Node("createdAt"); n != nil {
 		if ms, err := strconv.ParseInt(n.Text(), 10, 64); err == nil {
@@ -109,12 +105,13 @@ func readEvent(tree *jsontree.Node) (*event, error) {
 	if e.kind == eventRemoved {
 		configuration := in.Object("payload").Object("configuration")
 		e.installation = configuration.String("id")
-		l.ID(configuration.Path("id"), e.installation)
+		in.Violations().ID(configuration.Path("id"), e.installation)
 	}
-	return e, l.Err()
+	return e
 }
 
-// remove uninstalls for an event. The webhook speaks for all accounts of the integration: who knows the client secret is Vercel.
+// remove uninstalls for an event. Only Vercel knows the client secret, so the webhook reaches
+// all accounts of the integration.
 func (w *Webhook) remove(r *http.Request, e *event) error {
 	svc := w.handler.svc.As(installation.Actor{Kind: installation.Platform})
 	inst, err := svc.Get(r.Context(), e.installation)
@@ -126,11 +123,12 @@ func (w *Webhook) remove(r *http.Request, e *event) error {
 	}
 	var guard installation.Guard
 	if inst.Generation > 1 {
-		// The host has installed it again, so the event may be of an earlier life. In a first life there is none to confuse it with, and clocks
-		// that differ must not keep it alive.
+		// The host has installed it again, and the event may be about an earlier generation. The
+		// first generation is removed whatever the clocks say.
 		guard.InstalledBefore = e.created
 	}
-	_, err = w.handler.uninstall(r.Context(), svc, Removal{Installation: inst, Reason: eventRemoved}, guard)
+	removal := Removal{Installation: inst, Reason: eventRemoved}
+	_, err = w.handler.uninstall(r.Context(), svc, removal, guard)
 	if errors.Is(err, installation.ErrStale) || errors.Is(err, installation.ErrNotFound) {
 		return nil
 	}

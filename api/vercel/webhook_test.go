@@ -29,11 +29,14 @@ func sign(body string) string {
 }
 
 func removed(id string, at time.Time) string {
-	return fmt.Sprintf(`{"id":"evt_1","type":"integration-configuration.removed","createdAt":%d,"region":"sfo1",`+
-		`"payload":{"configuration":{"id":"%s","projects":[]},"user":{"id":"u"}}}`, at.UnixMilli(), id)
+	return fmt.Sprintf(`{"id":"evt_1","type":"integration-configuration.removed",`+
+		`"createdAt":%d,"region":"sfo1",`+
+		`"payload":{"configuration":{"id":"%s","projects":[]},"user":{"id":"u"}}}`,
+		at.UnixMilli(), id)
 }
 
-// hook serves the webhook and returns a function that posts to it, signed unless a signature is given.
+// hook serves the webhook and returns a function that posts to it, signed unless a signature is
+// given.
 func (w *world) hook(t testing.TB) func(body string, signature ...string) reply {
 	t.Helper()
 	h, err := w.handler.Webhook(crypto.NewSecret(clientSecret))
@@ -60,7 +63,8 @@ func TestWebhook(t *testing.T) {
 
 	before := w.store.commits.Load()
 	for name, signature := range map[string]string{
-		"none": "", "no hexadecimal": "xyz", "of another body": sign(event + " "), "cut": sign(event)[:38], "longer": sign(event) + "00",
+		"none": "", "no hexadecimal": "xyz", "of another body": sign(event + " "),
+		"cut": sign(event)[:38], "longer": sign(event) + "00",
 	} {
 		t.Run("signature "+name, func(t *testing.T) {
 			r := post(event, signature)
@@ -77,8 +81,10 @@ func TestWebhook(t *testing.T) {
 		t.Run(name, func(t *testing.T) { post(body).want(t, http.StatusOK, `{}`) })
 	}
 	for name, body := range map[string]string{
-		"no JSON": `{`, "no object": `[]`, "no payload": `{"type":"integration-configuration.removed"}`,
-		"no id": `{"type":"integration-configuration.removed","payload":{"configuration":{"id":7}}}`,
+		"no JSON": `{`, "no object": `[]`,
+		"no payload": `{"type":"integration-configuration.removed"}`,
+		"no id": `{"type":"integration-configuration.removed",` +
+			`"payload":{"configuration":{"id":7}}}`,
 	} {
 		t.Run(name, func(t *testing.T) { post(body).want(t, http.StatusBadRequest) })
 	}
@@ -89,7 +95,8 @@ func TestWebhook(t *testing.T) {
 	post(event).want(t, http.StatusOK, `{}`)
 	inst := w.get(t, icfg)
 	if inst.Status != installation.StatusUninstalled || inst.Purged {
-		t.Errorf("%s, purged %t; the token is still needed for invoices", inst.Status, inst.Purged)
+		t.Errorf("%s, purged %t; the token is still needed for invoices", inst.Status,
+			inst.Purged)
 	}
 	if by := inst.Audit.Uninstalled; by.Kind != installation.Platform {
 		t.Errorf("by %+v", by)
@@ -112,7 +119,8 @@ func TestWebhookMethod(t *testing.T) {
 		t.Errorf("status %d, Allow %q", rec.Code, rec.Header().Get("Allow"))
 	}
 	twice := httptest.NewRequest("POST", "/", strings.NewReader(`{}`))
-	twice.Header = http.Header{"Content-Type": {"application/json"}, "X-Vercel-Signature": {sign(`{}`), sign(`{}`)}}
+	twice.Header = http.Header{"Content-Type": {"application/json"},
+		"X-Vercel-Signature": {sign(`{}`), sign(`{}`)}}
 	rec = httptest.NewRecorder()
 	if h.ServeHTTP(rec, twice); rec.Code != http.StatusUnauthorized {
 		t.Errorf("status %d for two signatures", rec.Code)
@@ -132,12 +140,14 @@ func TestWebhookAndDelete(t *testing.T) {
 			w = newWorld(t)
 			post = w.hook(t)
 			w.install(t)
-			w.do(t, "PATCH", path, w.issuer.user(icfg), `{"billingPlanId":"`+plan+`"}`).want(t, 200)
+			w.do(t, "PATCH", path, w.issuer.user(icfg), `{"billingPlanId":"`+plan+`"}`).
+				want(t, 200)
 		}
 		check := func(t *testing.T) {
 			t.Helper()
 			inst := w.get(t, icfg)
-			if inst.Status != installation.StatusUninstalled || inst.Purged != (plan == "free") || inst.Revision != 3 {
+			if inst.Status != installation.StatusUninstalled || inst.Purged != (plan == "free") ||
+				inst.Revision != 3 {
 				t.Errorf("%s, purged %t, revision %d", inst.Status, inst.Purged, inst.Revision)
 			}
 		}
@@ -167,15 +177,17 @@ func TestWebhookAndDelete(t *testing.T) {
 	}
 }
 
-// TestLateWebhook: an event of an earlier life does not end what the host has installed again.
-func TestLateWebhook(t *testing.T) {
+// TestWebhookOfEarlierGeneration: an event of an earlier life does not end what the host has
+// installed again.
+func TestWebhookOfEarlierGeneration(t *testing.T) {
 	w := newWorld(t)
 	post := w.hook(t)
 	w.install(t)
 	early := removed(icfg, w.Now().Add(-time.Minute))
 	w.do(t, "DELETE", path, w.issuer.user(icfg), "").want(t, 200)
 	w.advance(time.Hour)
-	again := installation.UpsertRequest{ID: icfg, Parts: installation.Parts{Account: installation.Value(installation.Account{ID: account})}}
+	again := installation.UpsertRequest{ID: icfg,
+		Parts: installation.Parts{Account: installation.Value(installation.Account{ID: account})}}
 	if _, err := w.svc.Upsert(t.Context(), again); err != nil {
 		t.Fatal(err)
 	}
@@ -189,8 +201,8 @@ func TestLateWebhook(t *testing.T) {
 	}
 }
 
-// TestFirstLifeHasNoEarlier: clocks that differ must not keep a first life alive.
-func TestFirstLifeHasNoEarlier(t *testing.T) {
+// TestWebhookRemovesFirstGenerationAlways: clocks that differ must not keep a first life alive.
+func TestWebhookRemovesFirstGenerationAlways(t *testing.T) {
 	w := newWorld(t)
 	post := w.hook(t)
 	w.install(t)
@@ -203,7 +215,11 @@ func TestFirstLifeHasNoEarlier(t *testing.T) {
 func TestWebhookFailures(t *testing.T) {
 	var answer error
 	w := newWorld(t, func(o *choices) {
-		o.handler.Finalizer = vercel.FinalizerFunc(func(context.Context, vercel.Removal) (bool, error) { return false, answer })
+		o.handler.Finalizer = vercel.FinalizerFunc(func(
+			context.Context, vercel.Removal,
+		) (bool, error) {
+			return false, answer
+		})
 	})
 	post := w.hook(t)
 	w.install(t)
@@ -219,11 +235,13 @@ func TestWebhookFailures(t *testing.T) {
 	}
 }
 
-// TestWebhookFIPS: where HMAC-SHA1 is not allowed, the constructor says so and no request meets it.
+// TestWebhookFIPS: where HMAC-SHA1 is not allowed, the constructor says so and no request meets
+// it.
 func TestWebhookFIPS(t *testing.T) {
 	const child = "VERCEL_TEST_CHILD"
 	if os.Getenv(child) == "" {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestWebhookFIPS$", "-test.v")
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestWebhookFIPS$",
+			"-test.v")
 		cmd.Env = append(os.Environ(), child+"=1", "GODEBUG=fips140=only")
 		out, err := cmd.CombinedOutput()
 		if strings.Contains(string(out), "FIPS 140-3 mode not supported") {
@@ -234,7 +252,8 @@ func TestWebhookFIPS(t *testing.T) {
 		}
 		return
 	}
-	if _, err := new(vercel.Handler).Webhook(crypto.NewSecret(clientSecret)); err == nil || !strings.Contains(err.Error(), "fips140") {
+	if _, err := new(vercel.Handler).Webhook(crypto.NewSecret(clientSecret)); err == nil ||
+		!strings.Contains(err.Error(), "fips140") {
 		t.Errorf("got %v", err)
 	}
 }

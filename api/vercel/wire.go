@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/billing"
 )
 
 // wireInstallation is the body of the answers to GET, PUT and PATCH.
@@ -24,26 +25,29 @@ type wireRemoval struct {
 	Finalized bool `json:"finalized"`
 }
 
-// wirePlan is a billing plan. Amounts are decimal strings but for the one that is a number.
+// wirePlan is a billing plan. Amounts are decimal strings, except PreauthorizationAmount.
 type wirePlan struct {
-	ID                                 string       `json:"id"`
-	Type                               string       `json:"type"`
-	Name                               string       `json:"name"`
-	Scope                              string       `json:"scope,omitzero"`
-	Description                        string       `json:"description"`
-	PaymentMethodRequired              *bool        `json:"paymentMethodRequired,omitzero"`
-	PreauthorizationAmount             json.Number  `json:"preauthorizationAmount,omitzero"`
-	InitialCharge                      string       `json:"initialCharge,omitzero"`
-	MinimumAmount                      string       `json:"minimumAmount,omitzero"`
-	MaximumAmount                      string       `json:"maximumAmount,omitzero"`
-	MaximumAmountAutoPurchasePerPeriod string       `json:"maximumAmountAutoPurchasePerPeriod,omitzero"`
-	Cost                               string       `json:"cost,omitzero"`
-	Details                            []wireDetail `json:"details,omitempty"`
-	HighlightedDetails                 []wireDetail `json:"highlightedDetails,omitempty"`
-	Quote                              []wireQuote  `json:"quote,omitempty"`
-	RequiredPolicies                   []wirePolicy `json:"requiredPolicies,omitempty"`
-	EffectiveDate                      time.Time    `json:"effectiveDate,omitzero"`
-	Disabled                           bool         `json:"disabled,omitzero"`
+	ID          string `json:"id"`
+	Type        string `json:"type"`
+	Name        string `json:"name"`
+	Scope       string `json:"scope,omitzero"`
+	Description string `json:"description"`
+
+	PaymentMethodRequired  *bool       `json:"paymentMethodRequired,omitzero"`
+	PreauthorizationAmount json.Number `json:"preauthorizationAmount,omitzero"`
+	InitialCharge          string      `json:"initialCharge,omitzero"`
+	MinimumAmount          string      `json:"minimumAmount,omitzero"`
+	MaximumAmount          string      `json:"maximumAmount,omitzero"`
+
+	MaximumAmountAutoPurchasePerPeriod string `json:"maximumAmountAutoPurchasePerPeriod,omitzero"`
+
+	Cost               string       `json:"cost,omitzero"`
+	Details            []wireDetail `json:"details,omitempty"`
+	HighlightedDetails []wireDetail `json:"highlightedDetails,omitempty"`
+	Quote              []wireQuote  `json:"quote,omitempty"`
+	RequiredPolicies   []wirePolicy `json:"requiredPolicies,omitempty"`
+	EffectiveDate      time.Time    `json:"effectiveDate,omitzero"`
+	Disabled           bool         `json:"disabled,omitzero"`
 }
 
 type wireDetail struct {
@@ -69,7 +73,7 @@ type wireNotification struct {
 	Href    string `json:"href,omitzero"`
 }
 
-// wireOf is the public face of an installation: never its credentials.
+// wireOf returns the public part of an installation, without its credentials.
 func wireOf(inst *installation.Installation) wireInstallation {
 	var w wireInstallation
 	if inst.BillingPlan != nil {
@@ -85,13 +89,15 @@ func wireOf(inst *installation.Installation) wireInstallation {
 	return w
 }
 
-func wirePlanOf(p installation.BillingPlan) *wirePlan {
+func wirePlanOf(p billing.Plan) *wirePlan {
 	w := &wirePlan{
 		ID: p.ID, Type: p.Type, Name: p.Name, Scope: p.Scope, Description: p.Description,
-		PaymentMethodRequired: p.PaymentMethodRequired, PreauthorizationAmount: number(p.PreauthorizationAmount),
-		InitialCharge: p.InitialCharge, MinimumAmount: p.MinimumAmount, MaximumAmount: p.MaximumAmount,
+		PaymentMethodRequired:  p.PaymentMethodRequired,
+		PreauthorizationAmount: number(p.PreauthorizationAmount), InitialCharge: p.InitialCharge,
+		MinimumAmount: p.MinimumAmount, MaximumAmount: p.MaximumAmount,
 		MaximumAmountAutoPurchasePerPeriod: p.MaximumAmountAutoPurchasePerPeriod,
-		Cost:                               p.Cost, EffectiveDate: p.EffectiveDate.UTC(), Disabled: p.Disabled,
+		Cost:                               p.Cost,
+		EffectiveDate:                      p.EffectiveDate.UTC(), Disabled: p.Disabled,
 	}
 	for _, d := range p.Details {
 		w.Details = append(w.Details, wireDetail(d))
@@ -108,7 +114,7 @@ func wirePlanOf(p installation.BillingPlan) *wirePlan {
 	return w
 }
 
-// number is a decimal text as a JSON number, which has no zeros in front.
+// number returns a decimal text as a JSON number, which must not begin with a zero.
 func number(decimal string) json.Number {
 	n := strings.TrimLeft(decimal, "0")
 	if decimal != "" && (n == "" || n[0] == '.') {

@@ -15,24 +15,24 @@ import (
 	"github.com/go-installation/installation/examples/hostapp/memory"
 )
 
-// ampersandConfig is what a platform in Ampersand's manner is made of. Connections and their credentials live in the memory of this program:
-// a real host has a place for them, and gives the handler that.
+// ampersandConfig configures a platform like Ampersand. Connections and their credentials are in
+// the memory of this program. A real host stores them and implements ampersand.Connections.
 type ampersandConfig struct {
 	Projects  []ampersandProject
-	Providers []ampersand.Provider // to make connections to; none = any, by whatever credentials are given
+	Providers []ampersand.Provider // for connections; empty = any, with any credentials
 
-	host *memory.Host // made by -dev
+	host *memory.Host // set by -dev
 }
 
-// ampersandProject is a builder with what it offers.
+// ampersandProject is a project with its keys and integrations.
 type ampersandProject struct {
 	ampersand.Project
-	APIKeys      map[string]crypto.Secret // by id of the key
-	PublicKeys   map[string]string        // that its tokens are signed by: PEM, by id of the key
+	APIKeys      map[string]crypto.Secret // by key ID
+	PublicKeys   map[string]string        // PEM of the keys that sign its tokens, by key ID
 	Integrations []ampersand.Integration
 }
 
-// ampersandMount is what a caller needs to know; all but the base only with -dev.
+// ampersandMount is for callers. Only Base is set without -dev.
 type ampersandMount struct {
 	Base          string `json:"base"`
 	APIKey        string `json:"apiKey,omitempty"`
@@ -40,7 +40,7 @@ type ampersandMount struct {
 	IntegrationID string `json:"integrationId,omitempty"`
 }
 
-// ampersandPath is where the platform's clients find it.
+// ampersandPath is the path of the platform.
 const ampersandPath = "/ampersand/v1"
 
 func (c *ampersandConfig) site(base string, log *slog.Logger, dev *devMode) (*site, error) {
@@ -73,7 +73,8 @@ func (c *ampersandConfig) site(base string, log *slog.Logger, dev *devMode) (*si
 				return nil, fmt.Errorf("ampersand: project %s: public key %q: %w", p.ID, id, err)
 			}
 			if signers[id] {
-				return nil, fmt.Errorf("ampersand: project %s: another project has a public key %q", p.ID, id)
+				return nil, fmt.Errorf("ampersand: project %s: another project has a "+
+					"public key %q", p.ID, id)
 			}
 			signers[id] = true
 			host.AddPublicKey(id, p.ID, key)
@@ -86,7 +87,8 @@ func (c *ampersandConfig) site(base string, log *slog.Logger, dev *devMode) (*si
 	return &site{
 		path: ampersandPath, tenants: projects,
 		platform: platform{
-			policy: ampersand.Policy, claims: ampersand.Claims, schema: ampersand.Schema,
+			policy: ampersand.Policy, claims: installation.DefaultClaims,
+			schema: ampersand.Schema,
 		},
 		handler: func(svc *installation.Service) (http.Handler, error) {
 			return ampersand.NewHandler(svc, host.Host(), options)
@@ -95,7 +97,7 @@ func (c *ampersandConfig) site(base string, log *slog.Logger, dev *devMode) (*si
 	}, nil
 }
 
-// publicKey reads an RSA key as openssl rsa -pubout writes it.
+// publicKey parses an RSA key in the format of openssl rsa -pubout.
 func publicKey(text string) (*rsa.PublicKey, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {

@@ -14,12 +14,13 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/health"
 	"github.com/go-installation/installation/memstore"
 	"github.com/go-installation/installation/redisstore"
 	"github.com/go-installation/installation/validate"
 )
 
-// app is everything that is served.
+// app is the whole server.
 type app struct {
 	*http.ServeMux
 	svc     *installation.Service
@@ -28,7 +29,7 @@ type app struct {
 	close   func()
 }
 
-// mounted is the first line on standard output: where things are, and with -dev how to get in.
+// mounted is the first line on standard output: addresses, and with -dev credentials.
 type mounted struct {
 	Addr        string            `json:"addr"`
 	Vercel      *vercelMount      `json:"vercel,omitempty"`
@@ -36,20 +37,26 @@ type mounted struct {
 	Ampersand   *ampersandMount   `json:"ampersand,omitempty"`
 }
 
-// ServeHTTP implements [http.Handler]. What is answered, be it that there is nothing here, is for the one who asked and for now.
+// ServeHTTP implements [http.Handler]. No answer may be stored, not even a 404.
 func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	a.ServeMux.ServeHTTP(w, r)
 }
 
-// platform is what the service has to know of one platform: the rules for its installations.
+// schemaFunc is the type of installation.Options.Schema.
+type schemaFunc = func(
+	ctx context.Context, tenant string, ext installation.Extension,
+) (validate.SchemaSource, error)
+
+// platform has the rules for the installations of one platform.
 type platform struct {
 	policy installation.Policy
 	claims func(*installation.Installation) []string
-	schema func(ctx context.Context, tenant string, ext installation.Extension) (validate.SchemaSource, error) // nil = none
+	schema schemaFunc // nil = none
 }
 
-// newApp opens the store, makes the service and mounts what the configuration names. base is the address that the program can be reached at.
+// newApp opens the store, makes the service and mounts the configured platforms. base is the
+// address of the server.
 func newApp(ctx context.Context, set settings, base string, log *slog.Logger) (*app, error) {
 	cfg, err := loadConfig(set, base)
 	if err != nil {
@@ -71,9 +78,11 @@ func newApp(ctx context.Context, set settings, base string, log *slog.Logger) (*
 	return a, nil
 }
 
-// mount makes the service, whose rules are those of the platform that an installation belongs to, and puts a handler for each platform
-// below its path.
-func (a *app) mount(cfg *config, store installation.Store, keys crypto.KeyWrapper, base string) error {
+// mount makes the service and mounts a handler for each platform. The tenant of an installation
+// decides whose rules it has.
+func (a *app) mount(
+	cfg *config, store installation.Store, keys crypto.KeyWrapper, base string,
+) error {
 	sites, err := cfg.sites(a.log, base)
 	if err != nil {
 		return err
@@ -87,14 +96,20 @@ func (a *app) mount(cfg *config, store installation.Store, keys crypto.KeyWrappe
 		return platform{policy: nobody, claims: installation.DefaultClaims}
 	}
 	a.svc, err = installation.New(store, keys, &installation.Options{
-		Policy: func(actor installation.Actor, do installation.Action, inst *installation.Installation) bool {
+		Policy: func(
+			actor installation.Actor, do installation.Action, inst *installation.Installation,
+		) bool {
 			if inst == nil || actor.Kind == installation.Host {
 				return installation.DefaultPolicy(actor, do, inst)
 			}
 			return of(inst.Tenant).policy(actor, do, inst)
 		},
-		Claims: func(inst *installation.Installation) []string { return of(inst.Tenant).claims(inst) },
-		Schema: func(ctx context.Context, tenant string, ext installation.Extension) (validate.SchemaSource, error) {
+		Claims: func(inst *installation.Installation) []string {
+			return of(inst.Tenant).claims(inst)
+		},
+		Schema: func(
+			ctx context.Context, tenant string, ext installation.Extension,
+		) (validate.SchemaSource, error) {
 			if schema := of(tenant).schema; schema != nil {
 				return schema(ctx, tenant, ext)
 			}
@@ -121,17 +136,20 @@ func (a *app) mount(cfg *config, store installation.Store, keys crypto.KeyWrappe
 	return nil
 }
 
-// nobody is the policy for a tenant of no platform that is mounted.
-func nobody(installation.Actor, installation.Action, *installation.Installation) bool { return false }
+// nobody is the policy for tenants that no mounted platform has.
+func nobody(installation.Actor, installation.Action, *installation.Installation) bool {
+	return false
+}
 
-// openStore is the one place that knows where installations are kept.
+// openStore opens the store of the flags. It also returns a function that closes it.
 func openStore(ctx context.Context, set settings) (installation.Store, func(), error) {
 	if set.redis == "" {
 		return memstore.New(), func() {}, nil
 	}
 	options, err := redis.ParseURL(set.redis)
 	if err != nil {
-		return nil, nil, errors.New("-redis is no URL of a Redis server") // the error of redis quotes it, password and all
+		// The error of the client quotes the URL with its password.
+		return nil, nil, errors.New("-redis is no URL of a Redis server")
 	}
 	options.ContextTimeoutEnabled = true
 	client := redis.NewClient(options)
@@ -142,10 +160,10 @@ func openStore(ctx context.Context, set settings) (installation.Store, func(), e
 	return store, func() { _ = client.Close() }, nil
 }
 
-// sweepEvery is how often what time has done is written down.
+// sweepEvery is the time between sweeps.
 const sweepEvery = time.Minute
 
-// sweep writes down what time has done, until the context ends.
+// sweep sweeps regularly until the context ends.
 func (a *app) sweep(ctx context.Context) {
 	host := a.svc.As(installation.Actor{Kind: installation.Host})
 	tick := time.NewTicker(sweepEvery)
@@ -156,7 +174,7 @@ func (a *app) sweep(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		report, err := host.Sweep(ctx, installation.SweepRequest{})
+		report, err := host.Sweep(ctx, 0)
 		if err != nil && ctx.Err() == nil {
 			a.log.Error("sweep", "error", err)
 		} else if report.Expired+report.Purged > 0 {
@@ -165,16 +183,17 @@ func (a *app) sweep(ctx context.Context) {
 	}
 }
 
-// healthTimeout bounds what a probe waits for.
+// healthTimeout limits the time of a probe.
 const healthTimeout = 5 * time.Second
 
-// health says whether requests can be served. Whoever asks is not known, so it names rules and not what they found.
+// health reports whether requests can be served. Anybody can ask, so it names the rules of
+// findings and not their details.
 func (a *app) health(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
 	defer cancel()
 	type finding struct {
-		Level installation.Level `json:"level"`
-		Rule  string             `json:"rule"`
+		Level health.Level `json:"level"`
+		Rule  string       `json:"rule"`
 	}
 	answer := struct {
 		Status   string    `json:"status"`

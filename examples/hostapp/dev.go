@@ -2,7 +2,7 @@ package main
 
 import (
 	"cmp"
-	stdcrypto "crypto"
+	"context"
 	"crypto/fips140"
 	"crypto/rand"
 	"crypto/rsa"
@@ -12,18 +12,18 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
-	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/softwareone"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/examples/hostapp/memory"
 	"github.com/go-installation/installation/examples/hostapp/static"
 )
 
-// devMode is what -dev makes up beside the configuration: a key that signs Vercel's tokens, and the secrets that callers need.
+// devMode is what -dev generates in addition to the configuration: a key that signs Vercel's tokens
+// and the credentials of callers.
 type devMode struct {
 	key         *rsa.PrivateKey
 	issuer      string
@@ -31,14 +31,14 @@ type devMode struct {
 	ampersand   *ampersandMount
 }
 
-// Paths that exist with -dev only.
+// Paths that exist only with -dev.
 const (
 	devIssuerPath = "/dev/vercel"
 	devTokenPath  = devIssuerPath + "/token"
 	devKeysPath   = devIssuerPath + "/.well-known/jwks"
 )
 
-// What the made-up Vercel knows of this partner.
+// Names that the generated Vercel uses.
 const (
 	devClientID = "oac_devHostapp"
 	devKeyID    = "dev"
@@ -46,8 +46,9 @@ const (
 	devUser     = "7ab0000000000000000000ff"
 )
 
-// newDevConfig makes up a configuration for a program that is reached at base. Its Vercel is in the program, and so are its keys: where the program
-// listens may be no address to read keys from. Others find them there all the same, where an issuer has its keys.
+// newDevConfig generates a configuration for a server at base. The server is also the issuer of
+// Vercel's tokens. It uses its key directly, since it may not be able to reach itself, and serves
+// the key set for others.
 func newDevConfig(base string) (*config, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -56,20 +57,21 @@ func newDevConfig(base string) (*config, error) {
 	dev := &devMode{key: key, issuer: base + devIssuerPath}
 	cfg := &config{
 		dev: dev,
-		Vercel: &vercelConfig{ClientID: devClientID, Issuer: dev.issuer, Name: "Hostapp", keys: &oidc.StaticKeySet{
-			PublicKeys: []stdcrypto.PublicKey{key.Public()},
-		}, Plans: []installation.BillingPlan{
-			{
-				ID: "hobby", Type: "subscription", Scope: "installation", Name: "Hobby", Description: "For trying it out", Cost: "Free",
-				PaymentMethodRequired: new(false),
-			},
-			{
-				ID: "team", Type: "subscription", Scope: "installation", Name: "Team", Description: "For five people", Cost: "$20.00/month",
-				PaymentMethodRequired: new(true),
-			},
-		}},
+		Vercel: &vercelConfig{ClientID: devClientID, Issuer: dev.issuer, Name: "Hostapp",
+			key: dev.publicKey, Plans: []billing.Plan{
+				{
+					ID: "hobby", Type: "subscription", Scope: "installation", Name: "Hobby",
+					Description: "For trying it out", Cost: "Free",
+					PaymentMethodRequired: new(false),
+				},
+				{
+					ID: "team", Type: "subscription", Scope: "installation", Name: "Team",
+					Description: "For five people", Cost: "$20.00/month",
+					PaymentMethodRequired: new(true),
+				},
+			}},
 	}
-	if !fips140.Enforced() { // which allows no webhook
+	if !fips140.Enforced() { // a webhook is not allowed there
 		cfg.Vercel.WebhookSecret = madeUp()
 	}
 	cfg.SoftwareOne, dev.softwareOne = devSoftwareOne()
@@ -77,13 +79,14 @@ func newDevConfig(base string) (*config, error) {
 	return cfg, nil
 }
 
-// devSoftwareOne makes up a vendor with a public extension, two clients and the operator.
+// devSoftwareOne generates a vendor with a public extension, two clients and operations.
 func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
 	const extension = "EXT-4410-7725"
 	c := &softwareOneConfig{
 		TokenKey: madeUp(),
 		Extensions: []softwareOneExtension{{Extension: softwareone.Extension{
-			ID: extension, Name: "Stock Sync", Icon: "/static/" + extension + "/icon.png", Revision: 1, Status: softwareone.Public,
+			ID: extension, Name: "Stock Sync", Icon: "/static/" + extension + "/icon.png",
+			Revision: 1, Status: softwareone.ExtensionPublic,
 			Owner: "ACC-2205-6611", Modules: []softwareone.Module{{ID: "MOD-0478"}},
 		}}},
 		Data: static.Data{
@@ -93,35 +96,49 @@ func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
 	}
 	account := func(id, name string, kind softwareone.AccountType, token string) string {
 		secret := madeUp()
-		c.Accounts = append(c.Accounts, softwareone.Account{ID: id, Name: name, Type: kind, Status: "Enabled", Revision: 1})
-		c.Tokens = append(c.Tokens, softwareone.Token{ID: token, Name: "Dev token of " + name, Account: id})
+		c.Accounts = append(c.Accounts,
+			softwareone.Account{ID: id, Name: name, Type: kind, Status: "Enabled", Revision: 1})
+		c.Tokens = append(c.Tokens,
+			softwareone.Token{ID: token, Name: "Dev token of " + name, Account: id})
 		c.TokenSecrets[token] = secret
 		return "idt:" + token + ":" + string(secret.Reveal())
 	}
 	return c, &softwareOneMount{
-		ExtensionID:     extension,
-		VendorToken:     account("ACC-2205-6611", "Stockfish Software", softwareone.Vendor, "TKN-1000-0001"),
-		ClientToken:     account("ACC-8834-0012", "Harbor Foods", softwareone.Client, "TKN-1000-0002"),
-		Client2Token:    account("ACC-8834-0013", "Northwind Mills", softwareone.Client, "TKN-1000-0003"),
-		OperationsToken: account("ACC-0001-0001", "Marketplace", softwareone.Operations, "TKN-1000-0004"),
-		ExtensionToken:  string(c.ExtensionSecrets[extension].Reveal()),
+		ExtensionID: extension,
+		VendorToken: account("ACC-2205-6611", "Stockfish Software", softwareone.AccountVendor,
+			"TKN-1000-0001"),
+		ClientToken: account("ACC-8834-0012", "Harbor Foods", softwareone.AccountClient,
+			"TKN-1000-0002"),
+		Client2Token: account("ACC-8834-0013", "Northwind Mills", softwareone.AccountClient,
+			"TKN-1000-0003"),
+		OperationsToken: account("ACC-0001-0001", "Marketplace", softwareone.AccountOperations,
+			"TKN-1000-0004"),
+		ExtensionToken: string(c.ExtensionSecrets[extension].Reveal()),
 	}
 }
 
-// madeUp returns a secret for this run.
+// madeUp returns a random secret.
 func madeUp() crypto.Secret {
 	b := make([]byte, 24)
 	rand.Read(b) // never fails since Go 1.24
 	return crypto.NewSecret(base64.RawURLEncoding.EncodeToString(b))
 }
 
-// handle adds what only exists with -dev.
+// handle adds the paths of -dev.
 func (d *devMode) handle(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+devTokenPath, d.token)
 	mux.HandleFunc("GET "+devKeysPath, d.keys)
 }
 
-// keys answers with the key set that tokens can be verified by.
+// publicKey returns the key that tokens are signed with.
+func (d *devMode) publicKey(_ context.Context, id string) (*rsa.PublicKey, error) {
+	if id != devKeyID {
+		return nil, nil
+	}
+	return &d.key.PublicKey, nil
+}
+
+// keys serves the key set of the tokens.
 func (d *devMode) keys(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
@@ -129,14 +146,16 @@ func (d *devMode) keys(w http.ResponseWriter, _ *http.Request) {
 	}})
 }
 
-// token signs a token as Vercel would, for the installation in the query; account names another customer.
+// token signs a token like Vercel, for the installation in the query. The parameter account names
+// another customer.
 func (d *devMode) token(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	now := time.Now()
 	account := cmp.Or(query.Get("account"), devAccount)
 	claims := map[string]any{
-		"iss": d.issuer, "aud": devClientID, "sub": "account:" + account, "account_id": account, "installation_id": nil,
-		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+		"iss": d.issuer, "aud": devClientID, "sub": "account:" + account, "account_id": account,
+		"installation_id": nil,
+		"iat":             now.Unix(), "exp": now.Add(time.Hour).Unix(),
 	}
 	if id := query.Get("installation"); id != "" {
 		claims["installation_id"] = id
@@ -152,7 +171,8 @@ func (d *devMode) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	signer, err := jose.NewSigner(
-		jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: d.key, KeyID: devKeyID}}, (&jose.SignerOptions{}).WithType("JWT"))
+		jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: d.key, KeyID: devKeyID}},
+		(&jose.SignerOptions{}).WithType("JWT"))
 	if err != nil {
 		http.Error(w, "cannot sign", http.StatusInternalServerError)
 		return
@@ -166,10 +186,11 @@ func (d *devMode) token(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, text)
 }
 
-// devAmpersand makes up a builder with one integration, for a customer who has connected already.
+// devAmpersand generates a builder with one integration and a customer with connections.
 func devAmpersand() (*ampersandConfig, *ampersandMount) {
 	key := madeUp()
 	return &ampersandConfig{host: memory.Demo(key, nil)}, &ampersandMount{
-		APIKey: string(key.Reveal()), ProjectID: memory.DemoProject, IntegrationID: memory.DemoIntegration,
+		APIKey: string(key.Reveal()), ProjectID: memory.DemoProject,
+		IntegrationID: memory.DemoIntegration,
 	}
 }

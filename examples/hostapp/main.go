@@ -1,17 +1,22 @@
-// Hostapp is a host application: one HTTP server that keeps the installations of three platforms, each below a path of its own, over one
-// service and one store.
+// Hostapp is a host application: one HTTP server for the installations of three platforms. Each
+// has a path of its own. All share one service and one store.
 //
-//	go run ./examples/hostapp -dev                       with made-up keys, customers and tokens, in memory
+//	go run ./examples/hostapp -dev
 //	go run ./examples/hostapp -dev -redis redis://127.0.0.1:6379
-//	hostapp -addr :8443 -keys installation.keys -config hostapp.json -redis redis://redis.internal.example:6379
+//	hostapp -addr :8443 -keys installation.keys -config hostapp.json \
+//		-redis redis://redis.internal.example:6379
 //
-// The first line on standard output is JSON and says where it listens and what is mounted; with -dev it has the credentials for trying it.
-// The log goes to standard error. "/" is a page for people, "/healthz" is for probes. SIGTERM and SIGINT let requests under way finish.
+// With -dev it generates keys, customers and tokens, and by default stores in memory. Without -dev
+// it needs -keys, a keyring in the format of crypto.KeyringFromFile, and -config, a JSON file with
+// the fields of config.
 //
-// Without -dev it needs -keys, a keyring as crypto.KeyringFromFile reads it, and -config, a file with what the platforms know of it; see config.
-// Names in the file are those of the fields, in any letter case. It speaks plain HTTP and belongs behind something that does TLS.
+// The first line on standard output is JSON. It has the address and the mounted platforms, and
+// with -dev the credentials to try them. The log goes to standard error. "/" is a page for people,
+// and "/healthz" is for probes. On SIGTERM and SIGINT, running requests finish. The server speaks
+// plain HTTP, so put it behind something that does TLS.
 //
-// Vercel's webhook is at /vercel/webhook where its secret is known, which -dev makes up. Once a minute the service writes down what time has done.
+// Vercel's webhook is at /vercel/webhook if its secret is configured. The service sweeps once a
+// minute.
 package main
 
 import (
@@ -37,22 +42,28 @@ func main() {
 	os.Exit(program(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// settings are what the command line says.
+// settings are the flags of the command line.
 type settings struct {
 	addr, redis, keys, config string
 	dev                       bool
 }
 
-// program serves until the context ends, and returns the status to exit with.
+// program serves until the context ends. It returns the exit status.
 func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var set settings
 	flags := flag.NewFlagSet("hostapp", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&set.addr, "addr", "127.0.0.1:8080", "`host:port` to listen on; port 0 takes a free one")
-	flags.StringVar(&set.redis, "redis", "", "keep installations in the Redis server at this `URL`; without it they end with the program")
-	flags.StringVar(&set.keys, "keys", "", "`file` with the keys that protect secrets, the primary first")
-	flags.StringVar(&set.config, "config", "", "`file` with what the platforms know of this host, as JSON")
-	flags.BoolVar(&set.dev, "dev", false, "make up keys, customers and tokens; never where others can reach it")
+	flags.StringVar(&set.addr, "addr", "127.0.0.1:8080",
+		"`host:port` to listen on; port 0 takes a free one")
+	flags.StringVar(&set.redis, "redis", "",
+		"keep installations in the Redis server at this `URL`; without it they end with "+
+			"the program")
+	flags.StringVar(&set.keys, "keys", "",
+		"`file` with the keys that protect secrets, the primary first")
+	flags.StringVar(&set.config, "config", "",
+		"`file` with what the platforms know of this host, as JSON")
+	flags.BoolVar(&set.dev, "dev", false,
+		"make up keys, customers and tokens; never where others can reach it")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
@@ -61,7 +72,9 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		flags.Usage()
 		return 2
 	case !set.dev && (set.keys == "" || set.config == ""):
-		fmt.Fprintln(stderr, "hostapp: without -dev, -keys and -config are needed: there is no service without keys, and no API without knowing its callers")
+		fmt.Fprintln(stderr,
+			"hostapp: without -dev, -keys and -config are needed: there is no service without "+
+				"keys, and no API without knowing its callers")
 		return 2
 	}
 	if err := serve(ctx, set, stdout, slog.New(slog.NewTextHandler(stderr, nil))); err != nil {
@@ -71,25 +84,26 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// Bounds of a connection. The handlers of the platforms have shorter ones of their own; the others are for what none of them answers.
+// Limits of a connection. The handlers of the platforms have shorter ones.
 const (
 	headerTimeout = 10 * time.Second
 	readTimeout   = time.Minute
 	writeTimeout  = 2 * time.Minute
 	idleTimeout   = 2 * time.Minute
-	drainTimeout  = 30 * time.Second // for requests under way at the end
+	drainTimeout  = 30 * time.Second // for running requests at the end
 	maxHeader     = 64 << 10
 )
 
 // newServer returns the server of an app.
 func newServer(app http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: app, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		Handler: app, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
+		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 }
 
-// reachable returns an address to reach a listener at. One that takes any is reached from where it runs.
+// reachable returns an address of a listener for clients on this machine.
 func reachable(addr net.Addr) string {
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
@@ -97,7 +111,7 @@ func reachable(addr net.Addr) string {
 	return addr.String()
 }
 
-// serve listens, says where, and answers until the context ends and what was under way is done.
+// serve listens, prints the first line, and serves until the context ends and requests finish.
 func serve(ctx context.Context, set settings, stdout io.Writer, log *slog.Logger) error {
 	listener, err := net.Listen("tcp", set.addr)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -96,77 +97,109 @@ func ask(t *testing.T, method, url, body string, header ...string) (int, string)
 	return res.StatusCode, string(text)
 }
 
-// stores make the arguments that choose a store. A server that is not installed skips its own part of a test alone.
+// stores returns the arguments that choose a store. Where no Redis server is
+// installed, only the Redis part of a test is skipped.
 var stores = map[string]func(*testing.T) []string{
 	"memory": func(*testing.T) []string { return nil },
-	"redis":  func(t *testing.T) []string { return []string{"-redis", "redis://" + redistest.Start(t).Addr} },
+	"redis": func(t *testing.T) []string {
+		return []string{"-redis",
+			"redis://" + redistest.Start(t).Addr}
+	},
 }
 
-// With -dev each platform answers to the credentials of the first line, on either store, and holds nothing at the start.
-func TestDev(t *testing.T) {
+// devStep is a request to the server of -dev, with the status and a part of the
+// text of its answer.
+type devStep struct {
+	method, url, body string
+	header            []string
+	status            int
+	has               string
+}
+
+// With -dev each platform accepts the credentials of the first line. This is so
+// on either store, and nothing is installed at the start.
+func TestDevCredentialsWorkOnEveryPlatform(t *testing.T) {
 	for name, args := range stores {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, append([]string{"-dev"}, args(t)...)...)
-			const id = "icfg_9aXw3LmQ7vBn2TzK5rYd8PcH"
-			token := func(auth string) []string {
-				status, text := ask(t, "GET", r.Vercel.Tokens+"?installation="+id+"&auth="+auth, "")
-				if status != 200 {
-					t.Fatalf("token: %d %s", status, text)
-				}
-				return []string{"Authorization", "Bearer " + text}
-			}
-			key := []string{"X-Api-Key", r.Ampersand.APIKey}
-			at := r.Vercel.Base + "/v1/installations/" + id
-			steps := []struct {
-				method, url, body string
-				header            []string
-				status            int
-				has               string
-			}{
-				{"GET", at, "", token("system"), 404, "not_found"},
-				{"PUT", at, `{"scopes":["read"],"acceptedPolicies":{},"credentials":{"access_token":"tok-made-up","token_type":"Bearer"},
-					"account":{"url":"https://vercel.example/acme","contact":{"email":"iris@northwind.example"}}}`, token("user"), 200, "{"},
-				{"GET", at + "/plans", "", token("system"), 200, `"hobby"`},
-				{"PATCH", at, `{"billingPlanId":"team"}`, token("user"), 200, `"team"`},
-				{"GET", at, "", token("system"), 200, `"team"`},
-
-				{"GET", r.SoftwareOne.Base + "/installations", "", bearer(r.SoftwareOne.VendorToken), 200, `"data":[]`},
-				{"POST", r.SoftwareOne.Base + "/installations", `{"extension":{"id":"` + r.SoftwareOne.ExtensionID + `"},"modules":[{"id":"MOD-0478"}]}`,
-					bearer(r.SoftwareOne.ClientToken), 201, `"Installed"`},
-				{"GET", r.SoftwareOne.Base + "/installations", "", bearer(r.SoftwareOne.ExtensionToken), 200, `"total":1`},
-				{"GET", r.SoftwareOne.Base + "/installations", "", bearer(r.SoftwareOne.Client2Token), 200, `"data":[]`},
-				{"GET", r.SoftwareOne.Base + "/installations", "", bearer(r.SoftwareOne.OperationsToken), 200, `"total":1`},
-
-				{"GET", r.Ampersand.Base + "/projects/" + r.Ampersand.ProjectID + "/installations", "", key, 200, "[]"},
-				{"GET", r.Ampersand.Base + "/projects/" + r.Ampersand.ProjectID + "/connections", "", key, 200, `"hubspot"`},
-				{"POST", r.Ampersand.Base + "/projects/" + r.Ampersand.ProjectID + "/integrations/" + r.Ampersand.IntegrationID + "/installations",
-					`{"groupRef":"group-123","config":{"content":{"provider":"salesforce","read":{"objects":{"contact":{"objectName":"contact",
-					"schedule":"0 * * * *","destination":"contactHook","selectedFields":{"access_token__c":true},"selectedFieldMappings":{}}}}}}}`,
-					key, 201, `"access_token__c":true`},
-
-				{"GET", "http://" + r.Addr + "/healthz", "", nil, 200, `"ok"`},
-			}
+			steps := slices.Concat(vercelSteps(t, r), softwareoneSteps(r), ampersandSteps(r),
+				[]devStep{{"GET", "http://" + r.Addr + "/healthz", "", nil, 200, `"ok"`}})
 			for _, s := range steps {
 				status, text := ask(t, s.method, s.url, s.body, s.header...)
 				if status != s.status || !strings.Contains(text, s.has) {
-					t.Errorf("%s %s: %d %s, want %d with %s", s.method, s.url, status, text, s.status, s.has)
+					t.Errorf("%s %s: %d %s, want %d with %s", s.method, s.url, status, text,
+						s.status, s.has)
 				}
 			}
 			r.stop()
 			if status := <-r.status; status != 0 {
 				t.Errorf("ended with %d\n%s", status, r.log)
 			}
-			if strings.Contains(r.log.String(), "tok-made-up") || strings.Contains(r.log.String(), r.SoftwareOne.VendorToken) {
+			if strings.Contains(r.log.String(), "tok-made-up") ||
+				strings.Contains(r.log.String(), r.SoftwareOne.VendorToken) {
 				t.Errorf("a secret is in the log:\n%s", r.log)
 			}
 		})
 	}
 }
 
+func vercelSteps(t *testing.T, r *running) []devStep {
+	t.Helper()
+	const id = "icfg_9aXw3LmQ7vBn2TzK5rYd8PcH"
+	token := func(auth string) []string {
+		status, text := ask(t, "GET", r.Vercel.Tokens+"?installation="+id+"&auth="+auth, "")
+		if status != 200 {
+			t.Fatalf("token: %d %s", status, text)
+		}
+		return bearer(text)
+	}
+	at := r.Vercel.Base + "/v1/installations/" + id
+	return []devStep{
+		{"GET", at, "", token("system"), 404, "not_found"},
+		{"PUT", at, `{"scopes":["read"],"acceptedPolicies":{},
+			"credentials":{"access_token":"tok-made-up","token_type":"Bearer"},
+			"account":{"url":"https://vercel.example/acme",
+			"contact":{"email":"iris@northwind.example"}}}`, token("user"), 200, "{"},
+		{"GET", at + "/plans", "", token("system"), 200, `"hobby"`},
+		{"PATCH", at, `{"billingPlanId":"team"}`, token("user"), 200, `"team"`},
+		{"GET", at, "", token("system"), 200, `"team"`},
+	}
+}
+
+func softwareoneSteps(r *running) []devStep {
+	s := r.SoftwareOne
+	at := s.Base + "/installations"
+	body := `{"extension":{"id":"` + s.ExtensionID + `"},"modules":[{"id":"MOD-0478"}]}`
+	return []devStep{
+		{"GET", at, "", bearer(s.VendorToken), 200, `"data":[]`},
+		{"POST", at, body, bearer(s.ClientToken), 201, `"Installed"`},
+		{"GET", at, "", bearer(s.ExtensionToken), 200, `"total":1`},
+		{"GET", at, "", bearer(s.Client2Token), 200, `"data":[]`},
+		{"GET", at, "", bearer(s.OperationsToken), 200, `"total":1`},
+	}
+}
+
+func ampersandSteps(r *running) []devStep {
+	key := []string{"X-Api-Key", r.Ampersand.APIKey}
+	project := r.Ampersand.Base + "/projects/" + r.Ampersand.ProjectID
+	integration := project + "/integrations/" + r.Ampersand.IntegrationID
+	return []devStep{
+		{"GET", project + "/installations", "", key, 200, "[]"},
+		{"GET", project + "/connections", "", key, 200, `"hubspot"`},
+		{"POST", integration + "/installations",
+			`{"groupRef":"group-123","config":{"content":{"provider":"salesforce",
+			"read":{"objects":{"contact":{"objectName":"contact","schedule":"0 * * * *",
+			"destination":"contactHook","selectedFields":{"access_token__c":true},
+			"selectedFieldMappings":{}}}}}}}`,
+			key, 201, `"access_token__c":true`},
+	}
+}
+
 func bearer(token string) []string { return []string{"Authorization", "Bearer " + token} }
 
-// Without keys, or without knowing its callers, nothing is served.
-func TestRefusals(t *testing.T) {
+// The program exits with an error without keys, or if it cannot authenticate
+// its callers.
+func TestIncompleteConfigurationIsRejected(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
@@ -181,23 +214,33 @@ func TestRefusals(t *testing.T) {
 		status int
 		says   string
 	}{
-		"nothing":              {nil, 2, "-keys"},
-		"keys alone":           {[]string{"-keys", keys}, 2, "-config"},
-		"config alone":         {[]string{"-config", write("empty.json", "{}")}, 2, "-keys"},
-		"dev with config":      {[]string{"-dev", "-config", "x"}, 2, "Usage"},
-		"no such keys":         {[]string{"-keys", filepath.Join(dir, "none"), "-config", write("vercel.json", vercelOnly)}, 1, "none"},
-		"no platform":          {[]string{"-keys", keys, "-config", write("none.json", "{}")}, 1, "names no platform"},
-		"no issuer":            {[]string{"-keys", keys, "-config", write("half.json", `{"vercel":{"clientID":"oac_1"}}`)}, 1, "issuer"},
-		"no audience":          {[]string{"-keys", keys, "-config", write("other.json", `{"vercel":{"issuer":"https://issuer.example"}}`)}, 1, "clientID"},
-		"unknown member":       {[]string{"-keys", keys, "-config", write("typo.json", `{"vercell":{}}`)}, 1, "not a configuration"},
-		"secret of wrong type": {[]string{"-keys", keys, "-config", write("type.json", `{"softwareone":{"tokenKey":["hunter2"]}}`)}, 1, "not a configuration"},
+		"nothing":         {nil, 2, "-keys"},
+		"keys alone":      {[]string{"-keys", keys}, 2, "-config"},
+		"config alone":    {[]string{"-config", write("empty.json", "{}")}, 2, "-keys"},
+		"dev with config": {[]string{"-dev", "-config", "x"}, 2, "Usage"},
+		"no such keys": {[]string{"-keys", filepath.Join(dir, "none"), "-config",
+			write("vercel.json", vercelOnly)}, 1, "none"},
+		"no platform": {[]string{"-keys", keys, "-config", write("none.json", "{}")}, 1,
+			"names no platform"},
+		"no issuer": {[]string{"-keys", keys, "-config",
+			write("half.json", `{"vercel":{"clientID":"oac_1"}}`)}, 1, "issuer"},
+		"no audience": {[]string{"-keys", keys, "-config", write("other.json",
+			`{"vercel":{"issuer":"https://issuer.example"}}`)}, 1, "clientID"},
+		"unknown member": {[]string{"-keys", keys, "-config",
+			write("typo.json", `{"vercell":{}}`)}, 1, "not a configuration"},
+		"secret of wrong type": {[]string{"-keys", keys, "-config", write("type.json",
+			`{"softwareone":{"tokenKey":["hunter2"]}}`)}, 1, "not a configuration"},
 		"one tenant twice": {[]string{"-keys", keys, "-config", write("shared.json",
-			vercelOnly[:len(vercelOnly)-1]+`,"ampersand":{"projects":[{"id":"oac_1"}]}}`)}, 1, `"oac_1"`},
-		"one project twice": {[]string{"-keys", keys, "-config", write("twice.json", `{"ampersand":{"projects":[{"id":"p"},{"id":"p"}]}}`)}, 1, `"p"`},
+			vercelOnly[:len(vercelOnly)-1]+`,"ampersand":{"projects":[{"id":"oac_1"}]}}`)}, 1,
+			`"oac_1"`},
+		"one project twice": {[]string{"-keys", keys, "-config",
+			write("twice.json", `{"ampersand":{"projects":[{"id":"p"},{"id":"p"}]}}`)}, 1, `"p"`},
 		"a key that is none": {[]string{"-keys", keys, "-config", write("pem.json",
-			`{"ampersand":{"projects":[{"id":"p","publicKeys":{"k":"hunter2"}}]}}`)}, 1, "no PEM"},
+			`{"ampersand":{"projects":[{"id":"p","publicKeys":{"k":"hunter2"}}]}}`)}, 1,
+			"no PEM"},
 		"a schema that is none": {[]string{"-keys", keys, "-config", write("schema.json",
-			`{"softwareone":{"accounts":[{"id":"A","type":"Vendor"}],"extensions":[{"id":"E","owner":"A","status":"Public","schema":{"type":7}}]}}`)}, 1, "keyword"},
+			`{"softwareone":{"accounts":[{"id":"A","type":"Vendor"}],"extensions":[{"id":"E",`+
+				`"owner":"A","status":"Public","schema":{"type":7}}]}}`)}, 1, "keyword"},
 		"no redis":      {[]string{"-dev", "-redis", "hunter2://"}, 1, "no URL"},
 		"taken address": {[]string{"-dev", "-addr", "256.0.0.1:1"}, 1, "256.0.0.1"},
 	} {
@@ -214,7 +257,9 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-const vercelOnly = `{"vercel":{"clientID":"oac_1","issuer":"https://issuer.example","plans":[{"id":"free","type":"subscription","scope":"installation","name":"Free","description":"-"}]}}`
+const vercelOnly = `{"vercel":{"clientID":"oac_1","issuer":"https://issuer.example",` +
+	`"plans":[{"id":"free","type":"subscription","scope":"installation","name":"Free",` +
+	`"description":"-"}]}}`
 
 func newKeys(t *testing.T) string {
 	t.Helper()
@@ -225,8 +270,9 @@ func newKeys(t *testing.T) string {
 	return key.Reveal()
 }
 
-// Without -dev nothing that -dev makes up exists, and what the configuration names is served.
-func TestConfigured(t *testing.T) {
+// Without -dev only the platforms of the configuration are served. Nothing that
+// -dev invents exists.
+func TestOnlyConfiguredPlatformsAreServed(t *testing.T) {
 	dir := t.TempDir()
 	keys, config := filepath.Join(dir, "keys"), filepath.Join(dir, "config.json")
 	for path, text := range map[string]string{keys: newKeys(t), config: vercelOnly} {
@@ -239,7 +285,9 @@ func TestConfigured(t *testing.T) {
 		t.Errorf("%+v", r.mounted)
 	}
 	for path, want := range map[string]int{
-		devTokenPath: 404, devKeysPath: 404, "/vercel/webhook": 404, "/vercel/v1/installations/icfg_1": 401, "/softwareone/public/v1/integration/installations": 404, "/": 200,
+		devTokenPath: 404, devKeysPath: 404, "/vercel/webhook": 404,
+		"/vercel/v1/installations/icfg_1":                  401,
+		"/softwareone/public/v1/integration/installations": 404, "/": 200,
 	} {
 		if status, text := ask(t, "GET", "http://"+r.Addr+path, ""); status != want {
 			t.Errorf("%s: %d %s, want %d", path, status, text, want)
@@ -247,16 +295,21 @@ func TestConfigured(t *testing.T) {
 	}
 }
 
-// Nothing that is answered may be stored: neither where there is nothing nor where a path is sent on to how it is written.
-func TestNoStore(t *testing.T) {
+// No answer may be cached, not even that of an unknown path or a redirect.
+func TestEveryAnswerForbidsCaching(t *testing.T) {
 	r := start(t, "-dev")
-	direct := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	direct := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	for _, path := range []string{
-		"/", "/healthz", "/nope", "/vercel", "/vercel/", "/vercel/nope", "/softwareone/nope", "/softwareone/public/v1/integration/nope", "/ampersand/",
-		"/ampersand/v1", "/ampersand/v1/nope", "/vercel//v1/installations/x", "/vercel/webhook", devTokenPath, devTokenPath + "?auth=nope",
+		"/", "/healthz", "/nope", "/vercel", "/vercel/", "/vercel/nope", "/softwareone/nope",
+		"/softwareone/public/v1/integration/nope", "/ampersand/",
+		"/ampersand/v1", "/ampersand/v1/nope", "/vercel//v1/installations/x", "/vercel/webhook",
+		devTokenPath, devTokenPath + "?auth=nope",
 	} {
 		for _, method := range []string{"GET", "POST"} {
-			req, err := http.NewRequestWithContext(t.Context(), method, "http://"+r.Addr+path, nil)
+			req, err := http.NewRequestWithContext(t.Context(), method, "http://"+r.Addr+path,
+				nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -272,25 +325,27 @@ func TestNoStore(t *testing.T) {
 	}
 }
 
-// A token of -dev is one that anybody can verify who knows the issuer.
-func TestDevKeys(t *testing.T) {
+// Anybody who knows the issuer can verify a token of -dev.
+func TestDevTokensAreVerifiable(t *testing.T) {
 	r := start(t, "-dev")
 	_, token := ask(t, "GET", r.Vercel.Tokens+"?installation=icfg_1&auth=system", "")
-	verifier, err := vercel.NewVerifier(devClientID, &vercel.VerifierOptions{Issuer: "http://" + r.Addr + devIssuerPath})
+	verifier, err := vercel.NewVerifier(devClientID,
+		&vercel.VerifierOptions{Issuer: "http://" + r.Addr + devIssuerPath})
 	if err != nil {
 		t.Fatal(err)
 	}
 	claims, err := verifier.Verify(t.Context(), token)
-	if err != nil || claims.Auth != vercel.System || claims.InstallationID != "icfg_1" {
+	if err != nil || claims.Auth != vercel.AuthSystem || claims.InstallationID != "icfg_1" {
 		t.Errorf("%+v, %v", claims, err)
 	}
 }
 
-// The page has a command for each platform, and names no other.
-func TestPage(t *testing.T) {
+// The page has a command for each platform that is served, and for no other.
+func TestPageHasACommandPerPlatform(t *testing.T) {
 	r := start(t, "-dev")
 	_, text := ask(t, "GET", "http://"+r.Addr+"/", "")
-	for _, want := range []string{r.Vercel.Base, r.SoftwareOne.Base, r.Ampersand.Base, r.SoftwareOne.VendorToken, r.Ampersand.APIKey, "curl"} {
+	for _, want := range []string{r.Vercel.Base, r.SoftwareOne.Base, r.Ampersand.Base,
+		r.SoftwareOne.VendorToken, r.Ampersand.APIKey, "curl"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not on the page", want)
 		}

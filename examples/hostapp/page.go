@@ -15,10 +15,10 @@ var pageTemplate = template.Must(template.New("page").Parse(pageText))
 // entry is one platform on the page.
 type entry struct {
 	Name, Base, What string
-	Curl             string // asks it for something
+	Curl             string // an example command
 }
 
-// page lists what is mounted. Without -dev the commands have placeholders where the credentials go.
+// page lists the mounted platforms. Without -dev, the commands have placeholders for credentials.
 func page(m mounted) http.Handler {
 	or := func(value, placeholder string) string {
 		if value == "" {
@@ -30,27 +30,38 @@ func page(m mounted) http.Handler {
 	if v := m.Vercel; v != nil {
 		token := "$TOKEN"
 		if v.Tokens != "" {
-			token = "$(curl -s '" + v.Tokens + "?installation=icfg_9aXw3LmQ7vBn2TzK5rYd8PcH&auth=system')"
+			token = "$(curl -s '" + v.Tokens +
+				"?installation=icfg_9aXw3LmQ7vBn2TzK5rYd8PcH&auth=system')"
 		}
-		entries = append(entries, entry{"Vercel", v.Base, "The Partner API of a marketplace integration: Vercel is the client.",
-			`curl -H "Authorization: Bearer ` + token + `" \` + "\n  " + v.Base + "/v1/installations/icfg_9aXw3LmQ7vBn2TzK5rYd8PcH/plans"})
+		entries = append(entries, entry{"Vercel", v.Base,
+			"The Partner API of a marketplace integration: Vercel is the client.",
+			`curl -H "Authorization: Bearer ` + token + `" \` + "\n  " + v.Base +
+				"/v1/installations/icfg_9aXw3LmQ7vBn2TzK5rYd8PcH/plans"})
 	}
 	if s := m.SoftwareOne; s != nil {
-		entries = append(entries, entry{"SoftwareOne", s.Base, "The installations of a marketplace platform, for its vendors, clients and extensions.",
-			`curl -H 'Authorization: Bearer ` + or(s.VendorToken, "idt:TKN-…") + `' \` + "\n  '" + s.Base + "/installations?limit=10'"})
+		entries = append(entries,
+			entry{"SoftwareOne", s.Base,
+				"The installations of a marketplace platform, for its vendors, clients and " +
+					"extensions.",
+				`curl -H 'Authorization: Bearer ` + or(s.VendorToken, "idt:TKN-…") + `' \` +
+					"\n  '" +
+					s.Base + "/installations?limit=10'"})
 	}
 	if a := m.Ampersand; a != nil {
-		entries = append(entries, entry{"Ampersand", a.Base, "The installations and connections of an integration platform, for its builders.",
-			`curl -H 'X-Api-Key: ` + or(a.APIKey, "…") + `' \` + "\n  " + a.Base + "/projects/" + or(a.ProjectID, "PROJECT") + "/installations"})
+		entries = append(entries, entry{"Ampersand", a.Base,
+			"The installations and connections of an integration platform, for its builders.",
+			`curl -H 'X-Api-Key: ` + or(a.APIKey, "…") + `' \` + "\n  " + a.Base + "/projects/" +
+				or(a.ProjectID, "PROJECT") + "/installations"})
 	}
 	var text bytes.Buffer
 	if err := pageTemplate.Execute(&text, entries); err != nil {
-		panic(err) // the template and what it is given are of this file
+		panic(err) // only if this file is wrong
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		h := w.Header()
 		h.Set("Content-Type", "text/html; charset=utf-8")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy",
+			"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
 		_, _ = w.Write(text.Bytes())
 	})
 }

@@ -13,20 +13,21 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// softwareOneConfig is what a platform in SoftwareOne's manner is made of.
+// softwareOneConfig configures a platform like SoftwareOne's.
 type softwareOneConfig struct {
 	static.Data
 	Extensions []softwareOneExtension
 	TokenKey   crypto.Secret // signs the tokens of extensions; the same on every node
 }
 
-// softwareOneExtension is an extension with the schema of its configuration as it is; none = names decide what is secret.
+// softwareOneExtension is an extension with the JSON Schema of its configuration. Without a schema,
+// names decide what is secret.
 type softwareOneExtension struct {
 	softwareone.Extension
 	Schema json.RawMessage
 }
 
-// softwareOneMount is what a caller needs to know; all but the base only with -dev.
+// softwareOneMount is for callers. Only Base is set without -dev.
 type softwareOneMount struct {
 	Base            string `json:"base"`
 	ExtensionID     string `json:"extensionId,omitempty"`
@@ -37,7 +38,7 @@ type softwareOneMount struct {
 	ExtensionToken  string `json:"extensionToken,omitempty"`
 }
 
-// softwareOnePath is where the platform's clients find it below their base address.
+// softwareOnePath is the path of the platform. Clients expect its end.
 const softwareOnePath = "/softwareone/public/v1/integration"
 
 func (c *softwareOneConfig) site(base string, log *slog.Logger, dev *devMode) (*site, error) {
@@ -67,7 +68,8 @@ func (c *softwareOneConfig) site(base string, log *slog.Logger, dev *devMode) (*
 	return &site{
 		path: softwareOnePath, tenants: []string{""},
 		platform: platform{
-			policy: softwareone.Policy, claims: softwareone.InstallClaims, schema: softwareone.Schemas(directory),
+			policy: softwareone.Policy, claims: installation.DefaultClaims,
+			schema: softwareone.Schemas(directory),
 		},
 		handler: func(svc *installation.Service) (http.Handler, error) {
 			return softwareone.NewHandler(svc, directory, issuer, &softwareone.Options{Log: log})

@@ -1,32 +1,35 @@
 package main
 
 import (
+	"context"
+	"crypto/rsa"
 	"errors"
 	"log/slog"
 	"net/http"
 
-	"github.com/coreos/go-oidc/v3/oidc"
-
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/vercel"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 )
 
-// vercelConfig is what Vercel knows of this partner.
+// vercelConfig configures the integration with Vercel.
 type vercelConfig struct {
-	ClientID  string                     // of the integration, oac_...: the audience of its tokens
-	Issuer    string                     // of the tokens
-	KeySetURL string                     // of the keys that they are signed by; "" = below the issuer
-	Name      string                     // of the integration
-	Plans     []installation.BillingPlan // to choose from
+	ClientID  string         // of the integration, oac_...; the audience of tokens
+	Issuer    string         // of the tokens
+	KeySetURL string         // of the signing keys; "" = below the issuer
+	Name      string         // of the integration
+	Plans     []billing.Plan // to choose from
 
-	// WebhookSecret is the client secret of the integration, which signs the event of a removal. Without it there is no webhook.
+	// WebhookSecret is the client secret of the integration. It signs the events of the webhook.
+	// Without it there is no webhook.
 	WebhookSecret crypto.Secret
 
-	keys oidc.KeySet // in place of those at KeySetURL; made by -dev
+	// key finds the key of a token instead of KeySetURL. Set with -dev.
+	key func(ctx context.Context, id string) (*rsa.PublicKey, error)
 }
 
-// vercelMount is what a caller needs to know.
+// vercelMount is for callers.
 type vercelMount struct {
 	Base   string `json:"base"`
 	Tokens string `json:"tokens,omitempty"` // with -dev
@@ -35,7 +38,7 @@ type vercelMount struct {
 	WebhookSecret string `json:"webhookSecret,omitempty"` // with -dev
 }
 
-// Paths of the platform, below which its API is, and of the webhook in it.
+// Paths of the API, and of the webhook below it.
 const (
 	vercelPath  = "/vercel"
 	webhookPath = "/webhook"
@@ -43,9 +46,11 @@ const (
 
 func (c *vercelConfig) site(base string, log *slog.Logger, dev *devMode) (*site, error) {
 	if c.ClientID == "" || c.Issuer == "" {
-		return nil, errors.New("vercel: the configuration lacks clientID, the audience of tokens, or issuer")
+		return nil, errors.New("vercel: the configuration lacks clientID, the audience of " +
+			"tokens, or issuer")
 	}
-	verifier, err := vercel.NewVerifier(c.ClientID, &vercel.VerifierOptions{Issuer: c.Issuer, KeySetURL: c.KeySetURL, KeySet: c.keys})
+	verifier, err := vercel.NewVerifier(c.ClientID,
+		&vercel.VerifierOptions{Issuer: c.Issuer, KeySetURL: c.KeySetURL, Key: c.key})
 	if err != nil {
 		return nil, err
 	}

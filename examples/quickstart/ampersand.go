@@ -12,8 +12,9 @@ import (
 //go:embed payloads/ampersand.json
 var ampersandPayload []byte
 
-// ampersandInstallation is an installation as Ampersand writes it. Its createTime and createdBy are not read: the service has a
-// clock and an actor for these.
+// ampersandInstallation is an installation as Ampersand writes it. It leaves
+// out createTime and createdBy: the service takes these from its clock and its
+// actor.
 type ampersandInstallation struct {
 	ID            string              `json:"id"`
 	ProjectID     string              `json:"projectId"`
@@ -68,7 +69,8 @@ type ampersandOAuth2 struct {
 	RefreshToken ampersandToken `json:"refreshToken,omitzero"`
 }
 
-// ampersandToken takes its token as a crypto.Secret from the moment it is decoded: from there on it cannot be printed.
+// ampersandToken decodes its token into a crypto.Secret, which never prints its
+// value.
 type ampersandToken struct {
 	Token   crypto.Secret `json:"token"`
 	Issued  time.Time     `json:"issuedAt,omitzero"`
@@ -88,12 +90,16 @@ func readAmpersand() (*ampersandInstallation, error) {
 	return &in, json.Unmarshal(ampersandPayload, &in)
 }
 
-// parts maps the payload: a group is the account, an integration is the extension, and the project is the tenant.
+// parts maps the payload: the group is the account, the integration is the
+// extension. The project is the tenant, which the caller sets with Service.In.
 func (in *ampersandInstallation) parts() installation.Parts {
 	return installation.Parts{
 		Extension: installation.Value(installation.Extension{ID: in.IntegrationID}),
 		Account: installation.Value(installation.Account{
-			ID: in.Group.Ref, Name: in.Group.Name, Created: in.Group.Created, Updated: in.Group.Updated,
+			ID:      in.Group.Ref,
+			Name:    in.Group.Name,
+			Created: in.Group.Created,
+			Updated: in.Group.Updated,
 		}),
 		Health:     installation.Value(in.HealthStatus),
 		Connection: installation.Value(in.Connection.connection()),
@@ -133,7 +139,9 @@ func (c *ampersandConnection) connection() installation.Connection {
 		}
 	}
 	if p := c.Consumer; p != nil {
-		out.Consumer = &installation.Consumer{ID: p.Ref, Name: p.Name, Created: p.Created, Updated: p.Updated}
+		out.Consumer = &installation.Consumer{
+			ID: p.Ref, Name: p.Name, Created: p.Created, Updated: p.Updated,
+		}
 	}
 	return out
 }
@@ -142,7 +150,8 @@ func (t ampersandToken) token() installation.Token {
 	return installation.Token{Value: t.Token, Issued: t.Issued, Expires: t.Expires}
 }
 
-// ampersandAnswer is the part of a connection that the transcript shows, with the credentials as the service returns them.
+// ampersandAnswer maps the part of a connection that the transcript shows. The
+// service returns the credentials masked.
 func ampersandAnswer(c *installation.Connection) ampersandConnection {
 	return ampersandConnection{
 		ID: c.ID, Provider: c.Provider, Created: c.Created, Scheme: c.Scheme, Status: c.Status,

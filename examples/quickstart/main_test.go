@@ -26,7 +26,7 @@ func run(t *testing.T, store installation.Store) (status int, stdout, stderr str
 	return status, out.String(), errs.String()
 }
 
-func TestTranscript(t *testing.T) {
+func TestTranscriptMatchesGoldenFile(t *testing.T) {
 	const golden = "testdata/transcript.golden"
 	status, got, stderr := run(t, memstore.New())
 	if status != 0 || stderr != "" {
@@ -46,8 +46,8 @@ func TestTranscript(t *testing.T) {
 	}
 }
 
-// The story is the same on a real Redis server, but for the numbers of the events that it gives.
-func TestTranscriptOnRedis(t *testing.T) {
+// The transcript is the same on a real Redis server.
+func TestTranscriptIsTheSameOnRedis(t *testing.T) {
 	server := redistest.Start(t)
 	store, err := newStore(t.Context(), "redis://"+server.Addr)
 	if err != nil {
@@ -65,7 +65,9 @@ func TestTranscriptOnRedis(t *testing.T) {
 
 func TestNoSecretInTranscript(t *testing.T) {
 	var secrets []string
-	for _, payload := range [][]byte{ampersandPayload, vercelRequestPayload, vercelResponsePayload, softwareonePayload} {
+	for _, payload := range [][]byte{
+		ampersandPayload, vercelRequestPayload, vercelResponsePayload, softwareonePayload,
+	} {
 		var doc any
 		if err := json.Unmarshal(payload, &doc); err != nil {
 			t.Fatal(err)
@@ -96,7 +98,8 @@ func TestNoSecretInTranscript(t *testing.T) {
 	}
 }
 
-// collect gathers the values whose names say that they are secrets, with a list of its own.
+// collect appends every string whose member name marks it as a secret. It does
+// not use the rules of the library for that.
 func collect(name string, v any, secrets *[]string) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -115,15 +118,17 @@ func collect(name string, v any, secrets *[]string) {
 	}
 }
 
-// forgetful is a store that keeps no outcome of an idempotency key.
+// forgetful is a store that loses the outcomes of idempotency keys.
 type forgetful struct{ installation.Store }
 
-func (s forgetful) Commit(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+func (s forgetful) Commit(
+	ctx context.Context, c installation.Change,
+) (installation.Receipt, error) {
 	c.Idempotency = nil
 	return s.Store.Commit(ctx, c)
 }
 
-// failing is a store that fails at every commit.
+// failing is a store that rejects every commit.
 type failing struct{ installation.Store }
 
 func (failing) Commit(context.Context, installation.Change) (installation.Receipt, error) {
@@ -136,19 +141,21 @@ func TestWrongStepFails(t *testing.T) {
 		store installation.Store
 		want  string
 	}{
-		{"a claim does not hold", forgetful{memstore.New()}, "step 3: not so: the answer is the first one again, marked Replayed"},
-		{"a call fails", failing{memstore.New()}, "step 1: upsert 0d6c2b1e-58f4-4b7a-9c35-7e1a90d2f846: installation: store unavailable"},
+		{"a claim is false", forgetful{memstore.New()},
+			"step 3: not so: the answer is the first one again, marked Replayed"},
+		{"a call fails", failing{memstore.New()},
+			"step 1: upsert 0d6c2b1e-58f4-4b7a-9c35-7e1a90d2f846: installation: store unavailable"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			status, out, stderr := run(t, tt.store)
 			if status == 0 {
-				t.Error("status 0, want another")
+				t.Error("status 0, want a failure")
 			}
 			if !strings.Contains(stderr, tt.want) {
 				t.Errorf("standard error is %q, want %q in it", stderr, tt.want)
 			}
 			if strings.Contains(out, "did what they say") {
-				t.Error("the transcript says that all is well")
+				t.Error("the transcript reports success")
 			}
 		})
 	}

@@ -11,10 +11,12 @@ import (
 //go:embed payloads/softwareone.json
 var softwareonePayload []byte
 
-// softwareoneVendor is the account that owns the extension. A host takes it from its own catalogue, never from a request.
+// softwareoneVendor is the account that owns the extension. A host takes it
+// from its own catalogue, never from a request.
 const softwareoneVendor = "ACC-123-123"
 
-// softwareoneInstallation is an installation as SoftwareOne writes it, in requests and answers.
+// softwareoneInstallation is an installation as SoftwareOne writes it, both in
+// requests and in responses.
 type softwareoneInstallation struct {
 	ID            string                      `json:"id"`
 	Extension     softwareoneRef              `json:"extension"`
@@ -47,14 +49,16 @@ func readSoftwareone() (*softwareoneInstallation, error) {
 }
 
 func (in *softwareoneInstallation) extension() installation.Extension {
-	return installation.Extension{ID: in.Extension.ID, Name: in.Extension.Name, Icon: in.Extension.Icon, Owner: softwareoneVendor}
+	e := in.Extension
+	return installation.Extension{ID: e.ID, Name: e.Name, Icon: e.Icon, Owner: softwareoneVendor}
 }
 
 func (in *softwareoneInstallation) account() installation.Account {
-	return installation.Account{ID: in.Account.ID, Name: in.Account.Name, Icon: in.Account.Icon}
+	a := in.Account
+	return installation.Account{ID: a.ID, Name: a.Name, Icon: a.Icon}
 }
 
-// consent maps the modules, which are what the user who installs agrees to.
+// consent maps the modules: the user who installs agrees to them.
 func (in *softwareoneInstallation) consent() installation.Consent {
 	var modules []installation.Reference
 	for _, m := range in.Modules {
@@ -63,21 +67,24 @@ func (in *softwareoneInstallation) consent() installation.Consent {
 	return installation.Consent{Modules: modules}
 }
 
-// configure maps what a PUT may change, which is the configuration.
+// configure maps a PUT. Only the configuration can change.
 func (in *softwareoneInstallation) configure() installation.PatchRequest {
 	return installation.PatchRequest{ID: in.ID, Parts: installation.Parts{
 		Configuration: installation.Value(installation.Configuration{Document: in.Configuration}),
 	}}
 }
 
-// softwareoneAnswer writes an installation back. What the actor may not see is nil in it, and so absent here.
+// softwareoneAnswer maps an installation back to the JSON of the platform. The
+// service leaves a part nil that the actor may not see, so it is absent here.
 func softwareoneAnswer(i *installation.Installation) *softwareoneInstallation {
 	out := &softwareoneInstallation{
-		ID:        i.ID,
-		Extension: softwareoneRef{ID: i.Extension.ID, Name: i.Extension.Name, Icon: i.Extension.Icon},
-		Status:    softwareoneStatus(i.Status),
-		Account:   softwareoneRef{ID: i.Account.ID, Name: i.Account.Name, Icon: i.Account.Icon},
-		Audit:     make(map[string]softwareoneEntry),
+		ID: i.ID,
+		Extension: softwareoneRef{
+			ID: i.Extension.ID, Name: i.Extension.Name, Icon: i.Extension.Icon,
+		},
+		Status:  softwareoneStatus(i.Status),
+		Account: softwareoneRef{ID: i.Account.ID, Name: i.Account.Name, Icon: i.Account.Icon},
+		Audit:   make(map[string]softwareoneEntry),
 	}
 	if i.Configuration != nil {
 		out.Configuration = i.Configuration.Document
@@ -89,8 +96,12 @@ func softwareoneAnswer(i *installation.Installation) *softwareoneInstallation {
 		out.Modules = append(out.Modules, wireRef(m))
 	}
 	for name, e := range map[string]*installation.AuditEntry{
-		"created": i.Audit.Created, "updated": i.Audit.Updated, "invited": i.Audit.Invited, "installed": i.Audit.Installed,
-		"expired": i.Audit.Expired, "uninstalled": i.Audit.Uninstalled,
+		"created":     i.Audit.Created,
+		"updated":     i.Audit.Updated,
+		"invited":     i.Audit.Invited,
+		"installed":   i.Audit.Installed,
+		"expired":     i.Audit.Expired,
+		"uninstalled": i.Audit.Uninstalled,
 	} {
 		if e != nil {
 			out.Audit[name] = softwareoneEntry{At: e.At, By: wireRef(e.By)}
@@ -103,7 +114,7 @@ func wireRef(r installation.Reference) softwareoneRef {
 	return softwareoneRef{ID: r.ID, Name: r.Name, Icon: r.Icon}
 }
 
-// softwareoneStatus writes a status with a capital, as this platform does.
+// softwareoneStatus returns the platform's name of a status, which has a capital.
 func softwareoneStatus(s installation.Status) string {
 	switch s {
 	case installation.StatusInvited:

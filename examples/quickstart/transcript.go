@@ -7,17 +7,18 @@ import (
 	"io"
 )
 
-// transcript writes what happens, in numbered steps, and holds every claim it makes against what did happen.
+// transcript prints numbered steps and the claims about them. It collects each
+// claim that turns out to be wrong.
 type transcript struct {
 	out    io.Writer
 	number int
 	failed []error
 }
 
-// chapter begins a part of the story.
+// chapter prints the title of a part of the story.
 func (t *transcript) chapter(title string) { fmt.Fprintf(t.out, "\n== %s ==\n", title) }
 
-// step begins the next numbered step.
+// step starts the next numbered step.
 func (t *transcript) step(title string) {
 	t.number++
 	fmt.Fprintf(t.out, "\n%2d. %s\n", t.number, title)
@@ -28,7 +29,8 @@ func (t *transcript) say(format string, args ...any) {
 	fmt.Fprintf(t.out, "    "+format+"\n", args...)
 }
 
-// show adds a value as JSON to the step. Secrets in it show as "***", as they would in any answer or log.
+// show adds a value as JSON to the step. Secrets in it print as "***", as they
+// do in every response and log.
 func (t *transcript) show(v any) error {
 	text, err := json.MarshalIndent(v, "    ", "  ")
 	if err != nil {
@@ -38,7 +40,8 @@ func (t *transcript) show(v any) error {
 	return nil
 }
 
-// check says what should be so and remembers if it is not.
+// check prints a claim and whether it is true. A false claim is an error of
+// the whole run.
 func (t *transcript) check(ok bool, claim string) {
 	if !ok {
 		t.say("NOT SO: %s", claim)
@@ -48,5 +51,5 @@ func (t *transcript) check(ok bool, claim string) {
 	t.say("ok: %s", claim)
 }
 
-// err returns what was not as it should be.
+// err returns all false claims so far, or nil.
 func (t *transcript) err() error { return errors.Join(t.failed...) }

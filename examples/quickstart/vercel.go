@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 )
 
@@ -16,7 +17,8 @@ var (
 	vercelResponsePayload []byte
 )
 
-// What comes with the request beside its body: the path, the headers, and the claims of the token that the host has verified.
+// These values come with the request but not in its body: from the path, the
+// headers, and the claims of the token that the host has verified.
 const (
 	vercelID             = "icfg_7Hq2LxV9cPz4WbT1kNd8RyGe"
 	vercelIdempotencyKey = "4b0d7a52-upsert"
@@ -43,7 +45,7 @@ type vercelRequest struct {
 	} `json:"account"`
 }
 
-// vercelResponse is the body of the answer, which the partner decides on.
+// vercelResponse is the body of the response. The partner chooses its content.
 type vercelResponse struct {
 	BillingPlan  vercelPlan                                `json:"billingPlan"`
 	Notification installation.Optional[vercelNotification] `json:"notification,omitzero"`
@@ -95,7 +97,8 @@ func readVercel() (*vercelRequest, *vercelResponse, error) {
 	return &in, &out, json.Unmarshal(vercelResponsePayload, &out)
 }
 
-// parts maps the body. The integration is the extension; the account has no id in the body, it comes from the verified token.
+// parts maps the body. The integration is the extension. The body has no id of
+// the account, so it comes from the verified token.
 func (in *vercelRequest) parts() installation.Parts {
 	a := in.Account
 	return installation.Parts{
@@ -104,7 +107,9 @@ func (in *vercelRequest) parts() installation.Parts {
 			ID: vercelAccountID, Name: a.Name, URL: a.URL,
 			Contact: &installation.Contact{Name: a.Contact.Name, Email: a.Contact.Email},
 		}),
-		Consent: installation.Value(installation.Consent{Scopes: in.Scopes, Policies: in.AcceptedPolicies}),
+		Consent: installation.Value(installation.Consent{
+			Scopes: in.Scopes, Policies: in.AcceptedPolicies,
+		}),
 		Connection: installation.Value(installation.Connection{
 			Provider:    "vercel",
 			TokenType:   in.Credentials.TokenType,
@@ -113,9 +118,9 @@ func (in *vercelRequest) parts() installation.Parts {
 	}
 }
 
-// plan maps the plan of an answer.
-func (p *vercelPlan) plan() installation.BillingPlan {
-	out := installation.BillingPlan{
+// plan maps the billing plan of a response.
+func (p *vercelPlan) plan() billing.Plan {
+	out := billing.Plan{
 		ID:                                 p.ID,
 		Type:                               p.Type,
 		Name:                               p.Name,
@@ -132,21 +137,24 @@ func (p *vercelPlan) plan() installation.BillingPlan {
 		Disabled:                           p.Disabled,
 	}
 	for _, d := range p.Details {
-		out.Details = append(out.Details, installation.PlanDetail{Label: d.Label, Value: d.Value})
+		out.Details = append(out.Details, billing.Detail(d))
 	}
 	for _, d := range p.HighlightedDetails {
-		out.HighlightedDetails = append(out.HighlightedDetails, installation.PlanDetail{Label: d.Label, Value: d.Value})
+		out.HighlightedDetails = append(out.HighlightedDetails, billing.Detail(d))
 	}
 	for _, q := range p.Quote {
-		out.Quote = append(out.Quote, installation.QuoteLine{Line: q.Line, Amount: q.Amount})
+		out.Quote = append(out.Quote, billing.QuoteLine{Line: q.Line, Amount: q.Amount})
 	}
 	return out
 }
 
-// notice maps the notification of an answer. It has three states there: absent leaves it as it is, null removes it.
+// notice maps the notification of a response. Absent leaves the stored one
+// unchanged, null removes it, and an object replaces it.
 func (out *vercelResponse) notice() installation.Optional[installation.Notification] {
 	if n, ok := out.Notification.Get(); ok {
-		return installation.Value(installation.Notification{Level: n.Level, Title: n.Title, Message: n.Message, Href: n.Href})
+		return installation.Value(installation.Notification{
+			Level: n.Level, Title: n.Title, Message: n.Message, Href: n.Href,
+		})
 	}
 	if out.Notification.Removes() {
 		return installation.Remove[installation.Notification]()

@@ -1,21 +1,27 @@
-// Rotate brings every installation of a Redis namespace under the primary key of a keyring, while the programs that use them run on. It is
-// the third step of a rotation:
+// Rotate rewraps every installation of a Redis namespace with the primary key
+// of a keyring. The programs that use the installations keep running. Rotate is
+// the third of four steps of a key rotation:
 //
 //   - add: put the new key into the keyring of every program, behind the old one;
 //   - promote: put it first, everywhere;
 //   - rewrap: run this program with that keyring;
-//   - retire: ask this program with -retire whether the old key may go, then take it out everywhere.
+//   - retire: run this program with -retire to ask whether a record still needs
+//     the old key. If none does, remove it everywhere.
 //
-// It is called as
+// Usage:
 //
 //	rotate -keyring file [-namespace name] [-rate n] [-dry-run | -retire id]
 //
-// The server is the one in REDIS_URL, by default redis://127.0.0.1:6379. The keyring is a file that only its owner may read, with the primary
-// key first.
+// REDIS_URL names the server, by default redis://127.0.0.1:6379. Only its owner
+// may be able to read the keyring file. The primary key comes first in it.
 //
-// It can be interrupted or killed at any moment and started again, and several may run at once: each record is one atomic step, and
-// what is done is not done again. The status is 0 if no record is left under another key, or -retire says yes; 1 if something is
-// left or failed; 2 for a mistake in the call.
+// You can interrupt or kill the program at any moment and start it again, and
+// you can run several at once. Each record is rewrapped in one atomic step, and
+// only once.
+//
+// The exit status is 0 if no record is left under another key, or if the key of
+// -retire can be removed. It is 1 if records are left or something failed, and 2
+// if the arguments are wrong.
 package main
 
 import (
@@ -35,6 +41,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/health"
 	"github.com/go-installation/installation/redisstore"
 )
 
@@ -44,27 +51,31 @@ func main() {
 	os.Exit(program(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// settings are what the command line says.
+// settings are the parsed arguments.
 type settings struct {
 	keyring, namespace, retire string
 	rate                       int
 	dryRun                     bool
 }
 
-// program does what args say, and returns the status to exit with.
+// program runs the command with these arguments and returns the exit status.
 func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var set settings
 	flags := flag.NewFlagSet("rotate", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&set.keyring, "keyring", "", "file with the keys, the primary first")
-	flags.StringVar(&set.namespace, "namespace", redisstore.DefaultNamespace, "of the installations")
-	flags.IntVar(&set.rate, "rate", 0, "records a second at most; 0 is as fast as it goes")
-	flags.BoolVar(&set.dryRun, "dry-run", false, "check the keys and count, and change nothing")
-	flags.StringVar(&set.retire, "retire", "", "say whether the key with this id may be taken out, and change nothing")
+	flags.StringVar(&set.keyring, "keyring", "", "`file` with the keys, the primary first")
+	flags.StringVar(&set.namespace, "namespace", redisstore.DefaultNamespace,
+		"`name` of the namespace of the installations")
+	flags.IntVar(&set.rate, "rate", 0, "at most this many records a second; 0 means no limit")
+	flags.BoolVar(&set.dryRun, "dry-run", false,
+		"check the keys and count the records, but change nothing")
+	flags.StringVar(&set.retire, "retire", "",
+		"report whether the key with this `id` can be removed, but change nothing")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
-	if set.keyring == "" || set.rate < 0 || set.rate > maxRate || flags.NArg() > 0 || set.dryRun && set.retire != "" {
+	if set.keyring == "" || set.rate < 0 || set.rate > maxRate ||
+		flags.NArg() > 0 || set.dryRun && set.retire != "" {
 		flags.Usage()
 		return 2
 	}
@@ -76,10 +87,12 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// maxRate is the highest -rate: beyond it, a pause between two records would be none.
+// maxRate is the highest -rate. Above it, the pause between two records would
+// round to nothing.
 const maxRate = 1_000_000
 
-// tell prints what went wrong, with an interrupt after what failed before it.
+// tell prints the errors. If the run was interrupted, it prints the failures
+// from before the interrupt first.
 func tell(stderr io.Writer, err error) {
 	if !errors.Is(err, context.Canceled) {
 		if err != nil {
@@ -97,7 +110,8 @@ func tell(stderr io.Writer, err error) {
 	fmt.Fprintln(stderr, "rotate: interrupted; start it again to go on")
 }
 
-// rotate reports whether what was asked for is so now.
+// rotate runs the command. It reports false if records are left under another
+// key.
 func rotate(ctx context.Context, set settings, out io.Writer) (done bool, err error) {
 	keys, err := crypto.KeyringFromFile(set.keyring)
 	if err != nil {
@@ -122,7 +136,7 @@ func rotate(ctx context.Context, set settings, out io.Writer) (done bool, err er
 		if err := host.CanRetire(ctx, set.retire); err != nil {
 			return false, err
 		}
-		fmt.Fprintf(out, "no record needs key %s: it may be taken out of every keyring\n", set.retire)
+		fmt.Fprintf(out, "no record needs key %s: remove it from every keyring\n", set.retire)
 		return true, nil
 	}
 	total, ready, err := check(ctx, host, out)
@@ -132,7 +146,8 @@ func rotate(ctx context.Context, set settings, out io.Writer) (done bool, err er
 	return rewrap(ctx, host, set.rate, total, out)
 }
 
-// connect returns a client of the server in the environment. What is wrong with a URL is not repeated: it may hold a password.
+// connect returns a client of the server in REDIS_URL. Its errors do not repeat
+// the URL, which may contain a password.
 func connect() (*redis.Client, error) {
 	url := os.Getenv("REDIS_URL")
 	if url == "" {
@@ -143,21 +158,25 @@ func connect() (*redis.Client, error) {
 		return nil, errors.New("REDIS_URL is not of the form redis://user:password@host:port/db")
 	}
 	if strings.Contains(url, "#") {
-		return nil, errors.New("REDIS_URL has a # in it, which would cut off what follows: a password is written with %23 for it")
+		return nil, errors.New("REDIS_URL contains a #, which cuts off the rest of the URL: " +
+			"write it as %23 in a password")
 	}
 	opts.ContextTimeoutEnabled = true // an interrupt does not wait for a reply
 	return redis.NewClient(opts), nil
 }
 
-// check prints what is wrong with the store and the keys, and how many records are under which key. It returns how many are to be
-// rewrapped, and whether the keys are good to start with.
-func check(ctx context.Context, host *installation.Service, out io.Writer) (total int64, ready bool, err error) {
+// check prints problems of the store and the keys, and the number of records
+// under each key. It returns how many records need rewrapping, and whether the
+// rotation can start.
+func check(
+	ctx context.Context, host *installation.Service, out io.Writer,
+) (total int64, ready bool, err error) {
 	report, err := host.Check(ctx)
 	if err != nil {
 		return 0, false, err
 	}
 	for _, f := range report.Findings {
-		if f.Level != installation.LevelOK {
+		if f.Level != health.OK {
 			fmt.Fprintf(out, "%s: %s: %s\n", f.Level, f.Rule, f.Detail)
 		}
 	}
@@ -169,13 +188,15 @@ func check(ctx context.Context, host *installation.Service, out io.Writer) (tota
 	fmt.Fprintf(out, "%d records, %d of them to be rewrapped\n", report.Records, total)
 	table(out, report.Keys)
 	if !report.OK() {
-		return total, false, errors.New("not started, for what is said above")
+		return total, false, errors.New("not started: fix the problems above first")
 	}
 	return total, true, nil
 }
 
-// rewrap does the work and prints how far it is, a hundred times in all.
-func rewrap(ctx context.Context, host *installation.Service, rate int, total int64, out io.Writer) (done bool, err error) {
+// rewrap rewraps the records and prints its progress about a hundred times.
+func rewrap(
+	ctx context.Context, host *installation.Service, rate int, total int64, out io.Writer,
+) (done bool, err error) {
 	req := installation.RewrapRequest{Progress: func(r installation.RewrapReport) {
 		n := int64(r.Rewrapped + r.Skipped + r.Failed)
 		if n%max(1, total/100) == 0 {
@@ -186,7 +207,8 @@ func rewrap(ctx context.Context, host *installation.Service, rate int, total int
 		req.Interval = time.Second / time.Duration(rate)
 	}
 	report, err := host.Rewrap(ctx, req)
-	fmt.Fprintf(out, "%d rewrapped, %d left to another process, %d failed\n", report.Rewrapped, report.Skipped, report.Failed)
+	fmt.Fprintf(out, "%d rewrapped, %d left to another process, %d failed\n",
+		report.Rewrapped, report.Skipped, report.Failed)
 	if report.After != nil {
 		table(out, report.After)
 	}
@@ -199,7 +221,7 @@ func rewrap(ctx context.Context, host *installation.Service, rate int, total int
 	return report.Done(), err
 }
 
-// table prints how many records are under each key.
+// table prints the number of records under each key.
 func table(out io.Writer, keys []installation.KeyCount) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, k := range keys {
@@ -209,5 +231,5 @@ func table(out io.Writer, keys []installation.KeyCount) {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%d\t\n", k.ID, role, k.Records)
 	}
-	_ = w.Flush() // to standard output, where nothing can be done about an error
+	_ = w.Flush() // an error of standard output has nowhere to go
 }

@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// Rewrite returns a copy of n in which each child is what f made of it; f is called in order, with the reference token and
-// the child, and a child for which it returns nil is left out. If f changes nothing the result is n itself. A value
-// without children is returned as it is.
+// Rewrite returns a copy of n with each child replaced by the result of f. It calls f in order
+// with the reference token and the child, and drops the child if f returns nil. If f changes
+// nothing, Rewrite returns n itself. A scalar has no children and is returned as it is.
 func (n *Node) Rewrite(f func(token string, child *Node) *Node) *Node {
 	var kids []kid
 	changed := false
@@ -29,10 +29,10 @@ func (n *Node) Rewrite(f func(token string, child *Node) *Node) *Node {
 	return container(n.kind, kids)
 }
 
-// Set returns n with v at the place that the tokens name, and whether there is such a place. A value that is there is
-// replaced and keeps its position; a member that is not there becomes the last; an array takes one more element at the
-// index behind the last, which the token "-" also names. What is around the place must exist. Without tokens the result
-// is v. A name must be valid UTF-8, as it is if it comes from [Parse] or [ParsePointer].
+// Set returns n with v at the place named by tokens. It replaces an existing value in its
+// position. It adds a new member last, and a new element of an array at the index len or "-".
+// Set reports false if the surrounding value does not exist. Without tokens it returns v. A new
+// name must be valid UTF-8, as tokens from [Parse] and [ParsePointer] are.
 func (n *Node) Set(tokens []string, v *Node) (*Node, bool) {
 	if len(tokens) == 0 {
 		return v, true
@@ -43,19 +43,23 @@ func (n *Node) Set(tokens []string, v *Node) (*Node, bool) {
 		if len(rest) > 0 || !n.takes(token) {
 			return nil, false
 		}
-		name := ""
+		added := kid{node: v}
 		if n.kind == Object {
-			name = token
+			added.name = token
 		}
-		return container(n.kind, append(slices.Clip(n.in.kids), kid{name: name, node: v})), true
+		return container(n.kind, append(slices.Clip(n.in.kids), added)), true
 	}
 	child, ok := n.in.kids[i].node.Set(rest, v)
 	if !ok {
 		return nil, false
 	}
+	return n.withChild(i, child), true
+}
+
+func (n *Node) withChild(i int, child *Node) *Node {
 	kids := slices.Clone(n.in.kids)
 	kids[i].node = child
-	return container(n.kind, kids), true
+	return container(n.kind, kids)
 }
 
 // takes reports whether n can have a new child with this token.
@@ -66,8 +70,8 @@ func (n *Node) takes(token string) bool {
 	return n.kind == Object || token == "-" || token == strconv.Itoa(len(n.in.kids))
 }
 
-// Remove returns n without the value that the tokens name, and whether it was there. Later elements of an array move up.
-// Without tokens the result is nil.
+// Remove returns n without the value named by tokens. It reports false if that value does not
+// exist. Later elements of an array move up. Without tokens the result is nil.
 func (n *Node) Remove(tokens []string) (*Node, bool) {
 	if len(tokens) == 0 {
 		return nil, n != nil
@@ -80,17 +84,14 @@ func (n *Node) Remove(tokens []string) (*Node, bool) {
 	if !ok {
 		return nil, false
 	}
-	kids := slices.Clone(n.in.kids)
-	if child == nil {
-		kids = slices.Delete(kids, i, i+1)
-	} else {
-		kids[i].node = child
+	if child != nil {
+		return n.withChild(i, child), true
 	}
-	return container(n.kind, kids), true
+	return container(n.kind, slices.Delete(slices.Clone(n.in.kids), i, i+1)), true
 }
 
-// Insert returns n with v at the place that the tokens name, and whether there is such a place. It differs from [Node.Set] in
-// that an index of an array names the element before which v is put; later elements move down.
+// Insert returns n with v at the place named by tokens. It works like [Node.Set], except that
+// an index of an array names the element to insert before; later elements move down.
 func (n *Node) Insert(tokens []string, v *Node) (*Node, bool) {
 	if len(tokens) == 0 {
 		return v, true
@@ -107,13 +108,11 @@ func (n *Node) Insert(tokens []string, v *Node) (*Node, bool) {
 	if !ok {
 		return nil, false
 	}
-	kids := slices.Clone(n.in.kids)
-	kids[i].node = child
-	return container(n.kind, kids), true
+	return n.withChild(i, child), true
 }
 
-// Extend returns an object with more members behind its own, or itself if there are none. The names must be new to it, and
-// unlike each other.
+// Extend returns an object with members added last, or n itself if there are none. Names must
+// be unique and new to n.
 func (n *Node) Extend(members iter.Seq2[string, *Node]) *Node {
 	kids := slices.Clip(n.in.kids)
 	for name, v := range members {

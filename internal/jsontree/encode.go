@@ -2,12 +2,21 @@ package jsontree
 
 const hexDigits = "0123456789abcdef"
 
-// shortEscapes are the characters that have an escape of two bytes, each with its second.
-var shortEscapes = [256]byte{'"': '"', '\\': '\\', '\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't'}
+// shortEscapes maps a character with a two-byte escape to the second byte.
+var shortEscapes = [256]byte{
+	'"':  '"',
+	'\\': '\\',
+	'\b': 'b',
+	'\f': 'f',
+	'\n': 'n',
+	'\r': 'r',
+	'\t': 't',
+}
 
-// Append appends n to dst as JSON without white space, and returns the result. Members keep their order and numbers their
-// digits; of the characters of a string only those are escaped that RFC 8259 section 7 demands. What Append writes
-// is never longer than the text that [Parse] read, and reads as an equal tree.
+// Append appends n to dst as JSON without white space and returns the result. Members keep
+// their order and numbers their digits. Strings escape only the characters that RFC 8259
+// section 7 requires. The output is never longer than the text that [Parse] read, and parses to
+// an equal tree.
 func (n *Node) Append(dst []byte) []byte {
 	switch n.kind {
 	case Null:
@@ -57,7 +66,7 @@ func appendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// Check applies the limits of [Parse] to a tree that was edited since, with the same faults.
+// Check applies the limits and faults of [Parse] to an edited tree.
 func (n *Node) Check(lim Limits) error {
 	lim = lim.orDefault()
 	if err := n.check(lim, 0, 0, ""); err != nil {
@@ -69,7 +78,7 @@ func (n *Node) Check(lim Limits) error {
 	return nil
 }
 
-// check looks at depth and pointers, which bound the recursion of everything else.
+// check validates depth and pointer length, which bound all other recursion.
 func (n *Node) check(lim Limits, depth, size int, pointer string) error {
 	if !n.IsContainer() {
 		return nil

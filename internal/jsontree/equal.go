@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Equal reports whether n and o are the same JSON value: objects with the same members in any order, arrays with the same
-// elements in the same order, strings with the same text, numbers with exactly the same value. 1, 1.0 and 10e-1 are one
-// number; 9007199254740993 and 9007199254740992 are two. Two nils are equal.
+// Equal reports whether n and o are the same JSON value. Objects may list their members in any
+// order. Numbers compare by exact value: 1, 1.0 and 10e-1 are equal, 9007199254740993 and
+// 9007199254740992 are not. Two nils are equal.
 func (n *Node) Equal(o *Node) bool {
 	if n == o {
 		return true
@@ -20,7 +20,7 @@ func (n *Node) Equal(o *Node) bool {
 	case Object:
 		other := o.Lookup()
 		for _, k := range n.in.kids {
-			if !k.node.sameAs(other(k.name)) {
+			if !k.node.Equal(other(k.name)) {
 				return false
 			}
 		}
@@ -39,11 +39,8 @@ func (n *Node) Equal(o *Node) bool {
 	}
 }
 
-// sameAs is Equal for a value that may be missing from the other side.
-func (n *Node) sameAs(o *Node) bool { return o != nil && n.Equal(o) }
-
-// AppendCanonical appends a text to dst that two values have in common exactly if they are equal in the sense of [Node.Equal],
-// and returns the result. It is for looking up equal values in a map; its form may change.
+// AppendCanonical appends a text that is the same for two values exactly if [Node.Equal] says
+// they are equal, and returns the result. Use it as a map key; its form may change.
 func (n *Node) AppendCanonical(dst []byte) []byte {
 	switch n.kind {
 	case Number:
@@ -57,7 +54,9 @@ func (n *Node) AppendCanonical(dst []byte) []byte {
 		}
 		return append(dst, ']')
 	case Object:
-		sorted := slices.SortedFunc(slices.Values(n.in.kids), func(a, b kid) int { return strings.Compare(a.name, b.name) })
+		sorted := slices.SortedFunc(slices.Values(n.in.kids), func(a, b kid) int {
+			return strings.Compare(a.name, b.name)
+		})
 		dst = append(dst, '{')
 		for _, k := range sorted {
 			dst = append(k.node.AppendCanonical(append(appendString(dst, k.name), ':')), ',')
@@ -67,8 +66,8 @@ func (n *Node) AppendCanonical(dst []byte) []byte {
 	return n.Append(dst)
 }
 
-// sameNumber compares two numbers as decimal fractions, never through a float. Where an exponent does not fit 62 bits only
-// equal texts are the same number.
+// sameNumber compares numbers as decimal fractions, never as floats. If an exponent does not
+// fit in 62 bits, only equal texts are equal.
 func sameNumber(a, b string) bool {
 	if a == b {
 		return true
@@ -78,14 +77,16 @@ func sameNumber(a, b string) bool {
 	return okX && okY && x == y
 }
 
-// decimal is the number 0.DIGITS * 10^exp, the digits without zeros at either end. Zero is the zero value.
+// decimal is the number 0.DIGITS * 10^exp, without zeros at either end of the digits. Zero is
+// the zero value.
 type decimal struct {
 	negative bool
 	digits   string
 	exp      int64
 }
 
-// parseDecimal reads a number that the grammar has accepted. It reports false if the exponent is out of bounds.
+// parseDecimal parses a number that the grammar accepted. It reports false if the exponent is
+// out of bounds.
 func parseDecimal(s string) (decimal, bool) {
 	var d decimal
 	s, d.negative = strings.CutPrefix(s, "-")
@@ -108,7 +109,8 @@ func parseDecimal(s string) (decimal, bool) {
 	return d, true
 }
 
-// append appends d in the one form that it has. No number whose exponent is out of bounds is written so.
+// append appends the only spelling of d. A number with an exponent out of bounds never has this
+// form.
 func (d decimal) append(dst []byte) []byte {
 	if d.negative {
 		dst = append(dst, '-')

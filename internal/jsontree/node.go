@@ -1,12 +1,14 @@
-// Package jsontree reads JSON text into a tree that loses nothing of it, for code that must give back what it was given:
-// members keep their order, numbers keep their digits, and whatever two readers could understand differently (a member
-// named twice, text that is not UTF-8, half a surrogate pair) is refused instead of repaired.
+// Package jsontree parses JSON text into a tree that loses nothing, for code that must return a
+// document as it came. Members keep their order and numbers their digits. Parse rejects, and
+// never repairs, text that two readers could understand differently: a member named twice,
+// invalid UTF-8, half a surrogate pair.
 //
-// A tree never changes once it is made. An edit returns a new root that shares the rest with the old one, so trees may be
-// kept, shared and read by many goroutines without copying, and a node can be recognised by its address wherever an edit
-// has moved it.
+// A tree is immutable. An edit returns a new root that shares the unchanged rest with the old
+// one, so many goroutines can keep and read trees without copying. A node keeps its address
+// across edits, even if its place in the document changes.
 //
-// Trees may hold secrets. No error of this package quotes its input, and a node prints as its kind alone.
+// Trees may hold secrets. No error of this package quotes its input, and a node prints its kind
+// alone.
 package jsontree
 
 import (
@@ -19,7 +21,7 @@ import (
 // Kind is the type of a JSON value.
 type Kind uint8
 
-// Kinds of values, as RFC 8259 section 3 names them.
+// Kinds of values, in the words of RFC 8259 section 3.
 const (
 	Null Kind = iota
 	Bool
@@ -48,16 +50,19 @@ func (k Kind) String() string {
 	return "invalid"
 }
 
-// Node is one value of a tree. Nodes come from [Parse], the constructors and edits of other nodes. The methods that look
-// for children take nil for a value without any, so that lookups can be chained.
+// Node is one value of a tree. Nodes come from [Parse], the constructors and edits of other
+// nodes. The lookup methods treat a nil Node as a value without children, so lookups can be
+// chained.
 type Node struct {
 	kind Kind
-	in   *content // behind a pointer: fmt cannot call Format on an unexported field and would print what is in the struct
+	// in is a pointer because fmt cannot call Format on an unexported field: it would print the
+	// fields of a struct.
+	in *content
 }
 
 type content struct {
-	text string // of a string, decoded; of a number, as it was written; of a boolean, "true" or "false"
-	kids []kid  // of an array or object, in order
+	text string // decoded string; number as written; boolean: "true" or "false"
+	kids []kid  // elements or members, in order
 }
 
 // kid is an element, or a member with its name.
@@ -66,7 +71,7 @@ type kid struct {
 	node *Node
 }
 
-// The three values that need no text of their own.
+// Nodes of the values without a text of their own.
 var (
 	nullNode  = scalar(Null, "")
 	trueNode  = scalar(Bool, "true")
@@ -77,8 +82,8 @@ func scalar(k Kind, text string) *Node { return &Node{kind: k, in: &content{text
 
 func container(k Kind, kids []kid) *Node { return &Node{kind: k, in: &content{kids: kids}} }
 
-// NewString returns a string node, a new one on each call. A text that is not valid UTF-8 has no JSON form and is refused
-// with an [*Error].
+// NewString returns a new string node on every call. It rejects invalid UTF-8, which has no
+// JSON form, with an [*Error].
 func NewString(s string) (*Node, error) {
 	if i := invalidUTF8([]byte(s)); i >= 0 {
 		return nil, &Error{Fault: UTF8, Offset: i}
@@ -86,14 +91,14 @@ func NewString(s string) (*Node, error) {
 	return scalar(String, s), nil
 }
 
-// NewObject returns an object without members, to be filled by [Node.Set].
+// NewObject returns an object without members. Add them with [Node.Set].
 func NewObject() *Node { return container(Object, nil) }
 
 // Kind returns the type of n.
 func (n *Node) Kind() Kind { return n.kind }
 
-// Text returns the text of a string without quotes and escapes, the digits of a number as they were written, "true" or
-// "false" for a boolean, and "" for the other kinds.
+// Text returns the decoded text of a string, the digits of a number as written, or "true" or
+// "false" for a boolean. Other kinds return "".
 func (n *Node) Text() string { return n.in.text }
 
 // IsString reports whether n is a string with exactly the text s.
@@ -110,8 +115,8 @@ func (n *Node) Len() int {
 	return len(n.in.kids)
 }
 
-// Children returns the elements or members in order, each with its reference token (RFC 6901) as it is before escaping:
-// the name of a member, the index of an element.
+// Children yields the elements or members in order, each with its unescaped reference token
+// (RFC 6901): the name of a member, or the index of an element.
 func (n *Node) Children() iter.Seq2[string, *Node] {
 	return func(yield func(string, *Node) bool) {
 		for i := range n.Len() {
@@ -130,8 +135,8 @@ func (n *Node) token(i int) string {
 	return n.in.kids[i].name
 }
 
-// Child returns the member or element that a reference token names, or nil. An index is written in decimal, without sign
-// or leading zeros.
+// Child returns the member or element with this reference token, or nil. An index is decimal,
+// without a sign or leading zeros.
 func (n *Node) Child(token string) *Node {
 	if i := n.position(token); i >= 0 {
 		return n.in.kids[i].node
@@ -139,7 +144,8 @@ func (n *Node) Child(token string) *Node {
 	return nil
 }
 
-// At returns the value that a pointer names, given as its reference tokens, or nil. No tokens name n itself.
+// At returns the value at a pointer, given as reference tokens, or nil. Without tokens it
+// returns n.
 func (n *Node) At(tokens []string) *Node {
 	for _, t := range tokens {
 		n = n.Child(t)
@@ -147,7 +153,7 @@ func (n *Node) At(tokens []string) *Node {
 	return n
 }
 
-// position returns where among the children the one with the token stands, or -1.
+// position returns the position of the child with this token, or -1.
 func (n *Node) position(token string) int {
 	if n == nil {
 		return -1
@@ -167,11 +173,12 @@ func (n *Node) position(token string) int {
 	return -1
 }
 
-// fewNames is up to how many names a scan is faster than a map.
+// fewNames is the number of names up to which a scan is faster than a map.
 const fewNames = 16
 
-// Lookup returns a function that does what [Node.Child] does for an object, without a scan per call where there are many
-// members: comparing two large objects by Child would take quadratic time, which whoever writes the document could exploit.
+// Lookup returns a function equal to [Node.Child] on an object, but with a map instead of a
+// scan if there are many members. Comparing two large objects with Child takes quadratic time,
+// and the author of the document could exploit that.
 func (n *Node) Lookup() func(name string) *Node {
 	if n == nil || n.kind != Object || len(n.in.kids) <= fewNames {
 		return n.Child
@@ -183,7 +190,8 @@ func (n *Node) Lookup() func(name string) *Node {
 	return func(name string) *Node { return byName[name] }
 }
 
-// Format implements [fmt.Formatter]: every verb prints the kind and nothing else, because the value may be a secret.
+// Format implements [fmt.Formatter]. Every verb prints the kind alone, because the value may be
+// a secret.
 func (n *Node) Format(f fmt.State, _ rune) {
 	if n == nil {
 		io.WriteString(f, "json(nil)")

@@ -1,10 +1,10 @@
 package jsontree_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -49,7 +49,8 @@ func TestNewString(t *testing.T) {
 		t.Error("two calls gave one node")
 	}
 	_, err = jsontree.NewString("ab\xffcd")
-	if e, ok := errors.AsType[*jsontree.Error](err); !ok || e.Fault != jsontree.UTF8 || e.Offset != 2 {
+	if e, ok := errors.AsType[*jsontree.Error](err); !ok || e.Fault != jsontree.UTF8 ||
+		e.Offset != 2 {
 		t.Errorf("invalid UTF-8: got %v", err)
 	}
 }
@@ -92,7 +93,8 @@ func TestNilHasNoChildren(t *testing.T) {
 	for range n.Children() {
 		t.Error("a child")
 	}
-	if n.Len() != 0 || n.Child("a") != nil || n.At([]string{"a", "b"}) != nil || n.Lookup()("a") != nil {
+	if n.Len() != 0 || n.Child("a") != nil || n.At([]string{"a", "b"}) != nil ||
+		n.Lookup()("a") != nil {
 		t.Error("nil has a child")
 	}
 	if n.IsContainer() || n.IsString("") {
@@ -113,7 +115,7 @@ func TestChildren(t *testing.T) {
 		t.Error(diff)
 	}
 	for range n.Children() {
-		break // must not go on after that, which would panic
+		break // must stop the iterator, which would panic otherwise
 	}
 }
 
@@ -133,24 +135,26 @@ func TestLookupOfManyMembers(t *testing.T) {
 		}
 	}
 	if member("n100") != nil {
-		t.Error("found what is not there")
+		t.Error("found a missing member")
 	}
 }
 
-func TestEqual(t *testing.T) {
-	many := func(from int) string {
-		var parts []string
-		for i := range 40 {
-			parts = append(parts, fmt.Sprintf(`"n%d":%d`, (i+from)%40, (i+from)%40))
-		}
-		return "{" + strings.Join(parts, ",") + "}"
+// rotatedMembers returns an object with the members n0 to n39, beginning with the given one.
+func rotatedMembers(first int) string {
+	var parts []string
+	for i := range 40 {
+		parts = append(parts, fmt.Sprintf(`"n%d":%d`, (i+first)%40, (i+first)%40))
 	}
+	return "{" + strings.Join(parts, ",") + "}"
+}
+
+func TestEqual(t *testing.T) {
 	tests := []struct {
 		name, a, b string
 		want       bool
 	}{
 		{"order of members", `{"a":1,"b":2}`, `{"b":2,"a":1}`, true},
-		{"order of many members", many(0), many(17), true},
+		{"order of many members", rotatedMembers(0), rotatedMembers(17), true},
 		{"order of elements", `[1,2]`, `[2,1]`, false},
 		{"spelling of text", `"\u0061"`, `"a"`, true},
 		{"letter case", `"a"`, `"A"`, false},
@@ -173,10 +177,13 @@ func TestEqual(t *testing.T) {
 		{"sign", `1`, `-1`, false},
 		{"large exponents", `1e400`, `10e399`, true},
 		{"larger exponents", `1e400`, `1e401`, false},
-		{"exponent out of bounds, same text", `1e99999999999999999999`, `1e99999999999999999999`, true},
-		{"exponent out of bounds, other text", `1e99999999999999999999`, `10e99999999999999999998`, false},
+		{"exponent out of bounds, same text", `1e99999999999999999999`,
+			`1e99999999999999999999`, true},
+		{"exponent out of bounds, other text", `1e99999999999999999999`,
+			`10e99999999999999999998`, false},
 		{"exponent at the edge", `1e9223372036854775807`, `10e9223372036854775806`, false},
-		{"negative exponent at the edge", `1e-9223372036854775807`, `0.1e-9223372036854775806`, false},
+		{"negative exponent at the edge", `1e-9223372036854775807`, `0.1e-9223372036854775806`,
+			false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -187,7 +194,8 @@ func TestEqual(t *testing.T) {
 			if got := b.Equal(a); got != tt.want {
 				t.Errorf("the other way round: got %t, want %t", got, tt.want)
 			}
-			if got := string(a.AppendCanonical(nil)) == string(b.AppendCanonical(nil)); got != tt.want {
+			if got := bytes.Equal(a.AppendCanonical(nil),
+				b.AppendCanonical(nil)); got != tt.want {
 				t.Errorf("canonical: got %t, want %t", got, tt.want)
 			}
 		})
@@ -198,7 +206,7 @@ func TestEqual(t *testing.T) {
 	}
 }
 
-func TestPrintsItsKindAlone(t *testing.T) {
+func TestNodePrintsItsKindAlone(t *testing.T) {
 	n := parse(t, `{"hunter2name":"hunter2canary"}`)
 	type holder struct {
 		Node *jsontree.Node
@@ -206,15 +214,18 @@ func TestPrintsItsKindAlone(t *testing.T) {
 	}
 	var prints []string
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%T"} {
-		prints = append(prints, fmt.Sprintf(verb, n), fmt.Sprintf(verb, holder{n, n}), fmt.Sprintf(verb, []any{n, n.Child("hunter2name")}))
+		prints = append(prints, fmt.Sprintf(verb, n), fmt.Sprintf(verb, holder{n, n}),
+			fmt.Sprintf(verb, []any{n, n.Child("hunter2name")}))
 	}
 	encoded, err := json.Marshal(holder{n, n})
 	if err != nil {
 		t.Fatal(err)
 	}
 	prints = append(prints, string(encoded))
-	if i := slices.IndexFunc(prints, func(s string) bool { return strings.Contains(s, "hunter2") }); i >= 0 {
-		t.Errorf("print %d is %s", i, prints[i])
+	for i, s := range prints {
+		if strings.Contains(s, "hunter2") {
+			t.Errorf("print %d is %s", i, s)
+		}
 	}
 	if got := fmt.Sprint(n); got != "json(object)" {
 		t.Errorf("got %q", got)

@@ -7,16 +7,17 @@ import (
 	"strconv"
 )
 
-// Limits bound what [Parse] accepts. A field that is zero has its default.
+// Limits bound the input of [Parse]. A zero field has its default.
 type Limits struct {
-	// Bytes is the largest size of the text, in bytes; the default is [DefaultBytes]. It is checked before anything is
-	// read.
+	// Bytes is the maximum size of the text, by default [DefaultBytes]. It is checked before
+	// reading.
 	Bytes int
-	// Depth is how many arrays and objects may be open at once; the default is [DefaultDepth]. Parsing recurses that
-	// deep and no deeper.
+	// Depth is the maximum number of nested arrays and objects, by default [DefaultDepth].
+	// Parsing never recurses deeper.
 	Depth int
-	// Pointer is the longest JSON Pointer (RFC 6901) to any value, in bytes; the default is [DefaultPointer]. Without it
-	// a small document with long names around many values would have pointers of many times its own size.
+	// Pointer is the maximum length of a JSON Pointer (RFC 6901) to any value, in bytes, by
+	// default [DefaultPointer]. Without this limit, a small document with long names could have
+	// pointers many times its own size.
 	Pointer int
 }
 
@@ -41,27 +42,27 @@ func (l Limits) orDefault() Limits {
 	return l
 }
 
-// Fault says why a text was refused. The values are stable.
+// Fault is the reason why a text was rejected. The values are stable.
 type Fault string
 
 // Faults of a text.
 const (
-	Syntax       Fault = "syntax"        // not RFC 8259, the empty text and trailing data included
-	UTF8         Fault = "utf8"          // not UTF-8, or an escape that is half a surrogate pair
+	Syntax       Fault = "syntax"        // not RFC 8259; also empty text and trailing data
+	UTF8         Fault = "utf8"          // invalid UTF-8, or half of a surrogate pair
 	DuplicateKey Fault = "duplicate-key" // a member name occurs twice in one object
 	TooLarge     Fault = "too-large"     // more than Limits.Bytes
 	TooDeep      Fault = "too-deep"      // more than Limits.Depth
 	TooLong      Fault = "too-long"      // a pointer of more than Limits.Pointer
 )
 
-// Error is what [Parse] refuses a text with.
+// Error is the error of [Parse].
 type Error struct {
 	Fault   Fault
-	Pointer string // to the innermost value whose place was known, for TooLong to the value around it
-	Offset  int    // in bytes from the start of the text; -1 if the fault has no place in it
+	Pointer string // to the innermost known value; for TooLong to its parent
+	Offset  int    // in bytes from the start of the text; -1 without a place in it
 }
 
-// details say each fault for people.
+// details describe each fault for people.
 var details = map[Fault]string{
 	Syntax:       "not valid JSON",
 	UTF8:         "not valid UTF-8",
@@ -71,7 +72,7 @@ var details = map[Fault]string{
 	TooLong:      "member names too long for a pointer",
 }
 
-// Error says what is wrong and at which byte. Neither text nor names of the input are in it.
+// Error returns the fault and its offset. It quotes no text and no names of the input.
 func (e *Error) Error() string {
 	if e.Offset < 0 {
 		return "json: " + details[e.Fault]
@@ -79,8 +80,8 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("json: %s (byte %d)", details[e.Fault], e.Offset)
 }
 
-// Parse reads one JSON text (RFC 8259). It refuses, with an [*Error], what [Fault] lists and nothing else that the grammar
-// allows. The tree holds copies: it neither aliases b nor keeps it, and the secrets in it, alive.
+// Parse parses one JSON text (RFC 8259). It rejects only the input that [Fault] lists, with an
+// [*Error]. The tree holds copies, so it does not keep b and its secrets alive.
 func Parse(b []byte, lim Limits) (*Node, error) {
 	p := parser{in: b, lim: lim.orDefault()}
 	if len(b) > p.lim.Bytes {
@@ -100,12 +101,12 @@ func Parse(b []byte, lim Limits) (*Node, error) {
 	return n, nil
 }
 
-// parser reads in from left to right. An error leaves path as it is, so that it says where.
+// parser reads in from left to right. After an error, path still names the place.
 type parser struct {
 	in   []byte
 	at   int
 	lim  Limits
-	path []string // reference tokens of the value being read
+	path []string // reference tokens of the current value
 	size int      // bytes of the pointer with these tokens
 }
 
@@ -113,8 +114,8 @@ func (p *parser) fail(f Fault) error {
 	return &Error{Fault: f, Pointer: JoinPointer(p.path...), Offset: p.at}
 }
 
-// peek returns the byte at hand without taking it. Behind the last byte it returns a NUL, which is as wrong as the end
-// wherever the grammar wants something.
+// peek returns the next byte without consuming it. At the end it returns NUL, which no rule of
+// the grammar accepts.
 func (p *parser) peek() byte {
 	if p.at < len(p.in) {
 		return p.in[p.at]
@@ -122,7 +123,7 @@ func (p *parser) peek() byte {
 	return 0
 }
 
-// next skips white space, then peeks.
+// next skips white space and peeks.
 func (p *parser) next() byte {
 	for {
 		switch c := p.peek(); c {
@@ -174,7 +175,7 @@ func (p *parser) word(w string) bool {
 	return true
 }
 
-// enter goes into the child with this token, leave comes back.
+// enter descends into the child with this token; leave returns to its parent.
 func (p *parser) enter(token string) error {
 	if p.size+tokenLen(token) > p.lim.Pointer {
 		return p.fail(TooLong)
@@ -190,7 +191,7 @@ func (p *parser) leave() {
 	p.path = p.path[:last]
 }
 
-// open takes the bracket that opens an array or object.
+// open consumes the opening bracket of an array or object.
 func (p *parser) open() error {
 	if len(p.path) >= p.lim.Depth {
 		return p.fail(TooDeep)
@@ -199,7 +200,8 @@ func (p *parser) open() error {
 	return nil
 }
 
-// more takes what follows a child: a comma, or the closing bracket.
+// more consumes the comma or closing bracket behind a child. It reports whether another child
+// follows.
 func (p *parser) more(closing byte) (bool, error) {
 	switch p.next() {
 	case ',':
@@ -266,7 +268,7 @@ func (p *parser) object() (*Node, error) {
 	return container(Object, kids), nil
 }
 
-// memberName takes a name and its colon, and enters the member.
+// memberName consumes a name and its colon, and enters the member.
 func (p *parser) memberName(seen *nameSet, kids []kid) (string, error) {
 	if p.next() != '"' {
 		return "", p.fail(Syntax)
@@ -276,7 +278,7 @@ func (p *parser) memberName(seen *nameSet, kids []kid) (string, error) {
 		return "", err
 	}
 	if p.next() != ':' {
-		return "", p.fail(Syntax) // before enter: what was read may be a value out of place
+		return "", p.fail(Syntax) // before enter: the text may be a misplaced value
 	}
 	p.at++
 	if err := p.enter(name); err != nil {
@@ -288,7 +290,8 @@ func (p *parser) memberName(seen *nameSet, kids []kid) (string, error) {
 	return name, nil
 }
 
-// nameSet knows the names of an object that is being read: the members read so far, and beyond a few of them a map.
+// nameSet finds duplicate names in an object. It is nil, and kids are scanned, as long as there
+// are few.
 type nameSet map[string]struct{}
 
 // add reports whether name is new.

@@ -60,76 +60,79 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestParseRefuses(t *testing.T) {
-	manyNames := func(last string) string {
-		var b strings.Builder
-		for i := range 40 {
-			fmt.Fprintf(&b, `"n%d":0,`, i)
-		}
-		return "{" + b.String() + `"` + last + `":0}`
-	}
-	tests := []struct {
-		name, in string
-		fault    jsontree.Fault
-		pointer  string
-	}{
-		{"nothing", ``, jsontree.Syntax, ""},
-		{"white space only", " \n", jsontree.Syntax, ""},
-		{"trailing data", `{} {}`, jsontree.Syntax, ""},
-		{"trailing NUL", "{}\x00", jsontree.Syntax, ""},
-		{"leading NUL", "\x00{}", jsontree.Syntax, ""},
-		{"byte order mark", "\ufeff{}", jsontree.Syntax, ""},
-		{"other white space", "\v1", jsontree.Syntax, ""},
-		{"half a word", `tru`, jsontree.Syntax, ""},
-		{"word with a tail", `nullx`, jsontree.Syntax, ""},
-		{"capital word", `True`, jsontree.Syntax, ""},
-		{"NaN", `NaN`, jsontree.Syntax, ""},
-		{"plus", `+1`, jsontree.Syntax, ""},
-		{"leading zero", `01`, jsontree.Syntax, ""},
-		{"minus alone", `-`, jsontree.Syntax, ""},
-		{"no digit before the point", `.5`, jsontree.Syntax, ""},
-		{"no digit behind the point", `1.`, jsontree.Syntax, ""},
-		{"no digit in the exponent", `1e+`, jsontree.Syntax, ""},
-		{"hexadecimal", `0x10`, jsontree.Syntax, ""},
-		{"open string", `"abc`, jsontree.Syntax, ""},
-		{"open string behind an escape", `"\n`, jsontree.Syntax, ""},
-		{"raw control character", "\"a\x1fb\"", jsontree.Syntax, ""},
-		{"raw control character behind an escape", "\"\\n\x1f\"", jsontree.Syntax, ""},
-		{"unknown escape", `"\x41"`, jsontree.Syntax, ""},
-		{"escaped NUL byte", "\"\\\x00\"", jsontree.Syntax, ""},
-		{"escape at the end", `"\`, jsontree.Syntax, ""},
-		{"short unicode escape", `"\u00"`, jsontree.Syntax, ""},
-		{"unicode escape that is not hexadecimal", `"\u00g0"`, jsontree.Syntax, ""},
-		{"second escape that is not hexadecimal", `"\ud83d\uzzzz"`, jsontree.Syntax, ""},
-		{"single quotes", `{'a':1}`, jsontree.Syntax, ""},
-		{"comment", `{/**/}`, jsontree.Syntax, ""},
-		{"trailing comma in array", `[1,]`, jsontree.Syntax, "/1"},
-		{"trailing comma in object", `{"a":1,}`, jsontree.Syntax, ""},
-		{"no comma", `{"a":[1 2]}`, jsontree.Syntax, "/a"},
-		{"no colon", `{"a" 1}`, jsontree.Syntax, ""},
-		{"no value", `{"a":{"b":}}`, jsontree.Syntax, "/a/b"},
-		{"wrong closing bracket", `{"a":[1}}`, jsontree.Syntax, "/a"},
-		{"open array", `[`, jsontree.Syntax, "/0"},
-		{"open object", `{"a":1`, jsontree.Syntax, ""},
-		{"number as name", `{1:1}`, jsontree.Syntax, ""},
-		{"bad string as name", `{"a`, jsontree.Syntax, ""},
+var rejectedTexts = []struct {
+	name, in string
+	fault    jsontree.Fault
+	pointer  string
+}{
+	{"nothing", ``, jsontree.Syntax, ""},
+	{"white space only", " \n", jsontree.Syntax, ""},
+	{"trailing data", `{} {}`, jsontree.Syntax, ""},
+	{"trailing NUL", "{}\x00", jsontree.Syntax, ""},
+	{"leading NUL", "\x00{}", jsontree.Syntax, ""},
+	{"byte order mark", "\ufeff{}", jsontree.Syntax, ""},
+	{"other white space", "\v1", jsontree.Syntax, ""},
+	{"half a word", `tru`, jsontree.Syntax, ""},
+	{"word with a tail", `nullx`, jsontree.Syntax, ""},
+	{"capital word", `True`, jsontree.Syntax, ""},
+	{"NaN", `NaN`, jsontree.Syntax, ""},
+	{"plus", `+1`, jsontree.Syntax, ""},
+	{"leading zero", `01`, jsontree.Syntax, ""},
+	{"minus alone", `-`, jsontree.Syntax, ""},
+	{"no digit before the point", `.5`, jsontree.Syntax, ""},
+	{"no digit behind the point", `1.`, jsontree.Syntax, ""},
+	{"no digit in the exponent", `1e+`, jsontree.Syntax, ""},
+	{"hexadecimal", `0x10`, jsontree.Syntax, ""},
+	{"open string", `"abc`, jsontree.Syntax, ""},
+	{"open string behind an escape", `"\n`, jsontree.Syntax, ""},
+	{"raw control character", "\"a\x1fb\"", jsontree.Syntax, ""},
+	{"raw control character behind an escape", "\"\\n\x1f\"", jsontree.Syntax, ""},
+	{"unknown escape", `"\x41"`, jsontree.Syntax, ""},
+	{"escaped NUL byte", "\"\\\x00\"", jsontree.Syntax, ""},
+	{"escape at the end", `"\`, jsontree.Syntax, ""},
+	{"short unicode escape", `"\u00"`, jsontree.Syntax, ""},
+	{"unicode escape that is not hexadecimal", `"\u00g0"`, jsontree.Syntax, ""},
+	{"second escape that is not hexadecimal", `"\ud83d\uzzzz"`, jsontree.Syntax, ""},
+	{"single quotes", `{'a':1}`, jsontree.Syntax, ""},
+	{"comment", `{/**/}`, jsontree.Syntax, ""},
+	{"trailing comma in array", `[1,]`, jsontree.Syntax, "/1"},
+	{"trailing comma in object", `{"a":1,}`, jsontree.Syntax, ""},
+	{"no comma", `{"a":[1 2]}`, jsontree.Syntax, "/a"},
+	{"no colon", `{"a" 1}`, jsontree.Syntax, ""},
+	{"no value", `{"a":{"b":}}`, jsontree.Syntax, "/a/b"},
+	{"wrong closing bracket", `{"a":[1}}`, jsontree.Syntax, "/a"},
+	{"open array", `[`, jsontree.Syntax, "/0"},
+	{"open object", `{"a":1`, jsontree.Syntax, ""},
+	{"number as name", `{1:1}`, jsontree.Syntax, ""},
+	{"bad string as name", `{"a`, jsontree.Syntax, ""},
 
-		{"stray byte", "{\"a\":\"x\xffy\"}", jsontree.UTF8, ""},
-		{"overlong encoding", "\"\xc0\xaf\"", jsontree.UTF8, ""},
-		{"encoded surrogate", "\"\xed\xa0\x80\"", jsontree.UTF8, ""},
-		{"high surrogate alone", `{"a":"\ud83d"}`, jsontree.UTF8, "/a"},
-		{"high surrogate before text", `"\ud83dx"`, jsontree.UTF8, ""},
-		{"high surrogate before another escape", `"\ud83d\n"`, jsontree.UTF8, ""},
-		{"high surrogate twice", `"\ud83d\ud83d"`, jsontree.UTF8, ""},
-		{"low surrogate alone", `"\ude00"`, jsontree.UTF8, ""},
+	{"stray byte", "{\"a\":\"x\xffy\"}", jsontree.UTF8, ""},
+	{"overlong encoding", "\"\xc0\xaf\"", jsontree.UTF8, ""},
+	{"encoded surrogate", "\"\xed\xa0\x80\"", jsontree.UTF8, ""},
+	{"high surrogate alone", `{"a":"\ud83d"}`, jsontree.UTF8, "/a"},
+	{"high surrogate before text", `"\ud83dx"`, jsontree.UTF8, ""},
+	{"high surrogate before another escape", `"\ud83d\n"`, jsontree.UTF8, ""},
+	{"high surrogate twice", `"\ud83d\ud83d"`, jsontree.UTF8, ""},
+	{"low surrogate alone", `"\ude00"`, jsontree.UTF8, ""},
 
-		{"name twice", `{"a":{"b":1,"c":2,"b":3}}`, jsontree.DuplicateKey, "/a/b"},
-		{"name twice, once escaped", `{"token":1,"\u0074oken":2}`, jsontree.DuplicateKey, "/token"},
-		{"name twice among many", manyNames("n3"), jsontree.DuplicateKey, "/n3"},
-		{"late name twice among many", manyNames("n39"), jsontree.DuplicateKey, "/n39"},
-		{"name with a slash twice", `{"a/b~":1,"a/b~":2}`, jsontree.DuplicateKey, "/a~1b~0"},
+	{"name twice", `{"a":{"b":1,"c":2,"b":3}}`, jsontree.DuplicateKey, "/a/b"},
+	{"name twice, once escaped", `{"token":1,"\u0074oken":2}`, jsontree.DuplicateKey, "/token"},
+	{"name twice among many", manyNames("n3"), jsontree.DuplicateKey, "/n3"},
+	{"late name twice among many", manyNames("n39"), jsontree.DuplicateKey, "/n39"},
+	{"name with a slash twice", `{"a/b~":1,"a/b~":2}`, jsontree.DuplicateKey, "/a~1b~0"},
+}
+
+// manyNames returns an object with the members n0 to n39 and last.
+func manyNames(last string) string {
+	var b strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&b, `"n%d":0,`, i)
 	}
-	for _, tt := range tests {
+	return "{" + b.String() + `"` + last + `":0}`
+}
+
+func TestParseRejects(t *testing.T) {
+	for _, tt := range rejectedTexts {
 		t.Run(tt.name, func(t *testing.T) {
 			n, err := jsontree.Parse([]byte(tt.in), jsontree.Limits{})
 			e, ok := errors.AsType[*jsontree.Error](err)
@@ -137,7 +140,8 @@ func TestParseRefuses(t *testing.T) {
 				t.Fatalf("got %v, %v, want an *Error", n, err)
 			}
 			if e.Fault != tt.fault || e.Pointer != tt.pointer {
-				t.Errorf("got %s at %q, want %s at %q", e.Fault, e.Pointer, tt.fault, tt.pointer)
+				t.Errorf("got %s at %q, want %s at %q", e.Fault, e.Pointer, tt.fault,
+					tt.pointer)
 			}
 		})
 	}
@@ -147,7 +151,9 @@ func TestParseRefuses(t *testing.T) {
 }
 
 func TestParseLimits(t *testing.T) {
-	nested := func(depth int) string { return strings.Repeat("[", depth) + strings.Repeat("]", depth) }
+	nested := func(depth int) string {
+		return strings.Repeat("[", depth) + strings.Repeat("]", depth)
+	}
 	lim := jsontree.Limits{Bytes: 40, Depth: 3, Pointer: 8}
 	tests := []struct {
 		name, in string
@@ -186,8 +192,10 @@ func TestParseLimits(t *testing.T) {
 	}
 }
 
-// Refusing must cost no more than looking: a hostile text neither recurses nor is read to its end.
-func TestParseRefusesHugeInputCheaply(t *testing.T) {
+// TestParseRejectsHugeInputCheaply proves that Parse rejects hostile text without deep recursion
+// and without reading all of it.
+// end.
+func TestParseRejectsHugeInputCheaply(t *testing.T) {
 	const depth = 10_000
 	deep := append(bytes.Repeat([]byte(`{"a":`), depth), bytes.Repeat([]byte("}"), depth)...)
 	large := make([]byte, 64<<20)
@@ -202,12 +210,13 @@ func TestParseRefusesHugeInputCheaply(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var err error
-			allocs := testing.AllocsPerRun(5, func() { _, err = jsontree.Parse(tt.in, jsontree.Limits{}) })
+			allocs := testing.AllocsPerRun(5,
+				func() { _, err = jsontree.Parse(tt.in, jsontree.Limits{}) })
 			if e, ok := errors.AsType[*jsontree.Error](err); !ok || e.Fault != tt.fault {
 				t.Fatalf("got %v, want %s", err, tt.fault)
 			}
 			if allocs > 500 {
-				t.Errorf("%.0f allocations to refuse", allocs)
+				t.Errorf("%.0f allocations to reject", allocs)
 			}
 		})
 	}
@@ -216,8 +225,15 @@ func TestParseRefusesHugeInputCheaply(t *testing.T) {
 func TestParseErrorsDoNotQuote(t *testing.T) {
 	const canary = "hunter2canary"
 	for _, in := range []string{
-		canary, `"` + canary, `{"` + canary + `"}`, `{"` + canary + `":}`, `{"a":"` + canary + `"`, `["` + canary + `" 1]`,
-		`{"` + canary + `":1,"` + canary + `":2}`, "\"" + canary + "\xff\"", `"` + canary + `\ud800"`,
+		canary,
+		`"` + canary,
+		`{"` + canary + `"}`,
+		`{"` + canary + `":}`,
+		`{"a":"` + canary + `"`,
+		`["` + canary + `" 1]`,
+		`{"` + canary + `":1,"` + canary + `":2}`,
+		"\"" + canary + "\xff\"",
+		`"` + canary + `\ud800"`,
 	} {
 		_, err := jsontree.Parse([]byte(in), jsontree.Limits{})
 		if err == nil || strings.Contains(err.Error(), canary) {
@@ -226,7 +242,7 @@ func TestParseErrorsDoNotQuote(t *testing.T) {
 	}
 }
 
-// A misplaced value can stand where a name is expected; a pointer must not carry it.
+// A misplaced value can stand where a name is expected. A pointer must not contain it.
 func TestParsePointerHasNoMisplacedValue(t *testing.T) {
 	_, err := jsontree.Parse([]byte(`{"a":{"hunter2canary"}}`), jsontree.Limits{})
 	e, ok := errors.AsType[*jsontree.Error](err)
@@ -249,19 +265,25 @@ func TestParseKeepsNothingOfItsInput(t *testing.T) {
 
 func TestErrorText(t *testing.T) {
 	want := []string{
-		"json: not valid JSON (byte 7)", "json: not valid UTF-8 (byte 7)", "json: a member is named twice (byte 7)",
-		"json: too large (byte 7)", "json: nested too deep (byte 7)", "json: member names too long for a pointer (byte 7)",
+		"json: not valid JSON (byte 7)",
+		"json: not valid UTF-8 (byte 7)",
+		"json: a member is named twice (byte 7)",
+		"json: too large (byte 7)",
+		"json: nested too deep (byte 7)",
+		"json: member names too long for a pointer (byte 7)",
 	}
 	var got []string
 	for _, f := range []jsontree.Fault{
-		jsontree.Syntax, jsontree.UTF8, jsontree.DuplicateKey, jsontree.TooLarge, jsontree.TooDeep, jsontree.TooLong,
+		jsontree.Syntax, jsontree.UTF8, jsontree.DuplicateKey, jsontree.TooLarge,
+		jsontree.TooDeep, jsontree.TooLong,
 	} {
 		got = append(got, (&jsontree.Error{Fault: f, Offset: 7}).Error())
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if got := (&jsontree.Error{Fault: jsontree.TooDeep, Offset: -1}).Error(); got != "json: nested too deep" {
+	e := &jsontree.Error{Fault: jsontree.TooDeep, Offset: -1}
+	if got := e.Error(); got != "json: nested too deep" {
 		t.Errorf("without offset: got %q", got)
 	}
 }

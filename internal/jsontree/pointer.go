@@ -7,34 +7,34 @@ import (
 	"unicode/utf8"
 )
 
-// ErrPointer says that a text is not a JSON Pointer. It does not quote the text.
-var ErrPointer = errors.New("not a JSON Pointer")
+// errPointer does not quote the text.
+var errPointer = errors.New("not a JSON Pointer")
 
 // The escapes of RFC 6901 section 3.
 var escapeToken = strings.NewReplacer("~", "~0", "/", "~1")
 
-// ParsePointer returns the reference tokens of a JSON Pointer (RFC 6901), unescaped. The empty pointer names the whole
-// document and has none. A pointer that does not start with "/", has a "~" that is no escape, or is not valid UTF-8 is
-// refused with [ErrPointer].
+// ParsePointer returns the unescaped reference tokens of a JSON Pointer (RFC 6901). The empty
+// pointer names the whole document and has no tokens. ParsePointer rejects a pointer without a
+// leading "/", with a "~" that is not an escape, or with invalid UTF-8.
 func ParsePointer(pointer string) ([]string, error) {
 	if pointer == "" {
 		return nil, nil
 	}
 	if pointer[0] != '/' || !utf8.ValidString(pointer) {
-		return nil, ErrPointer
+		return nil, errPointer
 	}
 	tokens := strings.Split(pointer[1:], "/")
 	for i, t := range tokens {
 		plain, ok := unescapeToken(t)
 		if !ok {
-			return nil, ErrPointer
+			return nil, errPointer
 		}
 		tokens[i] = plain
 	}
 	return tokens, nil
 }
 
-// unescapeToken undoes escapeToken in one pass from left to right: "~01" is "~1", never "/".
+// unescapeToken reverses escapeToken in one pass from left to right: "~01" is "~1", never "/".
 func unescapeToken(t string) (string, bool) {
 	if !strings.Contains(t, "~") {
 		return t, true
@@ -57,18 +57,18 @@ func unescapeToken(t string) (string, bool) {
 	}
 }
 
-// JoinPointer returns the JSON Pointer with these reference tokens: the inverse of [ParsePointer]. Different tokens give
-// different pointers.
+// JoinPointer returns the JSON Pointer with these reference tokens. It reverses [ParsePointer]:
+// different tokens give different pointers.
 func JoinPointer(tokens ...string) string {
 	var b strings.Builder
 	for _, t := range tokens {
 		b.WriteByte('/')
-		_, _ = escapeToken.WriteString(&b, t) // a Builder does not fail
+		_, _ = escapeToken.WriteString(&b, t) // a Builder never fails
 	}
 	return b.String()
 }
 
-// ChildPointer returns the pointer to the child with this reference token of the value at pointer.
+// ChildPointer appends one reference token to a pointer.
 func ChildPointer(pointer, token string) string {
 	return pointer + "/" + escapeToken.Replace(token)
 }
@@ -78,7 +78,7 @@ func tokenLen(token string) int {
 	return 1 + len(token) + strings.Count(token, "~") + strings.Count(token, "/")
 }
 
-// arrayIndex reads a token as RFC 6901 section 4 wants an index: "0", or digits that do not start with 0.
+// arrayIndex parses an index as in RFC 6901 section 4: "0", or digits that do not start with 0.
 func arrayIndex(token string) (int, bool) {
 	if token == "" || len(token) > 9 || token[0] == '0' && token != "0" {
 		return 0, false

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// str takes a string, its quotes included.
+// str consumes a string and its quotes.
 func (p *parser) str() (string, error) {
 	p.at++
 	start := p.at
@@ -25,7 +25,7 @@ func (p *parser) str() (string, error) {
 	return "", p.fail(Syntax)
 }
 
-// escapedStr takes the rest of a string from its first escape on; text is what came before.
+// escapedStr consumes a string from its first escape on; text is the part before it.
 func (p *parser) escapedStr(text []byte) (string, error) {
 	for p.at < len(p.in) {
 		switch c := p.in[p.at]; {
@@ -48,12 +48,12 @@ func (p *parser) escapedStr(text []byte) (string, error) {
 	return "", p.fail(Syntax)
 }
 
-// escapes are the characters that stand for another behind a backslash.
+// escapes maps the character behind a backslash to its meaning.
 var escapes = [256]rune{
 	'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t',
 }
 
-// escape takes one escape, or two that make one surrogate pair.
+// escape consumes one escape, or two that form a surrogate pair.
 func (p *parser) escape() (rune, error) {
 	p.at++
 	c := p.peek()
@@ -88,7 +88,7 @@ func (p *parser) unicodeEscape() (rune, error) {
 	return 0, p.fail(UTF8)
 }
 
-// hex takes the letter u and four hexadecimal digits.
+// hex consumes the letter u and four hexadecimal digits.
 func (p *parser) hex() (rune, bool) {
 	if len(p.in)-p.at < 5 {
 		return 0, false

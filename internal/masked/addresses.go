@@ -9,56 +9,70 @@ import (
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
-// This file is the whole of what makes a value a destination if no schema says so: the names, and the forms of values. The rule itself
-// is in destination.go.
+// This file has the names and the forms of values that make a value a destination if no schema
+// does. The rule itself is in destination.go.
 
-// Words that make a name that of an address, wherever they stand in it, and with it all that is below.
-var addressWords = wordSet(`url uri href host hostname endpoint domain subdomain proxy server origin webhook callback gateway
-	broker port dsn`)
+// Words that make a name an address anywhere in it, together with everything below.
+var addressWords = wordSet(`
+	url uri href host hostname endpoint domain subdomain proxy server origin webhook
+	callback gateway broker port dsn
+`)
 
-// Last words that make a name that of an address, for the strings directly there. What has such a name may as well be a whole record, of
-// which little is an address.
-var addressNouns = wordSet(`address addr ip fqdn issuer authority instance shop site node smtp imap ldap`)
+// Last words that make a name an address, for the strings directly there. A value with such a
+// name may also be a whole record with few addresses.
+var addressNouns = wordSet(`
+	address addr ip fqdn issuer authority instance shop site node smtp imap ldap
+`)
 
-// Last words of names that are those of an address if the value looks like a host. They name many other things.
+// Last words of names that are addresses only if the value looks like a host. They name many
+// other things.
 var addressHints = wordSet(`target destination base upstream relay`)
 
-// Names of one word that say a part of an address.
+// One-word names of a part of an address.
 var addressParts = wordSet(`scheme protocol`)
 
-// Names that say a part of an address beside another one in the same object. Written without what separates their words.
+// Names of a part of an address next to another one in the same object, without separators
+// between their words.
 var addressCompanions = wordSet(`path basepath apipath query querystring userinfo`)
 
-// Endings of names that are written as one word, like dbhost, or in an odd letter case. They count as addressWords.
+// Endings of names that are spelled as one word, like dbhost, or in unusual letter case. They
+// count as addressWords.
 var addressEndings = []string{
-	"url", "uri", "href", "host", "hostname", "server", "endpoint", "domain", "proxy", "webhook", "callback", "gateway", "broker", "fqdn", "addr",
+	"url", "uri", "href", "host", "hostname", "server", "endpoint", "domain", "proxy",
+	"webhook", "callback", "gateway", "broker", "fqdn", "addr",
 	"connectionstring", "connstring", "connstr", "datasource",
 }
 
-// Words that end like these and are none.
+// Words with such an ending that are no addresses.
 var otherEndings = wordSet(`ghost curl observer furl hurl burl purl`)
 
-// Words before "address" that say that nothing is sent there over a network.
+// Words before "address" that mean something other than a network address.
 var otherAddresses = wordSet(`email mail mac postal street home billing shipping`)
 
-// Last words that say that a name is about an address and not one: endpointId, proxyEnabled. A value that looks like an address counts
-// nevertheless.
-var aboutAddresses = wordSet(`id count enabled disabled verified type kind method mode policy format timeout ttl interval limit
-	retries size length version status label title description comment expiry expires`)
+// Last words of names that are about an address but not one: endpointId, proxyEnabled. A value
+// that looks like an address counts nevertheless.
+var aboutAddresses = wordSet(`
+	id count enabled disabled verified type kind method mode policy format timeout ttl
+	interval limit retries size length version status label title description comment expiry
+	expires
+`)
 
-// Names of the two members of a pair: the one says what the other, below, is.
+// Names of the two members of a pair: one names what the other, below, contains.
 var (
 	pairNames  = wordSet(`name key`)
 	pairValues = wordSet(`value values`)
 )
 
 // isPairValue reports whether a member name is that of the value in a pair.
-func isPairValue(name string) bool { return len(name) <= maxPairValue && pairValues[squeeze(name)] }
+func isPairValue(name string) bool {
+	return len(name) <= maxPairValue && pairValues[squeeze(name)]
+}
 
-// maxPairValue is the length in bytes of the longest such name, with what may separate or stand for its letters.
+// maxPairValue is the length in bytes of the longest such name, with separators and substitutes
+// of its letters.
 const maxPairValue = 2 * len("values")
 
-// reach says how much of what is at a name counts as an address by it.
+// reach is how much of the value at a name counts as an address because of it.
 type reach int
 
 const (
@@ -68,7 +82,7 @@ const (
 	reachBelow       // all strings there and below
 )
 
-// addressReach judges a member name.
+// addressReach returns the reach of a member name.
 func addressReach(name string) reach {
 	usual := splitName(name, capital)
 	found := wordsReach(usual)
@@ -111,10 +125,12 @@ func isVersion(word string) bool {
 	return ok && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
-// endsLikeAddress reports whether a name in lower case, without what separates words, ends in one of addressEndings.
+// endsLikeAddress reports whether a name ends in one of addressEndings. The name is in lower
+// case, without separators.
 func endsLikeAddress(name string) bool {
 	return slices.ContainsFunc(forms(name), func(f string) bool {
-		return addressWords[f] && f != "port" || slices.ContainsFunc(addressEndings, func(end string) bool { return strings.HasSuffix(f, end) })
+		hasEnding := func(end string) bool { return strings.HasSuffix(f, end) }
+		return addressWords[f] && f != "port" || slices.ContainsFunc(addressEndings, hasEnding)
 	})
 }
 
@@ -124,7 +140,7 @@ func otherEnding(name string) bool {
 	return len(words) > 0 && hasForm(words[len(words)-1], otherEndings)
 }
 
-// squeeze returns a name as readers see it that ignore letter case and what separates words.
+// squeeze returns a name as seen by readers that ignore letter case and separators.
 func squeeze(name string) string {
 	return fold(strings.Map(func(r rune) rune {
 		if !isWordRune(r) {
@@ -134,7 +150,8 @@ func squeeze(name string) string {
 	}, name))
 }
 
-// forms returns a word as it is, without a trailing number and a v before that, and without the endings of a plural.
+// forms returns a word as it is, without a trailing number and a v before it, and in the
+// singular.
 func forms(word string) []string {
 	unnumbered := strings.TrimRight(word, "0123456789")
 	list := []string{word, unnumbered}
@@ -154,7 +171,7 @@ func hasForm(word string, set map[string]bool) bool {
 	return slices.ContainsFunc(forms(word), func(f string) bool { return set[f] })
 }
 
-// lastWord returns the last word of a name, but for a version.
+// lastWord returns the last word of a name that is not a version.
 func lastWord(name string) string {
 	words := slices.DeleteFunc(splitName(name, capital), isVersion)
 	if len(words) == 0 {
@@ -166,17 +183,19 @@ func lastWord(name string) string {
 // aboutAddress reports whether a member name is only about an address.
 func aboutAddress(name string) bool { return aboutAddresses[lastWord(name)] }
 
-// isCredential reports whether a member name is that of a secret that is sent to an address and says none, such as webhook_secret. A
-// connection string is both.
+// isCredential reports whether a member name is that of a secret sent to an address, but not of
+// an address, such as webhook_secret. A connection string is both.
 func isCredential(name string) bool {
-	return sensitiveName(name) != plain && addressReach(lastWord(name)) == reachNone && !endsLikeAddress(squeeze(name))
+	return sensitiveName(name) != plain && addressReach(lastWord(name)) == reachNone &&
+		!endsLikeAddress(squeeze(name))
 }
 
 // isPort reports whether a member name is that of a port.
 func isPort(name string) bool { return slices.Contains(forms(lastWord(name)), "port") }
 
-// isAddress reports whether a text is where something is sent, whatever it is called: a URL, an address literal (RFC 3986, section 3.2.2)
-// with or without a port, or user@host with a colon or path, alone, in a list, or in a text; or settings like "host=db.example".
+// isAddress reports whether a text is an address, whatever its name: a URL, an address literal
+// (RFC 3986, section 3.2.2) with or without a port, or user@host with a colon or path. The
+// address may stand alone, in a list, or in a text. Settings like "host=db.example" count too.
 func isAddress(s string) bool {
 	if strings.Contains(s, "://") || isURLStart(s) || hasAddressSetting(s) {
 		return true
@@ -186,12 +205,17 @@ func isAddress(s string) bool {
 	})
 }
 
-func isListSeparator(r rune) bool { return r == ',' || r == ';' || r == '|' || unicode.IsSpace(r) }
+func isListSeparator(r rune) bool {
+	return r == ',' || r == ';' || r == '|' || unicode.IsSpace(r)
+}
 
-// isURLStart reports whether a text begins with what some reader takes for the beginning of a URL: "//", "scheme:/", either with
-// backslashes, or the scheme of a web address, whatever stands before it that is no word.
+// isURLStart reports whether a text begins like a URL for some reader: with "//", "scheme:/",
+// either with backslashes, or the scheme of a web address. Anything but a word may precede the
+// scheme.
 func isURLStart(s string) bool {
-	s = strings.TrimLeftFunc(s, func(r rune) bool { return !isWordRune(r) && r != '/' && r != '\\' })
+	s = strings.TrimLeftFunc(s, func(r rune) bool {
+		return !isWordRune(r) && r != '/' && r != '\\'
+	})
 	if len(s) > 2 && isSlash(s[0]) && isSlash(s[1]) {
 		return true
 	}
@@ -199,20 +223,24 @@ func isURLStart(s string) bool {
 	if !found || rest == "" || !isScheme(scheme) {
 		return false
 	}
-	return isSlash(rest[0]) || webSchemes[strings.ToLower(scheme)] && !unicode.IsSpace(rune(rest[0]))
+	return isSlash(rest[0]) ||
+		webSchemes[strings.ToLower(scheme)] && !unicode.IsSpace(rune(rest[0]))
 }
 
-// Schemes behind which the readers of web addresses do not need a slash.
+// Schemes that do not need a slash for readers of web addresses.
 var webSchemes = wordSet(`http https ws wss ftp`)
 
 func isSlash(c byte) bool { return c == '/' || c == '\\' }
 
 // isScheme reports whether a text can be a scheme. One letter is the drive of a path.
 func isScheme(s string) bool {
-	return len(s) > 1 && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789+-._") == "" && unicode.IsLetter(rune(s[0]))
+	const characters = "abcdefghijklmnopqrstuvwxyz0123456789+-._"
+	return len(s) > 1 && strings.Trim(strings.ToLower(s), characters) == "" &&
+		unicode.IsLetter(rune(s[0]))
 }
 
-// isIP reports whether a text is the literal of an IP address, in brackets or not, with or without a port or a path.
+// isIP reports whether a text is the literal of an IP address, with or without brackets, a port
+// or a path.
 func isIP(s string) bool {
 	s = strings.Trim(s, `"'`)
 	if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
@@ -226,14 +254,16 @@ func isIP(s string) bool {
 	return err == nil
 }
 
-// isLogin reports whether a text is user@host with a colon, parenthesis or slash behind it, as in git@host:path, but no mail address.
+// isLogin reports whether a text is user@host with a colon, parenthesis or slash behind it, as
+// in git@host:path. A mail address is not.
 func isLogin(s string) bool {
 	user, host, found := strings.Cut(s, "@")
 	return found && user != "" && strings.IndexAny(host, ":(/") > 0
 }
 
-// hasAddressSetting reports whether a text has settings like "Server=db.example;Database=x", one of which has the name of an address. Of
-// more settings than anybody writes it says so too.
+// hasAddressSetting reports whether a text has settings like "Server=db.example;Database=x",
+// one of them with the name of an address. It also reports true for more settings than it
+// reads.
 func hasAddressSetting(s string) bool {
 	for range maxSettings {
 		name, rest, found := strings.Cut(s, "=")
@@ -244,7 +274,8 @@ func hasAddressSetting(s string) bool {
 			name = name[i+1:]
 		}
 		name = strings.TrimSpace(name)
-		if i := strings.LastIndexFunc(name, unicode.IsSpace); isSetting(name) || isSetting(name[i+1:]) {
+		i := strings.LastIndexFunc(name, unicode.IsSpace)
+		if isSetting(name) || isSetting(name[i+1:]) {
 			return true
 		}
 		s = rest
@@ -252,7 +283,7 @@ func hasAddressSetting(s string) bool {
 	return true
 }
 
-// Bounds on the settings in a text: how many are looked at, and how long a name in bytes.
+// Limits of the settings read in a text: their number, and the length of a name in bytes.
 const (
 	maxSettings    = 256
 	maxSettingName = 64
@@ -262,22 +293,29 @@ func isSetting(name string) bool {
 	return len(name) <= maxSettingName && addressReach(name) >= reachHere && !aboutAddress(name)
 }
 
-// looksLikeHost reports whether a text without spaces has the name of a host in it: labels with a dot between them, the last of which is
-// made of letters.
+// looksLikeHost reports whether a text without spaces contains a host name: labels separated by
+// dots, the last one of letters.
 func looksLikeHost(s string) bool {
 	s = strings.TrimSpace(s)
 	if strings.ContainsFunc(s, unicode.IsSpace) {
 		return false
 	}
-	return slices.ContainsFunc(strings.FieldsFunc(s, func(r rune) bool { return !isWordRune(r) && !strings.ContainsRune("-._%", r) }), func(label string) bool {
-		label = strings.TrimSuffix(label, ".")
-		i := strings.LastIndexByte(label, '.')
-		top := label[i+1:]
-		return i > 0 && len(top) > 1 && (strings.HasPrefix(top, "xn--") || strings.IndexFunc(top, func(r rune) bool { return !unicode.IsLetter(r) }) < 0)
-	}) || s == "localhost" || strings.HasPrefix(s, "localhost:")
+	isSeparator := func(r rune) bool {
+		return !isWordRune(r) && !strings.ContainsRune("-._%", r)
+	}
+	isHost := func(name string) bool {
+		name = strings.TrimSuffix(name, ".")
+		i := strings.LastIndexByte(name, '.')
+		top := name[i+1:]
+		notLetter := func(r rune) bool { return !unicode.IsLetter(r) }
+		return i > 0 && len(top) > 1 &&
+			(strings.HasPrefix(top, "xn--") || !strings.ContainsFunc(top, notLetter))
+	}
+	return slices.ContainsFunc(strings.FieldsFunc(s, isSeparator), isHost) ||
+		s == "localhost" || strings.HasPrefix(s, "localhost:")
 }
 
-// textIs reports whether n is a string for which f holds.
+// textIs reports whether n is a string that satisfies f.
 func textIs(n *jsontree.Node, f func(string) bool) bool {
 	return n != nil && n.Kind() == jsontree.String && f(n.Text())
 }

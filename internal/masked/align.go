@@ -2,9 +2,10 @@ package masked
 
 import "github.com/go-installation/installation/internal/jsontree"
 
-// align finds, for each element of b by its index, the one of a that it was: the one whose secret it has in it; or else by the member
-// that the schema names for that; or, where it names none, one that is unchanged, or in arrays of one length the one at the same
-// index. Elements that only changed places are the same ones.
+// align finds the element of a that each element of b was, by index in b. Elements match by the
+// secret in them, or else by the member that the schema names as key. Without a key, an
+// unchanged element matches, or the element at the same index in arrays of equal length.
+// Elements that only changed places keep their match.
 func (c *comparison) align(a, b *jsontree.Node, s spot) map[string]*jsontree.Node {
 	was := make(map[string]*jsontree.Node, b.Len())
 	taken := make(map[*jsontree.Node]bool, a.Len())
@@ -34,7 +35,7 @@ func (c *comparison) align(a, b *jsontree.Node, s spot) map[string]*jsontree.Nod
 		}
 		return was
 	}
-	// What is left holds no stored secret, so equal elements are as good as the same.
+	// The remaining elements have no stored secret, so equal elements are interchangeable.
 	like := make(map[string][]*jsontree.Node)
 	for _, e := range a.Children() {
 		if !taken[e] {

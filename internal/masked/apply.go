@@ -7,57 +7,63 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// OpKind is what an [Op] does. The zero value is refused.
+// OpKind is the kind of an [Op]. The zero value is rejected.
 type OpKind string
 
 // Kinds of edits.
 const (
-	// Set puts Value at Pointer. What is there is replaced, by the rules of [Replace] for that part of the document: a
-	// mask in Value keeps a secret, null at a secret removes it, and a plain value at a secret is sealed anew. A member
-	// that is not there is added; an array takes one more element at "-" or at the index behind the last. The object or
-	// array around it must exist, but for a document that does not exist: it starts as {}.
+	// Set puts Value at Pointer. It replaces an existing value by the rules of [Replace] for
+	// that part of the document: a mask in Value keeps a secret, null removes a secret, and a
+	// plain value at a secret is sealed. It adds a missing member, and one more element of an
+	// array at "-" or the index behind the last. The surrounding object or array must exist. A
+	// missing document starts as {}.
 	//
-	// An index does not say which element is meant, as another writer may have moved them. So masks in what takes the place of
-	// an element are taken only if it has the value of the old one in the member that the schema names for that, and no other
-	// element has it; or if it looks exactly like the old one.
+	// An index does not identify an element, because another writer may have moved it. So Set
+	// accepts masks in a replaced element only if the key member named by the schema has the
+	// old value, which no other element has. Without a key, the element must look exactly like
+	// the old one.
 	Set OpKind = "set"
 
-	// Add is Set, but that an index of an array names the element before which Value is put. Masks in it stand for nothing
-	// there. It is the add of RFC 6902.
+	// Add is Set, except that an index of an array names the element to insert before. Masks
+	// are not accepted there. It is the add of RFC 6902.
 	Add OpKind = "add"
 
-	// SetExisting is Set for a place that is there already.
+	// SetExisting is Set for an existing place.
 	SetExisting OpKind = "replace"
 
-	// Put is Set, but that the objects around the place are made if they are not there.
+	// Put is Set, and creates missing objects around the place.
 	Put OpKind = "put"
 
-	// Merge merges Value into what is at Pointer, by RFC 7396: null removes a member, other members are as with Set, and those
-	// that Value does not name stay.
+	// Merge merges Value into the value at Pointer as in RFC 7396: null removes a member, other
+	// members are as with Set, and unnamed members stay.
 	Merge OpKind = "merge"
 
-	// SetSecret puts Value at Pointer, sealed as a whole whatever the rule says. It alone takes "***" and "" for what
-	// they are: the secret.
+	// SetSecret puts Value at Pointer and seals it as a whole, whatever the rule. It is the
+	// only kind for which "***" and "" are ordinary secrets.
 	SetSecret OpKind = "set-secret"
 
-	// Remove removes what is at Pointer, with the secrets in it. Later elements of an array move up and keep theirs.
+	// Remove removes the value at Pointer with its secrets. Later elements of an array move up
+	// and keep theirs.
 	Remove OpKind = "remove"
 
-	// Test refuses the patch unless the value at Pointer equals Value. At, above and below a secret it always does, as
-	// the answer would allow to guess it.
+	// Test rejects the patch unless the value at Pointer equals Value. It always rejects a
+	// value at, above or below a secret, because the answer would confirm a guess.
 	Test OpKind = "test"
 )
 
 // Op is one edit of a document. It prints without the value, as [jsontree.Node] does.
 type Op struct {
 	Kind    OpKind
-	Pointer string         // RFC 6901, into the document as the edits before left it
-	Value   *jsontree.Node // of all kinds but Remove
-	Array   string         // of Put: pointer of an array around the place, which must be there and is not made; "" = none
+	Pointer string         // RFC 6901, into the document after the edits before
+	Value   *jsontree.Node // for all kinds except Remove
+	// Array is the pointer of an array around the place that Put requires and does not create,
+	// or "".
+	Array string
 }
 
-// Apply works out a patch of the stored document, edit by edit. Secrets that no edit touches stay. At the first edit that
-// cannot be made it stops, with all that is wrong with that edit; the rule is asked once, about the document at the end.
+// Apply computes the result of a patch of the stored document, edit by edit. Secrets that no
+// edit touches stay. It stops at the first invalid edit with all violations of that edit. It
+// applies the rule once, to the final document.
 //
 // The error is a [*validate.Error] with paths below path, or [ErrStored].
 func Apply(path string, stored Stored, ops []Op, rule Rule) (Result, error) {
@@ -82,7 +88,8 @@ func (d *draft) apply(i int, op Op) {
 	tokens, err := jsontree.ParsePointer(op.Pointer)
 	switch {
 	case err != nil || len(op.Pointer) > validate.MaxPointer:
-		d.violation("", validate.RuleFormat, fmt.Sprintf("edit %d has no valid JSON Pointer", i))
+		d.violation("", validate.RuleFormat,
+			fmt.Sprintf("edit %d has no valid JSON Pointer", i))
 		return
 	case op.Value == nil && op.Kind != Remove:
 		d.violation(op.Pointer, validate.RuleRequired, "the edit needs a value")
@@ -105,7 +112,7 @@ func (d *draft) apply(i int, op Op) {
 	}
 }
 
-// insideSecret reports whether the place is below a secret, where nothing can be seen or changed.
+// insideSecret reports whether a place is below a secret, where nothing can be read or changed.
 func (d *draft) insideSecret(tokens []string) bool {
 	for i := range tokens {
 		if d.isSecret(d.doc.At(tokens[:i])) {
@@ -115,8 +122,8 @@ func (d *draft) insideSecret(tokens []string) bool {
 	return false
 }
 
-// write makes an edit of a kind that brings a value. A null at a secret removes the member with it, but leaves a null in an
-// array, where a removal would move the elements behind it.
+// write applies an edit with a value. A null at a secret removes its member. In an array it
+// leaves a null, because a removal would move the elements behind it.
 func (d *draft) write(op Op, tokens []string) {
 	old := d.doc.At(tokens)
 	switch {
@@ -127,7 +134,8 @@ func (d *draft) write(op Op, tokens []string) {
 		d.insert(op, tokens)
 		return
 	case op.Kind == Put && !d.hasArray(op.Array):
-		d.violation(op.Array, validate.RuleNotFound, "there is no array here to put the element into")
+		d.violation(op.Array, validate.RuleNotFound,
+			"there is no array here to put the element into")
 		return
 	case op.Kind == Put:
 		d.around(tokens)
@@ -149,13 +157,14 @@ func (d *draft) write(op Op, tokens []string) {
 	d.set(op.Pointer, tokens, v)
 }
 
-// recognised reports whether a value for an element of an array is sure to be meant for the one that is there, if that holds secrets. For
-// a secret alone there is nothing to mistake: its mask leaves it as it is.
+// recognised reports whether a value for an element of an array is certainly meant for the
+// existing one, if that has secrets. An element that is itself a secret cannot be mistaken: its
+// mask keeps it.
 func (d *draft) recognised(in, old *jsontree.Node, tokens []string) bool {
 	around := tokens[:len(tokens)-1]
 	key := d.spot(around).key()
 	switch {
-	case !d.holds(old):
+	case !d.hasSecret(old):
 		return true
 	case key == "" || in.Kind() != jsontree.Object:
 		return in.Equal(old)
@@ -164,7 +173,7 @@ func (d *draft) recognised(in, old *jsontree.Node, tokens []string) bool {
 	return id != "" && id == identity(old, key) && len(byKey(d.doc.At(around), key)[id]) == 1
 }
 
-// hasArray reports whether there is an array at a pointer, if one is asked for.
+// hasArray reports whether there is an array at a pointer, if one is required.
 func (d *draft) hasArray(pointer string) bool {
 	tokens, err := jsontree.ParsePointer(pointer)
 	if err != nil || pointer == "" {
@@ -177,10 +186,10 @@ func (d *draft) hasArray(pointer string) bool {
 // insert puts a value before an element of an array.
 func (d *draft) insert(op Op, tokens []string) {
 	v := d.merge(op.Value, nil, d.spot(tokens), true)
-	d.doc, _ = d.doc.Insert(tokens, v) // does not fail: the element is there
+	d.doc, _ = d.doc.Insert(tokens, v) // cannot fail: the element exists
 }
 
-// around makes the objects around a place that are not there.
+// around creates the missing objects around a place.
 func (d *draft) around(tokens []string) {
 	for i := range tokens {
 		if d.doc.At(tokens[:i]) != nil {
@@ -188,14 +197,14 @@ func (d *draft) around(tokens []string) {
 		}
 		doc, ok := d.doc.Set(tokens[:i], jsontree.NewObject())
 		if !ok {
-			return // set will say so
+			return // set reports it
 		}
 		d.doc = doc
 	}
 }
 
-// mergePatch returns old with a patch merged into it. What the patch brings in place of something of another kind has no
-// counterpart; a mask in it is refused if there were secrets.
+// mergePatch returns old with a patch merged into it. A part of the patch that replaces a value
+// of another kind has no counterpart: a mask in it is rejected if there were secrets.
 func (d *draft) mergePatch(patch, old *jsontree.Node, s spot, unsure bool) *jsontree.Node {
 	switch {
 	case patch.Kind() != jsontree.Object:
@@ -204,7 +213,7 @@ func (d *draft) mergePatch(patch, old *jsontree.Node, s spot, unsure bool) *json
 		d.violation(s.at, validate.RuleSealed, "is a secret, which nothing can be merged into")
 		return old
 	case old == nil || old.Kind() != jsontree.Object:
-		unsure = unsure || d.holds(old)
+		unsure = unsure || d.hasSecret(old)
 		old = jsontree.NewObject()
 	}
 	given, have := patch.Lookup(), old.Lookup()
@@ -262,7 +271,7 @@ func (d *draft) remove(at string, tokens []string) {
 
 func (d *draft) test(at string, have, want *jsontree.Node) {
 	switch {
-	case d.holds(have):
+	case d.hasSecret(have):
 		d.violation(at, validate.RuleSealed, "cannot be compared: it is or holds a secret")
 	case have == nil || !have.Equal(want):
 		d.violation(at, validate.RuleTest, "does not have the expected value")

@@ -9,35 +9,44 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// The destination rule: a write that changes where secrets go must bring these secrets along. Otherwise whoever may write a
-// configuration, but not read its secrets, has them sent to a host of his own.
+// The destination rule: a write that changes where secrets go must provide these secrets again.
+// Otherwise anyone who may write a configuration, but not read its secrets, could send them to
+// a host of their own.
 //
 // A destination is
 //
-//   - a string whose name, or that of an object or array around it, says so; a number called port;
-//   - a string that looks like an address, before or after the write, whatever its name, and the name of a member that does;
-//   - what the schema declares with x-exposes or with the format of an address; but nothing where it declares x-exposes: [].
+//   - a string whose name, or that of an object or array around it, is an address; a number
+//     called port;
+//   - a string that looks like an address, before or after the write, whatever its name, and a
+//     member name that does;
+//   - a value that the schema declares with x-exposes or the format of an address, except with
+//     x-exposes: [].
 //
-// Which names and values these are is in addresses.go. Of a pair such as {"name": "API_HOST", "value": ...} the name is that of the value.
+// The names and values are in addresses.go. In a pair such as {"name": "API_HOST", "value":
+// ...}, the name counts for the value.
 //
-// It changes if it is added, or set to anything else: scheme, host, port, user information, path and query alike. It also
-// does if it is taken out of an object that stays, or with an object that something else takes the place of; taken out together with
-// the object or element around it, it does not. One that is taken out and that the schema has a default for becomes the default.
-// Whether a switch beside it still has certificates verified is not looked at.
+// A destination changes if it is added or set to any other value: scheme, host, port, user
+// information, path and query all count. It also changes if it is removed from an object that
+// stays, or with an object that another value replaces. It does not change if it is removed
+// together with the object or element around it. A removed destination with a default in the
+// schema becomes the default. Switches next to it, such as for verification of certificates,
+// are not checked.
 //
-// A secret is exposed to every destination of its document, unless x-exposes says to which. It is kept if it was stored
-// before the write and still is after it, whether a mask said so or nothing did. A secret that is a destination itself, such as a
-// connection string, is one for the others.
+// A secret is exposed to every destination of its document unless x-exposes lists its
+// destinations. It is kept if it was stored before the write and still is after it, by a mask
+// or because the write does not mention it. A secret that is itself a destination, such as a
+// connection string, is one for the other secrets.
 
-// destination is one that the write changes.
+// destination is a destination that the write changes.
 type destination struct {
-	at      string     // in the new document; of one that is gone, where it would be
+	at      string     // in the new document; of a removed one, its former place
 	exposes [][]string // places of secrets, as reference tokens
-	said    bool       // only these
+	said    bool       // only to these
 }
 
-// guard refuses the write if it changes a destination of secrets that it keeps, with one violation for each of these. It
-// returns the pointers of all destinations that change. The filled document is the one of the draft with the defaults of the schema.
+// guard rejects the write if it changes a destination of secrets that it keeps, with one
+// violation for each secret. It returns the pointers of all destinations that change. filled is
+// the document of the draft with the defaults of the schema.
 func (d *draft) guard(filled *jsontree.Node) []string {
 	if d.doc == nil {
 		return nil
@@ -45,7 +54,7 @@ func (d *draft) guard(filled *jsontree.Node) []string {
 	c := comparison{draft: d, filled: make(map[*jsontree.Node]*jsontree.Node)}
 	c.pairFilled(d.doc, filled)
 	c.compare(d.before, d.doc, d.top(), naming{})
-	d.refuseKept(c.changed, d.exposed())
+	d.rejectKept(c.changed, d.exposed())
 	var pointers []string
 	for _, to := range c.changed {
 		pointers = append(pointers, to.at)
@@ -53,9 +62,9 @@ func (d *draft) guard(filled *jsontree.Node) []string {
 	return pointers
 }
 
-// refuseKept reports the secrets that were stored before and go to a destination that is now another, or that is another one for them
-// where they have moved.
-func (d *draft) refuseKept(changed []destination, moved map[*jsontree.Node]string) {
+// rejectKept reports the stored secrets that go to a changed destination, and those that moved
+// to another destination.
+func (d *draft) rejectKept(changed []destination, moved map[*jsontree.Node]string) {
 	if len(d.stored) == 0 || len(changed)+len(moved) == 0 {
 		return
 	}
@@ -65,16 +74,19 @@ func (d *draft) refuseKept(changed []destination, moved map[*jsontree.Node]strin
 		}
 		i := slices.IndexFunc(changed, func(to destination) bool { return to.reaches(at) })
 		if i >= 0 {
-			d.redirection(at, changed[i].at, "goes to a destination that this write changes: give it again")
+			d.redirection(at, changed[i].at,
+				"goes to a destination that this write changes: give it again")
 		} else if to, ok := moved[n]; ok {
-			d.redirection(at, to, "moves to where it goes to another destination: give it again")
+			d.redirection(at, to,
+				"moves to where it goes to another destination: give it again")
 		}
 		return n, true
 	})
 }
 
 func (d *draft) redirection(secret, to, detail string) {
-	d.broken.AddViolation(validate.Violation{Path: d.path + secret, Related: d.path + to, Rule: validate.RuleDestination, Detail: detail})
+	d.broken.AddViolation(validate.Violation{Path: d.path + secret, Related: d.path + to,
+		Rule: validate.RuleDestination, Detail: detail})
 }
 
 // reaches reports whether the secret at a place is exposed to the destination.
@@ -82,7 +94,7 @@ func (to destination) reaches(at string) bool {
 	if !to.said {
 		return true
 	}
-	tokens, _ := jsontree.ParsePointer(at) // our own pointers parse
+	tokens, _ := jsontree.ParsePointer(at) // always valid: it is our own
 	return slices.ContainsFunc(to.exposes, func(place []string) bool {
 		n := min(len(place), len(tokens))
 		return slices.Equal(place[:n], tokens[:n])
@@ -93,11 +105,13 @@ func (to destination) reaches(at string) bool {
 type comparison struct {
 	*draft
 	changed []destination
-	filled  map[*jsontree.Node]*jsontree.Node // objects of the new document with the defaults of the schema, where these add something
-	named   map[string]bool                   // see byName
+	// filled maps objects of the new document to the same with defaults, where the schema adds
+	// some.
+	filled map[*jsontree.Node]*jsontree.Node
+	named  map[string]bool // see byName
 }
 
-// pairFilled notes what the schema adds to the objects in n.
+// pairFilled records the objects in n to which the schema adds members.
 func (c *comparison) pairFilled(n, filled *jsontree.Node) {
 	if n == filled {
 		return
@@ -109,15 +123,18 @@ func (c *comparison) pairFilled(n, filled *jsontree.Node) {
 	}
 }
 
-// naming is what the names on the way to a value say.
+// naming describes the names on the path to a value.
 type naming struct {
-	name   string // the innermost one
-	reach  reach  // of it or one around it
-	beside bool   // it is that of a part of the address beside it
-	sealed string // pointer of the secret that the value is part of; names below are not to be shown
+	name   string // the innermost name
+	reach  reach  // of the name or one around it
+	beside bool   // the name is that of a part of the address next to it
+	// sealed is the pointer of the secret that contains the value. Names below it must not be
+	// shown.
+	sealed string
 }
 
-// into returns the naming of a child of n. Whether there is an address in n is asked where it matters.
+// into returns the naming of a child of n. It calls address only if it matters whether n has an
+// address.
 func (k naming) into(n *jsontree.Node, token string, address func() bool) naming {
 	k.beside = false
 	if n.Kind() != jsontree.Object {
@@ -130,7 +147,8 @@ func (k naming) into(n *jsontree.Node, token string, address func() bool) naming
 	switch {
 	case isPairValue(token):
 		for name, sibling := range n.Children() {
-			if pairNames[squeeze(name)] && sibling.Kind() == jsontree.String && addressReach(sibling.Text()) > k.reach {
+			if pairNames[squeeze(name)] && sibling.Kind() == jsontree.String &&
+				addressReach(sibling.Text()) > k.reach {
 				k.name, k.reach = sibling.Text(), addressReach(sibling.Text())
 			}
 		}
@@ -140,13 +158,15 @@ func (k naming) into(n *jsontree.Node, token string, address func() bool) naming
 	return k
 }
 
-// addressIn returns a function that reports whether one of the objects has an address among its members. It looks once.
+// addressIn returns a function that reports whether one of the objects has an address among its
+// members. The function looks once.
 func (c *comparison) addressIn(s spot, k naming, objects ...*jsontree.Node) func() bool {
 	return sync.OnceValue(func() bool {
 		return slices.ContainsFunc(objects, func(n *jsontree.Node) bool {
 			for name, child := range n.Children() {
 				below := k.into(n, name, func() bool { return false })
-				if child.IsContainer() && below.reach == reachBelow || s.child(n, name).isDestination(below, child) {
+				if child.IsContainer() && below.reach == reachBelow ||
+					s.child(n, name).isDestination(below, child) {
 					return true
 				}
 			}
@@ -155,7 +175,7 @@ func (c *comparison) addressIn(s spot, k naming, objects ...*jsontree.Node) func
 	})
 }
 
-// compare looks for changes from a, which may be nil for nothing, to b.
+// compare finds the changes from a, which is nil for a new value, to b.
 func (c *comparison) compare(a, b *jsontree.Node, s spot, k naming) {
 	switch {
 	case a == b:
@@ -179,7 +199,7 @@ func (c *comparison) compare(a, b *jsontree.Node, s spot, k naming) {
 	}
 }
 
-// members looks for changes from one object to another.
+// members finds the changes from one object to another.
 func (c *comparison) members(a, b *jsontree.Node, s spot, k naming) {
 	address := c.addressIn(s, k, a, b)
 	inA, inB := a.Lookup(), b.Lookup()
@@ -193,7 +213,7 @@ func (c *comparison) members(a, b *jsontree.Node, s spot, k naming) {
 		case old == nil:
 			c.name(name, below, k)
 			c.added(child, below, now)
-		case was.name != now.name: // the value is now that of another name
+		case was.name != now.name: // the value now belongs to another name
 			c.removed(old, below, was, true)
 			c.added(child, below, now)
 		default:
@@ -215,20 +235,23 @@ func (c *comparison) members(a, b *jsontree.Node, s spot, k naming) {
 	}
 }
 
-// sameLeaf reports whether two values without children are the same.
+// sameLeaf reports whether two values without children are equal.
 func (c *comparison) sameLeaf(a, b *jsontree.Node) bool {
-	return a == b || a != nil && !a.IsContainer() && !c.isSecret(a) && !c.isSecret(b) && a.Equal(b)
+	return a == b || a != nil && !a.IsContainer() && !c.isSecret(a) && !c.isSecret(b) &&
+		a.Equal(b)
 }
 
-// name notes a member that is new or gone if its name is a destination: an address, or a host in an object of addresses.
+// name notes an added or removed member whose name is a destination: an address, or a host in
+// an object of addresses.
 func (c *comparison) name(name string, s spot, k naming) {
 	exposes, said := s.exposes()
-	if (isAddress(name) || k.reach > reachNone && looksLikeHost(name)) && (!said || len(exposes) > 0) {
+	if (isAddress(name) || k.reach > reachNone && looksLikeHost(name)) &&
+		(!said || len(exposes) > 0) {
 		c.note(s, k, exposes, said)
 	}
 }
 
-// added looks for destinations in what is new.
+// added finds destinations in a new value.
 func (c *comparison) added(n *jsontree.Node, s spot, k naming) {
 	if given := c.secrets[n].plain; given != nil {
 		k.sealed = cmp.Or(k.sealed, s.at)
@@ -248,8 +271,8 @@ func (c *comparison) added(n *jsontree.Node, s spot, k naming) {
 	}
 }
 
-// removed looks for destinations in what is gone from an object that is still there. An object or array that nothing takes the place
-// of may go with those in it, unless it is one of addresses.
+// removed finds destinations in a value that was removed from an existing object. An object or
+// array without a replacement may go with its destinations, unless it is one of addresses.
 func (c *comparison) removed(n *jsontree.Node, s spot, k naming, replaced bool) {
 	if was := c.secrets[n].plain; was != nil {
 		k.sealed = cmp.Or(k.sealed, s.at)
@@ -272,7 +295,7 @@ func (c *comparison) removed(n *jsontree.Node, s spot, k naming, replaced bool) 
 	}
 }
 
-// leaf notes a changed value if it is a destination, and reports whether it is.
+// leaf notes a changed value and reports true if it is a destination.
 func (c *comparison) leaf(a, b *jsontree.Node, s spot, k naming) bool {
 	if !s.isDestination(k, a, b) {
 		return false
@@ -282,14 +305,16 @@ func (c *comparison) leaf(a, b *jsontree.Node, s spot, k naming) bool {
 	return true
 }
 
-// hidden is leaf for a stored secret that is replaced, of which only the new value can be seen. One that neither its place nor its name
-// makes a secret may have been found to be a URL with a password: if a host takes its place, it was.
+// hidden is leaf for a replaced secret, of which only the new value can be read. If neither the
+// place nor the name made it a secret, it may have been a URL with a password. If a host
+// replaces it, it was.
 func (c *comparison) hidden(a, b *jsontree.Node, s spot, k naming) bool {
 	from, given := c.secrets[a].from, c.secrets[b].plain
 	if given == nil {
 		given = b
 	}
-	if !c.stored[a] || c.secrets[a].plain != nil || !textIs(given, looksLikeHost) || c.byName()[from] {
+	if !c.stored[a] || c.secrets[a].plain != nil || !textIs(given, looksLikeHost) ||
+		c.byName()[from] {
 		return false
 	}
 	exposes, said := s.exposes()
@@ -300,7 +325,7 @@ func (c *comparison) hidden(a, b *jsontree.Node, s spot, k naming) bool {
 	return true
 }
 
-// byName returns the places of the stored document that are sensitive whatever is there.
+// byName returns the places of the stored document that are sensitive whatever their value.
 func (c *comparison) byName() map[string]bool {
 	if c.named == nil {
 		c.named = pointerSet(c.rule.Sensitive(c.before))
@@ -316,7 +341,8 @@ func (c *comparison) note(s spot, k naming, exposes [][]string, said bool) {
 	c.changed = append(c.changed, destination{at, exposes, said})
 }
 
-// isDestination reports whether one of the values, of which there may be none, is a destination at this place.
+// isDestination reports whether one of the values, which may be nil, is a destination at this
+// place.
 func (s spot) isDestination(k naming, values ...*jsontree.Node) bool {
 	exposes, said := s.exposes()
 	switch {
@@ -325,10 +351,12 @@ func (s spot) isDestination(k naming, values ...*jsontree.Node) bool {
 	case s.place != nil && s.place.Address():
 		return true
 	}
-	return slices.ContainsFunc(values, func(n *jsontree.Node) bool { return k.says(n) || textIs(n, isAddress) })
+	return slices.ContainsFunc(values, func(n *jsontree.Node) bool {
+		return k.says(n) || textIs(n, isAddress)
+	})
 }
 
-// exposes returns what the schema says of the secrets that go to the value here.
+// exposes returns the declarations of the schema about the secrets that go to the value here.
 func (s spot) exposes() (places [][]string, said bool) {
 	if s.place == nil {
 		return nil, false
@@ -349,7 +377,7 @@ func (k naming) says(n *jsontree.Node) bool {
 	return n.Kind() == jsontree.String
 }
 
-// unchanged reports whether a and b are the same to a reader, and have the very same secrets in them.
+// unchanged reports whether a and b look the same to a reader and have the very same secrets.
 func (d *draft) unchanged(a, b *jsontree.Node) bool {
 	var changed []string
 	d.diff(a, b, "", &changed)

@@ -10,11 +10,12 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	if n, err := masked.Parse("configuration", []byte(`{"a":1}`)); err != nil || text(n) != `{"a":1}` {
+	if n, err := masked.Parse("configuration", []byte(`{"a":1}`)); err != nil ||
+		text(n) != `{"a":1}` {
 		t.Errorf("got %s, %v", text(n), err)
 	}
 	_, err := masked.Parse("configuration", []byte(`{"a":{"b":1,"b":2}}`))
-	want := outcome{Refused: []string{"configuration/a/b duplicate-key"}}
+	want := outcome{Rejected: []string{"configuration/a/b duplicate-key"}}
 	if diff := diffOutcome(want, outcomeOf(t, masked.Result{}, err)); diff != "" {
 		t.Error(diff)
 	}
@@ -23,11 +24,13 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Every fault that a document can have is a rule that package validate knows.
+// Every fault of a document is a rule of package validate.
 func TestFaultsAreRules(t *testing.T) {
 	faults := map[jsontree.Fault]validate.Rule{
-		jsontree.Syntax: validate.RuleSyntax, jsontree.UTF8: validate.RuleUTF8, jsontree.DuplicateKey: validate.RuleDuplicateKey,
-		jsontree.TooLarge: validate.RuleTooLarge, jsontree.TooDeep: validate.RuleTooDeep, jsontree.TooLong: validate.RuleTooLong,
+		jsontree.Syntax: validate.RuleSyntax, jsontree.UTF8: validate.RuleUTF8,
+		jsontree.DuplicateKey: validate.RuleDuplicateKey,
+		jsontree.TooLarge:     validate.RuleTooLarge, jsontree.TooDeep: validate.RuleTooDeep,
+		jsontree.TooLong: validate.RuleTooLong,
 	}
 	for fault, rule := range faults {
 		if string(fault) != string(rule) {
@@ -39,7 +42,8 @@ func TestFaultsAreRules(t *testing.T) {
 func TestMask(t *testing.T) {
 	doc := `{"a":"***","b":{"token":"stored plain","n":1},"c":"x","d":["***"]}`
 	got := masked.Mask(parse(t, doc), []string{"/a", "/c", "/d/0", "/gone"}, masked.NameRule{})
-	if want := `{"a":"***","b":{"token":"***","n":1},"c":"***","d":["***"]}`; text(got) != want {
+	if want := `{"a":"***","b":{"token":"***","n":1},"c":"***","d":["***"]}`; text(
+		got) != want {
 		t.Errorf("got %s, want %s", text(got), want)
 	}
 	if masked.Mask(nil, nil, masked.NameRule{}) != nil {
@@ -50,7 +54,8 @@ func TestMask(t *testing.T) {
 func TestFill(t *testing.T) {
 	doc := parse(t, `{"a":"***","b":["***",{"c":"***"}]}`)
 	got := masked.Fill(doc, map[string]*jsontree.Node{
-		"/a": parse(t, `{"x":1}`), "/b/1/c": parse(t, `"s"`), "/b/0": parse(t, `null`), "/gone": parse(t, `1`),
+		"/a": parse(t, `{"x":1}`), "/b/1/c": parse(t, `"s"`), "/b/0": parse(t, `null`),
+		"/gone": parse(t, `1`),
 	})
 	if want := `{"a":{"x":1},"b":[null,{"c":"s"}]}`; text(got) != want {
 		t.Errorf("got %s, want %s", text(got), want)

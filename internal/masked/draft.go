@@ -6,34 +6,40 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// draft is a document while a write is worked out.
+// draft is a document during a write.
 //
-// Every secret in it is a mask node of its own, made by hide. Nodes never change and an edit moves them as they are, so a
-// secret is recognised by the address of its node wherever it is moved to, and a mask that a request brings along is a
-// different node and cannot be taken for one. No pointer has to be kept up to date meanwhile.
+// Every secret in it is a mask node of its own, created by hide. Nodes never change and edits
+// move them as they are, so the address of its node identifies a secret wherever it moves. A
+// mask in a request is a different node and cannot be mistaken for one. No pointers need
+// updates in between.
 type draft struct {
 	path    string // of the document, for violations
 	rule    Rule
-	schema  *schema.Schema // that the rule goes by; nil = none
+	schema  *schema.Schema // of the rule; nil = none
 	doc     *jsontree.Node
-	before  *jsontree.Node // doc as it was at first
-	sealed  int            // how many sealed pointers there is a mask for in the document
+	before  *jsontree.Node // doc before the write
+	sealed  int            // number of sealed pointers with a mask in the document
 	secrets map[*jsontree.Node]secret
-	stored  map[*jsontree.Node]bool // the secrets that were there at first
-	literal map[*jsontree.Node]bool // the strings "***" that were there at first and are none
+	stored  map[*jsontree.Node]bool // the secrets before the write
+	literal map[*jsontree.Node]bool // the strings "***" before the write that are no masks
 	root    *schema.Place           // see top
 	broken  validate.List
 }
 
-// secret is what a mask node stands for.
+// secret is the value behind a mask node.
 type secret struct {
-	from  string         // the pointer at which the value is sealed, or was stored plain; "" for a new one
+	from  string         // pointer at which the value is sealed or was stored plain; "" = new
 	plain *jsontree.Node // the value if it is not sealed yet, else nil
 }
 
 // newDraft returns the stored document as a reader sees it.
 func newDraft(path string, stored Stored, rule Rule) *draft {
-	d := &draft{path: path, rule: rule, secrets: make(map[*jsontree.Node]secret, len(stored.Sealed)), literal: make(map[*jsontree.Node]bool)}
+	d := &draft{
+		path:    path,
+		rule:    rule,
+		secrets: make(map[*jsontree.Node]secret, len(stored.Sealed)),
+		literal: make(map[*jsontree.Node]bool),
+	}
 	if r, ok := rule.(SchemaRule); ok {
 		d.schema = r.Schema
 	}
@@ -59,7 +65,8 @@ func newDraft(path string, stored Stored, rule Rule) *draft {
 	return d
 }
 
-// open is newDraft for a write, which must not go on if a sealed value has no place: it would be dropped silently.
+// open is newDraft for a write. It fails if a sealed value has no place, because the write
+// would silently drop it.
 func open(path string, stored Stored, rule Rule) (*draft, error) {
 	d := newDraft(path, stored, rule)
 	if d.sealed != len(stored.Sealed) {
@@ -69,7 +76,7 @@ func open(path string, stored Stored, rule Rule) (*draft, error) {
 }
 
 func (d *draft) hide(s secret) *jsontree.Node {
-	mask, _ := jsontree.NewString(Text) // does not fail: Text is valid UTF-8
+	mask, _ := jsontree.NewString(Text) // cannot fail: Text is valid UTF-8
 	d.secrets[mask] = s
 	return mask
 }
@@ -79,13 +86,13 @@ func (d *draft) isSecret(n *jsontree.Node) bool {
 	return ok
 }
 
-// holds reports whether there is a secret at n or below.
-func (d *draft) holds(n *jsontree.Node) bool {
+// hasSecret reports whether there is a secret at n or below.
+func (d *draft) hasSecret(n *jsontree.Node) bool {
 	if d.isSecret(n) {
 		return true
 	}
 	for _, c := range n.Children() {
-		if d.holds(c) {
+		if d.hasSecret(c) {
 			return true
 		}
 	}
@@ -96,8 +103,8 @@ func (d *draft) violation(at string, rule validate.Rule, detail string) {
 	d.broken.Add(d.path+at, rule, detail)
 }
 
-// cover hides what the rule finds sensitive and is not hidden yet. Each such value is first shown to may, which says whether it
-// can be sealed; if not, a mask that stands for nothing takes its place, and the write is refused.
+// cover hides sensitive values that are not hidden yet. It asks may whether a value can be
+// sealed. If not, a meaningless mask replaces it, and the write is rejected.
 func (d *draft) cover(may func(at string, n *jsontree.Node) bool) {
 	if d.doc == nil {
 		return
@@ -112,7 +119,7 @@ func (d *draft) cover(may func(at string, n *jsontree.Node) bool) {
 			return n, true
 		case !sensitive[at]:
 			return nil, false
-		case n.IsContainer() && d.holds(n):
+		case n.IsContainer() && d.hasSecret(n):
 			return d.coverLeaves(n, at, may), true
 		case !may(at, n):
 			return d.hide(secret{}), true
@@ -121,9 +128,12 @@ func (d *draft) cover(may func(at string, n *jsontree.Node) bool) {
 	})
 }
 
-// coverLeaves hides a container that is to be sealed as one, but has secrets in it that were sealed one by one under another
-// rule. They cannot be opened here, so the others are hidden one by one as well.
-func (d *draft) coverLeaves(n *jsontree.Node, at string, may func(at string, n *jsontree.Node) bool) *jsontree.Node {
+// coverLeaves hides a container that should be sealed as one value, but has secrets that were
+// sealed one by one under another rule. They cannot be opened here, so it hides the others one
+// by one as well.
+func (d *draft) coverLeaves(
+	n *jsontree.Node, at string, may func(at string, n *jsontree.Node) bool,
+) *jsontree.Node {
 	return transform(n, at, func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
 		if n.IsContainer() {
 			return nil, false
@@ -138,13 +148,15 @@ func (d *draft) coverLeaves(n *jsontree.Node, at string, may func(at string, n *
 	})
 }
 
-// spot is a place in a document: its pointer, and what the schema says of it, nil if there is no schema.
+// spot is a place in a document: its pointer, and its declarations in the schema, nil without a
+// schema.
 type spot struct {
 	at    string
 	place *schema.Place
 }
 
-// top returns the place of the whole document. It is made once: a schema may have much to say of it.
+// top returns the place of the whole document. It is computed once, because a schema may
+// declare a lot about it.
 func (d *draft) top() spot {
 	if d.root == nil && d.schema != nil {
 		d.root = d.schema.Root()
@@ -152,7 +164,7 @@ func (d *draft) top() spot {
 	return spot{place: d.root}
 }
 
-// child returns the place of a child of n, which stands at s.
+// child returns the place of a child of n, which is at s.
 func (s spot) child(n *jsontree.Node, token string) spot {
 	c := spot{at: jsontree.ChildPointer(s.at, token)}
 	if s.place != nil {
@@ -161,7 +173,7 @@ func (s spot) child(n *jsontree.Node, token string) spot {
 	return c
 }
 
-// spot returns the place in the document that tokens name.
+// spot returns the place with these tokens.
 func (d *draft) spot(tokens []string) spot {
 	s, n := d.top(), d.doc
 	for _, token := range tokens {
@@ -174,7 +186,7 @@ func (d *draft) spot(tokens []string) spot {
 	return s
 }
 
-// isOpen reports whether the schema says that there is no secret here.
+// isOpen reports whether the schema declares that there is no secret here.
 func (s spot) isOpen() bool { return s.place != nil && s.place.Verdict() == schema.Open }
 
 func pointerSet(pointers []string) map[string]bool {

@@ -4,17 +4,20 @@ import (
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
-// A schema that says by place which secrets go where (x-exposes) also says so of a secret that moves: one that goes up in its array when an
-// element before it is removed would go to the destination of the removed one.
+// A schema that declares which secrets go where (x-exposes) does so for secrets that move as
+// well. If an element of an array is removed, a secret that moves up would go to the
+// destination of the removed element.
 
-// exposures are the destinations that a schema declares, by what they are exposed to.
+// exposures are the destinations that a schema declares, by the secrets exposed to them.
 type exposures struct {
-	to    map[string]map[string]string // place of secrets, value of a destination, pointer of that
-	below map[string][]string          // place, those in to below it
+	// place of secrets to value of a destination to its pointer
+	to    map[string]map[string]string
+	below map[string][]string // place to those in to below it
 }
 
-// exposed returns the secrets that a write moves to where they are exposed to a declared destination that they did not go to before,
-// each with the pointer of that destination. One that has the same value as one it went to is no other.
+// exposed returns the secrets that a write moves to a new declared destination, each with the
+// pointer of that destination. A destination with the same value as an old one of the secret is
+// not new.
 func (d *draft) exposed() map[*jsontree.Node]string {
 	found := make(map[*jsontree.Node]string)
 	if d.schema == nil {
@@ -32,7 +35,7 @@ func (d *draft) exposed() map[*jsontree.Node]string {
 		went := before.of(from)
 		for place, destinations := range after.of(at) {
 			if _, same := went[place]; same {
-				continue // what changed there, the comparison has found
+				continue // the comparison found the change there
 			}
 			for value, pointer := range destinations {
 				if !knows(went, value) {
@@ -74,7 +77,7 @@ func (d *draft) exposures(doc *jsontree.Node) *exposures {
 	return e
 }
 
-// valueOf returns a text that tells a value from others, without the plain one of a secret.
+// valueOf returns a text that identifies a value without the plain text of a secret.
 func (d *draft) valueOf(n *jsontree.Node) string {
 	switch secret, ok := d.secrets[n]; {
 	case !ok:
@@ -97,10 +100,11 @@ func (e *exposures) add(place []string, value, at string) {
 	e.to[key][value] = at
 }
 
-// of returns the part of e.to that the secret at a pointer is exposed to: what is declared for its place, one above, or one in it.
+// of returns the destinations of the secret at a pointer: those declared for its place, one
+// above, or one in it.
 func (e *exposures) of(at string) map[string]map[string]string {
 	found := make(map[string]map[string]string)
-	tokens, _ := jsontree.ParsePointer(at) // our own pointers parse
+	tokens, _ := jsontree.ParsePointer(at) // always valid: it is our own
 	for i := range len(tokens) + 1 {
 		if key := jsontree.JoinPointer(tokens[:i]...); e.to[key] != nil {
 			found[key] = e.to[key]

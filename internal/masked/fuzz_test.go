@@ -11,8 +11,9 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// FuzzReplace stores one document and replaces it by another. Whatever the two are, nothing that is sensitive stays plain,
-// nothing but what was sealed counts as sealed, and the outcome can be read and sent back without a change.
+// FuzzReplace stores one document and replaces it by another. For any two documents, no
+// sensitive value stays plain, only sealed values count as sealed, and the result can be read
+// and sent back without a change.
 func FuzzReplace(f *testing.F) {
 	for _, seed := range [][2]string{
 		{`{"token":"t","name":"n"}`, `{"token":"***","name":"***"}`},
@@ -35,7 +36,7 @@ func FuzzReplace(f *testing.F) {
 			}
 			r, err := masked.Replace("c", v.stored, doc, rule)
 			if err != nil {
-				checkRefusal(t, err)
+				checkRejection(t, err)
 				continue
 			}
 			for _, p := range r.Seal {
@@ -49,28 +50,30 @@ func FuzzReplace(f *testing.F) {
 					t.Fatalf("%s is not sealed in %s", at, text(r.Doc))
 				}
 			}
-			echo, err := masked.Replace("c", v.stored, masked.Mask(v.stored.Doc, v.stored.Sealed, rule), rule)
-			if err != nil || len(echo.Changed)+len(echo.Seal) > 0 || len(echo.Keep) != len(v.stored.Sealed) {
+			echo, err := masked.Replace("c", v.stored,
+				masked.Mask(v.stored.Doc, v.stored.Sealed, rule), rule)
+			if err != nil || len(echo.Changed)+len(echo.Seal) > 0 ||
+				len(echo.Keep) != len(v.stored.Sealed) {
 				t.Fatalf("an echo of %s: %+v, %v", text(r.Doc), echo, err)
 			}
 		}
 	})
 }
 
-func checkRefusal(t *testing.T, err error) {
+func checkRejection(t *testing.T, err error) {
 	t.Helper()
 	e, ok := errors.AsType[*validate.Error](err)
 	if !ok || len(e.Violations) == 0 {
-		t.Fatalf("refused with %v", err)
+		t.Fatalf("rejected with %v", err)
 	}
 	for _, v := range e.Violations {
 		if !strings.HasPrefix(v.Path, "c") || v.Rule == "" || v.Detail == "" {
-			t.Fatalf("refused with %#v", v)
+			t.Fatalf("rejected with %#v", v)
 		}
 	}
 }
 
-// FuzzApply makes two edits. Whatever they are, no secret is doubled, invented or left plain.
+// FuzzApply makes two edits. For any edits, no secret is duplicated, invented or left plain.
 func FuzzApply(f *testing.F) {
 	f.Add(`{"token":"t","l":[{"pin":1},{"pin":2}]}`, "/l/0", ``, "/l/-", `{"pin":3}`)
 	f.Add(`{"token":"t"}`, "/token", `"***"`, "", `{"token":"***"}`)
@@ -90,7 +93,7 @@ func FuzzApply(f *testing.F) {
 		ops := []masked.Op{edit(pointer1, value1), edit(pointer2, value2)}
 		r, err = masked.Apply("c", v.stored, ops, rule)
 		if err != nil {
-			checkRefusal(t, err)
+			checkRejection(t, err)
 			return
 		}
 		v = v.adopt(t, r)
@@ -105,7 +108,7 @@ func FuzzApply(f *testing.F) {
 	})
 }
 
-// edit sets a value, or removes where the text is none.
+// edit sets a value, or removes it if the text is empty.
 func edit(pointer, value string) masked.Op {
 	n, err := jsontree.Parse([]byte(value), jsontree.Limits{})
 	if err != nil {

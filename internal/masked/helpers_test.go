@@ -25,6 +25,19 @@ func parse(tb testing.TB, s string) *jsontree.Node {
 	return n
 }
 
+// op returns an edit. An empty value means no value.
+func op(kind masked.OpKind, pointer, value string) masked.Op {
+	o := masked.Op{Kind: kind, Pointer: pointer}
+	if value != "" {
+		n, err := jsontree.Parse([]byte(value), jsontree.Limits{})
+		if err != nil {
+			panic(err)
+		}
+		o.Value = n
+	}
+	return o
+}
+
 func text(n *jsontree.Node) string {
 	if n == nil {
 		return ""
@@ -41,13 +54,13 @@ func pointer(tb testing.TB, s string) []string {
 	return tokens
 }
 
-// outcome is a Result, or the violations of an error, in a form that reads well in a table.
+// outcome is a Result, or the violations of an error, in a compact form for tables.
 type outcome struct {
-	Doc     string
-	Keep    []string          // "/a", or "/a/1 > /a/0" for one that moved
-	Seal    map[string]string // pointer to JSON
-	Changed []string
-	Refused []string // "path rule"
+	Doc      string
+	Keep     []string          // "/a", or "/a/1 > /a/0" for a moved secret
+	Seal     map[string]string // pointer to JSON
+	Changed  []string
+	Rejected []string // "path rule"
 }
 
 func outcomeOf(tb testing.TB, r masked.Result, err error) outcome {
@@ -59,10 +72,10 @@ func outcomeOf(tb testing.TB, r masked.Result, err error) outcome {
 		}
 		var o outcome
 		for _, v := range e.Violations {
-			o.Refused = append(o.Refused, v.Path+" "+string(v.Rule))
+			o.Rejected = append(o.Rejected, v.Path+" "+string(v.Rule))
 		}
 		if r.Doc != nil || r.Keep != nil || r.Seal != nil || r.Changed != nil {
-			tb.Error("a refusal has a result")
+			tb.Error("a rejected write has a result")
 		}
 		return o
 	}
@@ -85,13 +98,14 @@ func outcomeOf(tb testing.TB, r masked.Result, err error) outcome {
 
 func diffOutcome(want, got outcome) string { return cmp.Diff(want, got, cmpopts.EquateEmpty()) }
 
-// vault is a service in miniature: it holds the plain values behind the masks, as if it had sealed and could open them.
+// vault imitates a service: it stores the plain values behind the masks, as if it could seal
+// and open them.
 type vault struct {
 	stored masked.Stored
 	secret map[string]string // pointer to plain JSON
 }
 
-// adopt takes over the result of a write.
+// adopt applies the result of a write.
 func (v vault) adopt(tb testing.TB, r masked.Result) vault {
 	tb.Helper()
 	next := vault{stored: masked.Stored{Doc: r.Doc}, secret: make(map[string]string)}
@@ -122,7 +136,7 @@ func (v vault) adopt(tb testing.TB, r masked.Result) vault {
 	return next
 }
 
-// plain returns the document with all secrets in it.
+// plain returns the document with all its secrets.
 func (v vault) plain(tb testing.TB) string {
 	tb.Helper()
 	values := make(map[string]*jsontree.Node)
@@ -132,7 +146,7 @@ func (v vault) plain(tb testing.TB) string {
 	return text(masked.Fill(v.stored.Doc, values))
 }
 
-// store is what a first write of a plain document leads to.
+// store returns the result of the first write of a plain document.
 func store(tb testing.TB, doc string, rule masked.Rule) vault {
 	tb.Helper()
 	r, err := masked.Replace("configuration", masked.Stored{}, parse(tb, doc), rule)
@@ -142,7 +156,7 @@ func store(tb testing.TB, doc string, rule masked.Rule) vault {
 	return vault{}.adopt(tb, r)
 }
 
-// pointers is a rule that finds fixed places sensitive, whatever is there, as a schema does.
+// pointers is a rule that finds fixed places sensitive, as a schema does.
 type pointers []string
 
 func (pointers) ID() string { return "pointers" }

@@ -1,26 +1,27 @@
-// Package masked is the round trip of documents that hold secrets: what in a document is sensitive, what a reader sees, and
-// what a document that comes back with masks in it means. It is made of pure functions over trees: it has no keys, does
-// no input or output, and never sees the plain text of a secret that is already stored.
+// Package masked computes what readers see of a document with secrets, and what a document with
+// masks in it means when it comes back. It consists of pure functions over trees. It has no
+// keys, performs no I/O, and never sees the plain text of a stored secret.
 //
-// A stored document is kept in two parts, see [Stored]: a tree that has the mask "***" wherever a value is sealed, and the
-// list of these places. The list is what makes a mask a mask; without it the same three characters are an ordinary
-// string. A write says what becomes of each part, see [Result]: which sealed values stay, and where, and which plain
-// values are to be sealed.
+// A stored document has two parts, see [Stored]: a tree with the mask "***" at each sealed
+// value, and the list of these places. The list makes a mask a mask; without it, the same three
+// characters are an ordinary string. A [Result] says which sealed values stay, and where, and
+// which plain values must be sealed.
 //
-// What a mask in an incoming document means depends on what is stored, not on today's rule alone, because a rule that
-// changed between reading and writing must not turn a secret into the text "***":
+// The meaning of a mask in an incoming document depends on the stored document, and not only on
+// the current rule. A rule that changes between reading and writing must not turn a secret into
+// the text "***":
 //
 //	incoming                                     effect
 //	"***" where a value is sealed                the sealed value stays
 //	"***" where that very string is stored       it stays, an ordinary string
 //	"***" anywhere else                          violation: mask-without-stored-value
-//	nothing, or null, where a value is sealed    the sealed value goes, and the member with it
+//	nothing, or null, where a value is sealed    removes the value and its member
 //	"" where a value is sealed                   violation: empty-secret
 //	anything else where a value is sealed        is sealed in its place
 //	anything else at a sensitive place           is sealed
 //
-// A schema can say that there is no secret at a place; a new value there is stored plain. Whatever is written, a write that
-// changes where secrets go must bring them along, see the file destination.go.
+// A schema can declare that there is no secret at a place; a new value there is stored plain. A
+// write that changes where secrets go must provide them again, see destination.go.
 package masked
 
 import (
@@ -30,69 +31,73 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// Text is what a reader sees in place of a sealed value, whatever its type and length.
+// Text is what a reader sees instead of a sealed value, whatever its type and length.
 const Text = "***"
 
-// ErrStored says that the two parts of a [Stored] do not fit each other. It is no fault of the request: the record is
-// damaged.
+// ErrStored means that the two parts of a [Stored] disagree: the record is damaged, and the
+// request is not at fault.
 var ErrStored = errors.New("masked: sealed pointers and document do not fit")
 
-// Rule decides what is sensitive by looking at a document. [NameRule] is one. A Rule is safe for use by many goroutines.
+// Rule decides which values of a document are sensitive, as [NameRule] does. It is safe for use
+// by many goroutines.
 type Rule interface {
-	// ID names the rule and its version. It is stored beside what was masked under the rule, so the same ID must always
-	// decide the same way.
+	// ID names the rule and its version. It is stored with the documents masked under the rule,
+	// so the same ID must always decide the same way.
 	ID() string
 
-	// Sensitive returns the pointers (RFC 6901) of the values in doc, which is not nil, that must be sealed, in document
-	// order, none below another. A pointer to an array or object has it sealed as one value. Values that are masked in doc
-	// must be decided as if they were any other string. What is sealed already stays so even if Sensitive does not name it.
+	// Sensitive returns the pointers (RFC 6901) of the values in doc that must be sealed, in
+	// document order, none below another. doc is not nil. An array or object is sealed as one
+	// value. A mask in doc must be judged like any other string. A sealed value stays sealed
+	// even if Sensitive does not return it.
 	Sensitive(doc *jsontree.Node) []string
 }
 
-// Stored is a document as it is kept. The zero value stands for no document.
+// Stored is a stored document. The zero value is no document.
 type Stored struct {
-	Doc    *jsontree.Node // with Text wherever a value is sealed; nil = nothing is stored
-	Sealed []string       // pointers (RFC 6901) of the sealed values, in any order, none below another
+	Doc    *jsontree.Node // with Text at each sealed value; nil = no document
+	Sealed []string       // pointers (RFC 6901) in any order, none below another
 }
 
-// Result is what a write comes to. The new document has sealed values at Keep[i].To and at Seal[i].Pointer and nowhere
-// else; a stored sealed value that Keep does not name is to be dropped.
+// Result is the result of a write. Sealed values of the new document are at Keep[i].To and
+// Seal[i].Pointer and nowhere else. A stored sealed value not in Keep must be dropped.
 type Result struct {
-	Doc  *jsontree.Node // with Text wherever a value is or will be sealed; nil = no document any more
+	Doc  *jsontree.Node // with Text at each sealed value; nil = no document
 	Keep []Move         // sealed values that stay, in document order
-	Seal []Plain        // values to be sealed, in document order
+	Seal []Plain        // values to seal, in document order
 
-	// Changed holds the pointers of what is different for a reader, or was given anew at a sensitive place, even if it
-	// is the same as before: to say otherwise would confirm a guess. It is sorted bytewise and empty if nothing changed.
+	// Changed are the pointers of the values that changed for a reader or that the write gave
+	// at a sensitive place. Such a value counts even if it equals the old one, because anything
+	// else would confirm a guess. Changed is sorted bytewise and empty if nothing changed.
 	//
-	// Seal may hold values while Changed is empty: they were stored plain under an older rule. Skipping such a write
-	// leaves them plain until the next one.
+	// Seal may have values although Changed is empty: they were stored plain under an older
+	// rule. If such a write is skipped, they stay plain until the next one.
 	Changed []string
 
-	// Redirected holds the pointers of the destinations that the write changes; of one that is gone, where it would be. It is for
-	// secrets kept elsewhere that go there too; those of this document the write was checked for.
+	// Redirected are the pointers of the destinations that the write changes; of a removed one,
+	// its former place. Use it for secrets outside of the document that go there too. For its
+	// own secrets, the write was already checked.
 	Redirected []string
 }
 
-// Move says that a sealed value stays. From and To differ if it is in an array that lost an element before it; then it must
-// be opened and sealed anew, because sealing binds the place.
+// Move is a sealed value that stays. From and To differ if its array lost an element before it.
+// Then open it and seal it again, because a sealed value is bound to its place.
 type Move struct{ From, To string }
 
-// Plain is a value to be sealed. It prints without the value, as [jsontree.Node] does.
+// Plain is a value to seal. It prints without the value, as [jsontree.Node] does.
 type Plain struct {
 	Pointer string
 	Value   *jsontree.Node
 }
 
-// Parse reads an incoming document within the limits of package validate. The error is a [*validate.Error] whose violation
-// names the fault below path.
+// Parse parses an incoming document within the limits of package validate. The error is a
+// [*validate.Error] with the fault at a path below path.
 func Parse(path string, b []byte) (*jsontree.Node, error) {
 	n, err := jsontree.Parse(b, jsontree.Limits{})
-	return n, refused(path, err)
+	return n, rejected(path, err)
 }
 
-// refused turns the refusal of a document into a violation.
-func refused(path string, err error) error {
+// rejected turns the error of a document into a violation.
+func rejected(path string, err error) error {
 	fault, ok := errors.AsType[*jsontree.Error](err)
 	if !ok {
 		return err
@@ -102,15 +107,16 @@ func refused(path string, err error) error {
 	return l.Err()
 }
 
-// Mask returns doc as a reader may see it: Text wherever a value is sealed, and wherever the rule finds one sensitive that
-// an older rule had stored plain. A sealed pointer that doc does not have is ignored.
+// Mask returns doc as a reader may see it, with Text at each sealed value. It also hides values
+// that are sensitive under rule but were stored plain under an older one. It ignores sealed
+// pointers that doc does not have.
 func Mask(doc *jsontree.Node, sealed []string, rule Rule) *jsontree.Node {
 	d := newDraft("", Stored{Doc: doc, Sealed: sealed}, rule)
 	return d.doc
 }
 
-// Fill returns doc with the given values in place of what is at their pointers: the plain document, if these are the
-// opened values of everything that is sealed. A pointer that doc does not have is ignored.
+// Fill returns doc with the given values at their pointers. With the opened values of all
+// sealed places, this is the plain document. It ignores pointers that doc does not have.
 func Fill(doc *jsontree.Node, values map[string]*jsontree.Node) *jsontree.Node {
 	return transform(doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
 		v, ok := values[at]
@@ -118,9 +124,11 @@ func Fill(doc *jsontree.Node, values map[string]*jsontree.Node) *jsontree.Node {
 	})
 }
 
-// transform returns n with values replaced by what f has for their pointers; f is asked from the top, and about the children
-// of a value only where it had nothing.
-func transform(n *jsontree.Node, at string, f func(at string, n *jsontree.Node) (*jsontree.Node, bool)) *jsontree.Node {
+// transform returns n with the values that f returns for their pointers. It calls f from the
+// top, and for the children of a value only if f did not replace it.
+func transform(
+	n *jsontree.Node, at string, f func(at string, n *jsontree.Node) (*jsontree.Node, bool),
+) *jsontree.Node {
 	if n == nil {
 		return nil
 	}
@@ -132,5 +140,6 @@ func transform(n *jsontree.Node, at string, f func(at string, n *jsontree.Node) 
 	})
 }
 
-// isMask reports whether n is the text of a mask. Only what is stored tells if it stands for a secret.
+// isMask reports whether n is the text of a mask. Only the stored document tells whether it
+// stands for a secret.
 func isMask(n *jsontree.Node) bool { return n.IsString(Text) }

@@ -6,29 +6,32 @@ import (
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
-// NameRule finds sensitive values by the names of their members, for documents that nobody has described, and some by what
-// they are:
+// NameRule finds sensitive values by the names of their members, and some by their form. It is
+// for documents without a schema. These values are sensitive:
 //
-//   - a string whose name says that it is a secret, such as adobe_secret or mptToken;
-//   - a number if the name says that it is a PIN or a one-time password; other numbers, booleans and null never;
+//   - a string with the name of a secret, such as adobe_secret or mptToken;
+//   - a number with the name of a PIN or a one-time password; no other numbers, booleans or
+//     nulls;
 //   - all such values below an object or array with such a name;
-//   - whatever its name, a string with a URL that has user information, or with a private key in PEM form.
+//   - a string with any name that contains a URL with user information, or a private key in PEM
+//     form.
 //
-// A name is judged by its words, see sensitiveName; a name written as one word in one case (clientsecret) is one word, and
-// only found if that is in the list. The zero value is ready to use.
+// A name is judged by its words, see sensitiveName. A name spelled as one word in one case
+// (clientsecret) is one word, and must be in the list to be found. The zero value is ready to
+// use.
 type NameRule struct{}
 
 // ID returns "name/1".
 func (NameRule) ID() string { return "name/1" }
 
-// Sensitive returns the pointers of the strings and numbers that are sensitive.
+// Sensitive returns the pointers of the sensitive strings and numbers.
 func (NameRule) Sensitive(doc *jsontree.Node) []string {
 	var found []string
 	collect(doc, "", plain, &found)
 	return found
 }
 
-// degree says how much a name covers.
+// degree is how much a name covers.
 type degree int
 
 const (
@@ -53,17 +56,19 @@ func collect(n *jsontree.Node, at string, covered degree, found *[]string) {
 		}
 	case jsontree.Object:
 		for name, child := range n.Children() {
-			collect(child, jsontree.ChildPointer(at, name), max(covered, sensitiveName(name)), found)
+			collect(child, jsontree.ChildPointer(at, name), max(covered, sensitiveName(name)),
+				found)
 		}
 	}
 }
 
-// sensitiveText reports whether a string is a secret whatever it is called.
+// sensitiveText reports whether a string is a secret whatever its name.
 func sensitiveText(s string) bool { return hasUserinfo(s) || hasPrivateKey(s) }
 
-// hasUserinfo reports whether there is a URL with user information in s: "https://user:password@host". An authority ends at
-// the first slash; but a password that was pasted without escapes may have slashes itself, which shows in that there is no
-// port behind the first colon. It reads s once, whatever is in it.
+// hasUserinfo reports whether s contains a URL with user information:
+// "https://user:password@host". An authority ends at the first slash. But an unescaped password
+// may contain slashes; then the text behind the first colon is not a port. It reads s only
+// once.
 func hasUserinfo(s string) bool {
 	for {
 		_, rest, found := strings.Cut(s, "://")
@@ -96,15 +101,16 @@ func before(s, ends string) string {
 	return s
 }
 
-// hasPrivateKey reports whether there is a PEM block (RFC 7468) in s whose label ends in, or like that of OpenPGP contains,
-// the words PRIVATE KEY.
+// hasPrivateKey reports whether s contains a PEM block (RFC 7468) with a label that ends in
+// PRIVATE KEY, or contains it as that of OpenPGP does.
 func hasPrivateKey(s string) bool {
 	for {
 		_, rest, found := strings.Cut(s, "-----BEGIN ")
 		if !found {
 			return false
 		}
-		if label, _, ok := strings.Cut(rest, "-----"); ok && strings.Contains(label, "PRIVATE KEY") {
+		if label, _, ok := strings.Cut(rest, "-----"); ok &&
+			strings.Contains(label, "PRIVATE KEY") {
 			return true
 		}
 		s = rest

@@ -18,31 +18,39 @@ func sensitive(tb testing.TB, name, value string) bool {
 }
 
 func TestNameRuleWords(t *testing.T) {
-	words := `password passwd pwd pass passphrase secret secrets token tokens apikey credential credentials privatekey
-		bearer jwt cookie otp pin pat signature dsn hmac seed pem pfx p12 keytab assertion certificate`
-	tails := strings.Fields(`id url uri endpoint type name expiry expires ttl host enabled method count length policy path
-		version prefix thumbprint domain`)
+	words := `password passwd pwd pass passphrase secret secrets token tokens apikey
+		credential credentials privatekey bearer jwt cookie otp pin pat signature dsn hmac seed
+		pem pfx p12 keytab assertion certificate`
+	tails := strings.Fields(`
+		id url uri endpoint type name expiry expires ttl host enabled method count length
+		policy path version prefix thumbprint domain
+	`)
 	for word := range strings.FieldsSeq(words) {
 		title := strings.ToUpper(word[:1]) + word[1:]
 		for _, name := range []string{
-			word, strings.ToUpper(word), "my_" + word, "my" + title, word + "_value", word + "Value", word + "_2",
+			word, strings.ToUpper(word), "my_" + word, "my" + title, word + "_value",
+			word + "Value", word + "_2",
 		} {
 			if !sensitive(t, name, `"x"`) {
 				t.Errorf("%s is not sensitive", name)
 			}
 		}
 		for _, tail := range tails {
-			for _, name := range []string{word + "_" + tail, "my" + title + strings.ToUpper(tail[:1]) + tail[1:], word + "-" + tail + "s"} {
+			for _, name := range []string{word + "_" + tail,
+				"my" + title + strings.ToUpper(tail[:1]) + tail[1:], word + "-" + tail + "s"} {
 				if sensitive(t, name, `"x"`) {
 					t.Errorf("%s is sensitive", name)
 				}
 			}
 		}
 	}
-	for first := range strings.FieldsSeq(`api private secret access auth app signing encryption account service master client shared
+	for first := range strings.FieldsSeq(
+		`api private secret access auth app signing encryption account service master ` +
+			`client shared
 		license consumer ssh`) {
 		for _, name := range []string{
-			first + "_key", first + "Key", "my-" + first + "-key-value", "MY_" + strings.ToUpper(first) + "_KEY", first + "Keys",
+			first + "_key", first + "Key", "my-" + first + "-key-value",
+			"MY_" + strings.ToUpper(first) + "_KEY", first + "Keys",
 		} {
 			if !sensitive(t, name, `"x"`) {
 				t.Errorf("%s is not sensitive", name)
@@ -57,87 +65,88 @@ func TestNameRuleWords(t *testing.T) {
 	}
 }
 
+var judgedNames = []struct {
+	name string
+	want bool
+}{
+	{"adobe_secret", true},
+	{"mpt_token", true},
+	{"vendor", false},
+	{"clientSecret", true},
+	{"APIKey", true},
+	{"apiKEY", true},
+	{"X-API-Key", true},
+	{"OAuthToken", true},
+	{"oauth2Token", true},
+	{"githubPAT", true},
+	{"DBPassword", true},
+	{"privateKeyPEM", true},
+	{"connectionString", true},
+	{"connection_string_value", true},
+	{"connectionStringName", false},
+	{"stringConnection", false},
+	{"sessionId", true},
+	{"session_ids", true},
+	{"SESSIONID", false}, // one word
+	{"sessionIdUrl", false},
+	{"userId", false},
+	{"session", false},
+	{"key", true},
+	{"sortKey", true},
+	{"my sort key", false},
+	{"keyboard", false},
+	{"monkey", false},
+	{"tokenize", false},
+	{"passenger", false},
+	{"pinned", false},
+	{"seedling", false},
+	{"spin", false},
+	{"accesstoken", false}, // one word
+	{"passwords", true},
+	{"password2", true},
+	{"apiKeys", true},
+	{"apiKeys1", true},
+	{"certificates", true},
+	{"tokenIds", false},
+	{"p12", true},
+	{"p13", false},
+	{"2", false},
+	{"", false},
+	{"***", false},
+	{"__", false},
+	{"pass.word", true},
+	{"dns", false},
+	{"ΤΟΚΕΝ", false}, // Greek letters
+	{"mon_Secret_à_moi", true},
+	{"clé_token", true},
+	{"JWTs", true},
+	{"sessionJWTs", true},
+	{"DSNs", true},
+	{"PINs", true},
+	{"TOKENs", true},
+	{"apiKEYs", true},
+	{"TOKENv2", true},
+	{"APIKEYv2", true},
+	{"PASSWORDold", true},
+	{"tOKEN", true},
+	{"toKEN", true},
+	{"DBPASSWORDold", false}, // one word that is not in the list
+	{"HTTPpassword", true},
+	{"paſſword", true}, // one letter equals s if case is folded
+	{"to\u212Aen", true},
+	{"tokenIDs", false},
+	{"tokenURLs", false},
+	{"TOKENid", false},
+	{"TOKENurl", false},
+	{"IDs", false},
+	{"SPINs", false},
+	{"As", false},
+	{"URLv2", false},
+	{"vv2", false},
+}
+
 func TestNameRuleNames(t *testing.T) {
-	tests := []struct {
-		name string
-		want bool
-	}{
-		{"adobe_secret", true},
-		{"mpt_token", true},
-		{"vendor", false},
-		{"clientSecret", true},
-		{"APIKey", true},
-		{"apiKEY", true},
-		{"X-API-Key", true},
-		{"OAuthToken", true},
-		{"oauth2Token", true},
-		{"githubPAT", true},
-		{"DBPassword", true},
-		{"privateKeyPEM", true},
-		{"connectionString", true},
-		{"connection_string_value", true},
-		{"connectionStringName", false},
-		{"stringConnection", false},
-		{"sessionId", true},
-		{"session_ids", true},
-		{"SESSIONID", false}, // one word
-		{"sessionIdUrl", false},
-		{"userId", false},
-		{"session", false},
-		{"key", true},
-		{"sortKey", true},
-		{"my sort key", false},
-		{"keyboard", false},
-		{"monkey", false},
-		{"tokenize", false},
-		{"passenger", false},
-		{"pinned", false},
-		{"seedling", false},
-		{"spin", false},
-		{"accesstoken", false}, // one word
-		{"passwords", true},
-		{"password2", true},
-		{"apiKeys", true},
-		{"apiKeys1", true},
-		{"certificates", true},
-		{"tokenIds", false},
-		{"p12", true},
-		{"p13", false},
-		{"2", false},
-		{"", false},
-		{"***", false},
-		{"__", false},
-		{"pass.word", true},
-		{"dns", false},
-		{"ΤΟΚΕΝ", false}, // Greek letters
-		{"mon_Secret_à_moi", true},
-		{"clé_token", true},
-		{"JWTs", true},
-		{"sessionJWTs", true},
-		{"DSNs", true},
-		{"PINs", true},
-		{"TOKENs", true},
-		{"apiKEYs", true},
-		{"TOKENv2", true},
-		{"APIKEYv2", true},
-		{"PASSWORDold", true},
-		{"tOKEN", true},
-		{"toKEN", true},
-		{"DBPASSWORDold", false}, // one word, not in the list
-		{"HTTPpassword", true},
-		{"paſſword", true}, // one letter with s to readers that fold case
-		{"to\u212Aen", true},
-		{"tokenIDs", false},
-		{"tokenURLs", false},
-		{"TOKENid", false},
-		{"TOKENurl", false},
-		{"IDs", false},
-		{"SPINs", false},
-		{"As", false},
-		{"URLv2", false},
-		{"vv2", false},
-	}
-	for _, tt := range tests {
+	for _, tt := range judgedNames {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := sensitive(t, tt.name, `"x"`); got != tt.want {
 				t.Errorf("got %t, want %t", got, tt.want)
@@ -152,14 +161,19 @@ func TestNameRuleValues(t *testing.T) {
 		want      []string
 	}{
 		{"booleans and null never", `{"token":true,"secret":null,"pin":false}`, nil},
-		{"numbers only of pin and otp", `{"token":1,"pin":2,"otp":3,"userPin":4,"pinCount":5}`, []string{"/pin", "/otp", "/userPin"}},
+		{"numbers only of pin and otp", `{"token":1,"pin":2,"otp":3,"userPin":4,"pinCount":5}`,
+			[]string{"/pin", "/otp", "/userPin"}},
 		{"empty string", `{"token":""}`, []string{"/token"}},
 		{"mask", `{"token":"***"}`, []string{"/token"}},
-		{"object covers what is below", `{"credentials":{"user":"u","type":"t","port":1,"on":true,"deep":[{"id":"x"}]}}`,
+		{"object covers all values below",
+			`{"credentials":{"user":"u","type":"t","port":1,"on":true,"deep":[{"id":"x"}]}}`,
 			[]string{"/credentials/user", "/credentials/type", "/credentials/deep/0/id"}},
-		{"array covers its elements", `{"tokens":["a",1,["b"]]}`, []string{"/tokens/0", "/tokens/2/0"}},
-		{"pin covers numbers", `{"pins":[1,"a",{"n":2}]}`, []string{"/pins/0", "/pins/1", "/pins/2/n"}},
-		{"pin in an object", `{"credentials":{"pin":1,"port":2}}`, []string{"/credentials/pin"}},
+		{"array covers its elements", `{"tokens":["a",1,["b"]]}`,
+			[]string{"/tokens/0", "/tokens/2/0"}},
+		{"pin covers numbers", `{"pins":[1,"a",{"n":2}]}`,
+			[]string{"/pins/0", "/pins/1", "/pins/2/n"}},
+		{"pin in an object", `{"credentials":{"pin":1,"port":2}}`,
+			[]string{"/credentials/pin"}},
 		{"object about secrets does not", `{"tokenType":{"a":"x"}}`, nil},
 		{"string alone", `"x"`, nil},
 		{"array alone", `["x",{"token":"y"}]`, []string{"/1/token"}},
@@ -207,9 +221,12 @@ func TestNameRuleByValue(t *testing.T) {
 		{"RSA private key", "-----BEGIN RSA PRIVATE KEY-----", true},
 		{"OpenSSH private key", "x -----BEGIN OPENSSH PRIVATE KEY-----", true},
 		{"OpenPGP private key", "-----BEGIN PGP PRIVATE KEY BLOCK-----", true},
-		{"behind a certificate", "-----BEGIN CERTIFICATE-----\\nMII\\n-----END CERTIFICATE-----\\n-----BEGIN EC PRIVATE KEY-----", true},
+		{"behind a certificate",
+			"-----BEGIN CERTIFICATE-----\\nMII\\n-----END CERTIFICATE-----\\n-----BEGIN EC " +
+				"PRIVATE KEY-----", true},
 		{"public key", "-----BEGIN PUBLIC KEY-----\\nMII", false},
-		{"talk behind a certificate", "-----BEGIN CERTIFICATE-----\\nMII, no PRIVATE KEY", false},
+		{"talk behind a certificate", "-----BEGIN CERTIFICATE-----\\nMII, no PRIVATE KEY",
+			false},
 		{"talk of a private key", "a PRIVATE KEY begins with -----BEGIN ", false},
 	}
 	for _, tt := range tests {

@@ -16,21 +16,23 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// newRand is a source of the same numbers on every run.
+// newRand returns the same numbers on every run.
 func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, seed)) }
 
-// generator makes random documents.
+// generator creates random documents.
 type generator struct{ *rand.Rand }
 
 var (
-	plainNames     = []string{"name", "zone", "n", "a/b", "m~n", "", "items", "tokenType", "é", "deep"}
-	sensitiveNames = []string{"token", "adobe_secret", "password", "pin", "credentials", "apiKey"}
+	plainNames = []string{"name", "zone", "n", "a/b", "m~n", "", "items", "tokenType", "é",
+		"deep"}
+	sensitiveNames = []string{"token", "adobe_secret", "password", "pin", "credentials",
+		"apiKey"}
 )
 
 func pick[T any](g generator, from []T) T { return from[g.IntN(len(from))] }
 
-// object returns an object of at most depth levels. Under a sensitive name there is neither null nor a mask, which mean
-// something else in a first write.
+// object returns an object of at most depth levels. It has neither null nor a mask under a
+// sensitive name, because they mean something else in a first write.
 func (g generator) object(depth int, covered bool) string {
 	var members []string
 	names := slices.Concat(plainNames, sensitiveNames)
@@ -85,7 +87,7 @@ func leaves(n *jsontree.Node) []string {
 	return found
 }
 
-// with returns doc with one value changed.
+// with returns doc with one changed value.
 func with(tb testing.TB, doc, at, value string) string {
 	tb.Helper()
 	n, ok := parse(tb, doc).Set(pointer(tb, at), parse(tb, value))
@@ -98,7 +100,7 @@ func with(tb testing.TB, doc, at, value string) string {
 func TestRoundTripOfRandomDocuments(t *testing.T) {
 	g := generator{rand.New(rand.NewPCG(10, 12))}
 	rule := masked.NameRule{}
-	var secrets, plainChanges, secretChanges, refusals int
+	var secrets, plainChanges, secretChanges, rejections int
 	for range 20_000 {
 		doc := g.object(4, false)
 		v := store(t, doc, rule)
@@ -109,7 +111,8 @@ func TestRoundTripOfRandomDocuments(t *testing.T) {
 		view := text(masked.Mask(v.stored.Doc, v.stored.Sealed, rule))
 
 		echo := v.replace(t, doc, view)
-		if len(echo.Changed)+len(echo.Seal) > 0 || echo.Doc != view || len(echo.Keep) != len(v.secret) {
+		if len(echo.Changed)+len(echo.Seal) > 0 || echo.Doc != view ||
+			len(echo.Keep) != len(v.secret) {
 			t.Fatalf("%s\nechoed as %s\nled to %+v", doc, view, echo)
 		}
 		for at := range v.secret {
@@ -129,29 +132,33 @@ func TestRoundTripOfRandomDocuments(t *testing.T) {
 			plainChanges++
 			view := with(t, view, at, value)
 			if len((rule).Sensitive(parse(t, view))) > len(rule.Sensitive(v.stored.Doc)) {
-				want.Seal = map[string]string{at: value} // a number or boolean under a sensitive name became a string
+				// a number or boolean under a sensitive name became a string
+				want.Seal = map[string]string{at: value}
 			}
 		}
 		if at == "" {
 			continue // an empty document
 		}
 		got := v.replace(t, doc, with(t, view, at, value))
-		if got.Refused != nil {
-			refusals++
-			got = v.apply(t, doc, masked.Op{Kind: masked.Set, Pointer: at, Value: parse(t, value)})
+		if got.Rejected != nil {
+			rejections++
+			got = v.apply(t, doc,
+				masked.Op{Kind: masked.Set, Pointer: at, Value: parse(t, value)})
 		}
-		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(outcome{}, "Doc", "Keep"), cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(outcome{}, "Doc", "Keep"),
+			cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("%s\n%s changed: %s", doc, at, diff)
 		}
 	}
-	t.Logf("%d secrets; changed %d plain values and %d secrets, of these %d in arrays", secrets, plainChanges, secretChanges, refusals)
-	if secrets < 20_000 || plainChanges < 5_000 || secretChanges < 5_000 || refusals < 100 {
+	t.Logf("%d secrets; changed %d plain values and %d secrets, of these %d in arrays", secrets,
+		plainChanges, secretChanges, rejections)
+	if secrets < 20_000 || plainChanges < 5_000 || secretChanges < 5_000 || rejections < 100 {
 		t.Error("the documents are not what the test is for")
 	}
 }
 
-// replace sends a whole document and compares what is then held with what was sent, masks replaced by the secrets they
-// stand for. A refusal must be one of an array.
+// replace sends a whole document. It compares the stored document with the sent one, with masks
+// replaced by their secrets. Only arrays may cause a rejection.
 func (v vault) replace(tb testing.TB, doc, incoming string) outcome {
 	tb.Helper()
 	r, err := masked.Replace("c", v.stored, parse(tb, incoming), masked.NameRule{})
@@ -175,7 +182,7 @@ func (v vault) replace(tb testing.TB, doc, incoming string) outcome {
 	return outcomeOf(tb, r, err)
 }
 
-// apply edits the masked document, and as a check the plain one.
+// apply edits the masked document, and the plain one for comparison.
 func (v vault) apply(tb testing.TB, doc string, ops ...masked.Op) outcome {
 	tb.Helper()
 	r, err := masked.Apply("c", v.stored, ops, masked.NameRule{})
@@ -199,7 +206,8 @@ func (v vault) apply(tb testing.TB, doc string, ops ...masked.Op) outcome {
 	return outcomeOf(tb, r, err)
 }
 
-// Editing the masked document comes to the same as editing the plain one: no secret is lost, doubled or given to a neighbour.
+// Editing the masked document has the same result as editing the plain one: no secret is lost,
+// duplicated or given to a neighbour.
 func TestEditsOfRandomDocuments(t *testing.T) {
 	g := generator{rand.New(rand.NewPCG(7, 11))}
 	var edits int
@@ -222,7 +230,8 @@ func TestEditsOfRandomDocuments(t *testing.T) {
 			}
 			value := op.Value
 			if view.At(pointer(t, op.Pointer)).IsString(masked.Text) {
-				value = parse(t, `"***"`) // perhaps sealed as a whole: nothing below it can be edited
+				// may be sealed as a whole: nothing below it can be edited
+				value = parse(t, `"***"`)
 			}
 			view, _ = view.Set(pointer(t, op.Pointer), value)
 		}

@@ -5,13 +5,14 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// Replace works out a write that puts a whole document in place of the stored one; nil removes the document. Masks in it
-// stand for what is stored, as the package comment says.
+// Replace computes the result of a write that replaces the stored document as a whole. Nil
+// removes the document. Masks have the meanings in the package comment.
 //
-// In an array that holds secrets a mask is taken inside an element that can be told from the others by the member that the
-// schema names for that (x-key), wherever it has moved. Where none is named it is taken only inside an element that is
-// exactly as it was, at the same index of an array of the same length, and unlike every other element there; or if the
-// whole array is as it was. By index alone the secrets of all elements behind a removed one would go to their neighbours.
+// In an array with secrets, Replace accepts a mask inside an element that the member named by
+// the schema (x-key) identifies, wherever the element moved. Without such a member, it accepts
+// masks if the whole array is unchanged, or inside an unchanged, unique element at the same
+// index of an array of the same length. By index alone, the secrets behind a removed element
+// would go to their neighbours.
 //
 // The error is a [*validate.Error] with paths below path, or [ErrStored].
 func Replace(path string, stored Stored, incoming *jsontree.Node, rule Rule) (Result, error) {
@@ -23,9 +24,9 @@ func Replace(path string, stored Stored, incoming *jsontree.Node, rule Rule) (Re
 	return d.result()
 }
 
-// merge returns in with the secrets of old wherever a mask stands for one of them. Nil means that the value is to be left
-// out. With unsure set, in and old may not be the same thing, as in two elements that only the index connects; then no mask
-// can be taken, but what is sealed stays sealed.
+// merge returns in with the secrets of old in place of masks. Nil means that the value is
+// omitted. If unsure is set, in and old may be different things, such as two elements matched
+// by index only. Then no mask is accepted, but sealed values stay sealed.
 func (d *draft) merge(in, old *jsontree.Node, s spot, unsure bool) *jsontree.Node {
 	switch {
 	case in == nil:
@@ -40,54 +41,59 @@ func (d *draft) merge(in, old *jsontree.Node, s spot, unsure bool) *jsontree.Nod
 		old, unsure := counterpart(token)
 		merged := d.merge(child, old, s.child(in, token), unsure)
 		if merged == nil && in.Kind() == jsontree.Array {
-			return child // a null: leaving it out would move the elements behind it
+			return child // a null, because an omission would move the elements behind it
 		}
 		return merged
 	})
 }
 
-// resolve returns what a mask stands for. Where nothing is stored, or a plain value, it stands for nothing and is refused at the end: who
-// wrote it was shown a mask there, as in another installation or under a schema that was out of order, and means the value. A literal
-// that is stored stands for itself.
+// resolve returns the secret behind a mask. If nothing or a plain value is stored, the mask has
+// no meaning and is rejected at the end. Its writer saw a mask there, as in another
+// installation or while the schema was unusable, and expects the value. A stored "***" stays an
+// ordinary string.
 func (d *draft) resolve(in, old *jsontree.Node, at string, unsure bool) *jsontree.Node {
 	switch {
 	case unsure:
-		d.violation(at, validate.RuleAmbiguousMask, "*** in an array, or in place of one, that changed: give the secret again")
+		d.violation(at, validate.RuleAmbiguousMask,
+			"*** in an array, or in place of one, that changed: give the secret again")
 		return d.hide(secret{})
 	case d.isSecret(old), d.literal[old]:
 		return old
-	case d.holds(old):
-		d.violation(at, validate.RuleMaskWithoutStoredValue, "*** cannot stand for an object or array")
+	case d.hasSecret(old):
+		d.violation(at, validate.RuleMaskWithoutStoredValue,
+			"*** cannot stand for an object or array")
 		return d.hide(secret{})
 	}
 	return in
 }
 
-// overwrite returns what takes the place of a secret. What is sealed stays sealed, unless the schema says that there is no
-// secret here.
+// overwrite returns the replacement of a secret. It is sealed too, unless the schema declares
+// that there is no secret here.
 func (d *draft) overwrite(in, old *jsontree.Node, s spot) *jsontree.Node {
 	switch {
 	case in.Kind() == jsontree.Null:
 		return nil
 	case s.isOpen():
 		return in
-	case !d.refuseMasks(s.at, in):
+	case !d.rejectMasks(s.at, in):
 		return old
 	case in.IsString(""):
-		d.violation(s.at, validate.RuleEmptySecret, "an empty string cannot replace a secret; null removes it, *** keeps it")
+		d.violation(s.at, validate.RuleEmptySecret,
+			"an empty string cannot replace a secret; null removes it, *** keeps it")
 		return old
 	}
 	return d.hide(secret{plain: in})
 }
 
-// pairing finds, for a child of an incoming value, the stored value that it takes the place of, and whether that is unsure.
+// pairing finds the stored value that a child of an incoming value replaces, and whether that
+// is unsure.
 type pairing func(token string) (old *jsontree.Node, unsure bool)
 
-// pair connects the children of two values.
+// pair matches the children of two values.
 func (d *draft) pair(in, old *jsontree.Node, s spot, unsure bool) pairing {
 	switch {
 	case old == nil || in.Kind() != old.Kind():
-		unsure = unsure || d.holds(old)
+		unsure = unsure || d.hasSecret(old)
 		return func(string) (*jsontree.Node, bool) { return nil, unsure }
 	case in.Kind() == jsontree.Array:
 		return d.elements(in, old, s, unsure)
@@ -96,10 +102,10 @@ func (d *draft) pair(in, old *jsontree.Node, s spot, unsure bool) pairing {
 	return func(token string) (*jsontree.Node, bool) { return member(token), unsure }
 }
 
-// elements connects the elements of two arrays.
+// elements matches the elements of two arrays.
 func (d *draft) elements(in, old *jsontree.Node, s spot, unsure bool) pairing {
 	switch {
-	case !d.holds(old) || in.Equal(old):
+	case !d.hasSecret(old) || in.Equal(old):
 		return func(token string) (*jsontree.Node, bool) { return old.Child(token), unsure }
 	case s.key() != "":
 		return keyed(in, old, s.key(), unsure)
@@ -115,7 +121,7 @@ func (d *draft) elements(in, old *jsontree.Node, s spot, unsure bool) pairing {
 	}
 }
 
-// key returns the name of the member by which elements of the array here are told apart, "" if none is declared.
+// key returns the name of the member that identifies elements of the array here, or "".
 func (s spot) key() string {
 	if s.place == nil {
 		return ""
@@ -123,8 +129,9 @@ func (s spot) key() string {
 	return s.place.Key()
 }
 
-// keyed connects the elements that have the same value in the member called key. One that others in its array share it with, or
-// that has none, is connected with nothing, and unsure.
+// keyed matches the elements with the same value in the member called key. An element without
+// this value, or with one that another element of its array shares, matches nothing and is
+// unsure.
 func keyed(in, old *jsontree.Node, key string, unsure bool) pairing {
 	given, stored := byKey(in, key), byKey(old, key)
 	return func(token string) (*jsontree.Node, bool) {
@@ -147,8 +154,8 @@ func byKey(array *jsontree.Node, key string) map[string][]*jsontree.Node {
 	return found
 }
 
-// identity returns what tells an element from others: the text or number in the member called key. A mask is none: elements
-// that hide the member all look alike.
+// identity returns the text or number in the member called key. A mask is none, because
+// elements that hide the member all look alike.
 func identity(element *jsontree.Node, key string) string {
 	if element == nil || element.Kind() != jsontree.Object {
 		return ""
@@ -160,5 +167,5 @@ func identity(element *jsontree.Node, key string) string {
 	return look(v)
 }
 
-// look returns what a reader can tell an element by. It holds no secret: these are masks.
+// look returns what a reader can identify an element by. It contains masks instead of secrets.
 func look(n *jsontree.Node) string { return string(n.AppendCanonical(nil)) }

@@ -9,19 +9,19 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// result ends the write: it hides what was given at sensitive places, checks the whole, and reads off what has become of
-// everything. If there were violations it returns them all, by path.
+// result finishes the write. It hides the new values at sensitive places, checks the document,
+// and collects what changed. It returns all violations, sorted by path.
 func (d *draft) result() (Result, error) {
 	d.dropNulls()
-	d.cover(d.refuseMasks)
-	d.refuseLiterals()
+	d.cover(d.rejectMasks)
+	d.rejectLiterals()
 	r := Result{Changed: d.changed()}
 	if len(r.Changed) > 0 {
 		filled := d.defaults()
 		r.Redirected = d.guard(filled)
 		if filled != d.doc {
 			d.doc = filled
-			d.cover(d.refuseMasks)
+			d.cover(d.rejectMasks)
 			r.Changed = d.changed()
 		}
 	}
@@ -47,8 +47,8 @@ func (d *draft) result() (Result, error) {
 	return r, nil
 }
 
-// defaults returns the document with what the schema has defaults for. These values are not the writer's, so a destination among them is
-// none that the write changes.
+// defaults returns the document with the defaults of the schema. They are not values of the
+// writer, so a destination among them is not one that the write changes.
 func (d *draft) defaults() *jsontree.Node {
 	if d.schema == nil || d.doc == nil {
 		return d.doc
@@ -56,7 +56,8 @@ func (d *draft) defaults() *jsontree.Node {
 	return d.schema.Defaults(d.doc)
 }
 
-// changed returns the pointers of what is different from what was stored, sorted bytewise.
+// changed returns the pointers of the values that differ from the stored document, sorted
+// bytewise.
 func (d *draft) changed() []string {
 	var changed []string
 	d.diff(d.before, d.doc, "", &changed)
@@ -64,32 +65,36 @@ func (d *draft) changed() []string {
 	return changed
 }
 
-// limits checks what edits can have let grow: the number of secrets and the document, both as it is with masks and with the
-// values of this write in it, which make it larger by hidden bytes.
+// limits checks what edits can increase: the number of secrets, and the size of the document
+// with masks and with the values of this write, which add hidden bytes.
 func (d *draft) limits(hidden, secrets int) {
 	if d.doc == nil {
 		return
 	}
 	d.broken.Count(d.path, secrets, validate.MaxSecrets)
 	err := d.doc.Check(jsontree.Limits{Bytes: max(1, validate.MaxDocument-hidden)})
-	_ = d.broken.Merge(refused(d.path, err)) // is a *validate.Error
+	_ = d.broken.Merge(rejected(d.path, err)) // always a *validate.Error
 }
 
-// violations returns what was found, sorted by path: masks and sensitive values are looked at in separate passes.
+// violations returns the violations sorted by path, because masks and sensitive values are
+// found in separate passes.
 func (d *draft) violations() error {
 	err := d.broken.Err()
 	if e, ok := errors.AsType[*validate.Error](err); ok {
-		slices.SortStableFunc(e.Violations, func(a, b validate.Violation) int { return cmp.Compare(a.Path, b.Path) })
+		slices.SortStableFunc(e.Violations, func(a, b validate.Violation) int {
+			return cmp.Compare(a.Path, b.Path)
+		})
 	}
 	return err
 }
 
-// noSecretHere says why a mask is refused.
+// noSecretHere explains why a mask is rejected.
 const noSecretHere = "no secret is stored here that *** could stand for"
 
-// refuseMasks reports a value that is to be sealed as a whole and is or has a mask, which would become part of the secret, and whether it
-// has none. The names in it are part of the secret too, so the report is of the whole.
-func (d *draft) refuseMasks(at string, n *jsontree.Node) bool {
+// rejectMasks reports a value to be sealed as a whole that is or contains a mask, which would
+// become part of the secret. It returns whether there is none. The names inside are part of the
+// secret too, so it reports the whole value.
+func (d *draft) rejectMasks(at string, n *jsontree.Node) bool {
 	if !hasMask(n) {
 		return true
 	}
@@ -109,8 +114,9 @@ func hasMask(n *jsontree.Node) bool {
 	return false
 }
 
-// refuseLiterals reports each mask that stands for nothing. One that was stored as a plain string stays one at its place.
-func (d *draft) refuseLiterals() {
+// rejectLiterals reports each mask without a secret. A mask that was stored as a plain string
+// at the same place stays one.
+func (d *draft) rejectLiterals() {
 	if !d.hasLiteral(d.doc) {
 		return
 	}
@@ -122,7 +128,7 @@ func (d *draft) refuseLiterals() {
 	})
 }
 
-// hasLiteral reports whether there is one. It saves most writes the pointers.
+// hasLiteral reports whether there is such a mask. It saves most writes the work with pointers.
 func (d *draft) hasLiteral(n *jsontree.Node) bool {
 	if d.isLiteral(n) {
 		return true
@@ -135,11 +141,14 @@ func (d *draft) hasLiteral(n *jsontree.Node) bool {
 	return false
 }
 
-func (d *draft) isLiteral(n *jsontree.Node) bool { return isMask(n) && !d.isSecret(n) && !d.literal[n] }
+func (d *draft) isLiteral(n *jsontree.Node) bool {
+	return isMask(n) && !d.isSecret(n) && !d.literal[n]
+}
 
-// dropNulls removes members that are null where a string would be sensitive. Null deletes a secret together with its member;
-// it has to do so even if there is no secret, or else the same write made twice would come to two documents. A null that
-// is stored already, from before the rule, stays: an echo changes nothing.
+// dropNulls removes members that are null where a string would be sensitive. Null deletes a
+// secret together with its member. It must do so without a secret too, or the same write sent
+// twice would have two results. A stored null from before the rule stays: an echo changes
+// nothing.
 func (d *draft) dropNulls() {
 	filled := transform(d.doc, "", func(_ string, n *jsontree.Node) (*jsontree.Node, bool) {
 		if n.Kind() != jsontree.Null {
@@ -154,7 +163,8 @@ func (d *draft) dropNulls() {
 	d.doc = dropNulls(d.doc, d.before, "", sensitive)
 }
 
-// placeholder is a string for the rule to judge in place of a null, which no rule could find sensitive by its value.
+// placeholder is a string that the rule judges in place of a null, which no rule could find
+// sensitive by its value.
 var placeholder, _ = jsontree.NewString(Text)
 
 func dropNulls(n, before *jsontree.Node, at string, sensitive map[string]bool) *jsontree.Node {
@@ -165,15 +175,16 @@ func dropNulls(n, before *jsontree.Node, at string, sensitive map[string]bool) *
 			return dropNulls(child, stored(token), at, sensitive)
 		}
 		old := stored(token)
-		if n.Kind() != jsontree.Object || !sensitive[at] || old != nil && old.Kind() == jsontree.Null {
+		if n.Kind() != jsontree.Object || !sensitive[at] ||
+			old != nil && old.Kind() == jsontree.Null {
 			return child
 		}
 		return nil
 	})
 }
 
-// diff appends the pointers of what differs between two states of the document, each as far down as both have it. A secret
-// is the same only if it is the very one.
+// diff appends the pointers of the differences between two states of the document, as deep as
+// both have them. A secret is equal only to itself.
 func (d *draft) diff(a, b *jsontree.Node, at string, changed *[]string) {
 	if a == b {
 		return
@@ -195,7 +206,9 @@ func (d *draft) diff(a, b *jsontree.Node, at string, changed *[]string) {
 	}
 }
 
-// bothHaveChildren reports whether a and b are objects, or arrays of one length, so that it says more to compare their children.
+// bothHaveChildren reports whether a and b are objects or arrays of equal length, so that
+// comparing their children is more precise.
 func bothHaveChildren(a, b *jsontree.Node) bool {
-	return a.IsContainer() && b.IsContainer() && a.Kind() == b.Kind() && (a.Kind() == jsontree.Object || a.Len() == b.Len())
+	return a.IsContainer() && b.IsContainer() && a.Kind() == b.Kind() &&
+		(a.Kind() == jsontree.Object || a.Len() == b.Len())
 }

@@ -5,15 +5,18 @@ import (
 	"github.com/go-installation/installation/internal/schema"
 )
 
-// SchemaRule goes by what a schema declares, and by names as [NameRule] does where it declares nothing:
+// SchemaRule uses the declarations of a schema, and names as [NameRule] does if there are none:
 //
-//   - a place that is marked is sealed as one value, whatever its kind, but for null; if a place below is un-marked, or the
-//     whole document is marked, then its members are sealed one by one;
-//   - a place that is un-marked, and what is below, is plain whatever its name and value, but for what is marked there;
-//   - where the names of members are not to be judged, what is in these is judged by the names there and by value.
+//   - A marked place is sealed as one value of any kind except null. If a place below is
+//     unmarked, or the whole document is marked, its members are sealed one by one.
+//   - An unmarked place and everything below is plain whatever its name and value, except for
+//     marks below.
+//   - If the names of members do not count, the values inside are judged by the names there and
+//     by value.
 //
-// With a schema a write does more than find secrets: elements of arrays are told apart by the member that it names, fields that
-// it declares to be addresses are watched, and members that it has a default for are added to a document that changes.
+// A write under a schema also identifies elements of arrays by the member that it names,
+// watches the fields that it declares as addresses, and adds its defaults to a changed
+// document.
 type SchemaRule struct {
 	Name   string // of schema and revision
 	Schema *schema.Schema
@@ -31,7 +34,7 @@ func (r SchemaRule) Sensitive(doc *jsontree.Node) []string {
 
 func collectDeclared(n *jsontree.Node, s spot, covered degree, found *[]string) {
 	switch s.place.Verdict() {
-	case schema.Open: // and so is everything below, but for what is marked
+	case schema.Open: // and everything below, except for marks
 	case schema.Secret:
 		if n.Kind() != jsontree.Null && (!n.IsContainer() || s.at != "" && !anyOpen(n, s)) {
 			*found = append(*found, s.at)
@@ -53,7 +56,7 @@ func collectDeclared(n *jsontree.Node, s spot, covered degree, found *[]string) 
 	}
 }
 
-// anyOpen reports whether a place below n is un-marked.
+// anyOpen reports whether a place below n is unmarked.
 func anyOpen(n *jsontree.Node, s spot) bool {
 	for token, child := range n.Children() {
 		below := s.child(n, token)
@@ -64,7 +67,8 @@ func anyOpen(n *jsontree.Node, s spot) bool {
 	return false
 }
 
-// HideAll is the rule for a document whose schema cannot be used: every value is sensitive. It is for reading only.
+// HideAll is the rule for a document with an unusable schema: every value is sensitive. It is
+// for reading only.
 type HideAll struct{}
 
 // ID returns "all/1".

@@ -41,23 +41,29 @@ func sensitiveWords(words []string) degree {
 }
 
 // Words that make a name sensitive.
-var secretWords = wordSet(`password passwd pwd pass passphrase secret token apikey credential privatekey bearer jwt cookie
-	otp pin pat signature dsn hmac seed pem pfx p12 keytab assertion certificate`)
+var secretWords = wordSet(`
+	password passwd pwd pass passphrase secret token apikey credential privatekey bearer jwt
+	cookie otp pin pat signature dsn hmac seed pem pfx p12 keytab assertion certificate
+`)
 
-// Words among these that make numbers sensitive too.
+// Those of them that make numbers sensitive too.
 var numericSecrets = wordSet(`pin otp`)
 
-// First words of pairs that do, each with its second word.
+// First words of sensitive pairs, each with its second word.
 var secretPairs = map[string]string{
 	"connection": "string", "session": "id",
-	"api": "key", "private": "key", "secret": "key", "access": "key", "auth": "key", "app": "key", "signing": "key",
-	"encryption": "key", "account": "key", "service": "key", "master": "key", "client": "key", "shared": "key",
+	"api": "key", "private": "key", "secret": "key", "access": "key", "auth": "key",
+	"app": "key", "signing": "key",
+	"encryption": "key", "account": "key", "service": "key", "master": "key", "client": "key",
+	"shared":  "key",
 	"license": "key", "consumer": "key", "ssh": "key",
 }
 
-// Last words that say that a name is about a secret and not one: tokenUrl, secretName, keyId.
-var aboutSecrets = wordSet(`id url uri endpoint type name expiry expires ttl host enabled method count length policy path
-	version prefix thumbprint domain`)
+// Last words of names that are about a secret but not one: tokenUrl, secretName, keyId.
+var aboutSecrets = wordSet(`
+	id url uri endpoint type name expiry expires ttl host enabled method count length policy
+	path version prefix thumbprint domain
+`)
 
 func wordSet(s string) map[string]bool {
 	set := make(map[string]bool)
@@ -67,15 +73,15 @@ func wordSet(s string) map[string]bool {
 	return set
 }
 
-// reading is how the words of a name are told apart where a run of capitals is followed by small letters.
+// reading is how the words of a name are separated if small letters follow a run of capitals.
 type reading int
 
 const (
 	capital reading = iota // the last capital begins the next word: API|Key
-	run                    // the capitals are a word: PASSWORD|old
+	run                    // the run is a word: PASSWORD|old
 )
 
-// otherReadings returns the words of a name as they can be told apart beside the usual way.
+// otherReadings returns the words of a name in the less common readings.
 func otherReadings(name string, usual []string) [][]string {
 	if strings.IndexFunc(name, unicode.IsUpper) < 0 {
 		return nil
@@ -84,15 +90,19 @@ func otherReadings(name string, usual []string) [][]string {
 	if words := splitName(name, run); !slices.Equal(usual, words) {
 		others = append(others, words)
 	}
-	if len(usual) > 1 && strings.IndexFunc(name, func(r rune) bool { return !isWordRune(r) }) < 0 {
-		others = append(others, []string{stem(fold(name))}) // as one that ignores letter case finds tOKEN under token
+	isSeparator := func(r rune) bool { return !isWordRune(r) }
+	if len(usual) > 1 && !strings.ContainsFunc(name, isSeparator) {
+		// ignoring letter case, tOKEN is token
+		others = append(others, []string{stem(fold(name))})
 	}
 	return others
 }
 
-// splitName returns the words of a name in lower case. It is cut at everything that is neither letter nor digit, and as in camelCase, where a
-// capital follows a letter or digit that is none, or ends a run of capitals: adobe|Secret, API|Key, oauth2|Token. A run of capitals keeps an
-// s behind it, for a plural, and is cut before a v with a number, for a version: JWTs, TOKEN|v2.
+// splitName returns the words of a name in lower case. It splits at every character that is
+// neither a letter nor a digit, and in camelCase: before a capital behind a small letter or
+// digit, and before the last capital of a run with a small letter behind it. Examples are
+// adobe|Secret, API|Key, oauth2|Token. A run of capitals includes a plural s behind it, and
+// ends before a v with a number: JWTs, TOKEN|v2.
 func splitName(name string, how reading) []string {
 	var words []string
 	runes := []rune(name)
@@ -114,7 +124,8 @@ func splitName(name string, how reading) []string {
 		}
 		switch capitals, small := unicode.IsUpper(runes[i-1]), unicode.IsLower(r); {
 		case unicode.IsUpper(r):
-			if !capitals || how == capital && len(smallBehind(runes, i+1)) > 0 && !endsRun(runes, i+1) {
+			if !capitals || how == capital && len(smallBehind(runes, i+1)) > 0 &&
+				!endsRun(runes, i+1) {
 				cut(i)
 			}
 		case !capitals || !small || i-start < 2:
@@ -141,8 +152,8 @@ func smallBehind(runes []rune, i int) []rune {
 	return runes[i:end:end]
 }
 
-// endsRun reports whether what stands behind two capitals or more, from position i on, goes with them: the s of a plural, or the v of a
-// version.
+// endsRun reports whether the text at position i belongs to the capitals before it: the s of a
+// plural, or the v of a version.
 func endsRun(runes []rune, i int) bool {
 	if i < 2 || !unicode.IsUpper(runes[i-2]) || i >= len(runes) {
 		return false
@@ -156,8 +167,8 @@ func endsRun(runes []rune, i int) bool {
 	return false
 }
 
-// fold returns the lower case of a text as encoding/json compares names: letters that differ in case alone are one, the long s and the
-// Kelvin sign among them.
+// fold returns a text in lower case as encoding/json compares names: the long s equals s, and
+// the Kelvin sign equals k.
 func fold(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r <= unicode.MaxASCII {
@@ -171,8 +182,8 @@ func fold(s string) string {
 	}, s)
 }
 
-// stem takes a trailing number, then a plural s off a word if the lists know what remains: password2 and apiKeys are no less
-// secret than one password.
+// stem removes a trailing number and a plural s from a word if the lists know the rest:
+// password2 and apiKeys are as secret as one password.
 func stem(word string) string {
 	unnumbered := strings.TrimRight(word, "0123456789")
 	for _, w := range []string{word, unnumbered, strings.TrimSuffix(unnumbered, "s")} {
@@ -184,5 +195,6 @@ func stem(word string) string {
 }
 
 func known(w string) bool {
-	return secretWords[w] || aboutSecrets[w] || w == "key" || w == "string" || secretPairs[w] != ""
+	return secretWords[w] || aboutSecrets[w] || w == "key" || w == "string" ||
+		secretPairs[w] != ""
 }

@@ -17,10 +17,15 @@ func contentName(c *Coder) {
 	String(c, 1, &name)
 }
 
-// TestProtoFileDescribesTheFormats decodes each message with protoc. Every field has a
-// value, so a number or type that differs from docs/record.proto changes the text.
-func TestProtoFileDescribesTheFormats(t *testing.T) {
-	needProtoc(t)
+// protoMessage is an encoded message and its text as protoc decodes it.
+type protoMessage struct {
+	message string
+	encoded []byte
+	want    string
+}
+
+// protoMessages returns one message of each kind in which every field has a value.
+func protoMessages() []protoMessage {
 	body := &Body{
 		Lifecycle: lifecycleBytes, Manifest: []byte("sealed manifest"),
 		Key: crypto.Wrapped{KeyID: "k1", Bytes: []byte("wrapped key")},
@@ -28,12 +33,29 @@ func TestProtoFileDescribesTheFormats(t *testing.T) {
 			{"config/a", []byte("one")}, {"config/b", []byte("two")},
 		},
 	}
-	for _, test := range []struct {
-		message string
-		encoded []byte
-		want    string
-	}{
-		{"Body", body.Append(nil)[1:], `
+	return []protoMessage{
+		{"Body", body.Append(nil)[1:], bodyText},
+		{"Manifest", manifests()[0].Append(nil, contentName), manifestText},
+		{"Outcome", outcomes[0].Append(nil)[1:], outcomeText},
+		{"Answer", answers()[0].Append(nil), answerText},
+	}
+}
+
+// TestProtoFileDescribesTheFormats decodes each message with protoc. Every field has a
+// value, so a number or type that differs from docs/record.proto changes the text.
+func TestProtoFileDescribesTheFormats(t *testing.T) {
+	needProtoc(t)
+	for _, test := range protoMessages() {
+		got := protocDecode(t, test.message, test.encoded)
+		if diff := cmp.Diff(strings.TrimSpace(test.want), got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.message, diff)
+		}
+	}
+}
+
+// The messages of protoMessages as protoc decodes them.
+var (
+	bodyText = `
 lifecycle {
   status: "installed"
   generation: 1
@@ -48,8 +70,8 @@ values {
 values {
   ref: "config/b"
   sealed: "two"
-}`},
-		{"Manifest", manifests()[0].Append(nil, contentName), `
+}`
+	manifestText = `
 id: "i"
 generation: 1
 revision: 2
@@ -80,12 +102,12 @@ redeemer: "ACC-1"
 credential_number: 4
 content {
   name: "Acme"
-}`},
-		{"Outcome", outcomes[0].Append(nil)[1:], `
+}`
+	outcomeText = `
 sealed: "sealed"
 key_id: "k1"
-key: "wrapped"`},
-		{"Answer", answers()[0].Append(nil), `
+key: "wrapped"`
+	answerText = `
 content: "sealed"
 code: "sealed code"
 lifecycle {
@@ -98,14 +120,8 @@ generation: 1
 revision: 2
 verdict: CREATED
 data_key: 3
-epoch: 4`},
-	} {
-		got := protocDecode(t, test.message, test.encoded)
-		if diff := cmp.Diff(strings.TrimSpace(test.want), got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", test.message, diff)
-		}
-	}
-}
+epoch: 4`
+)
 
 // TestVerdictNames compares the verdicts with the enum in docs/record.proto.
 func TestVerdictNames(t *testing.T) {

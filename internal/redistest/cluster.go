@@ -2,98 +2,144 @@ package redistest
 
 import (
 	"context"
+	"slices"
 	"strconv"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// slots is into how many slots a cluster cuts its keys.
+// slots is the number of slots of a cluster.
 const slots = 16384
+
+// Node timeouts in milliseconds: how long a node may be silent before the others take it for
+// dead. Nodes also talk more often under the short one, so that they agree sooner.
+const (
+	shortTimeout = 2000      // while replicas attach, and from a failover on
+	longTimeout  = 3_600_000 // otherwise: a slow machine kills nobody, and no greeting is lost
+)
 
 // Cluster is a running Redis Cluster.
 type Cluster struct {
 	Masters  []*Server
-	Replicas []*Server // the one at i follows the master at i, modulo how many there are
+	Replicas []*Server // the one at i follows the master at i, modulo the number of masters
 }
 
-// StartCluster starts a cluster and waits until every node is of one mind. A master counts as dead after two seconds.
+// StartCluster starts a cluster and waits until all nodes agree on it and replicas confirm
+// writes. Until [Cluster.Failover] no node takes another one for dead.
 func StartCluster(tb testing.TB, masters, replicasEach int) *Cluster {
 	tb.Helper()
 	c := &Cluster{}
 	for i := range masters * (1 + replicasEach) {
-		s := Start(tb, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-config-file", "nodes.conf")
+		s := Start(tb, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
+			"--cluster-node-timeout", strconv.Itoa(longTimeout),
+			"--cluster-replica-no-failover", "yes")
 		if i < masters {
 			c.Masters = append(c.Masters, s)
 		} else {
 			c.Replicas = append(c.Replicas, s)
 		}
 	}
-	ctx := tb.Context()
-	clients := make([]*redis.Client, 0, len(c.servers()))
-	for i, s := range c.servers() {
-		client := s.Client(tb)
-		clients = append(clients, client)
-		must(tb, client.Do(ctx, "cluster", "set-config-epoch", i+1).Err())
-		if i < masters {
-			must(tb, client.ClusterAddSlotsRange(ctx, slots*i/masters, slots*(i+1)/masters-1).Err())
-		}
-		must(tb, clients[0].ClusterMeet(ctx, "127.0.0.1", strconv.Itoa(s.port)).Err())
+	c.form(tb)
+	configure(tb, c.servers(), "cluster-node-timeout", shortTimeout)
+	for i, r := range c.Replicas {
+		node, master := r.Client(tb), nodeID(tb, c.Masters[i%masters].Client(tb))
+		Await(tb, "a node becomes a replica", func() bool {
+			// The node may not know the master by its id yet.
+			return node.ClusterReplicate(tb.Context(), master).Err() == nil
+		})
 	}
-	all := strconv.Itoa(len(clients))
-	Await(tb, "all nodes know each other", func() bool { return everywhere(ctx, clients, "cluster_known_nodes:"+all) })
-	for i := range c.Replicas {
-		must(tb, clients[masters+i].ClusterReplicate(ctx, nodeID(tb, clients[i%masters])).Err())
-	}
-	Await(tb, "the cluster is up", func() bool { return everywhere(ctx, clients, "cluster_state:ok") })
-	for i, s := range c.Replicas {
-		Await(tb, "a replica follows", func() bool { return s.Info(ctx, clients[masters+i], "master_link_status") == "up" })
-	}
-	client := c.Client(tb, nil)
-	Await(tb, "every node lists the replicas", func() bool {
-		for i := range masters { // replicas are not listed before the first write
-			must(tb, client.Set(ctx, "{"+tagOf(slots*i/masters, slots*(i+1)/masters)+"}warm", "", time.Second).Err())
+	for i, m := range c.Masters {
+		key := "{" + tagOf(slots*i/masters, slots*(i+1)/masters) + "}"
+		if replicasEach > 0 {
+			awaitReplicas(tb, m, key, replicasEach)
 		}
-		for _, node := range clients {
-			ranges, err := node.Do(ctx, "cluster", "slots").Slice() // each the first slot, the last slot, and the nodes
-			if err != nil || len(ranges) != masters {
-				return false
-			}
-			for _, r := range ranges {
-				if len(r.([]any)) != 2+1+replicasEach {
-					return false
-				}
-			}
-		}
-		return true
-	})
+	}
+	for _, s := range c.servers() {
+		node := s.Client(tb)
+		Await(tb, "a node agrees on the cluster", func() bool {
+			return slotsAgree(tb.Context(), node, masters, 1+replicasEach) &&
+				clusterInfo(tb.Context(), node)["cluster_state"] == "ok"
+		})
+	}
+	configure(tb, c.servers(), "cluster-node-timeout", longTimeout)
 	return c
 }
 
-// everywhere reports whether CLUSTER INFO of every node has a line.
-func everywhere(ctx context.Context, nodes []*redis.Client, line string) bool {
-	for _, n := range nodes {
-		info, err := n.ClusterInfo(ctx).Result()
-		if err != nil || !strings.Contains(info, line+"\r\n") {
-			return false
+// form gives each master its slots and has all nodes meet.
+func (c *Cluster) form(tb testing.TB) {
+	tb.Helper()
+	ctx, first := tb.Context(), c.Masters[0].Client(tb)
+	all := c.servers()
+	for i, s := range all {
+		node := s.Client(tb)
+		must(tb, node.Do(ctx, "cluster", "set-config-epoch", i+1).Err())
+		if n := len(c.Masters); i < n {
+			must(tb, node.ClusterAddSlotsRange(ctx, slots*i/n, slots*(i+1)/n-1).Err())
+		}
+		if i > 0 {
+			must(tb, first.ClusterMeet(ctx, "127.0.0.1", strconv.Itoa(s.port)).Err())
 		}
 	}
-	return true
+	for _, s := range all {
+		node := s.Client(tb)
+		Await(tb, "a node knows all others", func() bool {
+			info := clusterInfo(ctx, node)
+			return info["cluster_known_nodes"] == strconv.Itoa(len(all)) &&
+				info["cluster_state"] == "ok"
+		})
+	}
 }
 
-func (c *Cluster) servers() []*Server {
-	return append(c.Masters[:len(c.Masters):len(c.Masters)], c.Replicas...)
+// slotsAgree reports whether a node lists all ranges of slots, each with so many nodes.
+func slotsAgree(ctx context.Context, node *redis.Client, ranges, nodes int) bool {
+	list, err := node.Do(ctx, "cluster", "slots").Slice()
+	return err == nil && len(list) == ranges &&
+		!slices.ContainsFunc(list, func(r any) bool {
+			return len(r.([]any)) != 2+nodes // after the first and the last slot
+		})
 }
 
-// Client returns a client of the cluster, which is closed when the test ends. Nil options are the default ones.
+// clusterInfo returns the fields of CLUSTER INFO, nil if the node does not answer.
+func clusterInfo(ctx context.Context, node *redis.Client) map[string]string {
+	text, _ := node.ClusterInfo(ctx).Result()
+	return fields(text)
+}
+
+// configure sets a parameter on servers.
+func configure(tb testing.TB, servers []*Server, parameter string, value any) {
+	tb.Helper()
+	for _, s := range servers {
+		must(tb, s.Client(tb).Do(tb.Context(), "config", "set", parameter, value).Err())
+	}
+}
+
+// Failover kills a master that has one replica and waits until the replica has taken over,
+// which it returns.
+func (c *Cluster) Failover(tb testing.TB, victim *Server) *Server {
+	tb.Helper()
+	victim.Kill()
+	alive := slices.DeleteFunc(c.servers(), func(s *Server) bool { return s == victim })
+	configure(tb, alive, "cluster-replica-no-failover", "no")
+	configure(tb, alive, "cluster-node-timeout", shortTimeout)
+	successor := c.Replicas[slices.Index(c.Masters, victim)]
+	AwaitInfo(tb, successor.Client(tb), "role", "master")
+	return successor
+}
+
+func (c *Cluster) servers() []*Server { return slices.Concat(c.Masters, c.Replicas) }
+
+// Client returns a client of the cluster. Nil options are the defaults. It is closed when the
+// test ends.
 func (c *Cluster) Client(tb testing.TB, o *redis.ClusterOptions) *redis.ClusterClient {
 	tb.Helper()
 	var options redis.ClusterOptions
 	if o != nil {
 		options = *o
 	}
+	setTimeouts(
+		&options.DialTimeout, &options.ReadTimeout, &options.WriteTimeout, &options.PoolTimeout,
+	)
 	for _, s := range c.servers() {
 		options.Addrs = append(options.Addrs, s.Addr)
 	}
@@ -112,7 +158,7 @@ func tagOf(from, to int) string {
 	}
 }
 
-// Slot returns the slot of a hash tag: its CRC-16 in the form of XMODEM, modulo the number of slots.
+// Slot returns the slot of a hash tag: CRC-16/XMODEM modulo the number of slots.
 func Slot(tag string) uint16 {
 	var crc uint16
 	for i := range len(tag) {
@@ -128,17 +174,17 @@ func Slot(tag string) uint16 {
 	return crc % slots
 }
 
-// OpenSlot begins to move a slot from one master to another, and moves no key yet.
+// OpenSlot begins to move a slot from one master to another without moving a key.
 func (c *Cluster) OpenSlot(tb testing.TB, slot uint16, from, to *Server) {
 	tb.Helper()
 	source, target := from.Client(tb), to.Client(tb)
+	importing := []any{"cluster", "setslot", slot, "importing", nodeID(tb, source)}
+	migrating := []any{"cluster", "setslot", slot, "migrating", nodeID(tb, target)}
 	must(tb,
-		target.Do(tb.Context(), "cluster", "setslot", slot, "importing", nodeID(tb, source)).Err(),
-		source.Do(tb.Context(), "cluster", "setslot", slot, "migrating", nodeID(tb, target)).Err(),
-	)
+		target.Do(tb.Context(), importing...).Err(), source.Do(tb.Context(), migrating...).Err())
 }
 
-// nodeID returns what a node of a cluster is called there.
+// nodeID returns the id of a node in its cluster.
 func nodeID(tb testing.TB, node *redis.Client) string {
 	tb.Helper()
 	id, err := node.Do(tb.Context(), "cluster", "myid").Text()
@@ -146,8 +192,8 @@ func nodeID(tb testing.TB, node *redis.Client) string {
 	return id
 }
 
-// MoveSlot moves a slot with its keys from one master to another, key by key, while both serve. The move is done when it
-// returns; clients learn of it when they are redirected.
+// MoveSlot moves a slot with its keys from one master to another, key by key, while both serve.
+// The move is complete when it returns. Clients learn of it when they are redirected.
 func (c *Cluster) MoveSlot(tb testing.TB, slot uint16, from, to *Server) {
 	tb.Helper()
 	ctx := tb.Context()
@@ -170,7 +216,7 @@ func (c *Cluster) MoveSlot(tb testing.TB, slot uint16, from, to *Server) {
 	)
 }
 
-// Owner returns the master that holds a slot at the start.
+// Owner returns the master that has a slot when the cluster starts.
 func (c *Cluster) Owner(slot uint16) *Server {
 	for i, m := range c.Masters {
 		if int(slot) < slots*(i+1)/len(c.Masters) {

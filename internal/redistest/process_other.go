@@ -4,5 +4,5 @@ package redistest
 
 import "syscall"
 
-// dieWithParent does nothing where the kernel has no such service.
+// dieWithParent does nothing: the kernel cannot kill a child with its parent.
 func dieWithParent() *syscall.SysProcAttr { return nil }

@@ -2,6 +2,8 @@ package redistest
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -13,43 +15,72 @@ type Sentinel struct {
 	Sentinels       []*Server
 }
 
-// masterName is what the sentinels call the master.
+// masterName is the name of the master at its sentinels.
 const masterName = "records"
 
-// StartSentinel starts the servers and waits until the sentinels have found all of them. A master counts as dead after a second.
+// StartSentinel starts the servers and waits until every sentinel knows all of them. Until
+// [Sentinel.Failover] no sentinel takes the master for dead.
 func StartSentinel(tb testing.TB) *Sentinel {
 	tb.Helper()
 	s := &Sentinel{Master: Start(tb)}
-	s.Replica = Start(tb, "--replicaof", fmt.Sprintf("127.0.0.1 %d", s.Master.port))
-	ctx := tb.Context()
-	replica := s.Replica.Client(tb)
-	Await(tb, "the replica follows", func() bool { return s.Replica.Info(ctx, replica, "master_link_status") == "up" })
+	s.Replica = StartReplica(tb, s.Master)
+	config := fmt.Sprintf("sentinel monitor %[1]s 127.0.0.1 %[2]d 2\n"+
+		"sentinel down-after-milliseconds %[1]s 3600000\n"+
+		"sentinel failover-timeout %[1]s 5000\n", masterName, s.Master.port)
 	for range 3 {
-		file := writeFile(tb, "sentinel.conf", fmt.Sprintf(
-			"sentinel monitor %[1]s 127.0.0.1 %[2]d 2\n"+
-				"sentinel down-after-milliseconds %[1]s 1000\n"+
-				"sentinel failover-timeout %[1]s 5000\n", masterName, s.Master.port))
+		file := filepath.Join(tb.TempDir(), "sentinel.conf")
+		must(tb, os.WriteFile(file, []byte(config), 0o600))
 		s.Sentinels = append(s.Sentinels, launch(tb, file, []string{"--sentinel"}))
 	}
-	for _, each := range s.Sentinels {
-		client := redis.NewSentinelClient(&redis.Options{Addr: each.Addr})
-		tb.Cleanup(func() { _ = client.Close() })
+	for _, c := range s.clients(tb) {
 		Await(tb, "a sentinel knows all servers", func() bool {
-			state, err := client.Master(ctx, masterName).Result()
-			return err == nil && state["num-slaves"] == "1" && state["num-other-sentinels"] == "2" && client.CkQuorum(ctx, masterName).Err() == nil
+			state, err := c.Master(tb.Context(), masterName).Result()
+			return err == nil && state["num-slaves"] == "1" &&
+				state["num-other-sentinels"] == "2" &&
+				c.CkQuorum(tb.Context(), masterName).Err() == nil
 		})
 	}
 	return s
 }
 
-// Client returns a client that asks the sentinels for the master; it is closed when the test ends.
-func (s *Sentinel) Client(tb testing.TB) *redis.Client {
+// clients returns a client of each sentinel.
+func (s *Sentinel) clients(tb testing.TB) []*redis.SentinelClient {
+	var clients []*redis.SentinelClient
+	for _, each := range s.Sentinels {
+		c := redis.NewSentinelClient(&redis.Options{Addr: each.Addr, ReadTimeout: Patience})
+		tb.Cleanup(func() { _ = c.Close() })
+		clients = append(clients, c)
+	}
+	return clients
+}
+
+// Failover kills the master and waits until the replica has taken over, which it returns.
+func (s *Sentinel) Failover(tb testing.TB) *Server {
 	tb.Helper()
-	options := &redis.FailoverOptions{MasterName: masterName}
+	s.Master.Kill()
+	for _, c := range s.clients(tb) {
+		must(tb, c.Set(tb.Context(), masterName, "down-after-milliseconds", "1000").Err())
+	}
+	AwaitInfo(tb, s.Replica.Client(tb), "role", "master")
+	return s.Replica
+}
+
+// Client returns a client that asks the sentinels for the master. Nil options are the defaults.
+// It is closed when the test ends.
+func (s *Sentinel) Client(tb testing.TB, o *redis.FailoverOptions) *redis.Client {
+	tb.Helper()
+	var options redis.FailoverOptions
+	if o != nil {
+		options = *o
+	}
+	options.MasterName = masterName
+	setTimeouts(
+		&options.DialTimeout, &options.ReadTimeout, &options.WriteTimeout, &options.PoolTimeout,
+	)
 	for _, each := range s.Sentinels {
 		options.SentinelAddrs = append(options.SentinelAddrs, each.Addr)
 	}
-	c := redis.NewFailoverClient(options)
+	c := redis.NewFailoverClient(&options)
 	tb.Cleanup(func() { _ = c.Close() })
 	return c
 }

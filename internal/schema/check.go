@@ -13,64 +13,102 @@ import (
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
-// Violation is a place in a document that the schema does not accept.
+// Violation is a place in a document that violates the schema.
 type Violation struct {
-	Pointer string // RFC 6901; for a member that is missing, where it should be
-	Keyword string // that is not satisfied; "" for a number beyond what can be compared
-	Want    string // the types that are allowed, for the keyword type, else ""
+	Pointer string // RFC 6901; of a missing member, the place where it belongs
+	Keyword string // the violated keyword; "" for a number out of bounds
+	Want    string // for the keyword type, the allowed types
 }
 
-// Subject is a document to be held against a schema.
+// Detail describes the violation for people, without the value.
+func (v Violation) Detail() string {
+	switch v.Keyword {
+	case "":
+		return "has too many digits or too high an exponent: at most 1000"
+	case "required":
+		return "is required by the schema"
+	case "type":
+		return "must be of type " + v.Want
+	case "additionalProperties", "false":
+		return "is not known to the schema"
+	default:
+		return "violates the schema: " + v.Keyword
+	}
+}
+
+// Subject is a document to check.
 type Subject struct {
-	Doc *jsontree.Node // plain: it has the secrets in it
-	// Secrets are the pointers of the secrets. A writer who can see whether one equals a value of his own can guess it, so uniqueItems
-	// takes an element with a secret in it for unlike every other. No other keyword compares two places of a document.
+	Doc *jsontree.Node // plain, with its secrets
+	// Secrets are the pointers of the secrets. A writer who could see whether a secret equals
+	// another value could guess it. So uniqueItems treats an element with a secret as different
+	// from all others. No other keyword compares two places of a document.
 	Secrets []string
-	// Stored are values that were there before. A number in them that is beyond what can be compared is not held against the writer; it
-	// is compared as one near it.
+	// Stored are values that were in the document before. Their numbers may be out of bounds
+	// and are compared approximately: a writer is not responsible for them.
 	Stored []*jsontree.Node
 }
 
-// Check returns where the schema does not accept a document, in the order of the pointers, each place and keyword once. The
-// error is an [*Error], for a schema that turns out not to be usable or too much work, or that of the context.
+// Check returns the violations in a document in the order of their pointers, each place and
+// keyword once. A violation inside a secret has the pointer of the secret, because names in a
+// secret are secret too. The error is an [*Error] if the schema turns out to be unusable or the
+// document is too much work, or the error of the context.
 //
-// One schema checks one document at a time; others wait, as long as their context lets them.
+// A schema checks one document at a time. Other calls wait until their context ends.
 func (s *Schema) Check(ctx context.Context, sub Subject) ([]Violation, error) {
 	known := make(map[string]bool)
 	for _, n := range sub.Stored {
-		collectBeyond(n, known)
+		collectIncomparable(n, known)
 	}
-	if at, found := beyond(sub.Doc, "", known); found {
+	if at, found := firstIncomparable(sub.Doc, "", known); found {
 		return []Violation{{Pointer: at}}, nil
 	}
-	invalid, err := s.validate(ctx, toAny(sub.Doc), holders(sub.Secrets))
+	invalid, err := s.validate(ctx, toAny(sub.Doc), secretPaths(sub.Secrets))
 	if err != nil || invalid == nil {
 		return nil, err
 	}
 	var found []Violation
-	if !read(invalid, &found) {
+	if !readViolations(invalid, &found) {
 		return nil, &Error{Fault: Reference}
 	}
 	slices.SortFunc(found, func(a, b Violation) int {
 		return cmp.Or(cmp.Compare(a.Pointer, b.Pointer), cmp.Compare(a.Keyword, b.Keyword))
 	})
-	return slices.Compact(found), nil
+	found = slices.Compact(found)
+	secrets := make(map[string]bool, len(sub.Secrets))
+	for _, pointer := range sub.Secrets {
+		secrets[pointer] = true
+	}
+	for i := range found {
+		found[i].Pointer = cutAtSecret(found[i].Pointer, secrets)
+	}
+	return found, nil
 }
 
-// validate has the library look at a document, with the one meter that its schema objects know.
-func (s *Schema) validate(ctx context.Context, doc any, secrets map[string]bool) (invalid *jsonschema.ValidationError, err error) {
+// cutAtSecret shortens a pointer into a secret to the pointer of the secret.
+func cutAtSecret(pointer string, secrets map[string]bool) string {
+	for end := range len(pointer) {
+		if pointer[end] == '/' && secrets[pointer[:end]] {
+			return pointer[:end]
+		}
+	}
+	return pointer
+}
+
+// validate runs the library on a document, with the meter that all schema objects share.
+func (s *Schema) validate(ctx context.Context, doc any,
+	secrets map[string]bool) (invalid *jsonschema.ValidationError, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	select {
-	case s.turn <- struct{}{}:
+	case s.lock <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	defer func() { <-s.turn }()
-	*s.meter = meter{left: steps, asked: steps, ended: ctx.Err, secrets: secrets}
+	defer func() { <-s.lock }()
+	*s.meter = meter{left: steps, polled: steps, ctxErr: ctx.Err, secrets: secrets}
 	defer func() {
-		if p := recover(); p != nil { // what it says may quote the document
+		if p := recover(); p != nil { // the panic value may quote the document
 			if invalid, err = nil, errComplex; p == ctx.Err() {
 				err = ctx.Err()
 			}
@@ -80,8 +118,8 @@ func (s *Schema) validate(ctx context.Context, doc any, secrets map[string]bool)
 	return invalid, nil
 }
 
-// holders returns the pointers of the secrets and of all that is around them.
-func holders(secrets []string) map[string]bool {
+// secretPaths returns the pointers of the secrets and of everything around them.
+func secretPaths(secrets []string) map[string]bool {
 	found := make(map[string]bool)
 	for _, pointer := range secrets {
 		for end := len(pointer); end > 0 && !found[pointer[:end]]; end-- {
@@ -94,7 +132,8 @@ func holders(secrets []string) map[string]bool {
 	return found
 }
 
-// Validate is called by the library for each schema object that it applies, but where the gate refused already.
+// Validate implements [jsonschema.SchemaExt]. The library calls it for each schema object that
+// passed its gate.
 func (n *note) Validate(ctx *jsonschema.ValidatorContext, v any) {
 	array, ok := v.([]any)
 	if !ok || !n.unique {
@@ -115,10 +154,13 @@ func (n *note) Validate(ctx *jsonschema.ValidatorContext, v any) {
 	}
 }
 
-// read turns an error of the library into violations. It reports false for what is the fault of the schema.
-func read(e *jsonschema.ValidationError, found *[]Violation) bool {
+// readViolations translates an error of the library. It reports false if the schema is at
+// fault.
+func readViolations(e *jsonschema.ValidationError, found *[]Violation) bool {
 	at := jsontree.JoinPointer(e.InstanceLocation...)
-	add := func(at, keyword, want string) { *found = append(*found, Violation{at, keyword, want}) }
+	add := func(at, keyword, want string) {
+		*found = append(*found, Violation{at, keyword, want})
+	}
 	each := func(keyword string, names []string) {
 		for _, name := range names {
 			add(jsontree.ChildPointer(at, name), keyword, "")
@@ -127,7 +169,7 @@ func read(e *jsonschema.ValidationError, found *[]Violation) bool {
 	switch k := e.ErrorKind.(type) {
 	case *kind.Schema, *kind.Group, *kind.AllOf, *kind.Reference:
 		for _, c := range e.Causes {
-			if !read(c, found) {
+			if !readViolations(c, found) {
 				return false
 			}
 		}
@@ -143,7 +185,7 @@ func read(e *jsonschema.ValidationError, found *[]Violation) bool {
 		each("additionalProperties", k.Properties)
 	case *kind.PropertyNames:
 		if len(e.InstanceLocation) > 0 {
-			at = "" // the library keeps a slice here that it writes to later
+			at = "" // the library overwrites this slice later
 		}
 		add(at, "propertyNames", "")
 	case *kind.Format:

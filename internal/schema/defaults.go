@@ -7,34 +7,34 @@ import (
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
-// member is a default.
+// member is a member with its default value.
 type member struct {
 	name  string
 	value *jsontree.Node
 }
 
-// Defaults returns the document with the members that it lacks and the schema has a default for. Defaults in branches do not
-// count, and neither do those for members of a default. It ends where they come to more bytes than a document may have: then the
-// result is too large as well.
+// Defaults returns the document with the missing members that have a default. It ignores
+// defaults in branches and inside other defaults. It stops once the defaults exceed the size
+// limit of a document: the result is then too large as well.
 func (s *Schema) Defaults(doc *jsontree.Node) *jsontree.Node {
 	left := jsontree.DefaultBytes
-	return s.Root().fill(doc, &left)
+	return s.Root().addDefaults(doc, &left)
 }
 
-func (p *Place) fill(n *jsontree.Node, left *int) *jsontree.Node {
+func (p *Place) addDefaults(n *jsontree.Node, left *int) *jsontree.Node {
 	array := n.Kind() == jsontree.Array
 	filled := n.Rewrite(func(token string, child *jsontree.Node) *jsontree.Node {
 		if !child.IsContainer() || *left < 0 || p.walk.left < 0 {
 			return child
 		}
-		return p.Child(token, array).fill(child, left)
+		return p.Child(token, array).addDefaults(child, left)
 	})
 	if n.Kind() != jsontree.Object {
 		return filled
 	}
 	have := n.Lookup()
 	return filled.Extend(func(yield func(string, *jsontree.Node) bool) {
-		for _, m := range p.standards() {
+		for _, m := range p.defaultMembers() {
 			if have(m.name) != nil {
 				continue
 			}
@@ -46,15 +46,15 @@ func (p *Place) fill(n *jsontree.Node, left *int) *jsontree.Node {
 	})
 }
 
-// standards returns the members that have a default, sorted by name.
-func (p *Place) standards() []member {
+// defaultMembers returns the members that have a default, sorted by name.
+func (p *Place) defaultMembers() []member {
 	if p.like != nil {
-		return p.like.standards()
+		return p.like.defaultMembers()
 	}
-	if p.looked {
+	if p.defaultsKnown {
 		return p.defaults
 	}
-	p.looked = true
+	p.defaultsKnown = true
 	names := make(map[string]bool)
 	for _, a := range p.applied {
 		if a.branch == (branch{}) {
@@ -64,17 +64,17 @@ func (p *Place) standards() []member {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if v := p.Child(name, false).standard(); v != nil {
+		if v := p.Child(name, false).defaultValue(); v != nil {
 			p.defaults = append(p.defaults, member{name, v})
 		}
 	}
 	return p.defaults
 }
 
-func (p *Place) standard() *jsontree.Node {
+func (p *Place) defaultValue() *jsontree.Node {
 	for _, a := range p.applied {
-		if n := noteOf(a.sch); a.branch == (branch{}) && n.standard != nil {
-			return n.standard
+		if n := noteOf(a.sch); a.branch == (branch{}) && n.defaultValue != nil {
+			return n.defaultValue
 		}
 	}
 	return nil

@@ -10,64 +10,72 @@ import (
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
-// note is what one schema object says for this package, whatever draft it is written in.
+// note is the content of one schema object that matters to this package, in any draft.
 type note struct {
-	sensitive   bool
-	plain       bool // x-sensitive: false
-	anyNames    bool // x-names: false
-	destination bool // by format
-	key         string
-	exposes     []exposure
-	saysExposes bool
-	standard    *jsontree.Node // default
-	unique      bool           // uniqueItems
-	content     *jsonschema.Schema
-	meter       *meter
+	sensitive    bool
+	unmarked     bool // x-sensitive: false
+	anyNames     bool // x-names: false
+	destination  bool // by format
+	key          string
+	exposes      []exposure
+	saysExposes  bool
+	defaultValue *jsontree.Node // default
+	unique       bool           // uniqueItems
+	content      *jsonschema.Schema
+	meter        *meter
 }
 
-// exposure is a place of a secret: a JSON Pointer, from the root or from some levels up.
+// exposure is the place of a secret: a JSON Pointer from the root, or from some levels up.
 type exposure struct {
 	up     int // -1 = from the root
 	tokens []string
 }
 
-// secretFlags are the keywords that mark a place with true: the standard one, our own, and those of Singer, Nango and Airbyte.
+// secretFlags are the keywords that mark a secret: the standard one, ours, and those of Singer,
+// Nango and Airbyte.
 var secretFlags = []string{"writeOnly", "x-sensitive", "x-secret", "secret", "airbyte_secret"}
 
-// addressFormats are the formats of a text that says where something is.
+// addressFormats are the formats of addresses.
 var addressFormats = map[string]bool{
-	"uri": true, "uri-reference": true, "iri": true, "iri-reference": true, "uri-template": true,
-	"hostname": true, "idn-hostname": true, "ipv4": true, "ipv6": true,
+	"uri": true, "uri-reference": true, "iri": true, "iri-reference": true,
+	"uri-template": true,
+	"hostname":     true, "idn-hostname": true, "ipv4": true, "ipv6": true,
 }
 
-// vocabulary makes the compiler leave a note at each schema object, and remember the anchors that a reference may lead to or not,
-// depending on how validation came there. For what is declared of a place, all of them count.
+// vocabulary attaches a note to each schema object during compilation. It also collects the
+// anchors that a dynamic reference may lead to; validation decides which. All of them count for
+// a [Place].
 func (s *Schema) vocabulary() *jsonschema.Vocabulary {
 	return &jsonschema.Vocabulary{
-		URL: "schema://configuration/vocabulary",
-		Compile: func(ctx *jsonschema.CompilerContext, obj map[string]any) (jsonschema.SchemaExt, error) {
-			n, err := readNote(obj)
-			if err != nil {
-				return nil, err
-			}
-			n.meter = s.meter
-			switch obj["contentSchema"].(type) {
-			case bool, map[string]any:
-				n.content = ctx.Enqueue([]string{"contentSchema"})
-			}
-			if anchor, ok := obj["$dynamicAnchor"].(string); ok {
-				s.anchors[anchor] = append(s.anchors[anchor], ctx.Enqueue(nil))
-			}
-			if anchor, _ := obj["$recursiveAnchor"].(bool); anchor {
-				s.anchors[""] = append(s.anchors[""], ctx.Enqueue(nil))
-			}
-			return n, nil
-		},
+		URL:     "schema://configuration/vocabulary",
+		Compile: s.compileNote,
 	}
 }
 
-// readNote reads the keywords that this package knows of. One with a value that it cannot have is an error: a flag that is
-// misspelt must not pass for none. One that is null, which generators write for a flag that is there without a value, is a mark.
+func (s *Schema) compileNote(
+	ctx *jsonschema.CompilerContext, obj map[string]any,
+) (jsonschema.SchemaExt, error) {
+	n, err := readNote(obj)
+	if err != nil {
+		return nil, err
+	}
+	n.meter = s.meter
+	switch obj["contentSchema"].(type) {
+	case bool, map[string]any:
+		n.content = ctx.Enqueue([]string{"contentSchema"})
+	}
+	if anchor, ok := obj["$dynamicAnchor"].(string); ok {
+		s.anchors[anchor] = append(s.anchors[anchor], ctx.Enqueue(nil))
+	}
+	if anchor, _ := obj["$recursiveAnchor"].(bool); anchor {
+		s.anchors[""] = append(s.anchors[""], ctx.Enqueue(nil))
+	}
+	return n, nil
+}
+
+// readNote reads the keywords of this package. An invalid value is an error, so that a misspelt
+// flag is not ignored. A flag that is null counts as true: generators write null for a flag
+// without a value.
 func readNote(obj map[string]any) (*note, error) {
 	n := new(note)
 	for _, flag := range secretFlags {
@@ -85,7 +93,7 @@ func readNote(obj map[string]any) (*note, error) {
 	n.sensitive = n.sensitive || format == "password"
 	n.destination = addressFormats[format]
 	if unmark, ok := obj["x-sensitive"].(bool); ok && !unmark {
-		n.plain = !n.sensitive
+		n.unmarked = !n.sensitive
 	}
 	if v, said := obj["x-names"]; said {
 		names, ok := v.(bool)
@@ -105,7 +113,7 @@ func readNote(obj map[string]any) (*note, error) {
 	if n.exposes, n.saysExposes, err = readExposes(obj); err != nil {
 		return nil, err
 	}
-	n.standard, err = readDefault(obj)
+	n.defaultValue, err = readDefault(obj)
 	return n, err
 }
 
@@ -133,7 +141,8 @@ func readExposes(obj map[string]any) (list []exposure, said bool, err error) {
 	return list, true, nil
 }
 
-// parseExposure reads a JSON Pointer (RFC 6901), or a relative one: a number of levels to go up, then a pointer.
+// parseExposure parses a JSON Pointer (RFC 6901), or a relative one: a number of levels to go
+// up, then a pointer.
 func parseExposure(s string) (exposure, bool) {
 	digits := s[:len(s)-len(strings.TrimLeft(s, "0123456789"))]
 	tokens, err := jsontree.ParsePointer(s[len(digits):])
@@ -147,7 +156,7 @@ func parseExposure(s string) (exposure, bool) {
 	return exposure{up, tokens}, err == nil && (digits == "0" || digits[0] != '0')
 }
 
-// from returns the place that an exposure names where it is declared at a place.
+// from resolves an exposure that is declared at a place.
 func (e exposure) from(at []string) []string {
 	if e.up < 0 {
 		return e.tokens
@@ -173,7 +182,7 @@ func readDefault(obj map[string]any) (*jsontree.Node, error) {
 	return n, nil
 }
 
-// noteOf returns the note at a schema; one that is true or false has none.
+// noteOf returns the note of a schema. The schemas true and false have an empty one.
 func noteOf(sch *jsonschema.Schema) *note {
 	for _, x := range sch.Extensions {
 		if n, ok := x.(*note); ok {

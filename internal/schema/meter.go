@@ -9,45 +9,48 @@ import (
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
-// steps is how much work one document may take. Schemas can be written that take time exponential in their size, and ones whose size
-// multiplies with that of the document.
+// steps caps the work of one check. A hostile schema can take exponential time, or time
+// proportional to its own size multiplied by the size of the document.
 const steps = 500_000
 
-// meter counts the work of one check. It is reached from every schema object, by one check at a time.
+// meter counts the work of one check. All schema objects share it, so only one check runs at a
+// time.
 type meter struct {
 	left    int
-	asked   int          // value of left when the context was last looked at
-	ended   func() error // of the context
+	polled  int // left at the last look at the context
+	ctxErr  func() error
 	secrets map[string]bool
 }
 
 var errComplex = &Error{Fault: Complex}
 
-// spend counts work. Its panic is caught by [Schema.Check]: the library has no other way out.
+// spend counts work. It panics if none is left or the context ended, because the library offers
+// no other way to stop. [Schema.Check] recovers.
 func (m *meter) spend(n int) {
 	if m.left -= n; m.left < 0 {
 		panic(errComplex)
 	}
-	if m.asked-m.left > 1000 {
-		m.asked = m.left
-		if err := m.ended(); err != nil {
+	if m.polled-m.left > 1000 {
+		m.polled = m.left
+		if err := m.ctxErr(); err != nil {
 			panic(err)
 		}
 	}
 }
 
-// gate is what each schema object is asked first, in the guise of a format. It counts the work, and judges type, const and enum: the
-// library does so before anything that could count, and compares a value with every one of an enum.
+// gate runs before each schema object, disguised as its format. It counts the work, and
+// validates type, const and enum itself: the library validates them before anything that could
+// count, and compares a value with every value of an enum.
 type gate struct {
 	meter  *meter
-	weight int // of the schema object itself
+	weight int // work of the schema object itself
 	types  map[string]bool
 	want   string
 	choice []*choice // const and enum
 	format *jsonschema.Format
 }
 
-// install puts a gate before a schema object.
+// install adds a gate to a schema object.
 func (m *meter) install(sch *jsonschema.Schema) {
 	g := &gate{meter: m, weight: weigh(sch), format: sch.Format}
 	if sch.Types != nil && !sch.Types.IsEmpty() {
@@ -74,7 +77,8 @@ func (m *meter) install(sch *jsonschema.Schema) {
 	sch.Format = &jsonschema.Format{Name: "gate", Validate: g.pass}
 }
 
-// weigh returns the work that a schema object makes by its own size. What is in other objects is counted there.
+// weigh returns the work caused by the size of a schema object. Its subschemas count for
+// themselves.
 func weigh(sch *jsonschema.Schema) int {
 	n := 1 + len(sch.Required) + len(sch.DependentSchemas) + len(sch.Dependencies)
 	for _, names := range sch.DependentRequired {
@@ -88,11 +92,12 @@ func weigh(sch *jsonschema.Schema) int {
 	for _, list := range [][]*jsonschema.Schema{sch.AllOf, sch.AnyOf, sch.OneOf} {
 		for _, s := range list {
 			if s.Bool != nil {
-				n++ // these have no gate
+				n++ // true and false have no gate
 			}
 		}
 	}
-	for _, bound := range []*big.Rat{sch.Minimum, sch.Maximum, sch.ExclusiveMinimum, sch.ExclusiveMaximum, sch.MultipleOf} {
+	for _, bound := range []*big.Rat{sch.Minimum, sch.Maximum, sch.ExclusiveMinimum,
+		sch.ExclusiveMaximum, sch.MultipleOf} {
 		if bound != nil {
 			n += (bound.Num().BitLen() + bound.Denom().BitLen()) / 64
 		}
@@ -100,7 +105,7 @@ func weigh(sch *jsonschema.Schema) int {
 	return n
 }
 
-// size returns the work that a value makes in each schema object it is held against.
+// size returns the work that a value causes in each schema object applied to it.
 func size(v any) int {
 	switch v := v.(type) {
 	case map[string]any:
@@ -116,7 +121,7 @@ func size(v any) int {
 	return 0
 }
 
-// mismatch is a keyword that the gate found not satisfied.
+// mismatch is the error for a keyword that a gate found violated.
 type mismatch struct{ keyword, want string }
 
 // Error implements error, for the library.
@@ -164,7 +169,7 @@ func isInteger(v any) bool {
 	return ok && r.IsInt()
 }
 
-// choice is the list of values of an enum, or that of a const.
+// choice is the list of values of an enum or const.
 type choice struct {
 	keyword string
 	scalars map[string]bool // by key
@@ -196,7 +201,7 @@ func (c *choice) has(v any) bool {
 	return false
 }
 
-// key returns a text that scalars have in common exactly if they are equal.
+// key returns a text that two scalars share exactly if they are equal.
 func key(v any) (string, bool) {
 	switch v := v.(type) {
 	case nil:
@@ -211,14 +216,14 @@ func key(v any) (string, bool) {
 	case number:
 		n, err := jsontree.Parse([]byte(v), jsontree.Limits{})
 		if err != nil {
-			return string(v), true // of our own making: it parses
+			return string(v), true // made by approximate, which writes one form
 		}
 		return string(n.AppendCanonical(nil)), true
 	}
 	return "", false
 }
 
-// equal compares values of which b is one of the schema. It looks at no more than there is in b.
+// equal compares a with a value of the schema. It visits no more values than b has.
 func equal(a, b any) bool {
 	switch b := b.(type) {
 	case map[string]any:
@@ -249,7 +254,7 @@ func equal(a, b any) bool {
 	return ok && keyA == keyB
 }
 
-// count returns how many values there are in one.
+// count returns the number of values in v, including v.
 func count(v any) int {
 	n := 1
 	switch v := v.(type) {

@@ -9,31 +9,34 @@ import (
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
-// number is the type of numbers in what the library is given.
+// number is the library's type of numbers.
 type number = json.Number
 
-// Bounds of a number that the library can compare exactly. It takes them as fractions of whole numbers, and one of a few
-// bytes can have a million digits, or be more than it can read.
+// Bounds of a number that the library can compare exactly. The library uses fractions of
+// integers, and a few bytes can spell a number with a million digits, or one that it cannot
+// parse.
 const (
 	maxDigits   = 1000
 	maxExponent = 1000
 )
 
-// beyond returns the pointer of the first number that is out of these bounds and not among the known ones.
-func beyond(n *jsontree.Node, at string, known map[string]bool) (string, bool) {
+// firstIncomparable returns the pointer of the first number out of these bounds that is not
+// known.
+func firstIncomparable(n *jsontree.Node, at string, known map[string]bool) (string, bool) {
 	if n.Kind() == jsontree.Number && !canCompare(n.Text()) && !known[n.Text()] {
 		return at, true
 	}
 	for token, c := range n.Children() {
-		if pointer, found := beyond(c, jsontree.ChildPointer(at, token), known); found {
+		if pointer, found := firstIncomparable(c, jsontree.ChildPointer(at, token),
+			known); found {
 			return pointer, true
 		}
 	}
 	return "", false
 }
 
-// collectBeyond adds the texts of the numbers that are out of bounds.
-func collectBeyond(n *jsontree.Node, known map[string]bool) {
+// collectIncomparable adds the texts of the numbers out of bounds to known.
+func collectIncomparable(n *jsontree.Node, known map[string]bool) {
 	if n == nil {
 		return
 	}
@@ -41,7 +44,7 @@ func collectBeyond(n *jsontree.Node, known map[string]bool) {
 		known[n.Text()] = true
 	}
 	for _, c := range n.Children() {
-		collectBeyond(c, known)
+		collectIncomparable(c, known)
 	}
 }
 
@@ -50,7 +53,8 @@ func canCompare(number string) bool {
 	return len(mantissa) <= maxDigits && exponent >= -maxExponent && exponent <= maxExponent
 }
 
-// splitNumber returns what stands before the exponent, and the exponent, which is cut to a value far out of bounds.
+// splitNumber returns the mantissa and the exponent. It caps an exponent that is far out of
+// bounds.
 func splitNumber(number string) (mantissa string, exponent int) {
 	i := strings.IndexAny(number, "eE")
 	if i < 0 {
@@ -66,9 +70,9 @@ func splitNumber(number string) (mantissa string, exponent int) {
 	return number[:i], exponent
 }
 
-// near returns a number that the library can compare, close to one that it cannot: cut to the first digits, and to an exponent that
-// no number of a schema reaches.
-func near(text string) number {
+// approximate returns a number close to one that the library cannot compare. It keeps the first
+// digits and caps the exponent beyond every number of a schema.
+func approximate(text string) number {
 	mantissa, exponent := splitNumber(text)
 	sign := ""
 	if mantissa[0] == '-' {

@@ -7,17 +7,18 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// MaxPatterns is how many instructions all the patterns of a schema may have, each counted once. A repeat counts as often as it may
-// occur: the few bytes of (?:a{900}){900} are 810,000 instructions, and matching tries each at every byte of a text.
+// MaxPatterns caps the instructions of all patterns of a schema, each counted once. A repeat
+// counts as often as it may occur: (?:a{900}){900} is 810,000 instructions, and matching tries
+// each of them at every byte of a text.
 const MaxPatterns = 50_000
 
 // patterns are the regular expressions of one schema.
 type patterns struct {
-	meter  *meter
-	known  map[string]*pattern
-	size   int
-	over   bool // the size is
-	closed bool // the schema is compiled: what comes now is a text in a document
+	meter    *meter
+	known    map[string]*pattern
+	size     int
+	tooLarge bool
+	compiled bool // later calls are for texts in a document
 }
 
 // pattern is one regular expression.
@@ -27,13 +28,13 @@ type pattern struct {
 	meter *meter
 }
 
-// compile is the engine that the library is given. It is asked for the patterns of the schema, and later whether a text in a document is
-// a pattern.
+// compile is the regular expression engine for the library. The library calls it for the
+// patterns of the schema, and later to find out whether a text in a document is a pattern.
 func (p *patterns) compile(text string) (jsonschema.Regexp, error) {
 	if known := p.known[text]; known != nil {
 		return known, nil
 	}
-	if p.closed {
+	if p.compiled {
 		p.meter.spend(len(text))
 	}
 	tree, err := syntax.Parse(text, syntax.Perl)
@@ -41,14 +42,14 @@ func (p *patterns) compile(text string) (jsonschema.Regexp, error) {
 		return nil, err
 	}
 	size := instructions(tree)
-	if p.closed {
+	if p.compiled {
 		if size > MaxPatterns {
 			return nil, errComplex
 		}
-		return nil, nil // the library does not look at it
+		return nil, nil // the library ignores the pattern
 	}
 	if p.size += size; p.size > MaxPatterns {
-		p.over = true
+		p.tooLarge = true
 		return nil, errComplex
 	}
 	re, err := regexp.Compile(text)
@@ -59,7 +60,8 @@ func (p *patterns) compile(text string) (jsonschema.Regexp, error) {
 	return p.known[text], nil
 }
 
-// instructions returns about how many instructions a pattern is compiled to. The parser bounds it, to a few million.
+// instructions returns the approximate number of instructions of a pattern. The parser caps it
+// at a few million.
 func instructions(re *syntax.Regexp) int {
 	n := 1
 	if re.Op == syntax.OpLiteral {
@@ -74,10 +76,10 @@ func instructions(re *syntax.Regexp) int {
 	return n
 }
 
-// steps is the work of matching a text.
+// steps is the work to match a text.
 func (p *pattern) steps(text string) int { return 1 + p.size*len(text)/32 }
 
-// MatchString is called by the library in the course of a check.
+// MatchString implements [jsonschema.Regexp]. The library calls it during a check.
 func (p *pattern) MatchString(text string) bool {
 	p.meter.spend(p.steps(text))
 	return p.Regexp.MatchString(text)

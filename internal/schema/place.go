@@ -9,69 +9,74 @@ import (
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
-// Verdict says what is declared of the secrecy of a place.
+// Verdict is the secrecy that a schema declares for a place.
 type Verdict int
 
 // Verdicts.
 const (
 	Unsaid Verdict = iota
-	Secret         // marked, or below a place that is
-	Open           // un-marked, or below a place that is, with no mark between
+	Secret         // marked, or below a mark
+	Open           // unmarked, or below an unmark, with no mark between
 )
 
-// Place is a place in documents, with all that a schema declares of it. What is declared does not depend on what stands
-// there or elsewhere in the document: every branch that could apply does. A mark in any of them counts, as a document that
-// is masked cannot be asked which branch it satisfies. What takes something away, an un-mark (x-sensitive: false, x-names: false) or a
-// list of x-exposes, counts only if it is said whatever the document is, see agreed.
+// Place is a place in documents with all declarations of a schema about it. They do not depend
+// on the document: all branches that could apply count, because nobody can tell from a masked
+// document which branch it satisfies. One mark in any branch makes a secret. A declaration that
+// removes protection (x-sensitive: false, x-names: false, a list of x-exposes) counts only if
+// it applies to every document; see agreed.
 //
-// A Place is for one goroutine. Places are made from each other, beginning with [Schema.Root], and are remembered, so that
-// going over a document takes one step for each of its places.
+// A Place is for one goroutine. Start with [Schema.Root] and go down. Places are cached, so
+// visiting a document computes each of its places once.
 type Place struct {
-	walk     *walk
-	parent   *Place
-	tokens   []string
-	applied  []applied
-	verdict  Verdict
-	like     *Place            // another place, of an element before this one, that the schema says the same of; nil = none
-	children map[string]*Place // of one without
-	defaults []member          // of one without, once they were looked for
-	looked   bool
+	walk    *walk
+	parent  *Place
+	tokens  []string
+	applied []applied
+	verdict Verdict
+	// like is the place of an earlier element with the same declarations, or nil.
+	like          *Place
+	children      map[string]*Place // unset if like is set
+	defaults      []member          // unset if like is set
+	defaultsKnown bool
 }
 
-// applied is a schema that applies to a place, if a branch is taken.
+// applied is a schema that applies to a place if a branch is taken.
 type applied struct {
 	sch    *jsonschema.Schema
 	branch branch
 }
 
-// branch is what has to hold for a schema to apply: always, if it is the zero value.
+// branch is the condition under which a schema applies. The zero value is always true.
 type branch struct {
-	sch *jsonschema.Schema // the innermost one
-	may bool               // it or one around it is a condition: of those of an anyOf or oneOf one holds, but of these perhaps none
+	sch *jsonschema.Schema // the innermost branch
+	// may is set if no branch of the group has to apply, here or further out. One branch of an
+	// anyOf or oneOf always applies; a condition may not.
+	may bool
 }
 
-// placeSteps is how much work the places of one document may take. What was worked out is kept until the call ends.
+// placeSteps caps the work to compute the places of one document or session.
 const placeSteps = 250_000
 
-// walk is the work on one document, or of one session.
+// walk counts the work on one document or session.
 type walk struct {
 	schema *Schema
 	left   int
 }
 
-// Session returns the schema for one call, in one goroutine: what its places are is worked out once, within one budget for all.
+// Session returns the schema for one call in one goroutine. All its places share one cache and
+// one budget.
 func (s *Schema) Session() *Schema {
 	session := *s
-	session.top = nil
-	session.top = session.Root()
+	session.sessionRoot = nil
+	session.sessionRoot = session.Root()
 	return &session
 }
 
-// Overran reports whether the places of a session were too much work. What was said of them since is the careful answer, such as
-// that all is secret, and not what the schema declares.
-func (s *Schema) Overran() bool { return s.top != nil && s.top.walk.left < 0 }
+// Overran reports whether the places of a session were too much work. From then on, places
+// report the safe answer, such as secret, instead of the declarations of the schema.
+func (s *Schema) Overran() bool { return s.sessionRoot != nil && s.sessionRoot.walk.left < 0 }
 
-// Fits reports whether all places of a document can be worked out.
+// Fits reports whether all places of a document can be computed within the budget.
 func (s *Schema) Fits(doc *jsontree.Node) bool {
 	p := s.Root()
 	p.visit(doc)
@@ -86,19 +91,19 @@ func (p *Place) visit(n *jsontree.Node) {
 	}
 }
 
-// Root returns the place of a whole document.
+// Root returns the place of the whole document.
 func (s *Schema) Root() *Place {
-	if s.top != nil {
-		return s.top
+	if s.sessionRoot != nil {
+		return s.sessionRoot
 	}
 	w := &walk{schema: s, left: placeSteps}
 	p := &Place{walk: w}
 	w.apply(p, make(map[applied]bool), s.root, branch{})
-	p.verdict = p.judge()
+	p.verdict = p.computeVerdict()
 	return p
 }
 
-// apply adds a schema to a place, with all that it applies to the same place.
+// apply adds a schema to a place, and all schemas that it applies to the same place.
 func (w *walk) apply(p *Place, seen map[applied]bool, sch *jsonschema.Schema, b branch) {
 	if sch == nil || !w.spend(1) {
 		return
@@ -122,7 +127,7 @@ func (w *walk) apply(p *Place, seen map[applied]bool, sch *jsonschema.Schema, b 
 	}
 }
 
-// spend counts work, and reports whether there is still some left.
+// spend counts work and reports whether some is left.
 func (w *walk) spend(n int) bool {
 	if w.left >= 0 {
 		w.left -= n
@@ -145,7 +150,8 @@ func always(s *Schema, sch *jsonschema.Schema) []*jsonschema.Schema {
 	return all
 }
 
-// conditions returns the schemas that may apply where sch does, or not. What is said under "not" is said of nothing.
+// conditions returns the schemas that may apply where sch does. The keyword not declares
+// nothing.
 func conditions(sch *jsonschema.Schema) []*jsonschema.Schema {
 	var all []*jsonschema.Schema
 	if sch.If != nil {
@@ -160,7 +166,7 @@ func conditions(sch *jsonschema.Schema) []*jsonschema.Schema {
 	return all
 }
 
-// Child returns the place of the child that a reference token names, of an array or an object.
+// Child returns the place of the member or element with a reference token.
 func (p *Place) Child(token string, array bool) *Place {
 	tokens := append(slices.Clip(p.tokens), token)
 	if p.like != nil {
@@ -169,7 +175,7 @@ func (p *Place) Child(token string, array bool) *Place {
 	index, memo := -1, "."+token
 	if array {
 		index, _ = strconv.Atoi(token)
-		memo = strconv.Itoa(min(index, p.apart()))
+		memo = strconv.Itoa(min(index, p.prefixLen()))
 	}
 	if c := p.children[memo]; c != nil {
 		if c.tokens[len(c.tokens)-1] != token {
@@ -186,7 +192,7 @@ func (p *Place) Child(token string, array bool) *Place {
 			p.walk.member(c, seen, a, token)
 		}
 	}
-	c.verdict = c.judge()
+	c.verdict = c.computeVerdict()
 	if p.children == nil {
 		p.children = make(map[string]*Place)
 	}
@@ -194,13 +200,20 @@ func (p *Place) Child(token string, array bool) *Place {
 	return c
 }
 
-// sameAs returns a child of p of which the schema says the same as of another place.
+// sameAs returns a child of p with the declarations of another place.
 func (p *Place) sameAs(like *Place, tokens []string) *Place {
-	return &Place{walk: p.walk, parent: p, tokens: tokens, applied: like.applied, verdict: like.verdict, like: like}
+	return &Place{
+		walk:    p.walk,
+		parent:  p,
+		tokens:  tokens,
+		applied: like.applied,
+		verdict: like.verdict,
+		like:    like,
+	}
 }
 
-// apart returns how many elements at the start of an array have schemas of their own.
-func (p *Place) apart() int {
+// prefixLen returns the number of elements at the start of an array with schemas of their own.
+func (p *Place) prefixLen() int {
 	n := 0
 	for _, a := range p.applied {
 		n = max(n, len(a.sch.PrefixItems))
@@ -211,7 +224,7 @@ func (p *Place) apart() int {
 	return n
 }
 
-// member adds to c what a schema declares of its member.
+// member adds the declarations of a.sch about a member to c.
 func (w *walk) member(c *Place, seen map[applied]bool, a applied, name string) {
 	for _, sch := range w.described(a.sch, name) {
 		w.apply(c, seen, sch, a.branch)
@@ -221,7 +234,8 @@ func (w *walk) member(c *Place, seen map[applied]bool, a applied, name string) {
 	}
 }
 
-// described returns what properties, patternProperties and additionalProperties of one schema say of a member.
+// described returns the schemas for a member in properties, patternProperties and
+// additionalProperties of sch.
 func (w *walk) described(sch *jsonschema.Schema, name string) []*jsonschema.Schema {
 	var found []*jsonschema.Schema
 	if s := sch.Properties[name]; s != nil {
@@ -239,7 +253,7 @@ func (w *walk) described(sch *jsonschema.Schema, name string) []*jsonschema.Sche
 	return found
 }
 
-// evaluates reports whether a member is sure to be described by sch beside its unevaluatedProperties.
+// evaluates reports whether sch certainly evaluates a member without its unevaluatedProperties.
 func (w *walk) evaluates(sch *jsonschema.Schema, name string, depth int) bool {
 	if sch == nil || depth > MaxDepth || !w.spend(1) {
 		return false
@@ -247,10 +261,12 @@ func (w *walk) evaluates(sch *jsonschema.Schema, name string, depth int) bool {
 	if w.described(sch, name)[0] != nil || sch.AdditionalProperties != nil {
 		return true
 	}
-	return slices.ContainsFunc(always(w.schema, sch), func(s *jsonschema.Schema) bool { return w.evaluates(s, name, depth+1) })
+	return slices.ContainsFunc(always(w.schema, sch), func(s *jsonschema.Schema) bool {
+		return w.evaluates(s, name, depth+1)
+	})
 }
 
-// element adds to c what a schema declares of its element.
+// element adds the declarations of a.sch about an element to c.
 func (w *walk) element(c *Place, seen map[applied]bool, a applied, i int) {
 	sch := a.sch
 	first, rest := sch.PrefixItems, sch.Items2020
@@ -270,17 +286,16 @@ func (w *walk) element(c *Place, seen map[applied]bool, a applied, i int) {
 	w.apply(c, seen, sch.Contains, branch{sch.Contains, true})
 }
 
-// judge works out the verdict.
-func (p *Place) judge() Verdict {
+func (p *Place) computeVerdict() Verdict {
 	if p.walk.left < 0 {
-		return Secret // nobody knows what the schema says
+		return Secret // the declarations are unknown
 	}
 	for _, a := range p.applied {
 		if noteOf(a.sch).sensitive {
 			return Secret
 		}
 	}
-	if p.agreed(func(n *note) bool { return n.plain }) {
+	if p.agreed(func(n *note) bool { return n.unmarked }) {
 		return Open
 	}
 	if p.parent != nil {
@@ -289,9 +304,9 @@ func (p *Place) judge() Verdict {
 	return Unsaid
 }
 
-// agreed reports whether something is said of the place whatever the document is: outside of branches, or by every branch that
-// describes the place. A condition (if, then, else, dependentSchemas, contains) says nothing of documents that do not meet it, so one
-// alone is not enough.
+// agreed reports whether a declaration applies to every document: it stands outside of
+// branches, or in every branch that describes the place. A condition (if, then, else,
+// dependentSchemas, contains) is not enough on its own, because a document may not meet it.
 func (p *Place) agreed(says func(n *note) bool) bool {
 	said := make(map[branch]bool)
 	for _, a := range p.applied {
@@ -313,16 +328,17 @@ func (p *Place) agreed(says func(n *note) bool) bool {
 	return agreed
 }
 
-// Verdict says whether the place is marked or un-marked.
+// Verdict returns the declared secrecy of the place.
 func (p *Place) Verdict() Verdict { return p.verdict }
 
-// AnyNames reports whether what the members at the place are called says nothing, since somebody else chose their names.
+// AnyNames reports whether the names of the members at the place are no sign of a secret,
+// because someone other than the author of the schema chose them.
 func (p *Place) AnyNames() bool {
 	return p.walk.left >= 0 && p.agreed(func(n *note) bool { return n.anyNames })
 }
 
-// Key returns the name of the member by which the elements of the array at the place are told apart, "" if none is declared,
-// or more than one.
+// Key returns the name of the member that identifies the elements of the array at the place. It
+// returns "" if the schema declares none, or more than one.
 func (p *Place) Key() string {
 	found := ""
 	for _, a := range p.applied {
@@ -337,11 +353,14 @@ func (p *Place) Key() string {
 
 // Address reports whether the place has the format of an address.
 func (p *Place) Address() bool {
-	return p.walk.left < 0 || slices.ContainsFunc(p.applied, func(a applied) bool { return noteOf(a.sch).destination })
+	return p.walk.left < 0 || slices.ContainsFunc(p.applied, func(a applied) bool {
+		return noteOf(a.sch).destination
+	})
 }
 
-// Exposes returns the places of the secrets that go to where the value at this place says, each as reference tokens. said is
-// false if nothing is declared of that, here or above, or only in branches that need not be taken; else all lists count.
+// Exposes returns the places of the secrets that go to the address at this place, as reference
+// tokens. It joins all lists declared here and above. said is false if the schema declares
+// nothing, or only in branches that may not apply.
 func (p *Place) Exposes() (places [][]string, said bool) {
 	if p.walk.left < 0 {
 		return nil, false

@@ -1,15 +1,15 @@
-// Package schema reads the JSON Schemas (2020-12, and the drafts before it) that describe configurations. It answers two
-// questions: which documents a schema accepts, see [Schema.Check], and what it declares of a place whatever stands there,
-// see [Place].
+// Package schema reads the JSON Schemas (2020-12 and earlier drafts) of configurations. It
+// tells whether a document satisfies a schema ([Schema.Check]) and what the schema declares
+// about a place, whatever the document ([Place]).
 //
-// Schemas come from whoever wrote the extension, so they are read as hostile: size, depth and cost are bounded, a reference
-// that leads outside is refused instead of followed, and what cannot be understood is an error and never a schema that
-// says nothing. The library beneath quotes values and schemas in its messages; none of them leaves this package.
+// The authors of extensions write the schemas, so this package treats them as hostile. It
+// bounds size, depth and cost, and rejects a reference to another text. A schema that cannot be
+// understood is an error, never a schema without declarations. The underlying library quotes
+// values and schemas in its messages; this package never returns them.
 package schema
 
 import (
 	"errors"
-	"maps"
 	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -20,27 +20,33 @@ import (
 // Limits of a schema.
 const (
 	MaxBytes   = 256 << 10 // of its text
-	MaxDepth   = 128       // arrays and objects inside each other
-	MaxObjects = 5000      // in it: compiling takes quadratic time
+	MaxDepth   = 128       // nested arrays and objects
+	MaxObjects = 5000      // compiling takes quadratic time
 )
 
-// Fault says why a schema cannot be used. The values are stable, beside those of [jsontree.Fault] for its text.
+// Fault is the reason why a schema is unusable. The values are stable. The faults of its text
+// are those of [jsontree.Fault].
 type Fault string
 
 // Faults of a schema.
 const (
-	Keyword   Fault = "keyword"     // a keyword has a value that it cannot have, such as a pattern that is not one of Go's, or a number too long to compare
-	Reference Fault = "reference"   // a $ref or $schema leads nowhere, or out of the text
-	Complex   Fault = "too-complex" // too many parts, too large a pattern, or too much work for the document at hand
+	// Keyword is a keyword with an invalid value, such as a pattern that Go rejects or a number
+	// too long to compare.
+	Keyword Fault = "keyword"
+	// Reference is a $ref or $schema to a missing place or another text.
+	Reference Fault = "reference"
+	// Complex is a schema with too many parts or too large patterns, or too much work for a
+	// document.
+	Complex Fault = "too-complex"
 )
 
-// Error is a schema that cannot be used.
+// Error is the error for an unusable schema.
 type Error struct {
 	Fault   Fault
-	Pointer string // to the keyword, as far as it is known
+	Pointer string // to the keyword, if known
 }
 
-// Error says what is wrong. Nothing of the schema is in it but names of keywords and members.
+// Error returns the fault. It quotes only names of keywords and members.
 func (e *Error) Error() string {
 	if e.Pointer == "" {
 		return "schema: " + string(e.Fault)
@@ -48,22 +54,26 @@ func (e *Error) Error() string {
 	return "schema: " + e.Pointer + ": " + string(e.Fault)
 }
 
-// Schema is a schema that can be used. It is safe for use by many goroutines.
+// Schema is a compiled schema. It is safe for use by many goroutines.
 type Schema struct {
-	root    *jsonschema.Schema
-	anchors map[string][]*jsonschema.Schema // that a $dynamicRef may lead to, by name; a $recursiveRef to those of no name
-	meter   *meter
-	turn    chan struct{} // full while the meter is in use
-	top     *Place        // of a session
+	root *jsonschema.Schema
+	// anchors are the possible targets of a $dynamicRef by name, and of a $recursiveRef under
+	// "".
+	anchors     map[string][]*jsonschema.Schema
+	meter       *meter
+	lock        chan struct{} // full while the meter is in use
+	sessionRoot *Place        // of a session
 }
 
-// location is the base of the schema's references. It has a path, so that a relative reference to another text differs from
-// it.
+// location is the base of the schema's references. It has a path, so a relative reference to
+// another text differs from it.
 const location = "schema://configuration/schema"
 
-// Compile reads the text of a schema. It reads nothing else: no file, no network. The error is an [*Error].
+// Compile compiles the text of a schema. It reads no file and no network. The error is an
+// [*Error].
 func Compile(text []byte) (s *Schema, err error) {
-	tree, err := jsontree.Parse(text, jsontree.Limits{Bytes: MaxBytes, Depth: MaxDepth, Pointer: MaxBytes})
+	tree, err := jsontree.Parse(text,
+		jsontree.Limits{Bytes: MaxBytes, Depth: MaxDepth, Pointer: MaxBytes})
 	if err != nil {
 		return nil, textError(err)
 	}
@@ -73,15 +83,19 @@ func Compile(text []byte) (s *Schema, err error) {
 	if countObjects(tree) > MaxObjects {
 		return nil, &Error{Fault: Complex}
 	}
-	if at, found := beyond(tree, "", nil); found {
+	if at, found := firstIncomparable(tree, "", nil); found {
 		return nil, &Error{Fault: Keyword, Pointer: at}
 	}
 	defer func() {
-		if recover() != nil { // what it says may quote the schema
+		if recover() != nil { // the panic value may quote the schema
 			s, err = nil, &Error{Fault: Keyword}
 		}
 	}()
-	s = &Schema{meter: new(meter), anchors: make(map[string][]*jsonschema.Schema), turn: make(chan struct{}, 1)}
+	s = &Schema{
+		meter:   new(meter),
+		anchors: make(map[string][]*jsonschema.Schema),
+		lock:    make(chan struct{}, 1),
+	}
 	engine := &patterns{meter: s.meter, known: make(map[string]*pattern)}
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
@@ -95,22 +109,27 @@ func Compile(text []byte) (s *Schema, err error) {
 	}
 	s.root, err = c.Compile(location)
 	switch {
-	case engine.over:
+	case engine.tooLarge:
 		return nil, &Error{Fault: Complex}
 	case err != nil:
 		return nil, compileError(err)
 	}
-	engine.closed = true
-	s.finish()
+	engine.compiled = true
+	s.link()
 	return s, nil
 }
 
-// finish does what has to wait until all schema objects are there.
-func (s *Schema) finish() {
-	all := reachable(slices.Concat([]*jsonschema.Schema{s.root}, slices.Concat(slices.Collect(maps.Values(s.anchors))...)))
+// link completes the notes once all schema objects exist.
+func (s *Schema) link() {
+	from := []*jsonschema.Schema{s.root}
+	for _, targets := range s.anchors {
+		from = append(from, targets...)
+	}
+	all := reachable(from...)
 	for _, sch := range all {
-		if n := noteOf(sch); n.content != nil && slices.ContainsFunc(reachable([]*jsonschema.Schema{n.content}), isMarked) {
-			n.sensitive, n.plain = true, false
+		n := noteOf(sch)
+		if n.content != nil && slices.ContainsFunc(reachable(n.content), isMarked) {
+			n.sensitive, n.unmarked = true, false
 		}
 	}
 	for _, sch := range all {
@@ -123,8 +142,8 @@ func (s *Schema) finish() {
 
 func isMarked(sch *jsonschema.Schema) bool { return noteOf(sch).sensitive }
 
-// reachable returns the schemas that there are, and those that they lead to.
-func reachable(from []*jsonschema.Schema) []*jsonschema.Schema {
+// reachable returns the given schemas and all schemas that they lead to.
+func reachable(from ...*jsonschema.Schema) []*jsonschema.Schema {
 	var all []*jsonschema.Schema
 	seen := make(map[*jsonschema.Schema]bool)
 	add := func(some ...*jsonschema.Schema) {
@@ -138,15 +157,15 @@ func reachable(from []*jsonschema.Schema) []*jsonschema.Schema {
 	add(from...)
 	for i := 0; i < len(all); i++ {
 		sch := all[i]
-		add(sch.Ref, sch.RecursiveRef, sch.Not, sch.If, sch.Then, sch.Else, sch.PropertyNames, sch.UnevaluatedProperties, sch.Contains, sch.Items2020,
-			sch.UnevaluatedItems, asSchema(sch.AdditionalProperties), asSchema(sch.Items), asSchema(sch.AdditionalItems), noteOf(sch).content)
+		add(sch.Ref, sch.RecursiveRef, sch.Not, sch.If, sch.Then, sch.Else, sch.Contains,
+			sch.PropertyNames, asSchema(sch.AdditionalProperties), sch.UnevaluatedProperties,
+			sch.Items2020, asSchema(sch.Items), asSchema(sch.AdditionalItems),
+			sch.UnevaluatedItems, noteOf(sch).content)
 		if sch.DynamicRef != nil {
 			add(sch.DynamicRef.Ref)
 		}
 		list, _ := sch.Items.([]*jsonschema.Schema)
-		for _, some := range [][]*jsonschema.Schema{sch.AllOf, sch.AnyOf, sch.OneOf, sch.PrefixItems, list} {
-			add(some...)
-		}
+		add(slices.Concat(sch.AllOf, sch.AnyOf, sch.OneOf, sch.PrefixItems, list)...)
 		for _, s := range sch.Properties {
 			add(s)
 		}
@@ -163,7 +182,7 @@ func reachable(from []*jsonschema.Schema) []*jsonschema.Schema {
 	return all
 }
 
-// noLoader refuses to load anything that is not in the text.
+// noLoader rejects references to other texts.
 type noLoader struct{}
 
 var errOutside = errors.New("schema: reference leads out of the text")
@@ -177,7 +196,7 @@ func textError(err error) error {
 	return &Error{Fault: Keyword}
 }
 
-// compileError puts an error of the library into our own words.
+// compileError translates an error of the library.
 func compileError(err error) error {
 	if bad, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
 		e := &Error{Fault: Keyword}
@@ -189,11 +208,10 @@ func compileError(err error) error {
 	if own, ok := errors.AsType[*Error](err); ok {
 		return own
 	}
-	for _, lost := range []bool{is[*jsonschema.LoadURLError](err), is[*jsonschema.AnchorNotFoundError](err), is[*jsonschema.JSONPointerNotFoundError](err),
-		is[*jsonschema.UnsupportedDraftError](err), is[*jsonschema.ParseURLError](err)} {
-		if lost {
-			return &Error{Fault: Reference}
-		}
+	if is[*jsonschema.LoadURLError](err) || is[*jsonschema.AnchorNotFoundError](err) ||
+		is[*jsonschema.JSONPointerNotFoundError](err) ||
+		is[*jsonschema.UnsupportedDraftError](err) || is[*jsonschema.ParseURLError](err) {
+		return &Error{Fault: Reference}
 	}
 	return &Error{Fault: Keyword}
 }
@@ -222,14 +240,14 @@ func countObjects(n *jsontree.Node) int {
 	return count
 }
 
-// toAny returns a tree as the library takes it.
+// toAny converts a tree for the library.
 func toAny(n *jsontree.Node) any {
 	switch n.Kind() {
 	case jsontree.Bool:
 		return n.Text() == "true"
 	case jsontree.Number:
 		if !canCompare(n.Text()) {
-			return near(n.Text())
+			return approximate(n.Text())
 		}
 		return number(n.Text())
 	case jsontree.String:
@@ -251,7 +269,7 @@ func toAny(n *jsontree.Node) any {
 	}
 }
 
-// asSchema returns the schema in a field that may hold something else.
+// asSchema returns the schema in a field of several types, or nil.
 func asSchema(field any) *jsonschema.Schema {
 	sch, _ := field.(*jsonschema.Schema)
 	return sch

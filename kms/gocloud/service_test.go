@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/health"
 	"github.com/go-installation/installation/kms/gocloud"
 	"github.com/go-installation/installation/memstore"
 )
@@ -36,14 +37,14 @@ func TestService(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ref := installation.Ref{Kind: installation.RefConfig, Pointer: "/secret"}
+	ref := installation.Ref("config/secret")
 	answers, err := host.Reveal(t.Context(), installation.RevealRequest{
 		ID: "i", Reason: "test", Refs: []installation.Ref{ref},
 	})
 	if err != nil || answers[0].Value.RevealString() != "s3cr3t" {
 		t.Errorf("got %v, %v", answers, err)
 	}
-	unavailable := func(f installation.Finding) bool { return f.Rule == "key-unavailable" }
+	unavailable := func(f health.Finding) bool { return f.Rule == "key-unavailable" }
 	report, err := host.Check(t.Context())
 	if err != nil || !report.OK() || slices.ContainsFunc(report.Findings, unavailable) {
 		t.Errorf("check: %+v, %v", report, err)

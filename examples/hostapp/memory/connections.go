@@ -14,10 +14,10 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// tokenLife is how long an access token is good.
+// tokenLife is the lifetime of an access token.
 const tokenLife = time.Hour
 
-// AddConnection adds a connection with an id of the caller's choice. It does nothing if there is no such project.
+// AddConnection adds a connection with an ID. It does nothing if there is no such project.
 func (h *Host) AddConnection(projectID, id string, n ampersand.NewConnection) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -26,7 +26,7 @@ func (h *Host) AddConnection(projectID, id string, n ampersand.NewConnection) {
 	}
 }
 
-// SetStatus changes how well a connection works. It does nothing if there is no such connection.
+// SetStatus sets the status of a connection. It does nothing if there is no such connection.
 func (h *Host) SetStatus(projectID, id string, s ampersand.ConnectionStatus) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -35,7 +35,7 @@ func (h *Host) SetStatus(projectID, id string, s ampersand.ConnectionStatus) {
 	}
 }
 
-// Reveals returns the record of the credentials of a project that were shown, oldest first.
+// Reveals returns the records of credentials that a project was shown, oldest first.
 func (h *Host) Reveals(projectID string) []Reveal {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -45,7 +45,7 @@ func (h *Host) Reveals(projectID string) []Reveal {
 	return nil
 }
 
-// add makes a connection, and group and consumer where there are none.
+// add makes a connection, and its group and consumer if they are new.
 func (h *Host) add(p *project, id string, n ampersand.NewConnection) *connection {
 	now := h.now()
 	group, ok := p.groups[n.Group.Ref]
@@ -62,7 +62,8 @@ func (h *Host) add(p *project, id string, n ampersand.NewConnection) *connection
 	}
 	c := &connection{
 		Connection: ampersand.Connection{
-			ID: id, Provider: n.Provider, Scheme: n.Scheme, Status: ampersand.ConnectionCreated, Group: group, Consumer: consumer,
+			ID: id, Provider: n.Provider, Scheme: n.Scheme, Status: ampersand.ConnectionCreated,
+			Group: group, Consumer: consumer,
 			WorkspaceRef: n.WorkspaceRef, Metadata: maps.Clone(n.Metadata), Created: now,
 		},
 		credentials: n.Credentials,
@@ -85,7 +86,7 @@ func (h *Host) connection(projectID, id string) (*connection, *project) {
 	return nil, nil
 }
 
-// public is a copy for the handler.
+// public returns a copy without credentials.
 func (c *connection) public() *ampersand.Connection {
 	out := c.Connection
 	out.Metadata = maps.Clone(c.Metadata)
@@ -93,7 +94,8 @@ func (c *connection) public() *ampersand.Connection {
 }
 
 // Connection implements [ampersand.Connections].
-func (h *Host) Connection(_ context.Context, projectID, id string) (*ampersand.Connection, error) {
+func (h *Host) Connection(_ context.Context, projectID, id string) (*ampersand.Connection,
+	error) {
 	h.deleting.RLock()
 	defer h.deleting.RUnlock()
 	h.mu.RLock()
@@ -105,7 +107,8 @@ func (h *Host) Connection(_ context.Context, projectID, id string) (*ampersand.C
 }
 
 // Connections implements [ampersand.Connections].
-func (h *Host) Connections(_ context.Context, projectID string, f ampersand.ConnectionFilter) ([]*ampersand.Connection, error) {
+func (h *Host) Connections(_ context.Context, projectID string,
+	f ampersand.ConnectionFilter) ([]*ampersand.Connection, error) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	p := h.find(projectID)
@@ -115,7 +118,8 @@ func (h *Host) Connections(_ context.Context, projectID string, f ampersand.Conn
 	is := func(want, have string) bool { return want == "" || want == have }
 	var all []*ampersand.Connection
 	for _, c := range p.connections {
-		if is(f.Provider, c.Provider) && is(f.Group, c.Group.Ref) && is(f.Consumer, c.Consumer.Ref) {
+		if is(f.Provider, c.Provider) && is(f.Group, c.Group.Ref) &&
+			is(f.Consumer, c.Consumer.Ref) {
 			all = append(all, c.public())
 		}
 	}
@@ -123,7 +127,8 @@ func (h *Host) Connections(_ context.Context, projectID string, f ampersand.Conn
 }
 
 // Generate implements [ampersand.Connections]. It takes any credentials.
-func (h *Host) Generate(_ context.Context, projectID string, n ampersand.NewConnection) (*ampersand.Connection, error) {
+func (h *Host) Generate(_ context.Context, projectID string,
+	n ampersand.NewConnection) (*ampersand.Connection, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p := h.find(projectID)
@@ -134,7 +139,8 @@ func (h *Host) Generate(_ context.Context, projectID string, n ampersand.NewConn
 }
 
 // Update implements [ampersand.Connections].
-func (h *Host) Update(_ context.Context, projectID, id string, u ampersand.ConnectionUpdate) (*ampersand.Connection, error) {
+func (h *Host) Update(_ context.Context, projectID, id string,
+	u ampersand.ConnectionUpdate) (*ampersand.Connection, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c, _ := h.connection(projectID, id)
@@ -155,10 +161,12 @@ func (h *Host) Update(_ context.Context, projectID, id string, u ampersand.Conne
 }
 
 func has(c ampersand.Credentials) bool {
-	return c.AuthorizationCode != nil || !c.APIKey.IsZero() || c.Basic != nil || c.ClientCredentials != nil || c.Password != nil
+	return c.AuthorizationCode != nil || !c.APIKey.IsZero() || c.Basic != nil ||
+		c.ClientCredentials != nil || c.Password != nil
 }
 
-// Refresh implements [ampersand.Connections]: with a token of its own making, since there is no provider to ask.
+// Refresh implements [ampersand.Connections]. It makes up the token, since there is no provider to
+// ask.
 func (h *Host) Refresh(_ context.Context, projectID, id string, force bool) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -167,18 +175,21 @@ func (h *Host) Refresh(_ context.Context, projectID, id string, force bool) erro
 		return ampersand.ErrNotFound
 	}
 	code, now := c.credentials.AuthorizationCode, h.now()
-	if code == nil || !force && (code.AccessToken.Expires.IsZero() || now.Before(code.AccessToken.Expires)) {
+	if code == nil || !force &&
+		(code.AccessToken.Expires.IsZero() || now.Before(code.AccessToken.Expires)) {
 		return nil
 	}
 	fresh := *code
-	fresh.AccessToken = installation.Token{Value: crypto.NewSecret("access-" + rand.Text()), Issued: now, Expires: now.Add(tokenLife)}
+	fresh.AccessToken = installation.Token{Value: crypto.NewSecret("access-" + rand.Text()),
+		Issued: now, Expires: now.Add(tokenLife)}
 	c.credentials.AuthorizationCode = &fresh
 	c.Status, c.Updated = ampersand.ConnectionCreated, now
 	return nil
 }
 
-// Reveal implements [ampersand.Connections]. What it records, [Host.Reveals] returns.
-func (h *Host) Reveal(_ context.Context, projectID, id string, d ampersand.Disclosure) (*ampersand.Credentials, error) {
+// Reveal implements [ampersand.Connections]. [Host.Reveals] returns the records.
+func (h *Host) Reveal(_ context.Context, projectID, id string,
+	d ampersand.Disclosure) (*ampersand.Credentials, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c, p := h.connection(projectID, id)
@@ -191,7 +202,8 @@ func (h *Host) Reveal(_ context.Context, projectID, id string, d ampersand.Discl
 }
 
 // Delete implements [ampersand.Connections].
-func (h *Host) Delete(ctx context.Context, projectID, id string, inUse func(context.Context) (bool, error)) error {
+func (h *Host) Delete(ctx context.Context, projectID, id string,
+	inUse func(context.Context) (bool, error)) error {
 	h.deleting.Lock()
 	defer h.deleting.Unlock()
 	if !h.there(projectID, id) {
@@ -207,7 +219,8 @@ func (h *Host) Delete(ctx context.Context, projectID, id string, inUse func(cont
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p := h.find(projectID)
-	p.connections = slices.DeleteFunc(p.connections, func(c *connection) bool { return c.ID == id })
+	p.connections = slices.DeleteFunc(p.connections,
+		func(c *connection) bool { return c.ID == id })
 	return nil
 }
 
@@ -218,16 +231,19 @@ func (h *Host) there(projectID, id string) bool {
 	return c != nil
 }
 
-// demoConnection is the demo consumer's account at a provider.
+// demoConnection returns the demo consumer's connection to a provider.
 func demoConnection(provider string, made time.Time) ampersand.NewConnection {
 	return ampersand.NewConnection{
-		Provider: provider, Scheme: ampersand.SchemeAuthorizationCode, WorkspaceRef: "harbor-" + provider,
-		Group:    ampersand.Group{Ref: DemoGroup, Name: "Harbor Foods", Created: made},
-		Consumer: ampersand.Consumer{Ref: DemoConsumer, Name: "Mara Lind", Created: made},
+		Provider: provider, Scheme: ampersand.SchemeAuthorizationCode,
+		WorkspaceRef: "harbor-" + provider,
+		Group:        ampersand.Group{Ref: DemoGroup, Name: "Harbor Foods", Created: made},
+		Consumer:     ampersand.Consumer{Ref: DemoConsumer, Name: "Mara Lind", Created: made},
 		Credentials: ampersand.Credentials{AuthorizationCode: &ampersand.AuthorizationCode{
-			AccessToken:  installation.Token{Value: crypto.NewSecret("access-" + rand.Text()), Issued: made, Expires: made.Add(tokenLife)},
-			RefreshToken: installation.Token{Value: crypto.NewSecret("refresh-" + rand.Text()), Issued: made},
-			Scopes:       []string{"api", "refresh_token"},
+			AccessToken: installation.Token{Value: crypto.NewSecret("access-" + rand.Text()),
+				Issued: made, Expires: made.Add(tokenLife)},
+			RefreshToken: installation.Token{Value: crypto.NewSecret("refresh-" + rand.Text()),
+				Issued: made},
+			Scopes: []string{"api", "refresh_token"},
 		}},
 	}
 }

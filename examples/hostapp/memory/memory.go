@@ -1,5 +1,5 @@
-// Package memory is a host for the handler of package ampersand that keeps everything in memory: for development and tests. Nothing survives
-// the process, and credentials stand in it in plain.
+// Package memory is a host for the handler of package ampersand with everything in memory. It is
+// for development and tests: credentials are in plain text, and end with the process.
 package memory
 
 import (
@@ -16,8 +16,9 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// Host is [ampersand.Identities], [ampersand.Projects], [ampersand.Connections], [ampersand.Catalogue] and [ampersand.Sampler]. It is safe for
-// concurrent use.
+// Host implements all interfaces of a host: [ampersand.Identities], [ampersand.Projects],
+// [ampersand.Connections], [ampersand.Catalogue] and [ampersand.Sampler]. It is safe for concurrent
+// use.
 type Host struct {
 	now func() time.Time
 
@@ -27,12 +28,12 @@ type Host struct {
 	keys      map[string]ampersand.PublicKey         // by key id
 	providers map[string]ampersand.Scheme            // by name
 
-	// deleting is held by who deletes a connection, and by who looks for one, so that a look after the question whether it is in use waits for the
-	// outcome.
+	// deleting is locked while a connection is deleted. A lookup meanwhile waits for the outcome,
+	// as [ampersand.Connections] requires.
 	deleting sync.RWMutex
 }
 
-// project is a project with what belongs to it.
+// project is a project with its content.
 type project struct {
 	ampersand.Project
 	integrations []ampersand.Integration
@@ -47,25 +48,26 @@ type connection struct {
 	credentials ampersand.Credentials
 }
 
-// Reveal is the record of credentials that were shown.
+// Reveal is the record of shown credentials.
 type Reveal struct {
 	ampersand.Disclosure
 	Connection string // id
 	At         time.Time
 }
 
-// New returns a host without projects; now is its clock, nil = time.Now.
+// New returns a host without projects. now is its clock; nil = time.Now.
 func New(now func() time.Time) *Host {
 	if now == nil {
 		now = time.Now
 	}
 	return &Host{
-		now: now, apiKeys: make(map[[sha256.Size]byte]ampersand.APIKey), keys: make(map[string]ampersand.PublicKey),
+		now: now, apiKeys: make(map[[sha256.Size]byte]ampersand.APIKey),
+		keys:      make(map[string]ampersand.PublicKey),
 		providers: make(map[string]ampersand.Scheme),
 	}
 }
 
-// Host returns h as a handler wants it.
+// Host returns h in the form for a handler.
 func (h *Host) Host() ampersand.Host {
 	return ampersand.Host{Identities: h, Projects: h, Connections: h}
 }
@@ -75,25 +77,26 @@ func (h *Host) AddProject(p ampersand.Project) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.projects = append(h.projects, &project{
-		Project: p, groups: make(map[string]ampersand.Group), consumers: make(map[string]ampersand.Consumer),
+		Project: p, groups: make(map[string]ampersand.Group),
+		consumers: make(map[string]ampersand.Consumer),
 	})
 }
 
-// AddAPIKey adds a key for a project. Of the key only a hash is kept.
+// AddAPIKey adds a key for a project. The host stores only a hash of it.
 func (h *Host) AddAPIKey(key crypto.Secret, k ampersand.APIKey) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.apiKeys[hash(key)] = k
 }
 
-// AddPublicKey adds a key, by its id, that tokens of a project are signed by.
+// AddPublicKey adds a key, by its ID, that signs tokens of a project.
 func (h *Host) AddPublicKey(id, projectID string, key *rsa.PublicKey) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.keys[id] = ampersand.PublicKey{Project: projectID, Key: key}
 }
 
-// AddProvider adds a provider, or changes it.
+// AddProvider adds or replaces a provider.
 func (h *Host) AddProvider(p ampersand.Provider) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -108,7 +111,8 @@ func (h *Host) SetIntegration(projectID string, i ampersand.Integration) {
 	if p == nil {
 		return
 	}
-	at := slices.IndexFunc(p.integrations, func(old ampersand.Integration) bool { return old.ID == i.ID })
+	at := slices.IndexFunc(p.integrations,
+		func(old ampersand.Integration) bool { return old.ID == i.ID })
 	if at < 0 {
 		p.integrations = append(p.integrations, i)
 		return
@@ -116,7 +120,7 @@ func (h *Host) SetIntegration(projectID string, i ampersand.Integration) {
 	p.integrations[at] = i
 }
 
-// find returns a project by id or name, nil if there is none.
+// find returns a project by ID or name; nil if there is none.
 func (h *Host) find(idOrName string) *project {
 	for _, p := range h.projects {
 		if p.ID == idOrName || p.Name == idOrName {
@@ -162,7 +166,8 @@ func (h *Host) Project(_ context.Context, idOrName string) (*ampersand.Project, 
 }
 
 // Integrations implements [ampersand.Projects]; they are in the order in which they were added.
-func (h *Host) Integrations(_ context.Context, projectID string) ([]*ampersand.Integration, error) {
+func (h *Host) Integrations(_ context.Context, projectID string) ([]*ampersand.Integration,
+	error) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	p := h.find(projectID)
@@ -177,7 +182,8 @@ func (h *Host) Integrations(_ context.Context, projectID string) ([]*ampersand.I
 }
 
 // Integration implements [ampersand.Projects].
-func (h *Host) Integration(ctx context.Context, projectID, id string) (*ampersand.Integration, error) {
+func (h *Host) Integration(ctx context.Context, projectID, id string) (*ampersand.Integration,
+	error) {
 	all, err := h.Integrations(ctx, projectID)
 	if err != nil {
 		return nil, err
@@ -190,8 +196,10 @@ func (h *Host) Integration(ctx context.Context, projectID, id string) (*ampersan
 	return nil, ampersand.ErrNotFound
 }
 
-// Hydrated implements [ampersand.Projects]: the latest revision as it is, since there is no provider to ask.
-func (h *Host) Hydrated(ctx context.Context, projectID, integration, revision string, _ *ampersand.Connection) (*ampersand.Revision, error) {
+// Hydrated implements [ampersand.Projects]. It returns the latest revision unchanged, since there
+// is no provider to ask.
+func (h *Host) Hydrated(ctx context.Context, projectID, integration, revision string,
+	_ *ampersand.Connection) (*ampersand.Revision, error) {
 	i, err := h.Integration(ctx, projectID, integration)
 	switch {
 	case err != nil:
@@ -213,7 +221,7 @@ func (h *Host) Provider(_ context.Context, name string) (*ampersand.Provider, er
 	return &ampersand.Provider{Name: name, Scheme: scheme}, nil
 }
 
-// Ids of what [Demo] makes.
+// IDs of the content of [Demo].
 const (
 	DemoProject     = "project-456"
 	DemoProjectName = "harbor-app"
@@ -222,8 +230,8 @@ const (
 	DemoConsumer    = "consumer-123"
 )
 
-// Demo returns a host with a project to try things with: an integration with Salesforce; a group with a consumer, who has connected to Salesforce
-// and to HubSpot; and the API key given. now is its clock, nil = time.Now.
+// Demo returns a host with a project to try. It has an integration with Salesforce, a consumer with
+// connections to Salesforce and HubSpot, and the API key. now is its clock; nil = time.Now.
 func Demo(apiKey crypto.Secret, now func() time.Time) *Host {
 	h := New(now)
 	h.AddProject(ampersand.Project{ID: DemoProject, Name: DemoProjectName})
@@ -231,14 +239,16 @@ func Demo(apiKey crypto.Secret, now func() time.Time) *Host {
 	made := h.now()
 	for _, p := range []ampersand.Provider{
 		{Name: "salesforce", Scheme: ampersand.SchemeAuthorizationCode}, {Name: "hubspot"},
-		{Name: "anthropic", Scheme: ampersand.SchemeAPIKey}, {Name: "freshdesk", Scheme: ampersand.SchemeBasic},
+		{Name: "anthropic", Scheme: ampersand.SchemeAPIKey},
+		{Name: "freshdesk", Scheme: ampersand.SchemeBasic},
 		{Name: "marketo", Scheme: ampersand.SchemeClientCredentials},
 	} {
 		h.AddProvider(p)
 	}
 	h.SetIntegration(DemoProject, ampersand.Integration{
 		ID: DemoIntegration, Name: "crm-sync", Provider: "salesforce", Created: made,
-		Latest: ampersand.Revision{ID: "revision-123", Created: made, Content: json.RawMessage(demoManifest)},
+		Latest: ampersand.Revision{ID: "revision-123", Created: made,
+			Content: json.RawMessage(demoManifest)},
 	})
 	for _, provider := range []string{"salesforce", "hubspot"} {
 		h.AddConnection(DemoProject, "connection-"+provider, demoConnection(provider, made))
@@ -246,14 +256,17 @@ func Demo(apiKey crypto.Secret, now func() time.Time) *Host {
 	return h
 }
 
-// demoManifest reads two objects, with all their fields to choose from.
-const demoManifest = `{"name":"crm-sync","displayName":"CRM sync","provider":"salesforce","read":{"objects":[` +
-	`{"objectName":"account","destination":"accountHook","schedule":"*/30 * * * *","requiredFields":[{"fieldName":"name"}],"optionalFieldsAuto":"all"},` +
-	`{"objectName":"contact","destination":"contactHook","schedule":"*/30 * * * *","requiredFields":[{"fieldName":"email"}],"optionalFieldsAuto":"all"}]},` +
+// demoManifest reads two objects with all their fields.
+const demoManifest = `{"name":"crm-sync","displayName":"CRM sync","provider":"salesforce",` +
+	`"read":{"objects":[` +
+	`{"objectName":"account","destination":"accountHook","schedule":"*/30 * * * *",` +
+	`"requiredFields":[{"fieldName":"name"}],"optionalFieldsAuto":"all"},` +
+	`{"objectName":"contact","destination":"contactHook","schedule":"*/30 * * * *",` +
+	`"requiredFields":[{"fieldName":"email"}],"optionalFieldsAuto":"all"}]},` +
 	`"proxy":{"enabled":true}}`
 
 // orNow returns t, or the time of the host's clock.
 func (h *Host) orNow(t time.Time) time.Time { return cmp.Or(t, h.now()) }
 
-// Sample implements [ampersand.Sampler]. It takes everything, since there is no provider to ask.
+// Sample implements [ampersand.Sampler]. It accepts everything, since there is no provider to ask.
 func (h *Host) Sample(context.Context, ampersand.Sample) error { return nil }

@@ -31,7 +31,8 @@ func TestDemo(t *testing.T) {
 		t.Error(key, err)
 	}
 	for _, other := range []string{"", "k3", "k3y ", "K3Y"} {
-		if _, err := h.APIKey(t.Context(), crypto.NewSecret(other)); !errors.Is(err, ampersand.ErrNotFound) {
+		if _, err := h.APIKey(t.Context(), crypto.NewSecret(other)); !errors.Is(err,
+			ampersand.ErrNotFound) {
 			t.Errorf("%q: %v", other, err)
 		}
 	}
@@ -43,14 +44,19 @@ func TestDemo(t *testing.T) {
 	if err != nil || i.Provider != "salesforce" || i.Latest.ID == "" {
 		t.Error(i, err)
 	}
-	all, err := h.Connections(t.Context(), memory.DemoProject, ampersand.ConnectionFilter{Group: memory.DemoGroup, Consumer: memory.DemoConsumer})
-	if err != nil || len(all) != 2 || all[0].Provider != "salesforce" || all[1].Provider != "hubspot" {
+	all, err := h.Connections(t.Context(), memory.DemoProject,
+		ampersand.ConnectionFilter{Group: memory.DemoGroup, Consumer: memory.DemoConsumer})
+	if err != nil || len(all) != 2 || all[0].Provider != "salesforce" ||
+		all[1].Provider != "hubspot" {
 		t.Fatal(all, err)
 	}
 	for _, c := range all {
-		code, err := h.Reveal(t.Context(), memory.DemoProject, c.ID, ampersand.Disclosure{By: "test"})
-		if err != nil || c.Scheme != ampersand.SchemeAuthorizationCode || c.Status != ampersand.ConnectionWorking ||
-			code.AuthorizationCode.AccessToken.Value.IsZero() || code.AuthorizationCode.RefreshToken.Value.IsZero() {
+		code, err := h.Reveal(t.Context(), memory.DemoProject, c.ID,
+			ampersand.Disclosure{By: "test"})
+		if err != nil || c.Scheme != ampersand.SchemeAuthorizationCode ||
+			c.Status != ampersand.ConnectionWorking ||
+			code.AuthorizationCode.AccessToken.Value.IsZero() ||
+			code.AuthorizationCode.RefreshToken.Value.IsZero() {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
@@ -62,7 +68,8 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// TestNothingThere: what a project that is not there has is not found, and nothing comes to be by looking.
+// TestNothingThere: what a project that is not there has is not found, and nothing comes to be
+// by looking.
 func TestNothingThere(t *testing.T) {
 	h := demo()
 	h.SetIntegration("nope", ampersand.Integration{ID: "x"})
@@ -81,9 +88,12 @@ func TestNothingThere(t *testing.T) {
 	_, key := h.PublicKey(t.Context(), "nope")
 	_, provider := h.Provider(t.Context(), "nope")
 	for name, err := range map[string]error{
-		"project": project, "integrations": integrations, "integration": integration, "hydrated": hydrated, "connection": connection,
-		"connections": connections, "generated": generated, "updated": updated, "revealed": revealed, "key": key, "provider": provider,
-		"refresh": h.Refresh(t.Context(), "nope", "x", true), "delete": h.Delete(t.Context(), "nope", "x", unused),
+		"project": project, "integrations": integrations, "integration": integration,
+		"hydrated": hydrated, "connection": connection,
+		"connections": connections, "generated": generated, "updated": updated,
+		"revealed": revealed, "key": key, "provider": provider,
+		"refresh": h.Refresh(t.Context(), "nope", "x", true),
+		"delete":  h.Delete(t.Context(), "nope", "x", unused),
 	} {
 		if !errors.Is(err, ampersand.ErrNotFound) {
 			t.Errorf("%s: %v", name, err)
@@ -94,16 +104,19 @@ func TestNothingThere(t *testing.T) {
 	}
 }
 
-// TestDeleteAsksFirst: a connection that is in use, or may be, stays; a look at it while it is asked waits for the outcome.
+// TestDeleteAsksFirst: a connection that is in use, or may be, stays; a look at it while it is
+// asked waits for the outcome.
 func TestDeleteAsksFirst(t *testing.T) {
 	h := demo()
 	const id = "connection-salesforce"
 	trouble := errors.New("trouble")
-	err := h.Delete(t.Context(), memory.DemoProject, id, func(context.Context) (bool, error) { return true, nil })
+	err := h.Delete(t.Context(), memory.DemoProject, id,
+		func(context.Context) (bool, error) { return true, nil })
 	if !errors.Is(err, ampersand.ErrInUse) {
 		t.Error(err)
 	}
-	err = h.Delete(t.Context(), memory.DemoProject, id, func(context.Context) (bool, error) { return false, trouble })
+	err = h.Delete(t.Context(), memory.DemoProject, id,
+		func(context.Context) (bool, error) { return false, trouble })
 	if !errors.Is(err, trouble) {
 		t.Error(err)
 	}

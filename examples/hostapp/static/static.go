@@ -1,109 +1,157 @@
-// Package static is a directory for the handler of package softwareone that never
-// changes. It is for demonstrations and tests.
+// Package static is a directory for the handler of package softwareone that never changes. It is
+// for demonstrations and tests.
 package static
 
 import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-installation/installation/api/softwareone"
 	"github.com/go-installation/installation/crypto"
 )
 
-// Data is what [New] is made of.
+// Data is the content of a directory.
 type Data struct {
 	Accounts   []softwareone.Account
 	Extensions []softwareone.Extension
 	Tokens     []softwareone.Token
-	// TokenSecrets are the secrets of the tokens, by token id. A whole API token is "idt:" + id + ":" + secret.
+	// TokenSecrets are the secrets of the tokens, by token ID. A whole API token is
+	// "idt:" + ID + ":" + secret.
 	TokenSecrets map[string]crypto.Secret
-	// ExtensionSecrets are the secrets of extensions, by extension id. One without a secret cannot ask for anything.
+	// ExtensionSecrets are the secrets of extensions, by extension ID. An extension without a
+	// secret cannot call the API.
 	ExtensionSecrets map[string]crypto.Secret
 }
 
-// Directory is a [softwareone.Directory] that never changes, for tests and small platforms. It keeps hashes of secrets, not the secrets.
+// Directory is a [softwareone.Directory]. It has hashes of the secrets, not the secrets.
 type Directory struct {
 	accounts   map[string]*softwareone.Account
 	extensions map[string]*softwareone.Extension
-	tokens     map[string]staticToken
-	owned      map[string][]string          // account id to ids
-	secrets    map[[sha256.Size]byte]string // to extension id
+	tokens     map[string]token
+	owned      map[string][]string          // extension IDs by account ID
+	secrets    map[[sha256.Size]byte]string // extension IDs by hash
 }
 
-type staticToken struct {
+type token struct {
 	token *softwareone.Token
 	hash  [sha256.Size]byte
 }
 
-// minSecret is how many bytes a secret has at least. Its hash is not a slow one, so it has to be random rather than chosen by a person.
+// minSecret is the shortest secret, in bytes. Its hash is a fast one, so it must be random and not
+// chosen by a person.
 const minSecret = 16
 
-// New returns a directory of what data holds. Ids must be unique and what is referred to must be there; secrets have at least 16
-// bytes, those of extensions are unlike each other and look like none of the other tokens. The lists within data must not be changed afterwards.
+// New returns a directory with data. IDs must be unique, and references must exist. Secrets need
+// at least 16 bytes. Those of extensions must be unique and not look like another kind of token.
+// The lists in data must not be changed afterwards.
 func New(data Data) (*Directory, error) {
 	d := &Directory{
-		accounts: make(map[string]*softwareone.Account), extensions: make(map[string]*softwareone.Extension), tokens: make(map[string]staticToken),
-		owned: make(map[string][]string), secrets: make(map[[sha256.Size]byte]string),
+		accounts:   make(map[string]*softwareone.Account),
+		extensions: make(map[string]*softwareone.Extension),
+		tokens:     make(map[string]token),
+		owned:      make(map[string][]string),
+		secrets:    make(map[[sha256.Size]byte]string),
 	}
 	for _, a := range data.Accounts {
-		switch {
-		case a.ID == "" || d.accounts[a.ID] != nil:
-			return nil, fmt.Errorf("static: New: account %q: no id of its own", a.ID)
-		case a.Type != softwareone.Client && a.Type != softwareone.Vendor && a.Type != softwareone.Operations:
-			return nil, fmt.Errorf("static: New: account %s: unknown type", a.ID)
+		if err := d.addAccount(a); err != nil {
+			return nil, fmt.Errorf("static: account %q: %w", a.ID, err)
 		}
-		d.accounts[a.ID] = &a
 	}
 	for _, e := range data.Extensions {
-		switch {
-		case e.ID == "" || d.extensions[e.ID] != nil:
-			return nil, fmt.Errorf("static: New: extension %q: no id of its own", e.ID)
-		case d.accounts[e.Owner] == nil:
-			return nil, fmt.Errorf("static: New: extension %s: unknown owner", e.ID)
-		case e.Status != softwareone.Draft && e.Status != softwareone.Private && e.Status != softwareone.Public && e.Status != softwareone.Deleted:
-			return nil, fmt.Errorf("static: New: extension %s: unknown status", e.ID)
+		if err := d.addExtension(e); err != nil {
+			return nil, fmt.Errorf("static: extension %q: %w", e.ID, err)
 		}
-		d.extensions[e.ID] = &e
-		d.owned[e.Owner] = append(d.owned[e.Owner], e.ID)
 	}
 	for _, t := range data.Tokens {
-		secret := data.TokenSecrets[t.ID].Reveal()
-		switch {
-		case t.ID == "" || d.tokens[t.ID].token != nil:
-			return nil, fmt.Errorf("static: New: token %q: no id of its own", t.ID)
-		case d.accounts[t.Account] == nil:
-			return nil, fmt.Errorf("static: New: token %s: unknown account", t.ID)
-		case len(secret) < minSecret:
-			return nil, fmt.Errorf("static: New: token %s: no secret, or a short one", t.ID)
+		if err := d.addToken(t, data.TokenSecrets[t.ID]); err != nil {
+			return nil, fmt.Errorf("static: token %q: %w", t.ID, err)
 		}
-		d.tokens[t.ID] = staticToken{token: &t, hash: sha256.Sum256(secret)}
 	}
 	for id, s := range data.ExtensionSecrets {
-		hash := sha256.Sum256(s.Reveal())
-		switch {
-		case d.extensions[id] == nil:
-			return nil, fmt.Errorf("static: New: secret of the unknown extension %q", id)
-		case len(s.Reveal()) < minSecret || otherToken(s.RevealString()):
-			return nil, fmt.Errorf("static: New: extension %s: a secret that is short, or has the form of another token", id)
-		case d.secrets[hash] != "":
-			return nil, fmt.Errorf("static: New: extension %s: the secret is another's", id)
+		if err := d.addSecret(id, s); err != nil {
+			return nil, fmt.Errorf("static: secret of extension %q: %w", id, err)
 		}
-		d.secrets[hash] = id
 	}
 	return d, nil
 }
 
-// otherToken reports whether a secret has the form of an API token or of a JWT, as which the handler would read it.
-func otherToken(secret string) bool {
-	return strings.HasPrefix(secret, "idt:") || strings.HasPrefix(secret, "eyJ") && strings.Count(secret, ".") == 2
+// errID means that an ID is missing or not unique.
+var errID = errors.New("it has no id of its own")
+
+func (d *Directory) addAccount(a softwareone.Account) error {
+	types := []softwareone.AccountType{
+		softwareone.AccountClient, softwareone.AccountVendor, softwareone.AccountOperations,
+	}
+	switch {
+	case a.ID == "" || d.accounts[a.ID] != nil:
+		return errID
+	case !slices.Contains(types, a.Type):
+		return errors.New("unknown type")
+	}
+	d.accounts[a.ID] = &a
+	return nil
+}
+
+func (d *Directory) addExtension(e softwareone.Extension) error {
+	statuses := []softwareone.ExtensionStatus{
+		softwareone.ExtensionDraft, softwareone.ExtensionPrivate,
+		softwareone.ExtensionPublic, softwareone.ExtensionDeleted,
+	}
+	switch {
+	case e.ID == "" || d.extensions[e.ID] != nil:
+		return errID
+	case d.accounts[e.Owner] == nil:
+		return errors.New("unknown owner")
+	case !slices.Contains(statuses, e.Status):
+		return errors.New("unknown status")
+	}
+	d.extensions[e.ID] = &e
+	d.owned[e.Owner] = append(d.owned[e.Owner], e.ID)
+	return nil
+}
+
+func (d *Directory) addToken(t softwareone.Token, s crypto.Secret) error {
+	secret := s.Reveal()
+	switch {
+	case t.ID == "" || d.tokens[t.ID].token != nil:
+		return errID
+	case d.accounts[t.Account] == nil:
+		return errors.New("unknown account")
+	case len(secret) < minSecret:
+		return errors.New("no secret, or a short one")
+	}
+	d.tokens[t.ID] = token{token: &t, hash: sha256.Sum256(secret)}
+	return nil
+}
+
+func (d *Directory) addSecret(extension string, s crypto.Secret) error {
+	text := s.RevealString()
+	hash := sha256.Sum256([]byte(text))
+	// The handler takes such a secret for an API token or a JWT.
+	otherToken := strings.HasPrefix(text, "idt:") ||
+		strings.HasPrefix(text, "eyJ") && strings.Count(text, ".") == 2
+	switch {
+	case d.extensions[extension] == nil:
+		return errors.New("unknown extension")
+	case len(text) < minSecret || otherToken:
+		return errors.New("it is short, or has the form of another token")
+	case d.secrets[hash] != "":
+		return errors.New("another extension has it")
+	}
+	d.secrets[hash] = extension
+	return nil
 }
 
 // Token implements [softwareone.Directory].
-func (d *Directory) Token(_ context.Context, id string, secret crypto.Secret) (*softwareone.Token, error) {
-	t := d.tokens[id] // the zero one has a hash that no secret has
+func (d *Directory) Token(
+	_ context.Context, id string, secret crypto.Secret,
+) (*softwareone.Token, error) {
+	t := d.tokens[id] // no secret has the hash of an unknown token
 	hash := sha256.Sum256(secret.Reveal())
 	if subtle.ConstantTimeCompare(hash[:], t.hash[:]) != 1 {
 		return nil, softwareone.ErrUnknown
@@ -111,7 +159,8 @@ func (d *Directory) Token(_ context.Context, id string, secret crypto.Secret) (*
 	return t.token, nil
 }
 
-// Secret implements [softwareone.Directory]. Secrets are looked up by their hash, so that the time it takes says nothing about them.
+// Secret implements [softwareone.Directory]. It looks up the hash, so the time that it takes says
+// nothing about the secrets.
 func (d *Directory) Secret(_ context.Context, secret crypto.Secret) (string, error) {
 	id := d.secrets[sha256.Sum256(secret.Reveal())]
 	if id == "" {

@@ -1,3 +1,4 @@
-// Package leaktest looks for secrets in the output of the libraries that applications print with, and for damage that writing a masked
-// document back could do. It is a module of its own, so that the library does not depend on them.
+// Package leaktest looks for secrets in the output of libraries that applications
+// print with. It also looks for damage from writing back a masked document. It is
+// a module of its own, so that the library does not depend on these libraries.
 package leaktest

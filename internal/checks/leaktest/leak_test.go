@@ -9,12 +9,14 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/patch"
 )
 
-// canary is the secret that must not be seen.
+// canary is the secret that no output may contain.
 const canary = "hunter2-hunter3-canary-in-a-mine"
 
-// traces are the forms in which the canary shows: as text, and as printers write bytes. A part of it is enough.
+// traces are the forms of the canary to look for: as text, and as printers write
+// bytes. A part of it is enough.
 var traces = func() []string {
 	b := []byte(canary)
 	numbers := func(format, sep string) string {
@@ -25,9 +27,12 @@ var traces = func() []string {
 		return strings.Join(parts, sep)
 	}
 	return []string{
-		canary[:7], canary[8:15], hex.EncodeToString(b[:7]), strings.ToUpper(hex.EncodeToString(b[:7])), fmt.Sprintf("% x", b[:7]), fmt.Sprintf("% X", b[:7]),
-		base64.StdEncoding.EncodeToString(b)[:8], numbers("%d", " "), numbers("%d", ", "), numbers("%d", ","), numbers("%#x", ", "), numbers("0x%02x", ","),
-		numbers("0x%02x", ", "), numbers("%o", " "), numbers("%b", " "), numbers("%c", " "), numbers("%U", " "), numbers("- %d\n", ""),
+		canary[:7], canary[8:15], base64.StdEncoding.EncodeToString(b)[:8],
+		hex.EncodeToString(b[:7]), strings.ToUpper(hex.EncodeToString(b[:7])),
+		fmt.Sprintf("% x", b[:7]), fmt.Sprintf("% X", b[:7]),
+		numbers("%d", " "), numbers("%d", ", "), numbers("%d", ","), numbers("%#x", ", "),
+		numbers("0x%02x", ","), numbers("0x%02x", ", "), numbers("%o", " "),
+		numbers("%b", " "), numbers("%c", " "), numbers("%U", " "), numbers("- %d\n", ""),
 	}
 }()
 
@@ -40,26 +45,31 @@ func leaks(output string) bool {
 	return false
 }
 
-// subjects are the types that hold a secret on behalf of a caller.
+// subjects returns a value of each type that contains a secret of a caller.
 func subjects() map[string]any {
 	secret := crypto.NewSecret(canary)
+	document := installation.JSON(`{"token":"` + canary + `"}`)
 	return map[string]any{
-		"Secret":        secret,
-		"Document":      installation.JSON(`{"token":"` + canary + `"}`),
-		"Operation":     installation.SetSecret("/a", secret),
-		"Set":           installation.Set("/a", installation.JSON(`"`+canary+`"`)),
-		"Connection":    installation.Connection{AccessToken: installation.Token{Value: secret}, APIKey: secret, Metadata: installation.JSON(`{"t":"` + canary + `"}`)},
+		"Secret":    secret,
+		"Document":  document,
+		"Operation": patch.SetSecret("/a", secret),
+		"Set":       patch.Set("/a", installation.JSON(`"`+canary+`"`)),
+		"Connection": installation.Connection{
+			AccessToken: installation.Token{Value: secret},
+			APIKey:      secret,
+			Metadata:    installation.JSON(`{"t":"` + canary + `"}`),
+		},
 		"Result":        installation.Result{Code: secret, AcceptURL: secret},
 		"Revealed":      installation.Revealed{Value: secret},
 		"AcceptRequest": installation.AcceptRequest{ID: "i", Code: secret},
 		"UpsertRequest": installation.UpsertRequest{ID: "i", Parts: installation.Parts{
-			Configuration: installation.Value(installation.Configuration{Document: installation.JSON(`{"token":"` + canary + `"}`)}),
+			Configuration: installation.Value(installation.Configuration{Document: document}),
 			Connection:    installation.Value(installation.Connection{APIKey: secret}),
 		}},
 	}
 }
 
-// shapes are the ways in which a value is held by the value that is printed.
+// shapes returns values that contain v in different ways.
 func shapes(v any) map[string]any {
 	return map[string]any{
 		"value":             v,
@@ -73,7 +83,7 @@ func shapes(v any) map[string]any {
 	}
 }
 
-// TestNoSinkShowsASecret is the matrix of subjects, shapes and sinks.
+// Every subject goes through every sink, in every shape.
 func TestNoSinkShowsASecret(t *testing.T) {
 	count, leaked := 0, 0
 	for subject, v := range subjects() {
@@ -87,10 +97,11 @@ func TestNoSinkShowsASecret(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d leaks in %d outputs: %d subjects, %d shapes, %d sinks", leaked, count, len(subjects()), len(shapes(nil)), len(sinks()))
+	t.Logf("%d leaks in %d outputs: %d subjects, %d shapes, %d sinks",
+		leaked, count, len(subjects()), len(shapes(nil)), len(sinks()))
 }
 
-// guarded returns what a sink shows, or what it panics with.
+// guarded returns the output of a sink, or the text of its panic.
 func guarded(show func(any) string, v any) (output string) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -100,8 +111,8 @@ func guarded(show func(any) string, v any) (output string) {
 	return show(v)
 }
 
-// TestSinksSee: the same sinks show a secret that is a mere string or slice, so that the test above can fail.
-func TestSinksSee(t *testing.T) {
+// The same sinks show a plain string or byte slice, so the test above can fail.
+func TestSinksShowPlainText(t *testing.T) {
 	blind := 0
 	for _, s := range sinks() {
 		seen := false
@@ -113,7 +124,7 @@ func TestSinksSee(t *testing.T) {
 			blind++
 		}
 	}
-	// %T and %p print no value, and those for numbers cut it short.
+	// Some verbs print no value, and those for numbers shorten it.
 	if blind > len(sinks())/4 {
 		t.Errorf("%d of %d sinks show nothing", blind, len(sinks()))
 	}

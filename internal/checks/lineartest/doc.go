@@ -1,4 +1,6 @@
-// Package lineartest checks histories of concurrent calls of the stores for linearizability: that there is an order of all
-// calls, each at a moment between its beginning and its end, in which a single-threaded store would have given the same
-// answers. It is a module of its own, so that the library does not depend on the checker.
+// Package lineartest checks that the stores are linearizable. A history of
+// concurrent calls is linearizable if some order of the calls gives the same
+// answers in a single-threaded store. Each call must take effect between its start
+// and its end. The package is a module of its own, so that the library does not
+// depend on the checker.
 package lineartest

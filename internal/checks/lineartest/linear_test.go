@@ -23,28 +23,29 @@ import (
 const (
 	clients = 8
 	keys    = 4
-	calls   = 400 // of each client
+	calls   = 400 // per client
 )
 
 // input is a call: a Get, or a Commit if written is not 0.
 type input struct {
 	key      int
 	expected int64 // Change.If
-	written  int64 // what the record holds after it, different in every commit
+	written  int64 // content of the record after it, different in every commit
 	removes  bool  // the commit leaves a tombstone
 }
 
 // output is the answer to a call.
 type output struct {
-	revision int64 // stored, or that of the receipt
-	value    int64 // held by the record that was read, 0 for a tombstone and for nothing
+	revision int64 // of the stored record, or of the receipt
+	value    int64 // content of the record, 0 for a tombstone or no record
 	conflict bool
 }
 
 // state is one record of a single-threaded store.
 type state struct{ revision, value int64 }
 
-// model says what a single-threaded store answers. Records do not depend on each other, so each is checked by itself.
+// model is a single-threaded store. Records are independent of each other, so the
+// checker handles each one separately.
 var model = porcupine.Model{
 	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
 		parts := make([][]porcupine.Operation, keys)
@@ -75,9 +76,9 @@ var model = porcupine.Model{
 	DescribeOperation: func(in, out any) string { return fmt.Sprintf("%+v -> %+v", in, out) },
 }
 
-func TestMemstore(t *testing.T) { linearizable(t, memstore.New()) }
+func TestMemstoreIsLinearizable(t *testing.T) { linearizable(t, memstore.New()) }
 
-func TestRedisstore(t *testing.T) {
+func TestRedisstoreIsLinearizable(t *testing.T) {
 	client := redis.NewClient(&redis.Options{Addr: redistest.Start(t).Addr})
 	t.Cleanup(func() { _ = client.Close() })
 	s, err := redisstore.Open(t.Context(), client, nil)
@@ -87,28 +88,41 @@ func TestRedisstore(t *testing.T) {
 	linearizable(t, s)
 }
 
-// TestModel checks that the checker would see a lost update, a stale read and a false conflict.
-func TestModel(t *testing.T) {
+// The checker finds a lost update, a stale read, a false conflict and a
+// resurrected record.
+func TestModelRejectsBadHistories(t *testing.T) {
 	at := func(from, to int64, in input, out output) porcupine.Operation {
 		return porcupine.Operation{Input: in, Output: out, Call: from, Return: to}
 	}
 	made := at(1, 2, input{written: 1}, output{revision: 1})
 	for name, history := range map[string][]porcupine.Operation{
-		"lost update":    {made, at(3, 4, input{expected: 1, written: 2}, output{revision: 2}), at(3, 4, input{expected: 1, written: 3}, output{revision: 2})},
-		"stale read":     {made, at(3, 4, input{}, output{})},
-		"false conflict": {made, at(3, 4, input{expected: 1, written: 2}, output{revision: 1, conflict: true})},
-		"resurrection":   {made, at(3, 4, input{expected: 1, written: 2, removes: true}, output{revision: 2}), at(5, 6, input{}, output{revision: 2, value: 1})},
+		"lost update": {
+			made,
+			at(3, 4, input{expected: 1, written: 2}, output{revision: 2}),
+			at(3, 4, input{expected: 1, written: 3}, output{revision: 2}),
+		},
+		"stale read": {made, at(3, 4, input{}, output{})},
+		"false conflict": {
+			made, at(3, 4, input{expected: 1, written: 2}, output{revision: 1, conflict: true}),
+		},
+		"resurrection": {
+			made,
+			at(3, 4, input{expected: 1, written: 2, removes: true}, output{revision: 2}),
+			at(5, 6, input{}, output{revision: 2, value: 1}),
+		},
 	} {
 		if porcupine.CheckOperations(model, history) {
-			t.Errorf("%s: taken for linearizable", name)
+			t.Errorf("%s: the checker accepts it", name)
 		}
 	}
-	if !porcupine.CheckOperations(model, []porcupine.Operation{made, at(3, 4, input{}, output{revision: 1, value: 1})}) {
-		t.Error("a good history is refused")
+	good := []porcupine.Operation{made, at(3, 4, input{}, output{revision: 1, value: 1})}
+	if !porcupine.CheckOperations(model, good) {
+		t.Error("the checker rejects a good history")
 	}
 }
 
-// linearizable has clients read, write and remove the same few records at once and checks what they saw.
+// linearizable checks the history of clients that concurrently read, write and
+// remove the same few records.
 func linearizable(t *testing.T, s installation.Store) {
 	t.Helper()
 	rounds := 1
@@ -121,11 +135,15 @@ func linearizable(t *testing.T, s installation.Store) {
 		if result != porcupine.Ok {
 			t.Errorf("round %d: %s: %+v", round, result, info)
 		}
-		t.Logf("round %d: %d calls of %d clients on %d records, %d conflicts: %s", round, len(history), clients, keys, conflicts, result)
+		t.Logf("round %d: %d calls of %d clients on %d records, %d conflicts: %s",
+			round, len(history), clients, keys, conflicts, result)
 	}
 }
 
-func run(t *testing.T, s installation.Store, round int) (history []porcupine.Operation, conflicts int) {
+// run returns the history of one round.
+func run(
+	t *testing.T, s installation.Store, round int,
+) (history []porcupine.Operation, conflicts int) {
 	t.Helper()
 	var (
 		mu    sync.Mutex
@@ -152,7 +170,10 @@ func run(t *testing.T, s installation.Store, round int) (history []porcupine.Ope
 				}
 				seen[in.key] = out.revision
 				mu.Lock()
-				history = append(history, porcupine.Operation{ClientId: c, Input: in, Call: int64(called), Output: out, Return: int64(returned)})
+				history = append(history, porcupine.Operation{
+					ClientId: c, Input: in, Output: out,
+					Call: int64(called), Return: int64(returned),
+				})
 				if out.conflict {
 					conflicts++
 				}
@@ -164,7 +185,7 @@ func run(t *testing.T, s installation.Store, round int) (history []porcupine.Ope
 	return history, conflicts
 }
 
-// call carries out a call.
+// call makes one call.
 func call(ctx context.Context, s installation.Store, round int, in input) (output, error) {
 	key := installation.Key{Tenant: "tenant", ID: fmt.Sprintf("%d-%d", round, in.key)}
 	if in.written == 0 {

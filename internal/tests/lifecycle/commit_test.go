@@ -10,13 +10,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 )
 
-// Record, index, claims, deadline, idempotency outcome, audit and event change together or not at all.
+// One commit has the record, its index, claims and deadline, the idempotency outcome and the
+// event. A failed commit changes nothing.
 func TestInvariant1OneCommit(t *testing.T) {
 	w := fixture.NewWorld(t)
-	parts := installation.Parts{Extension: fixture.Parts().Extension, Account: fixture.Parts().Account}
+	parts := installation.Parts{
+		Extension: fixture.Parts().Extension, Account: fixture.Parts().Account,
+	}
 	_, err := w.Host.Invite(t.Context(), installation.InviteRequest{
 		Guard: installation.Guard{IdempotencyKey: "k"}, ID: "i", Parts: parts, Validity: "7d",
 	})
@@ -28,34 +33,39 @@ func TestInvariant1OneCommit(t *testing.T) {
 	}
 	c := w.Store.Changes()[0]
 	switch {
-	case c.Record == nil || len(c.Record.Index) == 0 || !c.Record.Deadline.Equal(w.Now().AddDate(0, 0, 7)):
+	case c.Record == nil || len(c.Record.Index) == 0 ||
+		!c.Record.Deadline.Equal(w.Now().AddDate(0, 0, 7)):
 		t.Errorf("record, index or deadline missing: %+v", c.Record)
 	case c.Idempotency == nil:
 		t.Error("idempotency outcome missing")
-	case len(c.Events) != 1 || c.Events[0].Type != installation.EventInvited:
+	case len(c.Events) != 1 || c.Events[0].Type != event.Invited:
 		t.Errorf("events: %+v", c.Events)
 	}
 
 	before := w.Get(t, "i")
 	w.Service = w.FailCommits(t, errors.New("disk full"))
 	host := w.Service.As(installation.Actor{Kind: installation.Host})
-	_, err = host.Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: installation.Parts{Name: installation.Value("new")}})
+	_, err = host.Upsert(t.Context(), installation.UpsertRequest{
+		ID: "i", Parts: installation.Parts{Name: installation.Value("new")},
+	})
 	if err == nil {
-		t.Fatal("a store that fails gave no error")
+		t.Fatal("a failing store gave no error")
 	}
 	if diff := cmp.Diff(before, w.Get(t, "i")); diff != "" {
-		t.Errorf("a failed write left something behind:\n%s", diff)
+		t.Errorf("a failed write changed the installation:\n%s", diff)
 	}
 	if n := len(w.Events(t)); n != 1 {
 		t.Errorf("%d events after a failed write, want 1", n)
 	}
 }
 
-// Revisions and generations never go back, so a stale save cannot resurrect a record.
+// Revisions and generations never go back, so a stale write cannot restore a record.
 func TestInvariant3RevisionsNeverGoBack(t *testing.T) {
 	w := fixture.NewWorld(t)
 	w.Install(t, "i")
-	if _, err := w.Host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: installation.Parts{Name: installation.Value("a")}}); err != nil {
+	if _, err := w.Host.Patch(t.Context(), installation.PatchRequest{
+		ID: "i", Parts: installation.Parts{Name: installation.Value("a")},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	gone, err := w.Host.Delete(t.Context(), installation.DeleteRequest{ID: "i"})
@@ -63,39 +73,47 @@ func TestInvariant3RevisionsNeverGoBack(t *testing.T) {
 		t.Fatalf("delete: %+v, %v; want revision 3, generation 1", gone, err)
 	}
 	_, err = w.Host.Get(t.Context(), "i")
-	fixture.WantErr(t, "get of a deleted one", err, installation.ErrNotFound)
+	fixture.WantErr(t, "get after delete", err, installation.ErrNotFound)
 	_, err = w.Host.Delete(t.Context(), installation.DeleteRequest{ID: "i"})
 	fixture.WantErr(t, "second delete", err, installation.ErrNotFound)
 
-	stale := installation.UpsertRequest{ID: "i", Parts: fixture.Parts(), Guard: installation.Guard{Revision: 2}}
+	stale := installation.UpsertRequest{
+		ID: "i", Parts: fixture.Parts(), Guard: installation.Guard{Revision: 2},
+	}
 	_, err = w.Host.Upsert(t.Context(), stale)
-	fixture.WantErr(t, "save of a revision that was deleted", err, installation.ErrConflict)
+	fixture.WantErr(t, "write at a deleted revision", err, installation.ErrConflict)
 	stale.Guard = installation.Guard{Present: true}
 	_, err = w.Host.Upsert(t.Context(), stale)
-	fixture.WantErr(t, "save of what must be there", err, installation.ErrNotFound)
+	fixture.WantErr(t, "write that requires a present record", err, installation.ErrNotFound)
 
 	for name, guard := range map[string]installation.Guard{
-		"the generation that was deleted": {Generation: 1}, "an event before": {InstalledBefore: w.Now().Add(time.Hour)},
+		"at the deleted generation":     {Generation: 1},
+		"of an event before the delete": {InstalledBefore: w.Now().Add(time.Hour)},
 	} {
-		_, err = w.Host.Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: fixture.Parts(), Guard: guard})
-		fixture.WantErr(t, "save of "+name, err, installation.ErrStale)
+		_, err = w.Host.Upsert(t.Context(),
+			installation.UpsertRequest{ID: "i", Parts: fixture.Parts(), Guard: guard})
+		fixture.WantErr(t, "write "+name, err, installation.ErrStale)
 	}
 
 	back := w.Install(t, "i")
 	if back.Revision != 4 || back.Generation != 2 || !back.Created {
-		t.Errorf("made again: revision %d, generation %d, created %v; want 4, 2, true", back.Revision, back.Generation, back.Created)
+		t.Errorf("installed again: revision %d, generation %d, created %v; want 4, 2, true",
+			back.Revision, back.Generation, back.Created)
 	}
-	_, err = w.Host.Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: fixture.Parts(), Guard: installation.Guard{Generation: 1}})
-	fixture.WantErr(t, "save of the generation before", err, installation.ErrStale)
+	_, err = w.Host.Upsert(t.Context(), installation.UpsertRequest{
+		ID: "i", Parts: fixture.Parts(), Guard: installation.Guard{Generation: 1},
+	})
+	fixture.WantErr(t, "write at the earlier generation", err, installation.ErrStale)
 }
 
 // A delete or uninstall of an older generation changes nothing.
 func TestInvariant4LateEventsAreHarmless(t *testing.T) {
 	w := fixture.NewWorld(t)
 	w.Install(t, "i")
-	event := w.Now().Add(time.Hour) // the customer uninstalls; the message is late
+	event := w.Now().Add(time.Hour) // of an uninstall whose message arrives late
 	w.Advance(2 * time.Hour)
-	if _, err := w.Host.Uninstall(t.Context(), installation.UninstallRequest{ID: "i"}); err != nil {
+	_, err := w.Host.Uninstall(t.Context(), installation.UninstallRequest{ID: "i"})
+	if err != nil {
 		t.Fatal(err)
 	}
 	w.Advance(time.Minute)
@@ -105,14 +123,16 @@ func TestInvariant4LateEventsAreHarmless(t *testing.T) {
 	}
 	before := w.Get(t, "i")
 	late := map[string]installation.Guard{
-		"older generation":               {Generation: 1},
-		"event before the install":       {InstalledBefore: event},
-		"event at the very same instant": {InstalledBefore: w.Now()},
+		"older generation":         {Generation: 1},
+		"event before the install": {InstalledBefore: event},
+		"event at the same time":   {InstalledBefore: w.Now()},
 	}
 	for name, guard := range late {
-		_, err := w.Host.Uninstall(t.Context(), installation.UninstallRequest{ID: "i", Guard: guard})
+		uninstall := installation.UninstallRequest{ID: "i", Guard: guard}
+		_, err := w.Host.Uninstall(t.Context(), uninstall)
 		fixture.WantErr(t, "uninstall, "+name, err, installation.ErrStale)
-		_, err = w.Host.Uninstall(t.Context(), installation.UninstallRequest{ID: "i", Guard: guard, Final: true})
+		uninstall.Final = true
+		_, err = w.Host.Uninstall(t.Context(), uninstall)
 		fixture.WantErr(t, "final uninstall, "+name, err, installation.ErrStale)
 		_, err = w.Host.Delete(t.Context(), installation.DeleteRequest{ID: "i", Guard: guard})
 		fixture.WantErr(t, "delete, "+name, err, installation.ErrStale)
@@ -123,30 +143,42 @@ func TestInvariant4LateEventsAreHarmless(t *testing.T) {
 	if diff := cmp.Diff(before, w.Get(t, "i")); diff != "" {
 		t.Errorf("a late event changed the re-install:\n%s", diff)
 	}
-	reinvited := fixture.NewWorld(t)
-	reinvited.MakeInStatus(t, installation.StatusUninstalled)
-	before2 := reinvited.Now()
-	reinvited.Advance(time.Hour)
-	reinvited.Invite(t, "i")
-	_, err := reinvited.Host.Uninstall(t.Context(), installation.UninstallRequest{ID: "i", Guard: installation.Guard{InstalledBefore: before2}})
-	fixture.WantErr(t, "uninstall of what was invited since", err, installation.ErrStale)
-
-	_, err = w.Host.Uninstall(t.Context(), installation.UninstallRequest{ID: "i", Guard: installation.Guard{Generation: 2, InstalledBefore: w.Now().Add(time.Second)}})
+	_, err = w.Host.Uninstall(t.Context(), installation.UninstallRequest{
+		ID:    "i",
+		Guard: installation.Guard{Generation: 2, InstalledBefore: w.Now().Add(time.Second)},
+	})
 	if err != nil {
 		t.Errorf("an event of this generation: %v", err)
 	}
-	_, err = w.Host.Uninstall(t.Context(), installation.UninstallRequest{ID: "i", Guard: installation.Guard{Generation: 3}})
-	fixture.WantErr(t, "a generation that is not there yet", err, installation.ErrConflict)
+	_, err = w.Host.Uninstall(t.Context(), installation.UninstallRequest{
+		ID: "i", Guard: installation.Guard{Generation: 3},
+	})
+	fixture.WantErr(t, "a generation in the future", err, installation.ErrConflict)
 }
 
-// At most one live installation per extension and account, under concurrent first upserts.
+// A late uninstall does not end an invitation that was sent since.
+func TestInvariant4LateEventKeepsInvitation(t *testing.T) {
+	w := fixture.NewWorld(t)
+	w.MakeInStatus(t, installation.StatusUninstalled)
+	event := w.Now()
+	w.Advance(time.Hour)
+	w.Invite(t, "i")
+	_, err := w.Host.Uninstall(t.Context(), installation.UninstallRequest{
+		ID: "i", Guard: installation.Guard{InstalledBefore: event},
+	})
+	fixture.WantErr(t, "late uninstall", err, installation.ErrStale)
+}
+
+// Concurrent upserts make at most one live installation per extension and account.
 func TestInvariant6OneLiveInstallation(t *testing.T) {
 	w := fixture.NewWorld(t)
 	const racers = 64
 	results := make([]*installation.Result, racers)
 	errs := make([]error, racers)
 	fixture.Parallel(racers, func(n int) {
-		results[n], errs[n] = w.Host.Upsert(context.Background(), installation.UpsertRequest{ID: fmt.Sprintf("i-%d", n), Parts: fixture.Parts()})
+		results[n], errs[n] = w.Host.Upsert(context.Background(), installation.UpsertRequest{
+			ID: fmt.Sprintf("i-%d", n), Parts: fixture.Parts(),
+		})
 	})
 	var winner string
 	for _, res := range results {
@@ -162,7 +194,8 @@ func TestInvariant6OneLiveInstallation(t *testing.T) {
 		if results[n] != nil {
 			continue
 		}
-		if exists, ok := errors.AsType[*installation.ExistsError](err); !ok || exists.Holder != winner {
+		exists, ok := errors.AsType[*installation.ExistsError](err)
+		if !ok || exists.Holder != winner {
 			t.Errorf("racer %d: %v, want ErrExists naming %s", n, err, winner)
 		}
 	}
@@ -170,13 +203,20 @@ func TestInvariant6OneLiveInstallation(t *testing.T) {
 		t.Errorf("%d installations, %v; want 1", n, err)
 	}
 
-	if _, err := w.Host.Uninstall(t.Context(), installation.UninstallRequest{ID: winner}); err != nil {
+	_, err := w.Host.Uninstall(t.Context(), installation.UninstallRequest{ID: winner})
+	if err != nil {
 		t.Fatal(err)
 	}
-	w.Install(t, "next") // an ended one claims nothing
-	_, err := w.Host.Upsert(t.Context(), installation.UpsertRequest{ID: winner, Parts: fixture.Parts()})
-	fixture.WantErr(t, "re-install beside a live one", err, installation.ErrExists)
-	if _, err := w.Service.In("tenant-2").As(installation.Actor{Kind: installation.Host}).Upsert(t.Context(), installation.UpsertRequest{ID: "x", Parts: fixture.Parts()}); err != nil {
+	w.Install(t, "next") // an uninstalled one has no claims
+	_, err = w.Host.Upsert(t.Context(), installation.UpsertRequest{
+		ID: winner, Parts: fixture.Parts(),
+	})
+	fixture.WantErr(t, "re-install next to a live one", err, installation.ErrExists)
+	otherTenant := w.Service.In("tenant-2").As(installation.Actor{Kind: installation.Host})
+	_, err = otherTenant.Upsert(t.Context(), installation.UpsertRequest{
+		ID: "x", Parts: fixture.Parts(),
+	})
+	if err != nil {
 		t.Errorf("another tenant: %v", err)
 	}
 
@@ -187,15 +227,18 @@ func TestInvariant6OneLiveInstallation(t *testing.T) {
 	none.Install(t, "b")
 }
 
-// 64 unguarded updates of one record lose none.
+// Concurrent updates of one record without a guard are all stored.
 func TestUnguardedUpdatesLoseNothing(t *testing.T) {
 	w := fixture.NewWorld(t)
 	w.Install(t, "i")
 	const writers = 64
 	fixture.Parallel(writers, func(n int) {
-		_, err := w.Host.Patch(context.Background(), installation.PatchRequest{ID: "i", Operations: []installation.Operation{
-			installation.Set(fmt.Sprintf("/writer-%d", n), installation.JSON(`true`)),
-		}})
+		_, err := w.Host.Patch(context.Background(), installation.PatchRequest{
+			ID: "i",
+			Operations: []installation.Operation{
+				patch.Set(fmt.Sprintf("/writer-%d", n), installation.JSON(`true`)),
+			},
+		})
 		if err != nil {
 			t.Errorf("writer %d: %v", n, err)
 		}

@@ -29,8 +29,7 @@ func (s *forger) Outcome(
 }
 
 func (s *forger) Commit(
-	ctx context.Context,
-	c installation.Change,
+	ctx context.Context, c installation.Change,
 ) (installation.Receipt, error) {
 	if s.outcome == nil || c.Idempotency == nil {
 		return s.Store.Commit(ctx, c)
@@ -71,8 +70,7 @@ func newForgery(t *testing.T) *forgery {
 
 // send sends the request for "i" again, to a store that returns an edited outcome.
 func (f *forgery) send(
-	t *testing.T,
-	edit func(o *installation.Outcome),
+	t *testing.T, edit func(o *installation.Outcome),
 ) (*installation.Result, error) {
 	t.Helper()
 	o := *f.i
@@ -88,7 +86,7 @@ func (f *forgery) send(
 	return res, err
 }
 
-// rejected fails the test unless an edited outcome is an error of what was sealed.
+// rejected fails the test unless an edited outcome is ErrSealed or ErrUnknownKey.
 func (f *forgery) rejected(t *testing.T, what string, edit func(o *installation.Outcome)) {
 	t.Helper()
 	res, err := f.send(t, edit)
@@ -111,8 +109,8 @@ func edited(t *testing.T, change func(o *record.Outcome)) func(o *installation.O
 	}
 }
 
-// An outcome that does not authenticate is ErrSealed, and never success.
-func TestForgedOutcomeIsNeverSuccess(t *testing.T) {
+// An outcome opens as it was stored, and the digest that the store returns does not matter.
+func TestStoredOutcomeOpens(t *testing.T) {
 	f := newForgery(t)
 	res, err := f.send(t, func(*installation.Outcome) {})
 	if err != nil || !res.Replayed || res.Revision != 1 {
@@ -120,54 +118,64 @@ func TestForgedOutcomeIsNeverSuccess(t *testing.T) {
 	}
 	res, err = f.send(t, func(o *installation.Outcome) { o.Digest[0] ^= 1 })
 	if err != nil || !res.Replayed {
-		t.Errorf("the digest that the store returns counts: %v", err)
+		t.Errorf("another digest from the store: %v", err)
 	}
+}
 
+// rejectedOutcomes are edits of an outcome as anyone with access to the store could make them.
+var rejectedOutcomes = map[string]func(o *installation.Outcome){
+	"longer":        func(o *installation.Outcome) { o.Data = append(o.Data, 0) },
+	"no data":       func(o *installation.Outcome) { o.Data = nil },
+	"until later":   func(o *installation.Outcome) { o.Until = o.Until.Add(time.Hour) },
+	"until earlier": func(o *installation.Outcome) { o.Until = o.Until.Add(-time.Hour) },
+	"until later by a microsecond": func(o *installation.Outcome) {
+		o.Until = o.Until.Add(time.Microsecond)
+	},
+}
+
+// An outcome that was edited is ErrSealed, and never success.
+func TestForgedOutcomeIsNeverSuccess(t *testing.T) {
+	f := newForgery(t)
 	for n := range f.i.Data {
-		f.rejected(
-			t,
-			fmt.Sprintf("cut to %d bytes", n),
-			func(o *installation.Outcome) { o.Data = o.Data[:n] },
-		)
-		f.rejected(
-			t,
-			fmt.Sprintf("byte %d", n),
-			func(o *installation.Outcome) { o.Data[n] ^= 0x01 },
-		)
+		f.rejected(t, fmt.Sprintf("cut to %d bytes", n), func(o *installation.Outcome) {
+			o.Data = o.Data[:n]
+		})
+		f.rejected(t, fmt.Sprintf("byte %d", n), func(o *installation.Outcome) {
+			o.Data[n] ^= 0x01
+		})
 	}
-	f.rejected(t, "longer", func(o *installation.Outcome) { o.Data = append(o.Data, 0) })
-	f.rejected(t, "no data", func(o *installation.Outcome) { o.Data = nil })
-	_, err = f.send(t, func(o *installation.Outcome) { o.Data[0] = 3 })
+	for what, edit := range rejectedOutcomes {
+		f.rejected(t, what, edit)
+	}
+	_, err := f.send(t, func(o *installation.Outcome) { o.Data[0] = 3 })
 	fixture.WantErr(t, "another version", err, installation.ErrSealed)
+}
 
-	for what, d := range map[string]time.Duration{
-		"later": time.Hour, "later by a microsecond": time.Microsecond, "earlier": -time.Hour,
-	} {
-		f.rejected(t, "until "+what, func(o *installation.Outcome) { o.Until = o.Until.Add(d) })
-	}
+// Parts of another outcome, or of a record, do not open in an outcome.
+func TestOutcomeOfForeignPartsIsNeverSuccess(t *testing.T) {
+	f := newForgery(t)
 	f.rejected(t, "outcome of another key", func(o *installation.Outcome) { *o = *f.j })
 	f.rejected(t, "data of another key", func(o *installation.Outcome) { o.Data = f.j.Data })
 	other, err := record.DecodeOutcome(f.j.Data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.rejected(
-		t,
-		"answer of another key",
-		edited(t, func(o *record.Outcome) { o.Sealed = other.Sealed }),
-	)
 	body := fixture.DecodeBody(t, f.Store.Last(fixture.KeyAt("i")).Body)
-	f.rejected(t, "key of the record", edited(t, func(o *record.Outcome) { o.Key = body.Key }))
-	f.rejected(
-		t,
-		"manifest of the record",
-		edited(t, func(o *record.Outcome) { o.Sealed = body.Manifest }),
-	)
-	f.rejected(t, "manifest and key of the record", edited(t, func(o *record.Outcome) {
-		o.Sealed, o.Key = body.Manifest, body.Key
-	}))
+	for what, change := range map[string]func(o *record.Outcome){
+		"answer of another key":  func(o *record.Outcome) { o.Sealed = other.Sealed },
+		"key of the record":      func(o *record.Outcome) { o.Key = body.Key },
+		"manifest of the record": func(o *record.Outcome) { o.Sealed = body.Manifest },
+		"manifest and key of the record": func(o *record.Outcome) {
+			o.Sealed, o.Key = body.Manifest, body.Key
+		},
+	} {
+		f.rejected(t, what, edited(t, change))
+	}
+}
 
-	// The other way round: what is in an outcome is no part of a record.
+// Parts of an outcome do not open in a record.
+func TestRecordOfOutcomePartsDoesNotOpen(t *testing.T) {
+	f := newForgery(t)
 	own, err := record.DecodeOutcome(f.i.Data)
 	if err != nil {
 		t.Fatal(err)
@@ -200,19 +208,14 @@ func TestMovedOutcomeDoesNotOpen(t *testing.T) {
 	req.IdempotencyKey = "another"
 	_, err = f.host.Upsert(t.Context(), req)
 	fixture.WantErr(t, "another idempotency key", err, installation.ErrSealed)
-	user := f.host.As(
-		installation.Actor{Kind: installation.Host, User: installation.Reference{ID: "USR-2"}},
-	)
-	_, err = user.Upsert(t.Context(), f.installed)
+	user := installation.Actor{
+		Kind: installation.Host, User: installation.Reference{ID: "USR-2"},
+	}
+	_, err = f.host.As(user).Upsert(t.Context(), f.installed)
 	fixture.WantErr(t, "another user", err, installation.ErrSealed)
 	// A rejected request looks its outcome up first.
 	_, err = f.host.Delete(t.Context(), installation.DeleteRequest{Guard: req.Guard, ID: "none"})
-	fixture.WantErr(
-		t,
-		"another idempotency key, of what is not there",
-		err,
-		installation.ErrSealed,
-	)
+	fixture.WantErr(t, "another idempotency key, absent record", err, installation.ErrSealed)
 	f.store.outcome = nil
 	if res, err := f.host.Upsert(t.Context(), f.installed); err != nil || !res.Replayed {
 		t.Errorf("where it belongs: %+v, %v", res, err)

@@ -1,4 +1,4 @@
-// Package outcomes checks what a request with an idempotency key gets when it is sent again,
+// Package outcomes checks what a request with an idempotency key returns when it is sent again,
 // and that nobody with access to the store can forge that.
 package outcomes
 
@@ -20,10 +20,7 @@ var guard = installation.Guard{IdempotencyKey: "once"}
 func invitation(id string) installation.InviteRequest {
 	parts := installation.Parts{Extension: fixture.Parts().Extension}
 	return installation.InviteRequest{
-		Guard:   guard,
-		ID:      id,
-		Parts:   parts,
-		Message: "Join the pilot",
+		Guard: guard, ID: id, Parts: parts, Message: "Join the pilot",
 	}
 }
 
@@ -81,10 +78,8 @@ func events() []event {
 			return nil
 		}, false},
 		{"deleted and invited again", func(t *testing.T, w *fixture.World) error {
-			if _, err := w.Host.Delete(
-				t.Context(),
-				installation.DeleteRequest{ID: "i"},
-			); err != nil {
+			req := installation.DeleteRequest{ID: "i"}
+			if _, err := w.Host.Delete(t.Context(), req); err != nil {
 				return err
 			}
 			w.Invite(t, "i")
@@ -139,7 +134,7 @@ func TestReplayReturnsCodeUntilDataKeyIsGone(t *testing.T) {
 	}
 }
 
-// Another request with the key is told so, whatever happened to the record meanwhile.
+// Another request with the same key is a mismatch, whatever happened to the record meanwhile.
 func TestMismatchIsFoundWhateverHappened(t *testing.T) {
 	for _, e := range events() {
 		t.Run(e.name, func(t *testing.T) {
@@ -171,11 +166,13 @@ func TestMismatchIsFoundWhateverHappened(t *testing.T) {
 	}
 }
 
-// A code is returned only to an actor who may invite, now.
+// A replay returns the code only to an actor who may still invite.
 func TestReplayReturnsCodeOnlyToWhoMayInvite(t *testing.T) {
 	denied := installation.Action("")
 	w := fixture.NewWorld(t, func(o *installation.Options) {
-		o.Policy = func(a installation.Actor, do installation.Action, i *installation.Installation) bool {
+		o.Policy = func(
+			a installation.Actor, do installation.Action, i *installation.Installation,
+		) bool {
 			return do != denied && installation.DefaultPolicy(a, do, i)
 		}
 	})
@@ -203,38 +200,41 @@ func TestReplayReturnsCodeOnlyToWhoMayInvite(t *testing.T) {
 	}
 }
 
-// An outcome key is that of one process for one day, and its number is the day. Each outcome
-// carries the key, so that every other process opens it.
-func TestOutcomeKeyOfAProcessAndDay(t *testing.T) {
+// upsert writes "i" with an idempotency key.
+func upsert(t *testing.T, host *installation.Service, key string) *installation.Result {
+	t.Helper()
+	req := installation.UpsertRequest{ID: "i", Parts: fixture.Parts()}
+	req.IdempotencyKey = key
+	res, err := host.Upsert(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+// lastOutcome returns the outcome of the last change.
+func lastOutcome(t *testing.T, w *fixture.World) *record.Outcome {
+	t.Helper()
+	all := w.Store.Changes()
+	o, err := record.DecodeOutcome(all[len(all)-1].Idempotency.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// A process makes one outcome key per day, whose number is the day.
+func TestProcessMakesOneOutcomeKeyPerDay(t *testing.T) {
 	w := fixture.NewWorld(t)
 	keys := &fixture.KeyRecorder{KeyWrapper: fixture.Ring(t)}
 	host := w.On(t, w.Store, keys)
-	send := func(svc *installation.Service, key string) *installation.Result {
-		t.Helper()
-		req := installation.UpsertRequest{ID: "i", Parts: fixture.Parts()}
-		req.IdempotencyKey = key
-		res, err := svc.Upsert(t.Context(), req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return res
-	}
-	outcome := func() *record.Outcome {
-		t.Helper()
-		all := w.Store.Changes()
-		o, err := record.DecodeOutcome(all[len(all)-1].Idempotency.Data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return o
-	}
 	start := w.Now()
 	for day := range 3 {
 		var wrapped string
 		for n, key := range []string{"a", "b", "c"} {
 			w.Set(start.AddDate(0, 0, day).Add(time.Duration(n) * time.Hour))
-			send(host, key+w.Now().String())
-			o := outcome()
+			upsert(t, host, key+w.Now().String())
+			o := lastOutcome(t, w)
 			if wrapped == "" {
 				wrapped = string(o.Key.Bytes)
 			}
@@ -253,22 +253,29 @@ func TestOutcomeKeyOfAProcessAndDay(t *testing.T) {
 			t.Errorf("%d outcome keys were wrapped up to day %d, want %d", n, day, day+1)
 		}
 	}
+}
 
-	first := send(host, "shared")
+// Each outcome carries its key, so every other process opens it, and the same process opens it
+// on the next day.
+func TestEveryProcessOpensAnOutcome(t *testing.T) {
+	w := fixture.NewWorld(t)
+	host := w.On(t, w.Store, fixture.Ring(t))
+	first := upsert(t, host, "shared")
 	for name, other := range map[string]*installation.Service{
 		"another process": w.With(t, w.K1), "after a rotation": w.With(t, w.K2, w.K1),
 	} {
-		if got := send(other, "shared"); !got.Replayed || got.Revision != first.Revision {
+		if got := upsert(t, other, "shared"); !got.Replayed || got.Revision != first.Revision {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
 	w.Advance(20 * time.Hour) // the next day, before the outcome expires
-	if got := send(host, "shared"); !got.Replayed {
+	if got := upsert(t, host, "shared"); !got.Replayed {
 		t.Errorf("the next day: %+v", got)
 	}
 }
 
-// A key service may hang: a request whose time is up returns, though another one still waits.
+// A key service may hang. A request whose deadline has passed returns, even if another request
+// still waits.
 func TestHangingKeyServiceBlocksNobodyElse(t *testing.T) {
 	w := fixture.NewWorld(t)
 	service := fixture.NewKeyService(t, fixture.ServiceSecret)

@@ -4,13 +4,16 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/validate"
 )
 
-// TestBillingPlanValidate: a plan is checked alone as it is when it is written.
+// Validate reports the violations of a plan that a write of it would report.
 func TestBillingPlanValidate(t *testing.T) {
-	good := installation.BillingPlan{ID: "team", Type: "subscription", Name: "Team", Scope: "installation", MinimumAmount: "12.50"}
+	good := billing.Plan{
+		ID: "team", Type: "subscription", Name: "Team", Scope: "installation",
+		MinimumAmount: "12.50",
+	}
 	if err := good.Validate(); err != nil {
 		t.Error(err)
 	}
@@ -18,6 +21,6 @@ func TestBillingPlanValidate(t *testing.T) {
 	bad.Type, bad.MinimumAmount = "gift", "12,50"
 	invalid, ok := errors.AsType[*validate.Error](bad.Validate())
 	if !ok || len(invalid.Violations) != 2 {
-		t.Errorf("%v", bad.Validate())
+		t.Errorf("got %v, want two violations", bad.Validate())
 	}
 }

@@ -11,22 +11,25 @@ import (
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
 
-// Check counts the records under each key, and says what is under none.
-func TestCheck(t *testing.T) {
+// Check counts the records under each key and reports a missing key.
+func TestCheckCountsRecordsAndFindsMissingKey(t *testing.T) {
 	w := fixture.NewWorld(t)
 	fill(t, w)
 	report, err := w.Host.Check(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]installation.KeyCount{{ID: "k1", Primary: true, Records: 8}}, report.Keys); diff != "" || report.Records != 8 || !report.OK() {
+	want := []installation.KeyCount{{ID: "k1", Primary: true, Records: 8}}
+	diff := cmp.Diff(want, report.Keys)
+	if diff != "" || report.Records != 8 || !report.OK() {
 		t.Errorf("report %+v\n%s", report, diff)
 	}
 	other, err := crypto.GenerateKey("k2")
 	if err != nil {
 		t.Fatal(err)
 	}
-	svc, err := installation.New(w.Store.Store, fixture.RingOf(t, other), &installation.Options{Now: w.Now})
+	svc, err := installation.New(w.Store.Store, fixture.RingOf(t, other),
+		&installation.Options{Now: w.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +42,7 @@ func TestCheck(t *testing.T) {
 		found = found || f.Rule == "key-missing" && strings.Contains(f.Detail, "k1")
 	}
 	if !found {
-		t.Errorf("no finding names the key that 8 records miss: %+v", report.Findings)
+		t.Errorf("no finding names the missing key of 8 records: %+v", report.Findings)
 	}
 	_, err = w.Vendor.Check(t.Context())
 	fixture.WantErr(t, "check by a vendor", err, installation.ErrForbidden)

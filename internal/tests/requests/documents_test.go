@@ -10,7 +10,7 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// A part that is absent keeps, null removes, a value is a value.
+// An absent part keeps the stored one, null removes it, and a value replaces it.
 func TestOptionalJSON(t *testing.T) {
 	var body struct {
 		Absent installation.Optional[string]                    `json:"absent,omitzero"`
@@ -23,11 +23,13 @@ func TestOptionalJSON(t *testing.T) {
 	if v, ok := body.Value.Get(); !ok || v != "v" || body.Value.Removes() {
 		t.Errorf("value: %+v", body.Value)
 	}
-	if !body.Null.Removes() || body.Null.IsZero() || !body.Absent.IsZero() || body.Absent.Removes() {
+	if !body.Null.Removes() || body.Null.IsZero() ||
+		!body.Absent.IsZero() || body.Absent.Removes() {
 		t.Errorf("null %+v, absent %+v", body.Null, body.Absent)
 	}
-	if got := fmt.Sprintf("%v %+v %v", body.Absent, body.Null, body.Value); got != "keep remove v" {
-		t.Errorf("printed as %s", got)
+	printed := fmt.Sprintf("%v %+v %v", body.Absent, body.Null, body.Value)
+	if printed != "keep remove v" {
+		t.Errorf("printed as %s", printed)
 	}
 	b, err := json.Marshal(body)
 	if err != nil || string(b) != `{"null":null,"value":"v"}` {
@@ -35,8 +37,8 @@ func TestOptionalJSON(t *testing.T) {
 	}
 }
 
-// A document of a caller shows nothing of itself, one of the service shows itself masked.
-func TestDocument(t *testing.T) {
+// A document of a caller prints as a mask, and only Decode reads it.
+func TestDocumentOfCallerPrintsMasked(t *testing.T) {
 	plain := installation.JSON(`{"secret":"c4nary"}`)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
 		if got := fmt.Sprintf(verb, plain); got != crypto.Mask {
@@ -50,16 +52,24 @@ func TestDocument(t *testing.T) {
 	if err := plain.Decode(&[]int{}); err == nil || strings.Contains(err.Error(), "c4nary") {
 		t.Errorf("decode into the wrong type: %v", err)
 	}
+}
+
+// DocumentOf rejects values that it cannot encode, and values with a secret that is not
+// masked.
+func TestDocumentOfRejectsSecrets(t *testing.T) {
+	plain := installation.JSON(`{"secret":"c4nary"}`)
 	if _, err := installation.DocumentOf(make(chan int)); err == nil {
 		t.Error("a channel became a document")
 	}
 	type embedded struct{ Key crypto.Secret }
 	for name, v := range map[string]any{
-		"secret": map[string]any{"a": []any{crypto.NewSecret("x")}}, "document": struct{ D installation.Document }{plain},
-		"embedded": struct{ embedded }{embedded{crypto.NewSecret("x")}}, "pointer": &embedded{crypto.NewSecret("x")},
+		"secret":   map[string]any{"a": []any{crypto.NewSecret("x")}},
+		"document": struct{ D installation.Document }{plain},
+		"embedded": struct{ embedded }{embedded{crypto.NewSecret("x")}},
+		"pointer":  &embedded{crypto.NewSecret("x")},
 	} {
 		if _, err := installation.DocumentOf(v); err == nil {
-			t.Errorf("%s: a document was made with a mask in place of a secret", name)
+			t.Errorf("%s: the secret became a mask in the document", name)
 		}
 	}
 	type node struct {
@@ -72,22 +82,32 @@ func TestDocument(t *testing.T) {
 		root.Kids = append(root.Kids, &node{Parent: root})
 	}
 	if _, err := installation.DocumentOf(root); err != nil {
-		t.Errorf("a tree with links back that JSON leaves out: %v", err)
+		t.Errorf("a tree whose links to parents are left out of JSON: %v", err)
 	}
-	if _, err := installation.DocumentOf(map[string]any{"a": installation.Value(crypto.NewSecret("x"))}); err == nil {
-		t.Error("a secret in an Optional went unseen")
+	if _, err := installation.DocumentOf(map[string]any{
+		"a": installation.Value(crypto.NewSecret("x")),
+	}); err == nil {
+		t.Error("a secret in an Optional was accepted")
 	}
-	if d, err := installation.DocumentOf(embedded{crypto.Masked()}); err != nil || !d.Equal(installation.JSON(`{"Key":"***"}`)) {
+	if d, err := installation.DocumentOf(embedded{crypto.Masked()}); err != nil ||
+		!d.Equal(installation.JSON(`{"Key":"***"}`)) {
 		t.Errorf("a masked secret: %v", err)
 	}
-	if !plain.Equal(installation.JSON([]byte(`{"secret":"c4nary"}`))) || plain.Equal(installation.JSON(`{}`)) || !(installation.Document{}).IsZero() {
+}
+
+// Equal compares contents, and a document decoded from null is zero.
+func TestDocumentEqualAndZero(t *testing.T) {
+	plain := installation.JSON(`{"secret":"c4nary"}`)
+	if !plain.Equal(installation.JSON([]byte(`{"secret":"c4nary"}`))) ||
+		plain.Equal(installation.JSON(`{}`)) || !(installation.Document{}).IsZero() {
 		t.Error("Equal or IsZero is wrong")
 	}
 	var d installation.Document
 	if err := json.Unmarshal([]byte(`null`), &d); err != nil || !d.IsZero() {
 		t.Errorf("null is %v, %v", d, err)
 	}
-	if err := json.Unmarshal([]byte(`{"a":1}`), &d); err != nil || !d.Equal(installation.JSON(`{"a":1}`)) {
+	if err := json.Unmarshal([]byte(`{"a":1}`), &d); err != nil ||
+		!d.Equal(installation.JSON(`{"a":1}`)) {
 		t.Errorf("an object is %v, %v", d, err)
 	}
 }

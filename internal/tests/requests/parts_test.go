@@ -9,15 +9,18 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 )
 
-// What honest mistakes must not cost: each of these once lost data, or showed what it should not.
+// Each test below repeats an honest mistake that once lost data or showed a secret.
 
-// A request that was queued as JSON keeps what it left out.
+// A request that was written as JSON and read back keeps the parts it left out.
 func TestJSONRequestKeepsOmittedParts(t *testing.T) {
 	w := fixture.NewWorld(t)
 	w.Install(t, "i")
-	b, err := json.Marshal(installation.PatchRequest{ID: "i", Parts: installation.Parts{Name: installation.Value("n")}})
+	b, err := json.Marshal(installation.PatchRequest{
+		ID: "i", Parts: installation.Parts{Name: installation.Value("n")},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,27 +31,33 @@ func TestJSONRequestKeepsOmittedParts(t *testing.T) {
 	if _, err := w.Host.Patch(t.Context(), req); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.Get(t, "i"); got.Name != "n" || got.Configuration == nil || got.Connection == nil {
-		t.Errorf("parts that were left out are gone: %+v", got)
+	if got := w.Get(t, "i"); got.Name != "n" || got.Configuration == nil ||
+		got.Connection == nil {
+		t.Errorf("the omitted parts are gone: %+v", got)
 	}
-	if _, err := json.Marshal(installation.PatchRequest{Operations: []installation.Operation{installation.Unset("/a")}}); err == nil {
-		t.Error("an operation was written as JSON, where it is lost")
+	if _, err := json.Marshal(installation.PatchRequest{Operations: []installation.Operation{
+		patch.Unset("/a"),
+	}}); err == nil {
+		t.Error("a request with an operation was written as JSON, which loses it")
 	}
 }
 
-// A write that changes nothing answers what is stored, and shares nothing with the request.
+// A write that changes nothing returns the stored installation and shares no memory with
+// the request.
 func TestUnchangedWriteReturnsStored(t *testing.T) {
 	w := fixture.NewWorld(t)
 	w.Install(t, "i")
 	parts := fixture.Parts()
 	consent, _ := parts.Consent.Get()
-	consent.Policies["terms"] = consent.Policies["terms"].In(time.FixedZone("x", 3600)).Add(time.Nanosecond)
-	res, err := w.Host.Upsert(t.Context(), installation.UpsertRequest{ID: "i", Parts: installation.Parts{Consent: parts.Consent}})
+	zone := time.FixedZone("x", 3600)
+	consent.Policies["terms"] = consent.Policies["terms"].In(zone).Add(time.Nanosecond)
+	res, err := w.Host.Upsert(t.Context(),
+		installation.UpsertRequest{ID: "i", Parts: installation.Parts{Consent: parts.Consent}})
 	if err != nil || res.Changed {
 		t.Fatalf("%+v, %v", res, err)
 	}
 	if diff := cmp.Diff(w.Get(t, "i"), res.Installation); diff != "" {
-		t.Errorf("the answer is not what is stored (-stored +answer):\n%s", diff)
+		t.Errorf("the answer differs from the stored installation (-stored +answer):\n%s", diff)
 	}
 	res.Consent.Scopes[0] = "spoilt"
 	if consent.Scopes[0] != "read" {
@@ -56,16 +65,24 @@ func TestUnchangedWriteReturnsStored(t *testing.T) {
 	}
 }
 
-// Readers take an unnamed field for a part in any letter case.
+// Extra may not have the name of a field in any letter case, since readers of JSON may take
+// one for the other.
 func TestUnnamedFieldsDoNotShadowParts(t *testing.T) {
 	w := fixture.NewWorld(t)
 	w.Install(t, "i")
 	put := func(extra string) error {
-		_, err := w.Host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: installation.Parts{Extra: installation.Value(installation.JSON(extra))}})
+		_, err := w.Host.Patch(t.Context(), installation.PatchRequest{
+			ID:    "i",
+			Parts: installation.Parts{Extra: installation.Value(installation.JSON(extra))},
+		})
 		return err
 	}
-	want := []string{"extra/ID exclusive", "extra/Status exclusive", "extra/billingPlan exclusive", "extra/ſtatus exclusive"}
-	if diff := cmp.Diff(want, fixture.Violations(t, put(`{"Status":"installed","ID":"x","billingPlan":{},"ſtatus":1,"region":"eu"}`))); diff != "" {
+	want := []string{
+		"extra/ID exclusive", "extra/Status exclusive",
+		"extra/billingPlan exclusive", "extra/ſtatus exclusive",
+	}
+	err := put(`{"Status":"installed","ID":"x","billingPlan":{},"ſtatus":1,"region":"eu"}`)
+	if diff := cmp.Diff(want, fixture.Violations(t, err)); diff != "" {
 		t.Error(diff)
 	}
 	if err := put(`{"statuses":1,"region":{"id":1}}`); err != nil {
@@ -73,7 +90,7 @@ func TestUnnamedFieldsDoNotShadowParts(t *testing.T) {
 	}
 }
 
-// A configuration that is only given another id, or another revision id, changed.
+// Another id or revision id alone is a change of a configuration.
 func TestNewConfigurationIDIsChange(t *testing.T) {
 	w := fixture.NewWorld(t)
 	w.Install(t, "i")
@@ -83,11 +100,16 @@ func TestNewConfigurationIDIsChange(t *testing.T) {
 	} {
 		c := *w.Get(t, "i").Configuration
 		change(&c)
-		res, err := w.Host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: installation.Parts{Configuration: installation.Value(c)}})
+		res, err := w.Host.Patch(t.Context(), installation.PatchRequest{
+			ID: "i", Parts: installation.Parts{Configuration: installation.Value(c)},
+		})
 		if err != nil || !res.Changed || c.ID != res.Configuration.ID {
 			t.Errorf("got %+v, %v", res, err)
 		}
-		again, err := w.Host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: installation.Parts{Configuration: installation.Value(*res.Configuration)}})
+		again, err := w.Host.Patch(t.Context(), installation.PatchRequest{
+			ID:    "i",
+			Parts: installation.Parts{Configuration: installation.Value(*res.Configuration)},
+		})
 		if err != nil || again.Changed {
 			t.Errorf("once more: %+v, %v", again, err)
 		}

@@ -11,43 +11,33 @@ import (
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
 
-// Reads never write, and nothing a caller holds aliases what a store holds.
+// Reads never write. A caller that changes a request or an answer changes nothing stored.
 func TestInvariant16ReadsNeverWrite(t *testing.T) {
 	w := fixture.NewWorld(t)
 	parts := fixture.Parts()
 	account, _ := parts.Account.Get()
 	account.Contact = &installation.Contact{Name: "Iris"}
 	parts.Account = installation.Value(account)
-	if _, err := w.Host.Upsert(t.Context(), installation.UpsertRequest{ID: "live", Parts: parts}); err != nil {
-		t.Fatal(err)
-	}
-	other := fixture.Parts()
-	other.Account = installation.Value(installation.Account{ID: "ACC-2"})
-	if _, err := w.Host.Upsert(t.Context(), installation.UpsertRequest{ID: "ended", Parts: other}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Host.Uninstall(t.Context(), installation.UninstallRequest{ID: "ended"}); err != nil {
-		t.Fatal(err)
-	}
-	w.Invite(t, "expired")
-	if _, err := w.Host.Expire(t.Context(), installation.ExpireRequest{ID: "expired"}); err != nil {
-		t.Fatal(err)
-	}
-	w.Invite(t, "expiring")
-	w.Advance(30 * 24 * time.Hour)
+	installInEachStatus(t, w, parts)
 
 	commits := len(w.Store.Changes())
 	consent, _ := parts.Consent.Get()
 	for _, id := range []string{"live", "ended", "expired", "expiring"} {
 		before := w.Get(t, id)
 		spoil(reflect.ValueOf(w.Get(t, id)))
-		account.Contact.Name, consent.Scopes[0], consent.Policies["terms"] = "spoilt", "spoilt", time.Time{}
+		account.Contact.Name, consent.Scopes[0] = "spoilt", "spoilt"
+		consent.Policies["terms"] = time.Time{}
 		if diff := cmp.Diff(before, w.Get(t, id)); diff != "" {
-			t.Errorf("%s: what a caller holds changed what is stored:\n%s", id, diff)
+			t.Errorf("%s: a change by the caller changed the stored record:\n%s", id, diff)
 		}
 	}
-	for _, svc := range []*installation.Service{w.Host, w.Vendor, w.Extension, w.Customer, w.Platform} {
-		for range svc.All(t.Context(), installation.ListRequest{Status: []installation.Status{installation.StatusExpired, installation.StatusInstalled}}) {
+	statuses := []installation.Status{
+		installation.StatusExpired, installation.StatusInstalled,
+	}
+	for _, svc := range []*installation.Service{
+		w.Host, w.Vendor, w.Extension, w.Customer, w.Platform,
+	} {
+		for range svc.All(t.Context(), installation.ListRequest{Status: statuses}) {
 		}
 		if _, err := svc.Count(t.Context(), installation.ListRequest{}); err != nil {
 			t.Error(err)
@@ -57,11 +47,37 @@ func TestInvariant16ReadsNeverWrite(t *testing.T) {
 		t.Error(err)
 	}
 	if n := len(w.Store.Changes()); n != commits {
-		t.Errorf("reading made %d commits", n-commits)
+		t.Errorf("the reads made %d commits", n-commits)
 	}
 }
 
-// spoil overwrites everything that can be reached from v.
+// installInEachStatus makes "live" with these parts, "ended", "expired" and "expiring". The
+// last is an invitation whose deadline has passed.
+func installInEachStatus(t *testing.T, w *fixture.World, parts installation.Parts) {
+	t.Helper()
+	ctx := t.Context()
+	other := fixture.Parts()
+	other.Account = installation.Value(installation.Account{ID: "ACC-2"})
+	for id, p := range map[string]installation.Parts{"live": parts, "ended": other} {
+		_, err := w.Host.Upsert(ctx, installation.UpsertRequest{ID: id, Parts: p})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := w.Host.Uninstall(ctx, installation.UninstallRequest{ID: "ended"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Invite(t, "expired")
+	_, err = w.Host.Expire(ctx, installation.ExpireRequest{ID: "expired"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Invite(t, "expiring")
+	w.Advance(30 * 24 * time.Hour)
+}
+
+// spoil overwrites everything within v.
 func spoil(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:

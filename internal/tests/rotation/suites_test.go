@@ -15,6 +15,7 @@ import (
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/tests/fixture"
 	"github.com/go-installation/installation/memstore"
+	"github.com/go-installation/installation/patch"
 )
 
 // keyOf returns the suite and the number of the data key of a stored record.
@@ -54,7 +55,7 @@ func TestDataKeyKeepsSuite(t *testing.T) {
 		_, err := host.Patch(
 			t.Context(),
 			installation.PatchRequest{ID: "a", Operations: []installation.Operation{
-				installation.SetSecret("/token", crypto.NewSecret("new")),
+				patch.SetSecret("/token", crypto.NewSecret("new")),
 			}},
 		)
 		return err
@@ -83,12 +84,14 @@ func TestDataKeyKeepsSuite(t *testing.T) {
 			return err
 		}, second, 2},
 		{"installed again", func() error {
-			parts := installation.Parts{Account: installation.Value(installation.Account{ID: "ACC-a"})}
+			account := installation.Account{ID: "ACC-a"}
+			parts := installation.Parts{Account: installation.Value(account)}
 			_, err := rotated.Upsert(t.Context(), installation.UpsertRequest{ID: "a", Parts: parts})
 			return err
 		}, second, 3},
 		{"purged", func() error {
-			_, err := rotated.Uninstall(t.Context(), installation.UninstallRequest{ID: "a", Final: true})
+			end := installation.UninstallRequest{ID: "a", Final: true}
+			_, err := rotated.Uninstall(t.Context(), end)
 			return err
 		}, second, 4},
 	} {
@@ -152,7 +155,7 @@ func TestMoveToFIPS(t *testing.T) {
 		}
 		for _, ref := range i.Sealed {
 			if i.Status != installation.StatusUninstalled { // whose secrets nobody reveals
-				left.Secrets[id+" "+ref.String()] = w.Reveal(t, id, ref)
+				left.Secrets[id+" "+string(ref)] = w.Reveal(t, id, ref)
 			}
 		}
 		left.Records = append(
@@ -249,7 +252,7 @@ func readMoved(t *testing.T, file string) {
 				ID: i.ID, Reason: "test", Refs: []installation.Ref{ref},
 			})
 			if err != nil || revealed[0].Err != nil ||
-				revealed[0].Value.RevealString() != left.Secrets[i.ID+" "+ref.String()] {
+				revealed[0].Value.RevealString() != left.Secrets[i.ID+" "+string(ref)] {
 				t.Errorf("reveal %s of %s: %v, %v", ref, i.ID, revealed, err)
 			}
 			read++

@@ -1,9 +1,8 @@
-// Package schemas checks what the schema of an extension does to the configurations of its installations.
+// Package schemas checks what the schema of an extension does to the
+// configurations of its installations.
 package schemas
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -13,46 +12,79 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/tests/fixture"
-	"github.com/go-installation/installation/validate"
+	"github.com/go-installation/installation/patch"
 )
 
 func TestSchemaDecidesWhatIsSensitive(t *testing.T) {
-	w, _ := fixture.NewDescribed(t, `{"properties":{
-		"pinned":{"type":"integer","writeOnly":true}, "tokens":{"x-sensitive":false}, "box":{"$ref":"#/$defs/box"}
-	},"$defs":{"box":{"x-sensitive":true}}}`, `{"pinned":1234,"tokens":["a"],"box":{"a":[1]},"password":"p","name":"n"}`)
-	if got, want := w.Configuration(t), `{"pinned":"***","tokens":["a"],"box":"***","password":"***","name":"n"}`; got != want {
+	w, _ := fixture.NewDescribed(t, `{
+		"properties":{
+			"pinned":{"type":"integer","writeOnly":true},
+			"tokens":{"x-sensitive":false},
+			"box":{"$ref":"#/$defs/box"}
+		},
+		"$defs":{"box":{"x-sensitive":true}}
+	}`, `{"pinned":1234,"tokens":["a"],"box":{"a":[1]},"password":"p","name":"n"}`)
+	want := `{"pinned":"***","tokens":["a"],"box":"***","password":"***","name":"n"}`
+	if got := w.Configuration(t); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
-	for at, want := range map[string]string{"/pinned": "1234", "/box": `{"a":[1]}`, "/password": "p"} {
-		if got := w.Reveal(t, "i", installation.ConfigRef(at)); got != want {
+	for at, want := range map[string]string{
+		"/pinned": "1234", "/box": `{"a":[1]}`, "/password": "p",
+	} {
+		if got := w.Reveal(t, "i", installation.Ref("config"+at)); got != want {
 			t.Errorf("%s is %s, want %s", at, got, want)
 		}
 	}
 	res, err := w.Configure("i", w.Configuration(t))
 	if err != nil || res.Changed {
-		t.Errorf("echo: %+v, %v", res, err)
+		t.Errorf("the same document again: %+v, %v", res, err)
 	}
 }
 
-// The merged document is what is validated, kept secrets and all, and no violation has a value in it.
+const mergedSchema = `{
+	"required":["token"],
+	"properties":{
+		"token":{"writeOnly":true,"minLength":8},
+		"n":{"type":"integer"},
+		"box":{"x-sensitive":true}
+	}
+}`
+
+const mergedDocument = `{"token":"` + canary + `","n":1,"box":{"a":1}}`
+
+// The schema validates the merged document, with the secrets that the write
+// keeps. No violation quotes a value.
 func TestSchemaValidatesTheMergedDocument(t *testing.T) {
-	const canary = "hunter2canary"
-	w, c := fixture.NewDescribed(t, `{"required":["token"],"properties":{"token":{"writeOnly":true,"minLength":8},"n":{"type":"integer"},"box":{"x-sensitive":true}}}`,
-		`{"token":"`+canary+`","n":1,"box":{"a":1}}`)
+	w, _ := fixture.NewDescribed(t, mergedSchema, mergedDocument)
+	type result = *installation.Result
 	for name, try := range map[string]struct {
-		write func() (*installation.Result, error)
+		write func() (result, error)
 		want  []string
 	}{
-		"a kept secret satisfies it": {func() (*installation.Result, error) { return w.Patch(installation.Set("/n", installation.JSON("2"))) }, nil},
-		"plain value": {func() (*installation.Result, error) {
-			return w.Patch(installation.Set("/n", installation.JSON(`"`+canary+`"`)))
-		}, []string{"configuration/n schema type"}},
-		"secret too short": {func() (*installation.Result, error) {
-			return w.Patch(installation.SetSecret("/token", crypto.NewSecret("canary")))
+		"a kept secret is valid": {
+			func() (result, error) { return w.Patch(patch.Set("/n", installation.JSON("2"))) },
+			nil,
 		},
-			[]string{"configuration/token schema minLength"}},
-		"secret removed": {func() (*installation.Result, error) { return w.Configure("i", `{"n":1}`) }, []string{"configuration/token schema required"}},
-		"several":        {func() (*installation.Result, error) { return w.Configure("i", `{"n":"`+canary+`"}`) }, []string{"configuration/n schema type", "configuration/token schema required"}},
+		"plain value": {
+			func() (result, error) {
+				return w.Patch(patch.Set("/n", installation.JSON(`"`+canary+`"`)))
+			},
+			[]string{"configuration/n schema type"},
+		},
+		"secret too short": {
+			func() (result, error) {
+				return w.Patch(patch.SetSecret("/token", crypto.NewSecret("canary")))
+			},
+			[]string{"configuration/token schema minLength"},
+		},
+		"secret removed": {
+			func() (result, error) { return w.Configure("i", `{"n":1}`) },
+			[]string{"configuration/token schema required"},
+		},
+		"several": {
+			func() (result, error) { return w.Configure("i", `{"n":"`+canary+`"}`) },
+			[]string{"configuration/n schema type", "configuration/token schema required"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := try.write()
@@ -70,54 +102,35 @@ func TestSchemaValidatesTheMergedDocument(t *testing.T) {
 			}
 		})
 	}
+}
 
-	c.Set("r2", `{"properties":{"token":{"writeOnly":true,"maxLength":3},"box":{"x-sensitive":true,"properties":{"a":{"type":"string"}},"required":["b"]}}}`)
-	_, err := w.Patch(installation.Set("/n", installation.JSON("3")))
-	want := []string{"configuration/box schema type", "configuration/box schema required", "configuration/token schema maxLength"}
+// A stricter schema also applies to the secrets that a write keeps. It does not
+// block writes that leave the configuration alone.
+func TestStricterSchemaValidatesKeptSecrets(t *testing.T) {
+	w, c := fixture.NewDescribed(t, mergedSchema, mergedDocument)
+	c.Set("r2", `{"properties":{
+		"token":{"writeOnly":true,"maxLength":3},
+		"box":{"x-sensitive":true,"properties":{"a":{"type":"string"}},"required":["b"]}
+	}}`)
+	_, err := w.Patch(patch.Set("/n", installation.JSON("3")))
+	want := []string{
+		"configuration/box schema type",
+		"configuration/box schema required",
+		"configuration/token schema maxLength",
+	}
 	if diff := cmp.Diff(want, fixture.Violations(t, err)); diff != "" {
-		t.Errorf("a stricter schema meets a kept secret:\n%s", diff)
+		t.Errorf("violations of kept secrets:\n%s", diff)
 	}
 	if res, err := w.Configure("i", w.Configuration(t)); err != nil || res.Changed {
-		t.Errorf("an echo changes nothing and so is not refused: %+v, %v", res, err)
+		t.Errorf("a write without a change: %+v, %v", res, err)
 	}
-	if _, err := w.Host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: installation.Parts{Name: installation.Value("x")}}); err != nil {
+	if err := rename(t, w, "x"); err != nil {
 		t.Errorf("a write of something else: %v", err)
 	}
 }
 
-// A read whose schema is still the same asks for its revision and for nothing else.
-func TestReadsNeedOnlySchemaRevision(t *testing.T) {
-	w, c := fixture.NewDescribed(t, `{"properties":{"a":{"writeOnly":true}}}`, `{"a":"x"}`)
-	again, err := installation.New(w.Store, fixture.Ring(t), &installation.Options{Schema: c.Schema})
-	if err != nil {
-		t.Fatal(err)
-	}
-	host := again.In("tenant-1").As(installation.Actor{Kind: installation.Host})
-	asked, loaded := c.Asked, c.Loaded
-	for range 3 {
-		if i, err := host.Get(t.Context(), "i"); err != nil || i.Configuration.Document.String() != `{"a":"***"}` {
-			t.Fatalf("got %v, %v", i, err)
-		}
-	}
-	if c.Asked-asked != 3 || c.Loaded != loaded {
-		t.Errorf("three reads asked %d times and loaded %d times", c.Asked-asked, c.Loaded-loaded)
-	}
-	customer := again.In("tenant-1").As(installation.Actor{Kind: installation.Customer, ID: "ACC-1"})
-	if i, err := customer.Get(t.Context(), "i"); err != nil || i.Configuration != nil || c.Asked-asked != 3 {
-		t.Errorf("one who may not see the configuration: %v, %v, asked %d", i, err, c.Asked-asked)
-	}
-	c.Set("r2", `{"properties":{"a":{"writeOnly":true}}}`)
-	for range 3 {
-		if _, err := host.Get(t.Context(), "i"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if c.Loaded != loaded+1 {
-		t.Errorf("a new revision was loaded %d times", c.Loaded-loaded)
-	}
-}
-
-// A new revision masks from the first read on and seals with the next write; what it un-marks stays sealed until a new value comes.
+// A new revision masks from the first read and seals with the next write. A value
+// that it no longer marks stays sealed until a new value is written.
 func TestNewSchemaRevisionApplies(t *testing.T) {
 	w, c := fixture.NewDescribed(t, `{}`, `{"note":"x","password":"p"}`)
 	c.Set("r2", `{"properties":{"note":{"writeOnly":true},"password":{"x-sensitive":false}}}`)
@@ -127,14 +140,16 @@ func TestNewSchemaRevisionApplies(t *testing.T) {
 	if n := len(w.Get(t, "i").Sealed); n != 1 {
 		t.Errorf("%d secrets are sealed, want one: a read does not write", n)
 	}
-	res, err := w.Host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: installation.Parts{Name: installation.Value("n")}})
+	res, err := w.Host.Patch(t.Context(), installation.PatchRequest{
+		ID: "i", Parts: installation.Parts{Name: installation.Value("n")},
+	})
 	if err != nil || len(res.Sealed) != 2 {
-		t.Fatalf("a write of something else sealed %v, %v", res.Sealed, err)
+		t.Fatalf("a write of something else: %+v, %v", res, err)
 	}
-	if got := w.Reveal(t, "i", installation.ConfigRef("/note")); got != "x" {
+	if got := w.Reveal(t, "i", "config/note"); got != "x" {
 		t.Errorf("note is %q", got)
 	}
-	if _, err := w.Patch(installation.Set("/password", installation.JSON(`"plain"`))); err != nil {
+	if _, err := w.Patch(patch.Set("/password", installation.JSON(`"plain"`))); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := w.Configuration(t), `{"note":"***","password":"plain"}`; got != want {
@@ -146,210 +161,96 @@ func TestNewSchemaRevisionApplies(t *testing.T) {
 	}
 }
 
-// While the schema cannot be used every value is masked, which is said, and no configuration can be written. Nothing is damaged by that.
-func TestBrokenSchema(t *testing.T) {
-	const canary = "hunter2canary"
-	const before, hidden = `{"note":"x","n":1,"on":true,"password":"***","list":["a",null]}`, `{"note":"***","n":"***","on":"***","password":"***","list":["***",null]}`
-	for name, c := range map[string]struct {
-		breakIt func(c *fixture.Catalogue)
-		fault   validate.SchemaFault
-	}{
-		"syntax":    {func(c *fixture.Catalogue) { c.Set("r2", `{"title":"`+canary) }, validate.SchemaSyntax},
-		"keyword":   {func(c *fixture.Catalogue) { c.Set("r2", `{"type":"`+canary+`"}`) }, validate.SchemaKeyword},
-		"reference": {func(c *fixture.Catalogue) { c.Set("r2", `{"$ref":"https://u:`+canary+`@schemas.example"}`) }, validate.SchemaReference},
-		"resolver":  {func(c *fixture.Catalogue) { c.Fail(errors.New(canary)) }, validate.SchemaUnreachable},
-		"cancelled": {func(c *fixture.Catalogue) { c.Fail(fmt.Errorf(canary+": %w", context.Canceled)) }, validate.SchemaUnreachable},
-		"no text":   {func(c *fixture.Catalogue) { c.Set("r2", ""); c.Source.Load = nil }, validate.SchemaUnreachable},
-		"no name":   {func(c *fixture.Catalogue) { c.Set(strings.Repeat("x", 257), "{}") }, validate.SchemaRevision},
-		"odd name":  {func(c *fixture.Catalogue) { c.Set("\xff", "{}") }, validate.SchemaRevision},
-		"load failed": {func(c *fixture.Catalogue) {
-			c.Set("r2", "")
-			c.Source.Load = func(context.Context) ([]byte, error) { return nil, errors.New(canary) }
-		}, validate.SchemaUnreachable},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w, cat := fixture.NewDescribed(t, `{}`, `{"note":"x","n":1,"on":true,"password":"p","list":["a",null]}`)
-			c.breakIt(cat)
-			i, err := w.Host.Get(t.Context(), "i")
-			if err != nil {
-				t.Fatal(err)
-			}
-			says := func(what string, err error) {
-				t.Helper()
-				e, ok := errors.AsType[*validate.SchemaError](err)
-				if !ok || e.Fault != c.fault || !errors.Is(err, installation.ErrSchema) {
-					t.Errorf("%s: got %v", what, err)
-				}
-				if text := fmt.Sprintf("%v %+v %#v %#v", err, err, err, e); strings.Contains(text, canary) {
-					t.Errorf("%s is quoted: %s", what, text)
-				}
-				if got := errors.Is(err, context.Canceled); got != (name == "cancelled") {
-					t.Errorf("%s: cancelled is %v", what, got)
-				}
-			}
-			says("read", i.Configuration.Err)
-			if got := i.Configuration.Document.String(); got != hidden {
-				t.Errorf("shown: %s", got)
-			}
-			list, err := w.Host.List(t.Context(), installation.ListRequest{})
-			if err != nil || list.Installations[0].Configuration.Document.String() != hidden {
-				t.Errorf("list: %v, %v", list, err)
-			}
-			_, err = w.Configure("i", hidden)
-			says("echo", err)
-			_, err = w.Configure("i", `{"a":1}`)
-			says("write", err)
-			_, err = w.Patch(installation.Set("/n", installation.JSON("2")))
-			says("patch", err)
-			_, err = w.Host.Upsert(t.Context(), installation.UpsertRequest{ID: "j", Parts: installation.Parts{
-				Extension: installation.Value(installation.Extension{ID: "EXT-1"}), Account: installation.Value(installation.Account{ID: "ACC-2"}),
-				Configuration: installation.Value(installation.Configuration{Document: installation.JSON(`{}`)}),
-			}})
-			says("create", err)
-			res, err := w.Host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: installation.Parts{Name: installation.Value("new name")}})
-			if err != nil || res.Name != "new name" {
-				t.Errorf("a write of something else: %v", err)
-			}
-
-			cat.Set("r3", `{}`)
-			if got := w.Configuration(t); got != before {
-				t.Errorf("after the repair: %s", got)
-			}
-			_, err = w.Configure("i", hidden)
-			want := []string{
-				"configuration/list/0 mask-without-stored-value", "configuration/n mask-without-stored-value", "configuration/note mask-without-stored-value",
-				"configuration/on mask-without-stored-value",
-			}
-			if diff := cmp.Diff(want, fixture.Violations(t, err)); diff != "" {
-				t.Errorf("what was shown meanwhile and is sent back: %s", diff)
-			}
-			if got := w.Reveal(t, "i", installation.ConfigRef("/password")); got != "p" {
-				t.Errorf("the secret is %q", got)
-			}
-			c.breakIt(cat)
-			res, err = w.Host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: installation.Parts{Configuration: installation.Remove[installation.Configuration]()}})
-			if err != nil || res.Configuration != nil {
-				t.Errorf("removal: %v, %v", res, err)
-			}
-		})
-	}
-}
-
 func TestSchemaDefaultsAndElements(t *testing.T) {
-	w, _ := fixture.NewDescribed(t, `{"properties":{"region":{"default":"eu"},"targets":{"x-key":"id","items":{"properties":{"url":{"x-exposes":["1/token"]}}}}}}`,
-		`{"targets":[{"id":"a","url":"https://a.example","token":"A"},{"id":"b","url":"https://b.example","token":"B"}]}`)
-	const want = `{"targets":[{"id":"a","url":"https://a.example","token":"***"},{"id":"b","url":"https://b.example","token":"***"}],"region":"eu"}`
+	const (
+		a      = `{"id":"a","url":"https://a.example","token":"***"}`
+		b      = `{"id":"b","url":"https://b.example","token":"***"}`
+		evil   = `{"id":"b","url":"https://evil.example","token":"***"}`
+		c      = `{"id":"c","url":"https://c.example","token":"C"}`
+		region = `"region":"us"`
+	)
+	w, _ := fixture.NewDescribed(t, `{"properties":{
+		"region":{"default":"eu"},
+		"targets":{"x-key":"id","items":{"properties":{"url":{"x-exposes":["1/token"]}}}}
+	}}`, `{"targets":[{"id":"a","url":"https://a.example","token":"A"},`+
+		`{"id":"b","url":"https://b.example","token":"B"}]}`)
+	want := `{"targets":[` + a + `,` + b + `],"region":"eu"}`
 	if got := w.Configuration(t); got != want {
 		t.Errorf("got %s", got)
 	}
-	if _, err := w.Configure("i", `{"targets":[{"id":"b","url":"https://b.example","token":"***"}],"region":"us"}`); err != nil {
+	if _, err := w.Configure("i", `{"targets":[`+b+`],`+region+`}`); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.Reveal(t, "i", installation.ConfigRef("/targets/0/token")); got != "B" {
+	if got := w.Reveal(t, "i", "config/targets/0/token"); got != "B" {
 		t.Errorf("the token of b is %q", got)
 	}
-	_, err := w.Configure("i", `{"targets":[{"id":"b","url":"https://evil.example","token":"***"}],"region":"us"}`)
-	if diff := cmp.Diff([]string{"configuration/targets/0/token destination configuration/targets/0/url"}, fixture.Violations(t, err)); diff != "" {
+	_, err := w.Configure("i", `{"targets":[`+evil+`],`+region+`}`)
+	violation := "configuration/targets/0/token destination configuration/targets/0/url"
+	if diff := cmp.Diff([]string{violation}, fixture.Violations(t, err)); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := w.Configure("i", `{"targets":[{"id":"b","url":"https://b.example","token":"***"},{"id":"c","url":"https://c.example","token":"C"}],"region":"us"}`); err != nil {
-		t.Errorf("a target more: %v", err)
+	if _, err := w.Configure("i", `{"targets":[`+b+`,`+c+`],`+region+`}`); err != nil {
+		t.Errorf("another target: %v", err)
 	}
 }
 
-// A page asks once for each extension in a row, and loads a schema that fails once.
-func TestListLooksUpSchemaOnce(t *testing.T) {
-	w, c := fixture.NewDescribed(t, `{}`, `{"a":1}`)
-	for n := range 20 {
-		parts := fixture.Parts()
-		parts.Account = installation.Value(installation.Account{ID: fmt.Sprintf("ACC-%d", n+2)})
-		parts.Extension = installation.Value(installation.Extension{ID: "EXT-1"})
-		if _, err := w.Host.Upsert(t.Context(), installation.UpsertRequest{Parts: parts}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	loads := 0
-	c.Source = validate.SchemaSource{Revision: "r2", Load: func(context.Context) ([]byte, error) { loads++; return nil, errors.New("down") }}
-	asked := c.Asked
-	list, err := w.Host.List(t.Context(), installation.ListRequest{})
-	if err != nil || len(list.Installations) != 21 {
-		t.Fatalf("%v, %v", list, err)
-	}
-	for _, i := range list.Installations {
-		if i.Configuration.Err == nil {
-			t.Errorf("%s says nothing", i.ID)
-		}
-	}
-	if c.Asked-asked != 1 || loads != 1 {
-		t.Errorf("asked %d times, loaded %d times", c.Asked-asked, loads)
-	}
-}
-
-// Another extension, tenant or revision never gets the schema of this one.
-func TestSchemasAreKeptApart(t *testing.T) {
-	schemas := map[string]string{"t1/E1": `{"properties":{"a":{"writeOnly":true}}}`, "t1/E2": `{"properties":{"b":{"writeOnly":true}}}`, "t2/E1": `{"properties":{"c":{"writeOnly":true}}}`}
-	w := fixture.NewWorld(t, func(o *installation.Options) {
-		o.Schema = func(_ context.Context, tenant string, ext installation.Extension) (validate.SchemaSource, error) {
-			text := schemas[tenant+"/"+ext.ID]
-			return validate.SchemaSource{Revision: "1", Load: func(context.Context) ([]byte, error) { return []byte(text), nil }}, nil
-		}
-	})
-	for place, want := range map[string]string{"t1/E1": `{"a":"***","b":"x","c":"x"}`, "t1/E2": `{"a":"x","b":"***","c":"x"}`, "t2/E1": `{"a":"x","b":"x","c":"***"}`} {
-		tenant, extension, _ := strings.Cut(place, "/")
-		res, err := w.Service.In(tenant).As(installation.Actor{Kind: installation.Host}).Upsert(t.Context(), installation.UpsertRequest{ID: "i-" + extension, Parts: installation.Parts{
-			Extension: installation.Value(installation.Extension{ID: extension}), Account: installation.Value(installation.Account{ID: "A"}),
-			Configuration: installation.Value(installation.Configuration{Document: installation.JSON(`{"a":"x","b":"x","c":"x"}`)}),
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := res.Configuration.Document.String(); got != want {
-			t.Errorf("%s: %s, want %s", place, got, want)
-		}
-	}
-}
-
-// What is said of a place in one branch alone does not take the rule for destinations away, whichever branch the document is in.
-func TestBranchesDoNotDisarmDestinations(t *testing.T) {
+// A branch that applies only sometimes does not remove the rule for destinations,
+// whether the document matches the branch or not.
+func TestBranchesKeepDestinationRule(t *testing.T) {
 	for name, schema := range map[string]string{
-		"oneOf": `{"oneOf":[{"properties":{"kind":{"const":"a"},"url":{"x-exposes":[]}}},{"properties":{"kind":{"const":"b"},"url":{"format":"uri"}}}]}`,
-		"then":  `{"properties":{"url":{"format":"uri"}},"if":{"properties":{"kind":{"const":"a"}},"required":["kind"]},"then":{"properties":{"url":{"x-exposes":[]}}}}`,
+		"oneOf": `{"oneOf":[
+			{"properties":{"kind":{"const":"a"},"url":{"x-exposes":[]}}},
+			{"properties":{"kind":{"const":"b"},"url":{"format":"uri"}}}
+		]}`,
+		"then": `{
+			"properties":{"url":{"format":"uri"}},
+			"if":{"properties":{"kind":{"const":"a"}},"required":["kind"]},
+			"then":{"properties":{"url":{"x-exposes":[]}}}
+		}`,
 	} {
-		w, _ := fixture.NewDescribed(t, schema, `{"kind":"b","url":"https://good.example","token":"t"}`)
-		_, err := w.Patch(installation.Set("/url", installation.JSON(`"https://evil.example"`)))
-		if diff := cmp.Diff([]string{"configuration/token destination configuration/url"}, fixture.Violations(t, err)); diff != "" {
+		w, _ := fixture.NewDescribed(t, schema,
+			`{"kind":"b","url":"https://good.example","token":"t"}`)
+		_, err := w.Patch(patch.Set("/url", installation.JSON(`"https://evil.example"`)))
+		want := []string{"configuration/token destination configuration/url"}
+		if diff := cmp.Diff(want, fixture.Violations(t, err)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
 }
 
-// A guess put beside a secret gets the same answer whether it is right or wrong, also in the write after it.
+// A guess next to a secret gets the same answer whether it is right or wrong, in
+// its own write and in the next one.
 func TestUniqueItemsConfirmsNoGuess(t *testing.T) {
-	w, c := fixture.NewDescribed(t, `{"properties":{"n":{"type":"integer"},"pins":{"uniqueItems":true,"items":{"writeOnly":true}}}}`, `{"n":1,"pins":["4711"]}`)
+	w, c := fixture.NewDescribed(t, `{"properties":{
+		"n":{"type":"integer"},
+		"pins":{"uniqueItems":true,"items":{"writeOnly":true}}
+	}}`, `{"n":1,"pins":["4711"]}`)
 	for _, guess := range []string{"4710", "4711"} {
 		for what, op := range map[string]installation.Operation{
-			"Set": installation.Set("/pins/-", installation.JSON(`"`+guess+`"`)), "SetSecret": installation.SetSecret("/pins/-", crypto.NewSecret(guess)),
+			"Set":       patch.Set("/pins/-", installation.JSON(`"`+guess+`"`)),
+			"SetSecret": patch.SetSecret("/pins/-", crypto.NewSecret(guess)),
 		} {
 			if _, err := w.Patch(op); err != nil {
 				t.Errorf("%s of %s: %v", what, guess, err)
 			}
-			if _, err := w.Patch(installation.Set("/n", installation.JSON(`2`))); err != nil {
+			if _, err := w.Patch(patch.Set("/n", installation.JSON(`2`))); err != nil {
 				t.Errorf("the write after %s of %s: %v", what, guess, err)
 			}
-			if _, err := w.Patch(installation.Unset("/pins/1"), installation.Set("/n", installation.JSON(`1`))); err != nil {
+			reset := patch.Set("/n", installation.JSON(`1`))
+			if _, err := w.Patch(patch.Unset("/pins/1"), reset); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	// A value that is still stored plain, but sensitive under a new schema, is no other.
+	// The same is true for a stored plain value that a new schema makes sensitive.
 	c.Set("r2", `{"properties":{"codes":{"uniqueItems":true}}}`)
-	if _, err := w.Patch(installation.Set("/codes", installation.JSON(`["1"]`))); err != nil {
+	if _, err := w.Patch(patch.Set("/codes", installation.JSON(`["1"]`))); err != nil {
 		t.Fatal(err)
 	}
 	c.Set("r3", `{"properties":{"codes":{"uniqueItems":true,"items":{"writeOnly":true}}}}`)
 	for _, guess := range []string{"2", "1"} {
-		if _, err := w.Patch(installation.Set("/codes/-", installation.JSON(`"`+guess+`"`))); err != nil {
-			t.Errorf("%s beside a plain one: %v", guess, err)
+		if _, err := w.Patch(patch.Set("/codes/-", installation.JSON(`"`+guess+`"`))); err != nil {
+			t.Errorf("%s next to a plain value: %v", guess, err)
 		}
 	}
 }

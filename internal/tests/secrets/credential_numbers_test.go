@@ -10,12 +10,14 @@ import (
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
 
+type connection = installation.Connection
+
 // Each new value of a credential has a number of its own that grows, also after the connection
 // was removed, the record was rekeyed or installed again. A kept value keeps its number, and
 // other secrets have none.
 func TestCredentialNumbersGrow(t *testing.T) {
 	w := fixture.NewWorld(t)
-	connect := func(change func(c *installation.Connection)) func() error {
+	connect := func(change func(c *connection)) func() error {
 		return func() error {
 			c := installation.Connection{ID: "CON-1", Provider: "hubspot"}
 			if i, err := w.Host.Get(t.Context(), "i"); err == nil && i.Connection != nil {
@@ -48,35 +50,39 @@ func TestCredentialNumbersGrow(t *testing.T) {
 		want map[string]int64 // by pointer
 		last int64
 	}{
-		{"connected", connect(func(c *installation.Connection) { c.AccessToken = token("a") }),
+		{"connected", connect(func(c *connection) { c.AccessToken = token("a") }),
 			map[string]int64{"/access_token": 1}, 1},
-		{"another credential", connect(func(c *installation.Connection) { c.APIKey = crypto.NewSecret("k") }),
+		{"another credential", connect(func(c *connection) { c.APIKey = crypto.NewSecret("k") }),
 			map[string]int64{"/access_token": 1, "/api_key": 2}, 2},
-		{"a new value", connect(func(c *installation.Connection) { c.AccessToken = token("b") }),
+		{"a new value", connect(func(c *connection) { c.AccessToken = token("b") }),
 			map[string]int64{"/access_token": 3, "/api_key": 2}, 3},
-		{"the same value again", connect(func(c *installation.Connection) { c.AccessToken = token("b") }),
+		{"the same value again", connect(func(c *connection) { c.AccessToken = token("b") }),
 			map[string]int64{"/access_token": 4, "/api_key": 2}, 4},
-		{"another secret", patch(installation.Parts{Configuration: installation.Value(installation.Configuration{
-			Document: installation.JSON(`{"token":"t"}`),
-		})}), map[string]int64{"/access_token": 4, "/api_key": 2}, 4},
-		{"one removed", connect(func(c *installation.Connection) { c.APIKey = crypto.Secret{} }),
+		{"another secret", patch(installation.Parts{
+			Configuration: installation.Value(installation.Configuration{
+				Document: installation.JSON(`{"token":"t"}`),
+			}),
+		}), map[string]int64{"/access_token": 4, "/api_key": 2}, 4},
+		{"one removed", connect(func(c *connection) { c.APIKey = crypto.Secret{} }),
 			map[string]int64{"/access_token": 4}, 4},
-		{"and given again", connect(func(c *installation.Connection) { c.APIKey = crypto.NewSecret("k") }),
+		{"and given again", connect(func(c *connection) { c.APIKey = crypto.NewSecret("k") }),
 			map[string]int64{"/access_token": 4, "/api_key": 5}, 5},
-		{"disconnected", patch(installation.Parts{Connection: installation.Remove[installation.Connection]()}),
+		{"disconnected", patch(installation.Parts{Connection: installation.Remove[connection]()}),
 			map[string]int64{}, 5},
-		{"connected again", connect(func(c *installation.Connection) { c.RefreshToken = token("r") }),
+		{"connected again", connect(func(c *connection) { c.RefreshToken = token("r") }),
 			map[string]int64{"/refresh_token": 6}, 6},
 		{"ended and installed again", func() error {
-			if _, err := w.Host.Uninstall(t.Context(), installation.UninstallRequest{ID: "i"}); err != nil {
+			end := installation.UninstallRequest{ID: "i"}
+			if _, err := w.Host.Uninstall(t.Context(), end); err != nil {
 				return err
 			}
-			return connect(func(c *installation.Connection) {
+			return connect(func(c *connection) {
 				*c = installation.Connection{ID: "CON-1", AccessToken: token("c")}
 			})()
 		}, map[string]int64{"/access_token": 7}, 7},
 		{"purged", func() error {
-			_, err := w.Host.Uninstall(t.Context(), installation.UninstallRequest{ID: "i", Final: true})
+			end := installation.UninstallRequest{ID: "i", Final: true}
+			_, err := w.Host.Uninstall(t.Context(), end)
 			return err
 		}, map[string]int64{}, 7},
 	} {
@@ -105,9 +111,10 @@ func TestCredentialNumbersGrow(t *testing.T) {
 		}
 	}
 	// Rekey seals the same values under a new key.
-	if err := connect(
-		func(c *installation.Connection) { *c = installation.Connection{ID: "C", AccessToken: token("d")} },
-	)(); err != nil {
+	connected := connect(func(c *connection) {
+		*c = connection{ID: "C", AccessToken: token("d")}
+	})
+	if err := connected(); err != nil {
 		t.Fatal(err)
 	}
 	numbers := func() (one, last int64) {

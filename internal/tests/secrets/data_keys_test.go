@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,137 +11,223 @@ import (
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
 
-// No call leaves a data key behind: each one that it unwrapped or made is destroyed at its end, however that came.
+// Every call destroys the data keys that it unwrapped or generated, whether it
+// succeeds or fails.
 func TestDataKeysAreDestroyed(t *testing.T) {
-	r := fixture.NewWorld(t)
-	keys := &fixture.KeyRecorder{KeyWrapper: fixture.RingOf(t, r.K2, r.K1)}
-	host := r.On(t, r.Store, keys)
-	customer := host.As(installation.Actor{Kind: installation.Customer, ID: "ACC-1"})
-	stranger := host.As(installation.Actor{Kind: installation.Customer, ID: "ACC-2"})
-	guard := installation.Guard{IdempotencyKey: "once"}
-	var code crypto.Secret
-	changed := func(err error) error { return err }
-	refused := func(err error) error {
-		if err == nil {
-			return errors.New("not refused")
-		}
-		return nil
-	}
-	failing := func(call func() error) func() error {
-		return func() error {
-			keys.WrapErr = installation.ErrKeyUnavailable
-			defer func() { keys.WrapErr = nil }()
-			return call()
-		}
-	}
-	upsert := func(svc *installation.Service, id string, g installation.Guard) error {
-		parts := fixture.Parts()
-		parts.Account = installation.Value(installation.Account{ID: "ACC-" + id})
-		_, err := svc.Upsert(t.Context(), installation.UpsertRequest{ID: id, Guard: g, Parts: parts})
-		return err
-	}
-	name := func(svc *installation.Service, id, to string) error {
-		_, err := svc.Patch(t.Context(), installation.PatchRequest{ID: id, Parts: installation.Parts{Name: installation.Value(to)}})
-		return err
-	}
-	uninstall := func(id string, final bool) error {
-		_, err := host.Uninstall(t.Context(), installation.UninstallRequest{ID: id, Final: final})
-		return err
-	}
-	accept := func(svc *installation.Service, code crypto.Secret, account string) error {
-		_, err := svc.Accept(t.Context(), installation.AcceptRequest{ID: "invited", Code: code, Account: installation.Account{ID: account}})
-		return err
-	}
-	for _, step := range []struct {
-		name string
-		call func() error
-		want func(error) error
-		keys int // at least
-	}{
-		{"create", func() error { return upsert(host, "a", guard) }, changed, 1},
-		{"the same again", func() error { return upsert(host, "a", guard) }, changed, 1},
-		{"patch", func() error { return name(host, "a", "new") }, changed, 1},
-		{"nothing new", func() error { return name(host, "a", "new") }, changed, 2},
-		{"patch by a stranger", func() error { return name(stranger, "a", "new") }, refused, 1},
-		{"patch of another revision", func() error { return upsert(host, "a", installation.Guard{Revision: 9}) }, refused, 1},
-		{"no key to create", failing(func() error { return upsert(host, "b", installation.Guard{}) }), refused, 1},
-		{"no key to rekey", failing(func() error {
-			_, err := host.Rekey(t.Context(), installation.RekeyRequest{ID: "a"})
-			return err
-		}), refused, 2},
-		{"get", func() error { _, err := host.Get(t.Context(), "a"); return err }, changed, 1},
-		{"get by a stranger", func() error { _, err := stranger.Get(t.Context(), "a"); return err }, refused, 1},
-		{"list", func() error { _, err := host.List(t.Context(), installation.ListRequest{}); return err }, changed, 1},
-		{"reveal", func() error {
-			_, err := host.Reveal(t.Context(), installation.RevealRequest{ID: "a", Reason: "test", Refs: []installation.Ref{{Kind: installation.RefConfig, Pointer: "/api_secret"}}})
-			return err
-		}, changed, 1},
-		{"invite", func() error {
-			res, err := host.Invite(t.Context(), installation.InviteRequest{ID: "invited", Parts: installation.Parts{Extension: fixture.Parts().Extension}})
-			if err == nil {
-				code = res.Code
-			}
-			return err
-		}, changed, 1},
-		{"accept with a wrong code", func() error { return accept(customer, crypto.NewSecret("inv_x"), "ACC-1") }, refused, 1},
-		{"resend", func() error {
-			res, err := host.Resend(t.Context(), installation.ResendRequest{ID: "invited"})
-			if err == nil {
-				code = res.Code
-			}
-			return err
-		}, changed, 1},
-		{"accept", func() error { return accept(customer, code, "ACC-1") }, changed, 1},
-		{"accept again", func() error { return accept(customer, code, "ACC-1") }, changed, 1},
-		{"rekey", func() error {
-			_, err := host.Rekey(t.Context(), installation.RekeyRequest{ID: "a"})
-			return err
-		}, changed, 2},
-		{"check", func() error { _, err := host.Check(t.Context()); return err }, changed, 2},
-		{"made under the other key", func() error { return upsert(r.With(t, r.K1), "old", installation.Guard{}) }, changed, 0},
-		{"rewrap", func() error { _, err := host.Rewrap(t.Context(), installation.RewrapRequest{}); return err }, changed, 3},
-		{"may k1 go", func() error { return host.CanRetire(t.Context(), "k1") }, changed, 2},
-		{"uninstall", func() error { return uninstall("old", false) }, changed, 1},
-		{"final without a key", failing(func() error { return uninstall("old", true) }), changed, 2},
-		{"final", func() error { return uninstall("a", true) }, changed, 2},
-		{"installed again", func() error { return upsert(host, "a", installation.Guard{}) }, changed, 2},
-		{"end of a grace", func() error {
-			if err := uninstall("a", false); err != nil {
-				return err
-			}
-			r.Advance(25 * time.Hour)
-			_, err := host.Sweep(t.Context(), installation.SweepRequest{})
-			return err
-		}, changed, 3},
-		{"delete", func() error {
-			_, err := host.Delete(t.Context(), installation.DeleteRequest{ID: "a", Guard: installation.Guard{InstalledBefore: r.Now()}})
-			return err
-		}, changed, 1},
-		{"a damaged record", func() error {
-			if err := upsert(host, "bad", installation.Guard{}); err != nil {
-				return err
-			}
-			r.EditRecord(t, "bad", func(record *installation.Record) { record.Deadline = r.Now() })
-			_, err := host.Get(t.Context(), "bad")
-			fixture.WantErr(t, "get", err, installation.ErrSealed)
-			_, err = host.Check(t.Context())
-			return err
-		}, changed, 3},
-	} {
-		if err := step.want(step.call()); err != nil {
+	c := newDataKeyCalls(t)
+	for _, step := range slices.Concat(c.basic(), c.invitation(), c.rotation(), c.ending()) {
+		switch err := step.call(); {
+		case step.fails && err == nil:
+			t.Fatalf("%s: no error", step.name)
+		case !step.fails && err != nil:
 			t.Fatalf("%s: %v", step.name, err)
 		}
-		if len(keys.Seen()) < step.keys {
-			t.Errorf("%s: %d data keys passed, want %d", step.name, len(keys.Seen()), step.keys)
+		seen := c.keys.Seen()
+		if len(seen) < step.keys {
+			t.Errorf("%s: %d data keys passed, want %d", step.name, len(seen), step.keys)
 		}
-		for i, k := range keys.Seen() {
+		for i, k := range seen {
 			if _, err := k.Reveal(); !errors.Is(err, crypto.ErrDestroyed) {
-				t.Errorf("%s: data key %d of %d is not destroyed", step.name, i+1, len(keys.Seen()))
+				t.Errorf("%s: data key %d of %d is not destroyed", step.name, i+1, len(seen))
 			}
 		}
-		if name := step.name; name == "create" && len(keys.OutcomeKeys()) != 1 || name != "create" && len(keys.OutcomeKeys()) > 1 {
-			t.Errorf("%s: %d outcome keys were made", name, len(keys.OutcomeKeys()))
+		outcomes := len(c.keys.OutcomeKeys())
+		if created := step.name == "create"; created && outcomes != 1 || !created && outcomes > 1 {
+			t.Errorf("%s: %d outcome keys were generated", step.name, outcomes)
 		}
-		keys.Forget()
+		c.keys.Forget()
+	}
+}
+
+// dataKeyStep is a call and the number of data keys that it uses at least.
+type dataKeyStep struct {
+	name  string
+	call  func() error
+	fails bool
+	keys  int
+}
+
+// dataKeyCalls makes calls through a wrapper that records every data key.
+type dataKeyCalls struct {
+	t                        *testing.T
+	w                        *fixture.World
+	keys                     *fixture.KeyRecorder
+	host, customer, stranger *installation.Service
+	code                     crypto.Secret // the last invitation code
+}
+
+func newDataKeyCalls(t *testing.T) *dataKeyCalls {
+	w := fixture.NewWorld(t)
+	keys := &fixture.KeyRecorder{KeyWrapper: fixture.RingOf(t, w.K2, w.K1)}
+	host := w.On(t, w.Store, keys)
+	return &dataKeyCalls{
+		t: t, w: w, keys: keys, host: host,
+		customer: host.As(installation.Actor{Kind: installation.Customer, ID: "ACC-1"}),
+		stranger: host.As(installation.Actor{Kind: installation.Customer, ID: "ACC-2"}),
+	}
+}
+
+// withoutKey makes the call while no key can be wrapped.
+func (c *dataKeyCalls) withoutKey(call func() error) func() error {
+	return func() error {
+		c.keys.WrapErr = installation.ErrKeyUnavailable
+		defer func() { c.keys.WrapErr = nil }()
+		return call()
+	}
+}
+
+func (c *dataKeyCalls) upsert(
+	svc *installation.Service, id string, g installation.Guard,
+) func() error {
+	return func() error {
+		parts := fixture.Parts()
+		parts.Account = installation.Value(installation.Account{ID: "ACC-" + id})
+		_, err := svc.Upsert(c.t.Context(), installation.UpsertRequest{
+			ID: id, Guard: g, Parts: parts,
+		})
+		return err
+	}
+}
+
+func (c *dataKeyCalls) rename(svc *installation.Service) func() error {
+	return func() error {
+		_, err := svc.Patch(c.t.Context(), installation.PatchRequest{
+			ID: "a", Parts: installation.Parts{Name: installation.Value("new")},
+		})
+		return err
+	}
+}
+
+func (c *dataKeyCalls) get(svc *installation.Service) func() error {
+	return func() error { _, err := svc.Get(c.t.Context(), "a"); return err }
+}
+
+func (c *dataKeyCalls) uninstall(id string, final bool) func() error {
+	return func() error {
+		_, err := c.host.Uninstall(c.t.Context(), installation.UninstallRequest{
+			ID: id, Final: final,
+		})
+		return err
+	}
+}
+
+func (c *dataKeyCalls) rekey() error {
+	_, err := c.host.Rekey(c.t.Context(), installation.RekeyRequest{ID: "a"})
+	return err
+}
+
+func (c *dataKeyCalls) check() error { _, err := c.host.Check(c.t.Context()); return err }
+
+func (c *dataKeyCalls) basic() []dataKeyStep {
+	var none installation.Guard
+	once := installation.Guard{IdempotencyKey: "once"}
+	list := func() error {
+		_, err := c.host.List(c.t.Context(), installation.ListRequest{})
+		return err
+	}
+	reveal := func() error {
+		_, err := c.host.Reveal(c.t.Context(), installation.RevealRequest{
+			ID: "a", Reason: "test", Refs: []installation.Ref{"config/api_secret"},
+		})
+		return err
+	}
+	wrongRevision := c.upsert(c.host, "a", installation.Guard{Revision: 9})
+	return []dataKeyStep{
+		{name: "create", call: c.upsert(c.host, "a", once), keys: 1},
+		{name: "the same again", call: c.upsert(c.host, "a", once), keys: 1},
+		{name: "patch", call: c.rename(c.host), keys: 1},
+		{name: "patch without a change", call: c.rename(c.host), keys: 1},
+		{name: "patch by a stranger", call: c.rename(c.stranger), fails: true, keys: 1},
+		{name: "patch of another revision", call: wrongRevision, fails: true, keys: 1},
+		{name: "create without a key", call: c.withoutKey(c.upsert(c.host, "b", none)),
+			fails: true, keys: 1},
+		{name: "rekey without a key", call: c.withoutKey(c.rekey), fails: true, keys: 2},
+		{name: "get", call: c.get(c.host), keys: 1},
+		{name: "get by a stranger", call: c.get(c.stranger), fails: true, keys: 1},
+		{name: "list", call: list, keys: 1},
+		{name: "reveal", call: reveal, keys: 1},
+	}
+}
+
+func (c *dataKeyCalls) invitation() []dataKeyStep {
+	keepCode := func(res *installation.Result, err error) error {
+		if err == nil {
+			c.code = res.Code
+		}
+		return err
+	}
+	invite := func() error {
+		return keepCode(c.host.Invite(c.t.Context(), installation.InviteRequest{
+			ID: "invited", Parts: installation.Parts{Extension: fixture.Parts().Extension},
+		}))
+	}
+	resend := func() error {
+		return keepCode(c.host.Resend(c.t.Context(), installation.ResendRequest{ID: "invited"}))
+	}
+	acceptWith := func(code crypto.Secret) error {
+		_, err := accept(c.customer, "invited", code, "ACC-1")
+		return err
+	}
+	wrongCode := func() error { return acceptWith(crypto.NewSecret("inv_x")) }
+	rightCode := func() error { return acceptWith(c.code) }
+	return []dataKeyStep{
+		{name: "invite", call: invite, keys: 1},
+		{name: "accept with a wrong code", call: wrongCode, fails: true, keys: 1},
+		{name: "resend", call: resend, keys: 1},
+		{name: "accept", call: rightCode, keys: 1},
+		{name: "accept again", call: rightCode, keys: 1},
+	}
+}
+
+func (c *dataKeyCalls) rotation() []dataKeyStep {
+	rewrap := func() error {
+		_, err := c.host.Rewrap(c.t.Context(), installation.RewrapRequest{})
+		return err
+	}
+	createUnderK1 := func() error {
+		return c.upsert(c.w.With(c.t, c.w.K1), "old", installation.Guard{})()
+	}
+	canRetire := func() error { return c.host.CanRetire(c.t.Context(), "k1") }
+	return []dataKeyStep{
+		{name: "rekey", call: c.rekey, keys: 2},
+		{name: "check", call: c.check, keys: 2},
+		{name: "create under the other key", call: createUnderK1},
+		{name: "rewrap", call: rewrap, keys: 3},
+		{name: "can k1 retire", call: canRetire, keys: 2},
+	}
+}
+
+func (c *dataKeyCalls) ending() []dataKeyStep {
+	endOfGrace := func() error {
+		if err := c.uninstall("a", false)(); err != nil {
+			return err
+		}
+		c.w.Advance(25 * time.Hour)
+		_, err := c.host.Sweep(c.t.Context(), 0)
+		return err
+	}
+	remove := func() error {
+		_, err := c.host.Delete(c.t.Context(), installation.DeleteRequest{
+			ID: "a", Guard: installation.Guard{InstalledBefore: c.w.Now()},
+		})
+		return err
+	}
+	damaged := func() error {
+		if err := c.upsert(c.host, "bad", installation.Guard{})(); err != nil {
+			return err
+		}
+		c.w.EditRecord(c.t, "bad", func(r *installation.Record) { r.Deadline = c.w.Now() })
+		_, err := c.host.Get(c.t.Context(), "bad")
+		fixture.WantErr(c.t, "get", err, installation.ErrSealed)
+		return c.check()
+	}
+	return []dataKeyStep{
+		{name: "uninstall", call: c.uninstall("old", false), keys: 1},
+		{name: "final without a key", call: c.withoutKey(c.uninstall("old", true)), keys: 2},
+		{name: "final", call: c.uninstall("a", true), keys: 2},
+		{name: "install again", call: c.upsert(c.host, "a", installation.Guard{}), keys: 2},
+		{name: "end of the grace period", call: endOfGrace, keys: 3},
+		{name: "delete", call: remove, keys: 1},
+		{name: "a damaged record", call: damaged, keys: 3},
 	}
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
 
-// The canaries. Each has something that must be escaped in JSON, in HTML and in a URL.
+// leakCanaries are the secrets to look for. Most contain characters that JSON,
+// HTML and URLs escape.
 var leakCanaries = map[string]string{
 	"config":        `CNRY-conf"<&>ü-8Qz1vYx0`,
 	"nested":        `CNRY-nest"<&>ü-7Wk2uTb1`,
@@ -34,27 +35,41 @@ func leakQuote(s string) string {
 	return string(b)
 }
 
+// leakDocument returns a document with secrets that names, values or elements of
+// a list mark as such.
 func leakDocument() string {
 	c := leakCanaries
-	return `{"region":"eu","adobe_secret":` + leakQuote(c["config"]) + `,"nested":{"deep":{"clientSecret":` + leakQuote(c["nested"]) + `}},` +
-		`"tokens":["a",` + leakQuote(c["array"]) + `],"users":[{"name":"n","password":` + leakQuote(c["element"]) + `}],"pin":` + c["pin"] + `,` +
-		`"endpoint":"https://svc:` + c["url"] + `@host.example/x","note":"-----BEGIN PRIVATE KEY-----\n` + c["pem"] + `\n-----END PRIVATE KEY-----"}`
+	return `{"region":"eu","adobe_secret":` + leakQuote(c["config"]) + `,` +
+		`"nested":{"deep":{"clientSecret":` + leakQuote(c["nested"]) + `}},` +
+		`"tokens":["a",` + leakQuote(c["array"]) + `],` +
+		`"users":[{"name":"n","password":` + leakQuote(c["element"]) + `}],` +
+		`"pin":` + c["pin"] + `,` +
+		`"endpoint":"https://svc:` + c["url"] + `@host.example/x",` +
+		`"note":"-----BEGIN PRIVATE KEY-----\n` + c["pem"] + `\n-----END PRIVATE KEY-----"}`
+}
+
+func leakConfiguration(text string) installation.Optional[installation.Configuration] {
+	return installation.Value(installation.Configuration{Document: installation.JSON(text)})
 }
 
 func leakParts(account string) installation.Parts {
 	c := leakCanaries
+	token := func(name string) installation.Token {
+		return installation.Token{Value: crypto.NewSecret(c[name])}
+	}
 	p := fixture.SecretParts(account, "unused-here")
-	p.Configuration = installation.Value(installation.Configuration{Document: installation.JSON(leakDocument())})
+	p.Configuration = leakConfiguration(leakDocument())
 	p.Connection = installation.Value(installation.Connection{
-		ID: "CON-1", AccessToken: installation.Token{Value: crypto.NewSecret(c["access token"])},
-		RefreshToken: installation.Token{Value: crypto.NewSecret(c["refresh token"])}, APIKey: crypto.NewSecret(c["api key"]),
+		ID: "CON-1", AccessToken: token("access token"), RefreshToken: token("refresh token"),
+		APIKey:   crypto.NewSecret(c["api key"]),
 		Metadata: installation.JSON(`{"tenant_secret":` + leakQuote(c["metadata"]) + `}`),
 	})
-	p.Extra = installation.Value(installation.JSON(`{"webhookSecret":` + leakQuote(c["extra"]) + `}`))
+	p.Extra = installation.Value(installation.JSON(
+		`{"webhookSecret":` + leakQuote(c["extra"]) + `}`))
 	return p
 }
 
-// leakOdd is an error that prints all it was given.
+// leakOdd is an error that prints its argument in full.
 type leakOdd struct{ Arg any }
 
 func (e *leakOdd) Error() string { return fmt.Sprintf("odd: %v %+v %#v", e.Arg, e.Arg, e.Arg) }

@@ -4,25 +4,19 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/gob"
 	"encoding/hex"
 	"encoding/json"
-	"encoding/xml"
 	"fmt"
-	htmltemplate "html/template"
-	"log/slog"
 	"reflect"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"text/template"
 )
 
-// leakFinder finds canaries in any of the forms in which a careless program lets them out.
+// leakFinder finds canaries in every form in which a program may print them.
 type leakFinder struct {
-	forms  map[uint64][]leakForm // by the first eight bytes
+	forms  map[uint64][]leakForm // keyed by the first eight bytes
 	filter [1 << 16]bool
 }
 
@@ -64,10 +58,13 @@ func (f *leakFinder) add(canary, secret string) {
 		"decimal JSON":    numbers("%d", ", "),
 		"code points":     numbers("U+%04X", " "),
 	}
-	// Base64 of a text that contains the secret: the characters at the two ends depend on what is beside it.
+	// In the base64 of a longer text, the characters at both ends of the secret
+	// depend on its neighbours. They are left out.
 	for shift := range 3 {
 		whole := append(bytes.Repeat([]byte{'x'}, shift), b...)
-		for name, enc := range map[string]*base64.Encoding{"base64": base64.RawStdEncoding, "base64url": base64.RawURLEncoding} {
+		for name, enc := range map[string]*base64.Encoding{
+			"base64": base64.RawStdEncoding, "base64url": base64.RawURLEncoding,
+		} {
 			text := enc.EncodeToString(whole)
 			forms[fmt.Sprintf("%s at %d", name, shift)] = text[(shift*8+5)/6 : len(whole)*8/6]
 		}
@@ -84,7 +81,7 @@ func (f *leakFinder) add(canary, secret string) {
 
 func leakHash(k uint64) uint16 { return uint16(k * 0x9e3779b97f4a7c15 >> 48) }
 
-// find returns which canaries are in text, and in which form.
+// find returns the canaries in text, each with its form.
 func (f *leakFinder) find(text []byte) []leakForm {
 	var found []leakForm
 	for i := 0; i+8 <= len(text); i++ {
@@ -101,64 +98,8 @@ func (f *leakFinder) find(text []byte) []leakForm {
 	return found
 }
 
-// leakSinks are the ways out. A sink that refuses a value returns the text of its error.
-var leakSinks = func() map[string]func(v any) string {
-	sinks := make(map[string]func(v any) string)
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "% x", "%T", "%U", "%c", "%t", "%e"} {
-		sinks[verb] = func(v any) string { return fmt.Sprintf(verb, v) }
-	}
-	orError := func(b []byte, err error) string { return string(b) + fmt.Sprint(err) }
-	sinks["Sprintln"] = func(v any) string { return fmt.Sprintln("x", v) }
-	sinks["Errorf %v"] = func(v any) string { return fmt.Errorf("outer: %v", v).Error() }
-	sinks["Errorf %w"] = func(v any) string {
-		err, _ := v.(error)
-		return fmt.Sprintf("%+v", fmt.Errorf("outer: %w", err))
-	}
-	sinks["json"] = func(v any) string { return orError(json.Marshal(v)) }
-	sinks["json indent"] = func(v any) string { return orError(json.MarshalIndent(map[string]any{"v": v}, "", " ")) }
-	sinks["xml"] = func(v any) string { return orError(xml.Marshal(v)) }
-	sinks["gob"] = func(v any) string {
-		var b bytes.Buffer
-		err := gob.NewEncoder(&b).Encode(v)
-		return orError(b.Bytes(), err)
-	}
-	logged := func(h func(b *bytes.Buffer) slog.Handler) func(v any) string {
-		return func(v any) string {
-			var b bytes.Buffer
-			l := slog.New(h(&b))
-			l.Info("message", "attr", v)
-			l.With("with", v).WithGroup("group").Info("message", slog.Group("inner", "attr", v), slog.Any("nested", struct{ V any }{v}))
-			l.Info(fmt.Sprint(v), "error", fmt.Errorf("x: %v", v))
-			return b.String()
-		}
-	}
-	sinks["slog text"] = logged(func(b *bytes.Buffer) slog.Handler { return slog.NewTextHandler(b, nil) })
-	sinks["slog json"] = logged(func(b *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(b, nil) })
-	text := template.Must(template.New("").Parse(`{{.}} {{printf "%#v" .}} {{html .}} {{js .}} {{urlquery .}} {{range $k, $v := .}}{{$v}}{{end}}`))
-	sinks["text/template"] = func(v any) string {
-		var b bytes.Buffer
-		err := text.Execute(&b, v)
-		return orError(b.Bytes(), err)
-	}
-	html := htmltemplate.Must(htmltemplate.New("").Parse(`<a title="{{.}}" href="/?q={{.}}">{{.}}</a><script>var x = {{.}}</script>`))
-	sinks["html/template"] = func(v any) string {
-		var b bytes.Buffer
-		err := html.Execute(&b, v)
-		return orError(b.Bytes(), err)
-	}
-	sinks["panic"] = func(v any) (out string) {
-		defer func() { out = fmt.Sprint(recover()) + string(debug.Stack()) }()
-		panic(v)
-	}
-	sinks["dump"] = func(v any) string {
-		var d leakDumper
-		d.dump(reflect.ValueOf(v), 0)
-		return d.out.String()
-	}
-	return sinks
-}()
-
-// leakDumper prints all that reflection can reach, unexported fields and what is behind pointers included.
+// leakDumper prints everything that reflection can reach. It follows pointers
+// and includes unexported fields.
 type leakDumper struct {
 	out  strings.Builder
 	seen map[leakSeen]bool
@@ -224,16 +165,16 @@ func (d *leakDumper) dump(v reflect.Value, depth int) {
 	}
 }
 
-// leakLog is everything that came out, rendered. It is searched at the end, when all canaries are known.
+// leakLog collects every output as text. The search runs at the end, when all
+// canaries are known.
 type leakLog struct {
 	t      *testing.T
 	finder leakFinder
-	out    map[string]string // text to where it came from
-	exempt map[string]string // where it came from to the canary that is meant to be there
+	out    map[string]string // the source of each text
 }
 
 func newLeakLog(t *testing.T) *leakLog {
-	return &leakLog{t: t, out: make(map[string]string), exempt: make(map[string]string)}
+	return &leakLog{t: t, out: make(map[string]string)}
 }
 
 func (l *leakLog) text(where, text string) {
@@ -242,7 +183,8 @@ func (l *leakLog) text(where, text string) {
 	}
 }
 
-// see renders a value through every sink, alone and inside of other things; of an error, each error in its tree.
+// see renders a value through every sink, alone and inside other values. For an
+// error, it also renders every error that it wraps.
 func (l *leakLog) see(where string, v any) {
 	if v == nil {
 		return
@@ -251,9 +193,12 @@ func (l *leakLog) see(where string, v any) {
 		l.text(where+" "+name, leakCatch(sink, v))
 	}
 	for shape, in := range map[string]any{
-		"pointer": &v, "slice": []any{v}, "map": map[string]any{"k": v}, "field": struct{ V any }{v}, "unexported": struct{ v any }{v},
+		"pointer": &v, "slice": []any{v}, "map": map[string]any{"k": v},
+		"field": struct{ V any }{v}, "unexported": struct{ v any }{v},
 	} {
-		for _, name := range []string{"%v", "%+v", "%#v", "%x", "%d", "json", "slog text", "dump"} {
+		for _, name := range []string{
+			"%v", "%+v", "%#v", "%x", "%d", "json", "slog text", "dump",
+		} {
 			l.text(where+" "+shape+" "+name, leakCatch(leakSinks[name], in))
 		}
 	}
@@ -269,7 +214,7 @@ func (l *leakLog) see(where string, v any) {
 	}
 }
 
-// leakCatch runs a sink; a panic of it is one more text.
+// leakCatch runs a sink. If the sink panics, it returns the text of the panic.
 func leakCatch(sink func(v any) string, v any) (out string) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -279,7 +224,7 @@ func leakCatch(sink func(v any) string, v any) (out string) {
 	return sink(v)
 }
 
-// call sees a request, its result and its error.
+// call runs f and sees the request, the result and the error.
 func (l *leakLog) call(name string, request any, f func() (any, error)) error {
 	l.see("request of "+name, request)
 	result, err := f()
@@ -296,8 +241,9 @@ func (l *leakLog) search() {
 	for text, where := range l.out {
 		total += len(text)
 		for _, f := range l.finder.find([]byte(text)) {
-			if strings.HasPrefix(where, "request") && (f.canary == "idempotency key" || f.canary == "plain field") {
-				continue // a plain field of the request, which its caller can read
+			plain := f.canary == "idempotency key" || f.canary == "plain field"
+			if strings.HasPrefix(where, "request") && plain {
+				continue // the caller can read the plain fields of its request
 			}
 			if k := where + f.canary; !reported[k] && len(reported) < 40 {
 				reported[k] = true

@@ -26,7 +26,7 @@ type seedDocument struct {
 	places map[string]seedField
 }
 
-// readSeed reads a document and fails the test unless its fields and those of the table are the same.
+// readSeed reads a document. It ends the test unless the table has exactly its fields.
 func readSeed(t *testing.T, name string, fields []seedField) *seedDocument {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "..", "testdata", "seeds", name+".json"))
@@ -48,7 +48,7 @@ func readSeed(t *testing.T, name string, fields []seedField) *seedDocument {
 	return seed
 }
 
-// flatten gathers the values of a tree that are neither array nor object, and arrays and objects that are empty.
+// flatten collects the values of a tree by pointer: scalars, empty arrays and empty objects.
 func flatten(pointer string, tree any, values map[string]any) {
 	switch tree := tree.(type) {
 	case map[string]any:
@@ -69,8 +69,11 @@ func flatten(pointer string, tree any, values map[string]any) {
 	values[pointer] = tree
 }
 
-// placeSeed finds the place of each field, by its pointer, and says where table and document differ.
-func placeSeed(fields []seedField, values map[string]any) (places map[string]seedField, problems []string) {
+// placeSeed returns the place of each value by its pointer, and the differences between the
+// table and the document.
+func placeSeed(
+	fields []seedField, values map[string]any,
+) (places map[string]seedField, problems []string) {
 	places = make(map[string]seedField)
 	used := make(map[string]bool)
 	for _, pointer := range slices.Sorted(maps.Keys(values)) {
@@ -81,7 +84,9 @@ func placeSeed(fields []seedField, values map[string]any) (places map[string]see
 			}
 			used[f.wire] = true
 			if other, ok := places[pointer]; ok {
-				problems = append(problems, fmt.Sprintf("%s is in the table twice, as %s and %s", pointer, other.wire, f.wire))
+				problem := fmt.Sprintf("%s is in the table twice, as %s and %s",
+					pointer, other.wire, f.wire)
+				problems = append(problems, problem)
 				continue
 			}
 			for _, part := range parts {
@@ -101,7 +106,7 @@ func placeSeed(fields []seedField, values map[string]any) (places map[string]see
 	return places, problems
 }
 
-// match reports whether a pointer is what a pattern means, and what each "*" in it stands for.
+// match reports whether a pointer matches a pattern, and returns the match of each "*".
 func match(pattern, pointer string) (parts []string, ok bool) {
 	want, got := strings.Split(pattern, "/"), strings.Split(pointer, "/")
 	if len(want) != len(got) {
@@ -142,13 +147,14 @@ func (d *seedDocument) fill(t *testing.T) *seedWorld {
 			if in.IsNil() {
 				in.Set(reflect.MakeMap(in.Type()))
 			}
-			in.SetMapIndex(reflect.ValueOf(steps[last]), convertSeed(t, d.values[pointer], in.Type().Elem()))
+			value := convertSeed(t, d.values[pointer], in.Type().Elem())
+			in.SetMapIndex(reflect.ValueOf(steps[last]), value)
 			continue
 		}
 		to := walk(t, reflect.ValueOf(w), steps)
 		value := convertSeed(t, d.values[pointer], to.Type())
 		if !to.IsZero() && !sameSeed(to, value) {
-			t.Fatalf("%s: there is another value at %s already", pointer, f.place)
+			t.Fatalf("%s: the place %s has another value already", pointer, f.place)
 		}
 		to.Set(value)
 	}
@@ -162,7 +168,8 @@ func (d *seedDocument) fill(t *testing.T) *seedWorld {
 	return w
 }
 
-// check looks whether each place holds the value of its field, with secrets masked and opened by Reveal.
+// check compares each place with the value of its field. A secret must be masked in its
+// place, and Reveal must return it.
 func (d *seedDocument) check(t *testing.T, svc *installation.Service, w *seedWorld) {
 	t.Helper()
 	for _, pointer := range slices.Sorted(maps.Keys(d.places)) {
@@ -170,7 +177,7 @@ func (d *seedDocument) check(t *testing.T, svc *installation.Service, w *seedWor
 		path, member, inDocument := strings.Cut(f.place, "/")
 		got := walk(t, reflect.ValueOf(w), pathSteps(path))
 		want := d.values[pointer]
-		if f.secret != (installation.Ref{}) {
+		if f.secret != "" {
 			if secret := seedReveal(t, svc, w.ID, f.secret); secret != want {
 				t.Errorf("%s: %s reveals another value", pointer, f.secret)
 			}
@@ -179,7 +186,7 @@ func (d *seedDocument) check(t *testing.T, svc *installation.Service, w *seedWor
 		switch {
 		case f.derived != "":
 			if got.IsZero() {
-				t.Errorf("%s: there is nothing at %s, which is %s", pointer, f.place, f.derived)
+				t.Errorf("%s: the place %s is empty, which is %s", pointer, f.place, f.derived)
 			}
 		case inDocument:
 			var members map[string]any
@@ -188,7 +195,7 @@ func (d *seedDocument) check(t *testing.T, svc *installation.Service, w *seedWor
 			} else if members[member] != want {
 				t.Errorf("%s: %s is %v, want %v", pointer, f.place, members[member], want)
 			}
-		case f.secret != (installation.Ref{}):
+		case f.secret != "":
 			if !got.Interface().(crypto.Secret).IsMasked() {
 				t.Errorf("%s: %s is not masked", pointer, f.place)
 			}
@@ -203,7 +210,8 @@ func pathSteps(path string) []string {
 	return strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune(".[]", r) })
 }
 
-// walk goes from a value along a path and makes what is missing on its way. A map it enters as the last step only.
+// walk follows a path from a value and makes missing pointers and elements on the way. A map
+// may only be the last step.
 func walk(t *testing.T, v reflect.Value, steps []string) reflect.Value {
 	t.Helper()
 	for _, step := range steps {
@@ -239,7 +247,8 @@ func walk(t *testing.T, v reflect.Value, steps []string) reflect.Value {
 	return v
 }
 
-// made returns what a pointer points at.
+// made returns the target of a pointer, and makes it if needed. It returns other values as
+// they are.
 func made(v reflect.Value) reflect.Value {
 	if v.Kind() != reflect.Pointer {
 		return v
@@ -250,7 +259,7 @@ func made(v reflect.Value) reflect.Value {
 	return v.Elem()
 }
 
-// convertSeed returns a JSON value as the type that its place has.
+// convertSeed converts a JSON value to the type of its place.
 func convertSeed(t *testing.T, value any, to reflect.Type) reflect.Value {
 	t.Helper()
 	text, isText := value.(string)
@@ -288,7 +297,7 @@ func sameSeed(a, b reflect.Value) bool {
 	return reflect.DeepEqual(a.Interface(), b.Interface())
 }
 
-// seedParts are the parts of an installation that a write may give.
+// seedParts returns the parts of an upsert that writes i.
 func seedParts(i *installation.Installation) installation.Parts {
 	p := installation.Parts{
 		Extension: installation.Value(i.Extension),
@@ -311,19 +320,23 @@ func seedParts(i *installation.Installation) installation.Parts {
 	return p
 }
 
+// seedService returns a service on an empty store.
 func seedService(t *testing.T, now func() time.Time, acceptURL string) *installation.Service {
 	t.Helper()
 	key, err := crypto.GenerateKey("k1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	svc, err := installation.New(memstore.New(), fixture.RingOf(t, key), &installation.Options{Now: now, AcceptURL: acceptURL})
+	svc, err := installation.New(memstore.New(), fixture.RingOf(t, key), &installation.Options{
+		Now: now, AcceptURL: acceptURL,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return svc
 }
 
+// seedGet reads an installation.
 func seedGet(t *testing.T, svc *installation.Service, id string) *installation.Installation {
 	t.Helper()
 	inst, err := svc.Get(t.Context(), id)
@@ -333,9 +346,12 @@ func seedGet(t *testing.T, svc *installation.Service, id string) *installation.I
 	return inst
 }
 
+// seedReveal returns a secret in plain text.
 func seedReveal(t *testing.T, svc *installation.Service, id string, ref installation.Ref) string {
 	t.Helper()
-	secrets, err := svc.Reveal(t.Context(), installation.RevealRequest{ID: id, Refs: []installation.Ref{ref}, Reason: "test"})
+	secrets, err := svc.Reveal(t.Context(), installation.RevealRequest{
+		ID: id, Refs: []installation.Ref{ref}, Reason: "test",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

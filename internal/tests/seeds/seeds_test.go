@@ -1,4 +1,5 @@
-// Package seeds checks that every field of the documents of three platforms has a place in an installation.
+// Package seeds checks that every field of the documents of three platforms has a place
+// in an installation.
 package seeds
 
 import (
@@ -11,19 +12,26 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// The documents in testdata/seeds are what three platforms write, with every field that their descriptions name. The tables below
-// say where each field lives. They are the mapping too: a test puts the values of a document where its table says, stores
-// that, reads it back, and looks whether each place holds its value.
+// The documents in testdata/seeds are what three platforms write, with every field of their
+// descriptions. The tables below give the place of each field. A test puts the values of a
+// document in the places of its table, stores the installation, reads it back, and compares
+// each place with its value.
 
 // seedField is one field of a document and its place.
 type seedField struct {
-	wire    string           // JSON Pointer; "*" is any index or name
-	place   string           // Go path from seedWorld; "[*]" is what "*" stood for; after "/" a member of a Document
-	secret  installation.Ref // if set, the place shows a mask and Reveal gives the value
-	derived string           // if set, why the place holds something else than the value of the document
+	// wire is a JSON Pointer. "*" is any index or name.
+	wire string
+	// place is a Go path from seedWorld. "[*]" is the match of "*". A member of a Document
+	// follows a "/".
+	place string
+	// secret, if set, is the ref that Reveal opens. The place has a mask.
+	secret installation.Ref
+	// derived, if set, is the reason why the place has another value than the document.
+	derived string
 }
 
-// seedWorld is where paths begin: an installation as it was read, and what there is beside it.
+// seedWorld is the start of all paths. It has an installation as it was read, and values
+// outside of it.
 type seedWorld struct {
 	*installation.Installation
 	Invited *installation.Result // of Invite
@@ -67,18 +75,37 @@ var ampersandFields = []seedField{
 	{wire: "/connection/updateTime", place: "Connection.Updated"},
 	{wire: "/connection/authScheme", place: "Connection.Scheme"},
 	{wire: "/connection/status", place: "Connection.Status"},
-	{wire: "/connection/oauth2AuthorizationCode/accessToken/token", place: "Connection.AccessToken.Value",
-		secret: credentialAt(installation.PointerAccessToken)},
-	{wire: "/connection/oauth2AuthorizationCode/accessToken/issuedAt", place: "Connection.AccessToken.Issued"},
-	{wire: "/connection/oauth2AuthorizationCode/accessToken/expiresAt", place: "Connection.AccessToken.Expires"},
-	{wire: "/connection/oauth2AuthorizationCode/refreshToken/token", place: "Connection.RefreshToken.Value",
-		secret: credentialAt(installation.PointerRefreshToken)},
-	{wire: "/connection/oauth2AuthorizationCode/refreshToken/issuedAt", place: "Connection.RefreshToken.Issued"},
-	{wire: "/connection/oauth2AuthorizationCode/refreshToken/expiresAt", place: "Connection.RefreshToken.Expires"},
-	{wire: "/connection/apiKey", place: "Connection.APIKey", secret: credentialAt(installation.PointerAPIKey)},
+	{
+		wire:   "/connection/oauth2AuthorizationCode/accessToken/token",
+		place:  "Connection.AccessToken.Value",
+		secret: credentialAt("/access_token"),
+	},
+	{
+		wire:  "/connection/oauth2AuthorizationCode/accessToken/issuedAt",
+		place: "Connection.AccessToken.Issued",
+	},
+	{
+		wire:  "/connection/oauth2AuthorizationCode/accessToken/expiresAt",
+		place: "Connection.AccessToken.Expires",
+	},
+	{
+		wire:   "/connection/oauth2AuthorizationCode/refreshToken/token",
+		place:  "Connection.RefreshToken.Value",
+		secret: credentialAt("/refresh_token"),
+	},
+	{
+		wire:  "/connection/oauth2AuthorizationCode/refreshToken/issuedAt",
+		place: "Connection.RefreshToken.Issued",
+	},
+	{
+		wire:  "/connection/oauth2AuthorizationCode/refreshToken/expiresAt",
+		place: "Connection.RefreshToken.Expires",
+	},
+	{wire: "/connection/apiKey", place: "Connection.APIKey", secret: credentialAt("/api_key")},
 	{wire: "/createTime", place: "Audit.Created.At"},
 	{wire: "/createdBy", place: "Audit.Created.By.ID"},
-	{wire: "/updateTime", place: "Configuration.Created"}, // it is the time of the newest configuration
+	// This is the time of the newest configuration.
+	{wire: "/updateTime", place: "Configuration.Created"},
 	{wire: "/config/id", place: "Configuration.ID"},
 	{wire: "/config/revisionId", place: "Configuration.RevisionID"},
 	{wire: "/config/createTime", place: "Configuration.Created"},
@@ -91,14 +118,26 @@ var softwareoneFields = []seedField{
 	{wire: "/extension/id", place: "Extension.ID"},
 	{wire: "/extension/name", place: "Extension.Name"},
 	{wire: "/status", place: "Status"},
-	{wire: "/configuration/adobe_secret", place: "Configuration.Document/adobe_secret", secret: configAt("/adobe_secret")},
-	{wire: "/configuration/mpt_token", place: "Configuration.Document/mpt_token", secret: configAt("/mpt_token")},
+	{
+		wire: "/configuration/adobe_secret", place: "Configuration.Document/adobe_secret",
+		secret: configAt("/adobe_secret"),
+	},
+	{
+		wire: "/configuration/mpt_token", place: "Configuration.Document/mpt_token",
+		secret: configAt("/mpt_token"),
+	},
 	{wire: "/configuration/vendor", place: "Configuration.Document/vendor"},
 	{wire: "/account/id", place: "Account.ID"},
 	{wire: "/account/name", place: "Account.Name"},
 	{wire: "/account/icon", place: "Account.Icon"},
-	{wire: "/invitation/url", place: "Invited.AcceptURL", derived: "made from Options.AcceptURL and returned once, by Invite"},
-	{wire: "/invitation/code", place: "Invited.Code", derived: "minted and returned once, by Invite; only a hash is stored"},
+	{
+		wire: "/invitation/url", place: "Invited.AcceptURL",
+		derived: "made from Options.AcceptURL and returned once, by Invite",
+	},
+	{
+		wire: "/invitation/code", place: "Invited.Code",
+		derived: "made and returned once, by Invite; only a hash is stored",
+	},
 	{wire: "/invitation/status", place: "Invited.Invitation.Status"},
 	{wire: "/modules/*/id", place: "Consent.Modules[*].ID"},
 	{wire: "/audit/created/at", place: "Audit.Created.At"},
@@ -111,13 +150,21 @@ var softwareoneFields = []seedField{
 
 var vercelFields = []seedField{
 	{wire: "/path/installationId", place: "ID"},
-	{wire: "/headers/Authorization", place: "Actor.ID", derived: "who it stands for, verified by the host; the token itself is not kept"},
-	{wire: "/headers/X-Vercel-Auth", place: "Actor.Kind", derived: "user is a Customer, system the Platform"},
+	{
+		wire: "/headers/Authorization", place: "Actor.ID",
+		derived: "the subject of the token, which the host validates; the token is not stored",
+	},
+	{
+		wire: "/headers/X-Vercel-Auth", place: "Actor.Kind",
+		derived: "user is a Customer, system is the Platform",
+	},
 	{wire: "/headers/Idempotency-Key", place: "Guard.IdempotencyKey"},
 	{wire: "/request/scopes/*", place: "Consent.Scopes[*]"},
 	{wire: "/request/acceptedPolicies/*", place: "Consent.Policies[*]"},
-	{wire: "/request/credentials/access_token", place: "Connection.AccessToken.Value",
-		secret: credentialAt(installation.PointerAccessToken)},
+	{
+		wire: "/request/credentials/access_token", place: "Connection.AccessToken.Value",
+		secret: credentialAt("/access_token"),
+	},
 	{wire: "/request/credentials/token_type", place: "Connection.TokenType"},
 	{wire: "/request/account/name", place: "Account.Name"},
 	{wire: "/request/account/url", place: "Account.URL"},
@@ -128,17 +175,32 @@ var vercelFields = []seedField{
 	{wire: "/response/billingPlan/name", place: "BillingPlan.Name"},
 	{wire: "/response/billingPlan/scope", place: "BillingPlan.Scope"},
 	{wire: "/response/billingPlan/description", place: "BillingPlan.Description"},
-	{wire: "/response/billingPlan/paymentMethodRequired", place: "BillingPlan.PaymentMethodRequired"},
-	{wire: "/response/billingPlan/preauthorizationAmount", place: "BillingPlan.PreauthorizationAmount"},
+	{
+		wire:  "/response/billingPlan/paymentMethodRequired",
+		place: "BillingPlan.PaymentMethodRequired",
+	},
+	{
+		wire:  "/response/billingPlan/preauthorizationAmount",
+		place: "BillingPlan.PreauthorizationAmount",
+	},
 	{wire: "/response/billingPlan/initialCharge", place: "BillingPlan.InitialCharge"},
 	{wire: "/response/billingPlan/minimumAmount", place: "BillingPlan.MinimumAmount"},
 	{wire: "/response/billingPlan/maximumAmount", place: "BillingPlan.MaximumAmount"},
-	{wire: "/response/billingPlan/maximumAmountAutoPurchasePerPeriod", place: "BillingPlan.MaximumAmountAutoPurchasePerPeriod"},
+	{
+		wire:  "/response/billingPlan/maximumAmountAutoPurchasePerPeriod",
+		place: "BillingPlan.MaximumAmountAutoPurchasePerPeriod",
+	},
 	{wire: "/response/billingPlan/cost", place: "BillingPlan.Cost"},
 	{wire: "/response/billingPlan/details/*/label", place: "BillingPlan.Details[*].Label"},
 	{wire: "/response/billingPlan/details/*/value", place: "BillingPlan.Details[*].Value"},
-	{wire: "/response/billingPlan/highlightedDetails/*/label", place: "BillingPlan.HighlightedDetails[*].Label"},
-	{wire: "/response/billingPlan/highlightedDetails/*/value", place: "BillingPlan.HighlightedDetails[*].Value"},
+	{
+		wire:  "/response/billingPlan/highlightedDetails/*/label",
+		place: "BillingPlan.HighlightedDetails[*].Label",
+	},
+	{
+		wire:  "/response/billingPlan/highlightedDetails/*/value",
+		place: "BillingPlan.HighlightedDetails[*].Value",
+	},
 	{wire: "/response/billingPlan/quote/*/line", place: "BillingPlan.Quote[*].Line"},
 	{wire: "/response/billingPlan/quote/*/amount", place: "BillingPlan.Quote[*].Amount"},
 	{wire: "/response/billingPlan/effectiveDate", place: "BillingPlan.EffectiveDate"},
@@ -149,33 +211,43 @@ var vercelFields = []seedField{
 	{wire: "/response/notification/href", place: "Notification.Href"},
 }
 
+// credentialAt returns the ref of a credential.
 func credentialAt(pointer string) installation.Ref {
-	return installation.Ref{Kind: installation.RefCredential, Pointer: pointer}
+	return installation.Ref("credential" + pointer)
 }
 
+// configAt returns the ref of a secret in the configuration.
 func configAt(pointer string) installation.Ref {
-	return installation.Ref{Kind: installation.RefConfig, Pointer: pointer}
+	return installation.Ref("config" + pointer)
 }
 
+// Every field of the Ampersand document survives an upsert.
 func TestSeedAmpersand(t *testing.T) {
 	seed := readSeed(t, "ampersand", ampersandFields)
 	want := seed.fill(t)
 	svc := seedService(t, func() time.Time { return want.Audit.Created.At }, "")
-	host := svc.In(want.Tenant).As(installation.Actor{Kind: installation.Host, User: want.Audit.Created.By})
+	host := svc.In(want.Tenant).As(installation.Actor{
+		Kind: installation.Host, User: want.Audit.Created.By,
+	})
 
-	if _, err := host.Upsert(t.Context(), installation.UpsertRequest{ID: want.ID, Parts: seedParts(want.Installation)}); err != nil {
+	if _, err := host.Upsert(t.Context(), installation.UpsertRequest{
+		ID: want.ID, Parts: seedParts(want.Installation),
+	}); err != nil {
 		t.Fatal(err)
 	}
 	seed.check(t, host, &seedWorld{Installation: seedGet(t, host, want.ID)})
 }
 
+// Every field of the SoftwareOne document survives an invite, an accept and a patch.
 func TestSeedSoftwareone(t *testing.T) {
 	seed := readSeed(t, "softwareone", softwareoneFields)
 	want := seed.fill(t)
 	acceptURL, _, _ := strings.Cut(seed.values["/invitation/url"].(string), "?")
 	now := want.Audit.Created.At
 	svc := seedService(t, func() time.Time { return now }, acceptURL)
-	vendor := installation.Actor{Kind: installation.Vendor, ID: "ACC-123-123", User: want.Audit.Created.By}
+	vendor := installation.Actor{
+		Kind: installation.Vendor, ID: "ACC-123-123", User: want.Audit.Created.By,
+	}
 	want.Extension.Owner = vendor.ID
 
 	invited, err := svc.As(vendor).Invite(t.Context(), installation.InviteRequest{
@@ -184,37 +256,44 @@ func TestSeedSoftwareone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := invited.AcceptURL.RevealString(), acceptURL+"?code="+invited.Code.RevealString()+"&installation="+invited.ID; got != want {
-		t.Errorf("AcceptURL is %s, want %s", got, want)
+	code := invited.Code.RevealString()
+	wantURL := acceptURL + "?code=" + code + "&installation=" + invited.ID
+	if got := invited.AcceptURL.RevealString(); got != wantURL {
+		t.Errorf("AcceptURL is %s, want %s", got, wantURL)
 	}
 	customer := installation.Actor{Kind: installation.Customer, ID: want.Account.ID}
 	if _, err := svc.As(customer).Accept(t.Context(), installation.AcceptRequest{
-		ID: want.ID, Code: invited.Code, Account: want.Account, Consent: installation.Value(want.Consent),
+		ID: want.ID, Code: invited.Code, Account: want.Account,
+		Consent: installation.Value(want.Consent),
 	}); err != nil {
 		t.Fatal(err)
 	}
 	now, vendor.User = want.Audit.Updated.At, want.Audit.Updated.By
 	if _, err := svc.As(vendor).Patch(t.Context(), installation.PatchRequest{
-		ID: want.ID, Parts: installation.Parts{Configuration: installation.Value(*want.Configuration)},
+		ID:    want.ID,
+		Parts: installation.Parts{Configuration: installation.Value(*want.Configuration)},
 	}); err != nil {
 		t.Fatal(err)
 	}
 
 	got := seedGet(t, svc.As(vendor), want.ID)
-	if text := fmt.Sprintf("%+v %+v", got, *got.Invitation); strings.Contains(text, invited.Code.RevealString()) {
+	if strings.Contains(fmt.Sprintf("%+v %+v", got, *got.Invitation), code) {
 		t.Error("the code of the invitation can be read a second time")
 	}
 	seed.check(t, svc.As(vendor), &seedWorld{Installation: got, Invited: invited})
 }
 
+// Every field of the Vercel document survives an upsert, and a retry gets the first answer.
 func TestSeedVercel(t *testing.T) {
 	seed := readSeed(t, "vercel", vercelFields)
 	want := seed.fill(t)
-	// The token says which integration and account; the body does not.
+	// The integration and the account come from the token, not from the body.
 	want.Extension.ID, want.Account.ID = "oac_3tRk8QwZ", "5e20d7"
 	actor := installation.Actor{Kind: installation.Customer, ID: want.Account.ID}
 	svc := seedService(t, nil, "").In(want.Extension.ID)
-	request := installation.UpsertRequest{ID: want.ID, Guard: want.Guard, Parts: seedParts(want.Installation)}
+	request := installation.UpsertRequest{
+		ID: want.ID, Guard: want.Guard, Parts: seedParts(want.Installation),
+	}
 
 	if _, err := svc.As(actor).Upsert(t.Context(), request); err != nil {
 		t.Fatal(err)
@@ -224,16 +303,22 @@ func TestSeedVercel(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !again.Replayed {
-		t.Error("the same request with the same Idempotency-Key was not answered from the first")
+		t.Error("the retry with the same Idempotency-Key did not get the first answer")
 	}
 	host := svc.As(installation.Actor{Kind: installation.Host})
-	seed.check(t, host, &seedWorld{Installation: seedGet(t, host, want.ID), Actor: actor, Guard: request.Guard})
+	seed.check(t, host, &seedWorld{
+		Installation: seedGet(t, host, want.ID), Actor: actor, Guard: request.Guard,
+	})
 }
 
-// TestSeedUnplaced shows that a field without a place is found.
-func TestSeedUnplaced(t *testing.T) {
-	values := map[string]any{"/id": "1", "/modules/0/id": "2", "/modules/0/name": "3", "/notes": "4"}
-	places, problems := placeSeed([]seedField{{wire: "/id"}, {wire: "/modules/*/id"}, {wire: "/status"}, {wire: "/*"}}, values)
+// placeSeed reports a field without a place, a place without a field, and a field with two.
+func TestPlaceSeedReportsDifferences(t *testing.T) {
+	values := map[string]any{
+		"/id": "1", "/modules/0/id": "2", "/modules/0/name": "3", "/notes": "4",
+	}
+	places, problems := placeSeed([]seedField{
+		{wire: "/id"}, {wire: "/modules/*/id"}, {wire: "/status"}, {wire: "/*"},
+	}, values)
 	want := []string{
 		"/id is in the table twice, as /id and /*",
 		"/modules/0/name is not in the table",

@@ -14,7 +14,7 @@ import (
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
 
-// message is a stored message that was taken apart into its fields.
+// message is a stored message, split into its fields.
 type message []field
 
 // field is one field of a message: a number, bytes, or a message.
@@ -100,10 +100,10 @@ func (x *tamperTarget) everyElement(t *testing.T, may tamperHarmless) {
 	raw := x.record.Body.Bytes()
 	root := parseMessage(t, bodyMessages, "", raw[1:])
 	if !bytes.Equal(root.encode(), raw[1:]) {
-		t.Fatal("the body was not taken apart as it is")
+		t.Fatal("the parsed body does not encode to the same bytes")
 	}
 	count := make(map[tamperOutcome]int)
-	// try judges the body in which m has the place of the message at a path of indexes.
+	// try judges the body in which m replaces the message at a path of indexes.
 	try := func(what string, at []int, m message) {
 		r := fixture.CopyRecord(x.record)
 		edited := root.with(at, m).encode()
@@ -115,16 +115,10 @@ func (x *tamperTarget) everyElement(t *testing.T, may tamperHarmless) {
 	}
 	var walk func(path string, at []int, m message)
 	walk = func(path string, at []int, m message) {
-		try(
-			path+" with an unknown field",
-			at,
-			append(slices.Clone(m), field{number: 99, wire: 2}),
-		)
-		try(
-			path+" with an unknown number",
-			at,
-			append(slices.Clone(m), field{number: 99, varint: 1}),
-		)
+		unknown := append(slices.Clone(m), field{number: 99, wire: protowire.BytesType})
+		try(path+" with an unknown field", at, unknown)
+		unknown = append(slices.Clone(m), field{number: 99, varint: 1})
+		try(path+" with an unknown number", at, unknown)
 		try(path+" without fields", at, message{})
 		for i, f := range m {
 			what := fmt.Sprintf("%s/%d", path, f.number)
@@ -146,12 +140,12 @@ func (x *tamperTarget) everyElement(t *testing.T, may tamperHarmless) {
 	}
 	walk("", nil, root)
 	if count[tamperDetected] < 50 {
-		t.Errorf("only %d edits were detected: the walk has lost its way", count[tamperDetected])
+		t.Errorf("only %d edits were detected: the walk misses fields", count[tamperDetected])
 	}
 	t.Logf("%d edits detected, %d harmless", count[tamperDetected], count[tamperSame])
 }
 
-// with returns m in which the message at a path of indexes is another one.
+// with returns a copy of m in which other replaces the message at a path of indexes.
 func (m message) with(at []int, other message) message {
 	if len(at) == 0 {
 		return other

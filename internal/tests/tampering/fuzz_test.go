@@ -28,9 +28,7 @@ func (s *hostile) List(context.Context, installation.Query) (installation.Page, 
 }
 
 func (s *hostile) Outcome(
-	context.Context,
-	string,
-	installation.Digest,
+	context.Context, string, installation.Digest,
 ) (*installation.Outcome, error) {
 	return s.outcome, nil
 }
@@ -42,93 +40,114 @@ func (s *hostile) Commit(_ context.Context, c installation.Change) (installation
 	return installation.Receipt{}, installation.ErrUnavailable
 }
 
-// FuzzServiceReadsAnyBytes proves that a service answers any body and any outcome with what was
-// sealed, or with an error: it never panics, and shows nobody the row of someone else.
-func FuzzServiceReadsAnyBytes(f *testing.F) {
+// readErrors are the errors that a call on a damaged record may return.
+var readErrors = []error{
+	installation.ErrSealed, installation.ErrShredded, installation.ErrUnknownKey,
+	installation.ErrNotFound, installation.ErrForbidden, installation.ErrConflict,
+	installation.ErrUnavailable, installation.ErrInvitation, installation.ErrExists,
+	installation.ErrIdempotencyMismatch, installation.ErrStale,
+}
+
+// anyBytes is a service on a hostile store, and the installation that was sealed.
+type anyBytes struct {
+	store          *hostile
+	host, stranger *installation.Service
+	req            installation.InviteRequest // that led to change
+	change         installation.Change
+	want           *installation.Installation
+}
+
+func newAnyBytes(f *testing.F) *anyBytes {
 	w := fixture.NewWorld(f)
 	req := installation.InviteRequest{ID: "i", Parts: fixture.SecretParts("ACC-1", "s3cr3t")}
 	req.IdempotencyKey = "k"
 	if _, err := w.Host.Invite(f.Context(), req); err != nil {
 		f.Fatal(err)
 	}
-	change := w.Store.Changes()[0]
-	good := change.Record
-	want := w.Get(f, "i")
-	body, outcome := good.Body.Bytes(), change.Idempotency.Data
-	f.Add(body, outcome)
-	f.Add([]byte{}, []byte{})
-	f.Add([]byte{record.Version}, []byte{record.Version})
-	edit := fixture.DecodeBody(f, good.Body)
-	edit.Manifest, edit.Values = nil, nil
-	edit.Lifecycle.Status, edit.Lifecycle.Purged = "uninstalled", true
-	f.Add(fixture.EncodeBody(edit).Bytes(), body)
-	edit.Key.Bytes, edit.Key.KeyID = nil, ""
-	f.Add(fixture.EncodeBody(edit).Bytes(), outcome[:len(outcome)/2])
-
 	store := &hostile{Store: memstore.New()}
 	svc, err := installation.New(store, fixture.Ring(f), &installation.Options{Now: w.Now})
 	if err != nil {
 		f.Fatal(err)
 	}
-	host := svc.In(fixture.Tenant).As(fixture.HostActor)
-	stranger := svc.In(fixture.Tenant).As(fixture.StrangerActor)
-	known := []error{
-		installation.ErrSealed, installation.ErrShredded, installation.ErrUnknownKey,
-		installation.ErrNotFound, installation.ErrForbidden, installation.ErrConflict,
-		installation.ErrUnavailable, installation.ErrInvitation, installation.ErrExists,
-		installation.ErrIdempotencyMismatch, installation.ErrStale,
+	svc = svc.In(fixture.Tenant)
+	return &anyBytes{
+		store: store, host: svc.As(fixture.HostActor), stranger: svc.As(fixture.StrangerActor),
+		req: req, change: w.Store.Changes()[0], want: w.Get(f, "i"),
 	}
+}
+
+// seed adds valid and damaged inputs.
+func (a *anyBytes) seed(f *testing.F) {
+	body, outcome := a.change.Record.Body.Bytes(), a.change.Idempotency.Data
+	f.Add(body, outcome)
+	f.Add([]byte{}, []byte{})
+	f.Add([]byte{record.Version}, []byte{record.Version})
+	edit := fixture.DecodeBody(f, a.change.Record.Body)
+	edit.Manifest, edit.Values = nil, nil
+	edit.Lifecycle.Status, edit.Lifecycle.Purged = "uninstalled", true
+	f.Add(fixture.EncodeBody(edit).Bytes(), body)
+	edit.Key.Bytes, edit.Key.KeyID = nil, ""
+	f.Add(fixture.EncodeBody(edit).Bytes(), outcome[:len(outcome)/2])
+}
+
+// FuzzServiceReadsAnyBytes proves that a service returns the sealed content or an error for any
+// body and any outcome. It never panics, and never shows the row to another account.
+func FuzzServiceReadsAnyBytes(f *testing.F) {
+	a := newAnyBytes(f)
+	a.seed(f)
 	f.Fuzz(func(t *testing.T, rawBody, rawOutcome []byte) {
-		record := fixture.CopyRecord(good)
-		record.Body = installation.BodyFromBytes(rawBody)
-		until := change.Idempotency.Until
-		store.record, store.outcome = record, &installation.Outcome{
-			Until: until,
-			Data:  rawOutcome,
+		a.store.record = fixture.CopyRecord(a.change.Record)
+		a.store.record.Body = installation.BodyFromBytes(rawBody)
+		a.store.outcome = &installation.Outcome{
+			Until: a.change.Idempotency.Until, Data: rawOutcome,
 		}
-		got, err := host.Get(t.Context(), "i")
-		if got == nil || got.ID != "i" || (err == nil) != (got.Configuration != nil) {
-			t.Fatalf("get: %+v, %v", got, err)
-		}
-		// Another process of the fuzzer may have sealed the body, with the same keys and
-		// content.
-		if c := got.Configuration; c != nil {
-			c.ID, c.RevisionID = want.Configuration.ID, want.Configuration.RevisionID // random
-		}
-		if d := fixture.Diff(want, got); err == nil && d != "" {
-			t.Fatalf("a body that nobody sealed opens (-want +got):\n%s", d)
-		}
-		if got, err := stranger.Get(
-			t.Context(),
-			"i",
-		); got != nil ||
-			!errors.Is(err, installation.ErrNotFound) {
-			t.Fatalf("a stranger is shown %+v, %v", got, err)
-		}
-		if list, err := host.List(
-			t.Context(),
-			installation.ListRequest{},
-		); err != nil ||
-			len(list.Installations) != 1 {
-			t.Fatalf("list: %+v, %v", list, err)
-		}
-		for _, m := range fixture.Methods("i") {
-			err := m.Call(t.Context(), host)
-			if err != nil && !isOne(err, known) {
-				t.Fatalf("%s: %v", m.Name, err)
-			}
-		}
-		res, err := host.Invite(t.Context(), req)
-		switch {
-		case err != nil && !isOne(err, known):
-			t.Fatalf("sent again: %v", err)
-		case err == nil && (!res.Replayed || res.ID != "i"):
-			t.Fatalf("an outcome is answered with %+v", res)
-		}
-		if res, err := stranger.Invite(t.Context(), req); err == nil && res.Connection != nil {
-			t.Fatalf("a stranger is answered with %+v", res)
-		}
+		a.checkReads(t)
+		a.checkCalls(t)
 	})
+}
+
+func (a *anyBytes) checkReads(t *testing.T) {
+	t.Helper()
+	got, err := a.host.Get(t.Context(), "i")
+	if got == nil || got.ID != "i" || (err == nil) != (got.Configuration != nil) {
+		t.Fatalf("get: %+v, %v", got, err)
+	}
+	// Another process of the fuzzer may have sealed the body, with the same keys and content but
+	// with other random ids.
+	if c := got.Configuration; c != nil {
+		c.ID, c.RevisionID = a.want.Configuration.ID, a.want.Configuration.RevisionID
+	}
+	if d := fixture.Diff(a.want, got); err == nil && d != "" {
+		t.Fatalf("a body that nobody sealed opens (-want +got):\n%s", d)
+	}
+	got, err = a.stranger.Get(t.Context(), "i")
+	if got != nil || !errors.Is(err, installation.ErrNotFound) {
+		t.Fatalf("a stranger reads %+v, %v", got, err)
+	}
+	list, err := a.host.List(t.Context(), installation.ListRequest{})
+	if err != nil || len(list.Installations) != 1 {
+		t.Fatalf("list: %+v, %v", list, err)
+	}
+}
+
+func (a *anyBytes) checkCalls(t *testing.T) {
+	t.Helper()
+	for _, m := range fixture.Methods("i") {
+		err := m.Call(t.Context(), a.host)
+		if err != nil && !isOne(err, readErrors) {
+			t.Fatalf("%s: %v", m.Name, err)
+		}
+	}
+	res, err := a.host.Invite(t.Context(), a.req)
+	switch {
+	case err != nil && !isOne(err, readErrors):
+		t.Fatalf("sent again: %v", err)
+	case err == nil && (!res.Replayed || res.ID != "i"):
+		t.Fatalf("an outcome returns %+v", res)
+	}
+	if res, err := a.stranger.Invite(t.Context(), a.req); err == nil && res.Connection != nil {
+		t.Fatalf("a stranger receives %+v", res)
+	}
 }
 
 func isOne(err error, known []error) bool {

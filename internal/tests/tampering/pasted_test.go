@@ -35,91 +35,91 @@ type pasted struct {
 func newPasted(t *testing.T, h *fixture.Attack) *pasted {
 	t.Helper()
 	p := &pasted{}
-	ring := h.Keys.KeyWrapper
-	unwrap := func(w crypto.Wrapped, b crypto.Binding) *crypto.DataKey {
-		t.Helper()
-		k, err := ring.Unwrap(t.Context(), w, b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.wrapped = append(p.wrapped, wrappedKey{len(p.keys), b, w})
-		p.keys = append(p.keys, k)
-		return k
-	}
-	add := func(k *crypto.DataKey, at crypto.Place, sealed []byte) []byte {
-		t.Helper()
-		plain, err := k.OpenBinary(nil, at, sealed)
-		if at.Kind != "manifest" && at.Kind != "answer" && at.Kind != "code" &&
-			at.Kind != "outcome" {
-			plain, err = k.Open(nil, at, sealed)
-		}
-		if err != nil {
-			t.Fatalf("%+v does not open where it belongs: %v", at, err)
-		}
-		for i := range p.keys {
-			if p.keys[i] == k {
-				p.objects = append(p.objects, sealedObject{i, at, sealed})
-			}
-		}
-		return plain
-	}
 	for _, tenant := range []string{fixture.Tenant, "tenant-2"} {
 		for n, id := range []string{"EXI-1", "EXI-2"} {
-			req := installation.InviteRequest{
-				ID:    id,
-				Parts: fixture.SecretParts(fmt.Sprint("ACC-", n), "s3cr3t"),
-			}
+			parts := fixture.SecretParts(fmt.Sprint("ACC-", n), "s3cr3t")
+			req := installation.InviteRequest{ID: id, Parts: parts}
 			req.IdempotencyKey = id
 			host := h.Service.In(tenant).As(fixture.HostActor)
 			if _, err := host.Invite(t.Context(), req); err != nil {
 				t.Fatal(err)
 			}
 			changes := h.Store.Changes()
-			c := changes[len(changes)-1]
-			body := fixture.DecodeBody(t, c.Record.Body)
-			k := unwrap(body.Key, crypto.Binding{Tenant: tenant, Record: id})
-			add(k, fixture.ManifestPlace(c.Record.Key), body.Manifest)
-			for _, v := range body.Values {
-				at := placeOf(id, v.Ref)
-				at.Tenant = tenant
-				add(k, at, v.Sealed)
-			}
-			o, err := record.DecodeOutcome(c.Idempotency.Data)
-			if err != nil {
-				t.Fatal(err)
-			}
-			outcome := unwrap(o.Key, crypto.Binding{})
-			answer, err := record.DecodeAnswer(
-				add(outcome, fixture.OutcomePlace(tenant, c.Idempotency), o.Sealed),
-			)
-			if err != nil {
-				t.Fatal(err)
-			}
-			at := crypto.Place{
-				Tenant:  tenant,
-				Record:  id,
-				Kind:    "answer",
-				Pointer: string(c.Idempotency.Digest[:]),
-			}
-			add(k, at, answer.Content)
-			at.Kind = "code"
-			add(k, at, answer.Code)
+			p.addChange(t, h.Keys.KeyWrapper, changes[len(changes)-1])
 		}
 	}
 	return p
 }
 
-// Nothing that is sealed opens in another place, and nothing in its place under the key of
-// another record or outcome. No wrapped key opens for another record, for another tenant, or as
-// an outcome key.
+// addChange adds the keys and sealed values of an invitation and its outcome.
+func (p *pasted) addChange(t *testing.T, keys crypto.KeyWrapper, c installation.Change) {
+	t.Helper()
+	tenant, id := c.Key.Tenant, c.Key.ID
+	body := fixture.DecodeBody(t, c.Record.Body)
+	k := p.addKey(t, keys, body.Key, crypto.Binding{Tenant: tenant, Record: id})
+	p.addBinary(t, k, fixture.ManifestPlace(c.Record.Key), body.Manifest)
+	for _, v := range body.Values {
+		at := placeOf(id, v.Ref)
+		at.Tenant = tenant
+		_, err := p.keys[k].Open(nil, at, v.Sealed)
+		p.add(t, k, at, v.Sealed, err)
+	}
+	o, err := record.DecodeOutcome(c.Idempotency.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outcomeKey := p.addKey(t, keys, o.Key, crypto.Binding{})
+	plain := p.addBinary(t, outcomeKey, fixture.OutcomePlace(tenant, c.Idempotency), o.Sealed)
+	answer, err := record.DecodeAnswer(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := crypto.Place{
+		Tenant: tenant, Record: id, Kind: "answer", Pointer: string(c.Idempotency.Digest[:]),
+	}
+	p.addBinary(t, k, at, answer.Content)
+	at.Kind = "code"
+	p.addBinary(t, k, at, answer.Code)
+}
+
+// addKey unwraps a key and returns its index.
+func (p *pasted) addKey(
+	t *testing.T, keys crypto.KeyWrapper, w crypto.Wrapped, b crypto.Binding,
+) int {
+	t.Helper()
+	k, err := keys.Unwrap(t.Context(), w, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.wrapped = append(p.wrapped, wrappedKey{len(p.keys), b, w})
+	p.keys = append(p.keys, k)
+	return len(p.keys) - 1
+}
+
+// addBinary adds a binary value and returns its content.
+func (p *pasted) addBinary(t *testing.T, k int, at crypto.Place, sealed []byte) []byte {
+	t.Helper()
+	plain, err := p.keys[k].OpenBinary(nil, at, sealed)
+	p.add(t, k, at, sealed, err)
+	return plain
+}
+
+// add adds a sealed value that opened with err.
+func (p *pasted) add(t *testing.T, k int, at crypto.Place, sealed []byte, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%+v does not open at its own place: %v", at, err)
+	}
+	p.objects = append(p.objects, sealedObject{k, at, sealed})
+}
+
+// A sealed value does not open at another place, or under the key of another record or outcome.
+// A wrapped key does not open for another record, for another tenant, or as an outcome key.
 func TestNothingOpensElsewhere(t *testing.T) {
 	p := newPasted(t, fixture.NewAttack(t))
 	if len(p.objects) < 40 || len(p.wrapped) != 8 {
-		t.Fatalf(
-			"%d sealed objects and %d wrapped keys: some are missing",
-			len(p.objects),
-			len(p.wrapped),
-		)
+		t.Fatalf("%d sealed objects and %d wrapped keys: some are missing",
+			len(p.objects), len(p.wrapped))
 	}
 	opens := func(k *crypto.DataKey, at crypto.Place, sealed []byte) bool {
 		t.Helper()
@@ -144,13 +144,8 @@ func TestNothingOpensElsewhere(t *testing.T) {
 					continue // where it belongs
 				}
 				if opens(k, other.at, object.sealed) {
-					t.Errorf(
-						"object %d of %+v opens under key %d at %+v",
-						i,
-						object.at,
-						n,
-						other.at,
-					)
+					t.Errorf("object %d of %+v opens under key %d at %+v",
+						i, object.at, n, other.at)
 				}
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 )
 
 // Numbers of fields in a manifest, and within its content.
@@ -71,16 +72,14 @@ func TestWritesRejectInconsistentRecord(t *testing.T) {
 			parts := installation.Parts{
 				Extra: installation.Value(installation.JSON(`{"signature":"s1gn"}`)),
 			}
-			if _, err := w.Host.Patch(
-				t.Context(),
-				installation.PatchRequest{ID: "i", Parts: parts},
-			); err != nil {
+			req := installation.PatchRequest{ID: "i", Parts: parts}
+			if _, err := w.Host.Patch(t.Context(), req); err != nil {
 				t.Fatal(err)
 			}
 			reseal(t, w, "i", func(m message) { edit(t, m) })
 			changes := len(w.Store.Changes())
 			_, putErr := w.Configure("i", `{"a":2,"token":"***"}`)
-			_, patchErr := w.Patch(installation.Set("/a", installation.JSON(`3`)))
+			_, patchErr := w.Patch(patch.Set("/a", installation.JSON(`3`)))
 			for what, err := range map[string]error{"put": putErr, "patch": patchErr} {
 				fixture.WantErr(t, what, err, installation.ErrSealed)
 			}
@@ -99,14 +98,13 @@ func TestResealedRecordOpens(t *testing.T) {
 		t.Fatal(err)
 	}
 	reseal(t, w, "i", func(m message) {
-		m.at(t, fixture.ManifestContent, contentConfig, contentDocument).bytes = []byte(
-			`{"a":7,"token":"***"}`,
-		)
+		document := m.at(t, fixture.ManifestContent, contentConfig, contentDocument)
+		document.bytes = []byte(`{"a":7,"token":"***"}`)
 	})
 	if got := w.Configuration(t); got != `{"a":7,"token":"***"}` {
 		t.Errorf("got %s", got)
 	}
-	if _, err := w.Patch(installation.Set("/a", installation.JSON(`3`))); err != nil {
+	if _, err := w.Patch(patch.Set("/a", installation.JSON(`3`))); err != nil {
 		t.Error(err)
 	}
 	// An index of a later release is named.
@@ -134,19 +132,12 @@ func TestHighestDataKeyNumberHasNoSuccessor(t *testing.T) {
 			t.Fatal(err)
 		}
 		body := fixture.DecodeBody(t, r.Body)
-		body.Key, err = keys.Wrap(
-			t.Context(),
-			last,
-			crypto.Binding{Tenant: r.Key.Tenant, Record: r.Key.ID},
-		)
-		if err != nil {
+		binding := crypto.Binding{Tenant: r.Key.Tenant, Record: r.Key.ID}
+		if body.Key, err = keys.Wrap(t.Context(), last, binding); err != nil {
 			t.Fatal(err)
 		}
-		if body.Manifest, err = last.SealBinary(
-			nil,
-			fixture.ManifestPlace(r.Key),
-			m.encode(),
-		); err != nil {
+		body.Manifest, err = last.SealBinary(nil, fixture.ManifestPlace(r.Key), m.encode())
+		if err != nil {
 			t.Fatal(err)
 		}
 		r.Body = fixture.EncodeBody(body)
@@ -159,10 +150,10 @@ func TestHighestDataKeyNumberHasNoSuccessor(t *testing.T) {
 		t.Error("a rejected rekey changed something")
 	}
 	// Other writes need no new key.
-	if _, err := w.Patch(installation.Set("/token", installation.JSON(`"s3cr3t"`))); err != nil {
+	if _, err := w.Patch(patch.Set("/token", installation.JSON(`"s3cr3t"`))); err != nil {
 		t.Errorf("patch: %v", err)
 	}
-	if got := w.Reveal(t, "i", installation.ConfigRef("/token")); got != "s3cr3t" {
+	if got := w.Reveal(t, "i", installation.Ref("config/token")); got != "s3cr3t" {
 		t.Errorf("the new secret is %q", got)
 	}
 }

@@ -1,5 +1,5 @@
-// Package tampering checks that edits of the store are noticed, and that a damaged record, or a store or
-// key service that fails, harms nothing else.
+// Package tampering checks that edits of the store are detected, and that a damaged record, or a
+// store or key service that fails, harms nothing else.
 package tampering
 
 import (
@@ -10,6 +10,9 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
+
+// recordEdit changes a stored record, as someone with access to the store could.
+type recordEdit = func(r *installation.Record)
 
 // tamperTarget is an untouched record and everything that the host can read of it.
 type tamperTarget struct {
@@ -22,8 +25,11 @@ type tamperTarget struct {
 
 func newTamperTarget(t testing.TB, h *fixture.Attack, id string) *tamperTarget {
 	t.Helper()
-	h.Store.Forge(fixture.KeyAt(id), nil)
-	x := &tamperTarget{h: h, key: fixture.KeyAt(id), record: h.Store.Last(fixture.KeyAt(id)), plain: make(map[installation.Ref]string)}
+	key := fixture.KeyAt(id)
+	h.Store.Forge(key, nil)
+	x := &tamperTarget{
+		h: h, key: key, record: h.Store.Last(key), plain: make(map[installation.Ref]string),
+	}
 	var err error
 	if x.inst, err = h.Host().Get(context.Background(), id); err != nil {
 		t.Fatal(err)
@@ -42,15 +48,18 @@ func (x *tamperTarget) reveal(t testing.TB) []installation.Revealed {
 	if len(x.inst.Sealed) == 0 {
 		return nil
 	}
-	// The event of a Reveal changes no record, so it is as good as a read here.
-	all, err := x.h.Host().Reveal(context.Background(), installation.RevealRequest{ID: x.key.ID, Reason: "test", Refs: x.inst.Sealed})
+	// Reveal records an event but changes no record, so it counts as a read here.
+	all, err := x.h.Host().Reveal(context.Background(), installation.RevealRequest{
+		ID: x.key.ID, Reason: "test", Refs: x.inst.Sealed,
+	})
 	if err != nil {
 		t.Errorf("Reveal: %v", err)
 	}
 	return all
 }
 
-// tamperHarmless lists the fields of an installation that an edit may change. Everything else is compared. Each use says why.
+// tamperHarmless lists the fields of an installation that an edit may change. judge compares all
+// others. Each use gives the reason.
 type tamperHarmless struct {
 	revision    bool // Installation.Revision
 	status      bool // Installation.Status
@@ -78,12 +87,22 @@ func (may tamperHarmless) apply(from, to *installation.Installation) {
 	}
 }
 
-// outcome of an edit.
+// tamperOutcome is the outcome of an edit.
 type tamperOutcome string
 
-// judge puts a record in place of the stored one and fails unless the edit is detected, or harmless by the definition of tamperSame.
-// It returns which.
-func (x *tamperTarget) judge(t testing.TB, what string, r *installation.Record, may tamperHarmless) tamperOutcome {
+const (
+	// tamperDetected: Get and List return ErrSealed or ErrUnknownKey.
+	tamperDetected tamperOutcome = "detected"
+	// tamperSame: reads return the same installation, except for the fields that may differ, and
+	// every secret is the same or does not open.
+	tamperSame tamperOutcome = "same"
+)
+
+// judge replaces the stored record and returns whether the edit is detected or harmless. It
+// fails the test if it is neither.
+func (x *tamperTarget) judge(
+	t testing.TB, what string, r *installation.Record, may tamperHarmless,
+) tamperOutcome {
 	t.Helper()
 	x.h.Store.Forge(x.key, r)
 	defer x.h.Store.Forge(x.key, nil)
@@ -95,17 +114,38 @@ func (x *tamperTarget) judge(t testing.TB, what string, r *installation.Record, 
 	listed := x.list(t, what)
 	switch {
 	case errors.Is(err, installation.ErrSealed), errors.Is(err, installation.ErrUnknownKey):
-		if r.Key == x.key && (listed == nil || errors.Is(listed.Err, installation.ErrSealed) != errors.Is(err, installation.ErrSealed)) {
-			t.Errorf("%s: Get says %v, List another thing", what, err)
-		}
-		if got != nil && (got.Configuration != nil || got.Connection != nil || !got.Extra.IsZero() || got.Err == nil) {
-			t.Errorf("%s: a closed record shows content", what)
-		}
+		x.wantClosed(t, what, r, got, listed, err)
 		return tamperDetected
 	case err != nil:
 		t.Errorf("%s: got error %v, want ErrSealed, ErrUnknownKey or none", what, err)
 		return ""
 	}
+	x.wantSame(t, what, got, listed, may)
+	return tamperSame
+}
+
+// wantClosed fails the test if Get and List disagree about a detected edit, or show content.
+func (x *tamperTarget) wantClosed(
+	t testing.TB, what string, r *installation.Record, got, listed *installation.Installation,
+	err error,
+) {
+	t.Helper()
+	agree := listed != nil &&
+		errors.Is(listed.Err, installation.ErrSealed) == errors.Is(err, installation.ErrSealed)
+	if r.Key == x.key && !agree {
+		t.Errorf("%s: Get returns %v, List another error", what, err)
+	}
+	if got != nil && (got.Configuration != nil || got.Connection != nil ||
+		!got.Extra.IsZero() || got.Err == nil) {
+		t.Errorf("%s: a closed record shows content", what)
+	}
+}
+
+// wantSame fails the test if reads return more than a harmless difference.
+func (x *tamperTarget) wantSame(
+	t testing.TB, what string, got, listed *installation.Installation, may tamperHarmless,
+) {
+	t.Helper()
 	for how, read := range map[string]*installation.Installation{"Get": got, "List": listed} {
 		if read == nil {
 			t.Errorf("%s: %s has no row", what, how)
@@ -118,11 +158,11 @@ func (x *tamperTarget) judge(t testing.TB, what string, r *installation.Record, 
 		}
 	}
 	for _, s := range x.reveal(t) {
-		if s.Err != nil && !errors.Is(s.Err, installation.ErrSealed) || s.Err == nil && s.Value.RevealString() != x.plain[s.Ref] {
-			t.Errorf("%s: %v reveals something else, error %v", what, s.Ref, s.Err)
+		if s.Err != nil && !errors.Is(s.Err, installation.ErrSealed) ||
+			s.Err == nil && s.Value.RevealString() != x.plain[s.Ref] {
+			t.Errorf("%s: %v reveals another value, error %v", what, s.Ref, s.Err)
 		}
 	}
-	return tamperSame
 }
 
 func (x *tamperTarget) list(t testing.TB, what string) (found *installation.Installation) {
@@ -145,8 +185,8 @@ func (x *tamperTarget) list(t testing.TB, what string) (found *installation.Inst
 	return found
 }
 
-// detected is judge for an edit that has to be noticed.
-func (x *tamperTarget) detected(t testing.TB, what string, edit func(r *installation.Record)) {
+// detected fails the test unless an edit of the record is detected.
+func (x *tamperTarget) detected(t testing.TB, what string, edit recordEdit) {
 	t.Helper()
 	r := fixture.CopyRecord(x.record)
 	edit(r)
@@ -160,16 +200,17 @@ func (x *tamperTarget) detected(t testing.TB, what string, edit func(r *installa
 	x.judge(t, what, r, tamperHarmless{})
 }
 
+// bodyDetected fails the test unless an edit of the decoded body is detected.
+func (x *tamperTarget) bodyDetected(t testing.TB, what string, edit func(body *fixture.Body)) {
+	t.Helper()
+	x.detected(t, what, x.edited(t, edit))
+}
+
 // edited returns an edit of the decoded body.
-func (x *tamperTarget) edited(t testing.TB, edit func(body *fixture.Body)) func(r *installation.Record) {
+func (x *tamperTarget) edited(t testing.TB, edit func(body *fixture.Body)) recordEdit {
 	return func(r *installation.Record) {
 		body := fixture.DecodeBody(t, r.Body)
 		edit(body)
 		r.Body = fixture.EncodeBody(body)
 	}
 }
-
-const (
-	tamperDetected tamperOutcome = "detected" // Get and List say ErrSealed or ErrUnknownKey
-	tamperSame     tamperOutcome = "same"     // reads as before, but for what may differ, and every secret opens as before or not at all
-)

@@ -2,12 +2,13 @@ package rql
 
 import "strings"
 
-// Pattern is the right side of like and ilike: "*" stands for any text, `\*` for itself. A pattern without any "*" matches what contains it.
+// Pattern is the right side of like and ilike. "*" stands for any text, and `\*` for itself. A
+// pattern without "*" matches texts that contain it.
 type Pattern struct {
 	parts []string // between the stars
 }
 
-// NewPattern reads a pattern; fold ignores letter case, for texts in lower case.
+// NewPattern parses a pattern. With fold it is for texts in lower case, whatever its own case is.
 func NewPattern(text string, fold bool) Pattern {
 	if fold {
 		text = strings.ToLower(text)
@@ -30,11 +31,12 @@ func NewPattern(text string, fold bool) Pattern {
 	return p
 }
 
-// Match reports whether a text is of the pattern. One that ignores letter case wants the text in lower case, which it cannot know to be done. The
-// time it takes grows with the text and the pattern and not with their product.
+// Match reports whether a text matches the pattern. The time grows with the sum of their lengths,
+// not with the product.
 func (p Pattern) Match(text string) bool {
 	first, last := p.parts[0], p.parts[len(p.parts)-1]
-	if len(text) < len(first)+len(last) || !strings.HasPrefix(text, first) || !strings.HasSuffix(text, last) {
+	if len(text) < len(first)+len(last) || !strings.HasPrefix(text, first) ||
+		!strings.HasSuffix(text, last) {
 		return false
 	}
 	text = text[len(first) : len(text)-len(last)]

@@ -46,7 +46,8 @@ func Parse(raw string) (*Query, error) {
 	return q, nil
 }
 
-// separator stands in the decoded text for a "&" that was not encoded. No text has it: control characters are refused.
+// separator replaces an "&" that was not encoded. It cannot occur otherwise, since control
+// characters are rejected.
 const separator = '\x00'
 
 // parser reads the decoded text from left to right.
@@ -57,7 +58,7 @@ type parser struct {
 	nodes int
 }
 
-// decode takes the percent encoding away. An "&" that separates and one that is data are told apart by then.
+// decode decodes the percent encoding. It marks each "&" that separates parts.
 func (p *parser) decode(raw string) error {
 	var b strings.Builder
 	for i := 0; i < len(raw); i++ {
@@ -69,7 +70,8 @@ func (p *parser) decode(raw string) error {
 		case c == '%':
 			v, err := strconv.ParseUint(raw[i+1:min(i+3, len(raw))], 16, 8)
 			if err != nil || i+3 > len(raw) {
-				return &Error{Detail: "a percent sign without two hexadecimal digits", Offset: b.Len()}
+				return &Error{Detail: "a percent sign without two hexadecimal digits",
+					Offset: b.Len()}
 			}
 			c = byte(v)
 			i += 2
@@ -88,7 +90,7 @@ func (p *parser) decode(raw string) error {
 
 func (p *parser) fault(detail string) *Error { return &Error{Detail: detail, Offset: p.pos} }
 
-// at reports whether the text goes on with s, in which "&" is a separator.
+// at reports whether s is next. In s, "&" is a separator.
 func (p *parser) at(s string) bool {
 	if s == "&" {
 		s = string(separator)
@@ -96,7 +98,7 @@ func (p *parser) at(s string) bool {
 	return strings.HasPrefix(p.text[p.pos:], s)
 }
 
-// take goes past s if the text goes on with it.
+// take skips s if it is next, and reports whether it was.
 func (p *parser) take(s string) bool {
 	if !p.at(s) {
 		return false
@@ -111,10 +113,10 @@ func (p *parser) spaces() {
 	}
 }
 
-// render is the part render(), which the platform's client adds when it is told to have texts rendered. There are none that could be.
+// render is the part render(), with which the client asks for rendered texts. There are none.
 const render = "render"
 
-// nothing reads a pair of parentheses with nothing in it.
+// nothing reads empty parentheses.
 func (p *parser) nothing() error {
 	p.take("(")
 	if p.spaces(); !p.take(")") {
@@ -123,7 +125,7 @@ func (p *parser) nothing() error {
 	return nil
 }
 
-// part reads one part: a condition, or something that goes to q.
+// part reads one part. It returns a condition, or sets a field of q.
 func (p *parser) part(q *Query) (*Expr, error) {
 	p.spaces()
 	name := p.name()
@@ -154,7 +156,7 @@ func (p *parser) part(q *Query) (*Expr, error) {
 	return &Expr{Op: Eq, Field: name, Values: []Value{v}}, nil
 }
 
-// name reads the name of an operator or field, which begins with no sign.
+// name reads the name of an operator or a field, which does not begin with a sign.
 func (p *parser) name() string {
 	if p.at("-") || p.at(".") {
 		return ""
@@ -170,7 +172,7 @@ func (p *parser) name() string {
 	return rest[:end]
 }
 
-// count notes an operator or value.
+// count counts an operator or a value.
 func (p *parser) count() error {
 	if p.nodes++; p.nodes > MaxNodes {
 		return p.fault("the query has too many conditions and values")
@@ -178,7 +180,7 @@ func (p *parser) count() error {
 	return nil
 }
 
-// call reads the arguments of an operator, from its parenthesis on.
+// call reads the arguments of an operator, from the parenthesis on.
 func (p *parser) call(name string) (*Expr, error) {
 	if err := p.count(); err != nil {
 		return nil, err
@@ -233,7 +235,7 @@ func (p *parser) conditions(e *Expr) error {
 	}
 }
 
-// comparison reads field and values. The values of in and out may stand in parentheses of their own.
+// comparison reads a field and values. Those of in and out may be in parentheses.
 func (p *parser) comparison(e *Expr) error {
 	p.take("(")
 	p.spaces()
@@ -267,7 +269,7 @@ func (p *parser) comparison(e *Expr) error {
 	return nil
 }
 
-// value reads one value within parentheses.
+// value reads one value in parentheses.
 func (p *parser) value() (Value, error) {
 	if err := p.count(); err != nil {
 		return Value{}, err
@@ -280,7 +282,7 @@ func (p *parser) value() (Value, error) {
 	return p.bare(func(c rune) bool { return strings.ContainsRune("(),'\"", c) })
 }
 
-// shortcut reads the value of field=value, which goes to the end of the part.
+// shortcut reads the value of field=value, up to the end of the part.
 func (p *parser) shortcut() (Value, error) {
 	if err := p.count(); err != nil {
 		return Value{}, err
@@ -291,7 +293,7 @@ func (p *parser) shortcut() (Value, error) {
 	return p.bare(func(c rune) bool { return strings.ContainsRune("()'\"=", c) })
 }
 
-// special reads a value that does not stand bare: in quotes, null() or empty().
+// special reads a value in quotes, null() or empty().
 func (p *parser) special() (v Value, ok bool, err error) {
 	switch {
 	case p.take("null()"):
@@ -312,7 +314,7 @@ func (p *parser) special() (v Value, ok bool, err error) {
 	return Value{}, false, nil
 }
 
-// bare reads a value without quotes, up to a separator or a comma and parenthesis around it. Other characters with a meaning need quotes.
+// bare reads a value without quotes, up to a separator or a character that needs quotes.
 func (p *parser) bare(needsQuotes func(rune) bool) (Value, error) {
 	rest := p.text[p.pos:]
 	end := strings.IndexFunc(rest, func(c rune) bool { return c == separator || needsQuotes(c) })
@@ -327,7 +329,7 @@ func (p *parser) bare(needsQuotes func(rune) bool) (Value, error) {
 	return Value{Text: text}, nil
 }
 
-// number reads a count.
+// number reads a number that is not negative.
 func (p *parser) number(into **int) error {
 	if *into != nil {
 		return p.fault("limit and offset can be given once")

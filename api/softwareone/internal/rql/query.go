@@ -11,13 +11,13 @@ const (
 	MaxOrder = 8       // terms of order
 )
 
-// Query is what a client asks of a list.
+// Query is a parsed query.
 type Query struct {
-	Filter *Expr  // nil = everything
-	Order  []Term // by the first, then by the next
-	Select []Term // a later one wins
-	Limit  *int   // nil = not said
-	Offset *int   // nil = not said
+	Filter *Expr  // nil = all
+	Order  []Term // the first decides, then the next
+	Select []Term // the last one counts
+	Limit  *int   // nil = not given
+	Offset *int   // nil = not given
 }
 
 // Op is an operator.
@@ -40,7 +40,8 @@ const (
 	Ilike Op = "ilike"
 )
 
-// Expr is one condition. And, Or and Not have Args, Not exactly one; the others have a Field and Values, exactly one but for In and Out.
+// Expr is a condition. And, Or and Not have Args, and Not has exactly one. The others have a Field
+// and Values; only In and Out may have several.
 type Expr struct {
 	Op     Op
 	Args   []*Expr
@@ -48,7 +49,7 @@ type Expr struct {
 	Values []Value
 }
 
-// Kind tells values apart.
+// Kind is the kind of a value.
 type Kind byte
 
 // Kinds of values.
@@ -58,7 +59,7 @@ const (
 	Empty      // empty()
 )
 
-// Value is an operand. Only a Text has a text, decoded and without quotes.
+// Value is an operand. Only the kind Text has a text, decoded and without quotes.
 type Value struct {
 	Kind Kind
 	Text string
@@ -70,7 +71,7 @@ type Term struct {
 	Less bool // "-": descending, or leave out
 }
 
-// Error is what a query is refused for. It quotes nothing of it.
+// Error says why a query is invalid. It does not quote the query.
 type Error struct {
 	Detail string // for people
 	Offset int    // in bytes of the decoded text
@@ -79,7 +80,7 @@ type Error struct {
 // Error implements error.
 func (e *Error) Error() string { return fmt.Sprintf("%s, at byte %d", e.Detail, e.Offset) }
 
-// Conjuncts returns the conditions that all have to hold: those of an And, and of those within it, else e alone.
+// Conjuncts returns the conditions that must all match: the arguments of nested Ands, or e alone.
 func (e *Expr) Conjuncts() []*Expr {
 	switch {
 	case e == nil:

@@ -9,7 +9,8 @@ import (
 	"github.com/go-installation/installation/api/softwareone/internal/rql"
 )
 
-// show writes a query so that two that mean the same look the same, in the language itself where it has a form.
+// show writes a query so that two that mean the same look the same, in the language itself
+// where it has a form.
 func show(q *rql.Query) string {
 	var parts []string
 	if q.Filter != nil {
@@ -111,11 +112,17 @@ func TestParse(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for _, raw := range []string{
-		"name", "=x", "(", ")", "()", "eq", "eq(", "eq()", "eq(a", "eq(a)", "eq(a,", "eq(a,)", "eq(a,b", "eq(a,b,c)", "eq(a,b))", "eq(a,b)c", "eq(a,(b))",
-		"EQ(a,b)", "any(a,b=1)", "render", "render(", "render(a)", "render()x", "and(render(),a=1)", "not(render())", "and()", "and(a)", "and(eq(a,b),)", "not(a=1,b=2)", "not()", "in(a,())", "in(a,(b,c)", "in(a,(b),c)", "in(a)",
-		"eq(a,'b)", "eq(a,\"b')", "eq(a,b'c')", "eq(a,'b'c)", "name=", "name=a=b", "name=f(x)", "name='a'b", "and(eq(a,1)&eq(b,2))", "eq(a&b)",
-		"limit=", "limit=x", "limit=1x", "limit=-1", "limit=3000000000", "limit=1&limit=1", "offset=1&offset=2", "order=", "order=+", "order=a,", "order=a b",
-		"select=+-a", "%", "%4", "%zz", "a=%0a", "a=%7f", "a=\x01", "a=%ff", "a=\xff", "limit(10)", "sort(+a)", "rql=eq(a,b)",
+		"name", "=x", "(", ")", "()", "eq", "eq(", "eq()", "eq(a", "eq(a)", "eq(a,", "eq(a,)",
+		"eq(a,b", "eq(a,b,c)", "eq(a,b))", "eq(a,b)c", "eq(a,(b))",
+		"EQ(a,b)", "any(a,b=1)", "render", "render(", "render(a)", "render()x",
+		"and(render(),a=1)", "not(render())", "and()", "and(a)", "and(eq(a,b),)",
+		"not(a=1,b=2)", "not()", "in(a,())", "in(a,(b,c)", "in(a,(b),c)", "in(a)",
+		"eq(a,'b)", "eq(a,\"b')", "eq(a,b'c')", "eq(a,'b'c)", "name=", "name=a=b", "name=f(x)",
+		"name='a'b", "and(eq(a,1)&eq(b,2))", "eq(a&b)",
+		"limit=", "limit=x", "limit=1x", "limit=-1", "limit=3000000000", "limit=1&limit=1",
+		"offset=1&offset=2", "order=", "order=+", "order=a,", "order=a b",
+		"select=+-a", "%", "%4", "%zz", "a=%0a", "a=%7f", "a=\x01", "a=%ff", "a=\xff",
+		"limit(10)", "sort(+a)", "rql=eq(a,b)",
 		"a='" + strings.Repeat("x", rql.MaxBytes) + "'",
 		"order=a" + strings.Repeat(",a", rql.MaxOrder),
 		"select=a" + strings.Repeat(",a", rql.MaxTerms),
@@ -127,7 +134,8 @@ func TestParseRefuses(t *testing.T) {
 			t.Errorf("%.60s: %v, %v", raw, q, err)
 		}
 	}
-	if _, err := rql.Parse(strings.Repeat("not(", rql.MaxDepth-1) + "eq(a,1)" + strings.Repeat(")", rql.MaxDepth-1)); err != nil {
+	if _, err := rql.Parse(strings.Repeat("not(", rql.MaxDepth-1) + "eq(a,1)" +
+		strings.Repeat(")", rql.MaxDepth-1)); err != nil {
 		t.Errorf("as deep as may be: %v", err)
 	}
 }
@@ -141,7 +149,8 @@ func TestConjuncts(t *testing.T) {
 	for _, e := range q.Filter.Conjuncts() {
 		got = append(got, showExpr(e))
 	}
-	if want := "eq(a,'1') eq(b,'2') or(eq(c,'3'),eq(d,'4')) not(eq(e,'5'))"; strings.Join(got, " ") != want {
+	if want := "eq(a,'1') eq(b,'2') or(eq(c,'3'),eq(d,'4')) not(eq(e,'5'))"; strings.Join(got,
+		" ") != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if none := (*rql.Expr)(nil).Conjuncts(); none != nil {
@@ -176,16 +185,20 @@ func TestPattern(t *testing.T) {
 		if got := rql.NewPattern(tt.pattern, false).Match(tt.text); got != tt.like {
 			t.Errorf("like %s of %s: %t", tt.pattern, tt.text, got)
 		}
-		if got := rql.NewPattern(tt.pattern, true).Match(strings.ToLower(tt.text)); got != tt.ilike {
+		if got := rql.NewPattern(tt.pattern,
+			true).Match(strings.ToLower(tt.text)); got != tt.ilike {
 			t.Errorf("ilike %s of %s: %t", tt.pattern, tt.text, got)
 		}
 	}
 }
 
-// FuzzParse: no query panics, none exceeds the limits, and what was understood means the same when it is written anew.
+// FuzzParse: no query panics, none exceeds the limits, and what was understood means the same
+// when it is written anew.
 func FuzzParse(f *testing.F) {
 	for _, raw := range []string{
-		"", "a=1&limit=2&offset=3", "and(eq(a,'b'),or(ne(c,null()),not(in(d,(1,2)))))&order=-a,+b&select=*", "a=%26%27&b='&'", "ilike(a,\"*x\\**\")", "((((", "%",
+		"", "a=1&limit=2&offset=3",
+		"and(eq(a,'b'),or(ne(c,null()),not(in(d,(1,2)))))&order=-a,+b&select=*",
+		"a=%26%27&b='&'", "ilike(a,\"*x\\**\")", "((((", "%",
 	} {
 		f.Add(raw)
 	}
@@ -204,7 +217,8 @@ func FuzzParse(f *testing.F) {
 		text := encode(showExpr(q.Filter))
 		again, err := rql.Parse(text)
 		if err != nil {
-			if len(text) > rql.MaxBytes || strings.Contains(err.Error(), "deep") || strings.Contains(err.Error(), "too many") || both(q.Filter) {
+			if len(text) > rql.MaxBytes || strings.Contains(err.Error(), "deep") ||
+				strings.Contains(err.Error(), "too many") || both(q.Filter) {
 				return
 			}
 			t.Fatalf("%q, written as %q: %v", raw, text, err)
@@ -215,7 +229,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// both reports whether a value has both kinds of quotes, which only a value without quotes could: there is none.
+// both reports whether a value has both kinds of quotes, which only a value without quotes
+// could: there is none.
 func both(e *rql.Expr) bool {
 	for _, v := range e.Values {
 		if strings.Contains(v.Text, "'") && strings.Contains(v.Text, `"`) {
@@ -245,7 +260,8 @@ func check(t *testing.T, e *rql.Expr, depth int) {
 		if len(e.Args) != 1 {
 			t.Errorf("not of %d", len(e.Args))
 		}
-	case e.Field == "" || len(e.Values) == 0 || len(e.Args) > 0 || len(e.Values) > 1 && e.Op != rql.In && e.Op != rql.Out:
+	case e.Field == "" || len(e.Values) == 0 || len(e.Args) > 0 || len(e.Values) > 1 &&
+		e.Op != rql.In && e.Op != rql.Out:
 		t.Errorf("%s of %q and %d values", e.Op, e.Field, len(e.Values))
 	}
 	for _, a := range e.Args {

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+)
+
+// layers are the packages from top to bottom. A package imports only packages of lower lines, and
+// those above or below it in its own folder. "." is the root package, "api/..." stands for api and
+// everything below it. The first line that fits counts.
+var layers = [][]string{
+	{"cmd/...", "examples/..."},
+	{"internal/tests/..."},
+	{"api/vercel/...", "api/softwareone/...", "api/ampersand/..."},
+	{"api/internal/..."},
+	{"api/httpapi/..."},
+	{"oauth/..."},
+	{"patch/..."},
+	{"storetest/...", "installationtest/..."},
+	{"memstore/...", "redisstore/...", "boltstore/..."},
+	{"."},
+	{"internal/operation/..."},
+	{"internal/masked/...", "billing/..."},
+	{"validate/..."},
+	{"internal/schema/..."},
+	{
+		"internal/record/...", "internal/canonical/...", "internal/keytimeout/...",
+		"internal/invite/...",
+	},
+	{"crypto/...", "kms/...", "event/...", "health/..."},
+	{"internal/jsontree/...", "internal/lru/...", "internal/backoff/..."},
+	{"internal/redistest/..."},
+}
+
+// rule forbids from, but for except, to be linked with to, or to import it if direct. A first part
+// with a dot is an import path as it stands, and so is "testing".
+type rule struct {
+	from, except, to []string
+	direct           bool
+	because          string
+}
+
+// support are the packages that only tests import.
+var support = []string{
+	"storetest/...", "installationtest/...", "internal/tests/...", "internal/redistest/...",
+}
+
+var rules = []rule{
+	{
+		from: []string{"./..."}, except: []string{"internal/tests/..."},
+		to:      []string{"internal/tests/..."},
+		because: "suites are for tests alone",
+	},
+	{
+		from: []string{"./..."}, except: support,
+		to: []string{
+			"testing", "github.com/google/go-cmp/...", "github.com/alicebob/miniredis/...",
+			"go.uber.org/goleak/...",
+		},
+		because: "programs are not linked with what only tests need",
+	},
+	{
+		from:    []string{"api/..."},
+		to:      []string{"memstore/...", "redisstore/...", "boltstore/..."},
+		because: "the host chooses the store",
+	},
+	{
+		from:    []string{"storetest/..."},
+		to:      []string{"memstore/...", "redisstore/...", "boltstore/..."},
+		because: "the suite is for every store and prefers none",
+	},
+	{
+		from:    []string{"./..."},
+		except:  []string{"memstore/..."},
+		to:      []string{"github.com/hashicorp/go-memdb/..."},
+		direct:  true,
+		because: "only its store knows a database",
+	},
+	{
+		from:    []string{"./..."},
+		except:  append([]string{"redisstore/...", "examples/...", "cmd/..."}, support...),
+		to:      []string{"github.com/redis/go-redis/..."},
+		direct:  true,
+		because: "only its store knows a database",
+	},
+}
+
+type listed struct {
+	ImportPath    string
+	Imports, Deps []string
+	Standard      bool
+}
+
+// modulePath is the path of the module in the working directory.
+var modulePath string
+
+// wrongImports checks which packages of this module import which. Test files may import anything.
+func wrongImports() ([]string, string, error) {
+	packages, err := loadPackages()
+	if err != nil {
+		return nil, "", err
+	}
+	standard := make(map[string]bool)
+	for _, p := range packages {
+		standard[p.ImportPath] = p.Standard
+	}
+	var out []string
+	checked := 0
+	for _, p := range packages {
+		if !within(modulePath, p.ImportPath) {
+			continue
+		}
+		checked++
+		out = append(out, wrongLayer(p)...)
+		for _, r := range rules {
+			if !matches(r.from, p.ImportPath) || matches(r.except, p.ImportPath) {
+				continue
+			}
+			deps := p.Deps
+			if r.direct {
+				deps = p.Imports
+			}
+			for _, dep := range deps {
+				if matches(r.to, dep) {
+					text := fmt.Sprintf("%s reaches %s: %s", p.ImportPath, dep, r.because)
+					out = append(out, text)
+				}
+			}
+		}
+		suite := matches([]string{"storetest/..."}, p.ImportPath)
+		for _, dep := range p.Imports {
+			if suite && !standard[dep] && !within(modulePath, dep) {
+				text := fmt.Sprintf("%s imports %s: the suite has no dependency", p.ImportPath, dep)
+				out = append(out, text)
+			}
+		}
+	}
+	return out, fmt.Sprintf("%d packages", checked), nil
+}
+
+// wrongLayer returns the imports of a package that are not on a lower line.
+func wrongLayer(p listed) (out []string) {
+	from := layer(p.ImportPath)
+	if from < 0 {
+		return []string{p.ImportPath + " is on no line of layers in .ci/check/arrows.go"}
+	}
+	for _, dep := range p.Imports {
+		family := within(p.ImportPath, dep) || within(dep, p.ImportPath)
+		if to := layer(dep); to >= 0 && (to < from || to == from && !family) {
+			text := fmt.Sprintf("%s imports %s, which is not on a lower line", p.ImportPath, dep)
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// layer returns the line of a package, -1 for none.
+func layer(importPath string) int {
+	return slices.IndexFunc(layers, func(line []string) bool { return matches(line, importPath) })
+}
+
+// loadPackages lists the packages of the module and everything they are linked with.
+func loadPackages() (packages []listed, err error) {
+	out, err := output("go", "list", "-m")
+	if err != nil {
+		return nil, err
+	}
+	modulePath = strings.TrimSpace(string(out))
+	out, err = output("go", "list", "-deps", "-json=ImportPath,Imports,Deps,Standard", "./...")
+	if err != nil {
+		return nil, err
+	}
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return packages, nil
+		} else if err != nil {
+			return nil, err
+		}
+		packages = append(packages, p)
+	}
+}
+
+func output(name string, args ...string) ([]byte, error) {
+	cmd := exec.Command(name, args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
+	}
+	return out, nil
+}
+
+// matches reports whether one of the names covers the import path.
+func matches(names []string, importPath string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		base, below := strings.CutSuffix(name, "/...")
+		first, _, _ := strings.Cut(base, "/")
+		if base != "testing" && (first == "." || !strings.Contains(first, ".")) {
+			base = path.Join(modulePath, base)
+		}
+		return importPath == base || below && within(base, importPath)
+	})
+}
+
+func within(base, importPath string) bool {
+	return importPath == base || strings.HasPrefix(importPath, base+"/")
+}

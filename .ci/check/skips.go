@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+)
+
+// event is a line of go test -json.
+type event struct{ Action, Package, Test, Output string }
+
+// unlistedSkips reads the output of go test -json, prints what go test alone would print, and
+// returns the tests that skipped and that .ci/skips does not name.
+func unlistedSkips() ([]string, string, error) {
+	list, err := readList(".ci/skips", 3)
+	if err != nil {
+		return nil, "", err
+	}
+	said := make(map[string][]string) // by test
+	var out []string
+	tests, skipped := 0, 0
+	lines := bufio.NewScanner(os.Stdin)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		var e event
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			fmt.Println(lines.Text()) // written by something else than a test
+			continue
+		}
+		test := e.Package + " " + e.Test
+		switch {
+		case e.Action == "output" && e.Test != "":
+			said[test] = append(said[test], e.Output)
+		case e.Action == "build-output", e.Action == "output" && !verbose(e.Output):
+			// The line of a package without tests comes without its end.
+			fmt.Println(strings.TrimSuffix(e.Output, "\n"))
+		case e.Test == "":
+		case e.Action == "fail":
+			tests++
+			fmt.Print(strings.Join(said[test], ""))
+			delete(said, test)
+		case e.Action == "skip":
+			tests++
+			skipped++
+			reason := strings.TrimSpace(strings.Join(slices.DeleteFunc(said[test], marker), ""))
+			if !listedSkip(list, e, reason) {
+				text := fmt.Sprintf("skipped, and not in .ci/skips: %s: %s", test, reason)
+				out = append(out, text)
+			}
+			delete(said, test)
+		case e.Action == "pass":
+			tests++
+			delete(said, test)
+		}
+	}
+	return out, fmt.Sprintf("%d tests, %d skipped", tests, skipped), lines.Err()
+}
+
+// verbose reports whether go test prints a line about a package with -v alone.
+func verbose(line string) bool { return line == "PASS\n" || strings.HasPrefix(line, "coverage: ") }
+
+// marker reports whether a line says which test begins or ends.
+func marker(line string) bool {
+	line = strings.TrimSpace(line)
+	return strings.HasPrefix(line, "=== ") || strings.HasPrefix(line, "--- ")
+}
+
+// listedSkip reports whether the list names the test of a package with the reason it gave. A test
+// is a pattern of [path.Match]; without a slash it covers subtests too. "*" is any package.
+func listedSkip(list [][]string, e event, reason string) bool {
+	return slices.ContainsFunc(list, func(entry []string) bool {
+		test := e.Test
+		if !strings.Contains(entry[1], "/") {
+			test, _, _ = strings.Cut(test, "/")
+		}
+		named, err := path.Match(entry[1], test)
+		return err == nil && named && strings.Contains(reason, entry[2]) &&
+			(entry[0] == "*" || strings.HasSuffix("/"+e.Package, "/"+entry[0]))
+	})
+}

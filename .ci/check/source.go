@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits of the code.
+const (
+	maxRootCode      = 20
+	maxRootTests     = 10
+	maxWidth         = 100
+	tabWidth         = 4
+	maxFileLines     = 400
+	maxFunctionLines = 60
+)
+
+// goFiles returns the Go files of all modules, tests included.
+func goFiles() (names []string, err error) {
+	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && slices.Contains([]string{".git", "testdata", "node_modules"}, d.Name()):
+			return fs.SkipDir
+		case !d.IsDir() && strings.HasSuffix(path, ".go"):
+			names = append(names, path)
+		}
+		return nil
+	})
+	return names, err
+}
+
+// rootCounts counts the files of the root package.
+func rootCounts() ([]string, string, error) {
+	names, err := filepath.Glob("*.go")
+	if err != nil {
+		return nil, "", err
+	}
+	code, tests := 0, 0
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			tests++
+		} else {
+			code++
+		}
+	}
+	var out []string
+	if code > maxRootCode {
+		text := fmt.Sprintf("the root has %d code files, %d are allowed", code, maxRootCode)
+		out = append(out, text)
+	}
+	if tests > maxRootTests {
+		text := fmt.Sprintf("the root has %d test files, %d are allowed", tests, maxRootTests)
+		out = append(out, text)
+	}
+	return out, fmt.Sprintf("%d code files, %d test files", code, tests), nil
+}
+
+// eachFile calls f for every Go file and returns the violations, without the exceptions.
+func eachFile(
+	check string, f func(name string, text []byte) ([]violation, error),
+) ([]string, string, error) {
+	names, err := goFiles()
+	if err != nil {
+		return nil, "", err
+	}
+	var found []violation
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, "", err
+		}
+		more, err := f(name, text)
+		if err != nil {
+			return nil, "", err
+		}
+		found = append(found, more...)
+	}
+	out, err := withoutExceptions(check, found)
+	return out, fmt.Sprintf("%d files", len(names)), err
+}
+
+// wideLines finds lines over the width. A tab goes to the next tab stop.
+func wideLines() ([]string, string, error) {
+	return eachFile("width", func(name string, text []byte) (found []violation, err error) {
+		n := 0
+		for line := range bytes.Lines(text) {
+			n++
+			if w := width(bytes.TrimRight(line, "\r\n")); w > maxWidth {
+				found = append(found, violation{name, fmt.Sprintf("%s:%d: %d columns", name, n, w)})
+			}
+		}
+		return found, nil
+	})
+}
+
+func width(line []byte) (columns int) {
+	for len(line) > 0 {
+		r, size := utf8.DecodeRune(line)
+		line = line[size:]
+		if r == '\t' {
+			columns += tabWidth - columns%tabWidth
+		} else {
+			columns++
+		}
+	}
+	return columns
+}
+
+func longFiles() ([]string, string, error) {
+	return eachFile("files", func(name string, text []byte) ([]violation, error) {
+		if n := bytes.Count(text, []byte("\n")); n > maxFileLines {
+			return []violation{{name, fmt.Sprintf("%s: %d lines", name, n)}}, nil
+		}
+		return nil, nil
+	})
+}
+
+func longFunctions() ([]string, string, error) {
+	return eachFile("functions", func(name string, text []byte) (found []violation, err error) {
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, name, text, parser.SkipObjectResolution)
+		if err != nil {
+			return nil, err
+		}
+		for _, decl := range file.Decls {
+			d, ok := decl.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			first := fset.Position(d.Pos()).Line
+			if n := fset.Position(d.End()).Line - first + 1; n > maxFunctionLines {
+				function := d.Name.Name
+				if r := receiver(d); r != "" {
+					function = r + "." + function
+				}
+				text := fmt.Sprintf("%s:%d: %s has %d lines", name, first, function, n)
+				found = append(found, violation{name + ":" + function, text})
+			}
+		}
+		return found, nil
+	})
+}
+
+// receiver returns the name of the type that d is a method of, or "" for a function.
+func receiver(d *ast.FuncDecl) string {
+	if d.Recv == nil || len(d.Recv.List) == 0 {
+		return ""
+	}
+	t := d.Recv.List[0].Type
+	for {
+		switch x := t.(type) {
+		case *ast.StarExpr:
+			t = x.X
+		case *ast.IndexExpr:
+			t = x.X
+		case *ast.IndexListExpr:
+			t = x.X
+		case *ast.Ident:
+			return x.Name
+		default:
+			return ""
+		}
+	}
+}

@@ -1,0 +1,212 @@
+package ampersand
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"hash/maphash"
+	"strconv"
+
+	"github.com/google/uuid"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/patch"
+)
+
+// change is what a request changes in an installation. Zero fields change nothing.
+type change struct {
+	connectionID string
+	connection   *Connection // with connectionID
+	createdBy    string      // of the configuration
+	ops          []installation.Operation
+	edits        []edit // of a mask: the same as ops, for sampling
+}
+
+// edit puts a value at a place in the content.
+type edit struct {
+	path  []string
+	value *jsontree.Node
+}
+
+// setDisabled returns the operation that stops or continues to read an existing object.
+func setDisabled(object string, disabled bool) installation.Operation {
+	pointer := jsontree.JoinPointer("read", "objects", object, "disabled")
+	return patch.Set(pointer, installation.JSON(strconv.FormatBool(disabled)))
+}
+
+// save applies a change to an installation. If another writer comes first, it applies the
+// change to the result, unless the client gave a revision.
+func (h *Handler) save(
+	c *call, integration *Integration, inst *installation.Installation, ch *change,
+	guard installation.Guard,
+) (saved *installation.Installation, err error) {
+	err = h.retryOnConflict(c, inst.ID, guard, func(attempt int) (err error) {
+		if attempt > 0 {
+			if inst, err = c.find(inst.ID); err != nil {
+				return err
+			}
+		}
+		req := installation.PatchRequest{Guard: guard, ID: inst.ID, Operations: ch.ops}
+		if ch.connection != nil {
+			req.Connection = installation.Value(ch.connection.stored())
+		}
+		if err := ch.addNotes(&req, integration, inst); err != nil {
+			return err
+		}
+		res, err := c.svc.Patch(c.Context(), req)
+		if err == nil {
+			saved = res.Installation
+		}
+		return err
+	})
+	return saved, err
+}
+
+// retryOnConflict calls write until it does not conflict with another writer. If the client
+// gave a revision, it calls write once. It has the lock of the installation meanwhile.
+func (h *Handler) retryOnConflict(
+	c *call, id string, guard installation.Guard, write func(attempt int) error,
+) error {
+	unlock, err := h.locks.lock(c.Context(), id)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for attempt := 0; ; attempt++ {
+		if err := write(attempt); guard.Revision != 0 || !isConflict(err) {
+			return err
+		}
+	}
+}
+
+// isConflict reports whether a write failed because another one came first.
+func isConflict(err error) bool {
+	conflict, ok := errors.AsType[*installation.ConflictError](err)
+	return ok && conflict.To == ""
+}
+
+// confirmSwap restores the connection before an update if the new one was deleted meanwhile.
+func (h *Handler) confirmSwap(
+	c *call, before, saved *installation.Installation, conn *Connection,
+) error {
+	if conn == nil {
+		return nil
+	}
+	gone := h.checkConnection(c, conn.ID)
+	if gone == nil || before.Connection == nil || before.Connection.ID == conn.ID {
+		return gone
+	}
+	_, err := c.hostSvc.Patch(c.Context(), installation.PatchRequest{
+		Guard: installation.Guard{Revision: saved.Revision}, ID: saved.ID,
+		Parts: installation.Parts{Connection: installation.Value(*before.Connection)},
+	})
+	if err != nil && !isConflict(err) {
+		return err
+	}
+	return gone
+}
+
+// notes are fields of the wire that an installation has no place for. Installation.Extra has
+// them, next to members of the host.
+//
+// Each change of the content makes a new configuration. Its ID on the wire, config.id, is
+// Configuration.RevisionID. The revision of its integration is in the notes.
+type notes struct {
+	CreatedBy string      `json:"createdBy"` // of the installation
+	Config    configNotes `json:"config"`
+}
+
+type configNotes struct {
+	RevisionID string `json:"revisionId"`
+	CreatedBy  string `json:"createdBy"`
+}
+
+// notesOf returns the notes of an installation. They are empty if the host made it.
+func notesOf(inst *installation.Installation) notes {
+	var n notes
+	if inst.Extra.IsZero() || inst.Extra.Decode(&n) != nil {
+		return notes{}
+	}
+	return n
+}
+
+// mergedInto returns extra with these notes.
+func (n notes) mergedInto(extra installation.Document) (installation.Document, error) {
+	members := make(map[string]json.RawMessage)
+	if !extra.IsZero() {
+		if err := extra.Decode(&members); err != nil {
+			return extra, err
+		}
+	}
+	text, err := json.Marshal(n)
+	if err == nil {
+		err = json.Unmarshal(text, &members)
+	}
+	if err != nil {
+		return extra, err
+	}
+	return installation.DocumentOf(members)
+}
+
+// addNotes adds changed notes to a request. The service cannot merge members of Extra, so the
+// request writes all of them, and is only valid for the revision that they were read from.
+func (ch *change) addNotes(
+	req *installation.PatchRequest, integration *Integration, inst *installation.Installation,
+) error {
+	conf := inst.Configuration
+	if len(ch.ops) == 0 && ch.createdBy == "" || conf == nil {
+		return nil
+	}
+	before := notesOf(inst)
+	n := before
+	if n.CreatedBy == "" && inst.Audit.Created != nil {
+		n.CreatedBy = inst.Audit.Created.By.ID
+	}
+	creator := cmp.Or(n.Config.CreatedBy, conf.CreatedBy)
+	n.Config = configNotes{integration.Latest.ID, cmp.Or(ch.createdBy, creator)}
+	if n == before {
+		return nil
+	}
+	extra, err := n.mergedInto(inst.Extra)
+	if err != nil {
+		return err
+	}
+	req.Revision, req.Extra = inst.Revision, installation.Value(extra)
+	if n.Config.CreatedBy != creator {
+		// A new creator makes a new configuration, even with the same content.
+		req.Configuration = installation.Value(installation.Configuration{
+			ID: conf.ID, RevisionID: uuid.NewString(), CreatedBy: ch.createdBy,
+			Document: conf.Document,
+		})
+	}
+	return nil
+}
+
+// lockset has a lock for each installation, so that only one writer of this process works on it
+// at a time. Without it, writers that meet would retry on conflict, and most tries of many
+// writers would fail. Installations share locks, so some writers wait without need.
+type lockset struct {
+	seed  maphash.Seed
+	locks [64]chan struct{} // full while locked
+}
+
+func newLockset() *lockset {
+	l := &lockset{seed: maphash.MakeSeed()}
+	for i := range l.locks {
+		l.locks[i] = make(chan struct{}, 1)
+	}
+	return l
+}
+
+// lock waits for the lock of an installation until the context ends.
+func (l *lockset) lock(ctx context.Context, id string) (unlock func(), err error) {
+	lock := l.locks[maphash.String(l.seed, id)%uint64(len(l.locks))]
+	select {
+	case lock <- struct{}{}:
+		return func() { <-lock }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

@@ -1,0 +1,73 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/go-installation/installation/validate"
+)
+
+// InQuery begins the paths of violations in the query of a request.
+const InQuery = "?"
+
+// Query reads parameters of a query by their names and collects every violation. Methods return
+// zero values for bad parameters, so that a caller can go on. Unknown parameters are ignored.
+type Query struct {
+	values url.Values
+	list   validate.List
+}
+
+// ReadQuery reads the query of a request with the function read. If the query or a parameter is
+// not valid, the result is an error with all violations.
+func ReadQuery[T any](r *http.Request, read func(*Query) T) (T, error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	q := &Query{values: values}
+	if err != nil {
+		q.list.Add(InQuery, validate.RuleFormat, "is no query") // the error quotes it
+	}
+	out := read(q)
+	return out, q.list.Err()
+}
+
+// Text returns a parameter in the form of an ID; "" if it is absent.
+func (q *Query) Text(name string) string {
+	given := q.values[name]
+	switch {
+	case len(given) == 0:
+		return ""
+	case len(given) > 1:
+		q.list.Add(InQuery+name, validate.RuleTooMany, "must be given once")
+		return ""
+	}
+	q.list.OptionalID(InQuery+name, given[0])
+	return given[0]
+}
+
+// Flag returns a parameter that is true or false; false if it is absent.
+func (q *Query) Flag(name string) bool { return q.OneOf(name, "true", "false") == "true" }
+
+// OneOf returns a parameter with one of the allowed values; "" if it is absent.
+func (q *Query) OneOf(name string, allowed ...string) string {
+	value := q.Text(name)
+	if len(q.values[name]) == 1 && !slices.Contains(allowed, value) {
+		q.list.Add(InQuery+name, validate.RuleUnknown, "must be one of the known values")
+		return ""
+	}
+	return value
+}
+
+// Number returns a parameter between low and high; fallback if it is absent.
+func (q *Query) Number(name string, low, high, fallback int) int {
+	if len(q.values[name]) == 0 {
+		return fallback
+	}
+	n, err := strconv.Atoi(q.Text(name))
+	if err != nil {
+		q.list.Add(InQuery+name, validate.RuleFormat, "must be a number")
+		return fallback
+	}
+	q.list.Range(InQuery+name, int64(n), int64(low), int64(high))
+	return n
+}

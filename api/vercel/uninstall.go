@@ -1,0 +1,92 @@
+package vercel
+
+import (
+	"context"
+	"errors"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/api/httpapi"
+	"github.com/go-installation/installation/internal/jsontree"
+)
+
+// maxReason is the longest reason, in characters.
+const maxReason = 1024
+
+// delete uninstalls. A request of Vercel itself does not need the keys of the record.
+func (h *Handler) delete(c *call) (*httpapi.Answer, error) {
+	guard, err := c.guard()
+	if err != nil {
+		return nil, err
+	}
+	removal, err := readRemoval(c)
+	if err != nil {
+		return nil, err
+	}
+	if removal.Installation, err = c.removable(guard.IdempotencyKey != ""); err != nil {
+		return nil, err
+	}
+	final, err := h.uninstall(c.Context(), c.svc, removal, guard)
+	if err != nil {
+		return nil, err
+	}
+	return &httpapi.Answer{Body: wireRemoval{Finalized: final}}, nil
+}
+
+// readRemoval reads the body of DELETE, which may be missing or null.
+func readRemoval(c *call) (Removal, error) {
+	body, err := httpapi.Document(c.Request)
+	if err != nil || body == nil || body.Kind() == jsontree.Null {
+		return Removal{}, err
+	}
+	return httpapi.ReadNode(body, func(in httpapi.Object) Removal {
+		in = in.NullAsAbsent()
+		r := Removal{
+			CascadeResources: in.Bool("cascadeResourceDeletion"), Reason: in.String("reason"),
+		}
+		in.Violations().Text("reason", r.Reason, maxReason)
+		return r
+	})
+}
+
+// removable returns what is known of the installation. That is its plain part if it cannot be
+// opened and Vercel asks, and only the ID if it is gone and the request may be a repetition.
+func (c *call) removable(repeatable bool) (*installation.Installation, error) {
+	inst, err := c.svc.Get(c.Context(), c.id)
+	switch {
+	case errors.Is(err, installation.ErrNotFound) && repeatable:
+		return &installation.Installation{ID: c.id}, nil
+	case inst == nil:
+		return nil, err
+	case !c.owns(inst):
+		return nil, installation.ErrNotFound
+	case c.claims.Auth == AuthSystem:
+		return inst, nil
+	}
+	return inst, err
+}
+
+// uninstall ends an installation and reports whether that is final. It may be repeated, also
+// concurrently, by DELETE and webhook in any order.
+func (h *Handler) uninstall(
+	ctx context.Context, svc *installation.Service, r Removal, guard installation.Guard,
+) (final bool, err error) {
+	req := installation.UninstallRequest{Guard: guard, ID: r.Installation.ID, Reason: r.text()}
+	if guard.IdempotencyKey == "" {
+		// With a key, a repeat must be the same request, even if the row is gone by then.
+		req.Generation = r.Installation.Generation
+	}
+	if req.Final, err = h.mayFinalize(ctx, r); err != nil {
+		return false, err
+	}
+	res, err := svc.Uninstall(ctx, req)
+	if errors.Is(err, installation.ErrIdempotencyMismatch) {
+		// The host may have decided otherwise for the first request with the key. Give its answer.
+		req.Final = !req.Final
+		res, err = svc.Uninstall(ctx, req)
+	}
+	if err != nil {
+		return false, err
+	}
+	deleted := res.Status == ""
+	return res.Purged || deleted, nil
+}

@@ -1,0 +1,116 @@
+// Package billing describes the plan that an installation is billed under. It computes no price and
+// charges nobody.
+package billing
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-installation/installation/validate"
+)
+
+// Plan is a billing plan. Amounts are decimal numbers as text, because floats lose cents.
+type Plan struct {
+	ID                                 string
+	Type                               string // "prepayment" or "subscription"
+	Name                               string
+	Scope                              string // "installation" or "resource"
+	Description                        string
+	PaymentMethodRequired              *bool // nil = not said
+	PreauthorizationAmount             string
+	InitialCharge                      string
+	MinimumAmount                      string
+	MaximumAmount                      string
+	MaximumAmountAutoPurchasePerPeriod string
+	Cost                               string // for people, such as "$20.00/month"
+	Details                            []Detail
+	HighlightedDetails                 []Detail
+	Quote                              []QuoteLine
+	RequiredPolicies                   []Policy
+	EffectiveDate                      time.Time
+	Disabled                           bool
+}
+
+// Detail is one line of a plan's description.
+type Detail struct {
+	Label string
+	Value string
+}
+
+// QuoteLine is one line of a plan's quote.
+type QuoteLine struct {
+	Line   string
+	Amount string
+}
+
+// Policy is a policy that the customer must accept for a plan.
+type Policy struct {
+	ID   string
+	Name string
+	URL  string
+}
+
+// maxItems is the largest number of lines in each list of a plan.
+const maxItems = 1000
+
+// Validate returns an error that lists everything that keeps the plan from being stored. It matches
+// [validate.ErrInvalid].
+func (p Plan) Validate() error {
+	var l validate.List
+	p.Check(&l)
+	return l.Err()
+}
+
+// Check adds what Validate finds to a list, with paths below "billingPlan".
+func (p Plan) Check(l *validate.List) {
+	l.ID("billingPlan.id", p.ID)
+	validate.Enum(l, "billingPlan.type", p.Type, "prepayment", "subscription")
+	l.Name("billingPlan.name", p.Name)
+	validate.Enum(l, "billingPlan.scope", p.Scope, "", "installation", "resource")
+	l.Text("billingPlan.description", p.Description, validate.MaxMessage)
+	l.Name("billingPlan.cost", p.Cost)
+	for _, amount := range []struct{ name, value string }{
+		{"preauthorizationAmount", p.PreauthorizationAmount},
+		{"initialCharge", p.InitialCharge},
+		{"minimumAmount", p.MinimumAmount},
+		{"maximumAmount", p.MaximumAmount},
+		{"maximumAmountAutoPurchasePerPeriod", p.MaximumAmountAutoPurchasePerPeriod},
+	} {
+		if amount.value != "" && !isDecimal(amount.value) {
+			detail := "must be a decimal number such as 12.50"
+			l.Add("billingPlan."+amount.name, validate.RuleFormat, detail)
+		}
+	}
+	l.OptionalTime("billingPlan.effectiveDate", p.EffectiveDate)
+	checkDetails(l, "billingPlan.details", p.Details)
+	checkDetails(l, "billingPlan.highlightedDetails", p.HighlightedDetails)
+	l.Count("billingPlan.quote", len(p.Quote), maxItems)
+	for i, q := range p.Quote {
+		path := fmt.Sprintf("billingPlan.quote[%d]", i)
+		l.Name(path+".line", q.Line)
+		l.Name(path+".amount", q.Amount)
+	}
+	l.Count("billingPlan.requiredPolicies", len(p.RequiredPolicies), maxItems)
+	for i, policy := range p.RequiredPolicies {
+		path := fmt.Sprintf("billingPlan.requiredPolicies[%d]", i)
+		l.ID(path+".id", policy.ID)
+		l.Name(path+".name", policy.Name)
+		l.OptionalURL(path+".url", policy.URL)
+	}
+}
+
+func checkDetails(l *validate.List, path string, details []Detail) {
+	l.Count(path, len(details), maxItems)
+	for i, d := range details {
+		l.Name(fmt.Sprintf("%s[%d].label", path, i), d.Label)
+		l.Text(fmt.Sprintf("%s[%d].value", path, i), d.Value, validate.MaxMessage)
+	}
+}
+
+// isDecimal reports whether s consists of digits, with or without a fraction.
+func isDecimal(s string) bool {
+	whole, fraction, dot := strings.Cut(s, ".")
+	digits := func(t string) bool { return t != "" && strings.Trim(t, "0123456789") == "" }
+	return len(s) <= 64 && digits(whole) && (!dot || digits(fraction))
+}

@@ -1,0 +1,121 @@
+// Package invite makes invitation codes and the addresses to redeem them at, and counts how long an
+// invitation is valid.
+package invite
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-installation/installation/crypto"
+)
+
+// prefix marks an invitation code for people and for scanners of leaked secrets.
+const prefix = "inv_"
+
+// alphabet is Crockford's base 32 in lower case. It has no padding, and nothing in it splits at a
+// double click or a line break.
+var alphabet = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+// NewCode returns a random code of 160 bits.
+func NewCode() crypto.Secret {
+	var b [20]byte
+	rand.Read(b[:]) // never fails since Go 1.24
+	return crypto.NewSecret(prefix + alphabet.EncodeToString(b[:]))
+}
+
+// Hash returns what is stored of a code. It reads the code as people may have retyped it: in any
+// letter case, o for 0, i and l for 1. A plain hash is enough for 160 random bits.
+func Hash(code crypto.Secret) [sha256.Size]byte {
+	text := strings.ToLower(strings.TrimSpace(code.RevealString()))
+	if rest, ok := strings.CutPrefix(text, prefix); ok {
+		text = prefix + strings.NewReplacer("o", "0", "i", "1", "l", "1").Replace(rest)
+	}
+	return sha256.Sum256([]byte("inv1" + text))
+}
+
+// ParseURL parses the address that codes are appended to. It must be https, or http for loopback.
+// The text of an error says what the address must be.
+func ParseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, errors.New("must be a URL")
+	}
+	if _, err := url.ParseQuery(u.RawQuery); err != nil {
+		return nil, errors.New("must have a query that parses")
+	}
+	host := u.Hostname()
+	loopback := host == "localhost" || net.ParseIP(host).IsLoopback()
+	switch {
+	case host == "", u.User != nil, u.Fragment != "":
+		return nil, errors.New("must have a host, and neither user nor fragment")
+	case u.Scheme != "https" && (u.Scheme != "http" || !loopback):
+		return nil, errors.New("must be https, or http for loopback")
+	}
+	return u, nil
+}
+
+// URL returns base with the query parameters that a redeemer needs: installation, code, and tenant
+// unless it is the default one. Without base or code it returns the zero Secret.
+func URL(base *url.URL, tenant, id string, code crypto.Secret) crypto.Secret {
+	if base == nil || code.IsZero() {
+		return crypto.Secret{}
+	}
+	u := *base
+	q := u.Query()
+	q.Set("installation", id)
+	q.Set("code", code.RevealString())
+	if tenant != "" {
+		q.Set("tenant", tenant)
+	}
+	u.RawQuery = q.Encode()
+	return crypto.NewSecret(u.String())
+}
+
+// maxPeriod is the largest number of a period. The longest period is 99 years.
+const maxPeriod = 999
+
+// AddPeriod returns the time after a period of calendar time, such as "7d", "2w", "1m" or "1y". It
+// counts in UTC. A month that has no such day ends on its last one. It returns false for a
+// malformed period.
+func AddPeriod(t time.Time, period string) (_ time.Time, ok bool) {
+	n, unit, ok := parsePeriod(period)
+	if !ok {
+		return time.Time{}, false
+	}
+	t = t.UTC()
+	switch unit {
+	case 'd':
+		return t.AddDate(0, 0, n), true
+	case 'w':
+		return t.AddDate(0, 0, 7*n), true
+	case 'm':
+		return addMonths(t, n), true
+	default:
+		return addMonths(t, 12*n), true
+	}
+}
+
+func parsePeriod(period string) (n int, unit byte, ok bool) {
+	if len(period) < 2 {
+		return 0, 0, false
+	}
+	digits, unit := period[:len(period)-1], period[len(period)-1]
+	n, err := strconv.Atoi(digits)
+	canonical := err == nil && strconv.Itoa(n) == digits
+	known := strings.IndexByte("dwmy", unit) >= 0
+	return n, unit, canonical && known && n > 0 && n <= maxPeriod && (unit != 'y' || n < 100)
+}
+
+// addMonths adds calendar months. AddDate alone would carry January 31st into March.
+func addMonths(t time.Time, n int) time.Time {
+	first := t.AddDate(0, 0, 1-t.Day()).AddDate(0, n, 0)
+	last := first.AddDate(0, 1, -1).Day()
+	return first.AddDate(0, 0, min(t.Day(), last)-1)
+}

@@ -1,0 +1,121 @@
+package masked_test
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/internal/masked"
+	"github.com/go-installation/installation/validate"
+)
+
+func TestApplyToNothing(t *testing.T) {
+	r, err := masked.Apply("c", masked.Stored{}, nil, masked.NameRule{})
+	if diff := diffOutcome(outcome{}, outcomeOf(t, r, err)); diff != "" {
+		t.Errorf("no edits: %s", diff)
+	}
+	ops := []masked.Op{{Kind: masked.Set, Pointer: "/token", Value: parse(t, `"t"`)}}
+	r, err = masked.Apply("c", masked.Stored{}, ops, masked.NameRule{})
+	want := outcome{Doc: `{"token":"***"}`, Seal: map[string]string{"/token": `"t"`},
+		Changed: []string{""}}
+	if diff := diffOutcome(want, outcomeOf(t, r, err)); diff != "" {
+		t.Error(diff)
+	}
+	r, err = masked.Apply("c", masked.Stored{}, []masked.Op{{Kind: masked.Remove, Pointer: ""}},
+		masked.NameRule{})
+	if diff := diffOutcome(outcome{Rejected: []string{"c not-found"}},
+		outcomeOf(t, r, err)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestApplyNullInArrayStays(t *testing.T) {
+	stored := masked.Stored{Doc: parse(t, `{"tokens":["***","***"]}`),
+		Sealed: []string{"/tokens/0", "/tokens/1"}}
+	r, err := masked.Apply("c", stored,
+		[]masked.Op{{Kind: masked.Set, Pointer: "/tokens/0",
+			Value: parse(t, `null`)}}, masked.NameRule{})
+	want := outcome{Doc: `{"tokens":[null,"***"]}`, Keep: []string{"/tokens/1"},
+		Changed: []string{"/tokens/0"}}
+	if diff := diffOutcome(want, outcomeOf(t, r, err)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Edits can make a document larger, deeper and longer-named than one that is sent as a whole.
+func TestApplyLimits(t *testing.T) {
+	nested := func(depth int) *jsontree.Node {
+		return parse(t, strings.Repeat("[", depth)+strings.Repeat("]", depth))
+	}
+	big := parse(t, `"`+strings.Repeat("x", validate.MaxDocument/2)+`"`)
+	long := "/" + strings.Repeat("x", validate.MaxPointer-1)
+	tests := []struct {
+		name string
+		ops  []masked.Op
+		want string // violation; "" = accepted
+	}{
+		{"as deep as allowed",
+			[]masked.Op{{Kind: masked.Set, Pointer: "/a",
+				Value: nested(validate.MaxDepth - 1)}}, ""},
+		{
+			"deeper",
+			[]masked.Op{{Kind: masked.Set, Pointer: "/a", Value: nested(validate.MaxDepth)}},
+			"c/a" + strings.Repeat("/0", validate.MaxDepth-1) + " too-deep",
+		},
+		{"large", []masked.Op{{Kind: masked.Set, Pointer: "/a", Value: big},
+			{Kind: masked.Set, Pointer: "/b", Value: big}}, "c too-large"},
+		{"large secrets", []masked.Op{{Kind: masked.Set, Pointer: "/token", Value: big},
+			{Kind: masked.SetSecret, Pointer: "/b", Value: big}}, "c too-large"},
+		{"as long as allowed", []masked.Op{{Kind: masked.Set, Pointer: long, Value: nested(1)}},
+			""},
+		{"longer", []masked.Op{{Kind: masked.Set, Pointer: long, Value: parse(t, `[1]`)}},
+			"c" + long + " too-long"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r, err := masked.Apply("c", masked.Stored{}, tt.ops, masked.NameRule{})
+			if tt.want == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if diff := diffOutcome(outcome{Rejected: []string{tt.want}},
+				outcomeOf(t, r, err)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Secrets that move several times in one patch stay with their element.
+func TestApplyMovesSecretsAcrossManyRemovals(t *testing.T) {
+	const n = 20
+	var elements, sealed []string
+	for i := range n {
+		elements = append(elements, `{"name":"`+strconv.Itoa(i)+`","pin":"***"}`)
+		sealed = append(sealed, "/l/"+strconv.Itoa(i)+"/pin")
+	}
+	stored := masked.Stored{Doc: parse(t, `{"l":[`+strings.Join(elements, ",")+`]}`),
+		Sealed: sealed}
+	var ops []masked.Op
+	for i := range n / 2 {
+		// every second element
+		ops = append(ops, masked.Op{Kind: masked.Remove, Pointer: "/l/" + strconv.Itoa(i)})
+	}
+	r, err := masked.Apply("c", stored, ops, masked.NameRule{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Keep) != n/2 {
+		t.Fatalf("kept %d secrets, want %d", len(r.Keep), n/2)
+	}
+	for i, m := range r.Keep {
+		from, to := "/l/"+strconv.Itoa(2*i+1)+"/pin", "/l/"+strconv.Itoa(i)+"/pin"
+		name := r.Doc.At([]string{"l", strconv.Itoa(i), "name"})
+		if m.From != from || m.To != to || !name.IsString(strconv.Itoa(2*i+1)) {
+			t.Errorf("element %d: %v", i, m)
+		}
+	}
+}

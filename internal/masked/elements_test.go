@@ -1,0 +1,323 @@
+package masked_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/internal/masked"
+	"github.com/go-installation/installation/validate"
+)
+
+// A secret that moves up in its array must not come into the reach of the destination of the
+// element before it.
+func TestMovedIntoTheReachOfADestination(t *testing.T) {
+	rule := described(t, `{"properties":{
+		"first":{"x-exposes":["/tokens/0"]}, "second":{"x-exposes":["/tokens/1"]},
+		"third":{"x-exposes":["/tokens/2/a/b"]}, "none":{"x-exposes":[]},
+		"tokens":{"items":{"writeOnly":true}},
+		"l":{"items":{"properties":{"url":{"x-exposes":["1/token"]}}}},
+		"all":{"x-exposes":["/tokens"]}}}`)
+	tokens := func(more string) string {
+		return `{"tokens":["A","B","C"],"none":"n","all":"x"` + more + `}`
+	}
+	for name, c := range map[string]struct {
+		before string
+		remove string
+		want   []string
+	}{
+		"another": {tokens(`,"first":"a","second":"b"`), "/tokens/0",
+			[]string{"c/tokens/0 > c/first", "c/tokens/1 > c/second"}},
+		"the same": {tokens(`,"first":"a","second":"a"`), "/tokens/0",
+			[]string{"c/tokens/1 > c/second"}},
+		"both at one": {tokens(`,"first":"a","second":"a"`), "/tokens/1",
+			[]string{"c/tokens/1 > c/second"}},
+		"the last":                    {tokens(`,"first":"a","second":"b"`), "/tokens/2", nil},
+		"none declared in use":        {tokens(``), "/tokens/0", nil},
+		"declared for a value inside": {tokens(`,"third":"a"`), "/tokens/0", nil},
+		"out of reach":                {tokens(`,"third":"a"`), "/tokens/1", nil},
+		"with their destination": {`{"l":[{"url":"a","token":"A"},{"url":"b","token":"B"}]}`,
+			"/l/0", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := store(t, c.before, rule)
+			_, err := masked.Apply("c", v.stored,
+				[]masked.Op{{Kind: masked.Remove, Pointer: c.remove}}, rule)
+			if diff := cmp.Diff(c.want, redirections(t, err),
+				cmpopts.EquateEmpty()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	v := store(t, `{"tokens":[1,"B",{"a":{"b":"C"}}],"third":"t"}`, rule)
+	_, err := masked.Apply("c", v.stored,
+		[]masked.Op{{Kind: masked.Add, Pointer: "/tokens/1", Value: parse(t, `1`)}}, rule)
+	if diff := cmp.Diff([]string{"c/tokens/2 > c/third"}, redirections(t, err)); diff != "" {
+		t.Errorf("into the reach of a destination of its part: %s", diff)
+	}
+	// A destination that is itself a secret is identified by its old value.
+	sealed := described(t,
+		`{"properties":{"urls":{"items":{"writeOnly":true,"x-exposes":["1"]}},`+
+			`"t":{"items":{"writeOnly":true}},
+		"u":{"writeOnly":true,"x-exposes":["/t/0"]},"w":{"writeOnly":true,"x-exposes":["/t/1"]}}}`)
+	v = store(t, `{"u":"a","w":"b","t":["A","B"]}`, sealed)
+	_, err = masked.Apply("c", v.stored, []masked.Op{{Kind: masked.Remove, Pointer: "/t/0"}},
+		sealed)
+	if diff := cmp.Diff([]string{"c/t/0 > c/u"}, redirections(t, err)); diff != "" {
+		t.Errorf("a destination that is a secret: %s", diff)
+	}
+}
+
+// An index does not identify an element, because another writer may have removed one before it.
+func TestMasksInElements(t *testing.T) {
+	keyed := described(t, `{"properties":{"l":{"x-key":"id"},"t":{}}}`)
+	const doc = `{"l":[{"id":"b","token":"B"},{"id":"c","token":"C"},{"id":"c",` +
+		`"token":"D"}],"t":["X"],"tokens":["Y"]}`
+	for name, c := range map[string]struct {
+		rule      masked.Rule
+		at, value string
+		rejected  string
+	}{
+		"the same key": {keyed, "/l/0", `{"id":"b","note":1,"token":"***"}`, ""},
+		"another key": {keyed, "/l/0", `{"id":"a","note":1,"token":"***"}`,
+			"c/l/0/token ambiguous-mask"},
+		"another key, alone": {keyed, "/l/0", `{"id":"a","token":"***"}`,
+			"c/l/0/token ambiguous-mask"},
+		"no key": {keyed, "/l/0", `{"token":"***"}`, "c/l/0/token ambiguous-mask"},
+		"a key that two have": {keyed, "/l/1", `{"id":"c","token":"***"}`,
+			"c/l/1/token ambiguous-mask"},
+		"without a mask": {keyed, "/l/0", `{"id":"a","token":"new"}`, ""},
+		"no key declared": {masked.NameRule{}, "/l/0",
+			`{"id":"b","note":1,"token":"***"}`, "c/l/0/token ambiguous-mask"},
+		"no key declared, as was": {masked.NameRule{}, "/l/0", `{"id":"b","token":"***"}`, ""},
+		"a secret alone":          {keyed, "/tokens/0", `"***"`, ""},
+		"a plain value":           {keyed, "/t/0", `"***"`, "c/t/0 mask-without-stored-value"},
+		"further below":           {keyed, "/l/0/token", `"***"`, ""},
+		"a new one": {keyed, "/l/3", `{"id":"z","token":"***"}`,
+			"c/l/3/token mask-without-stored-value"},
+		"appended": {keyed, "/l/-", `{"id":"b","token":"***"}`,
+			"c/l/3/token mask-without-stored-value"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := store(t, doc, c.rule)
+			for _, kind := range []masked.OpKind{masked.Set, masked.SetExisting, masked.Put,
+				masked.Merge} {
+				r, err := masked.Apply("c", v.stored,
+					[]masked.Op{{Kind: kind, Pointer: c.at, Value: parse(t, c.value)}}, c.rule)
+				got := strings.Join(outcomeOf(t, r, err).Rejected, " ")
+				if kind == masked.SetExisting && strings.HasSuffix(got, "not-found") {
+					continue
+				}
+				if got != c.rejected {
+					t.Errorf("%s: got %q, want %q", kind, got, c.rejected)
+				}
+			}
+		})
+	}
+}
+
+func TestPutDoesNotMakeArrays(t *testing.T) {
+	for name, c := range map[string]struct{ doc, at, array, want string }{
+		"there":       {`{"a":{"l":[1]}}`, "/a/l/0", "/a/l", ""},
+		"not there":   {`{"a":{}}`, "/a/l/0", "/a/l", "c/a/l not-found"},
+		"an object":   {`{"a":{"l":{"0":1}}}`, "/a/l/0", "/a/l", "c/a/l not-found"},
+		"in no array": {`{}`, "/a/0", "", ""},
+		"no pointer":  {`{}`, "/a/0", "x", "cx not-found"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, err := masked.Apply("c", masked.Stored{Doc: parse(t, c.doc)},
+				[]masked.Op{{Kind: masked.Put, Pointer: c.at, Array: c.array,
+					Value: parse(t, "2")}}, masked.NameRule{})
+			if got := strings.Join(outcomeOf(t, r, err).Rejected, " "); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// A url that leaves its element changes, whatever else happens to the element.
+func TestDestinationOfARenamedElement(t *testing.T) {
+	for _, rule := range []masked.Rule{masked.NameRule{},
+		described(t, `{"properties":{"g":{"x-key":"id"}}}`)} {
+		v := store(t, `{"g":[{"id":"a","url":"https://a.example","token":"A"}]}`, rule)
+		for name, ops := range map[string][]masked.Op{
+			"removed": {{Kind: masked.Remove, Pointer: "/g/0/url"}},
+			"removed, id changed": {{Kind: masked.Remove, Pointer: "/g/0/url"},
+				{Kind: masked.Set, Pointer: "/g/0/id", Value: parse(t, `"b"`)}},
+			"id changed, removed": {{Kind: masked.Set, Pointer: "/g/0/id",
+				Value: parse(t, `"b"`)}, {Kind: masked.Remove, Pointer: "/g/0/url"}},
+			"and one more inserted": {
+				{Kind: masked.Add, Pointer: "/g/0", Value: parse(t, `{"id":"a"}`)},
+				{Kind: masked.Set, Pointer: "/g/1/id", Value: parse(t, `"b"`)},
+				{Kind: masked.Remove, Pointer: "/g/1/url"}},
+		} {
+			_, err := masked.Apply("c", v.stored, ops, rule)
+			at := fmt.Sprintf("c/g/%d", len(ops)/3)
+			if diff := cmp.Diff([]string{at + "/token > " + at + "/url"},
+				redirections(t, err)); diff != "" {
+				t.Errorf("%s, %s: %s", rule.ID(), name, diff)
+			}
+		}
+		if _, err := masked.Apply("c", v.stored,
+			[]masked.Op{{Kind: masked.Set, Pointer: "/g/0/id",
+				Value: parse(t, `"b"`)}}, rule); err != nil {
+			t.Errorf("%s: the id alone: %v", rule.ID(), err)
+		}
+	}
+}
+
+// elementGenerator creates random elements with ids, urls and tokens, and edits of them.
+type elementGenerator struct{ generator }
+
+func (g elementGenerator) list(depth int, secrets ...string) string {
+	var elements []string
+	for range g.IntN(4) {
+		elements = append(elements, g.element(depth, secrets...))
+	}
+	return "[" + strings.Join(elements, ",") + "]"
+}
+
+func (g elementGenerator) element(depth int, secrets ...string) string {
+	members := []string{`"id":` + pick(g.generator, []string{`"a"`, `"b"`, `1`, `1.0`, `"c"`})}
+	if g.IntN(2) == 0 {
+		url := pick(g.generator, []string{"https://a.example", "https://b.example"})
+		members = append(members, `"url":"`+url+`"`)
+	}
+	if g.IntN(3) > 0 {
+		members = append(members, `"token":`+pick(g.generator, secrets))
+	}
+	if depth > 0 {
+		name := pick(g.generator, []string{"l", "p"})
+		members = append(members, `"`+name+`":`+g.list(depth-1, secrets...))
+	}
+	return "{" + strings.Join(members, ",") + "}"
+}
+
+func (g elementGenerator) edits(t *testing.T) []masked.Op {
+	t.Helper()
+	kinds := []masked.OpKind{
+		masked.Set, masked.Add, masked.SetExisting, masked.Put, masked.Merge, masked.Remove,
+	}
+	values := []string{`"a"`, `"https://a.example"`, `"https://b.example"`, `"***"`}
+	var ops []masked.Op
+	for range 1 + g.IntN(4) {
+		op := masked.Op{Kind: pick(g.generator, kinds)}
+		op.Pointer = "/g/" + pick(g.generator, []string{"0", "1", "2", "-"}) +
+			pick(g.generator, []string{"", "", "/l/0", "/p/0", "/p/1"})
+		op.Value = parse(t, g.element(0, `"***"`, `"n"`))
+		if g.IntN(2) == 0 {
+			op.Pointer += pick(g.generator, []string{"/id", "/url", "/token"})
+			op.Value = parse(t, pick(g.generator, values))
+		}
+		ops = append(ops, op)
+	}
+	return ops
+}
+
+// addressesAround returns the url of the object with the value at a pointer, and of each object
+// around it.
+func addressesAround(t *testing.T, doc *jsontree.Node, at string) []string {
+	t.Helper()
+	var found []string
+	for tokens := pointer(t, at); len(tokens) > 0; tokens = tokens[:len(tokens)-1] {
+		url := ""
+		if u := doc.At(tokens[:len(tokens)-1]).Child("url"); u != nil {
+			url = u.Text()
+		}
+		found = append(found, url)
+	}
+	return found
+}
+
+// Random writes under a schema with keys never move a secret to another address.
+func TestSecretsStayWithTheirAddress(t *testing.T) {
+	rule := described(t,
+		`{"properties":{"g":{"x-key":"id","items":{"properties":{"l":{"x-key":"id"},`+
+			`"p":{}}}}}}`)
+	g := elementGenerator{generator{newRand(50964)}}
+	accepted, kept := 0, 0
+	for range 8000 {
+		v := store(t, `{"g":`+g.list(1, `"s"`)+`}`, rule)
+		var r masked.Result
+		var err error
+		if g.IntN(2) == 0 {
+			r, err = masked.Replace("c", v.stored,
+				parse(t, `{"g":`+g.list(1, `"***"`, `"***"`, `"n"`)+`}`), rule)
+		} else {
+			r, err = masked.Apply("c", v.stored, g.edits(t), rule)
+		}
+		if err != nil {
+			if _, ok := errors.AsType[*validate.Error](err); !ok {
+				t.Fatal(err)
+			}
+			continue
+		}
+		accepted++
+		for _, m := range r.Keep {
+			kept++
+			was, is := addressesAround(t, v.stored.Doc, m.From), addressesAround(t, r.Doc, m.To)
+			for i, url := range is {
+				if url != was[i] {
+					t.Fatalf("the secret at %s was next to %v and is at %s next to %v\n%s\n%s",
+						m.From, was, m.To, is, text(v.stored.Doc), text(r.Doc))
+				}
+			}
+		}
+	}
+	if accepted < 1000 || kept < 300 {
+		t.Errorf("only %d writes accepted, %d secrets kept", accepted, kept)
+	}
+}
+
+// As many equal elements as possible are matched one to one.
+func TestManyEqualElements(t *testing.T) {
+	list := strings.Repeat("1,", 120_000) + "1"
+	v := store(t, `{"token":"t","n":1,"hosts":["a"],"l":[`+list+`]}`, masked.NameRule{})
+	_, err := masked.Replace("c", v.stored,
+		parse(t, `{"token":"***","n":2,"hosts":["b"],"l":[`+list+`,1]}`), masked.NameRule{})
+	if diff := cmp.Diff([]string{"c/token > c/hosts/0"}, redirections(t, err)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func BenchmarkManyEqualElements(b *testing.B) {
+	for _, n := range []int{8_000, 64_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			list := strings.Repeat("1,", n) + "1"
+			v := store(b, `{"token":"t","n":1,"l":[`+list+`]}`, masked.NameRule{})
+			next := parse(b, `{"token":"***","n":2,"l":[`+list+`]}`)
+			for b.Loop() {
+				if _, err := masked.Replace("c", v.stored, next,
+					masked.NameRule{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkManyEditsUnderASchema(b *testing.B) {
+	rule := described(b, `{"$defs":{"x":{"allOf":[`+
+		strings.TrimSuffix(strings.Repeat(`{},`, 500), ",")+`]}},"anyOf":[`+
+		strings.TrimSuffix(strings.Repeat(`{"$ref":"#/$defs/x"},`, 200), ",")+`]}`)
+	stored := masked.Stored{Doc: parse(b, `{"n":1}`)}
+	for _, n := range []int{1, validate.MaxEdits} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			ops := make([]masked.Op, n)
+			for i := range ops {
+				ops[i] = masked.Op{Kind: masked.Set, Pointer: "/n",
+					Value: parse(b, fmt.Sprint(i+2))}
+			}
+			for b.Loop() {
+				if _, err := masked.Apply("c", stored, ops, rule); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

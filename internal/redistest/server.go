@@ -1,0 +1,157 @@
+package redistest
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Server is a running redis-server.
+type Server struct {
+	// Addr is its host and port.
+	Addr string
+
+	port    int
+	command *exec.Cmd
+	output  *bytes.Buffer // complete once exited is closed
+	exited  chan struct{}
+}
+
+// Start starts one server. It writes nothing to disk unless the configuration says so. config
+// has the form of command line options, such as "--appendonly", "yes".
+func Start(tb testing.TB, config ...string) *Server {
+	tb.Helper()
+	base := []string{"--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"}
+	return launch(tb, "", append(base, config...))
+}
+
+// launch starts redis-server with a configuration file, if one is given. It tries another port
+// if a process takes the chosen one first.
+func launch(tb testing.TB, file string, config []string) *Server {
+	tb.Helper()
+	program := find(tb)
+	var lastOutput string
+	for range 20 {
+		port := freePort(tb)
+		args := []string{}
+		if file != "" {
+			args = append(args, file)
+		}
+		args = append(args, "--port", strconv.Itoa(port), "--bind", "127.0.0.1",
+			"--dir", tb.TempDir(), "--daemonize", "no")
+		s := &Server{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), port: port}
+		if s.run(tb, program, append(args, config...)) {
+			return s
+		}
+		lastOutput = s.output.String()
+		if !strings.Contains(lastOutput, "in use") {
+			break
+		}
+	}
+	tb.Fatalf("redis-server does not start:\n%s", lastOutput)
+	return nil
+}
+
+// run starts the process and reports whether it serves its port. It compares the process id,
+// since a server of another test may have taken the port.
+func (s *Server) run(tb testing.TB, program string, args []string) bool {
+	tb.Helper()
+	s.output, s.exited = new(bytes.Buffer), make(chan struct{})
+	s.command = exec.Command(program, args...)
+	s.command.Stdout, s.command.Stderr = s.output, s.output
+	s.command.SysProcAttr = dieWithParent()
+	if err := s.command.Start(); err != nil {
+		tb.Fatalf("start redis-server: %v", err)
+	}
+	go func() {
+		defer close(s.exited)
+		_ = s.command.Wait() // tests end servers by killing them
+	}()
+	tb.Cleanup(s.Kill)
+	c := s.Client(tb)
+	defer c.Close()
+	pid, up := strconv.Itoa(s.command.Process.Pid), false
+	Await(tb, "redis-server answers", func() bool {
+		select {
+		case <-s.exited:
+			return true
+		default:
+			up = Info(tb.Context(), c, "process_id") == pid
+			return up
+		}
+	})
+	return up
+}
+
+// Kill ends the process at once, as a crash would, and waits until it is gone. It may be called
+// again.
+func (s *Server) Kill() {
+	_ = s.command.Process.Kill() // the process may be gone already
+	<-s.exited
+}
+
+// Pause stops the process without ending it, as a stalled machine would. The process goes on
+// when resume is called or the test ends.
+func (s *Server) Pause(tb testing.TB) (resume func()) {
+	tb.Helper()
+	must(tb, s.command.Process.Signal(syscall.SIGSTOP))
+	resume = sync.OnceFunc(func() {
+		_ = s.command.Process.Signal(syscall.SIGCONT) // the process may be gone already
+	})
+	tb.Cleanup(resume)
+	return resume
+}
+
+// Client returns a client of this server, without retries. It is closed when the test ends.
+func (s *Server) Client(tb testing.TB) *redis.Client {
+	return NewClient(tb, &redis.Options{Addr: s.Addr, MaxRetries: -1, DialerRetries: 1})
+}
+
+// find returns the path of redis-server.
+func find(tb testing.TB) string {
+	tb.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err == nil {
+		return path
+	}
+	const why = "no redis-server on the path: tests against real servers need one"
+	if os.Getenv("INSTALLATION_TEST_REDIS") == "require" {
+		tb.Fatal(why)
+	}
+	tb.Skip(why)
+	return ""
+}
+
+// Ports are below those that systems give to clients. So are the ports of the cluster bus,
+// which are 10,000 higher.
+const firstPort, ports, busOffset = 12_000, 10_000, 10_000
+
+// freePort returns a port that is free together with the one of its cluster bus.
+func freePort(tb testing.TB) int {
+	tb.Helper()
+	for range 1000 {
+		port := firstPort + rand.N(ports)
+		if isFree(port) && isFree(port+busOffset) {
+			return port
+		}
+	}
+	tb.Fatal("no free port")
+	return 0
+}
+
+func isFree(port int) bool {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
+}

@@ -1,0 +1,88 @@
+package redisstore
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/go-installation/installation"
+)
+
+// eventID returns the public id of an event: the number of its bucket and its id in the stream.
+// It is also the cursor of one tenant.
+func eventID(b bucket, id string) string { return strconv.Itoa(b.number) + "-" + id }
+
+var errCursor = fmt.Errorf("%w: not a cursor of this log", installation.ErrInvalid)
+
+// eventPosition returns the id in the stream of b that a cursor of one tenant names.
+func eventPosition(b bucket, cursor string) (string, error) {
+	if cursor == "" {
+		return "", nil
+	}
+	number, id, _ := strings.Cut(cursor, "-")
+	if number != strconv.Itoa(b.number) || !validID(id) {
+		return "", errCursor
+	}
+	return id, nil
+}
+
+// logCursor is a cursor across tenants. Its text is
+// "3/1767225600000-9/0-0,1767225600000-0,+1767225600000-0".
+type logCursor struct {
+	bucket    int    // to read next
+	end       string // where to leave this bucket, "" if it was not read yet
+	positions []logPosition
+}
+
+// logPosition is a position in the log of a bucket.
+type logPosition struct {
+	id        string // "" before the first page
+	inclusive bool   // the entry itself is still to be read
+}
+
+// emptyLog is the position in an empty log. No entry has this id.
+const emptyLog = "0-0"
+
+func (c logCursor) String() string {
+	list := make([]string, len(c.positions))
+	for i, p := range c.positions {
+		if list[i] = p.id; p.inclusive {
+			list[i] = "+" + p.id
+		}
+	}
+	return strconv.Itoa(c.bucket) + "/" + c.end + "/" + strings.Join(list, ",")
+}
+
+func parseLogCursor(buckets int, cursor string) (logCursor, error) {
+	c := logCursor{positions: make([]logPosition, buckets)}
+	if cursor == "" {
+		return c, nil
+	}
+	number, rest, _ := strings.Cut(cursor, "/")
+	end, list, _ := strings.Cut(rest, "/")
+	ids := strings.Split(list, ",")
+	var err error
+	c.bucket, err = strconv.Atoi(number)
+	if err != nil || c.bucket < 0 || c.bucket >= buckets || len(ids) != buckets {
+		return logCursor{}, errCursor
+	}
+	if c.end = end; end != "" && !validID(end) {
+		return logCursor{}, errCursor
+	}
+	for i, id := range ids {
+		id, inclusive := strings.CutPrefix(id, "+")
+		if !validID(id) {
+			return logCursor{}, errCursor
+		}
+		c.positions[i] = logPosition{id, inclusive}
+	}
+	return c, nil
+}
+
+// validID reports whether id is an entry id in the form that servers write: "1767225600000-0".
+func validID(id string) bool {
+	first, second, _ := strings.Cut(id, "-")
+	milliseconds, err1 := strconv.ParseUint(first, 10, 64)
+	sequence, err2 := strconv.ParseUint(second, 10, 64)
+	return err1 == nil && err2 == nil && id == fmt.Sprintf("%d-%d", milliseconds, sequence)
+}

@@ -1,0 +1,97 @@
+package redisstore_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/go-installation/installation/health"
+	"github.com/go-installation/installation/internal/redistest"
+	"github.com/go-installation/installation/redisstore"
+)
+
+// Tests must pass on a machine of any speed. They wait for events, not for a while: a context
+// that ends at the first retry, a limit that grows until it is long enough.
+
+func dialMini(tb testing.TB) redis.UniversalClient {
+	return redistest.NewClient(tb, &redis.Options{Addr: miniredis.RunT(tb).Addr()})
+}
+
+// namespaces counts the namespaces of [open], so that stores on one server do not share one.
+var namespaces atomic.Int64
+
+// open opens a store. Without a namespace in the options it gets a new one, and without a
+// RetryFor one that only ends a hang.
+func open(tb testing.TB, client redis.UniversalClient, o *redisstore.Options) *redisstore.Store {
+	tb.Helper()
+	var options redisstore.Options
+	if o != nil {
+		options = *o
+	}
+	if options.Namespace == "" {
+		options.Namespace = fmt.Sprintf("test-%d", namespaces.Add(1))
+	}
+	options.RetryFor = cmp.Or(options.RetryFor, redistest.Patience)
+	s, err := redisstore.Open(context.WithoutCancel(tb.Context()), client, &options)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+// checkIndex checks that the records and the index agree.
+func checkIndex(tb testing.TB, s *redisstore.Store) {
+	tb.Helper()
+	report, err := s.Verify(context.WithoutCancel(tb.Context()), nil)
+	if err != nil || !report.Clean() {
+		tb.Errorf("verify: %+v, error %v", report, err)
+	}
+}
+
+func healthOf(tb testing.TB, s *redisstore.Store) []health.Finding {
+	tb.Helper()
+	findings, err := s.Health(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return findings
+}
+
+// retries is the log of a store that calls a function at each retry.
+type retries struct{ f atomic.Pointer[func()] }
+
+func (r *retries) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+func (r *retries) call(f func()) { r.f.Store(&f) }
+
+// Write implements [io.Writer]. A store writes once for each retry.
+func (r *retries) Write(p []byte) (int, error) {
+	if f := r.f.Load(); f != nil {
+		(*f)()
+	}
+	return len(p), nil
+}
+
+// firstTry returns a context that ends when the store retries.
+func (r *retries) firstTry(tb testing.TB) context.Context {
+	ctx, cancel := context.WithCancel(tb.Context())
+	tb.Cleanup(cancel)
+	r.call(cancel)
+	return ctx
+}
+
+// grow calls f with longer and longer limits until one is long enough for what must happen
+// before it ends.
+func grow(f func(limit time.Duration) (enough bool)) {
+	for limit := 50 * time.Millisecond; !f(limit) && limit < redistest.Patience/4; limit *= 2 {
+	}
+}

@@ -1,0 +1,138 @@
+package redisstore_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/health"
+	"github.com/go-installation/installation/internal/redistest"
+	"github.com/go-installation/installation/redisstore"
+)
+
+// TestOpenRejectsLostBucket0 loses bucket 0 and others of a namespace, but not all: the rest
+// must not be taken for a namespace that is being created, with any number of buckets.
+func TestOpenRejectsLostBucket0(t *testing.T) {
+	for _, buckets := range []int{0, 1, 2, 4, 8} {
+		t.Run(fmt.Sprint(buckets), func(t *testing.T) {
+			client := dialMini(t)
+			options := &redisstore.Options{Namespace: "lost", Buckets: 4}
+			s := open(t, client, options)
+			must(t, s, create(id("a"), ""))
+			kept := "02"
+			if redisstore.BucketOf("tenant", 4) == kept {
+				kept = "03"
+			}
+			for _, k := range keysOf(t, client, "{lost:*") {
+				if !strings.HasPrefix(k, "{lost:"+kept+"}") {
+					drop(t, client, k)
+				}
+			}
+			options.Buckets = buckets
+			rejected(t, client, options, "it was lost")
+			_, err := s.Get(t.Context(), id("a"))
+			wantUnavailable(t, "get by the open store", err)
+		})
+	}
+}
+
+// TestOpenRejectsLosses opens the rest of a damaged namespace.
+func TestOpenRejectsLosses(t *testing.T) {
+	for name, tc := range map[string]struct {
+		lose func(redis.UniversalClient)
+		says string
+	}{
+		"records without a meta key": {
+			func(c redis.UniversalClient) { drop(t, c, "{lost:00}:m") }, "bucket 0",
+		},
+		"bucket 0 flushed": {
+			func(c redis.UniversalClient) { drop(t, c, keysOf(t, c, "{lost:00}:*")...) },
+			"it was lost",
+		},
+		"another bucket flushed": {
+			func(c redis.UniversalClient) { drop(t, c, keysOf(t, c, "{lost:02}:*")...) },
+			"bucket 2",
+		},
+		"a newer layout": {func(c redis.UniversalClient) {
+			c.Set(t.Context(), "{lost:00}:m", "installation-2 4 00", 0)
+		}, `"installation-2"`},
+		"something else": {func(c redis.UniversalClient) {
+			c.Set(t.Context(), "{lost:00}:m", "x", 0)
+		}, "something else"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := dialMini(t)
+			s := open(t, client, &redisstore.Options{Namespace: "lost", Buckets: 4})
+			for i := range 16 {
+				must(t, s, create(installation.Key{Tenant: tenant(i), ID: "a"}, ""))
+			}
+			tc.lose(client)
+			rejected(t, client, &redisstore.Options{Namespace: "lost", Buckets: 4}, tc.says)
+		})
+	}
+}
+
+// TestFlushed flushes the server of an open store: nothing may be reported as absent, not even
+// after another process has created the namespace again.
+func TestFlushed(t *testing.T) {
+	server := redistest.Start(t)
+	client := server.Client(t)
+	options := &redisstore.Options{Namespace: "flushed", Buckets: 2}
+	s := open(t, client, options)
+	key := id("a")
+	c := create(key, "made")
+	c.Idempotency = &installation.Outcome{Until: time.Now().Add(time.Hour)}
+	r := must(t, s, c)
+
+	if err := client.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	list := func(q installation.Query) func(context.Context) error {
+		q.Limit = 10
+		return func(ctx context.Context) error { _, err := s.List(ctx, q); return err }
+	}
+	events := func(q installation.EventQuery) func(context.Context) error {
+		q.Limit = 10
+		return func(ctx context.Context) error { _, err := s.Events(ctx, q); return err }
+	}
+	calls := map[string]func(context.Context) error{
+		"Get": func(ctx context.Context) error { _, err := s.Get(ctx, key); return err },
+		"Commit": func(ctx context.Context) error {
+			_, err := s.Commit(ctx, update(r, ""))
+			return err
+		},
+		"Create": func(ctx context.Context) error {
+			_, err := s.Commit(ctx, create(id("b"), ""))
+			return err
+		},
+		"Outcome": func(ctx context.Context) error {
+			_, err := s.Outcome(ctx, "tenant", c.Idempotency.Digest)
+			return err
+		},
+		"List": list(listAll),
+		"Skip": list(installation.Query{Tenant: "tenant", Term: "all", Skip: 1}),
+		"Due":  list(installation.Query{AllTenants: true, DueBefore: time.Now()}),
+		"Count": func(ctx context.Context) error {
+			_, err := s.Count(ctx, countAll)
+			return err
+		},
+		"Events":    events(installation.EventQuery{Tenant: "tenant"}),
+		"AllEvents": events(installation.EventQuery{AllTenants: true}),
+	}
+	for _, when := range []string{"flushed", "created again"} {
+		if when == "created again" {
+			open(t, client, options)
+		}
+		for name, call := range calls {
+			t.Run(when+"/"+name, func(t *testing.T) {
+				wantUnavailable(t, name, call(t.Context()))
+			})
+		}
+	}
+	level(t, healthOf(t, s), "meta", health.Error)
+}

@@ -1,0 +1,370 @@
+package installation
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/event"
+	"github.com/go-installation/installation/internal/record"
+	"github.com/go-installation/installation/validate"
+)
+
+// begin starts a new generation in the draft. It is empty except for what outlives a re-install,
+// and has a new data key. If the old data key was destroyed, only the time of creation survives,
+// since nothing vouches for the rest. A record that does not open for another reason is not
+// overwritten.
+func (s *Service) begin(ctx context.Context, d *draft, status Status) error {
+	old := d.inst
+	switch {
+	case !d.exists():
+		old = &Installation{}
+	case errors.Is(d.err, ErrShredded):
+		old = &Installation{Audit: Audit{Created: &AuditEntry{At: d.stored.Created}}}
+	case d.err != nil:
+		return d.err
+	}
+	d.inst = &Installation{
+		ID: d.key.ID, Tenant: d.key.Tenant, Name: old.Name, Extension: old.Extension,
+		Audit: Audit{Created: old.Audit.Created}, Generation: d.generation() + 1,
+	}
+	d.lifecycle = lifecycle{status: status, generation: d.inst.Generation}
+	d.err, d.body, d.secrets = nil, nil, map[Ref]secret{}
+	d.codeHash, d.redeemer, d.rule = nil, "", s.rule.ID()
+	d.created = true
+	return s.newDataKey(ctx, d)
+}
+
+// newDataKey gives the draft a fresh data key, numbered after its present one.
+func (s *Service) newDataKey(ctx context.Context, d *draft) error {
+	k, err := crypto.NewDataKey(d.dataKey.Number()+1, s.keys.Suite())
+	if err != nil {
+		return err
+	}
+	w, err := s.keys.Wrap(ctx, k, bindingOf(d.key))
+	if err != nil {
+		k.Destroy()
+		return err
+	}
+	d.wipe()
+	d.dataKey, d.wrapped = k, w
+	return nil
+}
+
+// secret is one sealed secret of a draft.
+type secret struct {
+	sealed []byte
+	number int64 // of a credential: grows with each new value; 0 for other secrets
+}
+
+// sealedSecrets returns the secrets of the draft, to be changed. The first call reads them from the
+// body.
+func (d *draft) sealedSecrets() map[Ref]secret {
+	if d.secrets == nil {
+		d.secrets = make(map[Ref]secret, len(d.table))
+		for i, v := range d.body.Values {
+			d.secrets[Ref(v.Ref)] = secret{v.Sealed, d.table[i].Number}
+		}
+	}
+	return d.secrets
+}
+
+// seal stores JSON text at ref as a secret.
+func (d *draft) seal(ref Ref, json []byte) error {
+	sealed, err := d.dataKey.Seal(nil, d.place(ref), json)
+	if err != nil {
+		return err
+	}
+	var number int64
+	if ref.Kind() == kindCredential {
+		d.credentialNumber++
+		number = d.credentialNumber
+	}
+	d.sealedSecrets()[ref] = secret{sealed, number}
+	return nil
+}
+
+// unseal returns the JSON text of the secret at ref.
+func (d *draft) unseal(ref Ref) ([]byte, error) {
+	stored, ok := d.sealedSecrets()[ref]
+	if !ok {
+		return nil, ErrNotFound
+	}
+	return d.dataKey.Open(nil, d.place(ref), stored.sealed)
+}
+
+func (d *draft) place(ref Ref) crypto.Place {
+	return crypto.Place{
+		Tenant: d.key.Tenant, Record: d.key.ID, Kind: ref.Kind(), Pointer: ref.Pointer(),
+	}
+}
+
+// sealedRecord seals the draft into the record to commit. It reads the result back, so that what is
+// committed opens, and so that the draft shares no memory with the request.
+func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
+	if err := s.reseal(ctx, d); err != nil {
+		return nil, err
+	}
+	i := d.inst
+	i.Audit.touch(s.audit(d))
+	i.Revision, i.Status, i.Purged = d.revision()+1, d.lifecycle.status, d.lifecycle.purged
+	claims, err := s.claimsOf(d)
+	if err != nil {
+		return nil, err
+	}
+	m := manifest{inst: i, lifecycle: d.lifecycle, Manifest: &record.Manifest{
+		Rule: d.rule, Claims: claims, CodeHash: d.codeHash, Redeemer: d.redeemer,
+		CredentialNumber: d.credentialNumber,
+	}}
+	body := &record.Body{Lifecycle: d.lifecycle.encode(), Key: d.wrapped}
+	secrets := d.sealedSecrets()
+	for _, ref := range slices.Sorted(maps.Keys(secrets)) {
+		v := secrets[ref]
+		tag := string(crypto.Tag(v.sealed))
+		body.Values = append(body.Values, record.Value{Ref: string(ref), Sealed: v.sealed})
+		m.Table = append(m.Table, record.Entry{Ref: string(ref), Tag: tag, Number: v.number})
+	}
+	if d.plain = m.encode(); len(d.plain) > record.MaxWritten {
+		return nil, errTooLarge()
+	}
+	body.Manifest, err = d.dataKey.SealBinary(nil, manifestPlace(d.key), d.plain)
+	if err != nil {
+		return nil, err
+	}
+	raw := body.Append(nil)
+	if len(raw) > record.MaxWritten {
+		return nil, errTooLarge()
+	}
+	next := &Record{
+		Key: d.key, Revision: i.Revision, Generation: i.Generation, Created: i.Audit.Created.At,
+		Deadline: d.lifecycle.deadline(i.Invitation), Index: termsOf(i, d.wrapped.KeyID).List(),
+		Claims: claims, Body: Body{raw},
+	}
+	opened, err := verify(next, body, d.lifecycle, d.dataKey)
+	if err != nil {
+		return nil, err
+	}
+	d.inst, d.body, d.table = opened.inst, body, opened.Table
+	return next, nil
+}
+
+func errTooLarge() error {
+	detail := fmt.Sprintf("all parts together must have at most %d bytes", record.MaxWritten)
+	return invalid("", validate.RuleTooLarge, detail)
+}
+
+// touch records a change: the creation, if there is none yet.
+func (a *Audit) touch(e *AuditEntry) {
+	if a.Created == nil {
+		a.Created = e
+	} else {
+		a.Updated = e
+	}
+}
+
+// plainRecord returns the record with the plain lifecycle of the draft. The sealed parts stay, so
+// this needs no key. The record gives up its claims.
+func (d *draft) plainRecord() *Record {
+	next, body := *d.stored, *d.body
+	next.Revision++
+	next.Claims = nil
+	next.Index = record.SetTerm(next.Index, record.TermPhase, d.lifecycle.status.phase())
+	if body.Manifest == nil {
+		next.Index = record.SetTerm(next.Index, record.TermKey, record.KeyDestroyed)
+		next.Index = record.SetTerm(next.Index, record.TermConnection, "")
+	}
+	body.Lifecycle = d.lifecycle.encode()
+	next.Body = Body{body.Append(nil)}
+	var inv *Invitation
+	if d.inst != nil {
+		inv = d.inst.Invitation
+	}
+	next.Deadline = d.lifecycle.deadline(inv)
+	return &next
+}
+
+// tombstone returns the record of a deleted installation.
+func (d *draft) tombstone(ttl time.Duration) *Record {
+	return &Record{
+		Key: d.key, Revision: d.revision() + 1, Generation: d.generation(), Deleted: true,
+		Deadline: storedTime(d.now.Add(ttl)),
+	}
+}
+
+// maxClaims is the largest number of claims of an installation.
+const maxClaims = 16
+
+// claimsOf returns the claims of the draft in the form that a store keeps: sorted, each once. Only
+// an installed one claims anything: an invitation would keep its claims after it expired.
+func (s *Service) claimsOf(d *draft) ([]string, error) {
+	switch {
+	case d.effect == effectRekeyed:
+		return d.stored.Claims, nil
+	case d.inst.Status != StatusInstalled:
+		return nil, nil
+	}
+	copied := *d.inst
+	claims := slices.Clone(s.opts.Claims(&copied))
+	for _, c := range claims {
+		if c == "" || len(c) > 4*validate.MaxID || strings.ContainsRune(c, 0) {
+			return nil, fmt.Errorf("installation: Options.Claims returned a claim that is empty, "+
+				"longer than %d bytes, or contains NUL", 4*validate.MaxID)
+		}
+	}
+	if len(claims) > maxClaims {
+		return nil, fmt.Errorf(
+			"installation: Options.Claims returned more than %d claims", maxClaims)
+	}
+	slices.Sort(claims)
+	if claims = slices.Compact(claims); len(claims) == 0 {
+		return nil, nil
+	}
+	return claims, nil
+}
+
+// maxReveal is the largest number of secrets that one Reveal may name.
+const maxReveal = 256
+
+// Reveal returns plain secrets of an installation, and is the only way to them. It needs a right of
+// its own, a reason, and the name of each secret. Before a value leaves, an event with the names of
+// the revealed secrets is committed.
+//
+// The answers are in the order of the request. Each has its own error, so that one damaged secret
+// does not hide the others: [ErrNotFound], or [ErrSealed].
+//
+// Errors: [ErrInvalid], [ErrNotFound], [ErrForbidden], [ErrShredded], and those of keys and of the
+// store.
+func (s *Service) Reveal(ctx context.Context, req RevealRequest) ([]Revealed, error) {
+	var answers []Revealed
+	_, err := s.write(ctx, write{
+		method: "reveal", id: req.ID, guard: Guard{Present: true},
+		check: req.check, actions: []Action{ActionReveal},
+		apply: func(_ context.Context, d *draft) error {
+			purgeDue := !d.now.Before(d.lifecycle.purgeAt)
+			if d.lifecycle.status == StatusUninstalled && purgeDue {
+				return ErrShredded // Sweep has not come by yet
+			}
+			answers = make([]Revealed, len(req.Refs))
+			for i, ref := range req.Refs {
+				answers[i] = d.reveal(ref)
+				if answers[i].Err == nil {
+					d.changed = append(d.changed, string(ref))
+				}
+			}
+			slices.Sort(d.changed)
+			d.reason, d.effect = req.Reason, effectEvent
+			d.events = append(d.events, event.Revealed)
+			return nil
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answers, nil
+}
+
+func (d *draft) reveal(ref Ref) Revealed {
+	text, err := d.unseal(ref)
+	if err != nil {
+		if !errors.Is(err, ErrNotFound) {
+			err = ErrSealed
+		}
+		return Revealed{Ref: ref, Err: err}
+	}
+	defer clear(text)
+	return Revealed{Ref: ref, Value: secretOf(text)}
+}
+
+// secretOf returns the string in JSON text, or the text of any other value.
+func secretOf(text []byte) crypto.Secret {
+	var s string
+	if json.Unmarshal(text, &s) != nil {
+		return crypto.SecretFromBytes(text)
+	}
+	return crypto.NewSecret(s)
+}
+
+// jsonString returns a secret string as JSON text. The caller clears it.
+func jsonString(s crypto.Secret) []byte {
+	text, _ := json.Marshal(s.RevealString()) // a string always marshals
+	return text
+}
+
+// credential is one secret field of a connection.
+type credential struct {
+	pointer string
+	value   *crypto.Secret
+}
+
+// credentials lists the secret fields of c in bytewise order of their pointers; none for nil.
+func (c *Connection) credentials() []credential {
+	if c == nil {
+		return nil
+	}
+	return []credential{
+		{"/access_token", &c.AccessToken.Value},
+		{"/api_key", &c.APIKey},
+		{"/refresh_token", &c.RefreshToken.Value},
+	}
+}
+
+// sealCredentials seals the credentials in a given connection and leaves masks in their place. It
+// returns the paths of those that were kept.
+func (d *draft) sealCredentials(l *validate.List, given *Connection) (kept []string, err error) {
+	for _, c := range given.credentials() {
+		ref := refOf(kindCredential, c.pointer)
+		path := "connection" + c.pointer
+		_, stored := d.sealedSecrets()[ref]
+		switch {
+		case c.value.IsMasked() && stored:
+			kept = append(kept, path)
+		case c.value.IsMasked():
+			detail := "a mask keeps the stored secret, and there is none"
+			l.Add(path, validate.RuleMaskWithoutStoredValue, detail)
+		case c.value.IsZero():
+			if stored {
+				delete(d.secrets, ref)
+				d.addChanged(string(ref))
+			}
+		case checkSecret(l, path, *c.value):
+			text := jsonString(*c.value)
+			if err := d.seal(ref, text); err != nil {
+				return nil, err
+			}
+			clear(text)
+			*c.value = crypto.Masked()
+			d.addChanged(string(ref))
+		}
+	}
+	return kept, nil
+}
+
+// credentialsOf returns the sealed credentials of the draft.
+func (d *draft) sealedCredentials() map[Ref]secret {
+	sealed := make(map[Ref]secret)
+	for ref, value := range d.sealedSecrets() {
+		if ref.Kind() == kindCredential {
+			sealed[ref] = value
+		}
+	}
+	return sealed
+}
+
+// keptCredentials returns the paths of the credentials that a write left as they were.
+func (d *draft) keptCredentials(before map[Ref]secret) []string {
+	var kept []string
+	for ref, now := range d.sealedCredentials() {
+		if was, ok := before[ref]; ok && bytes.Equal(was.sealed, now.sealed) {
+			kept = append(kept, "connection"+ref.Pointer())
+		}
+	}
+	slices.Sort(kept)
+	return kept
+}

@@ -1,0 +1,384 @@
+package installation
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/record"
+)
+
+// snapshot is an installation as it was read: the stored record, and what could be opened of it.
+type snapshot struct {
+	key       Key
+	stored    *Record      // nil = nothing is stored
+	body      *record.Body // nil for none, a tombstone, or one that cannot be decoded
+	lifecycle lifecycle
+	inst      *Installation // masked; nil if there is none or it could not be opened
+	err       error         // why a stored record could not be opened
+
+	dataKey *crypto.DataKey
+	wrapped crypto.Wrapped
+	rule    string        // ID of the rule that the stored documents were masked by
+	schema  *schemaLookup // what Options.Schema returned, once it was asked
+
+	table            []record.Entry // of the secrets
+	credentialNumber int64          // the last one given to a credential
+	codeHash         []byte         // of the invitation code
+	redeemer         string         // the account that accepted the invitation
+}
+
+// load reads an installation and opens it as far as possible. The error means that the store
+// failed; a record that does not open is no error here.
+func (s *Service) load(ctx context.Context, id string) (*snapshot, error) {
+	key := Key{s.tenant, id}
+	r, err := s.store.Get(ctx, key)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return &snapshot{key: key}, nil
+	case err != nil:
+		return nil, err
+	}
+	return s.open(ctx, key, r), nil
+}
+
+// open opens a stored record as the one at key, so that a record that was moved to another key does
+// not open.
+func (s *Service) open(ctx context.Context, key Key, r *Record) *snapshot {
+	snap := &snapshot{key: key, stored: r}
+	if r.Deleted {
+		return snap
+	}
+	body, life, err := decodeBody(r.Body)
+	if err != nil {
+		snap.err = err
+		snap.lifecycle = lifecycle{status: statusFromIndex(r.Index), generation: r.Generation}
+		return snap
+	}
+	snap.body, snap.lifecycle = body, life
+	snap.err = snap.openManifest(ctx, s.keys)
+	return snap
+}
+
+// decodeBody decodes a body and its lifecycle.
+func decodeBody(b Body) (*record.Body, lifecycle, error) {
+	body, err := record.DecodeBody(b.raw)
+	if err != nil {
+		return nil, lifecycle{}, err
+	}
+	life, err := decodeLifecycle(body.Lifecycle)
+	return body, life, err
+}
+
+// statusFromIndex guesses the status of a record whose body cannot be decoded.
+func statusFromIndex(terms []string) Status {
+	if phase := record.TermValue(terms, record.TermPhase); phase != phasePending {
+		return Status(phase)
+	}
+	return StatusInvited
+}
+
+func (snap *snapshot) openManifest(ctx context.Context, keys crypto.KeyWrapper) error {
+	if snap.body.Manifest == nil {
+		return missingManifest(snap.body, snap.lifecycle)
+	}
+	if snap.stored.Key != snap.key {
+		return ErrSealed
+	}
+	k, err := keys.Unwrap(ctx, snap.body.Key, bindingOf(snap.key))
+	if err != nil {
+		return err
+	}
+	m, err := verify(snap.stored, snap.body, snap.lifecycle, k)
+	if err != nil {
+		k.Destroy()
+		return err
+	}
+	snap.inst, snap.dataKey, snap.wrapped = m.inst, k, snap.body.Key
+	snap.rule, snap.table, snap.credentialNumber = m.Rule, m.Table, m.CredentialNumber
+	snap.codeHash, snap.redeemer = m.CodeHash, m.Redeemer
+	return nil
+}
+
+// bindingOf is what the data key of a record is wrapped for.
+func bindingOf(key Key) crypto.Binding {
+	return crypto.Binding{Tenant: key.Tenant, Record: key.ID}
+}
+
+// missingManifest is the error for a body without a manifest: it was purged without a key, or
+// something was taken from it.
+func missingManifest(b *record.Body, life lifecycle) error {
+	if life.purged && b.Key.KeyID == "" && len(b.Key.Bytes) == 0 && len(b.Values) == 0 {
+		return ErrShredded
+	}
+	return ErrSealed
+}
+
+// wipe destroys the data key, after which nothing can be opened or sealed.
+func (snap *snapshot) wipe() { snap.dataKey.Destroy() }
+
+// exists reports whether there is an installation, in whatever state.
+func (snap *snapshot) exists() bool { return snap.stored != nil && !snap.stored.Deleted }
+
+// revision returns the stored revision, 0 if nothing is stored.
+func (snap *snapshot) revision() int64 {
+	if snap.stored == nil {
+		return 0
+	}
+	return snap.stored.Revision
+}
+
+func (snap *snapshot) generation() int64 {
+	if snap.stored == nil {
+		return 0
+	}
+	return snap.stored.Generation
+}
+
+// statusAt returns the status at a time: an invitation past its expiry has expired, whether or not
+// that was written down.
+func (snap *snapshot) statusAt(now time.Time) Status {
+	var due time.Time
+	switch {
+	case snap.inst != nil:
+		due = snap.lifecycle.deadline(snap.inst.Invitation)
+	case snap.stored != nil:
+		due = snap.stored.Deadline
+	}
+	if snap.lifecycle.status == StatusInvited && !due.IsZero() && !now.Before(due) {
+		return StatusExpired
+	}
+	return snap.lifecycle.status
+}
+
+// partial returns what is known of a record that could not be opened: what the store keeps in
+// plain.
+func (snap *snapshot) partial(now time.Time) *Installation {
+	term := func(prefix string) string { return record.TermValue(snap.stored.Index, prefix) }
+	return &Installation{
+		ID: snap.key.ID, Tenant: snap.key.Tenant, Status: snap.statusAt(now),
+		Generation: snap.generation(), Revision: snap.revision(), Purged: snap.lifecycle.purged,
+		Extension: Extension{ID: term(record.TermExtension), Owner: term(record.TermOwner)},
+		Account:   Account{ID: term(record.TermAccount)},
+		Audit: Audit{
+			Expired:     snap.lifecycle.expired.clone(),
+			Uninstalled: snap.lifecycle.uninstalled.clone(),
+		},
+		Err: snap.err,
+	}
+}
+
+// lifecycle is the plain part of a body, so that it can be written without a key. It is believed
+// only if it equals the sealed state, or follows from it; see follows.
+type lifecycle struct {
+	status      Status
+	generation  int64
+	expired     *AuditEntry
+	uninstalled *AuditEntry
+	purgeAt     time.Time // end of the grace period of an uninstalled one
+	purged      bool
+	refresh     *refreshState
+}
+
+// follows reports whether l may stand in a record whose manifest was sealed with another lifecycle.
+// It must be the same, or a move that someone without the key may make.
+func (l lifecycle) follows(sealed lifecycle) bool {
+	switch {
+	case l.status == sealed.status:
+		return l.generation == sealed.generation && l.purged == sealed.purged &&
+			l.purgeAt.Equal(sealed.purgeAt) && l.expired.equal(sealed.expired) &&
+			l.uninstalled.equal(sealed.uninstalled) && l.refresh.equal(sealed.refresh)
+	case l.generation != sealed.generation, l.purged:
+		return false
+	case sealed.status == StatusInvited:
+		return l.status == StatusExpired || l.status == StatusUninstalled
+	default:
+		return sealed.status == StatusInstalled && l.status == StatusUninstalled
+	}
+}
+
+// deadline returns when something is due: the expiry of an invitation, or the end of a grace
+// period.
+func (l lifecycle) deadline(inv *Invitation) time.Time {
+	switch {
+	case l.status == StatusInvited && inv != nil:
+		return inv.Expires
+	case l.status == StatusUninstalled && !l.purged:
+		return l.purgeAt
+	default:
+		return time.Time{}
+	}
+}
+
+func (l lifecycle) encode() []byte { return record.Append(nil, &l, codeLifecycle) }
+
+func decodeLifecycle(b []byte) (l lifecycle, err error) {
+	err = record.Decode(b, &l, codeLifecycle)
+	return l, err
+}
+
+// manifest is an opened manifest: the installation in it, masked, and what else it vouches for.
+type manifest struct {
+	*record.Manifest
+	inst      *Installation
+	lifecycle lifecycle // at which it was sealed
+}
+
+// manifestPlace is where the manifest of a record is sealed for.
+func manifestPlace(key Key) crypto.Place {
+	return crypto.Place{Tenant: key.Tenant, Record: key.ID, Kind: "manifest"}
+}
+
+// openManifest opens a sealed manifest. It does not compare it with the record. The result shares
+// no memory with sealed.
+func openManifest(k *crypto.DataKey, at crypto.Place, sealed []byte) (*manifest, error) {
+	buffer := plaintexts.Get().(*[]byte)
+	defer plaintexts.Put(buffer)
+	plain, err := k.OpenBinary((*buffer)[:0], at, sealed)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(plain)
+	if cap(plain) <= maxPlaintext {
+		*buffer = plain
+	}
+	return decodeManifest(plain)
+}
+
+// plaintexts are buffers for opened manifests.
+var plaintexts = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxPlaintext is the size of the largest buffer that is kept for the next manifest.
+const maxPlaintext = 16 << 10
+
+func decodeManifest(plain []byte) (*manifest, error) {
+	i := new(Installation)
+	r, err := record.DecodeManifest(plain, func(c *record.Coder) { codeContent(c, i) })
+	if err != nil {
+		return nil, err
+	}
+	life, err := decodeLifecycle(r.Lifecycle)
+	if err != nil || r.Generation != life.generation {
+		return nil, ErrSealed
+	}
+	i.ID, i.Revision = r.ID, r.Revision
+	if len(r.Table) > 0 {
+		i.Sealed = make([]Ref, len(r.Table))
+	}
+	for n, e := range r.Table {
+		i.Sealed[n] = Ref(e.Ref)
+	}
+	r.CodeHash = bytes.Clone(r.CodeHash) // the rest of plain is cleared
+	return &manifest{Manifest: r, inst: i, lifecycle: life}, nil
+}
+
+// encode returns the manifest in its stored form.
+func (m *manifest) encode() []byte {
+	m.ID, m.Generation, m.Revision = m.inst.ID, m.lifecycle.generation, m.inst.Revision
+	m.Lifecycle, m.IndexVersion = m.lifecycle.encode(), record.IndexVersion
+	return m.Manifest.Append(nil, func(c *record.Coder) { codeContent(c, m.inst) })
+}
+
+// verify opens the manifest of a stored record and checks that everything the store holds of the
+// record agrees with it. So every edit in the store shows, except that a whole older record was put
+// back.
+func verify(r *Record, body *record.Body, life lifecycle, k *crypto.DataKey) (*manifest, error) {
+	m, err := openManifest(k, manifestPlace(r.Key), body.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	return m, m.verify(r, body, life)
+}
+
+func (m *manifest) verify(r *Record, body *record.Body, life lifecycle) error {
+	i := m.inst
+	sealedRevision := i.Revision
+	m.adopt(r.Key, life, r.Revision)
+	// Someone without the key moved it on. That takes a revision and gives up the claims.
+	moved := m.lifecycle.status != life.status
+	claims := m.Claims
+	if moved {
+		claims = nil
+	}
+	switch {
+	case i.ID != r.Key.ID,
+		i.Generation != r.Generation,
+		!life.follows(m.lifecycle),
+		moved && sealedRevision >= r.Revision, !moved && sealedRevision != r.Revision,
+		i.Audit.Created == nil, !i.Audit.Created.At.Equal(r.Created),
+		!m.Lists(body.Values),
+		!slices.Equal(claims, r.Claims),
+		!life.deadline(i.Invitation).Equal(r.Deadline):
+		return ErrSealed
+	}
+	return termsOf(i, body.Key.KeyID).Match(m.IndexVersion, r.Index)
+}
+
+// adopt puts into the installation what is kept outside the manifest.
+func (m *manifest) adopt(key Key, life lifecycle, revision int64) {
+	i := m.inst
+	i.Tenant, i.Revision, i.Generation = key.Tenant, revision, life.generation
+	i.Status, i.Purged = life.status, life.purged
+	i.Audit.Expired, i.Audit.Uninstalled = life.expired.clone(), life.uninstalled.clone()
+	if i.Invitation != nil {
+		i.Invitation.Status = i.Status
+	}
+}
+
+// termsOf returns what an installation is listed under. keyID is the key-encryption key of its data
+// key.
+func termsOf(i *Installation, keyID string) record.Terms {
+	t := record.Terms{
+		Extension: i.Extension.ID, Account: i.Account.ID, Owner: i.Extension.Owner,
+		Phase: i.Status.phase(), KeyID: keyID,
+	}
+	if i.Connection != nil {
+		t.Connection = i.Connection.ID
+	}
+	return t
+}
+
+// everywhere lists all records of all tenants.
+var everywhere = Query{AllTenants: true, Term: record.TermEverywhere, Limit: MaxPage}
+
+// countTerm counts the records of all tenants with a global term.
+func (s *Service) countTerm(ctx context.Context, term string) (n int64, err error) {
+	q := Query{AllTenants: true, Term: term, Limit: MaxPage}
+	if counter, ok := s.store.(Counter); ok {
+		return counter.Count(ctx, q)
+	}
+	for _, err := range s.records(ctx, q) {
+		if err != nil {
+			return 0, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// records returns all records that q selects, page by page. It ends at the first error.
+func (s *Service) records(ctx context.Context, q Query) iter.Seq2[*Record, error] {
+	return func(yield func(*Record, error) bool) {
+		q := q
+		for {
+			page, err := s.store.List(ctx, q)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, r := range page.Records {
+				if !yield(r, nil) {
+					return
+				}
+			}
+			if q.After = page.Next; q.After == "" {
+				return
+			}
+		}
+	}
+}
