@@ -32,11 +32,11 @@
 //
 // # Writing
 //
-// A write contains the [Parts] that it changes. The rest stays. A write that changes nothing writes
-// nothing. Each write embeds a [Guard]:
+// A write contains the [Parts] that it changes. The rest stays. If a write changes nothing, nothing
+// is stored. Each write request embeds a [Guard]:
 //
-//   - Without a guard, the service retries a write that lost a race. Concurrent writes of different
-//     parts both take effect.
+//   - With an empty guard, the service retries a write that lost a race. Concurrent writes of
+//     different parts both take effect.
 //   - Revision rejects the write if anything changed since that revision.
 //   - Generation and InstalledBefore stop a late event from changing a newer install.
 //   - IdempotencyKey makes a request safe to repeat. The repeat returns the first answer.
@@ -48,31 +48,30 @@
 // records the access before a value leaves.
 //
 // Credentials of a [Connection] are always secret. In a document, a value is a secret if it is
-// stored as one, if a schema marks it, or if its name or its form says so. Names apply to strings;
-// pin and otp also apply to numbers. The service splits a name into words at punctuation and case.
-// A name is sensitive if one of these is true:
+// stored as one, if a schema marks it, or if its name or its form says so. The rule for names
+// covers strings. For pin and otp it also covers numbers. The service splits a name into words at
+// punctuation and case. A name is sensitive if one of these is true:
 //
 //   - It contains one of these words: password, passwd, pwd, pass, passphrase, secret, token,
 //     apikey, credential, privatekey, bearer, jwt, cookie, otp, pin, pat, signature, dsn, hmac,
 //     seed, pem, pfx, p12, keytab, assertion, certificate.
-//   - It contains connection string, session id, or one of these words before key: api, private,
-//     secret, access, auth, app, signing, encryption, account, service, master, client, shared,
-//     license, consumer, ssh.
+//   - It contains "connection string", "session id", or "key" after one of these words: api,
+//     private, secret, access, auth, app, signing, encryption, account, service, master, client,
+//     shared, license, consumer, ssh.
 //   - It has at most two words and ends in key.
 //
-// A name is not sensitive if its last word is one such as id, url, name, type, expires or
-// version; session id stays sensitive. Two forms are secret under any name: a URL with user
-// information, and a private key in PEM. The rule does not recognize names written as one word,
-// such as clientsecret, or an authorization header. Use patch.SetSecret for such values, or
-// mark them in a schema.
+// A name is not sensitive if its last word is one such as id, url, name, type, expires or version;
+// session id stays sensitive. Two forms are secret under any name: a URL with user information, and
+// a private key in PEM. The rule misses names written as one word, such as clientsecret. It also
+// misses authorization headers. Use patch.SetSecret for such values, or mark them in a schema.
 //
 // # Masks
 //
 // A mask in a write keeps the secret that is stored at its place. So reading a document, changing
 // one value and writing all of it back changes that value alone. A mask where no secret is stored
 // is an error; patch.SetSecret is the one way to store a literal "***". Inside an array, a mask is
-// accepted in two cases: the schema's x-key identifies the element, or nothing else in the element
-// changed. null removes a secret. Replacing a secret by an empty string is an error.
+// accepted in two cases: the schema's x-key (see Schemas) identifies the element, or nothing else
+// in the element changed. null removes a secret. Replacing a secret by an empty string is an error.
 //
 // # Schemas
 //
@@ -80,14 +79,15 @@
 // validates documents that change, adds defaults, and says where secrets are sent; see
 // [validate.SchemaSource] for the keywords. If validation fails, the error matches [ErrInvalid]. It
 // has one violation for each wrong place, with the keyword that failed. For anyOf, oneOf, not and
-// propertyNames it names only that keyword and does not describe the branches. If a member selects
-// the kind of an object, write the schema with if and then: the violations are more precise.
+// propertyNames it names only that keyword and does not describe the branches. If a member, such as
+// type, decides which rules an object has, use the keywords "if" and "then". The violations are
+// then more precise than with oneOf.
 //
 // # Destinations
 //
 // Someone who can write a configuration, but not reveal it, could redirect its secrets to their own
-// host. So the service rejects a write that changes a destination, unless the write also gives the
-// secrets for it again. These are destinations in a document:
+// host. So a write that changes a destination must include the secrets that go there. The service
+// rejects it otherwise. These are destinations in a document:
 //
 //   - A string whose name contains one of the words url, uri, href, host, hostname, endpoint,
 //     domain, subdomain, proxy, server, origin, webhook, callback, gateway, broker, port, dsn.
@@ -97,21 +97,23 @@
 //     issuer, authority, instance, shop, site, node, smtp, imap or ldap.
 //   - A string whose name ends in target, destination, base, upstream or relay, if it looks like a
 //     host.
-//   - The value of a pair such as {"name": "API_HOST", "value": ...} with such a name.
+//   - The value of a pair such as {"name": "API_HOST", "value": ...}, if the name is one of those
+//     above.
 //   - A string that contains a URL, an IP address or a setting such as "Server=db.example", and a
-//     member that is named by a URL.
-//   - Path, query and user information beside one of these in the same object.
+//     member whose name is a URL.
+//   - A member for path, query or user information, if its object also has a destination.
 //   - What a schema declares with x-exposes, or with a format of addresses, such as uri.
 //
 // A name that ends in a word such as id, count, enabled, type, timeout or version is not a
-// destination, unless its value looks like an address. No list of names is complete. Declare
-// anything else that says where secrets go in the schema, such as a region or a bucket.
+// destination, unless its value looks like an address. No list of names is complete. If anything
+// else decides where secrets go, such as a region or a bucket, declare it in the schema.
 //
 // A change of a destination requires all secrets of its document again. If the destination is in
-// Connection.Metadata or Installation.Extra, it also requires the connection's credentials. So does
-// a change of the connection's provider or workspace. A destination in the configuration requires
-// only the configuration's own secrets, and with x-exposes only those that x-exposes names. To
-// change a destination, reveal the secrets that the error names, and write both in one patch:
+// Connection.Metadata or Installation.Extra, it also requires the connection's credentials. A
+// change of the connection's provider or workspace requires the credentials and the secrets in its
+// metadata. A destination in the configuration requires only the secrets of the configuration. If
+// the schema has x-exposes there, it requires only the secrets that x-exposes lists. To change a
+// destination, reveal the secrets that the error names, and write both in one patch:
 //
 //	url, err := installation.DocumentOf("https://eu.harbor.example")
 //	ops := []installation.Operation{
@@ -136,9 +138,9 @@
 //
 // Match errors with [errors.Is] against the sentinels of this package. [ErrNotFound] comes only
 // from a healthy store; a store that cannot look returns [ErrUnavailable]. A write whose answer was
-// lost returns [ErrUnknownOutcome]. The service returns a record that does not open ([ErrSealed],
-// [ErrUnknownKey]) with only its plain fields. Such a record does not stop a list, a sweep or a
-// deletion.
+// lost returns [ErrUnknownOutcome]. If a record does not open, [Service.Get] and [Service.List]
+// return it with its plain fields only. Its Err says why, such as [ErrSealed] or [ErrUnknownKey];
+// Get also returns that error. Such a record does not stop a list, a sweep or a deletion.
 //
 // # Stores
 //
@@ -155,6 +157,6 @@
 //
 // Stored forms carry a version. From the first tag on, every release opens what earlier releases
 // wrote; tests keep samples of each format. The service rejects a record of a newer version with an
-// error that names the version, and never rewrites it. JSON of an [Installation] has Go field names
-// and masks. The host defines its own wire format.
+// error that names the version, and never rewrites it. The JSON of an [Installation] uses Go field
+// names and shows secrets as masks. The host defines its own wire format.
 package installation

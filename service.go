@@ -31,7 +31,8 @@ type Service struct {
 	schemas  *schema.Cache
 	outcomes *outcomeKey
 
-	outcomeKeys crypto.KeyWrapper // that wrap outcome keys: keys, or keys with a time-out
+	// wraps the keys that seal outcomes; it is keys, sometimes with a timeout
+	outcomeKeys crypto.KeyWrapper
 
 	customPolicy bool // Options.Policy was given
 
@@ -49,7 +50,8 @@ type Options struct {
 
 	// Claims returns strings that only one installation of a tenant may hold at a time: at most 16,
 	// of 1 to 1024 bytes, without NUL. Default: DefaultClaims. The service calls it in each write
-	// whose result is installed. Rewrap and Rekey do not call it: they keep the stored claims.
+	// that leaves the installation in status installed. Rewrap and Rekey do not call it: they keep
+	// the stored claims.
 	Claims func(*Installation) []string
 
 	// Schema returns the JSON Schema of an extension's configurations. A zero source means no
@@ -66,8 +68,9 @@ type Options struct {
 	// cannot change, and only the host and the platform can change an owner. Anyone who can write
 	// the installation can write the other fields, and could pick the schema with them.
 	//
-	// The author of a schema learns whether a kept secret satisfies it. With many schemas an author
-	// could learn the whole secret, so trust the authors.
+	// A stored secret must satisfy the schema too, so the author of the schema learns if it does.
+	// With many schemas an author could learn the whole secret. Use only schemas of authors you
+	// trust.
 	Schema func(ctx context.Context, tenant string, ext Extension) (validate.SchemaSource, error)
 
 	// AcceptURL is where an invitation code is redeemed, such as "https://portal.example/accept".
@@ -87,8 +90,9 @@ type Options struct {
 	TombstoneTTL time.Duration
 }
 
-// DefaultClaims allows one live installation of an extension in an account: an installed
-// installation claims both together. Invitations and ended installations claim nothing.
+// DefaultClaims allows one live installation of an extension in an account. An installed
+// installation claims the pair of its extension and account. Invitations and ended installations
+// claim nothing.
 func DefaultClaims(inst *Installation) []string {
 	if inst.Status != StatusInstalled || inst.Extension.ID == "" || inst.Account.ID == "" {
 		return nil

@@ -10,16 +10,15 @@ import (
 	"github.com/go-installation/installation/health"
 )
 
-// Store keeps records. It is dumb on purpose: it never validates, seals, logs, reads a clock or
-// sees a plain secret; the [Service] hands it complete changes and it applies each of them
-// whole or not at all. Package storetest holds the suite that every implementation must pass;
-// nearly every sentence below has a case there.
+// Store keeps records. A store is dumb on purpose. It never validates, seals, logs, reads a clock
+// or sees a plain secret. The [Service] passes complete changes. The store applies each one whole
+// or not at all. Package storetest holds the suite that every implementation must pass; nearly
+// every sentence below has a case there.
 //
 // Duties that hold for every method:
 //
-//   - A context that is already cancelled or expired is refused with its error before anything
-//     is read or written. An error caused by the context matches [context.Canceled] or
-//     [context.DeadlineExceeded].
+//   - If the context has already ended, the method returns its error and reads and writes nothing.
+//     An error caused by the context matches [context.Canceled] or [context.DeadlineExceeded].
 //   - Arguments are neither kept nor changed. What a method returns belongs to the caller, who
 //     may change it freely; the one thing shared is [Body], which nobody can change.
 //   - Strings are byte-exact: "a" and "A" are two tenants, two ids, two terms. Any bytes but
@@ -29,9 +28,9 @@ import (
 //     "not there" because it could not look.
 //   - All methods may be called from many goroutines at once.
 //
-// Store does not grow: further abilities are interfaces of their own ([EventReader], [Counter],
-// [HealthChecker]) that an implementation may have, each with a stated fallback. A wrapper that
-// embeds a Store hides them and has to hand them on itself.
+// Store does not grow. Further abilities are optional interfaces: [EventReader], [Counter],
+// [HealthChecker]. Each says what the Service does without it. A wrapper that embeds a Store hides
+// these interfaces. It must implement them and forward the calls.
 type Store interface {
 	// Get returns the record at key, a tombstone included. It returns an error that matches
 	// [ErrNotFound] if a healthy store holds nothing there.
@@ -41,20 +40,19 @@ type Store interface {
 	// that applies:
 	//
 	//  1. The record at c.Key remembers c.Op: this very change was applied before. Nothing is
-	//     written; the receipt has the revision after c, and Replayed is true. A record,
-	//     tombstones included, remembers its last [RememberedOps].
+	//     written; the receipt has the revision after c, and Replayed is true. A record or
+	//     tombstone remembers the Op of its last [RememberedOps] changes.
 	//  2. c.Idempotency is given and the tenant has an unexpired outcome with the same digest:
 	//     nothing is written; the receipt holds that outcome.
 	//  3. The stored revision differs from c.If: a [*ConflictError] with the stored revision. A
-	//     tombstone has its revision; 0 stands for nothing stored at all.
+	//     tombstone keeps its revision. If nothing is stored, the revision is 0.
 	//  4. Another record of the tenant holds one of c.Record.Claims: an [*ExistsError] with the
 	//     id of the holder.
 	//
-	// Otherwise it writes the record in place of what was stored (its old index terms, claims
-	// and deadline are gone), or the tombstone. If c.Record is nil, it writes the op token
-	// alone, and revision and record stay. In each case it writes the outcome and the events
-	// too. A commit whose fate cannot be known returns an error that matches
-	// [ErrUnknownOutcome].
+	// Otherwise it stores the record or tombstone of c in place of the old one. The old index terms,
+	// claims and deadline are gone. If c.Record is nil, it keeps the record and its revision, and
+	// adds only the op token to it. In both cases it also writes the outcome and the events. A
+	// commit whose fate cannot be known returns an error that matches [ErrUnknownOutcome].
 	Commit(ctx context.Context, c Change) (Receipt, error)
 
 	// List returns one page of the records that q names; see [Query]. Tombstones are in no list.
@@ -79,16 +77,16 @@ const (
 // the default tenant.
 type Key struct{ Tenant, ID string }
 
-// Record is what a store keeps of an installation. A store uses the fields other than Body to
-// find and guard the record. The service derives them from the content, and checks on each read
-// that they still follow from it.
+// Record is what a store keeps of an installation. A store uses the fields other than Body to find
+// and guard the record. The service derives these fields from the content. On each read it checks
+// that they still match.
 type Record struct {
 	Key        Key
 	Revision   int64     // grows by 1 with every commit of a record or tombstone
 	Generation int64     // grows by 1 with every new generation
 	Deleted    bool      // tombstone: only Key, Revision, Generation and Deadline are set
 	Created    time.Time // UTC, microseconds; lists are in the order (Created, ID)
-	// when something is due, zero = never; of a tombstone: from when the store may forget it
+	// when the record is due; zero = never. A store may forget a tombstone from this time on.
 	Deadline time.Time
 	Index    []string // terms it is listed under, sorted; see GlobalTerm
 	Claims   []string // what no other record of the tenant may hold at the same time, sorted
@@ -112,13 +110,14 @@ func (b Body) IsZero() bool { return len(b.raw) == 0 }
 // Change is one commit: everything that one logical mutation writes. Slices and pointers in it
 // are read-only to the store.
 type Change struct {
-	Op          [16]byte  // random token of this mutation, the same on every try of it
-	Now         time.Time // the service's clock, against which tombstones and outcomes expire
-	Key         Key       // the record that If is compared with; Record.Key is the same
-	If          int64     // revision that must be stored; 0 = nothing
-	Record      *Record   // new state, Revision If+1; nil = leave the record (If is then above 0)
-	Idempotency *Outcome  // recorded with the change
-	// appended with the change, in this order; keeping them is a duty, reading them is optional
+	Op [16]byte // random token of this mutation, the same on every try of it
+	// time of the service; expiry of tombstones and outcomes is measured by it
+	Now         time.Time
+	Key         Key      // the record that If is compared with; Record.Key is the same
+	If          int64    // revision that must be stored; 0 = nothing
+	Record      *Record  // new state, Revision If+1; nil = leave the record (If is then above 0)
+	Idempotency *Outcome // recorded with the change
+	// appended in this order. Every store must keep them; reading them back is optional
 	Events []Event
 }
 
@@ -129,8 +128,8 @@ type Receipt struct {
 	Outcome  *Outcome // not nil: the idempotency key was used before and nothing was written
 }
 
-// Query names the records of a list: those of one tenant (or of all, for maintenance) that have
-// one term, or whose deadline has passed.
+// Query selects records by one index term, or by a deadline that has passed. It covers one tenant,
+// or all tenants for maintenance.
 type Query struct {
 	// Tenant to list; ignored with AllTenants.
 	Tenant string
@@ -140,15 +139,15 @@ type Query struct {
 
 	// Term to list, in the order (Created, ID). Exactly one of Term and DueBefore is set.
 	Term string
-	// DueBefore lists records whose deadline is set and not after this time. A store may walk
-	// its records in groups; within each group the earliest deadline comes first. Tombstones
-	// are not among them.
+	// DueBefore lists records whose deadline is set and not after this time. Tombstones are not
+	// among them. The order is by deadline. A store that is split in parts may return one part
+	// after another, each in this order.
 	DueBefore time.Time
 
-	// After is the Next of an earlier page of the same query; "" starts at the beginning. It
-	// means "after that member", so records that come or go meanwhile shift nothing. A value
-	// that no page returned is refused with an error that matches [ErrInvalid], or starts at
-	// some position; it never widens the query.
+	// After is the Next of an earlier page of the same query; "" starts at the beginning. It points
+	// behind the last record of that page, so inserted or deleted records do not move it. For a
+	// value that no page returned, a store returns an error that matches [ErrInvalid] or starts at
+	// any position. It never returns records outside the query.
 	After string
 	// Skip passes over this many records first, at most [MaxSkip].
 	Skip int
@@ -165,25 +164,25 @@ type Page struct {
 	Next    string // for Query.After
 }
 
-// GlobalTerm reports whether an index term is listed across tenants, for maintenance, rather
-// than within the tenant of its record. Otherwise a store treats both kinds the same.
+// GlobalTerm reports whether a term is listed across all tenants (for maintenance). Other terms are
+// listed within one tenant. Otherwise a store treats both kinds the same.
 func GlobalTerm(term string) bool { return strings.HasPrefix(term, "@") }
 
 // Digest identifies an idempotency key within a tenant. The key itself never reaches a store.
 type Digest [32]byte
 
-// Outcome is what an idempotency key led to. A store keeps it until then, and may forget it
-// afterwards.
+// Outcome is the stored result of a request with an idempotency key. A store keeps it up to the
+// time Until and may forget it afterwards.
 type Outcome struct {
 	Digest Digest
 	Until  time.Time // kept up to this time, UTC, microseconds
-	Data   []byte    // sealed where it must be; opaque to the store
+	Data   []byte    // opaque to the store; the service seals any secret in it
 }
 
 // Event is one entry of the change log. It names what changed and contains no value: no secret and
 // no configuration.
 type Event struct {
-	ID         string     // set by the store on reading: unique within the store, empty before
+	ID         string     // unique in the store; set when the event is read, empty in Change.Events
 	Type       event.Type // what happened
 	Key        Key        // of the installation
 	Revision   int64      // after the change
@@ -197,11 +196,11 @@ type Event struct {
 }
 
 // EventReader is the ability to read the change log back. Without it [Service.Events] returns
-// [ErrUnsupported]; events are appended all the same.
+// [ErrUnsupported], but Commit still appends events.
 type EventReader interface {
-	// Events returns events in the order in which they were committed: total within one tenant,
-	// the store's own stable order across tenants. If entries after q.After were already
-	// discarded it returns an error that matches [ErrTrimmed].
+	// Events of one tenant are in the order of their commits. Across tenants, the store chooses a
+	// stable order. If entries after q.After were already discarded it returns an error that
+	// matches [ErrTrimmed].
 	Events(ctx context.Context, q EventQuery) (EventPage, error)
 }
 
@@ -213,9 +212,9 @@ type EventQuery struct {
 	Limit      int    // 1 to [MaxPage]
 }
 
-// EventPage is one page of events. Once anything was read, Next is never empty: at the end of
-// the log, keep it and continue from it later. A page with no events has come to the end, and
-// repeats the cursor it was given.
+// EventPage is one page of events. After the first event, Next is never empty. At the end of the
+// log, keep Next and continue from it later. A page without events means the end of the log. Its
+// Next is then the After of the query.
 type EventPage struct {
 	Events []Event
 	Next   string
@@ -228,8 +227,8 @@ type Counter interface {
 	Count(ctx context.Context, q Query) (int64, error)
 }
 
-// HealthChecker is the ability of a store to say how safe it is. Without it [Service.Check] makes
-// one read.
+// HealthChecker is the ability of a store to report problems, such as data that is not durable.
+// Without it [Service.Check] makes one read.
 type HealthChecker interface {
 	// Health returns what was found. The error is for a store that could not be asked at all.
 	Health(ctx context.Context) ([]health.Finding, error)

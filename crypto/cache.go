@@ -47,8 +47,8 @@ type cached struct {
 	until time.Time
 }
 
-// fresh reports whether the key may be used. A key with more time left than the TTL is from
-// before the clock was set back.
+// fresh reports whether the key may be used. If more than the TTL is left, the clock was set
+// back after the key was cached. Such a key is not fresh.
 func (c *cached) fresh(now time.Time, ttl time.Duration) bool {
 	left := c.until.Sub(now)
 	return 0 < left && left <= ttl
@@ -57,7 +57,8 @@ func (c *cached) fresh(now time.Time, ttl time.Duration) bool {
 // call is a running Unwrap.
 type call struct {
 	done chan struct{} // closed at its end
-	err  error         // for those who waited; nil also if the caller's context ended
+	// err is for the callers that waited. It is nil also if the context of the calling one ended.
+	err error
 }
 
 // NewCache returns a cache of keys. A nil *CacheOptions means all defaults. The error matches
@@ -97,7 +98,8 @@ func (c *Cache) Wrap(ctx context.Context, k *DataKey, b Binding) (Wrapped, error
 }
 
 // Unwrap implements [KeyWrapper]. Errors are not cached, but those who waited for one call
-// share its error. If the context of the caller ends, one of those who waited repeats the call.
+// share its error. If the context of the goroutine that makes the call ends, one of the waiting
+// ones repeats the call.
 func (c *Cache) Unwrap(ctx context.Context, w Wrapped, b Binding) (*DataKey, error) {
 	id := string(appendPAE(nil, w.KeyID, b.Tenant, b.Record, string(w.Bytes)))
 	for {
@@ -137,15 +139,15 @@ func (c *Cache) Uncached() KeyWrapper { return Uncached(c.keys) }
 // String describes what is cached.
 func (c *Cache) String() string { return fmt.Sprintf("cache of %v", c.keys) }
 
-// find returns a copy of the cached key, or the running call. If mine is true, the caller must
-// make that call.
+// find returns a copy of the cached key, or a call. If mine is true, the call is new and the
+// caller must make it. Otherwise it is running.
 func (c *Cache) find(id string) (k *DataKey, running *call, mine bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.opts.Now()
 	c.evictExpired(now)
 	if e, ok := c.entries[id]; ok && !e.Value.(*cached).fresh(now, c.opts.TTL) {
-		c.evict(e) // not evicted before because the clock was set back
+		c.evict(e) // evictExpired can miss it if the clock was set back
 	} else if ok {
 		if k, err := e.Value.(*cached).key.clone(); err == nil { // only evict destroys it
 			return k, nil, false
@@ -167,7 +169,7 @@ func (c *Cache) unwrap(
 	cleared := c.cleared
 	c.mu.Unlock()
 	var fresh *DataKey
-	defer func() { // also if the key wrapper panics, or the others would wait for ever
+	defer func() { // runs even on a panic: otherwise the waiting callers would never wake up
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		delete(c.calls, id)

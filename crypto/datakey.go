@@ -47,7 +47,7 @@ type keyState struct {
 // [ErrKeyring]. The key seals with suite and opens nothing of another suite. The error matches
 // [ErrSuite] if this process cannot use suite.
 func NewDataKey(number uint32, suite Suite) (*DataKey, error) {
-	if number == 0 { // perhaps the number after the highest
+	if number == 0 { // possibly an overflow of the highest number
 		return nil, fmt.Errorf("%w: the number of a data key starts at 1", ErrKeyring)
 	}
 	raw := make([]byte, dataKeySize)
@@ -66,7 +66,7 @@ func DataKeyFromBytes(raw []byte, number uint32, suite Suite) (*DataKey, error) 
 	return takeDataKey(bytes.Clone(raw), number, suite)
 }
 
-// takeDataKey makes a key of raw, which it keeps, or clears if it fails.
+// takeDataKey makes a key of raw and takes over the slice. On an error it clears raw.
 func takeDataKey(raw []byte, number uint32, suite Suite) (*DataKey, error) {
 	if suite == 0 {
 		suite = SuiteXChaCha20Poly1305
@@ -80,8 +80,8 @@ func takeDataKey(raw []byte, number uint32, suite Suite) (*DataKey, error) {
 	return &DataKey{number: number, suite: suite, state: func() *keyState { return s }}, nil
 }
 
-// Number returns the number of the key. Everything that the key seals contains it. A value with
-// another number does not open.
+// Number returns the number of the key. Every sealed value contains the number of its key. A
+// value with another number does not open.
 func (k *DataKey) Number() uint32 {
 	if k == nil {
 		return 0

@@ -34,15 +34,16 @@
 // This is format version 2. Integers are big-endian. PAE(p1..pn) is n as u32, then for each
 // part its length as u32 and its bytes.
 //
-//	data key       64 random bytes with a suite and a number u32, from 1
+//	data key       64 random bytes, with a suite (which cipher) and a u32 number that starts at 1
 //	  bytes 0-31   key of the suite's cipher
 //	  bytes 32-63  key of the fingerprints
 //
 //	sealed value   version 2 | suite | number u32 | nonce | ciphertext | tag 16
 //	  suite 1      XChaCha20-Poly1305, nonce 24
 //	  suite 2      AES-256-GCM, nonce 12
-//	  plaintext    JSON text and spaces, or u32 length, bytes and zeros: a multiple of 64
-//	               bytes, at least 64; the sealer chooses the amount of padding
+//	  plaintext    JSON text padded with spaces; or u32 length, content, padding of zeros.
+//	               The size is a multiple of 64, at least 64. The sealer may pad more than
+//	               needed.
 //	  key          bytes 0-31 of the data key
 //	  AAD          PAE("isv2", first 6 bytes, tenant, record, kind, pointer, extra), without
 //	               extra if it is empty
@@ -59,12 +60,13 @@
 //	  AAD          PAE("isk2", first 7 bytes, key ID, tenant, record)
 //
 //	KMS blob       version 2 | 128 | suite | number u32 | length u16 | blob
-//	  plaintext    the 64 bytes of the data key, for the same AAD
+//	  plaintext    the 64 bytes of the data key. The AAD is built as for a wrapped key.
 //
 // A wrapped key names two suites: its suite belongs to the data key, and its wrap suite names
-// the cipher that encrypted the data key. The check value commits to the key-encryption key. It
-// is compared before the cipher runs, so a wrong key under a right ID is a [WrongKeyError]. All
-// data keys that one key-encryption key wrapped carry the same check value.
+// the cipher that encrypted the data key. The check value identifies the key-encryption key: no
+// other key is known to have the same one. It is compared before the cipher runs, so a wrong
+// key under a right ID is a [WrongKeyError]. All data keys that one key-encryption key wrapped
+// carry the same check value.
 //
 // Keys are derived only when a keyring is made. With suite 2, one key-encryption key must not
 // wrap more than 2^32 data keys.
@@ -87,7 +89,7 @@
 //
 // # Memory
 //
-// Keys and plaintexts are in slices, and this package clears the slices that it owns. It does
-// not reach strings of the caller, the states of ciphers, or copies of the garbage collector.
-// Turn core dumps off and keep heap profiles private.
+// Keys and plaintexts are in slices, and this package clears the slices that it owns. It
+// cannot clear strings of the caller, the state inside ciphers, or copies that the Go runtime
+// made. Turn core dumps off and keep heap profiles private.
 package crypto

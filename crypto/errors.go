@@ -6,8 +6,8 @@ import (
 )
 
 // Sentinels of this package. Match with [errors.Is]. No error contains key material, a value,
-// or a foreign text that may quote one. An error about a sealed value does not tell what is
-// wrong with it.
+// or the text of another library's error that could quote them. An error about a sealed value
+// does not tell what is wrong with it.
 var (
 	// ErrSealed means that sealed data does not open. It was changed, cut, moved from another
 	// place, sealed under another key, or never sealed. There is one error for all of these,
@@ -28,8 +28,7 @@ var (
 	// returns it. The detail is an [*UnavailableError] with the ID of the key.
 	ErrKeyUnavailable = errors.New("installation: key service unavailable")
 
-	// ErrDestroyed means that a [DataKey] was used after Destroy, or that no constructor made
-	// it.
+	// ErrDestroyed means that a [DataKey] is nil or zero, or was used after Destroy.
 	ErrDestroyed = errors.New("installation: data key is destroyed or empty")
 
 	// ErrSuite means that a suite cannot be used: it is unknown, or the process runs with
@@ -69,10 +68,10 @@ func (e *VersionError) Is(target error) bool {
 	return target == ErrVersion || target == ErrSealed
 }
 
-// WrongKeyError means that a wrapped key was not made with the key of that ID in this process:
-// the key check values differ. It matches [ErrSealed]. For one record it proves nothing,
-// because the check value is not authenticated. For every record of a key ID it means that the
-// ID has been given to another key.
+// WrongKeyError means that this process has another key under the ID than the one that wrapped
+// the data key: the check values differ. It matches [ErrSealed]. For one record it proves
+// nothing, because the check value is not authenticated. If all records of a key ID fail so,
+// the ID now belongs to another key.
 type WrongKeyError struct {
 	KeyID string // valid, so it is safe to log
 }

@@ -12,8 +12,9 @@ import (
 // maxKeyID is the longest ID of a key, in bytes.
 const maxKeyID = 32
 
-// encoding is base64url without padding (RFC 4648, section 5). Strict rejects unused bits, so
-// that each key has one text. It still skips line breaks, which the caller must reject.
+// encoding is base64url without padding (RFC 4648, section 5). Strict rejects nonzero bits after
+// the last byte, so each key has exactly one text. It still skips line breaks, which the caller
+// must reject.
 var encoding = base64.RawURLEncoding.Strict()
 
 // Key is a key-encryption key: 32 secret bytes with a public ID. It never changes. It prints as
@@ -72,7 +73,7 @@ func ParseKey(text []byte) (Key, error) {
 		n, _ = encoding.Decode(secret, rest)
 	}
 	if n != keySize {
-		return Key{}, fmt.Errorf("%w: a key has %d characters of base64url after its ID",
+		return Key{}, fmt.Errorf("%w: a key must have %d base64url characters after its ID",
 			ErrKeyring, size)
 	}
 	return NewKey(string(id), secret[:n])

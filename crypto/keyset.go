@@ -108,9 +108,9 @@ func isNil(v any) bool {
 	return rv.Kind() == reflect.Pointer && rv.IsNil()
 }
 
-// Uncached returns the result of w's method Uncached, or w if it has none. Use it to ask the
-// key itself whether it works. A decorator of your own around a cache should have the method
-// too.
+// Uncached returns the result of w's method Uncached, or w if it has none. Use it to test the
+// key itself, because a cache would hide a failure. A decorator of your own around a cache
+// should have the method too.
 func Uncached(w KeyWrapper) KeyWrapper {
 	if c, ok := w.(interface{ Uncached() KeyWrapper }); ok {
 		return c.Uncached()

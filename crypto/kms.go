@@ -25,13 +25,13 @@ import (
 //
 // Errors may say anything: their text goes only to KMSOptions.OnError.
 type KMS interface {
-	// WrapKey returns key, 64 secret bytes, encrypted for the context. The result has 1 to
+	// WrapKey encrypts key, 64 secret bytes, and authenticates at with it. The result has 1 to
 	// 65,535 bytes.
 	WrapKey(ctx context.Context, key []byte, at EncryptionContext) ([]byte, error)
 
 	// UnwrapKey returns the key in blob. An error that matches [ErrSealed] means that blob does
-	// not open under this key for this context, and that a retry is useless. Any other error
-	// means that a retry may succeed.
+	// not open with this key and at. A retry is useless. Any other error means that a retry may
+	// succeed.
 	UnwrapKey(ctx context.Context, blob []byte, at EncryptionContext) ([]byte, error)
 }
 
@@ -44,8 +44,9 @@ type EncryptionContext struct {
 	Binding        // what the data key belongs to
 }
 
-// Bytes returns the context as one unambiguous string, for services that authenticate bytes. It
-// is part of the stored format: the additional data of a wrapped key in the package comment.
+// Bytes returns the context as one unambiguous string, for services that authenticate bytes. The
+// string is part of the stored format. The package comment describes it as the AAD of a wrapped
+// key.
 func (c EncryptionContext) Bytes() []byte {
 	s := c.header().additional(c.KeyID, c.Binding)
 	defer s.free()
@@ -81,7 +82,7 @@ type KMSKey struct {
 	// kms returns the service. Clients contain credentials, and code that prints by reflection
 	// cannot look into a function.
 	kms func() KMS
-	// backoff is until when no call is made; nil = calls are made.
+	// backoff is the time up to which calls fail at once; nil = no back-off.
 	backoff atomic.Pointer[time.Time]
 }
 
@@ -93,8 +94,8 @@ type KMSOptions struct {
 	Suite Suite
 	// Timeout limits each call of the service. After a call that timed out, further calls fail
 	// at once for as long as Timeout, so that a loop over many installations does not wait for
-	// each of them. The same happens after a caller waited for half of Timeout or more until
-	// its own context ended. Default: 5 seconds.
+	// each of them. The same happens if the context of a caller ends after it waited for at
+	// least half of Timeout. Default: 5 seconds.
 	Timeout time.Duration
 	// OnError receives the errors of the service. Their text may quote anything, even the
 	// wrapped key, so it is for the operator only. Callers get an error without it. Default: no
@@ -204,8 +205,8 @@ func (k *KMSKey) Unwrap(ctx context.Context, w Wrapped, b Binding) (*DataKey, er
 	return DataKeyFromBytes(data, h.number, h.suite)
 }
 
-// call makes one call of the service. It translates the error to that of the context,
-// [ErrSealed] or [ErrKeyUnavailable].
+// call makes one call of the service. On failure it returns one of three errors: that of ctx,
+// [ErrSealed] or an [UnavailableError].
 func (k *KMSKey) call(
 	ctx context.Context, do func(context.Context) ([]byte, error),
 ) ([]byte, error) {
@@ -220,9 +221,9 @@ func (k *KMSKey) call(
 	case err == nil:
 		return b, nil
 	case ctx.Err() != nil:
-		// Without this, a service that hangs would cost every caller with a shorter timeout all
-		// of its time. A caller that waited for less than half proves nothing about the
-		// service.
+		// If a service hangs, a caller with a shorter timeout than ours sees only its own
+		// context end. Back off here too, so that the next callers do not wait in vain. A wait
+		// of less than half of Timeout does not show that the service hangs.
 		if waited := k.opts.Now().Sub(now); waited >= k.opts.Timeout/2 {
 			k.backOff(min(waited, k.opts.Timeout)) // the clock may have been set
 			k.report(err)
@@ -238,8 +239,8 @@ func (k *KMSKey) call(
 	return nil, &UnavailableError{KeyID: k.id}
 }
 
-// backsOff reports whether until is in the future. A time further off than Timeout is from
-// before the clock was set back, and does not count.
+// backsOff reports whether until is in the future. If until is more than Timeout ahead, the
+// clock was set back after it was stored. Such a time is ignored.
 func (k *KMSKey) backsOff(until *time.Time, now time.Time) bool {
 	return until != nil && now.Before(*until) && until.Sub(now) <= k.opts.Timeout
 }

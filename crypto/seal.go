@@ -99,8 +99,8 @@ func (k *DataKey) OpenBinary(dst []byte, at Place, sealed []byte) ([]byte, error
 	if len(bytes.TrimLeft(padded[lengthSize+n:], "\x00")) != 0 {
 		return nil, ErrSealed
 	}
-	// This moves content over its length, in the same array. Without the clear, the end of
-	// content would be there twice.
+	// This moves content to the front, over the length prefix, in the same array. The clear
+	// removes the bytes left behind it, which still show the end of content.
 	result := append(out[:len(dst)], content...)
 	clear(out[len(result):])
 	return result, nil
@@ -135,7 +135,7 @@ func (p plaintext) size() int {
 	return n
 }
 
-// put writes the padded plaintext to b, which has its size.
+// put writes the padded plaintext to b. len(b) must be p.size().
 func (p plaintext) put(b []byte) {
 	n := copy(b, p.lead)
 	n += copy(b[n:], p.body)
@@ -166,15 +166,15 @@ func (k *DataKey) sealBinary(dst []byte, at Place, content, nonce []byte) ([]byt
 	return k.seal(dst, at, plaintext{lead: length[:], body: content}, nonce)
 }
 
-// seal appends the sealed form of p to dst. A nil nonce means a random one; only tests of known
-// answers pass one. Two values that are sealed with one key and nonce reveal each other.
+// seal appends the sealed form of p to dst. A nil nonce means a random one. Only known-answer
+// tests pass a nonce. Two values that are sealed with one key and nonce reveal each other.
 func (k *DataKey) seal(dst []byte, at Place, p plaintext, nonce []byte) ([]byte, error) {
 	aead, err := k.cipher()
 	if err != nil {
 		return nil, err
 	}
 	size := p.size()
-	start := headerSize + aead.NonceSize() // 0 for GCM, which puts its nonce there itself
+	start := headerSize + aead.NonceSize() // NonceSize is 0 for GCM: its Seal writes the nonce
 	total := start + size + aead.Overhead()
 	out := slices.Grow(dst, total)[:len(dst)+total]
 	box := out[len(dst):]

@@ -48,7 +48,7 @@ var pad = sync.OnceValue(func() *[64]byte {
 // NewSecret returns a Secret that holds s. It accepts any text, also "***" and "".
 func NewSecret(s string) Secret { return hide([]byte(s)) }
 
-// SecretFromBytes returns the secret text b, which it copies; the caller may clear b.
+// SecretFromBytes returns a Secret that holds a copy of b. The caller may clear b.
 func SecretFromBytes(b []byte) Secret { return hide(bytes.Clone(b)) }
 
 // Masked returns a secret that stands for a value that exists but is not shown.

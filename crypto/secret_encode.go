@@ -98,8 +98,8 @@ func (s *Secret) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// UnmarshalText decodes b as UnmarshalJSON decodes a string; no text becomes the zero Secret.
-// It copies b. It rejects text that is not UTF-8 with an error that does not quote it.
+// UnmarshalText decodes b as UnmarshalJSON decodes a string. Empty text becomes the zero
+// Secret. It copies b. It rejects text that is not UTF-8 with an error that does not quote it.
 func (s *Secret) UnmarshalText(b []byte) error {
 	if !utf8.Valid(b) {
 		return errSecretText

@@ -57,7 +57,7 @@ func KeyringFromEnv(name string) (*Keyring, error) {
 	text := os.Getenv(name)
 	if text == "" {
 		return nil, fmt.Errorf("environment variable %s: %w: not set; %s", name, ErrKeyring,
-			"set it to the Reveal of a key from GenerateKey")
+			"set it to the text that Key.Reveal returns for a key from GenerateKey")
 	}
 	r, err := ParseKeyring([]byte(text))
 	if err != nil {
@@ -92,8 +92,8 @@ func KeyringFromFile(path string) (*Keyring, error) {
 	return r, nil
 }
 
-// looksLikeKeyring reports whether a name may be a keyring. It then has a word of about the
-// length of a key, in the alphabet of a key, and a separator.
+// looksLikeKeyring reports whether a name may be a keyring. A name looks like one if it has a
+// separator and a word in the alphabet of a key, with about the length of a key or more.
 func looksLikeKeyring(name string) bool {
 	if !strings.ContainsAny(name, ":=,") {
 		return false
@@ -108,13 +108,13 @@ func looksLikeKeyring(name string) bool {
 	return false
 }
 
-// readKeyFile returns the content of a file that passes checkKeyFile. stat is os.Stat, except
-// in tests that replace the file after it.
+// readKeyFile returns the content of a file that passes checkKeyFile. stat is os.Stat. Tests
+// pass a function that looks at another file, as if the file were replaced after the check.
 func readKeyFile(path string, stat func(string) (fs.FileInfo, error)) ([]byte, error) {
 	// Before opening, because opening a pipe waits for a writer.
 	info, err := stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w; it must contain the Reveal of a key from GenerateKey",
+		return nil, fmt.Errorf("%w: %w; it must contain the text that Key.Reveal returns",
 			ErrKeyring, err)
 	}
 	if err := checkKeyFile(path, info); err != nil {

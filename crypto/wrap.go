@@ -71,8 +71,8 @@ const (
 	wrapFront      = wrapHeaderSize + checkSize
 
 	wrapContext = "isk2"       // first part of the additional data of a wrapped key
-	infoWrap    = "isk2/wrap/" // and the suite as one byte: purpose of a wrapping key
-	infoCheck   = "isk2/kcv"   // purpose of a key check value
+	infoWrap    = "isk2/wrap/" // HKDF info of a wrapping key; the suite follows as one byte
+	infoCheck   = "isk2/kcv"   // HKDF info of a key check value
 )
 
 // wrapHeader is the authenticated header of a wrapped key.
@@ -154,7 +154,7 @@ func (k Key) derive(info string) []byte {
 	return b
 }
 
-// wrap encrypts k. A nil nonce means a random one; only tests of known answers pass one.
+// wrap encrypts k. A nil nonce means a random one. Only known-answer tests pass a nonce.
 func (e *kek) wrap(k *DataKey, suite Suite, b Binding, nonce []byte) ([]byte, error) {
 	data, err := k.Reveal()
 	if err != nil {
@@ -168,7 +168,7 @@ func (e *kek) wrap(k *DataKey, suite Suite, b Binding, nonce []byte) ([]byte, er
 	h := wrapHeader{wrapSuite: suite, suite: k.suite, number: k.number}
 	out := make([]byte, 0, wrapFront+suite.nonceSize()+dataKeySize+tagSize)
 	out = append(h.append(out), e.check...)
-	// GCM puts its nonce there itself: its NonceSize is 0.
+	// NonceSize is 0 for GCM, so slot is empty: its Seal writes the nonce.
 	slot := out[len(out):][:aead.NonceSize()]
 	if copy(slot, nonce) == 0 {
 		rand.Read(slot) // never fails: it crashes the program instead

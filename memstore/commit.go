@@ -46,7 +46,7 @@ func (s *Store) Commit(
 	if w.record == nil {
 		w.record = old
 	}
-	// Forget expired rows first: a tombstone at c.Key may be among them, and is replaced below.
+	// Forget first: one of the expired rows may be the old row at c.Key.
 	forgetTombstones(txn, c.Now)
 	forgetOutcomes(txn, c.Now)
 	row := w.record.withOps(old, c)
@@ -94,8 +94,8 @@ func unexpired(txn *memdb.Txn, wanted *outcomeRow, now time.Time) *outcomeRow {
 	return used
 }
 
-// checkRevision rejects c if c.If is not the revision of old, which may be nil. A change
-// without a record needs a stored one.
+// checkRevision rejects c if c.If is not the revision of old, which may be nil. If c has
+// no record, a record must be stored.
 func checkRevision(old *recordRow, c installation.Change) error {
 	var revision int64
 	if old != nil {

@@ -14,7 +14,7 @@ import (
 type key []byte
 
 // Scopes are the first byte of every key in the list index. They keep the kinds of lists apart.
-// Without them, a term of the default tenant could meet a global term.
+// Without them, a tenant named "@all" would share a prefix with the global term "@all".
 const (
 	scopeTerm   = 't' // tenant, term, created, id
 	scopeGlobal = 'g' // term, created, tenant, id
@@ -46,7 +46,8 @@ func (k key) digest(d installation.Digest) key { return append(k, d[:]...) }
 // end returns an upper bound of the keys that start with k, which ends in a string.
 func (k key) end() key {
 	bound := append(key(nil), k...)
-	bound[len(bound)-1]++ // the terminator; no string contains a smaller byte
+	// Turn the terminator 0 into 1, which no key with the prefix k has at this place.
+	bound[len(bound)-1]++
 	return bound
 }
 

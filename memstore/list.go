@@ -77,7 +77,8 @@ func spanOf(q installation.Query) (span, error) {
 	var sp span
 	switch {
 	case (q.Term == "") == q.DueBefore.IsZero():
-		return span{}, fmt.Errorf("list: %w: want a term or a time", installation.ErrInvalid)
+		return span{}, fmt.Errorf("list: %w: set exactly one of Term and DueBefore",
+			installation.ErrInvalid)
 	case q.AllTenants && q.Term != "" && !installation.GlobalTerm(q.Term):
 		return span{}, fmt.Errorf("list: %w: the term is not global", installation.ErrInvalid)
 	case q.AllTenants && q.Term != "":

@@ -10,8 +10,8 @@
 //     Commits run one after another.
 //   - A commit updates all indexes at once. The store shares nothing with its callers except
 //     [installation.Body], which is immutable.
-//   - The store has no clock and no goroutine. Each commit forgets a few expired tombstones and
-//     outcomes, measured by its own Now. Without commits, nothing is forgotten.
+//   - The store has no clock and no goroutine. Each commit removes a few tombstones and outcomes
+//     that are expired at Change.Now. Without commits, nothing is forgotten.
 //   - The change log keeps its newest events, by default [DefaultMaxEvents]. For each tenant
 //     with discarded events it keeps a small mark, so only readers that missed an event get
 //     [installation.ErrTrimmed].
@@ -34,8 +34,8 @@ const DefaultMaxEvents = 100_000
 
 // Options are the optional settings of a store. Zero fields have defaults.
 type Options struct {
-	// MaxEvents is the maximum number of events in the change log of all tenants. The oldest
-	// are discarded first. Below 1 it is [DefaultMaxEvents].
+	// MaxEvents is the maximum number of events in the change log, for all tenants together.
+	// The oldest are discarded first. Below 1 it is [DefaultMaxEvents].
 	MaxEvents int
 }
 

@@ -58,8 +58,8 @@ func newRecordRow(c installation.Change) *recordRow {
 	return r
 }
 
-// withOps returns a copy of r. It remembers the newest op tokens of old, which may be nil, and
-// that of c.
+// withOps returns a copy of r that remembers the op token of c and the newest ones of old. old
+// may be nil.
 func (r *recordRow) withOps(old *recordRow, c installation.Change) *recordRow {
 	next := *r
 	next.ops = []applied{{op: c.Op, revision: next.Revision}}

@@ -27,7 +27,8 @@ func spanOf(q installation.Query) (span, error) {
 	var sp span
 	switch {
 	case (q.Term == "") == q.DueBefore.IsZero():
-		return span{}, fmt.Errorf("%w: want a term or a time", installation.ErrInvalid)
+		return span{}, fmt.Errorf("%w: set exactly one of Term and DueBefore",
+			installation.ErrInvalid)
 	case q.AllTenants && q.Term != "" && !installation.GlobalTerm(q.Term):
 		return span{}, fmt.Errorf("%w: the term is not a global one", installation.ErrInvalid)
 	case q.AllTenants && q.Term != "":

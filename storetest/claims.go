@@ -70,8 +70,8 @@ var claimCases = []testCase{
 	},
 	{
 		name: "claims/released-by-update",
-		rule: "the record in place of what was stored (its old index terms, claims and " +
-			"deadline are gone)",
+		rule: "Otherwise it stores the record or tombstone of c in place of the old one. The " +
+			"old index terms, claims and deadline are gone.",
 		run: func(t tester, s installation.Store) {
 			c := update(commit(t, s, claiming("a", "dropped", "kept")))
 			c.Record.Claims = []string{"kept"}

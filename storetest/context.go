@@ -11,8 +11,8 @@ import (
 var contextCases = []testCase{
 	{
 		name: "context/rejected",
-		rule: "A context that is already cancelled or expired is refused with its error " +
-			"before anything is read or written.",
+		rule: "If the context has already ended, the method returns its error and reads " +
+			"and writes nothing.",
 		run: func(t tester, s installation.Store) {
 			stored := commit(t, s, create(at("stored")))
 

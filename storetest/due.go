@@ -27,7 +27,7 @@ var dueCases = []testCase{
 	},
 	{
 		name: "due/order",
-		rule: "within each group the earliest deadline comes first",
+		rule: "The order is by deadline.",
 		run: func(t tester, s installation.Store) {
 			commit(t, s,
 				dueAt("a", now.Add(-1*time.Hour)),
@@ -89,8 +89,8 @@ var dueCases = []testCase{
 	},
 	{
 		name: "due/swept",
-		rule: `It means "after that member", so records that come or go meanwhile shift ` +
-			`nothing.`,
+		rule: "It points behind the last record of that page, so inserted or deleted " +
+			"records do not move it.",
 		run: func(t tester, s installation.Store) {
 			var want, got []string
 			for _, id := range []string{"a", "b", "c", "d", "e"} {

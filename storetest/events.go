@@ -10,8 +10,7 @@ import (
 var eventCases = []testCase{
 	{
 		name: "events/order",
-		rule: "Events returns events in the order in which they were committed: total " +
-			"within one tenant",
+		rule: "Events of one tenant are in the order of their commits.",
 		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			want := logSome(t, s)
 			for tenant, events := range want {
@@ -25,7 +24,7 @@ var eventCases = []testCase{
 	},
 	{
 		name: "events/all-tenants",
-		rule: "the store's own stable order across tenants",
+		rule: "Across tenants, the store chooses a stable order.",
 		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			want := logSome(t, s)
 			all := events(t, r, installation.EventQuery{AllTenants: true, Tenant: "ignored"})
@@ -73,7 +72,7 @@ var eventCases = []testCase{
 	},
 	{
 		name: "events/ids",
-		rule: "set by the store on reading: unique within the store, empty before",
+		rule: "unique in the store; set when the event is read, empty in Change.Events",
 		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			logSome(t, s)
 			seen := make(map[string]bool)
@@ -87,8 +86,8 @@ var eventCases = []testCase{
 	},
 	{
 		name: "events/end",
-		rule: "Once anything was read, Next is never empty: at the end of the log, keep it and " +
-			"continue from it later.",
+		rule: "After the first event, Next is never empty. At the end of the log, keep " +
+			"Next and continue from it later.",
 		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			want := logSome(t, s)["b"]
 			for _, q := range []installation.EventQuery{{Tenant: "b"}, {AllTenants: true}} {
@@ -108,7 +107,8 @@ var eventCases = []testCase{
 	},
 	{
 		name: "events/cursor-repeated",
-		rule: "A page with no events has come to the end, and repeats the cursor it was given.",
+		rule: "A page without events means the end of the log. Its Next is then the After " +
+			"of the query.",
 		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			q := installation.EventQuery{Tenant: "b", Limit: 10}
 			if last, given := walk(t, r, q, ignore); last != "" || given != "" {
@@ -135,7 +135,7 @@ var eventCases = []testCase{
 	},
 	{
 		name: "events/after-removal",
-		rule: "keeping them is a duty, reading them is optional",
+		rule: "Every store must keep them; reading them back is optional",
 		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			c := create(at("a"))
 			c.Events = []installation.Event{eventOf(c, "made")}

@@ -19,7 +19,7 @@ var getCases = []testCase{
 	},
 	{
 		name: "get/bare",
-		rule: "when something is due, zero = never",
+		rule: "when the record is due; zero = never",
 		run: func(t tester, s installation.Store) {
 			c := create(at("bare"))
 			c.Record.Index, c.Record.Body = nil, installation.Body{}

@@ -55,7 +55,7 @@ var idempotencyCases = []testCase{
 	},
 	{
 		name: "idempotency/expired",
-		rule: "the service's clock, against which tombstones and outcomes expire",
+		rule: "time of the service; expiry of tombstones and outcomes is measured by it",
 		run: func(t tester, s installation.Store) {
 			first := create(at("a"))
 			first.Idempotency = outcome("key", "of the first")

@@ -26,7 +26,8 @@ var listCases = []testCase{
 	},
 	{
 		name: "list/terms",
-		rule: "those of one tenant (or of all, for maintenance) that have one term",
+		rule: "Query selects records by one index term, or by a deadline that has passed. " +
+			"It covers one tenant, or all tenants for maintenance.",
 		run: func(t tester, s installation.Store) {
 			for id, terms := range map[string][]string{
 				"a": {"x", "xy", "z"},

@@ -69,8 +69,8 @@ var pageCases = []testCase{
 	},
 	{
 		name: "page/removed-meanwhile",
-		rule: `It means "after that member", so records that come or go meanwhile shift ` +
-			`nothing.`,
+		rule: "It points behind the last record of that page, so inserted or deleted " +
+			"records do not move it.",
 		run: func(t tester, s installation.Store) {
 			for _, reverse := range []bool{false, true} {
 				want := sevenMore(t, s, reverse)
@@ -87,8 +87,8 @@ var pageCases = []testCase{
 	},
 	{
 		name: "page/added-meanwhile",
-		rule: `It means "after that member", so records that come or go meanwhile shift ` +
-			`nothing.`,
+		rule: "It points behind the last record of that page, so inserted or deleted " +
+			"records do not move it.",
 		run: func(t tester, s installation.Store) {
 			for _, reverse := range []bool{false, true} {
 				want := sevenMore(t, s, reverse)
@@ -113,8 +113,8 @@ var pageCases = []testCase{
 	},
 	{
 		name: "page/ordinary-writes",
-		rule: `It means "after that member", so records that come or go meanwhile shift ` +
-			`nothing.`,
+		rule: "It points behind the last record of that page, so inserted or deleted " +
+			"records do not move it.",
 		run: func(t tester, s installation.Store) {
 			want := seven(t, s)
 			var got []string
@@ -136,7 +136,9 @@ var pageCases = []testCase{
 	},
 	{
 		name: "page/foreign-cursor",
-		rule: "it never widens the query",
+		rule: "For a value that no page returned, a store returns an error that matches " +
+			"[ErrInvalid] or starts at any position. It never returns records outside the " +
+			"query.",
 		run: func(t tester, s installation.Store) {
 			for _, key := range []installation.Key{
 				at("a"), at("b"), at("c"), {ID: "a"}, {ID: "b"}, {Tenant: "zzz", ID: "a"},

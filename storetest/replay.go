@@ -40,7 +40,7 @@ var replayCases = []testCase{
 	},
 	{
 		name: "replay/last-ones",
-		rule: "A record, tombstones included, remembers its last [RememberedOps].",
+		rule: "A record or tombstone remembers the Op of its last [RememberedOps] changes.",
 		run: func(t tester, s installation.Store) {
 			changes := []installation.Change{create(at("a"))}
 			for len(changes) < installation.RememberedOps+3 {
@@ -54,7 +54,8 @@ var replayCases = []testCase{
 	},
 	{
 		name: "replay/without-record",
-		rule: "If c.Record is nil, it writes the op token alone, and revision and record stay.",
+		rule: "If c.Record is nil, it keeps the record and its revision, and adds only the " +
+			"op token to it.",
 		run: func(t tester, s installation.Store) {
 			stored := commit(t, s, create(at("a")))
 			c := touch(stored)
@@ -65,7 +66,7 @@ var replayCases = []testCase{
 	},
 	{
 		name: "replay/tombstone",
-		rule: "A record, tombstones included, remembers its last [RememberedOps].",
+		rule: "A record or tombstone remembers the Op of its last [RememberedOps] changes.",
 		run: func(t tester, s installation.Store) {
 			c := create(at("a"))
 			buried := remove(commit(t, s, c))
@@ -76,7 +77,7 @@ var replayCases = []testCase{
 	},
 	{
 		name: "replay/recreated",
-		rule: "A record, tombstones included, remembers its last [RememberedOps].",
+		rule: "A record or tombstone remembers the Op of its last [RememberedOps] changes.",
 		run: func(t tester, s installation.Store) {
 			buried := remove(commit(t, s, create(at("a"))))
 			commit(t, s, buried)

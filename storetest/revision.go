@@ -80,7 +80,7 @@ var revisionCases = []testCase{
 	},
 	{
 		name: "revision/tombstone",
-		rule: "A tombstone has its revision; 0 stands for nothing stored at all.",
+		rule: "A tombstone keeps its revision. If nothing is stored, the revision is 0.",
 		run: func(t tester, s installation.Store) {
 			stored := commit(t, s, create(at("a")))
 			buried := commit(t, s, remove(stored))

@@ -63,8 +63,8 @@ var tenantCases = []testCase{
 	},
 	{
 		name: "tenant/global-terms",
-		rule: "GlobalTerm reports whether an index term is listed across tenants, for " +
-			"maintenance, rather than within the tenant of its record.",
+		rule: "GlobalTerm reports whether a term is listed across all tenants (for " +
+			"maintenance). Other terms are listed within one tenant.",
 		run: func(t tester, s installation.Store) {
 			everywhere(t, s)
 			for _, tenant := range []string{"", "a", "b", "@all"} {

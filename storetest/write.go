@@ -9,8 +9,8 @@ import (
 var writeCases = []testCase{
 	{
 		name: "write/replaces",
-		rule: "the record in place of what was stored (its old index terms, claims and " +
-			"deadline are gone)",
+		rule: "Otherwise it stores the record or tombstone of c in place of the old one. The " +
+			"old index terms, claims and deadline are gone.",
 		run: func(t tester, s installation.Store) {
 			c := create(at("a"))
 			c.Record.Index = []string{"@old", "kept", "old"}
@@ -52,7 +52,7 @@ var writeCases = []testCase{
 	},
 	{
 		name: "write/tombstone-kept",
-		rule: "of a tombstone: from when the store may forget it",
+		rule: "A store may forget a tombstone from this time on.",
 		run: func(t tester, s installation.Store) {
 			buried := commit(t, s, remove(commit(t, s, create(at("a")))))
 			c := create(at("b"))
@@ -69,8 +69,8 @@ var writeCases = []testCase{
 	},
 	{
 		name: "write/without-record",
-		rule: "If c.Record is nil, it writes the op token alone, and revision and record stay. " +
-			"In each case it writes the outcome and the events too.",
+		rule: "If c.Record is nil, it keeps the record and its revision, and adds only the " +
+			"op token to it. In both cases it also writes the outcome and the events.",
 		run: func(t tester, s installation.Store) {
 			c := full()
 			c.Idempotency, c.Events = nil, nil
