@@ -49,10 +49,11 @@ type Store interface {
 	//  4. Another record of the tenant holds one of c.Record.Claims: an [*ExistsError] with the
 	//     id of the holder.
 	//
-	// Otherwise it stores the record or tombstone of c in place of the old one. The old index terms,
-	// claims and deadline are gone. If c.Record is nil, it keeps the record and its revision, and
-	// adds only the op token to it. In both cases it also writes the outcome and the events. A
-	// commit whose fate cannot be known returns an error that matches [ErrUnknownOutcome].
+	// Otherwise it stores the record or tombstone of c in place of the old one. The old index
+	// terms, claims and deadline are gone. If c.Record is nil, it keeps the record and its
+	// revision, and adds only the op token to it. In both cases it also writes the outcome and
+	// the events. A commit whose fate cannot be known returns an error that matches
+	// [ErrUnknownOutcome].
 	Commit(ctx context.Context, c Change) (Receipt, error)
 
 	// List returns one page of the records that q names; see [Query]. Tombstones are in no list.
