@@ -119,7 +119,7 @@ type Scale struct {
 
 var (
 	full  = Scale{Records: 100_000, Counted: 400_000, Growth: []int{1_000, 100_000, 1_000_000}}
-	small = Scale{Records: 5_000, Counted: 20_000, Growth: []int{1_000, 20_000}}
+	small = Scale{Records: 1_000, Counted: 4_000, Growth: []int{500, 4_000}}
 )
 
 // String describes the scale in the heading of the table.
