@@ -212,10 +212,9 @@ var commitFlaws = []flaw{
 			commit := d.onCommit
 			d.onCommit = func(
 				ctx context.Context, c installation.Change,
-			) (installation.Receipt, error) {
+			) (r installation.Receipt, err error) {
 				if stored := d.stored(c.Key); stored != nil && c.If != stored.Revision {
-					return installation.Receipt{},
-						&installation.ConflictError{Key: c.Key, Revision: stored.Revision}
+					return r, &installation.ConflictError{Key: c.Key, Revision: stored.Revision}
 				}
 				return commit(ctx, c)
 			}
@@ -225,8 +224,7 @@ var commitFlaws = []flaw{
 			"replay/without-record", "replay/tombstone", "replay/recreated",
 			"revision/order-of-checks",
 		},
-		// Racers that all read before the first commit see no conflict.
-		sometimes: []string{"race/same-change"},
+		sometimes: []string{"race/same-change"}, // passes if all read before the first commit
 	},
 	{
 		name: "checks outcomes before op tokens",
