@@ -367,7 +367,7 @@ func (d Document) MarshalJSON() ([]byte, error) {
 	}
 }
 
-// UnmarshalJSON reads a plain document; null is none.
+// UnmarshalJSON reads a plain document. JSON null gives the zero Document.
 func (d *Document) UnmarshalJSON(b []byte) error {
 	if bytes.Equal(b, []byte("null")) {
 		*d = Document{}

@@ -26,7 +26,7 @@ type Answer struct {
 // errAnswer means that an answer has no JSON form.
 var errAnswer = errors.New("the answer cannot be encoded")
 
-// encode returns the body as it is sent, or nil if there is none.
+// encode returns the body as it is sent. It returns nil for an answer without a body.
 func (a *Answer) encode() ([]byte, error) {
 	if a.Body == nil {
 		return nil, nil

@@ -33,8 +33,8 @@ func ReadNode[T any](n *jsontree.Node, read func(Object) T) (T, error) {
 	return out, l.Err()
 }
 
-// Body reads the body of a request; it is empty if there is none. The caller owns the slice and
-// should clear it if it may have secrets.
+// Body reads the body of a request. Without a body it returns an empty slice. The caller owns the
+// slice and should clear it if it may contain secrets.
 func Body(r *http.Request) ([]byte, error) {
 	text, err := io.ReadAll(r.Body)
 	switch {

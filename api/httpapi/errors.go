@@ -117,7 +117,8 @@ func outline(err error) string {
 func typeOf(err error) string {
 	var names []string
 	for ; err != nil; err = errors.Unwrap(err) {
-		if _, mark := err.(*hostError); !mark { //nolint:errorlint // only the mark is left out
+		// The loop unwraps, so only err itself is looked at. A hostError names no type of its own.
+		if _, mark := err.(*hostError); !mark { //nolint:errorlint // see above
 			names = append(names, fmt.Sprintf("%T", err))
 		}
 	}

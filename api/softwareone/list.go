@@ -82,8 +82,8 @@ func (h *Handler) list(c *call) (*httpapi.Answer, error) {
 }
 
 // addConfiguration adds the configuration to a row if the caller may see it. Lists read rows
-// without it, since they look at many and show few. A row stays without it if there is none, if
-// it cannot be opened, or if the row has changed its place since.
+// without it, because they look at many and show few. A row gets none if the installation has
+// none or cannot be opened, or if it went to another extension or account since.
 func (h *Handler) addConfiguration(c *call, rows *rows, w *wireInstallation) error {
 	owned := slices.Contains(rows.owned, w.Extension.ID)
 	if c.actor.Kind != installation.ExtensionActor && !owned {

@@ -34,8 +34,8 @@ func (h *Handler) put(c *call) (*httpapi.Answer, error) {
 // errPresent means that there is an installation to update.
 var errPresent = errors.New("vercel: present")
 
-// create makes an installation if there is none. It returns errPresent for an idempotency key
-// that was used for something else, since that may have been the update that follows.
+// create makes an installation under an ID that is not installed. It returns errPresent if the
+// idempotency key was used for another request, because that may be the update that follows.
 func (h *Handler) create(
 	c *call, guard installation.Guard, in *upsert,
 ) (*installation.Result, error) {

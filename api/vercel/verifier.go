@@ -41,7 +41,8 @@ type VerifierOptions struct {
 	// Default: a client with [http.DefaultTransport].
 	Client *http.Client
 	// Key replaces the key set at KeySetURL, for tests and development. It returns the key with
-	// an ID, nil without an error if there is none, or an error if it cannot find out.
+	// the given ID. For an unknown ID it returns nil and no error. An error means that it cannot
+	// tell.
 	Key func(ctx context.Context, id string) (*rsa.PublicKey, error)
 	// Now is the clock for the times of tokens. Default: time.Now.
 	Now func() time.Time

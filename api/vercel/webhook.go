@@ -3,7 +3,7 @@ package vercel
 import (
 	"crypto/fips140"
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // Vercel's choice
+	"crypto/sha1" //nolint:gosec // Vercel signs with HMAC-SHA1
 	"encoding/hex"
 	"errors"
 	"net/http"

@@ -154,8 +154,8 @@ func byKey(array *jsontree.Node, key string) map[string][]*jsontree.Node {
 	return found
 }
 
-// identity returns the text or number in the member called key. A mask is none, because
-// elements that hide the member all look alike.
+// identity returns the text or number in the member called key. It returns "" for a
+// mask, because elements that hide the member all look alike.
 func identity(element *jsontree.Node, key string) string {
 	if element == nil || element.Kind() != jsontree.Object {
 		return ""

@@ -81,7 +81,8 @@ func (s *KeySet) Key(ctx context.Context, id string) (any, error) {
 	return nil, s.failure
 }
 
-// cached returns a key that has not expired; nil if there is none. The caller has the lock.
+// cached returns the cached key with this ID, or nil if it is unknown or has expired. The caller
+// holds the lock.
 func (s *KeySet) cached(id string) *rsa.PublicKey {
 	if s.now().Sub(s.read) >= keyGrace {
 		return nil

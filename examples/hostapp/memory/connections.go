@@ -72,7 +72,7 @@ func (h *Host) add(p *project, id string, n ampersand.NewConnection) *connection
 	return c
 }
 
-// connection returns a connection and its project; nil if there is none.
+// connection returns a connection and its project, or nil if one of them does not exist.
 func (h *Host) connection(projectID, id string) (*connection, *project) {
 	p := h.find(projectID)
 	if p == nil {

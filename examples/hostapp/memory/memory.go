@@ -120,7 +120,7 @@ func (h *Host) SetIntegration(projectID string, i ampersand.Integration) {
 	p.integrations[at] = i
 }
 
-// find returns a project by ID or name; nil if there is none.
+// find returns the project with this ID or name, or nil if none matches.
 func (h *Host) find(idOrName string) *project {
 	for _, p := range h.projects {
 		if p.ID == idOrName || p.Name == idOrName {

@@ -2,11 +2,9 @@ package rotation
 
 import (
 	"context"
-	"crypto/fips140"
 	"errors"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/go-installation/installation"
@@ -23,22 +21,13 @@ type slowWorld struct {
 	host    *installation.Service
 }
 
-// inBubble runs a test where time passes as soon as all goroutines wait.
-func inBubble(t *testing.T, test func(t *testing.T)) {
-	t.Helper()
-	if fips140.Enforced() {
-		t.Skip("the FIPS module cannot seed its random numbers in a bubble")
-	}
-	synctest.Test(t, test)
-}
-
 // inSlowWorld runs a test in a bubble, with the installations i-0 to i-(n-1) and an
 // invitation.
 func inSlowWorld(
 	t *testing.T, n int, opts crypto.KMSOptions, test func(t *testing.T, s *slowWorld),
 ) {
 	t.Helper()
-	inBubble(t, func(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
 		s := &slowWorld{
 			World: fixture.NewWorld(t), service: fixture.NewKeyService(t, fixture.ServiceSecret),
 		}

@@ -257,7 +257,7 @@ func TestRewrapInterval(t *testing.T) {
 	r := fixture.NewWorld(t)
 	r.Fill(t, r.With(t, r.K1), 5)
 	host := r.With(t, r.K2, r.K1)
-	inBubble(t, func(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
 		start := time.Now()
 		report, err := host.Rewrap(t.Context(), installation.RewrapRequest{
 			Limit: 3, Interval: time.Minute,

@@ -104,7 +104,7 @@ func TestRetriesEndOnStaleReads(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		inBubble(t, func(t *testing.T) {
+		fixture.InBubble(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			store := &staleStore{Store: r.Store.Store, old: old, stop: cancel}

@@ -229,8 +229,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// both reports whether a value has both kinds of quotes, which only a value without quotes
-// could: there is none.
+// both reports whether a value contains both kinds of quotes. showExpr puts every
+// value in quotes, and a value in quotes cannot contain both kinds.
 func both(e *rql.Expr) bool {
 	for _, v := range e.Values {
 		if strings.Contains(v.Text, "'") && strings.Contains(v.Text, `"`) {
