@@ -2,14 +2,13 @@ package vercel_test
 
 import (
 	"context"
+	"crypto/fips140"
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/vercel"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/tests/fixture"
 )
 
 const clientSecret = "c4nary-client-secret"
@@ -238,18 +238,8 @@ func TestWebhookFailures(t *testing.T) {
 // TestWebhookFIPS: where HMAC-SHA1 is not allowed, the constructor says so and no request meets
 // it.
 func TestWebhookFIPS(t *testing.T) {
-	const child = "VERCEL_TEST_CHILD"
-	if os.Getenv(child) == "" {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestWebhookFIPS$",
-			"-test.v")
-		cmd.Env = append(os.Environ(), child+"=1", "GODEBUG=fips140=only")
-		out, err := cmd.CombinedOutput()
-		if strings.Contains(string(out), "FIPS 140-3 mode not supported") {
-			t.Skip("the toolchain has no FIPS 140-3 mode here")
-		}
-		if err != nil || !strings.Contains(string(out), "--- PASS") {
-			t.Errorf("%v\n%s", err, out)
-		}
+	if !fips140.Enforced() {
+		fixture.RepeatInFIPSMode(t)
 		return
 	}
 	if _, err := new(vercel.Handler).Webhook(crypto.NewSecret(clientSecret)); err == nil ||

@@ -3,10 +3,7 @@ package formats
 import (
 	"crypto/fips140"
 	"errors"
-	"os"
-	"os/exec"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/go-installation/installation"
@@ -18,7 +15,7 @@ import (
 // ErrSuite, and not ErrSealed.
 func TestRevealNamesSuite(t *testing.T) {
 	if !fips140.Enforced() {
-		repeatInFIPSMode(t)
+		fixture.RepeatInFIPSMode(t)
 		return
 	}
 	entries := readFormat(t)
@@ -39,21 +36,5 @@ func TestRevealNamesSuite(t *testing.T) {
 		if errors.Is(err, installation.ErrSealed) {
 			t.Errorf("%s: an unavailable suite is reported as damage", what)
 		}
-	}
-}
-
-// repeatInFIPSMode runs this test again in a process that enforces FIPS 140.
-func repeatInFIPSMode(t *testing.T) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), "GODEBUG=fips140=only")
-	output, err := cmd.CombinedOutput()
-	for _, unsupported := range []string{"fips140: ", "FIPS 140-3 mode not supported"} {
-		if strings.Contains(string(output), unsupported) {
-			t.Skip("the toolchain has no FIPS 140-3 mode here")
-		}
-	}
-	if err != nil || !strings.Contains(string(output), "--- PASS") {
-		t.Errorf("%v\n%s", err, output)
 	}
 }

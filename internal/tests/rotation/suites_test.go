@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -174,16 +172,7 @@ func TestMoveToFIPS(t *testing.T) {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMoveToFIPS$", "-test.v")
-	cmd.Env = append(os.Environ(), "GODEBUG=fips140=only", movedFile+"="+file)
-	output, err := cmd.CombinedOutput()
-	if strings.Contains(string(output), "fips140: ") ||
-		strings.Contains(string(output), "FIPS 140-3 mode not supported") {
-		t.Skip("the toolchain has no FIPS 140-3 mode here")
-	}
-	if err != nil || !strings.Contains(string(output), "--- PASS") {
-		t.Errorf("the process with GODEBUG=fips140=only: %v\n%s", err, output)
-	}
+	fixture.RepeatInFIPSMode(t, movedFile+"="+file)
 }
 
 // fillForMove makes a record in the state that its ID names, with an idempotency key.
