@@ -2,6 +2,8 @@ package ampersand_test
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -97,6 +99,16 @@ func TestKeepInstallationWithUnavailableKey(t *testing.T) {
 	w.do(t, "DELETE", one, "").want(t, 503)
 }
 
+// TestKeyErrorsAreNotLogged proves that a list logs which installation it leaves out, and not the
+// text of an error of the host's own key wrapper.
+func TestKeyErrorsAreNotLogged(t *testing.T) {
+	w := newWorld(t, anyStore)
+	one := w.install(t)
+	w.replaceKeys(t, failingKeys{keyring(t, "k2"), errors.New("dial c4nary-password@kms")})
+	w.do(t, "GET", path, "")
+	w.wantLog(t, idOf(one))
+}
+
 // replaceKeys serves the same store with other keys.
 func (w *world) replaceKeys(t *testing.T, keys crypto.KeyWrapper) {
 	t.Helper()
@@ -106,7 +118,9 @@ func (w *world) replaceKeys(t *testing.T, keys crypto.KeyWrapper) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := ampersand.NewHandler(svc, w.host.Host(), &ampersand.Options{Now: w.Now})
+	handler, err := ampersand.NewHandler(svc, w.host.Host(), &ampersand.Options{
+		Now: w.Now, Log: slog.New(slog.NewTextHandler(&lockedWriter{w: w.log}, nil)),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,9 @@ func (h *Handler) list(c *call) (*httpapi.Answer, error) {
 			return nil, err
 		case inst.Err != nil:
 			h.logFailure(c.Context(), "installation left out of a list",
-				slog.String("installation", inst.ID), slog.String("error", inst.Err.Error()))
+				slog.String("installation", inst.ID),
+				// It may be from the host's own key wrapper.
+				slog.String("error", httpapi.HostError(inst.Err).Error()))
 		default:
 			shown = append(shown, inst)
 		}
