@@ -338,16 +338,16 @@ func (s *Service) countKeys(ctx context.Context) ([]KeyCount, error) {
 
 // CanRetire returns nil if no record needs a key, so that it may be removed from the keys of every
 // process: the fourth step of a rotation. It reads every record that the store lists across
-// tenants, so that neither a record that lost its place under the key nor an unreadable body counts
-// as "none". It cannot see a record that the store lists nowhere. A process that still has the key
+// tenants. So a record that lost its place under the key still counts, and an unreadable body is an
+// error. It cannot see a record that the store lists nowhere. A process that still has the key
 // as its primary could put a record under it at any time: promote the new key everywhere first.
 //
 // It knows the store alone. What a backup keeps under the key is lost with the key.
 //
 // It is for the host. Errors: [ErrForbidden]; [ErrKeyInUse] for the primary key and for a key that
-// a record needs; [ErrUnknownKey] for one that is not available; the primary key's if that does not
-// open what is stored under its ID, since then nobody else opens what this process rewrapped; and
-// whatever keeps it from counting, in the store or in a record.
+// a record needs; [ErrUnknownKey] for one that is not available; that of the primary key if it does
+// not open what is stored under its ID, since then no other process opens what this one rewrapped;
+// and any error of the store or of a record that prevents counting.
 func (s *Service) CanRetire(ctx context.Context, keyID string) error {
 	if err := s.canRetire(ctx, keyID); err != nil {
 		return fmt.Errorf("can retire: %w", err)

@@ -128,7 +128,7 @@ func (s *Service) newOutcome(ctx context.Context, w *write, d *draft, c Change) 
 	}
 	a := record.Answer{
 		ID: d.key.ID, Generation: d.generation(), Revision: d.revision(),
-		Fingerprint: print[:], Verdict: d.verdict(),
+		Fingerprint: print[:], Verdict: d.verdict(c),
 	}
 	if c.Record != nil {
 		a.Generation, a.Revision = c.Record.Generation, c.Record.Revision
@@ -147,10 +147,10 @@ func (s *Service) newOutcome(ctx context.Context, w *write, d *draft, c Change) 
 	return o, nil
 }
 
-// verdict is what the answer says about a draft.
-func (d *draft) verdict() record.Verdict {
+// verdict is what the answer says about the change c of a draft.
+func (d *draft) verdict(c Change) record.Verdict {
 	switch {
-	case d.effect == effectNone, d.effect == effectEvent:
+	case c.Record == nil:
 		return record.Unchanged
 	case d.effect == effectTombstone:
 		return record.Removed

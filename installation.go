@@ -30,7 +30,7 @@ type Installation struct {
 	Status        Status // at the time of reading: an invitation past its expiry reads as expired
 	Health        Health
 	Consent       Consent
-	Configuration *Configuration // nil if there is none, or the actor may not see it
+	Configuration *Configuration // nil = nothing is stored, or the actor may not see it
 	Connection    *Connection
 	BillingPlan   *billing.Plan
 	Notification  *Notification
@@ -241,7 +241,7 @@ func (r Ref) Kind() string {
 // Pointer returns the JSON Pointer of r.
 func (r Ref) Pointer() string { return string(r[len(r.Kind()):]) }
 
-// Document is a JSON document that may contain secrets. Any of its two kinds may be sent.
+// Document is a JSON document that may contain secrets. It is plain or masked; either may be sent.
 //
 // A document that a caller makes is plain. It shows nothing of itself: every verb, encoder and
 // logger prints a mask. A document that the service returns has "***" in place of each secret and

@@ -43,8 +43,7 @@ func (s *Service) Invite(ctx context.Context, req InviteRequest) (*Result, error
 }
 
 func (s *Service) invite(ctx context.Context, d *draft, req InviteRequest) error {
-	ended := d.status() == StatusUninstalled || d.status() == StatusExpired
-	if d.exists() && !ended {
+	if d.exists() && !d.status().over() {
 		return d.noMove(d.status(), StatusInvited)
 	}
 	if err := s.begin(ctx, d, StatusInvited); err != nil {
@@ -304,8 +303,8 @@ func (s *Service) expire(d *draft) {
 // Host and platform need no key, and none is asked for, unless InstalledBefore or a custom policy
 // may depend on what is sealed, or an idempotency key needs an outcome.
 //
-// Errors: [ErrNotFound] if there is none, or none any more, [ErrForbidden], and those of guards and
-// of the store.
+// Errors: [ErrNotFound], also for one that was deleted before, [ErrForbidden], and those of guards
+// and of the store.
 func (s *Service) Delete(ctx context.Context, req DeleteRequest) (*Result, error) {
 	req.Present = true
 	s = s.withKeyTimeout(req.InstalledBefore.IsZero() && !s.customPolicy)

@@ -86,10 +86,13 @@ func DefaultPolicy(a Actor, do Action, inst *Installation) bool {
 	return rights[do]
 }
 
+// ownsAll reports whether every installation is the actor's own.
+func (a Actor) ownsAll() bool { return a.Kind == Host || a.Kind == Platform }
+
 // owns reports whether the installation belongs to the actor. Host and platform own everything, and
 // everybody owns nil.
 func owns(a Actor, inst *Installation) bool {
-	if a.Kind == Host || a.Kind == Platform || inst == nil {
+	if a.ownsAll() || inst == nil {
 		return true
 	}
 	var owner string
@@ -151,7 +154,7 @@ func (s *Service) checkOwners(l *validate.List, d *draft, before Installation) {
 		}
 	}
 	fixed("extension.id", before.Extension.ID, d.inst.Extension.ID)
-	if s.actor.Kind == Host || s.actor.Kind == Platform || !d.exists() {
+	if s.actor.ownsAll() || !d.exists() {
 		return
 	}
 	fixed("extension.owner", before.Extension.Owner, d.inst.Extension.Owner)

@@ -19,8 +19,8 @@ import (
 //
 // If the record exists and cannot be opened, Get returns what the store keeps in plain, together
 // with the error: [ErrSealed], [ErrUnknownKey], [ErrKeyUnavailable] or [ErrShredded]. Other errors:
-// [ErrNotFound] if there is none or none that the actor may know of, [ErrInvalid] for a malformed
-// ID, and those of the store.
+// [ErrNotFound] if nothing is stored under the ID or the actor may not know of it, [ErrInvalid] for
+// a malformed ID, and those of the store.
 func (s *Service) Get(ctx context.Context, id string) (*Installation, error) {
 	if err := s.admit(checkID(id)); err != nil {
 		return nil, fmt.Errorf("get: %w", err)
@@ -255,7 +255,7 @@ func (req ListRequest) phase() string {
 
 // indexed reports whether one index term alone selects the rows of req.
 func (s *Service) indexed(req ListRequest) bool {
-	if s.actor.Kind != Host && s.actor.Kind != Platform {
+	if !s.actor.ownsAll() {
 		return false
 	}
 	filters := 0

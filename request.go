@@ -34,10 +34,10 @@ type Guard struct {
 	// its own. Requests are compared in full, documents byte for byte.
 	//
 	// The repeated answer is the first one, even if it is outdated: after a Resend, a repeated
-	// Invite returns its dead code. If the data key of the record has changed since, the present
-	// state is returned instead, without the configuration of that time. Outcomes are sealed, so a
-	// write with a key needs the keys of the service: without them it is [ErrKeyUnavailable]. At
-	// most 256 bytes; kept for Options.IdempotencyTTL.
+	// Invite returns its dead code. If the data key of the record has changed since, the
+	// answer is the present state instead. Outcomes are sealed, so a write with a key needs the
+	// keys of the service: without them it is [ErrKeyUnavailable]. At most 256 bytes; kept for
+	// Options.IdempotencyTTL.
 	IdempotencyKey string
 }
 

@@ -30,8 +30,8 @@ type RewrapRequest struct {
 type RewrapReport struct {
 	Before []KeyCount // of the available keys, by ID
 	After  []KeyCount // counted again at the end; nil if the run ended before
-	// Elsewhere is how many records are under no available key at the end: this process lacks it,
-	// or they lost their place in the index. See Check.
+	// Elsewhere is how many records are under no available key at the end: this process lacks the
+	// key, or they lost their place in the index. See Check.
 	Elsewhere int64
 
 	Rewrapped int // now under the primary key

@@ -194,21 +194,18 @@ func tooComplex(path string) error {
 // checkSchema validates a changed document against its schema. It opens the kept secrets in memory
 // for that. A violation inside a secret is reported at the secret itself.
 func (d *draft) checkSchema(
-	ctx context.Context, path string, sch *schema.Schema, kind string, r masked.Result,
+	ctx context.Context, path string, sch *schema.Schema, kind string, stored *jsontree.Node,
+	r masked.Result,
 ) error {
 	if err := complexity(sch, path, nil); err != nil {
 		return err
 	}
-	if sch == nil || len(r.Changed) == 0 || r.Doc == nil {
+	if sch == nil || len(r.Changed) == 0 {
 		return nil
 	}
-	stored, err := d.storedDocument(kind)
-	if err != nil {
-		return err
-	}
 	var subject schema.Subject
-	if stored.Doc != nil {
-		subject.Stored = append(subject.Stored, stored.Doc)
+	if stored != nil {
+		subject.Stored = append(subject.Stored, stored)
 	}
 	values := make(map[string]*jsontree.Node, len(r.Keep)+len(r.Seal))
 	for _, p := range r.Seal {

@@ -151,7 +151,7 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.inst, d.body, d.table = opened.inst, body, opened.Table
+	d.inst, d.body = opened.inst, body
 	return next, nil
 }
 
@@ -160,7 +160,7 @@ func errTooLarge() error {
 	return invalid("", validate.RuleTooLarge, detail)
 }
 
-// touch records a change: the creation, if there is none yet.
+// touch records a change. The first one is the creation.
 func (a *Audit) touch(e *AuditEntry) {
 	if a.Created == nil {
 		a.Created = e
@@ -182,11 +182,7 @@ func (d *draft) plainRecord() *Record {
 	}
 	body.Lifecycle = d.lifecycle.encode()
 	next.Body = Body{body.Append(nil)}
-	var inv *Invitation
-	if d.inst != nil {
-		inv = d.inst.Invitation
-	}
-	next.Deadline = d.lifecycle.deadline(inv)
+	next.Deadline = d.lifecycle.deadline(nil) // what ended has no open invitation
 	return &next
 }
 
@@ -346,25 +342,18 @@ func (d *draft) sealCredentials(l *validate.List, given *Connection) (kept []str
 	return kept, nil
 }
 
-// credentialsOf returns the sealed credentials of the draft.
-func (d *draft) sealedCredentials() map[Ref]secret {
-	sealed := make(map[Ref]secret)
-	for ref, value := range d.sealedSecrets() {
-		if ref.Kind() == kindCredential {
-			sealed[ref] = value
-		}
+// keptCredentials returns the paths of the credentials that this write left as they were.
+func (d *draft) keptCredentials() []string {
+	if d.before.body == nil {
+		return nil
 	}
-	return sealed
-}
-
-// keptCredentials returns the paths of the credentials that a write left as they were.
-func (d *draft) keptCredentials(before map[Ref]secret) []string {
 	var kept []string
-	for ref, now := range d.sealedCredentials() {
-		if was, ok := before[ref]; ok && bytes.Equal(was.sealed, now.sealed) {
+	for _, v := range d.before.body.Values {
+		ref := Ref(v.Ref)
+		now, ok := d.sealedSecrets()[ref]
+		if ok && ref.Kind() == kindCredential && bytes.Equal(v.Sealed, now.sealed) {
 			kept = append(kept, "connection"+ref.Pointer())
 		}
 	}
-	slices.Sort(kept)
 	return kept
 }

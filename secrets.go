@@ -40,7 +40,7 @@ func (s *Service) replaceDocument(
 	return w, err
 }
 
-// editDocument applies edits to the stored document, or to an empty object if there is none.
+// editDocument applies edits to the stored document, or to an empty object if none is stored.
 func (s *Service) editDocument(
 	ctx context.Context, d *draft, kind, path string, edits []masked.Op,
 ) (documentWrite, error) {
@@ -74,10 +74,10 @@ func (s *Service) writeDocument(
 	if err := checkObject(path, r.Doc); err != nil {
 		return w, err
 	}
-	if err := d.checkSchema(ctx, path, sch, kind, r); err != nil {
+	if err := d.checkSchema(ctx, path, sch, kind, stored.Doc, r); err != nil {
 		return w, err
 	}
-	if w.document, w.changed, err = d.sealDocument(kind, d.document(kind), r); err != nil {
+	if w.document, w.changed, err = d.sealDocument(kind, r); err != nil {
 		return w, err
 	}
 	for _, m := range r.Keep {
@@ -107,9 +107,8 @@ func checkObject(path string, tree *jsontree.Node) error {
 
 // sealDocument seals, moves and drops the secrets of one kind as r says. It returns the masked
 // document, byte for byte the old one if nothing changed, and the names of what changed.
-func (d *draft) sealDocument(
-	kind string, old Document, r masked.Result,
-) (Document, []string, error) {
+func (d *draft) sealDocument(kind string, r masked.Result) (Document, []string, error) {
+	old := d.document(kind)
 	if !old.IsZero() && len(r.Changed) == 0 && len(r.Seal) == 0 {
 		return old, nil, nil
 	}
@@ -182,7 +181,7 @@ func (s *Service) reseal(ctx context.Context, d *draft) error {
 			}
 			continue
 		}
-		document, _, err := d.sealDocument(place.kind, place.document, r)
+		document, _, err := d.sealDocument(place.kind, r)
 		if err != nil {
 			return err
 		}

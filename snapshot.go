@@ -17,9 +17,9 @@ import (
 type snapshot struct {
 	key       Key
 	stored    *Record      // nil = nothing is stored
-	body      *record.Body // nil for none, a tombstone, or one that cannot be decoded
+	body      *record.Body // nil = nothing, a tombstone, or what cannot be decoded
 	lifecycle lifecycle
-	inst      *Installation // masked; nil if there is none or it could not be opened
+	inst      *Installation // masked; nil = nothing is stored, or it could not be opened
 	err       error         // why a stored record could not be opened
 
 	dataKey *crypto.DataKey
@@ -172,6 +172,9 @@ func (snap *snapshot) partial(now time.Time) *Installation {
 		Err: snap.err,
 	}
 }
+
+// over reports whether the present generation has ended, so that a new one may begin.
+func (s Status) over() bool { return s == StatusUninstalled || s == StatusExpired }
 
 // lifecycle is the plain part of a body, so that it can be written without a key. It is believed
 // only if it equals the sealed state, or follows from it; see follows.

@@ -39,7 +39,7 @@ func (s *Service) upsert(ctx context.Context, d *draft, parts Parts) error {
 	switch status := d.status(); {
 	case !d.exists():
 		what = event.Created
-	case status == StatusUninstalled, status == StatusExpired:
+	case status.over():
 		what = event.Installed
 	case d.err != nil:
 		return d.err
@@ -64,7 +64,7 @@ func (s *Service) upsert(ctx context.Context, d *draft, parts Parts) error {
 // Patch changes the given parts of an existing installation and applies operations to its
 // configuration, all in one commit. It rejects an uninstalled or expired one with [ErrConflict].
 //
-// Errors: those of [Service.Upsert], and [ErrNotFound] if there is none.
+// Errors: those of [Service.Upsert], and [ErrNotFound] if nothing is stored under the ID.
 func (s *Service) Patch(ctx context.Context, req PatchRequest) (*Result, error) {
 	req.Present = true
 	actions := req.actions(ActionUpsert)
@@ -75,7 +75,7 @@ func (s *Service) Patch(ctx context.Context, req PatchRequest) (*Result, error) 
 		method: "patch", request: req, guard: req.Guard, id: req.ID,
 		check: req.check, actions: actions, access: accessOpened,
 		apply: func(ctx context.Context, d *draft) error {
-			if status := d.status(); status == StatusUninstalled || status == StatusExpired {
+			if status := d.status(); status.over() {
 				return d.noMove(status, StatusInstalled)
 			}
 			if err := s.applyParts(ctx, d, req.Parts); err != nil {
@@ -129,14 +129,13 @@ func (s *Service) applyParts(ctx context.Context, d *draft, p Parts) error {
 		l.Required("account.id", i.Account.ID != "")
 	}
 	s.checkOwners(&l, d, before)
-	stored := d.sealedCredentials()
 	if err := l.Merge(s.applyConfiguration(ctx, d, p.Configuration)); err != nil {
 		return err
 	}
 	if err := l.Merge(s.applyConnection(ctx, d, p.Connection)); err != nil {
 		return err
 	}
-	if err := l.Merge(s.applyExtra(ctx, d, p.Extra, stored)); err != nil {
+	if err := l.Merge(s.applyExtra(ctx, d, p.Extra)); err != nil {
 		return err
 	}
 	return l.Err()
@@ -318,11 +317,8 @@ func (s *Service) applyConnection(ctx context.Context, d *draft, part Optional[C
 }
 
 // applyExtra replaces or removes the extra fields. An address among them may be the provider's. So
-// a write that changes one must give the credentials of the connection again; stored are those
-// that were sealed before this write.
-func (s *Service) applyExtra(
-	ctx context.Context, d *draft, part Optional[Document], stored map[Ref]secret,
-) error {
+// a write that changes one must give the credentials of the connection again.
+func (s *Service) applyExtra(ctx context.Context, d *draft, part Optional[Document]) error {
 	if part.IsZero() {
 		return nil
 	}
@@ -335,7 +331,7 @@ func (s *Service) applyExtra(
 	if err := rejectKnownNames(&l, w.document); err != nil {
 		return err
 	}
-	rejectKept(&l, d.keptCredentials(stored), w.redirected)
+	rejectKept(&l, d.keptCredentials(), w.redirected)
 	d.addChanged(w.changed...)
 	d.inst.Extra = w.document
 	return l.Err()

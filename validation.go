@@ -71,12 +71,8 @@ func checkID(id string) func(*validate.List) {
 
 // checkGuard rejects a guard that contradicts itself.
 func (g Guard) checkGuard(l *validate.List) {
-	if g.Revision < 0 {
-		l.Add("revision", validate.RuleRange, "must not be negative")
-	}
-	if g.Generation < 0 {
-		l.Add("generation", validate.RuleRange, "must not be negative")
-	}
+	checkRevision(l, "revision", g.Revision)
+	checkRevision(l, "generation", g.Generation)
 	if g.Absent && (g.Present || g.Revision > 0 || g.Generation > 0) {
 		l.Add("absent", validate.RuleExclusive, "excludes the other guards")
 	}

@@ -221,7 +221,7 @@ func (s *Service) allowStored(w *write, d *draft) error {
 		return s.allow(&copied, w.actions...)
 	case !s.can(ActionSee, d.partial(d.now)):
 		return ErrNotFound
-	case keyless && (s.actor.Kind == Host || s.actor.Kind == Platform):
+	case keyless && s.actor.ownsAll():
 		return s.allow(d.partial(d.now), w.actions...)
 	default:
 		return d.err
@@ -313,7 +313,7 @@ func (s *Service) eventsOf(d *draft, next *Record) []Event {
 // result is the answer to a write, as the actor may see it.
 func (s *Service) result(ctx context.Context, d *draft, c Change) *Result {
 	res := &Result{
-		Created: d.created, Changed: d.effect != effectNone && d.effect != effectEvent,
+		Created: d.created, Changed: c.Record != nil,
 		Code: d.code, AcceptURL: s.acceptURL(d.key, d.code),
 	}
 	switch {
@@ -387,7 +387,7 @@ func (r *conflictRetry) wait(ctx context.Context, revision int64) error {
 // never unwraps. Only the host and the platform can do without a key, since what others may do
 // depends on what is sealed.
 func (s *Service) withKeyTimeout(skip bool) *Service {
-	if s.actor.Kind != Host && s.actor.Kind != Platform {
+	if !s.actor.ownsAll() {
 		return s
 	}
 	c := *s

@@ -65,7 +65,7 @@ func TestMeasureCollected(t *testing.T) {
 		Base: func() error { return nil },
 	}
 	before := collections()
-	meter := Meter{Rounds: minRounds, Budget: 20 * time.Millisecond, Slice: 10 * time.Microsecond}
+	meter := Meter{Rounds: minRounds, Budget: 200 * time.Millisecond, Slice: 10 * time.Microsecond}
 	got, err := meter.Measure(t.Context(), row)
 	// Each of three rounds also begins with a collection on both sides.
 	if ended := collections() - before; err != nil || got.Ratio <= 1 || ended < minRounds*(1+2+1) {

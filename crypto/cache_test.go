@@ -225,7 +225,11 @@ func TestCacheSurvivesPanic(t *testing.T) {
 	sound := c.keys
 	c.keys = panics{sound}
 	func() {
-		defer func() { _ = recover() }()
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic did not reach the caller")
+			}
+		}()
 		_, _ = c.Unwrap(t.Context(), keys[0], knownBinding)
 	}()
 	c.keys = sound

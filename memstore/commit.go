@@ -80,8 +80,8 @@ func prepare(c installation.Change) writes {
 	return w
 }
 
-// unexpired returns the stored outcome with the digest of wanted, or nil if there is none or it
-// has expired. wanted may be nil.
+// unexpired returns the stored outcome with the digest of wanted. It returns nil if no such outcome
+// is stored or it has expired. wanted may be nil.
 func unexpired(txn *memdb.Txn, wanted *outcomeRow, now time.Time) *outcomeRow {
 	if wanted == nil {
 		return nil

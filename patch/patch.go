@@ -17,7 +17,7 @@ import (
 // or array around it must exist. "-" appends to an array.
 //
 // A "***" in the value keeps the stored secret. In an element of an array it does so only if
-// the element is surely the same: it has the same x-key (see installation.Options.Schema) or
+// the element is surely the same: it has the same x-key (see validate.SchemaSource) or
 // is otherwise unchanged.
 func Set(pointer string, value installation.Document) installation.Operation {
 	return operation.New(masked.Set, pointer, value.Text())

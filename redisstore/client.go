@@ -110,7 +110,7 @@ func (c client) reload(ctx context.Context) {
 	}
 }
 
-// readTimeout returns the client's ReadTimeout, or 0 if there is none or it is unknown.
+// readTimeout returns the client's ReadTimeout, or 0 if the client has none or does not show it.
 func (c client) readTimeout() time.Duration {
 	var timeout time.Duration
 	switch c := c.UniversalClient.(type) {

@@ -78,7 +78,7 @@ func (s *Store) checkMeta(ctx context.Context) health.Finding {
 }
 
 // expiring returns a fixed key of a bucket that is set to expire, and its remaining time. The
-// key is "" if there is none.
+// key is "" if no fixed key expires.
 func (s *Store) expiring(
 	ctx context.Context, b bucket,
 ) (key string, left time.Duration, err error) {

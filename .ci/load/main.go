@@ -38,7 +38,7 @@ type request struct {
 	header            map[string]string
 }
 
-// target is the first line of hostapp.
+// target is what hostapp prints first: where to send requests, and with which tokens.
 type target struct {
 	Addr        string
 	Vercel      struct{ Base, Tokens string }

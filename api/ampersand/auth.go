@@ -99,7 +99,7 @@ func (h *Handler) authenticate(r *http.Request) (caller, error) {
 	}
 	who, err := h.verify(r.Context(), token)
 	if errors.Is(err, ErrToken) {
-		return caller{}, httpapi.Unauthorized(`Bearer error="invalid_token"`, err)
+		return caller{}, httpapi.InvalidToken(err)
 	}
 	return who, err
 }

@@ -71,7 +71,8 @@ type Metadata struct {
 	DisplayName string
 }
 
-// Credentials authenticate a connection. At most the field of its scheme is set.
+// Credentials authenticate a connection. Only the field of its scheme may be
+// set.
 type Credentials struct {
 	AuthorizationCode *AuthorizationCode // of both schemes of that name
 	APIKey            crypto.Secret

@@ -12,9 +12,6 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// problemJSON is the media type of errors (RFC 9457).
-const problemJSON = "application/problem+json"
-
 // wireProblem is the body of every error.
 type wireProblem struct {
 	Type       string      `json:"type"`
@@ -130,7 +127,7 @@ func (h *Handler) render(p *httpapi.Problem) *httpapi.Answer {
 		cause := strings.TrimPrefix(issue.Name+": "+issue.Detail, ": ")
 		w.Causes = append(w.Causes, cause)
 	}
-	return &httpapi.Answer{Status: p.Status, ContentType: problemJSON, Body: w}
+	return &httpapi.Answer{Status: p.Status, ContentType: httpapi.ProblemJSON, Body: w}
 }
 
 // issueOf returns a violation in the form of the platform.

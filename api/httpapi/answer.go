@@ -14,6 +14,9 @@ import (
 // JSON is the media type of answers, unless they name another one.
 const JSON = "application/json"
 
+// ProblemJSON is the media type of problems (RFC 9457).
+const ProblemJSON = "application/problem+json"
+
 // Answer is the response of an [Endpoint] or a [Renderer].
 type Answer struct {
 	Status      int         // 0 = 200, or 204 without Body

@@ -41,8 +41,9 @@ func dotted(path string) string {
 	return strings.TrimPrefix(document, ".")
 }
 
-// Name is the name of a place in the domain and its name on the wire. Places below it begin
-// with the name. The empty domain name is the whole body alone.
+// Name translates the paths of violations: Domain is a place in the domain, and Wire is the same
+// place on the wire. Paths below Domain are translated too. An empty Domain is the whole body, and
+// nothing below it.
 type Name struct{ Domain, Wire string }
 
 // renamed returns issues with the names of the wire.

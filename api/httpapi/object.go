@@ -70,7 +70,7 @@ func (o Object) Null(name string) bool {
 // Require reports missing members, whatever type they should have.
 func (o Object) Require(names ...string) {
 	if o.node == nil {
-		return // already reported
+		return // absent, or already reported
 	}
 	for _, name := range names {
 		o.list.Required(o.Path(name), o.Has(name))

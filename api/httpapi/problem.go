@@ -13,7 +13,7 @@ import (
 type Problem struct {
 	Status  int
 	Code    Code
-	Message string               // for people; fixed text
+	Message string               // for people; fixed text, or text of the host
 	Issues  []validate.Violation // violations of the input, with dots in their paths
 	Header  http.Header          // such as Allow and Retry-After
 	Cause   error                // for the log and the renderer; never shown
@@ -68,7 +68,7 @@ var statuses = map[Code]int{
 // retryAfter is the time to wait after an answer with 503.
 const retryAfter = 5 * time.Second
 
-// Error implements error. It has no text of the client.
+// Error implements error. It has the message, which is fixed text unless the host made it.
 func (p *Problem) Error() string { return string(p.Code) + ": " + p.Message }
 
 // Unwrap returns the cause.
@@ -99,6 +99,11 @@ func Unauthorized(challenge string, cause error) *Problem {
 	return p
 }
 
+// InvalidToken rejects a bearer token that is not valid; see [Unauthorized].
+func InvalidToken(cause error) *Problem {
+	return Unauthorized(`Bearer error="invalid_token"`, cause)
+}
+
 // Invalid rejects input for one reason; see [validate.List.Add].
 func Invalid(path string, rule validate.Rule, detail string) *Problem {
 	var l validate.List
@@ -120,8 +125,8 @@ func Unavailable(cause error) *Problem {
 	return p
 }
 
-// Failure is the problem of an error that does not say anything about the request, whatever it
-// matches: 503 if it may pass, and 500 otherwise.
+// Failure is the problem of an error that is never the fault of the request, whatever it matches:
+// 503 if it may pass, and 500 otherwise.
 func Failure(err error) *Problem {
 	if p := ProblemOf(err); p.Status == http.StatusServiceUnavailable {
 		return p

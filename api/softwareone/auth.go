@@ -16,7 +16,6 @@ import (
 type caller struct {
 	account   *Account // nil for the secret of an extension
 	extension string   // the extension that calls for itself; "" = an account calls
-	secret    bool     // it calls with its secret
 	actor     installation.Actor
 
 	scope    []string // IDs of the extensions it reaches; nil = all
@@ -89,7 +88,7 @@ func (h *Handler) authenticate(r *http.Request) (*caller, error) {
 	}
 	who, err := find(r.Context(), token)
 	if errors.Is(err, ErrUnknown) || errors.Is(err, ErrToken) {
-		return nil, httpapi.Unauthorized(`Bearer error="invalid_token"`, err)
+		return nil, httpapi.InvalidToken(err)
 	}
 	return who, err
 }
@@ -120,7 +119,7 @@ func (h *Handler) bySecret(ctx context.Context, text string) (*caller, error) {
 		return nil, err
 	}
 	return &caller{
-		extension: id, secret: true, scope: []string{id},
+		extension: id, scope: []string{id},
 		actor: installation.Actor{Kind: installation.ExtensionActor, ID: id},
 	}, nil
 }

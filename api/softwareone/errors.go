@@ -8,9 +8,6 @@ import (
 	"github.com/go-installation/installation/api/httpapi"
 )
 
-// problemType is the media type of errors (RFC 7807).
-const problemType = "application/problem+json"
-
 // wireProblem is the body of every error.
 type wireProblem struct {
 	Type    string              `json:"type"`
@@ -36,7 +33,7 @@ func render(p *httpapi.Problem) *httpapi.Answer {
 		}
 		body.Errors[v.Path] = append(body.Errors[v.Path], v.Detail)
 	}
-	return &httpapi.Answer{Status: p.Status, Body: body, ContentType: problemType}
+	return &httpapi.Answer{Status: p.Status, Body: body, ContentType: httpapi.ProblemJSON}
 }
 
 // sections of RFC 9110 that describe a status.

@@ -65,11 +65,9 @@ func (h *Handler) get(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if inst.closed != nil {
-		mayPass := httpapi.ProblemOf(inst.closed).Status == http.StatusServiceUnavailable
-		if mayPass {
-			return nil, inst.closed
-		}
+	err = inst.closed
+	if err != nil && httpapi.ProblemOf(err).Status == http.StatusServiceUnavailable {
+		return nil, err // it may pass
 	}
 	if ext := c.PathValue("extId"); ext != "" && ext != inst.Extension.ID {
 		return nil, installation.ErrNotFound

@@ -44,7 +44,7 @@ type Claims struct {
 	UserID         string // the person who has it; "" = nobody
 	APITokenID     string
 	Modules        map[string][]string // consented modules, with the actions allowed there
-	Expires        time.Time           // in seconds; set by Mint
+	Expires        time.Time           // to the second; set by Verify, ignored by Mint
 }
 
 // IssuerOptions configure an [Issuer]. A zero field has its default.
@@ -118,8 +118,8 @@ type wireClaims struct {
 	Modules map[string][]string `json:"https://claims.softwareone.com/modules,omitzero"`
 }
 
-// Mint returns a token with claims. It sets Expires itself. Hosts need it for the tokens of people
-// who use the platform.
+// Mint returns a token with the claims c. It ignores c.Expires: the token expires after the
+// lifetime of the issuer. Hosts need it for the tokens of people who use the platform.
 func (i *Issuer) Mint(c Claims) (crypto.Secret, error) {
 	now := i.rules.Now()
 	payload, err := json.Marshal(wireClaims{

@@ -19,7 +19,7 @@ type wireToken struct {
 // mint makes a token for the extension whose secret is used. The token is for an account that has
 // the extension installed, or for the account of the owner.
 func (h *Handler) mint(c *call) (*httpapi.Answer, error) {
-	if !c.secret {
+	if c.account != nil {
 		return nil, httpapi.Forbidden("This is for the secret of an extension.")
 	}
 	if _, err := httpapi.Document(c.Request); err != nil {

@@ -48,7 +48,7 @@ func (h *Handler) authenticate(r *http.Request) (*Claims, error) {
 	claims, err := h.verifier.Verify(r.Context(), token)
 	switch {
 	case errors.Is(err, ErrToken):
-		return nil, httpapi.Unauthorized(`Bearer error="invalid_token"`, err)
+		return nil, httpapi.InvalidToken(err)
 	case err != nil:
 		return nil, httpapi.Unavailable(err)
 	}

@@ -49,9 +49,9 @@ type VerifierOptions struct {
 }
 
 // Verifier checks the OpenID Connect tokens that Vercel sends. A valid token is signed with RS256
-// by the key of the key set that it names, has the issuer and the client ID of the integration
-// as its audience, and has neither expired nor begins in the future. Clocks may differ by 10
-// seconds. A Verifier is safe for concurrent use.
+// by the key that it names in the key set. It is from the issuer and for the client ID of the
+// integration. It has not expired, and it is valid already. Clocks may differ by 10 seconds. A
+// Verifier is safe for concurrent use.
 type Verifier struct {
 	rules jwt.Verifier
 	key   jwt.KeyFunc

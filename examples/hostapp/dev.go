@@ -101,7 +101,7 @@ func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
 		c.Tokens = append(c.Tokens,
 			softwareone.Token{ID: token, Name: "Dev token of " + name, Account: id})
 		c.TokenSecrets[token] = secret
-		return "idt:" + token + ":" + string(secret.Reveal())
+		return "idt:" + token + ":" + secret.RevealString()
 	}
 	return c, &softwareOneMount{
 		ExtensionID: extension,
@@ -113,7 +113,7 @@ func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
 			"TKN-1000-0003"),
 		OperationsToken: account("ACC-0001-0001", "Marketplace", softwareone.AccountOperations,
 			"TKN-1000-0004"),
-		ExtensionToken: string(c.ExtensionSecrets[extension].Reveal()),
+		ExtensionToken: c.ExtensionSecrets[extension].RevealString(),
 	}
 }
 
@@ -190,7 +190,7 @@ func (d *devMode) token(w http.ResponseWriter, r *http.Request) {
 func devAmpersand() (*ampersandConfig, *ampersandMount) {
 	key := madeUp()
 	return &ampersandConfig{host: memory.Demo(key, nil)}, &ampersandMount{
-		APIKey: string(key.Reveal()), ProjectID: memory.DemoProject,
+		APIKey: key.RevealString(), ProjectID: memory.DemoProject,
 		IntegrationID: memory.DemoIntegration,
 	}
 }

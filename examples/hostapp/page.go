@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"html/template"
 	"net/http"
@@ -20,12 +21,6 @@ type entry struct {
 
 // page lists the mounted platforms. Without -dev, the commands have placeholders for credentials.
 func page(m mounted) http.Handler {
-	or := func(value, placeholder string) string {
-		if value == "" {
-			return placeholder
-		}
-		return value
-	}
 	var entries []entry
 	if v := m.Vercel; v != nil {
 		token := "$TOKEN"
@@ -43,15 +38,15 @@ func page(m mounted) http.Handler {
 			entry{"SoftwareOne", s.Base,
 				"The installations of a marketplace platform, for its vendors, clients and " +
 					"extensions.",
-				`curl -H 'Authorization: Bearer ` + or(s.VendorToken, "idt:TKN-…") + `' \` +
+				`curl -H 'Authorization: Bearer ` + cmp.Or(s.VendorToken, "idt:TKN-…") + `' \` +
 					"\n  '" +
 					s.Base + "/installations?limit=10'"})
 	}
 	if a := m.Ampersand; a != nil {
 		entries = append(entries, entry{"Ampersand", a.Base,
 			"The installations and connections of an integration platform, for its builders.",
-			`curl -H 'X-Api-Key: ` + or(a.APIKey, "…") + `' \` + "\n  " + a.Base + "/projects/" +
-				or(a.ProjectID, "PROJECT") + "/installations"})
+			`curl -H 'X-Api-Key: ` + cmp.Or(a.APIKey, "…") + `' \` + "\n  " + a.Base +
+				"/projects/" + cmp.Or(a.ProjectID, "PROJECT") + "/installations"})
 	}
 	var text bytes.Buffer
 	if err := pageTemplate.Execute(&text, entries); err != nil {

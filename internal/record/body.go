@@ -23,7 +23,7 @@ type Value struct {
 
 // Append appends the stored form of b to dst. Values must be strictly ascending.
 func (b *Body) Append(dst []byte) []byte {
-	dst = slices.Grow(dst, b.Size())
+	dst = slices.Grow(dst, b.size())
 	return Append(append(dst, Version), b, bodyFields)
 }
 
@@ -41,8 +41,8 @@ func DecodeBody(raw []byte) (*Body, error) {
 	return b, nil
 }
 
-// Size returns about how many bytes the stored form takes, and never less.
-func (b *Body) Size() int {
+// size returns about how many bytes the stored form takes, and never less.
+func (b *Body) size() int {
 	const overhead = 32 // tags and lengths
 	n := len(b.Lifecycle) + len(b.Manifest) + len(b.Key.KeyID) + len(b.Key.Bytes) + overhead
 	for _, v := range b.Values {

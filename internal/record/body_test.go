@@ -35,7 +35,7 @@ func TestBodyRoundTrip(t *testing.T) {
 		if raw[0] != 0x02 {
 			t.Errorf("body %d: version byte %#x", i, raw[0])
 		}
-		if size := want.Size(); size < len(raw) {
+		if size := want.size(); size < len(raw) {
 			t.Errorf("body %d: Size is %d, below %d", i, size, len(raw))
 		}
 		got, err := DecodeBody(raw)

@@ -49,15 +49,6 @@ func DecodeManifest(b []byte, content func(*Coder)) (*Manifest, error) {
 	return m, nil
 }
 
-// Table returns the table of values, without numbers.
-func Table(values []Value) []Entry {
-	table := make([]Entry, len(values))
-	for i, v := range values {
-		table[i] = Entry{Ref: v.Ref, Tag: string(crypto.Tag(v.Sealed))}
-	}
-	return table
-}
-
 // Lists reports whether the table names exactly these values, each with its tag.
 func (m *Manifest) Lists(values []Value) bool {
 	if len(m.Table) != len(values) {

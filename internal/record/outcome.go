@@ -43,7 +43,7 @@ func outcomeFields(c *Coder, o *Outcome) {
 // fingerprint by which another request with the same idempotency key is recognized.
 type Answer struct {
 	Content     []byte // manifest, sealed under the data key of the record; nil = not kept
-	Code        []byte // invitation code, sealed like Content; nil = there is none
+	Code        []byte // invitation code, sealed like Content; nil = the answer has no code
 	Lifecycle   []byte // encoded Lifecycle
 	Fingerprint []byte // of the request, 32 bytes; it covers the method and the requested ID
 	ID          string // of the installation

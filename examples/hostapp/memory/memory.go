@@ -130,7 +130,11 @@ func (h *Host) find(idOrName string) *project {
 	return nil
 }
 
-func hash(key crypto.Secret) [sha256.Size]byte { return sha256.Sum256([]byte(key.RevealString())) }
+func hash(key crypto.Secret) [sha256.Size]byte {
+	text := key.Reveal()
+	defer clear(text)
+	return sha256.Sum256(text)
+}
 
 // APIKey implements [ampersand.Identities].
 func (h *Host) APIKey(_ context.Context, key crypto.Secret) (*ampersand.APIKey, error) {

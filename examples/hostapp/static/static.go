@@ -117,6 +117,7 @@ func (d *Directory) addExtension(e softwareone.Extension) error {
 
 func (d *Directory) addToken(t softwareone.Token, s crypto.Secret) error {
 	secret := s.Reveal()
+	defer clear(secret)
 	switch {
 	case t.ID == "" || d.tokens[t.ID].token != nil:
 		return errID
@@ -147,12 +148,18 @@ func (d *Directory) addSecret(extension string, s crypto.Secret) error {
 	return nil
 }
 
+func hashOf(s crypto.Secret) [sha256.Size]byte {
+	text := s.Reveal()
+	defer clear(text)
+	return sha256.Sum256(text)
+}
+
 // Token implements [softwareone.Directory].
 func (d *Directory) Token(
 	_ context.Context, id string, secret crypto.Secret,
 ) (*softwareone.Token, error) {
 	t := d.tokens[id] // no secret has the hash of an unknown token
-	hash := sha256.Sum256(secret.Reveal())
+	hash := hashOf(secret)
 	if subtle.ConstantTimeCompare(hash[:], t.hash[:]) != 1 {
 		return nil, softwareone.ErrUnknown
 	}
@@ -162,7 +169,7 @@ func (d *Directory) Token(
 // Secret implements [softwareone.Directory]. It looks up the hash, so the time that it takes says
 // nothing about the secrets.
 func (d *Directory) Secret(_ context.Context, secret crypto.Secret) (string, error) {
-	id := d.secrets[sha256.Sum256(secret.Reveal())]
+	id := d.secrets[hashOf(secret)]
 	if id == "" {
 		return "", softwareone.ErrUnknown
 	}

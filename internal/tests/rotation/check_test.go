@@ -200,18 +200,9 @@ func TestCheckIgnoresPurgedRecords(t *testing.T) {
 func TestCheckToleratesDamage(t *testing.T) {
 	r := fixture.NewWorld(t)
 	r.Fill(t, r.With(t, r.K1), 3)
-	key := installation.Key{Tenant: "tenant-1", ID: "i-0"}
-	record, err := r.Store.Store.Get(t.Context(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	record.Body = installation.BodyFromBytes([]byte("\x01damaged"))
-	record.Revision++
-	if _, err := r.Store.Store.Commit(t.Context(), installation.Change{
-		Op: [16]byte{1}, Now: r.Now(), Key: key, If: 1, Record: record,
-	}); err != nil {
-		t.Fatal(err)
-	}
+	r.EditRecord(t, "i-0", func(record *installation.Record) {
+		record.Body = installation.BodyFromBytes([]byte("\x01damaged"))
+	})
 	if report, err := r.With(t, r.K1).Check(t.Context()); err != nil || !report.OK() {
 		t.Errorf("%+v, %v", report, err)
 	}

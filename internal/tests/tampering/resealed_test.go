@@ -15,12 +15,11 @@ import (
 
 // Numbers of fields in a manifest, and within its content.
 const (
-	manifestRule     = protowire.Number(7)
-	contentDocument  = protowire.Number(5) // in configuration
-	contentExtra     = protowire.Number(15)
-	contentConfig    = protowire.Number(6)
-	manifestIndex    = protowire.Number(8)
-	manifestRevision = protowire.Number(3)
+	manifestRule    = protowire.Number(7)
+	contentDocument = protowire.Number(5) // in configuration
+	contentExtra    = protowire.Number(15)
+	contentConfig   = protowire.Number(6)
+	manifestIndex   = protowire.Number(8)
 )
 
 // reseal seals the manifest of a stored record again after an edit, as only someone with the
@@ -31,7 +30,7 @@ func reseal(t *testing.T, w *fixture.World, id string, edit func(m message)) {
 	w.EditRecord(t, id, func(r *installation.Record) {
 		k := fixture.Unwrap(t, keys, r)
 		m := parseMessage(t, manifestMessages, "", fixture.OpenManifest(t, keys, r))
-		m.at(t, manifestRevision).varint++ // which the edit of the record takes
+		m.at(t, fixture.ManifestRevision).varint++ // which the edit of the record takes
 		edit(m)
 		sealed, err := k.SealBinary(nil, fixture.ManifestPlace(r.Key), m.encode())
 		if err != nil {
@@ -126,7 +125,7 @@ func TestHighestDataKeyNumberHasNoSuccessor(t *testing.T) {
 	}
 	w.EditRecord(t, "i", func(r *installation.Record) {
 		m := parseMessage(t, manifestMessages, "", fixture.OpenManifest(t, keys, r))
-		m.at(t, manifestRevision).varint++
+		m.at(t, fixture.ManifestRevision).varint++
 		last, err := crypto.NewDataKey(math.MaxUint32, keys.Suite())
 		if err != nil {
 			t.Fatal(err)

@@ -113,7 +113,7 @@ func (p *parser) spaces() {
 	}
 }
 
-// render is the part render(), with which the client asks for rendered texts. There are none.
+// render is the part render(), with which a client asks for rendered texts. It is read and ignored.
 const render = "render"
 
 // nothing reads empty parentheses.
