@@ -10,9 +10,7 @@ import (
 )
 
 // commit applies changes that must succeed. It returns the record written by the last one.
-func commit(
-	t tester, s installation.Store, changes ...installation.Change,
-) *installation.Record {
+func commit(t tester, s installation.Store, changes ...installation.Change) *installation.Record {
 	t.Helper()
 	var written *installation.Record
 	for _, c := range changes {
@@ -32,8 +30,7 @@ func commit(
 func reject(t tester, s installation.Store, c installation.Change, want error) {
 	t.Helper()
 	if receipt, err := s.Commit(t.Context(), c); !errors.Is(err, want) {
-		t.Errorf("commit %q: receipt %+v, error %v, want error %v", c.Key.ID, receipt, err,
-			want)
+		t.Errorf("commit %q: receipt %+v, error %v, want error %v", c.Key.ID, receipt, err, want)
 	}
 }
 
@@ -50,8 +47,7 @@ func get(t tester, s installation.Store, key installation.Key) *installation.Rec
 func absent(t tester, s installation.Store, key installation.Key) {
 	t.Helper()
 	if got, err := s.Get(t.Context(), key); !errors.Is(err, installation.ErrNotFound) {
-		t.Errorf("get %q: %+v, error %v, want error %v", key.ID, got, err,
-			installation.ErrNotFound)
+		t.Errorf("get %q: %+v, error %v, want error %v", key.ID, got, err, installation.ErrNotFound)
 	}
 }
 

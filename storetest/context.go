@@ -9,11 +9,9 @@ import (
 )
 
 var contextCases = []testCase{
-	{
-		name: "context/rejected",
-		rule: "If the context has already ended, the method returns its error and reads " +
-			"and writes nothing.",
-		run: func(t tester, s installation.Store) {
+	{"context/rejected", "If the context has already ended, the method returns its error and " +
+		"reads and writes nothing.",
+		func(t tester, s installation.Store) {
 			stored := commit(t, s, create(at("stored")))
 
 			cancelled, cancel := context.WithCancel(t.Context())
@@ -30,11 +28,9 @@ var contextCases = []testCase{
 			}
 			absent(t, s, at("new"))
 			if got := get(t, s, stored.Key); got.Revision != stored.Revision {
-				t.Errorf("revision %d, want %d as before", got.Revision,
-					stored.Revision)
+				t.Errorf("revision %d, want %d as before", got.Revision, stored.Revision)
 			}
-		},
-	},
+		}},
 }
 
 // calls returns one valid call of each method of s.
@@ -64,8 +60,7 @@ func calls(
 	}
 	if r, ok := s.(installation.EventReader); ok {
 		m["Events"] = func(ctx context.Context) error {
-			_, err := r.Events(ctx,
-				installation.EventQuery{Tenant: stored.Key.Tenant, Limit: 1})
+			_, err := r.Events(ctx, installation.EventQuery{Tenant: stored.Key.Tenant, Limit: 1})
 			return err
 		}
 	}

@@ -7,51 +7,36 @@ import (
 )
 
 var countCases = []testCase{
-	{
-		name: "count/terms",
-		rule: "Count returns how many records q names",
-		run: withAbility(func(t tester, s installation.Store, c installation.Counter) {
+	{"count/terms", "Count returns how many records q names",
+		withAbility(func(t tester, s installation.Store, c installation.Counter) {
 			counts(t, c, installation.Query{Tenant: "tenant", Term: all}, 0)
 			ids := seven(t, s)
 			counts(t, c, installation.Query{Tenant: "tenant", Term: all}, int64(len(ids)))
 			counts(t, c, installation.Query{Tenant: "tenant", Term: "of a"}, 1)
 			counts(t, c, installation.Query{Tenant: "tenant", Term: "none"}, 0)
 			counts(t, c, installation.Query{Tenant: "other", Term: all}, 0)
-		}),
-	},
-	{
-		name: "count/tombstone",
-		rule: "Tombstones are in no list.",
-		run: withAbility(func(t tester, s installation.Store, c installation.Counter) {
+		})},
+	{"count/tombstone", "Tombstones are in no list.",
+		withAbility(func(t tester, s installation.Store, c installation.Counter) {
 			commit(t, s, create(at("a")), remove(commit(t, s, create(at("b")))))
 			counts(t, c, installation.Query{Tenant: "tenant", Term: all}, 1)
-		}),
-	},
-	{
-		name: "count/due",
-		rule: "Count returns how many records q names",
-		run: withAbility(func(t tester, s installation.Store, c installation.Counter) {
+		})},
+	{"count/due", "Count returns how many records q names",
+		withAbility(func(t tester, s installation.Store, c installation.Counter) {
 			commit(t, s, dueAt("a", now), dueAt("b", now.Add(time.Hour)),
 				dueAt("never", time.Time{}))
-			counts(t, c, installation.Query{Tenant: "tenant", DueBefore: now.Add(time.Minute)},
-				1)
+			counts(t, c, installation.Query{Tenant: "tenant", DueBefore: now.Add(time.Minute)}, 1)
 			counts(t, c, installation.Query{Tenant: "tenant", DueBefore: later}, 2)
-		}),
-	},
-	{
-		name: "count/all-tenants",
-		rule: "Count returns how many records q names",
-		run: withAbility(func(t tester, s installation.Store, c installation.Counter) {
+		})},
+	{"count/all-tenants", "Count returns how many records q names",
+		withAbility(func(t tester, s installation.Store, c installation.Counter) {
 			everywhere(t, s)
 			counts(t, c, installation.Query{AllTenants: true, Term: "@all"}, 4)
 			counts(t, c, installation.Query{AllTenants: true, DueBefore: later}, 4)
 			counts(t, c, installation.Query{Tenant: "", Term: all}, 1)
-		}),
-	},
-	{
-		name: "count/ignored",
-		rule: "After, Skip, Limit and Reverse are ignored",
-		run: withAbility(func(t tester, s installation.Store, c installation.Counter) {
+		})},
+	{"count/ignored", "After, Skip, Limit and Reverse are ignored",
+		withAbility(func(t tester, s installation.Store, c installation.Counter) {
 			q := installation.Query{Tenant: "tenant", Term: all, Limit: 2}
 			want := int64(len(seven(t, s)))
 			firstPage(t, s, &q)
@@ -59,8 +44,7 @@ var countCases = []testCase{
 			counts(t, c, q, want)
 			q.Reverse = true
 			counts(t, c, q, want)
-		}),
-	},
+		})},
 }
 
 func counts(t tester, c installation.Counter, q installation.Query, want int64) {

@@ -9,10 +9,8 @@ import (
 )
 
 var dueCases = []testCase{
-	{
-		name: "due/boundary",
-		rule: "DueBefore lists records whose deadline is set and not after this time",
-		run: func(t tester, s installation.Store) {
+	{"due/boundary", "DueBefore lists records whose deadline is set and not after this time",
+		func(t tester, s installation.Store) {
 			commit(t, s,
 				dueAt("before", now.Add(-time.Microsecond)),
 				dueAt("then", now),
@@ -23,75 +21,49 @@ var dueCases = []testCase{
 			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: now}, "before", "then")
 			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: now.Add(time.Hour)},
 				"before", "then", "after")
-		},
-	},
-	{
-		name: "due/order",
-		rule: "The order is by deadline.",
-		run: func(t tester, s installation.Store) {
-			commit(t, s,
-				dueAt("a", now.Add(-1*time.Hour)),
-				dueAt("b", now.Add(-4*time.Hour)),
-				dueAt("c", now.Add(-2*time.Hour)),
-				dueAt("d", now.Add(-3*time.Hour)),
-			)
-			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later}, "b", "d", "c",
-				"a")
-		},
-	},
-	{
-		name: "due/pages",
-		rule: "a list has ended when Next is empty",
-		run: func(t tester, s installation.Store) {
-			want := everywhere(t, s)
-			for limit := 1; limit <= len(want)+1; limit++ {
-				lists(t, s, installation.Query{Tenant: "b", DueBefore: later, Limit: limit},
-					"x", "y")
-				q := installation.Query{AllTenants: true, DueBefore: later, Limit: limit}
-				got := keys(list(t, s, q))
-				slices.SortFunc(got, compareKeys)
-				if !slices.Equal(got, want) {
-					t.Errorf("pages of %d: got %v, want %v in any order", limit, got, want)
-				}
+		}},
+	{"due/order", "The order is by deadline.", func(t tester, s installation.Store) {
+		commit(t, s,
+			dueAt("a", now.Add(-1*time.Hour)),
+			dueAt("b", now.Add(-4*time.Hour)),
+			dueAt("c", now.Add(-2*time.Hour)),
+			dueAt("d", now.Add(-3*time.Hour)),
+		)
+		lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later}, "b", "d", "c", "a")
+	}},
+	{"due/pages", "a list has ended when Next is empty", func(t tester, s installation.Store) {
+		want := everywhere(t, s)
+		for limit := 1; limit <= len(want)+1; limit++ {
+			lists(t, s, installation.Query{Tenant: "b", DueBefore: later, Limit: limit}, "x", "y")
+			q := installation.Query{AllTenants: true, DueBefore: later, Limit: limit}
+			got := keys(list(t, s, q))
+			slices.SortFunc(got, compareKeys)
+			if !slices.Equal(got, want) {
+				t.Errorf("pages of %d: got %v, want %v in any order", limit, got, want)
 			}
-		},
-	},
-	{
-		name: "due/skip",
-		rule: "Skip passes over this many records first, at most [MaxSkip].",
-		run: func(t tester, s installation.Store) {
+		}
+	}},
+	{"due/skip", "Skip passes over this many records first, at most [MaxSkip].",
+		func(t tester, s installation.Store) {
 			commit(t, s, dueAt("a", now.Add(-2*time.Hour)), dueAt("b", now.Add(-time.Hour)),
 				dueAt("c", now))
-			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later, Skip: 1}, "b",
-				"c")
+			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later, Skip: 1}, "b", "c")
 			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later, Skip: 3})
-		},
-	},
-	{
-		name: "due/reverse",
-		rule: "It has no meaning with DueBefore.",
-		run: func(t tester, s installation.Store) {
-			commit(t, s, dueAt("a", now.Add(-time.Hour)), dueAt("b", now))
-			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later, Reverse: true},
-				"a", "b")
-		},
-	},
-	{
-		name: "due/tombstone",
-		rule: "Tombstones are not among them.",
-		run: func(t tester, s installation.Store) {
-			commit(t, s, remove(commit(t, s, dueAt("a", now))), dueAt("b", now))
-			for _, q := range []installation.Query{{Tenant: "tenant"}, {AllTenants: true}} {
-				q.DueBefore = later
-				lists(t, s, q, "b")
-			}
-		},
-	},
-	{
-		name: "due/swept",
-		rule: "It points behind the last record of that page, so inserted or deleted " +
-			"records do not move it.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"due/reverse", "It has no meaning with DueBefore.", func(t tester, s installation.Store) {
+		commit(t, s, dueAt("a", now.Add(-time.Hour)), dueAt("b", now))
+		lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later, Reverse: true}, "a", "b")
+	}},
+	{"due/tombstone", "Tombstones are not among them.", func(t tester, s installation.Store) {
+		commit(t, s, remove(commit(t, s, dueAt("a", now))), dueAt("b", now))
+		for _, q := range []installation.Query{{Tenant: "tenant"}, {AllTenants: true}} {
+			q.DueBefore = later
+			lists(t, s, q, "b")
+		}
+	}},
+	{"due/swept", "It points behind the last record of that page, so inserted or deleted records " +
+		"do not move it.",
+		func(t tester, s installation.Store) {
 			var want, got []string
 			for _, id := range []string{"a", "b", "c", "d", "e"} {
 				want = append(want, id)
@@ -115,8 +87,7 @@ var dueCases = []testCase{
 				t.Errorf("swept %q, want %q in any order", got, want)
 			}
 			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later})
-		},
-	},
+		}},
 }
 
 // dueAt returns the change that creates a record with this deadline.

@@ -8,10 +8,8 @@ import (
 )
 
 var eventCases = []testCase{
-	{
-		name: "events/order",
-		rule: "Events of one tenant are in the order of their commits.",
-		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
+	{"events/order", "Events of one tenant are in the order of their commits.",
+		withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			want := logSome(t, s)
 			for tenant, events := range want {
 				for limit := 1; limit < 8; limit++ {
@@ -20,12 +18,9 @@ var eventCases = []testCase{
 				}
 			}
 			sameEvents(t, events(t, r, installation.EventQuery{Tenant: "silent"}), nil)
-		}),
-	},
-	{
-		name: "events/all-tenants",
-		rule: "Across tenants, the store chooses a stable order.",
-		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
+		})},
+	{"events/all-tenants", "Across tenants, the store chooses a stable order.",
+		withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			want := logSome(t, s)
 			all := events(t, r, installation.EventQuery{AllTenants: true, Tenant: "ignored"})
 			for limit := 1; limit < 8; limit++ {
@@ -42,12 +37,9 @@ var eventCases = []testCase{
 			for tenant, events := range want {
 				sameEvents(t, apart[tenant], events)
 			}
-		}),
-	},
-	{
-		name: "events/whole",
-		rule: "Event is one entry of the change log.",
-		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
+		})},
+	{"events/whole", "Event is one entry of the change log.",
+		withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			c := create(at("a"))
 			c.Events = []installation.Event{{
 				Type:       "a type of the future",
@@ -68,12 +60,9 @@ var eventCases = []testCase{
 			}}
 			commit(t, s, c)
 			sameEvents(t, events(t, r, installation.EventQuery{Tenant: "tenant"}), c.Events)
-		}),
-	},
-	{
-		name: "events/ids",
-		rule: "unique in the store; set when the event is read, empty in Change.Events",
-		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
+		})},
+	{"events/ids", "unique in the store; set when the event is read, empty in Change.Events",
+		withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			logSome(t, s)
 			seen := make(map[string]bool)
 			for _, e := range events(t, r, installation.EventQuery{AllTenants: true}) {
@@ -82,13 +71,10 @@ var eventCases = []testCase{
 				}
 				seen[e.ID] = true
 			}
-		}),
-	},
-	{
-		name: "events/end",
-		rule: "After the first event, Next is never empty. At the end of the log, keep " +
-			"Next and continue from it later.",
-		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
+		})},
+	{"events/end", "After the first event, Next is never empty. At the end of the log, keep Next " +
+		"and continue from it later.",
+		withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			want := logSome(t, s)["b"]
 			for _, q := range []installation.EventQuery{{Tenant: "b"}, {AllTenants: true}} {
 				q.After = toEnd(t, r, q)
@@ -103,13 +89,10 @@ var eventCases = []testCase{
 				sameEvents(t, events(t, r, q), c.Events)
 			}
 			sameEvents(t, events(t, r, installation.EventQuery{Tenant: "b"}), want)
-		}),
-	},
-	{
-		name: "events/cursor-repeated",
-		rule: "A page without events means the end of the log. Its Next is then the After " +
-			"of the query.",
-		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
+		})},
+	{"events/cursor-repeated",
+		"A page without events means the end of the log. Its Next is then the After of the query.",
+		withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			q := installation.EventQuery{Tenant: "b", Limit: 10}
 			if last, given := walk(t, r, q, ignore); last != "" || given != "" {
 				t.Errorf("empty log: cursor %q, given %q", last, given)
@@ -118,12 +101,9 @@ var eventCases = []testCase{
 			if last, given := walk(t, r, q, ignore); last != given {
 				t.Errorf("at the end: cursor %q, given %q", last, given)
 			}
-		}),
-	},
-	{
-		name: "events/limit",
-		rule: "1 to [MaxPage]",
-		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
+		})},
+	{"events/limit", "1 to [MaxPage]",
+		withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			logSome(t, s)
 			for _, limit := range []int{1, 2, installation.MaxPage} {
 				q := installation.EventQuery{AllTenants: true, Limit: limit}
@@ -131,12 +111,9 @@ var eventCases = []testCase{
 					t.Errorf("limit %d: %d events", limit, n)
 				}
 			}
-		}),
-	},
-	{
-		name: "events/after-removal",
-		rule: "Every store must keep them; reading them back is optional",
-		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
+		})},
+	{"events/after-removal", "Every store must keep them; reading them back is optional",
+		withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			c := create(at("a"))
 			c.Events = []installation.Event{eventOf(c, "made")}
 			buried := remove(commit(t, s, c))
@@ -144,8 +121,7 @@ var eventCases = []testCase{
 			commit(t, s, buried)
 			sameEvents(t, events(t, r, installation.EventQuery{Tenant: "tenant"}),
 				slices.Concat(c.Events, buried.Events))
-		}),
-	},
+		})},
 }
 
 // logSome commits events in three tenants in turn, some of them together. It returns them in
@@ -170,9 +146,7 @@ func logSome(t tester, s installation.Store) map[string][]installation.Event {
 }
 
 // events returns all events of q.
-func events(
-	t tester, r installation.EventReader, q installation.EventQuery,
-) []installation.Event {
+func events(t tester, r installation.EventReader, q installation.EventQuery) []installation.Event {
 	t.Helper()
 	q.Limit = 100
 	return eventsBy(t, r, q)

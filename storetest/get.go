@@ -7,48 +7,35 @@ import (
 )
 
 var getCases = []testCase{
-	{
-		name: "get/whole",
-		rule: "Get returns the record at key, a tombstone included.",
-		run: func(t tester, s installation.Store) {
+	{"get/whole", "Get returns the record at key, a tombstone included.",
+		func(t tester, s installation.Store) {
 			c := full()
 			c.Record.Generation = 1<<53 + 1 // beyond the precision of a float
 			commit(t, s, c, create(at("other")))
 			sameRecord(t, "get", get(t, s, c.Key), c.Record)
-		},
-	},
-	{
-		name: "get/bare",
-		rule: "when the record is due; zero = never",
-		run: func(t tester, s installation.Store) {
-			c := create(at("bare"))
-			c.Record.Index, c.Record.Body = nil, installation.Body{}
-			commit(t, s, c)
-			got := get(t, s, c.Key)
-			sameRecord(t, "get", got, c.Record)
-			if !got.Deadline.IsZero() {
-				t.Errorf("deadline: got %v, want the zero time", got.Deadline)
-			}
-		},
-	},
-	{
-		name: "get/large",
-		rule: "sealed content, opaque to the store",
-		run: func(t tester, s installation.Store) {
-			c := create(at("large"))
-			b := make([]byte, 256<<10) // every byte, at every position of a small block
-			for i := range b {
-				b[i] = byte(i + i>>8)
-			}
-			c.Record.Body = installation.BodyFromBytes(b)
-			commit(t, s, c)
-			sameRecord(t, "get", get(t, s, c.Key), c.Record)
-		},
-	},
-	{
-		name: "get/tombstone",
-		rule: "tombstone: only Key, Revision, Generation and Deadline are set",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"get/bare", "when the record is due; zero = never", func(t tester, s installation.Store) {
+		c := create(at("bare"))
+		c.Record.Index, c.Record.Body = nil, installation.Body{}
+		commit(t, s, c)
+		got := get(t, s, c.Key)
+		sameRecord(t, "get", got, c.Record)
+		if !got.Deadline.IsZero() {
+			t.Errorf("deadline: got %v, want the zero time", got.Deadline)
+		}
+	}},
+	{"get/large", "sealed content, opaque to the store", func(t tester, s installation.Store) {
+		c := create(at("large"))
+		b := make([]byte, 256<<10) // every byte, at every position of a small block
+		for i := range b {
+			b[i] = byte(i + i>>8)
+		}
+		c.Record.Body = installation.BodyFromBytes(b)
+		commit(t, s, c)
+		sameRecord(t, "get", get(t, s, c.Key), c.Record)
+	}},
+	{"get/tombstone", "tombstone: only Key, Revision, Generation and Deadline are set",
+		func(t tester, s installation.Store) {
 			c := full()
 			c.Record.Generation = 7
 			buried := remove(commit(t, s, c))
@@ -58,13 +45,10 @@ var getCases = []testCase{
 			if !got.Created.Equal(time.Time{}) {
 				t.Errorf("created: got %v, want the zero time", got.Created)
 			}
-		},
-	},
-	{
-		name: "get/nothing",
-		rule: "It returns an error that matches [ErrNotFound] if a healthy store holds " +
-			"nothing there.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"get/nothing",
+		"It returns an error that matches [ErrNotFound] if a healthy store holds nothing there.",
+		func(t tester, s installation.Store) {
 			commit(t, s, create(at("some")))
 			for _, key := range []installation.Key{at("none"), at(""), {ID: "some"},
 				{Tenant: "other", ID: "some"}} {
@@ -74,6 +58,5 @@ var getCases = []testCase{
 				}
 				onlyMatches(t, err, installation.ErrNotFound)
 			}
-		},
-	},
+		}},
 }

@@ -8,11 +8,9 @@ import (
 )
 
 var healthCases = []testCase{
-	{
-		name: "health/findings",
-		rule: "Health returns what was found. The error is for a store that could not be " +
-			"asked at all.",
-		run: withAbility(func(t tester, _ installation.Store, h installation.HealthChecker) {
+	{"health/findings",
+		"Health returns what was found. The error is for a store that could not be asked at all.",
+		withAbility(func(t tester, _ installation.Store, h installation.HealthChecker) {
 			findings, err := h.Health(t.Context())
 			if err != nil {
 				t.Errorf("health: %v", err)
@@ -26,6 +24,5 @@ var healthCases = []testCase{
 					t.Errorf("health: finding %+v lacks a known level, a rule or a detail", f)
 				}
 			}
-		}),
-	},
+		})},
 }

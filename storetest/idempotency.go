@@ -7,11 +7,9 @@ import (
 )
 
 var idempotencyCases = []testCase{
-	{
-		name: "idempotency/used",
-		rule: "c.Idempotency is given and the tenant has an unexpired outcome with the same " +
-			"digest: nothing is written; the receipt holds that outcome.",
-		run: func(t tester, s installation.Store) {
+	{"idempotency/used", "c.Idempotency is given and the tenant has an unexpired outcome with " +
+		"the same digest: nothing is written; the receipt holds that outcome.",
+		func(t tester, s installation.Store) {
 			first := create(at("a"))
 			first.Idempotency = outcome("key", "of the first")
 			stored := commit(t, s, first)
@@ -29,34 +27,26 @@ var idempotencyCases = []testCase{
 			sameRecord(t, "get", get(t, s, stored.Key), stored)
 			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, "a")
 			logged(t, s, "tenant", nil)
-		},
-	},
-	{
-		name: "idempotency/not-given",
-		rule: "c.Idempotency is given and the tenant has an unexpired outcome with the same " +
-			"digest",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"idempotency/not-given",
+		"c.Idempotency is given and the tenant has an unexpired outcome with the same digest",
+		func(t tester, s installation.Store) {
 			for _, c := range []installation.Change{create(at("a")), create(at("b"))} {
 				c.Idempotency = outcome("key of "+c.Key.ID, c.Key.ID)
 				commit(t, s, c, update(c.Record))
 			}
-		},
-	},
-	{
-		name: "idempotency/other-tenant",
-		rule: "Digest identifies an idempotency key within a tenant.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"idempotency/other-tenant", "Digest identifies an idempotency key within a tenant.",
+		func(t tester, s installation.Store) {
 			for _, tenant := range []string{"", "a", "b"} {
 				c := create(installation.Key{Tenant: tenant, ID: "x"})
 				c.Idempotency = outcome("key", tenant)
 				commit(t, s, c)
 			}
-		},
-	},
-	{
-		name: "idempotency/expired",
-		rule: "time of the service; expiry of tombstones and outcomes is measured by it",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"idempotency/expired",
+		"time of the service; expiry of tombstones and outcomes is measured by it",
+		func(t tester, s installation.Store) {
 			first := create(at("a"))
 			first.Idempotency = outcome("key", "of the first")
 			commit(t, s, first)
@@ -67,12 +57,9 @@ var idempotencyCases = []testCase{
 			next.Idempotency.Until = next.Now.Add(time.Hour)
 			sameRecord(t, "get", get(t, s, commit(t, s, next).Key), next.Record)
 			recorded(t, s, "tenant", next.Idempotency)
-		},
-	},
-	{
-		name: "idempotency/until",
-		rule: "kept up to this time, UTC, microseconds",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"idempotency/until", "kept up to this time, UTC, microseconds",
+		func(t tester, s installation.Store) {
 			first := create(at("a"))
 			first.Idempotency = outcome("key", "of the first")
 			commit(t, s, first)
@@ -81,19 +68,15 @@ var idempotencyCases = []testCase{
 			late.Now = first.Idempotency.Until.Add(-time.Second)
 			late.Idempotency = outcome("key", "of the second")
 			answered(t, s, late, first.Idempotency)
-		},
-	},
+		}},
 }
 
 // answered commits c and fails the case unless the receipt has the earlier outcome of its key.
-func answered(
-	t tester, s installation.Store, c installation.Change, want *installation.Outcome,
-) {
+func answered(t tester, s installation.Store, c installation.Change, want *installation.Outcome) {
 	t.Helper()
 	receipt, err := s.Commit(t.Context(), c)
 	if err != nil || receipt.Replayed || receipt.Outcome == nil {
-		t.Errorf("commit %q: receipt %s, error %v, want an outcome", c.Key.ID, brief(receipt),
-			err)
+		t.Errorf("commit %q: receipt %s, error %v, want an outcome", c.Key.ID, brief(receipt), err)
 		return
 	}
 	sameOutcome(t, "receipt", receipt.Outcome, want)

@@ -8,27 +8,19 @@ import (
 )
 
 var listCases = []testCase{
-	{
-		name: "list/order",
-		rule: "Term to list, in the order (Created, ID).",
-		run: func(t tester, s installation.Store) {
+	{"list/order", "Term to list, in the order (Created, ID).",
+		func(t tester, s installation.Store) {
 			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, seven(t, s)...)
-		},
-	},
-	{
-		name: "list/reverse",
-		rule: "Reverse reverses the order of a Term query.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"list/reverse", "Reverse reverses the order of a Term query.",
+		func(t tester, s installation.Store) {
 			want := seven(t, s)
 			slices.Reverse(want)
 			lists(t, s, installation.Query{Tenant: "tenant", Term: all, Reverse: true}, want...)
-		},
-	},
-	{
-		name: "list/terms",
-		rule: "Query selects records by one index term, or by a deadline that has passed. " +
-			"It covers one tenant, or all tenants for maintenance.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"list/terms", "Query selects records by one index term, or by a deadline that has passed. " +
+		"It covers one tenant, or all tenants for maintenance.",
+		func(t tester, s installation.Store) {
 			for id, terms := range map[string][]string{
 				"a": {"x", "xy", "z"},
 				"b": {"x"},
@@ -43,14 +35,10 @@ var listCases = []testCase{
 			lists(t, s, installation.Query{Tenant: "tenant", Term: "xy"}, "a", "c")
 			lists(t, s, installation.Query{Tenant: "tenant", Term: "z"}, "a")
 			lists(t, s, installation.Query{Tenant: "tenant", Term: "y"})
-			lists(t, s, installation.Query{Tenant: "tenant", Term: "x", Reverse: true}, "b",
-				"a")
-		},
-	},
-	{
-		name: "list/whole-records",
-		rule: "one page of the records that q names",
-		run: func(t tester, s installation.Store) {
+			lists(t, s, installation.Query{Tenant: "tenant", Term: "x", Reverse: true}, "b", "a")
+		}},
+	{"list/whole-records", "one page of the records that q names",
+		func(t tester, s installation.Store) {
 			c := full()
 			stored := commit(t, s, c)
 			for name, q := range map[string]installation.Query{
@@ -63,18 +51,13 @@ var listCases = []testCase{
 				}
 				sameRecord(t, name, got[0], stored)
 			}
-		},
-	},
-	{
-		name: "list/moved",
-		rule: "lists are in the order (Created, ID)",
-		run: func(t tester, s installation.Store) {
-			c := update(commit(t, s, create(at("a"))))
-			c.Record.Created = now.Add(time.Second)
-			commit(t, s, create(at("b")), c)
-			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, "b", "a")
-		},
-	},
+		}},
+	{"list/moved", "lists are in the order (Created, ID)", func(t tester, s installation.Store) {
+		c := update(commit(t, s, create(at("a"))))
+		c.Record.Created = now.Add(time.Second)
+		commit(t, s, create(at("b")), c)
+		lists(t, s, installation.Query{Tenant: "tenant", Term: all}, "b", "a")
+	}},
 }
 
 // seven stores seven records in no order, some with the same creation time, between records

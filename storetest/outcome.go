@@ -5,11 +5,9 @@ import (
 )
 
 var outcomeCases = []testCase{
-	{
-		name: "outcome/committed",
-		rule: "Outcome returns what was committed under d in the tenant, or an error that " +
-			"matches [ErrNotFound].",
-		run: func(t tester, s installation.Store) {
+	{"outcome/committed", "Outcome returns what was committed under d in the tenant, or an error " +
+		"that matches [ErrNotFound].",
+		func(t tester, s installation.Store) {
 			changes := []installation.Change{create(at("a")), create(at("b")),
 				create(installation.Key{ID: "a"})}
 			for i := range changes {
@@ -21,13 +19,10 @@ var outcomeCases = []testCase{
 			for _, c := range changes {
 				recorded(t, s, c.Key.Tenant, c.Idempotency)
 			}
-		},
-	},
-	{
-		name: "outcome/nothing",
-		rule: "Outcome returns what was committed under d in the tenant, or an error that " +
-			"matches [ErrNotFound].",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"outcome/nothing", "Outcome returns what was committed under d in the tenant, or an error " +
+		"that matches [ErrNotFound].",
+		func(t tester, s installation.Store) {
 			c := create(at("a"))
 			c.Idempotency = outcome("key", "data")
 			commit(t, s, c)
@@ -39,8 +34,7 @@ var outcomeCases = []testCase{
 				}
 				onlyMatches(t, err, installation.ErrNotFound)
 			}
-		},
-	},
+		}},
 }
 
 // recorded fails the case unless the tenant has this outcome.

@@ -7,10 +7,8 @@ import (
 )
 
 var ownershipCases = []testCase{
-	{
-		name: "ownership/arguments-not-kept",
-		rule: "Arguments are neither kept nor changed.",
-		run: func(t tester, s installation.Store) {
+	{"ownership/arguments-not-kept", "Arguments are neither kept nor changed.",
+		func(t tester, s installation.Store) {
 			c, want := full(), full()
 			commit(t, s, c)
 			scribble(c.Record)
@@ -23,12 +21,9 @@ var ownershipCases = []testCase{
 				want.Key.ID)
 			recorded(t, s, want.Key.Tenant, want.Idempotency)
 			logged(t, s, want.Key.Tenant, want.Events)
-		},
-	},
-	{
-		name: "ownership/arguments-unchanged",
-		rule: "Arguments are neither kept nor changed.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"ownership/arguments-unchanged", "Arguments are neither kept nor changed.",
+		func(t tester, s installation.Store) {
 			c := full()
 			want := full()
 			want.Op = c.Op
@@ -42,13 +37,10 @@ var ownershipCases = []testCase{
 			if !reflect.DeepEqual(*c.Record, record) {
 				t.Errorf("after commit the tombstone is %+v, was %+v", *c.Record, record)
 			}
-		},
-	},
-	{
-		name: "ownership/results",
-		rule: "What a method returns belongs to the caller, who may change it freely; the " +
-			"one thing shared is [Body], which nobody can change.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"ownership/results", "What a method returns belongs to the caller, who may change it " +
+		"freely; the one thing shared is [Body], which nobody can change.",
+		func(t tester, s installation.Store) {
 			c, want := full(), full()
 			commit(t, s, c)
 			q := installation.Query{Tenant: c.Key.Tenant, Term: c.Record.Index[0], Limit: 1}
@@ -57,14 +49,12 @@ var ownershipCases = []testCase{
 			for _, r := range listPage(t, s, q).Records {
 				scribble(r)
 			}
-			if o, err := s.Outcome(t.Context(), c.Key.Tenant,
-				c.Idempotency.Digest); err == nil {
+			if o, err := s.Outcome(t.Context(), c.Key.Tenant, c.Idempotency.Digest); err == nil {
 				clear(o.Data)
 			}
 			again := create(at("again"))
 			again.Idempotency = outcome("key", "data of the second")
-			if receipt, err := s.Commit(t.Context(), again); err == nil &&
-				receipt.Outcome != nil {
+			if receipt, err := s.Commit(t.Context(), again); err == nil && receipt.Outcome != nil {
 				clear(receipt.Outcome.Data)
 			}
 			if r, ok := s.(installation.EventReader); ok {
@@ -80,8 +70,7 @@ var ownershipCases = []testCase{
 				sameRecord(t, "list", r, want.Record)
 			}
 			recorded(t, s, c.Key.Tenant, want.Idempotency)
-		},
-	},
+		}},
 }
 
 // full returns a change with a value in every field that a store could share. Two of them

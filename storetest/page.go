@@ -9,10 +9,8 @@ import (
 )
 
 var pageCases = []testCase{
-	{
-		name: "page/limits",
-		rule: "Limit is the largest number of records in the page, 1 to [MaxPage].",
-		run: func(t tester, s installation.Store) {
+	{"page/limits", "Limit is the largest number of records in the page, 1 to [MaxPage].",
+		func(t tester, s installation.Store) {
 			want := seven(t, s)
 			for limit := 1; limit <= len(want)+1; limit++ {
 				q := installation.Query{Tenant: "tenant", Term: all, Limit: limit}
@@ -28,50 +26,36 @@ var pageCases = []testCase{
 				lists(t, s, installation.Query{Tenant: "tenant", Term: all, Limit: limit,
 					Reverse: true}, want...)
 			}
-		},
-	},
-	{
-		name: "page/empty",
-		rule: "a list has ended when Next is empty",
-		run: func(t tester, s installation.Store) {
-			lists(t, s, installation.Query{Tenant: "tenant", Term: all})
-			lists(t, s, installation.Query{Tenant: "tenant", Term: all, Reverse: true})
-			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later})
-		},
-	},
-	{
-		name: "page/skip",
-		rule: "Skip passes over this many records first, at most [MaxSkip].",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"page/empty", "a list has ended when Next is empty", func(t tester, s installation.Store) {
+		lists(t, s, installation.Query{Tenant: "tenant", Term: all})
+		lists(t, s, installation.Query{Tenant: "tenant", Term: all, Reverse: true})
+		lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later})
+	}},
+	{"page/skip", "Skip passes over this many records first, at most [MaxSkip].",
+		func(t tester, s installation.Store) {
 			want := seven(t, s)
 			for skip := range len(want) {
 				lists(t, s, installation.Query{Tenant: "tenant", Term: all, Limit: 2,
 					Skip: skip}, want[skip:]...)
 			}
 			lists(t, s, installation.Query{Tenant: "tenant", Term: all, Skip: len(want)})
-			lists(t, s,
-				installation.Query{Tenant: "tenant", Term: all, Skip: installation.MaxSkip})
+			lists(t, s, installation.Query{Tenant: "tenant", Term: all, Skip: installation.MaxSkip})
 			slices.Reverse(want)
 			lists(t, s, installation.Query{Tenant: "tenant", Term: all, Skip: 3, Reverse: true},
 				want[3:]...)
-		},
-	},
-	{
-		name: "page/skip-after-cursor",
-		rule: "Skip passes over this many records first, at most [MaxSkip].",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"page/skip-after-cursor", "Skip passes over this many records first, at most [MaxSkip].",
+		func(t tester, s installation.Store) {
 			want := seven(t, s)
 			q := installation.Query{Tenant: "tenant", Term: all, Limit: 2}
 			read := firstPage(t, s, &q)
 			q.Skip, q.Limit = 2, 100
 			lists(t, s, q, want[read+2:]...)
-		},
-	},
-	{
-		name: "page/removed-meanwhile",
-		rule: "It points behind the last record of that page, so inserted or deleted " +
-			"records do not move it.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"page/removed-meanwhile", "It points behind the last record of that page, so inserted or " +
+		"deleted records do not move it.",
+		func(t tester, s installation.Store) {
 			for _, reverse := range []bool{false, true} {
 				want := sevenMore(t, s, reverse)
 				q := installation.Query{Tenant: tenantOf(reverse), Term: all, Limit: 3,
@@ -83,20 +67,16 @@ var pageCases = []testCase{
 				q.Limit = 100
 				lists(t, s, q, want[read:]...)
 			}
-		},
-	},
-	{
-		name: "page/added-meanwhile",
-		rule: "It points behind the last record of that page, so inserted or deleted " +
-			"records do not move it.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"page/added-meanwhile", "It points behind the last record of that page, so inserted or " +
+		"deleted records do not move it.",
+		func(t tester, s installation.Store) {
 			for _, reverse := range []bool{false, true} {
 				want := sevenMore(t, s, reverse)
 				q := installation.Query{Tenant: tenantOf(reverse), Term: all, Limit: 3,
 					Reverse: reverse}
 				read := firstPage(t, s, &q)
-				for i, created := range []time.Time{now.AddDate(-1, 0, 0),
-					now.AddDate(1, 0, 0)} {
+				for i, created := range []time.Time{now.AddDate(-1, 0, 0), now.AddDate(1, 0, 0)} {
 					c := create(
 						installation.Key{Tenant: q.Tenant, ID: []string{"oldest", "newest"}[i]})
 					c.Record.Created = created
@@ -109,13 +89,10 @@ var pageCases = []testCase{
 				q.Limit = 100
 				lists(t, s, q, append(want[read:], last)...)
 			}
-		},
-	},
-	{
-		name: "page/ordinary-writes",
-		rule: "It points behind the last record of that page, so inserted or deleted " +
-			"records do not move it.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"page/ordinary-writes", "It points behind the last record of that page, so inserted or " +
+		"deleted records do not move it.",
+		func(t tester, s installation.Store) {
 			want := seven(t, s)
 			var got []string
 			q := installation.Query{Tenant: "tenant", Term: all, Limit: 2}
@@ -132,14 +109,11 @@ var pageCases = []testCase{
 			if !slices.Equal(got, want) {
 				t.Errorf("swept %q, want %q", got, want)
 			}
-		},
-	},
-	{
-		name: "page/foreign-cursor",
-		rule: "For a value that no page returned, a store returns an error that matches " +
-			"[ErrInvalid] or starts at any position. It never returns records outside the " +
-			"query.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"page/foreign-cursor",
+		"For a value that no page returned, a store returns an error that matches [ErrInvalid] " +
+			"or starts at any position. It never returns records outside the query.",
+		func(t tester, s installation.Store) {
 			for _, key := range []installation.Key{
 				at("a"), at("b"), at("c"), {ID: "a"}, {ID: "b"}, {Tenant: "zzz", ID: "a"},
 				{Tenant: "zzz", ID: "b"},
@@ -172,8 +146,7 @@ var pageCases = []testCase{
 					}
 				}
 			}
-		},
-	},
+		}},
 }
 
 // within fails the case unless q is rejected as invalid, or lists only members of its tenant.

@@ -13,10 +13,8 @@ import (
 const racers = 16
 
 var raceCases = []testCase{
-	{
-		name: "race/update",
-		rule: "All methods may be called from many goroutines at once.",
-		run: func(t tester, s installation.Store) {
+	{"race/update", "All methods may be called from many goroutines at once.",
+		func(t tester, s installation.Store) {
 			c := create(at("counter"))
 			c.Record.Generation = 0
 			commit(t, s, c)
@@ -25,12 +23,9 @@ var raceCases = []testCase{
 				t.Errorf("after %d increments: %d at revision %d", racers, got.Generation,
 					got.Revision)
 			}
-		},
-	},
-	{
-		name: "race/create",
-		rule: "Commit applies c, all of it or nothing.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"race/create", "Commit applies c, all of it or nothing.",
+		func(t tester, s installation.Store) {
 			wins := make([]bool, racers)
 			race(t, func(i int) error {
 				c := create(at("a"))
@@ -42,8 +37,7 @@ var raceCases = []testCase{
 			})
 			winner := oneOf(t, wins)
 			if got := string(get(t, s, at("a")).Body.Bytes()); got != fmt.Sprint(winner) {
-				t.Errorf("the record is of racer %s, the commit of racer %d succeeded", got,
-					winner)
+				t.Errorf("the record is of racer %s, the commit of racer %d succeeded", got, winner)
 			}
 			for i := range racers {
 				var want []string
@@ -52,27 +46,20 @@ var raceCases = []testCase{
 				}
 				lists(t, s, installation.Query{Tenant: "tenant", Term: byRacer(i)}, want...)
 			}
-		},
-	},
-	{
-		name: "race/claim",
-		rule: "what no other record of the tenant may hold at the same time, sorted",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"race/claim", "what no other record of the tenant may hold at the same time, sorted",
+		func(t tester, s installation.Store) {
 			wins := make([]bool, racers)
 			race(t, func(i int) error {
 				_, err := s.Commit(t.Context(), claiming(fmt.Sprint(i), "claim"))
 				wins[i] = err == nil
 				return except(err, installation.ErrExists)
 			})
-			lists(t, s, installation.Query{Tenant: "tenant", Term: all},
-				fmt.Sprint(oneOf(t, wins)))
-		},
-	},
-	{
-		name: "race/idempotency",
-		rule: "the tenant has an unexpired outcome with the same digest: nothing is " +
-			"written; the receipt holds that outcome",
-		run: func(t tester, s installation.Store) {
+			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, fmt.Sprint(oneOf(t, wins)))
+		}},
+	{"race/idempotency", "the tenant has an unexpired outcome with the same digest: nothing is " +
+		"written; the receipt holds that outcome",
+		func(t tester, s installation.Store) {
 			wins := make([]bool, racers)
 			answers := make([]string, racers)
 			race(t, func(i int) error {
@@ -96,12 +83,9 @@ var raceCases = []testCase{
 				}
 			}
 			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, winner)
-		},
-	},
-	{
-		name: "race/same-change",
-		rule: "random token of this mutation, the same on every try of it",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"race/same-change", "random token of this mutation, the same on every try of it",
+		func(t tester, s installation.Store) {
 			c := create(at("a"))
 			c.Events = []installation.Event{eventOf(c, "once")}
 			wins := make([]bool, racers)
@@ -113,8 +97,7 @@ var raceCases = []testCase{
 			oneOf(t, wins)
 			sameRecord(t, "get", get(t, s, c.Key), c.Record)
 			logged(t, s, "tenant", c.Events)
-		},
-	},
+		}},
 }
 
 // race calls run on many goroutines at once, waits for them, and reports their errors.

@@ -7,10 +7,9 @@ import (
 )
 
 var replayCases = []testCase{
-	{
-		name: "replay/same-change",
-		rule: "The record at c.Key remembers c.Op: this very change was applied before.",
-		run: func(t tester, s installation.Store) {
+	{"replay/same-change",
+		"The record at c.Key remembers c.Op: this very change was applied before.",
+		func(t tester, s installation.Store) {
 			c := create(at("a"))
 			commit(t, s, c)
 			replayed(t, s, c, 1)
@@ -18,12 +17,10 @@ var replayCases = []testCase{
 			commit(t, s, c)
 			replayed(t, s, c, 2)
 			sameRecord(t, "get", get(t, s, c.Key), c.Record)
-		},
-	},
-	{
-		name: "replay/writes-nothing",
-		rule: "Nothing is written; the receipt has the revision after c, and Replayed is true.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"replay/writes-nothing",
+		"Nothing is written; the receipt has the revision after c, and Replayed is true.",
+		func(t tester, s installation.Store) {
 			first := create(at("a"))
 			second := update(commit(t, s, first))
 			second.Record.Body = body("as updated")
@@ -36,12 +33,10 @@ var replayCases = []testCase{
 			sameRecord(t, "get", get(t, s, first.Key), second.Record)
 			noOutcome(t, s, first)
 			logged(t, s, first.Key.Tenant, nil)
-		},
-	},
-	{
-		name: "replay/last-ones",
-		rule: "A record or tombstone remembers the Op of its last [RememberedOps] changes.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"replay/last-ones",
+		"A record or tombstone remembers the Op of its last [RememberedOps] changes.",
+		func(t tester, s installation.Store) {
 			changes := []installation.Change{create(at("a"))}
 			for len(changes) < installation.RememberedOps+3 {
 				changes = append(changes, update(changes[len(changes)-1].Record))
@@ -50,35 +45,28 @@ var replayCases = []testCase{
 			for _, c := range changes[len(changes)-installation.RememberedOps:] {
 				replayed(t, s, c, c.Record.Revision)
 			}
-		},
-	},
-	{
-		name: "replay/without-record",
-		rule: "If c.Record is nil, it keeps the record and its revision, and adds only the " +
-			"op token to it.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"replay/without-record", "If c.Record is nil, it keeps the record and its revision, and " +
+		"adds only the op token to it.",
+		func(t tester, s installation.Store) {
 			stored := commit(t, s, create(at("a")))
 			c := touch(stored)
 			commit(t, s, c)
 			commit(t, s, update(stored))
 			replayed(t, s, c, stored.Revision)
-		},
-	},
-	{
-		name: "replay/tombstone",
-		rule: "A record or tombstone remembers the Op of its last [RememberedOps] changes.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"replay/tombstone",
+		"A record or tombstone remembers the Op of its last [RememberedOps] changes.",
+		func(t tester, s installation.Store) {
 			c := create(at("a"))
 			buried := remove(commit(t, s, c))
 			commit(t, s, buried)
 			replayed(t, s, buried, 2)
 			replayed(t, s, c, 1)
-		},
-	},
-	{
-		name: "replay/recreated",
-		rule: "A record or tombstone remembers the Op of its last [RememberedOps] changes.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"replay/recreated",
+		"A record or tombstone remembers the Op of its last [RememberedOps] changes.",
+		func(t tester, s installation.Store) {
 			buried := remove(commit(t, s, create(at("a"))))
 			commit(t, s, buried)
 			again := create(at("a"))
@@ -86,18 +74,15 @@ var replayCases = []testCase{
 			commit(t, s, again)
 			replayed(t, s, buried, 2)
 			sameRecord(t, "get", get(t, s, again.Key), again.Record)
-		},
-	},
-	{
-		name: "replay/other-record",
-		rule: "The record at c.Key remembers c.Op: this very change was applied before.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"replay/other-record",
+		"The record at c.Key remembers c.Op: this very change was applied before.",
+		func(t tester, s installation.Store) {
 			here, there := create(at("a")), create(at("b"))
 			there.Op = here.Op
 			commit(t, s, here, there)
 			sameRecord(t, "get", get(t, s, there.Key), there.Record)
-		},
-	},
+		}},
 }
 
 // replayed commits c again and fails the case unless the store recognises it.

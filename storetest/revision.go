@@ -7,11 +7,9 @@ import (
 )
 
 var revisionCases = []testCase{
-	{
-		name: "revision/conflict",
-		rule: "The stored revision differs from c.If: a [*ConflictError] with the stored " +
-			"revision.",
-		run: func(t tester, s installation.Store) {
+	{"revision/conflict",
+		"The stored revision differs from c.If: a [*ConflictError] with the stored revision.",
+		func(t tester, s installation.Store) {
 			stored := commit(t, s, create(at("a")))
 			commit(t, s, update(stored))
 			for _, tc := range []struct {
@@ -33,67 +31,51 @@ var revisionCases = []testCase{
 				}
 			}
 			absent(t, s, at("none"))
-		},
-	},
-	{
-		name: "revision/conflict-only",
-		rule: "a [*ConflictError] with the stored revision",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"revision/conflict-only", "a [*ConflictError] with the stored revision",
+		func(t tester, s installation.Store) {
 			commit(t, s, create(at("a")))
 			_, err := s.Commit(t.Context(), create(at("a")))
 			onlyMatches(t, err, installation.ErrConflict)
-		},
-	},
-	{
-		name: "revision/without-record",
-		rule: "The stored revision differs from c.If: a [*ConflictError] with the stored " +
-			"revision.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"revision/without-record",
+		"The stored revision differs from c.If: a [*ConflictError] with the stored revision.",
+		func(t tester, s installation.Store) {
 			stored := commit(t, s, create(at("a")))
 			commit(t, s, update(stored))
 			stale := touch(stored)
 			stale.Idempotency = outcome("key", "stale")
 			reject(t, s, stale, installation.ErrConflict)
 			noOutcome(t, s, stale)
-		},
-	},
-	{
-		name: "revision/receipt",
-		rule: "of the record after this change",
-		run: func(t tester, s installation.Store) {
-			c := create(at("a"))
-			for want := int64(1); want < 4; want++ {
-				receipt, err := s.Commit(t.Context(), c)
-				if err != nil || receipt.Revision != want {
-					t.Fatalf("commit: revision %d, error %v, want revision %d",
-						receipt.Revision, err, want)
-				}
-				c = update(c.Record)
+		}},
+	{"revision/receipt", "of the record after this change", func(t tester, s installation.Store) {
+		c := create(at("a"))
+		for want := int64(1); want < 4; want++ {
+			receipt, err := s.Commit(t.Context(), c)
+			if err != nil || receipt.Revision != want {
+				t.Fatalf("commit: revision %d, error %v, want revision %d",
+					receipt.Revision, err, want)
 			}
-			unchanged := touch(get(t, s, at("a")))
-			if receipt, err := s.Commit(t.Context(), unchanged); err != nil ||
-				receipt.Revision != 3 {
-				t.Errorf("commit without a record: revision %d, error %v, want revision 3",
-					receipt.Revision, err)
-			}
-		},
-	},
-	{
-		name: "revision/tombstone",
-		rule: "A tombstone keeps its revision. If nothing is stored, the revision is 0.",
-		run: func(t tester, s installation.Store) {
+			c = update(c.Record)
+		}
+		unchanged := touch(get(t, s, at("a")))
+		if receipt, err := s.Commit(t.Context(), unchanged); err != nil || receipt.Revision != 3 {
+			t.Errorf("commit without a record: revision %d, error %v, want revision 3",
+				receipt.Revision, err)
+		}
+	}},
+	{"revision/tombstone",
+		"A tombstone keeps its revision. If nothing is stored, the revision is 0.",
+		func(t tester, s installation.Store) {
 			stored := commit(t, s, create(at("a")))
 			buried := commit(t, s, remove(stored))
 
 			reject(t, s, create(at("a")), installation.ErrConflict)
 			reject(t, s, update(stored), installation.ErrConflict)
 			sameRecord(t, "get", get(t, s, at("a")), buried)
-		},
-	},
-	{
-		name: "revision/recreated",
-		rule: "grows by 1 with every commit of a record or tombstone",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"revision/recreated", "grows by 1 with every commit of a record or tombstone",
+		func(t tester, s installation.Store) {
 			buried := commit(t, s, remove(commit(t, s, create(at("a")))))
 			again := create(at("a"))
 			again.If, again.Record.Revision = buried.Revision, buried.Revision+1
@@ -101,12 +83,9 @@ var revisionCases = []testCase{
 			commit(t, s, again)
 			sameRecord(t, "get", get(t, s, at("a")), again.Record)
 			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, "a")
-		},
-	},
-	{
-		name: "revision/order-of-checks",
-		rule: "It checks, in this order, and stops at the first that applies",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"revision/order-of-checks", "It checks, in this order, and stops at the first that applies",
+		func(t tester, s installation.Store) {
 			holder := create(at("holder"))
 			holder.Record.Claims = []string{"claim"}
 			holder.Idempotency = outcome("used", "of the holder")
@@ -128,6 +107,5 @@ var revisionCases = []testCase{
 			reject(t, s, c, installation.ErrExists)
 			c.Op, c.Record.Claims = newOp(), nil
 			commit(t, s, c)
-		},
-	},
+		}},
 }

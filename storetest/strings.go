@@ -8,10 +8,8 @@ import (
 )
 
 var stringCases = []testCase{
-	{
-		name: "strings/letter-case",
-		rule: `"a" and "A" are two tenants, two ids, two terms.`,
-		run: func(t tester, s installation.Store) {
+	{"strings/letter-case", `"a" and "A" are two tenants, two ids, two terms.`,
+		func(t tester, s installation.Store) {
 			for _, key := range []installation.Key{{Tenant: "a", ID: "a"},
 				{Tenant: "a", ID: "A"}, {Tenant: "A", ID: "a"}} {
 				c := create(key)
@@ -26,58 +24,48 @@ var stringCases = []testCase{
 			lists(t, s, installation.Query{Tenant: "A", Term: all}, "a")
 			lists(t, s, installation.Query{Tenant: "a", Term: "aA"}, "A")
 			lists(t, s, installation.Query{Tenant: "a", Term: "aa"}, "a")
-		},
-	},
-	{
-		name: "strings/odd",
-		rule: "Any bytes but NUL may occur in them.",
-		run: func(t tester, s installation.Store) {
-			for _, x := range odd {
-				c := create(installation.Key{Tenant: x, ID: x})
-				c.Record.Index = []string{"term " + x}
-				c.Record.Claims = []string{x}
-				commit(t, s, c)
-				sameRecord(t, "get", get(t, s, c.Key), c.Record)
-				lists(t, s, installation.Query{Tenant: x, Term: "term " + x}, x)
-			}
-			for _, x := range odd {
-				commit(t, s, create(at(x)))
-			}
-			lists(t, s, installation.Query{Tenant: "tenant", Term: all},
-				slices.Sorted(slices.Values(odd))...)
-		},
-	},
-	{
-		name: "strings/boundaries",
-		rule: "Strings are byte-exact",
-		run: func(t tester, s installation.Store) {
-			// The text behind a separator must not move to its other side, whatever separator
-			// the store uses in its keys.
-			for _, sep := range []string{":", "/", "|", " ", ",", "\x01", "\x1f", "\xff", "\n",
-				"}", "-"} {
-				left := create(installation.Key{Tenant: "a" + sep + "b", ID: "c"})
-				right := create(installation.Key{Tenant: "a", ID: "b" + sep + "c"})
-				left.Record.Index, left.Record.Claims = []string{"d"}, []string{"e"}
-				right.Record.Index, right.Record.Claims = []string{"b" + sep + "d"},
-					[]string{"b" + sep + "e"}
-				left.Record.Body, right.Record.Body = body("left"), body("right")
-				commit(t, s, left, right)
-				sameRecord(t, "get", get(t, s, left.Key), left.Record)
-				sameRecord(t, "get", get(t, s, right.Key), right.Record)
-				lists(t, s, installation.Query{Tenant: left.Key.Tenant, Term: "d"}, "c")
-				lists(t, s, installation.Query{Tenant: "a", Term: "b" + sep + "d"},
-					right.Key.ID)
-			}
-			// A string must not match those that begin with it.
-			for n := range 4 {
-				c := create(installation.Key{Tenant: strings.Repeat("t", n+1), ID: "x"})
-				c.Record.Index = []string{strings.Repeat("y", n+1)}
-				commit(t, s, c)
-			}
-			lists(t, s, installation.Query{Tenant: "t", Term: "y"}, "x")
-			lists(t, s, installation.Query{Tenant: "t", Term: "yy"})
-			lists(t, s, installation.Query{Tenant: "tt", Term: "y"})
-			lists(t, s, installation.Query{Tenant: "tt", Term: "yy"}, "x")
-		},
-	},
+		}},
+	{"strings/odd", "Any bytes but NUL may occur in them.", func(t tester, s installation.Store) {
+		for _, x := range odd {
+			c := create(installation.Key{Tenant: x, ID: x})
+			c.Record.Index = []string{"term " + x}
+			c.Record.Claims = []string{x}
+			commit(t, s, c)
+			sameRecord(t, "get", get(t, s, c.Key), c.Record)
+			lists(t, s, installation.Query{Tenant: x, Term: "term " + x}, x)
+		}
+		for _, x := range odd {
+			commit(t, s, create(at(x)))
+		}
+		lists(t, s, installation.Query{Tenant: "tenant", Term: all},
+			slices.Sorted(slices.Values(odd))...)
+	}},
+	{"strings/boundaries", "Strings are byte-exact", func(t tester, s installation.Store) {
+		// The text behind a separator must not move to its other side, whatever separator
+		// the store uses in its keys.
+		for _, sep := range []string{":", "/", "|", " ", ",", "\x01", "\x1f", "\xff", "\n",
+			"}", "-"} {
+			left := create(installation.Key{Tenant: "a" + sep + "b", ID: "c"})
+			right := create(installation.Key{Tenant: "a", ID: "b" + sep + "c"})
+			left.Record.Index, left.Record.Claims = []string{"d"}, []string{"e"}
+			right.Record.Index, right.Record.Claims = []string{"b" + sep + "d"},
+				[]string{"b" + sep + "e"}
+			left.Record.Body, right.Record.Body = body("left"), body("right")
+			commit(t, s, left, right)
+			sameRecord(t, "get", get(t, s, left.Key), left.Record)
+			sameRecord(t, "get", get(t, s, right.Key), right.Record)
+			lists(t, s, installation.Query{Tenant: left.Key.Tenant, Term: "d"}, "c")
+			lists(t, s, installation.Query{Tenant: "a", Term: "b" + sep + "d"}, right.Key.ID)
+		}
+		// A string must not match those that begin with it.
+		for n := range 4 {
+			c := create(installation.Key{Tenant: strings.Repeat("t", n+1), ID: "x"})
+			c.Record.Index = []string{strings.Repeat("y", n+1)}
+			commit(t, s, c)
+		}
+		lists(t, s, installation.Query{Tenant: "t", Term: "y"}, "x")
+		lists(t, s, installation.Query{Tenant: "t", Term: "yy"})
+		lists(t, s, installation.Query{Tenant: "tt", Term: "y"})
+		lists(t, s, installation.Query{Tenant: "tt", Term: "yy"}, "x")
+	}},
 }

@@ -7,10 +7,8 @@ import (
 )
 
 var tenantCases = []testCase{
-	{
-		name: "tenant/apart",
-		rule: "Key is the identity of an installation: byte-exact and case-sensitive.",
-		run: func(t tester, s installation.Store) {
+	{"tenant/apart", "Key is the identity of an installation: byte-exact and case-sensitive.",
+		func(t tester, s installation.Store) {
 			for _, tenant := range []string{"a", "b"} {
 				c := create(installation.Key{Tenant: tenant, ID: "x"})
 				c.Record.Body = body("of " + tenant)
@@ -22,23 +20,18 @@ var tenantCases = []testCase{
 			lists(t, s, installation.Query{Tenant: "a", Term: all}, "only in a")
 			lists(t, s, installation.Query{Tenant: "b", Term: all}, "only in b", "x")
 			lists(t, s, installation.Query{Tenant: "c", Term: all})
-		},
-	},
-	{
-		name: "tenant/default",
-		rule: "The empty tenant is the default tenant.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"tenant/default", "The empty tenant is the default tenant.",
+		func(t tester, s installation.Store) {
 			commit(t, s, create(installation.Key{ID: "mine"}),
 				create(installation.Key{Tenant: "other", ID: "theirs"}))
 			lists(t, s, installation.Query{Term: all}, "mine")
 			lists(t, s, installation.Query{Term: all, Reverse: true}, "mine")
 			absent(t, s, installation.Key{ID: "theirs"})
-		},
-	},
-	{
-		name: "tenant/all-of-them",
-		rule: "AllTenants lists across tenants, in a stable order of the store's own choosing.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"tenant/all-of-them",
+		"AllTenants lists across tenants, in a stable order of the store's own choosing.",
+		func(t tester, s installation.Store) {
 			want := everywhere(t, s)
 			for _, reverse := range []bool{false, true} {
 				var first []installation.Key
@@ -59,13 +52,10 @@ var tenantCases = []testCase{
 					t.Errorf("reverse %t: got %v, want %v in any order", reverse, first, want)
 				}
 			}
-		},
-	},
-	{
-		name: "tenant/global-terms",
-		rule: "GlobalTerm reports whether a term is listed across all tenants (for " +
-			"maintenance). Other terms are listed within one tenant.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"tenant/global-terms", "GlobalTerm reports whether a term is listed across all tenants (for " +
+		"maintenance). Other terms are listed within one tenant.",
+		func(t tester, s installation.Store) {
 			everywhere(t, s)
 			for _, tenant := range []string{"", "a", "b", "@all"} {
 				q := installation.Query{Tenant: tenant, Term: "@all", Limit: 100}
@@ -73,12 +63,9 @@ var tenantCases = []testCase{
 					t.Errorf("list %+v: got %v", q, keys(page.Records))
 				}
 			}
-		},
-	},
-	{
-		name: "tenant/due",
-		rule: "DueBefore lists records whose deadline is set and not after this time",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"tenant/due", "DueBefore lists records whose deadline is set and not after this time",
+		func(t tester, s installation.Store) {
 			want := everywhere(t, s)
 			lists(t, s, installation.Query{DueBefore: later}, "x")
 			lists(t, s, installation.Query{Tenant: "b", DueBefore: later}, "x", "y")
@@ -87,8 +74,7 @@ var tenantCases = []testCase{
 			if !slices.Equal(got, want) {
 				t.Errorf("got %v, want %v in any order", got, want)
 			}
-		},
-	},
+		}},
 }
 
 // everywhere stores records in three tenants and returns their sorted keys.

@@ -7,21 +7,16 @@ import (
 )
 
 var timeCases = []testCase{
-	{
-		name: "times/microseconds",
-		rule: "Times come back equal to the microsecond, in UTC.",
-		run: func(t tester, s installation.Store) {
+	{"times/microseconds", "Times come back equal to the microsecond, in UTC.",
+		func(t tester, s installation.Store) {
 			for name, pair := range timesOf(t, s) {
 				if got, want := pair[0], pair[1]; !got.Equal(want) {
 					t.Errorf("%s: got %v, want %v", name, got, want)
 				}
 			}
-		},
-	},
-	{
-		name: "times/early",
-		rule: "Times come back equal to the microsecond, in UTC.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"times/early", "Times come back equal to the microsecond, in UTC.",
+		func(t tester, s installation.Store) {
 			c := create(at("early"))
 			c.Record.Created = time.Date(1969, 7, 20, 20, 17, 40, 123_456_000, time.UTC)
 			commit(t, s, c, create(at("late")))
@@ -29,19 +24,15 @@ var timeCases = []testCase{
 				t.Errorf("created: got %v, want %v", got, c.Record.Created)
 			}
 			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, "early", "late")
-		},
-	},
-	{
-		name: "times/utc",
-		rule: "Times come back equal to the microsecond, in UTC.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"times/utc", "Times come back equal to the microsecond, in UTC.",
+		func(t tester, s installation.Store) {
 			for name, pair := range timesOf(t, s) {
 				if got := pair[0]; got.Location() != time.UTC {
 					t.Errorf("%s: %v is in %v", name, got, got.Location())
 				}
 			}
-		},
-	},
+		}},
 }
 
 // timesOf stores different times in all fields that a store returns. It returns the returned

@@ -7,49 +7,38 @@ import (
 )
 
 var unavailableCases = []testCase{
-	{
-		name: "unavailable/reads",
-		rule: `A store that cannot answer returns an error that matches [ErrUnavailable]. ` +
-			`It never says "not there" because it could not look.`,
-		run: func(t tester, s installation.Store) {
+	{"unavailable/reads", `A store that cannot answer returns an error that matches ` +
+		`[ErrUnavailable]. It never says "not there" because it could not look.`,
+		func(t tester, s installation.Store) {
 			_, err := s.Get(t.Context(), at("a"))
 			onlyMatches(t, err, installation.ErrUnavailable)
 			_, err = s.Outcome(t.Context(), "tenant", digest("key"))
 			onlyMatches(t, err, installation.ErrUnavailable)
-			_, err = s.List(t.Context(),
-				installation.Query{Tenant: "tenant", Term: all, Limit: 1})
+			_, err = s.List(t.Context(), installation.Query{Tenant: "tenant", Term: all, Limit: 1})
 			onlyMatches(t, err, installation.ErrUnavailable)
 			if r, ok := s.(installation.EventReader); ok {
-				_, err = r.Events(t.Context(),
-					installation.EventQuery{Tenant: "tenant", Limit: 1})
+				_, err = r.Events(t.Context(), installation.EventQuery{Tenant: "tenant", Limit: 1})
 				onlyMatches(t, err, installation.ErrUnavailable)
 			}
 			if c, ok := s.(installation.Counter); ok {
 				_, err = c.Count(t.Context(), installation.Query{Tenant: "tenant", Term: all})
 				onlyMatches(t, err, installation.ErrUnavailable)
 			}
-		},
-	},
-	{
-		name: "unavailable/commit",
-		rule: "A commit whose fate cannot be known returns an error that matches " +
-			"[ErrUnknownOutcome].",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"unavailable/commit",
+		"A commit whose fate cannot be known returns an error that matches [ErrUnknownOutcome].",
+		func(t tester, s installation.Store) {
 			_, err := s.Commit(t.Context(), create(at("a")))
 			if !errors.Is(err, installation.ErrUnavailable) &&
 				!errors.Is(err, installation.ErrUnknownOutcome) {
 				t.Errorf("commit: error %v, want %v or %v", err, installation.ErrUnavailable,
 					installation.ErrUnknownOutcome)
 			}
-		},
-	},
-	{
-		name: "unavailable/health",
-		rule: "The error is for a store that could not be asked at all.",
-		run: withAbility(func(t tester, _ installation.Store, h installation.HealthChecker) {
+		}},
+	{"unavailable/health", "The error is for a store that could not be asked at all.",
+		withAbility(func(t tester, _ installation.Store, h installation.HealthChecker) {
 			if findings, err := h.Health(t.Context()); err == nil {
 				t.Errorf("health: got %+v, want an error", findings)
 			}
-		}),
-	},
+		})},
 }

@@ -7,11 +7,9 @@ import (
 )
 
 var writeCases = []testCase{
-	{
-		name: "write/replaces",
-		rule: "Otherwise it stores the record or tombstone of c in place of the old one. The " +
-			"old index terms, claims and deadline are gone.",
-		run: func(t tester, s installation.Store) {
+	{"write/replaces", "Otherwise it stores the record or tombstone of c in place of the old " +
+		"one. The old index terms, claims and deadline are gone.",
+		func(t tester, s installation.Store) {
 			c := create(at("a"))
 			c.Record.Index = []string{"@old", "kept", "old"}
 			c.Record.Deadline = now
@@ -36,24 +34,17 @@ var writeCases = []testCase{
 			lists(t, s, installation.Query{AllTenants: true, Term: "@old"})
 			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later})
 			lists(t, s, installation.Query{AllTenants: true, DueBefore: later})
-		},
-	},
-	{
-		name: "write/tombstone",
-		rule: "Tombstones are in no list.",
-		run: func(t tester, s installation.Store) {
-			c := create(at("a"))
-			c.Record.Index = []string{"@all", all}
-			c.Record.Deadline = now
-			commit(t, s, remove(commit(t, s, c)))
-			lists(t, s, installation.Query{Tenant: "tenant", Term: all})
-			lists(t, s, installation.Query{AllTenants: true, Term: "@all"})
-		},
-	},
-	{
-		name: "write/tombstone-kept",
-		rule: "A store may forget a tombstone from this time on.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"write/tombstone", "Tombstones are in no list.", func(t tester, s installation.Store) {
+		c := create(at("a"))
+		c.Record.Index = []string{"@all", all}
+		c.Record.Deadline = now
+		commit(t, s, remove(commit(t, s, c)))
+		lists(t, s, installation.Query{Tenant: "tenant", Term: all})
+		lists(t, s, installation.Query{AllTenants: true, Term: "@all"})
+	}},
+	{"write/tombstone-kept", "A store may forget a tombstone from this time on.",
+		func(t tester, s installation.Store) {
 			buried := commit(t, s, remove(commit(t, s, create(at("a")))))
 			c := create(at("b"))
 			for range 5 { // chances for a store that forgets during commits
@@ -65,13 +56,10 @@ var writeCases = []testCase{
 			late := create(at("a"))
 			late.Now = buried.Deadline.Add(-time.Second)
 			reject(t, s, late, installation.ErrConflict)
-		},
-	},
-	{
-		name: "write/without-record",
-		rule: "If c.Record is nil, it keeps the record and its revision, and adds only the " +
-			"op token to it. In both cases it also writes the outcome and the events.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"write/without-record", "If c.Record is nil, it keeps the record and its revision, and adds " +
+		"only the op token to it. In both cases it also writes the outcome and the events.",
+		func(t tester, s installation.Store) {
 			c := full()
 			c.Idempotency, c.Events = nil, nil
 			unchanged := touch(commit(t, s, c))
@@ -85,28 +73,21 @@ var writeCases = []testCase{
 			reject(t, s, claiming("b", c.Record.Claims...), installation.ErrExists)
 			recorded(t, s, "tenant", unchanged.Idempotency)
 			logged(t, s, "tenant", unchanged.Events)
-		},
-	},
-	{
-		name: "write/nothing-of-a-conflict",
-		rule: "Commit applies c, all of it or nothing.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"write/nothing-of-a-conflict", "Commit applies c, all of it or nothing.",
+		func(t tester, s installation.Store) {
 			stored := commit(t, s, create(at("a")))
 			c := create(at("a"))
 			leavesNothing(t, s, c, installation.ErrConflict)
 			sameRecord(t, "get", get(t, s, c.Key), stored)
-		},
-	},
-	{
-		name: "write/nothing-of-a-claimant",
-		rule: "Commit applies c, all of it or nothing.",
-		run: func(t tester, s installation.Store) {
+		}},
+	{"write/nothing-of-a-claimant", "Commit applies c, all of it or nothing.",
+		func(t tester, s installation.Store) {
 			commit(t, s, claiming("holder", "taken"))
 			c := claiming("a", "taken")
 			leavesNothing(t, s, c, installation.ErrExists)
 			absent(t, s, c.Key)
-		},
-	},
+		}},
 }
 
 // leavesNothing adds every possible part to c, commits it twice, and fails the case if any of
