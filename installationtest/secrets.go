@@ -47,8 +47,7 @@ func NoSecrets(tb testing.TB, svc *installation.Service, id string, outputs ...a
 	for i, output := range outputs {
 		rendered, opaque := render(output)
 		if opaque != "" {
-			tb.Errorf("installationtest: output %d has a %s, which cannot be searched", i,
-				opaque)
+			tb.Errorf("installationtest: output %d has a %s, which cannot be searched", i, opaque)
 		}
 		texts[i] = rendered
 	}

@@ -14,9 +14,7 @@ import (
 const pruneBatch = 16
 
 // Commit implements [installation.Store].
-func (s *Store) Commit(
-	ctx context.Context, c installation.Change,
-) (installation.Receipt, error) {
+func (s *Store) Commit(ctx context.Context, c installation.Change) (installation.Receipt, error) {
 	var none installation.Receipt
 	if err := ctx.Err(); err != nil {
 		return none, err
@@ -86,8 +84,7 @@ func unexpired(txn *memdb.Txn, wanted *outcomeRow, now time.Time) *outcomeRow {
 	if wanted == nil {
 		return nil
 	}
-	used := first[outcomeRow](txn, tableOutcomes, indexID,
-		outcomeKey(wanted.tenant, wanted.Digest))
+	used := first[outcomeRow](txn, tableOutcomes, indexID, outcomeKey(wanted.tenant, wanted.Digest))
 	if used == nil || !now.Before(used.Until) {
 		return nil
 	}

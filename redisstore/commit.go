@@ -19,9 +19,7 @@ import (
 // first, if the retry is rejected, or if a change without a record may have been forgotten.
 // With [Options.RequireReplicas] a nil error means that so many replicas have the change;
 // [installation.ErrNotReplicated] means that it was applied but not confirmed.
-func (s *Store) Commit(
-	ctx context.Context, c installation.Change,
-) (installation.Receipt, error) {
+func (s *Store) Commit(ctx context.Context, c installation.Change) (installation.Receipt, error) {
 	if err := ctx.Err(); err != nil {
 		return installation.Receipt{}, err
 	}

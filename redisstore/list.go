@@ -122,9 +122,7 @@ func (s *Store) bucketsOf(q installation.Query) []bucket {
 }
 
 // members returns members of a span in its order.
-func (s *Store) members(
-	ctx context.Context, b bucket, sp span, skip, limit int,
-) ([]string, error) {
+func (s *Store) members(ctx context.Context, b bucket, sp span, skip, limit int) ([]string, error) {
 	words := []any{"zrange", b.index(), sp.lo, sp.hi, "bylex", "limit", skip, limit}
 	if sp.reverse {
 		words = []any{"zrange", b.index(), sp.hi, sp.lo, "bylex", "rev", "limit", skip, limit}

@@ -79,9 +79,7 @@ type inspected struct {
 }
 
 // inspect reads all fields at the keys of records.
-func (v *verification) inspect(
-	ctx context.Context, keys ...installation.Key,
-) ([]inspected, error) {
+func (v *verification) inspect(ctx context.Context, keys ...installation.Key) ([]inspected, error) {
 	stored, err := v.store.readFields(ctx, keys, slices.Concat(recordFields, []string{fieldOps}))
 	if err != nil {
 		return nil, err
