@@ -21,24 +21,21 @@ var later = now.Add(24 * time.Hour)
 // all is the term of every record in the suite unless a case says otherwise.
 const all = "all"
 
+// Queries of the records in the usual tenant: with the usual term, and with a deadline.
+var (
+	everything    = installation.Query{Tenant: "tenant", Term: all}
+	everythingDue = installation.Query{Tenant: "tenant", DueBefore: later}
+)
+
 // at returns a key of the usual tenant.
 func at(id string) installation.Key { return installation.Key{Tenant: "tenant", ID: id} }
 
 // create returns the change that creates a record at key. Cases modify it.
 func create(key installation.Key) installation.Change {
-	return installation.Change{
-		Op:  newOp(),
-		Now: now,
-		Key: key,
-		Record: &installation.Record{
-			Key:        key,
-			Revision:   1,
-			Generation: 1,
-			Created:    now,
-			Index:      []string{all},
-			Body:       body("as created"),
-		},
-	}
+	return installation.Change{Op: newOp(), Now: now, Key: key, Record: &installation.Record{
+		Key: key, Revision: 1, Generation: 1,
+		Created: now, Index: []string{all}, Body: body("as created"),
+	}}
 }
 
 // update returns the change that writes stored again. Cases modify it.
@@ -55,11 +52,8 @@ func update(stored *installation.Record) installation.Change {
 func remove(stored *installation.Record) installation.Change {
 	c := touch(stored)
 	c.Record = &installation.Record{
-		Key:        stored.Key,
-		Revision:   stored.Revision + 1,
-		Generation: stored.Generation,
-		Deleted:    true,
-		Deadline:   now.AddDate(0, 1, 0),
+		Key: stored.Key, Revision: stored.Revision + 1, Generation: stored.Generation,
+		Deleted: true, Deadline: now.AddDate(0, 1, 0),
 	}
 	return c
 }
@@ -78,12 +72,8 @@ func outcome(idempotencyKey, data string) *installation.Outcome {
 // eventOf returns an event about the record of c. Its reason identifies it.
 func eventOf(c installation.Change, reason string) installation.Event {
 	return installation.Event{
-		Type:       event.Updated,
-		Key:        c.Key,
-		Revision:   c.If + 1,
-		Generation: 1,
-		Time:       now,
-		Reason:     reason,
+		Type: event.Updated, Key: c.Key, Revision: c.If + 1, Generation: 1,
+		Time: now, Reason: reason,
 	}
 }
 

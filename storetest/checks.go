@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -54,9 +55,7 @@ func absent(t tester, s installation.Store, key installation.Key) {
 // list returns all records of q from all pages. The default limit is 100.
 func list(t tester, s installation.Store, q installation.Query) []*installation.Record {
 	t.Helper()
-	if q.Limit == 0 {
-		q.Limit = 100
-	}
+	q.Limit = cmp.Or(q.Limit, 100)
 	var records []*installation.Record
 	for range 10_000 {
 		page := listPage(t, s, q)
@@ -138,8 +137,7 @@ func onlyMatches(t tester, err, want error) {
 	}
 	for _, other := range []error{
 		installation.ErrInvalid, installation.ErrNotFound, installation.ErrExists,
-		installation.ErrConflict,
-		installation.ErrUnavailable, installation.ErrUnknownOutcome,
+		installation.ErrConflict, installation.ErrUnavailable, installation.ErrUnknownOutcome,
 		installation.ErrNotReplicated, installation.ErrTrimmed,
 	} {
 		if other != want && errors.Is(err, other) {

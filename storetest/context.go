@@ -38,37 +38,32 @@ func calls(
 	s installation.Store, stored *installation.Record,
 ) map[string]func(context.Context) error {
 	q := installation.Query{Tenant: stored.Key.Tenant, Term: all, Limit: 1}
-	get := func(key installation.Key) func(context.Context) error {
-		return func(ctx context.Context) error { _, err := s.Get(ctx, key); return err }
-	}
-	commit := func(c installation.Change) func(context.Context) error {
-		return func(ctx context.Context) error { _, err := s.Commit(ctx, c); return err }
-	}
 	m := map[string]func(context.Context) error{
-		"Get":           get(stored.Key),
-		"Get, nothing":  get(at("new")),
-		"Commit":        commit(create(at("new"))),
-		"Commit, again": commit(update(stored)),
-		"List": func(ctx context.Context) error {
-			_, err := s.List(ctx, q)
-			return err
-		},
+		"Get":           errorOf(s.Get, stored.Key),
+		"Get, nothing":  errorOf(s.Get, at("new")),
+		"Commit":        errorOf(s.Commit, create(at("new"))),
+		"Commit, again": errorOf(s.Commit, update(stored)),
+		"List":          errorOf(s.List, q),
 		"Outcome": func(ctx context.Context) error {
 			_, err := s.Outcome(ctx, stored.Key.Tenant, digest("none"))
 			return err
 		},
 	}
 	if r, ok := s.(installation.EventReader); ok {
-		m["Events"] = func(ctx context.Context) error {
-			_, err := r.Events(ctx, installation.EventQuery{Tenant: stored.Key.Tenant, Limit: 1})
-			return err
-		}
+		m["Events"] = errorOf(r.Events, installation.EventQuery{Tenant: q.Tenant, Limit: 1})
 	}
 	if c, ok := s.(installation.Counter); ok {
-		m["Count"] = func(ctx context.Context) error { _, err := c.Count(ctx, q); return err }
+		m["Count"] = errorOf(c.Count, q)
 	}
 	if h, ok := s.(installation.HealthChecker); ok {
 		m["Health"] = func(ctx context.Context) error { _, err := h.Health(ctx); return err }
 	}
 	return m
+}
+
+// errorOf returns a call with an argument that returns only its error.
+func errorOf[A, T any](
+	call func(context.Context, A) (T, error), argument A,
+) func(context.Context) error {
+	return func(ctx context.Context) error { _, err := call(ctx, argument); return err }
 }

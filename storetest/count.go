@@ -9,9 +9,9 @@ import (
 var countCases = []testCase{
 	{"count/terms", "Count returns how many records q names",
 		withAbility(func(t tester, s installation.Store, c installation.Counter) {
-			counts(t, c, installation.Query{Tenant: "tenant", Term: all}, 0)
+			counts(t, c, everything, 0)
 			ids := seven(t, s)
-			counts(t, c, installation.Query{Tenant: "tenant", Term: all}, int64(len(ids)))
+			counts(t, c, everything, int64(len(ids)))
 			counts(t, c, installation.Query{Tenant: "tenant", Term: "of a"}, 1)
 			counts(t, c, installation.Query{Tenant: "tenant", Term: "none"}, 0)
 			counts(t, c, installation.Query{Tenant: "other", Term: all}, 0)
@@ -19,14 +19,14 @@ var countCases = []testCase{
 	{"count/tombstone", "Tombstones are in no list.",
 		withAbility(func(t tester, s installation.Store, c installation.Counter) {
 			commit(t, s, create(at("a")), remove(commit(t, s, create(at("b")))))
-			counts(t, c, installation.Query{Tenant: "tenant", Term: all}, 1)
+			counts(t, c, everything, 1)
 		})},
 	{"count/due", "Count returns how many records q names",
 		withAbility(func(t tester, s installation.Store, c installation.Counter) {
 			commit(t, s, dueAt("a", now), dueAt("b", now.Add(time.Hour)),
 				dueAt("never", time.Time{}))
 			counts(t, c, installation.Query{Tenant: "tenant", DueBefore: now.Add(time.Minute)}, 1)
-			counts(t, c, installation.Query{Tenant: "tenant", DueBefore: later}, 2)
+			counts(t, c, everythingDue, 2)
 		})},
 	{"count/all-tenants", "Count returns how many records q names",
 		withAbility(func(t tester, s installation.Store, c installation.Counter) {

@@ -11,25 +11,17 @@ import (
 var dueCases = []testCase{
 	{"due/boundary", "DueBefore lists records whose deadline is set and not after this time",
 		func(t tester, s installation.Store) {
-			commit(t, s,
-				dueAt("before", now.Add(-time.Microsecond)),
-				dueAt("then", now),
-				dueAt("after", now.Add(time.Microsecond)),
-				dueAt("never", time.Time{}),
-			)
+			commit(t, s, dueAt("before", now.Add(-time.Microsecond)), dueAt("then", now),
+				dueAt("after", now.Add(time.Microsecond)), dueAt("never", time.Time{}))
 			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: now.Add(-time.Second)})
 			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: now}, "before", "then")
 			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: now.Add(time.Hour)},
 				"before", "then", "after")
 		}},
 	{"due/order", "The order is by deadline.", func(t tester, s installation.Store) {
-		commit(t, s,
-			dueAt("a", now.Add(-1*time.Hour)),
-			dueAt("b", now.Add(-4*time.Hour)),
-			dueAt("c", now.Add(-2*time.Hour)),
-			dueAt("d", now.Add(-3*time.Hour)),
-		)
-		lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later}, "b", "d", "c", "a")
+		commit(t, s, dueAt("a", now.Add(-1*time.Hour)), dueAt("b", now.Add(-4*time.Hour)),
+			dueAt("c", now.Add(-2*time.Hour)), dueAt("d", now.Add(-3*time.Hour)))
+		lists(t, s, everythingDue, "b", "d", "c", "a")
 	}},
 	{"due/pages", "a list has ended when Next is empty", func(t tester, s installation.Store) {
 		want := everywhere(t, s)
@@ -64,16 +56,16 @@ var dueCases = []testCase{
 	{"due/swept", "It points behind the last record of that page, so inserted or deleted records " +
 		"do not move it.",
 		func(t tester, s installation.Store) {
-			var want, got []string
-			for _, id := range []string{"a", "b", "c", "d", "e"} {
-				want = append(want, id)
+			var got []string
+			want := []string{"a", "b", "c", "d", "e"}
+			for _, id := range want {
 				commit(t, s, dueAt(id, now))
 			}
 			q := installation.Query{Tenant: "tenant", DueBefore: later, Limit: 2}
 			for range 100 { // read a page, settle every record on it, continue
 				page := listPage(t, s, q)
+				got = append(got, ids(page.Records)...)
 				for _, r := range page.Records {
-					got = append(got, r.Key.ID)
 					c := update(r)
 					c.Record.Deadline = time.Time{}
 					commit(t, s, c)
@@ -86,7 +78,7 @@ var dueCases = []testCase{
 			if !slices.Equal(got, want) {
 				t.Errorf("swept %q, want %q in any order", got, want)
 			}
-			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later})
+			lists(t, s, everythingDue)
 		}},
 }
 

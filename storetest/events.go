@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -11,10 +12,10 @@ var eventCases = []testCase{
 	{"events/order", "Events of one tenant are in the order of their commits.",
 		withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			want := logSome(t, s)
-			for tenant, events := range want {
+			for tenant, committed := range want {
 				for limit := 1; limit < 8; limit++ {
 					q := installation.EventQuery{Tenant: tenant, Limit: limit}
-					sameEvents(t, eventsBy(t, r, q), events)
+					sameEvents(t, events(t, r, q), committed)
 				}
 			}
 			sameEvents(t, events(t, r, installation.EventQuery{Tenant: "silent"}), nil)
@@ -25,7 +26,7 @@ var eventCases = []testCase{
 			all := events(t, r, installation.EventQuery{AllTenants: true, Tenant: "ignored"})
 			for limit := 1; limit < 8; limit++ {
 				q := installation.EventQuery{AllTenants: true, Limit: limit}
-				sameEvents(t, eventsBy(t, r, q), all)
+				sameEvents(t, events(t, r, q), all)
 			}
 			apart := make(map[string][]installation.Event)
 			for _, e := range all {
@@ -42,21 +43,13 @@ var eventCases = []testCase{
 		withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			c := create(at("a"))
 			c.Events = []installation.Event{{
-				Type:       "a type of the future",
-				Key:        c.Key,
-				Revision:   1<<53 + 1,
-				Generation: 2,
-				Time:       now,
-				Extension:  "extension \xff",
-				Account:    "account",
+				Type: "a type of the future", Key: c.Key, Revision: 1<<53 + 1, Generation: 2,
+				Time: now, Extension: "extension \xff", Account: "account",
 				Actor: installation.Actor{
-					Kind:     installation.Customer,
-					ID:       "actor",
-					User:     installation.Reference{ID: "user", Name: "né", Icon: "icon"},
-					ReadOnly: true,
+					Kind: installation.Customer, ID: "actor", ReadOnly: true,
+					User: installation.Reference{ID: "user", Name: "né", Icon: "icon"},
 				},
-				Reason:  "because\nof \"this\"",
-				Changed: []string{"", "/a", "/b~1c"},
+				Reason: "because\nof \"this\"", Changed: []string{"", "/a", "/b~1c"},
 			}}
 			commit(t, s, c)
 			sameEvents(t, events(t, r, installation.EventQuery{Tenant: "tenant"}), c.Events)
@@ -76,9 +69,10 @@ var eventCases = []testCase{
 		"and continue from it later.",
 		withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			want := logSome(t, s)["b"]
-			for _, q := range []installation.EventQuery{{Tenant: "b"}, {AllTenants: true}} {
-				q.After = toEnd(t, r, q)
-				if q.After == "" {
+			for _, q := range []installation.EventQuery{
+				{Tenant: "b", Limit: 3}, {AllTenants: true, Limit: 3},
+			} {
+				if _, q.After, _ = walk(t, r, q); q.After == "" {
 					t.Fatalf("events %+v: no cursor at the end", q)
 				}
 				c := touch(get(t, s, installation.Key{Tenant: "b", ID: "x"}))
@@ -94,11 +88,11 @@ var eventCases = []testCase{
 		"A page without events means the end of the log. Its Next is then the After of the query.",
 		withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			q := installation.EventQuery{Tenant: "b", Limit: 10}
-			if last, given := walk(t, r, q, ignore); last != "" || given != "" {
+			if _, last, given := walk(t, r, q); last != "" || given != "" {
 				t.Errorf("empty log: cursor %q, given %q", last, given)
 			}
 			logSome(t, s)
-			if last, given := walk(t, r, q, ignore); last != given {
+			if _, last, given := walk(t, r, q); last != given {
 				t.Errorf("at the end: cursor %q, given %q", last, given)
 			}
 		})},
@@ -145,55 +139,33 @@ func logSome(t tester, s installation.Store) map[string][]installation.Event {
 	return committed
 }
 
-// events returns all events of q.
+// events returns all events of q from all pages. The default limit is 100.
 func events(t tester, r installation.EventReader, q installation.EventQuery) []installation.Event {
 	t.Helper()
-	q.Limit = 100
-	return eventsBy(t, r, q)
-}
-
-// eventsBy returns all events of q, in pages of its limit.
-func eventsBy(
-	t tester, r installation.EventReader, q installation.EventQuery,
-) []installation.Event {
-	t.Helper()
-	var all []installation.Event
-	walk(t, r, q, func(e installation.Event) { all = append(all, e) })
+	q.Limit = cmp.Or(q.Limit, 100)
+	all, _, _ := walk(t, r, q)
 	return all
 }
 
-// toEnd returns the cursor behind all events of q.
-func toEnd(t tester, r installation.EventReader, q installation.EventQuery) string {
-	t.Helper()
-	q.Limit = 3
-	last, _ := walk(t, r, q, ignore)
-	return last
-}
-
-func ignore(installation.Event) {}
-
-// walk reads up to the first page without events. It returns the cursor of that page and the
-// cursor that led to it.
+// walk reads up to the first page without events. It returns all events before it, its cursor
+// and the cursor that led to it.
 func walk(
 	t tester, r installation.EventReader, q installation.EventQuery,
-	visit func(installation.Event),
-) (last, given string) {
+) (all []installation.Event, last, given string) {
 	t.Helper()
 	for range 10_000 {
 		page := eventPage(t, r, q)
 		if len(page.Events) == 0 {
-			return page.Next, q.After
+			return all, page.Next, q.After
 		}
-		for _, e := range page.Events {
-			visit(e)
-		}
+		all = append(all, page.Events...)
 		if page.Next == "" {
 			t.Fatalf("events %+v: %d events and no cursor", q, len(page.Events))
 		}
 		q.After = page.Next
 	}
 	t.Fatalf("events %+v: no end", q)
-	return "", ""
+	return nil, "", ""
 }
 
 func eventPage(

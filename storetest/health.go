@@ -15,10 +15,7 @@ var healthCases = []testCase{
 			if err != nil {
 				t.Errorf("health: %v", err)
 			}
-			levels := []health.Level{
-				health.OK, health.Unknown, health.Warning,
-				health.Error,
-			}
+			levels := []health.Level{health.OK, health.Unknown, health.Warning, health.Error}
 			for _, f := range findings {
 				if !slices.Contains(levels, f.Level) || f.Rule == "" || f.Detail == "" {
 					t.Errorf("health: finding %+v lacks a known level, a rule or a detail", f)

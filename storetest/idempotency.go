@@ -25,7 +25,7 @@ var idempotencyCases = []testCase{
 
 			absent(t, s, second.Key)
 			sameRecord(t, "get", get(t, s, stored.Key), stored)
-			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, "a")
+			lists(t, s, everything, "a")
 			logged(t, s, "tenant", nil)
 		}},
 	{"idempotency/not-given",

@@ -10,7 +10,7 @@ import (
 var listCases = []testCase{
 	{"list/order", "Term to list, in the order (Created, ID).",
 		func(t tester, s installation.Store) {
-			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, seven(t, s)...)
+			lists(t, s, everything, seven(t, s)...)
 		}},
 	{"list/reverse", "Reverse reverses the order of a Term query.",
 		func(t tester, s installation.Store) {
@@ -22,10 +22,7 @@ var listCases = []testCase{
 		"It covers one tenant, or all tenants for maintenance.",
 		func(t tester, s installation.Store) {
 			for id, terms := range map[string][]string{
-				"a": {"x", "xy", "z"},
-				"b": {"x"},
-				"c": {"xy"},
-				"d": nil,
+				"a": {"x", "xy", "z"}, "b": {"x"}, "c": {"xy"}, "d": nil,
 			} {
 				c := create(at(id))
 				c.Record.Index = terms
@@ -56,7 +53,7 @@ var listCases = []testCase{
 		c := update(commit(t, s, create(at("a"))))
 		c.Record.Created = now.Add(time.Second)
 		commit(t, s, create(at("b")), c)
-		lists(t, s, installation.Query{Tenant: "tenant", Term: all}, "b", "a")
+		lists(t, s, everything, "b", "a")
 	}},
 }
 

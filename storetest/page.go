@@ -28,9 +28,9 @@ var pageCases = []testCase{
 			}
 		}},
 	{"page/empty", "a list has ended when Next is empty", func(t tester, s installation.Store) {
-		lists(t, s, installation.Query{Tenant: "tenant", Term: all})
+		lists(t, s, everything)
 		lists(t, s, installation.Query{Tenant: "tenant", Term: all, Reverse: true})
-		lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later})
+		lists(t, s, everythingDue)
 	}},
 	{"page/skip", "Skip passes over this many records first, at most [MaxSkip].",
 		func(t tester, s installation.Store) {
@@ -57,9 +57,7 @@ var pageCases = []testCase{
 		"deleted records do not move it.",
 		func(t tester, s installation.Store) {
 			for _, reverse := range []bool{false, true} {
-				want := sevenMore(t, s, reverse)
-				q := installation.Query{Tenant: tenantOf(reverse), Term: all, Limit: 3,
-					Reverse: reverse}
+				want, q := sevenMore(t, s, reverse)
 				read := firstPage(t, s, &q)
 				for _, id := range want[:read] { // including the member that the cursor names
 					commit(t, s, remove(get(t, s, installation.Key{Tenant: q.Tenant, ID: id})))
@@ -72,14 +70,11 @@ var pageCases = []testCase{
 		"deleted records do not move it.",
 		func(t tester, s installation.Store) {
 			for _, reverse := range []bool{false, true} {
-				want := sevenMore(t, s, reverse)
-				q := installation.Query{Tenant: tenantOf(reverse), Term: all, Limit: 3,
-					Reverse: reverse}
+				want, q := sevenMore(t, s, reverse)
 				read := firstPage(t, s, &q)
-				for i, created := range []time.Time{now.AddDate(-1, 0, 0), now.AddDate(1, 0, 0)} {
-					c := create(
-						installation.Key{Tenant: q.Tenant, ID: []string{"oldest", "newest"}[i]})
-					c.Record.Created = created
+				for id, years := range map[string]int{"oldest": -1, "newest": 1} {
+					c := create(installation.Key{Tenant: q.Tenant, ID: id})
+					c.Record.Created = now.AddDate(years, 0, 0)
 					commit(t, s, c)
 				}
 				last := "newest"
@@ -114,23 +109,17 @@ var pageCases = []testCase{
 		"For a value that no page returned, a store returns an error that matches [ErrInvalid] " +
 			"or starts at any position. It never returns records outside the query.",
 		func(t tester, s installation.Store) {
-			for _, key := range []installation.Key{
-				at("a"), at("b"), at("c"), {ID: "a"}, {ID: "b"}, {Tenant: "zzz", ID: "a"},
-				{Tenant: "zzz", ID: "b"},
-			} {
+			for _, key := range []installation.Key{at("a"), at("b"), at("c"), {ID: "a"}, {ID: "b"},
+				{Tenant: "zzz", ID: "a"}, {Tenant: "zzz", ID: "b"}} {
 				c := create(key)
 				c.Record.Index = []string{"@all", all, "mine=" + key.ID}
 				c.Record.Deadline = now
 				commit(t, s, c)
 			}
 			queries := []installation.Query{
-				{Tenant: "tenant", Term: all},
-				{Tenant: "tenant", Term: "mine=b"},
-				{Tenant: "tenant", DueBefore: later},
-				{Tenant: "", Term: all},
-				{Tenant: "zzz", Term: all},
-				{AllTenants: true, Term: "@all"},
-				{AllTenants: true, DueBefore: later},
+				everything, {Tenant: "tenant", Term: "mine=b"}, everythingDue,
+				{Tenant: "", Term: all}, {Tenant: "zzz", Term: all},
+				{AllTenants: true, Term: "@all"}, {AllTenants: true, DueBefore: later},
 			}
 			cursors := []string{"x", "0", "999999", "\x00", "\xff\xff", "../zzz", "AAAA",
 				"_____w", "-1"}
@@ -180,26 +169,24 @@ func firstPage(t tester, s installation.Store, q *installation.Query) int {
 	return 0
 }
 
-// sevenMore stores seven records in a tenant for the direction and returns their ids in its
-// order.
-func sevenMore(t tester, s installation.Store, reverse bool) []string {
+// sevenMore stores seven records in a tenant for the direction. It returns their ids in its
+// order, and a query of them in pages of three.
+func sevenMore(
+	t tester, s installation.Store, reverse bool,
+) (want []string, q installation.Query) {
 	t.Helper()
-	var want []string
-	for i, id := range []string{"a", "b", "c", "d", "e", "f", "g"} {
-		c := create(installation.Key{Tenant: tenantOf(reverse), ID: id})
+	q = installation.Query{Tenant: "forward", Term: all, Limit: 3, Reverse: reverse}
+	if reverse {
+		q.Tenant = "backward"
+	}
+	want = []string{"a", "b", "c", "d", "e", "f", "g"}
+	for i, id := range want {
+		c := create(installation.Key{Tenant: q.Tenant, ID: id})
 		c.Record.Created = now.Add(time.Duration(i/2) * time.Second)
 		commit(t, s, c)
-		want = append(want, id)
 	}
 	if reverse {
 		slices.Reverse(want)
 	}
-	return want
-}
-
-func tenantOf(reverse bool) string {
-	if reverse {
-		return "backward"
-	}
-	return "forward"
+	return want, q
 }

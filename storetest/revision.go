@@ -16,10 +16,7 @@ var revisionCases = []testCase{
 				key           installation.Key
 				wrong, stored int64
 			}{
-				{at("a"), 0, 2},
-				{at("a"), 1, 2},
-				{at("a"), 3, 2},
-				{at("none"), 1, 0},
+				{at("a"), 0, 2}, {at("a"), 1, 2}, {at("a"), 3, 2}, {at("none"), 1, 0},
 			} {
 				c := create(tc.key)
 				c.If, c.Record.Revision = tc.wrong, tc.wrong+1
@@ -82,7 +79,7 @@ var revisionCases = []testCase{
 			again.Record.Generation = buried.Generation + 1
 			commit(t, s, again)
 			sameRecord(t, "get", get(t, s, at("a")), again.Record)
-			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, "a")
+			lists(t, s, everything, "a")
 		}},
 	{"revision/order-of-checks", "It checks, in this order, and stops at the first that applies",
 		func(t tester, s installation.Store) {

@@ -69,25 +69,9 @@ type tester interface {
 // cases returns the cases of Run.
 func cases() []testCase {
 	return slices.Concat(
-		contextCases,
-		ownershipCases,
-		stringCases,
-		timeCases,
-		getCases,
-		replayCases,
-		idempotencyCases,
-		revisionCases,
-		claimCases,
-		writeCases,
-		listCases,
-		pageCases,
-		tenantCases,
-		dueCases,
-		outcomeCases,
-		eventCases,
-		countCases,
-		healthCases,
-		raceCases,
+		contextCases, ownershipCases, stringCases, timeCases, getCases, replayCases,
+		idempotencyCases, revisionCases, claimCases, writeCases, listCases, pageCases,
+		tenantCases, dueCases, outcomeCases, eventCases, countCases, healthCases, raceCases,
 	)
 }
 

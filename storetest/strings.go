@@ -37,7 +37,7 @@ var stringCases = []testCase{
 		for _, x := range odd {
 			commit(t, s, create(at(x)))
 		}
-		lists(t, s, installation.Query{Tenant: "tenant", Term: all},
+		lists(t, s, everything,
 			slices.Sorted(slices.Values(odd))...)
 	}},
 	{"strings/boundaries", "Strings are byte-exact", func(t tester, s installation.Store) {

@@ -23,7 +23,7 @@ var timeCases = []testCase{
 			if got := get(t, s, c.Key).Created; !sameTime(got, c.Record.Created) {
 				t.Errorf("created: got %v, want %v", got, c.Record.Created)
 			}
-			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, "early", "late")
+			lists(t, s, everything, "early", "late")
 		}},
 	{"times/utc", "Times come back equal to the microsecond, in UTC.",
 		func(t tester, s installation.Store) {

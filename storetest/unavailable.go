@@ -21,7 +21,7 @@ var unavailableCases = []testCase{
 				onlyMatches(t, err, installation.ErrUnavailable)
 			}
 			if c, ok := s.(installation.Counter); ok {
-				_, err = c.Count(t.Context(), installation.Query{Tenant: "tenant", Term: all})
+				_, err = c.Count(t.Context(), everything)
 				onlyMatches(t, err, installation.ErrUnavailable)
 			}
 		}},

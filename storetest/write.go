@@ -32,7 +32,7 @@ var writeCases = []testCase{
 			lists(t, s, installation.Query{AllTenants: true, Term: "@new"}, "a")
 			lists(t, s, installation.Query{Tenant: "tenant", Term: "old"})
 			lists(t, s, installation.Query{AllTenants: true, Term: "@old"})
-			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later})
+			lists(t, s, everythingDue)
 			lists(t, s, installation.Query{AllTenants: true, DueBefore: later})
 		}},
 	{"write/tombstone", "Tombstones are in no list.", func(t tester, s installation.Store) {
@@ -40,7 +40,7 @@ var writeCases = []testCase{
 		c.Record.Index = []string{"@all", all}
 		c.Record.Deadline = now
 		commit(t, s, remove(commit(t, s, c)))
-		lists(t, s, installation.Query{Tenant: "tenant", Term: all})
+		lists(t, s, everything)
 		lists(t, s, installation.Query{AllTenants: true, Term: "@all"})
 	}},
 	{"write/tombstone-kept", "A store may forget a tombstone from this time on.",
@@ -68,8 +68,8 @@ var writeCases = []testCase{
 			commit(t, s, unchanged)
 
 			sameRecord(t, "get", get(t, s, c.Key), c.Record)
-			lists(t, s, installation.Query{Tenant: "tenant", Term: all}, c.Key.ID)
-			lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later}, c.Key.ID)
+			lists(t, s, everything, c.Key.ID)
+			lists(t, s, everythingDue, c.Key.ID)
 			reject(t, s, claiming("b", c.Record.Claims...), installation.ErrExists)
 			recorded(t, s, "tenant", unchanged.Idempotency)
 			logged(t, s, "tenant", unchanged.Events)
@@ -104,7 +104,7 @@ func leavesNothing(t tester, s installation.Store, c installation.Change, want e
 
 	lists(t, s, installation.Query{Tenant: "tenant", Term: "rejected"})
 	lists(t, s, installation.Query{AllTenants: true, Term: "@rejected"})
-	lists(t, s, installation.Query{Tenant: "tenant", DueBefore: later})
+	lists(t, s, everythingDue)
 	noOutcome(t, s, c)
 	logged(t, s, "tenant", nil)
 	commit(t, s, claiming("free", "rejected"))
