@@ -10,6 +10,7 @@
 package installationtest
 
 import (
+	"cmp"
 	"crypto/fips140"
 	"sync"
 	"testing"
@@ -39,11 +40,8 @@ func New(tb testing.TB, opts *installation.Options) (*installation.Service, *Clo
 	if err != nil {
 		tb.Fatal(err)
 	}
-	var o installation.Options
-	if opts != nil {
-		o = *opts
-	}
 	clock := &Clock{now: Start}
+	o := *cmp.Or(opts, &installation.Options{})
 	o.Now = clock.Now
 	svc, err := installation.New(memstore.New(), ring, &o)
 	if err != nil {
@@ -60,11 +58,7 @@ type Clock struct {
 }
 
 // Now returns the time of the clock.
-func (c *Clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
+func (c *Clock) Now() time.Time { return c.Advance(0) }
 
 // Advance moves the clock by d and returns the new time.
 func (c *Clock) Advance(d time.Duration) time.Time {

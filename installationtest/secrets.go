@@ -9,6 +9,7 @@ import (
 	"html"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -74,12 +75,9 @@ func reveal(svc *installation.Service, id string) ([]installation.Revealed, erro
 		return nil, err
 	}
 	var all []installation.Revealed
-	for refs := i.Sealed; len(refs) > 0; {
-		n := min(len(refs), 256)
+	for refs := range slices.Chunk(i.Sealed, 256) {
 		some, err := svc.Reveal(ctx, installation.RevealRequest{
-			ID:     id,
-			Refs:   refs[:n],
-			Reason: "installationtest.NoSecrets",
+			ID: id, Refs: refs, Reason: "installationtest.NoSecrets",
 		})
 		if err != nil {
 			return nil, err
@@ -89,7 +87,7 @@ func reveal(svc *installation.Service, id string) ([]installation.Revealed, erro
 				return nil, fmt.Errorf("%s: %w", s.Ref, s.Err)
 			}
 		}
-		all, refs = append(all, some...), refs[n:]
+		all = append(all, some...)
 	}
 	return all, nil
 }
@@ -172,6 +170,13 @@ func (w *walker) walk(v reflect.Value) {
 		v.Type() == reflect.TypeFor[installation.Document]() {
 		return
 	}
+	if k := v.Kind(); k == reflect.Pointer || k == reflect.Map {
+		at := visit{v.Pointer(), v.Type()}
+		if w.seen[at] {
+			return
+		}
+		w.seen[at] = true
+	}
 	switch v.Kind() {
 	case reflect.String:
 		w.texts = append(w.texts, v.String())
@@ -179,24 +184,8 @@ func (w *walker) walk(v reflect.Value) {
 		if !v.IsNil() {
 			w.opaque = v.Kind().String()
 		}
-	case reflect.Interface:
-		w.walk(v.Elem())
-	case reflect.Pointer, reflect.Map, reflect.Slice:
-		at := visit{v.Pointer(), v.Type()}
-		if v.IsNil() || v.Kind() != reflect.Slice && w.seen[at] {
-			return
-		}
-		w.seen[at] = true
-		w.children(v)
-	case reflect.Array, reflect.Struct:
-		w.children(v)
-	}
-}
-
-func (w *walker) children(v reflect.Value) {
-	switch v.Kind() {
-	case reflect.Pointer:
-		w.walk(v.Elem())
+	case reflect.Interface, reflect.Pointer:
+		w.walk(v.Elem()) // not valid if v is nil
 	case reflect.Map:
 		for key, value := range v.Seq2() {
 			w.walk(key)

@@ -37,7 +37,7 @@ func (s *Store) List(ctx context.Context, q installation.Query) (installation.Pa
 			continue
 		}
 		if len(page.Records) == q.Limit {
-			page.Next = cursor(last[len(sp.prefix):])
+			page.Next = base64.RawURLEncoding.EncodeToString(last[len(sp.prefix):])
 			break
 		}
 		page.Records = append(page.Records, row.copyOut())
@@ -114,9 +114,6 @@ func all(prefix key) span { return span{prefix: prefix, lo: prefix, hi: prefix.e
 func until(prefix key, t time.Time) span {
 	return span{prefix: prefix, lo: prefix, hi: prefix.endOfTime(t)}
 }
-
-// cursor encodes a position in a list: the part of its key behind the prefix.
-func cursor(position []byte) string { return base64.RawURLEncoding.EncodeToString(position) }
 
 // rows yields the rows of the range in order, each with its key.
 //

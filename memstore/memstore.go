@@ -95,9 +95,6 @@ func (s *Store) Health(ctx context.Context) ([]health.Finding, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return []health.Finding{{
-		Level:  health.Warning,
-		Rule:   "durability",
-		Detail: "records are in the memory of this process and are gone when it ends",
-	}}, nil
+	return []health.Finding{{Level: health.Warning, Rule: "durability",
+		Detail: "records are in the memory of this process and are gone when it ends"}}, nil
 }

@@ -1,8 +1,6 @@
 package memstore
 
-import (
-	"github.com/hashicorp/go-memdb"
-)
+import "github.com/hashicorp/go-memdb"
 
 // Tables and their indexes. Each key belongs to one row, so every index sets Unique: go-memdb
 // then uses the keys as they are. It does not check uniqueness; Commit checks claims.
@@ -44,10 +42,7 @@ func table(name string, indexers map[string]memdb.Indexer) *memdb.TableSchema {
 	indexes := make(map[string]*memdb.IndexSchema, len(indexers))
 	for index, indexer := range indexers {
 		indexes[index] = &memdb.IndexSchema{
-			Name:         index,
-			Unique:       true,
-			AllowMissing: true,
-			Indexer:      indexer,
+			Name: index, Unique: true, AllowMissing: true, Indexer: indexer,
 		}
 	}
 	return &memdb.TableSchema{Name: name, Indexes: indexes}

@@ -38,21 +38,20 @@ const eventBatch = 500
 func (s *Store) Events(
 	ctx context.Context, q installation.EventQuery,
 ) (installation.EventPage, error) {
+	var none installation.EventPage
 	if err := ctx.Err(); err != nil {
-		return installation.EventPage{}, err
+		return none, err
+	}
+	if q.Limit < 1 || q.Limit > installation.MaxPage {
+		return none, fmt.Errorf("events: %w: limit out of range", installation.ErrInvalid)
 	}
 	read := s.eventsOf
 	if q.AllTenants {
 		read = s.allEvents
 	}
-	page, err := installation.EventPage{}, error(nil)
-	if q.Limit < 1 || q.Limit > installation.MaxPage {
-		err = fmt.Errorf("%w: limit out of range", installation.ErrInvalid)
-	} else {
-		page, err = read(ctx, q)
-	}
+	page, err := read(ctx, q)
 	if err != nil {
-		return installation.EventPage{}, fmt.Errorf("events: %w", err)
+		return none, fmt.Errorf("events: %w", err)
 	}
 	return page, nil
 }

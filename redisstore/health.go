@@ -231,8 +231,7 @@ func role(info map[string]string) (health.Level, string) {
 	case "master":
 		return health.OK, "the server is a primary"
 	default:
-		return health.Error,
-			"the server is a replica: its data is old, and it rejects writes"
+		return health.Error, "the server is a replica: its data is old, and it rejects writes"
 	}
 }
 
@@ -242,8 +241,7 @@ func (s *Store) replicas(info map[string]string) (health.Level, string) {
 	case err != nil:
 		return health.Unknown, "the server does not report its replicas"
 	case n < want:
-		return health.Error,
-			fmt.Sprintf("%d replicas, but each commit requires %d", n, want)
+		return health.Error, fmt.Sprintf("%d replicas, but each commit requires %d", n, want)
 	case n == 0:
 		return health.Warning, "no replica: the data is lost with this server"
 	default:

@@ -181,7 +181,7 @@ func (s *Store) recordsOf(
 	}
 	records, gone := make([]*installation.Record, 0, len(keys)), false
 	for i, values := range stored {
-		r, err := decodeStored(keys[i], values)
+		r, err := decodeRecord(keys[i], values)
 		switch {
 		case err != nil:
 			records = append(records, &installation.Record{Key: keys[i]})
@@ -221,12 +221,4 @@ func (s *Store) readFields(
 		return nil
 	})
 	return values, err
-}
-
-// decodeStored is decodeRecord for the result of readFields.
-func decodeStored(k installation.Key, values []any) (*installation.Record, error) {
-	if values == nil {
-		return nil, errDamaged
-	}
-	return decodeRecord(k, values)
 }

@@ -79,11 +79,11 @@ func (s *Store) openNamespace(ctx context.Context) error {
 	s.keys, s.meta = keyspace{s.opts.Namespace, first.buckets}, first.value
 	for _, b := range s.keys.all() {
 		stored, _, err := s.writeMeta(ctx, b, s.meta)
-		switch {
-		case err != nil:
+		if err == nil && stored != s.meta {
+			err = errForeign(b)
+		}
+		if err != nil {
 			return err
-		case stored != s.meta:
-			return errForeign(b)
 		}
 	}
 	return nil
@@ -175,11 +175,11 @@ func (s *Store) writeMeta(
 ) (stored string, data bool, err error) {
 	keys := []string{b.meta(), b.index(), b.events(), b.tails()}
 	reply, err := s.runScript(ctx, s.opening, keys, []string{value, forming})
-	switch {
-	case err != nil:
+	if err == nil && len(reply) != 2 {
+		err = errReply
+	}
+	if err != nil {
 		return "", false, err
-	case len(reply) != 2:
-		return "", false, errReply
 	}
 	return reply[0], reply[1] != "", nil
 }
@@ -219,13 +219,10 @@ func (s *Store) checkBucketAnd(ctx context.Context, b bucket, queue func(redis.P
 		value = get.Val()
 		return nil
 	})
-	switch {
-	case err != nil:
-		return err
-	case value != s.meta:
-		return errForeign(b)
+	if err == nil && value != s.meta {
+		err = errForeign(b)
 	}
-	return nil
+	return err
 }
 
 // bucketErrorOr returns the error of the bucket, or err if the bucket exists.

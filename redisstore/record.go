@@ -29,8 +29,11 @@ var recordFields = []string{
 
 // decodeRecord returns the record at k from the values of recordFields, or nil if all are
 // missing. Values are strings, or nil for a missing field. A record has all of them and a
-// tombstone has three; anything else is damaged.
+// tombstone has three; anything else is damaged, such as no values for a key of another type.
 func decodeRecord(k installation.Key, values []any) (*installation.Record, error) {
+	if values == nil {
+		return nil, errDamaged
+	}
 	if !slices.ContainsFunc(values, func(v any) bool { return v != nil }) {
 		return nil, nil
 	}

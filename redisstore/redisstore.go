@@ -104,15 +104,12 @@ func Open(ctx context.Context, c redis.UniversalClient, o *Options) (*Store, err
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s := &Store{}
-	if o != nil {
-		s.opts = *o
-	}
+	s := &Store{opts: *cmp.Or(o, &Options{})}
 	var err error
-	if s.client, err = newClient(c); err != nil {
-		return nil, fmt.Errorf("redisstore: open: %w", err)
+	if s.client, err = newClient(c); err == nil {
+		err = s.opts.check()
 	}
-	if err := s.opts.check(); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("redisstore: open: %w", err)
 	}
 	s.opts.setDefaults()

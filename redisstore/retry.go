@@ -46,9 +46,7 @@ func (s *Store) retry(
 			return uncertain, err // an answer of the server that is already interpreted
 		}
 		verdict, text := explain(err)
-		if verdict == verdictUnknown || verdict == verdictPartial {
-			uncertain = true
-		}
+		uncertain = uncertain || verdict == verdictUnknown || verdict == verdictPartial
 		if !hasDeadline && ctx.Err() == nil && limited.Err() != nil &&
 			errors.Is(err, context.DeadlineExceeded) {
 			return uncertain, cmp.Or[error](before, errTimeout) // the caller has set no deadline

@@ -97,7 +97,7 @@ func (v *verification) inspectFields(
 	ctx context.Context, k installation.Key, values []any,
 ) (inspected, error) {
 	is := inspected{key: k, exists: true}
-	r, err := decodeStored(k, values)
+	r, err := decodeRecord(k, values)
 	switch {
 	case err != nil:
 		is.damaged = true
@@ -280,9 +280,7 @@ func (v *verification) checkMembers(ctx context.Context, b bucket, found []strin
 
 func (v *verification) checkBatch(ctx context.Context, b bucket, names []string) error {
 	own, keys := v.store.ownMembers(b, names)
-	v.add(VerifyReport{
-		Members: int64(len(names)), Unreadable: int64(len(names) - len(own)),
-	})
+	v.add(VerifyReport{Members: int64(len(names)), Unreadable: int64(len(names) - len(own))})
 	if v.repair && len(own) < len(names) {
 		for _, name := range names {
 			if slices.Contains(own, name) {

@@ -1,8 +1,6 @@
 package storetest
 
-import (
-	"github.com/go-installation/installation"
-)
+import "github.com/go-installation/installation"
 
 var outcomeCases = []testCase{
 	{"outcome/committed", "Outcome returns what was committed under d in the tenant, or an error " +

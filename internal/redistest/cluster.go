@@ -1,6 +1,7 @@
 package redistest
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -51,9 +52,7 @@ func StartCluster(tb testing.TB, masters, replicasEach int) *Cluster {
 	}
 	for i, m := range c.Masters {
 		key := "{" + tagOf(slots*i/masters, slots*(i+1)/masters) + "}"
-		if replicasEach > 0 {
-			awaitReplicas(tb, m, key, replicasEach)
-		}
+		awaitReplicas(tb, m, key, replicasEach)
 	}
 	for _, s := range c.servers() {
 		node := s.Client(tb)
@@ -133,13 +132,9 @@ func (c *Cluster) servers() []*Server { return slices.Concat(c.Masters, c.Replic
 // test ends.
 func (c *Cluster) Client(tb testing.TB, o *redis.ClusterOptions) *redis.ClusterClient {
 	tb.Helper()
-	var options redis.ClusterOptions
-	if o != nil {
-		options = *o
-	}
-	setTimeouts(
-		&options.DialTimeout, &options.ReadTimeout, &options.WriteTimeout, &options.PoolTimeout,
-	)
+	options := *cmp.Or(o, &redis.ClusterOptions{})
+	setTimeouts(&options.DialTimeout, &options.ReadTimeout, &options.WriteTimeout,
+		&options.PoolTimeout)
 	for _, s := range c.servers() {
 		options.Addrs = append(options.Addrs, s.Addr)
 	}
@@ -198,7 +193,6 @@ func (c *Cluster) MoveSlot(tb testing.TB, slot uint16, from, to *Server) {
 	tb.Helper()
 	ctx := tb.Context()
 	source, target := from.Client(tb), to.Client(tb)
-	targetID := nodeID(tb, target)
 	c.OpenSlot(tb, slot, from, to)
 	for {
 		keys, err := source.ClusterGetKeysInSlot(ctx, int(slot), 10).Result()
@@ -210,10 +204,8 @@ func (c *Cluster) MoveSlot(tb testing.TB, slot uint16, from, to *Server) {
 			must(tb, source.Do(ctx, "migrate", "127.0.0.1", to.port, k, 0, 30_000).Err())
 		}
 	}
-	must(tb,
-		target.Do(ctx, "cluster", "setslot", slot, "node", targetID).Err(),
-		source.Do(ctx, "cluster", "setslot", slot, "node", targetID).Err(),
-	)
+	moved := []any{"cluster", "setslot", slot, "node", nodeID(tb, target)}
+	must(tb, target.Do(ctx, moved...).Err(), source.Do(ctx, moved...).Err())
 }
 
 // Owner returns the master that has a slot when the cluster starts.

@@ -74,9 +74,8 @@ func fields(text string) map[string]string {
 // [Patience], so that a slow machine fails no call.
 func NewClient(tb testing.TB, o *redis.Options) *redis.Client {
 	options := *o
-	setTimeouts(
-		&options.DialTimeout, &options.ReadTimeout, &options.WriteTimeout, &options.PoolTimeout,
-	)
+	setTimeouts(&options.DialTimeout, &options.ReadTimeout, &options.WriteTimeout,
+		&options.PoolTimeout)
 	c := redis.NewClient(&options)
 	tb.Cleanup(func() { _ = c.Close() })
 	return c

@@ -1,6 +1,7 @@
 package redistest
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,7 +31,7 @@ func StartSentinel(tb testing.TB) *Sentinel {
 	for range 3 {
 		file := filepath.Join(tb.TempDir(), "sentinel.conf")
 		must(tb, os.WriteFile(file, []byte(config), 0o600))
-		s.Sentinels = append(s.Sentinels, launch(tb, file, []string{"--sentinel"}))
+		s.Sentinels = append(s.Sentinels, launch(tb, file, "--sentinel"))
 	}
 	for _, c := range s.clients(tb) {
 		Await(tb, "a sentinel knows all servers", func() bool {
@@ -69,14 +70,10 @@ func (s *Sentinel) Failover(tb testing.TB) *Server {
 // It is closed when the test ends.
 func (s *Sentinel) Client(tb testing.TB, o *redis.FailoverOptions) *redis.Client {
 	tb.Helper()
-	var options redis.FailoverOptions
-	if o != nil {
-		options = *o
-	}
+	options := *cmp.Or(o, &redis.FailoverOptions{})
 	options.MasterName = masterName
-	setTimeouts(
-		&options.DialTimeout, &options.ReadTimeout, &options.WriteTimeout, &options.PoolTimeout,
-	)
+	setTimeouts(&options.DialTimeout, &options.ReadTimeout, &options.WriteTimeout,
+		&options.PoolTimeout)
 	for _, each := range s.Sentinels {
 		options.SentinelAddrs = append(options.SentinelAddrs, each.Addr)
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,25 +32,21 @@ type Server struct {
 func Start(tb testing.TB, config ...string) *Server {
 	tb.Helper()
 	base := []string{"--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"}
-	return launch(tb, "", append(base, config...))
+	return launch(tb, append(base, config...)...)
 }
 
-// launch starts redis-server with a configuration file, if one is given. It tries another port
-// if a process takes the chosen one first.
-func launch(tb testing.TB, file string, config []string) *Server {
+// launch starts redis-server with a configuration: options, after a file if there is one. It
+// tries another port if a process takes the chosen one first.
+func launch(tb testing.TB, config ...string) *Server {
 	tb.Helper()
 	program := find(tb)
 	var lastOutput string
 	for range 20 {
 		port := freePort(tb)
-		args := []string{}
-		if file != "" {
-			args = append(args, file)
-		}
-		args = append(args, "--port", strconv.Itoa(port), "--bind", "127.0.0.1",
-			"--dir", tb.TempDir(), "--daemonize", "no")
+		args := slices.Concat(config, []string{"--port", strconv.Itoa(port),
+			"--bind", "127.0.0.1", "--dir", tb.TempDir(), "--daemonize", "no"})
 		s := &Server{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), port: port}
-		if s.run(tb, program, append(args, config...)) {
+		if s.run(tb, program, args) {
 			return s
 		}
 		lastOutput = s.output.String()
