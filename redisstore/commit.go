@@ -11,8 +11,7 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// Commit implements [installation.Store]. It runs one script on the primary of the tenant's
-// bucket.
+// Commit implements [installation.Store]. It runs one script on the primary of the tenant's bucket.
 //
 // Commit retries a try whose answer is lost: the record remembers the change's op token if the
 // change was applied. The error matches [installation.ErrUnknownOutcome] if the deadline comes

@@ -78,6 +78,7 @@ func explain(err error) (verdict, string) {
 
 func classify(err error) (verdict, string) {
 	op, _ := errors.AsType[*net.OpError](err)
+	server, isServer := errors.AsType[redis.Error](err)
 	switch {
 	case errors.Is(err, redis.ErrClosed):
 		return verdictRejected, "the client is closed"
@@ -88,8 +89,8 @@ func classify(err error) (verdict, string) {
 	case op == nil && errors.Is(err, context.Canceled),
 		op == nil && errors.Is(err, context.DeadlineExceeded):
 		return verdictUnknown, "the time was up"
-	case isServerError(err):
-		return classifyServerError(serverText(err))
+	case isServer:
+		return classifyServerError(server.Error())
 	case op != nil:
 		return verdictUnknown, op.Error()
 	}
@@ -133,8 +134,9 @@ var noWriteCodes = []string{"OOM", "MISCONF", "NOREPLICAS"}
 
 // rejectsWrites reports whether err is one of noWriteCodes.
 func rejectsWrites(err error) bool {
-	return slices.ContainsFunc(noWriteCodes, func(code string) bool {
-		return strings.HasPrefix(innerText(serverText(err)), code)
+	server, ok := errors.AsType[redis.Error](err)
+	return ok && slices.ContainsFunc(noWriteCodes, func(code string) bool {
+		return strings.HasPrefix(innerText(server.Error()), code)
 	})
 }
 
@@ -156,19 +158,10 @@ func innerText(text string) string {
 	return strings.TrimPrefix(text, "ERR ")
 }
 
-// isServerError reports whether a server has answered with err. Then it has processed the
-// command.
+// isServerError reports whether a server has answered with err. Then it has processed the command.
 func isServerError(err error) bool {
 	_, ok := errors.AsType[redis.Error](err)
 	return ok
-}
-
-// serverText returns the text of a server error, "" for others.
-func serverText(err error) string {
-	if e, ok := errors.AsType[redis.Error](err); ok {
-		return e.Error()
-	}
-	return ""
 }
 
 // storeError is an error of the store: a sentinel with a text. It matches its causes, but does

@@ -30,11 +30,10 @@ const (
 // eventBatch is the number of entries in one round trip when reading those of one tenant.
 const eventBatch = 500
 
-// Events implements [installation.EventReader]. Across tenants the order is that of the
-// buckets, and within each that of the commits; the cursor has a position in each bucket. A
-// page reads a bucket up to the end it had when the reader reached it, so a busy bucket does
-// not starve the others. A cursor whose entry was lost in a failover also gets
-// [installation.ErrTrimmed].
+// Events implements [installation.EventReader]. Across tenants the order is that of the buckets,
+// and within each that of the commits; the cursor has a position in each bucket. A page reads a
+// bucket up to the end it had when the reader reached it, so a busy bucket does not starve the
+// others. A cursor whose entry was lost in a failover also gets [installation.ErrTrimmed].
 func (s *Store) Events(
 	ctx context.Context, q installation.EventQuery,
 ) (installation.EventPage, error) {

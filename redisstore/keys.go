@@ -134,8 +134,7 @@ func anyDueMember(k installation.Key, deadline time.Time) string {
 	return scopeAnyDue + sortableTime(deadline) + k.Tenant + nul + k.ID
 }
 
-// members returns the index members of a live record: claims first, then terms, then its
-// deadline.
+// members returns the index members of a live record: claims first, then terms, then its deadline.
 func members(r *installation.Record) []string {
 	list := make([]string, 0, len(r.Claims)+len(r.Index)+2)
 	for _, claim := range r.Claims {

@@ -11,10 +11,9 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// List implements [installation.Store]. A page takes two round trips: the index members, then
-// their records. A record that no longer matches q in the second is left out. Across tenants
-// the order is that of the buckets, and within each (Created, Tenant, ID), or (Deadline,
-// Tenant, ID).
+// List implements [installation.Store]. A page takes two round trips: the index members, then their
+// records. A record that no longer matches q in the second is left out. Across tenants the order is
+// that of the buckets, and within each (Created, Tenant, ID), or (Deadline, Tenant, ID).
 //
 // Damaged data does not hide the rest. A record that cannot be read is listed with its key
 // only. A member that cannot be read is left out, with a warning to the logger. [Store.Verify]

@@ -60,8 +60,7 @@ func parseMeta(stored string) (meta, error) {
 	return meta{n, value, !isForming}, nil
 }
 
-// openNamespace finds or creates the namespace. Processes that do so concurrently get the same
-// one.
+// openNamespace finds or creates the namespace. Processes that do so concurrently get the same one.
 func (s *Store) openNamespace(ctx context.Context) error {
 	first, err := s.firstMeta(ctx)
 	if err != nil {
@@ -156,9 +155,8 @@ func errOtherBuckets(m meta) error {
 	return unavailable("another process is creating the namespace with %d buckets", m.buckets)
 }
 
-// createdByOther returns the meta of the namespace after bucket n turned out to have the final
-// meta was, although bucket 0 had none. Either another process was faster, or bucket 0 was
-// lost.
+// createdByOther returns the meta of the namespace after bucket n turned out to have the final meta
+// was, although bucket 0 had none. Either another process was faster, or bucket 0 was lost.
 func (s *Store) createdByOther(ctx context.Context, n int, was meta) (meta, error) {
 	first, err := s.firstMeta(ctx)
 	if err == nil && first != was {
@@ -189,8 +187,7 @@ func (s *Store) checkBucket(ctx context.Context, b bucket) error {
 	return s.checkBucketAnd(ctx, b, func(redis.Pipeliner) {})
 }
 
-// checkBucketAnd does the same and queues more commands for the round trip, which may find
-// nothing.
+// checkBucketAnd does the same and queues more commands for the round trip, which may find nothing.
 //
 // A server that became a replica while the client still uses it may have old data. It rejects
 // writes, even one that changes nothing: no index has the empty member. This write comes first,

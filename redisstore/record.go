@@ -123,8 +123,7 @@ func checkNUL(texts ...string) error {
 	return nil
 }
 
-// opEntryBytes is the length of an op entry: the op token of a change and the revision it led
-// to.
+// opEntryBytes is the length of an op entry: the op token of a change and the revision it led to.
 const opEntryBytes = 16 + 8
 
 func opEntry(op [16]byte, revision int64) string {

@@ -45,11 +45,10 @@ type Options struct {
 	// dropped. Servers trim in steps, by default of 100. Default: [DefaultMaxEvents].
 	MaxEvents int
 
-	// RequireReplicas is the number of replicas that must confirm a commit. If they do not
-	// within ReplicaTimeout, the error matches [installation.ErrNotReplicated]: the commit was
-	// applied, and a failover could still lose it. The server must allow WAIT. On a cluster
-	// such commits wait while the slot of their bucket is being moved. Default: 0, the primary
-	// only.
+	// RequireReplicas is the number of replicas that must confirm a commit. If they do not within
+	// ReplicaTimeout, the error matches [installation.ErrNotReplicated]: the commit was applied,
+	// and a failover could still lose it. The server must allow WAIT. On a cluster such commits
+	// wait while the slot of their bucket is being moved. Default: 0, the primary only.
 	RequireReplicas int
 	// ReplicaTimeout limits how long a commit waits for replicas, in whole milliseconds; an
 	// earlier deadline of the context limits it further. With RequireReplicas it must be less
@@ -95,11 +94,10 @@ var (
 // store. Nil options are the defaults; they are copied. Open rejects wrapped clients, and
 // clients that read from replicas or a local cache.
 //
-// Open creates a new namespace. It checks an existing one for missing buckets and for the
-// options it was created with. Errors: those of the context; for options and clients that
-// cannot work, one that says so; for everything else one that matches
-// [installation.ErrUnavailable] and names the cause, such as a namespace that was flushed in
-// part, or servers that evict records.
+// Open creates a new namespace. It checks an existing one for missing buckets and for the options
+// it was created with. Errors: those of the context; for options and clients that cannot work, one
+// that says so; for everything else one that matches [installation.ErrUnavailable] and names the
+// cause, such as a namespace that was flushed in part, or servers that evict records.
 func Open(ctx context.Context, c redis.UniversalClient, o *Options) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

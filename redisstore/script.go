@@ -87,9 +87,8 @@ func (s script) command(ctx context.Context, keys, args []string) command {
 	return command{redis.NewCmd(ctx, words...), digest}
 }
 
-// run runs the script once on the server of the first key. If the server does not know the
-// script, run loads it and sends it again: the server has executed nothing, so this is still
-// the first try.
+// run runs the script once on the server of the first key. If the server does not know the script,
+// run loads it and sends it again: the server has executed nothing, so this is still the first try.
 func (s script) run(ctx context.Context, c client, keys, args []string) ([]string, error) {
 	cmd := s.command(ctx, keys, args)
 	_ = c.Process(ctx, cmd)

@@ -233,8 +233,7 @@ func (v *verification) disagree(ctx context.Context, all []inspected) ([]bool, e
 	return wrong, nil
 }
 
-// isWrongScore reports whether a score is missing or not 0, so that the order of the index is
-// lost.
+// isWrongScore reports whether a score is missing or not 0, so that the order of the index is lost.
 func isWrongScore(score any) bool {
 	switch s := score.(type) {
 	case float64: // RESP3
@@ -250,13 +249,10 @@ func isWrongScore(score any) bool {
 // because the order of an index may be lost.
 func (v *verification) indexes(ctx context.Context) error {
 	for _, b := range v.store.keys.all() {
-		next := func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
+		err := v.scan(ctx, func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
 			return v.store.client.ZScan(ctx, b.index(), cursor, "", verifyBatch).Result()
-		}
-		check := func(ctx context.Context, found []string) error {
-			return v.checkMembers(ctx, b, found)
-		}
-		if err := v.scan(ctx, next, check); err != nil {
+		}, func(ctx context.Context, found []string) error { return v.checkMembers(ctx, b, found) })
+		if err != nil {
 			return err
 		}
 	}
@@ -265,13 +261,12 @@ func (v *verification) indexes(ctx context.Context) error {
 
 // checkMembers checks members of an index; found has each with its score.
 func (v *verification) checkMembers(ctx context.Context, b bucket, found []string) error {
-	const pair = 2
-	for batch := range slices.Chunk(found, pair*verifyBatch) { // a small index comes all at once
-		names := make([]string, 0, verifyBatch)
-		for scored := range slices.Chunk(batch, pair) {
-			names = append(names, scored[0])
-		}
-		if err := v.checkBatch(ctx, b, names); err != nil {
+	names := make([]string, 0, len(found)/2)
+	for scored := range slices.Chunk(found, 2) {
+		names = append(names, scored[0])
+	}
+	for batch := range slices.Chunk(names, verifyBatch) { // a small index comes all at once
+		if err := v.checkBatch(ctx, b, batch); err != nil {
 			return err
 		}
 	}

@@ -8,8 +8,7 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// racers is the number of goroutines in a race. The checks hold for any order of their
-// execution.
+// racers is the number of goroutines in a race. The checks hold for any order of their execution.
 const racers = 16
 
 var raceCases = []testCase{

@@ -56,8 +56,7 @@ type testCase struct {
 	run  func(t tester, s installation.Store)
 }
 
-// tester is the part of [testing.T] that cases use, so that tests can run cases on broken
-// stores.
+// tester is the part of [testing.T] that cases use, so that tests can run cases on broken stores.
 type tester interface {
 	Context() context.Context
 	Errorf(format string, args ...any)

@@ -43,8 +43,7 @@ var tenantCases = []testCase{
 						first = got
 					}
 					if !slices.Equal(got, first) {
-						t.Errorf("pages of %d, reverse %t: %v, before it was %v", limit,
-							reverse, got, first)
+						t.Errorf("list %+v: got %v, before it was %v", q, got, first)
 					}
 				}
 				slices.SortFunc(first, compareKeys)

@@ -30,8 +30,7 @@ const Patience = 2 * time.Minute
 
 func init() { redis.SetLogger(&logging.VoidLogger{}) }
 
-// Await polls ok until it returns true. It fails the test after [Patience], or when the test
-// ends.
+// Await polls ok until it returns true. It fails the test after [Patience], or when the test ends.
 func Await(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), Patience)
@@ -97,9 +96,8 @@ func StartReplica(tb testing.TB, primary *Server) *Server {
 	return s
 }
 
-// awaitReplicas waits until n replicas confirm a write of key to primary. A replica that
-// reports its link as up is not enough: WAIT does not count it before its first
-// acknowledgement.
+// awaitReplicas waits until n replicas confirm a write of key to primary. A replica that reports
+// its link as up is not enough: WAIT does not count it before its first acknowledgement.
 func awaitReplicas(tb testing.TB, primary *Server, key string, n int) {
 	tb.Helper()
 	c := primary.Client(tb)
