@@ -10,7 +10,7 @@ var claimCases = []testCase{
 	{
 		name: "claims/taken",
 		rule: "Another record of the tenant holds one of c.Record.Claims: an [*ExistsError] " +
-			"with the id of the holder.",
+			"with the ID of the holder.",
 		run: func(t tester, s installation.Store) {
 			commit(t, s, claiming("holder", "a", "c"))
 			late := claiming("late", "b", "c", "d")
@@ -26,7 +26,7 @@ var claimCases = []testCase{
 	},
 	{
 		name: "claims/taken-only",
-		rule: "an [*ExistsError] with the id of the holder",
+		rule: "an [*ExistsError] with the ID of the holder",
 		run: func(t tester, s installation.Store) {
 			commit(t, s, claiming("holder", "a"))
 			_, err := s.Commit(t.Context(), claiming("late", "a"))
@@ -36,7 +36,7 @@ var claimCases = []testCase{
 	{
 		name: "claims/taken-by-update",
 		rule: "Another record of the tenant holds one of c.Record.Claims: an [*ExistsError] " +
-			"with the id of the holder.",
+			"with the ID of the holder.",
 		run: func(t tester, s installation.Store) {
 			commit(t, s, claiming("holder", "a"))
 			free := commit(t, s, claiming("free", "b"))
@@ -48,7 +48,7 @@ var claimCases = []testCase{
 	},
 	{
 		name: "claims/own",
-		rule: "what no other record of the tenant may hold at the same time, sorted",
+		rule: "sorted strings; only one record of the tenant may hold each at a time",
 		run: func(t tester, s installation.Store) {
 			c := update(commit(t, s, claiming("a", "one")))
 			c.Record.Claims = []string{"one", "two"}
@@ -59,7 +59,7 @@ var claimCases = []testCase{
 	},
 	{
 		name: "claims/other-tenant",
-		rule: "what no other record of the tenant may hold at the same time, sorted",
+		rule: "sorted strings; only one record of the tenant may hold each at a time",
 		run: func(t tester, s installation.Store) {
 			for _, tenant := range []string{"", "a", "b"} {
 				c := create(installation.Key{Tenant: tenant, ID: "in " + tenant})
@@ -70,8 +70,8 @@ var claimCases = []testCase{
 	},
 	{
 		name: "claims/released-by-update",
-		rule: "Otherwise it stores the record or tombstone of c in place of the old one. The " +
-			"old index terms, claims and deadline are gone.",
+		rule: "Otherwise Commit stores the record or tombstone of c in place of the old " +
+			"record. The old index terms, claims and deadline are gone.",
 		run: func(t tester, s installation.Store) {
 			c := update(commit(t, s, claiming("a", "dropped", "kept")))
 			c.Record.Claims = []string{"kept"}

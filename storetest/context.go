@@ -11,8 +11,8 @@ import (
 var contextCases = []testCase{
 	{
 		name: "context/rejected",
-		rule: "If the context has already ended, the method returns its error and reads " +
-			"and writes nothing.",
+		rule: "If the context has already ended, the method returns the error of the " +
+			"context, and reads and writes nothing.",
 		run: func(t tester, s installation.Store) {
 			stored := commit(t, s, create(at("stored")))
 

@@ -89,8 +89,8 @@ var dueCases = []testCase{
 	},
 	{
 		name: "due/swept",
-		rule: "It points behind the last record of that page, so inserted or deleted " +
-			"records do not move it.",
+		rule: "It marks the position after the last record of that page, so inserted or " +
+			"deleted records do not move it.",
 		run: func(t tester, s installation.Store) {
 			var want, got []string
 			for _, id := range []string{"a", "b", "c", "d", "e"} {

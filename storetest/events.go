@@ -86,8 +86,8 @@ var eventCases = []testCase{
 	},
 	{
 		name: "events/end",
-		rule: "After the first event, Next is never empty. At the end of the log, keep " +
-			"Next and continue from it later.",
+		rule: "Once a reader has received an event, Next is never empty. At the end of the " +
+			"log, keep Next and continue from it later.",
 		run: withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			want := logSome(t, s)["b"]
 			for _, q := range []installation.EventQuery{{Tenant: "b"}, {AllTenants: true}} {

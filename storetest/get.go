@@ -9,7 +9,7 @@ import (
 var getCases = []testCase{
 	{
 		name: "get/whole",
-		rule: "Get returns the record at key, a tombstone included.",
+		rule: "Get returns the record at key, even if it is a tombstone (see Record.Deleted).",
 		run: func(t tester, s installation.Store) {
 			c := full()
 			c.Record.Generation = 1<<53 + 1 // beyond the precision of a float
@@ -19,7 +19,8 @@ var getCases = []testCase{
 	},
 	{
 		name: "get/bare",
-		rule: "when the record is due; zero = never",
+		rule: "when an invitation expires, or when an uninstalled record is to be purged; " +
+			"zero = never",
 		run: func(t tester, s installation.Store) {
 			c := create(at("bare"))
 			c.Record.Index, c.Record.Body = nil, installation.Body{}

@@ -55,7 +55,7 @@ var idempotencyCases = []testCase{
 	},
 	{
 		name: "idempotency/expired",
-		rule: "time of the service; expiry of tombstones and outcomes is measured by it",
+		rule: "time of the service; the store uses it to find expired tombstones and outcomes",
 		run: func(t tester, s installation.Store) {
 			first := create(at("a"))
 			first.Idempotency = outcome("key", "of the first")

@@ -7,8 +7,8 @@ import (
 var outcomeCases = []testCase{
 	{
 		name: "outcome/committed",
-		rule: "Outcome returns what was committed under d in the tenant, or an error that " +
-			"matches [ErrNotFound].",
+		rule: "Outcome returns the outcome that was committed under d in the tenant, or an " +
+			"error that matches [ErrNotFound].",
 		run: func(t tester, s installation.Store) {
 			changes := []installation.Change{create(at("a")), create(at("b")),
 				create(installation.Key{ID: "a"})}
@@ -25,8 +25,8 @@ var outcomeCases = []testCase{
 	},
 	{
 		name: "outcome/nothing",
-		rule: "Outcome returns what was committed under d in the tenant, or an error that " +
-			"matches [ErrNotFound].",
+		rule: "Outcome returns the outcome that was committed under d in the tenant, or an " +
+			"error that matches [ErrNotFound].",
 		run: func(t tester, s installation.Store) {
 			c := create(at("a"))
 			c.Idempotency = outcome("key", "data")

@@ -46,8 +46,8 @@ var ownershipCases = []testCase{
 	},
 	{
 		name: "ownership/results",
-		rule: "What a method returns belongs to the caller, who may change it freely; the " +
-			"one thing shared is [Body], which nobody can change.",
+		rule: "What a method returns belongs to the caller, who may change it freely. Only " +
+			"[Body] is shared, because nobody can change it.",
 		run: func(t tester, s installation.Store) {
 			c, want := full(), full()
 			commit(t, s, c)

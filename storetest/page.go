@@ -69,8 +69,8 @@ var pageCases = []testCase{
 	},
 	{
 		name: "page/removed-meanwhile",
-		rule: "It points behind the last record of that page, so inserted or deleted " +
-			"records do not move it.",
+		rule: "It marks the position after the last record of that page, so inserted or " +
+			"deleted records do not move it.",
 		run: func(t tester, s installation.Store) {
 			for _, reverse := range []bool{false, true} {
 				want := sevenMore(t, s, reverse)
@@ -87,8 +87,8 @@ var pageCases = []testCase{
 	},
 	{
 		name: "page/added-meanwhile",
-		rule: "It points behind the last record of that page, so inserted or deleted " +
-			"records do not move it.",
+		rule: "It marks the position after the last record of that page, so inserted or " +
+			"deleted records do not move it.",
 		run: func(t tester, s installation.Store) {
 			for _, reverse := range []bool{false, true} {
 				want := sevenMore(t, s, reverse)
@@ -113,8 +113,8 @@ var pageCases = []testCase{
 	},
 	{
 		name: "page/ordinary-writes",
-		rule: "It points behind the last record of that page, so inserted or deleted " +
-			"records do not move it.",
+		rule: "It marks the position after the last record of that page, so inserted or " +
+			"deleted records do not move it.",
 		run: func(t tester, s installation.Store) {
 			want := seven(t, s)
 			var got []string

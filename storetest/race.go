@@ -56,7 +56,7 @@ var raceCases = []testCase{
 	},
 	{
 		name: "race/claim",
-		rule: "what no other record of the tenant may hold at the same time, sorted",
+		rule: "sorted strings; only one record of the tenant may hold each at a time",
 		run: func(t tester, s installation.Store) {
 			wins := make([]bool, racers)
 			race(t, func(i int) error {

@@ -22,7 +22,8 @@ var replayCases = []testCase{
 	},
 	{
 		name: "replay/writes-nothing",
-		rule: "Nothing is written; the receipt has the revision after c, and Replayed is true.",
+		rule: "Nothing is written; the receipt has the revision that c led to, and Replayed " +
+			"is true.",
 		run: func(t tester, s installation.Store) {
 			first := create(at("a"))
 			second := update(commit(t, s, first))
@@ -54,8 +55,8 @@ var replayCases = []testCase{
 	},
 	{
 		name: "replay/without-record",
-		rule: "If c.Record is nil, it keeps the record and its revision, and adds only the " +
-			"op token to it.",
+		rule: "If c.Record is nil, Commit keeps the stored record and its revision, but the " +
+			"record now remembers c.Op.",
 		run: func(t tester, s installation.Store) {
 			stored := commit(t, s, create(at("a")))
 			c := touch(stored)

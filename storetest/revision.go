@@ -80,7 +80,8 @@ var revisionCases = []testCase{
 	},
 	{
 		name: "revision/tombstone",
-		rule: "A tombstone keeps its revision. If nothing is stored, the revision is 0.",
+		rule: "A tombstone has a revision too, and c.If is compared with it. If nothing is " +
+			"stored, the revision is 0.",
 		run: func(t tester, s installation.Store) {
 			stored := commit(t, s, create(at("a")))
 			buried := commit(t, s, remove(stored))
@@ -105,7 +106,7 @@ var revisionCases = []testCase{
 	},
 	{
 		name: "revision/order-of-checks",
-		rule: "It checks, in this order, and stops at the first that applies",
+		rule: "It checks these cases in order, and stops at the first that applies",
 		run: func(t tester, s installation.Store) {
 			holder := create(at("holder"))
 			holder.Record.Claims = []string{"claim"}

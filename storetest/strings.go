@@ -10,7 +10,7 @@ import (
 var stringCases = []testCase{
 	{
 		name: "strings/letter-case",
-		rule: `"a" and "A" are two tenants, two ids, two terms.`,
+		rule: `"a" and "A" are two tenants, two IDs, two index terms`,
 		run: func(t tester, s installation.Store) {
 			for _, key := range []installation.Key{{Tenant: "a", ID: "a"},
 				{Tenant: "a", ID: "A"}, {Tenant: "A", ID: "a"}} {

@@ -10,7 +10,7 @@ var unavailableCases = []testCase{
 	{
 		name: "unavailable/reads",
 		rule: `A store that cannot answer returns an error that matches [ErrUnavailable]. ` +
-			`It never says "not there" because it could not look.`,
+			`A store that cannot look never says "not there".`,
 		run: func(t tester, s installation.Store) {
 			_, err := s.Get(t.Context(), at("a"))
 			onlyMatches(t, err, installation.ErrUnavailable)
@@ -32,8 +32,8 @@ var unavailableCases = []testCase{
 	},
 	{
 		name: "unavailable/commit",
-		rule: "A commit whose fate cannot be known returns an error that matches " +
-			"[ErrUnknownOutcome].",
+		rule: "If the store cannot know whether c was applied, it returns an error that " +
+			"matches [ErrUnknownOutcome].",
 		run: func(t tester, s installation.Store) {
 			_, err := s.Commit(t.Context(), create(at("a")))
 			if !errors.Is(err, installation.ErrUnavailable) &&

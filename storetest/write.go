@@ -9,8 +9,8 @@ import (
 var writeCases = []testCase{
 	{
 		name: "write/replaces",
-		rule: "Otherwise it stores the record or tombstone of c in place of the old one. The " +
-			"old index terms, claims and deadline are gone.",
+		rule: "Otherwise Commit stores the record or tombstone of c in place of the old " +
+			"record. The old index terms, claims and deadline are gone.",
 		run: func(t tester, s installation.Store) {
 			c := create(at("a"))
 			c.Record.Index = []string{"@old", "kept", "old"}
@@ -69,8 +69,9 @@ var writeCases = []testCase{
 	},
 	{
 		name: "write/without-record",
-		rule: "If c.Record is nil, it keeps the record and its revision, and adds only the " +
-			"op token to it. In both cases it also writes the outcome and the events.",
+		rule: "If c.Record is nil, Commit keeps the stored record and its revision, but the " +
+			"record now remembers c.Op. In both cases Commit also writes the outcome and " +
+			"the events.",
 		run: func(t tester, s installation.Store) {
 			c := full()
 			c.Idempotency, c.Events = nil, nil
