@@ -45,8 +45,8 @@
 // # Secrets
 //
 // Reads mask every secret as "***". [Service.Get] and [Service.List] never open a secret.
-// [Service.Reveal] is the one way to plain secrets. It needs a right of its own and a reason, and
-// records the access before it returns a value.
+// [Service.Reveal] is the only way to read plain secrets. It needs a right of its own and a reason,
+// and records the access before it returns a value.
 //
 // Credentials of a [Connection] are always secret. In a [Document], a value is a secret if it is
 // stored as a secret, if a schema marks it, or if its name or its form says so. The rule for names

@@ -208,7 +208,7 @@ type EventReader interface {
 	Events(ctx context.Context, q EventQuery) (EventPage, error)
 }
 
-// EventQuery names events of one tenant, or of all.
+// EventQuery names events of one tenant, or of all tenants.
 type EventQuery struct {
 	Tenant     string
 	AllTenants bool

@@ -13,8 +13,8 @@ import (
 const maxKeyID = 32
 
 // encoding is base64url without padding (RFC 4648, section 5). Strict rejects nonzero bits after
-// the last byte, so each key has exactly one text. It still skips line breaks, which the caller
-// must reject.
+// the last byte, so each key has exactly one text. It still skips line breaks, so the caller must
+// reject them.
 var encoding = base64.RawURLEncoding.Strict()
 
 // Key is a key-encryption key: 32 secret bytes with a public ID. It never changes. It prints as

@@ -76,7 +76,7 @@ func (c EncryptionContext) header() wrapHeader {
 	return wrapHeader{wrapSuite: suiteKMS, suite: c.Suite, number: c.Number}
 }
 
-// KMSKey is a [KeyWrapper] with one key, which a key service keeps. It prints as its ID.
+// KMSKey is a [KeyWrapper] with one key of a key service. It prints as the ID of the key.
 type KMSKey struct {
 	id   string
 	opts KMSOptions
@@ -94,10 +94,9 @@ type KMSOptions struct {
 	// Suite is the suite that new data keys should have. Default: SuiteXChaCha20Poly1305.
 	Suite Suite
 	// Timeout limits each call of the service. After a call that timed out, further calls fail
-	// at once for as long as Timeout, so that a loop over many installations does not wait for
-	// each of them. The same happens if the context of a caller ends after the caller waited for at
-	// least half of Timeout; the calls then fail for as long as the caller waited. Default: 5
-	// seconds.
+	// at once for as long as Timeout. So a loop over many installations does not wait for each of
+	// them. The same happens if the context of a caller ends after the caller waited for at least
+	// half of Timeout; the calls then fail for as long as the caller waited. Default: 5 seconds.
 	Timeout time.Duration
 	// OnError receives the errors of the service. Their text may quote anything, even the
 	// wrapped key, so it is for the operator only. Callers get an error without this text. Default:

@@ -93,7 +93,7 @@ func KeyringFromFile(path string) (*Keyring, error) {
 }
 
 // looksLikeKeyring reports whether a name could be a keyring. A name looks like a keyring if it has
-// a separator and a word in the alphabet of a key, with about the length of a key or more.
+// a separator and a long word in the alphabet of a key: about as long as a key, or longer.
 func looksLikeKeyring(name string) bool {
 	if !strings.ContainsAny(name, ":=,") {
 		return false

@@ -39,7 +39,7 @@ type Options struct {
 	MaxEvents int
 }
 
-// Store keeps records in memory. Create one with [New]. It is safe for use by many goroutines.
+// Store keeps records in memory. Create a Store with [New]. It is safe for use by many goroutines.
 type Store struct {
 	db        *memdb.MemDB
 	maxEvents uint64
