@@ -1,6 +1,6 @@
 // Package installation keeps a record of each extension that is installed in a customer's account.
 // A record has the customer's consent, the configuration, the credentials, the invitation that led
-// to it, and its history.
+// to the installation, and the history.
 //
 // # Quick start
 //
@@ -22,18 +22,19 @@
 //	                   invited --Uninstall--> uninstalled       (revokes the invitation)
 //	uninstalled | expired --Upsert--> installed                 (generation + 1)
 //	uninstalled | expired --Invite--> invited                   (generation + 1)
-//	uninstalled --grace period over, Final--> purged            (the row stays, its secrets go)
+//	uninstalled --grace period over, Final--> purged            (the record stays, its secrets go)
 //	any --Delete--> gone                                        (a tombstone stays for a while)
 //
-// A new generation keeps only ID, name, extension and the time of creation. Expiry needs no job: an
-// invitation past its expiry reads as expired, and Accept rejects it. [Service.Sweep] stores the
-// expired state, and purges uninstalled installations whose grace period is over. Call it from a
-// timer.
+// A generation is one install, from its start to its end. The next generation keeps only ID, name,
+// extension and the time of creation. Expiry needs no job: an invitation past its expiry reads as
+// expired, and Accept rejects it. [Service.Sweep] stores the expired state, and purges uninstalled
+// installations whose grace period is over. Call it from a timer. Uninstall with Final purges at
+// once.
 //
 // # Writing
 //
-// A write contains the [Parts] that it changes. The rest stays. If a write changes nothing, nothing
-// is stored. Each write request embeds a [Guard]:
+// A write contains the [Parts] that it changes. The other parts stay as they are. If a write
+// changes nothing, nothing is stored. Each write request embeds a [Guard]:
 //
 //   - With an empty guard, the service retries a write that lost a race. Concurrent writes of
 //     different parts both take effect.
@@ -43,14 +44,14 @@
 //
 // # Secrets
 //
-// Reads mask every secret as "***". [Service.Get] and [Service.List] never open one.
-// [Service.Reveal] is the one way to plain secrets. It needs a right of its own and a reason, and
-// records the access before a value leaves.
+// Reads mask every secret as "***". [Service.Get] and [Service.List] never open a secret.
+// [Service.Reveal] is the only way to read plain secrets. It needs a right of its own and a reason,
+// and records the access before it returns a value.
 //
-// Credentials of a [Connection] are always secret. In a document, a value is a secret if it is
-// stored as one, if a schema marks it, or if its name or its form says so. The rule for names
-// covers strings. For pin and otp it also covers numbers. The service splits a name into words at
-// punctuation and case. A name is sensitive if one of these is true:
+// Credentials of a [Connection] are always secret. In a [Document], a value is a secret if it is
+// stored as a secret, if a schema marks it, or if its name or its form says so. The rule for names
+// covers strings. If the name contains the word pin or otp, it also covers numbers. The service
+// splits a name into words at punctuation and case. A name is sensitive if one of these is true:
 //
 //   - It contains one of these words: password, passwd, pwd, pass, passphrase, secret, token,
 //     apikey, credential, privatekey, bearer, jwt, cookie, otp, pin, pat, signature, dsn, hmac,
@@ -58,36 +59,42 @@
 //   - It contains "connection string", "session id", or "key" after one of these words: api,
 //     private, secret, access, auth, app, signing, encryption, account, service, master, client,
 //     shared, license, consumer, ssh.
-//   - It has at most two words and ends in key.
+//   - It has at most two words, and the last word is key.
 //
-// A name is not sensitive if its last word is one such as id, url, name, type, expires or version;
-// session id stays sensitive. Two forms are secret under any name: a URL with user information, and
-// a private key in PEM. The rule misses names written as one word, such as clientsecret. It also
-// misses authorization headers. Use patch.SetSecret for such values, or mark them in a schema.
+// A name is not sensitive if its last word is a word such as id, url, name, type, expires or
+// version; session id stays sensitive. Two forms of value are secret under any name: a URL with
+// user information, and a private key in PEM. The rule for names misses names written as one word,
+// such as clientsecret. It also misses authorization headers. Use patch.SetSecret for such values,
+// or mark them in a schema.
 //
 // # Masks
 //
-// A mask in a write keeps the secret that is stored at its place. So reading a document, changing
-// one value and writing all of it back changes that value alone. A mask where no secret is stored
-// is an error; patch.SetSecret is the one way to store a literal "***". Inside an array, a mask is
-// accepted in two cases: the schema's x-key (see Schemas) identifies the element, or nothing else
-// in the element changed. null removes a secret. Replacing a secret by an empty string is an error.
+// A mask in a write keeps the secret that is stored at its place. So a client can read a document,
+// change one value and write the whole document back: only that value changes. A mask where no
+// secret is stored is an error; patch.SetSecret is the one way to store a literal "***". null
+// removes a secret. Replacing a secret by an empty string is an error.
+//
+// Inside an array, a mask is accepted in two cases. Either the schema keyword x-key identifies the
+// element (see [validate.SchemaSource]), or nothing else in the element changed. In the second case
+// the whole array must be unchanged, or the array must keep its length and the element must be
+// unique and keep its index.
 //
 // # Schemas
 //
-// Options.Schema returns the JSON Schema of an extension's configurations. It marks secrets,
-// validates documents that change, adds defaults, and says where secrets are sent; see
-// [validate.SchemaSource] for the keywords. If validation fails, the error matches [ErrInvalid]. It
-// has one violation for each wrong place, with the keyword that failed. For anyOf, oneOf, not and
-// propertyNames it names only that keyword and does not describe the branches. If a member, such as
-// type, decides which rules an object has, use the keywords "if" and "then". The violations are
-// then more precise than with oneOf.
+// Options.Schema returns the JSON Schema of an extension's configurations. The schema marks
+// secrets, validates documents that change, adds defaults, and says where secrets are sent; see
+// [validate.SchemaSource] for the keywords. If validation fails, the error matches [ErrInvalid].
+// The error has one violation for each wrong place, with the keyword that failed. For anyOf, oneOf,
+// not and propertyNames, a violation names only that keyword and does not describe the branches. If
+// a member, such as type, decides which rules an object has, use the keywords "if" and "then".
+// Their violations are more precise than those of oneOf.
 //
 // # Destinations
 //
-// Someone who can write a configuration, but not reveal it, could redirect its secrets to their own
-// host. So a write that changes a destination must include the secrets that go there. The service
-// rejects it otherwise. These are destinations in a document:
+// A destination is a value that says where secrets are sent. Someone who can write a configuration,
+// but not reveal its secrets, could redirect them to their own host. So the service rejects a write
+// that changes a destination, unless the write includes the secrets that go there. These are
+// destinations in a document:
 //
 //   - A string whose name contains one of the words url, uri, href, host, hostname, endpoint,
 //     domain, subdomain, proxy, server, origin, webhook, callback, gateway, broker, port, dsn.
@@ -95,25 +102,26 @@
 //   - A port that is a number, and a string named scheme or protocol.
 //   - A string whose name ends in address (but not email or postal address), addr, ip, fqdn,
 //     issuer, authority, instance, shop, site, node, smtp, imap or ldap.
-//   - A string whose name ends in target, destination, base, upstream or relay, if it looks like a
-//     host.
-//   - The value of a pair such as {"name": "API_HOST", "value": ...}, if the name is one of those
-//     above.
+//   - A string whose name ends in target, destination, base, upstream or relay, if the string looks
+//     like a host.
+//   - The value of a pair such as {"name": "API_HOST", "value": ...}, if the name in the pair is
+//     one of those above.
 //   - A string that contains a URL, an IP address or a setting such as "Server=db.example", and a
 //     member whose name is a URL.
 //   - A member for path, query or user information, if its object also has a destination.
 //   - What a schema declares with x-exposes, or with a format of addresses, such as uri.
 //
-// A name that ends in a word such as id, count, enabled, type, timeout or version is not a
-// destination, unless its value looks like an address. No list of names is complete. If anything
+// A value whose name ends in a word such as id, count, enabled, type, timeout or version is not a
+// destination, unless the value looks like an address. No list of names is complete. If anything
 // else decides where secrets go, such as a region or a bucket, declare it in the schema.
 //
-// A change of a destination requires all secrets of its document again. If the destination is in
-// Connection.Metadata or Installation.Extra, it also requires the connection's credentials. A
-// change of the connection's provider or workspace requires the credentials and the secrets in its
-// metadata. A destination in the configuration requires only the secrets of the configuration. If
-// the schema has x-exposes there, it requires only the secrets that x-exposes lists. To change a
-// destination, reveal the secrets that the error names, and write both in one patch:
+// A change of a destination requires all secrets of the destination's document again. If the
+// destination is in Connection.Metadata or Installation.Extra, the change also requires the
+// connection's credentials. A change of the connection's provider or workspace requires the
+// credentials and the secrets in the connection's metadata. A change in the configuration requires
+// only the secrets of the configuration. If the schema declares x-exposes for the destination, the
+// change requires only the secrets that x-exposes lists. To change a destination, reveal the
+// secrets that the error names. Then write the destination and the secrets in one patch:
 //
 //	url, err := installation.DocumentOf("https://eu.harbor.example")
 //	ops := []installation.Operation{
@@ -123,13 +131,14 @@
 //
 // # Sealing
 //
-// Each secret is sealed by itself, under a data key of its installation. The rest of the
-// content is sealed as one manifest, which also lists the secrets. Status, times, revisions and
-// the IDs of extension, owner and account are also stored in plain, because a store needs them.
-// A sealed value opens only at its own place: not in another field, installation or tenant. A
-// record does not open if someone edited it, removed a part, or put back an older part. One
-// thing goes unnoticed: a whole older record in place of the present one. The keyring or a key
-// service wraps the data key; see package crypto.
+// Each secret is sealed by itself: encrypted and authenticated under a data key of its
+// installation. The rest of the content is sealed as one value, the manifest. The manifest also
+// names each sealed secret, but does not contain it. Status, times, revisions and the IDs of
+// extension, owner and account are also stored in plain, because a store needs them. A sealed value
+// opens only at its own place: not in another field, installation or tenant. A record does not open
+// if someone edited it, removed a part, or put back an older part. One thing goes unnoticed: a
+// whole older record in place of the present record. The keyring or a key service wraps (encrypts)
+// the data key; see package crypto.
 //
 // Deleting and purging destroy the data key. The secrets that it sealed cannot be read from this
 // store any more. A restored backup brings them back.
@@ -139,12 +148,13 @@
 // Match errors with [errors.Is] against the sentinels of this package. [ErrNotFound] comes only
 // from a healthy store; a store that cannot look returns [ErrUnavailable]. A write whose answer was
 // lost returns [ErrUnknownOutcome]. If a record does not open, [Service.Get] and [Service.List]
-// return it with its plain fields only. Its Err says why, such as [ErrSealed] or [ErrUnknownKey];
-// Get also returns that error. Such a record does not stop a list, a sweep or a deletion.
+// return it with its plain fields only. The field Err says why, such as [ErrSealed] or
+// [ErrUnknownKey]; Get also returns that error. Such a record does not stop a list, a sweep or a
+// deletion.
 //
 // # Stores
 //
-// Package memstore keeps everything in memory, package redisstore in Redis. To write another,
+// Package memstore keeps everything in memory, package redisstore in Redis. To write another store,
 // implement the four methods of [Store] and run package storetest. A store never sees a plain
 // secret.
 //
@@ -157,6 +167,6 @@
 //
 // Stored forms carry a version. From the first tag on, every release opens what earlier releases
 // wrote; tests keep samples of each format. The service rejects a record of a newer version with an
-// error that names the version, and never rewrites it. The JSON of an [Installation] uses Go field
-// names and shows secrets as masks. The host defines its own wire format.
+// error that names the version, and never rewrites the record. The JSON of an [Installation] uses
+// Go field names and shows secrets as masks. The host defines its own wire format.
 package installation

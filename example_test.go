@@ -15,7 +15,8 @@ import (
 
 func Example() {
 	ctx := context.Background()
-	// An operator makes the key once. A program reads it with crypto.KeyringFromFile.
+	// This example makes a new key. In production an operator makes the key once, and the program
+	// reads it with crypto.KeyringFromFile.
 	key, err := crypto.GenerateKey("k1")
 	if err != nil {
 		log.Fatal(err)

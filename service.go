@@ -20,8 +20,8 @@ import (
 // Service manages installations. It is what a host application calls. It owns the policy, the
 // lifecycle, validation, sealing and masking. The [Store] only saves what the Service gives it.
 //
-// A Service is small and immutable. [Service.In] and [Service.As] return copies: make one for each
-// request. A Service starts no goroutine and is safe for concurrent use.
+// A Service is small and immutable. [Service.In] and [Service.As] return copies: make a copy for
+// each request. A Service starts no goroutine and is safe for concurrent use.
 type Service struct {
 	store    Store
 	keys     crypto.KeyWrapper
@@ -31,7 +31,7 @@ type Service struct {
 	schemas  *schema.Cache
 	outcomes *outcomeKey
 
-	// wraps the keys that seal outcomes; it is keys, sometimes with a timeout
+	// wraps the keys that seal outcomes: the wrapper given to New, with a time limit in some writes
 	outcomeKeys crypto.KeyWrapper
 
 	customPolicy bool // Options.Policy was given
@@ -49,33 +49,35 @@ type Options struct {
 	Policy Policy
 
 	// Claims returns strings that only one installation of a tenant may hold at a time: at most 16,
-	// of 1 to 1024 bytes, without NUL. Default: DefaultClaims. The service calls it in each write
-	// that leaves the installation in status installed. Rewrap and Rekey do not call it: they keep
-	// the stored claims.
+	// of 1 to 1024 bytes, without NUL. Default: DefaultClaims. The service calls the function in
+	// each write that leaves the installation in status installed. Rewrap and Rekey do not call it:
+	// they keep the stored claims.
 	Claims func(*Installation) []string
 
 	// Schema returns the JSON Schema of an extension's configurations. A zero source means no
 	// schema. Default: no schemas; names and forms of values then decide what is sensitive.
 	//
-	// The service calls it on each read and write of a configuration, so the function should answer
-	// from memory. The service loads and compiles a schema only if its revision is not among the
-	// 256 that were used last.
+	// The service calls the function on each read and write of a configuration, so the function
+	// should answer from memory. The service loads and compiles a schema only if the revision of
+	// the schema is not among the 256 that were used last.
 	//
 	// If the function fails or the schema has a fault, the service masks every value, sets
 	// Configuration.Err, and rejects writes of the configuration; see [*validate.SchemaError].
 	//
-	// Choose a schema by ID and Owner of the extension only. The ID of an existing installation
-	// cannot change, and only the host and the platform can change an owner. Anyone who can write
-	// the installation can write the other fields, and could pick the schema with them.
+	// Choose a schema by ID and Owner of the extension only. The extension ID of an existing
+	// installation cannot change, and only the host and the platform can change the owner. Anyone
+	// who can write the installation can write the other fields, and could pick the schema with
+	// them.
 	//
-	// A stored secret must satisfy the schema too, so the author of the schema learns if it does.
-	// With many schemas an author could learn the whole secret. Use only schemas of authors you
-	// trust.
+	// The schema validates stored secrets too. So the author of the schema can learn whether a
+	// stored secret satisfies it. With many schemas an author could learn the whole secret. Use
+	// only schemas of authors you trust.
 	Schema func(ctx context.Context, tenant string, ext Extension) (validate.SchemaSource, error)
 
 	// AcceptURL is where an invitation code is redeemed, such as "https://portal.example/accept".
 	// The service adds query parameters: installation, code, and tenant unless it is the default
-	// one. It must be https, or http for loopback. Default: none, only the code is returned.
+	// tenant. The URL must be https, or http for loopback. Default: none, and the service returns
+	// only the code.
 	AcceptURL string
 
 	// Grace is how long secrets outlive an uninstall that is not final. Default: 24 hours.
@@ -160,7 +162,7 @@ func isNil(v any) bool {
 }
 
 // In returns the service for one tenant, such as a project, a client or a platform. Installations
-// of other tenants do not exist for it. Without In the tenant is the default one, "".
+// of other tenants do not exist for it. Without In, the tenant is the default tenant, "".
 func (s *Service) In(tenant string) *Service {
 	c := *s
 	c.tenant = tenant

@@ -11,62 +11,64 @@ import (
 )
 
 // Store keeps records. A store is dumb on purpose. It never validates, seals, logs, reads a clock
-// or sees a plain secret. The [Service] passes complete changes. The store applies each one whole
-// or not at all. Package storetest holds the suite that every implementation must pass; nearly
-// every sentence below has a case there.
+// or sees a plain secret. The [Service] passes complete changes. The store applies each change
+// whole or not at all. Package storetest holds the suite that every implementation must pass;
+// nearly every sentence below has a test case there.
 //
 // Duties that hold for every method:
 //
-//   - If the context has already ended, the method returns its error and reads and writes nothing.
-//     An error caused by the context matches [context.Canceled] or [context.DeadlineExceeded].
+//   - If the context has already ended, the method returns the error of the context, and reads and
+//     writes nothing. An error caused by the context matches [context.Canceled] or
+//     [context.DeadlineExceeded].
 //   - Arguments are neither kept nor changed. What a method returns belongs to the caller, who
-//     may change it freely; the one thing shared is [Body], which nobody can change.
-//   - Strings are byte-exact: "a" and "A" are two tenants, two ids, two terms. Any bytes but
-//     NUL may occur in them.
+//     may change it freely. Only [Body] is shared, because nobody can change it.
+//   - Strings are byte-exact: "a" and "A" are two tenants, two IDs, two index terms (see
+//     Record.Index). Any bytes but NUL may occur in them.
 //   - Times come back equal to the microsecond, in UTC.
-//   - A store that cannot answer returns an error that matches [ErrUnavailable]. It never says
-//     "not there" because it could not look.
+//   - A store that cannot answer returns an error that matches [ErrUnavailable]. A store that
+//     cannot look never says "not there".
 //   - All methods may be called from many goroutines at once.
 //
-// Store does not grow. Further abilities are optional interfaces: [EventReader], [Counter],
-// [HealthChecker]. Each says what the Service does without it. A wrapper that embeds a Store hides
-// these interfaces. It must implement them and forward the calls.
+// The Store interface does not grow. Further abilities are optional interfaces: [EventReader],
+// [Counter], [HealthChecker]. Each interface says what the Service does without it. A wrapper that
+// embeds a Store hides these interfaces. The wrapper must implement them and forward the calls.
 type Store interface {
-	// Get returns the record at key, a tombstone included. It returns an error that matches
-	// [ErrNotFound] if a healthy store holds nothing there.
+	// Get returns the record at key, even if it is a tombstone (see Record.Deleted). It returns an
+	// error that matches [ErrNotFound] if a healthy store holds nothing there.
 	Get(ctx context.Context, key Key) (*Record, error)
 
-	// Commit applies c, all of it or nothing. It checks, in this order, and stops at the first
-	// that applies:
+	// Commit applies c, all of it or nothing. It checks these cases in order, and stops at the
+	// first that applies:
 	//
 	//  1. The record at c.Key remembers c.Op: this very change was applied before. Nothing is
-	//     written; the receipt has the revision after c, and Replayed is true. A record or
+	//     written; the receipt has the revision that c led to, and Replayed is true. A record or
 	//     tombstone remembers the Op of its last [RememberedOps] changes.
 	//  2. c.Idempotency is given and the tenant has an unexpired outcome with the same digest:
 	//     nothing is written; the receipt holds that outcome.
 	//  3. The stored revision differs from c.If: a [*ConflictError] with the stored revision. A
-	//     tombstone keeps its revision. If nothing is stored, the revision is 0.
+	//     tombstone has a revision too, and c.If is compared with it. If nothing is stored, the
+	//     revision is 0.
 	//  4. Another record of the tenant holds one of c.Record.Claims: an [*ExistsError] with the
-	//     id of the holder.
+	//     ID of the holder.
 	//
-	// Otherwise it stores the record or tombstone of c in place of the old one. The old index
-	// terms, claims and deadline are gone. If c.Record is nil, it keeps the record and its
-	// revision, and adds only the op token to it. In both cases it also writes the outcome and
-	// the events. A commit whose fate cannot be known returns an error that matches
-	// [ErrUnknownOutcome].
+	// Otherwise Commit stores the record or tombstone of c in place of the old record. The old
+	// index terms, claims and deadline are gone. If c.Record is nil, Commit keeps the stored record
+	// and its revision, but the record now remembers c.Op. In both cases Commit also writes the
+	// outcome and the events. If the store cannot know whether c was applied, it returns an error
+	// that matches [ErrUnknownOutcome].
 	Commit(ctx context.Context, c Change) (Receipt, error)
 
 	// List returns one page of the records that q names; see [Query]. Tombstones are in no list.
 	List(ctx context.Context, q Query) (Page, error)
 
-	// Outcome returns what was committed under d in the tenant, or an error that matches
-	// [ErrNotFound]. An expired outcome may still be returned; the caller compares its time.
+	// Outcome returns the outcome that was committed under d in the tenant, or an error that
+	// matches [ErrNotFound]. An expired outcome may still be returned; the caller checks its Until.
 	Outcome(ctx context.Context, tenant string, d Digest) (*Outcome, error)
 }
 
 // Limits of the store contract.
 const (
-	// RememberedOps is how many op tokens a record remembers.
+	// RememberedOps is how many op tokens (see Change.Op) a record remembers.
 	RememberedOps = 8
 	// MaxPage is the largest Query.Limit and EventQuery.Limit.
 	MaxPage = 1000
@@ -80,17 +82,18 @@ type Key struct{ Tenant, ID string }
 
 // Record is what a store keeps of an installation. A store uses the fields other than Body to find
 // and guard the record. The service derives these fields from the content. On each read it checks
-// that they still match.
+// that they still match the content.
 type Record struct {
 	Key        Key
 	Revision   int64     // grows by 1 with every commit of a record or tombstone
 	Generation int64     // grows by 1 with every new generation
 	Deleted    bool      // tombstone: only Key, Revision, Generation and Deadline are set
 	Created    time.Time // UTC, microseconds; lists are in the order (Created, ID)
-	// when the record is due; zero = never. A store may forget a tombstone from this time on.
+	// when an invitation expires, or when an uninstalled record is to be purged; zero = never.
+	// A store may forget a tombstone from this time on.
 	Deadline time.Time
-	Index    []string // terms it is listed under, sorted; see GlobalTerm
-	Claims   []string // what no other record of the tenant may hold at the same time, sorted
+	Index    []string // index terms: the lists that the record is in, sorted; see GlobalTerm
+	Claims   []string // sorted strings; only one record of the tenant may hold each at a time
 	Body     Body     // sealed content, opaque to the store
 }
 
@@ -102,7 +105,7 @@ type Body struct{ raw []byte }
 // finds out whether b can be read.
 func BodyFromBytes[T ~string | ~[]byte](b T) Body { return Body{raw: append([]byte(nil), b...)} }
 
-// Bytes returns the encoded form for a store to keep. The slice is the caller's.
+// Bytes returns the encoded form for a store to keep. The caller owns the slice.
 func (b Body) Bytes() []byte { return bytes.Clone(b.raw) }
 
 // IsZero reports whether b is empty.
@@ -112,12 +115,12 @@ func (b Body) IsZero() bool { return len(b.raw) == 0 }
 // are read-only to the store.
 type Change struct {
 	Op [16]byte // random token of this mutation, the same on every try of it
-	// time of the service; expiry of tombstones and outcomes is measured by it
+	// time of the service; the store uses it to find expired tombstones and outcomes
 	Now         time.Time
 	Key         Key      // the record that If is compared with; Record.Key is the same
-	If          int64    // revision that must be stored; 0 = nothing
-	Record      *Record  // new state, Revision If+1; nil = leave the record (If is then above 0)
-	Idempotency *Outcome // recorded with the change
+	If          int64    // Commit needs this stored revision; 0 = nothing is stored at Key
+	Record      *Record  // new state, Revision If+1; nil = keep the record (If is then above 0)
+	Idempotency *Outcome // stored with the change; nil = none
 	// appended in this order. Every store must keep them; reading them back is optional
 	Events []Event
 }
@@ -125,7 +128,7 @@ type Change struct {
 // Receipt says what Commit did.
 type Receipt struct {
 	Revision int64    // of the record after this change
-	Replayed bool     // the change had been applied before by an earlier try
+	Replayed bool     // an earlier try had already applied the change
 	Outcome  *Outcome // not nil: the idempotency key was used before and nothing was written
 }
 
@@ -135,20 +138,20 @@ type Query struct {
 	// Tenant to list; ignored with AllTenants.
 	Tenant string
 	// AllTenants lists across tenants, in a stable order of the store's own choosing. Term must
-	// then be a global one; see [GlobalTerm].
+	// then be a global term; see [GlobalTerm].
 	AllTenants bool
 
 	// Term to list, in the order (Created, ID). Exactly one of Term and DueBefore is set.
 	Term string
 	// DueBefore lists records whose deadline is set and not after this time. Tombstones are not
 	// among them. The order is by deadline. A store that is split in parts may return one part
-	// after another, each in this order.
+	// after another, each part in this order.
 	DueBefore time.Time
 
-	// After is the Next of an earlier page of the same query; "" starts at the beginning. It points
-	// behind the last record of that page, so inserted or deleted records do not move it. For a
-	// value that no page returned, a store returns an error that matches [ErrInvalid] or starts at
-	// any position. It never returns records outside the query.
+	// After is the Next of an earlier page of the same query; "" starts at the beginning. It marks
+	// the position after the last record of that page, so inserted or deleted records do not move
+	// it. For a value that no page returned, a store returns an error that matches [ErrInvalid] or
+	// starts at any position. It never returns records outside the query.
 	After string
 	// Skip passes over this many records first, at most [MaxSkip].
 	Skip int
@@ -158,8 +161,8 @@ type Query struct {
 	Reverse bool
 }
 
-// Page is one page of a list. It may hold fewer records than asked for, even none, while Next
-// is set: a list has ended when Next is empty.
+// Page is one page of a list. It may hold fewer records than Query.Limit, even none, while Next is
+// set: a list has ended when Next is empty.
 type Page struct {
 	Records []*Record
 	Next    string // for Query.After
@@ -200,29 +203,29 @@ type Event struct {
 // [ErrUnsupported], but Commit still appends events.
 type EventReader interface {
 	// Events of one tenant are in the order of their commits. Across tenants, the store chooses a
-	// stable order. If entries after q.After were already discarded it returns an error that
+	// stable order. If entries after q.After were already discarded, Events returns an error that
 	// matches [ErrTrimmed].
 	Events(ctx context.Context, q EventQuery) (EventPage, error)
 }
 
-// EventQuery names events of one tenant, or of all.
+// EventQuery names events of one tenant, or of all tenants.
 type EventQuery struct {
 	Tenant     string
 	AllTenants bool
-	After      string // EventPage.Next of the page before; "" = from the oldest kept
+	After      string // EventPage.Next of the page before; "" = from the oldest event kept
 	Limit      int    // 1 to [MaxPage]
 }
 
-// EventPage is one page of events. After the first event, Next is never empty. At the end of the
-// log, keep Next and continue from it later. A page without events means the end of the log. Its
-// Next is then the After of the query.
+// EventPage is one page of events. Once a reader has received an event, Next is never empty. At the
+// end of the log, keep Next and continue from it later. A page without events means the end of the
+// log. Its Next is then the After of the query.
 type EventPage struct {
 	Events []Event
 	Next   string
 }
 
 // Counter is the ability to count the records of a term without reading them. Without it the
-// service pages through them.
+// service pages through the records.
 type Counter interface {
 	// Count returns how many records q names; After, Skip, Limit and Reverse are ignored.
 	Count(ctx context.Context, q Query) (int64, error)

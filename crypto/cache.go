@@ -10,18 +10,18 @@ import (
 )
 
 // Cache is a [KeyWrapper] that caches unwrapped data keys, so that not every read calls a key
-// service. Concurrent callers that need one key share one call. Cache starts no goroutine.
+// service. Concurrent callers that need the same key share one call. Cache starts no goroutine.
 //
 // A cached key opens values even while the service is down or has withdrawn the right to use
-// the key. So the TTL is also how long a withdrawn right still works. Evicted keys are wiped. A
-// [Keyring] is as fast without a cache.
+// the key-encryption key. So the TTL is also how long a withdrawn right still works. Evicted keys
+// are wiped. A [Keyring] is as fast without a cache.
 type Cache struct {
 	keys KeyWrapper
 	opts CacheOptions
 
 	mu      sync.Mutex
 	entries map[string]*list.Element // of *cached
-	order   list.List                // the oldest first
+	order   list.List                // the oldest key first
 	calls   map[string]*call
 	cleared int // number of calls of Clear
 }
@@ -30,7 +30,7 @@ var _ KeyWrapper = (*Cache)(nil)
 
 // CacheOptions configure a [Cache]. The zero value of each field is its default.
 type CacheOptions struct {
-	// Size is the largest number of cached data keys. A new key evicts the oldest. Default:
+	// Size is the largest number of cached data keys. A new key evicts the oldest key. Default:
 	// 10,000.
 	Size int
 	// TTL is how long a data key is cached after it was unwrapped, however often it is used. An
@@ -57,7 +57,8 @@ func (c *cached) fresh(now time.Time, ttl time.Duration) bool {
 // call is a running Unwrap.
 type call struct {
 	done chan struct{} // closed at its end
-	// err is for the callers that waited. It is nil also if the context of the calling one ended.
+	// err is for the callers that waited. It is also nil if the call failed because the context of
+	// the goroutine that made it ended.
 	err error
 }
 
@@ -92,14 +93,15 @@ func (c *Cache) KeyIDs() []string { return c.keys.KeyIDs() }
 // Suite implements [KeyWrapper].
 func (c *Cache) Suite() Suite { return c.keys.Suite() }
 
-// Wrap implements [KeyWrapper]. It caches nothing: the wrapped key may never be stored.
+// Wrap implements [KeyWrapper]. It caches nothing, because the caller might not store the wrapped
+// key.
 func (c *Cache) Wrap(ctx context.Context, k *DataKey, b Binding) (Wrapped, error) {
 	return c.keys.Wrap(ctx, k, b)
 }
 
-// Unwrap implements [KeyWrapper]. Errors are not cached, but those who waited for one call
-// share its error. If the context of the goroutine that makes the call ends, one of the waiting
-// ones repeats the call.
+// Unwrap implements [KeyWrapper]. Errors are not cached, but all callers that wait for a call share
+// the error of the call. If the context of the goroutine that makes the call ends, one of the
+// waiting callers repeats the call.
 func (c *Cache) Unwrap(ctx context.Context, w Wrapped, b Binding) (*DataKey, error) {
 	id := string(appendPAE(nil, w.KeyID, b.Tenant, b.Record, string(w.Bytes)))
 	for {
@@ -123,7 +125,7 @@ func (c *Cache) Unwrap(ctx context.Context, w Wrapped, b Binding) (*DataKey, err
 	}
 }
 
-// Clear wipes all cached keys. Running calls may finish; their keys are not cached.
+// Clear wipes all cached keys. Running calls finish, but their keys are not cached.
 func (c *Cache) Clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -140,7 +142,7 @@ func (c *Cache) Uncached() KeyWrapper { return Uncached(c.keys) }
 func (c *Cache) String() string { return fmt.Sprintf("cache of %v", c.keys) }
 
 // find returns a copy of the cached key, or a call. If mine is true, the call is new and the
-// caller must make it. Otherwise it is running.
+// caller must make it. Otherwise the call is running.
 func (c *Cache) find(id string) (k *DataKey, running *call, mine bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -187,7 +189,7 @@ func (c *Cache) unwrap(
 		}
 		return nil, err
 	}
-	copied, err := k.clone() // the caller may destroy its own
+	copied, err := k.clone() // the caller may destroy its own key
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +206,7 @@ func (c *Cache) add(id string, k *DataKey) {
 	c.entries[id] = c.order.PushBack(&cached{id: id, key: k, until: until})
 }
 
-// evictExpired evicts expired keys from the front: the oldest expires first, unless the clock
+// evictExpired evicts expired keys from the front: the oldest key expires first, unless the clock
 // was set back. The caller locks c.mu.
 func (c *Cache) evictExpired(now time.Time) {
 	for {

@@ -44,7 +44,7 @@ type keyState struct {
 }
 
 // NewDataKey returns a new random key. The number must be 1 or more, else the error matches
-// [ErrKeyring]. The key seals with suite and opens nothing of another suite. The error matches
+// [ErrKeyring]. The key seals with suite and opens only values of this suite. The error matches
 // [ErrSuite] if this process cannot use suite.
 func NewDataKey(number uint32, suite Suite) (*DataKey, error) {
 	if number == 0 { // possibly an overflow of the highest number
@@ -57,8 +57,8 @@ func NewDataKey(number uint32, suite Suite) (*DataKey, error) {
 
 // DataKeyFromBytes returns the key with these 64 bytes, which an earlier [DataKey.Reveal]
 // returned. It is for implementations of [KeyWrapper]; everyone else calls [NewDataKey]. It
-// copies raw, and the caller should clear it. The error matches [ErrSealed] if raw has another
-// length or the number is 0, and [ErrSuite] if this process cannot use suite.
+// copies raw, and the caller should clear raw. The error matches [ErrSealed] if raw does not have
+// 64 bytes or the number is 0, and [ErrSuite] if this process cannot use suite.
 func DataKeyFromBytes(raw []byte, number uint32, suite Suite) (*DataKey, error) {
 	if len(raw) != dataKeySize || number == 0 {
 		return nil, ErrSealed
@@ -81,7 +81,7 @@ func takeDataKey(raw []byte, number uint32, suite Suite) (*DataKey, error) {
 }
 
 // Number returns the number of the key. Every sealed value contains the number of its key. A
-// value with another number does not open.
+// value with a different number does not open.
 func (k *DataKey) Number() uint32 {
 	if k == nil {
 		return 0
@@ -97,9 +97,9 @@ func (k *DataKey) Suite() Suite {
 	return k.suite
 }
 
-// Reveal returns a copy of the 64 bytes of the key. The caller should clear it after use. It is
-// for implementations of [KeyWrapper]: these bytes open everything that the key sealed. The
-// error matches [ErrDestroyed] if the key is destroyed.
+// Reveal returns a copy of the 64 bytes of the key. The caller should clear the copy after use.
+// Reveal is for implementations of [KeyWrapper]: these bytes open everything that the key sealed.
+// The error matches [ErrDestroyed] if the key is destroyed.
 func (k *DataKey) Reveal() ([]byte, error) {
 	s, err := k.lock()
 	if err != nil {
@@ -141,8 +141,8 @@ func (k *DataKey) Fingerprint(parts ...[]byte) ([32]byte, error) {
 	return sum, nil
 }
 
-// clone returns a key with a copy of the material, so that each can be destroyed alone. The
-// clones share a cipher, which never changes.
+// clone returns a key with a copy of the material, so that each key can be destroyed alone. The two
+// keys share a cipher, which never changes.
 func (k *DataKey) clone() (*DataKey, error) {
 	s, err := k.lock()
 	if err != nil {

@@ -1,5 +1,5 @@
 // Package crypto protects the secrets of installations. It seals values, wraps the keys that
-// seal them, and has the type [Secret], which does not print. It knows nothing about
+// seal them, and has the type [Secret], which prints as "***". It knows nothing about
 // installations; package installation uses it. Most programs need only a keyring:
 //
 //	ring, err := crypto.KeyringFromFile("/etc/host/keyring")
@@ -8,14 +8,15 @@
 //
 // # Keys
 //
-// There are two layers. Each installation has its own random [DataKey], which seals its values.
-// Stores keep data keys wrapped: encrypted under a key-encryption key. A [KeyWrapper] has the
-// key-encryption keys: a [Keyring] in memory, or a key service. To rotate a key-encryption key,
-// rewrap the data keys; the values stay as they are. To make all values of an installation
-// unreadable, destroy its one wrapped data key. A backup of the wrapped key brings them back.
+// There are two layers of keys. Each installation has its own random [DataKey], which seals the
+// values of the installation. Stores keep data keys wrapped: encrypted under a key-encryption key.
+// A [KeyWrapper] has the key-encryption keys: a [Keyring] in memory, or a key service. To rotate a
+// key-encryption key, rewrap the data keys; the values stay as they are. To make all values of an
+// installation unreadable, destroy its one wrapped data key. A backup of the wrapped key brings
+// the values back.
 //
-// [NewKMS] makes a [KeyWrapper] of a key service. [NewCache] saves most calls of the service.
-// [NewKeySet] adds the older keys, so that records wrapped under them still open:
+// [NewKMS] makes a [KeyWrapper] of a key service. [NewCache] avoids most calls to the key service.
+// [NewKeySet] adds the older keys, so that data keys wrapped under them still open:
 //
 //	kms, err := crypto.NewKMS("kms1", client, nil)
 //	cache, err := crypto.NewCache(kms, nil)
@@ -23,11 +24,11 @@
 //
 // # What sealing promises
 //
-// A sealed value opens only under its data key and at its [Place]. All of it is authenticated:
-// if it is changed, cut or moved, it fails with [ErrSealed], which does not tell why. It
-// reveals the number of its key and the length of its content in steps of 64 bytes. Sealing a
-// value twice gives two unrelated results. Sealing does not notice if a whole set of values is
-// put back to an earlier state.
+// A sealed value opens only under its data key and at its [Place]. All of the value is
+// authenticated: a value that was changed, cut or moved fails with [ErrSealed], which does not tell
+// why. A sealed value reveals the number of its key, and the length of its content in steps of 64
+// bytes. Sealing a value twice gives two unrelated results. Sealing does not notice if a whole set
+// of values is put back to an earlier state.
 //
 // # Formats
 //
@@ -50,9 +51,9 @@
 //
 //	fingerprint    HMAC-SHA256(bytes 32-63 of the data key, PAE(parts))
 //
-//	key-encryption key  32 bytes; it encrypts nothing itself
-//	  wrapping key      HKDF-Expand-SHA256(it, "isk2/wrap/" | wrap suite as one byte, 32)
-//	  check value       HKDF-Expand-SHA256(it, "isk2/kcv", 32)
+//	key-encryption key  KEK, 32 bytes; it encrypts nothing itself
+//	  wrapping key      HKDF-Expand-SHA256(KEK, "isk2/wrap/" | wrap suite as one byte, 32)
+//	  check value       HKDF-Expand-SHA256(KEK, "isk2/kcv", 32)
 //
 //	wrapped key    version 2 | wrap suite | suite | number u32 | check value 32 | nonce |
 //	               encrypted data key 64 | tag 16
@@ -62,11 +63,11 @@
 //	KMS blob       version 2 | 128 | suite | number u32 | length u16 | blob
 //	  plaintext    the 64 bytes of the data key. The AAD is built as for a wrapped key.
 //
-// A wrapped key names two suites: its suite belongs to the data key, and its wrap suite names
-// the cipher that encrypted the data key. The check value identifies the key-encryption key: no
-// other key is known to have the same one. It is compared before the cipher runs, so a wrong
-// key under a right ID is a [WrongKeyError]. All data keys that one key-encryption key wrapped
-// carry the same check value.
+// A wrapped key names two suites. The suite is the cipher of the data key. The wrap suite is the
+// cipher that encrypted the data key. The check value identifies the key-encryption key. No two
+// keys with the same check value are known. Unwrap compares the check value before the cipher runs,
+// so a wrong key under the right ID fails with a [WrongKeyError]. All data keys that one
+// key-encryption key wrapped carry the same check value.
 //
 // Keys are derived only when a keyring is made. With suite 2, one key-encryption key must not
 // wrap more than 2^32 data keys.

@@ -7,12 +7,13 @@ import (
 
 // Sentinels of this package. Match with [errors.Is]. No error contains key material, a value,
 // or the text of another library's error that could quote them. An error about a sealed value
-// does not tell what is wrong with it.
+// does not tell what is wrong with the value. The detail of an error, such as a [*SizeError], is a
+// value that [errors.As] finds in the error.
 var (
-	// ErrSealed means that sealed data does not open. It was changed, cut, moved from another
+	// ErrSealed means that sealed data does not open. The data was changed, cut, moved from another
 	// place, sealed under another key, or never sealed. There is one error for all of these,
-	// because the difference helps only an attacker. [VersionError] and [WrongKeyError] are the
-	// two exceptions.
+	// because the difference helps only an attacker. [VersionError] and [WrongKeyError] are the two
+	// exceptions.
 	ErrSealed = errors.New("installation: sealed data does not open")
 
 	// ErrVersion means that this release does not know the format version or the suite of
@@ -68,10 +69,10 @@ func (e *VersionError) Is(target error) bool {
 	return target == ErrVersion || target == ErrSealed
 }
 
-// WrongKeyError means that this process has another key under the ID than the one that wrapped
-// the data key: the check values differ. It matches [ErrSealed]. For one record it proves
-// nothing, because the check value is not authenticated. If all records of a key ID fail so,
-// the ID now belongs to another key.
+// WrongKeyError means that two keys share the ID. The key of this process is not the key that
+// wrapped the data key: the check values differ. The error matches [ErrSealed]. For one record it
+// proves nothing, because the check value is not authenticated. If all records of a key ID fail
+// with this error, the ID now belongs to a different key.
 type WrongKeyError struct {
 	KeyID string // valid, so it is safe to log
 }

@@ -13,8 +13,8 @@ import (
 const maxKeyID = 32
 
 // encoding is base64url without padding (RFC 4648, section 5). Strict rejects nonzero bits after
-// the last byte, so each key has exactly one text. It still skips line breaks, which the caller
-// must reject.
+// the last byte, so each key has exactly one text. It still skips line breaks, so the caller must
+// reject them.
 var encoding = base64.RawURLEncoding.Strict()
 
 // Key is a key-encryption key: 32 secret bytes with a public ID. It never changes. It prints as
@@ -25,8 +25,8 @@ type Key struct {
 	secret func() *[keySize]byte
 }
 
-// NewKey returns the key with this ID and these 32 secret bytes. It copies them, and the caller
-// should clear them. The ID is 1 to 32 ASCII letters, digits, "-" and "_". It is stored with
+// NewKey returns the key with this ID and these 32 secret bytes. NewKey copies the bytes, and the
+// caller should clear them. The ID is 1 to 32 ASCII letters, digits, "-" and "_". It is stored with
 // everything that the key wraps, and errors and logs show it.
 //
 // The bytes must come from a random source or a key derivation function: whoever reads a stored
@@ -48,9 +48,9 @@ func NewKey(id string, secret []byte) (Key, error) {
 	return Key{id: id, secret: func() *[keySize]byte { return &b }}, nil
 }
 
-// GenerateKey returns a new random key with this ID; see [NewKey] for its form. The library
-// never calls it: a key that it made by itself would be lost with the process, and with it
-// everything that the key wrapped.
+// GenerateKey returns a new random key with this ID; see [NewKey] for the form of the ID. The
+// library never calls GenerateKey: a key that the library made by itself would be lost with the
+// process, and everything that the key wrapped would be lost with the key.
 func GenerateKey(id string) (Key, error) {
 	secret := make([]byte, keySize)
 	defer clear(secret)
@@ -66,7 +66,7 @@ func ParseKey(text []byte) (Key, error) {
 		return Key{}, fmt.Errorf("%w: a key is written id:base64url", ErrKeyring)
 	}
 	size := encoding.EncodedLen(keySize)
-	secret := make([]byte, keySize+1) // one more, to notice a key that is too long
+	secret := make([]byte, keySize+1) // one byte more, to notice a key that is too long
 	defer clear(secret)
 	n := 0
 	if len(rest) == size && !bytes.ContainsAny(rest, "\r\n") {
@@ -116,8 +116,8 @@ func checkKeyID(id string) error {
 	return nil
 }
 
-// validKeyID reports whether id has the form of a key ID. IDs come from stores; a valid one is
-// safe to log.
+// validKeyID reports whether id has the form of a key ID. IDs come from stores; a valid ID is safe
+// to log.
 func validKeyID(id string) bool {
 	return 0 < len(id) && len(id) <= maxKeyID && !strings.ContainsFunc(id, notInKeyID)
 }

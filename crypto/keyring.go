@@ -13,8 +13,8 @@ import (
 // Keyring is a [KeyWrapper] that keeps its key-encryption keys in memory. It wraps with its
 // primary key and unwraps with any key, by ID. It never changes, so it may be shared freely.
 //
-// To rotate, make a new key and give it to every process next to the old primary. Then make it
-// the primary everywhere, rewrap all stored keys, and only then remove the old key.
+// To rotate, make a new key and give it to every process next to the old primary. Then make the new
+// key the primary everywhere, rewrap all stored data keys, and only then remove the old key.
 //
 // A Keyring prints as the IDs of its keys in every form. A nil or zero Keyring has no keys, and
 // its methods may be called.
@@ -28,7 +28,7 @@ type Keyring struct {
 var _ KeyWrapper = (*Keyring)(nil)
 
 // NewKeyring returns a keyring that wraps with primary and unwraps with all keys. It rejects
-// two keys with one ID, even equal ones, and the zero Key. Its errors match [ErrKeyring].
+// two keys with one ID, even equal keys, and the zero Key. Its errors match [ErrKeyring].
 func NewKeyring(primary Key, others ...Key) (*Keyring, error) {
 	keys := make(map[string]*kek, 1+len(others))
 	for _, k := range slices.Concat([]Key{primary}, others) {
@@ -45,9 +45,9 @@ func NewKeyring(primary Key, others ...Key) (*Keyring, error) {
 	return &Keyring{primary: primary.id, suite: SuiteXChaCha20Poly1305, keys: all}, nil
 }
 
-// WithSuite returns a keyring with the same keys that wraps with suite and recommends it for
-// new data keys. It still unwraps keys of both suites, if this process can use them. A data key
-// keeps its suite when it is rewrapped, so values change their suite only when they are sealed
+// WithSuite returns a keyring with the same keys. The new keyring wraps with suite and recommends
+// it for new data keys. It still unwraps keys of both suites, if this process can use them. A data
+// key keeps its suite when it is rewrapped, so values change their suite only when they are sealed
 // under a new data key. The error matches [ErrSuite] if this process cannot use suite.
 func (r *Keyring) WithSuite(suite Suite) (*Keyring, error) {
 	if r.empty() {

@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// KeySet joins key wrappers of any kind into one. It wraps with the first and unwraps with the
-// one that has the key. Use it to move from a [Keyring] to a key service and back, or between
+// KeySet joins key wrappers of any kind. It wraps with the first wrapper, and unwraps with the
+// wrapper that has the key. Use it to move from a [Keyring] to a key service and back, or between
 // services. It never changes. It prints as the IDs of its keys.
 type KeySet struct {
 	primary KeyWrapper
@@ -108,9 +108,9 @@ func isNil(v any) bool {
 	return rv.Kind() == reflect.Pointer && rv.IsNil()
 }
 
-// Uncached returns the result of w's method Uncached, or w if it has none. Use it to test the
-// key itself, because a cache would hide a failure. A decorator of your own around a cache
-// should have the method too.
+// Uncached returns the result of w's method Uncached, or w if w has no such method. Use it to test
+// the key itself, because a cache would hide a failure. A decorator of your own around a cache
+// should have the method Uncached too.
 func Uncached(w KeyWrapper) KeyWrapper {
 	if c, ok := w.(interface{ Uncached() KeyWrapper }); ok {
 		return c.Uncached()

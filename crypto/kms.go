@@ -12,8 +12,8 @@ import (
 )
 
 // KMS is one key of a key service: a key-encryption key that never leaves the service. An
-// adapter for a service implements it, and [NewKMS] makes a [KeyWrapper] of it. The module
-// kms/gocloud has an adapter for the large clouds.
+// adapter for a service implements KMS, and [NewKMS] makes a [KeyWrapper] of the adapter. The
+// module kms/gocloud has an adapter for the large clouds.
 //
 // An implementation must meet these duties:
 //
@@ -21,17 +21,18 @@ import (
 //   - The service encrypts and authenticates 64 bytes of plain text.
 //   - The encryption context is authenticated with the key.
 //   - Arguments are neither kept nor changed.
-//   - Nothing else keeps the returned slice. The library owns it and clears a key after use.
+//   - The library owns the returned slice, and clears a key after use. Nothing else keeps the
+//     slice.
 //
 // Errors may say anything: their text goes only to KMSOptions.OnError.
 type KMS interface {
-	// WrapKey encrypts key, 64 secret bytes, and authenticates at with it. The result has 1 to
-	// 65,535 bytes.
+	// WrapKey encrypts key, which has 64 secret bytes. It authenticates the encryption context
+	// together with key. The result has 1 to 65,535 bytes.
 	WrapKey(ctx context.Context, key []byte, at EncryptionContext) ([]byte, error)
 
 	// UnwrapKey returns the key in blob. An error that matches [ErrSealed] means that blob does
-	// not open with this key and at. A retry is useless. Any other error means that a retry may
-	// succeed.
+	// not open with this key and this encryption context. A retry is then useless. Any other error
+	// means that a retry may succeed.
 	UnwrapKey(ctx context.Context, blob []byte, at EncryptionContext) ([]byte, error)
 }
 
@@ -45,8 +46,8 @@ type EncryptionContext struct {
 }
 
 // Bytes returns the context as one unambiguous string, for services that authenticate bytes. The
-// string is part of the stored format. The package comment describes it as the AAD of a wrapped
-// key.
+// string is part of the stored format. The package comment describes the string as the AAD of a
+// wrapped key.
 func (c EncryptionContext) Bytes() []byte {
 	s := c.header().additional(c.KeyID, c.Binding)
 	defer s.free()
@@ -75,7 +76,7 @@ func (c EncryptionContext) header() wrapHeader {
 	return wrapHeader{wrapSuite: suiteKMS, suite: c.Suite, number: c.Number}
 }
 
-// KMSKey is a [KeyWrapper] with one key, which a key service keeps. It prints as its ID.
+// KMSKey is a [KeyWrapper] with one key of a key service. It prints as the ID of the key.
 type KMSKey struct {
 	id   string
 	opts KMSOptions
@@ -93,13 +94,13 @@ type KMSOptions struct {
 	// Suite is the suite that new data keys should have. Default: SuiteXChaCha20Poly1305.
 	Suite Suite
 	// Timeout limits each call of the service. After a call that timed out, further calls fail
-	// at once for as long as Timeout, so that a loop over many installations does not wait for
-	// each of them. The same happens if the context of a caller ends after it waited for at
-	// least half of Timeout. Default: 5 seconds.
+	// at once for as long as Timeout. So a loop over many installations does not wait for each of
+	// them. The same happens if the context of a caller ends after the caller waited for at least
+	// half of Timeout; the calls then fail for as long as the caller waited. Default: 5 seconds.
 	Timeout time.Duration
 	// OnError receives the errors of the service. Their text may quote anything, even the
-	// wrapped key, so it is for the operator only. Callers get an error without it. Default: no
-	// call.
+	// wrapped key, so it is for the operator only. Callers get an error without this text. Default:
+	// no call.
 	OnError func(keyID string, err error)
 	// Now is the clock for Timeout. Default: time.Now.
 	Now func() time.Time
@@ -107,8 +108,8 @@ type KMSOptions struct {
 
 // NewKMS returns a key wrapper for one key of a service. The ID is the library's name for the
 // key, in the form that [NewKey] describes. It is stored with everything that the key wraps, so
-// it must never name another key. A nil *KMSOptions means all defaults. NewKMS calls nothing.
-// The error matches [ErrKeyring], or [ErrSuite] if this process cannot use the suite.
+// the ID must never name a different key. A nil *KMSOptions means all defaults. NewKMS calls
+// nothing. The error matches [ErrKeyring], or [ErrSuite] if this process cannot use the suite.
 func NewKMS(id string, kms KMS, opts *KMSOptions) (*KMSKey, error) {
 	if err := checkKeyID(id); err != nil {
 		return nil, err
@@ -240,12 +241,12 @@ func (k *KMSKey) call(
 }
 
 // backsOff reports whether until is in the future. If until is more than Timeout ahead, the
-// clock was set back after it was stored. Such a time is ignored.
+// clock was set back after until was stored. Such a time is ignored.
 func (k *KMSKey) backsOff(until *time.Time, now time.Time) bool {
 	return until != nil && now.Before(*until) && until.Sub(now) <= k.opts.Timeout
 }
 
-// backOff stops calls for d, unless they are stopped for longer.
+// backOff stops calls for d, unless calls are already stopped for longer.
 func (k *KMSKey) backOff(d time.Duration) {
 	now := k.opts.Now()
 	until := now.Add(d)

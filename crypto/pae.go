@@ -7,8 +7,8 @@ import (
 
 // appendPAE appends the pre-authentication encoding of parts to dst: the number of parts, then
 // the length and the bytes of each part. Numbers are 32 bits, big-endian. Different lists have
-// different encodings, so no byte can move from one part to the next. The idea is PASETO's,
-// which writes 64 bits little-endian.
+// different encodings, so no byte can move from one part to the next. The idea is from PASETO,
+// whose numbers are 64 bits, little-endian.
 func appendPAE[T string | []byte](dst []byte, parts ...T) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(parts)))
 	for _, p := range parts {

@@ -32,7 +32,7 @@ const (
 )
 
 // Place is where a sealed value belongs. It is authenticated with the value, so a value that is
-// moved does not open. Every byte of the fields counts, and they may contain any bytes.
+// moved does not open. Every byte of the fields counts, and the fields may contain any bytes.
 type Place struct {
 	Tenant  string
 	Record  string // ID of the installation
@@ -41,10 +41,10 @@ type Place struct {
 	Extra   string // one more thing that the value depends on; "" = nothing
 }
 
-// Seal appends value, sealed for the place, to dst and returns the extended slice. The value is
-// JSON text. Spaces pad it, so that the sealed form reveals the length only in steps of 64
-// bytes. It comes back byte for byte, without spaces at its end. Seal does not validate the
-// syntax. Its errors match:
+// Seal seals value for the place. It appends the sealed form to dst and returns the extended slice.
+// The value is JSON text. Spaces pad the text, so that the sealed form reveals the length only in
+// steps of 64 bytes. Open returns the text byte for byte, without spaces at the end. Seal does not
+// validate the JSON syntax. Its errors match:
 //
 //   - [ErrValue] if value is empty or not UTF-8.
 //   - [ErrSize] if value is longer than [MaxValue]; the detail is a [*SizeError].
@@ -57,20 +57,20 @@ func (k *DataKey) Seal(dst []byte, at Place, value []byte) ([]byte, error) {
 	return k.sealText(dst, at, value, nil)
 }
 
-// SealBinary appends content, sealed for the place, to dst and returns the extended slice. It
-// is [DataKey.Seal] for bytes that are not JSON text. Their length is sealed with them, and
-// they may be empty. The limit is [MaxBinary].
+// SealBinary seals content for the place. It appends the sealed form to dst and returns the
+// extended slice. It is [DataKey.Seal] for bytes that are not JSON text. The content may be empty,
+// and its length is sealed with it. The limit is [MaxBinary].
 func (k *DataKey) SealBinary(dst []byte, at Place, content []byte) ([]byte, error) {
 	return k.sealBinary(dst, at, content, nil)
 }
 
-// Open appends the JSON text that was sealed for the place to dst and returns the extended
-// slice. The error matches [ErrDestroyed] after [DataKey.Destroy]. It matches [ErrSealed] in
-// all other cases, and is a [*VersionError] for a format of another release.
+// Open opens sealed, which must have been sealed for the place. It appends the JSON text to dst and
+// returns the extended slice. The error matches [ErrDestroyed] after [DataKey.Destroy]. In all
+// other cases it matches [ErrSealed]; for an unknown format it is a [*VersionError].
 //
-// Open may overwrite the unused room of dst, which must not overlap sealed. It neither changes
-// nor keeps sealed. The caller should clear the result after use. Open allocates nothing if dst
-// has room for the padded text.
+// Open may overwrite the unused room of dst. This room must not overlap sealed. Open neither
+// changes nor keeps sealed. The caller should clear the result after use. Open allocates nothing if
+// dst has room for the padded text.
 func (k *DataKey) Open(dst []byte, at Place, sealed []byte) ([]byte, error) {
 	out, err := k.open(dst, at, sealed)
 	if err != nil {
@@ -83,8 +83,8 @@ func (k *DataKey) Open(dst []byte, at Place, sealed []byte) ([]byte, error) {
 	return out[:len(dst)+len(text)], nil
 }
 
-// OpenBinary appends the content that [DataKey.SealBinary] sealed for the place to dst and
-// returns the extended slice. Errors and memory are as with [DataKey.Open].
+// OpenBinary opens what [DataKey.SealBinary] sealed for the place. It appends the content to dst
+// and returns the extended slice. Errors and memory are as with [DataKey.Open].
 func (k *DataKey) OpenBinary(dst []byte, at Place, sealed []byte) ([]byte, error) {
 	out, err := k.open(dst, at, sealed)
 	if err != nil {
@@ -166,7 +166,7 @@ func (k *DataKey) sealBinary(dst []byte, at Place, content, nonce []byte) ([]byt
 	return k.seal(dst, at, plaintext{lead: length[:], body: content}, nonce)
 }
 
-// seal appends the sealed form of p to dst. A nil nonce means a random one. Only known-answer
+// seal appends the sealed form of p to dst. A nil nonce means a random nonce. Only known-answer
 // tests pass a nonce. Two values that are sealed with one key and nonce reveal each other.
 func (k *DataKey) seal(dst []byte, at Place, p plaintext, nonce []byte) ([]byte, error) {
 	aead, err := k.cipher()

@@ -60,8 +60,8 @@ func (s Secret) IsZero() bool { return s.p == nil }
 // IsMasked reports whether s stands for a value that is not shown.
 func (s Secret) IsMasked() bool { return s.p != nil && s.p.masked }
 
-// Reveal returns a copy of the text, or nil if s is zero or masked. The caller should clear it
-// after use.
+// Reveal returns a copy of the text, or nil if s is zero or masked. The caller should clear the
+// copy after use.
 func (s Secret) Reveal() []byte {
 	if s.p == nil || s.p.masked {
 		return nil

@@ -99,7 +99,8 @@ func (s *Secret) UnmarshalJSON(b []byte) error {
 }
 
 // UnmarshalText decodes b as UnmarshalJSON decodes a string. Empty text becomes the zero
-// Secret. It copies b. It rejects text that is not UTF-8 with an error that does not quote it.
+// Secret. UnmarshalText copies b. It rejects text that is not UTF-8, and the error does not quote
+// the text.
 func (s *Secret) UnmarshalText(b []byte) error {
 	if !utf8.Valid(b) {
 		return errSecretText

@@ -92,8 +92,8 @@ func KeyringFromFile(path string) (*Keyring, error) {
 	return r, nil
 }
 
-// looksLikeKeyring reports whether a name may be a keyring. A name looks like one if it has a
-// separator and a word in the alphabet of a key, with about the length of a key or more.
+// looksLikeKeyring reports whether a name could be a keyring. A name looks like a keyring if it has
+// a separator and a long word in the alphabet of a key: about as long as a key, or longer.
 func looksLikeKeyring(name string) bool {
 	if !strings.ContainsAny(name, ":=,") {
 		return false

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// Suite names a cipher. Every sealed value and wrapped key records its suite, so a store may
-// contain both. The zero value means [SuiteXChaCha20Poly1305].
+// Suite names a cipher. Every sealed value and wrapped key records its suite, so one store may use
+// several suites. The zero value means [SuiteXChaCha20Poly1305].
 type Suite byte
 
 // Suites of format version 2.
@@ -49,7 +49,7 @@ func (s Suite) String() string {
 }
 
 // usable replaces the zero value with the default. It returns [ErrSuite] if this release does
-// not know the suite or this process may not use it.
+// not know the suite or this process cannot use the suite.
 func (s Suite) usable() (Suite, error) {
 	if s == 0 {
 		s = SuiteXChaCha20Poly1305

@@ -11,17 +11,18 @@ import (
 )
 
 // KeyWrapper encrypts data keys under key-encryption keys, so that a store can keep them.
-// [Keyring] implements it in memory, [KMSKey] with a key service. Most programs only pass one
-// to installation.New.
+// [Keyring] implements it in memory, [KMSKey] with a key service. Most programs only pass a
+// KeyWrapper to installation.New.
 //
 // An implementation must meet these duties:
 //
 //   - All methods are safe for concurrent use.
-//   - If the context has ended, a method returns its error.
+//   - If the context has ended, a method returns the error of the context.
 //   - Wrap authenticates the binding, so a wrapped key that was moved to another installation
 //     does not open.
-//   - The number and the suite of the data key are authenticated too, and come back with it.
-//   - Unwrap uses only the key that Wrapped.KeyID names, and tries no other.
+//   - Wrap also authenticates the number and the suite of the data key. Unwrap returns both with
+//     the key.
+//   - Unwrap uses only the key that Wrapped.KeyID names, and tries no other key.
 //   - Errors match those of this package and contain no key material.
 type KeyWrapper interface {
 	// Primary returns the ID of the key that Wrap uses.
@@ -94,7 +95,7 @@ func (h wrapHeader) additional(keyID string, b Binding) *scratch {
 }
 
 // parseWrapped splits a wrapped key into its header and the rest. It validates the form before
-// any cipher runs: each wrap suite of our own has exactly one length.
+// any cipher runs: under each suite of this package, a wrapped key has exactly one length.
 func parseWrapped(wrapped []byte) (h wrapHeader, rest []byte, err error) {
 	if len(wrapped) < wrapHeaderSize {
 		return h, nil, ErrSealed
@@ -128,7 +129,7 @@ func parseWrapped(wrapped []byte) (h wrapHeader, rest []byte, err error) {
 type kek struct {
 	id      string
 	check   []byte                // key check value
-	ciphers map[Suite]cipher.AEAD // those that this process may use
+	ciphers map[Suite]cipher.AEAD // of the suites that this process can use
 }
 
 // newKEK derives the check value and the wrapping keys. Nothing else derives keys: Wrap and
@@ -154,7 +155,7 @@ func (k Key) derive(info string) []byte {
 	return b
 }
 
-// wrap encrypts k. A nil nonce means a random one. Only known-answer tests pass a nonce.
+// wrap encrypts k. A nil nonce means a random nonce. Only known-answer tests pass a nonce.
 func (e *kek) wrap(k *DataKey, suite Suite, b Binding, nonce []byte) ([]byte, error) {
 	data, err := k.Reveal()
 	if err != nil {
@@ -168,7 +169,7 @@ func (e *kek) wrap(k *DataKey, suite Suite, b Binding, nonce []byte) ([]byte, er
 	h := wrapHeader{wrapSuite: suite, suite: k.suite, number: k.number}
 	out := make([]byte, 0, wrapFront+suite.nonceSize()+dataKeySize+tagSize)
 	out = append(h.append(out), e.check...)
-	// NonceSize is 0 for GCM, so slot is empty: its Seal writes the nonce.
+	// NonceSize is 0 for GCM, so slot is empty: the Seal of GCM writes the nonce.
 	slot := out[len(out):][:aead.NonceSize()]
 	if copy(slot, nonce) == 0 {
 		rand.Read(slot) // never fails: it crashes the program instead

@@ -79,7 +79,7 @@ func prepare(c installation.Change) writes {
 }
 
 // unexpired returns the stored outcome with the digest of wanted. It returns nil if no such outcome
-// is stored or it has expired. wanted may be nil.
+// is stored, if the outcome has expired, or if wanted is nil.
 func unexpired(txn *memdb.Txn, wanted *outcomeRow, now time.Time) *outcomeRow {
 	if wanted == nil {
 		return nil
@@ -91,8 +91,8 @@ func unexpired(txn *memdb.Txn, wanted *outcomeRow, now time.Time) *outcomeRow {
 	return used
 }
 
-// checkRevision rejects c if c.If is not the revision of old, which may be nil. If c has
-// no record, a record must be stored.
+// checkRevision rejects c if c.If is not the revision of old, which may be nil. It also rejects c
+// if c has no record and nothing is stored.
 func checkRevision(old *recordRow, c installation.Change) error {
 	var revision int64
 	if old != nil {

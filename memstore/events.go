@@ -11,7 +11,7 @@ import (
 )
 
 // Events implements [installation.EventReader]. Across tenants, events are in the order of
-// their commits. A cursor ahead of the log, such as one from before a restart, also returns
+// their commits. A cursor ahead of the log, such as a cursor from before a restart, also returns
 // [installation.ErrTrimmed].
 func (s *Store) Events(
 	ctx context.Context, q installation.EventQuery,
@@ -47,7 +47,7 @@ func (s *Store) Events(
 }
 
 // position returns the sequence number that the cursor of q names, 0 for the start. It rejects
-// a cursor if events after it are gone.
+// the cursor if events after that number are gone, or if the number is ahead of the log.
 func position(txn *memdb.Txn, q installation.EventQuery) (uint64, error) {
 	if q.After == "" {
 		return 0, nil
@@ -78,7 +78,7 @@ func newest(txn *memdb.Txn) uint64 {
 	return 0
 }
 
-// appendEvents appends events and discards the oldest ones beyond the limit.
+// appendEvents appends events and discards the oldest events beyond the limit.
 func (s *Store) appendEvents(txn *memdb.Txn, events []*eventRow) {
 	if len(events) == 0 {
 		return

@@ -9,8 +9,8 @@ import (
 )
 
 // key is an index key under construction. It encodes a tuple. Keys sort in the order of their
-// tuples, and no key is a prefix of another. Both rely on strings without NUL, as the store
-// contract promises.
+// tuples, and no key is a prefix of another key. Both properties rely on strings without NUL, as
+// the store contract promises.
 type key []byte
 
 // Scopes are the first byte of every key in the list index. They keep the kinds of lists apart.
@@ -34,7 +34,7 @@ func (k key) byte(b byte) key { return append(k, b) }
 // string terminates s with NUL, so that "a" sorts before "a!" whatever follows.
 func (k key) string(s string) key { return append(append(k, s...), 0) }
 
-// time flips the sign, so that times before 1970 sort first.
+// time flips the sign bit, so that times before 1970 sort first.
 func (k key) time(t time.Time) key { return k.number(uint64(t.UnixMicro()) ^ 1<<63) }
 
 func (k key) number(n uint64) key { return binary.BigEndian.AppendUint64(k, n) }
@@ -43,7 +43,7 @@ func (k key) recordKey(rk installation.Key) key { return k.string(rk.Tenant).str
 
 func (k key) digest(d installation.Digest) key { return append(k, d[:]...) }
 
-// end returns an upper bound of the keys that start with k, which ends in a string.
+// end returns an upper bound of the keys that start with k. The last part of k must be a string.
 func (k key) end() key {
 	bound := append(key(nil), k...)
 	// Turn the terminator 0 into 1, which no key with the prefix k has at this place.
@@ -56,8 +56,8 @@ func (k key) endOfTime(t time.Time) key {
 	return append(key(nil), k...).time(t.Add(time.Microsecond))
 }
 
-// clip finishes the key. go-memdb appends to its keys: with spare capacity, one row would write
-// into the key of another.
+// clip finishes the key. Copies of a row share their keys. Without spare capacity, an append to a
+// key cannot change the shared bytes.
 func (k key) clip() key { return slices.Clip(k) }
 
 func recordKey(k installation.Key) key {

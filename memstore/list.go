@@ -13,7 +13,7 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// ctxEvery is the number of rows between two looks at the context.
+// ctxEvery is the number of rows between two checks of the context.
 const ctxEvery = 1024
 
 // List implements [installation.Store].
@@ -66,7 +66,8 @@ func (s *Store) Count(ctx context.Context, q installation.Query) (int64, error) 
 }
 
 // span is a range of the list index: the keys with prefix between lo and hi, both excluded.
-// Every cursor gets the prefix of the list, so it cannot point into another list.
+// List puts the prefix of the list before every cursor, so no cursor can point into a different
+// list.
 type span struct {
 	prefix, lo, hi key
 	reverse        bool
@@ -107,7 +108,7 @@ func spanOf(q installation.Query) (span, error) {
 	return sp, nil
 }
 
-// all returns the range of all keys with prefix, which ends in a string.
+// all returns the range of all keys with prefix. The last part of prefix must be a string.
 func all(prefix key) span { return span{prefix: prefix, lo: prefix, hi: prefix.end()} }
 
 // until returns the range of keys with prefix and a time not after t.
@@ -117,9 +118,10 @@ func until(prefix key, t time.Time) span {
 
 // rows yields the rows of the range in order, each with its key.
 //
-// go-memdb returns rows without the keys that led to them, and one row may be in several lists.
-// After each row the range shrinks to the keys not yet visited. If the key of a row lies
-// outside that range, the iterator has left the list and the walk ends.
+// go-memdb returns rows without the keys that led to them, and one row can be in several lists.
+// rows finds the key of each row by the prefix. After each row the range shrinks to the keys not
+// yet visited. If the key of a row lies outside that range, the iterator has left the list and the
+// walk ends.
 func (sp span) rows(txn *memdb.Txn) iter.Seq2[key, *recordRow] {
 	return func(yield func(key, *recordRow) bool) {
 		lo, hi := sp.lo, sp.hi
@@ -135,7 +137,7 @@ func (sp span) rows(txn *memdb.Txn) iter.Seq2[key, *recordRow] {
 			}
 			k := row.listed(sp.prefix)
 			if bytes.Equal(k, from) {
-				continue // the member that the cursor names
+				continue // the row that the cursor names
 			}
 			if k == nil || bytes.Compare(k, lo) <= 0 || bytes.Compare(k, hi) >= 0 ||
 				!yield(k, row) {

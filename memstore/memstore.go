@@ -1,8 +1,8 @@
 // Package memstore is an [installation.Store] in the memory of one process, based on go-memdb.
 //
-// Use it for tests, for trying the library, and for programs that may lose their installations
-// at exit. Do not use it if records must outlive the process or be visible to another one. It
-// passes the suite of package storetest and has all optional abilities.
+// Use it for tests, for trying the library, and for programs that can afford to lose their
+// installations at exit. Do not use it if records must outlive the process or be visible to another
+// process. The store passes the suite of package storetest and has all optional abilities.
 //
 // # What to expect
 //
@@ -13,7 +13,7 @@
 //   - The store has no clock and no goroutine. Each commit removes a few tombstones and outcomes
 //     that are expired at Change.Now. Without commits, nothing is forgotten.
 //   - The change log keeps its newest events, by default [DefaultMaxEvents]. For each tenant
-//     with discarded events it keeps a small mark, so only readers that missed an event get
+//     with discarded events the store keeps a small mark, so only readers that missed an event get
 //     [installation.ErrTrimmed].
 //   - Across tenants, records are in the order (Created, Tenant, ID), and due records in the
 //     order (Deadline, Tenant, ID).
@@ -35,11 +35,11 @@ const DefaultMaxEvents = 100_000
 // Options are the optional settings of a store. Zero fields have defaults.
 type Options struct {
 	// MaxEvents is the maximum number of events in the change log, for all tenants together.
-	// The oldest are discarded first. Below 1 it is [DefaultMaxEvents].
+	// The oldest events are discarded first. A value below 1 means [DefaultMaxEvents].
 	MaxEvents int
 }
 
-// Store keeps records in memory. Create one with [New]. It is safe for use by many goroutines.
+// Store keeps records in memory. Create a Store with [New]. It is safe for use by many goroutines.
 type Store struct {
 	db        *memdb.MemDB
 	maxEvents uint64
@@ -52,10 +52,10 @@ var (
 	_ installation.HealthChecker = (*Store)(nil)
 )
 
-// New returns an empty store with default options. It needs no closing.
+// New returns an empty store with default options. The store needs no closing.
 func New() *Store { return NewWithOptions(nil) }
 
-// NewWithOptions returns an empty store. Nil options are the default ones. It needs no closing.
+// NewWithOptions returns an empty store. Nil means the default options. The store needs no closing.
 func NewWithOptions(o *Options) *Store {
 	s := &Store{db: must(memdb.NewMemDB(schema())), maxEvents: DefaultMaxEvents}
 	if o != nil && o.MaxEvents > 0 {

@@ -21,13 +21,13 @@ type recordRow struct {
 	lists  [][]byte // keys in the lists index
 }
 
-// applied is a change that was made.
+// applied is a change that a record remembers.
 type applied struct {
 	op       [16]byte
 	revision int64 // after the change
 }
 
-// newRecordRow returns the row for c, which has a record. Its ops are added later.
+// newRecordRow returns the row for c. c must have a record. withOps adds the ops later.
 func newRecordRow(c installation.Change) *recordRow {
 	r := &recordRow{id: recordKey(c.Key)}
 	r.Key = c.Key
@@ -58,7 +58,7 @@ func newRecordRow(c installation.Change) *recordRow {
 	return r
 }
 
-// withOps returns a copy of r that remembers the op token of c and the newest ones of old. old
+// withOps returns a copy of r that remembers the op token of c and the newest op tokens of old. old
 // may be nil.
 func (r *recordRow) withOps(old *recordRow, c installation.Change) *recordRow {
 	next := *r
@@ -83,7 +83,7 @@ func (r *recordRow) replay(op [16]byte) (revision int64, ok bool) {
 	return 0, false
 }
 
-// listed returns the key of r in the list with prefix, or nil.
+// listed returns the key of r in the list with prefix, or nil if r is not in that list.
 func (r *recordRow) listed(prefix key) key {
 	for _, k := range r.lists {
 		if bytes.HasPrefix(k, prefix) {

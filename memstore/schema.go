@@ -3,7 +3,7 @@ package memstore
 import "github.com/hashicorp/go-memdb"
 
 // Tables and their indexes. Each key belongs to one row, so every index sets Unique: go-memdb
-// then uses the keys as they are. It does not check uniqueness; Commit checks claims.
+// then uses the keys as they are. go-memdb does not check uniqueness; Commit checks claims.
 const (
 	tableRecords  = "records"
 	tableOutcomes = "outcomes"
@@ -82,7 +82,7 @@ func insert(txn *memdb.Txn, table string, row any) { check(txn.Insert(table, row
 func remove(txn *memdb.Txn, table string, row any) { check(txn.Delete(table, row)) }
 
 // check panics on an error. go-memdb returns errors only for tables, indexes and rows outside
-// of the schema, which a caller of this package can neither cause nor handle.
+// of the schema. A caller of this package can neither cause nor handle such an error.
 func check(err error) {
 	if err != nil {
 		panic(err)

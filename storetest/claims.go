@@ -8,7 +8,7 @@ import (
 
 var claimCases = []testCase{
 	{"claims/taken", "Another record of the tenant holds one of c.Record.Claims: an " +
-		"[*ExistsError] with the id of the holder.",
+		"[*ExistsError] with the ID of the holder.",
 		func(t tester, s installation.Store) {
 			commit(t, s, claiming("holder", "a", "c"))
 			late := claiming("late", "b", "c", "d")
@@ -21,14 +21,14 @@ var claimCases = []testCase{
 			// still free: the rejected change took no claim
 			commit(t, s, claiming("other", "b", "d"))
 		}},
-	{"claims/taken-only", "an [*ExistsError] with the id of the holder",
+	{"claims/taken-only", "an [*ExistsError] with the ID of the holder",
 		func(t tester, s installation.Store) {
 			commit(t, s, claiming("holder", "a"))
 			_, err := s.Commit(t.Context(), claiming("late", "a"))
 			onlyMatches(t, err, installation.ErrExists)
 		}},
 	{"claims/taken-by-update", "Another record of the tenant holds one of c.Record.Claims: an " +
-		"[*ExistsError] with the id of the holder.",
+		"[*ExistsError] with the ID of the holder.",
 		func(t tester, s installation.Store) {
 			commit(t, s, claiming("holder", "a"))
 			free := commit(t, s, claiming("free", "b"))
@@ -37,7 +37,7 @@ var claimCases = []testCase{
 			reject(t, s, c, installation.ErrExists)
 			sameRecord(t, "get", get(t, s, free.Key), free)
 		}},
-	{"claims/own", "what no other record of the tenant may hold at the same time, sorted",
+	{"claims/own", "sorted strings; only one record of the tenant may hold each at a time",
 		func(t tester, s installation.Store) {
 			c := update(commit(t, s, claiming("a", "one")))
 			c.Record.Claims = []string{"one", "two"}
@@ -45,7 +45,8 @@ var claimCases = []testCase{
 			reject(t, s, claiming("b", "one"), installation.ErrExists)
 			reject(t, s, claiming("b", "two"), installation.ErrExists)
 		}},
-	{"claims/other-tenant", "what no other record of the tenant may hold at the same time, sorted",
+	{"claims/other-tenant", "sorted strings; only one record of the tenant may hold each at a " +
+		"time",
 		func(t tester, s installation.Store) {
 			for _, tenant := range []string{"", "a", "b"} {
 				c := create(installation.Key{Tenant: tenant, ID: "in " + tenant})
@@ -53,8 +54,8 @@ var claimCases = []testCase{
 				commit(t, s, c)
 			}
 		}},
-	{"claims/released-by-update", "Otherwise it stores the record or tombstone of c in place of " +
-		"the old one. The old index terms, claims and deadline are gone.",
+	{"claims/released-by-update", "Otherwise Commit stores the record or tombstone of c in " +
+		"place of the old record. The old index terms, claims and deadline are gone.",
 		func(t tester, s installation.Store) {
 			c := update(commit(t, s, claiming("a", "dropped", "kept")))
 			c.Record.Claims = []string{"kept"}

@@ -9,8 +9,8 @@ import (
 )
 
 var contextCases = []testCase{
-	{"context/rejected", "If the context has already ended, the method returns its error and " +
-		"reads and writes nothing.",
+	{"context/rejected", "If the context has already ended, the method returns the error of " +
+		"the context, and reads and writes nothing.",
 		func(t tester, s installation.Store) {
 			stored := commit(t, s, create(at("stored")))
 

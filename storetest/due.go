@@ -53,8 +53,8 @@ var dueCases = []testCase{
 			lists(t, s, q, "b")
 		}
 	}},
-	{"due/swept", "It points behind the last record of that page, so inserted or deleted records " +
-		"do not move it.",
+	{"due/swept", "It marks the position after the last record of that page, so inserted or " +
+		"deleted records do not move it.",
 		func(t tester, s installation.Store) {
 			var got []string
 			want := []string{"a", "b", "c", "d", "e"}

@@ -65,8 +65,8 @@ var eventCases = []testCase{
 				seen[e.ID] = true
 			}
 		})},
-	{"events/end", "After the first event, Next is never empty. At the end of the log, keep Next " +
-		"and continue from it later.",
+	{"events/end", "Once a reader has received an event, Next is never empty. At the end of " +
+		"the log, keep Next and continue from it later.",
 		withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			want := logSome(t, s)["b"]
 			for _, q := range []installation.EventQuery{

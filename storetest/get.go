@@ -7,14 +7,16 @@ import (
 )
 
 var getCases = []testCase{
-	{"get/whole", "Get returns the record at key, a tombstone included.",
+	{"get/whole", "Get returns the record at key, even if it is a tombstone (see " +
+		"Record.Deleted).",
 		func(t tester, s installation.Store) {
 			c := full()
 			c.Record.Generation = 1<<53 + 1 // beyond the precision of a float
 			commit(t, s, c, create(at("other")))
 			sameRecord(t, "get", get(t, s, c.Key), c.Record)
 		}},
-	{"get/bare", "when the record is due; zero = never", func(t tester, s installation.Store) {
+	{"get/bare", "when an invitation expires, or when an uninstalled record is to be purged; " +
+		"zero = never", func(t tester, s installation.Store) {
 		c := create(at("bare"))
 		c.Record.Index, c.Record.Body = nil, installation.Body{}
 		commit(t, s, c)

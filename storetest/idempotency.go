@@ -44,8 +44,8 @@ var idempotencyCases = []testCase{
 				commit(t, s, c)
 			}
 		}},
-	{"idempotency/expired",
-		"time of the service; expiry of tombstones and outcomes is measured by it",
+	{"idempotency/expired", "time of the service; the store uses it to find expired " +
+		"tombstones and outcomes",
 		func(t tester, s installation.Store) {
 			first := create(at("a"))
 			first.Idempotency = outcome("key", "of the first")

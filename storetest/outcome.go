@@ -3,8 +3,8 @@ package storetest
 import "github.com/go-installation/installation"
 
 var outcomeCases = []testCase{
-	{"outcome/committed", "Outcome returns what was committed under d in the tenant, or an error " +
-		"that matches [ErrNotFound].",
+	{"outcome/committed", "Outcome returns the outcome that was committed under d in the " +
+		"tenant, or an error that matches [ErrNotFound].",
 		func(t tester, s installation.Store) {
 			changes := []installation.Change{create(at("a")), create(at("b")),
 				create(installation.Key{ID: "a"})}
@@ -18,8 +18,8 @@ var outcomeCases = []testCase{
 				recorded(t, s, c.Key.Tenant, c.Idempotency)
 			}
 		}},
-	{"outcome/nothing", "Outcome returns what was committed under d in the tenant, or an error " +
-		"that matches [ErrNotFound].",
+	{"outcome/nothing", "Outcome returns the outcome that was committed under d in the " +
+		"tenant, or an error that matches [ErrNotFound].",
 		func(t tester, s installation.Store) {
 			c := create(at("a"))
 			c.Idempotency = outcome("key", "data")

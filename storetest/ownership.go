@@ -39,7 +39,7 @@ var ownershipCases = []testCase{
 			}
 		}},
 	{"ownership/results", "What a method returns belongs to the caller, who may change it " +
-		"freely; the one thing shared is [Body], which nobody can change.",
+		"freely. Only [Body] is shared, because nobody can change it.",
 		func(t tester, s installation.Store) {
 			c, want := full(), full()
 			commit(t, s, c)

@@ -53,8 +53,8 @@ var pageCases = []testCase{
 			q.Skip, q.Limit = 2, 100
 			lists(t, s, q, want[read+2:]...)
 		}},
-	{"page/removed-meanwhile", "It points behind the last record of that page, so inserted or " +
-		"deleted records do not move it.",
+	{"page/removed-meanwhile", "It marks the position after the last record of that page, so " +
+		"inserted or deleted records do not move it.",
 		func(t tester, s installation.Store) {
 			for _, reverse := range []bool{false, true} {
 				want, q := sevenMore(t, s, reverse)
@@ -66,8 +66,8 @@ var pageCases = []testCase{
 				lists(t, s, q, want[read:]...)
 			}
 		}},
-	{"page/added-meanwhile", "It points behind the last record of that page, so inserted or " +
-		"deleted records do not move it.",
+	{"page/added-meanwhile", "It marks the position after the last record of that page, so " +
+		"inserted or deleted records do not move it.",
 		func(t tester, s installation.Store) {
 			for _, reverse := range []bool{false, true} {
 				want, q := sevenMore(t, s, reverse)
@@ -85,8 +85,8 @@ var pageCases = []testCase{
 				lists(t, s, q, append(want[read:], last)...)
 			}
 		}},
-	{"page/ordinary-writes", "It points behind the last record of that page, so inserted or " +
-		"deleted records do not move it.",
+	{"page/ordinary-writes", "It marks the position after the last record of that page, so " +
+		"inserted or deleted records do not move it.",
 		func(t tester, s installation.Store) {
 			want := seven(t, s)
 			var got []string

@@ -46,7 +46,7 @@ var raceCases = []testCase{
 				lists(t, s, installation.Query{Tenant: "tenant", Term: byRacer(i)}, want...)
 			}
 		}},
-	{"race/claim", "what no other record of the tenant may hold at the same time, sorted",
+	{"race/claim", "sorted strings; only one record of the tenant may hold each at a time",
 		func(t tester, s installation.Store) {
 			wins := make([]bool, racers)
 			race(t, func(i int) error {

@@ -18,8 +18,8 @@ var replayCases = []testCase{
 			replayed(t, s, c, 2)
 			sameRecord(t, "get", get(t, s, c.Key), c.Record)
 		}},
-	{"replay/writes-nothing",
-		"Nothing is written; the receipt has the revision after c, and Replayed is true.",
+	{"replay/writes-nothing", "Nothing is written; the receipt has the revision that c led " +
+		"to, and Replayed is true.",
 		func(t tester, s installation.Store) {
 			first := create(at("a"))
 			second := update(commit(t, s, first))
@@ -46,8 +46,8 @@ var replayCases = []testCase{
 				replayed(t, s, c, c.Record.Revision)
 			}
 		}},
-	{"replay/without-record", "If c.Record is nil, it keeps the record and its revision, and " +
-		"adds only the op token to it.",
+	{"replay/without-record", "If c.Record is nil, Commit keeps the stored record and its " +
+		"revision, but the record now remembers c.Op.",
 		func(t tester, s installation.Store) {
 			stored := commit(t, s, create(at("a")))
 			c := touch(stored)

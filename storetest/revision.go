@@ -61,8 +61,8 @@ var revisionCases = []testCase{
 				receipt.Revision, err)
 		}
 	}},
-	{"revision/tombstone",
-		"A tombstone keeps its revision. If nothing is stored, the revision is 0.",
+	{"revision/tombstone", "A tombstone has a revision too, and c.If is compared with it. If " +
+		"nothing is stored, the revision is 0.",
 		func(t tester, s installation.Store) {
 			stored := commit(t, s, create(at("a")))
 			buried := commit(t, s, remove(stored))
@@ -81,7 +81,8 @@ var revisionCases = []testCase{
 			sameRecord(t, "get", get(t, s, at("a")), again.Record)
 			lists(t, s, everything, "a")
 		}},
-	{"revision/order-of-checks", "It checks, in this order, and stops at the first that applies",
+	{"revision/order-of-checks", "It checks these cases in order, and stops at the first that " +
+		"applies",
 		func(t tester, s installation.Store) {
 			holder := create(at("holder"))
 			holder.Record.Claims = []string{"claim"}

@@ -8,7 +8,7 @@ import (
 )
 
 var stringCases = []testCase{
-	{"strings/letter-case", `"a" and "A" are two tenants, two ids, two terms.`,
+	{"strings/letter-case", `"a" and "A" are two tenants, two IDs, two index terms`,
 		func(t tester, s installation.Store) {
 			for _, key := range []installation.Key{{Tenant: "a", ID: "a"},
 				{Tenant: "a", ID: "A"}, {Tenant: "A", ID: "a"}} {

@@ -7,8 +7,8 @@ import (
 )
 
 var unavailableCases = []testCase{
-	{"unavailable/reads", `A store that cannot answer returns an error that matches ` +
-		`[ErrUnavailable]. It never says "not there" because it could not look.`,
+	{"unavailable/reads", "A store that cannot answer returns an error that matches " +
+		`[ErrUnavailable]. A store that cannot look never says "not there".`,
 		func(t tester, s installation.Store) {
 			_, err := s.Get(t.Context(), at("a"))
 			onlyMatches(t, err, installation.ErrUnavailable)
@@ -25,8 +25,8 @@ var unavailableCases = []testCase{
 				onlyMatches(t, err, installation.ErrUnavailable)
 			}
 		}},
-	{"unavailable/commit",
-		"A commit whose fate cannot be known returns an error that matches [ErrUnknownOutcome].",
+	{"unavailable/commit", "If the store cannot know whether c was applied, it returns an " +
+		"error that matches [ErrUnknownOutcome].",
 		func(t tester, s installation.Store) {
 			_, err := s.Commit(t.Context(), create(at("a")))
 			if !errors.Is(err, installation.ErrUnavailable) &&

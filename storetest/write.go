@@ -7,8 +7,8 @@ import (
 )
 
 var writeCases = []testCase{
-	{"write/replaces", "Otherwise it stores the record or tombstone of c in place of the old " +
-		"one. The old index terms, claims and deadline are gone.",
+	{"write/replaces", "Otherwise Commit stores the record or tombstone of c in place of the " +
+		"old record. The old index terms, claims and deadline are gone.",
 		func(t tester, s installation.Store) {
 			c := create(at("a"))
 			c.Record.Index = []string{"@old", "kept", "old"}
@@ -57,8 +57,9 @@ var writeCases = []testCase{
 			late.Now = buried.Deadline.Add(-time.Second)
 			reject(t, s, late, installation.ErrConflict)
 		}},
-	{"write/without-record", "If c.Record is nil, it keeps the record and its revision, and adds " +
-		"only the op token to it. In both cases it also writes the outcome and the events.",
+	{"write/without-record", "If c.Record is nil, Commit keeps the stored record and its " +
+		"revision, but the record now remembers c.Op. In both cases Commit also writes the " +
+		"outcome and the events.",
 		func(t tester, s installation.Store) {
 			c := full()
 			c.Idempotency, c.Events = nil, nil
