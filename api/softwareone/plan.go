@@ -21,7 +21,7 @@ func (p *planner) plan(h *Handler, c *call) error {
 	extensions := c.scope // whose rows the caller sees; nil = all
 	vendor := c.actor.Kind == installation.Vendor
 	if vendor {
-		owned, err := h.directory.Owned(c.Context(), c.account.ID)
+		owned, err := guard(h.directory.Owned(c.Context(), c.account.ID))
 		if err != nil && !errors.Is(err, ErrUnknown) {
 			return err
 		}
@@ -104,7 +104,7 @@ func (p *planner) remove(at int) {
 // indexed reports whether the index of accounts has all rows that show an account. Rows of
 // invitations show the account that invited, which is never a client.
 func (h *Handler) indexed(c *call, id string) (bool, error) {
-	account, err := h.directory.Account(c.Context(), id)
+	account, err := guard(h.directory.Account(c.Context(), id))
 	switch {
 	case errors.Is(err, ErrUnknown):
 		return false, nil
