@@ -22,10 +22,7 @@ type call struct {
 func (c *call) integration() (*Integration, error) {
 	id := c.PathValue("integration")
 	i, err := c.host.Projects.Integration(c.Context(), c.project, id)
-	if err != nil {
-		return nil, hostProblem(err)
-	}
-	return i, nil
+	return i, hostProblem(err)
 }
 
 // find returns an installation of the integration in the path that the caller may see. If the
@@ -49,9 +46,7 @@ func (c *call) find(id string) (*installation.Installation, error) {
 //
 // They are read as the host, whose lists use the narrowest index. The tenant is the project, so
 // a builder may see all of them. For a consumer, give the group.
-func (c *call) installed(
-	integration, group string,
-) iter.Seq2[*installation.Installation, error] {
+func (c *call) installed(integration, group string) iter.Seq2[*installation.Installation, error] {
 	return c.hostSvc.All(c.Context(), installation.ListRequest{
 		Extension: integration, Account: group, Limit: installation.MaxPage,
 		Status: []installation.Status{installation.StatusInstalled},

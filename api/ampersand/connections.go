@@ -100,9 +100,7 @@ func (h *Handler) generate(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, rejectedOr(err, "")
 	}
-	return &httpapi.Answer{
-		Status: http.StatusCreated, Body: wireConnectionOf(c.project, conn),
-	}, nil
+	return &httpapi.Answer{Status: http.StatusCreated, Body: wireConnectionOf(c.project, conn)}, nil
 }
 
 // scheme returns the scheme of a new connection. It is the one of the provider, which the
@@ -166,9 +164,7 @@ func (h *Handler) deleteConnection(c *call) (*httpapi.Answer, error) {
 	}
 	err = h.host.Connections.Delete(c.Context(), c.project, conn.ID, inUse)
 	switch {
-	case err == nil:
-		return nil, nil
-	case failure != nil:
+	case failure != nil && err != nil:
 		return nil, failure
 	case errors.Is(err, ErrInUse):
 		return nil, conflict("An installation uses the connection.",
@@ -185,8 +181,7 @@ func (c *call) uses(ctx context.Context, connection string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		switch inst.Status {
-		case installation.StatusInstalled, installation.StatusInvited:
+		if s := inst.Status; s == installation.StatusInstalled || s == installation.StatusInvited {
 			return true, nil
 		}
 	}

@@ -135,9 +135,7 @@ func (h *Handler) remove(
 // The service cannot decrypt an installation whose key is lost, so only the host may delete it.
 // It would block the next installation of its group, so removable applies [Policy] to its plain
 // fields. Its connection is unknown.
-func (c *call) removable(
-	id string,
-) (*installation.Installation, *installation.Service, error) {
+func (c *call) removable(id string) (*installation.Installation, *installation.Service, error) {
 	inst, err := c.find(id)
 	switch {
 	case err == nil:
