@@ -55,8 +55,7 @@ func (h *Handler) getConnection(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	private := access || refresh || renew != ""
-	if private && !c.builder() {
+	if (access || refresh || renew != "") && !c.builder() {
 		return nil, httpapi.Forbidden("Credentials are for the builder alone.")
 	}
 	if c.Method == http.MethodHead {

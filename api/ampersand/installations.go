@@ -52,8 +52,7 @@ func (h *Handler) list(c *call) (*httpapi.Answer, error) {
 		return nil, err
 	}
 	for _, inst := range shown {
-		conn := current(inst, connections[connectionID(inst)])
-		answer = append(answer, wireOf(inst, conn))
+		answer = append(answer, wireOf(inst, current(inst, connections[connectionID(inst)])))
 	}
 	return &httpapi.Answer{Body: answer}, nil
 }

@@ -71,10 +71,8 @@ func (h *Handler) install(c *call, ext *Extension, in *creation) (*httpapi.Answe
 	res, err := h.withNewID(func(g installation.Guard, id string) (*installation.Result, error) {
 		return svc.Upsert(c.Context(), installation.UpsertRequest{
 			Guard: g, ID: id, Parts: installation.Parts{
-				Name:      installation.Value(ext.Name),
-				Extension: installation.Value(ext.domain()),
-				Account:   installation.Value(account.domain()),
-				Consent:   installation.Value(consent),
+				Name: installation.Value(ext.Name), Extension: installation.Value(ext.domain()),
+				Account: installation.Value(account.domain()), Consent: installation.Value(consent),
 			},
 		})
 	})
@@ -122,9 +120,8 @@ func (h *Handler) invite(c *call, ext *Extension, in *creation) (*httpapi.Answer
 			Guard: g, ID: id, Message: in.invitation.message,
 			ExternalID: in.invitation.externalID, Validity: in.invitation.validity,
 			Parts: installation.Parts{
-				Name:      installation.Value(ext.Name),
-				Extension: installation.Value(ext.domain()),
-				Extra:     installation.Value(extraPart),
+				Name: installation.Value(ext.Name), Extension: installation.Value(ext.domain()),
+				Extra: installation.Value(extraPart),
 			},
 		})
 	})

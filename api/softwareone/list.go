@@ -120,9 +120,10 @@ type rows struct {
 	parts []part
 	most  int // rows to look at
 
-	matches []match
-	order   order
-	work    *meter
+	conditions []*rql.Expr // that no index fulfils
+	matches    []match
+	order      order
+	work       *meter
 }
 
 // part is a list request that one index can serve and count.
@@ -134,23 +135,21 @@ type part struct {
 // newRows plans a list.
 func (h *Handler) newRows(c *call, q *rql.Query, audit bool) (*rows, error) {
 	compiler := &compiler{audit: audit}
-	p := &planner{conditions: q.Filter.Conjuncts()}
 	r := &rows{
 		svc: h.svc.As(installation.Actor{Kind: installation.Platform}), call: c,
-		most: h.maxScan, order: compiler.order(q.Order),
+		most: h.maxScan, conditions: q.Filter.Conjuncts(), order: compiler.order(q.Order),
 		work: &meter{ctx: c.Context(), left: h.maxWork},
 	}
-	for _, e := range p.conditions {
+	for _, e := range r.conditions {
 		r.matches = append(r.matches, compiler.compile(e))
 	}
 	if err := compiler.list.Err(); err != nil {
 		return nil, err
 	}
-	if err := p.plan(h, c); err != nil {
+	if err := r.plan(h, c); err != nil {
 		return nil, err
 	}
-	r.parts, r.owned = p.parts, p.owned
-	if len(p.conditions) == 0 {
+	if len(r.conditions) == 0 {
 		r.matches = nil
 	}
 	return r, r.useIndexOrder(q.Order)

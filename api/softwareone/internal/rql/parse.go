@@ -153,7 +153,7 @@ func (p *parser) part(q *Query) (*Expr, error) {
 	case "select":
 		return nil, p.terms(&q.Select, MaxTerms)
 	}
-	v, err := p.shortcut()
+	v, err := p.value(false)
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +212,7 @@ func (p *parser) conditions(e *Expr) error {
 			arg, err = p.call(name)
 		case p.take("="):
 			arg = &Expr{Op: Eq, Field: name, Values: make([]Value, 1)}
-			arg.Values[0], err = p.value()
+			arg.Values[0], err = p.value(true)
 		default:
 			return p.fault("neither an operator nor field=value")
 		}
@@ -248,7 +248,7 @@ func (p *parser) comparison(e *Expr) error {
 	many := e.Op == In || e.Op == Out
 	inner := many && p.take("(")
 	for {
-		v, err := p.value()
+		v, err := p.value(true)
 		if err != nil {
 			return err
 		}
@@ -264,28 +264,18 @@ func (p *parser) comparison(e *Expr) error {
 	return nil
 }
 
-// value reads one value in parentheses.
-func (p *parser) value() (Value, error) {
+// value reads one value, of an operator or of the part field=value: null(), empty(), or a text. The
+// text is in quotes, or ends at a separator or a character that needs quotes.
+func (p *parser) value(ofOperator bool) (Value, error) {
 	if err := p.count(); err != nil {
 		return Value{}, err
 	}
-	p.spaces()
-	v, err := p.operand("(),'\"")
-	p.spaces()
-	return v, err
-}
-
-// shortcut reads the value of field=value, up to the end of the part.
-func (p *parser) shortcut() (Value, error) {
-	if err := p.count(); err != nil {
-		return Value{}, err
+	needQuotes := "()'\"="
+	if ofOperator {
+		needQuotes = "(),'\""
+		p.spaces()
+		defer p.spaces()
 	}
-	return p.operand("()'\"=")
-}
-
-// operand reads null(), empty(), or a text: in quotes, or up to a separator or a character that
-// needs quotes.
-func (p *parser) operand(needQuotes string) (Value, error) {
 	switch {
 	case p.take("null()"):
 		return Value{Kind: Null}, nil
