@@ -67,13 +67,10 @@ func (c *call) installationOf(integration, group string) (string, error) {
 // connection returns a connection that the caller may see.
 func (c *call) connection(id string) (*Connection, error) {
 	conn, err := c.anyConnection(id)
-	switch {
-	case err != nil:
-		return nil, err
-	case !c.sees(conn):
+	if err == nil && !c.sees(conn) {
 		return nil, notFound()
 	}
-	return conn, nil
+	return conn, err
 }
 
 // anyConnection returns a connection of the project, even one that the caller may not see.
@@ -107,8 +104,11 @@ func current(inst *installation.Installation, conn *Connection) *Connection {
 	return conn
 }
 
-// answer returns an installation with its current connection.
-func (c *call) answer(inst *installation.Installation) (*httpapi.Answer, error) {
+// answer returns an installation with its current connection, unless there was an error.
+func (c *call) answer(inst *installation.Installation, err error) (*httpapi.Answer, error) {
+	if err != nil {
+		return nil, err
+	}
 	conn, err := c.connectionOf(inst)
 	if err != nil {
 		return nil, err

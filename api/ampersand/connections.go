@@ -175,14 +175,12 @@ func (h *Handler) deleteConnection(c *call) (*httpapi.Answer, error) {
 // uses reports whether an installation of the project uses a connection, or was invited with
 // it.
 func (c *call) uses(ctx context.Context, connection string) (bool, error) {
-	list := installation.ListRequest{Connection: connection}
-	for inst, err := range c.hostSvc.All(ctx, list) {
-		if err != nil {
-			return false, err
-		}
-		if s := inst.Status; s == installation.StatusInstalled || s == installation.StatusInvited {
-			return true, nil
-		}
+	list := installation.ListRequest{
+		Connection: connection,
+		Status:     []installation.Status{installation.StatusInstalled, installation.StatusInvited},
+	}
+	for _, err := range c.hostSvc.All(ctx, list) {
+		return err == nil, err
 	}
 	return false, nil
 }

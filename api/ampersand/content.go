@@ -117,11 +117,7 @@ func (h *Handler) patchContent(c *call) (*httpapi.Answer, error) {
 	for i := range ops {
 		ops[i] = ops[i].Below(p.object)
 	}
-	saved, err := h.save(c, integration, inst, &change{ops: ops}, guard)
-	if err != nil {
-		return nil, err
-	}
-	return c.answer(saved)
+	return c.answer(h.save(c, integration, inst, &change{ops: ops}, guard))
 }
 
 func (h *Handler) pause(c *call) (*httpapi.Answer, error) { return h.setPaused(c, true) }

@@ -85,11 +85,7 @@ func (c *call) connectionsOf(all []*installation.Installation) (map[string]*Conn
 }
 
 func (h *Handler) get(c *call) (*httpapi.Answer, error) {
-	inst, err := c.find(c.PathValue("installation"))
-	if err != nil {
-		return nil, err
-	}
-	return c.answer(inst)
+	return c.answer(c.find(c.PathValue("installation")))
 }
 
 // delete deletes an installation, and its connection if no other installation uses it.

@@ -140,13 +140,8 @@ func (n notes) mergedInto(extra installation.Document) (installation.Document, e
 			return extra, err
 		}
 	}
-	text, err := json.Marshal(n)
-	if err == nil {
-		err = json.Unmarshal(text, &members)
-	}
-	if err != nil {
-		return extra, err
-	}
+	text, _ := json.Marshal(n)         // strings can always be encoded,
+	_ = json.Unmarshal(text, &members) // and an object fits a map
 	return installation.DocumentOf(members)
 }
 

@@ -85,10 +85,7 @@ func (h *Handler) patch(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, updateError(err)
 	}
-	if err := h.confirmSwap(c, inst, saved, ch.connection); err != nil {
-		return nil, err
-	}
-	return c.answer(saved)
+	return c.answer(saved, h.confirmSwap(c, inst, saved, ch.connection))
 }
 
 const remedyMask = "Use one of the documented paths: connectionId, config.createdBy, " +

@@ -70,8 +70,13 @@ func (r *rows) account(h *Handler, c *call) (string, error) {
 	if at < 0 || account != "" && account != id {
 		return account, nil
 	}
-	indexed, err := h.indexed(c, id)
-	if err != nil || !indexed {
+	// The index has all rows that show a client. Rows of invitations show the account that invited,
+	// which is never a client, and are not in it.
+	shown, err := guard(h.directory.Account(c.Context(), id))
+	switch {
+	case errors.Is(err, ErrUnknown):
+		return account, nil
+	case err != nil || shown.Type != AccountClient:
 		return account, err
 	}
 	r.remove(at)
@@ -93,19 +98,6 @@ func (r *rows) equal(name string) (string, int) {
 // remove removes the condition at an index.
 func (r *rows) remove(at int) {
 	r.conditions = slices.Delete(slices.Clone(r.conditions), at, at+1)
-}
-
-// indexed reports whether the index of accounts has all rows that show an account. Rows of
-// invitations show the account that invited, which is never a client.
-func (h *Handler) indexed(c *call, id string) (bool, error) {
-	account, err := guard(h.directory.Account(c.Context(), id))
-	switch {
-	case errors.Is(err, ErrUnknown):
-		return false, nil
-	case err != nil:
-		return false, err
-	}
-	return account.Type == AccountClient, nil
 }
 
 // statuses returns the statuses whose index serves a condition on the status; nil = none does.

@@ -28,9 +28,8 @@ const (
 	maxKeys      = 100
 )
 
-// KeySet has the public keys at a URL. It caches them for an hour and reads them again when a
-// token names an unknown key, but at most every 30 seconds. If a read fails, the cached keys
-// stay valid until a day after they were read. It is safe for concurrent use.
+// KeySet has the public keys at a URL. It caches them, and reads them again when they are old or a
+// token names an unknown key. It is safe for concurrent use.
 type KeySet struct {
 	url         string
 	client      http.Client
