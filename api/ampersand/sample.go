@@ -97,9 +97,6 @@ func (h *Handler) sample(
 
 // scheduled reports whether an object is read by a schedule and not disabled.
 func scheduled(object *jsontree.Node) bool {
-	if object.Kind() != jsontree.Object {
-		return false
-	}
 	schedule := object.Child("schedule")
 	return schedule != nil && schedule.Kind() == jsontree.String && schedule.Text() != "" &&
 		!isTrue(object.Child("disabled"))
