@@ -9,7 +9,6 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
-	"github.com/go-installation/installation/api/internal/jwt"
 	"github.com/go-installation/installation/crypto"
 )
 
@@ -37,16 +36,11 @@ func (c caller) builder() bool { return c.consumer == "" }
 
 // actor returns the actor that the caller is for the service.
 func (c caller) actor() installation.Actor {
+	kind, id, user := installation.Customer, c.group, c.consumer
 	if c.builder() {
-		return installation.Actor{
-			Kind: installation.Vendor, ID: c.project,
-			User: installation.Reference{ID: c.key},
-		}
+		kind, id, user = installation.Vendor, c.project, c.key
 	}
-	return installation.Actor{
-		Kind: installation.Customer, ID: c.group,
-		User: installation.Reference{ID: c.consumer},
-	}
+	return installation.Actor{Kind: kind, ID: id, User: installation.Reference{ID: user}}
 }
 
 // sees reports whether the caller may see a connection. A consumer only sees its own.
@@ -122,12 +116,8 @@ func (h *Handler) authenticateKey(ctx context.Context, keys []string) (caller, e
 // verify returns the consumer that a token speaks for, in the project whose key signed it. The
 // error matches [ErrToken] or is a failure of the host.
 func (h *Handler) verify(ctx context.Context, token string) (caller, error) {
-	rules := jwt.Verifier{
-		Algorithm: jwt.RS256, Leeway: leeway, MaxLifetime: maxLifetime,
-		Now: h.opts.Now, Invalid: ErrToken,
-	}
 	var project string
-	t, err := rules.Verify(ctx, token, func(ctx context.Context, id string) (any, error) {
+	t, err := h.rules.Verify(ctx, token, func(ctx context.Context, id string) (any, error) {
 		key, err := h.host.Identities.PublicKey(ctx, id)
 		switch {
 		case errors.Is(err, ErrNotFound):
@@ -143,7 +133,7 @@ func (h *Handler) verify(ctx context.Context, token string) (caller, error) {
 	}
 	who, err := httpapi.ReadNode(t.Claims, readClaims)
 	if err != nil {
-		return caller{}, rules.Reject("claims")
+		return caller{}, h.rules.Reject("claims")
 	}
 	who.project = project
 	return who, nil

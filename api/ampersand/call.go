@@ -22,10 +22,7 @@ type call struct {
 func (c *call) integration() (*Integration, error) {
 	id := c.PathValue("integration")
 	i, err := c.host.Projects.Integration(c.Context(), c.project, id)
-	if err != nil {
-		return nil, hostProblem(err)
-	}
-	return i, nil
+	return i, hostProblem(err)
 }
 
 // find returns an installation of the integration in the path that the caller may see. If the
@@ -49,9 +46,7 @@ func (c *call) find(id string) (*installation.Installation, error) {
 //
 // They are read as the host, whose lists use the narrowest index. The tenant is the project, so
 // a builder may see all of them. For a consumer, give the group.
-func (c *call) installed(
-	integration, group string,
-) iter.Seq2[*installation.Installation, error] {
+func (c *call) installed(integration, group string) iter.Seq2[*installation.Installation, error] {
 	return c.hostSvc.All(c.Context(), installation.ListRequest{
 		Extension: integration, Account: group, Limit: installation.MaxPage,
 		Status: []installation.Status{installation.StatusInstalled},
@@ -72,13 +67,10 @@ func (c *call) installationOf(integration, group string) (string, error) {
 // connection returns a connection that the caller may see.
 func (c *call) connection(id string) (*Connection, error) {
 	conn, err := c.anyConnection(id)
-	switch {
-	case err != nil:
-		return nil, err
-	case !c.sees(conn):
+	if err == nil && !c.sees(conn) {
 		return nil, notFound()
 	}
-	return conn, nil
+	return conn, err
 }
 
 // anyConnection returns a connection of the project, even one that the caller may not see.
@@ -112,8 +104,11 @@ func current(inst *installation.Installation, conn *Connection) *Connection {
 	return conn
 }
 
-// answer returns an installation with its current connection.
-func (c *call) answer(inst *installation.Installation) (*httpapi.Answer, error) {
+// answer returns an installation with its current connection, unless there was an error.
+func (c *call) answer(inst *installation.Installation, err error) (*httpapi.Answer, error) {
+	if err != nil {
+		return nil, err
+	}
 	conn, err := c.connectionOf(inst)
 	if err != nil {
 		return nil, err

@@ -71,8 +71,7 @@ type Metadata struct {
 	DisplayName string
 }
 
-// Credentials authenticate a connection. Only the field of its scheme may be
-// set.
+// Credentials authenticate a connection. Only the field of its scheme may be set.
 type Credentials struct {
 	AuthorizationCode *AuthorizationCode // of both schemes of that name
 	APIKey            crypto.Secret

@@ -55,8 +55,7 @@ func (h *Handler) getConnection(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	private := access || refresh || renew != ""
-	if private && !c.builder() {
+	if (access || refresh || renew != "") && !c.builder() {
 		return nil, httpapi.Forbidden("Credentials are for the builder alone.")
 	}
 	if c.Method == http.MethodHead {
@@ -100,9 +99,7 @@ func (h *Handler) generate(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, rejectedOr(err, "")
 	}
-	return &httpapi.Answer{
-		Status: http.StatusCreated, Body: wireConnectionOf(c.project, conn),
-	}, nil
+	return &httpapi.Answer{Status: http.StatusCreated, Body: wireConnectionOf(c.project, conn)}, nil
 }
 
 // scheme returns the scheme of a new connection. It is the one of the provider, which the
@@ -166,9 +163,7 @@ func (h *Handler) deleteConnection(c *call) (*httpapi.Answer, error) {
 	}
 	err = h.host.Connections.Delete(c.Context(), c.project, conn.ID, inUse)
 	switch {
-	case err == nil:
-		return nil, nil
-	case failure != nil:
+	case failure != nil && err != nil:
 		return nil, failure
 	case errors.Is(err, ErrInUse):
 		return nil, conflict("An installation uses the connection.",
@@ -180,15 +175,12 @@ func (h *Handler) deleteConnection(c *call) (*httpapi.Answer, error) {
 // uses reports whether an installation of the project uses a connection, or was invited with
 // it.
 func (c *call) uses(ctx context.Context, connection string) (bool, error) {
-	list := installation.ListRequest{Connection: connection}
-	for inst, err := range c.hostSvc.All(ctx, list) {
-		if err != nil {
-			return false, err
-		}
-		switch inst.Status {
-		case installation.StatusInstalled, installation.StatusInvited:
-			return true, nil
-		}
+	list := installation.ListRequest{
+		Connection: connection,
+		Status:     []installation.Status{installation.StatusInstalled, installation.StatusInvited},
+	}
+	for _, err := range c.hostSvc.All(ctx, list) {
+		return err == nil, err
 	}
 	return false, nil
 }

@@ -77,8 +77,7 @@ func (p contentPatch) validateChanges(l *validate.List) {
 			l.Add(in.Path("path"), validate.RuleTooLong,
 				fmt.Sprintf("must have at most %d bytes below this object", longest))
 		case in.Has("path") && (err != nil || len(tokens) == 0):
-			l.Add(in.Path("path"), validate.RuleFormat,
-				"must be a JSON Pointer that starts with /")
+			l.Add(in.Path("path"), validate.RuleFormat, "must be a JSON Pointer that starts with /")
 		}
 	}
 }
@@ -118,11 +117,7 @@ func (h *Handler) patchContent(c *call) (*httpapi.Answer, error) {
 	for i := range ops {
 		ops[i] = ops[i].Below(p.object)
 	}
-	saved, err := h.save(c, integration, inst, &change{ops: ops}, guard)
-	if err != nil {
-		return nil, err
-	}
-	return c.answer(saved)
+	return c.answer(h.save(c, integration, inst, &change{ops: ops}, guard))
 }
 
 func (h *Handler) pause(c *call) (*httpapi.Answer, error) { return h.setPaused(c, true) }
@@ -193,8 +188,7 @@ func pauseOperations(
 	var l validate.List
 	for i, name := range names {
 		if objects.Child(name) == nil {
-			path := fmt.Sprintf("objects[%d]", i)
-			l.Add(path, validate.RuleUnknown, "is no object that is read")
+			l.Add(fmt.Sprintf("objects[%d]", i), validate.RuleUnknown, "is no object that is read")
 		}
 	}
 	var ops []installation.Operation

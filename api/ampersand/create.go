@@ -182,8 +182,7 @@ func (c *call) choose(path, group, provider, id string) (*Connection, error) {
 	case err != nil && !errors.Is(err, ErrNotFound):
 		return nil, err
 	case err != nil || conn.Group.Ref != group:
-		return nil, httpapi.Invalid(path, validate.RuleUnknown,
-			"must be a connection of the group")
+		return nil, httpapi.Invalid(path, validate.RuleUnknown, "must be a connection of the group")
 	case conn.Provider != provider:
 		return nil, httpapi.Invalid(path, validate.RuleUnknown,
 			"must be a connection to the provider of the integration")

@@ -113,11 +113,9 @@ func readNewConnection(in httpapi.Object) NewConnection {
 	consumer := func(path, ref string) { checkConsumer(l, path, ref) }
 	in.Require("groupRef", "consumerRef", "provider")
 	n := NewConnection{
-		Provider:     text("provider", l.ID),
-		Group:        Group{Ref: text("groupRef", l.ID)},
+		Provider: text("provider", l.ID), Group: Group{Ref: text("groupRef", l.ID)},
 		Consumer:     Consumer{Ref: text("consumerRef", consumer)},
-		WorkspaceRef: text("providerWorkspaceRef", l.OptionalID),
-		Scheme:       SchemeNone,
+		WorkspaceRef: text("providerWorkspaceRef", l.OptionalID), Scheme: SchemeNone,
 	}
 	n.Group.Name = cmp.Or(text("groupName", l.Name), n.Group.Ref)
 	n.Consumer.Name = cmp.Or(text("consumerName", l.Name), n.Consumer.Ref)
@@ -151,8 +149,7 @@ func readMetadata(parent httpapi.Object, field string) map[string]Metadata {
 		entry := in.Object(name)
 		entry.Require("value")
 		m := Metadata{
-			Value:       entry.String("value"),
-			Source:      cmp.Or(entry.String("source"), "input"),
+			Value: entry.String("value"), Source: cmp.Or(entry.String("source"), "input"),
 			DisplayName: entry.String("displayName"),
 		}
 		l.ID(in.Path(name), name)
@@ -184,9 +181,8 @@ func readCredentials(parent httpapi.Object, field string) Credentials {
 	}
 	in.Require("accessToken")
 	return Credentials{AuthorizationCode: &AuthorizationCode{
-		AccessToken:  readToken(in, "accessToken"),
-		RefreshToken: readToken(in, "refreshToken"),
-		Scopes:       readScopes(in),
+		AccessToken: readToken(in, "accessToken"), RefreshToken: readToken(in, "refreshToken"),
+		Scopes: readScopes(in),
 	}}
 }
 

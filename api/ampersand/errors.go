@@ -1,6 +1,7 @@
 package ampersand
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -46,11 +47,7 @@ func (a *advice) Unwrap() error { return a.error }
 
 // withRemedy adds a remedy to a problem, in place of the one of its status.
 func withRemedy(p *httpapi.Problem, remedy string) *httpapi.Problem {
-	cause := p.Cause
-	if cause == nil {
-		cause = errors.New(p.Message)
-	}
-	p.Cause = &advice{cause, remedy}
+	p.Cause = &advice{cmp.Or(p.Cause, errors.New(p.Message)), remedy}
 	return p
 }
 
@@ -77,9 +74,13 @@ func notFound() *httpapi.Problem {
 	return p
 }
 
-// hostProblem is the answer to an error of the host about a resource that may be missing.
-func hostProblem(err error) *httpapi.Problem {
-	if errors.Is(err, ErrNotFound) {
+// hostProblem is the answer to an error of the host about a resource that may be missing;
+// nil without an error.
+func hostProblem(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrNotFound):
 		return notFound()
 	}
 	return httpapi.HostFailure(err)
@@ -98,7 +99,7 @@ func rejected(r *Rejection, path string) *httpapi.Problem {
 }
 
 // rejectedOr is the answer to an error of the host that may be a [*Rejection].
-func rejectedOr(err error, path string) *httpapi.Problem {
+func rejectedOr(err error, path string) error {
 	if r, ok := errors.AsType[*Rejection](err); ok {
 		return rejected(r, path)
 	}
@@ -124,8 +125,7 @@ func (h *Handler) render(p *httpapi.Problem) *httpapi.Answer {
 	for _, v := range p.Issues {
 		issue := issueOf(v)
 		w.Issues = append(w.Issues, issue)
-		cause := strings.TrimPrefix(issue.Name+": "+issue.Detail, ": ")
-		w.Causes = append(w.Causes, cause)
+		w.Causes = append(w.Causes, strings.TrimPrefix(issue.Name+": "+issue.Detail, ": "))
 	}
 	return &httpapi.Answer{Status: p.Status, ContentType: httpapi.ProblemJSON, Body: w}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
+	"github.com/go-installation/installation/api/internal/jwt"
 )
 
 // Options configure a [Handler]. Each zero field has its default.
@@ -37,6 +38,7 @@ type Handler struct {
 	svc   *installation.Service // without tenant and actor
 	host  Host
 	opts  Options
+	rules jwt.Verifier // of the tokens of consumers
 	locks *lockset
 }
 
@@ -47,12 +49,13 @@ func NewHandler(svc *installation.Service, host Host, opts *Options) (*Handler, 
 		return nil, errors.New(
 			"ampersand: NewHandler: a service, identities, projects and connections are needed")
 	}
-	h := &Handler{svc: svc, host: host, locks: newLockset()}
-	if opts != nil {
-		h.opts = *opts
-	}
+	h := &Handler{svc: svc, host: host, opts: *cmp.Or(opts, &Options{}), locks: newLockset()}
 	if h.opts.Now == nil {
 		h.opts.Now = time.Now
+	}
+	h.rules = jwt.Verifier{
+		Algorithm: jwt.RS256, Leeway: leeway, MaxLifetime: maxLifetime,
+		Now: h.opts.Now, Invalid: ErrToken,
 	}
 	h.opts.Timeout = cmp.Or(h.opts.Timeout, httpapi.DefaultTimeout)
 	h.opts.Log = cmp.Or(h.opts.Log, slog.New(slog.DiscardHandler))

@@ -120,9 +120,7 @@ type Connections interface {
 	// From before it calls inUse until it returns, Connection must wait or return [ErrNotFound]
 	// for this ID. A caller that meanwhile installs the connection checks it again with
 	// Connection, and notices the deletion.
-	Delete(
-		ctx context.Context, project, id string, inUse func(context.Context) (bool, error),
-	) error
+	Delete(ctx context.Context, project, id string, inUse func(context.Context) (bool, error)) error
 }
 
 // ConnectionFilter selects connections. A connection matches if all fields that are not empty
@@ -190,7 +188,5 @@ type Operations interface {
 	) (page []json.RawMessage, next string, err error)
 	// Backfill returns the progress of the first read of an object, a JSON object. The error is
 	// [ErrNotFound] if there was no such read.
-	Backfill(
-		ctx context.Context, project, installation, object string,
-	) (json.RawMessage, error)
+	Backfill(ctx context.Context, project, installation, object string) (json.RawMessage, error)
 }

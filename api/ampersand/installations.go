@@ -52,8 +52,7 @@ func (h *Handler) list(c *call) (*httpapi.Answer, error) {
 		return nil, err
 	}
 	for _, inst := range shown {
-		conn := current(inst, connections[connectionID(inst)])
-		answer = append(answer, wireOf(inst, conn))
+		answer = append(answer, wireOf(inst, current(inst, connections[connectionID(inst)])))
 	}
 	return &httpapi.Answer{Body: answer}, nil
 }
@@ -86,11 +85,7 @@ func (c *call) connectionsOf(all []*installation.Installation) (map[string]*Conn
 }
 
 func (h *Handler) get(c *call) (*httpapi.Answer, error) {
-	inst, err := c.find(c.PathValue("installation"))
-	if err != nil {
-		return nil, err
-	}
-	return c.answer(inst)
+	return c.answer(c.find(c.PathValue("installation")))
 }
 
 // delete deletes an installation, and its connection if no other installation uses it.
@@ -135,9 +130,7 @@ func (h *Handler) remove(
 // The service cannot decrypt an installation whose key is lost, so only the host may delete it.
 // It would block the next installation of its group, so removable applies [Policy] to its plain
 // fields. Its connection is unknown.
-func (c *call) removable(
-	id string,
-) (*installation.Installation, *installation.Service, error) {
+func (c *call) removable(id string) (*installation.Installation, *installation.Service, error) {
 	inst, err := c.find(id)
 	switch {
 	case err == nil:

@@ -111,8 +111,7 @@ func (h *Handler) operations(c *call) (*httpapi.Answer, error) {
 	var page []json.RawMessage
 	var next string
 	if h.opts.Operations != nil {
-		page, next, err = h.opts.Operations.Operations(
-			c.Context(), c.project, inst.ID, size, token)
+		page, next, err = h.opts.Operations.Operations(c.Context(), c.project, inst.ID, size, token)
 	} else if token != "" {
 		err = ErrNotFound
 	}

@@ -34,9 +34,8 @@ func (h *Handler) sampleNew(
 		key := installation.Key{Tenant: c.project}
 		return c.existing(&installation.ExistsError{Key: key, Holder: id})
 	}
-	s := sampling{h: h, c: c, place: inCreate}
-	s.Project, s.Integration, s.Connection = c.project, integration, conn
-	return s.run(cr.content, func(string, *jsontree.Node) bool { return true })
+	s := Sample{Project: c.project, Integration: integration, Connection: conn}
+	return h.sample(c, s, inCreate, cr.content, func(string, *jsontree.Node) bool { return true })
 }
 
 // sampleChange samples the objects that an update changes or enables. With a new connection, it
@@ -58,28 +57,22 @@ func (h *Handler) sampleChange(
 		}
 	}
 	before := readObjects(stored).Lookup()
-	s := sampling{h: h, c: c, place: inUpdate}
-	s.Project, s.Integration, s.Connection = c.project, integration, conn
-	return s.run(ch.applied(stored), func(name string, object *jsontree.Node) bool {
+	s := Sample{Project: c.project, Integration: integration, Connection: conn}
+	wanted := func(name string, object *jsontree.Node) bool {
 		old := before(name)
 		return swapped || old == nil || !object.Equal(old)
-	})
+	}
+	return h.sample(c, s, inUpdate, ch.applied(stored), wanted)
 }
 
-// sampling tries to read objects before a content is saved.
-type sampling struct {
-	h      *Handler
-	c      *call
-	place  string // of the content in the request
-	Sample        // without an object
-}
-
-// run samples the scheduled objects of a content that wanted selects. Only a [*Rejection] is an
-// error. It skips a content that is not valid, because the service will reject it.
-func (s sampling) run(
-	content *jsontree.Node, wanted func(name string, object *jsontree.Node) bool,
+// sample samples the scheduled objects of a content that wanted selects. s has the rest of each
+// Sample, and place is where the request has the content. Only a [*Rejection] is an error. A
+// content that is not valid is skipped, because the service will reject it.
+func (h *Handler) sample(
+	c *call, s Sample, place string, content *jsontree.Node,
+	wanted func(name string, object *jsontree.Node) bool,
 ) error {
-	ctx, cancel := context.WithTimeout(s.c.Context(), s.h.opts.Timeout/2)
+	ctx, cancel := context.WithTimeout(c.Context(), h.opts.Timeout/2)
 	defer cancel()
 	samples := 0
 	for name, object := range readObjects(content).Children() {
@@ -91,12 +84,12 @@ func (s sampling) run(
 		}
 		samples++
 		s.Object, s.Config = name, object.Append(nil)
-		err := s.h.opts.Sampler.Sample(ctx, s.Sample)
+		err := h.opts.Sampler.Sample(ctx, s)
 		if r, ok := errors.AsType[*Rejection](err); ok {
-			return rejected(r, s.place+".read.objects."+name)
+			return rejected(r, place+".read.objects."+name)
 		}
 	}
-	if ended := s.c.Context().Err(); ended != nil {
+	if ended := c.Context().Err(); ended != nil {
 		return httpapi.Unavailable(ended)
 	}
 	return nil
@@ -104,9 +97,6 @@ func (s sampling) run(
 
 // scheduled reports whether an object is read by a schedule and not disabled.
 func scheduled(object *jsontree.Node) bool {
-	if object.Kind() != jsontree.Object {
-		return false
-	}
 	schedule := object.Child("schedule")
 	return schedule != nil && schedule.Kind() == jsontree.String && schedule.Text() != "" &&
 		!isTrue(object.Child("disabled"))

@@ -126,7 +126,7 @@ type configNotes struct {
 // notesOf returns the notes of an installation. They are empty if the host made it.
 func notesOf(inst *installation.Installation) notes {
 	var n notes
-	if inst.Extra.IsZero() || inst.Extra.Decode(&n) != nil {
+	if inst.Extra.Decode(&n) != nil {
 		return notes{}
 	}
 	return n
@@ -140,13 +140,8 @@ func (n notes) mergedInto(extra installation.Document) (installation.Document, e
 			return extra, err
 		}
 	}
-	text, err := json.Marshal(n)
-	if err == nil {
-		err = json.Unmarshal(text, &members)
-	}
-	if err != nil {
-		return extra, err
-	}
+	text, _ := json.Marshal(n)         // strings can always be encoded,
+	_ = json.Unmarshal(text, &members) // and an object fits a map
 	return installation.DocumentOf(members)
 }
 
@@ -159,8 +154,8 @@ func (ch *change) addNotes(
 	if len(ch.ops) == 0 && ch.createdBy == "" || conf == nil {
 		return nil
 	}
-	before := notesOf(inst)
-	n := before
+	n := notesOf(inst)
+	before := n
 	if n.CreatedBy == "" && inst.Audit.Created != nil {
 		n.CreatedBy = inst.Audit.Created.By.ID
 	}

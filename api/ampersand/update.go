@@ -85,19 +85,8 @@ func (h *Handler) patch(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, updateError(err)
 	}
-	if err := h.confirmSwap(c, inst, saved, ch.connection); err != nil {
-		return nil, err
-	}
-	return c.answer(saved)
+	return c.answer(saved, h.confirmSwap(c, inst, saved, ch.connection))
 }
-
-// Paths of a mask without an object in them.
-const (
-	maskConnection = "connectionId"
-	maskCreatedBy  = "config.createdBy"
-	maskProxy      = "config.content.proxy.enabled"
-	maskContent    = "config.content."
-)
 
 const remedyMask = "Use one of the documented paths: connectionId, config.createdBy, " +
 	"config.content.proxy.enabled, config.content.read.objects.<object>, " +
@@ -135,24 +124,24 @@ func (m mask) change() (*change, error) {
 // read reads one path. at is the place of the path in the request.
 func (r *maskReader) read(at, path string) {
 	switch path {
-	case maskConnection:
+	case "connectionId":
 		r.change.connectionID = r.values.String("connectionId")
 		if r.required(at, r.values, "connectionId") {
 			r.list.ID("installation.connectionId", r.change.connectionID)
 		}
 		return
-	case maskCreatedBy:
+	case "config.createdBy":
 		r.change.createdBy = readCreator(r.config)
 		r.required(at, r.config, "createdBy")
 		return
-	case maskProxy:
+	case "config.content.proxy.enabled":
 		r.list.Required(at, r.content.Object("proxy").Bool("enabled") != nil)
 		r.replace("proxy", "enabled")
 		return
 	}
-	kind, rest, _ := strings.Cut(strings.TrimPrefix(path, maskContent), ".")
-	known := strings.HasPrefix(path, maskContent) &&
-		(kind == "read" || kind == "write" || kind == "subscribe")
+	content, known := strings.CutPrefix(path, "config.content.")
+	kind, rest, _ := strings.Cut(content, ".")
+	known = known && (kind == "read" || kind == "write" || kind == "subscribe")
 	name, named := strings.CutPrefix(rest, "objects.")
 	switch {
 	case known && rest == "objects" && kind != "read":

@@ -200,7 +200,10 @@ func encoded(run Endpoint, r *http.Request) (answer *Answer, body []byte, err er
 func (a *API) render(r *http.Request, err error) *Answer {
 	p := *ProblemOf(err) // a copy, since other requests may return the same error
 	p.RequestID = RequestID(r.Context())
-	p.Issues = renamed(p.Issues, a.cfg.Names)
+	p.Issues = slices.Clone(p.Issues)
+	for i := range p.Issues {
+		p.Issues[i].Path = wireName(p.Issues[i].Path, a.cfg.Names)
+	}
 	answer := a.cfg.Render(&p)
 	clientGone := errors.Is(r.Context().Err(), context.Canceled)
 	if answer.Status >= http.StatusInternalServerError && !clientGone {

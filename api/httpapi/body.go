@@ -41,9 +41,7 @@ func Body(r *http.Request) ([]byte, error) {
 	case err == nil:
 		return text, nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		p := Reject(CodeTimeout, "The body took too long.")
-		p.Cause = err
-		err = p
+		err = caused(CodeTimeout, "The body took too long.", err)
 	case ProblemOf(err).Code != CodeTooLarge:
 		// The client ended early or broke its own framing. That is not the server's fault.
 		err = Invalid("", validate.RuleSyntax, "the body ends early")

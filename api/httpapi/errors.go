@@ -35,8 +35,7 @@ var kinds = []struct {
 	{context.Canceled, CodeUnavailable, unavailableText},
 	{installation.ErrInvalid, CodeInvalid, "The request is not valid."},
 	{installation.ErrInvitation, CodeInvalid, "The invitation is not valid."},
-	{installation.ErrForbidden, CodeForbidden,
-		"This may not be done with these credentials."},
+	{installation.ErrForbidden, CodeForbidden, "This may not be done with these credentials."},
 	{installation.ErrNotFound, CodeNotFound, "There is no such installation."},
 	{installation.ErrExists, CodeConflict, "There is an installation already."},
 	{installation.ErrStale, CodeConflict, "The installation was made anew since."},
@@ -56,16 +55,13 @@ func ProblemOf(err error) *Problem {
 		return p
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		p := Reject(CodeTooLarge, "The body is too large.")
-		p.Cause = err
-		return p
+		return caused(CodeTooLarge, "The body is too large.", err)
 	}
 	for _, k := range kinds {
 		if !errors.Is(err, k.target) {
 			continue
 		}
-		p := Reject(k.code, k.message)
-		p.Cause = err
+		p := caused(k.code, k.message, err)
 		if invalid, ok := errors.AsType[*validate.Error](err); ok && p.Code == CodeInvalid {
 			p.Issues = issues(invalid.Violations)
 		}

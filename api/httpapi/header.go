@@ -39,11 +39,8 @@ func Bearer(r *http.Request) (token string, ok bool) {
 // notToken reports whether a character cannot be in a token. Tokens have the characters of
 // token68 (RFC 9110), and the colon, which some platforms use.
 func notToken(c rune) bool {
-	switch {
-	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		return false
-	}
-	return !strings.ContainsRune("-._~+/=:", c)
+	alphanumeric := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+	return !alphanumeric && !strings.ContainsRune("-._~+/=:", c)
 }
 
 // IdempotencyKey returns the key for the service, "" if the client gave none. It is a hash of
@@ -78,27 +75,25 @@ func ETag(revision int64) string { return `"` + strconv.FormatInt(revision, 10) 
 //
 // The service compares one revision, so a list of tags is invalid. A weak tag, and a tag that
 // this package did not make, match nothing.
-func Condition(r *http.Request) (installation.Guard, error) {
+func Condition(r *http.Request) (guard installation.Guard, err error) {
 	const header = "If-Match"
 	values := r.Header.Values(header)
 	if len(values) == 0 {
-		return installation.Guard{}, nil
+		return guard, nil
 	}
 	tag := strings.TrimSpace(values[0])
 	opaque := strings.TrimPrefix(tag, "W/")
 	switch {
 	case len(values) > 1 || strings.Contains(tag, ","):
-		detail := "must be one entity tag"
-		return installation.Guard{}, Invalid(header, validate.RuleTooMany, detail)
+		return guard, Invalid(header, validate.RuleTooMany, "must be one entity tag")
 	case tag == "*":
 		return installation.Guard{Present: true}, nil
 	case !strings.HasPrefix(opaque, `"`) || !strings.HasSuffix(tag, `"`):
-		detail := "must be an entity tag in quotes"
-		return installation.Guard{}, Invalid(header, validate.RuleFormat, detail)
+		return guard, Invalid(header, validate.RuleFormat, "must be an entity tag in quotes")
 	}
 	revision, err := strconv.ParseInt(strings.Trim(tag, `"`), 10, 64)
 	if err != nil || revision < 1 || ETag(revision) != tag {
-		return installation.Guard{}, installation.ErrConflict
+		return guard, installation.ErrConflict
 	}
 	return installation.Guard{Revision: revision}, nil
 }

@@ -46,15 +46,7 @@ func dotted(path string) string {
 // nothing below it.
 type Name struct{ Domain, Wire string }
 
-// renamed returns issues with the names of the wire.
-func renamed(issues []validate.Violation, names []Name) []validate.Violation {
-	out := slices.Clone(issues)
-	for i := range out {
-		out[i].Path = wireName(out[i].Path, names)
-	}
-	return out
-}
-
+// wireName translates one path.
 func wireName(path string, names []Name) string {
 	for _, n := range names {
 		rest, ok := strings.CutPrefix(path, n.Domain)

@@ -61,12 +61,6 @@ func (o Object) Node(name string) *jsontree.Node {
 // Has reports whether a member exists, even if it is null.
 func (o Object) Has(name string) bool { return o.Node(name) != nil }
 
-// Null reports whether a member exists and is null.
-func (o Object) Null(name string) bool {
-	n := o.Node(name)
-	return n != nil && n.Kind() == jsontree.Null
-}
-
 // Require reports missing members, whatever type they should have.
 func (o Object) Require(names ...string) {
 	if o.node == nil {

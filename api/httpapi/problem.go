@@ -84,6 +84,13 @@ func Reject(code Code, message string) *Problem {
 	return p
 }
 
+// caused is [Reject] with a cause.
+func caused(code Code, message string, cause error) *Problem {
+	p := Reject(code, message)
+	p.Cause = cause
+	return p
+}
+
 // NotFound rejects a request for a resource that does not exist, or that the client must not
 // know of. For an installation, return [installation.ErrNotFound] instead.
 func NotFound() *Problem { return Reject(CodeNotFound, "There is no such resource.") }
@@ -94,8 +101,8 @@ func Forbidden(message string) *Problem { return Reject(CodeForbidden, message) 
 // Unauthorized rejects a client without a valid identity. The challenge names the scheme to
 // use, such as Bearer. The cause is for the log and not for the client.
 func Unauthorized(challenge string, cause error) *Problem {
-	p := Reject(CodeUnauthorized, "The request has no valid credentials.")
-	p.Cause, p.Header = cause, http.Header{"Www-Authenticate": {challenge}}
+	p := caused(CodeUnauthorized, "The request has no valid credentials.", cause)
+	p.Header = http.Header{"Www-Authenticate": {challenge}}
 	return p
 }
 
@@ -112,18 +119,10 @@ func Invalid(path string, rule validate.Rule, detail string) *Problem {
 }
 
 // Internal is a failure of the server. The client gets no reason.
-func Internal(cause error) *Problem {
-	p := Reject(CodeInternal, internalText)
-	p.Cause = cause
-	return p
-}
+func Internal(cause error) *Problem { return caused(CodeInternal, internalText, cause) }
 
 // Unavailable is a failure of the server that may pass.
-func Unavailable(cause error) *Problem {
-	p := Reject(CodeUnavailable, unavailableText)
-	p.Cause = cause
-	return p
-}
+func Unavailable(cause error) *Problem { return caused(CodeUnavailable, unavailableText, cause) }
 
 // Failure is the problem of an error that is never the fault of the request, whatever it matches:
 // 503 if it may pass, and 500 otherwise.

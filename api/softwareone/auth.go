@@ -1,6 +1,7 @@
 package softwareone
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -44,34 +45,12 @@ func (h *Handler) endpoint(
 		if len(types) > 0 && !allowed {
 			return nil, httpapi.Forbidden("This is for accounts, not for extensions.")
 		}
-		return run(&call{
-			Request: r, caller: who, id: r.PathValue("id"), svc: h.svc.As(who.actor),
-		})
+		return run(&call{Request: r, caller: who, id: r.PathValue("id"), svc: h.svc.As(who.actor)})
 	}
 }
-
-// tokenKind is a form of bearer tokens.
-type tokenKind byte
-
-const (
-	extensionSecret tokenKind = iota
-	apiToken
-	jwtToken
-)
 
 // apiPrefix begins API tokens: idt:TKN-NNNN-NNNN:<secret>.
 const apiPrefix = "idt:"
-
-func kindOf(token string) tokenKind {
-	switch {
-	case strings.HasPrefix(token, apiPrefix):
-		return apiToken
-	case strings.HasPrefix(token, "eyJ") && strings.Count(token, ".") == 2: // {" in base64
-		return jwtToken
-	default:
-		return extensionSecret
-	}
-}
 
 // authenticate returns the caller. It is 401 without a valid token.
 func (h *Handler) authenticate(r *http.Request) (*caller, error) {
@@ -80,10 +59,10 @@ func (h *Handler) authenticate(r *http.Request) (*caller, error) {
 		return nil, httpapi.Unauthorized("Bearer", nil)
 	}
 	find := h.bySecret
-	switch kindOf(token) {
-	case apiToken:
+	switch {
+	case strings.HasPrefix(token, apiPrefix):
 		find = h.byAPIToken
-	case jwtToken:
+	case strings.HasPrefix(token, "eyJ") && strings.Count(token, ".") == 2: // {" in base64
 		find = h.byJWT
 	}
 	who, err := find(r.Context(), token)
@@ -98,11 +77,11 @@ func (h *Handler) byAPIToken(ctx context.Context, text string) (*caller, error) 
 	if !ok || id == "" || secret == "" {
 		return nil, h.issuer.rules.Reject("it is no API token")
 	}
-	t, err := h.directory.Token(ctx, id, crypto.NewSecret(secret))
+	t, err := guard(h.directory.Token(ctx, id, crypto.NewSecret(secret)))
 	if err != nil {
 		return nil, err
 	}
-	account, err := h.directory.Account(ctx, t.Account)
+	account, err := guard(h.directory.Account(ctx, t.Account))
 	if err != nil {
 		return nil, err
 	}
@@ -111,11 +90,11 @@ func (h *Handler) byAPIToken(ctx context.Context, text string) (*caller, error) 
 }
 
 func (h *Handler) bySecret(ctx context.Context, text string) (*caller, error) {
-	id, err := h.directory.Secret(ctx, crypto.NewSecret(text))
+	id, err := guard(h.directory.Secret(ctx, crypto.NewSecret(text)))
 	if err != nil {
 		return nil, err
 	}
-	if _, err := h.directory.active(ctx, id); err != nil {
+	if _, err := h.active(ctx, id); err != nil {
 		return nil, err
 	}
 	return &caller{
@@ -131,22 +110,19 @@ func (h *Handler) byJWT(ctx context.Context, text string) (*caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	account, err := h.directory.Account(ctx, c.AccountID)
+	account, err := guard(h.directory.Account(ctx, c.AccountID))
 	if err != nil {
 		return nil, err
 	}
 	if account.Type != c.AccountType {
 		return nil, h.issuer.rules.Reject("the account is of another type")
 	}
-	user := installation.Reference{ID: c.UserID}
-	if user.ID == "" {
-		user.ID = c.APITokenID
-	}
+	user := installation.Reference{ID: cmp.Or(c.UserID, c.APITokenID)}
 	who := &caller{account: account, actor: actorOf(account, user)}
 	if c.ExtensionID == "" {
 		return who, nil
 	}
-	ext, err := h.directory.active(ctx, c.ExtensionID)
+	ext, err := h.active(ctx, c.ExtensionID)
 	if err != nil {
 		return nil, err
 	}
@@ -199,9 +175,7 @@ func actorOf(a *Account, user installation.Reference) installation.Actor {
 
 // customer returns the actor of an account that installs something for itself.
 func (c *caller) customer() installation.Actor {
-	return installation.Actor{
-		Kind: installation.Customer, ID: c.account.ID, User: c.actor.User,
-	}
+	return installation.Actor{Kind: installation.Customer, ID: c.account.ID, User: c.actor.User}
 }
 
 // reaches reports whether an extension is within the scope of the token.
@@ -227,7 +201,7 @@ func (h *Handler) owns(c *call, extension string) (bool, error) {
 	if c.actor.Kind != installation.Vendor {
 		return false, nil
 	}
-	ext, err := h.directory.Extension(c.Context(), extension)
+	ext, err := guard(h.directory.Extension(c.Context(), extension))
 	switch {
 	case errors.Is(err, ErrUnknown):
 		return false, nil

@@ -39,7 +39,7 @@ func (c *call) offers(ext *Extension) bool {
 
 // offered returns an extension that the caller may know of.
 func (h *Handler) offered(c *call, id string) (*Extension, error) {
-	ext, err := h.directory.active(c.Context(), id)
+	ext, err := h.active(c.Context(), id)
 	switch {
 	case errors.Is(err, ErrUnknown):
 		return nil, httpapi.NotFound()
@@ -71,10 +71,8 @@ func (h *Handler) install(c *call, ext *Extension, in *creation) (*httpapi.Answe
 	res, err := h.withNewID(func(g installation.Guard, id string) (*installation.Result, error) {
 		return svc.Upsert(c.Context(), installation.UpsertRequest{
 			Guard: g, ID: id, Parts: installation.Parts{
-				Name:      installation.Value(ext.Name),
-				Extension: installation.Value(ext.domain()),
-				Account:   installation.Value(account.domain()),
-				Consent:   installation.Value(consent),
+				Name: installation.Value(ext.Name), Extension: installation.Value(ext.domain()),
+				Account: installation.Value(account.domain()), Consent: installation.Value(consent),
 			},
 		})
 	})
@@ -94,7 +92,7 @@ func (h *Handler) installee(c *call, ext *Extension, id string) (*Account, error
 	if !c.offers(ext) {
 		return nil, httpapi.Forbidden("An extension is installed for the account of the caller.")
 	}
-	account, err := h.directory.Account(c.Context(), id)
+	account, err := guard(h.directory.Account(c.Context(), id))
 	if errors.Is(err, ErrUnknown) {
 		return nil, httpapi.Invalid("account.id", validate.RuleUnknown, "unknown account")
 	}
@@ -105,8 +103,7 @@ func (h *Handler) installee(c *call, ext *Extension, id string) (*Account, error
 func (h *Handler) invite(c *call, ext *Extension, in *creation) (*httpapi.Answer, error) {
 	switch {
 	case !c.offers(ext):
-		return nil, httpapi.Forbidden(
-			"Only the vendor of the extension and operations may invite.")
+		return nil, httpapi.Forbidden("Only the vendor of the extension and operations may invite.")
 	case ext.Status == ExtensionDraft:
 		return nil, httpapi.Forbidden("This extension is not published.")
 	case in.account != "" && in.account != c.account.ID:
@@ -123,9 +120,8 @@ func (h *Handler) invite(c *call, ext *Extension, in *creation) (*httpapi.Answer
 			Guard: g, ID: id, Message: in.invitation.message,
 			ExternalID: in.invitation.externalID, Validity: in.invitation.validity,
 			Parts: installation.Parts{
-				Name:      installation.Value(ext.Name),
-				Extension: installation.Value(ext.domain()),
-				Extra:     installation.Value(extraPart),
+				Name: installation.Value(ext.Name), Extension: installation.Value(ext.domain()),
+				Extra: installation.Value(extraPart),
 			},
 		})
 	})

@@ -92,29 +92,8 @@ type Token struct {
 	Extensions []string // IDs of those it reaches; nil = all, empty = none
 }
 
-// guarded wraps a directory. Its errors are [ErrUnknown], or a problem whose text is safe to log.
-type guarded struct{ directory Directory }
-
-func (g guarded) Token(ctx context.Context, id string, secret crypto.Secret) (*Token, error) {
-	return guard(g.directory.Token(ctx, id, secret))
-}
-
-func (g guarded) Secret(ctx context.Context, secret crypto.Secret) (string, error) {
-	return guard(g.directory.Secret(ctx, secret))
-}
-
-func (g guarded) Extension(ctx context.Context, id string) (*Extension, error) {
-	return guard(g.directory.Extension(ctx, id))
-}
-
-func (g guarded) Owned(ctx context.Context, account string) ([]string, error) {
-	return guard(g.directory.Owned(ctx, account))
-}
-
-func (g guarded) Account(ctx context.Context, id string) (*Account, error) {
-	return guard(g.directory.Account(ctx, id))
-}
-
+// guard is for the result of a call to the directory. The error becomes [ErrUnknown], or a problem
+// whose text is safe to log.
 func guard[T any](v T, err error) (T, error) {
 	switch {
 	case err == nil:
@@ -126,8 +105,8 @@ func guard[T any](v T, err error) (T, error) {
 }
 
 // active returns an extension that is not deleted.
-func (g guarded) active(ctx context.Context, id string) (*Extension, error) {
-	ext, err := g.Extension(ctx, id)
+func (h *Handler) active(ctx context.Context, id string) (*Extension, error) {
+	ext, err := guard(h.directory.Extension(ctx, id))
 	if err == nil && ext.Status == ExtensionDeleted {
 		return nil, ErrUnknown
 	}

@@ -22,15 +22,12 @@ type wireProblem struct {
 func render(p *httpapi.Problem) *httpapi.Answer {
 	body := wireProblem{
 		Type: typeURI(p.Status), Title: http.StatusText(p.Status), Status: p.Status,
-		Detail: p.Message, TraceID: p.RequestID,
+		Detail: p.Message, TraceID: p.RequestID, Errors: make(map[string][]string),
 	}
 	if errors.Is(p.Cause, installation.ErrExists) {
 		body.Detail = "Extension is already installed for this account."
 	}
 	for _, v := range p.Issues {
-		if body.Errors == nil {
-			body.Errors = make(map[string][]string)
-		}
 		body.Errors[v.Path] = append(body.Errors[v.Path], v.Detail)
 	}
 	return &httpapi.Answer{Status: p.Status, Body: body, ContentType: httpapi.ProblemJSON}

@@ -1,6 +1,7 @@
 package softwareone
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -26,7 +27,7 @@ type Options struct {
 type Handler struct {
 	api       *httpapi.API
 	svc       *installation.Service // in the tenant, without an actor
-	directory guarded
+	directory Directory             // see guard
 	issuer    *Issuer
 	maxScan   int
 	maxWork   int
@@ -42,12 +43,9 @@ func NewHandler(
 		return nil, errors.New(
 			"softwareone: NewHandler: a service, a directory and an issuer are needed")
 	}
-	var o Options
-	if opts != nil {
-		o = *opts
-	}
+	o := *cmp.Or(opts, &Options{})
 	h := &Handler{
-		svc: svc.In(o.Tenant), directory: guarded{directory}, issuer: issuer,
+		svc: svc.In(o.Tenant), directory: directory, issuer: issuer,
 		maxScan: maxScan, maxWork: maxWork, newID: newID,
 	}
 	h.api = httpapi.New(httpapi.Config{
@@ -56,27 +54,18 @@ func NewHandler(
 		MaxBody: o.MaxBody, Timeout: o.Timeout,
 	})
 	accounts := []AccountType{AccountClient, AccountVendor, AccountOperations}
-	h.api.Handle("/installations", httpapi.Methods{
-		http.MethodGet:  h.endpoint(h.list),
-		http.MethodPost: h.endpoint(h.post, accounts...),
-	})
-	h.api.Handle("/installations/{id}", httpapi.Methods{
-		http.MethodGet:    h.endpoint(h.get),
-		http.MethodPut:    h.endpoint(h.put),
-		http.MethodDelete: h.endpoint(h.delete),
-	})
-	h.api.Handle("/installations/{id}/redeem", httpapi.Methods{
-		http.MethodPost: h.endpoint(h.redeem, accounts...),
-	})
-	h.api.Handle("/installations/-/token", httpapi.Methods{
-		http.MethodPost: h.endpoint(h.mint),
-	})
-	h.api.Handle("/extensions/{extId}/installations", httpapi.Methods{
-		http.MethodGet: h.endpoint(h.list),
-	})
-	h.api.Handle("/extensions/{extId}/installations/{id}", httpapi.Methods{
-		http.MethodGet: h.endpoint(h.get),
-	})
+	for pattern, methods := range map[string]httpapi.Methods{
+		"/installations": {"GET": h.endpoint(h.list), "POST": h.endpoint(h.post, accounts...)},
+		"/installations/{id}": {
+			"GET": h.endpoint(h.get), "PUT": h.endpoint(h.put), "DELETE": h.endpoint(h.delete),
+		},
+		"/installations/{id}/redeem":             {"POST": h.endpoint(h.redeem, accounts...)},
+		"/installations/-/token":                 {"POST": h.endpoint(h.mint)},
+		"/extensions/{extId}/installations":      {"GET": h.endpoint(h.list)},
+		"/extensions/{extId}/installations/{id}": {"GET": h.endpoint(h.get)},
+	} {
+		h.api.Handle(pattern, methods)
+	}
 	return h, nil
 }
 

@@ -71,10 +71,7 @@ type Issuer struct {
 // NewIssuer returns an issuer with a signing key of at least 32 random bytes. Nil options have all
 // defaults.
 func NewIssuer(key crypto.Secret, opts *IssuerOptions) (*Issuer, error) {
-	var o IssuerOptions
-	if opts != nil {
-		o = *opts
-	}
+	o := *cmp.Or(opts, &IssuerOptions{})
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -92,9 +89,8 @@ func NewIssuer(key crypto.Secret, opts *IssuerOptions) (*Issuer, error) {
 		return nil, fmt.Errorf("softwareone: NewIssuer: the lifetime is less than %s", minLifetime)
 	}
 	var err error
-	i.signer, err = jose.NewSigner(
-		jose.SigningKey{Algorithm: jwt.HS256, Key: i.key},
-		(&jose.SignerOptions{}).WithType("JWT"))
+	signing := jose.SigningKey{Algorithm: jwt.HS256, Key: i.key}
+	i.signer, err = jose.NewSigner(signing, (&jose.SignerOptions{}).WithType("JWT"))
 	if err != nil {
 		return nil, errors.New("softwareone: NewIssuer: the key cannot be used")
 	}
@@ -122,16 +118,13 @@ type wireClaims struct {
 // lifetime of the issuer. Hosts need it for the tokens of people who use the platform.
 func (i *Issuer) Mint(c Claims) (crypto.Secret, error) {
 	now := i.rules.Now()
-	payload, err := json.Marshal(wireClaims{
+	payload, _ := json.Marshal(wireClaims{
 		Issuer: i.rules.Issuer, Audience: i.rules.Audience,
 		IssuedAt: now.Unix(), Expires: now.Add(i.lifetime).Unix(),
 		AccountID: c.AccountID, AccountType: c.AccountType,
 		ExtensionID: c.ExtensionID, InstallationID: c.InstallationID,
 		UserID: c.UserID, APITokenID: c.APITokenID, Modules: c.Modules,
-	})
-	if err != nil {
-		return crypto.Secret{}, fmt.Errorf("mint token: %w", err)
-	}
+	}) // texts and numbers can always be encoded
 	signed, err := i.signer.Sign(payload)
 	if err != nil {
 		return crypto.Secret{}, errors.New("mint token: it cannot be signed")
@@ -174,8 +167,7 @@ func readClaims(in httpapi.Object) *Claims {
 	l.OptionalID("installationId", c.InstallationID)
 	l.OptionalID("userId", c.UserID)
 	l.OptionalID("apiTokenId", c.APITokenID)
-	validate.Enum(l, "accountType", c.AccountType,
-		AccountClient, AccountVendor, AccountOperations)
+	validate.Enum(l, "accountType", c.AccountType, AccountClient, AccountVendor, AccountOperations)
 	if modules := claimPrefix + "modules"; in.Has(modules) {
 		c.Modules = make(map[string][]string)
 		actions := in.Object(modules)

@@ -118,11 +118,12 @@ type rows struct {
 	call  *call
 	owned []string // IDs of the extensions of a vendor
 	parts []part
-	most  int // rows to look at
+	most  int // rows left to look at
 
-	matches []match
-	order   order
-	work    *meter
+	conditions []*rql.Expr // that no index fulfils
+	matches    []match
+	order      order
+	work       *meter
 }
 
 // part is a list request that one index can serve and count.
@@ -134,23 +135,21 @@ type part struct {
 // newRows plans a list.
 func (h *Handler) newRows(c *call, q *rql.Query, audit bool) (*rows, error) {
 	compiler := &compiler{audit: audit}
-	p := &planner{conditions: q.Filter.Conjuncts()}
 	r := &rows{
 		svc: h.svc.As(installation.Actor{Kind: installation.Platform}), call: c,
-		most: h.maxScan, order: compiler.order(q.Order),
+		most: h.maxScan, conditions: q.Filter.Conjuncts(), order: compiler.order(q.Order),
 		work: &meter{ctx: c.Context(), left: h.maxWork},
 	}
-	for _, e := range p.conditions {
+	for _, e := range r.conditions {
 		r.matches = append(r.matches, compiler.compile(e))
 	}
 	if err := compiler.list.Err(); err != nil {
 		return nil, err
 	}
-	if err := p.plan(h, c); err != nil {
+	if err := r.plan(h, c); err != nil {
 		return nil, err
 	}
-	r.parts, r.owned = p.parts, p.owned
-	if len(p.conditions) == 0 {
+	if len(r.conditions) == 0 {
 		r.matches = nil
 	}
 	return r, r.useIndexOrder(q.Order)
@@ -202,8 +201,7 @@ func (r *rows) read(offset, limit int) ([]*wireInstallation, int64, error) {
 // readPart returns rows of a part and the number of all its rows.
 func (r *rows) readPart(p part, skip, limit int) ([]*wireInstallation, int64, error) {
 	if p.others {
-		seen := 0
-		all, err := r.look(p, &seen)
+		all, err := r.look(p)
 		return cut(all, skip, limit), int64(len(all)), err
 	}
 	ctx := r.call.Context()
@@ -237,9 +235,8 @@ func (r *rows) sees(inst *installation.Installation) bool {
 // scan looks at the rows of all parts, up to a limit.
 func (r *rows) scan(offset, limit int) ([]*wireInstallation, int64, error) {
 	var all []*row
-	seen := 0
 	for _, p := range r.parts {
-		some, err := r.look(p, &seen)
+		some, err := r.look(p)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -251,15 +248,15 @@ func (r *rows) scan(offset, limit int) ([]*wireInstallation, int64, error) {
 	return cut(all, offset, limit), int64(len(all)), nil
 }
 
-// look returns the matching rows of a part. It adds the rows that it looked at to seen.
-func (r *rows) look(p part, seen *int) ([]*row, error) {
+// look returns the matching rows of a part.
+func (r *rows) look(p part) ([]*row, error) {
 	var out []*row
 	p.Limit = scanPage
 	for inst, err := range r.svc.All(r.call.Context(), p.ListRequest) {
 		if err != nil {
 			return nil, err
 		}
-		if *seen++; *seen > r.most {
+		if r.most--; r.most < 0 {
 			return nil, tooManyRows()
 		}
 		if !r.sees(inst) || p.others && slices.Contains(r.owned, inst.Extension.ID) {

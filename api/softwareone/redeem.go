@@ -57,7 +57,7 @@ func (h *Handler) invited(c *call) (*Extension, error) {
 	case !c.reaches(inst.Extension.ID):
 		return nil, installation.ErrInvitation
 	}
-	ext, err := h.directory.active(c.Context(), inst.Extension.ID)
+	ext, err := h.active(c.Context(), inst.Extension.ID)
 	if errors.Is(err, ErrUnknown) {
 		return nil, installation.ErrInvitation
 	}

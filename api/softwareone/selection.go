@@ -2,6 +2,7 @@ package softwareone
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/go-installation/installation/api/softwareone/internal/rql"
@@ -48,13 +49,7 @@ func (s *selection) has(path string) bool {
 
 // omitted returns the fields that an answer does not have, for $meta.
 func (s *selection) omitted() []string {
-	var out []string
-	for _, name := range topLevel {
-		if !s.has(name) {
-			out = append(out, name)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(topLevel), s.has)
 }
 
 // of returns an installation with the selected fields.

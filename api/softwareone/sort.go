@@ -54,7 +54,6 @@ type order []sortKey
 // order reads the terms of an order.
 func (c *compiler) order(terms []rql.Term) order {
 	var by order
-	seen := make(map[string]bool)
 	for _, t := range terms {
 		f, ok := c.field(t.Path)
 		if ok && f.typ == objectField {
@@ -64,10 +63,10 @@ func (c *compiler) order(terms []rql.Term) order {
 		if t.Less {
 			k.sign = -1
 		}
-		if !seen[t.Path] { // only the first time decides
+		// Only the first time decides.
+		if !slices.ContainsFunc(by, func(k sortKey) bool { return k.name == t.Path }) {
 			by = append(by, k)
 		}
-		seen[t.Path] = true
 	}
 	return by
 }

@@ -11,11 +11,6 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// wireToken is the answer to POST /installations/-/token.
-type wireToken struct {
-	Token string `json:"token"`
-}
-
 // mint makes a token for the extension whose secret is used. The token is for an account that has
 // the extension installed, or for the account of the owner.
 func (h *Handler) mint(c *call) (*httpapi.Answer, error) {
@@ -29,7 +24,7 @@ func (h *Handler) mint(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	ext, err := h.directory.active(c.Context(), c.extension)
+	ext, err := h.active(c.Context(), c.extension)
 	if err != nil {
 		return nil, httpapi.Failure(err)
 	}
@@ -48,7 +43,7 @@ func (h *Handler) mint(c *call) (*httpapi.Answer, error) {
 			})
 		}
 	}
-	account, err := h.directory.Account(c.Context(), claims.AccountID)
+	account, err := guard(h.directory.Account(c.Context(), claims.AccountID))
 	switch {
 	case errors.Is(err, ErrUnknown) && accountID != "":
 		return nil, notInstalled()
@@ -65,7 +60,7 @@ func (h *Handler) mint(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, httpapi.Internal(err)
 	}
-	body := wireToken{Token: token.RevealString()}
+	body := map[string]string{"token": token.RevealString()}
 	return &httpapi.Answer{Status: http.StatusCreated, Body: body}, nil
 }
 
@@ -105,6 +100,5 @@ func (h *Handler) installedIn(c *call, account string) (*installation.Installati
 }
 
 func notInstalled() *httpapi.Problem {
-	return httpapi.Reject(httpapi.CodeNotFound,
-		"The extension is not installed for this account.")
+	return httpapi.Reject(httpapi.CodeNotFound, "The extension is not installed for this account.")
 }

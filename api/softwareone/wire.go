@@ -142,7 +142,7 @@ func wireAccountOf(a installation.Account) wireAccount {
 // inviterOf returns the account that sent an invitation, or else the owner of the extension.
 func inviterOf(inst *installation.Installation) wireAccount {
 	var x extra
-	if !inst.Extra.IsZero() && inst.Extra.Decode(&x) == nil && x.Inviter != nil {
+	if inst.Extra.Decode(&x) == nil && x.Inviter != nil {
 		return *x.Inviter
 	}
 	return wireAccount{ID: inst.Extension.Owner}
@@ -158,11 +158,9 @@ func wireAuditOf(inst *installation.Installation) *wireAudit {
 	// An invitation expires at the end of its validity, even if that is recorded later or not yet.
 	i, expired := inst.Invitation, inst.Status == installation.StatusExpired
 	if i != nil && expired && !i.Expires.IsZero() {
-		if w.Expired == nil {
-			w.Expired = &wireEvent{At: wireTime(i.Expires)}
-		} else if a.Expired.At.After(i.Expires) {
-			w.Expired.At = wireTime(i.Expires)
-		}
+		expires := wireTime(i.Expires)
+		w.Expired = cmp.Or(w.Expired, &wireEvent{At: expires})
+		w.Expired.At = min(w.Expired.At, expires)
 	}
 	if *w == (wireAudit{}) {
 		return nil
@@ -181,8 +179,7 @@ func wireReferenceOf(r installation.Reference) *wireReference {
 	if r.ID == "" {
 		return nil
 	}
-	w := wireReference(r)
-	return &w
+	return new(wireReference(r))
 }
 
 // domain returns an account in the form of the service.

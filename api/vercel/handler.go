@@ -1,6 +1,7 @@
 package vercel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -45,15 +46,12 @@ var errOtherPlan = errors.New("vercel: Plans.Plan returned a plan with another i
 
 // NewHandler returns a handler for a service and a verifier. Both are required; nil options have
 // all defaults. See the package comment for the options of the service.
-func NewHandler(
-	svc *installation.Service, verifier *Verifier, opts *Options,
-) (*Handler, error) {
+func NewHandler(svc *installation.Service, verifier *Verifier, opts *Options) (*Handler, error) {
 	if svc == nil || verifier == nil {
 		return nil, errors.New("vercel: NewHandler: a service and a verifier are needed")
 	}
-	h := &Handler{svc: svc.In(verifier.ClientID()), verifier: verifier}
-	if opts != nil {
-		h.opts = *opts
+	h := &Handler{
+		svc: svc.In(verifier.ClientID()), verifier: verifier, opts: *cmp.Or(opts, &Options{}),
 	}
 	h.opts.Extension.ID = verifier.ClientID()
 	if h.opts.Plans == nil {
@@ -69,8 +67,7 @@ func NewHandler(
 		if err := p.Validate(); err != nil {
 			return nil, fmt.Errorf("vercel: NewHandler: the initial plan %s: %w", p.ID, err)
 		}
-		plan := *p
-		h.opts.InitialPlan = &plan
+		h.opts.InitialPlan = new(*p)
 	}
 	h.config = httpapi.Config{
 		Render: render, Names: wireNames,

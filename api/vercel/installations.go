@@ -21,9 +21,8 @@ func (h *Handler) put(c *call) (*httpapi.Answer, error) {
 	}
 	res, err := h.create(c, guard, in)
 	if errors.Is(err, errPresent) {
-		res, err = c.svc.Patch(c.Context(), installation.PatchRequest{
-			Guard: guard, ID: c.id, Parts: in.parts(c.claims),
-		})
+		req := installation.PatchRequest{Guard: guard, ID: c.id, Parts: in.parts(c.claims)}
+		res, err = c.svc.Patch(c.Context(), req)
 	}
 	if err != nil {
 		return nil, err
@@ -79,11 +78,11 @@ func (h *Handler) plans(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, httpapi.HostFailure(err)
 	}
-	out := wirePlans{Plans: make([]*wirePlan, 0, len(offered))}
+	plans := make([]*wirePlan, 0, len(offered))
 	for _, p := range offered {
-		out.Plans = append(out.Plans, wirePlanOf(p))
+		plans = append(plans, wirePlanOf(p))
 	}
-	return &httpapi.Answer{Body: out}, nil
+	return &httpapi.Answer{Body: map[string]any{"plans": plans}}, nil
 }
 
 // patch chooses a billing plan. It changes nothing if the body names none.
@@ -104,9 +103,8 @@ func (h *Handler) patch(c *call) (*httpapi.Answer, error) {
 		}
 		parts.BillingPlan = installation.Value(plan)
 	}
-	res, err := c.svc.Patch(c.Context(), installation.PatchRequest{
-		Guard: guard, ID: c.id, Parts: parts,
-	})
+	req := installation.PatchRequest{Guard: guard, ID: c.id, Parts: parts}
+	res, err := c.svc.Patch(c.Context(), req)
 	switch {
 	case errors.Is(err, installation.ErrInvalid) && id != nil:
 		return nil, httpapi.Internal(err) // the plan of the host is invalid, not its ID

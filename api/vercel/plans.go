@@ -17,15 +17,11 @@ import (
 // Disabled. Other plans may be offered to be shown.
 type Plans interface {
 	// Offered returns the plans for an installation in the order to show them.
-	Offered(
-		ctx context.Context, inst *installation.Installation,
-	) ([]billing.Plan, error)
+	Offered(ctx context.Context, inst *installation.Installation) ([]billing.Plan, error)
 	// Plan returns one of them by its ID. The error matches [ErrUnknownPlan] if the installation
 	// cannot have such a plan; it may be a [*Refusal] that tells the customer why. Any other
 	// error is a failure, and its text is not logged.
-	Plan(
-		ctx context.Context, inst *installation.Installation, id string,
-	) (billing.Plan, error)
+	Plan(ctx context.Context, inst *installation.Installation, id string) (billing.Plan, error)
 }
 
 // ErrUnknownPlan means that there is no such plan to choose.
@@ -78,9 +74,7 @@ func checkPlan(p billing.Plan, others []billing.Plan) error {
 }
 
 // Offered implements [Plans].
-func (c *Catalogue) Offered(
-	context.Context, *installation.Installation,
-) ([]billing.Plan, error) {
+func (c *Catalogue) Offered(context.Context, *installation.Installation) ([]billing.Plan, error) {
 	return slices.Clone(c.plans), nil
 }
 

@@ -6,13 +6,11 @@ import "github.com/go-installation/installation"
 // actor only sees and uninstalls. With an ID, which [Claims.Actor] gives it, it does so within
 // the account with that ID. Without an ID it is the webhook, which reaches all accounts.
 func Policy(a installation.Actor, do installation.Action, inst *installation.Installation) bool {
-	if a.Kind == installation.Platform {
-		if do != installation.ActionSee && do != installation.ActionUninstall {
-			return false
-		}
-		if a.ID != "" && (inst == nil || inst.Account.ID != a.ID) {
-			return false
-		}
+	switch {
+	case a.Kind != installation.Platform:
+	case do != installation.ActionSee && do != installation.ActionUninstall,
+		a.ID != "" && (inst == nil || inst.Account.ID != a.ID):
+		return false
 	}
 	return installation.DefaultPolicy(a, do, inst)
 }

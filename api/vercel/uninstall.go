@@ -29,7 +29,7 @@ func (h *Handler) delete(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &httpapi.Answer{Body: wireRemoval{Finalized: final}}, nil
+	return &httpapi.Answer{Body: map[string]bool{"finalized": final}}, nil
 }
 
 // readRemoval reads the body of DELETE, which may be missing or null.

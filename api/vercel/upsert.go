@@ -22,8 +22,12 @@ func readUpsert(in httpapi.Object) *upsert {
 	l := in.Violations()
 	in.Require("scopes", "acceptedPolicies", "credentials")
 	u := &upsert{consent: installation.Consent{
-		Scopes: in.Strings("scopes"), Policies: readPolicies(in.Object("acceptedPolicies")),
+		Scopes: in.Strings("scopes"), Policies: make(map[string]time.Time),
 	}}
+	policies := in.Object("acceptedPolicies")
+	for name := range policies.Members() {
+		u.consent.Policies[name] = policies.Time(name)
+	}
 	if credentials := in.Object("credentials"); in.Has("credentials") {
 		token := credentials.String("access_token")
 		l.Required(credentials.Path("access_token"), token != "")
@@ -35,14 +39,6 @@ func readUpsert(in httpapi.Object) *upsert {
 		u.account = readAccount(in.Object("account"))
 	}
 	return u
-}
-
-func readPolicies(in httpapi.Object) map[string]time.Time {
-	policies := make(map[string]time.Time)
-	for name := range in.Members() {
-		policies[name] = in.Time(name)
-	}
-	return policies
 }
 
 // readAccount reads the customer. Vercel's reference says only that the URL is a string, so a
@@ -68,8 +64,7 @@ func (u *upsert) parts(c *Claims) installation.Parts {
 	p := installation.Parts{
 		Consent: installation.Value(u.consent),
 		Connection: installation.Value(installation.Connection{
-			Provider:    "vercel",
-			TokenType:   u.tokenType,
+			Provider: "vercel", TokenType: u.tokenType,
 			AccessToken: installation.Token{Value: u.accessToken},
 		}),
 	}

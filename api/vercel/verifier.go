@@ -65,10 +65,7 @@ func NewVerifier(clientID string, opts *VerifierOptions) (*Verifier, error) {
 	if clientID == "" {
 		return nil, errors.New("vercel: NewVerifier: no client id")
 	}
-	var o VerifierOptions
-	if opts != nil {
-		o = *opts
-	}
+	o := *cmp.Or(opts, &VerifierOptions{})
 	if o.Now == nil {
 		o.Now = time.Now
 	}

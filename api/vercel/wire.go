@@ -15,16 +15,6 @@ type wireInstallation struct {
 	Notification installation.Optional[wireNotification] `json:"notification,omitzero"`
 }
 
-// wirePlans is the body of the list of plans.
-type wirePlans struct {
-	Plans []*wirePlan `json:"plans"`
-}
-
-// wireRemoval is the body of the answer to DELETE.
-type wireRemoval struct {
-	Finalized bool `json:"finalized"`
-}
-
 // wirePlan is a billing plan. Amounts are decimal strings, except PreauthorizationAmount.
 type wirePlan struct {
 	ID          string `json:"id"`

@@ -11,15 +11,15 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/validate"
 )
 
 // Limits of tokens and keys.
 const (
-	maxToken   = 16 << 10 // bytes
-	minKeyBits = 2048     // of an RSA key
-	maxSeconds = 1e11     // of a time; a float64 is exact to the microsecond up to here
+	minKeyBits = 2048 // of an RSA key
+	maxSeconds = 1e11 // of a time; a float64 is exact to the microsecond up to here
 )
 
 // Algorithms of signatures.
@@ -57,7 +57,7 @@ type KeyFunc func(ctx context.Context, id string) (any, error)
 // Verify checks the signature, the times, the issuer and the audience of a token. The error
 // matches v.Invalid if the token is bad, and is the error of the key function otherwise.
 func (v *Verifier) Verify(ctx context.Context, text string, find KeyFunc) (*Token, error) {
-	if len(text) > maxToken {
+	if len(text) > httpapi.MaxToken {
 		return nil, v.Reject("it is too long")
 	}
 	// The errors of the library quote the token, so they are not wrapped.

@@ -1,6 +1,7 @@
 package jwt
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"errors"
@@ -27,9 +28,8 @@ const (
 	maxKeys      = 100
 )
 
-// KeySet has the public keys at a URL. It caches them for an hour and reads them again when a
-// token names an unknown key, but at most every 30 seconds. If a read fails, the cached keys
-// stay valid until a day after they were read. It is safe for concurrent use.
+// KeySet has the public keys at a URL. It caches them, and reads them again when they are old or a
+// token names an unknown key. It is safe for concurrent use.
 type KeySet struct {
 	url         string
 	client      http.Client
@@ -47,12 +47,9 @@ type KeySet struct {
 // NewKeySet returns the key set at a URL. A nil client has the default transport. Redirects are
 // never followed, and each request is limited to 10 seconds. The errors of the key set match
 // unavailable, and have nothing of what was read.
-func NewKeySet(
-	url string, client *http.Client, now func() time.Time, unavailable error,
-) *KeySet {
-	s := &KeySet{url: url, now: now, unavailable: unavailable}
-	if client != nil {
-		s.client = *client
+func NewKeySet(url string, client *http.Client, now func() time.Time, unavailable error) *KeySet {
+	s := &KeySet{
+		url: url, client: *cmp.Or(client, &http.Client{}), now: now, unavailable: unavailable,
 	}
 	s.client.CheckRedirect = func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse
@@ -65,8 +62,7 @@ func (s *KeySet) Key(ctx context.Context, id string) (any, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	fetch := s.refresh(id)
-	if fetch != nil {
+	if fetch := s.refresh(id); fetch != nil {
 		select {
 		case <-fetch:
 		case <-ctx.Done():
@@ -125,8 +121,10 @@ func (s *KeySet) update(now time.Time, done chan struct{}) {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.failure = err; err == nil {
-		s.keys, s.read = keys, now
+	if err == nil {
+		s.keys, s.read, s.failure = keys, now, nil
+	} else {
+		s.failure = fmt.Errorf("%w: %w", s.unavailable, err)
 	}
 	s.fetch = nil
 	close(done)
@@ -134,30 +132,23 @@ func (s *KeySet) update(now time.Time, done chan struct{}) {
 
 // get reads the key set once.
 func (s *KeySet) get(ctx context.Context) (map[string]*rsa.PublicKey, error) {
-	fail := func(reason error) (map[string]*rsa.PublicKey, error) {
-		return nil, fmt.Errorf("%w: %w", s.unavailable, reason)
-	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {
-		return fail(httpapi.HostError(err))
+		return nil, httpapi.HostError(err)
 	}
 	resp, err := s.client.Do(r)
 	if err != nil {
-		return fail(httpapi.HostError(err))
+		return nil, httpapi.HostError(err)
 	}
 	defer func() { _ = resp.Body.Close() }() // only read from
 	if resp.StatusCode != http.StatusOK {
-		return fail(fmt.Errorf("status %d", resp.StatusCode))
+		return nil, fmt.Errorf("status %d", resp.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxKeySet+1))
 	if err != nil {
-		return fail(httpapi.HostError(err))
+		return nil, httpapi.HostError(err)
 	}
-	keys, err := parseKeys(body)
-	if err != nil {
-		return fail(err)
-	}
-	return keys, nil
+	return parseKeys(body)
 }
 
 // parseKeys returns the keys for RS256 of a JSON Web Key Set, by ID. It skips all others: keys

@@ -107,11 +107,15 @@ func (p *parser) take(s string) bool {
 	return true
 }
 
-func (p *parser) spaces() {
-	for p.at(" ") {
-		p.pos++
-	}
+// while skips the next characters that are in a set, and returns them.
+func (p *parser) while(in func(rune) bool) string {
+	rest := p.text[p.pos:]
+	after := strings.TrimLeftFunc(rest, in)
+	p.pos = len(p.text) - len(after)
+	return strings.TrimSuffix(rest, after)
 }
+
+func (p *parser) spaces() { p.while(func(c rune) bool { return c == ' ' }) }
 
 // render is the part render(), with which a client asks for rendered texts. It is read and ignored.
 const render = "render"
@@ -149,7 +153,7 @@ func (p *parser) part(q *Query) (*Expr, error) {
 	case "select":
 		return nil, p.terms(&q.Select, MaxTerms)
 	}
-	v, err := p.shortcut()
+	v, err := p.value(false)
 	if err != nil {
 		return nil, err
 	}
@@ -161,15 +165,9 @@ func (p *parser) name() string {
 	if p.at("-") || p.at(".") {
 		return ""
 	}
-	rest := p.text[p.pos:]
-	end := strings.IndexFunc(rest, func(c rune) bool {
-		return !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("._-$", c)
+	return p.while(func(c rune) bool {
+		return unicode.IsLetter(c) || unicode.IsDigit(c) || strings.ContainsRune("._-$", c)
 	})
-	if end < 0 {
-		end = len(rest)
-	}
-	p.pos += end
-	return rest[:end]
 }
 
 // count counts an operator or a value.
@@ -214,7 +212,7 @@ func (p *parser) conditions(e *Expr) error {
 			arg, err = p.call(name)
 		case p.take("="):
 			arg = &Expr{Op: Eq, Field: name, Values: make([]Value, 1)}
-			arg.Values[0], err = p.value()
+			arg.Values[0], err = p.value(true)
 		default:
 			return p.fault("neither an operator nor field=value")
 		}
@@ -250,7 +248,7 @@ func (p *parser) comparison(e *Expr) error {
 	many := e.Op == In || e.Op == Out
 	inner := many && p.take("(")
 	for {
-		v, err := p.value()
+		v, err := p.value(true)
 		if err != nil {
 			return err
 		}
@@ -259,70 +257,44 @@ func (p *parser) comparison(e *Expr) error {
 			break
 		}
 	}
-	if inner && !p.take(")") {
-		return p.fault("a parenthesis is missing")
-	}
-	p.spaces()
-	if !p.take(")") {
+	closed := !inner || p.take(")")
+	if p.spaces(); !closed || !p.take(")") {
 		return p.fault("a parenthesis is missing")
 	}
 	return nil
 }
 
-// value reads one value in parentheses.
-func (p *parser) value() (Value, error) {
+// value reads one value, of an operator or of the part field=value: null(), empty(), or a text. The
+// text is in quotes, or ends at a separator or a character that needs quotes.
+func (p *parser) value(ofOperator bool) (Value, error) {
 	if err := p.count(); err != nil {
 		return Value{}, err
 	}
-	p.spaces()
-	if v, ok, err := p.special(); ok || err != nil {
+	needQuotes := "()'\"="
+	if ofOperator {
+		needQuotes = "(),'\""
 		p.spaces()
-		return v, err
+		defer p.spaces()
 	}
-	return p.bare(func(c rune) bool { return strings.ContainsRune("(),'\"", c) })
-}
-
-// shortcut reads the value of field=value, up to the end of the part.
-func (p *parser) shortcut() (Value, error) {
-	if err := p.count(); err != nil {
-		return Value{}, err
-	}
-	if v, ok, err := p.special(); ok || err != nil {
-		return v, err
-	}
-	return p.bare(func(c rune) bool { return strings.ContainsRune("()'\"=", c) })
-}
-
-// special reads a value in quotes, null() or empty().
-func (p *parser) special() (v Value, ok bool, err error) {
 	switch {
 	case p.take("null()"):
-		return Value{Kind: Null}, true, nil
+		return Value{Kind: Null}, nil
 	case p.take("empty()"):
-		return Value{Kind: Empty}, true, nil
+		return Value{Kind: Empty}, nil
 	case p.at("'"), p.at(`"`):
 		quote := p.text[p.pos : p.pos+1]
 		p.pos++
 		end := strings.Index(p.text[p.pos:], quote)
 		if end < 0 {
-			return Value{}, false, p.fault("a quote does not end")
+			return Value{}, p.fault("a quote does not end")
 		}
 		text := strings.ReplaceAll(p.text[p.pos:p.pos+end], string(separator), "&")
 		p.pos += end + 1
-		return Value{Text: text}, true, nil
+		return Value{Text: text}, nil
 	}
-	return Value{}, false, nil
-}
-
-// bare reads a value without quotes, up to a separator or a character that needs quotes.
-func (p *parser) bare(needsQuotes func(rune) bool) (Value, error) {
-	rest := p.text[p.pos:]
-	end := strings.IndexFunc(rest, func(c rune) bool { return c == separator || needsQuotes(c) })
-	if end < 0 {
-		end = len(rest)
-	}
-	p.pos += end
-	text := strings.TrimSpace(rest[:end])
+	text := strings.TrimSpace(p.while(func(c rune) bool {
+		return c != separator && !strings.ContainsRune(needQuotes, c)
+	}))
 	if text == "" {
 		return Value{}, p.fault("a value is missing")
 	}
@@ -334,16 +306,12 @@ func (p *parser) number(into **int) error {
 	if *into != nil {
 		return p.fault("limit and offset can be given once")
 	}
-	start := p.pos
-	for p.pos < len(p.text) && '0' <= p.text[p.pos] && p.text[p.pos] <= '9' {
-		p.pos++
-	}
-	n, err := strconv.ParseInt(p.text[start:p.pos], 10, 32)
+	digits := p.while(func(c rune) bool { return '0' <= c && c <= '9' })
+	n, err := strconv.ParseInt(digits, 10, 32)
 	if err != nil {
 		return p.fault("a number is missing, or is too large")
 	}
-	v := int(n)
-	*into = &v
+	*into = new(int(n))
 	return nil
 }
 
