@@ -33,19 +33,9 @@ const (
 
 // String returns the name of k as JSON Schema writes it.
 func (k Kind) String() string {
-	switch k {
-	case Null:
-		return "null"
-	case Bool:
-		return "boolean"
-	case Number:
-		return "number"
-	case String:
-		return "string"
-	case Array:
-		return "array"
-	case Object:
-		return "object"
+	names := [...]string{"null", "boolean", "number", "string", "array", "object"}
+	if int(k) < len(names) {
+		return names[k]
 	}
 	return "invalid"
 }
@@ -166,7 +156,8 @@ func (n *Node) position(token string) int {
 			}
 		}
 	case Array:
-		if i, ok := arrayIndex(token); ok && i < len(n.in.kids) {
+		i, err := strconv.Atoi(token)
+		if err == nil && 0 <= i && i < len(n.in.kids) && strconv.Itoa(i) == token {
 			return i
 		}
 	}

@@ -2,6 +2,7 @@ package jsontree
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -30,15 +31,9 @@ const (
 
 // orDefault returns the limits with defaults in place of zeros.
 func (l Limits) orDefault() Limits {
-	if l.Bytes == 0 {
-		l.Bytes = DefaultBytes
-	}
-	if l.Depth == 0 {
-		l.Depth = DefaultDepth
-	}
-	if l.Pointer == 0 {
-		l.Pointer = DefaultPointer
-	}
+	l.Bytes = cmp.Or(l.Bytes, DefaultBytes)
+	l.Depth = cmp.Or(l.Depth, DefaultDepth)
+	l.Pointer = cmp.Or(l.Pointer, DefaultPointer)
 	return l
 }
 
@@ -146,9 +141,9 @@ func (p *parser) accept(c byte) bool {
 func (p *parser) value() (*Node, error) {
 	switch c := p.next(); {
 	case c == '{':
-		return p.object()
+		return p.container(Object, '}')
 	case c == '[':
-		return p.array()
+		return p.container(Array, ']')
 	case c == '"':
 		s, err := p.str()
 		if err != nil {
@@ -191,15 +186,6 @@ func (p *parser) leave() {
 	p.path = p.path[:last]
 }
 
-// open consumes the opening bracket of an array or object.
-func (p *parser) open() error {
-	if len(p.path) >= p.lim.Depth {
-		return p.fail(TooDeep)
-	}
-	p.at++
-	return nil
-}
-
 // more consumes the comma or closing bracket behind a child. It reports whether another child
 // follows.
 func (p *parser) more(closing byte) (bool, error) {
@@ -214,44 +200,20 @@ func (p *parser) more(closing byte) (bool, error) {
 	return false, p.fail(Syntax)
 }
 
-func (p *parser) array() (*Node, error) {
-	if err := p.open(); err != nil {
-		return nil, err
+// container consumes an array or object from its opening bracket on.
+func (p *parser) container(k Kind, closing byte) (*Node, error) {
+	if len(p.path) >= p.lim.Depth {
+		return nil, p.fail(TooDeep)
 	}
-	if p.next() == ']' {
+	p.at++
+	if p.next() == closing {
 		p.at++
-		return container(Array, nil), nil
-	}
-	var kids []kid
-	for more := true; more; {
-		if err := p.enter(strconv.Itoa(len(kids))); err != nil {
-			return nil, err
-		}
-		v, err := p.value()
-		if err != nil {
-			return nil, err
-		}
-		p.leave()
-		kids = append(kids, kid{node: v})
-		if more, err = p.more(']'); err != nil {
-			return nil, err
-		}
-	}
-	return container(Array, kids), nil
-}
-
-func (p *parser) object() (*Node, error) {
-	if err := p.open(); err != nil {
-		return nil, err
-	}
-	if p.next() == '}' {
-		p.at++
-		return container(Object, nil), nil
+		return container(k, nil), nil
 	}
 	var kids []kid
 	var seen nameSet
 	for more := true; more; {
-		name, err := p.memberName(&seen, kids)
+		name, err := p.enterNext(k, &seen, kids)
 		if err != nil {
 			return nil, err
 		}
@@ -261,20 +223,22 @@ func (p *parser) object() (*Node, error) {
 		}
 		p.leave()
 		kids = append(kids, kid{name: name, node: v})
-		if more, err = p.more('}'); err != nil {
+		if more, err = p.more(closing); err != nil {
 			return nil, err
 		}
 	}
-	return container(Object, kids), nil
+	return container(k, kids), nil
 }
 
-// memberName consumes a name and its colon, and enters the member.
-func (p *parser) memberName(seen *nameSet, kids []kid) (string, error) {
+// enterNext enters the child behind kids. It consumes the name and the colon of a member.
+func (p *parser) enterNext(k Kind, seen *nameSet, kids []kid) (name string, err error) {
+	if k == Array {
+		return "", p.enter(strconv.Itoa(len(kids)))
+	}
 	if p.next() != '"' {
 		return "", p.fail(Syntax)
 	}
-	name, err := p.str()
-	if err != nil {
+	if name, err = p.str(); err != nil {
 		return "", err
 	}
 	if p.next() != ':' {
