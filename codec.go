@@ -274,15 +274,11 @@ func (e Event) MarshalBinary() ([]byte, error) {
 // UnmarshalBinary reads what MarshalBinary wrote, in this release or an earlier one. It leaves ID
 // empty. The error matches [ErrSealed].
 func (e *Event) UnmarshalBinary(b []byte) error {
-	message, err := record.CheckVersion(b, "event")
+	read, err := record.DecodeStored(b, "event", codeEvent)
 	if err != nil {
 		return err
 	}
-	var read Event
-	if err := record.Decode(message, &read, codeEvent); err != nil {
-		return err
-	}
-	*e = read
+	*e = *read
 	return nil
 }
 
