@@ -22,29 +22,22 @@ const (
 
 // firstIncomparable returns the pointer of the first number out of these bounds that is not
 // known.
-func firstIncomparable(n *jsontree.Node, at string, known map[string]bool) (string, bool) {
-	if n.Kind() == jsontree.Number && !canCompare(n.Text()) && !known[n.Text()] {
-		return at, true
-	}
-	for token, c := range n.Children() {
-		if pointer, found := firstIncomparable(c, jsontree.ChildPointer(at, token),
-			known); found {
-			return pointer, true
+func firstIncomparable(n *jsontree.Node, known map[string]bool) (first string, found bool) {
+	eachIncomparable(n, "", func(at, number string) {
+		if !found && !known[number] {
+			first, found = at, true
 		}
-	}
-	return "", false
+	})
+	return first, found
 }
 
-// collectIncomparable adds the texts of the numbers out of bounds to known.
-func collectIncomparable(n *jsontree.Node, known map[string]bool) {
-	if n == nil {
-		return
-	}
+// eachIncomparable calls f with each number out of bounds and its pointer.
+func eachIncomparable(n *jsontree.Node, at string, f func(at, number string)) {
 	if n.Kind() == jsontree.Number && !canCompare(n.Text()) {
-		known[n.Text()] = true
+		f(at, n.Text())
 	}
-	for _, c := range n.Children() {
-		collectIncomparable(c, known)
+	for token, c := range n.Children() {
+		eachIncomparable(c, jsontree.ChildPointer(at, token), f)
 	}
 }
 

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 
@@ -157,9 +158,7 @@ func conditions(sch *jsonschema.Schema) []*jsonschema.Schema {
 	if sch.If != nil {
 		all = append(all, sch.If, sch.Then, sch.Else)
 	}
-	for _, s := range sch.DependentSchemas {
-		all = append(all, s)
-	}
+	all = slices.AppendSeq(all, maps.Values(sch.DependentSchemas))
 	for _, s := range sch.Dependencies {
 		all = append(all, asSchema(s))
 	}
@@ -203,12 +202,8 @@ func (p *Place) Child(token string, array bool) *Place {
 // sameAs returns a child of p with the declarations of another place.
 func (p *Place) sameAs(like *Place, tokens []string) *Place {
 	return &Place{
-		walk:    p.walk,
-		parent:  p,
-		tokens:  tokens,
-		applied: like.applied,
-		verdict: like.verdict,
-		like:    like,
+		walk: p.walk, parent: p, tokens: tokens,
+		applied: like.applied, verdict: like.verdict, like: like,
 	}
 }
 
