@@ -224,15 +224,6 @@ type refreshState struct {
 	attempts   int64
 }
 
-func (r *refreshState) equal(o *refreshState) bool {
-	if r == nil || o == nil {
-		return r == o
-	}
-	a, b := *r, *o
-	a.since, b.since = time.Time{}, time.Time{}
-	return a == b && r.since.Equal(o.since)
-}
-
 func codeRefresh(c *record.Coder, r *refreshState) {
 	record.Int(c, 1, &r.state)
 	record.Raw(c, 2, &r.holder)
@@ -286,13 +277,5 @@ func (e *AuditEntry) clone() *AuditEntry {
 	if e == nil {
 		return nil
 	}
-	c := *e
-	return &c
-}
-
-func (e *AuditEntry) equal(o *AuditEntry) bool {
-	if e == nil || o == nil {
-		return e == o
-	}
-	return e.At.Equal(o.At) && e.Kind == o.Kind && e.By == o.By && e.Of == o.Of
+	return new(*e)
 }

@@ -127,7 +127,7 @@ func (s *Service) newOutcome(ctx context.Context, w *write, d *draft, c Change) 
 		Until:  storedTime(d.now.Add(s.opts.IdempotencyTTL)),
 	}
 	a := record.Answer{
-		ID: d.key.ID, Generation: d.generation(), Revision: d.revision(),
+		ID: d.key.ID, Generation: d.stored.Generation, Revision: d.stored.Revision,
 		Fingerprint: print[:], Verdict: d.verdict(c),
 	}
 	if c.Record != nil {
@@ -214,7 +214,7 @@ func (s *Service) replay(ctx context.Context, w *write, o *Outcome) (*Result, er
 		Created: a.Verdict == record.Created, Replayed: true,
 		Changed: a.Verdict != record.Unchanged,
 	}
-	if a.Verdict == record.Removed || !snap.exists() {
+	if a.Verdict == record.Removed || !snap.exists {
 		res.Installation = removed(snap.key, a.Revision, a.Generation)
 		return res, nil
 	}
@@ -274,7 +274,7 @@ func (s *Service) openOutcome(ctx context.Context, w *write, o *Outcome) (*recor
 func (snap *snapshot) recall(a *record.Answer, digest Digest) (code crypto.Secret, err error) {
 	k := snap.dataKey
 	if len(a.Content) == 0 || k == nil || k.Number() != a.DataKey ||
-		snap.generation() != a.Generation {
+		snap.stored.Generation != a.Generation {
 		return code, nil
 	}
 	m, err := openManifest(k, answerPlace("answer", snap.key, digest), a.Content)

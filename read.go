@@ -26,7 +26,7 @@ func (s *Service) Get(ctx context.Context, id string) (*Installation, error) {
 		return nil, fmt.Errorf("get: %w", err)
 	}
 	snap, err := s.load(ctx, id)
-	if err == nil && !snap.exists() {
+	if err == nil && !snap.exists {
 		err = ErrNotFound
 	}
 	if err != nil {

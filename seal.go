@@ -24,7 +24,7 @@ import (
 func (s *Service) begin(ctx context.Context, d *draft, status Status) error {
 	old := d.inst
 	switch {
-	case !d.exists():
+	case !d.exists:
 		old = &Installation{}
 	case errors.Is(d.err, ErrShredded):
 		old = &Installation{Audit: Audit{Created: &AuditEntry{At: d.stored.Created}}}
@@ -33,7 +33,7 @@ func (s *Service) begin(ctx context.Context, d *draft, status Status) error {
 	}
 	d.inst = &Installation{
 		ID: d.key.ID, Tenant: d.key.Tenant, Name: old.Name, Extension: old.Extension,
-		Audit: Audit{Created: old.Audit.Created}, Generation: d.generation() + 1,
+		Audit: Audit{Created: old.Audit.Created}, Generation: d.stored.Generation + 1,
 	}
 	d.lifecycle = lifecycle{status: status, generation: d.inst.Generation}
 	d.err, d.body, d.secrets = nil, nil, map[Ref]secret{}
@@ -114,7 +114,7 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 	}
 	i := d.inst
 	i.Audit.touch(s.audit(d))
-	i.Revision, i.Status, i.Purged = d.revision()+1, d.lifecycle.status, d.lifecycle.purged
+	i.Revision, i.Status, i.Purged = d.stored.Revision+1, d.lifecycle.status, d.lifecycle.purged
 	claims, err := s.claimsOf(d)
 	if err != nil {
 		return nil, err
@@ -189,7 +189,7 @@ func (d *draft) plainRecord() *Record {
 // tombstone returns the record of a deleted installation.
 func (d *draft) tombstone(ttl time.Duration) *Record {
 	return &Record{
-		Key: d.key, Revision: d.revision() + 1, Generation: d.generation(), Deleted: true,
+		Key: d.key, Revision: d.stored.Revision + 1, Generation: d.stored.Generation, Deleted: true,
 		Deadline: storedTime(d.now.Add(ttl)),
 	}
 }

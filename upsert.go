@@ -37,7 +37,7 @@ func (s *Service) Upsert(ctx context.Context, req UpsertRequest) (*Result, error
 func (s *Service) upsert(ctx context.Context, d *draft, parts Parts) error {
 	what := event.Updated
 	switch status := d.status(); {
-	case !d.exists():
+	case !d.exists:
 		what = event.Created
 	case status.over():
 		what = event.Installed

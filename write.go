@@ -171,7 +171,7 @@ func mayFollowSuccess(err error) bool {
 func (s *Service) attempt(
 	ctx context.Context, w *write, op [16]byte, read bool,
 ) (res *Result, revision int64, err error) {
-	before := &snapshot{key: Key{s.tenant, w.id}}
+	before := &snapshot{key: Key{s.tenant, w.id}, stored: &Record{}}
 	if read {
 		if before, err = s.load(ctx, w.id); err != nil {
 			return nil, 0, err
@@ -181,22 +181,22 @@ func (s *Service) attempt(
 	d := newDraft(before, s.now())
 	defer func() { d.wipe() }() // of the key that the draft has by then
 	if err := s.authorize(w, d); err != nil {
-		return nil, before.revision(), err
+		return nil, before.stored.Revision, err
 	}
 	if err := w.apply(ctx, d); err != nil {
-		return nil, before.revision(), err
+		return nil, before.stored.Revision, err
 	}
 	c, err := s.change(ctx, w, d)
 	if err != nil {
-		return nil, before.revision(), err
+		return nil, before.stored.Revision, err
 	}
 	c.Op = op
 	res = s.result(ctx, d, c)
 	if c.Record == nil && c.Idempotency == nil && c.Events == nil {
-		return res, before.revision(), nil
+		return res, before.stored.Revision, nil
 	}
 	res, err = s.commit(ctx, w, c, res)
-	return res, before.revision(), err
+	return res, before.stored.Revision, err
 }
 
 // authorize asks the policy about what is stored, and checks the guard. Where nothing is stored,
@@ -205,7 +205,7 @@ func (s *Service) authorize(w *write, d *draft) error {
 	if w.access == accessOutsider {
 		return nil
 	}
-	if d.exists() {
+	if d.exists {
 		if err := s.allowStored(w, d); err != nil {
 			return err
 		}
@@ -229,27 +229,27 @@ func (s *Service) allowStored(w *write, d *draft) error {
 }
 
 // compare returns an error if the stored state does not meet the guard.
-func (g Guard) compare(stored *snapshot) error {
-	deleted := stored.stored != nil && stored.stored.Deleted
+func (g Guard) compare(before *snapshot) error {
+	stored := before.stored
 	switch {
-	case g.Absent && stored.exists():
-		return &ExistsError{Key: stored.key, Holder: stored.key.ID}
-	case g.Present && !stored.exists():
+	case g.Absent && before.exists:
+		return &ExistsError{Key: before.key, Holder: before.key.ID}
+	case g.Present && !before.exists:
 		return ErrNotFound
-	case g.Generation != 0 && g.Generation < stored.generation():
+	case g.Generation != 0 && g.Generation < stored.Generation:
 		return ErrStale
-	case deleted && (g.Generation == stored.generation() || !g.InstalledBefore.IsZero()):
+	case stored.Deleted && (g.Generation == stored.Generation || !g.InstalledBefore.IsZero()):
 		return ErrStale // the request is about what was deleted
-	case g.Generation > stored.generation(), g.Revision != 0 && g.Revision != stored.revision():
+	case g.Generation > stored.Generation, g.Revision != 0 && g.Revision != stored.Revision:
 		return &ConflictError{
-			Key: stored.key, Revision: stored.revision(), Generation: stored.generation(),
+			Key: before.key, Revision: stored.Revision, Generation: stored.Generation,
 		}
-	case g.InstalledBefore.IsZero() || !stored.exists():
+	case g.InstalledBefore.IsZero() || !before.exists:
 		return nil
-	case stored.err != nil:
-		return stored.err // the time of the install is sealed
+	case before.err != nil:
+		return before.err // the time of the install is sealed
 	}
-	began := cmp.Or(stored.inst.Audit.Installed, stored.inst.Audit.Invited)
+	began := cmp.Or(before.inst.Audit.Installed, before.inst.Audit.Invited)
 	if began != nil && !began.At.Before(storedTime(g.InstalledBefore)) {
 		return ErrStale
 	}
@@ -258,7 +258,7 @@ func (g Guard) compare(stored *snapshot) error {
 
 // change turns the draft into the change to commit: the record, the events and the outcome.
 func (s *Service) change(ctx context.Context, w *write, d *draft) (c Change, err error) {
-	c = Change{Now: d.now, Key: d.key, If: d.revision()}
+	c = Change{Now: d.now, Key: d.key, If: d.stored.Revision}
 	switch d.effect {
 	case effectNone, effectEvent:
 	case effectPlain:
@@ -294,7 +294,7 @@ func (s *Service) eventsOf(d *draft, next *Record) []Event {
 		inst = d.partial(d.now)
 	}
 	e := Event{
-		Key: d.key, Revision: d.revision(), Generation: d.generation(), Time: d.now,
+		Key: d.key, Revision: d.stored.Revision, Generation: d.stored.Generation, Time: d.now,
 		Extension: inst.Extension.ID, Account: inst.Account.ID,
 		Actor: s.actor, Reason: d.reason, Changed: d.changed[:min(len(d.changed), maxChanged)],
 	}
