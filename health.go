@@ -232,9 +232,7 @@ func wrapAndUnwrap(ctx context.Context, keys crypto.KeyWrapper) error {
 }
 
 // unwrapStored unwraps the data key of a record.
-func unwrapStored(
-	ctx context.Context, keys crypto.KeyWrapper, r *Record, body *record.Body,
-) error {
+func unwrapStored(ctx context.Context, keys crypto.KeyWrapper, r *Record, body *record.Body) error {
 	k, err := keys.Unwrap(ctx, body.Key, bindingOf(r.Key))
 	k.Destroy()
 	return err

@@ -90,9 +90,7 @@ func outcomePlace(tenant string, digest Digest, until time.Time) crypto.Place {
 // answerPlace is where a part of an answer is sealed for, under the data key of its record: the
 // "answer" itself or the invitation "code".
 func answerPlace(kind string, key Key, digest Digest) crypto.Place {
-	return crypto.Place{
-		Tenant: key.Tenant, Record: key.ID, Kind: kind, Pointer: string(digest[:]),
-	}
+	return crypto.Place{Tenant: key.Tenant, Record: key.ID, Kind: kind, Pointer: string(digest[:])}
 }
 
 // digest returns the name under which the store keeps the outcome of an idempotency key. Each user
@@ -109,7 +107,11 @@ func (w *write) fingerprint(k *crypto.DataKey) ([sha256.Size]byte, error) {
 		return [sha256.Size]byte{}, err
 	}
 	defer clear(plain) // it contains the secrets of the request
-	return k.Fingerprint([]byte(w.requestedID()), plain)
+	requested := w.id
+	if w.minted {
+		requested = ""
+	}
+	return k.Fingerprint([]byte(requested), plain)
 }
 
 // newOutcome seals the answer to w for its idempotency key.

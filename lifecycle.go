@@ -74,9 +74,8 @@ func (s *Service) Resend(ctx context.Context, req ResendRequest) (*Result, error
 			if status := d.status(); status != StatusInvited {
 				return d.noMove(status, StatusInvited)
 			}
-			inv := *d.inst.Invitation
-			inv.Validity = cmp.Or(req.Validity, inv.Validity)
-			d.inst.Invitation = &inv
+			d.inst.Invitation = new(*d.inst.Invitation)
+			d.inst.Invitation.Validity = cmp.Or(req.Validity, d.inst.Invitation.Validity)
 			d.events = append(d.events, event.Resent)
 			return s.issueCode(d)
 		},

@@ -353,19 +353,14 @@ func (s *Service) remask(ctx context.Context, snap *snapshot, inst *Installation
 		if err != nil {
 			rule = masked.HideAll{}
 		}
-		again := *c
-		again.Document, again.Err = mask(c.Document, inst.Sealed, kindConfig, rule), err
-		inst.Configuration = &again
+		inst.setDocument(kindConfig, mask(c.Document, inst.Sealed, kindConfig, rule))
+		inst.Configuration.Err = err
 	}
-	if stored.all == current.all {
-		return
+	for _, doc := range inst.documents() {
+		if doc.kind != kindConfig && stored.all != current.all {
+			inst.setDocument(doc.kind, mask(doc.document, inst.Sealed, doc.kind, s.rule))
+		}
 	}
-	if c := inst.Connection; c != nil {
-		again := *c
-		again.Metadata = mask(c.Metadata, inst.Sealed, kindConnection, s.rule)
-		inst.Connection = &again
-	}
-	inst.Extra = mask(inst.Extra, inst.Sealed, kindExtra, s.rule)
 }
 
 // mask masks a stored document by another rule than the one it was stored under.

@@ -206,8 +206,7 @@ func (s *Service) claimsOf(d *draft) ([]string, error) {
 	case d.inst.Status != StatusInstalled:
 		return nil, nil
 	}
-	copied := *d.inst
-	claims := slices.Clone(s.opts.Claims(&copied))
+	claims := slices.Sorted(slices.Values(s.opts.Claims(new(*d.inst))))
 	for _, c := range claims {
 		if c == "" || len(c) > 4*validate.MaxID || strings.ContainsRune(c, 0) {
 			return nil, fmt.Errorf("installation: Options.Claims returned a claim that is empty, "+
@@ -218,11 +217,7 @@ func (s *Service) claimsOf(d *draft) ([]string, error) {
 		return nil, fmt.Errorf(
 			"installation: Options.Claims returned more than %d claims", maxClaims)
 	}
-	slices.Sort(claims)
-	if claims = slices.Compact(claims); len(claims) == 0 {
-		return nil, nil
-	}
-	return claims, nil
+	return slices.Compact(claims), nil
 }
 
 // maxReveal is the largest number of secrets that one Reveal may name.
@@ -293,28 +288,17 @@ func jsonString(s crypto.Secret) []byte {
 	return text
 }
 
-// credential is one secret field of a connection.
-type credential struct {
-	pointer string
-	value   *crypto.Secret
-}
-
-// credentials lists the secret fields of c in bytewise order of their pointers; none for nil.
-func (c *Connection) credentials() []credential {
-	if c == nil {
-		return nil
-	}
-	return []credential{
-		{"/access_token", &c.AccessToken.Value},
-		{"/api_key", &c.APIKey},
-		{"/refresh_token", &c.RefreshToken.Value},
-	}
-}
-
 // sealCredentials seals the credentials in a given connection and leaves masks in their place. It
 // returns the paths of those that were kept.
 func (d *draft) sealCredentials(l *validate.List, given *Connection) (kept []string, err error) {
-	for _, c := range given.credentials() {
+	for _, c := range []struct {
+		pointer string
+		value   *crypto.Secret
+	}{
+		{"/access_token", &given.AccessToken.Value},
+		{"/api_key", &given.APIKey},
+		{"/refresh_token", &given.RefreshToken.Value},
+	} {
 		ref := refOf(kindCredential, c.pointer)
 		path := "connection" + c.pointer
 		_, stored := d.sealedSecrets()[ref]

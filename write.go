@@ -81,8 +81,7 @@ const (
 func newDraft(before *snapshot, now time.Time) *draft {
 	d := &draft{snapshot: *before, before: before, now: now}
 	if before.inst != nil {
-		inst := *before.inst
-		d.inst = &inst
+		d.inst = new(*before.inst)
 	}
 	return d
 }
@@ -106,14 +105,6 @@ func (s *Service) audit(d *draft) *AuditEntry {
 		e.Of = Reference{ID: a.ID, Name: a.Name, Icon: a.Icon}
 	}
 	return e
-}
-
-// requestedID is the ID in the request; "" if the service minted one.
-func (w *write) requestedID() string {
-	if w.minted {
-		return ""
-	}
-	return w.id
 }
 
 // write carries out w. If another writer was faster and the guard names no revision, it reads and
@@ -217,8 +208,8 @@ func (s *Service) allowStored(w *write, d *draft) error {
 	keyless := w.access == accessBlind || w.access == accessKeyless && d.body != nil
 	switch {
 	case d.err == nil:
-		copied := *d.inst // a policy that changes it does not reach the store
-		return s.allow(&copied, w.actions...)
+		// A policy that changes the copy does not reach the store.
+		return s.allow(new(*d.inst), w.actions...)
 	case !s.can(ActionSee, d.partial(d.now)):
 		return ErrNotFound
 	case keyless && s.actor.ownsAll():
@@ -269,8 +260,7 @@ func (s *Service) change(ctx context.Context, w *write, d *draft) (c Change, err
 		if c.Record, err = s.sealedRecord(ctx, d); err != nil {
 			return c, err
 		}
-		copied := *d.inst
-		if w.access != accessOutsider && s.allow(&copied, w.actions...) != nil {
+		if w.access != accessOutsider && s.allow(new(*d.inst), w.actions...) != nil {
 			return c, ErrForbidden // the actor may not bring about this state
 		}
 	}
@@ -335,9 +325,7 @@ func (s *Service) acceptURL(key Key, code crypto.Secret) crypto.Secret {
 
 // removed returns what is known of a deleted installation.
 func removed(key Key, revision, generation int64) *Installation {
-	return &Installation{
-		ID: key.ID, Tenant: key.Tenant, Revision: revision, Generation: generation,
-	}
+	return &Installation{ID: key.ID, Tenant: key.Tenant, Revision: revision, Generation: generation}
 }
 
 // commit hands the change to the store. If the idempotency key was used before, it returns the
