@@ -34,7 +34,7 @@ func (s *Service) replaceDocument(
 		func(stored masked.Stored, rule masked.Rule) (masked.Result, error) {
 			return masked.Replace(path, stored, tree, rule)
 		})
-	if err == nil && d.inst.document(kind).IsZero() {
+	if err == nil && d.inst.documents()[kind].IsZero() {
 		w.changed = []string{path} // it is new as a whole
 	}
 	return w, err
@@ -102,7 +102,7 @@ func checkObject(path string, tree *jsontree.Node) error {
 // sealDocument seals, moves and drops the secrets of one kind as r says. It returns the masked
 // document, byte for byte the old one if nothing changed, and the names of what changed.
 func (d *draft) sealDocument(kind string, r masked.Result) (Document, []string, error) {
-	old := d.inst.document(kind)
+	old := d.inst.documents()[kind]
 	if !old.IsZero() && len(r.Changed) == 0 && len(r.Seal) == 0 {
 		return old, nil, nil
 	}
@@ -151,13 +151,13 @@ func (s *Service) reseal(ctx context.Context, d *draft) error {
 	if err != nil {
 		next.config = old.config
 	}
-	for _, place := range d.inst.documents() {
-		rule, _, err := s.ruleFor(ctx, &d.snapshot, place.kind)
+	for kind := range d.inst.documents() {
+		rule, _, err := s.ruleFor(ctx, &d.snapshot, kind)
 		if err != nil {
 			next.config = old.config
 			continue
 		}
-		stored, err := d.storedDocument(place.kind)
+		stored, err := d.storedDocument(kind)
 		if err != nil {
 			return err
 		}
@@ -170,16 +170,16 @@ func (s *Service) reseal(ctx context.Context, d *draft) error {
 		}
 		if err != nil {
 			next.all = old.all
-			if place.kind == kindConfig {
+			if kind == kindConfig {
 				next.config = old.config
 			}
 			continue
 		}
-		document, _, err := d.sealDocument(place.kind, r)
+		document, _, err := d.sealDocument(kind, r)
 		if err != nil {
 			return err
 		}
-		d.inst.setDocument(place.kind, document)
+		d.inst.setDocument(kind, document)
 	}
 	d.rule = next.String()
 	return nil
@@ -194,32 +194,16 @@ func (d *draft) dropSecrets(kind string) {
 	}
 }
 
-// kindDocument is a document of an installation with the kind of its secrets.
-type kindDocument struct {
-	kind     string
-	document Document
-}
-
-// documents lists the documents that the installation has.
-func (i *Installation) documents() []kindDocument {
-	docs := []kindDocument{{kindExtra, i.Extra}}
+// documents returns the masked documents that the installation has, by kind.
+func (i *Installation) documents() map[string]Document {
+	docs := map[string]Document{kindExtra: i.Extra}
 	if i.Configuration != nil {
-		docs = append(docs, kindDocument{kindConfig, i.Configuration.Document})
+		docs[kindConfig] = i.Configuration.Document
 	}
 	if i.Connection != nil {
-		docs = append(docs, kindDocument{kindConnection, i.Connection.Metadata})
+		docs[kindConnection] = i.Connection.Metadata
 	}
 	return docs
-}
-
-// document returns the masked document of one kind.
-func (i *Installation) document(kind string) Document {
-	for _, doc := range i.documents() {
-		if doc.kind == kind {
-			return doc.document
-		}
-	}
-	return Document{}
 }
 
 // setDocument replaces the document of one kind in a copy of what contains it.
@@ -238,7 +222,7 @@ func (i *Installation) setDocument(kind string, document Document) {
 
 // storedDocument returns the document of one kind in the form that package masked works on.
 func (d *draft) storedDocument(kind string) (masked.Stored, error) {
-	doc := d.inst.document(kind)
+	doc := d.inst.documents()[kind]
 	if doc.IsZero() {
 		return masked.Stored{}, nil
 	}

@@ -332,7 +332,7 @@ func (s *Service) replaceOptional(
 	if !given.IsZero() {
 		return s.replaceDocument(ctx, d, kind, path, given)
 	}
-	if !d.inst.document(kind).IsZero() {
+	if !d.inst.documents()[kind].IsZero() {
 		w.changed = []string{path}
 	}
 	d.dropSecrets(kind)
