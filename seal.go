@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/event"
@@ -113,7 +112,11 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 		return nil, err
 	}
 	i := d.inst
-	i.Audit.touch(s.audit(d))
+	if i.Audit.Created == nil {
+		i.Audit.Created = s.audit(d)
+	} else {
+		i.Audit.Updated = s.audit(d)
+	}
 	i.Revision, i.Status, i.Purged = d.stored.Revision+1, d.lifecycle.status, d.lifecycle.purged
 	claims, err := s.claimsOf(d)
 	if err != nil {
@@ -160,15 +163,6 @@ func errTooLarge() error {
 	return invalid("", validate.RuleTooLarge, detail)
 }
 
-// touch records a change. The first one is the creation.
-func (a *Audit) touch(e *AuditEntry) {
-	if a.Created == nil {
-		a.Created = e
-	} else {
-		a.Updated = e
-	}
-}
-
 // plainRecord returns the record with the plain lifecycle of the draft. The sealed parts stay, so
 // this needs no key. The record gives up its claims.
 func (d *draft) plainRecord() *Record {
@@ -184,14 +178,6 @@ func (d *draft) plainRecord() *Record {
 	next.Body = Body{body.Append(nil)}
 	next.Deadline = d.lifecycle.deadline(nil) // what ended has no open invitation
 	return &next
-}
-
-// tombstone returns the record of a deleted installation.
-func (d *draft) tombstone(ttl time.Duration) *Record {
-	return &Record{
-		Key: d.key, Revision: d.stored.Revision + 1, Generation: d.stored.Generation, Deleted: true,
-		Deadline: storedTime(d.now.Add(ttl)),
-	}
 }
 
 // maxClaims is the largest number of claims of an installation.
@@ -270,16 +256,11 @@ func (d *draft) reveal(ref Ref) Revealed {
 		return Revealed{Ref: ref, Err: err}
 	}
 	defer clear(text)
-	return Revealed{Ref: ref, Value: secretOf(text)}
-}
-
-// secretOf returns the string in JSON text, or the text of any other value.
-func secretOf(text []byte) crypto.Secret {
-	var s string
-	if json.Unmarshal(text, &s) != nil {
-		return crypto.SecretFromBytes(text)
+	var value string
+	if json.Unmarshal(text, &value) != nil { // it is no string
+		return Revealed{Ref: ref, Value: crypto.SecretFromBytes(text)}
 	}
-	return crypto.NewSecret(s)
+	return Revealed{Ref: ref, Value: crypto.NewSecret(value)}
 }
 
 // jsonString returns a secret string as JSON text. The caller clears it.

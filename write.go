@@ -255,7 +255,10 @@ func (s *Service) change(ctx context.Context, w *write, d *draft) (c Change, err
 	case effectPlain:
 		c.Record = d.plainRecord()
 	case effectTombstone:
-		c.Record = d.tombstone(s.opts.TombstoneTTL)
+		c.Record = &Record{
+			Key: d.key, Revision: c.If + 1, Generation: d.stored.Generation, Deleted: true,
+			Deadline: storedTime(d.now.Add(s.opts.TombstoneTTL)),
+		}
 	case effectSealed, effectRekeyed:
 		if c.Record, err = s.sealedRecord(ctx, d); err != nil {
 			return c, err
