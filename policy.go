@@ -129,10 +129,8 @@ func (s *Service) allow(inst *Installation, actions ...Action) error {
 	if !s.can(ActionSee, inst) {
 		return ErrNotFound
 	}
-	for _, do := range actions {
-		if !s.can(do, inst) {
-			return ErrForbidden
-		}
+	if slices.ContainsFunc(actions, func(do Action) bool { return !s.can(do, inst) }) {
+		return ErrForbidden
 	}
 	return nil
 }

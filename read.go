@@ -250,16 +250,11 @@ func (s *Service) indexed(req ListRequest) bool {
 	if !s.actor.ownsAll() {
 		return false
 	}
-	filters := 0
-	pair := req.Extension + req.Account
-	for _, f := range []string{pair, req.Owner, req.Connection, req.phase()} {
-		if f != "" {
-			filters++
-		}
-	}
+	filters := []string{req.Extension + req.Account, req.Owner, req.Connection, req.phase()}
+	given := slices.DeleteFunc(filters, func(f string) bool { return f == "" })
 	wholePhase := len(req.Status) == 0 || req.phase() != "" && req.phase() != phasePending ||
 		slices.Contains(req.Status, StatusInvited) && slices.Contains(req.Status, StatusExpired)
-	return filters <= 1 && wholePhase
+	return len(given) <= 1 && wholePhase
 }
 
 // matches reports whether a row matches the filters.

@@ -245,13 +245,11 @@ func (d *draft) checkSchema(
 // parseSecret opens the stored secret at ref and parses it.
 func (d *draft) parseSecret(ref Ref) (*jsontree.Node, error) {
 	text, err := d.unseal(ref)
-	if err != nil {
-		return nil, ErrSealed
-	}
 	defer clear(text)
-	value, err := jsontree.Parse(text, jsontree.Limits{})
-	if err != nil {
-		return nil, ErrSealed
+	if err == nil {
+		if value, err := jsontree.Parse(text, jsontree.Limits{}); err == nil {
+			return value, nil
+		}
 	}
-	return value, nil
+	return nil, ErrSealed
 }

@@ -130,20 +130,21 @@ func (p *parser) next() byte {
 	}
 }
 
-func (p *parser) accept(c byte) bool {
-	if p.peek() != c {
+// accept consumes text if it comes next.
+func (p *parser) accept(text string) bool {
+	if !bytes.HasPrefix(p.in[p.at:], []byte(text)) {
 		return false
 	}
-	p.at++
+	p.at += len(text)
 	return true
 }
 
 func (p *parser) value() (*Node, error) {
 	switch c := p.next(); {
 	case c == '{':
-		return p.container(Object, '}')
+		return p.container(Object, "}")
 	case c == '[':
-		return p.container(Array, ']')
+		return p.container(Array, "]")
 	case c == '"':
 		s, err := p.str()
 		if err != nil {
@@ -152,22 +153,14 @@ func (p *parser) value() (*Node, error) {
 		return scalar(String, s), nil
 	case c == '-' || isDigit(c):
 		return p.number()
-	case p.word("null"):
+	case p.accept("null"):
 		return nullNode, nil
-	case p.word("true"):
+	case p.accept("true"):
 		return trueNode, nil
-	case p.word("false"):
+	case p.accept("false"):
 		return falseNode, nil
 	}
 	return nil, p.fail(Syntax)
-}
-
-func (p *parser) word(w string) bool {
-	if !bytes.HasPrefix(p.in[p.at:], []byte(w)) {
-		return false
-	}
-	p.at += len(w)
-	return true
 }
 
 // enter descends into the child with this token; leave returns to its parent.
@@ -188,26 +181,24 @@ func (p *parser) leave() {
 
 // more consumes the comma or closing bracket behind a child. It reports whether another child
 // follows.
-func (p *parser) more(closing byte) (bool, error) {
-	switch p.next() {
-	case ',':
-		p.at++
+func (p *parser) more(closing string) (bool, error) {
+	p.next()
+	switch {
+	case p.accept(","):
 		return true, nil
-	case closing:
-		p.at++
+	case p.accept(closing):
 		return false, nil
 	}
 	return false, p.fail(Syntax)
 }
 
 // container consumes an array or object from its opening bracket on.
-func (p *parser) container(k Kind, closing byte) (*Node, error) {
+func (p *parser) container(k Kind, closing string) (*Node, error) {
 	if len(p.path) >= p.lim.Depth {
 		return nil, p.fail(TooDeep)
 	}
 	p.at++
-	if p.next() == closing {
-		p.at++
+	if p.next(); p.accept(closing) {
 		return container(k, nil), nil
 	}
 	var kids []kid
@@ -278,16 +269,16 @@ func (s *nameSet) add(name string, kids []kid) bool {
 
 func (p *parser) number() (*Node, error) {
 	start := p.at
-	p.accept('-')
-	if !p.accept('0') && !p.digits() {
+	p.accept("-")
+	if !p.accept("0") && !p.digits() {
 		return nil, p.fail(Syntax)
 	}
-	if p.accept('.') && !p.digits() {
+	if p.accept(".") && !p.digits() {
 		return nil, p.fail(Syntax)
 	}
-	if p.accept('e') || p.accept('E') {
-		if !p.accept('+') {
-			p.accept('-')
+	if p.accept("e") || p.accept("E") {
+		if !p.accept("+") {
+			p.accept("-")
 		}
 		if !p.digits() {
 			return nil, p.fail(Syntax)

@@ -66,7 +66,7 @@ func (p *parser) unicodeEscape() (rune, error) {
 	if !utf16.IsSurrogate(r) {
 		return r, nil
 	}
-	if p.accept('\\') && p.peek() == 'u' {
+	if p.accept("\\") && p.peek() == 'u' {
 		low, ok := p.hex()
 		if !ok {
 			return 0, p.fail(Syntax)
