@@ -277,9 +277,7 @@ func (req ListRequest) matches(inst *Installation) bool {
 //
 // Errors: [ErrForbidden], [ErrUnsupported] if the store cannot read its log, [ErrTrimmed] if
 // entries after the cursor are gone, and those of the store.
-func (s *Service) Events(
-	ctx context.Context, after string, limit int,
-) (page EventPage, err error) {
+func (s *Service) Events(ctx context.Context, after string, limit int) (page EventPage, err error) {
 	defer inMethod("events", &err)
 	if err := s.admitMaintenance(checkLimit("limit", limit, MaxPage)); err != nil {
 		return EventPage{}, err

@@ -27,9 +27,7 @@ type schemaLookup struct {
 
 // schemaSource asks Options.Schema which schema the configuration follows, once for each extension
 // in the life of a snapshot.
-func (s *Service) schemaSource(
-	ctx context.Context, snap *snapshot,
-) (validate.SchemaSource, error) {
+func (s *Service) schemaSource(ctx context.Context, snap *snapshot) (validate.SchemaSource, error) {
 	ext := snap.inst.Extension
 	if s.opts.Schema == nil || ext.ID == "" {
 		return validate.SchemaSource{}, nil

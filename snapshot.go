@@ -107,9 +107,7 @@ func (snap *snapshot) openManifest(ctx context.Context, keys crypto.KeyWrapper) 
 }
 
 // bindingOf is what the data key of a record is wrapped for.
-func bindingOf(key Key) crypto.Binding {
-	return crypto.Binding{Tenant: key.Tenant, Record: key.ID}
-}
+func bindingOf(key Key) crypto.Binding { return crypto.Binding{Tenant: key.Tenant, Record: key.ID} }
 
 // missingManifest is the error for a body without a manifest: it was purged without a key, or
 // something was taken from it.
@@ -285,8 +283,7 @@ func (m *manifest) verify(r *Record, body *record.Body, life lifecycle) error {
 		claims = nil
 	}
 	switch {
-	case i.ID != r.Key.ID,
-		i.Generation != r.Generation,
+	case i.ID != r.Key.ID, i.Generation != r.Generation,
 		moved && !life.follows(m.lifecycle), moved && sealedRevision >= r.Revision,
 		!moved && !bytes.Equal(body.Lifecycle, m.Lifecycle), !moved && sealedRevision != r.Revision,
 		i.Audit.Created == nil, !i.Audit.Created.At.Equal(r.Created),
