@@ -40,9 +40,8 @@ func (k Kind) String() string {
 	return "invalid"
 }
 
-// Node is one value of a tree. Nodes come from [Parse], the constructors and edits of other
-// nodes. The lookup methods treat a nil Node as a value without children, so lookups can be
-// chained.
+// Node is one value of a tree. Nodes come from [Parse], the constructors and edits of other nodes.
+// The lookup methods treat a nil Node as a value without children, so lookups can be chained.
 type Node struct {
 	kind Kind
 	// in is a pointer because fmt cannot call Format on an unexported field: it would print the

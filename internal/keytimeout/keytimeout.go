@@ -1,8 +1,7 @@
 // Package keytimeout limits how long an operation waits for a key service.
 //
-// Some operations can finish without a key: they give up a secret, or end an installation. They
-// ask for the key first, because the result is better with it, and need time left to go on without
-// it.
+// Some operations can finish without a key: they give up a secret, or end an installation. They ask
+// for the key first, because the result is better with it, and need time left to go on without it.
 package keytimeout
 
 import (

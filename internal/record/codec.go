@@ -152,12 +152,10 @@ func (c *Coder) advance() {
 	}
 }
 
-// due reports whether there is anything to do for field n: most fields are absent while
-// reading.
+// due reports whether there is anything to do for field n: most fields are absent while reading.
 func (c *Coder) due(n protowire.Number) bool { return c.next == n || !c.reading }
 
-// match reports whether field n is the next one. It rejects the input if n has another wire
-// type.
+// match reports whether field n is the next one. It rejects the input if n has another wire type.
 func (c *Coder) match(n protowire.Number, wire protowire.Type) bool {
 	if c.next != n {
 		return false

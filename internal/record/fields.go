@@ -38,8 +38,7 @@ func text[T ~string](c *Coder, n protowire.Number, v *T, anyBytes bool) {
 // Strings describes a repeated string field. Items may be empty.
 func Strings[T ~string](c *Coder, n protowire.Number, v *[]T) { texts(c, n, v, false) }
 
-// Raws describes a repeated bytes field that Go code keeps as strings. They may hold any
-// bytes.
+// Raws describes a repeated bytes field that Go code keeps as strings. They may hold any bytes.
 func Raws[T ~string](c *Coder, n protowire.Number, v *[]T) { texts(c, n, v, true) }
 
 func texts[T ~string](c *Coder, n protowire.Number, v *[]T, anyBytes bool) {

@@ -115,8 +115,7 @@ func appendTerm(b []byte, prefix, value string) []byte {
 	return append(append(b, prefix...), value...)
 }
 
-// appendPair joins two IDs. The length of the first comes first, so no two pairs give one
-// term.
+// appendPair joins two IDs. The length of the first comes first, so no two pairs give one term.
 func appendPair(b []byte, first, second string) []byte {
 	b = strconv.AppendInt(b, int64(len(first)), 10)
 	return append(append(append(b, ':'), first...), second...)

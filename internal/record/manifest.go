@@ -6,10 +6,9 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// Manifest is the part of a record that is sealed as one: everything except the secrets,
-// and a table of the secrets. The seal covers removed secrets, single fields that were
-// rolled back, and edited plain fields. The domain fields are its content, described by the
-// caller.
+// Manifest is the part of a record that is sealed as one: everything except the secrets, and a
+// table of the secrets. The seal covers removed secrets, single fields that were rolled back, and
+// edited plain fields. The domain fields are its content, described by the caller.
 type Manifest struct {
 	ID         string // of the installation
 	Generation int64

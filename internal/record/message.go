@@ -2,8 +2,7 @@ package record
 
 import "google.golang.org/protobuf/encoding/protowire"
 
-// Message describes a field that is a message. It is absent if the message encodes to
-// nothing.
+// Message describes a field that is a message. It is absent if the message encodes to nothing.
 func Message[T any](c *Coder, n protowire.Number, v *T, fields func(*Coder, *T)) {
 	if c.writing(n) {
 		writeMessage(c, n, v, fields, false)
@@ -12,8 +11,7 @@ func Message[T any](c *Coder, n protowire.Number, v *T, fields func(*Coder, *T))
 	}
 }
 
-// Pointer describes a field that is a message or absent. Nil is absent; an empty message is
-// not.
+// Pointer describes a field that is a message or absent. Nil is absent; an empty message is not.
 func Pointer[T any](c *Coder, n protowire.Number, v **T, fields func(*Coder, *T)) {
 	if c.writing(n) {
 		if *v != nil {

@@ -155,8 +155,7 @@ func (n *note) Validate(ctx *jsonschema.ValidatorContext, v any) {
 	}
 }
 
-// readViolations translates an error of the library. It reports false if the schema is at
-// fault.
+// readViolations translates an error of the library. It reports false if the schema is at fault.
 func readViolations(e *jsonschema.ValidationError, found *[]Violation) bool {
 	at := jsontree.JoinPointer(e.InstanceLocation...)
 	add := func(at, keyword, want string) {

@@ -12,16 +12,14 @@ import (
 // number is the library's type of numbers.
 type number = json.Number
 
-// Bounds of a number that the library can compare exactly. The library uses fractions of
-// integers, and a few bytes can spell a number with a million digits, or one that it cannot
-// parse.
+// Bounds of a number that the library can compare exactly. The library uses fractions of integers,
+// and a few bytes can spell a number with a million digits, or one that it cannot parse.
 const (
 	maxDigits   = 1000
 	maxExponent = 1000
 )
 
-// firstIncomparable returns the pointer of the first number out of these bounds that is not
-// known.
+// firstIncomparable returns the pointer of the first number out of these bounds that is not known.
 func firstIncomparable(n *jsontree.Node, known map[string]bool) (first string, found bool) {
 	eachIncomparable(n, "", func(at, number string) {
 		if !found && !known[number] {
@@ -46,8 +44,7 @@ func canCompare(number string) bool {
 	return len(mantissa) <= maxDigits && exponent >= -maxExponent && exponent <= maxExponent
 }
 
-// splitNumber returns the mantissa and the exponent. It caps an exponent that is far out of
-// bounds.
+// splitNumber returns the mantissa and the exponent. It caps an exponent that is far out of bounds.
 func splitNumber(number string) (mantissa string, exponent int) {
 	i := strings.IndexAny(number, "eE")
 	if i < 0 {

@@ -151,8 +151,7 @@ func always(s *Schema, sch *jsonschema.Schema) []*jsonschema.Schema {
 	return all
 }
 
-// conditions returns the schemas that may apply where sch does. The keyword not declares
-// nothing.
+// conditions returns the schemas that may apply where sch does. The keyword not declares nothing.
 func conditions(sch *jsonschema.Schema) []*jsonschema.Schema {
 	var all []*jsonschema.Schema
 	if sch.If != nil {

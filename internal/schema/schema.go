@@ -58,8 +58,7 @@ func (e *Error) Error() string {
 // Schema is a compiled schema. It is safe for use by many goroutines.
 type Schema struct {
 	root *jsonschema.Schema
-	// anchors are the possible targets of a $dynamicRef by name, and of a $recursiveRef under
-	// "".
+	// anchors are the possible targets of a $dynamicRef by name, and of a $recursiveRef under "".
 	anchors     map[string][]*jsonschema.Schema
 	meter       *meter
 	lock        chan struct{} // full while the meter is in use
@@ -73,8 +72,7 @@ const (
 	vocabulary = "schema://configuration/vocabulary"
 )
 
-// Compile compiles the text of a schema. It reads no file and no network. The error is an
-// [*Error].
+// Compile compiles the text of a schema. It reads no file and no network. The error is an [*Error].
 func Compile(text []byte) (s *Schema, err error) {
 	limits := jsontree.Limits{Bytes: MaxBytes, Depth: MaxDepth, Pointer: MaxBytes}
 	tree, err := jsontree.Parse(text, limits)
