@@ -224,15 +224,6 @@ type refreshState struct {
 	attempts   int64
 }
 
-func (r *refreshState) equal(o *refreshState) bool {
-	if r == nil || o == nil {
-		return r == o
-	}
-	a, b := *r, *o
-	a.since, b.since = time.Time{}, time.Time{}
-	return a == b && r.since.Equal(o.since)
-}
-
 func codeRefresh(c *record.Coder, r *refreshState) {
 	record.Int(c, 1, &r.state)
 	record.Raw(c, 2, &r.holder)
@@ -274,15 +265,11 @@ func (e Event) MarshalBinary() ([]byte, error) {
 // UnmarshalBinary reads what MarshalBinary wrote, in this release or an earlier one. It leaves ID
 // empty. The error matches [ErrSealed].
 func (e *Event) UnmarshalBinary(b []byte) error {
-	message, err := record.CheckVersion(b, "event")
+	read, err := record.DecodeStored(b, "event", codeEvent)
 	if err != nil {
 		return err
 	}
-	var read Event
-	if err := record.Decode(message, &read, codeEvent); err != nil {
-		return err
-	}
-	*e = read
+	*e = *read
 	return nil
 }
 
@@ -290,13 +277,5 @@ func (e *AuditEntry) clone() *AuditEntry {
 	if e == nil {
 		return nil
 	}
-	c := *e
-	return &c
-}
-
-func (e *AuditEntry) equal(o *AuditEntry) bool {
-	if e == nil || o == nil {
-		return e == o
-	}
-	return e.At.Equal(o.At) && e.Kind == o.Kind && e.By == o.By && e.Of == o.Of
+	return new(*e)
 }

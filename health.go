@@ -53,29 +53,24 @@ func (r *Report) add(level health.Level, rule, format string, args ...any) {
 // not available, and the first ten thousand records did not show which.
 //
 // Errors: [ErrForbidden], those of the context, and [ErrUnavailable] if the store cannot be asked.
-func (s *Service) Check(ctx context.Context) (*Report, error) {
-	report, err := s.check(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("check: %w", err)
-	}
-	return report, nil
-}
-
-func (s *Service) check(ctx context.Context) (*Report, error) {
+func (s *Service) Check(ctx context.Context) (report *Report, err error) {
+	defer inMethod("check", &err)
 	if err := s.admitMaintenance(nil); err != nil {
 		return nil, err
 	}
-	report := &Report{}
-	var err error
+	report = &Report{}
 	if checker, ok := s.store.(HealthChecker); ok {
 		report.Findings, err = checker.Health(ctx)
 	} else if _, err = s.store.Get(ctx, Key{ID: "check"}); errors.Is(err, ErrNotFound) {
 		err = nil // a healthy store said so
 	}
+	if err == nil {
+		err = s.checkKeys(ctx, report)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return report, s.checkKeys(ctx, report)
+	return report, nil
 }
 
 // checkKeys counts the records under each key and tries the keys.
@@ -232,9 +227,7 @@ func wrapAndUnwrap(ctx context.Context, keys crypto.KeyWrapper) error {
 }
 
 // unwrapStored unwraps the data key of a record.
-func unwrapStored(
-	ctx context.Context, keys crypto.KeyWrapper, r *Record, body *record.Body,
-) error {
+func unwrapStored(ctx context.Context, keys crypto.KeyWrapper, r *Record, body *record.Body) error {
 	k, err := keys.Unwrap(ctx, body.Key, bindingOf(r.Key))
 	k.Destroy()
 	return err
@@ -348,14 +341,8 @@ func (s *Service) countKeys(ctx context.Context) ([]KeyCount, error) {
 // a record needs; [ErrUnknownKey] for one that is not available; that of the primary key if it does
 // not open what is stored under its ID, since then no other process opens what this one rewrapped;
 // and any error of the store or of a record that prevents counting.
-func (s *Service) CanRetire(ctx context.Context, keyID string) error {
-	if err := s.canRetire(ctx, keyID); err != nil {
-		return fmt.Errorf("can retire: %w", err)
-	}
-	return nil
-}
-
-func (s *Service) canRetire(ctx context.Context, keyID string) error {
+func (s *Service) CanRetire(ctx context.Context, keyID string) (err error) {
+	defer inMethod("can retire", &err)
 	if err := s.admitMaintenance(nil); err != nil {
 		return err
 	}

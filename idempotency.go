@@ -90,9 +90,7 @@ func outcomePlace(tenant string, digest Digest, until time.Time) crypto.Place {
 // answerPlace is where a part of an answer is sealed for, under the data key of its record: the
 // "answer" itself or the invitation "code".
 func answerPlace(kind string, key Key, digest Digest) crypto.Place {
-	return crypto.Place{
-		Tenant: key.Tenant, Record: key.ID, Kind: kind, Pointer: string(digest[:]),
-	}
+	return crypto.Place{Tenant: key.Tenant, Record: key.ID, Kind: kind, Pointer: string(digest[:])}
 }
 
 // digest returns the name under which the store keeps the outcome of an idempotency key. Each user
@@ -109,7 +107,11 @@ func (w *write) fingerprint(k *crypto.DataKey) ([sha256.Size]byte, error) {
 		return [sha256.Size]byte{}, err
 	}
 	defer clear(plain) // it contains the secrets of the request
-	return k.Fingerprint([]byte(w.requestedID()), plain)
+	requested := w.id
+	if w.minted {
+		requested = ""
+	}
+	return k.Fingerprint([]byte(requested), plain)
 }
 
 // newOutcome seals the answer to w for its idempotency key.
@@ -127,7 +129,7 @@ func (s *Service) newOutcome(ctx context.Context, w *write, d *draft, c Change) 
 		Until:  storedTime(d.now.Add(s.opts.IdempotencyTTL)),
 	}
 	a := record.Answer{
-		ID: d.key.ID, Generation: d.generation(), Revision: d.revision(),
+		ID: d.key.ID, Generation: d.stored.Generation, Revision: d.stored.Revision,
 		Fingerprint: print[:], Verdict: d.verdict(c),
 	}
 	if c.Record != nil {
@@ -214,7 +216,7 @@ func (s *Service) replay(ctx context.Context, w *write, o *Outcome) (*Result, er
 		Created: a.Verdict == record.Created, Replayed: true,
 		Changed: a.Verdict != record.Unchanged,
 	}
-	if a.Verdict == record.Removed || !snap.exists() {
+	if a.Verdict == record.Removed || !snap.exists {
 		res.Installation = removed(snap.key, a.Revision, a.Generation)
 		return res, nil
 	}
@@ -274,7 +276,7 @@ func (s *Service) openOutcome(ctx context.Context, w *write, o *Outcome) (*recor
 func (snap *snapshot) recall(a *record.Answer, digest Digest) (code crypto.Secret, err error) {
 	k := snap.dataKey
 	if len(a.Content) == 0 || k == nil || k.Number() != a.DataKey ||
-		snap.generation() != a.Generation {
+		snap.stored.Generation != a.Generation {
 		return code, nil
 	}
 	m, err := openManifest(k, answerPlace("answer", snap.key, digest), a.Content)

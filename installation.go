@@ -1,7 +1,7 @@
 package installation
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -293,12 +293,7 @@ func (d Document) IsZero() bool { return d.plain.IsZero() && d.masked == "" }
 
 // Bytes returns the masked JSON text, or nil for a document that did not come from the service. The
 // slice belongs to the caller.
-func (d Document) Bytes() []byte {
-	if d.masked == "" {
-		return nil
-	}
-	return []byte(d.masked)
-}
+func (d Document) Bytes() []byte { return append([]byte(nil), d.masked...) }
 
 // Text returns the JSON text as a Secret, masks included.
 func (d Document) Text() crypto.Secret {
@@ -318,12 +313,7 @@ func (d Document) Decode(v any) error {
 }
 
 // content returns the text, plain or masked.
-func (d Document) content() []byte {
-	if d.masked != "" {
-		return []byte(d.masked)
-	}
-	return d.plain.Reveal()
-}
+func (d Document) content() []byte { return d.Text().Reveal() }
 
 // Equal reports whether both documents are plain or both masked, and have the same text. For plain
 // ones it takes the same time wherever they differ.
@@ -332,16 +322,7 @@ func (d Document) Equal(other Document) bool {
 }
 
 // String returns what the document shows of itself.
-func (d Document) String() string {
-	switch {
-	case d.masked != "":
-		return d.masked
-	case d.plain.IsZero():
-		return ""
-	default:
-		return crypto.Mask
-	}
-}
+func (d Document) String() string { return cmp.Or(d.masked, d.plain.String()) }
 
 // GoString implements [fmt.GoStringer] with the text of String.
 func (d Document) GoString() string { return d.String() }
@@ -357,23 +338,18 @@ func (d Document) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 
 // MarshalJSON returns a masked document as it is, a mask for a plain one, and null for none.
 func (d Document) MarshalJSON() ([]byte, error) {
-	switch {
-	case d.masked != "":
+	if d.masked != "" {
 		return d.Bytes(), nil
-	case d.plain.IsZero():
-		return []byte("null"), nil
-	default:
-		return json.Marshal(crypto.Mask)
 	}
+	return d.plain.MarshalJSON()
 }
 
 // UnmarshalJSON reads a plain document. JSON null gives the zero Document.
 func (d *Document) UnmarshalJSON(b []byte) error {
-	if bytes.Equal(b, []byte("null")) {
-		*d = Document{}
-		return nil
-	}
 	*d = JSON(b)
+	if string(b) == "null" {
+		*d = Document{}
+	}
 	return nil
 }
 

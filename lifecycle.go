@@ -43,7 +43,7 @@ func (s *Service) Invite(ctx context.Context, req InviteRequest) (*Result, error
 }
 
 func (s *Service) invite(ctx context.Context, d *draft, req InviteRequest) error {
-	if d.exists() && !d.status().over() {
+	if d.exists && !d.status().over() {
 		return d.noMove(d.status(), StatusInvited)
 	}
 	if err := s.begin(ctx, d, StatusInvited); err != nil {
@@ -74,9 +74,8 @@ func (s *Service) Resend(ctx context.Context, req ResendRequest) (*Result, error
 			if status := d.status(); status != StatusInvited {
 				return d.noMove(status, StatusInvited)
 			}
-			inv := *d.inst.Invitation
-			inv.Validity = cmp.Or(req.Validity, inv.Validity)
-			d.inst.Invitation = &inv
+			d.inst.Invitation = new(*d.inst.Invitation)
+			d.inst.Invitation.Validity = cmp.Or(req.Validity, d.inst.Invitation.Validity)
 			d.events = append(d.events, event.Resent)
 			return s.issueCode(d)
 		},
@@ -119,7 +118,7 @@ func (s *Service) Accept(ctx context.Context, req AcceptRequest) (*Result, error
 
 func (s *Service) accept(ctx context.Context, d *draft, req AcceptRequest) error {
 	switch {
-	case !d.exists(), errors.Is(d.err, ErrShredded):
+	case !d.exists, errors.Is(d.err, ErrShredded):
 		return ErrInvitation
 	case d.err != nil:
 		return d.err
@@ -264,7 +263,7 @@ func (s *Service) purge(ctx context.Context, d *draft) error {
 
 // noMove is the error for a move that does not exist.
 func (d *draft) noMove(from, to Status) error {
-	return &ConflictError{Key: d.key, Revision: d.revision(), From: from, To: to}
+	return &ConflictError{Key: d.key, Revision: d.stored.Revision, From: from, To: to}
 }
 
 // Expire ends an unredeemed invitation now. A repeat succeeds and changes nothing. Expiry by the

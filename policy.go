@@ -1,6 +1,10 @@
 package installation
 
-import "github.com/go-installation/installation/validate"
+import (
+	"slices"
+
+	"github.com/go-installation/installation/validate"
+)
 
 // Actor is who makes a request. The host application derives it from an identity that it has
 // verified. The service believes it.
@@ -76,14 +80,10 @@ const (
 // install an extension without an invitation. A host that accepts for an account does so as its
 // Customer.
 func DefaultPolicy(a Actor, do Action, inst *Installation) bool {
-	rights, known := defaultRights[a.Kind]
-	if !known || !owns(a, inst) {
-		return false
-	}
 	if a.ReadOnly && do != ActionSee && do != ActionSeeConfiguration {
 		return false
 	}
-	return rights[do]
+	return owns(a, inst) && slices.Contains(defaultRights[a.Kind], do)
 }
 
 // ownsAll reports whether every installation is the actor's own.
@@ -107,23 +107,15 @@ func owns(a Actor, inst *Installation) bool {
 	return a.ID != "" && a.ID == owner
 }
 
-var defaultRights = map[ActorKind]map[Action]bool{
-	Host: rights(ActionSee, ActionSeeConfiguration, ActionReveal, ActionInvite, ActionUpsert,
-		ActionConfigure, ActionUninstall, ActionDelete, ActionMaintain),
-	ExtensionActor: rights(ActionSee, ActionSeeConfiguration, ActionReveal, ActionUpsert,
-		ActionConfigure, ActionUninstall),
-	Vendor: rights(ActionSee, ActionSeeConfiguration, ActionReveal, ActionInvite, ActionUpsert,
-		ActionConfigure, ActionUninstall, ActionDelete),
-	Customer: rights(ActionSee, ActionAccept, ActionUpsert, ActionUninstall),
-	Platform: rights(ActionSee, ActionInvite, ActionUpsert, ActionUninstall, ActionDelete),
-}
-
-func rights(actions ...Action) map[Action]bool {
-	m := make(map[Action]bool, len(actions))
-	for _, a := range actions {
-		m[a] = true
-	}
-	return m
+var defaultRights = map[ActorKind][]Action{
+	Host: {ActionSee, ActionSeeConfiguration, ActionReveal, ActionInvite, ActionUpsert,
+		ActionConfigure, ActionUninstall, ActionDelete, ActionMaintain},
+	ExtensionActor: {ActionSee, ActionSeeConfiguration, ActionReveal, ActionUpsert,
+		ActionConfigure, ActionUninstall},
+	Vendor: {ActionSee, ActionSeeConfiguration, ActionReveal, ActionInvite, ActionUpsert,
+		ActionConfigure, ActionUninstall, ActionDelete},
+	Customer: {ActionSee, ActionAccept, ActionUpsert, ActionUninstall},
+	Platform: {ActionSee, ActionInvite, ActionUpsert, ActionUninstall, ActionDelete},
 }
 
 // can asks the policy. An actor without a kind is always refused.
@@ -137,10 +129,8 @@ func (s *Service) allow(inst *Installation, actions ...Action) error {
 	if !s.can(ActionSee, inst) {
 		return ErrNotFound
 	}
-	for _, do := range actions {
-		if !s.can(do, inst) {
-			return ErrForbidden
-		}
+	if slices.ContainsFunc(actions, func(do Action) bool { return !s.can(do, inst) }) {
+		return ErrForbidden
 	}
 	return nil
 }
@@ -154,7 +144,7 @@ func (s *Service) checkOwners(l *validate.List, d *draft, before Installation) {
 		}
 	}
 	fixed("extension.id", before.Extension.ID, d.inst.Extension.ID)
-	if s.actor.ownsAll() || !d.exists() {
+	if s.actor.ownsAll() || !d.exists {
 		return
 	}
 	fixed("extension.owner", before.Extension.Owner, d.inst.Extension.Owner)

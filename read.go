@@ -26,7 +26,7 @@ func (s *Service) Get(ctx context.Context, id string) (*Installation, error) {
 		return nil, fmt.Errorf("get: %w", err)
 	}
 	snap, err := s.load(ctx, id)
-	if err == nil && !snap.exists() {
+	if err == nil && !snap.exists {
 		err = ErrNotFound
 	}
 	if err != nil {
@@ -155,13 +155,7 @@ func (s *Service) All(ctx context.Context, req ListRequest) iter.Seq2[*Installat
 //
 // Errors: those of [Service.List].
 func (s *Service) Count(ctx context.Context, req ListRequest) (n int64, err error) {
-	if n, err = s.count(ctx, req); err != nil {
-		return 0, fmt.Errorf("count: %w", err)
-	}
-	return n, nil
-}
-
-func (s *Service) count(ctx context.Context, req ListRequest) (n int64, err error) {
+	defer inMethod("count", &err)
 	req.After, req.Skip, req.Limit = "", 0, MaxPage
 	if err := s.admit(req.check); err != nil {
 		return 0, err
@@ -245,10 +239,8 @@ func (req ListRequest) phase() string {
 		return ""
 	}
 	phase := req.Status[0].phase()
-	for _, status := range req.Status[1:] {
-		if status.phase() != phase {
-			return ""
-		}
+	if slices.ContainsFunc(req.Status, func(s Status) bool { return s.phase() != phase }) {
+		return ""
 	}
 	return phase
 }
@@ -258,16 +250,11 @@ func (s *Service) indexed(req ListRequest) bool {
 	if !s.actor.ownsAll() {
 		return false
 	}
-	filters := 0
-	pair := req.Extension + req.Account
-	for _, f := range []string{pair, req.Owner, req.Connection, req.phase()} {
-		if f != "" {
-			filters++
-		}
-	}
+	filters := []string{req.Extension + req.Account, req.Owner, req.Connection, req.phase()}
+	given := slices.DeleteFunc(filters, func(f string) bool { return f == "" })
 	wholePhase := len(req.Status) == 0 || req.phase() != "" && req.phase() != phasePending ||
 		slices.Contains(req.Status, StatusInvited) && slices.Contains(req.Status, StatusExpired)
-	return filters <= 1 && wholePhase
+	return len(given) <= 1 && wholePhase
 }
 
 // matches reports whether a row matches the filters.
@@ -290,15 +277,8 @@ func (req ListRequest) matches(inst *Installation) bool {
 //
 // Errors: [ErrForbidden], [ErrUnsupported] if the store cannot read its log, [ErrTrimmed] if
 // entries after the cursor are gone, and those of the store.
-func (s *Service) Events(ctx context.Context, after string, limit int) (EventPage, error) {
-	page, err := s.events(ctx, after, limit)
-	if err != nil {
-		return EventPage{}, fmt.Errorf("events: %w", err)
-	}
-	return page, nil
-}
-
-func (s *Service) events(ctx context.Context, after string, limit int) (EventPage, error) {
+func (s *Service) Events(ctx context.Context, after string, limit int) (page EventPage, err error) {
+	defer inMethod("events", &err)
 	if err := s.admitMaintenance(checkLimit("limit", limit, MaxPage)); err != nil {
 		return EventPage{}, err
 	}
@@ -307,8 +287,15 @@ func (s *Service) events(ctx context.Context, after string, limit int) (EventPag
 		return EventPage{}, ErrUnsupported
 	}
 	q := EventQuery{Tenant: s.tenant, After: after, Limit: cmp.Or(limit, defaultPage)}
-	page, err := reader.Events(ctx, q)
+	page, err = reader.Events(ctx, q)
 	return page, invalidCursor(err)
+}
+
+// inMethod adds the name of a method to its error.
+func inMethod(name string, err *error) {
+	if *err != nil {
+		*err = fmt.Errorf("%s: %w", name, *err)
+	}
 }
 
 // invalidCursor turns a store's refusal of a query into a violation. The cursor is all that can be
@@ -353,19 +340,17 @@ func (s *Service) remask(ctx context.Context, snap *snapshot, inst *Installation
 		if err != nil {
 			rule = masked.HideAll{}
 		}
-		again := *c
-		again.Document, again.Err = mask(c.Document, inst.Sealed, kindConfig, rule), err
-		inst.Configuration = &again
+		inst.setDocument(kindConfig, mask(c.Document, inst.Sealed, kindConfig, rule))
+		inst.Configuration.Err = err
 	}
 	if stored.all == current.all {
 		return
 	}
-	if c := inst.Connection; c != nil {
-		again := *c
-		again.Metadata = mask(c.Metadata, inst.Sealed, kindConnection, s.rule)
-		inst.Connection = &again
+	for kind, doc := range inst.documents() {
+		if kind != kindConfig {
+			inst.setDocument(kind, mask(doc, inst.Sealed, kind, s.rule))
+		}
 	}
-	inst.Extra = mask(inst.Extra, inst.Sealed, kindExtra, s.rule)
 }
 
 // mask masks a stored document by another rule than the one it was stored under.

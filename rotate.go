@@ -42,12 +42,8 @@ type RewrapReport struct {
 // Done reports whether every record is under the primary key. Before you throw a key away, ask
 // [Service.CanRetire], which looks closer.
 func (r RewrapReport) Done() bool {
-	for _, k := range r.After {
-		if !k.Primary && k.Records > 0 {
-			return false
-		}
-	}
-	return r.After != nil && r.Elsewhere == 0
+	needed := func(k KeyCount) bool { return !k.Primary && k.Records > 0 }
+	return r.After != nil && r.Elsewhere == 0 && !slices.ContainsFunc(r.After, needed)
 }
 
 // maxReasons is how many failures of one run the error names.
@@ -156,12 +152,10 @@ func (r *rewrap) pause(ctx context.Context) error {
 		r.started = true
 		return ctx.Err()
 	}
-	timer := time.NewTimer(r.req.Interval)
-	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-timer.C:
+	case <-time.After(r.req.Interval):
 		return nil
 	}
 }

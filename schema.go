@@ -27,9 +27,7 @@ type schemaLookup struct {
 
 // schemaSource asks Options.Schema which schema the configuration follows, once for each extension
 // in the life of a snapshot.
-func (s *Service) schemaSource(
-	ctx context.Context, snap *snapshot,
-) (validate.SchemaSource, error) {
+func (s *Service) schemaSource(ctx context.Context, snap *snapshot) (validate.SchemaSource, error) {
 	ext := snap.inst.Extension
 	if s.opts.Schema == nil || ext.ID == "" {
 		return validate.SchemaSource{}, nil
@@ -245,13 +243,11 @@ func (d *draft) checkSchema(
 // parseSecret opens the stored secret at ref and parses it.
 func (d *draft) parseSecret(ref Ref) (*jsontree.Node, error) {
 	text, err := d.unseal(ref)
-	if err != nil {
-		return nil, ErrSealed
-	}
 	defer clear(text)
-	value, err := jsontree.Parse(text, jsontree.Limits{})
-	if err != nil {
-		return nil, ErrSealed
+	if err == nil {
+		if value, err := jsontree.Parse(text, jsontree.Limits{}); err == nil {
+			return value, nil
+		}
 	}
-	return value, nil
+	return nil, ErrSealed
 }

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/event"
@@ -24,7 +23,7 @@ import (
 func (s *Service) begin(ctx context.Context, d *draft, status Status) error {
 	old := d.inst
 	switch {
-	case !d.exists():
+	case !d.exists:
 		old = &Installation{}
 	case errors.Is(d.err, ErrShredded):
 		old = &Installation{Audit: Audit{Created: &AuditEntry{At: d.stored.Created}}}
@@ -33,7 +32,7 @@ func (s *Service) begin(ctx context.Context, d *draft, status Status) error {
 	}
 	d.inst = &Installation{
 		ID: d.key.ID, Tenant: d.key.Tenant, Name: old.Name, Extension: old.Extension,
-		Audit: Audit{Created: old.Audit.Created}, Generation: d.generation() + 1,
+		Audit: Audit{Created: old.Audit.Created}, Generation: d.stored.Generation + 1,
 	}
 	d.lifecycle = lifecycle{status: status, generation: d.inst.Generation}
 	d.err, d.body, d.secrets = nil, nil, map[Ref]secret{}
@@ -113,8 +112,12 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 		return nil, err
 	}
 	i := d.inst
-	i.Audit.touch(s.audit(d))
-	i.Revision, i.Status, i.Purged = d.revision()+1, d.lifecycle.status, d.lifecycle.purged
+	if i.Audit.Created == nil {
+		i.Audit.Created = s.audit(d)
+	} else {
+		i.Audit.Updated = s.audit(d)
+	}
+	i.Revision, i.Status, i.Purged = d.stored.Revision+1, d.lifecycle.status, d.lifecycle.purged
 	claims, err := s.claimsOf(d)
 	if err != nil {
 		return nil, err
@@ -160,15 +163,6 @@ func errTooLarge() error {
 	return invalid("", validate.RuleTooLarge, detail)
 }
 
-// touch records a change. The first one is the creation.
-func (a *Audit) touch(e *AuditEntry) {
-	if a.Created == nil {
-		a.Created = e
-	} else {
-		a.Updated = e
-	}
-}
-
 // plainRecord returns the record with the plain lifecycle of the draft. The sealed parts stay, so
 // this needs no key. The record gives up its claims.
 func (d *draft) plainRecord() *Record {
@@ -186,14 +180,6 @@ func (d *draft) plainRecord() *Record {
 	return &next
 }
 
-// tombstone returns the record of a deleted installation.
-func (d *draft) tombstone(ttl time.Duration) *Record {
-	return &Record{
-		Key: d.key, Revision: d.revision() + 1, Generation: d.generation(), Deleted: true,
-		Deadline: storedTime(d.now.Add(ttl)),
-	}
-}
-
 // maxClaims is the largest number of claims of an installation.
 const maxClaims = 16
 
@@ -206,8 +192,7 @@ func (s *Service) claimsOf(d *draft) ([]string, error) {
 	case d.inst.Status != StatusInstalled:
 		return nil, nil
 	}
-	copied := *d.inst
-	claims := slices.Clone(s.opts.Claims(&copied))
+	claims := slices.Sorted(slices.Values(s.opts.Claims(new(*d.inst))))
 	for _, c := range claims {
 		if c == "" || len(c) > 4*validate.MaxID || strings.ContainsRune(c, 0) {
 			return nil, fmt.Errorf("installation: Options.Claims returned a claim that is empty, "+
@@ -218,11 +203,7 @@ func (s *Service) claimsOf(d *draft) ([]string, error) {
 		return nil, fmt.Errorf(
 			"installation: Options.Claims returned more than %d claims", maxClaims)
 	}
-	slices.Sort(claims)
-	if claims = slices.Compact(claims); len(claims) == 0 {
-		return nil, nil
-	}
-	return claims, nil
+	return slices.Compact(claims), nil
 }
 
 // maxReveal is the largest number of secrets that one Reveal may name.
@@ -275,16 +256,11 @@ func (d *draft) reveal(ref Ref) Revealed {
 		return Revealed{Ref: ref, Err: err}
 	}
 	defer clear(text)
-	return Revealed{Ref: ref, Value: secretOf(text)}
-}
-
-// secretOf returns the string in JSON text, or the text of any other value.
-func secretOf(text []byte) crypto.Secret {
-	var s string
-	if json.Unmarshal(text, &s) != nil {
-		return crypto.SecretFromBytes(text)
+	var value string
+	if json.Unmarshal(text, &value) != nil { // it is no string
+		return Revealed{Ref: ref, Value: crypto.SecretFromBytes(text)}
 	}
-	return crypto.NewSecret(s)
+	return Revealed{Ref: ref, Value: crypto.NewSecret(value)}
 }
 
 // jsonString returns a secret string as JSON text. The caller clears it.
@@ -293,28 +269,17 @@ func jsonString(s crypto.Secret) []byte {
 	return text
 }
 
-// credential is one secret field of a connection.
-type credential struct {
-	pointer string
-	value   *crypto.Secret
-}
-
-// credentials lists the secret fields of c in bytewise order of their pointers; none for nil.
-func (c *Connection) credentials() []credential {
-	if c == nil {
-		return nil
-	}
-	return []credential{
-		{"/access_token", &c.AccessToken.Value},
-		{"/api_key", &c.APIKey},
-		{"/refresh_token", &c.RefreshToken.Value},
-	}
-}
-
 // sealCredentials seals the credentials in a given connection and leaves masks in their place. It
 // returns the paths of those that were kept.
 func (d *draft) sealCredentials(l *validate.List, given *Connection) (kept []string, err error) {
-	for _, c := range given.credentials() {
+	for _, c := range []struct {
+		pointer string
+		value   *crypto.Secret
+	}{
+		{"/access_token", &given.AccessToken.Value},
+		{"/api_key", &given.APIKey},
+		{"/refresh_token", &given.RefreshToken.Value},
+	} {
 		ref := refOf(kindCredential, c.pointer)
 		path := "connection" + c.pointer
 		_, stored := d.sealedSecrets()[ref]

@@ -34,7 +34,7 @@ func (s *Service) replaceDocument(
 		func(stored masked.Stored, rule masked.Rule) (masked.Result, error) {
 			return masked.Replace(path, stored, tree, rule)
 		})
-	if err == nil && d.document(kind).IsZero() {
+	if err == nil && d.inst.documents()[kind].IsZero() {
 		w.changed = []string{path} // it is new as a whole
 	}
 	return w, err
@@ -68,8 +68,11 @@ func (s *Service) writeDocument(
 		return w, err
 	}
 	r, err := edit(stored, rule)
+	if errors.Is(err, masked.ErrStored) {
+		err = ErrSealed // the stored document contradicts its secrets: no fault of the request
+	}
 	if err != nil {
-		return w, complexity(sch, path, damaged(err))
+		return w, complexity(sch, path, err)
 	}
 	if err := checkObject(path, r.Doc); err != nil {
 		return w, err
@@ -89,15 +92,6 @@ func (s *Service) writeDocument(
 	return w, nil
 }
 
-// damaged turns the error for a stored document that contradicts its secrets into ErrSealed. It is
-// no fault of the request.
-func damaged(err error) error {
-	if errors.Is(err, masked.ErrStored) {
-		return ErrSealed
-	}
-	return err
-}
-
 func checkObject(path string, tree *jsontree.Node) error {
 	if tree == nil || tree.Kind() != jsontree.Object {
 		return invalid(path, validate.RuleFormat, "must be a JSON object")
@@ -108,7 +102,7 @@ func checkObject(path string, tree *jsontree.Node) error {
 // sealDocument seals, moves and drops the secrets of one kind as r says. It returns the masked
 // document, byte for byte the old one if nothing changed, and the names of what changed.
 func (d *draft) sealDocument(kind string, r masked.Result) (Document, []string, error) {
-	old := d.document(kind)
+	old := d.inst.documents()[kind]
 	if !old.IsZero() && len(r.Changed) == 0 && len(r.Seal) == 0 {
 		return old, nil, nil
 	}
@@ -157,13 +151,13 @@ func (s *Service) reseal(ctx context.Context, d *draft) error {
 	if err != nil {
 		next.config = old.config
 	}
-	for _, place := range d.documents() {
-		rule, _, err := s.ruleFor(ctx, &d.snapshot, place.kind)
+	for kind := range d.inst.documents() {
+		rule, _, err := s.ruleFor(ctx, &d.snapshot, kind)
 		if err != nil {
 			next.config = old.config
 			continue
 		}
-		stored, err := d.storedDocument(place.kind)
+		stored, err := d.storedDocument(kind)
 		if err != nil {
 			return err
 		}
@@ -176,16 +170,16 @@ func (s *Service) reseal(ctx context.Context, d *draft) error {
 		}
 		if err != nil {
 			next.all = old.all
-			if place.kind == kindConfig {
+			if kind == kindConfig {
 				next.config = old.config
 			}
 			continue
 		}
-		document, _, err := d.sealDocument(place.kind, r)
+		document, _, err := d.sealDocument(kind, r)
 		if err != nil {
 			return err
 		}
-		d.setDocument(place.kind, document)
+		d.inst.setDocument(kind, document)
 	}
 	d.rule = next.String()
 	return nil
@@ -200,53 +194,35 @@ func (d *draft) dropSecrets(kind string) {
 	}
 }
 
-// kindDocument is a document of an installation with the kind of its secrets.
-type kindDocument struct {
-	kind     string
-	document Document
-}
-
-// documents lists the documents that the installation has.
-func (snap *snapshot) documents() []kindDocument {
-	docs := []kindDocument{{kindExtra, snap.inst.Extra}}
-	if c := snap.inst.Configuration; c != nil {
-		docs = append(docs, kindDocument{kindConfig, c.Document})
+// documents returns the masked documents that the installation has, by kind.
+func (i *Installation) documents() map[string]Document {
+	docs := map[string]Document{kindExtra: i.Extra}
+	if i.Configuration != nil {
+		docs[kindConfig] = i.Configuration.Document
 	}
-	if c := snap.inst.Connection; c != nil {
-		docs = append(docs, kindDocument{kindConnection, c.Metadata})
+	if i.Connection != nil {
+		docs[kindConnection] = i.Connection.Metadata
 	}
 	return docs
 }
 
-// document returns the masked document of one kind.
-func (snap *snapshot) document(kind string) Document {
-	for _, doc := range snap.documents() {
-		if doc.kind == kind {
-			return doc.document
-		}
-	}
-	return Document{}
-}
-
 // setDocument replaces the document of one kind in a copy of what contains it.
-func (d *draft) setDocument(kind string, document Document) {
+func (i *Installation) setDocument(kind string, document Document) {
 	switch kind {
 	case kindExtra:
-		d.inst.Extra = document
+		i.Extra = document
 	case kindConfig:
-		c := *d.inst.Configuration
-		c.Document = document
-		d.inst.Configuration = &c
+		i.Configuration = new(*i.Configuration)
+		i.Configuration.Document = document
 	case kindConnection:
-		c := *d.inst.Connection
-		c.Metadata = document
-		d.inst.Connection = &c
+		i.Connection = new(*i.Connection)
+		i.Connection.Metadata = document
 	}
 }
 
 // storedDocument returns the document of one kind in the form that package masked works on.
 func (d *draft) storedDocument(kind string) (masked.Stored, error) {
-	doc := d.document(kind)
+	doc := d.inst.documents()[kind]
 	if doc.IsZero() {
 		return masked.Stored{}, nil
 	}

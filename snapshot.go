@@ -16,7 +16,8 @@ import (
 // snapshot is an installation as it was read: the stored record, and what could be opened of it.
 type snapshot struct {
 	key       Key
-	stored    *Record      // nil = nothing is stored
+	stored    *Record      // zero = nothing is stored
+	exists    bool         // there is an installation, in whatever state
 	body      *record.Body // nil = nothing, a tombstone, or what cannot be decoded
 	lifecycle lifecycle
 	inst      *Installation // masked; nil = nothing is stored, or it could not be opened
@@ -40,7 +41,7 @@ func (s *Service) load(ctx context.Context, id string) (*snapshot, error) {
 	r, err := s.store.Get(ctx, key)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return &snapshot{key: key}, nil
+		return &snapshot{key: key, stored: &Record{}}, nil
 	case err != nil:
 		return nil, err
 	}
@@ -50,7 +51,7 @@ func (s *Service) load(ctx context.Context, id string) (*snapshot, error) {
 // open opens a stored record as the one at key, so that a record that was moved to another key does
 // not open.
 func (s *Service) open(ctx context.Context, key Key, r *Record) *snapshot {
-	snap := &snapshot{key: key, stored: r}
+	snap := &snapshot{key: key, stored: r, exists: !r.Deleted}
 	if r.Deleted {
 		return snap
 	}
@@ -106,9 +107,7 @@ func (snap *snapshot) openManifest(ctx context.Context, keys crypto.KeyWrapper) 
 }
 
 // bindingOf is what the data key of a record is wrapped for.
-func bindingOf(key Key) crypto.Binding {
-	return crypto.Binding{Tenant: key.Tenant, Record: key.ID}
-}
+func bindingOf(key Key) crypto.Binding { return crypto.Binding{Tenant: key.Tenant, Record: key.ID} }
 
 // missingManifest is the error for a body without a manifest: it was purged without a key, or
 // something was taken from it.
@@ -122,33 +121,12 @@ func missingManifest(b *record.Body, life lifecycle) error {
 // wipe destroys the data key, after which nothing can be opened or sealed.
 func (snap *snapshot) wipe() { snap.dataKey.Destroy() }
 
-// exists reports whether there is an installation, in whatever state.
-func (snap *snapshot) exists() bool { return snap.stored != nil && !snap.stored.Deleted }
-
-// revision returns the stored revision, 0 if nothing is stored.
-func (snap *snapshot) revision() int64 {
-	if snap.stored == nil {
-		return 0
-	}
-	return snap.stored.Revision
-}
-
-func (snap *snapshot) generation() int64 {
-	if snap.stored == nil {
-		return 0
-	}
-	return snap.stored.Generation
-}
-
 // statusAt returns the status at a time: an invitation past its expiry has expired, whether or not
 // that was written down.
 func (snap *snapshot) statusAt(now time.Time) Status {
-	var due time.Time
-	switch {
-	case snap.inst != nil:
+	due := snap.stored.Deadline
+	if snap.inst != nil {
 		due = snap.lifecycle.deadline(snap.inst.Invitation)
-	case snap.stored != nil:
-		due = snap.stored.Deadline
 	}
 	if snap.lifecycle.status == StatusInvited && !due.IsZero() && !now.Before(due) {
 		return StatusExpired
@@ -161,8 +139,8 @@ func (snap *snapshot) statusAt(now time.Time) Status {
 func (snap *snapshot) partial(now time.Time) *Installation {
 	term := func(prefix string) string { return record.TermValue(snap.stored.Index, prefix) }
 	return &Installation{
-		ID: snap.key.ID, Tenant: snap.key.Tenant, Status: snap.statusAt(now),
-		Generation: snap.generation(), Revision: snap.revision(), Purged: snap.lifecycle.purged,
+		ID: snap.key.ID, Tenant: snap.key.Tenant, Generation: snap.stored.Generation,
+		Revision: snap.stored.Revision, Status: snap.statusAt(now), Purged: snap.lifecycle.purged,
 		Extension: Extension{ID: term(record.TermExtension), Owner: term(record.TermOwner)},
 		Account:   Account{ID: term(record.TermAccount)},
 		Audit: Audit{
@@ -177,7 +155,7 @@ func (snap *snapshot) partial(now time.Time) *Installation {
 func (s Status) over() bool { return s == StatusUninstalled || s == StatusExpired }
 
 // lifecycle is the plain part of a body, so that it can be written without a key. It is believed
-// only if it equals the sealed state, or follows from it; see follows.
+// only if it equals the sealed one, or follows from it; see follows.
 type lifecycle struct {
 	status      Status
 	generation  int64
@@ -188,14 +166,9 @@ type lifecycle struct {
 	refresh     *refreshState
 }
 
-// follows reports whether l may stand in a record whose manifest was sealed with another lifecycle.
-// It must be the same, or a move that someone without the key may make.
+// follows reports whether someone without the key may move an installation from sealed to l.
 func (l lifecycle) follows(sealed lifecycle) bool {
 	switch {
-	case l.status == sealed.status:
-		return l.generation == sealed.generation && l.purged == sealed.purged &&
-			l.purgeAt.Equal(sealed.purgeAt) && l.expired.equal(sealed.expired) &&
-			l.uninstalled.equal(sealed.uninstalled) && l.refresh.equal(sealed.refresh)
 	case l.generation != sealed.generation, l.purged:
 		return false
 	case sealed.status == StatusInvited:
@@ -276,7 +249,8 @@ func decodeManifest(plain []byte) (*manifest, error) {
 	for n, e := range r.Table {
 		i.Sealed[n] = Ref(e.Ref)
 	}
-	r.CodeHash = bytes.Clone(r.CodeHash) // the rest of plain is cleared
+	// The rest of plain is cleared.
+	r.Lifecycle, r.CodeHash = bytes.Clone(r.Lifecycle), bytes.Clone(r.CodeHash)
 	return &manifest{Manifest: r, inst: i, lifecycle: life}, nil
 }
 
@@ -309,10 +283,9 @@ func (m *manifest) verify(r *Record, body *record.Body, life lifecycle) error {
 		claims = nil
 	}
 	switch {
-	case i.ID != r.Key.ID,
-		i.Generation != r.Generation,
-		!life.follows(m.lifecycle),
-		moved && sealedRevision >= r.Revision, !moved && sealedRevision != r.Revision,
+	case i.ID != r.Key.ID, i.Generation != r.Generation,
+		moved && !life.follows(m.lifecycle), moved && sealedRevision >= r.Revision,
+		!moved && !bytes.Equal(body.Lifecycle, m.Lifecycle), !moved && sealedRevision != r.Revision,
 		i.Audit.Created == nil, !i.Audit.Created.At.Equal(r.Created),
 		!m.Lists(body.Values),
 		!slices.Equal(claims, r.Claims),

@@ -37,7 +37,7 @@ func (s *Service) Upsert(ctx context.Context, req UpsertRequest) (*Result, error
 func (s *Service) upsert(ctx context.Context, d *draft, parts Parts) error {
 	what := event.Updated
 	switch status := d.status(); {
-	case !d.exists():
+	case !d.exists:
 		what = event.Created
 	case status.over():
 		what = event.Installed
@@ -177,21 +177,11 @@ func replacePart[T any](
 // replacePointer is replacePart for a part that may be absent.
 func replacePointer[T any](
 	d *draft, name string, part Optional[T], to **T, fields func(*record.Coder, *T),
-) (err error) {
-	if part.IsZero() {
-		return nil
-	}
-	var next *T
-	if given, ok := part.Get(); ok {
-		if next, err = storedCopy(&given, fields); err != nil {
-			return err
-		}
-	}
-	if !reflect.DeepEqual(*to, next) {
-		d.addChanged(name)
-	}
-	*to = next
-	return nil
+) error {
+	pointer := Optional[*T]{given: part.given, value: &part.value}
+	return replacePart(d, name, pointer, to, func(c *record.Coder, v **T) {
+		record.Pointer(c, 1, v, fields)
+	})
 }
 
 // applyConfiguration replaces or removes the configuration. A mask in it keeps the secret that is
@@ -254,9 +244,7 @@ func (s *Service) setConfiguration(d *draft, next Configuration, w documentWrite
 	renamed := next.ID != "" && next.ID != old.ID ||
 		next.RevisionID != "" && next.RevisionID != old.RevisionID
 	if len(w.changed) == 0 && !renamed {
-		same := *old
-		same.Document = w.document // today's rule may seal more of it
-		d.inst.Configuration = &same
+		d.inst.setDocument(kindConfig, w.document) // today's rule may seal more of it
 		return
 	}
 	if next.RevisionID == old.RevisionID {
@@ -344,7 +332,7 @@ func (s *Service) replaceOptional(
 	if !given.IsZero() {
 		return s.replaceDocument(ctx, d, kind, path, given)
 	}
-	if !d.document(kind).IsZero() {
+	if !d.inst.documents()[kind].IsZero() {
 		w.changed = []string{path}
 	}
 	d.dropSecrets(kind)

@@ -81,8 +81,7 @@ const (
 func newDraft(before *snapshot, now time.Time) *draft {
 	d := &draft{snapshot: *before, before: before, now: now}
 	if before.inst != nil {
-		inst := *before.inst
-		d.inst = &inst
+		d.inst = new(*before.inst)
 	}
 	return d
 }
@@ -106,14 +105,6 @@ func (s *Service) audit(d *draft) *AuditEntry {
 		e.Of = Reference{ID: a.ID, Name: a.Name, Icon: a.Icon}
 	}
 	return e
-}
-
-// requestedID is the ID in the request; "" if the service minted one.
-func (w *write) requestedID() string {
-	if w.minted {
-		return ""
-	}
-	return w.id
 }
 
 // write carries out w. If another writer was faster and the guard names no revision, it reads and
@@ -171,7 +162,7 @@ func mayFollowSuccess(err error) bool {
 func (s *Service) attempt(
 	ctx context.Context, w *write, op [16]byte, read bool,
 ) (res *Result, revision int64, err error) {
-	before := &snapshot{key: Key{s.tenant, w.id}}
+	before := &snapshot{key: Key{s.tenant, w.id}, stored: &Record{}}
 	if read {
 		if before, err = s.load(ctx, w.id); err != nil {
 			return nil, 0, err
@@ -181,22 +172,22 @@ func (s *Service) attempt(
 	d := newDraft(before, s.now())
 	defer func() { d.wipe() }() // of the key that the draft has by then
 	if err := s.authorize(w, d); err != nil {
-		return nil, before.revision(), err
+		return nil, before.stored.Revision, err
 	}
 	if err := w.apply(ctx, d); err != nil {
-		return nil, before.revision(), err
+		return nil, before.stored.Revision, err
 	}
 	c, err := s.change(ctx, w, d)
 	if err != nil {
-		return nil, before.revision(), err
+		return nil, before.stored.Revision, err
 	}
 	c.Op = op
 	res = s.result(ctx, d, c)
 	if c.Record == nil && c.Idempotency == nil && c.Events == nil {
-		return res, before.revision(), nil
+		return res, before.stored.Revision, nil
 	}
 	res, err = s.commit(ctx, w, c, res)
-	return res, before.revision(), err
+	return res, before.stored.Revision, err
 }
 
 // authorize asks the policy about what is stored, and checks the guard. Where nothing is stored,
@@ -205,7 +196,7 @@ func (s *Service) authorize(w *write, d *draft) error {
 	if w.access == accessOutsider {
 		return nil
 	}
-	if d.exists() {
+	if d.exists {
 		if err := s.allowStored(w, d); err != nil {
 			return err
 		}
@@ -217,8 +208,8 @@ func (s *Service) allowStored(w *write, d *draft) error {
 	keyless := w.access == accessBlind || w.access == accessKeyless && d.body != nil
 	switch {
 	case d.err == nil:
-		copied := *d.inst // a policy that changes it does not reach the store
-		return s.allow(&copied, w.actions...)
+		// A policy that changes the copy does not reach the store.
+		return s.allow(new(*d.inst), w.actions...)
 	case !s.can(ActionSee, d.partial(d.now)):
 		return ErrNotFound
 	case keyless && s.actor.ownsAll():
@@ -229,27 +220,27 @@ func (s *Service) allowStored(w *write, d *draft) error {
 }
 
 // compare returns an error if the stored state does not meet the guard.
-func (g Guard) compare(stored *snapshot) error {
-	deleted := stored.stored != nil && stored.stored.Deleted
+func (g Guard) compare(before *snapshot) error {
+	stored := before.stored
 	switch {
-	case g.Absent && stored.exists():
-		return &ExistsError{Key: stored.key, Holder: stored.key.ID}
-	case g.Present && !stored.exists():
+	case g.Absent && before.exists:
+		return &ExistsError{Key: before.key, Holder: before.key.ID}
+	case g.Present && !before.exists:
 		return ErrNotFound
-	case g.Generation != 0 && g.Generation < stored.generation():
+	case g.Generation != 0 && g.Generation < stored.Generation:
 		return ErrStale
-	case deleted && (g.Generation == stored.generation() || !g.InstalledBefore.IsZero()):
+	case stored.Deleted && (g.Generation == stored.Generation || !g.InstalledBefore.IsZero()):
 		return ErrStale // the request is about what was deleted
-	case g.Generation > stored.generation(), g.Revision != 0 && g.Revision != stored.revision():
+	case g.Generation > stored.Generation, g.Revision != 0 && g.Revision != stored.Revision:
 		return &ConflictError{
-			Key: stored.key, Revision: stored.revision(), Generation: stored.generation(),
+			Key: before.key, Revision: stored.Revision, Generation: stored.Generation,
 		}
-	case g.InstalledBefore.IsZero() || !stored.exists():
+	case g.InstalledBefore.IsZero() || !before.exists:
 		return nil
-	case stored.err != nil:
-		return stored.err // the time of the install is sealed
+	case before.err != nil:
+		return before.err // the time of the install is sealed
 	}
-	began := cmp.Or(stored.inst.Audit.Installed, stored.inst.Audit.Invited)
+	began := cmp.Or(before.inst.Audit.Installed, before.inst.Audit.Invited)
 	if began != nil && !began.At.Before(storedTime(g.InstalledBefore)) {
 		return ErrStale
 	}
@@ -258,19 +249,21 @@ func (g Guard) compare(stored *snapshot) error {
 
 // change turns the draft into the change to commit: the record, the events and the outcome.
 func (s *Service) change(ctx context.Context, w *write, d *draft) (c Change, err error) {
-	c = Change{Now: d.now, Key: d.key, If: d.revision()}
+	c = Change{Now: d.now, Key: d.key, If: d.stored.Revision}
 	switch d.effect {
 	case effectNone, effectEvent:
 	case effectPlain:
 		c.Record = d.plainRecord()
 	case effectTombstone:
-		c.Record = d.tombstone(s.opts.TombstoneTTL)
+		c.Record = &Record{
+			Key: d.key, Revision: c.If + 1, Generation: d.stored.Generation, Deleted: true,
+			Deadline: storedTime(d.now.Add(s.opts.TombstoneTTL)),
+		}
 	case effectSealed, effectRekeyed:
 		if c.Record, err = s.sealedRecord(ctx, d); err != nil {
 			return c, err
 		}
-		copied := *d.inst
-		if w.access != accessOutsider && s.allow(&copied, w.actions...) != nil {
+		if w.access != accessOutsider && s.allow(new(*d.inst), w.actions...) != nil {
 			return c, ErrForbidden // the actor may not bring about this state
 		}
 	}
@@ -294,7 +287,7 @@ func (s *Service) eventsOf(d *draft, next *Record) []Event {
 		inst = d.partial(d.now)
 	}
 	e := Event{
-		Key: d.key, Revision: d.revision(), Generation: d.generation(), Time: d.now,
+		Key: d.key, Revision: d.stored.Revision, Generation: d.stored.Generation, Time: d.now,
 		Extension: inst.Extension.ID, Account: inst.Account.ID,
 		Actor: s.actor, Reason: d.reason, Changed: d.changed[:min(len(d.changed), maxChanged)],
 	}
@@ -335,9 +328,7 @@ func (s *Service) acceptURL(key Key, code crypto.Secret) crypto.Secret {
 
 // removed returns what is known of a deleted installation.
 func removed(key Key, revision, generation int64) *Installation {
-	return &Installation{
-		ID: key.ID, Tenant: key.Tenant, Revision: revision, Generation: generation,
-	}
+	return &Installation{ID: key.ID, Tenant: key.Tenant, Revision: revision, Generation: generation}
 }
 
 // commit hands the change to the store. If the idempotency key was used before, it returns the

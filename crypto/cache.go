@@ -68,8 +68,7 @@ func NewCache(keys KeyWrapper, opts *CacheOptions) (*Cache, error) {
 	if err := checkWrapper(keys); err != nil {
 		return nil, err
 	}
-	c := &Cache{keys: keys}
-	c.entries, c.calls = make(map[string]*list.Element), make(map[string]*call)
+	c := &Cache{keys: keys, entries: make(map[string]*list.Element), calls: make(map[string]*call)}
 	if opts != nil {
 		c.opts = *opts
 	}
@@ -209,11 +208,8 @@ func (c *Cache) add(id string, k *DataKey) {
 // evictExpired evicts expired keys from the front: the oldest key expires first, unless the clock
 // was set back. The caller locks c.mu.
 func (c *Cache) evictExpired(now time.Time) {
-	for {
-		e := c.order.Front()
-		if e == nil || e.Value.(*cached).fresh(now, c.opts.TTL) {
-			return
-		}
+	e := c.order.Front()
+	for ; e != nil && !e.Value.(*cached).fresh(now, c.opts.TTL); e = c.order.Front() {
 		c.evict(e)
 	}
 }

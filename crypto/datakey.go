@@ -2,6 +2,7 @@ package crypto
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/rand"
@@ -68,9 +69,7 @@ func DataKeyFromBytes(raw []byte, number uint32, suite Suite) (*DataKey, error) 
 
 // takeDataKey makes a key of raw and takes over the slice. On an error it clears raw.
 func takeDataKey(raw []byte, number uint32, suite Suite) (*DataKey, error) {
-	if suite == 0 {
-		suite = SuiteXChaCha20Poly1305
-	}
+	suite = cmp.Or(suite, SuiteXChaCha20Poly1305)
 	aead, err := suite.aead(raw[:keySize])
 	if err != nil {
 		clear(raw)

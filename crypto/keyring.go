@@ -57,9 +57,7 @@ func (r *Keyring) WithSuite(suite Suite) (*Keyring, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := *r
-	c.suite = suite
-	return &c, nil
+	return &Keyring{primary: r.primary, suite: suite, keys: r.keys}, nil
 }
 
 // Primary implements [KeyWrapper].

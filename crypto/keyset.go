@@ -13,7 +13,6 @@ import (
 // services. It never changes. It prints as the IDs of its keys.
 type KeySet struct {
 	primary KeyWrapper
-	others  []KeyWrapper
 	byID    map[string]KeyWrapper
 }
 
@@ -23,9 +22,8 @@ var _ KeyWrapper = (*KeySet)(nil)
 // It rejects two keys with one ID, a wrapper without keys, and a wrapper whose primary key is
 // not among its keys. The errors match [ErrKeyring].
 func NewKeySet(primary KeyWrapper, others ...KeyWrapper) (*KeySet, error) {
-	s := &KeySet{primary: primary, others: slices.Clone(others)}
-	s.byID = make(map[string]KeyWrapper)
-	for _, w := range s.members() {
+	s := &KeySet{primary: primary, byID: make(map[string]KeyWrapper)}
+	for _, w := range slices.Concat([]KeyWrapper{primary}, others) {
 		if err := checkWrapper(w); err != nil {
 			return nil, err
 		}
@@ -71,21 +69,14 @@ func (s *KeySet) Unwrap(ctx context.Context, w Wrapped, b Binding) (*DataKey, er
 // Uncached returns the set without the caches of its members; see the function [Uncached].
 func (s *KeySet) Uncached() KeyWrapper {
 	c := &KeySet{primary: Uncached(s.primary), byID: make(map[string]KeyWrapper, len(s.byID))}
-	for _, w := range s.others {
-		c.others = append(c.others, Uncached(w))
-	}
-	for _, w := range c.members() {
-		for _, id := range w.KeyIDs() {
-			c.byID[id] = w
-		}
+	for id, w := range s.byID {
+		c.byID[id] = Uncached(w)
 	}
 	return c
 }
 
 // String lists the IDs of the keys, the primary first.
 func (s *KeySet) String() string { return "keys " + listKeys(s) }
-
-func (s *KeySet) members() []KeyWrapper { return append([]KeyWrapper{s.primary}, s.others...) }
 
 // checkWrapper rejects a key wrapper that is nil, has no keys, or does not list its primary
 // key.

@@ -2,6 +2,7 @@ package crypto
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -124,11 +125,12 @@ func NewKMS(id string, kms KMS, opts *KMSOptions) (*KMSKey, error) {
 	if k.opts.Timeout < 0 {
 		return nil, fmt.Errorf("%w: key %s: Timeout is negative", ErrKeyring, id)
 	}
-	if k.opts.Timeout == 0 {
-		k.opts.Timeout = 5 * time.Second
-	}
+	k.opts.Timeout = cmp.Or(k.opts.Timeout, 5*time.Second)
 	if k.opts.Now == nil {
 		k.opts.Now = time.Now
+	}
+	if k.opts.OnError == nil {
+		k.opts.OnError = func(string, error) {}
 	}
 	var err error
 	if k.opts.Suite, err = k.opts.Suite.usable(); err != nil {
@@ -227,13 +229,13 @@ func (k *KMSKey) call(
 		// of less than half of Timeout does not show that the service hangs.
 		if waited := k.opts.Now().Sub(now); waited >= k.opts.Timeout/2 {
 			k.backOff(min(waited, k.opts.Timeout)) // the clock may have been set
-			k.report(err)
+			k.opts.OnError(k.id, err)
 		}
 		return nil, ctx.Err()
 	case timed.Err() != nil:
 		k.backOff(k.opts.Timeout)
 	}
-	k.report(err)
+	k.opts.OnError(k.id, err)
 	if errors.Is(err, ErrSealed) {
 		return nil, ErrSealed
 	}
@@ -255,13 +257,6 @@ func (k *KMSKey) backOff(d time.Duration) {
 		if k.backsOff(old, now) && old.After(until) || k.backoff.CompareAndSwap(old, &until) {
 			return
 		}
-	}
-}
-
-// report passes an error of the service to the operator.
-func (k *KMSKey) report(err error) {
-	if k.opts.OnError != nil {
-		k.opts.OnError(k.id, err)
 	}
 }
 

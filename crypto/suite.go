@@ -1,6 +1,7 @@
 package crypto
 
 import (
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"fmt"
@@ -51,9 +52,7 @@ func (s Suite) String() string {
 // usable replaces the zero value with the default. It returns [ErrSuite] if this release does
 // not know the suite or this process cannot use the suite.
 func (s Suite) usable() (Suite, error) {
-	if s == 0 {
-		s = SuiteXChaCha20Poly1305
-	}
+	s = cmp.Or(s, SuiteXChaCha20Poly1305)
 	if _, err := s.aead(make([]byte, keySize)); err != nil {
 		return 0, err
 	}

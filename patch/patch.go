@@ -1,6 +1,5 @@
-// Package patch makes operations on a configuration, for installation.PatchRequest. They
-// come from code, from a JSON Patch (RFC 6902), a merge patch (RFC 7396) or an update
-// mask.
+// Package patch makes operations on a configuration, for installation.PatchRequest. They come from
+// code, from a JSON Patch (RFC 6902), a merge patch (RFC 7396) or an update mask.
 //
 // A patch applies all of its operations to the stored configuration or none. It never shows
 // a secret.
@@ -34,9 +33,8 @@ func Unset(pointer string) installation.Operation {
 	return operation.New(masked.Remove, pointer, crypto.Secret{})
 }
 
-// Test rejects the whole write with installation.ErrInvalid unless a JSON value is at a
-// pointer. At, above and below a secret it always rejects, since the answer would confirm a
-// guess.
+// Test rejects the whole write with installation.ErrInvalid unless a JSON value is at a pointer.
+// At, above and below a secret it always rejects, since the answer would confirm a guess.
 func Test(pointer string, value installation.Document) installation.Operation {
 	return operation.New(masked.Test, pointer, value.Text())
 }

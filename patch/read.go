@@ -118,10 +118,9 @@ func FromMerge(patch []byte) ([]installation.Operation, error) {
 	return []installation.Operation{operation.New(masked.Merge, "", textOf(tree))}, nil
 }
 
-// FromMask reads an update mask. Each path names a place in the given document, and the
-// value there replaces the stored value at the same place, as a whole. Missing objects
-// around it are created, arrays are not. What no path names stays. See [Pointer] for the
-// form of a path.
+// FromMask reads an update mask. Each path names a place in the given document, and the value there
+// replaces the stored value at the same place, as a whole. Missing objects around it are created,
+// arrays are not. What no path names stays. See [Pointer] for the form of a path.
 //
 // The error is a [*validate.Error] with paths such as "updateMask[0]", for example for a
 // path that names nothing in the document.

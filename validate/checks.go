@@ -106,9 +106,8 @@ func (l *List) OptionalURL(path, s string) {
 	}
 }
 
-// webAddress reports whether s satisfies [List.URL]. url.Parse alone accepts
-// "//evil.example/x", "javascript:x", "http:///x", "https://good.example:443@evil.example/" and
-// the port 99999.
+// webAddress reports whether s satisfies [List.URL]. url.Parse alone accepts "//evil.example/x",
+// "javascript:x", "http:///x", "https://good.example:443@evil.example/" and the port 99999.
 func webAddress(s string) bool {
 	forbidden := func(r rune) bool {
 		return unicode.IsControl(r) || unicode.IsSpace(r) || r == utf8.RuneError
@@ -162,10 +161,9 @@ func Enum[S ~string](l *List, path string, v S, allowed ...S) {
 	}
 }
 
-// Document validates a JSON document (RFC 8259) against [MaxDocument], [MaxDepth] and
-// [MaxPointer]. It rejects text that readers understand differently: duplicate member names,
-// invalid UTF-8, half surrogate pairs. It reports the first fault only, with a pointer to its
-// place.
+// Document validates a JSON document (RFC 8259) against [MaxDocument], [MaxDepth] and [MaxPointer].
+// It rejects text that readers understand differently: duplicate member names, invalid UTF-8, half
+// surrogate pairs. It reports the first fault only, with a pointer to its place.
 func (l *List) Document(path string, b []byte) {
 	_, err := jsontree.Parse(b, jsontree.Limits{})
 	if fault, ok := errors.AsType[*jsontree.Error](err); ok {

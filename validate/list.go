@@ -12,16 +12,14 @@ import (
 
 // Limits of an [*Error].
 const (
-	// MaxViolations is the maximum number of violations in an [*Error]. Further ones are
-	// counted.
+	// MaxViolations is the maximum number of violations in an [*Error]. Further ones are counted.
 	MaxViolations = 100
 	// MaxPath is the maximum length of a path in a violation, in bytes. A longer path is cut
 	// and ends in "...".
 	MaxPath = 2048
 )
 
-// List collects violations. The zero value is empty and ready to use. A List is for one
-// goroutine.
+// List collects violations. The zero value is empty and ready to use. A List is for one goroutine.
 type List struct {
 	violations []Violation
 	omitted    int

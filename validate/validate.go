@@ -8,9 +8,8 @@
 //	l.OptionalURL("account.url", in.Account.URL)
 //	return l.Err()
 //
-// Paths use the names of the domain, with dots and indexes (consent.modules[2].id). Inside a
-// JSON document, a JSON Pointer (RFC 6901) follows the path of the field:
-// configuration/adobe_secret.
+// Paths use the names of the domain, with dots and indexes (consent.modules[2].id). Inside a JSON
+// document, a JSON Pointer (RFC 6901) follows the path of the field: configuration/adobe_secret.
 package validate
 
 import (

@@ -1,5 +1,4 @@
-// Package canonical encodes requests for fingerprints, and finds secrets that JSON would
-// mask.
+// Package canonical encodes requests for fingerprints, and finds secrets that JSON would mask.
 package canonical
 
 import (
@@ -26,10 +25,9 @@ type Content func(v any) (content any, ok bool)
 //
 // The bytes are for a keyed hash only. Clear them after use, and never store or show them.
 //
-// The error is for a type that cannot be encoded: a kind without an order or a value, a map
-// without string keys, a value nested too deeply, or a struct with unexported fields that
-// content does not know. Which types a request has is known when it is compiled, so a test
-// can rule this out.
+// The error is for a type that cannot be encoded: a kind without an order or a value, a map without
+// string keys, a value nested too deeply, or a struct with unexported fields that content does not
+// know. Which types a request has is known when it is compiled, so a test can rule this out.
 func Encode(method string, request any, content Content) ([]byte, error) {
 	e := encoder{content: content}
 	e.text(method)
@@ -192,8 +190,7 @@ func (e *encoder) bytes(b ...byte) {
 	e.out = append(e.out, b...)
 }
 
-// grow makes room for n bytes. It clears the array that it leaves, since a secret may be in
-// it.
+// grow makes room for n bytes. It clears the array that it leaves, since a secret may be in it.
 func (e *encoder) grow(n int) {
 	if cap(e.out)-len(e.out) >= n {
 		return

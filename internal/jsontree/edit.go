@@ -53,13 +53,9 @@ func (n *Node) Set(tokens []string, v *Node) (*Node, bool) {
 	if !ok {
 		return nil, false
 	}
-	return n.withChild(i, child), true
-}
-
-func (n *Node) withChild(i int, child *Node) *Node {
 	kids := slices.Clone(n.in.kids)
 	kids[i].node = child
-	return container(n.kind, kids)
+	return container(n.kind, kids), true
 }
 
 // takes reports whether n can have a new child with this token.
@@ -76,18 +72,19 @@ func (n *Node) Remove(tokens []string) (*Node, bool) {
 	if len(tokens) == 0 {
 		return nil, n != nil
 	}
-	i := n.position(tokens[0])
+	around, i := n.parent(tokens)
 	if i < 0 {
 		return nil, false
 	}
-	child, ok := n.in.kids[i].node.Remove(tokens[1:])
-	if !ok {
-		return nil, false
-	}
-	if child != nil {
-		return n.withChild(i, child), true
-	}
-	return container(n.kind, slices.Delete(slices.Clone(n.in.kids), i, i+1)), true
+	kids := slices.Delete(slices.Clone(around.in.kids), i, i+1)
+	return n.Set(tokens[:len(tokens)-1], container(around.kind, kids))
+}
+
+// parent returns the value around the last token, and the position of that token in it or -1.
+func (n *Node) parent(tokens []string) (around *Node, i int) {
+	last := len(tokens) - 1
+	around = n.At(tokens[:last])
+	return around, around.position(tokens[last])
 }
 
 // Insert returns n with v at the place named by tokens. It works like [Node.Set], except that
@@ -96,19 +93,12 @@ func (n *Node) Insert(tokens []string, v *Node) (*Node, bool) {
 	if len(tokens) == 0 {
 		return v, true
 	}
-	token, rest := tokens[0], tokens[1:]
-	i := n.position(token)
-	switch {
-	case i < 0 || len(rest) == 0 && n.kind == Object:
+	around, i := n.parent(tokens)
+	if i < 0 || around.kind == Object {
 		return n.Set(tokens, v)
-	case len(rest) == 0:
-		return container(Array, slices.Insert(slices.Clone(n.in.kids), i, kid{node: v})), true
 	}
-	child, ok := n.in.kids[i].node.Insert(rest, v)
-	if !ok {
-		return nil, false
-	}
-	return n.withChild(i, child), true
+	kids := slices.Insert(slices.Clone(around.in.kids), i, kid{node: v})
+	return n.Set(tokens[:len(tokens)-1], container(Array, kids))
 }
 
 // Extend returns an object with members added last, or n itself if there are none. Names must

@@ -4,13 +4,7 @@ const hexDigits = "0123456789abcdef"
 
 // shortEscapes maps a character with a two-byte escape to the second byte.
 var shortEscapes = [256]byte{
-	'"':  '"',
-	'\\': '\\',
-	'\b': 'b',
-	'\f': 'f',
-	'\n': 'n',
-	'\r': 'r',
-	'\t': 't',
+	'"': '"', '\\': '\\', '\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't',
 }
 
 // Append appends n to dst as JSON without white space and returns the result. Members keep

@@ -26,12 +26,8 @@ func (n *Node) Equal(o *Node) bool {
 		}
 		return true
 	case Array:
-		for i, k := range n.in.kids {
-			if !k.node.Equal(o.in.kids[i].node) {
-				return false
-			}
-		}
-		return true
+		same := func(a, b kid) bool { return a.node.Equal(b.node) }
+		return slices.EqualFunc(n.in.kids, o.in.kids, same)
 	case Number:
 		return sameNumber(n.in.text, o.in.text)
 	default:

@@ -33,26 +33,15 @@ const (
 
 // String returns the name of k as JSON Schema writes it.
 func (k Kind) String() string {
-	switch k {
-	case Null:
-		return "null"
-	case Bool:
-		return "boolean"
-	case Number:
-		return "number"
-	case String:
-		return "string"
-	case Array:
-		return "array"
-	case Object:
-		return "object"
+	names := [...]string{"null", "boolean", "number", "string", "array", "object"}
+	if int(k) < len(names) {
+		return names[k]
 	}
 	return "invalid"
 }
 
-// Node is one value of a tree. Nodes come from [Parse], the constructors and edits of other
-// nodes. The lookup methods treat a nil Node as a value without children, so lookups can be
-// chained.
+// Node is one value of a tree. Nodes come from [Parse], the constructors and edits of other nodes.
+// The lookup methods treat a nil Node as a value without children, so lookups can be chained.
 type Node struct {
 	kind Kind
 	// in is a pointer because fmt cannot call Format on an unexported field: it would print the
@@ -166,7 +155,8 @@ func (n *Node) position(token string) int {
 			}
 		}
 	case Array:
-		if i, ok := arrayIndex(token); ok && i < len(n.in.kids) {
+		i, err := strconv.Atoi(token)
+		if err == nil && 0 <= i && i < len(n.in.kids) && strconv.Itoa(i) == token {
 			return i
 		}
 	}

@@ -2,6 +2,7 @@ package jsontree
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -30,15 +31,9 @@ const (
 
 // orDefault returns the limits with defaults in place of zeros.
 func (l Limits) orDefault() Limits {
-	if l.Bytes == 0 {
-		l.Bytes = DefaultBytes
-	}
-	if l.Depth == 0 {
-		l.Depth = DefaultDepth
-	}
-	if l.Pointer == 0 {
-		l.Pointer = DefaultPointer
-	}
+	l.Bytes = cmp.Or(l.Bytes, DefaultBytes)
+	l.Depth = cmp.Or(l.Depth, DefaultDepth)
+	l.Pointer = cmp.Or(l.Pointer, DefaultPointer)
 	return l
 }
 
@@ -135,20 +130,21 @@ func (p *parser) next() byte {
 	}
 }
 
-func (p *parser) accept(c byte) bool {
-	if p.peek() != c {
+// accept consumes text if it comes next.
+func (p *parser) accept(text string) bool {
+	if !bytes.HasPrefix(p.in[p.at:], []byte(text)) {
 		return false
 	}
-	p.at++
+	p.at += len(text)
 	return true
 }
 
 func (p *parser) value() (*Node, error) {
 	switch c := p.next(); {
 	case c == '{':
-		return p.object()
+		return p.container(Object, "}")
 	case c == '[':
-		return p.array()
+		return p.container(Array, "]")
 	case c == '"':
 		s, err := p.str()
 		if err != nil {
@@ -157,22 +153,14 @@ func (p *parser) value() (*Node, error) {
 		return scalar(String, s), nil
 	case c == '-' || isDigit(c):
 		return p.number()
-	case p.word("null"):
+	case p.accept("null"):
 		return nullNode, nil
-	case p.word("true"):
+	case p.accept("true"):
 		return trueNode, nil
-	case p.word("false"):
+	case p.accept("false"):
 		return falseNode, nil
 	}
 	return nil, p.fail(Syntax)
-}
-
-func (p *parser) word(w string) bool {
-	if !bytes.HasPrefix(p.in[p.at:], []byte(w)) {
-		return false
-	}
-	p.at += len(w)
-	return true
 }
 
 // enter descends into the child with this token; leave returns to its parent.
@@ -191,67 +179,32 @@ func (p *parser) leave() {
 	p.path = p.path[:last]
 }
 
-// open consumes the opening bracket of an array or object.
-func (p *parser) open() error {
-	if len(p.path) >= p.lim.Depth {
-		return p.fail(TooDeep)
-	}
-	p.at++
-	return nil
-}
-
 // more consumes the comma or closing bracket behind a child. It reports whether another child
 // follows.
-func (p *parser) more(closing byte) (bool, error) {
-	switch p.next() {
-	case ',':
-		p.at++
+func (p *parser) more(closing string) (bool, error) {
+	p.next()
+	switch {
+	case p.accept(","):
 		return true, nil
-	case closing:
-		p.at++
+	case p.accept(closing):
 		return false, nil
 	}
 	return false, p.fail(Syntax)
 }
 
-func (p *parser) array() (*Node, error) {
-	if err := p.open(); err != nil {
-		return nil, err
+// container consumes an array or object from its opening bracket on.
+func (p *parser) container(k Kind, closing string) (*Node, error) {
+	if len(p.path) >= p.lim.Depth {
+		return nil, p.fail(TooDeep)
 	}
-	if p.next() == ']' {
-		p.at++
-		return container(Array, nil), nil
-	}
-	var kids []kid
-	for more := true; more; {
-		if err := p.enter(strconv.Itoa(len(kids))); err != nil {
-			return nil, err
-		}
-		v, err := p.value()
-		if err != nil {
-			return nil, err
-		}
-		p.leave()
-		kids = append(kids, kid{node: v})
-		if more, err = p.more(']'); err != nil {
-			return nil, err
-		}
-	}
-	return container(Array, kids), nil
-}
-
-func (p *parser) object() (*Node, error) {
-	if err := p.open(); err != nil {
-		return nil, err
-	}
-	if p.next() == '}' {
-		p.at++
-		return container(Object, nil), nil
+	p.at++
+	if p.next(); p.accept(closing) {
+		return container(k, nil), nil
 	}
 	var kids []kid
 	var seen nameSet
 	for more := true; more; {
-		name, err := p.memberName(&seen, kids)
+		name, err := p.enterNext(k, &seen, kids)
 		if err != nil {
 			return nil, err
 		}
@@ -261,20 +214,22 @@ func (p *parser) object() (*Node, error) {
 		}
 		p.leave()
 		kids = append(kids, kid{name: name, node: v})
-		if more, err = p.more('}'); err != nil {
+		if more, err = p.more(closing); err != nil {
 			return nil, err
 		}
 	}
-	return container(Object, kids), nil
+	return container(k, kids), nil
 }
 
-// memberName consumes a name and its colon, and enters the member.
-func (p *parser) memberName(seen *nameSet, kids []kid) (string, error) {
+// enterNext enters the child behind kids. It consumes the name and the colon of a member.
+func (p *parser) enterNext(k Kind, seen *nameSet, kids []kid) (name string, err error) {
+	if k == Array {
+		return "", p.enter(strconv.Itoa(len(kids)))
+	}
 	if p.next() != '"' {
 		return "", p.fail(Syntax)
 	}
-	name, err := p.str()
-	if err != nil {
+	if name, err = p.str(); err != nil {
 		return "", err
 	}
 	if p.next() != ':' {
@@ -314,16 +269,16 @@ func (s *nameSet) add(name string, kids []kid) bool {
 
 func (p *parser) number() (*Node, error) {
 	start := p.at
-	p.accept('-')
-	if !p.accept('0') && !p.digits() {
+	p.accept("-")
+	if !p.accept("0") && !p.digits() {
 		return nil, p.fail(Syntax)
 	}
-	if p.accept('.') && !p.digits() {
+	if p.accept(".") && !p.digits() {
 		return nil, p.fail(Syntax)
 	}
-	if p.accept('e') || p.accept('E') {
-		if !p.accept('+') {
-			p.accept('-')
+	if p.accept("e") || p.accept("E") {
+		if !p.accept("+") {
+			p.accept("-")
 		}
 		if !p.digits() {
 			return nil, p.fail(Syntax)

@@ -2,7 +2,6 @@ package jsontree
 
 import (
 	"errors"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -10,8 +9,12 @@ import (
 // errPointer does not quote the text.
 var errPointer = errors.New("not a JSON Pointer")
 
-// The escapes of RFC 6901 section 3.
-var escapeToken = strings.NewReplacer("~", "~0", "/", "~1")
+// The escapes of RFC 6901 section 3. A Replacer goes once from left to right: "~01" is "~1", never
+// "/".
+var (
+	escapeToken   = strings.NewReplacer("~", "~0", "/", "~1")
+	unescapeToken = strings.NewReplacer("~0", "~", "~1", "/")
+)
 
 // ParsePointer returns the unescaped reference tokens of a JSON Pointer (RFC 6901). The empty
 // pointer names the whole document and has no tokens. ParsePointer rejects a pointer without a
@@ -25,36 +28,12 @@ func ParsePointer(pointer string) ([]string, error) {
 	}
 	tokens := strings.Split(pointer[1:], "/")
 	for i, t := range tokens {
-		plain, ok := unescapeToken(t)
-		if !ok {
+		if strings.Count(t, "~") != strings.Count(t, "~0")+strings.Count(t, "~1") {
 			return nil, errPointer
 		}
-		tokens[i] = plain
+		tokens[i] = unescapeToken.Replace(t)
 	}
 	return tokens, nil
-}
-
-// unescapeToken reverses escapeToken in one pass from left to right: "~01" is "~1", never "/".
-func unescapeToken(t string) (string, bool) {
-	if !strings.Contains(t, "~") {
-		return t, true
-	}
-	var b strings.Builder
-	for {
-		before, after, found := strings.Cut(t, "~")
-		b.WriteString(before)
-		switch {
-		case !found:
-			return b.String(), true
-		case strings.HasPrefix(after, "0"):
-			b.WriteByte('~')
-		case strings.HasPrefix(after, "1"):
-			b.WriteByte('/')
-		default:
-			return "", false
-		}
-		t = after[1:]
-	}
 }
 
 // JoinPointer returns the JSON Pointer with these reference tokens. It reverses [ParsePointer]:
@@ -76,18 +55,4 @@ func ChildPointer(pointer, token string) string {
 // tokenLen returns how many bytes a reference token adds to a pointer.
 func tokenLen(token string) int {
 	return 1 + len(token) + strings.Count(token, "~") + strings.Count(token, "/")
-}
-
-// arrayIndex parses an index as in RFC 6901 section 4: "0", or digits that do not start with 0.
-func arrayIndex(token string) (int, bool) {
-	if token == "" || len(token) > 9 || token[0] == '0' && token != "0" {
-		return 0, false
-	}
-	for i := range len(token) {
-		if !isDigit(token[i]) {
-			return 0, false
-		}
-	}
-	n, err := strconv.Atoi(token)
-	return n, err == nil
 }

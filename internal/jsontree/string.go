@@ -2,6 +2,7 @@ package jsontree
 
 import (
 	"bytes"
+	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -9,39 +10,28 @@ import (
 // str consumes a string and its quotes.
 func (p *parser) str() (string, error) {
 	p.at++
-	start := p.at
+	var text []byte // up to the last escape
+	start := p.at   // of the rest
 	for p.at < len(p.in) {
 		switch c := p.in[p.at]; {
 		case c == '"':
+			rest := p.in[start:p.at]
 			p.at++
-			return string(p.in[start : p.at-1]), nil
+			if text == nil {
+				return string(rest), nil
+			}
+			return string(append(text, rest...)), nil
 		case c == '\\':
-			return p.escapedStr(bytes.Clone(p.in[start:p.at]))
-		case c < ' ':
-			return "", p.fail(Syntax)
-		}
-		p.at++
-	}
-	return "", p.fail(Syntax)
-}
-
-// escapedStr consumes a string from its first escape on; text is the part before it.
-func (p *parser) escapedStr(text []byte) (string, error) {
-	for p.at < len(p.in) {
-		switch c := p.in[p.at]; {
-		case c == '"':
-			p.at++
-			return string(text), nil
-		case c == '\\':
+			text = append(text, p.in[start:p.at]...)
 			r, err := p.escape()
 			if err != nil {
 				return "", err
 			}
 			text = utf8.AppendRune(text, r)
+			start = p.at
 		case c < ' ':
 			return "", p.fail(Syntax)
 		default:
-			text = append(text, c)
 			p.at++
 		}
 	}
@@ -76,7 +66,7 @@ func (p *parser) unicodeEscape() (rune, error) {
 	if !utf16.IsSurrogate(r) {
 		return r, nil
 	}
-	if p.accept('\\') && p.peek() == 'u' {
+	if p.accept("\\") && p.peek() == 'u' {
 		low, ok := p.hex()
 		if !ok {
 			return 0, p.fail(Syntax)
@@ -93,22 +83,12 @@ func (p *parser) hex() (rune, bool) {
 	if len(p.in)-p.at < 5 {
 		return 0, false
 	}
-	var r rune
-	for _, c := range p.in[p.at+1 : p.at+5] {
-		switch {
-		case isDigit(c):
-			c -= '0'
-		case 'a' <= c && c <= 'f':
-			c -= 'a' - 10
-		case 'A' <= c && c <= 'F':
-			c -= 'A' - 10
-		default:
-			return 0, false
-		}
-		r = r<<4 | rune(c)
+	r, err := strconv.ParseUint(string(p.in[p.at+1:p.at+5]), 16, 16)
+	if err != nil {
+		return 0, false
 	}
 	p.at += 5
-	return r, true
+	return rune(r), true
 }
 
 // invalidUTF8 returns the offset of the first byte that is not part of valid UTF-8, or -1.
@@ -116,12 +96,10 @@ func invalidUTF8(b []byte) int {
 	if utf8.Valid(b) {
 		return -1
 	}
-	for i := 0; i < len(b); {
-		r, size := utf8.DecodeRune(b[i:])
-		if r == utf8.RuneError && size == 1 {
+	for i, r := range string(b) {
+		if r == utf8.RuneError && !bytes.HasPrefix(b[i:], []byte("\uFFFD")) {
 			return i
 		}
-		i += size
 	}
 	return -1
 }

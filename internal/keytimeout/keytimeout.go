@@ -1,8 +1,7 @@
 // Package keytimeout limits how long an operation waits for a key service.
 //
-// Some operations can finish without a key: they give up a secret, or end an installation. They
-// ask for the key first, because the result is better with it, and need time left to go on without
-// it.
+// Some operations can finish without a key: they give up a secret, or end an installation. They ask
+// for the key first, because the result is better with it, and need time left to go on without it.
 package keytimeout
 
 import (
@@ -29,19 +28,17 @@ type half struct{ crypto.KeyWrapper }
 func (k half) Unwrap(
 	ctx context.Context, w crypto.Wrapped, b crypto.Binding,
 ) (*crypto.DataKey, error) {
-	limited, cancel := halve(ctx)
-	defer cancel()
-	key, err := k.KeyWrapper.Unwrap(limited, w, b)
-	return key, timeout(ctx, limited, err)
+	return halve(ctx, func(ctx context.Context) (*crypto.DataKey, error) {
+		return k.KeyWrapper.Unwrap(ctx, w, b)
+	})
 }
 
 func (k half) Wrap(
 	ctx context.Context, key *crypto.DataKey, b crypto.Binding,
 ) (crypto.Wrapped, error) {
-	limited, cancel := halve(ctx)
-	defer cancel()
-	w, err := k.KeyWrapper.Wrap(limited, key, b)
-	return w, timeout(ctx, limited, err)
+	return halve(ctx, func(ctx context.Context) (crypto.Wrapped, error) {
+		return k.KeyWrapper.Wrap(ctx, key, b)
+	})
 }
 
 type skip struct{ half }
@@ -50,19 +47,17 @@ func (skip) Unwrap(context.Context, crypto.Wrapped, crypto.Binding) (*crypto.Dat
 	return nil, ErrSkipped
 }
 
-// halve returns a context that ends after half of the time that is left.
-func halve(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return ctx, func() {}
+// halve calls do with a context that ends after half of the time that is left. It returns
+// ErrSkipped if that context ended and the caller's did not.
+func halve[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
+	limited, cancel := ctx, context.CancelFunc(func() {})
+	if deadline, ok := ctx.Deadline(); ok {
+		limited, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
 	}
-	return context.WithTimeout(ctx, time.Until(deadline)/2)
-}
-
-// timeout replaces err with ErrSkipped if the limited context ended and the caller's did not.
-func timeout(ctx, limited context.Context, err error) error {
+	defer cancel()
+	result, err := do(limited)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		return ErrSkipped
+		err = ErrSkipped
 	}
-	return err
+	return result, err
 }

@@ -29,17 +29,7 @@ func (b *Body) Append(dst []byte) []byte {
 
 // DecodeBody reads a stored body, which shares the memory of raw. The error is
 // [crypto.ErrSealed], or a [*crypto.VersionError] for an unknown version.
-func DecodeBody(raw []byte) (*Body, error) {
-	message, err := CheckVersion(raw, "record")
-	if err != nil {
-		return nil, err
-	}
-	b := new(Body)
-	if err := Decode(message, b, bodyFields); err != nil {
-		return nil, err
-	}
-	return b, nil
-}
+func DecodeBody(raw []byte) (*Body, error) { return DecodeStored(raw, "record", bodyFields) }
 
 // size returns about how many bytes the stored form takes, and never less.
 func (b *Body) size() int {

@@ -86,6 +86,24 @@ func Decode[T any](b []byte, v *T, fields func(*Coder, *T)) error {
 	return nil
 }
 
+// decodeNew is Decode into a new value.
+func decodeNew[T any](b []byte, fields func(*Coder, *T)) (*T, error) {
+	v := new(T)
+	if err := Decode(b, v, fields); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DecodeStored is Decode into a new value, from a stored form that [CheckVersion] accepts.
+func DecodeStored[T any](stored []byte, form string, fields func(*Coder, *T)) (*T, error) {
+	message, err := CheckVersion(stored, form)
+	if err != nil {
+		return nil, err
+	}
+	return decodeNew(message, fields)
+}
+
 // CheckVersion returns the message behind the version byte of a stored form. The error for
 // another version is a [*crypto.VersionError] that names the form.
 func CheckVersion(stored []byte, form string) ([]byte, error) {
@@ -107,13 +125,17 @@ func (c *Coder) Require(ok bool) {
 	}
 }
 
-// begin notes that field n is being written. It panics if the description is out of order,
-// which is a mistake in the code: the encoding could not be read.
-func (c *Coder) begin(n protowire.Number) {
+// writing reports whether field n is to be written, not read. It panics if the description is out
+// of order, which is a mistake in the code: the encoding could not be read.
+func (c *Coder) writing(n protowire.Number) bool {
+	if c.reading {
+		return false
+	}
 	if n <= c.last {
 		panic("record: fields are not described in ascending order")
 	}
 	c.last = n
+	return true
 }
 
 // reject ends reading. No field matches any more.
@@ -130,12 +152,10 @@ func (c *Coder) advance() {
 	}
 }
 
-// due reports whether there is anything to do for field n: most fields are absent while
-// reading.
+// due reports whether there is anything to do for field n: most fields are absent while reading.
 func (c *Coder) due(n protowire.Number) bool { return c.next == n || !c.reading }
 
-// match reports whether field n is the next one. It rejects the input if n has another wire
-// type.
+// match reports whether field n is the next one. It rejects the input if n has another wire type.
 func (c *Coder) match(n protowire.Number, wire protowire.Type) bool {
 	if c.next != n {
 		return false

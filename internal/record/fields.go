@@ -23,15 +23,12 @@ func Raw[T ~string](c *Coder, n protowire.Number, v *T) {
 }
 
 func text[T ~string](c *Coder, n protowire.Number, v *T, anyBytes bool) {
-	if !c.reading {
-		c.begin(n)
+	if c.writing(n) {
 		if *v != "" {
 			c.out = protowire.AppendTag(c.out, n, protowire.BytesType)
 			c.out = protowire.AppendString(c.out, string(*v))
 		}
-		return
-	}
-	if c.match(n, protowire.BytesType) {
+	} else if c.match(n, protowire.BytesType) {
 		*v = T(c.string(anyBytes))
 		c.Require(*v != "")
 		c.advance()
@@ -41,13 +38,11 @@ func text[T ~string](c *Coder, n protowire.Number, v *T, anyBytes bool) {
 // Strings describes a repeated string field. Items may be empty.
 func Strings[T ~string](c *Coder, n protowire.Number, v *[]T) { texts(c, n, v, false) }
 
-// Raws describes a repeated bytes field that Go code keeps as strings. They may hold any
-// bytes.
+// Raws describes a repeated bytes field that Go code keeps as strings. They may hold any bytes.
 func Raws[T ~string](c *Coder, n protowire.Number, v *[]T) { texts(c, n, v, true) }
 
 func texts[T ~string](c *Coder, n protowire.Number, v *[]T, anyBytes bool) {
-	if !c.reading {
-		c.begin(n)
+	if c.writing(n) {
 		for _, s := range *v {
 			c.out = protowire.AppendTag(c.out, n, protowire.BytesType)
 			c.out = protowire.AppendString(c.out, string(s))
@@ -65,15 +60,12 @@ func texts[T ~string](c *Coder, n protowire.Number, v *[]T, anyBytes bool) {
 
 // Bytes describes a bytes field. What is read shares the memory of the input.
 func Bytes(c *Coder, n protowire.Number, v *[]byte) {
-	if !c.reading {
-		c.begin(n)
+	if c.writing(n) {
 		if len(*v) > 0 {
 			c.out = protowire.AppendTag(c.out, n, protowire.BytesType)
 			c.out = protowire.AppendBytes(c.out, *v)
 		}
-		return
-	}
-	if c.match(n, protowire.BytesType) {
+	} else if c.match(n, protowire.BytesType) {
 		start, end := c.span()
 		*v = c.in[start:end:end]
 		c.Require(start < end)
@@ -88,14 +80,11 @@ type Number interface {
 
 // Int describes an integer or enum field. A negative number takes ten bytes.
 func Int[T Number](c *Coder, n protowire.Number, v *T) {
-	if !c.reading {
-		c.begin(n)
+	if c.writing(n) {
 		if *v != 0 {
 			c.varintField(n, uint64(*v))
 		}
-		return
-	}
-	if c.match(n, protowire.VarintType) {
+	} else if c.match(n, protowire.VarintType) {
 		u := c.varint()
 		*v = T(u)
 		c.Require(*v != 0 && uint64(*v) == u) // not zero, and not cut
@@ -105,33 +94,23 @@ func Int[T Number](c *Coder, n protowire.Number, v *T) {
 
 // Bool describes a bool field.
 func Bool(c *Coder, n protowire.Number, v *bool) {
-	if !c.reading {
-		c.begin(n)
-		if *v {
-			c.varintField(n, 1)
-		}
-		return
-	}
-	if c.match(n, protowire.VarintType) {
-		*v = c.varint() == 1
-		c.Require(*v)
-		c.advance()
+	u := protowire.EncodeBool(*v)
+	Int(c, n, &u)
+	if c.reading {
+		*v = u == 1
+		c.Require(u <= 1)
 	}
 }
 
 // OptionalBool describes an optional bool field: nil is absent, false is not.
 func OptionalBool(c *Coder, n protowire.Number, v **bool) {
-	if !c.reading {
-		c.begin(n)
+	if c.writing(n) {
 		if *v != nil {
 			c.varintField(n, protowire.EncodeBool(**v))
 		}
-		return
-	}
-	if c.match(n, protowire.VarintType) {
+	} else if c.match(n, protowire.VarintType) {
 		u := c.varint()
-		yes := u == 1
-		*v = &yes
+		*v = new(u == 1)
 		c.Require(u <= 1)
 		c.advance()
 	}

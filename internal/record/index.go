@@ -62,18 +62,17 @@ func (t Terms) Match(version byte, terms []string) error {
 		return &crypto.VersionError{What: "index", Version: version}
 	}
 	var buffer [1024]byte
-	matched := 0
 	for i := range termCount {
 		term := t.append(buffer[:0], i)
 		if len(term) == 0 {
 			continue
 		}
-		if matched == len(terms) || terms[matched] != string(term) {
+		if len(terms) == 0 || terms[0] != string(term) {
 			return crypto.ErrSealed
 		}
-		matched++
+		terms = terms[1:]
 	}
-	if matched != len(terms) {
+	if len(terms) > 0 {
 		return crypto.ErrSealed
 	}
 	return nil
@@ -116,8 +115,7 @@ func appendTerm(b []byte, prefix, value string) []byte {
 	return append(append(b, prefix...), value...)
 }
 
-// appendPair joins two IDs. The length of the first comes first, so no two pairs give one
-// term.
+// appendPair joins two IDs. The length of the first comes first, so no two pairs give one term.
 func appendPair(b []byte, first, second string) []byte {
 	b = strconv.AppendInt(b, int64(len(first)), 10)
 	return append(append(append(b, ':'), first...), second...)
@@ -132,12 +130,9 @@ func Pair(first, second string) string { return string(appendPair(nil, first, se
 // SetTerm returns terms in which the terms of a prefix are replaced by one with this value,
 // or removed if the value is empty. It serves records whose manifest cannot be opened.
 func SetTerm(terms []string, prefix, value string) []string {
-	out := make([]string, 0, len(terms)+1)
-	for _, t := range terms {
-		if !strings.HasPrefix(t, prefix) {
-			out = append(out, t)
-		}
-	}
+	out := slices.DeleteFunc(slices.Clone(terms), func(t string) bool {
+		return strings.HasPrefix(t, prefix)
+	})
 	if value != "" {
 		out = append(out, prefix+value)
 	}

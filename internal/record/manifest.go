@@ -1,11 +1,14 @@
 package record
 
-import "github.com/go-installation/installation/crypto"
+import (
+	"slices"
 
-// Manifest is the part of a record that is sealed as one: everything except the secrets,
-// and a table of the secrets. The seal covers removed secrets, single fields that were
-// rolled back, and edited plain fields. The domain fields are its content, described by the
-// caller.
+	"github.com/go-installation/installation/crypto"
+)
+
+// Manifest is the part of a record that is sealed as one: everything except the secrets, and a
+// table of the secrets. The seal covers removed secrets, single fields that were rolled back, and
+// edited plain fields. The domain fields are its content, described by the caller.
 type Manifest struct {
 	ID         string // of the installation
 	Generation int64
@@ -51,16 +54,9 @@ func DecodeManifest(b []byte, content func(*Coder)) (*Manifest, error) {
 
 // Lists reports whether the table names exactly these values, each with its tag.
 func (m *Manifest) Lists(values []Value) bool {
-	if len(m.Table) != len(values) {
-		return false
-	}
-	for i := range values {
-		e, v := &m.Table[i], &values[i]
-		if e.Ref != v.Ref || e.Tag != string(crypto.Tag(v.Sealed)) {
-			return false
-		}
-	}
-	return true
+	return slices.EqualFunc(m.Table, values, func(e Entry, v Value) bool {
+		return e.Ref == v.Ref && e.Tag == string(crypto.Tag(v.Sealed))
+	})
 }
 
 // contents is a manifest with the description of its domain fields. They are read in place,

@@ -2,30 +2,22 @@ package record
 
 import "google.golang.org/protobuf/encoding/protowire"
 
-// Message describes a field that is a message. It is absent if the message encodes to
-// nothing.
+// Message describes a field that is a message. It is absent if the message encodes to nothing.
 func Message[T any](c *Coder, n protowire.Number, v *T, fields func(*Coder, *T)) {
-	if !c.reading {
-		c.begin(n)
+	if c.writing(n) {
 		writeMessage(c, n, v, fields, false)
-		return
-	}
-	if c.match(n, protowire.BytesType) {
+	} else if c.match(n, protowire.BytesType) {
 		c.Require(readMessage(c, v, fields) > 0)
 	}
 }
 
-// Pointer describes a field that is a message or absent. Nil is absent; an empty message is
-// not.
+// Pointer describes a field that is a message or absent. Nil is absent; an empty message is not.
 func Pointer[T any](c *Coder, n protowire.Number, v **T, fields func(*Coder, *T)) {
-	if !c.reading {
-		c.begin(n)
+	if c.writing(n) {
 		if *v != nil {
 			writeMessage(c, n, *v, fields, true)
 		}
-		return
-	}
-	if c.match(n, protowire.BytesType) {
+	} else if c.match(n, protowire.BytesType) {
 		*v = new(T)
 		readMessage(c, *v, fields)
 	}
@@ -33,8 +25,7 @@ func Pointer[T any](c *Coder, n protowire.Number, v **T, fields func(*Coder, *T)
 
 // Messages describes a repeated field of messages. Items may be empty.
 func Messages[T any](c *Coder, n protowire.Number, v *[]T, fields func(*Coder, *T)) {
-	if !c.reading {
-		c.begin(n)
+	if c.writing(n) {
 		for i := range *v {
 			writeMessage(c, n, &(*v)[i], fields, true)
 		}

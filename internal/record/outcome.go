@@ -21,15 +21,7 @@ func (o *Outcome) Append(dst []byte) []byte {
 // DecodeOutcome reads a stored outcome, which shares the memory of raw. The error is
 // [crypto.ErrSealed], or a [*crypto.VersionError] for an unknown version.
 func DecodeOutcome(raw []byte) (*Outcome, error) {
-	message, err := CheckVersion(raw, "outcome")
-	if err != nil {
-		return nil, err
-	}
-	o := new(Outcome)
-	if err := Decode(message, o, outcomeFields); err != nil {
-		return nil, err
-	}
-	return o, nil
+	return DecodeStored(raw, "outcome", outcomeFields)
 }
 
 func outcomeFields(c *Coder, o *Outcome) {
@@ -70,13 +62,7 @@ func (a *Answer) Append(dst []byte) []byte { return Append(dst, a, answerFields)
 
 // DecodeAnswer reads an opened answer. Its slices share the memory of b. The error is
 // [crypto.ErrSealed].
-func DecodeAnswer(b []byte) (*Answer, error) {
-	a := new(Answer)
-	if err := Decode(b, a, answerFields); err != nil {
-		return nil, err
-	}
-	return a, nil
-}
+func DecodeAnswer(b []byte) (*Answer, error) { return decodeNew(b, answerFields) }
 
 func answerFields(c *Coder, a *Answer) {
 	Bytes(c, 1, &a.Content)

@@ -57,9 +57,9 @@ type Subject struct {
 func (s *Schema) Check(ctx context.Context, sub Subject) ([]Violation, error) {
 	known := make(map[string]bool)
 	for _, n := range sub.Stored {
-		collectIncomparable(n, known)
+		eachIncomparable(n, "", func(_, number string) { known[number] = true })
 	}
-	if at, found := firstIncomparable(sub.Doc, "", known); found {
+	if at, found := firstIncomparable(sub.Doc, known); found {
 		return []Violation{{Pointer: at}}, nil
 	}
 	invalid, err := s.validate(ctx, toAny(sub.Doc), secretPaths(sub.Secrets))
@@ -95,8 +95,9 @@ func cutAtSecret(pointer string, secrets map[string]bool) string {
 }
 
 // validate runs the library on a document, with the meter that all schema objects share.
-func (s *Schema) validate(ctx context.Context, doc any,
-	secrets map[string]bool) (invalid *jsonschema.ValidationError, err error) {
+func (s *Schema) validate(
+	ctx context.Context, doc any, secrets map[string]bool,
+) (invalid *jsonschema.ValidationError, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -154,8 +155,7 @@ func (n *note) Validate(ctx *jsonschema.ValidatorContext, v any) {
 	}
 }
 
-// readViolations translates an error of the library. It reports false if the schema is at
-// fault.
+// readViolations translates an error of the library. It reports false if the schema is at fault.
 func readViolations(e *jsonschema.ValidationError, found *[]Violation) bool {
 	at := jsontree.JoinPointer(e.InstanceLocation...)
 	add := func(at, keyword, want string) {

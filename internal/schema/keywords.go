@@ -2,6 +2,7 @@ package schema
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,16 +43,9 @@ var addressFormats = map[string]bool{
 	"hostname":     true, "idn-hostname": true, "ipv4": true, "ipv6": true,
 }
 
-// vocabulary attaches a note to each schema object during compilation. It also collects the
-// anchors that a dynamic reference may lead to; validation decides which. All of them count for
+// compileNote returns the note to attach to a schema object during compilation. It also collects
+// the anchors that a dynamic reference may lead to; validation decides which. All of them count for
 // a [Place].
-func (s *Schema) vocabulary() *jsonschema.Vocabulary {
-	return &jsonschema.Vocabulary{
-		URL:     "schema://configuration/vocabulary",
-		Compile: s.compileNote,
-	}
-}
-
 func (s *Schema) compileNote(
 	ctx *jsonschema.CompilerContext, obj map[string]any,
 ) (jsonschema.SchemaExt, error) {
@@ -128,12 +122,9 @@ func readExposes(obj map[string]any) (list []exposure, said bool, err error) {
 		return nil, false, bad
 	}
 	for _, p := range pointers {
-		text, ok := p.(string)
-		if !ok {
-			return nil, false, bad
-		}
+		text, isText := p.(string)
 		e, ok := parseExposure(text)
-		if !ok {
+		if !isText || !ok {
 			return nil, false, bad
 		}
 		list = append(list, e)
@@ -162,7 +153,7 @@ func (e exposure) from(at []string) []string {
 		return e.tokens
 	}
 	around := at[:max(0, len(at)-e.up)]
-	return append(append(make([]string, 0, len(around)+len(e.tokens)), around...), e.tokens...)
+	return slices.Concat(around, e.tokens)
 }
 
 func readDefault(obj map[string]any) (*jsontree.Node, error) {
@@ -170,16 +161,13 @@ func readDefault(obj map[string]any) (*jsontree.Node, error) {
 	if !ok {
 		return nil, nil
 	}
-	bad := &Error{Fault: Keyword, Pointer: "/default"}
 	text, err := json.Marshal(v)
-	if err != nil {
-		return nil, bad
+	if err == nil {
+		if n, err := jsontree.Parse(text, jsontree.Limits{}); err == nil {
+			return n, nil
+		}
 	}
-	n, err := jsontree.Parse(text, jsontree.Limits{})
-	if err != nil {
-		return nil, bad
-	}
-	return n, nil
+	return nil, &Error{Fault: Keyword, Pointer: "/default"}
 }
 
 // noteOf returns the note of a schema. The schemas true and false have an empty one.

@@ -3,6 +3,9 @@ package schema
 import (
 	"encoding/json"
 	"math/big"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -44,8 +47,7 @@ func (m *meter) spend(n int) {
 type gate struct {
 	meter  *meter
 	weight int // work of the schema object itself
-	types  map[string]bool
-	want   string
+	types  []string
 	choice []*choice // const and enum
 	format *jsonschema.Format
 }
@@ -54,13 +56,7 @@ type gate struct {
 func (m *meter) install(sch *jsonschema.Schema) {
 	g := &gate{meter: m, weight: weigh(sch), format: sch.Format}
 	if sch.Types != nil && !sch.Types.IsEmpty() {
-		g.types = make(map[string]bool)
-		for i, name := range sch.Types.ToStrings() {
-			if g.types[name] = true; i > 0 {
-				g.want += " or "
-			}
-			g.want += name
-		}
+		g.types = sch.Types.ToStrings()
 		sch.Types = nil
 	}
 	if sch.Const != nil {
@@ -96,8 +92,9 @@ func weigh(sch *jsonschema.Schema) int {
 			}
 		}
 	}
-	for _, bound := range []*big.Rat{sch.Minimum, sch.Maximum, sch.ExclusiveMinimum,
-		sch.ExclusiveMaximum, sch.MultipleOf} {
+	for _, bound := range []*big.Rat{
+		sch.Minimum, sch.Maximum, sch.ExclusiveMinimum, sch.ExclusiveMaximum, sch.MultipleOf,
+	} {
 		if bound != nil {
 			n += (bound.Num().BitLen() + bound.Denom().BitLen()) / 64
 		}
@@ -129,8 +126,9 @@ func (m *mismatch) Error() string { return m.keyword }
 
 func (g *gate) pass(v any) error {
 	g.meter.spend(g.weight + size(v))
-	if g.types != nil && !g.types[typeOf(v)] && !(g.types["integer"] && isInteger(v)) {
-		return &mismatch{"type", g.want}
+	fits := func(name string) bool { return name == typeOf(v) || name == "integer" && isInteger(v) }
+	if g.types != nil && !slices.ContainsFunc(g.types, fits) {
+		return &mismatch{"type", strings.Join(g.types, " or ")}
 	}
 	for _, c := range g.choice {
 		if !c.has(v) {
@@ -193,12 +191,7 @@ func (c *choice) has(v any) bool {
 	if key, ok := key(v); ok {
 		return c.scalars[key]
 	}
-	for _, other := range c.others {
-		if equal(v, other) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.others, func(other any) bool { return equal(v, other) })
 }
 
 // key returns a text that two scalars share exactly if they are equal.
@@ -207,10 +200,7 @@ func key(v any) (string, bool) {
 	case nil:
 		return "null", true
 	case bool:
-		if v {
-			return "true", true
-		}
-		return "false", true
+		return strconv.FormatBool(v), true
 	case string:
 		return `"` + v, true
 	case number:

@@ -12,39 +12,30 @@ import (
 // number is the library's type of numbers.
 type number = json.Number
 
-// Bounds of a number that the library can compare exactly. The library uses fractions of
-// integers, and a few bytes can spell a number with a million digits, or one that it cannot
-// parse.
+// Bounds of a number that the library can compare exactly. The library uses fractions of integers,
+// and a few bytes can spell a number with a million digits, or one that it cannot parse.
 const (
 	maxDigits   = 1000
 	maxExponent = 1000
 )
 
-// firstIncomparable returns the pointer of the first number out of these bounds that is not
-// known.
-func firstIncomparable(n *jsontree.Node, at string, known map[string]bool) (string, bool) {
-	if n.Kind() == jsontree.Number && !canCompare(n.Text()) && !known[n.Text()] {
-		return at, true
-	}
-	for token, c := range n.Children() {
-		if pointer, found := firstIncomparable(c, jsontree.ChildPointer(at, token),
-			known); found {
-			return pointer, true
+// firstIncomparable returns the pointer of the first number out of these bounds that is not known.
+func firstIncomparable(n *jsontree.Node, known map[string]bool) (first string, found bool) {
+	eachIncomparable(n, "", func(at, number string) {
+		if !found && !known[number] {
+			first, found = at, true
 		}
-	}
-	return "", false
+	})
+	return first, found
 }
 
-// collectIncomparable adds the texts of the numbers out of bounds to known.
-func collectIncomparable(n *jsontree.Node, known map[string]bool) {
-	if n == nil {
-		return
-	}
+// eachIncomparable calls f with each number out of bounds and its pointer.
+func eachIncomparable(n *jsontree.Node, at string, f func(at, number string)) {
 	if n.Kind() == jsontree.Number && !canCompare(n.Text()) {
-		known[n.Text()] = true
+		f(at, n.Text())
 	}
-	for _, c := range n.Children() {
-		collectIncomparable(c, known)
+	for token, c := range n.Children() {
+		eachIncomparable(c, jsontree.ChildPointer(at, token), f)
 	}
 }
 
@@ -53,8 +44,7 @@ func canCompare(number string) bool {
 	return len(mantissa) <= maxDigits && exponent >= -maxExponent && exponent <= maxExponent
 }
 
-// splitNumber returns the mantissa and the exponent. It caps an exponent that is far out of
-// bounds.
+// splitNumber returns the mantissa and the exponent. It caps an exponent that is far out of bounds.
 func splitNumber(number string) (mantissa string, exponent int) {
 	i := strings.IndexAny(number, "eE")
 	if i < 0 {

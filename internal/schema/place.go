@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 
@@ -150,16 +151,13 @@ func always(s *Schema, sch *jsonschema.Schema) []*jsonschema.Schema {
 	return all
 }
 
-// conditions returns the schemas that may apply where sch does. The keyword not declares
-// nothing.
+// conditions returns the schemas that may apply where sch does. The keyword not declares nothing.
 func conditions(sch *jsonschema.Schema) []*jsonschema.Schema {
 	var all []*jsonschema.Schema
 	if sch.If != nil {
 		all = append(all, sch.If, sch.Then, sch.Else)
 	}
-	for _, s := range sch.DependentSchemas {
-		all = append(all, s)
-	}
+	all = slices.AppendSeq(all, maps.Values(sch.DependentSchemas))
 	for _, s := range sch.Dependencies {
 		all = append(all, asSchema(s))
 	}
@@ -203,12 +201,8 @@ func (p *Place) Child(token string, array bool) *Place {
 // sameAs returns a child of p with the declarations of another place.
 func (p *Place) sameAs(like *Place, tokens []string) *Place {
 	return &Place{
-		walk:    p.walk,
-		parent:  p,
-		tokens:  tokens,
-		applied: like.applied,
-		verdict: like.verdict,
-		like:    like,
+		walk: p.walk, parent: p, tokens: tokens,
+		applied: like.applied, verdict: like.verdict, like: like,
 	}
 }
 

@@ -10,6 +10,7 @@ package schema
 
 import (
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -57,23 +58,24 @@ func (e *Error) Error() string {
 // Schema is a compiled schema. It is safe for use by many goroutines.
 type Schema struct {
 	root *jsonschema.Schema
-	// anchors are the possible targets of a $dynamicRef by name, and of a $recursiveRef under
-	// "".
+	// anchors are the possible targets of a $dynamicRef by name, and of a $recursiveRef under "".
 	anchors     map[string][]*jsonschema.Schema
 	meter       *meter
 	lock        chan struct{} // full while the meter is in use
 	sessionRoot *Place        // of a session
 }
 
-// location is the base of the schema's references. It has a path, so a relative reference to
-// another text differs from it.
-const location = "schema://configuration/schema"
+const (
+	// location is the base of the schema's references. It has a path, so a relative reference to
+	// another text differs from it.
+	location   = "schema://configuration/schema"
+	vocabulary = "schema://configuration/vocabulary"
+)
 
-// Compile compiles the text of a schema. It reads no file and no network. The error is an
-// [*Error].
+// Compile compiles the text of a schema. It reads no file and no network. The error is an [*Error].
 func Compile(text []byte) (s *Schema, err error) {
-	tree, err := jsontree.Parse(text,
-		jsontree.Limits{Bytes: MaxBytes, Depth: MaxDepth, Pointer: MaxBytes})
+	limits := jsontree.Limits{Bytes: MaxBytes, Depth: MaxDepth, Pointer: MaxBytes}
+	tree, err := jsontree.Parse(text, limits)
 	if err != nil {
 		return nil, textError(err)
 	}
@@ -83,7 +85,7 @@ func Compile(text []byte) (s *Schema, err error) {
 	if countObjects(tree) > MaxObjects {
 		return nil, &Error{Fault: Complex}
 	}
-	if at, found := firstIncomparable(tree, "", nil); found {
+	if at, found := firstIncomparable(tree, nil); found {
 		return nil, &Error{Fault: Keyword, Pointer: at}
 	}
 	defer func() {
@@ -99,11 +101,11 @@ func Compile(text []byte) (s *Schema, err error) {
 	engine := &patterns{meter: s.meter, known: make(map[string]*pattern)}
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
-	c.UseLoader(noLoader{})
+	c.UseLoader(jsonschema.SchemeURLLoader{}) // loads nothing: no reference leaves the text
 	c.AssertFormat()
 	c.AssertVocabs()
 	c.UseRegexpEngine(engine.compile)
-	c.RegisterVocabulary(s.vocabulary())
+	c.RegisterVocabulary(&jsonschema.Vocabulary{URL: vocabulary, Compile: s.compileNote})
 	if err := c.AddResource(location, toAny(tree)); err != nil {
 		return nil, &Error{Fault: Reference}
 	}
@@ -166,28 +168,15 @@ func reachable(from ...*jsonschema.Schema) []*jsonschema.Schema {
 		}
 		list, _ := sch.Items.([]*jsonschema.Schema)
 		add(slices.Concat(sch.AllOf, sch.AnyOf, sch.OneOf, sch.PrefixItems, list)...)
-		for _, s := range sch.Properties {
-			add(s)
-		}
-		for _, s := range sch.PatternProperties {
-			add(s)
-		}
-		for _, s := range sch.DependentSchemas {
-			add(s)
-		}
+		add(slices.Collect(maps.Values(sch.Properties))...)
+		add(slices.Collect(maps.Values(sch.PatternProperties))...)
+		add(slices.Collect(maps.Values(sch.DependentSchemas))...)
 		for _, s := range sch.Dependencies {
 			add(asSchema(s))
 		}
 	}
 	return all
 }
-
-// noLoader rejects references to other texts.
-type noLoader struct{}
-
-var errOutside = errors.New("schema: reference leads out of the text")
-
-func (noLoader) Load(string) (any, error) { return nil, errOutside }
 
 func textError(err error) error {
 	if fault, ok := errors.AsType[*jsontree.Error](err); ok {
