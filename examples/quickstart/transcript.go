@@ -40,8 +40,7 @@ func (t *transcript) show(v any) error {
 	return nil
 }
 
-// check prints a claim and whether it is true. A false claim is an error of
-// the whole run.
+// check prints a claim and whether it is true. A false claim is an error of the whole run.
 func (t *transcript) check(ok bool, claim string) {
 	if !ok {
 		t.say("NOT SO: %s", claim)
