@@ -55,27 +55,29 @@ func newDevConfig(base string) (*config, error) {
 		return nil, err
 	}
 	dev := &devMode{key: key, issuer: base + devIssuerPath}
-	cfg := &config{
-		dev: dev,
-		Vercel: &vercelConfig{ClientID: devClientID, Issuer: dev.issuer, Name: "Hostapp",
-			key: dev.publicKey, Plans: []billing.Plan{
-				{
-					ID: "hobby", Type: "subscription", Scope: "installation", Name: "Hobby",
-					Description: "For trying it out", Cost: "Free",
-					PaymentMethodRequired: new(false),
-				},
-				{
-					ID: "team", Type: "subscription", Scope: "installation", Name: "Team",
-					Description: "For five people", Cost: "$20.00/month",
-					PaymentMethodRequired: new(true),
-				},
-			}},
+	plan := func(id, name, description, cost string, paid bool) billing.Plan {
+		return billing.Plan{
+			ID: id, Type: "subscription", Scope: "installation", Name: name,
+			Description: description, Cost: cost, PaymentMethodRequired: &paid,
+		}
 	}
+	cfg := &config{dev: dev, Vercel: &vercelConfig{
+		ClientID: devClientID, Issuer: dev.issuer, Name: "Hostapp", key: dev.publicKey,
+		Plans: []billing.Plan{
+			plan("hobby", "Hobby", "For trying it out", "Free", false),
+			plan("team", "Team", "For five people", "$20.00/month", true),
+		},
+	}}
 	if !fips140.Enforced() { // a webhook is not allowed there
 		cfg.Vercel.WebhookSecret = madeUp()
 	}
 	cfg.SoftwareOne, dev.softwareOne = devSoftwareOne()
-	cfg.Ampersand, dev.ampersand = devAmpersand()
+	apiKey := madeUp()
+	cfg.Ampersand = &ampersandConfig{host: memory.Demo(apiKey, nil)}
+	dev.ampersand = &ampersandMount{
+		APIKey: apiKey.RevealString(), ProjectID: memory.DemoProject,
+		IntegrationID: memory.DemoIntegration,
+	}
 	return cfg, nil
 }
 
@@ -124,12 +126,6 @@ func madeUp() crypto.Secret {
 	return crypto.NewSecret(base64.RawURLEncoding.EncodeToString(b))
 }
 
-// handle adds the paths of -dev.
-func (d *devMode) handle(mux *http.ServeMux) {
-	mux.HandleFunc("GET "+devTokenPath, d.token)
-	mux.HandleFunc("GET "+devKeysPath, d.keys)
-}
-
 // publicKey returns the key that tokens are signed with.
 func (d *devMode) publicKey(_ context.Context, id string) (*rsa.PublicKey, error) {
 	if id != devKeyID {
@@ -154,8 +150,7 @@ func (d *devMode) token(w http.ResponseWriter, r *http.Request) {
 	account := cmp.Or(query.Get("account"), devAccount)
 	claims := map[string]any{
 		"iss": d.issuer, "aud": devClientID, "sub": "account:" + account, "account_id": account,
-		"installation_id": nil,
-		"iat":             now.Unix(), "exp": now.Add(time.Hour).Unix(),
+		"installation_id": nil, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
 	}
 	if id := query.Get("installation"); id != "" {
 		claims["installation_id"] = id
@@ -173,24 +168,14 @@ func (d *devMode) token(w http.ResponseWriter, r *http.Request) {
 	signer, err := jose.NewSigner(
 		jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: d.key, KeyID: devKeyID}},
 		(&jose.SignerOptions{}).WithType("JWT"))
-	if err != nil {
-		http.Error(w, "cannot sign", http.StatusInternalServerError)
-		return
+	var text string
+	if err == nil {
+		text, err = jwt.Signed(signer).Claims(claims).Serialize()
 	}
-	text, err := jwt.Signed(signer).Claims(claims).Serialize()
 	if err != nil {
 		http.Error(w, "cannot sign", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	fmt.Fprint(w, text)
-}
-
-// devAmpersand generates a builder with one integration and a customer with connections.
-func devAmpersand() (*ampersandConfig, *ampersandMount) {
-	key := madeUp()
-	return &ampersandConfig{host: memory.Demo(key, nil)}, &ampersandMount{
-		APIKey: key.RevealString(), ProjectID: memory.DemoProject,
-		IntegrationID: memory.DemoIntegration,
-	}
 }

@@ -13,40 +13,35 @@ var pageText string
 
 var pageTemplate = template.Must(template.New("page").Parse(pageText))
 
-// entry is one platform on the page.
-type entry struct {
-	Name, Base, What string
-	Curl             string // an example command
-}
+// entry is one platform on the page. Curl is an example command.
+type entry struct{ Name, Base, What, Curl string }
 
 // page lists the mounted platforms. Without -dev, the commands have placeholders for credentials.
 func page(m mounted) http.Handler {
 	var entries []entry
+	add := func(name, base, what, header, url string) {
+		curl := "curl -H " + header + " \\\n  " + url
+		entries = append(entries, entry{name, base, what, curl})
+	}
 	if v := m.Vercel; v != nil {
+		const id = "icfg_9aXw3LmQ7vBn2TzK5rYd8PcH"
 		token := "$TOKEN"
 		if v.Tokens != "" {
-			token = "$(curl -s '" + v.Tokens +
-				"?installation=icfg_9aXw3LmQ7vBn2TzK5rYd8PcH&auth=system')"
+			token = "$(curl -s '" + v.Tokens + "?installation=" + id + "&auth=system')"
 		}
-		entries = append(entries, entry{"Vercel", v.Base,
-			"The Partner API of a marketplace integration: Vercel is the client.",
-			`curl -H "Authorization: Bearer ` + token + `" \` + "\n  " + v.Base +
-				"/v1/installations/icfg_9aXw3LmQ7vBn2TzK5rYd8PcH/plans"})
+		add("Vercel", v.Base, "The Partner API of a marketplace integration: Vercel is the client.",
+			`"Authorization: Bearer `+token+`"`, v.Base+"/v1/installations/"+id+"/plans")
 	}
 	if s := m.SoftwareOne; s != nil {
-		entries = append(entries,
-			entry{"SoftwareOne", s.Base,
-				"The installations of a marketplace platform, for its vendors, clients and " +
-					"extensions.",
-				`curl -H 'Authorization: Bearer ` + cmp.Or(s.VendorToken, "idt:TKN-…") + `' \` +
-					"\n  '" +
-					s.Base + "/installations?limit=10'"})
+		add("SoftwareOne", s.Base, "The installations of a marketplace platform, for its vendors, "+
+			"clients and extensions.",
+			"'Authorization: Bearer "+cmp.Or(s.VendorToken, "idt:TKN-…")+"'",
+			"'"+s.Base+"/installations?limit=10'")
 	}
 	if a := m.Ampersand; a != nil {
-		entries = append(entries, entry{"Ampersand", a.Base,
-			"The installations and connections of an integration platform, for its builders.",
-			`curl -H 'X-Api-Key: ` + cmp.Or(a.APIKey, "…") + `' \` + "\n  " + a.Base +
-				"/projects/" + cmp.Or(a.ProjectID, "PROJECT") + "/installations"})
+		add("Ampersand", a.Base, "The installations and connections of an integration platform, "+
+			"for its builders.", "'X-Api-Key: "+cmp.Or(a.APIKey, "…")+"'",
+			a.Base+"/projects/"+cmp.Or(a.ProjectID, "PROJECT")+"/installations")
 	}
 	var text bytes.Buffer
 	if err := pageTemplate.Execute(&text, entries); err != nil {

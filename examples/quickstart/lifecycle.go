@@ -231,7 +231,8 @@ func (c *cast) reinstall(ctx context.Context) error {
 	c.now = c.now.Add(time.Hour)
 	again, err := c.customer.Upsert(ctx, installation.UpsertRequest{
 		ID: c.in.ID, Parts: installation.Parts{
-			Account: installation.Value(c.in.account()), Consent: installation.Value(c.in.consent()),
+			Account: installation.Value(c.in.account()),
+			Consent: installation.Value(c.in.consent()),
 		},
 	})
 	if err != nil {
