@@ -126,10 +126,8 @@ func components(uses map[string]map[string]string) (cycles [][]string) {
 		for to := range reached[from] {
 			if reached[to][from] && !placed[to] {
 				cycle = append(cycle, to)
+				placed[to] = true
 			}
-		}
-		for _, file := range cycle {
-			placed[file] = true
 		}
 		if len(cycle) > 1 {
 			slices.Sort(cycle)
