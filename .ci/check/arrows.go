@@ -62,10 +62,8 @@ var rules = []rule{
 	},
 	{
 		from: []string{"./..."}, except: support,
-		to: []string{
-			"testing", "github.com/google/go-cmp/...", "github.com/alicebob/miniredis/...",
-			"go.uber.org/goleak/...",
-		},
+		to: []string{"testing", "github.com/google/go-cmp/...", "github.com/alicebob/miniredis/...",
+			"go.uber.org/goleak/..."},
 		because: "programs are not linked with what only tests need",
 	},
 	{

@@ -121,7 +121,7 @@ func (a *app) mount(
 	}
 	a.mounted.Addr = base[len("http://"):]
 	a.HandleFunc("GET /healthz", a.health)
-	a.Handle("GET /{$}", page(a.mounted))
+	a.Handle("GET /{$}", page(a.mounted, len(sites)))
 	return nil
 }
 

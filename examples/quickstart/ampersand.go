@@ -110,19 +110,13 @@ func (in *ampersandInstallation) parts() installation.Parts {
 
 func (c *ampersandConnection) connection() installation.Connection {
 	return installation.Connection{
-		ID:           c.ID,
-		Provider:     c.Provider,
-		Scheme:       c.Scheme,
-		Status:       c.Status,
+		ID: c.ID, Provider: c.Provider, Scheme: c.Scheme, Status: c.Status,
 		App:          (*installation.ProviderApp)(c.App),
 		Consumer:     (*installation.Consumer)(c.Consumer),
-		WorkspaceRef: c.WorkspaceRef,
-		ConsumerRef:  c.ConsumerRef,
+		WorkspaceRef: c.WorkspaceRef, ConsumerRef: c.ConsumerRef,
 		AccessToken:  installation.Token(c.OAuth2.AccessToken),
 		RefreshToken: installation.Token(c.OAuth2.RefreshToken),
-		APIKey:       c.APIKey,
-		Created:      c.Created,
-		Updated:      c.Updated,
+		APIKey:       c.APIKey, Created: c.Created, Updated: c.Updated,
 	}
 }
 
