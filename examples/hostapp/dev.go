@@ -6,7 +6,6 @@ import (
 	"crypto/fips140"
 	"crypto/rand"
 	"crypto/rsa"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -96,8 +95,8 @@ func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
 			ExtensionSecrets: map[string]crypto.Secret{extension: madeUp()},
 		},
 	}
-	account := func(id, name string, kind softwareone.AccountType, token string) string {
-		secret := madeUp()
+	account := func(id, name string, kind softwareone.AccountType) string {
+		token, secret := fmt.Sprintf("TKN-1000-%04d", len(c.Tokens)+1), madeUp()
 		c.Accounts = append(c.Accounts,
 			softwareone.Account{ID: id, Name: name, Type: kind, Status: "Enabled", Revision: 1})
 		c.Tokens = append(c.Tokens,
@@ -106,25 +105,17 @@ func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
 		return "idt:" + token + ":" + secret.RevealString()
 	}
 	return c, &softwareOneMount{
-		ExtensionID: extension,
-		VendorToken: account("ACC-2205-6611", "Stockfish Software", softwareone.AccountVendor,
-			"TKN-1000-0001"),
-		ClientToken: account("ACC-8834-0012", "Harbor Foods", softwareone.AccountClient,
-			"TKN-1000-0002"),
-		Client2Token: account("ACC-8834-0013", "Northwind Mills", softwareone.AccountClient,
-			"TKN-1000-0003"),
-		OperationsToken: account("ACC-0001-0001", "Marketplace", softwareone.AccountOperations,
-			"TKN-1000-0004"),
-		ExtensionToken: c.ExtensionSecrets[extension].RevealString(),
+		ExtensionID:     extension,
+		VendorToken:     account("ACC-2205-6611", "Stockfish Software", softwareone.AccountVendor),
+		ClientToken:     account("ACC-8834-0012", "Harbor Foods", softwareone.AccountClient),
+		Client2Token:    account("ACC-8834-0013", "Northwind Mills", softwareone.AccountClient),
+		OperationsToken: account("ACC-0001-0001", "Marketplace", softwareone.AccountOperations),
+		ExtensionToken:  c.ExtensionSecrets[extension].RevealString(),
 	}
 }
 
-// madeUp returns a random secret.
-func madeUp() crypto.Secret {
-	b := make([]byte, 24)
-	rand.Read(b) // never fails since Go 1.24
-	return crypto.NewSecret(base64.RawURLEncoding.EncodeToString(b))
-}
+// madeUp returns a random secret. It is twice as long as rand.Text, because some must be longer.
+func madeUp() crypto.Secret { return crypto.NewSecret(rand.Text() + rand.Text()) }
 
 // publicKey returns the key that tokens are signed with.
 func (d *devMode) publicKey(_ context.Context, id string) (*rsa.PublicKey, error) {

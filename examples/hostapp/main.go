@@ -72,9 +72,8 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		flags.Usage()
 		return 2
 	case !set.dev && (set.keys == "" || set.config == ""):
-		fmt.Fprintln(stderr,
-			"hostapp: without -dev, -keys and -config are needed: there is no service without "+
-				"keys, and no API without knowing its callers")
+		fmt.Fprintln(stderr, "hostapp: without -dev, -keys and -config are needed: there is no "+
+			"service without keys, and no API without knowing its callers")
 		return 2
 	}
 	if err := serve(ctx, set, stdout, slog.New(slog.NewTextHandler(stderr, nil))); err != nil {

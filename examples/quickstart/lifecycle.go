@@ -88,9 +88,7 @@ func (c *cast) configure(ctx context.Context) error {
 		return err
 	}
 	c.say("The extension reads:")
-	if err := c.show(softwareoneAnswer(seen)); err != nil {
-		return err
-	}
+	c.show(softwareoneAnswer(seen))
 	theirs, err := c.customer.Get(ctx, c.in.ID)
 	if err != nil {
 		return err
@@ -115,9 +113,7 @@ func (c *cast) putBack(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.show(after.Configuration.Document); err != nil {
-		return err
-	}
+	c.show(after.Configuration.Document)
 	var members map[string]string
 	if err := after.Configuration.Document.Decode(&members); err != nil {
 		return err

@@ -76,9 +76,7 @@ func (s *story) ampersand(ctx context.Context) error {
 	}
 	s.say("The project %q is the tenant, the group %q the account. "+
 		"The connection, as it is shown from now on:", inst.Tenant, inst.Account.Name)
-	if err := s.show(ampersandAnswer(inst.Connection)); err != nil {
-		return err
-	}
+	s.show(ampersandAnswer(inst.Connection))
 	s.check(inst.Created && inst.Status == installation.StatusInstalled && inst.Revision == 1,
 		"it is installed, at revision 1")
 	s.check(len(inst.Sealed) == 3,
