@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/bench/base"
@@ -69,10 +66,7 @@ func newGrown(tb testing.TB, n int) *grown {
 
 func (g *grown) anyKey() installation.Key { return g.key(int(numbers.Add(1)*7919) % g.n) }
 
-func (g *grown) get() error {
-	_, err := g.store.Get(g.tb.Context(), g.anyKey())
-	return err
-}
+func (g *grown) get() error { return failure(g.store.Get(g.tb.Context(), g.anyKey())) }
 
 func (g *grown) update() error {
 	r, err := g.store.Get(g.tb.Context(), g.anyKey())
@@ -99,18 +93,18 @@ const dueCount = 1000
 // dueRows look for 1,000 due records among many that are not due yet.
 func dueRows(tb testing.TB, among *grown) []Row {
 	client := among.server.Client(tb)
-	watch := &stopwatch{command: "zrange"}
+	watch := &waits{command: "zrange"}
 	client.AddHook(watch)
 	store, ring := openStore(tb, client), newRing(tb, "k1")
 	w := newWorld(tb, store, ring, 1)
-	past := &invitations{world: &world{ctx: w.ctx, store: store}}
-	past.svc = w.service(tb, ring, &installation.Options{
-		Now: func() time.Time { return time.Now().AddDate(0, -1, 0) },
-	})
+	lastMonth := func() time.Time { return time.Now().AddDate(0, -1, 0) }
+	svc := w.service(tb, ring, &installation.Options{Now: lastMonth})
+	past := &invitations{world: &world{ctx: w.ctx, svc: svc}}
 	check(tb, past.prepare(dueCount)) // these stay due: each sweep prepares as many of its own
 	raw := must(base.NewRedis(tb.Context(), client))(tb)
 
 	query := installation.Query{AllTenants: true, DueBefore: time.Now(), Limit: dueCount}
+	find := side{goroutines: 1, work: func() error { return listing(w.ctx, store, query) }}
 	sweep := func() error {
 		report, err := w.svc.Sweep(w.ctx, dueCount)
 		if err == nil && report.Expired != dueCount {
@@ -122,13 +116,13 @@ func dueRows(tb testing.TB, among *grown) []Row {
 	return []Row{
 		{
 			Name: "find" + due, Against: "SET 2 KiB", Reach: 5,
-			Count: func(slice time.Duration) (ours, base float64, err error) {
-				ours, err = watch.measure(func() error { return listing(w.ctx, store, query) })
-				if err != nil {
+			Count: func(time.Duration) (ours, base float64, err error) {
+				if _, ours, err = watch.measure(find); err != nil {
 					return 0, 0, err
 				}
 				s := side{work: raw.Set, goroutines: 1, calls: 100}
-				return ours, s.each, s.sample()
+				err = s.sample()
+				return ours, s.each, err
 			},
 		},
 		{
@@ -137,42 +131,4 @@ func dueRows(tb testing.TB, among *grown) []Row {
 			Prepare: func(n int) error { return past.prepare(n * dueCount) },
 		},
 	}
-}
-
-// stopwatch is a hook that adds up how long one command takes, as the client sees it.
-type stopwatch struct {
-	command string
-	spent   atomic.Int64
-}
-
-// DialHook implements [redis.Hook].
-func (s *stopwatch) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-// ProcessHook implements [redis.Hook].
-func (s *stopwatch) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		began := time.Now()
-		err := next(ctx, cmd)
-		if cmd.Name() == s.command {
-			s.spent.Add(int64(time.Since(began)))
-		}
-		return err
-	}
-}
-
-// ProcessPipelineHook implements [redis.Hook].
-func (s *stopwatch) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
-}
-
-// measure returns the time of the command alone within a call, in nanoseconds.
-func (s *stopwatch) measure(work Work) (float64, error) {
-	const calls = 5
-	s.spent.Store(0)
-	for range calls {
-		if err := work(); err != nil {
-			return 0, err
-		}
-	}
-	return float64(s.spent.Load()) / calls, nil
 }

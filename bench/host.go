@@ -25,23 +25,20 @@ func withServers(ctx context.Context, f func(testing.TB) error) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	h := &host{ctx: ctx}
 	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case stopped:
-			err = r.err
-		default:
+		r := recover()
+		if s, ok := r.(stopped); ok {
+			err = s.err
+		} else if r != nil {
 			panic(r)
 		}
 	}()
-	defer h.cleanUp()
+	defer func() {
+		for _, f := range slices.Backward(h.cleanups) {
+			f()
+		}
+	}()
 	defer cancel()
 	return f(h)
-}
-
-func (h *host) cleanUp() {
-	for _, f := range slices.Backward(h.cleanups) {
-		f()
-	}
 }
 
 // Helper implements testing.TB.
@@ -55,10 +52,7 @@ func (h *host) Cleanup(f func()) { h.cleanups = append(h.cleanups, f) }
 
 // TempDir implements testing.TB.
 func (h *host) TempDir() string {
-	dir, err := os.MkdirTemp("", "bench-")
-	if err != nil {
-		h.Fatal(err)
-	}
+	dir := must(os.MkdirTemp("", "bench-"))(h)
 	h.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
 }

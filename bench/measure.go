@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"runtime/metrics"
 	"slices"
@@ -64,13 +63,11 @@ const minRounds = 3
 // Measure measures one row.
 func (m Meter) Measure(ctx context.Context, r Row) (Result, error) {
 	result := Result{Row: r, Allocs: -1, Bytes: -1}
-	sample := r.Count
+	sample, err := r.Count, error(nil)
 	if sample == nil {
-		timed, err := m.timed(r)
-		if err != nil {
+		if sample, err = m.timed(r); err != nil {
 			return result, err
 		}
-		sample = timed
 	}
 	runtime.GC()
 	var ours, base, ratios []float64
@@ -91,7 +88,6 @@ func (m Meter) Measure(ctx context.Context, r Row) (Result, error) {
 	result.Ours, result.Base = quantile(ours, 0.5), quantile(base, 0.5)
 	result.Ratio = quantile(ratios, 0.5)
 	result.Spread = quantile(ratios, 0.75) - quantile(ratios, 0.25)
-	var err error
 	if r.Ours != nil {
 		result.Allocs, result.Bytes, err = allocated(r)
 	}
@@ -230,22 +226,13 @@ func allocated(r Row) (allocs, bytes float64, err error) {
 	if r.Per > 0 {
 		calls = 1 // which does much
 	}
-	if r.Prepare != nil {
-		if err := r.Prepare(calls); err != nil {
-			return 0, 0, err
-		}
-	}
 	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	for range calls {
-		if err := r.Ours(); err != nil {
-			return 0, 0, err
-		}
-	}
+	s := side{work: r.Ours, goroutines: 1, prepare: r.Prepare}
+	_, err = s.run(calls, func() { runtime.ReadMemStats(&before) })
 	runtime.ReadMemStats(&after)
 	things := float64(calls * cmp.Or(r.Per, 1))
 	allocs = float64(after.Mallocs-before.Mallocs) / things
-	return allocs, float64(after.TotalAlloc-before.TotalAlloc) / things, nil
+	return allocs, float64(after.TotalAlloc-before.TotalAlloc) / things, err
 }
 
 // quantile returns the value below which a part q of the values lies.
@@ -255,16 +242,4 @@ func quantile(values []float64, q float64) float64 {
 	low := int(at)
 	high := min(low+1, len(sorted)-1)
 	return sorted[low] + (at-float64(low))*(sorted[high]-sorted[low])
-}
-
-// figures returns a Count that times one call of each side.
-func figures(ours, base func() (float64, error)) func(time.Duration) (float64, float64, error) {
-	return func(time.Duration) (float64, float64, error) {
-		b, err := base()
-		if err != nil {
-			return 0, 0, fmt.Errorf("the other side: %w", err)
-		}
-		o, err := ours()
-		return o, b, err
-	}
 }

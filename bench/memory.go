@@ -23,6 +23,7 @@ func memoryRows(tb testing.TB, s Scale) []Row {
 	cached, dropping := w.on(tb, store, cache), w.on(tb, dropped{store}, ring)
 	invited := &invitations{world: w}
 	raw := must(base.NewMemory(s.Records))(tb)
+	commit, replace := creating(tb, store), updating(tb, store, 1)
 
 	const read, page = "memdb First, open manifest", "memdb range, open 100 manifests"
 	const create, update = "memdb insert, seal body", "memdb First, insert, open and seal manifest"
@@ -45,19 +46,11 @@ func memoryRows(tb testing.TB, s Scale) []Row {
 			Name: "accept", Against: update, Lacks: writes, Ours: invited.accept,
 			Prepare: invited.prepare, Base: raw.Update,
 		},
-		{
-			Name: "Reveal one", Against: "memdb First, open manifest and value, insert",
-			Lacks: "event before the value leaves", Ours: w.reveal, Base: raw.Reveal,
-		},
+		newRow("Reveal one", "memdb First, open manifest and value, insert",
+			"event before the value leaves", 0, w.reveal, raw.Reveal),
 		newRow("Store.Get", "memdb First", "copies", 0, w.storeGet, raw.First),
-		{
-			Name: "Store.Commit create", Against: "memdb insert", Lacks: writes, Reach: 8,
-			Ours: creating(tb, store), Base: raw.Insert,
-		},
-		{
-			Name: "Store.Commit update", Against: "memdb insert", Lacks: writes, Reach: 4,
-			Ours: updating(tb, store, 1), Base: raw.Replace,
-		},
+		newRow("Store.Commit create", "memdb insert", writes, 8, commit, raw.Insert),
+		newRow("Store.Commit update", "memdb insert", writes, 4, replace, raw.Replace),
 	}
 	for i := range rows {
 		rows[i].Collected = true
@@ -81,8 +74,7 @@ func countRow(tb testing.TB, s Scale) Row {
 		_, err := concurrently(8, n, func(int) error {
 			c := creation(tenant, numbers.Add(1))
 			c.Record.Body = installation.BodyFromBytes([]byte("a count reads none"))
-			_, err := store.Commit(tb.Context(), c)
-			return err
+			return failure(store.Commit(tb.Context(), c))
 		})
 		check(tb, err)
 		w := (&world{ctx: tb.Context()}).on(tb, store, newRing(tb, "k1"))

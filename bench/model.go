@@ -53,6 +53,14 @@ var spreads = []spread{
 	{masters: 30, buckets: 64, tenants: 10_000, skewed: true},
 }
 
+// size is what the tenant at a rank has, in terms of the first one.
+func (s spread) size(rank int) float64 {
+	if s.skewed {
+		return 1 / float64(rank)
+	}
+	return 1
+}
+
 // fullest returns the part of all installations on the fullest master: the median over a hundred
 // namespaces, since the name decides which slots the buckets are in.
 func (s spread) fullest() float64 {
@@ -72,12 +80,8 @@ func (s spread) fullestIn(namespace string) float64 {
 		fmt.Fprintf(h, "%s-tenant-%d", namespace, rank)
 		bucket := h.Sum64() % uint64(s.buckets)
 		slot := int(redistest.Slot(fmt.Sprintf("%s:%02d", namespace, bucket)))
-		size := 1.0
-		if s.skewed {
-			size = 1 / float64(rank)
-		}
-		masters[slot*s.masters/slots] += size
-		total += size
+		masters[slot*s.masters/slots] += s.size(rank)
+		total += s.size(rank)
 	}
 	return slices.Max(masters) / total
 }
@@ -87,12 +91,9 @@ const slots = 16384
 
 // largest returns the part of all installations that the largest tenant has.
 func (s spread) largest() float64 {
-	if !s.skewed {
-		return 1 / float64(s.tenants)
-	}
 	total := 0.0
 	for rank := 1; rank <= s.tenants; rank++ {
-		total += 1 / float64(rank)
+		total += s.size(rank)
 	}
 	return 1 / total
 }

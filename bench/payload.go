@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -48,14 +49,11 @@ func configuration(n int64, client, token, webhook, database string) installatio
 // parts are those of an installation; n gives it an account of its own.
 func parts(n int64) installation.Parts {
 	const name, url = "Northwind Bikes", "https://northwind.example"
+	ext := installation.Extension{ID: extension, Name: "Order export", Owner: vendor}
+	account := installation.Account{ID: accountID(n), Name: name, URL: url}
 	return installation.Parts{
-		Name: installation.Value(name),
-		Extension: installation.Value(installation.Extension{
-			ID: extension, Name: "Order export", Owner: vendor,
-		}),
-		Account: installation.Value(installation.Account{
-			ID: accountID(n), Name: name, URL: url,
-		}),
+		Name: installation.Value(name), Extension: installation.Value(ext),
+		Account:       installation.Value(account),
 		Configuration: installation.Value(installation.Configuration{Document: document(n)}),
 	}
 }
@@ -65,23 +63,14 @@ func accountID(n int64) string { return fmt.Sprintf("ACC-%04d-%04d", n/10_000, n
 // numbers counts everything that needs a number of its own.
 var numbers atomic.Int64
 
-func newKey(tb testing.TB, id string) crypto.Key {
-	tb.Helper()
-	key, err := crypto.NewKey(id, fmt.Appendf(nil, "%-32s", "made up, and called "+id))
-	check(tb, err)
-	return key
-}
-
 // newRing returns a keyring, the first of whose keys is the primary one.
-func newRing(tb testing.TB, primary string, others ...string) *crypto.Keyring {
+func newRing(tb testing.TB, ids ...string) *crypto.Keyring {
 	tb.Helper()
-	var more []crypto.Key
-	for _, id := range others {
-		more = append(more, newKey(tb, id))
+	keys := make([]crypto.Key, len(ids))
+	for i, id := range ids {
+		keys[i] = must(crypto.NewKey(id, fmt.Appendf(nil, "%-32s", "made up, and called "+id)))(tb)
 	}
-	ring, err := crypto.NewKeyring(newKey(tb, primary), more...)
-	check(tb, err)
-	return ring
+	return must(crypto.NewKeyring(keys[0], keys[1:]...))(tb)
 }
 
 // creation is the change that creates a record with terms, a claim, an outcome and an event.
@@ -128,9 +117,7 @@ func eventOf(c installation.Change, t event.Type) installation.Event {
 }
 
 func token() (op [16]byte) {
-	for i, n := 0, numbers.Add(1); n > 0; i, n = i+1, n>>8 {
-		op[i] = byte(n)
-	}
+	binary.LittleEndian.PutUint64(op[:], uint64(numbers.Add(1)))
 	return op
 }
 

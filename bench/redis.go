@@ -105,22 +105,25 @@ func rewrapRows(tb testing.TB, s Scale) []Row {
 		w.service(tb, newRing(tb, "k1", "k2"), nil),
 	}
 	turn := 0
-	by := func(nodes int) func() (float64, error) {
-		return func() (float64, error) {
-			svc := services[turn%2]
-			turn++
-			took, err := concurrently(nodes, nodes, func(int) error {
-				_, err := svc.Rewrap(w.ctx, installation.RewrapRequest{})
-				return err
-			})
-			return took.Seconds() * 1e9 / float64(n), err
-		}
+	rewrap := func(nodes int) (each float64, err error) {
+		svc := services[turn%2]
+		turn++
+		took, err := concurrently(nodes, nodes, func(int) error {
+			return failure(svc.Rewrap(w.ctx, installation.RewrapRequest{}))
+		})
+		return float64(took) / float64(n), err
 	}
 	var rows []Row
 	for _, nodes := range []int{2, 4, 8} {
 		rows = append(rows, Row{
 			Name: fmt.Sprintf("rewrap one of %d, %d nodes", n, nodes), Against: "one node",
-			Reach: 1, Count: figures(by(nodes), by(1)),
+			Reach: 1, Count: func(time.Duration) (ours, base float64, err error) {
+				if base, err = rewrap(1); err != nil {
+					return 0, 0, fmt.Errorf("the other side: %w", err)
+				}
+				ours, err = rewrap(nodes)
+				return ours, base, err
+			},
 		})
 	}
 	return rows

@@ -3,7 +3,6 @@ package main
 import (
 	"runtime"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -59,11 +58,6 @@ func heapInUse() float64 {
 // used returns how many bytes a server uses.
 func used(tb testing.TB, client *redis.Client) float64 {
 	tb.Helper()
-	for line := range strings.Lines(client.Info(tb.Context(), "memory").Val()) {
-		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "used_memory:"); ok {
-			return must(strconv.ParseFloat(text, 64))(tb)
-		}
-	}
-	tb.Fatal("the server does not say how much memory it uses")
-	return 0
+	text := client.InfoMap(tb.Context(), "memory").Item("Memory", "used_memory")
+	return must(strconv.ParseFloat(text, 64))(tb)
 }

@@ -15,8 +15,8 @@ import (
 func tripRows(tb testing.TB, _ Scale) []Row {
 	client := redistest.Start(tb).Client(tb)
 	w := newWorld(tb, openStore(tb, client), newRing(tb, "k1"), 128)
-	trips := new(trips)
-	client.AddHook(trips)
+	watch := new(waits)
+	client.AddHook(watch)
 	invited := &invitations{world: w}
 	var rows []Row
 	for _, op := range []struct {
@@ -34,14 +34,13 @@ func tripRows(tb testing.TB, _ Scale) []Row {
 		{"count", 1, nil, w.count},
 		{"accept", 2, invited.prepare, invited.accept},
 	} {
-		const calls = 5
 		s := side{work: op.work, goroutines: 1, prepare: op.prepare}
 		count := func(time.Duration) (ours, base float64, err error) {
 			if _, err := s.run(1, nothing); err != nil { // may open a connection, which takes trips
 				return 0, 0, err
 			}
-			_, err = s.run(calls, func() { trips.made.Store(0) })
-			return float64(trips.made.Load()) / calls, 1, err
+			ours, _, err = watch.measure(s)
+			return ours, 1, err
 		}
 		rows = append(rows, Row{
 			Name: op.name, Against: "one command", Reach: op.reach, Unit: "trips", Count: count,
@@ -50,25 +49,45 @@ func tripRows(tb testing.TB, _ Scale) []Row {
 	return rows
 }
 
-// trips is a hook that counts how often a client waits for an answer: once for a command and once
-// for a pipeline.
-type trips struct{ made atomic.Int64 }
+// waits is a hook that counts how often a client waits for an answer, once for a command and once
+// for a pipeline, and adds up for how long.
+type waits struct {
+	command     string // counts this command alone; "" = everything
+	made, spent atomic.Int64
+}
 
 // DialHook implements [redis.Hook].
-func (t *trips) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (w *waits) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 // ProcessHook implements [redis.Hook].
-func (t *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (w *waits) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		t.made.Add(1)
+		defer w.add(cmd.Name(), time.Now())
 		return next(ctx, cmd)
 	}
 }
 
 // ProcessPipelineHook implements [redis.Hook].
-func (t *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (w *waits) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		t.made.Add(1)
+		defer w.add("", time.Now())
 		return next(ctx, cmds)
 	}
+}
+
+func (w *waits) add(command string, began time.Time) {
+	if w.command == "" || w.command == command {
+		w.made.Add(1)
+		w.spent.Add(int64(time.Since(began)))
+	}
+}
+
+// measure returns how often, and for how many nanoseconds, a call waits.
+func (w *waits) measure(s side) (trips, spent float64, err error) {
+	const calls = 5
+	_, err = s.run(calls, func() {
+		w.made.Store(0)
+		w.spent.Store(0)
+	})
+	return float64(w.made.Load()) / calls, float64(w.spent.Load()) / calls, err
 }

@@ -44,8 +44,7 @@ func (w *world) service(
 	tb testing.TB, keys crypto.KeyWrapper, o *installation.Options,
 ) *installation.Service {
 	tb.Helper()
-	svc, err := installation.New(w.store, keys, o)
-	check(tb, err)
+	svc := must(installation.New(w.store, keys, o))(tb)
 	return svc.In(tenant).As(installation.Actor{Kind: installation.Host})
 }
 
@@ -62,19 +61,15 @@ func (w *world) id() string { return w.ids[int(w.next.Add(1)*7919)%len(w.ids)] }
 
 // Calls on any store.
 
-func (w *world) get() error {
-	_, err := w.svc.Get(w.ctx, w.id())
-	return err
-}
+func (w *world) get() error { return failure(w.svc.Get(w.ctx, w.id())) }
 
 func (w *world) storeGet() error {
-	_, err := w.store.Get(w.ctx, installation.Key{Tenant: tenant, ID: w.id()})
-	return err
+	return failure(w.store.Get(w.ctx, installation.Key{Tenant: tenant, ID: w.id()}))
 }
 
 func (w *world) create() error {
-	_, err := w.svc.Upsert(w.ctx, installation.UpsertRequest{Parts: parts(numbers.Add(1))})
-	return err
+	parts := parts(numbers.Add(1))
+	return failure(w.svc.Upsert(w.ctx, installation.UpsertRequest{Parts: parts}))
 }
 
 func (w *world) update() error {
@@ -110,9 +105,11 @@ func (w *world) page() error {
 }
 
 func (w *world) count() error {
-	_, err := w.svc.Count(w.ctx, installation.ListRequest{Extension: extension})
-	return err
+	return failure(w.svc.Count(w.ctx, installation.ListRequest{Extension: extension}))
 }
+
+// failure returns the error of a call whose result does not matter.
+func failure[T any](_ T, err error) error { return err }
 
 func changed(res *installation.Result, err error) error {
 	if err == nil && !res.Changed {
@@ -164,8 +161,7 @@ func fill(
 			at := due.Add(time.Duration(i) * time.Millisecond)
 			c.Record.Deadline = at.UTC().Truncate(time.Microsecond)
 		}
-		_, err := store.Commit(tb.Context(), c)
-		return err
+		return failure(store.Commit(tb.Context(), c))
 	})
 	check(tb, err)
 	return func(i int) installation.Key { return keyOf("other", first+int64(i)) }
@@ -177,8 +173,7 @@ func updating(tb testing.TB, store installation.Store, n int) Work {
 	records := make(chan *installation.Record, n)
 	for range n {
 		c := creation("updated", numbers.Add(1))
-		_, err := store.Commit(tb.Context(), c)
-		check(tb, err)
+		must(store.Commit(tb.Context(), c))(tb)
 		records <- c.Record
 	}
 	return func() error {
@@ -192,7 +187,6 @@ func updating(tb testing.TB, store installation.Store, n int) Work {
 // creating returns a call that commits a creation.
 func creating(tb testing.TB, store installation.Store) Work {
 	return func() error {
-		_, err := store.Commit(tb.Context(), creation("created", numbers.Add(1)))
-		return err
+		return failure(store.Commit(tb.Context(), creation("created", numbers.Add(1))))
 	}
 }

@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"oauth/..."},
 	{"patch/..."},
 	{"storetest/...", "installationtest/..."},
-	{"memstore/...", "redisstore/...", "boltstore/..."},
+	stores,
 	{"."},
 	{"internal/operation/..."},
 	{"internal/masked/...", "billing/..."},
@@ -53,42 +53,35 @@ var support = []string{
 	"storetest/...", "installationtest/...", "internal/tests/...", "internal/redistest/...",
 }
 
+var stores = []string{"memstore/...", "redisstore/...", "boltstore/..."}
+
 var rules = []rule{
 	{
 		from: []string{"./..."}, except: []string{"internal/tests/..."},
-		to:      []string{"internal/tests/..."},
-		because: "suites are for tests alone",
+		to: []string{"internal/tests/..."}, because: "suites are for tests alone",
 	},
 	{
 		from: []string{"./..."}, except: support,
-		to: []string{
-			"testing", "github.com/google/go-cmp/...", "github.com/alicebob/miniredis/...",
-			"go.uber.org/goleak/...",
-		},
+		to: []string{"testing", "github.com/google/go-cmp/...", "github.com/alicebob/miniredis/...",
+			"go.uber.org/goleak/..."},
 		because: "programs are not linked with what only tests need",
 	},
 	{
-		from:    []string{"api/..."},
-		to:      []string{"memstore/...", "redisstore/...", "boltstore/..."},
-		because: "the host chooses the store",
+		from: []string{"api/..."}, to: stores, because: "the host chooses the store",
 	},
 	{
-		from:    []string{"storetest/..."},
-		to:      []string{"memstore/...", "redisstore/...", "boltstore/..."},
+		from: []string{"storetest/..."}, to: stores,
 		because: "the suite is for every store and prefers none",
 	},
 	{
-		from:    []string{"./..."},
-		except:  []string{"memstore/..."},
+		from: []string{"./..."}, except: []string{"memstore/..."}, direct: true,
 		to:      []string{"github.com/hashicorp/go-memdb/..."},
-		direct:  true,
 		because: "only its store knows a database",
 	},
 	{
-		from:    []string{"./..."},
-		except:  append([]string{"redisstore/...", "examples/...", "cmd/..."}, support...),
-		to:      []string{"github.com/redis/go-redis/..."},
-		direct:  true,
+		from:   []string{"./..."},
+		except: append([]string{"redisstore/...", "examples/...", "cmd/..."}, support...),
+		to:     []string{"github.com/redis/go-redis/..."}, direct: true,
 		because: "only its store knows a database",
 	},
 }
@@ -130,16 +123,14 @@ func wrongImports() ([]string, string, error) {
 			}
 			for _, dep := range deps {
 				if matches(r.to, dep) {
-					text := fmt.Sprintf("%s reaches %s: %s", p.ImportPath, dep, r.because)
-					out = append(out, text)
+					out = append(out, p.ImportPath+" reaches "+dep+": "+r.because)
 				}
 			}
 		}
 		suite := matches([]string{"storetest/..."}, p.ImportPath)
 		for _, dep := range p.Imports {
 			if suite && !standard[dep] && !within(modulePath, dep) {
-				text := fmt.Sprintf("%s imports %s: the suite has no dependency", p.ImportPath, dep)
-				out = append(out, text)
+				out = append(out, p.ImportPath+" imports "+dep+": the suite has no dependency")
 			}
 		}
 	}
@@ -155,8 +146,7 @@ func wrongLayer(p listed) (out []string) {
 	for _, dep := range p.Imports {
 		family := within(p.ImportPath, dep) || within(dep, p.ImportPath)
 		if to := layer(dep); to >= 0 && (to < from || to == from && !family) {
-			text := fmt.Sprintf("%s imports %s, which is not on a lower line", p.ImportPath, dep)
-			out = append(out, text)
+			out = append(out, p.ImportPath+" imports "+dep+", which is not on a lower line")
 		}
 	}
 	return out

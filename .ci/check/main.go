@@ -8,7 +8,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -53,55 +52,44 @@ func main() {
 	}
 }
 
-// readList returns the fields of each line of a list, the last of which is a reason of several
+// readList returns three fields of each line of a list, the last of which is a reason of several
 // words. A missing list is empty.
-func readList(name string, fields int) ([][]string, error) {
-	f, err := os.Open(name)
+func readList(name string) (list [][3]string, err error) {
+	text, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var list [][]string
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
 			continue
 		}
-		words := strings.Fields(line)
-		if len(words) < fields {
-			return nil, fmt.Errorf("%s: %q has fewer than %d fields", name, line, fields)
+		if len(words) < 3 {
+			return nil, fmt.Errorf("%s: %q has fewer than 3 fields", name, strings.Join(words, " "))
 		}
-		list = append(list, append(words[:fields-1:fields-1], strings.Join(words[fields-1:], " ")))
+		list = append(list, [3]string{words[0], words[1], strings.Join(words[2:], " ")})
 	}
-	return list, lines.Err()
+	return list, err
 }
 
 // withoutExceptions drops the violations whose subject .ci/exceptions names for the check. An
 // exception that is not needed is a violation too.
-func withoutExceptions(check string, found []violation) ([]string, error) {
-	list, err := readList(".ci/exceptions", 3)
-	if err != nil {
-		return nil, err
-	}
-	var out []string
+func withoutExceptions(check string, found []violation) (out []string, err error) {
+	list, err := readList(".ci/exceptions")
 	for _, exception := range list {
-		needed := func(v violation) bool { return v.subject == exception[1] }
-		if exception[0] == check && !slices.ContainsFunc(found, needed) {
-			text := fmt.Sprintf(".ci/exceptions: %s %s is not needed", check, exception[1])
-			out = append(out, text)
+		exempt := func(v violation) bool { return v.subject == exception[1] }
+		if exception[0] != check {
+			continue
 		}
+		if !slices.ContainsFunc(found, exempt) {
+			out = append(out, ".ci/exceptions: "+check+" "+exception[1]+" is not needed")
+		}
+		found = slices.DeleteFunc(found, exempt)
 	}
 	for _, v := range found {
-		exempt := func(e []string) bool { return e[0] == check && e[1] == v.subject }
-		if !slices.ContainsFunc(list, exempt) {
-			out = append(out, v.text)
-		}
+		out = append(out, v.text)
 	}
-	return out, nil
+	return out, err
 }
 
 // violation is what breaks a rule. Its subject is a file, or file:function.

@@ -16,7 +16,7 @@ type event struct{ Action, Package, Test, Output string }
 // unlistedSkips reads the output of go test -json, prints what go test alone would print, and
 // returns the tests that skipped and that .ci/skips does not name.
 func unlistedSkips() ([]string, string, error) {
-	list, err := readList(".ci/skips", 3)
+	list, err := readList(".ci/skips")
 	if err != nil {
 		return nil, "", err
 	}
@@ -48,8 +48,7 @@ func unlistedSkips() ([]string, string, error) {
 			skipped++
 			reason := strings.TrimSpace(strings.Join(slices.DeleteFunc(said[test], marker), ""))
 			if !listedSkip(list, e, reason) {
-				text := fmt.Sprintf("skipped, and not in .ci/skips: %s: %s", test, reason)
-				out = append(out, text)
+				out = append(out, "skipped, and not in .ci/skips: "+test+": "+reason)
 			}
 			delete(said, test)
 		case e.Action == "pass":
@@ -71,8 +70,8 @@ func marker(line string) bool {
 
 // listedSkip reports whether the list names the test of a package with the reason it gave. A test
 // is a pattern of [path.Match]; without a slash it covers subtests too. "*" is any package.
-func listedSkip(list [][]string, e event, reason string) bool {
-	return slices.ContainsFunc(list, func(entry []string) bool {
+func listedSkip(list [][3]string, e event, reason string) bool {
+	return slices.ContainsFunc(list, func(entry [3]string) bool {
 		test := e.Test
 		if !strings.Contains(entry[1], "/") {
 			test, _, _ = strings.Cut(test, "/")

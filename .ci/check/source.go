@@ -6,12 +6,12 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // Limits of the code.
@@ -24,37 +24,11 @@ const (
 	maxFunctionLines = 60
 )
 
-// goFiles returns the Go files of all modules, tests included.
-func goFiles() (names []string, err error) {
-	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && slices.Contains([]string{".git", "testdata", "node_modules"}, d.Name()):
-			return fs.SkipDir
-		case !d.IsDir() && strings.HasSuffix(path, ".go"):
-			names = append(names, path)
-		}
-		return nil
-	})
-	return names, err
-}
-
 // rootCounts counts the files of the root package.
-func rootCounts() ([]string, string, error) {
-	names, err := filepath.Glob("*.go")
-	if err != nil {
-		return nil, "", err
-	}
-	code, tests := 0, 0
-	for _, name := range names {
-		if strings.HasSuffix(name, "_test.go") {
-			tests++
-		} else {
-			code++
-		}
-	}
-	var out []string
+func rootCounts() (out []string, seen string, err error) {
+	names, _ := filepath.Glob("*.go") // only a bad pattern is an error
+	testNames, _ := filepath.Glob("*_test.go")
+	code, tests := len(names)-len(testNames), len(testNames)
 	if code > maxRootCode {
 		text := fmt.Sprintf("the root has %d code files, %d are allowed", code, maxRootCode)
 		out = append(out, text)
@@ -66,37 +40,45 @@ func rootCounts() ([]string, string, error) {
 	return out, fmt.Sprintf("%d code files, %d test files", code, tests), nil
 }
 
-// eachFile calls f for every Go file and returns the violations, without the exceptions.
+// eachFile calls f for every Go file of all modules, tests included. It returns the violations,
+// without the exceptions.
 func eachFile(
 	check string, f func(name string, text []byte) ([]violation, error),
 ) ([]string, string, error) {
-	names, err := goFiles()
+	var found []violation
+	files := 0
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && slices.Contains([]string{".git", "testdata", "node_modules"}, d.Name()):
+			return fs.SkipDir
+		case d.IsDir() || !strings.HasSuffix(name, ".go"):
+			return nil
+		}
+		files++
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		more, err := f(name, text)
+		found = append(found, more...)
+		return err
+	})
 	if err != nil {
 		return nil, "", err
 	}
-	var found []violation
-	for _, name := range names {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			return nil, "", err
-		}
-		more, err := f(name, text)
-		if err != nil {
-			return nil, "", err
-		}
-		found = append(found, more...)
-	}
 	out, err := withoutExceptions(check, found)
-	return out, fmt.Sprintf("%d files", len(names)), err
+	return out, fmt.Sprintf("%d files", files), err
 }
 
 // wideLines finds lines over the width. A tab goes to the next tab stop.
 func wideLines() ([]string, string, error) {
 	return eachFile("width", func(name string, text []byte) (found []violation, err error) {
 		n := 0
-		for line := range bytes.Lines(text) {
+		for line := range strings.Lines(string(text)) {
 			n++
-			if w := width(bytes.TrimRight(line, "\r\n")); w > maxWidth {
+			if w := width(strings.TrimRight(line, "\r\n")); w > maxWidth {
 				found = append(found, violation{name, fmt.Sprintf("%s:%d: %d columns", name, n, w)})
 			}
 		}
@@ -104,10 +86,8 @@ func wideLines() ([]string, string, error) {
 	})
 }
 
-func width(line []byte) (columns int) {
-	for len(line) > 0 {
-		r, size := utf8.DecodeRune(line)
-		line = line[size:]
+func width(line string) (columns int) {
+	for _, r := range line {
 		if r == '\t' {
 			columns += tabWidth - columns%tabWidth
 		} else {
@@ -157,19 +137,6 @@ func receiver(d *ast.FuncDecl) string {
 	if d.Recv == nil || len(d.Recv.List) == 0 {
 		return ""
 	}
-	t := d.Recv.List[0].Type
-	for {
-		switch x := t.(type) {
-		case *ast.StarExpr:
-			t = x.X
-		case *ast.IndexExpr:
-			t = x.X
-		case *ast.IndexListExpr:
-			t = x.X
-		case *ast.Ident:
-			return x.Name
-		default:
-			return ""
-		}
-	}
+	name, _, _ := strings.Cut(types.ExprString(d.Recv.List[0].Type), "[") // without type parameters
+	return strings.TrimPrefix(name, "*")
 }

@@ -62,17 +62,16 @@ func run(ctx context.Context, duration time.Duration) error {
 	}
 	redis := exec.CommandContext(ctx, "redis-server", "--port", "0", "--unixsocket", socket,
 		"--save", "", "--appendonly", "no", "--dir", dir)
-	redis.Stdout = io.Discard
 	if err := redis.Start(); err != nil {
 		return err
 	}
 	defer redis.Wait()
 	defer cancel()
-	if err := awaitSocket(ctx, socket); err != nil {
+	if err := awaitSocket(socket); err != nil {
 		return err
 	}
-	args := []string{"-addr", "127.0.0.1:0", "-dev", "-redis", "unix://" + socket}
-	app := exec.CommandContext(ctx, binary, args...)
+	url := "unix://" + socket
+	app := exec.CommandContext(ctx, binary, "-addr", "127.0.0.1:0", "-dev", "-redis", url)
 	app.Stderr = os.Stderr
 	out, err := app.StdoutPipe()
 	if err != nil {
@@ -99,19 +98,14 @@ func run(ctx context.Context, duration time.Duration) error {
 }
 
 // awaitSocket waits until Redis listens on a socket.
-func awaitSocket(ctx context.Context, socket string) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	var dialer net.Dialer
-	for {
-		conn, err := dialer.DialContext(ctx, "unix", socket)
+func awaitSocket(socket string) error {
+	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		conn, err := net.Dial("unix", socket)
 		if err == nil {
 			return conn.Close()
 		}
-		select {
-		case <-ctx.Done():
+		if time.Since(began) > 10*time.Second {
 			return fmt.Errorf("redis-server does not listen: %w", err)
-		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
@@ -243,17 +237,16 @@ func lua(at target, requests []request) string {
 	var b strings.Builder
 	b.WriteString("local requests = {}\n")
 	for _, r := range requests {
-		var headers []string
+		headers, body := "", "nil" // Lua reads strings in ASCII as Go quotes them
 		for name, value := range r.header {
-			headers = append(headers, fmt.Sprintf("[%s] = %s", quoted(name), quoted(value)))
+			headers += fmt.Sprintf("[%q] = %q, ", name, value)
 		}
-		slices.Sort(headers)
-		body := "nil"
 		if r.body != "" {
-			body = quoted(r.body)
+			body = strconv.Quote(r.body)
 		}
-		fmt.Fprintf(&b, "requests[#requests + 1] = {%s, %s, {%s}, %s}\n", quoted(r.method),
-			quoted(strings.TrimPrefix(r.url, "http://"+at.Addr)), strings.Join(headers, ", "), body)
+		path := strings.TrimPrefix(r.url, "http://"+at.Addr)
+		const format = "requests[#requests + 1] = {%q, %q, {%s}, %s}\n"
+		fmt.Fprintf(&b, format, r.method, path, headers, body)
 	}
 	b.WriteString(`
 local next, formatted = 0, {}
@@ -276,27 +269,19 @@ end
 	return b.String()
 }
 
-// quoted is a string as Lua reads it.
-func quoted(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`).Replace(s) + `"`
-}
-
 // attack runs wrk and returns samples of the resident memory of a process, in bytes.
 func attack(
 	ctx context.Context, pid int, addr, script string, duration time.Duration,
-) ([]int64, error) {
+) (memory []int64, err error) {
 	wrk := exec.CommandContext(ctx, "wrk", "-t1", "-c16",
 		"-d"+strconv.Itoa(int(duration.Seconds()))+"s", "-s", script, "http://"+addr)
-	type answer struct {
-		text []byte
-		err  error
-	}
-	ended := make(chan answer, 1)
+	var text []byte
+	var failed error
+	ended := make(chan struct{})
 	go func() {
-		text, err := wrk.CombinedOutput()
-		ended <- answer{text, err}
+		defer close(ended)
+		text, failed = wrk.CombinedOutput()
 	}()
-	var memory []int64
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -307,11 +292,11 @@ func attack(
 				return nil, err
 			}
 			memory = append(memory, n)
-		case a := <-ended:
-			if a.err != nil {
-				return nil, fmt.Errorf("wrk: %w: %s", a.err, a.text)
+		case <-ended:
+			if failed != nil {
+				return nil, fmt.Errorf("wrk: %w: %s", failed, text)
 			}
-			return memory, judge(a.text)
+			return memory, judge(text)
 		}
 	}
 }
@@ -338,27 +323,17 @@ func judge(text []byte) error {
 
 // resident returns the resident memory of a process.
 func resident(pid int) (int64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
 		return 0, err
 	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			var kib int64
-			_, err := fmt.Sscanf(rest, "%d kB", &kib)
-			return kib << 10, err
-		}
-	}
-	return 0, errors.New("no VmRSS")
+	var size, pages int64
+	_, err = fmt.Sscan(string(text), &size, &pages)
+	return pages * int64(os.Getpagesize()), err
 }
 
-// Memory is flat if the last quarter of the samples exceeds the second by no more than this.
-const (
-	growth = 1.25
-	slack  = 16 << 20
-)
-
-// flat prints the memory, and returns an error if it grew.
+// flat prints the memory. It returns an error if the last quarter of the samples exceeds the second
+// by more than a quarter and 16 MiB.
 func flat(memory []int64) error {
 	if len(memory) < 8 {
 		return errors.New("the run was too short to tell whether memory grows")
@@ -371,7 +346,7 @@ func flat(memory []int64) error {
 	second, last := median(memory[quarter:2*quarter]), median(memory[len(memory)-quarter:])
 	const format = "memory of hostapp: %d MiB in the second quarter, %d MiB in the last\n"
 	fmt.Printf(format, second>>20, last>>20)
-	if float64(last) > float64(second)*growth+slack {
+	if float64(last) > float64(second)*1.25+(16<<20) {
 		return errors.New("memory grew")
 	}
 	return nil

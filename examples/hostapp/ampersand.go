@@ -86,9 +86,9 @@ func (c *ampersandConfig) site(base string, log *slog.Logger, dev *devMode) (*si
 	mount.Base = base + ampersandPath
 	return &site{
 		path: ampersandPath, tenants: projects,
-		platform: platform{
-			policy: ampersand.Policy, claims: installation.DefaultClaims,
-			schema: ampersand.Schema,
+		rules: installation.Options{
+			Policy: ampersand.Policy, Claims: installation.DefaultClaims,
+			Schema: ampersand.Schema,
 		},
 		handler: func(svc *installation.Service) (http.Handler, error) {
 			return ampersand.NewHandler(svc, host.Host(), options)

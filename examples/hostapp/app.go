@@ -43,18 +43,6 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.ServeMux.ServeHTTP(w, r)
 }
 
-// schemaFunc is the type of installation.Options.Schema.
-type schemaFunc = func(
-	ctx context.Context, tenant string, ext installation.Extension,
-) (validate.SchemaSource, error)
-
-// platform has the rules for the installations of one platform.
-type platform struct {
-	policy installation.Policy
-	claims func(*installation.Installation) []string
-	schema schemaFunc // nil = none
-}
-
 // newApp opens the store, makes the service and mounts the configured platforms. base is the
 // address of the server.
 func newApp(ctx context.Context, set settings, base string, log *slog.Logger) (*app, error) {
@@ -87,13 +75,13 @@ func (a *app) mount(
 	if err != nil {
 		return err
 	}
-	of := func(tenant string) platform {
+	rules := func(tenant string) installation.Options {
 		for _, s := range sites {
 			if slices.Contains(s.tenants, tenant) {
-				return s.platform
+				return s.rules
 			}
 		}
-		return platform{policy: nobody, claims: installation.DefaultClaims}
+		return installation.Options{Policy: nobody, Claims: installation.DefaultClaims}
 	}
 	a.svc, err = installation.New(store, keys, &installation.Options{
 		Policy: func(
@@ -102,15 +90,15 @@ func (a *app) mount(
 			if inst == nil || actor.Kind == installation.Host {
 				return installation.DefaultPolicy(actor, do, inst)
 			}
-			return of(inst.Tenant).policy(actor, do, inst)
+			return rules(inst.Tenant).Policy(actor, do, inst)
 		},
 		Claims: func(inst *installation.Installation) []string {
-			return of(inst.Tenant).claims(inst)
+			return rules(inst.Tenant).Claims(inst)
 		},
 		Schema: func(
 			ctx context.Context, tenant string, ext installation.Extension,
 		) (validate.SchemaSource, error) {
-			if schema := of(tenant).schema; schema != nil {
+			if schema := rules(tenant).Schema; schema != nil {
 				return schema(ctx, tenant, ext)
 			}
 			return validate.SchemaSource{}, nil
@@ -128,11 +116,12 @@ func (a *app) mount(
 		s.announce(&a.mounted)
 	}
 	if cfg.dev != nil {
-		cfg.dev.handle(a.ServeMux)
+		a.HandleFunc("GET "+devTokenPath, cfg.dev.token)
+		a.HandleFunc("GET "+devKeysPath, cfg.dev.keys)
 	}
 	a.mounted.Addr = base[len("http://"):]
 	a.HandleFunc("GET /healthz", a.health)
-	a.Handle("GET /{$}", page(a.mounted))
+	a.Handle("GET /{$}", page(a.mounted, len(sites)))
 	return nil
 }
 
@@ -160,13 +149,10 @@ func openStore(ctx context.Context, set settings) (installation.Store, func(), e
 	return store, func() { _ = client.Close() }, nil
 }
 
-// sweepEvery is the time between sweeps.
-const sweepEvery = time.Minute
-
-// sweep sweeps regularly until the context ends.
+// sweep sweeps once a minute until the context ends.
 func (a *app) sweep(ctx context.Context) {
 	host := a.svc.As(installation.Actor{Kind: installation.Host})
-	tick := time.NewTicker(sweepEvery)
+	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
 	for {
 		select {
@@ -183,13 +169,10 @@ func (a *app) sweep(ctx context.Context) {
 	}
 }
 
-// healthTimeout limits the time of a probe.
-const healthTimeout = 5 * time.Second
-
 // health reports whether requests can be served. Anybody can ask, so it names the rules of
 // findings and not their details.
 func (a *app) health(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
 	type finding struct {
 		Level health.Level `json:"level"`

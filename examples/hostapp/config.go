@@ -28,7 +28,7 @@ type config struct {
 
 // site is a platform to mount.
 type site struct {
-	platform
+	rules    installation.Options // Policy, Claims and Schema; a nil Schema = no schemas
 	path     string
 	tenants  []string // whose installations are the platform's
 	handler  func(*installation.Service) (http.Handler, error)
@@ -118,8 +118,8 @@ func loadKeys(set settings) (crypto.KeyWrapper, error) {
 	return crypto.NewKeyring(key)
 }
 
-// namespace returns the namespace in Redis. Each run with generated keys has its
-// own, since no other run can read its records.
+// namespace returns the namespace in Redis. Each run with generated keys has its own, since no
+// other run can read its records.
 func namespace(set settings) string {
 	if set.keys != "" {
 		return redisstore.DefaultNamespace

@@ -6,7 +6,6 @@ import (
 	"crypto/fips140"
 	"crypto/rand"
 	"crypto/rsa"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -55,27 +54,29 @@ func newDevConfig(base string) (*config, error) {
 		return nil, err
 	}
 	dev := &devMode{key: key, issuer: base + devIssuerPath}
-	cfg := &config{
-		dev: dev,
-		Vercel: &vercelConfig{ClientID: devClientID, Issuer: dev.issuer, Name: "Hostapp",
-			key: dev.publicKey, Plans: []billing.Plan{
-				{
-					ID: "hobby", Type: "subscription", Scope: "installation", Name: "Hobby",
-					Description: "For trying it out", Cost: "Free",
-					PaymentMethodRequired: new(false),
-				},
-				{
-					ID: "team", Type: "subscription", Scope: "installation", Name: "Team",
-					Description: "For five people", Cost: "$20.00/month",
-					PaymentMethodRequired: new(true),
-				},
-			}},
+	plan := func(id, name, description, cost string, paid bool) billing.Plan {
+		return billing.Plan{
+			ID: id, Type: "subscription", Scope: "installation", Name: name,
+			Description: description, Cost: cost, PaymentMethodRequired: &paid,
+		}
 	}
+	cfg := &config{dev: dev, Vercel: &vercelConfig{
+		ClientID: devClientID, Issuer: dev.issuer, Name: "Hostapp", key: dev.publicKey,
+		Plans: []billing.Plan{
+			plan("hobby", "Hobby", "For trying it out", "Free", false),
+			plan("team", "Team", "For five people", "$20.00/month", true),
+		},
+	}}
 	if !fips140.Enforced() { // a webhook is not allowed there
 		cfg.Vercel.WebhookSecret = madeUp()
 	}
 	cfg.SoftwareOne, dev.softwareOne = devSoftwareOne()
-	cfg.Ampersand, dev.ampersand = devAmpersand()
+	apiKey := madeUp()
+	cfg.Ampersand = &ampersandConfig{host: memory.Demo(apiKey, nil)}
+	dev.ampersand = &ampersandMount{
+		APIKey: apiKey.RevealString(), ProjectID: memory.DemoProject,
+		IntegrationID: memory.DemoIntegration,
+	}
 	return cfg, nil
 }
 
@@ -94,8 +95,8 @@ func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
 			ExtensionSecrets: map[string]crypto.Secret{extension: madeUp()},
 		},
 	}
-	account := func(id, name string, kind softwareone.AccountType, token string) string {
-		secret := madeUp()
+	account := func(id, name string, kind softwareone.AccountType) string {
+		token, secret := fmt.Sprintf("TKN-1000-%04d", len(c.Tokens)+1), madeUp()
 		c.Accounts = append(c.Accounts,
 			softwareone.Account{ID: id, Name: name, Type: kind, Status: "Enabled", Revision: 1})
 		c.Tokens = append(c.Tokens,
@@ -104,31 +105,17 @@ func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
 		return "idt:" + token + ":" + secret.RevealString()
 	}
 	return c, &softwareOneMount{
-		ExtensionID: extension,
-		VendorToken: account("ACC-2205-6611", "Stockfish Software", softwareone.AccountVendor,
-			"TKN-1000-0001"),
-		ClientToken: account("ACC-8834-0012", "Harbor Foods", softwareone.AccountClient,
-			"TKN-1000-0002"),
-		Client2Token: account("ACC-8834-0013", "Northwind Mills", softwareone.AccountClient,
-			"TKN-1000-0003"),
-		OperationsToken: account("ACC-0001-0001", "Marketplace", softwareone.AccountOperations,
-			"TKN-1000-0004"),
-		ExtensionToken: c.ExtensionSecrets[extension].RevealString(),
+		ExtensionID:     extension,
+		VendorToken:     account("ACC-2205-6611", "Stockfish Software", softwareone.AccountVendor),
+		ClientToken:     account("ACC-8834-0012", "Harbor Foods", softwareone.AccountClient),
+		Client2Token:    account("ACC-8834-0013", "Northwind Mills", softwareone.AccountClient),
+		OperationsToken: account("ACC-0001-0001", "Marketplace", softwareone.AccountOperations),
+		ExtensionToken:  c.ExtensionSecrets[extension].RevealString(),
 	}
 }
 
-// madeUp returns a random secret.
-func madeUp() crypto.Secret {
-	b := make([]byte, 24)
-	rand.Read(b) // never fails since Go 1.24
-	return crypto.NewSecret(base64.RawURLEncoding.EncodeToString(b))
-}
-
-// handle adds the paths of -dev.
-func (d *devMode) handle(mux *http.ServeMux) {
-	mux.HandleFunc("GET "+devTokenPath, d.token)
-	mux.HandleFunc("GET "+devKeysPath, d.keys)
-}
+// madeUp returns a random secret. It is twice as long as rand.Text, because some must be longer.
+func madeUp() crypto.Secret { return crypto.NewSecret(rand.Text() + rand.Text()) }
 
 // publicKey returns the key that tokens are signed with.
 func (d *devMode) publicKey(_ context.Context, id string) (*rsa.PublicKey, error) {
@@ -154,8 +141,7 @@ func (d *devMode) token(w http.ResponseWriter, r *http.Request) {
 	account := cmp.Or(query.Get("account"), devAccount)
 	claims := map[string]any{
 		"iss": d.issuer, "aud": devClientID, "sub": "account:" + account, "account_id": account,
-		"installation_id": nil,
-		"iat":             now.Unix(), "exp": now.Add(time.Hour).Unix(),
+		"installation_id": nil, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
 	}
 	if id := query.Get("installation"); id != "" {
 		claims["installation_id"] = id
@@ -173,24 +159,14 @@ func (d *devMode) token(w http.ResponseWriter, r *http.Request) {
 	signer, err := jose.NewSigner(
 		jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: d.key, KeyID: devKeyID}},
 		(&jose.SignerOptions{}).WithType("JWT"))
-	if err != nil {
-		http.Error(w, "cannot sign", http.StatusInternalServerError)
-		return
+	var text string
+	if err == nil {
+		text, err = jwt.Signed(signer).Claims(claims).Serialize()
 	}
-	text, err := jwt.Signed(signer).Claims(claims).Serialize()
 	if err != nil {
 		http.Error(w, "cannot sign", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	fmt.Fprint(w, text)
-}
-
-// devAmpersand generates a builder with one integration and a customer with connections.
-func devAmpersand() (*ampersandConfig, *ampersandMount) {
-	key := madeUp()
-	return &ampersandConfig{host: memory.Demo(key, nil)}, &ampersandMount{
-		APIKey: key.RevealString(), ProjectID: memory.DemoProject,
-		IntegrationID: memory.DemoIntegration,
-	}
 }

@@ -72,9 +72,8 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		flags.Usage()
 		return 2
 	case !set.dev && (set.keys == "" || set.config == ""):
-		fmt.Fprintln(stderr,
-			"hostapp: without -dev, -keys and -config are needed: there is no service without "+
-				"keys, and no API without knowing its callers")
+		fmt.Fprintln(stderr, "hostapp: without -dev, -keys and -config are needed: there is no "+
+			"service without keys, and no API without knowing its callers")
 		return 2
 	}
 	if err := serve(ctx, set, stdout, slog.New(slog.NewTextHandler(stderr, nil))); err != nil {
@@ -84,22 +83,12 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// Limits of a connection. The handlers of the platforms have shorter ones.
-const (
-	headerTimeout = 10 * time.Second
-	readTimeout   = time.Minute
-	writeTimeout  = 2 * time.Minute
-	idleTimeout   = 2 * time.Minute
-	drainTimeout  = 30 * time.Second // for running requests at the end
-	maxHeader     = 64 << 10
-)
-
-// newServer returns the server of an app.
+// newServer returns the server of an app. The handlers of the platforms have shorter limits.
 func newServer(app http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: app, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
-		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		Handler: app, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute,
+		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 }
 
@@ -142,7 +131,7 @@ func serve(ctx context.Context, set settings, stdout io.Writer, log *slog.Logger
 	case <-ctx.Done():
 	}
 	log.Info("draining")
-	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	drain, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	return server.Shutdown(drain)
 }

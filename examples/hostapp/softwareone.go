@@ -67,9 +67,9 @@ func (c *softwareOneConfig) site(base string, log *slog.Logger, dev *devMode) (*
 	mount.Base = base + softwareOnePath
 	return &site{
 		path: softwareOnePath, tenants: []string{""},
-		platform: platform{
-			policy: softwareone.Policy, claims: installation.DefaultClaims,
-			schema: softwareone.Schemas(directory),
+		rules: installation.Options{
+			Policy: softwareone.Policy, Claims: installation.DefaultClaims,
+			Schema: softwareone.Schemas(directory),
 		},
 		handler: func(svc *installation.Service) (http.Handler, error) {
 			return softwareone.NewHandler(svc, directory, issuer, &softwareone.Options{Log: log})

@@ -68,9 +68,7 @@ func (c *vercelConfig) site(base string, log *slog.Logger, dev *devMode) (*site,
 	}
 	return &site{
 		path: vercelPath, tenants: []string{c.ClientID},
-		platform: platform{
-			policy: vercel.Policy, claims: vercel.NoClaims,
-		},
+		rules: installation.Options{Policy: vercel.Policy, Claims: vercel.NoClaims},
 		handler: func(svc *installation.Service) (http.Handler, error) {
 			api, err := vercel.NewHandler(svc, verifier, &vercel.Options{
 				Extension: installation.Extension{Name: c.Name}, Plans: plans, Log: log,

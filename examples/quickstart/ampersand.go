@@ -12,9 +12,8 @@ import (
 //go:embed payloads/ampersand.json
 var ampersandPayload []byte
 
-// ampersandInstallation is an installation as Ampersand writes it. It leaves
-// out createTime and createdBy: the service takes these from its clock and its
-// actor.
+// ampersandInstallation is an installation as Ampersand writes it. It leaves out createTime and
+// createdBy: the service takes these from its clock and its actor.
 type ampersandInstallation struct {
 	ID            string              `json:"id"`
 	ProjectID     string              `json:"projectId"`
@@ -47,6 +46,8 @@ type ampersandConnection struct {
 	APIKey       crypto.Secret      `json:"apiKey,omitzero"`
 }
 
+// ampersandApp has the fields of installation.ProviderApp with the platform's names in JSON, so one
+// converts to the other. So do ampersandConsumer and ampersandToken.
 type ampersandApp struct {
 	ID          string    `json:"id"`
 	ExternalRef string    `json:"externalRef,omitzero"`
@@ -58,7 +59,7 @@ type ampersandApp struct {
 }
 
 type ampersandConsumer struct {
-	Ref     string    `json:"consumerRef"`
+	ID      string    `json:"consumerRef"`
 	Name    string    `json:"consumerName"`
 	Created time.Time `json:"createTime"`
 	Updated time.Time `json:"updateTime,omitzero"`
@@ -69,10 +70,9 @@ type ampersandOAuth2 struct {
 	RefreshToken ampersandToken `json:"refreshToken,omitzero"`
 }
 
-// ampersandToken decodes its token into a crypto.Secret, which never prints its
-// value.
+// ampersandToken decodes its token into a crypto.Secret, which never prints its value.
 type ampersandToken struct {
-	Token   crypto.Secret `json:"token"`
+	Value   crypto.Secret `json:"token"`
 	Issued  time.Time     `json:"issuedAt,omitzero"`
 	Expires time.Time     `json:"expiresAt,omitzero"`
 }
@@ -96,58 +96,28 @@ func (in *ampersandInstallation) parts() installation.Parts {
 	return installation.Parts{
 		Extension: installation.Value(installation.Extension{ID: in.IntegrationID}),
 		Account: installation.Value(installation.Account{
-			ID:      in.Group.Ref,
-			Name:    in.Group.Name,
-			Created: in.Group.Created,
-			Updated: in.Group.Updated,
+			ID: in.Group.Ref, Name: in.Group.Name,
+			Created: in.Group.Created, Updated: in.Group.Updated,
 		}),
 		Health:     installation.Value(in.HealthStatus),
 		Connection: installation.Value(in.Connection.connection()),
 		Configuration: installation.Value(installation.Configuration{
-			ID:         in.Config.ID,
-			RevisionID: in.Config.RevisionID,
-			Created:    in.Config.Created,
-			CreatedBy:  in.Config.CreatedBy,
-			Document:   in.Config.Content,
+			ID: in.Config.ID, RevisionID: in.Config.RevisionID, Created: in.Config.Created,
+			CreatedBy: in.Config.CreatedBy, Document: in.Config.Content,
 		}),
 	}
 }
 
 func (c *ampersandConnection) connection() installation.Connection {
-	out := installation.Connection{
-		ID:           c.ID,
-		Provider:     c.Provider,
-		Scheme:       c.Scheme,
-		Status:       c.Status,
-		WorkspaceRef: c.WorkspaceRef,
-		ConsumerRef:  c.ConsumerRef,
-		AccessToken:  c.OAuth2.AccessToken.token(),
-		RefreshToken: c.OAuth2.RefreshToken.token(),
-		APIKey:       c.APIKey,
-		Created:      c.Created,
-		Updated:      c.Updated,
+	return installation.Connection{
+		ID: c.ID, Provider: c.Provider, Scheme: c.Scheme, Status: c.Status,
+		App:          (*installation.ProviderApp)(c.App),
+		Consumer:     (*installation.Consumer)(c.Consumer),
+		WorkspaceRef: c.WorkspaceRef, ConsumerRef: c.ConsumerRef,
+		AccessToken:  installation.Token(c.OAuth2.AccessToken),
+		RefreshToken: installation.Token(c.OAuth2.RefreshToken),
+		APIKey:       c.APIKey, Created: c.Created, Updated: c.Updated,
 	}
-	if a := c.App; a != nil {
-		out.App = &installation.ProviderApp{
-			ID:          a.ID,
-			ExternalRef: a.ExternalRef,
-			Provider:    a.Provider,
-			ClientID:    a.ClientID,
-			Scopes:      a.Scopes,
-			Created:     a.Created,
-			Updated:     a.Updated,
-		}
-	}
-	if p := c.Consumer; p != nil {
-		out.Consumer = &installation.Consumer{
-			ID: p.Ref, Name: p.Name, Created: p.Created, Updated: p.Updated,
-		}
-	}
-	return out
-}
-
-func (t ampersandToken) token() installation.Token {
-	return installation.Token{Value: t.Token, Issued: t.Issued, Expires: t.Expires}
 }
 
 // ampersandAnswer maps the part of a connection that the transcript shows. The
@@ -156,13 +126,9 @@ func ampersandAnswer(c *installation.Connection) ampersandConnection {
 	return ampersandConnection{
 		ID: c.ID, Provider: c.Provider, Created: c.Created, Scheme: c.Scheme, Status: c.Status,
 		OAuth2: ampersandOAuth2{
-			AccessToken:  answerToken(c.AccessToken),
-			RefreshToken: answerToken(c.RefreshToken),
+			AccessToken:  ampersandToken(c.AccessToken),
+			RefreshToken: ampersandToken(c.RefreshToken),
 		},
 		APIKey: c.APIKey,
 	}
-}
-
-func answerToken(t installation.Token) ampersandToken {
-	return ampersandToken{Token: t.Value, Issued: t.Issued, Expires: t.Expires}
 }

@@ -52,9 +52,8 @@ func (s *story) softwareone(ctx context.Context) error {
 func (c *cast) install(ctx context.Context) error {
 	c.step("The vendor invites whoever has the code.")
 	invited, err := c.vendor.Invite(ctx, installation.InviteRequest{
-		ID:      c.in.ID,
-		Parts:   installation.Parts{Extension: installation.Value(c.in.extension())},
-		Message: "Join the pilot", Validity: "7d",
+		ID: c.in.ID, Message: "Join the pilot", Validity: "7d",
+		Parts: installation.Parts{Extension: installation.Value(c.in.extension())},
 	})
 	if err != nil {
 		return err
@@ -89,9 +88,7 @@ func (c *cast) configure(ctx context.Context) error {
 		return err
 	}
 	c.say("The extension reads:")
-	if err := c.show(softwareoneAnswer(seen)); err != nil {
-		return err
-	}
+	c.show(softwareoneAnswer(seen))
 	theirs, err := c.customer.Get(ctx, c.in.ID)
 	if err != nil {
 		return err
@@ -116,9 +113,7 @@ func (c *cast) putBack(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.show(after.Configuration.Document); err != nil {
-		return err
-	}
+	c.show(after.Configuration.Document)
 	var members map[string]string
 	if err := after.Configuration.Document.Decode(&members); err != nil {
 		return err
@@ -153,9 +148,8 @@ func (c *cast) reveal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	request := installation.RevealRequest{
-		ID: c.in.ID, Refs: seen.Sealed, Reason: "nightly synchronisation",
-	}
+	why := "nightly synchronisation"
+	request := installation.RevealRequest{ID: c.in.ID, Refs: seen.Sealed, Reason: why}
 
 	c.step("The extension asks for the secrets themselves, and says why.")
 	secrets, err := c.extension.Reveal(ctx, request)
@@ -211,8 +205,7 @@ func (c *cast) expire(ctx context.Context) error {
 		return err
 	}
 	c.check(report.Expired == 1 && report.Failed == 0, "one invitation expired")
-	c.check(read.Audit.Expired != nil && read.Revision == invited.Revision+1,
-		"the audit says when")
+	c.check(read.Audit.Expired != nil && read.Revision == invited.Revision+1, "the audit says when")
 	return nil
 }
 
@@ -233,8 +226,7 @@ func (c *cast) reinstall(ctx context.Context) error {
 	c.step("An hour later the customer installs it again.")
 	c.now = c.now.Add(time.Hour)
 	again, err := c.customer.Upsert(ctx, installation.UpsertRequest{
-		ID: c.in.ID,
-		Parts: installation.Parts{
+		ID: c.in.ID, Parts: installation.Parts{
 			Account: installation.Value(c.in.account()),
 			Consent: installation.Value(c.in.consent()),
 		},

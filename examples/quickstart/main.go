@@ -6,12 +6,10 @@
 //
 // With -redis it runs the same steps on a Redis server.
 //
-// Each step checks its own claims. If one is wrong, the program names it and
-// exits with status 1.
+// Each step checks its own claims. If one is wrong, the program names it and exits with status 1.
 //
-// Start reading in story.go, then lifecycle.go. The files ampersand.go,
-// vercel.go and softwareone.go map the payloads in the directory payloads to
-// the types of the library.
+// Start reading in story.go, then lifecycle.go. The files ampersand.go, vercel.go and
+// softwareone.go map the payloads in the directory payloads to the types of the library.
 package main
 
 import (
@@ -43,9 +41,8 @@ func main() {
 	os.Exit(program(ctx, store, os.Stdout, os.Stderr))
 }
 
-// newStore returns a store in memory, or in Redis if there is a URL. No other
-// code knows the difference. The story begins with nothing installed, so each
-// run on Redis uses a new namespace.
+// newStore returns a store in memory, or in Redis if there is a URL. No other code knows the
+// difference. The story begins with nothing installed, so each run on Redis uses a new namespace.
 func newStore(ctx context.Context, redisURL string) (installation.Store, error) {
 	if redisURL == "" {
 		return memstore.New(), nil

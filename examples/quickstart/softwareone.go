@@ -3,6 +3,7 @@ package main
 import (
 	_ "embed"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/go-installation/installation"
@@ -28,6 +29,7 @@ type softwareoneInstallation struct {
 	Audit         map[string]softwareoneEntry `json:"audit,omitzero"`
 }
 
+// softwareoneRef has the fields of installation.Reference, so one converts to the other.
 type softwareoneRef struct {
 	ID   string `json:"id"`
 	Name string `json:"name,omitzero"`
@@ -62,7 +64,7 @@ func (in *softwareoneInstallation) account() installation.Account {
 func (in *softwareoneInstallation) consent() installation.Consent {
 	var modules []installation.Reference
 	for _, m := range in.Modules {
-		modules = append(modules, installation.Reference{ID: m.ID, Name: m.Name, Icon: m.Icon})
+		modules = append(modules, installation.Reference(m))
 	}
 	return installation.Consent{Modules: modules}
 }
@@ -78,13 +80,10 @@ func (in *softwareoneInstallation) configure() installation.PatchRequest {
 // service leaves a part nil that the actor may not see, so it is absent here.
 func softwareoneAnswer(i *installation.Installation) *softwareoneInstallation {
 	out := &softwareoneInstallation{
-		ID: i.ID,
-		Extension: softwareoneRef{
-			ID: i.Extension.ID, Name: i.Extension.Name, Icon: i.Extension.Icon,
-		},
-		Status:  softwareoneStatus(i.Status),
-		Account: softwareoneRef{ID: i.Account.ID, Name: i.Account.Name, Icon: i.Account.Icon},
-		Audit:   make(map[string]softwareoneEntry),
+		ID: i.ID, Status: softwareoneStatus(i.Status),
+		Extension: softwareoneRef{i.Extension.ID, i.Extension.Name, i.Extension.Icon},
+		Account:   softwareoneRef{i.Account.ID, i.Account.Name, i.Account.Icon},
+		Audit:     make(map[string]softwareoneEntry),
 	}
 	if i.Configuration != nil {
 		out.Configuration = i.Configuration.Document
@@ -93,39 +92,21 @@ func softwareoneAnswer(i *installation.Installation) *softwareoneInstallation {
 		out.Invitation = &softwareoneInvitation{Status: softwareoneStatus(i.Invitation.Status)}
 	}
 	for _, m := range i.Consent.Modules {
-		out.Modules = append(out.Modules, wireRef(m))
+		out.Modules = append(out.Modules, softwareoneRef(m))
 	}
 	for name, e := range map[string]*installation.AuditEntry{
-		"created":     i.Audit.Created,
-		"updated":     i.Audit.Updated,
-		"invited":     i.Audit.Invited,
-		"installed":   i.Audit.Installed,
-		"expired":     i.Audit.Expired,
+		"created": i.Audit.Created, "updated": i.Audit.Updated, "invited": i.Audit.Invited,
+		"installed": i.Audit.Installed, "expired": i.Audit.Expired,
 		"uninstalled": i.Audit.Uninstalled,
 	} {
 		if e != nil {
-			out.Audit[name] = softwareoneEntry{At: e.At, By: wireRef(e.By)}
+			out.Audit[name] = softwareoneEntry{At: e.At, By: softwareoneRef(e.By)}
 		}
 	}
 	return out
 }
 
-func wireRef(r installation.Reference) softwareoneRef {
-	return softwareoneRef{ID: r.ID, Name: r.Name, Icon: r.Icon}
-}
-
 // softwareoneStatus returns the platform's name of a status, which has a capital.
 func softwareoneStatus(s installation.Status) string {
-	switch s {
-	case installation.StatusInvited:
-		return "Invited"
-	case installation.StatusInstalled:
-		return "Installed"
-	case installation.StatusExpired:
-		return "Expired"
-	case installation.StatusUninstalled:
-		return "Uninstalled"
-	default:
-		return string(s)
-	}
+	return strings.ToUpper(string(s[:1])) + string(s[1:])
 }

@@ -20,10 +20,8 @@ type story struct {
 
 // tell builds a service on the store and runs the three chapters with it.
 func tell(ctx context.Context, store installation.Store, out io.Writer) error {
-	s := &story{
-		transcript: &transcript{out: out},
-		now:        time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC),
-	}
+	begin := time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)
+	s := &story{transcript: &transcript{out: out}, now: begin}
 
 	// This key is lost when the program ends. In production, generate a key
 	// once and read it with crypto.KeyringFromFile.
@@ -45,8 +43,7 @@ func tell(ctx context.Context, store installation.Store, out io.Writer) error {
 
 	fmt.Fprintln(out, "An installation is one fact: this extension is installed "+
 		"in that customer's account. Here is its life.")
-	chapters := []func(context.Context) error{s.ampersand, s.vercel, s.softwareone}
-	for _, chapter := range chapters {
+	for _, chapter := range []func(context.Context) error{s.ampersand, s.vercel, s.softwareone} {
 		if err := chapter(ctx); err != nil {
 			return fmt.Errorf("step %d: %w", s.number, errors.Join(err, s.err()))
 		}
@@ -79,9 +76,7 @@ func (s *story) ampersand(ctx context.Context) error {
 	}
 	s.say("The project %q is the tenant, the group %q the account. "+
 		"The connection, as it is shown from now on:", inst.Tenant, inst.Account.Name)
-	if err := s.show(ampersandAnswer(inst.Connection)); err != nil {
-		return err
-	}
+	s.show(ampersandAnswer(inst.Connection))
 	s.check(inst.Created && inst.Status == installation.StatusInstalled && inst.Revision == 1,
 		"it is installed, at revision 1")
 	s.check(len(inst.Sealed) == 3,
@@ -101,11 +96,11 @@ func (s *story) vercel(ctx context.Context) error {
 		User: installation.Reference{ID: vercelUserID},
 	})
 	req := installation.UpsertRequest{
-		ID:    vercelID,
-		Guard: installation.Guard{IdempotencyKey: vercelIdempotencyKey},
+		ID: vercelID, Guard: installation.Guard{IdempotencyKey: vercelIdempotencyKey},
 		Parts: in.parts(),
 	}
-	req.BillingPlan, req.Notification = installation.Value(out.BillingPlan.plan()), out.notice()
+	req.BillingPlan = installation.Value(out.BillingPlan.plan())
+	req.Notification = out.Notification
 
 	s.step("Upsert, with an idempotency key.")
 	first, err := user.Upsert(ctx, req)

@@ -31,17 +31,15 @@ func (t *transcript) say(format string, args ...any) {
 
 // show adds a value as JSON to the step. Secrets in it print as "***", as they
 // do in every response and log.
-func (t *transcript) show(v any) error {
+func (t *transcript) show(v any) {
 	text, err := json.MarshalIndent(v, "    ", "  ")
 	if err != nil {
-		return err
+		t.failed = append(t.failed, err)
 	}
 	t.say("%s", text)
-	return nil
 }
 
-// check prints a claim and whether it is true. A false claim is an error of
-// the whole run.
+// check prints a claim and whether it is true. A false claim is an error of the whole run.
 func (t *transcript) check(ok bool, claim string) {
 	if !ok {
 		t.say("NOT SO: %s", claim)

@@ -36,56 +36,25 @@ type vercelRequest struct {
 		TokenType   string        `json:"token_type"`
 	} `json:"credentials"`
 	Account struct {
-		Name    string `json:"name"`
-		URL     string `json:"url"`
-		Contact struct {
-			Email string `json:"email"`
-			Name  string `json:"name"`
-		} `json:"contact"`
+		Name    string                `json:"name"`
+		URL     string                `json:"url"`
+		Contact *installation.Contact `json:"contact"`
 	} `json:"account"`
 }
 
-// vercelResponse is the body of the response. The partner chooses its content.
+// vercelResponse is the body of the response. The partner chooses its content. Types of the library
+// decode it where their fields have the same names.
 type vercelResponse struct {
-	BillingPlan  vercelPlan                                `json:"billingPlan"`
-	Notification installation.Optional[vercelNotification] `json:"notification,omitzero"`
+	BillingPlan vercelPlan `json:"billingPlan"`
+
+	// Absent leaves the stored one unchanged, null removes it, and an object replaces it.
+	Notification installation.Optional[installation.Notification] `json:"notification,omitzero"`
 }
 
+// vercelPlan is a billing plan that has a number among its amounts.
 type vercelPlan struct {
-	ID                                 string         `json:"id"`
-	Type                               string         `json:"type"`
-	Name                               string         `json:"name"`
-	Scope                              string         `json:"scope"`
-	Description                        string         `json:"description"`
-	PaymentMethodRequired              *bool          `json:"paymentMethodRequired"`
-	PreauthorizationAmount             json.Number    `json:"preauthorizationAmount"`
-	InitialCharge                      string         `json:"initialCharge"`
-	MinimumAmount                      string         `json:"minimumAmount"`
-	MaximumAmount                      string         `json:"maximumAmount"`
-	MaximumAmountAutoPurchasePerPeriod string         `json:"maximumAmountAutoPurchasePerPeriod"`
-	Cost                               string         `json:"cost"`
-	Details                            []vercelDetail `json:"details"`
-	HighlightedDetails                 []vercelDetail `json:"highlightedDetails"`
-	Quote                              []vercelQuote  `json:"quote"`
-	EffectiveDate                      time.Time      `json:"effectiveDate"`
-	Disabled                           bool           `json:"disabled"`
-}
-
-type vercelDetail struct {
-	Label string `json:"label"`
-	Value string `json:"value"`
-}
-
-type vercelQuote struct {
-	Line   string `json:"line"`
-	Amount string `json:"amount"`
-}
-
-type vercelNotification struct {
-	Level   string `json:"level"`
-	Title   string `json:"title"`
-	Message string `json:"message,omitzero"`
-	Href    string `json:"href,omitzero"`
+	billing.Plan
+	PreauthorizationAmount json.Number `json:"preauthorizationAmount"`
 }
 
 func readVercel() (*vercelRequest, *vercelResponse, error) {
@@ -104,8 +73,7 @@ func (in *vercelRequest) parts() installation.Parts {
 	return installation.Parts{
 		Extension: installation.Value(installation.Extension{ID: vercelClientID}),
 		Account: installation.Value(installation.Account{
-			ID: vercelAccountID, Name: a.Name, URL: a.URL,
-			Contact: &installation.Contact{Name: a.Contact.Name, Email: a.Contact.Email},
+			ID: vercelAccountID, Name: a.Name, URL: a.URL, Contact: a.Contact,
 		}),
 		Consent: installation.Value(installation.Consent{
 			Scopes: in.Scopes, Policies: in.AcceptedPolicies,
@@ -120,44 +88,7 @@ func (in *vercelRequest) parts() installation.Parts {
 
 // plan maps the billing plan of a response.
 func (p *vercelPlan) plan() billing.Plan {
-	out := billing.Plan{
-		ID:                                 p.ID,
-		Type:                               p.Type,
-		Name:                               p.Name,
-		Scope:                              p.Scope,
-		Description:                        p.Description,
-		PaymentMethodRequired:              p.PaymentMethodRequired,
-		PreauthorizationAmount:             p.PreauthorizationAmount.String(),
-		InitialCharge:                      p.InitialCharge,
-		MinimumAmount:                      p.MinimumAmount,
-		MaximumAmount:                      p.MaximumAmount,
-		MaximumAmountAutoPurchasePerPeriod: p.MaximumAmountAutoPurchasePerPeriod,
-		Cost:                               p.Cost,
-		EffectiveDate:                      p.EffectiveDate,
-		Disabled:                           p.Disabled,
-	}
-	for _, d := range p.Details {
-		out.Details = append(out.Details, billing.Detail(d))
-	}
-	for _, d := range p.HighlightedDetails {
-		out.HighlightedDetails = append(out.HighlightedDetails, billing.Detail(d))
-	}
-	for _, q := range p.Quote {
-		out.Quote = append(out.Quote, billing.QuoteLine{Line: q.Line, Amount: q.Amount})
-	}
-	return out
-}
-
-// notice maps the notification of a response. Absent leaves the stored one
-// unchanged, null removes it, and an object replaces it.
-func (out *vercelResponse) notice() installation.Optional[installation.Notification] {
-	if n, ok := out.Notification.Get(); ok {
-		return installation.Value(installation.Notification{
-			Level: n.Level, Title: n.Title, Message: n.Message, Href: n.Href,
-		})
-	}
-	if out.Notification.Removes() {
-		return installation.Remove[installation.Notification]()
-	}
-	return installation.Optional[installation.Notification]{}
+	plan := p.Plan
+	plan.PreauthorizationAmount = p.PreauthorizationAmount.String()
+	return plan
 }

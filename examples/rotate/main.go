@@ -15,16 +15,15 @@
 // REDIS_URL names the server, by default redis://127.0.0.1:6379. Only its owner
 // may be able to read the keyring file. The primary key comes first in it.
 //
-// You can interrupt or kill the program at any moment and start it again, and
-// you can run several at once. Each record is rewrapped in one atomic step, and
-// only once.
+// You can interrupt or kill the program at any moment and start it again, and you can run several
+// at once. Each record is rewrapped in one atomic step, and only once.
 //
-// The exit status is 0 if no record is left under another key, or if the key of
-// -retire can be removed. It is 1 if records are left or something failed, and 2
-// if the arguments are wrong.
+// The exit status is 0 if no record is left under another key, or if the key of -retire can be
+// removed. It is 1 if records are left or something failed, and 2 if the arguments are wrong.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -87,8 +86,7 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// maxRate is the highest -rate. Above it, the pause between two records would
-// round to nothing.
+// maxRate is the highest -rate. Above it, the pause between two records would round to nothing.
 const maxRate = 1_000_000
 
 // tell prints the errors. If the run was interrupted, it prints the failures
@@ -110,8 +108,7 @@ func tell(stderr io.Writer, err error) {
 	fmt.Fprintln(stderr, "rotate: interrupted; start it again to go on")
 }
 
-// rotate runs the command. It reports false if records are left under another
-// key.
+// rotate runs the command. It reports false if records are left under another key.
 func rotate(ctx context.Context, set settings, out io.Writer) (done bool, err error) {
 	keys, err := crypto.KeyringFromFile(set.keyring)
 	if err != nil {
@@ -149,10 +146,7 @@ func rotate(ctx context.Context, set settings, out io.Writer) (done bool, err er
 // connect returns a client of the server in REDIS_URL. Its errors do not repeat
 // the URL, which may contain a password.
 func connect() (*redis.Client, error) {
-	url := os.Getenv("REDIS_URL")
-	if url == "" {
-		url = "redis://127.0.0.1:6379"
-	}
+	url := cmp.Or(os.Getenv("REDIS_URL"), "redis://127.0.0.1:6379")
 	opts, err := redis.ParseURL(url)
 	if err != nil {
 		return nil, errors.New("REDIS_URL is not of the form redis://user:password@host:port/db")
@@ -165,9 +159,8 @@ func connect() (*redis.Client, error) {
 	return redis.NewClient(opts), nil
 }
 
-// check prints problems of the store and the keys, and the number of records
-// under each key. It returns how many records need rewrapping, and whether the
-// rotation can start.
+// check prints problems of the store and the keys, and the number of records under each key. It
+// returns how many records need rewrapping, and whether the rotation can start.
 func check(
 	ctx context.Context, host *installation.Service, out io.Writer,
 ) (total int64, ready bool, err error) {

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"maps"
@@ -14,32 +15,29 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// tokenLife is the lifetime of an access token.
-const tokenLife = time.Hour
-
 // AddConnection adds a connection with an ID. It does nothing if there is no such project.
-func (h *Host) AddConnection(projectID, id string, n ampersand.NewConnection) {
+func (h *Host) AddConnection(project, id string, n ampersand.NewConnection) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if p := h.find(projectID); p != nil {
+	if p := h.find(project); p != nil {
 		h.add(p, id, n).Status = ampersand.ConnectionWorking
 	}
 }
 
 // SetStatus sets the status of a connection. It does nothing if there is no such connection.
-func (h *Host) SetStatus(projectID, id string, s ampersand.ConnectionStatus) {
+func (h *Host) SetStatus(project, id string, s ampersand.ConnectionStatus) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if c, _ := h.connection(projectID, id); c != nil {
+	if c, _ := h.connection(project, id); c != nil {
 		c.Status = s
 	}
 }
 
 // Reveals returns the records of credentials that a project was shown, oldest first.
-func (h *Host) Reveals(projectID string) []Reveal {
+func (h *Host) Reveals(project string) []Reveal {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	if p := h.find(projectID); p != nil {
+	if p := h.find(project); p != nil {
 		return slices.Clone(p.reveals)
 	}
 	return nil
@@ -48,28 +46,28 @@ func (h *Host) Reveals(projectID string) []Reveal {
 // add makes a connection, and its group and consumer if they are new.
 func (h *Host) add(p *project, id string, n ampersand.NewConnection) *connection {
 	now := h.now()
-	group, ok := p.groups[n.Group.Ref]
-	if !ok {
-		group = n.Group
-		group.Created = h.orNow(group.Created)
-		p.groups[group.Ref] = group
-	}
-	consumer, ok := p.consumers[n.Consumer.Ref]
-	if !ok {
-		consumer = n.Consumer
-		consumer.Created = h.orNow(consumer.Created)
-		p.consumers[consumer.Ref] = consumer
-	}
+	n.Group.Created = cmp.Or(n.Group.Created, now)
+	n.Consumer.Created = cmp.Or(n.Consumer.Created, now)
 	c := &connection{
 		Connection: ampersand.Connection{
 			ID: id, Provider: n.Provider, Scheme: n.Scheme, Status: ampersand.ConnectionCreated,
-			Group: group, Consumer: consumer,
+			Group:        first(p.groups, n.Group.Ref, n.Group),
+			Consumer:     first(p.consumers, n.Consumer.Ref, n.Consumer),
 			WorkspaceRef: n.WorkspaceRef, Metadata: maps.Clone(n.Metadata), Created: now,
 		},
 		credentials: n.Credentials,
 	}
 	p.connections = append(p.connections, c)
 	return c
+}
+
+// first returns the value of a key. If there is none, it stores v.
+func first[V any](m map[string]V, key string, v V) V {
+	if old, ok := m[key]; ok {
+		return old
+	}
+	m[key] = v
+	return v
 }
 
 // connection returns a connection and its project, or nil if one of them does not exist.
@@ -94,24 +92,24 @@ func (c *connection) public() *ampersand.Connection {
 }
 
 // Connection implements [ampersand.Connections].
-func (h *Host) Connection(_ context.Context, projectID, id string) (*ampersand.Connection,
-	error) {
+func (h *Host) Connection(_ context.Context, project, id string) (*ampersand.Connection, error) {
 	h.deleting.RLock()
 	defer h.deleting.RUnlock()
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	if c, _ := h.connection(projectID, id); c != nil {
+	if c, _ := h.connection(project, id); c != nil {
 		return c.public(), nil
 	}
 	return nil, ampersand.ErrNotFound
 }
 
 // Connections implements [ampersand.Connections].
-func (h *Host) Connections(_ context.Context, projectID string,
-	f ampersand.ConnectionFilter) ([]*ampersand.Connection, error) {
+func (h *Host) Connections(
+	_ context.Context, project string, f ampersand.ConnectionFilter,
+) ([]*ampersand.Connection, error) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	p := h.find(projectID)
+	p := h.find(project)
 	if p == nil {
 		return nil, ampersand.ErrNotFound
 	}
@@ -127,11 +125,12 @@ func (h *Host) Connections(_ context.Context, projectID string,
 }
 
 // Generate implements [ampersand.Connections]. It takes any credentials.
-func (h *Host) Generate(_ context.Context, projectID string,
-	n ampersand.NewConnection) (*ampersand.Connection, error) {
+func (h *Host) Generate(
+	_ context.Context, project string, n ampersand.NewConnection,
+) (*ampersand.Connection, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	p := h.find(projectID)
+	p := h.find(project)
 	if p == nil {
 		return nil, ampersand.ErrNotFound
 	}
@@ -139,11 +138,12 @@ func (h *Host) Generate(_ context.Context, projectID string,
 }
 
 // Update implements [ampersand.Connections].
-func (h *Host) Update(_ context.Context, projectID, id string,
-	u ampersand.ConnectionUpdate) (*ampersand.Connection, error) {
+func (h *Host) Update(
+	_ context.Context, project, id string, u ampersand.ConnectionUpdate,
+) (*ampersand.Connection, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	c, _ := h.connection(projectID, id)
+	c, _ := h.connection(project, id)
 	if c == nil {
 		return nil, ampersand.ErrNotFound
 	}
@@ -167,10 +167,10 @@ func has(c ampersand.Credentials) bool {
 
 // Refresh implements [ampersand.Connections]. It makes up the token, since there is no provider to
 // ask.
-func (h *Host) Refresh(_ context.Context, projectID, id string, force bool) error {
+func (h *Host) Refresh(_ context.Context, project, id string, force bool) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	c, _ := h.connection(projectID, id)
+	c, _ := h.connection(project, id)
 	if c == nil {
 		return ampersand.ErrNotFound
 	}
@@ -180,19 +180,19 @@ func (h *Host) Refresh(_ context.Context, projectID, id string, force bool) erro
 		return nil
 	}
 	fresh := *code
-	fresh.AccessToken = installation.Token{Value: crypto.NewSecret("access-" + rand.Text()),
-		Issued: now, Expires: now.Add(tokenLife)}
+	fresh.AccessToken = accessToken(now)
 	c.credentials.AuthorizationCode = &fresh
 	c.Status, c.Updated = ampersand.ConnectionCreated, now
 	return nil
 }
 
 // Reveal implements [ampersand.Connections]. [Host.Reveals] returns the records.
-func (h *Host) Reveal(_ context.Context, projectID, id string,
-	d ampersand.Disclosure) (*ampersand.Credentials, error) {
+func (h *Host) Reveal(
+	_ context.Context, project, id string, d ampersand.Disclosure,
+) (*ampersand.Credentials, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	c, p := h.connection(projectID, id)
+	c, p := h.connection(project, id)
 	if c == nil {
 		return nil, ampersand.ErrNotFound
 	}
@@ -202,33 +202,32 @@ func (h *Host) Reveal(_ context.Context, projectID, id string,
 }
 
 // Delete implements [ampersand.Connections].
-func (h *Host) Delete(ctx context.Context, projectID, id string,
-	inUse func(context.Context) (bool, error)) error {
+func (h *Host) Delete(
+	ctx context.Context, project, id string, inUse func(context.Context) (bool, error),
+) error {
 	h.deleting.Lock()
 	defer h.deleting.Unlock()
-	if !h.there(projectID, id) {
+	h.mu.RLock()
+	c, p := h.connection(project, id)
+	h.mu.RUnlock()
+	if c == nil {
 		return ampersand.ErrNotFound
 	}
-	used, err := inUse(ctx)
-	switch {
-	case err != nil:
+	if used, err := inUse(ctx); err != nil {
 		return err
-	case used:
+	} else if used {
 		return ampersand.ErrInUse
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	p := h.find(projectID)
-	p.connections = slices.DeleteFunc(p.connections,
-		func(c *connection) bool { return c.ID == id })
+	p.connections = slices.DeleteFunc(p.connections, func(c *connection) bool { return c.ID == id })
 	return nil
 }
 
-func (h *Host) there(projectID, id string) bool {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	c, _ := h.connection(projectID, id)
-	return c != nil
+// accessToken makes up a token that expires in an hour.
+func accessToken(now time.Time) installation.Token {
+	value := crypto.NewSecret("access-" + rand.Text())
+	return installation.Token{Value: value, Issued: now, Expires: now.Add(time.Hour)}
 }
 
 // demoConnection returns the demo consumer's connection to a provider.
@@ -239,10 +238,10 @@ func demoConnection(provider string, made time.Time) ampersand.NewConnection {
 		Group:        ampersand.Group{Ref: DemoGroup, Name: "Harbor Foods", Created: made},
 		Consumer:     ampersand.Consumer{Ref: DemoConsumer, Name: "Mara Lind", Created: made},
 		Credentials: ampersand.Credentials{AuthorizationCode: &ampersand.AuthorizationCode{
-			AccessToken: installation.Token{Value: crypto.NewSecret("access-" + rand.Text()),
-				Issued: made, Expires: made.Add(tokenLife)},
-			RefreshToken: installation.Token{Value: crypto.NewSecret("refresh-" + rand.Text()),
-				Issued: made},
+			AccessToken: accessToken(made),
+			RefreshToken: installation.Token{
+				Value: crypto.NewSecret("refresh-" + rand.Text()), Issued: made,
+			},
 			Scopes: []string{"api", "refresh_token"},
 		}},
 	}

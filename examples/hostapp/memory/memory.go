@@ -8,7 +8,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/json"
-	"slices"
 	"sync"
 	"time"
 
@@ -26,7 +25,7 @@ type Host struct {
 	projects  []*project
 	apiKeys   map[[sha256.Size]byte]ampersand.APIKey // by the hash of the key
 	keys      map[string]ampersand.PublicKey         // by key id
-	providers map[string]ampersand.Scheme            // by name
+	providers map[string]ampersand.Provider          // by name
 
 	// deleting is locked while a connection is deleted. A lookup meanwhile waits for the outcome,
 	// as [ampersand.Connections] requires.
@@ -63,7 +62,7 @@ func New(now func() time.Time) *Host {
 	return &Host{
 		now: now, apiKeys: make(map[[sha256.Size]byte]ampersand.APIKey),
 		keys:      make(map[string]ampersand.PublicKey),
-		providers: make(map[string]ampersand.Scheme),
+		providers: make(map[string]ampersand.Provider),
 	}
 }
 
@@ -90,34 +89,34 @@ func (h *Host) AddAPIKey(key crypto.Secret, k ampersand.APIKey) {
 }
 
 // AddPublicKey adds a key, by its ID, that signs tokens of a project.
-func (h *Host) AddPublicKey(id, projectID string, key *rsa.PublicKey) {
+func (h *Host) AddPublicKey(id, project string, key *rsa.PublicKey) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.keys[id] = ampersand.PublicKey{Project: projectID, Key: key}
+	h.keys[id] = ampersand.PublicKey{Project: project, Key: key}
 }
 
 // AddProvider adds or replaces a provider.
 func (h *Host) AddProvider(p ampersand.Provider) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.providers[p.Name] = p.Scheme
+	h.providers[p.Name] = p
 }
 
 // SetIntegration adds an integration to a project, or replaces the one with its id.
-func (h *Host) SetIntegration(projectID string, i ampersand.Integration) {
+func (h *Host) SetIntegration(project string, i ampersand.Integration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	p := h.find(projectID)
+	p := h.find(project)
 	if p == nil {
 		return
 	}
-	at := slices.IndexFunc(p.integrations,
-		func(old ampersand.Integration) bool { return old.ID == i.ID })
-	if at < 0 {
-		p.integrations = append(p.integrations, i)
-		return
+	for at, old := range p.integrations {
+		if old.ID == i.ID {
+			p.integrations[at] = i
+			return
+		}
 	}
-	p.integrations[at] = i
+	p.integrations = append(p.integrations, i)
 }
 
 // find returns the project with this ID or name, or nil if none matches.
@@ -170,11 +169,10 @@ func (h *Host) Project(_ context.Context, idOrName string) (*ampersand.Project, 
 }
 
 // Integrations implements [ampersand.Projects]; they are in the order in which they were added.
-func (h *Host) Integrations(_ context.Context, projectID string) ([]*ampersand.Integration,
-	error) {
+func (h *Host) Integrations(_ context.Context, project string) ([]*ampersand.Integration, error) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	p := h.find(projectID)
+	p := h.find(project)
 	if p == nil {
 		return nil, ampersand.ErrNotFound
 	}
@@ -186,29 +184,25 @@ func (h *Host) Integrations(_ context.Context, projectID string) ([]*ampersand.I
 }
 
 // Integration implements [ampersand.Projects].
-func (h *Host) Integration(ctx context.Context, projectID, id string) (*ampersand.Integration,
-	error) {
-	all, err := h.Integrations(ctx, projectID)
-	if err != nil {
-		return nil, err
-	}
+func (h *Host) Integration(
+	ctx context.Context, project, id string,
+) (*ampersand.Integration, error) {
+	all, err := h.Integrations(ctx, project)
 	for _, i := range all {
 		if i.ID == id {
 			return i, nil
 		}
 	}
-	return nil, ampersand.ErrNotFound
+	return nil, cmp.Or(err, ampersand.ErrNotFound)
 }
 
 // Hydrated implements [ampersand.Projects]. It returns the latest revision unchanged, since there
 // is no provider to ask.
-func (h *Host) Hydrated(ctx context.Context, projectID, integration, revision string,
-	_ *ampersand.Connection) (*ampersand.Revision, error) {
-	i, err := h.Integration(ctx, projectID, integration)
-	switch {
-	case err != nil:
-		return nil, err
-	case i.Latest.ID != revision:
+func (h *Host) Hydrated(
+	ctx context.Context, project, integration, revision string, _ *ampersand.Connection,
+) (*ampersand.Revision, error) {
+	i, err := h.Integration(ctx, project, integration)
+	if err != nil || i.Latest.ID != revision {
 		return nil, ampersand.ErrNotFound
 	}
 	return &i.Latest, nil
@@ -218,11 +212,7 @@ func (h *Host) Hydrated(ctx context.Context, projectID, integration, revision st
 func (h *Host) Provider(_ context.Context, name string) (*ampersand.Provider, error) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	scheme, ok := h.providers[name]
-	if !ok {
-		return nil, ampersand.ErrNotFound
-	}
-	return &ampersand.Provider{Name: name, Scheme: scheme}, nil
+	return found(h.providers[name])
 }
 
 // IDs of the content of [Demo].
@@ -251,8 +241,9 @@ func Demo(apiKey crypto.Secret, now func() time.Time) *Host {
 	}
 	h.SetIntegration(DemoProject, ampersand.Integration{
 		ID: DemoIntegration, Name: "crm-sync", Provider: "salesforce", Created: made,
-		Latest: ampersand.Revision{ID: "revision-123", Created: made,
-			Content: json.RawMessage(demoManifest)},
+		Latest: ampersand.Revision{
+			ID: "revision-123", Created: made, Content: json.RawMessage(demoManifest),
+		},
 	})
 	for _, provider := range []string{"salesforce", "hubspot"} {
 		h.AddConnection(DemoProject, "connection-"+provider, demoConnection(provider, made))
@@ -268,9 +259,6 @@ const demoManifest = `{"name":"crm-sync","displayName":"CRM sync","provider":"sa
 	`{"objectName":"contact","destination":"contactHook","schedule":"*/30 * * * *",` +
 	`"requiredFields":[{"fieldName":"email"}],"optionalFieldsAuto":"all"}]},` +
 	`"proxy":{"enabled":true}}`
-
-// orNow returns t, or the time of the host's clock.
-func (h *Host) orNow(t time.Time) time.Time { return cmp.Or(t, h.now()) }
 
 // Sample implements [ampersand.Sampler]. It accepts everything, since there is no provider to ask.
 func (h *Host) Sample(context.Context, ampersand.Sample) error { return nil }

@@ -32,14 +32,10 @@ type Data struct {
 type Directory struct {
 	accounts   map[string]*softwareone.Account
 	extensions map[string]*softwareone.Extension
-	tokens     map[string]token
+	tokens     map[string]*softwareone.Token
+	hashes     map[string][sha256.Size]byte // of the secrets, by token ID
 	owned      map[string][]string          // extension IDs by account ID
 	secrets    map[[sha256.Size]byte]string // extension IDs by hash
-}
-
-type token struct {
-	token *softwareone.Token
-	hash  [sha256.Size]byte
 }
 
 // minSecret is the shortest secret, in bytes. Its hash is a fast one, so it must be random and not
@@ -53,7 +49,8 @@ func New(data Data) (*Directory, error) {
 	d := &Directory{
 		accounts:   make(map[string]*softwareone.Account),
 		extensions: make(map[string]*softwareone.Extension),
-		tokens:     make(map[string]token),
+		tokens:     make(map[string]*softwareone.Token),
+		hashes:     make(map[string][sha256.Size]byte),
 		owned:      make(map[string][]string),
 		secrets:    make(map[[sha256.Size]byte]string),
 	}
@@ -119,20 +116,19 @@ func (d *Directory) addToken(t softwareone.Token, s crypto.Secret) error {
 	secret := s.Reveal()
 	defer clear(secret)
 	switch {
-	case t.ID == "" || d.tokens[t.ID].token != nil:
+	case t.ID == "" || d.tokens[t.ID] != nil:
 		return errID
 	case d.accounts[t.Account] == nil:
 		return errors.New("unknown account")
 	case len(secret) < minSecret:
 		return errors.New("no secret, or a short one")
 	}
-	d.tokens[t.ID] = token{token: &t, hash: sha256.Sum256(secret)}
+	d.tokens[t.ID], d.hashes[t.ID] = &t, sha256.Sum256(secret)
 	return nil
 }
 
 func (d *Directory) addSecret(extension string, s crypto.Secret) error {
-	text := s.RevealString()
-	hash := sha256.Sum256([]byte(text))
+	text, hash := s.RevealString(), hashOf(s)
 	// The handler takes such a secret for an API token or a JWT.
 	otherToken := strings.HasPrefix(text, "idt:") ||
 		strings.HasPrefix(text, "eyJ") && strings.Count(text, ".") == 2
@@ -158,22 +154,20 @@ func hashOf(s crypto.Secret) [sha256.Size]byte {
 func (d *Directory) Token(
 	_ context.Context, id string, secret crypto.Secret,
 ) (*softwareone.Token, error) {
-	t := d.tokens[id] // no secret has the hash of an unknown token
-	hash := hashOf(secret)
-	if subtle.ConstantTimeCompare(hash[:], t.hash[:]) != 1 {
+	hash, want := hashOf(secret), d.hashes[id] // no secret has the hash of an unknown token
+	if subtle.ConstantTimeCompare(hash[:], want[:]) != 1 {
 		return nil, softwareone.ErrUnknown
 	}
-	return t.token, nil
+	return d.tokens[id], nil
 }
 
 // Secret implements [softwareone.Directory]. It looks up the hash, so the time that it takes says
 // nothing about the secrets.
 func (d *Directory) Secret(_ context.Context, secret crypto.Secret) (string, error) {
-	id := d.secrets[hashOf(secret)]
-	if id == "" {
-		return "", softwareone.ErrUnknown
+	if id, ok := d.secrets[hashOf(secret)]; ok {
+		return id, nil
 	}
-	return id, nil
+	return "", softwareone.ErrUnknown
 }
 
 // Extension implements [softwareone.Directory].
