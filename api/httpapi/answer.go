@@ -11,10 +11,10 @@ import (
 	"strconv"
 )
 
-// JSON is the media type of answers, unless they name another one.
+// JSON is the default media type of an [Answer].
 const JSON = "application/json"
 
-// ProblemJSON is the media type of problems (RFC 9457).
+// ProblemJSON is the media type of problem details (RFC 9457).
 const ProblemJSON = "application/problem+json"
 
 // Answer is the response of an [Endpoint] or a [Renderer].
@@ -26,10 +26,10 @@ type Answer struct {
 	Header      http.Header // additional headers
 }
 
-// errAnswer means that an answer has no JSON form.
+// errAnswer means that the body of an answer cannot be encoded as JSON.
 var errAnswer = errors.New("the answer cannot be encoded")
 
-// encode returns the body as it is sent. It returns nil for an answer without a body.
+// encode returns the encoded body of the answer, or nil if there is no body.
 func (a *Answer) encode() ([]byte, error) {
 	if a.Body == nil {
 		return nil, nil
@@ -38,7 +38,7 @@ func (a *Answer) encode() ([]byte, error) {
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(a.Body); err != nil {
-		return nil, fmt.Errorf("%w: %w", errAnswer, HostError(err)) // err quotes the value
+		return nil, fmt.Errorf("%w: %w", errAnswer, HostError(err)) // err can quote the body
 	}
 	return body.Bytes(), nil
 }

@@ -20,39 +20,41 @@ const (
 	DefaultTimeout = 30 * time.Second
 )
 
-// minWrite is the shortest time that a client gets to read its answer. A short timeout of the
-// work says little about the network.
+// minWrite is the shortest time that a client gets to read its answer. It counts if Config.Timeout
+// is shorter, since a short timeout for the work of the server can be too short for the network.
 const minWrite = time.Second
 
-// Config has the settings that differ between APIs. A zero field has its default.
+// Config configures an [API]. A zero field means its default.
 type Config struct {
 	// Render writes errors in the platform's form. Required.
 	Render Renderer
-	// Names translates the paths of violations before Render sees them. Default: none.
+	// Names translates the paths of violations before Render gets them. Default: no translation.
 	Names []Name
-	// Log gets the failures of the server, never those of a client. Default: no log.
+	// Log receives the errors that are the server's fault. Errors of clients are not logged.
+	// Default: no log.
 	Log *slog.Logger
-	// Loggable are errors of the platform's package whose full text may be logged, in addition
-	// to the library's own. Of other errors only the kind and the type are logged, since their
-	// text may quote a client.
+	// Loggable lists errors of the platform's package. An error that matches one of them is
+	// logged in full, as errors of this library always are. Of any other error, only the kind
+	// and the types are logged, since its text can quote a client.
 	Loggable []error
 	// MaxBody is the largest body of a request, in bytes. Default: DefaultMaxBody.
 	MaxBody int64
-	// Timeout limits the time of a request, including the time to read its body. The client
-	// then gets the same time again to read the answer, but at least a second.
+	// Timeout limits the time of a request, including the time to read its body. After that, the
+	// client gets the same time again to read the answer, and at least a second.
 	// Default: DefaultTimeout.
 	Timeout time.Duration
 }
 
-// Endpoint answers one kind of request. It reads, decides and returns; the [API] writes. The
-// answer is ignored if there is an error; nil without an error is 204.
+// Endpoint handles the requests for one path and method. It returns an answer or an error, and the
+// [API] writes the response. If it returns an error, its answer is ignored. If it returns neither
+// an answer nor an error, the response is 204 (No Content).
 type Endpoint func(r *http.Request) (*Answer, error)
 
 // Methods are the endpoints of one path, by method. GET also answers HEAD.
 type Methods map[string]Endpoint
 
-// API is an [http.Handler] for the endpoints added with [API.Handle]. It is safe for
-// concurrent use once all of them are added.
+// API is an [http.Handler] for the endpoints that were added with [API.Handle]. It is safe for
+// concurrent use once all endpoints are added.
 type API struct {
 	cfg Config
 	mux *http.ServeMux
@@ -66,16 +68,19 @@ func New(cfg Config) *API {
 	return &API{cfg: cfg, mux: http.NewServeMux()}
 }
 
-// Handle adds the endpoints of one path. The pattern has the syntax of [http.ServeMux] without
-// method and host.
+// Handle adds the endpoints of one path. The pattern has the syntax of [http.ServeMux], without
+// a method or host.
 func (a *API) Handle(pattern string, methods Methods) {
 	a.HandleVerbs(pattern, "", map[string]Methods{"": methods})
 }
 
-// HandleVerbs is [API.Handle] for a path whose last wildcard may be followed by a verb, such as
-// "/jobs/{job}" for /jobs/7:stop. Endpoints are given by verb, those without a verb under "".
-// The path value of the wildcard does not include the verb. Text behind a colon that is not one
-// of the verbs is part of the value.
+// HandleVerbs is [API.Handle] for a path that can end in a colon and a verb. For example, the
+// pattern "/jobs/{job}" with the wildcard "job" and a verb "stop" also serves /jobs/7:stop. The
+// wildcard has to be the last one in the pattern. The map verbs has the endpoints by verb, and the
+// endpoints of the path without a verb under "".
+//
+// The path value of the wildcard does not include the verb. If the text after the last colon is no
+// verb in the map, it is part of the path value.
 func (a *API) HandleVerbs(pattern, wildcard string, verbs map[string]Methods) {
 	a.mux.Handle(pattern, a.endpoint(func(r *http.Request) (*Answer, error) {
 		methods := verbs[cutVerb(r, wildcard, verbs)]
@@ -95,7 +100,8 @@ func (a *API) HandleVerbs(pattern, wildcard string, verbs map[string]Methods) {
 	}))
 }
 
-// cutVerb removes a known verb from the wildcard and returns it.
+// cutVerb removes a known verb from the path value of the wildcard, and returns the verb. It
+// returns "" if there is none.
 func cutVerb(r *http.Request, wildcard string, verbs map[string]Methods) string {
 	value := r.PathValue(wildcard)
 	i := strings.LastIndexByte(value, ':')
@@ -106,7 +112,7 @@ func cutVerb(r *http.Request, wildcard string, verbs map[string]Methods) string 
 	return value[i+1:]
 }
 
-// allowed returns the value of an Allow header.
+// allowed returns the value of the Allow header for methods.
 func allowed(methods Methods) string {
 	names := slices.Collect(maps.Keys(methods))
 	if methods[http.MethodGet] != nil {
@@ -118,8 +124,8 @@ func allowed(methods Methods) string {
 
 type requestIDKey struct{}
 
-// RequestID returns the ID of the request, which is in its answer and in the log. It returns ""
-// outside of an [API].
+// RequestID returns the ID of the request that ctx belongs to. The ID is also in the X-Request-Id
+// header of the answer, and in the log. If ctx does not come from an [API], RequestID returns "".
 func RequestID(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	return id
@@ -136,8 +142,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := context.WithValue(r.Context(), requestIDKey{}, id)
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.Timeout)
 	defer cancel()
-	// Reading a slow body does not notice the context, so the connection gets a deadline. A
-	// writer that has no deadlines is not a network connection.
+	// The context does not end a read from a slow body, so the connection gets a deadline too. An
+	// error means that w has no deadlines. Then there is no network connection to wait for.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.cfg.Timeout))
 	r = r.WithContext(ctx)
 	r.Body = http.MaxBytesReader(w, r.Body, a.cfg.MaxBody)
@@ -150,14 +156,14 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mux.ServeHTTP(w, r)
 }
 
-// clean reports whether the mux serves a path as it is. It redirects other paths to a clean
-// one, but an API has only one path to each resource.
+// clean reports whether a path has no empty, "." or ".." element. The mux would redirect any other
+// path to its clean form, but in an API each resource has only one path.
 func clean(p string) bool {
 	return strings.HasPrefix(p, "/") && (p == path.Clean(p) || p == path.Clean(p)+"/")
 }
 
-// endpoint runs an endpoint and writes its answer. The body is encoded before anything is
-// sent, so that an encoding error is a failure like any other.
+// endpoint returns a handler that runs an endpoint and writes its answer. The handler encodes the
+// body before it sends anything, so that it can still answer an encoding error with a problem.
 func (a *API) endpoint(run Endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer, body, err := encoded(run, r)
@@ -170,15 +176,16 @@ func (a *API) endpoint(run Endpoint) http.Handler {
 			a.logFailure(r, http.StatusInternalServerError, err)
 			answer, body = &Answer{Status: http.StatusInternalServerError}, nil
 		}
-		// Without a deadline, a client that does not read would keep the goroutine forever.
+		// Without a deadline, a client that does not read its answer would block this goroutine
+		// forever.
 		deadline := time.Now().Add(max(a.cfg.Timeout, minWrite))
 		_ = http.NewResponseController(w).SetWriteDeadline(deadline)
 		answer.write(w, body)
 	})
 }
 
-// encoded runs an endpoint and encodes its answer. A panic of either becomes an error that
-// says where it happened.
+// encoded runs an endpoint and encodes its answer. If the endpoint or the encoding panics, encoded
+// returns an error with the place of the panic.
 func encoded(run Endpoint, r *http.Request) (answer *Answer, body []byte, err error) {
 	defer func() {
 		switch p := recover(); p {
@@ -198,7 +205,7 @@ func encoded(run Endpoint, r *http.Request) (answer *Answer, body []byte, err er
 
 // render returns the answer to an error, and logs the error if it is the server's fault.
 func (a *API) render(r *http.Request, err error) *Answer {
-	p := *ProblemOf(err) // a copy, since other requests may return the same error
+	p := *ProblemOf(err) // a copy, since concurrent requests can return the same problem
 	p.RequestID = RequestID(r.Context())
 	p.Issues = slices.Clone(p.Issues)
 	for i := range p.Issues {
@@ -223,8 +230,8 @@ func (a *API) logFailure(r *http.Request, status int, err error) {
 		slog.String("error", a.loggable(err)))
 }
 
-// loggable returns the text of an error for the log: all of it if it is known to quote no
-// client, and an outline otherwise.
+// loggable returns the text to log for an error: its full text if that is known to quote no
+// client, and its outline otherwise.
 func (a *API) loggable(err error) string {
 	if p, ok := errors.AsType[*Problem](err); ok && p.Cause != nil {
 		return a.loggable(p.Cause)

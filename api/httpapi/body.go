@@ -12,8 +12,9 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// Read reads the body of a request, which must be a JSON object, with the function read. If the
-// body is not acceptable, or read finds violations, the result is an error with all of them.
+// Read parses the body of a request as a JSON object, calls read with it, and returns the result.
+// If the body is not a valid JSON object, or read finds violations in it, Read returns an error
+// with all violations.
 func Read[T any](r *http.Request, read func(Object) T) (T, error) {
 	body, err := Document(r)
 	if err != nil {
@@ -23,7 +24,7 @@ func Read[T any](r *http.Request, read func(Object) T) (T, error) {
 	return ReadNode(body, read)
 }
 
-// ReadNode is [Read] for a document that was parsed before. A nil document is not an object.
+// ReadNode is [Read] for a document that is already parsed. A nil document is not a valid object.
 func ReadNode[T any](n *jsontree.Node, read func(Object) T) (T, error) {
 	var l validate.List
 	var out T
@@ -34,7 +35,7 @@ func ReadNode[T any](n *jsontree.Node, read func(Object) T) (T, error) {
 }
 
 // Body reads the body of a request. Without a body it returns an empty slice. The caller owns the
-// slice and should clear it if it may contain secrets.
+// slice, and should clear it if it can contain secrets.
 func Body(r *http.Request) ([]byte, error) {
 	text, err := io.ReadAll(r.Body)
 	switch {
@@ -43,16 +44,17 @@ func Body(r *http.Request) ([]byte, error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = caused(CodeTimeout, "The body took too long.", err)
 	case ProblemOf(err).Code != CodeTooLarge:
-		// The client ended early or broke its own framing. That is not the server's fault.
+		// The client closed the body early, or its HTTP framing is broken. Neither is the server's
+		// fault.
 		err = Invalid("", validate.RuleSyntax, "the body ends early")
 	}
 	clear(text)
 	return nil, err
 }
 
-// Document reads the body of a request as one JSON document; nil if there is no body. It
-// rejects a body that is not declared as JSON, and any text that two readers could understand
-// differently.
+// Document parses the body of a request as one JSON document. It returns nil if there is no body.
+// It rejects a body whose headers do not declare JSON. It also rejects text that two parsers could
+// understand differently, such as an object with the same name twice.
 func Document(r *http.Request) (*jsontree.Node, error) {
 	text, err := Body(r)
 	if err != nil || len(text) == 0 {
@@ -62,13 +64,14 @@ func Document(r *http.Request) (*jsontree.Node, error) {
 	return Parse(r.Header, text)
 }
 
-// A document of the domain has its own limits. These are added for what the body has around it.
+// A body can contain a document, such as a configuration, below outer members. The document alone
+// can reach the default limits of jsontree, so these constants add room for the outer members.
 const (
 	extraDepth   = 8
 	extraPointer = 256
 )
 
-// Parse is [Document] for a body that was read before.
+// Parse is [Document] for the headers and the text of a body that was read before.
 func Parse(h http.Header, text []byte) (*jsontree.Node, error) {
 	if !declaredJSON(h) {
 		return nil, Reject(CodeMediaType, "The body must be application/json.")

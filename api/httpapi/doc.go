@@ -1,29 +1,31 @@
-// Package httpapi has what an HTTP API over an [installation.Service] needs and what does not
-// depend on the platform. The handlers in api/vercel, api/softwareone and api/ampersand are
-// built with it. A host uses it for an API of its own, so that its requests, errors and
-// limits behave like theirs.
+// Package httpapi has the parts of an HTTP API over an [installation.Service] that are the same on
+// every platform. The handlers in api/vercel, api/softwareone and api/ampersand are built with it.
+// A host can build its own API with it too. Requests, errors and limits then behave as in those
+// handlers.
 //
 // An [API] routes with [http.ServeMux] and runs one [Endpoint] per method. For each request it
 //
-//   - sets a request ID, Cache-Control: no-store and X-Content-Type-Options: nosniff;
+//   - sets the headers X-Request-Id, Cache-Control: no-store and X-Content-Type-Options: nosniff;
 //   - limits the size of the body, the time of the request and the time to read the answer;
-//   - answers unknown paths with 404 and unknown methods with 405 and Allow;
-//   - turns a panic, or an answer that cannot be encoded, into a 500 that reveals nothing;
-//   - gives every error the status of [ProblemOf], and logs those that are the server's fault.
+//   - answers an unknown path with 404, and an unknown method with 405 and an Allow header;
+//   - answers a panic, or a body that cannot be encoded, with a 500 without details;
+//   - answers an error with the problem of [ProblemOf], and logs it if it is the server's fault.
 //
 // An endpoint reads its input with [Read], [ReadQuery], [Condition], [IdempotencyKey] and
-// [Bearer]. It returns the errors of the service as they are, and rejects requests with a
-// [Problem]. A [Renderer] writes a problem in the platform's own form.
+// [Bearer]. It can return an error of the service unchanged. To reject a request itself, it
+// returns a [Problem], which is an error too. A [Renderer] writes the problem in the format of the
+// platform.
 //
-// Bodies are not read with encoding/json, which ignores the case of names, takes the last of
-// two members with one name, and repairs text that is not UTF-8. An [Object] reads members by
-// their exact names and collects every violation. All platforms name the place of a violation
-// the same way: member names with dots between them.
+// This package does not parse bodies with encoding/json. That package ignores the case of member
+// names, keeps the last of two members with the same name, and replaces bytes that are not UTF-8.
+// An [Object] reads members by their exact names. It collects every fault of the input as a
+// [validate.Violation]. The path of a violation is the same on all platforms: the names of the
+// members, with dots between them.
 //
 // # Secrets
 //
-// Nothing here shows, logs or returns what a client sent, except names in the paths of
-// violations. The log has the full text of the library's errors and of those in
-// [Config].Loggable. For all other errors, and for those that an endpoint marks with
-// [HostError] or [HostFailure], it has only the kind and the types.
+// Answers and logs have nothing that a client sent, except member names in the paths of
+// violations. Errors of this library, and errors that match [Config].Loggable, are logged in full.
+// Of any other error, the log has only the Go types and the error of this library that it matches,
+// if any. So it is for an error that an endpoint wraps with [HostError] or [HostFailure].
 package httpapi

@@ -12,14 +12,15 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// Messages of several errors.
+// Messages that several errors share.
 const (
 	internalText    = "The request could not be completed."
 	unavailableText = "The service cannot answer at the moment."
 )
 
-// kinds map the errors of the library to problems. The first match counts. Errors that leave the
-// outcome open come first, so that a failure is never taken for an answer.
+// kinds maps each kind of error of this library to the code and the message of its problem. The
+// first match counts. Failures come before rejections, so that an error that matches a failure and
+// a rejection is reported as the failure.
 var kinds = []struct {
 	target  error
 	code    Code
@@ -48,8 +49,9 @@ var kinds = []struct {
 	{installation.ErrSealed, CodeInternal, internalText},
 }
 
-// ProblemOf returns the problem that err is, or that it leads to. An unknown error is the
-// server's fault.
+// ProblemOf returns the [Problem] that err is or wraps. For an error of this library, or of a body
+// that is too large, it returns a new problem. Any other error is the server's fault, with
+// status 500.
 func ProblemOf(err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p
@@ -70,8 +72,9 @@ func ProblemOf(err error) *Problem {
 	return Internal(err)
 }
 
-// own reports whether the text of err is the library's and thus has nothing of a client. Errors
-// of contexts do not count: the text around them may be a URL with a password in it.
+// own reports whether err is an error of this library, so that its text has nothing of a client. A
+// context error alone does not count, since the error that wraps it can have any text, such as a
+// URL with a password.
 func own(err error) bool {
 	if _, ok := errors.AsType[*panicError](err); ok {
 		return true
@@ -85,21 +88,23 @@ func own(err error) bool {
 	return errors.Is(err, validate.ErrSchema) || errors.Is(err, errAnswer)
 }
 
-// hostError hides the text of an error of code that is not the library's.
+// hostError hides the text of an error that comes from outside of this library.
 type hostError struct{ err error }
 
-// HostError marks an error of the host's own code, or of a library below it. The result matches
-// what err matches, and its text names the kinds and types of err. It has nothing of the text
-// of err, which may quote a client. An error that wraps the result may be logged in full.
+// HostError hides the text of err, an error of the host's own code or of a library that the host
+// uses. The text of err can quote a client. The result matches what err matches. Its text has only
+// the error of this library that err matches, if any, and the types of err and of the errors that
+// err wraps. So an error that wraps the result can be logged in full.
 func HostError(err error) error { return &hostError{err} }
 
-// Error names the kind of the error.
+// Error names the kind and the types of the hidden error.
 func (e *hostError) Error() string { return outline(e.err) }
 
 // Unwrap returns the error of the host.
 func (e *hostError) Unwrap() error { return e.err }
 
-// outline describes an error whose text must not be shown: which kind it matches, and its types.
+// outline describes an error without its text. It names the first of kinds that the error matches,
+// if any, and the types that typeOf returns.
 func outline(err error) string {
 	for _, k := range kinds {
 		if errors.Is(err, k.target) {
@@ -109,11 +114,11 @@ func outline(err error) string {
 	return "an error of type " + typeOf(err)
 }
 
-// typeOf names the type of an error and of those it wraps.
+// typeOf names the types of an error and of the errors that it wraps.
 func typeOf(err error) string {
 	var names []string
 	for ; err != nil; err = errors.Unwrap(err) {
-		// The loop unwraps, so only err itself is looked at. A hostError names no type of its own.
+		// The loop unwraps, so a type assertion is enough here. The names leave out hostError.
 		if _, mark := err.(*hostError); !mark { //nolint:errorlint // see above
 			names = append(names, fmt.Sprintf("%T", err))
 		}
@@ -121,17 +126,18 @@ func typeOf(err error) string {
 	return strings.Join(names, ": ")
 }
 
-// panicError is a panic without its value, which may quote a client.
+// panicError is the error for a panic. It does not have the value of the panic, which can quote a
+// client.
 type panicError struct {
-	kind  string
-	where string
+	kind  string // type of the value
+	where string // functions and lines of the stack
 }
 
-// maxFrames limits the stack of a panic.
+// maxFrames limits the stack in a panicError.
 const maxFrames = 32
 
-// panicked returns the error for a recovered value. The function that recovers must call it. It
-// has functions and lines, but not the arguments that a full trace shows.
+// panicked returns the error for a recovered value. The function that calls recover has to call
+// panicked directly. The error has functions and lines, but not the arguments of a full trace.
 func panicked(value any) error {
 	var pcs [maxFrames]uintptr
 	// Skip Callers, panicked and the function that recovers.

@@ -20,8 +20,9 @@ const (
 	MaxIdempotencyKey = 256      // bytes
 )
 
-// Bearer returns the token of the Authorization header. The request must have exactly one such
-// header, with the scheme Bearer in any letter case and something in the form of a token.
+// Bearer returns the token of the Authorization header. It returns false unless the request has
+// exactly one such header, with the scheme Bearer in any letter case and a well-formed token of at
+// most [MaxToken] bytes.
 func Bearer(r *http.Request) (token string, ok bool) {
 	values := r.Header.Values("Authorization")
 	if len(values) != 1 {
@@ -36,16 +37,16 @@ func Bearer(r *http.Request) (token string, ok bool) {
 	return token, true
 }
 
-// notToken reports whether a character cannot be in a token. Tokens have the characters of
-// token68 (RFC 9110), and the colon, which some platforms use.
+// notToken reports whether a character cannot be in a token. A token can have the characters of
+// token68 (RFC 9110), and colons, which some platforms use.
 func notToken(c rune) bool {
 	alphanumeric := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 	return !alphanumeric && !strings.ContainsRune("-._~+/=:", c)
 }
 
-// IdempotencyKey returns the key for the service, "" if the client gave none. It is a hash of
-// the Idempotency-Key header and the scope, such as method and installation. The same header in
-// another scope is another key.
+// IdempotencyKey returns the idempotency key to pass to the service, or "" if the request has no
+// Idempotency-Key header. The key is a hash of the header and of scope, such as the method and the
+// installation. So one header in two scopes gives two different keys.
 func IdempotencyKey(r *http.Request, scope ...string) (string, error) {
 	const header = "Idempotency-Key"
 	values := r.Header.Values(header)
@@ -60,7 +61,7 @@ func IdempotencyKey(r *http.Request, scope ...string) (string, error) {
 	}
 	h := sha256.New()
 	for _, part := range slices.Concat(scope, values) {
-		// With the length first, no two lists of parts give the same bytes.
+		// The length comes first, so that two different lists never give the same bytes.
 		_ = binary.Write(h, binary.BigEndian, uint64(len(part)))
 		_, _ = h.Write([]byte(part))
 	}
@@ -70,11 +71,13 @@ func IdempotencyKey(r *http.Request, scope ...string) (string, error) {
 // ETag returns the entity tag of a revision.
 func ETag(revision int64) string { return `"` + strconv.FormatInt(revision, 10) + `"` }
 
-// Condition reads If-Match into a guard: an entity tag requires its revision, and "*" requires
-// that the installation exists. No header is no condition.
+// Condition returns a guard for the If-Match header of a request. An entity tag requires the
+// revision in the tag, and "*" requires that the installation exists. Without the header, the guard
+// requires nothing.
 //
-// The service compares one revision, so a list of tags is invalid. A weak tag, and a tag that
-// this package did not make, match nothing.
+// The service compares only one revision, so a list of tags is invalid. A weak tag matches no
+// revision, and neither does a tag that [ETag] did not make. For both, the error matches
+// [installation.ErrConflict].
 func Condition(r *http.Request) (guard installation.Guard, err error) {
 	const header = "If-Match"
 	values := r.Header.Values(header)

@@ -7,14 +7,15 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// documents are the places of JSON documents in the domain; "" is the body. The path of a
-// violation in a document continues with a JSON Pointer.
+// documents are the paths of the fields that hold a JSON document. "" is the whole body. The path
+// of a violation inside a document is the path of the document and a JSON Pointer, such as
+// configuration/api_key.
 var documents = []string{
 	"", "configuration", "connection", "connection.metadata", "document", "extra",
 }
 
-// issues returns violations in the form of the wire: names with dots between them. An index of
-// an array looks like a name, since a pointer does not tell them apart.
+// issues returns a copy of violations with the paths that clients get: names with dots between
+// them. An array index in a JSON Pointer looks like a name, so it gets a dot too.
 func issues(violations []validate.Violation) []validate.Violation {
 	out := slices.Clone(violations)
 	for i := range out {
@@ -25,11 +26,11 @@ func issues(violations []validate.Violation) []validate.Violation {
 	return out
 }
 
-// pointerEscapes are those of RFC 6901, section 4.
+// pointerEscapes decodes the escapes of a JSON Pointer (RFC 6901, section 4).
 var pointerEscapes = strings.NewReplacer("~1", "/", "~0", "~")
 
-// dotted writes a path that ends in a JSON Pointer, such as configuration/api_key, with dots.
-// Other paths stay, since a name in them may have a slash.
+// dotted returns a path with dots in place of a JSON Pointer: configuration/api_key becomes
+// configuration.api_key. Any other path stays as it is, since its names can have slashes.
 func dotted(path string) string {
 	document, pointer, found := strings.Cut(path, "/")
 	if !found || !slices.Contains(documents, document) {
@@ -41,12 +42,13 @@ func dotted(path string) string {
 	return strings.TrimPrefix(document, ".")
 }
 
-// Name translates the paths of violations: Domain is a place in the domain, and Wire is the same
-// place on the wire. Paths below Domain are translated too. An empty Domain is the whole body, and
-// nothing below it.
+// Name translates paths of violations. Domain is the path of a field in this library, and Wire is
+// the path of the same field in the platform's API. The paths of fields inside Domain are
+// translated too. An empty Domain translates the path of the whole body, and no other path.
 type Name struct{ Domain, Wire string }
 
-// wireName translates one path.
+// wireName translates a path with the first name that fits. Without one, it returns the path as
+// it is.
 func wireName(path string, names []Name) string {
 	for _, n := range names {
 		rest, ok := strings.CutPrefix(path, n.Domain)

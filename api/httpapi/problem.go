@@ -8,24 +8,24 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// Problem is a rejected or failed request, in terms that all platforms share. A [Renderer]
-// writes it in the form of one of them.
+// Problem is the error for a rejected or failed request, in a form that all platforms share. A
+// [Renderer] writes it in the format of one platform.
 type Problem struct {
 	Status  int
 	Code    Code
-	Message string               // for people; fixed text, or text of the host
-	Issues  []validate.Violation // violations of the input, with dots in their paths
+	Message string               // for people; a fixed text, or a text of the host
+	Issues  []validate.Violation // violations in the input, with dots in their paths
 	Header  http.Header          // such as Allow and Retry-After
-	Cause   error                // for the log and the renderer; never shown
+	Cause   error                // for the log and the renderer; clients never see it
 
 	RequestID string // for the renderer; set by the [API]
 }
 
-// Renderer returns the answer of a platform to a problem. It may choose another status. The
-// headers of the problem are added to those of the answer.
+// Renderer returns the answer of a platform to a problem. It can choose a status other than
+// p.Status. The [API] adds p.Header to the headers of the answer.
 type Renderer func(p *Problem) *Answer
 
-// Code names a kind of problem for machines. The values are stable.
+// Code names the kind of a problem, for programs. The values are stable.
 type Code string
 
 // Kinds of problems.
@@ -65,10 +65,10 @@ var statuses = map[Code]int{
 	CodeNotReplicated:    http.StatusServiceUnavailable,
 }
 
-// retryAfter is the time to wait after an answer with 503.
+// retryAfter is the time that a client is told to wait after a 503.
 const retryAfter = 5 * time.Second
 
-// Error implements error. It has the message, which is fixed text unless the host made it.
+// Error returns the code and the message. The message is a fixed text, or a text of the host.
 func (p *Problem) Error() string { return string(p.Code) + ": " + p.Message }
 
 // Unwrap returns the cause.
@@ -91,15 +91,16 @@ func caused(code Code, message string, cause error) *Problem {
 	return p
 }
 
-// NotFound rejects a request for a resource that does not exist, or that the client must not
-// know of. For an installation, return [installation.ErrNotFound] instead.
+// NotFound rejects a request for a resource that does not exist, or that the client is not allowed
+// to know of. For an installation, return [installation.ErrNotFound] instead.
 func NotFound() *Problem { return Reject(CodeNotFound, "There is no such resource.") }
 
-// Forbidden rejects a request of a known client for a reason in one fixed sentence.
+// Forbidden rejects a request of a known client. The message is a fixed sentence with the reason.
 func Forbidden(message string) *Problem { return Reject(CodeForbidden, message) }
 
-// Unauthorized rejects a client without a valid identity. The challenge names the scheme to
-// use, such as Bearer. The cause is for the log and not for the client.
+// Unauthorized rejects a request without valid credentials. The challenge is the value of the
+// WWW-Authenticate header, which names the scheme to use, such as Bearer. The client does not see
+// the cause.
 func Unauthorized(challenge string, cause error) *Problem {
 	p := caused(CodeUnauthorized, "The request has no valid credentials.", cause)
 	p.Header = http.Header{"Www-Authenticate": {challenge}}
@@ -111,21 +112,23 @@ func InvalidToken(cause error) *Problem {
 	return Unauthorized(`Bearer error="invalid_token"`, cause)
 }
 
-// Invalid rejects input for one reason; see [validate.List.Add].
+// Invalid rejects input with one violation. The parameters are those of [validate.List.Add].
 func Invalid(path string, rule validate.Rule, detail string) *Problem {
 	var l validate.List
 	l.Add(path, rule, detail)
 	return ProblemOf(l.Err())
 }
 
-// Internal is a failure of the server. The client gets no reason.
+// Internal returns a problem for a failure of the server, with status 500. The client does not see
+// the cause.
 func Internal(cause error) *Problem { return caused(CodeInternal, internalText, cause) }
 
-// Unavailable is a failure of the server that may pass.
+// Unavailable returns a problem for a failure of the server that is temporary, with status 503.
 func Unavailable(cause error) *Problem { return caused(CodeUnavailable, unavailableText, cause) }
 
-// Failure is the problem of an error that is never the fault of the request, whatever it matches:
-// 503 if it may pass, and 500 otherwise.
+// Failure returns a problem for an error that is not the fault of the request, even if it matches
+// an error such as [installation.ErrNotFound]. The status is 503 if [ProblemOf] gives the error
+// that status, and 500 otherwise.
 func Failure(err error) *Problem {
 	if p := ProblemOf(err); p.Status == http.StatusServiceUnavailable {
 		return p
@@ -133,5 +136,6 @@ func Failure(err error) *Problem {
 	return Internal(err)
 }
 
-// HostFailure is [Failure] for an error of the host's own code, which it marks with [HostError].
+// HostFailure is [Failure] for an error of the host's own code. It hides the text of the error with
+// [HostError].
 func HostFailure(err error) *Problem { return Failure(HostError(err)) }

@@ -9,29 +9,31 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// InQuery begins the paths of violations in the query of a request.
+// InQuery begins the path of each violation in the query of a request. The name of the parameter
+// follows.
 const InQuery = "?"
 
-// Query reads parameters of a query by their names and collects every violation. Methods return
-// zero values for bad parameters, so that a caller can go on. Unknown parameters are ignored.
+// Query reads parameters of a query by their names and collects every violation. Its methods
+// return a value even for a bad parameter, so that the caller can go on. Parameters that the
+// caller does not read are ignored.
 type Query struct {
 	values url.Values
 	list   validate.List
 }
 
-// ReadQuery reads the query of a request with the function read. If the query or a parameter is
-// not valid, the result is an error with all violations.
+// ReadQuery parses the query of a request, calls read with it, and returns the result. If the query
+// or a parameter is not valid, ReadQuery returns an error with all violations.
 func ReadQuery[T any](r *http.Request, read func(*Query) T) (T, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	q := &Query{values: values}
 	if err != nil {
-		q.list.Add(InQuery, validate.RuleFormat, "is no query") // the error quotes it
+		q.list.Add(InQuery, validate.RuleFormat, "is no query") // err quotes the query
 	}
 	out := read(q)
 	return out, q.list.Err()
 }
 
-// Text returns a parameter in the form of an ID; "" if it is absent.
+// Text returns a parameter that has the form of an ID, or "" if the parameter is absent.
 func (q *Query) Text(name string) string {
 	given := q.values[name]
 	switch {
@@ -45,10 +47,10 @@ func (q *Query) Text(name string) string {
 	return given[0]
 }
 
-// Flag returns a parameter that is true or false; false if it is absent.
+// Flag returns a parameter that is "true" or "false". It returns false if the parameter is absent.
 func (q *Query) Flag(name string) bool { return q.OneOf(name, "true", "false") == "true" }
 
-// OneOf returns a parameter with one of the allowed values; "" if it is absent.
+// OneOf returns a parameter that is one of the allowed values, or "" if the parameter is absent.
 func (q *Query) OneOf(name string, allowed ...string) string {
 	value := q.Text(name)
 	if len(q.values[name]) == 1 && !slices.Contains(allowed, value) {
@@ -58,7 +60,8 @@ func (q *Query) OneOf(name string, allowed ...string) string {
 	return value
 }
 
-// Number returns a parameter between low and high; fallback if it is absent.
+// Number returns a parameter that is a whole number from low to high, or fallback if the parameter
+// is absent.
 func (q *Query) Number(name string, low, high, fallback int) int {
 	if len(q.values[name]) == 0 {
 		return fallback

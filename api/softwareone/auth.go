@@ -15,24 +15,24 @@ import (
 
 // caller is the sender of a request.
 type caller struct {
-	account   *Account // nil for the secret of an extension
-	extension string   // the extension that calls for itself; "" = an account calls
+	account   *Account // nil if the token is the secret of an extension
+	extension string   // ID of the extension that calls for itself; "" = an account calls
 	actor     installation.Actor
 
-	scope    []string // IDs of the extensions it reaches; nil = all
-	confined string   // ID of the only account that an extension reaches; "" = all
+	scope    []string // IDs of the extensions that the token is for; nil = all
+	confined string   // ID of the only account that an extension can access; "" = all
 }
 
-// call is a request of a known caller.
+// call is a request with its authenticated caller.
 type call struct {
 	*http.Request
 	*caller
 	id  string                // of the installation in the path
-	svc *installation.Service // as the caller
+	svc *installation.Service // acts as the caller
 }
 
-// endpoint authenticates a request and calls run. If types are given, the caller must be an
-// account of one of them.
+// endpoint returns an endpoint that authenticates the caller and calls run. If types are given, it
+// rejects every caller that is not an account of one of these types.
 func (h *Handler) endpoint(
 	run func(*call) (*httpapi.Answer, error), types ...AccountType,
 ) httpapi.Endpoint {
@@ -49,10 +49,10 @@ func (h *Handler) endpoint(
 	}
 }
 
-// apiPrefix begins API tokens: idt:TKN-NNNN-NNNN:<secret>.
+// apiPrefix begins an API token, which has the form idt:TKN-NNNN-NNNN:<secret>.
 const apiPrefix = "idt:"
 
-// authenticate returns the caller. It is 401 without a valid token.
+// authenticate returns the caller. Without a valid token, it returns a problem with status 401.
 func (h *Handler) authenticate(r *http.Request) (*caller, error) {
 	token, ok := httpapi.Bearer(r)
 	if !ok {
@@ -62,7 +62,7 @@ func (h *Handler) authenticate(r *http.Request) (*caller, error) {
 	switch {
 	case strings.HasPrefix(token, apiPrefix):
 		find = h.byAPIToken
-	case strings.HasPrefix(token, "eyJ") && strings.Count(token, ".") == 2: // {" in base64
+	case strings.HasPrefix(token, "eyJ") && strings.Count(token, ".") == 2: // eyJ is {" in base64
 		find = h.byJWT
 	}
 	who, err := find(r.Context(), token)
@@ -103,8 +103,9 @@ func (h *Handler) bySecret(ctx context.Context, text string) (*caller, error) {
 	}, nil
 }
 
-// byJWT is for people, and for extensions that act for an account. The account must still have
-// the type in the token. A token for an installation ends with it.
+// byJWT returns the caller of a JWT, which is a person or an extension. It rejects a JWT whose
+// account does not have the type in the JWT any more. It also rejects a JWT for an installation
+// that has ended.
 func (h *Handler) byJWT(ctx context.Context, text string) (*caller, error) {
 	c, err := h.issuer.Verify(text)
 	if err != nil {
@@ -135,8 +136,8 @@ func (h *Handler) byJWT(ctx context.Context, text string) (*caller, error) {
 	if user.ID != "" {
 		return who, nil // a person who uses the extension
 	}
-	// The extension alone, even with a token for its owner's account. Its secret must not give it
-	// the rights of the vendor.
+	// The extension calls for itself, even with a token for the account of its owner. The secret of
+	// an extension must not give it the rights of the vendor.
 	who.extension = ext.ID
 	if ext.Owner != account.ID {
 		who.confined = account.ID
@@ -160,7 +161,7 @@ func (h *Handler) checkInstalled(ctx context.Context, c *Claims) error {
 	return nil
 }
 
-// actorOf returns the actor for an account.
+// actorOf returns the actor for a user or an API token of an account.
 func actorOf(a *Account, user installation.Reference) installation.Actor {
 	switch a.Type {
 	case AccountClient:
@@ -183,8 +184,8 @@ func (c *caller) reaches(extension string) bool {
 	return c.scope == nil || slices.Contains(c.scope, extension)
 }
 
-// sees reports whether a row exists for the caller. owned says whether a vendor owns the
-// extension of the row; a vendor also sees what is installed in its account.
+// sees reports whether the caller is allowed to see an installation. owned is true if the caller is
+// the vendor of its extension. A vendor also sees the installations in its own account.
 func (c *caller) sees(inst *installation.Installation, owned bool) bool {
 	if !c.reaches(inst.Extension.ID) || c.confined != "" && c.confined != inst.Account.ID {
 		return false

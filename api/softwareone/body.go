@@ -10,7 +10,7 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// maxModules is the number of modules that one request may name.
+// maxModules is the number of modules that one request can name.
 const maxModules = 100
 
 // creation is the body of POST /installations.
@@ -30,7 +30,8 @@ type invitation struct {
 // validities are the periods that the platform offers.
 var validities = []installation.Period{"7d", "14d", "1m", "3m", "6m", "1y"}
 
-// readCreation reads the body of POST. Clients write null for members that they do not use.
+// readCreation reads the body of POST /installations. A null member counts as absent, since API
+// clients send null for members that they do not use.
 func readCreation(in httpapi.Object) *creation {
 	c, l, given := &creation{}, in.Violations(), in.NullAsAbsent()
 	l.Required("extension", given.Has("extension"))
@@ -51,7 +52,8 @@ func readCreation(in httpapi.Object) *creation {
 	return c
 }
 
-// readInvitation reads an invitation. Its validity is a string, or an object with one.
+// readInvitation reads an invitation. Its validity is a period such as "7d", or an object with the
+// member period.
 func readInvitation(in httpapi.Object) *invitation {
 	given := in.NullAsAbsent()
 	i := &invitation{message: given.String("message"), externalID: given.String("externalId")}
@@ -71,7 +73,7 @@ func readInvitation(in httpapi.Object) *invitation {
 	return i
 }
 
-// readModules reads the IDs of modules, each once.
+// readModules returns the IDs of the modules in a body, without duplicates.
 func readModules(in httpapi.Object) []string {
 	const name = "modules"
 	l, n := in.Violations(), in.NullAsAbsent().Node(name)
@@ -109,7 +111,7 @@ func readRedemption(in httpapi.Object) *redemption {
 	return &redemption{code: crypto.NewSecret(code), modules: readModules(in)}
 }
 
-// consent returns the consent to modules. The extension must ask for all of them.
+// consent returns the consent to modules. It rejects a module that the extension does not ask for.
 func (e *Extension) consent(modules []string) (installation.Consent, error) {
 	var c installation.Consent
 	for _, id := range modules {

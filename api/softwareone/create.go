@@ -15,7 +15,7 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// post installs or invites.
+// post installs an extension, or makes an invitation if the body has one.
 func (h *Handler) post(c *call) (*httpapi.Answer, error) {
 	in, err := httpapi.Read(c.Request, readCreation)
 	if err != nil {
@@ -31,13 +31,15 @@ func (h *Handler) post(c *call) (*httpapi.Answer, error) {
 	return h.install(c, ext, in)
 }
 
-// offers reports whether the caller may install an extension for others and invite to it.
+// offers reports whether the caller is allowed to install an extension for other accounts, and to
+// make invitations to the extension.
 func (c *call) offers(ext *Extension) bool {
 	return c.account.Type == AccountOperations ||
 		c.account.Type == AccountVendor && c.account.ID == ext.Owner
 }
 
-// offered returns an extension that the caller may know of.
+// offered returns the extension with an ID. If the extension does not exist, or the caller is not
+// allowed to know of it, offered returns a problem with status 404.
 func (h *Handler) offered(c *call, id string) (*Extension, error) {
 	ext, err := h.active(c.Context(), id)
 	switch {
@@ -51,7 +53,7 @@ func (h *Handler) offered(c *call, id string) (*Extension, error) {
 	return ext, nil
 }
 
-// install makes an installed row.
+// install installs an extension for one account, without an invitation.
 func (h *Handler) install(c *call, ext *Extension, in *creation) (*httpapi.Answer, error) {
 	if ext.Status != ExtensionPublic {
 		return nil, httpapi.Forbidden("This extension cannot be installed without an invitation.")
@@ -84,7 +86,7 @@ func (h *Handler) install(c *call, ext *Extension, in *creation) (*httpapi.Answe
 	return a, nil
 }
 
-// installee returns the account to install for, "" = the caller's own.
+// installee returns the account to install for. An empty ID means the account of the caller.
 func (h *Handler) installee(c *call, ext *Extension, id string) (*Account, error) {
 	if id == "" || id == c.account.ID {
 		return c.account, nil
@@ -99,7 +101,7 @@ func (h *Handler) installee(c *call, ext *Extension, id string) (*Account, error
 	return account, err
 }
 
-// invite makes an invited row and answers with its ticket.
+// invite makes an installation with the status Invited. The answer has the ticket and the code.
 func (h *Handler) invite(c *call, ext *Extension, in *creation) (*httpapi.Answer, error) {
 	switch {
 	case !c.offers(ext):
@@ -133,7 +135,8 @@ func (h *Handler) invite(c *call, ext *Extension, in *creation) (*httpapi.Answer
 	return &httpapi.Answer{Status: http.StatusCreated, Body: w, Revision: res.Revision}, nil
 }
 
-// ticket returns the text that the invited account redeems: the installation and the code.
+// ticket returns the text to pass on to the account that is invited. It has the ID of the
+// installation and the code, which the account needs to redeem the invitation.
 func ticket(id string, code crypto.Secret) string {
 	b, _ := json.Marshal(struct {
 		InstallationID string `json:"installationId"`
@@ -142,14 +145,15 @@ func ticket(id string, code crypto.Secret) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// maxIDs is the number of new IDs to try. All of them are only taken if something is broken.
+// maxIDs is the number of new IDs to try. If all of them are taken, something is broken.
 const maxIDs = 8
 
 // errNoFreeID means that no free ID was found.
 var errNoFreeID = errors.New("softwareone: every id that was drawn is taken")
 
-// withNewID creates a row with an ID that no other row has. A taken ID is
-// [installation.ErrNotFound] if the caller must not see the other row.
+// withNewID calls create with new IDs until it finds one that no other installation has. For an ID
+// that is taken, create returns an [installation.ExistsError], or [installation.ErrNotFound] if the
+// caller is not allowed to see the other installation.
 func (h *Handler) withNewID(
 	create func(guard installation.Guard, id string) (*installation.Result, error),
 ) (*installation.Result, error) {
@@ -165,7 +169,7 @@ func (h *Handler) withNewID(
 	return nil, errNoFreeID
 }
 
-// newID returns EXI- and twelve random digits.
+// newID returns a random ID of an installation, such as EXI-1234-5678-9012.
 func newID() string {
 	n, _ := rand.Int(rand.Reader, big.NewInt(1e12)) // never fails since Go 1.24
 	return fmt.Sprintf("EXI-%04d-%04d-%04d", n.Int64()/1e8, n.Int64()/1e4%1e4, n.Int64()%1e4)

@@ -10,22 +10,23 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// ErrUnknown means that a [Directory] has nothing with that name.
+// ErrUnknown means that a [Directory] does not have the account, extension, token or secret.
 var ErrUnknown = errors.New("softwareone: unknown")
 
-// Directory has the accounts, extensions and tokens of the platform. A method returns an error
-// that matches [ErrUnknown] for what does not exist or is no longer valid. Every other error is a
-// failure. The results are not modified. All methods may be called concurrently.
+// Directory looks up the accounts, extensions and tokens of the platform. The host implements it.
+// If something does not exist or is no longer valid, the method returns an error that matches
+// [ErrUnknown]. Every other error is a failure of the directory. The handler calls the methods
+// concurrently, and does not modify their results.
 type Directory interface {
-	// Token returns an API token by its ID, TKN-..., if the secret is right. The comparison
-	// should take the same time for every wrong secret.
+	// Token returns an API token by its ID, TKN-..., if the secret is right. The directory should
+	// compare the secret in constant time.
 	Token(ctx context.Context, id string, secret crypto.Secret) (*Token, error)
-	// Secret returns the ID of the extension with a secret.
+	// Secret returns the ID of the extension that has this secret.
 	Secret(ctx context.Context, secret crypto.Secret) (extension string, err error)
 	// Extension returns an extension by its ID, EXT-...
 	Extension(ctx context.Context, id string) (*Extension, error)
 	// Owned returns the IDs of the extensions whose Owner is the account now, including deleted
-	// ones. Each list of a vendor calls it.
+	// extensions. The handler calls Owned whenever a vendor requests a list.
 	Owned(ctx context.Context, account string) (extensions []string, err error)
 	// Account returns an account by its ID, ACC-...
 	Account(ctx context.Context, id string) (*Account, error)
@@ -36,9 +37,9 @@ type AccountType string
 
 // Types of accounts.
 const (
-	AccountClient     AccountType = "Client"
-	AccountVendor     AccountType = "Vendor"
-	AccountOperations AccountType = "Operations"
+	AccountClient     AccountType = "Client"     // installs extensions
+	AccountVendor     AccountType = "Vendor"     // owns extensions
+	AccountOperations AccountType = "Operations" // runs the platform
 )
 
 // Account is the public part of an account.
@@ -47,7 +48,7 @@ type Account struct {
 	Name     string
 	Icon     string
 	Type     AccountType
-	Status   string // such as "Enabled"; only shown
+	Status   string // such as "Enabled"; shown to callers, and not checked
 	Revision int64
 }
 
@@ -59,10 +60,10 @@ const (
 	ExtensionDraft   ExtensionStatus = "Draft"   // nobody
 	ExtensionPrivate ExtensionStatus = "Private" // invited accounts
 	ExtensionPublic  ExtensionStatus = "Public"  // everybody
-	ExtensionDeleted ExtensionStatus = "Deleted" // nobody any more
+	ExtensionDeleted ExtensionStatus = "Deleted" // nobody; its secret and JWTs are rejected
 )
 
-// Extension is something to install.
+// Extension is a program that accounts can install.
 type Extension struct {
 	ID       string
 	Name     string
@@ -70,8 +71,8 @@ type Extension struct {
 	Href     string
 	Revision int64
 	Status   ExtensionStatus
-	Owner    string   // account ID of the vendor; may change, see the package comment
-	Modules  []Module // areas of the platform that it asks for
+	Owner    string   // account ID of the vendor; can change, see the package comment
+	Modules  []Module // areas of the platform that the extension asks to use
 	// Schema describes the configuration and marks its sensitive values. Without a schema, names
 	// decide what is sensitive; see [installation.Service].
 	Schema validate.SchemaSource
@@ -89,11 +90,11 @@ type Token struct {
 	Name       string
 	Icon       string
 	Account    string   // ID
-	Extensions []string // IDs of those it reaches; nil = all, empty = none
+	Extensions []string // IDs of the extensions it can reach; nil = all, empty = none
 }
 
-// guard is for the result of a call to the directory. The error becomes [ErrUnknown], or a problem
-// whose text is safe to log.
+// guard makes the result of a call to the directory safe. It replaces an error by [ErrUnknown], or
+// by a problem whose text is safe to log.
 func guard[T any](v T, err error) (T, error) {
 	switch {
 	case err == nil:
@@ -104,7 +105,7 @@ func guard[T any](v T, err error) (T, error) {
 	return v, httpapi.HostFailure(err)
 }
 
-// active returns an extension that is not deleted.
+// active returns the extension with an ID. For a deleted extension, it returns [ErrUnknown].
 func (h *Handler) active(ctx context.Context, id string) (*Extension, error) {
 	ext, err := guard(h.directory.Extension(ctx, id))
 	if err == nil && ext.Status == ExtensionDeleted {
@@ -113,9 +114,9 @@ func (h *Handler) active(ctx context.Context, id string) (*Extension, error) {
 	return ext, err
 }
 
-// Schemas returns Options.Schema for a service whose extensions are in a directory. An unknown
-// extension has no schema. Each read and write of a configuration calls the directory, so it
-// should answer from memory.
+// Schemas returns a function for Options.Schema of an [installation.Service]. The function takes
+// the schema of an extension from a directory. An unknown extension has no schema. Each read and
+// write of a configuration calls the directory, so the directory should answer from memory.
 func Schemas(
 	d Directory,
 ) func(context.Context, string, installation.Extension) (validate.SchemaSource, error) {

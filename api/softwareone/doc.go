@@ -1,6 +1,7 @@
 // Package softwareone serves the installation part of SoftwareOne's Marketplace Platform API over
-// an [installation.Service]. The host is the platform. Accounts of three types and running
-// extensions are the clients.
+// an [installation.Service]. The host takes the place of the platform. The callers of the API are
+// accounts and running extensions. An account is a client, a vendor or operations; see
+// [AccountType].
 //
 //	svc, err := installation.New(store, keys, &installation.Options{
 //		Policy: softwareone.Policy, Schema: softwareone.Schemas(directory),
@@ -11,11 +12,13 @@
 //	http.Handle(base+"/", http.StripPrefix(base, handler))
 //
 // The handler works in the default tenant of the service, or in Options.Tenant. A service for
-// several platforms chooses Policy and Schema by tenant. The host must call
-// [installation.Service.Sweep] regularly. It records expired invitations, and removes the secrets
-// of installations that ended long ago.
+// several platforms needs a Policy and a Schema that depend on the tenant. The host has to call
+// [installation.Service.Sweep] regularly. Sweep records expired invitations, and removes the
+// secrets of installations that ended long ago.
 //
 // # Endpoints
+//
+// Each line has a request, the callers that can send it, and its purpose.
 //
 //	POST   /installations                              accounts                install, or invite
 //	GET    /installations                              all                     list
@@ -28,42 +31,49 @@
 //
 // # Authorization
 //
-// A request has one of three bearer tokens: an API token of an account, the secret of an
-// extension, or a JWT of the [Issuer]. The [Directory] of the host knows accounts, extensions,
-// API tokens and secrets.
+// A request has one of three kinds of bearer token: an API token of an account, the secret of an
+// extension, or a JSON Web Token (JWT) of the [Issuer]. The host implements the [Directory], which
+// looks up accounts, extensions, API tokens and secrets.
 //
-// A client sees the installations in its account. A vendor sees those of its extensions and those
-// in its own account. Operations sees all. An extension sees its own, and with a token for one
-// account only the one there. Other installations are 404. An API token may be limited to some
-// extensions.
+// A client sees the installations in its account. A vendor sees the installations of its extensions
+// and those in its own account. Operations sees all installations. An extension sees its own
+// installations. With a token for one account, it sees only its installation in that account. Any
+// other installation is answered with 404. An API token can be limited to some extensions.
 //
 // Only the extension and its vendor see the configuration, with sensitive values masked. The
-// schema of the extension says which values are sensitive; without a schema their names do.
+// schema of the extension marks the sensitive values. Without a schema, the names of the values
+// decide.
 //
-// A JWT with a user or an API token speaks for it. It may do what its account may, within its
-// extension if it names one. A JWT with only an extension is the extension's, and may only read.
-// The tokens that the secret of an extension mints are of this kind, also those for the account
-// of the owner.
+// A JWT has the rights of the account that it names. If it also names an extension, these rights
+// are limited to the extension. If it names an extension, but neither a user nor an API token, it
+// has the rights of the extension, and can only read. A token that is minted with the secret of an
+// extension is always of this last kind, even if it is for the account of the vendor.
 //
-// The directory says who owns an extension now. When an extension is sold, the new owner has all
-// its rows, whatever owner they name, and the old one has none. The host need not update them.
+// The directory decides who owns an extension. When an extension is sold, the new owner gets all
+// its installations, and the old owner loses them. This is true even if a stored installation still
+// names the old owner, so the host does not need to update the store.
 //
 // # Lifecycle
 //
-// POST installs at once. The store answers a second POST with 409, so a repeated one is safe. A
-// POST with an invitation answers with a ticket, only this once, and whoever redeems it installs
-// the extension in its own account. DELETE keeps the row as Uninstalled, and installing again
-// makes a new row. A private extension can only be installed by invitation. A row whose key is
-// gone is shown with its plain part, and can still be ended.
+// POST /installations installs at once. A second POST for the same extension and account is
+// answered with 409, so a caller can safely repeat a POST. If the body has an invitation, nothing
+// is installed yet. The answer then has a ticket, which is a text with the ID of the installation
+// and a code. No later answer shows the ticket or the code again. The account that redeems the
+// code installs the extension for itself. A private extension can be installed only by invitation.
+//
+// DELETE keeps the installation, with the status Uninstalled. A POST after that makes a new
+// installation. If an installation can no longer be decrypted, because its key is gone, GET shows
+// its unencrypted part. DELETE still works.
 //
 // # Lists
 //
-// The query of a list is RQL: eq, ne, gt, ge, lt, le, in, out, like, ilike, and, or, not, null(),
-// empty(), the shortcut field=value, and order, select, limit and offset. A page has 100 rows by
-// default and at most 1,000. It ends early at about 4 MiB; the limit in the answer is the number
-// to continue with.
+// The query of a list is in the Resource Query Language (RQL): eq, ne, gt, ge, lt, le, in, out,
+// like, ilike, and, or, not, null(), empty(), the shortcut field=value, and order, select, limit
+// and offset. A row is one installation in a list. A page has 100 rows by default and at most
+// 1,000. A page of more than about 4 MiB ends early. The limit in the answer is then the number of
+// rows on the page, so the next page starts at offset plus limit.
 //
-// Indexes serve filters on the account, the extension and the end states. Other filters scan at
-// most 10,000 rows and a bounded number of bytes. A list that needs more is 400 and asks for a
-// narrower filter.
+// Indexes serve filters on the account, the extension, and the statuses Installed and Uninstalled.
+// If indexes cannot serve all filters of a list, the list scans at most 10,000 rows and a bounded
+// number of bytes. A list that needs more is answered with 400 and a request for a narrower filter.
 package softwareone

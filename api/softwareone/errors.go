@@ -8,7 +8,7 @@ import (
 	"github.com/go-installation/installation/api/httpapi"
 )
 
-// wireProblem is the body of every error.
+// wireProblem is the body of every error answer.
 type wireProblem struct {
 	Type    string              `json:"type"`
 	Title   string              `json:"title"`
@@ -33,7 +33,7 @@ func render(p *httpapi.Problem) *httpapi.Answer {
 	return &httpapi.Answer{Status: p.Status, Body: body, ContentType: httpapi.ProblemJSON}
 }
 
-// sections of RFC 9110 that describe a status.
+// sections has the section of RFC 9110 that describes a status, by status.
 var sections = map[int]string{
 	400: "15.5.1", 401: "15.5.2", 403: "15.5.4", 404: "15.5.5", 405: "15.5.6", 408: "15.5.9",
 	409: "15.5.10", 410: "15.5.11", 413: "15.5.14", 415: "15.5.16", 500: "15.6.1", 503: "15.6.4",
@@ -46,7 +46,7 @@ func typeURI(status int) string {
 	return "about:blank"
 }
 
-// wireNames are the platform's names for those of the domain.
+// wireNames translates the library's paths of violations to the platform's.
 var wireNames = []httpapi.Name{
 	{Domain: "", Wire: "body"},
 	{Domain: "consent.modules", Wire: "modules"},

@@ -10,7 +10,7 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// fieldType says how the values of a field compare.
+// fieldType says how the values of a field are compared.
 type fieldType byte
 
 const (
@@ -18,19 +18,19 @@ const (
 	wordField             // one of a few words, in any letter case
 	numberField           // whole and not negative
 	timeField
-	objectField // only present or absent
+	objectField // can only be tested for presence
 )
 
-// field is a field that a query can name. Its values are those of the wire form, so that a filter
-// tells no more than a GET.
+// field is a field of an installation that a query can name. Its values are taken from the wire
+// form, [wireInstallation], so that a filter tells no more than a GET.
 type field struct {
 	name string
 	typ  fieldType
 	path []int // indexes of struct fields, from wireInstallation on
 }
 
-// fields has every field, by name. The configuration is not among them: its values are secrets of
-// the customer, or close to them.
+// fields has every field, by name. It does not have the configuration, since the values in a
+// configuration can be secrets of the customer.
 var fields = func() map[string]field {
 	all := make(map[string]field)
 	add := func(typ fieldType, names ...string) {
@@ -57,7 +57,8 @@ var fields = func() map[string]field {
 	return all
 }()
 
-// pathOf returns the path of a field by its JSON names.
+// pathOf returns the struct indexes that lead to a field with a dotted JSON name, such as
+// audit.created.at.
 func pathOf(name string) []int {
 	var path []int
 	t := reflect.TypeFor[wireInstallation]()
@@ -76,7 +77,8 @@ func pathOf(name string) []int {
 	return path
 }
 
-// values returns the values of a field of w, in the form of key. Empty texts are absent.
+// values returns the values of a field of w, in the form that [field.key] gives to values of a
+// filter. It leaves out empty texts.
 func (f field) values(w *wireInstallation) []string {
 	return f.collect(nil, reflect.ValueOf(w), f.path)
 }
@@ -112,7 +114,8 @@ func (f field) collect(values []string, v reflect.Value, path []int) []string {
 	return values
 }
 
-// numberKey returns a number as a text that sorts like it. No stored number is negative.
+// numberKey returns a text that sorts like the number. All negative numbers have one text, since no
+// stored number is negative.
 func numberKey(n int64) string {
 	if n < 0 {
 		return "-"
@@ -120,12 +123,12 @@ func numberKey(n int64) string {
 	return fmt.Sprintf("%019d", n)
 }
 
-// timeForms are the forms of times in a filter. The platform documents the first one. Its client
-// also uses the others, without a zone.
+// timeForms are the forms of times in a filter. The platform documents the first form. The client
+// program of the platform also uses the other forms, which have no time zone.
 var timeForms = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", time.DateOnly}
 
-// key returns a value in a form that sorts like the value. A value of a filter may be wrong; that
-// goes to the list.
+// key converts a value of a filter to a text. The texts of a field sort like its values. If the
+// value does not fit the type of the field, key adds a violation to l.
 func (f field) key(value string, l *validate.List) string {
 	switch f.typ {
 	case wordField:

@@ -13,7 +13,7 @@ import (
 // unknownField is the platform's text for an unknown field.
 const unknownField = "Unknown expression group."
 
-// readQuery reads the query string.
+// readQuery parses the query string of a URL.
 func readQuery(raw string) (*rql.Query, error) {
 	q, err := rql.Parse(raw)
 	if fault, ok := errors.AsType[*rql.Error](err); ok {
@@ -25,12 +25,12 @@ func readQuery(raw string) (*rql.Query, error) {
 // match reports whether a row meets a condition.
 type match func(r *row) bool
 
-// row is an installation that a list looks at.
+// row is an installation that a list tests against its conditions.
 type row struct {
 	*wireInstallation
-	lower map[string][]string // values of fields in lower case, by name
-	keys  [][]string          // to sort by
-	work  *meter
+	lower map[string][]string // values of fields in lower case, by name of the field
+	keys  [][]string          // values of the fields to sort by
+	work  *meter              // limits the work of the whole list
 }
 
 // lowerValues returns the values of a field in lower case. It caches them.
@@ -50,7 +50,8 @@ func (r *row) lowerValues(f field) []string {
 	return values
 }
 
-// any reports whether test is true for a value. Each test costs the length of the value and cost.
+// any reports whether test is true for at least one of the values. Each test costs the length of
+// the value plus cost; see [meter].
 func (r *row) any(values []string, cost int, test func(string) bool) bool {
 	return slices.ContainsFunc(values, func(v string) bool {
 		return r.work.spend(cost+len(v)) && test(v)
@@ -60,10 +61,11 @@ func (r *row) any(values []string, cost int, test func(string) bool) bool {
 // compiler turns conditions into matches. It collects all violations.
 type compiler struct {
 	list  validate.List
-	audit bool // audit is selected, so filters and orders may use it
+	audit bool // audit is selected, so filters and orders can use it
 }
 
-// field returns a field by its name.
+// field returns a field by its name. If the query cannot use the field, it adds a violation and
+// returns false.
 func (c *compiler) field(name string) (field, bool) {
 	f, known := fields[name]
 	switch {
@@ -77,7 +79,7 @@ func (c *compiler) field(name string) (field, bool) {
 	return f, true
 }
 
-// compile returns the match of a condition.
+// compile returns the match of a condition. If it adds violations, its result cannot be used.
 func (c *compiler) compile(e *rql.Expr) match {
 	switch e.Op {
 	case rql.And, rql.Or, rql.Not:
@@ -97,7 +99,8 @@ func (c *compiler) compile(e *rql.Expr) match {
 	return c.comparison(e, f)
 }
 
-// logical combines matches. Not has one argument, and is true if an argument is false.
+// logical combines the matches of the arguments of And, Or or Not. The first false argument decides
+// an And. The first true argument decides an Or, and also a Not, which has just one argument.
 func logical(op rql.Op, args []match) match {
 	return func(r *row) bool {
 		for _, a := range args {
@@ -109,8 +112,8 @@ func logical(op rql.Op, args []match) match {
 	}
 }
 
-// presence returns the match of a comparison with null() or empty(), which are the same: empty
-// values are absent on the wire.
+// presence returns the match of a comparison with null() or empty(). The two are the same, since
+// the wire form leaves out empty values.
 func (c *compiler) presence(e *rql.Expr, f field) match {
 	switch {
 	case e.Values[0].Kind == rql.Text:
@@ -126,8 +129,9 @@ func (c *compiler) presence(e *rql.Expr, f field) match {
 	return nil
 }
 
-// comparison returns the match of a field with values. It is enough if one value of the field
-// compares. ne and out are the opposite of eq and in, so they match absent fields.
+// comparison returns the match that compares a field with values. If a field has several values,
+// one that passes the comparison is enough. ne and out are the opposite of eq and in, so they match
+// rows without the field.
 func (c *compiler) comparison(e *rql.Expr, f field) match {
 	if e.Op == rql.Like || e.Op == rql.Ilike {
 		return c.pattern(e, f)
@@ -156,7 +160,7 @@ func (c *compiler) comparison(e *rql.Expr, f field) match {
 	}
 }
 
-// pattern returns the match of like and ilike. Words are in lower case already.
+// pattern returns the match of like and ilike. The values of a wordField are in lower case already.
 func (c *compiler) pattern(e *rql.Expr, f field) match {
 	if f.typ != textField && f.typ != wordField {
 		c.list.Add(e.Field, validate.RuleFormat, "is no text to compare with a pattern")

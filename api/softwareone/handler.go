@@ -11,11 +11,11 @@ import (
 	"github.com/go-installation/installation/api/httpapi"
 )
 
-// Options configure a [Handler]. A zero field has its default.
+// Options configure a [Handler]. A zero field means its default.
 type Options struct {
 	// Tenant is the tenant of the platform's installations. Default: the default tenant.
 	Tenant string
-	// Log gets the failures of the server. Default: no log.
+	// Log receives the errors that are the server's fault. Default: no log.
 	Log *slog.Logger
 	// MaxBody is the largest body of a request, in bytes. Default: 256 KiB.
 	MaxBody int64
@@ -27,15 +27,16 @@ type Options struct {
 type Handler struct {
 	api       *httpapi.API
 	svc       *installation.Service // in the tenant, without an actor
-	directory Directory             // see guard
+	directory Directory             // its results go through guard
 	issuer    *Issuer
-	maxScan   int
-	maxWork   int
+	maxScan   int // rows that a list can read
+	maxWork   int // units of work that a list can cost
 	newID     func() string
 }
 
-// NewHandler returns a handler for a service, a directory and an issuer. All three are required;
-// nil options have all defaults. See the package comment for the options of the service.
+// NewHandler returns a handler for a service, a directory and an issuer. All three are required.
+// If opts is nil, all options have their defaults. The package comment shows the options that the
+// service needs.
 func NewHandler(
 	svc *installation.Service, directory Directory, issuer *Issuer, opts *Options,
 ) (*Handler, error) {
@@ -69,5 +70,5 @@ func NewHandler(
 	return h, nil
 }
 
-// ServeHTTP implements [http.Handler]. Below a prefix, use [http.StripPrefix].
+// ServeHTTP implements [http.Handler]. To serve the API below a prefix, use [http.StripPrefix].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.api.ServeHTTP(w, r) }

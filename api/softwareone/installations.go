@@ -8,17 +8,19 @@ import (
 	"github.com/go-installation/installation/api/httpapi"
 )
 
-// visible is an installation that exists for the caller, with what the caller may see of it.
+// visible is an installation that the caller is allowed to see. It has only the parts that the
+// caller is allowed to see.
 type visible struct {
 	*installation.Installation
 	owned  bool  // the caller is the vendor of the extension
-	closed error // why it cannot be opened; then only its plain part is known
+	closed error // why it cannot be decrypted; if set, only its unencrypted part is there
 }
 
-// find returns the installation in the path. It is 404 if it does not exist for the caller.
+// find returns the installation in the path. If the caller is not allowed to see the installation,
+// it returns [installation.ErrNotFound].
 func (h *Handler) find(c *call) (*visible, error) {
 	svc := c.svc
-	if c.actor.Kind == installation.Vendor { // the directory says who owns it
+	if c.actor.Kind == installation.Vendor { // the directory says who the owner is
 		svc = h.asHost()
 	}
 	inst, err := svc.Get(c.Context(), c.id)
@@ -41,8 +43,9 @@ func (h *Handler) find(c *call) (*visible, error) {
 	return v, nil
 }
 
-// writer returns the service for a write of the caller. The host writes on behalf of a vendor to
-// a row that names another owner or cannot be opened, since no vendor's actor could.
+// writer returns the service for a write of the caller, usually as the caller. But the vendor of
+// the extension could not write to an installation that names another owner or cannot be
+// decrypted. For such a write, the service acts as the host on behalf of the vendor.
 func (h *Handler) writer(c *call, v *visible) *installation.Service {
 	if v.owned && (v.closed != nil || v.Extension.Owner != c.account.ID) {
 		return h.svc.As(installation.Actor{Kind: installation.Host, User: c.actor.User})
@@ -50,8 +53,8 @@ func (h *Handler) writer(c *call, v *visible) *installation.Service {
 	return c.svc
 }
 
-// get shows one installation with its audit. Of the query, only select counts. A row that can
-// never be opened is shown as in lists.
+// get answers with one installation and its audit. It ignores everything in the query except
+// select. If the installation can never be decrypted, get shows its unencrypted part, as lists do.
 func (h *Handler) get(c *call) (*httpapi.Answer, error) {
 	q, err := readQuery(c.URL.RawQuery)
 	if err != nil {
@@ -67,7 +70,7 @@ func (h *Handler) get(c *call) (*httpapi.Answer, error) {
 	}
 	err = inst.closed
 	if err != nil && httpapi.ProblemOf(err).Status == http.StatusServiceUnavailable {
-		return nil, err // it may pass
+		return nil, err // the failure is temporary
 	}
 	if ext := c.PathValue("extId"); ext != "" && ext != inst.Extension.ID {
 		return nil, installation.ErrNotFound
@@ -77,8 +80,8 @@ func (h *Handler) get(c *call) (*httpapi.Answer, error) {
 }
 
 // put replaces the configuration. Everything else in the body is ignored, so that a client can
-// send back the whole document of a GET. A missing or null configuration changes nothing, since a
-// client that was shown none sends none.
+// send back the whole document of a GET. A missing or null configuration changes nothing, since
+// that is what a client sends back if the GET showed no configuration.
 func (h *Handler) put(c *call) (*httpapi.Answer, error) {
 	inst, err := h.find(c)
 	if err != nil {
@@ -112,8 +115,9 @@ func readConfiguration(in httpapi.Object) (parts installation.Parts) {
 	return parts
 }
 
-// delete uninstalls, or revokes an invitation. A row that has ended stays as it is, with the same
-// answer. No key is needed, so a row that cannot be opened does not block the next installation.
+// delete uninstalls, or revokes an invitation. If the installation has ended already, delete
+// changes nothing and gives the same answer. It needs no key, so an installation that cannot be
+// decrypted does not block the next one.
 func (h *Handler) delete(c *call) (*httpapi.Answer, error) {
 	inst, err := h.find(c)
 	if err != nil {
@@ -128,7 +132,7 @@ func (h *Handler) delete(c *call) (*httpapi.Answer, error) {
 		return nil, err
 	}
 	if _, err := httpapi.Document(c.Request); err != nil {
-		return nil, err // a good body is ignored
+		return nil, err // a valid body is ignored
 	}
 	req := installation.UninstallRequest{Guard: guard, ID: c.id}
 	_, err = h.writer(c, inst).Uninstall(c.Context(), req)
@@ -140,7 +144,7 @@ func (h *Handler) delete(c *call) (*httpapi.Answer, error) {
 	return nil, err
 }
 
-// answer shows a whole installation.
+// answer returns an answer with a whole installation.
 func answer(inst *installation.Installation) *httpapi.Answer {
 	return &httpapi.Answer{Body: wireOf(inst), Revision: inst.Revision}
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// ErrToken means that a token is not valid, or not any more. The text gives the reason and quotes
-// nothing of the token.
+// ErrToken means that a token is not valid, or no longer valid. The error that wraps it adds the
+// reason, and quotes nothing of the token.
 var ErrToken = errors.New("softwareone: token not valid")
 
 // Defaults of [IssuerOptions].
@@ -35,32 +35,33 @@ const (
 // claimPrefix begins the names of the platform's own claims.
 const claimPrefix = "https://claims.softwareone.com/"
 
-// Claims are the claims of a token.
+// Claims are the claims of a JWT.
 type Claims struct {
 	AccountID      string
 	AccountType    AccountType
-	ExtensionID    string // "" = not of an extension
-	InstallationID string // "" = not of one installation
-	UserID         string // the person who has it; "" = nobody
-	APITokenID     string
+	ExtensionID    string              // "" = not of an extension
+	InstallationID string              // "" = not of one installation
+	UserID         string              // of the person who uses the JWT; "" = nobody
+	APITokenID     string              // of the API token behind the JWT; "" = none
 	Modules        map[string][]string // consented modules, with the actions allowed there
 	Expires        time.Time           // to the second; set by Verify, ignored by Mint
 }
 
-// IssuerOptions configure an [Issuer]. A zero field has its default.
+// IssuerOptions configure an [Issuer]. A zero field means its default.
 type IssuerOptions struct {
-	// Name is the iss and the aud claim, since the platform makes tokens for itself.
+	// Name is both the iss and the aud claim, since the platform makes tokens for itself.
 	// Default: DefaultIssuer.
 	Name string
-	// Lifetime is how long a token is valid. It is at least a minute, since clients discard a
-	// token with less than 30 seconds left. Default: DefaultLifetime.
+	// Lifetime is how long a token is valid. It has to be at least a minute, since clients discard
+	// a token with less than 30 seconds left. Default: DefaultLifetime.
 	Lifetime time.Duration
 	// Now is the clock for the times of tokens. Default: time.Now.
 	Now func() time.Time
 }
 
-// Issuer makes and checks the JWTs of the platform. They are signed with HS256, since only the
-// platform checks them. All processes of a platform share the key. It is safe for concurrent use.
+// Issuer makes and verifies the JSON Web Tokens (JWT) of the platform. They are signed with HS256,
+// since only the platform verifies them. All processes of a platform have to use the same key. An
+// Issuer is safe for concurrent use.
 type Issuer struct {
 	key      []byte
 	signer   jose.Signer
@@ -68,8 +69,8 @@ type Issuer struct {
 	lifetime time.Duration
 }
 
-// NewIssuer returns an issuer with a signing key of at least 32 random bytes. Nil options have all
-// defaults.
+// NewIssuer returns an issuer with a signing key of at least 32 random bytes. If opts is nil, all
+// options have their defaults.
 func NewIssuer(key crypto.Secret, opts *IssuerOptions) (*Issuer, error) {
 	o := *cmp.Or(opts, &IssuerOptions{})
 	if o.Now == nil {
@@ -115,7 +116,7 @@ type wireClaims struct {
 }
 
 // Mint returns a token with the claims c. It ignores c.Expires: the token expires after the
-// lifetime of the issuer. Hosts need it for the tokens of people who use the platform.
+// lifetime of the issuer. Hosts call Mint to make the tokens of people who use the platform.
 func (i *Issuer) Mint(c Claims) (crypto.Secret, error) {
 	now := i.rules.Now()
 	payload, _ := json.Marshal(wireClaims{
@@ -136,8 +137,8 @@ func (i *Issuer) Mint(c Claims) (crypto.Secret, error) {
 	return crypto.NewSecret(text), nil
 }
 
-// Verify returns the claims of a valid token: signed with HS256 under the key, from this issuer
-// to itself, and not expired. The error matches [ErrToken].
+// Verify returns the claims of a valid token. A valid token is signed with HS256 and the key of the
+// issuer, names the issuer in iss and aud, and has not expired. The error matches [ErrToken].
 func (i *Issuer) Verify(token string) (*Claims, error) {
 	find := func(context.Context, string) (any, error) { return i.key, nil }
 	t, err := i.rules.Verify(context.Background(), token, find)
@@ -152,7 +153,7 @@ func (i *Issuer) Verify(token string) (*Claims, error) {
 	return c, nil
 }
 
-// readClaims reads the payload of a verified token. The audience is the issuer alone.
+// readClaims reads the payload of a verified token. The issuer has to be the only audience.
 func readClaims(in httpapi.Object) *Claims {
 	text := func(name string) string { return in.String(claimPrefix + name) }
 	c := &Claims{

@@ -14,9 +14,9 @@ import (
 const (
 	defaultPage = 100
 	maxPage     = installation.MaxPage // rows of an answer
-	maxBytes    = 4 << 20              // of an answer, about; a single row may be larger
-	maxScan     = 10_000               // rows to look at without an index
-	scanPage    = 100                  // rows to read at a time, with all their content
+	maxBytes    = 4 << 20              // of an answer, about; a single row can be larger
+	maxScan     = 10_000               // rows to read and test if no index serves the query
+	scanPage    = 100                  // rows to read from the store at a time
 )
 
 // wireList is the answer to a list.
@@ -36,9 +36,11 @@ type wirePagination struct {
 	Total  int64 `json:"total"`
 }
 
-// list shows the installations that exist for the caller and match the query, oldest first. With
-// several extensions it shows one after the other, and rows in a vendor's own account last. A
-// page that would be too large ends early. Its limit says so, since clients continue from there.
+// list answers with the installations that the caller is allowed to see and that match the query,
+// oldest first. If the caller has several extensions, list shows the rows of one extension after
+// those of another, and the rows in the own account of a vendor last. A page that would be too
+// large ends early. Its limit is then its number of rows, since clients continue at offset plus
+// limit.
 func (h *Handler) list(c *call) (*httpapi.Answer, error) {
 	q, err := readQuery(c.URL.RawQuery)
 	if err != nil {
@@ -81,9 +83,10 @@ func (h *Handler) list(c *call) (*httpapi.Answer, error) {
 	return &httpapi.Answer{Body: wireList{Data: data, Meta: meta}}, nil
 }
 
-// addConfiguration adds the configuration to a row if the caller may see it. Lists read rows
-// without it, because they look at many and show few. A row gets none if the installation has
-// none or cannot be opened, or if it went to another extension or account since.
+// addConfiguration adds the configuration to a row on a page, if the caller is allowed to see it.
+// The rows are read without their configurations, because a list reads many rows and shows few. A
+// row gets no configuration if the installation has none or cannot be decrypted, or if it has
+// another extension or account by now.
 func (h *Handler) addConfiguration(c *call, rows *rows, w *wireInstallation) error {
 	owned := slices.Contains(rows.owned, w.Extension.ID)
 	if c.actor.Kind != installation.ExtensionActor && !owned {
@@ -103,7 +106,7 @@ func (h *Handler) addConfiguration(c *call, rows *rows, w *wireInstallation) err
 	return nil
 }
 
-// size returns about how many bytes a row takes in an answer.
+// size returns the approximate number of bytes of a row in an answer.
 func (w *wireInstallation) size() int {
 	n := 2<<10 + len(w.Configuration) + 64*len(w.Modules)
 	if w.Invitation != nil {
@@ -112,15 +115,16 @@ func (w *wireInstallation) size() int {
 	return n
 }
 
-// rows finds the rows of a list: those of its parts in order that match all conditions.
+// rows finds the rows of a list. It reads its parts in order, and selects the rows that match all
+// conditions.
 type rows struct {
-	svc   *installation.Service // as the platform, which reads no configuration
+	svc   *installation.Service // acts as the platform, which reads no configuration
 	call  *call
-	owned []string // IDs of the extensions of a vendor
+	owned []string // IDs of the extensions that the calling vendor owns
 	parts []part
-	most  int // rows left to look at
+	most  int // number of rows that can still be read
 
-	conditions []*rql.Expr // that no index fulfils
+	conditions []*rql.Expr // those that no index serves
 	matches    []match
 	order      order
 	work       *meter
@@ -132,7 +136,7 @@ type part struct {
 	others bool // only rows of extensions that the caller does not own
 }
 
-// newRows plans a list.
+// newRows compiles the query of a list and chooses the indexes.
 func (h *Handler) newRows(c *call, q *rql.Query, audit bool) (*rows, error) {
 	compiler := &compiler{audit: audit}
 	r := &rows{
@@ -155,7 +159,9 @@ func (h *Handler) newRows(c *call, q *rql.Query, audit bool) (*rows, error) {
 	return r, r.useIndexOrder(q.Order)
 }
 
-// useIndexOrder leaves the order to the index if possible: its rows are in the order of creation.
+// useIndexOrder leaves the sorting to the index if the query sorts only by audit.created.at, since
+// an index has its rows in the order of creation. This needs a single part, so useIndexOrder
+// removes empty parts first. With more parts, the rows are still sorted later.
 func (r *rows) useIndexOrder(terms []rql.Term) error {
 	if len(terms) != 1 || terms[0].Path != "audit.created.at" {
 		return nil
@@ -180,7 +186,7 @@ func (r *rows) useIndexOrder(terms []rql.Term) error {
 	return nil
 }
 
-// read returns the rows of a page and the number of all rows.
+// read returns the rows of a page and the number of all rows of the list.
 func (r *rows) read(offset, limit int) ([]*wireInstallation, int64, error) {
 	if len(r.matches) > 0 || r.order != nil {
 		return r.scan(offset, limit)
@@ -232,7 +238,8 @@ func (r *rows) sees(inst *installation.Installation) bool {
 	return r.call.sees(inst, slices.Contains(r.owned, inst.Extension.ID))
 }
 
-// scan looks at the rows of all parts, up to a limit.
+// scan reads and tests the rows of all parts, and sorts those that match. It returns the rows of a
+// page and the number of all matching rows.
 func (r *rows) scan(offset, limit int) ([]*wireInstallation, int64, error) {
 	var all []*row
 	for _, p := range r.parts {
@@ -248,7 +255,8 @@ func (r *rows) scan(offset, limit int) ([]*wireInstallation, int64, error) {
 	return cut(all, offset, limit), int64(len(all)), nil
 }
 
-// look returns the matching rows of a part.
+// look reads the rows of a part and returns those that match. It returns an error if the list has
+// read too many rows.
 func (r *rows) look(p part) ([]*row, error) {
 	var out []*row
 	p.Limit = scanPage
@@ -274,7 +282,7 @@ func (r *rows) look(p part) ([]*row, error) {
 	return out, nil
 }
 
-// cut returns the rows of a page.
+// cut returns the rows of a page: at most limit rows after the first skip rows.
 func cut(all []*row, skip, limit int) []*wireInstallation {
 	from := min(skip, len(all))
 	var out []*wireInstallation

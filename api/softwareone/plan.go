@@ -9,8 +9,8 @@ import (
 	"github.com/go-installation/installation/api/softwareone/internal/rql"
 )
 
-// plan chooses the indexes of a list: it sets the parts, and removes the conditions that an index
-// fulfils.
+// plan chooses the indexes of a list. It sets the parts, and removes each condition that an index
+// serves completely.
 func (r *rows) plan(h *Handler, c *call) error {
 	extensions := c.scope // whose rows the caller sees; nil = all
 	vendor := c.actor.Kind == installation.Vendor
@@ -70,8 +70,9 @@ func (r *rows) account(h *Handler, c *call) (string, error) {
 	if at < 0 || account != "" && account != id {
 		return account, nil
 	}
-	// The index has all rows that show a client. Rows of invitations show the account that invited,
-	// which is never a client, and are not in it.
+	// The index of a client has all rows that show the client. For any other account, rows can be
+	// missing in the index: an invitation shows the account that invited, but is not in its index.
+	// A client cannot invite, so its index has no such gap.
 	shown, err := guard(h.directory.Account(c.Context(), id))
 	switch {
 	case errors.Is(err, ErrUnknown):
@@ -83,8 +84,8 @@ func (r *rows) account(h *Handler, c *call) (string, error) {
 	return id, nil
 }
 
-// equal finds the condition that a field is equal to a text. It returns the text and the index of
-// the condition, or -1.
+// equal finds the first condition eq(name,text) for the field with a name. It returns the text, and
+// the position of the condition in r.conditions, or -1 if there is none.
 func (r *rows) equal(name string) (string, int) {
 	for i, e := range r.conditions {
 		v := e.Values
@@ -95,12 +96,13 @@ func (r *rows) equal(name string) (string, int) {
 	return "", -1
 }
 
-// remove removes the condition at an index.
+// remove removes the condition at a position.
 func (r *rows) remove(at int) {
 	r.conditions = slices.Delete(slices.Clone(r.conditions), at, at+1)
 }
 
-// statuses returns the statuses whose index serves a condition on the status; nil = none does.
+// statuses returns the statuses whose rows to read for a condition on the status, or nil for all
+// rows. The rows of Invited and Expired are read together, and the condition still tests each row.
 func (r *rows) statuses() []installation.Status {
 	name, at := r.equal("status")
 	switch {

@@ -6,7 +6,7 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// denied are the actions that the platform does not have, by the kind of the actor.
+// denied are the actions that this platform does not allow, by the kind of the actor.
 var denied = map[installation.ActorKind][]installation.Action{
 	installation.Customer: {installation.ActionUninstall},
 	installation.ExtensionActor: {
@@ -15,9 +15,9 @@ var denied = map[installation.ActorKind][]installation.Action{
 	installation.Platform: {installation.ActionDelete},
 }
 
-// Policy is [installation.DefaultPolicy] limited to the operations of the platform. A client does
-// not uninstall. An extension only sees, and is revealed its secrets. Operations, which is the
-// Platform here, never deletes a row.
+// Policy is [installation.DefaultPolicy] without the actions that this platform does not allow. A
+// client ([installation.Customer]) cannot uninstall. An extension can only see its installations
+// and read their secrets. Operations ([installation.Platform]) cannot delete an installation.
 func Policy(a installation.Actor, do installation.Action, inst *installation.Installation) bool {
 	return !slices.Contains(denied[a.Kind], do) && installation.DefaultPolicy(a, do, inst)
 }

@@ -8,8 +8,9 @@ import (
 	"github.com/go-installation/installation/api/httpapi"
 )
 
-// redeem installs for the account of the caller, whatever its type. The answer is the same for
-// everything that is wrong with the code or with its installation.
+// redeem accepts an invitation, and so installs the extension for the account of the caller. The
+// account can have any type. If something is wrong with the code or with the installation, the
+// answer is always the same.
 func (h *Handler) redeem(c *call) (*httpapi.Answer, error) {
 	in, err := httpapi.Read(c.Request, readRedemption)
 	if err != nil {
@@ -23,8 +24,9 @@ func (h *Handler) redeem(c *call) (*httpapi.Answer, error) {
 	req := installation.AcceptRequest{ID: c.id, Code: in.code, Account: c.account.domain()}
 	consent, invalid := ext.consent(in.modules)
 	if invalid != nil {
-		// Only a caller with the right code learns what is wrong with the modules. The service
-		// checks the guard, which never matches, after the code.
+		// Only a caller with the right code learns what is wrong with the modules. This guard never
+		// matches, and the service checks the guard after the code. So ErrConflict means that the
+		// code is right.
 		req.Guard.Revision = math.MaxInt64
 		if _, err := svc.Accept(c.Context(), req); !errors.Is(err, installation.ErrConflict) {
 			return nil, err
@@ -40,12 +42,13 @@ func (h *Handler) redeem(c *call) (*httpapi.Answer, error) {
 		return nil, err
 	}
 	if v, err := h.find(c); err == nil && v.closed == nil {
-		return answer(v.Installation), nil // the vendor itself sees the configuration
+		return answer(v.Installation), nil // if the caller is the vendor, with the configuration
 	}
 	return answer(res.Installation), nil
 }
 
-// invited returns the extension of the installation in the path, which the caller need not see.
+// invited returns the extension of the installation in the path. The caller does not need to be
+// allowed to see the installation.
 func (h *Handler) invited(c *call) (*Extension, error) {
 	inst, err := h.asHost().Get(c.Context(), c.id)
 	switch {

@@ -10,14 +10,14 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// selection says which fields an answer has. It starts with the default ones. Each term adds a
-// field or removes one, and the last one counts.
+// selection says which fields an answer has. It starts with the default fields. Each term adds a
+// field or removes one. If several terms concern one field, the last of them counts.
 type selection struct {
 	terms []rql.Term
-	audit bool // is a default field
+	audit bool // audit is a default field
 }
 
-// topLevel are the fields of an installation in their order.
+// topLevel are the fields of an installation, in the order of wireInstallation.
 var topLevel = []string{
 	"id", "name", "revision", "status", "extension", "account", "modules", "configuration",
 	"invitation", "terms", "audit",
@@ -41,7 +41,7 @@ func (s *selection) has(path string) bool {
 		case t.Path == "*", t.Path == path, strings.HasPrefix(path, t.Path+"."):
 			in = !t.Less
 		case !t.Less && strings.HasPrefix(t.Path, path+"."):
-			in = true // for a field in it
+			in = true // at least in part
 		}
 	}
 	return in
@@ -64,9 +64,9 @@ func (s *selection) of(w *wireInstallation) any {
 	}
 	b, err := json.Marshal(w)
 	if err != nil {
-		return w // which then fails to be encoded
+		return w // the API encodes w again, and reports the error
 	}
-	// The configuration may be as deep as documents are, and is inside of the installation.
+	// A configuration can be as deep as the default limit, and is nested in the installation.
 	tree, err := jsontree.Parse(b, jsontree.Limits{
 		Bytes: len(b), Depth: 2 * jsontree.DefaultDepth, Pointer: 2 * jsontree.DefaultPointer,
 	})
@@ -76,8 +76,8 @@ func (s *selection) of(w *wireInstallation) any {
 	return json.RawMessage(s.prune(tree, "").Append(nil))
 }
 
-// prune removes what is not selected from an object, or from each object in an array. The
-// configuration counts as one value.
+// prune removes the fields that are not selected from an object, or from each object in an array.
+// It does not look into the configuration.
 func (s *selection) prune(n *jsontree.Node, path string) *jsontree.Node {
 	return n.Rewrite(func(name string, child *jsontree.Node) *jsontree.Node {
 		below := path

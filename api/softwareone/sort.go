@@ -8,7 +8,7 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// Costs of a list. A unit is about one compared byte, so that a list takes at most about a second,
+// Costs of a list, in units of about one compared byte. maxWork limits a list to about a second,
 // whatever the query and the texts are.
 const (
 	maxWork  = 1 << 28
@@ -18,15 +18,16 @@ const (
 	contextChecks = 256 // comparisons between checks of the context
 )
 
-// meter counts the work of a list. The work ends with the context, or when there is too much.
+// meter limits the work of a list. The work ends when its units are used up, or with the context.
 type meter struct {
 	ctx   context.Context
-	left  int
-	calls int
-	err   error // why it ended
+	left  int   // units
+	calls int   // of spend
+	err   error // why the work ended; nil = it goes on
 }
 
-// spend counts work in advance. It reports whether to do the work.
+// spend has to be called before a piece of work. It counts the units of the work, and reports
+// whether the work is allowed.
 func (m *meter) spend(units int) bool {
 	if m.err != nil {
 		return false
@@ -48,10 +49,10 @@ type sortKey struct {
 	sign int
 }
 
-// order are the fields to sort by; none keeps the order of the index.
+// order is the list of fields to sort by. An empty order keeps the order of the index.
 type order []sortKey
 
-// order reads the terms of an order.
+// order returns the fields to sort by for the order part of a query.
 func (c *compiler) order(terms []rql.Term) order {
 	var by order
 	for _, t := range terms {
@@ -63,7 +64,7 @@ func (c *compiler) order(terms []rql.Term) order {
 		if t.Less {
 			k.sign = -1
 		}
-		// Only the first time decides.
+		// If a field is named twice, only the first term counts.
 		if !slices.ContainsFunc(by, func(k sortKey) bool { return k.name == t.Path }) {
 			by = append(by, k)
 		}
@@ -71,8 +72,8 @@ func (c *compiler) order(terms []rql.Term) order {
 	return by
 }
 
-// sort sorts rows. Equal rows keep their order, and rows without a field come first. The order is
-// undefined after an error.
+// sort sorts rows. Equal rows keep their order. In ascending order, rows without the field come
+// first. After an error, the order of the rows is undefined.
 func (o order) sort(rows []*row, work *meter) error {
 	if len(o) == 0 {
 		return work.err
@@ -97,7 +98,7 @@ func (o order) sort(rows []*row, work *meter) error {
 	return work.err
 }
 
-// lengthOf returns the number of bytes to compare.
+// lengthOf returns the cost to compare values: their number and their bytes.
 func lengthOf(values []string) int {
 	n := len(values)
 	for _, v := range values {

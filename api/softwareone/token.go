@@ -11,14 +11,15 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// mint makes a token for the extension whose secret is used. The token is for an account that has
-// the extension installed, or for the account of the owner.
+// mint makes a JWT for the calling extension, which has to use its secret. The JWT is for the
+// account in the query, which has to have the extension installed. Without an account in the query,
+// the JWT is for the account of the owner.
 func (h *Handler) mint(c *call) (*httpapi.Answer, error) {
 	if c.account != nil {
 		return nil, httpapi.Forbidden("This is for the secret of an extension.")
 	}
 	if _, err := httpapi.Document(c.Request); err != nil {
-		return nil, err // a good body is ignored
+		return nil, err // a valid body is ignored
 	}
 	accountID, err := readAccountID(c.URL.RawQuery)
 	if err != nil {
@@ -64,7 +65,7 @@ func (h *Handler) mint(c *call) (*httpapi.Answer, error) {
 	return &httpapi.Answer{Status: http.StatusCreated, Body: body}, nil
 }
 
-// readAccountID reads the query of mint; "" = the account of the owner.
+// readAccountID returns the account ID in the query of mint, or "" if there is none.
 func readAccountID(raw string) (string, error) {
 	query, err := url.ParseQuery(raw)
 	if err != nil {
@@ -89,7 +90,7 @@ func (h *Handler) installedIn(c *call, account string) (*installation.Installati
 	}
 	for inst, err := range h.asHost().All(c.Context(), req) {
 		if errors.Is(err, installation.ErrInvalid) {
-			break // no account has such an ID
+			break // the ID has a form that no account has
 		}
 		if err == nil {
 			err = inst.Err

@@ -47,8 +47,8 @@ type wireReference struct {
 	Icon string `json:"icon,omitzero"`
 }
 
-// wireInvitation is an invitation. Whoever has URL and Code can install, so only the answer to POST
-// has them.
+// wireInvitation is an invitation. Anyone who has URL and Code can install, so only the answer to
+// POST has these two fields.
 type wireInvitation struct {
 	Message    string        `json:"message"`
 	Status     string        `json:"status"`
@@ -83,8 +83,8 @@ const timeForm = "2006-01-02T15:04:05.000Z"
 
 func wireTime(t time.Time) string { return t.UTC().Format(timeForm) }
 
-// statusNames are the names of statuses on the wire. The platform's page has them in lower case,
-// but every body in Pascal case.
+// statusNames are the names of statuses on the wire. The platform's documentation has the names in
+// lower case in its text, but in Pascal case in every body.
 var statusNames = map[installation.Status]string{
 	installation.StatusInvited: "Invited", installation.StatusInstalled: "Installed",
 	installation.StatusExpired: "Expired", installation.StatusUninstalled: "Uninstalled",
@@ -94,10 +94,11 @@ func wireStatus(s installation.Status) string { return cmp.Or(statusNames[s], st
 
 // extra is what the handler stores in Installation.Extra.
 type extra struct {
-	Inviter *wireAccount `json:"inviter,omitzero"` // the account until the invitation is redeemed
+	Inviter *wireAccount `json:"inviter,omitzero"` // shown as account until somebody redeems
 }
 
-// wireOf returns the wire form of an installation. It has what the actor it was read for may see.
+// wireOf returns the wire form of an installation. It shows every part of inst, so inst has to have
+// only the parts that the caller is allowed to see.
 func wireOf(inst *installation.Installation) *wireInstallation {
 	e, a := inst.Extension, inst.Account
 	w := &wireInstallation{
@@ -109,7 +110,7 @@ func wireOf(inst *installation.Installation) *wireInstallation {
 		Modules: make([]wireReference, 0, len(inst.Consent.Modules)),
 		Audit:   wireAuditOf(inst),
 	}
-	if a.ID == "" { // nobody has redeemed it yet, but clients expect an account
+	if a.ID == "" { // nobody has redeemed the invitation yet, but API clients expect an account
 		w.Account = inviterOf(inst)
 	}
 	for _, m := range inst.Consent.Modules {
@@ -155,7 +156,8 @@ func wireAuditOf(inst *installation.Installation) *wireAudit {
 		Invited: wireEventOf(a.Invited), Installed: wireEventOf(a.Installed),
 		Expired: wireEventOf(a.Expired), Uninstalled: wireEventOf(a.Uninstalled),
 	}
-	// An invitation expires at the end of its validity, even if that is recorded later or not yet.
+	// An invitation expires at the end of its validity, even if the expiry is recorded later, or
+	// is not recorded yet.
 	i, expired := inst.Invitation, inst.Status == installation.StatusExpired
 	if i != nil && expired && !i.Expires.IsZero() {
 		expires := wireTime(i.Expires)
@@ -182,7 +184,7 @@ func wireReferenceOf(r installation.Reference) *wireReference {
 	return new(wireReference(r))
 }
 
-// domain returns an account in the form of the service.
+// domain returns the account in the form that the service uses.
 func (a *Account) domain() installation.Account {
 	return installation.Account{
 		ID: a.ID, Name: a.Name, Icon: a.Icon, Type: string(a.Type), Status: a.Status,
@@ -190,7 +192,7 @@ func (a *Account) domain() installation.Account {
 	}
 }
 
-// domain returns an extension in the form of the service.
+// domain returns the extension in the form that the service uses.
 func (e *Extension) domain() installation.Extension {
 	return installation.Extension{
 		ID: e.ID, Name: e.Name, Icon: e.Icon, Href: e.Href, Owner: e.Owner, Revision: e.Revision,

@@ -1,5 +1,5 @@
-// Package jwt verifies signed tokens for the handlers. It uses go-jose for the signature and
-// checks everything else itself.
+// Package jwt verifies the signed JSON Web Tokens (JWT) that clients send to the handlers in api.
+// It uses go-jose to check signatures, and checks everything else itself.
 package jwt
 
 import (
@@ -19,55 +19,57 @@ import (
 // Limits of tokens and keys.
 const (
 	minKeyBits = 2048 // of an RSA key
-	maxSeconds = 1e11 // of a time; a float64 is exact to the microsecond up to here
+	maxSeconds = 1e11 // of a time since 1970; up to this, a float64 is exact to the microsecond
 )
 
-// Algorithms of signatures.
+// Supported signature algorithms.
 const (
 	RS256 = jose.RS256
 	HS256 = jose.HS256
 )
 
-// Verifier has the rules for the tokens of one platform. It takes compact tokens that are signed
-// with one algorithm. A zero rule is not checked. It is safe for concurrent use.
+// Verifier verifies the tokens of one platform. It accepts tokens in the compact form that are
+// signed with Algorithm. Algorithm, Now and Invalid are required. Issuer, Audience and MaxLifetime
+// are not checked if they are zero. A Verifier is safe for concurrent use.
 type Verifier struct {
 	Algorithm jose.SignatureAlgorithm
-	Issuer    string        // the iss claim
-	Audience  string        // the aud claim, or one of them
+	Issuer    string        // the expected iss claim
+	Audience  string        // the expected aud claim, or one entry of it
 	Leeway    time.Duration // tolerance for clocks that differ
-	// MaxLifetime limits the time between iat and exp. With it, iat is required and must not be
-	// in the future.
+	// MaxLifetime limits the time between the iat and exp claims. If MaxLifetime is set, a token
+	// without iat, or with an iat in the future, is rejected.
 	MaxLifetime time.Duration
-	Now         func() time.Time
-	// Invalid is the error that a bad token matches. Its text is completed with a reason that
-	// quotes nothing of the token.
+	Now         func() time.Time // the clock
+	// Invalid is the error that [Verifier.Verify] wraps for a bad token. The wrapping error adds a
+	// reason, which quotes nothing of the token.
 	Invalid error
 }
 
-// Token is what a verified token says.
+// Token is the content of a verified token.
 type Token struct {
-	Claims  *jsontree.Node // an object
-	Expires time.Time
+	Claims  *jsontree.Node // all claims, as a JSON object
+	Expires time.Time      // the exp claim
 }
 
-// KeyFunc returns the key with an ID: a *rsa.PublicKey or the []byte of HS256. It returns nil
-// without an error if there is no such key. An error means that it could not find out.
+// KeyFunc returns the key with an ID: a *rsa.PublicKey for RS256, or a []byte for HS256. If no key
+// has the ID, it returns nil without an error. An error means that the lookup failed.
 type KeyFunc func(ctx context.Context, id string) (any, error)
 
-// Verify checks the signature, the times, the issuer and the audience of a token. The error
-// matches v.Invalid if the token is bad, and is the error of the key function otherwise.
+// Verify checks the signature, the times, the issuer and the audience of a token, and returns its
+// content. It calls find for the key. The error matches v.Invalid if the token is bad. If find
+// fails, Verify returns the error of find.
 func (v *Verifier) Verify(ctx context.Context, text string, find KeyFunc) (*Token, error) {
 	if len(text) > httpapi.MaxToken {
 		return nil, v.Reject("it is too long")
 	}
-	// The errors of the library quote the token, so they are not wrapped.
+	// The errors of go-jose quote the token, so they are not wrapped.
 	signed, err := jose.ParseSignedCompact(text, []jose.SignatureAlgorithm{v.Algorithm})
 	if err != nil {
-		return nil, v.Reject(fmt.Sprintf("it is no compact JWT signed with %s", v.Algorithm))
+		return nil, v.Reject(fmt.Sprintf("it is not a compact JWT signed with %s", v.Algorithm))
 	}
 	header := signed.Signatures[0].Protected
 	if _, critical := header.ExtraHeaders["crit"]; critical {
-		return nil, v.Reject("it needs an extension")
+		return nil, v.Reject("it requires a JWT extension (crit)")
 	}
 	if header.KeyID == "" && v.Algorithm == RS256 || len(header.KeyID) > validate.MaxID {
 		return nil, v.Reject("it names no key")
@@ -81,11 +83,11 @@ func (v *Verifier) Verify(ctx context.Context, text string, find KeyFunc) (*Toke
 	}
 	payload, err := signed.Verify(key)
 	if err != nil {
-		return nil, v.Reject("signature")
+		return nil, v.Reject("its signature is wrong")
 	}
 	claims, err := jsontree.Parse(payload, jsontree.Limits{})
 	if err != nil || claims.Kind() != jsontree.Object {
-		return nil, v.Reject("claims")
+		return nil, v.Reject("its claims are not a valid JSON object")
 	}
 	expires, reason := v.check(claims)
 	if reason != "" {
@@ -97,7 +99,7 @@ func (v *Verifier) Verify(ctx context.Context, text string, find KeyFunc) (*Toke
 // Reject returns the error for a bad token. The reason must not quote the token.
 func (v *Verifier) Reject(reason string) error { return fmt.Errorf("%w: %s", v.Invalid, reason) }
 
-// usable reports whether a key is of the kind for an algorithm, and strong enough.
+// usable reports whether a key has the type that an algorithm needs, and is long enough.
 func usable(key any, algorithm jose.SignatureAlgorithm) bool {
 	switch key := key.(type) {
 	case *rsa.PublicKey:
@@ -108,11 +110,12 @@ func usable(key any, algorithm jose.SignatureAlgorithm) bool {
 	return false
 }
 
-// check compares the claims with the rules. It returns the reason to reject them, or "".
+// check compares the claims with the rules of v. It returns the expiry of the token, and the
+// reason to reject the token, or "".
 func (v *Verifier) check(claims *jsontree.Node) (expires time.Time, reason string) {
 	if v.Issuer != "" && !claims.Child("iss").IsString(v.Issuer) ||
 		v.Audience != "" && !contains(claims.Child("aud"), v.Audience) {
-		return expires, "issuer or audience"
+		return expires, "its issuer or audience is wrong"
 	}
 	now := v.Now()
 	expires, ok := numericDate(claims.Child("exp"))
@@ -144,7 +147,8 @@ func (v *Verifier) check(claims *jsontree.Node) (expires time.Time, reason strin
 	return expires, ""
 }
 
-// contains reports whether an aud claim, which is a string or a list of them, has an audience.
+// contains reports whether an aud claim has an audience. The claim is a string or a list of
+// strings.
 func contains(aud *jsontree.Node, audience string) bool {
 	if aud != nil && aud.Kind() == jsontree.Array {
 		for _, one := range aud.Children() {
@@ -156,7 +160,8 @@ func contains(aud *jsontree.Node, audience string) bool {
 	return aud.IsString(audience)
 }
 
-// numericDate reads seconds since 1970, which may have a fraction.
+// numericDate returns the time in a claim. The claim is a number of seconds since 1970, with or
+// without a fraction.
 func numericDate(n *jsontree.Node) (time.Time, bool) {
 	if n == nil || n.Kind() != jsontree.Number {
 		return time.Time{}, false

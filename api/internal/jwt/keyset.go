@@ -19,17 +19,18 @@ import (
 
 // Times and sizes of a key set.
 const (
-	keyAge       = time.Hour        // until the keys are read again, which ends withdrawn ones
-	keyGrace     = 24 * time.Hour   // until the keys expire if they cannot be read again
-	readPause    = 30 * time.Second // between reads, however many tokens name unknown keys
-	failurePause = time.Second      // after a failed read
+	keyAge       = time.Hour        // age at which to fetch the keys again; withdrawn keys end then
+	keyGrace     = 24 * time.Hour   // age at which keys expire that could not be fetched again
+	readPause    = 30 * time.Second // between fetches, however many tokens name unknown keys
+	failurePause = time.Second      // after a failed fetch
 	fetchTimeout = 10 * time.Second
-	maxKeySet    = 256 << 10 // bytes
+	maxKeySet    = 256 << 10 // bytes of the response
 	maxKeys      = 100
 )
 
-// KeySet has the public keys at a URL. It caches them, and reads them again when they are old or a
-// token names an unknown key. It is safe for concurrent use.
+// KeySet fetches the public keys of a JSON Web Key Set from a URL, and caches them. It fetches them
+// again when they are old, or when a token names an unknown key. A KeySet is safe for concurrent
+// use.
 type KeySet struct {
 	url         string
 	client      http.Client
@@ -38,15 +39,15 @@ type KeySet struct {
 
 	mu      sync.Mutex
 	keys    map[string]*rsa.PublicKey
-	read    time.Time     // of keys; zero = never
-	tried   time.Time     // of the last read, failed or not; zero = never
-	failure error         // of the last read
+	read    time.Time     // start of the fetch that returned keys; zero = none
+	tried   time.Time     // start of the last fetch, failed or not; zero = none
+	failure error         // of the last fetch; nil = it succeeded
 	fetch   chan struct{} // closed at the end of the fetch in progress; nil = no fetch
 }
 
-// NewKeySet returns the key set at a URL. A nil client has the default transport. Redirects are
-// never followed, and each request is limited to 10 seconds. The errors of the key set match
-// unavailable, and have nothing of what was read.
+// NewKeySet returns the key set at a URL. With a nil client, it uses the default transport. It
+// never follows redirects, and limits each request to 10 seconds. If the keys cannot be fetched,
+// [KeySet.Key] returns an error that matches unavailable and quotes nothing of the response.
 func NewKeySet(url string, client *http.Client, now func() time.Time, unavailable error) *KeySet {
 	s := &KeySet{
 		url: url, client: *cmp.Or(client, &http.Client{}), now: now, unavailable: unavailable,
@@ -57,7 +58,7 @@ func NewKeySet(url string, client *http.Client, now func() time.Time, unavailabl
 	return s
 }
 
-// Key is the [KeyFunc] of the key set.
+// Key returns the RSA public key with an ID. It is a [KeyFunc].
 func (s *KeySet) Key(ctx context.Context, id string) (any, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -77,8 +78,8 @@ func (s *KeySet) Key(ctx context.Context, id string) (any, error) {
 	return nil, s.failure
 }
 
-// cached returns the cached key with this ID, or nil if it is unknown or has expired. The caller
-// holds the lock.
+// cached returns the cached key with an ID, or nil if the key is unknown or has expired. The
+// caller holds the lock.
 func (s *KeySet) cached(id string) *rsa.PublicKey {
 	if s.now().Sub(s.read) >= keyGrace {
 		return nil
@@ -86,8 +87,9 @@ func (s *KeySet) cached(id string) *rsa.PublicKey {
 	return s.keys[id]
 }
 
-// refresh starts a fetch if the key is unknown or old, and enough time has passed since the
-// last one. It returns a channel to wait on, or nil if the cache has the answer.
+// refresh starts a fetch if the key with an ID is unknown or old, and enough time has passed since
+// the last fetch. It returns a channel that is closed when the fetch ends, or nil if the caller
+// does not need to wait.
 func (s *KeySet) refresh(id string) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,7 +97,7 @@ func (s *KeySet) refresh(id string) <-chan struct{} {
 	switch {
 	case known && now.Sub(s.read) < keyAge:
 		return nil
-	case s.fetch != nil && known: // one request waits, the others go on with the old key
+	case s.fetch != nil && known: // only one request waits; others use the old key
 		return nil
 	case s.fetch != nil:
 		return s.fetch
@@ -112,8 +114,8 @@ func (s *KeySet) refresh(id string) <-chan struct{} {
 	return s.fetch
 }
 
-// update reads the keys for everyone who waits for done. It does not end with the request that
-// started it.
+// update fetches the keys and closes done. All requests that wait for done share the fetch, so it
+// does not end with the request that started it.
 func (s *KeySet) update(now time.Time, done chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
 	defer cancel()
@@ -130,7 +132,7 @@ func (s *KeySet) update(now time.Time, done chan struct{}) {
 	close(done)
 }
 
-// get reads the key set once.
+// get fetches the key set with one request.
 func (s *KeySet) get(ctx context.Context) (map[string]*rsa.PublicKey, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {
@@ -140,7 +142,7 @@ func (s *KeySet) get(ctx context.Context) (map[string]*rsa.PublicKey, error) {
 	if err != nil {
 		return nil, httpapi.HostError(err)
 	}
-	defer func() { _ = resp.Body.Close() }() // only read from
+	defer func() { _ = resp.Body.Close() }() // cannot lose anything, since the body is only read
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("status %d", resp.StatusCode)
 	}
@@ -151,8 +153,8 @@ func (s *KeySet) get(ctx context.Context) (map[string]*rsa.PublicKey, error) {
 	return parseKeys(body)
 }
 
-// parseKeys returns the keys for RS256 of a JSON Web Key Set, by ID. It skips all others: keys
-// without an ID, keys for encryption or another algorithm, private and short ones.
+// parseKeys parses a JSON Web Key Set and returns its public keys for RS256, by ID. It skips keys
+// without an ID, keys for encryption or another algorithm, private keys and short keys.
 func parseKeys(body []byte) (map[string]*rsa.PublicKey, error) {
 	tree, err := jsontree.Parse(body, jsontree.Limits{Bytes: maxKeySet})
 	if err != nil {
@@ -160,7 +162,7 @@ func parseKeys(body []byte) (map[string]*rsa.PublicKey, error) {
 	}
 	list := tree.Child("keys")
 	if list == nil || list.Kind() != jsontree.Array || list.Len() > maxKeys {
-		return nil, errors.New("it has no list of keys, or a very long one")
+		return nil, errors.New("the key set has no list of keys, or too many keys")
 	}
 	keys := make(map[string]*rsa.PublicKey)
 	for _, n := range list.Children() {

@@ -1,14 +1,18 @@
-// Package rql reads the resource query language of the SoftwareOne platform from the raw query of a
-// URL:
+// Package rql parses the Resource Query Language (RQL) of the SoftwareOne platform. A query is the
+// raw query of a URL, such as:
 //
 //	and(eq(status,Installed),ilike(name,"Stock*"))&order=-audit.created.at&select=audit&limit=10
 //
-// "&" joins parts. A part is limit, offset, order or select, or render(), which changes nothing.
-// Every other part is a filter: op(field,value) or the shortcut field=value. All filters must
-// match. Values are bare or in quotes of either kind; in quotes, everything but the quote is data.
+// A query consists of parts with "&" between them. The parts limit, offset, order and select do
+// not filter, and the part render() is ignored. Every other part is a filter. A filter is an
+// operator with arguments, such as op(field,value), or field=value, which is short for
+// eq(field,value). An item matches a query if it matches all filters. A value is bare, or in single
+// or double quotes. Inside quotes, only the same quote character ends the value.
 //
-// Text is percent-decoded before it is parsed, as the platform does. So an encoded quote is a
-// quote, and only an encoded "&" is always data. "+" is a sign and not a space.
+// Text is percent-decoded before it is parsed, as on the platform. So an encoded quote works like a
+// plain quote. The exception is an encoded "&", which never separates parts. "+" is a sign and not
+// a space.
 //
-// The caller knows the fields and their types.
+// This package does not know which fields exist and which types they have. The caller has to check
+// both.
 package rql

@@ -2,13 +2,14 @@ package rql
 
 import "strings"
 
-// Pattern is the right side of like and ilike. "*" stands for any text, and `\*` for itself. A
-// pattern without "*" matches texts that contain it.
+// Pattern is the value that like and ilike compare a field with. In a pattern, "*" matches any
+// text, and `\*` matches a star. A pattern without "*" matches every text that contains it.
 type Pattern struct {
 	parts []string // between the stars
 }
 
-// NewPattern parses a pattern. With fold it is for texts in lower case, whatever its own case is.
+// NewPattern parses a pattern. With fold, the pattern is converted to lower case, and the texts to
+// match have to be in lower case too.
 func NewPattern(text string, fold bool) Pattern {
 	if fold {
 		text = strings.ToLower(text)
@@ -31,8 +32,8 @@ func NewPattern(text string, fold bool) Pattern {
 	return p
 }
 
-// Match reports whether a text matches the pattern. The time grows with the sum of their lengths,
-// not with the product.
+// Match reports whether a text matches the pattern. Its time grows with the sum of the lengths of
+// text and pattern, not with the product.
 func (p Pattern) Match(text string) bool {
 	first, last := p.parts[0], p.parts[len(p.parts)-1]
 	if len(text) < len(first)+len(last) || !strings.HasPrefix(text, first) ||

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Parse reads the raw query of a URL. The error is an [*Error].
+// Parse parses the raw query of a URL. The error is an [*Error].
 func Parse(raw string) (*Query, error) {
 	if len(raw) > MaxBytes {
 		return nil, &Error{Detail: "the query is too long"}
@@ -19,7 +19,7 @@ func Parse(raw string) (*Query, error) {
 	q := &Query{}
 	var filters []*Expr
 	for {
-		for p.at("&") { // empty parts, at the ends too
+		for p.at("&") { // skip empty parts, also at the start and the end
 			p.pos++
 		}
 		if p.pos == len(p.text) {
@@ -46,8 +46,8 @@ func Parse(raw string) (*Query, error) {
 	return q, nil
 }
 
-// separator replaces an "&" that was not encoded. It cannot occur otherwise, since control
-// characters are rejected.
+// separator replaces each "&" that was not percent-encoded. The decoded text has no other NUL,
+// since control characters are rejected.
 const separator = '\x00'
 
 // parser reads the decoded text from left to right.
@@ -58,7 +58,8 @@ type parser struct {
 	nodes int
 }
 
-// decode decodes the percent encoding. It marks each "&" that separates parts.
+// decode decodes the percent encoding of raw into p.text. It replaces each "&" that separates parts
+// with separator.
 func (p *parser) decode(raw string) error {
 	var b strings.Builder
 	for i := 0; i < len(raw); i++ {
@@ -90,7 +91,7 @@ func (p *parser) decode(raw string) error {
 
 func (p *parser) fault(detail string) *Error { return &Error{Detail: detail, Offset: p.pos} }
 
-// at reports whether s is next. In s, "&" is a separator.
+// at reports whether the rest of the text begins with s. If s is "&", it looks for a separator.
 func (p *parser) at(s string) bool {
 	if s == "&" {
 		s = string(separator)
@@ -98,7 +99,7 @@ func (p *parser) at(s string) bool {
 	return strings.HasPrefix(p.text[p.pos:], s)
 }
 
-// take skips s if it is next, and reports whether it was.
+// take skips s if the rest of the text begins with s. It reports whether it skipped s.
 func (p *parser) take(s string) bool {
 	if !p.at(s) {
 		return false
@@ -107,7 +108,7 @@ func (p *parser) take(s string) bool {
 	return true
 }
 
-// while skips the next characters that are in a set, and returns them.
+// while skips characters as long as in reports true for them, and returns these characters.
 func (p *parser) while(in func(rune) bool) string {
 	rest := p.text[p.pos:]
 	after := strings.TrimLeftFunc(rest, in)
@@ -117,10 +118,11 @@ func (p *parser) while(in func(rune) bool) string {
 
 func (p *parser) spaces() { p.while(func(c rune) bool { return c == ' ' }) }
 
-// render is the part render(), with which a client asks for rendered texts. It is read and ignored.
+// render is the name of the part render(). A client asks for rendered texts with this part, but the
+// parser ignores it.
 const render = "render"
 
-// nothing reads empty parentheses.
+// nothing reads a pair of parentheses without arguments.
 func (p *parser) nothing() error {
 	p.take("(")
 	if p.spaces(); !p.take(")") {
@@ -129,7 +131,8 @@ func (p *parser) nothing() error {
 	return nil
 }
 
-// part reads one part. It returns a condition, or sets a field of q.
+// part reads one part. It returns the condition of a filter, and nil for any other part. The parts
+// limit, offset, order and select set a field of q.
 func (p *parser) part(q *Query) (*Expr, error) {
 	p.spaces()
 	name := p.name()
@@ -160,7 +163,8 @@ func (p *parser) part(q *Query) (*Expr, error) {
 	return &Expr{Op: Eq, Field: name, Values: []Value{v}}, nil
 }
 
-// name reads the name of an operator or a field, which does not begin with a sign.
+// name reads the name of an operator or a field. It returns "" if there is none. A name does not
+// begin with "-" or ".".
 func (p *parser) name() string {
 	if p.at("-") || p.at(".") {
 		return ""
@@ -170,7 +174,7 @@ func (p *parser) name() string {
 	})
 }
 
-// count counts an operator or a value.
+// count counts one more operator or value. It returns an error if the query has too many.
 func (p *parser) count() error {
 	if p.nodes++; p.nodes > MaxNodes {
 		return p.fault("the query has too many conditions and values")
@@ -178,7 +182,7 @@ func (p *parser) count() error {
 	return nil
 }
 
-// call reads the arguments of an operator, from the parenthesis on.
+// call reads the arguments of the operator with a name, and both parentheses around them.
 func (p *parser) call(name string) (*Expr, error) {
 	if err := p.count(); err != nil {
 		return nil, err
@@ -197,7 +201,7 @@ func (p *parser) call(name string) (*Expr, error) {
 	return nil, p.fault("unknown operator")
 }
 
-// conditions reads the arguments of a logical operator.
+// conditions reads the arguments of and, or and not.
 func (p *parser) conditions(e *Expr) error {
 	p.take("(")
 	for {
@@ -233,7 +237,8 @@ func (p *parser) conditions(e *Expr) error {
 	}
 }
 
-// comparison reads a field and values. Those of in and out may be in parentheses.
+// comparison reads the field and the values of a comparison. The values of in and out can have
+// parentheses of their own.
 func (p *parser) comparison(e *Expr) error {
 	p.take("(")
 	p.spaces()
@@ -264,8 +269,9 @@ func (p *parser) comparison(e *Expr) error {
 	return nil
 }
 
-// value reads one value, of an operator or of the part field=value: null(), empty(), or a text. The
-// text is in quotes, or ends at a separator or a character that needs quotes.
+// value reads one value: null(), empty() or a text. ofOperator is true inside the parentheses of
+// an operator, and false in a part field=value. A text without quotes ends at a separator, or at a
+// character that has to be in quotes.
 func (p *parser) value(ofOperator bool) (Value, error) {
 	if err := p.count(); err != nil {
 		return Value{}, err
@@ -301,7 +307,7 @@ func (p *parser) value(ofOperator bool) (Value, error) {
 	return Value{Text: text}, nil
 }
 
-// number reads a number that is not negative.
+// number reads a whole number into *into. The number cannot be negative.
 func (p *parser) number(into **int) error {
 	if *into != nil {
 		return p.fault("limit and offset can be given once")
@@ -315,7 +321,8 @@ func (p *parser) number(into **int) error {
 	return nil
 }
 
-// terms reads a list of fields with signs.
+// terms reads the value of order or select: a list of at most most fields, each with or without a
+// sign.
 func (p *parser) terms(into *[]Term, most int) error {
 	for {
 		p.spaces()

@@ -5,17 +5,17 @@ import "fmt"
 // Limits of a query.
 const (
 	MaxBytes = 8 << 10 // of the raw text
-	MaxDepth = 16      // of operators inside each other
+	MaxDepth = 16      // of nested operators
 	MaxNodes = 128     // operators and values
-	MaxTerms = 64      // of select
+	MaxTerms = 64      // terms of select
 	MaxOrder = 8       // terms of order
 )
 
 // Query is a parsed query.
 type Query struct {
-	Filter *Expr  // nil = all
-	Order  []Term // the first decides, then the next
-	Select []Term // the last one counts
+	Filter *Expr  // nil = no filter
+	Order  []Term // each term orders what is equal by the terms before it
+	Select []Term // of several terms for one field, the last counts
 	Limit  *int   // nil = not given
 	Offset *int   // nil = not given
 }
@@ -40,8 +40,8 @@ const (
 	Ilike Op = "ilike"
 )
 
-// Expr is a condition. And, Or and Not have Args, and Not has exactly one. The others have a Field
-// and Values; only In and Out may have several.
+// Expr is a condition. With And, Or or Not it has Args, and with Not exactly one. With any other
+// operator it has a Field and at least one value. Only In and Out can have several values.
 type Expr struct {
 	Op     Op
 	Args   []*Expr
@@ -59,16 +59,17 @@ const (
 	Empty      // empty()
 )
 
-// Value is an operand. Only the kind Text has a text, decoded and without quotes.
+// Value is a value to compare a field with. Only the kind Text has a text. The text is decoded and
+// has no quotes around it.
 type Value struct {
 	Kind Kind
 	Text string
 }
 
-// Term is an entry of order or select.
+// Term is one field of order or select.
 type Term struct {
-	Path string
-	Less bool // "-": descending, or leave out
+	Path string // name of the field; "*" = all fields
+	Less bool   // it has a "-": order descending, or do not select
 }
 
 // Error says why a query is invalid. It does not quote the query.
@@ -80,7 +81,8 @@ type Error struct {
 // Error implements error.
 func (e *Error) Error() string { return fmt.Sprintf("%s, at byte %d", e.Detail, e.Offset) }
 
-// Conjuncts returns the conditions that must all match: the arguments of nested Ands, or e alone.
+// Conjuncts splits e into conditions that all have to match. For And, these are the Conjuncts of
+// its Args. A nil e has no conditions, and any other e is a single condition.
 func (e *Expr) Conjuncts() []*Expr {
 	switch {
 	case e == nil:
