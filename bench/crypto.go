@@ -13,8 +13,8 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// cryptoRows compare sealing with the cipher alone, and with tink, which draws nonces and knows
-// keys by id.
+// cryptoRows returns rows that compare sealing with the cipher alone, and with Tink, which also
+// generates nonces and finds keys by ID.
 func cryptoRows(tb testing.TB, _ Scale) (rows []Row) {
 	place := crypto.Place{Record: "EXI-1234-1234-0001", Kind: "config", Pointer: "/client_secret"}
 	key := must(crypto.NewDataKey(1, crypto.SuiteXChaCha20Poly1305))(tb)

@@ -12,7 +12,8 @@ import (
 	"github.com/go-installation/installation/internal/redistest"
 )
 
-// farRows measure with a round trip of a millisecond, where only the number of round trips counts.
+// farRows returns rows for a Redis server that answers a millisecond late. There only the number of
+// round trips matters.
 func farRows(tb testing.TB, _ Scale) []Row {
 	server := redistest.Start(tb)
 	addr := delayed(tb, server.Addr, time.Millisecond)
@@ -31,7 +32,7 @@ func farRows(tb testing.TB, _ Scale) []Row {
 	}
 }
 
-// delayed returns the address of a proxy that delays answers by the given time.
+// delayed returns the address of a proxy for addr that delays the answers.
 func delayed(tb testing.TB, addr string, by time.Duration) string {
 	tb.Helper()
 	listener := must(net.Listen("tcp", "127.0.0.1:0"))(tb)
@@ -53,13 +54,13 @@ func delayed(tb testing.TB, addr string, by time.Duration) string {
 	})
 	tb.Cleanup(func() {
 		_ = listener.Close()
-		wait.Wait() // clients were made later, so they and their connections are closed by now
+		wait.Wait() // the cleanups of clients ran before, so their connections are closed
 	})
 	return listener.Addr().String()
 }
 
-// forward copies from one connection to another until either ends. It delays each piece, and reads
-// on meanwhile.
+// forward copies data from one connection to the other until one of the two ends. It delays each
+// piece, and keeps reading while pieces wait.
 func forward(to, from net.Conn, by time.Duration) {
 	type piece struct {
 		due   time.Time

@@ -11,9 +11,9 @@ import (
 	"github.com/go-installation/installation/internal/redistest"
 )
 
-// growthRows compare large stores with a small one, each on a server of its own. All records are
-// in one tenant, the worst case for its lists, and have a deadline. Several callers keep the cores
-// awake.
+// growthRows returns rows that compare large stores with a small one, each on a server of its own.
+// All records have a deadline and are in one tenant, which is the worst case for its lists. Several
+// callers keep the cores from going to sleep.
 func growthRows(tb testing.TB, s Scale) []Row {
 	few := newGrown(tb, s.Growth[0])
 	var rows []Row
@@ -37,7 +37,7 @@ func growthRows(tb testing.TB, s Scale) []Row {
 	return append(rows, dueRows(tb, many)...)
 }
 
-// grown is a store of n records, with a service that works in another tenant of it.
+// grown is a store of n records, with a service that works in another tenant of the same store.
 type grown struct {
 	tb     testing.TB
 	n      int
@@ -78,7 +78,7 @@ func (g *grown) update() error {
 
 func (g *grown) page() error { return listing(g.tb.Context(), g.store, g.middle) }
 
-// listing lists a page, which has to be full.
+// listing lists a page, and fails unless the page is full.
 func listing(ctx context.Context, store installation.Store, q installation.Query) error {
 	page, err := store.List(ctx, q)
 	if err == nil && len(page.Records) != q.Limit {
@@ -87,10 +87,10 @@ func listing(ctx context.Context, store installation.Store, q installation.Query
 	return err
 }
 
-// dueCount is how many records are due.
+// dueCount is how many records are due, which means that their deadline has passed.
 const dueCount = 1000
 
-// dueRows look for 1,000 due records among many that are not due yet.
+// dueRows returns rows that find and sweep 1,000 due records among many that are not due yet.
 func dueRows(tb testing.TB, among *grown) []Row {
 	client := among.server.Client(tb)
 	watch := &waits{command: "zrange"}
@@ -100,7 +100,7 @@ func dueRows(tb testing.TB, among *grown) []Row {
 	lastMonth := func() time.Time { return time.Now().AddDate(0, -1, 0) }
 	svc := w.service(tb, ring, &installation.Options{Now: lastMonth})
 	past := &invitations{world: &world{ctx: w.ctx, svc: svc}}
-	check(tb, past.prepare(dueCount)) // these stay due: each sweep prepares as many of its own
+	check(tb, past.prepare(dueCount)) // for the row find; each call of sweep prepares its own
 	raw := must(base.NewRedis(tb.Context(), client))(tb)
 
 	query := installation.Query{AllTenants: true, DueBefore: time.Now(), Limit: dueCount}

@@ -10,14 +10,14 @@ import (
 )
 
 // host is a [testing.TB] for a program, with the methods that package redistest calls. The embedded
-// interface is nil.
+// interface is nil, so other methods panic.
 type host struct {
 	testing.TB
 	ctx      context.Context
 	cleanups []func()
 }
 
-// stopped is the value of the panic that ends a function at Fatal.
+// stopped is the value that Fatal panics with, to end the calling function.
 type stopped struct{ err error }
 
 // withServers calls f with a host and runs the cleanups afterwards.

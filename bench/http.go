@@ -16,8 +16,9 @@ import (
 // callers is how many connections send requests at once.
 const callers = 32
 
-// httpRows measure a GET of one installation over HTTP, with an API token that is compared by its
-// digest. The other side is a bare handler: it reads 2 KiB from Redis and decodes and encodes JSON.
+// httpRows returns a row for a GET of one installation over HTTP. The caller has an API token, of
+// which the directory stores a hash. The other side is a bare handler: it reads 2 KiB from Redis
+// and decodes and encodes JSON.
 func httpRows(tb testing.TB, _ Scale) []Row {
 	client := redistest.Start(tb).Client(tb)
 	const tokenID, secret = "TKN-1000-0001", "made-up-secret-of-a-vendor"

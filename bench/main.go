@@ -28,7 +28,7 @@ func main() {
 	}
 }
 
-// run measures all rows. On an error it prints the rows it has.
+// run measures all rows and prints them. After an error it prints the rows that it has.
 func run(ctx context.Context, table, progress io.Writer, quick bool, only, file string) error {
 	const ms = time.Millisecond
 	scale, meter := full, Meter{Rounds: 101, Budget: 1500 * ms, Slice: 3 * ms}
@@ -52,7 +52,8 @@ func run(ctx context.Context, table, progress io.Writer, quick bool, only, file 
 	return err
 }
 
-// measureAll sets up one group after the other, so that each has the machine to itself.
+// measureAll measures one group of rows after the other, so that each group has the machine to
+// itself.
 func measureAll(
 	ctx context.Context, meter Meter, scale Scale, only string, show func(group, doing string),
 ) (results []Result, err error) {
@@ -85,7 +86,7 @@ func measureAll(
 	return results, nil
 }
 
-// groups are all rows, by what has to be set up for them.
+// groups has all rows, grouped by the setup that they need.
 var groups = []struct {
 	name string
 	rows func(testing.TB, Scale) []Row
@@ -105,7 +106,7 @@ var groups = []struct {
 type Scale struct {
 	Records int   // in the stores that rows work on
 	Counted int   // in the store whose records are counted
-	Growth  []int // sizes of stores that are compared with the first of them
+	Growth  []int // sizes of stores; the first is what the others are compared with
 }
 
 var (

@@ -12,24 +12,24 @@ import (
 	"time"
 )
 
-// Work is one call that is measured, from as many goroutines as its row says.
+// Work is one call that is measured. Row.Goroutines says how many goroutines make it.
 type Work func() error
 
-// Row is one comparison: the cost of Ours in terms of Base, or two figures of Count.
+// Row is one comparison. It times Ours and Base, or it compares the two figures that Count returns.
 type Row struct {
 	Name    string
 	Against string  // what the other side is
 	Lacks   string  // what the other side does not do
-	Reach   float64 // the ratio to reach, 0 for none
+	Reach   float64 // the goal: the largest ratio that is good enough; 0 = no goal
 
 	Ours, Base Work
-	Goroutines int               // that call at once; 0 = 1
+	Goroutines int               // how many call at once; 0 = 1
 	Prepare    func(n int) error // prepares n calls of Ours; not timed
 	Per        int               // how many things one call of Ours does; 0 = 1
-	Collected  bool              // measure each side over two collections of garbage
+	Collected  bool              // measure each side over two garbage collections
 
-	// Count returns two figures of a unit, "" for nanoseconds. It may take about as long as it is
-	// told.
+	// Count returns one figure for each side, in Unit. It can take about as long as its argument
+	// says. If Unit is "", the figures are nanoseconds.
 	Count func(time.Duration) (ours, base float64, err error)
 	Unit  string
 }
@@ -38,23 +38,23 @@ func newRow(name, against, lacks string, reach float64, ours, base Work) Row {
 	return Row{Name: name, Against: against, Lacks: lacks, Reach: reach, Ours: ours, Base: base}
 }
 
-// Result is what was measured of a row.
+// Result is what was measured for a row.
 type Result struct {
 	Row
 	Group         string
-	Ratio, Spread float64 // median and distance of the quartiles of the rounds' ratios
-	Ours, Base    float64 // medians: nanoseconds of one thing, or figures of Count
-	Allocs, Bytes float64 // of one thing that Ours does, by the whole process; -1 for Count
+	Ratio, Spread float64 // median and interquartile range of the ratios of the rounds
+	Ours, Base    float64 // medians: nanoseconds for one thing, see Row.Per; or figures of Count
+	Allocs, Bytes float64 // of the process while Ours does one thing; -1 for Count
 }
 
 // Reached reports whether the ratio is as low as wanted.
 func (r Result) Reached() bool { return r.Reach == 0 || r.Ratio <= r.Reach }
 
 // Meter measures rows in rounds. In a round each side runs for a short slice of time, one right
-// after the other, so that the load of the machine meets both.
+// after the other, so that other load on the machine affects both sides.
 type Meter struct {
 	Rounds int           // at most
-	Budget time.Duration // ends the rounds, once there were minRounds
+	Budget time.Duration // no round starts later than this, except the first minRounds
 	Slice  time.Duration
 }
 
@@ -94,7 +94,7 @@ func (m Meter) Measure(ctx context.Context, r Row) (Result, error) {
 	return result, err
 }
 
-// timed returns a Count for the two calls of a row.
+// timed returns a function like Row.Count that times the calls of both sides.
 func (m Meter) timed(r Row) (func(time.Duration) (ours, base float64, err error), error) {
 	goroutines, per := cmp.Or(r.Goroutines, 1), cmp.Or(r.Per, 1)
 	ours := &side{work: r.Ours, goroutines: goroutines, prepare: r.Prepare}
@@ -107,7 +107,7 @@ func (m Meter) timed(r Row) (func(time.Duration) (ours, base float64, err error)
 		return nil, err
 	}
 	if r.Collected {
-		// The base may allocate so little that it would run for minutes.
+		// Base can allocate so little that two collections would take minutes.
 		ours.limit, base.limit = 4*m.Budget, m.Budget
 	}
 	turn := 0
@@ -130,8 +130,8 @@ type side struct {
 	work       Work
 	goroutines int
 	prepare    func(n int) error
-	calls      int           // that take about a slice of time
-	limit      time.Duration // of a sample over two collections; 0 = one slice
+	calls      int           // how many take about a slice of time
+	limit      time.Duration // of a sample over two garbage collections; 0 = a sample is one slice
 	each       float64       // nanoseconds of a call in the last sample
 }
 
@@ -149,7 +149,8 @@ func (s *side) estimate(slice time.Duration) error {
 	}
 }
 
-// sample runs the calls of a slice, or slices until two collections are over.
+// sample measures the calls of one slice. If limit is set, it measures slices until two garbage
+// collections have ended or limit is reached.
 func (s *side) sample() error {
 	if s.limit > 0 {
 		runtime.GC()
@@ -175,7 +176,8 @@ func collections() uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// run returns how long n calls take. It calls ready once they are prepared.
+// run returns how long n calls take. It prepares the calls, calls ready, and then starts to
+// measure.
 func (s *side) run(n int, ready func()) (time.Duration, error) {
 	if s.prepare != nil {
 		if err := s.prepare(n); err != nil {
@@ -220,11 +222,11 @@ func concurrently(goroutines, n int, f func(i int) error) (time.Duration, error)
 	return time.Since(began), nil
 }
 
-// allocated returns how often, and how many bytes, Ours allocates for one thing it does.
+// allocated returns how often, and how many bytes, Ours allocates for one thing (see Row.Per).
 func allocated(r Row) (allocs, bytes float64, err error) {
 	calls := 200
 	if r.Per > 0 {
-		calls = 1 // which does much
+		calls = 1 // one call does many things
 	}
 	var before, after runtime.MemStats
 	s := side{work: r.Ours, goroutines: 1, prepare: r.Prepare}

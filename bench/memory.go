@@ -12,8 +12,8 @@ import (
 	"github.com/go-installation/installation/memstore"
 )
 
-// memoryRows measure the service on memstore. The other side is go-memdb with as many rows of as
-// many bytes, and the cipher alone on what a call has to open or seal.
+// memoryRows returns rows for the service on memstore. The other side is go-memdb with rows of the
+// same number and size, and the cipher alone on what a call has to open or seal.
 func memoryRows(tb testing.TB, s Scale) []Row {
 	ring := newRing(tb, "k1")
 	cache := must(crypto.NewCache(ring, nil))(tb)
@@ -58,7 +58,7 @@ func memoryRows(tb testing.TB, s Scale) []Row {
 	return append(rows, countRow(tb, s))
 }
 
-// dropped is a store that drops what is committed.
+// dropped is a store whose Commit succeeds and stores nothing.
 type dropped struct{ installation.Store }
 
 // Commit implements [installation.Store].
@@ -66,7 +66,7 @@ func (dropped) Commit(context.Context, installation.Change) (installation.Receip
 	return installation.Receipt{}, nil
 }
 
-// countRow counts many records and a thousand.
+// countRow returns a row that compares a count of many records with a count of a thousand.
 func countRow(tb testing.TB, s Scale) Row {
 	tb.Helper()
 	counting := func(n int) Work {

@@ -9,8 +9,8 @@ import (
 	"github.com/go-installation/installation/internal/redistest"
 )
 
-// node is what one Redis server can do. It was measured with 64 callers on the same machine, so a
-// server with a core of its own does more.
+// node is what one Redis server can do. The figures come from 64 callers on the machine of the
+// server, so a server with a core of its own can do more.
 type node struct {
 	bytes                   float64 // for each record
 	reads, creates, updates float64 // a second
@@ -40,11 +40,13 @@ func nodeOf(results []Result) (n node, ok bool) {
 type spread struct {
 	masters, buckets, tenants int
 
-	// skewed gives the tenant at rank r 1/r of what the first one has; else all are equal.
+	// If skewed is true, the tenant at rank r has 1/r as many installations as the first tenant. If
+	// it is false, all tenants have the same number.
 	skewed bool
 }
 
-// spreads are those that are printed, with the default number of buckets and with the largest.
+// spreads are the rows that printModel prints. They have the default number of buckets or the
+// largest.
 var spreads = []spread{
 	{masters: 1, buckets: 1, tenants: 10_000},
 	{masters: 3, buckets: 16, tenants: 10_000},
@@ -53,7 +55,7 @@ var spreads = []spread{
 	{masters: 30, buckets: 64, tenants: 10_000, skewed: true},
 }
 
-// size is what the tenant at a rank has, in terms of the first one.
+// size returns how many installations the tenant at a rank has, as a fraction of the first tenant.
 func (s spread) size(rank int) float64 {
 	if s.skewed {
 		return 1 / float64(rank)
@@ -61,8 +63,9 @@ func (s spread) size(rank int) float64 {
 	return 1
 }
 
-// fullest returns the part of all installations on the fullest master: the median over a hundred
-// namespaces, since the name decides which slots the buckets are in.
+// fullest returns the fraction of all installations that the fullest master has. It is the median
+// over a hundred namespaces, because the name of a namespace decides in which slots its buckets
+// are.
 func (s spread) fullest() float64 {
 	parts := make([]float64, 101)
 	for i := range parts {
@@ -71,7 +74,8 @@ func (s spread) fullest() float64 {
 	return quantile(parts, 0.5)
 }
 
-// fullestIn puts tenants into buckets and slots as redisstore and a cluster do.
+// fullestIn returns this fraction for one namespace. It assigns tenants to buckets as redisstore
+// does, and buckets to masters as a cluster does.
 func (s spread) fullestIn(namespace string) float64 {
 	masters := make([]float64, s.masters)
 	total := 0.0
@@ -89,7 +93,7 @@ func (s spread) fullestIn(namespace string) float64 {
 // slots is the number of slots of a cluster.
 const slots = 16384
 
-// largest returns the part of all installations that the largest tenant has.
+// largest returns the fraction of all installations that the largest tenant has.
 func (s spread) largest() float64 {
 	total := 0.0
 	for rank := 1; rank <= s.tenants; rank++ {
@@ -98,7 +102,8 @@ func (s spread) largest() float64 {
 	return 1 / total
 }
 
-// printModel writes the memory of the fullest master, and what all do when it is busy.
+// printModel writes how much memory the fullest master needs, and how many requests all masters
+// together serve when the fullest one is busy.
 func printModel(w io.Writer, n node) {
 	fmt.Fprintf(w, "One server: %.0f bytes a record; at least %.0f reads, %.0f creations or "+
 		"%.0f updates a second.\n\n", n.bytes, n.reads, n.creates, n.updates)

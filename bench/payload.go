@@ -15,8 +15,8 @@ import (
 	"github.com/go-installation/installation/event"
 )
 
-// Every row stores the same: an installation with an owner, an account and a configuration of ten
-// values, four of them sensitive. Its sealed body has about 2 KiB.
+// Every row stores the same kind of record: an installation with an owner, an account and a
+// configuration of ten values, four of them sensitive. Its sealed body has about 2 KiB.
 
 const (
 	tenant    = "project-4400"
@@ -30,7 +30,8 @@ func document(n int64) installation.Document {
 		"made-up-webhook-0123456789-01234", "made-up-password-0123456789-0123")
 }
 
-// masked is document as a reader gets it, with one value changed.
+// masked is a document as a reader gets it, with masks in place of secrets; n varies one plain
+// value.
 func masked(n int64) installation.Document {
 	return configuration(n, crypto.Mask, crypto.Mask, crypto.Mask, crypto.Mask)
 }
@@ -46,7 +47,7 @@ func configuration(n int64, client, token, webhook, database string) installatio
 	}`, n, notes, client, token, webhook, database))
 }
 
-// parts are those of an installation; n gives it an account of its own.
+// parts returns the parts of an installation. Each n has an account of its own.
 func parts(n int64) installation.Parts {
 	const name, url = "Northwind Bikes", "https://northwind.example"
 	ext := installation.Extension{ID: extension, Name: "Order export", Owner: vendor}
@@ -60,10 +61,10 @@ func parts(n int64) installation.Parts {
 
 func accountID(n int64) string { return fmt.Sprintf("ACC-%04d-%04d", n/10_000, n%10_000) }
 
-// numbers counts everything that needs a number of its own.
+// numbers counts up, so that everything that needs a number gets a different one.
 var numbers atomic.Int64
 
-// newRing returns a keyring, the first of whose keys is the primary one.
+// newRing returns a keyring with keys of these IDs. The first is the primary key.
 func newRing(tb testing.TB, ids ...string) *crypto.Keyring {
 	tb.Helper()
 	keys := make([]crypto.Key, len(ids))
@@ -73,7 +74,7 @@ func newRing(tb testing.TB, ids ...string) *crypto.Keyring {
 	return must(crypto.NewKeyring(keys[0], keys[1:]...))(tb)
 }
 
-// creation is the change that creates a record with terms, a claim, an outcome and an event.
+// creation returns the change that creates a record with terms, a claim, an outcome and an event.
 func creation(tenant string, n int64) installation.Change {
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	key, account := keyOf(tenant, n), accountID(n)
@@ -93,7 +94,7 @@ func creation(tenant string, n int64) installation.Change {
 	return c
 }
 
-// update is the change of a record whose terms stay.
+// update returns the change that writes r again with the same index terms.
 func update(r *installation.Record) installation.Change {
 	next := *r
 	next.Revision++
@@ -103,7 +104,7 @@ func update(r *installation.Record) installation.Change {
 	return c
 }
 
-// keyOf is a key with an id as long as those that the service mints.
+// keyOf returns a key whose ID is as long as an ID that the service generates.
 func keyOf(tenant string, n int64) installation.Key {
 	return installation.Key{Tenant: tenant, ID: fmt.Sprintf("01890a5d-ac96-774b-bcce-%012d", n)}
 }

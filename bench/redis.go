@@ -22,8 +22,9 @@ func openStore(tb testing.TB, client redis.UniversalClient) *redisstore.Store {
 	return must(redisstore.Open(tb.Context(), client, o))(tb)
 }
 
-// redisRows measure the store and the service on one server, against commands on as many bytes.
-// With several callers the other side is also a client that pipelines by itself.
+// redisRows returns rows for the store and the service on one server. The other side is Redis
+// commands on as many bytes. With several callers it is also rueidis, a client that pipelines by
+// itself.
 func redisRows(tb testing.TB, s Scale) []Row {
 	server := redistest.Start(tb)
 	client := server.Client(tb)
@@ -96,7 +97,8 @@ func keepAwake(tb testing.TB) {
 	}
 }
 
-// rewrapRows measure a rotation by one process and by several at once.
+// rewrapRows returns rows that compare a key rotation by several processes at once with one by a
+// single process.
 func rewrapRows(tb testing.TB, s Scale) []Row {
 	n := min(2000, s.Records/10)
 	w := newWorld(tb, openStore(tb, redistest.Start(tb).Client(tb)), newRing(tb, "k1"), n)

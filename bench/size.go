@@ -14,8 +14,8 @@ import (
 	"github.com/go-installation/installation/memstore"
 )
 
-// sizeRows measure what a record of 2 KiB takes, with its place in all lists, its claim and its
-// event. The other side is the payload.
+// sizeRows returns rows for the memory that a record of 2 KiB takes, with its entries in all lists,
+// its claim and its event. The other side is the payload.
 func sizeRows(tb testing.TB, s Scale) []Row {
 	n := max(2000, s.Records/4)
 	before := heapInUse()
@@ -27,7 +27,7 @@ func sizeRows(tb testing.TB, s Scale) []Row {
 
 	client := redistest.Start(tb).Client(tb)
 	store := openStore(tb, client)
-	fill(tb, store, 100, time.Time{}) // brings connections and scripts, which do not count
+	fill(tb, store, 100, time.Time{}) // opens connections and loads scripts, which do not count
 	before = used(tb, client)
 	fill(tb, store, n, time.Time{})
 	onRedis := (used(tb, client) - before) / float64(n)
@@ -38,7 +38,7 @@ func sizeRows(tb testing.TB, s Scale) []Row {
 	}
 }
 
-// sizeRow is a row whose size is to reach so many thousand bytes.
+// sizeRow returns a row for a size in bytes. Its goal is at most reach thousand bytes.
 func sizeRow(name string, reach, size float64) Row {
 	return Row{
 		Name: name, Against: "payload", Lacks: "lists, claims, change log", Unit: "B",

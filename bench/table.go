@@ -54,7 +54,7 @@ func printAligned(w io.Writer, rows [][]string) {
 	}
 }
 
-// reach is the ratio to reach, and whether it is reached.
+// reach returns the goal of a row, and whether the row reached it.
 func reach(r Result) string {
 	switch {
 	case r.Reach == 0:
@@ -99,7 +99,7 @@ func count(v float64) string {
 	}
 }
 
-// writeJSON writes the rows as JSON. A reach of 0 means none.
+// writeJSON writes the rows as JSON. A reach of 0 means that the row has no goal.
 func writeJSON(file string, results []Result) error {
 	type row struct {
 		Name   string  `json:"name"`

@@ -11,7 +11,8 @@ import (
 	"github.com/go-installation/installation/internal/redistest"
 )
 
-// tripRows count round trips to the server. The ratio is their number.
+// tripRows returns rows that count round trips to the server. The other side is always 1, so the
+// ratio is the number of round trips.
 func tripRows(tb testing.TB, _ Scale) []Row {
 	client := redistest.Start(tb).Client(tb)
 	w := newWorld(tb, openStore(tb, client), newRing(tb, "k1"), 128)
@@ -49,8 +50,8 @@ func tripRows(tb testing.TB, _ Scale) []Row {
 	return rows
 }
 
-// waits is a hook that counts how often a client waits for an answer, once for a command and once
-// for a pipeline, and adds up for how long.
+// waits is a hook of a client. It counts how often the client waits for an answer, and adds up how
+// long. A pipeline is one wait, like a command.
 type waits struct {
 	command     string // counts this command alone; "" = everything
 	made, spent atomic.Int64

@@ -23,7 +23,7 @@ type world struct {
 	next  atomic.Int64
 }
 
-// newWorld creates n installations through a service.
+// newWorld returns a world in which a service has created n installations.
 func newWorld(tb testing.TB, store installation.Store, keys crypto.KeyWrapper, n int) *world {
 	tb.Helper()
 	w := &world{ctx: tb.Context(), store: store, ids: make([]string, n)}
@@ -48,7 +48,8 @@ func (w *world) service(
 	return svc.In(tenant).As(installation.Actor{Kind: installation.Host})
 }
 
-// on returns the same installations with other keys, or on a store in front of theirs.
+// on returns a world with the same installations, but with other keys or with a store that wraps
+// the store of w.
 func (w *world) on(tb testing.TB, store installation.Store, keys crypto.KeyWrapper) *world {
 	tb.Helper()
 	other := &world{ctx: w.ctx, store: store, ids: w.ids}
@@ -56,7 +57,8 @@ func (w *world) on(tb testing.TB, store installation.Store, keys crypto.KeyWrapp
 	return other
 }
 
-// id returns one installation after the other. A prime step keeps neighbours apart.
+// id returns the IDs of the installations in turn. It steps by a prime number, so that neighbours
+// in the store are not used one after the other.
 func (w *world) id() string { return w.ids[int(w.next.Add(1)*7919)%len(w.ids)] }
 
 // Calls on any store.
@@ -118,7 +120,7 @@ func changed(res *installation.Result, err error) error {
 	return err
 }
 
-// invitations are prepared to be accepted.
+// invitations holds invitations that are ready to be accepted.
 type invitations struct {
 	*world
 	ready chan installation.AcceptRequest
@@ -147,8 +149,8 @@ func (v *invitations) accept() error {
 	return changed(customer.Accept(v.ctx, req))
 }
 
-// fill stores n records of another tenant and returns the key of each. They are due one after the
-// other from the given time on, or never if it is zero.
+// fill stores n records of another tenant and returns a function for the key of each. Their
+// deadlines begin at due and are a millisecond apart. If due is zero, the records have no deadline.
 func fill(
 	tb testing.TB, store installation.Store, n int, due time.Time,
 ) (key func(i int) installation.Key) {

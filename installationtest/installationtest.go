@@ -21,12 +21,12 @@ import (
 	"github.com/go-installation/installation/memstore"
 )
 
-// Start is the initial time of the Clock of [New].
+// Start is the initial time of the [Clock] that [New] returns.
 var Start = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
-// New returns a Service on an empty store in memory, with a new key, and its clock. Like any
-// Service it has no actor and rejects everything; see [installation.Service.As]. opts may be
-// nil. New replaces its Now.
+// New returns a Service on an empty store in memory, with a new key, and the clock of the Service.
+// Like every new Service, it has no actor and rejects every call until [installation.Service.As]
+// names one. opts can be nil. New ignores opts.Now, because the Service uses the returned clock.
 func New(tb testing.TB, opts *installation.Options) (*installation.Service, *Clock) {
 	tb.Helper()
 	key, err := crypto.GenerateKey("installationtest")

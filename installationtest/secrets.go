@@ -18,23 +18,24 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// MinSecret is the length in bytes of the shortest secret that [NoSecrets] searches for. A
-// shorter one may be in any text by chance.
+// MinSecret is the length in bytes of the shortest secret that [NoSecrets] searches for. A shorter
+// secret can occur in a text by chance.
 const MinSecret = 6
 
-// NoSecrets fails the test if an output contains a secret of the installation. It finds a
-// secret as it is, in base64 (even wrapped), in hexadecimal, and escaped for a URL, JSON,
-// JavaScript, HTML, XML or Go. The actor of svc must be allowed to reveal, and svc names the
-// tenant. Each call adds events to the change log, because it reveals all secrets.
+// NoSecrets fails the test if an output contains a secret of the installation. It finds a secret as
+// it is, in base64 (even wrapped), in hexadecimal, and escaped for a URL, JSON, JavaScript, HTML,
+// XML or Go. svc names the tenant (see [installation.Service.In]), and its actor needs the right to
+// reveal. Each call reveals all secrets, and so adds events to the change log.
 //
-// An output may be a string, bytes, or any other value. NoSecrets searches the printed value,
-// its JSON, and everything that it points to, such as the body of an
-// [net/http/httptest.ResponseRecorder]. It skips a [crypto.Secret] and an
-// [installation.Document], which never show their content. A failure names the secret and the
-// number of the output, and quotes neither.
+// An output can be a string, bytes, or any other value. NoSecrets searches the printed value, its
+// JSON, and everything that it points to, such as the body of an
+// [net/http/httptest.ResponseRecorder]. It skips a [crypto.Secret] and an [installation.Document],
+// which never show their content. A failure names the secret and the number of the output. It never
+// quotes the value of the secret or the output.
 //
-// The test also fails if the search proves nothing: an installation without secrets, a secret
-// shorter than [MinSecret], or an output with a channel or function, which cannot be searched.
+// The test also fails if the search would prove nothing: if the installation has no secrets, if a
+// secret is shorter than [MinSecret], or if an output contains a channel or function, which cannot
+// be searched.
 func NoSecrets(tb testing.TB, svc *installation.Service, id string, outputs ...any) {
 	tb.Helper()
 	secrets, err := reveal(svc, id)
@@ -69,7 +70,7 @@ func NoSecrets(tb testing.TB, svc *installation.Service, id string, outputs ...a
 
 // reveal returns all secrets of an installation.
 func reveal(svc *installation.Service, id string) ([]installation.Revealed, error) {
-	ctx := context.Background() // the context of the test has ended in a cleanup
+	ctx := context.Background() // tb.Context has ended when a cleanup runs
 	i, err := svc.Get(ctx, id)
 	if err != nil {
 		return nil, err
@@ -92,8 +93,8 @@ func reveal(svc *installation.Service, id string) ([]installation.Revealed, erro
 	return all, nil
 }
 
-// render returns the texts to search in an output, and the kind of a value that cannot be
-// searched, or "".
+// render returns the texts of an output that are to be searched. opaque is the kind of a value in
+// the output that cannot be searched, or "".
 func render(output any) (texts []string, opaque string) {
 	var plain []string
 	switch v := output.(type) {
@@ -159,7 +160,8 @@ type walker struct {
 	seen   map[visit]bool
 }
 
-// visit is a visited place. A struct and its first field share an address.
+// visit identifies a visited pointer or map. It includes the type, because a struct and its first
+// field have the same address.
 type visit struct {
 	at uintptr
 	as reflect.Type
@@ -210,7 +212,8 @@ func (w *walker) walk(v reflect.Value) {
 	}
 }
 
-// find returns the name of the encoding of secret in one of the texts, or "".
+// find searches the texts for secret in all encodings. It returns the name of the encoding that it
+// found, or "".
 func find(secret string, texts []string) string {
 	list := encodings(secret)
 	for _, text := range texts {
@@ -250,8 +253,9 @@ func encodings(secret string) []encoding {
 		{"escaped for Go in ASCII", strings.Trim(strconv.QuoteToASCII(secret), `"`), false},
 		{"escaped for HTML", html.EscapeString(secret), false},
 	}
-	// Base64 of a text differs at each of three offsets. The characters at both ends also
-	// encode bits of the neighbours, so they are cut off.
+	// Inside a longer text, the base64 of a secret has one of three forms, depending on the offset
+	// of the secret. The characters at both ends also encode bits of the neighbours, so they are
+	// cut off.
 	for offset := range 3 {
 		padded := append(make([]byte, offset), secret...)
 		for name, alphabet := range base64Alphabets {

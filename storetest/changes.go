@@ -11,14 +11,14 @@ import (
 	"github.com/go-installation/installation/event"
 )
 
-// now is the Now of every change unless a case says otherwise. It is far in the future, so that
+// now is Change.Now of every change unless a case says otherwise. It is far in the future, so that
 // a store that also uses the clock of its server forgets nothing during the suite.
 var now = time.Date(2100, 1, 2, 3, 4, 5, 678_901_000, time.UTC)
 
 // later is after every deadline in the suite except those of tombstones.
 var later = now.Add(24 * time.Hour)
 
-// all is the term of every record in the suite unless a case says otherwise.
+// all is an index term of every record in the suite unless a case says otherwise.
 const all = "all"
 
 // Queries of the records in the usual tenant: with the usual term, and with a deadline.
@@ -48,7 +48,8 @@ func update(stored *installation.Record) installation.Change {
 	return c
 }
 
-// remove returns the change that replaces stored with a tombstone for a month.
+// remove returns the change that replaces stored with a tombstone. The deadline of the tombstone is
+// in a month.
 func remove(stored *installation.Record) installation.Change {
 	c := touch(stored)
 	c.Record = &installation.Record{
@@ -58,7 +59,8 @@ func remove(stored *installation.Record) installation.Change {
 	return c
 }
 
-// touch returns the change that keeps the stored record. Cases add an outcome or events.
+// touch returns a change without a record, which keeps the stored record. Cases add an outcome or
+// events.
 func touch(stored *installation.Record) installation.Change {
 	return installation.Change{Op: newOp(), Now: now, Key: stored.Key, If: stored.Revision}
 }
@@ -69,7 +71,7 @@ func outcome(idempotencyKey, data string) *installation.Outcome {
 		Data: []byte(data)}
 }
 
-// eventOf returns an event about the record of c. Its reason identifies it.
+// eventOf returns an event about the record of c. The reason tells the events of a case apart.
 func eventOf(c installation.Change, reason string) installation.Event {
 	return installation.Event{
 		Type: event.Updated, Key: c.Key, Revision: c.If + 1, Generation: 1,
@@ -88,8 +90,8 @@ func digest(idempotencyKey string) installation.Digest {
 
 func body(s string) installation.Body { return installation.BodyFromBytes([]byte(s)) }
 
-// odd are strings that have broken stores: separators and wildcards of backends, bytes that are
-// not text, and long strings.
+// odd lists strings that stores are known to confuse: separators and wildcards of backends, bytes
+// that are not text, and long strings.
 var odd = []string{
 	"a:b", "a::b", "*", "?", "[a]", "{a}", "{}", "a b", " a", "a ", "a/b", "a|b", "a,b", "a=b",
 	"a\\b", "a\nb", "\x01", "\x7f",

@@ -52,7 +52,7 @@ func absent(t tester, s installation.Store, key installation.Key) {
 	}
 }
 
-// list returns all records of q from all pages. The default limit is 100.
+// list returns all records of q from all pages. If q has no limit, the limit is 100.
 func list(t tester, s installation.Store, q installation.Query) []*installation.Record {
 	t.Helper()
 	q.Limit = cmp.Or(q.Limit, 100)
@@ -98,7 +98,8 @@ func ids(records []*installation.Record) []string {
 	return out
 }
 
-// sameRecord compares all fields except the locations of times, which have cases of their own.
+// sameRecord fails the case unless all fields are equal. It compares times to the second; other
+// cases check their precision and location.
 func sameRecord(t tester, what string, got, want *installation.Record) {
 	t.Helper()
 	if got == nil {
@@ -113,7 +114,7 @@ func sameRecord(t tester, what string, got, want *installation.Record) {
 	}
 }
 
-// sameTime compares seconds. The precision of times has cases of its own.
+// sameTime compares times to the second. Other cases check the precision of times.
 func sameTime(got, want time.Time) bool {
 	return got.Truncate(time.Second).Equal(want.Truncate(time.Second))
 }
@@ -129,7 +130,7 @@ func sameOutcome(t tester, what string, got, want *installation.Outcome) {
 	}
 }
 
-// onlyMatches fails the case unless err matches want and no other sentinel of a store.
+// onlyMatches fails the case unless err matches want and no other error that a store can return.
 func onlyMatches(t tester, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {

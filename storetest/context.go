@@ -33,7 +33,7 @@ var contextCases = []testCase{
 		}},
 }
 
-// calls returns one valid call of each method of s.
+// calls returns valid calls of all methods of s, by name.
 func calls(
 	s installation.Store, stored *installation.Record,
 ) map[string]func(context.Context) error {
@@ -61,7 +61,7 @@ func calls(
 	return m
 }
 
-// errorOf returns a call with an argument that returns only its error.
+// errorOf returns a function that makes the call with the argument and returns only the error.
 func errorOf[A, T any](
 	call func(context.Context, A) (T, error), argument A,
 ) func(context.Context) error {

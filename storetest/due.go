@@ -62,7 +62,7 @@ var dueCases = []testCase{
 				commit(t, s, dueAt(id, now))
 			}
 			q := installation.Query{Tenant: "tenant", DueBefore: later, Limit: 2}
-			for range 100 { // read a page, settle every record on it, continue
+			for range 100 { // read a page, clear the deadlines of its records, continue
 				page := listPage(t, s, q)
 				got = append(got, ids(page.Records)...)
 				for _, r := range page.Records {

@@ -118,8 +118,8 @@ var eventCases = []testCase{
 		})},
 }
 
-// logSome commits events in three tenants in turn, some of them together. It returns them in
-// the order of their commits.
+// logSome makes several commits in three tenants in turn, each with up to three events. It returns
+// the events of each tenant in the order of the commits.
 func logSome(t tester, s installation.Store) map[string][]installation.Event {
 	t.Helper()
 	committed := make(map[string][]installation.Event)
@@ -139,7 +139,7 @@ func logSome(t tester, s installation.Store) map[string][]installation.Event {
 	return committed
 }
 
-// events returns all events of q from all pages. The default limit is 100.
+// events returns all events of q from all pages. If q has no limit, the limit is 100.
 func events(t tester, r installation.EventReader, q installation.EventQuery) []installation.Event {
 	t.Helper()
 	q.Limit = cmp.Or(q.Limit, 100)
@@ -147,8 +147,8 @@ func events(t tester, r installation.EventReader, q installation.EventQuery) []i
 	return all
 }
 
-// walk reads up to the first page without events. It returns all events before it, its cursor
-// and the cursor that led to it.
+// walk reads pages up to the first one without events. It returns the events of all pages, the Next
+// of the last page, and the After that the last page was read with.
 func walk(
 	t tester, r installation.EventReader, q installation.EventQuery,
 ) (all []installation.Event, last, given string) {
@@ -179,7 +179,7 @@ func eventPage(
 	return page
 }
 
-// sameEvents compares all fields except the ids, which the store assigns.
+// sameEvents fails the case unless all fields are equal, except the IDs, which the store assigns.
 func sameEvents(t tester, got, want []installation.Event) {
 	t.Helper()
 	if !slices.EqualFunc(got, want, sameEvent) {
@@ -195,8 +195,8 @@ func sameEvent(got, want installation.Event) bool {
 		slices.Equal(got.Changed, want.Changed)
 }
 
-// logged fails the case unless the log of the tenant has exactly these events, if the store can
-// read it.
+// logged fails the case unless the change log of the tenant has exactly these events. It does
+// nothing if the store cannot read the log back.
 func logged(t tester, s installation.Store, tenant string, want []installation.Event) {
 	t.Helper()
 	if r, ok := s.(installation.EventReader); ok {

@@ -14,7 +14,7 @@ var idempotencyCases = []testCase{
 			first.Idempotency = outcome("key", "of the first")
 			stored := commit(t, s, first)
 
-			second := create(at("b")) // the key counts for the tenant, not for the record
+			second := create(at("b")) // an idempotency key belongs to a tenant, not to a record
 			second.Idempotency = outcome("key", "of the second")
 			second.Events = []installation.Event{eventOf(second, "second")}
 			answered(t, s, second, first.Idempotency)
@@ -71,7 +71,8 @@ var idempotencyCases = []testCase{
 		}},
 }
 
-// answered commits c and fails the case unless the receipt has the earlier outcome of its key.
+// answered commits c and fails the case unless the receipt has want, the outcome that an earlier
+// change stored under the same idempotency key.
 func answered(t tester, s installation.Store, c installation.Change, want *installation.Outcome) {
 	t.Helper()
 	receipt, err := s.Commit(t.Context(), c)

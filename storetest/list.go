@@ -57,8 +57,9 @@ var listCases = []testCase{
 	}},
 }
 
-// seven stores seven records in no order, some with the same creation time, between records
-// with other terms. It returns their ids in the order of the contract.
+// seven stores seven records with the term all in mixed order, some with the same creation time.
+// Between them it stores records with other terms. It returns the IDs of the seven in the order in
+// which a list has to return them.
 func seven(t tester, s installation.Store) []string {
 	t.Helper()
 	for _, r := range []struct {

@@ -72,8 +72,8 @@ var ownershipCases = []testCase{
 		}},
 }
 
-// full returns a change with a value in every field that a store could share. Two of them
-// differ only in Op.
+// full returns a change with a value in every field that a store could share with the caller. Two
+// such changes differ only in Op.
 func full() installation.Change {
 	c := create(at("full"))
 	c.Record.Index = []string{"acc=1", all, "ext=1"}

@@ -59,7 +59,7 @@ var pageCases = []testCase{
 			for _, reverse := range []bool{false, true} {
 				want, q := sevenMore(t, s, reverse)
 				read := firstPage(t, s, &q)
-				for _, id := range want[:read] { // including the member that the cursor names
+				for _, id := range want[:read] { // including the record that the cursor points to
 					commit(t, s, remove(get(t, s, installation.Key{Tenant: q.Tenant, ID: id})))
 				}
 				q.Limit = 100
@@ -138,7 +138,8 @@ var pageCases = []testCase{
 		}},
 }
 
-// within fails the case unless q is rejected as invalid, or lists only members of its tenant.
+// within fails the case unless the store rejects q as invalid, or returns only records that are in
+// the tenant of q and in members.
 func within(t tester, s installation.Store, q installation.Query, members []string) {
 	t.Helper()
 	q.Limit = 100
@@ -153,7 +154,8 @@ func within(t tester, s installation.Store, q installation.Query, members []stri
 	}
 }
 
-// firstPage moves q behind its first page with records, and returns their number.
+// firstPage reads pages of q up to the first one with records, and returns how many records that
+// page has. It sets q.After so that q continues behind that page.
 func firstPage(t tester, s installation.Store, q *installation.Query) int {
 	t.Helper()
 	for range 100 {
@@ -169,8 +171,8 @@ func firstPage(t tester, s installation.Store, q *installation.Query) int {
 	return 0
 }
 
-// sevenMore stores seven records in a tenant for the direction. It returns their ids in its
-// order, and a query of them in pages of three.
+// sevenMore stores seven records in a tenant that is used only for this direction. It returns a
+// query that lists the records in pages of three, and their IDs in the order of that list.
 func sevenMore(
 	t tester, s installation.Store, reverse bool,
 ) (want []string, q installation.Query) {

@@ -8,7 +8,8 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// racers is the number of goroutines in a race. The checks hold for any order of their execution.
+// racers is the number of goroutines in a race. The checks hold in whatever order the goroutines
+// run.
 const racers = 16
 
 var raceCases = []testCase{
@@ -143,10 +144,10 @@ func except(err, allowed error) error {
 	return err
 }
 
-// byRacer returns a term that is not a prefix of another racer's.
+// byRacer returns an index term for racer i. No racer has a term that is a prefix of another.
 func byRacer(i int) string { return fmt.Sprintf("by %02d", i) }
 
-// oneOf fails the case unless exactly one racer won, and returns it.
+// oneOf returns the racer that won. It fails the case unless exactly one did.
 func oneOf(t tester, wins []bool) int {
 	t.Helper()
 	winner, n := 0, 0

@@ -85,7 +85,7 @@ var replayCases = []testCase{
 		}},
 }
 
-// replayed commits c again and fails the case unless the store recognises it.
+// replayed commits c again and fails the case unless the receipt reports a replay at this revision.
 func replayed(t tester, s installation.Store, c installation.Change, revision int64) {
 	t.Helper()
 	receipt, err := s.Commit(t.Context(), c)
@@ -100,7 +100,7 @@ func brief(r installation.Receipt) string {
 		r.Outcome != nil)
 }
 
-// noOutcome fails the case if the outcome of c was recorded.
+// noOutcome fails the case if the outcome of c was stored.
 func noOutcome(t tester, s installation.Store, c installation.Change) {
 	t.Helper()
 	if o, _ := s.Outcome(t.Context(), c.Key.Tenant, c.Idempotency.Digest); o != nil {

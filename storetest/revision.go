@@ -91,7 +91,8 @@ var revisionCases = []testCase{
 			second := update(commit(t, s, holder, first))
 			commit(t, s, second)
 
-			// Start with a replay that every check rejects, and remove one objection at a time.
+			// All four cases in the comment of Commit apply to the first change. Each step then
+			// changes c so that one case fewer applies.
 			c := update(first.Record)
 			c.Op = first.Op
 			c.Record.Claims = []string{"claim"}

@@ -6,10 +6,11 @@
 //		storetest.Run(t, func(t *testing.T) installation.Store { return mystore.New() })
 //	}
 //
-// Each case quotes the sentence of the contract that it checks, and a failure prints the
-// sentence. If the contract leaves a choice to the store, such as when an expired outcome
-// disappears, every choice passes. The suite imports only the standard library, never sleeps
-// and measures no time. Its changes have a Now in the year 2100.
+// The contract is in the comments of Store and of the types that Store uses. Each case quotes the
+// sentence that the case checks, and a failure prints that sentence. If the contract leaves a
+// choice to the store, such as when an expired outcome disappears, every choice passes. The suite
+// imports only the standard library, never sleeps and measures no time. In its changes, Change.Now
+// is in the year 2100.
 package storetest
 
 import (
@@ -21,16 +22,16 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// Run runs every case of the contract as a subtest. It calls open for each case; open must
-// return an empty store and close it with t.Cleanup if needed. Cases for abilities that the
-// store does not have, such as [installation.EventReader], are skipped.
+// Run runs every case of the contract as a subtest. It calls open once for each case. open has to
+// return an empty store, and to close that store with t.Cleanup if needed. Cases for abilities that
+// the store does not have, such as [installation.EventReader], are skipped.
 func Run(t *testing.T, open func(t *testing.T) installation.Store) {
 	t.Helper()
 	run(t, cases(), open)
 }
 
-// RunUnavailable checks the errors of a store with an unreachable backend, such as a stopped
-// server or a closed client. It calls open for each case.
+// RunUnavailable checks the errors of a store with an unreachable backend, such as a stopped server
+// or a closed client. It calls open once for each case.
 func RunUnavailable(t *testing.T, open func(t *testing.T) installation.Store) {
 	t.Helper()
 	run(t, unavailableCases, open)
@@ -74,7 +75,8 @@ func cases() []testCase {
 	)
 }
 
-// withAbility returns a case that is skipped unless the store implements A.
+// withAbility returns the function of a case for stores that implement the optional interface A. On
+// other stores the case is skipped.
 func withAbility[A any](
 	run func(t tester, s installation.Store, a A),
 ) func(tester, installation.Store) {

@@ -41,8 +41,7 @@ var stringCases = []testCase{
 			slices.Sorted(slices.Values(odd))...)
 	}},
 	{"strings/boundaries", "Strings are byte-exact", func(t tester, s installation.Store) {
-		// The text behind a separator must not move to its other side, whatever separator
-		// the store uses in its keys.
+		// A store that builds its keys with one of these separators would mix up left and right.
 		for _, sep := range []string{":", "/", "|", " ", ",", "\x01", "\x1f", "\xff", "\n",
 			"}", "-"} {
 			left := create(installation.Key{Tenant: "a" + sep + "b", ID: "c"})
@@ -57,7 +56,7 @@ var stringCases = []testCase{
 			lists(t, s, installation.Query{Tenant: left.Key.Tenant, Term: "d"}, "c")
 			lists(t, s, installation.Query{Tenant: "a", Term: "b" + sep + "d"}, right.Key.ID)
 		}
-		// A string must not match those that begin with it.
+		// A tenant or term must not match a longer one that begins with it.
 		for n := range 4 {
 			c := create(installation.Key{Tenant: strings.Repeat("t", n+1), ID: "x"})
 			c.Record.Index = []string{strings.Repeat("y", n+1)}

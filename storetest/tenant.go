@@ -76,7 +76,7 @@ var tenantCases = []testCase{
 		}},
 }
 
-// everywhere stores records in three tenants and returns their sorted keys.
+// everywhere stores records in three tenants and returns the sorted keys of the records.
 func everywhere(t tester, s installation.Store) []installation.Key {
 	t.Helper()
 	want := []installation.Key{{Tenant: "", ID: "x"}, {Tenant: "a", ID: "x"},

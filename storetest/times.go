@@ -35,8 +35,8 @@ var timeCases = []testCase{
 		}},
 }
 
-// timesOf stores different times in all fields that a store returns. It returns the returned
-// and the stored time of each.
+// timesOf stores a different time in each time field that a store returns. It returns two times for
+// each field: what the store returned, and what was stored.
 func timesOf(t tester, s installation.Store) map[string][2]time.Time {
 	t.Helper()
 	c := create(at("times"))

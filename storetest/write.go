@@ -47,7 +47,7 @@ var writeCases = []testCase{
 		func(t tester, s installation.Store) {
 			buried := commit(t, s, remove(commit(t, s, create(at("a")))))
 			c := create(at("b"))
-			for range 5 { // chances for a store that forgets during commits
+			for range 5 { // for stores that forget tombstones during commits
 				c.Now = buried.Deadline.Add(-time.Second)
 				commit(t, s, c)
 				c = update(c.Record)
@@ -91,8 +91,8 @@ var writeCases = []testCase{
 		}},
 }
 
-// leavesNothing adds every possible part to c, commits it twice, and fails the case if any of
-// it is visible.
+// leavesNothing fills in all fields of c that a store could keep, and commits c twice. It fails the
+// case unless both commits fail with want and leave no trace.
 func leavesNothing(t tester, s installation.Store, c installation.Change, want error) {
 	t.Helper()
 	c.Record.Index = []string{"@rejected", "rejected"}

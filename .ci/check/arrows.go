@@ -13,9 +13,10 @@ import (
 	"strings"
 )
 
-// layers are the packages from top to bottom. A package imports only packages of lower lines, and
-// those above or below it in its own folder. "." is the root package, "api/..." stands for api and
-// everything below it. The first line that fits counts.
+// layers lists the packages from top to bottom. A package is allowed to import packages of lower
+// lines. From its own line, it is allowed to import only packages in a folder above or below its
+// own folder. "." is the root package, and "api/..." stands for api and everything below it. The
+// first line that matches a package counts.
 var layers = [][]string{
 	{"cmd/...", "examples/..."},
 	{"internal/tests/..."},
@@ -40,8 +41,10 @@ var layers = [][]string{
 	{"internal/redistest/..."},
 }
 
-// rule forbids from, but for except, to be linked with to, or to import it if direct. A first part
-// with a dot is an import path as it stands, and so is "testing".
+// rule forbids that a package in from, unless it is in except, depends on a package in to. If
+// direct is true, only imports are forbidden, not dependencies of imports. A name whose first part
+// has a dot, or is "testing", is an import path. Any other name, such as "./...", is a folder of
+// this module.
 type rule struct {
 	from, except, to []string
 	direct           bool
@@ -76,13 +79,13 @@ var rules = []rule{
 	{
 		from: []string{"./..."}, except: []string{"memstore/..."}, direct: true,
 		to:      []string{"github.com/hashicorp/go-memdb/..."},
-		because: "only its store knows a database",
+		because: "only the store for a database uses its client",
 	},
 	{
 		from:   []string{"./..."},
 		except: append([]string{"redisstore/...", "examples/...", "cmd/..."}, support...),
 		to:     []string{"github.com/redis/go-redis/..."}, direct: true,
-		because: "only its store knows a database",
+		because: "only the store for a database uses its client",
 	},
 }
 
@@ -95,7 +98,8 @@ type listed struct {
 // modulePath is the path of the module in the working directory.
 var modulePath string
 
-// wrongImports checks which packages of this module import which. Test files may import anything.
+// wrongImports returns the imports of this module that break layers or rules. Test files are free
+// to import anything.
 func wrongImports() ([]string, string, error) {
 	packages, err := loadPackages()
 	if err != nil {
@@ -152,12 +156,12 @@ func wrongLayer(p listed) (out []string) {
 	return out
 }
 
-// layer returns the line of a package, -1 for none.
+// layer returns the index of the line that has a package, or -1 if no line has it.
 func layer(importPath string) int {
 	return slices.IndexFunc(layers, func(line []string) bool { return matches(line, importPath) })
 }
 
-// loadPackages lists the packages of the module and everything they are linked with.
+// loadPackages lists the packages of the module and everything that they depend on.
 func loadPackages() (packages []listed, err error) {
 	out, err := output("go", "list", "-m")
 	if err != nil {

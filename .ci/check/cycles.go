@@ -13,9 +13,10 @@ import (
 	"strings"
 )
 
-// fileCycles prints which files of the root package use each other in a circle, with one name for
-// each arrow. It finds no violations: it shows where the layers of the package are thin. Methods
-// of Service may call each other from any file, so they make no arrow.
+// fileCycles prints the files of the root package that use each other in a cycle. An arrow means
+// that one file uses a name of another, and one such name is printed for each arrow. fileCycles
+// never returns a violation, it only shows where the layers of the package are weak. Methods of
+// Service are free to call each other from any file, so these calls make no arrow.
 func fileCycles() ([]string, string, error) {
 	uses, err := fileUses()
 	if err != nil {
@@ -39,9 +40,9 @@ func fileCycles() ([]string, string, error) {
 	return nil, fmt.Sprintf("%d files, %d arrows, %d cycles", len(uses), arrows, len(cycles)), nil
 }
 
-// fileUses returns for each file the files whose names it uses, each with the first such name.
-// Imports are not loaded, so errors of the type checker are ignored: names of the package itself
-// resolve without them.
+// fileUses returns, for each file, the other files whose names it uses, with the first name that it
+// uses of each. It loads no imports and ignores the errors of the type checker that follow from
+// that: names of the package itself resolve without imports.
 func fileUses() (map[string]map[string]string, error) {
 	fset := token.NewFileSet()
 	names, _ := filepath.Glob("*.go") // only a bad pattern is an error
@@ -75,8 +76,8 @@ func fileUses() (map[string]map[string]string, error) {
 	return uses, nil
 }
 
-// makesArrow reports whether an object is declared at the top level, or is a method of a type
-// other than Service.
+// makesArrow reports whether a use of an object makes an arrow. It does if the object is declared
+// at the top level, or is a method of a type other than Service.
 func makesArrow(pkg *types.Package, object types.Object) bool {
 	f, ok := object.(*types.Func)
 	if !ok || f.Signature().Recv() == nil {

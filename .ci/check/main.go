@@ -3,8 +3,8 @@
 //	go run ./.ci/check root width files functions documented arrows cycles
 //	go test -json ./... | go run ./.ci/check skips
 //
-// It prints each violation and fails if there is one. A file or function that .ci/exceptions
-// names is exempt from a check, a test that .ci/skips names may skip.
+// It prints each violation and fails if there is one. The file .ci/exceptions names files and
+// functions that are exempt from a check. The file .ci/skips names tests that are allowed to skip.
 package main
 
 import (
@@ -52,8 +52,8 @@ func main() {
 	}
 }
 
-// readList returns three fields of each line of a list, the last of which is a reason of several
-// words. A missing list is empty.
+// readList returns the three fields of each line of a list. The last field is a reason and can have
+// several words. A missing list is empty.
 func readList(name string) (list [][3]string, err error) {
 	text, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -72,8 +72,8 @@ func readList(name string) (list [][3]string, err error) {
 	return list, err
 }
 
-// withoutExceptions drops the violations whose subject .ci/exceptions names for the check. An
-// exception that is not needed is a violation too.
+// withoutExceptions drops the violations whose subject .ci/exceptions names for the check. It
+// reports an exception that is not needed as a violation.
 func withoutExceptions(check string, found []violation) (out []string, err error) {
 	list, err := readList(".ci/exceptions")
 	for _, exception := range list {
@@ -92,5 +92,5 @@ func withoutExceptions(check string, found []violation) (out []string, err error
 	return out, err
 }
 
-// violation is what breaks a rule. Its subject is a file, or file:function.
+// violation is what breaks a rule. Its subject is the name of a file, or file:function.
 type violation struct{ subject, text string }

@@ -13,8 +13,8 @@ import (
 // event is a line of go test -json.
 type event struct{ Action, Package, Test, Output string }
 
-// unlistedSkips reads the output of go test -json, prints what go test alone would print, and
-// returns the tests that skipped and that .ci/skips does not name.
+// unlistedSkips reads the output of go test -json, prints what go test without -json would print,
+// and returns the tests that skipped and that .ci/skips does not name.
 func unlistedSkips() ([]string, string, error) {
 	list, err := readList(".ci/skips")
 	if err != nil {
@@ -28,7 +28,7 @@ func unlistedSkips() ([]string, string, error) {
 	for lines.Scan() {
 		var e event
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			fmt.Println(lines.Text()) // written by something else than a test
+			fmt.Println(lines.Text()) // not written by a test
 			continue
 		}
 		test := e.Package + " " + e.Test
@@ -36,7 +36,7 @@ func unlistedSkips() ([]string, string, error) {
 		case e.Action == "output" && e.Test != "":
 			said[test] = append(said[test], e.Output)
 		case e.Action == "build-output", e.Action == "output" && !verbose(e.Output):
-			// The line of a package without tests comes without its end.
+			// The line about a package without tests has no line feed.
 			fmt.Println(strings.TrimSuffix(e.Output, "\n"))
 		case e.Test == "":
 		case e.Action == "fail":
@@ -59,7 +59,7 @@ func unlistedSkips() ([]string, string, error) {
 	return out, fmt.Sprintf("%d tests, %d skipped", tests, skipped), lines.Err()
 }
 
-// verbose reports whether go test prints a line about a package with -v alone.
+// verbose reports whether go test prints this line about a package only with -v.
 func verbose(line string) bool { return line == "PASS\n" || strings.HasPrefix(line, "coverage: ") }
 
 // marker reports whether a line says which test begins or ends.
@@ -68,8 +68,9 @@ func marker(line string) bool {
 	return strings.HasPrefix(line, "=== ") || strings.HasPrefix(line, "--- ")
 }
 
-// listedSkip reports whether the list names the test of a package with the reason it gave. A test
-// is a pattern of [path.Match]; without a slash it covers subtests too. "*" is any package.
+// listedSkip reports whether the list names the test of e, with the reason that the test gave. The
+// list names a test by a pattern of [path.Match]. A pattern without a slash covers subtests too.
+// The package "*" is any package.
 func listedSkip(list [][3]string, e event, reason string) bool {
 	return slices.ContainsFunc(list, func(entry [3]string) bool {
 		test := e.Test

@@ -1,4 +1,4 @@
-// Command load puts hostapp, on a Redis of its own, under the load of wrk:
+// Command load starts hostapp on a Redis server of its own, and lets wrk send requests to hostapp:
 //
 //	go run ./.ci/load -duration 5s
 //
@@ -24,7 +24,7 @@ import (
 )
 
 func main() {
-	duration := flag.Duration("duration", 5*time.Second, "of the load")
+	duration := flag.Duration("duration", 5*time.Second, "how long wrk sends requests")
 	flag.Parse()
 	if err := run(context.Background(), *duration); err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
@@ -110,7 +110,7 @@ func awaitSocket(socket string) error {
 	}
 }
 
-// loadApp runs the load and returns the memory of the process.
+// loadApp sends the load to hostapp and returns samples of the memory of its process, in bytes.
 func loadApp(
 	ctx context.Context, at target, pid int, script string, duration time.Duration,
 ) ([]int64, error) {
@@ -139,7 +139,7 @@ func bearer(token string) map[string]string {
 	return map[string]string{"Authorization": "Bearer " + token, "Content-Type": "application/json"}
 }
 
-// vercelRequests install twenty installations and read them.
+// vercelRequests returns requests that install twenty installations and read them.
 func vercelRequests(ctx context.Context, at target) (requests []request, err error) {
 	const body = `{"scopes":["read"],"acceptedPolicies":{},
 		"credentials":{"access_token":"load-%d-%d","token_type":"Bearer"},
@@ -164,7 +164,8 @@ func vercelRequests(ctx context.Context, at target) (requests []request, err err
 	return requests, nil
 }
 
-// softwareOneRequests list, read and configure one installation.
+// softwareOneRequests returns requests that list, read and configure one installation, which it
+// creates.
 func softwareOneRequests(ctx context.Context, at target) (requests []request, err error) {
 	url, vendor := at.SoftwareOne.Base+"/installations", bearer(at.SoftwareOne.VendorToken)
 	id, err := create(ctx, request{
@@ -181,7 +182,7 @@ func softwareOneRequests(ctx context.Context, at target) (requests []request, er
 	return requests, err
 }
 
-// ampersandRequests find and change one installation.
+// ampersandRequests returns requests that find and change one installation, which it creates.
 func ampersandRequests(ctx context.Context, at target) (requests []request, err error) {
 	key := map[string]string{"X-Api-Key": at.Ampersand.APIKey, "Content-Type": "application/json"}
 	url := at.Ampersand.Base + "/projects/" + at.Ampersand.ProjectID +
@@ -211,7 +212,8 @@ func create(ctx context.Context, r request) (string, error) {
 	return row.ID, err
 }
 
-// send sends one request, which has to succeed, and returns the answer.
+// send sends one request and returns the body of the answer. It returns an error unless the status
+// is 2xx.
 func send(ctx context.Context, r request) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, r.method, r.url, strings.NewReader(r.body))
 	if err != nil {
@@ -332,8 +334,9 @@ func resident(pid int) (int64, error) {
 	return pages * int64(os.Getpagesize()), err
 }
 
-// flat prints the memory. It returns an error if the last quarter of the samples exceeds the second
-// by more than a quarter and 16 MiB.
+// flat returns an error if memory grew during the run. It compares the median of the last quarter
+// of the samples with the median of the second quarter. An excess of 25 % plus 16 MiB is allowed.
+// It prints both medians.
 func flat(memory []int64) error {
 	if len(memory) < 8 {
 		return errors.New("the run was too short to tell whether memory grows")

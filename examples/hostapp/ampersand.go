@@ -28,11 +28,11 @@ type ampersandConfig struct {
 type ampersandProject struct {
 	ampersand.Project
 	APIKeys      map[string]crypto.Secret // by key ID
-	PublicKeys   map[string]string        // PEM of the keys that sign its tokens, by key ID
+	PublicKeys   map[string]string        // PEM of the keys that verify its tokens, by key ID
 	Integrations []ampersand.Integration
 }
 
-// ampersandMount is for callers. Only Base is set without -dev.
+// ampersandMount tells callers how to reach the platform. Without -dev only Base is set.
 type ampersandMount struct {
 	Base          string `json:"base"`
 	APIKey        string `json:"apiKey,omitempty"`
@@ -101,7 +101,7 @@ func (c *ampersandConfig) site(base string, log *slog.Logger, dev *devMode) (*si
 func publicKey(text string) (*rsa.PublicKey, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
-		return nil, errors.New("it is no PEM")
+		return nil, errors.New("the text is no PEM")
 	}
 	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
 	if err != nil {
@@ -109,7 +109,7 @@ func publicKey(text string) (*rsa.PublicKey, error) {
 	}
 	key, ok := parsed.(*rsa.PublicKey)
 	if !ok || key.N.BitLen() < 2048 {
-		return nil, errors.New("it is no RSA key of at least 2048 bits")
+		return nil, errors.New("the key is not an RSA key of at least 2048 bits")
 	}
 	return key, nil
 }

@@ -37,7 +37,7 @@ type mounted struct {
 	Ampersand   *ampersandMount   `json:"ampersand,omitempty"`
 }
 
-// ServeHTTP implements [http.Handler]. No answer may be stored, not even a 404.
+// ServeHTTP implements [http.Handler]. It forbids caches to store any response, even a 404.
 func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	a.ServeMux.ServeHTTP(w, r)
@@ -67,7 +67,7 @@ func newApp(ctx context.Context, set settings, base string, log *slog.Logger) (*
 }
 
 // mount makes the service and mounts a handler for each platform. The tenant of an installation
-// decides whose rules it has.
+// decides which platform sets its policy, claims and schema.
 func (a *app) mount(
 	cfg *config, store installation.Store, keys crypto.KeyWrapper, base string,
 ) error {
@@ -125,12 +125,13 @@ func (a *app) mount(
 	return nil
 }
 
-// nobody is the policy for tenants that no mounted platform has.
+// nobody is the policy for tenants that belong to no mounted platform. It allows nothing.
 func nobody(installation.Actor, installation.Action, *installation.Installation) bool {
 	return false
 }
 
-// openStore opens the store of the flags. It also returns a function that closes it.
+// openStore opens the store that the flags select. It also returns a function that closes the
+// store.
 func openStore(ctx context.Context, set settings) (installation.Store, func(), error) {
 	if set.redis == "" {
 		return memstore.New(), func() {}, nil
@@ -149,7 +150,7 @@ func openStore(ctx context.Context, set settings) (installation.Store, func(), e
 	return store, func() { _ = client.Close() }, nil
 }
 
-// sweep sweeps once a minute until the context ends.
+// sweep calls Service.Sweep once a minute until ctx ends.
 func (a *app) sweep(ctx context.Context) {
 	host := a.svc.As(installation.Actor{Kind: installation.Host})
 	tick := time.NewTicker(time.Minute)
@@ -169,8 +170,8 @@ func (a *app) sweep(ctx context.Context) {
 	}
 }
 
-// health reports whether requests can be served. Anybody can ask, so it names the rules of
-// findings and not their details.
+// health reports whether requests can be served. Anyone can call it, so it shows only the levels
+// and rules of findings, and no details.
 func (a *app) health(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()

@@ -37,7 +37,7 @@ const (
 	devKeysPath   = devIssuerPath + "/.well-known/jwks"
 )
 
-// Names that the generated Vercel uses.
+// Values in the configuration and the tokens that -dev generates for Vercel.
 const (
 	devClientID = "oac_devHostapp"
 	devKeyID    = "dev"
@@ -46,8 +46,8 @@ const (
 )
 
 // newDevConfig generates a configuration for a server at base. The server is also the issuer of
-// Vercel's tokens. It uses its key directly, since it may not be able to reach itself, and serves
-// the key set for others.
+// Vercel's tokens. The handler gets the public key directly, since a server cannot always reach
+// itself. The key set is served for other programs.
 func newDevConfig(base string) (*config, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -67,7 +67,7 @@ func newDevConfig(base string) (*config, error) {
 			plan("team", "Team", "For five people", "$20.00/month", true),
 		},
 	}}
-	if !fips140.Enforced() { // a webhook is not allowed there
+	if !fips140.Enforced() { // FIPS 140 mode forbids SHA-1, which a webhook needs
 		cfg.Vercel.WebhookSecret = madeUp()
 	}
 	cfg.SoftwareOne, dev.softwareOne = devSoftwareOne()
@@ -114,10 +114,11 @@ func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
 	}
 }
 
-// madeUp returns a random secret. It is twice as long as rand.Text, because some must be longer.
+// madeUp returns a random secret. It is twice as long as a rand.Text, which is too short for some
+// of the secrets.
 func madeUp() crypto.Secret { return crypto.NewSecret(rand.Text() + rand.Text()) }
 
-// publicKey returns the key that tokens are signed with.
+// publicKey returns the public key with this ID that verifies tokens, or nil.
 func (d *devMode) publicKey(_ context.Context, id string) (*rsa.PublicKey, error) {
 	if id != devKeyID {
 		return nil, nil
@@ -125,7 +126,7 @@ func (d *devMode) publicKey(_ context.Context, id string) (*rsa.PublicKey, error
 	return &d.key.PublicKey, nil
 }
 
-// keys serves the key set of the tokens.
+// keys serves the key set that verifies tokens.
 func (d *devMode) keys(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
@@ -133,8 +134,9 @@ func (d *devMode) keys(w http.ResponseWriter, _ *http.Request) {
 	}})
 }
 
-// token signs a token like Vercel, for the installation in the query. The parameter account names
-// another customer.
+// token serves a signed token, as Vercel would issue it, for the installation in the query. The
+// parameter account selects another customer, auth is "user" or "system", and role is the role of
+// the user.
 func (d *devMode) token(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	now := time.Now()

@@ -1,5 +1,5 @@
 // Hostapp is a host application: one HTTP server for the installations of three platforms. Each
-// has a path of its own. All share one service and one store.
+// platform has a path of its own. All platforms share one service and one store.
 //
 //	go run ./examples/hostapp -dev
 //	go run ./examples/hostapp -dev -redis redis://127.0.0.1:6379
@@ -7,16 +7,17 @@
 //		-redis redis://redis.internal.example:6379
 //
 // With -dev it generates keys, customers and tokens, and by default stores in memory. Without -dev
-// it needs -keys, a keyring in the format of crypto.KeyringFromFile, and -config, a JSON file with
-// the fields of config.
+// the program needs -keys, a keyring in the format of crypto.KeyringFromFile, and -config, a JSON
+// file with the fields of config.
 //
-// The first line on standard output is JSON. It has the address and the mounted platforms, and
-// with -dev the credentials to try them. The log goes to standard error. "/" is a page for people,
-// and "/healthz" is for probes. On SIGTERM and SIGINT, running requests finish. The server speaks
-// plain HTTP, so put it behind something that does TLS.
+// The first line on standard output is JSON. It has the address and the mounted platforms, and with
+// -dev the credentials to try them. The log goes to standard error. "/" is a page for people, and
+// "/healthz" is for probes. On SIGTERM or SIGINT, the program finishes the running requests and
+// ends. The server speaks plain HTTP, so put it behind a proxy that terminates TLS.
 //
-// Vercel's webhook is at /vercel/webhook if its secret is configured. The service sweeps once a
-// minute.
+// Vercel's webhook is at /vercel/webhook if its secret is configured. Once a minute the program
+// calls Service.Sweep, which expires invitations and purges uninstalled installations when they are
+// due.
 package main
 
 import (
@@ -63,7 +64,7 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&set.config, "config", "",
 		"`file` with what the platforms know of this host, as JSON")
 	flags.BoolVar(&set.dev, "dev", false,
-		"make up keys, customers and tokens; never where others can reach it")
+		"generate keys, customers and tokens; never use it where others can reach the server")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
@@ -72,8 +73,8 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		flags.Usage()
 		return 2
 	case !set.dev && (set.keys == "" || set.config == ""):
-		fmt.Fprintln(stderr, "hostapp: without -dev, -keys and -config are needed: there is no "+
-			"service without keys, and no API without knowing its callers")
+		fmt.Fprintln(stderr, "hostapp: -keys and -config are needed unless -dev is given: "+
+			"a service needs keys, and an API needs to know its callers")
 		return 2
 	}
 	if err := serve(ctx, set, stdout, slog.New(slog.NewTextHandler(stderr, nil))); err != nil {
@@ -83,7 +84,7 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// newServer returns the server of an app. The handlers of the platforms have shorter limits.
+// newServer returns the server of an app. The handlers of the platforms have shorter time limits.
 func newServer(app http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: app, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute,
@@ -92,7 +93,7 @@ func newServer(app http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// reachable returns an address of a listener for clients on this machine.
+// reachable returns the address at which clients on this machine reach a listener.
 func reachable(addr net.Addr) string {
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))

@@ -12,7 +12,8 @@ var pageText string
 
 var pageTemplate = template.Must(template.New("page").Parse(pageText))
 
-// page lists the mounted platforms. Without -dev, the commands have placeholders for credentials.
+// page returns a handler for the page that lists the mounted platforms, with commands to try them.
+// Without -dev, the commands have placeholders for credentials.
 func page(m mounted, platforms int) http.Handler {
 	data := struct {
 		mounted

@@ -17,17 +17,17 @@ import (
 type softwareOneConfig struct {
 	static.Data
 	Extensions []softwareOneExtension
-	TokenKey   crypto.Secret // signs the tokens of extensions; the same on every node
+	TokenKey   crypto.Secret // signs the tokens of extensions; every node needs the same key
 }
 
 // softwareOneExtension is an extension with the JSON Schema of its configuration. Without a schema,
-// names decide what is secret.
+// the names of fields decide which values are secret.
 type softwareOneExtension struct {
 	softwareone.Extension
 	Schema json.RawMessage
 }
 
-// softwareOneMount is for callers. Only Base is set without -dev.
+// softwareOneMount tells callers how to reach the platform. Without -dev only Base is set.
 type softwareOneMount struct {
 	Base            string `json:"base"`
 	ExtensionID     string `json:"extensionId,omitempty"`
@@ -38,7 +38,7 @@ type softwareOneMount struct {
 	ExtensionToken  string `json:"extensionToken,omitempty"`
 }
 
-// softwareOnePath is the path of the platform. Clients expect its end.
+// softwareOnePath is the path of the platform. Clients expect the part after /softwareone.
 const softwareOnePath = "/softwareone/public/v1/integration"
 
 func (c *softwareOneConfig) site(base string, log *slog.Logger, dev *devMode) (*site, error) {

@@ -21,15 +21,15 @@ type vercelConfig struct {
 	Name      string         // of the integration
 	Plans     []billing.Plan // to choose from
 
-	// WebhookSecret is the client secret of the integration. It signs the events of the webhook.
-	// Without it there is no webhook.
+	// WebhookSecret is the client secret of the integration. Vercel signs the events of the webhook
+	// with it. Without the secret there is no webhook.
 	WebhookSecret crypto.Secret
 
-	// key finds the key of a token instead of KeySetURL. Set with -dev.
+	// key returns the public key with an ID. With -dev, key is set and used instead of KeySetURL.
 	key func(ctx context.Context, id string) (*rsa.PublicKey, error)
 }
 
-// vercelMount is for callers.
+// vercelMount tells callers how to reach the platform.
 type vercelMount struct {
 	Base   string `json:"base"`
 	Tokens string `json:"tokens,omitempty"` // with -dev
@@ -46,8 +46,8 @@ const (
 
 func (c *vercelConfig) site(base string, log *slog.Logger, dev *devMode) (*site, error) {
 	if c.ClientID == "" || c.Issuer == "" {
-		return nil, errors.New("vercel: the configuration lacks clientID, the audience of " +
-			"tokens, or issuer")
+		return nil, errors.New("vercel: the configuration needs clientID, which is the audience " +
+			"of tokens, and issuer")
 	}
 	verifier, err := vercel.NewVerifier(c.ClientID,
 		&vercel.VerifierOptions{Issuer: c.Issuer, KeySetURL: c.KeySetURL, Key: c.key})

@@ -12,8 +12,8 @@ import (
 //go:embed payloads/ampersand.json
 var ampersandPayload []byte
 
-// ampersandInstallation is an installation as Ampersand writes it. It leaves out createTime and
-// createdBy: the service takes these from its clock and its actor.
+// ampersandInstallation is an installation as Ampersand sends it. The fields createTime and
+// createdBy are left out, because the service takes both from its clock and its actor.
 type ampersandInstallation struct {
 	ID            string              `json:"id"`
 	ProjectID     string              `json:"projectId"`
@@ -46,8 +46,9 @@ type ampersandConnection struct {
 	APIKey       crypto.Secret      `json:"apiKey,omitzero"`
 }
 
-// ampersandApp has the fields of installation.ProviderApp with the platform's names in JSON, so one
-// converts to the other. So do ampersandConsumer and ampersandToken.
+// ampersandApp has the fields of installation.ProviderApp, with the JSON names of the platform. So
+// Go can convert one type to the other. ampersandConsumer and ampersandToken convert in the same
+// way.
 type ampersandApp struct {
 	ID          string    `json:"id"`
 	ExternalRef string    `json:"externalRef,omitzero"`
@@ -90,8 +91,8 @@ func readAmpersand() (*ampersandInstallation, error) {
 	return &in, json.Unmarshal(ampersandPayload, &in)
 }
 
-// parts maps the payload: the group is the account, the integration is the
-// extension. The project is the tenant, which the caller sets with Service.In.
+// parts maps the payload to domain types. The group becomes the account, and the integration
+// becomes the extension. The project becomes the tenant, which the caller sets with Service.In.
 func (in *ampersandInstallation) parts() installation.Parts {
 	return installation.Parts{
 		Extension: installation.Value(installation.Extension{ID: in.IntegrationID}),
@@ -120,8 +121,8 @@ func (c *ampersandConnection) connection() installation.Connection {
 	}
 }
 
-// ampersandAnswer maps the part of a connection that the transcript shows. The
-// service returns the credentials masked.
+// ampersandAnswer maps the fields of a connection that the transcript shows. The service has masked
+// the credentials.
 func ampersandAnswer(c *installation.Connection) ampersandConnection {
 	return ampersandConnection{
 		ID: c.ID, Provider: c.Provider, Created: c.Created, Scheme: c.Scheme, Status: c.Status,

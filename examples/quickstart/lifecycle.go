@@ -12,16 +12,16 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// cast has one view of the service for each actor of the longest chapter, and
-// the payload that they share.
+// cast has the service for each actor of the longest chapter, and the payload that all steps of the
+// chapter use.
 type cast struct {
 	*story
 	in                                *softwareoneInstallation
 	host, vendor, extension, customer *installation.Service
 }
 
-// softwareone: an invitation becomes an installation. It is configured, used,
-// uninstalled, installed again and deleted.
+// softwareone is the third chapter. An invitation becomes an installation, which is configured,
+// used, uninstalled, installed again and deleted.
 func (s *story) softwareone(ctx context.Context) error {
 	in, err := readSoftwareone()
 	if err != nil {
@@ -128,8 +128,8 @@ func (c *cast) putBack(ctx context.Context) error {
 	return nil
 }
 
-// with returns a copy of the document with one member changed. It treats a
-// mask like any other string, as a client would that does not know about masks.
+// with returns a copy of the document with one member changed. It treats a mask like any other
+// string, as a client that does not know masks would.
 func with(d installation.Document, name, value string) (installation.Document, error) {
 	var members map[string]any
 	if err := d.Decode(&members); err != nil {

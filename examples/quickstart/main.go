@@ -1,12 +1,13 @@
-// Quickstart follows installations of three platforms from creation to
-// deletion. It starts from payloads as those platforms send them and prints
-// each step. It needs no server, no network and no configuration:
+// Quickstart follows installations of three platforms from creation to deletion. It starts from
+// payloads as the platforms send them and prints each step. It needs no server, no network and no
+// configuration:
 //
 //	go run ./examples/quickstart
 //
 // With -redis it runs the same steps on a Redis server.
 //
-// Each step checks its own claims. If one is wrong, the program names it and exits with status 1.
+// Each step checks the claims that it prints about its result. If a claim is false, the program
+// says so and exits with status 1.
 //
 // Start reading in story.go, then lifecycle.go. The files ampersand.go, vercel.go and
 // softwareone.go map the payloads in the directory payloads to the types of the library.
@@ -41,8 +42,8 @@ func main() {
 	os.Exit(program(ctx, store, os.Stdout, os.Stderr))
 }
 
-// newStore returns a store in memory, or in Redis if there is a URL. No other code knows the
-// difference. The story begins with nothing installed, so each run on Redis uses a new namespace.
+// newStore returns a store in memory, or in Redis if there is a URL. No other code depends on the
+// choice. The story begins with nothing installed, so each run on Redis uses a new namespace.
 func newStore(ctx context.Context, redisURL string) (installation.Store, error) {
 	if redisURL == "" {
 		return memstore.New(), nil
@@ -57,7 +58,7 @@ func newStore(ctx context.Context, redisURL string) (installation.Store, error) 
 	})
 }
 
-// program tells the story on a store and returns the exit status.
+// program runs the story on a store and returns the exit status.
 func program(ctx context.Context, store installation.Store, stdout, stderr io.Writer) int {
 	if err := tell(ctx, store, stdout); err != nil {
 		fmt.Fprintln(stderr, "quickstart:", err)

@@ -12,12 +12,12 @@ import (
 //go:embed payloads/softwareone.json
 var softwareonePayload []byte
 
-// softwareoneVendor is the account that owns the extension. A host takes it
-// from its own catalogue, never from a request.
+// softwareoneVendor is the account that owns the extension. A host takes the owner from its own
+// catalogue, never from a request.
 const softwareoneVendor = "ACC-123-123"
 
-// softwareoneInstallation is an installation as SoftwareOne writes it, both in
-// requests and in responses.
+// softwareoneInstallation is an installation in the JSON of SoftwareOne, for requests and
+// responses.
 type softwareoneInstallation struct {
 	ID            string                      `json:"id"`
 	Extension     softwareoneRef              `json:"extension"`
@@ -29,7 +29,7 @@ type softwareoneInstallation struct {
 	Audit         map[string]softwareoneEntry `json:"audit,omitzero"`
 }
 
-// softwareoneRef has the fields of installation.Reference, so one converts to the other.
+// softwareoneRef has the fields of installation.Reference, so Go can convert one type to the other.
 type softwareoneRef struct {
 	ID   string `json:"id"`
 	Name string `json:"name,omitzero"`
@@ -60,7 +60,7 @@ func (in *softwareoneInstallation) account() installation.Account {
 	return installation.Account{ID: a.ID, Name: a.Name, Icon: a.Icon}
 }
 
-// consent maps the modules: the user who installs agrees to them.
+// consent maps the modules to a consent, because the user who installs agrees to these modules.
 func (in *softwareoneInstallation) consent() installation.Consent {
 	var modules []installation.Reference
 	for _, m := range in.Modules {
@@ -69,15 +69,15 @@ func (in *softwareoneInstallation) consent() installation.Consent {
 	return installation.Consent{Modules: modules}
 }
 
-// configure maps a PUT. Only the configuration can change.
+// configure maps the body of a PUT to a request. A PUT can only change the configuration.
 func (in *softwareoneInstallation) configure() installation.PatchRequest {
 	return installation.PatchRequest{ID: in.ID, Parts: installation.Parts{
 		Configuration: installation.Value(installation.Configuration{Document: in.Configuration}),
 	}}
 }
 
-// softwareoneAnswer maps an installation back to the JSON of the platform. The
-// service leaves a part nil that the actor may not see, so it is absent here.
+// softwareoneAnswer maps an installation back to the JSON of the platform. A part that the actor is
+// not allowed to see is nil, so the JSON lacks it.
 func softwareoneAnswer(i *installation.Installation) *softwareoneInstallation {
 	out := &softwareoneInstallation{
 		ID: i.ID, Status: softwareoneStatus(i.Status),
@@ -106,7 +106,7 @@ func softwareoneAnswer(i *installation.Installation) *softwareoneInstallation {
 	return out
 }
 
-// softwareoneStatus returns the platform's name of a status, which has a capital.
+// softwareoneStatus returns the platform's name of a status, which starts with a capital letter.
 func softwareoneStatus(s installation.Status) string {
 	return strings.ToUpper(string(s[:1])) + string(s[1:])
 }

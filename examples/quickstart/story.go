@@ -11,7 +11,7 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// story is shared by all chapters.
+// story is what all chapters share: the transcript, the service and its clock.
 type story struct {
 	*transcript
 	svc *installation.Service
@@ -55,7 +55,7 @@ func tell(ctx context.Context, store installation.Store, out io.Writer) error {
 	return nil
 }
 
-// ampersand: a customer connects a provider with OAuth, and the host stores
+// ampersand is the first chapter. A customer connects a provider with OAuth, and the host stores
 // the installation with the tokens.
 func (s *story) ampersand(ctx context.Context) error {
 	in, err := readAmpersand()
@@ -84,7 +84,7 @@ func (s *story) ampersand(ctx context.Context) error {
 	return nil
 }
 
-// vercel: the platform calls the host. It misses the answer and calls again.
+// vercel is the second chapter. The platform calls the host, loses the answer and calls again.
 func (s *story) vercel(ctx context.Context) error {
 	in, out, err := readVercel()
 	if err != nil {

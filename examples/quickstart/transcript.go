@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// transcript prints numbered steps and the claims about them. It collects each
-// claim that turns out to be wrong.
+// transcript prints numbered steps and claims, which are statements about the results of the steps.
+// It collects the claims that turn out to be false.
 type transcript struct {
 	out    io.Writer
 	number int

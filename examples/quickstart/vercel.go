@@ -42,16 +42,18 @@ type vercelRequest struct {
 	} `json:"account"`
 }
 
-// vercelResponse is the body of the response. The partner chooses its content. Types of the library
-// decode it where their fields have the same names.
+// vercelResponse is the body of the response. The partner, which is the host, chooses its content.
+// Where field names are the same, types of the library decode the JSON.
 type vercelResponse struct {
 	BillingPlan vercelPlan `json:"billingPlan"`
 
-	// Absent leaves the stored one unchanged, null removes it, and an object replaces it.
+	// An absent member leaves the stored notification unchanged, null removes the notification, and
+	// an object replaces it.
 	Notification installation.Optional[installation.Notification] `json:"notification,omitzero"`
 }
 
-// vercelPlan is a billing plan that has a number among its amounts.
+// vercelPlan is a billing plan in which one amount is a JSON number. billing.Plan has all amounts
+// as text.
 type vercelPlan struct {
 	billing.Plan
 	PreauthorizationAmount json.Number `json:"preauthorizationAmount"`
@@ -66,8 +68,8 @@ func readVercel() (*vercelRequest, *vercelResponse, error) {
 	return &in, &out, json.Unmarshal(vercelResponsePayload, &out)
 }
 
-// parts maps the body. The integration is the extension. The body has no id of
-// the account, so it comes from the verified token.
+// parts maps the body to domain types. The integration becomes the extension. The ID of the account
+// comes from the verified token, because the body has none.
 func (in *vercelRequest) parts() installation.Parts {
 	a := in.Account
 	return installation.Parts{
@@ -86,7 +88,7 @@ func (in *vercelRequest) parts() installation.Parts {
 	}
 }
 
-// plan maps the billing plan of a response.
+// plan maps the billing plan of a response to the domain type.
 func (p *vercelPlan) plan() billing.Plan {
 	plan := p.Plan
 	plan.PreauthorizationAmount = p.PreauthorizationAmount.String()

@@ -1,6 +1,6 @@
-// Rotate rewraps every installation of a Redis namespace with the primary key
-// of a keyring. The programs that use the installations keep running. Rotate is
-// the third of four steps of a key rotation:
+// Rotate rewraps every installation of a Redis namespace: it encrypts the data key of the
+// installation with the primary key of a keyring. The programs that use the installations keep
+// running. Rotate is the third of four steps of a key rotation:
 //
 //   - add: put the new key into the keyring of every program, behind the old one;
 //   - promote: put it first, everywhere;
@@ -12,14 +12,15 @@
 //
 //	rotate -keyring file [-namespace name] [-rate n] [-dry-run | -retire id]
 //
-// REDIS_URL names the server, by default redis://127.0.0.1:6379. Only its owner
-// may be able to read the keyring file. The primary key comes first in it.
+// The environment variable REDIS_URL names the server, by default redis://127.0.0.1:6379. The
+// keyring file has to be readable by its owner only. The first key in the file is the primary key.
 //
 // You can interrupt or kill the program at any moment and start it again, and you can run several
 // at once. Each record is rewrapped in one atomic step, and only once.
 //
 // The exit status is 0 if no record is left under another key, or if the key of -retire can be
-// removed. It is 1 if records are left or something failed, and 2 if the arguments are wrong.
+// removed. It is 1 if records are left, if the key is still needed, or if something failed. It is 2
+// if the arguments are wrong.
 package main
 
 import (
@@ -89,8 +90,8 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // maxRate is the highest -rate. Above it, the pause between two records would round to nothing.
 const maxRate = 1_000_000
 
-// tell prints the errors. If the run was interrupted, it prints the failures
-// from before the interrupt first.
+// tell prints the errors of a run. If the run was interrupted, tell prints the errors from before
+// the interrupt, and then how to go on.
 func tell(stderr io.Writer, err error) {
 	if !errors.Is(err, context.Canceled) {
 		if err != nil {
@@ -108,7 +109,7 @@ func tell(stderr io.Writer, err error) {
 	fmt.Fprintln(stderr, "rotate: interrupted; start it again to go on")
 }
 
-// rotate runs the command. It reports false if records are left under another key.
+// rotate runs the command. done is false if records are left under another key.
 func rotate(ctx context.Context, set settings, out io.Writer) (done bool, err error) {
 	keys, err := crypto.KeyringFromFile(set.keyring)
 	if err != nil {
@@ -143,8 +144,8 @@ func rotate(ctx context.Context, set settings, out io.Writer) (done bool, err er
 	return rewrap(ctx, host, set.rate, total, out)
 }
 
-// connect returns a client of the server in REDIS_URL. Its errors do not repeat
-// the URL, which may contain a password.
+// connect returns a client of the server in REDIS_URL. Its errors do not repeat the URL, which can
+// contain a password.
 func connect() (*redis.Client, error) {
 	url := cmp.Or(os.Getenv("REDIS_URL"), "redis://127.0.0.1:6379")
 	opts, err := redis.ParseURL(url)

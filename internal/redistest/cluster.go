@@ -13,21 +13,21 @@ import (
 // slots is the number of slots of a cluster.
 const slots = 16384
 
-// Node timeouts in milliseconds: how long a node may be silent before the others take it for
-// dead. Nodes also talk more often under the short one, so that they agree sooner.
+// Node timeouts in milliseconds: how long a node can be silent before the other nodes count it as
+// failed. With the short timeout, nodes also exchange messages more often, so they agree sooner.
 const (
-	shortTimeout = 2000      // while replicas attach, and from a failover on
-	longTimeout  = 3_600_000 // otherwise: a slow machine kills nobody, and no greeting is lost
+	shortTimeout = 2000      // while replicas attach, and after a failover began
+	longTimeout  = 3_600_000 // otherwise: slow nodes do not count as failed, and handshakes end
 )
 
 // Cluster is a running Redis Cluster.
 type Cluster struct {
 	Masters  []*Server
-	Replicas []*Server // the one at i follows the master at i, modulo the number of masters
+	Replicas []*Server // replica i follows master i modulo the number of masters
 }
 
-// StartCluster starts a cluster and waits until all nodes agree on it and replicas confirm
-// writes. Until [Cluster.Failover] no node takes another one for dead.
+// StartCluster starts a cluster and waits until all nodes agree on the cluster and the replicas
+// confirm writes. Before [Cluster.Failover], no node counts another node as failed.
 func StartCluster(tb testing.TB, masters, replicasEach int) *Cluster {
 	tb.Helper()
 	c := &Cluster{}
@@ -46,7 +46,7 @@ func StartCluster(tb testing.TB, masters, replicasEach int) *Cluster {
 	for i, r := range c.Replicas {
 		node, master := r.Client(tb), nodeID(tb, c.Masters[i%masters].Client(tb))
 		Await(tb, "a node becomes a replica", func() bool {
-			// The node may not know the master by its id yet.
+			// An error means that the node does not know the master yet.
 			return node.ClusterReplicate(tb.Context(), master).Err() == nil
 		})
 	}
@@ -90,7 +90,7 @@ func (c *Cluster) form(tb testing.TB) {
 	}
 }
 
-// slotsAgree reports whether a node lists all ranges of slots, each with so many nodes.
+// slotsAgree reports whether node lists this many ranges of slots, and this many nodes for each.
 func slotsAgree(ctx context.Context, node *redis.Client, ranges, nodes int) bool {
 	list, err := node.Do(ctx, "cluster", "slots").Slice()
 	return err == nil && len(list) == ranges &&
@@ -113,8 +113,8 @@ func configure(tb testing.TB, servers []*Server, parameter string, value any) {
 	}
 }
 
-// Failover kills a master that has one replica and waits until the replica has taken over,
-// which it returns.
+// Failover kills victim, a master with one replica, and waits until the replica has taken over. It
+// returns the replica.
 func (c *Cluster) Failover(tb testing.TB, victim *Server) *Server {
 	tb.Helper()
 	victim.Kill()
@@ -128,8 +128,8 @@ func (c *Cluster) Failover(tb testing.TB, victim *Server) *Server {
 
 func (c *Cluster) servers() []*Server { return slices.Concat(c.Masters, c.Replicas) }
 
-// Client returns a client of the cluster. Nil options are the defaults. It is closed when the
-// test ends.
+// Client returns a client of the cluster, which is closed when the test ends. Nil options are the
+// defaults.
 func (c *Cluster) Client(tb testing.TB, o *redis.ClusterOptions) *redis.ClusterClient {
 	tb.Helper()
 	options := *cmp.Or(o, &redis.ClusterOptions{})
@@ -169,7 +169,7 @@ func Slot(tag string) uint16 {
 	return crc % slots
 }
 
-// OpenSlot begins to move a slot from one master to another without moving a key.
+// OpenSlot marks a slot as moving from one master to another. It moves no key.
 func (c *Cluster) OpenSlot(tb testing.TB, slot uint16, from, to *Server) {
 	tb.Helper()
 	source, target := from.Client(tb), to.Client(tb)
@@ -187,8 +187,9 @@ func nodeID(tb testing.TB, node *redis.Client) string {
 	return id
 }
 
-// MoveSlot moves a slot with its keys from one master to another, key by key, while both serve.
-// The move is complete when it returns. Clients learn of it when they are redirected.
+// MoveSlot moves a slot with its keys from one master to another, key by key, while both masters
+// serve requests. The move is complete when MoveSlot returns. Clients learn of the move when a
+// master redirects them.
 func (c *Cluster) MoveSlot(tb testing.TB, slot uint16, from, to *Server) {
 	tb.Helper()
 	ctx := tb.Context()

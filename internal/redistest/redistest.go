@@ -1,13 +1,13 @@
 // Package redistest starts real Redis servers for tests: a server, a primary with replicas,
-// Sentinel, or a cluster. They run as child processes on free ports of the loopback interface,
-// keep their files in the directory of the test, and are killed when it ends.
+// Sentinel, or a cluster. The servers run as child processes on free ports of the loopback
+// interface, keep their files in the directory of the test, and are killed when the test ends.
 //
-// The program is the redis-server on the path. Without one the test is skipped and says so. If
-// the environment variable INSTALLATION_TEST_REDIS is "require", the test fails instead.
+// The package runs the redis-server on the path. If there is none, the test is skipped and says so.
+// If the environment variable INSTALLATION_TEST_REDIS is "require", the test fails instead.
 //
-// Nothing here depends on the speed of the machine. Functions return when the servers report
-// the wanted state. Time limits only end a hang, and no server is taken for dead before a test
-// asks for a failover.
+// Nothing here depends on the speed of the machine. Functions return when the servers report the
+// wanted state. Time limits only end a hang, and no server counts as failed before a test asks for
+// a failover.
 //
 // Importing the package turns off the log of go-redis, which reports every failed dial.
 package redistest
@@ -25,7 +25,7 @@ import (
 	"github.com/redis/go-redis/v9/logging"
 )
 
-// Patience is the limit for anything that a test waits for. It only ends a hang.
+// Patience limits how long a test waits for anything. It is so long that only a hang exceeds it.
 const Patience = 2 * time.Minute
 
 func init() { redis.SetLogger(&logging.VoidLogger{}) }

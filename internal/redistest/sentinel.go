@@ -16,11 +16,11 @@ type Sentinel struct {
 	Sentinels       []*Server
 }
 
-// masterName is the name of the master at its sentinels.
+// masterName is the name under which the sentinels know the master.
 const masterName = "records"
 
-// StartSentinel starts the servers and waits until every sentinel knows all of them. Until
-// [Sentinel.Failover] no sentinel takes the master for dead.
+// StartSentinel starts the servers and waits until every sentinel knows all servers. Before
+// [Sentinel.Failover], no sentinel counts the master as failed.
 func StartSentinel(tb testing.TB) *Sentinel {
 	tb.Helper()
 	s := &Sentinel{Master: Start(tb)}
@@ -55,7 +55,7 @@ func (s *Sentinel) clients(tb testing.TB) []*redis.SentinelClient {
 	return clients
 }
 
-// Failover kills the master and waits until the replica has taken over, which it returns.
+// Failover kills the master and waits until the replica has taken over. It returns the replica.
 func (s *Sentinel) Failover(tb testing.TB) *Server {
 	tb.Helper()
 	s.Master.Kill()
@@ -66,8 +66,8 @@ func (s *Sentinel) Failover(tb testing.TB) *Server {
 	return s.Replica
 }
 
-// Client returns a client that asks the sentinels for the master. Nil options are the defaults.
-// It is closed when the test ends.
+// Client returns a client that asks the sentinels for the master. The client is closed when the
+// test ends. Nil options are the defaults.
 func (s *Sentinel) Client(tb testing.TB, o *redis.FailoverOptions) *redis.Client {
 	tb.Helper()
 	options := *cmp.Or(o, &redis.FailoverOptions{})

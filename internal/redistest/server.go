@@ -18,7 +18,7 @@ import (
 
 // Server is a running redis-server.
 type Server struct {
-	// Addr is its host and port.
+	// Addr is the host and port of the server.
 	Addr string
 
 	port    int
@@ -35,8 +35,8 @@ func Start(tb testing.TB, config ...string) *Server {
 	return launch(tb, append(base, config...)...)
 }
 
-// launch starts redis-server with a configuration: options, after a file if there is one. It
-// tries another port if a process takes the chosen one first.
+// launch starts redis-server. config holds command line options, with a configuration file before
+// them if there is one. launch tries another port if another process takes the chosen port first.
 func launch(tb testing.TB, config ...string) *Server {
 	tb.Helper()
 	program := find(tb)
@@ -58,8 +58,8 @@ func launch(tb testing.TB, config ...string) *Server {
 	return nil
 }
 
-// run starts the process and reports whether it serves its port. It compares the process id,
-// since a server of another test may have taken the port.
+// run starts the process and reports whether that process answers at the port. It compares process
+// IDs, since a server of another test can have taken the port.
 func (s *Server) run(tb testing.TB, program string, args []string) bool {
 	tb.Helper()
 	s.output, s.exited = new(bytes.Buffer), make(chan struct{})
@@ -89,8 +89,8 @@ func (s *Server) run(tb testing.TB, program string, args []string) bool {
 	return up
 }
 
-// Kill ends the process at once, as a crash would, and waits until it is gone. It may be called
-// again.
+// Kill ends the process at once, as a crash would, and waits until it is gone. Calling Kill again
+// does nothing.
 func (s *Server) Kill() {
 	_ = s.command.Process.Kill() // the process may be gone already
 	<-s.exited
@@ -108,7 +108,8 @@ func (s *Server) Pause(tb testing.TB) (resume func()) {
 	return resume
 }
 
-// Client returns a client of this server, without retries. It is closed when the test ends.
+// Client returns a client of this server that does not retry. The client is closed when the test
+// ends.
 func (s *Server) Client(tb testing.TB) *redis.Client {
 	return NewClient(tb, &redis.Options{Addr: s.Addr, MaxRetries: -1, DialerRetries: 1})
 }
@@ -128,11 +129,11 @@ func find(tb testing.TB) string {
 	return ""
 }
 
-// Ports are below those that systems give to clients. So are the ports of the cluster bus,
-// which are 10,000 higher.
+// Servers get ports below the range from which systems take ports for clients. The port of the
+// cluster bus is 10,000 higher, and also below that range.
 const firstPort, ports, busOffset = 12_000, 10_000, 10_000
 
-// freePort returns a port that is free together with the one of its cluster bus.
+// freePort returns a free port whose cluster bus port is free too.
 func freePort(tb testing.TB) int {
 	tb.Helper()
 	for range 1000 {

@@ -1,6 +1,6 @@
-// Package gocloud protects the data keys of installations with a key of a cloud: AWS, Google
-// Cloud, Azure, HashiCorp Vault, or any other with a driver for gocloud.dev/secrets. It is a
-// module of its own, so that the library depends on none of them.
+// Package gocloud protects the data keys of installations with a key of a cloud: AWS, Google Cloud,
+// Azure, HashiCorp Vault, or any other with a driver for gocloud.dev/secrets. The package is a
+// module of its own, so that the library does not depend on gocloud.dev.
 //
 //	keeper, err := secrets.OpenKeeper(ctx, "awskms://alias/installations?region=eu-central-1")
 //	key, err := crypto.NewKMS("aws1", gocloud.New(keeper), nil)
@@ -9,15 +9,16 @@
 //
 // # Binding
 //
-// The interface of gocloud.dev/secrets has no additional data. So the plain text contains what
-// the wrapped key belongs to, and UnwrapKey compares it:
+// Package gocloud.dev/secrets cannot authenticate additional data. So WrapKey encrypts the data key
+// together with a hash of its [crypto.EncryptionContext], which names the record that the key
+// belongs to. UnwrapKey compares the hash:
 //
 //	plaintext   SHA-256(encryption context) 32 | data key 64
 //
-// This needs a service that authenticates what it encrypts, as AWS, Google Cloud and Vault do.
-// Azure encrypts with RSA for everyone who has the public key. There too a wrapped key cannot
-// be moved. But someone who can write to the store and has the public key can insert a whole
-// record of their own. Give that public key to nobody but the host.
+// This needs a key service that authenticates what it encrypts, as AWS, Google Cloud and Vault do.
+// Azure encrypts with RSA, which anyone with the public key can do. With Azure, too, a wrapped key
+// cannot be moved to another record. But someone who has the public key and can write to the store
+// can insert a whole record of their own. Give the public key to nobody but the host.
 package gocloud
 
 import (
@@ -41,7 +42,8 @@ type KMS struct {
 
 var _ crypto.KMS = (*KMS)(nil)
 
-// New returns the key of a keeper. The caller owns the keeper and closes it after the last use.
+// New returns a KMS that wraps data keys with the key of keeper. The caller owns keeper and closes
+// it after the last use.
 func New(keeper *secrets.Keeper) *KMS { return &KMS{keeper: keeper} }
 
 // keySize is the size of a data key, in bytes.
@@ -57,9 +59,9 @@ func (k *KMS) WrapKey(
 	return k.keeper.Encrypt(ctx, plain)
 }
 
-// UnwrapKey implements [crypto.KMS]. If the service reports an invalid argument, the error
-// matches [crypto.ErrSealed]: blob is not from this key, or was changed. The local driver,
-// which is for tests, reports that like any other failure.
+// UnwrapKey implements [crypto.KMS]. If the service reports an invalid argument, the error matches
+// [crypto.ErrSealed]: blob is not from this key, or was changed. The driver localsecrets, which is
+// for tests, reports such a blob like any other failure.
 func (k *KMS) UnwrapKey(
 	ctx context.Context, blob []byte, at crypto.EncryptionContext,
 ) ([]byte, error) {

@@ -33,7 +33,7 @@ func (h *Host) SetStatus(project, id string, s ampersand.ConnectionStatus) {
 	}
 }
 
-// Reveals returns the records of credentials that a project was shown, oldest first.
+// Reveals returns one record for each time that credentials of a project were shown, oldest first.
 func (h *Host) Reveals(project string) []Reveal {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -61,7 +61,7 @@ func (h *Host) add(p *project, id string, n ampersand.NewConnection) *connection
 	return c
 }
 
-// first returns the value of a key. If there is none, it stores v.
+// first returns the value of a key in m. If there is none, it stores v and returns v.
 func first[V any](m map[string]V, key string, v V) V {
 	if old, ok := m[key]; ok {
 		return old
@@ -84,7 +84,7 @@ func (h *Host) connection(projectID, id string) (*connection, *project) {
 	return nil, nil
 }
 
-// public returns a copy without credentials.
+// public returns a copy of the connection without its credentials.
 func (c *connection) public() *ampersand.Connection {
 	out := c.Connection
 	out.Metadata = maps.Clone(c.Metadata)
@@ -124,7 +124,7 @@ func (h *Host) Connections(
 	return all, nil
 }
 
-// Generate implements [ampersand.Connections]. It takes any credentials.
+// Generate implements [ampersand.Connections]. It accepts any credentials.
 func (h *Host) Generate(
 	_ context.Context, project string, n ampersand.NewConnection,
 ) (*ampersand.Connection, error) {
@@ -165,7 +165,7 @@ func has(c ampersand.Credentials) bool {
 		c.ClientCredentials != nil || c.Password != nil
 }
 
-// Refresh implements [ampersand.Connections]. It makes up the token, since there is no provider to
+// Refresh implements [ampersand.Connections]. It generates the token, since there is no provider to
 // ask.
 func (h *Host) Refresh(_ context.Context, project, id string, force bool) error {
 	h.mu.Lock()
@@ -186,7 +186,7 @@ func (h *Host) Refresh(_ context.Context, project, id string, force bool) error 
 	return nil
 }
 
-// Reveal implements [ampersand.Connections]. [Host.Reveals] returns the records.
+// Reveal implements [ampersand.Connections]. It records each call; see [Host.Reveals].
 func (h *Host) Reveal(
 	_ context.Context, project, id string, d ampersand.Disclosure,
 ) (*ampersand.Credentials, error) {
@@ -224,7 +224,7 @@ func (h *Host) Delete(
 	return nil
 }
 
-// accessToken makes up a token that expires in an hour.
+// accessToken generates a token that expires in an hour.
 func accessToken(now time.Time) installation.Token {
 	value := crypto.NewSecret("access-" + rand.Text())
 	return installation.Token{Value: value, Issued: now, Expires: now.Add(time.Hour)}

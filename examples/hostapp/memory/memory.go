@@ -1,5 +1,5 @@
-// Package memory is a host for the handler of package ampersand with everything in memory. It is
-// for development and tests: credentials are in plain text, and end with the process.
+// Package memory is a host for the handler of package ampersand that keeps everything in memory. It
+// is for development and tests: credentials are in plain text, and are lost when the process ends.
 package memory
 
 import (
@@ -27,8 +27,8 @@ type Host struct {
 	keys      map[string]ampersand.PublicKey         // by key id
 	providers map[string]ampersand.Provider          // by name
 
-	// deleting is locked while a connection is deleted. A lookup meanwhile waits for the outcome,
-	// as [ampersand.Connections] requires.
+	// deleting is locked while a connection is deleted. Lookups wait until the deletion ends, as
+	// [ampersand.Connections] requires.
 	deleting sync.RWMutex
 }
 
@@ -47,14 +47,14 @@ type connection struct {
 	credentials ampersand.Credentials
 }
 
-// Reveal is the record of shown credentials.
+// Reveal records that the credentials of a connection were shown.
 type Reveal struct {
 	ampersand.Disclosure
 	Connection string // id
 	At         time.Time
 }
 
-// New returns a host without projects. now is its clock; nil = time.Now.
+// New returns a host without projects. now is the clock of the host; nil = time.Now.
 func New(now func() time.Time) *Host {
 	if now == nil {
 		now = time.Now
@@ -66,7 +66,7 @@ func New(now func() time.Time) *Host {
 	}
 }
 
-// Host returns h in the form for a handler.
+// Host returns h in the form that [ampersand.NewHandler] takes.
 func (h *Host) Host() ampersand.Host {
 	return ampersand.Host{Identities: h, Projects: h, Connections: h}
 }
@@ -88,7 +88,7 @@ func (h *Host) AddAPIKey(key crypto.Secret, k ampersand.APIKey) {
 	h.apiKeys[hash(key)] = k
 }
 
-// AddPublicKey adds a key, by its ID, that signs tokens of a project.
+// AddPublicKey adds the public key with this ID. It verifies tokens of a project.
 func (h *Host) AddPublicKey(id, project string, key *rsa.PublicKey) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -102,7 +102,8 @@ func (h *Host) AddProvider(p ampersand.Provider) {
 	h.providers[p.Name] = p
 }
 
-// SetIntegration adds an integration to a project, or replaces the one with its id.
+// SetIntegration adds an integration to a project, or replaces the one with the same ID. It does
+// nothing if there is no such project.
 func (h *Host) SetIntegration(project string, i ampersand.Integration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -149,7 +150,7 @@ func (h *Host) PublicKey(_ context.Context, id string) (*ampersand.PublicKey, er
 	return found(h.keys[id])
 }
 
-// found returns a value unless it is zero.
+// found returns a pointer to v. If v is the zero value, found returns [ampersand.ErrNotFound].
 func found[T comparable](v T) (*T, error) {
 	var zero T
 	if v == zero {
@@ -224,8 +225,9 @@ const (
 	DemoConsumer    = "consumer-123"
 )
 
-// Demo returns a host with a project to try. It has an integration with Salesforce, a consumer with
-// connections to Salesforce and HubSpot, and the API key. now is its clock; nil = time.Now.
+// Demo returns a host with a project to try. The project has an integration with Salesforce, a
+// consumer with connections to Salesforce and HubSpot, and apiKey. now is the clock of the host;
+// nil = time.Now.
 func Demo(apiKey crypto.Secret, now func() time.Time) *Host {
 	h := New(now)
 	h.AddProject(ampersand.Project{ID: DemoProject, Name: DemoProjectName})

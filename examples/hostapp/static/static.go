@@ -1,5 +1,5 @@
-// Package static is a directory for the handler of package softwareone that never changes. It is
-// for demonstrations and tests.
+// Package static has a [softwareone.Directory] whose accounts, extensions and tokens never change.
+// It is for demonstrations and tests.
 package static
 
 import (
@@ -28,7 +28,7 @@ type Data struct {
 	ExtensionSecrets map[string]crypto.Secret
 }
 
-// Directory is a [softwareone.Directory]. It has hashes of the secrets, not the secrets.
+// Directory is a [softwareone.Directory]. It keeps hashes of the secrets, not the secrets.
 type Directory struct {
 	accounts   map[string]*softwareone.Account
 	extensions map[string]*softwareone.Extension
@@ -38,13 +38,14 @@ type Directory struct {
 	secrets    map[[sha256.Size]byte]string // extension IDs by hash
 }
 
-// minSecret is the shortest secret, in bytes. Its hash is a fast one, so it must be random and not
-// chosen by a person.
+// minSecret is the length in bytes of the shortest allowed secret. The directory uses a fast hash,
+// so a secret has to be random and not chosen by a person.
 const minSecret = 16
 
-// New returns a directory with data. IDs must be unique, and references must exist. Secrets need
-// at least 16 bytes. Those of extensions must be unique and not look like another kind of token.
-// The lists in data must not be changed afterwards.
+// New returns a directory with data. It returns an error if an ID is not unique, if a reference
+// leads nowhere, or if a secret has fewer than 16 bytes. The secret of an extension is also an
+// error if another extension has the same secret, or if the secret looks like an API token or a
+// JWT. Do not change the slices in data afterwards.
 func New(data Data) (*Directory, error) {
 	d := &Directory{
 		accounts:   make(map[string]*softwareone.Account),
@@ -78,7 +79,7 @@ func New(data Data) (*Directory, error) {
 }
 
 // errID means that an ID is missing or not unique.
-var errID = errors.New("it has no id of its own")
+var errID = errors.New("the id is missing or not unique")
 
 func (d *Directory) addAccount(a softwareone.Account) error {
 	types := []softwareone.AccountType{
@@ -121,7 +122,7 @@ func (d *Directory) addToken(t softwareone.Token, s crypto.Secret) error {
 	case d.accounts[t.Account] == nil:
 		return errors.New("unknown account")
 	case len(secret) < minSecret:
-		return errors.New("no secret, or a short one")
+		return errors.New("the secret is missing or too short")
 	}
 	d.tokens[t.ID], d.hashes[t.ID] = &t, sha256.Sum256(secret)
 	return nil
@@ -129,16 +130,16 @@ func (d *Directory) addToken(t softwareone.Token, s crypto.Secret) error {
 
 func (d *Directory) addSecret(extension string, s crypto.Secret) error {
 	text, hash := s.RevealString(), hashOf(s)
-	// The handler takes such a secret for an API token or a JWT.
+	// The handler would treat a secret of these forms as an API token or a JWT.
 	otherToken := strings.HasPrefix(text, "idt:") ||
 		strings.HasPrefix(text, "eyJ") && strings.Count(text, ".") == 2
 	switch {
 	case d.extensions[extension] == nil:
 		return errors.New("unknown extension")
 	case len(text) < minSecret || otherToken:
-		return errors.New("it is short, or has the form of another token")
+		return errors.New("the secret is too short, or looks like another kind of token")
 	case d.secrets[hash] != "":
-		return errors.New("another extension has it")
+		return errors.New("another extension has the same secret")
 	}
 	d.secrets[hash] = extension
 	return nil
@@ -154,15 +155,16 @@ func hashOf(s crypto.Secret) [sha256.Size]byte {
 func (d *Directory) Token(
 	_ context.Context, id string, secret crypto.Secret,
 ) (*softwareone.Token, error) {
-	hash, want := hashOf(secret), d.hashes[id] // no secret has the hash of an unknown token
+	// For an unknown token, want is zero, and no secret has the hash zero.
+	hash, want := hashOf(secret), d.hashes[id]
 	if subtle.ConstantTimeCompare(hash[:], want[:]) != 1 {
 		return nil, softwareone.ErrUnknown
 	}
 	return d.tokens[id], nil
 }
 
-// Secret implements [softwareone.Directory]. It looks up the hash, so the time that it takes says
-// nothing about the secrets.
+// Secret implements [softwareone.Directory]. It looks up the hash of the secret, so the time that
+// the lookup takes reveals nothing about the stored secrets.
 func (d *Directory) Secret(_ context.Context, secret crypto.Secret) (string, error) {
 	if id, ok := d.secrets[hashOf(secret)]; ok {
 		return id, nil
