@@ -22,8 +22,8 @@ import (
 //   - The service encrypts and authenticates 64 bytes of plain text.
 //   - The encryption context is authenticated with the key.
 //   - Arguments are neither kept nor changed.
-//   - The library owns the returned slice, and clears a key after use. Nothing else keeps the
-//     slice.
+//   - The library owns the returned slice, and clears it if it is a key. The implementation does
+//     not keep the slice.
 //
 // Errors may say anything: their text goes only to KMSOptions.OnError.
 type KMS interface {
