@@ -168,7 +168,7 @@ func (k *DataKey) sealBinary(dst []byte, at Place, content, nonce []byte) ([]byt
 }
 
 // seal appends the sealed form of p to dst. A nil nonce means a random nonce. Only known-answer
-// tests pass a nonce. Two values that are sealed with one key and nonce reveal each other.
+// tests pass a nonce. If two values are sealed with the same key and nonce, both can leak.
 func (k *DataKey) seal(dst []byte, at Place, p plaintext, nonce []byte) ([]byte, error) {
 	aead, err := k.cipher()
 	if err != nil {
