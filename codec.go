@@ -9,12 +9,12 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// One function describes the fields of each stored type, for writing and for reading. The field
-// numbers are part of the stored format, and docs/record.proto documents them. A number is never
-// used again for something else.
+// Each stored type has one function that describes its fields, for writing and for reading. The
+// field numbers are part of the stored format, and docs/record.proto documents them. A number is
+// never used again for something else.
 
-// codeContent describes the part of an installation that stands in its manifest. The rest follows
-// from the record and its lifecycle.
+// codeContent describes the fields of an installation that are stored in its manifest. The other
+// fields come from the record and its lifecycle.
 func codeContent(c *record.Coder, i *Installation) {
 	record.String(c, 1, &i.Name)
 	record.Message(c, 2, &i.Extension, codeExtension)
@@ -123,7 +123,8 @@ func codeToken(c *record.Coder, t *Token) {
 	record.Time(c, 3, &t.Expires)
 }
 
-// codePresence says whether there is a credential, never which. Reading returns a mask for it.
+// codePresence stores whether there is a credential, never its value. Reading returns a mask for
+// the credential.
 func codePresence(c *record.Coder, n protowire.Number, s *crypto.Secret) {
 	present := !s.IsZero()
 	record.Bool(c, n, &present)
@@ -179,7 +180,7 @@ func codeNotification(c *record.Coder, n *Notification) {
 	record.String(c, 4, &n.Href)
 }
 
-// codeInvitation leaves the status out: it is that of the installation.
+// codeInvitation leaves the status out, which equals the status of the installation.
 func codeInvitation(c *record.Coder, v *Invitation) {
 	record.String(c, 1, &v.Message)
 	record.String(c, 2, &v.ExternalID)
@@ -211,8 +212,8 @@ func codeLifecycle(c *record.Coder, l *lifecycle) {
 	c.Require(l.status != "" && l.generation > 0)
 }
 
-// refreshState is the lease of a credential refresh. No method writes it yet; its place in the
-// format is fixed, so that no stored byte changes when one does.
+// refreshState is the lease of a credential refresh. No method writes it yet. Its fields are in the
+// format already, so that the format does not change when a method writes it.
 type refreshState struct {
 	state      uint8 // 1 sending, 2 doubtful, 3 failed
 	holder     string
@@ -235,8 +236,8 @@ func codeRefresh(c *record.Coder, r *refreshState) {
 	record.Int(c, 8, &r.attempts)
 }
 
-// codeEvent describes an event as a store keeps it. Its tenant, IDs and texts may hold any bytes,
-// since a store takes any.
+// codeEvent describes an event as a store keeps it. Tenant, IDs and texts can hold any bytes, since
+// a store accepts any bytes.
 func codeEvent(c *record.Coder, e *Event) {
 	record.Raw(c, 1, &e.Type)
 	record.Raw(c, 2, &e.Key.Tenant)

@@ -146,8 +146,8 @@
 // # Errors
 //
 // Match errors with [errors.Is] against the sentinels of this package. [ErrNotFound] comes only
-// from a healthy store; a store that cannot look returns [ErrUnavailable]. A write whose answer was
-// lost returns [ErrUnknownOutcome]. If a record does not open, [Service.Get] and [Service.List]
+// from a healthy store; a store that cannot answer returns [ErrUnavailable]. A write whose answer
+// was lost returns [ErrUnknownOutcome]. If a record does not open, [Service.Get] and [Service.List]
 // return it with its plain fields only. The field Err says why, such as [ErrSealed] or
 // [ErrUnknownKey]; Get also returns that error. Such a record does not stop a list, a sweep or a
 // deletion.

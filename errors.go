@@ -9,33 +9,35 @@ import (
 )
 
 // Sentinel errors. Match them with [errors.Is]. Typed errors carry the details and match the
-// sentinel of their kind. No error of this library contains a secret, a payload, or the text of a
-// foreign error that might.
+// sentinel of their kind. No error of this library contains a secret, a payload, or the text of
+// another library's error that could quote them.
 var (
 	// ErrInvalid means bad input. The detail is a [*validate.Error]: path, rule and a sentence for
 	// each violation, never the value.
 	ErrInvalid = validate.ErrInvalid
 
-	// ErrForbidden means that the actor sees the installation and may not do this to it.
+	// ErrForbidden means that the actor may see the installation, but may not do what the call asks
+	// for.
 	ErrForbidden = errors.New("installation: forbidden")
-	// ErrNotFound means that a healthy store has no such installation, or that the actor may not
-	// know of it.
+	// ErrNotFound means that a healthy store has no such installation, or that the actor has no
+	// right to see the installation.
 	ErrNotFound = errors.New("installation: not found")
-	// ErrExists means that a claim is taken, or that Guard.Absent met a record. See [*ExistsError].
+	// ErrExists means that another installation holds a claim, or that Guard.Absent was set and the
+	// installation exists. See [*ExistsError].
 	ErrExists = errors.New("installation: already exists")
-	// ErrConflict means that a guard failed, or that the lifecycle has no such move. See
-	// [*ConflictError].
+	// ErrConflict means that the stored revision or generation is not the one in the guard, or that
+	// the lifecycle does not allow the change of status. See [*ConflictError].
 	ErrConflict = errors.New("installation: conflict")
-	// ErrStale means that the request is about an older generation. It changed nothing and never
-	// will.
+	// ErrStale means that the request is about an older generation. The request changed nothing,
+	// and a retry fails too.
 	ErrStale = errors.New("installation: stale: superseded by a newer generation")
 	// ErrInvitation is the one answer to every rejected invitation code.
 	ErrInvitation = errors.New("installation: invitation not valid")
 	// ErrIdempotencyMismatch means that the idempotency key was used for another request.
 	ErrIdempotencyMismatch = errors.New("installation: idempotency key used for another request")
 
-	// ErrSealed means that a record does not open or contradicts itself: it was damaged or edited.
-	// It has no details.
+	// ErrSealed means that a record does not open or contradicts itself, because it was damaged or
+	// edited. The error has no details.
 	ErrSealed = crypto.ErrSealed
 	// ErrUnknownKey means that the keyring lacks the key-encryption key that a record names. The
 	// text contains the key ID.
@@ -50,11 +52,12 @@ var (
 	// ErrUnavailable means that the store cannot answer, is not the expected one, or is unsafe to
 	// use. It says nothing about any record.
 	ErrUnavailable = errors.New("installation: store unavailable")
-	// ErrUnknownOutcome means that a write was sent and no answer came back: it may or may not have
-	// been applied.
+	// ErrUnknownOutcome means that a write was sent and no answer came back. Whether the write was
+	// applied is unknown.
 	ErrUnknownOutcome = errors.New("installation: outcome unknown: the write may have been applied")
 	// ErrNotReplicated means that a write was applied and is visible, but fewer replicas than
-	// required confirmed it. The result comes with the error, invitation code included.
+	// required confirmed it. The method returns its result with the error, invitation code
+	// included.
 	ErrNotReplicated = errors.New("installation: applied, not confirmed by replicas")
 	// ErrTrimmed means that events after the given cursor were already discarded.
 	ErrTrimmed = errors.New("installation: events discarded")
@@ -62,13 +65,13 @@ var (
 	ErrUnsupported = errors.New("installation: not supported by the store")
 )
 
-// ConflictError is the detail of [ErrConflict]. It names either the stored revision that a guard
-// did not match, or the two states between which the lifecycle has no move.
+// ConflictError is the detail of [ErrConflict]. It names either the stored revision that differs
+// from the guard, or the two states of a change that the lifecycle does not allow.
 type ConflictError struct {
 	Key        Key
 	Revision   int64  // stored revision, 0 = nothing stored
 	Generation int64  // stored generation if the service compared one, else 0
-	From, To   Status // set if the lifecycle has no such move
+	From, To   Status // set if the lifecycle does not allow this change
 }
 
 // Error implements error.
@@ -89,7 +92,7 @@ func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 // ExistsError is the detail of [ErrExists].
 type ExistsError struct {
 	Key    Key    // the record that was to be written
-	Holder string // ID of the live installation that holds the claim
+	Holder string // ID of the installation that holds the claim, or Key.ID for Guard.Absent
 }
 
 // Error implements error.

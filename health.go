@@ -40,19 +40,19 @@ func (r *Report) add(level health.Level, rule, format string, args ...any) {
 }
 
 // Check reports whether the store can be reached and is safe, how many records each key protects,
-// and whether the keys are the right ones. For that it wraps and unwraps a data key made for the
-// purpose, and unwraps some that are stored under each key, past any cache. So a wrong, missing or
-// changed key is found before the first request needs it. Findings name a key by its ID alone.
+// and whether the keys are the right ones. To test the keys, it wraps and unwraps a new data key,
+// and unwraps some stored data keys under each key, without a cache. So a wrong, missing or changed
+// key is found before the first request needs it. Findings name a key by its ID alone.
 //
 // Call it at start-up and for a health endpoint. It is for the host and writes nothing.
 //
 // Findings about keys: "wrong-key", "key-does-not-open" and "key-missing" are errors.
-// "some-records-do-not-open" warns that a key opens some of the oldest and newest records under its
-// ID and not all of them: those are damaged, or two keys had one ID. "key-unavailable" means that a
-// key service did not answer. "records-without-key" means that some records are under keys that are
-// not available, and the first ten thousand records did not show which.
+// "some-records-do-not-open" warns that a key opens only some of the oldest and newest records
+// under its ID: the others are damaged, or two keys had one ID. "key-unavailable" means that a key
+// service did not answer. "records-without-key" means that some records are under keys that are not
+// available, and that the first ten thousand records do not name these keys.
 //
-// Errors: [ErrForbidden], those of the context, and [ErrUnavailable] if the store cannot be asked.
+// Errors: [ErrForbidden], those of the context, and [ErrUnavailable] if the store does not answer.
 func (s *Service) Check(ctx context.Context) (report *Report, err error) {
 	defer inMethod("check", &err)
 	if err := s.admitMaintenance(nil); err != nil {
@@ -110,7 +110,7 @@ func (s *Service) checkKeys(ctx context.Context, report *Report) error {
 	return nil
 }
 
-// addKey reports what trying a key found.
+// addKey adds a finding if testing a key found a problem.
 func (r *Report) addKey(id string, result keyTrial, err error) {
 	_, wrong := errors.AsType[*crypto.WrongKeyError](err)
 	switch {
@@ -132,12 +132,13 @@ func (r *Report) addKey(id string, result keyTrial, err error) {
 	}
 }
 
-// sampleSize is how many stored records a key is tried on from either end of the list. Some may be
-// damaged, and a key that was replaced under its ID shows at one end or the other.
+// sampleSize is how many records from each end of the list a key is tested on. One record is not
+// enough, because it can be damaged. One end is not enough, because a key that was replaced under
+// its ID opens only older or only newer records.
 const sampleSize = 10
 
-// maxUnavailable is how many records in a row a key service may fail on before it counts as out of
-// reach. Some services answer for a damaged record as they do when they are down.
+// maxUnavailable is how many records in a row a key service can fail on before it counts as
+// unavailable. Some services answer for a damaged record as they do when they are down.
 const maxUnavailable = 5
 
 // keyTrial is the result of trying a key on stored records.
@@ -146,8 +147,9 @@ type keyTrial struct {
 	opened  int
 }
 
-// tryKey opens something under a key: what it wraps now if it is the primary, and records stored
-// under it. The error is nil if it opens one of them, or if no record shows whether it does.
+// tryKey tests a key. If the key is the primary, tryKey wraps and unwraps a new data key. It then
+// unwraps the data keys of records stored under the key. The error is nil if the key opens one of
+// the records, or if there is no record to test it on.
 func tryKey(
 	ctx context.Context, keys crypto.KeyWrapper, k KeyCount, stored []*Record,
 ) (result keyTrial, err error) {
@@ -185,8 +187,8 @@ func tryKey(
 	return result, cmp.Or(sealed, unavailable)
 }
 
-// tryPrimaryKey returns an error if the primary key does not open what is stored under its ID. What
-// such a key wraps, no other process opens.
+// tryPrimaryKey returns an error if the primary key does not open what is stored under its ID. No
+// other process could open what such a key wraps.
 func (s *Service) tryPrimaryKey(ctx context.Context, keys crypto.KeyWrapper) error {
 	id := keys.Primary()
 	stored, err := s.sample(ctx, record.TermKey+id)
@@ -199,8 +201,8 @@ func (s *Service) tryPrimaryKey(ctx context.Context, keys crypto.KeyWrapper) err
 	return nil
 }
 
-// wrapAndUnwrap wraps a data key made for the purpose. It opens with the result what it sealed
-// before.
+// wrapAndUnwrap wraps and unwraps a new data key. It checks that the unwrapped key opens what the
+// data key sealed.
 func wrapAndUnwrap(ctx context.Context, keys crypto.KeyWrapper) error {
 	k, err := crypto.NewDataKey(1, keys.Suite())
 	if err != nil {
@@ -276,7 +278,8 @@ func (s *Service) missingKeys(
 		if err != nil {
 			continue
 		}
-		// The keys themselves name the ID. What a damaged store has in its place is not repeated.
+		// Report the ID from the error, which is valid. The ID in a damaged store could be
+		// anything.
 		unknown, ok := errors.AsType[*crypto.UnknownKeyError](unwrapStored(ctx, keys, r, body))
 		if ok && !slices.Contains(ids, unknown.KeyID) {
 			ids = append(ids, unknown.KeyID)
@@ -289,11 +292,11 @@ func (s *Service) missingKeys(
 type census struct {
 	keys      []KeyCount // of the available keys, by ID
 	records   int64      // of all tenants
-	elsewhere int64      // that need a key which is not available
+	elsewhere int64      // under a key that is not available
 }
 
-// census counts all records and those under each available key. These are several counts, so
-// records that come or go meanwhile can cause a difference. Then it counts again.
+// census counts all records and those under each available key. If records come or go between these
+// counts, the sums can differ. census then counts again.
 func (s *Service) census(ctx context.Context) (c census, err error) {
 	for range 3 {
 		if c.keys, err = s.countKeys(ctx); err != nil {
@@ -329,18 +332,18 @@ func (s *Service) countKeys(ctx context.Context) ([]KeyCount, error) {
 	return counts, nil
 }
 
-// CanRetire returns nil if no record needs a key, so that it may be removed from the keys of every
-// process: the fourth step of a rotation. It reads every record that the store lists across
-// tenants. So a record that lost its place under the key still counts, and an unreadable body is an
-// error. It cannot see a record that the store lists nowhere. A process that still has the key
-// as its primary could put a record under it at any time: promote the new key everywhere first.
+// CanRetire returns nil if no record needs a key. The key can then be removed from every process:
+// the fourth step of a rotation. CanRetire reads every record that the store lists across tenants.
+// So a record that lost its place under the key still counts, and an unreadable body is an error.
+// It cannot see a record that the store lists nowhere. Promote the new key everywhere first: a
+// process that still has the old key as its primary can put a record under it at any time.
 //
-// It knows the store alone. What a backup keeps under the key is lost with the key.
+// It looks only at the store. Backups that need the key cannot be opened once the key is gone.
 //
 // It is for the host. Errors: [ErrForbidden]; [ErrKeyInUse] for the primary key and for a key that
-// a record needs; [ErrUnknownKey] for one that is not available; that of the primary key if it does
-// not open what is stored under its ID, since then no other process opens what this one rewrapped;
-// and any error of the store or of a record that prevents counting.
+// a record needs; [ErrUnknownKey] for a key that is not available; an error of the primary key if
+// that key does not open what is stored under its ID, since other processes then cannot open what
+// this process rewrapped; and any error of the store or of a record that prevents counting.
 func (s *Service) CanRetire(ctx context.Context, keyID string) (err error) {
 	defer inMethod("can retire", &err)
 	if err := s.admitMaintenance(nil); err != nil {
@@ -348,7 +351,7 @@ func (s *Service) CanRetire(ctx context.Context, keyID string) (err error) {
 	}
 	switch ids := s.keys.KeyIDs(); {
 	case !slices.Contains(ids, keyID):
-		// The argument is not repeated: it may be the key itself, by mistake.
+		// Do not repeat the argument: by mistake it could be the key itself.
 		return fmt.Errorf("%w: there are %s", ErrUnknownKey, strings.Join(ids, ", "))
 	case keyID == s.keys.Primary():
 		return &KeyInUseError{KeyID: keyID, Primary: true}

@@ -16,9 +16,11 @@ import (
 	"github.com/go-installation/installation/internal/record"
 )
 
-// An outcome lives longer than the record that it is about, and must not be believed without proof.
-// So each process makes one outcome key, has it wrapped once, and puts the wrapped key into each
-// outcome that it seals. Nothing has to be shared between processes or rotated.
+// An [Outcome] is the sealed answer to a request with an idempotency key. It can live longer than
+// its record, so it is not sealed under the data key of the record. Instead, each process makes an
+// outcome key, wraps it, and puts the wrapped key into each outcome. So processes share no outcome
+// key, and nobody has to rotate outcome keys. Only the content of the answer is sealed under the
+// data key too; see keepContent.
 
 // outcomeKey is the key of this process for sealing outcomes. It is made when first needed.
 type outcomeKey struct {
@@ -27,9 +29,9 @@ type outcomeKey struct {
 	wrapped crypto.Wrapped
 }
 
-// get returns the key, and the wrapped form of it that an outcome carries. Each day has a new key,
-// which bounds how many outcomes one key seals. Callers do not wait for each other: a key service
-// that hangs holds up its own caller alone.
+// get returns the key of today and its wrapped form. A new key each day limits how many outcomes
+// one key seals. Callers do not wait for each other: if the key service hangs for one of them, the
+// others go on.
 func (o *outcomeKey) get(
 	ctx context.Context, keys crypto.KeyWrapper, now time.Time,
 ) (*crypto.DataKey, crypto.Wrapped, error) {
@@ -62,12 +64,13 @@ func (o *outcomeKey) current() (*crypto.DataKey, crypto.Wrapped) {
 	return o.key, o.wrapped
 }
 
-// outcomeBinding is what an outcome key is wrapped for. No record has an empty ID, so the wrapped
-// key of a record does not open here, nor this one there.
+// outcomeBinding is the binding of an outcome key. No record has an empty ID, so the wrapped key of
+// a record does not open as an outcome key, and an outcome key does not open as the key of a
+// record.
 var outcomeBinding = crypto.Binding{}
 
-// unwrap returns the key in the wrapped form, which another process may have made. The caller calls
-// done after use.
+// unwrap returns the outcome key in w. Another process can have made that key. The caller has to
+// call done after use.
 func (o *outcomeKey) unwrap(
 	ctx context.Context, keys crypto.KeyWrapper, w crypto.Wrapped,
 ) (k *crypto.DataKey, done func(), err error) {
@@ -79,7 +82,7 @@ func (o *outcomeKey) unwrap(
 	return k, k.Destroy, err
 }
 
-// outcomePlace is where an outcome is sealed for.
+// outcomePlace returns the place that an outcome is sealed for.
 func outcomePlace(tenant string, digest Digest, until time.Time) crypto.Place {
 	micros := binary.BigEndian.AppendUint64(nil, uint64(until.UnixMicro()))
 	return crypto.Place{
@@ -87,20 +90,21 @@ func outcomePlace(tenant string, digest Digest, until time.Time) crypto.Place {
 	}
 }
 
-// answerPlace is where a part of an answer is sealed for, under the data key of its record: the
-// "answer" itself or the invitation "code".
+// answerPlace returns the place that a part of an answer is sealed for, under the data key of its
+// record. The kind is "answer" for the manifest and "code" for the invitation code.
 func answerPlace(kind string, key Key, digest Digest) crypto.Place {
 	return crypto.Place{Tenant: key.Tenant, Record: key.ID, Kind: kind, Pointer: string(digest[:])}
 }
 
-// digest returns the name under which the store keeps the outcome of an idempotency key. Each user
-// of each actor has keys of their own, so that none can probe another's.
+// digest returns the name under which the store keeps the outcome of an idempotency key. The name
+// depends on the actor and its user, so that nobody can probe the idempotency keys of somebody
+// else.
 func (s *Service) digest(key string) Digest {
 	parts := []string{"idem2", string(s.actor.Kind), s.actor.ID, s.actor.User.ID, key}
 	return sha256.Sum256(fmt.Appendf(nil, "%q", parts))
 }
 
-// fingerprint tells the request from any other one, for whoever has the outcome key.
+// fingerprint returns a keyed hash that identifies the request. It reveals nothing without k.
 func (w *write) fingerprint(k *crypto.DataKey) ([sha256.Size]byte, error) {
 	plain, err := canonical.Encode(w.method, w.request, contentOf)
 	if err != nil {
@@ -171,7 +175,7 @@ func (d *draft) keepContent(a *record.Answer, digest Digest) (err error) {
 		return nil
 	}
 	plain := d.plain
-	if plain == nil { // this write did not seal it
+	if plain == nil { // this write did not seal the manifest
 		if plain, err = k.OpenBinary(nil, manifestPlace(d.key), d.body.Manifest); err != nil {
 			return err
 		}
@@ -229,7 +233,8 @@ func (s *Service) replay(ctx context.Context, w *write, o *Outcome) (*Result, er
 	}
 	res.Installation = s.show(ctx, snap, s.now())
 	if !s.can(ActionSee, res.Installation) {
-		// It is not the actor's, or no longer. The request was carried out; that is all to say.
+		// The actor has no right to see the installation now. Report only that the request was
+		// applied.
 		res.Installation = removed(snap.key, a.Revision, a.Generation)
 		return res, nil
 	}
@@ -270,9 +275,9 @@ func (s *Service) openOutcome(ctx context.Context, w *write, o *Outcome) (*recor
 	return a, nil
 }
 
-// recall puts the state back to that of an answer and returns the answer's code. It leaves the
-// present state if the answer can no longer be opened, because the record has another data key
-// since.
+// recall replaces the state in the snapshot by the state in an answer, and returns the invitation
+// code of the answer. If the record has another data key since, the answer cannot be opened, and
+// recall leaves the present state.
 func (snap *snapshot) recall(a *record.Answer, digest Digest) (code crypto.Secret, err error) {
 	k := snap.dataKey
 	if len(a.Content) == 0 || k == nil || k.Number() != a.DataKey ||

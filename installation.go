@@ -15,11 +15,11 @@ import (
 	"github.com/go-installation/installation/internal/canonical"
 )
 
-// Installation is the fact that an extension is, was or may be installed in a customer's account.
-// One model serves every platform. Fields that a platform does not have stay empty.
+// Installation describes one extension in one customer's account: installed now, installed before,
+// or invited. One model serves every platform. Fields that a platform does not have stay empty.
 //
-// The service returns a copy that belongs to the caller, with secrets masked. To change something,
-// send the changed part back in an [UpsertRequest]: a mask keeps the stored secret.
+// The service returns a copy that belongs to the caller, with secrets masked. To change a part,
+// send the changed part back in an [UpsertRequest]. A mask in the part keeps the stored secret.
 type Installation struct {
 	ID     string
 	Tenant string // the project, client or platform it belongs to; "" = the default tenant
@@ -30,7 +30,7 @@ type Installation struct {
 	Status        Status // at the time of reading: an invitation past its expiry reads as expired
 	Health        Health
 	Consent       Consent
-	Configuration *Configuration // nil = nothing is stored, or the actor may not see it
+	Configuration *Configuration // nil = none is stored, or the actor has no right to see it
 	Connection    *Connection
 	BillingPlan   *billing.Plan
 	Notification  *Notification
@@ -39,7 +39,7 @@ type Installation struct {
 
 	Generation int64 // grows with each new generation, from 1
 	Revision   int64 // grows with each commit, from 1
-	Purged     bool  // configuration, connection and invitation are gone, with their key
+	Purged     bool  // configuration, connection, invitation and Extra were removed with their key
 
 	Extra  Document // wire fields that the model does not name
 	Sealed []Ref    // where secrets are stored, sorted; see Reveal
@@ -72,7 +72,7 @@ const (
 	Unhealthy Health = "unhealthy"
 )
 
-// Extension is what is installed. Its ID is fixed for the life of an installation ID.
+// Extension is what is installed. Its ID cannot change while the installation exists.
 type Extension struct {
 	ID       string
 	Name     string
@@ -110,9 +110,9 @@ type Consent struct {
 	Terms    []Reference          // accepted terms
 }
 
-// Configuration is the set of parameters that an extension runs with. To write one, only Document
-// is needed: the service keeps or mints ID, mints a RevisionID whenever the document changes, and
-// fills in Created and CreatedBy. The host and the platform may give these themselves.
+// Configuration is the set of parameters that an extension runs with. A write needs only Document.
+// The service then keeps ID or makes a new one, makes a new RevisionID if the document changes, and
+// fills in Created and CreatedBy. A caller can also set these four fields.
 type Configuration struct {
 	ID         string
 	RevisionID string
@@ -120,18 +120,18 @@ type Configuration struct {
 	CreatedBy  string
 	Document   Document // a JSON object
 
-	// Err says why every value in Document is masked: the schema cannot be used. It matches
-	// [validate.ErrSchema]. Writes ignore it.
+	// Err is set if the schema cannot be used. Every value in Document is then masked. Err matches
+	// [validate.ErrSchema]. Writes ignore Err.
 	Err error
 }
 
-// Connection is how the host reaches the customer at a provider, with the credentials for it. A
-// host that shares connections between installations keeps them itself, and stores the ID and the
-// public part here.
+// Connection says how the host reaches the customer's workspace at a provider, and holds the
+// credentials. A host that shares connections between installations keeps them itself, and stores
+// the ID and the public part here.
 //
-// It is written as a whole. Reads mask its secrets. A mask that is sent back keeps the stored
-// secret, and the zero [crypto.Secret] removes it. To change one token, start from the connection
-// that was read.
+// A write replaces the whole connection. Reads mask the secrets of a connection. In a write, a mask
+// keeps the stored secret, and the zero [crypto.Secret] removes the stored secret. To change one
+// token, read the connection, replace the token, and write the connection back.
 type Connection struct {
 	ID           string
 	Provider     string
@@ -146,7 +146,7 @@ type Connection struct {
 	AccessToken  Token
 	RefreshToken Token
 	APIKey       crypto.Secret
-	Metadata     Document // what else the provider needs; may contain secrets
+	Metadata     Document // what else the provider needs; can contain secrets
 	Created      time.Time
 	Updated      time.Time
 }
@@ -170,7 +170,7 @@ type Consumer struct {
 	Updated time.Time
 }
 
-// Token is a credential with its times.
+// Token is a credential with the times of its issue and expiry.
 type Token struct {
 	Value   crypto.Secret
 	Issued  time.Time
@@ -185,7 +185,7 @@ type Notification struct {
 	Href    string
 }
 
-// Audit keeps the last time that each thing happened. A nil entry means never in this generation.
+// Audit says when each kind of change last happened. A nil entry means never in this generation.
 type Audit struct {
 	Created     *AuditEntry // survives a re-install
 	Updated     *AuditEntry
@@ -210,8 +210,8 @@ type Reference struct {
 	Icon string
 }
 
-// Ref names one stored secret. It consists of the document that holds the secret and the JSON
-// Pointer (RFC 6901) of its place there:
+// Ref names one stored secret. It consists of a kind, which says what contains the secret, and the
+// JSON Pointer (RFC 6901) of the secret there:
 //
 //	config/api_key              in Configuration.Document
 //	connection/aws/secret_key   in Connection.Metadata
@@ -241,17 +241,18 @@ func (r Ref) Kind() string {
 // Pointer returns the JSON Pointer of r.
 func (r Ref) Pointer() string { return string(r[len(r.Kind()):]) }
 
-// Document is a JSON document that may contain secrets. It is plain or masked; either may be sent.
+// Document is a JSON document that can contain secrets. A Document is plain or masked. Writes
+// accept both.
 //
-// A document that a caller makes is plain. It shows nothing of itself: every verb, encoder and
-// logger prints a mask. A document that the service returns has "***" in place of each secret and
-// shows itself as JSON. If it is sent back, its masks keep the stored secrets. A mask that stands
-// for nothing, for example in another installation, is rejected.
+// A document that a caller makes is plain. Every verb, encoder and logger prints it as "***". A
+// document that the service returns is masked: it has "***" in place of each secret, and prints as
+// JSON. If a caller sends a masked document back, its masks keep the stored secrets. The service
+// rejects a mask where no secret is stored, for example in another installation.
 //
 // The zero value is no document. A Document never changes and may be shared.
 type Document struct {
-	plain  crypto.Secret // of the caller
-	masked string        // of the service
+	plain  crypto.Secret // the text of a plain document
+	masked string        // the text of a masked document
 }
 
 // JSON returns a Document that holds a copy of b. The Service validates it on write; see package
@@ -264,8 +265,8 @@ func JSON[T ~string | ~[]byte](b T) Document {
 }
 
 // DocumentOf returns v as a Document, encoded by [json.Marshal]. It rejects a value that contains a
-// plain [crypto.Secret] or Document, because JSON would write a mask for it: set that with
-// patch.SetSecret, or reveal it first. The error does not quote v.
+// plain [crypto.Secret] or a plain Document, because the JSON would have a mask in place of the
+// secret. Reveal such a secret first, or store it with patch.SetSecret. The error does not quote v.
 func DocumentOf(v any) (Document, error) {
 	b, err := json.Marshal(v) // first, since it rejects a value that contains itself
 	if err != nil {
@@ -278,7 +279,8 @@ func DocumentOf(v any) (Document, error) {
 	return JSON(b), nil
 }
 
-// plainContentOf is contentOf for a search for plain secrets: a masked document contains none.
+// plainContentOf is contentOf, except that a masked document has no content: it contains no plain
+// secret.
 func plainContentOf(v any) (content any, ok bool) {
 	if d, ok := v.(Document); ok {
 		return d.plain, true
@@ -288,7 +290,7 @@ func plainContentOf(v any) (content any, ok bool) {
 
 func maskedDocument(text []byte) Document { return Document{masked: string(text)} }
 
-// IsZero reports whether there is no document.
+// IsZero reports whether d is the zero value, which is no document.
 func (d Document) IsZero() bool { return d.plain.IsZero() && d.masked == "" }
 
 // Bytes returns the masked JSON text, or nil for a document that did not come from the service. The
@@ -315,13 +317,14 @@ func (d Document) Decode(v any) error {
 // content returns the text, plain or masked.
 func (d Document) content() []byte { return d.Text().Reveal() }
 
-// Equal reports whether both documents are plain or both masked, and have the same text. For plain
-// ones it takes the same time wherever they differ.
+// Equal reports whether both documents are plain or both masked, and have the same text. The time
+// to compare two plain documents does not depend on where they differ.
 func (d Document) Equal(other Document) bool {
 	return d.plain.Equal(other.plain) && d.masked == other.masked
 }
 
-// String returns what the document shows of itself.
+// String returns the JSON text of a masked document, "***" for a plain document, and "" for the
+// zero Document.
 func (d Document) String() string { return cmp.Or(d.masked, d.plain.String()) }
 
 // GoString implements [fmt.GoStringer] with the text of String.
@@ -336,7 +339,8 @@ func (d Document) LogValue() slog.Value { return slog.StringValue(d.String()) }
 // MarshalText returns the text of String.
 func (d Document) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// MarshalJSON returns a masked document as it is, a mask for a plain one, and null for none.
+// MarshalJSON returns the JSON text of a masked document, a mask for a plain document, and null for
+// the zero Document.
 func (d Document) MarshalJSON() ([]byte, error) {
 	if d.masked != "" {
 		return d.Bytes(), nil
@@ -353,13 +357,13 @@ func (d *Document) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// GobEncode fails: gob would write the document where nothing masks it.
+// GobEncode always fails. Gob is for storing, and storing a mask would lose the secret.
 func (d Document) GobEncode() ([]byte, error) {
 	return nil, errors.New("installation: a document cannot be written as gob")
 }
 
-// contentOf returns what a value of this package consists of if its fields are unexported; see
-// package canonical.
+// contentOf returns the content of a value of this package that package canonical cannot read by
+// its exported fields.
 func contentOf(v any) (content any, ok bool) {
 	switch v := v.(type) {
 	case Document:

@@ -16,22 +16,22 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// Invitation is the offer that led to an installation. It does not contain the code:
-// [Service.Invite] and [Service.Resend] return that once, and only its hash is stored.
+// Invitation is the offer to install an extension. It does not contain the invitation code:
+// [Service.Invite] and [Service.Resend] return the code once, and only a hash of it is stored.
 type Invitation struct {
 	Status     Status // of the installation
 	Message    string // shown to the recipient
-	ExternalID string // the caller's own
-	Recipient  string // verified; who alone may accept; "" = whoever has the code
+	ExternalID string // in the caller's own system
+	Recipient  string // who alone may accept; "" = anyone with the code
 	Validity   Period
 	Expires    time.Time
 }
 
 // Invite creates an installation in the state invited. The result contains the code that the
-// recipient redeems with [Service.Accept]; it is shown only there. An uninstalled or expired
+// recipient redeems with [Service.Accept]. Nothing else shows the code. An uninstalled or expired
 // installation is invited again, as a new generation.
 //
-// Errors: those of [Service.Upsert], and [ErrConflict] for one that is installed or already
+// Errors: those of [Service.Upsert], and [ErrConflict] if the installation is installed or already
 // invited; see [Service.Resend].
 func (s *Service) Invite(ctx context.Context, req InviteRequest) (*Result, error) {
 	return s.write(ctx, write{
@@ -60,10 +60,10 @@ func (s *Service) invite(ctx context.Context, d *draft, req InviteRequest) error
 	return s.issueCode(d)
 }
 
-// Resend gives a live invitation a new code and a new expiry. The old code is dead from then on.
+// Resend gives a live invitation a new code and a new expiry. The old code stops working.
 //
-// Errors: [ErrNotFound], [ErrForbidden], [ErrInvalid], [ErrConflict] for one that is not invited,
-// and those of guards, keys and the store.
+// Errors: [ErrNotFound], [ErrForbidden], [ErrInvalid], [ErrConflict] if the installation is not
+// invited, and those of guards, keys and the store.
 func (s *Service) Resend(ctx context.Context, req ResendRequest) (*Result, error) {
 	req.Present = true
 	return s.write(ctx, write{
@@ -96,14 +96,14 @@ func (s *Service) issueCode(d *draft) error {
 	return nil
 }
 
-// Accept redeems an invitation code for an account, which the extension is then installed in. Of
-// many accounts that try at once one wins. The same account with the same code succeeds again,
-// marked Replayed, without a write. A customer can accept for its own account only.
+// Accept redeems an invitation code for an account, and so installs the extension in that account.
+// If many accounts try at once, one of them wins. If that account repeats the call, Accept sets
+// Result.Replayed and writes nothing. A customer can accept for its own account only.
 //
-// Every rejected code gets [ErrInvitation] and nothing more: unknown, used, dead, expired, or of
-// another installation, account or recipient. With a valid code: [ErrForbidden] if the policy
-// refuses this account, [ErrExists] if the account has a live installation of the extension,
-// [ErrInvalid], and those of keys and of the store.
+// If the code is wrong, used, replaced or expired, or if it belongs to another installation,
+// account or recipient, the error is [ErrInvitation] without details. With a valid code:
+// [ErrForbidden] if the policy refuses this account, [ErrExists] if the account has a live
+// installation of the extension, [ErrInvalid], and those of keys and of the store.
 func (s *Service) Accept(ctx context.Context, req AcceptRequest) (*Result, error) {
 	res, err := s.write(ctx, write{
 		method: "accept", request: req, guard: req.Guard, id: req.ID,
@@ -170,13 +170,14 @@ func (d *draft) redeems(req AcceptRequest) bool {
 }
 
 // Period is a length of calendar time in UTC: a number and d, w, m or y, such as "7d", "1m", "1y".
-// A month that has no such day ends on its last one.
+// If the month in which a period ends has no such day, the period ends on the last day of that
+// month.
 type Period string
 
 // defaultValidity is how long an invitation is valid if the request does not say.
 const defaultValidity Period = "7d"
 
-// After returns the time p after t. The error matches [ErrInvalid].
+// After returns t plus p. The error matches [ErrInvalid].
 func (p Period) After(t time.Time) (time.Time, error) {
 	after, ok := invite.AddPeriod(t, string(p))
 	if !ok {
@@ -185,20 +186,20 @@ func (p Period) After(t time.Time) (time.Time, error) {
 	return after, nil
 }
 
-// Uninstall ends an installation, or revokes an invitation. The record stays. Its secrets live
-// until Options.Grace is over, when [Service.Sweep] purges them, or go at once with Final. A repeat
+// Uninstall ends an installation, or revokes an invitation. The record stays. [Service.Sweep]
+// purges its secrets after Options.Grace. With Final, Uninstall purges them at once. A repeat
 // succeeds and changes nothing; a repeat with Final purges.
 //
-// The host and the platform need no key. They wait for a key service during half of the time to
-// their deadline. A purge without the key drops the whole content, because the rest cannot be
-// sealed again, and needs an answer of the keys that they are unavailable (see
-// [crypto.KMSOptions]). If only the deadline ran short, the installation ends, Reveal returns
-// [ErrShredded], and Sweep or a repeat with Final purges. Result.Purged says which it was.
+// The host and the platform need no key. They wait for a key service until half of the time to
+// their deadline is over. If the key service fails by then (see [crypto.KMSOptions]), a purge drops
+// the whole content, because nothing can be sealed again. If the service has not answered by then,
+// nothing is purged yet: the installation ends, Reveal returns [ErrShredded], and Sweep or a repeat
+// with Final purges. Result.Purged tells whether the secrets were purged.
 //
-// Give Generation or InstalledBefore for an event that may arrive late: a re-install then answers
-// [ErrStale] and lives. Errors: [ErrNotFound], [ErrForbidden], [ErrConflict] for an expired
-// invitation, [ErrKeyUnavailable] for a repeat with Final and a short deadline, those of guards and
-// of the store.
+// For an event that can arrive late, set Generation or InstalledBefore: after a re-install, the
+// error is then [ErrStale] and nothing changes. Errors: [ErrNotFound], [ErrForbidden],
+// [ErrConflict] for an expired invitation, [ErrKeyUnavailable] for a repeat with Final and a short
+// deadline, those of guards and of the store.
 func (s *Service) Uninstall(ctx context.Context, req UninstallRequest) (*Result, error) {
 	req.Present = true
 	s = s.withKeyTimeout(false)
@@ -235,8 +236,8 @@ func (s *Service) uninstall(ctx context.Context, d *draft, req UninstallRequest)
 }
 
 // purge removes configuration, connection, invitation and extra fields, and seals the rest under a
-// new data key. Without a key the rest goes too: secrets that are due to go do not wait for one.
-// With an error nothing has changed.
+// new data key. If the key is unavailable, purge removes the rest too, because a missing key must
+// not keep secrets alive. On an error the draft is unchanged.
 func (s *Service) purge(ctx context.Context, d *draft) error {
 	err := d.err
 	if err == nil {
@@ -261,16 +262,16 @@ func (s *Service) purge(ctx context.Context, d *draft) error {
 	return nil
 }
 
-// noMove is the error for a move that does not exist.
+// noMove is the error for a transition that the lifecycle does not have.
 func (d *draft) noMove(from, to Status) error {
 	return &ConflictError{Key: d.key, Revision: d.stored.Revision, From: from, To: to}
 }
 
-// Expire ends an unredeemed invitation now. A repeat succeeds and changes nothing. Expiry by the
-// clock needs no call: it applies to every read and to Accept.
+// Expire ends an unredeemed invitation now. A repeat succeeds and changes nothing. After the time
+// of expiry no call is needed: reads and Accept treat the invitation as expired.
 //
-// Errors: [ErrNotFound], [ErrForbidden], [ErrConflict] for one that is installed or uninstalled,
-// and those of guards and of the store.
+// Errors: [ErrNotFound], [ErrForbidden], [ErrConflict] if the installation is installed or
+// uninstalled, and those of guards and of the store.
 func (s *Service) Expire(ctx context.Context, req ExpireRequest) (*Result, error) {
 	req.Present = true
 	s = s.withKeyTimeout(false)
@@ -290,7 +291,7 @@ func (s *Service) Expire(ctx context.Context, req ExpireRequest) (*Result, error
 	})
 }
 
-// expire writes down that an invitation has expired.
+// expire marks an invitation as expired.
 func (s *Service) expire(d *draft) {
 	d.lifecycle.status, d.lifecycle.expired = StatusExpired, s.audit(d)
 	d.effect, d.events = d.ended(), append(d.events, event.Expired)
@@ -299,11 +300,10 @@ func (s *Service) expire(d *draft) {
 // Delete removes an installation in any state, with its secrets. A tombstone keeps revision and
 // generation for Options.TombstoneTTL, so that no stale write brings it back.
 //
-// Host and platform need no key, and none is asked for, unless InstalledBefore or a custom policy
-// may depend on what is sealed, or an idempotency key needs an outcome.
+// For host and platform, Delete needs no key. It requests a key only if InstalledBefore or a custom
+// policy needs sealed fields, or if an idempotency key needs a sealed answer.
 //
-// Errors: [ErrNotFound], also for one that was deleted before, [ErrForbidden], and those of guards
-// and of the store.
+// Errors: [ErrNotFound], also for a repeat, [ErrForbidden], and those of guards and of the store.
 func (s *Service) Delete(ctx context.Context, req DeleteRequest) (*Result, error) {
 	req.Present = true
 	s = s.withKeyTimeout(req.InstalledBefore.IsZero() && !s.customPolicy)
@@ -320,18 +320,18 @@ func (s *Service) Delete(ctx context.Context, req DeleteRequest) (*Result, error
 // sweepPage is how many due records Sweep reads at once.
 const sweepPage = 100
 
-// Sweep writes down what time has done, in all tenants: invitations past their expiry expire, and
-// uninstalled ones past their grace period lose their secrets. It makes at most limit changes;
-// 0 means all that are due.
+// Sweep does what is due in all tenants: it marks invitations past their expiry as expired, and
+// purges uninstalled installations past their grace period. It makes at most limit changes; 0 means
+// all that are due.
 //
 // Call it from a timer, on any number of nodes: each change is a compare-and-swap, and the loser of
-// a race skips. It can be stopped anywhere and started again. A record that cannot be opened stops
-// nothing. A purge without its key drops the whole content, so do not sweep while a key service is
-// down or a keyring is incomplete; see SweepReport.Shredded. If only the deadline was too near to
-// wait for the key, the record is not purged and counts as Failed.
+// a race skips the record. A sweep can be stopped at any time and started again. It goes on after a
+// record that cannot be opened. A purge whose key is unavailable drops the whole content, so do not
+// sweep while a key service is down or a keyring is incomplete; see SweepReport.Shredded. If only
+// the deadline was too near to wait for the key, the record is not purged and counts as Failed.
 //
-// The report is valid beside an error. Errors: [ErrForbidden] for anyone except the host, those of
-// the context and the store, and, joined, one for each failed record.
+// The report is valid even with an error. Errors: [ErrForbidden] for anyone except the host, those
+// of the context and the store, and, joined, one for each failed record.
 func (s *Service) Sweep(ctx context.Context, limit int) (SweepReport, error) {
 	var report SweepReport
 	if err := s.admitMaintenance(checkLimit("limit", limit, math.MaxInt)); err != nil {
@@ -357,7 +357,7 @@ func (s *Service) Sweep(ctx context.Context, limit int) (SweepReport, error) {
 	return report, errors.Join(failed...)
 }
 
-// sweepOne makes the move that is due for a listed record, and counts it.
+// sweepOne makes the change that is due for a listed record, and counts it.
 func (s *Service) sweepOne(ctx context.Context, r *Record, report *SweepReport) error {
 	s = s.In(r.Key.Tenant).withKeyTimeout(false)
 	var done *draft

@@ -6,13 +6,13 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// Actor is who makes a request. The host application derives it from an identity that it has
-// verified. The service believes it.
+// Actor is who makes a request. The host application derives the actor from an identity that it has
+// verified. The service does not verify the actor.
 type Actor struct {
 	Kind     ActorKind
 	ID       string    // of the extension, vendor or customer; empty for Host and Platform
-	User     Reference // the person or token behind the request, for the audit; may be empty
-	ReadOnly bool      // may read, may not change anything
+	User     Reference // the person or token behind the request, for the audit; optional
+	ReadOnly bool      // can read, cannot change anything
 }
 
 // ActorKind is the role of an actor; see [DefaultPolicy]. The zero value may do nothing.
@@ -32,17 +32,18 @@ const (
 	Platform ActorKind = "platform"
 )
 
-// Policy decides whether an actor may act on an installation. The service calls it for the stored
-// state and for the result of a write. For a record that cannot be opened it passes what is known,
-// with Err set. A Policy must not change the installation.
+// Policy decides whether an actor may act on an installation. For a write, the service asks the
+// policy about the stored state and about the result. If a record cannot be opened, inst has only
+// the fields that are stored in plain, and Err. A Policy must not change the installation.
 //
-// An actor that is refused [ActionSee] gets [ErrNotFound]. Any other refusal is [ErrForbidden]. A
-// replacement usually calls [DefaultPolicy] and widens or narrows its answer. Lists of an
-// extension, vendor or customer contain only its own rows, whatever a policy says. Hosts and
-// platforms are expected to see every row.
+// If the policy refuses [ActionSee], the service returns [ErrNotFound]. For any other refusal it
+// returns [ErrForbidden]. A custom policy usually calls [DefaultPolicy] and widens or narrows its
+// answer. An extension, vendor or customer lists only its own installations, whatever the policy
+// says. A policy should let hosts and platforms see every installation: [Service.Count] counts all
+// of them.
 type Policy func(a Actor, do Action, inst *Installation) bool
 
-// Action is something that an actor may be allowed to do.
+// Action is something that a policy allows or refuses.
 type Action string
 
 // Actions.
@@ -73,12 +74,12 @@ const (
 //	delete        yes     -               yes      -         yes
 //	maintain      yes     -               -        -         -
 //
-// An actor that is ReadOnly only sees. The zero Actor may do nothing.
+// A ReadOnly actor has only the first two rights. The zero Actor has none.
 //
-// Upsert covers every part except the configuration. A host that lets customers call it decides
-// itself which parts it passes on: for example, whether a customer may name a billing plan, or
-// install an extension without an invitation. A host that accepts for an account does so as its
-// Customer.
+// The right upsert covers every part except the configuration. A host that offers Upsert to
+// customers decides which parts it passes on: for example, whether a customer may name a billing
+// plan, or install an extension without an invitation. A host that accepts an invitation for an
+// account calls Accept as the Customer of that account.
 func DefaultPolicy(a Actor, do Action, inst *Installation) bool {
 	if a.ReadOnly && do != ActionSee && do != ActionSeeConfiguration {
 		return false
@@ -89,8 +90,8 @@ func DefaultPolicy(a Actor, do Action, inst *Installation) bool {
 // ownsAll reports whether every installation is the actor's own.
 func (a Actor) ownsAll() bool { return a.Kind == Host || a.Kind == Platform }
 
-// owns reports whether the installation belongs to the actor. Host and platform own everything, and
-// everybody owns nil.
+// owns reports whether the installation belongs to the actor. Host and platform own everything. A
+// nil installation, which stands for no particular one, belongs to every actor.
 func owns(a Actor, inst *Installation) bool {
 	if a.ownsAll() || inst == nil {
 		return true
@@ -118,13 +119,13 @@ var defaultRights = map[ActorKind][]Action{
 	Platform: {ActionSee, ActionInvite, ActionUpsert, ActionUninstall, ActionDelete},
 }
 
-// can asks the policy. An actor without a kind is always refused.
+// can reports whether the policy allows an action. It refuses an actor without a kind.
 func (s *Service) can(do Action, inst *Installation) bool {
 	return s.actor.Kind != "" && s.opts.Policy(s.actor, do, inst)
 }
 
-// allow returns ErrNotFound if the actor may not know of inst, and ErrForbidden if it may not do
-// one of these actions.
+// allow returns ErrNotFound if the policy refuses ActionSee, and ErrForbidden if it refuses one of
+// the other actions.
 func (s *Service) allow(inst *Installation, actions ...Action) error {
 	if !s.can(ActionSee, inst) {
 		return ErrNotFound
@@ -135,8 +136,9 @@ func (s *Service) allow(inst *Installation, actions ...Action) error {
 	return nil
 }
 
-// checkOwners rejects a write that hands an installation to somebody else. The extension is fixed.
-// Only the host and the platform may change the owner and the account, which decide who sees it.
+// checkOwners rejects a write that hands an installation to somebody else. The extension cannot
+// change. The owner and the account decide who sees the installation, so only the host and the
+// platform may change them.
 func (s *Service) checkOwners(l *validate.List, d *draft, before Installation) {
 	fixed := func(path, was, is string) {
 		if was != "" && was != is {

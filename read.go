@@ -19,8 +19,8 @@ import (
 //
 // If the record exists and cannot be opened, Get returns what the store keeps in plain, together
 // with the error: [ErrSealed], [ErrUnknownKey], [ErrKeyUnavailable] or [ErrShredded]. Other errors:
-// [ErrNotFound] if nothing is stored under the ID or the actor may not know of it, [ErrInvalid] for
-// a malformed ID, and those of the store.
+// [ErrNotFound] if nothing is stored under the ID or the actor has no right to see the
+// installation, [ErrInvalid] for a malformed ID, and those of the store.
 func (s *Service) Get(ctx context.Context, id string) (*Installation, error) {
 	if err := s.admit(checkID(id)); err != nil {
 		return nil, fmt.Errorf("get: %w", err)
@@ -44,8 +44,8 @@ func (s *Service) Get(ctx context.Context, id string) (*Installation, error) {
 }
 
 // List returns one page of the tenant's installations that match the filters and that the actor may
-// see, oldest first. Those that cannot be opened are listed with Err set. Filters that no index
-// serves apply to the rows of the page, which is then shorter.
+// see, oldest first. Installations that cannot be opened are listed with Err set. A filter that no
+// index serves removes installations from the page, so the page can be shorter than Limit.
 //
 // Errors: [ErrInvalid], [ErrForbidden] without an actor, and those of the store.
 func (s *Service) List(ctx context.Context, req ListRequest) (*List, error) {
@@ -56,7 +56,7 @@ func (s *Service) List(ctx context.Context, req ListRequest) (*List, error) {
 	return list, nil
 }
 
-// defaultPage is the limit of a list without one.
+// defaultPage is the limit of a list if the request sets none.
 const defaultPage = 100
 
 func (s *Service) list(ctx context.Context, req ListRequest) (*List, error) {
@@ -103,7 +103,7 @@ func (s *Service) page(
 	return rows, page.Next, ctx.Err()
 }
 
-// maxScan is how many rows are read to skip those that no index can count.
+// maxScan is how many rows one call reads at most if no index can count them.
 const maxScan = 10_000
 
 // skipRows reads past req.Skip matching rows that no index can count. It returns the rest of the
@@ -178,8 +178,8 @@ func (s *Service) Count(ctx context.Context, req ListRequest) (n int64, err erro
 	return n, nil
 }
 
-// termFor returns the index term that serves a list best: the narrowest within the actor's own
-// rows. A cursor shows a position in a list, so it must not be among the rows of others.
+// termFor returns the narrowest index term for a list that contains only rows of the actor. A
+// cursor reveals a position among all rows of the term, so the term must not have rows of others.
 func (s *Service) termFor(req ListRequest) string {
 	switch {
 	case s.actor.Kind == Vendor:
@@ -205,7 +205,8 @@ func (s *Service) termFor(req ListRequest) string {
 	}
 }
 
-// ownRows adds the filter for the actor's own rows. It returns false if req asks for others.
+// ownRows adds the filter for the actor's own rows. It returns false if req asks for rows of
+// others.
 func (s *Service) ownRows(req ListRequest) (_ ListRequest, ok bool) {
 	var filter *string
 	switch s.actor.Kind {
@@ -222,10 +223,11 @@ func (s *Service) ownRows(req ListRequest) (_ ListRequest, ok bool) {
 	return req, *filter == s.actor.ID && s.actor.ID != ""
 }
 
-// phasePending groups the states of an open invitation for lists: an expired one is still pending.
+// phasePending is the phase of the states invited and expired. They share an index term, because an
+// invitation expires without a write.
 const phasePending = "pending"
 
-// phase returns what an installation in this state is listed under.
+// phase returns the value of the index term for installations in this state.
 func (s Status) phase() string {
 	if s == StatusInvited || s == StatusExpired {
 		return phasePending
@@ -264,7 +266,7 @@ func (req ListRequest) matches(inst *Installation) bool {
 		connection = inst.Connection.ID
 	}
 	if inst.Err != nil {
-		connection = req.Connection // the index listed it; more is not known
+		connection = req.Connection // it is sealed, so the row counts as a match
 	}
 	is := func(want, have string) bool { return want == "" || want == have }
 	return is(req.Extension, inst.Extension.ID) && is(req.Account, inst.Account.ID) &&
@@ -307,9 +309,9 @@ func invalidCursor(err error) error {
 	return err
 }
 
-// show returns the installation of a snapshot as the actor may see it at a time. It is the one way
-// out of the service for what is stored. The result belongs to the caller, and the snapshot must
-// not be used afterwards.
+// show returns the installation of a snapshot as the actor may see it at a time. Every stored
+// installation that the service returns comes from show. The result belongs to the caller, and the
+// snapshot must not be used afterwards.
 func (s *Service) show(ctx context.Context, snap *snapshot, now time.Time) *Installation {
 	if snap.inst == nil {
 		return snap.partial(now)
@@ -329,9 +331,9 @@ func (s *Service) show(ctx context.Context, snap *snapshot, now time.Time) *Inst
 	return inst
 }
 
-// remask masks what today's rules find sensitive in documents that were stored under other rules. A
-// read does not write; the next write seals it. A configuration whose schema cannot be used is
-// masked as a whole.
+// remask masks the values that today's rules find sensitive, in documents that were stored under
+// other rules. The next write seals these values, since a read does not write. A configuration
+// whose schema cannot be used is masked as a whole.
 func (s *Service) remask(ctx context.Context, snap *snapshot, inst *Installation) {
 	current, err := s.currentRules(ctx, snap)
 	stored := parseRuleIDs(snap.rule)

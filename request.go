@@ -11,41 +11,46 @@ import (
 	"github.com/go-installation/installation/internal/operation"
 )
 
-// Guard states the conditions of a write. The zero Guard has none: the service then reads and
-// applies the request again whenever another writer was faster, until the context ends.
+// Guard states the conditions of a write. The zero Guard has no conditions. If another writer was
+// faster, the service then reads and applies the request again, until the context ends.
 type Guard struct {
 	Absent  bool // reject with [ErrExists] if there is a record, whatever its state
 	Present bool // reject with [ErrNotFound] if there is no record
 
-	// Revision must be the stored one, else [ErrConflict]. 0 = any.
+	// Revision is the stored revision that the write requires. The service rejects any other with
+	// [ErrConflict]. 0 = any revision.
 	Revision int64
-	// Generation must be the stored one. An older one is rejected with [ErrStale], a newer one with
-	// [ErrConflict]. 0 = any.
+	// Generation is the stored generation that the write requires. If the guard names an older
+	// generation, the service rejects the write with [ErrStale]; if a newer one, with
+	// [ErrConflict]. 0 = any generation.
 	Generation int64
-	// InstalledBefore rejects with [ErrStale] what was installed, or invited and not yet installed,
-	// at this time or later. Give the time of an event that may arrive late: it then cannot hurt a
-	// newer install. A time that was truncated to seconds may lie before an install in the same
-	// second.
+	// InstalledBefore rejects the write with [ErrStale] if the present install began at this time
+	// or later. An install that is only invited began with its invitation. For an event that can
+	// arrive late, set InstalledBefore to the time of the event: the event then cannot change a
+	// newer install. A time that was truncated to seconds can be earlier than an install in the
+	// same second.
 	InstalledBefore time.Time
 
-	// IdempotencyKey makes the request safe to repeat. The same user of the same actor who sends
-	// the same key and request gets the first answer again, marked Replayed. With another request
-	// the answer is [ErrIdempotencyMismatch]. Each user, and an actor without a user, has keys of
-	// its own. Requests are compared in full, documents byte for byte.
+	// IdempotencyKey makes the request safe to repeat. If the same user of the same actor sends the
+	// same request with the same key, the service returns the first answer, with Result.Replayed
+	// set. If the request differs, the service returns [ErrIdempotencyMismatch]. Different users
+	// can use the same key without conflict, and so can different actors. Requests are compared in
+	// full, documents byte for byte.
 	//
-	// The repeated answer is the first one, even if it is outdated: after a Resend, a repeated
-	// Invite returns its dead code. If the data key of the record has changed since, the
-	// answer is the present state instead. Outcomes are sealed, so a write with a key needs the
-	// keys of the service: without them it is [ErrKeyUnavailable]. At most 256 bytes; kept for
-	// Options.IdempotencyTTL.
+	// The first answer can be outdated: after a Resend, a repeated Invite returns the old code,
+	// which no longer works. If the data key of the record has changed since, the repeat returns
+	// the present state. The stored answer is sealed, so a write with an IdempotencyKey needs a key
+	// to seal with; without it the error is [ErrKeyUnavailable]. An IdempotencyKey has at most 256
+	// bytes. Its answer is kept for Options.IdempotencyTTL.
 	IdempotencyKey string
 }
 
-// Parts are what a write may contain. A part that is left out stays as it is.
+// Parts are the parts of an installation that a write can change. A part that is left out stays as
+// it is.
 type Parts struct {
 	Name Optional[string] `json:",omitzero"`
-	// Extension is required to create, cannot be removed, and its ID cannot change. The service
-	// believes Owner: take it from your own catalogue.
+	// Extension is required to create an installation. It cannot be removed, and its ID cannot
+	// change. The service does not verify Owner: take Owner from your own catalogue.
 	Extension     Optional[Extension]     `json:",omitzero"`
 	Account       Optional[Account]       `json:",omitzero"` // required to install
 	Health        Optional[Health]        `json:",omitzero"`
@@ -60,7 +65,7 @@ type Parts struct {
 // UpsertRequest is the request of [Service.Upsert].
 type UpsertRequest struct {
 	Guard
-	ID string // "" = the service mints one
+	ID string // "" = the service makes a new ID
 	Parts
 }
 
@@ -78,7 +83,7 @@ type Operation = operation.Operation
 // InviteRequest is the request of [Service.Invite].
 type InviteRequest struct {
 	Guard
-	ID string // "" = the service mints one
+	ID string // "" = the service makes a new ID
 	Parts
 	Message    string
 	ExternalID string
@@ -98,9 +103,9 @@ type AcceptRequest struct {
 	Guard
 	ID        string
 	Code      crypto.Secret
-	Account   Account           // that accepts; verified by the host
+	Account   Account           // the account that accepts; the host has verified it
 	Consent   Optional[Consent] `json:",omitzero"`
-	Recipient string            // verified; compared if the invitation names a recipient
+	Recipient string            // verified as well; compared if the invitation names one
 }
 
 // ExpireRequest is the request of [Service.Expire].
@@ -151,8 +156,8 @@ type ListRequest struct {
 	Reverse bool   // newest first
 }
 
-// List is one page of installations in the order of their creation. It may be shorter than
-// requested while Next is set.
+// List is one page of installations in the order of their creation. A page can be shorter than
+// requested although Next is set.
 type List struct {
 	Installations []*Installation
 	Next          string // for ListRequest.After; "" = there are no more
@@ -167,16 +172,16 @@ type Result struct {
 	Replayed bool // the answer to an earlier request with the same idempotency key or code
 
 	Code      crypto.Secret // of Invite and Resend: the invitation code, shown only here
-	AcceptURL crypto.Secret // the code within Options.AcceptURL, if that is set
+	AcceptURL crypto.Secret // Options.AcceptURL with the code, if Options.AcceptURL is set
 }
 
 // SweepReport counts what [Service.Sweep] did.
 type SweepReport struct {
 	Expired  int // invitations past their expiry
-	Purged   int // uninstalled ones past their grace period
-	Shredded int // those purged without the key, so that only what is stored in plain is left
-	Skipped  int // changed by someone else meanwhile
-	Failed   int // could not be changed; see the error
+	Purged   int // uninstalled installations past their grace period
+	Shredded int // how many of Purged had no available key: only plain fields are left
+	Skipped  int // records that someone else changed meanwhile
+	Failed   int // records that could not be changed; see the error
 }
 
 // Optional is a part of a write that may be left out. The zero value keeps what is stored, [Remove]

@@ -35,12 +35,12 @@ type RewrapReport struct {
 	Elsewhere int64
 
 	Rewrapped int // now under the primary key
-	Skipped   int // moved or removed by someone else meanwhile
+	Skipped   int // rewrapped or deleted by someone else meanwhile
 	Failed    int // not known to be under the primary key; see the error
 }
 
-// Done reports whether every record is under the primary key. Before you throw a key away, ask
-// [Service.CanRetire], which looks closer.
+// Done reports whether every record is under the primary key. Before you remove a key, call
+// [Service.CanRetire], which reads every record.
 func (r RewrapReport) Done() bool {
 	needed := func(k KeyCount) bool { return !k.Primary && k.Records > 0 }
 	return r.After != nil && r.Elsewhere == 0 && !slices.ContainsFunc(r.After, needed)
@@ -51,27 +51,28 @@ const maxReasons = 100
 
 // Rewrap wraps the data keys of all tenants under the primary key: step 3 of a rotation.
 //
-//  1. Add: give the new key to every process, beside the old primary. Nothing changes, and every
-//     process can read it.
-//  2. Promote: make it the primary of every process, first of one. [Service.Check] on the others
-//     then says whether they have the same key. New writes are under it from now on.
-//  3. Rewrap: bring the existing records under it.
-//  4. Retire: ask [Service.CanRetire], then remove the old key. Outcomes of idempotency keys are
-//     not rewrapped: keep the key for Options.IdempotencyTTL after the last process that had it
-//     as its primary.
+//  1. Add: give the new key to every process, beside the old primary. From then on every process
+//     can unwrap with the new key; none wraps with it.
+//  2. Promote: make the new key the primary, first in one process. If [Service.Check] in the other
+//     processes finds no wrong key, make it the primary there too. New writes then use the new key.
+//  3. Rewrap: bring the existing records under the new key.
+//  4. Retire: call [Service.CanRetire], then remove the old key. Outcomes of idempotency keys are
+//     not rewrapped: keep the key for Options.IdempotencyTTL after the last process that had it as
+//     its primary.
 //
-// The secrets and their data keys stay as they are. Revisions grow by one. No event tells of it:
-// nothing changed for a customer, and one event for each record would push everything else out of
-// the log. A data key keeps its cipher suite. To change that, call [Service.Rekey].
+// The secrets and their data keys stay as they are. Revisions grow by one. Rewrap writes no events:
+// nothing changed for a customer, and one event for each record would push all others out of the
+// log. A data key keeps its cipher suite. To change the suite, call [Service.Rekey].
 //
-// Rewrap can run beside readers and writers, on several nodes at once, and be stopped anywhere and
-// started again. Each record is one compare-and-swap. It is opened under its new key before it is
-// written, and read back afterwards. A record that cannot be opened stops nothing. A key service
-// that fails on five records in a row ends the walk over its records. A record that does not read
-// back ends the run: the store cannot be trusted. A primary key that opens none of the records
-// tried under its ID rewraps nothing: other processes have another key under that ID.
+// Rewrap can run beside readers and writers and on several nodes at once. It can be stopped at any
+// time and started again. Each record is one compare-and-swap. Rewrap opens the record under the
+// new key before it writes the record, and reads the record back afterwards. It goes on after a
+// record that cannot be opened. If a key service fails on five records in a row, Rewrap skips the
+// other records under that key. If a record does not read back, the store cannot be trusted, and
+// Rewrap ends. If the primary key opens none of the sampled records under its ID, other processes
+// have another key under that ID, and Rewrap changes nothing.
 //
-// It is for the host. The report is valid beside an error. Errors: [ErrForbidden], [ErrInvalid],
+// It is for the host. The report is valid even with an error. Errors: [ErrForbidden], [ErrInvalid],
 // those of the context, of the store and of the primary key, and, joined, one for each of the first
 // hundred records that failed.
 func (s *Service) Rewrap(ctx context.Context, req RewrapRequest) (RewrapReport, error) {
@@ -163,11 +164,11 @@ func (r *rewrap) pause(ctx context.Context) error {
 var (
 	// errMoved means that a record does not need to be rewrapped any more.
 	errMoved = errors.New("installation: moved or removed meanwhile")
-	// errReadBack means that the store is not to be trusted.
+	// errReadBack means that the store cannot be trusted.
 	errReadBack = errors.New("installation: the store does not return what was written")
 )
 
-// count adds the outcome for a record to the report. It returns an error if the run must end.
+// count adds the result for a record to the report. It returns an error if the run must end.
 func (r *rewrap) count(ctx context.Context, key Key, err error) (stop error) {
 	switch {
 	case err == nil:
@@ -198,7 +199,8 @@ func (r *rewrap) count(ctx context.Context, key Key, err error) (stop error) {
 	return nil
 }
 
-// rewrapRecord rewraps one record, and tries again after a conflict while it is under its old key.
+// rewrapRecord rewraps one record, and tries again after a conflict if the record is still under
+// its old key.
 func (r *rewrap) rewrapRecord(ctx context.Context, stored *Record) error {
 	key := stored.Key
 	var retry conflictRetry
@@ -276,8 +278,8 @@ func (r *rewrap) commitRewrapped(ctx context.Context, stored *Record) error {
 }
 
 // rewrapped returns the record that follows r, with the data key k in a new wrapping. The manifest
-// is sealed again, since it contains the revision. The result was opened with again, which came out
-// of the new wrapping: a key service that wrapped another key must not replace the old wrapping.
+// is sealed again, since it contains the revision. It verifies the result with again, the key that
+// came out of the new wrapping. So if a key service wrapped another key, the old wrapping stays.
 func (m *manifest) rewrapped(
 	r *Record, body *record.Body, life lifecycle, w crypto.Wrapped, k, again *crypto.DataKey,
 ) (*Record, error) {
@@ -295,8 +297,8 @@ func (m *manifest) rewrapped(
 	return &next, err
 }
 
-// readBack reads what was written and opens it again. If someone else wrote since, they opened it,
-// and only the ID of its key is compared.
+// readBack reads what was written and opens it again. If someone else wrote the record since, that
+// writer has opened it, so only the key ID is compared.
 func (r *rewrap) readBack(
 	ctx context.Context, wrote *Record, w crypto.Wrapped, k *crypto.DataKey,
 ) error {
@@ -333,19 +335,19 @@ type RekeyRequest struct {
 }
 
 // Rekey gives an installation a new data key, and seals every secret and the manifest again under
-// it in one commit. Use it if someone may have seen a data key or a key-encryption key, where
-// [Service.Rewrap] is not enough: what the old data key opens is gone, except in backups. It is
-// also the way to another cipher suite. Nothing else changes, claims included. The revision grows
-// by one and an event tells of it.
+// it in one commit. Use it if someone may have seen a data key or a key-encryption key.
+// [Service.Rewrap] is not enough then, because it keeps the data key. After Rekey the old data key
+// opens only backups. Rekey can also change the cipher suite. Nothing else changes; the claims
+// stay. The revision grows by one, and Rekey writes an event.
 //
 // The first answers to earlier requests with an idempotency key were sealed under the old data key.
-// If such a request is repeated, it is compared and answered with the present state. A repeated
-// Invite returns no code; the code that was given out stays valid.
+// If such a request is repeated, the answer is the present state. A repeated Invite returns no
+// code; the code that was given out stays valid.
 //
 // It is for the host. Errors: [ErrNotFound], [ErrForbidden], [ErrSealed] if a secret does not open
-// (a damaged one is not dropped silently) or if the primary key opens none of the records tried
-// under its ID, [crypto.ErrSuite] if this process may not use the suite of the old data key,
-// [ErrShredded], and those of keys, guards and the store.
+// (Rekey drops no damaged secret) or if the primary key opens none of the sampled records under its
+// ID, [crypto.ErrSuite] if this process cannot use the suite of the old data key, [ErrShredded],
+// and those of keys, guards and the store.
 func (s *Service) Rekey(ctx context.Context, req RekeyRequest) (*Result, error) {
 	req.Present = true
 	return s.write(ctx, write{
@@ -374,7 +376,7 @@ func (s *Service) rekey(ctx context.Context, d *draft) error {
 		}
 		plain[ref] = text
 	}
-	// A record under the primary key has just shown that it is the right one.
+	// If the record is under the primary key, that key has just opened it and is the right one.
 	if d.wrapped.KeyID != s.keys.Primary() {
 		if err := s.tryPrimaryKey(ctx, crypto.Uncached(s.keys)); err != nil {
 			return err
@@ -388,7 +390,7 @@ func (s *Service) rekey(ctx context.Context, d *draft) error {
 		if err != nil {
 			return err
 		}
-		d.secrets[ref] = secret{sealed, d.secrets[ref].number} // a credential is still the same
+		d.secrets[ref] = secret{sealed, d.secrets[ref].number} // its value is still the same
 	}
 	return nil
 }

@@ -20,13 +20,13 @@ type schemaLookup struct {
 	source    validate.SchemaSource
 	err       error
 
-	compiled  bool // the schema was needed
+	compiled  bool // schema and schemaErr are set
 	schema    *schema.Schema
 	schemaErr error
 }
 
-// schemaSource asks Options.Schema which schema the configuration follows, once for each extension
-// in the life of a snapshot.
+// schemaSource returns the source of the configuration's schema. It asks Options.Schema once for
+// each extension of a snapshot.
 func (s *Service) schemaSource(ctx context.Context, snap *snapshot) (validate.SchemaSource, error) {
 	ext := snap.inst.Extension
 	if s.opts.Schema == nil || ext.ID == "" {
@@ -54,8 +54,8 @@ func (s *Service) askSchema(
 	return source, nil
 }
 
-// schemaUnreachable is the error for a schema source that failed. The text of the cause may quote
-// anything, so only the end of a context is kept of it.
+// schemaUnreachable is the error for a schema source that failed. The text of the cause could quote
+// anything, so the error keeps only whether a context ended.
 func schemaUnreachable(revision string, cause error) error {
 	e := &validate.SchemaError{Revision: revision, Fault: validate.SchemaUnreachable}
 	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
@@ -109,15 +109,16 @@ func schemaUnusable(revision string, err error) error {
 	return err
 }
 
-// A record remembers the rules that its documents are stored under: one for all of them, and one
-// for the configuration if the extension has a schema. A read under the same rules returns the
-// documents as they are stored. Only a read under other rules needs the schema itself.
+// ruleIDs names the rules that decided which values of a record's documents are secret: one rule
+// for all documents, and another for the configuration if the extension has a schema. The record
+// stores the IDs. While they are the IDs of today's rules, a read returns the documents as they are
+// stored. Otherwise the read needs the schema itself.
 type ruleIDs struct {
 	all    string
 	config string // "" = the same as for all
 }
 
-// String returns both IDs in one, as a record stores them.
+// String returns both IDs in one string, as a record stores them.
 func (r ruleIDs) String() string {
 	if r.config == "" {
 		return r.all
@@ -131,8 +132,8 @@ func parseRuleIDs(text string) ruleIDs {
 	return ruleIDs{all, config}
 }
 
-// currentRules returns the IDs of today's rules for the documents that the installation has. With
-// an error, only the rule for all of them is known.
+// currentRules returns the IDs of today's rules for the documents that the installation has. On an
+// error, only the field all is set.
 func (s *Service) currentRules(ctx context.Context, snap *snapshot) (ruleIDs, error) {
 	rules := ruleIDs{all: s.rule.ID()}
 	if snap.inst.Configuration == nil {
@@ -145,11 +146,12 @@ func (s *Service) currentRules(ctx context.Context, snap *snapshot) (ruleIDs, er
 	return rules, err
 }
 
-// ruleFor returns the rule for documents of one kind, and for a configuration with a schema that
-// schema, to be used for this call only.
+// ruleFor returns the rule for documents of one kind. For a configuration with a schema it also
+// returns the schema, which serves one call of the service only.
 //
-// It fails if the schema is unavailable, or if the stored document is too complex for a schema that
-// it was not written under: a place that was not worked out would count as not secret.
+// It fails if the schema is unavailable. It also fails if the document was stored under another
+// rule and is too complex for the schema: a value that the schema does not reach would count as not
+// secret.
 func (s *Service) ruleFor(
 	ctx context.Context, snap *snapshot, kind string,
 ) (masked.Rule, *schema.Schema, error) {
@@ -175,8 +177,8 @@ func (s *Service) ruleFor(
 	return rule, rule.Schema, nil
 }
 
-// complexity replaces err if the document was too complex for its schema. Then not all places of
-// the document were worked out, so whatever else was rejected is not the problem.
+// complexity replaces err if the document was too complex for its schema. The schema was then not
+// applied to the whole document, so err does not describe the problem.
 func complexity(sch *schema.Schema, path string, err error) error {
 	if sch != nil && sch.Overran() {
 		return tooComplex(path)

@@ -16,10 +16,10 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// begin starts a new generation in the draft. It is empty except for what outlives a re-install,
-// and has a new data key. If the old data key was destroyed, only the time of creation survives,
-// since nothing vouches for the rest. A record that does not open for another reason is not
-// overwritten.
+// begin starts a new generation in the draft. The generation has a new data key and keeps only ID,
+// name, extension and the time of creation. If the old data key was destroyed, it keeps only ID and
+// time of creation, because nothing authenticates the rest. If the record does not open for another
+// reason, begin returns that error.
 func (s *Service) begin(ctx context.Context, d *draft, status Status) error {
 	old := d.inst
 	switch {
@@ -41,7 +41,7 @@ func (s *Service) begin(ctx context.Context, d *draft, status Status) error {
 	return s.newDataKey(ctx, d)
 }
 
-// newDataKey gives the draft a fresh data key, numbered after its present one.
+// newDataKey gives the draft a new data key. Its number is one higher than that of the present key.
 func (s *Service) newDataKey(ctx context.Context, d *draft) error {
 	k, err := crypto.NewDataKey(d.dataKey.Number()+1, s.keys.Suite())
 	if err != nil {
@@ -63,8 +63,8 @@ type secret struct {
 	number int64 // of a credential: grows with each new value; 0 for other secrets
 }
 
-// sealedSecrets returns the secrets of the draft, to be changed. The first call reads them from the
-// body.
+// sealedSecrets returns the secrets of the draft. The caller may change the map. The first call
+// reads the secrets from the body.
 func (d *draft) sealedSecrets() map[Ref]secret {
 	if d.secrets == nil {
 		d.secrets = make(map[Ref]secret, len(d.table))
@@ -105,8 +105,9 @@ func (d *draft) place(ref Ref) crypto.Place {
 	}
 }
 
-// sealedRecord seals the draft into the record to commit. It reads the result back, so that what is
-// committed opens, and so that the draft shares no memory with the request.
+// sealedRecord seals the draft into the record to commit. It opens the sealed result again. This
+// shows that the record can be opened, and gives the draft an installation that shares no memory
+// with the request.
 func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 	if err := s.reseal(ctx, d); err != nil {
 		return nil, err
@@ -184,7 +185,8 @@ func (d *draft) plainRecord() *Record {
 const maxClaims = 16
 
 // claimsOf returns the claims of the draft in the form that a store keeps: sorted, each once. Only
-// an installed one claims anything: an invitation would keep its claims after it expired.
+// an installation in status installed has claims: an invitation would keep its claims after it
+// expired.
 func (s *Service) claimsOf(d *draft) ([]string, error) {
 	switch {
 	case d.effect == effectRekeyed:
@@ -206,12 +208,12 @@ func (s *Service) claimsOf(d *draft) ([]string, error) {
 	return slices.Compact(claims), nil
 }
 
-// maxReveal is the largest number of secrets that one Reveal may name.
+// maxReveal is the largest number of secrets that one Reveal can name.
 const maxReveal = 256
 
-// Reveal returns plain secrets of an installation, and is the only way to them. It needs a right of
-// its own, a reason, and the name of each secret. Before a value leaves, an event with the names of
-// the revealed secrets is committed.
+// Reveal returns plain secrets of an installation. No other method returns them. Reveal needs a
+// right of its own, a reason, and the [Ref] of each secret. Before it returns a value, it commits
+// an event with the Refs of the revealed secrets.
 //
 // The answers are in the order of the request. Each has its own error, so that one damaged secret
 // does not hide the others: [ErrNotFound], or [ErrSealed].
@@ -226,7 +228,7 @@ func (s *Service) Reveal(ctx context.Context, req RevealRequest) ([]Revealed, er
 		apply: func(_ context.Context, d *draft) error {
 			purgeDue := !d.now.Before(d.lifecycle.purgeAt)
 			if d.lifecycle.status == StatusUninstalled && purgeDue {
-				return ErrShredded // Sweep has not come by yet
+				return ErrShredded // Sweep has not purged it yet
 			}
 			answers = make([]Revealed, len(req.Refs))
 			for i, ref := range req.Refs {
@@ -269,8 +271,8 @@ func jsonString(s crypto.Secret) []byte {
 	return text
 }
 
-// sealCredentials seals the credentials in a given connection and leaves masks in their place. It
-// returns the paths of those that were kept.
+// sealCredentials seals the credentials in a given connection and puts masks in their place. It
+// returns the paths of the credentials whose mask keeps the stored value.
 func (d *draft) sealCredentials(l *validate.List, given *Connection) (kept []string, err error) {
 	for _, c := range []struct {
 		pointer string

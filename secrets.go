@@ -11,7 +11,7 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// documentWrite is what a write made of a document.
+// documentWrite is the result of writing a document.
 type documentWrite struct {
 	document   Document // masked
 	changed    []string // names, for the event
@@ -139,9 +139,10 @@ func (d *draft) sealDocument(kind string, r masked.Result) (Document, []string, 
 }
 
 // reseal seals what today's rules find sensitive in documents that were stored under other rules.
-// It is part of every sealing write and never stops one: a document that does not fit today's rule,
-// for example because it would have too many secrets, stays as it is, known as masked by its old
-// rule. So does the configuration if its schema cannot be used. Reads then mask by today's rules.
+// Every write that seals calls reseal. A document that does not fit today's rule, for example
+// because it would have too many secrets, must not stop the write. Such a document stays as it is,
+// and the record keeps the ID of the old rule. The configuration also stays as it is if its schema
+// cannot be used. Reads then mask by today's rules.
 func (s *Service) reseal(ctx context.Context, d *draft) error {
 	next, err := s.currentRules(ctx, &d.snapshot)
 	old := parseRuleIDs(d.rule)
@@ -206,7 +207,8 @@ func (i *Installation) documents() map[string]Document {
 	return docs
 }
 
-// setDocument replaces the document of one kind in a copy of what contains it.
+// setDocument replaces the document of one kind. It copies the Configuration or Connection that
+// contains the document, and changes the copy.
 func (i *Installation) setDocument(kind string, document Document) {
 	switch kind {
 	case kindExtra:
@@ -263,7 +265,7 @@ func editsOf(ops []Operation) ([]masked.Op, error) {
 	return edits, l.Err()
 }
 
-// parseValue returns the value of an operation, nil for one without.
+// parseValue returns the value of an operation, or nil if the operation has none.
 func parseValue(l *validate.List, o Operation) (*jsontree.Node, error) {
 	path, secret := "configuration"+o.Pointer(), o.Kind() == masked.SetSecret
 	switch {
@@ -287,16 +289,15 @@ func parseValue(l *validate.List, o Operation) (*jsontree.Node, error) {
 	return nil, nil
 }
 
-// checkConnectionTarget is the destination rule for a connection. Its provider, that of its app,
-// its workspace and the addresses in its metadata say where the credentials go. A write that
-// changes one of them must give the credentials again. A write that changes a provider or the
-// workspace must also give the secrets in the metadata again; among themselves the document rule
-// protects these.
+// checkConnectionTarget rejects a write that changes a destination of a connection and keeps
+// secrets that go there. The provider, the provider of the app, the workspace and the addresses in
+// the metadata are destinations of the credentials. Both providers and the workspace are also
+// destinations of the secrets in the metadata. For an address in the metadata, replaceDocument
+// checks the secrets in the metadata.
 //
-// Every other field may change alone, because nothing is sent there. ID, ExternalRef and
-// ConsumerRef are names for the provider and the host to tell things apart. ClientID and Scheme say
-// as whom and how, and only work at the same provider. No token is sent to the URL of the account,
-// which is for people.
+// Every other field can change alone, because it does not say where secrets go. ID, ExternalRef and
+// ConsumerRef are only names. ClientID and Scheme say who logs in and how, at the same provider.
+// Account.URL is for people, and no token is sent there.
 func checkConnectionTarget(
 	l *validate.List, before, next *Connection, kept []string, metadata documentWrite,
 ) {

@@ -17,25 +17,25 @@ import (
 type snapshot struct {
 	key       Key
 	stored    *Record      // zero = nothing is stored
-	exists    bool         // there is an installation, in whatever state
-	body      *record.Body // nil = nothing, a tombstone, or what cannot be decoded
+	exists    bool         // an installation is stored, in any state
+	body      *record.Body // nil = nothing, a tombstone, or a body that cannot be decoded
 	lifecycle lifecycle
 	inst      *Installation // masked; nil = nothing is stored, or it could not be opened
 	err       error         // why a stored record could not be opened
 
 	dataKey *crypto.DataKey
 	wrapped crypto.Wrapped
-	rule    string        // ID of the rule that the stored documents were masked by
+	rule    string        // the ruleIDs that the documents were stored under
 	schema  *schemaLookup // what Options.Schema returned, once it was asked
 
-	table            []record.Entry // of the secrets
-	credentialNumber int64          // the last one given to a credential
+	table            []record.Entry // one entry for each secret
+	credentialNumber int64          // of the newest credential
 	codeHash         []byte         // of the invitation code
 	redeemer         string         // the account that accepted the invitation
 }
 
 // load reads an installation and opens it as far as possible. The error means that the store
-// failed; a record that does not open is no error here.
+// failed. If the record does not open, the field err of the snapshot says why.
 func (s *Service) load(ctx context.Context, id string) (*snapshot, error) {
 	key := Key{s.tenant, id}
 	r, err := s.store.Get(ctx, key)
@@ -48,8 +48,8 @@ func (s *Service) load(ctx context.Context, id string) (*snapshot, error) {
 	return s.open(ctx, key, r), nil
 }
 
-// open opens a stored record as the one at key, so that a record that was moved to another key does
-// not open.
+// open opens the record r that the store returned for key. A record that was moved to key from
+// another key does not open.
 func (s *Service) open(ctx context.Context, key Key, r *Record) *snapshot {
 	snap := &snapshot{key: key, stored: r, exists: !r.Deleted}
 	if r.Deleted {
@@ -106,11 +106,11 @@ func (snap *snapshot) openManifest(ctx context.Context, keys crypto.KeyWrapper) 
 	return nil
 }
 
-// bindingOf is what the data key of a record is wrapped for.
+// bindingOf returns the binding of the data key of the record at key.
 func bindingOf(key Key) crypto.Binding { return crypto.Binding{Tenant: key.Tenant, Record: key.ID} }
 
-// missingManifest is the error for a body without a manifest: it was purged without a key, or
-// something was taken from it.
+// missingManifest returns the error for a body without a manifest: ErrShredded if the record was
+// purged without a key, or ErrSealed if someone removed the manifest.
 func missingManifest(b *record.Body, life lifecycle) error {
 	if life.purged && b.Key.KeyID == "" && len(b.Key.Bytes) == 0 && len(b.Values) == 0 {
 		return ErrShredded
@@ -121,8 +121,8 @@ func missingManifest(b *record.Body, life lifecycle) error {
 // wipe destroys the data key, after which nothing can be opened or sealed.
 func (snap *snapshot) wipe() { snap.dataKey.Destroy() }
 
-// statusAt returns the status at a time: an invitation past its expiry has expired, whether or not
-// that was written down.
+// statusAt returns the status at the time now. An invitation past its expiry is expired, even if
+// the store does not say so yet.
 func (snap *snapshot) statusAt(now time.Time) Status {
 	due := snap.stored.Deadline
 	if snap.inst != nil {
@@ -154,19 +154,21 @@ func (snap *snapshot) partial(now time.Time) *Installation {
 // over reports whether the present generation has ended, so that a new one may begin.
 func (s Status) over() bool { return s == StatusUninstalled || s == StatusExpired }
 
-// lifecycle is the plain part of a body, so that it can be written without a key. It is believed
-// only if it equals the sealed one, or follows from it; see follows.
+// lifecycle is the part of a body that is stored in plain, so that it can be changed without a key.
+// The manifest has a sealed copy. The service accepts a plain lifecycle only if it equals the
+// sealed copy or follows from it; see follows.
 type lifecycle struct {
 	status      Status
 	generation  int64
 	expired     *AuditEntry
 	uninstalled *AuditEntry
-	purgeAt     time.Time // end of the grace period of an uninstalled one
+	purgeAt     time.Time // end of the grace period after an uninstall
 	purged      bool
 	refresh     *refreshState
 }
 
-// follows reports whether someone without the key may move an installation from sealed to l.
+// follows reports whether a writer without the key is allowed to change a lifecycle from sealed to
+// l.
 func (l lifecycle) follows(sealed lifecycle) bool {
 	switch {
 	case l.generation != sealed.generation, l.purged:
@@ -178,8 +180,7 @@ func (l lifecycle) follows(sealed lifecycle) bool {
 	}
 }
 
-// deadline returns when something is due: the expiry of an invitation, or the end of a grace
-// period.
+// deadline returns the expiry of an invitation, the end of a grace period, or else zero.
 func (l lifecycle) deadline(inv *Invitation) time.Time {
 	switch {
 	case l.status == StatusInvited && inv != nil:
@@ -198,20 +199,21 @@ func decodeLifecycle(b []byte) (l lifecycle, err error) {
 	return l, err
 }
 
-// manifest is an opened manifest: the installation in it, masked, and what else it vouches for.
+// manifest is an opened manifest: the masked installation in it, and the other fields that it
+// authenticates.
 type manifest struct {
 	*record.Manifest
 	inst      *Installation
-	lifecycle lifecycle // at which it was sealed
+	lifecycle lifecycle // when the manifest was sealed
 }
 
-// manifestPlace is where the manifest of a record is sealed for.
+// manifestPlace returns the place that the manifest of a record is sealed for.
 func manifestPlace(key Key) crypto.Place {
 	return crypto.Place{Tenant: key.Tenant, Record: key.ID, Kind: "manifest"}
 }
 
-// openManifest opens a sealed manifest. It does not compare it with the record. The result shares
-// no memory with sealed.
+// openManifest opens a sealed manifest. It does not compare the manifest with the record. The
+// result shares no memory with sealed.
 func openManifest(k *crypto.DataKey, at crypto.Place, sealed []byte) (*manifest, error) {
 	buffer := plaintexts.Get().(*[]byte)
 	defer plaintexts.Put(buffer)
@@ -261,9 +263,9 @@ func (m *manifest) encode() []byte {
 	return m.Manifest.Append(nil, func(c *record.Coder) { codeContent(c, m.inst) })
 }
 
-// verify opens the manifest of a stored record and checks that everything the store holds of the
-// record agrees with it. So every edit in the store shows, except that a whole older record was put
-// back.
+// verify opens the manifest of a stored record, and checks that everything else in the record
+// agrees with the manifest. So it detects every edit in the store, except a whole older record that
+// was put back.
 func verify(r *Record, body *record.Body, life lifecycle, k *crypto.DataKey) (*manifest, error) {
 	m, err := openManifest(k, manifestPlace(r.Key), body.Manifest)
 	if err != nil {
@@ -276,7 +278,7 @@ func (m *manifest) verify(r *Record, body *record.Body, life lifecycle) error {
 	i := m.inst
 	sealedRevision := i.Revision
 	m.adopt(r.Key, life, r.Revision)
-	// Someone without the key moved it on. That takes a revision and gives up the claims.
+	// moved: a later write without the key changed the status and removed the claims.
 	moved := m.lifecycle.status != life.status
 	claims := m.Claims
 	if moved {
@@ -295,7 +297,7 @@ func (m *manifest) verify(r *Record, body *record.Body, life lifecycle) error {
 	return termsOf(i, body.Key.KeyID).Match(m.IndexVersion, r.Index)
 }
 
-// adopt puts into the installation what is kept outside the manifest.
+// adopt sets the fields of the installation that are stored outside the manifest.
 func (m *manifest) adopt(key Key, life lifecycle, revision int64) {
 	i := m.inst
 	i.Tenant, i.Revision, i.Generation = key.Tenant, revision, life.generation
@@ -306,8 +308,8 @@ func (m *manifest) adopt(key Key, life lifecycle, revision int64) {
 	}
 }
 
-// termsOf returns what an installation is listed under. keyID is the key-encryption key of its data
-// key.
+// termsOf returns the index terms of an installation. keyID names the key-encryption key of its
+// data key.
 func termsOf(i *Installation, keyID string) record.Terms {
 	t := record.Terms{
 		Extension: i.Extension.ID, Account: i.Account.ID, Owner: i.Extension.Owner,

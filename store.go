@@ -25,8 +25,8 @@ import (
 //   - Strings are byte-exact: "a" and "A" are two tenants, two IDs, two index terms (see
 //     Record.Index). Any bytes but NUL may occur in them.
 //   - Times come back equal to the microsecond, in UTC.
-//   - A store that cannot answer returns an error that matches [ErrUnavailable]. A store that
-//     cannot look never says "not there".
+//   - A store that cannot answer returns an error that matches [ErrUnavailable], and never
+//     [ErrNotFound].
 //   - All methods may be called from many goroutines at once.
 //
 // The Store interface does not grow. Further abilities are optional interfaces: [EventReader],
@@ -41,7 +41,7 @@ type Store interface {
 	// first that applies:
 	//
 	//  1. The record at c.Key remembers c.Op: this very change was applied before. Nothing is
-	//     written; the receipt has the revision that c led to, and Replayed is true. A record or
+	//     written; the receipt has the revision after c, and Replayed is true. A record or
 	//     tombstone remembers the Op of its last [RememberedOps] changes.
 	//  2. c.Idempotency is given and the tenant has an unexpired outcome with the same digest:
 	//     nothing is written; the receipt holds that outcome.
@@ -81,8 +81,8 @@ const (
 type Key struct{ Tenant, ID string }
 
 // Record is what a store keeps of an installation. A store uses the fields other than Body to find
-// and guard the record. The service derives these fields from the content. On each read it checks
-// that they still match the content.
+// the record and to reject conflicting writes. The service derives these fields from the content.
+// On each read it checks that they still match the content.
 type Record struct {
 	Key        Key
 	Revision   int64     // grows by 1 with every commit of a record or tombstone
@@ -93,7 +93,7 @@ type Record struct {
 	// A store may forget a tombstone from this time on.
 	Deadline time.Time
 	Index    []string // index terms: the lists that the record is in, sorted; see GlobalTerm
-	Claims   []string // sorted strings; only one record of the tenant may hold each at a time
+	Claims   []string // sorted strings; at most one record of a tenant holds each of them
 	Body     Body     // sealed content, opaque to the store
 }
 
@@ -117,8 +117,8 @@ type Change struct {
 	Op [16]byte // random token of this mutation, the same on every try of it
 	// time of the service; the store uses it to find expired tombstones and outcomes
 	Now         time.Time
-	Key         Key      // the record that If is compared with; Record.Key is the same
-	If          int64    // Commit needs this stored revision; 0 = nothing is stored at Key
+	Key         Key      // of the record to change; the same as Record.Key
+	If          int64    // the revision that Key must have; 0 = nothing is stored at Key
 	Record      *Record  // new state, Revision If+1; nil = keep the record (If is then above 0)
 	Idempotency *Outcome // stored with the change; nil = none
 	// appended in this order. Every store must keep them; reading them back is optional
@@ -202,13 +202,13 @@ type Event struct {
 // EventReader is the ability to read the change log back. Without it [Service.Events] returns
 // [ErrUnsupported], but Commit still appends events.
 type EventReader interface {
-	// Events of one tenant are in the order of their commits. Across tenants, the store chooses a
-	// stable order. If entries after q.After were already discarded, Events returns an error that
-	// matches [ErrTrimmed].
+	// Events returns one page of the log. Events of one tenant are in the order of their commits.
+	// Across tenants, the store chooses a stable order. If entries after q.After were already
+	// discarded, Events returns an error that matches [ErrTrimmed].
 	Events(ctx context.Context, q EventQuery) (EventPage, error)
 }
 
-// EventQuery names events of one tenant, or of all tenants.
+// EventQuery selects events of one tenant, or of all tenants.
 type EventQuery struct {
 	Tenant     string
 	AllTenants bool
@@ -234,6 +234,6 @@ type Counter interface {
 // HealthChecker is the ability of a store to report problems, such as data that is not durable.
 // Without it [Service.Check] makes one read.
 type HealthChecker interface {
-	// Health returns what was found. The error is for a store that could not be asked at all.
+	// Health returns the problems that it found. An error means that the store did not answer.
 	Health(ctx context.Context) ([]health.Finding, error)
 }

@@ -14,15 +14,14 @@ import (
 )
 
 // Upsert creates an installation, or changes the given parts of an existing one and leaves the
-// rest. It installs an uninstalled or expired one again, as a new generation that starts empty:
-// only ID, name, extension and the time of creation stay. It edits an invited one and leaves it
-// invited.
+// rest. It installs an uninstalled or expired installation again, as a new generation that keeps
+// only ID, name, extension and the time of creation. An invited installation stays invited.
 //
-// Use [Service.Patch] to change an existing installation and never install: Upsert would install
-// again what ended since you read it.
+// To change an installation only if it has not ended, use [Service.Patch]. Upsert would install it
+// again.
 //
 // A request that changes nothing writes nothing. Errors: [ErrInvalid], [ErrForbidden],
-// [ErrNotFound] (the ID is another actor's), [ErrExists] (another live installation has the
+// [ErrNotFound] (the ID belongs to another actor), [ErrExists] (another live installation has the
 // extension and account), [ErrConflict] and [ErrStale] from the guard, [ErrIdempotencyMismatch],
 // and those of keys and of the store.
 func (s *Service) Upsert(ctx context.Context, req UpsertRequest) (*Result, error) {
@@ -62,7 +61,8 @@ func (s *Service) upsert(ctx context.Context, d *draft, parts Parts) error {
 }
 
 // Patch changes the given parts of an existing installation and applies operations to its
-// configuration, all in one commit. It rejects an uninstalled or expired one with [ErrConflict].
+// configuration, all in one commit. It rejects an uninstalled or expired installation with
+// [ErrConflict].
 //
 // Errors: those of [Service.Upsert], and [ErrNotFound] if nothing is stored under the ID.
 func (s *Service) Patch(ctx context.Context, req PatchRequest) (*Result, error) {
@@ -92,7 +92,8 @@ func (s *Service) Patch(ctx context.Context, req PatchRequest) (*Result, error) 
 	})
 }
 
-// actions returns the rights that writing the parts needs, do among them.
+// actions returns the actions that the policy has to allow for writing the parts: do, and
+// ActionConfigure if there is a configuration.
 func (p Parts) actions(do Action) []Action {
 	if p.Configuration.IsZero() {
 		return []Action{do}
@@ -107,8 +108,8 @@ func (d *draft) addChanged(names ...string) {
 	d.changed = slices.Compact(d.changed)
 }
 
-// applyParts puts the given parts into the draft and seals their secrets. A part that is sent back
-// as it was read changes nothing. The error lists everything that is wrong with all parts.
+// applyParts puts the given parts into the draft and seals their secrets. A part that equals the
+// stored part changes nothing. The error lists the violations of all parts.
 func (s *Service) applyParts(ctx context.Context, d *draft, p Parts) error {
 	i, before := d.inst, *d.inst
 	var l validate.List
@@ -141,7 +142,7 @@ func (s *Service) applyParts(ctx context.Context, d *draft, p Parts) error {
 	return l.Err()
 }
 
-// replaceValue puts a given part in place. A part that removes leaves the zero value.
+// replaceValue sets *to to the value of a given part. A part that removes sets the zero value.
 func replaceValue[T comparable](d *draft, name string, part Optional[T], to *T) {
 	if part.IsZero() {
 		return
@@ -154,8 +155,8 @@ func replaceValue[T comparable](d *draft, name string, part Optional[T], to *T) 
 }
 
 // replacePart is replaceValue for a part with times, lists or pointers. It copies the part through
-// its stored form. So the draft shares no memory with the request, and the part compares equal to
-// what was read if it says the same.
+// its stored form. So the draft shares no memory with the request, and a part with the stored
+// content compares equal to the stored part.
 func replacePart[T any](
 	d *draft, name string, part Optional[T], to *T, fields func(*record.Coder, *T),
 ) error {
@@ -174,7 +175,7 @@ func replacePart[T any](
 	return nil
 }
 
-// replacePointer is replacePart for a part that may be absent.
+// replacePointer is replacePart for a part that can be absent.
 func replacePointer[T any](
 	d *draft, name string, part Optional[T], to **T, fields func(*record.Coder, *T),
 ) error {
@@ -212,7 +213,8 @@ func (s *Service) applyConfiguration(
 	return nil
 }
 
-// applyOperations edits the configuration in place. Without one it edits an empty object.
+// applyOperations edits the configuration in place. If there is no configuration, it edits an empty
+// object.
 func (s *Service) applyOperations(ctx context.Context, d *draft, ops []Operation) error {
 	if len(ops) == 0 {
 		return nil
@@ -233,8 +235,9 @@ func (s *Service) applyOperations(ctx context.Context, d *draft, ops []Operation
 	return nil
 }
 
-// setConfiguration puts a written configuration in place, with a new revision ID if the document
-// changed. A revision ID that was sent back as it was read counts as not given then.
+// setConfiguration puts a written configuration into the draft. If the document changed, the
+// configuration gets a new revision ID, unless next has a revision ID that differs from the stored
+// one.
 func (s *Service) setConfiguration(d *draft, next Configuration, w documentWrite) {
 	old := d.inst.Configuration
 	if old == nil {
@@ -244,7 +247,7 @@ func (s *Service) setConfiguration(d *draft, next Configuration, w documentWrite
 	renamed := next.ID != "" && next.ID != old.ID ||
 		next.RevisionID != "" && next.RevisionID != old.RevisionID
 	if len(w.changed) == 0 && !renamed {
-		d.inst.setDocument(kindConfig, w.document) // today's rule may seal more of it
+		d.inst.setDocument(kindConfig, w.document) // today's rule can seal more values
 		return
 	}
 	if next.RevisionID == old.RevisionID {
@@ -304,8 +307,8 @@ func (s *Service) applyConnection(ctx context.Context, d *draft, part Optional[C
 	return l.Err()
 }
 
-// applyExtra replaces or removes the extra fields. An address among them may be the provider's. So
-// a write that changes one must give the credentials of the connection again.
+// applyExtra replaces or removes the extra fields. An address in them can be the address of the
+// provider. So a write that changes an address must include the credentials of the connection.
 func (s *Service) applyExtra(ctx context.Context, d *draft, part Optional[Document]) error {
 	if part.IsZero() {
 		return nil
@@ -325,7 +328,7 @@ func (s *Service) applyExtra(ctx context.Context, d *draft, part Optional[Docume
 	return l.Err()
 }
 
-// replaceOptional is replaceDocument for a document that may be left out.
+// replaceOptional is replaceDocument, except that a zero document removes the stored one.
 func (s *Service) replaceOptional(
 	ctx context.Context, d *draft, kind, path string, given Document,
 ) (w documentWrite, err error) {
@@ -339,8 +342,8 @@ func (s *Service) replaceOptional(
 	return w, nil
 }
 
-// storedCopy returns a copy of v through its stored form. It shares no memory with v, and is what
-// reading the stored form returns. The error means that v is too large.
+// storedCopy encodes v in its stored form and decodes it again. The copy shares no memory with v
+// and equals what a later read returns. The error means that v is too large.
 func storedCopy[T any](v *T, fields func(*record.Coder, *T)) (*T, error) {
 	copied := new(T)
 	// The text was validated, so only a limit of the format can be exceeded.

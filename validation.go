@@ -29,7 +29,7 @@ func invalid(path string, rule validate.Rule, detail string) error {
 	return l.Err()
 }
 
-// admit rejects a call without an actor, and a request that no stored state could make valid,
+// admit rejects a call without an actor, and a request that is invalid whatever is stored. It runs
 // before anything is read.
 func (s *Service) admit(checks ...func(*validate.List)) error {
 	if s.actor.Kind == "" {
@@ -48,7 +48,8 @@ func (s *Service) admit(checks ...func(*validate.List)) error {
 	return l.Err()
 }
 
-// admitMaintenance is admit for what only the host may do, across installations.
+// admitMaintenance is admit for methods that act across installations, which only the host may
+// call.
 func (s *Service) admitMaintenance(checks ...func(*validate.List)) error {
 	if err := s.admit(checks...); err != nil {
 		return err
@@ -310,8 +311,8 @@ var knownNames = []string{
 	"status", "tenant",
 }
 
-// rejectKnownNames rejects extra fields that stand in for known ones. Readers such as encoding/json
-// match names in any letter case.
+// rejectKnownNames rejects extra fields with the name of a part, in any letter case, because
+// readers such as encoding/json ignore case.
 func rejectKnownNames(l *validate.List, extra Document) error {
 	var members map[string]json.RawMessage
 	if !extra.IsZero() {

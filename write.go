@@ -17,17 +17,17 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// write is one request to change an installation. Each method that changes something describes one,
-// and Service.write carries it out: read, authorize, apply, seal, commit.
+// write is one request to change an installation. Each method that changes an installation fills in
+// a write. Service.write then reads, authorizes, applies, seals and commits.
 type write struct {
-	method  string // its name; with request, what the fingerprint of the request is made of
+	method  string // name of the method; the fingerprint covers method and request
 	request any
 	guard   Guard
 	id      string
 	minted  bool // the ID was made for this request, so nothing is stored under it
 
-	check   func(l *validate.List) // rejects a request that no stored state could make valid
-	actions []Action               // that the policy must allow, before and after
+	check   func(l *validate.List) // rejects a request that is invalid whatever is stored
+	actions []Action               // the policy must allow them for the old and the new state
 	access  access
 
 	// apply changes the draft. It leaves d.effect alone if nothing has to change.
@@ -44,13 +44,14 @@ const (
 	accessKeyless
 	// accessBlind lets host and platform change even a record whose body cannot be decoded.
 	accessBlind
-	// accessOutsider is for an actor who may not see the record. apply decides, and checks the
-	// guard itself: an answer from the guard would say what is stored.
+	// accessOutsider is for an actor who does not need the right to see the record. apply
+	// authorizes and compares the guard by itself: an error of the guard would reveal what is
+	// stored.
 	accessOutsider
 )
 
-// draft is a change in progress: the state that an installation is to take, and what is to be said
-// about it. It starts as a copy of what is stored. One attempt of one write owns it.
+// draft is a change in progress: the new state of an installation, and the content of its events.
+// It starts as a copy of the stored state. Each attempt of a write has its own draft.
 type draft struct {
 	snapshot
 	before *snapshot
@@ -66,7 +67,7 @@ type draft struct {
 	code    crypto.Secret // a new invitation code
 }
 
-// effect says what a draft leaves in the store.
+// effect says what the commit of a draft writes to the store.
 type effect byte
 
 const (
@@ -74,7 +75,7 @@ const (
 	effectEvent                   // an event; the record stays
 	effectPlain                   // the record with a new plain lifecycle; its sealed parts stay
 	effectSealed                  // the record, sealed again
-	effectRekeyed                 // the record, sealed again with the claims that are stored
+	effectRekeyed                 // the record, sealed again; it keeps the stored claims
 	effectTombstone               // a tombstone
 )
 
@@ -89,7 +90,7 @@ func newDraft(before *snapshot, now time.Time) *draft {
 // status is the status of the draft now.
 func (d *draft) status() Status { return d.statusAt(d.now) }
 
-// ended is the effect of an end of life: sealed if the record could be opened.
+// ended is the effect of ending an installation: effectSealed if the record could be opened.
 func (d *draft) ended() effect {
 	if d.err != nil {
 		return effectPlain
@@ -136,8 +137,8 @@ func (s *Service) write(ctx context.Context, w write) (*Result, error) {
 // errRetry means that another writer was faster and the write may be applied again.
 var errRetry = errors.New("installation: changed meanwhile")
 
-// explain adds the method and the ID to an error. It leaves a rejected code alone: nothing may be
-// said about it.
+// explain adds the method and the ID to an error. It does not change ErrInvitation, which must
+// reveal nothing.
 func (w *write) explain(err error) error {
 	switch {
 	case err == nil, errors.Is(err, ErrInvitation):
@@ -149,7 +150,8 @@ func (w *write) explain(err error) error {
 	}
 }
 
-// mayFollowSuccess reports whether a request may have got err because its first try succeeded.
+// mayFollowSuccess reports whether err can be the error of a repeated request whose first try
+// succeeded.
 func mayFollowSuccess(err error) bool {
 	answers := []error{
 		ErrInvalid, ErrNotFound, ErrExists, ErrConflict, ErrStale, ErrInvitation, ErrShredded,
@@ -157,8 +159,8 @@ func mayFollowSuccess(err error) bool {
 	return slices.ContainsFunc(answers, func(a error) bool { return errors.Is(err, a) })
 }
 
-// attempt reads, applies and commits once. It does not read if nothing can be stored yet. It
-// returns the revision that it read.
+// attempt reads, applies and commits once. If read is false, the ID is new, so attempt does not
+// read the store. It returns the revision that it read.
 func (s *Service) attempt(
 	ctx context.Context, w *write, op [16]byte, read bool,
 ) (res *Result, revision int64, err error) {
@@ -170,7 +172,7 @@ func (s *Service) attempt(
 	}
 	defer before.wipe()
 	d := newDraft(before, s.now())
-	defer func() { d.wipe() }() // of the key that the draft has by then
+	defer func() { d.wipe() }() // wipe the key that d has at the end
 	if err := s.authorize(w, d); err != nil {
 		return nil, before.stored.Revision, err
 	}
@@ -190,8 +192,8 @@ func (s *Service) attempt(
 	return res, before.stored.Revision, err
 }
 
-// authorize asks the policy about what is stored, and checks the guard. Where nothing is stored,
-// the policy is asked about the result alone; see change.
+// authorize asks the policy about the stored state, and compares the guard. If nothing is stored,
+// only change asks the policy, about the result.
 func (s *Service) authorize(w *write, d *draft) error {
 	if w.access == accessOutsider {
 		return nil
@@ -208,7 +210,7 @@ func (s *Service) allowStored(w *write, d *draft) error {
 	keyless := w.access == accessBlind || w.access == accessKeyless && d.body != nil
 	switch {
 	case d.err == nil:
-		// A policy that changes the copy does not reach the store.
+		// The policy gets a copy: what it changes there is not stored.
 		return s.allow(new(*d.inst), w.actions...)
 	case !s.can(ActionSee, d.partial(d.now)):
 		return ErrNotFound
@@ -264,7 +266,7 @@ func (s *Service) change(ctx context.Context, w *write, d *draft) (c Change, err
 			return c, err
 		}
 		if w.access != accessOutsider && s.allow(new(*d.inst), w.actions...) != nil {
-			return c, ErrForbidden // the actor may not bring about this state
+			return c, ErrForbidden // the policy refuses the new state
 		}
 	}
 	c.Events = s.eventsOf(d, c.Record)
@@ -277,7 +279,7 @@ func (s *Service) change(ctx context.Context, w *write, d *draft) (c Change, err
 // maxChanged is the largest number of names in Event.Changed.
 const maxChanged = 256
 
-// eventsOf returns what the change log says about a draft. The first event names what changed.
+// eventsOf returns the events of a draft. Only the first event names what changed.
 func (s *Service) eventsOf(d *draft, next *Record) []Event {
 	if len(d.events) == 0 {
 		return nil
@@ -353,13 +355,13 @@ type conflictRetry struct {
 	pause    backoff.Backoff // between attempts that read nothing newer
 }
 
-// maxStaleReads is how many attempts may read a revision that the store then rejects. Who loses a
-// race reads a newer revision the next time, unless reads come from a replica that lags. With these
-// pauses it may lag for about five seconds.
+// maxStaleReads is how many attempts in a row can fail without reading a newer revision. After a
+// lost race, the next read returns a newer revision, unless it comes from a replica that lags. The
+// pauses allow a lag of about five seconds.
 const maxStaleReads = 60
 
-// wait pauses before the next attempt: not at all if the last one read something new, and longer
-// and longer while reads do not catch up.
+// wait pauses before the next attempt. It does not pause if the last attempt read a newer revision.
+// Otherwise each pause is longer than the one before.
 func (r *conflictRetry) wait(ctx context.Context, revision int64) error {
 	if revision > r.revision {
 		r.revision = revision
@@ -373,10 +375,10 @@ func (r *conflictRetry) wait(ctx context.Context, revision int64) error {
 	return r.pause.Wait(ctx)
 }
 
-// withKeyTimeout returns the service for a write that can do without a key: it waits for keys
-// during half of the caller's time, so that the other half is left to do without. With skip it
-// never unwraps. Only the host and the platform can do without a key, since what others may do
-// depends on what is sealed.
+// withKeyTimeout returns the service for a write that can go on without a key. A call for a key
+// ends after half of the time to the caller's deadline, so that time is left to go on. With skip,
+// the service never unwraps a record's key. For actors other than host and platform, withKeyTimeout
+// changes nothing: their writes need the key, because their rights depend on sealed fields.
 func (s *Service) withKeyTimeout(skip bool) *Service {
 	if !s.actor.ownsAll() {
 		return s

@@ -57,8 +57,9 @@ func (c *cached) fresh(now time.Time, ttl time.Duration) bool {
 // call is a running Unwrap.
 type call struct {
 	done chan struct{} // closed at its end
-	// err is for the callers that waited. It is also nil if the call failed because the context of
-	// the goroutine that made it ended.
+	// err is for the callers that waited. It is nil if the call succeeded, and also if the call
+	// failed because the context of its goroutine ended. In both cases the waiting callers try
+	// again.
 	err error
 }
 
@@ -92,8 +93,8 @@ func (c *Cache) KeyIDs() []string { return c.keys.KeyIDs() }
 // Suite implements [KeyWrapper].
 func (c *Cache) Suite() Suite { return c.keys.Suite() }
 
-// Wrap implements [KeyWrapper]. It caches nothing, because the caller might not store the wrapped
-// key.
+// Wrap implements [KeyWrapper]. It does not cache the data key, because the caller might not store
+// the wrapped key.
 func (c *Cache) Wrap(ctx context.Context, k *DataKey, b Binding) (Wrapped, error) {
 	return c.keys.Wrap(ctx, k, b)
 }

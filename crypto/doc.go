@@ -64,10 +64,10 @@
 //	  plaintext    the 64 bytes of the data key. The AAD is built as for a wrapped key.
 //
 // A wrapped key names two suites. The suite is the cipher of the data key. The wrap suite is the
-// cipher that encrypted the data key. The check value identifies the key-encryption key. No two
-// keys with the same check value are known. Unwrap compares the check value before the cipher runs,
-// so a wrong key under the right ID fails with a [WrongKeyError]. All data keys that one
-// key-encryption key wrapped carry the same check value.
+// cipher that encrypted the data key. The check value identifies the key-encryption key. Two keys
+// with the same check value cannot be found in practice. Unwrap compares the check value before the
+// cipher runs, so a wrong key under the right ID fails with a [WrongKeyError]. All data keys that
+// one key-encryption key wrapped carry the same check value.
 //
 // Keys are derived only when a keyring is made. With suite 2, one key-encryption key must not
 // wrap more than 2^32 data keys.

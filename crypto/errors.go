@@ -70,7 +70,7 @@ func (e *VersionError) Is(target error) bool {
 }
 
 // WrongKeyError means that two keys share the ID. The key of this process is not the key that
-// wrapped the data key: the check values differ. The error matches [ErrSealed]. For one record it
+// wrapped the data key: the check values differ. The error matches [ErrSealed]. One such error
 // proves nothing, because the check value is not authenticated. If all records of a key ID fail
 // with this error, the ID now belongs to a different key.
 type WrongKeyError struct {

@@ -90,7 +90,8 @@ func checkWrapper(w KeyWrapper) error {
 	return nil
 }
 
-// isNil also finds a nil pointer in an interface, which would otherwise fail at the first use.
+// isNil reports whether v is nil or holds a nil pointer. A nil pointer would otherwise fail at the
+// first use.
 func isNil(v any) bool {
 	if v == nil {
 		return true

@@ -22,8 +22,8 @@ import (
 //   - The service encrypts and authenticates 64 bytes of plain text.
 //   - The encryption context is authenticated with the key.
 //   - Arguments are neither kept nor changed.
-//   - The library owns the returned slice, and clears a key after use. Nothing else keeps the
-//     slice.
+//   - The library owns the returned slice, and clears it if it is a key. The implementation does
+//     not keep the slice.
 //
 // Errors may say anything: their text goes only to KMSOptions.OnError.
 type KMS interface {
@@ -99,8 +99,8 @@ type KMSOptions struct {
 	// them. The same happens if the context of a caller ends after the caller waited for at least
 	// half of Timeout; the calls then fail for as long as the caller waited. Default: 5 seconds.
 	Timeout time.Duration
-	// OnError receives the errors of the service. Their text may quote anything, even the
-	// wrapped key, so it is for the operator only. Callers get an error without this text. Default:
+	// OnError receives the errors of the service. Their text can quote anything, even the wrapped
+	// key, so show the text to the operator only. Callers get an error without this text. Default:
 	// no call.
 	OnError func(keyID string, err error)
 	// Now is the clock for Timeout. Default: time.Now.

@@ -64,7 +64,7 @@ func (k *DataKey) SealBinary(dst []byte, at Place, content []byte) ([]byte, erro
 	return k.sealBinary(dst, at, content, nil)
 }
 
-// Open opens sealed, which must have been sealed for the place. It appends the JSON text to dst and
+// Open opens a value that [DataKey.Seal] sealed for the place. It appends the JSON text to dst and
 // returns the extended slice. The error matches [ErrDestroyed] after [DataKey.Destroy]. In all
 // other cases it matches [ErrSealed]; for an unknown format it is a [*VersionError].
 //
@@ -117,7 +117,8 @@ func Tag(sealed []byte) []byte {
 	return slices.Clip(sealed[len(sealed)-tagSize:])
 }
 
-// plaintext is the content of a sealed value: an optional length, the body, and padding.
+// plaintext is what a sealed value encrypts: lead (the length of binary content, or nothing), then
+// body, then padding.
 type plaintext struct {
 	lead, body []byte
 	fill       byte
@@ -167,7 +168,7 @@ func (k *DataKey) sealBinary(dst []byte, at Place, content, nonce []byte) ([]byt
 }
 
 // seal appends the sealed form of p to dst. A nil nonce means a random nonce. Only known-answer
-// tests pass a nonce. Two values that are sealed with one key and nonce reveal each other.
+// tests pass a nonce. If two values are sealed with the same key and nonce, both can leak.
 func (k *DataKey) seal(dst []byte, at Place, p plaintext, nonce []byte) ([]byte, error) {
 	aead, err := k.cipher()
 	if err != nil {

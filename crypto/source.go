@@ -70,7 +70,8 @@ func KeyringFromEnv(name string) (*Keyring, error) {
 // rejects:
 //
 //   - a missing file: the library never makes a key instead.
-//   - a file that others than its owner may read, write or execute, except on Windows.
+//   - a file that anyone except its owner can read, write or execute. This is not checked on
+//     Windows.
 //   - anything but a regular file. It follows symbolic links.
 //   - more than 64 KiB.
 //

@@ -43,7 +43,7 @@ type KeyWrapper interface {
 	// error matches:
 	//
 	//   - [ErrUnknownKey] if the named key is missing.
-	//   - [ErrKeyUnavailable] if a retry may succeed.
+	//   - [ErrKeyUnavailable] if a key service failed. A retry may succeed.
 	//   - [ErrSuite] if this process cannot use the suite of the data key or the wrap suite.
 	//   - [ErrSealed] if w does not open under the named key. The detail may be a
 	//     [*WrongKeyError].

@@ -31,7 +31,7 @@ func newKey(strings int) key {
 
 func (k key) byte(b byte) key { return append(k, b) }
 
-// string terminates s with NUL, so that "a" sorts before "a!" whatever follows.
+// string appends s and a NUL. The NUL makes "a" sort before "a!", whatever the rest of the key is.
 func (k key) string(s string) key { return append(append(k, s...), 0) }
 
 // time flips the sign bit, so that times before 1970 sort first.

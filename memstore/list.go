@@ -118,10 +118,9 @@ func until(prefix key, t time.Time) span {
 
 // rows yields the rows of the range in order, each with its key.
 //
-// go-memdb returns rows without the keys that led to them, and one row can be in several lists.
-// rows finds the key of each row by the prefix. After each row the range shrinks to the keys not
-// yet visited. If the key of a row lies outside that range, the iterator has left the list and the
-// walk ends.
+// go-memdb returns rows without their index keys, and one row can be in several lists. rows finds
+// the key of each row by the prefix. After each row the range shrinks to the keys not yet visited.
+// If the key of a row lies outside that range, the iterator has left the list and the walk ends.
 func (sp span) rows(txn *memdb.Txn) iter.Seq2[key, *recordRow] {
 	return func(yield func(key, *recordRow) bool) {
 		lo, hi := sp.lo, sp.hi

@@ -153,5 +153,5 @@ type trimRow struct {
 
 func (r *trimRow) idKey() key { return trimKey(r.tenant) }
 
-// utcMicros returns t as the store contract wants it back.
+// utcMicros returns t in UTC, in microseconds, as the store contract requires.
 func utcMicros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

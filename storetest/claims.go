@@ -37,7 +37,7 @@ var claimCases = []testCase{
 			reject(t, s, c, installation.ErrExists)
 			sameRecord(t, "get", get(t, s, free.Key), free)
 		}},
-	{"claims/own", "sorted strings; only one record of the tenant may hold each at a time",
+	{"claims/own", "sorted strings; at most one record of a tenant holds each of them",
 		func(t tester, s installation.Store) {
 			c := update(commit(t, s, claiming("a", "one")))
 			c.Record.Claims = []string{"one", "two"}
@@ -45,8 +45,7 @@ var claimCases = []testCase{
 			reject(t, s, claiming("b", "one"), installation.ErrExists)
 			reject(t, s, claiming("b", "two"), installation.ErrExists)
 		}},
-	{"claims/other-tenant", "sorted strings; only one record of the tenant may hold each at a " +
-		"time",
+	{"claims/other-tenant", "sorted strings; at most one record of a tenant holds each of them",
 		func(t tester, s installation.Store) {
 			for _, tenant := range []string{"", "a", "b"} {
 				c := create(installation.Key{Tenant: tenant, ID: "in " + tenant})

@@ -47,7 +47,7 @@ var raceCases = []testCase{
 				lists(t, s, installation.Query{Tenant: "tenant", Term: byRacer(i)}, want...)
 			}
 		}},
-	{"race/claim", "sorted strings; only one record of the tenant may hold each at a time",
+	{"race/claim", "sorted strings; at most one record of a tenant holds each of them",
 		func(t tester, s installation.Store) {
 			wins := make([]bool, racers)
 			race(t, func(i int) error {

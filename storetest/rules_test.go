@@ -35,6 +35,7 @@ var withoutCase = map[string]string{
 	"After is the Next of an earlier page":        "part of every case with pages",
 	"Page is one page of a list.":                 "introduces",
 	"EventReader is the ability":                  "introduces",
+	"Events returns one page of the log.":         "introduces",
 	"Without it [Service.Events]":                 "about the service",
 	"If entries after q.After were already": "when entries are discarded is up to the " +
 		"store",

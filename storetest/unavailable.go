@@ -8,7 +8,7 @@ import (
 
 var unavailableCases = []testCase{
 	{"unavailable/reads", "A store that cannot answer returns an error that matches " +
-		`[ErrUnavailable]. A store that cannot look never says "not there".`,
+		"[ErrUnavailable], and never [ErrNotFound].",
 		func(t tester, s installation.Store) {
 			_, err := s.Get(t.Context(), at("a"))
 			onlyMatches(t, err, installation.ErrUnavailable)
@@ -35,7 +35,7 @@ var unavailableCases = []testCase{
 					installation.ErrUnknownOutcome)
 			}
 		}},
-	{"unavailable/health", "The error is for a store that could not be asked at all.",
+	{"unavailable/health", "An error means that the store did not answer.",
 		withAbility(func(t tester, _ installation.Store, h installation.HealthChecker) {
 			if findings, err := h.Health(t.Context()); err == nil {
 				t.Errorf("health: got %+v, want an error", findings)
