@@ -19,11 +19,11 @@ const (
 	leeway      = 10 * time.Second // for clocks that differ
 )
 
-// ErrToken means that a token is not valid, or not any more. The text gives the reason and
-// quotes nothing of the token.
+// ErrToken means that a token is not valid, or has expired. The text gives the reason and quotes
+// nothing of the token.
 var ErrToken = errors.New("ampersand: token not valid")
 
-// caller is the builder, known by an API key, or a consumer, known by a token.
+// caller is the builder, who sends an API key, or a consumer, who sends a token.
 type caller struct {
 	project  string // ID
 	key      string // ID of the API key; "" for a consumer
@@ -31,10 +31,10 @@ type caller struct {
 	consumer string // consumerRef; "" for the builder
 }
 
-// builder reports whether the caller is the builder, who may do everything in the project.
+// builder reports whether the caller is the builder. Builders may do everything in the project.
 func (c caller) builder() bool { return c.consumer == "" }
 
-// actor returns the actor that the caller is for the service.
+// actor returns the caller as an actor of the service.
 func (c caller) actor() installation.Actor {
 	kind, id, user := installation.Customer, c.group, c.consumer
 	if c.builder() {
@@ -48,8 +48,9 @@ func (c caller) sees(conn *Connection) bool {
 	return c.builder() || conn.Group.Ref == c.group && conn.Consumer.Ref == c.consumer
 }
 
-// creator returns the creator of a configuration that the caller writes. A consumer cannot give
-// another one than itself; "" means that the request gives none.
+// creator returns the creator of a configuration that the caller writes. given is the creator in
+// the request, "" if there is none. A consumer is always the creator itself. creator fails with 403
+// if a consumer gives another creator.
 func (c caller) creator(given string) (string, error) {
 	if c.builder() {
 		return given, nil
@@ -61,7 +62,8 @@ func (c caller) creator(given string) (string, error) {
 	return own, nil
 }
 
-// authorize returns the call of a caller to its own project. Other projects look absent.
+// authorize authenticates a request and returns the call. It fails with 404 if the path names a
+// project other than the caller's.
 func (h *Handler) authorize(r *http.Request) (*call, error) {
 	who, err := h.authenticate(r)
 	if err != nil {
@@ -81,8 +83,8 @@ func (h *Handler) authorize(r *http.Request) (*call, error) {
 	}, nil
 }
 
-// authenticate returns the caller of a request with a valid API key or token, and 401
-// otherwise. With both, only the key counts.
+// authenticate returns the caller of a request. It fails with 401 if the request has no valid API
+// key or token. If a request has an API key and a token, the token is ignored.
 func (h *Handler) authenticate(r *http.Request) (caller, error) {
 	if keys := r.Header.Values("X-Api-Key"); len(keys) > 0 {
 		return h.authenticateKey(r.Context(), keys)
@@ -113,8 +115,8 @@ func (h *Handler) authenticateKey(ctx context.Context, keys []string) (caller, e
 	return caller{project: key.Project, key: key.ID}, nil
 }
 
-// verify returns the consumer that a token speaks for, in the project whose key signed it. The
-// error matches [ErrToken] or is a failure of the host.
+// verify returns the consumer that a token names. The project of the consumer is the project whose
+// key signed the token. The error matches [ErrToken] or is a failure of the host.
 func (h *Handler) verify(ctx context.Context, token string) (caller, error) {
 	var project string
 	t, err := h.rules.Verify(ctx, token, func(ctx context.Context, id string) (any, error) {

@@ -15,7 +15,7 @@ type call struct {
 	caller
 	host    Host
 	svc     *installation.Service // acts as the caller
-	hostSvc *installation.Service // acts as the host, for checks that the caller may not make
+	hostSvc *installation.Service // acts as the host, for lists, checks and clean-up
 }
 
 // integration returns the integration in the path.
@@ -25,8 +25,9 @@ func (c *call) integration() (*Integration, error) {
 	return i, hostProblem(err)
 }
 
-// find returns an installation of the integration in the path that the caller may see. If the
-// service cannot open the record, find returns its plain fields with the error.
+// find returns an installation if it belongs to the integration in the path and the caller may see
+// it. If the service cannot open the record, find returns the unencrypted fields of the record, and
+// the error.
 func (c *call) find(id string) (*installation.Installation, error) {
 	inst, err := c.svc.Get(c.Context(), id)
 	switch {
@@ -41,11 +42,12 @@ func (c *call) find(id string) (*installation.Installation, error) {
 	return inst, err
 }
 
-// installed returns the installations of an integration and a group. If one of these is "", it
-// returns those of all of them.
+// installed returns the installations of an integration for a group. If integration is "", it
+// returns installations of all integrations, and if group is "", for all groups.
 //
-// They are read as the host, whose lists use the narrowest index. The tenant is the project, so
-// a builder may see all of them. For a consumer, give the group.
+// It reads as the host, because lists of the host use the narrowest index. So it does not check
+// whether the caller may see the installations. A builder may see all of the project. For a
+// consumer, group has to be the group of the consumer.
 func (c *call) installed(integration, group string) iter.Seq2[*installation.Installation, error] {
 	return c.hostSvc.All(c.Context(), installation.ListRequest{
 		Extension: integration, Account: group, Limit: installation.MaxPage,
@@ -82,7 +84,7 @@ func (c *call) anyConnection(id string) (*Connection, error) {
 	return conn, nil
 }
 
-// connectionOf returns the connection of an installation; see current.
+// connectionOf reads the connection of an installation from the host; see current.
 func (c *call) connectionOf(inst *installation.Installation) (*Connection, error) {
 	id := connectionID(inst)
 	if id == "" {
@@ -95,8 +97,8 @@ func (c *call) connectionOf(inst *installation.Installation) (*Connection, error
 	return current(inst, conn), nil
 }
 
-// current returns the connection that the host has for an installation. If the host has none,
-// or gave the ID to another group, current returns what the installation remembers.
+// current returns conn, which the host has under the connection ID of an installation. If conn is
+// nil or belongs to another group, current returns the part that the installation stores.
 func current(inst *installation.Installation, conn *Connection) *Connection {
 	if conn == nil || conn.Group.Ref != inst.Account.ID {
 		return remembered(inst)
@@ -104,7 +106,8 @@ func current(inst *installation.Installation, conn *Connection) *Connection {
 	return conn
 }
 
-// answer returns an installation with its current connection, unless there was an error.
+// answer returns an Answer with an installation and its current connection. If err is not nil,
+// answer returns err, so that it can take the results of another function.
 func (c *call) answer(inst *installation.Installation, err error) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err

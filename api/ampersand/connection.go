@@ -27,12 +27,12 @@ type ConnectionStatus string
 
 // Known values of ConnectionStatus.
 const (
-	ConnectionCreated        ConnectionStatus = "created"         // unused since it got credentials
+	ConnectionCreated        ConnectionStatus = "created"         // the credentials are untested
 	ConnectionWorking        ConnectionStatus = "working"         // the credentials were accepted
 	ConnectionBadCredentials ConnectionStatus = "bad_credentials" // the credentials were rejected
 )
 
-// Connection is an account of a group at a provider, without its credentials.
+// Connection is the access of a group to a provider, without the credentials.
 type Connection struct {
 	ID           string
 	Provider     string
@@ -71,16 +71,17 @@ type Metadata struct {
 	DisplayName string
 }
 
-// Credentials authenticate a connection. Only the field of its scheme may be set.
+// Credentials authenticate a connection. At most one field is set: the field for the scheme of the
+// connection.
 type Credentials struct {
-	AuthorizationCode *AuthorizationCode // of both schemes of that name
+	AuthorizationCode *AuthorizationCode // for both schemes of that name
 	APIKey            crypto.Secret
 	Basic             *Basic
 	ClientCredentials *ClientCredentials
 	Password          *Password
 }
 
-// AuthorizationCode has the tokens for an authorization code.
+// AuthorizationCode has the tokens that the provider issued for an OAuth 2 authorization code.
 type AuthorizationCode struct {
 	AccessToken  installation.Token
 	RefreshToken installation.Token // zero = none
@@ -93,7 +94,7 @@ type Basic struct {
 	Password crypto.Secret
 }
 
-// ClientCredentials are the credentials of an application.
+// ClientCredentials are the OAuth 2 credentials of an application.
 type ClientCredentials struct {
 	ClientID     string
 	ClientSecret crypto.Secret
@@ -106,7 +107,7 @@ type Password struct {
 	ClientCredentials
 }
 
-// NewConnection is a connection to create.
+// NewConnection describes a connection to create.
 type NewConnection struct {
 	Provider     string
 	Scheme       Scheme
@@ -117,19 +118,19 @@ type NewConnection struct {
 	Credentials  Credentials // zero = none
 }
 
-// ConnectionUpdate changes parts of a connection. Parts that are nil or zero stay.
+// ConnectionUpdate changes parts of a connection. Parts that are nil or zero stay as they are.
 type ConnectionUpdate struct {
 	WorkspaceRef *string
-	Metadata     map[string]Metadata // replaces all of it; empty and not nil removes it
-	Credentials  Credentials         // of the connection's scheme
+	Metadata     map[string]Metadata // replaces all metadata; an empty map removes all
+	Credentials  Credentials         // for the scheme of the connection
 }
 
-// MarshalJSON fails, so that credentials are not written by accident.
+// MarshalJSON always fails, so that no program writes credentials by accident.
 func (Credentials) MarshalJSON() ([]byte, error) {
 	return nil, &json.UnsupportedValueError{Str: "ampersand.Credentials"}
 }
 
-// stored returns the part of a connection that an installation keeps, without credentials.
+// stored returns the public part of a connection, which an installation stores.
 func (c *Connection) stored() installation.Connection {
 	return installation.Connection{
 		ID: c.ID, Provider: c.Provider, Scheme: string(c.Scheme), Status: string(c.Status),
@@ -143,8 +144,8 @@ func (c *Connection) stored() installation.Connection {
 	}
 }
 
-// remembered returns the connection as the installation has stored it. All fields but the group
-// are zero if it has stored none.
+// remembered returns the connection from the public part that an installation stores. If the
+// installation stores no connection, all fields except the group are zero.
 func remembered(inst *installation.Installation) *Connection {
 	c := &Connection{Group: Group{
 		Ref: inst.Account.ID, Name: inst.Account.Name,

@@ -40,8 +40,8 @@ func (h *Handler) connections(c *call) (*httpapi.Answer, error) {
 	return &httpapi.Answer{Body: answer}, nil
 }
 
-// getConnection returns a connection. A builder gets its credentials if the query asks for
-// them, after the host has recorded the disclosure.
+// getConnection returns a connection. If the query requests credentials, a builder gets the
+// credentials too, and the host records the disclosure.
 func (h *Handler) getConnection(c *call) (*httpapi.Answer, error) {
 	var access, refresh bool
 	renew, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {
@@ -102,8 +102,8 @@ func (h *Handler) generate(c *call) (*httpapi.Answer, error) {
 	return &httpapi.Answer{Status: http.StatusCreated, Body: wireConnectionOf(c.project, conn)}, nil
 }
 
-// scheme returns the scheme of a new connection. It is the one of the provider, which the
-// credentials must fit. A provider with several schemes has the one of the credentials.
+// scheme returns the scheme of a new connection. If the provider has one scheme, scheme returns it,
+// and rejects credentials for another scheme. Otherwise, it returns the scheme of the credentials.
 func (h *Handler) scheme(c *call, n NewConnection) (Scheme, error) {
 	if h.opts.Catalogue == nil {
 		return n.Scheme, nil
@@ -156,7 +156,7 @@ func (h *Handler) deleteConnection(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	var failure error // of the service, and not of the host
+	var failure error // of the service, in inUse; Delete of the host may return another error
 	inUse := func(ctx context.Context) (used bool, err error) {
 		used, failure = c.uses(ctx, conn.ID)
 		return used, failure
@@ -172,8 +172,8 @@ func (h *Handler) deleteConnection(c *call) (*httpapi.Answer, error) {
 	return nil, hostProblem(err)
 }
 
-// uses reports whether an installation of the project uses a connection, or was invited with
-// it.
+// uses reports whether an installation in the project has the connection, and is either installed
+// or invited.
 func (c *call) uses(ctx context.Context, connection string) (bool, error) {
 	list := installation.ListRequest{
 		Connection: connection,
@@ -185,8 +185,8 @@ func (c *call) uses(ctx context.Context, connection string) (bool, error) {
 	return false, nil
 }
 
-// rejectCondition rejects a request for one revision of a connection, because a connection has
-// none. If-Match: * is allowed.
+// rejectCondition rejects a request whose If-Match names a revision, because a connection has no
+// revision. "If-Match: *" is allowed.
 func rejectCondition(c *call) error {
 	guard, err := httpapi.Condition(c.Request)
 	switch {

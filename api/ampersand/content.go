@@ -11,15 +11,15 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// contentPatch is the body of PATCH of config-content. It names a group or an installation.
+// contentPatch is the body of PATCH of config-content. Either group or installation is set.
 type contentPatch struct {
-	group        string
-	installation string
-	object       string // pointer of the object in the content
-	changes      *jsontree.Node
+	group        string         // groupRef
+	installation string         // ID
+	object       string         // JSON Pointer of the object in the content
+	changes      *jsontree.Node // a JSON Patch with paths in the object
 }
 
-// readContentPatch returns a reader of the body for an object.
+// readContentPatch returns a function that reads the body for the object in the path.
 func readContentPatch(object string) func(httpapi.Object) contentPatch {
 	return func(in httpapi.Object) contentPatch {
 		l, action := in.Violations(), in.String("action")
@@ -53,7 +53,7 @@ func readContentPatch(object string) func(httpapi.Object) contentPatch {
 	}
 }
 
-// validateChanges rejects everything but a JSON Patch with add, remove and replace.
+// validateChanges rejects changes that are not a JSON Patch of add, remove and replace.
 func (p contentPatch) validateChanges(l *validate.List) {
 	if p.changes.Kind() != jsontree.Array || p.changes.Len() == 0 {
 		l.Add("changes", validate.RuleFormat, "must be an array of at least one change")
@@ -124,8 +124,9 @@ func (h *Handler) pause(c *call) (*httpapi.Answer, error) { return h.setPaused(c
 
 func (h *Handler) unpause(c *call) (*httpapi.Answer, error) { return h.setPaused(c, false) }
 
-// setPaused disables or enables read objects: those in the body, or all without a body. Objects
-// already in that state are not written, so a repeated request does nothing.
+// setPaused disables or enables read objects, which are the objects that the integration reads from
+// the provider. The body lists their names. Without a body or a list, setPaused acts on all read
+// objects. It skips objects that are already in the wanted state, so a repeat changes nothing.
 func (h *Handler) setPaused(c *call, paused bool) (*httpapi.Answer, error) {
 	guard, err := httpapi.Condition(c.Request)
 	if err != nil {
@@ -160,12 +161,12 @@ func (h *Handler) setPaused(c *call, paused bool) (*httpapi.Answer, error) {
 		if inst, err = h.save(c, integration, inst, &change{ops: some}, guard); err != nil {
 			return nil, err
 		}
-		guard.Revision = 0 // the first chunk has changed it
+		guard.Revision = 0 // the first chunk has changed the revision
 	}
 	return nil, nil
 }
 
-// readPause reads the body of a pause: names of objects, nil for all.
+// readPause reads the body of :pause or :unpause. It returns names of objects, nil for all objects.
 func readPause(in httpapi.Object) []string {
 	names, l := in.Strings("objects"), in.Violations()
 	l.Count("objects", len(names), validate.MaxEdits)
@@ -173,7 +174,8 @@ func readPause(in httpapi.Object) []string {
 	return names
 }
 
-// pauseOperations returns the operations that disable or enable read objects.
+// pauseOperations returns the operations that disable or enable read objects. names are the names
+// of the objects, nil for all.
 func pauseOperations(
 	inst *installation.Installation, names []string, paused bool,
 ) ([]installation.Operation, error) {
@@ -201,17 +203,18 @@ func pauseOperations(
 	return ops, l.Err()
 }
 
-// parseContent returns the stored content of an installation with a configuration.
+// parseContent returns the stored content of an installation, which must have a configuration.
 func parseContent(inst *installation.Installation) (*jsontree.Node, error) {
 	return jsontree.Parse(inst.Configuration.Document.Bytes(), jsontree.Limits{})
 }
 
-// readObjects returns the objects of a content that are read, by name; nil if it has none.
+// readObjects returns the member read.objects of a content, which has the read objects by name. It
+// returns nil if there is no such member.
 func readObjects(content *jsontree.Node) *jsontree.Node {
 	return content.Child("read").Child("objects")
 }
 
-// isTrue reports whether a value is true. A missing value is not.
+// isTrue reports whether n is the JSON value true. n can be nil.
 func isTrue(n *jsontree.Node) bool {
 	return n != nil && n.Kind() == jsontree.Bool && n.Text() == "true"
 }

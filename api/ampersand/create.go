@@ -17,18 +17,18 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// defaultCreator is the creator of a configuration if the builder gives none.
+// defaultCreator is the creator of a configuration if a builder gives no creator.
 const defaultCreator = "api:create-installation"
 
-// creation is the body of POST.
+// creation is the body of a POST that creates an installation.
 type creation struct {
 	group      string
-	connection string // ID; "" = the group's default
+	connection string // ID; "" = the default connection of the group
 	createdBy  string // "" = not given
 	content    *jsontree.Node
 }
 
-// readCreation reads the body of POST. It ignores other fields, such as config.revisionId.
+// readCreation reads a creation. It ignores other fields of the body, such as config.revisionId.
 func readCreation(in httpapi.Object) creation {
 	l := in.Violations()
 	in.Require("groupRef", "config")
@@ -49,8 +49,8 @@ func readCreation(in httpapi.Object) creation {
 	return cr
 }
 
-// readCreator reads createdBy of a config, and rejects it unless it is a consumer, a builder or
-// an API caller.
+// readCreator reads createdBy of a config. It rejects a value that does not name a consumer, a
+// builder or an API caller. Without createdBy, it returns "".
 func readCreator(config httpapi.Object) string {
 	creator := config.String("createdBy")
 	if !config.Has("createdBy") || config.Node("createdBy").Kind() != jsontree.String {
@@ -108,8 +108,8 @@ func (h *Handler) create(c *call) (*httpapi.Answer, error) {
 	}, nil
 }
 
-// install saves a new installation. It removes it again if its connection was deleted
-// meanwhile.
+// install saves a new installation. If the connection was deleted meanwhile, install deletes the
+// installation again and fails.
 func (h *Handler) install(
 	c *call, integration *Integration, conn *Connection, cr creation,
 ) (*installation.Installation, error) {
@@ -145,8 +145,8 @@ func (h *Handler) install(
 	return res.Installation, nil
 }
 
-// existing adds the ID of the existing installation to a conflict, if the caller may see it.
-// The caller may not find it in a list, which leaves out damaged records.
+// existing adds the ID of the existing installation to an ExistsError, if the caller may see the
+// installation. A list may not show the ID, because lists leave out records that cannot be opened.
 func (c *call) existing(err error) error {
 	e, ok := errors.AsType[*installation.ExistsError](err)
 	if !ok {
@@ -159,7 +159,7 @@ func (c *call) existing(err error) error {
 		"Delete the installation "+e.Holder+" first, or change it.")
 }
 
-// undo deletes a new installation, unless it was changed since.
+// undo deletes a new installation, unless somebody has changed or deleted it since.
 func (c *call) undo(inst *installation.Installation) error {
 	_, err := c.hostSvc.Delete(context.WithoutCancel(c.Context()), installation.DeleteRequest{
 		Guard: installation.Guard{Revision: inst.Revision}, ID: inst.ID,
@@ -170,9 +170,8 @@ func (c *call) undo(inst *installation.Installation) error {
 	return err
 }
 
-// choose returns the connection with the ID in the request, if it fits. If the ID is "", it
-// returns the group's newest connection to the provider, and prefers one that works. The path
-// names the ID in the request.
+// choose returns the connection with an ID if it belongs to the group and the provider. If id is
+// "", choose returns the default connection. path is the path of the ID in the body of the request.
 func (c *call) choose(path, group, provider, id string) (*Connection, error) {
 	if id == "" {
 		return c.defaultConnection(path, group, provider)
@@ -190,6 +189,8 @@ func (c *call) choose(path, group, provider, id string) (*Connection, error) {
 	return conn, nil
 }
 
+// defaultConnection returns the group's newest connection to the provider whose credentials are not
+// bad, or else the newest of all.
 func (c *call) defaultConnection(path, group, provider string) (*Connection, error) {
 	all, err := c.host.Connections.Connections(c.Context(), c.project,
 		ConnectionFilter{Provider: provider, Group: group})
@@ -212,8 +213,8 @@ func (c *call) defaultConnection(path, group, provider string) (*Connection, err
 	return best, nil
 }
 
-// checkConnection rejects a request if the connection that it just installed was deleted
-// meanwhile; see [Connections.Delete].
+// checkConnection returns an error if a connection no longer exists. Call it after the connection
+// was saved in an installation; see [Connections.Delete].
 func (h *Handler) checkConnection(c *call, id string) error {
 	_, err := c.anyConnection(id)
 	switch {

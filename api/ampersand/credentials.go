@@ -18,15 +18,15 @@ const (
 	maxMetadata = 100      // entries
 	maxScopes   = 100
 
-	// maxConsumer is the longest consumerRef in bytes. The consumer can then also be the
-	// creator of a configuration.
+	// maxConsumer is the longest consumerRef in bytes. It leaves room for byConsumer, so that
+	// the name of the creator of a configuration is not too long.
 	maxConsumer = validate.MaxID - len(byConsumer)
 )
 
-// byConsumer begins the name of a creator that is a consumer.
+// byConsumer is the prefix of a creator that is a consumer. The consumerRef follows.
 const byConsumer = "consumer:"
 
-// checkConsumer rejects a string that is not a consumerRef.
+// checkConsumer adds a violation if a string is not a valid consumerRef.
 func checkConsumer(l *validate.List, path, ref string) {
 	if len(ref) > maxConsumer {
 		tooLong(l, path, maxConsumer)
@@ -39,7 +39,7 @@ func tooLong(l *validate.List, path string, limit int) {
 	l.Add(path, validate.RuleTooLong, fmt.Sprintf("must have at most %d bytes", limit))
 }
 
-// Fields of a request that have credentials.
+// Fields of a request that contain credentials.
 const (
 	fieldAPIKey   = "apiKey"
 	fieldBasic    = "basicAuth"
@@ -49,7 +49,7 @@ const (
 	fieldCustom   = "customAuth"
 )
 
-// credentialFields has the field with the credentials of each scheme, "" if it has none.
+// credentialFields has the field for the credentials of each scheme, "" for no credentials.
 var credentialFields = map[Scheme]string{
 	SchemeNone:                  "",
 	SchemeAPIKey:                fieldAPIKey,
@@ -60,7 +60,7 @@ var credentialFields = map[Scheme]string{
 	SchemeAuthorizationCodePKCE: fieldCode,
 }
 
-// connectionMask has the paths of an update of a connection.
+// connectionMask has the paths that an update of a connection can name.
 var connectionMask = []string{
 	"providerWorkspaceRef", "providerMetadata",
 	fieldAPIKey, fieldBasic, fieldClient, fieldPassword,
@@ -70,7 +70,8 @@ const remedyConnectionMask = "Allowed masks: 'providerWorkspaceRef', 'providerMe
 	"'apiKey', 'basicAuth', 'oauth2ClientCredentials' and 'oauth2PasswordCredentials', " +
 	"of the credentials only those of the connection's authScheme."
 
-// connectionUpdate returns the changes of a mask to a connection with a scheme.
+// connectionUpdate returns the update of a connection that a mask describes. scheme is the scheme
+// of the connection.
 func (m mask) connectionUpdate(scheme Scheme) (ConnectionUpdate, error) {
 	var u ConnectionUpdate
 	conn, l := m.values, m.values.Violations()
@@ -100,7 +101,8 @@ func (m mask) connectionUpdate(scheme Scheme) (ConnectionUpdate, error) {
 	return u, nil
 }
 
-// readNewConnection reads the body of :generate. The scheme is the one of the credentials.
+// readNewConnection reads the body of :generate. The scheme follows from the field that has the
+// credentials.
 func readNewConnection(in httpapi.Object) NewConnection {
 	l := in.Violations()
 	text := func(name string, check func(path, s string)) string {
@@ -162,7 +164,7 @@ func readMetadata(parent httpapi.Object, field string) map[string]Metadata {
 	return metadata
 }
 
-// readCredentials reads the credentials in an existing field.
+// readCredentials reads the credentials in a field that the request has.
 func readCredentials(parent httpapi.Object, field string) Credentials {
 	if field == fieldAPIKey {
 		return Credentials{APIKey: readSecret(parent, field)}
@@ -219,7 +221,7 @@ func readToken(parent httpapi.Object, field string) installation.Token {
 	}
 }
 
-// readSecret reads a required credential.
+// readSecret reads a required secret, such as a password.
 func readSecret(in httpapi.Object, field string) crypto.Secret {
 	s, l := in.String(field), in.Violations()
 	if len(s) > maxSecret {

@@ -1,6 +1,7 @@
 // Package ampersand serves the installations and connections of Ampersand's platform API with
-// an [installation.Service]. The host is the platform. Its clients are the backends of builders
-// and the components in the browsers of their customers.
+// an [installation.Service]. The host, which is the program that mounts the handler, is the
+// platform. The clients are the backends of builders, who are software vendors, and components in
+// the browsers of the builders' customers.
 //
 //	svc, err := installation.New(store, keys, &installation.Options{
 //		Policy: ampersand.Policy, Schema: ampersand.Schema,
@@ -13,7 +14,7 @@
 //
 // All paths begin with /projects/{project}, where {project} is an ID or a name.
 //
-//	GET    /installations?groupRef=                     of all integrations
+//	GET    /installations?groupRef=                                        of all integrations
 //	GET    /integrations/{integration}/installations?groupRef=
 //	POST   /integrations/{integration}/installations?skipSampling=
 //	GET    /integrations/{integration}/installations/{id}
@@ -34,57 +35,71 @@
 //
 // # The service
 //
-// The ID of a project is a tenant of the service. An integration is the extension, owned by the
-// project. A group is the account, and config.content is the configuration. Make the service
-// with [Policy] and [Schema]. Without them, consumers may not configure, and the service seals
-// fields that only have names like secrets. If the service also serves other platforms, choose
-// both by the tenant of the installation.
+// The terms of the platform map to those of the service:
+//
+//	project         tenant, named after the ID of the project; belongs to one builder
+//	integration     extension, owned by the project
+//	group           account: an organisation among the customers of the builder
+//	consumer        user of a Customer actor: a person in the group
+//	config.content  document of the configuration, called content below
+//
+// Make the service with [Policy] and [Schema]. Without Policy, consumers may not configure. Without
+// Schema, the service also seals fields that are not secrets but have names like secrets. If the
+// service also serves other platforms, choose both functions by the tenant.
 //
 // Each change of the content makes a configuration with a new ID and time, under the latest
-// revision of the integration. A pause changes the content of each object, so it also makes
-// one. Installation.Extra keeps the creators of the installation and of its configuration.
+// revision of the integration. A pause changes the content, so it also makes a configuration.
+// Installation.Extra keeps the creators of the installation and of its configuration.
 //
 // The handler runs no tasks in the background. If the host invites or uninstalls by other
 // means, run [installation.Service.Sweep] from a timer.
 //
-// An installation whose key is lost cannot be opened again. It appears in no list, and a second
-// installation for its group is rejected with its ID. Callers who may delete it still can. Its
-// connection stays, for the consumer or the builder to delete.
+// If the encryption key of an installation is lost, the installation cannot be opened again and
+// appears in no list. The group cannot install the integration a second time: the answer is 409
+// with the ID of the first installation. Callers who may delete the installation still can. Its
+// connection stays until the consumer or the builder deletes the connection.
 //
 // # Authentication
 //
-// An API key acts for a project, and a token for a consumer. A token is signed with RS256 by a
-// key of the project and expires within ten minutes. A consumer sees and configures the
-// installations of its group, but only its own connections.
+// A caller is a builder or a consumer. A builder sends an API key, and can do everything in the
+// project. A consumer sends a token, which a key of the project signs with RS256 and which expires
+// within ten minutes. A consumer sees and configures the installations of its group, but sees only
+// its own connections.
 //
 // Resources of other groups and projects look absent: the answer is 404 or an empty list. A
-// consumer also gets 404 for the connection of a colleague, and cannot install with it by name.
-// An installation that names no connection uses the group's default, regardless of who created
-// it. The answer is 403 for writes in the name of someone else, and for a consumer that asks
-// for credentials.
+// consumer also gets 404 for the connection of another consumer in the group, and cannot install
+// with the ID of such a connection. An installation that names no connection uses the group's
+// default connection, whichever consumer created the connection. The answer is 403 for writes in
+// the name of someone else, and for a consumer that requests credentials.
 //
-// The handler sets no CORS headers and answers OPTIONS with 405. Wrap it to support browsers on
-// other origins.
+// The handler sets no CORS headers and answers OPTIONS with 405. Wrap the handler to support
+// browsers on other origins.
 //
 // # Connections
 //
-// The host stores connections and their credentials, because installations share them; see
-// [Connections]. An installation stores the ID of its connection, and enough to show it if the
-// host loses it. Credentials are only in answers to a builder that asks for them by name.
+// A connection is the access of a group to a provider, such as a CRM. The host stores connections
+// and their credentials, because installations share connections; see [Connections]. An
+// installation stores the ID and the public part of its connection. Answers show the stored part if
+// the host no longer has the connection. An answer has credentials only if a builder requests them
+// with includeCreds or includeRefreshToken.
 //
 // # Sampling
 //
-// A [Sampler] tries to read scheduled objects before they are saved. A new installation tries
-// all of them. An update tries the objects it changes or enables, or all of them if it changes
-// the connection. A JSON Patch is not sampled, and neither is a request that the service will
-// reject. Sampling ends after 64 objects or half of Options.Timeout; the rest is saved untried.
+// An object is a kind of record at the provider, such as contacts. The content lists the objects to
+// read, and a schedule for some of them. Before the handler saves a content, an optional [Sampler]
+// tries to read one record of each scheduled object. For a new installation, the handler samples
+// all scheduled objects. For an update with a mask, it samples the objects that the update changes
+// or enables, or all of them if the update changes the connection. The handler samples neither a
+// JSON Patch nor a request that the service will reject. Sampling ends after 64 objects or half of
+// Options.Timeout, and the remaining objects are saved unsampled.
 //
 // # Concurrency
 //
 // The service applies an update mask to the current state, so updates of different objects all
-// survive. If-Match is optional for installations. A connection has no revision, so a condition
-// with one is answered with 409.
+// survive. If-Match is optional for installations. A connection has no revision. If-Match with a
+// revision is therefore answered with 409 for a connection.
 //
-// If a connection is deleted while it is being installed, either the deletion fails because the
-// connection is in use, or the installation is undone.
+// If a connection is deleted while another request installs with the connection, at least one of
+// the two requests fails. Either the deletion fails because the connection is in use, or the
+// handler undoes the installation.
 package ampersand

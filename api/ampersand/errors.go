@@ -29,14 +29,14 @@ type wireProblem struct {
 	Issues     []wireIssue `json:"issues,omitempty"` // with 400 and 422
 }
 
-// wireIssue is one violation. It never has the value, which may be a secret.
+// wireIssue is one violation. It never has the violating value, which may be a secret.
 type wireIssue struct {
 	In     string `json:"in"`
 	Name   string `json:"name"`
 	Detail string `json:"detail"`
 }
 
-// advice is the cause of a problem with a remedy of its own.
+// advice is the cause of a problem, with a remedy that replaces the one for the status.
 type advice struct {
 	error
 	remedy string
@@ -45,13 +45,13 @@ type advice struct {
 // Unwrap returns the cause without the remedy.
 func (a *advice) Unwrap() error { return a.error }
 
-// withRemedy adds a remedy to a problem, in place of the one of its status.
+// withRemedy gives a problem a remedy that replaces the one for its status in remedies.
 func withRemedy(p *httpapi.Problem, remedy string) *httpapi.Problem {
 	p.Cause = &advice{cmp.Or(p.Cause, errors.New(p.Message)), remedy}
 	return p
 }
 
-// remedies has the remedy for each status.
+// remedies has the text for each status that tells the client what to do.
 var remedies = map[int]string{
 	http.StatusBadRequest: "Correct the request as the issues say.",
 	http.StatusUnauthorized: "Send an API key of the project in X-Api-Key, " +
@@ -67,15 +67,16 @@ var remedies = map[int]string{
 	http.StatusServiceUnavailable: "Try again later.",
 }
 
-// notFound is the answer for all missing resources but installations. It matches [ErrNotFound].
+// notFound returns the 404 for a missing resource of the host, which is any resource except an
+// installation. The problem matches [ErrNotFound].
 func notFound() *httpapi.Problem {
 	p := httpapi.NotFound()
 	p.Cause = ErrNotFound
 	return p
 }
 
-// hostProblem is the answer to an error of the host about a resource that may be missing;
-// nil without an error.
+// hostProblem returns the problem for an error of the host: 404 for [ErrNotFound], and a failure of
+// the server otherwise. It returns nil for nil.
 func hostProblem(err error) error {
 	switch {
 	case err == nil:
@@ -86,19 +87,21 @@ func hostProblem(err error) error {
 	return httpapi.HostFailure(err)
 }
 
-// conflict rejects a request because of the state of a connection.
+// conflict returns the 409 for a request that does not fit the state of a connection.
 func conflict(message, remedy string) *httpapi.Problem {
 	return withRemedy(httpapi.Reject(httpapi.CodeConflict, message), remedy)
 }
 
-// rejected is the answer to a rejection by the provider. The path names its subject.
+// rejected returns the 422 for a rejection by the provider. path names the rejected field of the
+// request.
 func rejected(r *Rejection, path string) *httpapi.Problem {
 	p := httpapi.Invalid(path, validate.RuleUnknown, r.Message)
 	p.Status, p.Message, p.Cause = http.StatusUnprocessableEntity, r.Message, r
 	return p
 }
 
-// rejectedOr is the answer to an error of the host that may be a [*Rejection].
+// rejectedOr returns the problem for an error of the host that may be a [*Rejection]; see rejected
+// and hostProblem.
 func rejectedOr(err error, path string) error {
 	if r, ok := errors.AsType[*Rejection](err); ok {
 		return rejected(r, path)
@@ -106,7 +109,7 @@ func rejectedOr(err error, path string) error {
 	return hostProblem(err)
 }
 
-// render writes a problem in the form of the platform.
+// render returns the answer to a problem in the form of the platform.
 func (h *Handler) render(p *httpapi.Problem) *httpapi.Answer {
 	now := h.opts.Now()
 	w := wireProblem{
@@ -143,23 +146,26 @@ func issueOf(v validate.Violation) wireIssue {
 	return i
 }
 
-// inPath begins the paths of violations in the path of a request.
+// inPath is the prefix of Violation.Path for parameters in the URL path, as [httpapi.InQuery] is
+// for parameters in the query.
 const inPath = ":"
 
-// Places of a configuration on the wire.
+// JSON paths of the content in the bodies of requests.
 const (
 	inCreate = "config.content"
 	inUpdate = "installation." + inCreate
 )
 
-// issueNames has the places of the service and of update masks on the wire.
+// issueNames maps paths in violations of the service, and of update masks, to paths in bodies of
+// requests.
 var issueNames = []httpapi.Name{
 	{Domain: "configuration.createdBy", Wire: "config.createdBy"},
 	{Domain: "configuration", Wire: inCreate},
 	{Domain: "document", Wire: inUpdate},
 }
 
-// updateError renames violations of the configuration to their places in an update.
+// updateError returns the problem for an error of an update. It changes the paths of violations in
+// the configuration to paths in the body of the update.
 func updateError(err error) error {
 	p := *httpapi.ProblemOf(err)
 	p.Issues = slices.Clone(p.Issues)

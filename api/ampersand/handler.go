@@ -15,12 +15,12 @@ import (
 
 // Options configure a [Handler]. Each zero field has its default.
 type Options struct {
-	// Sampler tries to read each object before it is saved. Default: no sampling.
+	// Sampler tests the configuration of objects before it is saved. Default: no sampling.
 	Sampler Sampler
-	// Catalogue has the providers of connections. Default: any provider, with the scheme of the
-	// credentials in the request.
+	// Catalogue finds the providers of new connections. Default: any name is a provider, and a
+	// connection gets the scheme of its credentials.
 	Catalogue Catalogue
-	// Operations has the history of installations. Default: no history.
+	// Operations returns the history of installations. Default: no history.
 	Operations Operations
 	// Now is the clock for the expiry of tokens. Default: time.Now.
 	Now func() time.Time
@@ -28,7 +28,7 @@ type Options struct {
 	Log *slog.Logger
 	// MaxBody is the largest body of a request, in bytes. Default: 256 KiB.
 	MaxBody int64
-	// Timeout limits the time of a request. Sampling gets half of it. Default: 30 seconds.
+	// Timeout limits the time of a request. Sampling gets half of Timeout. Default: 30 seconds.
 	Timeout time.Duration
 }
 
@@ -38,12 +38,12 @@ type Handler struct {
 	svc   *installation.Service // without tenant and actor
 	host  Host
 	opts  Options
-	rules jwt.Verifier // of the tokens of consumers
+	rules jwt.Verifier // for the tokens of consumers
 	locks *lockset
 }
 
-// NewHandler returns a handler for the projects of the host. The service and all fields of the
-// host are required; opts may be nil. See the package comment for the options of the service.
+// NewHandler returns a handler that serves the projects of the host. svc and all fields of host are
+// required. opts can be nil. See the package comment for the options of svc.
 func NewHandler(svc *installation.Service, host Host, opts *Options) (*Handler, error) {
 	if svc == nil || host.Identities == nil || host.Projects == nil || host.Connections == nil {
 		return nil, errors.New(
@@ -71,7 +71,7 @@ func NewHandler(svc *installation.Service, host Host, opts *Options) (*Handler, 
 // [http.StripPrefix].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.api.ServeHTTP(w, r) }
 
-// methods are the endpoints of one path, by method.
+// methods has the functions that serve one path, by HTTP method.
 type methods map[string]func(*call) (*httpapi.Answer, error)
 
 func (h *Handler) routes() {
@@ -105,7 +105,8 @@ func (h *Handler) routes() {
 	})
 }
 
-// authorized returns endpoints that run for callers of the project in the path.
+// authorized returns endpoints that authorize each request with authorize, and then call the
+// function for its method.
 func (h *Handler) authorized(m methods) httpapi.Methods {
 	out := make(httpapi.Methods)
 	for method, run := range m {
@@ -120,7 +121,7 @@ func (h *Handler) authorized(m methods) httpapi.Methods {
 	return out
 }
 
-// logFailure logs a failure that does not change the answer.
+// logFailure logs a failure that the answer does not report.
 func (h *Handler) logFailure(ctx context.Context, message string, attrs ...slog.Attr) {
 	request := slog.String("request", httpapi.RequestID(ctx))
 	h.opts.Log.With(request).LogAttrs(ctx, slog.LevelError, message, attrs...)

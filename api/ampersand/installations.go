@@ -11,8 +11,8 @@ import (
 	"github.com/go-installation/installation/api/httpapi"
 )
 
-// list returns the installations of one integration or of all. An installation that cannot be
-// opened is logged and left out, so that a damaged record does not hide the others.
+// list returns the installations of the integration in the path, or of all integrations. It logs
+// and leaves out an installation that cannot be opened, so that the list still shows the others.
 func (h *Handler) list(c *call) (*httpapi.Answer, error) {
 	group, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {
 		return q.Text("groupRef")
@@ -41,7 +41,7 @@ func (h *Handler) list(c *call) (*httpapi.Answer, error) {
 		case inst.Err != nil:
 			h.logFailure(c.Context(), "installation left out of a list",
 				slog.String("installation", inst.ID),
-				// It may be from the host's own key wrapper.
+				// The error may come from the host's own key wrapper, so its text is hidden.
 				slog.String("error", httpapi.HostError(inst.Err).Error()))
 		default:
 			shown = append(shown, inst)
@@ -57,9 +57,9 @@ func (h *Handler) list(c *call) (*httpapi.Answer, error) {
 	return &httpapi.Answer{Body: answer}, nil
 }
 
-// connectionsOf returns the connections of installations by their IDs. It asks the host once,
-// because a call for each installation would take too long for a large project. Call it after
-// the installations are read, so that it finds connections that are new.
+// connectionsOf returns the connections of installations, by connection ID. It calls the host once,
+// because one call for each installation would take too long for a large project. Call it after
+// reading the installations, so that it also finds new connections.
 func (c *call) connectionsOf(all []*installation.Installation) (map[string]*Connection, error) {
 	if len(all) == 0 {
 		return nil, nil
@@ -104,7 +104,7 @@ func (h *Handler) delete(c *call) (*httpapi.Answer, error) {
 	return nil, nil
 }
 
-// remove deletes an installation and returns its last state.
+// remove deletes an installation and returns its state before the deletion.
 func (h *Handler) remove(
 	c *call, id string, guard installation.Guard,
 ) (deleted *installation.Installation, err error) {
@@ -124,12 +124,12 @@ func (h *Handler) remove(
 	return deleted, err
 }
 
-// removable returns an installation that the caller may delete, and the service that deletes
-// it.
+// removable returns an installation that the caller may delete, and the service to delete it with.
 //
-// The service cannot decrypt an installation whose key is lost, so only the host may delete it.
-// It would block the next installation of its group, so removable applies [Policy] to its plain
-// fields. Its connection is unknown.
+// If the key of a record is lost, the service lets only the host delete the record. Until then, the
+// record blocks the next installation of the group. So removable applies [Policy] to the
+// unencrypted fields of the record. If Policy allows the deletion, removable returns the service
+// that acts as the host. The connection of the installation is unknown in this case.
 func (c *call) removable(id string) (*installation.Installation, *installation.Service, error) {
 	inst, err := c.find(id)
 	switch {
@@ -141,8 +141,8 @@ func (c *call) removable(id string) (*installation.Installation, *installation.S
 	return nil, nil, err
 }
 
-// unreadable reports whether a record can never be opened. A key that is unavailable may
-// return.
+// unreadable reports whether an error means that a record can never be opened. ErrKeyUnavailable
+// does not mean this, because the key may become available again.
 func unreadable(err error) bool {
 	return errors.Is(err, installation.ErrSealed) || errors.Is(err, installation.ErrShredded) ||
 		errors.Is(err, installation.ErrUnknownKey)
@@ -151,8 +151,8 @@ func unreadable(err error) bool {
 // dropTimeout limits the time to delete a connection after its installation is gone.
 const dropTimeout = 10 * time.Second
 
-// dropConnection deletes the connection of a deleted installation, unless another one uses it.
-// The request has succeeded already, so a failure is only logged.
+// dropConnection deletes the connection of a deleted installation, unless another installation uses
+// the connection. The installation is gone already, so dropConnection only logs a failure.
 func (h *Handler) dropConnection(c *call, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), dropTimeout)
 	defer cancel()

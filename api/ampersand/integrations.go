@@ -54,7 +54,7 @@ func (h *Handler) integrations(c *call) (*httpapi.Answer, error) {
 	return &httpapi.Answer{Body: answer}, nil
 }
 
-// hydrate returns a revision as a connection sees it.
+// hydrate returns a revision with the parts that the provider defines; see [Projects].
 func (h *Handler) hydrate(c *call) (*httpapi.Answer, error) {
 	id, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {
 		return q.Text("connectionId")
@@ -94,7 +94,7 @@ type wireOperations struct {
 	} `json:"pagination"`
 }
 
-// operations returns a page of the history of an installation.
+// operations returns a page of the operations of an installation; see [Operations].
 func (h *Handler) operations(c *call) (*httpapi.Answer, error) {
 	var size int
 	token, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {

@@ -11,15 +11,15 @@ import (
 	"github.com/go-installation/installation/internal/schema"
 )
 
-// maxSamples limits the objects that one request tries to read. The rest is saved untried,
-// because each sample is a call to the provider.
+// maxSamples limits the objects that one request samples, because each sample is a call to the
+// provider. Further objects are saved unsampled.
 const maxSamples = 64
 
-// skipSampling reads the parameter of that name.
+// skipSampling reads the query parameter skipSampling.
 func skipSampling(q *httpapi.Query) bool { return q.Flag("skipSampling") }
 
-// sampleNew samples the content of a new installation. It fails if the group has one already,
-// because the request will be rejected.
+// sampleNew samples the content of a new installation. It fails without sampling if the group has
+// an installation of the integration already, because the service would reject a second one.
 func (h *Handler) sampleNew(
 	c *call, integration *Integration, conn *Connection, cr creation,
 ) error {
@@ -38,8 +38,8 @@ func (h *Handler) sampleNew(
 	return h.sample(c, s, inCreate, cr.content, func(string, *jsontree.Node) bool { return true })
 }
 
-// sampleChange samples the objects that an update changes or enables. With a new connection, it
-// samples all objects.
+// sampleChange samples the objects that an update changes or enables. If the update changes the
+// connection, sampleChange samples all objects.
 func (h *Handler) sampleChange(
 	c *call, integration *Integration, inst *installation.Installation, ch *change,
 ) error {
@@ -65,9 +65,10 @@ func (h *Handler) sampleChange(
 	return h.sample(c, s, inUpdate, ch.applied(stored), wanted)
 }
 
-// sample samples the scheduled objects of a content that wanted selects. s has the rest of each
-// Sample, and place is where the request has the content. Only a [*Rejection] is an error. A
-// content that is not valid is skipped, because the service will reject it.
+// sample calls the Sampler for each scheduled object of a content for which wanted returns true. s
+// has all fields of the Sample except Object and Config. place is the path of the content in the
+// body of the request. An error of the Sampler fails the request only if it is a [*Rejection].
+// sample skips a content that is not valid, because the service will reject it.
 func (h *Handler) sample(
 	c *call, s Sample, place string, content *jsontree.Node,
 	wanted func(name string, object *jsontree.Node) bool,
@@ -95,7 +96,7 @@ func (h *Handler) sample(
 	return nil
 }
 
-// scheduled reports whether an object is read by a schedule and not disabled.
+// scheduled reports whether an object has a schedule and is not disabled.
 func scheduled(object *jsontree.Node) bool {
 	schedule := object.Child("schedule")
 	return schedule != nil && schedule.Kind() == jsontree.String && schedule.Text() != "" &&
@@ -107,7 +108,8 @@ var compiledSchema = sync.OnceValues(func() (*schema.Schema, error) {
 	return schema.Compile(contentSchema)
 })
 
-// isValid reports whether a content matches [Schema], whatever the service adds to it.
+// isValid reports whether a content matches the schema that [Schema] returns. The service may apply
+// further rules.
 func isValid(ctx context.Context, content *jsontree.Node) bool {
 	s, err := compiledSchema()
 	if err != nil {
@@ -117,8 +119,7 @@ func isValid(ctx context.Context, content *jsontree.Node) bool {
 	return err == nil && len(violations) == 0
 }
 
-// applied returns a content with the edits of a mask. It ignores edits that the service will
-// reject.
+// applied returns a content after the edits of a mask. It skips edits that the service will reject.
 func (ch *change) applied(content *jsontree.Node) *jsontree.Node {
 	for _, e := range ch.edits {
 		for i := 1; i <= len(e.path); i++ {

@@ -21,23 +21,23 @@ type change struct {
 	connection   *Connection // with connectionID
 	createdBy    string      // of the configuration
 	ops          []installation.Operation
-	edits        []edit // of a mask: the same as ops, for sampling
+	edits        []edit // with a mask: what ops do, in a form for sampling
 }
 
-// edit puts a value at a place in the content.
+// edit replaces the value at a path in the content.
 type edit struct {
-	path  []string
+	path  []string // names of members, outermost first
 	value *jsontree.Node
 }
 
-// setDisabled returns the operation that stops or continues to read an existing object.
+// setDisabled returns the operation that disables or enables a read object, which must exist.
 func setDisabled(object string, disabled bool) installation.Operation {
 	pointer := jsontree.JoinPointer("read", "objects", object, "disabled")
 	return patch.Set(pointer, installation.JSON(strconv.FormatBool(disabled)))
 }
 
-// save applies a change to an installation. If another writer comes first, it applies the
-// change to the result, unless the client gave a revision.
+// save applies a change to an installation and stores the result. If another writer was faster,
+// save reads the installation again and retries, unless the guard has a revision.
 func (h *Handler) save(
 	c *call, integration *Integration, inst *installation.Installation, ch *change,
 	guard installation.Guard,
@@ -64,8 +64,8 @@ func (h *Handler) save(
 	return saved, err
 }
 
-// retryOnConflict calls write until it does not conflict with another writer. If the client
-// gave a revision, it calls write once. It has the lock of the installation meanwhile.
+// retryOnConflict calls write until write does not conflict with another writer. If the guard has a
+// revision, retryOnConflict calls write once. It holds the lock of the installation meanwhile.
 func (h *Handler) retryOnConflict(
 	c *call, id string, guard installation.Guard, write func(attempt int) error,
 ) error {
@@ -81,13 +81,14 @@ func (h *Handler) retryOnConflict(
 	}
 }
 
-// isConflict reports whether a write failed because another one came first.
+// isConflict reports whether a write failed because another writer was faster.
 func isConflict(err error) bool {
 	conflict, ok := errors.AsType[*installation.ConflictError](err)
 	return ok && conflict.To == ""
 }
 
-// confirmSwap restores the connection before an update if the new one was deleted meanwhile.
+// confirmSwap fails if the new connection of an updated installation was deleted meanwhile. It then
+// restores the connection from before the update. conn is the new connection, nil if there is none.
 func (h *Handler) confirmSwap(
 	c *call, before, saved *installation.Installation, conn *Connection,
 ) error {
@@ -108,11 +109,12 @@ func (h *Handler) confirmSwap(
 	return gone
 }
 
-// notes are fields of the wire that an installation has no place for. Installation.Extra has
-// them, next to members of the host.
+// notes are fields of answers that [installation.Installation] has no fields for. They are members
+// of Installation.Extra, which can also have members of the host.
 //
-// Each change of the content makes a new configuration. Its ID on the wire, config.id, is
-// Configuration.RevisionID. The revision of its integration is in the notes.
+// Each change of the content makes a new configuration for the platform. The field config.id of
+// answers is Configuration.RevisionID of the service. The field config.revisionId is the revision
+// of the integration, and is in the notes.
 type notes struct {
 	CreatedBy string      `json:"createdBy"` // of the installation
 	Config    configNotes `json:"config"`
@@ -123,7 +125,7 @@ type configNotes struct {
 	CreatedBy  string `json:"createdBy"`
 }
 
-// notesOf returns the notes of an installation. They are empty if the host made it.
+// notesOf returns the notes of an installation. They are empty if the host made the installation.
 func notesOf(inst *installation.Installation) notes {
 	var n notes
 	if inst.Extra.Decode(&n) != nil {
@@ -132,7 +134,7 @@ func notesOf(inst *installation.Installation) notes {
 	return n
 }
 
-// mergedInto returns extra with these notes.
+// mergedInto returns extra with the notes as members. Other members stay.
 func (n notes) mergedInto(extra installation.Document) (installation.Document, error) {
 	members := make(map[string]json.RawMessage)
 	if !extra.IsZero() {
@@ -145,8 +147,8 @@ func (n notes) mergedInto(extra installation.Document) (installation.Document, e
 	return installation.DocumentOf(members)
 }
 
-// addNotes adds changed notes to a request. The service cannot merge members of Extra, so the
-// request writes all of them, and is only valid for the revision that they were read from.
+// addNotes adds notes to a request if they change. A write replaces Extra as a whole. So addNotes
+// also sets the revision of the request: if another writer changes Extra, the request fails.
 func (ch *change) addNotes(
 	req *installation.PatchRequest, integration *Integration, inst *installation.Installation,
 ) error {
@@ -179,9 +181,10 @@ func (ch *change) addNotes(
 	return nil
 }
 
-// lockset has a lock for each installation, so that only one writer of this process works on it
-// at a time. Without it, writers that meet would retry on conflict, and most tries of many
-// writers would fail. Installations share locks, so some writers wait without need.
+// lockset has the locks of installations. A writer locks an installation, so that no other writer
+// of this process works on the installation at the same time. Without locks, most attempts of many
+// concurrent writers would fail with conflicts. Several installations share a lock, so some writers
+// wait without need.
 type lockset struct {
 	seed  maphash.Seed
 	locks [64]chan struct{} // full while locked

@@ -8,9 +8,10 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// Policy is Options.Policy for a service behind a [Handler]. It extends
-// [installation.DefaultPolicy]: a vendor with the ID of the tenant is the builder and owns
-// everything in it. A customer is a group, and may configure and delete its installations.
+// Policy is Options.Policy for a service behind a [Handler]. It differs from
+// [installation.DefaultPolicy] in two ways. A Vendor is the builder: its ID has to be the tenant,
+// and it owns all installations in the tenant. A Customer is a group, and may also see the
+// configuration of its installations, configure them and delete them.
 func Policy(a installation.Actor, do installation.Action, inst *installation.Installation) bool {
 	if inst == nil {
 		return installation.DefaultPolicy(a, do, inst)
@@ -21,7 +22,7 @@ func Policy(a installation.Actor, do installation.Action, inst *installation.Ins
 			return false
 		}
 		own := *inst
-		own.Extension.Owner = a.ID // a host may leave it empty
+		own.Extension.Owner = a.ID // the host can leave Owner empty
 		return installation.DefaultPolicy(a, do, &own)
 	case installation.Customer:
 		switch do {
@@ -39,12 +40,12 @@ var contentSchema []byte
 
 var contentSource = validate.SchemaText(contentSchema)
 
-// Schema is Options.Schema for a service behind a [Handler]. It returns the schema of
-// config.content.
+// Schema is Options.Schema for a service behind a [Handler]. It returns the JSON Schema of
+// config.content, which is the same for all integrations.
 //
-// The schema marks the names that customers choose, so that the service does not take a field
-// named access_token__c, or a value in an object of that name, for a secret. All other fields
-// with names like secrets are sealed, and so are URLs with a password.
+// Customers choose the names of some fields and objects, such as access_token__c. The schema marks
+// such names, so that the service does not take the values below them for secrets. The service
+// seals all other fields with names like secrets, and URLs with a password.
 func Schema(context.Context, string, installation.Extension) (validate.SchemaSource, error) {
 	return contentSource, nil
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// mask is the body of an update: paths, and an object with the new values of them.
+// mask is the body of an update. It has paths, and an object with the new values at the paths.
 type mask struct {
-	paths  []string
-	values httpapi.Object
+	paths  []string       // the field updateMask
+	values httpapi.Object // the field installation or connection
 }
 
-// readMask reads the body of an update with at least one and at most limit paths. The field has
-// the values.
+// readMask reads a mask with at least one and at most limit paths. field is the name of the field
+// with the values.
 func readMask(r *http.Request, field string, limit int) (mask, error) {
 	return httpapi.Read(r, func(in httpapi.Object) mask {
 		in.Require("updateMask", field)
@@ -32,7 +32,7 @@ func readMask(r *http.Request, field string, limit int) (mask, error) {
 	})
 }
 
-// at returns the place of a path in the request.
+// at returns the path of an element of updateMask in the body of the request, for violations.
 func (m mask) at(i int) string { return fmt.Sprintf("updateMask[%d]", i) }
 
 // patch updates an installation with a mask.
@@ -94,18 +94,18 @@ const remedyMask = "Use one of the documented paths: connectionId, config.create
 	"config.content.write.objects.<object>, config.content.subscribe.objects, " +
 	"config.content.subscribe.objects.<object>."
 
-// maskReader reads the paths of a mask into a change.
+// maskReader builds the change that the paths of a mask describe.
 type maskReader struct {
 	list    *validate.List
-	values  httpapi.Object // the installation in the request
-	config  httpapi.Object // in values
-	content httpapi.Object // in config
+	values  httpapi.Object // the field installation of the request
+	config  httpapi.Object // the field config in values
+	content httpapi.Object // the field content in config
 
 	change  change
-	toggled []edit
+	toggled []edit // edits of "disabled"; see toggle
 }
 
-// change returns the change of a mask to an installation. Values without a path are ignored.
+// change returns the change that a mask describes. It ignores values that no path names.
 func (m mask) change() (*change, error) {
 	config := m.values.Object("config")
 	r := &maskReader{
@@ -121,7 +121,8 @@ func (m mask) change() (*change, error) {
 	return r.withOperations()
 }
 
-// read reads one path. at is the place of the path in the request.
+// read adds one path of the mask to the change. Here and below, at is the element of updateMask
+// that has the path, for violations; see mask.at.
 func (r *maskReader) read(at, path string) {
 	switch path {
 	case "connectionId":
@@ -155,14 +156,14 @@ func (r *maskReader) read(at, path string) {
 	}
 }
 
-// required reports a path at a place in the request that names a missing value.
+// required reports whether an object has a member. It adds a violation if the member is missing.
 func (r *maskReader) required(at string, in httpapi.Object, name string) bool {
 	r.list.Required(at, in.Has(name))
 	return in.Has(name)
 }
 
-// toggle reads the path of a switch of a read object. It returns false if the path does not end
-// in one, or the request does not have its value.
+// toggle adds a path that ends in "disabled", the switch of a read object. It returns false if the
+// path has another end, or if the request has no value for the switch.
 func (r *maskReader) toggle(path string) bool {
 	escaped, ok := strings.CutSuffix(path, ".disabled")
 	name, valid := unescape(escaped)
@@ -171,7 +172,7 @@ func (r *maskReader) toggle(path string) bool {
 		return false
 	}
 	object := objects.Object(name)
-	object.Bool("disabled") // reports another type
+	object.Bool("disabled") // adds a violation for another type
 	if !object.Has("disabled") {
 		return false
 	}
@@ -181,8 +182,8 @@ func (r *maskReader) toggle(path string) bool {
 	return true
 }
 
-// replaceObject reads the path of an object. Clients send a name with dots either as it is or
-// with backslashes.
+// replaceObject adds the path of an object. Clients send an object name with dots either as it is
+// or with a backslash before each dot.
 func (r *maskReader) replaceObject(at, kind, path string) {
 	name, ok := unescape(path)
 	if !ok || name == "" {
@@ -194,14 +195,15 @@ func (r *maskReader) replaceObject(at, kind, path string) {
 	r.replace(kind, "objects", name)
 }
 
-// replace adds a place in the content whose value the request replaces.
+// replace adds an edit that replaces the value at a path in the content with the value in the
+// request.
 func (r *maskReader) replace(path ...string) {
 	value := r.config.Node("content").At(path)
 	r.change.edits = append(r.change.edits, edit{path, value})
 }
 
-// withOperations returns the change with the operations of its edits. Switches come after the
-// objects that they are in.
+// withOperations returns the change with operations for its edits. The operations on switches come
+// last, so that they apply to objects that the other edits replace.
 func (r *maskReader) withOperations() (*change, error) {
 	ch := &r.change
 	if len(ch.edits) > 0 {
@@ -228,10 +230,10 @@ func (r *maskReader) withOperations() (*change, error) {
 	return ch, nil
 }
 
-// escape writes a name for a path of a mask, with a backslash before each special character.
+// escape returns a name for a path of a mask: it puts a backslash before each special character.
 var escape = strings.NewReplacer(`.`, `\.`, `:`, `\:`, `/`, `\/`, `\`, `\\`).Replace
 
-// unescape undoes escape. It leaves a special character without a backslash as it is. ok is
+// unescape undoes escape. It keeps special characters that have no backslash before them. ok is
 // false if the last character is an unescaped backslash.
 func unescape(name string) (_ string, ok bool) {
 	var b strings.Builder

@@ -19,8 +19,8 @@ func (t wireTime) MarshalJSON() ([]byte, error) {
 // IsZero reports whether the time is zero, for omitzero.
 func (t wireTime) IsZero() bool { return time.Time(t).IsZero() }
 
-// wireInstallation is an installation. No member is ever null, because the platform's own
-// clients take null for a failure.
+// wireInstallation is an installation in an answer. No member is ever null, because the platform's
+// own clients take null for a failure.
 type wireInstallation struct {
 	ID            string         `json:"id"`
 	ProjectID     string         `json:"projectId"`
@@ -73,7 +73,7 @@ type wireConnection struct {
 	Status       ConnectionStatus        `json:"status"`
 	Metadata     map[string]wireMetadata `json:"providerMetadata,omitzero"`
 
-	// Credentials; see reveal.
+	// Credentials, set by reveal.
 	OAuth2 *wireOAuth2 `json:"oauth2AuthorizationCode,omitzero"`
 	APIKey string      `json:"apiKey,omitzero"`
 }
@@ -114,7 +114,7 @@ func wireGroupOf(project string, g Group) wireGroup {
 	}
 }
 
-// wireConnectionOf returns a connection without credentials.
+// wireConnectionOf returns a connection for an answer, without credentials.
 func wireConnectionOf(project string, c *Connection) wireConnection {
 	w := wireConnection{
 		ID: c.ID, ProjectID: project, Provider: c.Provider, Group: wireGroupOf(project, c.Group),
@@ -142,7 +142,7 @@ func wireConnectionOf(project string, c *Connection) wireConnection {
 	return w
 }
 
-// reveal adds credentials. Only the answer to a builder that asks for them by name has any.
+// reveal adds credentials to a connection. Call it only if a builder has requested credentials.
 func (w *wireConnection) reveal(c *Credentials, refreshToken bool) {
 	if !c.APIKey.IsZero() {
 		w.APIKey = c.APIKey.RevealString()
@@ -166,7 +166,7 @@ func wireTokenOf(t installation.Token) *wireToken {
 	}
 }
 
-// wireOf returns an installation with its connection, without credentials.
+// wireOf returns an installation and its connection for an answer, without credentials.
 func wireOf(inst *installation.Installation, c *Connection) wireInstallation {
 	w := wireInstallation{
 		ID: inst.ID, ProjectID: inst.Tenant, IntegrationID: inst.Extension.ID,
@@ -187,7 +187,7 @@ func wireOf(inst *installation.Installation, c *Connection) wireInstallation {
 		ID: conf.RevisionID, RevisionID: n.Config.RevisionID, CreatedBy: n.Config.CreatedBy,
 		CreateTime: wireTime(conf.Created), Content: conf.Document.Bytes(),
 	}
-	if n.Config.RevisionID == "" { // the host made it with IDs of its own
+	if n.Config.RevisionID == "" { // the host made the configuration, with its own IDs
 		w.Config.ID, w.Config.RevisionID = conf.ID, conf.RevisionID
 		w.Config.CreatedBy = conf.CreatedBy
 	}
@@ -197,7 +197,8 @@ func wireOf(inst *installation.Installation, c *Connection) wireInstallation {
 	return w
 }
 
-// healthOf returns the health of an installation. It is unhealthy if its connection fails.
+// healthOf returns Unhealthy if the installation is unhealthy or the provider rejects the
+// credentials of its connection, and Healthy otherwise.
 func healthOf(inst *installation.Installation, c *Connection) installation.Health {
 	if inst.Health == installation.Unhealthy || c.Status == ConnectionBadCredentials {
 		return installation.Unhealthy

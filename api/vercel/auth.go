@@ -15,11 +15,11 @@ type call struct {
 	*http.Request
 	id     string // of the installation in the path
 	claims *Claims
-	svc    *installation.Service // as the sender
+	svc    *installation.Service // acts as the sender
 }
 
-// endpoint authorizes a request and calls run. The token must be one of kinds and belong to the
-// installation in the path. A user must be an ADMIN to do more than read.
+// endpoint returns an endpoint that authorizes a request and then calls run. kinds are the kinds of
+// tokens that it accepts; see authorize.
 func (h *Handler) endpoint(
 	run func(*call) (*httpapi.Answer, error), kinds ...Auth,
 ) httpapi.Endpoint {
@@ -39,7 +39,7 @@ func (h *Handler) endpoint(
 	}
 }
 
-// authenticate returns the claims of the sender. It is 401 without a valid token.
+// authenticate returns the claims of the token. Without a valid token, it fails with 401.
 func (h *Handler) authenticate(r *http.Request) (*Claims, error) {
 	token, ok := httpapi.Bearer(r)
 	if !ok {
@@ -55,15 +55,15 @@ func (h *Handler) authenticate(r *http.Request) (*Claims, error) {
 	return claims, nil
 }
 
-// authorize rejects requests that the token is not for. The service decides what the sender may
-// do to the installation.
+// authorize rejects a request unless its token is of one of the kinds and fits the request. It does
+// not read the installation. The policy of the service decides what the sender may do with it.
 func (c *call) authorize(kinds []Auth) error {
 	for _, auth := range c.Header.Values("X-Vercel-Auth") {
 		if !strings.EqualFold(strings.TrimSpace(auth), string(c.claims.Auth)) {
 			return httpapi.Forbidden("X-Vercel-Auth contradicts the token.")
 		}
 	}
-	// A system token without an installation reaches those of its account; see owns.
+	// A system token that names no installation reaches all of its account; see owns.
 	anywhere := c.claims.Auth == AuthSystem && c.claims.InstallationID == ""
 	reads := c.Method == http.MethodGet || c.Method == http.MethodHead
 	switch {
@@ -79,13 +79,13 @@ func (c *call) authorize(kinds []Auth) error {
 	return nil
 }
 
-// owns reports whether an installation belongs to the account of the token. A service whose
-// policy shows every account to the platform does not check this.
+// owns reports whether an installation belongs to the account of the token. A service with [Policy]
+// checks this too. Other policies may show all accounts to a Platform actor.
 func (c *call) owns(inst *installation.Installation) bool {
 	return inst.Account.ID == c.claims.AccountID
 }
 
-// guard reads the conditions of a write from the headers.
+// guard reads the conditions of a write from If-Match and Idempotency-Key.
 func (c *call) guard() (installation.Guard, error) {
 	guard, err := httpapi.Condition(c.Request)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// Auth is the kind of a token, with the names of X-Vercel-Auth.
+// Auth is the kind of a token. Its values are those of the X-Vercel-Auth header.
 type Auth string
 
 // Kinds of tokens.
@@ -24,14 +24,15 @@ type Role string
 
 // Known roles.
 const (
-	RoleAdmin Role = "ADMIN" // installs and changes
-	RoleUser  Role = "USER"  // reads
+	RoleAdmin Role = "ADMIN" // may read and write
+	RoleUser  Role = "USER"  // may read
 )
 
-// Claims are the claims of a verified token. The fields of a user are empty in a system token.
+// Claims are the claims of a verified token. Fields that begin with User are empty for a system
+// token.
 type Claims struct {
 	Auth           Auth
-	AccountID      string // the Vercel account or team; "" before there is an installation
+	AccountID      string // the Vercel account or team; "" while nothing is installed
 	InstallationID string // "" = the token names none
 
 	UserID     string
@@ -41,9 +42,10 @@ type Claims struct {
 	UserAvatar string // URL
 }
 
-// Actor returns the actor for the service. A user is a Customer of its account, ReadOnly unless
-// the role is ADMIN. A system token is the Platform, with the ID of the account that it is
-// confined to. A token without an account gives an actor that may do nothing.
+// Actor returns the sender of the token as an actor of the service. A user token makes a Customer
+// with the ID of the account, which is ReadOnly unless the role is ADMIN. A system token makes a
+// Platform with the ID of the account; see [Policy]. A token without an account makes the zero
+// Actor, which may do nothing.
 func (c *Claims) Actor() installation.Actor {
 	if c.AccountID == "" {
 		return installation.Actor{}
@@ -57,7 +59,8 @@ func (c *Claims) Actor() installation.Actor {
 	}
 }
 
-// oneLine makes a name fit the audit trail, so that an odd name does not stop an installation.
+// oneLine removes control characters and invalid UTF-8 from a name, and cuts the name to the length
+// that the audit trail allows. The service would otherwise reject the write.
 func oneLine(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == utf8.RuneError {
@@ -71,8 +74,8 @@ func oneLine(name string) string {
 	return name
 }
 
-// readClaims reads the payload of a verified token. A token is a user's if it has a claim of
-// users or a subject that is a user, and then it needs all of these claims.
+// readClaims reads the payload of a verified token. A token with user_id, user_role or a subject
+// with ":user:" is a user token, and needs both user_id and user_role.
 func readClaims(in httpapi.Object) *Claims {
 	in = in.NullAsAbsent()
 	c := &Claims{

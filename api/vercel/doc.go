@@ -1,5 +1,6 @@
-// Package vercel serves the installation part of Vercel's Marketplace Partner API over an
-// [installation.Service]. The host is the partner; Vercel is the client.
+// Package vercel serves the installation part of Vercel's Marketplace Partner API with an
+// [installation.Service]. The host, which is the program that mounts the handler, is the partner.
+// Vercel is the client.
 //
 //	verifier, err := vercel.NewVerifier("oac_...", nil)
 //	svc, err := installation.New(store, keys, &installation.Options{
@@ -13,52 +14,61 @@
 // All paths begin with /v1/installations/{installationId}.
 //
 //	PUT           user token     create, or replace scopes, policies, credentials and account
-//	GET           system token   billing plan and notification
+//	GET           system token   read the billing plan and the notification
 //	PATCH         user token     choose a billing plan
-//	DELETE        either         uninstall
-//	GET /plans    system token   the plans to choose from
+//	DELETE        either token   uninstall
+//	GET /plans    system token   list the billing plans that the customer can choose or see
 //
-// [Handler.Webhook] makes a handler for the webhook that reports a removal. The host chooses its
-// path.
+// [Handler.Webhook] returns a second handler, for events from Vercel. An event that reports a
+// removal uninstalls the installation. The host chooses the path of the second handler.
 //
 // # The service
 //
-// The handler works in the tenant named after the client ID of the integration; the extension
-// is the integration. Make the service with [NoClaims]: Vercel chooses the IDs, and a customer
-// who returns gets a new one while the old one still waits for its last invoice. Make it with
-// [Policy] too. The handler also separates accounts under [installation.DefaultPolicy], but with
-// Policy the service does. A service for several platforms chooses both by tenant.
+// The tenant of all installations is the client ID of the integration. Their extension is the
+// integration. Make the service with [NoClaims] and [Policy]:
+//
+//   - NoClaims allows several installations in an account. Vercel chooses the IDs, and a customer
+//     who installs again gets a new ID while the old installation waits for its last invoice.
+//   - With Policy, the service keeps accounts apart. With [installation.DefaultPolicy], only the
+//     handler does.
+//
+// If the service also serves other platforms, choose both functions by the tenant.
 //
 // # Authorization
 //
-// A [Verifier] checks the token of each request. [Claims.Actor] says for whom it speaks. A user
-// token speaks for a customer account, and only an ADMIN may do more than read. A system token
-// speaks for Vercel, on behalf of one account. X-Vercel-Auth may repeat the kind of the token
-// but must not contradict it. The token must name the installation in the path; a system token
-// may name none and then reaches those of its account. Installations of other accounts are 404.
+// A [Verifier] checks the token of each request. [Claims.Actor] returns the actor for the token. A
+// user token acts for a customer account, and only a user with the role ADMIN may do more than
+// read. A system token acts for Vercel within one account. The X-Vercel-Auth header is optional.
+// If present, it has to name the kind of the token: user or system.
+//
+// A token has to name the installation in the path. A system token that names no installation
+// reaches all installations of its account. The answer is 404 for installations of other accounts.
 //
 // # Uninstalling
 //
-// DELETE ends the installation. The [Finalizer] decides whether it is final. If not, the answer
-// says so, and the access token is kept for Options.Grace of the service, 24 hours by default,
-// so that the last invoices can be sent. [installation.Service.Sweep] then purges it; the host
-// must call Sweep regularly. Vercel does not delete resources one by one, so the host cleans up
-// from the change log or in its Finalizer. PUT and PATCH on an uninstalled ID are 409 forever.
+// DELETE uninstalls. The [Finalizer] decides whether the uninstall is final, and the answer says
+// so. After an uninstall that is not final, the service keeps the access token for its
+// Options.Grace, 24 hours by default, so that the host can send the last invoices.
+// [installation.Service.Sweep] then purges the installation. The host has to call Sweep regularly.
+//
+// Vercel does not delete the resources of the installation one by one. The host deletes them when
+// it reads of the uninstall in the change log, or in its Finalizer. PUT and PATCH for the ID of an
+// uninstalled installation are answered with 409 forever.
 //
 // # Repeated requests
 //
-// PUT, PATCH and DELETE with a used Idempotency-Key get the first answer again, or 409 if they
-// ask for something else. Keys are separate for each method, installation and account. There
-// are two limits:
+// A PUT, PATCH or DELETE with an Idempotency-Key that was used before gets the first answer again.
+// If the request differs from the first one, the answer is 409. Keys are separate for each method,
+// installation and account. There are two limits:
 //
-//   - Requests are compared after they are read. Unknown fields make no difference, a plan that
-//     the host has changed since does, and an invalid body is always 400.
-//   - The first answers are gone once the installation is purged. A repeated request is then
+//   - The service compares parsed requests, not bytes. Unknown fields make no difference. A PATCH
+//     differs if the host has changed the billing plan since. An invalid body always gets 400.
+//   - Once the installation is purged, the first answers are gone. A repeated request is then
 //     answered without a comparison.
 //
 // # Failures
 //
-// Failures of the server go to Options.Log. Errors of Plans, Finalizer and key functions may
-// quote secrets of the host, so the log has their kind and types and not their text. Code that
-// wants to say more must log it itself.
+// The handler logs failures of the server to Options.Log. Errors of [Plans], [Finalizer] and
+// VerifierOptions.Key can quote secrets of the host. The handler therefore logs only which known
+// error they match, and their Go types. A host that needs the text has to log it itself.
 package vercel

@@ -7,7 +7,7 @@ import (
 	"github.com/go-installation/installation/api/httpapi"
 )
 
-// wireError is the body of every error.
+// wireError is the JSON body of every error.
 type wireError struct {
 	Error struct {
 		Code    string      `json:"code"`
@@ -17,7 +17,7 @@ type wireError struct {
 	} `json:"error"`
 }
 
-// wireUser is the text for the customer.
+// wireUser is the text of a [Refusal], which Vercel shows to the customer.
 type wireUser struct {
 	Message string `json:"message,omitzero"`
 	URL     string `json:"url,omitzero"`
@@ -28,8 +28,8 @@ type wireField struct {
 	Message string `json:"message,omitzero"`
 }
 
-// render writes a problem in the form of the Partner API. The API has no 422 for a reused
-// idempotency key; it is a conflict.
+// render returns the answer to a problem in the form of the Partner API. For an idempotency key
+// that another request has used, the status is 409, because the API has no 422.
 func render(p *httpapi.Problem) *httpapi.Answer {
 	status := p.Status
 	if p.Code == httpapi.CodeKeyReused {
@@ -48,8 +48,8 @@ func render(p *httpapi.Problem) *httpapi.Answer {
 	return &httpapi.Answer{Status: status, Body: body}
 }
 
-// wireNames are Vercel's names for those of the domain. The whole body has a name too, since a
-// field must have a key.
+// wireNames maps paths in an installation to names of Vercel, for the fields of an error. The whole
+// body has the name "body", since a field needs a key.
 var wireNames = []httpapi.Name{
 	{Domain: "", Wire: "body"},
 	{Domain: "consent.scopes", Wire: "scopes"},

@@ -10,15 +10,15 @@ import (
 	"github.com/go-installation/installation/api/httpapi"
 )
 
-// Removal is an uninstall that Vercel asks for.
+// Removal is a request of Vercel to uninstall, by DELETE or by an event for the [Webhook].
 type Removal struct {
-	Installation     *installation.Installation // for reading; secrets are masked
+	Installation     *installation.Installation // do not change it; secrets are masked
 	CascadeResources *bool                      // cascadeResourceDeletion; nil = not given
-	Reason           string                     // in Vercel's words; "" = not given
+	Reason           string                     // of DELETE, or type of the event; "" = not given
 }
 
-// text describes the removal in the change log. It has everything that was asked for, so that
-// another request with the same idempotency key differs.
+// text returns the reason of the uninstall for the change log. It includes every field of the
+// request, so that requests with different fields differ for the idempotency key.
 func (r Removal) text() string {
 	var parts []string
 	if r.CascadeResources != nil {
@@ -30,16 +30,17 @@ func (r Removal) text() string {
 	return strings.Join(parts, "; ")
 }
 
-// Finalizer decides whether an uninstall is final at once, because no more invoices will come
-// and the access token is no longer needed.
+// Finalizer decides whether an uninstall is final. A final uninstall purges the installation at
+// once. The access token is then gone, so the host can send no more invoices.
 type Finalizer interface {
-	// MayFinalize is called before each uninstall and its repetitions, so it may be called
-	// several times and concurrently for one installation. A [*Refusal] rejects the uninstall
-	// with a text for the customer; any other error is a failure.
+	// MayFinalize returns true if the uninstall is final. The handler calls it before each
+	// uninstall and before each repeat, so calls for one installation can be many and concurrent.
+	// A [*Refusal] rejects the uninstall with a text for the customer. Any other error is a
+	// failure of the server.
 	MayFinalize(ctx context.Context, r Removal) (bool, error)
 }
 
-// FinalizerFunc is a function as a [Finalizer].
+// FinalizerFunc makes a function a [Finalizer].
 type FinalizerFunc func(ctx context.Context, r Removal) (bool, error)
 
 // MayFinalize implements [Finalizer].
@@ -47,15 +48,16 @@ func (f FinalizerFunc) MayFinalize(ctx context.Context, r Removal) (bool, error)
 	return f(ctx, r)
 }
 
-// FinalWhenFree finalizes installations whose plan needs no payment method. It is the default.
+// FinalWhenFree is the default of Options.Finalizer, as a [FinalizerFunc]. It returns true if the
+// billing plan of the installation says that no payment method is required.
 func FinalWhenFree(_ context.Context, r Removal) (bool, error) {
 	p := r.Installation.BillingPlan
 	return p != nil && p.PaymentMethodRequired != nil && !*p.PaymentMethodRequired, nil
 }
 
-// mayFinalize asks the host. It does not ask about a purged installation, which is final, nor
-// about one that cannot be opened or is gone, which is not. A refusal does not count for an
-// installation that is already uninstalled.
+// mayFinalize reports whether an uninstall is final. It returns true for a purged installation, and
+// false for an installation that cannot be opened or was deleted. Otherwise the Finalizer decides.
+// If the installation is already uninstalled, a Refusal only means that the uninstall is not final.
 func (h *Handler) mayFinalize(ctx context.Context, r Removal) (bool, error) {
 	inst := r.Installation
 	if inst.Purged || inst.Err != nil || inst.Revision == 0 {

@@ -17,12 +17,13 @@ import (
 type Options struct {
 	// Extension describes the integration. Its ID is always the client ID.
 	Extension installation.Extension
-	// Plans are the plans for billing by installation. Default: no plans, so that Vercel bills
-	// by resource.
+	// Plans are the billing plans that a customer can choose for an installation. Default: no
+	// plans, so that Vercel bills by resource.
 	Plans Plans
-	// InitialPlan is the plan of a new installation until the customer chooses. Default: none.
+	// InitialPlan is the billing plan of a new installation until the customer chooses another
+	// plan. Default: no plan.
 	InitialPlan *billing.Plan
-	// Finalizer decides which uninstalls are final at once. Default: FinalWhenFree.
+	// Finalizer decides which uninstalls are final. Default: FinalWhenFree.
 	Finalizer Finalizer
 	// Log gets the failures of the server. Default: no log.
 	Log *slog.Logger
@@ -36,16 +37,16 @@ type Options struct {
 type Handler struct {
 	api      *httpapi.API
 	config   httpapi.Config
-	svc      *installation.Service // in the integration's tenant, without an actor
+	svc      *installation.Service // for the tenant of the integration, without an actor
 	verifier *Verifier
 	opts     Options
 }
 
-// errOtherPlan means that the host answered with a plan that was not asked for.
+// errOtherPlan means that Plans.Plan of the host returned a plan with another ID than requested.
 var errOtherPlan = errors.New("vercel: Plans.Plan returned a plan with another id")
 
-// NewHandler returns a handler for a service and a verifier. Both are required; nil options have
-// all defaults. See the package comment for the options of the service.
+// NewHandler returns a handler that serves installations of svc to callers whose token verifier
+// accepts. Both are required. opts can be nil. See the package comment for the options of svc.
 func NewHandler(svc *installation.Service, verifier *Verifier, opts *Options) (*Handler, error) {
 	if svc == nil || verifier == nil {
 		return nil, errors.New("vercel: NewHandler: a service and a verifier are needed")
@@ -87,5 +88,6 @@ func NewHandler(svc *installation.Service, verifier *Verifier, opts *Options) (*
 	return h, nil
 }
 
-// ServeHTTP implements [http.Handler]. Below a prefix, use [http.StripPrefix].
+// ServeHTTP implements [http.Handler]. To mount the handler below a prefix, use
+// [http.StripPrefix].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.api.ServeHTTP(w, r) }

@@ -9,7 +9,7 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// put creates the installation or updates it. The service answers 409 if it was uninstalled.
+// put creates or updates the installation. It fails with 409 if the installation was uninstalled.
 func (h *Handler) put(c *call) (*httpapi.Answer, error) {
 	guard, err := c.guard()
 	if err != nil {
@@ -30,16 +30,17 @@ func (h *Handler) put(c *call) (*httpapi.Answer, error) {
 	return answer(res.Installation), nil
 }
 
-// errPresent means that there is an installation to update.
+// errPresent means that put has to try an update.
 var errPresent = errors.New("vercel: present")
 
-// create makes an installation under an ID that is not installed. It returns errPresent if the
-// idempotency key was used for another request, because that may be the update that follows.
+// create makes an installation if the ID has none. It returns errPresent if the ID has one. It also
+// returns errPresent if the idempotency key was used for another request, because the first request
+// with the key may have been an update.
 func (h *Handler) create(
 	c *call, guard installation.Guard, in *upsert,
 ) (*installation.Result, error) {
 	if guard.Present || guard.Revision != 0 {
-		return nil, errPresent // or the update fails on the condition
+		return nil, errPresent // without an installation, the update fails
 	}
 	guard.Absent = true
 	parts := in.parts(c.claims)
@@ -59,7 +60,7 @@ func (h *Handler) create(
 	return res, err
 }
 
-// get shows the billing plan and the notification.
+// get returns the billing plan and the notification.
 func (h *Handler) get(c *call) (*httpapi.Answer, error) {
 	inst, err := c.installed()
 	if err != nil {
@@ -68,7 +69,7 @@ func (h *Handler) get(c *call) (*httpapi.Answer, error) {
 	return answer(inst), nil
 }
 
-// plans lists the plans to choose from.
+// plans returns the plans that the host offers.
 func (h *Handler) plans(c *call) (*httpapi.Answer, error) {
 	inst, err := c.installed()
 	if err != nil {
@@ -122,7 +123,7 @@ func readPlanID(in httpapi.Object) *string {
 	return new(in.String("billingPlanId"))
 }
 
-// choose returns the plan with an ID for the installation.
+// choose returns the plan with an ID, if a customer can choose it for the installation.
 func (h *Handler) choose(c *call, id string) (billing.Plan, error) {
 	inst, err := c.svc.Get(c.Context(), c.id)
 	if err != nil {
@@ -145,8 +146,8 @@ func (h *Handler) choose(c *call, id string) (billing.Plan, error) {
 	return plan, nil
 }
 
-// installed returns the installation for reading. An installation of another account, or one
-// that was uninstalled, is 404.
+// installed returns the installation for reading. It fails with 404 if the installation belongs to
+// another account or was uninstalled.
 func (c *call) installed() (*installation.Installation, error) {
 	inst, err := c.svc.Get(c.Context(), c.id)
 	switch {

@@ -9,17 +9,20 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// removedMark is the member of Extra that tells apart two states of an installation without a
-// notification. With it, the wire has null, and Vercel removes the notification that it shows.
-// Without it, the wire leaves the notification out, and Vercel changes nothing.
+// removedMark is a member of Installation.Extra. It is set after [Handler.Notify] has removed the
+// notification. Answers then have "notification": null, and Vercel removes the notification that
+// it shows. If an installation has no notification and no mark, answers leave the field out, and
+// Vercel changes nothing.
 const removedMark = "vercelNotificationRemoved"
 
-// Notify changes the notification that the customer is shown, from the next answer on. A value
-// shows it; [installation.Remove] makes Vercel remove the one it shows. Notify acts as the host.
-// Vercel asks for the installation when the partner sends it an installation.updated event.
+// Notify stores the notification that Vercel shows to the customer. With [installation.Value],
+// Vercel shows a new notification. With [installation.Remove], Vercel removes the notification that
+// it shows. Vercel learns of the change from the next answer. Vercel sends a GET request after the
+// partner has sent Vercel an installation.updated event.
 //
-// A host may also use [installation.Service.Patch]. If it removes the notification that way, the
-// answers leave it out, and Vercel goes on showing it. The errors are those of Patch.
+// Notify acts as the host. Its errors are those of [installation.Service.Patch]. A host can also
+// call Patch itself. If it removes the notification with Patch, Vercel goes on showing the
+// notification.
 func (h *Handler) Notify(
 	ctx context.Context, id string, n installation.Optional[installation.Notification],
 ) error {
@@ -57,7 +60,8 @@ func (h *Handler) notify(
 	return err
 }
 
-// withMark returns Extra with or without the mark. Other members stay, even masked ones.
+// withMark returns Extra with removedMark, or without it if removed is false. Other members stay,
+// even masked ones.
 func withMark(
 	extra installation.Document, removed bool,
 ) (installation.Optional[installation.Document], error) {
@@ -76,7 +80,7 @@ func withMark(
 	return installation.Value(document), err
 }
 
-// notificationRemoved reports whether an installation has the mark.
+// notificationRemoved reports whether an installation has removedMark.
 func notificationRemoved(inst *installation.Installation) bool {
 	members, err := membersOf(inst.Extra)
 	return err == nil && string(members[removedMark]) == "true"

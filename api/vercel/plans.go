@@ -10,28 +10,28 @@ import (
 	"github.com/go-installation/installation/billing"
 )
 
-// Plans are the billing plans that the host offers. The installation that a method gets is for
-// reading; its secrets are masked.
+// Plans are the billing plans that the host offers. Methods must not change the installation that
+// they get. Its secrets are masked.
 //
-// A customer can choose a plan for an installation if its Scope is "installation" and it is not
-// Disabled. Other plans may be offered to be shown.
+// A customer can choose a plan for an installation if the Scope of the plan is "installation" and
+// the plan is not Disabled. A host can offer other plans too, which Vercel only shows.
 type Plans interface {
-	// Offered returns the plans for an installation in the order to show them.
+	// Offered returns the plans for an installation in the order in which Vercel shows them.
 	Offered(ctx context.Context, inst *installation.Installation) ([]billing.Plan, error)
-	// Plan returns one of them by its ID. The error matches [ErrUnknownPlan] if the installation
-	// cannot have such a plan; it may be a [*Refusal] that tells the customer why. Any other
-	// error is a failure, and its text is not logged.
+	// Plan returns the offered plan with an ID. The error matches [ErrUnknownPlan] if the
+	// installation cannot have such a plan. A [*Refusal] matches ErrUnknownPlan, and tells the
+	// customer why. Any other error is a failure of the server, and its text is not logged.
 	Plan(ctx context.Context, inst *installation.Installation, id string) (billing.Plan, error)
 }
 
-// ErrUnknownPlan means that there is no such plan to choose.
+// ErrUnknownPlan means that a customer cannot choose a plan with this ID.
 var ErrUnknownPlan = errors.New("vercel: unknown plan")
 
-// Refusal is a refusal of the host with a text for the customer, who sees it at Vercel. It
-// matches [ErrUnknownPlan] when [Plans] returns it.
+// Refusal is an error of the host with a text that Vercel shows to the customer. [Plans] returns it
+// to refuse a plan, and [Finalizer] returns it to refuse an uninstall.
 type Refusal struct {
 	Message string
-	URL     string // where the customer can go from here; may be empty
+	URL     string // a page where the customer can read or do more; "" = none
 }
 
 // Error implements error. It leaves out the message, which is for the customer and not for logs.
@@ -40,13 +40,14 @@ func (r *Refusal) Error() string { return "vercel: refused by the host" }
 // Is matches [ErrUnknownPlan].
 func (r *Refusal) Is(target error) bool { return target == ErrUnknownPlan }
 
-// Catalogue has [Plans] that are the same for every installation. It never changes.
+// Catalogue implements [Plans] with a fixed list that is the same for every installation.
 type Catalogue struct {
 	plans []billing.Plan
 }
 
-// NewCatalogue returns a catalogue. Each plan needs a unique ID, a name, a type and a scope, and
-// must be valid for a service. A customer must be able to choose at least one of them.
+// NewCatalogue returns a catalogue of plans. Each plan needs a unique ID, a name, a type and a
+// scope, and has to pass billing.Plan.Validate. A customer has to be able to choose at least one of
+// the plans; see [Plans].
 func NewCatalogue(plans ...billing.Plan) (*Catalogue, error) {
 	for i, p := range plans {
 		if err := checkPlan(p, plans[:i]); err != nil {

@@ -2,9 +2,10 @@ package vercel
 
 import "github.com/go-installation/installation"
 
-// Policy is [installation.DefaultPolicy] without what Vercel's tokens are not for. A Platform
-// actor only sees and uninstalls. With an ID, which [Claims.Actor] gives it, it does so within
-// the account with that ID. Without an ID it is the webhook, which reaches all accounts.
+// Policy is Options.Policy for a service behind a [Handler]. It allows what
+// [installation.DefaultPolicy] allows, except that a Platform actor can only see and uninstall.
+// [Claims.Actor] returns a Platform actor with the ID of an account, and Policy confines the actor
+// to that account. A Platform actor without an ID is the [Webhook], which reaches all accounts.
 func Policy(a installation.Actor, do installation.Action, inst *installation.Installation) bool {
 	switch {
 	case a.Kind != installation.Platform:
@@ -15,6 +16,6 @@ func Policy(a installation.Actor, do installation.Action, inst *installation.Ins
 	return installation.DefaultPolicy(a, do, inst)
 }
 
-// NoClaims is Options.Claims for a service behind a [Handler]. Only the IDs of installations are
-// unique.
+// NoClaims is Options.Claims for a service behind a [Handler]. It allows any number of
+// installations in an account, as long as their IDs differ.
 func NoClaims(*installation.Installation) []string { return nil }

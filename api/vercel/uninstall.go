@@ -9,10 +9,10 @@ import (
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
-// maxReason is the longest reason, in characters.
+// maxReason is the longest reason that DELETE accepts, in characters.
 const maxReason = 1024
 
-// delete uninstalls. A request of Vercel itself does not need the keys of the record.
+// delete uninstalls. With a system token, it does so even if the record cannot be decrypted.
 func (h *Handler) delete(c *call) (*httpapi.Answer, error) {
 	guard, err := c.guard()
 	if err != nil {
@@ -48,8 +48,9 @@ func readRemoval(c *call) (Removal, error) {
 	})
 }
 
-// removable returns what is known of the installation. That is its plain part if it cannot be
-// opened and Vercel asks, and only the ID if it is gone and the request may be a repetition.
+// removable returns the installation to uninstall. If the record cannot be opened and the token is
+// a system token, removable returns the unencrypted fields of the record. If there is no record and
+// repeatable is true, it returns only the ID, because the request may be a repeat.
 func (c *call) removable(repeatable bool) (*installation.Installation, error) {
 	inst, err := c.svc.Get(c.Context(), c.id)
 	switch {
@@ -65,14 +66,15 @@ func (c *call) removable(repeatable bool) (*installation.Installation, error) {
 	return inst, err
 }
 
-// uninstall ends an installation and reports whether that is final. It may be repeated, also
-// concurrently, by DELETE and webhook in any order.
+// uninstall uninstalls and reports whether the uninstall is final. DELETE and the webhook can call
+// it for one installation repeatedly, concurrently and in any order.
 func (h *Handler) uninstall(
 	ctx context.Context, svc *installation.Service, r Removal, guard installation.Guard,
 ) (final bool, err error) {
 	req := installation.UninstallRequest{Guard: guard, ID: r.Installation.ID, Reason: r.text()}
 	if guard.IdempotencyKey == "" {
-		// With a key, a repeat must be the same request, even if the row is gone by then.
+		// A repeat with a key has to be an equal request, even if the record was deleted since.
+		// The generation is unknown then, so only requests without a key have it.
 		req.Generation = r.Installation.Generation
 	}
 	if req.Final, err = h.mayFinalize(ctx, r); err != nil {
@@ -80,7 +82,8 @@ func (h *Handler) uninstall(
 	}
 	res, err := svc.Uninstall(ctx, req)
 	if errors.Is(err, installation.ErrIdempotencyMismatch) {
-		// The host may have decided otherwise for the first request with the key. Give its answer.
+		// The Finalizer may have decided otherwise for the first request with this key. Return the
+		// answer to that request.
 		req.Final = !req.Final
 		res, err = svc.Uninstall(ctx, req)
 	}

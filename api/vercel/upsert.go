@@ -41,8 +41,8 @@ func readUpsert(in httpapi.Object) *upsert {
 	return u
 }
 
-// readAccount reads the customer. Vercel's reference says only that the URL is a string, so a
-// bad one does not reject the customer. It is dropped, since someone may follow it.
+// readAccount reads the account of the customer. Vercel's reference says only that the URL is a
+// string. So a bad URL is no violation, but readAccount drops it, since someone may open it.
 func readAccount(in httpapi.Object) *installation.Account {
 	a := &installation.Account{Name: in.String("name"), URL: in.String("url")}
 	var l validate.List
@@ -58,8 +58,8 @@ func readAccount(in httpapi.Object) *installation.Account {
 	return a
 }
 
-// parts returns what creating and updating write; everything else stays. The body has no account
-// ID, so it comes from the token.
+// parts returns the parts that PUT writes, for a new installation and for an update. The account ID
+// comes from the token, because the body has none.
 func (u *upsert) parts(c *Claims) installation.Parts {
 	p := installation.Parts{
 		Consent: installation.Value(u.consent),

@@ -18,21 +18,22 @@ import (
 // eventRemoved is the type of the event that a Webhook acts on.
 const eventRemoved = "integration-configuration.removed"
 
-// Webhook is the [http.Handler] of the events that Vercel posts, at any path. It uninstalls what
-// integration-configuration.removed names, like DELETE: before it, after it, at the same time and
-// any number of times. It acknowledges other events, and events for unknown installations.
+// Webhook is the [http.Handler] of the events that Vercel posts. It serves any path. For an
+// integration-configuration.removed event, it uninstalls the installation in the event, as DELETE
+// does. The event and DELETE can come in any order, concurrently and repeatedly. The Webhook
+// acknowledges other events, and events for unknown installations, and does nothing.
 //
-// An event must be signed: x-vercel-signature is the HMAC-SHA1 of the body under the client
-// secret in hexadecimal. It is compared in constant time. Vercel chose SHA-1, which is no longer
-// approved, so a process under GODEBUG=fips140=only cannot have a Webhook.
+// Each event needs a signature: the x-vercel-signature header is the HMAC-SHA1 of the body under
+// the client secret, in hexadecimal. The Webhook compares signatures in constant time. FIPS 140 no
+// longer approves SHA-1, so a process under GODEBUG=fips140=only cannot have a Webhook.
 type Webhook struct {
 	api     *httpapi.API
 	handler *Handler
 	secret  crypto.Secret
 }
 
-// Webhook returns the handler of events that are signed with the client secret of the
-// integration. It fails without a secret, and where HMAC-SHA1 is not allowed; see [Webhook].
+// Webhook returns the handler for Vercel's events. secret is the client secret of the integration.
+// Webhook fails if secret is empty or HMAC-SHA1 is not allowed; see [Webhook].
 func (h *Handler) Webhook(secret crypto.Secret) (*Webhook, error) {
 	switch {
 	case secret.RevealString() == "":
@@ -72,7 +73,7 @@ func (w *Webhook) receive(r *http.Request) (*httpapi.Answer, error) {
 	return &httpapi.Answer{Body: struct{}{}}, err
 }
 
-// signed reports whether the header has the signature of the body.
+// signed reports whether the header has the right signature of the body.
 func (w *Webhook) signed(h http.Header, body []byte) bool {
 	values := h.Values("X-Vercel-Signature")
 	if len(values) != 1 {
@@ -110,8 +111,8 @@ func readEvent(in httpapi.Object) *event {
 	return e
 }
 
-// remove uninstalls for an event. Only Vercel knows the client secret, so the webhook reaches
-// all accounts of the integration.
+// remove uninstalls the installation in a removal event. The signature shows that the event is from
+// Vercel, so remove acts on installations of all accounts.
 func (w *Webhook) remove(r *http.Request, e *event) error {
 	svc := w.handler.svc.As(installation.Actor{Kind: installation.Platform})
 	inst, err := svc.Get(r.Context(), e.installation)
@@ -123,8 +124,8 @@ func (w *Webhook) remove(r *http.Request, e *event) error {
 	}
 	var guard installation.Guard
 	if inst.Generation > 1 {
-		// The host has installed it again, and the event may be about an earlier generation. The
-		// first generation is removed whatever the clocks say.
+		// The host has installed again under this ID, so the event may be about an earlier
+		// generation. A first generation needs no check: its removal does not depend on clocks.
 		guard.InstalledBefore = e.created
 	}
 	removal := Removal{Installation: inst, Reason: eventRemoved}

@@ -15,7 +15,8 @@ type wireInstallation struct {
 	Notification installation.Optional[wireNotification] `json:"notification,omitzero"`
 }
 
-// wirePlan is a billing plan. Amounts are decimal strings, except PreauthorizationAmount.
+// wirePlan is a billing plan. Amounts are decimal strings, except that PreauthorizationAmount is a
+// number.
 type wirePlan struct {
 	ID          string `json:"id"`
 	Type        string `json:"type"`
@@ -63,7 +64,7 @@ type wireNotification struct {
 	Href    string `json:"href,omitzero"`
 }
 
-// wireOf returns the public part of an installation, without its credentials.
+// wireOf returns the billing plan and the notification of an installation for an answer.
 func wireOf(inst *installation.Installation) wireInstallation {
 	var w wireInstallation
 	if inst.BillingPlan != nil {
@@ -104,7 +105,7 @@ func wirePlanOf(p billing.Plan) *wirePlan {
 	return w
 }
 
-// number returns a decimal text as a JSON number, which must not begin with a zero.
+// number returns a decimal text as a JSON number, without leading zeros, which JSON forbids.
 func number(decimal string) json.Number {
 	n := strings.TrimLeft(decimal, "0")
 	if decimal != "" && (n == "" || n[0] == '.') {
