@@ -1,4 +1,4 @@
-// Package canonical encodes requests, so that a fingerprint can be computed of each. It also finds
+// Package canonical encodes requests, so that their fingerprints can be computed. It also finds
 // secrets in a value that JSON would replace by masks.
 package canonical
 

@@ -10,8 +10,8 @@ import (
 // writes. JSON would have a mask there instead of the secret. HasPlainSecret follows exported and
 // embedded fields, pointers, slices and maps. content has the same meaning as in [Encode].
 //
-// Encode v with encoding/json first. That rejects slices and maps that contain themselves, which
-// HasPlainSecret would follow forever. It follows each pointer only once.
+// Before the call, write v with encoding/json, which rejects slices and maps that contain
+// themselves. HasPlainSecret would follow them forever, because it notices only cycles of pointers.
 //
 // HasPlainSecret shares no code with Encode. Encode visits the types of requests, in an order that
 // is part of a format. HasPlainSecret visits any value of a caller: it follows the rules of JSON,

@@ -83,9 +83,9 @@ func URL(base *url.URL, tenant, id string, code crypto.Secret) crypto.Secret {
 // maxPeriod is the largest number in a period, such as "999d". The longest period is 99 years.
 const maxPeriod = 999
 
-// AddPeriod returns the time that is a period of calendar time after t. A period is a number and a
-// unit, such as "7d", "2w", "1m" (a month) or "1y". AddPeriod counts in UTC. If the month does not
-// have that day, the result is the last day of the month. AddPeriod returns false for a malformed
+// AddPeriod adds a period of calendar time to t. A period is a number and a unit, such as "7d",
+// "2w", "1m" (a month) or "1y". AddPeriod counts in UTC. If the resulting month does not have the
+// day of t, the result is the last day of that month. AddPeriod returns false for a malformed
 // period.
 func AddPeriod(t time.Time, period string) (_ time.Time, ok bool) {
 	n, unit, ok := parsePeriod(period)

@@ -68,7 +68,7 @@ func (n *Node) takes(token string) bool {
 }
 
 // Remove returns n without the value that the tokens name. It reports false if that value does not
-// exist. Later elements of an array move to the index before. Without tokens the result is nil.
+// exist. Later elements of an array move up by one. Without tokens the result is nil.
 func (n *Node) Remove(tokens []string) (*Node, bool) {
 	if len(tokens) == 0 {
 		return nil, n != nil

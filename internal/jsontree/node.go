@@ -44,8 +44,8 @@ func (k Kind) String() string {
 // The lookup methods treat a nil Node as a value without children, so lookups can be chained.
 type Node struct {
 	kind Kind
-	// in is a pointer, so that fmt prints an address and not the content. fmt prints the fields of
-	// a struct itself if it cannot call Format, as in an unexported field.
+	// in is a pointer, so that fmt prints an address and not the content. If a Node is in an
+	// unexported field, fmt cannot call Format and would print the fields of a struct.
 	in *content
 }
 

@@ -12,7 +12,7 @@ import (
 // This file has the names and forms by which a value is a destination if no schema declares it. The
 // rule itself, and what a destination is, are in destination.go.
 
-// Words that make everything with and below a name an address, anywhere in the name.
+// Words that, anywhere in a name, make all strings with the name and below it an address.
 var addressWords = wordSet(`
 	url uri href host hostname endpoint domain subdomain proxy server origin webhook
 	callback gateway broker port dsn
@@ -57,7 +57,8 @@ var aboutAddresses = wordSet(`
 	expires
 `)
 
-// Names of the two members of a pair. The string in pairNames names the value in pairValues.
+// Names of the two members of a pair such as {"name": "API_HOST", "value": ...}, where the string
+// under the one name is the name of the value under the other.
 var (
 	pairNames  = wordSet(`name key`)
 	pairValues = wordSet(`value values`)
@@ -68,8 +69,8 @@ func isPairValue(name string) bool {
 	return len(name) <= maxPairValue && pairValues[squeeze(name)]
 }
 
-// maxPairValue is the maximum length of such a name in bytes. It leaves room for separators and for
-// letters that fold to shorter ones.
+// maxPairValue is the maximum length in bytes of a name that is compared with pairValues. It leaves
+// room for separators and for letters that fold to shorter ones.
 const maxPairValue = 2 * len("values")
 
 // reach is which part of a value counts as an address because of the name of the value.

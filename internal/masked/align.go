@@ -2,7 +2,7 @@ package masked
 
 import "github.com/go-installation/installation/internal/jsontree"
 
-// align maps the index of each element of the new array b to the old element of a that it was.
+// align maps the index of each element in the new array b to the same element in the old array a.
 // Elements match by the secret in them, or else by the member that the schema names as key. Without
 // a key, an unchanged element matches, or the element at the same index in arrays of equal length.
 // Elements that only changed places keep their match.

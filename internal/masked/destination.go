@@ -271,9 +271,9 @@ func (c *comparison) added(n *jsontree.Node, s spot, k naming) {
 	}
 }
 
-// removed finds destinations in a value that was removed from an existing object. An object or
-// array without a replacement can go with its destinations, unless its name or the schema says that
-// it holds addresses.
+// removed finds destinations in a value that was removed from an existing object. If an object or
+// array is removed without a replacement, its destinations do not count as changed, unless its name
+// or the schema says that it holds addresses.
 func (c *comparison) removed(n *jsontree.Node, s spot, k naming, replaced bool) {
 	if was := c.secrets[n].plain; was != nil {
 		k.sealed = cmp.Or(k.sealed, s.at)
@@ -307,8 +307,8 @@ func (c *comparison) leaf(a, b *jsontree.Node, s spot, k naming) bool {
 }
 
 // hidden is leaf for a replaced secret whose old value cannot be read. If neither the place nor the
-// name made the old value a secret, it may have been a URL with a password. hidden assumes that if
-// a host replaces the old value.
+// name made the old value a secret, it may have been a URL with a password. hidden treats it as one
+// if a host replaces it.
 func (c *comparison) hidden(a, b *jsontree.Node, s spot, k naming) bool {
 	from, given := c.secrets[a].from, c.secrets[b].plain
 	if given == nil {

@@ -131,7 +131,7 @@ func (d *draft) cover(may func(at string, n *jsontree.Node) bool) {
 
 // coverLeaves hides the values in a container one by one. The rule wants the container to be sealed
 // as one value, but some values in it were already sealed one by one under another rule. These
-// cannot be opened here.
+// values cannot be opened here.
 func (d *draft) coverLeaves(
 	n *jsontree.Node, at string, may func(at string, n *jsontree.Node) bool,
 ) *jsontree.Node {
