@@ -17,7 +17,7 @@ type Plan struct {
 	Name                               string
 	Scope                              string // "installation" or "resource"
 	Description                        string
-	PaymentMethodRequired              *bool // nil = not said
+	PaymentMethodRequired              *bool // nil = not specified
 	PreauthorizationAmount             string
 	InitialCharge                      string
 	MinimumAmount                      string
@@ -51,18 +51,18 @@ type Policy struct {
 	URL  string
 }
 
-// maxItems is the largest number of lines in each list of a plan.
+// maxItems is the maximum number of items in each list of a plan.
 const maxItems = 1000
 
-// Validate returns an error that lists everything that keeps the plan from being stored. It matches
-// [validate.ErrInvalid].
+// Validate returns nil if the plan can be stored. Otherwise the error lists all violations and
+// matches [validate.ErrInvalid].
 func (p Plan) Validate() error {
 	var l validate.List
 	p.Check(&l)
 	return l.Err()
 }
 
-// Check adds what Validate finds to a list, with paths below "billingPlan".
+// Check adds the violations that Validate would return to l, with paths below "billingPlan".
 func (p Plan) Check(l *validate.List) {
 	l.ID("billingPlan.id", p.ID)
 	validate.Enum(l, "billingPlan.type", p.Type, "prepayment", "subscription")

@@ -1,8 +1,9 @@
-// Package event names what can happen to an installation. The entries of the change log carry
-// these types; see installation.Event.
+// Package event names the types of events of an installation. The entries of the change log have
+// these types, see installation.Event.
 package event
 
-// Type says what happened. Values that this release does not know survive reading and writing.
+// Type says what happened to an installation. A value that this release does not know is read and
+// written unchanged.
 type Type string
 
 // The types of events, each with the method that causes it.
@@ -10,12 +11,12 @@ const (
 	Created     Type = "created"     // Upsert
 	Updated     Type = "updated"     // Upsert or Patch
 	Invited     Type = "invited"     // Invite
-	Resent      Type = "resent"      // Resend: there is a new code, and the old one is dead
+	Resent      Type = "resent"      // Resend: there is a new code, and the old code is invalid
 	Installed   Type = "installed"   // Accept, or Upsert of an ended installation
 	Expired     Type = "expired"     // Expire or Sweep
 	Uninstalled Type = "uninstalled" // Uninstall
 	Purged      Type = "purged"      // Uninstall or Sweep: the secrets and their key are gone
 	Deleted     Type = "deleted"     // Delete
-	Revealed    Type = "revealed"    // Reveal, recorded before the value leaves
-	Rekeyed     Type = "rekeyed"     // Rekey: there is a new data key, nothing else changed
+	Revealed    Type = "revealed"    // Reveal; recorded before the caller gets the value
+	Rekeyed     Type = "rekeyed"     // Rekey: there is a new data key, and nothing else changed
 )

@@ -1,10 +1,10 @@
-// Package health describes what a check of a store or of keys found.
+// Package health describes the results of a health check of a store or of keys.
 package health
 
-// Finding is one statement about the health of a store or of a key.
+// Finding is one result of a health check.
 type Finding struct {
 	Level  Level
-	Rule   string // stable, for machines: "eviction-policy"
+	Rule   string // stable, for machines, such as "eviction-policy"
 	Detail string // for people
 }
 
@@ -15,6 +15,6 @@ type Level string
 const (
 	OK      Level = "ok"      // as it should be
 	Unknown Level = "unknown" // could not be checked, for example because a command is forbidden
-	Warning Level = "warning" // works, with a risk worth knowing
+	Warning Level = "warning" // works, but there is a risk
 	Error   Level = "error"   // records are at risk
 )

@@ -1,8 +1,9 @@
-// Package patch makes operations on a configuration, for installation.PatchRequest. They come from
-// code, from a JSON Patch (RFC 6902), a merge patch (RFC 7396) or an update mask.
+// Package patch makes the operations on a configuration for installation.PatchRequest. [Set],
+// [SetSecret], [Unset] and [Test] make single operations. [FromJSON] reads a JSON Patch (RFC 6902),
+// [FromMerge] a merge patch (RFC 7396), and [FromMask] an update mask.
 //
-// A patch applies all of its operations to the stored configuration or none. It never shows
-// a secret.
+// A patch applies all of its operations to the stored configuration or none. It never shows a
+// secret.
 package patch
 
 import (
@@ -12,12 +13,13 @@ import (
 	"github.com/go-installation/installation/internal/operation"
 )
 
-// Set puts a JSON value at a pointer (RFC 6901) and replaces an existing value. The object
-// or array around it must exist. "-" appends to an array.
+// Set puts a JSON value at a pointer (RFC 6901) and replaces an existing value. The object or array
+// around the place must exist. A pointer that ends in "/-" appends to an array.
 //
-// A "***" in the value keeps the stored secret. In an element of an array it does so only if
-// the element is surely the same: it has the same x-key (see validate.SchemaSource) or
-// is otherwise unchanged.
+// A "***" in the value keeps the stored secret. Inside an element of an array it keeps the secret
+// only if the value is surely meant for the stored element. If the schema has an x-key for the
+// array (see validate.SchemaSource), the element must have the same key. Otherwise the element must
+// be unchanged.
 func Set(pointer string, value installation.Document) installation.Operation {
 	return operation.New(masked.Set, pointer, value.Text())
 }
@@ -33,8 +35,9 @@ func Unset(pointer string) installation.Operation {
 	return operation.New(masked.Remove, pointer, crypto.Secret{})
 }
 
-// Test rejects the whole write with installation.ErrInvalid unless a JSON value is at a pointer.
-// At, above and below a secret it always rejects, since the answer would confirm a guess.
+// Test rejects the whole write with installation.ErrInvalid unless the value at a pointer equals
+// the given value. It always rejects a place at, above or below a secret, because the answer would
+// confirm a guess.
 func Test(pointer string, value installation.Document) installation.Operation {
 	return operation.New(masked.Test, pointer, value.Text())
 }

@@ -13,12 +13,12 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// FromJSON reads a JSON Patch (RFC 6902). It takes add, remove, replace and test, with
-// the rules for secrets: "***" keeps one, and test rejects at one. It rejects move and
-// copy, because sealing binds a secret to its place.
+// FromJSON reads a JSON Patch (RFC 6902). It supports add, remove, replace and test. Secrets have
+// the same rules as in [Set] and [Test]: "***" keeps a secret, and a test of a secret fails.
+// FromJSON rejects move and copy, because sealing binds a secret to its place.
 //
-// The error is a [*validate.Error] with paths below "patch". Whether the places exist
-// shows when the operations are applied.
+// The error is a [*validate.Error] with paths below "patch". FromJSON does not check whether the
+// places exist. The write does.
 func FromJSON(patch []byte) ([]installation.Operation, error) {
 	tree, err := masked.Parse("patch", patch)
 	if err != nil {
@@ -46,8 +46,7 @@ var stepKinds = map[string]masked.OpKind{
 	"test": masked.Test,
 }
 
-// readStep reads one operation of a JSON Patch. It ignores members that RFC 6902 does not
-// name, as that requires.
+// readStep reads one operation of a JSON Patch. It ignores unknown members, as RFC 6902 requires.
 func readStep(l *validate.List, path string, step *jsontree.Node) installation.Operation {
 	var none installation.Operation
 	if step.Kind() != jsontree.Object {
@@ -63,7 +62,7 @@ func readStep(l *validate.List, path string, step *jsontree.Node) installation.O
 				"use remove and add, and give the secrets"
 		}
 		l.Add(path+"/op", validate.RuleUnknown, detail)
-		return none // what else it needs depends on the operation
+		return none // op decides which other members are needed
 	}
 	pointer, _ := memberText(l, path, step, "path")
 	if _, err := jsontree.ParsePointer(pointer); err != nil {
@@ -86,7 +85,8 @@ func textOf(n *jsontree.Node) crypto.Secret {
 	return crypto.SecretFromBytes(text)
 }
 
-// memberText returns a member that must be a string.
+// memberText returns the text of a member that must be a string. Otherwise it adds a violation and
+// returns false.
 func memberText(l *validate.List, path string, n *jsontree.Node, name string) (string, bool) {
 	v := n.Child(name)
 	switch {
@@ -100,9 +100,9 @@ func memberText(l *validate.List, path string, n *jsontree.Node, name string) (s
 	return "", false
 }
 
-// FromMerge reads a merge patch (RFC 7396): null removes a member, other members are set,
-// and those that it does not name stay, secrets included. "***" keeps the secret at its
-// place. An array is replaced as a whole.
+// FromMerge reads a merge patch (RFC 7396). Null removes a member, and any other value sets the
+// member. Members that the patch does not name stay, including secrets. "***" keeps the secret at
+// its place. An array is replaced as a whole.
 //
 // The error is a [*validate.Error] with paths below "patch".
 func FromMerge(patch []byte) ([]installation.Operation, error) {
@@ -118,12 +118,12 @@ func FromMerge(patch []byte) ([]installation.Operation, error) {
 	return []installation.Operation{operation.New(masked.Merge, "", textOf(tree))}, nil
 }
 
-// FromMask reads an update mask. Each path names a place in the given document, and the value there
-// replaces the stored value at the same place, as a whole. Missing objects around it are created,
-// arrays are not. What no path names stays. See [Pointer] for the form of a path.
+// FromMask reads an update mask. Each path names a place in document. The value there replaces the
+// whole stored value at the same place. Missing objects around the place are created, but missing
+// arrays are not. Everything that no path names stays. See [Pointer] for the form of a path.
 //
-// The error is a [*validate.Error] with paths such as "updateMask[0]", for example for a
-// path that names nothing in the document.
+// The error is a [*validate.Error] with paths such as "updateMask[0]", for example for a path that
+// names nothing in the document.
 func FromMask(document []byte, paths ...string) ([]installation.Operation, error) {
 	tree, err := masked.Parse("document", document)
 	if err != nil {
@@ -161,9 +161,9 @@ func FromMask(document []byte, paths ...string) ([]installation.Operation, error
 
 const pathFormat = `must be names separated by dots, with \ before each . : / \ of a name`
 
-// Pointer returns the JSON Pointer for a path of an update mask: names separated by dots.
-// A backslash takes the next character literally; clients write it before each dot,
-// colon, slash and backslash of a name. The error is a [*validate.Error].
+// Pointer returns the JSON Pointer for a path of an update mask: names separated by dots. A
+// backslash makes the next character a literal part of the name. Clients write a backslash before
+// each dot, colon, slash and backslash of a name. The error is a [*validate.Error].
 func Pointer(path string) (string, error) {
 	tokens, ok := splitPath(path)
 	if !ok {

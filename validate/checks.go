@@ -46,7 +46,7 @@ func (l *List) ID(path, s string) {
 	l.OptionalID(path, s)
 }
 
-// OptionalID is [List.ID] for an identifier that may be empty.
+// OptionalID is like [List.ID], but accepts an empty identifier.
 func (l *List) OptionalID(path, s string) {
 	if len(s) > MaxID {
 		l.Add(path, RuleTooLong, fmt.Sprintf("must have at most %d bytes", MaxID))
@@ -71,7 +71,7 @@ func (l *List) text(path, s string, limit int, allowed string) {
 	l.characters(path, s, allowed)
 }
 
-// characters rejects invalid UTF-8, and control characters (Unicode category Cc) outside of
+// characters rejects invalid UTF-8 and control characters (Unicode category Cc), except those in
 // allowed.
 func (l *List) characters(path, s, allowed string) {
 	if !utf8.ValidString(s) {
@@ -93,7 +93,7 @@ func (l *List) URL(path, s string) {
 	l.OptionalURL(path, s)
 }
 
-// OptionalURL is [List.URL] for an address that may be empty.
+// OptionalURL is like [List.URL], but accepts an empty address.
 func (l *List) OptionalURL(path, s string) {
 	switch {
 	case s == "":
@@ -133,7 +133,7 @@ func (l *List) Time(path string, t time.Time) {
 	l.OptionalTime(path, t)
 }
 
-// OptionalTime is [List.Time] for a time that may be zero.
+// OptionalTime is like [List.Time], but accepts the zero time.
 func (l *List) OptionalTime(path string, t time.Time) {
 	if year := t.UTC().Year(); year < 1 || year > 9999 {
 		l.Add(path, RuleRange, "must be in the years 1 to 9999")
@@ -163,7 +163,7 @@ func Enum[S ~string](l *List, path string, v S, allowed ...S) {
 
 // Document validates a JSON document (RFC 8259) against [MaxDocument], [MaxDepth] and [MaxPointer].
 // It rejects text that readers understand differently: duplicate member names, invalid UTF-8, half
-// surrogate pairs. It reports the first fault only, with a pointer to its place.
+// surrogate pairs. It reports only the first fault, with a pointer to the place of the fault.
 func (l *List) Document(path string, b []byte) {
 	_, err := jsontree.Parse(b, jsontree.Limits{})
 	if fault, ok := errors.AsType[*jsontree.Error](err); ok {

@@ -32,7 +32,7 @@ func (l *List) Add(path string, rule Rule, detail string) {
 	l.AddViolation(Violation{Path: path, Rule: rule, Detail: detail})
 }
 
-// AddViolation is [List.Add] for a violation with more fields.
+// AddViolation is like [List.Add] for a violation that has Related or Keyword.
 func (l *List) AddViolation(v Violation) {
 	if len(l.violations) == MaxViolations {
 		l.omitted++
@@ -42,8 +42,8 @@ func (l *List) AddViolation(v Violation) {
 	l.violations = append(l.violations, v)
 }
 
-// Merge appends the violations of err, an [*Error], and returns nil. It returns any other error
-// as it is, so that it cannot get lost.
+// Merge appends the violations of err if err is an [*Error], and returns nil. It returns any other
+// err unchanged, so that the caller does not lose it.
 func (l *List) Merge(err error) error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -56,8 +56,8 @@ func (l *List) Merge(err error) error {
 	return nil
 }
 
-// Err returns nil if the list is empty, and otherwise an [*Error] with the violations in the
-// order of their addition. Later additions do not change it.
+// Err returns nil if the list is empty, and otherwise an [*Error] with the violations in the order
+// of their addition. Later additions do not change that error.
 func (l *List) Err() error {
 	if len(l.violations) == 0 {
 		return nil

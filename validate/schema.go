@@ -17,57 +17,58 @@ const (
 	MaxSchemaRevision = MaxID           // bytes of the name of a revision
 )
 
-// SchemaSource names the JSON Schema of a configuration and loads its text. The zero value is
-// no schema.
+// SchemaSource names the JSON Schema of a configuration and loads its text. The zero value means
+// that there is no schema.
 //
 // The text is JSON Schema 2020-12, or an earlier draft named by $schema. Formats are checked. A
-// reference must stay within the text: nothing is ever loaded for one. These keywords have a
+// reference must stay within the text, because no other text is ever loaded. These keywords have a
 // meaning beyond the standard:
 //
 //	writeOnly, format: password, x-sensitive, x-secret, secret, airbyte_secret
-//	                    the value is a secret, even if only one branch says so; a mark
-//	                    anywhere under contentSchema counts too
+//	                    mark the value as a secret, even if only one branch (of an anyOf,
+//	                    an if and so on) has the keyword; a mark anywhere under
+//	                    contentSchema counts too
 //	x-sensitive: false  nothing here or below is a secret, whatever its name or value,
-//	                    except for marks
-//	x-names: false      someone else named the members of this object, so their names
-//	                    are no sign of a secret; the names inside them are
-//	x-key: "name"       this member identifies the elements of the array
+//	                    except for values that are marked further below
+//	x-names: false      the names of the members of this object are no sign of a secret,
+//	                    because someone else chose them; names further below still are
+//	x-key: "name"       the member called name identifies the elements of this array
 //	x-exposes: [...]    the secrets at these places go to the address in this value; each
-//	                    place is a JSON Pointer, or a relative one ("1/token": next
-//	                    to this value); [] = no secrets
-//	default             value of a member that is missing from a changed document;
+//	                    place is a JSON Pointer or a relative one, such as "1/token" for
+//	                    the member token next to this value; [] = no secrets
+//	default             the value of a member that is missing from a changed document;
 //	                    ignored in branches
 //
-// A flag that is null counts as true. A flag with another value than true, false or null is a
-// fault. Formats ignore letter case.
+// A mark that is null counts as true. A mark or x-sensitive with another value than true, false or
+// null is a fault. The names of formats ignore letter case.
 //
-// A keyword that removes protection must apply to every document. In an anyOf or oneOf,
-// x-sensitive: false, x-names: false and x-exposes count only if every branch that describes
+// A keyword that removes protection counts only if it applies to every document. In an anyOf or
+// oneOf, x-sensitive: false, x-names: false and x-exposes count only if every branch that describes
 // the place has them; all x-exposes lists are then joined. A condition (if, then, else,
-// dependentSchemas, contains) alone never removes protection. Keywords under not never count.
-// In drafts before 2019-09, only marks count next to a $ref.
+// dependentSchemas, contains) alone never removes protection. Keywords under not never count. In
+// drafts before 2019-09, a keyword next to a $ref counts only if it marks a secret.
 //
-// A kept secret must satisfy the schema like any other value, so a writer may learn whether it
-// does. A writer cannot learn whether it equals another value: uniqueItems treats an element
-// with a secret as different from all others.
+// A secret that a write keeps must satisfy the schema like any other value. So a writer can learn
+// whether the secret does. A writer cannot learn whether the secret equals another value:
+// uniqueItems treats an element with a secret as different from all others.
 //
-// Schemas and documents are bounded. A number has at most 1000 digits and an exponent of at
-// most 1000, except a number that a document had before. The patterns of a schema have at most
-// 50,000 instructions, where a repeat counts as often as it may occur. A write is rejected with
-// [RuleTooComplex] if the document is too much work, measured in schema objects applied to
-// values. A stored document that is too much work for a new revision is [SchemaTooComplex]
-// until the schema changes.
+// Schemas and documents are bounded. A number has at most 1000 digits and an exponent of at most
+// 1000, except a number that a document had before. The patterns of a schema have at most 50,000
+// instructions, where a repeated part counts as often as it can occur. A write is rejected with
+// [RuleTooComplex] if the document causes too much work, measured in schema objects applied to
+// values. If a new revision causes too much work for a stored document, the fault is
+// [SchemaTooComplex] until the schema changes.
 type SchemaSource struct {
-	// Revision names the text. Another text must have another revision, or stored documents
-	// stay masked by the old text. At most [MaxSchemaRevision] bytes; "" is no schema.
+	// Revision names the text. A changed text needs a new revision. Otherwise stored documents
+	// stay masked by the old text. At most [MaxSchemaRevision] bytes; "" means no schema.
 	Revision string
 	// Load returns the text. It is called if the revision is not cached. An error means that
-	// the schema is unreachable for now. Its text is shown to nobody.
+	// the schema is unreachable for now. The text of that error is not shown to anyone.
 	Load func(ctx context.Context) ([]byte, error)
 }
 
-// SchemaText returns a source for text, with its hash as revision. Reuse the source instead of
-// creating one for each request.
+// SchemaText returns a source for text, with the hash of text as revision. Reuse the source instead
+// of creating one for each request.
 func SchemaText(text []byte) SchemaSource {
 	sum := sha256.Sum256(text)
 	kept := strings.Clone(string(text))
@@ -90,38 +91,38 @@ func CheckSchema(text []byte) error {
 // ErrSchema matches every [*SchemaError].
 var ErrSchema = errors.New("installation: the schema of the configuration cannot be used")
 
-// SchemaFault is the reason why a schema is unusable. The values are stable. Values not listed
-// here are rules of a document.
+// SchemaFault is the reason why a schema is unusable. The values are stable. A fault can also be a
+// [Rule] for JSON documents, such as [RuleTooDeep].
 type SchemaFault string
 
 // Faults of schemas.
 const (
-	// SchemaUnreachable means that the resolver or Load failed; a retry may succeed.
+	// SchemaUnreachable means that Options.Schema or Load failed; a retry can succeed.
 	SchemaUnreachable SchemaFault = "unreachable"
 	// SchemaRevision means that the name of the revision is too long or invalid UTF-8.
 	SchemaRevision SchemaFault = "revision"
 	// SchemaKeyword means that a keyword has an invalid value, such as a pattern that Go
 	// rejects or a number that is too long.
 	SchemaKeyword SchemaFault = SchemaFault(schema.Keyword)
-	// SchemaReference means that a reference leads to a missing place or another text.
+	// SchemaReference means that a reference leads to a missing place or to another text.
 	SchemaReference SchemaFault = SchemaFault(schema.Reference)
-	// SchemaTooComplex means too many parts, too large patterns, or too much work for the
-	// stored document.
+	// SchemaTooComplex means that the schema has too many parts or too large patterns, or causes
+	// too much work for the stored document.
 	SchemaTooComplex SchemaFault = SchemaFault(schema.Complex)
-	// SchemaTooLarge means more than MaxSchema bytes.
+	// SchemaTooLarge means that the text has more than [MaxSchema] bytes.
 	SchemaTooLarge SchemaFault = SchemaFault(RuleTooLarge)
 	// SchemaSyntax means that the text is not JSON.
 	SchemaSyntax SchemaFault = SchemaFault(RuleSyntax)
 )
 
-// SchemaError is the error for an unusable schema. Documents can still be read, with every
-// value masked, but configurations cannot be written. The error quotes only names of members,
-// and nothing of the error of Load.
+// SchemaError is the error for an unusable schema. Documents can still be read, with every value
+// masked, but configurations cannot be written. The error quotes only names of members. It quotes
+// nothing of the error that Load returned.
 type SchemaError struct {
 	Revision string
 	Fault    SchemaFault
 	Pointer  string // JSON Pointer into the schema, if known
-	// Ended is context.Canceled or context.DeadlineExceeded if that is why Load failed.
+	// Ended is context.Canceled or context.DeadlineExceeded if Load failed because a context ended.
 	Ended error
 }
 

@@ -1,6 +1,6 @@
-// Package validate collects all violations of an input in the order of its fields. A violation
-// has a path, a stable rule for machines, and a sentence for people. It never has the value,
-// which may be a secret or a payload.
+// Package validate collects all violations of an input in the order of its fields. A violation has
+// a path, a stable rule for machines, and a sentence for people. It never contains the value, which
+// can be a secret or a payload.
 //
 //	var l validate.List
 //	l.ID("extension.id", in.Extension.ID)
@@ -23,14 +23,14 @@ var ErrInvalid = errors.New("installation: invalid")
 
 // Violation is one fault of an input.
 type Violation struct {
-	// Path is the place of the fault. Customers may have chosen names in it, so [List.Add]
-	// escapes and bounds it; see [MaxPath].
+	// Path is the place of the fault. A customer may have chosen the names in it, so [List.Add]
+	// escapes and cuts it; see [MaxPath].
 	Path string
 	// Rule is the violated rule, for machines.
 	Rule Rule
 	// Detail describes the fault for people, without the value.
 	Detail string
-	// Related is the path of another value involved, or "". For [RuleDestination] it is the
+	// Related is the path of another value that is involved, or "". For [RuleDestination] it is the
 	// place of the address that would receive the secret.
 	Related string
 	// Keyword is the violated keyword of the schema, for [RuleSchema].
@@ -49,15 +49,14 @@ func (v Violation) String() string {
 	return v.Path + ": " + text
 }
 
-// Rule names a kind of violation. The values are stable, so a client may branch on them. New
-// values may come.
+// Rule names a kind of violation. The values are stable, so a client can branch on them. Later
+// releases can add values.
 type Rule string
 
 // Rules that any input can break.
 const (
-	RuleRequired Rule = "required" // absent or empty
-	// a string, or a pointer into a document, beyond its limit
-	RuleTooLong   Rule = "too-long"
+	RuleRequired  Rule = "required"          // absent or empty
+	RuleTooLong   Rule = "too-long"          // a string or JSON Pointer beyond its limit
 	RuleTooLarge  Rule = "too-large"         // a document beyond its limit in bytes
 	RuleTooDeep   Rule = "too-deep"          // a document nested too deep
 	RuleTooMany   Rule = "too-many"          // more items than allowed
@@ -82,16 +81,17 @@ const (
 
 // Rules of sealed values.
 const (
-	// RuleMaskWithoutStoredValue rejects "***" if there is no stored secret that it could keep.
+	// RuleMaskWithoutStoredValue rejects "***" in a place where no secret is stored.
 	RuleMaskWithoutStoredValue Rule = "mask-without-stored-value"
-	// RuleAmbiguousMask rejects "***" in a changed array, or in a value that replaces an array
-	// with secrets: it is unclear which secret it means.
+	// RuleAmbiguousMask rejects "***" in a changed array, or in a value that replaces an array with
+	// secrets: it is unclear which secret the "***" stands for.
 	RuleAmbiguousMask Rule = "ambiguous-mask"
 	// RuleEmptySecret rejects an empty string in place of a stored secret.
 	RuleEmptySecret Rule = "empty-secret"
-	// RuleSealed rejects an edit inside a sealed value, or a test of one.
+	// RuleSealed rejects an edit inside a sealed value, or a test of a sealed value.
 	RuleSealed Rule = "sealed"
-	// RuleDestination rejects a change of destination that would send a stored secret there.
+	// RuleDestination rejects a change of an address that would send a stored secret to the new
+	// address.
 	RuleDestination Rule = "destination"
 )
 

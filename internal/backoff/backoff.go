@@ -12,12 +12,12 @@ const (
 	limit = 100 * time.Millisecond
 )
 
-// Backoff pauses longer and longer. The first pause is at most 200 microseconds, each
-// further one twice as long, up to 100 milliseconds. Jitter shortens each by up to a half.
-// The zero value is ready to use. It is for one goroutine.
+// Backoff makes each pause between retries longer than the one before. The first pause is 200
+// microseconds. Each further pause is twice as long, up to 100 milliseconds. Jitter shortens each
+// pause by up to half. The zero value is ready to use. A Backoff is for one goroutine.
 type Backoff struct{ pauses int }
 
-// Wait pauses. It returns the error of ctx if that ends first.
+// Wait pauses. It returns the error of ctx if ctx ends first.
 func (b *Backoff) Wait(ctx context.Context) error {
 	pause := limit
 	if b.pauses < 10 { // 2^10 * first is beyond the limit
@@ -32,7 +32,7 @@ func (b *Backoff) Wait(ctx context.Context) error {
 	}
 }
 
-// Pauses returns the number of calls of Wait since the zero value or Reset.
+// Pauses returns how often Wait was called since the start or the last Reset.
 func (b *Backoff) Pauses() int { return b.pauses }
 
 // Reset starts again with the shortest pause.

@@ -1,4 +1,5 @@
-// Package canonical encodes requests for fingerprints, and finds secrets that JSON would mask.
+// Package canonical encodes requests, so that their fingerprints can be computed. It also finds
+// secrets in a value that JSON would replace by masks.
 package canonical
 
 import (
@@ -14,20 +15,21 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// Content returns what stands for a struct whose content is not in exported fields, and
-// whether v is one. It is called with every struct except [crypto.Secret] and [time.Time].
-// Text that may be secret belongs in a [crypto.Secret].
+// Content returns the value to encode in place of a struct v. It is for types whose content is not
+// in exported fields, and reports false for all other types. It is called with every struct except
+// [crypto.Secret] and [time.Time].
 type Content func(v any) (content any, ok bool)
 
-// Encode returns a method and its request as bytes, plain secrets included. Two requests
-// have the same bytes exactly if they say the same. Zero fields are left out, so a field
-// that a later version adds changes nothing for requests without it.
+// Encode returns a method name and its request as bytes, including plain secrets. Two requests have
+// the same bytes exactly if they ask for the same. Zero fields are left out, so a field that a
+// later version adds does not change the bytes of requests without the field.
 //
 // The bytes are for a keyed hash only. Clear them after use, and never store or show them.
 //
-// The error is for a type that cannot be encoded: a kind without an order or a value, a map without
-// string keys, a value nested too deeply, or a struct with unexported fields that content does not
-// know. Which types a request has is known when it is compiled, so a test can rule this out.
+// Encode returns an error for a type that it cannot encode: a kind without an order or a value,
+// such as a channel; a map without string keys; or a struct with unexported fields that content
+// does not know. A value that is nested too deeply is an error too. The types of a request are
+// known at compile time, so a test can rule out all these errors.
 func Encode(method string, request any, content Content) ([]byte, error) {
 	e := encoder{content: content}
 	e.text(method)
@@ -38,7 +40,7 @@ func Encode(method string, request any, content Content) ([]byte, error) {
 	return e.out, nil
 }
 
-// maxDepth is how deeply a request may be nested.
+// maxDepth is the maximum nesting of a request.
 const maxDepth = 64
 
 var errDepth = errors.New("nested too deeply")
@@ -48,8 +50,8 @@ var (
 	timeType   = reflect.TypeFor[time.Time]()
 )
 
-// encoder appends to out. Each value starts with a byte for its kind, so that no two values
-// of one place have the same bytes.
+// encoder appends to out. Each value starts with a byte for its kind, so different values of the
+// same field never have the same bytes.
 type encoder struct {
 	out     []byte
 	content Content
@@ -190,7 +192,8 @@ func (e *encoder) bytes(b ...byte) {
 	e.out = append(e.out, b...)
 }
 
-// grow makes room for n bytes. It clears the array that it leaves, since a secret may be in it.
+// grow makes room for n more bytes. If it moves to a larger array, it clears the old one, because a
+// secret can be in there.
 func (e *encoder) grow(n int) {
 	if cap(e.out)-len(e.out) >= n {
 		return

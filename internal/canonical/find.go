@@ -6,14 +6,16 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// HasPlainSecret reports whether v contains a plain [crypto.Secret] where encoding/json
-// writes it, as a mask. It follows exported and embedded fields, pointers, slices and maps.
-// Content stands for a struct as in [Encode].
+// HasPlainSecret reports whether v contains a plain [crypto.Secret] in a place that encoding/json
+// writes. JSON would have a mask there instead of the secret. HasPlainSecret follows exported and
+// embedded fields, pointers, slices and maps. content has the same meaning as in [Encode].
 //
-// It is no second use of the walk of Encode. That one visits the types of requests, in an
-// order that is part of a format. This one visits any value of a caller: it follows the
-// rules of JSON, skips fields, and ends on pointers that lead back to themselves. (JSON
-// refuses slices and maps that contain themselves; encode v first.)
+// Before the call, write v with encoding/json, which rejects slices and maps that contain
+// themselves. HasPlainSecret would follow them forever, because it notices only cycles of pointers.
+//
+// HasPlainSecret shares no code with Encode. Encode visits the types of requests, in an order that
+// is part of a format. HasPlainSecret visits any value of a caller: it follows the rules of JSON,
+// skips fields that JSON leaves out, and has to end on cyclic pointers.
 func HasPlainSecret(v any, content Content) bool {
 	f := finder{content: content, seen: make(map[visit]bool)}
 	return f.find(reflect.ValueOf(v))
@@ -24,7 +26,8 @@ type finder struct {
 	seen    map[visit]bool // so that each pointer is followed once
 }
 
-// visit is a pointer with its type: a struct and its first field have the same address.
+// visit is a pointer and its type. The type matters, because a struct and its first field have the
+// same address.
 type visit struct {
 	pointer uintptr
 	of      reflect.Type

@@ -1,5 +1,5 @@
-// Package invite makes invitation codes and the addresses to redeem them at, and counts how long an
-// invitation is valid.
+// Package invite makes invitation codes and the URLs at which people redeem the codes. It also
+// computes when an invitation ends.
 package invite
 
 import (
@@ -16,11 +16,11 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// prefix marks an invitation code for people and for scanners of leaked secrets.
+// prefix makes an invitation code recognizable for people and for scanners of leaked secrets.
 const prefix = "inv_"
 
-// alphabet is Crockford's base 32 in lower case. It has no padding, and nothing in it splits at a
-// double click or a line break.
+// alphabet is Crockford's base 32 in lower case. It has no padding, and no character at which a
+// double click or a line break would split a code.
 var alphabet = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
 // NewCode returns a random code of 160 bits.
@@ -30,8 +30,9 @@ func NewCode() crypto.Secret {
 	return crypto.NewSecret(prefix + alphabet.EncodeToString(b[:]))
 }
 
-// Hash returns what is stored of a code. It reads the code as people may have retyped it: in any
-// letter case, o for 0, i and l for 1. A plain hash is enough for 160 random bits.
+// Hash returns the hash that is stored in place of a code. It accepts the usual changes when people
+// retype a code: any letter case, o for 0, i and l for 1. A plain hash is enough, because a code
+// has 160 random bits.
 func Hash(code crypto.Secret) [sha256.Size]byte {
 	text := strings.ToLower(strings.TrimSpace(code.RevealString()))
 	if rest, ok := strings.CutPrefix(text, prefix); ok {
@@ -40,8 +41,8 @@ func Hash(code crypto.Secret) [sha256.Size]byte {
 	return sha256.Sum256([]byte("inv1" + text))
 }
 
-// ParseURL parses the address that codes are appended to. It must be https, or http for loopback.
-// The text of an error says what the address must be.
+// ParseURL parses the base address for [URL]. The address must be https, or http for a loopback
+// host. An error text states the rule that the address violates, such as "must be a URL".
 func ParseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -61,8 +62,9 @@ func ParseURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// URL returns base with the query parameters that a redeemer needs: installation, code, and tenant
-// unless it is the default one. Without base or code it returns the zero Secret.
+// URL returns base with the query parameters that are needed to redeem code: installation, code,
+// and tenant unless it is "", the default tenant. If base is nil or code is zero, URL returns the
+// zero Secret.
 func URL(base *url.URL, tenant, id string, code crypto.Secret) crypto.Secret {
 	if base == nil || code.IsZero() {
 		return crypto.Secret{}
@@ -78,12 +80,13 @@ func URL(base *url.URL, tenant, id string, code crypto.Secret) crypto.Secret {
 	return crypto.NewSecret(u.String())
 }
 
-// maxPeriod is the largest number of a period. The longest period is 99 years.
+// maxPeriod is the largest number in a period, such as "999d". The longest period is 99 years.
 const maxPeriod = 999
 
-// AddPeriod returns the time after a period of calendar time, such as "7d", "2w", "1m" or "1y". It
-// counts in UTC. A month that has no such day ends on its last one. It returns false for a
-// malformed period.
+// AddPeriod adds a period of calendar time to t. A period is a number and a unit, such as "7d",
+// "2w", "1m" (a month) or "1y". AddPeriod counts in UTC. If the resulting month does not have the
+// day of t, the result is the last day of that month. AddPeriod returns false for a malformed
+// period.
 func AddPeriod(t time.Time, period string) (_ time.Time, ok bool) {
 	n, unit, ok := parsePeriod(period)
 	if !ok {

@@ -29,10 +29,11 @@ func (n *Node) Rewrite(f func(token string, child *Node) *Node) *Node {
 	return container(n.kind, kids)
 }
 
-// Set returns n with v at the place named by tokens. It replaces an existing value in its
-// position. It adds a new member last, and a new element of an array at the index len or "-".
-// Set reports false if the surrounding value does not exist. Without tokens it returns v. A new
-// name must be valid UTF-8, as tokens from [Parse] and [ParsePointer] are.
+// Set returns n with v at the place that the reference tokens name. It replaces an existing value
+// in its position. It adds a new member last. A new element of an array needs the length of the
+// array or "-" as its index. Set reports false if the value around the place does not exist or
+// cannot take the child. Without tokens it returns v. A new name has to be valid UTF-8, as tokens
+// from [Parse] and [ParsePointer] are.
 func (n *Node) Set(tokens []string, v *Node) (*Node, bool) {
 	if len(tokens) == 0 {
 		return v, true
@@ -58,7 +59,7 @@ func (n *Node) Set(tokens []string, v *Node) (*Node, bool) {
 	return container(n.kind, kids), true
 }
 
-// takes reports whether n can have a new child with this token.
+// takes reports whether a new child with this token can be added to n.
 func (n *Node) takes(token string) bool {
 	if !n.IsContainer() {
 		return false
@@ -66,8 +67,8 @@ func (n *Node) takes(token string) bool {
 	return n.kind == Object || token == "-" || token == strconv.Itoa(len(n.in.kids))
 }
 
-// Remove returns n without the value named by tokens. It reports false if that value does not
-// exist. Later elements of an array move up. Without tokens the result is nil.
+// Remove returns n without the value that the tokens name. It reports false if that value does not
+// exist. Later elements of an array move up by one. Without tokens the result is nil.
 func (n *Node) Remove(tokens []string) (*Node, bool) {
 	if len(tokens) == 0 {
 		return nil, n != nil
@@ -80,15 +81,16 @@ func (n *Node) Remove(tokens []string) (*Node, bool) {
 	return n.Set(tokens[:len(tokens)-1], container(around.kind, kids))
 }
 
-// parent returns the value around the last token, and the position of that token in it or -1.
+// parent returns the value that contains the place named by tokens, and the position of the place
+// in that value, or -1.
 func (n *Node) parent(tokens []string) (around *Node, i int) {
 	last := len(tokens) - 1
 	around = n.At(tokens[:last])
 	return around, around.position(tokens[last])
 }
 
-// Insert returns n with v at the place named by tokens. It works like [Node.Set], except that
-// an index of an array names the element to insert before; later elements move down.
+// Insert returns n with v at the place that the tokens name. It works like [Node.Set], except that
+// in an array it inserts v before the element at the index.
 func (n *Node) Insert(tokens []string, v *Node) (*Node, bool) {
 	if len(tokens) == 0 {
 		return v, true
@@ -101,8 +103,8 @@ func (n *Node) Insert(tokens []string, v *Node) (*Node, bool) {
 	return n.Set(tokens[:len(tokens)-1], container(Array, kids))
 }
 
-// Extend returns an object with members added last, or n itself if there are none. Names must
-// be unique and new to n.
+// Extend returns the object n with members added last, or n itself if there are no members. The
+// names have to be unique and new to n.
 func (n *Node) Extend(members iter.Seq2[string, *Node]) *Node {
 	kids := slices.Clip(n.in.kids)
 	for name, v := range members {

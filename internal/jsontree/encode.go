@@ -60,7 +60,8 @@ func appendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// Check applies the limits and faults of [Parse] to an edited tree.
+// Check returns an [*Error] if an edited tree exceeds the limits. It applies the same limits and
+// faults as [Parse].
 func (n *Node) Check(lim Limits) error {
 	lim = lim.orDefault()
 	if err := n.check(lim, 0, 0, ""); err != nil {
@@ -72,7 +73,8 @@ func (n *Node) Check(lim Limits) error {
 	return nil
 }
 
-// check validates depth and pointer length, which bound all other recursion.
+// check validates depth and pointer length. It runs first, because other functions recurse as deep
+// as the tree.
 func (n *Node) check(lim Limits, depth, size int, pointer string) error {
 	if !n.IsContainer() {
 		return nil

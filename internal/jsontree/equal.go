@@ -35,8 +35,9 @@ func (n *Node) Equal(o *Node) bool {
 	}
 }
 
-// AppendCanonical appends a text that is the same for two values exactly if [Node.Equal] says
-// they are equal, and returns the result. Use it as a map key; its form may change.
+// AppendCanonical appends a text for n to dst and returns the result. Two values have the same text
+// exactly if [Node.Equal] reports that they are equal. Use the text as a map key. Do not store it,
+// because its form can change.
 func (n *Node) AppendCanonical(dst []byte) []byte {
 	switch n.kind {
 	case Number:
@@ -62,8 +63,8 @@ func (n *Node) AppendCanonical(dst []byte) []byte {
 	return n.Append(dst)
 }
 
-// sameNumber compares numbers as decimal fractions, never as floats. If an exponent does not
-// fit in 62 bits, only equal texts are equal.
+// sameNumber compares numbers as decimal fractions, never as floats. If an exponent does not fit in
+// 62 bits, the numbers are equal only if their texts are.
 func sameNumber(a, b string) bool {
 	if a == b {
 		return true
@@ -105,8 +106,8 @@ func parseDecimal(s string) (decimal, bool) {
 	return d, true
 }
 
-// append appends the only spelling of d. A number with an exponent out of bounds never has this
-// form.
+// append appends d in a form that depends only on the value. The text of a number with an exponent
+// out of bounds never has this form.
 func (d decimal) append(dst []byte) []byte {
 	if d.negative {
 		dst = append(dst, '-')

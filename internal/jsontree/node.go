@@ -1,14 +1,14 @@
 // Package jsontree parses JSON text into a tree that loses nothing, for code that must return a
-// document as it came. Members keep their order and numbers their digits. Parse rejects, and
-// never repairs, text that two readers could understand differently: a member named twice,
-// invalid UTF-8, half a surrogate pair.
+// document as it came. Members keep their order and numbers their digits. Parse never repairs text.
+// It rejects text that two readers could understand differently: a member named twice, invalid
+// UTF-8, half a surrogate pair.
 //
-// A tree is immutable. An edit returns a new root that shares the unchanged rest with the old
-// one, so many goroutines can keep and read trees without copying. A node keeps its address
-// across edits, even if its place in the document changes.
+// A tree is immutable. An edit returns a new root and shares the unchanged nodes with the old tree,
+// so many goroutines can keep and read trees without copying. An unchanged node keeps its Go
+// address across edits, even if its place in the document changes.
 //
-// Trees may hold secrets. No error of this package quotes its input, and a node prints its kind
-// alone.
+// Trees can hold secrets. No error of this package quotes its input, and printing a node shows only
+// its kind.
 package jsontree
 
 import (
@@ -44,8 +44,8 @@ func (k Kind) String() string {
 // The lookup methods treat a nil Node as a value without children, so lookups can be chained.
 type Node struct {
 	kind Kind
-	// in is a pointer because fmt cannot call Format on an unexported field: it would print the
-	// fields of a struct.
+	// in is a pointer, so that fmt prints an address and not the content. If a Node is in an
+	// unexported field, fmt cannot call Format and would print the fields of a struct.
 	in *content
 }
 
@@ -60,7 +60,7 @@ type kid struct {
 	node *Node
 }
 
-// Nodes of the values without a text of their own.
+// Shared nodes of null and the booleans.
 var (
 	nullNode  = scalar(Null, "")
 	trueNode  = scalar(Bool, "true")
@@ -133,8 +133,8 @@ func (n *Node) Child(token string) *Node {
 	return nil
 }
 
-// At returns the value at a pointer, given as reference tokens, or nil. Without tokens it
-// returns n.
+// At returns the value at a JSON Pointer, given as reference tokens. It returns nil if there is
+// none, and n without tokens.
 func (n *Node) At(tokens []string) *Node {
 	for _, t := range tokens {
 		n = n.Child(t)
@@ -166,9 +166,9 @@ func (n *Node) position(token string) int {
 // fewNames is the number of names up to which a scan is faster than a map.
 const fewNames = 16
 
-// Lookup returns a function equal to [Node.Child] on an object, but with a map instead of a
-// scan if there are many members. Comparing two large objects with Child takes quadratic time,
-// and the author of the document could exploit that.
+// Lookup returns a function that works like [Node.Child] on an object. If there are many members,
+// it uses a map instead of a scan. Comparing two large objects with Child takes quadratic time, and
+// the author of the document could exploit that.
 func (n *Node) Lookup() func(name string) *Node {
 	if n == nil || n.kind != Object || len(n.in.kids) <= fewNames {
 		return n.Child
@@ -180,8 +180,8 @@ func (n *Node) Lookup() func(name string) *Node {
 	return func(name string) *Node { return byName[name] }
 }
 
-// Format implements [fmt.Formatter]. Every verb prints the kind alone, because the value may be
-// a secret.
+// Format implements [fmt.Formatter]. Every verb prints only the kind, because the value can be a
+// secret.
 func (n *Node) Format(f fmt.State, _ rune) {
 	if n == nil {
 		io.WriteString(f, "json(nil)")

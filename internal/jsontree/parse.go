@@ -50,11 +50,11 @@ const (
 	TooLong      Fault = "too-long"      // a pointer of more than Limits.Pointer
 )
 
-// Error is the error of [Parse].
+// Error is the error of [Parse], [Node.Check] and [NewString].
 type Error struct {
 	Fault   Fault
-	Pointer string // to the innermost known value; for TooLong to its parent
-	Offset  int    // in bytes from the start of the text; -1 without a place in it
+	Pointer string // to the innermost value entered; for TooLong, to its parent
+	Offset  int    // in bytes from the start of the text; -1 = no offset
 }
 
 // details describe each fault for people.
@@ -75,8 +75,8 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("json: %s (byte %d)", details[e.Fault], e.Offset)
 }
 
-// Parse parses one JSON text (RFC 8259). It rejects only the input that [Fault] lists, with an
-// [*Error]. The tree holds copies, so it does not keep b and its secrets alive.
+// Parse parses one JSON text (RFC 8259). It rejects input only for the reasons that [Fault] lists,
+// with an [*Error]. The tree holds copies, so it does not keep b and its secrets alive.
 func Parse(b []byte, lim Limits) (*Node, error) {
 	p := parser{in: b, lim: lim.orDefault()}
 	if len(b) > p.lim.Bytes {
@@ -96,7 +96,7 @@ func Parse(b []byte, lim Limits) (*Node, error) {
 	return n, nil
 }
 
-// parser reads in from left to right. After an error, path still names the place.
+// parser reads the text in from left to right. After an error, path names the place of the error.
 type parser struct {
 	in   []byte
 	at   int
@@ -109,8 +109,8 @@ func (p *parser) fail(f Fault) error {
 	return &Error{Fault: f, Pointer: JoinPointer(p.path...), Offset: p.at}
 }
 
-// peek returns the next byte without consuming it. At the end it returns NUL, which no rule of
-// the grammar accepts.
+// peek returns the next byte without consuming it. At the end it returns the byte 0, which no rule
+// of the grammar accepts.
 func (p *parser) peek() byte {
 	if p.at < len(p.in) {
 		return p.in[p.at]
@@ -118,7 +118,7 @@ func (p *parser) peek() byte {
 	return 0
 }
 
-// next skips white space and peeks.
+// next skips white space. Then it returns the next byte as peek does.
 func (p *parser) next() byte {
 	for {
 		switch c := p.peek(); c {
@@ -179,7 +179,7 @@ func (p *parser) leave() {
 	p.path = p.path[:last]
 }
 
-// more consumes the comma or closing bracket behind a child. It reports whether another child
+// more consumes the comma or closing bracket after a child. It reports whether another child
 // follows.
 func (p *parser) more(closing string) (bool, error) {
 	p.next()
@@ -221,7 +221,8 @@ func (p *parser) container(k Kind, closing string) (*Node, error) {
 	return container(k, kids), nil
 }
 
-// enterNext enters the child behind kids. It consumes the name and the colon of a member.
+// enterNext enters the child that follows kids. In an object, it first consumes the name and the
+// colon.
 func (p *parser) enterNext(k Kind, seen *nameSet, kids []kid) (name string, err error) {
 	if k == Array {
 		return "", p.enter(strconv.Itoa(len(kids)))
@@ -233,7 +234,7 @@ func (p *parser) enterNext(k Kind, seen *nameSet, kids []kid) (name string, err 
 		return "", err
 	}
 	if p.next() != ':' {
-		return "", p.fail(Syntax) // before enter: the text may be a misplaced value
+		return "", p.fail(Syntax) // without entering: name could be a misplaced value
 	}
 	p.at++
 	if err := p.enter(name); err != nil {
@@ -245,8 +246,8 @@ func (p *parser) enterNext(k Kind, seen *nameSet, kids []kid) (name string, err 
 	return name, nil
 }
 
-// nameSet finds duplicate names in an object. It is nil, and kids are scanned, as long as there
-// are few.
+// nameSet finds duplicate names in an object. As long as an object has few members, the set stays
+// nil and add scans the members instead.
 type nameSet map[string]struct{}
 
 // add reports whether name is new.

@@ -9,8 +9,8 @@ import (
 // errPointer does not quote the text.
 var errPointer = errors.New("not a JSON Pointer")
 
-// The escapes of RFC 6901 section 3. A Replacer goes once from left to right: "~01" is "~1", never
-// "/".
+// The escapes of RFC 6901 section 3. A Replacer makes one pass from left to right, so "~01" becomes
+// "~1" and never "/".
 var (
 	escapeToken   = strings.NewReplacer("~", "~0", "/", "~1")
 	unescapeToken = strings.NewReplacer("~0", "~", "~1", "/")
@@ -36,7 +36,7 @@ func ParsePointer(pointer string) ([]string, error) {
 	return tokens, nil
 }
 
-// JoinPointer returns the JSON Pointer with these reference tokens. It reverses [ParsePointer]:
+// JoinPointer returns the JSON Pointer with these reference tokens. It reverses [ParsePointer], and
 // different tokens give different pointers.
 func JoinPointer(tokens ...string) string {
 	var b strings.Builder

@@ -10,8 +10,8 @@ import (
 // str consumes a string and its quotes.
 func (p *parser) str() (string, error) {
 	p.at++
-	var text []byte // up to the last escape
-	start := p.at   // of the rest
+	var text []byte // decoded text up to the last escape
+	start := p.at   // start of the text after that escape
 	for p.at < len(p.in) {
 		switch c := p.in[p.at]; {
 		case c == '"':
@@ -38,12 +38,12 @@ func (p *parser) str() (string, error) {
 	return "", p.fail(Syntax)
 }
 
-// escapes maps the character behind a backslash to its meaning.
+// escapes maps the character after a backslash to the character that the escape stands for.
 var escapes = [256]rune{
 	'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t',
 }
 
-// escape consumes one escape, or two that form a surrogate pair.
+// escape consumes one escape, or two escapes that form a surrogate pair.
 func (p *parser) escape() (rune, error) {
 	p.at++
 	c := p.peek()

@@ -1,7 +1,8 @@
 // Package keytimeout limits how long an operation waits for a key service.
 //
-// Some operations can finish without a key: they give up a secret, or end an installation. They ask
-// for the key first, because the result is better with it, and need time left to go on without it.
+// Some operations can finish without a key, for example to drop a secret or to end an installation.
+// They try to get the key first, because the result is better with the key. If they do not get it,
+// they need some of the caller's time to finish without it.
 package keytimeout
 
 import (
@@ -12,15 +13,17 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// ErrSkipped means that the caller did not wait for a key any longer, or at all. It matches
-// [crypto.ErrKeyUnavailable] and says nothing about the key itself, so nothing may be destroyed
+// ErrSkipped means that an operation stopped waiting for a key, or did not wait at all. It matches
+// [crypto.ErrKeyUnavailable]. It does not mean that the key is lost, so do not destroy anything
 // because of it.
 var ErrSkipped = fmt.Errorf("%w: not waited for", crypto.ErrKeyUnavailable)
 
-// Half returns keys that are waited for during half of the time that is left to the context.
+// Half returns a KeyWrapper that gives each Wrap and Unwrap half of the time until the deadline of
+// the context. After that time the call fails with [ErrSkipped].
 func Half(keys crypto.KeyWrapper) crypto.KeyWrapper { return half{keys} }
 
-// Skip returns keys that never unwrap: every Unwrap fails at once with [ErrSkipped].
+// Skip returns a KeyWrapper whose Unwrap always fails at once with [ErrSkipped]. Its Wrap works as
+// with [Half].
 func Skip(keys crypto.KeyWrapper) crypto.KeyWrapper { return skip{half{keys}} }
 
 type half struct{ crypto.KeyWrapper }
@@ -47,8 +50,8 @@ func (skip) Unwrap(context.Context, crypto.Wrapped, crypto.Binding) (*crypto.Dat
 	return nil, ErrSkipped
 }
 
-// halve calls do with a context that ends after half of the time that is left. It returns
-// ErrSkipped if that context ended and the caller's did not.
+// halve calls do with a context that ends after half of the time that is left until the deadline of
+// ctx. It returns ErrSkipped if do failed because that context ended and ctx did not.
 func halve[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
 	limited, cancel := ctx, context.CancelFunc(func() {})
 	if deadline, ok := ctx.Deadline(); ok {

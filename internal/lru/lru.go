@@ -1,4 +1,4 @@
-// Package lru is a small cache that evicts the entry that was used least recently.
+// Package lru has a small cache that evicts the least recently used entry.
 package lru
 
 import (
@@ -13,7 +13,7 @@ type Cache[K comparable, V any] struct {
 
 	mu      sync.Mutex
 	entries map[K]*list.Element // of *entry[K, V]
-	order   list.List           // the entry used last in front
+	order   list.List           // most recently used entry first
 }
 
 type entry[K comparable, V any] struct {

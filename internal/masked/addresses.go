@@ -9,34 +9,34 @@ import (
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
-// This file has the names and the forms of values that make a value a destination if no schema
-// does. The rule itself is in destination.go.
+// This file has the names and forms by which a value is a destination if no schema declares it. The
+// rule itself, and what a destination is, are in destination.go.
 
-// Words that make a name an address anywhere in it, together with everything below.
+// Words that, anywhere in a name, make all strings with the name and below it an address.
 var addressWords = wordSet(`
 	url uri href host hostname endpoint domain subdomain proxy server origin webhook
 	callback gateway broker port dsn
 `)
 
-// Last words that make a name an address, for the strings directly there. A value with such a
-// name may also be a whole record with few addresses.
+// Last words of names that make only the strings directly at the name an address. An object with
+// such a name is often a whole record with few addresses.
 var addressNouns = wordSet(`
 	address addr ip fqdn issuer authority instance shop site node smtp imap ldap
 `)
 
-// Last words of names that are addresses only if the value looks like a host. They name many
-// other things.
+// Last words of names that make a value an address only if it looks like a host. Such names are
+// used for many other things too.
 var addressHints = wordSet(`target destination base upstream relay`)
 
 // One-word names of a part of an address.
 var addressParts = wordSet(`scheme protocol`)
 
-// Names of a part of an address next to another one in the same object, without separators
-// between their words.
+// Names of a part of an address, without separators. They count only next to another part of an
+// address in the same object.
 var addressCompanions = wordSet(`path basepath apipath query querystring userinfo`)
 
-// Endings of names that are spelled as one word, like dbhost, or in unusual letter case. They
-// count as addressWords.
+// Endings of names that are spelled as one word, like dbhost, or in unusual letter case. A name
+// with such an ending counts like one with an addressWord.
 var addressEndings = []string{
 	"url", "uri", "href", "host", "hostname", "server", "endpoint", "domain", "proxy",
 	"webhook", "callback", "gateway", "broker", "fqdn", "addr",
@@ -49,15 +49,16 @@ var otherEndings = wordSet(`ghost curl observer furl hurl burl purl`)
 // Words before "address" that mean something other than a network address.
 var otherAddresses = wordSet(`email mail mac postal street home billing shipping`)
 
-// Last words of names that are about an address but not one: endpointId, proxyEnabled. A value
-// that looks like an address counts nevertheless.
+// Last words of names that tell something about an address but do not name one: endpointId,
+// proxyEnabled. A value that looks like an address counts nevertheless.
 var aboutAddresses = wordSet(`
 	id count enabled disabled verified type kind method mode policy format timeout ttl
 	interval limit retries size length version status label title description comment expiry
 	expires
 `)
 
-// Names of the two members of a pair: one names what the other, below, contains.
+// Names of the two members of a pair such as {"name": "API_HOST", "value": ...}, where the string
+// under the one name is the name of the value under the other.
 var (
 	pairNames  = wordSet(`name key`)
 	pairValues = wordSet(`value values`)
@@ -68,11 +69,11 @@ func isPairValue(name string) bool {
 	return len(name) <= maxPairValue && pairValues[squeeze(name)]
 }
 
-// maxPairValue is the length in bytes of the longest such name, with separators and substitutes
-// of its letters.
+// maxPairValue is the maximum length in bytes of a name that is compared with pairValues. It leaves
+// room for separators and for letters that fold to shorter ones.
 const maxPairValue = 2 * len("values")
 
-// reach is how much of the value at a name counts as an address because of it.
+// reach is which part of a value counts as an address because of the name of the value.
 type reach int
 
 const (
@@ -140,7 +141,7 @@ func otherEnding(name string) bool {
 	return len(words) > 0 && hasForm(words[len(words)-1], otherEndings)
 }
 
-// squeeze returns a name as seen by readers that ignore letter case and separators.
+// squeeze returns a name in lower case and without separators.
 func squeeze(name string) string {
 	return fold(strings.Map(func(r rune) rune {
 		if !isWordRune(r) {
@@ -150,8 +151,8 @@ func squeeze(name string) string {
 	}, name))
 }
 
-// forms returns a word as it is, without a trailing number and a v before it, and in the
-// singular.
+// forms returns the forms in which a word is looked up: as it is, without a trailing number and a v
+// before the number, and in the singular.
 func forms(word string) []string {
 	unnumbered := strings.TrimRight(word, "0123456789")
 	list := []string{word, unnumbered}
@@ -180,7 +181,8 @@ func lastWord(name string) string {
 	return words[len(words)-1]
 }
 
-// aboutAddress reports whether a member name is only about an address.
+// aboutAddress reports whether a member name only tells something about an address, see
+// aboutAddresses.
 func aboutAddress(name string) bool { return aboutAddresses[lastWord(name)] }
 
 // isCredential reports whether a member name is that of a secret sent to an address, but not of
@@ -193,9 +195,9 @@ func isCredential(name string) bool {
 // isPort reports whether a member name is that of a port.
 func isPort(name string) bool { return slices.Contains(forms(lastWord(name)), "port") }
 
-// isAddress reports whether a text is an address, whatever its name: a URL, an address literal
-// (RFC 3986, section 3.2.2) with or without a port, or user@host with a colon or path. The
-// address may stand alone, in a list, or in a text. Settings like "host=db.example" count too.
+// isAddress reports whether a text is an address, whatever its name: a URL, an address literal (RFC
+// 3986, section 3.2.2) with or without a port, or user@host with a colon or path. The address can
+// stand alone, in a list, or in a longer text. Settings like "host=db.example" count too.
 func isAddress(s string) bool {
 	if strings.Contains(s, "://") || isURLStart(s) || hasAddressSetting(s) {
 		return true
@@ -209,9 +211,9 @@ func isListSeparator(r rune) bool {
 	return r == ',' || r == ';' || r == '|' || unicode.IsSpace(r)
 }
 
-// isURLStart reports whether a text begins like a URL for some reader: with "//", "scheme:/",
-// either with backslashes, or the scheme of a web address. Anything but a word may precede the
-// scheme.
+// isURLStart reports whether some program would read the start of a text as that of a URL: "//" or
+// "scheme:/", each also with backslashes, or the scheme of a web address. Any characters except
+// letters, digits and slashes can come before.
 func isURLStart(s string) bool {
 	s = strings.TrimLeftFunc(s, func(r rune) bool {
 		return !isWordRune(r) && r != '/' && r != '\\'
@@ -227,12 +229,13 @@ func isURLStart(s string) bool {
 		webSchemes[strings.ToLower(scheme)] && !unicode.IsSpace(rune(rest[0]))
 }
 
-// Schemes that do not need a slash for readers of web addresses.
+// Schemes of web addresses, which some programs accept without a slash.
 var webSchemes = wordSet(`http https ws wss ftp`)
 
 func isSlash(c byte) bool { return c == '/' || c == '\\' }
 
-// isScheme reports whether a text can be a scheme. One letter is the drive of a path.
+// isScheme reports whether a text can be the scheme of a URL. A single letter is the drive of a
+// file path.
 func isScheme(s string) bool {
 	const characters = "abcdefghijklmnopqrstuvwxyz0123456789+-._"
 	return len(s) > 1 && strings.Trim(strings.ToLower(s), characters) == "" &&
@@ -254,16 +257,16 @@ func isIP(s string) bool {
 	return err == nil
 }
 
-// isLogin reports whether a text is user@host with a colon, parenthesis or slash behind it, as
-// in git@host:path. A mail address is not.
+// isLogin reports whether a text is user@host, followed by a colon, parenthesis or slash, as in
+// git@host:path. A mail address is not.
 func isLogin(s string) bool {
 	user, host, found := strings.Cut(s, "@")
 	return found && user != "" && strings.IndexAny(host, ":(/") > 0
 }
 
-// hasAddressSetting reports whether a text has settings like "Server=db.example;Database=x",
-// one of them with the name of an address. It also reports true for more settings than it
-// reads.
+// hasAddressSetting reports whether a text has settings like "Server=db.example;Database=x", and
+// one of them has the name of an address. It also returns true if the text has more than
+// maxSettings settings.
 func hasAddressSetting(s string) bool {
 	for range maxSettings {
 		name, rest, found := strings.Cut(s, "=")

@@ -2,9 +2,9 @@ package masked
 
 import "github.com/go-installation/installation/internal/jsontree"
 
-// align finds the element of a that each element of b was, by index in b. Elements match by the
-// secret in them, or else by the member that the schema names as key. Without a key, an
-// unchanged element matches, or the element at the same index in arrays of equal length.
+// align maps the index of each element in the new array b to the same element in the old array a.
+// Elements match by the secret in them, or else by the member that the schema names as key. Without
+// a key, an unchanged element matches, or the element at the same index in arrays of equal length.
 // Elements that only changed places keep their match.
 func (c *comparison) align(a, b *jsontree.Node, s spot) map[string]*jsontree.Node {
 	was := make(map[string]*jsontree.Node, b.Len())

@@ -12,38 +12,38 @@ type OpKind string
 
 // Kinds of edits.
 const (
-	// Set puts Value at Pointer. It replaces an existing value by the rules of [Replace] for
-	// that part of the document: a mask in Value keeps a secret, null removes a secret, and a
-	// plain value at a secret is sealed. It adds a missing member, and one more element of an
-	// array at "-" or the index behind the last. The surrounding object or array must exist. A
-	// missing document starts as {}.
+	// Set puts Value at Pointer. It replaces an existing value by the rules of [Replace] for that
+	// part of the document: a mask in Value keeps a secret, null removes a secret, and a plain
+	// value in place of a secret is sealed. It adds a missing member. It appends to an array at "-"
+	// or at the index after the last. The surrounding object or array must exist. A missing
+	// document starts as {}.
 	//
-	// An index does not identify an element, because another writer may have moved it. So Set
-	// accepts masks in a replaced element only if the key member named by the schema has the
-	// old value, which no other element has. Without a key, the element must look exactly like
-	// the old one.
+	// An index does not identify an element, because another writer may have moved the element. So
+	// Set accepts masks in a replaced element only if the element keeps the value of the member
+	// that the schema names as key, and no other element has that value. Without a key, the element
+	// must look exactly like the old one.
 	Set OpKind = "set"
 
-	// Add is Set, except that an index of an array names the element to insert before. Masks
-	// are not accepted there. It is the add of RFC 6902.
+	// Add is like Set, but in an array it inserts Value before the element at the index. It does
+	// not accept masks in an inserted element. It is the add of RFC 6902.
 	Add OpKind = "add"
 
-	// SetExisting is Set for an existing place.
+	// SetExisting is like Set, but rejects a missing place.
 	SetExisting OpKind = "replace"
 
-	// Put is Set, and creates missing objects around the place.
+	// Put is like Set, but also creates missing objects around the place.
 	Put OpKind = "put"
 
 	// Merge merges Value into the value at Pointer as in RFC 7396: null removes a member, other
-	// members are as with Set, and unnamed members stay.
+	// members are set as by Set, and unnamed members stay.
 	Merge OpKind = "merge"
 
 	// SetSecret puts Value at Pointer and seals it as a whole, whatever the rule. It is the
 	// only kind for which "***" and "" are ordinary secrets.
 	SetSecret OpKind = "set-secret"
 
-	// Remove removes the value at Pointer with its secrets. Later elements of an array move up
-	// and keep theirs.
+	// Remove removes the value at Pointer with its secrets. Later elements of an array move up and
+	// keep their secrets.
 	Remove OpKind = "remove"
 
 	// Test rejects the patch unless the value at Pointer equals Value. It always rejects a
@@ -54,15 +54,15 @@ const (
 // Op is one edit of a document. It prints without the value, as [jsontree.Node] does.
 type Op struct {
 	Kind    OpKind
-	Pointer string         // RFC 6901, into the document after the edits before
+	Pointer string         // RFC 6901, into the document after the previous edits
 	Value   *jsontree.Node // for all kinds except Remove
-	// Array is the pointer of an array around the place that Put requires and does not create,
-	// or "".
+	// Array is the pointer of an array around the place, or "". Put does not create this array, and
+	// rejects the edit if it is missing.
 	Array string
 }
 
-// Apply computes the result of a patch of the stored document, edit by edit. Secrets that no
-// edit touches stay. It stops at the first invalid edit with all violations of that edit. It
+// Apply computes the result of a patch of the stored document, edit by edit. Secrets that no edit
+// touches stay. It stops at the first invalid edit and returns all violations of that edit. It
 // applies the rule once, to the final document.
 //
 // The error is a [*validate.Error] with paths below path, or [ErrStored].
@@ -122,8 +122,8 @@ func (d *draft) insideSecret(tokens []string) bool {
 	return false
 }
 
-// write applies an edit with a value. A null at a secret removes its member. In an array it
-// leaves a null, because a removal would move the elements behind it.
+// write applies an edit with a value. A null in place of a secret removes the member. In an array,
+// the null stays as an element, because a removal would move the elements after it.
 func (d *draft) write(op Op, tokens []string) {
 	old := d.doc.At(tokens)
 	switch {
@@ -157,9 +157,8 @@ func (d *draft) write(op Op, tokens []string) {
 	d.set(op.Pointer, tokens, v)
 }
 
-// recognised reports whether a value for an element of an array is certainly meant for the
-// existing one, if that has secrets. An element that is itself a secret cannot be mistaken: its
-// mask keeps it.
+// recognised reports whether in is certainly meant for old, the existing element of an array. This
+// matters only if old has secrets. If old is itself a secret, its mask is enough.
 func (d *draft) recognised(in, old *jsontree.Node, tokens []string) bool {
 	around := tokens[:len(tokens)-1]
 	key := d.spot(around).key()
@@ -173,7 +172,8 @@ func (d *draft) recognised(in, old *jsontree.Node, tokens []string) bool {
 	return id != "" && id == identity(old, key) && len(byKey(d.doc.At(around), key)[id]) == 1
 }
 
-// hasArray reports whether there is an array at a pointer, if one is required.
+// hasArray reports whether there is an array at a pointer. The pointer "" requires no array, so the
+// answer is true.
 func (d *draft) hasArray(pointer string) bool {
 	tokens, err := jsontree.ParsePointer(pointer)
 	if err != nil || pointer == "" {
@@ -189,7 +189,7 @@ func (d *draft) insert(op Op, tokens []string) {
 	d.doc, _ = d.doc.Insert(tokens, v) // cannot fail: the element exists
 }
 
-// around creates the missing objects around a place.
+// around creates the missing objects around the place that tokens name.
 func (d *draft) around(tokens []string) {
 	for i := range tokens {
 		if d.doc.At(tokens[:i]) != nil {
@@ -203,8 +203,9 @@ func (d *draft) around(tokens []string) {
 	}
 }
 
-// mergePatch returns old with a patch merged into it. A part of the patch that replaces a value
-// of another kind has no counterpart: a mask in it is rejected if there were secrets.
+// mergePatch returns old with a patch merged into it. If an object of the patch replaces a value of
+// another kind, its members have no stored counterparts. A mask in them is rejected as ambiguous if
+// the replaced value had secrets.
 func (d *draft) mergePatch(patch, old *jsontree.Node, s spot, unsure bool) *jsontree.Node {
 	switch {
 	case patch.Kind() != jsontree.Object:

@@ -15,38 +15,38 @@ import (
 //
 // A destination is
 //
-//   - a string whose name, or that of an object or array around it, is an address; a number
-//     called port;
-//   - a string that looks like an address, before or after the write, whatever its name, and a
-//     member name that does;
+//   - a string whose name, or the name of an object or array around it, is that of an address; a
+//     number called port;
+//   - a string that looks like an address, before or after the write, whatever its name;
+//   - a member name that looks like an address;
 //   - a value that the schema declares with x-exposes or the format of an address, except with
 //     x-exposes: [].
 //
-// The names and values are in addresses.go. In a pair such as {"name": "API_HOST", "value":
+// The lists of names and forms are in addresses.go. In a pair such as {"name": "API_HOST", "value":
 // ...}, the name counts for the value.
 //
 // A destination changes if it is added or set to any other value: scheme, host, port, user
 // information, path and query all count. It also changes if it is removed from an object that
-// stays, or with an object that another value replaces. It does not change if it is removed
-// together with the object or element around it. A removed destination with a default in the
-// schema becomes the default. Switches next to it, such as for verification of certificates,
-// are not checked.
+// stays, or if another value replaces the object around it. It does not change if the object or
+// element around it is removed without a replacement. A removed destination with a default in the
+// schema changes to that default. Switches next to a destination, such as one for the verification
+// of certificates, are not checked.
 //
-// A secret is exposed to every destination of its document unless x-exposes lists its
-// destinations. It is kept if it was stored before the write and still is after it, by a mask
+// A secret is exposed to each destination of its document, except those whose x-exposes does not
+// list the secret. A secret is kept if it is stored before and after the write, because of a mask
 // or because the write does not mention it. A secret that is itself a destination, such as a
-// connection string, is one for the other secrets.
+// connection string, is a destination for the other secrets.
 
 // destination is a destination that the write changes.
 type destination struct {
 	at      string     // in the new document; of a removed one, its former place
-	exposes [][]string // places of secrets, as reference tokens
-	said    bool       // only to these
+	exposes [][]string // places of the secrets that go there, as reference tokens
+	said    bool       // whether only these go there; otherwise all secrets do
 }
 
-// guard rejects the write if it changes a destination of secrets that it keeps, with one
-// violation for each secret. It returns the pointers of all destinations that change. filled is
-// the document of the draft with the defaults of the schema.
+// guard rejects the write if it changes a destination of secrets that it keeps. It adds one
+// violation for each such secret. It returns the pointers of all destinations that change. filled
+// is the document of the draft with the defaults of the schema.
 func (d *draft) guard(filled *jsontree.Node) []string {
 	if d.doc == nil {
 		return nil
@@ -105,8 +105,8 @@ func (to destination) reaches(at string) bool {
 type comparison struct {
 	*draft
 	changed []destination
-	// filled maps objects of the new document to the same with defaults, where the schema adds
-	// some.
+	// filled maps an object of the new document to the same object with defaults, if the schema
+	// adds any.
 	filled map[*jsontree.Node]*jsontree.Node
 	named  map[string]bool // see byName
 }
@@ -126,10 +126,10 @@ func (c *comparison) pairFilled(n, filled *jsontree.Node) {
 // naming describes the names on the path to a value.
 type naming struct {
 	name   string // the innermost name
-	reach  reach  // of the name or one around it
-	beside bool   // the name is that of a part of the address next to it
-	// sealed is the pointer of the secret that contains the value. Names below it must not be
-	// shown.
+	reach  reach  // of this name or of a name around it
+	beside bool   // the name is that of a part of an address, such as path, next to another part
+	// sealed is the pointer of the secret that contains the value, or "". Names below that pointer
+	// must not be shown.
 	sealed string
 }
 
@@ -159,7 +159,7 @@ func (k naming) into(n *jsontree.Node, token string, address func() bool) naming
 }
 
 // addressIn returns a function that reports whether one of the objects has an address among its
-// members. The function looks once.
+// members. The function computes the answer only once.
 func (c *comparison) addressIn(s spot, k naming, objects ...*jsontree.Node) func() bool {
 	return sync.OnceValue(func() bool {
 		return slices.ContainsFunc(objects, func(n *jsontree.Node) bool {
@@ -271,8 +271,9 @@ func (c *comparison) added(n *jsontree.Node, s spot, k naming) {
 	}
 }
 
-// removed finds destinations in a value that was removed from an existing object. An object or
-// array without a replacement may go with its destinations, unless it is one of addresses.
+// removed finds destinations in a value that was removed from an existing object. If an object or
+// array is removed without a replacement, its destinations do not count as changed, unless its name
+// or the schema says that it holds addresses.
 func (c *comparison) removed(n *jsontree.Node, s spot, k naming, replaced bool) {
 	if was := c.secrets[n].plain; was != nil {
 		k.sealed = cmp.Or(k.sealed, s.at)
@@ -295,7 +296,7 @@ func (c *comparison) removed(n *jsontree.Node, s spot, k naming, replaced bool) 
 	}
 }
 
-// leaf notes a changed value and reports true if it is a destination.
+// leaf reports whether a changed value is a destination. If so, it notes the destination.
 func (c *comparison) leaf(a, b *jsontree.Node, s spot, k naming) bool {
 	if !s.isDestination(k, a, b) {
 		return false
@@ -305,9 +306,9 @@ func (c *comparison) leaf(a, b *jsontree.Node, s spot, k naming) bool {
 	return true
 }
 
-// hidden is leaf for a replaced secret, of which only the new value can be read. If neither the
-// place nor the name made it a secret, it may have been a URL with a password. If a host
-// replaces it, it was.
+// hidden is leaf for a replaced secret whose old value cannot be read. If neither the place nor the
+// name made the old value a secret, it may have been a URL with a password. hidden treats it as one
+// if a host replaces it.
 func (c *comparison) hidden(a, b *jsontree.Node, s spot, k naming) bool {
 	from, given := c.secrets[a].from, c.secrets[b].plain
 	if given == nil {

@@ -8,10 +8,10 @@ import (
 
 // draft is a document during a write.
 //
-// Every secret in it is a mask node of its own, created by hide. Nodes never change and edits
-// move them as they are, so the address of its node identifies a secret wherever it moves. A
-// mask in a request is a different node and cannot be mistaken for one. No pointers need
-// updates in between.
+// Each secret in it is a mask node of its own, created by hide. Nodes never change, and an edit
+// moves a node without a copy. So the Go address of the node identifies the secret wherever the
+// node moves, and no JSON Pointers need updates during the write. A mask in a request is a
+// different node and cannot be mistaken for a secret.
 type draft struct {
 	path    string // of the document, for violations
 	rule    Rule
@@ -65,8 +65,8 @@ func newDraft(path string, stored Stored, rule Rule) *draft {
 	return d
 }
 
-// open is newDraft for a write. It fails if a sealed value has no place, because the write
-// would silently drop it.
+// open is newDraft for a write. It fails with [ErrStored] if there is no mask at a sealed pointer,
+// because the write would silently drop that sealed value.
 func open(path string, stored Stored, rule Rule) (*draft, error) {
 	d := newDraft(path, stored, rule)
 	if d.sealed != len(stored.Sealed) {
@@ -103,8 +103,9 @@ func (d *draft) violation(at string, rule validate.Rule, detail string) {
 	d.broken.Add(d.path+at, rule, detail)
 }
 
-// cover hides sensitive values that are not hidden yet. It asks may whether a value can be
-// sealed. If not, a meaningless mask replaces it, and the write is rejected.
+// cover hides sensitive values that are not hidden yet. It calls may to find out whether a value
+// can be sealed. If may returns false, it has added a violation that rejects the write, and cover
+// puts a mask without meaning in place of the value.
 func (d *draft) cover(may func(at string, n *jsontree.Node) bool) {
 	if d.doc == nil {
 		return
@@ -128,9 +129,9 @@ func (d *draft) cover(may func(at string, n *jsontree.Node) bool) {
 	})
 }
 
-// coverLeaves hides a container that should be sealed as one value, but has secrets that were
-// sealed one by one under another rule. They cannot be opened here, so it hides the others one
-// by one as well.
+// coverLeaves hides the values in a container one by one. The rule wants the container to be sealed
+// as one value, but some values in it were already sealed one by one under another rule. These
+// values cannot be opened here.
 func (d *draft) coverLeaves(
 	n *jsontree.Node, at string, may func(at string, n *jsontree.Node) bool,
 ) *jsontree.Node {
@@ -148,15 +149,15 @@ func (d *draft) coverLeaves(
 	})
 }
 
-// spot is a place in a document: its pointer, and its declarations in the schema, nil without a
-// schema.
+// spot is a place in a document: its pointer, and what the schema declares about it. place is nil
+// without a schema.
 type spot struct {
 	at    string
 	place *schema.Place
 }
 
-// top returns the place of the whole document. It is computed once, because a schema may
-// declare a lot about it.
+// top returns the spot of the whole document. It is computed once, because a schema can declare a
+// lot about it.
 func (d *draft) top() spot {
 	if d.root == nil && d.schema != nil {
 		d.root = d.schema.Root()
@@ -164,7 +165,7 @@ func (d *draft) top() spot {
 	return spot{place: d.root}
 }
 
-// child returns the place of a child of n, which is at s.
+// child returns the spot of a child of n, where s is the spot of n.
 func (s spot) child(n *jsontree.Node, token string) spot {
 	c := spot{at: jsontree.ChildPointer(s.at, token)}
 	if s.place != nil {
@@ -173,7 +174,7 @@ func (s spot) child(n *jsontree.Node, token string) spot {
 	return c
 }
 
-// spot returns the place with these tokens.
+// spot returns the spot that the reference tokens name.
 func (d *draft) spot(tokens []string) spot {
 	s, n := d.top(), d.doc
 	for _, token := range tokens {

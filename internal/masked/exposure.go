@@ -4,20 +4,22 @@ import (
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
-// A schema that declares which secrets go where (x-exposes) does so for secrets that move as
-// well. If an element of an array is removed, a secret that moves up would go to the
-// destination of the removed element.
+// A schema declares by place which secrets go to a destination (x-exposes). If an element of an
+// array is removed, the secrets of later elements move to the place of another element. Then they
+// would go to the destination that is declared for that place. This file finds such secrets.
 
-// exposures are the destinations that a schema declares, by the secrets exposed to them.
+// exposures are the destinations that a schema declares with x-exposes, by the places of the
+// secrets.
 type exposures struct {
-	// place of secrets to value of a destination to its pointer
+	// to maps the place of secrets to their destinations. These map the value of a destination, see
+	// valueOf, to its pointer.
 	to    map[string]map[string]string
-	below map[string][]string // place to those in to below it
+	below map[string][]string // maps a place to the keys of to that are below it
 }
 
 // exposed returns the secrets that a write moves to a new declared destination, each with the
-// pointer of that destination. A destination with the same value as an old one of the secret is
-// not new.
+// pointer of that destination. A destination is not new if an old destination of the secret has the
+// same value.
 func (d *draft) exposed() map[*jsontree.Node]string {
 	found := make(map[*jsontree.Node]string)
 	if d.schema == nil {
@@ -35,7 +37,7 @@ func (d *draft) exposed() map[*jsontree.Node]string {
 		went := before.of(from)
 		for place, destinations := range after.of(at) {
 			if _, same := went[place]; same {
-				continue // the comparison found the change there
+				continue // compare has checked a change there
 			}
 			for value, pointer := range destinations {
 				if !knows(went, value) {
@@ -85,7 +87,7 @@ func (d *draft) valueOf(n *jsontree.Node) string {
 	case d.stored[n]:
 		return "stored " + secret.from
 	}
-	return "given" // went nowhere before
+	return "given" // a new secret, which was no destination before
 }
 
 func (e *exposures) add(place []string, value, at string) {

@@ -6,8 +6,8 @@ import (
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
-// NameRule finds sensitive values by the names of their members, and some by their form. It is
-// for documents without a schema. These values are sensitive:
+// NameRule finds sensitive values by the names of their members, and some by their form. It is for
+// documents without a schema. These values are sensitive:
 //
 //   - a string with the name of a secret, such as adobe_secret or mptToken;
 //   - a number with the name of a PIN or a one-time password; no other numbers, booleans or
@@ -16,9 +16,9 @@ import (
 //   - a string with any name that contains a URL with user information, or a private key in PEM
 //     form.
 //
-// A name is judged by its words, see sensitiveName. A name spelled as one word in one case
-// (clientsecret) is one word, and must be in the list to be found. The zero value is ready to
-// use.
+// NameRule splits a name into words and looks the words up in lists, see sensitiveName. A name
+// without separators in one letter case, such as clientsecret, is a single word. It is sensitive
+// only if that word is in a list. The zero value is ready to use.
 type NameRule struct{}
 
 // ID returns "name/1".
@@ -31,7 +31,7 @@ func (NameRule) Sensitive(doc *jsontree.Node) []string {
 	return found
 }
 
-// degree is how much a name covers.
+// degree is which values a name makes sensitive, directly at the name and below.
 type degree int
 
 const (
@@ -65,10 +65,10 @@ func collect(n *jsontree.Node, at string, covered degree, found *[]string) {
 // sensitiveText reports whether a string is a secret whatever its name.
 func sensitiveText(s string) bool { return hasUserinfo(s) || hasPrivateKey(s) }
 
-// hasUserinfo reports whether s contains a URL with user information:
-// "https://user:password@host". An authority ends at the first slash. But an unescaped password
-// may contain slashes; then the text behind the first colon is not a port. It reads s only
-// once.
+// hasUserinfo reports whether s contains a URL with user information, as in
+// "https://user:password@host". The part of a URL with user and host ends at the first slash. But
+// an unescaped password can contain slashes. In this case the text after the first colon is not a
+// port, and an @ counts anywhere up to the end of the URL. hasUserinfo reads s only once.
 func hasUserinfo(s string) bool {
 	for {
 		_, rest, found := strings.Cut(s, "://")
@@ -101,8 +101,8 @@ func before(s, ends string) string {
 	return s
 }
 
-// hasPrivateKey reports whether s contains a PEM block (RFC 7468) with a label that ends in
-// PRIVATE KEY, or contains it as that of OpenPGP does.
+// hasPrivateKey reports whether s contains a PEM block (RFC 7468) whose label contains PRIVATE KEY.
+// Most labels end with these words, but the label of OpenPGP continues.
 func hasPrivateKey(s string) bool {
 	for {
 		_, rest, found := strings.Cut(s, "-----BEGIN ")

@@ -5,14 +5,14 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// Replace computes the result of a write that replaces the stored document as a whole. Nil
-// removes the document. Masks have the meanings in the package comment.
+// Replace computes the result of a write that replaces the stored document as a whole. If incoming
+// is nil, it removes the document. Masks have the meanings in the package comment.
 //
-// In an array with secrets, Replace accepts a mask inside an element that the member named by
-// the schema (x-key) identifies, wherever the element moved. Without such a member, it accepts
-// masks if the whole array is unchanged, or inside an unchanged, unique element at the same
-// index of an array of the same length. By index alone, the secrets behind a removed element
-// would go to their neighbours.
+// In an array with secrets, Replace accepts a mask inside an element that the member named by the
+// schema (x-key) identifies, wherever the element moved. Without such a member, it accepts masks if
+// the whole array is unchanged, or inside an unchanged, unique element at the same index of an
+// array of the same length. If the index alone counted, a write that removes an element would give
+// the secrets of later elements to their neighbours.
 //
 // The error is a [*validate.Error] with paths below path, or [ErrStored].
 func Replace(path string, stored Stored, incoming *jsontree.Node, rule Rule) (Result, error) {
@@ -24,9 +24,9 @@ func Replace(path string, stored Stored, incoming *jsontree.Node, rule Rule) (Re
 	return d.result()
 }
 
-// merge returns in with the secrets of old in place of masks. Nil means that the value is
-// omitted. If unsure is set, in and old may be different things, such as two elements matched
-// by index only. Then no mask is accepted, but sealed values stay sealed.
+// merge returns in with the secrets of old in place of masks. It returns nil if the value is to be
+// omitted. If unsure is set, in and old can be different things, such as two elements matched by
+// index only. Then merge accepts no mask, but still seals what replaces a secret.
 func (d *draft) merge(in, old *jsontree.Node, s spot, unsure bool) *jsontree.Node {
 	switch {
 	case in == nil:
@@ -47,10 +47,10 @@ func (d *draft) merge(in, old *jsontree.Node, s spot, unsure bool) *jsontree.Nod
 	})
 }
 
-// resolve returns the secret behind a mask. If nothing or a plain value is stored, the mask has
-// no meaning and is rejected at the end. Its writer saw a mask there, as in another
-// installation or while the schema was unusable, and expects the value. A stored "***" stays an
-// ordinary string.
+// resolve returns the secret that a mask stands for. If nothing or a plain value is stored, it
+// returns the mask, which rejectLiterals rejects. The writer of such a mask saw a mask there, for
+// example in another installation or while the schema was unusable, and expects the value to stay.
+// A stored "***" stays an ordinary string.
 func (d *draft) resolve(in, old *jsontree.Node, at string, unsure bool) *jsontree.Node {
 	switch {
 	case unsure:
@@ -67,8 +67,8 @@ func (d *draft) resolve(in, old *jsontree.Node, at string, unsure bool) *jsontre
 	return in
 }
 
-// overwrite returns the replacement of a secret. It is sealed too, unless the schema declares
-// that there is no secret here.
+// overwrite returns the replacement of a secret. The replacement is sealed too, unless the schema
+// declares that there is no secret here.
 func (d *draft) overwrite(in, old *jsontree.Node, s spot) *jsontree.Node {
 	switch {
 	case in.Kind() == jsontree.Null:
@@ -85,11 +85,11 @@ func (d *draft) overwrite(in, old *jsontree.Node, s spot) *jsontree.Node {
 	return d.hide(secret{plain: in})
 }
 
-// pairing finds the stored value that a child of an incoming value replaces, and whether that
-// is unsure.
+// pairing finds the stored value that a child of an incoming value replaces. It also reports
+// whether the match is unsure.
 type pairing func(token string) (old *jsontree.Node, unsure bool)
 
-// pair matches the children of two values.
+// pair returns the pairing for the children of two values.
 func (d *draft) pair(in, old *jsontree.Node, s spot, unsure bool) pairing {
 	switch {
 	case old == nil || in.Kind() != old.Kind():
@@ -102,7 +102,7 @@ func (d *draft) pair(in, old *jsontree.Node, s spot, unsure bool) pairing {
 	return func(token string) (*jsontree.Node, bool) { return member(token), unsure }
 }
 
-// elements matches the elements of two arrays.
+// elements returns the pairing for the elements of two arrays.
 func (d *draft) elements(in, old *jsontree.Node, s spot, unsure bool) pairing {
 	switch {
 	case !d.hasSecret(old) || in.Equal(old):
@@ -129,9 +129,8 @@ func (s spot) key() string {
 	return s.place.Key()
 }
 
-// keyed matches the elements with the same value in the member called key. An element without
-// this value, or with one that another element of its array shares, matches nothing and is
-// unsure.
+// keyed matches the elements with the same value in the member called key. An element matches
+// nothing, and is unsure, if it has no such value or another element of its array has the same one.
 func keyed(in, old *jsontree.Node, key string, unsure bool) pairing {
 	given, stored := byKey(in, key), byKey(old, key)
 	return func(token string) (*jsontree.Node, bool) {
@@ -167,5 +166,6 @@ func identity(element *jsontree.Node, key string) string {
 	return look(v)
 }
 
-// look returns what a reader can identify an element by. It contains masks instead of secrets.
+// look returns a text for n as a reader sees it, with masks instead of secrets. A reader cannot
+// tell apart two values with the same text.
 func look(n *jsontree.Node) string { return string(n.AppendCanonical(nil)) }

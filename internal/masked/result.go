@@ -47,8 +47,8 @@ func (d *draft) result() (Result, error) {
 	return r, nil
 }
 
-// defaults returns the document with the defaults of the schema. They are not values of the
-// writer, so a destination among them is not one that the write changes.
+// defaults returns the document with the defaults of the schema. The writer did not choose the
+// defaults, so a destination among them does not count as changed by the write.
 func (d *draft) defaults() *jsontree.Node {
 	if d.schema == nil || d.doc == nil {
 		return d.doc
@@ -65,8 +65,8 @@ func (d *draft) changed() []string {
 	return changed
 }
 
-// limits checks what edits can increase: the number of secrets, and the size of the document
-// with masks and with the values of this write, which add hidden bytes.
+// limits checks what edits can increase: the number of secrets, and the size of the document. The
+// size counts the new plain secrets instead of their masks, and hidden is the difference in bytes.
 func (d *draft) limits(hidden, secrets int) {
 	if d.doc == nil {
 		return
@@ -91,9 +91,9 @@ func (d *draft) violations() error {
 // noSecretHere explains why a mask is rejected.
 const noSecretHere = "no secret is stored here that *** could stand for"
 
-// rejectMasks reports a value to be sealed as a whole that is or contains a mask, which would
-// become part of the secret. It returns whether there is none. The names inside are part of the
-// secret too, so it reports the whole value.
+// rejectMasks reports whether a value can be sealed as a whole. It adds a violation and returns
+// false if the value is or contains a mask, which would become part of the secret. The violation is
+// at the whole value, because the names inside would be part of the secret too.
 func (d *draft) rejectMasks(at string, n *jsontree.Node) bool {
 	if !hasMask(n) {
 		return true
@@ -114,8 +114,8 @@ func hasMask(n *jsontree.Node) bool {
 	return false
 }
 
-// rejectLiterals reports each mask without a secret. A mask that was stored as a plain string
-// at the same place stays one.
+// rejectLiterals adds a violation for each mask that stands for no secret. A "***" that was stored
+// as an ordinary string at the same place is allowed.
 func (d *draft) rejectLiterals() {
 	if !d.hasLiteral(d.doc) {
 		return
@@ -128,7 +128,8 @@ func (d *draft) rejectLiterals() {
 	})
 }
 
-// hasLiteral reports whether there is such a mask. It saves most writes the work with pointers.
+// hasLiteral reports whether rejectLiterals would find such a mask. Most writes have none, and are
+// spared the computation of pointers.
 func (d *draft) hasLiteral(n *jsontree.Node) bool {
 	if d.isLiteral(n) {
 		return true
@@ -145,10 +146,10 @@ func (d *draft) isLiteral(n *jsontree.Node) bool {
 	return isMask(n) && !d.isSecret(n) && !d.literal[n]
 }
 
-// dropNulls removes members that are null where a string would be sensitive. Null deletes a
-// secret together with its member. It must do so without a secret too, or the same write sent
-// twice would have two results. A stored null from before the rule stays: an echo changes
-// nothing.
+// dropNulls removes each member that is null where a string would be sensitive. A null removes a
+// stored secret together with its member. Without dropNulls, the same write sent a second time
+// would find no secret and store the null. A null that was already stored stays, so a write of what
+// was read changes nothing.
 func (d *draft) dropNulls() {
 	filled := transform(d.doc, "", func(_ string, n *jsontree.Node) (*jsontree.Node, bool) {
 		if n.Kind() != jsontree.Null {
@@ -163,8 +164,8 @@ func (d *draft) dropNulls() {
 	d.doc = dropNulls(d.doc, d.before, "", sensitive)
 }
 
-// placeholder is a string that the rule judges in place of a null, which no rule could find
-// sensitive by its value.
+// placeholder is the string that the rule judges in place of a null, because no rule finds a null
+// sensitive.
 var placeholder, _ = jsontree.NewString(Text)
 
 func dropNulls(n, before *jsontree.Node, at string, sensitive map[string]bool) *jsontree.Node {
@@ -183,8 +184,8 @@ func dropNulls(n, before *jsontree.Node, at string, sensitive map[string]bool) *
 	})
 }
 
-// diff appends the pointers of the differences between two states of the document, as deep as
-// both have them. A secret is equal only to itself.
+// diff appends the pointers of the differences between two states of the document. It compares
+// children as long as both states have them. A secret is equal only to itself.
 func (d *draft) diff(a, b *jsontree.Node, at string, changed *[]string) {
 	if a == b {
 		return

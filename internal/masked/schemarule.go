@@ -5,18 +5,19 @@ import (
 	"github.com/go-installation/installation/internal/schema"
 )
 
-// SchemaRule uses the declarations of a schema, and names as [NameRule] does if there are none:
+// SchemaRule decides by the declarations of a schema. Where the schema declares nothing, it decides
+// as [NameRule] does:
 //
-//   - A marked place is sealed as one value of any kind except null. If a place below is
-//     unmarked, or the whole document is marked, its members are sealed one by one.
-//   - An unmarked place and everything below is plain whatever its name and value, except for
-//     marks below.
-//   - If the names of members do not count, the values inside are judged by the names there and
-//     by value.
+//   - A place that the schema marks as secret is sealed as one value of any kind except null. If a
+//     place below is unmarked (x-sensitive: false), or the whole document is marked, the members
+//     are sealed one by one.
+//   - Everything at and below an unmarked place is plain whatever its name and value, except for
+//     marked places below.
+//   - If the schema declares that the names of an object's members do not count (x-names: false),
+//     the values inside are judged by the names further below and by their form.
 //
-// A write under a schema also identifies elements of arrays by the member that it names,
-// watches the fields that it declares as addresses, and adds its defaults to a changed
-// document.
+// A write under a SchemaRule also uses the schema to identify elements of arrays (x-key), to find
+// destinations by format and x-exposes, and to add defaults to a changed document.
 type SchemaRule struct {
 	Name   string // of schema and revision
 	Schema *schema.Schema
@@ -67,8 +68,8 @@ func anyOpen(n *jsontree.Node, s spot) bool {
 	return false
 }
 
-// HideAll is the rule for a document with an unusable schema: every value is sensitive. It is
-// for reading only.
+// HideAll is the rule for a document whose schema is unusable: every value is sensitive. It is only
+// for reading.
 type HideAll struct{}
 
 // ID returns "all/1".

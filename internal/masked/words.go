@@ -6,7 +6,7 @@ import (
 	"unicode"
 )
 
-// sensitiveName judges a member name by its words.
+// sensitiveName returns which values the words of a member name make sensitive.
 func sensitiveName(name string) degree {
 	usual := splitName(name, capital)
 	found := sensitiveWords(usual)
@@ -46,7 +46,7 @@ var secretWords = wordSet(`
 	cookie otp pin pat signature dsn hmac seed pem pfx p12 keytab assertion certificate
 `)
 
-// Those of them that make numbers sensitive too.
+// The secretWords that make numbers sensitive too.
 var numericSecrets = wordSet(`pin otp`)
 
 // First words of sensitive pairs, each with its second word.
@@ -59,7 +59,7 @@ var secretPairs = map[string]string{
 	"license": "key", "consumer": "key", "ssh": "key",
 }
 
-// Last words of names that are about a secret but not one: tokenUrl, secretName, keyId.
+// Last words of names that tell something about a secret but do not name one: tokenUrl, keyId.
 var aboutSecrets = wordSet(`
 	id url uri endpoint type name expiry expires ttl host enabled method count length policy
 	path version prefix thumbprint domain
@@ -73,7 +73,7 @@ func wordSet(s string) map[string]bool {
 	return set
 }
 
-// reading is how the words of a name are separated if small letters follow a run of capitals.
+// reading is how a name is split into words where small letters follow a run of capitals.
 type reading int
 
 const (
@@ -81,7 +81,7 @@ const (
 	run                    // the run is a word: PASSWORD|old
 )
 
-// otherReadings returns the words of a name in the less common readings.
+// otherReadings returns the words of a name for each less common way to split it.
 func otherReadings(name string, usual []string) [][]string {
 	if strings.IndexFunc(name, unicode.IsUpper) < 0 {
 		return nil
@@ -98,11 +98,11 @@ func otherReadings(name string, usual []string) [][]string {
 	return others
 }
 
-// splitName returns the words of a name in lower case. It splits at every character that is
-// neither a letter nor a digit, and in camelCase: before a capital behind a small letter or
-// digit, and before the last capital of a run with a small letter behind it. Examples are
-// adobe|Secret, API|Key, oauth2|Token. A run of capitals includes a plural s behind it, and
-// ends before a v with a number: JWTs, TOKEN|v2.
+// splitName returns the words of a name in lower case. It splits at every character that is neither
+// a letter nor a digit. In camelCase, it splits before a capital that follows a small letter or
+// digit, and before the last capital of a run that a small letter follows. Examples are
+// adobe|Secret, API|Key, oauth2|Token. A run of capitals includes a plural s after it, and ends
+// before a v with a number: JWTs, TOKEN|v2.
 func splitName(name string, how reading) []string {
 	var words []string
 	runes := []rune(name)
@@ -152,8 +152,8 @@ func smallBehind(runes []rune, i int) []rune {
 	return runes[i:end:end]
 }
 
-// endsRun reports whether the text at position i belongs to the capitals before it: the s of a
-// plural, or the v of a version.
+// endsRun reports whether the small letters at position i do not continue the last capital as a
+// word: they are the s of a plural, or the v of a version.
 func endsRun(runes []rune, i int) bool {
 	if i < 2 || !unicode.IsUpper(runes[i-2]) || i >= len(runes) {
 		return false
@@ -167,8 +167,8 @@ func endsRun(runes []rune, i int) bool {
 	return false
 }
 
-// fold returns a text in lower case as encoding/json compares names: the long s equals s, and
-// the Kelvin sign equals k.
+// fold returns a text in lower case. It folds letters as encoding/json does to compare names, so
+// the long s becomes s, and the Kelvin sign becomes k.
 func fold(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r <= unicode.MaxASCII {
@@ -182,7 +182,7 @@ func fold(s string) string {
 	}, s)
 }
 
-// stem removes a trailing number and a plural s from a word if the lists know the rest:
+// stem removes a trailing number and a plural s from a word if the rest is in one of the lists:
 // password2 and apiKeys are as secret as one password.
 func stem(word string) string {
 	unnumbered := strings.TrimRight(word, "0123456789")

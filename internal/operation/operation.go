@@ -1,5 +1,5 @@
-// Package operation is the form in which edits of a configuration travel from package patch, which
-// makes them, to package installation, which applies them.
+// Package operation has the type of an edit to a configuration. Package patch makes operations, and
+// package installation applies them.
 package operation
 
 import (
@@ -23,8 +23,9 @@ func New(kind masked.OpKind, pointer string, value crypto.Secret) Operation {
 	return Operation{kind: kind, pointer: pointer, value: value}
 }
 
-// NewPut returns an operation that puts JSON text at a pointer and makes the objects around it.
-// array is the pointer of the array that the place is an element of; "" = none.
+// NewPut returns an operation that puts JSON text at a pointer and creates missing objects around
+// the place. array is the pointer of the innermost array around the place, which has to exist; "" =
+// none.
 func NewPut(pointer, array string, value crypto.Secret) Operation {
 	return Operation{kind: masked.Put, pointer: pointer, array: array, value: value}
 }
@@ -32,17 +33,17 @@ func NewPut(pointer, array string, value crypto.Secret) Operation {
 // Kind returns what the operation does; "" for the zero Operation.
 func (o Operation) Kind() masked.OpKind { return o.kind }
 
-// Pointer returns the place that the operation is about.
+// Pointer returns the JSON Pointer of the place that the operation changes or tests.
 func (o Operation) Pointer() string { return o.pointer }
 
-// Array returns the pointer of the array that an update mask names an element of; "" = none.
+// Array returns the pointer of the array that must exist around the place, see [NewPut]; "" = none.
 func (o Operation) Array() string { return o.array }
 
 // Value returns the JSON text, or the string of a secret.
 func (o Operation) Value() crypto.Secret { return o.value }
 
-// Below returns the operation for a value that stands at a pointer in the configuration, from one
-// that was made for the value alone.
+// Below returns the operation with pointer put in front of its pointers. Use it if o was made for a
+// single value, and the value is at pointer in the configuration.
 func (o Operation) Below(pointer string) Operation {
 	o.pointer = pointer + o.pointer
 	if o.array != "" {
@@ -51,7 +52,7 @@ func (o Operation) Below(pointer string) Operation {
 	return o
 }
 
-// MarshalJSON fails: an operation may contain a secret, which would be lost.
+// MarshalJSON fails, because an operation can contain a secret and JSON would lose it.
 func (o Operation) MarshalJSON() ([]byte, error) {
 	return nil, errors.New("installation: an operation cannot be written as JSON")
 }

@@ -11,29 +11,30 @@ import (
 const (
 	// Version is the first byte of every stored form.
 	Version = 0x02
-	// MaxRead is the longest form that is read, in bytes.
+	// MaxRead is the maximum length of an input that [Decode] accepts, in bytes.
 	MaxRead = 8 << 20
-	// MaxWritten is the longest form that may be written, in bytes. It is below MaxRead, so
-	// that whatever was written can be read. Whoever writes enforces it.
+	// MaxWritten is the maximum length of a stored form, in bytes. Callers have to check it before
+	// they store a form. It is below MaxRead, so every stored form can be read.
 	MaxWritten = 4 << 20
 
-	// maxItems is how many items one repeated field may have. It caps the memory that a short
-	// hostile input can allocate.
+	// maxItems is the maximum number of items in a repeated field of an input. It limits the memory
+	// that a short hostile input can allocate.
 	maxItems = 1 << 16
 )
 
-// Coder writes or reads one message. A function that describes the fields of a type in
-// ascending order serves both directions: each call of [String], [Int], [Message] and so on
-// writes the field, or reads it if it is the next one in the input.
+// Coder writes or reads one message. A function describes the fields of the message in ascending
+// order, by calling [String], [Int], [Message] and so on for each field. The same function serves
+// both directions. While writing, each call appends its field. While reading, each call decodes its
+// field if that field comes next in the input.
 //
 //	func contactFields(c *record.Coder, v *Contact) {
 //		record.String(c, 1, &v.Name)
 //		record.String(c, 2, &v.Email)
 //	}
 //
-// A zero value is absent from the encoding. Reading expects a zero destination and leaves
-// absent fields alone. Anything that writing would not produce is rejected: a field that is
-// unknown, repeated or out of order, a wrong wire type, an explicit zero, a varint that is
+// A zero value is absent from the encoding. Reading expects a zero destination and does not touch
+// fields that are absent. The reader rejects everything that the writer would not produce: a field
+// that is unknown, repeated or out of order, a wrong wire type, an explicit zero, a varint that is
 // not the shortest, a length beyond the input, or a string that is not UTF-8.
 type Coder struct {
 	reading bool
@@ -44,15 +45,15 @@ type Coder struct {
 
 	// While reading.
 	in       []byte
-	pos, end int              // rest of the current message
+	pos, end int              // bounds of the unread part of the current message
 	next     protowire.Number // number of the next field; 0 = the message has ended
-	wire     protowire.Type   // its wire type
+	wire     protowire.Type   // wire type of the next field
 	failed   bool             // the input was rejected; next stays 0
-	text     string           // copy of the input from base on; strings share it
+	text     string           // copy of the input from base on, shared by all strings
 	base     int
 }
 
-// coders are reused, since a Coder always escapes to the heap.
+// coders is a pool, because a Coder always escapes to the heap.
 var coders = sync.Pool{New: func() any { return new(Coder) }}
 
 func (c *Coder) free() {
@@ -95,7 +96,8 @@ func decodeNew[T any](b []byte, fields func(*Coder, *T)) (*T, error) {
 	return v, nil
 }
 
-// DecodeStored is Decode into a new value, from a stored form that [CheckVersion] accepts.
+// DecodeStored decodes a stored form, which starts with the version byte, into a new value. For
+// form and the errors, see [CheckVersion].
 func DecodeStored[T any](stored []byte, form string, fields func(*Coder, *T)) (*T, error) {
 	message, err := CheckVersion(stored, form)
 	if err != nil {
@@ -104,8 +106,9 @@ func DecodeStored[T any](stored []byte, form string, fields func(*Coder, *T)) (*
 	return decodeNew(message, fields)
 }
 
-// CheckVersion returns the message behind the version byte of a stored form. The error for
-// another version is a [*crypto.VersionError] that names the form.
+// CheckVersion returns the message that follows the version byte of a stored form. The error is
+// [crypto.ErrSealed] for an empty input, and a [*crypto.VersionError] for an unknown version. form
+// is the name of the stored form in that error.
 func CheckVersion(stored []byte, form string) ([]byte, error) {
 	switch {
 	case len(stored) == 0:
@@ -117,16 +120,16 @@ func CheckVersion(stored []byte, form string) ([]byte, error) {
 	}
 }
 
-// Require rejects the input unless ok. It does nothing while writing. A description uses it
-// for a rule about the fields that it has read.
+// Require rejects the input if ok is false. It does nothing while writing. A function that
+// describes fields uses Require to validate the fields that it has read.
 func (c *Coder) Require(ok bool) {
 	if c.reading && !ok {
 		c.reject()
 	}
 }
 
-// writing reports whether field n is to be written, not read. It panics if the description is out
-// of order, which is a mistake in the code: the encoding could not be read.
+// writing reports whether c writes, so the caller has to append field n. It panics if the fields
+// are not described in ascending order, because such an encoding could not be read.
 func (c *Coder) writing(n protowire.Number) bool {
 	if c.reading {
 		return false
@@ -138,7 +141,7 @@ func (c *Coder) writing(n protowire.Number) bool {
 	return true
 }
 
-// reject ends reading. No field matches any more.
+// reject marks the input as rejected. After that, no field matches.
 func (c *Coder) reject() { c.failed, c.next = true, 0 }
 
 // advance reads the tag of the next field.
@@ -152,10 +155,11 @@ func (c *Coder) advance() {
 	}
 }
 
-// due reports whether there is anything to do for field n: most fields are absent while reading.
+// due reports whether field n needs work. While reading, most fields are absent and need none.
 func (c *Coder) due(n protowire.Number) bool { return c.next == n || !c.reading }
 
-// match reports whether field n is the next one. It rejects the input if n has another wire type.
+// match reports whether field n comes next. It rejects the input if the field has a wire type other
+// than wire.
 func (c *Coder) match(n protowire.Number, wire protowire.Type) bool {
 	if c.next != n {
 		return false
@@ -174,7 +178,7 @@ func (c *Coder) varint() uint64 {
 		return uint64(c.in[c.pos-1])
 	}
 	v, n := protowire.ConsumeVarint(c.in[c.pos:c.end])
-	if n < 0 || c.in[c.pos+n-1] == 0 { // a last byte of 0 adds nothing: not the shortest
+	if n < 0 || c.in[c.pos+n-1] == 0 { // a last byte of 0 is redundant
 		c.reject()
 		return 0
 	}
@@ -182,7 +186,7 @@ func (c *Coder) varint() uint64 {
 	return v
 }
 
-// span reads a length and returns the bounds of that many bytes, which it skips.
+// span reads a length and skips that many bytes. It returns where they start and end.
 func (c *Coder) span() (start, end int) {
 	n := c.varint()
 	if n > uint64(c.end-c.pos) {
@@ -194,8 +198,8 @@ func (c *Coder) span() (start, end int) {
 	return start, c.pos
 }
 
-// string reads a length and a string. All strings share one copy of the input, which starts
-// where the first of them does.
+// string reads a length and a string. It rejects invalid UTF-8 unless anyBytes is set. All strings
+// share one copy of the input, which starts at the first string.
 func (c *Coder) string(anyBytes bool) string {
 	start, end := c.span()
 	if start == end {
@@ -211,8 +215,8 @@ func (c *Coder) string(anyBytes bool) string {
 	return s
 }
 
-// count returns the number of items in the run of the repeated field whose first tag was just
-// read, so that one allocation serves them all.
+// count returns the number of items in the repeated field whose first tag was just read. With the
+// number, the caller can allocate all items at once.
 func (c *Coder) count() int {
 	n := 0
 	for rest := c.in[c.pos:c.end]; ; n++ {

@@ -8,14 +8,15 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// String describes a string field. It reads UTF-8 only; the writer does not check it.
+// String describes a string field. The reader rejects invalid UTF-8. The writer does not check for
+// it.
 func String[T ~string](c *Coder, n protowire.Number, v *T) {
 	if c.due(n) {
 		text(c, n, v, false)
 	}
 }
 
-// Raw describes a bytes field that Go code keeps as a string. It may hold any bytes.
+// Raw describes a bytes field that Go code keeps as a string. The string can hold any bytes.
 func Raw[T ~string](c *Coder, n protowire.Number, v *T) {
 	if c.due(n) {
 		text(c, n, v, true)
@@ -38,7 +39,8 @@ func text[T ~string](c *Coder, n protowire.Number, v *T, anyBytes bool) {
 // Strings describes a repeated string field. Items may be empty.
 func Strings[T ~string](c *Coder, n protowire.Number, v *[]T) { texts(c, n, v, false) }
 
-// Raws describes a repeated bytes field that Go code keeps as strings. They may hold any bytes.
+// Raws describes a repeated bytes field that Go code keeps as strings. The strings can hold any
+// bytes.
 func Raws[T ~string](c *Coder, n protowire.Number, v *[]T) { texts(c, n, v, true) }
 
 func texts[T ~string](c *Coder, n protowire.Number, v *[]T, anyBytes bool) {
@@ -58,7 +60,7 @@ func texts[T ~string](c *Coder, n protowire.Number, v *[]T, anyBytes bool) {
 	}
 }
 
-// Bytes describes a bytes field. What is read shares the memory of the input.
+// Bytes describes a bytes field. A decoded slice shares the memory of the input.
 func Bytes(c *Coder, n protowire.Number, v *[]byte) {
 	if c.writing(n) {
 		if len(*v) > 0 {
@@ -73,7 +75,7 @@ func Bytes(c *Coder, n protowire.Number, v *[]byte) {
 	}
 }
 
-// Number is a type that [Int] writes and reads.
+// Number lists the types that [Int] supports.
 type Number interface {
 	~int | ~int64 | ~uint8 | ~uint32 | ~uint64
 }
@@ -87,7 +89,7 @@ func Int[T Number](c *Coder, n protowire.Number, v *T) {
 	} else if c.match(n, protowire.VarintType) {
 		u := c.varint()
 		*v = T(u)
-		c.Require(*v != 0 && uint64(*v) == u) // not zero, and not cut
+		c.Require(*v != 0 && uint64(*v) == u) // neither zero nor truncated
 		c.advance()
 	}
 }
@@ -124,8 +126,8 @@ func (c *Coder) varintField(n protowire.Number, u uint64) {
 // yearOne is the zero time.Time in Unix microseconds.
 const yearOne = -62135596800_000_000
 
-// Time describes a time field: microseconds since year 1, UTC. The zero time is 0 and
-// absent. A time that was read is in UTC.
+// Time describes a time field: microseconds since year 1, UTC. The zero time is encoded as 0, so it
+// is absent. A decoded time is in UTC.
 func Time(c *Coder, n protowire.Number, v *time.Time) {
 	var micros int64
 	if !c.reading && !v.IsZero() {
@@ -157,7 +159,7 @@ func Times(c *Coder, n protowire.Number, v *map[string]time.Time) {
 	}
 }
 
-// pair is one entry of a map, which protobuf defines as a message of key and value.
+// pair is one entry of a map. Protobuf encodes an entry as a message with a key and a value.
 type pair struct {
 	key string
 	at  time.Time

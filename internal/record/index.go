@@ -8,11 +8,13 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// IndexVersion is the version of the index that [Terms.List] computes. A manifest names the
-// version by which the terms of its record were computed.
+// IndexVersion is the version of the rules by which [Terms.List] computes index terms. A manifest
+// stores the version that was used for its record.
 const IndexVersion byte = 1
 
-// Prefixes of index terms. A new filter of a list is a new term, and no store has to change.
+// Index terms, and prefixes of index terms. An index term is a string, such as "ext=" and the ID of
+// an extension. A store lists the records with a given term and does not interpret the term. So a
+// new list filter needs only a new term, and no store has to change.
 const (
 	TermAll        = "all"
 	TermExtension  = "ext="
@@ -21,18 +23,18 @@ const (
 	TermConnection = "conn="
 	TermPhase      = "phase="
 
-	TermEverywhere = "@all"  // across tenants
-	TermKey        = "@kek=" // across tenants: the key-encryption key
+	TermEverywhere = "@all"  // all records of all tenants
+	TermKey        = "@kek=" // ID of the key-encryption key, across tenants
 
-	// KeyDestroyed is the value of TermKey for a record whose data key was destroyed
-	// without its key-encryption key. It is no ID of a key.
+	// KeyDestroyed is the value of TermKey for a record whose data key was destroyed while its
+	// key-encryption key was not available. No key has this ID.
 	KeyDestroyed = "."
 
 	termPair = "ext+acc="
 )
 
-// Terms are the values from which the index terms of a record are computed. An empty value
-// has no term.
+// Terms are the values from which the index terms of a record are computed. An empty value gives no
+// term.
 type Terms struct {
 	Extension  string // ID
 	Owner      string // of the extension
@@ -42,7 +44,7 @@ type Terms struct {
 	KeyID      string // of the key-encryption key
 }
 
-// List returns the terms of the current version, sorted.
+// List returns the index terms of the version [IndexVersion], sorted.
 func (t Terms) List() []string {
 	terms := make([]string, 0, termCount)
 	for i := range termCount {
@@ -53,10 +55,10 @@ func (t Terms) List() []string {
 	return terms
 }
 
-// Match returns nil if terms are those that the given version computes. The error is
-// [crypto.ErrSealed] for other terms, and a [*crypto.VersionError] for an unknown version.
-// The version is sealed in the manifest, so an unknown one comes from a newer release and
-// not from an edited record. Operators need to know which it was.
+// Match returns nil if terms are the index terms that the given version computes from t. The error
+// is [crypto.ErrSealed] for other terms, and a [*crypto.VersionError] for an unknown version. The
+// version is sealed in the manifest, so an unknown version comes from a newer release and not from
+// an edited record. Operators need to tell the two cases apart.
 func (t Terms) Match(version byte, terms []string) error {
 	if version != IndexVersion {
 		return &crypto.VersionError{What: "index", Version: version}
@@ -80,8 +82,8 @@ func (t Terms) Match(version byte, terms []string) error {
 
 const termCount = 9
 
-// append appends term i, or nothing if the record does not have it. The terms are in sorted
-// order, whatever their values, since no prefix begins with another.
+// append appends term i to b, or nothing if the value of the term is empty. The order of i is also
+// the sorted order of the terms whatever their values, because no prefix begins with another.
 func (t Terms) append(b []byte, i int) []byte {
 	switch i {
 	case 0:
@@ -115,20 +117,22 @@ func appendTerm(b []byte, prefix, value string) []byte {
 	return append(append(b, prefix...), value...)
 }
 
-// appendPair joins two IDs. The length of the first comes first, so no two pairs give one term.
+// appendPair joins two IDs. It puts the length of the first ID in front, so different pairs give
+// different texts.
 func appendPair(b []byte, first, second string) []byte {
 	b = strconv.AppendInt(b, int64(len(first)), 10)
 	return append(append(append(b, ':'), first...), second...)
 }
 
-// PairTerm returns the term of all installations of an extension in an account.
+// PairTerm returns the index term of all installations of one extension in one account.
 func PairTerm(extension, account string) string { return termPair + Pair(extension, account) }
 
-// Pair joins two IDs so that no two pairs give the same text.
+// Pair joins two IDs. Different pairs give different texts.
 func Pair(first, second string) string { return string(appendPair(nil, first, second)) }
 
-// SetTerm returns terms in which the terms of a prefix are replaced by one with this value,
-// or removed if the value is empty. It serves records whose manifest cannot be opened.
+// SetTerm returns a sorted copy of terms in which prefix+value replaces all terms with the prefix.
+// If value is empty, it only removes those terms. SetTerm is for records whose manifest cannot be
+// opened, so that [Terms.List] cannot be used.
 func SetTerm(terms []string, prefix, value string) []string {
 	out := slices.DeleteFunc(slices.Clone(terms), func(t string) bool {
 		return strings.HasPrefix(t, prefix)
@@ -140,7 +144,7 @@ func SetTerm(terms []string, prefix, value string) []string {
 	return out
 }
 
-// TermValue returns the value of the first term with a prefix, or "".
+// TermValue returns the value after the prefix in the first term that has the prefix, or "".
 func TermValue(terms []string, prefix string) string {
 	for _, t := range terms {
 		if value, ok := strings.CutPrefix(t, prefix); ok {

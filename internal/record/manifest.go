@@ -6,24 +6,25 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// Manifest is the part of a record that is sealed as one: everything except the secrets, and a
-// table of the secrets. The seal covers removed secrets, single fields that were rolled back, and
-// edited plain fields. The domain fields are its content, described by the caller.
+// Manifest is the part of a record that is sealed as one value. It holds everything except the
+// secrets, which are sealed one by one, and a table of these secrets. So the reader notices if
+// someone removed a secret, rolled a single field back, or edited a plain field. The caller
+// describes the fields of the domain, which are called the content.
 type Manifest struct {
 	ID         string // of the installation
 	Generation int64
-	Revision   int64 // at which it was sealed
+	Revision   int64 // of the record when the manifest was sealed
 	Epoch      int64 // of the store
 	Lifecycle  []byte
 	Table      []Entry // strictly ascending by Ref
 	Rule       string  // ID of the sensitivity rule that masked the documents
 
-	IndexVersion byte     // by which the record's terms were computed; see [Terms]
-	Claims       []string // as in the stored record, sorted
+	IndexVersion byte     // the [IndexVersion] of the record's index terms
+	Claims       []string // of the stored record, sorted
 	CodeHash     []byte   // of the invitation code; nil = no code is valid
 	Redeemer     string   // account that accepted with the code
 
-	// CredentialNumber is the last number that was given to a credential of this record.
+	// CredentialNumber is the last [Entry.Number] that was given to a credential of this record.
 	CredentialNumber int64
 }
 
@@ -31,7 +32,7 @@ type Manifest struct {
 type Entry struct {
 	Ref    string
 	Tag    string // 16 bytes
-	Number int64  // of a credential; 0 for the other kinds
+	Number int64  // of a credential: grows with each new value; 0 for other kinds
 }
 
 // tagSize is the length of an authentication tag.
@@ -42,8 +43,8 @@ func (m *Manifest) Append(dst []byte, content func(*Coder)) []byte {
 	return Append(dst, &contents{m, content}, manifestFields)
 }
 
-// DecodeManifest reads an opened manifest. Lifecycle and CodeHash share the memory of b, as
-// do the bytes in content. The error is [crypto.ErrSealed].
+// DecodeManifest decodes an opened manifest. Lifecycle, CodeHash and the bytes that content reads
+// share the memory of b. The error is [crypto.ErrSealed].
 func DecodeManifest(b []byte, content func(*Coder)) (*Manifest, error) {
 	m := new(Manifest)
 	if err := Decode(b, &contents{m, content}, manifestFields); err != nil {
@@ -52,15 +53,15 @@ func DecodeManifest(b []byte, content func(*Coder)) (*Manifest, error) {
 	return m, nil
 }
 
-// Lists reports whether the table names exactly these values, each with its tag.
+// Lists reports whether the table has exactly the refs and tags of these values, in the same order.
 func (m *Manifest) Lists(values []Value) bool {
 	return slices.EqualFunc(m.Table, values, func(e Entry, v Value) bool {
 		return e.Ref == v.Ref && e.Tag == string(crypto.Tag(v.Sealed))
 	})
 }
 
-// contents is a manifest with the description of its domain fields. They are read in place,
-// so that all strings share one copy of the input.
+// contents is a manifest and the function that describes its content. Both are decoded in one pass,
+// so all strings share one copy of the input.
 type contents struct {
 	*Manifest
 	content func(*Coder)

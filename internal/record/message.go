@@ -2,7 +2,7 @@ package record
 
 import "google.golang.org/protobuf/encoding/protowire"
 
-// Message describes a field that is a message. It is absent if the message encodes to nothing.
+// Message describes a message field. The field is absent if the message encodes to no bytes.
 func Message[T any](c *Coder, n protowire.Number, v *T, fields func(*Coder, *T)) {
 	if c.writing(n) {
 		writeMessage(c, n, v, fields, false)
@@ -11,7 +11,7 @@ func Message[T any](c *Coder, n protowire.Number, v *T, fields func(*Coder, *T))
 	}
 }
 
-// Pointer describes a field that is a message or absent. Nil is absent; an empty message is not.
+// Pointer describes an optional message field. Nil is absent, and an empty message is present.
 func Pointer[T any](c *Coder, n protowire.Number, v **T, fields func(*Coder, *T)) {
 	if c.writing(n) {
 		if *v != nil {
@@ -37,7 +37,7 @@ func Messages[T any](c *Coder, n protowire.Number, v *[]T, fields func(*Coder, *
 	items := make([]T, c.count())
 	for i := 0; c.match(n, protowire.BytesType); i++ {
 		if i == len(items) {
-			c.reject() // the last one is cut off
+			c.reject() // the input ends inside the last item, which count left out
 			break
 		}
 		readMessage(c, &items[i], fields)
@@ -60,7 +60,7 @@ func writeMessage[T any](
 		c.out = c.out[:start]
 		return
 	}
-	// The length goes before the message, and its own width is known only now.
+	// The length goes before the message. Its width is known only now, so the message moves.
 	var buffer [10]byte
 	length := protowire.AppendVarint(buffer[:0], uint64(size))
 	c.out = append(c.out, length...)
@@ -68,7 +68,7 @@ func writeMessage[T any](
 	copy(c.out[body:], length)
 }
 
-// readMessage reads the message whose tag was just read and returns its size.
+// readMessage reads the message whose tag was just read. It returns the size of the message.
 func readMessage[T any](c *Coder, v *T, fields func(*Coder, *T)) int {
 	start, end := c.span()
 	outer := c.end

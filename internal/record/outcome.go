@@ -6,11 +6,11 @@ import (
 	"github.com/go-installation/installation/crypto"
 )
 
-// Outcome is the stored form of an idempotency outcome: an [Answer], sealed under an
-// outcome key, and that key. Its slices are not copied when it is decoded.
+// Outcome is the stored outcome of an idempotent request: an [Answer], sealed under an outcome key,
+// and the wrapped outcome key. A decoded Outcome shares memory with the input, see [DecodeOutcome].
 type Outcome struct {
 	Sealed []byte
-	Key    crypto.Wrapped // outcome key
+	Key    crypto.Wrapped // wrapped outcome key
 }
 
 // Append appends the stored form of o to dst.
@@ -18,8 +18,8 @@ func (o *Outcome) Append(dst []byte) []byte {
 	return Append(append(dst, Version), o, outcomeFields)
 }
 
-// DecodeOutcome reads a stored outcome, which shares the memory of raw. The error is
-// [crypto.ErrSealed], or a [*crypto.VersionError] for an unknown version.
+// DecodeOutcome decodes the stored form of an outcome. Byte slices of the result share the memory
+// of raw. The error is [crypto.ErrSealed], or a [*crypto.VersionError] for an unknown version.
 func DecodeOutcome(raw []byte) (*Outcome, error) {
 	return DecodeStored(raw, "outcome", outcomeFields)
 }
@@ -31,8 +31,9 @@ func outcomeFields(c *Coder, o *Outcome) {
 	c.Require(len(o.Sealed) > 0 && o.Key.KeyID != "" && len(o.Key.Bytes) > 0)
 }
 
-// Answer is the sealed part of an outcome: the first answer to a request, and the
-// fingerprint by which another request with the same idempotency key is recognized.
+// Answer is the sealed part of an outcome. It has the answer to the first request with an
+// idempotency key, and the fingerprint of that request. A later request with the same key is a
+// repetition only if it has the same fingerprint.
 type Answer struct {
 	Content     []byte // manifest, sealed under the data key of the record; nil = not kept
 	Code        []byte // invitation code, sealed like Content; nil = the answer has no code
@@ -46,7 +47,7 @@ type Answer struct {
 	Epoch       int64  // of the store
 }
 
-// Verdict says what a request did.
+// Verdict is the effect that a request had.
 type Verdict uint8
 
 // Verdicts.
@@ -60,8 +61,8 @@ const (
 // Append appends the encoding of a to dst.
 func (a *Answer) Append(dst []byte) []byte { return Append(dst, a, answerFields) }
 
-// DecodeAnswer reads an opened answer. Its slices share the memory of b. The error is
-// [crypto.ErrSealed].
+// DecodeAnswer decodes an opened answer. Byte slices of the result share the memory of b. The error
+// is [crypto.ErrSealed].
 func DecodeAnswer(b []byte) (*Answer, error) { return decodeNew(b, answerFields) }
 
 func answerFields(c *Coder, a *Answer) {

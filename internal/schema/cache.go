@@ -2,10 +2,10 @@ package schema
 
 import "github.com/go-installation/installation/internal/lru"
 
-// Key identifies a schema. A revision has a meaning only within its extension.
+// Key identifies a schema. Extensions can use the same revision for different schemas.
 type Key struct{ Tenant, Extension, Revision string }
 
-// Cache caches the compiled schemas that were used last, and the faults of unusable ones. It is
+// Cache keeps the compiled schemas that were used last, and the errors of unusable schemas. It is
 // safe for concurrent use.
 type Cache struct{ entries *lru.Cache[Key, entry] }
 
@@ -17,11 +17,11 @@ type entry struct {
 // NewCache returns an empty cache for at most size schemas.
 func NewCache(size int) *Cache { return &Cache{lru.New[Key, entry](size)} }
 
-// Compile returns the schema of key. On a miss it calls load and compiles the text. An unusable
-// schema has an [*Error], which is cached. An error of load is returned as it is and not cached,
-// so the next call tries again.
+// Compile returns the schema of key. On a miss it calls load and compiles the text. The error for
+// an unusable schema is an [*Error], which is cached. An error of load is returned unchanged and
+// not cached, so the next call tries again.
 //
-// Concurrent misses of one key may each call load.
+// Concurrent misses of one key can each call load.
 func (c *Cache) Compile(key Key, load func() ([]byte, error)) (*Schema, error) {
 	if e, ok := c.entries.Get(key); ok {
 		return e.schema, e.err

@@ -17,7 +17,7 @@ import (
 type Violation struct {
 	Pointer string // RFC 6901; of a missing member, the place where it belongs
 	Keyword string // the violated keyword; "" for a number out of bounds
-	Want    string // for the keyword type, the allowed types
+	Want    string // the allowed types, if Keyword is "type"
 }
 
 // Detail describes the violation for people, without the value.
@@ -38,22 +38,22 @@ func (v Violation) Detail() string {
 
 // Subject is a document to check.
 type Subject struct {
-	Doc *jsontree.Node // plain, with its secrets
-	// Secrets are the pointers of the secrets. A writer who could see whether a secret equals
-	// another value could guess it. So uniqueItems treats an element with a secret as different
-	// from all others. No other keyword compares two places of a document.
+	Doc *jsontree.Node // with the plain text of its secrets
+	// Secrets are the pointers of the secrets. uniqueItems treats an element with a secret as
+	// different from all others. Otherwise a writer could guess a secret and learn whether the
+	// guess is equal. No other keyword compares two places of a document.
 	Secrets []string
-	// Stored are values that were in the document before. Their numbers may be out of bounds
-	// and are compared approximately: a writer is not responsible for them.
+	// Stored are values that the document had before the write. The writer is not responsible for
+	// their numbers, so these can be out of bounds. Such a number is compared approximately.
 	Stored []*jsontree.Node
 }
 
-// Check returns the violations in a document in the order of their pointers, each place and
-// keyword once. A violation inside a secret has the pointer of the secret, because names in a
+// Check returns the violations in a document, sorted by pointer. It reports a violated keyword once
+// for each place. A violation inside a secret has the pointer of the secret, because names in a
 // secret are secret too. The error is an [*Error] if the schema turns out to be unusable or the
-// document is too much work, or the error of the context.
+// document causes too much work. It is the error of ctx if ctx ended.
 //
-// A schema checks one document at a time. Other calls wait until their context ends.
+// A schema checks one document at a time. Concurrent calls wait, at most until their context ends.
 func (s *Schema) Check(ctx context.Context, sub Subject) ([]Violation, error) {
 	known := make(map[string]bool)
 	for _, n := range sub.Stored {
@@ -94,7 +94,8 @@ func cutAtSecret(pointer string, secrets map[string]bool) string {
 	return pointer
 }
 
-// validate runs the library on a document, with the meter that all schema objects share.
+// validate runs the library on a document. All schema objects share one meter, which limits the
+// work.
 func (s *Schema) validate(
 	ctx context.Context, doc any, secrets map[string]bool,
 ) (invalid *jsonschema.ValidationError, err error) {
@@ -133,8 +134,8 @@ func secretPaths(secrets []string) map[string]bool {
 	return found
 }
 
-// Validate implements [jsonschema.SchemaExt]. The library calls it for each schema object that
-// passed its gate.
+// Validate implements [jsonschema.SchemaExt]. It validates uniqueItems, which link has removed from
+// the schema object. The library calls it for each schema object whose gate accepted the value.
 func (n *note) Validate(ctx *jsonschema.ValidatorContext, v any) {
 	array, ok := v.([]any)
 	if !ok || !n.unique {
@@ -155,7 +156,8 @@ func (n *note) Validate(ctx *jsonschema.ValidatorContext, v any) {
 	}
 }
 
-// readViolations translates an error of the library. It reports false if the schema is at fault.
+// readViolations translates an error of the library into violations. It returns false if the schema
+// is at fault.
 func readViolations(e *jsonschema.ValidationError, found *[]Violation) bool {
 	at := jsontree.JoinPointer(e.InstanceLocation...)
 	add := func(at, keyword, want string) {
@@ -185,7 +187,7 @@ func readViolations(e *jsonschema.ValidationError, found *[]Violation) bool {
 		each("additionalProperties", k.Properties)
 	case *kind.PropertyNames:
 		if len(e.InstanceLocation) > 0 {
-			at = "" // the library overwrites this slice later
+			at = "" // the slice is wrong: the library overwrites it later
 		}
 		add(at, "propertyNames", "")
 	case *kind.Format:

@@ -7,15 +7,15 @@ import (
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
-// member is a member with its default value.
+// member is the name of an object member and the default value of the member.
 type member struct {
 	name  string
 	value *jsontree.Node
 }
 
-// Defaults returns the document with the missing members that have a default. It ignores
-// defaults in branches and inside other defaults. It stops once the defaults exceed the size
-// limit of a document: the result is then too large as well.
+// Defaults returns the document with those missing members added that have a default. It ignores
+// defaults inside other defaults and in branches, such as an anyOf. It stops once the defaults
+// exceed the size limit of a document, because the result is then too large as well.
 func (s *Schema) Defaults(doc *jsontree.Node) *jsontree.Node {
 	left := jsontree.DefaultBytes
 	return s.Root().addDefaults(doc, &left)

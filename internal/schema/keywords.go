@@ -11,22 +11,23 @@ import (
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
-// note is the content of one schema object that matters to this package, in any draft.
+// note holds the keywords of one schema object that this package interprets itself, in any draft.
 type note struct {
-	sensitive    bool
-	unmarked     bool // x-sensitive: false
-	anyNames     bool // x-names: false
-	destination  bool // by format
-	key          string
-	exposes      []exposure
-	saysExposes  bool
-	defaultValue *jsontree.Node // default
-	unique       bool           // uniqueItems
-	content      *jsonschema.Schema
+	sensitive    bool               // has a secretFlag or format: password
+	unmarked     bool               // x-sensitive: false
+	anyNames     bool               // x-names: false
+	destination  bool               // has an addressFormat
+	key          string             // x-key
+	exposes      []exposure         // x-exposes
+	saysExposes  bool               // x-exposes is present
+	defaultValue *jsontree.Node     // default
+	unique       bool               // uniqueItems
+	content      *jsonschema.Schema // contentSchema
 	meter        *meter
 }
 
-// exposure is the place of a secret: a JSON Pointer from the root, or from some levels up.
+// exposure is an item of x-exposes: the place of a secret as a JSON Pointer. It starts at the root,
+// or some levels above the place that declares it.
 type exposure struct {
 	up     int // -1 = from the root
 	tokens []string
@@ -44,8 +45,8 @@ var addressFormats = map[string]bool{
 }
 
 // compileNote returns the note to attach to a schema object during compilation. It also collects
-// the anchors that a dynamic reference may lead to; validation decides which. All of them count for
-// a [Place].
+// the possible targets of dynamic references. Only validation knows which target applies, so all of
+// them count for a [Place].
 func (s *Schema) compileNote(
 	ctx *jsonschema.CompilerContext, obj map[string]any,
 ) (jsonschema.SchemaExt, error) {
@@ -132,8 +133,8 @@ func readExposes(obj map[string]any) (list []exposure, said bool, err error) {
 	return list, true, nil
 }
 
-// parseExposure parses a JSON Pointer (RFC 6901), or a relative one: a number of levels to go
-// up, then a pointer.
+// parseExposure parses a JSON Pointer (RFC 6901) or a relative one, which starts with a number of
+// levels to go up.
 func parseExposure(s string) (exposure, bool) {
 	digits := s[:len(s)-len(strings.TrimLeft(s, "0123456789"))]
 	tokens, err := jsontree.ParsePointer(s[len(digits):])
@@ -147,7 +148,7 @@ func parseExposure(s string) (exposure, bool) {
 	return exposure{up, tokens}, err == nil && (digits == "0" || digits[0] != '0')
 }
 
-// from resolves an exposure that is declared at a place.
+// from returns the place of the secret for an exposure that is declared at the place at.
 func (e exposure) from(at []string) []string {
 	if e.up < 0 {
 		return e.tokens
@@ -170,7 +171,7 @@ func readDefault(obj map[string]any) (*jsontree.Node, error) {
 	return nil, &Error{Fault: Keyword, Pointer: "/default"}
 }
 
-// noteOf returns the note of a schema. The schemas true and false have an empty one.
+// noteOf returns the note of a schema. The schemas true and false have an empty note.
 func noteOf(sch *jsonschema.Schema) *note {
 	for _, x := range sch.Extensions {
 		if n, ok := x.(*note); ok {

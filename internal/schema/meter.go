@@ -20,15 +20,15 @@ const steps = 500_000
 // time.
 type meter struct {
 	left    int
-	polled  int // left at the last look at the context
+	polled  int // value of left when the context was last checked
 	ctxErr  func() error
 	secrets map[string]bool
 }
 
 var errComplex = &Error{Fault: Complex}
 
-// spend counts work. It panics if none is left or the context ended, because the library offers
-// no other way to stop. [Schema.Check] recovers.
+// spend counts n units of work. It panics if too few are left or the context ended, because the
+// library offers no other way to stop. [Schema.Check] recovers the panic.
 func (m *meter) spend(n int) {
 	if m.left -= n; m.left < 0 {
 		panic(errComplex)
@@ -41,9 +41,10 @@ func (m *meter) spend(n int) {
 	}
 }
 
-// gate runs before each schema object, disguised as its format. It counts the work, and
-// validates type, const and enum itself: the library validates them before anything that could
-// count, and compares a value with every value of an enum.
+// gate counts the work of a schema object. It is installed as the format of the object, because the
+// library validates the format before most keywords. The gate takes over type, const and enum,
+// which the library validates even earlier. The library would also compare a value with every value
+// of an enum.
 type gate struct {
 	meter  *meter
 	weight int // work of the schema object itself
@@ -52,7 +53,7 @@ type gate struct {
 	format *jsonschema.Format
 }
 
-// install adds a gate to a schema object.
+// install adds a gate to a schema object and removes the keywords that the gate validates.
 func (m *meter) install(sch *jsonschema.Schema) {
 	g := &gate{meter: m, weight: weigh(sch), format: sch.Format}
 	if sch.Types != nil && !sch.Types.IsEmpty() {
@@ -73,8 +74,8 @@ func (m *meter) install(sch *jsonschema.Schema) {
 	sch.Format = &jsonschema.Format{Name: "gate", Validate: g.pass}
 }
 
-// weigh returns the work caused by the size of a schema object. Its subschemas count for
-// themselves.
+// weigh returns the work that the size of a schema object causes. The gates of subschemas count the
+// work of the subschemas.
 func weigh(sch *jsonschema.Schema) int {
 	n := 1 + len(sch.Required) + len(sch.DependentSchemas) + len(sch.Dependencies)
 	for _, names := range sch.DependentRequired {
@@ -118,7 +119,7 @@ func size(v any) int {
 	return 0
 }
 
-// mismatch is the error for a keyword that a gate found violated.
+// mismatch is the error of a gate for a violated keyword.
 type mismatch struct{ keyword, want string }
 
 // Error implements error, for the library.
@@ -194,7 +195,8 @@ func (c *choice) has(v any) bool {
 	return slices.ContainsFunc(c.others, func(other any) bool { return equal(v, other) })
 }
 
-// key returns a text that two scalars share exactly if they are equal.
+// key returns a text for a scalar. Two scalars have the same text exactly if they are equal. For an
+// array or object, key returns false.
 func key(v any) (string, bool) {
 	switch v := v.(type) {
 	case nil:
@@ -206,14 +208,15 @@ func key(v any) (string, bool) {
 	case number:
 		n, err := jsontree.Parse([]byte(v), jsontree.Limits{})
 		if err != nil {
-			return string(v), true // made by approximate, which writes one form
+			return string(v), true // from approximate, which has one form for each value
 		}
 		return string(n.AppendCanonical(nil)), true
 	}
 	return "", false
 }
 
-// equal compares a with a value of the schema. It visits no more values than b has.
+// equal reports whether the value a of a document equals the value b of the schema. It visits at
+// most as many values as b has.
 func equal(a, b any) bool {
 	switch b := b.(type) {
 	case map[string]any:

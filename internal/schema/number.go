@@ -12,14 +12,15 @@ import (
 // number is the library's type of numbers.
 type number = json.Number
 
-// Bounds of a number that the library can compare exactly. The library uses fractions of integers,
-// and a few bytes can spell a number with a million digits, or one that it cannot parse.
+// Bounds of the numbers that are compared exactly. The library converts numbers to fractions of
+// integers. Without bounds, a few bytes such as 1e1000000 could cause an integer of a million
+// digits, or a number that the library cannot parse.
 const (
 	maxDigits   = 1000
 	maxExponent = 1000
 )
 
-// firstIncomparable returns the pointer of the first number out of these bounds that is not known.
+// firstIncomparable returns the pointer of the first number that is out of bounds and not in known.
 func firstIncomparable(n *jsontree.Node, known map[string]bool) (first string, found bool) {
 	eachIncomparable(n, "", func(at, number string) {
 		if !found && !known[number] {
@@ -29,7 +30,7 @@ func firstIncomparable(n *jsontree.Node, known map[string]bool) (first string, f
 	return first, found
 }
 
-// eachIncomparable calls f with each number out of bounds and its pointer.
+// eachIncomparable calls f with the pointer and the text of each number that is out of bounds.
 func eachIncomparable(n *jsontree.Node, at string, f func(at, number string)) {
 	if n.Kind() == jsontree.Number && !canCompare(n.Text()) {
 		f(at, n.Text())
@@ -44,7 +45,7 @@ func canCompare(number string) bool {
 	return len(mantissa) <= maxDigits && exponent >= -maxExponent && exponent <= maxExponent
 }
 
-// splitNumber returns the mantissa and the exponent. It caps an exponent that is far out of bounds.
+// splitNumber returns the mantissa and the exponent. It caps an exponent that does not fit an int.
 func splitNumber(number string) (mantissa string, exponent int) {
 	i := strings.IndexAny(number, "eE")
 	if i < 0 {
@@ -60,8 +61,8 @@ func splitNumber(number string) (mantissa string, exponent int) {
 	return number[:i], exponent
 }
 
-// approximate returns a number close to one that the library cannot compare. It keeps the first
-// digits and caps the exponent beyond every number of a schema.
+// approximate returns a number close to text, which is out of bounds. It keeps the first digits. It
+// caps the exponent at a value beyond all numbers that a schema can have.
 func approximate(text string) number {
 	mantissa, exponent := splitNumber(text)
 	sign := ""
@@ -70,7 +71,7 @@ func approximate(text string) number {
 	}
 	whole, fraction, _ := strings.Cut(mantissa, ".")
 	digits := strings.TrimLeft(whole+fraction, "0")
-	exponent += len(digits) - len(fraction) // of 0.DIGITS
+	exponent += len(digits) - len(fraction) // of the form 0.DIGITS
 	digits = cmp.Or(digits[:min(len(digits), maxDigits)], "0")
 	const most = 2*maxExponent + maxDigits
 	return number(sign + "0." + digits + "e" + strconv.Itoa(max(-most, min(exponent, most))))

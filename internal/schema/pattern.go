@@ -7,9 +7,9 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// MaxPatterns caps the instructions of all patterns of a schema, each counted once. A repeat
-// counts as often as it may occur: (?:a{900}){900} is 810,000 instructions, and matching tries
-// each of them at every byte of a text.
+// MaxPatterns caps the number of instructions in all patterns of a schema. Equal patterns count
+// once. A repeated part counts as often as it can occur: (?:a{900}){900} is 810,000 instructions,
+// and matching tries each of them at every byte of a text.
 const MaxPatterns = 50_000
 
 // patterns are the regular expressions of one schema.
@@ -18,7 +18,7 @@ type patterns struct {
 	known    map[string]*pattern
 	size     int
 	tooLarge bool
-	compiled bool // later calls are for texts in a document
+	compiled bool // later calls of compile are for texts in a document
 }
 
 // pattern is one regular expression.
@@ -28,8 +28,8 @@ type pattern struct {
 	meter *meter
 }
 
-// compile is the regular expression engine for the library. The library calls it for the
-// patterns of the schema, and later to find out whether a text in a document is a pattern.
+// compile is the regular expression engine of the library. The library calls it for the patterns of
+// the schema, and later to find out whether a text in a document is a pattern.
 func (p *patterns) compile(text string) (jsonschema.Regexp, error) {
 	if known := p.known[text]; known != nil {
 		return known, nil
@@ -46,7 +46,7 @@ func (p *patterns) compile(text string) (jsonschema.Regexp, error) {
 		if size > MaxPatterns {
 			return nil, errComplex
 		}
-		return nil, nil // the library ignores the pattern
+		return nil, nil // the library needs only the error
 	}
 	if p.size += size; p.size > MaxPatterns {
 		p.tooLarge = true
@@ -60,8 +60,8 @@ func (p *patterns) compile(text string) (jsonschema.Regexp, error) {
 	return p.known[text], nil
 }
 
-// instructions returns the approximate number of instructions of a pattern. The parser caps it
-// at a few million.
+// instructions returns the approximate number of instructions of a pattern. The parser rejects
+// patterns with more than a few million.
 func instructions(re *syntax.Regexp) int {
 	n := 1
 	if re.Op == syntax.OpLiteral {
@@ -76,7 +76,7 @@ func instructions(re *syntax.Regexp) int {
 	return n
 }
 
-// steps is the work to match a text.
+// steps returns the work of matching text.
 func (p *pattern) steps(text string) int { return 1 + p.size*len(text)/32 }
 
 // MatchString implements [jsonschema.Regexp]. The library calls it during a check.

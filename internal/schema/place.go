@@ -10,24 +10,26 @@ import (
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
-// Verdict is the secrecy that a schema declares for a place.
+// Verdict is the secrecy that a schema declares for a place. A keyword such as writeOnly marks the
+// place as secret, and x-sensitive: false unmarks it. The nearest mark or unmark at or above the
+// place decides.
 type Verdict int
 
 // Verdicts.
 const (
-	Unsaid Verdict = iota
-	Secret         // marked, or below a mark
-	Open           // unmarked, or below an unmark, with no mark between
+	Unsaid Verdict = iota // neither marked nor unmarked
+	Secret                // marked
+	Open                  // unmarked
 )
 
-// Place is a place in documents with all declarations of a schema about it. They do not depend
-// on the document: all branches that could apply count, because nobody can tell from a masked
-// document which branch it satisfies. One mark in any branch makes a secret. A declaration that
-// removes protection (x-sensitive: false, x-names: false, a list of x-exposes) counts only if
-// it applies to every document; see agreed.
+// Place is a place in documents, such as /api/key, with all that a schema declares about it. The
+// declarations do not depend on the document. A masked document does not show which branch (of an
+// anyOf, an if and so on) it satisfies, so all branches count. One mark in any branch makes the
+// place secret. A declaration that removes protection (x-sensitive: false, x-names: false, a list
+// of x-exposes) counts only if it applies to every document; see agreed.
 //
-// A Place is for one goroutine. Start with [Schema.Root] and go down. Places are cached, so
-// visiting a document computes each of its places once.
+// A Place is for one goroutine. Start with [Schema.Root] and go down with [Place.Child]. A Place
+// caches its children, so visiting a document computes each of its places once.
 type Place struct {
 	walk    *walk
 	parent  *Place
@@ -41,31 +43,32 @@ type Place struct {
 	defaultsKnown bool
 }
 
-// applied is a schema that applies to a place if a branch is taken.
+// applied is a schema that applies to a place, and the condition under which it does.
 type applied struct {
 	sch    *jsonschema.Schema
 	branch branch
 }
 
-// branch is the condition under which a schema applies. The zero value is always true.
+// branch is the condition under which a schema applies. The zero value means always.
 type branch struct {
 	sch *jsonschema.Schema // the innermost branch
-	// may is set if no branch of the group has to apply, here or further out. One branch of an
-	// anyOf or oneOf always applies; a condition may not.
+	// may is set if it is possible that no branch of the group applies. One branch of an anyOf or
+	// oneOf always applies. A condition such as if can be unmet, and then the branches in it do not
+	// apply.
 	may bool
 }
 
 // placeSteps caps the work to compute the places of one document or session.
 const placeSteps = 250_000
 
-// walk counts the work on one document or session.
+// walk counts the work of computing places, for one document or session.
 type walk struct {
 	schema *Schema
 	left   int
 }
 
-// Session returns the schema for one call in one goroutine. All its places share one cache and
-// one budget.
+// Session returns a copy of the schema for one call and one goroutine. All places of the copy share
+// one cache and one budget of work.
 func (s *Schema) Session() *Schema {
 	session := *s
 	session.sessionRoot = nil
@@ -73,8 +76,8 @@ func (s *Schema) Session() *Schema {
 	return &session
 }
 
-// Overran reports whether the places of a session were too much work. From then on, places
-// report the safe answer, such as secret, instead of the declarations of the schema.
+// Overran reports whether the places of a session caused too much work. From then on, places return
+// the safe answer, such as secret, instead of the declarations of the schema.
 func (s *Schema) Overran() bool { return s.sessionRoot != nil && s.sessionRoot.walk.left < 0 }
 
 // Fits reports whether all places of a document can be computed within the budget.
@@ -104,7 +107,7 @@ func (s *Schema) Root() *Place {
 	return p
 }
 
-// apply adds a schema to a place, and all schemas that it applies to the same place.
+// apply adds a schema to the schemas of a place, together with its subschemas for the same place.
 func (w *walk) apply(p *Place, seen map[applied]bool, sch *jsonschema.Schema, b branch) {
 	if sch == nil || !w.spend(1) {
 		return
@@ -151,7 +154,8 @@ func always(s *Schema, sch *jsonschema.Schema) []*jsonschema.Schema {
 	return all
 }
 
-// conditions returns the schemas that may apply where sch does. The keyword not declares nothing.
+// conditions returns the schemas that apply where sch does if a condition is met. It leaves out the
+// keyword not, which declares nothing.
 func conditions(sch *jsonschema.Schema) []*jsonschema.Schema {
 	var all []*jsonschema.Schema
 	if sch.If != nil {
@@ -164,7 +168,8 @@ func conditions(sch *jsonschema.Schema) []*jsonschema.Schema {
 	return all
 }
 
-// Child returns the place of the member or element with a reference token.
+// Child returns the place of the member or element with this reference token. array tells whether
+// it is an element of an array.
 func (p *Place) Child(token string, array bool) *Place {
 	tokens := append(slices.Clip(p.tokens), token)
 	if p.like != nil {
@@ -198,7 +203,7 @@ func (p *Place) Child(token string, array bool) *Place {
 	return c
 }
 
-// sameAs returns a child of p with the declarations of another place.
+// sameAs returns a child of p with the declarations of the place like.
 func (p *Place) sameAs(like *Place, tokens []string) *Place {
 	return &Place{
 		walk: p.walk, parent: p, tokens: tokens,
@@ -206,7 +211,7 @@ func (p *Place) sameAs(like *Place, tokens []string) *Place {
 	}
 }
 
-// prefixLen returns the number of elements at the start of an array with schemas of their own.
+// prefixLen returns how many elements at the start of an array have schemas of their own.
 func (p *Place) prefixLen() int {
 	n := 0
 	for _, a := range p.applied {
@@ -218,7 +223,7 @@ func (p *Place) prefixLen() int {
 	return n
 }
 
-// member adds the declarations of a.sch about a member to c.
+// member adds what a.sch declares about a member to c, the place of the member.
 func (w *walk) member(c *Place, seen map[applied]bool, a applied, name string) {
 	for _, sch := range w.described(a.sch, name) {
 		w.apply(c, seen, sch, a.branch)
@@ -247,7 +252,8 @@ func (w *walk) described(sch *jsonschema.Schema, name string) []*jsonschema.Sche
 	return found
 }
 
-// evaluates reports whether sch certainly evaluates a member without its unevaluatedProperties.
+// evaluates reports whether other keywords of sch certainly evaluate a member, so that its
+// unevaluatedProperties do not apply.
 func (w *walk) evaluates(sch *jsonschema.Schema, name string, depth int) bool {
 	if sch == nil || depth > MaxDepth || !w.spend(1) {
 		return false
@@ -260,7 +266,7 @@ func (w *walk) evaluates(sch *jsonschema.Schema, name string, depth int) bool {
 	})
 }
 
-// element adds the declarations of a.sch about an element to c.
+// element adds what a.sch declares about an element to c, the place of the element.
 func (w *walk) element(c *Place, seen map[applied]bool, a applied, i int) {
 	sch := a.sch
 	first, rest := sch.PrefixItems, sch.Items2020
@@ -298,9 +304,10 @@ func (p *Place) computeVerdict() Verdict {
 	return Unsaid
 }
 
-// agreed reports whether a declaration applies to every document: it stands outside of
-// branches, or in every branch that describes the place. A condition (if, then, else,
-// dependentSchemas, contains) is not enough on its own, because a document may not meet it.
+// agreed reports whether a declaration applies to every document. says finds the declaration in a
+// note. It has to be outside of all branches, or in every branch that describes the place. A
+// condition (if, then, else, dependentSchemas, contains) is not enough on its own, because some
+// documents do not meet the condition.
 func (p *Place) agreed(says func(n *note) bool) bool {
 	said := make(map[branch]bool)
 	for _, a := range p.applied {
@@ -331,8 +338,8 @@ func (p *Place) AnyNames() bool {
 	return p.walk.left >= 0 && p.agreed(func(n *note) bool { return n.anyNames })
 }
 
-// Key returns the name of the member that identifies the elements of the array at the place. It
-// returns "" if the schema declares none, or more than one.
+// Key returns the name of the member that identifies the elements of the array at this place
+// (x-key). It returns "" if the schema declares none, or more than one.
 func (p *Place) Key() string {
 	found := ""
 	for _, a := range p.applied {
@@ -352,9 +359,9 @@ func (p *Place) Address() bool {
 	})
 }
 
-// Exposes returns the places of the secrets that go to the address at this place, as reference
-// tokens. It joins all lists declared here and above. said is false if the schema declares
-// nothing, or only in branches that may not apply.
+// Exposes returns the places of the secrets that go to the address at this place (x-exposes), as
+// reference tokens. If the lists declared here do not apply to every document, it adds the lists
+// declared above. said is false if no list applies to every document.
 func (p *Place) Exposes() (places [][]string, said bool) {
 	if p.walk.left < 0 {
 		return nil, false

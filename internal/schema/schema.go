@@ -1,11 +1,11 @@
 // Package schema reads the JSON Schemas (2020-12 and earlier drafts) of configurations. It
-// tells whether a document satisfies a schema ([Schema.Check]) and what the schema declares
-// about a place, whatever the document ([Place]).
+// validates documents against a schema, see [Schema.Check]. It also finds out what a schema
+// declares about a place such as /api/key, for example that a secret is stored there, see [Place].
 //
-// The authors of extensions write the schemas, so this package treats them as hostile. It
-// bounds size, depth and cost, and rejects a reference to another text. A schema that cannot be
-// understood is an error, never a schema without declarations. The underlying library quotes
-// values and schemas in its messages; this package never returns them.
+// The authors of extensions write the schemas, so this package treats them as hostile. It limits
+// size, depth and work, and rejects a reference to another text. A schema that cannot be understood
+// is an error, never a schema without declarations. The underlying library quotes values and
+// schemas in its error messages, so this package never returns these messages.
 package schema
 
 import (
@@ -20,24 +20,24 @@ import (
 
 // Limits of a schema.
 const (
-	MaxBytes   = 256 << 10 // of its text
-	MaxDepth   = 128       // nested arrays and objects
-	MaxObjects = 5000      // compiling takes quadratic time
+	MaxBytes   = 256 << 10 // size of the text
+	MaxDepth   = 128       // nested arrays and objects in the text
+	MaxObjects = 5000      // objects in the text; compiling takes quadratic time
 )
 
-// Fault is the reason why a schema is unusable. The values are stable. The faults of its text
-// are those of [jsontree.Fault].
+// Fault is the reason why a schema is unusable. The values are stable. A fault of the text has the
+// value of a [jsontree.Fault].
 type Fault string
 
 // Faults of a schema.
 const (
-	// Keyword is a keyword with an invalid value, such as a pattern that Go rejects or a number
-	// too long to compare.
+	// Keyword means that a keyword has an invalid value, such as a pattern that Go rejects or a
+	// number too long to compare.
 	Keyword Fault = "keyword"
-	// Reference is a $ref or $schema to a missing place or another text.
+	// Reference means that a $ref or $schema leads to a missing place or to another text.
 	Reference Fault = "reference"
-	// Complex is a schema with too many parts or too large patterns, or too much work for a
-	// document.
+	// Complex means that the schema has too many parts or too large patterns, or that it causes too
+	// much work for a document.
 	Complex Fault = "too-complex"
 )
 
@@ -58,21 +58,23 @@ func (e *Error) Error() string {
 // Schema is a compiled schema. It is safe for use by many goroutines.
 type Schema struct {
 	root *jsonschema.Schema
-	// anchors are the possible targets of a $dynamicRef by name, and of a $recursiveRef under "".
+	// anchors are the possible targets of a $dynamicRef by anchor name. Under the name "" they are
+	// the possible targets of a $recursiveRef.
 	anchors     map[string][]*jsonschema.Schema
 	meter       *meter
-	lock        chan struct{} // full while the meter is in use
-	sessionRoot *Place        // of a session
+	lock        chan struct{} // holds a value while a check uses the meter
+	sessionRoot *Place        // set in the copy that Session returns
 }
 
 const (
-	// location is the base of the schema's references. It has a path, so a relative reference to
-	// another text differs from it.
+	// location is the URL of the schema, to which its references are relative. The URL has a path,
+	// so a relative reference to another text gives a different URL.
 	location   = "schema://configuration/schema"
 	vocabulary = "schema://configuration/vocabulary"
 )
 
-// Compile compiles the text of a schema. It reads no file and no network. The error is an [*Error].
+// Compile compiles the text of a schema. It never accesses files or the network. The error is an
+// [*Error].
 func Compile(text []byte) (s *Schema, err error) {
 	limits := jsontree.Limits{Bytes: MaxBytes, Depth: MaxDepth, Pointer: MaxBytes}
 	tree, err := jsontree.Parse(text, limits)
@@ -121,7 +123,9 @@ func Compile(text []byte) (s *Schema, err error) {
 	return s, nil
 }
 
-// link completes the notes once all schema objects exist.
+// link completes the notes (see note) after the library has compiled all schema objects. It marks a
+// place as secret if anything under its contentSchema is marked, and adds the gates that count
+// work.
 func (s *Schema) link() {
 	from := []*jsonschema.Schema{s.root}
 	for _, targets := range s.anchors {
@@ -144,7 +148,7 @@ func (s *Schema) link() {
 
 func isMarked(sch *jsonschema.Schema) bool { return noteOf(sch).sensitive }
 
-// reachable returns the given schemas and all schemas that they lead to.
+// reachable returns the given schemas and all schemas that they contain or refer to.
 func reachable(from ...*jsonschema.Schema) []*jsonschema.Schema {
 	var all []*jsonschema.Schema
 	seen := make(map[*jsonschema.Schema]bool)
@@ -185,7 +189,7 @@ func textError(err error) error {
 	return &Error{Fault: Keyword}
 }
 
-// compileError translates an error of the library.
+// compileError translates an error of the library into an [*Error].
 func compileError(err error) error {
 	if bad, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
 		e := &Error{Fault: Keyword}
@@ -210,7 +214,7 @@ func is[E error](err error) bool {
 	return ok
 }
 
-// deepest returns the pointer of the innermost first cause.
+// deepest returns the pointer of the innermost error, going from each error to its first cause.
 func deepest(e *jsonschema.ValidationError) string {
 	for len(e.Causes) > 0 {
 		e = e.Causes[0]
@@ -258,7 +262,8 @@ func toAny(n *jsontree.Node) any {
 	}
 }
 
-// asSchema returns the schema in a field of several types, or nil.
+// asSchema returns the schema in a library field that can have several types. It returns nil if the
+// field has another type.
 func asSchema(field any) *jsonschema.Schema {
 	sch, _ := field.(*jsonschema.Schema)
 	return sch
