@@ -72,6 +72,9 @@ type ConflictError struct {
 	Revision   int64  // stored revision, 0 = nothing stored
 	Generation int64  // stored generation if the service compared one, else 0
 	From, To   Status // set if the lifecycle does not allow this change
+	// NotApplied means that the stored record proves that no try of the change was applied, and
+	// none will be. Without it, a change that was sent before can have been applied and forgotten.
+	NotApplied bool
 }
 
 // Error implements error.

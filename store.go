@@ -47,15 +47,20 @@ type Store interface {
 	//     nothing is written; the receipt holds that outcome.
 	//  3. The stored revision differs from c.If: a [*ConflictError] with the stored revision. A
 	//     tombstone has a revision too, and c.If is compared with it. If nothing is stored, the
-	//     revision is 0.
+	//     revision is 0. The error has NotApplied set if the stored record proves that no try of c
+	//     was applied: its revision is above c.If, it does not remember c.Op, and it remembers
+	//     fewer than [RememberedOps] changes, or a change from before c. For a c without a record,
+	//     that change led to a revision below c.If, or to c.If with a record.
 	//  4. Another record of the tenant holds one of c.Record.Claims: an [*ExistsError] with the
 	//     ID of the holder.
 	//
 	// Otherwise Commit stores the record or tombstone of c in place of the old record. The old
-	// index terms, claims and deadline are gone. If c.Record is nil, Commit keeps the stored record
-	// and its revision, but the record now remembers c.Op. In both cases Commit also writes the
-	// outcome and the events. If the store cannot know whether c was applied, it returns an error
-	// that matches [ErrUnknownOutcome].
+	// index terms, claims and deadline are gone. The service chooses the revision, which can jump.
+	// The store keeps it as it is if it is above c.If. It rejects any other revision with an error
+	// that matches [ErrInvalid]. If c.Record is nil, Commit keeps the stored record and its
+	// revision, but the record now remembers c.Op. In both cases Commit also writes the outcome
+	// and the events. If the store cannot know whether c was applied, it returns an error that
+	// matches [ErrUnknownOutcome].
 	Commit(ctx context.Context, c Change) (Receipt, error)
 
 	// List returns one page of the records that q names; see [Query]. Tombstones are in no list.
@@ -74,6 +79,10 @@ const (
 	MaxPage = 1000
 	// MaxSkip is the largest Query.Skip.
 	MaxSkip = 100_000
+	// MaxEvent is the maximum length of an encoded [Event] in bytes. In a longer one the service
+	// leaves out the icon of the user, the ends of the user's name and of the reason, and as many
+	// names of Changed as it has to.
+	MaxEvent = 2048
 )
 
 // Key is the identity of an installation: byte-exact and case-sensitive. The empty tenant is
@@ -85,8 +94,8 @@ type Key struct{ Tenant, ID string }
 // On each read it checks that they still match the content.
 type Record struct {
 	Key        Key
-	Revision   int64     // grows by 1 with every commit of a record or tombstone
-	Generation int64     // grows by 1 with every new generation
+	Revision   int64     // grows with every commit of a record or tombstone
+	Generation int64     // grows with every new generation
 	Deleted    bool      // tombstone: only Key, Revision, Generation and Deadline are set
 	Created    time.Time // UTC, microseconds; lists are in the order (Created, ID)
 	// when an invitation expires, or when an uninstalled record is to be purged; zero = never.
@@ -119,7 +128,7 @@ type Change struct {
 	Now         time.Time
 	Key         Key      // of the record to change; the same as Record.Key
 	If          int64    // the revision that Key must have; 0 = nothing is stored at Key
-	Record      *Record  // new state, Revision If+1; nil = keep the record (If is then above 0)
+	Record      *Record  // new state, Revision above If; nil = keep the record (If is then above 0)
 	Idempotency *Outcome // stored with the change; nil = none
 	// appended in this order. Every store must keep them; reading them back is optional
 	Events []Event
@@ -196,7 +205,8 @@ type Event struct {
 	Account    string     // ID
 	Actor      Actor      // who did it
 	Reason     string     // as given by the caller of Reveal, Rekey or Uninstall
-	Changed    []string   // what changed or was revealed: parts and pointers; sorted, at most 256
+	Changed    []string   // what changed or was revealed: parts and pointers, sorted
+	Omitted    int64      // how many names Changed leaves out; see MaxEvent
 }
 
 // EventReader is the ability to read the change log back. Without it [Service.Events] returns

@@ -276,9 +276,6 @@ func (s *Service) change(ctx context.Context, w *write, d *draft) (c Change, err
 	return c, err
 }
 
-// maxChanged is the largest number of names in Event.Changed.
-const maxChanged = 256
-
 // eventsOf returns the events of a draft. Only the first event names what changed.
 func (s *Service) eventsOf(d *draft, next *Record) []Event {
 	if len(d.events) == 0 {
@@ -291,16 +288,17 @@ func (s *Service) eventsOf(d *draft, next *Record) []Event {
 	e := Event{
 		Key: d.key, Revision: d.stored.Revision, Generation: d.stored.Generation, Time: d.now,
 		Extension: inst.Extension.ID, Account: inst.Account.ID,
-		Actor: s.actor, Reason: d.reason, Changed: d.changed[:min(len(d.changed), maxChanged)],
+		Actor: s.actor, Reason: d.reason, Changed: d.changed,
 	}
 	if next != nil {
 		e.Revision, e.Generation = next.Revision, next.Generation
 	}
+	e.fit()
 	events := make([]Event, len(d.events))
 	for i, t := range d.events {
 		e.Type = t
 		events[i] = e
-		e.Changed = nil
+		e.Changed, e.Omitted = nil, 0
 	}
 	return events
 }

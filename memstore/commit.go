@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/hashicorp/go-memdb"
@@ -92,14 +93,20 @@ func unexpired(txn *memdb.Txn, wanted *outcomeRow, now time.Time) *outcomeRow {
 }
 
 // checkRevision rejects c if c.If is not the revision of old, which may be nil. It also rejects c
-// if c has no record and nothing is stored.
+// if c has no record and nothing is stored, or if the revision of its record is not above c.If.
 func checkRevision(old *recordRow, c installation.Change) error {
 	var revision int64
 	if old != nil {
 		revision = old.Revision
 	}
 	if revision != c.If || (old == nil && c.Record == nil) {
-		return &installation.ConflictError{Key: c.Key, Revision: revision}
+		return &installation.ConflictError{
+			Key: c.Key, Revision: revision, NotApplied: old.neverApplied(c),
+		}
+	}
+	if c.Record != nil && c.Record.Revision <= c.If {
+		return fmt.Errorf("%w: revision %d does not follow %d",
+			installation.ErrInvalid, c.Record.Revision, c.If)
 	}
 	return nil
 }

@@ -23,15 +23,16 @@ type recordRow struct {
 
 // applied is a change that a record remembers.
 type applied struct {
-	op       [16]byte
-	revision int64 // after the change
+	op         [16]byte
+	revision   int64 // after the change
+	withRecord bool  // the change had a record or tombstone
 }
 
 // newRecordRow returns the row for c. c must have a record. withOps adds the ops later.
 func newRecordRow(c installation.Change) *recordRow {
 	r := &recordRow{id: recordKey(c.Key)}
 	r.Key = c.Key
-	r.Revision = c.If + 1
+	r.Revision = c.Record.Revision
 	r.Generation = c.Record.Generation
 	r.Deadline = utcMicros(c.Record.Deadline)
 	if c.Record.Deleted {
@@ -62,7 +63,7 @@ func newRecordRow(c installation.Change) *recordRow {
 // may be nil.
 func (r *recordRow) withOps(old *recordRow, c installation.Change) *recordRow {
 	next := *r
-	next.ops = []applied{{op: c.Op, revision: next.Revision}}
+	next.ops = []applied{{c.Op, next.Revision, c.Record != nil}}
 	if old != nil {
 		kept := old.ops[max(0, len(old.ops)-installation.RememberedOps+1):]
 		next.ops = slices.Concat(kept, next.ops)
@@ -81,6 +82,21 @@ func (r *recordRow) replay(op [16]byte) (revision int64, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// neverApplied reports whether r proves that no try of c was applied, and none will be. r has
+// another revision than c needs, and does not remember c.
+func (r *recordRow) neverApplied(c installation.Change) bool {
+	switch {
+	case r == nil || r.Revision <= c.If:
+		return false
+	case len(r.ops) < installation.RememberedOps:
+		return true
+	case c.Record != nil:
+		return r.ops[0].revision <= c.If
+	default:
+		return r.ops[0].revision < c.If || r.ops[0].revision == c.If && r.ops[0].withRecord
+	}
 }
 
 // listed returns the key of r in the list with prefix, or nil if r is not in that list.

@@ -19,21 +19,11 @@ var commitFlaws = []flaw{
 		},
 		fails: []string{
 			"revision/conflict", "revision/conflict-only", "revision/without-record",
-			"revision/tombstone", "revision/order-of-checks", "write/tombstone-kept",
+			"revision/tombstone", "revision/not-applied", "revision/not-applied-without-record",
+			"revision/order-of-checks", "write/tombstone-kept",
 			"write/nothing-of-a-conflict", "race/create",
 		},
 		sometimes: []string{"race/update"},
-	},
-	{
-		name: "accepts future revisions",
-		inflict: func(d *decorator) {
-			d.alterChange(func(c *installation.Change, stored *installation.Record) {
-				if stored != nil && c.If > stored.Revision {
-					c.If = stored.Revision
-				}
-			})
-		},
-		fails: []string{"revision/conflict"},
 	},
 	{
 		name: "creates on update",
@@ -44,35 +34,7 @@ var commitFlaws = []flaw{
 				}
 			})
 		},
-		fails: []string{"revision/conflict"},
-	},
-	{
-		name: "has conflicts without a revision",
-		inflict: func(d *decorator) {
-			d.alterReceipt(func(
-				c installation.Change, _ *installation.Receipt, err error,
-			) error {
-				if errors.Is(err, installation.ErrConflict) {
-					return installation.ErrConflict
-				}
-				return err
-			})
-		},
-		fails: []string{"revision/conflict"},
-	},
-	{
-		name: "reports the requested revision",
-		inflict: func(d *decorator) {
-			d.alterReceipt(func(
-				c installation.Change, _ *installation.Receipt, err error,
-			) error {
-				if conflict, ok := errors.AsType[*installation.ConflictError](err); ok {
-					conflict.Revision = c.If
-				}
-				return err
-			})
-		},
-		fails: []string{"revision/conflict"},
+		fails: []string{"revision/conflict", "revision/not-applied"},
 	},
 	{
 		name: "has one error for conflicts and claims",
@@ -108,7 +70,7 @@ var commitFlaws = []flaw{
 				}
 			})
 		},
-		fails: []string{"revision/tombstone"},
+		fails: []string{"revision/tombstone", "revision/not-applied"},
 	},
 	{
 		name: "hides tombstones",
@@ -178,7 +140,7 @@ var commitFlaws = []flaw{
 				}
 			})
 		},
-		fails: []string{"revision/without-record"},
+		fails: []string{"revision/without-record", "revision/not-applied-without-record"},
 	},
 	{
 		name: "increments the revision without a record",
@@ -190,7 +152,10 @@ var commitFlaws = []flaw{
 				}
 			})
 		},
-		fails: []string{"replay/without-record", "revision/receipt", "write/without-record"},
+		fails: []string{
+			"replay/without-record", "revision/receipt", "revision/not-applied-without-record",
+			"write/without-record",
+		},
 	},
 	{
 		name: "returns the previous revision",
@@ -204,7 +169,7 @@ var commitFlaws = []flaw{
 				return err
 			})
 		},
-		fails: []string{"revision/receipt"},
+		fails: []string{"revision/receipt", "revision/jumps"},
 	},
 	{
 		name: "compares revisions before op tokens",
@@ -222,6 +187,7 @@ var commitFlaws = []flaw{
 		fails: []string{
 			"replay/same-change", "replay/writes-nothing", "replay/last-ones",
 			"replay/without-record", "replay/tombstone", "replay/recreated",
+			"revision/not-applied", "revision/not-applied-without-record",
 			"revision/order-of-checks",
 		},
 		sometimes: []string{"race/same-change"}, // passes if all read before the first commit

@@ -71,7 +71,7 @@ var revisionCases = []testCase{
 			reject(t, s, update(stored), installation.ErrConflict)
 			sameRecord(t, "get", get(t, s, at("a")), buried)
 		}},
-	{"revision/recreated", "grows by 1 with every commit of a record or tombstone",
+	{"revision/recreated", "grows with every commit of a record or tombstone",
 		func(t tester, s installation.Store) {
 			buried := commit(t, s, remove(commit(t, s, create(at("a")))))
 			again := create(at("a"))
@@ -80,6 +80,73 @@ var revisionCases = []testCase{
 			commit(t, s, again)
 			sameRecord(t, "get", get(t, s, at("a")), again.Record)
 			lists(t, s, everything, "a")
+		}},
+	{"revision/jumps", "The service chooses the revision, which can jump. The store keeps it as " +
+		"it is if it is above c.If.",
+		func(t tester, s installation.Store) {
+			c := create(at("a"))
+			for _, to := range []int64{7, 8, 1 << 40, 1<<53 - 1} {
+				c.Record.Revision = to
+				receipt, err := s.Commit(t.Context(), c)
+				if err != nil || receipt.Revision != to {
+					t.Fatalf("commit of revision %d: revision %d, error %v",
+						to, receipt.Revision, err)
+				}
+				sameRecord(t, "get", get(t, s, c.Key), c.Record)
+				c = update(c.Record)
+			}
+		}},
+	{"revision/not-above", "It rejects any other revision with an error that matches [ErrInvalid].",
+		func(t tester, s installation.Store) {
+			c := create(at("a"))
+			c.Record.Revision = 0
+			reject(t, s, c, installation.ErrInvalid)
+			absent(t, s, c.Key)
+			c.Record.Revision = 3
+			stored := commit(t, s, c)
+			for _, revision := range []int64{3, 2, 0, -1} {
+				c := update(stored)
+				c.Record.Revision = revision
+				reject(t, s, c, installation.ErrInvalid)
+				sameRecord(t, "get", get(t, s, c.Key), stored)
+			}
+		}},
+	{"revision/not-applied", "The error has NotApplied set if the stored record proves that no " +
+		"try of c was applied: its revision is above c.If, it does not remember c.Op, and it " +
+		"remembers fewer than [RememberedOps] changes, or a change from before c.",
+		func(t tester, s installation.Store) {
+			notApplied(t, s, update(create(at("none")).Record), false) // forgotten, or never there
+			stored := commit(t, s, create(at("a")))
+			late := update(stored)
+			for range installation.RememberedOps - 1 { // with the create
+				stored = commit(t, s, update(stored))
+				notApplied(t, s, late, true)
+			}
+			notApplied(t, s, create(at("a")), false)
+			stored = commit(t, s, update(stored)) // pushes the create out
+			notApplied(t, s, late, false)
+			late.If, late.Record.Revision = 2, 3
+			notApplied(t, s, late, true)
+			commit(t, s, remove(stored))
+			notApplied(t, s, late, false)
+			late.If, late.Record.Revision = 3, 4
+			notApplied(t, s, late, true)
+		}},
+	{"revision/not-applied-without-record", "For a c without a record, that change led to a " +
+		"revision below c.If, or to c.If with a record.",
+		func(t tester, s installation.Store) {
+			created := commit(t, s, create(at("a")))
+			late := touch(created)
+			for range installation.RememberedOps - 2 {
+				commit(t, s, touch(created))
+			}
+			updated := commit(t, s, update(created))
+			notApplied(t, s, late, true) // the create is remembered
+			commit(t, s, touch(updated))
+			notApplied(t, s, late, false) // a change without a record is the oldest
+			late.If = 3
+			commit(t, s, update(updated), update(update(updated).Record))
+			notApplied(t, s, late, true) // it led to an earlier revision
 		}},
 	{"revision/order-of-checks", "It checks these cases in order, and stops at the first that " +
 		"applies",
@@ -107,4 +174,16 @@ var revisionCases = []testCase{
 			c.Op, c.Record.Claims = newOp(), nil
 			commit(t, s, c)
 		}},
+}
+
+// notApplied commits a change that must end in a conflict, and compares what the error proves.
+func notApplied(t tester, s installation.Store, c installation.Change, want bool) {
+	t.Helper()
+	c.Op = newOp()
+	_, err := s.Commit(t.Context(), c)
+	conflict, ok := errors.AsType[*installation.ConflictError](err)
+	if !ok || conflict.NotApplied != want {
+		t.Errorf("commit %q if %d: error %#v, want a conflict with NotApplied %t",
+			c.Key.ID, c.If, err, want)
+	}
 }

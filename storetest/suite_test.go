@@ -203,8 +203,8 @@ func (r *recorder) Skipf(string, ...any) {
 func (r *recorder) text() string { return strings.Join(r.lines, "\n") }
 
 func flaws() []flaw {
-	return slices.Concat(ownershipFlaws, valueFlaws, replayFlaws, commitFlaws, claimFlaws,
-		listFlaws, pageFlaws, eventFlaws, abilityFlaws)
+	return slices.Concat(ownershipFlaws, valueFlaws, replayFlaws, commitFlaws, revisionFlaws,
+		claimFlaws, listFlaws, pageFlaws, eventFlaws, abilityFlaws)
 }
 
 // TestEveryCaseIsNeeded proves that each case fails for some broken store.
