@@ -22,7 +22,7 @@
 //	                   invited --Uninstall--> uninstalled       (revokes the invitation)
 //	uninstalled | expired --Upsert--> installed                 (generation + 1)
 //	uninstalled | expired --Invite--> invited                   (generation + 1)
-//	uninstalled --grace period over, Final--> purged            (the record stays, its secrets go)
+//	uninstalled --Sweep after the grace period--> purged        (the record stays, its secrets go)
 //	any --Delete--> gone                                        (a tombstone stays for a while)
 //
 // A generation is one install, from its start to its end. The next generation keeps only ID, name,
@@ -75,9 +75,9 @@
 // removes a secret. Replacing a secret by an empty string is an error.
 //
 // Inside an array, a mask is accepted in two cases. Either the schema keyword x-key identifies the
-// element (see [validate.SchemaSource]), or nothing else in the element changed. In the second case
-// the whole array must be unchanged, or the array must keep its length and the element must be
-// unique and keep its index.
+// element (see [validate.SchemaSource]), or nothing else in the element changed. The second case
+// also needs one of these: the whole array is unchanged; or the array has as many elements as
+// before, and the element has its old index and equals no other element.
 //
 // # Schemas
 //
@@ -106,8 +106,8 @@
 //     like a host.
 //   - The value of a pair such as {"name": "API_HOST", "value": ...}, if the name in the pair is
 //     one of those above.
-//   - A string that contains a URL, an IP address or a setting such as "Server=db.example", and a
-//     member whose name is a URL.
+//   - A string that contains a URL, an IP address or a setting such as "Server=db.example".
+//   - A member whose name is a URL.
 //   - A member for path, query or user information, if its object also has a destination.
 //   - What a schema declares with x-exposes, or with a format of addresses, such as uri.
 //
@@ -118,10 +118,10 @@
 // A change of a destination requires all secrets of the destination's document again. If the
 // destination is in Connection.Metadata or Installation.Extra, the change also requires the
 // connection's credentials. A change of the connection's provider or workspace requires the
-// credentials and the secrets in the connection's metadata. A change in the configuration requires
-// only the secrets of the configuration. If the schema declares x-exposes for the destination, the
-// change requires only the secrets that x-exposes lists. To change a destination, reveal the
-// secrets that the error names. Then write the destination and the secrets in one patch:
+// credentials and the secrets in the connection's metadata. If the schema declares x-exposes for
+// the destination, the change requires only the secrets that x-exposes lists. To change a
+// destination, reveal the secrets that the error names. Then write the destination and the secrets
+// in one patch:
 //
 //	url, err := installation.DocumentOf("https://eu.harbor.example")
 //	ops := []installation.Operation{

@@ -31,7 +31,8 @@ type Service struct {
 	schemas  *schema.Cache
 	outcomes *outcomeKey
 
-	// wraps the keys that seal outcomes: the wrapper given to New, with a time limit in some writes
+	// outcomeKeys wraps the keys that seal outcomes. It is the wrapper given to New. In a write
+	// that can do without a key, its calls have a time limit; see withKeyTimeout.
 	outcomeKeys crypto.KeyWrapper
 
 	customPolicy bool // Options.Policy was given

@@ -41,7 +41,7 @@ type Store interface {
 	// first that applies:
 	//
 	//  1. The record at c.Key remembers c.Op: this very change was applied before. Nothing is
-	//     written; the receipt has the revision after c, and Replayed is true. A record or
+	//     written; the receipt has the revision that c led to, and Replayed is true. A record or
 	//     tombstone remembers the Op of its last [RememberedOps] changes.
 	//  2. c.Idempotency is given and the tenant has an unexpired outcome with the same digest:
 	//     nothing is written; the receipt holds that outcome.
@@ -205,8 +205,10 @@ type Event struct {
 	Account    string     // ID
 	Actor      Actor      // who did it
 	Reason     string     // as given by the caller of Reveal, Rekey or Uninstall
-	Changed    []string   // what changed or was revealed: parts and pointers, sorted
-	Omitted    int64      // how many names Changed leaves out; see MaxEvent
+	// names of what changed or was revealed, sorted: a part such as "configuration", or a secret
+	// such as "config/api_key"
+	Changed []string
+	Omitted int64 // how many names Changed leaves out; see MaxEvent
 }
 
 // EventReader is the ability to read the change log back. Without it [Service.Events] returns

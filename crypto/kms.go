@@ -20,7 +20,7 @@ import (
 //
 //   - Both methods are safe for concurrent use and return soon after their context ends.
 //   - The service encrypts and authenticates 64 bytes of plain text.
-//   - The encryption context is authenticated with the key.
+//   - The service authenticates the encryption context together with the key it wraps.
 //   - Arguments are neither kept nor changed.
 //   - The library owns the returned slice, and clears it if it is a key. The implementation does
 //     not keep the slice.

@@ -18,8 +18,8 @@ var replayCases = []testCase{
 			replayed(t, s, c, 2)
 			sameRecord(t, "get", get(t, s, c.Key), c.Record)
 		}},
-	{"replay/writes-nothing", "Nothing is written; the receipt has the revision after c, and " +
-		"Replayed is true.",
+	{"replay/writes-nothing", "Nothing is written; the receipt has the revision that c led " +
+		"to, and Replayed is true.",
 		func(t tester, s installation.Store) {
 			first := create(at("a"))
 			second := update(commit(t, s, first))
