@@ -69,6 +69,9 @@ type ConflictError struct {
 	Revision   int64  // stored revision, 0 = nothing stored
 	Generation int64  // stored generation if the service compared one, else 0
 	From, To   Status // set if the lifecycle has no such move
+	// NotApplied means that the store proves that the change was not applied and never will be.
+	// Without it, a change that was sent before may have been applied and been forgotten.
+	NotApplied bool
 }
 
 // Error implements error.

@@ -2,9 +2,8 @@ package redisstore
 
 import (
 	"context"
-	"encoding/binary"
+	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"time"
 
@@ -60,7 +59,10 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 		return none, wrapError(ctx, installation.ErrUnavailable, err)
 	}
 	receipt, err := readReply(b, c, reply)
+	conflict, _ := errors.AsType[*installation.ConflictError](err)
 	switch {
+	case uncertain && conflict != nil && conflict.NotApplied:
+		return none, err
 	case err != nil && uncertain: // an earlier try may have been applied and forgotten
 		return none, errForgotten
 	case err != nil:
@@ -84,58 +86,40 @@ var errForgotten = &storeError{
 
 // Positions in the arguments of the script.
 const (
-	argUncertain = 19
-	fixedArgs    = 20 // the events follow
+	argUncertain = 16
+	fixedArgs    = 17 // the events follow
 )
 
 // commitArgs returns the keys and arguments of the script for c. The header of commit.lua
 // explains them.
 func (s *Store) commitArgs(b bucket, c installation.Change) (keys, args []string, err error) {
-	keys = []string{b.meta(), b.record(c.Key), b.index(), b.events(), b.tails()}
+	if err := checkChange(c); err != nil {
+		return nil, nil, err
+	}
+	keys = append([]string{b.record(c.Key)}, b.fixed()...)
 	args = make([]string, fixedArgs, fixedArgs+len(c.Events))
-	revision := c.If
-	if c.Record != nil {
-		if c.If == math.MaxInt64 {
-			err = fmt.Errorf("%w: no revision follows %d", installation.ErrInvalid, c.If)
-			return nil, nil, err
-		}
-		revision++
-	}
 	args[0] = s.meta
-	args[1] = opEntry(c.Op, revision)
-	args[2] = strconv.Itoa(installation.RememberedOps * opEntryBytes)
-	args[3] = strconv.FormatInt(c.If, 10)
-	args[4] = timeDigits(c.Now)
+	args[1] = string(c.Op[:])
+	args[2] = number(c.If)
 	if s.opts.RequireReplicas > 0 {
-		args[5] = "1"
+		args[3] = "1"
 	}
-	args[6] = "none"
+	args[4] = kindOf(c.Record)
+	args[5] = number(leadsTo(c))
 	if r := c.Record; r != nil {
-		args[6] = "tombstone"
-		args[7] = strconv.FormatInt(revision, 10)
-		args[8] = strconv.FormatInt(r.Generation, 10)
-		args[9] = microseconds(r.Deadline)
-		if r.Deleted {
-			if !r.Deadline.IsZero() {
-				args[14] = timeToLive(c.Now, r.Deadline)
-			}
-		} else {
-			args[6] = "record"
-			args[10] = microseconds(r.Created)
-			if args[11], err = packMembers(c.Key, r); err != nil {
-				return nil, nil, err
-			}
-			args[12] = string(r.Body.Bytes())
+		args[6] = number(r.Generation)
+		args[7] = encodeRest(r)
+		if r.Deleted && !r.Deadline.IsZero() {
+			args[10] = timeToLive(c.Now, r.Deadline)
 		}
 	}
-	args[13] = c.Key.ID
-	if c.Idempotency != nil {
-		keys = append(keys, b.outcome(c.Key.Tenant, c.Idempotency.Digest))
-		args[15] = outcomeValue(c.Idempotency)
-		args[16] = timeToLive(c.Now, c.Idempotency.Until)
+	args[8], args[9] = c.Key.Tenant, c.Key.ID
+	args[11] = timeDigits(c.Now)
+	if o := c.Idempotency; o != nil {
+		args[12], args[13] = outcomeField(c.Key.Tenant, o.Digest), outcomeValue(o)
 	}
-	args[17] = c.Key.Tenant
-	args[18] = strconv.Itoa(s.opts.MaxEvents)
+	args[14] = strconv.Itoa(s.opts.MaxEvents)
+	args[15] = strconv.Itoa(installation.RememberedOps)
 	for _, e := range c.Events {
 		encoded, err := e.MarshalBinary()
 		if err != nil {
@@ -146,20 +130,55 @@ func (s *Store) commitArgs(b bucket, c installation.Change) (keys, args []string
 	return keys, args, nil
 }
 
-// packMembers returns the index members of a record, packed.
-func packMembers(k installation.Key, r *installation.Record) (string, error) {
-	for _, texts := range [][]string{{k.Tenant, k.ID}, r.Index, r.Claims} {
-		if err := checkNUL(texts...); err != nil {
-			return "", err
+// leadsTo returns the revision after c.
+func leadsTo(c installation.Change) int64 {
+	if c.Record == nil {
+		return c.If
+	}
+	return c.Record.Revision
+}
+
+// checkChange rejects what the script could not store.
+func checkChange(c installation.Change) error {
+	if err := checkNUL(c.Key.Tenant, c.Key.ID); err != nil {
+		return err
+	}
+	r := c.Record
+	if r == nil {
+		return nil
+	}
+	if r.Revision <= c.If {
+		return fmt.Errorf("%w: revision %d does not follow %d",
+			installation.ErrInvalid, r.Revision, c.If)
+	}
+	for _, names := range [][]string{r.Index, r.Claims} {
+		if err := checkNUL(names...); err != nil {
+			return err
+		}
+		for _, name := range names {
+			if len(name) > maxName {
+				return fmt.Errorf("%w: a term or claim is too long", installation.ErrInvalid)
+			}
 		}
 	}
-	list := members(r)
-	for _, m := range list {
-		if len(m) > maxMember {
-			return "", fmt.Errorf("%w: a term or claim is too long", installation.ErrInvalid)
-		}
+	return nil
+}
+
+// neverApplied reports whether a record proves that no try of c was applied, and none will be. The
+// record has another revision than c requires, and its op entries lack the token of c. They are
+// all that it has if there are fewer than it remembers. Otherwise c, which needs the revision c.If,
+// would be younger than the oldest of them and still be there.
+func neverApplied(c installation.Change, stored int64, entries []opEntry) bool {
+	switch {
+	case stored < c.If:
+		return false // not the record that the caller has read
+	case len(entries) < installation.RememberedOps:
+		return true
+	case c.Record != nil:
+		return entries[0].revision <= c.If
+	default:
+		return entries[0].revision < c.If || entries[0].revision == c.If && entries[0].withRecord
 	}
-	return pack(list), nil
 }
 
 // timeToLive returns the milliseconds from now to t, at least 1: a retry of the same change
@@ -183,27 +202,26 @@ func readReply(
 	detail := reply[len(reply)-1]
 	switch reply[0] {
 	case "applied":
-		receipt.Revision = c.If
-		if c.Record != nil {
-			receipt.Revision++
-		}
+		receipt.Revision = leadsTo(c)
 		return receipt, nil
 	case "replayed":
-		if len(detail) != opEntryBytes-len(c.Op) {
+		if len(detail) != numberBytes {
 			return receipt, errReply
 		}
-		receipt.Revision = int64(binary.BigEndian.Uint64([]byte(detail)))
-		receipt.Replayed = true
+		receipt.Revision, receipt.Replayed = decodeNumber(detail), true
 		return receipt, nil
 	case "outcome":
 		receipt.Outcome, err = decodeOutcome(c.Idempotency.Digest, detail)
 		return receipt, err
 	case "conflict":
-		revision, err := strconv.ParseInt(detail, 10, 64)
-		if err != nil {
+		entries, ok := decodeEntries(detail)
+		if !ok || len(reply) != 3 || len(reply[1]) != numberBytes {
 			return receipt, errReply
 		}
-		return receipt, &installation.ConflictError{Key: c.Key, Revision: revision}
+		stored := decodeNumber(reply[1])
+		return receipt, &installation.ConflictError{
+			Key: c.Key, Revision: stored, NotApplied: neverApplied(c, stored, entries),
+		}
 	case "exists":
 		return receipt, &installation.ExistsError{Key: c.Key, Holder: detail}
 	case "unknown":

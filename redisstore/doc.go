@@ -94,7 +94,7 @@
 // A user needs these rights, here for the namespace "installation":
 //
 //	~{installation:*
-//	+evalsha +script|load +get +set +del +exists +hget +hmget +hset +pexpire +wait
+//	+evalsha +script|load +get +set +exists +hget +hmget +hset +hdel +wait
 //	+zadd +zrem +zrange +zcard +zlexcount +zscore +zmscore +zscan +xadd +xlen +xrange +pttl
 //	+hello +info +scan +command +cluster|slots +asking
 //

@@ -16,15 +16,9 @@ import (
 
 // Fields of an entry.
 const (
-	fieldTenant   = "t"
-	fieldPrevious = "p" // id of the previous entry of the tenant, "" for none
-	fieldEvent    = "e" // installation.Event.MarshalBinary
-)
-
-// Fields of the hash for the first and the last event of the bucket. No tenant has such a name.
-const (
-	fieldFirst = nul + "first"
-	fieldLast  = nul + "last"
+	entryTenant   = "t"
+	entryPrevious = "p" // id of the previous entry of the tenant, "" for none
+	entryEvent    = "e" // installation.Event.MarshalBinary
 )
 
 // eventBatch is the number of entries in one round trip when reading those of one tenant.
@@ -67,7 +61,7 @@ func (s *Store) eventsOf(
 	if err != nil {
 		return page, err
 	}
-	tail, err := s.tail(ctx, b, q.Tenant)
+	tail, err := s.tail(ctx, b, tailField(q.Tenant))
 	switch {
 	case err != nil || tail == after: // both "" without events and without a cursor
 		return page, err
@@ -85,10 +79,10 @@ func (s *Store) eventsOf(
 		}
 		for _, m := range messages {
 			start = "(" + m.ID
-			if m.Values[fieldTenant] != q.Tenant {
+			if m.Values[entryTenant] != q.Tenant {
 				continue
 			}
-			if last != "" && m.Values[fieldPrevious] != last {
+			if last != "" && m.Values[entryPrevious] != last {
 				return s.gap(ctx, b, page)
 			}
 			e, err := decodeEvent(b, m)
@@ -208,11 +202,10 @@ func (s *Store) entriesAt(
 	}
 }
 
-// tail returns the id of a tenant's last event, "" if it has none. It also returns fieldFirst
-// and fieldLast.
-func (s *Store) tail(ctx context.Context, b bucket, tenant string) (id string, err error) {
+// tail returns the id of the event that a field names, "" if there is none.
+func (s *Store) tail(ctx context.Context, b bucket, field string) (id string, err error) {
 	id, err = s.readText(ctx, func(ctx context.Context) *redis.StringCmd {
-		return s.client.HGet(ctx, b.tails(), tenant)
+		return s.client.HGet(ctx, b.fields(), field)
 	})
 	if err == nil && id == "" {
 		err = s.checkBucket(ctx, b)
@@ -230,12 +223,12 @@ func (s *Store) entries(
 
 func decodeEvent(b bucket, m redis.XMessage) (installation.Event, error) {
 	var e installation.Event
-	encoded, ok := m.Values[fieldEvent].(string)
+	encoded, ok := m.Values[entryEvent].(string)
 	if !ok {
 		return e, errDamaged
 	}
 	err := e.UnmarshalBinary([]byte(encoded))
-	if err == nil && e.Key.Tenant != m.Values[fieldTenant] {
+	if err == nil && e.Key.Tenant != m.Values[entryTenant] {
 		err = errDamaged // no event may show up at another tenant
 	}
 	e.ID = eventID(b, m.ID)

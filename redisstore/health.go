@@ -57,7 +57,7 @@ func (s *Store) checkMeta(ctx context.Context) health.Finding {
 	found := finding(health.OK, ruleMeta, "all %d buckets exist", s.keys.buckets)
 	for _, b := range s.keys.all() {
 		value, err := s.readMeta(ctx, b)
-		if err == nil && value != s.meta {
+		if err == nil && scopeMeta+value != s.meta {
 			err = errForeign(b)
 		}
 		if err != nil {
@@ -82,7 +82,7 @@ func (s *Store) checkMeta(ctx context.Context) health.Finding {
 func (s *Store) expiring(
 	ctx context.Context, b bucket,
 ) (key string, left time.Duration, err error) {
-	keys := []string{b.meta(), b.index(), b.events(), b.tails()}
+	keys := b.fixed()
 	commands, err := readValue(ctx, s, func(ctx context.Context) ([]redis.Cmder, error) {
 		return s.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 			for _, k := range keys {
@@ -112,21 +112,37 @@ func (s *Store) checkScripts(ctx context.Context) health.Finding {
 	return finding(health.OK, ruleScripts, "scripts can run")
 }
 
-// tryScripts returns an error if a commit in the bucket could fail half-way.
+// tryScripts returns an error if a commit in the bucket could fail half-way. It names the command
+// that a script cannot run.
 func (s *Store) tryScripts(ctx context.Context, b bucket) error {
-	keys, args := []string{b.meta(), b.probe()}, []string{s.meta}
 	reply, err := readValue(ctx, s, func(ctx context.Context) ([]string, error) {
-		reply, err := s.probe.run(ctx, s.client, keys, args)
-		if rejectsWrites(err) {
-			err = wrapError(ctx, installation.ErrUnavailable, err) // do not retry
-		}
-		return reply, err
+		return s.probe.run(ctx, s.client, b.fixed(), []string{s.meta})
 	})
-	if err == nil && (len(reply) != 1 || reply[0] != "tried") {
-		err = errForeign(b)
+	switch {
+	case err != nil:
+		return err
+	case len(reply) == 0 || len(reply)%2 == 0 || reply[0] != "tried":
+		return errForeign(b)
+	case len(reply) > 1:
+		failed := scriptError(reply[2])
+		_, text := explain(failed)
+		return &storeError{
+			sentinel: installation.ErrUnavailable,
+			text:     fmt.Sprintf("scripts cannot run %s: %s", reply[1], text),
+			causes:   []error{failed},
+		}
 	}
-	return err
+	return nil
 }
+
+// scriptError is the text of an error that a script has met and returned.
+type scriptError string
+
+// Error implements error.
+func (e scriptError) Error() string { return string(e) }
+
+// RedisError marks it as an error of the server.
+func (scriptError) RedisError() {}
 
 // checkServer returns the findings about one primary.
 func (s *Store) checkServer(

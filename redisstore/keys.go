@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
@@ -50,26 +49,36 @@ func (s keyspace) all() []bucket {
 	return buckets
 }
 
-// recordPattern matches the record keys of all buckets, for SCAN. It matches no key of an
-// outcome, whatever the tenant's name. A namespace contains no special characters of a pattern.
+// recordPattern matches the record keys of all buckets, for SCAN. It matches no other key. A
+// namespace contains no special characters of a pattern.
 func (s keyspace) recordPattern() string { return "{" + s.namespace + ":[0-9][0-9]}:r:*" }
 
-// Keys of a bucket.
-func (b bucket) meta() string   { return b.tag + ":m" } // string: see meta
+// Keys of a bucket. Beside the records there are three fixed keys. They exist from Open on: while
+// a slot moves, a server rejects scripts with a key that does not exist there.
 func (b bucket) index() string  { return b.tag + ":x" } // sorted set, all scores 0: see member
 func (b bucket) events() string { return b.tag + ":e" } // stream: the change log
-func (b bucket) tails() string  { return b.tag + ":l" } // hash: tenant -> id of its last event
-func (b bucket) probe() string  { return b.tag + ":p" } // exists only while probe.lua runs
+func (b bucket) fields() string { return b.tag + ":h" } // hash: see outcomeField and tailField
 
-// record returns the key of a hash; record.go lists its fields.
+func (b bucket) fixed() []string { return []string{b.index(), b.events(), b.fields()} }
+
+// record returns the key of a string; record.go describes it.
 func (b bucket) record(k installation.Key) string {
 	return b.tag + ":r:" + strconv.Itoa(len(k.Tenant)) + ":" + k.Tenant + ":" + k.ID
 }
 
-// outcome returns the key of a string; see outcomeValue.
-func (b bucket) outcome(tenant string, d installation.Digest) string {
-	return b.tag + ":o:" + strconv.Itoa(len(tenant)) + ":" + tenant + ":" +
-		base64.RawURLEncoding.EncodeToString(d[:])
+// Fields of the hash of a bucket. The field "" keeps the hash alive. The names of the others
+// differ in their first byte.
+const (
+	fieldFirst = "first" // id of the first event of the bucket
+	fieldLast  = "last"  // id of its last event
+)
+
+// tailField is the field with the id of a tenant's last event.
+func tailField(tenant string) string { return "t" + tenant }
+
+// outcomeField is the field of an outcome; see outcomeValue.
+func outcomeField(tenant string, d installation.Digest) string {
+	return "o" + strconv.Itoa(len(tenant)) + ":" + tenant + string(d[:])
 }
 
 // recordKey parses a key that bucket.record has built in one of the buckets of s.
@@ -92,11 +101,13 @@ func (s keyspace) recordKey(key string) (bucket, installation.Key, bool) {
 // which the store contract excludes from them. Times have eight bytes. So members sort in the
 // order of their list.
 const (
-	scopeTerm   = "t" // tenant NUL, term NUL, created, id
-	scopeGlobal = "g" // term NUL, created, tenant NUL, id
-	scopeClaim  = "c" // tenant NUL, claim NUL, id
-	scopeDue    = "d" // tenant NUL, deadline, id
-	scopeAnyDue = "a" // deadline, tenant NUL, id
+	scopeTerm    = "t" // tenant NUL, term NUL, created, id
+	scopeGlobal  = "g" // term NUL, created, tenant NUL, id
+	scopeClaim   = "c" // tenant NUL, claim NUL, id
+	scopeDue     = "d" // tenant NUL, deadline, id
+	scopeAnyDue  = "a" // deadline, tenant NUL, id
+	scopeMeta    = "m" // the meta of the bucket; see meta
+	scopeOutcome = "o" // until in digits, field of the outcome
 )
 
 const nul = "\x00"
@@ -150,6 +161,24 @@ func members(r *installation.Record) []string {
 	return list
 }
 
+// hasMember reports whether a member is one of those of r.
+func hasMember(r *installation.Record, member string) bool {
+	e, ok := parseMember(member)
+	if !ok || r.Deleted || e.key != r.Key {
+		return false
+	}
+	switch e.scope {
+	case scopeClaim:
+		return slices.Contains(r.Claims, e.name)
+	case scopeDue:
+		return !r.Deadline.IsZero() && member == dueMember(r.Key, r.Deadline)
+	case scopeAnyDue:
+		return !r.Deadline.IsZero() && member == anyDueMember(r.Key, r.Deadline)
+	default:
+		return slices.Contains(r.Index, e.name) && member == termMember(r.Key, e.name, r.Created)
+	}
+}
+
 // entry is a parsed member, without its time, which the record has too.
 type entry struct {
 	scope string
@@ -198,38 +227,55 @@ func parseMember(member string) (entry, bool) {
 	return e, ok
 }
 
-// maxMember is the maximum length of a member in bytes: pack writes the length in two bytes.
-const maxMember = 1<<16 - 1
+// maxName is the maximum length of a term or claim in bytes: packNames writes it, with the scope,
+// in two bytes.
+const maxName = 1<<16 - 2
 
-// pack joins members, each after its length in two bytes, so that a script can split them.
-func pack(members []string) string {
+// packNames joins the terms and claims of a record, each after its scope and its length in two
+// bytes, so that a script can split them.
+func packNames(r *installation.Record) string {
 	var b strings.Builder
-	for _, m := range members {
-		b.WriteByte(byte(len(m) >> 8))
-		b.WriteByte(byte(len(m)))
-		b.WriteString(m)
+	add := func(scope, name string) {
+		b.WriteByte(byte((len(name) + 1) >> 8))
+		b.WriteByte(byte(len(name) + 1))
+		b.WriteString(scope)
+		b.WriteString(name)
+	}
+	for _, claim := range r.Claims {
+		add(scopeClaim, claim)
+	}
+	for _, term := range r.Index {
+		if installation.GlobalTerm(term) {
+			add(scopeGlobal, term)
+		} else {
+			add(scopeTerm, term)
+		}
 	}
 	return b.String()
 }
 
-// unpack splits what pack has joined. It reports false for anything else.
-func unpack(packed string) ([]string, bool) {
-	var list []string
+// unpackNames sets the terms and claims of r to those that packNames has joined. It reports false
+// for anything else.
+func unpackNames(r *installation.Record, packed string) bool {
 	for len(packed) > 0 {
-		if len(packed) < 2 {
-			return nil, false
+		if len(packed) < 3 {
+			return false
 		}
 		n := int(packed[0])<<8 | int(packed[1])
-		if packed = packed[2:]; len(packed) < n {
-			return nil, false
+		if packed = packed[2:]; n < 1 || len(packed) < n {
+			return false
 		}
-		list, packed = append(list, packed[:n]), packed[n:]
+		scope, name := packed[:1], packed[1:n]
+		packed = packed[n:]
+		switch {
+		case scope == scopeClaim:
+			r.Claims = append(r.Claims, name)
+		case scope == scopeGlobal && installation.GlobalTerm(name),
+			scope == scopeTerm && !installation.GlobalTerm(name):
+			r.Index = append(r.Index, name)
+		default:
+			return false
+		}
 	}
-	return list, true
-}
-
-// packedContains reports whether a member is in a packed list.
-func packedContains(packed, member string) bool {
-	list, _ := unpack(packed)
-	return slices.Contains(list, member)
+	return true
 }

@@ -1,50 +1,47 @@
 -- Compares one record with its index members and repairs the index. All keys are in one slot.
 --
 -- KEYS
---   1  meta
---   2  record
---   3  index
+--   1  record
+--   2  index
 --
 -- ARGV
---   1  the expected value of meta
---   2  id of the record
---   3  an index member that the record did not have when inspected, "" to check those that it had
---   4  "1" to repair, "" to report only
---   5  members of the record when inspected, each after its length in two bytes; "" for a tombstone
---      or if there was no record
+--   1  the meta member that the index must have
+--   2  the first bytes of the record when inspected: kind and revision; "" if there was none
+--   3  id of the record
+--   4  an index member that the record did not have when inspected, "" to check those that it had
+--   5  "1" to repair, "" to report only
+--   6  and following: members of the record when inspected; none for a tombstone
 --
 -- Replies
 --   {"looked", missing, stale, taken}   members that the index lacked; 1 if it had the given one;
 --                                       claims that it assigns to another record, not repaired
 --   {"changed"}                         the record has changed since
---   {"foreign"}                         meta is missing or different
+--   {"foreign", meta}                   the index has another meta member, or "" for none
 
-local meta, record, index = KEYS[1], KEYS[2], KEYS[3]
-local id, given, repair, packed = ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5]
-
-if redis.call('GET', meta) ~= ARGV[1] then
-  return {'foreign'}
+local record, index = KEYS[1], KEYS[2]
+local seen, id, given, repair = ARGV[2], ARGV[3], ARGV[4], ARGV[5] == '1'
+local metas = redis.call('ZRANGE', index, '[m', '(n', 'BYLEX', 'LIMIT', '0', '2')
+local stored = redis.call('GET', record) or ''
+if #metas ~= 1 or metas[1] ~= ARGV[1] then
+  return {'foreign', metas[1] or ''}
 end
-if (redis.call('HGET', record, 'x') or '') ~= packed then
+if string.sub(stored, 1, 9) ~= seen then
   return {'changed'}
 end
 
-local at, missing, stale, taken = 1, 0, 0, 0
+local missing, stale, taken = 0, 0, 0
 if given ~= '' then
-  at = #packed + 1
   if redis.call('ZSCORE', index, given) then
     stale = 1
     if repair then
       redis.call('ZREM', index, given)
     end
   end
+  return {'looked', '0', string.format('%d', stale), '0'}
 end
 
-while at < #packed do
-  local length = string.byte(packed, at) * 256 + string.byte(packed, at + 1)
-  local member = string.sub(packed, at + 2, at + 1 + length)
-  at = at + 2 + length
-  local others = 0
+for n = 6, #ARGV do
+  local member, others = ARGV[n], 0
   if string.sub(member, 1, 1) == 'c' then
     local claim = string.sub(member, 1, #member - #id)
     local to = string.sub(claim, 1, -2) .. '\1'
@@ -65,5 +62,4 @@ while at < #packed do
     end
   end
 end
-local decimal = '%d'
-return {'looked', decimal:format(missing), decimal:format(stale), decimal:format(taken)}
+return {'looked', string.format('%d', missing), '0', string.format('%d', taken)}

@@ -2,9 +2,10 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/redis/go-redis/v9"
@@ -70,56 +71,17 @@ type verification struct {
 	report VerifyReport
 }
 
-// inspected is the state of a record key.
-type inspected struct {
-	key     installation.Key
-	exists  bool
-	damaged bool
-	members string // packed; "" for a tombstone or if nothing exists
+// inspect reads what stands under the keys of records.
+func (v *verification) inspect(ctx context.Context, keys ...installation.Key) ([]stored, error) {
+	return v.store.readRecords(ctx, keys)
 }
 
-// inspect reads all fields at the keys of records.
-func (v *verification) inspect(
-	ctx context.Context, keys ...installation.Key,
-) ([]inspected, error) {
-	stored, err := v.store.readFields(ctx, keys, slices.Concat(recordFields, []string{fieldOps}))
-	if err != nil {
-		return nil, err
+// membersOf returns the index members that a record should have.
+func membersOf(is stored) []string {
+	if is.record == nil || is.record.Deleted {
+		return nil
 	}
-	list := make([]inspected, len(keys))
-	for i, k := range keys {
-		if list[i], err = v.inspectFields(ctx, k, stored[i]); err != nil {
-			return nil, err
-		}
-	}
-	return list, nil
-}
-
-func (v *verification) inspectFields(
-	ctx context.Context, k installation.Key, values []any,
-) (inspected, error) {
-	is := inspected{key: k, exists: true}
-	r, err := decodeStored(k, values)
-	switch {
-	case err != nil:
-		is.damaged = true
-		return is, nil
-	case r == nil:
-		_, err := v.store.confirmAbsent(ctx, v.store.keys.of(k.Tenant), k)
-		is.exists = !errors.Is(err, installation.ErrNotFound)
-		is.damaged = errors.Is(err, errDamaged)
-		if !is.exists || is.damaged {
-			err = nil
-		}
-		return is, err // without an error, a commit has just created the record with its members
-	}
-	ops, _ := values[len(values)-1].(string)
-	is.damaged = len(ops) == 0 || len(ops)%opEntryBytes != 0
-	if !r.Deleted {
-		is.members = values[4].(string)
-		is.damaged = is.damaged || is.members != pack(members(r))
-	}
-	return is, nil
+	return members(is.record)
 }
 
 // records walks the records on one server and checks their index members.
@@ -170,13 +132,11 @@ func (v *verification) checkRecords(ctx context.Context, found []string) error {
 		switch {
 		case is.damaged:
 			v.add(VerifyReport{Unreadable: 1})
-		case is.exists:
+		case is.record != nil:
 			v.add(VerifyReport{Records: 1})
 		}
 	}
-	all = slices.DeleteFunc(all, func(is inspected) bool {
-		return is.members == "" || is.damaged
-	})
+	all = slices.DeleteFunc(all, func(is stored) bool { return len(membersOf(is)) == 0 })
 	wrong, err := v.disagree(ctx, all)
 	if err != nil {
 		return err
@@ -193,7 +153,7 @@ func (v *verification) checkRecords(ctx context.Context, found []string) error {
 
 // disagree reports for each record whether the index lacks one of its members, has it with a
 // score, or assigns one of its claims to several records.
-func (v *verification) disagree(ctx context.Context, all []inspected) ([]bool, error) {
+func (v *verification) disagree(ctx context.Context, all []stored) ([]bool, error) {
 	wrong := make([]bool, len(all))
 	if len(all) == 0 {
 		return wrong, nil
@@ -203,11 +163,10 @@ func (v *verification) disagree(ctx context.Context, all []inspected) ([]bool, e
 	err := v.store.read(ctx, func(ctx context.Context) error {
 		pipe := v.store.client.Pipeline()
 		for i, is := range all {
-			list, _ := unpack(is.members)
 			index := v.store.keys.of(is.key.Tenant).index()
 			words := []any{"zmscore", index}
 			holders[i] = nil
-			for _, member := range list {
+			for _, member := range membersOf(is) {
 				words = append(words, member)
 				if e, _ := parseMember(member); e.scope == scopeClaim {
 					sp := prefixSpan(claimPrefix(e.key.Tenant, e.name))
@@ -281,32 +240,37 @@ func (v *verification) checkMembers(ctx context.Context, b bucket, found []strin
 }
 
 func (v *verification) checkBatch(ctx context.Context, b bucket, names []string) error {
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return strings.HasPrefix(name, scopeMeta) || strings.HasPrefix(name, scopeOutcome)
+	})
 	own, keys := v.store.ownMembers(b, names)
 	v.add(VerifyReport{
 		Members: int64(len(names)), Unreadable: int64(len(names) - len(own)),
 	})
 	if v.repair && len(own) < len(names) {
-		for _, name := range names {
-			if slices.Contains(own, name) {
-				continue
+		err := v.store.read(ctx, func(ctx context.Context) error {
+			for _, name := range names {
+				if !slices.Contains(own, name) {
+					if err := v.store.client.ZRem(ctx, b.index(), name).Err(); err != nil {
+						return err
+					}
+				}
 			}
-			// The probe key, which does not exist, stands in for the record.
-			if _, _, err := v.runRepair(ctx, b, b.probe(), inspected{}, name); err != nil {
-				return err
-			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 	}
-	stored, err := v.store.readFields(ctx, keys, []string{fieldMembers})
+	all, err := v.inspect(ctx, keys...)
 	if err != nil {
 		return err
 	}
-	for i, k := range keys {
-		if len(stored[i]) == 1 {
-			if packed, _ := stored[i][0].(string); packedContains(packed, own[i]) {
-				continue
-			}
+	for i, is := range all {
+		if is.record != nil && hasMember(is.record, own[i]) {
+			continue
 		}
-		if err := v.recheck(ctx, k, own[i]); err != nil {
+		if err := v.recheck(ctx, keys[i], own[i]); err != nil {
 			return err
 		}
 	}
@@ -327,8 +291,8 @@ func (v *verification) recheck(ctx context.Context, k installation.Key, member s
 			return err
 		}
 		is := list[0]
-		if is.damaged || member != "" && packedContains(is.members, member) ||
-			member == "" && is.members == "" {
+		if is.damaged || member != "" && is.record != nil && hasMember(is.record, member) ||
+			member == "" && len(membersOf(is)) == 0 {
 			return nil
 		}
 		found, changed, err := v.runRepair(ctx, b, b.record(k), is, member)
@@ -346,30 +310,32 @@ func (v *verification) recheck(ctx context.Context, k installation.Key, member s
 // runRepair runs the repair script, which may run twice. It reports whether the record has
 // changed since it was inspected.
 func (v *verification) runRepair(
-	ctx context.Context, b bucket, record string, is inspected, member string,
+	ctx context.Context, b bucket, record string, is stored, member string,
 ) (found VerifyReport, changed bool, err error) {
 	s := v.store
 	repair := ""
 	if v.repair {
 		repair = "1"
 	}
-	keys := []string{b.meta(), record, b.index()}
-	args := []string{s.meta, is.key.ID, member, repair, is.members}
+	keys := []string{record, b.index()}
+	args := append([]string{s.meta, is.head, is.key.ID, member, repair}, membersOf(is)...)
 	reply, err := s.runScript(ctx, s.repair, keys, args)
 	switch {
 	case err != nil:
 		return found, false, err
-	case len(reply) == 1 && reply[0] == "foreign":
+	case len(reply) == 2 && reply[0] == "foreign":
 		return found, false, errForeign(b)
 	case len(reply) == 1 && reply[0] == "changed":
 		return found, true, nil
 	case len(reply) != 4:
 		return found, false, errReply
 	}
-	d := decoder{}
-	found.Missing, found.Stale = d.number(reply[1]), d.number(reply[2])
-	found.Taken = d.number(reply[3])
-	return found, false, d.error()
+	for i, to := range []*int64{&found.Missing, &found.Stale, &found.Taken} {
+		if *to, err = strconv.ParseInt(reply[i+1], 10, 64); err != nil {
+			return found, false, errReply
+		}
+	}
+	return found, false, nil
 }
 
 func (v *verification) add(r VerifyReport) {
