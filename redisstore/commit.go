@@ -50,6 +50,9 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 		} else {
 			reply, replicas, err = s.commit.runAndWait(ctx, s.client, keys, args, s.waitCommand)
 		}
+		if isSlotMoving(err) {
+			s.reserve(ctx, keys[0])
+		}
 		return err
 	})
 	switch {
@@ -74,6 +77,17 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 		}
 	}
 	return receipt, nil
+}
+
+// placeholderFor is how long a placeholder lives.
+const placeholderFor = 10 * time.Second
+
+// reserve writes a placeholder under the key of a record that does not exist. While the slot of the
+// key moves, no script could create it: a key that does not exist is on no server. A command for
+// one key is redirected to the server that will have the slot. Everyone else reads the placeholder
+// as nothing. If the command fails, the next try of the commit fails as this one did.
+func (s *Store) reserve(ctx context.Context, key string) {
+	_ = s.client.SetNX(ctx, key, "", placeholderFor).Err()
 }
 
 // errForgotten is the error of a change whose answer was lost and whose op token the record may

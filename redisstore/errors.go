@@ -37,7 +37,8 @@ var serverErrors = []struct {
 	{"READONLY", verdictRetry, "the server is a replica"},
 	{"CLUSTERDOWN", verdictRetry, "the cluster is down"},
 	{"MASTERDOWN", verdictRetry, "the server is a replica that has lost its master"},
-	{"TRYAGAIN", verdictRetry, "the slot is being moved to another server"},
+	{"TRYAGAIN", verdictRetry, textMoving},
+	{"Script attempted to access a non local key", verdictRetry, textMoving},
 	{"NOREPLICAS", verdictRetry, "the server has too few good replicas for a write"},
 	{"BUSY", verdictRetry, "the server is busy running a script"},
 	{"NOSCRIPT", verdictRetry, "the server does not know the script"},
@@ -58,6 +59,8 @@ var serverErrors = []struct {
 		"the server lacks a command; it must allow scripts and support Redis 6.2 or later"},
 }
 
+const textMoving = "the slot is being moved to another server"
+
 const textNoRight = "the user lacks a right; see the documentation of this package"
 
 // notSent is an error from before any part of a command was written to a connection.
@@ -66,12 +69,31 @@ type notSent struct{ error }
 // Unwrap returns the error.
 func (e notSent) Unwrap() error { return e.error }
 
+// slotMoving is an error of a script whose keys are on two servers, because their slot is being
+// moved. Our scripts read every key before they write, so nothing was written.
+type slotMoving struct {
+	error
+	slot uint16
+}
+
+// Unwrap returns the error.
+func (e slotMoving) Unwrap() error { return e.error }
+
+// isSlotMoving reports whether a server answers that the slot of a script's keys is being moved.
+func isSlotMoving(err error) bool {
+	text := innerText(serverText(err))
+	return strings.HasPrefix(text, "TRYAGAIN") || strings.Contains(text, "non local key")
+}
+
 // explain returns the verdict of an error and a text for it. The text does not contain that of
 // the server, which may quote what was sent.
 func explain(err error) (verdict, string) {
 	v, text := classify(err)
 	if _, ok := errors.AsType[notSent](err); ok && v == verdictUnknown {
 		v = verdictRetry
+	}
+	if moving, ok := errors.AsType[slotMoving](err); ok {
+		text = fmt.Sprintf("slot %d is being moved to another server", moving.slot)
 	}
 	return v, text
 }

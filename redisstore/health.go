@@ -102,21 +102,32 @@ func (s *Store) expiring(
 
 // checkScripts runs a script with all commands that scripts use, in every bucket.
 func (s *Store) checkScripts(ctx context.Context) health.Finding {
+	found := finding(health.OK, ruleScripts, "scripts can run")
 	for _, b := range s.keys.all() {
-		if err := s.tryScripts(ctx, b); err != nil {
-			_, text := explain(err)
+		err := s.tryScripts(ctx, b)
+		_, text := explain(err)
+		switch {
+		case isSlotMoving(err):
+			found = finding(health.Warning, ruleScripts,
+				"bucket %d: commits wait or fail while its keys are on two servers: %s",
+				b.number, text)
+		case err != nil:
 			return finding(health.Error, ruleScripts,
 				"bucket %d: scripts cannot run, so nothing can be written: %s", b.number, text)
 		}
 	}
-	return finding(health.OK, ruleScripts, "scripts can run")
+	return found
 }
 
 // tryScripts returns an error if a commit in the bucket could fail half-way. It names the command
 // that a script cannot run.
 func (s *Store) tryScripts(ctx context.Context, b bucket) error {
 	reply, err := readValue(ctx, s, func(ctx context.Context) ([]string, error) {
-		return s.probe.run(ctx, s.client, b.fixed(), []string{s.meta})
+		reply, err := s.probe.run(ctx, s.client, b.fixed(), []string{s.meta})
+		if isSlotMoving(err) {
+			err = wrapError(ctx, installation.ErrUnavailable, err) // do not retry
+		}
+		return reply, err
 	})
 	switch {
 	case err != nil:

@@ -61,6 +61,20 @@ func (b bucket) fields() string { return b.tag + ":h" } // hash: see outcomeFiel
 
 func (b bucket) fixed() []string { return []string{b.index(), b.events(), b.fields()} }
 
+// slotOf returns the slot of a key in a cluster: the CRC-16/XMODEM of its hash tag modulo 16384.
+// It is only for errors.
+func slotOf(key string) uint16 {
+	tag, _, _ := strings.Cut(strings.TrimPrefix(key, "{"), "}")
+	var crc uint16
+	for _, c := range []byte(tag) {
+		crc ^= uint16(c) << 8
+		for range 8 {
+			crc = crc<<1 ^ crc>>15*0x1021
+		}
+	}
+	return crc % 16384
+}
+
 // record returns the key of a string; record.go describes it.
 func (b bucket) record(k installation.Key) string {
 	return b.tag + ":r:" + strconv.Itoa(len(k.Tenant)) + ":" + k.Tenant + ":" + k.ID

@@ -20,7 +20,7 @@ const (
 	DefaultClusterBuckets = 16 // 1 without a cluster
 	DefaultMaxEvents      = 100_000
 	DefaultReplicaTimeout = time.Second
-	DefaultRetryFor       = 5 * time.Second
+	DefaultRetryFor       = 10 * time.Second
 )
 
 // Limits of [Options].
@@ -58,7 +58,7 @@ type Options struct {
 	ReplicaTimeout time.Duration
 
 	// RetryFor limits how long a call without a deadline retries while the server fails over,
-	// loads or is unreachable. It includes the first try, so a value below the normal response
+	// loads or is unreachable, or while the slot of the bucket is being moved. It includes the first try, so a value below the normal response
 	// or dial time fails healthy calls. A call with a deadline retries until the deadline.
 	// Default: [DefaultRetryFor].
 	RetryFor time.Duration
@@ -149,8 +149,10 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	for _, b := range s.keys.all() {
-		if err := s.tryScripts(ctx, b); err != nil && !rejectsWrites(err) {
-			return err // a server that rejects writes can still be read
+		// A server that rejects writes can still be read, and so can a slot that moves.
+		err := s.tryScripts(ctx, b)
+		if err != nil && !rejectsWrites(err) && !isSlotMoving(err) {
+			return err
 		}
 	}
 	return nil

@@ -49,9 +49,12 @@ func (s *Store) retry(
 		if verdict == verdictUnknown || verdict == verdictPartial {
 			uncertain = true
 		}
-		if !hasDeadline && ctx.Err() == nil && limited.Err() != nil &&
-			errors.Is(err, context.DeadlineExceeded) {
-			return uncertain, cmp.Or[error](before, errTimeout) // the caller has set no deadline
+		if limited.Err() != nil && isContextError(err) {
+			// The end of the time says less than what the try before it has met.
+			if before == nil && !hasDeadline && ctx.Err() == nil {
+				before = errTimeout // the caller has set no deadline
+			}
+			return uncertain, cmp.Or(before, err)
 		}
 		before = err
 		if verdict == verdictRejected || verdict == verdictPartial || limited.Err() != nil {
@@ -69,6 +72,11 @@ func (s *Store) retry(
 		}
 		backoff = min(2*backoff, maxBackoff)
 	}
+}
+
+// isContextError reports whether err only says that a context has ended.
+func isContextError(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // primaryMayHaveMoved reports whether err may mean that another server is the primary now.

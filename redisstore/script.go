@@ -49,12 +49,17 @@ type command struct {
 // NoRetry turns the retries of go-redis off.
 func (command) NoRetry() bool { return true }
 
-// failure returns the error of the command, as notSent if no connection has got any of it.
-func (c command) failure() error {
-	if err := c.Err(); err != nil && !c.sent.sent.Load() {
+// failure returns the error of the command: as notSent if no connection has got any of it, and as
+// slotMoving if the keys, of which key is one, are on two servers.
+func (c command) failure(key string) error {
+	switch err := c.Err(); {
+	case err != nil && !c.sent.sent.Load():
 		return notSent{err}
+	case isSlotMoving(err):
+		return slotMoving{err, slotOf(key)}
+	default:
+		return err
 	}
-	return c.Err()
 }
 
 // sentTracker is a word of a command that knows whether it was written to a connection:
@@ -103,7 +108,7 @@ func (s script) run(ctx context.Context, c client, keys, args []string) ([]strin
 			return nil, err
 		}
 	}
-	if err := cmd.failure(); err != nil {
+	if err := cmd.failure(keys[0]); err != nil {
 		return nil, err
 	}
 	return cmd.StringSlice()
@@ -142,7 +147,7 @@ func (s script) runAndWait(
 	}
 	switch {
 	case cmd.Err() != nil:
-		return nil, 0, cmd.failure()
+		return nil, 0, cmd.failure(keys[0])
 	case waiting.Err() != nil && !isServerError(waiting.Err()):
 		return nil, 0, waiting.Err()
 	}
