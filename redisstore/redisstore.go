@@ -58,9 +58,9 @@ type Options struct {
 	ReplicaTimeout time.Duration
 
 	// RetryFor limits how long a call without a deadline retries while the server fails over,
-	// loads or is unreachable, or while the slot of the bucket is being moved. It includes the first try, so a value below the normal response
-	// or dial time fails healthy calls. A call with a deadline retries until the deadline.
-	// Default: [DefaultRetryFor].
+	// loads or is unreachable, or while the slot of the bucket is being moved. It includes the
+	// first try, so a value below the normal response or dial time fails healthy calls. A call
+	// with a deadline retries until the deadline. Default: [DefaultRetryFor].
 	RetryFor time.Duration
 
 	// AllowEviction opens a store on servers that may evict any record. Open otherwise rejects
