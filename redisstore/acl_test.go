@@ -167,8 +167,10 @@ func underRights(t *testing.T, client, admin redis.UniversalClient) {
 	admin.ZRem(t.Context(), index, missing)
 	admin.ZAdd(t.Context(), index,
 		redis.Z{Member: "ctenant\x00live=b\x00nobody"}, redis.Z{Member: "zzz"})
-	verified(t, s, repair, redisstore.VerifyReport{
-		Records: 2, Members: 7, Missing: 1, Stale: 1, Unreadable: 1,
+	admin.Expire(t.Context(), index, time.Hour)
+	verified(t, s, repair, found{
+		redisstore.ProblemMissingMember: 1, redisstore.ProblemStaleMember: 1,
+		redisstore.ProblemUnreadableMember: 1, redisstore.ProblemExpiringKey: 1,
 	})
 	checkIndex(t, s)
 }

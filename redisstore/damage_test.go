@@ -84,9 +84,7 @@ func TestDamagedRecord(t *testing.T) {
 					t.Errorf("list: %+v, want the key alone of what cannot be read", r)
 				}
 			}
-			want := redisstore.VerifyReport{
-				Records: 1, Members: int64(len(index)), Unreadable: 1,
-			}
+			want := found{redisstore.ProblemDamagedRecord: 1}
 			for _, o := range []*redisstore.VerifyOptions{nil, repair, nil} {
 				verified(t, s, o, want)
 			}
@@ -165,7 +163,7 @@ func TestDamagedMember(t *testing.T) {
 	if !strings.Contains(text, "run Verify") || strings.Contains(text, "tenant") {
 		t.Errorf("the log says %q, want a word about it and no member", &log)
 	}
-	want := redisstore.VerifyReport{Records: 2, Members: 6 + 3, Unreadable: 3}
+	want := found{redisstore.ProblemUnreadableMember: 3}
 	verified(t, s, repair, want)
 	checkIndex(t, s)
 }

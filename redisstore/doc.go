@@ -43,8 +43,12 @@
 // primary. A record found there may be old.
 //
 // Damaged data is not "not found" either. Get and Commit report a record that cannot be read as
-// unavailable; a list contains its key without revision and body. [Store.Verify] finds such
-// records and repairs the index from the records.
+// unavailable; a list contains its key without revision and body.
+//
+// [Store.Verify] checks all that is stored and names each problem: damaged records, outcomes and
+// events, events that were lost, keys that are missing, unknown or set to expire, and index
+// members that disagree with the records. It can repair the index and the fixed keys, also while
+// others commit.
 //
 // # Retries and deadlines
 //
@@ -95,7 +99,8 @@
 //
 //	~{installation:*
 //	+evalsha +script|load +get +set +exists +hget +hmget +hset +hdel +wait
-//	+zadd +zrem +zrange +zcard +zlexcount +zscore +zmscore +zscan +xadd +xlen +xrange +pttl
+//	+hscan +zadd +zrem +zrange +zcard +zlexcount +zscore +zmscore +zscan +xadd +xlen +xrange
+//	+pttl +persist
 //	+hello +info +scan +command +cluster|slots +asking
 //
 // # Size

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -46,12 +47,26 @@ func open(tb testing.TB, client redis.UniversalClient, o *redisstore.Options) *r
 	return s
 }
 
-// checkIndex checks that the records and the index agree.
+// found is the number of problems of each kind in a report.
+type found = map[redisstore.ProblemKind]int64
+
+// verified checks which problems a Verify finds, and returns its report.
+func verified(
+	tb testing.TB, s *redisstore.Store, o *redisstore.VerifyOptions, want found,
+) redisstore.VerifyReport {
+	tb.Helper()
+	report, err := s.Verify(context.WithoutCancel(tb.Context()), o)
+	if err != nil || !maps.Equal(report.Found, want) {
+		tb.Errorf("verify %+v: got %+v, error %v, want %v", o, report, err, want)
+	}
+	return report
+}
+
+// checkIndex checks that Verify finds no problem.
 func checkIndex(tb testing.TB, s *redisstore.Store) {
 	tb.Helper()
-	report, err := s.Verify(context.WithoutCancel(tb.Context()), nil)
-	if err != nil || !report.Clean() {
-		tb.Errorf("verify: %+v, error %v", report, err)
+	if report := verified(tb, s, nil, nil); !report.Clean() {
+		tb.Errorf("the report %+v is not clean", report)
 	}
 }
 

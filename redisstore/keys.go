@@ -49,9 +49,20 @@ func (s keyspace) all() []bucket {
 	return buckets
 }
 
-// recordPattern matches the record keys of all buckets, for SCAN. It matches no other key. A
+// pattern matches the keys of all buckets, for SCAN, and every other key that starts like them. A
 // namespace contains no special characters of a pattern.
-func (s keyspace) recordPattern() string { return "{" + s.namespace + ":[0-9][0-9]}:r:*" }
+func (s keyspace) pattern() string { return "{" + s.namespace + ":*" }
+
+// split returns the bucket of a key and what follows its tag.
+func (s keyspace) split(key string) (b bucket, rest string, ok bool) {
+	number, rest, _ := strings.Cut(strings.TrimPrefix(key, "{"+s.namespace+":"), "}")
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 0 || n >= s.buckets {
+		return bucket{}, "", false
+	}
+	b = s.bucket(n)
+	return b, rest, b.tag+rest == key
+}
 
 // Keys of a bucket. Beside the records there are three fixed keys. They exist from Open on: while
 // a slot moves, a server rejects scripts with a key that does not exist there.
@@ -87,28 +98,43 @@ const (
 	fieldLast  = "last"  // id of its last event
 )
 
+// tailScope and outcomeScope are the first byte of the names of the other fields.
+const (
+	tailScope    = "t"
+	outcomeScope = "o"
+)
+
 // tailField is the field with the id of a tenant's last event.
-func tailField(tenant string) string { return "t" + tenant }
+func tailField(tenant string) string { return tailScope + tenant }
 
 // outcomeField is the field of an outcome; see outcomeValue.
 func outcomeField(tenant string, d installation.Digest) string {
-	return "o" + strconv.Itoa(len(tenant)) + ":" + tenant + string(d[:])
+	return outcomeScope + strconv.Itoa(len(tenant)) + ":" + tenant + string(d[:])
 }
 
-// recordKey parses a key that bucket.record has built in one of the buckets of s.
-func (s keyspace) recordKey(key string) (bucket, installation.Key, bool) {
-	tag, rest, ok := strings.Cut(key, ":r:")
-	if !ok {
-		return bucket{}, installation.Key{}, false
-	}
-	length, rest, ok := strings.Cut(rest, ":")
+// parseOutcomeField parses a field that outcomeField has built.
+func parseOutcomeField(field string) (tenant string, d installation.Digest, ok bool) {
+	length, rest, _ := strings.Cut(strings.TrimPrefix(field, outcomeScope), ":")
 	n, err := strconv.Atoi(length)
-	if !ok || err != nil || n < 0 || n >= len(rest) || rest[n] != ':' {
+	if err != nil || n < 0 || len(rest)-len(d) != n {
+		return "", d, false
+	}
+	copy(d[:], rest[n:])
+	return rest[:n], d, outcomeField(rest[:n], d) == field
+}
+
+// recordKey parses a key that bucket.record has built in a bucket of s. This may be another bucket
+// than that of the tenant.
+func (s keyspace) recordKey(key string) (bucket, installation.Key, bool) {
+	b, rest, ok := s.split(key)
+	rest, isRecord := strings.CutPrefix(rest, ":r:")
+	length, rest, _ := strings.Cut(rest, ":")
+	n, err := strconv.Atoi(length)
+	if !ok || !isRecord || err != nil || n < 0 || n >= len(rest) || rest[n] != ':' {
 		return bucket{}, installation.Key{}, false
 	}
 	k := installation.Key{Tenant: rest[:n], ID: rest[n+1:]}
-	b := s.of(k.Tenant)
-	return b, k, b.tag == tag && b.record(k) == key
+	return b, k, b.record(k) == key
 }
 
 // Scopes are the first byte of every index member and separate the lists. Texts end with NUL,
@@ -157,6 +183,19 @@ func dueMember(k installation.Key, deadline time.Time) string {
 
 func anyDueMember(k installation.Key, deadline time.Time) string {
 	return scopeAnyDue + sortableTime(deadline) + k.Tenant + nul + k.ID
+}
+
+// endMember returns the index member of the outcome in a field. The value must have digits.
+func endMember(field, value string) string { return scopeOutcome + value[:digits] + field }
+
+// parseEnd returns the field of the outcome whose end a member is.
+func parseEnd(member string) (field string, ok bool) {
+	rest, ok := strings.CutPrefix(member, scopeOutcome)
+	if !ok || len(rest) < digits || strings.Trim(rest[:digits], "0123456789") != "" {
+		return "", false
+	}
+	_, _, ok = parseOutcomeField(rest[digits:])
+	return rest[digits:], ok
 }
 
 // members returns the index members of a live record: claims first, then terms, then its

@@ -1,6 +1,6 @@
--- Tries every command that scripts use, and changes nothing: a command without a harmless form gets
--- an argument that it rejects, after the server has checked the user's rights and its own memory.
--- All keys are in one slot, and exist.
+-- Tries every command that scripts use, except those of Verify alone, and changes nothing: a command
+-- without a harmless form gets an argument that it rejects, after the server has checked the user's
+-- rights and its own memory. All keys are in one slot, and exist.
 --
 -- KEYS
 --   1  index

@@ -80,7 +80,8 @@ type Store struct {
 	meta   string // value of the meta key in every bucket
 	opts   Options
 
-	commit, opening, probe, repair script
+	commit, opening, probe           script
+	repair, ends, fixedKeys, lasting script // of Verify
 }
 
 var (
@@ -132,6 +133,7 @@ func (s *Store) open(ctx context.Context) error {
 		for source, to := range map[string]*script{
 			commitSource: &s.commit, openSource: &s.opening,
 			probeSource: &s.probe, repairSource: &s.repair,
+			endsSource: &s.ends, fixedSource: &s.fixedKeys, lastingSource: &s.lasting,
 		} {
 			if *to, err = loadScript(ctx, s.client, source); err != nil {
 				return err

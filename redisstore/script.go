@@ -18,6 +18,12 @@ var (
 	probeSource string
 	//go:embed repair.lua
 	repairSource string
+	//go:embed ends.lua
+	endsSource string
+	//go:embed fixed.lua
+	fixedSource string
+	//go:embed lasting.lua
+	lastingSource string
 )
 
 // script is a Lua script with the digest by which servers know it. The servers calculate the
