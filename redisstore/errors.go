@@ -207,6 +207,15 @@ func (e *storeError) Error() string { return e.sentinel.Error() + ": " + e.text 
 // Unwrap returns the sentinel and the causes.
 func (e *storeError) Unwrap() []error { return append([]error{e.sentinel}, e.causes...) }
 
+// textOf returns the text of an error of the store without that of its sentinel.
+func textOf(err error) string {
+	if e, ok := errors.AsType[*storeError](err); ok {
+		return e.text
+	}
+	_, text := explain(err)
+	return text
+}
+
 // wrapError returns the error of a call that ends with err. A storeError with the sentinel
 // stays as it is.
 func wrapError(ctx context.Context, sentinel, err error) error {

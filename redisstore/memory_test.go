@@ -2,6 +2,9 @@ package redisstore_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +12,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/event"
+	"github.com/go-installation/installation/health"
 	"github.com/go-installation/installation/internal/redistest"
 	"github.com/go-installation/installation/redisstore"
 )
@@ -187,4 +191,86 @@ func newService(
 		tb.Fatal(err)
 	}
 	return svc.As(installation.Actor{Kind: installation.Host})
+}
+
+// TestHealthAtMemoryLimit compares what Health says with what a commit gets.
+func TestHealthAtMemoryLimit(t *testing.T) {
+	server := redistest.Start(t)
+	client := server.Client(t)
+	options := &redisstore.Options{Namespace: "limited"}
+	s := open(t, client, options)
+	level(t, healthOf(t, s), "memory", health.OK) // there is no limit
+	// Used memory moves a little, for instance with the buffers of clients. This is much more.
+	if err := client.Set(t.Context(), "other", make([]byte, 20<<20), 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	used, err := strconv.Atoi(redistest.Info(t.Context(), client, "used_memory"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for limit, want := range map[int]struct{ memory, scripts health.Level }{
+		10 * used:      {health.OK, health.OK},
+		used + used/20: {health.Warning, health.OK},
+		used / 2:       {health.Error, health.Error},
+	} {
+		setConfig(t, server, "maxmemory", strconv.Itoa(limit))
+		findings := healthOf(t, s)
+		level(t, findings, "memory", want.memory)
+		level(t, findings, "scripts", want.scripts)
+		_, err := s.Commit(t.Context(), create(id("%d", limit), ""))
+		if failed := want.scripts == health.Error; (err != nil) != failed {
+			t.Errorf("limit %d, %d in use: error %v", limit, used, err)
+		}
+	}
+	atLimit(t, server)
+	open(t, client, options) // can still read
+}
+
+// TestHealthOfRefusedWrites makes a server refuse writes in every way that it knows. Health must
+// not say that all is well.
+func TestHealthOfRefusedWrites(t *testing.T) {
+	for name, tc := range map[string]struct {
+		refuse func(*testing.T, *redistest.Server)
+		says   string
+	}{
+		"OOM": {func(t *testing.T, s *redistest.Server) { atLimit(t, s) }, "memory limit"},
+		"MISCONF": {func(t *testing.T, s *redistest.Server) {
+			setConfig(t, s, "save", "3600 1")
+			dir := filepath.Join(t.TempDir(), "gone")
+			if err := os.Mkdir(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			setConfig(t, s, "dir", dir)
+			if err := os.Remove(dir); err != nil {
+				t.Fatal(err)
+			}
+			c := s.Client(t)
+			redistest.Await(t, "a snapshot fails", func() bool {
+				_ = c.BgSave(t.Context()).Err() // one may be running
+				return redistest.Info(t.Context(), c, "rdb_last_bgsave_status") == "err"
+			})
+		}, "cannot save"},
+		"NOREPLICAS": {func(t *testing.T, s *redistest.Server) {
+			setConfig(t, s, "min-replicas-to-write", "1")
+		}, "replicas"},
+		"READONLY": {func(t *testing.T, s *redistest.Server) {
+			// The primary of this replica does not exist. It keeps its data.
+			if err := s.Client(t).SlaveOf(t.Context(), "127.0.0.1", "1").Err(); err != nil {
+				t.Fatal(err)
+			}
+		}, "replica"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := redistest.Start(t, "--enable-protected-configs", "yes")
+			s := open(t, server.Client(t), nil)
+			tc.refuse(t, server)
+			findings := healthOf(t, s)
+			level(t, findings, "scripts", health.Error)
+			for _, f := range findings {
+				if f.Rule == "scripts" && !strings.Contains(f.Detail, tc.says) {
+					t.Errorf("finding %+v, want %q in it", f, tc.says)
+				}
+			}
+		})
+	}
 }
