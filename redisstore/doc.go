@@ -75,7 +75,8 @@
 //
 // # Servers
 //
-// Redis 6.2 or later, or a compatible server; tests run on Redis 7.0. Configure:
+// Redis 7.0 or later, or a compatible server such as Valkey; tests run on Redis 7.0. Open rejects
+// older servers, and servers that have renamed a command. Configure:
 //
 //   - maxmemory-policy noeviction. Open rejects an allkeys policy with a memory limit, because
 //     records then vanish without an error. Without a limit, health reports a warning. A

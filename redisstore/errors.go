@@ -55,11 +55,14 @@ var serverErrors = []struct {
 	{"This instance has cluster support disabled", verdictRejected,
 		"the server is not part of a cluster; use a redis.Client"},
 	{"CROSSSLOT", verdictRejected, "the keys are in different slots"},
-	{"unknown command", verdictRejected,
-		"the server lacks a command; it must allow scripts and support Redis 6.2 or later"},
+	{"unknown command", verdictRejected, textLacks},
+	{"Unknown Redis command", verdictRejected, textLacks}, // in a script
+	{"Unknown command", verdictRejected, textLacks},
 }
 
 const textMoving = "the slot is being moved to another server"
+
+const textLacks = "the server lacks a command: " + textNeeds
 
 const textNoRight = "the user lacks a right; see the documentation of this package"
 

@@ -21,3 +21,6 @@ func MemberID(member string) string {
 // SetRetryFor sets [Options.RetryFor] of an open store. A short one would fail Open on a slow
 // machine.
 func (s *Store) SetRetryFor(d time.Duration) { s.opts.RetryFor = d }
+
+// NeededCommands are the commands without which Open rejects a server.
+var NeededCommands = neededCommands

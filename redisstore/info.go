@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,26 +14,88 @@ import (
 	"github.com/go-installation/installation/health"
 )
 
-// rejectServers returns an error if a server is a replica, or may evict records.
+// rejectServers returns an error if a server is too old, lacks a command, is a replica, or may evict
+// records.
 func (s *Store) rejectServers(ctx context.Context) error {
 	err := s.client.eachPrimary(ctx, func(ctx context.Context, node redis.UniversalClient) error {
 		if c, ok := node.(*redis.Client); ok && caches(c) {
 			return errCaches
 		}
 		info, _ := infoOf(ctx, node) // without it all levels are unknown
-		if level, text := role(info); level == health.Error {
-			return unavailable("%s", text)
+		for _, check := range []func(map[string]string) (health.Level, string){
+			version, role, s.eviction,
+		} {
+			if level, text := check(info); level == health.Error {
+				return unavailable("%s", text)
+			}
 		}
-		level, text := evictionPolicy(info)
-		if level == health.Error && !s.opts.AllowEviction {
-			return unavailable("%s", text)
-		}
-		return nil
+		return s.checkCommands(ctx, node)
 	})
 	if err != nil && !errors.Is(err, errCaches) {
 		err = wrapError(ctx, installation.ErrUnavailable, err)
 	}
 	return err
+}
+
+// What servers must be.
+const (
+	oldestServer = 7 // the major version
+	textNeeds    = "this package needs Redis 7.0 or later, or a compatible server, " +
+		"with none of its commands renamed"
+)
+
+func version(info map[string]string) (health.Level, string) {
+	name, number := "Redis", info["redis_version"]
+	if valkey := info["valkey_version"]; valkey != "" {
+		name, number = "Valkey", valkey
+	}
+	first, _, _ := strings.Cut(number, ".")
+	switch major, err := strconv.Atoi(first); {
+	case err != nil:
+		return health.Unknown, "the server does not report its version"
+	case major < oldestServer:
+		return health.Error, fmt.Sprintf("the server is %s %s: %s", name, number, textNeeds)
+	default:
+		return health.OK, "the server is " + name + " " + number
+	}
+}
+
+// neededCommands are the commands without which a store does not work.
+var neededCommands = strings.Fields("evalsha script get set exists hget hmget hset hdel " +
+	"zadd zrem zrange zcard zlexcount zscore zmscore zscan xadd xlen xrange")
+
+// checkCommands returns an error if a server says that it lacks a command.
+func (s *Store) checkCommands(ctx context.Context, node redis.UniversalClient) error {
+	names := neededCommands
+	if s.opts.RequireReplicas > 0 {
+		names = append(slices.Clip(names), "wait")
+	}
+	words := []any{"command", "info"}
+	for _, name := range names {
+		words = append(words, name)
+	}
+	found, err := node.Do(ctx, words...).Slice()
+	if err != nil || len(found) != len(names) {
+		return nil // it does not say
+	}
+	var missing []string
+	for i, details := range found {
+		if details == nil {
+			missing = append(missing, strings.ToUpper(names[i]))
+		}
+	}
+	if missing == nil {
+		return nil
+	}
+	return unavailable("the server lacks %s: %s", strings.Join(missing, ", "), textNeeds)
+}
+
+// eviction is evictionPolicy for Open.
+func (s *Store) eviction(info map[string]string) (health.Level, string) {
+	if s.opts.AllowEviction {
+		return health.OK, ""
+	}
+	return evictionPolicy(info)
 }
 
 func evictionPolicy(info map[string]string) (health.Level, string) {

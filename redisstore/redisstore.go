@@ -58,8 +58,9 @@ type Options struct {
 	ReplicaTimeout time.Duration
 
 	// RetryFor limits how long a call without a deadline retries while the server fails over,
-	// loads or is unreachable, or while the slot of the bucket is being moved. It includes the first try, so a value below the normal response
-	// or dial time fails healthy calls. A call with a deadline retries until the deadline.
+	// loads or is unreachable, or while the slot of the bucket is being moved. It includes the
+	// first try, so a value below the normal response or dial time fails healthy calls. A call
+	// with a deadline retries until the deadline.
 	// Default: [DefaultRetryFor].
 	RetryFor time.Duration
 
@@ -139,10 +140,11 @@ func (s *Store) open(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil {
+	if err != nil && !isServerError(err) {
 		return err
 	}
-	if err := s.rejectServers(ctx); err != nil {
+	// What is wrong with a server says more than how it rejects a script.
+	if err := cmp.Or(s.rejectServers(ctx), err); err != nil {
 		return err
 	}
 	if err := s.openNamespace(ctx); err != nil {
