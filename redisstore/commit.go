@@ -37,6 +37,9 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 	var none installation.Receipt
 	b := s.keys.of(c.Key.Tenant)
 	keys, args, err := s.commitArgs(b, c)
+	if err == nil {
+		err = s.limit.check(args)
+	}
 	if err != nil {
 		return none, err
 	}
@@ -59,7 +62,7 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 	})
 	switch {
 	case err != nil && uncertain:
-		return none, wrapError(ctx, installation.ErrUnknownOutcome, err)
+		return none, wrapError(ctx, installation.ErrUnknownOutcome, s.limit.hint(err, args))
 	case err != nil:
 		return none, wrapError(ctx, installation.ErrUnavailable, err)
 	}

@@ -99,6 +99,16 @@
 //	+zadd +zrem +zrange +zcard +zlexcount +zscore +zmscore +zscan +xadd +xlen +xrange +pttl
 //	+hello +info +scan +command +cluster|slots +asking
 //
+// One more right is optional:
+//
+//	+config|get
+//
+// With it, Open reads proto-max-bulk-len and client-query-buffer-limit, and Commit rejects a change
+// with a longer part as [installation.ErrInvalid]. The server would close the connection, so
+// without this right such a change ends as [installation.ErrUnknownOutcome]. These rights are
+// optional too: +info and +pttl (Health then reports "unknown"), +wait (for RequireReplicas), +scan
+// (for Verify), and without a cluster +command, +cluster|slots and +asking.
+//
 // # Size
 //
 // A record with a sealed body of 2 KiB, eight terms, a claim and one event takes about 5.7 KB

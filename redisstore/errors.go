@@ -54,6 +54,8 @@ var serverErrors = []struct {
 	{"WRONGTYPE", verdictRejected, "a key of the namespace has another type"},
 	{"This instance has cluster support disabled", verdictRejected,
 		"the server is not part of a cluster; use a redis.Client"},
+	{"Protocol error: invalid bulk length", verdictRejected,
+		"a part of the change is longer than proto-max-bulk-len of the server"},
 	{"CROSSSLOT", verdictRejected, "the keys are in different slots"},
 	{"unknown command", verdictRejected, textLacks},
 	{"Unknown Redis command", verdictRejected, textLacks}, // in a script
@@ -82,6 +84,15 @@ type slotMoving struct {
 // Unwrap returns the error.
 func (e slotMoving) Unwrap() error { return e.error }
 
+// explained is an error with a text of our own, which says more than [classify] can.
+type explained struct {
+	error
+	text string
+}
+
+// Unwrap returns the error.
+func (e explained) Unwrap() error { return e.error }
+
 // isSlotMoving reports whether a server answers that the slot of a script's keys is being moved.
 func isSlotMoving(err error) bool {
 	text := innerText(serverText(err))
@@ -97,6 +108,9 @@ func explain(err error) (verdict, string) {
 	}
 	if moving, ok := errors.AsType[slotMoving](err); ok {
 		text = fmt.Sprintf("slot %d is being moved to another server", moving.slot)
+	}
+	if e, ok := errors.AsType[explained](err); ok {
+		text = e.text
 	}
 	return v, text
 }

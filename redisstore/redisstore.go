@@ -80,6 +80,7 @@ type Store struct {
 	keys   keyspace
 	meta   string // value of the meta key in every bucket
 	opts   Options
+	limit  *argumentLimit
 
 	commit, opening, probe, repair script
 }
@@ -147,6 +148,7 @@ func (s *Store) open(ctx context.Context) error {
 	if err := cmp.Or(s.rejectServers(ctx), err); err != nil {
 		return err
 	}
+	s.limit = s.readLimit(ctx)
 	if err := s.openNamespace(ctx); err != nil {
 		return err
 	}
