@@ -55,6 +55,10 @@
 // connection errors the store makes a cluster client look for the new master at once. By itself
 // the client does so once a minute.
 //
+// go-redis does not tell why it cannot connect if a deadline ends while it still tries. So a call
+// that takes longer than 150 ms opens a connection itself, which sends PING. A store does so at most
+// twice a second. An error then names the cause, such as a certificate that is not trusted.
+//
 // A go-redis client applies the context's deadline to replies only if its option
 // ContextTimeoutEnabled is set. Otherwise a call may overrun its context by the client's
 // ReadTimeout.

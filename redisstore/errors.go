@@ -2,11 +2,12 @@ package redisstore
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -117,6 +118,9 @@ func explain(err error) (verdict, string) {
 
 func classify(err error) (verdict, string) {
 	op, _ := errors.AsType[*net.OpError](err)
+	if text := tlsText(err); text != "" {
+		return verdictRejected, text
+	}
 	switch {
 	case errors.Is(err, redis.ErrClosed):
 		return verdictRejected, "the client is closed"
@@ -142,6 +146,39 @@ func classify(err error) (verdict, string) {
 	default:
 		return verdictUnknown, "the connection failed"
 	}
+}
+
+// tlsText returns the text of an error of TLS that a retry meets again, "" for other errors. It does
+// not quote the certificate.
+func tlsText(err error) string {
+	if errors.Is(err, errExpectsTLS) {
+		return errExpectsTLS.Error()
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, errNoTLS) {
+		return errNoTLS.Error()
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); !ok {
+		return ""
+	}
+	const untrusted = "the certificate of the server is not trusted"
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return untrusted + ": its authority is unknown"
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return untrusted + ": it is for another name"
+	}
+	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok && e.Reason == x509.Expired {
+		return untrusted + ": it has expired or is not valid yet"
+	}
+	return untrusted
+}
+
+// isVague reports whether err tells no cause: neither what a server has answered nor what is wrong
+// with the connection to it.
+func isVague(err error) bool {
+	op, _ := errors.AsType[*net.OpError](err)
+	return !isServerError(err) && tlsText(err) == "" && (op == nil || op.Op != "dial") &&
+		!errors.Is(err, redis.ErrClosed)
 }
 
 func classifyServerError(full string) (verdict, string) {
@@ -241,23 +278,19 @@ func wrapError(ctx context.Context, sentinel, err error) error {
 	}
 	_, text := explain(err)
 	e := &storeError{sentinel: sentinel, text: text, causes: []error{err}}
-	if ended := contextError(ctx, err); ended != nil && !errors.Is(err, ended) {
+	if ended := contextError(ctx); ended != nil && !errors.Is(err, ended) {
 		e.causes = append(e.causes, ended)
 	}
 	return e
 }
 
-// contextError returns the error of a context that has ended, else nil. The network may report
-// the deadline a moment before the context does.
-func contextError(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	deadline, ok := ctx.Deadline()
-	if ok && errors.Is(err, os.ErrDeadlineExceeded) && !time.Now().Before(deadline) {
+// contextError returns the error of a context that has ended, else nil. Others who wait for its
+// deadline may notice it a moment before the context does.
+func contextError(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {
 		return context.DeadlineExceeded
 	}
-	return nil
+	return ctx.Err()
 }
 
 // unavailable returns an [installation.ErrUnavailable] with a text of our own.

@@ -73,7 +73,7 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Store keeps records on Redis. Make one with [Open]. It is safe for concurrent use. It has no
+// Store keeps records on Redis. Make one with [Open]. It is safe for concurrent use. It keeps no
 // connections or goroutines of its own, so it needs no closing; the caller closes the client.
 type Store struct {
 	client client
@@ -81,6 +81,8 @@ type Store struct {
 	meta   string // value of the meta key in every bucket
 	opts   Options
 	limit  *argumentLimit
+
+	checkups *checkups
 
 	commit, opening, probe, repair script
 }
@@ -106,7 +108,7 @@ func Open(ctx context.Context, c redis.UniversalClient, o *Options) (*Store, err
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s := &Store{}
+	s := &Store{checkups: new(checkups)}
 	if o != nil {
 		s.opts = *o
 	}

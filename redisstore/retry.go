@@ -30,6 +30,22 @@ var errTimeout = errors.New("there was no answer in time")
 func (s *Store) retry(
 	ctx context.Context, try func(_ context.Context, uncertain bool) error,
 ) (uncertain bool, err error) {
+	started := time.Now()
+	checking := time.AfterFunc(checkupAfter, func() { s.checkups.start(s.client) })
+	defer checking.Stop()
+	uncertain, err = s.retryLoop(ctx, try)
+	if err != nil && isVague(err) {
+		if cause := s.checkups.since(started); cause != nil {
+			_, text := explain(cause)
+			err = explained{errors.Join(err, cause), text}
+		}
+	}
+	return uncertain, err
+}
+
+func (s *Store) retryLoop(
+	ctx context.Context, try func(_ context.Context, uncertain bool) error,
+) (uncertain bool, err error) {
 	end, hasDeadline := ctx.Deadline()
 	if !hasDeadline {
 		end = time.Now().Add(s.opts.RetryFor)
