@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -68,8 +69,9 @@ type Options struct {
 	// them. Use it for tests and caches: records vanish without an error.
 	AllowEviction bool
 
-	// Logger receives each failed try that is retried (debug), and a warning for index members
-	// that a list had to leave out. It never gets a key or a payload. Default: no logging.
+	// Logger receives each failed try that is retried, as a warning at most once in ten seconds and
+	// else at the level debug. It also receives a warning for index members that a list had to
+	// leave out. It never gets a key or a payload. Default: no logging.
 	Logger *slog.Logger
 }
 
@@ -83,6 +85,7 @@ type Store struct {
 	limit  *argumentLimit
 
 	checkups *checkups
+	warned   atomic.Int64 // time of the last warning about a retry in nanoseconds
 
 	commit, opening, probe, repair script
 }

@@ -76,7 +76,7 @@ func (s *Store) retryLoop(
 		if verdict == verdictRejected || verdict == verdictPartial || limited.Err() != nil {
 			return uncertain, err
 		}
-		s.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "redisstore: retry",
+		s.opts.Logger.LogAttrs(ctx, s.retryLevel(), "redisstore: retry",
 			slog.Int("try", n), slog.String("reason", text))
 		if primaryMayHaveMoved(err) {
 			s.client.reload(ctx)
@@ -88,6 +88,19 @@ func (s *Store) retryLoop(
 		}
 		backoff = min(2*backoff, maxBackoff)
 	}
+}
+
+// warnEvery is the shortest time between two warnings about a retry.
+const warnEvery = 10 * time.Second
+
+// retryLevel returns the level at which a retry is logged. An outage shows in a log without debug
+// lines, and does not fill it.
+func (s *Store) retryLevel() slog.Level {
+	last, now := s.warned.Load(), time.Now().UnixNano()
+	if now-last >= int64(warnEvery) && s.warned.CompareAndSwap(last, now) {
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
 }
 
 // isContextError reports whether err only says that a context has ended.
