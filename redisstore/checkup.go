@@ -80,9 +80,8 @@ type target struct {
 
 // targets returns the servers that the options of the client name.
 func (c client) targets() (list []target) {
-	add := func(
-		dial func(context.Context, string, string) (net.Conn, error), network, addr string, tls bool,
-	) {
+	type dialer = func(ctx context.Context, network, addr string) (net.Conn, error)
+	add := func(dial dialer, network, addr string, tls bool) {
 		list = append(list, target{addr, tls, func(ctx context.Context) (net.Conn, error) {
 			return dial(ctx, network, addr)
 		}})

@@ -56,7 +56,7 @@
 // the client does so once a minute.
 //
 // go-redis does not tell why it cannot connect if a deadline ends while it still tries. So a call
-// that takes longer than 150 ms opens a connection itself, which sends PING. A store does so at most
+// that takes longer than 150 ms opens a connection itself and sends PING. A store does so at most
 // twice a second. An error then names the cause, such as a certificate that is not trusted.
 //
 // A go-redis client applies the context's deadline to replies only if its option

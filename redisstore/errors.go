@@ -148,8 +148,8 @@ func classify(err error) (verdict, string) {
 	}
 }
 
-// tlsText returns the text of an error of TLS that a retry meets again, "" for other errors. It does
-// not quote the certificate.
+// tlsText returns the text of an error of TLS that a retry meets again, "" for other errors. It
+// does not quote the certificate.
 func tlsText(err error) string {
 	if errors.Is(err, errExpectsTLS) {
 		return errExpectsTLS.Error()

@@ -142,7 +142,8 @@ func (s *Store) tryScripts(ctx context.Context, b bucket) error {
 func failedProbe(tried []string) error {
 	command, failed := "", error(nil)
 	for ; len(tried) > 0; tried = tried[2:] {
-		if err := scriptError(tried[1]); failed == nil || rejectsWrites(failed) && !rejectsWrites(err) {
+		err := scriptError(tried[1])
+		if failed == nil || rejectsWrites(failed) && !rejectsWrites(err) {
 			command, failed = tried[0], err
 		}
 	}

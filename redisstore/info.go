@@ -14,8 +14,8 @@ import (
 	"github.com/go-installation/installation/health"
 )
 
-// rejectServers returns an error if a server is too old, lacks a command, is a replica, or may evict
-// records.
+// rejectServers returns an error if a server is too old, lacks a command, is a replica, or may
+// evict records.
 func (s *Store) rejectServers(ctx context.Context) error {
 	err := s.client.eachPrimary(ctx, func(ctx context.Context, node redis.UniversalClient) error {
 		if c, ok := node.(*redis.Client); ok && caches(c) {

@@ -70,7 +70,7 @@ func (s *Store) readLimit(ctx context.Context) *argumentLimit {
 }
 
 // check returns an error if an argument is too long. It matches [installation.ErrInvalid] and not
-// [installation.ErrUnavailable], because a retry fails in the same way and a smaller change may not.
+// [installation.ErrUnavailable]: a retry fails in the same way, and a smaller change may not.
 func (l *argumentLimit) check(args []string) error {
 	for _, a := range args {
 		if len(a) <= l.bytes {

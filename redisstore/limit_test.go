@@ -62,7 +62,9 @@ func TestLargeChangeUnderSecretLimit(t *testing.T) {
 			allow(t, server, []string{"~*", "+@all", "-config"})
 			var log retries
 			s := open(t, dialAs(t, server), &redisstore.Options{Logger: log.logger()})
-			for size, says := range map[int]string{1<<20 + 100: param, 8 << 20: param, 1 << 10: ""} {
+			for size, says := range map[int]string{
+				1<<20 + 100: param, 8 << 20: param, 1 << 10: "",
+			} {
 				_, err := s.Commit(log.firstTry(t), withBody(id("%d", size), size))
 				if (err == nil) != (says == "") || !strings.Contains(fmt.Sprint(err), says) {
 					t.Errorf("%d bytes: error %v, want one about %q", size, err, says)

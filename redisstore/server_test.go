@@ -74,8 +74,8 @@ func TestOpenNamesMissingCommands(t *testing.T) {
 		rejected(t, client, &redisstore.Options{RequireReplicas: 1}, "WAIT")
 	})
 	t.Run("cluster", func(t *testing.T) {
-		server := redistest.Start(t, "--cluster-enabled", "yes", "--rename-command", "HSET", "hidden",
-			"--cluster-config-file", "nodes.conf")
+		server := redistest.Start(t, "--cluster-enabled", "yes",
+			"--cluster-config-file", "nodes.conf", "--rename-command", "HSET", "hidden")
 		if err := server.Client(t).ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
 			t.Fatal(err)
 		}
