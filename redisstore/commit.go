@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/event"
 )
 
 // Commit implements [installation.Store]. It runs one script on the primary of the tenant's
@@ -35,6 +37,9 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 	var none installation.Receipt
 	b := s.keys.of(c.Key.Tenant)
 	keys, args, err := s.commitArgs(b, c)
+	if err == nil {
+		err = s.limit.check(args)
+	}
 	if err != nil {
 		return none, err
 	}
@@ -57,7 +62,7 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 	})
 	switch {
 	case err != nil && uncertain:
-		return none, wrapError(ctx, installation.ErrUnknownOutcome, err)
+		return none, wrapError(ctx, installation.ErrUnknownOutcome, s.limit.hint(err, args))
 	case err != nil:
 		return none, wrapError(ctx, installation.ErrUnavailable, err)
 	}
@@ -101,7 +106,7 @@ var errForgotten = &storeError{
 // Positions in the arguments of the script.
 const (
 	argUncertain = 16
-	fixedArgs    = 17 // the events follow
+	fixedArgs    = 18 // the events follow
 )
 
 // commitArgs returns the keys and arguments of the script for c. The header of commit.lua
@@ -134,6 +139,9 @@ func (s *Store) commitArgs(b bucket, c installation.Change) (keys, args []string
 	}
 	args[14] = strconv.Itoa(s.opts.MaxEvents)
 	args[15] = strconv.Itoa(installation.RememberedOps)
+	if ends(c) {
+		args[17] = "1"
+	}
 	for _, e := range c.Events {
 		encoded, err := e.MarshalBinary()
 		if err != nil {
@@ -142,6 +150,17 @@ func (s *Store) commitArgs(b bucket, c installation.Change) (keys, args []string
 		args = append(args, string(encoded))
 	}
 	return keys, args, nil
+}
+
+// ends reports whether c ends an installation, or removes what is left of one. It may then grow the
+// record a little, by what tells who ended it, and still must work on a server at its memory limit:
+// nothing else frees memory there, and nobody else revokes access.
+func ends(c installation.Change) bool {
+	return c.Record != nil && (c.Record.Deleted ||
+		slices.ContainsFunc(c.Events, func(e installation.Event) bool {
+			return e.Type == event.Uninstalled || e.Type == event.Expired ||
+				e.Type == event.Purged || e.Type == event.Deleted
+		}))
 }
 
 // leadsTo returns the revision after c.

@@ -39,7 +39,8 @@
 --   15  how many events to keep, approximately
 --   16  how many op entries a record keeps
 --   17  "1" if an earlier try may have been applied, because its answer was lost
---   18  and following: events
+--   18  "1" if the change ends an installation: it may use memory that the server does not have
+--   19  and following: events
 --
 -- Replies
 --   {"applied"}                      done
@@ -59,17 +60,24 @@
 local record, index, events, fields = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local expected, confirm, kind, leads_to = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local rest, tenant, id, now = ARGV[8], ARGV[9], ARGV[10], ARGV[12]
-local field, remembered, uncertain, first_event = ARGV[13], tonumber(ARGV[16]), ARGV[17], 18
+local field, remembered, uncertain, ends = ARGV[13], tonumber(ARGV[16]), ARGV[17], ARGV[18]
+local first_event = 19
 local entry_bytes, no_revision, no_deadline = 25, string.rep('\0', 8), string.rep('\0', 8)
 
 local function range(from, to, limit)
   return redis.call('ZRANGE', index, from, to, 'BYLEX', 'LIMIT', '0', limit)
 end
 
--- A server that became a replica while a client still uses it has old data, and runs scripts that
--- only read. It rejects writes, even one that changes nothing: no index has the empty member.
-local function answer(reply)
+-- Writes without changing anything: no index has the empty member. A replica rejects it, as any
+-- write. A server at its memory limit accepts it, and then the other writes of the script too.
+local function write_nothing()
   redis.call('ZREM', index, '')
+end
+
+-- A server that became a replica while a client still uses it has old data, and runs scripts that
+-- only read. So an answer from what is stored comes with a write.
+local function answer(reply)
+  write_nothing()
   return reply
 end
 
@@ -148,6 +156,7 @@ end
 for at = 1, #entries, entry_bytes do
   if string.sub(entries, at, at + 15) == ARGV[2] then
     if confirm == '1' then
+      write_nothing()
       redis.call('SET', record, stored, 'KEEPTTL')
     end
     return answer({'replayed', string.sub(entries, at + 16, at + 23)})
@@ -157,6 +166,7 @@ end
 -- 2. The idempotency key was used before.
 if field ~= '' and used and string.sub(used, 1, 20) > now then
   if confirm == '1' then
+    write_nothing()
     redis.call('HSET', fields, field, used)
   end
   return answer({'outcome', used})
@@ -215,11 +225,10 @@ if field ~= '' then
   expired = range('[o', '(o' .. now, '4')
 end
 
--- Every check has passed. A change that makes the record smaller begins with a write that needs no
--- memory: after it a server at its memory limit accepts the others. Without it, nothing could be
--- deleted there.
-if kind ~= 'n' and #rest < #old_rest then
-  redis.call('ZREM', index, '')
+-- Every check has passed. What makes the record smaller or ends the installation also works on a
+-- server at its memory limit. Otherwise nothing could be freed there.
+if ends == '1' or (kind ~= 'n' and #rest < #old_rest) then
+  write_nothing()
 end
 
 -- The events come first, because XADD fails after the last possible id.

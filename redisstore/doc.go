@@ -59,6 +59,10 @@
 // connection errors the store makes a cluster client look for the new master at once. By itself
 // the client does so once a minute.
 //
+// go-redis does not tell why it cannot connect if a deadline ends while it still tries. So a call
+// that takes longer than 150 ms opens a connection itself and sends PING. A store does so at most
+// twice a second. An error then names the cause, such as a certificate that is not trusted.
+//
 // A go-redis client applies the context's deadline to replies only if its option
 // ContextTimeoutEnabled is set. Otherwise a call may overrun its context by the client's
 // ReadTimeout.
@@ -79,7 +83,8 @@
 //
 // # Servers
 //
-// Redis 6.2 or later, or a compatible server; tests run on Redis 7.0. Configure:
+// Redis 7.0 or later, or a compatible server such as Valkey; tests run on Redis 7.0. Open rejects
+// older servers, and servers that have renamed a command. Configure:
 //
 //   - maxmemory-policy noeviction. Open rejects an allkeys policy with a memory limit, because
 //     records then vanish without an error. Without a limit, health reports a warning. A
@@ -102,6 +107,16 @@
 //	+hscan +zadd +zrem +zrange +zcard +zlexcount +zscore +zmscore +zscan +xadd +xlen +xrange
 //	+pttl +persist
 //	+hello +info +scan +command +cluster|slots +asking
+//
+// One more right is optional:
+//
+//	+config|get
+//
+// With it, Open reads proto-max-bulk-len and client-query-buffer-limit, and Commit rejects a change
+// with a longer part as [installation.ErrInvalid]. The server would close the connection, so
+// without this right such a change ends as [installation.ErrUnknownOutcome]. These rights are
+// optional too: +info and +pttl (Health then reports "unknown"), +wait (for RequireReplicas), +scan
+// (for Verify), and without a cluster +command, +cluster|slots and +asking.
 //
 // # Size
 //

@@ -2,11 +2,12 @@ package redisstore
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -54,12 +55,17 @@ var serverErrors = []struct {
 	{"WRONGTYPE", verdictRejected, "a key of the namespace has another type"},
 	{"This instance has cluster support disabled", verdictRejected,
 		"the server is not part of a cluster; use a redis.Client"},
+	{"Protocol error: invalid bulk length", verdictRejected,
+		"a part of the change is longer than proto-max-bulk-len of the server"},
 	{"CROSSSLOT", verdictRejected, "the keys are in different slots"},
-	{"unknown command", verdictRejected,
-		"the server lacks a command; it must allow scripts and support Redis 6.2 or later"},
+	{"unknown command", verdictRejected, textLacks},
+	{"Unknown Redis command", verdictRejected, textLacks}, // in a script
+	{"Unknown command", verdictRejected, textLacks},
 }
 
 const textMoving = "the slot is being moved to another server"
+
+const textLacks = "the server lacks a command: " + textNeeds
 
 const textNoRight = "the user lacks a right; see the documentation of this package"
 
@@ -79,6 +85,15 @@ type slotMoving struct {
 // Unwrap returns the error.
 func (e slotMoving) Unwrap() error { return e.error }
 
+// explained is an error with a text of our own, which says more than [classify] can.
+type explained struct {
+	error
+	text string
+}
+
+// Unwrap returns the error.
+func (e explained) Unwrap() error { return e.error }
+
 // isSlotMoving reports whether a server answers that the slot of a script's keys is being moved.
 func isSlotMoving(err error) bool {
 	text := innerText(serverText(err))
@@ -95,11 +110,17 @@ func explain(err error) (verdict, string) {
 	if moving, ok := errors.AsType[slotMoving](err); ok {
 		text = fmt.Sprintf("slot %d is being moved to another server", moving.slot)
 	}
+	if e, ok := errors.AsType[explained](err); ok {
+		text = e.text
+	}
 	return v, text
 }
 
 func classify(err error) (verdict, string) {
 	op, _ := errors.AsType[*net.OpError](err)
+	if text := tlsText(err); text != "" {
+		return verdictRejected, text
+	}
 	switch {
 	case errors.Is(err, redis.ErrClosed):
 		return verdictRejected, "the client is closed"
@@ -125,6 +146,39 @@ func classify(err error) (verdict, string) {
 	default:
 		return verdictUnknown, "the connection failed"
 	}
+}
+
+// tlsText returns the text of an error of TLS that a retry meets again, "" for other errors. It
+// does not quote the certificate.
+func tlsText(err error) string {
+	if errors.Is(err, errExpectsTLS) {
+		return errExpectsTLS.Error()
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, errNoTLS) {
+		return errNoTLS.Error()
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); !ok {
+		return ""
+	}
+	const untrusted = "the certificate of the server is not trusted"
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return untrusted + ": its authority is unknown"
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return untrusted + ": it is for another name"
+	}
+	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok && e.Reason == x509.Expired {
+		return untrusted + ": it has expired or is not valid yet"
+	}
+	return untrusted
+}
+
+// isVague reports whether err tells no cause: neither what a server has answered nor what is wrong
+// with the connection to it.
+func isVague(err error) bool {
+	op, _ := errors.AsType[*net.OpError](err)
+	return !isServerError(err) && tlsText(err) == "" && (op == nil || op.Op != "dial") &&
+		!errors.Is(err, redis.ErrClosed)
 }
 
 func classifyServerError(full string) (verdict, string) {
@@ -207,6 +261,15 @@ func (e *storeError) Error() string { return e.sentinel.Error() + ": " + e.text 
 // Unwrap returns the sentinel and the causes.
 func (e *storeError) Unwrap() []error { return append([]error{e.sentinel}, e.causes...) }
 
+// textOf returns the text of an error of the store without that of its sentinel.
+func textOf(err error) string {
+	if e, ok := errors.AsType[*storeError](err); ok {
+		return e.text
+	}
+	_, text := explain(err)
+	return text
+}
+
 // wrapError returns the error of a call that ends with err. A storeError with the sentinel
 // stays as it is.
 func wrapError(ctx context.Context, sentinel, err error) error {
@@ -215,23 +278,19 @@ func wrapError(ctx context.Context, sentinel, err error) error {
 	}
 	_, text := explain(err)
 	e := &storeError{sentinel: sentinel, text: text, causes: []error{err}}
-	if ended := contextError(ctx, err); ended != nil && !errors.Is(err, ended) {
+	if ended := contextError(ctx); ended != nil && !errors.Is(err, ended) {
 		e.causes = append(e.causes, ended)
 	}
 	return e
 }
 
-// contextError returns the error of a context that has ended, else nil. The network may report
-// the deadline a moment before the context does.
-func contextError(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	deadline, ok := ctx.Deadline()
-	if ok && errors.Is(err, os.ErrDeadlineExceeded) && !time.Now().Before(deadline) {
+// contextError returns the error of a context that has ended, else nil. Others who wait for its
+// deadline may notice it a moment before the context does.
+func contextError(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {
 		return context.DeadlineExceeded
 	}
-	return nil
+	return ctx.Err()
 }
 
 // unavailable returns an [installation.ErrUnavailable] with a text of our own.

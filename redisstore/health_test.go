@@ -21,7 +21,7 @@ func TestHealth(t *testing.T) {
 	}{
 		"bare": {dialServer, map[string]health.Level{
 			"meta": health.OK, "scripts": health.OK,
-			"eviction-policy": health.OK, "evicted-keys": health.OK,
+			"eviction-policy": health.OK, "evicted-keys": health.OK, "memory": health.OK,
 			"persistence": health.Warning, "role": health.OK,
 			"replicas": health.Warning,
 		}},
@@ -50,7 +50,7 @@ func TestHealth(t *testing.T) {
 		"says nothing": {dialMini, map[string]health.Level{
 			"meta": health.OK, "scripts": health.OK,
 			"eviction-policy": health.Unknown, "persistence": health.Unknown,
-			"role": health.Unknown, "replicas": health.Unknown,
+			"role": health.Unknown, "replicas": health.Unknown, "memory": health.Unknown,
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -264,8 +264,8 @@ func (s *Store) readMeta(ctx context.Context, b bucket) (string, error) {
 // queueMeta reads the meta members of a bucket.
 func queueMeta(ctx context.Context, c redis.Cmdable, b bucket) *redis.StringSliceCmd {
 	return c.ZRangeArgs(ctx, redis.ZRangeArgs{
-		Key: b.index(), Start: "[" + scopeMeta, Stop: "(" + string(scopeMeta[0]+1),
-		ByLex: true, Count: 2,
+		Key: b.index(), ByLex: true, Count: 2,
+		Start: "[" + scopeMeta, Stop: "(" + string(scopeMeta[0]+1),
 	})
 }
 

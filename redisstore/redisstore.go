@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -67,18 +68,23 @@ type Options struct {
 	// them. Use it for tests and caches: records vanish without an error.
 	AllowEviction bool
 
-	// Logger receives each failed try that is retried (debug), and a warning for index members
-	// that a list had to leave out. It never gets a key or a payload. Default: no logging.
+	// Logger receives each failed try that is retried, as a warning at most once in ten seconds and
+	// else at the level debug. It also receives a warning for index members that a list had to
+	// leave out. It never gets a key or a payload. Default: no logging.
 	Logger *slog.Logger
 }
 
-// Store keeps records on Redis. Make one with [Open]. It is safe for concurrent use. It has no
+// Store keeps records on Redis. Make one with [Open]. It is safe for concurrent use. It keeps no
 // connections or goroutines of its own, so it needs no closing; the caller closes the client.
 type Store struct {
 	client client
 	keys   keyspace
 	meta   string // value of the meta key in every bucket
 	opts   Options
+	limit  *argumentLimit
+
+	checkups *checkups
+	warned   atomic.Int64 // time of the last warning about a retry in nanoseconds
 
 	commit, opening, probe           script
 	repair, ends, fixedKeys, lasting script // of Verify
@@ -105,7 +111,7 @@ func Open(ctx context.Context, c redis.UniversalClient, o *Options) (*Store, err
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s := &Store{}
+	s := &Store{checkups: new(checkups)}
 	if o != nil {
 		s.opts = *o
 	}
@@ -141,12 +147,14 @@ func (s *Store) open(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil {
+	if err != nil && !isServerError(err) {
 		return err
 	}
-	if err := s.rejectServers(ctx); err != nil {
+	// What is wrong with a server says more than how it rejects a script.
+	if err := cmp.Or(s.rejectServers(ctx), err); err != nil {
 		return err
 	}
+	s.limit = s.readLimit(ctx)
 	if err := s.openNamespace(ctx); err != nil {
 		return err
 	}

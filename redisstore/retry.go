@@ -30,6 +30,22 @@ var errTimeout = errors.New("there was no answer in time")
 func (s *Store) retry(
 	ctx context.Context, try func(_ context.Context, uncertain bool) error,
 ) (uncertain bool, err error) {
+	started := time.Now()
+	checking := time.AfterFunc(checkupAfter, func() { s.checkups.start(s.client) })
+	defer checking.Stop()
+	uncertain, err = s.retryLoop(ctx, try)
+	if err != nil && isVague(err) {
+		if cause := s.checkups.since(started); cause != nil {
+			_, text := explain(cause)
+			err = explained{errors.Join(err, cause), text}
+		}
+	}
+	return uncertain, err
+}
+
+func (s *Store) retryLoop(
+	ctx context.Context, try func(_ context.Context, uncertain bool) error,
+) (uncertain bool, err error) {
 	end, hasDeadline := ctx.Deadline()
 	if !hasDeadline {
 		end = time.Now().Add(s.opts.RetryFor)
@@ -60,7 +76,7 @@ func (s *Store) retry(
 		if verdict == verdictRejected || verdict == verdictPartial || limited.Err() != nil {
 			return uncertain, err
 		}
-		s.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "redisstore: retry",
+		s.opts.Logger.LogAttrs(ctx, s.retryLevel(), "redisstore: retry",
 			slog.Int("try", n), slog.String("reason", text))
 		if primaryMayHaveMoved(err) {
 			s.client.reload(ctx)
@@ -72,6 +88,19 @@ func (s *Store) retry(
 		}
 		backoff = min(2*backoff, maxBackoff)
 	}
+}
+
+// warnEvery is the shortest time between two warnings about a retry.
+const warnEvery = 10 * time.Second
+
+// retryLevel returns the level at which a retry is logged. An outage shows in a log without debug
+// lines, and does not fill it.
+func (s *Store) retryLevel() slog.Level {
+	last, now := s.warned.Load(), time.Now().UnixNano()
+	if now-last >= int64(warnEvery) && s.warned.CompareAndSwap(last, now) {
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
 }
 
 // isContextError reports whether err only says that a context has ended.

@@ -34,6 +34,20 @@ func Start(tb testing.TB, config ...string) *Server {
 	return launch(tb, "", append(base, config...))
 }
 
+// StartTLS starts a server and returns the address of a port of it that expects TLS. The test is
+// skipped if the program does not support it.
+func StartTLS(tb testing.TB, certFile, keyFile string) (addr string) {
+	tb.Helper()
+	if out, _ := exec.Command(find(tb), "--tls-port", "-1").CombinedOutput(); bytes.Contains(
+		out, []byte("Bad directive")) {
+		tb.Skip("redis-server was built without TLS")
+	}
+	port := strconv.Itoa(freePort(tb))
+	Start(tb, "--tls-port", port, "--tls-cert-file", certFile, "--tls-key-file", keyFile,
+		"--tls-ca-cert-file", certFile, "--tls-auth-clients", "no")
+	return net.JoinHostPort("127.0.0.1", port)
+}
+
 // launch starts redis-server with a configuration file, if one is given. It tries another port
 // if a process takes the chosen one first.
 func launch(tb testing.TB, file string, config []string) *Server {
