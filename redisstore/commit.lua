@@ -48,7 +48,7 @@
 --   {"conflict", revision, entries}  another revision is stored, with these op entries
 --   {"exists", id}                   this record holds one of the claims
 --   {"unknown"}                      an earlier try may have been applied and been forgotten
---   {"foreign", meta}                the index has another meta member, or "" for none
+--   {"foreign"}                      the index lacks the meta member
 --   {"broken"}                       the record or the index is damaged
 --
 -- The script reads every key and checks everything before the first write. What a script has
@@ -120,13 +120,13 @@ end
 
 -- Reads, before anything is written.
 
-local metas = range('[m', '(n', '2')
+local meta = redis.call('ZSCORE', index, ARGV[1]) -- a range lacks it if a member has a score
 local stored = redis.call('GET', record) or ''
 redis.call('XLEN', events)
 local kept = redis.call('HMGET', fields, field, 't' .. tenant, 'first')
 local used, last, first = kept[1], kept[2], kept[3]
-if #metas ~= 1 or metas[1] ~= ARGV[1] then
-  return {'foreign', metas[1] or ''}
+if not meta then
+  return {'foreign'}
 end
 
 local was, revision, generation, entries = '', no_revision, '', ''

@@ -93,7 +93,7 @@ func decodeRecord(k installation.Key, stored string) (*installation.Record, []op
 	if deadline := rest[numberBytes : 2*numberBytes]; deadline != noDeadline {
 		r.Deadline = decodeTime(deadline)
 	}
-	names := int(binary.BigEndian.Uint32([]byte(rest[2*numberBytes:restBytes])))
+	names := int(binary.BigEndian.Uint32([]byte(rest[2*numberBytes : restBytes])))
 	created, rest := rest[:numberBytes], rest[restBytes:]
 	switch {
 	case r.Deleted && rest == "" && names == 0 && created == noDeadline:

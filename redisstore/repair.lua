@@ -16,14 +16,13 @@
 --   {"looked", missing, stale, taken}   members that the index lacked; 1 if it had the given one;
 --                                       claims that it assigns to another record, not repaired
 --   {"changed"}                         the record has changed since
---   {"foreign", meta}                   the index has another meta member, or "" for none
+--   {"foreign"}                         the index lacks the meta member
 
 local record, index = KEYS[1], KEYS[2]
 local seen, id, given, repair = ARGV[2], ARGV[3], ARGV[4], ARGV[5] == '1'
-local metas = redis.call('ZRANGE', index, '[m', '(n', 'BYLEX', 'LIMIT', '0', '2')
 local stored = redis.call('GET', record) or ''
-if #metas ~= 1 or metas[1] ~= ARGV[1] then
-  return {'foreign', metas[1] or ''}
+if not redis.call('ZSCORE', index, ARGV[1]) then
+  return {'foreign'}
 end
 if string.sub(stored, 1, 9) ~= seen then
   return {'changed'}

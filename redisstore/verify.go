@@ -87,13 +87,13 @@ func membersOf(is stored) []string {
 // records walks the records on one server and checks their index members.
 func (v *verification) records(ctx context.Context, node redis.UniversalClient) error {
 	pattern := v.store.keys.recordPattern()
-	return v.scan(ctx, func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
+	return v.store.scan(ctx, func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
 		return node.Scan(ctx, cursor, pattern, verifyBatch).Result()
 	}, v.checkRecords)
 }
 
 // scan calls check for each batch of a SCAN command.
-func (v *verification) scan(
+func (s *Store) scan(
 	ctx context.Context,
 	next func(_ context.Context, cursor uint64) ([]string, uint64, error),
 	check func(context.Context, []string) error,
@@ -101,7 +101,7 @@ func (v *verification) scan(
 	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
 		var found []string
 		at := cursor
-		err := v.store.read(ctx, func(ctx context.Context) (err error) {
+		err := s.read(ctx, func(ctx context.Context) (err error) {
 			found, cursor, err = next(ctx, at)
 			return err
 		})
@@ -217,7 +217,7 @@ func (v *verification) indexes(ctx context.Context) error {
 		check := func(ctx context.Context, found []string) error {
 			return v.checkMembers(ctx, b, found)
 		}
-		if err := v.scan(ctx, next, check); err != nil {
+		if err := v.store.scan(ctx, next, check); err != nil {
 			return err
 		}
 	}
@@ -323,7 +323,7 @@ func (v *verification) runRepair(
 	switch {
 	case err != nil:
 		return found, false, err
-	case len(reply) == 2 && reply[0] == "foreign":
+	case len(reply) == 1 && reply[0] == "foreign":
 		return found, false, errForeign(b)
 	case len(reply) == 1 && reply[0] == "changed":
 		return found, true, nil
