@@ -221,7 +221,7 @@ for _, claim in ipairs(claims) do
   end
 end
 
-local expired = {}
+local expired = {} -- some ends of outcomes
 if field ~= '' then
   expired = range('[o', '(o' .. now, '4')
 end
@@ -278,16 +278,20 @@ for _, member in ipairs(had) do
 end
 
 if field ~= '' then
+  local ends = 'o' .. string.sub(ARGV[14], 1, 20) .. field
   redis.call('HSET', fields, field, ARGV[14])
-  redis.call('ZADD', index, '0', 'o' .. string.sub(ARGV[14], 1, 20) .. field)
+  redis.call('ZADD', index, '0', ends)
   if used and string.sub(used, 1, 20) ~= string.sub(ARGV[14], 1, 20) then
     redis.call('ZREM', index, 'o' .. string.sub(used, 1, 20) .. field)
   end
   for _, member in ipairs(expired) do
-    if string.sub(member, 22) ~= field then
-      redis.call('HDEL', fields, string.sub(member, 22))
+    local of = string.sub(member, 22)
+    if string.sub(member, 1, 1) == 'o' and member ~= ends then -- a score may move others there
+      if string.sub(of, 1, 1) == 'o' and of ~= field then
+        redis.call('HDEL', fields, of)
+      end
+      redis.call('ZREM', index, member)
     end
-    redis.call('ZREM', index, member)
   end
 end
 
