@@ -28,7 +28,7 @@ func TestVerify(t *testing.T) {
 	must(t, s, create(id("gone"), ""))
 	checkIndex(t, s)
 	var lost []any
-	whole := client.ZRange(t.Context(), index, 0, -1).Val()
+	whole := recordMembers(t, client, "verify")
 	for _, member := range whole {
 		if len(lost) < 3 && redisstore.MemberID(member) != "gone" {
 			lost = append(lost, member)
@@ -80,7 +80,7 @@ func TestVerifyUnreadable(t *testing.T) {
 	s := open(t, client, &redisstore.Options{Namespace: "verify"})
 	must(t, s, create(id("a"), ""))
 	client.ZAdd(t.Context(), "{verify:00}:x", redis.Z{Member: "zzz"}, redis.Z{Member: "t"})
-	client.HSet(t.Context(), "{verify:00}:r:x", "r", "1")
+	client.Set(t.Context(), "{verify:00}:r:x", "r", 0)
 	verified(t, s, nil, redisstore.VerifyReport{Records: 1, Members: 5, Unreadable: 3})
 	verified(t, s, repair, redisstore.VerifyReport{Records: 1, Members: 5, Unreadable: 3})
 	// Verify removes no keys.
@@ -142,7 +142,7 @@ func TestVerifyScore(t *testing.T) {
 	}
 }
 
-// TestVerifyOutcome uses a tenant whose outcome key looks like the key of a record.
+// TestVerifyOutcome uses a tenant whose name looks like a part of a record's key.
 func TestVerifyOutcome(t *testing.T) {
 	s := open(t, redistest.Start(t).Client(t), nil)
 	c := create(installation.Key{Tenant: "a}:r:b", ID: "a"}, "")
