@@ -1,5 +1,5 @@
--- Applies one change to a bucket: all of it or nothing. All keys are in one slot. All but the record
--- exist from Open on and never stop existing.
+-- Applies one change to a bucket: all of it or nothing. All keys are in one slot. All but the
+-- record exist from Open on and never stop existing.
 --
 -- KEYS
 --   1  record  string: see below
@@ -49,7 +49,7 @@
 --   {"conflict", revision, entries}  another revision is stored, with these op entries
 --   {"exists", id}                   this record holds one of the claims
 --   {"unknown"}                      an earlier try may have been applied and been forgotten
---   {"foreign", meta}                the index has another meta member, or "" for none
+--   {"foreign"}                      the index lacks the meta member
 --   {"broken"}                       the record or the index is damaged
 --
 -- The script reads every key and checks everything before the first write. What a script has
@@ -62,7 +62,9 @@ local expected, confirm, kind, leads_to = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local rest, tenant, id, now = ARGV[8], ARGV[9], ARGV[10], ARGV[12]
 local field, remembered, uncertain, ends = ARGV[13], tonumber(ARGV[16]), ARGV[17], ARGV[18]
 local first_event = 19
-local entry_bytes, no_revision, no_deadline = 25, string.rep('\0', 8), string.rep('\0', 8)
+local entry_bytes, no_revision = 25, string.rep('\0', 8)
+local no_created, no_deadline = no_revision, no_revision
+local term_scope, global_scope, claim_scope, at_sign = string.byte('tgc@', 1, 4)
 
 local function range(from, to, limit)
   return redis.call('ZRANGE', index, from, to, 'BYLEX', 'LIMIT', '0', limit)
@@ -82,42 +84,48 @@ local function answer(reply)
 end
 
 -- named returns the part of a rest that its index members follow from, and where the body begins.
--- It returns nil if the rest is too short.
+-- It returns nil if the rest is damaged.
 local function named(from)
-  if #from < 20 then
-    return nil
-  end
   local a, b, c, d = string.byte(from, 17, 20)
-  local length = ((a * 256 + b) * 256 + c) * 256 + d
-  if #from < 20 + length then
+  if not d then
     return nil
   end
-  return string.sub(from, 1, 20 + length)
+  local at, last = 21, 20 + ((a * 256 + b) * 256 + c) * 256 + d
+  while at <= last do
+    local high, low, scope, first = string.byte(from, at, at + 3)
+    if not scope then
+      return nil
+    end
+    local length = high * 256 + low
+    local of_term = length > 1 and first == at_sign and global_scope or term_scope
+    if length == 0 or scope ~= of_term and scope ~= claim_scope then
+      return nil
+    end
+    at = at + 2 + length
+  end
+  if at ~= last + 1 or #from < last then
+    return nil
+  end
+  return string.sub(from, 1, last)
 end
 
--- members returns the index members of a record, and those of its claims alone. It returns nil if
--- the names are damaged.
+-- members returns the index members of a record, and those of its claims alone.
 local function members(names)
   local list, claims, at = {}, {}, 21
   local created, deadline = string.sub(names, 1, 8), string.sub(names, 9, 16)
   while at < #names do
     local length = string.byte(names, at) * 256 + string.byte(names, at + 1)
-    local scope = string.sub(names, at + 2, at + 2)
+    local scope = string.byte(names, at + 2)
     local name = string.sub(names, at + 3, at + 1 + length)
     at = at + 2 + length
-    if scope == 't' then
+    if scope == term_scope then
       list[#list + 1] = 't' .. tenant .. '\0' .. name .. '\0' .. created .. id
-    elseif scope == 'g' then
+    elseif scope == global_scope then
       list[#list + 1] = 'g' .. name .. '\0' .. created .. tenant .. '\0' .. id
-    elseif scope == 'c' then
+    else
       list[#list + 1] = 'c' .. tenant .. '\0' .. name .. '\0' .. id
       claims[#claims + 1] = 'c' .. tenant .. '\0' .. name .. '\0'
-    else
-      return nil
     end
-  end
-  if at ~= #names + 1 then
-    return nil
   end
   if deadline ~= no_deadline then
     list[#list + 1] = 'd' .. tenant .. '\0' .. deadline .. id
@@ -128,13 +136,13 @@ end
 
 -- Reads, before anything is written.
 
-local metas = range('[m', '(n', '2')
+local meta = redis.call('ZSCORE', index, ARGV[1]) -- a range lacks it if a member has a score
 local stored = redis.call('GET', record) or ''
 redis.call('XLEN', events)
 local kept = redis.call('HMGET', fields, field, 't' .. tenant, 'first')
 local used, last, first = kept[1], kept[2], kept[3]
-if #metas ~= 1 or metas[1] ~= ARGV[1] then
-  return {'foreign', metas[1] or ''}
+if not meta then
+  return {'foreign'}
 end
 
 local was, revision, generation, entries = '', no_revision, '', ''
@@ -146,8 +154,10 @@ if stored ~= '' then
   local rest_at = 19 + count * entry_bytes
   entries, old_rest = string.sub(stored, 19, rest_at - 1), string.sub(stored, rest_at)
   old_names = named(old_rest)
-  if (was ~= 'r' and was ~= 't') or revision == no_revision or count == 0 or count > remembered
-    or not old_names then
+  local known = was == 'r'
+    or was == 't' and #old_rest == 20 and string.sub(old_rest, 1, 8) == no_created
+  if not known or count == 0 or count > remembered or not old_names or revision == no_revision
+    or string.byte(revision) > 127 or string.byte(generation) > 127 then
     return {'broken'}
   end
 end
@@ -160,6 +170,10 @@ for at = 1, #entries, entry_bytes do
       redis.call('SET', record, stored, 'KEEPTTL')
     end
     return answer({'replayed', string.sub(entries, at + 16, at + 23)})
+  end
+  local mark = string.sub(entries, at + 24, at + 24)
+  if mark ~= 'r' and mark ~= 'n' then
+    return {'broken'}
   end
 end
 
@@ -203,9 +217,6 @@ if kind ~= 'n' then
     if new_names ~= '' then
       wanted, claims = members(new_names)
     end
-    if not had then
-      return {'broken'}
-    end
   end
 end
 for _, claim in ipairs(claims) do
@@ -220,7 +231,7 @@ for _, claim in ipairs(claims) do
   end
 end
 
-local expired = {}
+local expired = {} -- some ends of outcomes
 if field ~= '' then
   expired = range('[o', '(o' .. now, '4')
 end
@@ -276,16 +287,20 @@ for _, member in ipairs(had) do
 end
 
 if field ~= '' then
+  local ends = 'o' .. string.sub(ARGV[14], 1, 20) .. field
   redis.call('HSET', fields, field, ARGV[14])
-  redis.call('ZADD', index, '0', 'o' .. string.sub(ARGV[14], 1, 20) .. field)
+  redis.call('ZADD', index, '0', ends)
   if used and string.sub(used, 1, 20) ~= string.sub(ARGV[14], 1, 20) then
     redis.call('ZREM', index, 'o' .. string.sub(used, 1, 20) .. field)
   end
   for _, member in ipairs(expired) do
-    if string.sub(member, 22) ~= field then
-      redis.call('HDEL', fields, string.sub(member, 22))
+    local of = string.sub(member, 22)
+    if string.sub(member, 1, 1) == 'o' and member ~= ends then -- a score may move others there
+      if string.sub(of, 1, 1) == 'o' and of ~= field then
+        redis.call('HDEL', fields, of)
+      end
+      redis.call('ZREM', index, member)
     end
-    redis.call('ZREM', index, member)
   end
 end
 

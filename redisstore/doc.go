@@ -35,12 +35,12 @@
 // to recognize it. Callers may retry all three cases: the last two with an idempotency key, or
 // after reading the record.
 //
-// A bucket reports "not found" only while its meta key exists. Writers compare that key, and
-// readers check it when they find nothing. After a FLUSHALL or the loss of a server's data the
-// store is unavailable, not empty, and Open rejects the rest. A namespace of which nothing is
-// left looks like a new one. A server that has become a replica while the client still uses it
-// does not report "not found" or a conflict either: the store waits until the client finds the
-// primary. A record found there may be old.
+// A bucket reports "not found" only while its meta exists. Writers compare it, and readers check
+// it when they find nothing. After a FLUSHALL or the loss of a server's data the store is
+// unavailable, not empty, and Open rejects the rest. A namespace of which nothing is left looks
+// like a new one. A server that has become a replica while the client still uses it does not
+// report "not found" or a conflict either: the store waits until the client finds the primary.
+// A record found there may be old.
 //
 // Damaged data is not "not found" either. Get and Commit report a record that cannot be read as
 // unavailable; a list contains its key without revision and body.
@@ -103,8 +103,8 @@
 // A user needs these rights, here for the namespace "installation":
 //
 //	~{installation:*
-//	+evalsha +script|load +get +set +exists +hget +hmget +hset +hdel +wait
-//	+hscan +zadd +zrem +zrange +zcard +zlexcount +zscore +zmscore +zscan +xadd +xlen +xrange
+//	+evalsha +script|load +get +set +hget +hmget +hset +hdel +hlen +hscan +wait
+//	+zadd +zrem +zrange +zcard +zlexcount +zscore +zmscore +zscan +xadd +xlen +xrange
 //	+pttl +persist
 //	+hello +info +scan +command +cluster|slots +asking
 //
@@ -132,7 +132,7 @@
 //
 // # Stored format
 //
-// Later releases read the records of earlier ones. The meta key of each bucket names the layout
-// of keys and members; Open rejects a newer layout by name. If a namespace is lost and created
+// Later releases read the records of earlier ones. The meta of each bucket names the layout of
+// keys and members; Open rejects a newer layout by name. If a namespace is lost and created
 // again, an open store stays unavailable: open it again.
 package redisstore

@@ -50,7 +50,7 @@ func (s *Store) Health(ctx context.Context) ([]health.Finding, error) {
 	return findings, nil
 }
 
-// checkMeta checks the meta key of every bucket, and that none of its fixed keys will expire.
+// checkMeta checks the meta of every bucket, and that none of its fixed keys will expire.
 func (s *Store) checkMeta(ctx context.Context) health.Finding {
 	found := finding(health.OK, ruleMeta, "all %d buckets exist", s.keys.buckets)
 	for _, b := range s.keys.all() {
@@ -129,8 +129,10 @@ func (s *Store) tryScripts(ctx context.Context, b bucket) error {
 	switch {
 	case err != nil:
 		return err
-	case len(reply) == 0 || len(reply)%2 == 0 || reply[0] != "tried":
+	case len(reply) == 1 && reply[0] == "foreign":
 		return errForeign(b)
+	case len(reply)%2 == 0 || reply[0] != "tried":
+		return errReply
 	case len(reply) > 1:
 		return failedProbe(reply[1:])
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -117,7 +118,7 @@ func (s *Store) firstMeta(ctx context.Context) (meta, error) {
 	return parseMeta(stored)
 }
 
-// createNamespace writes the forming meta keys of a namespace whose meta in bucket 0 is not
+// createNamespace writes the forming metas of a namespace whose meta in bucket 0 is not
 // final: a new one, or one that a process has left unfinished. It rejects buckets with data.
 func (s *Store) createNamespace(ctx context.Context) (meta, error) {
 	buckets := cmp.Or(s.opts.Buckets, 1)
@@ -214,14 +215,14 @@ func (s *Store) checkBucket(ctx context.Context, b bucket) error {
 // because go-redis closes a connection by the first error, and the next one may lead to the
 // primary. In a cluster, replicas redirect their clients.
 func (s *Store) checkBucketAnd(ctx context.Context, b bucket, queue func(redis.Pipeliner)) error {
-	var value string
+	var found *redis.FloatCmd
 	err := s.read(ctx, func(ctx context.Context) error {
 		pipe := s.client.Pipeline()
 		if !s.client.isCluster() {
 			pipe.ZRem(ctx, b.index(), "")
 		}
 		writes := pipe.Len()
-		metas := queueMeta(ctx, pipe, b)
+		found = pipe.ZScore(ctx, b.index(), s.meta)
 		queue(pipe)
 		commands, _ := pipe.Exec(ctx) // each has its own error
 		for i, cmd := range commands {
@@ -233,16 +234,12 @@ func (s *Store) checkBucketAnd(ctx context.Context, b bucket, queue func(redis.P
 				return err
 			}
 		}
-		value = strings.Join(metas.Val(), "")
 		return nil
 	})
-	switch {
-	case err != nil:
-		return err
-	case value != s.meta:
-		return errForeign(b)
+	if err == nil && found.Err() != nil { // redis.Nil
+		err = errForeign(b)
 	}
-	return nil
+	return err
 }
 
 // bucketErrorOr returns the error of the bucket, or err if the bucket exists.
@@ -252,21 +249,35 @@ func (s *Store) bucketErrorOr(ctx context.Context, b bucket, err error) error {
 
 // readMeta returns the meta of a bucket, "" if it has none.
 func (s *Store) readMeta(ctx context.Context, b bucket) (string, error) {
-	members, err := readValue(ctx, s, func(ctx context.Context) ([]string, error) {
-		return queueMeta(ctx, s.client, b).Result()
+	metas, err := readValue(ctx, s, func(ctx context.Context) ([]string, error) {
+		return s.client.ZRangeArgs(ctx, redis.ZRangeArgs{
+			Key: b.index(), Start: "[" + scopeMeta, Stop: "(" + string(scopeMeta[0]+1),
+			ByLex: true, Count: 2,
+		}).Result()
 	})
-	if len(members) > 1 {
+	if err == nil && (len(metas) != 1 || !strings.HasPrefix(metas[0], scopeMeta)) {
+		metas, err = s.scanMetas(ctx, b)
+	}
+	if len(metas) > 1 {
 		return "", unavailable("bucket %d has several metas", b.number)
 	}
-	return strings.TrimPrefix(strings.Join(members, ""), scopeMeta), err
+	return strings.TrimPrefix(strings.Join(metas, ""), scopeMeta), err
 }
 
-// queueMeta reads the meta members of a bucket.
-func queueMeta(ctx context.Context, c redis.Cmdable, b bucket) *redis.StringSliceCmd {
-	return c.ZRangeArgs(ctx, redis.ZRangeArgs{
-		Key: b.index(), ByLex: true, Count: 2,
-		Start: "[" + scopeMeta, Stop: "(" + string(scopeMeta[0]+1),
+// scanMetas returns the meta members of a bucket, whatever the order of its index: if a member has
+// a score, a range may lack them.
+func (s *Store) scanMetas(ctx context.Context, b bucket) (metas []string, err error) {
+	err = s.scan(ctx, 2, func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
+		return s.client.ZScan(ctx, b.index(), cursor, scopeMeta+"*", verifyBatch).Result()
+	}, func(_ context.Context, found []string) error {
+		for scored := range slices.Chunk(found, 2) {
+			if !slices.Contains(metas, scored[0]) { // a scan may repeat itself
+				metas = append(metas, scored[0])
+			}
+		}
+		return nil
 	})
+	return metas, err
 }
 
 func errForeign(b bucket) error {

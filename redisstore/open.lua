@@ -1,5 +1,6 @@
 -- Creates the fixed keys of a bucket that has neither a meta member nor data, or makes a forming
--- meta member final. All keys are in one slot.
+-- meta member final. All keys are in one slot. Fixed keys without data may exist: a script that
+-- failed has left them.
 --
 -- KEYS
 --   1  index
@@ -14,10 +15,10 @@
 
 local index, events, fields = KEYS[1], KEYS[2], KEYS[3]
 local wanted, forming = ARGV[1], ARGV[2]
-local metas = redis.call('ZRANGE', index, '[m', '(n', 'BYLEX', 'LIMIT', '0', '2')
+local metas = redis.call('ZRANGE', index, '[m', '(n', 'BYLEX', 'LIMIT', '0', '1')
 local meta, data = metas[1], ''
-if redis.call('ZCARD', index) > #metas or redis.call('EXISTS', events) == 1
-  or redis.call('EXISTS', fields) == 1 then
+if redis.call('ZCARD', index) > #metas or redis.call('XLEN', events) > 0
+  or redis.call('HLEN', fields) > 1 then -- more than the field ''
   data = '1'
 end
 
@@ -27,6 +28,7 @@ if not meta and data == '' and string.sub(wanted, -#forming) == forming then
 elseif meta == wanted .. forming and data == '' then
   redis.call('HSET', fields, '', '')
   redis.call('XADD', events, 'MAXLEN', '0', '*', '', '') -- leaves an empty stream
+  redis.call('ZREM', index, '') -- without this right there would be two metas
   redis.call('ZADD', index, '0', wanted)
   redis.call('ZREM', index, meta)
   meta, data = wanted, '1'

@@ -79,7 +79,7 @@ type Options struct {
 type Store struct {
 	client client
 	keys   keyspace
-	meta   string // value of the meta key in every bucket
+	meta   string // the meta member of every bucket
 	opts   Options
 	limit  *argumentLimit
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -153,4 +154,33 @@ func (s *Store) runScript(ctx context.Context, sc script, keys, args []string) (
 	return readValue(ctx, s, func(ctx context.Context) ([]string, error) {
 		return sc.run(ctx, s.client, keys, args)
 	})
+}
+
+// scan calls check for each batch of a SCAN command: size texts that belong together for each
+// element. A server returns a small collection all at once.
+func (s *Store) scan(
+	ctx context.Context, size int,
+	next func(_ context.Context, cursor uint64) ([]string, uint64, error),
+	check func(context.Context, []string) error,
+) error {
+	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
+		var found []string
+		at := cursor
+		err := s.read(ctx, func(ctx context.Context) (err error) {
+			found, cursor, err = next(ctx, at)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for batch := range slices.Chunk(found, size*verifyBatch) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := check(ctx, batch); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -240,35 +240,6 @@ func (v *verification) check(
 	return found, false, nil
 }
 
-// scan calls check for each batch of a SCAN command: size texts that belong together for each
-// element. A server returns a small collection all at once.
-func (v *verification) scan(
-	ctx context.Context, size int,
-	next func(_ context.Context, cursor uint64) ([]string, uint64, error),
-	check func(context.Context, []string) error,
-) error {
-	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
-		var found []string
-		at := cursor
-		err := v.store.read(ctx, func(ctx context.Context) (err error) {
-			found, cursor, err = next(ctx, at)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for batch := range slices.Chunk(found, size*verifyBatch) {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := check(ctx, batch); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // pipeline sends commands in one round trip, to be repeated if it fails.
 func (v *verification) pipeline(ctx context.Context, queue func(redis.Pipeliner)) error {
 	return v.store.read(ctx, func(ctx context.Context) error {

@@ -14,7 +14,7 @@ func (v *verification) fields(ctx context.Context, b bucket) error {
 	next := func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
 		return v.store.client.HScan(ctx, b.fields(), cursor, "", verifyBatch).Result()
 	}
-	return v.scan(ctx, 2, next, func(ctx context.Context, found []string) error {
+	return v.store.scan(ctx, 2, next, func(ctx context.Context, found []string) error {
 		return v.checkFields(ctx, b, found)
 	})
 }

@@ -12,7 +12,7 @@ import (
 // keysOf walks the keys of the namespace on one server.
 func (v *verification) keysOf(ctx context.Context, node redis.UniversalClient) error {
 	pattern := v.store.keys.pattern()
-	return v.scan(ctx, 1, func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
+	return v.store.scan(ctx, 1, func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
 		return node.Scan(ctx, cursor, pattern, verifyBatch).Result()
 	}, v.checkKeys)
 }
