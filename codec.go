@@ -283,8 +283,8 @@ func (e *AuditEntry) clone() *AuditEntry {
 	return new(*e)
 }
 
-// Lengths in bytes to which an event is cut if it is longer than [MaxEvent]. What is left has IDs of
-// at most [validate.MaxID] bytes, so these fit beside each other.
+// Lengths in bytes to which an event is cut if it is longer than [MaxEvent]. The rest are IDs of at
+// most [validate.MaxID] bytes, so all fields fit beside each other.
 const (
 	cutName   = 128
 	cutReason = 256

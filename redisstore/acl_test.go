@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -167,8 +168,10 @@ func underRights(t *testing.T, client, admin redis.UniversalClient) {
 	admin.ZRem(t.Context(), index, missing)
 	admin.ZAdd(t.Context(), index,
 		redis.Z{Member: "ctenant\x00live=b\x00nobody"}, redis.Z{Member: "zzz"})
-	verified(t, s, repair, redisstore.VerifyReport{
-		Records: 2, Members: 7, Missing: 1, Stale: 1, Unreadable: 1,
+	admin.Expire(t.Context(), index, time.Hour)
+	verified(t, s, repair, found{
+		redisstore.ProblemMissingMember: 1, redisstore.ProblemStaleMember: 1,
+		redisstore.ProblemUnreadableMember: 1, redisstore.ProblemExpiringKey: 1,
 	})
 	checkIndex(t, s)
 }
@@ -197,7 +200,7 @@ func TestMissingRights(t *testing.T) {
 
 			rejected(t, client, options, "right")
 			switch findings, err := s.Health(t.Context()); {
-			case err != nil && right != "+get":
+			case err != nil && right != "+zrange":
 				t.Errorf("health: %v", err)
 			case err == nil && right != "+script|load": // needed after a restart only
 				level(t, findings, "scripts", health.Error)
@@ -209,7 +212,7 @@ func TestMissingRights(t *testing.T) {
 			for _, c := range []installation.Change{created, changed, deleted} {
 				_, err := s.Commit(t.Context(), c)
 				key := fmt.Sprintf("{%s:00}:r:6:tenant:%s", options.Namespace, c.Key.ID)
-				revision, _ := admin.HGet(t.Context(), key, "r").Int64()
+				revision := storedRevision(t, admin, key)
 				switch whole := revision == c.If+1; {
 				case err == nil && whole || errors.Is(err, installation.ErrUnknownOutcome):
 				case errors.Is(err, installation.ErrUnavailable) && !whole:
@@ -225,17 +228,56 @@ func TestMissingRights(t *testing.T) {
 func scriptRights(tb testing.TB) []string {
 	tb.Helper()
 	rights := []string{"+evalsha", "+script|load"}
-	for _, file := range []string{"commit.lua", "open.lua", "repair.lua"} {
+	commands := scriptCommands(tb, "commit.lua", "open.lua", "probe.lua", "repair.lua")
+	for _, command := range commands {
+		rights = append(rights, "+"+command)
+	}
+	return rights
+}
+
+// scriptCommands returns the commands that scripts call or try, in order.
+func scriptCommands(tb testing.TB, files ...string) []string {
+	tb.Helper()
+	var commands []string
+	calls := regexp.MustCompile(`redis\.p?call\('(\w+)'|try\((?:nil|'\w+'), '(\w+)'`)
+	for _, file := range files {
 		source, err := os.ReadFile(file)
 		if err != nil {
 			tb.Fatal(err)
 		}
-		calls := regexp.MustCompile(`redis\.call\('(\w+)'`)
 		for _, call := range calls.FindAllStringSubmatch(string(source), -1) {
-			rights = append(rights, "+"+strings.ToLower(call[1]))
+			commands = append(commands, strings.ToLower(call[1]+call[2]))
 		}
 	}
-	return rights
+	slices.Sort(commands)
+	return slices.Compact(commands)
+}
+
+// TestProbeTriesAllCommands checks that the probe tries every command of the other scripts, and no
+// other: it would need a right that nothing else needs.
+func TestProbeTriesAllCommands(t *testing.T) {
+	tried := scriptCommands(t, "probe.lua")
+	called := scriptCommands(t, "commit.lua", "open.lua", "repair.lua")
+	if len(called) < 10 || !slices.Equal(tried, called) {
+		t.Errorf("the probe tries %q, the others call %q", tried, called)
+	}
+}
+
+// TestOpenAfterMissingRight creates a namespace without a right that this takes, and again with it.
+func TestOpenAfterMissingRight(t *testing.T) {
+	server := redistest.Start(t)
+	rights := documentedRights(t, "test-")
+	rights[0] = "~{test-*"
+	for _, command := range scriptCommands(t, "open.lua") {
+		t.Run(command, func(t *testing.T) {
+			options := &redisstore.Options{Namespace: "test-created-" + command, Buckets: 2}
+			allow(t, server, append(slices.Clone(rights), "-"+command))
+			client := dialAs(t, server)
+			rejected(t, client, options, "right")
+			allow(t, server, rights)
+			must(t, open(t, client, options), create(id("a"), ""))
+		})
+	}
 }
 
 // TestWrongTypes stores something else at a key of the namespace: a commit that meets it writes
@@ -244,13 +286,12 @@ func TestWrongTypes(t *testing.T) {
 	const record = "{planted:00}:r:6:tenant:a"
 	const lastEntry = "18446744073709551615-18446744073709551615"
 	for name, command := range map[string][]any{
-		"index":            {"set", "{planted:00}:x", "x"},
-		"events":           {"set", "{planted:00}:e", "x"},
-		"tails":            {"set", "{planted:00}:l", "x"},
-		"full log":         {"xadd", "{planted:00}:e", lastEntry, "t", "x"},
-		"record":           {"set", record, "x"},
-		"members":          {"hset", record, "x", "\x00"},
-		"unending members": {"hset", record, "x", "\x00\x09x"},
+		"index":    {"set", "{planted:00}:x", "x"},
+		"events":   {"set", "{planted:00}:e", "x"},
+		"fields":   {"set", "{planted:00}:h", "x"},
+		"full log": {"xadd", "{planted:00}:e", lastEntry, "t", "x"},
+		"record":   {"hset", record, "r", "1"},
+		"word":     {"set", record, "x"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := redistest.Start(t).Client(t)
@@ -258,6 +299,7 @@ func TestWrongTypes(t *testing.T) {
 			if err := client.Do(t.Context(), command...).Err(); err != nil {
 				t.Fatal(err)
 			}
+			before := contents(t, client)
 			c := create(id("a"), "")
 			c.Record.Claims = nil
 			for range 2 {
@@ -265,8 +307,8 @@ func TestWrongTypes(t *testing.T) {
 				wantError(t, "commit", err,
 					installation.ErrUnavailable, installation.ErrUnknownOutcome)
 			}
-			if client.HExists(t.Context(), record, "r").Val() {
-				t.Error("the record was written")
+			if !maps.Equal(contents(t, client), before) {
+				t.Error("the commit has written")
 			}
 		})
 	}

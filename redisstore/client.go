@@ -121,3 +121,14 @@ func (c client) readTimeout() time.Duration {
 	}
 	return max(0, timeout)
 }
+
+// usesTLS reports whether the client's options ask for TLS.
+func (c client) usesTLS() bool {
+	switch c := c.UniversalClient.(type) {
+	case interface{ Options() *redis.Options }:
+		return c.Options().TLSConfig != nil
+	case interface{ Options() *redis.ClusterOptions }:
+		return c.Options().TLSConfig != nil
+	}
+	return false
+}

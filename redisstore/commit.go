@@ -2,23 +2,27 @@ package redisstore
 
 import (
 	"context"
-	"encoding/binary"
+	"errors"
 	"fmt"
-	"math"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/event"
 )
 
-// Commit implements [installation.Store]. It runs one script on the primary of the tenant's bucket.
+// Commit implements [installation.Store]. It runs one script on the primary of the tenant's
+// bucket.
 //
 // Commit retries a try whose answer is lost: the record remembers the change's op token if the
 // change was applied. The error matches [installation.ErrUnknownOutcome] if the deadline comes
 // first, if the retry is rejected, or if a change without a record may have been forgotten.
 // With [Options.RequireReplicas] a nil error means that so many replicas have the change;
 // [installation.ErrNotReplicated] means that it was applied but not confirmed.
-func (s *Store) Commit(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+func (s *Store) Commit(
+	ctx context.Context, c installation.Change,
+) (installation.Receipt, error) {
 	if err := ctx.Err(); err != nil {
 		return installation.Receipt{}, err
 	}
@@ -33,6 +37,9 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 	var none installation.Receipt
 	b := s.keys.of(c.Key.Tenant)
 	keys, args, err := s.commitArgs(b, c)
+	if err == nil {
+		err = s.limit.check(args)
+	}
 	if err != nil {
 		return none, err
 	}
@@ -48,16 +55,22 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 		} else {
 			reply, replicas, err = s.commit.runAndWait(ctx, s.client, keys, args, s.waitCommand)
 		}
+		if isSlotMoving(err) {
+			s.reserve(ctx, keys[0])
+		}
 		return err
 	})
 	switch {
 	case err != nil && uncertain:
-		return none, wrapError(ctx, installation.ErrUnknownOutcome, err)
+		return none, wrapError(ctx, installation.ErrUnknownOutcome, s.limit.hint(err, args))
 	case err != nil:
 		return none, wrapError(ctx, installation.ErrUnavailable, err)
 	}
 	receipt, err := readReply(b, c, reply)
+	conflict, _ := errors.AsType[*installation.ConflictError](err)
 	switch {
+	case uncertain && conflict != nil && conflict.NotApplied:
+		return none, err
 	case err != nil && uncertain: // an earlier try may have been applied and forgotten
 		return none, errForgotten
 	case err != nil:
@@ -71,6 +84,17 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 	return receipt, nil
 }
 
+// placeholderFor is how long a placeholder lives.
+const placeholderFor = 10 * time.Second
+
+// reserve writes a placeholder under the key of a record that does not exist. While the slot of the
+// key moves, no script could create it: a key that does not exist is on no server. A command for
+// one key is redirected to the server that will have the slot. Everyone else reads the placeholder
+// as nothing. If the command fails, the next try of the commit fails as this one did.
+func (s *Store) reserve(ctx context.Context, key string) {
+	_ = s.client.SetNX(ctx, key, "", placeholderFor).Err()
+}
+
 // errForgotten is the error of a change whose answer was lost and whose op token the record may
 // have forgotten.
 var errForgotten = &storeError{
@@ -81,58 +105,43 @@ var errForgotten = &storeError{
 
 // Positions in the arguments of the script.
 const (
-	argUncertain = 19
-	fixedArgs    = 20 // the events follow
+	argUncertain = 16
+	fixedArgs    = 18 // the events follow
 )
 
 // commitArgs returns the keys and arguments of the script for c. The header of commit.lua
 // explains them.
 func (s *Store) commitArgs(b bucket, c installation.Change) (keys, args []string, err error) {
-	keys = []string{b.meta(), b.record(c.Key), b.index(), b.events(), b.tails()}
+	if err := checkChange(c); err != nil {
+		return nil, nil, err
+	}
+	keys = append([]string{b.record(c.Key)}, b.fixed()...)
 	args = make([]string, fixedArgs, fixedArgs+len(c.Events))
-	revision := c.If
-	if c.Record != nil {
-		if c.If == math.MaxInt64 {
-			err = fmt.Errorf("%w: no revision follows %d", installation.ErrInvalid, c.If)
-			return nil, nil, err
-		}
-		revision++
-	}
 	args[0] = s.meta
-	args[1] = opEntry(c.Op, revision)
-	args[2] = strconv.Itoa(installation.RememberedOps * opEntryBytes)
-	args[3] = strconv.FormatInt(c.If, 10)
-	args[4] = timeDigits(c.Now)
+	args[1] = string(c.Op[:])
+	args[2] = number(c.If)
 	if s.opts.RequireReplicas > 0 {
-		args[5] = "1"
+		args[3] = "1"
 	}
-	args[6] = "none"
+	args[4] = kindOf(c.Record)
+	args[5] = number(leadsTo(c))
 	if r := c.Record; r != nil {
-		args[6] = "tombstone"
-		args[7] = strconv.FormatInt(revision, 10)
-		args[8] = strconv.FormatInt(r.Generation, 10)
-		args[9] = microseconds(r.Deadline)
-		if r.Deleted {
-			if !r.Deadline.IsZero() {
-				args[14] = timeToLive(c.Now, r.Deadline)
-			}
-		} else {
-			args[6] = "record"
-			args[10] = microseconds(r.Created)
-			if args[11], err = packMembers(c.Key, r); err != nil {
-				return nil, nil, err
-			}
-			args[12] = string(r.Body.Bytes())
+		args[6] = number(r.Generation)
+		args[7] = encodeRest(r)
+		if r.Deleted && !r.Deadline.IsZero() {
+			args[10] = timeToLive(c.Now, r.Deadline)
 		}
 	}
-	args[13] = c.Key.ID
-	if c.Idempotency != nil {
-		keys = append(keys, b.outcome(c.Key.Tenant, c.Idempotency.Digest))
-		args[15] = outcomeValue(c.Idempotency)
-		args[16] = timeToLive(c.Now, c.Idempotency.Until)
+	args[8], args[9] = c.Key.Tenant, c.Key.ID
+	args[11] = timeDigits(c.Now)
+	if o := c.Idempotency; o != nil {
+		args[12], args[13] = outcomeField(c.Key.Tenant, o.Digest), outcomeValue(o)
 	}
-	args[17] = c.Key.Tenant
-	args[18] = strconv.Itoa(s.opts.MaxEvents)
+	args[14] = strconv.Itoa(s.opts.MaxEvents)
+	args[15] = strconv.Itoa(installation.RememberedOps)
+	if ends(c) {
+		args[17] = "1"
+	}
 	for _, e := range c.Events {
 		encoded, err := e.MarshalBinary()
 		if err != nil {
@@ -143,20 +152,66 @@ func (s *Store) commitArgs(b bucket, c installation.Change) (keys, args []string
 	return keys, args, nil
 }
 
-// packMembers returns the index members of a record, packed.
-func packMembers(k installation.Key, r *installation.Record) (string, error) {
-	for _, texts := range [][]string{{k.Tenant, k.ID}, r.Index, r.Claims} {
-		if err := checkNUL(texts...); err != nil {
-			return "", err
+// ends reports whether c ends an installation, or removes what is left of one. It may then grow the
+// record a little, by what tells who ended it, and still must work on a server at its memory limit:
+// nothing else frees memory there, and nobody else revokes access.
+func ends(c installation.Change) bool {
+	return c.Record != nil && (c.Record.Deleted ||
+		slices.ContainsFunc(c.Events, func(e installation.Event) bool {
+			return e.Type == event.Uninstalled || e.Type == event.Expired ||
+				e.Type == event.Purged || e.Type == event.Deleted
+		}))
+}
+
+// leadsTo returns the revision after c.
+func leadsTo(c installation.Change) int64 {
+	if c.Record == nil {
+		return c.If
+	}
+	return c.Record.Revision
+}
+
+// checkChange rejects what the script could not store.
+func checkChange(c installation.Change) error {
+	if err := checkNUL(c.Key.Tenant, c.Key.ID); err != nil {
+		return err
+	}
+	r := c.Record
+	if r == nil {
+		return nil
+	}
+	if r.Revision <= c.If {
+		return fmt.Errorf("%w: revision %d does not follow %d",
+			installation.ErrInvalid, r.Revision, c.If)
+	}
+	for _, names := range [][]string{r.Index, r.Claims} {
+		if err := checkNUL(names...); err != nil {
+			return err
+		}
+		for _, name := range names {
+			if len(name) > maxName {
+				return fmt.Errorf("%w: a term or claim is too long", installation.ErrInvalid)
+			}
 		}
 	}
-	list := members(r)
-	for _, m := range list {
-		if len(m) > maxMember {
-			return "", fmt.Errorf("%w: a term or claim is too long", installation.ErrInvalid)
-		}
+	return nil
+}
+
+// neverApplied reports whether a record proves that no try of c was applied, and none will be. The
+// record has another revision than c requires, and its op entries lack the token of c. They are
+// all that it has if there are fewer than it remembers. Otherwise c, which needs the revision c.If,
+// would be younger than the oldest of them and still be there.
+func neverApplied(c installation.Change, stored int64, entries []opEntry) bool {
+	switch {
+	case stored < c.If:
+		return false // not the record that the caller has read
+	case len(entries) < installation.RememberedOps:
+		return true
+	case c.Record != nil:
+		return entries[0].revision <= c.If
+	default:
+		return entries[0].revision < c.If || entries[0].revision == c.If && entries[0].withRecord
 	}
-	return pack(list), nil
 }
 
 // timeToLive returns the milliseconds from now to t, at least 1: a retry of the same change
@@ -180,27 +235,26 @@ func readReply(
 	detail := reply[len(reply)-1]
 	switch reply[0] {
 	case "applied":
-		receipt.Revision = c.If
-		if c.Record != nil {
-			receipt.Revision++
-		}
+		receipt.Revision = leadsTo(c)
 		return receipt, nil
 	case "replayed":
-		if len(detail) != opEntryBytes-len(c.Op) {
+		if len(detail) != numberBytes {
 			return receipt, errReply
 		}
-		receipt.Revision = int64(binary.BigEndian.Uint64([]byte(detail)))
-		receipt.Replayed = true
+		receipt.Revision, receipt.Replayed = decodeNumber(detail), true
 		return receipt, nil
 	case "outcome":
 		receipt.Outcome, err = decodeOutcome(c.Idempotency.Digest, detail)
 		return receipt, err
 	case "conflict":
-		revision, err := strconv.ParseInt(detail, 10, 64)
-		if err != nil {
+		entries, ok := decodeEntries(detail)
+		if !ok || len(reply) != 3 || len(reply[1]) != numberBytes {
 			return receipt, errReply
 		}
-		return receipt, &installation.ConflictError{Key: c.Key, Revision: revision}
+		stored := decodeNumber(reply[1])
+		return receipt, &installation.ConflictError{
+			Key: c.Key, Revision: stored, NotApplied: neverApplied(c, stored, entries),
+		}
 	case "exists":
 		return receipt, &installation.ExistsError{Key: c.Key, Holder: detail}
 	case "unknown":

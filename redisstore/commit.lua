@@ -1,217 +1,307 @@
--- Applies one change to a bucket: all of it or nothing. All keys are in one slot.
+-- Applies one change to a bucket: all of it or nothing. All keys are in one slot. All but the
+-- record exist from Open on and never stop existing.
 --
 -- KEYS
---   1  meta      string
---   2  record    hash: r revision, g generation, o op entries, c created, t deadline, x members,
---                b body; a tombstone has no c, x, b
---   3  index     sorted set of members, all scores 0
---   4  events    stream: t tenant, p id of the tenant's previous event, e event
---   5  tails     hash: tenant -> id of its last event; "\0first" and "\0last" -> ids of the first
---                and last event of the bucket
---   6  outcome   string: until, data; left out if the change has no idempotency key
+--   1  record  string: see below
+--   2  index   sorted set of members, all scores 0; see keys.go
+--   3  events  stream: t tenant, p id of the tenant's previous event, e event
+--   4  fields  hash: outcomes, and the ids of the first and of the last events; see keys.go
 --
--- ARGV, all strings; a time is 20 digits that sort by time
---    1  the expected value of meta
---    2  op entry: op token (16 bytes) and the revision that this change leads to (8 bytes)
---    3  how many bytes of op entries a record keeps
---    4  revision that must be stored, "0" for nothing
---    5  now
---    6  "1" if the caller waits for replicas: an answer from what is stored is then rewritten, so
+-- A record is a string; "" stands for no record. A number has 8 bytes and is only compared for
+-- equality, because numbers in Lua are not exact.
+--
+--     1      "r" record or "t" tombstone
+--     2- 9   revision
+--    10-17   generation
+--    18      number of op entries, at least 1
+--    19-     op entries, oldest first, of 25 bytes: op token (16), the revision that the change led
+--            to (8), "r" if it came with a record or tombstone and "n" if not
+--    then    created (8), deadline (8), length of the names (4), names, body. The script calls this
+--            the rest. A name is a scope of one byte and a term or claim, behind its length in two
+--            bytes. A tombstone has no names and no body.
+--
+-- ARGV, all strings
+--    1  the meta member that the index must have
+--    2  op token
+--    3  revision that must be stored, zero for nothing
+--    4  "1" if the caller waits for replicas: an answer from what is stored is then rewritten, so
 --       that WAIT covers it
---    7  "record", "tombstone" or "none"
---    8  revision        of the record or tombstone
---    9  generation      of the record or tombstone
---   10  deadline        of the record or tombstone, "" for none
---   11  created         of the record
---   12  members         of the record, each behind its length in two bytes
---   13  body            of the record
---   14  id              of the record
---   15  milliseconds until the tombstone expires, "" for never
---   16  outcome: until (20 digits), data
---   17  milliseconds until the outcome expires
---   18  tenant
---   19  how many events to keep, approximately
---   20  "1" if an earlier try may have been applied, because its answer was lost
---   21  and following: events
+--    5  "r", "t" or "n" for a change without a record or tombstone
+--    6  revision that the change leads to
+--    7  generation
+--    8  rest
+--    9  tenant
+--   10  id
+--   11  milliseconds until the tombstone expires, "" for never
+--   12  now: a time of 20 digits, which sort by time
+--   13  field of the outcome, "" for none
+--   14  outcome: until (20 digits), data
+--   15  how many events to keep, approximately
+--   16  how many op entries a record keeps
+--   17  "1" if an earlier try may have been applied, because its answer was lost
+--   18  "1" if the change ends an installation: it may use memory that the server does not have
+--   19  and following: events
 --
 -- Replies
---   {"applied"}               done
---   {"replayed", revision}    this change was applied before; the revision in 8 bytes
---   {"outcome", value}        the idempotency key was used before
---   {"conflict", revision}    another revision is stored
---   {"exists", id}            this record holds one of the claims
---   {"unknown"}               an earlier try may have been applied, and the record has forgotten it
---   {"foreign"}               meta is missing or different: the bucket may have been lost
---   {"broken"}                the record or the index is damaged
+--   {"applied"}                      done
+--   {"replayed", revision}           this change was applied before
+--   {"outcome", value}               the idempotency key was used before
+--   {"conflict", revision, entries}  another revision is stored, with these op entries
+--   {"exists", id}                   this record holds one of the claims
+--   {"unknown"}                      an earlier try may have been applied and been forgotten
+--   {"foreign"}                      the index lacks the meta member
+--   {"broken"}                       the record or the index is damaged
 --
--- The script reads and checks everything before the first write, also the types of the keys: what a
--- script has written stays when it fails. It touches no other keys. Revisions and times are
--- compared as text, because numbers in Lua are not exact.
+-- The script reads every key and checks everything before the first write. What a script has
+-- written stays when it fails. While a slot moves, a key that does not exist is not local, so a
+-- script that removes a key and writes it again fails in between. Therefore keys are overwritten
+-- and never deleted, and a member is added before another is removed.
 
-local meta, record, index = KEYS[1], KEYS[2], KEYS[3]
-local events, tails, outcome = KEYS[4], KEYS[5], KEYS[6]
-local entry, remembered, expected = ARGV[2], tonumber(ARGV[3]), ARGV[4]
-local now, confirm, kind = ARGV[5], ARGV[6], ARGV[7]
-local id, tenant, keep, uncertain, first_event = ARGV[14], ARGV[18], ARGV[19], ARGV[20], 21
+local record, index, events, fields = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local expected, confirm, kind, leads_to = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local rest, tenant, id, now = ARGV[8], ARGV[9], ARGV[10], ARGV[12]
+local field, remembered, uncertain, ends = ARGV[13], tonumber(ARGV[16]), ARGV[17], ARGV[18]
+local first_event = 19
+local entry_bytes, no_revision = 25, string.rep('\0', 8)
+local no_created, no_deadline = no_revision, no_revision
+local term_scope, global_scope, claim_scope, at_sign = string.byte('tgc@', 1, 4)
 
--- unpack_members returns nil for anything but a list of members.
-local function unpack_members(packed)
-  local list, at = {}, 1
-  while at < #packed do
-    local length = string.byte(packed, at) * 256 + string.byte(packed, at + 1)
-    list[#list + 1] = string.sub(packed, at + 2, at + 1 + length)
-    at = at + 2 + length
-  end
-  if at == #packed + 1 then
-    return list
-  end
+local function range(from, to, limit)
+  return redis.call('ZRANGE', index, from, to, 'BYLEX', 'LIMIT', '0', limit)
+end
+
+-- Writes without changing anything: no index has the empty member. A replica rejects it, as any
+-- write. A server at its memory limit accepts it, and then the other writes of the script too.
+local function write_nothing()
+  redis.call('ZREM', index, '')
 end
 
 -- A server that became a replica while a client still uses it has old data, and runs scripts that
--- only read. It rejects writes, even one that changes nothing: no index has the empty member.
+-- only read. So an answer from what is stored comes with a write.
 local function answer(reply)
-  redis.call('ZREM', index, '')
+  write_nothing()
   return reply
 end
 
-if redis.call('GET', meta) ~= ARGV[1] then
+-- named returns the part of a rest that its index members follow from, and where the body begins.
+-- It returns nil if the rest is damaged.
+local function named(from)
+  local a, b, c, d = string.byte(from, 17, 20)
+  if not d then
+    return nil
+  end
+  local at, last = 21, 20 + ((a * 256 + b) * 256 + c) * 256 + d
+  while at <= last do
+    local high, low, scope, first = string.byte(from, at, at + 3)
+    if not scope then
+      return nil
+    end
+    local length = high * 256 + low
+    local of_term = length > 1 and first == at_sign and global_scope or term_scope
+    if length == 0 or scope ~= of_term and scope ~= claim_scope then
+      return nil
+    end
+    at = at + 2 + length
+  end
+  if at ~= last + 1 or #from < last then
+    return nil
+  end
+  return string.sub(from, 1, last)
+end
+
+-- members returns the index members of a record, and those of its claims alone.
+local function members(names)
+  local list, claims, at = {}, {}, 21
+  local created, deadline = string.sub(names, 1, 8), string.sub(names, 9, 16)
+  while at < #names do
+    local length = string.byte(names, at) * 256 + string.byte(names, at + 1)
+    local scope = string.byte(names, at + 2)
+    local name = string.sub(names, at + 3, at + 1 + length)
+    at = at + 2 + length
+    if scope == term_scope then
+      list[#list + 1] = 't' .. tenant .. '\0' .. name .. '\0' .. created .. id
+    elseif scope == global_scope then
+      list[#list + 1] = 'g' .. name .. '\0' .. created .. tenant .. '\0' .. id
+    else
+      list[#list + 1] = 'c' .. tenant .. '\0' .. name .. '\0' .. id
+      claims[#claims + 1] = 'c' .. tenant .. '\0' .. name .. '\0'
+    end
+  end
+  if deadline ~= no_deadline then
+    list[#list + 1] = 'd' .. tenant .. '\0' .. deadline .. id
+    list[#list + 1] = 'a' .. deadline .. tenant .. '\0' .. id
+  end
+  return list, claims
+end
+
+-- Reads, before anything is written.
+
+local meta = redis.call('ZSCORE', index, ARGV[1]) -- a range lacks it if a member has a score
+local stored = redis.call('GET', record) or ''
+redis.call('XLEN', events)
+local kept = redis.call('HMGET', fields, field, 't' .. tenant, 'first')
+local used, last, first = kept[1], kept[2], kept[3]
+if not meta then
   return {'foreign'}
 end
 
-local stored = redis.call('HMGET', record, 'r', 'o', 'c', 'x')
-local revision, entries, live, old = stored[1] or '0', stored[2] or '', stored[3], stored[4] or ''
-if stored[1] then
-  if not string.find(revision, '^[1-9]%d*$') or #entries == 0 or #entries % #entry ~= 0
-    or not live ~= not stored[4] then
+local was, revision, generation, entries = '', no_revision, '', ''
+local old_rest, old_names = '', ''
+if stored ~= '' then
+  was, revision, generation = string.sub(stored, 1, 1), string.sub(stored, 2, 9),
+    string.sub(stored, 10, 17)
+  local count = string.byte(stored, 18) or 0
+  local rest_at = 19 + count * entry_bytes
+  entries, old_rest = string.sub(stored, 19, rest_at - 1), string.sub(stored, rest_at)
+  old_names = named(old_rest)
+  local known = was == 'r'
+    or was == 't' and #old_rest == 20 and string.sub(old_rest, 1, 8) == no_created
+  if not known or count == 0 or count > remembered or not old_names or revision == no_revision
+    or string.byte(revision) > 127 or string.byte(generation) > 127 then
     return {'broken'}
   end
-elseif redis.call('EXISTS', record) == 1 then
-  return {'broken'}
 end
 
 -- 1. This very change was applied before.
-local op = string.sub(entry, 1, 16)
-for at = 1, #entries, #entry do
-  if string.sub(entries, at, at + 15) == op then
+for at = 1, #entries, entry_bytes do
+  if string.sub(entries, at, at + 15) == ARGV[2] then
     if confirm == '1' then
-      redis.call('HSET', record, 'o', entries)
+      write_nothing()
+      redis.call('SET', record, stored, 'KEEPTTL')
     end
-    return answer({'replayed', string.sub(entries, at + 16, at + #entry - 1)})
+    return answer({'replayed', string.sub(entries, at + 16, at + 23)})
+  end
+  local mark = string.sub(entries, at + 24, at + 24)
+  if mark ~= 'r' and mark ~= 'n' then
+    return {'broken'}
   end
 end
 
 -- 2. The idempotency key was used before.
-if outcome then
-  local used = redis.call('GET', outcome)
-  if used and string.sub(used, 1, 20) > now then
-    if confirm == '1' then
-      redis.call('SET', outcome, used, 'KEEPTTL')
-    end
-    return answer({'outcome', used})
+if field ~= '' and used and string.sub(used, 1, 20) > now then
+  if confirm == '1' then
+    write_nothing()
+    redis.call('HSET', fields, field, used)
   end
+  return answer({'outcome', used})
 end
 
 -- 3. Another revision is stored.
-if revision ~= expected or (kind == 'none' and revision == '0') then
-  return answer({'conflict', revision})
+if revision ~= expected or (kind == 'n' and stored == '') then
+  return answer({'conflict', revision, entries})
 end
 
 -- A change with a record or tombstone leads to a new revision, which the check above finds. A
 -- change without one does not, and the record may have forgotten it: if all entries that it
--- remembers may be newer, because they led to this same revision.
-if uncertain == '1' and kind == 'none' and #entries >= remembered
-  and string.sub(entries, 17, #entry) == string.sub(entry, 17) then
+-- remembers may be newer, because they led to this same revision and came without a record.
+if uncertain == '1' and kind == 'n' and #entries == remembered * entry_bytes
+  and string.sub(entries, 17, entry_bytes) == expected .. 'n' then
   return {'unknown'}
 end
 
 -- 4. Another record has a claim: there is a member that differs only in the id. No other record has
 -- the claims that this one had before.
-local new = ''
-if kind == 'record' then
-  new = ARGV[12]
-end
-local wanted, had = {}, {}
-if new ~= old then
-  redis.call('ZCARD', index)
-  wanted, had = unpack_members(new), unpack_members(old)
-  if not had then
-    return {'broken'}
+local had, wanted, claims = {}, {}, {}
+if kind ~= 'n' then
+  local new_names = ''
+  if kind == 'r' then
+    new_names = named(rest)
+  end
+  if was ~= 'r' then
+    old_names = ''
+  end
+  if new_names ~= old_names then
+    if old_names ~= '' then
+      had = members(old_names)
+    end
+    if new_names ~= '' then
+      wanted, claims = members(new_names)
+    end
   end
 end
-for _, member in ipairs(wanted) do
-  if string.sub(member, 1, 1) == 'c' then
-    local claim = string.sub(member, 1, #member - #id)
-    local to = string.sub(claim, 1, -2) .. '\1'
-    local holders = redis.call('ZRANGE', index, '[' .. claim, '(' .. to, 'BYLEX', 'LIMIT', '0', '2')
-    for _, holder in ipairs(holders) do
-      if string.sub(holder, 1, #claim) ~= claim then
-        return {'broken'} -- a score has moved it
-      end
-      if holder ~= member then
-        return answer({'exists', string.sub(holder, #claim + 1)})
-      end
+for _, claim in ipairs(claims) do
+  local holders = range('[' .. claim, '(' .. string.sub(claim, 1, -2) .. '\1', '2')
+  for _, holder in ipairs(holders) do
+    if string.sub(holder, 1, #claim) ~= claim then
+      return {'broken'} -- a score has moved it
+    end
+    if holder ~= claim .. id then
+      return answer({'exists', string.sub(holder, #claim + 1)})
     end
   end
 end
 
-local last, first = false, true
-if ARGV[first_event] then
-  last = redis.call('HGET', tails, tenant)
-  first = last or redis.call('HGET', tails, '\0first')
-  redis.call('XLEN', events)
+local expired = {} -- some ends of outcomes
+if field ~= '' then
+  expired = range('[o', '(o' .. now, '4')
 end
 
--- Every check has passed. The events come first, because XADD fails after the last possible id.
+-- Every check has passed. What makes the record smaller or ends the installation also works on a
+-- server at its memory limit. Otherwise nothing could be freed there.
+if ends == '1' or (kind ~= 'n' and #rest < #old_rest) then
+  write_nothing()
+end
 
+-- The events come first, because XADD fails after the last possible id.
 if ARGV[first_event] then
   for n = first_event, #ARGV do
-    last = redis.call('XADD', events, 'MAXLEN', '~', keep, '*',
+    last = redis.call('XADD', events, 'MAXLEN', '~', ARGV[15], '*',
       't', tenant, 'p', last or '', 'e', ARGV[n])
-    if not first then
-      first = last
-      redis.call('HSET', tails, '\0first', first)
-    end
+    first = first or last
   end
-  redis.call('HSET', tails, tenant, last, '\0last', last)
+  redis.call('HSET', fields, 't' .. tenant, last, 'last', last, 'first', first)
 end
 
-entries = string.sub(entries .. entry, -remembered)
-if kind == 'none' then
-  redis.call('HSET', record, 'o', entries)
+local count = #entries / entry_bytes
+if count == remembered then
+  entries = string.sub(entries, entry_bytes + 1)
+  count = count - 1
+end
+local mark = 'r'
+if kind == 'n' then
+  mark = 'n'
+end
+entries = string.char(count + 1) .. entries .. ARGV[2] .. leads_to .. mark
+if kind == 'n' then
+  redis.call('SET', record, was .. revision .. generation .. entries .. old_rest, 'KEEPTTL')
+elseif ARGV[11] ~= '' then
+  redis.call('SET', record, kind .. leads_to .. ARGV[7] .. entries .. rest, 'PX', ARGV[11])
 else
-  if revision ~= '0' and not (live and kind == 'record') then
-    redis.call('DEL', record) -- removes the fields of a record, and the expiry of a tombstone
+  redis.call('SET', record, kind .. leads_to .. ARGV[7] .. entries .. rest)
+end
+
+local has, stays = {}, {}
+for _, member in ipairs(had) do
+  has[member] = true
+end
+for _, member in ipairs(wanted) do
+  stays[member] = true
+  if not has[member] then
+    redis.call('ZADD', index, '0', member)
   end
-  if kind == 'record' then
-    redis.call('HSET', record, 'r', ARGV[8], 'g', ARGV[9], 'o', entries, 't', ARGV[10],
-      'c', ARGV[11], 'x', new, 'b', ARGV[13])
-  else
-    redis.call('HSET', record, 'r', ARGV[8], 'g', ARGV[9], 'o', entries, 't', ARGV[10])
-    if ARGV[15] ~= '' then
-      redis.call('PEXPIRE', record, ARGV[15])
-    end
-  end
-  if new ~= old then
-    local stays, was = {}, {}
-    for _, member in ipairs(wanted) do
-      stays[member] = true
-    end
-    for _, member in ipairs(had) do
-      was[member] = true
-      if not stays[member] then
-        redis.call('ZREM', index, member)
-      end
-    end
-    for _, member in ipairs(wanted) do
-      if not was[member] then
-        redis.call('ZADD', index, '0', member)
-      end
-    end
+end
+for _, member in ipairs(had) do
+  if not stays[member] then
+    redis.call('ZREM', index, member)
   end
 end
 
-if outcome then
-  redis.call('SET', outcome, ARGV[16], 'PX', ARGV[17])
+if field ~= '' then
+  local ends = 'o' .. string.sub(ARGV[14], 1, 20) .. field
+  redis.call('HSET', fields, field, ARGV[14])
+  redis.call('ZADD', index, '0', ends)
+  if used and string.sub(used, 1, 20) ~= string.sub(ARGV[14], 1, 20) then
+    redis.call('ZREM', index, 'o' .. string.sub(used, 1, 20) .. field)
+  end
+  for _, member in ipairs(expired) do
+    local of = string.sub(member, 22)
+    if string.sub(member, 1, 1) == 'o' and member ~= ends then -- a score may move others there
+      if string.sub(of, 1, 1) == 'o' and of ~= field then
+        redis.call('HDEL', fields, of)
+      end
+      redis.call('ZREM', index, member)
+    end
+  end
 end
 
 return {'applied'}

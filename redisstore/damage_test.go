@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -24,89 +25,144 @@ import (
 
 const record = "{damaged:00}:r:6:tenant:a"
 
-// damages are commands that damage the record.
-var damages = map[string][]any{
-	"no revision":           {"hdel", record, "r"},
-	"no generation":         {"hdel", record, "g"},
-	"no deadline":           {"hdel", record, "t"},
-	"no time of creation":   {"hdel", record, "c"},
-	"no members":            {"hdel", record, "x"},
-	"no body":               {"hdel", record, "b"},
-	"neither body nor time": {"hdel", record, "b", "c"},
-	"nothing but ops":       {"hdel", record, "r", "g", "t", "c", "x", "b"},
-	"another field alone": {
-		"eval", "redis.call('DEL', KEYS[1]) redis.call('HSET', KEYS[1], 'z', '1')", 1, record,
-	},
-	"revision 0":                           {"hset", record, "r", "0"},
-	"negative revision":                    {"hset", record, "r", "-1"},
-	"padded revision":                      {"hset", record, "r", "01"},
-	"huge revision":                        {"hset", record, "r", "99999999999999999999"},
-	"revision of words":                    {"hset", record, "r", "one"},
-	"a list of members that ends too soon": {"hset", record, "x", "\x00\x09x"},
-	"members of another record": {
-		"eval", "redis.call('HSET', KEYS[1], 'x', redis.call('HGET', KEYS[2], 'x'))", 2,
-		record, "{damaged:00}:r:6:tenant:b",
-	},
-	"a string":         {"set", record, "x"},
-	"no ops":           {"hdel", record, "o"},
-	"half an op entry": {"hset", record, "o", "half"},
+// Places in the string of a record that has one op entry.
+const (
+	atRevision   = 1
+	atGeneration = 9
+	atCount      = 17
+	atEntry      = 18
+	atMark       = 42
+	atRest       = 43
+	atNames      = 63
+)
+
+// replaced returns an edit that puts text at a place of a string.
+func replaced(at int, text string) func(string) string {
+	return func(s string) string { return s[:at] + text + s[at+len(text):] }
 }
 
-// TestDamagedRecord damages a record in every way that its fields allow.
+// cut returns an edit that cuts a string short.
+func cut(at int) func(string) string { return func(s string) string { return s[:at] } }
+
+// renamed returns an edit that replaces a name, with the bytes before it, by as many others.
+func renamed(name, by string) func(string) string {
+	return func(s string) string { return strings.Replace(s, name, by, 1) }
+}
+
+// always returns an edit that replaces the string.
+func always(s string) func(string) string { return func(string) string { return s } }
+
+// damages are edits that damage the string of a record. Its claim comes first, then its terms.
+var damages = map[string]func(string) string{
+	"a word":                        always("x"),
+	"the kind alone":                cut(atRevision),
+	"cut short in the revision":     cut(atGeneration - 1),
+	"cut short before the op entry": cut(atEntry),
+	"cut short in the op entry":     cut(atMark),
+	"cut short before the times":    cut(atRest),
+	"cut short before the names":    cut(atNames - 1),
+	"cut short in the names":        cut(atNames + 5),
+	"unknown kind":                  replaced(0, "x"),
+	"kind of a tombstone":           replaced(0, "t"),
+	"revision 0":                    replaced(atRevision, strings.Repeat("\x00", 8)),
+	"negative revision":             replaced(atRevision, "\xff"),
+	"negative generation":           replaced(atGeneration, "\xff"),
+	"no op entries":                 replaced(atCount, "\x00"),
+	"one op entry too few":          replaced(atCount, "\x02"),
+	"nine op entries": func(s string) string {
+		return s[:atCount] + "\x09" + strings.Repeat(s[atEntry:atRest], 9) + s[atRest:]
+	},
+	"op entry of an unknown kind":        replaced(atMark, "x"),
+	"no names, but their bytes":          replaced(atRest+16, "\x00\x00\x00\x01"),
+	"more names than bytes":              replaced(atRest+16, "\x7f\xff\xff\xff"),
+	"a name that is not whole":           replaced(atNames-1, "\x0f"),
+	"a name that ends too late":          replaced(atNames, "\x01\x00"),
+	"a name without a scope":             replaced(atNames, "\x00\x00"),
+	"a name of an unknown scope":         renamed("tall", "zall"),
+	"a term in the scope of global ones": renamed("tall", "gall"),
+	"a global term in another scope":     renamed("g@all", "t@all"),
+}
+
+// buriedDamages are edits that damage the string of a tombstone.
+var buriedDamages = map[string]func(string) string{
+	"cut short":              func(s string) string { return s[:len(s)-1] },
+	"with a body":            func(s string) string { return s + "x" },
+	"with a name":            func(s string) string { return s[:len(s)-1] + "\x04\x00\x02tx" },
+	"with a time of its own": func(s string) string { return s[:len(s)-20] + "x" + s[len(s)-19:] },
+}
+
+// TestDamagedRecord damages a record in every way that its parts allow.
 func TestDamagedRecord(t *testing.T) {
 	server := redistest.Start(t)
 	client := server.Client(t)
-	for name, command := range damages {
-		readable := name == "no ops" || name == "half an op entry" // readers need no op entries
-		t.Run(name, func(t *testing.T) {
-			ctx := t.Context()
-			client.FlushAll(ctx)
-			s := open(t, client, &redisstore.Options{Namespace: "damaged"})
-			stored := must(t, s, create(id("a"), ""))
-			must(t, s, create(id("b"), ""))
-			index := client.ZRangeWithScores(ctx, "{damaged:00}:x", 0, -1).Val()
-			if err := client.Do(ctx, command...).Err(); err != nil && !errors.Is(err, redis.Nil) {
-				t.Fatal(err)
+	edited := func(edit func(string) string) func() error {
+		return func() error {
+			value, err := client.Get(t.Context(), record).Result()
+			if err != nil || edit(value) == value {
+				return fmt.Errorf("no edit of %q: %w", value, err)
 			}
-
-			if _, err := s.Get(ctx, id("a")); readable != (err == nil) {
-				t.Errorf("get: error %v", err)
-			} else if err != nil {
-				noClaim(t, "get", err)
-			}
-			page, err := s.List(ctx, listAll)
-			if err != nil || !slices.Contains(keysIn(page), id("b")) {
-				t.Errorf("list: %v, error %v, want what is whole in it", keysIn(page), err)
-			}
-			for _, r := range page.Records {
-				damaged := r.Key == id("a") && !readable
-				if damaged && (r.Revision != 0 || len(r.Body.Bytes()) != 0) {
-					t.Errorf("list: %+v, want the key alone of what cannot be read", r)
-				}
-			}
-			want := redisstore.VerifyReport{
-				Records: 1, Members: int64(len(index)), Unreadable: 1,
-			}
-			for _, o := range []*redisstore.VerifyOptions{nil, repair, nil} {
-				verified(t, s, o, want)
-			}
-			now := client.ZRangeWithScores(ctx, "{damaged:00}:x", 0, -1).Val()
-			if !slices.Equal(now, index) {
-				t.Errorf("the index was %v and is %v, want no change", index, now)
-			}
-
-			checkCommitsToDamaged(t, s, client, name, stored)
+			return client.Set(t.Context(), record, edit(value), redis.KeepTTL).Err()
+		}
+	}
+	for name, edit := range damages {
+		t.Run(name, func(t *testing.T) { testDamaged(t, client, false, edited(edit)) })
+	}
+	for name, edit := range buriedDamages {
+		t.Run("tombstone "+name, func(t *testing.T) {
+			testDamaged(t, client, true, edited(edit))
 		})
 	}
+	t.Run("a hash", func(t *testing.T) {
+		testDamaged(t, client, false, func() error {
+			client.Del(t.Context(), record)
+			return client.HSet(t.Context(), record, "r", "1").Err()
+		})
+	})
 }
 
-// checkCommitsToDamaged checks that no commit writes to a record whose damage it meets.
+// testDamaged damages one of two records, or the tombstone in its place.
+func testDamaged(t *testing.T, client *redis.Client, buried bool, damage func() error) {
+	ctx := t.Context()
+	client.FlushAll(ctx)
+	s := open(t, client, &redisstore.Options{Namespace: "damaged"})
+	stored := must(t, s, create(id("a"), "body"))
+	if buried {
+		stored = must(t, s, bury(stored, time.Now().Add(time.Hour)))
+	}
+	must(t, s, create(id("b"), ""))
+	index := client.ZRangeWithScores(ctx, "{damaged:00}:x", 0, -1).Val()
+	if err := damage(); err != nil {
+		t.Fatal(err)
+	}
+
+	_, err := s.Get(ctx, id("a"))
+	wantUnavailable(t, "get", err)
+	page, err := s.List(ctx, listAll)
+	if err != nil || !slices.Contains(keysIn(page), id("b")) {
+		t.Errorf("list: %v, error %v, want what is whole in it", keysIn(page), err)
+	}
+	for _, r := range page.Records {
+		if r.Key == id("a") && (r.Revision != 0 || len(r.Body.Bytes()) != 0) {
+			t.Errorf("list: %+v, want the key alone of what cannot be read", r)
+		}
+	}
+	want := found{redisstore.ProblemDamagedRecord: 1}
+	for _, o := range []*redisstore.VerifyOptions{nil, repair, nil} {
+		verified(t, s, o, want)
+	}
+	now := client.ZRangeWithScores(ctx, "{damaged:00}:x", 0, -1).Val()
+	if !slices.Equal(now, index) {
+		t.Errorf("the index was %v and is %v, want no change", index, now)
+	}
+	checkCommitsToDamaged(t, s, client, stored)
+}
+
+// checkCommitsToDamaged checks that no commit writes anything if it meets a damaged record.
 func checkCommitsToDamaged(
-	t *testing.T, s installation.Store, client *redis.Client, name string,
-	stored *installation.Record,
+	t *testing.T, s installation.Store, client *redis.Client, stored *installation.Record,
 ) {
 	t.Helper()
-	before := client.Dump(t.Context(), record).Val()
+	before := contents(t, client)
 	again := create(id("a"), "")
 	again.Record.Claims = nil
 	moved := update(stored, "")
@@ -114,24 +170,51 @@ func checkCommitsToDamaged(
 	touched := update(stored, "")
 	touched.Record = nil
 	for what, c := range map[string]installation.Change{
-		"create": again, "update": moved, "touch": touched,
+		"create": again, "update": moved, "same names": update(stored, ""), "touch": touched,
 		"delete": bury(stored, time.Now().Add(time.Hour)),
 	} {
 		_, err := s.Commit(t.Context(), c)
-		switch name {
-		case "no generation", "no deadline", "no body", "members of another record":
-			continue // a commit does not read what it overwrites
-		case "a list of members that ends too soon":
-			if what == "create" && errors.Is(err, installation.ErrConflict) {
-				continue // the revision can be read
+		wantError(t, what, err, installation.ErrUnavailable, installation.ErrUnknownOutcome)
+		noClaim(t, what, err)
+		if !maps.Equal(contents(t, client), before) {
+			t.Errorf("%s has written", what)
+		}
+	}
+}
+
+// TestDamagedBytes edits each byte of a record and of a tombstone. Get and the script of Commit
+// agree on what is damaged: a commit succeeds if the record can be read, and else writes nothing.
+func TestDamagedBytes(t *testing.T) {
+	client := redistest.Start(t).Client(t)
+	s := open(t, client, &redisstore.Options{Namespace: "damaged"})
+	live := must(t, s, create(id("a"), "body"))
+	values := []string{client.Get(t.Context(), record).Val()}
+	must(t, s, bury(live, time.Time{}))
+	values = append(values, client.Get(t.Context(), record).Val())
+	damaged := 0
+	for _, value := range values {
+		for at := range len(value) {
+			for _, b := range []byte{0, 1, 'c', 'g', 'n', 'r', 't', '@', 0x7f, value[at] ^ 0x80} {
+				edited := value[:at] + string([]byte{b}) + value[at+1:]
+				client.Set(t.Context(), record, edited, 0)
+				r, readError := s.Get(t.Context(), id("a"))
+				if readError != nil {
+					r = live
+					damaged++
+				}
+				touch := update(r, "")
+				touch.Record, touch.Events = nil, nil
+				_, err := s.Commit(t.Context(), touch)
+				written := client.Get(t.Context(), record).Val() != edited
+				if (err == nil) != (readError == nil) || written != (err == nil) {
+					t.Errorf("%q: get: error %v, commit: error %v, has written %t",
+						edited, readError, err, written)
+				}
 			}
 		}
-		wantError(t, what, err,
-			installation.ErrUnavailable, installation.ErrUnknownOutcome)
-		noClaim(t, what, err)
-		if client.Dump(t.Context(), record).Val() != before {
-			t.Errorf("%s has written to it", what)
-		}
+	}
+	if damaged < 100 {
+		t.Errorf("%d edits did damage, want more", damaged)
 	}
 }
 
@@ -165,23 +248,24 @@ func TestDamagedMember(t *testing.T) {
 	if !strings.Contains(text, "run Verify") || strings.Contains(text, "tenant") {
 		t.Errorf("the log says %q, want a word about it and no member", &log)
 	}
-	want := redisstore.VerifyReport{Records: 2, Members: 6 + 3, Unreadable: 3}
+	want := found{redisstore.ProblemUnreadableMember: 3}
 	verified(t, s, repair, want)
 	checkIndex(t, s)
 }
 
 // TestScoredMember gives a member a score, which puts it in a wrong place. Then a range of the
 // server contains other members. No list may contain a wrong record, least of all one of
-// another tenant.
+// another tenant. The namespace can still be opened and repaired.
 func TestScoredMember(t *testing.T) {
 	client := redistest.Start(t).Client(t)
-	s := open(t, client, &redisstore.Options{Namespace: "damaged"})
-	other := installation.Key{Tenant: "other", ID: "x"}
-	must(t, s, create(id("a"), ""), create(id("b"), ""), create(other, ""))
+	o := &redisstore.Options{Namespace: "damaged"}
+	s := open(t, client, o)
+	other, kept := installation.Key{Tenant: "other", ID: "x"}, create(id("b"), "")
+	kept.Idempotency = &installation.Outcome{Until: time.Now().Add(time.Hour)}
+	must(t, s, create(id("a"), ""), kept, create(other, ""))
 	const index = "{damaged:00}:x"
-	all := client.ZRange(t.Context(), index, 0, -1).Val()
 	for _, score := range []float64{-1, 1} {
-		for _, member := range all {
+		for _, member := range client.ZRange(t.Context(), index, 0, -1).Val() {
 			client.ZAdd(t.Context(), index, redis.Z{Score: score, Member: member})
 			t.Run(fmt.Sprintf("%q at %v", member, score), func(t *testing.T) { checkLists(t, s) })
 			_, err := s.Commit(t.Context(), create(id("new"), ""))
@@ -190,8 +274,11 @@ func TestScoredMember(t *testing.T) {
 				must(t, s, bury(get(t, s, id("new")), time.Time{}))
 				drop(t, client, "{damaged:00}:r:6:tenant:new")
 			}
-			if _, err := s.Verify(t.Context(), repair); err != nil {
+			if _, err := open(t, client, o).Verify(t.Context(), repair); err != nil {
 				t.Error(err)
+			}
+			if redisstore.MemberID(member) == "" { // Verify leaves those without a record
+				client.ZAdd(t.Context(), index, redis.Z{Member: member})
 			}
 			checkIndex(t, s)
 		}
@@ -267,7 +354,7 @@ func TestForeignEvent(t *testing.T) {
 		Stream: "{damaged:00}:e",
 		Values: []any{"t", "tenant", "p", "", "e", entry.Values["e"]},
 	}).Val()
-	client.HSet(t.Context(), "{damaged:00}:l", "tenant", planted)
+	client.HSet(t.Context(), "{damaged:00}:h", "ttenant", planted)
 	page, err := s.Events(t.Context(), installation.EventQuery{Tenant: "tenant", Limit: 10})
 	if !errors.Is(err, installation.ErrUnavailable) {
 		t.Errorf("page %+v, error %v, want %v", page, err, installation.ErrUnavailable)

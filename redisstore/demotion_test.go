@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/health"
 	"github.com/go-installation/installation/internal/redistest"
 	"github.com/go-installation/installation/redisstore"
 )
@@ -71,7 +72,9 @@ func TestDemoted(t *testing.T) {
 // does after a failover. The existing connections still lead to the old server, which is a
 // replica now. Every call succeeds after a retry.
 func TestNameLeadsElsewhere(t *testing.T) {
-	for name, replicas := range map[string]int{"primary alone": 0, "with replicas": 1} {
+	for name, replicas := range map[string]int{
+		"primary alone": 0, "with replicas": 1, "health first": 0,
+	} {
 		t.Run(name, func(t *testing.T) {
 			old := redistest.Start(t)
 			successor := redistest.StartReplica(t, old)
@@ -97,6 +100,9 @@ func TestNameLeadsElsewhere(t *testing.T) {
 			follow(t, successor, "no", "one")
 			follow(t, old, "127.0.0.1", "1")
 			addr.Store(&successor.Addr)
+			if name == "health first" {
+				level(t, healthOf(t, s), "scripts", health.OK)
+			}
 			_, err := s.Get(t.Context(), id("none"))
 			wantError(t, "get", err, installation.ErrNotFound)
 			conflicting := update(c.Record, "")
@@ -105,8 +111,8 @@ func TestNameLeadsElsewhere(t *testing.T) {
 			wantError(t, "commit", err, installation.ErrConflict)
 			applied(t, s, update(c.Record, ""))
 			record := keysOf(t, replica, "*:r:*")[0]
-			if n := replica.HGet(t.Context(), record, "r").Val(); n != "2" {
-				t.Errorf("revision %s is stored, want 2", n)
+			if n := storedRevision(t, replica, record); n != 2 {
+				t.Errorf("revision %d is stored, want 2", n)
 			}
 		})
 	}

@@ -35,16 +35,20 @@
 // to recognize it. Callers may retry all three cases: the last two with an idempotency key, or
 // after reading the record.
 //
-// A bucket reports "not found" only while its meta key exists. Writers compare that key, and
-// readers check it when they find nothing. After a FLUSHALL or the loss of a server's data the
-// store is unavailable, not empty, and Open rejects the rest. A namespace of which nothing is
-// left looks like a new one. A server that has become a replica while the client still uses it
-// does not report "not found" or a conflict either: the store waits until the client finds the
-// primary. A record found there may be old.
+// A bucket reports "not found" only while its meta exists. Writers compare it, and readers check
+// it when they find nothing. After a FLUSHALL or the loss of a server's data the store is
+// unavailable, not empty, and Open rejects the rest. A namespace of which nothing is left looks
+// like a new one. A server that has become a replica while the client still uses it does not
+// report "not found" or a conflict either: the store waits until the client finds the primary.
+// A record found there may be old.
 //
 // Damaged data is not "not found" either. Get and Commit report a record that cannot be read as
-// unavailable; a list contains its key without revision and body. [Store.Verify] finds such
-// records and repairs the index from the records.
+// unavailable; a list contains its key without revision and body.
+//
+// [Store.Verify] checks all that is stored and names each problem: damaged records, outcomes and
+// events, events that were lost, keys that are missing, unknown or set to expire, and index
+// members that disagree with the records. It can repair the index and the fixed keys, also while
+// others commit.
 //
 // # Retries and deadlines
 //
@@ -54,6 +58,10 @@
 // one, for [Options.RetryFor]. A failover usually takes ten seconds; allow for that. On
 // connection errors the store makes a cluster client look for the new master at once. By itself
 // the client does so once a minute.
+//
+// go-redis does not tell why it cannot connect if a deadline ends while it still tries. So a call
+// that takes longer than 150 ms opens a connection itself and sends PING. A store does so at most
+// twice a second. An error then names the cause, such as a certificate that is not trusted.
 //
 // A go-redis client applies the context's deadline to replies only if its option
 // ContextTimeoutEnabled is set. Otherwise a call may overrun its context by the client's
@@ -75,7 +83,8 @@
 //
 // # Servers
 //
-// Redis 6.2 or later, or a compatible server; tests run on Redis 7.0. Configure:
+// Redis 7.0 or later, or a compatible server such as Valkey; tests run on Redis 7.0. Open rejects
+// older servers, and servers that have renamed a command. Configure:
 //
 //   - maxmemory-policy noeviction. Open rejects an allkeys policy with a memory limit, because
 //     records then vanish without an error. Without a limit, health reports a warning. A
@@ -94,9 +103,20 @@
 // A user needs these rights, here for the namespace "installation":
 //
 //	~{installation:*
-//	+evalsha +script|load +get +set +del +exists +hget +hmget +hset +pexpire +wait
-//	+zadd +zrem +zrange +zcard +zlexcount +zscore +zmscore +zscan +xadd +xlen +xrange +pttl
+//	+evalsha +script|load +get +set +hget +hmget +hset +hdel +hlen +hscan +wait
+//	+zadd +zrem +zrange +zcard +zlexcount +zscore +zmscore +zscan +xadd +xlen +xrange
+//	+pttl +persist
 //	+hello +info +scan +command +cluster|slots +asking
+//
+// One more right is optional:
+//
+//	+config|get
+//
+// With it, Open reads proto-max-bulk-len and client-query-buffer-limit, and Commit rejects a change
+// with a longer part as [installation.ErrInvalid]. The server would close the connection, so
+// without this right such a change ends as [installation.ErrUnknownOutcome]. These rights are
+// optional too: +info and +pttl (Health then reports "unknown"), +wait (for RequireReplicas), +scan
+// (for Verify), and without a cluster +command, +cluster|slots and +asking.
 //
 // # Size
 //
@@ -112,7 +132,7 @@
 //
 // # Stored format
 //
-// Later releases read the records of earlier ones. The meta key of each bucket names the layout
-// of keys and members; Open rejects a newer layout by name. If a namespace is lost and created
+// Later releases read the records of earlier ones. The meta of each bucket names the layout of
+// keys and members; Open rejects a newer layout by name. If a namespace is lost and created
 // again, an open store stays unavailable: open it again.
 package redisstore

@@ -2,11 +2,12 @@ package redisstore
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -37,7 +38,8 @@ var serverErrors = []struct {
 	{"READONLY", verdictRetry, "the server is a replica"},
 	{"CLUSTERDOWN", verdictRetry, "the cluster is down"},
 	{"MASTERDOWN", verdictRetry, "the server is a replica that has lost its master"},
-	{"TRYAGAIN", verdictRetry, "the slot is being moved to another server"},
+	{"TRYAGAIN", verdictRetry, textMoving},
+	{"Script attempted to access a non local key", verdictRetry, textMoving},
 	{"NOREPLICAS", verdictRetry, "the server has too few good replicas for a write"},
 	{"BUSY", verdictRetry, "the server is busy running a script"},
 	{"NOSCRIPT", verdictRetry, "the server does not know the script"},
@@ -53,10 +55,17 @@ var serverErrors = []struct {
 	{"WRONGTYPE", verdictRejected, "a key of the namespace has another type"},
 	{"This instance has cluster support disabled", verdictRejected,
 		"the server is not part of a cluster; use a redis.Client"},
+	{"Protocol error: invalid bulk length", verdictRejected,
+		"a part of the change is longer than proto-max-bulk-len of the server"},
 	{"CROSSSLOT", verdictRejected, "the keys are in different slots"},
-	{"unknown command", verdictRejected,
-		"the server lacks a command; it must allow scripts and support Redis 6.2 or later"},
+	{"unknown command", verdictRejected, textLacks},
+	{"Unknown Redis command", verdictRejected, textLacks}, // in a script
+	{"Unknown command", verdictRejected, textLacks},
 }
+
+const textMoving = "the slot is being moved to another server"
+
+const textLacks = "the server lacks a command: " + textNeeds
 
 const textNoRight = "the user lacks a right; see the documentation of this package"
 
@@ -66,6 +75,31 @@ type notSent struct{ error }
 // Unwrap returns the error.
 func (e notSent) Unwrap() error { return e.error }
 
+// slotMoving is an error of a script whose keys are on two servers, because their slot is being
+// moved. Our scripts read every key before they write, so nothing was written.
+type slotMoving struct {
+	error
+	slot uint16
+}
+
+// Unwrap returns the error.
+func (e slotMoving) Unwrap() error { return e.error }
+
+// explained is an error with a text of our own, which says more than [classify] can.
+type explained struct {
+	error
+	text string
+}
+
+// Unwrap returns the error.
+func (e explained) Unwrap() error { return e.error }
+
+// isSlotMoving reports whether a server answers that the slot of a script's keys is being moved.
+func isSlotMoving(err error) bool {
+	text := innerText(serverText(err))
+	return strings.HasPrefix(text, "TRYAGAIN") || strings.Contains(text, "non local key")
+}
+
 // explain returns the verdict of an error and a text for it. The text does not contain that of
 // the server, which may quote what was sent.
 func explain(err error) (verdict, string) {
@@ -73,12 +107,20 @@ func explain(err error) (verdict, string) {
 	if _, ok := errors.AsType[notSent](err); ok && v == verdictUnknown {
 		v = verdictRetry
 	}
+	if moving, ok := errors.AsType[slotMoving](err); ok {
+		text = fmt.Sprintf("slot %d is being moved to another server", moving.slot)
+	}
+	if e, ok := errors.AsType[explained](err); ok {
+		text = e.text
+	}
 	return v, text
 }
 
 func classify(err error) (verdict, string) {
 	op, _ := errors.AsType[*net.OpError](err)
-	server, isServer := errors.AsType[redis.Error](err)
+	if text := tlsText(err); text != "" {
+		return verdictRejected, text
+	}
 	switch {
 	case errors.Is(err, redis.ErrClosed):
 		return verdictRejected, "the client is closed"
@@ -89,8 +131,8 @@ func classify(err error) (verdict, string) {
 	case op == nil && errors.Is(err, context.Canceled),
 		op == nil && errors.Is(err, context.DeadlineExceeded):
 		return verdictUnknown, "the time was up"
-	case isServer:
-		return classifyServerError(server.Error())
+	case isServerError(err):
+		return classifyServerError(serverText(err))
 	case op != nil:
 		return verdictUnknown, op.Error()
 	}
@@ -104,6 +146,28 @@ func classify(err error) (verdict, string) {
 	default:
 		return verdictUnknown, "the connection failed"
 	}
+}
+
+// tlsText returns the text of an error of TLS that a retry meets again, "" for other errors. It
+// does not quote the certificate.
+func tlsText(err error) string {
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return "the server does not speak TLS"
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); !ok {
+		return ""
+	}
+	const untrusted = "the certificate of the server is not trusted"
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return untrusted + ": its authority is unknown"
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return untrusted + ": it is for another name"
+	}
+	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok && e.Reason == x509.Expired {
+		return untrusted + ": it has expired or is not valid yet"
+	}
+	return untrusted
 }
 
 func classifyServerError(full string) (verdict, string) {
@@ -134,9 +198,8 @@ var noWriteCodes = []string{"OOM", "MISCONF", "NOREPLICAS"}
 
 // rejectsWrites reports whether err is one of noWriteCodes.
 func rejectsWrites(err error) bool {
-	server, ok := errors.AsType[redis.Error](err)
-	return ok && slices.ContainsFunc(noWriteCodes, func(code string) bool {
-		return strings.HasPrefix(innerText(server.Error()), code)
+	return slices.ContainsFunc(noWriteCodes, func(code string) bool {
+		return strings.HasPrefix(innerText(serverText(err)), code)
 	})
 }
 
@@ -158,10 +221,19 @@ func innerText(text string) string {
 	return strings.TrimPrefix(text, "ERR ")
 }
 
-// isServerError reports whether a server has answered with err. Then it has processed the command.
+// isServerError reports whether a server has answered with err. Then it has processed the
+// command.
 func isServerError(err error) bool {
 	_, ok := errors.AsType[redis.Error](err)
 	return ok
+}
+
+// serverText returns the text of a server error, "" for others.
+func serverText(err error) string {
+	if e, ok := errors.AsType[redis.Error](err); ok {
+		return e.Error()
+	}
+	return ""
 }
 
 // storeError is an error of the store: a sentinel with a text. It matches its causes, but does
@@ -178,6 +250,15 @@ func (e *storeError) Error() string { return e.sentinel.Error() + ": " + e.text 
 // Unwrap returns the sentinel and the causes.
 func (e *storeError) Unwrap() []error { return append([]error{e.sentinel}, e.causes...) }
 
+// textOf returns the text of an error of the store without that of its sentinel.
+func textOf(err error) string {
+	if e, ok := errors.AsType[*storeError](err); ok {
+		return e.text
+	}
+	_, text := explain(err)
+	return text
+}
+
 // wrapError returns the error of a call that ends with err. A storeError with the sentinel
 // stays as it is.
 func wrapError(ctx context.Context, sentinel, err error) error {
@@ -186,23 +267,19 @@ func wrapError(ctx context.Context, sentinel, err error) error {
 	}
 	_, text := explain(err)
 	e := &storeError{sentinel: sentinel, text: text, causes: []error{err}}
-	if ended := contextError(ctx, err); ended != nil && !errors.Is(err, ended) {
+	if ended := contextError(ctx); ended != nil && !errors.Is(err, ended) {
 		e.causes = append(e.causes, ended)
 	}
 	return e
 }
 
-// contextError returns the error of a context that has ended, else nil. The network may report
-// the deadline a moment before the context does.
-func contextError(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	deadline, ok := ctx.Deadline()
-	if ok && errors.Is(err, os.ErrDeadlineExceeded) && !time.Now().Before(deadline) {
+// contextError returns the error of a context that has ended, else nil. Others who wait for its
+// deadline may notice it a moment before the context does.
+func contextError(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {
 		return context.DeadlineExceeded
 	}
-	return nil
+	return ctx.Err()
 }
 
 // unavailable returns an [installation.ErrUnavailable] with a text of our own.

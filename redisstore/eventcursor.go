@@ -79,10 +79,29 @@ func parseLogCursor(buckets int, cursor string) (logCursor, error) {
 	return c, nil
 }
 
-// validID reports whether id is an entry id in the form that servers write: "1767225600000-0".
-func validID(id string) bool {
-	first, second, _ := strings.Cut(id, "-")
+// entryID is the id of an entry. The zero value is of none.
+type entryID struct{ milliseconds, sequence uint64 }
+
+// less reports whether the entry is before another one.
+func (id entryID) less(other entryID) bool {
+	if id.milliseconds != other.milliseconds {
+		return id.milliseconds < other.milliseconds
+	}
+	return id.sequence < other.sequence
+}
+
+// parseID parses an entry id in the form that servers write: "1767225600000-0".
+func parseID(text string) (id entryID, ok bool) {
+	first, second, _ := strings.Cut(text, "-")
 	milliseconds, err1 := strconv.ParseUint(first, 10, 64)
 	sequence, err2 := strconv.ParseUint(second, 10, 64)
-	return err1 == nil && err2 == nil && id == fmt.Sprintf("%d-%d", milliseconds, sequence)
+	if err1 != nil || err2 != nil || text != fmt.Sprintf("%d-%d", milliseconds, sequence) {
+		return entryID{}, false
+	}
+	return entryID{milliseconds, sequence}, true
+}
+
+func validID(text string) bool {
+	_, ok := parseID(text)
+	return ok
 }

@@ -16,41 +16,37 @@ import (
 
 // Fields of an entry.
 const (
-	fieldTenant   = "t"
-	fieldPrevious = "p" // id of the previous entry of the tenant, "" for none
-	fieldEvent    = "e" // installation.Event.MarshalBinary
-)
-
-// Fields of the hash for the first and the last event of the bucket. No tenant has such a name.
-const (
-	fieldFirst = nul + "first"
-	fieldLast  = nul + "last"
+	entryTenant   = "t"
+	entryPrevious = "p" // id of the previous entry of the tenant, "" for none
+	entryEvent    = "e" // installation.Event.MarshalBinary
 )
 
 // eventBatch is the number of entries in one round trip when reading those of one tenant.
 const eventBatch = 500
 
-// Events implements [installation.EventReader]. Across tenants the order is that of the buckets,
-// and within each that of the commits; the cursor has a position in each bucket. A page reads a
-// bucket up to the end it had when the reader reached it, so a busy bucket does not starve the
-// others. A cursor whose entry was lost in a failover also gets [installation.ErrTrimmed].
+// Events implements [installation.EventReader]. Across tenants the order is that of the
+// buckets, and within each that of the commits; the cursor has a position in each bucket. A
+// page reads a bucket up to the end it had when the reader reached it, so a busy bucket does
+// not starve the others. A cursor whose entry was lost in a failover also gets
+// [installation.ErrTrimmed].
 func (s *Store) Events(
 	ctx context.Context, q installation.EventQuery,
 ) (installation.EventPage, error) {
-	var none installation.EventPage
 	if err := ctx.Err(); err != nil {
-		return none, err
-	}
-	if q.Limit < 1 || q.Limit > installation.MaxPage {
-		return none, fmt.Errorf("events: %w: limit out of range", installation.ErrInvalid)
+		return installation.EventPage{}, err
 	}
 	read := s.eventsOf
 	if q.AllTenants {
 		read = s.allEvents
 	}
-	page, err := read(ctx, q)
+	page, err := installation.EventPage{}, error(nil)
+	if q.Limit < 1 || q.Limit > installation.MaxPage {
+		err = fmt.Errorf("%w: limit out of range", installation.ErrInvalid)
+	} else {
+		page, err = read(ctx, q)
+	}
 	if err != nil {
-		return none, fmt.Errorf("events: %w", err)
+		return installation.EventPage{}, fmt.Errorf("events: %w", err)
 	}
 	return page, nil
 }
@@ -65,7 +61,7 @@ func (s *Store) eventsOf(
 	if err != nil {
 		return page, err
 	}
-	tail, err := s.tail(ctx, b, q.Tenant)
+	tail, err := s.tail(ctx, b, tailField(q.Tenant))
 	switch {
 	case err != nil || tail == after: // both "" without events and without a cursor
 		return page, err
@@ -83,10 +79,10 @@ func (s *Store) eventsOf(
 		}
 		for _, m := range messages {
 			start = "(" + m.ID
-			if m.Values[fieldTenant] != q.Tenant {
+			if m.Values[entryTenant] != q.Tenant {
 				continue
 			}
-			if last != "" && m.Values[fieldPrevious] != last {
+			if last != "" && m.Values[entryPrevious] != last {
 				return s.gap(ctx, b, page)
 			}
 			e, err := decodeEvent(b, m)
@@ -206,11 +202,10 @@ func (s *Store) entriesAt(
 	}
 }
 
-// tail returns the id of a tenant's last event, "" if it has none. It also returns fieldFirst
-// and fieldLast.
-func (s *Store) tail(ctx context.Context, b bucket, tenant string) (id string, err error) {
+// tail returns the id of the event that a field names, "" if there is none.
+func (s *Store) tail(ctx context.Context, b bucket, field string) (id string, err error) {
 	id, err = s.readText(ctx, func(ctx context.Context) *redis.StringCmd {
-		return s.client.HGet(ctx, b.tails(), tenant)
+		return s.client.HGet(ctx, b.fields(), field)
 	})
 	if err == nil && id == "" {
 		err = s.checkBucket(ctx, b)
@@ -228,12 +223,12 @@ func (s *Store) entries(
 
 func decodeEvent(b bucket, m redis.XMessage) (installation.Event, error) {
 	var e installation.Event
-	encoded, ok := m.Values[fieldEvent].(string)
+	encoded, ok := m.Values[entryEvent].(string)
 	if !ok {
 		return e, errDamaged
 	}
 	err := e.UnmarshalBinary([]byte(encoded))
-	if err == nil && e.Key.Tenant != m.Values[fieldTenant] {
+	if err == nil && e.Key.Tenant != m.Values[entryTenant] {
 		err = errDamaged // no event may show up at another tenant
 	}
 	e.ID = eventID(b, m.ID)

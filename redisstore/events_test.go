@@ -134,14 +134,14 @@ func TestEventsAfterLoss(t *testing.T) {
 	client := redistest.Start(t).Client(t)
 	s := open(t, client, &redisstore.Options{Namespace: "loss"})
 	r := must(t, s, create(id("a"), "kept"))
-	tail := client.HGet(t.Context(), "{loss:00}:l", "tenant").Val()
+	tail := client.HGet(t.Context(), "{loss:00}:h", "ttenant").Val()
 	r = must(t, s, update(r, "lost"))
 	own := read(t, s, installation.EventQuery{Tenant: "tenant"}, "kept", "lost").Next
 	all := read(t, s, installation.EventQuery{AllTenants: true}, "kept", "lost").Next
 
-	lost := client.HGet(t.Context(), "{loss:00}:l", "tenant").Val()
+	lost := client.HGet(t.Context(), "{loss:00}:h", "ttenant").Val()
 	client.XDel(t.Context(), "{loss:00}:e", lost)
-	client.HSet(t.Context(), "{loss:00}:l", "tenant", tail, "\x00last", tail)
+	client.HSet(t.Context(), "{loss:00}:h", "ttenant", tail, "last", tail)
 	trimmed(t, s, installation.EventQuery{Tenant: "tenant", After: own})
 	trimmed(t, s, installation.EventQuery{AllTenants: true, After: all})
 	must(t, s, update(r, "new"))
@@ -156,9 +156,9 @@ func TestEventsAfterLossOfTenant(t *testing.T) {
 	s := open(t, client, &redisstore.Options{Namespace: "loss"})
 	must(t, s, create(installation.Key{Tenant: "other", ID: "a"}, "kept"), create(id("a"), "lost"))
 	own := read(t, s, installation.EventQuery{Tenant: "tenant"}, "lost").Next
-	lost := client.HGet(t.Context(), "{loss:00}:l", "tenant").Val()
+	lost := client.HGet(t.Context(), "{loss:00}:h", "ttenant").Val()
 	client.XDel(t.Context(), "{loss:00}:e", lost)
-	client.HDel(t.Context(), "{loss:00}:l", "tenant")
+	client.HDel(t.Context(), "{loss:00}:h", "ttenant")
 	trimmed(t, s, installation.EventQuery{Tenant: "tenant", After: own})
 	read(t, s, installation.EventQuery{Tenant: "tenant"})
 }

@@ -3,6 +3,8 @@ package redisstore
 import (
 	"fmt"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Access for tests outside of the package.
@@ -21,3 +23,12 @@ func MemberID(member string) string {
 // SetRetryFor sets [Options.RetryFor] of an open store. A short one would fail Open on a slow
 // machine.
 func (s *Store) SetRetryFor(d time.Duration) { s.opts.RetryFor = d }
+
+// NeededCommands are the commands without which Open rejects a server.
+var NeededCommands = neededCommands
+
+// SetClient replaces the client of an open store, as if no server had ever answered it.
+func (s *Store) SetClient(c redis.UniversalClient) {
+	s.client.UniversalClient = c
+	s.answered.Store(false)
+}

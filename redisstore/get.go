@@ -10,19 +10,19 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// Get implements [installation.Store]. It is one HMGET. If that finds nothing, a second round
-// trip confirms it.
+// Get implements [installation.Store]. It is one GET. If that finds nothing, a second round trip
+// confirms it.
 func (s *Store) Get(ctx context.Context, key installation.Key) (*installation.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	b := s.keys.of(key.Tenant)
-	values, err := readValue(ctx, s, func(ctx context.Context) ([]any, error) {
-		return s.client.HMGet(ctx, b.record(key), recordFields...).Result()
+	stored, err := s.readText(ctx, func(ctx context.Context) *redis.StringCmd {
+		return s.client.Get(ctx, b.record(key))
 	})
 	var r *installation.Record
 	if err == nil {
-		r, err = decodeRecord(key, values)
+		r, _, err = decodeRecord(key, stored)
 	}
 	if err == nil && r == nil {
 		r, err = s.confirmAbsent(ctx, b, key)
@@ -38,27 +38,22 @@ func (s *Store) Get(ctx context.Context, key installation.Key) (*installation.Re
 func (s *Store) confirmAbsent(
 	ctx context.Context, b bucket, key installation.Key,
 ) (*installation.Record, error) {
-	var exists *redis.IntCmd
-	var values *redis.SliceCmd
+	var stored *redis.StringCmd
 	err := s.checkBucketAnd(ctx, b, func(pipe redis.Pipeliner) {
-		// HMGET comes second, so that it finds a record which is created in between.
-		exists = pipe.Exists(ctx, b.record(key))
-		values = pipe.HMGet(ctx, b.record(key), recordFields...)
+		stored = pipe.Get(ctx, b.record(key))
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case exists.Val() == 0:
-		return nil, installation.ErrNotFound
 	}
-	r, err := decodeRecord(key, values.Val())
+	r, _, err := decodeRecord(key, stored.Val())
 	if err == nil && r == nil {
-		err = errDamaged
+		err = installation.ErrNotFound
 	}
 	return r, err
 }
 
-// Outcome implements [installation.Store]. Outcomes expire by the clock of the server.
+// Outcome implements [installation.Store]. It may return an expired outcome: later commits with an
+// idempotency key remove it.
 func (s *Store) Outcome(
 	ctx context.Context, tenant string, d installation.Digest,
 ) (*installation.Outcome, error) {
@@ -67,7 +62,7 @@ func (s *Store) Outcome(
 	}
 	b := s.keys.of(tenant)
 	value, err := readValue(ctx, s, func(ctx context.Context) (string, error) {
-		return s.client.Get(ctx, b.outcome(tenant, d)).Result()
+		return s.client.HGet(ctx, b.fields(), outcomeField(tenant, d)).Result()
 	})
 	if errors.Is(err, redis.Nil) {
 		err = s.bucketErrorOr(ctx, b, installation.ErrNotFound)

@@ -21,7 +21,7 @@ func TestHealth(t *testing.T) {
 	}{
 		"bare": {dialServer, map[string]health.Level{
 			"meta": health.OK, "scripts": health.OK,
-			"eviction-policy": health.OK, "evicted-keys": health.OK,
+			"eviction-policy": health.OK, "evicted-keys": health.OK, "memory": health.OK,
 			"persistence": health.Warning, "role": health.OK,
 			"replicas": health.Warning,
 		}},
@@ -50,7 +50,7 @@ func TestHealth(t *testing.T) {
 		"says nothing": {dialMini, map[string]health.Level{
 			"meta": health.OK, "scripts": health.OK,
 			"eviction-policy": health.Unknown, "persistence": health.Unknown,
-			"role": health.Unknown, "replicas": health.Unknown,
+			"role": health.Unknown, "replicas": health.Unknown, "memory": health.Unknown,
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestExpiringKeys(t *testing.T) {
 	client := server.Client(t)
 	s := open(t, client, &redisstore.Options{Namespace: "expiring"})
 	must(t, s, create(id("a"), ""))
-	for _, key := range []string{"m", "x", "e", "l"} {
+	for _, key := range []string{"x", "e", "h"} {
 		client.Expire(t.Context(), "{expiring:00}:"+key, time.Hour)
 		level(t, healthOf(t, s), "meta", health.Error)
 		client.Persist(t.Context(), "{expiring:00}:"+key)
@@ -114,7 +114,7 @@ func TestEviction(t *testing.T) {
 		c := create(id("%d", written), "")
 		c.Record.Body = installation.BodyFromBytes(make([]byte, 8<<10))
 		if _, err := s.Commit(t.Context(), c); err != nil {
-			// The meta key was evicted.
+			// The index was evicted, with the meta in it.
 			wantError(t, "commit after an eviction", err, installation.ErrUnavailable)
 			break
 		}
@@ -140,10 +140,11 @@ func countRecords(tb testing.TB, client redis.UniversalClient, namespace string)
 }
 
 // TestMemoryLimit fills a server that does not evict: commits fail, and none is applied in
-// part.
+// part. Records can still be read and deleted.
 func TestMemoryLimit(t *testing.T) {
 	server := redistest.Start(t, "--maxmemory", "4mb", "--maxmemory-policy", "noeviction")
-	s := open(t, server.Client(t), nil)
+	options := &redisstore.Options{Namespace: "full"}
+	s := open(t, server.Client(t), options)
 	written := 0
 	for {
 		c := create(id("%d", written), fmt.Sprintf("event %d", written))
@@ -168,6 +169,13 @@ func TestMemoryLimit(t *testing.T) {
 	if err != nil || n != int64(written) || events != written {
 		t.Errorf("%d records, %d events, error %v, want %d of each", n, events, err, written)
 	}
+	server.Client(t).ConfigSet(t.Context(), "maxmemory", "1mb") // which nothing frees by chance
+	level(t, healthOf(t, s), "scripts", health.Error)
+	s = open(t, server.Client(t), options)
+	r := get(t, s, id("0"))
+	_, err = s.Commit(t.Context(), update(r, ""))
+	wantUnavailable(t, "update at the limit", err)
+	must(t, s, bury(r, time.Time{}))
 	checkIndex(t, s)
 }
 

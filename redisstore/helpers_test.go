@@ -3,8 +3,11 @@ package redisstore_test
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -46,12 +49,26 @@ func open(tb testing.TB, client redis.UniversalClient, o *redisstore.Options) *r
 	return s
 }
 
-// checkIndex checks that the records and the index agree.
+// found is the number of problems of each kind in a report.
+type found = map[redisstore.ProblemKind]int64
+
+// verified checks which problems a Verify finds, and returns its report.
+func verified(
+	tb testing.TB, s *redisstore.Store, o *redisstore.VerifyOptions, want found,
+) redisstore.VerifyReport {
+	tb.Helper()
+	report, err := s.Verify(context.WithoutCancel(tb.Context()), o)
+	if err != nil || !maps.Equal(report.Found, want) {
+		tb.Errorf("verify %+v: got %+v, error %v, want %v", o, report, err, want)
+	}
+	return report
+}
+
+// checkIndex checks that Verify finds no problem.
 func checkIndex(tb testing.TB, s *redisstore.Store) {
 	tb.Helper()
-	report, err := s.Verify(context.WithoutCancel(tb.Context()), nil)
-	if err != nil || !report.Clean() {
-		tb.Errorf("verify: %+v, error %v", report, err)
+	if report := verified(tb, s, nil, nil); !report.Clean() {
+		tb.Errorf("the report %+v is not clean", report)
 	}
 }
 
@@ -94,4 +111,41 @@ func (r *retries) firstTry(tb testing.TB) context.Context {
 func grow(f func(limit time.Duration) (enough bool)) {
 	for limit := 50 * time.Millisecond; !f(limit) && limit < redistest.Patience/4; limit *= 2 {
 	}
+}
+
+// storedRevision returns the revision in the string of a record, 0 if there is none.
+func storedRevision(tb testing.TB, client redis.Cmdable, key string) int64 {
+	tb.Helper()
+	value, err := client.GetRange(tb.Context(), key, 1, 8).Bytes()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if len(value) == 0 {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint64(value))
+}
+
+// recordMembers returns the index members of bucket 0 that name a record.
+func recordMembers(tb testing.TB, client redis.Cmdable, namespace string) []string {
+	tb.Helper()
+	all, err := client.ZRange(tb.Context(), "{"+namespace+":00}:x", 0, -1).Result()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return slices.DeleteFunc(all, func(m string) bool { return redisstore.MemberID(m) == "" })
+}
+
+// contents returns what a server has under each key.
+func contents(tb testing.TB, client redis.UniversalClient) map[string]string {
+	tb.Helper()
+	all := make(map[string]string)
+	for _, key := range keysOf(tb, client, "*") {
+		value, err := client.Dump(tb.Context(), key).Result()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		all[key] = value
+	}
+	return all
 }

@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
@@ -50,53 +49,105 @@ func (s keyspace) all() []bucket {
 	return buckets
 }
 
-// recordPattern matches the record keys of all buckets, for SCAN. It matches no key of an
-// outcome, whatever the tenant's name. A namespace contains no special characters of a pattern.
-func (s keyspace) recordPattern() string { return "{" + s.namespace + ":[0-9][0-9]}:r:*" }
+// pattern matches the keys of all buckets, for SCAN, and every other key that starts like them. A
+// namespace contains no special characters of a pattern.
+func (s keyspace) pattern() string { return "{" + s.namespace + ":*" }
 
-// Keys of a bucket.
-func (b bucket) meta() string   { return b.tag + ":m" } // string: see meta
+// split returns the bucket of a key and what follows its tag.
+func (s keyspace) split(key string) (b bucket, rest string, ok bool) {
+	number, rest, _ := strings.Cut(strings.TrimPrefix(key, "{"+s.namespace+":"), "}")
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 0 || n >= s.buckets {
+		return bucket{}, "", false
+	}
+	b = s.bucket(n)
+	return b, rest, b.tag+rest == key
+}
+
+// Keys of a bucket. Beside the records there are three fixed keys. They exist from Open on: while
+// a slot moves, a server rejects scripts with a key that does not exist there.
 func (b bucket) index() string  { return b.tag + ":x" } // sorted set, all scores 0: see member
 func (b bucket) events() string { return b.tag + ":e" } // stream: the change log
-func (b bucket) tails() string  { return b.tag + ":l" } // hash: tenant -> id of its last event
-func (b bucket) probe() string  { return b.tag + ":p" } // exists only while probe.lua runs
+func (b bucket) fields() string { return b.tag + ":h" } // hash: see outcomeField and tailField
 
-// record returns the key of a hash; record.go lists its fields.
+func (b bucket) fixed() []string { return []string{b.index(), b.events(), b.fields()} }
+
+// slotOf returns the slot of a key in a cluster: the CRC-16/XMODEM of its hash tag modulo 16384.
+// It is only for errors.
+func slotOf(key string) uint16 {
+	tag, _, _ := strings.Cut(strings.TrimPrefix(key, "{"), "}")
+	var crc uint16
+	for _, c := range []byte(tag) {
+		crc ^= uint16(c) << 8
+		for range 8 {
+			crc = crc<<1 ^ crc>>15*0x1021
+		}
+	}
+	return crc % 16384
+}
+
+// record returns the key of a string; record.go describes it.
 func (b bucket) record(k installation.Key) string {
 	return b.tag + ":r:" + strconv.Itoa(len(k.Tenant)) + ":" + k.Tenant + ":" + k.ID
 }
 
-// outcome returns the key of a string; see outcomeValue.
-func (b bucket) outcome(tenant string, d installation.Digest) string {
-	return b.tag + ":o:" + strconv.Itoa(len(tenant)) + ":" + tenant + ":" +
-		base64.RawURLEncoding.EncodeToString(d[:])
+// Fields of the hash of a bucket. The field "" keeps the hash alive. The names of the others
+// differ in their first byte.
+const (
+	fieldFirst = "first" // id of the first event of the bucket
+	fieldLast  = "last"  // id of its last event
+)
+
+// tailScope and outcomeScope are the first byte of the names of the other fields.
+const (
+	tailScope    = "t"
+	outcomeScope = "o"
+)
+
+// tailField is the field with the id of a tenant's last event.
+func tailField(tenant string) string { return tailScope + tenant }
+
+// outcomeField is the field of an outcome; see outcomeValue.
+func outcomeField(tenant string, d installation.Digest) string {
+	return outcomeScope + strconv.Itoa(len(tenant)) + ":" + tenant + string(d[:])
 }
 
-// recordKey parses a key that bucket.record has built in one of the buckets of s.
-func (s keyspace) recordKey(key string) (bucket, installation.Key, bool) {
-	tag, rest, ok := strings.Cut(key, ":r:")
-	if !ok {
-		return bucket{}, installation.Key{}, false
-	}
-	length, rest, ok := strings.Cut(rest, ":")
+// parseOutcomeField parses a field that outcomeField has built.
+func parseOutcomeField(field string) (tenant string, d installation.Digest, ok bool) {
+	length, rest, _ := strings.Cut(strings.TrimPrefix(field, outcomeScope), ":")
 	n, err := strconv.Atoi(length)
-	if !ok || err != nil || n < 0 || n >= len(rest) || rest[n] != ':' {
+	if err != nil || n < 0 || len(rest)-len(d) != n {
+		return "", d, false
+	}
+	copy(d[:], rest[n:])
+	return rest[:n], d, outcomeField(rest[:n], d) == field
+}
+
+// recordKey parses a key that bucket.record has built in a bucket of s. This may be another bucket
+// than that of the tenant.
+func (s keyspace) recordKey(key string) (bucket, installation.Key, bool) {
+	b, rest, ok := s.split(key)
+	rest, isRecord := strings.CutPrefix(rest, ":r:")
+	length, rest, _ := strings.Cut(rest, ":")
+	n, err := strconv.Atoi(length)
+	if !ok || !isRecord || err != nil || n < 0 || n >= len(rest) || rest[n] != ':' {
 		return bucket{}, installation.Key{}, false
 	}
 	k := installation.Key{Tenant: rest[:n], ID: rest[n+1:]}
-	b := s.of(k.Tenant)
-	return b, k, b.tag == tag && b.record(k) == key
+	return b, k, b.record(k) == key
 }
 
 // Scopes are the first byte of every index member and separate the lists. Texts end with NUL,
 // which the store contract excludes from them. Times have eight bytes. So members sort in the
 // order of their list.
 const (
-	scopeTerm   = "t" // tenant NUL, term NUL, created, id
-	scopeGlobal = "g" // term NUL, created, tenant NUL, id
-	scopeClaim  = "c" // tenant NUL, claim NUL, id
-	scopeDue    = "d" // tenant NUL, deadline, id
-	scopeAnyDue = "a" // deadline, tenant NUL, id
+	scopeTerm    = "t" // tenant NUL, term NUL, created, id
+	scopeGlobal  = "g" // term NUL, created, tenant NUL, id
+	scopeClaim   = "c" // tenant NUL, claim NUL, id
+	scopeDue     = "d" // tenant NUL, deadline, id
+	scopeAnyDue  = "a" // deadline, tenant NUL, id
+	scopeMeta    = "m" // the meta of the bucket; see meta
+	scopeOutcome = "o" // until in digits, field of the outcome
 )
 
 const nul = "\x00"
@@ -134,7 +185,21 @@ func anyDueMember(k installation.Key, deadline time.Time) string {
 	return scopeAnyDue + sortableTime(deadline) + k.Tenant + nul + k.ID
 }
 
-// members returns the index members of a live record: claims first, then terms, then its deadline.
+// endMember returns the index member of the outcome in a field. The value must have digits.
+func endMember(field, value string) string { return scopeOutcome + value[:digits] + field }
+
+// parseEnd returns the field of the outcome whose end a member is.
+func parseEnd(member string) (field string, ok bool) {
+	rest, ok := strings.CutPrefix(member, scopeOutcome)
+	if !ok || len(rest) < digits || strings.Trim(rest[:digits], "0123456789") != "" {
+		return "", false
+	}
+	_, _, ok = parseOutcomeField(rest[digits:])
+	return rest[digits:], ok
+}
+
+// members returns the index members of a live record: claims first, then terms, then its
+// deadline.
 func members(r *installation.Record) []string {
 	list := make([]string, 0, len(r.Claims)+len(r.Index)+2)
 	for _, claim := range r.Claims {
@@ -147,6 +212,24 @@ func members(r *installation.Record) []string {
 		list = append(list, dueMember(r.Key, r.Deadline), anyDueMember(r.Key, r.Deadline))
 	}
 	return list
+}
+
+// hasMember reports whether a member is one of those of r.
+func hasMember(r *installation.Record, member string) bool {
+	e, ok := parseMember(member)
+	if !ok || r.Deleted || e.key != r.Key {
+		return false
+	}
+	switch e.scope {
+	case scopeClaim:
+		return slices.Contains(r.Claims, e.name)
+	case scopeDue:
+		return !r.Deadline.IsZero() && member == dueMember(r.Key, r.Deadline)
+	case scopeAnyDue:
+		return !r.Deadline.IsZero() && member == anyDueMember(r.Key, r.Deadline)
+	default:
+		return slices.Contains(r.Index, e.name) && member == termMember(r.Key, e.name, r.Created)
+	}
 }
 
 // entry is a parsed member, without its time, which the record has too.
@@ -197,38 +280,55 @@ func parseMember(member string) (entry, bool) {
 	return e, ok
 }
 
-// maxMember is the maximum length of a member in bytes: pack writes the length in two bytes.
-const maxMember = 1<<16 - 1
+// maxName is the maximum length of a term or claim in bytes: packNames writes it, with the scope,
+// in two bytes.
+const maxName = 1<<16 - 2
 
-// pack joins members, each after its length in two bytes, so that a script can split them.
-func pack(members []string) string {
+// packNames joins the terms and claims of a record, each after its scope and its length in two
+// bytes, so that a script can split them.
+func packNames(r *installation.Record) string {
 	var b strings.Builder
-	for _, m := range members {
-		b.WriteByte(byte(len(m) >> 8))
-		b.WriteByte(byte(len(m)))
-		b.WriteString(m)
+	add := func(scope, name string) {
+		b.WriteByte(byte((len(name) + 1) >> 8))
+		b.WriteByte(byte(len(name) + 1))
+		b.WriteString(scope)
+		b.WriteString(name)
+	}
+	for _, claim := range r.Claims {
+		add(scopeClaim, claim)
+	}
+	for _, term := range r.Index {
+		if installation.GlobalTerm(term) {
+			add(scopeGlobal, term)
+		} else {
+			add(scopeTerm, term)
+		}
 	}
 	return b.String()
 }
 
-// unpack splits what pack has joined. It reports false for anything else.
-func unpack(packed string) ([]string, bool) {
-	var list []string
+// unpackNames sets the terms and claims of r to those that packNames has joined. It reports false
+// for anything else.
+func unpackNames(r *installation.Record, packed string) bool {
 	for len(packed) > 0 {
-		if len(packed) < 2 {
-			return nil, false
+		if len(packed) < 3 {
+			return false
 		}
 		n := int(packed[0])<<8 | int(packed[1])
-		if packed = packed[2:]; len(packed) < n {
-			return nil, false
+		if packed = packed[2:]; n < 1 || len(packed) < n {
+			return false
 		}
-		list, packed = append(list, packed[:n]), packed[n:]
+		scope, name := packed[:1], packed[1:n]
+		packed = packed[n:]
+		switch {
+		case scope == scopeClaim:
+			r.Claims = append(r.Claims, name)
+		case scope == scopeGlobal && installation.GlobalTerm(name),
+			scope == scopeTerm && !installation.GlobalTerm(name):
+			r.Index = append(r.Index, name)
+		default:
+			return false
+		}
 	}
-	return list, true
-}
-
-// packedContains reports whether a member is in a packed list.
-func packedContains(packed, member string) bool {
-	list, _ := unpack(packed)
-	return slices.Contains(list, member)
+	return true
 }

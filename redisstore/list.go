@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -11,9 +12,10 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// List implements [installation.Store]. A page takes two round trips: the index members, then their
-// records. A record that no longer matches q in the second is left out. Across tenants the order is
-// that of the buckets, and within each (Created, Tenant, ID), or (Deadline, Tenant, ID).
+// List implements [installation.Store]. A page takes two round trips: the index members, then
+// their records. A record that no longer matches q in the second is left out. Across tenants
+// the order is that of the buckets, and within each (Created, Tenant, ID), or (Deadline,
+// Tenant, ID).
 //
 // Damaged data does not hide the rest. A record that cannot be read is listed with its key
 // only. A member that cannot be read is left out, with a warning to the logger. [Store.Verify]
@@ -121,7 +123,9 @@ func (s *Store) bucketsOf(q installation.Query) []bucket {
 }
 
 // members returns members of a span in its order.
-func (s *Store) members(ctx context.Context, b bucket, sp span, skip, limit int) ([]string, error) {
+func (s *Store) members(
+	ctx context.Context, b bucket, sp span, skip, limit int,
+) ([]string, error) {
 	words := []any{"zrange", b.index(), sp.lo, sp.hi, "bylex", "limit", skip, limit}
 	if sp.reverse {
 		words = []any{"zrange", b.index(), sp.hi, sp.lo, "bylex", "rev", "limit", skip, limit}
@@ -174,20 +178,19 @@ func (s *Store) recordsOf(
 		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn,
 			"redisstore: index members cannot be read; run Verify", slog.Int("members", n))
 	}
-	stored, err := s.readFields(ctx, keys, recordFields)
+	stored, err := s.readRecords(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
 	records, gone := make([]*installation.Record, 0, len(keys)), false
-	for i, values := range stored {
-		r, err := decodeRecord(keys[i], values)
+	for i, is := range stored {
 		switch {
-		case err != nil:
+		case is.damaged:
 			records = append(records, &installation.Record{Key: keys[i]})
-		case r == nil:
+		case is.record == nil:
 			gone = true
-		case !r.Deleted && packedContains(values[4].(string), own[i]):
-			records = append(records, r)
+		case hasMember(is.record, own[i]):
+			records = append(records, is.record)
 		}
 	}
 	if gone { // or the bucket is
@@ -196,28 +199,40 @@ func (s *Store) recordsOf(
 	return records, err
 }
 
-// readFields returns fields of the records at keys, in one round trip: nil for a key of another
-// type.
-func (s *Store) readFields(
-	ctx context.Context, keys []installation.Key, names []string,
-) ([][]any, error) {
+// stored is what stands under the key of a record.
+type stored struct {
+	key     installation.Key
+	head    string               // kind and revision, "" if there is nothing
+	record  *installation.Record // nil if there is nothing, or if it is damaged
+	damaged bool
+}
+
+// readRecords returns what stands under keys, in one round trip.
+func (s *Store) readRecords(ctx context.Context, keys []installation.Key) ([]stored, error) {
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	values := make([][]any, len(keys))
+	list := make([]stored, len(keys))
 	err := s.read(ctx, func(ctx context.Context) error {
-		pipe := s.client.Pipeline()
+		pipe := s.client.Pipeline() // not MGET: it does not work while a slot moves
 		for _, k := range keys {
-			pipe.HMGet(ctx, s.keys.of(k.Tenant).record(k), names...)
+			pipe.Get(ctx, s.keys.of(k.Tenant).record(k))
 		}
 		commands, _ := pipe.Exec(ctx) // each has its own error
 		for i, cmd := range commands {
-			if err := cmd.Err(); err != nil && !redis.HasErrorPrefix(err, "WRONGTYPE") {
+			err := cmd.Err()
+			wrongType := redis.HasErrorPrefix(err, "WRONGTYPE")
+			if err != nil && !wrongType && !errors.Is(err, redis.Nil) {
 				return err
 			}
-			values[i] = cmd.(*redis.SliceCmd).Val()
+			value := cmd.(*redis.StringCmd).Val()
+			r, _, err := decodeRecord(keys[i], value)
+			list[i] = stored{
+				key: keys[i], head: value[:min(len(value), 1+numberBytes)],
+				record: r, damaged: err != nil || wrongType,
+			}
 		}
 		return nil
 	})
-	return values, err
+	return list, err
 }

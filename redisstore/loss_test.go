@@ -43,12 +43,23 @@ func TestOpenRejectsLostBucket0(t *testing.T) {
 
 // TestOpenRejectsLosses opens the rest of a damaged namespace.
 func TestOpenRejectsLosses(t *testing.T) {
+	replaceMeta := func(by string) func(redis.UniversalClient) {
+		return func(c redis.UniversalClient) {
+			c.ZRem(t.Context(), "{lost:00}:x", metaMember(t, c, "{lost:00}"))
+			c.ZAdd(t.Context(), "{lost:00}:x", redis.Z{Member: "m" + by})
+		}
+	}
 	for name, tc := range map[string]struct {
 		lose func(redis.UniversalClient)
 		says string
 	}{
-		"records without a meta key": {
-			func(c redis.UniversalClient) { drop(t, c, "{lost:00}:m") }, "bucket 0",
+		"an index without a meta": {
+			func(c redis.UniversalClient) {
+				c.ZRem(t.Context(), "{lost:00}:x", metaMember(t, c, "{lost:00}"))
+			}, "bucket 0",
+		},
+		"records without an index": {
+			func(c redis.UniversalClient) { drop(t, c, "{lost:00}:x") }, "it was lost",
 		},
 		"bucket 0 flushed": {
 			func(c redis.UniversalClient) { drop(t, c, keysOf(t, c, "{lost:00}:*")...) },
@@ -58,12 +69,17 @@ func TestOpenRejectsLosses(t *testing.T) {
 			func(c redis.UniversalClient) { drop(t, c, keysOf(t, c, "{lost:02}:*")...) },
 			"bucket 2",
 		},
-		"a newer layout": {func(c redis.UniversalClient) {
-			c.Set(t.Context(), "{lost:00}:m", "installation-2 4 00", 0)
-		}, `"installation-2"`},
+		"a newer layout":     {replaceMeta("installation-3 4 00"), `"installation-3"`},
+		"another meta":       {replaceMeta("installation-2 4 00 0 00"), "bucket 1"},
+		"what is not a meta": {replaceMeta("x"), "cannot be read"},
+		"a second meta": {
+			func(c redis.UniversalClient) {
+				c.ZAdd(t.Context(), "{lost:00}:x", redis.Z{Member: "minstallation-2 4 00 0 00"})
+			}, "several",
+		},
 		"something else": {func(c redis.UniversalClient) {
-			c.Set(t.Context(), "{lost:00}:m", "x", 0)
-		}, "something else"},
+			c.Set(t.Context(), "{lost:00}:x", "x", 0)
+		}, "another type"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := dialMini(t)
@@ -75,6 +91,18 @@ func TestOpenRejectsLosses(t *testing.T) {
 			rejected(t, client, &redisstore.Options{Namespace: "lost", Buckets: 4}, tc.says)
 		})
 	}
+}
+
+// metaMember returns the meta member of a bucket.
+func metaMember(tb testing.TB, client redis.Cmdable, tag string) string {
+	tb.Helper()
+	metas, err := client.ZRangeArgs(tb.Context(), redis.ZRangeArgs{
+		Key: tag + ":x", Start: "[m", Stop: "(n", ByLex: true,
+	}).Result()
+	if err != nil || len(metas) != 1 {
+		tb.Fatalf("metas %q, error %v, want one", metas, err)
+	}
+	return metas[0]
 }
 
 // TestFlushed flushes the server of an open store: nothing may be reported as absent, not even

@@ -7,60 +7,72 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// Every bucket has a meta key, which names its namespace and never expires. Scripts compare it
-// before they do anything. Readers that find nothing check it, because a bucket without it was
-// flushed or evicted, or its server never had it. The value ends in random bits, so that a
-// namespace that is created again is not taken for the lost one.
+// The index of every bucket has a meta member, which names its namespace. Scripts compare it before
+// they do anything. Readers that find nothing look for it, because a bucket without it was flushed
+// or evicted, or its server never had it. It has random bits, so that a namespace that is created
+// again is not taken for the lost one.
 //
-// A namespace is created in two steps: every meta key is written as forming, the last bucket
-// first, and then made final, bucket 0 first. Nothing else is written to a bucket before its
-// meta key is final. So a final meta key proves that bucket 0 had one: if it is missing, it was
-// lost and must not be created again.
+// A namespace is created in two steps: every meta member is written as forming, the last bucket
+// first, and then made final, bucket 0 first. Nothing else is written to a bucket before its meta
+// is final. So a final meta proves that bucket 0 had one: if it is missing, it was lost and must
+// not be created again.
 
 const (
-	layout  = "installation-1" // the layout of keys, members and fields that this package writes
-	forming = " forming"       // the end of a meta value that is not final
+	layout  = "installation-2" // the layout of keys, members and fields that this package writes
+	forming = " forming"       // the end of a meta member that is not final
 )
 
-// meta is the value of the meta keys, the same in every bucket: "installation-1 16
-// 9f86d081884c7d659a2feaa0c55ad015".
+// meta is the value of the meta members, the same in every bucket:
+// "installation-2 16 9f86d081884c7d659a2feaa0c55ad015 0 e3b0c44298fc1c149afbf4c8996fb924".
 type meta struct {
 	buckets int
-	value   string // without forming
+	id      string // of the namespace: random, in hex
+	epoch   int64  // microseconds since 1970; 0 until a restore is accepted
+	era     string // random, in hex: epochs with the same time differ in it
 	final   bool
 }
 
 func newMeta(buckets int) meta {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
-	value := fmt.Sprintf("%s %d %s", layout, buckets, hex.EncodeToString(id[:]))
-	return meta{buckets: buckets, value: value}
+	return meta{buckets: buckets, id: randomHex(), era: randomHex()}
 }
 
-func parseMeta(stored string) (meta, error) {
+func randomHex() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// String returns the value without forming.
+func (m meta) String() string {
+	return fmt.Sprintf("%s %d %s %d %s", layout, m.buckets, m.id, m.epoch, m.era)
+}
+
+// member returns the member of a final meta.
+func (m meta) member() string { return scopeMeta + m.String() }
+
+func parseMeta(stored string) (m meta, err error) {
 	value, isForming := strings.CutSuffix(stored, forming)
-	parts := strings.Split(value, " ")
-	if !strings.HasPrefix(value, "installation-") || len(parts) != 3 {
-		return meta{}, unavailable("the meta key holds something else")
-	}
-	if parts[0] != layout {
+	name, _, _ := strings.Cut(value, " ")
+	if strings.HasPrefix(name, "installation-") && name != layout {
 		return meta{}, unavailable(
-			"the namespace has the layout %q; this release reads %q", parts[0], layout)
+			"the namespace has the layout %q; this release reads %q", name, layout)
 	}
-	n, err := strconv.Atoi(parts[1])
-	if err != nil || n < 1 || n > MaxBuckets {
-		return meta{}, unavailable("the meta key holds something else")
+	m.final = !isForming
+	_, err = fmt.Sscanf(value, layout+" %d %s %d %s", &m.buckets, &m.id, &m.epoch, &m.era)
+	if err != nil || m.String() != value || m.buckets < 1 || m.buckets > MaxBuckets {
+		return meta{}, unavailable("the meta of a bucket cannot be read")
 	}
-	return meta{n, value, !isForming}, nil
+	return m, nil
 }
 
-// openNamespace finds or creates the namespace. Processes that do so concurrently get the same one.
+// openNamespace finds or creates the namespace. Processes that do so concurrently get the same
+// one.
 func (s *Store) openNamespace(ctx context.Context) error {
 	first, err := s.firstMeta(ctx)
 	if err != nil {
@@ -75,17 +87,26 @@ func (s *Store) openNamespace(ctx context.Context) error {
 		return unavailable(
 			"the namespace has %d buckets, the options say %d", first.buckets, s.opts.Buckets)
 	}
-	s.keys, s.meta = keyspace{s.opts.Namespace, first.buckets}, first.value
+	s.keys, s.meta = keyspace{s.opts.Namespace, first.buckets}, first.member()
 	for _, b := range s.keys.all() {
-		stored, _, err := s.writeMeta(ctx, b, s.meta)
-		if err == nil && stored != s.meta {
-			err = errForeign(b)
-		}
-		if err != nil {
+		if err := s.finish(ctx, b); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// finish makes the meta of a bucket final. A bucket with a final meta needs no script, which could
+// not run while the slot of the bucket moves.
+func (s *Store) finish(ctx context.Context, b bucket) error {
+	stored, err := s.readMeta(ctx, b)
+	if err == nil && scopeMeta+stored == s.meta+forming {
+		stored, _, err = s.writeMeta(ctx, b, s.meta)
+	}
+	if err == nil && scopeMeta+stored != s.meta {
+		err = errForeign(b)
+	}
+	return err
 }
 
 // firstMeta returns the meta of bucket 0, or the zero meta if it has none.
@@ -97,7 +118,7 @@ func (s *Store) firstMeta(ctx context.Context) (meta, error) {
 	return parseMeta(stored)
 }
 
-// createNamespace writes the forming meta keys of a namespace whose meta in bucket 0 is not
+// createNamespace writes the forming metas of a namespace whose meta in bucket 0 is not
 // final: a new one, or one that a process has left unfinished. It rejects buckets with data.
 func (s *Store) createNamespace(ctx context.Context) (meta, error) {
 	buckets := cmp.Or(s.opts.Buckets, 1)
@@ -124,12 +145,12 @@ func (s *Store) createNamespace(ctx context.Context) (meta, error) {
 		}
 	}
 	for n := buckets - 1; n >= 0; n-- {
-		stored, data, err := s.writeMeta(ctx, keys.bucket(n), m.value+forming)
+		stored, data, err := s.writeMeta(ctx, keys.bucket(n), m.member()+forming)
 		switch {
 		case err != nil:
 			return meta{}, err
 		case stored == "":
-			return meta{}, unavailable("bucket %d has data and no meta key: "+
+			return meta{}, unavailable("bucket %d has data and no meta: "+
 				"it was lost in part, or something else wrote it", n)
 		}
 		was, err := parseMeta(stored)
@@ -142,7 +163,7 @@ func (s *Store) createNamespace(ctx context.Context) (meta, error) {
 			return meta{}, unavailable("bucket %d has data, but the namespace is not final", n)
 		case was.buckets != buckets:
 			return meta{}, errOtherBuckets(was)
-		case was.value != m.value && n < buckets-1:
+		case was.id != m.id && n < buckets-1:
 			return meta{}, unavailable(
 				"bucket %d belongs to another namespace than those after it", n)
 		}
@@ -155,31 +176,30 @@ func errOtherBuckets(m meta) error {
 	return unavailable("another process is creating the namespace with %d buckets", m.buckets)
 }
 
-// createdByOther returns the meta of the namespace after bucket n turned out to have the final meta
-// was, although bucket 0 had none. Either another process was faster, or bucket 0 was lost.
+// createdByOther returns the meta of the namespace after bucket n turned out to have the final
+// meta was, although bucket 0 had none. Either another process was faster, or bucket 0 was
+// lost.
 func (s *Store) createdByOther(ctx context.Context, n int, was meta) (meta, error) {
 	first, err := s.firstMeta(ctx)
 	if err == nil && first != was {
-		err = unavailable("bucket %d exists, but bucket 0 has no meta key: it was lost", n)
+		err = unavailable("bucket %d exists, but bucket 0 has no meta: it was lost", n)
 	}
 	return first, err
 }
 
-// writeMeta writes the meta key of a bucket that has neither one nor data, or makes a forming
-// one final. It returns the value that the key has then, "" for none, and whether the bucket
-// holds data.
+// writeMeta writes the meta of a bucket that has neither one nor data, or makes a forming one
+// final. It returns the meta that the bucket has then, "" for none, and whether it holds data.
 func (s *Store) writeMeta(
-	ctx context.Context, b bucket, value string,
+	ctx context.Context, b bucket, member string,
 ) (stored string, data bool, err error) {
-	keys := []string{b.meta(), b.index(), b.events(), b.tails()}
-	reply, err := s.runScript(ctx, s.opening, keys, []string{value, forming})
-	if err == nil && len(reply) != 2 {
-		err = errReply
-	}
-	if err != nil {
+	reply, err := s.runScript(ctx, s.opening, b.fixed(), []string{member, forming})
+	switch {
+	case err != nil:
 		return "", false, err
+	case len(reply) != 2:
+		return "", false, errReply
 	}
-	return reply[0], reply[1] != "", nil
+	return strings.TrimPrefix(reply[0], scopeMeta), reply[1] != "", nil
 }
 
 // checkBucket returns nil if the bucket exists. Every reader that finds nothing calls it.
@@ -187,21 +207,22 @@ func (s *Store) checkBucket(ctx context.Context, b bucket) error {
 	return s.checkBucketAnd(ctx, b, func(redis.Pipeliner) {})
 }
 
-// checkBucketAnd does the same and queues more commands for the round trip, which may find nothing.
+// checkBucketAnd does the same and queues more commands for the round trip, which may find
+// nothing.
 //
 // A server that became a replica while the client still uses it may have old data. It rejects
 // writes, even one that changes nothing: no index has the empty member. This write comes first,
 // because go-redis closes a connection by the first error, and the next one may lead to the
 // primary. In a cluster, replicas redirect their clients.
 func (s *Store) checkBucketAnd(ctx context.Context, b bucket, queue func(redis.Pipeliner)) error {
-	var value string
+	var found *redis.FloatCmd
 	err := s.read(ctx, func(ctx context.Context) error {
 		pipe := s.client.Pipeline()
 		if !s.client.isCluster() {
 			pipe.ZRem(ctx, b.index(), "")
 		}
 		writes := pipe.Len()
-		get := pipe.Get(ctx, b.meta())
+		found = pipe.ZScore(ctx, b.index(), s.meta)
 		queue(pipe)
 		commands, _ := pipe.Exec(ctx) // each has its own error
 		for i, cmd := range commands {
@@ -213,10 +234,9 @@ func (s *Store) checkBucketAnd(ctx context.Context, b bucket, queue func(redis.P
 				return err
 			}
 		}
-		value = get.Val()
 		return nil
 	})
-	if err == nil && value != s.meta {
+	if err == nil && found.Err() != nil { // redis.Nil
 		err = errForeign(b)
 	}
 	return err
@@ -227,15 +247,41 @@ func (s *Store) bucketErrorOr(ctx context.Context, b bucket, err error) error {
 	return cmp.Or(s.checkBucket(ctx, b), err)
 }
 
-// readMeta returns the meta value of a bucket, "" if it has none.
+// readMeta returns the meta of a bucket, "" if it has none.
 func (s *Store) readMeta(ctx context.Context, b bucket) (string, error) {
-	return s.readText(ctx, func(ctx context.Context) *redis.StringCmd {
-		return s.client.Get(ctx, b.meta())
+	metas, err := readValue(ctx, s, func(ctx context.Context) ([]string, error) {
+		return s.client.ZRangeArgs(ctx, redis.ZRangeArgs{
+			Key: b.index(), Start: "[" + scopeMeta, Stop: "(" + string(scopeMeta[0]+1),
+			ByLex: true, Count: 2,
+		}).Result()
 	})
+	if err == nil && (len(metas) != 1 || !strings.HasPrefix(metas[0], scopeMeta)) {
+		metas, err = s.scanMetas(ctx, b)
+	}
+	if len(metas) > 1 {
+		return "", unavailable("bucket %d has several metas", b.number)
+	}
+	return strings.TrimPrefix(strings.Join(metas, ""), scopeMeta), err
+}
+
+// scanMetas returns the meta members of a bucket, whatever the order of its index: if a member has
+// a score, a range may lack them.
+func (s *Store) scanMetas(ctx context.Context, b bucket) (metas []string, err error) {
+	err = s.scan(ctx, 2, func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
+		return s.client.ZScan(ctx, b.index(), cursor, scopeMeta+"*", verifyBatch).Result()
+	}, func(_ context.Context, found []string) error {
+		for scored := range slices.Chunk(found, 2) {
+			if !slices.Contains(metas, scored[0]) { // a scan may repeat itself
+				metas = append(metas, scored[0])
+			}
+		}
+		return nil
+	})
+	return metas, err
 }
 
 func errForeign(b bucket) error {
-	return unavailable("the meta key of bucket %d is missing or another one: "+
+	return unavailable("the meta of bucket %d is missing or another one: "+
 		"the data was flushed, evicted or replaced", b.number)
 }
 

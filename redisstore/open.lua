@@ -1,28 +1,36 @@
--- Writes the meta key of a bucket that has neither one nor data, or makes a forming one final. All
--- keys are in one slot.
+-- Creates the fixed keys of a bucket that has neither a meta member nor data, or makes a forming
+-- meta member final. All keys are in one slot. Fixed keys without data may exist: a script that
+-- failed has left them.
 --
 -- KEYS
---   1  meta
---   2  index
---   3  events
---   4  tails
+--   1  index
+--   2  events
+--   3  fields
 --
 -- ARGV
---   1  the wanted value of meta; if it is final, it only replaces the same value that is forming
---   2  the end of a forming value
+--   1  the wanted meta member; if it is final, it only replaces the same one that is forming
+--   2  the end of a forming one
 --
--- Reply: {the value of meta now, "" if it is missing; "1" if the bucket has data, "" if not}
+-- Reply: {the meta member now, "" if it is missing; "1" if the bucket has data, "" if not}
 
-local data = ''
-if redis.call('EXISTS', KEYS[2]) + redis.call('EXISTS', KEYS[3])
-  + redis.call('EXISTS', KEYS[4]) > 0 then
+local index, events, fields = KEYS[1], KEYS[2], KEYS[3]
+local wanted, forming = ARGV[1], ARGV[2]
+local metas = redis.call('ZRANGE', index, '[m', '(n', 'BYLEX', 'LIMIT', '0', '1')
+local meta, data = metas[1], ''
+if redis.call('ZCARD', index) > #metas or redis.call('XLEN', events) > 0
+  or redis.call('HLEN', fields) > 1 then -- more than the field ''
   data = '1'
 end
 
-local meta, wanted, forming = redis.call('GET', KEYS[1]), ARGV[1], ARGV[2]
-local new = not meta and data == '' and string.sub(wanted, -#forming) == forming
-if new or meta == wanted .. forming then
-  redis.call('SET', KEYS[1], wanted)
+if not meta and data == '' and string.sub(wanted, -#forming) == forming then
+  redis.call('ZADD', index, '0', wanted)
   meta = wanted
+elseif meta == wanted .. forming and data == '' then
+  redis.call('HSET', fields, '', '')
+  redis.call('XADD', events, 'MAXLEN', '0', '*', '', '') -- leaves an empty stream
+  redis.call('ZREM', index, '') -- without this right there would be two metas
+  redis.call('ZADD', index, '0', wanted)
+  redis.call('ZREM', index, meta)
+  meta, data = wanted, '1'
 end
 return {meta or '', data}

@@ -87,8 +87,9 @@ func TestOpenWrappedCluster(t *testing.T) {
 		must(t, s, create(installation.Key{Tenant: tenant(i), ID: "a"}, ""))
 	}
 	checkIndex(t, s)
-	if n, err := client.Exists(t.Context(), "{wrapped:15}:m").Result(); err != nil || n != 1 {
-		t.Errorf("bucket 15: %d meta keys, error %v, want 16 buckets as on any cluster", n, err)
+	meta := metaMember(t, client, "{wrapped:15}")
+	if !strings.HasPrefix(meta, "minstallation-2 16 ") {
+		t.Errorf("bucket 15 has the meta %q, want 16 buckets as on any cluster", meta)
 	}
 }
 
@@ -200,8 +201,8 @@ func TestOpenConcurrently(t *testing.T) {
 }
 
 // TestOpenFinishesCreation opens a namespace that a process has left unfinished. Creation
-// writes forming meta keys from the last bucket to the first, then final ones from the first to
-// the last.
+// writes forming metas from the last bucket to the first, then final ones from the first to the
+// last.
 func TestOpenFinishesCreation(t *testing.T) {
 	for name, ends := range map[string][4]string{ // by bucket
 		"forming in part": {"", "", " forming", " forming"},
@@ -212,9 +213,17 @@ func TestOpenFinishesCreation(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			client := dialMini(t)
 			for n, end := range ends {
-				if end != "" {
-					value := "installation-1 4 00" + strings.TrimPrefix(end, "final")
-					client.Set(t.Context(), fmt.Sprintf("{half:%02d}:m", n), value, 0)
+				tag := fmt.Sprintf("{half:%02d}", n)
+				switch end {
+				case "final":
+					plantMeta(t, client, tag, "")
+					client.HSet(t.Context(), tag+":h", "", "")
+					client.XAdd(t.Context(), &redis.XAddArgs{
+						Stream: tag + ":e", ID: "1-1", Values: []any{"", ""},
+					})
+					client.XTrimMaxLen(t.Context(), tag+":e", 0)
+				case " forming":
+					plantMeta(t, client, tag, end)
 				}
 			}
 			rejected(t, client, &redisstore.Options{Namespace: "half", Buckets: 8}, "4 buckets")
@@ -223,6 +232,15 @@ func TestOpenFinishesCreation(t *testing.T) {
 				must(t, s, create(installation.Key{Tenant: tenant(i), ID: "a"}, ""))
 			}
 		})
+	}
+}
+
+// plantMeta puts a meta of four buckets into a bucket.
+func plantMeta(tb testing.TB, client redis.UniversalClient, tag, end string) {
+	tb.Helper()
+	member := redis.Z{Member: "minstallation-2 4 00 0 00" + end}
+	if err := client.ZAdd(tb.Context(), tag+":x", member).Err(); err != nil {
+		tb.Fatal(err)
 	}
 }
 

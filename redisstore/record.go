@@ -3,7 +3,6 @@ package redisstore
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,107 +10,125 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// Fields of a record's hash.
+// This file encodes and decodes what stands under the keys. The header of commit.lua describes the
+// string of a record.
+
+// Kinds of a record's string, and marks of its op entries.
 const (
-	fieldRevision   = "r" // decimal
-	fieldGeneration = "g" // decimal
-	fieldCreated    = "c" // decimal microseconds since 1970; missing in a tombstone
-	fieldDeadline   = "t" // decimal microseconds since 1970, "" for none
-	fieldMembers    = "x" // the index members of the record; see pack
-	fieldBody       = "b" // raw bytes
-	fieldOps        = "o" // op entries, oldest first; only scripts and Verify read them
+	kindRecord    = "r"
+	kindTombstone = "t"
+	kindNone      = "n" // of a change without a record
 )
 
-// recordFields are the fields that decodeRecord reads.
-var recordFields = []string{
-	fieldRevision, fieldGeneration, fieldCreated, fieldDeadline, fieldMembers, fieldBody,
+const (
+	numberBytes = 8
+	headBytes   = 1 + 2*numberBytes // kind, revision, generation
+	restBytes   = 2*numberBytes + 4 // created, deadline, length of the names
+	opBytes     = 16                // an op token
+	entryBytes  = opBytes + numberBytes + 1
+	noDeadline  = "\x00\x00\x00\x00\x00\x00\x00\x00"
+)
+
+// number encodes a revision or a generation.
+func number(n int64) string { return string(binary.BigEndian.AppendUint64(nil, uint64(n))) }
+
+func kindOf(r *installation.Record) string {
+	switch {
+	case r == nil:
+		return kindNone
+	case r.Deleted:
+		return kindTombstone
+	default:
+		return kindRecord
+	}
 }
 
-// decodeRecord returns the record at k from the values of recordFields, or nil if all are
-// missing. Values are strings, or nil for a missing field. A record has all of them and a
-// tombstone has three; anything else is damaged, such as no values for a key of another type.
-func decodeRecord(k installation.Key, values []any) (*installation.Record, error) {
-	if values == nil {
-		return nil, errDamaged
+// encodeRest encodes what follows the op entries in the string of a record.
+func encodeRest(r *installation.Record) string {
+	created, deadline := noDeadline, noDeadline
+	if !r.Deadline.IsZero() {
+		deadline = sortableTime(r.Deadline)
 	}
-	if !slices.ContainsFunc(values, func(v any) bool { return v != nil }) {
-		return nil, nil
+	if r.Deleted {
+		return created + deadline + "\x00\x00\x00\x00"
 	}
-	d := decoder{}
-	r := &installation.Record{
-		Key: k, Revision: d.number(d.text(values[0])), Generation: d.number(d.text(values[1])),
-		Deadline: d.time(d.text(values[3])),
-	}
-	d.damaged = d.damaged || r.Revision < 1
-	created, live := values[2].(string)
-	if !live {
-		r.Deleted = true
-		d.damaged = d.damaged || values[4] != nil || values[5] != nil
-		return r, d.error()
-	}
-	r.Created = d.time(created)
-	r.Index, r.Claims = d.members(d.text(values[4]), k)
-	r.Body = installation.BodyFromBytes(d.text(values[5]))
-	return r, d.error()
+	names, body := packNames(r), r.Body.Bytes()
+	b := make([]byte, 0, restBytes+len(names)+len(body))
+	b = append(b, sortableTime(r.Created)...)
+	b = append(b, deadline...)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(names)))
+	b = append(b, names...)
+	return string(append(b, body...))
 }
 
-// decoder decodes stored values and remembers whether one of them was damaged.
-type decoder struct{ damaged bool }
+// opEntry is what a record remembers of a change.
+type opEntry struct {
+	op         string
+	revision   int64
+	withRecord bool
+}
 
-func (d *decoder) error() error {
-	if d.damaged {
-		return errDamaged
+// decodeRecord returns the record at k and what it remembers of its last changes. It returns nil
+// for "", which stands for no record.
+func decodeRecord(k installation.Key, stored string) (*installation.Record, []opEntry, error) {
+	if stored == "" {
+		return nil, nil, nil
 	}
-	return nil
+	if len(stored) <= headBytes {
+		return nil, nil, errDamaged
+	}
+	r := &installation.Record{Key: k, Deleted: stored[:1] == kindTombstone}
+	r.Revision = decodeNumber(stored[1:])
+	r.Generation = decodeNumber(stored[1+numberBytes:])
+	count := int(stored[headBytes])
+	rest := stored[headBytes+1:]
+	if count < 1 || count > installation.RememberedOps || len(rest) < count*entryBytes+restBytes {
+		return nil, nil, errDamaged
+	}
+	entries, ok := decodeEntries(rest[:count*entryBytes])
+	rest = rest[count*entryBytes:]
+	if !ok || r.Revision < 1 || r.Generation < 0 || !r.Deleted && stored[:1] != kindRecord {
+		return nil, nil, errDamaged
+	}
+	if deadline := rest[numberBytes : 2*numberBytes]; deadline != noDeadline {
+		r.Deadline = decodeTime(deadline)
+	}
+	names := int(binary.BigEndian.Uint32([]byte(rest[2*numberBytes : restBytes])))
+	created, rest := rest[:numberBytes], rest[restBytes:]
+	switch {
+	case r.Deleted && rest == "" && names == 0 && created == noDeadline:
+		return r, entries, nil
+	case r.Deleted:
+		return nil, nil, errDamaged
+	case names > len(rest) || !unpackNames(r, rest[:names]):
+		return nil, nil, errDamaged
+	}
+	r.Created = decodeTime(created)
+	r.Body = installation.BodyFromBytes(rest[names:])
+	return r, entries, nil
+}
+
+func decodeNumber(s string) int64 {
+	return int64(binary.BigEndian.Uint64([]byte(s[:numberBytes])))
+}
+
+func decodeEntries(packed string) ([]opEntry, bool) {
+	var list []opEntry
+	for ; len(packed) >= entryBytes; packed = packed[entryBytes:] {
+		mark := packed[entryBytes-1 : entryBytes]
+		if mark != kindRecord && mark != kindNone {
+			return nil, false
+		}
+		list = append(list, opEntry{
+			op: packed[:opBytes], revision: decodeNumber(packed[opBytes:]),
+			withRecord: mark == kindRecord,
+		})
+	}
+	return list, packed == ""
 }
 
 // errDamaged is the error for stored data that cannot be read.
 var errDamaged = unavailable("a key of the namespace is damaged, or this package did not write it")
-
-func (d *decoder) text(v any) string {
-	s, ok := v.(string)
-	d.damaged = d.damaged || !ok
-	return s
-}
-
-// number accepts only the form in which numbers are written, because scripts compare the text.
-func (d *decoder) number(s string) int64 {
-	n, err := strconv.ParseInt(s, 10, 64)
-	d.damaged = d.damaged || err != nil || strconv.FormatInt(n, 10) != s
-	return n
-}
-
-// time decodes a time; "" is the zero time.
-func (d *decoder) time(s string) time.Time {
-	if s == "" {
-		return time.Time{}
-	}
-	return time.UnixMicro(d.number(s)).UTC()
-}
-
-// members decodes the terms and claims of the record at k.
-func (d *decoder) members(packed string, k installation.Key) (terms, claims []string) {
-	list, ok := unpack(packed)
-	d.damaged = d.damaged || !ok
-	for _, m := range list {
-		e, ok := parseMember(m)
-		switch d.damaged = d.damaged || !ok || e.key != k; e.scope {
-		case scopeTerm, scopeGlobal:
-			terms = append(terms, e.name)
-		case scopeClaim:
-			claims = append(claims, e.name)
-		}
-	}
-	return terms, claims
-}
-
-// microseconds encodes a time for decoder.time.
-func microseconds(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return strconv.FormatInt(t.UnixMicro(), 10)
-}
 
 // checkNUL rejects texts with NUL, which ends a text in a member.
 func checkNUL(texts ...string) error {
@@ -123,11 +140,9 @@ func checkNUL(texts ...string) error {
 	return nil
 }
 
-// opEntryBytes is the length of an op entry: the op token of a change and the revision it led to.
-const opEntryBytes = 16 + 8
-
-func opEntry(op [16]byte, revision int64) string {
-	return string(binary.BigEndian.AppendUint64(op[:], uint64(revision)))
+// decodeTime decodes what sortableTime returns.
+func decodeTime(s string) time.Time {
+	return time.UnixMicro(int64(binary.BigEndian.Uint64([]byte(s)) ^ 1<<63)).UTC()
 }
 
 // digits is the length of timeDigits.

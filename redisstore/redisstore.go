@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -20,7 +21,7 @@ const (
 	DefaultClusterBuckets = 16 // 1 without a cluster
 	DefaultMaxEvents      = 100_000
 	DefaultReplicaTimeout = time.Second
-	DefaultRetryFor       = 5 * time.Second
+	DefaultRetryFor       = 10 * time.Second
 )
 
 // Limits of [Options].
@@ -45,10 +46,11 @@ type Options struct {
 	// dropped. Servers trim in steps, by default of 100. Default: [DefaultMaxEvents].
 	MaxEvents int
 
-	// RequireReplicas is the number of replicas that must confirm a commit. If they do not within
-	// ReplicaTimeout, the error matches [installation.ErrNotReplicated]: the commit was applied,
-	// and a failover could still lose it. The server must allow WAIT. On a cluster such commits
-	// wait while the slot of their bucket is being moved. Default: 0, the primary only.
+	// RequireReplicas is the number of replicas that must confirm a commit. If they do not
+	// within ReplicaTimeout, the error matches [installation.ErrNotReplicated]: the commit was
+	// applied, and a failover could still lose it. The server must allow WAIT. On a cluster
+	// such commits wait while the slot of their bucket is being moved. Default: 0, the primary
+	// only.
 	RequireReplicas int
 	// ReplicaTimeout limits how long a commit waits for replicas, in whole milliseconds; an
 	// earlier deadline of the context limits it further. With RequireReplicas it must be less
@@ -57,29 +59,35 @@ type Options struct {
 	ReplicaTimeout time.Duration
 
 	// RetryFor limits how long a call without a deadline retries while the server fails over,
-	// loads or is unreachable. It includes the first try, so a value below the normal response
-	// or dial time fails healthy calls. A call with a deadline retries until the deadline.
-	// Default: [DefaultRetryFor].
+	// loads or is unreachable, or while the slot of the bucket is being moved. It includes the
+	// first try, so a value below the normal response or dial time fails healthy calls. A call
+	// with a deadline retries until the deadline. Default: [DefaultRetryFor].
 	RetryFor time.Duration
 
 	// AllowEviction opens a store on servers that may evict any record. Open otherwise rejects
 	// them. Use it for tests and caches: records vanish without an error.
 	AllowEviction bool
 
-	// Logger receives each failed try that is retried (debug), and a warning for index members
-	// that a list had to leave out. It never gets a key or a payload. Default: no logging.
+	// Logger receives each failed try that is retried, as a warning at most once in ten seconds and
+	// else at the level debug. It also receives a warning for index members that a list had to
+	// leave out. It never gets a key or a payload. Default: no logging.
 	Logger *slog.Logger
 }
 
-// Store keeps records on Redis. Make one with [Open]. It is safe for concurrent use. It has no
+// Store keeps records on Redis. Make one with [Open]. It is safe for concurrent use. It keeps no
 // connections or goroutines of its own, so it needs no closing; the caller closes the client.
 type Store struct {
 	client client
 	keys   keyspace
-	meta   string // value of the meta key in every bucket
+	meta   string // the meta member of every bucket
 	opts   Options
+	limit  *argumentLimit
 
-	commit, opening, probe, repair script
+	answered atomic.Bool  // a server has answered
+	warned   atomic.Int64 // time of the last warning about a retry in nanoseconds
+
+	commit, opening, probe           script
+	repair, ends, fixedKeys, lasting script // of Verify
 }
 
 var (
@@ -94,20 +102,24 @@ var (
 // store. Nil options are the defaults; they are copied. Open rejects wrapped clients, and
 // clients that read from replicas or a local cache.
 //
-// Open creates a new namespace. It checks an existing one for missing buckets and for the options
-// it was created with. Errors: those of the context; for options and clients that cannot work, one
-// that says so; for everything else one that matches [installation.ErrUnavailable] and names the
-// cause, such as a namespace that was flushed in part, or servers that evict records.
+// Open creates a new namespace. It checks an existing one for missing buckets and for the
+// options it was created with. Errors: those of the context; for options and clients that
+// cannot work, one that says so; for everything else one that matches
+// [installation.ErrUnavailable] and names the cause, such as a namespace that was flushed in
+// part, or servers that evict records.
 func Open(ctx context.Context, c redis.UniversalClient, o *Options) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s := &Store{opts: *cmp.Or(o, &Options{})}
-	var err error
-	if s.client, err = newClient(c); err == nil {
-		err = s.opts.check()
+	s := &Store{}
+	if o != nil {
+		s.opts = *o
 	}
-	if err != nil {
+	var err error
+	if s.client, err = newClient(c); err != nil {
+		return nil, fmt.Errorf("redisstore: open: %w", err)
+	}
+	if err := s.opts.check(); err != nil {
 		return nil, fmt.Errorf("redisstore: open: %w", err)
 	}
 	s.opts.setDefaults()
@@ -127,6 +139,7 @@ func (s *Store) open(ctx context.Context) error {
 		for source, to := range map[string]*script{
 			commitSource: &s.commit, openSource: &s.opening,
 			probeSource: &s.probe, repairSource: &s.repair,
+			endsSource: &s.ends, fixedSource: &s.fixedKeys, lastingSource: &s.lasting,
 		} {
 			if *to, err = loadScript(ctx, s.client, source); err != nil {
 				return err
@@ -134,18 +147,22 @@ func (s *Store) open(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil {
+	if err != nil && !isServerError(err) {
 		return err
 	}
-	if err := s.rejectServers(ctx); err != nil {
+	// What is wrong with a server says more than how it rejects a script.
+	if err := cmp.Or(s.rejectServers(ctx), err); err != nil {
 		return err
 	}
+	s.limit = s.readLimit(ctx)
 	if err := s.openNamespace(ctx); err != nil {
 		return err
 	}
 	for _, b := range s.keys.all() {
-		if err := s.tryScripts(ctx, b); err != nil && !rejectsWrites(err) {
-			return err // a server that rejects writes can still be read
+		// A server that rejects writes can still be read, and so can a slot that moves.
+		err := s.tryScripts(ctx, b)
+		if err != nil && !rejectsWrites(err) && !isSlotMoving(err) {
+			return err
 		}
 	}
 	return nil

@@ -1,69 +1,81 @@
 -- Compares one record with its index members and repairs the index. All keys are in one slot.
 --
 -- KEYS
---   1  meta
---   2  record
---   3  index
+--   1  record
+--   2  index
 --
 -- ARGV
---   1  the expected value of meta
---   2  id of the record
---   3  an index member that the record did not have when inspected, "" to check those that it had
---   4  "1" to repair, "" to report only
---   5  members of the record when inspected, each after its length in two bytes; "" for a tombstone
---      or if there was no record
+--   1  the meta member that the index must have
+--   2  "1" to repair, "" to report only
+--   3  the first bytes of the record when inspected: kind and revision; "" if there was none
+--   4  id of the record
+--   5  an index member to check, "" to check those that the record had when inspected
+--   6  "1" if the record had the given member or was damaged, "" if not
+--   7  and following: members of the record when inspected; none for a tombstone
 --
 -- Replies
---   {"looked", missing, stale, taken}   members that the index lacked; 1 if it had the given one;
---                                       claims that it assigns to another record, not repaired
---   {"changed"}                         the record has changed since
---   {"foreign"}                         meta is missing or different
+--   {"found", kind, member, ...}  the problems: see ProblemKind. A claim with another holder is not
+--                                 repaired
+--   {"changed"}                   the record has changed since
+--   {"foreign"}                   the index lacks the meta member
 
-local meta, record, index = KEYS[1], KEYS[2], KEYS[3]
-local id, given, repair, packed = ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5]
-
-if redis.call('GET', meta) ~= ARGV[1] then
+local record, index = KEYS[1], KEYS[2]
+local repair, seen, id, given, has = ARGV[2] == '1', ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local meta = redis.call('ZSCORE', index, ARGV[1])
+local stored = redis.pcall('GET', record)
+if type(stored) ~= 'string' then
+  stored = '' -- nothing, or the error for another type, which was inspected as nothing
+end
+if not meta then
   return {'foreign'}
 end
-if (redis.call('HGET', record, 'x') or '') ~= packed then
+if string.sub(stored, 1, 9) ~= seen then
   return {'changed'}
 end
 
-local at, missing, stale, taken = 1, 0, 0, 0
+local found, add, remove = {'found'}, {}, {}
+local function problem(kind, member)
+  found[#found + 1] = kind
+  found[#found + 1] = member
+end
+
 if given ~= '' then
-  at = #packed + 1
-  if redis.call('ZSCORE', index, given) then
-    stale = 1
-    if repair then
-      redis.call('ZREM', index, given)
-    end
+  local score = redis.call('ZSCORE', index, given)
+  if score and has == '' then
+    problem('stale-member', given)
+    remove[1] = given
+  elseif score and tonumber(score) ~= 0 then
+    problem('misplaced-member', given)
+    add[1] = given
   end
 end
 
-while at < #packed do
-  local length = string.byte(packed, at) * 256 + string.byte(packed, at + 1)
-  local member = string.sub(packed, at + 2, at + 1 + length)
-  at = at + 2 + length
-  local others = 0
+for n = 7, #ARGV do
+  local member, others = ARGV[n], false
   if string.sub(member, 1, 1) == 'c' then
     local claim = string.sub(member, 1, #member - #id)
     local to = string.sub(claim, 1, -2) .. '\1'
     local holders = redis.call('ZRANGE', index, '[' .. claim, '(' .. to, 'BYLEX', 'LIMIT', '0', '2')
     for _, holder in ipairs(holders) do
       if holder ~= member and string.sub(holder, 1, #claim) == claim then
-        others = 1
+        others = true
       end
     end
   end
-  local score = redis.call('ZSCORE', index, member)
-  if others > 0 then
-    taken = taken + 1
-  elseif not score or tonumber(score) ~= 0 then
-    missing = missing + 1
-    if repair then
-      redis.call('ZADD', index, '0', member)
-    end
+  if others then
+    problem('claim-conflict', member)
+  elseif not redis.call('ZSCORE', index, member) then
+    problem('missing-member', member)
+    add[#add + 1] = member
   end
 end
-local decimal = '%d'
-return {'looked', decimal:format(missing), decimal:format(stale), decimal:format(taken)}
+
+if repair then
+  for _, member in ipairs(add) do
+    redis.call('ZADD', index, '0', member)
+  end
+  for _, member in ipairs(remove) do
+    redis.call('ZREM', index, member)
+  end
+end
+return found

@@ -81,7 +81,7 @@ func checkRewrites(t *testing.T, s installation.Store, primary *redistest.Server
 		return n
 	}
 	for field, change := range map[string]installation.Change{
-		"cmdstat_hset": c, "cmdstat_set": again,
+		"cmdstat_set": c, "cmdstat_hset": again,
 	} {
 		before := calls(field)
 		must(t, s, change)
@@ -89,8 +89,11 @@ func checkRewrites(t *testing.T, s installation.Store, primary *redistest.Server
 			t.Errorf("%s: %q before and after, want one more call", field, before)
 		}
 	}
-	if ttl := client.PTTL(t.Context(), keysOf(t, client, "*:o:*")[0]).Val(); ttl <= 0 {
-		t.Errorf("the outcome expires in %v, want a time", ttl)
+	buried := bury(c.Record, time.Now().Add(time.Hour))
+	must(t, s, buried, buried)
+	const key = "{replicated:00}:r:6:tenant:replayed"
+	if ttl := client.PTTL(t.Context(), key).Val(); ttl <= 0 {
+		t.Errorf("the tombstone expires in %v, want a time", ttl)
 	}
 	receipt, err := s.Commit(t.Context(), again)
 	if err != nil || receipt.Outcome == nil || string(receipt.Outcome.Data) != "data" {

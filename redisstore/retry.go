@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -39,23 +40,33 @@ func (s *Store) retry(
 	var before error
 	backoff := firstBackoff
 	for n := 1; ; n++ {
-		if err = try(limited, uncertain); err == nil {
+		err = try(limited, uncertain)
+		if err == nil || isServerError(err) {
+			s.answered.Store(true)
+		}
+		if err == nil {
 			return uncertain, nil
 		}
 		if _, ok := errors.AsType[*storeError](err); ok {
 			return uncertain, err // an answer of the server that is already interpreted
 		}
+		err = s.hint(err)
 		verdict, text := explain(err)
-		uncertain = uncertain || verdict == verdictUnknown || verdict == verdictPartial
-		if !hasDeadline && ctx.Err() == nil && limited.Err() != nil &&
-			errors.Is(err, context.DeadlineExceeded) {
-			return uncertain, cmp.Or[error](before, errTimeout) // the caller has set no deadline
+		if verdict == verdictUnknown || verdict == verdictPartial {
+			uncertain = true
+		}
+		if limited.Err() != nil && isContextError(err) {
+			// The end of the time says less than what the try before it has met.
+			if before == nil && !hasDeadline && ctx.Err() == nil {
+				before = errTimeout // the caller has set no deadline
+			}
+			return uncertain, cmp.Or(before, err)
 		}
 		before = err
 		if verdict == verdictRejected || verdict == verdictPartial || limited.Err() != nil {
 			return uncertain, err
 		}
-		s.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "redisstore: retry",
+		s.opts.Logger.LogAttrs(ctx, s.retryLevel(), "redisstore: retry",
 			slog.Int("try", n), slog.String("reason", text))
 		if primaryMayHaveMoved(err) {
 			s.client.reload(ctx)
@@ -67,6 +78,39 @@ func (s *Store) retry(
 		}
 		backoff = min(2*backoff, maxBackoff)
 	}
+}
+
+// hint returns err with a guess at its cause, if no server has ever answered this store and err
+// does not say why.
+func (s *Store) hint(err error) error {
+	op, _ := errors.AsType[*net.OpError](err)
+	known := tlsText(err) != "" || op != nil && op.Op == "dial" || errors.Is(err, redis.ErrClosed)
+	if s.answered.Load() || known {
+		return err
+	}
+	_, text := explain(err)
+	if s.client.usesTLS() {
+		return explained{err, text + "; maybe the server does not speak TLS"}
+	}
+	return explained{err, text + "; maybe the server expects TLS"}
+}
+
+// warnEvery is the shortest time between two warnings about a retry.
+const warnEvery = 10 * time.Second
+
+// retryLevel returns the level at which a retry is logged. An outage shows in a log without debug
+// lines, and does not fill it.
+func (s *Store) retryLevel() slog.Level {
+	last, now := s.warned.Load(), time.Now().UnixNano()
+	if now-last >= int64(warnEvery) && s.warned.CompareAndSwap(last, now) {
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
+}
+
+// isContextError reports whether err only says that a context has ended.
+func isContextError(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // primaryMayHaveMoved reports whether err may mean that another server is the primary now.
@@ -114,4 +158,33 @@ func (s *Store) runScript(ctx context.Context, sc script, keys, args []string) (
 	return readValue(ctx, s, func(ctx context.Context) ([]string, error) {
 		return sc.run(ctx, s.client, keys, args)
 	})
+}
+
+// scan calls check for each batch of a SCAN command: size texts that belong together for each
+// element. A server returns a small collection all at once.
+func (s *Store) scan(
+	ctx context.Context, size int,
+	next func(_ context.Context, cursor uint64) ([]string, uint64, error),
+	check func(context.Context, []string) error,
+) error {
+	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
+		var found []string
+		at := cursor
+		err := s.read(ctx, func(ctx context.Context) (err error) {
+			found, cursor, err = next(ctx, at)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for batch := range slices.Chunk(found, size*verifyBatch) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := check(ctx, batch); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

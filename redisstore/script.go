@@ -18,6 +18,12 @@ var (
 	probeSource string
 	//go:embed repair.lua
 	repairSource string
+	//go:embed ends.lua
+	endsSource string
+	//go:embed fixed.lua
+	fixedSource string
+	//go:embed lasting.lua
+	lastingSource string
 )
 
 // script is a Lua script with the digest by which servers know it. The servers calculate the
@@ -49,12 +55,17 @@ type command struct {
 // NoRetry turns the retries of go-redis off.
 func (command) NoRetry() bool { return true }
 
-// failure returns the error of the command, as notSent if no connection has got any of it.
-func (c command) failure() error {
-	if err := c.Err(); err != nil && !c.sent.sent.Load() {
+// failure returns the error of the command: as notSent if no connection has got any of it, and as
+// slotMoving if the keys, of which key is one, are on two servers.
+func (c command) failure(key string) error {
+	switch err := c.Err(); {
+	case err != nil && !c.sent.sent.Load():
 		return notSent{err}
+	case isSlotMoving(err):
+		return slotMoving{err, slotOf(key)}
+	default:
+		return err
 	}
-	return c.Err()
 }
 
 // sentTracker is a word of a command that knows whether it was written to a connection:
@@ -87,8 +98,9 @@ func (s script) command(ctx context.Context, keys, args []string) command {
 	return command{redis.NewCmd(ctx, words...), digest}
 }
 
-// run runs the script once on the server of the first key. If the server does not know the script,
-// run loads it and sends it again: the server has executed nothing, so this is still the first try.
+// run runs the script once on the server of the first key. If the server does not know the
+// script, run loads it and sends it again: the server has executed nothing, so this is still
+// the first try.
 func (s script) run(ctx context.Context, c client, keys, args []string) ([]string, error) {
 	cmd := s.command(ctx, keys, args)
 	_ = c.Process(ctx, cmd)
@@ -102,7 +114,7 @@ func (s script) run(ctx context.Context, c client, keys, args []string) ([]strin
 			return nil, err
 		}
 	}
-	if err := cmd.failure(); err != nil {
+	if err := cmd.failure(keys[0]); err != nil {
 		return nil, err
 	}
 	return cmd.StringSlice()
@@ -141,7 +153,7 @@ func (s script) runAndWait(
 	}
 	switch {
 	case cmd.Err() != nil:
-		return nil, 0, cmd.failure()
+		return nil, 0, cmd.failure(keys[0])
 	case waiting.Err() != nil && !isServerError(waiting.Err()):
 		return nil, 0, waiting.Err()
 	}

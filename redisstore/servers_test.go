@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"strings"
@@ -126,28 +127,29 @@ func TestServerErrors(t *testing.T) {
 	}
 }
 
-// garbler is a connection that drops the length of some replies, so that they cannot be read.
+// garbler is a connection that drops the length of replies that have this one, so that they cannot
+// be read.
 type garbler struct {
 	net.Conn
-	on *atomic.Bool
+	length *atomic.Int64 // 0 to drop nothing
 }
 
 func (g garbler) Read(p []byte) (int, error) {
 	n, err := g.Conn.Read(p)
-	if g.on.Load() {
-		n = copy(p, bytes.ReplaceAll(p[:n], []byte("$11\r\n"), nil))
+	if length := g.length.Load(); length > 0 {
+		n = copy(p, bytes.ReplaceAll(p[:n], fmt.Appendf(nil, "$%d\r\n", length), nil))
 	}
 	return n, err
 }
 
 // TestNoReplyInErrorsOrLogs makes the client fail to read a reply.
 func TestNoReplyInErrorsOrLogs(t *testing.T) {
-	var on atomic.Bool
+	var length atomic.Int64
 	client := redistest.NewClient(t, &redis.Options{
 		Addr: redistest.Start(t).Addr,
 		Dialer: func(_ context.Context, network, addr string) (net.Conn, error) {
 			c, err := net.Dial(network, addr)
-			return garbler{c, &on}, err
+			return garbler{c, &length}, err
 		},
 	})
 	var log bytes.Buffer
@@ -155,7 +157,7 @@ func TestNoReplyInErrorsOrLogs(t *testing.T) {
 	s := open(t, client, &redisstore.Options{Logger: slog.New(slog.NewTextHandler(&log, debug))})
 	must(t, s, create(id("a"), "sealed body"))
 	s.SetRetryFor(500 * time.Millisecond)
-	on.Store(true)
+	length.Store(client.StrLen(t.Context(), keysOf(t, client, "*:r:*")[0]).Val())
 	_, err := s.Get(t.Context(), id("a"))
 	wantUnavailable(t, "get", err)
 	if strings.Contains(err.Error()+log.String(), "sealed") {

@@ -9,8 +9,9 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// span is a range of an index: the members that start with prefix, between the bounds lo and hi in
-// the form of ZRANGE BYLEX. Every member starts with prefix, so no cursor can lead out of the list.
+// span is a range of an index: the members that start with prefix, between the bounds lo and hi
+// in the form of ZRANGE BYLEX. Every member starts with prefix, so no cursor can lead out of
+// the list.
 type span struct {
 	prefix, lo, hi string
 	reverse        bool
@@ -94,7 +95,8 @@ func formatCursor(b bucket, position string) string {
 	return base64.RawURLEncoding.EncodeToString(append([]byte{byte(b.number)}, position...))
 }
 
-// parseCursor returns the buckets from that of a cursor on, and the position in the first of them.
+// parseCursor returns the buckets from that of a cursor on, and the position in the first of
+// them.
 func parseCursor(buckets []bucket, cursor string) ([]bucket, string, error) {
 	at, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	if err == nil && len(at) > 0 {

@@ -2,9 +2,9 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/redis/go-redis/v9"
@@ -14,43 +14,126 @@ import (
 
 // VerifyOptions configure [Store.Verify]. The zero value only reports.
 type VerifyOptions struct {
-	// Repair corrects the index to match the records.
+	// Repair corrects the problems whose [ProblemKind] says so. It never removes records,
+	// outcomes, events or keys, and never changes what a record says.
 	Repair bool
 }
 
-// VerifyReport is the result of [Store.Verify]. Repair corrects Missing and Stale and removes
-// members that cannot be read. It does not change Taken, keys that cannot be read, and their
-// index members.
+// ProblemKind says what is wrong.
+type ProblemKind string
+
+// Kinds of problems that Repair corrects. Records and outcomes prove what the index should contain.
+const (
+	// ProblemMissingMember is an index member that a record or outcome should have and does not.
+	ProblemMissingMember ProblemKind = "missing-member"
+	// ProblemStaleMember is an index member that no record or outcome has.
+	ProblemStaleMember ProblemKind = "stale-member"
+	// ProblemMisplacedMember is an index member with a score, which puts it in a wrong place.
+	ProblemMisplacedMember ProblemKind = "misplaced-member"
+	// ProblemUnreadableMember is an index member that this package did not write. Repair removes
+	// it.
+	ProblemUnreadableMember ProblemKind = "unreadable-member"
+	// ProblemMissingKey is a fixed key of a bucket that is missing, or its hash without the field
+	// that keeps it alive. Repair creates it empty; what it contained is lost.
+	ProblemMissingKey ProblemKind = "missing-key"
+	// ProblemExpiringKey is a record, or a fixed key of a bucket, that is set to expire. Repair
+	// makes it persistent.
+	ProblemExpiringKey ProblemKind = "expiring-key"
+)
+
+// Kinds of problems that Repair leaves alone.
+const (
+	// ProblemClaimConflict is a claim of a record that the index also, or only, assigns to another
+	// one. Both records, if there are two, are listed.
+	ProblemClaimConflict ProblemKind = "claim-conflict"
+	// ProblemForeignMeta is a meta of another namespace beside that of this one. Nothing can be
+	// written to such a bucket.
+	ProblemForeignMeta ProblemKind = "foreign-meta"
+	// ProblemDamagedRecord is a record that cannot be read. Its index members are left alone.
+	ProblemDamagedRecord ProblemKind = "damaged-record"
+	// ProblemDamagedOutcome is an outcome that cannot be read.
+	ProblemDamagedOutcome ProblemKind = "damaged-outcome"
+	// ProblemDamagedEvent is an event that cannot be read, or that is about another tenant.
+	ProblemDamagedEvent ProblemKind = "damaged-event"
+	// ProblemDamagedKey is a fixed key of another type. Outcomes and events of its bucket are not
+	// checked.
+	ProblemDamagedKey ProblemKind = "damaged-key"
+	// ProblemBrokenChain is an event whose previous event of the tenant is missing, although an
+	// older event is still there, or is not the one that it names.
+	ProblemBrokenChain ProblemKind = "broken-chain"
+	// ProblemWrongTail is a field that should name the last event of a tenant, or the first or the
+	// last event of a bucket, and names another one or a missing one.
+	ProblemWrongTail ProblemKind = "wrong-tail"
+	// ProblemWrongBucket is data of a tenant that lives in another bucket.
+	ProblemWrongBucket ProblemKind = "wrong-bucket"
+	// ProblemUnknown is a key of the namespace, or a field of a hash, that this package does not
+	// write.
+	ProblemUnknown ProblemKind = "unknown"
+)
+
+// repairable reports whether Repair corrects problems of this kind.
+func (k ProblemKind) repairable() bool {
+	switch k {
+	case ProblemMissingMember, ProblemStaleMember, ProblemMisplacedMember,
+		ProblemUnreadableMember, ProblemMissingKey, ProblemExpiringKey:
+		return true
+	}
+	return false
+}
+
+// MaxProblems limits [VerifyReport.Problems].
+const MaxProblems = 1000
+
+// maxProblemText limits the texts of a [Problem], in bytes. What others write has any length.
+const maxProblemText = 1024
+
+// Problem is something that [Store.Verify] has found. It contains no body, no outcome and no claim.
+// Texts are cut after 1 KiB.
+type Problem struct {
+	Kind     ProblemKind
+	Bucket   int              // -1 if it is in none
+	Key      installation.Key // the record; without an ID only the tenant; zero if unknown
+	Name     string           // what is affected: a list, a key, a field, an outcome or an event ID
+	Repaired bool
+}
+
+// VerifyReport is the result of [Store.Verify].
 type VerifyReport struct {
-	Records    int64 // records and tombstones that were checked
-	Members    int64 // index members that were checked
-	Missing    int64 // index members that a record should have and does not
-	Stale      int64 // index members that no record has
-	Taken      int64 // claims of a record that the index also, or only, assigns to another one
-	Unreadable int64 // keys and index members that are damaged or written by something else
+	Records  int64 // records and tombstones that were checked
+	Members  int64 // index members that were checked
+	Outcomes int64 // outcomes that were checked
+	Events   int64 // events that were checked
+
+	Problems []Problem             // the first [MaxProblems], in no order
+	Found    map[ProblemKind]int64 // how many problems there are of each kind
 }
 
-// Clean reports whether records and index agree.
-func (r VerifyReport) Clean() bool {
-	return r.Missing == 0 && r.Stale == 0 && r.Taken == 0 && r.Unreadable == 0
-}
+// Clean reports whether there were no problems, not even repaired ones.
+func (r VerifyReport) Clean() bool { return len(r.Found) == 0 }
 
-// Verify compares all records with the index, in both directions. Commits keep the two
-// consistent, so Verify finds something only after a partial restore, an eviction or a manual
-// change. A script checks each problem again before it counts, so commits may run meanwhile. On
-// a cluster no slot should be moving. A key that the server returns twice may be counted twice.
+// Verify checks everything that is stored: records, index, outcomes, events and keys. Commits keep
+// all of it consistent, so Verify finds something only after a partial restore, an eviction or a
+// manual change. It does not find what is lost without a trace: a record with its index members, or
+// the oldest events, which look as if they were trimmed.
 //
-// Verify reads every record and every index member. Nil options are the zero value. Besides an
-// error, which is the context's or matches [installation.ErrUnavailable], the report covers
-// what was checked before.
+// Commits may run meanwhile: each suspected problem is checked again before it counts. A failover
+// that loses data meanwhile may lead to problems that a second run does not find. While the slot of
+// a bucket is being moved, Verify may miss something, or return an error that names the slot.
+// A key that the server returns twice may be counted twice. If the answer to a repair is lost, the
+// problem may be missing from the report.
+//
+// Verify reads everything, in small batches. It needs memory for one event ID for each tenant of a
+// bucket. Nil options are the zero value. The error is the context's or matches
+// [installation.ErrUnavailable], for instance for a bucket that lacks its meta. The report then
+// covers what was checked before.
 func (s *Store) Verify(ctx context.Context, o *VerifyOptions) (VerifyReport, error) {
 	v := &verification{store: s, repair: o != nil && o.Repair}
 	if err := ctx.Err(); err != nil {
 		return v.report, err
 	}
-	err := v.indexes(ctx) // first, so that stale claims are free for the records that have them
+	err := v.buckets(ctx) // first, so that stale claims are free for the records that have them
 	if err == nil {
-		err = s.client.eachPrimary(ctx, v.records)
+		err = s.client.eachPrimary(ctx, v.keysOf)
 	}
 	if err != nil {
 		err = fmt.Errorf("verify: %w", wrapError(ctx, installation.ErrUnavailable, err))
@@ -58,7 +141,7 @@ func (s *Store) Verify(ctx context.Context, o *VerifyOptions) (VerifyReport, err
 	return v.report, err
 }
 
-// verifyBatch is the number of keys or members in one round trip.
+// verifyBatch is the number of keys, members or fields in one round trip.
 const verifyBatch = 100
 
 // verification is one run of Verify.
@@ -70,188 +153,43 @@ type verification struct {
 	report VerifyReport
 }
 
-// inspected is the state of a record key.
-type inspected struct {
-	key     installation.Key
-	exists  bool
-	damaged bool
-	members string // packed; "" for a tombstone or if nothing exists
+// checked adds n to a count of the report.
+func (v *verification) checked(count *int64, n int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	*count += int64(n)
 }
 
-// inspect reads all fields at the keys of records.
-func (v *verification) inspect(ctx context.Context, keys ...installation.Key) ([]inspected, error) {
-	stored, err := v.store.readFields(ctx, keys, slices.Concat(recordFields, []string{fieldOps}))
-	if err != nil {
-		return nil, err
+// add adds a problem to the report.
+func (v *verification) add(p Problem) {
+	p.Repaired = v.repair && p.Kind.repairable()
+	for _, text := range []*string{&p.Name, &p.Key.Tenant, &p.Key.ID} {
+		*text = strings.Clone((*text)[:min(len(*text), maxProblemText)])
 	}
-	list := make([]inspected, len(keys))
-	for i, k := range keys {
-		if list[i], err = v.inspectFields(ctx, k, stored[i]); err != nil {
-			return nil, err
-		}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.report.Found == nil {
+		v.report.Found = make(map[ProblemKind]int64)
 	}
-	return list, nil
-}
-
-func (v *verification) inspectFields(
-	ctx context.Context, k installation.Key, values []any,
-) (inspected, error) {
-	is := inspected{key: k, exists: true}
-	r, err := decodeRecord(k, values)
-	switch {
-	case err != nil:
-		is.damaged = true
-		return is, nil
-	case r == nil:
-		_, err := v.store.confirmAbsent(ctx, v.store.keys.of(k.Tenant), k)
-		is.exists = !errors.Is(err, installation.ErrNotFound)
-		is.damaged = errors.Is(err, errDamaged)
-		if !is.exists || is.damaged {
-			err = nil
-		}
-		return is, err // without an error, a commit has just created the record with its members
-	}
-	ops, _ := values[len(values)-1].(string)
-	is.damaged = len(ops) == 0 || len(ops)%opEntryBytes != 0
-	if !r.Deleted {
-		is.members = values[4].(string)
-		is.damaged = is.damaged || is.members != pack(members(r))
-	}
-	return is, nil
-}
-
-// records walks the records on one server and checks their index members.
-func (v *verification) records(ctx context.Context, node redis.UniversalClient) error {
-	pattern := v.store.keys.recordPattern()
-	return v.scan(ctx, func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
-		return node.Scan(ctx, cursor, pattern, verifyBatch).Result()
-	}, v.checkRecords)
-}
-
-// scan calls check for each batch of a SCAN command.
-func (v *verification) scan(
-	ctx context.Context,
-	next func(_ context.Context, cursor uint64) ([]string, uint64, error),
-	check func(context.Context, []string) error,
-) error {
-	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
-		var found []string
-		at := cursor
-		err := v.store.read(ctx, func(ctx context.Context) (err error) {
-			found, cursor, err = next(ctx, at)
-			return err
-		})
-		if err == nil {
-			err = check(ctx, found)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (v *verification) checkRecords(ctx context.Context, found []string) error {
-	var keys []installation.Key
-	for _, f := range found {
-		if _, k, ok := v.store.keys.recordKey(f); ok {
-			keys = append(keys, k)
-		} else {
-			v.add(VerifyReport{Unreadable: 1})
-		}
-	}
-	all, err := v.inspect(ctx, keys...)
-	if err != nil {
-		return err
-	}
-	for _, is := range all {
-		switch {
-		case is.damaged:
-			v.add(VerifyReport{Unreadable: 1})
-		case is.exists:
-			v.add(VerifyReport{Records: 1})
-		}
-	}
-	all = slices.DeleteFunc(all, func(is inspected) bool {
-		return is.members == "" || is.damaged
-	})
-	wrong, err := v.disagree(ctx, all)
-	if err != nil {
-		return err
-	}
-	for i, is := range all {
-		if wrong[i] {
-			if err := v.recheck(ctx, is.key, ""); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// disagree reports for each record whether the index lacks one of its members, has it with a
-// score, or assigns one of its claims to several records.
-func (v *verification) disagree(ctx context.Context, all []inspected) ([]bool, error) {
-	wrong := make([]bool, len(all))
-	if len(all) == 0 {
-		return wrong, nil
-	}
-	scores := make([]*redis.Cmd, len(all))
-	holders := make([][]*redis.IntCmd, len(all))
-	err := v.store.read(ctx, func(ctx context.Context) error {
-		pipe := v.store.client.Pipeline()
-		for i, is := range all {
-			list, _ := unpack(is.members)
-			index := v.store.keys.of(is.key.Tenant).index()
-			words := []any{"zmscore", index}
-			holders[i] = nil
-			for _, member := range list {
-				words = append(words, member)
-				if e, _ := parseMember(member); e.scope == scopeClaim {
-					sp := prefixSpan(claimPrefix(e.key.Tenant, e.name))
-					n := pipe.ZLexCount(ctx, index, sp.first, sp.last)
-					holders[i] = append(holders[i], n)
-				}
-			}
-			scores[i] = pipe.Do(ctx, words...) // ZMScore has 0 for a missing member
-		}
-		_, err := pipe.Exec(ctx)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	for i := range all {
-		list, err := scores[i].Slice()
-		if err != nil {
-			return nil, err
-		}
-		several := func(cmd *redis.IntCmd) bool { return cmd.Val() != 1 }
-		wrong[i] = slices.ContainsFunc(list, isWrongScore) ||
-			slices.ContainsFunc(holders[i], several)
-	}
-	return wrong, nil
-}
-
-// isWrongScore reports whether a score is missing or not 0, so that the order of the index is lost.
-func isWrongScore(score any) bool {
-	switch s := score.(type) {
-	case float64: // RESP3
-		return s != 0
-	case string:
-		return s != "0"
-	default:
-		return true
+	v.report.Found[p.Kind]++
+	if len(v.report.Problems) < MaxProblems {
+		v.report.Problems = append(v.report.Problems, p)
 	}
 }
 
-// indexes walks the index of each bucket and checks the records of its members. It uses ZSCAN
-// because the order of an index may be lost.
-func (v *verification) indexes(ctx context.Context) error {
+// buckets checks the fixed keys of each bucket and what is in them.
+func (v *verification) buckets(ctx context.Context) error {
 	for _, b := range v.store.keys.all() {
-		err := v.scan(ctx, func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
-			return v.store.client.ZScan(ctx, b.index(), cursor, "", verifyBatch).Result()
-		}, func(ctx context.Context, found []string) error { return v.checkMembers(ctx, b, found) })
+		readable, err := v.fixedKeys(ctx, b)
+		if err == nil {
+			err = v.index(ctx, b, readable)
+		}
+		if err == nil && readable {
+			err = v.fields(ctx, b)
+		}
+		if err == nil && readable {
+			err = v.events(ctx, b)
+		}
 		if err != nil {
 			return err
 		}
@@ -259,117 +197,58 @@ func (v *verification) indexes(ctx context.Context) error {
 	return nil
 }
 
-// checkMembers checks members of an index; found has each with its score.
-func (v *verification) checkMembers(ctx context.Context, b bucket, found []string) error {
-	names := make([]string, 0, len(found)/2)
-	for scored := range slices.Chunk(found, 2) {
-		names = append(names, scored[0])
+// fixedKeys checks that the fixed keys of a bucket exist. It reports whether they have their types.
+func (v *verification) fixedKeys(ctx context.Context, b bucket) (readable bool, err error) {
+	found, _, err := v.check(ctx, b, v.store.fixedKeys, b.fixed())
+	readable = true
+	for _, f := range found {
+		v.add(Problem{Kind: f.kind, Bucket: b.number, Name: f.name})
+		readable = readable && f.kind != ProblemDamagedKey
 	}
-	for batch := range slices.Chunk(names, verifyBatch) { // a small index comes all at once
-		if err := v.checkBatch(ctx, b, batch); err != nil {
-			return err
-		}
-	}
-	return nil
+	return readable, err
 }
 
-func (v *verification) checkBatch(ctx context.Context, b bucket, names []string) error {
-	own, keys := v.store.ownMembers(b, names)
-	v.add(VerifyReport{Members: int64(len(names)), Unreadable: int64(len(names) - len(own))})
-	if v.repair && len(own) < len(names) {
-		for _, name := range names {
-			if slices.Contains(own, name) {
-				continue
-			}
-			// The probe key, which does not exist, stands in for the record.
-			if _, _, err := v.runRepair(ctx, b, b.probe(), inspected{}, name); err != nil {
-				return err
-			}
-		}
-	}
-	stored, err := v.store.readFields(ctx, keys, []string{fieldMembers})
-	if err != nil {
-		return err
-	}
-	for i, k := range keys {
-		if len(stored[i]) == 1 {
-			if packed, _ := stored[i][0].(string); packedContains(packed, own[i]) {
-				continue
-			}
-		}
-		if err := v.recheck(ctx, k, own[i]); err != nil {
-			return err
-		}
-	}
-	return nil
+// problemAt is a problem that a script has found.
+type problemAt struct {
+	kind ProblemKind
+	name string // an index member or a key
 }
 
-// maxRechecks limits how often a record may change while Verify checks it. Each of these
-// commits also corrects the index.
-const maxRechecks = 8
-
-// recheck inspects a record again, together with a member that names it if one is given. A
-// script then counts and repairs the problem, unless the record has changed since.
-func (v *verification) recheck(ctx context.Context, k installation.Key, member string) error {
-	b := v.store.keys.of(k.Tenant)
-	for range maxRechecks {
-		list, err := v.inspect(ctx, k)
-		if err != nil {
-			return err
-		}
-		is := list[0]
-		if is.damaged || member != "" && packedContains(is.members, member) ||
-			member == "" && is.members == "" {
-			return nil
-		}
-		found, changed, err := v.runRepair(ctx, b, b.record(k), is, member)
-		if err != nil {
-			return err
-		}
-		if !changed {
-			v.add(found)
-			return nil
-		}
-	}
-	return nil
-}
-
-// runRepair runs the repair script, which may run twice. It reports whether the record has
-// changed since it was inspected.
-func (v *verification) runRepair(
-	ctx context.Context, b bucket, record string, is inspected, member string,
-) (found VerifyReport, changed bool, err error) {
-	s := v.store
+// check runs a script that checks something atomically, and repairs it if it should. It reports
+// whether the record has changed since it was inspected.
+func (v *verification) check(
+	ctx context.Context, b bucket, sc script, keys []string, args ...string,
+) (found []problemAt, changed bool, err error) {
 	repair := ""
 	if v.repair {
 		repair = "1"
 	}
-	keys := []string{b.meta(), record, b.index()}
-	args := []string{s.meta, is.key.ID, member, repair, is.members}
-	reply, err := s.runScript(ctx, s.repair, keys, args)
+	reply, err := v.store.runScript(ctx, sc, keys, append([]string{v.store.meta, repair}, args...))
 	switch {
 	case err != nil:
-		return found, false, err
-	case len(reply) == 1 && reply[0] == "foreign":
-		return found, false, errForeign(b)
-	case len(reply) == 1 && reply[0] == "changed":
-		return found, true, nil
-	case len(reply) != 4:
-		return found, false, errReply
+		return nil, false, err
+	case slices.Equal(reply, []string{"foreign"}):
+		return nil, false, errForeign(b)
+	case slices.Equal(reply, []string{"changed"}):
+		return nil, true, nil
+	case len(reply)%2 == 0 || reply[0] != "found":
+		return nil, false, errReply
 	}
-	d := decoder{}
-	found.Missing, found.Stale = d.number(reply[1]), d.number(reply[2])
-	found.Taken = d.number(reply[3])
-	return found, false, d.error()
+	for pair := range slices.Chunk(reply[1:], 2) {
+		found = append(found, problemAt{ProblemKind(pair[0]), pair[1]})
+	}
+	return found, false, nil
 }
 
-func (v *verification) add(r VerifyReport) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.report.Records += r.Records
-	v.report.Members += r.Members
-	v.report.Missing += r.Missing
-	v.report.Stale += r.Stale
-	v.report.Taken += r.Taken
-	v.report.Unreadable += r.Unreadable
+// pipeline sends commands in one round trip, to be repeated if it fails.
+func (v *verification) pipeline(ctx context.Context, queue func(redis.Pipeliner)) error {
+	return v.store.read(ctx, func(ctx context.Context) error {
+		pipe := v.store.client.Pipeline()
+		queue(pipe)
+		if pipe.Len() == 0 {
+			return nil
+		}
+		_, err := pipe.Exec(ctx)
+		return err
+	})
 }

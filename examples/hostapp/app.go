@@ -54,7 +54,7 @@ func newApp(ctx context.Context, set settings, base string, log *slog.Logger) (*
 	if err != nil {
 		return nil, err
 	}
-	store, closeStore, err := openStore(ctx, set)
+	store, closeStore, err := openStore(ctx, set, log)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,9 @@ func nobody(installation.Actor, installation.Action, *installation.Installation)
 
 // openStore opens the store that the flags select. It also returns a function that closes the
 // store.
-func openStore(ctx context.Context, set settings) (installation.Store, func(), error) {
+func openStore(
+	ctx context.Context, set settings, log *slog.Logger,
+) (installation.Store, func(), error) {
 	if set.redis == "" {
 		return memstore.New(), func() {}, nil
 	}
@@ -143,7 +145,9 @@ func openStore(ctx context.Context, set settings) (installation.Store, func(), e
 	}
 	options.ContextTimeoutEnabled = true
 	client := redis.NewClient(options)
-	store, err := redisstore.Open(ctx, client, &redisstore.Options{Namespace: namespace(set)})
+	store, err := redisstore.Open(ctx, client, &redisstore.Options{
+		Namespace: namespace(set), Logger: log,
+	})
 	if err != nil {
 		return nil, nil, errors.Join(err, client.Close())
 	}

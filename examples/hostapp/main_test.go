@@ -351,3 +351,31 @@ func TestPageHasACommandPerPlatform(t *testing.T) {
 		}
 	}
 }
+
+// TestOutageIsLogged kills the Redis server of a running program. The store and the program log
+// what is wrong.
+func TestOutageIsLogged(t *testing.T) {
+	server := redistest.Start(t)
+	r := start(t, "-dev", "-redis", "redis://"+server.Addr)
+	server.Kill()
+	res, err := http.Get("http://" + r.mounted.Addr + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("status %d, want %d", res.StatusCode, http.StatusServiceUnavailable)
+	}
+	var lines []string
+	for _, line := range strings.Split(r.log.String(), "\n") {
+		if strings.Contains(line, "connection refused") {
+			lines = append(lines, line)
+		}
+	}
+	log := strings.Join(lines, "\n")
+	for _, who := range []string{"level=WARN msg=\"redisstore: retry\"", "level=ERROR msg=health"} {
+		if !strings.Contains(log, who) {
+			t.Errorf("no line %q about the outage:\n%s", who, r.log)
+		}
+	}
+}

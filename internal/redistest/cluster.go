@@ -187,26 +187,39 @@ func nodeID(tb testing.TB, node *redis.Client) string {
 	return id
 }
 
-// MoveSlot moves a slot with its keys from one master to another, key by key, while both masters
-// serve requests. The move is complete when MoveSlot returns. Clients learn of the move when a
-// master redirects them.
-func (c *Cluster) MoveSlot(tb testing.TB, slot uint16, from, to *Server) {
+// MoveKeys moves keys of an open slot. Keys that do not exist are left out.
+func (c *Cluster) MoveKeys(tb testing.TB, from, to *Server, keys ...string) {
+	tb.Helper()
+	source := from.Client(tb)
+	for _, k := range keys {
+		err := source.Do(tb.Context(), "migrate", "127.0.0.1", to.port, k, 0, 30_000).Err()
+		must(tb, err)
+	}
+}
+
+// CloseSlot moves what is left in an open slot and ends the move. Clients learn of it when they are
+// redirected.
+func (c *Cluster) CloseSlot(tb testing.TB, slot uint16, from, to *Server) {
 	tb.Helper()
 	ctx := tb.Context()
 	source, target := from.Client(tb), to.Client(tb)
-	c.OpenSlot(tb, slot, from, to)
 	for {
 		keys, err := source.ClusterGetKeysInSlot(ctx, int(slot), 10).Result()
 		must(tb, err)
 		if len(keys) == 0 {
 			break
 		}
-		for _, k := range keys {
-			must(tb, source.Do(ctx, "migrate", "127.0.0.1", to.port, k, 0, 30_000).Err())
-		}
+		c.MoveKeys(tb, from, to, keys...)
 	}
 	moved := []any{"cluster", "setslot", slot, "node", nodeID(tb, target)}
 	must(tb, target.Do(ctx, moved...).Err(), source.Do(ctx, moved...).Err())
+}
+
+// MoveSlot moves a slot with its keys from one master to another, key by key, while both serve.
+func (c *Cluster) MoveSlot(tb testing.TB, slot uint16, from, to *Server) {
+	tb.Helper()
+	c.OpenSlot(tb, slot, from, to)
+	c.CloseSlot(tb, slot, from, to)
 }
 
 // Owner returns the master that has a slot when the cluster starts.

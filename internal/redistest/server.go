@@ -35,6 +35,20 @@ func Start(tb testing.TB, config ...string) *Server {
 	return launch(tb, append(base, config...)...)
 }
 
+// StartTLS starts a server and returns the address of a port of it that expects TLS. The test is
+// skipped if the program does not support it.
+func StartTLS(tb testing.TB, certFile, keyFile string) (addr string) {
+	tb.Helper()
+	if out, _ := exec.Command(find(tb), "--tls-port", "-1").CombinedOutput(); bytes.Contains(
+		out, []byte("Bad directive")) {
+		tb.Skip("redis-server was built without TLS")
+	}
+	port := strconv.Itoa(freePort(tb))
+	Start(tb, "--tls-port", port, "--tls-cert-file", certFile, "--tls-key-file", keyFile,
+		"--tls-ca-cert-file", certFile, "--tls-auth-clients", "no")
+	return net.JoinHostPort("127.0.0.1", port)
+}
+
 // launch starts redis-server. config holds command line options, with a configuration file before
 // them if there is one. launch tries another port if another process takes the chosen port first.
 func launch(tb testing.TB, config ...string) *Server {

@@ -55,7 +55,7 @@ func TestInvariant18EventsAreBounded(t *testing.T) {
 			}
 			if !utf8.ValidString(e.Reason) || !utf8.ValidString(e.Actor.User.Name) ||
 				!strings.HasPrefix(reason, e.Reason) {
-				t.Errorf("the event %s has the reason %q by %q", e.Type, e.Reason, e.Actor.User.Name)
+				t.Errorf("event %s: reason %q by %q", e.Type, e.Reason, e.Actor.User.Name)
 			}
 			if e.Omitted > 0 {
 				omitted = append(omitted, e.Omitted+int64(len(e.Changed)))

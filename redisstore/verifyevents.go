@@ -1,0 +1,181 @@
+package redisstore
+
+import (
+	"context"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/go-installation/installation"
+)
+
+// logCheck checks the log of a bucket. Events are only added at its end and trimmed at its start.
+// So an event that a later one or a field names is there, or older than all that are. A field is
+// read before the event that it names, or after the events that it must not be older than.
+type logCheck struct {
+	*verification
+	bucket      bucket
+	first, last entryID            // of all events that were read, zero before
+	tails       map[string]entryID // the last event that was read of each tenant
+}
+
+// events walks the log of a bucket.
+func (v *verification) events(ctx context.Context, b bucket) error {
+	c := &logCheck{verification: v, bucket: b, tails: make(map[string]entryID)}
+	for start := "-"; ; {
+		messages, err := v.store.entries(ctx, b, start, "+", eventBatch)
+		if err != nil {
+			return err
+		}
+		for _, m := range messages {
+			start = "(" + m.ID
+			if err := c.event(ctx, m); err != nil {
+				return err
+			}
+		}
+		v.checked(&v.report.Events, len(messages))
+		if len(messages) < eventBatch {
+			break
+		}
+	}
+	if err := c.ends(ctx); err != nil {
+		return err
+	}
+	return c.tailsNotOlder(ctx)
+}
+
+// event checks one event.
+func (c *logCheck) event(ctx context.Context, m redis.XMessage) error {
+	c.last, _ = parseID(m.ID)
+	if c.first == (entryID{}) {
+		c.first = c.last
+	}
+	tenant, ok := m.Values[entryTenant].(string)
+	e, err := decodeEvent(c.bucket, m)
+	p := Problem{
+		Kind: ProblemDamagedEvent, Bucket: c.bucket.number, Name: eventID(c.bucket, m.ID),
+		Key: installation.Key{Tenant: tenant},
+	}
+	switch {
+	case !ok:
+		c.add(p)
+		return nil
+	case err != nil:
+		c.add(p)
+	default:
+		p.Key = e.Key
+	}
+	if c.store.keys.of(tenant) != c.bucket {
+		p.Kind = ProblemWrongBucket
+		c.add(p)
+	}
+	previous, _ := m.Values[entryPrevious].(string)
+	broken, err := c.isBroken(ctx, previous, c.tails[tenant])
+	if broken {
+		p.Kind = ProblemBrokenChain
+		c.add(p)
+	}
+	c.tails[tenant] = c.last
+	return err
+}
+
+// isBroken reports whether an event should not name previous: before it was the last event of its
+// tenant, zero if there was none.
+func (c *logCheck) isBroken(ctx context.Context, previous string, before entryID) (bool, error) {
+	none := before == entryID{}
+	id, ok := parseID(previous)
+	switch {
+	case previous == "":
+		return !none, nil
+	case !ok || !none && id.less(before):
+		return true, nil
+	case id == before || none && id.less(c.first):
+		return false, nil
+	}
+	return c.isLost(ctx, c.bucket, previous) // trimming may have overtaken the walk
+}
+
+// isLost reports whether an event that is not there was lost and not trimmed: an older one is still
+// there. If the log is empty, all of it was trimmed.
+func (v *verification) isLost(ctx context.Context, b bucket, id string) (bool, error) {
+	messages, err := v.store.entries(ctx, b, "-", "+", 1)
+	if err != nil || len(messages) == 0 {
+		return false, err
+	}
+	oldest, _ := parseID(messages[0].ID)
+	missing, ok := parseID(id)
+	return !ok || !missing.less(oldest), nil
+}
+
+// ends checks the fields that name the first and the last event of the bucket.
+func (c *logCheck) ends(ctx context.Context) error {
+	b := c.bucket
+	values, err := readValue(ctx, c.store, func(ctx context.Context) ([]any, error) {
+		return c.store.client.HMGet(ctx, b.fields(), fieldFirst, fieldLast).Result()
+	})
+	if err != nil {
+		return err
+	}
+	firstText, _ := values[0].(string)
+	lastText, _ := values[1].(string)
+	first, hasFirst := parseID(firstText)
+	last, hasLast := parseID(lastText)
+	wrongFirst := firstText != "" && !hasFirst || hasLast && (!hasFirst || last.less(first)) ||
+		c.first != entryID{} && (!hasFirst || c.first.less(first))
+	wrongLast := lastText != "" && !hasLast || hasFirst && !hasLast || last.less(c.last)
+	if !wrongLast && hasLast && last != c.last {
+		wrongLast, err = c.isMissing(ctx, lastText)
+	}
+	if wrongFirst {
+		c.add(Problem{Kind: ProblemWrongTail, Bucket: b.number, Name: "first event"})
+	}
+	if wrongLast {
+		c.add(Problem{Kind: ProblemWrongTail, Bucket: b.number, Name: "last event"})
+	}
+	return err
+}
+
+// isMissing reports whether an event is neither in the log nor trimmed.
+func (c *logCheck) isMissing(ctx context.Context, id string) (bool, error) {
+	messages, err := c.store.entries(ctx, c.bucket, id, id, 1)
+	if err != nil || len(messages) > 0 {
+		return false, err
+	}
+	return c.isLost(ctx, c.bucket, id)
+}
+
+// tailsNotOlder checks that the field of each tenant does not name an event before its last one.
+// checkTails has checked the events that they name.
+func (c *logCheck) tailsNotOlder(ctx context.Context) error {
+	fields := make([]string, 0, verifyBatch)
+	for tenant := range c.tails {
+		if fields = append(fields, tailField(tenant)); len(fields) < verifyBatch {
+			continue
+		}
+		if err := c.notOlder(ctx, fields); err != nil {
+			return err
+		}
+		fields = fields[:0]
+	}
+	return c.notOlder(ctx, fields)
+}
+
+func (c *logCheck) notOlder(ctx context.Context, fields []string) error {
+	if err := ctx.Err(); err != nil || len(fields) == 0 {
+		return err
+	}
+	values, err := readValue(ctx, c.store, func(ctx context.Context) ([]any, error) {
+		return c.store.client.HMGet(ctx, c.bucket.fields(), fields...).Result()
+	})
+	if err != nil {
+		return err
+	}
+	for i, field := range fields {
+		value, ok := values[i].(string)
+		tenant := field[len(tailScope):]
+		id, valid := parseID(value)
+		if !ok || valid && id.less(c.tails[tenant]) {
+			c.add(tailProblem(ProblemWrongTail, c.bucket, tenant))
+		}
+	}
+	return nil
+}
