@@ -121,7 +121,7 @@ func (s *Store) checkScripts(ctx context.Context) health.Finding {
 func (s *Store) tryScripts(ctx context.Context, b bucket) error {
 	reply, err := readValue(ctx, s, func(ctx context.Context) ([]string, error) {
 		reply, err := s.probe.run(ctx, s.client, b.fixed(), []string{s.meta})
-		if isSlotMoving(err) {
+		if isSlotMoving(err) || rejectsWrites(err) {
 			err = wrapError(ctx, installation.ErrUnavailable, err) // do not retry
 		}
 		return reply, err

@@ -265,6 +265,7 @@ func TestHealthOfRefusedWrites(t *testing.T) {
 			server := redistest.Start(t, "--enable-protected-configs", "yes")
 			s := open(t, server.Client(t), nil)
 			tc.refuse(t, server)
+			s.SetRetryFor(500 * time.Millisecond) // a replica stays one here
 			findings := healthOf(t, s)
 			level(t, findings, "scripts", health.Error)
 			for _, f := range findings {
