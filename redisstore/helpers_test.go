@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -124,16 +123,6 @@ func storedRevision(tb testing.TB, client redis.Cmdable, key string) int64 {
 		return 0
 	}
 	return int64(binary.BigEndian.Uint64(value))
-}
-
-// recordMembers returns the index members of bucket 0 that name a record.
-func recordMembers(tb testing.TB, client redis.Cmdable, namespace string) []string {
-	tb.Helper()
-	all, err := client.ZRange(tb.Context(), "{"+namespace+":00}:x", 0, -1).Result()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return slices.DeleteFunc(all, func(m string) bool { return redisstore.MemberID(m) == "" })
 }
 
 // contents returns what a server has under each key.
