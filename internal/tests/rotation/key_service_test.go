@@ -5,9 +5,9 @@ import (
 	"crypto/fips140"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -215,14 +215,26 @@ func TestRewrapToKeyService(t *testing.T) {
 	}
 }
 
-// flapping is a key service whose every third call fails.
+// flapping is a key service that fails a third of its calls, always in the same order. The order is
+// that of a random generator: if every third call failed, a run of three calls could fail at the
+// same one for ever.
 type flapping struct {
 	*fixture.KeyService
-	calls atomic.Int64
+	mu    sync.Mutex
+	order *rand.Rand
+}
+
+func newFlapping(t *testing.T) *flapping {
+	return &flapping{
+		KeyService: fixture.NewKeyService(t, fixture.ServiceSecret),
+		order:      rand.New(rand.NewPCG(1, 2)),
+	}
 }
 
 func (s *flapping) fails() error {
-	if s.calls.Add(1)%3 == 0 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.order.IntN(3) == 0 {
 		return errors.New("503")
 	}
 	return nil
@@ -289,7 +301,7 @@ func TestRewrapToFlappingKeyService(t *testing.T) {
 	r := fixture.NewWorld(t)
 	const n = 40
 	r.Fill(t, r.With(t, r.K1), n)
-	service := &flapping{KeyService: fixture.NewKeyService(t, fixture.ServiceSecret)}
+	service := newFlapping(t)
 	kms, err := crypto.NewKMS("kms1", service, &crypto.KMSOptions{Suite: fixture.Ring(t).Suite()})
 	if err != nil {
 		t.Fatal(err)
