@@ -91,9 +91,9 @@ const placeholderFor = 10 * time.Second
 
 // reserve writes a placeholder, an empty string, under the key of a record that does not exist.
 // While the slot of the key moves, no script can create that key: a key that does not exist is on
-// neither server. A command for one key can, because the cluster redirects it to the server that
-// receives the slot. Readers and scripts treat a placeholder as no record. If the command fails,
-// the next try of the commit fails as this one did.
+// neither server. A command for one key can create it, because the cluster redirects the command to
+// the server that receives the slot. Readers and scripts treat a placeholder as no record. If the
+// command fails, the next try of the commit fails as this one did.
 func (s *Store) reserve(ctx context.Context, key string) {
 	_ = s.client.SetNX(ctx, key, "", placeholderFor).Err()
 }
@@ -204,8 +204,8 @@ func checkChange(c installation.Change) error {
 // neverApplied reports whether a record proves that no try of c was applied, and that none will be.
 // The record has the revision stored, which is not c.If, and its op entries, oldest first, lack the
 // token of c. If there are fewer entries than a record remembers, the record has forgotten none.
-// Otherwise the oldest entry decides. If it is from before c, an applied c would have a newer
-// entry, which the record would still remember.
+// Otherwise the oldest entry decides. If this entry is from before c, an applied c would have a
+// newer entry, which the record would still remember.
 func neverApplied(c installation.Change, stored int64, entries []opEntry) bool {
 	switch {
 	case stored < c.If:

@@ -5,8 +5,9 @@
 //	store, err := redisstore.Open(ctx, client, nil)
 //
 // Each commit is one script on one server. The script writes a record, its index members, its
-// claims, the outcome of the request and the events of the change together or not at all. Any
-// number of processes can share a namespace.
+// claims, the outcome of the request and the events of the change together or not at all. Get is
+// one GET; if it finds nothing, a second round trip confirms that. Any number of processes can
+// share a store's data.
 //
 // # Buckets
 //
@@ -49,8 +50,8 @@
 // Other errors of Commit tell three cases apart:
 //
 //   - [installation.ErrUnavailable]: nothing was written.
-//   - [installation.ErrUnknownOutcome]: the change was sent, the answer was lost, and retries did
-//     not settle before the deadline whether the change was applied.
+//   - [installation.ErrUnknownOutcome]: the change was sent, the answer was lost, and no retry
+//     could settle whether the change was applied.
 //   - A rejection, such as a conflict: no try of the same commit was applied.
 //
 // Callers can retry in all three cases: in the last two with an idempotency key, or after reading
@@ -148,8 +149,6 @@
 // On Redis 7.0.15, a record with a body of 2 KiB that remembers eight op tokens takes 2,664 bytes
 // of server memory, and 3,393 with its index members and one event. A tombstone takes 360 bytes.
 // The ID of a tenant's last event stays for good, even if the tenant has no records left.
-//
-// Get is one GET. If it finds nothing, a second round trip confirms that.
 //
 // # Stored format
 //

@@ -176,7 +176,8 @@ func (s *Store) entriesAt(
 	case last == p.id && !p.inclusive:
 		return nil, "", nil
 	}
-	start, first, inclusive := p.id, p.id, p.inclusive // the first entry has to be first
+	// The first entry that is read has to have the id first, unless first is "".
+	start, first, inclusive := p.id, p.id, p.inclusive
 	switch p.id {
 	case "":
 		start, inclusive = "-", true

@@ -99,8 +99,7 @@ func (s *Store) expiring(
 	return "", 0, err
 }
 
-// checkScripts runs the probe in every bucket: a script that tries the commands of all other
-// scripts.
+// checkScripts runs the probe in every bucket: a script that tries the commands of other scripts.
 func (s *Store) checkScripts(ctx context.Context) health.Finding {
 	found := finding(health.OK, ruleScripts, "scripts can run")
 	for _, b := range s.keys.all() {

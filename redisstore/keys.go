@@ -138,7 +138,7 @@ func (s keyspace) recordKey(key string) (bucket, installation.Key, bool) {
 	return b, k, b.record(k) == key
 }
 
-// A scope is the first byte of an index member. It separates the lists in the index. A text in a
+// A scope is the first byte of an index member. It keeps the lists in the index apart. A text in a
 // member ends with NUL, which the store contract excludes from texts. A time has eight bytes. So
 // the members of a list sort in the order of the list.
 const (
@@ -187,7 +187,7 @@ func anyDueMember(k installation.Key, deadline time.Time) string {
 }
 
 // endMember returns the index member for the end of an outcome with this field and value. The value
-// has at least as many bytes as digits says.
+// has to begin with the digits of the end.
 func endMember(field, value string) string { return scopeOutcome + value[:digits] + field }
 
 // parseEnd parses a member that endMember builds. It returns the field of the outcome.

@@ -36,7 +36,7 @@ type argumentLimit struct {
 	mu      sync.Mutex
 	bytes   int
 	param   string // the parameter that sets the limit, "" for maxArgument
-	guessed bool   // unknown for a server that does not show its configuration
+	guessed bool   // whether a server does not show its limits
 }
 
 // lower lowers the limit to the value of a parameter, if the value is below the limit.
@@ -88,8 +88,8 @@ func (l *argumentLimit) check(args []string) error {
 	return nil
 }
 
-// hint adds to a connection error that args may have been too long for the server, if its limit is
-// unknown.
+// hint adds to a connection error that args may have been too long, if a server does not show its
+// limits.
 func (l *argumentLimit) hint(err error, args []string) error {
 	verdict, text := explain(err)
 	if !l.guessed || verdict != verdictUnknown || isContextError(err) {

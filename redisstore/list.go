@@ -13,8 +13,8 @@ import (
 )
 
 // List implements [installation.Store]. Each bucket takes two round trips: the first reads index
-// members, the second reads their records. If a record changes between the two and no longer
-// matches q, it is left out. With q.AllTenants, records are in the order of the buckets. Within a
+// members, the second reads their records. A record that changes between the two and then no longer
+// matches q is left out. With q.AllTenants, records are in the order of the buckets. Within a
 // bucket the order is (Created, Tenant, ID), or (Deadline, Tenant, ID) with q.DueBefore.
 //
 // Damaged data does not hide other records. A record that cannot be read is listed with its Key

@@ -13,8 +13,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The index of every bucket has a meta member, which identifies the namespace. Every script checks
-// that the index has the member. Readers that find nothing check it too: a bucket without the
+// The index of every bucket has a meta member, which identifies the namespace. Every script except
+// open.lua fails without the member. Readers that find nothing check it too: a bucket without the
 // member was flushed or evicted, or its server never had the bucket. The member has random bits, so
 // a namespace that was lost and created again has a different one.
 //
@@ -210,8 +210,8 @@ func (s *Store) checkBucket(ctx context.Context, b bucket) error {
 	return s.checkBucketAnd(ctx, b, func(redis.Pipeliner) {})
 }
 
-// checkBucketAnd is checkBucket with more commands in the same round trip, which queue adds. It is
-// no error if one of them finds nothing.
+// checkBucketAnd is checkBucket, and sends the commands that queue adds in the same round trip. It
+// is no error if one of these commands finds nothing.
 //
 // A server that became a replica while the client still uses it can have old data. Such a server
 // rejects writes, so the round trip starts with a write. The write changes nothing, because no

@@ -100,8 +100,8 @@ var (
 
 // Open returns a store that uses the caller's client: a [redis.Client] of one server or of
 // Sentinel, or a [redis.ClusterClient]. The caller closes the client after the last use of the
-// store. Open copies the options; nil stands for the defaults. Open rejects wrapped clients, and
-// clients that read from replicas or from a local cache.
+// store. Open copies the options; nil stands for the defaults. Open rejects wrappers of a
+// [redis.Client], and clients that read from replicas or from a local cache.
 //
 // Open creates the namespace if it is new. In an existing one it checks that no bucket is missing
 // and that the options fit. The error is that of the context, or says which option or client cannot

@@ -56,9 +56,9 @@ type command struct {
 // NoRetry turns the retries of go-redis off.
 func (command) NoRetry() bool { return true }
 
-// failure returns the error of the command. It is a notSent if nothing of the command was written
-// to a connection. It is a slotMoving if the keys of the script are on two servers; key is one of
-// them.
+// failure returns the error of the command: a notSent if nothing of the command was written to a
+// connection, and a slotMoving if the keys of the script are on two servers. The parameter key is
+// one of these keys.
 func (c command) failure(key string) error {
 	switch err := c.Err(); {
 	case err != nil && !c.sent.sent.Load():

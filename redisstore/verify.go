@@ -25,10 +25,9 @@ type ProblemKind string
 
 // Kinds of problems that Repair corrects. Records and outcomes prove what the index should contain.
 const (
-	// ProblemMissingMember is a member that the index should have for a record or outcome and
-	// lacks.
+	// ProblemMissingMember is an index member of a record or outcome that the index lacks.
 	ProblemMissingMember ProblemKind = "missing-member"
-	// ProblemStaleMember is an index member for which there is no record or outcome.
+	// ProblemStaleMember is an index member that belongs to no record and no outcome, or no longer.
 	ProblemStaleMember ProblemKind = "stale-member"
 	// ProblemMisplacedMember is an index member with a score other than 0, which disturbs the
 	// order.
@@ -121,8 +120,8 @@ func (r VerifyReport) Clean() bool { return len(r.Found) == 0 }
 
 // Verify checks everything that is stored: records, index, outcomes, events and keys. Commits keep
 // all of it consistent, so Verify finds something only after a partial restore, an eviction or a
-// manual change. Verify does not find a loss without a trace: a record that was lost with its index
-// members, or lost oldest events, which look as if they were trimmed.
+// manual change. Verify does not notice that a record was lost together with its index members, or
+// that the oldest events were lost: it takes them for trimmed.
 //
 // Commits can run meanwhile: Verify checks each suspected problem again before it counts the
 // problem. If a failover loses data meanwhile, Verify may report problems that a second run does

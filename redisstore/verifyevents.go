@@ -10,8 +10,9 @@ import (
 
 // logCheck checks the log of a bucket. Events are only added at the end of the log and trimmed at
 // its start. So an event that a later event or a field names is in the log, or is older than all
-// events in the log. Commits can change the log meanwhile. Therefore a field is read before the
-// event that it names. It is read after events if it must not name an older one.
+// events in the log. Commits can change the log meanwhile. So a field is read before the event that
+// it names if the check is whether the event exists. It is read after the events if the check is
+// whether it names an event that is too old.
 type logCheck struct {
 	*verification
 	bucket      bucket
@@ -80,7 +81,7 @@ func (c *logCheck) event(ctx context.Context, m redis.XMessage) error {
 }
 
 // isBroken reports whether an event should not name previous as the previous event of its tenant.
-// The last event of the tenant that was read is before, zero if there was none.
+// The parameter before is the last event of the tenant that was read, zero if there was none.
 func (c *logCheck) isBroken(ctx context.Context, previous string, before entryID) (bool, error) {
 	none := before == entryID{}
 	id, ok := parseID(previous)
@@ -92,7 +93,7 @@ func (c *logCheck) isBroken(ctx context.Context, previous string, before entryID
 	case id == before || none && id.less(c.first):
 		return false, nil
 	}
-	return c.isLost(ctx, c.bucket, previous) // or trimmed, since the check began
+	return c.isLost(ctx, c.bucket, previous) // it may have been trimmed meanwhile
 }
 
 // isLost reports whether an event that is missing was lost and not trimmed. It was trimmed if it is

@@ -74,8 +74,8 @@ func (v *verification) checkMembers(
 	return err
 }
 
-// checkMetaMember checks a member with the scope of metas. The index may contain only the meta of
-// this store.
+// checkMetaMember checks a member with the scope of metas. Only the meta of this store belongs in
+// the index.
 func (v *verification) checkMetaMember(ctx context.Context, b bucket, m indexMember) error {
 	p := Problem{Kind: ProblemForeignMeta, Bucket: b.number, Name: "meta"}
 	switch {
@@ -156,7 +156,7 @@ func (v *verification) checkEnds(ctx context.Context, b bucket, list []indexMemb
 	return nil
 }
 
-// recheckEnd compares an outcome with an index member. If member is "", that is the member which
+// recheckEnd compares an outcome with an index member. If member is "", it takes the member that
 // the outcome should have. A script finds and repairs the problem.
 func (v *verification) recheckEnd(ctx context.Context, b bucket, field, member string) error {
 	keys := []string{b.index(), b.fields()}

@@ -17,8 +17,7 @@ func (v *verification) keysOf(ctx context.Context, node redis.UniversalClient) e
 	}, v.checkKeys)
 }
 
-// checkKeys reports keys that do not belong where they are, and checks the records among the
-// others.
+// checkKeys reports unknown keys and records in a wrong bucket. It checks all other records.
 func (v *verification) checkKeys(ctx context.Context, found []string) error {
 	keys := v.store.keys
 	var records []installation.Key
@@ -167,8 +166,8 @@ func lacksOne(scores *redis.Cmd) (bool, error) {
 	return slices.Contains(list, nil), err
 }
 
-// maxRechecks limits how often a record may change while Verify checks it. A commit that changes a
-// record also corrects its index members.
+// maxRechecks is how often recheck inspects a record that keeps changing. After that no check is
+// needed: a commit that changes a record also corrects its index members.
 const maxRechecks = 8
 
 // recheck inspects a record again. If member is not "", it checks that index member, else all
