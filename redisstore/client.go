@@ -28,8 +28,8 @@ type (
 	reloader interface{ ReloadState(context.Context) }
 )
 
-// newClient rejects clients that would break the guarantees of this package. It accepts a
-// wrapper only around a cluster client, because others hide what they do with commands.
+// newClient rejects clients that would break the guarantees of this package. It accepts a wrapper
+// only around a cluster client, because other wrappers hide what they do with commands.
 func newClient(c redis.UniversalClient) (client, error) {
 	if v := reflect.ValueOf(c); c == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 		return client{}, errors.New("no client")
@@ -73,7 +73,7 @@ func (c client) isCluster() bool {
 	return ok
 }
 
-// primary returns a client of the server that has a key.
+// primary returns a client of the primary that has the key.
 func (c client) primary(ctx context.Context, key string) (redis.UniversalClient, error) {
 	if l, ok := c.UniversalClient.(locator); ok {
 		return l.MasterForKey(ctx, key)
@@ -96,9 +96,9 @@ func (c client) eachPrimary(
 // reloadEvery limits how often a cluster client reloads its map of the cluster.
 const reloadEvery = 100 * time.Millisecond
 
-// reload makes a cluster client find out which server has which slots. By itself it does so
-// once a minute, or when a server redirects it. A dead server does not, so its keys would be
-// unreachable for up to a minute.
+// reload makes a cluster client look up which server has which slots. By itself, the client looks
+// them up once a minute, or when a server redirects a command. A dead server redirects nothing, so
+// without reload its keys would be unreachable for up to a minute.
 func (c client) reload(ctx context.Context) {
 	r, ok := c.UniversalClient.(reloader)
 	if !ok {

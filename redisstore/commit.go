@@ -15,11 +15,13 @@ import (
 // Commit implements [installation.Store]. It runs one script on the primary of the tenant's
 // bucket.
 //
-// Commit retries a try whose answer is lost: the record remembers the change's op token if the
-// change was applied. The error matches [installation.ErrUnknownOutcome] if the deadline comes
-// first, if the retry is rejected, or if a change without a record may have been forgotten.
-// With [Options.RequireReplicas] a nil error means that so many replicas have the change;
-// [installation.ErrNotReplicated] means that it was applied but not confirmed.
+// If the answer to a try is lost, Commit tries again: if the change was applied, the record
+// remembers the change's op token. The error matches [installation.ErrUnknownOutcome] if the
+// deadline comes first, or if a retry is rejected and the record does not prove that no try was
+// applied. It also matches if c.Record is nil and the stored record may have forgotten the op
+// token. With [Options.RequireReplicas], a nil error means that this many replicas have the change.
+// [installation.ErrNotReplicated] means that the change was applied and that too few replicas have
+// confirmed it.
 func (s *Store) Commit(
 	ctx context.Context, c installation.Change,
 ) (installation.Receipt, error) {
@@ -87,10 +89,11 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 // placeholderFor is how long a placeholder lives.
 const placeholderFor = 10 * time.Second
 
-// reserve writes a placeholder under the key of a record that does not exist. While the slot of the
-// key moves, no script could create it: a key that does not exist is on no server. A command for
-// one key is redirected to the server that will have the slot. Everyone else reads the placeholder
-// as nothing. If the command fails, the next try of the commit fails as this one did.
+// reserve writes a placeholder, an empty string, under the key of a record that does not exist.
+// While the slot of the key moves, no script can create that key: a key that does not exist is on
+// neither server. A command for one key can create it, because the cluster redirects the command to
+// the server that receives the slot. Readers and scripts treat a placeholder as no record. If the
+// command fails, the next try of the commit fails as this one did.
 func (s *Store) reserve(ctx context.Context, key string) {
 	_ = s.client.SetNX(ctx, key, "", placeholderFor).Err()
 }
@@ -103,7 +106,7 @@ var errForgotten = &storeError{
 		"was applied; read the record",
 }
 
-// Positions in the arguments of the script.
+// Positions in the arguments of commit.lua.
 const (
 	argUncertain = 16
 	fixedArgs    = 18 // the events follow
@@ -152,9 +155,10 @@ func (s *Store) commitArgs(b bucket, c installation.Change) (keys, args []string
 	return keys, args, nil
 }
 
-// ends reports whether c ends an installation, or removes what is left of one. It may then grow the
-// record a little, by what tells who ended it, and still must work on a server at its memory limit:
-// nothing else frees memory there, and nobody else revokes access.
+// ends reports whether c ends an installation, or removes what is left of it. Such a change can
+// make the record a little larger, because the record then says who ended the installation. The
+// change still has to work on a server at its memory limit: nothing else frees memory there, and
+// nothing else revokes access.
 func ends(c installation.Change) bool {
 	return c.Record != nil && (c.Record.Deleted ||
 		slices.ContainsFunc(c.Events, func(e installation.Event) bool {
@@ -163,7 +167,7 @@ func ends(c installation.Change) bool {
 		}))
 }
 
-// leadsTo returns the revision after c.
+// leadsTo returns the revision that the record has after c.
 func leadsTo(c installation.Change) int64 {
 	if c.Record == nil {
 		return c.If
@@ -171,7 +175,7 @@ func leadsTo(c installation.Change) int64 {
 	return c.Record.Revision
 }
 
-// checkChange rejects what the script could not store.
+// checkChange rejects a change that the script could not store.
 func checkChange(c installation.Change) error {
 	if err := checkNUL(c.Key.Tenant, c.Key.ID); err != nil {
 		return err
@@ -197,10 +201,11 @@ func checkChange(c installation.Change) error {
 	return nil
 }
 
-// neverApplied reports whether a record proves that no try of c was applied, and none will be. The
-// record has another revision than c requires, and its op entries lack the token of c. They are
-// all that it has if there are fewer than it remembers. Otherwise c, which needs the revision c.If,
-// would be younger than the oldest of them and still be there.
+// neverApplied reports whether a record proves that no try of c was applied, and that none will be.
+// The record has the revision stored, which is not c.If, and its op entries, oldest first, lack the
+// token of c. If there are fewer entries than a record remembers, the record has forgotten none.
+// Otherwise the oldest entry decides. If this entry is from before c, an applied c would have a
+// newer entry, which the record would still remember.
 func neverApplied(c installation.Change, stored int64, entries []opEntry) bool {
 	switch {
 	case stored < c.If:
@@ -214,8 +219,8 @@ func neverApplied(c installation.Change, stored int64, entries []opEntry) bool {
 	}
 }
 
-// timeToLive returns the milliseconds from now to t, at least 1: a retry of the same change
-// must find what the first try has stored.
+// timeToLive returns the milliseconds from now to t. It returns at least 1, so that a retry of the
+// same change finds what the first try has stored.
 func timeToLive(now, t time.Time) string {
 	left := t.Sub(now) // limited to about 292 years
 	ms := int64(left / time.Millisecond)

@@ -1,5 +1,5 @@
--- Applies one change to a bucket: all of it or nothing. All keys are in one slot. All but the
--- record exist from Open on and never stop existing.
+-- Applies one change to a bucket: all of it or nothing. All keys are in one slot. The index, the
+-- events and the fields exist from Open on and never stop existing.
 --
 -- KEYS
 --   1  record  string: see below
@@ -8,38 +8,38 @@
 --   4  fields  hash: outcomes, and the ids of the first and of the last events; see keys.go
 --
 -- A record is a string; "" stands for no record. A number has 8 bytes and is only compared for
--- equality, because numbers in Lua are not exact.
+-- equality, because a number in Lua cannot represent all 64 bits exactly.
 --
 --     1      "r" record or "t" tombstone
 --     2- 9   revision
 --    10-17   generation
 --    18      number of op entries, at least 1
 --    19-     op entries, oldest first, of 25 bytes: op token (16), the revision that the change led
---            to (8), "r" if it came with a record or tombstone and "n" if not
---    then    created (8), deadline (8), length of the names (4), names, body. The script calls this
---            the rest. A name is a scope of one byte and a term or claim, behind its length in two
---            bytes. A tombstone has no names and no body.
+--            to (8), "r" for a change with a record or tombstone and "n" for one without
+--    rest    created (8), deadline (8), length of the names (4), names, body. A name is the length
+--            of what follows (2), a scope (1), and a term or claim. A tombstone has no names and no
+--            body.
 --
 -- ARGV, all strings
 --    1  the meta member that the index must have
 --    2  op token
---    3  revision that must be stored, zero for nothing
---    4  "1" if the caller waits for replicas: an answer from what is stored is then rewritten, so
---       that WAIT covers it
---    5  "r", "t" or "n" for a change without a record or tombstone
+--    3  revision that the stored record has to have, zero for no record
+--    4  "1" if the caller waits for replicas: before an answer from stored data, the script then
+--       writes the same data again, so that WAIT covers it
+--    5  what the change has: "r" a record, "t" a tombstone, "n" neither
 --    6  revision that the change leads to
 --    7  generation
 --    8  rest
 --    9  tenant
 --   10  id
 --   11  milliseconds until the tombstone expires, "" for never
---   12  now: a time of 20 digits, which sort by time
+--   12  now, in 20 digits that sort by time
 --   13  field of the outcome, "" for none
---   14  outcome: until (20 digits), data
+--   14  outcome: its end (20 digits, as for now), data
 --   15  how many events to keep, approximately
 --   16  how many op entries a record keeps
 --   17  "1" if an earlier try may have been applied, because its answer was lost
---   18  "1" if the change ends an installation: it may use memory that the server does not have
+--   18  "1" if the change ends an installation: it is allowed to exceed the memory limit
 --   19  and following: events
 --
 -- Replies
@@ -52,10 +52,10 @@
 --   {"foreign"}                      the index lacks the meta member
 --   {"broken"}                       the record or the index is damaged
 --
--- The script reads every key and checks everything before the first write. What a script has
--- written stays when it fails. While a slot moves, a key that does not exist is not local, so a
--- script that removes a key and writes it again fails in between. Therefore keys are overwritten
--- and never deleted, and a member is added before another is removed.
+-- When a script fails, its earlier writes stay. So the script reads every key and checks everything
+-- before the first write. While a slot moves, a server rejects the use of a key that does not exist
+-- there. A script that deleted a key and wrote it again would fail in between. So keys are
+-- overwritten and never deleted, and index members are added before others are removed.
 
 local record, index, events, fields = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local expected, confirm, kind, leads_to = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
@@ -70,21 +70,22 @@ local function range(from, to, limit)
   return redis.call('ZRANGE', index, from, to, 'BYLEX', 'LIMIT', '0', limit)
 end
 
--- Writes without changing anything: no index has the empty member. A replica rejects it, as any
--- write. A server at its memory limit accepts it, and then the other writes of the script too.
+-- Sends a write that changes nothing: no index has the empty member. A replica rejects this write
+-- like any other. A server at its memory limit accepts it, and after it also the other writes of
+-- the script.
 local function write_nothing()
   redis.call('ZREM', index, '')
 end
 
--- A server that became a replica while a client still uses it has old data, and runs scripts that
--- only read. So an answer from what is stored comes with a write.
+-- A server that became a replica while a client still uses it has old data, and it runs scripts
+-- that only read. So the script also writes when it answers from stored data.
 local function answer(reply)
   write_nothing()
   return reply
 end
 
--- named returns the part of a rest that its index members follow from, and where the body begins.
--- It returns nil if the rest is damaged.
+-- named returns the part of a rest before the body, from which the index members follow. It returns
+-- nil if the rest is damaged.
 local function named(from)
   local a, b, c, d = string.byte(from, 17, 20)
   if not d then
@@ -109,7 +110,7 @@ local function named(from)
   return string.sub(from, 1, last)
 end
 
--- members returns the index members of a record, and those of its claims alone.
+-- members returns the index members of a record, and the members of its claims without the id.
 local function members(names)
   local list, claims, at = {}, {}, 21
   local created, deadline = string.sub(names, 1, 8), string.sub(names, 9, 16)
@@ -136,7 +137,7 @@ end
 
 -- Reads, before anything is written.
 
-local meta = redis.call('ZSCORE', index, ARGV[1]) -- a range lacks it if a member has a score
+local meta = redis.call('ZSCORE', index, ARGV[1]) -- a range can lack it if some score is not 0
 local stored = redis.call('GET', record) or ''
 redis.call('XLEN', events)
 local kept = redis.call('HMGET', fields, field, 't' .. tenant, 'first')
@@ -191,16 +192,17 @@ if revision ~= expected or (kind == 'n' and stored == '') then
   return answer({'conflict', revision, entries})
 end
 
--- A change with a record or tombstone leads to a new revision, which the check above finds. A
--- change without one does not, and the record may have forgotten it: if all entries that it
--- remembers may be newer, because they led to this same revision and came without a record.
+-- A change with a record or tombstone leads to a new revision, so the check above finds an applied
+-- one. A change without either keeps the revision, and the record may have forgotten it. That is
+-- possible if all entries may be newer: they are as many as a record remembers, and led to this
+-- revision without a record.
 if uncertain == '1' and kind == 'n' and #entries == remembered * entry_bytes
   and string.sub(entries, 17, entry_bytes) == expected .. 'n' then
   return {'unknown'}
 end
 
--- 4. Another record has a claim: there is a member that differs only in the id. No other record has
--- the claims that this one had before.
+-- 4. Another record has one of the claims: the index has a member that differs only in the id. If
+-- the names are unchanged, there is nothing to check: no other record has them.
 local had, wanted, claims = {}, {}, {}
 if kind ~= 'n' then
   local new_names = ''
@@ -223,7 +225,7 @@ for _, claim in ipairs(claims) do
   local holders = range('[' .. claim, '(' .. string.sub(claim, 1, -2) .. '\1', '2')
   for _, holder in ipairs(holders) do
     if string.sub(holder, 1, #claim) ~= claim then
-      return {'broken'} -- a score has moved it
+      return {'broken'} -- out of order, because a score is not 0
     end
     if holder ~= claim .. id then
       return answer({'exists', string.sub(holder, #claim + 1)})
@@ -231,18 +233,18 @@ for _, claim in ipairs(claims) do
   end
 end
 
-local expired = {} -- some ends of outcomes
+local expired = {} -- members of some expired outcomes
 if field ~= '' then
   expired = range('[o', '(o' .. now, '4')
 end
 
--- Every check has passed. What makes the record smaller or ends the installation also works on a
--- server at its memory limit. Otherwise nothing could be freed there.
+-- Every check has passed. A change that makes the record smaller or ends the installation also
+-- works on a server at its memory limit. Otherwise nothing could be freed there.
 if ends == '1' or (kind ~= 'n' and #rest < #old_rest) then
   write_nothing()
 end
 
--- The events come first, because XADD fails after the last possible id.
+-- The events come first, because XADD fails if the stream has the last possible id.
 if ARGV[first_event] then
   for n = first_event, #ARGV do
     last = redis.call('XADD', events, 'MAXLEN', '~', ARGV[15], '*',
@@ -295,7 +297,7 @@ if field ~= '' then
   end
   for _, member in ipairs(expired) do
     local of = string.sub(member, 22)
-    if string.sub(member, 1, 1) == 'o' and member ~= ends then -- a score may move others there
+    if string.sub(member, 1, 1) == 'o' and member ~= ends then -- false only if some score is not 0
       if string.sub(of, 1, 1) == 'o' and of ~= field then
         redis.call('HDEL', fields, of)
       end

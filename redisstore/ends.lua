@@ -27,7 +27,7 @@ local expected
 if value then
   local until_when = string.sub(value, 1, 20)
   if #until_when < 20 or string.find(until_when, '%D') then
-    return {'found'} -- a damaged outcome does not tell its end
+    return {'found'} -- the end of a damaged outcome is unknown
   end
   expected = 'o' .. until_when .. field
 end

@@ -21,14 +21,14 @@ import (
 type verdict int
 
 const (
-	verdictUnknown  verdict = iota // it may have been executed, or may be yet
+	verdictUnknown  verdict = iota // it may have been executed, or may still be
 	verdictRejected                // it was not executed, and a retry would fail the same way
 	verdictRetry                   // it was not executed; a retry may succeed
-	verdictPartial                 // a script failed and may have written before
+	verdictPartial                 // a script failed, maybe after some of its writes
 )
 
-// serverErrors are the errors of a server with a meaning for us, by the words they start with.
-// Any other one is a rejection.
+// serverErrors are the errors of a server that need a verdict or a text of their own, by the words
+// they start with. Any other error of a server is a rejection.
 var serverErrors = []struct {
 	code    string
 	verdict verdict // for a command; see classify for scripts
@@ -69,39 +69,40 @@ const textLacks = "the server lacks a command: " + textNeeds
 
 const textNoRight = "the user lacks a right; see the documentation of this package"
 
-// notSent is an error from before any part of a command was written to a connection.
+// notSent is the error of a command of which nothing was written to a connection.
 type notSent struct{ error }
 
-// Unwrap returns the error.
+// Unwrap returns the wrapped error.
 func (e notSent) Unwrap() error { return e.error }
 
-// slotMoving is an error of a script whose keys are on two servers, because their slot is being
-// moved. Our scripts read every key before they write, so nothing was written.
+// slotMoving is the error of a script whose keys are on two servers, because their slot is being
+// moved. Nothing was written, because our scripts read every key before they write.
 type slotMoving struct {
 	error
 	slot uint16
 }
 
-// Unwrap returns the error.
+// Unwrap returns the wrapped error.
 func (e slotMoving) Unwrap() error { return e.error }
 
-// explained is an error with a text of our own, which says more than [classify] can.
+// explained is an error with a text of our own, which replaces the text that [classify] returns.
 type explained struct {
 	error
 	text string
 }
 
-// Unwrap returns the error.
+// Unwrap returns the wrapped error.
 func (e explained) Unwrap() error { return e.error }
 
-// isSlotMoving reports whether a server answers that the slot of a script's keys is being moved.
+// isSlotMoving reports whether a server has answered that the slot of a script's keys is being
+// moved.
 func isSlotMoving(err error) bool {
 	text := innerText(serverText(err))
 	return strings.HasPrefix(text, "TRYAGAIN") || strings.Contains(text, "non local key")
 }
 
-// explain returns the verdict of an error and a text for it. The text does not contain that of
-// the server, which may quote what was sent.
+// explain returns the verdict of an error and a text for it. The text does not contain the server's
+// own text, which can quote what was sent.
 func explain(err error) (verdict, string) {
 	v, text := classify(err)
 	if _, ok := errors.AsType[notSent](err); ok && v == verdictUnknown {
@@ -148,8 +149,8 @@ func classify(err error) (verdict, string) {
 	}
 }
 
-// tlsText returns the text of an error of TLS that a retry meets again, "" for other errors. It
-// does not quote the certificate.
+// tlsText returns a text for a TLS error that a retry would meet again, and "" for other errors.
+// The text does not quote the certificate.
 func tlsText(err error) string {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return "the server does not speak TLS"
@@ -203,7 +204,8 @@ func rejectsWrites(err error) bool {
 	})
 }
 
-// inScript reports whether a server error is about a command of a script, not about the script.
+// inScript reports whether a server error is about a command in a script, not about the script
+// itself.
 func inScript(text string) bool {
 	return strings.Contains(text, "user_script") ||
 		strings.Contains(text, "Error running script") ||
@@ -221,7 +223,7 @@ func innerText(text string) string {
 	return strings.TrimPrefix(text, "ERR ")
 }
 
-// isServerError reports whether a server has answered with err. Then it has processed the
+// isServerError reports whether err is the answer of a server. The server has then processed the
 // command.
 func isServerError(err error) bool {
 	_, ok := errors.AsType[redis.Error](err)
@@ -259,8 +261,8 @@ func textOf(err error) string {
 	return text
 }
 
-// wrapError returns the error of a call that ends with err. A storeError with the sentinel
-// stays as it is.
+// wrapError returns the error of a call that ends with err: a storeError with the sentinel. If err
+// is such a storeError already, it stays as it is.
 func wrapError(ctx context.Context, sentinel, err error) error {
 	if e, ok := errors.AsType[*storeError](err); ok && e.sentinel == sentinel {
 		return err
@@ -273,8 +275,9 @@ func wrapError(ctx context.Context, sentinel, err error) error {
 	return e
 }
 
-// contextError returns the error of a context that has ended, else nil. Others who wait for its
-// deadline may notice it a moment before the context does.
+// contextError returns the error of a context that has ended, else nil. A deadline that has passed
+// counts, even if the context has not noticed it yet: another timer for the same deadline can fire
+// a moment earlier.
 func contextError(ctx context.Context) error {
 	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {
 		return context.DeadlineExceeded

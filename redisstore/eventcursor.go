@@ -8,13 +8,13 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// eventID returns the public id of an event: the number of its bucket and its id in the stream.
-// It is also the cursor of one tenant.
+// eventID returns the public id of an event: the number of its bucket and its id in the stream. The
+// public id is also a cursor in the events of one tenant.
 func eventID(b bucket, id string) string { return strconv.Itoa(b.number) + "-" + id }
 
 var errCursor = fmt.Errorf("%w: not a cursor of this log", installation.ErrInvalid)
 
-// eventPosition returns the id in the stream of b that a cursor of one tenant names.
+// eventPosition parses a cursor in the events of one tenant. It returns the id in the stream of b.
 func eventPosition(b bucket, cursor string) (string, error) {
 	if cursor == "" {
 		return "", nil
@@ -26,11 +26,11 @@ func eventPosition(b bucket, cursor string) (string, error) {
 	return id, nil
 }
 
-// logCursor is a cursor across tenants. Its text is
+// logCursor is a cursor in the events of all tenants. Its text looks like this:
 // "3/1767225600000-9/0-0,1767225600000-0,+1767225600000-0".
 type logCursor struct {
 	bucket    int    // to read next
-	end       string // where to leave this bucket, "" if it was not read yet
+	end       string // the last id to read before the next bucket, "" if none was read yet
 	positions []logPosition
 }
 
@@ -79,10 +79,10 @@ func parseLogCursor(buckets int, cursor string) (logCursor, error) {
 	return c, nil
 }
 
-// entryID is the id of an entry. The zero value is of none.
+// entryID is the id of an entry in a log. The zero value stands for no entry.
 type entryID struct{ milliseconds, sequence uint64 }
 
-// less reports whether the entry is before another one.
+// less reports whether the entry is before other.
 func (id entryID) less(other entryID) bool {
 	if id.milliseconds != other.milliseconds {
 		return id.milliseconds < other.milliseconds

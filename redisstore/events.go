@@ -9,10 +9,10 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// Each bucket has one log for all its tenants. An entry names the previous one of its tenant,
-// and a hash has the last one of each tenant. So a reader can tell three cases apart: nothing
-// is new for the tenant; all new entries are there; entries were trimmed, or lost in a failover
-// after they were read.
+// Each bucket has one log for all its tenants. An entry names the previous entry of its tenant, and
+// the hash of the bucket names the last entry of each tenant. So a reader can tell three cases
+// apart: nothing is new for the tenant; all new entries are there; entries were trimmed, or lost in
+// a failover after they were read.
 
 // Fields of an entry.
 const (
@@ -21,14 +21,14 @@ const (
 	entryEvent    = "e" // installation.Event.MarshalBinary
 )
 
-// eventBatch is the number of entries in one round trip when reading those of one tenant.
+// eventBatch is the number of entries in one round trip when reading the events of one tenant.
 const eventBatch = 500
 
-// Events implements [installation.EventReader]. Across tenants the order is that of the
-// buckets, and within each that of the commits; the cursor has a position in each bucket. A
-// page reads a bucket up to the end it had when the reader reached it, so a busy bucket does
-// not starve the others. A cursor whose entry was lost in a failover also gets
-// [installation.ErrTrimmed].
+// Events implements [installation.EventReader]. With q.AllTenants, events are in the order of the
+// buckets, and within a bucket in the order of the commits. The cursor then has a position in each
+// bucket. A reader leaves a bucket at the end that the bucket had when the reader reached it, so a
+// busy bucket does not starve the others. If the entry of a cursor was lost in a failover, the
+// error is also [installation.ErrTrimmed].
 func (s *Store) Events(
 	ctx context.Context, q installation.EventQuery,
 ) (installation.EventPage, error) {
@@ -63,7 +63,7 @@ func (s *Store) eventsOf(
 	}
 	tail, err := s.tail(ctx, b, tailField(q.Tenant))
 	switch {
-	case err != nil || tail == after: // both "" without events and without a cursor
+	case err != nil || tail == after: // both are "" without events and a cursor
 		return page, err
 	case tail == "":
 		return s.gap(ctx, b, page) // all entries of the tenant were lost
@@ -99,13 +99,13 @@ func (s *Store) eventsOf(
 		}
 	}
 	if last != "" {
-		return s.gap(ctx, b, page) // the tail is missing, or lies before the cursor
+		return s.gap(ctx, b, page) // the last entry is missing, or is before the cursor
 	}
 	return page, nil
 }
 
-// gap ends a page before missing entries. Only an empty page reports them, with
-// [installation.ErrTrimmed].
+// gap ends a page where entries are missing. If the page has events, the next page reports the gap.
+// An empty page reports it at once, with [installation.ErrTrimmed].
 func (s *Store) gap(
 	ctx context.Context, b bucket, page installation.EventPage,
 ) (installation.EventPage, error) {
@@ -115,9 +115,9 @@ func (s *Store) gap(
 	return page, nil
 }
 
-// allEvents reads the events of all tenants, bucket by bucket. The first page gives the cursor
-// a position in every bucket, even if it has read nothing there. Entries that are trimmed after
-// that are reported.
+// allEvents reads the events of all tenants, bucket by bucket. The first page gives the cursor a
+// position in every bucket, even in those of which it returns no event. So a later page notices if
+// entries were trimmed meanwhile.
 func (s *Store) allEvents(
 	ctx context.Context, q installation.EventQuery,
 ) (installation.EventPage, error) {
@@ -138,7 +138,7 @@ func (s *Store) allEvents(
 		if err != nil {
 			return page, err
 		}
-		end = "" // only the bucket of the cursor has one
+		end = "" // only the first bucket has an end from the cursor
 		for _, m := range messages {
 			e, err := decodeEvent(buckets[i], m)
 			if err != nil {
@@ -157,9 +157,9 @@ func (s *Store) allEvents(
 	return page, nil
 }
 
-// entriesAt returns entries of a bucket from a position up to an end, and the end. If end is
-// "", it is the last entry. entriesAt sets a position that is not set yet. If the entry at a
-// position is missing, the error is [installation.ErrTrimmed].
+// entriesAt returns at most want entries of a bucket, from the position p up to the id end, and
+// that id. If end is "", the end is the last entry. If p is not set yet, entriesAt sets it. If the
+// entry at p is missing, the error is [installation.ErrTrimmed].
 func (s *Store) entriesAt(
 	ctx context.Context, b bucket, p *logPosition, end string, want int,
 ) ([]redis.XMessage, string, error) {
@@ -176,7 +176,8 @@ func (s *Store) entriesAt(
 	case last == p.id && !p.inclusive:
 		return nil, "", nil
 	}
-	start, first, inclusive := p.id, p.id, p.inclusive // first must be the first entry
+	// The first entry that is read has to have the id first, unless first is "".
+	start, first, inclusive := p.id, p.id, p.inclusive
 	switch p.id {
 	case "":
 		start, inclusive = "-", true
@@ -229,7 +230,7 @@ func decodeEvent(b bucket, m redis.XMessage) (installation.Event, error) {
 	}
 	err := e.UnmarshalBinary([]byte(encoded))
 	if err == nil && e.Key.Tenant != m.Values[entryTenant] {
-		err = errDamaged // no event may show up at another tenant
+		err = errDamaged // never show an event to another tenant
 	}
 	e.ID = eventID(b, m.ID)
 	return e, err

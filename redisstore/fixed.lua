@@ -44,7 +44,7 @@ end
 if wrong_fields then
   problem('damaged-key', fields)
 elseif no_fields then
-  problem('missing-key', fields) -- or the field that keeps it alive
+  problem('missing-key', fields) -- or its field '', which keeps it alive
 end
 for n, key in ipairs(KEYS) do
   if left[n] >= 0 then

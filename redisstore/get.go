@@ -10,8 +10,8 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// Get implements [installation.Store]. It is one GET. If that finds nothing, a second round trip
-// confirms it.
+// Get implements [installation.Store]. It sends one GET. If the GET finds no record, a second round
+// trip confirms that there is none.
 func (s *Store) Get(ctx context.Context, key installation.Key) (*installation.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -52,8 +52,8 @@ func (s *Store) confirmAbsent(
 	return r, err
 }
 
-// Outcome implements [installation.Store]. It may return an expired outcome: later commits with an
-// idempotency key remove it.
+// Outcome implements [installation.Store]. It can return an expired outcome: only later commits
+// with an idempotency key remove expired outcomes.
 func (s *Store) Outcome(
 	ctx context.Context, tenant string, d installation.Digest,
 ) (*installation.Outcome, error) {

@@ -14,7 +14,7 @@ import (
 
 // Rules of the findings of [Store.Health].
 const (
-	ruleMeta        = "meta"            // every bucket exists and will not expire
+	ruleMeta        = "meta"            // every bucket exists and none of its fixed keys expires
 	ruleScripts     = "scripts"         // the server runs scripts for this user
 	ruleEviction    = "eviction-policy" // the server evicts no records
 	ruleEvicted     = "evicted-keys"    // the server has evicted no keys
@@ -24,10 +24,10 @@ const (
 	ruleReplicas    = "replicas"        // there are enough replicas
 )
 
-// Health implements [installation.HealthChecker]. It returns findings about the namespace and
-// about each primary; the latter start with its address. Rules are "meta", "scripts",
-// "eviction-policy", "evicted-keys", "memory", "persistence", "role" and "replicas". What a service
-// does not show is a finding of level unknown.
+// Health implements [installation.HealthChecker]. It returns findings about the namespace and about
+// each primary. The details of a finding about a primary start with the primary's address. Rules
+// are "meta", "scripts", "eviction-policy", "evicted-keys", "memory", "persistence", "role" and
+// "replicas". If a server does not report a fact, the finding has the level unknown.
 func (s *Store) Health(ctx context.Context) ([]health.Finding, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -50,7 +50,8 @@ func (s *Store) Health(ctx context.Context) ([]health.Finding, error) {
 	return findings, nil
 }
 
-// checkMeta checks the meta of every bucket, and that none of its fixed keys will expire.
+// checkMeta checks that every bucket has the meta of this store, and that no fixed key is set to
+// expire.
 func (s *Store) checkMeta(ctx context.Context) health.Finding {
 	found := finding(health.OK, ruleMeta, "all %d buckets exist", s.keys.buckets)
 	for _, b := range s.keys.all() {
@@ -98,7 +99,7 @@ func (s *Store) expiring(
 	return "", 0, err
 }
 
-// checkScripts runs a script with all commands that scripts use, in every bucket.
+// checkScripts runs the probe in every bucket: a script that tries the commands of other scripts.
 func (s *Store) checkScripts(ctx context.Context) health.Finding {
 	found := finding(health.OK, ruleScripts, "scripts can run")
 	for _, b := range s.keys.all() {
@@ -116,8 +117,8 @@ func (s *Store) checkScripts(ctx context.Context) health.Finding {
 	return found
 }
 
-// tryScripts returns an error if a commit in the bucket could fail half-way. It names the command
-// that a script cannot run.
+// tryScripts returns an error if a commit in the bucket could fail half-way. The error names the
+// command that a script cannot run.
 func (s *Store) tryScripts(ctx context.Context, b bucket) error {
 	reply, err := readValue(ctx, s, func(ctx context.Context) ([]string, error) {
 		reply, err := s.probe.run(ctx, s.client, b.fixed(), []string{s.meta})
@@ -139,8 +140,9 @@ func (s *Store) tryScripts(ctx context.Context, b bucket) error {
 	return nil
 }
 
-// failedProbe returns the error for commands that a script cannot run and the errors of the server
-// for them. That the server refuses all writes for now matters less than any other error.
+// failedProbe returns the error for the commands that a script cannot run. In tried, each command
+// is followed by the server's error for it. An error that says that the server refuses all writes
+// for now is returned only if there is no other error.
 func failedProbe(tried []string) error {
 	command, failed := "", error(nil)
 	for ; len(tried) > 0; tried = tried[2:] {
@@ -166,7 +168,7 @@ type scriptError string
 // Error implements error.
 func (e scriptError) Error() string { return string(e) }
 
-// RedisError marks it as an error of the server.
+// RedisError marks the error as one of the server.
 func (scriptError) RedisError() {}
 
 // checkServer returns the findings about one primary.

@@ -14,14 +14,14 @@ import (
 	"github.com/go-installation/installation/health"
 )
 
-// rejectServers returns an error if a server is too old, lacks a command, is a replica, or may
-// evict records.
+// rejectServers returns an error if a server is too old, lacks a command, is a replica, or can
+// evict any record.
 func (s *Store) rejectServers(ctx context.Context) error {
 	err := s.client.eachPrimary(ctx, func(ctx context.Context, node redis.UniversalClient) error {
 		if c, ok := node.(*redis.Client); ok && caches(c) {
 			return errCaches
 		}
-		info, _ := infoOf(ctx, node) // without it all levels are unknown
+		info, _ := infoOf(ctx, node) // without INFO, all levels are unknown
 		for _, check := range []func(map[string]string) (health.Level, string){
 			version, role, s.eviction,
 		} {
@@ -37,7 +37,7 @@ func (s *Store) rejectServers(ctx context.Context) error {
 	return err
 }
 
-// What servers must be.
+// What this package needs of a server.
 const (
 	oldestServer = 7 // the major version
 	textNeeds    = "this package needs Redis 7.0 or later, or a compatible server, " +
@@ -76,7 +76,7 @@ func (s *Store) checkCommands(ctx context.Context, node redis.UniversalClient) e
 	}
 	found, err := node.Do(ctx, words...).Slice()
 	if err != nil || len(found) != len(names) {
-		return nil // it does not say
+		return nil // the server does not say
 	}
 	var missing []string
 	for i, details := range found {
@@ -90,7 +90,7 @@ func (s *Store) checkCommands(ctx context.Context, node redis.UniversalClient) e
 	return unavailable("the server lacks %s: %s", strings.Join(missing, ", "), textNeeds)
 }
 
-// eviction is evictionPolicy for Open.
+// eviction is evictionPolicy, unless [Options.AllowEviction] is set.
 func (s *Store) eviction(info map[string]string) (health.Level, string) {
 	if s.opts.AllowEviction {
 		return health.OK, ""
@@ -132,13 +132,13 @@ func evictedKeys(info map[string]string) (health.Level, string) {
 	}
 }
 
-// scarce is the part of the memory limit, in percent, whose rest is worth a warning.
+// scarce is the use of the memory limit, in percent, above which Health warns.
 const scarce = 90
 
 func memory(info map[string]string) (health.Level, string) {
 	limit, err := strconv.ParseFloat(info["maxmemory"], 64)
 	used, err2 := strconv.ParseFloat(info["used_memory"], 64)
-	// Buffers for replicas and for the append-only file do not count.
+	// The limit does not apply to buffers for replicas and for the append-only file.
 	apart, _ := strconv.ParseFloat(info["mem_not_counted_for_evict"], 64)
 	if err != nil || err2 != nil {
 		return health.Unknown, "the server does not report its memory"

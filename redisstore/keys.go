@@ -12,10 +12,10 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// This file builds and parses every key and every index member. No two inputs give the same
-// bytes. All keys of a bucket have its hash tag, "{namespace:05}", so that a cluster keeps them
-// together. The tag is the text between the first two braces. A namespace has no braces, so
-// nothing that follows can change the tag.
+// This file builds and parses every key and every index member. Different inputs never give the
+// same bytes. All keys of a bucket start with its hash tag, "{namespace:05}", so that a cluster
+// keeps them together. A cluster takes the text between the first two braces as the tag. A
+// namespace has no braces, so nothing that follows can change the tag.
 
 // keyspace is a namespace split into buckets.
 type keyspace struct {
@@ -49,11 +49,11 @@ func (s keyspace) all() []bucket {
 	return buckets
 }
 
-// pattern matches the keys of all buckets, for SCAN, and every other key that starts like them. A
-// namespace contains no special characters of a pattern.
+// pattern returns a pattern for SCAN. It matches the keys of all buckets, and every other key with
+// the same beginning. A namespace contains no special characters of a pattern.
 func (s keyspace) pattern() string { return "{" + s.namespace + ":*" }
 
-// split returns the bucket of a key and what follows its tag.
+// split returns the bucket of a key and the rest of the key after the hash tag.
 func (s keyspace) split(key string) (b bucket, rest string, ok bool) {
 	number, rest, _ := strings.Cut(strings.TrimPrefix(key, "{"+s.namespace+":"), "}")
 	n, err := strconv.Atoi(number)
@@ -64,8 +64,8 @@ func (s keyspace) split(key string) (b bucket, rest string, ok bool) {
 	return b, rest, b.tag+rest == key
 }
 
-// Keys of a bucket. Beside the records there are three fixed keys. They exist from Open on: while
-// a slot moves, a server rejects scripts with a key that does not exist there.
+// Fixed keys. Every bucket has these three keys beside its records. They exist from Open on,
+// because while a slot moves, a server rejects a script if one of its keys does not exist there.
 func (b bucket) index() string  { return b.tag + ":x" } // sorted set, all scores 0: see member
 func (b bucket) events() string { return b.tag + ":e" } // stream: the change log
 func (b bucket) fields() string { return b.tag + ":h" } // hash: see outcomeField and tailField
@@ -73,7 +73,7 @@ func (b bucket) fields() string { return b.tag + ":h" } // hash: see outcomeFiel
 func (b bucket) fixed() []string { return []string{b.index(), b.events(), b.fields()} }
 
 // slotOf returns the slot of a key in a cluster: the CRC-16/XMODEM of its hash tag modulo 16384.
-// It is only for errors.
+// Only the texts of errors use it.
 func slotOf(key string) uint16 {
 	tag, _, _ := strings.Cut(strings.TrimPrefix(key, "{"), "}")
 	var crc uint16
@@ -86,19 +86,20 @@ func slotOf(key string) uint16 {
 	return crc % 16384
 }
 
-// record returns the key of a string; record.go describes it.
+// record returns the key of a record. Its value is a string, which the header of commit.lua
+// describes.
 func (b bucket) record(k installation.Key) string {
 	return b.tag + ":r:" + strconv.Itoa(len(k.Tenant)) + ":" + k.Tenant + ":" + k.ID
 }
 
-// Fields of the hash of a bucket. The field "" keeps the hash alive. The names of the others
-// differ in their first byte.
+// Fields of the hash of a bucket. The field "" keeps the hash alive, because Redis deletes an empty
+// hash. The other fields can be told apart by their first byte.
 const (
 	fieldFirst = "first" // id of the first event of the bucket
 	fieldLast  = "last"  // id of its last event
 )
 
-// tailScope and outcomeScope are the first byte of the names of the other fields.
+// First bytes of the fields that tailField and outcomeField build.
 const (
 	tailScope    = "t"
 	outcomeScope = "o"
@@ -123,8 +124,8 @@ func parseOutcomeField(field string) (tenant string, d installation.Digest, ok b
 	return rest[:n], d, outcomeField(rest[:n], d) == field
 }
 
-// recordKey parses a key that bucket.record has built in a bucket of s. This may be another bucket
-// than that of the tenant.
+// recordKey parses a key that bucket.record builds. The bucket in the key can be another one than
+// the bucket of the tenant.
 func (s keyspace) recordKey(key string) (bucket, installation.Key, bool) {
 	b, rest, ok := s.split(key)
 	rest, isRecord := strings.CutPrefix(rest, ":r:")
@@ -137,17 +138,17 @@ func (s keyspace) recordKey(key string) (bucket, installation.Key, bool) {
 	return b, k, b.record(k) == key
 }
 
-// Scopes are the first byte of every index member and separate the lists. Texts end with NUL,
-// which the store contract excludes from them. Times have eight bytes. So members sort in the
-// order of their list.
+// A scope is the first byte of an index member. It keeps the lists in the index apart. A text in a
+// member ends with NUL, which the store contract excludes from texts. A time has eight bytes. So
+// the members of a list sort in the order of the list.
 const (
 	scopeTerm    = "t" // tenant NUL, term NUL, created, id
 	scopeGlobal  = "g" // term NUL, created, tenant NUL, id
 	scopeClaim   = "c" // tenant NUL, claim NUL, id
 	scopeDue     = "d" // tenant NUL, deadline, id
 	scopeAnyDue  = "a" // deadline, tenant NUL, id
-	scopeMeta    = "m" // the meta of the bucket; see meta
-	scopeOutcome = "o" // until in digits, field of the outcome
+	scopeMeta    = "m" // the meta of the bucket; see type meta
+	scopeOutcome = "o" // end of the outcome in digits, field of the outcome
 )
 
 const nul = "\x00"
@@ -185,10 +186,11 @@ func anyDueMember(k installation.Key, deadline time.Time) string {
 	return scopeAnyDue + sortableTime(deadline) + k.Tenant + nul + k.ID
 }
 
-// endMember returns the index member of the outcome in a field. The value must have digits.
+// endMember returns the index member for the end of an outcome with this field and value. The value
+// has to begin with the digits of the end.
 func endMember(field, value string) string { return scopeOutcome + value[:digits] + field }
 
-// parseEnd returns the field of the outcome whose end a member is.
+// parseEnd parses a member that endMember builds. It returns the field of the outcome.
 func parseEnd(member string) (field string, ok bool) {
 	rest, ok := strings.CutPrefix(member, scopeOutcome)
 	if !ok || len(rest) < digits || strings.Trim(rest[:digits], "0123456789") != "" {
@@ -214,7 +216,7 @@ func members(r *installation.Record) []string {
 	return list
 }
 
-// hasMember reports whether a member is one of those of r.
+// hasMember reports whether member is one of the index members of r.
 func hasMember(r *installation.Record, member string) bool {
 	e, ok := parseMember(member)
 	if !ok || r.Deleted || e.key != r.Key {
@@ -232,14 +234,14 @@ func hasMember(r *installation.Record, member string) bool {
 	}
 }
 
-// entry is a parsed member, without its time, which the record has too.
+// entry is a parsed index member of a record, without its time, which the record has too.
 type entry struct {
 	scope string
 	key   installation.Key
 	name  string // the term or the claim
 }
 
-// parseMember parses a member that members has built.
+// parseMember parses an index member that members builds.
 func parseMember(member string) (entry, bool) {
 	if member == "" {
 		return entry{}, false
@@ -280,12 +282,12 @@ func parseMember(member string) (entry, bool) {
 	return e, ok
 }
 
-// maxName is the maximum length of a term or claim in bytes: packNames writes it, with the scope,
-// in two bytes.
+// maxName is the maximum length of a term or claim in bytes. packNames writes this length, plus one
+// for the scope, in two bytes.
 const maxName = 1<<16 - 2
 
-// packNames joins the terms and claims of a record, each after its scope and its length in two
-// bytes, so that a script can split them.
+// packNames joins the claims and terms of a record, so that a script can split them. Each has the
+// length of what follows in two bytes, its scope in one byte, and its text.
 func packNames(r *installation.Record) string {
 	var b strings.Builder
 	add := func(scope, name string) {
@@ -307,8 +309,8 @@ func packNames(r *installation.Record) string {
 	return b.String()
 }
 
-// unpackNames sets the terms and claims of r to those that packNames has joined. It reports false
-// for anything else.
+// unpackNames sets the terms and claims of r to those that packNames has joined. It returns false
+// if packed is damaged.
 func unpackNames(r *installation.Record, packed string) bool {
 	for len(packed) > 0 {
 		if len(packed) < 3 {

@@ -1,4 +1,4 @@
--- Checks that a live record does not expire, and repairs that. All keys are in one slot.
+-- Checks that a live record is not set to expire, and repairs this. All keys are in one slot.
 --
 -- KEYS
 --   1  record

@@ -11,8 +11,9 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// A server closes the connection when an argument of a command is longer than it allows. The
-// client cannot tell that from a lost answer, so Commit compares the lengths before it sends.
+// A server closes the connection when an argument of a command is longer than it allows. The client
+// cannot tell this from a lost answer. So Commit compares the length of each argument with the
+// limit before it sends a change.
 
 const (
 	// maxArgument is the limit for an argument of a command in bytes. Servers allow 512 MiB, unless
@@ -20,7 +21,7 @@ const (
 	maxArgument = 64 << 20
 	// minLimit is the lowest limit that a server can be configured with.
 	minLimit = 1 << 20
-	// besideArgument is what a server may read together with an argument.
+	// besideArgument is how many bytes a server can have to buffer beside an argument.
 	besideArgument = 64 << 10
 )
 
@@ -34,11 +35,11 @@ const (
 type argumentLimit struct {
 	mu      sync.Mutex
 	bytes   int
-	param   string // of the server, "" for our own limit
-	guessed bool   // a server does not show its configuration
+	param   string // the parameter that sets the limit, "" for maxArgument
+	guessed bool   // whether a server does not show its limits
 }
 
-// lower lowers the limit to that of a parameter.
+// lower lowers the limit to the value of a parameter, if the value is below the limit.
 func (l *argumentLimit) lower(param, value string) {
 	bytes, err := strconv.ParseInt(value, 10, 64)
 	l.mu.Lock()
@@ -54,7 +55,7 @@ func (l *argumentLimit) lower(param, value string) {
 	}
 }
 
-// readLimit reads the lowest limit of all primaries.
+// readLimit returns the lowest limit of all primaries.
 func (s *Store) readLimit(ctx context.Context) *argumentLimit {
 	limit := &argumentLimit{bytes: maxArgument}
 	err := s.client.eachPrimary(ctx, func(ctx context.Context, node redis.UniversalClient) error {
@@ -69,8 +70,9 @@ func (s *Store) readLimit(ctx context.Context) *argumentLimit {
 	return limit
 }
 
-// check returns an error if an argument is too long. It matches [installation.ErrInvalid] and not
-// [installation.ErrUnavailable]: a retry fails in the same way, and a smaller change may not.
+// check returns an error if an argument is too long. The error matches [installation.ErrInvalid]
+// and not [installation.ErrUnavailable], because a retry fails in the same way and a smaller change
+// can succeed.
 func (l *argumentLimit) check(args []string) error {
 	for _, a := range args {
 		if len(a) <= l.bytes {
@@ -86,7 +88,8 @@ func (l *argumentLimit) check(args []string) error {
 	return nil
 }
 
-// hint adds to an error of a connection that args may have been too long for the server.
+// hint adds to a connection error that args may have been too long, if a server does not show its
+// limits.
 func (l *argumentLimit) hint(err error, args []string) error {
 	verdict, text := explain(err)
 	if !l.guessed || verdict != verdictUnknown || isContextError(err) {

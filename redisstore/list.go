@@ -12,14 +12,15 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// List implements [installation.Store]. A page takes two round trips: the index members, then
-// their records. A record that no longer matches q in the second is left out. Across tenants
-// the order is that of the buckets, and within each (Created, Tenant, ID), or (Deadline,
-// Tenant, ID).
+// List implements [installation.Store]. Each bucket takes two round trips: the first reads index
+// members, the second reads their records. A record that changes between the two and then no longer
+// matches q is left out. With q.AllTenants, records are in the order of the buckets. Within a
+// bucket the order is (Created, Tenant, ID), or (Deadline, Tenant, ID) with q.DueBefore.
 //
-// Damaged data does not hide the rest. A record that cannot be read is listed with its key
-// only. A member that cannot be read is left out, with a warning to the logger. [Store.Verify]
-// finds both. Only a damaged order of the index fails the list.
+// Damaged data does not hide other records. A record that cannot be read is listed with its Key
+// only. An index member that cannot be read is left out, with a warning to the logger.
+// [Store.Verify] finds both. List fails only if members are out of order, because a member of the
+// index has a score other than 0.
 func (s *Store) List(ctx context.Context, q installation.Query) (installation.Page, error) {
 	if err := ctx.Err(); err != nil {
 		return installation.Page{}, err
@@ -92,8 +93,8 @@ func (s *Store) list(ctx context.Context, q installation.Query) (installation.Pa
 var errDisorder = unavailable("index members have scores, so the order of the index is lost; " +
 	"run Verify to repair it")
 
-// Count implements [installation.Counter]. It reads no records: the index knows the rank of its
-// members.
+// Count implements [installation.Counter]. It reads no records: Redis counts the index members of a
+// list by their ranks.
 func (s *Store) Count(ctx context.Context, q installation.Query) (int64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -122,7 +123,7 @@ func (s *Store) bucketsOf(q installation.Query) []bucket {
 	return []bucket{s.keys.of(q.Tenant)}
 }
 
-// members returns members of a span in its order.
+// members returns index members of a span, in the order of the list.
 func (s *Store) members(
 	ctx context.Context, b bucket, sp span, skip, limit int,
 ) ([]string, error) {
@@ -149,7 +150,8 @@ func (s *Store) count(ctx context.Context, b bucket, sp span) (int64, error) {
 	return n, err
 }
 
-// remainingSkip returns how many members remain to be skipped after a span that had no more.
+// remainingSkip returns how many members are still to be skipped in the next buckets, after a
+// bucket with no members left to list.
 func (s *Store) remainingSkip(ctx context.Context, b bucket, sp span, skip int) (int, error) {
 	if skip == 0 {
 		return 0, s.checkBucket(ctx, b)
@@ -158,7 +160,8 @@ func (s *Store) remainingSkip(ctx context.Context, b bucket, sp span, skip int) 
 	return max(0, skip-int(n)), err
 }
 
-// ownMembers returns the members that a bucket can contain, and the keys of their records.
+// ownMembers returns those members that can be read and whose record belongs to b, and the keys of
+// these records.
 func (s *Store) ownMembers(b bucket, names []string) (own []string, keys []installation.Key) {
 	for _, name := range names {
 		if e, ok := parseMember(name); ok && s.keys.of(e.key.Tenant) == b {
@@ -168,8 +171,8 @@ func (s *Store) ownMembers(b bucket, names []string) (own []string, keys []insta
 	return own, keys
 }
 
-// recordsOf returns the records of members, except those that no longer have the member. For a
-// record that cannot be read it returns the key only.
+// recordsOf returns the records that index members name, except records that no longer have the
+// member. A record that cannot be read has only its Key.
 func (s *Store) recordsOf(
 	ctx context.Context, b bucket, names []string,
 ) ([]*installation.Record, error) {
@@ -193,13 +196,13 @@ func (s *Store) recordsOf(
 			records = append(records, is.record)
 		}
 	}
-	if gone { // or the bucket is
+	if gone { // or the whole bucket is gone
 		err = s.checkBucket(ctx, b)
 	}
 	return records, err
 }
 
-// stored is what stands under the key of a record.
+// stored is what was read under the key of a record.
 type stored struct {
 	key     installation.Key
 	head    string               // kind and revision, "" if there is nothing
@@ -207,7 +210,7 @@ type stored struct {
 	damaged bool
 }
 
-// readRecords returns what stands under keys, in one round trip.
+// readRecords reads the values of keys in one round trip.
 func (s *Store) readRecords(ctx context.Context, keys []installation.Key) ([]stored, error) {
 	if len(keys) == 0 {
 		return nil, nil

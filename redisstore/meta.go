@@ -13,15 +13,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The index of every bucket has a meta member, which names its namespace. Scripts compare it before
-// they do anything. Readers that find nothing look for it, because a bucket without it was flushed
-// or evicted, or its server never had it. It has random bits, so that a namespace that is created
-// again is not taken for the lost one.
+// The index of every bucket has a meta member, which identifies the namespace. Every script except
+// open.lua fails without the member. Readers that find nothing check it too: a bucket without the
+// member was flushed or evicted, or its server never had the bucket. The member has random bits, so
+// a namespace that was lost and created again has a different one.
 //
-// A namespace is created in two steps: every meta member is written as forming, the last bucket
-// first, and then made final, bucket 0 first. Nothing else is written to a bucket before its meta
-// is final. So a final meta proves that bucket 0 had one: if it is missing, it was lost and must
-// not be created again.
+// A namespace is created in two steps. First every bucket gets a forming meta member, the last
+// bucket first. Then the members are made final, bucket 0 first. Nothing else is written to a
+// bucket before its meta is final. So a final meta in any bucket proves that bucket 0 had a final
+// meta. If bucket 0 has none, it was lost, and Open does not create the namespace again.
 
 const (
 	layout  = "installation-2" // the layout of keys, members and fields that this package writes
@@ -34,7 +34,7 @@ type meta struct {
 	buckets int
 	id      string // of the namespace: random, in hex
 	epoch   int64  // microseconds since 1970; 0 until a restore is accepted
-	era     string // random, in hex: epochs with the same time differ in it
+	era     string // random, in hex; tells epochs with the same time apart
 	final   bool
 }
 
@@ -48,7 +48,7 @@ func randomHex() string {
 	return hex.EncodeToString(b[:])
 }
 
-// String returns the value without forming.
+// String returns the value without the ending of a forming meta.
 func (m meta) String() string {
 	return fmt.Sprintf("%s %d %s %d %s", layout, m.buckets, m.id, m.epoch, m.era)
 }
@@ -71,8 +71,8 @@ func parseMeta(stored string) (m meta, err error) {
 	return m, nil
 }
 
-// openNamespace finds or creates the namespace. Processes that do so concurrently get the same
-// one.
+// openNamespace finds or creates the namespace. Processes that call it concurrently get the same
+// namespace.
 func (s *Store) openNamespace(ctx context.Context) error {
 	first, err := s.firstMeta(ctx)
 	if err != nil {
@@ -96,8 +96,8 @@ func (s *Store) openNamespace(ctx context.Context) error {
 	return nil
 }
 
-// finish makes the meta of a bucket final. A bucket with a final meta needs no script, which could
-// not run while the slot of the bucket moves.
+// finish makes the meta of a bucket final. If the meta is final already, finish runs no script: a
+// script can fail while the slot of the bucket moves.
 func (s *Store) finish(ctx context.Context, b bucket) error {
 	stored, err := s.readMeta(ctx, b)
 	if err == nil && scopeMeta+stored == s.meta+forming {
@@ -109,7 +109,7 @@ func (s *Store) finish(ctx context.Context, b bucket) error {
 	return err
 }
 
-// firstMeta returns the meta of bucket 0, or the zero meta if it has none.
+// firstMeta returns the meta of bucket 0, or the zero meta if the bucket has none.
 func (s *Store) firstMeta(ctx context.Context) (meta, error) {
 	stored, err := s.readMeta(ctx, keyspace{s.opts.Namespace, 1}.bucket(0))
 	if err != nil || stored == "" {
@@ -118,8 +118,9 @@ func (s *Store) firstMeta(ctx context.Context) (meta, error) {
 	return parseMeta(stored)
 }
 
-// createNamespace writes the forming metas of a namespace whose meta in bucket 0 is not
-// final: a new one, or one that a process has left unfinished. It rejects buckets with data.
+// createNamespace writes the forming metas of a namespace. Bucket 0 has no final meta: the
+// namespace is new, or a process has left its creation unfinished. createNamespace rejects buckets
+// with data.
 func (s *Store) createNamespace(ctx context.Context) (meta, error) {
 	buckets := cmp.Or(s.opts.Buckets, 1)
 	if s.client.isCluster() {
@@ -176,9 +177,9 @@ func errOtherBuckets(m meta) error {
 	return unavailable("another process is creating the namespace with %d buckets", m.buckets)
 }
 
-// createdByOther returns the meta of the namespace after bucket n turned out to have the final
-// meta was, although bucket 0 had none. Either another process was faster, or bucket 0 was
-// lost.
+// createdByOther is called if bucket n has the final meta was, although bucket 0 had none. Either
+// another process was faster, and createdByOther returns the meta of the namespace. Or bucket 0 was
+// lost, and it returns an error.
 func (s *Store) createdByOther(ctx context.Context, n int, was meta) (meta, error) {
 	first, err := s.firstMeta(ctx)
 	if err == nil && first != was {
@@ -187,8 +188,9 @@ func (s *Store) createdByOther(ctx context.Context, n int, was meta) (meta, erro
 	return first, err
 }
 
-// writeMeta writes the meta of a bucket that has neither one nor data, or makes a forming one
-// final. It returns the meta that the bucket has then, "" for none, and whether it holds data.
+// writeMeta writes a forming meta to a bucket that has neither a meta nor data, or makes a forming
+// meta final. It returns the meta that the bucket has afterwards, "" for none, and whether the
+// bucket has data.
 func (s *Store) writeMeta(
 	ctx context.Context, b bucket, member string,
 ) (stored string, data bool, err error) {
@@ -202,18 +204,20 @@ func (s *Store) writeMeta(
 	return strings.TrimPrefix(reply[0], scopeMeta), reply[1] != "", nil
 }
 
-// checkBucket returns nil if the bucket exists. Every reader that finds nothing calls it.
+// checkBucket returns an error if the bucket lacks the meta of this store. Every reader that finds
+// nothing calls it.
 func (s *Store) checkBucket(ctx context.Context, b bucket) error {
 	return s.checkBucketAnd(ctx, b, func(redis.Pipeliner) {})
 }
 
-// checkBucketAnd does the same and queues more commands for the round trip, which may find
-// nothing.
+// checkBucketAnd is checkBucket, and sends the commands that queue adds in the same round trip. It
+// is no error if one of these commands finds nothing.
 //
-// A server that became a replica while the client still uses it may have old data. It rejects
-// writes, even one that changes nothing: no index has the empty member. This write comes first,
-// because go-redis closes a connection by the first error, and the next one may lead to the
-// primary. In a cluster, replicas redirect their clients.
+// A server that became a replica while the client still uses it can have old data. Such a server
+// rejects writes, so the round trip starts with a write. The write changes nothing, because no
+// index has the empty member. It comes first, because the first error decides whether go-redis
+// closes the connection, and the next connection may reach the primary. On a cluster the write is
+// not needed: replicas redirect their clients.
 func (s *Store) checkBucketAnd(ctx context.Context, b bucket, queue func(redis.Pipeliner)) error {
 	var found *redis.FloatCmd
 	err := s.read(ctx, func(ctx context.Context) error {
@@ -228,7 +232,7 @@ func (s *Store) checkBucketAnd(ctx context.Context, b bucket, queue func(redis.P
 		for i, cmd := range commands {
 			err := cmd.Err()
 			if i < writes && isServerError(err) && !redis.IsReadOnlyError(err) {
-				continue // a primary that rejects writes for now can be read
+				continue // a primary that rejects writes for now can still be read
 			}
 			if err != nil && !errors.Is(err, redis.Nil) {
 				return err
@@ -242,7 +246,7 @@ func (s *Store) checkBucketAnd(ctx context.Context, b bucket, queue func(redis.P
 	return err
 }
 
-// bucketErrorOr returns the error of the bucket, or err if the bucket exists.
+// bucketErrorOr returns the error of checkBucket, or err if the bucket has its meta.
 func (s *Store) bucketErrorOr(ctx context.Context, b bucket, err error) error {
 	return cmp.Or(s.checkBucket(ctx, b), err)
 }
@@ -264,14 +268,14 @@ func (s *Store) readMeta(ctx context.Context, b bucket) (string, error) {
 	return strings.TrimPrefix(strings.Join(metas, ""), scopeMeta), err
 }
 
-// scanMetas returns the meta members of a bucket, whatever the order of its index: if a member has
-// a score, a range may lack them.
+// scanMetas returns the meta members of a bucket by scanning its index. If any member has a score
+// other than 0, a range can lack the meta members, and a scan still finds them.
 func (s *Store) scanMetas(ctx context.Context, b bucket) (metas []string, err error) {
 	err = s.scan(ctx, 2, func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
 		return s.client.ZScan(ctx, b.index(), cursor, scopeMeta+"*", verifyBatch).Result()
 	}, func(_ context.Context, found []string) error {
 		for scored := range slices.Chunk(found, 2) {
-			if !slices.Contains(metas, scored[0]) { // a scan may repeat itself
+			if !slices.Contains(metas, scored[0]) { // a scan can return a member twice
 				metas = append(metas, scored[0])
 			}
 		}

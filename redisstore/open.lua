@@ -1,6 +1,6 @@
--- Creates the fixed keys of a bucket that has neither a meta member nor data, or makes a forming
--- meta member final. All keys are in one slot. Fixed keys without data may exist: a script that
--- failed has left them.
+-- Gives a bucket that has neither a meta member nor data a forming meta member. Or makes a forming
+-- meta member final and creates the other fixed keys. All keys are in one slot. Fixed keys without
+-- data may exist already: a script that failed has left them.
 --
 -- KEYS
 --   1  index
@@ -8,8 +8,8 @@
 --   3  fields
 --
 -- ARGV
---   1  the wanted meta member; if it is final, it only replaces the same one that is forming
---   2  the end of a forming one
+--   1  the wanted meta member; a final one only replaces the same member that is still forming
+--   2  the ending of a forming meta member
 --
 -- Reply: {the meta member now, "" if it is missing; "1" if the bucket has data, "" if not}
 
@@ -28,7 +28,7 @@ if not meta and data == '' and string.sub(wanted, -#forming) == forming then
 elseif meta == wanted .. forming and data == '' then
   redis.call('HSET', fields, '', '')
   redis.call('XADD', events, 'MAXLEN', '0', '*', '', '') -- leaves an empty stream
-  redis.call('ZREM', index, '') -- without this right there would be two metas
+  redis.call('ZREM', index, '') -- fails without this right, before there are two metas
   redis.call('ZADD', index, '0', wanted)
   redis.call('ZREM', index, meta)
   meta, data = wanted, '1'

@@ -1,6 +1,6 @@
--- Tries every command that scripts use, except those of Verify alone, and changes nothing: a command
--- without a harmless form gets an argument that it rejects, after the server has checked the user's
--- rights and its own memory. All keys are in one slot, and exist.
+-- Tries every command that scripts use, except those that only Verify uses, and changes nothing. A
+-- command without a harmless form gets an argument that it rejects. Before that, the server has
+-- checked the user's rights and its own memory. All keys are in one slot, and exist.
 --
 -- KEYS
 --   1  index
@@ -19,9 +19,9 @@ if not redis.call('ZSCORE', index, ARGV[1]) then
   return {'foreign'}
 end
 
--- A server that rejects writes for now fails the script here, so that the client retries or looks
--- for the primary. This write needs memory: a server does not check its memory again after the
--- first write.
+-- On a server that rejects writes for now, the script fails here, so that the client retries or
+-- looks for the primary. This write needs memory, because a server checks its memory only before
+-- the first write of a script.
 redis.call('ZADD', index, 'XX', '0', '')
 
 local tried = {'tried'}

@@ -10,14 +10,15 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// This file encodes and decodes what stands under the keys. The header of commit.lua describes the
-// string of a record.
+// This file encodes and decodes the values of keys and fields. The header of commit.lua describes
+// the string of a record.
 
-// Kinds of a record's string, and marks of its op entries.
+// Kinds of a record's string, and marks of its op entries. An op entry is what the record remembers
+// of a change.
 const (
 	kindRecord    = "r"
 	kindTombstone = "t"
-	kindNone      = "n" // of a change without a record
+	kindNone      = "n" // of a change whose Record is nil
 )
 
 const (
@@ -61,15 +62,15 @@ func encodeRest(r *installation.Record) string {
 	return string(append(b, body...))
 }
 
-// opEntry is what a record remembers of a change.
+// opEntry is what a record remembers of one change.
 type opEntry struct {
 	op         string
-	revision   int64
-	withRecord bool
+	revision   int64 // that the record had after the change
+	withRecord bool  // the Record of the change was not nil
 }
 
-// decodeRecord returns the record at k and what it remembers of its last changes. It returns nil
-// for "", which stands for no record.
+// decodeRecord returns the record at k and what it remembers of its last changes. The string ""
+// stands for no record, and decodeRecord then returns nil.
 func decodeRecord(k installation.Key, stored string) (*installation.Record, []opEntry, error) {
 	if stored == "" {
 		return nil, nil, nil
@@ -130,7 +131,7 @@ func decodeEntries(packed string) ([]opEntry, bool) {
 // errDamaged is the error for stored data that cannot be read.
 var errDamaged = unavailable("a key of the namespace is damaged, or this package did not write it")
 
-// checkNUL rejects texts with NUL, which ends a text in a member.
+// checkNUL rejects texts that contain NUL, which ends a text in an index member.
 func checkNUL(texts ...string) error {
 	for _, s := range texts {
 		if strings.Contains(s, nul) {

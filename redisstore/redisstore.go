@@ -32,25 +32,26 @@ const (
 
 // Options configure [Open]. The zero value of each field is its default.
 type Options struct {
-	// Namespace separates stores that share a server: 1 to [MaxNamespace] of the characters A-Z
-	// a-z 0-9 . _ -. Default: [DefaultNamespace].
+	// Namespace separates stores that share a server. It has 1 to [MaxNamespace] of the characters
+	// A-Z a-z 0-9 . _ -. Default: [DefaultNamespace].
 	Namespace string
 
-	// Buckets is the number of parts of a new namespace, 1 to [MaxBuckets]. A tenant lives in
-	// one of them, and a cluster spreads them over its masters. The number is fixed when the
-	// namespace is first opened. Later it may be left out; a different number is rejected.
-	// Default: [DefaultClusterBuckets] on a cluster, else 1.
+	// Buckets is the number of parts into which a new namespace is split, 1 to [MaxBuckets]. All
+	// data of a tenant is in one bucket, and a cluster spreads the buckets over its masters. The
+	// number is fixed when the namespace is first opened. After that, Open rejects any other number
+	// except 0. Default: [DefaultClusterBuckets] on a cluster, else 1.
 	Buckets int
 
-	// MaxEvents is the approximate length of each bucket's change log; the oldest entries are
-	// dropped. Servers trim in steps, by default of 100. Default: [DefaultMaxEvents].
+	// MaxEvents is the approximate number of events that each bucket's change log keeps. The oldest
+	// events are dropped. Servers trim in steps, by default of 100 events. Default:
+	// [DefaultMaxEvents].
 	MaxEvents int
 
-	// RequireReplicas is the number of replicas that must confirm a commit. If they do not
-	// within ReplicaTimeout, the error matches [installation.ErrNotReplicated]: the commit was
-	// applied, and a failover could still lose it. The server must allow WAIT. On a cluster
-	// such commits wait while the slot of their bucket is being moved. Default: 0, the primary
-	// only.
+	// RequireReplicas is the number of replicas that have to confirm a commit. If fewer replicas
+	// confirm it within ReplicaTimeout, the error matches [installation.ErrNotReplicated]: the
+	// commit was applied, and a failover can still lose it. The server has to allow WAIT. On a
+	// cluster, such commits may have to wait while the slot of their bucket is being moved.
+	// Default: 0, which waits for the primary only.
 	RequireReplicas int
 	// ReplicaTimeout limits how long a commit waits for replicas, in whole milliseconds; an
 	// earlier deadline of the context limits it further. With RequireReplicas it must be less
@@ -58,19 +59,19 @@ type Options struct {
 	// Default: [DefaultReplicaTimeout].
 	ReplicaTimeout time.Duration
 
-	// RetryFor limits how long a call without a deadline retries while the server fails over,
-	// loads or is unreachable, or while the slot of the bucket is being moved. It includes the
-	// first try, so a value below the normal response or dial time fails healthy calls. A call
-	// with a deadline retries until the deadline. Default: [DefaultRetryFor].
+	// RetryFor limits how long a call without a deadline retries while the server fails over, loads
+	// or is unreachable, or while the slot of the bucket is being moved. The time includes the
+	// first try, so a value below the normal response or dial time fails healthy calls. A call with
+	// a deadline retries until the deadline. Default: [DefaultRetryFor].
 	RetryFor time.Duration
 
-	// AllowEviction opens a store on servers that may evict any record. Open otherwise rejects
-	// them. Use it for tests and caches: records vanish without an error.
+	// AllowEviction makes Open accept servers that can evict any record. Use it only for tests and
+	// caches: evicted records vanish without an error.
 	AllowEviction bool
 
-	// Logger receives each failed try that is retried, as a warning at most once in ten seconds and
-	// else at the level debug. It also receives a warning for index members that a list had to
-	// leave out. It never gets a key or a payload. Default: no logging.
+	// Logger gets a line for each failed try that is retried: at most once in ten seconds as a
+	// warning, otherwise at the level debug. It also gets a warning when a list leaves out index
+	// members that cannot be read. The lines contain no keys and no payloads. Default: no logging.
 	Logger *slog.Logger
 }
 
@@ -79,7 +80,7 @@ type Options struct {
 type Store struct {
 	client client
 	keys   keyspace
-	meta   string // the meta member of every bucket
+	meta   string // the meta member in the index of every bucket; see type meta
 	opts   Options
 	limit  *argumentLimit
 
@@ -99,14 +100,13 @@ var (
 
 // Open returns a store that uses the caller's client: a [redis.Client] of one server or of
 // Sentinel, or a [redis.ClusterClient]. The caller closes the client after the last use of the
-// store. Nil options are the defaults; they are copied. Open rejects wrapped clients, and
-// clients that read from replicas or a local cache.
+// store. Open copies the options; nil stands for the defaults. Open rejects wrappers of a
+// [redis.Client], and clients that read from replicas or from a local cache.
 //
-// Open creates a new namespace. It checks an existing one for missing buckets and for the
-// options it was created with. Errors: those of the context; for options and clients that
-// cannot work, one that says so; for everything else one that matches
-// [installation.ErrUnavailable] and names the cause, such as a namespace that was flushed in
-// part, or servers that evict records.
+// Open creates the namespace if it is new. In an existing one it checks that no bucket is missing
+// and that the options fit. The error is that of the context, or says which option or client cannot
+// work. Any other error matches [installation.ErrUnavailable] and names the cause, such as a
+// namespace that was flushed in part, or servers that evict records.
 func Open(ctx context.Context, c redis.UniversalClient, o *Options) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func (s *Store) open(ctx context.Context) error {
 	if err != nil && !isServerError(err) {
 		return err
 	}
-	// What is wrong with a server says more than how it rejects a script.
+	// If a server is unsuitable, that error says more than how the server rejects a script.
 	if err := cmp.Or(s.rejectServers(ctx), err); err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	for _, b := range s.keys.all() {
-		// A server that rejects writes can still be read, and so can a slot that moves.
+		// The store can still read from a server that rejects writes, and while a slot moves.
 		err := s.tryScripts(ctx, b)
 		if err != nil && !rejectsWrites(err) && !isSlotMoving(err) {
 			return err
@@ -184,7 +184,7 @@ func (o *Options) check() error {
 	return nil
 }
 
-// setDefaults leaves Buckets unset: the stored number comes before the default.
+// setDefaults leaves Buckets unset, because a stored number has priority over the default.
 func (o *Options) setDefaults() {
 	o.Namespace = cmp.Or(o.Namespace, DefaultNamespace)
 	o.MaxEvents = cmp.Or(o.MaxEvents, DefaultMaxEvents)

@@ -16,7 +16,7 @@
 -- Replies
 --   {"found", kind, member, ...}  the problems: see ProblemKind. A claim with another holder is not
 --                                 repaired
---   {"changed"}                   the record has changed since
+--   {"changed"}                   the record has changed since it was inspected
 --   {"foreign"}                   the index lacks the meta member
 
 local record, index = KEYS[1], KEYS[2]
@@ -24,7 +24,7 @@ local repair, seen, id, given, has = ARGV[2] == '1', ARGV[3], ARGV[4], ARGV[5], 
 local meta = redis.call('ZSCORE', index, ARGV[1])
 local stored = redis.pcall('GET', record)
 if type(stored) ~= 'string' then
-  stored = '' -- nothing, or the error for another type, which was inspected as nothing
+  stored = '' -- no record, or a key of another type, which Verify inspects as no record
 end
 if not meta then
   return {'foreign'}

@@ -24,10 +24,10 @@ const (
 // errTimeout is the error of a call whose first try used up [Options.RetryFor].
 var errTimeout = errors.New("there was no answer in time")
 
-// retry calls try until it succeeds or is rejected, or until the deadline of the context.
-// Without a deadline, [Options.RetryFor] sets one for the context of try. retry returns the
-// last error. uncertain reports whether a failed try may have been executed; try is told the
-// same about the tries before it, and must make that harmless.
+// retry calls try until it succeeds or is rejected, or until the deadline of the context. Without a
+// deadline, [Options.RetryFor] sets one for the context of try. retry returns the last error. The
+// result uncertain is true if a failed try may have been executed. The parameter uncertain of try
+// is true if an earlier try may have been executed; try then has to do no harm if it runs twice.
 func (s *Store) retry(
 	ctx context.Context, try func(_ context.Context, uncertain bool) error,
 ) (uncertain bool, err error) {
@@ -48,7 +48,7 @@ func (s *Store) retry(
 			return uncertain, nil
 		}
 		if _, ok := errors.AsType[*storeError](err); ok {
-			return uncertain, err // an answer of the server that is already interpreted
+			return uncertain, err // final: try has interpreted the answer of the server
 		}
 		err = s.hint(err)
 		verdict, text := explain(err)
@@ -56,7 +56,7 @@ func (s *Store) retry(
 			uncertain = true
 		}
 		if limited.Err() != nil && isContextError(err) {
-			// The end of the time says less than what the try before it has met.
+			// The error of the try before says more than that the time is up.
 			if before == nil && !hasDeadline && ctx.Err() == nil {
 				before = errTimeout // the caller has set no deadline
 			}
@@ -81,7 +81,7 @@ func (s *Store) retry(
 }
 
 // hint returns err with a guess at its cause, if no server has ever answered this store and err
-// does not say why.
+// does not name a cause.
 func (s *Store) hint(err error) error {
 	op, _ := errors.AsType[*net.OpError](err)
 	known := tlsText(err) != "" || op != nil && op.Op == "dial" || errors.Is(err, redis.ErrClosed)
@@ -98,8 +98,9 @@ func (s *Store) hint(err error) error {
 // warnEvery is the shortest time between two warnings about a retry.
 const warnEvery = 10 * time.Second
 
-// retryLevel returns the level at which a retry is logged. An outage shows in a log without debug
-// lines, and does not fill it.
+// retryLevel returns the level at which a retry is logged: once per warnEvery as a warning,
+// otherwise as a debug line. So an outage is visible in a log without debug lines and does not fill
+// the log.
 func (s *Store) retryLevel() slog.Level {
 	last, now := s.warned.Load(), time.Now().UnixNano()
 	if now-last >= int64(warnEvery) && s.warned.CompareAndSwap(last, now) {
@@ -119,8 +120,9 @@ func primaryMayHaveMoved(err error) bool {
 	return ok || isServerError(err)
 }
 
-// read retries a command that may run twice. Its error matches [installation.ErrUnavailable],
-// and [redis.Nil] if that is the answer.
+// read runs and retries a command that does no harm if it runs twice. The error matches
+// [installation.ErrUnavailable]. If the answer of the server is [redis.Nil], the error matches that
+// too.
 func (s *Store) read(ctx context.Context, try func(context.Context) error) error {
 	_, err := s.retry(ctx, func(ctx context.Context, _ bool) error { return try(ctx) })
 	if err != nil {
@@ -129,7 +131,7 @@ func (s *Store) read(ctx context.Context, try func(context.Context) error) error
 	return nil
 }
 
-// readValue is read for a command with a result.
+// readValue is read for a command that returns a value.
 func readValue[T any](
 	ctx context.Context, s *Store, try func(context.Context) (T, error),
 ) (value T, err error) {
@@ -140,7 +142,7 @@ func readValue[T any](
 	return value, err
 }
 
-// readText is readValue for a text, which is "" if nothing is stored.
+// readText is readValue for a text. It returns "" if nothing is stored.
 func (s *Store) readText(
 	ctx context.Context, send func(context.Context) *redis.StringCmd,
 ) (string, error) {
@@ -153,15 +155,16 @@ func (s *Store) readText(
 	return value, err
 }
 
-// runScript runs a script that may run twice.
+// runScript runs and retries a script that does no harm if it runs twice.
 func (s *Store) runScript(ctx context.Context, sc script, keys, args []string) ([]string, error) {
 	return readValue(ctx, s, func(ctx context.Context) ([]string, error) {
 		return sc.run(ctx, s.client, keys, args)
 	})
 }
 
-// scan calls check for each batch of a SCAN command: size texts that belong together for each
-// element. A server returns a small collection all at once.
+// scan reads a collection with next, a command such as SCAN, and calls check for each batch of
+// elements. Each element has size texts: a key, or a member or field and its value. A server
+// returns a small collection all at once, so scan splits it into batches.
 func (s *Store) scan(
 	ctx context.Context, size int,
 	next func(_ context.Context, cursor uint64) ([]string, uint64, error),

@@ -27,7 +27,7 @@ var (
 )
 
 // script is a Lua script with the digest by which servers know it. The servers calculate the
-// digest: SHA-1 is unavailable in FIPS 140 mode.
+// digest, because SHA-1 is unavailable in FIPS 140 mode.
 type script struct {
 	source string
 	digest string
@@ -45,18 +45,20 @@ func loadScript(ctx context.Context, c client, source string) (script, error) {
 	return s, err
 }
 
-// command is a command without retries by go-redis, which does not know which scripts may run
-// twice. go-redis still follows redirections: a server that redirects has executed nothing.
+// command is a command that go-redis does not retry: go-redis does not know which scripts do no
+// harm if they run twice. go-redis still follows redirections, because a server that redirects has
+// executed nothing.
 type command struct {
 	*redis.Cmd
-	sent *sentTracker // one of the words; nil if nobody needs it
+	sent *sentTracker // a word of the command; nil if nobody needs to know
 }
 
 // NoRetry turns the retries of go-redis off.
 func (command) NoRetry() bool { return true }
 
-// failure returns the error of the command: as notSent if no connection has got any of it, and as
-// slotMoving if the keys, of which key is one, are on two servers.
+// failure returns the error of the command: a notSent if nothing of the command was written to a
+// connection, and a slotMoving if the keys of the script are on two servers. The parameter key is
+// one of these keys.
 func (c command) failure(key string) error {
 	switch err := c.Err(); {
 	case err != nil && !c.sent.sent.Load():
@@ -68,9 +70,9 @@ func (c command) failure(key string) error {
 	}
 }
 
-// sentTracker is a word of a command that knows whether it was written to a connection:
-// go-redis encodes it only then. The error of a command does not tell, because a connection may
-// also break during its handshake.
+// sentTracker is a word of a command that knows whether it was written to a connection: go-redis
+// encodes the word only then. The error of a command does not tell whether the command was sent,
+// because a connection can also break during its handshake.
 type sentTracker struct {
 	word string
 	sent atomic.Bool
@@ -98,9 +100,9 @@ func (s script) command(ctx context.Context, keys, args []string) command {
 	return command{redis.NewCmd(ctx, words...), digest}
 }
 
-// run runs the script once on the server of the first key. If the server does not know the
-// script, run loads it and sends it again: the server has executed nothing, so this is still
-// the first try.
+// run runs the script once on the server of the first key. If the server does not know the script,
+// run loads it and sends the command again. The server had executed nothing before, so this is
+// still the first try.
 func (s script) run(ctx context.Context, c client, keys, args []string) ([]string, error) {
 	cmd := s.command(ctx, keys, args)
 	_ = c.Process(ctx, cmd)
@@ -120,9 +122,9 @@ func (s script) run(ctx context.Context, c client, keys, args []string) ([]strin
 	return cmd.StringSlice()
 }
 
-// waitCommand returns a WAIT for [Options.RequireReplicas] that ends within what is left of a
-// context. It reserves a quarter for the round trip: an answer that comes too late would turn
-// an applied commit into an unknown outcome.
+// waitCommand returns a WAIT for [Options.RequireReplicas] that ends before the deadline of ctx. It
+// leaves a quarter of the remaining time for the round trip: an answer that comes too late would
+// turn an applied commit into an unknown outcome.
 func (s *Store) waitCommand(ctx context.Context) command {
 	timeout := s.opts.ReplicaTimeout
 	if end, ok := ctx.Deadline(); ok {
@@ -133,9 +135,9 @@ func (s *Store) waitCommand(ctx context.Context) command {
 	return command{Cmd: cmd}
 }
 
-// runAndWait runs the script once and then waits for replicas. It returns how many have
-// confirmed the script's writes. Both commands use the same connection, because WAIT only
-// covers the writes of its own.
+// runAndWait runs the script once and then waits for replicas. It returns how many replicas have
+// confirmed the script's writes. Both commands use the same connection, because WAIT covers only
+// the writes of the connection that it is sent on.
 func (s script) runAndWait(
 	ctx context.Context, c client, keys, args []string, wait func(context.Context) command,
 ) (reply []string, replicas int64, err error) {
@@ -162,8 +164,9 @@ func (s script) runAndWait(
 	return reply, replicas, err
 }
 
-// loadAndSend loads the script and sends commands that need it, on the same connection: another
-// one may lead to another server by now. It returns an error if the server rejects the script.
+// loadAndSend loads the script and sends commands that need it. All use the same connection,
+// because another connection may lead to another server. The error is that of a server that rejects
+// the script.
 func (s script) loadAndSend(
 	ctx context.Context, node redis.UniversalClient, commands ...command,
 ) error {

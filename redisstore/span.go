@@ -9,9 +9,9 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// span is a range of an index: the members that start with prefix, between the bounds lo and hi
-// in the form of ZRANGE BYLEX. Every member starts with prefix, so no cursor can lead out of
-// the list.
+// span is a range of an index: the members that start with prefix, between the bounds lo and hi in
+// the form of ZRANGE BYLEX. Cursors do not contain the prefix, so no cursor can lead out of the
+// list.
 type span struct {
 	prefix, lo, hi string
 	reverse        bool
@@ -44,13 +44,13 @@ func spanOf(q installation.Query) (span, error) {
 	return sp.fromStart(), nil
 }
 
-// prefixSpan contains every member with a prefix that ends in NUL: nothing sorts between NUL
-// and the byte after it.
+// prefixSpan returns the span of every member with a prefix that ends in NUL. No other member sorts
+// between this prefix and the same text with the next byte in place of NUL.
 func prefixSpan(prefix string) span {
 	return span{prefix: prefix, first: "[" + prefix, last: "(" + prefix[:len(prefix)-1] + "\x01"}
 }
 
-// dueSpan contains every member with the prefix and a time that is not after t.
+// dueSpan returns the span of every member with the prefix and a time that is not after t.
 func dueSpan(prefix string, t time.Time) span {
 	last := "(" + prefix + sortableTime(t.Add(time.Microsecond))
 	return span{prefix: prefix, first: "[" + prefix, last: last}
@@ -61,7 +61,7 @@ func (sp span) fromStart() span {
 	return sp
 }
 
-// after returns the part after a position, in the direction of the list.
+// after returns the part of the span after a position, in the direction of the list.
 func (sp span) after(position string) span {
 	sp = sp.fromStart()
 	if sp.reverse {
@@ -86,7 +86,7 @@ func (sp span) inOrder(names []string) bool {
 	return true
 }
 
-// position returns the position of a member in the list.
+// position returns the position of a member in the list: the member without the prefix.
 func (sp span) position(member string) string { return member[len(sp.prefix):] }
 
 // formatCursor encodes a position in a list: the number of the bucket in one byte, then the
@@ -95,8 +95,8 @@ func formatCursor(b bucket, position string) string {
 	return base64.RawURLEncoding.EncodeToString(append([]byte{byte(b.number)}, position...))
 }
 
-// parseCursor returns the buckets from that of a cursor on, and the position in the first of
-// them.
+// parseCursor returns the buckets that are still to be read, from the bucket of the cursor on, and
+// the position in the first of them.
 func parseCursor(buckets []bucket, cursor string) ([]bucket, string, error) {
 	at, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	if err == nil && len(at) > 0 {

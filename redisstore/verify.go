@@ -14,8 +14,9 @@ import (
 
 // VerifyOptions configure [Store.Verify]. The zero value only reports.
 type VerifyOptions struct {
-	// Repair corrects the problems whose [ProblemKind] says so. It never removes records,
-	// outcomes, events or keys, and never changes what a record says.
+	// Repair corrects the problems of the kinds from [ProblemMissingMember] to
+	// [ProblemExpiringKey]. It never removes records, outcomes, events or keys, and never changes
+	// the content of a record.
 	Repair bool
 }
 
@@ -24,47 +25,52 @@ type ProblemKind string
 
 // Kinds of problems that Repair corrects. Records and outcomes prove what the index should contain.
 const (
-	// ProblemMissingMember is an index member that a record or outcome should have and does not.
+	// ProblemMissingMember is an index member of a record or outcome that the index lacks.
 	ProblemMissingMember ProblemKind = "missing-member"
-	// ProblemStaleMember is an index member that no record or outcome has.
+	// ProblemStaleMember is an index member that belongs to no record and no outcome, or no longer.
 	ProblemStaleMember ProblemKind = "stale-member"
-	// ProblemMisplacedMember is an index member with a score, which puts it in a wrong place.
+	// ProblemMisplacedMember is an index member with a score other than 0, which disturbs the
+	// order.
 	ProblemMisplacedMember ProblemKind = "misplaced-member"
 	// ProblemUnreadableMember is an index member that this package did not write. Repair removes
 	// it.
 	ProblemUnreadableMember ProblemKind = "unreadable-member"
-	// ProblemMissingKey is a fixed key of a bucket that is missing, or its hash without the field
-	// that keeps it alive. Repair creates it empty; what it contained is lost.
+	// ProblemMissingKey is a missing fixed key of a bucket; the package documentation lists the
+	// fixed keys. A hash without the field that keeps it alive counts too. Repair creates the key
+	// empty; what it contained is lost.
 	ProblemMissingKey ProblemKind = "missing-key"
 	// ProblemExpiringKey is a record, or a fixed key of a bucket, that is set to expire. Repair
-	// makes it persistent.
+	// makes the key persistent.
 	ProblemExpiringKey ProblemKind = "expiring-key"
 )
 
 // Kinds of problems that Repair leaves alone.
 const (
-	// ProblemClaimConflict is a claim of a record that the index also, or only, assigns to another
-	// one. Both records, if there are two, are listed.
+	// ProblemClaimConflict is a claim of a record for which the index has a member of another
+	// record. If both records have the claim, the report lists both.
 	ProblemClaimConflict ProblemKind = "claim-conflict"
-	// ProblemForeignMeta is a meta of another namespace beside that of this one. Nothing can be
-	// written to such a bucket.
+	// ProblemForeignMeta is the meta of another namespace in a bucket that also has its own. Open
+	// rejects such a bucket.
 	ProblemForeignMeta ProblemKind = "foreign-meta"
-	// ProblemDamagedRecord is a record that cannot be read. Its index members are left alone.
+	// ProblemDamagedRecord is a record that cannot be read. Verify keeps its index members.
 	ProblemDamagedRecord ProblemKind = "damaged-record"
 	// ProblemDamagedOutcome is an outcome that cannot be read.
 	ProblemDamagedOutcome ProblemKind = "damaged-outcome"
-	// ProblemDamagedEvent is an event that cannot be read, or that is about another tenant.
+	// ProblemDamagedEvent is an event that cannot be read, or that is stored for another tenant
+	// than its own.
 	ProblemDamagedEvent ProblemKind = "damaged-event"
-	// ProblemDamagedKey is a fixed key of another type. Outcomes and events of its bucket are not
-	// checked.
+	// ProblemDamagedKey is a fixed key with a value of another type. Verify does not check the
+	// outcomes and events of its bucket.
 	ProblemDamagedKey ProblemKind = "damaged-key"
-	// ProblemBrokenChain is an event whose previous event of the tenant is missing, although an
-	// older event is still there, or is not the one that it names.
+	// ProblemBrokenChain is an event that does not name the previous event of its tenant, or that
+	// names a lost one: the previous event is missing although an older event of the bucket is
+	// still there.
 	ProblemBrokenChain ProblemKind = "broken-chain"
 	// ProblemWrongTail is a field that should name the last event of a tenant, or the first or the
-	// last event of a bucket, and names another one or a missing one.
+	// last event of a bucket. The field is missing, or it names another event or a lost one.
 	ProblemWrongTail ProblemKind = "wrong-tail"
-	// ProblemWrongBucket is data of a tenant that lives in another bucket.
+	// ProblemWrongBucket is a record, an outcome or an event in another bucket than that of its
+	// tenant.
 	ProblemWrongBucket ProblemKind = "wrong-bucket"
 	// ProblemUnknown is a key of the namespace, or a field of a hash, that this package does not
 	// write.
@@ -84,15 +90,16 @@ func (k ProblemKind) repairable() bool {
 // MaxProblems limits [VerifyReport.Problems].
 const MaxProblems = 1000
 
-// maxProblemText limits the texts of a [Problem], in bytes. What others write has any length.
+// maxProblemText limits the texts of a [Problem], in bytes: keys that others have written can be
+// long.
 const maxProblemText = 1024
 
 // Problem is something that [Store.Verify] has found. It contains no body, no outcome and no claim.
 // Texts are cut after 1 KiB.
 type Problem struct {
 	Kind     ProblemKind
-	Bucket   int              // -1 if it is in none
-	Key      installation.Key // the record; without an ID only the tenant; zero if unknown
+	Bucket   int              // -1 for a key that is in no bucket
+	Key      installation.Key // of the record; only Tenant if there is no record; zero if unknown
 	Name     string           // what is affected: a list, a key, a field, an outcome or an event ID
 	Repaired bool
 }
@@ -113,25 +120,27 @@ func (r VerifyReport) Clean() bool { return len(r.Found) == 0 }
 
 // Verify checks everything that is stored: records, index, outcomes, events and keys. Commits keep
 // all of it consistent, so Verify finds something only after a partial restore, an eviction or a
-// manual change. It does not find what is lost without a trace: a record with its index members, or
-// the oldest events, which look as if they were trimmed.
+// manual change. Verify does not notice that a record was lost together with its index members, or
+// that the oldest events were lost: it takes them for trimmed.
 //
-// Commits may run meanwhile: each suspected problem is checked again before it counts. A failover
-// that loses data meanwhile may lead to problems that a second run does not find. While the slot of
-// a bucket is being moved, Verify may miss something, or return an error that names the slot.
-// A key that the server returns twice may be counted twice. If the answer to a repair is lost, the
-// problem may be missing from the report.
+// Commits can run meanwhile: Verify checks each suspected problem again before it counts the
+// problem. If a failover loses data meanwhile, Verify may report problems that a second run does
+// not find. While the slot of a bucket is being moved, Verify may miss something, or return an
+// error that names the slot. A key that the server returns twice may be counted twice. If the
+// answer to a repair is lost, the problem may be missing from the report.
 //
 // Verify reads everything, in small batches. It needs memory for one event ID for each tenant of a
-// bucket. Nil options are the zero value. The error is the context's or matches
-// [installation.ErrUnavailable], for instance for a bucket that lacks its meta. The report then
-// covers what was checked before.
+// bucket. Nil options are the zero value. The error is that of the context or matches
+// [installation.ErrUnavailable], for instance if a bucket lacks its meta. The report then covers
+// what was checked before the error.
 func (s *Store) Verify(ctx context.Context, o *VerifyOptions) (VerifyReport, error) {
 	v := &verification{store: s, repair: o != nil && o.Repair}
 	if err := ctx.Err(); err != nil {
 		return v.report, err
 	}
-	err := v.buckets(ctx) // first, so that stale claims are free for the records that have them
+	// The index comes before the records, so that a repair removes stale claims first. The records
+	// that have these claims can then get their members.
+	err := v.buckets(ctx)
 	if err == nil {
 		err = s.client.eachPrimary(ctx, v.keysOf)
 	}
@@ -197,7 +206,8 @@ func (v *verification) buckets(ctx context.Context) error {
 	return nil
 }
 
-// fixedKeys checks that the fixed keys of a bucket exist. It reports whether they have their types.
+// fixedKeys checks that the fixed keys of a bucket exist and do not expire. It reports whether all
+// have the right type.
 func (v *verification) fixedKeys(ctx context.Context, b bucket) (readable bool, err error) {
 	found, _, err := v.check(ctx, b, v.store.fixedKeys, b.fixed())
 	readable = true
@@ -214,8 +224,9 @@ type problemAt struct {
 	name string // an index member or a key
 }
 
-// check runs a script that checks something atomically, and repairs it if it should. It reports
-// whether the record has changed since it was inspected.
+// check runs a script that checks something atomically, and repairs it with [VerifyOptions.Repair].
+// The result changed is true if the record has changed since it was inspected; the script has then
+// checked nothing.
 func (v *verification) check(
 	ctx context.Context, b bucket, sc script, keys []string, args ...string,
 ) (found []problemAt, changed bool, err error) {
@@ -240,7 +251,7 @@ func (v *verification) check(
 	return found, false, nil
 }
 
-// pipeline sends commands in one round trip, to be repeated if it fails.
+// pipeline sends commands in one round trip, and retries it if it fails.
 func (v *verification) pipeline(ctx context.Context, queue func(redis.Pipeliner)) error {
 	return v.store.read(ctx, func(ctx context.Context) error {
 		pipe := v.store.client.Pipeline()

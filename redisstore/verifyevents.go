@@ -8,14 +8,16 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// logCheck checks the log of a bucket. Events are only added at its end and trimmed at its start.
-// So an event that a later one or a field names is there, or older than all that are. A field is
-// read before the event that it names, or after the events that it must not be older than.
+// logCheck checks the log of a bucket. Events are only added at the end of the log and trimmed at
+// its start. So an event that a later event or a field names is in the log, or is older than all
+// events in the log. Commits can change the log meanwhile. So a field is read before the event that
+// it names if the check is whether the event exists. It is read after the events if the check is
+// whether it names an event that is too old.
 type logCheck struct {
 	*verification
 	bucket      bucket
-	first, last entryID            // of all events that were read, zero before
-	tails       map[string]entryID // the last event that was read of each tenant
+	first, last entryID            // of the events that were read, zero before the first
+	tails       map[string]entryID // by tenant, the last event that was read
 }
 
 // events walks the log of a bucket.
@@ -78,8 +80,8 @@ func (c *logCheck) event(ctx context.Context, m redis.XMessage) error {
 	return err
 }
 
-// isBroken reports whether an event should not name previous: before it was the last event of its
-// tenant, zero if there was none.
+// isBroken reports whether an event should not name previous as the previous event of its tenant.
+// The parameter before is the last event of the tenant that was read, zero if there was none.
 func (c *logCheck) isBroken(ctx context.Context, previous string, before entryID) (bool, error) {
 	none := before == entryID{}
 	id, ok := parseID(previous)
@@ -91,11 +93,11 @@ func (c *logCheck) isBroken(ctx context.Context, previous string, before entryID
 	case id == before || none && id.less(c.first):
 		return false, nil
 	}
-	return c.isLost(ctx, c.bucket, previous) // trimming may have overtaken the walk
+	return c.isLost(ctx, c.bucket, previous) // it may have been trimmed meanwhile
 }
 
-// isLost reports whether an event that is not there was lost and not trimmed: an older one is still
-// there. If the log is empty, all of it was trimmed.
+// isLost reports whether an event that is missing was lost and not trimmed. It was trimmed if it is
+// older than all events in the log, or if the log is empty.
 func (v *verification) isLost(ctx context.Context, b bucket, id string) (bool, error) {
 	messages, err := v.store.entries(ctx, b, "-", "+", 1)
 	if err != nil || len(messages) == 0 {
@@ -134,7 +136,7 @@ func (c *logCheck) ends(ctx context.Context) error {
 	return err
 }
 
-// isMissing reports whether an event is neither in the log nor trimmed.
+// isMissing reports whether an event is not in the log and was not trimmed.
 func (c *logCheck) isMissing(ctx context.Context, id string) (bool, error) {
 	messages, err := c.store.entries(ctx, c.bucket, id, id, 1)
 	if err != nil || len(messages) > 0 {
@@ -143,8 +145,8 @@ func (c *logCheck) isMissing(ctx context.Context, id string) (bool, error) {
 	return c.isLost(ctx, c.bucket, id)
 }
 
-// tailsNotOlder checks that the field of each tenant does not name an event before its last one.
-// checkTails has checked the events that they name.
+// tailsNotOlder checks that the field of each tenant does not name an event before the last event
+// that was read of the tenant. checkTails has already checked that the named events exist.
 func (c *logCheck) tailsNotOlder(ctx context.Context) error {
 	fields := make([]string, 0, verifyBatch)
 	for tenant := range c.tails {

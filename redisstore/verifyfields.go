@@ -19,7 +19,7 @@ func (v *verification) fields(ctx context.Context, b bucket) error {
 	})
 }
 
-// checkFields checks fields of a hash; found has each with its value.
+// checkFields checks fields of a hash. In found, each field is followed by its value.
 func (v *verification) checkFields(ctx context.Context, b bucket, found []string) error {
 	var tails []tail
 	var fields, ends []string
@@ -92,7 +92,8 @@ func tailProblem(kind ProblemKind, b bucket, tenant string) Problem {
 	}
 }
 
-// checkTails checks that the events that fields name are there, or older than all that are.
+// checkTails checks that the events that fields name are in the log, or older than all events
+// there.
 func (v *verification) checkTails(ctx context.Context, b bucket, tails []tail) error {
 	found := make([]*redis.XMessageSliceCmd, len(tails))
 	err := v.pipeline(ctx, func(pipe redis.Pipeliner) {

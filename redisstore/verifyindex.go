@@ -9,8 +9,9 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// index walks the index of a bucket. It uses ZSCAN because the order of an index may be lost. It
-// checks the ends of outcomes only if their hash is readable.
+// index walks the index of a bucket. It uses ZSCAN, because a score other than 0 disturbs the order
+// of an index. It checks the members of outcomes only if readable is true: the hash with the
+// outcomes can then be read.
 func (v *verification) index(ctx context.Context, b bucket, readable bool) error {
 	next := func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
 		return v.store.client.ZScan(ctx, b.index(), cursor, "", verifyBatch).Result()
@@ -23,12 +24,12 @@ func (v *verification) index(ctx context.Context, b bucket, readable bool) error
 // indexMember is a member of an index.
 type indexMember struct {
 	name      string
-	misplaced bool             // it has a score
+	misplaced bool             // its score is not 0
 	key       installation.Key // of the record that it names
 	field     string           // of the outcome that it names
 }
 
-// checkMembers checks members of an index; found has each with its score.
+// checkMembers checks members of an index. In found, each member is followed by its score.
 func (v *verification) checkMembers(
 	ctx context.Context, b bucket, found []string, readable bool,
 ) error {
@@ -73,7 +74,8 @@ func (v *verification) checkMembers(
 	return err
 }
 
-// checkMetaMember checks a member of the scope of metas. Only the meta of this store may be there.
+// checkMetaMember checks a member with the scope of metas. Only the meta of this store belongs in
+// the index.
 func (v *verification) checkMetaMember(ctx context.Context, b bucket, m indexMember) error {
 	p := Problem{Kind: ProblemForeignMeta, Bucket: b.number, Name: "meta"}
 	switch {
@@ -92,7 +94,7 @@ func (v *verification) checkMetaMember(ctx context.Context, b bucket, m indexMem
 	})
 }
 
-// removeMembers removes members that no commit writes.
+// removeMembers removes members that no commit writes, if [VerifyOptions.Repair] is set.
 func (v *verification) removeMembers(ctx context.Context, b bucket, names []string) error {
 	if !v.repair {
 		return nil
@@ -127,7 +129,7 @@ func (v *verification) checkRecordMembers(ctx context.Context, list []indexMembe
 	return nil
 }
 
-// checkEnds checks that outcomes have the ends that the index has for them.
+// checkEnds checks that each member names the end that its outcome has.
 func (v *verification) checkEnds(ctx context.Context, b bucket, list []indexMember) error {
 	if len(list) == 0 {
 		return nil
@@ -154,8 +156,8 @@ func (v *verification) checkEnds(ctx context.Context, b bucket, list []indexMemb
 	return nil
 }
 
-// recheckEnd compares an outcome with a member that names it if one is given, else with the one
-// that it should have. A script finds and repairs the problem.
+// recheckEnd compares an outcome with an index member. If member is "", it takes the member that
+// the outcome should have. A script finds and repairs the problem.
 func (v *verification) recheckEnd(ctx context.Context, b bucket, field, member string) error {
 	keys := []string{b.index(), b.fields()}
 	found, _, err := v.check(ctx, b, v.store.ends, keys, field, member)

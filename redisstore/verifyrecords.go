@@ -17,7 +17,7 @@ func (v *verification) keysOf(ctx context.Context, node redis.UniversalClient) e
 	}, v.checkKeys)
 }
 
-// checkKeys checks keys by their names, and the records among them.
+// checkKeys reports unknown keys and records in a wrong bucket. It checks all other records.
 func (v *verification) checkKeys(ctx context.Context, found []string) error {
 	keys := v.store.keys
 	var records []installation.Key
@@ -61,7 +61,7 @@ func (v *verification) checkRecords(ctx context.Context, keys []installation.Key
 		case is.damaged:
 			v.add(v.recordProblem(ProblemDamagedRecord, is.key))
 			continue
-		case is.record == nil: // a placeholder, or what looks like one, or gone
+		case is.record == nil: // gone, a placeholder, or an empty string that is none
 			if err := v.checkLasting(ctx, is.key); err != nil {
 				return err
 			}
@@ -93,7 +93,8 @@ func (v *verification) recordProblem(kind ProblemKind, k installation.Key) Probl
 	return Problem{Kind: kind, Bucket: v.store.keys.of(k.Tenant).number, Key: k, Name: "record"}
 }
 
-// checkLasting checks whether a live record is set to expire, or is an empty string that is not.
+// checkLasting reports a live record that is set to expire. It also reports an empty string that is
+// not set to expire: it is no placeholder, so the record is damaged.
 func (v *verification) checkLasting(ctx context.Context, k installation.Key) error {
 	b := v.store.keys.of(k.Tenant)
 	found, _, err := v.check(ctx, b, v.store.lasting, []string{b.record(k), b.index()})
@@ -147,7 +148,8 @@ func (v *verification) suspects(ctx context.Context, live []stored) ([]suspect, 
 	return list, err
 }
 
-// queueScores reads the scores of members; see lacksOne. ZMScore has 0 for a missing member.
+// queueScores queues a command that reads the scores of members; see lacksOne. It does not use
+// ZMScore, which returns 0 for a missing member.
 func queueScores(
 	ctx context.Context, pipe redis.Pipeliner, b bucket, names []string,
 ) *redis.Cmd {
@@ -164,12 +166,13 @@ func lacksOne(scores *redis.Cmd) (bool, error) {
 	return slices.Contains(list, nil), err
 }
 
-// maxRechecks limits how often a record may change while Verify checks it. Each of these
-// commits also corrects the index.
+// maxRechecks is how often recheck inspects a record that keeps changing. After that no check is
+// needed: a commit that changes a record also corrects its index members.
 const maxRechecks = 8
 
-// recheck inspects a record again: a member that names it if one is given, else all that it should
-// have. A script then finds and repairs the problems, unless the record has changed since.
+// recheck inspects a record again. If member is not "", it checks that index member, else all
+// members that the record should have. A script then finds and repairs the problems, unless the
+// record has changed since.
 func (v *verification) recheck(ctx context.Context, k installation.Key, member string) error {
 	b := v.store.keys.of(k.Tenant)
 	for range maxRechecks {
