@@ -169,10 +169,14 @@ func underRights(t *testing.T, client, admin redis.UniversalClient) {
 	admin.ZAdd(t.Context(), index,
 		redis.Z{Member: "ctenant\x00live=b\x00nobody"}, redis.Z{Member: "zzz"})
 	admin.Expire(t.Context(), index, time.Hour)
+	const stray = "{test-repaired:00}:stray"
+	admin.Set(t.Context(), stray, "x", 0)
 	verified(t, s, repair, found{
 		redisstore.ProblemMissingMember: 1, redisstore.ProblemStaleMember: 1,
 		redisstore.ProblemUnreadableMember: 1, redisstore.ProblemExpiringKey: 1,
+		redisstore.ProblemUnknown: 1,
 	})
+	admin.Del(t.Context(), stray)
 	checkIndex(t, s)
 }
 

@@ -113,8 +113,8 @@ func evictionPolicy(info map[string]string) (health.Level, string) {
 		return health.Error, text + " evicts records at the memory limit, " +
 			"without an error; set noeviction"
 	case strings.HasPrefix(policy, "volatile-"):
-		return health.Warning, text + " evicts outcomes and tombstones at the memory " +
-			"limit: a repeated request may run again; set noeviction"
+		return health.Warning, text + " evicts tombstones at the memory limit: " +
+			"a revision could then come again; set noeviction"
 	default:
 		return health.OK, text
 	}

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -37,13 +38,13 @@ func (v *verification) checkKeys(ctx context.Context, found []string) error {
 		case isRecord:
 			p.Kind, p.Key = ProblemWrongBucket, k
 		}
-		n, err := readValue(ctx, v.store, func(ctx context.Context) (int64, error) {
-			return v.store.client.Exists(ctx, f).Result()
+		left, err := readValue(ctx, v.store, func(ctx context.Context) (time.Duration, error) {
+			return v.store.client.PTTL(ctx, f).Result()
 		})
 		if err != nil {
 			return err
 		}
-		if n > 0 {
+		if left != -2 { // the answer for a key that is gone; Verify has no right to EXISTS
 			v.add(p)
 		}
 	}
