@@ -177,6 +177,8 @@ func underRights(t *testing.T, client, admin redis.UniversalClient) {
 		redisstore.ProblemUnknown: 1,
 	})
 	admin.Del(t.Context(), stray)
+	admin.ScriptFlush(t.Context())
+	must(t, s, create(id("c"), ""))
 	checkIndex(t, s)
 }
 

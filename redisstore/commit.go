@@ -40,7 +40,7 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 	b := s.keys.of(c.Key.Tenant)
 	keys, args, err := s.commitArgs(b, c)
 	if err == nil {
-		err = s.limit.check(args)
+		err = s.limit.check(append(slices.Clip(keys), args...))
 	}
 	if err != nil {
 		return none, err
@@ -87,7 +87,7 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 }
 
 // placeholderFor is how long a placeholder lives.
-const placeholderFor = 10 * time.Second
+const placeholderFor = 2 * time.Second
 
 // reserve writes a placeholder, an empty string, under the key of a record that does not exist.
 // While the slot of the key moves, no script can create that key: a key that does not exist is on
@@ -180,13 +180,20 @@ func checkChange(c installation.Change) error {
 	if err := checkNUL(c.Key.Tenant, c.Key.ID); err != nil {
 		return err
 	}
+	times := []time.Time{c.Now}
+	if c.Idempotency != nil {
+		times = append(times, c.Idempotency.Until)
+	}
 	r := c.Record
 	if r == nil {
-		return nil
+		return checkTimes(times...)
 	}
-	if r.Revision <= c.If {
-		return fmt.Errorf("%w: revision %d does not follow %d",
-			installation.ErrInvalid, r.Revision, c.If)
+	if err := checkTimes(append(times, r.Created, r.Deadline)...); err != nil {
+		return err
+	}
+	if r.Revision <= c.If || r.Generation < 0 {
+		return fmt.Errorf("%w: revision %d of generation %d does not follow revision %d",
+			installation.ErrInvalid, r.Revision, r.Generation, c.If)
 	}
 	for _, names := range [][]string{r.Index, r.Claims} {
 		if err := checkNUL(names...); err != nil {
@@ -201,6 +208,16 @@ func checkChange(c installation.Change) error {
 	return nil
 }
 
+// checkTimes rejects times that do not fit into microseconds of 64 bits.
+func checkTimes(times ...time.Time) error {
+	for _, t := range times {
+		if !fits(t) {
+			return fmt.Errorf("%w: the time %v is too far away", installation.ErrInvalid, t)
+		}
+	}
+	return nil
+}
+
 // neverApplied reports whether a record proves that no try of c was applied, and that none will be.
 // The record has the revision stored, which is not c.If, and its op entries, oldest first, lack the
 // token of c. If there are fewer entries than a record remembers, the record has forgotten none.
@@ -208,7 +225,7 @@ func checkChange(c installation.Change) error {
 // newer entry, which the record would still remember.
 func neverApplied(c installation.Change, stored int64, entries []opEntry) bool {
 	switch {
-	case stored < c.If:
+	case stored <= c.If:
 		return false // not the record that the caller has read
 	case len(entries) < installation.RememberedOps:
 		return true

@@ -140,9 +140,9 @@ end
 local meta = redis.call('ZSCORE', index, ARGV[1]) -- a range can lack it if some score is not 0
 local stored = redis.call('GET', record) or ''
 redis.call('XLEN', events)
-local kept = redis.call('HMGET', fields, field, 't' .. tenant, 'first')
+local kept = redis.call('HMGET', fields, field, 't' .. tenant, 'first', '')
 local used, last, first = kept[1], kept[2], kept[3]
-if not meta then
+if not meta or not kept[4] then
   return {'foreign'}
 end
 
@@ -233,9 +233,16 @@ for _, claim in ipairs(claims) do
   end
 end
 
-local expired = {} -- members of some expired outcomes
+local expired, outlived = {}, {} -- members of some expired outcomes; fields of those
 if field ~= '' then
   expired = range('[o', '(o' .. now, '4')
+  for _, member in ipairs(expired) do
+    local of = string.sub(member, 22)
+    local value = redis.call('HMGET', fields, of)[1]
+    -- An outcome that was stored again after it was lost has another end.
+    outlived[member] = string.sub(of, 1, 1) == 'o' and value
+      and string.sub(value, 1, 20) == string.sub(member, 2, 21)
+  end
 end
 
 -- Every check has passed. A change that makes the record smaller or ends the installation also
@@ -298,7 +305,7 @@ if field ~= '' then
   for _, member in ipairs(expired) do
     local of = string.sub(member, 22)
     if string.sub(member, 1, 1) == 'o' and member ~= ends then -- false only if some score is not 0
-      if string.sub(of, 1, 1) == 'o' and of ~= field then
+      if outlived[member] and of ~= field then
         redis.call('HDEL', fields, of)
       end
       redis.call('ZREM', index, member)

@@ -128,7 +128,7 @@
 // A user needs these rights, here for the namespace "installation":
 //
 //	~{installation:*
-//	+evalsha +script|load +get +set +hget +hmget +hset +hdel +hlen +hscan +wait
+//	+eval +evalsha +script|load +get +set +hget +hmget +hset +hdel +hlen +hscan +wait
 //	+zadd +zrem +zrange +zcard +zlexcount +zscore +zmscore +zscan +xadd +xlen +xrange
 //	+pttl +persist
 //	+hello +info +scan +command +cluster|slots +asking

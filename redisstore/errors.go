@@ -120,6 +120,9 @@ func explain(err error) (verdict, string) {
 func classify(err error) (verdict, string) {
 	op, _ := errors.AsType[*net.OpError](err)
 	if text := tlsText(err); text != "" {
+		if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+			return verdictUnknown, text // it can also end a connection that was in use
+		}
 		return verdictRejected, text
 	}
 	switch {

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -101,7 +102,8 @@ func parseID(text string) (id entryID, ok bool) {
 	return entryID{milliseconds, sequence}, true
 }
 
+// validID reports whether text is an id after which there can be another one.
 func validID(text string) bool {
-	_, ok := parseID(text)
-	return ok
+	id, ok := parseID(text)
+	return ok && id.less(entryID{math.MaxUint64, math.MaxUint64})
 }

@@ -173,6 +173,8 @@ func (s *Store) entriesAt(
 	case last == "" && (p.id == "" || p.id == emptyLog):
 		*p = logPosition{id: emptyLog}
 		return nil, "", nil
+	case last == "": // the log was lost
+		return nil, "", s.bucketErrorOr(ctx, b, installation.ErrTrimmed)
 	case last == p.id && !p.inclusive:
 		return nil, "", nil
 	}

@@ -61,7 +61,7 @@ func version(info map[string]string) (health.Level, string) {
 }
 
 // neededCommands are the commands without which a store does not work.
-var neededCommands = strings.Fields("evalsha script get set hget hmget hset hdel hlen hscan " +
+var neededCommands = strings.Fields("eval evalsha script get set hget hmget hset hdel hlen hscan " +
 	"zadd zrem zrange zcard zlexcount zscore zmscore zscan xadd xlen xrange persist")
 
 // checkCommands returns an error if a server says that it lacks a command.

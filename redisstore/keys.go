@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -160,6 +161,11 @@ const timeBytes = 8
 // 1970 come first.
 func sortableTime(t time.Time) string {
 	return string(binary.BigEndian.AppendUint64(nil, uint64(t.UnixMicro())^1<<63))
+}
+
+// fits reports whether sortableTime can encode t.
+func fits(t time.Time) bool {
+	return t.After(time.UnixMicro(math.MinInt64)) && t.Before(time.UnixMicro(math.MaxInt64))
 }
 
 func termPrefix(tenant, term string) string   { return scopeTerm + tenant + nul + term + nul }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-installation/installation"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -145,6 +146,9 @@ func (s *Store) createNamespace(ctx context.Context) (meta, error) {
 			return meta{}, errOtherBuckets(was)
 		}
 	}
+	if first, err := s.rejectRecords(ctx); err != nil || first.final {
+		return first, err
+	}
 	for n := buckets - 1; n >= 0; n-- {
 		stored, data, err := s.writeMeta(ctx, keys.bucket(n), m.member()+forming)
 		switch {
@@ -171,6 +175,27 @@ func (s *Store) createNamespace(ctx context.Context) (meta, error) {
 		m = was
 	}
 	return m, nil
+}
+
+// rejectRecords returns an error if a server has a record of the namespace, which then lost its
+// metas. If another process has created the namespace meanwhile, rejectRecords returns its meta.
+func (s *Store) rejectRecords(ctx context.Context) (meta, error) {
+	pattern := "{" + s.opts.Namespace + ":[0-9][0-9]}:r:*"
+	err := s.client.eachPrimary(ctx, func(ctx context.Context, node redis.UniversalClient) error {
+		return s.scan(ctx, 1, func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
+			return node.Scan(ctx, cursor, pattern, 1000).Result()
+		}, func(context.Context, []string) error {
+			return unavailable("the namespace has records and no meta: it was lost in part")
+		})
+	})
+	if err == nil {
+		return meta{}, nil
+	}
+	first, firstErr := s.firstMeta(ctx)
+	if firstErr == nil && first.final {
+		return first, nil
+	}
+	return meta{}, wrapError(ctx, installation.ErrUnavailable, err)
 }
 
 func errOtherBuckets(m meta) error {
@@ -220,6 +245,7 @@ func (s *Store) checkBucket(ctx context.Context, b bucket) error {
 // not needed: replicas redirect their clients.
 func (s *Store) checkBucketAnd(ctx context.Context, b bucket, queue func(redis.Pipeliner)) error {
 	var found *redis.FloatCmd
+	var alive *redis.StringCmd
 	err := s.read(ctx, func(ctx context.Context) error {
 		pipe := s.client.Pipeline()
 		if !s.client.isCluster() {
@@ -227,12 +253,19 @@ func (s *Store) checkBucketAnd(ctx context.Context, b bucket, queue func(redis.P
 		}
 		writes := pipe.Len()
 		found = pipe.ZScore(ctx, b.index(), s.meta)
+		alive = pipe.HGet(ctx, b.fields(), "")
 		queue(pipe)
 		commands, _ := pipe.Exec(ctx) // each has its own error
 		for i, cmd := range commands {
 			err := cmd.Err()
 			if i < writes && isServerError(err) && !redis.IsReadOnlyError(err) {
-				continue // a primary that rejects writes for now can still be read
+				// A primary that rejects writes for now can be read. A replica can give the same
+				// answer, but not inside a script.
+				_, err = s.probe.run(ctx, s.client, b.fixed(), []string{s.meta})
+				if strings.HasPrefix(innerText(serverText(err)), "READONLY") {
+					return err
+				}
+				continue
 			}
 			if err != nil && !errors.Is(err, redis.Nil) {
 				return err
@@ -240,7 +273,7 @@ func (s *Store) checkBucketAnd(ctx context.Context, b bucket, queue func(redis.P
 		}
 		return nil
 	})
-	if err == nil && found.Err() != nil { // redis.Nil
+	if err == nil && (found.Err() != nil || alive.Err() != nil) { // redis.Nil
 		err = errForeign(b)
 	}
 	return err

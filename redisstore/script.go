@@ -87,34 +87,32 @@ func (t *sentTracker) MarshalBinary() ([]byte, error) {
 // String returns the word, for logs of commands.
 func (t *sentTracker) String() string { return t.word }
 
-func (s script) command(ctx context.Context, keys, args []string) command {
-	digest := &sentTracker{word: s.digest}
+// command returns the command for the script, by its digest or by its source.
+func (s script) command(
+	ctx context.Context, name, digestOrSource string, keys, args []string,
+) command {
+	tracked := &sentTracker{word: digestOrSource}
 	words := make([]any, 0, 3+len(keys)+len(args))
-	words = append(words, "evalsha", digest, len(keys))
+	words = append(words, name, tracked, len(keys))
 	for _, k := range keys {
 		words = append(words, k)
 	}
 	for _, a := range args {
 		words = append(words, a)
 	}
-	return command{redis.NewCmd(ctx, words...), digest}
+	return command{redis.NewCmd(ctx, words...), tracked}
 }
 
 // run runs the script once on the server of the first key. If the server does not know the script,
-// run loads it and sends the command again. The server had executed nothing before, so this is
+// run sends its source, which the server keeps. The server had executed nothing before, so this is
 // still the first try.
 func (s script) run(ctx context.Context, c client, keys, args []string) ([]string, error) {
-	cmd := s.command(ctx, keys, args)
+	cmd := s.command(ctx, "evalsha", s.digest, keys, args)
 	_ = c.Process(ctx, cmd)
 	if isNoScript(cmd.Err()) {
-		node, err := c.primary(ctx, keys[0])
-		if err != nil {
-			return nil, notSent{err}
-		}
-		cmd = s.command(ctx, keys, args)
-		if err := s.loadAndSend(ctx, node, cmd); err != nil {
-			return nil, err
-		}
+		// The server may be one that gets the slot of the keys: EVAL is redirected to it.
+		cmd = s.command(ctx, "eval", s.source, keys, args)
+		_ = c.Process(ctx, cmd)
 	}
 	if err := cmd.failure(keys[0]); err != nil {
 		return nil, err
@@ -145,10 +143,10 @@ func (s script) runAndWait(
 	if err != nil {
 		return nil, 0, notSent{err}
 	}
-	cmd, waiting := s.command(ctx, keys, args), wait(ctx)
+	cmd, waiting := s.command(ctx, "evalsha", s.digest, keys, args), wait(ctx)
 	send(ctx, node, cmd, waiting)
 	if isNoScript(cmd.Err()) {
-		cmd, waiting = s.command(ctx, keys, args), wait(ctx)
+		cmd, waiting = s.command(ctx, "evalsha", s.digest, keys, args), wait(ctx)
 		if err := s.loadAndSend(ctx, node, cmd, waiting); err != nil {
 			return nil, 0, err
 		}

@@ -99,6 +99,7 @@ func TestCommitIntoOpenSlot(t *testing.T) {
 				stored = must(t, m.store, bury(stored, time.Now().Add(time.Hour)))
 			}
 			m.open(t, append(fixedKeys, recordKey(key))...)
+			m.to.Client(t).ScriptFlush(t.Context()) // as on a server that has just joined
 			c := change(stored)
 			c.Events[0].Reason = t.Name()
 			must(t, m.store, c)

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"encoding/base64"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -52,7 +53,15 @@ func prefixSpan(prefix string) span {
 
 // dueSpan returns the span of every member with the prefix and a time that is not after t.
 func dueSpan(prefix string, t time.Time) span {
-	last := "(" + prefix + sortableTime(t.Add(time.Microsecond))
+	next := t.Add(time.Microsecond)
+	switch {
+	case fits(next):
+	case t.After(time.Unix(0, 0)):
+		next = time.UnixMicro(math.MaxInt64)
+	default:
+		next = time.UnixMicro(math.MinInt64)
+	}
+	last := "(" + prefix + sortableTime(next)
 	return span{prefix: prefix, first: "[" + prefix, last: last}
 }
 
