@@ -50,15 +50,17 @@
 //
 // Credentials of a [Connection] are always secret. In a [Document], a value is a secret if it is
 // stored as a secret, if a schema marks it, or if its name or its form says so. The rule for names
-// covers strings. If the name contains the word pin or otp, it also covers numbers. The service
-// splits a name into words at punctuation and case. A name is sensitive if one of these is true:
+// applies to values that are strings. If the name contains the word pin or otp, the rule also
+// applies to values that are numbers. The service splits a name into words at punctuation and
+// case. A name is sensitive if one of these is true:
 //
 //   - It contains one of these words: password, passwd, pwd, pass, passphrase, secret, token,
 //     apikey, credential, privatekey, bearer, jwt, cookie, otp, pin, pat, signature, dsn, hmac,
 //     seed, pem, pfx, p12, keytab, assertion, certificate.
-//   - It contains "connection string", "session id", or "key" after one of these words: api,
-//     private, secret, access, auth, app, signing, encryption, account, service, master, client,
-//     shared, license, consumer, ssh.
+//   - It contains "connection string" or "session id".
+//   - It contains the word key directly after one of these words: api, private, secret, access,
+//     auth, app, signing, encryption, account, service, master, client, shared, license, consumer,
+//     ssh.
 //   - It has at most two words, and the last word is key.
 //
 // A name is not sensitive if its last word is a word such as id, url, name, type, expires or
@@ -84,10 +86,11 @@
 // Options.Schema returns the JSON Schema of an extension's configurations. The schema marks
 // secrets, validates documents that change, adds defaults, and says where secrets are sent; see
 // [validate.SchemaSource] for the keywords. If validation fails, the error matches [ErrInvalid].
-// The error has one violation for each wrong place, with the keyword that failed. For anyOf, oneOf,
-// not and propertyNames, a violation names only that keyword and does not describe the branches. If
-// a member, such as type, decides which rules an object has, use the keywords "if" and "then".
-// Their violations are more precise than those of oneOf.
+// The error has one violation for each wrong place, with the keyword that failed. For the keywords
+// "anyOf", "oneOf", "not" and "propertyNames", a violation names only the keyword and does not
+// describe the branches. If one member of an object, such as "kind", decides which rules apply to
+// the object, use the keywords "if" and "then". Their violations are more precise than those of
+// "oneOf".
 //
 // # Destinations
 //

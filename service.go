@@ -31,8 +31,9 @@ type Service struct {
 	schemas  *schema.Cache
 	outcomes *outcomeKey
 
-	// outcomeKeys wraps the keys that seal outcomes. It is the wrapper given to New. In a write
-	// that can do without a key, its calls have a time limit; see withKeyTimeout.
+	// outcomeKeys encrypts the data keys that seal outcomes. It is the same KeyWrapper as keys,
+	// except in a write that can do without a key: there its calls have a time limit. See
+	// withKeyTimeout.
 	outcomeKeys crypto.KeyWrapper
 
 	customPolicy bool // Options.Policy was given

@@ -48,9 +48,10 @@ type Store interface {
 	//  3. The stored revision differs from c.If: a [*ConflictError] with the stored revision. A
 	//     tombstone has a revision too, and c.If is compared with it. If nothing is stored, the
 	//     revision is 0. The error has NotApplied set if the stored record proves that no try of c
-	//     was applied: its revision is above c.If, it does not remember c.Op, and it remembers
-	//     fewer than [RememberedOps] changes, or a change from before c. For a c without a record,
-	//     that change led to a revision below c.If, or to c.If with a record.
+	//     was applied. The proof needs three facts: the revision of the record is above c.If, the
+	//     record does not remember c.Op, and it remembers fewer than [RememberedOps] changes or one
+	//     from before c. A change is from before c if it led to c.If or to a lower revision. If
+	//     c.Record is nil, a change that led to c.If counts only if it had a record.
 	//  4. Another record of the tenant holds one of c.Record.Claims: an [*ExistsError] with the
 	//     ID of the holder.
 	//
@@ -79,9 +80,9 @@ const (
 	MaxPage = 1000
 	// MaxSkip is the largest Query.Skip.
 	MaxSkip = 100_000
-	// MaxEvent is the maximum length of an encoded [Event] in bytes. In a longer one the service
-	// leaves out the icon of the user, the ends of the user's name and of the reason, and as many
-	// names of Changed as it has to.
+	// MaxEvent is the maximum length of an encoded [Event] in bytes. If an event would be longer,
+	// the service drops the icon of the actor's user, cuts the user's name and the reason short,
+	// and drops as many names of Changed as it has to.
 	MaxEvent = 2048
 )
 
@@ -146,8 +147,8 @@ type Receipt struct {
 type Query struct {
 	// Tenant to list; ignored with AllTenants.
 	Tenant string
-	// AllTenants lists across tenants, in a stable order of the store's own choosing. Term must
-	// then be a global term; see [GlobalTerm].
+	// AllTenants lists across tenants, in a stable order of the store's own choosing. If Term
+	// is set too, it must be a global term; see [GlobalTerm].
 	AllTenants bool
 
 	// Term to list, in the order (Created, ID). Exactly one of Term and DueBefore is set.

@@ -46,7 +46,7 @@ func (k key) digest(d installation.Digest) key { return append(k, d[:]...) }
 // end returns an upper bound of the keys that start with k. The last part of k must be a string.
 func (k key) end() key {
 	bound := append(key(nil), k...)
-	// Turn the terminator 0 into 1, which no key with the prefix k has at this place.
+	// Every key with the prefix k has the terminator 0 here. With 1 the bound sorts after them.
 	bound[len(bound)-1]++
 	return bound
 }

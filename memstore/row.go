@@ -84,8 +84,8 @@ func (r *recordRow) replay(op [16]byte) (revision int64, ok bool) {
 	return 0, false
 }
 
-// neverApplied reports whether r proves that no try of c was applied, and none will be. r has
-// another revision than c needs, and does not remember c.
+// neverApplied reports whether r proves that no try of c was applied, and none will be. The caller
+// has checked that the revision of r is not c.If and that r does not remember c.Op.
 func (r *recordRow) neverApplied(c installation.Change) bool {
 	switch {
 	case r == nil || r.Revision <= c.If:
