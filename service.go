@@ -32,8 +32,8 @@ type Service struct {
 	outcomes *outcomeKey
 
 	// outcomeKeys encrypts the data keys that seal outcomes. It is the same KeyWrapper as keys,
-	// except in a write that can do without a key: there its calls have a time limit. See
-	// withKeyTimeout.
+	// except in a write that can succeed while the key service does not answer: there its calls
+	// have a time limit. See withKeyTimeout.
 	outcomeKeys crypto.KeyWrapper
 
 	customPolicy bool // Options.Policy was given

@@ -49,19 +49,19 @@ type Store interface {
 	//     tombstone has a revision too, and c.If is compared with it. If nothing is stored, the
 	//     revision is 0. The error has NotApplied set if the stored record proves that no try of c
 	//     was applied. The proof needs three facts: the revision of the record is above c.If, the
-	//     record does not remember c.Op, and it remembers fewer than [RememberedOps] changes or one
-	//     from before c. A change is from before c if it led to c.If or to a lower revision. If
-	//     c.Record is nil, a change that led to c.If counts only if it had a record.
+	//     record does not remember c.Op, and its memory reaches back to before c. It does if it
+	//     has fewer than [RememberedOps] changes, or a change that led to c.If or to a lower
+	//     revision. If c.Record is nil, a change without a Record has to have led to a lower one.
 	//  4. Another record of the tenant holds one of c.Record.Claims: an [*ExistsError] with the
 	//     ID of the holder.
 	//
 	// Otherwise Commit stores the record or tombstone of c in place of the old record. The old
-	// index terms, claims and deadline are gone. The service chooses the revision, which can jump.
-	// The store keeps it as it is if it is above c.If. It rejects any other revision with an error
-	// that matches [ErrInvalid]. If c.Record is nil, Commit keeps the stored record and its
-	// revision, but the record now remembers c.Op. In both cases Commit also writes the outcome
-	// and the events. If the store cannot know whether c was applied, it returns an error that
-	// matches [ErrUnknownOutcome].
+	// index terms, claims and deadline are gone. The service chooses the revision, which can
+	// jump. The store keeps it as it is if it is above c.If. It rejects any other revision with
+	// an error that matches [ErrInvalid]. If c.Record is nil, Commit keeps the stored record and
+	// its revision, but the record now remembers c.Op. With or without c.Record, Commit also
+	// writes the outcome and the events. If the store cannot know whether c was applied, it
+	// returns an error that matches [ErrUnknownOutcome].
 	Commit(ctx context.Context, c Change) (Receipt, error)
 
 	// List returns one page of the records that q names; see [Query]. Tombstones are in no list.
@@ -179,7 +179,7 @@ type Page struct {
 }
 
 // GlobalTerm reports whether a term is listed across all tenants (for maintenance). Other terms are
-// listed within one tenant. Otherwise a store treats both kinds the same.
+// listed within one tenant. Apart from that, a store treats both kinds the same.
 func GlobalTerm(term string) bool { return strings.HasPrefix(term, "@") }
 
 // Digest identifies an idempotency key within a tenant. The key itself never reaches a store.

@@ -58,8 +58,8 @@ var writeCases = []testCase{
 			reject(t, s, late, installation.ErrConflict)
 		}},
 	{"write/without-record", "If c.Record is nil, Commit keeps the stored record and its " +
-		"revision, but the record now remembers c.Op. In both cases Commit also writes the " +
-		"outcome and the events.",
+		"revision, but the record now remembers c.Op. With or without c.Record, Commit also " +
+		"writes the outcome and the events.",
 		func(t tester, s installation.Store) {
 			c := full()
 			c.Idempotency, c.Events = nil, nil
