@@ -31,9 +31,9 @@ type Service struct {
 	schemas  *schema.Cache
 	outcomes *outcomeKey
 
-	// outcomeKeys encrypts the data keys that seal outcomes. It is the same KeyWrapper as keys,
-	// except in a write that can succeed while the key service does not answer: there its calls
-	// have a time limit. See withKeyTimeout.
+	// outcomeKeys encrypts the data keys that seal outcomes. It is usually the same KeyWrapper as
+	// keys. Some writes can succeed without an answer of the key service. In those writes,
+	// outcomeKeys is a wrapper of keys whose calls have a time limit; see withKeyTimeout.
 	outcomeKeys crypto.KeyWrapper
 
 	customPolicy bool // Options.Policy was given

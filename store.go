@@ -49,9 +49,10 @@ type Store interface {
 	//     tombstone has a revision too, and c.If is compared with it. If nothing is stored, the
 	//     revision is 0. The error has NotApplied set if the stored record proves that no try of c
 	//     was applied. The proof needs three facts: the revision of the record is above c.If, the
-	//     record does not remember c.Op, and its memory reaches back to before c. It does if it
-	//     has fewer than [RememberedOps] changes, or a change that led to c.If or to a lower
-	//     revision. If c.Record is nil, a change without a Record has to have led to a lower one.
+	//     record does not remember c.Op, and its memory reaches back to before c. The memory does
+	//     so if it holds fewer than [RememberedOps] changes, or a change that led to c.If or to a
+	//     lower revision. If neither c nor that change has a Record, the change must have led to a
+	//     revision below c.If.
 	//  4. Another record of the tenant holds one of c.Record.Claims: an [*ExistsError] with the
 	//     ID of the holder.
 	//

@@ -119,9 +119,9 @@ func until(prefix key, t time.Time) span {
 // rows yields the rows of the range in order, each with its key.
 //
 // go-memdb returns rows without their index keys, and one row can be in several lists. This method
-// finds the key of each row by the prefix. When the iterator runs on into another list, it can
-// return a row that is also in this list and was visited before. So the range shrinks to the keys
-// not yet visited, and the walk ends at a row whose key is outside of it.
+// finds the key of each row by the prefix. The iterator can run on into the next list. There it can
+// return a row that is in both lists and was already visited. So the range shrinks to the keys not
+// yet visited, and the walk ends at a row whose key is outside of it.
 func (sp span) rows(txn *memdb.Txn) iter.Seq2[key, *recordRow] {
 	return func(yield func(key, *recordRow) bool) {
 		lo, hi := sp.lo, sp.hi

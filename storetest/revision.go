@@ -113,9 +113,9 @@ var revisionCases = []testCase{
 		}},
 	{"revision/not-applied", "The error has NotApplied set if the stored record proves that no " +
 		"try of c was applied. The proof needs three facts: the revision of the record is above " +
-		"c.If, the record does not remember c.Op, and its memory reaches back to before c. It " +
-		"does if it has fewer than [RememberedOps] changes, or a change that led to c.If or to a " +
-		"lower revision.",
+		"c.If, the record does not remember c.Op, and its memory reaches back to before c. The " +
+		"memory does so if it holds fewer than [RememberedOps] changes, or a change that led to " +
+		"c.If or to a lower revision.",
 		func(t tester, s installation.Store) {
 			notApplied(t, s, update(create(at("none")).Record), false) // forgotten, or never there
 			stored := commit(t, s, create(at("a")))
@@ -134,8 +134,8 @@ var revisionCases = []testCase{
 			late.If, late.Record.Revision = 3, 4
 			notApplied(t, s, late, true)
 		}},
-	{"revision/not-applied-without-record", "If c.Record is nil, a change without a Record has " +
-		"to have led to a lower one.",
+	{"revision/not-applied-without-record", "If neither c nor that change has a Record, the " +
+		"change must have led to a revision below c.If.",
 		func(t tester, s installation.Store) {
 			created := commit(t, s, create(at("a")))
 			late := touch(created)

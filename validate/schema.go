@@ -30,8 +30,8 @@ const (
 //	                    contentSchema counts too
 //	x-sensitive: false  nothing here or below is a secret, whatever its name or value,
 //	                    except for values that are marked further below
-//	x-names: false      the names of the members of this object are no sign of a secret,
-//	                    because someone else chose them; names further below are a sign
+//	x-names: false      the names of the members of this object do not decide what is secret,
+//	                    for example because end users choose them; names further below do
 //	x-key: "name"       the member called name identifies the elements of this array
 //	x-exposes: [...]    the secrets at these places go to the address in this value; each
 //	                    place is a JSON Pointer or a relative one, such as "1/token" for
@@ -39,8 +39,8 @@ const (
 //	default             the value of a member that is missing from a changed document;
 //	                    ignored in branches
 //
-// A mark that is null counts as true. Every keyword of these that takes true and false has to be
-// one of them or null: any other value is a fault. The names of formats ignore letter case.
+// A mark that is null counts as true. A keyword of this list that is true or false can also be
+// null. Any other value of it is a fault. The names of formats ignore letter case.
 //
 // A keyword that removes protection counts only if it applies to every document. In an anyOf or
 // oneOf, x-sensitive: false, x-names: false and x-exposes count only if every branch that describes
