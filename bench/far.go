@@ -71,7 +71,7 @@ func forward(to, from net.Conn, by time.Duration) {
 	wait.Go(func() {
 		defer to.Close()
 		for p := range pieces {
-			time.Sleep(time.Until(p.due)) // the delay of the network that this simulates
+			time.Sleep(time.Until(p.due)) // the simulated network delivers p then
 			if _, err := to.Write(p.bytes); err != nil {
 				_ = from.Close()
 			}

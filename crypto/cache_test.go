@@ -187,7 +187,7 @@ func TestCacheCallerGivesUp(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(500 * time.Millisecond) // in the fake time of synctest: half of the call
+		time.Sleep(500 * time.Millisecond) // fake time: the call is half over, so all wait for it
 		giveUp()
 		wg.Wait()
 		wantCalls(t, s, "after the first gave up", 1)

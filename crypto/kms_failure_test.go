@@ -70,15 +70,15 @@ func hang(t *testing.T, s *service, keys *KMSKey, w Wrapped, d time.Duration) {
 }
 
 // wantBackoff fails the test unless calls fail for exactly d, and succeed after it. It runs in
-// synctest.
+// synctest, where a sleep only moves the clock.
 func wantBackoff(t *testing.T, keys *KMSKey, w Wrapped, d time.Duration) {
 	t.Helper()
 	for _, after := range []time.Duration{0, d - 1} {
-		time.Sleep(after) // in the fake time of synctest
+		time.Sleep(after) // fake time: to the start of the back-off, and to its last moment
 		_, err := keys.Unwrap(t.Context(), w, knownBinding)
 		wantErr(t, err, ErrKeyUnavailable)
 	}
-	time.Sleep(time.Nanosecond) // in the fake time of synctest: now d is over
+	time.Sleep(time.Nanosecond) // fake time: now d is over
 	if _, err := keys.Unwrap(t.Context(), w, knownBinding); err != nil {
 		t.Errorf("after the backoff: %v", err)
 	}
@@ -139,8 +139,9 @@ func TestKMSKeepsLongerBackoff(t *testing.T) {
 		var wg sync.WaitGroup
 		s.hang.Store(true)
 		wg.Go(func() { _, _ = keys.Unwrap(t.Context(), w, knownBinding) }) // for 60 seconds
-		time.Sleep(30 * time.Second)                                       // fake time
-		ctx, cancel := context.WithTimeout(t.Context(), 31*time.Second)    // until second 61
+		// fake time: the second call starts later and ends later than the first
+		time.Sleep(30 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 31*time.Second) // until second 61
 		defer cancel()
 		_, _ = keys.Unwrap(ctx, w, knownBinding)
 		wg.Wait()

@@ -205,7 +205,7 @@ func (s *Store) entriesAt(
 	}
 }
 
-// tail returns the id of the event that a field names, "" if there is none.
+// tail returns the id of the event that a field names, "" if the hash lacks the field.
 func (s *Store) tail(ctx context.Context, b bucket, field string) (id string, err error) {
 	id, err = s.readText(ctx, func(ctx context.Context) *redis.StringCmd {
 		return s.client.HGet(ctx, b.fields(), field)

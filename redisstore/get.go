@@ -11,7 +11,7 @@ import (
 )
 
 // Get implements [installation.Store]. It sends one GET. If the GET finds no record, a second round
-// trip confirms that there is none.
+// trip confirms that the store has no such record.
 func (s *Store) Get(ctx context.Context, key installation.Key) (*installation.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -112,7 +112,7 @@ func grow(f func(limit time.Duration) (enough bool)) {
 	}
 }
 
-// storedRevision returns the revision in the string of a record, 0 if there is none.
+// storedRevision returns the revision in the string of a record, 0 if nothing is stored.
 func storedRevision(tb testing.TB, client redis.Cmdable, key string) int64 {
 	tb.Helper()
 	value, err := client.GetRange(tb.Context(), key, 1, 8).Bytes()

@@ -62,7 +62,7 @@ func (v *verification) checkRecords(ctx context.Context, keys []installation.Key
 		case is.damaged:
 			v.add(v.recordProblem(ProblemDamagedRecord, is.key))
 			continue
-		case is.record == nil: // gone, a placeholder, or an empty string that is none
+		case is.record == nil: // gone, a placeholder, or an empty string without a time to live
 			if err := v.checkLasting(ctx, is.key); err != nil {
 				return err
 			}

@@ -97,7 +97,8 @@ func run(ctx context.Context, duration time.Duration) error {
 	return flat(memory)
 }
 
-// awaitSocket waits until Redis listens on a socket.
+// awaitSocket waits until Redis listens on a socket. It tries again after a pause, because nothing
+// tells another process when that is.
 func awaitSocket(socket string) error {
 	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		conn, err := net.Dial("unix", socket)

@@ -49,8 +49,8 @@ func (c caller) sees(conn *Connection) bool {
 }
 
 // creator returns the creator of a configuration that the caller writes. given is the creator in
-// the request, "" if there is none. A consumer is always the creator itself. creator fails with 403
-// if a consumer gives another creator.
+// the request; "" means that the request names no creator. A consumer is always the creator itself.
+// creator fails with 403 if a consumer gives another creator.
 func (c caller) creator(given string) (string, error) {
 	if c.builder() {
 		return given, nil

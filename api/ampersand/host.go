@@ -182,8 +182,8 @@ type Provider struct {
 // Operations returns the history of installations, such as reads from and writes to the provider.
 type Operations interface {
 	// Operations returns a page of at most size operations of an installation, newest first. token
-	// selects the page, and "" is the first page. next is the token of the next page, "" if there
-	// is none. The error is [ErrNotFound] for a token that Operations did not return.
+	// selects the page, and "" is the first page. next is the token of the next page, "" after
+	// the last page. The error is [ErrNotFound] for a token that Operations did not return.
 	Operations(
 		ctx context.Context, project, installation string, size int, token string,
 	) (page []json.RawMessage, next string, err error)

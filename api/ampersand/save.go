@@ -88,7 +88,8 @@ func isConflict(err error) bool {
 }
 
 // confirmSwap fails if the new connection of an updated installation was deleted meanwhile. It then
-// restores the connection from before the update. conn is the new connection, nil if there is none.
+// restores the connection from before the update. conn is the new connection, nil if the
+// update keeps the old one.
 func (h *Handler) confirmSwap(
 	c *call, before, saved *installation.Installation, conn *Connection,
 ) error {

@@ -101,7 +101,7 @@ func (a *API) HandleVerbs(pattern, wildcard string, verbs map[string]Methods) {
 }
 
 // cutVerb removes a known verb from the path value of the wildcard, and returns the verb. It
-// returns "" if there is none.
+// returns "" if the value ends in no known verb.
 func cutVerb(r *http.Request, wildcard string, verbs map[string]Methods) string {
 	value := r.PathValue(wildcard)
 	i := strings.LastIndexByte(value, ':')

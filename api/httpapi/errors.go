@@ -118,8 +118,8 @@ func outline(err error) string {
 func typeOf(err error) string {
 	var names []string
 	for ; err != nil; err = errors.Unwrap(err) {
-		// The loop unwraps, so a type assertion is enough here. The names leave out hostError.
-		if _, mark := err.(*hostError); !mark { //nolint:errorlint // see above
+		// The names leave out hostError. errors.As would also match an error below this one.
+		if _, mark := err.(*hostError); !mark { //nolint:errorlint // the loop unwraps
 			names = append(names, fmt.Sprintf("%T", err))
 		}
 	}

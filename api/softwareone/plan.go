@@ -85,7 +85,7 @@ func (r *rows) account(h *Handler, c *call) (string, error) {
 }
 
 // equal finds the first condition eq(name,text) for the field with a name. It returns the text, and
-// the position of the condition in r.conditions, or -1 if there is none.
+// the position of the condition in r.conditions, or -1 if the request has no such condition.
 func (r *rows) equal(name string) (string, int) {
 	for i, e := range r.conditions {
 		v := e.Values

@@ -65,7 +65,7 @@ func (h *Handler) mint(c *call) (*httpapi.Answer, error) {
 	return &httpapi.Answer{Status: http.StatusCreated, Body: body}, nil
 }
 
-// readAccountID returns the account ID in the query of mint, or "" if there is none.
+// readAccountID returns the account ID in the query of mint, or "" if it names no account.
 func readAccountID(raw string) (string, error) {
 	query, err := url.ParseQuery(raw)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 
 const vendorOnly = "Only the vendor of the extension may do this."
 
-// secretOf reveals a value of the configuration; "" if there is none.
+// secretOf reveals a value of the configuration; "" if the configuration lacks it.
 func (w *world) secretOf(t *testing.T, id, pointer string) string {
 	t.Helper()
 	got, err := w.svc.Reveal(t.Context(), installation.RevealRequest{ID: id,

@@ -274,7 +274,7 @@ func (w *world) get(t testing.TB, id string) *installation.Installation {
 	return inst
 }
 
-// token reveals the access token; "" if there is none.
+// token reveals the access token; "" if the installation has no token.
 func (w *world) token(t testing.TB, id string) string {
 	t.Helper()
 	ref := installation.Ref("credential/access_token")

@@ -3,7 +3,7 @@ package vercel
 import (
 	"crypto/fips140"
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // Vercel signs with HMAC-SHA1
+	"crypto/sha1" //nolint:gosec // Vercel signs webhooks with HMAC-SHA1, which is safe as a MAC
 	"encoding/hex"
 	"errors"
 	"net/http"

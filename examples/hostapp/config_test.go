@@ -4,7 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // what Vercel signs with
+	"crypto/sha1" //nolint:gosec // the test signs as Vercel does, with HMAC-SHA1
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"

@@ -2,8 +2,8 @@
 // Sentinel, or a cluster. The servers run as child processes on free ports of the loopback
 // interface, keep their files in the directory of the test, and are killed when the test ends.
 //
-// The package runs the redis-server on the path. If there is none, the test is skipped and says so.
-// If the environment variable INSTALLATION_TEST_REDIS is "require", the test fails instead.
+// The package runs the redis-server on the path. Without that program, tests are skipped and say
+// so. If the environment variable INSTALLATION_TEST_REDIS is "require", they fail instead.
 //
 // Nothing here depends on the speed of the machine. Functions return when the servers report the
 // wanted state. Time limits only end a hang, and no server counts as failed before a test asks for

@@ -61,7 +61,7 @@ func (h *Host) add(p *project, id string, n ampersand.NewConnection) *connection
 	return c
 }
 
-// first returns the value of a key in m. If there is none, it stores v and returns v.
+// first returns the value of a key in m. If m lacks the key, it stores v and returns v.
 func first[V any](m map[string]V, key string, v V) V {
 	if old, ok := m[key]; ok {
 		return old

@@ -163,7 +163,7 @@ func (p *parser) part(q *Query) (*Expr, error) {
 	return &Expr{Op: Eq, Field: name, Values: []Value{v}}, nil
 }
 
-// name reads the name of an operator or a field. It returns "" if there is none. A name does not
+// name reads the name of an operator or a field. It returns "" if no name follows. A name does not
 // begin with "-" or ".".
 func (p *parser) name() string {
 	if p.at("-") || p.at(".") {
