@@ -108,5 +108,6 @@ func softwareoneAnswer(i *installation.Installation) *softwareoneInstallation {
 
 // softwareoneStatus returns the platform's name of a status, which starts with a capital letter.
 func softwareoneStatus(s installation.Status) string {
-	return strings.ToUpper(string(s[:1])) + string(s[1:])
+	n := min(1, len(s)) // an unset status stays empty
+	return strings.ToUpper(string(s[:n])) + string(s[n:])
 }
