@@ -135,7 +135,7 @@ func (h *Handler) verify(ctx context.Context, token string) (caller, error) {
 	}
 	who, err := httpapi.ReadNode(t.Claims, readClaims)
 	if err != nil {
-		return caller{}, h.rules.Reject("claims")
+		return caller{}, h.rules.Reject("its claims are not valid")
 	}
 	who.project = project
 	return who, nil

@@ -146,7 +146,8 @@ func (h *Handler) install(
 }
 
 // existing adds the ID of the existing installation to an ExistsError, if the caller may see the
-// installation. A list may not show the ID, because lists leave out records that cannot be opened.
+// installation. Lists leave out records that cannot be opened, so the caller might not find the ID
+// in a list.
 func (c *call) existing(err error) error {
 	e, ok := errors.AsType[*installation.ExistsError](err)
 	if !ok {

@@ -22,11 +22,11 @@
 //
 //	POST   /installations                              accounts                install, or invite
 //	GET    /installations                              all                     list
-//	GET    /installations/{id}                         all
+//	GET    /installations/{id}                         all                     read
 //	PUT    /installations/{id}                         owner of the extension  configure
 //	DELETE /installations/{id}                         vendor, operations      uninstall, or revoke
 //	POST   /installations/{id}/redeem                  accounts                accept an invitation
-//	GET    /extensions/{extId}/installations[/{id}]    all                     of one extension
+//	GET    /extensions/{extId}/installations[/{id}]    all                     list, or read
 //	POST   /installations/-/token[?account.id=ACC-...] secret of the extension mint a token
 //
 // # Authorization

@@ -147,7 +147,7 @@ func (i *Issuer) Verify(token string) (*Claims, error) {
 	}
 	c, err := httpapi.ReadNode(t.Claims, readClaims)
 	if err != nil {
-		return nil, i.rules.Reject("claims")
+		return nil, i.rules.Reject("its claims are not valid")
 	}
 	c.Expires = t.Expires
 	return c, nil

@@ -29,8 +29,8 @@
 //
 //   - NoClaims allows several installations in an account. Vercel chooses the IDs, and a customer
 //     who installs again gets a new ID while the old installation waits for its last invoice.
-//   - With Policy, the service keeps accounts apart. With [installation.DefaultPolicy], only the
-//     handler does.
+//   - With Policy, the service confines a system token to its account. With
+//     [installation.DefaultPolicy], only the handler does.
 //
 // If the service also serves other platforms, choose both functions by the tenant.
 //

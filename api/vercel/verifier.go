@@ -126,7 +126,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 	}
 	c, err := httpapi.ReadNode(t.Claims, readClaims)
 	if err != nil {
-		return nil, v.rules.Reject("claims")
+		return nil, v.rules.Reject("its claims are not valid")
 	}
 	return c, nil
 }

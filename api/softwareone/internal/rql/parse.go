@@ -321,9 +321,9 @@ func (p *parser) number(into **int) error {
 	return nil
 }
 
-// terms reads the value of order or select: a list of at most most fields, each with or without a
-// sign.
-func (p *parser) terms(into *[]Term, most int) error {
+// terms reads the value of order or select: a list of fields, each with or without a sign. limit is
+// the largest number of fields.
+func (p *parser) terms(into *[]Term, limit int) error {
 	for {
 		p.spaces()
 		var t Term
@@ -335,7 +335,7 @@ func (p *parser) terms(into *[]Term, most int) error {
 		} else if t.Path = p.name(); t.Path == "" {
 			return p.fault("a field is missing")
 		}
-		if *into = append(*into, t); len(*into) > most {
+		if *into = append(*into, t); len(*into) > limit {
 			return p.fault("too many fields")
 		}
 		p.spaces()
