@@ -240,7 +240,7 @@ func lua(at target, requests []request) string {
 	var b strings.Builder
 	b.WriteString("local requests = {}\n")
 	for _, r := range requests {
-		headers, body := "", "nil" // Lua reads strings in ASCII as Go quotes them
+		headers, body := "", "nil" // %q fits Lua too, as long as the strings are ASCII
 		for name, value := range r.header {
 			headers += fmt.Sprintf("[%q] = %q, ", name, value)
 		}
