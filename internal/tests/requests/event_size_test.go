@@ -66,3 +66,80 @@ func TestInvariant18EventsAreBounded(t *testing.T) {
 		t.Errorf("events with names left out have %d names, want 200 and more", omitted)
 	}
 }
+
+// An event at the border of MaxEvent stays within it, type included, whatever the length of its
+// reason.
+func TestInvariant18EventsAreBoundedToTheByte(t *testing.T) {
+	ctx := t.Context()
+	h := fixture.NewAttack(t)
+	h.Install("EXI-1", "ACC-1")
+	refs := []installation.Ref{"config/adobe_secret"}
+	for n := installation.MaxEvent - 200; n < installation.MaxEvent; n++ {
+		reason := strings.Repeat("r", n)
+		if _, err := h.Host().Reveal(ctx, installation.RevealRequest{
+			ID: "EXI-1", Refs: refs, Reason: reason,
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkEventSizes(t, h)
+}
+
+// The names in an event count with their length in the encoding, which takes two bytes from 128
+// bytes on.
+func TestInvariant18EventsWithLongNamesAreBounded(t *testing.T) {
+	ctx := t.Context()
+	h := fixture.NewAttack(t)
+	for n := range 20 {
+		var members []string
+		for i := range 100 {
+			name := fmt.Sprintf("%s%02d", strings.Repeat("p", 120+n), i)
+			members = append(members, fmt.Sprintf(`"%s":1`, name))
+		}
+		parts := fixture.SecretParts("ACC-1", "s3cr3t")
+		parts.Configuration = installation.Value(installation.Configuration{
+			Document: installation.JSON("{" + strings.Join(members, ",") + "}"),
+		})
+		if _, err := h.Host().Upsert(ctx, installation.UpsertRequest{
+			ID: "EXI-1", Parts: parts,
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkEventSizes(t, h)
+}
+
+// A policy of the host may know kinds of actors with long names.
+func TestInvariant18EventsOfLongKindsAreBounded(t *testing.T) {
+	h := fixture.NewAttack(t, func(o *installation.Options) {
+		o.Policy = func(installation.Actor, installation.Action, *installation.Installation) bool {
+			return true
+		}
+	})
+	id := strings.Repeat("i", validate.MaxID)
+	s := h.As(installation.Actor{
+		Kind: installation.ActorKind(strings.Repeat("日", validate.MaxName)), ID: id,
+		User: installation.Reference{ID: id, Name: id},
+	})
+	if _, err := s.Upsert(t.Context(), installation.UpsertRequest{
+		ID: id, Parts: fixture.SecretParts(id, "s3cr3t"),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	checkEventSizes(t, h)
+}
+
+func checkEventSizes(t *testing.T, h *fixture.Attack) {
+	t.Helper()
+	changes := h.Store.Changes()
+	if len(changes) == 0 {
+		t.Fatal("no changes")
+	}
+	for _, c := range changes {
+		for _, e := range c.Events {
+			if b, _ := e.MarshalBinary(); len(b) > installation.MaxEvent {
+				t.Errorf("the event %s has %d bytes", e.Type, len(b))
+			}
+		}
+	}
+}
