@@ -50,9 +50,9 @@
 //
 // Credentials of a [Connection] are always secret. In a [Document], a value is a secret if it is
 // stored as a secret, if a schema marks it, or if its name or its form says so. The rule for names
-// applies to values that are strings. If the name contains the word pin or otp, the rule also
-// applies to values that are numbers. The service splits a name into words at punctuation and
-// case. A name is sensitive if one of these is true:
+// applies to a string with the name, and to all strings in an array or object with the name. If the
+// name contains the word pin or otp, the rule also applies to numbers. The service splits a name
+// into words at punctuation and case. A name is sensitive if one of these is true:
 //
 //   - It contains one of these words: password, passwd, pwd, pass, passphrase, secret, token,
 //     apikey, credential, privatekey, bearer, jwt, cookie, otp, pin, pat, signature, dsn, hmac,

@@ -1,6 +1,10 @@
 package installation
 
-import "unicode/utf8"
+import (
+	"unicode/utf8"
+
+	"github.com/go-installation/installation/validate"
+)
 
 // eventsOf returns the events of a draft. Only the first event names what changed.
 func (s *Service) eventsOf(d *draft, next *Record) []Event {
@@ -29,8 +33,8 @@ func (s *Service) eventsOf(d *draft, next *Record) []Event {
 	return events
 }
 
-// Lengths in bytes to which fit cuts texts. The other strings are a type of this package and six
-// IDs of at most [validate.MaxID] bytes. All of them fit into [MaxEvent] together.
+// Lengths in bytes to which fit cuts texts. The other strings are the type and six IDs of at most
+// [validate.MaxID] bytes. All of them fit into [MaxEvent] together.
 const (
 	cutKind   = 32
 	cutName   = 128
@@ -57,6 +61,9 @@ func (e *Event) fit() {
 	}
 	if long() {
 		e.Actor.Kind = cut(e.Actor.Kind, cutKind)
+		// If the record does not open, these come from the store, which can hold longer ones.
+		e.Extension = cut(e.Extension, validate.MaxID)
+		e.Account = cut(e.Account, validate.MaxID)
 	}
 	for n := range names {
 		fits := *e

@@ -82,31 +82,39 @@ func TestInvariant18EventsAreBoundedToTheByte(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	checkEventSizes(t, h)
+	checkEventSizes(t, h.Store)
 }
 
-// The names in an event count with their length in the encoding, which takes two bytes from 128
-// bytes on.
+// A name of 128 bytes needs one byte more for its length than a shorter one. The lengths of the
+// reasons leave every possible rest for the last name.
 func TestInvariant18EventsWithLongNamesAreBounded(t *testing.T) {
 	ctx := t.Context()
 	h := fixture.NewAttack(t)
-	for n := range 20 {
-		var members []string
-		for i := range 100 {
-			name := fmt.Sprintf("%s%02d", strings.Repeat("p", 120+n), i)
-			members = append(members, fmt.Sprintf(`"%s":1`, name))
-		}
-		parts := fixture.SecretParts("ACC-1", "s3cr3t")
-		parts.Configuration = installation.Value(installation.Configuration{
-			Document: installation.JSON("{" + strings.Join(members, ",") + "}"),
-		})
-		if _, err := h.Host().Upsert(ctx, installation.UpsertRequest{
-			ID: "EXI-1", Parts: parts,
+	var members []string
+	var refs []installation.Ref
+	for i := range 30 {
+		name := fmt.Sprintf("%s%02d", strings.Repeat("p", 128-len("config/00/password")), i)
+		members = append(members, fmt.Sprintf(`"%s":{"password":"s3cr3t"}`, name))
+		refs = append(refs, installation.Ref("config/"+name+"/password"))
+	}
+	parts := fixture.SecretParts("ACC-1", "s3cr3t")
+	parts.Configuration = installation.Value(installation.Configuration{
+		Document: installation.JSON("{" + strings.Join(members, ",") + "}"),
+	})
+	s := h.Host()
+	req := installation.UpsertRequest{ID: "EXI-1", Parts: parts}
+	if _, err := s.Upsert(ctx, req); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 132 {
+		reason := strings.Repeat("r", n+1)
+		if _, err := s.Reveal(ctx, installation.RevealRequest{
+			ID: "EXI-1", Refs: refs, Reason: reason,
 		}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	checkEventSizes(t, h)
+	checkEventSizes(t, h.Store)
 }
 
 // A policy of the host may know kinds of actors with long names.
@@ -118,7 +126,7 @@ func TestInvariant18EventsOfLongKindsAreBounded(t *testing.T) {
 	})
 	id := strings.Repeat("i", validate.MaxID)
 	s := h.As(installation.Actor{
-		Kind: installation.ActorKind(strings.Repeat("日", validate.MaxName)), ID: id,
+		Kind: installation.ActorKind(strings.Repeat("😀", validate.MaxName)), ID: id,
 		User: installation.Reference{ID: id, Name: id},
 	})
 	if _, err := s.Upsert(t.Context(), installation.UpsertRequest{
@@ -126,12 +134,27 @@ func TestInvariant18EventsOfLongKindsAreBounded(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	checkEventSizes(t, h)
+	checkEventSizes(t, h.Store)
 }
 
-func checkEventSizes(t *testing.T, h *fixture.Attack) {
+// The IDs of a record that does not open come from its index terms, which anyone with access to the
+// store can write.
+func TestInvariant18EventsOfEditedRecordsAreBounded(t *testing.T) {
+	w := fixture.NewWorld(t)
+	w.Install(t, "i")
+	w.EditRecord(t, "i", func(record *installation.Record) {
+		long := strings.Repeat("x", installation.MaxEvent)
+		record.Index = []string{"acc=" + long, "ext=" + long}
+	})
+	if _, err := w.Host.Delete(t.Context(), installation.DeleteRequest{ID: "i"}); err != nil {
+		t.Fatal(err)
+	}
+	checkEventSizes(t, w.Store)
+}
+
+func checkEventSizes(t *testing.T, store *fixture.Store) {
 	t.Helper()
-	changes := h.Store.Changes()
+	changes := store.Changes()
 	if len(changes) == 0 {
 		t.Fatal("no changes")
 	}
