@@ -2,7 +2,6 @@ package installation
 
 import (
 	"time"
-	"unicode/utf8"
 
 	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
@@ -281,51 +280,4 @@ func (e *AuditEntry) clone() *AuditEntry {
 		return nil
 	}
 	return new(*e)
-}
-
-// Lengths in bytes to which an event is cut if it is longer than [MaxEvent]. The rest are IDs of at
-// most [validate.MaxID] bytes, so all fields fit beside each other.
-const (
-	cutName   = 128
-	cutReason = 256
-)
-
-// fit cuts e to [MaxEvent] bytes.
-func (e *Event) fit() {
-	size := func() int {
-		b, _ := e.MarshalBinary() // never fails
-		return len(b)
-	}
-	if size() <= MaxEvent {
-		return
-	}
-	e.Actor.User.Icon = ""
-	if size() > MaxEvent {
-		e.Actor.User.Name = cut(e.Actor.User.Name, cutName)
-	}
-	names := e.Changed
-	e.Changed = nil
-	if size() > MaxEvent {
-		e.Reason = cut(e.Reason, cutReason)
-	}
-	// A name takes three bytes beside its own, and Omitted at most eleven.
-	left := MaxEvent - size() - 11
-	for n, name := range names {
-		if left -= len(name) + 3; left < 0 {
-			e.Omitted = int64(len(names) - n)
-			break
-		}
-		e.Changed = names[:n+1]
-	}
-}
-
-// cut returns the beginning of s, at most n bytes of whole characters.
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }

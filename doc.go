@@ -50,9 +50,9 @@
 //
 // Credentials of a [Connection] are always secret. In a [Document], a value is a secret if it is
 // stored as a secret, if a schema marks it, or if its name or its form says so. The rule for names
-// applies to values that are strings. If the name contains the word pin or otp, the rule also
-// applies to values that are numbers. The service splits a name into words at punctuation and
-// case. A name is sensitive if one of these is true:
+// applies to a string with the name, and to all strings in an array or object with the name. If the
+// name contains the word pin or otp, the rule also applies to numbers. The service splits a name
+// into words at punctuation and case. A name is sensitive if one of these is true:
 //
 //   - It contains one of these words: password, passwd, pwd, pass, passphrase, secret, token,
 //     apikey, credential, privatekey, bearer, jwt, cookie, otp, pin, pat, signature, dsn, hmac,
@@ -77,9 +77,9 @@
 // removes a secret. Replacing a secret by an empty string is an error.
 //
 // Inside an array, a mask is accepted if the schema keyword x-key identifies the element; see
-// [validate.SchemaSource]. Without x-key, the element has to be unchanged. In addition, either the
-// whole array is unchanged, or all of these hold: the array has as many elements as before, the
-// element has its old index, and no other element equals it.
+// [validate.SchemaSource]. Without x-key, it is accepted if the whole array is unchanged, or if all
+// of these hold: the element is unchanged and at its old index, no other element equals it, and the
+// array has as many elements as before.
 //
 // # Schemas
 //
@@ -118,13 +118,13 @@
 // destination, unless the value looks like an address. No list of names is complete. If anything
 // else decides where secrets go, such as a region or a bucket, declare it in the schema.
 //
-// A write that changes a destination has to contain all secrets of the destination's document, even
-// those that are already stored. If the destination is in Connection.Metadata or
-// Installation.Extra, the change also requires the connection's credentials. A change of the
-// connection's provider or workspace requires the credentials and the secrets in the connection's
-// metadata. If the schema declares x-exposes for the destination, the change requires only the
-// secrets that x-exposes lists. To change a destination, reveal the secrets that the error names.
-// Then write the destination and the secrets in one patch:
+// A write that changes a destination cannot keep a stored secret of the destination's document: it
+// has to contain each secret again, or remove it. If the destination is in Connection.Metadata or
+// Installation.Extra, the same holds for the connection's credentials. For a change of the
+// connection's provider, its app's provider or its workspace, it holds for the credentials and the
+// secrets in the connection's metadata. If the schema declares x-exposes for the destination, it
+// holds only for the secrets that x-exposes lists. To change a destination, reveal the secrets that
+// the error names. Then write the destination and the secrets in one patch:
 //
 //	url, err := installation.DocumentOf("https://eu.harbor.example")
 //	ops := []installation.Operation{

@@ -236,8 +236,8 @@ func (s *Service) uninstall(ctx context.Context, d *draft, req UninstallRequest)
 }
 
 // purge removes configuration, connection, invitation and extra fields, and seals the rest under a
-// new data key. If the key is unavailable, purge removes the rest too, because a missing key must
-// not keep secrets alive. On an error the draft is unchanged.
+// new data key. If the record does not open or no new key can be wrapped, purge removes the rest
+// too, because a missing key must not keep secrets alive. On an error purge changes nothing.
 func (s *Service) purge(ctx context.Context, d *draft) error {
 	err := d.err
 	if err == nil {

@@ -179,7 +179,7 @@ type Result struct {
 type SweepReport struct {
 	Expired  int // invitations past their expiry
 	Purged   int // uninstalled installations past their grace period
-	Shredded int // how many of Purged had no available key: only plain fields are left
+	Shredded int // how many of Purged could not be sealed again: only plain fields are left
 	Skipped  int // records that someone else changed meanwhile
 	Failed   int // records that could not be changed; see the error
 }

@@ -251,7 +251,7 @@ func decodeManifest(plain []byte) (*manifest, error) {
 	for n, e := range r.Table {
 		i.Sealed[n] = Ref(e.Ref)
 	}
-	// The rest of plain is cleared.
+	// These two are slices of plain, which is cleared.
 	r.Lifecycle, r.CodeHash = bytes.Clone(r.Lifecycle), bytes.Clone(r.CodeHash)
 	return &manifest{Manifest: r, inst: i, lifecycle: life}, nil
 }

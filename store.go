@@ -82,8 +82,9 @@ const (
 	// MaxSkip is the largest Query.Skip.
 	MaxSkip = 100_000
 	// MaxEvent is the maximum length of an encoded [Event] in bytes. If an event would be longer,
-	// the service drops the icon of the actor's user, cuts the user's name and the reason short,
-	// and drops as many names of Changed as it has to.
+	// the service drops the icon of the actor's user, cuts the user's name short, and drops as
+	// many names of Changed as it has to. Only if that is not enough, it cuts the reason and other
+	// texts short.
 	MaxEvent = 2048
 )
 

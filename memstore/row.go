@@ -84,8 +84,10 @@ func (r *recordRow) replay(op [16]byte) (revision int64, ok bool) {
 	return 0, false
 }
 
-// neverApplied reports whether r proves that no try of c was applied, and none will be. The caller
-// has checked that the revision of r is not c.If and that r does not remember c.Op.
+// neverApplied reports whether r proves that no try of c was applied, and none will be: case 3 of
+// Commit in [installation.Store]. The caller has checked that the revision of r is not c.If and
+// that r does not remember c.Op. If r remembers as many ops as it can, the oldest of them decides:
+// an applied c would be newer, so r would still remember c.
 func (r *recordRow) neverApplied(c installation.Change) bool {
 	switch {
 	case r == nil || r.Revision <= c.If:

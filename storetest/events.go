@@ -49,7 +49,7 @@ var eventCases = []testCase{
 					Kind: installation.Customer, ID: "actor", ReadOnly: true,
 					User: installation.Reference{ID: "user", Name: "né", Icon: "icon"},
 				},
-				Reason: "because\nof \"this\"", Changed: []string{"", "/a", "/b~1c"},
+				Reason: "because\nof \"this\"", Changed: []string{"", "/a", "/b~1c"}, Omitted: 3,
 			}}
 			commit(t, s, c)
 			sameEvents(t, events(t, r, installation.EventQuery{Tenant: "tenant"}), c.Events)
@@ -192,7 +192,7 @@ func sameEvent(got, want installation.Event) bool {
 		got.Generation == want.Generation && sameTime(got.Time, want.Time) &&
 		got.Extension == want.Extension && got.Account == want.Account &&
 		got.Actor == want.Actor && got.Reason == want.Reason &&
-		slices.Equal(got.Changed, want.Changed)
+		slices.Equal(got.Changed, want.Changed) && got.Omitted == want.Omitted
 }
 
 // logged fails the case unless the change log of the tenant has exactly these events. It does

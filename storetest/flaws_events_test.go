@@ -114,6 +114,17 @@ var eventFlaws = []flaw{
 		fails: []string{"events/whole"},
 	},
 	{
+		name: "forgets how many names an event leaves out",
+		inflict: func(d *decorator) {
+			d.alterEvents(func(_ installation.EventQuery, page *installation.EventPage) {
+				for i := range page.Events {
+					page.Events[i].Omitted = 0
+				}
+			})
+		},
+		fails: []string{"events/whole"},
+	},
+	{
 		name: "reads the log of all tenants",
 		inflict: func(d *decorator) {
 			events := d.onEvents
