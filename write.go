@@ -276,6 +276,33 @@ func (s *Service) change(ctx context.Context, w *write, d *draft) (c Change, err
 	return c, err
 }
 
+// eventsOf returns the events of a draft. Only the first event names what changed.
+func (s *Service) eventsOf(d *draft, next *Record) []Event {
+	if len(d.events) == 0 {
+		return nil
+	}
+	inst := d.inst
+	if inst == nil {
+		inst = d.partial(d.now)
+	}
+	e := Event{
+		Key: d.key, Revision: d.stored.Revision, Generation: d.stored.Generation, Time: d.now,
+		Extension: inst.Extension.ID, Account: inst.Account.ID,
+		Actor: s.actor, Reason: d.reason, Changed: d.changed,
+	}
+	if next != nil {
+		e.Revision, e.Generation = next.Revision, next.Generation
+	}
+	events := make([]Event, len(d.events))
+	for i, t := range d.events {
+		e.Type = t
+		events[i] = e
+		events[i].fit()
+		e.Changed = nil
+	}
+	return events
+}
+
 // result is the answer to a write, as the actor may see it.
 func (s *Service) result(ctx context.Context, d *draft, c Change) *Result {
 	res := &Result{
