@@ -321,6 +321,3 @@ func errForeign(b bucket) error {
 	return unavailable("the meta of bucket %d is missing or another one: "+
 		"the data was flushed, evicted or replaced", b.number)
 }
-
-// errReply is the error for an unexpected answer of a script.
-var errReply = unavailable("a script gave an unexpected answer")

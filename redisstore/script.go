@@ -186,3 +186,6 @@ func send(ctx context.Context, node redis.UniversalClient, commands ...command) 
 }
 
 func isNoScript(err error) bool { return redis.HasErrorPrefix(err, "NOSCRIPT") }
+
+// errReply is the error for an unexpected answer of a script.
+var errReply = unavailable("a script gave an unexpected answer")
