@@ -120,8 +120,8 @@
 // lost index members when a slot moved on a few milliseconds after it had arrived: leave two
 // seconds between moves of a slot.
 //
-// A managed service has to allow EVALSHA and SCRIPT LOAD, or Open fails. Scripts declare all their
-// keys, and all keys of a script are in one slot. Where INFO is forbidden, Health reports
+// A managed service has to allow EVAL, EVALSHA and SCRIPT LOAD, or Open fails. Scripts declare all
+// their keys, and all keys of a script are in one slot. Where INFO is forbidden, Health reports
 // "unknown"; without WAIT, RequireReplicas cannot be used. Services often set volatile-lru: change
 // it.
 //
@@ -142,7 +142,8 @@
 // would close the connection, so without this right such a change ends as
 // [installation.ErrUnknownOutcome]. These rights are optional too: +info (without it, Health
 // reports "unknown"), +pttl (the same, and Verify fails), +wait (for RequireReplicas), +scan (for
-// Verify), and without a cluster +command, +cluster|slots and +asking.
+// Verify, and for an Open that creates the namespace), and without a cluster +command,
+// +cluster|slots and +asking.
 //
 // # Size
 //
