@@ -274,7 +274,7 @@ func TestOpenAfterMissingRight(t *testing.T) {
 	server := redistest.Start(t)
 	rights := documentedRights(t, "test-")
 	rights[0] = "~{test-*"
-	for _, command := range scriptCommands(t, "open.lua") {
+	for _, command := range append(scriptCommands(t, "open.lua"), "scan") {
 		t.Run(command, func(t *testing.T) {
 			options := &redisstore.Options{Namespace: "test-created-" + command, Buckets: 2}
 			allow(t, server, append(slices.Clone(rights), "-"+command))

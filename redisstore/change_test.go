@@ -33,7 +33,7 @@ func create(key installation.Key, reason string) installation.Change {
 	return c
 }
 
-// update returns the change that writes the next revision of a stored record. The event is
+// update returns the change that writes the next revision of a stored record. The event
 // has this reason.
 func update(stored *installation.Record, reason string) installation.Change {
 	c := create(stored.Key, reason)
@@ -78,10 +78,17 @@ func get(tb testing.TB, s installation.Store, key installation.Key) *installatio
 	return r
 }
 
-// countEvents returns the number of entries in the log for each event, by name.
+// countEvents returns the number of events in the log for each reason.
 func countEvents(tb testing.TB, r installation.EventReader) map[string]int {
+	return countBy(tb, r, func(e installation.Event) string { return e.Reason })
+}
+
+// countBy returns the number of events in the log for each value of a property.
+func countBy[T comparable](
+	tb testing.TB, r installation.EventReader, property func(installation.Event) T,
+) map[T]int {
 	tb.Helper()
-	seen := make(map[string]int)
+	seen := make(map[T]int)
 	q := installation.EventQuery{AllTenants: true, Limit: installation.MaxPage}
 	for {
 		page, err := r.Events(tb.Context(), q)
@@ -92,7 +99,7 @@ func countEvents(tb testing.TB, r installation.EventReader) map[string]int {
 			return seen
 		}
 		for _, e := range page.Events {
-			seen[e.Reason]++
+			seen[property(e)]++
 		}
 		q.After = page.Next
 	}

@@ -296,15 +296,15 @@ for _, member in ipairs(had) do
 end
 
 if field ~= '' then
-  local ends = 'o' .. string.sub(ARGV[14], 1, 20) .. field
+  local end_member = 'o' .. string.sub(ARGV[14], 1, 20) .. field
   redis.call('HSET', fields, field, ARGV[14])
-  redis.call('ZADD', index, '0', ends)
+  redis.call('ZADD', index, '0', end_member)
   if used and string.sub(used, 1, 20) ~= string.sub(ARGV[14], 1, 20) then
     redis.call('ZREM', index, 'o' .. string.sub(used, 1, 20) .. field)
   end
   for _, member in ipairs(expired) do
     local of = string.sub(member, 22)
-    if string.sub(member, 1, 1) == 'o' and member ~= ends then -- false only if some score is not 0
+    if string.sub(member, 1, 1) == 'o' and member ~= end_member then -- else some score is not 0
       if outlived[member] and of ~= field then
         redis.call('HDEL', fields, of)
       end

@@ -120,8 +120,8 @@
 // lost index members when a slot moved on a few milliseconds after it had arrived: leave two
 // seconds between moves of a slot.
 //
-// A managed service has to allow EVALSHA and SCRIPT LOAD, or Open fails. Scripts declare all their
-// keys, and all keys of a script are in one slot. Where INFO is forbidden, Health reports
+// A managed service has to allow EVAL, EVALSHA and SCRIPT LOAD, or Open fails. Scripts declare all
+// their keys, and all keys of a script are in one slot. Where INFO is forbidden, Health reports
 // "unknown"; without WAIT, RequireReplicas cannot be used. Services often set volatile-lru: change
 // it.
 //
@@ -140,9 +140,10 @@
 // With it, Open reads proto-max-bulk-len and client-query-buffer-limit, and Commit rejects a change
 // whose record, outcome or event is too long for them as [installation.ErrInvalid]. The server
 // would close the connection, so without this right such a change ends as
-// [installation.ErrUnknownOutcome]. These rights are optional too: +info (without it, Health
-// reports "unknown"), +pttl (the same, and Verify fails), +wait (for RequireReplicas), +scan (for
-// Verify), and without a cluster +command, +cluster|slots and +asking.
+// [installation.ErrUnknownOutcome]. Commit always rejects a part of more than 64 MiB. These rights
+// are optional too: +info (without it, Health reports "unknown"), +pttl (the same, and Verify
+// fails), +wait (for RequireReplicas), +scan (for Verify, and for an Open that creates the
+// namespace), and without a cluster +command, +cluster|slots and +asking.
 //
 // # Size
 //

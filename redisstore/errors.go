@@ -75,16 +75,6 @@ type notSent struct{ error }
 // Unwrap returns the wrapped error.
 func (e notSent) Unwrap() error { return e.error }
 
-// slotMoving is the error of a script whose keys are on two servers, because their slot is being
-// moved. Nothing was written, because our scripts read every key before they write.
-type slotMoving struct {
-	error
-	slot uint16
-}
-
-// Unwrap returns the wrapped error.
-func (e slotMoving) Unwrap() error { return e.error }
-
 // explained is an error with a text of our own, which replaces the text that [classify] returns.
 type explained struct {
 	error
@@ -107,9 +97,6 @@ func explain(err error) (verdict, string) {
 	v, text := classify(err)
 	if _, ok := errors.AsType[notSent](err); ok && v == verdictUnknown {
 		v = verdictRetry
-	}
-	if moving, ok := errors.AsType[slotMoving](err); ok {
-		text = fmt.Sprintf("slot %d is being moved to another server", moving.slot)
 	}
 	if e, ok := errors.AsType[explained](err); ok {
 		text = e.text

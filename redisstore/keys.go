@@ -163,6 +163,11 @@ func sortableTime(t time.Time) string {
 	return string(binary.BigEndian.AppendUint64(nil, uint64(t.UnixMicro())^1<<63))
 }
 
+// decodeTime decodes what sortableTime returns.
+func decodeTime(s string) time.Time {
+	return time.UnixMicro(int64(binary.BigEndian.Uint64([]byte(s)) ^ 1<<63)).UTC()
+}
+
 // fits reports whether sortableTime can encode t.
 func fits(t time.Time) bool {
 	return t.After(time.UnixMicro(math.MinInt64)) && t.Before(time.UnixMicro(math.MaxInt64))

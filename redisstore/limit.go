@@ -16,8 +16,8 @@ import (
 // limit before it sends a change.
 
 const (
-	// maxArgument is the limit for an argument of a command in bytes. Servers allow 512 MiB, unless
-	// they are configured otherwise.
+	// maxArgument is the limit of this package for an argument of a command, in bytes. The default
+	// of servers is higher: 512 MiB.
 	maxArgument = 64 << 20
 	// minLimit is the lowest limit that a server can be configured with.
 	minLimit = 1 << 20
@@ -33,10 +33,10 @@ const (
 
 // argumentLimit is the limit for the length of an argument.
 type argumentLimit struct {
-	mu      sync.Mutex
-	bytes   int
-	param   string // the parameter that sets the limit, "" for maxArgument
-	guessed bool   // whether a server does not show its limits
+	mu     sync.Mutex
+	bytes  int
+	param  string // the parameter that sets the limit, "" for maxArgument
+	hidden bool   // a server does not show its limits, so they may be lower
 }
 
 // lower lowers the limit to the value of a parameter, if the value is below the limit.
@@ -49,7 +49,7 @@ func (l *argumentLimit) lower(param, value string) {
 	}
 	switch {
 	case err != nil:
-		l.guessed = true
+		l.hidden = true
 	case bytes < int64(l.bytes):
 		l.bytes, l.param = int(bytes), param
 	}
@@ -66,7 +66,7 @@ func (s *Store) readLimit(ctx context.Context) *argumentLimit {
 		}
 		return nil
 	})
-	limit.guessed = limit.guessed || err != nil
+	limit.hidden = limit.hidden || err != nil
 	return limit
 }
 
@@ -92,7 +92,7 @@ func (l *argumentLimit) check(args []string) error {
 // limits.
 func (l *argumentLimit) hint(err error, args []string) error {
 	verdict, text := explain(err)
-	if !l.guessed || verdict != verdictUnknown || isContextError(err) {
+	if !l.hidden || verdict != verdictUnknown || isContextError(err) {
 		return err
 	}
 	for _, a := range args {

@@ -50,7 +50,9 @@ func endAtLimit(t *testing.T, server *redistest.Server, replicas int) {
 	svc := newService(t, s, func() time.Time { return now })
 	for i := range each {
 		for _, kind := range []string{"deleted", "final", "due", "again", "ended", "kept"} {
-			upsert(t, svc, kind, i, "")
+			if err := upsert(t, svc, kind, i, ""); err != nil {
+				t.Fatal(err)
+			}
 		}
 		uninstall(t, svc, "due", i, false)
 		uninstall(t, svc, "again", i, false)
@@ -68,8 +70,8 @@ func endAtLimit(t *testing.T, server *redistest.Server, replicas int) {
 		uninstall(t, svc, "again", i, true)
 		uninstall(t, svc, "ended", i, false)
 		for what, err := range map[string]error{
-			"create": tryUpsert(t, svc, "new", i, ""),
-			"update": tryUpsert(t, svc, "kept", i, "more than before"),
+			"create": upsert(t, svc, "new", i, ""),
+			"update": upsert(t, svc, "kept", i, "more than before"),
 		} {
 			wantUnavailable(t, what, err)
 			if !strings.Contains(fmt.Sprint(err), "the server is at its memory limit") {
@@ -82,7 +84,8 @@ func endAtLimit(t *testing.T, server *redistest.Server, replicas int) {
 	if err != nil || report.Purged != each {
 		t.Errorf("sweep: %+v, error %v, want %d purged", report, err, each)
 	}
-	if ended := countTypes(t, s); ended[event.Purged] != 3*each || ended[event.Deleted] != each {
+	ended := countBy(t, s, func(e installation.Event) event.Type { return e.Type })
+	if ended[event.Purged] != 3*each || ended[event.Deleted] != each {
 		t.Errorf("events %v, want %d purged and %d deleted", ended, 3*each, each)
 	}
 	setConfig(t, server, "maxmemory", "0")
@@ -118,7 +121,7 @@ func guard(what string, i int) installation.Guard {
 	return installation.Guard{IdempotencyKey: fmt.Sprintf("%s-%d", what, i)}
 }
 
-func tryUpsert(
+func upsert(
 	tb testing.TB, svc *installation.Service, kind string, i int, note string,
 ) error {
 	tb.Helper()
@@ -134,32 +137,6 @@ func tryUpsert(
 		Guard: guard("upsert"+note+kind, i), ID: id, Parts: parts,
 	})
 	return err
-}
-
-func upsert(tb testing.TB, svc *installation.Service, kind string, i int, note string) {
-	tb.Helper()
-	if err := tryUpsert(tb, svc, kind, i, note); err != nil {
-		tb.Fatal(err)
-	}
-}
-
-func countTypes(tb testing.TB, r installation.EventReader) map[event.Type]int {
-	tb.Helper()
-	seen := make(map[event.Type]int)
-	q := installation.EventQuery{AllTenants: true, Limit: installation.MaxPage}
-	for {
-		page, err := r.Events(tb.Context(), q)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		if len(page.Events) == 0 {
-			return seen
-		}
-		for _, e := range page.Events {
-			seen[e.Type]++
-		}
-		q.After = page.Next
-	}
 }
 
 func uninstall(tb testing.TB, svc *installation.Service, kind string, i int, final bool) {

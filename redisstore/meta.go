@@ -305,7 +305,7 @@ func (s *Store) readMeta(ctx context.Context, b bucket) (string, error) {
 // other than 0, a range can lack the meta members, and a scan still finds them.
 func (s *Store) scanMetas(ctx context.Context, b bucket) (metas []string, err error) {
 	err = s.scan(ctx, 2, func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
-		return s.client.ZScan(ctx, b.index(), cursor, scopeMeta+"*", verifyBatch).Result()
+		return s.client.ZScan(ctx, b.index(), cursor, scopeMeta+"*", scanBatch).Result()
 	}, func(_ context.Context, found []string) error {
 		for scored := range slices.Chunk(found, 2) {
 			if !slices.Contains(metas, scored[0]) { // a scan can return a member twice
@@ -321,6 +321,3 @@ func errForeign(b bucket) error {
 	return unavailable("the meta of bucket %d is missing or another one: "+
 		"the data was flushed, evicted or replaced", b.number)
 }
-
-// errReply is the error for an unexpected answer of a script.
-var errReply = unavailable("a script gave an unexpected answer")

@@ -1,6 +1,6 @@
 -- Tries every command that scripts use, except those that only Verify uses, and changes nothing. A
--- command without a harmless form gets an argument that it rejects. Before that, the server has
--- checked the user's rights and its own memory. All keys are in one slot, and exist.
+-- command without a harmless form gets an argument that it rejects: the server checks the user's
+-- rights and its own memory before the argument. All keys are in one slot, and exist.
 --
 -- KEYS
 --   1  index

@@ -141,11 +141,6 @@ func checkNUL(texts ...string) error {
 	return nil
 }
 
-// decodeTime decodes what sortableTime returns.
-func decodeTime(s string) time.Time {
-	return time.UnixMicro(int64(binary.BigEndian.Uint64([]byte(s)) ^ 1<<63)).UTC()
-}
-
 // digits is the length of timeDigits.
 const digits = 20
 

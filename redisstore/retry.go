@@ -162,6 +162,9 @@ func (s *Store) runScript(ctx context.Context, sc script, keys, args []string) (
 	})
 }
 
+// scanBatch is the number of keys, members or fields in one round trip of a scan.
+const scanBatch = 100
+
 // scan reads a collection with next, a command such as SCAN, and calls check for each batch of
 // elements. Each element has size texts: a key, or a member or field and its value. A server
 // returns a small collection all at once, so scan splits it into batches.
@@ -180,7 +183,7 @@ func (s *Store) scan(
 		if err != nil {
 			return err
 		}
-		for batch := range slices.Chunk(found, size*verifyBatch) {
+		for batch := range slices.Chunk(found, size*scanBatch) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}

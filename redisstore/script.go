@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	_ "embed" // the scripts
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -57,14 +58,15 @@ type command struct {
 func (command) NoRetry() bool { return true }
 
 // failure returns the error of the command: a notSent if nothing of the command was written to a
-// connection, and a slotMoving if the keys of the script are on two servers. The parameter key is
-// one of these keys.
+// connection. If the keys of the script are on two servers, because their slot is being moved, the
+// error names the slot. Nothing was written then, because our scripts read every key before they
+// write. The parameter key is one of these keys.
 func (c command) failure(key string) error {
 	switch err := c.Err(); {
 	case err != nil && !c.sent.sent.Load():
 		return notSent{err}
 	case isSlotMoving(err):
-		return slotMoving{err, slotOf(key)}
+		return explained{err, fmt.Sprintf("slot %d is being moved to another server", slotOf(key))}
 	default:
 		return err
 	}
@@ -146,10 +148,8 @@ func (s script) runAndWait(
 	cmd, waiting := s.command(ctx, "evalsha", s.digest, keys, args), wait(ctx)
 	send(ctx, node, cmd, waiting)
 	if isNoScript(cmd.Err()) {
-		cmd, waiting = s.command(ctx, "evalsha", s.digest, keys, args), wait(ctx)
-		if err := s.loadAndSend(ctx, node, cmd, waiting); err != nil {
-			return nil, 0, err
-		}
+		cmd, waiting = s.command(ctx, "eval", s.source, keys, args), wait(ctx)
+		send(ctx, node, cmd, waiting)
 	}
 	switch {
 	case cmd.Err() != nil:
@@ -162,20 +162,6 @@ func (s script) runAndWait(
 	return reply, replicas, err
 }
 
-// loadAndSend loads the script and sends commands that need it. All use the same connection,
-// because another connection may lead to another server. The error is that of a server that rejects
-// the script.
-func (s script) loadAndSend(
-	ctx context.Context, node redis.UniversalClient, commands ...command,
-) error {
-	load := command{Cmd: redis.NewCmd(ctx, "script", "load", s.source)}
-	send(ctx, node, append([]command{load}, commands...)...)
-	if isServerError(load.Err()) {
-		return load.Err()
-	}
-	return nil
-}
-
 // send sends commands in one pipeline. Each has its own error.
 func send(ctx context.Context, node redis.UniversalClient, commands ...command) {
 	pipe := node.Pipeline()
@@ -186,3 +172,6 @@ func send(ctx context.Context, node redis.UniversalClient, commands ...command) 
 }
 
 func isNoScript(err error) bool { return redis.HasErrorPrefix(err, "NOSCRIPT") }
+
+// errReply is the error for an unexpected answer of a script.
+var errReply = unavailable("a script gave an unexpected answer")

@@ -150,9 +150,6 @@ func (s *Store) Verify(ctx context.Context, o *VerifyOptions) (VerifyReport, err
 	return v.report, err
 }
 
-// verifyBatch is the number of keys, members or fields in one round trip.
-const verifyBatch = 100
-
 // verification is one run of Verify.
 type verification struct {
 	store  *Store
@@ -193,11 +190,12 @@ func (v *verification) buckets(ctx context.Context) error {
 		if err == nil {
 			err = v.index(ctx, b, readable)
 		}
+		var tails map[string]entryID
 		if err == nil && readable {
-			err = v.fields(ctx, b)
+			tails, err = v.events(ctx, b)
 		}
 		if err == nil && readable {
-			err = v.events(ctx, b)
+			err = v.fields(ctx, b, tails)
 		}
 		if err != nil {
 			return err

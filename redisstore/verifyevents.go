@@ -10,9 +10,9 @@ import (
 
 // logCheck checks the log of a bucket. Events are only added at the end of the log and trimmed at
 // its start. So an event that a later event or a field names is in the log, or is older than all
-// events in the log. Commits can change the log meanwhile. So a field is read before the event that
-// it names if the check is whether the event exists. It is read after the events if the check is
-// whether it names an event that is too old.
+// events in the log. Commits can change the log meanwhile. So fields are read after the walk, to
+// check that they name no event that is too old. The event that a field names is read after the
+// field, to check that it exists.
 type logCheck struct {
 	*verification
 	bucket      bucket
@@ -20,18 +20,18 @@ type logCheck struct {
 	tails       map[string]entryID // by tenant, the last event that was read
 }
 
-// events walks the log of a bucket.
-func (v *verification) events(ctx context.Context, b bucket) error {
+// events walks the log of a bucket. It returns the last event of each tenant that it has read.
+func (v *verification) events(ctx context.Context, b bucket) (map[string]entryID, error) {
 	c := &logCheck{verification: v, bucket: b, tails: make(map[string]entryID)}
 	for start := "-"; ; {
 		messages, err := v.store.entries(ctx, b, start, "+", eventBatch)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, m := range messages {
 			start = "(" + m.ID
 			if err := c.event(ctx, m); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		v.checked(&v.report.Events, len(messages))
@@ -39,10 +39,7 @@ func (v *verification) events(ctx context.Context, b bucket) error {
 			break
 		}
 	}
-	if err := c.ends(ctx); err != nil {
-		return err
-	}
-	return c.tailsNotOlder(ctx)
+	return c.tails, c.ends(ctx)
 }
 
 // event checks one event.
@@ -143,41 +140,4 @@ func (c *logCheck) isMissing(ctx context.Context, id string) (bool, error) {
 		return false, err
 	}
 	return c.isLost(ctx, c.bucket, id)
-}
-
-// tailsNotOlder checks that the field of each tenant does not name an event before the last event
-// that was read of the tenant. checkTails has already checked that the named events exist.
-func (c *logCheck) tailsNotOlder(ctx context.Context) error {
-	fields := make([]string, 0, verifyBatch)
-	for tenant := range c.tails {
-		if fields = append(fields, tailField(tenant)); len(fields) < verifyBatch {
-			continue
-		}
-		if err := c.notOlder(ctx, fields); err != nil {
-			return err
-		}
-		fields = fields[:0]
-	}
-	return c.notOlder(ctx, fields)
-}
-
-func (c *logCheck) notOlder(ctx context.Context, fields []string) error {
-	if err := ctx.Err(); err != nil || len(fields) == 0 {
-		return err
-	}
-	values, err := readValue(ctx, c.store, func(ctx context.Context) ([]any, error) {
-		return c.store.client.HMGet(ctx, c.bucket.fields(), fields...).Result()
-	})
-	if err != nil {
-		return err
-	}
-	for i, field := range fields {
-		value, ok := values[i].(string)
-		tenant := field[len(tailScope):]
-		id, valid := parseID(value)
-		if !ok || valid && id.less(c.tails[tenant]) {
-			c.add(tailProblem(ProblemWrongTail, c.bucket, tenant))
-		}
-	}
-	return nil
 }

@@ -40,8 +40,9 @@ func runLogCases(t *testing.T, cases map[string]logCase) {
 			log := client.XRange(t.Context(), verifyEvents, "-", "+").Val()
 			tc.damage(t, client, log)
 			names := map[string]string{"third": "0-" + log[2].ID}
-			for _, m := range client.XRange(t.Context(), verifyEvents, "("+log[2].ID, "+").Val() {
-				names["fourth"] = "0-" + m.ID
+			planted := client.XRange(t.Context(), verifyEvents, "("+log[2].ID, "+").Val()
+			if len(planted) > 0 {
+				names["fourth"] = "0-" + planted[0].ID
 			}
 			for i, p := range tc.want {
 				if name, ok := names[p.Name]; ok {
@@ -135,6 +136,16 @@ func TestVerifyTails(t *testing.T) {
 			func(t *testing.T, c *redis.Client, log []redis.XMessage) {
 				send("hset", verifyFields, "ttenant", log[0].ID)(t, c)
 			}, []redisstore.Problem{wrongTail},
+		},
+		"tail of an older one of another tenant": { // is one problem, although wrong in two ways
+			func(t *testing.T, c *redis.Client, log []redis.XMessage) {
+				other := plant(t, c, "t", "other", "p", "", "e", log[0].Values["e"])
+				mine := plant(t, c, "t", "tenant", "p", log[2].ID, "e", log[0].Values["e"])
+				send("hset", verifyFields, "tother", other, "ttenant", other, "last", mine)(t, c)
+			}, []redisstore.Problem{wrongTail, {
+				Kind: redisstore.ProblemDamagedEvent, Name: "fourth",
+				Key: installation.Key{Tenant: "other"},
+			}},
 		},
 		"tail of another tenant": {
 			func(t *testing.T, c *redis.Client, log []redis.XMessage) {

@@ -9,18 +9,38 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// fields walks the hash of a bucket: outcomes, and the last event of each tenant.
-func (v *verification) fields(ctx context.Context, b bucket) error {
+// fields walks the hash of a bucket: outcomes, and the last event of each tenant. It compares these
+// with logged, the last event of each tenant in the log. It deletes the tenants in logged whose
+// field it has found.
+func (v *verification) fields(ctx context.Context, b bucket, logged map[string]entryID) error {
 	next := func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
-		return v.store.client.HScan(ctx, b.fields(), cursor, "", verifyBatch).Result()
+		return v.store.client.HScan(ctx, b.fields(), cursor, "", scanBatch).Result()
 	}
-	return v.store.scan(ctx, 2, next, func(ctx context.Context, found []string) error {
-		return v.checkFields(ctx, b, found)
+	err := v.store.scan(ctx, 2, next, func(ctx context.Context, found []string) error {
+		return v.checkFields(ctx, b, found, logged)
 	})
+	if err != nil {
+		return err
+	}
+	for tenant, last := range logged {
+		// The scan can miss a field while the slot moves. If the field is missing, id is "".
+		id, err := v.store.readText(ctx, func(ctx context.Context) *redis.StringCmd {
+			return v.store.client.HGet(ctx, b.fields(), tailField(tenant))
+		})
+		if err == nil {
+			err = v.checkTails(ctx, b, []tail{{tenant, id, last}})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkFields checks fields of a hash. In found, each field is followed by its value.
-func (v *verification) checkFields(ctx context.Context, b bucket, found []string) error {
+func (v *verification) checkFields(
+	ctx context.Context, b bucket, found []string, logged map[string]entryID,
+) error {
 	var tails []tail
 	var fields, ends []string
 	for i := 0; i+1 < len(found); i += 2 {
@@ -41,7 +61,8 @@ func (v *verification) checkFields(ctx context.Context, b bucket, found []string
 			}
 		case field[:1] == tailScope:
 			tenant := field[1:]
-			tails = append(tails, tail{tenant, value})
+			tails = append(tails, tail{tenant, value, logged[tenant]})
+			delete(logged, tenant)
 			if v.store.keys.of(tenant) != b {
 				v.add(tailProblem(ProblemWrongBucket, b, tenant))
 			}
@@ -84,7 +105,10 @@ func outcomeProblem(kind ProblemKind, b bucket, field string) Problem {
 }
 
 // tail is a field that names the last event of a tenant.
-type tail struct{ tenant, id string }
+type tail struct {
+	tenant, id string
+	logged     entryID // the tenant's last event in the log, zero if there was none
+}
 
 func tailProblem(kind ProblemKind, b bucket, tenant string) Problem {
 	return Problem{
@@ -92,13 +116,13 @@ func tailProblem(kind ProblemKind, b bucket, tenant string) Problem {
 	}
 }
 
-// checkTails checks that the events that fields name are in the log, or older than all events
-// there.
+// checkTails checks that fields name no event before the tenant's last one in the log. It also
+// checks that the events that they name are in the log, or older than all events there.
 func (v *verification) checkTails(ctx context.Context, b bucket, tails []tail) error {
 	found := make([]*redis.XMessageSliceCmd, len(tails))
 	err := v.pipeline(ctx, func(pipe redis.Pipeliner) {
 		for i, t := range tails {
-			if validID(t.id) {
+			if id, _ := parseID(t.id); validID(t.id) && !id.less(t.logged) {
 				found[i] = pipe.XRangeN(ctx, b.events(), t.id, t.id, 1)
 			}
 		}

@@ -14,7 +14,7 @@ import (
 // outcomes can then be read.
 func (v *verification) index(ctx context.Context, b bucket, readable bool) error {
 	next := func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
-		return v.store.client.ZScan(ctx, b.index(), cursor, "", verifyBatch).Result()
+		return v.store.client.ZScan(ctx, b.index(), cursor, "", scanBatch).Result()
 	}
 	return v.store.scan(ctx, 2, next, func(ctx context.Context, found []string) error {
 		return v.checkMembers(ctx, b, found, readable)

@@ -14,7 +14,7 @@ import (
 func (v *verification) keysOf(ctx context.Context, node redis.UniversalClient) error {
 	pattern := v.store.keys.pattern()
 	return v.store.scan(ctx, 1, func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
-		return node.Scan(ctx, cursor, pattern, verifyBatch).Result()
+		return node.Scan(ctx, cursor, pattern, scanBatch).Result()
 	}, v.checkKeys)
 }
 
