@@ -52,6 +52,14 @@ var (
 	// ErrUnavailable means that the store cannot answer, is not the expected one, or is unsafe to
 	// use. It says nothing about any record.
 	ErrUnavailable = errors.New("installation: store unavailable")
+	// ErrRestored means that the store went back to an older state: its data was restored from a
+	// backup, or a failover lost more than a few seconds. The error also matches [ErrUnavailable].
+	// The store answers again after [Service.AcceptRestore].
+	ErrRestored = errors.New("installation: the store went back to an older state")
+	// ErrEpoch means that a store refused a change that was built before a restore was accepted.
+	// No try of the change was applied, or the restore has removed it. The service builds such a
+	// change again, so its callers never get this error.
+	ErrEpoch = errors.New("installation: the change was built before a restore was accepted")
 	// ErrUnknownOutcome means that a write was sent and no answer came back. Whether the write was
 	// applied is unknown.
 	ErrUnknownOutcome = errors.New("installation: outcome unknown: the write may have been applied")

@@ -30,7 +30,7 @@ import (
 //   - All methods may be called from many goroutines at once.
 //
 // The Store interface does not grow. Further abilities are optional interfaces: [EventReader],
-// [Counter], [HealthChecker]. Each interface says what the Service does without it. A wrapper that
+// [Counter], [HealthChecker], [Namespacer]. Each interface says what the Service does without it. A wrapper that
 // embeds a Store hides these interfaces. The wrapper must implement them and forward the calls.
 type Store interface {
 	// Get returns the record at key, even if it is a tombstone (see Record.Deleted). It returns an
@@ -43,9 +43,11 @@ type Store interface {
 	//  1. The record at c.Key remembers c.Op: this very change was applied before. Nothing is
 	//     written; the receipt has the revision that c led to, and Replayed is true. A record or
 	//     tombstone remembers the Op of its last [RememberedOps] changes.
-	//  2. c.Idempotency is given and the tenant has an unexpired outcome with the same digest:
+	//  2. c.Epoch is not the epoch of the namespace (see [Namespacer]): an error that matches
+	//     [ErrEpoch].
+	//  3. c.Idempotency is given and the tenant has an unexpired outcome with the same digest:
 	//     nothing is written; the receipt holds that outcome.
-	//  3. The stored revision differs from c.If: a [*ConflictError] with the stored revision. A
+	//  4. The stored revision differs from c.If: a [*ConflictError] with the stored revision. A
 	//     tombstone has a revision too, and c.If is compared with it. If nothing is stored, the
 	//     revision is 0. The error has NotApplied set if the stored record proves that no try of c
 	//     was applied. The proof needs three facts: the revision of the record is above c.If, the
@@ -53,7 +55,7 @@ type Store interface {
 	//     so if it holds fewer than [RememberedOps] changes, or a change that led to c.If or to a
 	//     lower revision. If neither c nor that change has a Record, the change must have led to a
 	//     revision below c.If.
-	//  4. Another record of the tenant holds one of c.Record.Claims: an [*ExistsError] with the
+	//  5. Another record of the tenant holds one of c.Record.Claims: an [*ExistsError] with the
 	//     ID of the holder.
 	//
 	// Otherwise Commit stores the record or tombstone of c in place of the old record. The old
@@ -129,6 +131,7 @@ type Change struct {
 	Op [16]byte // random token of this mutation, the same on every try of it
 	// time of the service; the store uses it to find expired tombstones and outcomes
 	Now         time.Time
+	Epoch       int64    // of the namespace when the service began to build the change
 	Key         Key      // of the record to change; the same as Record.Key
 	If          int64    // the revision that Key must have; 0 = nothing is stored at Key
 	Record      *Record  // new state, Revision above If; nil = keep the record (If is then above 0)
@@ -251,4 +254,33 @@ type Counter interface {
 type HealthChecker interface {
 	// Health returns the problems that it found. An error means that the store did not answer.
 	Health(ctx context.Context) ([]health.Finding, error)
+}
+
+// Namespace identifies all data that a store keeps together, and its last accepted restore.
+type Namespace struct {
+	ID string // random; data that was lost and begun again has another ID
+	// Epoch is 0 until the first restore is accepted. From then on it is the time of the last
+	// acceptance in microseconds since 1970, or a greater number.
+	Epoch int64
+	Era   string // random, new with each epoch: tells apart two epochs with the same number
+}
+
+// Namespacer is the ability of a store to tell that its data went back to an older state. Without
+// it the namespace has no ID, and its epoch is always 0.
+//
+// After a restore from a backup, a revision can be given out a second time, for other content. The
+// epoch prevents that. When an operator accepts the restore, the epoch becomes a number that is
+// greater than every revision and generation before. From then on the service chooses revisions and
+// generations that are at least the epoch, and a store refuses a change of another epoch.
+type Namespacer interface {
+	// Namespace returns the namespace as the store knows it. It may return what it read earlier:
+	// Commit compares the epoch again. After an error that matches [ErrEpoch], it returns the
+	// namespace that Commit saw.
+	Namespace(ctx context.Context) (Namespace, error)
+
+	// AcceptRestore gives the namespace a new era and a greater epoch: now in microseconds since
+	// 1970, or the epoch before plus 1 if that is greater. Of two calls at the same time, the
+	// greater epoch stays; both return it. If the store is split in parts with different epochs,
+	// AcceptRestore makes them equal. After an error, a repeat completes the work.
+	AcceptRestore(ctx context.Context, now time.Time) (Namespace, error)
 }
