@@ -134,7 +134,7 @@ func (s *Service) newOutcome(ctx context.Context, w *write, d *draft, c Change) 
 	}
 	a := record.Answer{
 		ID: d.key.ID, Generation: d.stored.Generation, Revision: d.stored.Revision,
-		Fingerprint: print[:], Verdict: d.verdict(c),
+		Fingerprint: print[:], Verdict: d.verdict(c), Epoch: c.Epoch,
 	}
 	if c.Record != nil {
 		a.Generation, a.Revision = c.Record.Generation, c.Record.Revision
@@ -210,6 +210,13 @@ func (s *Service) replay(ctx context.Context, w *write, o *Outcome) (*Result, er
 	a, err := s.openOutcome(ctx, w, o)
 	if err != nil {
 		return nil, err
+	}
+	in, err := s.namespace(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if a.Epoch != in.Epoch {
+		a.Code = nil // a restore was accepted since, so the code is void
 	}
 	snap, err := s.load(ctx, a.ID)
 	if err != nil {

@@ -92,7 +92,7 @@ func (s *Service) issueCode(d *draft) error {
 	d.inst.Audit.Invited = s.audit(d)
 	d.code = invite.NewCode()
 	hash := invite.Hash(d.code)
-	d.codeHash, d.effect = hash[:], effectSealed
+	d.codeHash, d.codeEra, d.effect = hash[:], d.namespace.Era, effectSealed
 	return nil
 }
 
@@ -131,7 +131,7 @@ func (s *Service) accept(ctx context.Context, d *draft, req AcceptRequest) error
 	if d.lifecycle.status == StatusInstalled && d.redeemer == req.Account.ID {
 		return s.mayAccept(d)
 	}
-	if d.status() != StatusInvited {
+	if d.status() != StatusInvited || d.codeEra != d.namespace.Era {
 		return ErrInvitation
 	}
 	d.lifecycle.status, d.redeemer = StatusInstalled, req.Account.ID
@@ -247,7 +247,7 @@ func (s *Service) purge(ctx context.Context, d *draft) error {
 	case err == nil:
 		i := d.inst
 		i.Configuration, i.Connection, i.Invitation, i.Extra = nil, nil, nil, Document{}
-		d.secrets, d.codeHash, d.redeemer = map[Ref]secret{}, nil, ""
+		d.secrets, d.codeHash, d.codeEra, d.redeemer = map[Ref]secret{}, nil, "", ""
 		d.effect = effectSealed
 	case ctx.Err() != nil:
 		return ctx.Err()

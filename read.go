@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-installation/installation/internal/jsontree"
@@ -278,7 +279,7 @@ func (req ListRequest) matches(inst *Installation) bool {
 // ("" = from the oldest that is kept). It is for the host.
 //
 // Errors: [ErrForbidden], [ErrUnsupported] if the store cannot read its log, [ErrTrimmed] if
-// entries after the cursor are gone, and those of the store.
+// entries after the cursor are gone or a restore was accepted since, and those of the store.
 func (s *Service) Events(ctx context.Context, after string, limit int) (page EventPage, err error) {
 	defer inMethod("events", &err)
 	if err := s.admitMaintenance(checkLimit("limit", limit, MaxPage)); err != nil {
@@ -288,8 +289,16 @@ func (s *Service) Events(ctx context.Context, after string, limit int) (page Eve
 	if !ok {
 		return EventPage{}, ErrUnsupported
 	}
+	in, err := s.namespace(ctx)
+	if err != nil {
+		return EventPage{}, err
+	}
+	if after, err = in.eventPosition(after); err != nil {
+		return EventPage{}, err
+	}
 	q := EventQuery{Tenant: s.tenant, After: after, Limit: cmp.Or(limit, defaultPage)}
 	page, err = reader.Events(ctx, q)
+	page.Next = in.eventCursor(page.Next)
 	return page, invalidCursor(err)
 }
 
@@ -365,4 +374,27 @@ func mask(doc Document, sealed []Ref, kind string, rule masked.Rule) Document {
 		return Document{} // this library stored it, so it parses; if not, nothing is shown
 	}
 	return maskedDocument(masked.Mask(tree, pointersOf(sealed, kind), rule).Append(nil))
+}
+
+// eventCursor returns the cursor of a store with the era in front. The cursor of another era can
+// name an event that is not in the log any more, or another event.
+func (in Namespace) eventCursor(stored string) string {
+	if stored == "" {
+		return ""
+	}
+	return in.Era + ":" + stored
+}
+
+// eventPosition returns the cursor of the store in a cursor of this era.
+func (in Namespace) eventPosition(cursor string) (string, error) {
+	era, stored, ok := strings.Cut(cursor, ":")
+	switch {
+	case cursor == "":
+		return "", nil
+	case !ok:
+		return "", invalidCursor(ErrInvalid)
+	case era != in.Era:
+		return "", ErrTrimmed
+	}
+	return stored, nil
 }

@@ -244,3 +244,10 @@ func (o *Optional[T]) UnmarshalJSON(b []byte) error {
 	o.given, o.value = true, value
 	return nil
 }
+
+// RekeyRequest is the request of [Service.Rekey].
+type RekeyRequest struct {
+	Guard
+	ID     string
+	Reason string // for the event
+}

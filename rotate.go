@@ -60,7 +60,7 @@ const maxReasons = 100
 //     not rewrapped: keep the key for Options.IdempotencyTTL after the last process that had it as
 //     its primary.
 //
-// The secrets and their data keys stay as they are. Revisions grow by one. Rewrap writes no events:
+// The secrets and their data keys stay as they are. Revisions grow. Rewrap writes no events:
 // nothing changed for a customer, and one event for each record would push all others out of the
 // log. A data key keeps its cipher suite. To change the suite, call [Service.Rekey].
 //
@@ -122,6 +122,10 @@ func (r *rewrap) run(ctx context.Context) (err error) {
 
 // walk rewraps the records under one key. The cursor moves past those that failed.
 func (r *rewrap) walk(ctx context.Context, id string) error {
+	in, err := r.namespace(ctx)
+	if err != nil {
+		return err
+	}
 	unavailable := 0 // in a row
 	q := Query{AllTenants: true, Term: record.TermKey + id, Limit: sweepPage}
 	for stored, err := range r.records(ctx, q) {
@@ -134,7 +138,7 @@ func (r *rewrap) walk(ctx context.Context, id string) error {
 		if err := r.pause(ctx); err != nil {
 			return err
 		}
-		err := r.rewrapRecord(ctx, stored)
+		err := r.rewrapRecord(ctx, stored, in)
 		if stop := r.count(ctx, stored.Key, err); stop != nil {
 			return stop
 		}
@@ -201,18 +205,21 @@ func (r *rewrap) count(ctx context.Context, key Key, err error) (stop error) {
 
 // rewrapRecord rewraps one record, and tries again after a conflict if the record is still under
 // its old key.
-func (r *rewrap) rewrapRecord(ctx context.Context, stored *Record) error {
+func (r *rewrap) rewrapRecord(ctx context.Context, stored *Record, in Namespace) error {
 	key := stored.Key
 	var retry conflictRetry
 	for {
-		err := r.commitRewrapped(ctx, stored)
-		if !errors.Is(err, ErrConflict) {
+		err := r.commitRewrapped(ctx, stored, in.Epoch)
+		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrEpoch) {
 			return err
 		}
 		if err := retry.wait(ctx, stored.Revision); err != nil {
 			return err
 		}
 		if err := r.pause(ctx); err != nil {
+			return err
+		}
+		if in, err = r.namespace(ctx); err != nil {
 			return err
 		}
 		stored, err = r.store.Get(ctx, key)
@@ -229,7 +236,7 @@ func (r *rewrap) rewrapRecord(ctx context.Context, stored *Record) error {
 
 // commitRewrapped wraps the data key of a record under the primary key, and commits the record if
 // it has not changed since it was read.
-func (r *rewrap) commitRewrapped(ctx context.Context, stored *Record) error {
+func (r *rewrap) commitRewrapped(ctx context.Context, stored *Record, epoch int64) error {
 	body, life, err := decodeBody(stored.Body)
 	if err != nil {
 		return err
@@ -255,11 +262,14 @@ func (r *rewrap) commitRewrapped(ctx context.Context, stored *Record) error {
 		return err
 	}
 	defer again.Destroy()
+	m.Epoch = epoch
 	next, err := m.rewrapped(stored, body, life, w, k, again)
 	if err != nil {
 		return err
 	}
-	c := Change{Now: r.now(), Key: stored.Key, If: stored.Revision, Record: next}
+	c := Change{
+		Now: r.now(), Epoch: epoch, Key: stored.Key, If: stored.Revision, Record: next,
+	}
 	rand.Read(c.Op[:]) // never fails since Go 1.24
 	_, err = r.store.Commit(ctx, c)
 	unknown := errors.Is(err, ErrUnknownOutcome)
@@ -284,7 +294,7 @@ func (m *manifest) rewrapped(
 	r *Record, body *record.Body, life lifecycle, w crypto.Wrapped, k, again *crypto.DataKey,
 ) (*Record, error) {
 	next, nextBody := *r, *body
-	next.Revision++
+	next.Revision = max(next.Revision+1, m.Epoch)
 	m.inst.Revision, m.lifecycle, m.Claims = next.Revision, life, r.Claims
 	sealed, err := k.SealBinary(nil, manifestPlace(r.Key), m.encode())
 	if err != nil {
@@ -327,18 +337,11 @@ func (r *rewrap) readBack(
 	return nil
 }
 
-// RekeyRequest is the request of [Service.Rekey].
-type RekeyRequest struct {
-	Guard
-	ID     string
-	Reason string // for the event
-}
-
 // Rekey gives an installation a new data key, and seals every secret and the manifest again under
 // it in one commit. Use it if someone may have seen a data key or a key-encryption key.
 // [Service.Rewrap] is not enough then, because it keeps the data key. After Rekey the old data key
 // opens only backups. Rekey can also change the cipher suite. Nothing else changes; the claims
-// stay. The revision grows by one, and Rekey writes an event.
+// stay. The revision grows, and Rekey writes an event.
 //
 // The first answers to earlier requests with an idempotency key were sealed under the old data key.
 // If such a request is repeated, the answer is the present state. A repeated Invite returns no

@@ -32,11 +32,12 @@ func (s *Service) begin(ctx context.Context, d *draft, status Status) error {
 	}
 	d.inst = &Installation{
 		ID: d.key.ID, Tenant: d.key.Tenant, Name: old.Name, Extension: old.Extension,
-		Audit: Audit{Created: old.Audit.Created}, Generation: d.stored.Generation + 1,
+		Audit:      Audit{Created: old.Audit.Created},
+		Generation: max(d.stored.Generation+1, d.namespace.Epoch),
 	}
 	d.lifecycle = lifecycle{status: status, generation: d.inst.Generation}
 	d.err, d.body, d.secrets = nil, nil, map[Ref]secret{}
-	d.codeHash, d.redeemer, d.rule = nil, "", s.rule.ID()
+	d.codeHash, d.codeEra, d.redeemer, d.rule = nil, "", "", s.rule.ID()
 	d.created = true
 	return s.newDataKey(ctx, d)
 }
@@ -118,14 +119,14 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 	} else {
 		i.Audit.Updated = s.audit(d)
 	}
-	i.Revision, i.Status, i.Purged = d.stored.Revision+1, d.lifecycle.status, d.lifecycle.purged
+	i.Revision, i.Status, i.Purged = d.nextRevision(), d.lifecycle.status, d.lifecycle.purged
 	claims, err := s.claimsOf(d)
 	if err != nil {
 		return nil, err
 	}
 	m := manifest{inst: i, lifecycle: d.lifecycle, Manifest: &record.Manifest{
-		Rule: d.rule, Claims: claims, CodeHash: d.codeHash, Redeemer: d.redeemer,
-		CredentialNumber: d.credentialNumber,
+		Rule: d.rule, Claims: claims, CodeHash: d.codeHash, CodeEra: d.codeEra,
+		Redeemer: d.redeemer, CredentialNumber: d.credentialNumber, Epoch: d.namespace.Epoch,
 	}}
 	body := &record.Body{Lifecycle: d.lifecycle.encode(), Key: d.wrapped}
 	secrets := d.sealedSecrets()
@@ -168,7 +169,7 @@ func errTooLarge() error {
 // this needs no key. The record gives up its claims.
 func (d *draft) plainRecord() *Record {
 	next, body := *d.stored, *d.body
-	next.Revision++
+	next.Revision = d.nextRevision()
 	next.Claims = nil
 	next.Index = record.SetTerm(next.Index, record.TermPhase, d.lifecycle.status.phase())
 	if body.Manifest == nil {

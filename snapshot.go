@@ -2,8 +2,10 @@ package installation
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"sync"
@@ -31,7 +33,32 @@ type snapshot struct {
 	table            []record.Entry // one entry for each secret
 	credentialNumber int64          // of the newest credential
 	codeHash         []byte         // of the invitation code
+	codeEra          string         // of the namespace when the code was made
 	redeemer         string         // the account that accepted the invitation
+}
+
+// namespace returns the namespace of the store, the zero value if the store has none. A change has
+// to be built from what is read after this call.
+func (s *Service) namespace(ctx context.Context) (Namespace, error) {
+	n, ok := s.store.(Namespacer)
+	if !ok {
+		return Namespace{}, nil
+	}
+	in, err := n.Namespace(ctx)
+	if errors.Is(err, ErrUnsupported) {
+		return Namespace{}, nil
+	}
+	return in, err
+}
+
+// rejectedEpoch returns errRetry if a change of another epoch can be built again.
+func (s *Service) rejectedEpoch(ctx context.Context, c Change) error {
+	in, err := s.namespace(ctx)
+	if err == nil && in.Epoch == c.Epoch {
+		return fmt.Errorf("%w: the store has epochs, and a wrapper of it hides Namespacer",
+			ErrUnavailable)
+	}
+	return cmp.Or(err, errRetry)
 }
 
 // load reads an installation and opens it as far as possible. The error means that the store
@@ -102,7 +129,7 @@ func (snap *snapshot) openManifest(ctx context.Context, keys crypto.KeyWrapper) 
 	}
 	snap.inst, snap.dataKey, snap.wrapped = m.inst, k, snap.body.Key
 	snap.rule, snap.table, snap.credentialNumber = m.Rule, m.Table, m.CredentialNumber
-	snap.codeHash, snap.redeemer = m.CodeHash, m.Redeemer
+	snap.codeHash, snap.codeEra, snap.redeemer = m.CodeHash, m.CodeEra, m.Redeemer
 	return nil
 }
 

@@ -54,8 +54,9 @@ const (
 // It starts as a copy of the stored state. Each attempt of a write has its own draft.
 type draft struct {
 	snapshot
-	before *snapshot
-	now    time.Time
+	before    *snapshot
+	namespace Namespace // before the snapshot was read
+	now       time.Time
 
 	effect  effect
 	secrets map[Ref]secret // nil until they are needed; see sealedSecrets
@@ -79,13 +80,17 @@ const (
 	effectTombstone               // a tombstone
 )
 
-func newDraft(before *snapshot, now time.Time) *draft {
-	d := &draft{snapshot: *before, before: before, now: now}
+func newDraft(before *snapshot, in Namespace, now time.Time) *draft {
+	d := &draft{snapshot: *before, before: before, namespace: in, now: now}
 	if before.inst != nil {
 		d.inst = new(*before.inst)
 	}
 	return d
 }
+
+// nextRevision is the revision of the draft. It is at least the epoch, so that no revision from
+// before a restore is given out again.
+func (d *draft) nextRevision() int64 { return max(d.stored.Revision+1, d.namespace.Epoch) }
 
 // status is the status of the draft now.
 func (d *draft) status() Status { return d.statusAt(d.now) }
@@ -164,6 +169,10 @@ func mayFollowSuccess(err error) bool {
 func (s *Service) attempt(
 	ctx context.Context, w *write, op [16]byte, read bool,
 ) (res *Result, revision int64, err error) {
+	in, err := s.namespace(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
 	before := &snapshot{key: Key{s.tenant, w.id}, stored: &Record{}}
 	if read {
 		if before, err = s.load(ctx, w.id); err != nil {
@@ -171,7 +180,7 @@ func (s *Service) attempt(
 		}
 	}
 	defer before.wipe()
-	d := newDraft(before, s.now())
+	d := newDraft(before, in, s.now())
 	defer func() { d.wipe() }() // wipe the key that d has at the end
 	if err := s.authorize(w, d); err != nil {
 		return nil, before.stored.Revision, err
@@ -251,14 +260,14 @@ func (g Guard) compare(before *snapshot) error {
 
 // change turns the draft into the change to commit: the record, the events and the outcome.
 func (s *Service) change(ctx context.Context, w *write, d *draft) (c Change, err error) {
-	c = Change{Now: d.now, Key: d.key, If: d.stored.Revision}
+	c = Change{Now: d.now, Epoch: d.namespace.Epoch, Key: d.key, If: d.stored.Revision}
 	switch d.effect {
 	case effectNone, effectEvent:
 	case effectPlain:
 		c.Record = d.plainRecord()
 	case effectTombstone:
 		c.Record = &Record{
-			Key: d.key, Revision: c.If + 1, Generation: d.stored.Generation, Deleted: true,
+			Key: d.key, Revision: d.nextRevision(), Generation: d.stored.Generation, Deleted: true,
 			Deadline: storedTime(d.now.Add(s.opts.TombstoneTTL)),
 		}
 	case effectSealed, effectRekeyed:
@@ -342,6 +351,8 @@ func (s *Service) commit(ctx context.Context, w *write, c Change, res *Result) (
 		return res, err
 	case errors.Is(err, ErrConflict) && w.guard.Revision == 0:
 		return nil, errRetry
+	case errors.Is(err, ErrEpoch):
+		return nil, s.rejectedEpoch(ctx, c)
 	default:
 		return nil, err
 	}

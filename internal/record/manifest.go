@@ -14,7 +14,7 @@ type Manifest struct {
 	ID         string // of the installation
 	Generation int64
 	Revision   int64 // of the record when the manifest was sealed
-	Epoch      int64 // of the store
+	Epoch      int64 // of the namespace when the manifest was sealed
 	Lifecycle  []byte
 	Table      []Entry // strictly ascending by Ref
 	Rule       string  // ID of the sensitivity rule that masked the documents
@@ -22,6 +22,7 @@ type Manifest struct {
 	IndexVersion byte     // the [IndexVersion] of the record's index terms
 	Claims       []string // of the stored record, sorted
 	CodeHash     []byte   // of the invitation code; nil = no code is valid
+	CodeEra      string   // of the namespace when the code was made; "" before any restore
 	Redeemer     string   // account that accepted with the code
 
 	// CredentialNumber is the last [Entry.Number] that was given to a credential of this record.
@@ -81,6 +82,7 @@ func manifestFields(c *Coder, m *contents) {
 	String(c, 11, &m.Redeemer)
 	Int(c, 12, &m.CredentialNumber)
 	Message(c, 13, m, contentFields)
+	String(c, 14, &m.CodeEra)
 	c.Require(m.ID != "" && m.Generation > 0 && m.Revision > 0)
 	c.Require(len(m.Lifecycle) > 0 && m.IndexVersion > 0)
 	for i := 1; i < len(m.Table); i++ {

@@ -44,7 +44,7 @@ type Answer struct {
 	Revision    int64
 	Verdict     Verdict
 	DataKey     uint32 // number of the data key that sealed Content and Code
-	Epoch       int64  // of the store
+	Epoch       int64  // of the namespace when the request was made
 }
 
 // Verdict is the effect that a request had.
