@@ -5,8 +5,6 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
-	"fmt"
-	"math"
 	"time"
 
 	"github.com/go-installation/installation/event"
@@ -316,83 +314,3 @@ func (s *Service) Delete(ctx context.Context, req DeleteRequest) (*Result, error
 		},
 	})
 }
-
-// sweepPage is how many due records Sweep reads at once.
-const sweepPage = 100
-
-// Sweep does what is due in all tenants: it marks invitations past their expiry as expired, and
-// purges uninstalled installations past their grace period. It makes at most limit changes; 0 means
-// all that are due.
-//
-// Call it from a timer, on any number of nodes: each change is a compare-and-swap, and the loser of
-// a race skips the record. A sweep can be stopped at any time and started again. It goes on after a
-// record that cannot be opened. A purge whose key is unavailable drops the whole content, so do not
-// sweep while a key service is down or a keyring is incomplete; see SweepReport.Shredded. If only
-// the deadline was too near to wait for the key, the record is not purged and counts as Failed.
-//
-// The report is valid even with an error. Errors: [ErrForbidden] for anyone except the host, those
-// of the context and the store, and, joined, one for each failed record.
-func (s *Service) Sweep(ctx context.Context, limit int) (SweepReport, error) {
-	var report SweepReport
-	if err := s.admitMaintenance(checkLimit("limit", limit, math.MaxInt)); err != nil {
-		return report, fmt.Errorf("sweep: %w", err)
-	}
-	var failed []error
-	q := Query{AllTenants: true, DueBefore: s.now(), Limit: sweepPage}
-	for r, err := range s.records(ctx, q) {
-		if err != nil {
-			return report, errors.Join(append(failed, err)...)
-		}
-		if limit > 0 && report.Expired+report.Purged >= limit {
-			break
-		}
-		if err := s.sweepOne(ctx, r, &report); err != nil {
-			if ctx.Err() != nil {
-				return report, errors.Join(append(failed, ctx.Err())...)
-			}
-			report.Failed++
-			failed = append(failed, err)
-		}
-	}
-	return report, errors.Join(failed...)
-}
-
-// sweepOne makes the change that is due for a listed record, and counts it.
-func (s *Service) sweepOne(ctx context.Context, r *Record, report *SweepReport) error {
-	s = s.In(r.Key.Tenant).withKeyTimeout(false)
-	var done *draft
-	_, err := s.write(ctx, write{
-		method: "sweep", id: r.Key.ID, guard: Guard{Present: true, Revision: r.Revision},
-		actions: []Action{ActionMaintain}, access: accessKeyless,
-		apply: func(ctx context.Context, d *draft) error {
-			done = d
-			switch {
-			case d.now.Before(d.stored.Deadline):
-			case d.lifecycle.status == StatusInvited:
-				s.expire(d)
-			case d.lifecycle.status == StatusUninstalled && !d.lifecycle.purged:
-				return s.purge(ctx, d)
-			default:
-				return errNothingDue
-			}
-			return nil
-		},
-	})
-	switch {
-	case errors.Is(err, ErrConflict), errors.Is(err, ErrNotFound),
-		err == nil && done.effect == effectNone:
-		report.Skipped++
-	case err != nil:
-		return err
-	case done.lifecycle.status == StatusExpired:
-		report.Expired++
-	default:
-		report.Purged++
-		if done.effect == effectPlain {
-			report.Shredded++
-		}
-	}
-	return nil
-}
-
-var errNothingDue = errors.New("installation: the record has a deadline and nothing can be due")

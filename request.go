@@ -175,15 +175,6 @@ type Result struct {
 	AcceptURL crypto.Secret // Options.AcceptURL with the code, if Options.AcceptURL is set
 }
 
-// SweepReport counts what [Service.Sweep] did.
-type SweepReport struct {
-	Expired  int // invitations past their expiry
-	Purged   int // uninstalled installations past their grace period
-	Shredded int // how many of Purged could not be sealed again: only plain fields are left
-	Skipped  int // records that someone else changed meanwhile
-	Failed   int // records that could not be changed; see the error
-}
-
 // Optional is a part of a write that may be left out. The zero value keeps what is stored, [Remove]
 // deletes it, and [Value] replaces it. In JSON an absent key (with omitzero) keeps, and null
 // removes.

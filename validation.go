@@ -48,18 +48,6 @@ func (s *Service) admit(checks ...func(*validate.List)) error {
 	return l.Err()
 }
 
-// admitMaintenance is admit for methods that act across installations, which only the host may
-// call.
-func (s *Service) admitMaintenance(checks ...func(*validate.List)) error {
-	if err := s.admit(checks...); err != nil {
-		return err
-	}
-	if !s.can(ActionMaintain, nil) {
-		return ErrForbidden
-	}
-	return nil
-}
-
 // checkLimit rejects a limit above high. 0 is the default.
 func checkLimit(path string, n, high int) func(*validate.List) {
 	return func(l *validate.List) { l.Range(path, int64(n), 0, int64(high)) }
