@@ -9,6 +9,73 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
+// AcceptRestore makes a store usable again after its data went back to an older state: someone
+// restored a backup, or a failover lost more than a few seconds. Until then, processes that noticed
+// it get [ErrRestored]. First make sure that the data is the data you want to keep: AcceptRestore
+// cannot be undone. It can be repeated, also on several nodes at once.
+//
+// From then on nothing from after the backup counts. A revision, generation or ETag of that time
+// matches no record. Open invitations are void: [Service.VoidInvitations] lists them for
+// [Service.Resend]. Cursors of [Service.Events] are [ErrTrimmed]. A guard with a revision from
+// before the backup still works. A request with an idempotency key that was first used after the
+// backup runs again, as a new request. What was written between the restore and AcceptRestore is
+// kept; a guard of the lost time may have matched there.
+//
+// It is for the host. The result names the namespace and its new epoch. Errors: [ErrForbidden],
+// [ErrUnsupported] if the store has no epochs, and those of the store: repeat the call then.
+func (s *Service) AcceptRestore(ctx context.Context) (in Namespace, err error) {
+	defer inMethod("accept restore", &err)
+	if err := s.admitMaintenance(nil); err != nil {
+		return Namespace{}, err
+	}
+	n, ok := s.store.(Namespacer)
+	if !ok {
+		return Namespace{}, ErrUnsupported
+	}
+	return n.AcceptRestore(ctx, s.now())
+}
+
+// VoidPage is one page of invitations whose code does not work any more.
+type VoidPage struct {
+	Keys []Key
+	Next string // for the next call; "" = this was the last page
+}
+
+// VoidInvitations lists open invitations of all tenants whose code was made before the last
+// [Service.AcceptRestore]. [Service.Accept] refuses these codes; [Service.Resend] gives an
+// invitation a new one, after which it is not listed any more. A page covers at most a thousand
+// records and can be empty. Pass "" first and then Next of the page before. A record that cannot be
+// opened is not listed.
+//
+// It is for the host. Errors: [ErrForbidden], [ErrInvalid] for a cursor of another list, and those
+// of the store.
+func (s *Service) VoidInvitations(ctx context.Context, after string) (page VoidPage, err error) {
+	defer inMethod("void invitations", &err)
+	if err := s.admitMaintenance(nil); err != nil {
+		return VoidPage{}, err
+	}
+	in, err := s.namespace(ctx)
+	if err != nil {
+		return VoidPage{}, err
+	}
+	q := everywhere
+	q.After = after
+	records, err := s.store.List(ctx, q)
+	if err != nil {
+		return VoidPage{}, invalidCursor(err)
+	}
+	for _, r := range records.Records {
+		snap := s.open(ctx, r.Key, r)
+		open := snap.err == nil && snap.statusAt(s.now()) == StatusInvited
+		if open && snap.codeEra != in.Era {
+			page.Keys = append(page.Keys, r.Key)
+		}
+		snap.wipe()
+	}
+	page.Next = records.Next
+	return page, ctx.Err()
+}
+
 // SweepReport counts what [Service.Sweep] did.
 type SweepReport struct {
 	Expired  int // invitations past their expiry

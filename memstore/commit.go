@@ -32,6 +32,9 @@ func (s *Store) Commit(ctx context.Context, c installation.Change) (installation
 	if revision, ok := old.replay(c.Op); ok {
 		return installation.Receipt{Revision: revision, Replayed: true}, nil
 	}
+	if c.Epoch != s.namespace.Load().Epoch {
+		return none, fmt.Errorf("commit %q: %w", c.Key.ID, installation.ErrEpoch)
+	}
 	if used := unexpired(txn, w.outcome, c.Now); used != nil {
 		return installation.Receipt{Outcome: used.copyOut()}, nil
 	}

@@ -21,7 +21,9 @@ package memstore
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/hashicorp/go-memdb"
 
@@ -43,6 +45,7 @@ type Options struct {
 type Store struct {
 	db        *memdb.MemDB
 	maxEvents uint64
+	namespace atomic.Pointer[installation.Namespace]
 }
 
 var (
@@ -50,6 +53,7 @@ var (
 	_ installation.EventReader   = (*Store)(nil)
 	_ installation.Counter       = (*Store)(nil)
 	_ installation.HealthChecker = (*Store)(nil)
+	_ installation.Namespacer    = (*Store)(nil)
 )
 
 // New returns an empty store with default options. The store needs no closing.
@@ -61,6 +65,7 @@ func NewWithOptions(o *Options) *Store {
 	if o != nil && o.MaxEvents > 0 {
 		s.maxEvents = uint64(o.MaxEvents)
 	}
+	s.namespace.Store(&installation.Namespace{ID: rand.Text()})
 	return s
 }
 
