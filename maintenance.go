@@ -13,8 +13,8 @@ import (
 // SweepRequest is the request of [Service.Sweep]. The zero value does all that is due.
 type SweepRequest struct {
 	Limit int // maximum number of changes; 0 = all that are due
-	// TrustClock sweeps even if the clock is far ahead of every stored time. Set it after you have
-	// checked the clock: after a wrong one, nothing brings the invitations and secrets back.
+	// TrustClock sweeps even if the clock is far ahead of every stored time. Check the clock before
+	// you set it: nothing brings back what a sweep has expired or purged.
 	TrustClock bool
 }
 
@@ -35,10 +35,11 @@ const sweepPage = 100
 //
 // A clock that is years ahead would end every invitation for good. So Sweep changes nothing and
 // returns [ErrClock] if something is due and no stored time is at most 400 days before now. It
-// looks at the times when records were created, uninstalled or expired. Sweep reads every record
-// before it returns ErrClock, and usually none for this otherwise. If the clock is right and nobody
-// used the store for so long, set TrustClock. Sweep does not notice a clock that is ahead by less
-// than 400 days, or one that an earlier write already used.
+// looks at the times when records were created, uninstalled or expired. Usually the first due
+// record shows a recent time. Otherwise Sweep reads records until one does, so ErrClock has the
+// cost of reading all of them. If the clock is right and nobody used the store for so long, set
+// TrustClock. Sweep does not notice a clock that is ahead by less than 400 days, or one that an
+// earlier write already used.
 //
 // Call it from a timer, on any number of nodes: each change is a compare-and-swap, and the loser of
 // a race skips the record. A sweep can be stopped at any time and started again. It goes on after a
