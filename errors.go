@@ -49,6 +49,10 @@ var (
 	// ErrShredded means that the data key of the record was destroyed. Its secrets are gone.
 	ErrShredded = errors.New("installation: shredded")
 
+	// ErrClock means that the clock is more than 400 days ahead of every stored time, so it is
+	// probably wrong. Nothing was changed. See [Service.Sweep].
+	ErrClock = errors.New("installation: the clock is far ahead of every stored time")
+
 	// ErrUnavailable means that the store cannot answer, is not the expected one, or is unsafe to
 	// use. It says nothing about any record.
 	ErrUnavailable = errors.New("installation: store unavailable")

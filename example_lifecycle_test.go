@@ -121,7 +121,7 @@ func ExampleService_Sweep() {
 	}
 	fmt.Printf("before: %s, revision %d\n", inst.Status, inst.Revision)
 
-	report, err := host.Sweep(ctx, 0)
+	report, err := host.Sweep(ctx, installation.SweepRequest{})
 	fmt.Printf("%+v %v\n", report, err)
 	// Output:
 	// before: expired, revision 1

@@ -21,7 +21,7 @@ import (
 // The service returns a copy that belongs to the caller, with secrets masked. To change a part,
 // send the changed part back in an [UpsertRequest]. A mask in the part keeps the stored secret.
 type Installation struct {
-	ID     string
+	ID     string // at most 256 bytes; must not begin with "@", which the library reserves
 	Tenant string // the project, client or platform it belongs to; "" = the default tenant
 	Name   string
 

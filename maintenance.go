@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/go-installation/installation/validate"
 )
@@ -76,6 +77,14 @@ func (s *Service) VoidInvitations(ctx context.Context, after string) (page VoidP
 	return page, ctx.Err()
 }
 
+// SweepRequest is the request of [Service.Sweep]. The zero value does all that is due.
+type SweepRequest struct {
+	Limit int // maximum number of changes; 0 = all that are due
+	// TrustClock sweeps even if the clock is far ahead of every stored time. Check the clock before
+	// you set it: nothing brings back what a sweep has expired or purged.
+	TrustClock bool
+}
+
 // SweepReport counts what [Service.Sweep] did.
 type SweepReport struct {
 	Expired  int // invitations past their expiry
@@ -89,8 +98,15 @@ type SweepReport struct {
 const sweepPage = 100
 
 // Sweep does what is due in all tenants: it marks invitations past their expiry as expired, and
-// purges uninstalled installations past their grace period. It makes at most limit changes; 0 means
-// all that are due.
+// purges uninstalled installations past their grace period.
+//
+// A clock that is years ahead would end every invitation for good. So Sweep changes nothing and
+// returns [ErrClock] if something is due and no stored time is at most 400 days before now. It
+// looks at the times when records were created, uninstalled or expired. Usually the first due
+// record shows a recent time. Otherwise Sweep reads records until one does, so ErrClock has the
+// cost of reading all of them. If the clock is right and nobody used the store for so long, set
+// TrustClock. Sweep does not notice a clock that is ahead by less than 400 days, or one that an
+// earlier write already used.
 //
 // Call it from a timer, on any number of nodes: each change is a compare-and-swap, and the loser of
 // a race skips the record. A sweep can be stopped at any time and started again. It goes on after a
@@ -98,21 +114,29 @@ const sweepPage = 100
 // sweep while a key service is down or a keyring is incomplete; see SweepReport.Shredded. If only
 // the deadline was too near to wait for the key, the record is not purged and counts as Failed.
 //
-// The report is valid even with an error. Errors: [ErrForbidden] for anyone except the host, those
-// of the context and the store, and, joined, one for each failed record.
-func (s *Service) Sweep(ctx context.Context, limit int) (SweepReport, error) {
+// The report is valid even with an error. Errors: [ErrForbidden] for anyone except the host,
+// [ErrInvalid] for a negative limit, [ErrClock], those of the context and the store, and, joined,
+// one for each failed record.
+func (s *Service) Sweep(ctx context.Context, req SweepRequest) (SweepReport, error) {
 	var report SweepReport
-	if err := s.admitMaintenance(checkLimit("limit", limit, math.MaxInt)); err != nil {
+	if err := s.admitMaintenance(checkLimit("limit", req.Limit, math.MaxInt)); err != nil {
 		return report, fmt.Errorf("sweep: %w", err)
 	}
 	var failed []error
+	trusted := req.TrustClock
 	q := Query{AllTenants: true, DueBefore: s.now(), Limit: sweepPage}
 	for r, err := range s.records(ctx, q) {
 		if err != nil {
 			return report, errors.Join(append(failed, err)...)
 		}
-		if limit > 0 && report.Expired+report.Purged >= limit {
+		if req.Limit > 0 && report.Expired+report.Purged >= req.Limit {
 			break
+		}
+		if !trusted {
+			if err := s.checkClock(ctx, q.DueBefore, r); err != nil {
+				return report, fmt.Errorf("sweep: %w", err)
+			}
+			trusted = true
 		}
 		if err := s.sweepOne(ctx, r, &report); err != nil {
 			if ctx.Err() != nil {
@@ -123,6 +147,54 @@ func (s *Service) Sweep(ctx context.Context, limit int) (SweepReport, error) {
 		}
 	}
 	return report, errors.Join(failed...)
+}
+
+// maxClockGap is how far the clock may be ahead of the newest stored time. It is a little more than
+// the longest usual validity of an invitation, 1y. So a host that invited somebody for a year, and
+// wrote nothing since, can still expire the invitation.
+const maxClockGap = 400 * 24 * time.Hour
+
+// checkClock returns ErrClock if now is far ahead of every time that is stored in plain. It looks
+// at a due record first, because a host that sweeps regularly finds a recent time there. It then
+// reads the other records from the newest. It cannot stop after the first page: a store that is
+// split in parts can have its newest record on any page.
+func (s *Service) checkClock(ctx context.Context, now time.Time, due *Record) error {
+	newest := newestTime(due)
+	if now.Sub(newest) <= maxClockGap {
+		return nil
+	}
+	q := everywhere
+	q.Reverse = true
+	for r, err := range s.records(ctx, q) {
+		if err != nil {
+			return err
+		}
+		if t := newestTime(r); t.After(newest) {
+			newest = t
+		}
+		if now.Sub(newest) <= maxClockGap {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: now is %s and the newest stored time is %s: "+
+		"correct the clock, or set TrustClock in SweepRequest",
+		ErrClock, now.Format(time.RFC3339), newest.Format(time.RFC3339))
+}
+
+// newestTime returns the newest time that a write stored in plain in r. A deadline does not count:
+// it was in the future when it was stored.
+func newestTime(r *Record) time.Time {
+	newest := r.Created
+	_, life, err := decodeBody(r.Body)
+	if err != nil {
+		return newest
+	}
+	for _, e := range []*AuditEntry{life.expired, life.uninstalled} {
+		if e != nil && e.At.After(newest) {
+			newest = e.At
+		}
+	}
+	return newest
 }
 
 // sweepOne makes the change that is due for a listed record, and counts it.

@@ -53,9 +53,19 @@ func checkLimit(path string, n, high int) func(*validate.List) {
 	return func(l *validate.List) { l.Range(path, int64(n), 0, int64(high)) }
 }
 
+// reservedID begins the IDs of records that belong to the library itself, such as the cursor of a
+// consumer of events. No release stores such records yet.
+const reservedID = "@"
+
 // checkID rejects what cannot be the ID of an installation.
 func checkID(id string) func(*validate.List) {
-	return func(l *validate.List) { l.ID("id", id) }
+	return func(l *validate.List) {
+		l.ID("id", id)
+		if strings.HasPrefix(id, reservedID) {
+			l.Add("id", validate.RuleFormat,
+				"must not begin with @: such IDs are reserved for records of the library")
+		}
+	}
 }
 
 // checkGuard rejects a guard that contradicts itself.

@@ -106,7 +106,7 @@ func dueRows(tb testing.TB, among *grown) []Row {
 	query := installation.Query{AllTenants: true, DueBefore: time.Now(), Limit: dueCount}
 	find := side{goroutines: 1, work: func() error { return listing(w.ctx, store, query) }}
 	sweep := func() error {
-		report, err := w.svc.Sweep(w.ctx, dueCount)
+		report, err := w.svc.Sweep(w.ctx, installation.SweepRequest{Limit: dueCount})
 		if err == nil && report.Expired != dueCount {
 			err = fmt.Errorf("%d expired", report.Expired)
 		}

@@ -110,6 +110,12 @@ func (c client) reload(ctx context.Context) {
 	}
 }
 
+// connections returns how many connections the client has made or found broken so far.
+func (c client) connections() uint32 {
+	stats := c.PoolStats()
+	return stats.Misses + stats.StaleConns
+}
+
 // readTimeout returns the client's ReadTimeout, or 0 if the client has none or does not show it.
 func (c client) readTimeout() time.Duration {
 	var timeout time.Duration

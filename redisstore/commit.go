@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ import (
 func (s *Store) Commit(
 	ctx context.Context, c installation.Change,
 ) (installation.Receipt, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return installation.Receipt{}, err
 	}
 	receipt, err := s.apply(ctx, c)
@@ -52,13 +53,17 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 		if uncertain {
 			args[argUncertain] = "1"
 		}
+		used := s.setNamespace(args, b, c)
 		if s.opts.RequireReplicas == 0 {
 			reply, err = s.commit.run(ctx, s.client, keys, args)
 		} else {
 			reply, replicas, err = s.commit.runAndWait(ctx, s.client, keys, args, s.waitCommand)
 		}
-		if isSlotMoving(err) {
+		switch {
+		case isSlotMoving(err):
 			s.reserve(ctx, keys[0])
+		case err == nil:
+			err = s.checkNamespace(ctx, b, used, reply)
 		}
 		return err
 	})
@@ -68,10 +73,11 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 	case err != nil:
 		return none, wrapError(ctx, installation.ErrUnavailable, err)
 	}
-	receipt, err := readReply(b, c, reply)
+	receipt, err := readReply(c, reply)
 	conflict, _ := errors.AsType[*installation.ConflictError](err)
 	switch {
-	case uncertain && conflict != nil && conflict.NotApplied:
+	case uncertain && conflict != nil && conflict.NotApplied,
+		errors.Is(err, installation.ErrEpoch): // no later try can be applied
 		return none, err
 	case err != nil && uncertain: // an earlier try may have been applied and forgotten
 		return none, errForgotten
@@ -108,9 +114,44 @@ var errForgotten = &storeError{
 
 // Positions in the arguments of commit.lua.
 const (
+	argMeta      = 0
 	argUncertain = 16
-	fixedArgs    = 18 // the events follow
+	argSeen      = 18
+	argOutdated  = 19
+	fixedArgs    = 20 // the events follow
 )
+
+// setNamespace sets those arguments of a try that depend on what the store knows of the namespace.
+func (s *Store) setNamespace(args []string, b bucket, c installation.Change) (used meta) {
+	used = s.meta()
+	args[argMeta], args[argSeen], args[argOutdated] = used.member(), s.settled(b), ""
+	if c.Epoch != used.epoch {
+		args[argOutdated] = "1"
+	}
+	return used
+}
+
+// checkNamespace returns errAgain if a script has found another namespace than the store knows, and
+// the store can follow it.
+func (s *Store) checkNamespace(ctx context.Context, b bucket, used meta, reply []string) error {
+	if len(reply) == 0 {
+		return nil
+	}
+	switch reply[0] {
+	case "foreign":
+		return cmp.Or(s.follow(ctx, b, used), errAgain)
+	case "missing":
+		return cmp.Or(s.compare(ctx, b), errAgain)
+	case "applied":
+		if id := reply[len(reply)-1]; id != "" {
+			s.watch.saw(b, id)
+		}
+	}
+	return nil
+}
+
+// errAgain makes a commit try again: its script has written nothing.
+var errAgain error = explained{notSent{errors.New("redisstore: again")}, "the namespace has changed"}
 
 // commitArgs returns the keys and arguments of the script for c. The header of commit.lua
 // explains them.
@@ -120,7 +161,6 @@ func (s *Store) commitArgs(b bucket, c installation.Change) (keys, args []string
 	}
 	keys = append([]string{b.record(c.Key)}, b.fixed()...)
 	args = make([]string, fixedArgs, fixedArgs+len(c.Events))
-	args[0] = s.meta
 	args[1] = string(c.Op[:])
 	args[2] = number(c.If)
 	if s.opts.RequireReplicas > 0 {
@@ -249,7 +289,7 @@ func timeToLive(now, t time.Time) string {
 
 // readReply converts the answer of the script to a receipt or an error.
 func readReply(
-	b bucket, c installation.Change, reply []string,
+	c installation.Change, reply []string,
 ) (receipt installation.Receipt, err error) {
 	if len(reply) == 0 {
 		return receipt, errReply
@@ -281,8 +321,8 @@ func readReply(
 		return receipt, &installation.ExistsError{Key: c.Key, Holder: detail}
 	case "unknown":
 		return receipt, errForgotten
-	case "foreign":
-		return receipt, errForeign(b)
+	case "epoch":
+		return receipt, installation.ErrEpoch
 	case "broken":
 		return receipt, errDamaged
 	default:

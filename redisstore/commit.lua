@@ -40,16 +40,20 @@
 --   16  how many op entries a record keeps
 --   17  "1" if an earlier try may have been applied, because its answer was lost
 --   18  "1" if the change ends an installation: it is allowed to exceed the memory limit
---   19  and following: events
+--   19  id of an event that the log must have, "" for none
+--   20  "1" if the change was built in another epoch
+--   21  and following: events
 --
 -- Replies
---   {"applied"}                      done
+--   {"applied", id}                  done; id of the last event of the change, "" for none
 --   {"replayed", revision}           this change was applied before
 --   {"outcome", value}               the idempotency key was used before
 --   {"conflict", revision, entries}  another revision is stored, with these op entries
 --   {"exists", id}                   this record holds one of the claims
 --   {"unknown"}                      an earlier try may have been applied and been forgotten
 --   {"foreign"}                      the index lacks the meta member
+--   {"missing"}                      the log lacks the event
+--   {"epoch"}                        the change was built in another epoch
 --   {"broken"}                       the record or the index is damaged
 --
 -- When a script fails, its earlier writes stay. So the script reads every key and checks everything
@@ -61,7 +65,8 @@ local record, index, events, fields = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local expected, confirm, kind, leads_to = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local rest, tenant, id, now = ARGV[8], ARGV[9], ARGV[10], ARGV[12]
 local field, remembered, uncertain, ends = ARGV[13], tonumber(ARGV[16]), ARGV[17], ARGV[18]
-local first_event = 19
+local seen, outdated = ARGV[19], ARGV[20]
+local first_event = 21
 local entry_bytes, no_revision = 25, string.rep('\0', 8)
 local no_created, no_deadline = no_revision, no_revision
 local term_scope, global_scope, claim_scope, at_sign = string.byte('tgc@', 1, 4)
@@ -140,10 +145,14 @@ end
 local meta = redis.call('ZSCORE', index, ARGV[1]) -- a range can lack it if some score is not 0
 local stored = redis.call('GET', record) or ''
 redis.call('XLEN', events)
+local missing = seen ~= '' and not redis.call('XRANGE', events, seen, seen, 'COUNT', '1')[1]
 local kept = redis.call('HMGET', fields, field, 't' .. tenant, 'first', '')
 local used, last, first = kept[1], kept[2], kept[3]
 if not meta or not kept[4] then
   return {'foreign'}
+end
+if missing then
+  return {'missing'}
 end
 
 local was, revision, generation, entries = '', no_revision, '', ''
@@ -178,7 +187,12 @@ for at = 1, #entries, entry_bytes do
   end
 end
 
--- 2. The idempotency key was used before.
+-- 2. A restore was accepted after the change was built.
+if outdated == '1' then
+  return answer({'epoch'})
+end
+
+-- 3. The idempotency key was used before.
 if field ~= '' and used and string.sub(used, 1, 20) > now then
   if confirm == '1' then
     write_nothing()
@@ -187,7 +201,7 @@ if field ~= '' and used and string.sub(used, 1, 20) > now then
   return answer({'outcome', used})
 end
 
--- 3. Another revision is stored.
+-- 4. Another revision is stored.
 if revision ~= expected or (kind == 'n' and stored == '') then
   return answer({'conflict', revision, entries})
 end
@@ -201,7 +215,7 @@ if uncertain == '1' and kind == 'n' and #entries == remembered * entry_bytes
   return {'unknown'}
 end
 
--- 4. Another record has one of the claims: the index has a member that differs only in the id. If
+-- 5. Another record has one of the claims: the index has a member that differs only in the id. If
 -- the names are unchanged, there is nothing to check: no other record has them.
 local had, wanted, claims = {}, {}, {}
 if kind ~= 'n' then
@@ -251,6 +265,7 @@ if ends == '1' or (kind ~= 'n' and #rest < #old_rest) then
   write_nothing()
 end
 
+local added = ''
 -- The events come first, because XADD fails if the stream has the last possible id.
 if ARGV[first_event] then
   for n = first_event, #ARGV do
@@ -258,6 +273,7 @@ if ARGV[first_event] then
       't', tenant, 'p', last or '', 'e', ARGV[n])
     first = first or last
   end
+  added = last
   redis.call('HSET', fields, 't' .. tenant, last, 'last', last, 'first', first)
 end
 
@@ -313,4 +329,4 @@ if field ~= '' then
   end
 end
 
-return {'applied'}
+return {'applied', added}

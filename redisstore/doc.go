@@ -148,7 +148,8 @@
 // # Size
 //
 // On Redis 7.0.15, a record with a body of 2 KiB that remembers eight op tokens takes 2,664 bytes
-// of server memory, and 3,393 with its index members and one event. A tombstone takes 360 bytes.
+// of server memory. An index member takes 141 to 190 bytes. An installed record with a connection
+// has ten members, which is 1,710 bytes. A tombstone takes 360 bytes.
 // The ID of a tenant's last event stays for good, even if the tenant has no records left.
 //
 // # Stored format

@@ -32,7 +32,7 @@ const eventBatch = 500
 func (s *Store) Events(
 	ctx context.Context, q installation.EventQuery,
 ) (installation.EventPage, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return installation.EventPage{}, err
 	}
 	read := s.eventsOf
@@ -45,7 +45,7 @@ func (s *Store) Events(
 	} else {
 		page, err = read(ctx, q)
 	}
-	if err != nil {
+	if err = s.unlessRestored(ctx, err); err != nil {
 		return installation.EventPage{}, fmt.Errorf("events: %w", err)
 	}
 	return page, nil

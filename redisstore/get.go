@@ -13,7 +13,7 @@ import (
 // Get implements [installation.Store]. It sends one GET. If the GET finds no record, a second round
 // trip confirms that the store has no such record.
 func (s *Store) Get(ctx context.Context, key installation.Key) (*installation.Record, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return nil, err
 	}
 	b := s.keys.of(key.Tenant)
@@ -27,7 +27,7 @@ func (s *Store) Get(ctx context.Context, key installation.Key) (*installation.Re
 	if err == nil && r == nil {
 		r, err = s.confirmAbsent(ctx, b, key)
 	}
-	if err != nil {
+	if err = s.unlessRestored(ctx, err); err != nil {
 		return nil, fmt.Errorf("get %q: %w", key.ID, err)
 	}
 	return r, nil
@@ -57,7 +57,7 @@ func (s *Store) confirmAbsent(
 func (s *Store) Outcome(
 	ctx context.Context, tenant string, d installation.Digest,
 ) (*installation.Outcome, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return nil, err
 	}
 	b := s.keys.of(tenant)
@@ -71,7 +71,7 @@ func (s *Store) Outcome(
 	if err == nil {
 		o, err = decodeOutcome(d, value)
 	}
-	if err != nil {
+	if err = s.unlessRestored(ctx, err); err != nil {
 		return nil, fmt.Errorf("outcome: %w", err)
 	}
 	return o, nil

@@ -15,6 +15,7 @@ import (
 // Rules of the findings of [Store.Health].
 const (
 	ruleMeta        = "meta"            // every bucket exists and none of its fixed keys expires
+	ruleHistory     = "history"         // the data did not go back to an older state
 	ruleScripts     = "scripts"         // the server runs scripts for this user
 	ruleEviction    = "eviction-policy" // the server evicts no records
 	ruleEvicted     = "evicted-keys"    // the server has evicted no keys
@@ -26,7 +27,7 @@ const (
 
 // Health implements [installation.HealthChecker]. It returns findings about the namespace and about
 // each primary. The details of a finding about a primary start with the primary's address. Rules
-// are "meta", "scripts", "eviction-policy", "evicted-keys", "memory", "persistence", "role" and
+// are "meta", "history", "scripts", "eviction-policy", "evicted-keys", "memory", "persistence", "role" and
 // "replicas". If a server does not report a fact, the finding has the level unknown.
 func (s *Store) Health(ctx context.Context) ([]health.Finding, error) {
 	if err := ctx.Err(); err != nil {
@@ -35,7 +36,7 @@ func (s *Store) Health(ctx context.Context) ([]health.Finding, error) {
 	if _, err := s.readMeta(ctx, s.keys.bucket(0)); err != nil {
 		return nil, fmt.Errorf("health: %w", err)
 	}
-	findings := []health.Finding{s.checkMeta(ctx), s.checkScripts(ctx)}
+	findings := []health.Finding{s.checkMeta(ctx), s.checkHistory(ctx), s.checkScripts(ctx)}
 	var mu sync.Mutex
 	err := s.client.eachPrimary(ctx, func(ctx context.Context, node redis.UniversalClient) error {
 		found := s.checkServer(ctx, node)
@@ -55,11 +56,7 @@ func (s *Store) Health(ctx context.Context) ([]health.Finding, error) {
 func (s *Store) checkMeta(ctx context.Context) health.Finding {
 	found := finding(health.OK, ruleMeta, "all %d buckets exist", s.keys.buckets)
 	for _, b := range s.keys.all() {
-		value, err := s.readMeta(ctx, b)
-		if err == nil && scopeMeta+value != s.meta {
-			err = errForeign(b)
-		}
-		if err != nil {
+		if _, err := s.finalMeta(ctx, b); err != nil {
 			return finding(health.Error, ruleMeta, "bucket %d: %v", b.number, err)
 		}
 		key, left, err := s.expiring(ctx, b)
@@ -120,8 +117,12 @@ func (s *Store) checkScripts(ctx context.Context) health.Finding {
 // tryScripts returns an error if a commit in the bucket could fail half-way. The error names the
 // command that a script cannot run.
 func (s *Store) tryScripts(ctx context.Context, b bucket) error {
+	m, err := s.finalMeta(ctx, b)
+	if err != nil {
+		return err
+	}
 	reply, err := readValue(ctx, s, func(ctx context.Context) ([]string, error) {
-		reply, err := s.probe.run(ctx, s.client, b.fixed(), []string{s.meta})
+		reply, err := s.probe.run(ctx, s.client, b.fixed(), []string{m.member()})
 		if isSlotMoving(err) || rejectsWrites(err) {
 			err = wrapError(ctx, installation.ErrUnavailable, err) // do not retry
 		}

@@ -73,6 +73,11 @@ func (b bucket) fields() string { return b.tag + ":h" } // hash: see outcomeFiel
 
 func (b bucket) fixed() []string { return []string{b.index(), b.events(), b.fields()} }
 
+// accessLog is the key of a stream for a log of accesses. It is reserved: no release writes it yet,
+// and nothing else may use it. It is not a fixed key, because most hosts will not need it. Verify
+// accepts it, so that this release can verify what a later one has written.
+func (b bucket) accessLog() string { return b.tag + ":a" }
+
 // slotOf returns the slot of a key in a cluster: the CRC-16/XMODEM of its hash tag modulo 16384.
 // Only the texts of errors use it.
 func slotOf(key string) uint16 {

@@ -40,7 +40,7 @@ func FuzzKeys(f *testing.F) {
 		if (o1 == o2) != (tenant1 == tenant2 && d1 == d2) {
 			t.Errorf("outcomes of %q and %q: fields %q and %q", one, two, o1, o2)
 		}
-		keys := append(b1.fixed(), b1.record(one))
+		keys := append(b1.fixed(), b1.accessLog(), b1.record(one))
 		for i, k := range keys {
 			if slices.Contains(keys[:i], k) {
 				t.Errorf("two keys of a bucket are %q", k)

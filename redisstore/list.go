@@ -22,11 +22,11 @@ import (
 // [Store.Verify] finds both. List fails only if members are out of order, because a member of the
 // index has a score other than 0.
 func (s *Store) List(ctx context.Context, q installation.Query) (installation.Page, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return installation.Page{}, err
 	}
 	page, err := s.list(ctx, q)
-	if err != nil {
+	if err = s.unlessRestored(ctx, err); err != nil {
 		return installation.Page{}, fmt.Errorf("list: %w", err)
 	}
 	return page, nil
@@ -96,7 +96,7 @@ var errDisorder = unavailable("index members have scores, so the order of the in
 // Count implements [installation.Counter]. It reads no records: Redis counts the index members of a
 // list by their ranks.
 func (s *Store) Count(ctx context.Context, q installation.Query) (int64, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return 0, err
 	}
 	q.After, q.Reverse = "", false
@@ -112,7 +112,7 @@ func (s *Store) Count(ctx context.Context, q installation.Query) (int64, error) 
 		}
 		sum += n
 	}
-	return sum, nil
+	return sum, s.unlessRestored(ctx, nil)
 }
 
 // bucketsOf returns the buckets of q in order.

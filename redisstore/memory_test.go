@@ -80,7 +80,7 @@ func endAtLimit(t *testing.T, server *redistest.Server, replicas int) {
 		}
 	}
 	now = now.Add(5 * time.Hour) // the grace period of those in "due" is over
-	report, err := svc.Sweep(t.Context(), 0)
+	report, err := svc.Sweep(t.Context(), installation.SweepRequest{})
 	if err != nil || report.Purged != each {
 		t.Errorf("sweep: %+v, error %v, want %d purged", report, err, each)
 	}

@@ -30,18 +30,37 @@ const (
 )
 
 // meta is the value of the meta members, the same in every bucket:
-// "installation-2 16 9f86d081884c7d659a2feaa0c55ad015 0 e3b0c44298fc1c149afbf4c8996fb924".
+// "installation-2 16 9f86d081884c7d659a2feaa0c55ad015 0 -".
 type meta struct {
 	buckets int
 	id      string // of the namespace: random, in hex
 	epoch   int64  // microseconds since 1970; 0 until a restore is accepted
-	era     string // random, in hex; tells epochs with the same time apart
+	era     string // random, in hex, or noEra; tells epochs with the same time apart
 	final   bool
 }
 
 func newMeta(buckets int) meta {
-	return meta{buckets: buckets, id: randomHex(), era: randomHex()}
+	return meta{buckets: buckets, id: randomHex(), era: noEra}
 }
+
+// noEra is the era before the first restore was accepted.
+const noEra = "-"
+
+// namespace returns what the service sees of a meta.
+func (m meta) namespace() installation.Namespace {
+	return installation.Namespace{ID: m.id, Epoch: m.epoch, Era: strings.Trim(m.era, noEra)}
+}
+
+// less reports whether m is of an earlier epoch than other.
+func (m meta) less(other meta) bool { return m.compare(other) < 0 }
+
+func (m meta) compare(other meta) int {
+	return cmp.Or(cmp.Compare(m.epoch, other.epoch), cmp.Compare(m.era, other.era))
+}
+
+func lowest(metas []meta) meta { return slices.MinFunc(metas, meta.compare) }
+
+func highest(metas []meta) meta { return slices.MaxFunc(metas, meta.compare) }
 
 func randomHex() string {
 	var b [16]byte
@@ -79,6 +98,10 @@ func (s *Store) openNamespace(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if !first.final && s.opts.Expect.ID != "" {
+		return unavailable("the server has no namespace of this name, and %s was expected: "+
+			"the data was flushed, or this is another server", s.opts.Expect.ID)
+	}
 	if !first.final {
 		if first, err = s.createNamespace(ctx); err != nil {
 			return err
@@ -88,24 +111,35 @@ func (s *Store) openNamespace(ctx context.Context) error {
 		return unavailable(
 			"the namespace has %d buckets, the options say %d", first.buckets, s.opts.Buckets)
 	}
-	s.keys, s.meta = keyspace{s.opts.Namespace, first.buckets}, first.member()
+	if id := s.opts.Expect.ID; id != "" && id != first.id {
+		return unavailable("the namespace is %s, and %s was expected", first.id, id)
+	}
+	s.keys = keyspace{s.opts.Namespace, first.buckets}
+	s.known.Store(&first)
 	for _, b := range s.keys.all() {
-		if err := s.finish(ctx, b); err != nil {
+		if err := s.finish(ctx, b, first); err != nil {
 			return err
 		}
 	}
+	metas, err := s.readMetas(ctx)
+	if err != nil {
+		return err
+	}
+	if e := lowest(metas).epoch; e < s.opts.Expect.MinEpoch {
+		return errRestored("its epoch is %d, and at least %d was expected (open it without "+
+			"MinEpoch for that)", e, s.opts.Expect.MinEpoch)
+	}
+	first = highest(metas) // they differ if a restore was accepted in part; see Store.reload
+	s.known.Store(&first)
 	return nil
 }
 
 // finish makes the meta of a bucket final. If the meta is final already, finish runs no script: a
 // script can fail while the slot of the bucket moves.
-func (s *Store) finish(ctx context.Context, b bucket) error {
+func (s *Store) finish(ctx context.Context, b bucket, m meta) error {
 	stored, err := s.readMeta(ctx, b)
-	if err == nil && scopeMeta+stored == s.meta+forming {
-		stored, _, err = s.writeMeta(ctx, b, s.meta)
-	}
-	if err == nil && scopeMeta+stored != s.meta {
-		err = errForeign(b)
+	if err == nil && scopeMeta+stored == m.member()+forming {
+		_, _, err = s.writeMeta(ctx, b, m.member())
 	}
 	return err
 }
@@ -236,7 +270,8 @@ func (s *Store) checkBucket(ctx context.Context, b bucket) error {
 }
 
 // checkBucketAnd is checkBucket, and sends the commands that queue adds in the same round trip. It
-// is no error if one of these commands finds nothing.
+// is no error if one of these commands finds nothing. If the namespace has a new epoch, it sends
+// them again.
 //
 // A server that became a replica while the client still uses it can have old data. Such a server
 // rejects writes, so the round trip starts with a write. The write changes nothing, because no
@@ -244,15 +279,31 @@ func (s *Store) checkBucket(ctx context.Context, b bucket) error {
 // closes the connection, and the next connection may reach the primary. On a cluster the write is
 // not needed: replicas redirect their clients.
 func (s *Store) checkBucketAnd(ctx context.Context, b bucket, queue func(redis.Pipeliner)) error {
+	for {
+		used := s.meta()
+		found, err := s.hasMeta(ctx, b, used, queue)
+		if err != nil || found {
+			return err
+		}
+		if err := s.follow(ctx, b, used); err != nil {
+			return err
+		}
+	}
+}
+
+// hasMeta reports whether the bucket has a meta, and sends the commands that queue adds.
+func (s *Store) hasMeta(
+	ctx context.Context, b bucket, m meta, queue func(redis.Pipeliner),
+) (has bool, err error) {
 	var found *redis.FloatCmd
 	var alive *redis.StringCmd
-	err := s.read(ctx, func(ctx context.Context) error {
+	err = s.read(ctx, func(ctx context.Context) error {
 		pipe := s.client.Pipeline()
 		if !s.client.isCluster() {
 			pipe.ZRem(ctx, b.index(), "")
 		}
 		writes := pipe.Len()
-		found = pipe.ZScore(ctx, b.index(), s.meta)
+		found = pipe.ZScore(ctx, b.index(), m.member())
 		alive = pipe.HGet(ctx, b.fields(), "")
 		queue(pipe)
 		commands, _ := pipe.Exec(ctx) // each has its own error
@@ -261,7 +312,7 @@ func (s *Store) checkBucketAnd(ctx context.Context, b bucket, queue func(redis.P
 			if i < writes && isServerError(err) && !redis.IsReadOnlyError(err) {
 				// A primary that rejects writes for now can be read. A replica can give the same
 				// answer, but not inside a script.
-				_, err = s.probe.run(ctx, s.client, b.fixed(), []string{s.meta})
+				_, err = s.probe.run(ctx, s.client, b.fixed(), []string{m.member()})
 				if strings.HasPrefix(innerText(serverText(err)), "READONLY") {
 					return err
 				}
@@ -273,10 +324,10 @@ func (s *Store) checkBucketAnd(ctx context.Context, b bucket, queue func(redis.P
 		}
 		return nil
 	})
-	if err == nil && (found.Err() != nil || alive.Err() != nil) { // redis.Nil
+	if err == nil && alive.Err() != nil { // redis.Nil
 		err = errForeign(b)
 	}
-	return err
+	return err == nil && found.Err() == nil, err
 }
 
 // bucketErrorOr returns the error of checkBucket, or err if the bucket has its meta.

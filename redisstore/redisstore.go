@@ -22,6 +22,8 @@ const (
 	DefaultMaxEvents      = 100_000
 	DefaultReplicaTimeout = time.Second
 	DefaultRetryFor       = 10 * time.Second
+	DefaultFailoverLoss   = 10 * time.Second
+	DefaultCheckInterval  = 30 * time.Second
 )
 
 // Limits of [Options].
@@ -65,6 +67,20 @@ type Options struct {
 	// a deadline retries until the deadline. Default: [DefaultRetryFor].
 	RetryFor time.Duration
 
+	// Expect names the namespace that must be there. Open then creates no namespace. Set it
+	// wherever the namespace exists already: without it, a process that starts on a flushed server
+	// or an empty replica begins a new namespace, and every installation is gone for that process.
+	Expect Expect
+
+	// FailoverLoss is how much a failover can lose. If events that this process saw longer ago are
+	// gone, the data went back to an older state, and every call fails with
+	// [installation.ErrRestored]. Newer events are only a finding of [Store.Health]. Default:
+	// [DefaultFailoverLoss].
+	FailoverLoss time.Duration
+	// CheckInterval is the longest time between two looks at whether events are gone. A store also
+	// looks after it has connected again. Default: [DefaultCheckInterval].
+	CheckInterval time.Duration
+
 	// AllowEviction makes Open accept servers that can evict any record. Use it only for tests and
 	// caches: evicted records vanish without an error.
 	AllowEviction bool
@@ -75,19 +91,29 @@ type Options struct {
 	Logger *slog.Logger
 }
 
+// Expect names a namespace; see [Store.Namespace]. The zero value expects nothing.
+type Expect struct {
+	ID string
+	// MinEpoch is the lowest epoch to accept. With an epoch that AcceptRestore has returned, Open
+	// fails on a backup from before that call. It needs ID.
+	MinEpoch int64
+}
+
 // Store keeps records on Redis. Make one with [Open]. It is safe for concurrent use. It keeps no
 // connections or goroutines of its own, so it needs no closing; the caller closes the client.
 type Store struct {
 	client client
 	keys   keyspace
-	meta   string // the meta member in the index of every bucket; see type meta
+	known  atomic.Pointer[meta] // what Store.meta returns
 	opts   Options
 	limit  *argumentLimit
 
 	answered atomic.Bool  // a server has answered
 	warned   atomic.Int64 // time of the last warning about a retry in nanoseconds
 
-	commit, opening, probe           script
+	watch watch
+
+	commit, opening, probe, raising  script
 	repair, ends, fixedKeys, lasting script // of Verify
 }
 
@@ -96,6 +122,7 @@ var (
 	_ installation.EventReader   = (*Store)(nil)
 	_ installation.Counter       = (*Store)(nil)
 	_ installation.HealthChecker = (*Store)(nil)
+	_ installation.Namespacer    = (*Store)(nil)
 )
 
 // Open returns a store that uses the caller's client: a [redis.Client] of one server or of
@@ -138,7 +165,7 @@ func (s *Store) open(ctx context.Context) error {
 	err := s.read(ctx, func(ctx context.Context) (err error) {
 		for source, to := range map[string]*script{
 			commitSource: &s.commit, openSource: &s.opening,
-			probeSource: &s.probe, repairSource: &s.repair,
+			probeSource: &s.probe, repairSource: &s.repair, raiseSource: &s.raising,
 			endsSource: &s.ends, fixedSource: &s.fixedKeys, lastingSource: &s.lasting,
 		} {
 			if *to, err = loadScript(ctx, s.client, source); err != nil {
@@ -178,6 +205,10 @@ func (o *Options) check() error {
 		return fmt.Errorf("%d buckets: want 1 to %d", o.Buckets, MaxBuckets)
 	case o.MaxEvents < 0 || o.RequireReplicas < 0 || o.ReplicaTimeout < 0 || o.RetryFor < 0:
 		return errors.New("an option is negative")
+	case o.FailoverLoss < 0 || o.CheckInterval < 0 || o.Expect.MinEpoch < 0:
+		return errors.New("an option is negative")
+	case o.Expect.ID == "" && o.Expect.MinEpoch > 0:
+		return errors.New("Expect.MinEpoch needs Expect.ID")
 	case o.ReplicaTimeout > 0 && o.ReplicaTimeout < time.Millisecond:
 		return errors.New("ReplicaTimeout: want a millisecond or more: Redis takes 0 as no limit")
 	}
@@ -190,5 +221,7 @@ func (o *Options) setDefaults() {
 	o.MaxEvents = cmp.Or(o.MaxEvents, DefaultMaxEvents)
 	o.ReplicaTimeout = cmp.Or(o.ReplicaTimeout, DefaultReplicaTimeout)
 	o.RetryFor = cmp.Or(o.RetryFor, DefaultRetryFor)
+	o.FailoverLoss = cmp.Or(o.FailoverLoss, DefaultFailoverLoss)
+	o.CheckInterval = cmp.Or(o.CheckInterval, DefaultCheckInterval)
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 }

@@ -55,6 +55,9 @@ func (s *Store) retry(
 		if verdict == verdictUnknown || verdict == verdictPartial {
 			uncertain = true
 		}
+		if !isServerError(err) {
+			s.watch.suspect.Store(true)
+		}
 		if limited.Err() != nil && isContextError(err) {
 			// The error of the try before says more than that the time is up.
 			if before == nil && !hasDeadline && ctx.Err() == nil {

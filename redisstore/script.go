@@ -25,6 +25,8 @@ var (
 	fixedSource string
 	//go:embed lasting.lua
 	lastingSource string
+	//go:embed raise.lua
+	raiseSource string
 )
 
 // script is a Lua script with the digest by which servers know it. The servers calculate the

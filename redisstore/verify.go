@@ -140,7 +140,10 @@ func (s *Store) Verify(ctx context.Context, o *VerifyOptions) (VerifyReport, err
 	}
 	// The index comes before the records, so that a repair removes stale claims first. The records
 	// that have these claims can then get their members.
-	err := v.buckets(ctx)
+	var err error
+	if v.metas, err = s.readMetas(ctx); err == nil {
+		err = v.buckets(ctx)
+	}
 	if err == nil {
 		err = s.client.eachPrimary(ctx, v.keysOf)
 	}
@@ -154,6 +157,7 @@ func (s *Store) Verify(ctx context.Context, o *VerifyOptions) (VerifyReport, err
 type verification struct {
 	store  *Store
 	repair bool
+	metas  []meta // by number of the bucket
 
 	mu     sync.Mutex // the servers of a cluster are walked concurrently
 	report VerifyReport
@@ -232,7 +236,7 @@ func (v *verification) check(
 	if v.repair {
 		repair = "1"
 	}
-	reply, err := v.store.runScript(ctx, sc, keys, append([]string{v.store.meta, repair}, args...))
+	reply, err := v.store.runScript(ctx, sc, keys, append([]string{v.metas[b.number].member(), repair}, args...))
 	switch {
 	case err != nil:
 		return nil, false, err

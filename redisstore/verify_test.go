@@ -242,7 +242,8 @@ func TestVerifyRecords(t *testing.T) {
 	const a, long = "{verify:00}:r:6:tenant:a", 600_000
 	damaged := about(redisstore.ProblemDamagedRecord, "a", "record")
 	unknown := []string{
-		"{verify:00}:m", "{verify:00}:r:x", "{verify:00}:r:1:tenant:a", "{verify:00}",
+		"{verify:00}:m", "{verify:00}:aa", "{verify:00}:r:x", "{verify:00}:r:1:tenant:a",
+		"{verify:00}",
 	}
 	outside := []string{"{verify:01}:x", "{verify:0}:x", "{verify:"}
 	var strangers []redisstore.Problem
@@ -269,6 +270,9 @@ func TestVerifyRecords(t *testing.T) {
 			[]redisstore.Problem{about(redisstore.ProblemExpiringKey, "a", "record")},
 		},
 		"placeholder": {send("set", a+"new", "", "px", long), nil},
+		"reserved for a log of accesses": {
+			send("xadd", "{verify:00}:a", "*", "e", "x"), nil,
+		},
 		"keys of others": {
 			send("mset", "verify", "x", "{verify", "x", "{verify2:00}:z", "x"), nil,
 		},

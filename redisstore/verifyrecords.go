@@ -23,14 +23,14 @@ func (v *verification) checkKeys(ctx context.Context, found []string) error {
 	keys := v.store.keys
 	var records []installation.Key
 	for _, f := range found {
-		b, rest, known := keys.split(f)
+		b, _, known := keys.split(f)
 		p := Problem{Kind: ProblemUnknown, Bucket: -1, Name: f}
 		if known {
 			p.Bucket = b.number
 		}
 		at, k, isRecord := keys.recordKey(f)
 		switch {
-		case known && slices.Contains(b.fixed(), b.tag+rest):
+		case known && slices.Contains(append(b.fixed(), b.accessLog()), f):
 			continue
 		case isRecord && keys.of(k.Tenant) == at:
 			records = append(records, k)

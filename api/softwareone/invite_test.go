@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-installation/installation"
 )
 
 // TestInvite: the answer to the POST has ticket and code, no other answer does, and the account
@@ -232,7 +234,7 @@ func TestExpiry(t *testing.T) {
 		w.do(t, "GET", "/installations?status=Expired&limit=0", vendorToken, "").
 			want(t, 200, list(0, 0, 1))
 		w.advance(time.Hour)
-		if _, err := w.svc.Sweep(t.Context(), 0); err != nil {
+		if _, err := w.svc.Sweep(t.Context(), installation.SweepRequest{}); err != nil {
 			t.Fatal(err)
 		}
 		swept := w.do(t, "GET", path, vendorToken, "").want(t, 200).row(t)

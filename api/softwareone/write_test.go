@@ -145,7 +145,7 @@ func TestDelete(t *testing.T) {
 
 		// After the grace period the configuration is gone and the rest is there.
 		w.advance(24 * time.Hour)
-		if _, err := w.svc.Sweep(t.Context(), 0); err != nil {
+		if _, err := w.svc.Sweep(t.Context(), installation.SweepRequest{}); err != nil {
 			t.Fatal(err)
 		}
 		purged := w.do(t, "GET", path, vendorToken, "").want(t, 200)

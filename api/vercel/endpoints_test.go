@@ -52,7 +52,7 @@ var endpointStates = map[string]func(*testing.T, *world){
 		w.install(t)
 		w.do(t, "DELETE", path, w.issuer.user(icfg), "").want(t, 200)
 		w.advance(25 * time.Hour)
-		if _, err := w.svc.Sweep(t.Context(), 0); err != nil {
+		if _, err := w.svc.Sweep(t.Context(), installation.SweepRequest{}); err != nil {
 			t.Fatal(err)
 		}
 	},

@@ -142,14 +142,14 @@ func TestUninstallThenPurge(t *testing.T) {
 	w.install(t)
 	w.do(t, "DELETE", path, w.issuer.user(icfg), "").want(t, 200, `{"finalized":false}`)
 	w.advance(23 * time.Hour)
-	if _, err := w.svc.Sweep(t.Context(), 0); err != nil {
+	if _, err := w.svc.Sweep(t.Context(), installation.SweepRequest{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.token(t, icfg); got != "c4nary-access" {
 		t.Errorf("within the grace period the token is %q", got)
 	}
 	w.advance(time.Hour)
-	if _, err := w.svc.Sweep(t.Context(), 0); err != nil {
+	if _, err := w.svc.Sweep(t.Context(), installation.SweepRequest{}); err != nil {
 		t.Fatal(err)
 	}
 	if inst := w.get(t, icfg); !inst.Purged || inst.Connection != nil {

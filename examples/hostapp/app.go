@@ -165,7 +165,7 @@ func (a *app) sweep(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		report, err := host.Sweep(ctx, 0)
+		report, err := host.Sweep(ctx, installation.SweepRequest{})
 		if err != nil && ctx.Err() == nil {
 			a.log.Error("sweep", "error", err)
 		} else if report.Expired+report.Purged > 0 {

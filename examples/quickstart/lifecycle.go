@@ -197,7 +197,7 @@ func (c *cast) expire(ctx context.Context) error {
 	c.check(errors.Is(err, installation.ErrInvitation), "it cannot be accepted any more")
 
 	c.step("The host sweeps, which writes down what time has done.")
-	report, err := c.host.Sweep(ctx, 0)
+	report, err := c.host.Sweep(ctx, installation.SweepRequest{})
 	if err != nil {
 		return err
 	}

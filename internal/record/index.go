@@ -31,6 +31,11 @@ const (
 	KeyDestroyed = "."
 
 	termPair = "ext+acc="
+
+	// These two are reserved: no record has them yet, and nothing else may use them. Once
+	// [Terms.List] returns them, IndexVersion grows.
+	TermProvider = "prov="  // provider of the connection
+	TermFailed   = "failed" // the connection is marked as failed
 )
 
 // Terms are the values from which the index terms of a record are computed. An empty value gives no

@@ -43,6 +43,17 @@ func TestListIsSorted(t *testing.T) {
 	}
 }
 
+// No record of this version has a reserved term, so a later version can give it a meaning.
+func TestReservedTermsAreUnused(t *testing.T) {
+	for _, term := range allTerms().List() {
+		for _, reserved := range []string{TermProvider, TermFailed} {
+			if strings.HasPrefix(term, reserved) || strings.HasPrefix(reserved, term) {
+				t.Errorf("the term %q collides with the reserved %q", term, reserved)
+			}
+		}
+	}
+}
+
 func TestMatchRejectsOtherTerms(t *testing.T) {
 	list := allTerms().List()
 	for i := range list {

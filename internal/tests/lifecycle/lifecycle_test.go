@@ -189,12 +189,12 @@ func TestUninstallPurges(t *testing.T) {
 			t.Errorf("within the grace the secret is %q", got)
 		}
 		w.Advance(24*time.Hour - time.Microsecond)
-		report, err := w.Host.Sweep(t.Context(), 0)
+		report, err := w.Host.Sweep(t.Context(), installation.SweepRequest{})
 		if err != nil || report != (installation.SweepReport{}) {
 			t.Errorf("swept too early: %+v, %v", report, err)
 		}
 		w.Advance(time.Microsecond)
-		report, err = w.Host.Sweep(t.Context(), 0)
+		report, err = w.Host.Sweep(t.Context(), installation.SweepRequest{})
 		if err != nil || report.Purged != 1 {
 			t.Errorf("sweep: %+v, %v", report, err)
 		}
@@ -237,14 +237,14 @@ func TestConcurrentSweepsExpireOnce(t *testing.T) {
 	}
 	w.Install(t, "live")
 	w.Advance(8 * 24 * time.Hour)
-	limited, err := w.Host.Sweep(t.Context(), 20)
+	limited, err := w.Host.Sweep(t.Context(), installation.SweepRequest{Limit: 20})
 	if err != nil || limited.Expired != 20 {
 		t.Fatalf("limited sweep: %+v, %v", limited, err)
 	}
 	reports := make([]installation.SweepReport, 4)
 	fixture.Parallel(len(reports), func(n int) {
 		var err error
-		if reports[n], err = w.Host.Sweep(t.Context(), 0); err != nil {
+		if reports[n], err = w.Host.Sweep(t.Context(), installation.SweepRequest{}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -264,7 +264,7 @@ func TestConcurrentSweepsExpireOnce(t *testing.T) {
 	if expired != each {
 		t.Errorf("%d events of expiry, want %d", expired, each)
 	}
-	again, err := w.Host.Sweep(t.Context(), 0)
+	again, err := w.Host.Sweep(t.Context(), installation.SweepRequest{})
 	if err != nil || again != (installation.SweepReport{}) {
 		t.Errorf("a sweep with nothing due: %+v, %v", again, err)
 	}
@@ -272,7 +272,7 @@ func TestConcurrentSweepsExpireOnce(t *testing.T) {
 		i.Status != installation.StatusExpired {
 		t.Errorf("not stored as expired: %+v", i)
 	}
-	_, err = w.Vendor.Sweep(t.Context(), 0)
+	_, err = w.Vendor.Sweep(t.Context(), installation.SweepRequest{})
 	fixture.WantErr(t, "sweep by a vendor", err, installation.ErrForbidden)
 }
 

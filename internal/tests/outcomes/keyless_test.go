@@ -91,7 +91,7 @@ func TestSweepNeedsNoKey(t *testing.T) {
 	w.Invite(t, "i")
 	w.Advance(365 * 24 * time.Hour)
 	keys := unavailableKeys(t)
-	report, err := w.On(t, w.Store, keys).Sweep(t.Context(), 0)
+	report, err := w.On(t, w.Store, keys).Sweep(t.Context(), installation.SweepRequest{})
 	if err != nil || report.Expired != 1 || len(keys.OutcomeKeys()) != 0 {
 		t.Errorf("%+v, %v", report, err)
 	}

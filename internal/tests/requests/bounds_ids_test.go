@@ -25,6 +25,13 @@ var badIDs = []struct {
 // methodIDCases gives every method a bad id, a bad tenant and a bad actor.
 func methodIDCases() []inputCase {
 	var cases []inputCase
+	for _, id := range []string{"@", "@cursor"} {
+		for _, m := range fixture.Methods(id) {
+			cases = append(cases, inputCase{
+				m.Name + " of the reserved id " + id, "id", validate.RuleFormat, m.Call,
+			})
+		}
+	}
 	all := slices.Concat(fixture.Methods("EXI-1"), fixture.WideMethods())
 	for _, bad := range badIDs {
 		for _, m := range fixture.Methods(bad.text) {

@@ -17,6 +17,15 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
+// Only IDs that begin with "@" are reserved.
+func TestIDWithAtSign(t *testing.T) {
+	w := fixture.NewWorld(t)
+	for _, id := range []string{"a@b", "-@", "a@"} {
+		w.Add(t, w.Host, id)
+		fixture.WantReadable(t, w.Host, id)
+	}
+}
+
 // Bad input gets a typed error that names the place, and changes nothing.
 func TestInvariant18Bounded(t *testing.T) {
 	h := fixture.NewAttack(t)

@@ -70,7 +70,7 @@ func limitCases() []inputCase {
 	cases := []inputCase{{
 		"negative sweep", "limit", validate.RuleRange,
 		func(ctx context.Context, s *installation.Service) error {
-			_, err := s.Sweep(ctx, -1)
+			_, err := s.Sweep(ctx, installation.SweepRequest{Limit: -1})
 			return err
 		},
 	}}

@@ -126,7 +126,7 @@ func (o *outage) wantEnding(t *testing.T) {
 		t.Errorf("delete: %v", err)
 	}
 	o.Advance(25 * time.Hour) // the cache expires, and the grace of i-1 and i-5 is over
-	report, err := o.host.Sweep(t.Context(), 0)
+	report, err := o.host.Sweep(t.Context(), installation.SweepRequest{})
 	if err != nil || report.Purged != 2 {
 		t.Errorf("sweep: %+v, %v; want 2 purged", report, err)
 	}

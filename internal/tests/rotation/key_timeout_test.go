@@ -206,7 +206,7 @@ func TestKeyTimeoutShredsNothing(t *testing.T) {
 
 		report := installation.SweepReport{}
 		_, _, err = s.within(t, 2*time.Second, func(ctx context.Context) (err error) {
-			report, err = s.host.Sweep(ctx, 0)
+			report, err = s.host.Sweep(ctx, installation.SweepRequest{})
 			return err
 		})
 		fixture.WantErr(t, "sweep with a short deadline", err, installation.ErrKeyUnavailable)
@@ -220,7 +220,7 @@ func TestKeyTimeoutShredsNothing(t *testing.T) {
 			t.Fatalf("something was lost: %+v, %v", i, err)
 		}
 
-		report, err = s.host.Sweep(t.Context(), 0)
+		report, err = s.host.Sweep(t.Context(), installation.SweepRequest{})
 		if err != nil || report.Purged != 1 || report.Shredded != 0 {
 			t.Errorf("sweep, the key service is back: %+v, %v", report, err)
 		}
@@ -264,7 +264,7 @@ func TestSweepWaitsOnceForHangingKeyService(t *testing.T) {
 		s.Advance(25 * time.Hour)
 		report := installation.SweepReport{}
 		took, asked, err := s.within(t, 6*time.Second, func(ctx context.Context) (err error) {
-			report, err = s.host.Sweep(ctx, 0)
+			report, err = s.host.Sweep(ctx, installation.SweepRequest{})
 			return err
 		})
 		if report.Purged != 9 || report.Shredded != 9 ||

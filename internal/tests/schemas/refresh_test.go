@@ -56,7 +56,7 @@ func TestNewSchemaRevisionBlocksNoWrite(t *testing.T) {
 				t.Error("the configuration can be written, but violates the limits")
 			}
 			w.Advance(40 * 24 * time.Hour)
-			rep, err := w.Host.Sweep(t.Context(), 0)
+			rep, err := w.Host.Sweep(t.Context(), installation.SweepRequest{})
 			if err != nil || rep.Failed > 0 || rep.Purged != 1 {
 				t.Errorf("sweep: %+v, %v", rep, err)
 			}

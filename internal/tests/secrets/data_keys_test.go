@@ -203,7 +203,7 @@ func (c *dataKeyCalls) ending() []dataKeyStep {
 			return err
 		}
 		c.w.Advance(25 * time.Hour)
-		_, err := c.host.Sweep(c.t.Context(), 0)
+		_, err := c.host.Sweep(c.t.Context(), installation.SweepRequest{})
 		return err
 	}
 	remove := func() error {

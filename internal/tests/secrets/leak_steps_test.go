@@ -384,7 +384,7 @@ func (s *leakScenario) endOfLife() {
 		return s.host.Invite(s.ctx, installation.InviteRequest{ID: "EXI-4", Parts: leakParts("")})
 	})
 	s.h.Advance(60 * 24 * time.Hour)
-	call("sweep", func() (any, error) { return s.host.Sweep(s.ctx, 0) })
+	call("sweep", func() (any, error) { return s.host.Sweep(s.ctx, installation.SweepRequest{}) })
 	err := s.upsert("re-install", s.host, installation.UpsertRequest{
 		ID: "EXI-1", Parts: leakParts("ACC-1"),
 	})

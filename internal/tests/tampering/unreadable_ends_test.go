@@ -168,7 +168,7 @@ func checkSweep(t *testing.T, e *unreadableEnd) {
 	e.h.Advance(30 * 24 * time.Hour)
 	var report installation.SweepReport
 	err := fixture.Call(t, "Sweep", func() (err error) {
-		report, err = e.h.Host().Sweep(t.Context(), 0)
+		report, err = e.h.Host().Sweep(t.Context(), installation.SweepRequest{})
 		return err
 	})
 	due := 0

@@ -1,0 +1,184 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-installation/installation"
+)
+
+// The meta member of every bucket has the epoch of the namespace. A store keeps the meta that it
+// read last. A script finds another one in its bucket in three cases: a restore was accepted, which
+// the store then follows; the bucket was restored and this was not accepted; or the bucket belongs
+// to another namespace.
+
+// Namespace implements [installation.Namespacer]. It returns what the store has read last, without
+// a round trip. The error also matches [installation.ErrRestored] if the store has noticed that the
+// data went back to an older state.
+func (s *Store) Namespace(ctx context.Context) (installation.Namespace, error) {
+	if err := s.ready(ctx); err != nil {
+		return installation.Namespace{}, fmt.Errorf("namespace: %w", err)
+	}
+	return s.meta().namespace(), nil
+}
+
+// AcceptRestore implements [installation.Namespacer]. It raises the epoch of each bucket by a
+// compare-and-swap, and reads all buckets again before it returns.
+func (s *Store) AcceptRestore(
+	ctx context.Context, now time.Time,
+) (installation.Namespace, error) {
+	if err := ctx.Err(); err != nil {
+		return installation.Namespace{}, err
+	}
+	accepted, err := s.acceptRestore(ctx, now)
+	if err != nil {
+		return installation.Namespace{}, fmt.Errorf("accept restore: %w", err)
+	}
+	return accepted.namespace(), nil
+}
+
+func (s *Store) acceptRestore(ctx context.Context, now time.Time) (meta, error) {
+	metas, err := s.readMetas(ctx)
+	if err != nil {
+		return meta{}, err
+	}
+	// One target above all buckets, and above what this store knows.
+	target := highest(append(metas, s.meta()))
+	target.epoch, target.era = max(target.epoch+1, now.UnixMicro()), randomHex()
+	for {
+		for i, b := range s.keys.all() {
+			if err := s.raise(ctx, b, metas[i], target); err != nil {
+				return meta{}, err
+			}
+		}
+		if metas, err = s.readMetas(ctx); err != nil {
+			return meta{}, err
+		}
+		if target = highest(metas); target == lowest(metas) {
+			s.adopt(target)
+			return target, nil
+		}
+		// Someone else accepts at the same time. The highest target wins.
+	}
+}
+
+// raise gives a bucket the meta target, unless it has a higher one. The bucket had the meta was.
+func (s *Store) raise(ctx context.Context, b bucket, was, target meta) error {
+	for was.less(target) {
+		reply, err := s.runScript(ctx, s.raising, b.fixed()[:1],
+			[]string{was.member(), target.member()})
+		switch {
+		case err != nil:
+			return err
+		case len(reply) != 1:
+			return errReply
+		case reply[0] == "raised":
+			return nil
+		}
+		if was, err = s.finalMeta(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// meta returns the meta that the store has read last.
+func (s *Store) meta() meta { return *s.known.Load() }
+
+// adopt makes a meta the one that the store works with. What the store remembers of the time before
+// an accepted restore can be missing now.
+func (s *Store) adopt(m meta) {
+	s.known.Store(&m)
+	s.watch.forget()
+}
+
+// ready returns an error if the context has ended, or if the store has noticed that its data went
+// back to an older state. If someone has accepted this since, the store goes on.
+func (s *Store) ready(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	restored := s.watch.restored.Load()
+	if restored == nil {
+		return nil
+	}
+	before := s.meta()
+	if err := s.reload(ctx); err != nil {
+		return err
+	}
+	if s.meta() == before {
+		return restored
+	}
+	return nil
+}
+
+// follow is called when bucket b lacks the meta used. It returns nil if the namespace has another
+// epoch since: the caller has to try again with that.
+func (s *Store) follow(ctx context.Context, b bucket, used meta) error {
+	if err := s.reload(ctx); err != nil {
+		return err
+	}
+	if s.meta() == used {
+		return errForeign(b)
+	}
+	return nil
+}
+
+// reload reads the metas of all buckets again and adopts a higher epoch. The error tells if they
+// are not those of one namespace in one epoch.
+func (s *Store) reload(ctx context.Context) error {
+	metas, err := s.readMetas(ctx)
+	if err != nil {
+		return err
+	}
+	known, first, last := s.meta(), lowest(metas), highest(metas)
+	switch {
+	case first.less(known):
+		return errRestored("its epoch is %d, and this process has seen epoch %d",
+			first.epoch, known.epoch)
+	case first != last:
+		return errRestored("its buckets have the epochs %d and %d: a restore was accepted in part, "+
+			"or a part of the data was restored", first.epoch, last.epoch)
+	case known.less(last):
+		s.adopt(last)
+	}
+	return nil
+}
+
+// readMetas returns the metas of all buckets. They are all of this namespace.
+func (s *Store) readMetas(ctx context.Context) ([]meta, error) {
+	buckets := s.keys.all()
+	metas := make([]meta, len(buckets))
+	for i, b := range buckets {
+		m, err := s.finalMeta(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		metas[i] = m
+	}
+	return metas, nil
+}
+
+// finalMeta returns the meta of a bucket of this namespace.
+func (s *Store) finalMeta(ctx context.Context, b bucket) (meta, error) {
+	stored, err := s.readMeta(ctx, b)
+	if err != nil {
+		return meta{}, err
+	}
+	m, err := parseMeta(stored)
+	if known := s.meta(); err != nil || !m.final || m.id != known.id || m.buckets != known.buckets {
+		return meta{}, errForeign(b)
+	}
+	return m, nil
+}
+
+// errRestored returns the error of a store whose data went back to an older state.
+func errRestored(format string, args ...any) *storeError {
+	return &storeError{
+		sentinel: installation.ErrUnavailable,
+		text: "the data went back to an older state: " + fmt.Sprintf(format, args...) +
+			"; if you want to go on with this data, call Service.AcceptRestore",
+		causes: []error{installation.ErrRestored},
+	}
+}
