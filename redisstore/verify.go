@@ -140,10 +140,14 @@ func (s *Store) Verify(ctx context.Context, o *VerifyOptions) (VerifyReport, err
 	}
 	// The index comes before the records, so that a repair removes stale claims first. The records
 	// that have these claims can then get their members.
-	var err error
-	if v.metas, err = s.readMetas(ctx); err == nil {
-		err = v.buckets(ctx)
+	for _, b := range s.keys.all() {
+		m, err := s.finalMeta(ctx, b)
+		if err != nil {
+			m = s.meta() // the check of the fixed keys finds what is wrong
+		}
+		v.metas = append(v.metas, m)
 	}
+	err := v.buckets(ctx)
 	if err == nil {
 		err = s.client.eachPrimary(ctx, v.keysOf)
 	}

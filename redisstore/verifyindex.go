@@ -79,7 +79,7 @@ func (v *verification) checkMembers(
 func (v *verification) checkMetaMember(ctx context.Context, b bucket, m indexMember) error {
 	p := Problem{Kind: ProblemForeignMeta, Bucket: b.number, Name: "meta"}
 	switch {
-	case m.name != v.store.meta:
+	case m.name != v.metas[b.number].member():
 	case !m.misplaced:
 		return nil
 	default:
