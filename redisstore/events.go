@@ -219,9 +219,13 @@ func (s *Store) tail(ctx context.Context, b bucket, field string) (id string, er
 func (s *Store) entries(
 	ctx context.Context, b bucket, start, stop string, limit int,
 ) ([]redis.XMessage, error) {
-	return readValue(ctx, s, func(ctx context.Context) ([]redis.XMessage, error) {
+	messages, err := readValue(ctx, s, func(ctx context.Context) ([]redis.XMessage, error) {
 		return s.client.XRangeN(ctx, b.events(), start, stop, int64(limit)).Result()
 	})
+	if len(messages) > 0 {
+		s.watch.read(b, messages[len(messages)-1].ID)
+	}
+	return messages, err
 }
 
 func decodeEvent(b bucket, m redis.XMessage) (installation.Event, error) {

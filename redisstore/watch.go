@@ -39,10 +39,19 @@ type watch struct {
 
 // seenEvents are IDs of events of one bucket. "" stands for none.
 type seenEvents struct {
-	newest  string
-	waiting string    // becomes settled once it was seen long enough ago
-	since   time.Time // when waiting was seen
-	settled string    // seen more than FailoverLoss ago
+	newest       string
+	waiting      string    // an older one, so that settled moves on although there is always a newer one
+	settled      string    // seen more than FailoverLoss ago
+	seen, waited time.Time // when newest and waiting were seen
+}
+
+func (e *seenEvents) saw(id string) {
+	if e.newest != id {
+		e.newest, e.seen = id, time.Now()
+	}
+	if e.waiting == "" && e.settled != id {
+		e.waiting, e.waited = id, e.seen
+	}
 }
 
 // of returns what is remembered of a bucket.
@@ -50,7 +59,10 @@ func (w *watch) of(b bucket, loss time.Duration) seenEvents {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e := &w.seen[b.number]
-	if e.waiting != "" && time.Since(e.since) >= loss {
+	switch {
+	case e.newest != "" && time.Since(e.seen) >= loss:
+		e.settled, e.waiting = e.newest, ""
+	case e.waiting != "" && time.Since(e.waited) >= loss:
 		e.settled, e.waiting = e.waiting, ""
 	}
 	return *e
@@ -60,9 +72,16 @@ func (w *watch) of(b bucket, loss time.Duration) seenEvents {
 func (w *watch) saw(b bucket, id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	e := &w.seen[b.number]
-	if e.newest = id; e.waiting == "" && e.settled != id {
-		e.waiting, e.since = id, time.Now()
+	w.seen[b.number].saw(id)
+}
+
+// read remembers that a reader has received an event. It may be an old one.
+func (w *watch) read(b bucket, id string) {
+	w.mu.Lock()
+	newest, _ := parseID(w.seen[b.number].newest)
+	w.mu.Unlock()
+	if read, ok := parseID(id); ok && newest.less(read) {
+		w.saw(b, id)
 	}
 }
 
@@ -79,7 +98,7 @@ func (s *Store) settled(b bucket) string { return s.watch.of(b, s.opts.FailoverL
 
 // lookEvery is how often a store asks its client whether it has made connections. The answer takes
 // a lock of the client. A call that fails is noticed at once.
-const lookEvery = 100 * time.Millisecond
+const lookEvery = 10 * time.Millisecond
 
 // comparisonDue reports whether a read has to compare what the store remembers.
 func (s *Store) comparisonDue() bool {
@@ -137,13 +156,15 @@ func (s *Store) compare(ctx context.Context, b bucket) error {
 	}
 	if log.lacks(old.newest, log.newest) {
 		w.lost = fmt.Sprintf("bucket %d lacks event %s", b.number, old.newest)
-		e.waiting = "" // may be lost too
+	}
+	if !log.newest {
+		e.newest, e.waiting = "", "" // lost or trimmed, and the second may be too
 	}
 	if !log.settled {
 		e.settled = "" // trimmed
 	}
-	if e.newest = log.youngest; e.waiting == "" && e.newest != e.settled {
-		e.waiting, e.since = e.newest, time.Now()
+	if log.youngest != "" {
+		e.saw(log.youngest)
 	}
 	return nil
 }
