@@ -60,6 +60,9 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 		if isSlotMoving(err) {
 			s.reserve(ctx, keys[0])
 		}
+		if err != nil {
+			err = commitError{err}
+		}
 		return err
 	})
 	switch {
