@@ -4,7 +4,8 @@
 -- KEYS
 --   1  record  string: see below
 --   2  index   sorted set of members, all scores 0; see keys.go
---   3  events  stream: t tenant, p id of the tenant's previous event, e event
+--   3  events  stream: t tenant, p id of the tenant's previous event, b id of the bucket's previous
+--              event ("" if it is the same), e event
 --   4  fields  hash: outcomes, and the ids of the first and of the last events; see keys.go
 --
 -- A record is a string; "" stands for no record. A number has 8 bytes and is only compared for
@@ -140,8 +141,8 @@ end
 local meta = redis.call('ZSCORE', index, ARGV[1]) -- a range can lack it if some score is not 0
 local stored = redis.call('GET', record) or ''
 redis.call('XLEN', events)
-local kept = redis.call('HMGET', fields, field, 't' .. tenant, 'first', '')
-local used, last, first = kept[1], kept[2], kept[3]
+local kept = redis.call('HMGET', fields, field, 't' .. tenant, 'first', '', 'last')
+local used, last, first, newest = kept[1], kept[2], kept[3], kept[5]
 if not meta or not kept[4] then
   return {'foreign'}
 end
@@ -254,9 +255,13 @@ end
 -- The events come first, because XADD fails if the stream has the last possible id.
 if ARGV[first_event] then
   for n = first_event, #ARGV do
+    local before = ''
+    if newest ~= last then
+      before = newest or ''
+    end
     last = redis.call('XADD', events, 'MAXLEN', '~', ARGV[15], '*',
-      't', tenant, 'p', last or '', 'e', ARGV[n])
-    first = first or last
+      't', tenant, 'p', last or '', 'b', before, 'e', ARGV[n])
+    first, newest = first or last, last
   end
   redis.call('HSET', fields, 't' .. tenant, last, 'last', last, 'first', first)
 end
