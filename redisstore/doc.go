@@ -51,7 +51,9 @@
 //
 //   - [installation.ErrUnavailable]: nothing was written.
 //   - [installation.ErrUnknownOutcome]: the change was sent, the answer was lost, and no retry
-//     could settle whether the change was applied.
+//     could settle whether the change was applied. An error text that no Redis server is known to
+//     send counts as a lost answer, because a proxy may have sent it after the server had applied
+//     the change.
 //   - A rejection, such as a conflict: no try of the same commit was applied.
 //
 // Callers can retry in all three cases: in the last two with an idempotency key, or after reading
@@ -76,7 +78,8 @@
 // [Store.Verify] checks all that is stored and names each problem: damaged records, outcomes and
 // events; events that were lost; keys that are missing, unknown or set to expire; and index members
 // that disagree with the records. It can repair the index and the fixed keys, also while other
-// processes commit.
+// processes commit. If a bucket has lost its hash, the outcomes are lost, and Verify restores the
+// IDs of the last events from the stream.
 //
 // # Retries and deadlines
 //
