@@ -288,6 +288,8 @@ func readReply(
 		return receipt, errForeign(b)
 	case "broken":
 		return receipt, errDamaged
+	case "denied":
+		return receipt, unavailable("scripts cannot run %s: %s", detail, textNoRight)
 	default:
 		return receipt, errReply
 	}

@@ -52,6 +52,7 @@
 --   {"unknown"}                      an earlier try may have been applied and been forgotten
 --   {"foreign"}                      the index lacks the meta member
 --   {"broken"}                       the record or the index is damaged
+--   {"denied", command}              the user lacks the right to this command or to its key
 --
 -- When a script fails, its earlier writes stay. So the script reads every key and checks everything
 -- before the first write. While a slot moves, a server rejects the use of a key that does not exist
@@ -246,9 +247,27 @@ if field ~= '' then
   end
 end
 
--- Every check has passed. A change that makes the record smaller or ends the installation also
--- works on a server at its memory limit. Otherwise nothing could be freed there.
-if ends == '1' or (kind ~= 'n' and #rest < #old_rest) then
+-- 5. The user has lost a right since Open. A write that needs it would fail after others. The first
+-- write needs no check. A server wants as many arguments as the command needs.
+local function lacks(command, ...)
+  local may = redis.acl_check_cmd -- miniredis and servers before version 7 lack it
+  return may and not may(command, ...) and command
+end
+-- A change that makes the record smaller or ends the installation also works on a server at its
+-- memory limit. Otherwise nothing could be freed there.
+local frees = ends == '1' or (kind ~= 'n' and #rest < #old_rest)
+local has_events, keyed = ARGV[first_event], field ~= ''
+local denied = lacks('SET', record, '') or frees and has_events and lacks('XADD', events, '*', '', '')
+  or (has_events or keyed) and lacks('HSET', fields, '', '')
+  or (#wanted > 0 or keyed) and lacks('ZADD', index, '0', '')
+  or (#had > 0 or keyed) and not frees and lacks('ZREM', index, '')
+  or #expired > 0 and lacks('HDEL', fields, '')
+if denied then
+  return {'denied', denied}
+end
+
+-- Every check has passed.
+if frees then
   write_nothing()
 end
 

@@ -136,6 +136,9 @@
 //	+pttl +persist
 //	+hello +info +scan +command +cluster|slots +asking
 //
+// If the user loses a right later, commits that need it fail and write nothing: their script checks
+// the rights of its writes before the first write. That takes about 3 % of the time of a script.
+//
 // One more right is optional:
 //
 //	+config|get
