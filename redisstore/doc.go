@@ -102,8 +102,10 @@
 // # Servers
 //
 // The server has to be Redis 7.0 or later, or a compatible server such as Valkey. The tests run on
-// Redis 7.0. The conformance suite was also run by hand, on one server and on a cluster, with Redis
-// 8.0 and Valkey 8.1 and 9.1. Open rejects older servers, and servers that have renamed a command.
+// Redis 7.0.15. The conformance suite and the tests of slots that move also run on Redis 8.0.2 and
+// on Valkey 7.2.14, 8.1.1 and 9.1.2, on one server and on a cluster. The oldest of them is the
+// floor: nothing between Redis 6.0 and 7.0 was tested. Open rejects Redis 6.0.16 and other older
+// servers, and servers that have renamed a command; the error names the version or the command.
 // Configure:
 //
 //   - maxmemory-policy noeviction. Open rejects an allkeys policy with a memory limit, because

@@ -107,6 +107,7 @@ func TestOpenRejectsFirstLayout(t *testing.T) {
 			drop(t, client, key)
 		}
 	}
+	client.Set(t.Context(), "{lost:00}:more", "of somebody else", 0)
 	open(t, client, &redisstore.Options{Namespace: "lost", Buckets: 4})
 }
 

@@ -186,11 +186,16 @@ func (s *Store) rejectRecords(ctx context.Context) (meta, error) {
 		return s.scan(ctx, 1, func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
 			return node.Scan(ctx, cursor, pattern, 1000).Result()
 		}, func(_ context.Context, found []string) error {
-			if strings.Contains(found[0], "}:r:") {
-				return unavailable("the namespace has records and no meta: it was lost in part")
+			for _, key := range found {
+				switch {
+				case strings.Contains(key, "}:r:"):
+					return unavailable("the namespace has records and no meta: it was lost in part")
+				case strings.HasSuffix(key, "}:m"):
+					return unavailable("the namespace has the layout 1, which no release has: "+
+						"delete its keys (%q is one), or choose another namespace", key)
+				}
 			}
-			return unavailable("the namespace has the layout 1, which no release has: "+
-				"delete its keys (%q is one), or choose another namespace", found[0])
+			return nil
 		})
 	})
 	if err == nil {
