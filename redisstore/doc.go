@@ -156,8 +156,8 @@
 // # Size
 //
 // On Redis 7.0.15, a record with a body of 2 KiB that remembers eight op tokens takes 2,664 bytes
-// of server memory, and 3,393 with its index members and one event. A tombstone takes 360 bytes.
-// The ID of a tenant's last event stays for good, even if the tenant has no records left.
+// of server memory, and about 3,400 with its index members and one event. A tombstone takes 360
+// bytes. The ID of a tenant's last event stays for good, even if the tenant has no records left.
 //
 // # Stored format
 //
