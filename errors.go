@@ -61,8 +61,8 @@ var (
 	// The store answers again after [Service.AcceptRestore].
 	ErrRestored = errors.New("installation: the store went back to an older state")
 	// ErrEpoch means that a store refused a change that was built before a restore was accepted.
-	// No try of the change was applied, or the restore has removed it. The service builds such a
-	// change again, so its callers never get this error.
+	// The change is not part of what is stored, and never will be. The service builds such a change
+	// again, so its callers never get this error.
 	ErrEpoch = errors.New("installation: the change was built before a restore was accepted")
 	// ErrUnknownOutcome means that a write was sent and no answer came back. Whether the write was
 	// applied is unknown.

@@ -65,6 +65,9 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 		case err == nil:
 			err = s.checkNamespace(ctx, b, used, reply)
 		}
+		if err != nil {
+			err = commitError{err}
+		}
 		return err
 	})
 	switch {
@@ -73,7 +76,7 @@ func (s *Store) apply(ctx context.Context, c installation.Change) (installation.
 	case err != nil:
 		return none, wrapError(ctx, installation.ErrUnavailable, err)
 	}
-	receipt, err := readReply(c, reply)
+	receipt, err := readReply(c, reply, uncertain)
 	conflict, _ := errors.AsType[*installation.ConflictError](err)
 	switch {
 	case uncertain && conflict != nil && conflict.NotApplied,
@@ -262,13 +265,17 @@ func checkTimes(times ...time.Time) error {
 
 // neverApplied reports whether a record proves that no try of c was applied, and that none will be.
 // The record has the revision stored, which is not c.If, and its op entries, oldest first, lack the
-// token of c. If there are fewer entries than a record remembers, the record has forgotten none.
-// Otherwise the oldest entry decides. If this entry is from before c, an applied c would have a
-// newer entry, which the record would still remember.
+// token of c. A record with a lower revision is not the one that the caller has read.
 func neverApplied(c installation.Change, stored int64, entries []opEntry) bool {
+	return stored > c.If && reachBack(c, entries)
+}
+
+// reachBack reports whether the op entries of a record, oldest first, would still have the token of
+// c if c had been applied. If there are fewer entries than a record remembers, the record has
+// forgotten none. Otherwise the oldest entry decides. If this entry is from before c, an applied c
+// would have a newer entry, which the record would still remember.
+func reachBack(c installation.Change, entries []opEntry) bool {
 	switch {
-	case stored <= c.If:
-		return false // not the record that the caller has read
 	case len(entries) < installation.RememberedOps:
 		return true
 	case c.Record != nil:
@@ -291,7 +298,7 @@ func timeToLive(now, t time.Time) string {
 
 // readReply converts the answer of the script to a receipt or an error.
 func readReply(
-	c installation.Change, reply []string,
+	c installation.Change, reply []string, uncertain bool,
 ) (receipt installation.Receipt, err error) {
 	if len(reply) == 0 {
 		return receipt, errReply
@@ -324,9 +331,18 @@ func readReply(
 	case "unknown":
 		return receipt, errForgotten
 	case "epoch":
+		entries, ok := decodeEntries(detail)
+		switch {
+		case !ok:
+			return receipt, errReply
+		case uncertain && !reachBack(c, entries):
+			return receipt, errForgotten
+		}
 		return receipt, installation.ErrEpoch
 	case "broken":
 		return receipt, errDamaged
+	case "denied":
+		return receipt, unavailable("scripts cannot run %s: %s", detail, textNoRight)
 	default:
 		return receipt, errReply
 	}

@@ -4,7 +4,8 @@
 -- KEYS
 --   1  record  string: see below
 --   2  index   sorted set of members, all scores 0; see keys.go
---   3  events  stream: t tenant, p id of the tenant's previous event, e event
+--   3  events  stream: t tenant, p id of the tenant's previous event, b id of the bucket's previous
+--              event ("" if it is the same), e event
 --   4  fields  hash: outcomes, and the ids of the first and of the last events; see keys.go
 --
 -- A record is a string; "" stands for no record. A number has 8 bytes and is only compared for
@@ -53,8 +54,10 @@
 --   {"unknown"}                      an earlier try may have been applied and been forgotten
 --   {"foreign"}                      the index lacks the meta member
 --   {"missing"}                      the log lacks the event
---   {"epoch"}                        the change was built in another epoch
+--   {"epoch", entries}               the change was built in another epoch; the record has these
+--                                    op entries
 --   {"broken"}                       the record or the index is damaged
+--   {"denied", command}              the user lacks the right to this command or to its key
 --
 -- When a script fails, its earlier writes stay. So the script reads every key and checks everything
 -- before the first write. While a slot moves, a server rejects the use of a key that does not exist
@@ -146,8 +149,8 @@ local meta = redis.call('ZSCORE', index, ARGV[1]) -- a range can lack it if some
 local stored = redis.call('GET', record) or ''
 redis.call('XLEN', events)
 local missing = seen ~= '' and not redis.call('XRANGE', events, seen, seen, 'COUNT', '1')[1]
-local kept = redis.call('HMGET', fields, field, 't' .. tenant, 'first', '')
-local used, last, first = kept[1], kept[2], kept[3]
+local kept = redis.call('HMGET', fields, field, 't' .. tenant, 'first', '', 'last')
+local used, last, first, newest = kept[1], kept[2], kept[3], kept[5]
 if not meta or not kept[4] then
   return {'foreign'}
 end
@@ -189,7 +192,7 @@ end
 
 -- 2. A restore was accepted after the change was built.
 if outdated == '1' then
-  return answer({'epoch'})
+  return answer({'epoch', entries})
 end
 
 -- 3. The idempotency key was used before.
@@ -259,9 +262,27 @@ if field ~= '' then
   end
 end
 
--- Every check has passed. A change that makes the record smaller or ends the installation also
--- works on a server at its memory limit. Otherwise nothing could be freed there.
-if ends == '1' or (kind ~= 'n' and #rest < #old_rest) then
+-- 6. The user has lost a right since Open. A write that needs it would fail after others. The first
+-- write needs no check. A server wants as many arguments as the command needs.
+local function lacks(command, ...)
+  local may = redis.acl_check_cmd -- miniredis and servers before version 7 lack it
+  return may and not may(command, ...) and command
+end
+-- A change that makes the record smaller or ends the installation also works on a server at its
+-- memory limit. Otherwise nothing could be freed there.
+local frees = ends == '1' or (kind ~= 'n' and #rest < #old_rest)
+local has_events, keyed = ARGV[first_event], field ~= ''
+local denied = lacks('SET', record, '') or frees and has_events and lacks('XADD', events, '*', '', '')
+  or (has_events or keyed) and lacks('HSET', fields, '', '')
+  or (#wanted > 0 or keyed) and lacks('ZADD', index, '0', '')
+  or (#had > 0 or keyed) and not frees and lacks('ZREM', index, '')
+  or #expired > 0 and lacks('HDEL', fields, '')
+if denied then
+  return {'denied', denied}
+end
+
+-- Every check has passed.
+if frees then
   write_nothing()
 end
 
@@ -269,9 +290,13 @@ local added = ''
 -- The events come first, because XADD fails if the stream has the last possible id.
 if ARGV[first_event] then
   for n = first_event, #ARGV do
+    local before = ''
+    if newest ~= last then
+      before = newest or ''
+    end
     last = redis.call('XADD', events, 'MAXLEN', '~', ARGV[15], '*',
-      't', tenant, 'p', last or '', 'e', ARGV[n])
-    first = first or last
+      't', tenant, 'p', last or '', 'b', before, 'e', ARGV[n])
+    first, newest = first or last, last
   end
   added = last
   redis.call('HSET', fields, 't' .. tenant, last, 'last', last, 'first', first)

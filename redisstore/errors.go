@@ -25,10 +25,11 @@ const (
 	verdictRejected                // it was not executed, and a retry would fail the same way
 	verdictRetry                   // it was not executed; a retry may succeed
 	verdictPartial                 // a script failed, maybe after some of its writes
+	verdictStrange                 // the server's text is not in serverErrors; see commitError
 )
 
-// serverErrors are the errors of a server that need a verdict or a text of their own, by the words
-// they start with. Any other error of a server is a rejection.
+// serverErrors are the errors of a server that are known, by the words they start with. Servers
+// return them before they execute the command.
 var serverErrors = []struct {
 	code    string
 	verdict verdict // for a command; see classify for scripts
@@ -50,6 +51,7 @@ var serverErrors = []struct {
 	{"MISCONF", verdictRejected, "the server cannot save its data and rejects writes"},
 	{"NOAUTH", verdictRejected, "the client has not authenticated"},
 	{"WRONGPASS", verdictRejected, "the user or the password is wrong"},
+	{"DENIED", verdictRejected, "the server is in protected mode"},
 	{"NOPERM", verdictRejected, textNoRight},
 	{"The user executing the script", verdictRejected, textNoRight},
 	{"WRONGTYPE", verdictRejected, "a key of the namespace has another type"},
@@ -58,6 +60,7 @@ var serverErrors = []struct {
 	{"Protocol error: invalid bulk length", verdictRejected,
 		"a part of the change is longer than proto-max-bulk-len of the server"},
 	{"CROSSSLOT", verdictRejected, "the keys are in different slots"},
+	{"wrong number of arguments", verdictRejected, "the server rejects the arguments"},
 	{"unknown command", verdictRejected, textLacks},
 	{"Unknown Redis command", verdictRejected, textLacks}, // in a script
 	{"Unknown command", verdictRejected, textLacks},
@@ -74,6 +77,14 @@ type notSent struct{ error }
 
 // Unwrap returns the wrapped error.
 func (e notSent) Unwrap() error { return e.error }
+
+// commitError is the error of a try to commit. A proxy in front of the servers, such as that of a
+// managed service, has error texts of its own. It can send one after the server has executed the
+// script. So after a text that is not in serverErrors, the commit may have been applied.
+type commitError struct{ error }
+
+// Unwrap returns the wrapped error.
+func (e commitError) Unwrap() error { return e.error }
 
 // explained is an error with a text of our own, which replaces the text that [classify] returns.
 type explained struct {
@@ -95,8 +106,13 @@ func isSlotMoving(err error) bool {
 // own text, which can quote what was sent.
 func explain(err error) (verdict, string) {
 	v, text := classify(err)
-	if _, ok := errors.AsType[notSent](err); ok && v == verdictUnknown {
+	_, unsent := errors.AsType[notSent](err)
+	_, commits := errors.AsType[commitError](err)
+	switch {
+	case unsent && v == verdictUnknown:
 		v = verdictRetry
+	case !unsent && commits && v == verdictStrange:
+		v = verdictUnknown
 	}
 	if e, ok := errors.AsType[explained](err); ok {
 		text = e.text
@@ -161,14 +177,16 @@ func tlsText(err error) string {
 	return untrusted
 }
 
+// classifyServerError classifies the text of a server. Our scripts read every key before the first
+// write, so WRONGTYPE means that nothing was written.
 func classifyServerError(full string) (verdict, string) {
 	text := innerText(full)
 	for _, e := range serverErrors {
 		if !strings.HasPrefix(text, e.code) {
 			continue
 		}
-		partial := inScript(full) && !slices.Contains(noWriteCodes, e.code)
-		if e.verdict == verdictRejected && partial {
+		before := e.code == "WRONGTYPE" || slices.Contains(noWriteCodes, e.code)
+		if e.verdict == verdictRejected && inScript(full) && !before {
 			return verdictPartial, e.text
 		}
 		return e.verdict, e.text
@@ -180,7 +198,7 @@ func classifyServerError(full string) (verdict, string) {
 	if inScript(full) {
 		return verdictPartial, "the server rejects a command of a script with " + code
 	}
-	return verdictRejected, "the server rejects the command with " + code
+	return verdictStrange, "the server, or a proxy, rejects the command with " + code
 }
 
 // noWriteCodes are the errors of a server that rejects writes for now. A script meets them at

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -9,17 +10,29 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// Each bucket has one log for all its tenants. An entry names the previous entry of its tenant, and
-// the hash of the bucket names the last entry of each tenant. So a reader can tell three cases
-// apart: nothing is new for the tenant; all new entries are there; entries were trimmed, or lost in
-// a failover after they were read.
+// Each bucket has one log for all its tenants. An entry names the previous entry of its tenant and
+// of the bucket, and the hash of the bucket names the last entry of each tenant. So a reader can
+// tell three cases apart: nothing is new for the tenant; all new entries are there; entries were
+// trimmed, or lost in a failover after they were read.
 
 // Fields of an entry.
 const (
 	entryTenant   = "t"
 	entryPrevious = "p" // id of the previous entry of the tenant, "" for none
+	entryBefore   = "b" // id of the previous entry of the bucket, "" if it is entryPrevious
 	entryEvent    = "e" // installation.Event.MarshalBinary
 )
+
+// entryBeforeOf returns the id of the entry that the log had before m, "" if there was none or if m
+// does not tell.
+func entryBeforeOf(m redis.XMessage) string {
+	before, ok := m.Values[entryBefore].(string)
+	previous, _ := m.Values[entryPrevious].(string)
+	if !ok {
+		return ""
+	}
+	return cmp.Or(before, previous)
+}
 
 // eventBatch is the number of entries in one round trip when reading the events of one tenant.
 const eventBatch = 500
@@ -158,8 +171,8 @@ func (s *Store) allEvents(
 }
 
 // entriesAt returns at most want entries of a bucket, from the position p up to the id end, and
-// that id. If end is "", the end is the last entry. If p is not set yet, entriesAt sets it. If the
-// entry at p is missing, the error is [installation.ErrTrimmed].
+// that id. If end is "", the end is the last entry. If p is not set yet, entriesAt sets it. If an
+// entry that is still to be read was trimmed, the error is [installation.ErrTrimmed].
 func (s *Store) entriesAt(
 	ctx context.Context, b bucket, p *logPosition, end string, want int,
 ) ([]redis.XMessage, string, error) {
@@ -193,6 +206,8 @@ func (s *Store) entriesAt(
 	switch {
 	case err != nil:
 		return nil, "", err
+	case first != "" && !inclusive && len(messages) > 0 && entryBeforeOf(messages[0]) == first:
+		return messages[:min(want, len(messages))], end, nil // only entries up to p were trimmed
 	case first != "" && (len(messages) == 0 || messages[0].ID != first):
 		return nil, "", s.bucketErrorOr(ctx, b, installation.ErrTrimmed)
 	case len(messages) == 0: // someone deleted entries

@@ -44,6 +44,47 @@ func TestTrimmed(t *testing.T) {
 	read(t, s, installation.EventQuery{Tenant: "quiet"}, "quiet 4")
 }
 
+// TestTrimmedUpToCursor trims the log up to the entry of a cursor, and no further: the reader has
+// missed nothing. If one more entry is trimmed, it has.
+func TestTrimmedUpToCursor(t *testing.T) {
+	client := redistest.Start(t).Client(t)
+	s := open(t, client, &redisstore.Options{Namespace: "edge"})
+	other := installation.Key{Tenant: "other", ID: "a"}
+	a, b := must(t, s, create(id("a"), "a 1")), must(t, s, create(other, "b 1"))
+	a, b = must(t, s, update(a, "a 2")), must(t, s, update(b, "b 2"))
+	all := []string{"a 1", "b 1", "a 2", "b 2"}
+	cursors := map[string]installation.EventQuery{} // by the last event that was read
+	for n, last := range all {
+		q := installation.EventQuery{AllTenants: true, Limit: n + 1}
+		page, err := s.Events(t.Context(), q)
+		if err != nil || len(page.Events) != n+1 {
+			t.Fatalf("page %+v, error %v", page, err)
+		}
+		cursors[last] = installation.EventQuery{AllTenants: true, After: page.Next}
+	}
+	first := read(t, s, installation.EventQuery{Tenant: "tenant"}, "a 1", "a 2").Events[0].ID
+	for kept := len(all); kept > 0; kept-- {
+		client.XTrimMaxLen(t.Context(), "{edge:00}:e", int64(kept))
+		gone := len(all) - kept
+		for n, last := range all {
+			if n+1 < gone {
+				trimmed(t, s, cursors[last])
+			} else {
+				read(t, s, cursors[last], all[n+1:]...)
+			}
+		}
+		if own := (installation.EventQuery{Tenant: "tenant", After: first}); kept >= 2 {
+			read(t, s, own, "a 2")
+		} else {
+			trimmed(t, s, own)
+		}
+	}
+	must(t, s, update(a, "a 3"))
+	must(t, s, update(b, "b 3"))
+	client.XTrimMaxLen(t.Context(), "{edge:00}:e", 1)
+	trimmed(t, s, cursors["b 2"])
+}
+
 // twoTenants returns keys in bucket 0 and in bucket 1 of two.
 func twoTenants() (zero, one installation.Key) {
 	zero.ID, one.ID = "a", "a"

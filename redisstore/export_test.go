@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -31,4 +32,9 @@ var NeededCommands = neededCommands
 func (s *Store) SetClient(c redis.UniversalClient) {
 	s.client.UniversalClient = c
 	s.answered.Store(false)
+}
+
+// EditProbe replaces text in the source of the probe.
+func (s *Store) EditProbe(old, by string) {
+	s.probe = script{source: strings.ReplaceAll(s.probe.source, old, by)}
 }

@@ -9,6 +9,8 @@
 -- ARGV
 --   1  the meta member that the index must have
 --   2  "1" to repair, "" to report only
+--   3  "1" to restore the following fields only, because more will follow; "" for everything
+--   4  and following: fields that a lost hash had, each followed by its value
 --
 -- Replies
 --   {"found", kind, key, ...}  the problems: see ProblemKind
@@ -36,6 +38,16 @@ end
 local wrong_events = type(length) == 'table'
 local wrong_fields = type(sentinel) == 'table'
 local no_events, no_fields = left[2] == -2, not sentinel
+local lost = repair and no_fields and not wrong_fields
+if lost then
+  for n = 4, #ARGV, 2 do
+    redis.call('HSET', fields, ARGV[n], ARGV[n + 1])
+  end
+end
+if ARGV[3] == '1' then
+  return found
+end
+
 if wrong_events then
   problem('damaged-key', events)
 elseif no_events then
@@ -60,7 +72,7 @@ if repair then
   if no_events and not wrong_events then
     redis.call('XADD', events, 'MAXLEN', '0', '*', '', '') -- leaves an empty stream
   end
-  if no_fields and not wrong_fields then
+  if lost then
     redis.call('HSET', fields, '', '')
   end
 end

@@ -153,9 +153,12 @@ func failedProbe(tried []string) error {
 		}
 	}
 	_, text := explain(failed)
-	if rejectsWrites(failed) {
+	switch {
+	case failed.Error() == "":
+		text = fmt.Sprintf("%s accepts an argument that Redis rejects: %s", command, textNeeds)
+	case rejectsWrites(failed):
 		text = "writes are refused: " + text
-	} else {
+	default:
 		text = fmt.Sprintf("scripts cannot run %s: %s", command, text)
 	}
 	return &storeError{

@@ -197,3 +197,17 @@ func level(
 		tb.Errorf("no finding of the rule %s in %+v", rule, findings)
 	}
 }
+
+// TestProbeNoticesAcceptedID checks that Health reports a server that accepts the id which the
+// probe expects it to reject.
+func TestProbeNoticesAcceptedID(t *testing.T) {
+	s := open(t, redistest.Start(t).Client(t), nil)
+	level(t, healthOf(t, s), "scripts", health.OK)
+	s.EditProbe("'0-0'", "'*'")
+	level(t, healthOf(t, s), "scripts", health.Error)
+	for _, f := range healthOf(t, s) {
+		if f.Rule == "scripts" && !strings.Contains(f.Detail, "XADD accepts") {
+			t.Errorf("finding %+v, want one that names the command", f)
+		}
+	}
+}

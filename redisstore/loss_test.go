@@ -93,6 +93,24 @@ func TestOpenRejectsLosses(t *testing.T) {
 	}
 }
 
+// TestOpenRejectsFirstLayout opens a namespace of the layout that no release has had. Its meta is a
+// key of its own, so without records nothing else tells.
+func TestOpenRejectsFirstLayout(t *testing.T) {
+	client := dialMini(t)
+	for _, ending := range []string{"", " forming"} {
+		for _, key := range []string{"{lost:00}:m", "{lost:02}:m"} {
+			client.Set(t.Context(), key, "installation-1 4 9f86d081884c7d65"+ending, 0)
+			rejected(t, client, &redisstore.Options{Namespace: "lost", Buckets: 4}, "layout 1")
+			if n := client.DBSize(t.Context()).Val(); n != 1 {
+				t.Errorf("the server has %d keys, want 1", n)
+			}
+			drop(t, client, key)
+		}
+	}
+	client.Set(t.Context(), "{lost:00}:more", "of somebody else", 0)
+	open(t, client, &redisstore.Options{Namespace: "lost", Buckets: 4})
+}
+
 // metaMember returns the meta member of a bucket.
 func metaMember(tb testing.TB, client redis.Cmdable, tag string) string {
 	tb.Helper()

@@ -212,14 +212,24 @@ func (s *Store) createNamespace(ctx context.Context) (meta, error) {
 }
 
 // rejectRecords returns an error if a server has a record of the namespace, which then lost its
-// metas. If another process has created the namespace meanwhile, rejectRecords returns its meta.
+// metas, or a meta of layout 1, which was a key of its own. If another process has created the
+// namespace meanwhile, rejectRecords returns its meta.
 func (s *Store) rejectRecords(ctx context.Context) (meta, error) {
-	pattern := "{" + s.opts.Namespace + ":[0-9][0-9]}:r:*"
+	pattern := "{" + s.opts.Namespace + ":[0-9][0-9]}:[mr]*"
 	err := s.client.eachPrimary(ctx, func(ctx context.Context, node redis.UniversalClient) error {
 		return s.scan(ctx, 1, func(ctx context.Context, cursor uint64) ([]string, uint64, error) {
 			return node.Scan(ctx, cursor, pattern, 1000).Result()
-		}, func(context.Context, []string) error {
-			return unavailable("the namespace has records and no meta: it was lost in part")
+		}, func(_ context.Context, found []string) error {
+			for _, key := range found {
+				switch {
+				case strings.Contains(key, "}:r:"):
+					return unavailable("the namespace has records and no meta: it was lost in part")
+				case strings.HasSuffix(key, "}:m"):
+					return unavailable("the namespace has the layout 1, which no release has: "+
+						"delete its keys (%q is one), or choose another namespace", key)
+				}
+			}
+			return nil
 		})
 	})
 	if err == nil {

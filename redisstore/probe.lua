@@ -11,7 +11,8 @@
 --   1  the meta member that the index must have
 --
 -- Replies
---   {"tried", command, error, ...}  the commands that fail, with the server's error
+--   {"tried", command, error, ...}  the commands that fail, with the server's error; "" if the
+--                                   server accepts an argument that it has to reject
 --   {"foreign"}                     the index lacks the meta member
 
 local index, events, fields = KEYS[1], KEYS[2], KEYS[3]
@@ -31,6 +32,9 @@ local function try(rejection, ...)
   if failed and not (rejection and string.find(failed, rejection)) then
     tried[#tried + 1] = (...)
     tried[#tried + 1] = failed
+  elseif rejection and not failed then
+    tried[#tried + 1] = (...)
+    tried[#tried + 1] = ''
   end
 end
 

@@ -66,7 +66,8 @@ func (s *Store) retry(
 			return uncertain, cmp.Or(before, err)
 		}
 		before = err
-		if verdict == verdictRejected || verdict == verdictPartial || limited.Err() != nil {
+		again := verdict == verdictUnknown || verdict == verdictRetry
+		if !again || limited.Err() != nil {
 			return uncertain, err
 		}
 		s.opts.Logger.LogAttrs(ctx, s.retryLevel(), "redisstore: retry",

@@ -96,7 +96,7 @@ func TestServerErrors(t *testing.T) {
 		{"NOPERM this user has no permissions", false},
 		{"WRONGTYPE Operation against a key", false},
 		{"ERR unknown command `EVALSHA`, with args beginning with: `sealed` ", false},
-		{"ERR something `sealed` else", false},
+		{"ERR wrong number of arguments for 'evalsha' command", false},
 	} {
 		t.Run(tc.answer, func(t *testing.T) {
 			defer server.SetError("")

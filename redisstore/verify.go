@@ -36,8 +36,9 @@ const (
 	// it.
 	ProblemUnreadableMember ProblemKind = "unreadable-member"
 	// ProblemMissingKey is a missing fixed key of a bucket; the package documentation lists the
-	// fixed keys. A hash without the field that keeps it alive counts too. Repair creates the key
-	// empty; what it contained is lost.
+	// fixed keys. A hash without the field that keeps it alive counts too. Repair creates the key.
+	// In a hash it names the last events that the log proves. Whatever else the key contained is
+	// lost.
 	ProblemMissingKey ProblemKind = "missing-key"
 	// ProblemExpiringKey is a record, or a fixed key of a bucket, that is set to expire. Repair
 	// makes the key persistent.
@@ -210,18 +211,6 @@ func (v *verification) buckets(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// fixedKeys checks that the fixed keys of a bucket exist and do not expire. It reports whether all
-// have the right type.
-func (v *verification) fixedKeys(ctx context.Context, b bucket) (readable bool, err error) {
-	found, _, err := v.check(ctx, b, v.store.fixedKeys, b.fixed())
-	readable = true
-	for _, f := range found {
-		v.add(Problem{Kind: f.kind, Bucket: b.number, Name: f.name})
-		readable = readable && f.kind != ProblemDamagedKey
-	}
-	return readable, err
 }
 
 // problemAt is a problem that a script has found.

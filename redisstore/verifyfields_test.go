@@ -3,10 +3,12 @@ package redisstore_test
 import (
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/go-installation/installation"
@@ -32,14 +34,6 @@ func TestVerifyFixedKeys(t *testing.T) {
 		"no empty field": {
 			send("hdel", verifyFields, ""), []redisstore.Problem{missing(verifyFields)},
 		},
-		"no hash": {send("del", verifyFields), []redisstore.Problem{
-			missing(verifyFields),
-			about(redisstore.ProblemStaleMember, "", outcomeName(1)),
-			about(redisstore.ProblemStaleMember, "", outcomeName(2)),
-			about(redisstore.ProblemWrongTail, "", "last event"),
-			in(redisstore.ProblemWrongTail, "first event"),
-			in(redisstore.ProblemWrongTail, "last event"),
-		}},
 		"no stream but a string": {
 			send("set", verifyEvents, "x"), []redisstore.Problem{damaged(verifyEvents)},
 		},
@@ -47,6 +41,56 @@ func TestVerifyFixedKeys(t *testing.T) {
 			send("set", verifyFields, "x"), []redisstore.Problem{damaged(verifyFields)},
 		},
 	})
+}
+
+// TestVerifyRestoresFields loses the hash of a bucket whose log was trimmed. A report lists what is
+// wrong. A repair restores what the log proves, so readers miss nothing, and go on.
+func TestVerifyRestoresFields(t *testing.T) {
+	s, client := startVerify(t)
+	early := installation.Key{Tenant: "early", ID: "a"}
+	must(t, s, create(early, "trimmed"), keyed(id("a"), 1))
+	for i := range 1100 { // more than a batch of fields and of events
+		must(t, s, create(installation.Key{Tenant: fmt.Sprint("t", i), ID: "a"}, ""))
+	}
+	a := must(t, s, update(get(t, s, id("a")), "seen"))
+	own := installation.EventQuery{Tenant: "tenant"}
+	own.After = read(t, s, own, "", "seen").Next
+	must(t, s, update(a, "new"))
+	client.XTrimMaxLen(t.Context(), verifyEvents, 1102) // all but the first two
+	before := client.HGetAll(t.Context(), verifyFields).Val()
+	trimmedID := before["tearly"]
+	firstKept := client.XRangeN(t.Context(), verifyEvents, "-", "+", 1).Val()[0]
+	delete(before, outcomeField(1))
+	delete(before, "tearly")
+	before["first"], _ = firstKept.Values["b"].(string)
+	drop(t, client, verifyFields)
+
+	lost := found{redisstore.ProblemMissingKey: 1, redisstore.ProblemStaleMember: 1}
+	reported := maps.Clone(lost)
+	reported[redisstore.ProblemWrongTail] = 1101 + 2
+	verified(t, s, nil, reported)
+	verified(t, s, repair, lost)
+	checkIndex(t, s)
+	after := client.HGetAll(t.Context(), verifyFields).Val()
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("the fields before and after, trimmed is %s:\n%s", trimmedID, diff)
+	}
+	own.After = read(t, s, own, "new").Next
+	must(t, s, update(get(t, s, id("a")), "newer"))
+	read(t, s, own, "newer")
+	checkIndex(t, s)
+}
+
+// TestVerifyRestoresEmptyHash loses the hash of a bucket without events.
+func TestVerifyRestoresEmptyHash(t *testing.T) {
+	s, client := startVerify(t)
+	drop(t, client, verifyFields)
+	lost := found{redisstore.ProblemMissingKey: 1}
+	verified(t, s, nil, lost)
+	verified(t, s, repair, lost)
+	checkIndex(t, s)
+	must(t, s, create(id("a"), ""))
+	checkIndex(t, s)
 }
 
 // TestVerifyLostMeta loses the meta of a bucket: Verify names the bucket and repairs nothing there.
