@@ -81,7 +81,7 @@ func (l *load) commit(tb testing.TB, c installation.Change) bool {
 	defer cancel()
 	l.attempted.Add(1)
 	receipt, err := l.store.Commit(ctx, c)
-	result := ledger.ResultOf(receipt, err)
+	result := ledger.ResultOf(c, receipt, err)
 	if errors.Is(err, installation.ErrNotReplicated) {
 		result = ledger.Unknown // a failover may lose it
 	}

@@ -4,6 +4,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,8 +16,8 @@ import (
 // Result is what a caller was told.
 type Result string
 
-// Success means that the change was applied, Refusal that it was not and never will be. A caller that
-// was told of a success, but expects that a server may lose it, notes an unknown outcome.
+// Success means that the change was applied, Refusal that it was not and never will be. After a
+// success that a server may still lose, note an unknown outcome.
 const (
 	Success Result = "success"
 	Refusal Result = "refusal"
@@ -29,11 +30,15 @@ var refusals = []error{
 	installation.ErrInvalid, installation.ErrUnavailable,
 }
 
-// ResultOf returns what an answer of Commit means. An error that says nothing about the change is
-// an unknown outcome.
-func ResultOf(receipt installation.Receipt, err error) Result {
+// ResultOf returns what the answer to a change means. An error that says nothing about the change
+// is an unknown outcome. No other change may have the same data in its outcome: an answer with the
+// outcome of the change itself means that an earlier try of the change was applied.
+func ResultOf(c installation.Change, receipt installation.Receipt, err error) Result {
 	switch {
 	case err == nil && receipt.Outcome != nil:
+		if bytes.Equal(receipt.Outcome.Data, c.Idempotency.Data) {
+			return Success
+		}
 		return Refusal
 	case err == nil, errors.Is(err, installation.ErrNotReplicated):
 		return Success

@@ -67,13 +67,17 @@ func TestResultOf(t *testing.T) {
 		},
 	} {
 		for _, err := range errs {
-			if got := ResultOf(installation.Receipt{}, err); got != want {
+			if got := ResultOf(installation.Change{}, installation.Receipt{}, err); got != want {
 				t.Errorf("%v is a %s, want a %s", err, got, want)
 			}
 		}
 	}
-	used := installation.Receipt{Outcome: &installation.Outcome{}}
-	if got := ResultOf(used, nil); got != Refusal {
-		t.Errorf("a used key is a %s, want a %s", got, Refusal)
+	own := &installation.Outcome{Data: []byte("own")}
+	other := &installation.Outcome{Data: []byte("other")}
+	for want, stored := range map[Result]*installation.Outcome{Success: own, Refusal: other} {
+		c, receipt := installation.Change{Idempotency: own}, installation.Receipt{Outcome: stored}
+		if got := ResultOf(c, receipt, nil); got != want {
+			t.Errorf("the outcome %q is a %s, want a %s", stored.Data, got, want)
+		}
 	}
 }
