@@ -26,8 +26,9 @@ func TestTrafficWhileSlotsMove(t *testing.T) {
 		m.move(t)
 	}
 	torn := tr.check(t)
-	t.Logf("%d changes, %d slots moved one key at a time, %d whole; %d torn records\n%s",
-		tr.changes.Load(), m.moves-m.whole, m.whole, torn, &tr.figures)
+	t.Logf("seen: %d changes, %d slots moved one key at a time, %d whole, %d torn records; %s",
+		tr.changes.Load(), m.moves-m.whole, m.whole, torn, tr.figures.summary())
+	t.Logf("\n%s", &tr.figures)
 	if !long() {
 		return
 	}
@@ -71,15 +72,16 @@ func TestTrafficIntoAbandonedMoves(t *testing.T) {
 	redistest.Await(t, "calls fail", func() bool {
 		return failed() >= 20 && time.Since(began) >= leave
 	})
-	figures := tr.figures.String()
 	tr.stop()
 	tr.wait.Wait()
+	left := time.Since(began)
 	for _, a := range abandoned {
 		m.end(t, a)
 	}
 	torn := tr.check(t)
-	t.Logf("%d changes, slots were left open for %.0f s; %d torn records\n%s",
-		tr.changes.Load(), time.Since(began).Seconds(), torn, figures)
+	t.Logf("seen: %d changes, slots left open for %.0f s, %d ended with the slot in the error, "+
+		"%d torn records", tr.changes.Load(), left.Seconds(), failed(), torn)
+	t.Logf("\n%s", &tr.figures)
 }
 
 func openTraffic(t *testing.T, cluster *redistest.Cluster) *redisstore.Store {
@@ -130,7 +132,9 @@ func (m *mover) move(t *testing.T) {
 	defer m.traffic.target.Store(nil)
 	m.moves++
 	if m.moves%3 == 0 {
-		m.moveWhole(t, a)
+		m.whole++
+		m.cluster.MoveSlotWhole(t, a.slot, p.owner, p.next)
+		p.arrive()
 		return
 	}
 	w := new(window)
@@ -148,25 +152,15 @@ func (m *mover) move(t *testing.T) {
 	m.end(t, a)
 }
 
-// moveWhole moves all keys of a slot together.
-func (m *mover) moveWhole(t *testing.T, a *area) {
-	t.Helper()
-	m.whole++
-	p := m.places[a]
-	m.cluster.OpenSlot(t, a.slot, p.owner, p.next)
-	const all = 1 << 20
-	if keys := m.cluster.KeysInSlot(t, a.slot, p.owner, all); len(keys) > 0 {
-		m.cluster.MoveKeysTogether(t, p.owner, p.next, keys...)
-	}
-	m.end(t, a)
-}
+// arrive makes the next move go back.
+func (p *place) arrive() { p.owner, p.next, p.arrived = p.next, p.owner, time.Now() }
 
-// end moves what is left in an open slot and closes it. The next move goes back.
+// end moves what is left in an open slot and closes it.
 func (m *mover) end(t *testing.T, a *area) {
 	t.Helper()
 	p := m.places[a]
 	m.cluster.CloseSlot(t, a.slot, p.owner, p.next)
-	p.owner, p.next, p.arrived = p.next, p.owner, time.Now()
+	p.arrive()
 }
 
 // abandon opens a slot, moves half of its records, and this many of the three fixed keys.

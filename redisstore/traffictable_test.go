@@ -106,6 +106,27 @@ func (f *figures) String() string {
 	return b.String()
 }
 
+// summary returns the totals, and the worst percentages of calls that began in an open slot.
+func (f *figures) summary() string {
+	opened := func(n *figure) int { return n.opened }
+	worst := func(value func(*figure) int) (percents float64, of string) {
+		percents = 100
+		for _, kind := range kinds {
+			if p := percent(f.total(value, kind), f.total(opened, kind)); p <= percents {
+				percents, of = p, kind
+			}
+		}
+		return percents, of
+	}
+	timely, slow := worst(func(n *figure) int { return n.openedInTime })
+	inside, late := worst(func(n *figure) int { return n.openedAndOpen })
+	acknowledged := func(n *figure) int { return n.acknowledged }
+	return fmt.Sprintf("%d acknowledged, %d deletes and %d re-creations among them; "+
+		"%d began in an open slot, of each operation at least %.1f %% ended in 2 s (%s) and "+
+		"%.1f %% while it was open (%s)", f.total(acknowledged), f.total(acknowledged, deleteOne),
+		f.total(acknowledged, createAgain), f.total(opened), timely, slow, inside, late)
+}
+
 // total adds up a figure of some kinds, or of all.
 func (f *figures) total(value func(*figure) int, of ...string) (sum int) {
 	f.mu.Lock()

@@ -1,6 +1,8 @@
 package redistest
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -57,14 +59,42 @@ func (c *Cluster) MoveKeys(tb testing.TB, from, to *Server, keys ...string) {
 	}
 }
 
-// MoveKeysTogether moves keys of an open slot in one step. Keys that do not exist are left out.
-func (c *Cluster) MoveKeysTogether(tb testing.TB, from, to *Server, keys ...string) {
+// MoveSlotWhole moves a slot with its keys in one step: with the command of the server for that, or
+// else with one MIGRATE of all keys.
+func (c *Cluster) MoveSlotWhole(tb testing.TB, slot uint16, from, to *Server) {
 	tb.Helper()
+	source, target := c.nodes[from], c.nodes[to]
+	command := []any{"cluster", "migrateslots", "slotsrange", slot, slot, "node", target.id}
+	err := source.client.Do(tb.Context(), command...).Err()
+	if err == nil {
+		Await(tb, "a slot moves", func() bool {
+			return owns(tb, target, slot) && !owns(tb, source, slot)
+		})
+		return
+	}
+	if !strings.Contains(err.Error(), "unknown subcommand") {
+		tb.Fatal(err)
+	}
+	c.OpenSlot(tb, slot, from, to)
+	const all = 1 << 20
 	list := []any{"keys"}
-	for _, k := range keys {
+	for _, k := range c.KeysInSlot(tb, slot, from, all) {
 		list = append(list, k)
 	}
-	c.migrate(tb, from, to, "", list...)
+	if len(list) > 1 {
+		c.migrate(tb, from, to, "", list...)
+	}
+	c.CloseSlot(tb, slot, from, to)
+}
+
+// owns reports whether a master thinks that it has a slot.
+func owns(tb testing.TB, n node, slot uint16) bool {
+	tb.Helper()
+	ranges, err := n.client.ClusterSlots(tb.Context()).Result()
+	must(tb, err)
+	return slices.ContainsFunc(ranges, func(r redis.ClusterSlot) bool {
+		return r.Start <= int(slot) && int(slot) <= r.End && r.Nodes[0].ID == n.id
+	})
 }
 
 func (c *Cluster) migrate(tb testing.TB, from, to *Server, key string, options ...any) {
