@@ -53,7 +53,7 @@ func TestTrafficIntoAbandonedMoves(t *testing.T) {
 	}
 	cluster := redistest.StartCluster(t, 3, 0)
 	tr := &traffic{store: openTraffic(t, cluster)}
-	startTraffic(t, tr, 4, writers, 64)
+	startTraffic(t, tr, 4, writers, 4*writers) // 4 records each
 	tr.stop()
 	tr.wait.Wait()
 

@@ -60,7 +60,7 @@ func (c *client) loses() redistest.Loss {
 	switch rand.IntN(20) {
 	case 0:
 		loss = redistest.LoseScript
-	case 1:
+	case 1, 2:
 		loss = redistest.LoseAnswer
 	default:
 		return loss
