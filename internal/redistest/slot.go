@@ -90,10 +90,13 @@ func (c *Cluster) MoveSlotWhole(tb testing.TB, slot uint16, from, to *Server) {
 // owns reports whether a master thinks that it has a slot.
 func owns(tb testing.TB, n node, slot uint16) bool {
 	tb.Helper()
-	ranges, err := n.client.ClusterSlots(tb.Context()).Result()
+	shards, err := n.client.ClusterShards(tb.Context()).Result()
 	must(tb, err)
-	return slices.ContainsFunc(ranges, func(r redis.ClusterSlot) bool {
-		return r.Start <= int(slot) && int(slot) <= r.End && r.Nodes[0].ID == n.id
+	return slices.ContainsFunc(shards, func(s redis.ClusterShard) bool {
+		has := slices.ContainsFunc(s.Slots, func(r redis.SlotRange) bool {
+			return r.Start <= int64(slot) && int64(slot) <= r.End
+		})
+		return has && slices.ContainsFunc(s.Nodes, func(m redis.Node) bool { return m.ID == n.id })
 	})
 }
 
