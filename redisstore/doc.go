@@ -135,6 +135,7 @@
 //	~{installation:*
 //	+eval +evalsha +script|load +get +set +hget +hmget +hset +hdel +hlen +hscan +wait
 //	+zadd +zrem +zrange +zcard +zlexcount +zscore +zmscore +zscan +xadd +xlen +xrange
+//	+xrevrange
 //	+pttl +persist
 //	+hello +info +scan +command +cluster|slots +asking
 //

@@ -16,11 +16,14 @@ import (
 
 // rounds returns how often a test runs whose result depends on the order of events.
 func rounds() int {
-	if os.Getenv("INSTALLATION_LONG") == "1" {
+	if long() {
 		return 20
 	}
 	return 1
 }
+
+// long reports whether tests take their longer form.
+func long() bool { return os.Getenv("INSTALLATION_LONG") == "1" }
 
 // reloads is a cluster client that counts how often it is told to find the masters.
 type reloads struct {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/ledger"
 	"github.com/go-installation/installation/internal/redistest"
 	"github.com/go-installation/installation/redisstore"
 )
@@ -21,8 +22,9 @@ type load struct {
 
 	attempted, acknowledged, unconfirmed, unknown, unavailable atomic.Int64
 
-	stop func()
-	wait sync.WaitGroup
+	stop   func()
+	wait   sync.WaitGroup
+	ledger ledger.Ledger // of all commits
 
 	mu        sync.Mutex
 	revisions map[installation.Key]int64 // that the last acknowledged commits led to
@@ -51,7 +53,8 @@ func tenant(writer int) string { return fmt.Sprintf("tenant-%d", writer) }
 // write creates records and updates each of them twice.
 func (l *load) write(tb testing.TB, tenant string, stopped <-chan struct{}) {
 	for i := 0; ; i++ {
-		c := create(installation.Key{Tenant: tenant, ID: fmt.Sprint(i)}, "")
+		key := installation.Key{Tenant: tenant, ID: fmt.Sprint(i)}
+		c := create(key, operation(key, 1))
 		for range 3 {
 			select {
 			case <-stopped:
@@ -61,9 +64,14 @@ func (l *load) write(tb testing.TB, tenant string, stopped <-chan struct{}) {
 			if !l.commit(tb, c) {
 				break
 			}
-			c = update(c.Record, "")
+			c = update(c.Record, operation(key, c.Record.Revision+1))
 		}
 	}
+}
+
+// operation returns the id of the only commit that leads to a revision.
+func operation(key installation.Key, revision int64) string {
+	return fmt.Sprintf("%s/%s to revision %d", key.Tenant, key.ID, revision)
 }
 
 // commit commits a change and reports whether it is known to be applied and confirmed.
@@ -73,6 +81,11 @@ func (l *load) commit(tb testing.TB, c installation.Change) bool {
 	defer cancel()
 	l.attempted.Add(1)
 	receipt, err := l.store.Commit(ctx, c)
+	result := ledger.ResultOf(c, receipt, err)
+	if errors.Is(err, installation.ErrNotReplicated) {
+		result = ledger.Unknown // a failover may lose it
+	}
+	l.ledger.Note(c.Events[0].Reason, result)
 	switch {
 	case err == nil && receipt.Revision != c.Record.Revision:
 		tb.Errorf("%v: receipt %+v, want revision %d", c.Key, receipt, c.Record.Revision)
@@ -123,7 +136,8 @@ func (l *load) awaitWrites(tb testing.TB, writers int) {
 	}
 }
 
-// finish stops the writers and returns the number of acknowledged commits that are lost.
+// finish stops the writers, counts the events, and returns the number of acknowledged commits that
+// are lost.
 func (l *load) finish(tb testing.TB) (lost int) {
 	tb.Helper()
 	l.stop()
@@ -136,6 +150,9 @@ func (l *load) finish(tb testing.TB) (lost int) {
 		case err != nil:
 			tb.Fatal(err)
 		}
+	}
+	if _, err := l.ledger.Check(tb.Context(), l.store); err != nil {
+		tb.Error(err)
 	}
 	return lost
 }

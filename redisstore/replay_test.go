@@ -21,9 +21,9 @@ import (
 func TestLostReplies(t *testing.T) {
 	const writes, every = 300, 11 // with the retries 330 scripts, of which 30 get no reply
 	server := redistest.Start(t)
-	proxy := newLossyProxy(t, server.Addr)
+	proxy := redistest.StartProxy(t, server.Addr)
 	// The client retries by default.
-	flaky := redistest.NewClient(t, &redis.Options{Addr: proxy.addr()})
+	flaky := redistest.NewClient(t, &redis.Options{Addr: proxy.Addr()})
 	options := &redisstore.Options{Namespace: "replies"}
 	others := open(t, server.Client(t), options)
 	s := open(t, flaky, options)
@@ -31,7 +31,7 @@ func TestLostReplies(t *testing.T) {
 	must(t, others, create(shared, "first"))
 
 	var scripts, lost, slipped atomic.Int64
-	proxy.lose(
+	proxy.LoseAnswers(
 		func() bool {
 			if scripts.Add(1)%every != 1 {
 				return false
@@ -54,7 +54,7 @@ func TestLostReplies(t *testing.T) {
 		},
 	)
 	replayed, conflicts, unknown := writeAlternately(t, s, others, shared, writes)
-	proxy.lose(nil, nil)
+	proxy.LoseAnswers(nil, nil)
 
 	seen := countEvents(t, others)
 	doubles := countDoubles(t, seen)
@@ -121,7 +121,7 @@ func writeAlternately(
 // report a conflict. s writes through the proxy, others do not.
 func TestUnknownOutcome(t *testing.T) {
 	for name, test := range map[string]func(
-		t *testing.T, proxy *lossyProxy, s, others *redisstore.Store,
+		t *testing.T, proxy *redistest.Proxy, s, others *redisstore.Store,
 	){
 		"updated too often":       testUpdatedTooOften,
 		"events without a record": testEventsWithoutRecord,
@@ -130,8 +130,8 @@ func TestUnknownOutcome(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := redistest.Start(t)
-			proxy := newLossyProxy(t, server.Addr)
-			client := redistest.NewClient(t, &redis.Options{Addr: proxy.addr()})
+			proxy := redistest.StartProxy(t, server.Addr)
+			client := redistest.NewClient(t, &redis.Options{Addr: proxy.Addr()})
 			options := &redisstore.Options{Namespace: "unknown"}
 			others := open(t, server.Client(t), options)
 			test(t, proxy, open(t, client, options), others)
@@ -140,11 +140,11 @@ func TestUnknownOutcome(t *testing.T) {
 }
 
 // testUpdatedTooOften has others push the op token of a commit out of the record.
-func testUpdatedTooOften(t *testing.T, proxy *lossyProxy, s, others *redisstore.Store) {
+func testUpdatedTooOften(t *testing.T, proxy *redistest.Proxy, s, others *redisstore.Store) {
 	key := id("pushed out")
 	r := must(t, others, create(key, ""))
 	var once atomic.Bool
-	proxy.lose(
+	proxy.LoseAnswers(
 		func() bool { return once.CompareAndSwap(false, true) },
 		func() {
 			for range installation.RememberedOps {
@@ -160,7 +160,7 @@ func testUpdatedTooOften(t *testing.T, proxy *lossyProxy, s, others *redisstore.
 
 // testEventsWithoutRecord has others push out the token of a change without a record, which
 // leaves no revision.
-func testEventsWithoutRecord(t *testing.T, proxy *lossyProxy, s, others *redisstore.Store) {
+func testEventsWithoutRecord(t *testing.T, proxy *redistest.Proxy, s, others *redisstore.Store) {
 	r := must(t, others, create(id("touched"), ""))
 	touch := func(event string) installation.Change {
 		c := update(r, event)
@@ -168,7 +168,7 @@ func testEventsWithoutRecord(t *testing.T, proxy *lossyProxy, s, others *redisst
 		return c
 	}
 	var once atomic.Bool
-	proxy.lose(
+	proxy.LoseAnswers(
 		func() bool { return once.CompareAndSwap(false, true) },
 		func() {
 			for range installation.RememberedOps {
@@ -184,9 +184,9 @@ func testEventsWithoutRecord(t *testing.T, proxy *lossyProxy, s, others *redisst
 }
 
 // testClaimedByAnother has another record take the claim of a created one that is gone again.
-func testClaimedByAnother(t *testing.T, proxy *lossyProxy, s, others *redisstore.Store) {
+func testClaimedByAnother(t *testing.T, proxy *redistest.Proxy, s, others *redisstore.Store) {
 	var once atomic.Bool
-	proxy.lose(func() bool { return once.CompareAndSwap(false, true) }, func() {
+	proxy.LoseAnswers(func() bool { return once.CompareAndSwap(false, true) }, func() {
 		r, err := others.Get(t.Context(), id("claimant"))
 		if err == nil { // delete it and give its claim to another record
 			_, _ = others.Commit(t.Context(), bury(r, time.Now().Add(-time.Hour)))
@@ -204,11 +204,11 @@ func testClaimedByAnother(t *testing.T, proxy *lossyProxy, s, others *redisstore
 }
 
 // testNoReply loses the reply to every try.
-func testNoReply(t *testing.T, proxy *lossyProxy, s, others *redisstore.Store) {
+func testNoReply(t *testing.T, proxy *redistest.Proxy, s, others *redisstore.Store) {
 	var tries atomic.Int64
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	proxy.lose(func() bool {
+	proxy.LoseAnswers(func() bool {
 		if tries.Add(1) == 3 {
 			cancel()
 		}

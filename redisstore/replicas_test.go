@@ -21,8 +21,8 @@ import (
 func TestRequireReplicas(t *testing.T) {
 	primary := redistest.Start(t)
 	replica := redistest.StartReplica(t, primary)
-	proxy := newLossyProxy(t, primary.Addr)
-	client := redistest.NewClient(t, &redis.Options{Addr: proxy.addr()})
+	proxy := redistest.StartProxy(t, primary.Addr)
+	client := redistest.NewClient(t, &redis.Options{Addr: proxy.Addr()})
 	options := redisstore.Options{
 		Namespace: "replicated", RequireReplicas: 1, ReplicaTimeout: redistest.Patience / 2,
 	}
@@ -31,7 +31,7 @@ func TestRequireReplicas(t *testing.T) {
 	brief := open(t, client, &options) // for commits that no replica can confirm
 	loseOne := func() {
 		var lost atomic.Bool
-		proxy.lose(func() bool { return lost.CompareAndSwap(false, true) }, nil)
+		proxy.LoseAnswers(func() bool { return lost.CompareAndSwap(false, true) }, nil)
 	}
 
 	must(t, s, create(id("healthy"), ""))

@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"api/httpapi/..."},
 	{"oauth/..."},
 	{"patch/..."},
-	{"storetest/...", "installationtest/..."},
+	{"storetest/...", "installationtest/...", "internal/ledger/..."},
 	stores,
 	{"."},
 	{"internal/operation/..."},
@@ -54,6 +54,7 @@ type rule struct {
 // support are the packages that only tests import.
 var support = []string{
 	"storetest/...", "installationtest/...", "internal/tests/...", "internal/redistest/...",
+	"internal/ledger/...",
 }
 
 var stores = []string{"memstore/...", "redisstore/...", "boltstore/..."}

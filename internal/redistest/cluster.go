@@ -24,13 +24,21 @@ const (
 type Cluster struct {
 	Masters  []*Server
 	Replicas []*Server // replica i follows master i modulo the number of masters
+
+	nodes map[*Server]node // the masters
+}
+
+// node is a client of a server of a cluster, and its id there.
+type node struct {
+	client *redis.Client
+	id     string
 }
 
 // StartCluster starts a cluster and waits until all nodes agree on the cluster and the replicas
 // confirm writes. Before [Cluster.Failover], no node counts another node as failed.
 func StartCluster(tb testing.TB, masters, replicasEach int) *Cluster {
 	tb.Helper()
-	c := &Cluster{}
+	c := &Cluster{nodes: make(map[*Server]node)}
 	for i := range masters * (1 + replicasEach) {
 		s := Start(tb, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
 			"--cluster-node-timeout", strconv.Itoa(longTimeout),
@@ -42,9 +50,13 @@ func StartCluster(tb testing.TB, masters, replicasEach int) *Cluster {
 		}
 	}
 	c.form(tb)
+	for _, m := range c.Masters {
+		client := m.Client(tb)
+		c.nodes[m] = node{client, nodeID(tb, client)}
+	}
 	configure(tb, c.servers(), "cluster-node-timeout", shortTimeout)
 	for i, r := range c.Replicas {
-		node, master := r.Client(tb), nodeID(tb, c.Masters[i%masters].Client(tb))
+		node, master := r.Client(tb), c.nodes[c.Masters[i%masters]].id
 		Await(tb, "a node becomes a replica", func() bool {
 			// An error means that the node does not know the master yet.
 			return node.ClusterReplicate(tb.Context(), master).Err() == nil
@@ -151,75 +163,6 @@ func tagOf(from, to int) string {
 			return tag
 		}
 	}
-}
-
-// Slot returns the slot of a hash tag: CRC-16/XMODEM modulo the number of slots.
-func Slot(tag string) uint16 {
-	var crc uint16
-	for i := range len(tag) {
-		crc ^= uint16(tag[i]) << 8
-		for range 8 {
-			if crc&0x8000 != 0 {
-				crc = crc<<1 ^ 0x1021
-			} else {
-				crc <<= 1
-			}
-		}
-	}
-	return crc % slots
-}
-
-// OpenSlot marks a slot as moving from one master to another. It moves no key.
-func (c *Cluster) OpenSlot(tb testing.TB, slot uint16, from, to *Server) {
-	tb.Helper()
-	source, target := from.Client(tb), to.Client(tb)
-	importing := []any{"cluster", "setslot", slot, "importing", nodeID(tb, source)}
-	migrating := []any{"cluster", "setslot", slot, "migrating", nodeID(tb, target)}
-	must(tb,
-		target.Do(tb.Context(), importing...).Err(), source.Do(tb.Context(), migrating...).Err())
-}
-
-// nodeID returns the id of a node in its cluster.
-func nodeID(tb testing.TB, node *redis.Client) string {
-	tb.Helper()
-	id, err := node.Do(tb.Context(), "cluster", "myid").Text()
-	must(tb, err)
-	return id
-}
-
-// MoveKeys moves keys of an open slot. Keys that do not exist are left out.
-func (c *Cluster) MoveKeys(tb testing.TB, from, to *Server, keys ...string) {
-	tb.Helper()
-	source := from.Client(tb)
-	for _, k := range keys {
-		err := source.Do(tb.Context(), "migrate", "127.0.0.1", to.port, k, 0, 30_000).Err()
-		must(tb, err)
-	}
-}
-
-// CloseSlot moves what is left in an open slot and ends the move. Clients learn of it when they are
-// redirected.
-func (c *Cluster) CloseSlot(tb testing.TB, slot uint16, from, to *Server) {
-	tb.Helper()
-	ctx := tb.Context()
-	source, target := from.Client(tb), to.Client(tb)
-	for {
-		keys, err := source.ClusterGetKeysInSlot(ctx, int(slot), 10).Result()
-		must(tb, err)
-		if len(keys) == 0 {
-			break
-		}
-		c.MoveKeys(tb, from, to, keys...)
-	}
-	moved := []any{"cluster", "setslot", slot, "node", nodeID(tb, target)}
-	must(tb, target.Do(ctx, moved...).Err(), source.Do(ctx, moved...).Err())
-}
-
-// MoveSlot moves a slot with its keys from one master to another, key by key, while both serve.
-func (c *Cluster) MoveSlot(tb testing.TB, slot uint16, from, to *Server) {
-	tb.Helper()
-	c.OpenSlot(tb, slot, from, to)
-	c.CloseSlot(tb, slot, from, to)
 }
 
 // Owner returns the master that has a slot when the cluster starts.

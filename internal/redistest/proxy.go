@@ -1,4 +1,4 @@
-package redisstore_test
+package redistest
 
 import (
 	"bytes"
@@ -8,43 +8,68 @@ import (
 	"testing"
 )
 
-// lossyProxy stands between a client and a server. It can pass on a script and lose the answer:
-// the connection breaks instead.
-type lossyProxy struct {
+// Proxy stands between a client and a server. It breaks the connection of a script that it loses.
+type Proxy struct {
 	listener net.Listener
 	server   string
 	wait     sync.WaitGroup
 
 	mu        sync.Mutex
-	loses     func() bool // called for each script; nil to lose no answer
-	meanwhile func()      // called between the script and the loss; may be nil
+	loses     func() Loss // called for each script; nil to lose nothing
+	meanwhile func()      // called between a script and the loss of its answer; may be nil
 	open      map[net.Conn]bool
 	closed    bool
 }
 
-func newLossyProxy(tb testing.TB, server string) *lossyProxy {
+// Loss is what a [Proxy] loses of a script.
+type Loss int
+
+// The script and its answer arrive, or only the script does, or neither does.
+const (
+	LoseNothing Loss = iota
+	LoseAnswer
+	LoseScript
+)
+
+// StartProxy starts a proxy for the server at an address. It ends with the test.
+func StartProxy(tb testing.TB, server string) *Proxy {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &lossyProxy{listener: l, server: server, open: make(map[net.Conn]bool)}
+	p := &Proxy{listener: l, server: server, open: make(map[net.Conn]bool)}
 	p.wait.Go(p.accept)
 	tb.Cleanup(p.close)
 	return p
 }
 
-func (p *lossyProxy) addr() string { return p.listener.Addr().String() }
+// Addr returns the address for clients.
+func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// lose sets which answers are lost from now on, and what happens between the script and the
-// loss.
-func (p *lossyProxy) lose(loses func() bool, meanwhile func()) {
+// LoseAnswers sets whether the answer to a script is lost, and what happens between the script and
+// the loss. A nil function stands for nothing.
+func (p *Proxy) LoseAnswers(loses func() bool, meanwhile func()) {
+	if loses == nil {
+		p.Lose(nil, nil)
+		return
+	}
+	p.Lose(func() Loss {
+		if loses() {
+			return LoseAnswer
+		}
+		return LoseNothing
+	}, meanwhile)
+}
+
+// Lose is LoseAnswers for any loss.
+func (p *Proxy) Lose(loses func() Loss, meanwhile func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.loses, p.meanwhile = loses, meanwhile
 }
 
-func (p *lossyProxy) accept() {
+func (p *Proxy) accept() {
 	for {
 		client, err := p.listener.Accept()
 		if err != nil {
@@ -60,7 +85,7 @@ func (p *lossyProxy) accept() {
 }
 
 // track remembers connections for close. It reports false if the proxy is closed already.
-func (p *lossyProxy) track(conns ...net.Conn) bool {
+func (p *Proxy) track(conns ...net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range conns {
@@ -71,7 +96,7 @@ func (p *lossyProxy) track(conns ...net.Conn) bool {
 
 // serve copies bytes both ways. A client sends no command before it has the answer to the last
 // one, so the first bytes from the server after a script are the answer to it.
-func (p *lossyProxy) serve(client, server net.Conn) {
+func (p *Proxy) serve(client, server net.Conn) {
 	defer client.Close()
 	defer server.Close()
 	losing := make(chan struct{})
@@ -82,14 +107,20 @@ func (p *lossyProxy) serve(client, server net.Conn) {
 		if err != nil {
 			return
 		}
-		lose := bytes.Contains(buffer[:n], []byte("evalsha")) && p.losesNext()
-		if lose {
+		loss := LoseNothing
+		if bytes.Contains(buffer[:n], []byte("evalsha")) {
+			loss = p.next()
+		}
+		switch loss {
+		case LoseScript:
+			return
+		case LoseAnswer:
 			close(losing)
 		}
 		if _, err := server.Write(buffer[:n]); err != nil {
 			return
 		}
-		if lose {
+		if loss == LoseAnswer {
 			_, _ = io.Copy(io.Discard, client) // until answer closes it
 			return
 		}
@@ -97,7 +128,7 @@ func (p *lossyProxy) serve(client, server net.Conn) {
 }
 
 // answer copies the answers of a server until losing is closed.
-func (p *lossyProxy) answer(client, server net.Conn, losing <-chan struct{}) {
+func (p *Proxy) answer(client, server net.Conn, losing <-chan struct{}) {
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := server.Read(buffer)
@@ -123,14 +154,18 @@ func (p *lossyProxy) answer(client, server net.Conn, losing <-chan struct{}) {
 	}
 }
 
-func (p *lossyProxy) losesNext() bool {
+// next returns what happens to the next script.
+func (p *Proxy) next() Loss {
 	p.mu.Lock()
 	loses := p.loses
 	p.mu.Unlock()
-	return loses != nil && loses()
+	if loses == nil {
+		return LoseNothing
+	}
+	return loses()
 }
 
-func (p *lossyProxy) close() {
+func (p *Proxy) close() {
 	_ = p.listener.Close()
 	p.mu.Lock()
 	p.closed = true
