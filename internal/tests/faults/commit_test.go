@@ -3,6 +3,7 @@ package faults
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/go-installation/installation"
 )
@@ -125,7 +126,7 @@ func (s *server) apply(old row, c installation.Change) int64 {
 	}
 	for _, e := range c.Events {
 		e = copyEvent(e)
-		e.ID = fmt.Sprintf("%d-%d", s.lives, len(s.log)+1)
+		e.ID = strconv.Itoa(len(s.log) + 1)
 		s.log = append(s.log, e)
 	}
 	epoch := s.meta[bucketOf(c.Key.Tenant)].Epoch

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -9,29 +10,36 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// check notices a restore: the newest event that this process knows of is gone, and no restore was
-// accepted since.
+// errRestored is the error of a process that noticed a restore.
+var errRestored = errors.Join(installation.ErrRestored, installation.ErrUnavailable)
+
+// check notices a restore: the epoch went back, or the newest event that this process knows of is
+// gone and no restore was accepted since.
 func (c *client) check() error {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
-	if c.newest == "" || c.server.meta[0].Era != c.namespaceSeen.Era {
+	meta, seen := c.server.meta[0], c.namespaceSeen
+	switch {
+	case meta.Epoch < seen.Epoch:
+		return errRestored
+	case c.newest.ID == "", meta.Era != seen.Era:
 		return nil
 	}
 	if slices.ContainsFunc(c.server.log, func(e installation.Event) bool {
-		return e.ID == c.newest
+		return e.ID == c.newest.ID && e.Time.Equal(c.newest.Time)
 	}) {
 		return nil
 	}
-	return installation.ErrRestored
+	return errRestored
 }
 
 // see remembers the newest event and the era.
 func (c *client) see() {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
-	c.namespaceSeen, c.newest = c.server.meta[0], ""
+	c.namespaceSeen, c.newest = c.server.meta[0], installation.Event{}
 	if n := len(c.server.log); n > 0 {
-		c.newest = c.server.log[n-1].ID
+		c.newest = c.server.log[n-1]
 	}
 }
 
@@ -113,9 +121,10 @@ func (c *client) target(
 	if !c.broke.countedEpoch {
 		next.Epoch = max(next.Epoch, now.UnixMicro())
 	}
-	if !c.broke.noEra {
-		c.server.eras++
-		next.Era = fmt.Sprintf("era%d", c.server.eras)
+	c.server.eras++
+	next.Era = fmt.Sprintf("era%d", c.server.eras)
+	if c.broke.noEra {
+		next.Era = fmt.Sprintf("epoch%d", next.Epoch)
 	}
 	return next
 }
@@ -124,8 +133,10 @@ func (c *client) target(
 func (c *client) raise(bucket int, next installation.Namespace) {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
-	if now := c.server.meta[bucket]; now.Epoch >= next.Epoch && !c.broke.blindAccept {
+	now := c.server.meta[bucket].Epoch
+	if now >= next.Epoch && !c.broke.blindAccept {
 		return
 	}
+	c.server.lowered = c.server.lowered || next.Epoch < now
 	c.server.meta[bucket] = next
 }

@@ -129,8 +129,8 @@ type client struct {
 	*server
 	*network
 	namespaceSeen installation.Namespace
-	newest        string // ID of the newest event that this process knows of
-	conflicted    bool   // the last try of the last commit was answered with a conflict
+	newest        installation.Event // that this process knows of
+	conflicted    bool               // the last try of the last commit was answered with a conflict
 }
 
 var (

@@ -68,7 +68,15 @@ func nothing(testing.TB, *service) (code crypto.Secret) { return code }
 
 // operations returns every kind of write.
 func operations() []operation {
-	return append(plainOperations(), invitationOperations()...)
+	return append(append([]operation{revealing}, invitationOperations()...), plainOperations()...)
+}
+
+// revealing is a write without a record.
+var revealing = operation{
+	name: "reveal", begin: install, event: true,
+	run: func(c context.Context, s *service, _ crypto.Secret) (*result, error) {
+		return nil, reveal(c, s)
+	},
 }
 
 func plainOperations() []operation {
@@ -102,10 +110,6 @@ func plainOperations() []operation {
 		{name: "delete", begin: install,
 			run: func(c context.Context, s *service, _ secret) (*result, error) {
 				return s.Delete(c, installation.DeleteRequest{ID: id})
-			}},
-		{name: "reveal", begin: install, event: true,
-			run: func(c context.Context, s *service, _ secret) (*result, error) {
-				return nil, reveal(c, s)
 			}},
 	}
 }
@@ -151,8 +155,9 @@ func reveal(ctx context.Context, s *service) error {
 
 // writer is a second writer, which has no faults of its own.
 type writer struct {
-	name string
-	run  func(ctx context.Context, host *service)
+	name     string
+	run      func(ctx context.Context, host *service)
+	restores bool // it puts the state from before the call back first
 }
 
 // writers returns what a second writer does between two steps. Its errors do not matter: what it
@@ -175,19 +180,23 @@ func writers() []writer {
 		}
 	}
 	return []writer{
-		{"an update", func(c context.Context, s *service) { update(c, s, "other") }},
-		{"delete and create", func(c context.Context, s *service) {
+		{name: "an update", run: func(c context.Context, s *service) { update(c, s, "other") }},
+		{name: "a delete", run: func(c context.Context, s *service) {
+			_, _ = s.Delete(c, installation.DeleteRequest{ID: id})
+		}},
+		{name: "delete and create", run: func(c context.Context, s *service) {
 			_, _ = s.Delete(c, installation.DeleteRequest{ID: id})
 			update(c, s, "again")
 		}},
-		{"eight updates", updates},
-		{"eight reveals", reveals},
-		{"eight reveals and an update", func(c context.Context, s *service) {
+		{name: "eight updates", run: updates},
+		{name: "eight reveals", run: reveals},
+		{name: "eight reveals and an update", run: func(c context.Context, s *service) {
 			reveals(c, s)
 			update(c, s, "after")
 		}},
-		{"an accepted restore", acceptRestore},
-		{"eight updates and an accepted restore", func(c context.Context, s *service) {
+		{name: "an accept", run: acceptRestore},
+		{name: "a restore and an accept", run: acceptRestore, restores: true},
+		{name: "eight updates and an accept", run: func(c context.Context, s *service) {
 			updates(c, s)
 			acceptRestore(c, s)
 		}},

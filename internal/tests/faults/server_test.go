@@ -24,7 +24,7 @@ type rules struct {
 	epochProves  bool // another epoch counts as "not applied" although the token may be forgotten
 	epochIgnored bool // Commit does not compare Change.Epoch
 	countedEpoch bool // the new epoch is the old one plus 1, whatever the time
-	noEra        bool // an accepted restore has no era
+	noEra        bool // the era is only the number of the epoch
 	blindAccept  bool // an accept writes its epoch without a comparison
 	ownTarget    bool // each bucket gets an epoch of its own
 }
@@ -82,8 +82,9 @@ type server struct {
 	broke rules
 	state
 	history []applied
-	lives   int // restores so far
-	eras    int // eras given out so far
+	lives   int  // restores so far
+	eras    int  // eras given out so far
+	lowered bool // an accept has lowered an epoch
 }
 
 func newServer(broke rules) *server {

@@ -114,7 +114,12 @@ func (w *walk) run(from start, n *network, other *writer) *run {
 	r := &run{network: n, start: from, w: w, clock: &clock{from.at.at}, other: other}
 	if other != nil {
 		second := as(w.newService(server.connect(), r.clock), "other")
-		n.other = func() { other.run(context.Background(), second) }
+		n.other = func() {
+			if other.restores {
+				server.restore(from.begun.backup())
+			}
+			other.run(context.Background(), second)
+		}
 	}
 	r.store = &client{server: server, network: n}
 	svc := as(w.newService(r.store, r.clock), "caller")
@@ -141,14 +146,7 @@ func (r *run) violation(kind, format string, args ...any) {
 
 // check compares the answer with what the server did.
 func (r *run) check(conflicted bool) {
-	var mine []applied
-	for _, a := range r.store.history {
-		for _, e := range a.Events {
-			if e.Actor.User.ID == "caller" {
-				mine = append(mine, a)
-			}
-		}
-	}
+	mine := r.mine()
 	r.checkEvents(mine, conflicted)
 	r.checkRevisions()
 	if r.err == nil && r.res != nil && len(mine) > 0 {
@@ -165,6 +163,18 @@ func (r *run) check(conflicted bool) {
 	if r.op.keyed && r.err != nil {
 		r.checkRepeat()
 	}
+}
+
+// mine returns the changes of the caller that no restore has removed, one for each event.
+func (r *run) mine() (mine []applied) {
+	for _, a := range r.store.history {
+		for _, e := range a.Events {
+			if e.Actor.User.ID == "caller" && a.life == r.store.lives {
+				mine = append(mine, a)
+			}
+		}
+	}
+	return mine
 }
 
 // checkEvents counts the events of the caller: one for a success, none for a refusal.
@@ -235,8 +245,9 @@ func (r *run) checkRevisions() {
 // checkCode redeems the code that the caller got, if its invitation is the one that is stored.
 func (r *run) checkCode() {
 	stored, err := r.store.server.get(fixture.KeyAt(id))
-	if err != nil || stored.Generation != r.res.Generation ||
-		r.store.meta[0].Epoch != r.epochAtCode() {
+	mine := r.mine()
+	if err != nil || len(mine) == 0 || stored.Deleted ||
+		stored.Generation != r.res.Generation || r.store.meta[0].Epoch != mine[0].epoch {
 		return
 	}
 	svc := r.w.newService(r.store.server.fork(r.w.broke).connect(), r.clock)
@@ -246,26 +257,11 @@ func (r *run) checkCode() {
 	}
 }
 
-// epochAtCode returns the epoch of the caller's change.
-func (r *run) epochAtCode() int64 {
-	for _, a := range r.store.history {
-		if len(a.Events) > 0 && a.Events[0].Actor.User.ID == "caller" {
-			return a.epoch
-		}
-	}
-	return 0
-}
-
 // checkRepeat sends a request with an idempotency key again, on a network without faults.
 func (r *run) checkRepeat() {
 	svc := as(r.w.newService(r.store.server.connect(), r.clock), "caller")
 	res, err := r.op.run(context.Background(), svc, r.code)
-	n := 0
-	for _, a := range r.store.history {
-		if len(a.Events) > 0 && a.Events[0].Actor.User.ID == "caller" {
-			n++
-		}
-	}
+	n := len(r.mine())
 	if err == nil && res.Changed && n != 1 || err != nil && n != 0 {
 		r.violation("repeat", "%d events after the repeat: %v", n, err)
 	}
