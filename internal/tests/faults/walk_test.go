@@ -56,10 +56,9 @@ func (w *walk) newService(store installation.Store, at *clock) *service {
 
 func (w *walk) all(ops []operation, others []writer) {
 	for _, op := range ops {
-		begun, at := newServer(w.broke), &clock{fixture.Start}
-		code := op.begin(w.t, as(w.newService(begun.connect(), at), "begin"))
+		from := startOf(w, op.name)
 		for _, kind := range faultKinds() {
-			w.faultAtEveryStep(start{op, begun, code, *at}, kind, others)
+			w.faultAtEveryStep(from, kind, others)
 			if w.found[w.until] > 0 {
 				return
 			}
