@@ -58,6 +58,10 @@ func (s *Service) newDataKey(ctx context.Context, d *draft) error {
 	return nil
 }
 
+// nextRevision is the revision of the draft. It is at least the epoch, so that no revision from
+// before a restore is given out again.
+func (d *draft) nextRevision() int64 { return max(d.stored.Revision+1, d.namespace.Epoch) }
+
 // secret is one sealed secret of a draft.
 type secret struct {
 	sealed []byte

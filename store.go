@@ -30,8 +30,9 @@ import (
 //   - All methods may be called from many goroutines at once.
 //
 // The Store interface does not grow. Further abilities are optional interfaces: [EventReader],
-// [Counter], [HealthChecker], [Namespacer]. Each interface says what the Service does without it. A wrapper that
-// embeds a Store hides these interfaces. The wrapper must implement them and forward the calls.
+// [Counter], [HealthChecker], [Namespacer]. Each interface says what the Service does without it. A
+// wrapper that embeds a Store hides these interfaces. The wrapper must implement them and forward
+// the calls.
 type Store interface {
 	// Get returns the record at key, even if it is a tombstone (see Record.Deleted). It returns an
 	// error that matches [ErrNotFound] if a healthy store holds nothing there.

@@ -88,10 +88,6 @@ func newDraft(before *snapshot, in Namespace, now time.Time) *draft {
 	return d
 }
 
-// nextRevision is the revision of the draft. It is at least the epoch, so that no revision from
-// before a restore is given out again.
-func (d *draft) nextRevision() int64 { return max(d.stored.Revision+1, d.namespace.Epoch) }
-
 // status is the status of the draft now.
 func (d *draft) status() Status { return d.statusAt(d.now) }
 

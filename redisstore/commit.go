@@ -151,7 +151,9 @@ func (s *Store) checkNamespace(ctx context.Context, b bucket, used meta, reply [
 }
 
 // errAgain makes a commit try again: its script has written nothing.
-var errAgain error = explained{notSent{errors.New("redisstore: again")}, "the namespace has changed"}
+var errAgain error = explained{
+	notSent{errors.New("redisstore: again")}, "the namespace has changed",
+}
 
 // commitArgs returns the keys and arguments of the script for c. The header of commit.lua
 // explains them.

@@ -27,8 +27,8 @@ const (
 
 // Health implements [installation.HealthChecker]. It returns findings about the namespace and about
 // each primary. The details of a finding about a primary start with the primary's address. Rules
-// are "meta", "history", "scripts", "eviction-policy", "evicted-keys", "memory", "persistence", "role" and
-// "replicas". If a server does not report a fact, the finding has the level unknown.
+// are "meta", "history", "scripts", "eviction-policy", "evicted-keys", "memory", "persistence",
+// "role" and "replicas". If a server does not report a fact, the finding has the level unknown.
 func (s *Store) Health(ctx context.Context) ([]health.Finding, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

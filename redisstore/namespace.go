@@ -138,8 +138,8 @@ func (s *Store) reload(ctx context.Context) error {
 		return errRestored("its epoch is %d, and this process has seen epoch %d",
 			first.epoch, known.epoch)
 	case first != last:
-		return errRestored("its buckets have the epochs %d and %d: a restore was accepted in part, "+
-			"or a part of the data was restored", first.epoch, last.epoch)
+		return errRestored("its buckets have the epochs %d and %d, because a restore was "+
+			"accepted in part or was one of a part", first.epoch, last.epoch)
 	case known.less(last):
 		s.adopt(last)
 	}

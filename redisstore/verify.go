@@ -240,7 +240,8 @@ func (v *verification) check(
 	if v.repair {
 		repair = "1"
 	}
-	reply, err := v.store.runScript(ctx, sc, keys, append([]string{v.metas[b.number].member(), repair}, args...))
+	args = append([]string{v.metas[b.number].member(), repair}, args...)
+	reply, err := v.store.runScript(ctx, sc, keys, args)
 	switch {
 	case err != nil:
 		return nil, false, err

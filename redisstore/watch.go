@@ -142,8 +142,8 @@ func (s *Store) compare(ctx context.Context, b bucket) error {
 	if !log.settled {
 		e.settled = "" // trimmed
 	}
-	if e.newest = log.last; e.waiting == "" && log.last != e.settled {
-		e.waiting, e.since = log.last, time.Now()
+	if e.newest = log.youngest; e.waiting == "" && e.newest != e.settled {
+		e.waiting, e.since = e.newest, time.Now()
 	}
 	return nil
 }
@@ -157,9 +157,9 @@ func (s *Store) stop(b bucket, event string) error {
 
 // eventLog is what a bucket has of the events that a store remembers.
 type eventLog struct {
-	settled, newest bool   // the log has these events
-	oldest          string // entry that the log still has, "" for none
-	first, last     string // event ever written, "" for none
+	settled, newest  bool   // the log has these events
+	oldest, youngest string // events that the log still has, "" for none
+	first, last      string // events that were ever written, "" for none
 }
 
 // lacks reports whether the log has lost an event: it is not there and was not trimmed.
@@ -179,7 +179,7 @@ func (l eventLog) lacks(event string, has bool) bool {
 
 // readLog reads what a bucket has of events, in one round trip.
 func (s *Store) readLog(ctx context.Context, b bucket, e seenEvents) (log eventLog, err error) {
-	var settled, newest, oldest *redis.XMessageSliceCmd
+	var settled, newest, oldest, youngest *redis.XMessageSliceCmd
 	var ends *redis.SliceCmd
 	one, other := cmp.Or(e.settled, emptyLog), cmp.Or(e.newest, emptyLog)
 	err = s.read(ctx, func(ctx context.Context) error {
@@ -187,6 +187,7 @@ func (s *Store) readLog(ctx context.Context, b bucket, e seenEvents) (log eventL
 		settled = pipe.XRangeN(ctx, b.events(), one, one, 1)
 		newest = pipe.XRangeN(ctx, b.events(), other, other, 1)
 		oldest = pipe.XRangeN(ctx, b.events(), "-", "+", 1)
+		youngest = pipe.XRevRangeN(ctx, b.events(), "+", "-", 1)
 		ends = pipe.HMGet(ctx, b.fields(), fieldFirst, fieldLast)
 		_, err := pipe.Exec(ctx)
 		return err
@@ -195,8 +196,11 @@ func (s *Store) readLog(ctx context.Context, b bucket, e seenEvents) (log eventL
 		return log, err
 	}
 	log.settled, log.newest = len(settled.Val()) > 0, len(newest.Val()) > 0
-	if len(oldest.Val()) > 0 {
-		log.oldest = oldest.Val()[0].ID
+	for _, m := range oldest.Val() {
+		log.oldest = m.ID
+	}
+	for _, m := range youngest.Val() {
+		log.youngest = m.ID
 	}
 	log.first, _ = ends.Val()[0].(string)
 	log.last, _ = ends.Val()[1].(string)
@@ -216,7 +220,8 @@ func (s *Store) checkHistory(ctx context.Context) health.Finding {
 	case errors.Is(err, installation.ErrRestored):
 		return finding(health.Error, ruleHistory, "%s", textOf(err))
 	case err != nil:
-		return finding(health.Unknown, ruleHistory, "unknown whether events are gone: %s", textOf(err))
+		return finding(health.Unknown, ruleHistory,
+			"unknown whether events are gone: %s", textOf(err))
 	case lost != "":
 		return finding(health.Warning, ruleHistory,
 			"the newest writes were lost, as in a failover: %s, which this process has seen", lost)

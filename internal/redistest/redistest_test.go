@@ -36,9 +36,9 @@ func TestKillEndsProcess(t *testing.T) {
 // started because the other one answers.
 func TestLaunchRejectsPortOfAnother(t *testing.T) {
 	other := Start(t)
-	s := &Server{Addr: other.Addr, port: other.port}
-	args := []string{"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1"}
-	if s.run(t, find(t), args) {
+	s := &Server{Addr: other.Addr, port: other.port, program: find(t)}
+	s.args = []string{"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1"}
+	if s.run(t) {
 		t.Error("a server started on a taken port")
 	}
 }

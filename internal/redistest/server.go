@@ -22,6 +22,9 @@ type Server struct {
 	Addr string
 
 	port    int
+	program string
+	args    []string
+	dir     string // of its files
 	command *exec.Cmd
 	output  *bytes.Buffer // complete once exited is closed
 	exited  chan struct{}
@@ -57,10 +60,15 @@ func launch(tb testing.TB, config ...string) *Server {
 	var lastOutput string
 	for range 20 {
 		port := freePort(tb)
-		args := slices.Concat(config, []string{"--port", strconv.Itoa(port),
-			"--bind", "127.0.0.1", "--dir", tb.TempDir(), "--daemonize", "no"})
-		s := &Server{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), port: port}
-		if s.run(tb, program, args) {
+		s := &Server{
+			Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), port: port,
+			program: program, dir: tb.TempDir(),
+		}
+		s.args = slices.Concat(config, []string{"--port", strconv.Itoa(port),
+			"--bind", "127.0.0.1", "--dir", s.dir, "--daemonize", "no"})
+		up := s.run(tb)
+		tb.Cleanup(s.Kill) // also a process that was restored meanwhile
+		if up {
 			return s
 		}
 		lastOutput = s.output.String()
@@ -74,10 +82,10 @@ func launch(tb testing.TB, config ...string) *Server {
 
 // run starts the process and reports whether that process answers at the port. It compares process
 // IDs, since a server of another test can have taken the port.
-func (s *Server) run(tb testing.TB, program string, args []string) bool {
+func (s *Server) run(tb testing.TB) bool {
 	tb.Helper()
 	s.output, s.exited = new(bytes.Buffer), make(chan struct{})
-	s.command = exec.Command(program, args...)
+	s.command = exec.Command(s.program, s.args...)
 	s.command.Stdout, s.command.Stderr = s.output, s.output
 	s.command.SysProcAttr = dieWithParent()
 	if err := s.command.Start(); err != nil {
@@ -87,7 +95,6 @@ func (s *Server) run(tb testing.TB, program string, args []string) bool {
 		defer close(s.exited)
 		_ = s.command.Wait() // tests end servers by killing them
 	}()
-	tb.Cleanup(s.Kill)
 	c := s.Client(tb)
 	defer c.Close()
 	pid, up := strconv.Itoa(s.command.Process.Pid), false
