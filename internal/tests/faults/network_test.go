@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/go-installation/installation"
@@ -54,6 +55,7 @@ type delayed struct {
 // network carries the messages of one client to a server, one step each. All of it runs in the
 // goroutine of the caller.
 type network struct {
+	mu      sync.Mutex // guards step and onWay; storetest has cases with many goroutines
 	step    int
 	fault   fault
 	faultAt int
@@ -72,14 +74,18 @@ var (
 // send carries one message. run is what it makes the server do. The error is nil if the answer
 // arrived.
 func (n *network) send(run func()) error {
+	n.mu.Lock()
 	step := n.step
 	n.step++
+	n.mu.Unlock()
 	if step == n.otherAt && n.other != nil {
 		n.met = true
 		n.other()
 	}
 	f := n.fault.fateAt(step - n.faultAt)
-	n.faulted = n.faulted || f != delivered
+	if f != delivered {
+		n.faulted = true
+	}
 	defer n.arrive(step)
 	switch f {
 	case notSent, refused:
@@ -88,10 +94,10 @@ func (n *network) send(run func()) error {
 		run()
 		return errNoReply
 	case late:
-		n.onWay = append(n.onWay, delayed{step + 1, run})
+		n.delay(delayed{step + 1, run})
 		return errNoReply
 	case veryLate:
-		n.onWay = append(n.onWay, delayed{1 << 30, run})
+		n.delay(delayed{1 << 30, run})
 		return errNoReply
 	default:
 		run()
@@ -101,15 +107,23 @@ func (n *network) send(run func()) error {
 
 // arrive delivers the delayed messages that are due after a step.
 func (n *network) arrive(step int) {
+	n.mu.Lock()
 	waiting := n.onWay
 	n.onWay = nil
+	n.mu.Unlock()
 	for _, d := range waiting {
 		if d.after <= step {
 			d.run()
 		} else {
-			n.onWay = append(n.onWay, d)
+			n.delay(d)
 		}
 	}
+}
+
+func (n *network) delay(d delayed) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.onWay = append(n.onWay, d)
 }
 
 // settle delivers everything that is still on its way.
@@ -165,7 +179,7 @@ func (c *client) Commit(
 				answer, refusal = c.server.commit(sent, again)
 			}
 		})
-		c.conflicted = lostErr == nil && errors.Is(refusal, installation.ErrConflict)
+		c.setConflicted(lostErr == nil && errors.Is(refusal, installation.ErrConflict))
 		switch {
 		case lostErr == nil:
 			return c.answer(answer, refusal, uncertain)
@@ -180,6 +194,12 @@ func (c *client) Commit(
 		return receipt, installation.ErrUnknownOutcome
 	}
 	return receipt, installation.ErrUnavailable
+}
+
+func (c *client) setConflicted(v bool) {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	c.conflicted = v
 }
 
 // answer interprets the answer to the last try.
