@@ -62,7 +62,7 @@ func version(info map[string]string) (health.Level, string) {
 
 // neededCommands are the commands without which a store does not work.
 var neededCommands = strings.Fields("eval evalsha script get set hget hmget hset hdel hlen hscan " +
-	"zadd zrem zrange zcard zlexcount zscore zmscore zscan xadd xlen xrange persist")
+	"zadd zrem zrange zcard zlexcount zscore zmscore zscan xadd xlen xrange xrevrange persist")
 
 // checkCommands returns an error if a server says that it lacks a command.
 func (s *Store) checkCommands(ctx context.Context, node redis.UniversalClient) error {

@@ -124,6 +124,7 @@ func TestUnknownOutcome(t *testing.T) {
 		t *testing.T, proxy *redistest.Proxy, s, others *redisstore.Store,
 	){
 		"updated too often":       testUpdatedTooOften,
+		"restore accepted":        testRestoreAccepted,
 		"events without a record": testEventsWithoutRecord,
 		"claimed by another":      testClaimedByAnother,
 		"no reply to any try":     testNoReply,
@@ -152,6 +153,27 @@ func testUpdatedTooOften(t *testing.T, proxy *redistest.Proxy, s, others *rediss
 					_, _ = others.Commit(t.Context(), update(r, ""))
 				}
 			}
+		},
+	)
+	_, err := s.Commit(t.Context(), update(r, ""))
+	onlyUnknown(t, err)
+}
+
+// testRestoreAccepted has others push the op token of a commit out of the record, and accept a
+// restore. The refusal of the retry then does not prove that the commit was not applied.
+func testRestoreAccepted(t *testing.T, proxy *redistest.Proxy, s, others *redisstore.Store) {
+	key := id("pushed out and accepted")
+	r := must(t, others, create(key, ""))
+	var once atomic.Bool
+	proxy.LoseAnswers(
+		func() bool { return once.CompareAndSwap(false, true) },
+		func() {
+			for range installation.RememberedOps {
+				if r, err := others.Get(t.Context(), key); err == nil {
+					_, _ = others.Commit(t.Context(), update(r, ""))
+				}
+			}
+			_, _ = others.AcceptRestore(t.Context(), time.Now())
 		},
 	)
 	_, err := s.Commit(t.Context(), update(r, ""))

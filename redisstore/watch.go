@@ -40,7 +40,7 @@ type watch struct {
 // seenEvents are IDs of events of one bucket. "" stands for none.
 type seenEvents struct {
 	newest       string
-	waiting      string    // an older one, so that settled moves on although there is always a newer one
+	waiting      string    // an older one, so that settled moves on while others follow
 	settled      string    // seen more than FailoverLoss ago
 	seen, waited time.Time // when newest and waiting were seen
 }

@@ -36,9 +36,9 @@ func (d *drill) start(t *testing.T, minEpoch int64) (process, error) {
 	return newProcess(t, store), nil
 }
 
-// TestInvariant22RestoreDrill restores the same backup three times under two running processes. Each
-// time two operators accept it at once. What was given out after the backup is not honoured, and
-// what was there before is not lost.
+// TestInvariant22RestoreDrill restores the same backup three times under two running processes.
+// Each time two operators accept it at once. What was given out after the backup is not honoured,
+// and what was there before is not lost.
 func TestInvariant22RestoreDrill(t *testing.T) {
 	d := &drill{server: redistest.Start(t)}
 	for range 2 {
@@ -120,8 +120,8 @@ func (d *drill) restore(
 	d.lowest = next.Revision
 }
 
-// stopped checks that every running process stops by itself, and that a new one does not start if it
-// knows the last epoch.
+// stopped checks that every running process stops by itself, and that a new one does not start if
+// it knows the last epoch.
 func (d *drill) stopped(t *testing.T, lost int64) {
 	t.Helper()
 	for _, p := range d.running {
