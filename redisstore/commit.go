@@ -30,6 +30,9 @@ func (s *Store) Commit(
 		return installation.Receipt{}, err
 	}
 	receipt, err := s.apply(ctx, c)
+	if err == nil {
+		_ = s.unlessRestored(ctx, nil) // the script has found this bucket as it was
+	}
 	if err != nil {
 		err = fmt.Errorf("commit %q: %w", c.Key.ID, err)
 	}
@@ -144,7 +147,7 @@ func (s *Store) checkNamespace(ctx context.Context, b bucket, used meta, reply [
 	case "foreign":
 		return cmp.Or(s.follow(ctx, b, used), errAgain)
 	case "missing":
-		return cmp.Or(s.compare(ctx, b), errAgain)
+		return cmp.Or(s.compare(ctx), errAgain)
 	case "applied":
 		if id := reply[len(reply)-1]; id != "" {
 			s.watch.saw(b, id)

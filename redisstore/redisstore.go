@@ -138,7 +138,7 @@ func Open(ctx context.Context, c redis.UniversalClient, o *Options) (*Store, err
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s := &Store{}
+	s := &Store{watch: watch{began: time.Now()}}
 	if o != nil {
 		s.opts = *o
 	}
@@ -192,6 +192,7 @@ func (s *Store) open(ctx context.Context) error {
 			return err
 		}
 	}
+	_ = s.compare(ctx) // there is nothing to compare yet; a failure is repeated by the next call
 	return nil
 }
 

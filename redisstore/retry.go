@@ -56,7 +56,7 @@ func (s *Store) retry(
 			uncertain = true
 		}
 		if !isServerError(err) {
-			s.watch.suspect.Store(true)
+			s.watch.failures.Add(1)
 		}
 		if limited.Err() != nil && isContextError(err) {
 			// The error of the try before says more than that the time is up.

@@ -16,38 +16,47 @@ import (
 )
 
 // A store notices that its data went back to an older state, because events that it has seen are
-// gone. For each bucket it remembers two events: the newest that it saw, and the newest that it saw
-// more than [Options.FailoverLoss] ago. A failover can lose the newest events, so a store that
-// lacks only the first one goes on, and Health reports it. A store that lacks the second one stops.
+// gone. A failover can lose the newest events. So an event counts as settled only if the server
+// still answered [Options.FailoverLoss] after the store saw it. For each bucket a store remembers
+// the newest event and a settled one. A store that lacks only the newest goes on, and Health
+// reports it. A store that lacks a settled event stops.
 //
-// Commits compare inside their script, so a store that remembers an event never writes to a bucket
-// without it. Reads compare afterwards: with the first call after a new connection, and after each
+// Commits look for the settled event inside their script, so a store never writes to a bucket
+// that went back. Every call looks afterwards if the client has made a connection since, or after
 // [Options.CheckInterval].
 
-// watch is what a store remembers of the events of its buckets.
+// watch is what a store remembers of the events of its buckets. Times are since it was opened.
 type watch struct {
+	began    time.Time
 	restored atomic.Pointer[storeError] // set once the data went back
-	suspect  atomic.Bool                // a call has failed, so the next connection is a new one
-	checked  atomic.Int64               // time of the last comparison in nanoseconds
-	looked   atomic.Int64               // time when the client was last asked for its connections
-	made     atomic.Uint32              // how many connections it had made by then
+	answered atomic.Int64               // when the last call succeeded
+	failures atomic.Uint64              // calls that got no answer
+	looked   atomic.Int64               // when the client was last asked for its connections
+
+	// of the last comparison
+	compared         atomic.Int64 // when it was made
+	comparedFailures atomic.Uint64
+	connections      atomic.Uint32
 
 	mu   sync.Mutex
 	seen [MaxBuckets]seenEvents
 	lost string // what a failover has lost, "" for nothing
 }
 
+func (w *watch) now() int64 { return int64(time.Since(w.began)) }
+
 // seenEvents are IDs of events of one bucket. "" stands for none.
 type seenEvents struct {
 	newest       string
-	waiting      string    // an older one, so that settled moves on while others follow
-	settled      string    // seen more than FailoverLoss ago
-	seen, waited time.Time // when newest and waiting were seen
+	waiting      string // an older one, so that settled moves on while others follow
+	settled      string
+	seen, waited int64 // when newest and waiting were seen
 }
 
-func (e *seenEvents) saw(id string) {
+// saw remembers an event that is stored.
+func (e *seenEvents) saw(id string, now int64) {
 	if e.newest != id {
-		e.newest, e.seen = id, time.Now()
+		e.newest, e.seen = id, now
 	}
 	if e.waiting == "" && e.settled != id {
 		e.waiting, e.waited = id, e.seen
@@ -56,13 +65,14 @@ func (e *seenEvents) saw(id string) {
 
 // of returns what is remembered of a bucket.
 func (w *watch) of(b bucket, loss time.Duration) seenEvents {
+	answered := w.answered.Load()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e := &w.seen[b.number]
 	switch {
-	case e.newest != "" && time.Since(e.seen) >= loss:
+	case e.newest != "" && answered-e.seen >= int64(loss):
 		e.settled, e.waiting = e.newest, ""
-	case e.waiting != "" && time.Since(e.waited) >= loss:
+	case e.waiting != "" && answered-e.waited >= int64(loss):
 		e.settled, e.waiting = e.waiting, ""
 	}
 	return *e
@@ -72,7 +82,7 @@ func (w *watch) of(b bucket, loss time.Duration) seenEvents {
 func (w *watch) saw(b bucket, id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.seen[b.number].saw(id)
+	w.seen[b.number].saw(id, w.now())
 }
 
 // read remembers that a reader has received an event. It may be an old one.
@@ -100,92 +110,98 @@ func (s *Store) settled(b bucket) string { return s.watch.of(b, s.opts.FailoverL
 // a lock of the client. A call that fails is noticed at once.
 const lookEvery = 10 * time.Millisecond
 
-// comparisonDue reports whether a read has to compare what the store remembers.
+// comparisonDue reports whether a call has to compare what the store remembers.
 func (s *Store) comparisonDue() bool {
-	w, now := &s.watch, time.Now().UnixNano()
-	if w.suspect.Load() || now-w.checked.Load() >= int64(s.opts.CheckInterval) {
+	w := &s.watch
+	now, last := w.now(), w.compared.Load()
+	if now-last >= int64(s.opts.CheckInterval) && w.compared.CompareAndSwap(last, now) {
+		return true
+	}
+	if w.failures.Load() != w.comparedFailures.Load() {
 		return true
 	}
 	if now-w.looked.Load() < int64(lookEvery) {
 		return false
 	}
 	w.looked.Store(now)
-	return s.client.connections() != w.made.Load()
+	return s.client.connections() != w.connections.Load()
 }
 
 // unlessRestored returns err, or an error if the data went back to an older state. Every method
-// that reads calls it with its result: a restored server answers like any other.
+// calls it with its result, after the server has answered: a restored server answers like any
+// other.
 func (s *Store) unlessRestored(ctx context.Context, err error) error {
-	if err != nil && !errors.Is(err, installation.ErrNotFound) || !s.comparisonDue() {
+	gone := errors.Is(err, installation.ErrNotFound) || errors.Is(err, installation.ErrTrimmed)
+	switch {
+	case err != nil && !gone:
 		return err
+	case s.comparisonDue():
+		return cmp.Or(s.compare(ctx), err)
 	}
-	return cmp.Or(s.compareAll(ctx), err)
+	s.watch.answered.Store(s.watch.now())
+	return err
 }
 
-// compareAll compares what the store remembers of all buckets.
-func (s *Store) compareAll(ctx context.Context) error {
-	s.watch.suspect.Store(false)
-	s.watch.made.Store(s.client.connections())
-	s.watch.checked.Store(time.Now().UnixNano())
-	for _, b := range s.keys.all() {
-		if err := s.compare(ctx, b); err != nil {
-			s.watch.suspect.Store(true) // the next call has to compare again
+// compare compares what the store remembers with what is there. If a bucket went back, the store
+// stops.
+func (s *Store) compare(ctx context.Context) error {
+	w := &s.watch
+	failures, connections := w.failures.Load(), s.client.connections()
+	buckets := s.keys.all()
+	remembered := make([]seenEvents, len(buckets))
+	for i, b := range buckets {
+		remembered[i] = w.of(b, s.opts.FailoverLoss)
+	}
+	logs, err := s.readLogs(ctx, buckets, remembered)
+	if err != nil {
+		return err
+	}
+	for i, b := range buckets {
+		if event := remembered[i].settled; logs[i].lost(event) {
+			err := errRestored("bucket %d lacks event %s, which this process has seen",
+				b.number, event)
+			w.restored.Store(err)
 			return err
 		}
+		w.update(b, remembered[i], logs[i])
 	}
+	w.comparedFailures.Store(failures)
+	w.connections.Store(connections)
+	w.answered.Store(w.now())
 	return nil
 }
 
-// compare compares what the store remembers of a bucket with what is there. If the bucket went
-// back, the store stops.
-func (s *Store) compare(ctx context.Context, b bucket) error {
-	old := s.watch.of(b, s.opts.FailoverLoss)
-	log, err := s.readLog(ctx, b, old)
-	switch {
-	case err != nil:
-		return err
-	case log.lacks(old.settled, log.settled):
-		return s.stop(b, old.settled)
-	}
-	w := &s.watch
+// update brings what is remembered of a bucket in line with its log, if it is still the same.
+func (w *watch) update(b bucket, remembered seenEvents, log eventLog) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e := &w.seen[b.number]
-	if *e != old {
-		return nil // someone else has seen more; the next comparison looks at that
+	if *e != remembered {
+		return // the next comparison finds what is lost
 	}
-	if log.lacks(old.newest, log.newest) {
-		w.lost = fmt.Sprintf("bucket %d lacks event %s", b.number, old.newest)
-	}
-	if !log.newest {
-		e.newest, e.waiting = "", "" // lost or trimmed, and the second may be too
-	}
-	if !log.settled {
-		e.settled = "" // trimmed
+	for _, event := range []*string{&e.newest, &e.waiting, &e.settled} {
+		if log.lost(*event) {
+			w.lost = fmt.Sprintf("bucket %d lacks event %s", b.number, *event)
+		}
+		if !log.has[*event] {
+			*event = ""
+		}
 	}
 	if log.youngest != "" {
-		e.saw(log.youngest)
+		e.saw(log.youngest, w.now())
 	}
-	return nil
-}
-
-// stop makes the store answer nothing but [installation.ErrRestored] until a restore is accepted.
-func (s *Store) stop(b bucket, event string) error {
-	err := errRestored("bucket %d lacks event %s, which this process has seen", b.number, event)
-	s.watch.restored.Store(err)
-	return err
 }
 
 // eventLog is what a bucket has of the events that a store remembers.
 type eventLog struct {
-	settled, newest  bool   // the log has these events
+	has              map[string]bool
 	oldest, youngest string // events that the log still has, "" for none
 	first, last      string // events that were ever written, "" for none
 }
 
-// lacks reports whether the log has lost an event: it is not there and was not trimmed.
-func (l eventLog) lacks(event string, has bool) bool {
-	if event == "" || has {
+// lost reports whether the log lacks an event that was not trimmed.
+func (l eventLog) lost(event string) bool {
+	if event == "" || l.has[event] {
 		return false
 	}
 	id, _ := parseID(event)
@@ -198,41 +214,66 @@ func (l eventLog) lacks(event string, has bool) bool {
 	return some && !id.less(oldest)
 }
 
-// readLog reads what a bucket has of events, in one round trip.
-func (s *Store) readLog(ctx context.Context, b bucket, e seenEvents) (log eventLog, err error) {
-	var settled, newest, oldest, youngest *redis.XMessageSliceCmd
-	var ends *redis.SliceCmd
-	one, other := cmp.Or(e.settled, emptyLog), cmp.Or(e.newest, emptyLog)
+// readLogs reads what buckets have of the events that a store remembers, in one round trip.
+func (s *Store) readLogs(
+	ctx context.Context, buckets []bucket, remembered []seenEvents,
+) (logs []eventLog, err error) {
 	err = s.read(ctx, func(ctx context.Context) error {
 		pipe := s.client.Pipeline()
-		settled = pipe.XRangeN(ctx, b.events(), one, one, 1)
-		newest = pipe.XRangeN(ctx, b.events(), other, other, 1)
-		oldest = pipe.XRangeN(ctx, b.events(), "-", "+", 1)
-		youngest = pipe.XRevRangeN(ctx, b.events(), "+", "-", 1)
-		ends = pipe.HMGet(ctx, b.fields(), fieldFirst, fieldLast)
-		_, err := pipe.Exec(ctx)
-		return err
+		var results []func() eventLog
+		for i, b := range buckets {
+			results = append(results, queueLog(ctx, pipe, b, remembered[i]))
+		}
+		if _, err := pipe.Exec(ctx); err != nil {
+			return err
+		}
+		logs = nil
+		for _, result := range results {
+			logs = append(logs, result())
+		}
+		return nil
 	})
-	if err != nil {
-		return log, err
+	return logs, err
+}
+
+// queueLog queues the commands that read the log of a bucket. The function it returns reads their
+// results.
+func queueLog(
+	ctx context.Context, pipe redis.Pipeliner, b bucket, e seenEvents,
+) func() eventLog {
+	ends := pipe.HMGet(ctx, b.fields(), fieldFirst, fieldLast)
+	oldest := pipe.XRangeN(ctx, b.events(), "-", "+", 1)
+	youngest := pipe.XRevRangeN(ctx, b.events(), "+", "-", 1)
+	var looks []*redis.XMessageSliceCmd
+	for _, id := range []string{e.newest, e.waiting, e.settled} {
+		if id != "" {
+			looks = append(looks, pipe.XRangeN(ctx, b.events(), id, id, 1))
+		}
 	}
-	log.settled, log.newest = len(settled.Val()) > 0, len(newest.Val()) > 0
-	for _, m := range oldest.Val() {
-		log.oldest = m.ID
+	return func() eventLog {
+		log := eventLog{has: make(map[string]bool)}
+		log.first, _ = ends.Val()[0].(string)
+		log.last, _ = ends.Val()[1].(string)
+		for _, m := range oldest.Val() {
+			log.oldest = m.ID
+		}
+		for _, m := range youngest.Val() {
+			log.youngest = m.ID
+		}
+		for _, look := range looks {
+			for _, m := range look.Val() {
+				log.has[m.ID] = true
+			}
+		}
+		return log
 	}
-	for _, m := range youngest.Val() {
-		log.youngest = m.ID
-	}
-	log.first, _ = ends.Val()[0].(string)
-	log.last, _ = ends.Val()[1].(string)
-	return log, nil
 }
 
 // checkHistory is the finding about restores and failovers.
 func (s *Store) checkHistory(ctx context.Context) health.Finding {
 	err := s.ready(ctx)
 	if err == nil {
-		err = s.compareAll(ctx)
+		err = s.compare(ctx)
 	}
 	s.watch.mu.Lock()
 	lost := s.watch.lost
