@@ -266,22 +266,24 @@ type Namespace struct {
 	Era   string // random, new with each epoch: tells apart two epochs with the same number
 }
 
-// Namespacer is the ability of a store to tell that its data went back to an older state. Without
-// it the namespace has no ID, and its epoch is always 0.
+// Namespacer is the ability of a store to refuse changes that were built before a restore. Without
+// it the namespace has no ID, and its epoch is always 0. If a wrapper has this interface and the
+// store beneath does not, both methods return an error that matches [ErrUnsupported].
 //
 // After a restore from a backup, a revision can be given out a second time, for other content. The
 // epoch prevents that. When an operator accepts the restore, the epoch becomes a number that is
 // greater than every revision and generation before. From then on the service chooses revisions and
 // generations that are at least the epoch, and a store refuses a change of another epoch.
 type Namespacer interface {
-	// Namespace returns the namespace as the store knows it. It may return what it read earlier:
-	// Commit compares the epoch again. After an error that matches [ErrEpoch], it returns the
-	// namespace that Commit saw.
+	// Namespace returns the namespace as the store saw it last. It need not read the namespace
+	// again, because Commit compares the epoch. After AcceptRestore, it returns the new namespace.
+	// After an error of Commit that matches [ErrEpoch], it returns the namespace that Commit saw.
 	Namespace(ctx context.Context) (Namespace, error)
 
 	// AcceptRestore gives the namespace a new era and a greater epoch: now in microseconds since
-	// 1970, or the epoch before plus 1 if that is greater. Of two calls at the same time, the
-	// greater epoch stays; both return it. If the store is split in parts with different epochs,
-	// AcceptRestore makes them equal. After an error, a repeat completes the work.
+	// 1970, or the epoch before plus 1 if that is greater. The ID stays the same. So do records,
+	// outcomes and events. If several calls run at the same time, the greatest epoch stays that one
+	// of them returned. If the store is split in parts with different epochs, AcceptRestore makes
+	// them equal. After an error, a repeat completes the work.
 	AcceptRestore(ctx context.Context, now time.Time) (Namespace, error)
 }

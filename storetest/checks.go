@@ -139,7 +139,7 @@ func onlyMatches(t tester, err, want error) {
 	for _, other := range []error{
 		installation.ErrInvalid, installation.ErrNotFound, installation.ErrExists,
 		installation.ErrConflict, installation.ErrUnavailable, installation.ErrUnknownOutcome,
-		installation.ErrNotReplicated, installation.ErrTrimmed,
+		installation.ErrNotReplicated, installation.ErrTrimmed, installation.ErrEpoch,
 	} {
 		if other != want && errors.Is(err, other) {
 			t.Errorf("error %v matches %v too", err, other)

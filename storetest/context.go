@@ -30,6 +30,7 @@ var contextCases = []testCase{
 			if got := get(t, s, stored.Key); got.Revision != stored.Revision {
 				t.Errorf("revision %d, want %d as before", got.Revision, stored.Revision)
 			}
+			commit(t, s, create(at("new"))) // fails if the epoch is another
 		}},
 }
 
@@ -57,6 +58,10 @@ func calls(
 	}
 	if h, ok := s.(installation.HealthChecker); ok {
 		m["Health"] = func(ctx context.Context) error { _, err := h.Health(ctx); return err }
+	}
+	if n, ok := s.(installation.Namespacer); ok {
+		m["Namespace"] = func(ctx context.Context) error { _, err := n.Namespace(ctx); return err }
+		m["AcceptRestore"] = errorOf(n.AcceptRestore, now)
 	}
 	return m
 }

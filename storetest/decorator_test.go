@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/health"
@@ -30,6 +31,9 @@ type decorator struct {
 	onEvents  func(context.Context, installation.EventQuery) (installation.EventPage, error)
 	onCount   func(context.Context, installation.Query) (int64, error)
 	onHealth  func(context.Context) ([]health.Finding, error)
+
+	onNamespace func(context.Context) (installation.Namespace, error)
+	onAccept    func(context.Context, time.Time) (installation.Namespace, error)
 }
 
 // sound returns a decorator without changes.
@@ -38,6 +42,7 @@ func sound() *decorator {
 	return &decorator{
 		Store: s, onGet: s.Get, onCommit: s.Commit, onList: s.List, onOutcome: s.Outcome,
 		onEvents: s.Events, onCount: s.Count, onHealth: s.Health,
+		onNamespace: s.Namespace, onAccept: s.AcceptRestore,
 	}
 }
 
@@ -75,6 +80,16 @@ func (d *decorator) Count(ctx context.Context, q installation.Query) (int64, err
 
 func (d *decorator) Health(ctx context.Context) ([]health.Finding, error) {
 	return d.onHealth(ctx)
+}
+
+func (d *decorator) Namespace(ctx context.Context) (installation.Namespace, error) {
+	return d.onNamespace(ctx)
+}
+
+func (d *decorator) AcceptRestore(
+	ctx context.Context, now time.Time,
+) (installation.Namespace, error) {
+	return d.onAccept(ctx, now)
 }
 
 // alterChange passes a copy of each committed change to f, with the stored record or nil.
@@ -246,6 +261,12 @@ func (d *decorator) stored(key installation.Key) *installation.Record {
 	return r
 }
 
+// epoch returns the epoch of the store under the decorator.
+func (d *decorator) epoch() int64 {
+	in, _ := d.Store.Namespace(context.Background())
+	return in.Epoch
+}
+
 // named reports whether q names r.
 func named(q installation.Query, r installation.Record) bool {
 	switch {
@@ -297,7 +318,7 @@ func (d *decorator) force(
 func (d *decorator) aside(c installation.Change) {
 	made := create(installation.Key{Tenant: c.Key.Tenant, ID: "aside " + string(c.Op[:])})
 	made.Record.Index = nil
-	made.Now, made.Idempotency, made.Events = c.Now, c.Idempotency, c.Events
+	made.Now, made.Epoch, made.Idempotency, made.Events = c.Now, d.epoch(), c.Idempotency, c.Events
 	_, _ = d.Store.Commit(context.Background(), made)
 }
 

@@ -188,7 +188,8 @@ var commitFlaws = []flaw{
 			"replay/same-change", "replay/writes-nothing", "replay/last-ones",
 			"replay/without-record", "replay/tombstone", "replay/recreated",
 			"revision/not-applied", "revision/not-applied-without-record",
-			"revision/order-of-checks",
+			"revision/order-of-checks", "namespace/replay-first",
+			"namespace/before-conflicts",
 		},
 		sometimes: []string{"race/same-change"}, // passes if all read before the first commit
 	},
@@ -208,7 +209,7 @@ var commitFlaws = []flaw{
 				return commit(ctx, c)
 			}
 		},
-		fails: []string{"revision/order-of-checks"},
+		fails: []string{"revision/order-of-checks", "namespace/before-outcome"},
 	},
 	{
 		name: "compares revisions before outcomes",

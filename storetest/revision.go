@@ -160,8 +160,8 @@ var revisionCases = []testCase{
 			second := update(commit(t, s, holder, first))
 			commit(t, s, second)
 
-			// All four cases in the comment of Commit apply to the first change. Each step then
-			// changes c so that one case fewer applies.
+			// All cases in the comment of Commit apply to the first change, except the epoch, which
+			// namespaceCases check. Each step then changes c so that one case fewer applies.
 			c := update(first.Record)
 			c.Op = first.Op
 			c.Record.Claims = []string{"claim"}

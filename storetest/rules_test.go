@@ -44,6 +44,17 @@ var withoutCase = map[string]string{
 	"Without it the service pages":     "about the service",
 	"HealthChecker is the ability":     "introduces",
 	"Without it [Service.Check]":       "about the service",
+
+	"Namespace identifies all data":             "introduces",
+	"Namespacer is the ability":                 "introduces",
+	"Without it the namespace has no ID":        "about stores without the ability",
+	"If a wrapper has this interface":           "about other stores",
+	"After a restore from a backup,":            "a reason",
+	"The epoch prevents that.":                  "a reason",
+	"When an operator accepts the restore, the": "part of namespace/epoch",
+	"It need not read the namespace again":      "a freedom",
+	"If the store is split in parts with":       "no case can restore a part",
+	"After an error, a repeat completes":        "no case can make a call fail",
 }
 
 // TestRules proves that every rule quotes the contract, so a changed sentence must take its
@@ -118,7 +129,7 @@ func sentences(t *testing.T) []string {
 		}
 		name := gen.Specs[0].(*ast.TypeSpec).Name.Name
 		if !slices.Contains([]string{"Store", "Query", "Page", "EventReader", "EventPage",
-			"Counter", "HealthChecker"}, name) {
+			"Counter", "HealthChecker", "Namespace", "Namespacer"}, name) {
 			continue
 		}
 		all = append(all, split(gen.Doc)...)

@@ -23,8 +23,9 @@ import (
 )
 
 // Run runs every case of the contract as a subtest. It calls open once for each case. open has to
-// return an empty store, and to close that store with t.Cleanup if needed. Cases for abilities that
-// the store does not have, such as [installation.EventReader], are skipped.
+// return an empty store with a new namespace, and to close that store with t.Cleanup if needed.
+// Cases for abilities that the store does not have, such as [installation.EventReader], are
+// skipped.
 func Run(t *testing.T, open func(t *testing.T) installation.Store) {
 	t.Helper()
 	run(t, cases(), open)
@@ -72,6 +73,7 @@ func cases() []testCase {
 		contextCases, ownershipCases, stringCases, timeCases, getCases, replayCases,
 		idempotencyCases, revisionCases, claimCases, writeCases, listCases, pageCases,
 		tenantCases, dueCases, outcomeCases, eventCases, countCases, healthCases, raceCases,
+		namespaceCases,
 	)
 }
 

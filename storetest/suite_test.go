@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/health"
@@ -32,7 +33,8 @@ func TestStoreWithoutAbilities(t *testing.T) {
 			skipped++
 		}
 	}
-	if want := len(eventCases) + len(countCases) + len(healthCases); skipped != want {
+	want := len(slices.Concat(eventCases, countCases, healthCases, namespaceCases))
+	if skipped != want {
 		t.Errorf("%d cases skipped, want %d", skipped, want)
 	}
 }
@@ -93,18 +95,21 @@ func TestUnavailableStores(t *testing.T) {
 		{
 			"returns not found",
 			broken(installation.ErrNotFound, installation.ErrUnavailable),
-			[]string{"unavailable/reads"},
+			[]string{"unavailable/reads", "unavailable/accept-restore"},
 		},
 		{
 			"returns unavailable and not found",
 			broken(errors.Join(installation.ErrUnavailable, installation.ErrNotFound),
 				installation.ErrUnavailable),
-			[]string{"unavailable/reads"},
+			[]string{"unavailable/reads", "unavailable/accept-restore"},
 		},
 		{
 			"returns no errors",
 			memstore.New(),
-			[]string{"unavailable/reads", "unavailable/commit", "unavailable/health"},
+			[]string{
+				"unavailable/reads", "unavailable/commit", "unavailable/health",
+				"unavailable/accept-restore",
+			},
 		},
 		{
 			"blames the caller",
@@ -150,6 +155,9 @@ func broken(read, write error) *decorator {
 	}
 	d.onCount = func(context.Context, installation.Query) (int64, error) { return 0, read }
 	d.onHealth = func(context.Context) ([]health.Finding, error) { return nil, read }
+	d.onAccept = func(context.Context, time.Time) (installation.Namespace, error) {
+		return installation.Namespace{}, read
+	}
 	return d
 }
 
@@ -204,7 +212,8 @@ func (r *recorder) text() string { return strings.Join(r.lines, "\n") }
 
 func flaws() []flaw {
 	return slices.Concat(ownershipFlaws, valueFlaws, replayFlaws, commitFlaws, revisionFlaws,
-		claimFlaws, listFlaws, pageFlaws, eventFlaws, abilityFlaws)
+		claimFlaws, listFlaws, pageFlaws, eventFlaws, abilityFlaws,
+		namespaceFlaws, epochFlaws)
 }
 
 // TestEveryCaseIsNeeded proves that each case fails for some broken store.

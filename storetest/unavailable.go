@@ -41,4 +41,10 @@ var unavailableCases = []testCase{
 				t.Errorf("health: got %+v, want an error", findings)
 			}
 		})},
+	{"unavailable/accept-restore", "A store that cannot answer returns an error that matches " +
+		"[ErrUnavailable], and never [ErrNotFound].",
+		withNamespace(func(t tester, _ installation.Store, n installation.Namespacer) {
+			_, err := n.AcceptRestore(t.Context(), now)
+			onlyMatches(t, err, installation.ErrUnavailable)
+		})},
 }
