@@ -130,7 +130,7 @@
 //	~{installation:*
 //	+eval +evalsha +script|load +get +set +hget +hmget +hset +hdel +hlen +hscan +wait
 //	+zadd +zrem +zrange +zcard +zlexcount +zscore +zmscore +zscan +xadd +xlen +xrange
-//	+pttl +persist
+//	+xrevrange +pttl +persist
 //	+hello +info +scan +command +cluster|slots +asking
 //
 // One more right is optional:
