@@ -128,6 +128,38 @@ func ExampleService_Sweep() {
 	// {Expired:1 Purged:0 Shredded:0 Skipped:0 Failed:0} <nil>
 }
 
+// AcceptRestore is called after a restore from a backup. It makes open invitations void.
+// VoidInvitations lists them, and Resend gives each a new code.
+func ExampleService_AcceptRestore() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInvite(host, "EXI-1")
+
+	in, err := host.AcceptRestore(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("epoch", in.Epoch)
+
+	for after, more := "", true; more; more = after != "" {
+		page, err := host.VoidInvitations(ctx, after)
+		if err != nil {
+			log.Fatal(err)
+		}
+		for _, key := range page.Keys {
+			res, err := host.In(key.Tenant).Resend(ctx, installation.ResendRequest{ID: key.ID})
+			if err != nil {
+				log.Fatal(err)
+			}
+			fmt.Println("resent", res.ID, "at revision", res.Revision)
+		}
+		after = page.Next
+	}
+	// Output:
+	// epoch 1772442000000000
+	// resent EXI-1 at revision 1772442000000000
+}
+
 // An uninstall keeps the record. It keeps the secrets for the grace period, or purges them at
 // once with Final.
 func ExampleService_Uninstall() {

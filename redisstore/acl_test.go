@@ -238,7 +238,7 @@ func TestMissingRights(t *testing.T) {
 func scriptRights(tb testing.TB) []string {
 	tb.Helper()
 	rights := []string{"+evalsha", "+script|load"}
-	commands := scriptCommands(tb, "commit.lua", "open.lua", "probe.lua", "repair.lua")
+	commands := scriptCommands(tb, "commit.lua", "open.lua", "probe.lua", "raise.lua", "repair.lua")
 	for _, command := range commands {
 		rights = append(rights, "+"+command)
 	}
@@ -267,7 +267,7 @@ func scriptCommands(tb testing.TB, files ...string) []string {
 // other: it would need a right that nothing else needs.
 func TestProbeTriesAllCommands(t *testing.T) {
 	tried := scriptCommands(t, "probe.lua")
-	called := scriptCommands(t, "commit.lua", "open.lua", "repair.lua")
+	called := scriptCommands(t, "commit.lua", "open.lua", "raise.lua", "repair.lua")
 	if len(called) < 10 || !slices.Equal(tried, called) {
 		t.Errorf("the probe tries %q, the others call %q", tried, called)
 	}

@@ -19,8 +19,8 @@
 // A bucket has one string for each record and three fixed keys, which exist from Open on:
 //
 //   - the index, a sorted set. Its members are the entries of all lists, the claims, the ends of
-//     outcomes, and the meta. The meta is a text with the random ID of the namespace. A bucket
-//     without its meta has lost its data.
+//     outcomes, and the meta. The meta is a text with the random ID and the epoch of the
+//     namespace. A bucket without its meta has lost its data.
 //   - the events, a stream.
 //   - the fields, a hash with the outcomes and with the ID of each tenant's last event.
 //
@@ -66,7 +66,7 @@
 // The store reports "not found" only while the bucket has its meta. Scripts check the meta, and
 // readers check it when they find nothing. After a FLUSHALL or the loss of a server's data, an open
 // store is unavailable, not empty. Open rejects a namespace that has lost some of its buckets. A
-// namespace of which nothing is left looks like a new one.
+// namespace of which nothing is left looks like a new one, unless [Options.Expect] names it.
 //
 // A server that has become a replica while the client still uses it does not cause "not found" or a
 // conflict either: the store waits until the client finds the primary. A record that such a server
@@ -80,6 +80,45 @@
 // that disagree with the records. It can repair the index and the fixed keys, also while other
 // processes commit. If a bucket has lost its hash, the outcomes are lost, and Verify restores the
 // IDs of the last events from the stream.
+//
+// # Backups and restores
+//
+// A backup that is restored has an older state. Without care, a revision could be given out twice,
+// for two contents. So the store stops when it notices a restore, and an operator accepts the
+// restore; see [installation.Namespacer].
+//
+// A process remembers the events that it has seen. If such an event is gone, and the server still
+// answered [Options.FailoverLoss] after the process saw it, every call except Health and Verify
+// returns an error that matches [installation.ErrRestored] and [installation.ErrUnavailable]. A
+// commit looks for the event before it writes. Calls also look after a new connection and after
+// each [Options.CheckInterval]. A process does not notice:
+//
+//   - A restore while it did not run. [Open] fails if [Options.Expect] names another ID or a later
+//     epoch. A backup with that ID and epoch opens like any other data.
+//   - A restore that removed no event seen by it. Some changes have no event, such as those of
+//     [installation.Service.Rewrap].
+//   - A failover that loses less than FailoverLoss. The process goes on, and Health returns the
+//     warning "history".
+//
+// Events that [Options.MaxEvents] has dropped are not missed.
+//
+// To restore a backup:
+//
+//  1. Stop all processes. If some have to run on, start no new ones: a new process does not notice
+//     the restore, and writes.
+//  2. Restore the servers, and check that this is the data to keep. Nothing undoes step 3.
+//  3. Open a store with Expect.ID and without Expect.MinEpoch, which rejects a backup from before
+//     an earlier acceptance. Call [installation.Service.AcceptRestore], also if no process has
+//     noticed the restore. After an error, call it again. Processes that ran on then answer again.
+//  4. Set Expect.MinEpoch of every process to the epoch that AcceptRestore returned. They then
+//     reject a backup from before that.
+//  5. Call [installation.Service.VoidInvitations], and [installation.Service.Resend] for each
+//     invitation that it lists. The old codes do not work any more.
+//
+// Requests with an idempotency key that was first used after the backup run again. A refresh token
+// in the backup may be spent; the provider then rejects it.
+//
+// Set Expect.ID everywhere once the namespace exists. [Store.Namespace] returns the ID.
 //
 // # Retries and deadlines
 //
@@ -135,8 +174,7 @@
 //	~{installation:*
 //	+eval +evalsha +script|load +get +set +hget +hmget +hset +hdel +hlen +hscan +wait
 //	+zadd +zrem +zrange +zcard +zlexcount +zscore +zmscore +zscan +xadd +xlen +xrange
-//	+xrevrange
-//	+pttl +persist
+//	+xrevrange +pttl +persist
 //	+hello +info +scan +command +cluster|slots +asking
 //
 // If the user loses a right later, commits that need it fail and write nothing: their script checks

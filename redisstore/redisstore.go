@@ -72,10 +72,10 @@ type Options struct {
 	// or an empty replica begins a new namespace, and every installation is gone for that process.
 	Expect Expect
 
-	// FailoverLoss is how much a failover can lose. If events that this process saw longer ago are
-	// gone, the data went back to an older state, and every call fails with
-	// [installation.ErrRestored]. Newer events are only a finding of [Store.Health]. Default:
-	// [DefaultFailoverLoss].
+	// FailoverLoss is how much a failover can lose. If an event is gone, and the server still
+	// answered so long after this process saw it, the data went back to an older state: every call
+	// fails with [installation.ErrRestored]. The loss of newer events is only a finding of
+	// [Store.Health]. Default: [DefaultFailoverLoss].
 	FailoverLoss time.Duration
 	// CheckInterval is the longest time between two looks at whether events are gone. A store also
 	// looks after it has connected again. Default: [DefaultCheckInterval].
