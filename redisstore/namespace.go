@@ -99,16 +99,15 @@ func (s *Store) ready(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	restored := s.watch.restored.Load()
-	if restored == nil {
+	noticed := s.watch.restored.Load()
+	if noticed == nil || noticed.in != s.meta() {
 		return nil
 	}
-	before := s.meta()
 	if err := s.reload(ctx); err != nil {
 		return err
 	}
-	if s.meta() == before {
-		return restored
+	if noticed.in == s.meta() {
+		return noticed.err
 	}
 	return nil
 }

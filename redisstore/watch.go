@@ -28,10 +28,10 @@ import (
 // watch is what a store remembers of the events of its buckets. Times are since it was opened.
 type watch struct {
 	began    time.Time
-	restored atomic.Pointer[storeError] // set once the data went back
-	answered atomic.Int64               // when the last call succeeded
-	failures atomic.Uint64              // calls that got no answer
-	looked   atomic.Int64               // when the client was last asked for its connections
+	restored atomic.Pointer[restored] // set once the data went back
+	answered atomic.Int64             // when the last call succeeded
+	failures atomic.Uint64            // calls that got no answer
+	looked   atomic.Int64             // when the client was last asked for its connections
 
 	// of the last comparison
 	compared         atomic.Int64 // when it was made
@@ -41,6 +41,12 @@ type watch struct {
 	mu   sync.Mutex
 	seen [MaxBuckets]seenEvents
 	lost string // what a failover has lost, "" for nothing
+}
+
+// restored says that the data went back to an older state in the epoch of a meta.
+type restored struct {
+	in  meta
+	err error
 }
 
 func (w *watch) now() int64 { return int64(time.Since(w.began)) }
@@ -100,7 +106,6 @@ func (w *watch) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seen, w.lost = [MaxBuckets]seenEvents{}, ""
-	w.restored.Store(nil)
 }
 
 // settled returns the event that a bucket must have, "" for none.
@@ -145,7 +150,7 @@ func (s *Store) unlessRestored(ctx context.Context, err error) error {
 // compare compares what the store remembers with what is there. If a bucket went back, the store
 // stops.
 func (s *Store) compare(ctx context.Context) error {
-	w := &s.watch
+	w, in := &s.watch, s.meta()
 	failures, connections := w.failures.Load(), s.client.connections()
 	buckets := s.keys.all()
 	remembered := make([]seenEvents, len(buckets))
@@ -160,7 +165,7 @@ func (s *Store) compare(ctx context.Context) error {
 		if event := remembered[i].settled; logs[i].lost(event) {
 			err := errRestored("bucket %d lacks event %s, which this process has seen",
 				b.number, event)
-			w.restored.Store(err)
+			w.restored.Store(&restored{in, err})
 			return err
 		}
 		w.update(b, remembered[i], logs[i])
