@@ -86,10 +86,14 @@ func (s *Store) raise(ctx context.Context, b bucket, was, target meta) error {
 // meta returns the meta that the store has read last.
 func (s *Store) meta() meta { return *s.known.Load() }
 
-// adopt makes a meta the one that the store works with. What the store remembers of the time before
-// an accepted restore can be missing now.
+// adopt makes a meta the one that the store works with, unless another call has adopted a higher
+// one. What the store remembers of the time before an accepted restore can be missing now.
 func (s *Store) adopt(m meta) {
-	s.known.Store(&m)
+	for known := s.known.Load(); known.less(m); known = s.known.Load() {
+		if s.known.CompareAndSwap(known, &m) {
+			break
+		}
+	}
 	s.watch.forget()
 }
 

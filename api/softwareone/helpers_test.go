@@ -93,7 +93,8 @@ func (s *failing) Get(ctx context.Context, key installation.Key) (*installation.
 	return s.Store.Get(ctx, key)
 }
 
-// Count and Events hand on what the stores can do beside.
+// Count, Events, Namespace and AcceptRestore forward to the store beneath.
+
 func (s *failing) Count(ctx context.Context, q installation.Query) (int64, error) {
 	return s.Store.(installation.Counter).Count(ctx, q)
 }
@@ -101,6 +102,15 @@ func (s *failing) Count(ctx context.Context, q installation.Query) (int64, error
 func (s *failing) Events(ctx context.Context, q installation.EventQuery) (installation.EventPage,
 	error) {
 	return s.Store.(installation.EventReader).Events(ctx, q)
+}
+
+func (s *failing) Namespace(ctx context.Context) (installation.Namespace, error) {
+	return s.Store.(installation.Namespacer).Namespace(ctx)
+}
+
+func (s *failing) AcceptRestore(ctx context.Context, now time.Time) (installation.Namespace,
+	error) {
+	return s.Store.(installation.Namespacer).AcceptRestore(ctx, now)
 }
 
 // world is a handler on a server of its own and what there is to look at behind it.

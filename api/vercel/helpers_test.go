@@ -56,6 +56,7 @@ func (c *clock) advance(d time.Duration) {
 type store interface {
 	installation.Store
 	installation.EventReader
+	installation.Namespacer
 }
 
 // watched counts what is written, and fails or lets another writer come first when told to.
