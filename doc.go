@@ -162,9 +162,9 @@
 // implement the four methods of [Store] and run package storetest. A store never sees a plain
 // secret.
 //
-// After a restore from a backup, call [Service.AcceptRestore]: no revision, invitation code or
-// cursor from after the backup then counts any more. The documentation of package redisstore has
-// all steps.
+// After a restore from a backup, call [Service.AcceptRestore]. All open invitations and cursors of
+// events are then void, and no revision from after the backup matches. The documentation of package
+// redisstore has all steps.
 //
 // # Concurrency
 //
