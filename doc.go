@@ -149,8 +149,9 @@
 // # Errors
 //
 // Match errors with [errors.Is] against the sentinels of this package. [ErrNotFound] comes only
-// from a healthy store; a store that cannot answer returns [ErrUnavailable]. A write whose answer
-// was lost returns [ErrUnknownOutcome]. If a record does not open, [Service.Get] and [Service.List]
+// from a healthy store; a store that cannot answer returns [ErrUnavailable]. If its data went back
+// to an older state, the error also matches [ErrRestored]. A write whose answer was lost returns
+// [ErrUnknownOutcome]. If a record does not open, [Service.Get] and [Service.List]
 // return it with its plain fields only. The field Err says why, such as [ErrSealed] or
 // [ErrUnknownKey]; Get also returns that error. Such a record does not stop a list, a sweep or a
 // deletion.
@@ -160,6 +161,10 @@
 // Package memstore keeps everything in memory, package redisstore in Redis. To write another store,
 // implement the four methods of [Store] and run package storetest. A store never sees a plain
 // secret.
+//
+// After a restore from a backup, call [Service.AcceptRestore]. All open invitations and cursors of
+// events are then void, and no revision from after the backup matches. The documentation of package
+// redisstore has all steps.
 //
 // # Concurrency
 //

@@ -215,14 +215,14 @@ func (s *Service) replay(ctx context.Context, w *write, o *Outcome) (*Result, er
 	if err != nil {
 		return nil, err
 	}
-	if a.Epoch != in.Epoch {
-		a.Code = nil // a restore was accepted since, so the code is void
-	}
 	snap, err := s.load(ctx, a.ID)
 	if err != nil {
 		return nil, err
 	}
 	defer snap.wipe()
+	if a.Epoch != in.Epoch || snap.codeEra != in.Era {
+		a.Code = nil // a restore was accepted since, so the code is void
+	}
 	res := &Result{
 		Created: a.Verdict == record.Created, Replayed: true,
 		Changed: a.Verdict != record.Unchanged,

@@ -115,8 +115,9 @@
 //  5. Call [installation.Service.VoidInvitations], and [installation.Service.Resend] for each
 //     invitation that it lists. The old codes do not work any more.
 //
-// Requests with an idempotency key that was first used after the backup run again. A refresh token
-// in the backup may be spent; the provider then rejects it.
+// Cursors of events are [installation.ErrTrimmed], so their readers begin again. Requests with an
+// idempotency key that was first used after the backup run again. A refresh token in the backup may
+// be spent; the provider then rejects it.
 //
 // Set Expect.ID everywhere once the namespace exists. [Store.Namespace] returns the ID.
 //

@@ -74,7 +74,7 @@ type Options struct {
 
 	// FailoverLoss is how much a failover can lose. If an event is gone, and the server still
 	// answered so long after this process saw it, the data went back to an older state: every call
-	// fails with [installation.ErrRestored]. The loss of newer events is only a finding of
+	// except Health and Verify fails with [installation.ErrRestored]. The loss of newer events is only a finding of
 	// [Store.Health]. Default: [DefaultFailoverLoss].
 	FailoverLoss time.Duration
 	// CheckInterval is the longest time between two looks at whether events are gone. A store also
@@ -192,8 +192,7 @@ func (s *Store) open(ctx context.Context) error {
 			return err
 		}
 	}
-	_ = s.compare(ctx) // there is nothing to compare yet; a failure is repeated by the next call
-	return nil
+	return s.compare(ctx) // remembers what is there
 }
 
 func (o *Options) check() error {

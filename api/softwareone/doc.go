@@ -65,6 +65,9 @@
 // installation. If an installation can no longer be decrypted, because its key is gone, GET shows
 // its unencrypted part. DELETE still works.
 //
+// The field revision is a JSON number. After [installation.Service.AcceptRestore] it is about 2^51,
+// so a client must not read it as a 32-bit integer.
+//
 // # Lists
 //
 // The query of a list is in the Resource Query Language (RQL): eq, ne, gt, ge, lt, le, in, out,

@@ -146,10 +146,13 @@ func openStore(
 	options.ContextTimeoutEnabled = true
 	client := redis.NewClient(options)
 	store, err := redisstore.Open(ctx, client, &redisstore.Options{
-		Namespace: namespace(set), Logger: log,
+		Namespace: namespace(set), Logger: log, Expect: redisstore.Expect{ID: set.redisID},
 	})
 	if err != nil {
 		return nil, nil, errors.Join(err, client.Close())
+	}
+	if in, err := store.Namespace(ctx); err == nil {
+		log.Info("opened Redis", "id", in.ID, "epoch", in.Epoch)
 	}
 	return store, func() { _ = client.Close() }, nil
 }
@@ -194,10 +197,16 @@ func (a *app) health(w http.ResponseWriter, r *http.Request) {
 	} else {
 		for _, f := range report.Findings {
 			answer.Findings = append(answer.Findings, finding{f.Level, f.Rule})
+			if f.Level == health.Error {
+				a.log.Error("health", "rule", f.Rule, "detail", f.Detail)
+			}
 		}
 	}
 	if err != nil || !report.OK() {
 		answer.Status, status = "failing", http.StatusServiceUnavailable
+	}
+	if errors.Is(err, installation.ErrRestored) {
+		answer.Status = "restored"
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

@@ -4,11 +4,14 @@
 //	go run ./examples/hostapp -dev
 //	go run ./examples/hostapp -dev -redis redis://127.0.0.1:6379
 //	hostapp -addr :8443 -keys installation.keys -config hostapp.json \
-//		-redis redis://redis.internal.example:6379
+//		-redis redis://redis.internal.example:6379 -redis-id 9f86d081884c7d659a2feaa0c55ad015
 //
 // With -dev it generates keys, customers and tokens, and by default stores in memory. Without -dev
 // the program needs -keys, a keyring in the format of crypto.KeyringFromFile, and -config, a JSON
 // file with the fields of config.
+//
+// Start once without -redis-id. The log then has the ID of the new data. With -redis-id the program
+// never begins anew on an empty or wrong server.
 //
 // The first line on standard output is JSON. It has the address and the mounted platforms, and with
 // -dev the credentials to try them. The log goes to standard error. "/" is a page for people, and
@@ -45,8 +48,8 @@ func main() {
 
 // settings are the flags of the command line.
 type settings struct {
-	addr, redis, keys, config string
-	dev                       bool
+	addr, redis, redisID, keys, config string
+	dev                                bool
 }
 
 // program serves until the context ends. It returns the exit status.
@@ -59,6 +62,8 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&set.redis, "redis", "",
 		"keep installations in the Redis server at this `URL`; without it they end with "+
 			"the program")
+	flags.StringVar(&set.redisID, "redis-id", "",
+		"`ID` that the data in the Redis server must have; the first start logs it")
 	flags.StringVar(&set.keys, "keys", "",
 		"`file` with the keys that protect secrets, the primary first")
 	flags.StringVar(&set.config, "config", "",
@@ -69,7 +74,7 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	switch {
-	case flags.NArg() > 0, set.dev && set.config != "":
+	case flags.NArg() > 0, set.dev && set.config != "", set.redisID != "" && set.redis == "":
 		flags.Usage()
 		return 2
 	case !set.dev && (set.keys == "" || set.config == ""):

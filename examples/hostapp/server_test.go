@@ -1,17 +1,24 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
+	"github.com/go-installation/installation/internal/redistest"
 )
 
 // Wherever the program listens, the addresses of its first line lead to it and
@@ -59,5 +66,56 @@ func TestMissingBodyTimesOut(t *testing.T) {
 	answer, err := io.ReadAll(conn) // until the server closes it
 	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 404") {
 		t.Errorf("%q, %v", answer, err)
+	}
+}
+
+// TestRedisID starts on data with an ID that the program logs. With another ID it does not start.
+func TestRedisID(t *testing.T) {
+	keys := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(keys, []byte(newKeys(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"-dev", "-keys", keys, "-redis", "redis://" + redistest.Start(t).Addr}
+	first := start(t, args...)
+	id := regexp.MustCompile(` id=(\w+)`).FindStringSubmatch(first.log.String())
+	if id == nil {
+		t.Fatalf("no ID in the log:\n%s", first.log)
+	}
+	start(t, append(args, "-redis-id", id[1])...)
+	var out, log bytes.Buffer
+	args = append(args, "-addr", "127.0.0.1:0", "-redis-id", "another")
+	status := program(t.Context(), args, &out, &log)
+	if status != 1 || !strings.Contains(log.String(), "another was expected") {
+		t.Errorf("status %d, log %q", status, &log)
+	}
+}
+
+// restored is a store whose data went back to an older state.
+type restored struct{ installation.Store }
+
+func (restored) Get(context.Context, installation.Key) (*installation.Record, error) {
+	return nil, fmt.Errorf("%w: %w", installation.ErrUnavailable, installation.ErrRestored)
+}
+
+// TestHealthNamesRestore checks that a probe and the log tell a restore from an outage.
+func TestHealthNamesRestore(t *testing.T) {
+	keys, err := loadKeys(settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	svc, err := installation.New(restored{}, keys, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	a := &app{svc: svc, log: slog.New(slog.NewTextHandler(&log, nil))}
+	answer := httptest.NewRecorder()
+	a.health(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/healthz", nil))
+	if answer.Code != http.StatusServiceUnavailable ||
+		!strings.Contains(answer.Body.String(), `"restored"`) {
+		t.Errorf("status %d, body %s", answer.Code, answer.Body)
+	}
+	if !strings.Contains(log.String(), installation.ErrRestored.Error()) {
+		t.Errorf("the log does not name the restore: %s", &log)
 	}
 }
