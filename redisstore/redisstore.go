@@ -74,8 +74,8 @@ type Options struct {
 
 	// FailoverLoss is how much a failover can lose. If an event is gone, and the server still
 	// answered so long after this process saw it, the data went back to an older state: every call
-	// except Health and Verify fails with [installation.ErrRestored]. The loss of newer events is only a finding of
-	// [Store.Health]. Default: [DefaultFailoverLoss].
+	// except Health and Verify fails with [installation.ErrRestored]. The loss of newer events is
+	// only a finding of [Store.Health]. Default: [DefaultFailoverLoss].
 	FailoverLoss time.Duration
 	// CheckInterval is the longest time between two looks at whether events are gone. A store also
 	// looks after it has connected again. Default: [DefaultCheckInterval].
