@@ -22,7 +22,7 @@ func manifests() []*Manifest {
 				{"credential/api_key", testTag, 4},
 			},
 			Rule: "r1", IndexVersion: IndexVersion, Claims: []string{"a", "b"},
-			CodeHash: []byte("hash"), Redeemer: "ACC-1", CredentialNumber: 4,
+			CodeHash: []byte("hash"), CodeEra: "era", Redeemer: "ACC-1", CredentialNumber: 4,
 		},
 		{ID: "i", Generation: 1 << 40, Revision: 1, Lifecycle: lifecycleBytes, IndexVersion: 255},
 	}

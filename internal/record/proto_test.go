@@ -102,7 +102,8 @@ redeemer: "ACC-1"
 credential_number: 4
 content {
   name: "Acme"
-}`
+}
+code_era: "era"`
 	outcomeText = `
 sealed: "sealed"
 key_id: "k1"

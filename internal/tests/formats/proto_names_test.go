@@ -1,8 +1,8 @@
 package formats
 
 // protoNames are the names of all fields of docs/record.proto that the writes in the test fill.
-// The service does not write the epoch of the store and the state of a token refresh yet. The
-// account of an entry is empty where the installation had none at that time.
+// The service does not write the state of a token refresh yet. The account of an entry is empty
+// where the installation had none at that time.
 var protoNames = map[string]string{
 	"Body": `
 		lifecycle lifecycle.status lifecycle.generation lifecycle.expired
@@ -13,14 +13,14 @@ var protoNames = map[string]string{
 		lifecycle.uninstalled.of_name lifecycle.uninstalled.of_icon lifecycle.purge_at
 		lifecycle.purged manifest key_id key values values.ref values.sealed`,
 	"Manifest": `
-		id generation revision lifecycle lifecycle.status lifecycle.generation
+		id generation revision epoch lifecycle lifecycle.status lifecycle.generation
 		lifecycle.expired lifecycle.expired.at lifecycle.expired.kind lifecycle.expired.by
 		lifecycle.expired.by_name lifecycle.expired.by_icon lifecycle.uninstalled
 		lifecycle.uninstalled.at lifecycle.uninstalled.kind lifecycle.uninstalled.by
 		lifecycle.uninstalled.by_name lifecycle.uninstalled.by_icon lifecycle.uninstalled.of
 		lifecycle.uninstalled.of_name lifecycle.uninstalled.of_icon lifecycle.purge_at
 		lifecycle.purged table table.ref table.tag table.number rule index_version claims
-		code_hash redeemer credential_number content content.name content.extension
+		code_hash code_era redeemer credential_number content content.name content.extension
 		content.extension.id content.extension.name content.extension.icon
 		content.extension.href content.extension.owner content.extension.revision
 		content.account content.account.id content.account.name content.account.icon
@@ -84,5 +84,5 @@ var protoNames = map[string]string{
 		sealed key_id key`,
 	"Answer": `
 		content code lifecycle lifecycle.status lifecycle.generation fingerprint id
-		generation revision verdict data_key`,
+		generation revision verdict data_key epoch`,
 }

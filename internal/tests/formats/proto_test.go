@@ -155,6 +155,9 @@ func TestProtocShowsStoredForms(t *testing.T) {
 	}
 	actor := installation.Actor{Kind: installation.Host, User: everyReference}
 	p := &protoShow{keys: keys, seen: make(map[string]map[string]bool)}
+	if _, err := svc.As(actor).AcceptRestore(t.Context()); err != nil { // begins an epoch
+		t.Fatal(err)
+	}
 	for _, write := range everyWrite(t, svc.In(fixture.Tenant).As(actor)) {
 		if err := write(); err != nil {
 			t.Fatal(err)
