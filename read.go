@@ -152,7 +152,7 @@ func (s *Service) All(ctx context.Context, req ListRequest) iter.Seq2[*Installat
 }
 
 // Count returns how many installations match req. It ignores After, Skip, Limit and Reverse. It
-// reads no installation if an index serves the filter and the store can count.
+// opens no installation if an index serves the filter.
 //
 // Errors: those of [Service.List].
 func (s *Service) Count(ctx context.Context, req ListRequest) (n int64, err error) {
@@ -165,8 +165,8 @@ func (s *Service) Count(ctx context.Context, req ListRequest) (n int64, err erro
 	if !ok {
 		return 0, nil
 	}
-	if counter, ok := s.store.(Counter); ok && s.indexed(own) {
-		return counter.Count(ctx, Query{Tenant: s.tenant, Term: s.termFor(own)})
+	if s.indexed(own) {
+		return s.countRecords(ctx, Query{Tenant: s.tenant, Term: s.termFor(own)})
 	}
 	for more := true; more; more = req.After != "" {
 		list, err := s.list(ctx, req)
@@ -285,10 +285,6 @@ func (s *Service) Events(ctx context.Context, after string, limit int) (page Eve
 	if err := s.admitMaintenance(checkLimit("limit", limit, MaxPage)); err != nil {
 		return EventPage{}, err
 	}
-	reader, ok := s.store.(EventReader)
-	if !ok {
-		return EventPage{}, ErrUnsupported
-	}
 	in, err := s.namespace(ctx)
 	if err != nil {
 		return EventPage{}, err
@@ -297,7 +293,7 @@ func (s *Service) Events(ctx context.Context, after string, limit int) (page Eve
 		return EventPage{}, err
 	}
 	q := EventQuery{Tenant: s.tenant, After: after, Limit: cmp.Or(limit, defaultPage)}
-	page, err = reader.Events(ctx, q)
+	page, err = s.store.Events(ctx, q)
 	page.Next = in.eventCursor(page.Next)
 	return page, invalidCursor(err)
 }
