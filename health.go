@@ -59,18 +59,26 @@ func (s *Service) Check(ctx context.Context) (report *Report, err error) {
 		return nil, err
 	}
 	report = &Report{}
-	if checker, ok := s.store.(HealthChecker); ok {
-		report.Findings, err = checker.Health(ctx)
-	} else if _, err = s.store.Get(ctx, Key{ID: "check"}); errors.Is(err, ErrNotFound) {
-		err = nil // a healthy store said so
-	}
-	if err == nil {
+	if report.Findings, err = s.storeHealth(ctx); err == nil {
 		err = s.checkKeys(ctx, report)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return report, nil
+}
+
+// storeHealth returns what the store reports of itself. If the store has no reports, one read shows
+// whether it answers.
+func (s *Service) storeHealth(ctx context.Context) ([]health.Finding, error) {
+	found, err := s.store.Health(ctx)
+	if !errors.Is(err, ErrUnsupported) {
+		return found, err
+	}
+	if _, err = s.store.Get(ctx, Key{ID: "check"}); errors.Is(err, ErrNotFound) {
+		err = nil // a healthy store said so
+	}
+	return nil, err
 }
 
 // checkKeys counts the records under each key and tries the keys.

@@ -29,11 +29,7 @@ func (s *Service) AcceptRestore(ctx context.Context) (in Namespace, err error) {
 	if err := s.admitMaintenance(nil); err != nil {
 		return Namespace{}, err
 	}
-	n, ok := s.store.(Namespacer)
-	if !ok {
-		return Namespace{}, ErrUnsupported
-	}
-	return n.AcceptRestore(ctx, s.now())
+	return s.store.AcceptRestore(ctx, s.now())
 }
 
 // VoidPage is one page of invitations whose code does not work any more.

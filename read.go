@@ -48,7 +48,13 @@ func (s *Service) Get(ctx context.Context, id string) (*Installation, error) {
 // see, oldest first. Installations that cannot be opened are listed with Err set. A filter that no
 // index serves removes installations from the page, so the page can be shorter than Limit.
 //
-// Errors: [ErrInvalid], [ErrForbidden] without an actor, and those of the store.
+// With AllTenants, List covers all tenants, whatever the tenant of the service is. The order is
+// then one of the store's choosing. It is stable: installations that come or go do not move others
+// across a cursor. Each has its Tenant set, and those of one tenant need not be in a row. No index
+// serves a filter across tenants, so a call reads up to Limit records even if few match.
+//
+// Errors: [ErrInvalid], [ErrForbidden] without an actor and for AllTenants by anyone except the
+// host, and those of the store.
 func (s *Service) List(ctx context.Context, req ListRequest) (*List, error) {
 	list, err := s.list(ctx, req)
 	if err != nil {
@@ -61,22 +67,29 @@ func (s *Service) List(ctx context.Context, req ListRequest) (*List, error) {
 const defaultPage = 100
 
 func (s *Service) list(ctx context.Context, req ListRequest) (*List, error) {
-	if err := s.admit(req.check); err != nil {
+	if err := s.admitList(req); err != nil {
 		return nil, err
 	}
 	req, ok := s.ownRows(req)
 	if !ok {
 		return &List{}, nil
 	}
-	q := Query{
-		Tenant: s.tenant, Term: s.termFor(req), After: req.After, Skip: req.Skip,
-		Limit: cmp.Or(req.Limit, defaultPage), Reverse: req.Reverse,
-	}
+	q := s.queryFor(req)
+	q.After, q.Skip, q.Reverse = req.After, req.Skip, req.Reverse
+	q.Limit = cmp.Or(req.Limit, defaultPage)
 	if req.Skip > 0 && !s.indexed(req) {
 		return s.skipRows(ctx, q, req)
 	}
 	rows, next, err := s.page(ctx, q, req)
 	return &List{Installations: rows, Next: next}, err
+}
+
+// admitList is admit for a list. Only the host may list across tenants.
+func (s *Service) admitList(req ListRequest) error {
+	if req.AllTenants {
+		return s.admitMaintenance(req.check)
+	}
+	return s.admit(req.check)
 }
 
 // page reads one page of the store and returns the rows that match req.
@@ -91,7 +104,11 @@ func (s *Service) page(
 	rows = make([]*Installation, 0, len(page.Records))
 	var shared *schemaLookup
 	for _, r := range page.Records {
-		snap := s.open(ctx, Key{s.tenant, r.Key.ID}, r)
+		key := Key{s.tenant, r.Key.ID}
+		if req.AllTenants {
+			key = r.Key
+		}
+		snap := s.open(ctx, key, r)
 		snap.schema = shared
 		inst := s.show(ctx, snap, now)
 		if s.can(ActionSee, inst) && req.matches(inst) {
@@ -152,21 +169,21 @@ func (s *Service) All(ctx context.Context, req ListRequest) iter.Seq2[*Installat
 }
 
 // Count returns how many installations match req. It ignores After, Skip, Limit and Reverse. It
-// reads no installation if an index serves the filter and the store can count.
+// opens no installation if an index serves the filter.
 //
 // Errors: those of [Service.List].
 func (s *Service) Count(ctx context.Context, req ListRequest) (n int64, err error) {
 	defer inMethod("count", &err)
 	req.After, req.Skip, req.Limit = "", 0, MaxPage
-	if err := s.admit(req.check); err != nil {
+	if err := s.admitList(req); err != nil {
 		return 0, err
 	}
 	own, ok := s.ownRows(req)
 	if !ok {
 		return 0, nil
 	}
-	if counter, ok := s.store.(Counter); ok && s.indexed(own) {
-		return counter.Count(ctx, Query{Tenant: s.tenant, Term: s.termFor(own)})
+	if s.indexed(own) {
+		return s.countRecords(ctx, s.queryFor(own))
 	}
 	for more := true; more; more = req.After != "" {
 		list, err := s.list(ctx, req)
@@ -177,6 +194,14 @@ func (s *Service) Count(ctx context.Context, req ListRequest) (n int64, err erro
 		req.After = list.Next
 	}
 	return n, nil
+}
+
+// queryFor returns the query of the list that termFor chooses, or of all records of all tenants.
+func (s *Service) queryFor(req ListRequest) Query {
+	if req.AllTenants {
+		return Query{AllTenants: true, Term: record.TermEverywhere}
+	}
+	return Query{Tenant: s.tenant, Term: s.termFor(req)}
 }
 
 // termFor returns the narrowest index term for a list that contains only rows of the actor. A
@@ -236,18 +261,6 @@ func (s Status) phase() string {
 	return string(s)
 }
 
-// phase returns the one phase of all requested states, "" if there is no such phase.
-func (req ListRequest) phase() string {
-	if len(req.Status) == 0 {
-		return ""
-	}
-	phase := req.Status[0].phase()
-	if slices.ContainsFunc(req.Status, func(s Status) bool { return s.phase() != phase }) {
-		return ""
-	}
-	return phase
-}
-
 // indexed reports whether one index term alone selects the rows of req.
 func (s *Service) indexed(req ListRequest) bool {
 	if !s.actor.ownsAll() {
@@ -255,24 +268,12 @@ func (s *Service) indexed(req ListRequest) bool {
 	}
 	filters := []string{req.Extension + req.Account, req.Owner, req.Connection, req.phase()}
 	given := slices.DeleteFunc(filters, func(f string) bool { return f == "" })
+	if req.AllTenants {
+		return len(given) == 0 && len(req.Status) == 0
+	}
 	wholePhase := len(req.Status) == 0 || req.phase() != "" && req.phase() != phasePending ||
 		slices.Contains(req.Status, StatusInvited) && slices.Contains(req.Status, StatusExpired)
 	return len(given) <= 1 && wholePhase
-}
-
-// matches reports whether a row matches the filters.
-func (req ListRequest) matches(inst *Installation) bool {
-	var connection string
-	if inst.Connection != nil {
-		connection = inst.Connection.ID
-	}
-	if inst.Err != nil {
-		connection = req.Connection // it is sealed, so the row counts as a match
-	}
-	is := func(want, have string) bool { return want == "" || want == have }
-	return is(req.Extension, inst.Extension.ID) && is(req.Account, inst.Account.ID) &&
-		is(req.Owner, inst.Extension.Owner) && is(req.Connection, connection) &&
-		(len(req.Status) == 0 || slices.Contains(req.Status, inst.Status))
 }
 
 // Events returns entries of the tenant's change log, oldest first, after the given cursor
@@ -285,10 +286,6 @@ func (s *Service) Events(ctx context.Context, after string, limit int) (page Eve
 	if err := s.admitMaintenance(checkLimit("limit", limit, MaxPage)); err != nil {
 		return EventPage{}, err
 	}
-	reader, ok := s.store.(EventReader)
-	if !ok {
-		return EventPage{}, ErrUnsupported
-	}
 	in, err := s.namespace(ctx)
 	if err != nil {
 		return EventPage{}, err
@@ -297,7 +294,7 @@ func (s *Service) Events(ctx context.Context, after string, limit int) (page Eve
 		return EventPage{}, err
 	}
 	q := EventQuery{Tenant: s.tenant, After: after, Limit: cmp.Or(limit, defaultPage)}
-	page, err = reader.Events(ctx, q)
+	page, err = s.store.Events(ctx, q)
 	page.Next = in.eventCursor(page.Next)
 	return page, invalidCursor(err)
 }

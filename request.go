@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/go-installation/installation/billing"
@@ -150,13 +151,44 @@ type ListRequest struct {
 	Connection string   // ID
 	Status     []Status // any of these
 
+	// AllTenants lists all tenants, and not only that of the service. It is for the host; see
+	// [Service.List].
+	AllTenants bool
+
 	After   string // Next of the previous page; "" = from the start
 	Skip    int    // rows to pass over first, at most MaxSkip
 	Limit   int    // 0 = 100, at most MaxPage
 	Reverse bool   // newest first
 }
 
-// List is one page of installations in the order of their creation. A page can be shorter than
+// phase returns the one phase of all requested states, "" if there is no such phase.
+func (req ListRequest) phase() string {
+	if len(req.Status) == 0 {
+		return ""
+	}
+	phase := req.Status[0].phase()
+	if slices.ContainsFunc(req.Status, func(s Status) bool { return s.phase() != phase }) {
+		return ""
+	}
+	return phase
+}
+
+// matches reports whether a row matches the filters.
+func (req ListRequest) matches(inst *Installation) bool {
+	var connection string
+	if inst.Connection != nil {
+		connection = inst.Connection.ID
+	}
+	if inst.Err != nil {
+		connection = req.Connection // it is sealed, so the row counts as a match
+	}
+	is := func(want, have string) bool { return want == "" || want == have }
+	return is(req.Extension, inst.Extension.ID) && is(req.Account, inst.Account.ID) &&
+		is(req.Owner, inst.Extension.Owner) && is(req.Connection, connection) &&
+		(len(req.Status) == 0 || slices.Contains(req.Status, inst.Status))
+}
+
+// List is one page of installations, in the order of [Service.List]. A page can be shorter than
 // requested although Next is set.
 type List struct {
 	Installations []*Installation

@@ -16,6 +16,7 @@ import (
 
 // schemaLookup is what Options.Schema returned for an extension. The rows of a list share it.
 type schemaLookup struct {
+	tenant    string
 	extension Extension
 	source    validate.SchemaSource
 	err       error
@@ -32,9 +33,10 @@ func (s *Service) schemaSource(ctx context.Context, snap *snapshot) (validate.Sc
 	if s.opts.Schema == nil || ext.ID == "" {
 		return validate.SchemaSource{}, nil
 	}
-	if snap.schema == nil || snap.schema.extension != ext {
-		source, err := s.askSchema(ctx, snap.key.Tenant, ext)
-		snap.schema = &schemaLookup{extension: ext, source: source, err: err}
+	tenant := snap.key.Tenant
+	if l := snap.schema; l == nil || l.tenant != tenant || l.extension != ext {
+		source, err := s.askSchema(ctx, tenant, ext)
+		snap.schema = &schemaLookup{tenant: tenant, extension: ext, source: source, err: err}
 	}
 	return snap.schema.source, snap.schema.err
 }

@@ -24,7 +24,7 @@ import (
 // A Service is small and immutable. [Service.In] and [Service.As] return copies: make a copy for
 // each request. A Service starts no goroutine and is safe for concurrent use.
 type Service struct {
-	store    Store
+	store    Decorator
 	keys     crypto.KeyWrapper
 	opts     Options
 	base     *url.URL    // parsed Options.AcceptURL
@@ -269,7 +269,7 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 		return nil, errors.New("installation: the key wrapper has no primary key")
 	}
 	s := &Service{
-		store: store, keys: keys, rule: masked.NameRule{},
+		store: Decorator{store}, keys: keys, rule: masked.NameRule{},
 		schemas:  schema.NewCache(maxSchemas),
 		outcomes: &outcomeKey{}, outcomeKeys: keys,
 	}

@@ -40,11 +40,7 @@ type snapshot struct {
 // namespace returns the namespace of the store, the zero value if the store has none. A change has
 // to be built from what is read after this call.
 func (s *Service) namespace(ctx context.Context) (Namespace, error) {
-	n, ok := s.store.(Namespacer)
-	if !ok {
-		return Namespace{}, nil
-	}
-	in, err := n.Namespace(ctx)
+	in, err := s.store.Namespace(ctx)
 	if errors.Is(err, ErrUnsupported) {
 		return Namespace{}, nil
 	}
@@ -55,8 +51,8 @@ func (s *Service) namespace(ctx context.Context) (Namespace, error) {
 func (s *Service) rejectedEpoch(ctx context.Context, c Change) error {
 	in, err := s.namespace(ctx)
 	if err == nil && in.Epoch == c.Epoch {
-		return fmt.Errorf("%w: the store has epochs, and a wrapper of it hides Namespacer",
-			ErrUnavailable)
+		return fmt.Errorf("%w: the store has epochs, but a store around it hides Namespacer: "+
+			"embed a Decorator", ErrUnavailable)
 	}
 	return cmp.Or(err, errRetry)
 }
@@ -352,11 +348,18 @@ func termsOf(i *Installation, keyID string) record.Terms {
 var everywhere = Query{AllTenants: true, Term: record.TermEverywhere, Limit: MaxPage}
 
 // countTerm counts the records of all tenants with a global term.
-func (s *Service) countTerm(ctx context.Context, term string) (n int64, err error) {
-	q := Query{AllTenants: true, Term: term, Limit: MaxPage}
-	if counter, ok := s.store.(Counter); ok {
-		return counter.Count(ctx, q)
+func (s *Service) countTerm(ctx context.Context, term string) (int64, error) {
+	return s.countRecords(ctx, Query{AllTenants: true, Term: term})
+}
+
+// countRecords counts the records that q selects, page by page if the store cannot count.
+func (s *Service) countRecords(ctx context.Context, q Query) (n int64, err error) {
+	q.Limit = MaxPage
+	n, err = s.store.Count(ctx, q)
+	if !errors.Is(err, ErrUnsupported) {
+		return n, err
 	}
+	n = 0
 	for _, err := range s.records(ctx, q) {
 		if err != nil {
 			return 0, err

@@ -30,9 +30,9 @@ import (
 //   - All methods may be called from many goroutines at once.
 //
 // The Store interface does not grow. Further abilities are optional interfaces: [EventReader],
-// [Counter], [HealthChecker], [Namespacer]. Each interface says what the Service does without it. A
-// wrapper that embeds a Store hides these interfaces. The wrapper must implement them and forward
-// the calls.
+// [Counter], [HealthChecker], [Namespacer]. Each interface says what the Service does without it.
+// The Service does the same if a method returns an error that matches [ErrUnsupported]. To write a
+// store around another one, embed a [Decorator].
 type Store interface {
 	// Get returns the record at key, even if it is a tombstone (see Record.Deleted). It returns an
 	// error that matches [ErrNotFound] if a healthy store holds nothing there.
@@ -267,8 +267,7 @@ type Namespace struct {
 }
 
 // Namespacer is the ability of a store to refuse changes that were built before a restore. Without
-// it the namespace has no ID, and its epoch is always 0. If a wrapper has this interface and the
-// store beneath does not, both methods return an error that matches [ErrUnsupported].
+// it the namespace has no ID, and its epoch is always 0.
 //
 // After a restore from a backup, a revision can be given out a second time, for other content. The
 // epoch prevents that. When an operator accepts the restore, the epoch becomes a number that is
@@ -286,4 +285,53 @@ type Namespacer interface {
 	// of them returned. If the store is split in parts with different epochs, AcceptRestore makes
 	// them equal. After an error, a repeat completes the work.
 	AcceptRestore(ctx context.Context, now time.Time) (Namespace, error)
+}
+
+// Decorator forwards all methods of a Store and of the optional interfaces to the Store in it. If
+// that Store lacks an optional interface, the methods return [ErrUnsupported]. To write a store
+// around another one, for example for metrics or traces, embed a Decorator and override what you
+// need. A type that embeds only a Store hides the optional interfaces.
+//
+// Later releases may add optional interfaces, and then a Decorator forwards them too. So do not
+// embed it in a store that changes keys or records: implement the interfaces one by one there.
+type Decorator struct{ Store }
+
+// Events implements [EventReader].
+func (d Decorator) Events(ctx context.Context, q EventQuery) (EventPage, error) {
+	if s, ok := d.Store.(EventReader); ok {
+		return s.Events(ctx, q)
+	}
+	return EventPage{}, ErrUnsupported
+}
+
+// Count implements [Counter].
+func (d Decorator) Count(ctx context.Context, q Query) (int64, error) {
+	if s, ok := d.Store.(Counter); ok {
+		return s.Count(ctx, q)
+	}
+	return 0, ErrUnsupported
+}
+
+// Health implements [HealthChecker].
+func (d Decorator) Health(ctx context.Context) ([]health.Finding, error) {
+	if s, ok := d.Store.(HealthChecker); ok {
+		return s.Health(ctx)
+	}
+	return nil, ErrUnsupported
+}
+
+// Namespace implements [Namespacer].
+func (d Decorator) Namespace(ctx context.Context) (Namespace, error) {
+	if s, ok := d.Store.(Namespacer); ok {
+		return s.Namespace(ctx)
+	}
+	return Namespace{}, ErrUnsupported
+}
+
+// AcceptRestore implements [Namespacer].
+func (d Decorator) AcceptRestore(ctx context.Context, now time.Time) (Namespace, error) {
+	if s, ok := d.Store.(Namespacer); ok {
+		return s.AcceptRestore(ctx, now)
+	}
+	return Namespace{}, ErrUnsupported
 }

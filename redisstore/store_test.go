@@ -42,6 +42,14 @@ func TestStore(t *testing.T) {
 	}
 }
 
+// TestDecoratedStore runs the conformance suite on a store in a decorator.
+func TestDecoratedStore(t *testing.T) {
+	client := dialMini(t)
+	storetest.Run(t, func(t *testing.T) installation.Store {
+		return installation.Decorator{Store: open(t, client, &redisstore.Options{Buckets: 16})}
+	})
+}
+
 // TestLastRevision updates a record whose revision is the greatest possible.
 func TestLastRevision(t *testing.T) {
 	s := open(t, dialMini(t), nil)

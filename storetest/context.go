@@ -20,7 +20,7 @@ var contextCases = []testCase{
 			defer release()
 
 			for _, ctx := range []context.Context{cancelled, expired} {
-				for name, call := range calls(s, stored) {
+				for name, call := range calls(t, s, stored) {
 					if err := call(ctx); !errors.Is(err, ctx.Err()) {
 						t.Errorf("%s: error %v, want %v", name, err, ctx.Err())
 					}
@@ -36,7 +36,7 @@ var contextCases = []testCase{
 
 // calls returns valid calls of all methods of s, by name.
 func calls(
-	s installation.Store, stored *installation.Record,
+	t tester, s installation.Store, stored *installation.Record,
 ) map[string]func(context.Context) error {
 	q := installation.Query{Tenant: stored.Key.Tenant, Term: all, Limit: 1}
 	m := map[string]func(context.Context) error{
@@ -50,16 +50,16 @@ func calls(
 			return err
 		},
 	}
-	if r, ok := s.(installation.EventReader); ok {
+	if r, ok := ability[installation.EventReader](t, s); ok {
 		m["Events"] = errorOf(r.Events, installation.EventQuery{Tenant: q.Tenant, Limit: 1})
 	}
-	if c, ok := s.(installation.Counter); ok {
+	if c, ok := ability[installation.Counter](t, s); ok {
 		m["Count"] = errorOf(c.Count, q)
 	}
-	if h, ok := s.(installation.HealthChecker); ok {
+	if h, ok := ability[installation.HealthChecker](t, s); ok {
 		m["Health"] = func(ctx context.Context) error { _, err := h.Health(ctx); return err }
 	}
-	if n, ok := s.(installation.Namespacer); ok {
+	if n, ok := ability[installation.Namespacer](t, s); ok {
 		m["Namespace"] = func(ctx context.Context) error { _, err := n.Namespace(ctx); return err }
 		m["AcceptRestore"] = errorOf(n.AcceptRestore, now)
 	}

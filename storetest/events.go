@@ -199,7 +199,7 @@ func sameEvent(got, want installation.Event) bool {
 // nothing if the store cannot read the log back.
 func logged(t tester, s installation.Store, tenant string, want []installation.Event) {
 	t.Helper()
-	if r, ok := s.(installation.EventReader); ok {
+	if r, ok := ability[installation.EventReader](t, s); ok {
 		sameEvents(t, events(t, r, installation.EventQuery{Tenant: tenant}), want)
 	}
 }

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,14 +10,14 @@ import (
 
 var namespaceCases = []testCase{
 	{"namespace/new", "Epoch is 0 until the first restore is accepted.",
-		withNamespace(func(t tester, s installation.Store, n installation.Namespacer) {
+		withAbility(func(t tester, s installation.Store, n installation.Namespacer) {
 			if in := namespace(t, n); in.ID == "" || in.Epoch != 0 {
 				t.Errorf("namespace of a new store: got %+v, want an ID and epoch 0", in)
 			}
 			commit(t, s, create(at("a")))
 		})},
 	{"namespace/same", "Namespace returns the namespace as the store saw it last.",
-		withNamespace(func(t tester, s installation.Store, n installation.Namespacer) {
+		withAbility(func(t tester, s installation.Store, n installation.Namespacer) {
 			in := namespace(t, n)
 			sameNamespace(t, namespace(t, n), in)
 			commit(t, s, create(at("a")))
@@ -26,7 +25,7 @@ var namespaceCases = []testCase{
 		})},
 	{"namespace/epoch", "now in microseconds since 1970, or the epoch before plus 1 if that is " +
 		"greater",
-		withNamespace(func(t tester, _ installation.Store, n installation.Namespacer) {
+		withAbility(func(t tester, _ installation.Store, n installation.Namespacer) {
 			for _, tc := range []struct {
 				now  time.Time
 				want int64
@@ -45,7 +44,7 @@ var namespaceCases = []testCase{
 		})},
 	{"namespace/epoch-stays", "From then on it is the time of the last acceptance in " +
 		"microseconds since 1970, or a greater number.",
-		withNamespace(func(t tester, s installation.Store, n installation.Namespacer) {
+		withAbility(func(t tester, s installation.Store, n installation.Namespacer) {
 			accepted := accept(t, n, now)
 			c := in(create(at("a")), accepted.Epoch)
 			c.Now = later
@@ -55,7 +54,7 @@ var namespaceCases = []testCase{
 			}
 		})},
 	{"namespace/id", "The ID stays the same.",
-		withNamespace(func(t tester, _ installation.Store, n installation.Namespacer) {
+		withAbility(func(t tester, _ installation.Store, n installation.Namespacer) {
 			began := namespace(t, n)
 			for range 3 {
 				if got := accept(t, n, now); got.ID != began.ID {
@@ -64,7 +63,7 @@ var namespaceCases = []testCase{
 			}
 		})},
 	{"namespace/era", "random, new with each epoch: tells apart two epochs with the same number",
-		withNamespace(func(t tester, _ installation.Store, n installation.Namespacer) {
+		withAbility(func(t tester, _ installation.Store, n installation.Namespacer) {
 			seen := []string{namespace(t, n).Era}
 			for range 4 {
 				got := accept(t, n, now)
@@ -75,7 +74,7 @@ var namespaceCases = []testCase{
 			}
 		})},
 	{"namespace/after-acceptance", "After AcceptRestore, it returns the new namespace.",
-		withNamespace(func(t tester, _ installation.Store, n installation.Namespacer) {
+		withAbility(func(t tester, _ installation.Store, n installation.Namespacer) {
 			for range 3 {
 				accepted := accept(t, n, now)
 				sameNamespace(t, namespace(t, n), accepted)
@@ -83,13 +82,13 @@ var namespaceCases = []testCase{
 		})},
 	{"namespace/after-refusal", "After an error of Commit that matches [ErrEpoch], it returns " +
 		"the namespace that Commit saw.",
-		withNamespace(func(t tester, s installation.Store, n installation.Namespacer) {
+		withAbility(func(t tester, s installation.Store, n installation.Namespacer) {
 			accepted := accept(t, n, now)
 			reject(t, s, create(at("a")), installation.ErrEpoch)
 			sameNamespace(t, namespace(t, n), accepted)
 		})},
 	{"namespace/data-stays", "So do records, outcomes and events.",
-		withNamespace(func(t tester, s installation.Store, n installation.Namespacer) {
+		withAbility(func(t tester, s installation.Store, n installation.Namespacer) {
 			c := create(at("a"))
 			c.Idempotency = outcome("key", "before")
 			c.Events = []installation.Event{eventOf(c, "before")}
@@ -107,7 +106,7 @@ var namespaceCases = []testCase{
 		})},
 	{"namespace/other-epoch", "c.Epoch is not the epoch of the namespace (see [Namespacer]): an " +
 		"error that matches [ErrEpoch].",
-		withNamespace(func(t tester, s installation.Store, n installation.Namespacer) {
+		withAbility(func(t tester, s installation.Store, n installation.Namespacer) {
 			refused(t, s, 0, -1, 1, now.UnixMicro())
 			first := accept(t, n, now).Epoch
 			refused(t, s, first, 0, first-1, first+1)
@@ -115,12 +114,12 @@ var namespaceCases = []testCase{
 			refused(t, s, second, 0, first, second-1, second+1)
 		})},
 	{"namespace/writes-nothing", "Commit applies c, all of it or nothing.",
-		withNamespace(func(t tester, s installation.Store, n installation.Namespacer) {
+		withAbility(func(t tester, s installation.Store, n installation.Namespacer) {
 			refusedWhole(t, s, accept(t, n, now).Epoch)
 		})},
 	{"namespace/present-epoch", "From then on the service chooses revisions and generations that " +
 		"are at least the epoch, and a store refuses a change of another epoch.",
-		withNamespace(func(t tester, s installation.Store, n installation.Namespacer) {
+		withAbility(func(t tester, s installation.Store, n installation.Namespacer) {
 			stored := commit(t, s, create(at("a")))
 			epoch := accept(t, n, now).Epoch
 			c := in(update(stored), epoch)
@@ -132,7 +131,7 @@ var namespaceCases = []testCase{
 		})},
 	{"namespace/replay-first", "It checks these cases in order, and stops at the first that " +
 		"applies",
-		withNamespace(func(t tester, s installation.Store, n installation.Namespacer) {
+		withAbility(func(t tester, s installation.Store, n installation.Namespacer) {
 			c := create(at("a"))
 			commit(t, s, c)
 			accept(t, n, now)
@@ -140,7 +139,7 @@ var namespaceCases = []testCase{
 		})},
 	{"namespace/before-outcome", "It checks these cases in order, and stops at the first that " +
 		"applies",
-		withNamespace(func(t tester, s installation.Store, n installation.Namespacer) {
+		withAbility(func(t tester, s installation.Store, n installation.Namespacer) {
 			holder := create(at("holder"))
 			holder.Idempotency = outcome("used", "of the holder")
 			commit(t, s, holder)
@@ -151,7 +150,7 @@ var namespaceCases = []testCase{
 		})},
 	{"namespace/before-conflicts", "It checks these cases in order, and stops at the first that " +
 		"applies",
-		withNamespace(func(t tester, s installation.Store, n installation.Namespacer) {
+		withAbility(func(t tester, s installation.Store, n installation.Namespacer) {
 			holder := create(at("holder"))
 			holder.Record.Claims = []string{"claim"}
 			commit(t, s, holder)
@@ -163,7 +162,7 @@ var namespaceCases = []testCase{
 		})},
 	{"namespace/race", "If several calls run at the same time, the greatest epoch stays that one " +
 		"of them returned.",
-		withNamespace(func(t tester, s installation.Store, n installation.Namespacer) {
+		withAbility(func(t tester, s installation.Store, n installation.Namespacer) {
 			began := namespace(t, n)
 			var accepted [racers]installation.Namespace
 			race(t, func(i int) error {
@@ -185,20 +184,6 @@ var namespaceCases = []testCase{
 			refused(t, s, last.Epoch, 0, last.Epoch-1)
 			sameNamespace(t, namespace(t, n), last)
 		})},
-}
-
-// withNamespace is withAbility for a Namespacer. It also skips the case if the store is a wrapper
-// and the store beneath lacks the ability.
-func withNamespace(
-	run func(t tester, s installation.Store, n installation.Namespacer),
-) func(tester, installation.Store) {
-	return withAbility(func(t tester, s installation.Store, n installation.Namespacer) {
-		if _, err := n.Namespace(t.Context()); errors.Is(err, installation.ErrUnsupported) {
-			t.Skipf("the store beneath has no namespace")
-			return
-		}
-		run(t, s, n)
-	})
 }
 
 // in returns c as a change of this epoch. Its revision and generation are at least the epoch.

@@ -57,7 +57,7 @@ var ownershipCases = []testCase{
 			if receipt, err := s.Commit(t.Context(), again); err == nil && receipt.Outcome != nil {
 				clear(receipt.Outcome.Data)
 			}
-			if r, ok := s.(installation.EventReader); ok {
+			if r, ok := ability[installation.EventReader](t, s); ok {
 				for _, e := range events(t, r, installation.EventQuery{Tenant: c.Key.Tenant}) {
 					clear(e.Changed)
 				}

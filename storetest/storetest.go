@@ -15,6 +15,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"slices"
 	"testing"
@@ -25,7 +26,7 @@ import (
 // Run runs every case of the contract as a subtest. It calls open once for each case. open has to
 // return an empty store with a new namespace, and to close that store with t.Cleanup if needed.
 // Cases for abilities that the store does not have, such as [installation.EventReader], are
-// skipped.
+// skipped. A method that returns [installation.ErrUnsupported] shows that the ability is absent.
 func Run(t *testing.T, open func(t *testing.T) installation.Store) {
 	t.Helper()
 	run(t, cases(), open)
@@ -77,13 +78,33 @@ func cases() []testCase {
 	)
 }
 
+// ability returns s as an optional interface. It returns false if s lacks the interface, or is a
+// decorator of a store that lacks it.
+func ability[A any](t tester, s installation.Store) (a A, ok bool) {
+	if a, ok = s.(A); !ok {
+		return a, false
+	}
+	var err error
+	switch a := any(&a).(type) {
+	case *installation.EventReader:
+		_, err = (*a).Events(t.Context(), installation.EventQuery{Tenant: "tenant", Limit: 1})
+	case *installation.Counter:
+		_, err = (*a).Count(t.Context(), everything)
+	case *installation.HealthChecker:
+		_, err = (*a).Health(t.Context())
+	case *installation.Namespacer:
+		_, err = (*a).Namespace(t.Context())
+	}
+	return a, !errors.Is(err, installation.ErrUnsupported)
+}
+
 // withAbility returns the function of a case for stores that implement the optional interface A. On
 // other stores the case is skipped.
 func withAbility[A any](
 	run func(t tester, s installation.Store, a A),
 ) func(tester, installation.Store) {
 	return func(t tester, s installation.Store) {
-		a, ok := s.(A)
+		a, ok := ability[A](t, s)
 		if !ok {
 			t.Skipf("the store does not implement %v", reflect.TypeFor[A]())
 			return

@@ -23,9 +23,21 @@ func TestDecoratorIsSound(t *testing.T) {
 
 // TestStoreWithoutAbilities runs the suite on a store with only the four methods.
 func TestStoreWithoutAbilities(t *testing.T) {
+	withoutAbilities(t, func(s installation.Store) installation.Store { return s })
+}
+
+// TestDecoratorWithoutAbilities runs the suite on a decorator of a store with only four methods.
+func TestDecoratorWithoutAbilities(t *testing.T) {
+	withoutAbilities(t, func(s installation.Store) installation.Store {
+		return &installation.Decorator{Store: s}
+	})
+}
+
+func withoutAbilities(t *testing.T, decorate func(installation.Store) installation.Store) {
+	t.Helper()
 	skipped := 0
 	for _, c := range cases() {
-		r := try(t, c, struct{ installation.Store }{memstore.New()})
+		r := try(t, c, decorate(struct{ installation.Store }{memstore.New()}))
 		if r.failed {
 			t.Errorf("%s: %s", c.name, r.text())
 		}

@@ -62,7 +62,7 @@ func timesOf(t tester, s installation.Store) map[string][2]time.Time {
 		"List, Deadline": {listed.Records[0].Deadline, c.Record.Deadline},
 		"Outcome, Until": {o.Until, c.Idempotency.Until},
 	}
-	if r, ok := s.(installation.EventReader); ok {
+	if r, ok := ability[installation.EventReader](t, s); ok {
 		for _, logged := range events(t, r, installation.EventQuery{Tenant: c.Key.Tenant}) {
 			times["Events, Time"] = [2]time.Time{logged.Time, e.Time}
 		}

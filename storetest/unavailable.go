@@ -16,11 +16,11 @@ var unavailableCases = []testCase{
 			onlyMatches(t, err, installation.ErrUnavailable)
 			_, err = s.List(t.Context(), installation.Query{Tenant: "tenant", Term: all, Limit: 1})
 			onlyMatches(t, err, installation.ErrUnavailable)
-			if r, ok := s.(installation.EventReader); ok {
+			if r, ok := ability[installation.EventReader](t, s); ok {
 				_, err = r.Events(t.Context(), installation.EventQuery{Tenant: "tenant", Limit: 1})
 				onlyMatches(t, err, installation.ErrUnavailable)
 			}
-			if c, ok := s.(installation.Counter); ok {
+			if c, ok := ability[installation.Counter](t, s); ok {
 				_, err = c.Count(t.Context(), everything)
 				onlyMatches(t, err, installation.ErrUnavailable)
 			}
@@ -43,7 +43,7 @@ var unavailableCases = []testCase{
 		})},
 	{"unavailable/accept-restore", "A store that cannot answer returns an error that matches " +
 		"[ErrUnavailable], and never [ErrNotFound].",
-		withNamespace(func(t tester, _ installation.Store, n installation.Namespacer) {
+		withAbility(func(t tester, _ installation.Store, n installation.Namespacer) {
 			_, err := n.AcceptRestore(t.Context(), now)
 			onlyMatches(t, err, installation.ErrUnavailable)
 		})},

@@ -87,7 +87,7 @@ func changes(action, steps string) string {
 
 // testStore counts commits. A test can make it fail, or run a function before the next commit.
 type testStore struct {
-	installation.Store
+	installation.Decorator
 	commits      atomic.Int64
 	failing      atomic.Pointer[error]
 	beforeCommit atomic.Pointer[func()]
@@ -194,8 +194,9 @@ func newHandlers(
 ) (*world, *ampersand.Handler) {
 	t.Helper()
 	w := &world{
-		Clock: new(installationtest.Clock), store: &testStore{Store: open(t)},
-		log: new(bytes.Buffer),
+		Clock: new(installationtest.Clock),
+		store: &testStore{Decorator: installation.Decorator{Store: open(t)}},
+		log:   new(bytes.Buffer),
 	}
 	w.Set(time.Date(2026, 3, 2, 10, 0, 0, 120_000_000, time.UTC))
 	w.addDemo()

@@ -82,7 +82,7 @@ func (c *clock) advance(d time.Duration) {
 
 // failing is a store that fails when told to.
 type failing struct {
-	installation.Store
+	installation.Decorator
 	err atomic.Pointer[error]
 }
 
@@ -91,26 +91,6 @@ func (s *failing) Get(ctx context.Context, key installation.Key) (*installation.
 		return nil, *err
 	}
 	return s.Store.Get(ctx, key)
-}
-
-// Count, Events, Namespace and AcceptRestore forward to the store beneath.
-
-func (s *failing) Count(ctx context.Context, q installation.Query) (int64, error) {
-	return s.Store.(installation.Counter).Count(ctx, q)
-}
-
-func (s *failing) Events(ctx context.Context, q installation.EventQuery) (installation.EventPage,
-	error) {
-	return s.Store.(installation.EventReader).Events(ctx, q)
-}
-
-func (s *failing) Namespace(ctx context.Context) (installation.Namespace, error) {
-	return s.Store.(installation.Namespacer).Namespace(ctx)
-}
-
-func (s *failing) AcceptRestore(ctx context.Context, now time.Time) (installation.Namespace,
-	error) {
-	return s.Store.(installation.Namespacer).AcceptRestore(ctx, now)
 }
 
 // world is a handler on a server of its own and what there is to look at behind it.
@@ -127,7 +107,7 @@ type world struct {
 func newWorld(t testing.TB, store installation.Store, change ...func(*static.Data)) *world {
 	t.Helper()
 	w := &world{clock: &clock{now: time.Date(2026, 5, 2, 8, 0, 0, 0, time.UTC)},
-		store: &failing{Store: store}, log: new(locked)}
+		store: &failing{Decorator: installation.Decorator{Store: store}}, log: new(locked)}
 	svc, handler, issuer := newHandler(t, w.store, w.Now, w.log, change...)
 	w.svc = svc.As(installation.Actor{Kind: installation.Host})
 	w.handler, w.issuer = handler, issuer

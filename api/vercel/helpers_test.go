@@ -52,16 +52,9 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// store is what both stores are.
-type store interface {
-	installation.Store
-	installation.EventReader
-	installation.Namespacer
-}
-
 // watched counts what is written, and fails or lets another writer come first when told to.
 type watched struct {
-	store
+	installation.Decorator
 	commits atomic.Int64
 	failing atomic.Pointer[error]
 	first   atomic.Pointer[func()] // to be run once, before the next commit
@@ -73,7 +66,7 @@ func (s *watched) Get(ctx context.Context, key installation.Key) (*installation.
 	if err := s.failing.Load(); err != nil {
 		return nil, *err
 	}
-	return s.store.Get(ctx, key)
+	return s.Store.Get(ctx, key)
 }
 
 func (s *watched) Commit(
@@ -83,7 +76,7 @@ func (s *watched) Commit(
 	if first := s.first.Swap(nil); first != nil {
 		(*first)()
 	}
-	return s.store.Commit(ctx, c)
+	return s.Store.Commit(ctx, c)
 }
 
 // world is a handler on a server of its own, with the keys of an issuer and what there is to
@@ -107,7 +100,8 @@ type choices struct {
 func newWorld(t testing.TB, choose ...func(*choices)) *world {
 	t.Helper()
 	w := &world{clock: &clock{now: time.Date(2026, 3, 4, 9, 30, 0, 0, time.UTC)},
-		store: &watched{store: newStore(t)}, log: new(bytes.Buffer)}
+		store: &watched{Decorator: installation.Decorator{Store: newStore(t)}},
+		log:   new(bytes.Buffer)}
 	w.issuer = newIssuer(t, w.clock)
 	o := choices{
 		service: installation.Options{Now: w.Now, Policy: vercel.Policy, Claims: vercel.NoClaims},

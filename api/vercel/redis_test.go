@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/redistest"
 	"github.com/go-installation/installation/memstore"
 	"github.com/go-installation/installation/redisstore"
@@ -11,13 +12,13 @@ import (
 
 // newStore opens the empty store of a world. No test of this package runs beside another, so
 // one may replace it for a while.
-var newStore = func(testing.TB) store { return memstore.New() }
+var newStore = func(testing.TB) installation.Store { return memstore.New() }
 
 // TestOnRedis: what holds in memory holds on a real server.
 func TestOnRedis(t *testing.T) {
 	client, worlds, inMemory := redistest.Start(t).Client(t), 0, newStore
 	t.Cleanup(func() { newStore = inMemory })
-	newStore = func(t testing.TB) store {
+	newStore = func(t testing.TB) installation.Store {
 		worlds++
 		s, err := redisstore.Open(t.Context(), client,
 			&redisstore.Options{Namespace: fmt.Sprintf("test-%d", worlds)})

@@ -365,7 +365,7 @@ func TestUninstallWithoutKeys(t *testing.T) {
 // corrupt damages what is stored.
 func (w *world) corrupt(t *testing.T) {
 	t.Helper()
-	r, err := w.store.store.Get(t.Context(), installation.Key{Tenant: clientID, ID: icfg})
+	r, err := w.store.Store.Get(t.Context(), installation.Key{Tenant: clientID, ID: icfg})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -375,7 +375,7 @@ func (w *world) corrupt(t *testing.T) {
 	r.Revision++
 	change := installation.Change{Op: [16]byte{1}, Now: w.Now(), Key: r.Key, If: r.Revision - 1,
 		Record: r}
-	if _, err := w.store.store.Commit(t.Context(), change); err != nil {
+	if _, err := w.store.Store.Commit(t.Context(), change); err != nil {
 		t.Fatal(err)
 	}
 }

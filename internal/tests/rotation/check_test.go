@@ -160,17 +160,13 @@ func TestCheckComparesAddedKey(t *testing.T) {
 
 // listRecorder records the terms of its lists.
 type listRecorder struct {
-	installation.Store
+	installation.Decorator
 	terms []string
 }
 
 func (s *listRecorder) List(ctx context.Context, q installation.Query) (installation.Page, error) {
 	s.terms = append(s.terms, q.Term)
 	return s.Store.List(ctx, q)
-}
-
-func (s *listRecorder) Count(ctx context.Context, q installation.Query) (int64, error) {
-	return s.Store.(installation.Counter).Count(ctx, q)
 }
 
 // A record that was purged without its key needs no key, so Check does not search all
@@ -183,7 +179,7 @@ func TestCheckIgnoresPurgedRecords(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	store := &listRecorder{Store: r.Store.Store}
+	store := &listRecorder{Decorator: installation.Decorator{Store: r.Store}}
 	report, err := r.On(t, store, fixture.RingOf(t, r.K2)).Check(t.Context())
 	if err != nil || len(report.Findings) != 0 || report.Records != 1 {
 		t.Errorf("%+v, %v", report, err)

@@ -233,7 +233,7 @@ func TestRewrapContinuesPastDamagedKey(t *testing.T) {
 
 // miscountingStore is a store whose counts do not add up, as during writes.
 type miscountingStore struct {
-	installation.Store
+	installation.Decorator
 	count func(term string) int64
 }
 
@@ -257,7 +257,8 @@ func TestCheckRepeatsCounts(t *testing.T) {
 			i++
 			return counts[i%len(counts)]
 		}
-		store := &listRecorder{Store: &miscountingStore{Store: r.Store.Store, count: count}}
+		miscounting := &miscountingStore{installation.Decorator{Store: r.Store}, count}
+		store := &listRecorder{Decorator: installation.Decorator{Store: miscounting}}
 		report, err := r.On(t, store, fixture.RingOf(t, r.K1)).Check(t.Context())
 		if err != nil || len(report.Findings) != 0 || slices.Contains(store.terms, "@all") {
 			t.Errorf("%s: %+v, %v, listed %q", name, report, err, store.terms)
