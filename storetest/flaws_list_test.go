@@ -27,7 +27,7 @@ var listFlaws = []flaw{
 		fails: []string{
 			"list/order", "list/reverse", "list/moved", "page/limits", "page/skip",
 			"page/skip-after-cursor", "page/added-meanwhile", "page/ordinary-writes",
-			"tenant/all-of-them", "due/boundary", "due/order", "due/reverse",
+			"tenant/all-of-them", "tenant/reverse", "due/boundary", "due/order", "due/reverse",
 		},
 	},
 	{
@@ -51,7 +51,7 @@ var listFlaws = []flaw{
 		},
 		fails: []string{
 			"list/reverse", "list/terms", "page/limits", "page/skip", "page/removed-meanwhile",
-			"page/added-meanwhile",
+			"page/added-meanwhile", "tenant/reverse",
 		},
 	},
 	{
@@ -170,7 +170,8 @@ var listFlaws = []flaw{
 		inflict: func(d *decorator) {
 			d.sneak(func(q installation.Query, versions []installation.Record) bool {
 				last := versions[len(versions)-1]
-				return last.Deleted && !q.DueBefore.IsZero() && last.Key.Tenant == q.Tenant
+				return last.Deleted && !last.Deadline.After(q.DueBefore) &&
+					(q.AllTenants || last.Key.Tenant == q.Tenant)
 			})
 		},
 		fails: []string{"due/tombstone"},

@@ -33,7 +33,7 @@ func TestStoreWithoutAbilities(t *testing.T) {
 			skipped++
 		}
 	}
-	want := len(slices.Concat(eventCases, countCases, healthCases, namespaceCases))
+	want := len(slices.Concat(eventCases, countCases, healthCases, namespaceCases)) + 1 // sizes/count
 	if skipped != want {
 		t.Errorf("%d cases skipped, want %d", skipped, want)
 	}
@@ -46,6 +46,9 @@ func TestBrokenStoresFail(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			var failed []string
 			for _, c := range cases() {
+				if c.name == "sizes/count" && !slices.Contains(f.fails, c.name) {
+					continue // it makes 1,000 commits
+				}
 				d := sound()
 				f.inflict(d)
 				if r := try(t, c, d); r.failed && !slices.Contains(f.sometimes, c.name) {
@@ -213,7 +216,7 @@ func (r *recorder) text() string { return strings.Join(r.lines, "\n") }
 func flaws() []flaw {
 	return slices.Concat(ownershipFlaws, valueFlaws, replayFlaws, commitFlaws, revisionFlaws,
 		claimFlaws, listFlaws, pageFlaws, eventFlaws, abilityFlaws,
-		namespaceFlaws, epochFlaws)
+		namespaceFlaws, epochFlaws, sizeFlaws)
 }
 
 // TestEveryCaseIsNeeded proves that each case fails for some broken store.

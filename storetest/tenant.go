@@ -52,6 +52,17 @@ var tenantCases = []testCase{
 				}
 			}
 		}},
+	{"tenant/reverse", "Reverse reverses the order of a Term query.",
+		func(t tester, s installation.Store) {
+			everywhere(t, s)
+			q := installation.Query{AllTenants: true, Term: "@all"}
+			want := keys(list(t, s, q))
+			slices.Reverse(want)
+			q.Reverse = true
+			if got := keys(list(t, s, q)); !slices.Equal(got, want) {
+				t.Errorf("list %+v: got %q, want %q", q, got, want)
+			}
+		}},
 	{"tenant/global-terms", "GlobalTerm reports whether a term is listed across all tenants (for " +
 		"maintenance). Other terms are listed within one tenant.",
 		func(t tester, s installation.Store) {
