@@ -222,8 +222,10 @@ type Event struct {
 // [ErrUnsupported], but Commit still appends events.
 type EventReader interface {
 	// Events returns one page of the log. Events of one tenant are in the order of their commits.
-	// Across tenants, the store chooses a stable order. If entries after q.After were already
-	// discarded, Events returns an error that matches [ErrTrimmed].
+	// Across tenants, the store chooses a stable order. No event ever appears behind a cursor that
+	// was given out. So a store that numbers its events must commit them in the order of their
+	// numbers, or hide an event while an earlier number can still commit. If entries after q.After
+	// were already discarded, Events returns an error that matches [ErrTrimmed].
 	Events(ctx context.Context, q EventQuery) (EventPage, error)
 }
 

@@ -37,6 +37,7 @@ var withoutCase = map[string]string{
 	"EventReader is the ability":                    "introduces",
 	"Events returns one page of the log.":           "introduces",
 	"Without it [Service.Events]":                   "about the service",
+	"So a store that numbers its events":            "how to keep the sentence before",
 	"If entries after q.After were already": "when entries are discarded is up to the " +
 		"store",
 	"EventPage is one page of events.": "introduces",

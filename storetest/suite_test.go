@@ -33,7 +33,7 @@ func TestStoreWithoutAbilities(t *testing.T) {
 			skipped++
 		}
 	}
-	want := len(slices.Concat(eventCases, countCases, healthCases, namespaceCases)) + 1 // sizes/count
+	want := len(slices.Concat(eventCases, followCases, countCases, healthCases, namespaceCases)) + 1 // sizes/count
 	if skipped != want {
 		t.Errorf("%d cases skipped, want %d", skipped, want)
 	}
@@ -216,7 +216,7 @@ func (r *recorder) text() string { return strings.Join(r.lines, "\n") }
 func flaws() []flaw {
 	return slices.Concat(ownershipFlaws, valueFlaws, replayFlaws, commitFlaws, revisionFlaws,
 		claimFlaws, listFlaws, pageFlaws, eventFlaws, abilityFlaws,
-		namespaceFlaws, epochFlaws, sizeFlaws)
+		namespaceFlaws, epochFlaws, sizeFlaws, followFlaws)
 }
 
 // TestEveryCaseIsNeeded proves that each case fails for some broken store.
