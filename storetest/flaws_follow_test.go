@@ -39,6 +39,9 @@ func delayEvent(d *decorator, reason string) {
 	d.onEvents = func(
 		ctx context.Context, q installation.EventQuery,
 	) (installation.EventPage, error) {
+		if q.Limit < 1 || q.Limit > installation.MaxPage {
+			return events(ctx, q)
+		}
 		limit := q.Limit
 		q.Limit = min(limit+1, installation.MaxPage) // one more, in place of the hidden one
 		page, err := events(ctx, q)

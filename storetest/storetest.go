@@ -73,7 +73,7 @@ func cases() []testCase {
 		contextCases, ownershipCases, stringCases, timeCases, getCases, replayCases,
 		idempotencyCases, revisionCases, claimCases, writeCases, listCases, pageCases,
 		tenantCases, dueCases, outcomeCases, eventCases, followCases, countCases, healthCases,
-		raceCases, namespaceCases, sizeCases,
+		raceCases, namespaceCases, sizeCases, queryCases,
 	)
 }
 

@@ -63,17 +63,6 @@ var tenantCases = []testCase{
 				t.Errorf("list %+v: got %q, want %q", q, got, want)
 			}
 		}},
-	{"tenant/global-terms", "GlobalTerm reports whether a term is listed across all tenants (for " +
-		"maintenance). Other terms are listed within one tenant.",
-		func(t tester, s installation.Store) {
-			everywhere(t, s)
-			for _, tenant := range []string{"", "a", "b", "@all"} {
-				q := installation.Query{Tenant: tenant, Term: "@all", Limit: 100}
-				if page, err := s.List(t.Context(), q); err == nil && len(page.Records) > 0 {
-					t.Errorf("list %+v: got %v", q, keys(page.Records))
-				}
-			}
-		}},
 	{"tenant/due", "DueBefore lists records whose deadline is set and not after this time",
 		func(t tester, s installation.Store) {
 			want := everywhere(t, s)
