@@ -11,10 +11,10 @@ import (
 	"github.com/go-installation/installation/health"
 )
 
-// Store keeps records. A store is dumb on purpose. It never validates content, seals, logs, reads a
-// clock or sees a plain secret. The [Service] passes complete changes. The store applies each change
-// whole or not at all. Package storetest holds the suite that every implementation must pass;
-// nearly every sentence below has a test case there.
+// Store keeps records. A store is dumb on purpose. It never validates content, seals, logs, reads
+// a clock or sees a plain secret. The [Service] passes complete changes. The store applies each
+// change whole or not at all. Package storetest holds the suite that every implementation must
+// pass; nearly every sentence below has a test case there.
 //
 // Duties that hold for every method:
 //
@@ -90,6 +90,30 @@ const (
 	// many names of Changed as it has to. Only if that is not enough, it cuts the reason and other
 	// texts short.
 	MaxEvent = 2048
+)
+
+// Upper bounds of what a store has to take, for columns and indexes. All lengths are in bytes, not
+// in characters, and the bytes need not be UTF-8. A store takes a change with all values at their
+// bounds. It may reject longer values with an error that matches [ErrInvalid], but never cuts one.
+const (
+	// MaxTenant is for Key.Tenant. The service does not check it: the host chooses the tenants.
+	MaxTenant = 256
+	// MaxID is for Key.ID. The service enforces validate.MaxID, which is the same.
+	MaxID = 256
+	// MaxTerm is for a term of Record.Index. The longest today is a pair of IDs, with 524 bytes.
+	MaxTerm = 1024
+	// MaxTerms is for the number of terms. A record has at most 9 today.
+	MaxTerms = 16
+	// MaxClaim is for one of Record.Claims, and enforced by the service.
+	MaxClaim = 1024
+	// MaxClaims is for the number of claims, and enforced by the service.
+	MaxClaims = 16
+	// MaxBody is for Record.Body, and enforced by the service.
+	MaxBody = 4 << 20
+	// MaxOutcome is for Outcome.Data: the sealed content of a Body, with room for the rest.
+	MaxOutcome = 5 << 20
+	// MaxEvents is for the number of events of a change. Each has at most MaxEvent bytes.
+	MaxEvents = 16
 )
 
 // Key is the identity of an installation: byte-exact and case-sensitive. The empty tenant is
