@@ -186,9 +186,6 @@ func (d *draft) plainRecord() *Record {
 	return &next
 }
 
-// maxClaims is the largest number of claims of an installation.
-const maxClaims = 16
-
 // claimsOf returns the claims of the draft in the form that a store keeps: sorted, each once. Only
 // an installation in status installed has claims: an invitation would keep its claims after it
 // expired.
@@ -201,14 +198,14 @@ func (s *Service) claimsOf(d *draft) ([]string, error) {
 	}
 	claims := slices.Sorted(slices.Values(s.opts.Claims(new(*d.inst))))
 	for _, c := range claims {
-		if c == "" || len(c) > 4*validate.MaxID || strings.ContainsRune(c, 0) {
+		if c == "" || len(c) > MaxClaim || strings.ContainsRune(c, 0) {
 			return nil, fmt.Errorf("installation: Options.Claims returned a claim that is empty, "+
-				"longer than %d bytes, or contains NUL", 4*validate.MaxID)
+				"longer than %d bytes, or contains NUL", MaxClaim)
 		}
 	}
-	if len(claims) > maxClaims {
+	if len(claims) > MaxClaims {
 		return nil, fmt.Errorf(
-			"installation: Options.Claims returned more than %d claims", maxClaims)
+			"installation: Options.Claims returned more than %d claims", MaxClaims)
 	}
 	return slices.Compact(claims), nil
 }

@@ -3,6 +3,7 @@ package installation
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -10,10 +11,10 @@ import (
 	"github.com/go-installation/installation/health"
 )
 
-// Store keeps records. A store is dumb on purpose. It never validates, seals, logs, reads a clock
-// or sees a plain secret. The [Service] passes complete changes. The store applies each change
-// whole or not at all. Package storetest holds the suite that every implementation must pass;
-// nearly every sentence below has a test case there.
+// Store keeps records. A store is dumb on purpose. It never validates content, seals, logs, reads
+// a clock or sees a plain secret. The [Service] passes complete changes. The store applies each
+// change whole or not at all. Package storetest holds the suite that every implementation must
+// pass; nearly every sentence below has a test case there.
 //
 // Duties that hold for every method:
 //
@@ -91,13 +92,38 @@ const (
 	MaxEvent = 2048
 )
 
+// Upper bounds of what a store has to take, for columns and indexes. All lengths are in bytes, not
+// in characters, and the bytes need not be UTF-8. A store takes a change with all values at their
+// bounds. It may reject longer values with an error that matches [ErrInvalid], but never cuts one.
+const (
+	// MaxTenant is for Key.Tenant. The service does not check it: the host chooses the tenants.
+	MaxTenant = 256
+	// MaxID is for Key.ID. The service enforces validate.MaxID, which is the same.
+	MaxID = 256
+	// MaxTerm is for a term of Record.Index. The longest today is a pair of IDs, with 524 bytes.
+	MaxTerm = 1024
+	// MaxTerms is for the number of terms. A record has at most 9 today.
+	MaxTerms = 16
+	// MaxClaim is for one of Record.Claims, and enforced by the service.
+	MaxClaim = 1024
+	// MaxClaims is for the number of claims, and enforced by the service.
+	MaxClaims = 16
+	// MaxBody is for Record.Body, and enforced by the service.
+	MaxBody = 4 << 20
+	// MaxOutcome is for Outcome.Data: the sealed content of a Body, with room for the rest.
+	MaxOutcome = 5 << 20
+	// MaxEvents is for the number of events of a change. Each has at most MaxEvent bytes.
+	MaxEvents = 16
+)
+
 // Key is the identity of an installation: byte-exact and case-sensitive. The empty tenant is
 // the default tenant.
 type Key struct{ Tenant, ID string }
 
 // Record is what a store keeps of an installation. A store uses the fields other than Body to find
 // the record and to reject conflicting writes. The service derives these fields from the content.
-// On each read it checks that they still match the content.
+// On each read it checks that they still match the content. It sorts Index and Claims and removes
+// duplicates, and a store may rely on both.
 type Record struct {
 	Key        Key
 	Revision   int64     // grows with every commit of a record or tombstone
@@ -143,18 +169,20 @@ type Change struct {
 
 // Receipt says what Commit did.
 type Receipt struct {
-	Revision int64    // of the record after this change
+	Revision int64    // of the record after this change; 0 if Outcome is set
 	Replayed bool     // an earlier try had already applied the change
 	Outcome  *Outcome // not nil: the idempotency key was used before and nothing was written
 }
 
 // Query selects records by one index term, or by a deadline that has passed. It covers one tenant,
-// or all tenants for maintenance.
+// or all tenants for maintenance. If a query breaks a rule of its fields, List and Count return an
+// error that matches [ErrInvalid]; see [Query.Validate].
 type Query struct {
 	// Tenant to list; ignored with AllTenants.
 	Tenant string
 	// AllTenants lists across tenants, in a stable order of the store's own choosing. If Term
-	// is set too, it must be a global term; see [GlobalTerm].
+	// is set too, it must be a global term. Without AllTenants it must not be one; see
+	// [GlobalTerm].
 	AllTenants bool
 
 	// Term to list, in the order (Created, ID). Exactly one of Term and DueBefore is set.
@@ -184,8 +212,32 @@ type Page struct {
 	Next    string // for Query.After
 }
 
-// GlobalTerm reports whether a term is listed across all tenants (for maintenance). Other terms are
-// listed within one tenant. Apart from that, a store treats both kinds the same.
+// Validate returns an error that matches [ErrInvalid] if q breaks a rule of its fields. Stores call
+// it in List. Count ignores some fields, so it calls Validate on Query.Counted.
+func (q Query) Validate() error {
+	switch {
+	case (q.Term == "") == q.DueBefore.IsZero():
+		return fmt.Errorf("%w: set exactly one of Term and DueBefore", ErrInvalid)
+	case q.Term != "" && q.AllTenants != GlobalTerm(q.Term):
+		return fmt.Errorf("%w: a global term needs AllTenants, and other terms exclude it",
+			ErrInvalid)
+	case q.Limit < 1 || q.Limit > MaxPage:
+		return fmt.Errorf("%w: the limit %d is not from 1 to %d", ErrInvalid, q.Limit, MaxPage)
+	case q.Skip < 0 || q.Skip > MaxSkip:
+		return fmt.Errorf("%w: the skip %d is not from 0 to %d", ErrInvalid, q.Skip, MaxSkip)
+	}
+	return nil
+}
+
+// Counted returns q without the fields that [Counter] ignores: it lists all records that q names.
+func (q Query) Counted() Query {
+	q.After, q.Skip, q.Limit, q.Reverse = "", 0, MaxPage, false
+	return q
+}
+
+// GlobalTerm reports whether a term is listed across all tenants (for maintenance), and not within
+// its tenant. Other terms are listed within one tenant. Apart from that, a store treats both kinds
+// the same.
 func GlobalTerm(term string) bool { return strings.HasPrefix(term, "@") }
 
 // Digest identifies an idempotency key within a tenant. The key itself never reaches a store.
@@ -195,8 +247,9 @@ type Digest [32]byte
 // time Until and may forget it afterwards.
 type Outcome struct {
 	Digest Digest
-	Until  time.Time // kept up to this time, UTC, microseconds
-	Data   []byte    // opaque to the store; the service seals any secret in it
+	// kept up to this time, UTC, microseconds; expired if Change.Now is this time or later
+	Until time.Time
+	Data  []byte // opaque to the store; the service seals any secret in it
 }
 
 // Event is one entry of the change log. It names what changed and contains no value: no secret and
@@ -204,7 +257,7 @@ type Outcome struct {
 type Event struct {
 	ID         string     // unique in the store; set when the event is read, empty in Change.Events
 	Type       event.Type // what happened
-	Key        Key        // of the installation
+	Key        Key        // of the installation; the same as Change.Key
 	Revision   int64      // after the change
 	Generation int64      // after the change
 	Time       time.Time  // UTC, microseconds
@@ -222,17 +275,24 @@ type Event struct {
 // [ErrUnsupported], but Commit still appends events.
 type EventReader interface {
 	// Events returns one page of the log. Events of one tenant are in the order of their commits.
-	// Across tenants, the store chooses a stable order. If entries after q.After were already
-	// discarded, Events returns an error that matches [ErrTrimmed].
+	// Across tenants, the store chooses a stable order. No event ever appears behind a cursor that
+	// was given out. So a store that numbers its events must commit them in the order of their
+	// numbers, or hide an event while an earlier number can still commit. If entries after q.After
+	// were already discarded, Events returns an error that matches [ErrTrimmed].
 	Events(ctx context.Context, q EventQuery) (EventPage, error)
 }
 
-// EventQuery selects events of one tenant, or of all tenants.
+// EventQuery selects events of one tenant, or of all tenants. If Limit is out of range, Events
+// returns an error that matches [ErrInvalid].
 type EventQuery struct {
+	// Tenant whose events are read; ignored with AllTenants.
 	Tenant     string
 	AllTenants bool
-	After      string // EventPage.Next of the page before; "" = from the oldest event kept
-	Limit      int    // 1 to [MaxPage]
+	// After is the Next of an earlier page of the same query; "" starts at the oldest event kept.
+	// For a value that no page returned, a store returns an error that matches [ErrInvalid] or
+	// [ErrTrimmed], or starts at any position. It never returns events of another tenant.
+	After string
+	Limit int // 1 to [MaxPage]
 }
 
 // EventPage is one page of events. Once a reader has received an event, Next is never empty. At the

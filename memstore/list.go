@@ -22,9 +22,8 @@ func (s *Store) List(ctx context.Context, q installation.Query) (installation.Pa
 	if err := ctx.Err(); err != nil {
 		return page, err
 	}
-	if q.Limit < 1 || q.Limit > installation.MaxPage || q.Skip < 0 ||
-		q.Skip > installation.MaxSkip {
-		return page, fmt.Errorf("list: %w: limit or skip out of range", installation.ErrInvalid)
+	if err := q.Validate(); err != nil {
+		return page, fmt.Errorf("list: %w", err)
 	}
 	sp, err := spanOf(q)
 	if err != nil {
@@ -51,7 +50,10 @@ func (s *Store) Count(ctx context.Context, q installation.Query) (int64, error) 
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	q.After, q.Reverse = "", false
+	q = q.Counted()
+	if err := q.Validate(); err != nil {
+		return 0, fmt.Errorf("count: %w", err)
+	}
 	sp, err := spanOf(q)
 	if err != nil {
 		return 0, err
@@ -73,15 +75,10 @@ type span struct {
 	reverse        bool
 }
 
-// spanOf returns the range of q.
+// spanOf returns the range of q, which is valid.
 func spanOf(q installation.Query) (span, error) {
 	var sp span
 	switch {
-	case (q.Term == "") == q.DueBefore.IsZero():
-		return span{}, fmt.Errorf("list: %w: set exactly one of Term and DueBefore",
-			installation.ErrInvalid)
-	case q.AllTenants && q.Term != "" && !installation.GlobalTerm(q.Term):
-		return span{}, fmt.Errorf("list: %w: the term is not global", installation.ErrInvalid)
 	case q.AllTenants && q.Term != "":
 		sp = all(key{scopeGlobal}.string(q.Term))
 	case q.AllTenants:

@@ -34,9 +34,8 @@ func (s *Store) List(ctx context.Context, q installation.Query) (installation.Pa
 
 func (s *Store) list(ctx context.Context, q installation.Query) (installation.Page, error) {
 	var page installation.Page
-	if q.Limit < 1 || q.Limit > installation.MaxPage ||
-		q.Skip < 0 || q.Skip > installation.MaxSkip {
-		return page, fmt.Errorf("%w: limit or skip out of range", installation.ErrInvalid)
+	if err := q.Validate(); err != nil {
+		return page, err
 	}
 	sp, err := spanOf(q)
 	if err != nil {
@@ -99,7 +98,10 @@ func (s *Store) Count(ctx context.Context, q installation.Query) (int64, error) 
 	if err := s.ready(ctx); err != nil {
 		return 0, err
 	}
-	q.After, q.Reverse = "", false
+	q = q.Counted()
+	if err := q.Validate(); err != nil {
+		return 0, fmt.Errorf("count: %w", err)
+	}
 	sp, err := spanOf(q)
 	if err != nil {
 		return 0, fmt.Errorf("count: %w", err)

@@ -20,18 +20,13 @@ type span struct {
 	first, last string // the bounds without a cursor
 }
 
-// spanOf returns the span that q selects in each of its buckets, from the start.
+// spanOf returns the span that q, which is valid, selects in each of its buckets, from the start.
 func spanOf(q installation.Query) (span, error) {
 	if err := checkNUL(q.Tenant, q.Term); err != nil {
 		return span{}, err
 	}
 	var sp span
 	switch {
-	case (q.Term == "") == q.DueBefore.IsZero():
-		return span{}, fmt.Errorf("%w: set exactly one of Term and DueBefore",
-			installation.ErrInvalid)
-	case q.AllTenants && q.Term != "" && !installation.GlobalTerm(q.Term):
-		return span{}, fmt.Errorf("%w: the term is not a global one", installation.ErrInvalid)
 	case q.AllTenants && q.Term != "":
 		sp = prefixSpan(globalPrefix(q.Term))
 	case q.AllTenants:

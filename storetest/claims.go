@@ -37,6 +37,12 @@ var claimCases = []testCase{
 			reject(t, s, c, installation.ErrExists)
 			sameRecord(t, "get", get(t, s, free.Key), free)
 		}},
+	{"claims/holder-case", `"a" and "A" are two tenants, two IDs, two index terms`,
+		func(t tester, s installation.Store) {
+			commit(t, s, claiming("a", "claim"))
+			reject(t, s, claiming("A", "claim"), installation.ErrExists)
+			absent(t, s, at("A"))
+		}},
 	{"claims/own", "sorted strings; at most one record of a tenant holds each of them",
 		func(t tester, s installation.Store) {
 			c := update(commit(t, s, claiming("a", "one")))

@@ -18,8 +18,13 @@ var countCases = []testCase{
 		})},
 	{"count/tombstone", "Tombstones are in no list.",
 		withAbility(func(t tester, s installation.Store, c installation.Counter) {
-			commit(t, s, create(at("a")), remove(commit(t, s, create(at("b")))))
+			buried := remove(commit(t, s, create(at("b"))))
+			commit(t, s, create(at("a")), buried)
 			counts(t, c, everything, 1)
+			for _, q := range []installation.Query{{Tenant: "tenant"}, {AllTenants: true}} {
+				q.DueBefore = buried.Record.Deadline.Add(time.Hour)
+				counts(t, c, q, 0)
+			}
 		})},
 	{"count/due", "Count returns how many records q names",
 		withAbility(func(t tester, s installation.Store, c installation.Counter) {

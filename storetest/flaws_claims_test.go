@@ -18,9 +18,9 @@ var claimFlaws = []flaw{
 		},
 		fails: []string{
 			"revision/order-of-checks", "claims/taken", "claims/taken-only",
-			"claims/taken-by-update", "claims/own", "claims/released-by-update",
-			"claims/released-by-tombstone", "write/without-record",
-			"write/nothing-of-a-claimant", "race/claim",
+			"claims/taken-by-update", "claims/holder-case", "claims/own",
+			"claims/released-by-update", "claims/released-by-tombstone", "write/without-record",
+			"write/nothing-of-a-claimant", "race/claim", "sizes/claims",
 		},
 	},
 	{

@@ -176,7 +176,7 @@ var replayFlaws = []flaw{
 		},
 		fails: []string{
 			"idempotency/used", "idempotency/expired", "idempotency/until",
-			"revision/order-of-checks",
+			"revision/order-of-checks", "idempotency/boundary", "idempotency/receipt",
 		},
 		sometimes: []string{"race/idempotency"},
 	},
@@ -195,7 +195,7 @@ var replayFlaws = []flaw{
 		},
 		fails: []string{
 			"idempotency/used", "idempotency/expired", "idempotency/until",
-			"revision/order-of-checks", "race/idempotency",
+			"revision/order-of-checks", "race/idempotency", "idempotency/boundary",
 		},
 	},
 	{
@@ -261,7 +261,9 @@ var replayFlaws = []flaw{
 				return commit(ctx, c)
 			}
 		},
-		fails: []string{"idempotency/expired", "namespace/before-outcome"},
+		fails: []string{
+			"idempotency/expired", "namespace/before-outcome", "idempotency/boundary",
+		},
 	},
 	{
 		name: "forgets outcomes early",
@@ -274,7 +276,7 @@ var replayFlaws = []flaw{
 			d.alterOutcomes(
 				func(o *installation.Outcome) { o.Until = o.Until.Add(time.Minute) })
 		},
-		fails: []string{"idempotency/until"},
+		fails: []string{"idempotency/until", "idempotency/boundary"},
 	},
 	{
 		name: "forgets the outcome of a change without record",

@@ -73,8 +73,9 @@ func cases() []testCase {
 	return slices.Concat(
 		contextCases, ownershipCases, stringCases, timeCases, getCases, replayCases,
 		idempotencyCases, revisionCases, claimCases, writeCases, listCases, pageCases,
-		tenantCases, dueCases, outcomeCases, eventCases, countCases, healthCases, raceCases,
-		namespaceCases,
+		tenantCases, dueCases, outcomeCases, eventCases, followCases, countCases, healthCases,
+		raceCases, namespaceCases, sizeCases, queryCases,
+		boundCases,
 	)
 }
 

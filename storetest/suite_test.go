@@ -45,7 +45,9 @@ func withoutAbilities(t *testing.T, decorate func(installation.Store) installati
 			skipped++
 		}
 	}
-	want := len(slices.Concat(eventCases, countCases, healthCases, namespaceCases))
+	// Four more are among cases of other themes.
+	want := 4 + len(slices.Concat(eventCases, followCases, countCases, healthCases,
+		namespaceCases))
 	if skipped != want {
 		t.Errorf("%d cases skipped, want %d", skipped, want)
 	}
@@ -58,6 +60,10 @@ func TestBrokenStoresFail(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			var failed []string
 			for _, c := range cases() {
+				slow := c.name == "sizes/count" || c.name == "bounds/all"
+				if slow && !slices.Contains(f.fails, c.name) {
+					continue
+				}
 				d := sound()
 				f.inflict(d)
 				if r := try(t, c, d); r.failed && !slices.Contains(f.sometimes, c.name) {
@@ -225,7 +231,7 @@ func (r *recorder) text() string { return strings.Join(r.lines, "\n") }
 func flaws() []flaw {
 	return slices.Concat(ownershipFlaws, valueFlaws, replayFlaws, commitFlaws, revisionFlaws,
 		claimFlaws, listFlaws, pageFlaws, eventFlaws, abilityFlaws,
-		namespaceFlaws, epochFlaws)
+		namespaceFlaws, epochFlaws, sizeFlaws, followFlaws, queryFlaws, boundFlaws)
 }
 
 // TestEveryCaseIsNeeded proves that each case fails for some broken store.

@@ -52,15 +52,15 @@ var tenantCases = []testCase{
 				}
 			}
 		}},
-	{"tenant/global-terms", "GlobalTerm reports whether a term is listed across all tenants (for " +
-		"maintenance). Other terms are listed within one tenant.",
+	{"tenant/reverse", "Reverse reverses the order of a Term query.",
 		func(t tester, s installation.Store) {
 			everywhere(t, s)
-			for _, tenant := range []string{"", "a", "b", "@all"} {
-				q := installation.Query{Tenant: tenant, Term: "@all", Limit: 100}
-				if page, err := s.List(t.Context(), q); err == nil && len(page.Records) > 0 {
-					t.Errorf("list %+v: got %v", q, keys(page.Records))
-				}
+			q := installation.Query{AllTenants: true, Term: "@all"}
+			want := keys(list(t, s, q))
+			slices.Reverse(want)
+			q.Reverse = true
+			if got := keys(list(t, s, q)); !slices.Equal(got, want) {
+				t.Errorf("list %+v: got %q, want %q", q, got, want)
 			}
 		}},
 	{"tenant/due", "DueBefore lists records whose deadline is set and not after this time",

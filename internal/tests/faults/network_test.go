@@ -264,7 +264,12 @@ func (c *client) Get(
 func (c *client) List(
 	ctx context.Context, q installation.Query,
 ) (page installation.Page, err error) {
-	err = c.read(ctx, func() error { page = c.server.list(q); return nil })
+	err = c.read(ctx, func() (err error) {
+		if err = q.Validate(); err == nil {
+			page = c.server.list(q)
+		}
+		return err
+	})
 	return page, err
 }
 

@@ -190,6 +190,9 @@ func byPlace(q installation.Query, a, b *installation.Record) int {
 func (s *server) events(q installation.EventQuery) (page installation.EventPage, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if q.Limit < 1 || q.Limit > installation.MaxPage {
+		return page, installation.ErrInvalid
+	}
 	page.Next = q.After
 	passed := q.After == ""
 	for _, e := range s.log {
