@@ -184,10 +184,11 @@ func TestAcceptRestore(t *testing.T) {
 		var wait sync.WaitGroup
 		for i, s := range []*redisstore.Store{r.store, other} {
 			wait.Go(func() {
-				accepted[i], err = s.AcceptRestore(t.Context(), time.Unix(int64(1e9-i), 0))
+				in, err := s.AcceptRestore(t.Context(), time.Unix(int64(1e9-i), 0))
 				if err != nil {
 					t.Error(err)
 				}
+				accepted[i] = in
 			})
 		}
 		wait.Wait()
