@@ -190,10 +190,10 @@
 // With it, Open reads proto-max-bulk-len and client-query-buffer-limit, and Commit rejects a change
 // whose record, outcome or event is too long for them as [installation.ErrInvalid]. The server
 // would close the connection, so without this right such a change ends as
-// [installation.ErrUnknownOutcome]. Commit always rejects one of more than 64 MiB. These rights
-// are optional too: +info (without it, Health reports "unknown"), +pttl (the same, and Verify
-// fails), +wait (for RequireReplicas), +scan (for Verify, and for an Open that creates the
-// namespace), and without a cluster +command, +cluster|slots and +asking.
+// [installation.ErrUnknownOutcome]. Commit always rejects a record, outcome or event of more than
+// 64 MiB. These rights are optional too: +info (without it, Health reports "unknown"), +pttl (the
+// same, and Verify fails), +wait (for RequireReplicas), +scan (for Verify, and for an Open that
+// creates the namespace), and without a cluster +command, +cluster|slots and +asking.
 //
 // # Size
 //
