@@ -64,8 +64,9 @@ var (
 	// The change is not part of what is stored, and never will be. The service builds such a change
 	// again, so its callers never get this error.
 	ErrEpoch = errors.New("installation: the change was built before a restore was accepted")
-	// ErrUnknownOutcome means that a write was sent and no answer came back. Whether the write was
-	// applied is unknown.
+	// ErrUnknownOutcome means that a write was sent and its answer was lost, and that no retry
+	// settled whether the write was applied. Read the record, or repeat the request with its
+	// idempotency key.
 	ErrUnknownOutcome = errors.New("installation: outcome unknown: the write may have been applied")
 	// ErrNotReplicated means that a write was applied and is visible, but fewer replicas than
 	// required confirmed it. The method returns its result with the error, invitation code
@@ -85,7 +86,8 @@ type ConflictError struct {
 	Generation int64  // stored generation if the service compared one, else 0
 	From, To   Status // set if the lifecycle does not allow this change
 	// NotApplied means that the stored record proves that no try of the change was applied, and
-	// none will be. Without it, a change that was sent before can have been applied and forgotten.
+	// none will be. If it is false, an earlier try may have been applied, and the record may have
+	// forgotten it.
 	NotApplied bool
 }
 

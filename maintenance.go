@@ -13,17 +13,19 @@ import (
 // AcceptRestore makes a store usable again after its data went back to an older state: someone
 // restored a backup, or a failover lost more than a few seconds. Until then, processes that noticed
 // it get [ErrRestored]. First make sure that the data is the data you want to keep: AcceptRestore
-// cannot be undone. It can be repeated, also on several nodes at once.
+// cannot be undone. It can be repeated, and called by several processes at once.
 //
-// From then on nothing from after the backup counts. A revision, generation or ETag of that time
-// matches no record. Open invitations are void: [Service.VoidInvitations] lists them for
-// [Service.Resend]. Cursors of [Service.Events] are [ErrTrimmed]. A guard with a revision from
-// before the backup still works. A request with an idempotency key that was first used after the
-// backup runs again, as a new request. What was written between the restore and AcceptRestore is
-// kept; a guard of the lost time may have matched there.
+// The time between the backup and the restore is lost. After AcceptRestore, a revision, generation
+// or ETag of the lost time matches no record. A request with an idempotency key that was first used
+// in the lost time runs again, as a new request. A guard with a revision from before the backup
+// still works. Invitations and cursors from before the backup do not: all open invitations are
+// void, and [Service.VoidInvitations] lists them for [Service.Resend]. [Service.Events] answers
+// [ErrTrimmed] to every older cursor. What was written between the restore and AcceptRestore is
+// kept, even if a guard of the lost time matched there by chance.
 //
-// It is for the host. The result names the namespace and its new epoch. Errors: [ErrForbidden],
-// [ErrUnsupported] if the store has no epochs, and those of the store: repeat the call then.
+// AcceptRestore is for the host. The result names the namespace and its new epoch. Errors:
+// [ErrForbidden], [ErrUnsupported] if the store has no epochs, and those of the store. After an
+// error of the store, repeat the call.
 func (s *Service) AcceptRestore(ctx context.Context) (in Namespace, err error) {
 	defer inMethod("accept restore", &err)
 	if err := s.admitMaintenance(nil); err != nil {
@@ -44,8 +46,8 @@ type VoidPage struct {
 // records and can be empty. Pass "" first and then Next of the page before. A record that cannot be
 // opened is not listed.
 //
-// It is for the host. Errors: [ErrForbidden], [ErrInvalid] for a cursor of another list, and those
-// of the store.
+// VoidInvitations is for the host. Errors: [ErrForbidden], [ErrInvalid] for a cursor of another
+// list, and those of the store.
 func (s *Service) VoidInvitations(ctx context.Context, after string) (page VoidPage, err error) {
 	defer inMethod("void invitations", &err)
 	if err := s.admitMaintenance(nil); err != nil {
@@ -96,19 +98,20 @@ const sweepPage = 100
 // Sweep does what is due in all tenants: it marks invitations past their expiry as expired, and
 // purges uninstalled installations past their grace period.
 //
-// A clock that is years ahead would end every invitation for good. So Sweep changes nothing and
-// returns [ErrClock] if something is due and no stored time is at most 400 days before now. It
-// looks at the times when records were created, uninstalled or expired. Usually the first due
-// record shows a recent time. Otherwise Sweep reads records until one does, so ErrClock has the
-// cost of reading all of them. If the clock is right and nobody used the store for so long, set
-// TrustClock. Sweep does not notice a clock that is ahead by less than 400 days, or one that an
-// earlier write already used.
+// A clock that is years ahead would end every invitation for good. So if something is due, Sweep
+// first looks for a stored time that is not more than 400 days before now. If there is none, Sweep
+// changes nothing and returns [ErrClock]. It looks at the times when records were created,
+// uninstalled or expired. Usually the first due record has a recent time. Otherwise Sweep reads
+// records until one does, so ErrClock has the cost of reading all of them. If the clock is right
+// and nobody used the store for so long, set TrustClock. Sweep does not notice a clock that is
+// ahead by less than 400 days, or that was already ahead at an earlier write.
 //
-// Call it from a timer, on any number of nodes: each change is a compare-and-swap, and the loser of
-// a race skips the record. A sweep can be stopped at any time and started again. It goes on after a
-// record that cannot be opened. A purge whose key is unavailable drops the whole content, so do not
-// sweep while a key service is down or a keyring is incomplete; see SweepReport.Shredded. If only
-// the deadline was too near to wait for the key, the record is not purged and counts as Failed.
+// Call it from a timer, in any number of processes: each change is a compare-and-swap, and the
+// loser of a race skips the record. A sweep can be stopped at any time and started again. It goes
+// on after a record that cannot be opened. A purge whose key is unavailable drops the whole
+// content, so do not sweep while a key service is down or a keyring is incomplete; see
+// SweepReport.Shredded. If only the deadline of the context was too near to wait for the key, the
+// record is not purged and counts as Failed.
 //
 // The report is valid even with an error. Errors: [ErrForbidden] for anyone except the host,
 // [ErrInvalid] for a negative limit, [ErrClock], those of the context and the store, and, joined,

@@ -55,18 +55,18 @@ type Store interface {
 	//     was applied. The proof needs three facts: the revision of the record is above c.If, the
 	//     record does not remember c.Op, and its memory reaches back to before c. The memory does
 	//     so if it holds fewer than [RememberedOps] changes, or a change that led to c.If or to a
-	//     lower revision. If neither c nor that change has a Record, the change must have led to a
-	//     revision below c.If.
+	//     lower revision. If neither c nor the remembered change has a Record, only a change that
+	//     led to a revision below c.If counts.
 	//  5. Another record of the tenant holds one of c.Record.Claims: an [*ExistsError] with the
 	//     ID of the holder.
 	//
 	// Otherwise Commit stores the record or tombstone of c in place of the old record. The old
-	// index terms, claims and deadline are gone. The service chooses the revision, which can
-	// jump. The store keeps it as it is if it is above c.If. It rejects any other revision with
-	// an error that matches [ErrInvalid]. If c.Record is nil, Commit keeps the stored record and
-	// its revision, but the record now remembers c.Op. With or without c.Record, Commit also
-	// writes the outcome and the events. If the store cannot know whether c was applied, it
-	// returns an error that matches [ErrUnknownOutcome].
+	// index terms, claims and deadline are gone. The service chooses the revision, which can be any
+	// number above c.If. The store keeps it as it is. It rejects any other revision with an error
+	// that matches [ErrInvalid]. If c.Record is nil, Commit keeps the stored record and its
+	// revision, but the record now remembers c.Op. With or without c.Record, Commit also writes the
+	// outcome and the events. If the store cannot know whether c was applied, it returns an error
+	// that matches [ErrUnknownOutcome].
 	Commit(ctx context.Context, c Change) (Receipt, error)
 
 	// List returns one page of the records that q names; see [Query]. Tombstones are in no list.
@@ -317,7 +317,7 @@ type HealthChecker interface {
 	Health(ctx context.Context) ([]health.Finding, error)
 }
 
-// Namespace identifies all data that a store keeps together, and its last accepted restore.
+// Namespace identifies the data of a store, and the last restore of it that was accepted.
 type Namespace struct {
 	ID string // random; data that was lost and begun again has another ID
 	// Epoch is 0 until the first restore is accepted. From then on it is the time of the last
@@ -330,9 +330,10 @@ type Namespace struct {
 // it the namespace has no ID, and its epoch is always 0.
 //
 // After a restore from a backup, a revision can be given out a second time, for other content. The
-// epoch prevents that. When an operator accepts the restore, the epoch becomes a number that is
-// greater than every revision and generation before. From then on the service chooses revisions and
-// generations that are at least the epoch, and a store refuses a change of another epoch.
+// epoch prevents that. When an operator accepts the restore, the epoch becomes the time of the
+// acceptance. That is greater than every revision and generation before, unless the clock was put
+// back. From then on the service chooses revisions and generations that are at least the epoch, and
+// a store refuses a change of another epoch.
 type Namespacer interface {
 	// Namespace returns the namespace as the store saw it last. It need not read the namespace
 	// again, because Commit compares the epoch. After AcceptRestore, it returns the new namespace.
@@ -341,9 +342,9 @@ type Namespacer interface {
 
 	// AcceptRestore gives the namespace a new era and a greater epoch: now in microseconds since
 	// 1970, or the epoch before plus 1 if that is greater. The ID stays the same. So do records,
-	// outcomes and events. If several calls run at the same time, the greatest epoch stays that one
-	// of them returned. If the store is split in parts with different epochs, AcceptRestore makes
-	// them equal. After an error, a repeat completes the work.
+	// outcomes and events. If several calls run at the same time, the namespace keeps the greatest
+	// epoch that one of them returned. If the store is split in parts with different epochs,
+	// AcceptRestore makes them equal. After an error, a repeat completes the work.
 	AcceptRestore(ctx context.Context, now time.Time) (Namespace, error)
 }
 

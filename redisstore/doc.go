@@ -13,14 +13,15 @@
 //
 // All data of a store is in one namespace: [Options.Namespace]. A namespace is split into buckets.
 // The hash of a tenant's name selects the tenant's bucket, and a cluster spreads the buckets over
-// its masters. The number of buckets is fixed when the namespace is created: 16 on a cluster, else
-// 1; see [Options.Buckets].
+// its primaries. The number of buckets is fixed when the namespace is created: 16 on a cluster,
+// else 1; see [Options.Buckets].
 //
 // A bucket has one string for each record and three fixed keys, which exist from Open on:
 //
-//   - the index, a sorted set. Its members are the entries of all lists, the claims, the ends of
-//     outcomes, and the meta. The meta is a text with the random ID and the epoch of the
-//     namespace. A bucket without its meta has lost its data.
+//   - the index, a sorted set. Its members are the entries of all lists, the claims, the times when
+//     outcomes expire, and the meta. The meta is a text that identifies the namespace: it has the
+//     random ID, the number of buckets, the epoch and the era. A bucket without its meta has lost
+//     its data.
 //   - the events, a stream.
 //   - the fields, a hash with the outcomes and with the ID of each tenant's last event.
 //
@@ -78,7 +79,7 @@
 // [Store.Verify] checks all that is stored and names each problem: damaged records, outcomes and
 // events; events that were lost; keys that are missing, unknown or set to expire; and index members
 // that disagree with the records. It can repair the index and the fixed keys, also while other
-// processes commit. If a bucket has lost its hash, the outcomes are lost, and Verify restores the
+// processes commit. If a bucket has lost its fields, the outcomes are lost, and Verify restores the
 // IDs of the last events from the stream.
 //
 // # Backups and restores
@@ -87,31 +88,34 @@
 // for two contents. So the store stops when it notices a restore, and an operator accepts the
 // restore; see [installation.Namespacer].
 //
-// A process remembers the events that it has seen. If such an event is gone, and the server still
-// answered [Options.FailoverLoss] after the process saw it, every call except Health and Verify
-// returns an error that matches [installation.ErrRestored] and [installation.ErrUnavailable]. A
-// commit looks for the event before it writes. Calls also look after a new connection and after
-// each [Options.CheckInterval]. A process does not notice:
+// A process remembers events that it has seen. An event is settled if the server still answered
+// [Options.FailoverLoss] after the process saw the event. If a settled event is gone, the data went
+// back to an older state. Once a process has noticed that, every call returns an error that matches
+// [installation.ErrRestored] and [installation.ErrUnavailable]. Only Health, Verify and
+// AcceptRestore go on. A commit looks for the settled event of its bucket before it writes. All
+// calls look for the settled events of all buckets after a new connection, after a call that got no
+// answer, and after each [Options.CheckInterval]. A process does not notice:
 //
 //   - A restore while it did not run. [Open] fails if [Options.Expect] names another ID or a later
 //     epoch. A backup with that ID and epoch opens like any other data.
-//   - A restore that removed no event seen by it. Some changes have no event, such as those of
+//   - A restore that removed no settled event. Some changes have no event, such as those of
 //     [installation.Service.Rewrap].
 //   - A failover that loses less than FailoverLoss. The process goes on, and Health returns the
 //     warning "history".
 //
-// Events that [Options.MaxEvents] has dropped are not missed.
+// An event that [Options.MaxEvents] has dropped does not count as gone.
 //
 // To restore a backup:
 //
 //  1. Stop all processes. If some have to run on, start no new ones: a new process does not notice
 //     the restore, and writes.
 //  2. Restore the servers, and check that this is the data to keep. Nothing undoes step 3.
-//  3. Open a store with Expect.ID and without Expect.MinEpoch, which rejects a backup from before
-//     an earlier acceptance. Call [installation.Service.AcceptRestore], also if no process has
-//     noticed the restore. After an error, call it again. Processes that ran on then answer again.
-//  4. Set Expect.MinEpoch of every process to the epoch that AcceptRestore returned. They then
-//     reject a backup from before that.
+//  3. Open a store with Expect.ID. Leave out Expect.MinEpoch: with it, Open rejects a backup that
+//     is older than the last accepted restore. Call [installation.Service.AcceptRestore], even if
+//     no process has noticed the restore. After an error, call it again. Processes that ran on then
+//     answer again.
+//  4. Set Expect.MinEpoch of every process to the epoch that AcceptRestore returned. Open then
+//     rejects the data of every earlier epoch.
 //  5. Call [installation.Service.VoidInvitations], and [installation.Service.Resend] for each
 //     invitation that it lists. The old codes do not work any more.
 //
@@ -127,8 +131,8 @@
 // conflict. So this package turns these retries off for its scripts and retries itself: the op
 // token of the change makes that safe. It retries until the deadline of the context or, without a
 // deadline, for [Options.RetryFor]. A failover usually takes ten seconds; allow for that. On
-// connection errors the store makes a cluster client look for the new master at once. By itself the
-// client looks once a minute.
+// connection errors the store makes a cluster client look for the new primary at once. By itself
+// the client looks once a minute.
 //
 // go-redis does not tell why it cannot connect if the deadline ends its first attempts. The error
 // of the store then says only that the time was up and, if no server has ever answered the store,
@@ -143,27 +147,26 @@
 //
 // The server has to be Redis 7.0 or later, or a compatible server such as Valkey. The tests run on
 // Redis 7.0.15. The conformance suite and the tests of slots that move also run on Redis 8.0.2 and
-// on Valkey 7.2.14, 8.1.1 and 9.1.2, on one server and on a cluster. The oldest of them is the
-// floor: nothing between Redis 6.0 and 7.0 was tested. Open rejects Redis 6.0.16 and other older
-// servers, and servers that have renamed a command; the error names the version or the command.
-// Configure:
+// on Valkey 7.2.14, 8.1.1 and 9.1.2, on one server and on a cluster. Open rejects servers that
+// report a version before 7, and servers that have renamed a command; the error names the version
+// or the command. Configure:
 //
 //   - maxmemory-policy noeviction. Open rejects an allkeys policy with a memory limit, because
 //     records then vanish without an error. Without a limit, Health reports a warning. A volatile
 //     policy can evict tombstones too early.
 //   - appendonly yes, unless losing the newest changes is acceptable.
 //   - Replicas for data that has to survive a machine, and min-replicas-to-write to limit what an
-//     isolated master accepts.
+//     isolated primary accepts.
 //
-// Reads go to masters only. Open rejects a cluster client that reads from replicas, a client that
+// Reads go to primaries only. Open rejects a cluster client that reads from replicas, a client that
 // caches, and a server that reports itself as a replica.
 //
 // All keys of a bucket are in one slot of a cluster. While this slot is being moved to another
-// server, commits go on where the fixed keys of the bucket are on one server, together with the
-// record that the commit changes. A new record counts as one on the server that receives the slot.
-// The store retries other commits; if the time runs out, the error names the slot. Valkey 8.1 has
-// lost index members when a slot moved on a few milliseconds after it had arrived: leave two
-// seconds between moves of a slot.
+// server, a commit works if the fixed keys of the bucket and the record that it changes are on the
+// same server. A new record counts as one on the server that receives the slot. The store retries
+// other commits; if the time runs out, the error names the slot. Valkey 8.1 has lost index members
+// when a slot moved on a few milliseconds after it had arrived: leave two seconds between moves of
+// a slot.
 //
 // A managed service has to allow EVAL, EVALSHA and SCRIPT LOAD, or Open fails. Scripts declare all
 // their keys, and all keys of a script are in one slot. Where INFO is forbidden, Health reports
@@ -188,17 +191,17 @@
 // With it, Open reads proto-max-bulk-len and client-query-buffer-limit, and Commit rejects a change
 // whose record, outcome or event is too long for them as [installation.ErrInvalid]. The server
 // would close the connection, so without this right such a change ends as
-// [installation.ErrUnknownOutcome]. Commit always rejects a part of more than 64 MiB. These rights
-// are optional too: +info (without it, Health reports "unknown"), +pttl (the same, and Verify
-// fails), +wait (for RequireReplicas), +scan (for Verify, and for an Open that creates the
-// namespace), and without a cluster +command, +cluster|slots and +asking.
+// [installation.ErrUnknownOutcome]. Commit always rejects a record, outcome or event of more than
+// 64 MiB. These rights are optional too: +info (without it, Health reports "unknown"), +pttl (the
+// same, and Verify fails), +wait (for RequireReplicas), +scan (for Verify, and for an Open that
+// creates the namespace), and without a cluster +command, +cluster|slots and +asking.
 //
 // # Size
 //
 // On Redis 7.0.15, a record with a body of 2 KiB that remembers eight op tokens takes 2,664 bytes
 // of server memory. An index member takes 141 to 190 bytes. An installed record with a connection
-// has ten members, which is 1,710 bytes. A tombstone takes 360 bytes.
-// The ID of a tenant's last event stays for good, even if the tenant has no records left.
+// has ten members, which is 1,710 bytes. A tombstone takes 360 bytes. The ID of a tenant's last
+// event stays for good, even if the tenant has no records left.
 //
 // # Stored format
 //

@@ -51,7 +51,7 @@ func (m meta) namespace() installation.Namespace {
 	return installation.Namespace{ID: m.id, Epoch: m.epoch, Era: strings.Trim(m.era, noEra)}
 }
 
-// less reports whether m is of an earlier epoch than other.
+// less reports whether m has a lower epoch than other, or the same epoch and a lower era.
 func (m meta) less(other meta) bool { return m.compare(other) < 0 }
 
 func (m meta) compare(other meta) int {
@@ -153,9 +153,9 @@ func (s *Store) firstMeta(ctx context.Context) (meta, error) {
 	return parseMeta(stored)
 }
 
-// createNamespace writes the forming metas of a namespace. Bucket 0 has no final meta: the
-// namespace is new, or a process has left its creation unfinished. createNamespace rejects buckets
-// with data.
+// createNamespace writes the forming metas of a namespace. It is called if bucket 0 has no final
+// meta: the namespace is new, or a process has left its creation unfinished. Data in a bucket is an
+// error.
 func (s *Store) createNamespace(ctx context.Context) (meta, error) {
 	buckets := cmp.Or(s.opts.Buckets, 1)
 	if s.client.isCluster() {
@@ -211,9 +211,9 @@ func (s *Store) createNamespace(ctx context.Context) (meta, error) {
 	return m, nil
 }
 
-// rejectRecords returns an error if a server has a record of the namespace, which then lost its
-// metas, or a meta of layout 1, which was a key of its own. If another process has created the
-// namespace meanwhile, rejectRecords returns its meta.
+// rejectRecords returns an error in two cases. If a server has a record of the namespace, the
+// namespace has lost its metas. If a server has a key for a meta, the namespace has layout 1. If
+// another process has created the namespace meanwhile, rejectRecords returns its meta instead.
 func (s *Store) rejectRecords(ctx context.Context) (meta, error) {
 	pattern := "{" + s.opts.Namespace + ":[0-9][0-9]}:[mr]*"
 	err := s.client.eachPrimary(ctx, func(ctx context.Context, node redis.UniversalClient) error {
@@ -301,7 +301,7 @@ func (s *Store) checkBucketAnd(ctx context.Context, b bucket, queue func(redis.P
 	}
 }
 
-// hasMeta reports whether the bucket has a meta, and sends the commands that queue adds.
+// hasMeta reports whether the bucket has the meta m, and sends the commands that queue adds.
 func (s *Store) hasMeta(
 	ctx context.Context, b bucket, m meta, queue func(redis.Pipeliner),
 ) (has bool, err error) {
@@ -320,8 +320,8 @@ func (s *Store) hasMeta(
 		for i, cmd := range commands {
 			err := cmd.Err()
 			if i < writes && isServerError(err) && !redis.IsReadOnlyError(err) {
-				// A primary that rejects writes for now can be read. A replica can give the same
-				// answer, but not inside a script.
+				// A primary that rejects writes for now can still be read. A replica can reject the
+				// write with the same error, but a script tells that it is a replica.
 				_, err = s.probe.run(ctx, s.client, b.fixed(), []string{m.member()})
 				if strings.HasPrefix(innerText(serverText(err)), "READONLY") {
 					return err

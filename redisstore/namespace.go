@@ -13,9 +13,9 @@ import (
 // the store then follows; the bucket was restored and this was not accepted; or the bucket belongs
 // to another namespace.
 
-// Namespace implements [installation.Namespacer]. It returns what the store has read last, without
-// a round trip. The error also matches [installation.ErrRestored] if the store has noticed that the
-// data went back to an older state.
+// Namespace implements [installation.Namespacer]. It returns what the store has read last. It makes
+// no round trip, unless the store has noticed that the data went back to an older state: then it
+// asks whether someone has accepted this, and otherwise returns [installation.ErrRestored].
 func (s *Store) Namespace(ctx context.Context) (installation.Namespace, error) {
 	if err := s.ready(ctx); err != nil {
 		return installation.Namespace{}, fmt.Errorf("namespace: %w", err)
@@ -43,7 +43,7 @@ func (s *Store) acceptRestore(ctx context.Context, now time.Time) (meta, error) 
 	if err != nil {
 		return meta{}, err
 	}
-	// One target above all buckets, and above what this store knows.
+	// All buckets get one target. It is above all of them, and above what this store knows.
 	target := highest(append(metas, s.meta()))
 	target.epoch, target.era = max(target.epoch+1, now.UnixMicro()), randomHex()
 	for {
@@ -63,7 +63,8 @@ func (s *Store) acceptRestore(ctx context.Context, now time.Time) (meta, error) 
 	}
 }
 
-// raise gives a bucket the meta target, unless it has a higher one. The bucket had the meta was.
+// raise replaces the meta of a bucket by target, unless the bucket has a higher one. The caller has
+// read was in the bucket; it may be outdated.
 func (s *Store) raise(ctx context.Context, b bucket, was, target meta) error {
 	for was.less(target) {
 		reply, err := s.runScript(ctx, s.raising, b.fixed()[:1],
@@ -87,7 +88,7 @@ func (s *Store) raise(ctx context.Context, b bucket, was, target meta) error {
 func (s *Store) meta() meta { return *s.known.Load() }
 
 // adopt makes a meta the one that the store works with, unless another call has adopted a higher
-// one. What the store remembers of the time before an accepted restore can be missing now.
+// one. It forgets the events that the store has seen, because the restore can have removed them.
 func (s *Store) adopt(m meta) {
 	for known := s.known.Load(); known.less(m); known = s.known.Load() {
 		if s.known.CompareAndSwap(known, &m) {
@@ -116,8 +117,8 @@ func (s *Store) ready(ctx context.Context) error {
 	return nil
 }
 
-// follow is called when bucket b lacks the meta used. It returns nil if the namespace has another
-// epoch since: the caller has to try again with that.
+// follow is called if a script or reader that expected the meta used did not find it in bucket b.
+// It returns nil if the store has adopted another meta: the caller then tries again with that one.
 func (s *Store) follow(ctx context.Context, b bucket, used meta) error {
 	if err := s.reload(ctx); err != nil {
 		return err
@@ -128,8 +129,8 @@ func (s *Store) follow(ctx context.Context, b bucket, used meta) error {
 	return nil
 }
 
-// reload reads the metas of all buckets again and adopts a higher epoch. The error tells if they
-// are not those of one namespace in one epoch.
+// reload reads the metas of all buckets again, and adopts them if their epoch is higher. It returns
+// an error if an epoch went back, or if the buckets have different epochs.
 func (s *Store) reload(ctx context.Context) error {
 	metas, err := s.readMetas(ctx)
 	if err != nil {
@@ -149,7 +150,7 @@ func (s *Store) reload(ctx context.Context) error {
 	return nil
 }
 
-// readMetas returns the metas of all buckets. They are all of this namespace.
+// readMetas returns the metas of all buckets, or an error if one is not of this namespace.
 func (s *Store) readMetas(ctx context.Context) ([]meta, error) {
 	buckets := s.keys.all()
 	metas := make([]meta, len(buckets))
@@ -163,7 +164,7 @@ func (s *Store) readMetas(ctx context.Context) ([]meta, error) {
 	return metas, nil
 }
 
-// finalMeta returns the meta of a bucket of this namespace.
+// finalMeta returns the meta of a bucket, or an error if it is forming or of another namespace.
 func (s *Store) finalMeta(ctx context.Context, b bucket) (meta, error) {
 	stored, err := s.readMeta(ctx, b)
 	if err != nil {

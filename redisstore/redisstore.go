@@ -39,7 +39,7 @@ type Options struct {
 	Namespace string
 
 	// Buckets is the number of parts into which a new namespace is split, 1 to [MaxBuckets]. All
-	// data of a tenant is in one bucket, and a cluster spreads the buckets over its masters. The
+	// data of a tenant is in one bucket, and a cluster spreads the buckets over its primaries. The
 	// number is fixed when the namespace is first opened. After that, Open rejects any other number
 	// except 0. Default: [DefaultClusterBuckets] on a cluster, else 1.
 	Buckets int
@@ -72,10 +72,11 @@ type Options struct {
 	// or an empty replica begins a new namespace, and every installation is gone for that process.
 	Expect Expect
 
-	// FailoverLoss is how much a failover can lose. If an event is gone, and the server still
-	// answered so long after this process saw it, the data went back to an older state: every call
-	// except Health and Verify fails with [installation.ErrRestored]. The loss of newer events is
-	// only a finding of [Store.Health]. Default: [DefaultFailoverLoss].
+	// FailoverLoss is how much a failover can lose. An event is settled if the server still
+	// answered so long after this process saw the event. If a settled event is gone, the data went
+	// back to an older state: every call except Health, Verify and AcceptRestore fails with
+	// [installation.ErrRestored]. The loss of newer events is only a finding of [Store.Health].
+	// Default: [DefaultFailoverLoss].
 	FailoverLoss time.Duration
 	// CheckInterval is the longest time between two looks at whether events are gone. A store also
 	// looks after it has connected again. Default: [DefaultCheckInterval].

@@ -16,14 +16,14 @@ import (
 )
 
 // A store notices that its data went back to an older state, because events that it has seen are
-// gone. A failover can lose the newest events. So an event counts as settled only if the server
-// still answered [Options.FailoverLoss] after the store saw it. For each bucket a store remembers
-// the newest event and a settled one. A store that lacks only the newest goes on, and Health
-// reports it. A store that lacks a settled event stops.
+// gone. A failover can lose the newest events. So an event is settled only if the server still
+// answered [Options.FailoverLoss] after the store saw the event. For each bucket a store remembers
+// the newest event and a settled one. If only the newest is gone, the store goes on, and Health
+// reports the loss. If a settled event is gone, the store stops.
 //
-// Commits look for the settled event inside their script, so a store never writes to a bucket
-// that went back. Every call looks afterwards if the client has made a connection since, or after
-// [Options.CheckInterval].
+// A commit looks for the settled event inside its script, so it never writes to a bucket that lacks
+// the event. After every answer, a call compares all buckets if a comparison is due; see
+// comparisonDue.
 
 // watch is what a store remembers of the events of its buckets. Times are since it was opened.
 type watch struct {
@@ -43,7 +43,8 @@ type watch struct {
 	lost string // what a failover has lost, "" for nothing
 }
 
-// restored says that the data went back to an older state in the epoch of a meta.
+// restored says that the data went back to an older state. That is over once the store has adopted
+// another meta than in: then someone has accepted it.
 type restored struct {
 	in  meta
 	err error
@@ -54,7 +55,7 @@ func (w *watch) now() int64 { return int64(time.Since(w.began)) }
 // seenEvents are IDs of events of one bucket. "" stands for none.
 type seenEvents struct {
 	newest       string
-	waiting      string // an older one, so that settled moves on while others follow
+	waiting      string // will be settled next; newest can change too often for that
 	settled      string
 	seen, waited int64 // when newest and waiting were seen
 }
@@ -69,7 +70,7 @@ func (e *seenEvents) saw(id string, now int64) {
 	}
 }
 
-// of returns what is remembered of a bucket.
+// of returns what is remembered of a bucket, after it has made an event settled that is due.
 func (w *watch) of(b bucket, loss time.Duration) seenEvents {
 	answered := w.answered.Load()
 	w.mu.Lock()
@@ -111,11 +112,12 @@ func (w *watch) forget() {
 // settled returns the event that a bucket must have, "" for none.
 func (s *Store) settled(b bucket) string { return s.watch.of(b, s.opts.FailoverLoss).settled }
 
-// lookEvery is how often a store asks its client whether it has made connections. The answer takes
-// a lock of the client. A call that fails is noticed at once.
+// lookEvery is how often a store asks its client whether it has made connections. It does not ask
+// more often, because the answer takes a lock of the client.
 const lookEvery = 10 * time.Millisecond
 
-// comparisonDue reports whether a call has to compare what the store remembers.
+// comparisonDue reports whether a call has to compare what the store remembers with the buckets:
+// after [Options.CheckInterval], after a call that got no answer, and after a new connection.
 func (s *Store) comparisonDue() bool {
 	w := &s.watch
 	now, last := w.now(), w.compared.Load()
@@ -132,9 +134,8 @@ func (s *Store) comparisonDue() bool {
 	return s.client.connections() != w.connections.Load()
 }
 
-// unlessRestored returns err, or an error if the data went back to an older state. Every method
-// calls it with its result, after the server has answered: a restored server answers like any
-// other.
+// unlessRestored returns err, or an error if the data went back to an older state. Reads and
+// commits call it after the server has answered, because a restored server answers like any other.
 func (s *Store) unlessRestored(ctx context.Context, err error) error {
 	gone := errors.Is(err, installation.ErrNotFound) || errors.Is(err, installation.ErrTrimmed)
 	switch {
@@ -147,8 +148,7 @@ func (s *Store) unlessRestored(ctx context.Context, err error) error {
 	return err
 }
 
-// compare compares what the store remembers with what is there. If a bucket went back, the store
-// stops.
+// compare looks for the events that the store remembers. If a settled one is gone, the store stops.
 func (s *Store) compare(ctx context.Context) error {
 	w, in := &s.watch, s.meta()
 	failures, connections := w.failures.Load(), s.client.connections()
@@ -176,7 +176,8 @@ func (s *Store) compare(ctx context.Context) error {
 	return nil
 }
 
-// update brings what is remembered of a bucket in line with its log, if it is still the same.
+// update forgets the events that the log of a bucket lacks, and remembers the newest of the log. It
+// changes nothing if the store has seen other events of the bucket meanwhile.
 func (w *watch) update(b bucket, remembered seenEvents, log eventLog) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -192,16 +193,16 @@ func (w *watch) update(b bucket, remembered seenEvents, log eventLog) {
 			*event = ""
 		}
 	}
-	if log.youngest != "" {
-		e.saw(log.youngest, w.now())
+	if log.newest != "" {
+		e.saw(log.newest, w.now())
 	}
 }
 
 // eventLog is what a bucket has of the events that a store remembers.
 type eventLog struct {
-	has              map[string]bool
-	oldest, youngest string // events that the log still has, "" for none
-	first, last      string // events that were ever written, "" for none
+	has            map[string]bool
+	oldest, newest string // ends of what the log still has, "" for none
+	first, last    string // the first and the last event ever written, "" for none
 }
 
 // lost reports whether the log lacks an event that was not trimmed.
@@ -248,7 +249,7 @@ func queueLog(
 ) func() eventLog {
 	ends := pipe.HMGet(ctx, b.fields(), fieldFirst, fieldLast)
 	oldest := pipe.XRangeN(ctx, b.events(), "-", "+", 1)
-	youngest := pipe.XRevRangeN(ctx, b.events(), "+", "-", 1)
+	newest := pipe.XRevRangeN(ctx, b.events(), "+", "-", 1)
 	var looks []*redis.XMessageSliceCmd
 	for _, id := range []string{e.newest, e.waiting, e.settled} {
 		if id != "" {
@@ -262,8 +263,8 @@ func queueLog(
 		for _, m := range oldest.Val() {
 			log.oldest = m.ID
 		}
-		for _, m := range youngest.Val() {
-			log.youngest = m.ID
+		for _, m := range newest.Val() {
+			log.newest = m.ID
 		}
 		for _, look := range looks {
 			for _, m := range look.Val() {

@@ -160,8 +160,8 @@ var namespaceCases = []testCase{
 			onlyRefused(t, s, create(at("holder")))
 			onlyRefused(t, s, thief)
 		})},
-	{"namespace/race", "If several calls run at the same time, the greatest epoch stays that one " +
-		"of them returned.",
+	{"namespace/race", "If several calls run at the same time, the namespace keeps the greatest " +
+		"epoch that one of them returned.",
 		withAbility(func(t tester, s installation.Store, n installation.Namespacer) {
 			began := namespace(t, n)
 			var accepted [racers]installation.Namespace

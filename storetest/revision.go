@@ -81,8 +81,8 @@ var revisionCases = []testCase{
 			sameRecord(t, "get", get(t, s, at("a")), again.Record)
 			lists(t, s, everything, "a")
 		}},
-	{"revision/jumps", "The service chooses the revision, which can jump. The store keeps it as " +
-		"it is if it is above c.If.",
+	{"revision/jumps", "The service chooses the revision, which can be any number above " +
+		"c.If. The store keeps it as it is.",
 		func(t tester, s installation.Store) {
 			c := create(at("a"))
 			for _, to := range []int64{7, 8, 1 << 40, 1<<53 - 1} {
@@ -134,8 +134,8 @@ var revisionCases = []testCase{
 			late.If, late.Record.Revision = 3, 4
 			notApplied(t, s, late, true)
 		}},
-	{"revision/not-applied-without-record", "If neither c nor that change has a Record, the " +
-		"change must have led to a revision below c.If.",
+	{"revision/not-applied-without-record", "If neither c nor the remembered " +
+		"change has a Record, only a change that led to a revision below c.If counts.",
 		func(t tester, s installation.Store) {
 			created := commit(t, s, create(at("a")))
 			late := touch(created)

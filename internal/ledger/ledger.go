@@ -1,5 +1,5 @@
 // Package ledger checks a change log against what the callers of Commit were told. Each change has
-// one event, whose reason is the id of the operation. A success must be in the log exactly once, a
+// one event, whose reason is the ID of the operation. A success must be in the log exactly once, a
 // refusal never, and an unknown outcome at most once.
 package ledger
 

@@ -8,15 +8,16 @@ import (
 	"testing"
 )
 
-// Proxy stands between a client and a server. It breaks the connection of a script that it loses.
+// Proxy stands between a client and a server. It can lose a script or the answer to it: it then
+// closes the connection.
 type Proxy struct {
 	listener net.Listener
 	server   string
 	wait     sync.WaitGroup
 
 	mu        sync.Mutex
-	loses     func() Loss // called for each script; nil to lose nothing
-	meanwhile func()      // called between a script and the loss of its answer; may be nil
+	loses     func() Loss // see Lose
+	meanwhile func()      // see LoseAnswers
 	open      map[net.Conn]bool
 	closed    bool
 }
@@ -47,8 +48,9 @@ func StartProxy(tb testing.TB, server string) *Proxy {
 // Addr returns the address for clients.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// LoseAnswers sets whether the answer to a script is lost, and what happens between the script and
-// the loss. A nil function stands for nothing.
+// LoseAnswers makes the proxy lose the answer to each script for which loses returns true. The
+// proxy calls meanwhile when the server has run the script and the client does not know that yet.
+// With a nil loses, nothing is lost. With a nil meanwhile, nothing is called.
 func (p *Proxy) LoseAnswers(loses func() bool, meanwhile func()) {
 	if loses == nil {
 		p.Lose(nil, nil)
@@ -62,7 +64,7 @@ func (p *Proxy) LoseAnswers(loses func() bool, meanwhile func()) {
 	}, meanwhile)
 }
 
-// Lose is LoseAnswers for any loss.
+// Lose is LoseAnswers, but loses can also choose to lose the script.
 func (p *Proxy) Lose(loses func() Loss, meanwhile func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -127,7 +129,7 @@ func (p *Proxy) serve(client, server net.Conn) {
 	}
 }
 
-// answer copies the answers of a server until losing is closed.
+// answer copies the answers of a server. Once losing is closed, it loses the next one.
 func (p *Proxy) answer(client, server net.Conn, losing <-chan struct{}) {
 	buffer := make([]byte, 64<<10)
 	for {

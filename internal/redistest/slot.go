@@ -59,8 +59,8 @@ func (c *Cluster) MoveKeys(tb testing.TB, from, to *Server, keys ...string) {
 	}
 }
 
-// MoveSlotWhole moves a slot with its keys in one step: with the command of the server for that, or
-// else with one MIGRATE of all keys.
+// MoveSlotWhole moves a slot with its keys in one step. A server that lacks CLUSTER MIGRATESLOTS
+// moves them with one MIGRATE.
 func (c *Cluster) MoveSlotWhole(tb testing.TB, slot uint16, from, to *Server) {
 	tb.Helper()
 	source, target := c.nodes[from], c.nodes[to]
@@ -87,7 +87,7 @@ func (c *Cluster) MoveSlotWhole(tb testing.TB, slot uint16, from, to *Server) {
 	c.CloseSlot(tb, slot, from, to)
 }
 
-// owns reports whether a master thinks that it has a slot.
+// owns reports whether a slot belongs to a master, as that master sees it.
 func owns(tb testing.TB, n node, slot uint16) bool {
 	tb.Helper()
 	shards, err := n.client.ClusterShards(tb.Context()).Result()

@@ -12,7 +12,7 @@ const dumpFile = "dump.rdb"
 // Snapshot is what a server had at one moment.
 type Snapshot struct{ dump []byte }
 
-// Snapshot makes a backup of the server, as SAVE writes it.
+// Snapshot returns what the server has now.
 func (s *Server) Snapshot(tb testing.TB) Snapshot {
 	tb.Helper()
 	must(tb, s.Client(tb).Save(tb.Context()).Err())

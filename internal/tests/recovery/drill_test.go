@@ -19,11 +19,12 @@ type drill struct {
 	id         string    // of the namespace
 	running    []process // that have seen everything
 	epoch      int64     // that was accepted last
-	lowest     int64     // no number may be lower after the next acceptance
+	lowest     int64     // every epoch and revision after the next acceptance must be above it
 	acceptance int
 }
 
-// start starts a process. It remembers events at once, and does not wait for one that is missing.
+// start starts a process. Its FailoverLoss is so short that every event it has seen is settled: if
+// one is gone, the process stops.
 func (d *drill) start(t *testing.T, minEpoch int64) (process, error) {
 	client := redistest.NewClient(t, &redis.Options{Addr: d.server.Addr})
 	o := &redisstore.Options{
@@ -58,7 +59,7 @@ func TestInvariant22RestoreDrill(t *testing.T) {
 	}
 }
 
-// restore works, restores the backup and accepts that.
+// restore writes, restores the backup, accepts the restore, and checks what is still honoured.
 func (d *drill) restore(
 	t *testing.T, backup redistest.Snapshot, before *installation.Result, cursor string,
 ) {

@@ -13,7 +13,7 @@ import (
 	"github.com/go-installation/installation/memstore"
 )
 
-// process is a service for the host on a store, as one process has it.
+// process stands for one process: it has a store, and a service for the host on it.
 type process struct {
 	*installation.Service
 	store installation.Store
@@ -150,7 +150,7 @@ func TestInvariant22NothingOfAnotherEpochIsHonoured(t *testing.T) {
 		t.Errorf("accept with the new code: %v", err)
 	}
 
-	// A guard from before still works. Numbers go on above the epoch.
+	// A guard from before still works. New revisions and generations are not below the epoch.
 	second := p.install(t, "a", "two", installation.Guard{Revision: first.Revision})
 	if second.Revision < epoch || second.Generation != first.Generation {
 		t.Errorf("revision %d of generation %d in epoch %d",
@@ -173,7 +173,8 @@ func TestInvariant22NothingOfAnotherEpochIsHonoured(t *testing.T) {
 	}
 }
 
-// TestRedeemedInvitationStaysRedeemed repeats the accept of an installation from before a restore.
+// TestRedeemedInvitationStaysRedeemed redeems a code again that was redeemed before a restore was
+// accepted.
 func TestRedeemedInvitationStaysRedeemed(t *testing.T) {
 	p := newProcess(t, memstore.New())
 	code := p.invite(t, "i", "")
@@ -278,7 +279,8 @@ func TestRewrapInTheNewEpoch(t *testing.T) {
 // hidden hides all optional abilities of a store.
 type hidden struct{ installation.Store }
 
-// TestWrapperHidesEpochs wraps a store without its epochs: the error names what is missing.
+// TestWrapperHidesEpochs wraps a store so that the service cannot read its epoch. A write then ends
+// with ErrUnavailable, because building it again would not help.
 func TestWrapperHidesEpochs(t *testing.T) {
 	store := memstore.New()
 	newProcess(t, store).acceptRestore(t)
@@ -292,7 +294,7 @@ func TestWrapperHidesEpochs(t *testing.T) {
 	fixture.WantErr(t, "accept restore", err, installation.ErrUnsupported)
 }
 
-// TestOnlyTheHostAcceptsRestores asks as every other actor.
+// TestOnlyTheHostAcceptsRestores calls the methods for restores as every other kind of actor.
 func TestOnlyTheHostAcceptsRestores(t *testing.T) {
 	p := newProcess(t, memstore.New())
 	for _, kind := range []installation.ActorKind{
