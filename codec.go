@@ -263,19 +263,70 @@ func codeEvent(c *record.Coder, e *Event) {
 // MarshalBinary returns the event in the form in which a store may keep it, without its ID. It
 // never fails.
 func (e Event) MarshalBinary() ([]byte, error) {
-	return record.Append([]byte{record.Version}, &e, codeEvent), nil
+	return record.Stored(&e, codeEvent), nil
 }
 
 // UnmarshalBinary reads what MarshalBinary wrote, in this release or an earlier one. It leaves ID
 // empty. The error matches [ErrSealed].
-func (e *Event) UnmarshalBinary(b []byte) error {
-	read, err := record.DecodeStored(b, "event", codeEvent)
-	if err != nil {
-		return err
-	}
-	*e = *read
-	return nil
+func (e *Event) UnmarshalBinary(b []byte) error { return record.DecodeInto(e, b, "event", codeEvent) }
+
+// codeRecord describes a record as a store may keep it.
+func codeRecord(c *record.Coder, r *Record) {
+	record.Raw(c, 1, &r.Key.Tenant)
+	record.Raw(c, 2, &r.Key.ID)
+	record.Int(c, 3, &r.Revision)
+	record.Int(c, 4, &r.Generation)
+	record.Bool(c, 5, &r.Deleted)
+	record.Time(c, 6, &r.Created)
+	record.Time(c, 7, &r.Deadline)
+	record.Raws(c, 8, &r.Index)
+	record.Raws(c, 9, &r.Claims)
+	record.Bytes(c, 10, &r.Body.raw)
 }
+
+func codeOutcome(c *record.Coder, o *Outcome) {
+	record.Fixed(c, 1, o.Digest[:])
+	record.Time(c, 2, &o.Until)
+	record.Bytes(c, 3, &o.Data)
+}
+
+func codeRow(c *record.Coder, r *Row) {
+	record.Pointer(c, 1, &r.Record, codeRecord)
+	record.Messages(c, 2, &r.Ops, codeOp)
+	record.Pointer(c, 3, &r.Outcome, codeOutcome)
+	record.Raw(c, 4, &r.Tenant)
+}
+
+func codeOp(c *record.Coder, o *Op) {
+	record.Fixed(c, 1, o.Token[:])
+	record.Int(c, 2, &o.Revision)
+	record.Bool(c, 3, &o.WithRecord)
+}
+
+// MarshalBinary returns the record in a form in which a store may keep it. It never fails.
+func (r Record) MarshalBinary() ([]byte, error) { return record.Stored(&r, codeRecord), nil }
+
+// UnmarshalBinary reads what MarshalBinary wrote, in this release or an earlier one. It copies b.
+// The error matches [ErrSealed].
+func (r *Record) UnmarshalBinary(b []byte) error {
+	return record.DecodeInto(r, b, "record", codeRecord)
+}
+
+// MarshalBinary returns the outcome in a form in which a store may keep it. It never fails.
+func (o Outcome) MarshalBinary() ([]byte, error) { return record.Stored(&o, codeOutcome), nil }
+
+// UnmarshalBinary reads what MarshalBinary wrote, in this release or an earlier one. It copies b.
+// The error matches [ErrSealed].
+func (o *Outcome) UnmarshalBinary(b []byte) error {
+	return record.DecodeInto(o, b, "outcome", codeOutcome)
+}
+
+// MarshalBinary returns the row in a form in which a store may keep it. It never fails.
+func (r Row) MarshalBinary() ([]byte, error) { return record.Stored(&r, codeRow), nil }
+
+// UnmarshalBinary reads what MarshalBinary wrote, in this release or an earlier one. It copies b.
+// The error matches [ErrSealed].
+func (r *Row) UnmarshalBinary(b []byte) error { return record.DecodeInto(r, b, "row", codeRow) }
 
 // Lengths in bytes to which fit cuts texts. The other strings are the type and six IDs of at most
 // [validate.MaxID] bytes. All of them fit into [MaxEvent] together.

@@ -314,3 +314,44 @@ func (s *Service) Delete(ctx context.Context, req DeleteRequest) (*Result, error
 		},
 	})
 }
+
+// VoidPage is one page of invitations whose code does not work any more.
+type VoidPage struct {
+	Keys []Key
+	Next string // for the next call; "" = this was the last page
+}
+
+// VoidInvitations lists open invitations of all tenants whose code was made before the last
+// [Service.AcceptRestore]. [Service.Accept] refuses these codes; [Service.Resend] gives an
+// invitation a new one, after which it is not listed any more. A page covers at most a thousand
+// records and can be empty. Pass "" first and then Next of the page before. A record that cannot be
+// opened is not listed.
+//
+// VoidInvitations is for the host. Errors: [ErrForbidden], [ErrInvalid] for a cursor of another
+// list, and those of the store.
+func (s *Service) VoidInvitations(ctx context.Context, after string) (page VoidPage, err error) {
+	defer inMethod("void invitations", &err)
+	if err := s.admitMaintenance(nil); err != nil {
+		return VoidPage{}, err
+	}
+	in, err := s.namespace(ctx)
+	if err != nil {
+		return VoidPage{}, err
+	}
+	q := everywhere
+	q.After = after
+	records, err := s.store.List(ctx, q)
+	if err != nil {
+		return VoidPage{}, invalidCursor(err)
+	}
+	for _, r := range records.Records {
+		snap := s.open(ctx, r.Key, r)
+		open := snap.err == nil && snap.statusAt(s.now()) == StatusInvited
+		if open && snap.codeEra != in.Era {
+			page.Keys = append(page.Keys, r.Key)
+		}
+		snap.wipe()
+	}
+	page.Next = records.Next
+	return page, ctx.Err()
+}

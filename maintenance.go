@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/go-installation/installation/validate"
@@ -32,47 +34,6 @@ func (s *Service) AcceptRestore(ctx context.Context) (in Namespace, err error) {
 		return Namespace{}, err
 	}
 	return s.store.AcceptRestore(ctx, s.now())
-}
-
-// VoidPage is one page of invitations whose code does not work any more.
-type VoidPage struct {
-	Keys []Key
-	Next string // for the next call; "" = this was the last page
-}
-
-// VoidInvitations lists open invitations of all tenants whose code was made before the last
-// [Service.AcceptRestore]. [Service.Accept] refuses these codes; [Service.Resend] gives an
-// invitation a new one, after which it is not listed any more. A page covers at most a thousand
-// records and can be empty. Pass "" first and then Next of the page before. A record that cannot be
-// opened is not listed.
-//
-// VoidInvitations is for the host. Errors: [ErrForbidden], [ErrInvalid] for a cursor of another
-// list, and those of the store.
-func (s *Service) VoidInvitations(ctx context.Context, after string) (page VoidPage, err error) {
-	defer inMethod("void invitations", &err)
-	if err := s.admitMaintenance(nil); err != nil {
-		return VoidPage{}, err
-	}
-	in, err := s.namespace(ctx)
-	if err != nil {
-		return VoidPage{}, err
-	}
-	q := everywhere
-	q.After = after
-	records, err := s.store.List(ctx, q)
-	if err != nil {
-		return VoidPage{}, invalidCursor(err)
-	}
-	for _, r := range records.Records {
-		snap := s.open(ctx, r.Key, r)
-		open := snap.err == nil && snap.statusAt(s.now()) == StatusInvited
-		if open && snap.codeEra != in.Era {
-			page.Keys = append(page.Keys, r.Key)
-		}
-		snap.wipe()
-	}
-	page.Next = records.Next
-	return page, ctx.Err()
 }
 
 // SweepRequest is the request of [Service.Sweep]. The zero value does all that is due.
@@ -246,4 +207,147 @@ func (s *Service) admitMaintenance(checks ...func(*validate.List)) error {
 		return ErrForbidden
 	}
 	return nil
+}
+
+// Namespace identifies the data of a store, and the last restore of it that was accepted.
+type Namespace struct {
+	ID string // random; data that was lost and begun again has another ID
+	// Epoch is 0 until the first restore is accepted. From then on it is the time of the last
+	// acceptance in microseconds since 1970, or a greater number.
+	Epoch int64
+	Era   string // random, new with each epoch: tells apart two epochs with the same number
+}
+
+// Namespacer is the ability of a store to refuse changes that were built before a restore. Without
+// it the namespace has no ID, and its epoch is always 0.
+//
+// After a restore from a backup, a revision can be given out a second time, for other content. The
+// epoch prevents that. When an operator accepts the restore, the epoch becomes the time of the
+// acceptance. That is greater than every revision and generation before, unless the clock was put
+// back. From then on the service chooses revisions and generations that are at least the epoch, and
+// a store refuses a change of another epoch.
+type Namespacer interface {
+	// Namespace returns the namespace as the store saw it last. It need not read the namespace
+	// again, because Commit compares the epoch. After AcceptRestore, it returns the new namespace.
+	// After an error of Commit that matches [ErrEpoch], it returns the namespace that Commit saw.
+	Namespace(ctx context.Context) (Namespace, error)
+
+	// AcceptRestore gives the namespace a new era and a greater epoch: now in microseconds since
+	// 1970, or the epoch before plus 1 if that is greater. The ID stays the same. So do records,
+	// outcomes and events. If several calls run at the same time, the namespace keeps the greatest
+	// epoch that one of them returned. If the store is split in parts with different epochs,
+	// AcceptRestore makes them equal. After an error, a repeat completes the work.
+	AcceptRestore(ctx context.Context, now time.Time) (Namespace, error)
+}
+
+// Row is what a store keeps under a key: a record or tombstone with the changes that it remembers,
+// or an outcome. Exactly one of Record and Outcome is set. A Row without both stands for nothing.
+//
+// A store can keep rows in the form of MarshalBinary, and use the methods Replay, Check and Apply
+// for Commit. They contain no input or output.
+type Row struct {
+	Record  *Record
+	Ops     []Op     // of Record: its last changes, the oldest first, 1 to [RememberedOps]
+	Outcome *Outcome // its tenant is Tenant
+	Tenant  string   // of Outcome; a record has its tenant in Key
+}
+
+// Op is a change that a record remembers.
+type Op struct {
+	Token      [16]byte // Change.Op
+	Revision   int64    // that the change led to
+	WithRecord bool     // Change.Record was set
+}
+
+// Validate returns an error that matches [ErrInvalid] if r breaks a rule of its fields.
+func (r Row) Validate() error {
+	switch {
+	case (r.Record == nil) == (r.Outcome == nil):
+		return fmt.Errorf("%w: a row has a record or an outcome", ErrInvalid)
+	case r.Outcome != nil && len(r.Ops) > 0:
+		return fmt.Errorf("%w: an outcome remembers no changes", ErrInvalid)
+	case r.Outcome != nil:
+		return nil
+	case len(r.Ops) < 1 || len(r.Ops) > RememberedOps:
+		return fmt.Errorf("%w: the row remembers %d changes, want 1 to %d",
+			ErrInvalid, len(r.Ops), RememberedOps)
+	case r.Record.Revision < 1 || r.Record.Generation < 0:
+		return fmt.Errorf("%w: revision %d of generation %d",
+			ErrInvalid, r.Record.Revision, r.Record.Generation)
+	}
+	return nil
+}
+
+// Replay returns the receipt of c if r remembers c: case 1 of Commit.
+func (r Row) Replay(c Change) (Receipt, bool) {
+	for _, op := range r.Ops {
+		if op.Token == c.Op {
+			return Receipt{Revision: op.Revision, Replayed: true}, true
+		}
+	}
+	return Receipt{}, false
+}
+
+// Check returns the error of Commit if c does not fit the revision of r: case 4 of Commit, or
+// [ErrInvalid]. Call it if r does not remember c.
+func (r Row) Check(c Change) error {
+	var revision int64
+	if r.Record != nil {
+		revision = r.Record.Revision
+	}
+	switch {
+	case revision != c.If || r.Record == nil && c.Record == nil:
+		return &ConflictError{Key: c.Key, Revision: revision, NotApplied: r.neverApplied(c)}
+	case c.Record != nil && c.Record.Revision <= c.If:
+		return fmt.Errorf("%w: revision %d does not follow %d", ErrInvalid, c.Record.Revision, c.If)
+	}
+	return nil
+}
+
+// neverApplied reports whether r proves that no try of c was applied, and none will be. If r
+// remembers as many changes as it can, the oldest of them decides: an applied c would be newer, so
+// r would still remember c.
+func (r Row) neverApplied(c Change) bool {
+	switch {
+	case r.Record == nil || r.Record.Revision <= c.If:
+		return false
+	case len(r.Ops) < RememberedOps:
+		return true
+	case c.Record != nil:
+		return r.Ops[0].Revision <= c.If
+	default:
+		return r.Ops[0].Revision < c.If || r.Ops[0].Revision == c.If && r.Ops[0].WithRecord
+	}
+}
+
+// Apply returns the row after c: the record of c, or that of r if c has none, and the changes that
+// it remembers then. The result shares its record with c or r.
+func (r Row) Apply(c Change) Row {
+	next := Row{Record: c.Record}
+	if c.Record == nil {
+		next.Record = r.Record
+	}
+	kept := r.Ops[max(0, len(r.Ops)-RememberedOps+1):]
+	next.Ops = append(slices.Clip(kept), Op{c.Op, next.Record.Revision, c.Record != nil})
+	return next
+}
+
+// Mover is the ability to read all rows of a store and to write rows into it as they are. It is for
+// copies from one store to another.
+type Mover interface {
+	// Scan returns every row of all tenants: records and tombstones with the changes that they
+	// remember, and outcomes. It may leave out expired outcomes and tombstones. The order is the
+	// store's own. A row that exists during the whole scan is returned at least once, as it was at
+	// some time meanwhile. A row that appears or vanishes meanwhile may be left out. An error comes
+	// last, and without a row. A scan without an error is complete.
+	Scan(ctx context.Context) iter.Seq2[Row, error]
+
+	// Put writes a row as it is, with its revision and the changes that it remembers, and reports
+	// whether it did. It writes nothing if the store has a record with the same or a higher
+	// revision at the key, or an outcome that is kept as long or longer. It ignores the epoch and
+	// appends no events. If another record of the tenant holds one of the claims, it returns an
+	// [*ExistsError]. If the row breaks a rule of its fields, the error matches [ErrInvalid]; see
+	// [Row.Validate]. The time now is for what Change.Now is for. After an error that matches
+	// [ErrUnknownOutcome], Put can be repeated.
+	Put(ctx context.Context, now time.Time, row Row) (written bool, err error)
 }

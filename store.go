@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -31,7 +32,7 @@ import (
 //   - All methods may be called from many goroutines at once.
 //
 // The Store interface does not grow. Further abilities are optional interfaces: [EventReader],
-// [Counter], [HealthChecker], [Namespacer]. Each interface says what the Service does without it.
+// [Counter], [HealthChecker], [Namespacer], [Mover]. Each interface says what the Service does without it.
 // The Service does the same if a method returns an error that matches [ErrUnsupported]. To write a
 // store around another one, embed a [Decorator].
 type Store interface {
@@ -317,37 +318,6 @@ type HealthChecker interface {
 	Health(ctx context.Context) ([]health.Finding, error)
 }
 
-// Namespace identifies the data of a store, and the last restore of it that was accepted.
-type Namespace struct {
-	ID string // random; data that was lost and begun again has another ID
-	// Epoch is 0 until the first restore is accepted. From then on it is the time of the last
-	// acceptance in microseconds since 1970, or a greater number.
-	Epoch int64
-	Era   string // random, new with each epoch: tells apart two epochs with the same number
-}
-
-// Namespacer is the ability of a store to refuse changes that were built before a restore. Without
-// it the namespace has no ID, and its epoch is always 0.
-//
-// After a restore from a backup, a revision can be given out a second time, for other content. The
-// epoch prevents that. When an operator accepts the restore, the epoch becomes the time of the
-// acceptance. That is greater than every revision and generation before, unless the clock was put
-// back. From then on the service chooses revisions and generations that are at least the epoch, and
-// a store refuses a change of another epoch.
-type Namespacer interface {
-	// Namespace returns the namespace as the store saw it last. It need not read the namespace
-	// again, because Commit compares the epoch. After AcceptRestore, it returns the new namespace.
-	// After an error of Commit that matches [ErrEpoch], it returns the namespace that Commit saw.
-	Namespace(ctx context.Context) (Namespace, error)
-
-	// AcceptRestore gives the namespace a new era and a greater epoch: now in microseconds since
-	// 1970, or the epoch before plus 1 if that is greater. The ID stays the same. So do records,
-	// outcomes and events. If several calls run at the same time, the namespace keeps the greatest
-	// epoch that one of them returned. If the store is split in parts with different epochs,
-	// AcceptRestore makes them equal. After an error, a repeat completes the work.
-	AcceptRestore(ctx context.Context, now time.Time) (Namespace, error)
-}
-
 // Decorator forwards all methods of a Store and of the optional interfaces to the Store in it. If
 // that Store lacks an optional interface, the methods return [ErrUnsupported]. To write a store
 // around another one, for example for metrics or traces, embed a Decorator and override what you
@@ -395,4 +365,20 @@ func (d Decorator) AcceptRestore(ctx context.Context, now time.Time) (Namespace,
 		return s.AcceptRestore(ctx, now)
 	}
 	return Namespace{}, ErrUnsupported
+}
+
+// Scan implements [Mover].
+func (d Decorator) Scan(ctx context.Context) iter.Seq2[Row, error] {
+	if s, ok := d.Store.(Mover); ok {
+		return s.Scan(ctx)
+	}
+	return func(yield func(Row, error) bool) { yield(Row{}, ErrUnsupported) }
+}
+
+// Put implements [Mover].
+func (d Decorator) Put(ctx context.Context, now time.Time, row Row) (bool, error) {
+	if s, ok := d.Store.(Mover); ok {
+		return s.Put(ctx, now, row)
+	}
+	return false, ErrUnsupported
 }

@@ -29,8 +29,9 @@ func (s *Store) Commit(ctx context.Context, c installation.Change) (installation
 	}
 
 	old := first[recordRow](txn, tableRecords, indexID, recordKey(c.Key))
-	if revision, ok := old.replay(c.Op); ok {
-		return installation.Receipt{Revision: revision, Replayed: true}, nil
+	row := old.row()
+	if receipt, ok := row.Replay(c); ok {
+		return receipt, nil
 	}
 	if c.Epoch != s.namespace.Load().Epoch {
 		return none, fmt.Errorf("commit %q: %w", c.Key.ID, installation.ErrEpoch)
@@ -38,7 +39,7 @@ func (s *Store) Commit(ctx context.Context, c installation.Change) (installation
 	if used := unexpired(txn, w.outcome, c.Now); used != nil {
 		return installation.Receipt{Outcome: used.copyOut()}, nil
 	}
-	if err := checkRevision(old, c); err != nil {
+	if err := row.Check(c); err != nil {
 		return none, err
 	}
 	if err := checkClaims(txn, w.record); err != nil {
@@ -51,14 +52,14 @@ func (s *Store) Commit(ctx context.Context, c installation.Change) (installation
 	// Forget first: one of the expired rows may be the old row at c.Key.
 	forgetTombstones(txn, c.Now)
 	forgetOutcomes(txn, c.Now)
-	row := w.record.withOps(old, c)
-	insert(txn, tableRecords, row)
+	next := w.record.withOps(row.Apply(c).Ops)
+	insert(txn, tableRecords, next)
 	if w.outcome != nil {
 		insert(txn, tableOutcomes, w.outcome)
 	}
 	s.appendEvents(txn, w.events)
 	txn.Commit()
-	return installation.Receipt{Revision: row.Revision}, nil
+	return installation.Receipt{Revision: next.Revision}, nil
 }
 
 // writes are the rows of a change. They are created before the writer lock is taken.
@@ -71,7 +72,7 @@ type writes struct {
 func prepare(c installation.Change) writes {
 	var w writes
 	if c.Record != nil {
-		w.record = newRecordRow(c)
+		w.record = newRecordRow(c.Record)
 	}
 	if c.Idempotency != nil {
 		w.outcome = newOutcomeRow(c.Key.Tenant, *c.Idempotency)
@@ -93,25 +94,6 @@ func unexpired(txn *memdb.Txn, wanted *outcomeRow, now time.Time) *outcomeRow {
 		return nil
 	}
 	return used
-}
-
-// checkRevision rejects c if c.If is not the revision of old, which may be nil. It also rejects c
-// if c has no record and nothing is stored, or if the revision of its record is not above c.If.
-func checkRevision(old *recordRow, c installation.Change) error {
-	var revision int64
-	if old != nil {
-		revision = old.Revision
-	}
-	if revision != c.If || (old == nil && c.Record == nil) {
-		return &installation.ConflictError{
-			Key: c.Key, Revision: revision, NotApplied: old.neverApplied(c),
-		}
-	}
-	if c.Record != nil && c.Record.Revision <= c.If {
-		return fmt.Errorf("%w: revision %d does not follow %d",
-			installation.ErrInvalid, c.Record.Revision, c.If)
-	}
-	return nil
 }
 
 // checkClaims rejects row, which may be nil, if another record holds one of its claims.

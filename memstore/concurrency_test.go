@@ -34,8 +34,8 @@ func TestReadersDoNotWait(t *testing.T) {
 
 	txn := s.db.Txn(true)
 	defer txn.Abort()
-	insert(txn, tableRecords, newRecordRow(change(key, 2)))
-	insert(txn, tableRecords, newRecordRow(change(installation.Key{ID: "b"}, 1)))
+	insert(txn, tableRecords, newRecordRow(change(key, 2).Record))
+	insert(txn, tableRecords, newRecordRow(change(installation.Key{ID: "b"}, 1).Record))
 
 	if got, err := s.Get(t.Context(), key); err != nil || got.Revision != 1 {
 		t.Errorf("get: %+v, error %v, want revision 1", got, err)

@@ -54,6 +54,7 @@ var (
 	_ installation.Counter       = (*Store)(nil)
 	_ installation.HealthChecker = (*Store)(nil)
 	_ installation.Namespacer    = (*Store)(nil)
+	_ installation.Mover         = (*Store)(nil)
 )
 
 // New returns an empty store with default options. The store needs no closing.

@@ -15,37 +15,30 @@ import (
 // recordRow is a record or a tombstone.
 type recordRow struct {
 	installation.Record
-	ops    []applied // the last changes, oldest first
+	ops    []installation.Op // the last changes, oldest first
 	id     key
 	claims [][]byte // keys in the claims index
 	lists  [][]byte // keys in the lists index
 }
 
-// applied is a change that a record remembers.
-type applied struct {
-	op         [16]byte
-	revision   int64 // after the change
-	withRecord bool  // the change had a record or tombstone
-}
-
-// newRecordRow returns the row for c. c must have a record. withOps adds the ops later.
-func newRecordRow(c installation.Change) *recordRow {
-	r := &recordRow{id: recordKey(c.Key)}
-	r.Key = c.Key
-	r.Revision = c.Record.Revision
-	r.Generation = c.Record.Generation
-	r.Deadline = utcMicros(c.Record.Deadline)
-	if c.Record.Deleted {
+// newRecordRow returns the row for a record or tombstone. withOps adds the ops later.
+func newRecordRow(from *installation.Record) *recordRow {
+	r := &recordRow{id: recordKey(from.Key)}
+	r.Key = from.Key
+	r.Revision = from.Revision
+	r.Generation = from.Generation
+	r.Deadline = utcMicros(from.Deadline)
+	if from.Deleted {
 		r.Deleted = true
 		if !r.Deadline.IsZero() {
 			r.lists = [][]byte{timeKey(scopeForget, r.Deadline, r.Key)}
 		}
 		return r
 	}
-	r.Created = utcMicros(c.Record.Created)
-	r.Index = slices.Clone(c.Record.Index)
-	r.Claims = slices.Clone(c.Record.Claims)
-	r.Body = c.Record.Body
+	r.Created = utcMicros(from.Created)
+	r.Index = slices.Clone(from.Index)
+	r.Claims = slices.Clone(from.Claims)
+	r.Body = from.Body
 	for _, term := range r.Index {
 		r.lists = append(r.lists, termKey(r.Key, term, r.Created))
 	}
@@ -59,46 +52,19 @@ func newRecordRow(c installation.Change) *recordRow {
 	return r
 }
 
-// withOps returns a copy of r that remembers the op token of c and the newest op tokens of old. old
-// may be nil.
-func (r *recordRow) withOps(old *recordRow, c installation.Change) *recordRow {
-	next := *r
-	next.ops = []applied{{c.Op, next.Revision, c.Record != nil}}
-	if old != nil {
-		kept := old.ops[max(0, len(old.ops)-installation.RememberedOps+1):]
-		next.ops = slices.Concat(kept, next.ops)
-	}
-	return &next
-}
-
-// replay returns the revision after op, if r remembers op. r may be nil.
-func (r *recordRow) replay(op [16]byte) (revision int64, ok bool) {
+// row returns what r keeps. r may be nil. The result shares memory with r.
+func (r *recordRow) row() installation.Row {
 	if r == nil {
-		return 0, false
+		return installation.Row{}
 	}
-	for _, a := range r.ops {
-		if a.op == op {
-			return a.revision, true
-		}
-	}
-	return 0, false
+	return installation.Row{Record: &r.Record, Ops: r.ops}
 }
 
-// neverApplied reports whether r proves that no try of c was applied, and none will be: case 3 of
-// Commit in [installation.Store]. The caller has checked that the revision of r is not c.If and
-// that r does not remember c.Op. If r remembers as many ops as it can, the oldest of them decides:
-// an applied c would be newer, so r would still remember c.
-func (r *recordRow) neverApplied(c installation.Change) bool {
-	switch {
-	case r == nil || r.Revision <= c.If:
-		return false
-	case len(r.ops) < installation.RememberedOps:
-		return true
-	case c.Record != nil:
-		return r.ops[0].revision <= c.If
-	default:
-		return r.ops[0].revision < c.If || r.ops[0].revision == c.If && r.ops[0].withRecord
-	}
+// withOps returns a copy of r that remembers ops.
+func (r *recordRow) withOps(ops []installation.Op) *recordRow {
+	next := *r
+	next.ops = ops
+	return &next
 }
 
 // listed returns the key of r in the list with prefix, or nil if r is not in that list.

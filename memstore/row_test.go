@@ -22,8 +22,8 @@ func TestIndexKeys(t *testing.T) {
 	e.seq = 1
 	for table, rows := range map[string][]any{
 		tableRecords: {
-			newRecordRow(full),
-			newRecordRow(tombstone(installation.Key{Tenant: "t", ID: "ii"}, 2, now)),
+			newRecordRow(full.Record),
+			newRecordRow(tombstone(installation.Key{Tenant: "t", ID: "ii"}, 2, now).Record),
 		},
 		tableOutcomes: {newOutcomeRow("t", installation.Outcome{Until: now})},
 		tableEvents:   {e},

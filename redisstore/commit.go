@@ -29,7 +29,7 @@ func (s *Store) Commit(
 	if err := s.ready(ctx); err != nil {
 		return installation.Receipt{}, err
 	}
-	receipt, err := s.apply(ctx, c)
+	receipt, err := s.apply(ctx, c, nil)
 	if err == nil {
 		_ = s.unlessRestored(ctx, nil) // the script has found this bucket as it was
 	}
@@ -39,11 +39,15 @@ func (s *Store) Commit(
 	return receipt, err
 }
 
-func (s *Store) apply(ctx context.Context, c installation.Change) (installation.Receipt, error) {
+// apply applies c. If ops are given, the record remembers these and not its own.
+func (s *Store) apply(
+	ctx context.Context, c installation.Change, ops []installation.Op,
+) (installation.Receipt, error) {
 	var none installation.Receipt
 	b := s.keys.of(c.Key.Tenant)
 	keys, args, err := s.commitArgs(b, c)
 	if err == nil {
+		args[argEntries] = encodeEntries(ops)
 		err = s.limit.check(append(slices.Clip(keys), args...))
 	}
 	if err != nil {
@@ -124,7 +128,8 @@ const (
 	argUncertain = 16
 	argSeen      = 18
 	argOutdated  = 19
-	fixedArgs    = 20 // the events follow
+	argEntries   = 20
+	fixedArgs    = 21 // the events follow
 )
 
 // setNamespace sets those arguments of a try that depend on what the store knows of the namespace.
@@ -266,26 +271,21 @@ func checkTimes(times ...time.Time) error {
 	return nil
 }
 
-// neverApplied reports whether a record proves that no try of c was applied, and that none will be.
-// The record has the revision stored, which is not c.If, and its op entries, oldest first, lack the
-// token of c. A record with a lower revision is not the one that the caller has read.
-func neverApplied(c installation.Change, stored int64, entries []opEntry) bool {
-	return stored > c.If && reachBack(c, entries)
+// checkStored returns the error of c if a record has this revision, 0 for none, and remembers these
+// changes, which do not include c.
+func checkStored(c installation.Change, revision int64, ops []installation.Op) error {
+	row := installation.Row{Ops: ops}
+	if revision > 0 {
+		row.Record = &installation.Record{Key: c.Key, Revision: revision}
+	}
+	return row.Check(c)
 }
 
-// reachBack reports whether the op entries of a record, oldest first, would still have the token of
-// c if c had been applied. If there are fewer entries than a record remembers, the record has
-// forgotten none. Otherwise the oldest entry decides. If this entry is from before c, an applied c
-// would have a newer entry, which the record would still remember.
-func reachBack(c installation.Change, entries []opEntry) bool {
-	switch {
-	case len(entries) < installation.RememberedOps:
-		return true
-	case c.Record != nil:
-		return entries[0].revision <= c.If
-	default:
-		return entries[0].revision < c.If || entries[0].revision == c.If && entries[0].withRecord
-	}
+// reachBack reports whether the changes that a record remembers would still include c if c had been
+// applied. It asks what is proved if the record had moved on.
+func reachBack(c installation.Change, ops []installation.Op) bool {
+	conflict, ok := errors.AsType[*installation.ConflictError](checkStored(c, c.If+1, ops))
+	return ok && conflict.NotApplied
 }
 
 // timeToLive returns the milliseconds from now to t. It returns at least 1, so that a retry of the
@@ -325,10 +325,7 @@ func readReply(
 		if !ok || len(reply) != 3 || len(reply[1]) != numberBytes {
 			return receipt, errReply
 		}
-		stored := decodeNumber(reply[1])
-		return receipt, &installation.ConflictError{
-			Key: c.Key, Revision: stored, NotApplied: neverApplied(c, stored, entries),
-		}
+		return receipt, cmp.Or(checkStored(c, decodeNumber(reply[1]), entries), error(errReply))
 	case "exists":
 		return receipt, &installation.ExistsError{Key: c.Key, Holder: detail}
 	case "unknown":

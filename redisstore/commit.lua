@@ -43,7 +43,8 @@
 --   18  "1" if the change ends an installation: it is allowed to exceed the memory limit
 --   19  id of an event that the log must have, "" for none
 --   20  "1" if the change was built in another epoch
---   21  and following: events
+--   21  op entries that the record gets, "" for its own and that of the change
+--   22  and following: events
 --
 -- Replies
 --   {"applied", id}                  done; id of the last event of the change, "" for none
@@ -69,7 +70,7 @@ local expected, confirm, kind, leads_to = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local rest, tenant, id, now = ARGV[8], ARGV[9], ARGV[10], ARGV[12]
 local field, remembered, uncertain, ends = ARGV[13], tonumber(ARGV[16]), ARGV[17], ARGV[18]
 local seen, outdated = ARGV[19], ARGV[20]
-local first_event = 21
+local first_event = 22
 local entry_bytes, no_revision = 25, string.rep('\0', 8)
 local no_created, no_deadline = no_revision, no_revision
 local term_scope, global_scope, claim_scope, at_sign = string.byte('tgc@', 1, 4)
@@ -311,7 +312,11 @@ local mark = 'r'
 if kind == 'n' then
   mark = 'n'
 end
-entries = string.char(count + 1) .. entries .. ARGV[2] .. leads_to .. mark
+if ARGV[21] ~= '' then
+  entries = string.char(#ARGV[21] / entry_bytes) .. ARGV[21]
+else
+  entries = string.char(count + 1) .. entries .. ARGV[2] .. leads_to .. mark
+end
 if kind == 'n' then
   redis.call('SET', record, was .. revision .. generation .. entries .. old_rest, 'KEEPTTL')
 elseif ARGV[11] ~= '' then

@@ -145,9 +145,9 @@ func FuzzRecord(f *testing.F) {
 		}
 		var packed strings.Builder
 		for _, e := range entries {
-			packed.WriteString(e.op + number(e.revision) + map[bool]string{
+			packed.WriteString(string(e.Token[:]) + number(e.Revision) + map[bool]string{
 				true: kindRecord, false: kindNone,
-			}[e.withRecord])
+			}[e.WithRecord])
 		}
 		if again := encodeRecord(r, packed.String()); again != value {
 			t.Errorf("%q was decoded into %+v, whose value is %q", value, r, again)

@@ -209,6 +209,7 @@ type stored struct {
 	key     installation.Key
 	head    string               // kind and revision, "" if there is nothing
 	record  *installation.Record // nil if there is nothing, or if it is damaged
+	ops     []installation.Op    // that the record remembers
 	damaged bool
 }
 
@@ -231,10 +232,10 @@ func (s *Store) readRecords(ctx context.Context, keys []installation.Key) ([]sto
 				return err
 			}
 			value := cmd.(*redis.StringCmd).Val()
-			r, _, err := decodeRecord(keys[i], value)
+			r, ops, err := decodeRecord(keys[i], value)
 			list[i] = stored{
 				key: keys[i], head: value[:min(len(value), 1+numberBytes)],
-				record: r, damaged: err != nil || wrongType,
+				record: r, ops: ops, damaged: err != nil || wrongType,
 			}
 		}
 		return nil

@@ -62,16 +62,23 @@ func encodeRest(r *installation.Record) string {
 	return string(append(b, body...))
 }
 
-// opEntry is what a record remembers of one change.
-type opEntry struct {
-	op         string
-	revision   int64 // that the record had after the change
-	withRecord bool  // the Record of the change was not nil
+// encodeEntries encodes what a record remembers of its last changes.
+func encodeEntries(ops []installation.Op) string {
+	var b []byte
+	for _, op := range ops {
+		mark := kindNone
+		if op.WithRecord {
+			mark = kindRecord
+		}
+		b = append(append(b, op.Token[:]...), number(op.Revision)...)
+		b = append(b, mark...)
+	}
+	return string(b)
 }
 
 // decodeRecord returns the record at k and what it remembers of its last changes. The string ""
 // stands for no record, and decodeRecord then returns nil.
-func decodeRecord(k installation.Key, stored string) (*installation.Record, []opEntry, error) {
+func decodeRecord(k installation.Key, stored string) (*installation.Record, []installation.Op, error) {
 	if stored == "" {
 		return nil, nil, nil
 	}
@@ -113,16 +120,16 @@ func decodeNumber(s string) int64 {
 	return int64(binary.BigEndian.Uint64([]byte(s[:numberBytes])))
 }
 
-func decodeEntries(packed string) ([]opEntry, bool) {
-	var list []opEntry
+func decodeEntries(packed string) ([]installation.Op, bool) {
+	var list []installation.Op
 	for ; len(packed) >= entryBytes; packed = packed[entryBytes:] {
 		mark := packed[entryBytes-1 : entryBytes]
 		if mark != kindRecord && mark != kindNone {
 			return nil, false
 		}
-		list = append(list, opEntry{
-			op: packed[:opBytes], revision: decodeNumber(packed[opBytes:]),
-			withRecord: mark == kindRecord,
+		list = append(list, installation.Op{
+			Token: [opBytes]byte([]byte(packed[:opBytes])), Revision: decodeNumber(packed[opBytes:]),
+			WithRecord: mark == kindRecord,
 		})
 	}
 	return list, packed == ""

@@ -115,6 +115,7 @@ type Store struct {
 	watch watch
 
 	commit, opening, probe, raising  script
+	outcome                          script // of Put
 	repair, ends, fixedKeys, lasting script // of Verify
 }
 
@@ -124,6 +125,7 @@ var (
 	_ installation.Counter       = (*Store)(nil)
 	_ installation.HealthChecker = (*Store)(nil)
 	_ installation.Namespacer    = (*Store)(nil)
+	_ installation.Mover         = (*Store)(nil)
 )
 
 // Open returns a store that uses the caller's client: a [redis.Client] of one server or of
@@ -167,6 +169,7 @@ func (s *Store) open(ctx context.Context) error {
 		for source, to := range map[string]*script{
 			commitSource: &s.commit, openSource: &s.opening,
 			probeSource: &s.probe, repairSource: &s.repair, raiseSource: &s.raising,
+			outcomeSource: &s.outcome,
 			endsSource: &s.ends, fixedSource: &s.fixedKeys, lastingSource: &s.lasting,
 		} {
 			if *to, err = loadScript(ctx, s.client, source); err != nil {

@@ -25,6 +25,8 @@ var (
 	fixedSource string
 	//go:embed lasting.lua
 	lastingSource string
+	//go:embed outcome.lua
+	outcomeSource string
 	//go:embed raise.lua
 	raiseSource string
 )

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"sync"
 	"unicode/utf8"
 
@@ -104,6 +105,20 @@ func DecodeStored[T any](stored []byte, form string, fields func(*Coder, *T)) (*
 		return nil, err
 	}
 	return decodeNew(message, fields)
+}
+
+// Stored returns the stored form of v: the version byte, then the message.
+func Stored[T any](v *T, fields func(*Coder, *T)) []byte {
+	return Append([]byte{Version}, v, fields)
+}
+
+// DecodeInto is DecodeStored into v, of a copy of stored. If it fails, v is unchanged.
+func DecodeInto[T any](v *T, stored []byte, form string, fields func(*Coder, *T)) error {
+	read, err := DecodeStored(bytes.Clone(stored), form, fields)
+	if err == nil {
+		*v = *read
+	}
+	return err
 }
 
 // CheckVersion returns the message that follows the version byte of a stored form. The error is

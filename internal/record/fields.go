@@ -75,6 +75,22 @@ func Bytes(c *Coder, n protowire.Number, v *[]byte) {
 	}
 }
 
+// Fixed describes a bytes field that is always present and has the length of v.
+func Fixed(c *Coder, n protowire.Number, v []byte) {
+	switch {
+	case c.writing(n):
+		c.out = protowire.AppendTag(c.out, n, protowire.BytesType)
+		c.out = protowire.AppendBytes(c.out, v)
+	case c.match(n, protowire.BytesType):
+		start, end := c.span()
+		c.Require(end-start == len(v))
+		copy(v, c.in[start:end])
+		c.advance()
+	default:
+		c.reject()
+	}
+}
+
 // Number lists the types that [Int] supports.
 type Number interface {
 	~int | ~int64 | ~uint8 | ~uint32 | ~uint64

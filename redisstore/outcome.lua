@@ -1,0 +1,42 @@
+-- Stores an outcome as it is, unless one with the same field is kept as long or longer. All keys are
+-- in one slot.
+--
+-- KEYS
+--   1  index
+--   2  fields
+--
+-- ARGV
+--   1  the meta member that the index must have
+--   2  field of the outcome
+--   3  outcome: its end in 20 digits, data
+--
+-- Replies
+--   {"written"}  done
+--   {"kept"}     the stored outcome is kept as long or longer
+--   {"foreign"}  the index lacks the meta member
+--   {"broken"}   the stored outcome is damaged
+
+local index, fields = KEYS[1], KEYS[2]
+local field, value = ARGV[2], ARGV[3]
+local meta = redis.call('ZSCORE', index, ARGV[1])
+local kept = redis.call('HMGET', fields, field, '')
+local used = kept[1]
+if not meta or not kept[2] then
+  return {'foreign'}
+end
+
+local function end_of(outcome)
+  return string.sub(outcome, 1, 20)
+end
+if used and not string.find(end_of(used), '^%d+$') then
+  return {'broken'}
+end
+if used and end_of(used) >= end_of(value) then
+  return {'kept'}
+end
+redis.call('ZADD', index, '0', 'o' .. end_of(value) .. field)
+redis.call('HSET', fields, field, value)
+if used then
+  redis.call('ZREM', index, 'o' .. end_of(used) .. field)
+end
+return {'written'}

@@ -1,0 +1,97 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/go-installation/installation"
+)
+
+// primaries returns a client for each primary.
+func (c client) primaries(ctx context.Context) (nodes []redis.UniversalClient, err error) {
+	var mu sync.Mutex
+	err = c.eachPrimary(ctx, func(_ context.Context, node redis.UniversalClient) error {
+		mu.Lock()
+		defer mu.Unlock()
+		nodes = append(nodes, node)
+		return nil
+	})
+	return nodes, err
+}
+
+// places describes which run of which server has each bucket. It is the same before and after a
+// scan if the scan has missed nothing. It returns an error if a slot of the namespace is open,
+// because its keys are then on two servers.
+func (s *Store) places(ctx context.Context) (string, error) {
+	nodes, err := s.client.primaries(ctx)
+	var lines []string
+	for _, node := range nodes {
+		if err != nil {
+			break
+		}
+		info, _ := infoOf(ctx, node) // without INFO, a restart is not noticed
+		line := info["run_id"]
+		if s.client.isCluster() {
+			var buckets string
+			if buckets, err = s.bucketsOf(ctx, node); buckets == "" {
+				continue
+			}
+			line += buckets
+		}
+		lines = append(lines, line)
+	}
+	if err != nil {
+		return "", wrapError(ctx, installation.ErrUnavailable, err)
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n"), nil
+}
+
+// bucketsOf lists the buckets whose slots a server has.
+func (s *Store) bucketsOf(ctx context.Context, node redis.UniversalClient) (string, error) {
+	text, err := readValue(ctx, s, func(ctx context.Context) (string, error) {
+		return node.ClusterNodes(ctx).Result()
+	})
+	if err != nil {
+		return "", err
+	}
+	var slots []string
+	for line := range strings.Lines(text) {
+		if words := strings.Fields(line); len(words) > 8 && strings.Contains(words[2], "myself") {
+			slots = words[8:]
+		}
+	}
+	var buckets strings.Builder
+	for _, b := range s.keys.all() {
+		slot := slotOf(b.index())
+		for _, held := range slots {
+			from, to, _ := strings.Cut(strings.TrimPrefix(held, "["), "-")
+			switch {
+			case strings.HasPrefix(held, "[") && from == strconv.Itoa(int(slot)):
+				return "", unavailable("slot %d is being moved to another server", slot)
+			case inRange(int(slot), from, to):
+				fmt.Fprintf(&buckets, " %d", b.number)
+			}
+		}
+	}
+	return buckets.String(), nil
+}
+
+// inRange reports whether a slot is in a range of CLUSTER NODES. A range of one slot has no end.
+func inRange(slot int, from, to string) bool {
+	first, err := strconv.Atoi(from)
+	if err != nil {
+		return false
+	}
+	last, err := strconv.Atoi(to)
+	if to == "" {
+		last, err = first, nil
+	}
+	return err == nil && first <= slot && slot <= last
+}
