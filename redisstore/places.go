@@ -39,7 +39,7 @@ func (s *Store) places(ctx context.Context) (string, error) {
 		line := info["run_id"]
 		if s.client.isCluster() {
 			var buckets string
-			if buckets, err = s.bucketsOf(ctx, node); buckets == "" {
+			if buckets, err = s.bucketsOn(ctx, node); buckets == "" {
 				continue
 			}
 			line += buckets
@@ -53,8 +53,8 @@ func (s *Store) places(ctx context.Context) (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// bucketsOf lists the buckets whose slots a server has.
-func (s *Store) bucketsOf(ctx context.Context, node redis.UniversalClient) (string, error) {
+// bucketsOn lists the buckets whose slots a server has.
+func (s *Store) bucketsOn(ctx context.Context, node redis.UniversalClient) (string, error) {
 	text, err := readValue(ctx, s, func(ctx context.Context) (string, error) {
 		return node.ClusterNodes(ctx).Result()
 	})

@@ -170,7 +170,7 @@ func (s *Store) open(ctx context.Context) error {
 			commitSource: &s.commit, openSource: &s.opening,
 			probeSource: &s.probe, repairSource: &s.repair, raiseSource: &s.raising,
 			outcomeSource: &s.outcome,
-			endsSource: &s.ends, fixedSource: &s.fixedKeys, lastingSource: &s.lasting,
+			endsSource:    &s.ends, fixedSource: &s.fixedKeys, lastingSource: &s.lasting,
 		} {
 			if *to, err = loadScript(ctx, s.client, source); err != nil {
 				return err
