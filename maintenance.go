@@ -338,8 +338,9 @@ type Mover interface {
 	// Scan returns every row of all tenants: records and tombstones with the changes that they
 	// remember, and outcomes. It may leave out expired outcomes and tombstones. The order is the
 	// store's own. A row that exists during the whole scan is returned at least once, as it was at
-	// some time meanwhile. A row that appears or vanishes meanwhile may be left out. An error comes
-	// last, and without a row. A scan without an error is complete.
+	// some time meanwhile. A row that appears or vanishes meanwhile may be left out. The caller can
+	// use the store during the scan, and can end the scan early. An error comes last, and without a
+	// row. A scan without an error is complete.
 	Scan(ctx context.Context) iter.Seq2[Row, error]
 
 	// Put writes a row as it is, with its revision and the changes that it remembers, and reports
@@ -347,7 +348,7 @@ type Mover interface {
 	// revision at the key, or an outcome that is kept as long or longer. It ignores the epoch and
 	// appends no events. If another record of the tenant holds one of the claims, it returns an
 	// [*ExistsError]. If the row breaks a rule of its fields, the error matches [ErrInvalid]; see
-	// [Row.Validate]. The time now is for what Change.Now is for. After an error that matches
-	// [ErrUnknownOutcome], Put can be repeated.
+	// [Row.Validate]. The time now is for what Change.Now is for. If the store cannot know whether
+	// it has written the row, the error matches [ErrUnknownOutcome]. The call can be repeated.
 	Put(ctx context.Context, now time.Time, row Row) (written bool, err error)
 }

@@ -63,6 +63,12 @@ func calls(
 		m["Namespace"] = func(ctx context.Context) error { _, err := n.Namespace(ctx); return err }
 		m["AcceptRestore"] = errorOf(n.AcceptRestore, now)
 	}
+	if o, ok := ability[installation.Mover](t, s); ok {
+		m["Put"] = func(ctx context.Context) error {
+			_, err := o.Put(ctx, now, row(at("new"), 1))
+			return err
+		}
+	}
 	return m
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -34,6 +35,9 @@ type decorator struct {
 
 	onNamespace func(context.Context) (installation.Namespace, error)
 	onAccept    func(context.Context, time.Time) (installation.Namespace, error)
+
+	onScan func(context.Context) iter.Seq2[installation.Row, error]
+	onPut  func(context.Context, time.Time, installation.Row) (bool, error)
 }
 
 // sound returns a decorator without changes.
@@ -42,7 +46,7 @@ func sound() *decorator {
 	return &decorator{
 		Store: s, onGet: s.Get, onCommit: s.Commit, onList: s.List, onOutcome: s.Outcome,
 		onEvents: s.Events, onCount: s.Count, onHealth: s.Health,
-		onNamespace: s.Namespace, onAccept: s.AcceptRestore,
+		onNamespace: s.Namespace, onAccept: s.AcceptRestore, onScan: s.Scan, onPut: s.Put,
 	}
 }
 
@@ -90,6 +94,16 @@ func (d *decorator) AcceptRestore(
 	ctx context.Context, now time.Time,
 ) (installation.Namespace, error) {
 	return d.onAccept(ctx, now)
+}
+
+func (d *decorator) Scan(ctx context.Context) iter.Seq2[installation.Row, error] {
+	return d.onScan(ctx)
+}
+
+func (d *decorator) Put(
+	ctx context.Context, now time.Time, row installation.Row,
+) (bool, error) {
+	return d.onPut(ctx, now, row)
 }
 
 // alterChange passes a copy of each committed change to f, with the stored record or nil.

@@ -75,7 +75,7 @@ func cases() []testCase {
 		idempotencyCases, revisionCases, claimCases, writeCases, listCases, pageCases,
 		tenantCases, dueCases, outcomeCases, eventCases, followCases, countCases, healthCases,
 		raceCases, namespaceCases, sizeCases, queryCases,
-		boundCases,
+		boundCases, moveCases,
 	)
 }
 
@@ -95,6 +95,10 @@ func ability[A any](t tester, s installation.Store) (a A, ok bool) {
 		_, err = (*a).Health(t.Context())
 	case *installation.Namespacer:
 		_, err = (*a).Namespace(t.Context())
+	case *installation.Mover:
+		for _, err = range (*a).Scan(t.Context()) {
+			break
+		}
 	}
 	return a, !errors.Is(err, installation.ErrUnsupported)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"runtime"
 	"slices"
 	"strings"
@@ -47,7 +48,7 @@ func withoutAbilities(t *testing.T, decorate func(installation.Store) installati
 	}
 	// Four more are among cases of other themes.
 	want := 4 + len(slices.Concat(eventCases, followCases, countCases, healthCases,
-		namespaceCases))
+		namespaceCases, moveCases))
 	if skipped != want {
 		t.Errorf("%d cases skipped, want %d", skipped, want)
 	}
@@ -61,7 +62,10 @@ func TestBrokenStoresFail(t *testing.T) {
 			var failed []string
 			for _, c := range cases() {
 				slow := c.name == "sizes/count" || c.name == "bounds/all"
-				if slow && !slices.Contains(f.fails, c.name) {
+				// The cases of Mover also use the other methods, so they find other faults too.
+				moves := strings.HasPrefix(c.name, "move/") && !slices.ContainsFunc(moveFlaws,
+					func(m flaw) bool { return m.name == f.name })
+				if (slow || moves) && !slices.Contains(f.fails, c.name) {
 					continue
 				}
 				d := sound()
@@ -113,26 +117,26 @@ func TestUnavailableStores(t *testing.T) {
 		{
 			"returns not found",
 			broken(installation.ErrNotFound, installation.ErrUnavailable),
-			[]string{"unavailable/reads", "unavailable/accept-restore"},
+			[]string{"unavailable/reads", "unavailable/accept-restore", "unavailable/scan"},
 		},
 		{
 			"returns unavailable and not found",
 			broken(errors.Join(installation.ErrUnavailable, installation.ErrNotFound),
 				installation.ErrUnavailable),
-			[]string{"unavailable/reads", "unavailable/accept-restore"},
+			[]string{"unavailable/reads", "unavailable/accept-restore", "unavailable/scan"},
 		},
 		{
 			"returns no errors",
 			memstore.New(),
 			[]string{
 				"unavailable/reads", "unavailable/commit", "unavailable/health",
-				"unavailable/accept-restore",
+				"unavailable/accept-restore", "unavailable/scan", "unavailable/put",
 			},
 		},
 		{
 			"blames the caller",
 			broken(installation.ErrUnavailable, installation.ErrConflict),
-			[]string{"unavailable/commit"},
+			[]string{"unavailable/commit", "unavailable/put"},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -175,6 +179,12 @@ func broken(read, write error) *decorator {
 	d.onHealth = func(context.Context) ([]health.Finding, error) { return nil, read }
 	d.onAccept = func(context.Context, time.Time) (installation.Namespace, error) {
 		return installation.Namespace{}, read
+	}
+	d.onScan = func(context.Context) iter.Seq2[installation.Row, error] {
+		return func(yield func(installation.Row, error) bool) { yield(installation.Row{}, read) }
+	}
+	d.onPut = func(context.Context, time.Time, installation.Row) (bool, error) {
+		return false, write
 	}
 	return d
 }
@@ -231,7 +241,7 @@ func (r *recorder) text() string { return strings.Join(r.lines, "\n") }
 func flaws() []flaw {
 	return slices.Concat(ownershipFlaws, valueFlaws, replayFlaws, commitFlaws, revisionFlaws,
 		claimFlaws, listFlaws, pageFlaws, eventFlaws, abilityFlaws,
-		namespaceFlaws, epochFlaws, sizeFlaws, followFlaws, queryFlaws, boundFlaws)
+		namespaceFlaws, epochFlaws, sizeFlaws, followFlaws, queryFlaws, boundFlaws, moveFlaws)
 }
 
 // TestEveryCaseIsNeeded proves that each case fails for some broken store.

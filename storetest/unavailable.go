@@ -47,4 +47,23 @@ var unavailableCases = []testCase{
 			_, err := n.AcceptRestore(t.Context(), now)
 			onlyMatches(t, err, installation.ErrUnavailable)
 		})},
+	{"unavailable/scan", "A store that cannot answer returns an error that matches " +
+		"[ErrUnavailable], and never [ErrNotFound].",
+		withAbility(func(t tester, _ installation.Store, m installation.Mover) {
+			var last error
+			for _, err := range m.Scan(t.Context()) {
+				last = err
+			}
+			onlyMatches(t, last, installation.ErrUnavailable)
+		})},
+	{"unavailable/put", "If the store cannot know whether it has written the row, the error " +
+		"matches [ErrUnknownOutcome].",
+		withAbility(func(t tester, _ installation.Store, m installation.Mover) {
+			_, err := m.Put(t.Context(), now, row(at("a"), 1))
+			if !errors.Is(err, installation.ErrUnavailable) &&
+				!errors.Is(err, installation.ErrUnknownOutcome) {
+				t.Errorf("put: got error %v, want %v or %v", err, installation.ErrUnavailable,
+					installation.ErrUnknownOutcome)
+			}
+		})},
 }
