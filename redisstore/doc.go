@@ -179,7 +179,7 @@
 //	+eval +evalsha +script|load +get +set +hget +hmget +hset +hdel +hlen +hscan +wait
 //	+zadd +zrem +zrange +zcard +zlexcount +zscore +zmscore +zscan +xadd +xlen +xrange
 //	+xrevrange +pttl +persist
-//	+hello +info +scan +command +cluster|slots +asking
+//	+hello +info +scan +command +cluster|slots +cluster|nodes +asking
 //
 // If the user loses a right later, commits that need it fail and write nothing: their script checks
 // the rights of its writes before the first write. That takes about 3 % of the time of a script.
@@ -193,8 +193,9 @@
 // would close the connection, so without this right such a change ends as
 // [installation.ErrUnknownOutcome]. Commit always rejects a record, outcome or event of more than
 // 64 MiB. These rights are optional too: +info (without it, Health reports "unknown"), +pttl (the
-// same, and Verify fails), +wait (for RequireReplicas), +scan (for Verify, and for an Open that
-// creates the namespace), and without a cluster +command, +cluster|slots and +asking.
+// same, and Verify fails), +wait (for RequireReplicas), +scan (for Scan and Verify, and for an Open
+// that creates the namespace), +cluster|nodes (for Scan on a cluster), and without a cluster
+// +command, +cluster|slots and +asking.
 //
 // # Size
 //
