@@ -80,6 +80,11 @@ var protoNames = map[string]string{
 	"Event": `
 		type tenant id revision generation time extension account actor_kind actor_id
 		user_id user_name user_icon read_only reason changed`,
+	"Row": `
+		record record.tenant record.id record.revision record.generation record.deleted
+		record.created record.deadline record.index record.claims record.body
+		ops ops.token ops.revision ops.with_record
+		outcome outcome.digest outcome.until outcome.data tenant`,
 	"Outcome": `
 		sealed key_id key`,
 	"Answer": `

@@ -98,6 +98,16 @@ func (p *protoShow) event(t *testing.T, e installation.Event) decoded {
 	return p.show(t, "Event", b[1:])
 }
 
+// row shows a row, after its version byte.
+func (p *protoShow) row(t *testing.T, r installation.Row) {
+	t.Helper()
+	b, err := r.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.show(t, "Row", b[1:]).wants(t, "Row", `tenant: "tenant-1"`)
+}
+
 // change shows each message of a change, and checks some of its lines.
 func (p *protoShow) change(t *testing.T, c installation.Change) {
 	t.Helper()
@@ -114,6 +124,13 @@ func (p *protoShow) change(t *testing.T, c installation.Change) {
 		answer := openAnswer(t, p.keys, o, stored)
 		p.show(t, "Answer", answer).wants(t, "Answer", `id: "i"`, "verdict: CREATED")
 	}
+	rows := []installation.Row{installation.Row{}.Apply(c)}
+	if c.Idempotency != nil {
+		rows = append(rows, installation.Row{Tenant: c.Key.Tenant, Outcome: c.Idempotency})
+	}
+	for _, r := range rows {
+		p.row(t, r)
+	}
 	status := `status: "` + fixture.DecodeBody(t, c.Record.Body).Lifecycle.Status + `"`
 	body := p.show(t, "Body", c.Record.Body.Bytes()[1:])
 	body.wants(t, "Body", "lifecycle {", status, `key_id: "k1"`)
@@ -124,7 +141,7 @@ func (p *protoShow) change(t *testing.T, c installation.Change) {
 // sawAll fails the test unless the names are those of protoNames.
 func (p *protoShow) sawAll(t *testing.T) {
 	t.Helper()
-	for _, message := range []string{"Body", "Manifest", "Event", "Outcome", "Answer"} {
+	for _, message := range []string{"Body", "Manifest", "Event", "Outcome", "Answer", "Row"} {
 		want := strings.Fields(protoNames[message])
 		for _, name := range want {
 			if !p.seen[message][name] {
@@ -167,6 +184,10 @@ func TestProtocShowsStoredForms(t *testing.T) {
 	}
 	// No read-only actor writes, but a store takes any event.
 	p.event(t, installation.Event{Type: "x", Actor: installation.Actor{ReadOnly: true}})
+	p.row(t, installation.Row{}.Apply(installation.Change{Record: &installation.Record{
+		Key: fixture.KeyAt("i"), Revision: 1, Deleted: true, Deadline: everyTime,
+		Claims: []string{"x"}, // no tombstone has claims, but a store takes any record
+	}}))
 	p.sawAll(t)
 }
 
