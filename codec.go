@@ -262,13 +262,13 @@ func codeEvent(c *record.Coder, e *Event) {
 
 // MarshalBinary returns the event in the form in which a store may keep it, without its ID. It
 // never fails.
-func (e Event) MarshalBinary() ([]byte, error) {
-	return record.Stored(&e, codeEvent), nil
-}
+func (e Event) MarshalBinary() ([]byte, error) { return record.Stored(&e, codeEvent), nil }
 
 // UnmarshalBinary reads what MarshalBinary wrote, in this release or an earlier one. It leaves ID
 // empty. The error matches [ErrSealed].
-func (e *Event) UnmarshalBinary(b []byte) error { return record.DecodeInto(e, b, "event", codeEvent) }
+func (e *Event) UnmarshalBinary(b []byte) error {
+	return record.DecodeInto(e, b, "event", codeEvent)
+}
 
 // codeRecord describes a record as a store may keep it.
 func codeRecord(c *record.Coder, r *Record) {

@@ -32,9 +32,9 @@ import (
 //   - All methods may be called from many goroutines at once.
 //
 // The Store interface does not grow. Further abilities are optional interfaces: [EventReader],
-// [Counter], [HealthChecker], [Namespacer], [Mover]. Each interface says what the Service does without it.
-// The Service does the same if a method returns an error that matches [ErrUnsupported]. To write a
-// store around another one, embed a [Decorator].
+// [Counter], [HealthChecker], [Namespacer], [Mover]. Each interface says what the Service does
+// without it. The Service does the same if a method returns an error that matches
+// [ErrUnsupported]. To write a store around another one, embed a [Decorator].
 type Store interface {
 	// Get returns the record at key, even if it is a tombstone (see Record.Deleted). It returns an
 	// error that matches [ErrNotFound] if a healthy store holds nothing there.

@@ -45,9 +45,8 @@ func (s *Store) apply(
 ) (installation.Receipt, error) {
 	var none installation.Receipt
 	b := s.keys.of(c.Key.Tenant)
-	keys, args, err := s.commitArgs(b, c)
+	keys, args, err := s.commitArgs(b, c, ops)
 	if err == nil {
-		args[argEntries] = encodeEntries(ops)
 		err = s.limit.check(append(slices.Clip(keys), args...))
 	}
 	if err != nil {
@@ -168,7 +167,9 @@ var errAgain error = explained{
 
 // commitArgs returns the keys and arguments of the script for c. The header of commit.lua
 // explains them.
-func (s *Store) commitArgs(b bucket, c installation.Change) (keys, args []string, err error) {
+func (s *Store) commitArgs(
+	b bucket, c installation.Change, ops []installation.Op,
+) (keys, args []string, err error) {
 	if err := checkChange(c); err != nil {
 		return nil, nil, err
 	}
@@ -198,6 +199,7 @@ func (s *Store) commitArgs(b bucket, c installation.Change) (keys, args []string
 	if ends(c) {
 		args[17] = "1"
 	}
+	args[argEntries] = encodeEntries(ops)
 	for _, e := range c.Events {
 		encoded, err := e.MarshalBinary()
 		if err != nil {

@@ -78,7 +78,9 @@ func encodeEntries(ops []installation.Op) string {
 
 // decodeRecord returns the record at k and what it remembers of its last changes. The string ""
 // stands for no record, and decodeRecord then returns nil.
-func decodeRecord(k installation.Key, stored string) (*installation.Record, []installation.Op, error) {
+func decodeRecord(
+	k installation.Key, stored string,
+) (*installation.Record, []installation.Op, error) {
 	if stored == "" {
 		return nil, nil, nil
 	}
@@ -128,7 +130,8 @@ func decodeEntries(packed string) ([]installation.Op, bool) {
 			return nil, false
 		}
 		list = append(list, installation.Op{
-			Token: [opBytes]byte([]byte(packed[:opBytes])), Revision: decodeNumber(packed[opBytes:]),
+			Token:      [opBytes]byte([]byte(packed[:opBytes])),
+			Revision:   decodeNumber(packed[opBytes:]),
 			WithRecord: mark == kindRecord,
 		})
 	}

@@ -11,9 +11,11 @@ import (
 // moveFlaws break scans and puts.
 var moveFlaws = []flaw{
 	{
-		name:    "scans no tombstones",
-		inflict: scanning(func(r *installation.Row) bool { return r.Record == nil || !r.Record.Deleted }),
-		fails:   []string{"move/scan", "move/put-older"},
+		name: "scans no tombstones",
+		inflict: scanning(func(r *installation.Row) bool {
+			return r.Record == nil || !r.Record.Deleted
+		}),
+		fails: []string{"move/scan", "move/put-older"},
 	},
 	{
 		name:    "scans no outcomes",

@@ -9,8 +9,8 @@ import (
 )
 
 var moveCases = []testCase{
-	{"move/scan", "Scan returns every row of all tenants: records and tombstones with the changes " +
-		"that they remember, and outcomes.",
+	{"move/scan", "Scan returns every row of all tenants: records and tombstones with the " +
+		"changes that they remember, and outcomes.",
 		withAbility(func(t tester, s installation.Store, m installation.Mover) {
 			want := furnished(t, s)
 			sameRows(t, "scan", scan(t, m), want)

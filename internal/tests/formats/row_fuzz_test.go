@@ -63,7 +63,8 @@ func comesBack(t *testing.T, want encoder, into decoder) {
 	for i := range b {
 		b[i] = 0xee
 	}
-	if got := reflect.ValueOf(into).Elem().Interface(); err != nil || !reflect.DeepEqual(got, want) {
+	got := reflect.ValueOf(into).Elem().Interface()
+	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, error %v, want %+v", got, err, want)
 	}
 }
