@@ -61,7 +61,8 @@ func TestBrokenStoresFail(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			var failed []string
 			for _, c := range cases() {
-				slow := c.name == "sizes/count" || c.name == "bounds/all"
+				slow := slices.Contains([]string{"sizes/count", "bounds/all", "events/followed"},
+					c.name)
 				// The cases of Mover also use the other methods, so they find other faults too.
 				moves := strings.HasPrefix(c.name, "move/") && !slices.ContainsFunc(moveFlaws,
 					func(m flaw) bool { return m.name == f.name })
