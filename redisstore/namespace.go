@@ -55,11 +55,12 @@ func (s *Store) acceptRestore(ctx context.Context, now time.Time) (meta, error) 
 		if metas, err = s.readMetas(ctx); err != nil {
 			return meta{}, err
 		}
-		if target = highest(metas); target == lowest(metas) {
+		if target = highest(append(metas, target)); target == lowest(metas) {
 			s.adopt(target)
 			return target, nil
 		}
-		// Someone else accepts at the same time. The highest target wins.
+		// Someone else accepts at the same time, and the highest target wins. Or a failover has
+		// lost a target, and that bucket is raised again.
 	}
 }
 
@@ -88,14 +89,15 @@ func (s *Store) raise(ctx context.Context, b bucket, was, target meta) error {
 func (s *Store) meta() meta { return *s.known.Load() }
 
 // adopt makes a meta the one that the store works with, unless another call has adopted a higher
-// one. It forgets the events that the store has seen, because the restore can have removed them.
+// one. It first forgets the events that the store has seen, because the restore can have removed
+// them: nobody may miss them in the new epoch.
 func (s *Store) adopt(m meta) {
 	for known := s.known.Load(); known.less(m); known = s.known.Load() {
+		s.watch.forget()
 		if s.known.CompareAndSwap(known, &m) {
-			break
+			return
 		}
 	}
-	s.watch.forget()
 }
 
 // ready returns an error if the context has ended, or if the store has noticed that its data went
