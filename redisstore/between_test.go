@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -66,9 +67,14 @@ func first(at *atomic.Pointer[func(redis.Cmder)], name string, f func()) {
 // openBetween is open with a client that has the hook.
 func (r *restorable) openBetween(t *testing.T, h *between) *redisstore.Store {
 	t.Helper()
+	o := &redisstore.Options{Namespace: restoredNamespace, FailoverLoss: 1}
+	return open(t, r.betweenClient(t, h), o)
+}
+
+func (r *restorable) betweenClient(t *testing.T, h *between) *redis.Client {
 	client := redistest.NewClient(t, &redis.Options{Addr: r.server.Addr})
 	client.AddHook(h)
-	return open(t, client, &redisstore.Options{Namespace: restoredNamespace, FailoverLoss: 1})
+	return client
 }
 
 // TestTrimmedWhileCompared trims the log between the commands of one comparison.
@@ -209,6 +215,39 @@ func TestAcceptedWhileTried(t *testing.T) {
 	s := r.openBetween(t, &h)
 	first(&h.before, "evalsha", accept)
 	level(t, healthOf(t, s), "scripts", health.OK)
+	first(&h.before, "evalsha", accept)
+	checkIndex(t, s)
+}
+
+// TestBucketRaisedMeanwhile opens a store while a restore is accepted in part. The bucket that is
+// missing gets the epoch just after a script has not found it there.
+func TestBucketRaisedMeanwhile(t *testing.T) {
+	r := startRestorable(t, 2)
+	client := r.server.Client(t)
+	low, high := raiseByHand(t, client, "00")
+	s := r.open(t, &redisstore.Options{FailoverLoss: time.Hour})
+	key := installation.Key{Tenant: tenant(0), ID: "a"}
+	for w := 1; redisstore.BucketOf(key.Tenant, 2) != "01"; w++ {
+		key.Tenant = tenant(w)
+	}
+	var h between
+	s.SetClient(r.betweenClient(t, &h))
+	first(&h.after, "evalsha", func() {
+		client.ZAdd(t.Context(), "{restored:01}:x", redis.Z{Member: high})
+		client.ZRem(t.Context(), "{restored:01}:x", low)
+	})
+	must(t, s, createIn(installation.Namespace{Epoch: 7}, key))
+}
+
+// raiseByHand raises the epoch of a bucket from 0 to 7, and returns both metas.
+func raiseByHand(t *testing.T, client *redis.Client, bucket string) (low, high string) {
+	t.Helper()
+	index := "{restored:" + bucket + "}:x"
+	low = metaMember(t, client, "{restored:"+bucket+"}")
+	high = strings.Replace(low, " 0 -", " 7 0123", 1)
+	client.ZAdd(t.Context(), index, redis.Z{Member: high})
+	client.ZRem(t.Context(), index, low)
+	return low, high
 }
 
 // TestAcceptanceEnds ends the context of an acceptance after each number of buckets. A repeat

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/go-installation/installation"
 )
 
@@ -120,15 +122,17 @@ func (s *Store) ready(ctx context.Context) error {
 }
 
 // follow is called if a script or reader that expected the meta used did not find it in bucket b.
-// It returns nil if the store has adopted another meta: the caller then tries again with that one.
+// It returns nil if the caller can try again: the store has adopted another meta, or the bucket now
+// has the meta used, because someone else has just raised its epoch.
 func (s *Store) follow(ctx context.Context, b bucket, used meta) error {
-	if err := s.reload(ctx); err != nil {
+	if err := s.reload(ctx); err != nil || s.meta() != used {
 		return err
 	}
-	if s.meta() == used {
-		return errForeign(b)
+	found, err := s.hasMeta(ctx, b, used, func(redis.Pipeliner) {})
+	if err == nil && !found {
+		err = errForeign(b)
 	}
-	return nil
+	return err
 }
 
 // reload reads the metas of all buckets again, and adopts them if their epoch is higher. It returns

@@ -240,13 +240,7 @@ func TestRestoreAcceptedInPart(t *testing.T) {
 	r := startRestorable(t, 4)
 	client := r.server.Client(t)
 	for _, bucket := range []string{"00", "01"} {
-		index := "{restored:" + bucket + "}:x"
-		metas := client.ZRangeArgs(t.Context(), redis.ZRangeArgs{
-			Key: index, Start: "[m", Stop: "(n", ByLex: true,
-		}).Val()
-		higher := strings.Replace(metas[0], " 0 -", " 7 0123", 1)
-		client.ZAdd(t.Context(), index, redis.Z{Member: higher})
-		client.ZRem(t.Context(), index, metas[0])
+		raiseByHand(t, client, bucket)
 	}
 	fresh := r.open(t, &redisstore.Options{})
 	for _, s := range []*redisstore.Store{r.store, fresh} {
