@@ -55,45 +55,7 @@ func acceptWhileUsed(t *testing.T, r *restorable, stores []*redisstore.Store) {
 				}
 			}
 		})
-		for what, call := range map[string]func(n int) error{
-			"commit": func(n int) error {
-				in, err := s.Namespace(t.Context())
-				if err == nil {
-					key := installation.Key{Tenant: tenant(n), ID: fmt.Sprint(w, " ", n)}
-					_, err = s.Commit(t.Context(), createIn(in, key))
-				}
-				return err
-			},
-			"get": func(int) error { _, err := s.Get(t.Context(), id("a")); return err },
-			"get nothing": func(int) error {
-				_, err := s.Get(t.Context(), id("none"))
-				if errors.Is(err, installation.ErrNotFound) {
-					return nil
-				}
-				return err
-			},
-			"verify": func(int) error {
-				report, err := s.Verify(t.Context(), &redisstore.VerifyOptions{Repair: true})
-				if err == nil && !report.Clean() {
-					err = fmt.Errorf("report %+v", report)
-				}
-				return err
-			},
-			"health": func(int) error {
-				for _, f := range healthOf(t, s) {
-					if f.Level == health.Error && f.Rule != "history" {
-						return errors.New(f.Detail)
-					}
-				}
-				return nil
-			},
-			"open": func(int) error {
-				client := redistest.NewClient(t, &redis.Options{Addr: r.server.Addr})
-				_, err := redisstore.Open(t.Context(), client,
-					&redisstore.Options{Namespace: restoredNamespace})
-				return err
-			},
-		} {
+		for what, call := range usesOf(t, r, s, w) {
 			using.Go(func() {
 				for n := 0; ctx.Err() == nil; n++ {
 					err := call(n)
@@ -109,4 +71,49 @@ func acceptWhileUsed(t *testing.T, r *restorable, stores []*redisstore.Store) {
 	accepting.Wait()
 	done()
 	using.Wait()
+}
+
+// usesOf returns what the process w does with its store again and again.
+func usesOf(
+	t *testing.T, r *restorable, s *redisstore.Store, w int,
+) map[string]func(n int) error {
+	return map[string]func(n int) error{
+		"commit": func(n int) error {
+			in, err := s.Namespace(t.Context())
+			if err == nil {
+				key := installation.Key{Tenant: tenant(n), ID: fmt.Sprint(w, " ", n)}
+				_, err = s.Commit(t.Context(), createIn(in, key))
+			}
+			return err
+		},
+		"get": func(int) error { _, err := s.Get(t.Context(), id("a")); return err },
+		"get nothing": func(int) error {
+			_, err := s.Get(t.Context(), id("none"))
+			if errors.Is(err, installation.ErrNotFound) {
+				return nil
+			}
+			return err
+		},
+		"verify": func(int) error {
+			report, err := s.Verify(t.Context(), &redisstore.VerifyOptions{Repair: true})
+			if err == nil && !report.Clean() {
+				err = fmt.Errorf("report %+v", report)
+			}
+			return err
+		},
+		"health": func(int) error {
+			for _, f := range healthOf(t, s) {
+				if f.Level == health.Error && f.Rule != "history" {
+					return errors.New(f.Detail)
+				}
+			}
+			return nil
+		},
+		"open": func(int) error {
+			client := redistest.NewClient(t, &redis.Options{Addr: r.server.Addr})
+			_, err := redisstore.Open(t.Context(), client,
+				&redisstore.Options{Namespace: restoredNamespace})
+			return err
+		},
+	}
 }

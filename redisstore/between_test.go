@@ -19,7 +19,9 @@ import (
 
 // between is a hook of a client. It sends the commands of a pipeline one by one, and calls a
 // function before and after each command.
-type between struct{ before, after atomic.Pointer[func(redis.Cmder)] }
+type between struct {
+	before, after atomic.Pointer[func(redis.Cmder)]
+}
 
 func (h *between) call(f *atomic.Pointer[func(redis.Cmder)], cmd redis.Cmder) {
 	if call := f.Load(); call != nil {

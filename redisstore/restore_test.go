@@ -235,7 +235,8 @@ func TestOwnCommitOfAnotherEpoch(t *testing.T) {
 }
 
 // TestRestoreAcceptedInPart raises the epoch of two of four buckets, as an operator whose command
-// was killed. Every store says so until the restore is accepted again.
+// was killed. Until the restore is accepted again, every store says so if a commit meets a bucket
+// of another epoch than the store knows.
 func TestRestoreAcceptedInPart(t *testing.T) {
 	r := startRestorable(t, 4)
 	client := r.server.Client(t)
