@@ -117,3 +117,34 @@ func usesOf(
 		},
 	}
 }
+
+// TestHigherEpochStays raises a bucket far above the target of an acceptance, after that one has
+// read the bucket.
+func TestHigherEpochStays(t *testing.T) {
+	r := startRestorable(t, 2)
+	client := r.server.Client(t)
+	var h between
+	s := r.openBetween(t, &h)
+	first(&h.before, "evalsha", func() { raiseByHand(t, client, "00") })
+	in, err := s.AcceptRestore(t.Context(), time.UnixMicro(5))
+	if err != nil || in.Epoch != 7 {
+		t.Errorf("namespace %+v, error %v, want the epoch 7", in, err)
+	}
+}
+
+// TestAcceptedAfterNoticed accepts a restore that another process has noticed. The next call of that
+// process succeeds.
+func TestAcceptedAfterNoticed(t *testing.T) {
+	r := startRestorable(t, 2)
+	must(t, r.store, create(id("a"), ""))
+	backup := r.server.Snapshot(t)
+	must(t, r.store, create(id("lost"), ""))
+	r.server.Restore(t, backup)
+	_, err := r.store.Get(t.Context(), id("a"))
+	wantRestored(t, "get", err)
+	fresh := r.open(t, &redisstore.Options{})
+	if _, err := fresh.AcceptRestore(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	get(t, r.store, id("a"))
+}
