@@ -132,8 +132,8 @@ func TestHigherEpochStays(t *testing.T) {
 	}
 }
 
-// TestAcceptedAfterNoticed accepts a restore that another process has noticed. The next call of that
-// process succeeds.
+// TestAcceptedAfterNoticed accepts a restore that another process has noticed. The next call of
+// that process succeeds.
 func TestAcceptedAfterNoticed(t *testing.T) {
 	r := startRestorable(t, 2)
 	must(t, r.store, create(id("a"), ""))
