@@ -52,22 +52,23 @@ type Store interface {
 	//     nothing is written; the receipt holds that outcome.
 	//  4. The stored revision differs from c.If: a [*ConflictError] with the stored revision. A
 	//     tombstone has a revision too, and c.If is compared with it. If nothing is stored, the
-	//     revision is 0. The error has NotApplied set if the stored record proves that no try of c
-	//     was applied. The proof needs three facts: the revision of the record is above c.If, the
-	//     record does not remember c.Op, and its memory reaches back to before c. The memory does
-	//     so if it holds fewer than [RememberedOps] changes, or a change that led to c.If or to a
-	//     lower revision. If neither c nor the remembered change has a Record, only a change that
-	//     led to a revision below c.If counts.
+	//     revision is 0. A change with a nil Record is a conflict then, whatever its If. The error
+	//     has NotApplied set if the stored record proves that no try of c was applied. The proof
+	//     needs three facts: the revision of the record is above c.If, the record does not remember
+	//     c.Op, and its memory reaches back to before c. The memory does so if it holds fewer than
+	//     [RememberedOps] changes, or a change that led to c.If or to a lower revision. If neither
+	//     c nor the remembered change has a Record, only a change that led to a revision below c.If
+	//     counts.
 	//  5. Another record of the tenant holds one of c.Record.Claims: an [*ExistsError] with the
 	//     ID of the holder.
 	//
 	// Otherwise Commit stores the record or tombstone of c in place of the old record. The old
 	// index terms, claims and deadline are gone. The service chooses the revision, which can be any
 	// number above c.If. The store keeps it as it is. It rejects any other revision with an error
-	// that matches [ErrInvalid]. If c.Record is nil, Commit keeps the stored record and its
-	// revision, but the record now remembers c.Op. With or without c.Record, Commit also writes the
-	// outcome and the events. If the store cannot know whether c was applied, it returns an error
-	// that matches [ErrUnknownOutcome].
+	// that matches [ErrInvalid]. This check may come before any of the cases. If c.Record is nil,
+	// Commit keeps the stored record and its revision, but the record now remembers c.Op. With or
+	// without c.Record, Commit also writes the outcome and the events. If the store cannot know
+	// whether c was applied, it returns an error that matches [ErrUnknownOutcome].
 	Commit(ctx context.Context, c Change) (Receipt, error)
 
 	// List returns one page of the records that q names; see [Query]. Tombstones are in no list.
@@ -279,7 +280,7 @@ type EventReader interface {
 	// Across tenants, the store chooses a stable order. No event ever appears behind a cursor that
 	// was given out. So a store that numbers its events must commit them in the order of their
 	// numbers, or hide an event while an earlier number can still commit. If entries after q.After
-	// were already discarded, Events returns an error that matches [ErrTrimmed].
+	// were already trimmed, Events returns an error that matches [ErrTrimmed].
 	Events(ctx context.Context, q EventQuery) (EventPage, error)
 }
 

@@ -78,7 +78,7 @@ func newest(txn *memdb.Txn) uint64 {
 	return 0
 }
 
-// appendEvents appends events and discards the oldest events beyond the limit.
+// appendEvents appends events and trims the oldest events beyond the limit.
 func (s *Store) appendEvents(txn *memdb.Txn, events []*eventRow) {
 	if len(events) == 0 {
 		return

@@ -68,12 +68,12 @@ func TestTrimming(t *testing.T) {
 		if ids, _ := read(t, s, q); len(ids) > 0 {
 			t.Errorf("events %+v: %q, want none", q, ids)
 		}
-		q.After = "3" // the newest discarded event: everything after it exists
+		q.After = "3" // the newest trimmed event: everything after it exists
 		if ids, _ := read(t, s, q); len(ids) != 3 {
 			t.Errorf("events %+v: %q, want the kept events", q, ids)
 		}
 	}
-	// The quiet tenant read all its events before they were discarded, so it misses nothing.
+	// The quiet tenant read all its events before they were trimmed, so it misses nothing.
 	ids, next := read(t, s, installation.EventQuery{Tenant: "quiet", After: quiet})
 	if len(ids) > 0 || next != quiet {
 		t.Errorf("events of the quiet tenant: %q and cursor %q, want none and %q", ids, next,

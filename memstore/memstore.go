@@ -13,7 +13,7 @@
 //   - The store has no clock and no goroutine. Each commit removes a few tombstones and outcomes
 //     that are expired at Change.Now. Without commits, nothing is forgotten.
 //   - The change log keeps its newest events, by default [DefaultMaxEvents]. For each tenant
-//     with discarded events the store keeps a small mark, so only readers that missed an event get
+//     with trimmed events the store keeps a small mark, so only readers that missed an event get
 //     [installation.ErrTrimmed].
 //   - Across tenants, records are in the order (Created, Tenant, ID), and due records in the
 //     order (Deadline, Tenant, ID).
@@ -37,7 +37,7 @@ const DefaultMaxEvents = 100_000
 // Options are the optional settings of a store. Zero fields have defaults.
 type Options struct {
 	// MaxEvents is the maximum number of events in the change log, for all tenants together.
-	// The oldest events are discarded first. A value below 1 means [DefaultMaxEvents].
+	// The oldest events are trimmed first. A value below 1 means [DefaultMaxEvents].
 	MaxEvents int
 }
 

@@ -88,22 +88,27 @@
 // for two contents. So the store stops when it notices a restore, and an operator accepts the
 // restore; see [installation.Namespacer].
 //
-// A process remembers events that it has seen. An event is settled if the server still answered
-// [Options.FailoverLoss] after the process saw the event. If a settled event is gone, the data went
-// back to an older state. Once a process has noticed that, every call returns an error that matches
-// [installation.ErrRestored] and [installation.ErrUnavailable]. Only Health, Verify and
-// AcceptRestore go on. A commit looks for the settled event of its bucket before it writes. All
-// calls look for the settled events of all buckets after a new connection, after a call that got no
-// answer, and after each [Options.CheckInterval]. A process does not notice:
+// A process remembers events that it has seen. An event is settled once the process has looked for
+// it and found it, [Options.FailoverLoss] after it first saw the event. If a settled event is gone,
+// or if the epoch went back, the data went back to an older state. Once a process has noticed that,
+// every call returns an error that matches [installation.ErrRestored] and
+// [installation.ErrUnavailable]. Only Health, Verify and AcceptRestore go on. A commit looks for
+// the epoch and the settled event of its bucket before it writes. All calls look for those of all
+// buckets after a new connection, after a call that got no answer, and after each
+// [Options.CheckInterval] or FailoverLoss. A process does not notice:
 //
 //   - A restore while it did not run. [Open] fails if [Options.Expect] names another ID or a later
 //     epoch. A backup with that ID and epoch opens like any other data.
-//   - A restore that removed no settled event. Some changes have no event, such as those of
-//     [installation.Service.Rewrap].
+//   - A restore that removed no settled event and no epoch. Some changes have no event, such as
+//     those of [installation.Service.Rewrap].
+//   - A restore after which others wrote more than MaxEvents events. The settled event then counts
+//     as trimmed.
 //   - A failover that loses less than FailoverLoss. The process goes on, and Health returns the
 //     warning "history".
 //
-// An event that [Options.MaxEvents] has dropped does not count as gone.
+// An event that [Options.MaxEvents] has trimmed does not count as gone. An event that someone
+// deletes by hand does. A failover can lose the epoch of an acceptance: processes that have seen
+// it then stop, and the restore has to be accepted again.
 //
 // To restore a backup:
 //

@@ -238,7 +238,7 @@ func (s *Store) entries(
 		return s.client.XRangeN(ctx, b.events(), start, stop, int64(limit)).Result()
 	})
 	if len(messages) > 0 {
-		s.watch.read(b, messages[len(messages)-1].ID)
+		s.watch.saw(b, messages[len(messages)-1].ID)
 	}
 	return messages, err
 }

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -132,7 +133,10 @@ func (s *Store) tryScripts(ctx context.Context, b bucket) error {
 	case err != nil:
 		return err
 	case len(reply) == 1 && reply[0] == "foreign":
-		return errForeign(b)
+		if now, err := s.finalMeta(ctx, b); err != nil || now == m {
+			return cmp.Or(err, errForeign(b))
+		}
+		return s.tryScripts(ctx, b) // a restore was accepted meanwhile
 	case len(reply)%2 == 0 || reply[0] != "tried":
 		return errReply
 	case len(reply) > 1:

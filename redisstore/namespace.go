@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/go-installation/installation"
 )
 
@@ -55,11 +57,12 @@ func (s *Store) acceptRestore(ctx context.Context, now time.Time) (meta, error) 
 		if metas, err = s.readMetas(ctx); err != nil {
 			return meta{}, err
 		}
-		if target = highest(metas); target == lowest(metas) {
+		if target = highest(append(metas, target)); target == lowest(metas) {
 			s.adopt(target)
 			return target, nil
 		}
-		// Someone else accepts at the same time. The highest target wins.
+		// Someone else accepts at the same time, and the highest target wins. Or a failover has
+		// lost a target, and that bucket is raised again.
 	}
 }
 
@@ -88,14 +91,15 @@ func (s *Store) raise(ctx context.Context, b bucket, was, target meta) error {
 func (s *Store) meta() meta { return *s.known.Load() }
 
 // adopt makes a meta the one that the store works with, unless another call has adopted a higher
-// one. It forgets the events that the store has seen, because the restore can have removed them.
+// one. It first forgets the events that the store has seen, because the restore can have removed
+// them: nobody may miss them in the new epoch.
 func (s *Store) adopt(m meta) {
 	for known := s.known.Load(); known.less(m); known = s.known.Load() {
+		s.watch.forget()
 		if s.known.CompareAndSwap(known, &m) {
-			break
+			return
 		}
 	}
-	s.watch.forget()
 }
 
 // ready returns an error if the context has ended, or if the store has noticed that its data went
@@ -118,15 +122,17 @@ func (s *Store) ready(ctx context.Context) error {
 }
 
 // follow is called if a script or reader that expected the meta used did not find it in bucket b.
-// It returns nil if the store has adopted another meta: the caller then tries again with that one.
+// It returns nil if the caller can try again: the store has adopted another meta, or the bucket now
+// has the meta used, because someone else has just raised its epoch.
 func (s *Store) follow(ctx context.Context, b bucket, used meta) error {
-	if err := s.reload(ctx); err != nil {
+	if err := s.reload(ctx); err != nil || s.meta() != used {
 		return err
 	}
-	if s.meta() == used {
-		return errForeign(b)
+	found, err := s.hasMeta(ctx, b, used, func(redis.Pipeliner) {})
+	if err == nil && !found {
+		err = errForeign(b)
 	}
-	return nil
+	return err
 }
 
 // reload reads the metas of all buckets again, and adopts them if their epoch is higher. It returns

@@ -45,7 +45,7 @@ type Options struct {
 	Buckets int
 
 	// MaxEvents is the approximate number of events that each bucket's change log keeps. The oldest
-	// events are dropped. Servers trim in steps, by default of 100 events. Default:
+	// events are trimmed. Servers trim in steps, by default of 100 events. Default:
 	// [DefaultMaxEvents].
 	MaxEvents int
 
@@ -72,14 +72,15 @@ type Options struct {
 	// or an empty replica begins a new namespace, and every installation is gone for that process.
 	Expect Expect
 
-	// FailoverLoss is how much a failover can lose. An event is settled if the server still
-	// answered so long after this process saw the event. If a settled event is gone, the data went
-	// back to an older state: every call except Health, Verify and AcceptRestore fails with
-	// [installation.ErrRestored]. The loss of newer events is only a finding of [Store.Health].
-	// Default: [DefaultFailoverLoss].
+	// FailoverLoss is how much a failover can lose. An event is settled once this process has
+	// looked for it and found it, so long after it first saw the event. If a settled event is gone,
+	// the data went back to an older state: every call except Health, Verify and AcceptRestore
+	// fails with [installation.ErrRestored]. The loss of newer events is only a finding of
+	// [Store.Health]. Default: [DefaultFailoverLoss].
 	FailoverLoss time.Duration
 	// CheckInterval is the longest time between two looks at whether events are gone. A store also
-	// looks after it has connected again. Default: [DefaultCheckInterval].
+	// looks after each FailoverLoss, and after it has connected again. Default:
+	// [DefaultCheckInterval].
 	CheckInterval time.Duration
 
 	// AllowEviction makes Open accept servers that can evict any record. Use it only for tests and
@@ -196,7 +197,11 @@ func (s *Store) open(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.compare(ctx) // remembers what is there
+	// This remembers what is there. Buckets of different epochs have to be open for AcceptRestore.
+	if err := s.compare(ctx); !errors.Is(err, installation.ErrRestored) {
+		return err
+	}
+	return nil
 }
 
 func (o *Options) check() error {

@@ -229,12 +229,15 @@ func (v *verification) check(
 	if v.repair {
 		repair = "1"
 	}
-	args = append([]string{v.metas[b.number].member(), repair}, args...)
+	args = append([]string{v.meta(b).member(), repair}, args...)
 	reply, err := v.store.runScript(ctx, sc, keys, args)
 	switch {
 	case err != nil:
 		return nil, false, err
 	case slices.Equal(reply, []string{"foreign"}):
+		if v.follow(ctx, b) {
+			return v.check(ctx, b, sc, keys, args[2:]...)
+		}
 		return nil, false, errForeign(b)
 	case slices.Equal(reply, []string{"changed"}):
 		return nil, true, nil
@@ -245,6 +248,25 @@ func (v *verification) check(
 		found = append(found, problemAt{ProblemKind(pair[0]), pair[1]})
 	}
 	return found, false, nil
+}
+
+// follow reports whether a bucket has another meta of this namespace than before: a restore was
+// accepted meanwhile. Verify goes on with that one.
+func (v *verification) follow(ctx context.Context, b bucket) bool {
+	m, err := v.store.finalMeta(ctx, b)
+	if err != nil || m == v.meta(b) {
+		return false
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.metas[b.number] = m
+	return true
+}
+
+func (v *verification) meta(b bucket) meta {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.metas[b.number]
 }
 
 // pipeline sends commands in one round trip, and retries it if it fails.

@@ -79,7 +79,10 @@ func (v *verification) checkMembers(
 func (v *verification) checkMetaMember(ctx context.Context, b bucket, m indexMember) error {
 	p := Problem{Kind: ProblemForeignMeta, Bucket: b.number, Name: "meta"}
 	switch {
-	case m.name != v.metas[b.number].member():
+	case m.name != v.meta(b).member():
+		if v.follow(ctx, b) {
+			return nil
+		}
 	case !m.misplaced:
 		return nil
 	default:

@@ -16,10 +16,10 @@ import (
 )
 
 // A store notices that its data went back to an older state, because events that it has seen are
-// gone. A failover can lose the newest events. So an event is settled only if the server still
-// answered [Options.FailoverLoss] after the store saw the event. For each bucket a store remembers
-// the newest event and a settled one. If only the newest is gone, the store goes on, and Health
-// reports the loss. If a settled event is gone, the store stops.
+// gone. A failover can lose the newest events. So an event is settled only after a comparison that
+// began [Options.FailoverLoss] after the store saw the event, and still found it. For each bucket a
+// store remembers the newest event and a settled one. If only the newest is gone, the store goes
+// on, and Health reports the loss. If a settled event is gone, the store stops.
 //
 // A commit looks for the settled event inside its script, so it never writes to a bucket that lacks
 // the event. After every answer, a call compares all buckets if a comparison is due; see
@@ -29,8 +29,7 @@ import (
 type watch struct {
 	began    time.Time
 	restored atomic.Pointer[restored] // set once the data went back
-	answered atomic.Int64             // when the last call succeeded
-	failures atomic.Uint64            // calls that got no answer
+	failures atomic.Uint64            // calls that got no answer, and comparisons that failed
 	looked   atomic.Int64             // when the client was last asked for its connections
 
 	// of the last comparison
@@ -55,34 +54,27 @@ func (w *watch) now() int64 { return int64(time.Since(w.began)) }
 // seenEvents are IDs of events of one bucket. "" stands for none.
 type seenEvents struct {
 	newest       string
-	waiting      string // will be settled next; newest can change too often for that
+	waiting      string // can become settled; newest can change too often for that
 	settled      string
 	seen, waited int64 // when newest and waiting were seen
 }
 
-// saw remembers an event that is stored.
+// saw remembers an event that is stored, unless it is an older one.
 func (e *seenEvents) saw(id string, now int64) {
-	if e.newest != id {
+	newest, _ := parseID(e.newest)
+	if seen, ok := parseID(id); ok && newest.less(seen) {
 		e.newest, e.seen = id, now
-	}
-	if e.waiting == "" && e.settled != id {
-		e.waiting, e.waited = id, e.seen
+		if e.waiting == "" {
+			e.waiting, e.waited = id, now
+		}
 	}
 }
 
-// of returns what is remembered of a bucket, after it has made an event settled that is due.
-func (w *watch) of(b bucket, loss time.Duration) seenEvents {
-	answered := w.answered.Load()
+// of returns what is remembered of a bucket.
+func (w *watch) of(b bucket) seenEvents {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	e := &w.seen[b.number]
-	switch {
-	case e.newest != "" && answered-e.seen >= int64(loss):
-		e.settled, e.waiting = e.newest, ""
-	case e.waiting != "" && answered-e.waited >= int64(loss):
-		e.settled, e.waiting = e.waiting, ""
-	}
-	return *e
+	return w.seen[b.number]
 }
 
 // saw remembers that an event of a bucket is stored.
@@ -90,16 +82,6 @@ func (w *watch) saw(b bucket, id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seen[b.number].saw(id, w.now())
-}
-
-// read remembers that a reader has received an event. It may be an old one.
-func (w *watch) read(b bucket, id string) {
-	w.mu.Lock()
-	newest, _ := parseID(w.seen[b.number].newest)
-	w.mu.Unlock()
-	if read, ok := parseID(id); ok && newest.less(read) {
-		w.saw(b, id)
-	}
 }
 
 // forget makes a store remember nothing, after a restore was accepted.
@@ -110,18 +92,20 @@ func (w *watch) forget() {
 }
 
 // settled returns the event that a bucket must have, "" for none.
-func (s *Store) settled(b bucket) string { return s.watch.of(b, s.opts.FailoverLoss).settled }
+func (s *Store) settled(b bucket) string { return s.watch.of(b).settled }
 
 // lookEvery is how often a store asks its client whether it has made connections. It does not ask
 // more often, because the answer takes a lock of the client.
 const lookEvery = 10 * time.Millisecond
 
 // comparisonDue reports whether a call has to compare what the store remembers with the buckets:
-// after [Options.CheckInterval], after a call that got no answer, and after a new connection.
+// after [Options.CheckInterval], after a call that got no answer, and after a new connection. Only
+// comparisons make events settled, so one is also due after [Options.FailoverLoss].
 func (s *Store) comparisonDue() bool {
 	w := &s.watch
 	now, last := w.now(), w.compared.Load()
-	if now-last >= int64(s.opts.CheckInterval) && w.compared.CompareAndSwap(last, now) {
+	interval := min(s.opts.CheckInterval, s.opts.FailoverLoss)
+	if now-last >= int64(interval) && w.compared.CompareAndSwap(last, now) {
 		return true
 	}
 	if w.failures.Load() != w.comparedFailures.Load() {
@@ -144,65 +128,75 @@ func (s *Store) unlessRestored(ctx context.Context, err error) error {
 	case s.comparisonDue():
 		return cmp.Or(s.compare(ctx), err)
 	}
-	s.watch.answered.Store(s.watch.now())
 	return err
 }
 
-// compare looks for the events that the store remembers. If a settled one is gone, the store stops.
+// compare looks for the meta and the events that the store remembers. If a settled event is gone,
+// the store stops.
 func (s *Store) compare(ctx context.Context) error {
-	w, in := &s.watch, s.meta()
+	w, in, began := &s.watch, s.meta(), s.watch.now()
 	failures, connections := w.failures.Load(), s.client.connections()
 	buckets := s.keys.all()
 	remembered := make([]seenEvents, len(buckets))
 	for i, b := range buckets {
-		remembered[i] = w.of(b, s.opts.FailoverLoss)
+		remembered[i] = w.of(b)
 	}
-	logs, err := s.readLogs(ctx, buckets, remembered)
+	logs, err := s.readLogs(ctx, in, buckets, remembered)
 	if err != nil {
 		return err
 	}
 	for i, b := range buckets {
+		if !logs[i].hasMeta {
+			if err := s.follow(ctx, b, in); err != nil {
+				w.failures.Add(1) // so the next call compares again
+				return err
+			}
+			return s.compare(ctx) // in the new epoch
+		}
 		if event := remembered[i].settled; logs[i].lost(event) {
 			err := errRestored("bucket %d lacks event %s, which this process has seen",
 				b.number, event)
 			w.restored.Store(&restored{in, err})
 			return err
 		}
-		w.update(b, remembered[i], logs[i])
+		w.update(b, logs[i], began-int64(s.opts.FailoverLoss))
 	}
 	w.comparedFailures.Store(failures)
 	w.connections.Store(connections)
-	w.answered.Store(w.now())
 	return nil
 }
 
-// update forgets the events that the log of a bucket lacks, and remembers the newest of the log. It
-// changes nothing if the store has seen other events of the bucket meanwhile.
-func (w *watch) update(b bucket, remembered seenEvents, log eventLog) {
+// update forgets the events that the log of a bucket lacks, and remembers the newest of the log. An
+// event that the log has becomes settled if the store saw it at the time old or earlier. The next
+// comparison looks for the events that the store has seen since it read the log.
+func (w *watch) update(b bucket, log eventLog, old int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e := &w.seen[b.number]
-	if *e != remembered {
-		return // the next comparison finds what is lost
-	}
 	for _, event := range []*string{&e.newest, &e.waiting, &e.settled} {
-		if log.lost(*event) {
+		has, looked := log.has[*event]
+		if log.lost(*event) && looked {
 			w.lost = fmt.Sprintf("bucket %d lacks event %s", b.number, *event)
 		}
-		if !log.has[*event] {
+		if looked && !has {
 			*event = ""
 		}
 	}
-	if log.newest != "" {
-		e.saw(log.newest, w.now())
+	switch {
+	case log.has[e.newest] && e.seen <= old:
+		e.settled, e.waiting = e.newest, ""
+	case log.has[e.waiting] && e.waited <= old:
+		e.settled, e.waiting = e.waiting, ""
 	}
+	e.saw(log.newest, w.now())
 }
 
 // eventLog is what a bucket has of the events that a store remembers.
 type eventLog struct {
-	has            map[string]bool
-	oldest, newest string // ends of what the log still has, "" for none
-	first, last    string // the first and the last event ever written, "" for none
+	hasMeta        bool
+	has            map[string]bool // of the events that were looked for
+	oldest, newest string          // ends of what the log still has, "" for none
+	first, last    string          // the first and the last event ever written, "" for none
 }
 
 // lost reports whether the log lacks an event that was not trimmed.
@@ -222,16 +216,19 @@ func (l eventLog) lost(event string) bool {
 
 // readLogs reads what buckets have of the events that a store remembers, in one round trip.
 func (s *Store) readLogs(
-	ctx context.Context, buckets []bucket, remembered []seenEvents,
+	ctx context.Context, in meta, buckets []bucket, remembered []seenEvents,
 ) (logs []eventLog, err error) {
 	err = s.read(ctx, func(ctx context.Context) error {
 		pipe := s.client.Pipeline()
 		var results []func() eventLog
 		for i, b := range buckets {
-			results = append(results, queueLog(ctx, pipe, b, remembered[i]))
+			results = append(results, queueLog(ctx, pipe, in, b, remembered[i]))
 		}
-		if _, err := pipe.Exec(ctx); err != nil {
-			return err
+		commands, _ := pipe.Exec(ctx) // each has its own error
+		for _, cmd := range commands {
+			if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
+				return err
+			}
 		}
 		logs = nil
 		for _, result := range results {
@@ -243,21 +240,23 @@ func (s *Store) readLogs(
 }
 
 // queueLog queues the commands that read the log of a bucket. The function it returns reads their
-// results.
+// results. Another client can trim the log between two commands. So the ends come last: an event
+// that was trimmed before it was looked for is then older than the oldest.
 func queueLog(
-	ctx context.Context, pipe redis.Pipeliner, b bucket, e seenEvents,
+	ctx context.Context, pipe redis.Pipeliner, in meta, b bucket, e seenEvents,
 ) func() eventLog {
+	found := pipe.ZScore(ctx, b.index(), in.member())
+	looks := make(map[string]*redis.XMessageSliceCmd)
+	for _, id := range []string{e.newest, e.waiting, e.settled} {
+		if id != "" && looks[id] == nil {
+			looks[id] = pipe.XRangeN(ctx, b.events(), id, id, 1)
+		}
+	}
 	ends := pipe.HMGet(ctx, b.fields(), fieldFirst, fieldLast)
 	oldest := pipe.XRangeN(ctx, b.events(), "-", "+", 1)
 	newest := pipe.XRevRangeN(ctx, b.events(), "+", "-", 1)
-	var looks []*redis.XMessageSliceCmd
-	for _, id := range []string{e.newest, e.waiting, e.settled} {
-		if id != "" {
-			looks = append(looks, pipe.XRangeN(ctx, b.events(), id, id, 1))
-		}
-	}
 	return func() eventLog {
-		log := eventLog{has: make(map[string]bool)}
+		log := eventLog{hasMeta: found.Err() == nil, has: make(map[string]bool)}
 		log.first, _ = ends.Val()[0].(string)
 		log.last, _ = ends.Val()[1].(string)
 		for _, m := range oldest.Val() {
@@ -266,10 +265,8 @@ func queueLog(
 		for _, m := range newest.Val() {
 			log.newest = m.ID
 		}
-		for _, look := range looks {
-			for _, m := range look.Val() {
-				log.has[m.ID] = true
-			}
+		for id, look := range looks {
+			log.has[id] = len(look.Val()) > 0
 		}
 		return log
 	}

@@ -41,13 +41,15 @@ var withoutCase = map[string]string{
 	"Events returns one page of the log.":           "introduces",
 	"Without it [Service.Events]":                   "about the service",
 	"So a store that numbers its events":            "how to keep the sentence before",
-	"If entries after q.After were already": "when entries are discarded is up to the " +
+	"If entries after q.After were already": "when entries are trimmed is up to the " +
 		"store",
-	"EventPage is one page of events.": "introduces",
-	"Counter is the ability":           "introduces",
-	"Without it the service pages":     "about the service",
-	"HealthChecker is the ability":     "introduces",
-	"Without it [Service.Check]":       "about the service",
+	"A change with a nil Record is a conflict": "the service makes no such change",
+	"This check may come before any":           "a freedom",
+	"EventPage is one page of events.":         "introduces",
+	"Counter is the ability":                   "introduces",
+	"Without it the service pages":             "about the service",
+	"HealthChecker is the ability":             "introduces",
+	"Without it [Service.Check]":               "about the service",
 
 	"Namespace identifies the data":             "introduces",
 	"Namespacer is the ability":                 "introduces",

@@ -101,7 +101,8 @@ func TestInvariant22EachRuleOfAcceptIsNeeded(t *testing.T) {
 	}
 }
 
-// While the buckets have different epochs, no process can write.
+// While the buckets have different epochs, no process of this model can write. Every store at least
+// refuses commits to the buckets of another epoch than it knows.
 func TestInvariant22AcceptedInPart(t *testing.T) {
 	at := &clock{fixture.Start}
 	s := newServer(rules{})
