@@ -294,16 +294,16 @@ func TestAcceptanceUnderLosses(t *testing.T) {
 	s := open(t, redistest.NewClient(t, &redis.Options{Addr: proxy.Addr(), MaxRetries: -1}),
 		&redisstore.Options{Namespace: restoredNamespace})
 	for _, loss := range []redistest.Loss{redistest.LoseAnswer, redistest.LoseScript} {
-		scripts := 0
+		var scripts atomic.Int64
 		proxy.Lose(func() redistest.Loss {
-			if scripts++; scripts%2 == 1 {
+			if scripts.Add(1)%2 == 1 {
 				return loss
 			}
 			return redistest.LoseNothing
 		}, nil)
 		in, err := s.AcceptRestore(t.Context(), time.Now())
-		if err != nil || scripts != 8 {
-			t.Errorf("namespace %+v, error %v after %d scripts", in, err, scripts)
+		if err != nil || scripts.Load() != 8 {
+			t.Errorf("namespace %+v, error %v after %d scripts", in, err, scripts.Load())
 		}
 		proxy.Lose(nil, nil)
 		must(t, r.store, createIn(in, id("%d", in.Epoch)))

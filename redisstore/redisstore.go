@@ -23,7 +23,7 @@ const (
 	DefaultReplicaTimeout = time.Second
 	DefaultRetryFor       = 10 * time.Second
 	DefaultFailoverLoss   = 10 * time.Second
-	DefaultCheckInterval  = 30 * time.Second
+	DefaultCheckInterval  = 10 * time.Second
 )
 
 // Limits of [Options].
