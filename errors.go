@@ -72,8 +72,8 @@ var (
 	// required confirmed it. The method returns its result with the error, invitation code
 	// included.
 	ErrNotReplicated = errors.New("installation: applied, not confirmed by replicas")
-	// ErrTrimmed means that events after the given cursor were already discarded.
-	ErrTrimmed = errors.New("installation: events discarded")
+	// ErrTrimmed means that events after the given cursor were already trimmed.
+	ErrTrimmed = errors.New("installation: events trimmed")
 	// ErrUnsupported means that the store lacks an optional ability.
 	ErrUnsupported = errors.New("installation: not supported by the store")
 )

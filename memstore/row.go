@@ -129,10 +129,10 @@ func (r *eventRow) copyOut() installation.Event {
 	return e
 }
 
-// trimRow marks how far the log of a tenant was discarded.
+// trimRow marks how far the log of a tenant was trimmed.
 type trimRow struct {
 	tenant string
-	seq    uint64 // of the newest discarded event of the tenant
+	seq    uint64 // of the newest trimmed event of the tenant
 }
 
 func (r *trimRow) idKey() key { return trimKey(r.tenant) }
