@@ -208,7 +208,8 @@ type Query struct {
 }
 
 // Page is one page of a list. It may hold fewer records than Query.Limit, even none, while Next is
-// set: a list has ended when Next is empty.
+// set: a list has ended when Next is empty. Next consists of printable ASCII characters, because
+// hosts pass it on to their clients.
 type Page struct {
 	Records []*Record
 	Next    string // for Query.After
@@ -241,18 +242,6 @@ func (q Query) Counted() Query {
 // its tenant. Other terms are listed within one tenant. Apart from that, a store treats both kinds
 // the same.
 func GlobalTerm(term string) bool { return strings.HasPrefix(term, "@") }
-
-// Digest identifies an idempotency key within a tenant. The key itself never reaches a store.
-type Digest [32]byte
-
-// Outcome is the stored result of a request with an idempotency key. A store keeps it up to the
-// time Until and may forget it afterwards.
-type Outcome struct {
-	Digest Digest
-	// kept up to this time, UTC, microseconds; expired if Change.Now is this time or later
-	Until time.Time
-	Data  []byte // opaque to the store; the service seals any secret in it
-}
 
 // Event is one entry of the change log. It names what changed and contains no value: no secret and
 // no configuration.
@@ -297,9 +286,19 @@ type EventQuery struct {
 	Limit int // 1 to [MaxPage]
 }
 
+// Validate returns an error that matches [ErrInvalid] if q breaks a rule of its fields. Stores call
+// it in Events.
+func (q EventQuery) Validate() error {
+	if q.Limit < 1 || q.Limit > MaxPage {
+		return fmt.Errorf("%w: the limit %d is not from 1 to %d", ErrInvalid, q.Limit, MaxPage)
+	}
+	return nil
+}
+
 // EventPage is one page of events. Once a reader has received an event, Next is never empty. At the
 // end of the log, keep Next and continue from it later. A page without events means the end of the
-// log. Its Next is then the After of the query.
+// log. Its Next is then the After of the query. Next and the IDs of events consist of printable
+// ASCII characters.
 type EventPage struct {
 	Events []Event
 	Next   string

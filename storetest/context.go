@@ -50,7 +50,9 @@ func calls(
 			return err
 		},
 	}
+	m["List, invalid"] = errorOf(s.List, installation.Query{})
 	if r, ok := ability[installation.EventReader](t, s); ok {
+		m["Events, invalid"] = errorOf(r.Events, installation.EventQuery{})
 		m["Events"] = errorOf(r.Events, installation.EventQuery{Tenant: q.Tenant, Limit: 1})
 	}
 	if c, ok := ability[installation.Counter](t, s); ok {

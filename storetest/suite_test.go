@@ -64,7 +64,7 @@ func TestBrokenStoresFail(t *testing.T) {
 				slow := slices.Contains([]string{"sizes/count", "bounds/all", "events/followed"},
 					c.name)
 				// The cases of Mover also use the other methods, so they find other faults too.
-				moves := strings.HasPrefix(c.name, "move/") && !slices.ContainsFunc(moveFlaws,
+				moves := strings.HasPrefix(c.name, "move/") && !slices.ContainsFunc(slices.Concat(moveFlaws, forgetFlaws),
 					func(m flaw) bool { return m.name == f.name })
 				if (slow || moves) && !slices.Contains(f.fails, c.name) {
 					continue
@@ -242,7 +242,7 @@ func (r *recorder) text() string { return strings.Join(r.lines, "\n") }
 func flaws() []flaw {
 	return slices.Concat(ownershipFlaws, valueFlaws, replayFlaws, commitFlaws, revisionFlaws,
 		claimFlaws, listFlaws, pageFlaws, eventFlaws, abilityFlaws,
-		namespaceFlaws, epochFlaws, sizeFlaws, followFlaws, queryFlaws, boundFlaws, moveFlaws)
+		namespaceFlaws, epochFlaws, sizeFlaws, followFlaws, queryFlaws, boundFlaws, moveFlaws, forgetFlaws)
 }
 
 // TestEveryCaseIsNeeded proves that each case fails for some broken store.
