@@ -1,10 +1,6 @@
 // Package storetest is the conformance suite of [installation.Store].
 //
-// The author of a store runs it in a test:
-//
-//	func TestStore(t *testing.T) {
-//		storetest.Run(t, func(t *testing.T) installation.Store { return mystore.New() })
-//	}
+// The author of a store calls [Run] and [RunUnavailable] in tests, as in the example.
 //
 // The contract is in the comments of Store and of the types that Store uses. Each case quotes the
 // sentence that the case checks. A failure prints that sentence, the call, what the store returned
