@@ -190,7 +190,7 @@ func broken(read, write error) *decorator {
 	return d
 }
 
-// try runs a case on s and returns its result. A panic is a failure.
+// try runs a case on s and returns its result. A panic is a failure. The messages must be readable.
 func try(t *testing.T, c testCase, s installation.Store) *recorder {
 	r := &recorder{ctx: t.Context()}
 	done := make(chan struct{})
@@ -201,9 +201,10 @@ func try(t *testing.T, c testCase, s installation.Store) *recorder {
 				r.Errorf("panic: %v", p)
 			}
 		}()
-		c.run(r, s)
+		c.check(r, s)
 	}()
 	<-done
+	readable(t, c, r.lines)
 	return r
 }
 
