@@ -42,7 +42,7 @@ var forgetFlaws = []flaw{
 	{
 		name:    "forgets an outcome when the one before it ends",
 		inflict: func(d *decorator) { forgettingOutcomes(d, false) },
-		fails:   []string{"forget/outcome-used-again"},
+		fails:   []string{"idempotency/expired", "forget/outcome-used-again"},
 	},
 	{
 		name:    "forgets an outcome that was put over another",

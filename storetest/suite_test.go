@@ -46,8 +46,8 @@ func withoutAbilities(t *testing.T, decorate func(installation.Store) installati
 			skipped++
 		}
 	}
-	// Four more are among cases of other themes.
-	want := 4 + len(slices.Concat(eventCases, followCases, countCases, healthCases,
+	// Seven more are among cases of other themes.
+	want := 7 + len(slices.Concat(eventCases, followCases, countCases, healthCases,
 		namespaceCases, moveCases))
 	if skipped != want {
 		t.Errorf("%d cases skipped, want %d", skipped, want)
