@@ -112,7 +112,7 @@ const (
 	MaxClaims = 16
 	// MaxBody is for Record.Body, and enforced by the service.
 	MaxBody = 4 << 20
-	// MaxOutcome is for Outcome.Data: the sealed content of a Body, with room for the rest.
+	// MaxOutcome is for Outcome.Data: it can hold the sealed content of a Body and a bit more.
 	MaxOutcome = 5 << 20
 	// MaxEvents is for the number of events of a change. Each has at most MaxEvent bytes.
 	MaxEvents = 16
@@ -129,7 +129,7 @@ type Key struct{ Tenant, ID string }
 type Record struct {
 	Key        Key
 	Revision   int64     // grows with every commit of a record or tombstone
-	Generation int64     // grows with every new generation
+	Generation int64     // of the installation; see Installation.Generation
 	Deleted    bool      // tombstone: only Key, Revision, Generation and Deadline are set
 	Created    time.Time // UTC, microseconds; lists are in the order (Created, ID)
 	// when an invitation expires, or when an uninstalled record is to be purged; zero = never.
@@ -160,7 +160,7 @@ type Change struct {
 	Op [16]byte // random token of this mutation, the same on every try of it
 	// time of the service; the store uses it to find expired tombstones and outcomes
 	Now         time.Time
-	Epoch       int64    // of the namespace when the service began to build the change
+	Epoch       int64    // of the namespace, as it was when the service began to build the change
 	Key         Key      // of the record to change; the same as Record.Key
 	If          int64    // the revision that Key must have; 0 = nothing is stored at Key
 	Record      *Record  // new state, Revision above If; nil = keep the record (If is then above 0)
