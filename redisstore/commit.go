@@ -92,13 +92,19 @@ func (s *Store) apply(
 		return none, errForgotten
 	case err != nil:
 		return none, err
-	case replicas < int64(s.opts.RequireReplicas):
-		return receipt, &storeError{
-			sentinel: installation.ErrNotReplicated,
-			text:     fmt.Sprintf("%d of %d replicas have it", replicas, s.opts.RequireReplicas),
-		}
 	}
-	return receipt, nil
+	return receipt, s.replicated(replicas)
+}
+
+// replicated returns an error if fewer replicas than required have confirmed a write.
+func (s *Store) replicated(replicas int64) error {
+	if replicas >= int64(s.opts.RequireReplicas) {
+		return nil
+	}
+	return &storeError{
+		sentinel: installation.ErrNotReplicated,
+		text:     fmt.Sprintf("%d of %d replicas have it", replicas, s.opts.RequireReplicas),
+	}
 }
 
 // placeholderFor is how long a placeholder lives.

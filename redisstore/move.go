@@ -193,26 +193,49 @@ func (s *Store) putOutcome(
 		return false, err
 	}
 	b := s.keys.of(tenant)
-	for {
-		used := s.meta()
-		args := []string{used.member(), outcomeField(tenant, o.Digest), outcomeValue(o)}
-		if err := s.limit.check(args); err != nil {
-			return false, err
-		}
-		reply, err := s.runScript(ctx, s.outcome, []string{b.index(), b.fields()}, args)
-		switch {
-		case err != nil:
-			return false, err
-		case len(reply) != 1:
-			return false, errReply
-		case reply[0] == "foreign":
-			if err := s.follow(ctx, b, used); err != nil {
-				return false, err
-			}
-			continue
-		case reply[0] == "broken":
-			return false, errDamaged
-		}
-		return reply[0] == "written", nil
+	keys := []string{b.index(), b.fields()}
+	args := []string{"", outcomeField(tenant, o.Digest), outcomeValue(o), ""}
+	if err := s.limit.check(args); err != nil {
+		return false, err
 	}
+	var reply []string
+	var replicas int64
+	uncertain, err := s.retry(ctx, func(ctx context.Context, uncertain bool) (err error) {
+		used := s.meta()
+		args[0] = used.member()
+		if uncertain {
+			args[3] = "1"
+		}
+		if s.opts.RequireReplicas == 0 {
+			reply, err = s.outcome.run(ctx, s.client, keys, args)
+		} else {
+			reply, replicas, err = s.outcome.runAndWait(ctx, s.client, keys, args, s.waitCommand)
+		}
+		if err == nil {
+			err = s.checkNamespace(ctx, b, used, reply)
+		}
+		if err != nil {
+			err = commitError{err}
+		}
+		return err
+	})
+	switch {
+	case err != nil && uncertain:
+		return false, wrapError(ctx, installation.ErrUnknownOutcome, s.limit.hint(err, args))
+	case err != nil:
+		return false, wrapError(ctx, installation.ErrUnavailable, err)
+	case len(reply) == 0:
+		return false, errReply
+	}
+	switch reply[0] {
+	case "written":
+		return true, s.replicated(replicas)
+	case "kept":
+		return false, nil
+	case "broken":
+		return false, errDamaged
+	case "denied":
+		return false, unavailable("scripts cannot run %s: %s", reply[len(reply)-1], textNoRight)
+	}
+	return false, errReply
 }

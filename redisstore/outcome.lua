@@ -9,12 +9,14 @@
 --   1  the meta member that the index must have
 --   2  field of the outcome
 --   3  outcome: its end in 20 digits, data
+--   4  "1" if an earlier try may have been applied, because its answer was lost
 --
 -- Replies
---   {"written"}  done
---   {"kept"}     the stored outcome is kept as long or longer
---   {"foreign"}  the index lacks the meta member
---   {"broken"}   the stored outcome is damaged
+--   {"written"}          done
+--   {"kept"}             the stored outcome is kept as long or longer
+--   {"foreign"}          the index lacks the meta member
+--   {"broken"}           the stored outcome is damaged
+--   {"denied", command}  the user lacks the right to this command
 
 local index, fields = KEYS[1], KEYS[2]
 local field, value = ARGV[2], ARGV[3]
@@ -25,14 +27,29 @@ if not meta or not kept[2] then
   return {'foreign'}
 end
 
+-- A server that became a replica has old data, and runs scripts that only read. So the script also
+-- writes when it answers from stored data.
+local function answer(reply)
+  redis.call('ZREM', index, '')
+  return reply
+end
+
 local function end_of(outcome)
   return string.sub(outcome, 1, 20)
 end
-if used and not string.find(end_of(used), '^%d+$') then
+if used and not (#used >= 20 and string.find(end_of(used), '^%d+$')) then
   return {'broken'}
 end
+if used == value and ARGV[4] == '1' then
+  return answer({'written'})
+end
 if used and end_of(used) >= end_of(value) then
-  return {'kept'}
+  return answer({'kept'})
+end
+
+local may = redis.acl_check_cmd -- miniredis and servers before version 7 lack it
+if may and not may('HSET', fields, '', '') then
+  return {'denied', 'HSET'}
 end
 redis.call('ZADD', index, '0', 'o' .. end_of(value) .. field)
 redis.call('HSET', fields, field, value)

@@ -36,8 +36,13 @@ func (s *Store) places(ctx context.Context) (string, error) {
 		if err != nil {
 			break
 		}
-		info, _ := infoOf(ctx, node) // without INFO, a restart or failover is not noticed
+		var info map[string]string
+		// Where INFO is forbidden, a restart or failover is not noticed.
+		if info, err = infoOf(ctx, node); err != nil && !isServerError(err) {
+			break
+		}
 		line := info["run_id"]
+		err = nil
 		if s.client.isCluster() {
 			var buckets string
 			if buckets, err = s.bucketsOn(ctx, node); buckets == "" {

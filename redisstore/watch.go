@@ -147,6 +147,7 @@ func (s *Store) compare(ctx context.Context) error {
 	}
 	logs, err := s.readLogs(ctx, in, buckets, remembered)
 	if err != nil {
+		w.failures.Add(1) // so the next call compares again
 		return err
 	}
 	for i, b := range buckets {

@@ -131,6 +131,7 @@ var moveFlaws = []flaw{
 		inflict: putting(func(r *installation.Row) {
 			if r.Record != nil {
 				r.Record.Revision = 1
+				r.Ops[len(r.Ops)-1].Revision = 1
 			}
 		}),
 		fails: []string{
@@ -368,6 +369,7 @@ func forcing(f func(old, r installation.Row) bool) func(*decorator) {
 				r = clone(r)
 				if r.Record != nil {
 					r.Record.Revision = old.Record.Revision + 1
+					r.Ops[len(r.Ops)-1].Revision = r.Record.Revision
 				} else {
 					r.Outcome.Until = old.Outcome.Until.Add(time.Second)
 				}

@@ -261,7 +261,7 @@ func putOlder(t tester, s installation.Store, m installation.Mover) {
 	want := []installation.Row{
 		row(at("a"), 5), row(at("gone"), 5), kept("tenant", "key", now.Add(time.Hour)),
 	}
-	want[1].Record = remove(want[1].Record).Record // revision 6
+	want[1] = want[1].Apply(remove(want[1].Record)) // revision 6
 	for _, r := range want {
 		put(t, m, r, true)
 	}

@@ -1,6 +1,7 @@
 package ownstore
 
 import (
+	"encoding/base64"
 	"encoding/binary"
 	"time"
 
@@ -74,4 +75,18 @@ func endOf(q installation.Query) string {
 		return ""
 	}
 	return prefixOf(q) + timeOf(q.DueBefore.Add(time.Microsecond))
+}
+
+// cursorOf returns the cursor for a position in a list. Hosts pass cursors on to clients, so the
+// bytes of a key have to become printable.
+func cursorOf(position string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(position))
+}
+
+func positionOf(cursor string) (string, error) {
+	position, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil {
+		return "", errCursor
+	}
+	return string(position), nil
 }

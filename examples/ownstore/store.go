@@ -5,9 +5,9 @@ package ownstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -25,6 +25,11 @@ type Store struct {
 var (
 	_ installation.Store       = (*Store)(nil)
 	_ installation.EventReader = (*Store)(nil)
+)
+
+var (
+	errDamaged = fmt.Errorf("%w: a row is damaged", installation.ErrUnavailable)
+	errCursor  = fmt.Errorf("%w: not a cursor", installation.ErrInvalid)
 )
 
 // Close makes the store unavailable.
@@ -55,7 +60,7 @@ func (s *Store) row(key string) (installation.Row, error) {
 		return row, nil
 	}
 	if err := row.UnmarshalBinary(value); err != nil {
-		return row, fmt.Errorf("%w: a row is damaged", installation.ErrUnavailable)
+		return row, errDamaged
 	}
 	return row, nil
 }
@@ -181,16 +186,20 @@ func (s *Store) List(
 	ctx context.Context, q installation.Query,
 ) (installation.Page, error) {
 	var page installation.Page
-	if err := q.Validate(); err != nil {
-		return page, err
-	}
 	if err := s.begin(ctx); err != nil {
 		return page, err
 	}
 	defer s.mu.Unlock()
-	for _, k := range s.after(q) {
+	if err := q.Validate(); err != nil {
+		return page, err
+	}
+	keys, err := s.after(q)
+	if err != nil {
+		return page, err
+	}
+	for _, k := range keys {
 		if len(page.Records) == q.Limit {
-			page.Next = page.Next[len(prefixOf(q)):]
+			page.Next = cursorOf(page.Next[len(prefixOf(q)):])
 			return page, nil
 		}
 		row, err := s.row(string(s.values[k]))
@@ -205,7 +214,7 @@ func (s *Store) List(
 
 // after returns the keys of the list that q names, after q.After and q.Skip. A database would seek;
 // this example sorts all keys.
-func (s *Store) after(q installation.Query) []string {
+func (s *Store) after(q installation.Query) ([]string, error) {
 	prefix, end := prefixOf(q), endOf(q)
 	var keys []string
 	for k := range s.values {
@@ -218,7 +227,11 @@ func (s *Store) after(q installation.Query) []string {
 		slices.Reverse(keys)
 	}
 	if q.After != "" {
-		after := prefix + q.After
+		position, err := positionOf(q.After)
+		if err != nil {
+			return nil, err
+		}
+		after := prefix + position
 		keys = slices.DeleteFunc(keys, func(k string) bool {
 			if q.Reverse && q.Term != "" {
 				return k >= after
@@ -226,29 +239,36 @@ func (s *Store) after(q installation.Query) []string {
 			return k <= after
 		})
 	}
-	return keys[min(q.Skip, len(keys)):]
+	return keys[min(q.Skip, len(keys)):], nil
 }
 
-// Events implements [installation.EventReader]. The cursor is the key of the last event.
+// Events implements [installation.EventReader]. A cursor is the number of the last event.
 func (s *Store) Events(
 	ctx context.Context, q installation.EventQuery,
 ) (installation.EventPage, error) {
-	page := installation.EventPage{Next: q.After}
-	if q.Limit < 1 || q.Limit > installation.MaxPage {
-		return page, fmt.Errorf("%w: limit out of range", installation.ErrInvalid)
-	}
 	if err := s.begin(ctx); err != nil {
-		return page, err
+		return installation.EventPage{}, err
 	}
 	defer s.mu.Unlock()
-	for n := int64(1); n <= s.events && len(page.Events) < q.Limit; n++ {
+	if err := q.Validate(); err != nil {
+		return installation.EventPage{}, err
+	}
+	var after int64
+	if q.After != "" {
+		var err error
+		if after, err = strconv.ParseInt(q.After, 10, 64); err != nil || after < 0 {
+			return installation.EventPage{}, errCursor
+		}
+	}
+	page := installation.EventPage{Next: q.After}
+	for n := after + 1; n <= s.events && len(page.Events) < q.Limit; n++ {
 		var e installation.Event
 		if err := e.UnmarshalBinary(s.values[eventKey(n)]); err != nil {
-			return page, errors.Join(installation.ErrUnavailable, err)
+			return installation.EventPage{}, errDamaged
 		}
-		if id := eventKey(n); id > q.After && (q.AllTenants || e.Key.Tenant == q.Tenant) {
-			e.ID, page.Next = id, id
-			page.Events = append(page.Events, e)
+		if q.AllTenants || e.Key.Tenant == q.Tenant {
+			e.ID = strconv.FormatInt(n, 10)
+			page.Events, page.Next = append(page.Events, e), e.ID
 		}
 	}
 	return page, nil
