@@ -4,8 +4,8 @@
 //	go run ./mutants               all of them
 //	go run ./mutants -run events   those whose kind or name matches a pattern
 //
-// It prints what the suite caught, as tables. It fails if the suite misses a fault, or if it
-// catches one that the table calls equivalent.
+// It prints what the suite caught, as tables. It fails if the suite misses a fault without a stated
+// reason, or if it catches one that the table calls equivalent.
 package main
 
 import (
@@ -28,6 +28,7 @@ type mutant struct {
 	kind, name string
 	edits      []edit
 	equivalent string // why no caller can see the fault, or empty
+	missed     string // why the suite cannot find the fault, or empty
 }
 
 // edit replaces a text of a file.

@@ -2,7 +2,7 @@ package main
 
 import "slices"
 
-// mover is the kind of faults that no case looks for yet. They do not fail the program.
+// mover is the kind of faults in Scan and Put.
 const mover = "Mover"
 
 // all returns the mutants in the order of the tables.
@@ -20,5 +20,12 @@ func in(file, kind, name, old, now string) mutant {
 func same(file, kind, name, old, now, why string) mutant {
 	m := in(file, kind, name, old, now)
 	m.equivalent = why
+	return m
+}
+
+// missed makes a mutant with one edit that no case can find.
+func missed(file, kind, name, old, now, why string) mutant {
+	m := in(file, kind, name, old, now)
+	m.missed = why
 	return m
 }

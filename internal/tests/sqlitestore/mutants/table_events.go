@@ -52,8 +52,9 @@ var eventMutants = []mutant{
 			`			return page, fmt.Errorf("%w: the cursor is not from a page", installation.ErrInvalid)`,
 		"		if after, err = strconv.ParseInt(q.After, 10, 64); err != nil {\n"+
 			`			return page, fmt.Errorf("%w: the cursor", installation.ErrUnavailable)`),
-	in("read.go", "events", "the cursor is an offset", "	where, args := \"seq > ?\", []any{after}",
-		"	where, args := \"seq > (SELECT coalesce(min(seq), 0) - 1 FROM events) + ?\", []any{after}"),
+	same("read.go", "events", "the cursor is an offset", "where, args := \"seq > ?\"",
+		"where, args := \"seq > (SELECT coalesce(min(seq), 0) - 1 FROM events) + ?\"",
+		"the numbers begin at 1 and the store discards nothing"),
 	in("commit.go", "events", "only the first is kept", eachEvent,
 		"	for _, e := range c.Events[:min(1, len(c.Events))] {\n"),
 	in("commit.go", "events", "fifteen are kept", eachEvent,
@@ -104,8 +105,8 @@ var eventMutants = []mutant{
 `+eachEvent),
 	in("commit.go", "events", "the tenant is that of nobody", "			[]byte(e.Key.Tenant), encoded",
 		"			[]byte(\"\"), encoded"),
-	in("store.go", "events", "numbers are used again", "INTEGER PRIMARY KEY AUTOINCREMENT",
-		"INTEGER PRIMARY KEY"),
+	same("store.go", "events", "numbers are used again", "INTEGER PRIMARY KEY AUTOINCREMENT",
+		"INTEGER PRIMARY KEY", "the store discards nothing, so no number becomes free"),
 
 	payload("no type", `e.Type = ""`),
 	payload("no ID of the record", `e.Key.ID = ""`),

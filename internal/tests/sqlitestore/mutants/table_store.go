@@ -10,6 +10,7 @@ const (
 	ended      = "	if ctx.Err() != nil {\n		return ctx.Err()\n	}\n"
 	writeEnded = "	if err := ctx.Err(); err != nil {\n		return err\n	}\n	tx, err"
 	pageOf     = "	rows, err := s.db.QueryContext(ctx, fmt.Sprintf("
+	withinCall = "no case can end a context at a given point within a call"
 	pageErr    = `	if err := rows.Err(); err != nil {
 		return installation.Page{}, unavailable(ctx, err)
 	}
@@ -87,7 +88,8 @@ var storeMutants = []mutant{
 	}
 	defer func() { _ = rows.Close() }() // Err has the errors
 	page`),
-	in("read.go", "errors", "a failure within a page ends it", pageErr, ""),
+	missed("read.go", "errors", "a failure within a page ends it", pageErr, "",
+		"no case can make a call fail half-way"),
 	in("commit.go", "errors", "no record is no error", `		err = fmt.Errorf("%w: no record", installation.ErrNotFound)`,
 		"		return nil, nil"),
 	in("commit.go", "errors", "no outcome is no error", `		err = fmt.Errorf("%w: no outcome", installation.ErrNotFound)`,
@@ -102,13 +104,15 @@ var storeMutants = []mutant{
 	in("store.go", "errors", "a finding has no detail",
 		`Detail: "a loss of power can undo the last commits"`, `Detail: ""`),
 
-	in("store.go", "contexts", "an ended one is unavailable", ended, ""),
+	missed("store.go", "contexts", "one that ends meanwhile is unavailable", ended, "",
+		withinCall),
 	in("commit.go", "contexts", "a write ignores it", callCommit, `	ctx = context.WithoutCancel(ctx)
 `+callCommit),
 	in("store.go", "contexts", "AcceptRestore ignores it", "	err = s.write(ctx, func(tx *sql.Tx) error {\n		if in",
 		"	ctx = context.WithoutCancel(ctx)\n	err = s.write(ctx, func(tx *sql.Tx) error {\n		if in"),
-	in("commit.go", "contexts", "Get ignores it", getRow,
-		"	row, err := recordAt(context.WithoutCancel(ctx), s.db, key)\n"),
+	same("commit.go", "contexts", "Get does not look again", getRow,
+		"	row, err := recordAt(context.WithoutCancel(ctx), s.db, key)\n",
+		"a read may go on when its context ends meanwhile"),
 	{kind: "contexts", name: "Get looks nowhere", edits: []edit{{"commit.go",
 		"	if err := ctx.Err(); err != nil {\n		return nil, err\n	}\n" + getRow,
 		"	row, err := recordAt(context.WithoutCancel(ctx), s.db, key)\n"}}},
@@ -128,8 +132,8 @@ var storeMutants = []mutant{
 		{"store.go", "		return installation.Namespace{}, err\n	}\n	return namespace(ctx, s.db)",
 			"		ctx = context.WithoutCancel(ctx)\n	}\n	return namespace(ctx, s.db)"},
 	}},
-	in("store.go", "contexts", "an ended one is known by its text only", ended,
-		"	if ctx.Err() != nil {\n		return fmt.Errorf(\"%v\", ctx.Err())\n	}\n"),
+	missed("store.go", "contexts", "one that ends meanwhile is known by its text only", ended,
+		"	if ctx.Err() != nil {\n		return fmt.Errorf(\"%v\", ctx.Err())\n	}\n", withinCall),
 
 	{kind: "ownership", name: "Get returns a shared record", edits: []edit{
 		{"commit.go", getRow, `	if r, ok := got.Load(key); ok {
@@ -144,8 +148,8 @@ var storeMutants = []mutant{
 			"		got.Delete(key)\n	}\n	if err == nil && row.Record == nil {"},
 		{"commit.go", "	\"time\"\n", "	\"sync\"\n	\"time\"\n"},
 	}},
-	in("commit.go", "ownership", "events get an ID", encodeIt, "		c.Events[i].ID = \"given\"\n"+
-		encodeIt),
+	in("commit.go", "ownership", "events get an ID", eachEvent,
+		"	for i, e := range c.Events {\n		c.Events[i].ID = \"given\"\n"),
 	in("commit.go", "ownership", "terms are dropped from the change", "	r := row.Record\n",
 		"	r := row.Record\n	defer func() { clear(r.Index) }()\n"),
 	in("commit.go", "ownership", "the revision of the change is raised", apply, apply+
@@ -156,7 +160,8 @@ var storeMutants = []mutant{
 	in("store.go", "concurrency", "writers do not wait", "busy_timeout(60000)", "busy_timeout(0)"),
 	in("store.go", "concurrency", "a busy database is a conflict", "busy_timeout(60000)",
 		"busy_timeout(1)"),
-	{kind: "concurrency", name: "a map without a lock", edits: []edit{
+	{kind: "concurrency", name: "a map without a lock", missed: "the race detector finds it, " +
+		"and these runs are without it", edits: []edit{
 		{"commit.go", getRow, getRow + "	seen[key]++\n"},
 		{"commit.go", "// Outcome implements", "var seen = make(map[installation.Key]int)\n\n// Outcome implements"},
 	}},
