@@ -38,7 +38,8 @@ var confusedCases = []testCase{
 				logged(t, s, tenant, want)
 			}
 		})},
-	{"events/ids-of-pages", "unique in the store; set when the event is read, empty in Change.Events",
+	{"events/ids-of-pages",
+		"unique in the store; set when the event is read, empty in Change.Events",
 		withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			logSome(t, s)
 			seen := make(map[string]bool)
@@ -121,8 +122,8 @@ var confusedCases = []testCase{
 		sameRecord(t, "get", get(t, s, buried.Key), buried)
 		reject(t, s, create(at("a")), installation.ErrConflict)
 	}},
-	{"revision/large", "The service chooses the revision, which can be any number above c.If. The " +
-		"store keeps it as it is.",
+	{"revision/large", "The service chooses the revision, which can be any number above " +
+		"c.If. The store keeps it as it is.",
 		func(t tester, s installation.Store) {
 			c := create(at("a"))
 			for _, to := range []int64{1<<53 + 1, 1<<62 + 1, math.MaxInt64} { // no floats

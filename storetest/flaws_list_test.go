@@ -66,7 +66,8 @@ var listFlaws = []flaw{
 			})
 		},
 		fails: []string{
-			"strings/odd", "strings/boundaries", "list/order", "list/reverse", "list/terms", "page/limits",
+			"strings/odd",
+			"strings/boundaries", "list/order", "list/reverse", "list/terms", "page/limits",
 			"page/skip", "page/ordinary-writes",
 		},
 	},

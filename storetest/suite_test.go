@@ -267,7 +267,8 @@ func late(c testCase, f flaw) bool {
 		flaws []flaw
 	}{{moveCases, moveFlaws}, {confusedCases, confusedFlaws}, {wholeCases, wholeFlaws}} {
 		mine := slices.ContainsFunc(theme.cases, func(x testCase) bool { return x.name == c.name })
-		if mine && !slices.ContainsFunc(theme.flaws, func(x flaw) bool { return x.name == f.name }) {
+		its := slices.ContainsFunc(theme.flaws, func(x flaw) bool { return x.name == f.name })
+		if mine && !its {
 			return true
 		}
 	}

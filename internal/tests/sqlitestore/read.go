@@ -11,8 +11,8 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// position is a place in a list: all lists are in the order (at, id, tenant). The value of at is the
-// time of creation or the deadline.
+// position is a place in a list: all lists are in the order (at, id, tenant). The value of at is
+// the time of creation or the deadline.
 type position struct {
 	at         int64
 	id, tenant string
