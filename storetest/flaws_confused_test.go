@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -166,6 +167,23 @@ var confusedFlaws = []flaw{
 			})
 		},
 		fails: []string{"sizes/list"},
+	},
+	{
+		name: "ends a scan after 1,000 rows",
+		inflict: func(d *decorator) {
+			scan := d.onScan
+			d.onScan = func(ctx context.Context) iter.Seq2[installation.Row, error] {
+				return func(yield func(installation.Row, error) bool) {
+					n := 0
+					for row, err := range scan(ctx) {
+						if n++; n > 1000 || !yield(row, err) {
+							return
+						}
+					}
+				}
+			}
+		},
+		fails: []string{"sizes/scan"},
 	},
 }
 

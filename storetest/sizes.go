@@ -42,6 +42,24 @@ var sizeCases = []testCase{
 			}
 		}
 	}},
+	{"sizes/scan", "A scan without an error is complete.", withAbility(scanMany)},
+}
+
+// scanMany scans more rows than a page can hold.
+func scanMany(t tester, s installation.Store, m installation.Mover) {
+	n := many(t, s)
+	seen := make(map[installation.Key]bool)
+	for row, err := range m.Scan(t.Context()) {
+		if err != nil {
+			t.Fatalf("scan: got error %v, want none", err)
+		}
+		if row.Record != nil {
+			seen[row.Record.Key] = true
+		}
+	}
+	if int64(len(seen)) != n {
+		t.Errorf("scan: got %d records, want %d", len(seen), n)
+	}
 }
 
 // many stores more records than a page can hold, and returns how many.

@@ -46,8 +46,8 @@ func withoutAbilities(t *testing.T, decorate func(installation.Store) installati
 			skipped++
 		}
 	}
-	// Eight more are among cases of other themes.
-	want := 8 + len(slices.Concat(eventCases, followCases, countCases, healthCases,
+	// Nine more are among cases of other themes.
+	want := 9 + len(slices.Concat(eventCases, followCases, countCases, healthCases,
 		namespaceCases, moveCases))
 	if skipped != want {
 		t.Errorf("%d cases skipped, want %d", skipped, want)
@@ -62,7 +62,7 @@ func TestBrokenStoresFail(t *testing.T) {
 			var failed []string
 			for _, c := range cases() {
 				slow := slices.Contains([]string{
-					"sizes/count", "sizes/list", "bounds/all", "events/followed",
+					"sizes/count", "sizes/list", "sizes/scan", "bounds/all", "events/followed",
 				}, c.name)
 				if (slow || late(c, f)) && !slices.Contains(f.fails, c.name) {
 					continue
