@@ -13,7 +13,7 @@ import (
 
 // Each stored type has one function that describes its fields, for writing and for reading. The
 // field numbers are part of the stored format, and docs/record.proto documents them. A number is
-// never used again for something else.
+// never reused for another field.
 
 // codeContent describes the fields of an installation that are stored in its manifest. The other
 // fields come from the record and its lifecycle.
@@ -214,8 +214,8 @@ func codeLifecycle(c *record.Coder, l *lifecycle) {
 	c.Require(l.status != "" && l.generation > 0)
 }
 
-// refreshState is the lease of a credential refresh. No method writes it yet. Its fields are in the
-// format already, so that the format does not change when a method writes it.
+// refreshState is the lease of a credential refresh. No method writes it yet. The format already
+// has its fields, so a later release can write them without a new format.
 type refreshState struct {
 	state      uint8 // 1 sending, 2 doubtful, 3 failed
 	holder     string
@@ -336,7 +336,8 @@ const (
 	cutReason = 256
 )
 
-// fit shortens e to [MaxEvent] bytes. It takes each step only if e is still too long.
+// fit shortens e to [MaxEvent] bytes. It takes each step only if e is still too long. It sets the
+// names of Changed aside before it cuts Reason, and at the end puts back as many as fit.
 func (e *Event) fit() {
 	long := func() bool {
 		b, _ := e.MarshalBinary() // never fails

@@ -16,6 +16,18 @@ import (
 	"github.com/go-installation/installation/internal/record"
 )
 
+// Digest identifies an idempotency key within a tenant. The key itself never reaches a store.
+type Digest [32]byte
+
+// Outcome is the stored result of a request with an idempotency key. A store keeps it up to the
+// time Until and may forget it afterwards.
+type Outcome struct {
+	Digest Digest
+	// kept up to this time, UTC, microseconds; expired if Change.Now is this time or later
+	Until time.Time
+	Data  []byte // opaque to the store; the service seals any secret in it
+}
+
 // An [Outcome] is the sealed answer to a request with an idempotency key. It can live longer than
 // its record, so it is not sealed under the data key of the record. Instead, each process makes an
 // outcome key, wraps it, and puts the wrapped key into each outcome. So processes share no outcome

@@ -17,13 +17,14 @@ import (
 // it get [ErrRestored]. First make sure that the data is the data you want to keep: AcceptRestore
 // cannot be undone. It can be repeated, and called by several processes at once.
 //
-// The time between the backup and the restore is lost. After AcceptRestore, a revision, generation
-// or ETag of the lost time matches no record. A request with an idempotency key that was first used
-// in the lost time runs again, as a new request. A guard with a revision from before the backup
-// still works. Invitations and cursors from before the backup do not: all open invitations are
-// void, and [Service.VoidInvitations] lists them for [Service.Resend]. [Service.Events] answers
-// [ErrTrimmed] to every older cursor. What was written between the restore and AcceptRestore is
-// kept, even if a guard of the lost time matched there by chance.
+// All that was written between the backup and the restore is lost; below, this is the lost time.
+// After AcceptRestore, a revision, generation or ETag of the lost time matches no record. A request
+// with an idempotency key that was first used in the lost time runs again, as a new request. A
+// guard with a revision from before the backup still works. Invitations and cursors from before the
+// backup do not: all open invitations are void, and [Service.VoidInvitations] lists them for
+// [Service.Resend]. [Service.Events] answers [ErrTrimmed] to every older cursor. What was written
+// between the restore and AcceptRestore is kept, even if a guard of the lost time matched there by
+// chance.
 //
 // AcceptRestore is for the host. The result names the namespace and its new epoch. Errors:
 // [ErrForbidden], [ErrUnsupported] if the store has no epochs, and those of the store. After an
@@ -63,16 +64,16 @@ const sweepPage = 100
 // first looks for a stored time that is not more than 400 days before now. If there is none, Sweep
 // changes nothing and returns [ErrClock]. It looks at the times when records were created,
 // uninstalled or expired. Usually the first due record has a recent time. Otherwise Sweep reads
-// records until one does, so ErrClock has the cost of reading all of them. If the clock is right
-// and nobody used the store for so long, set TrustClock. Sweep does not notice a clock that is
-// ahead by less than 400 days, or that was already ahead at an earlier write.
+// more records until it finds one, so it has read all records when it returns ErrClock. If the
+// clock is right and all these times are older, set TrustClock. Sweep does not notice a clock that
+// is ahead by less than 400 days, or that was already ahead at an earlier write.
 //
 // Call it from a timer, in any number of processes: each change is a compare-and-swap, and the
 // loser of a race skips the record. A sweep can be stopped at any time and started again. It goes
 // on after a record that cannot be opened. A purge whose key is unavailable drops the whole
 // content, so do not sweep while a key service is down or a keyring is incomplete; see
-// SweepReport.Shredded. If only the deadline of the context was too near to wait for the key, the
-// record is not purged and counts as Failed.
+// SweepReport.Shredded. A record is not purged, and counts as Failed, if the deadline of the
+// context leaves too little time to wait for the key.
 //
 // The report is valid even with an error. Errors: [ErrForbidden] for anyone except the host,
 // [ErrInvalid] for a negative limit, [ErrClock], those of the context and the store, and, joined,
@@ -116,8 +117,8 @@ const maxClockGap = 400 * 24 * time.Hour
 
 // checkClock returns ErrClock if now is far ahead of every time that is stored in plain. It looks
 // at a due record first, because a host that sweeps regularly finds a recent time there. It then
-// reads the other records from the newest. It cannot stop after the first page: a store that is
-// split in parts can have its newest record on any page.
+// reads all records, the newest first. It cannot stop after the first page: a store that is split
+// in parts can have its newest record on any page.
 func (s *Service) checkClock(ctx context.Context, now time.Time, due *Record) error {
 	newest := newestTime(due)
 	if now.Sub(newest) <= maxClockGap {
@@ -240,23 +241,24 @@ type Namespacer interface {
 	AcceptRestore(ctx context.Context, now time.Time) (Namespace, error)
 }
 
-// Row is what a store keeps under a key: a record or tombstone with the changes that it remembers,
-// or an outcome. Exactly one of Record and Outcome is set. A Row without both stands for nothing.
+// Row is what a store keeps under a key. It is either a record or tombstone with the changes that
+// it remembers, or an outcome. A stored row has exactly one of Record and Outcome. The zero Row
+// means that nothing is stored.
 //
-// A store can keep rows in the form of MarshalBinary, and use the methods Replay, Check and Apply
-// for Commit. They contain no input or output.
+// A store can keep rows in the encoding of MarshalBinary, and call Replay, Check and Apply in this
+// order in Commit. These methods do no I/O.
 type Row struct {
 	Record  *Record
-	Ops     []Op     // of Record: its last changes, the oldest first, 1 to [RememberedOps]
-	Outcome *Outcome // its tenant is Tenant
+	Ops     []Op     // last changes of Record, oldest first: 1 to [RememberedOps]
+	Outcome *Outcome // of an idempotency key of Tenant
 	Tenant  string   // of Outcome; a record has its tenant in Key
 }
 
 // Op is a change that a record remembers.
 type Op struct {
 	Token      [16]byte // Change.Op
-	Revision   int64    // that the change led to
-	WithRecord bool     // Change.Record was set
+	Revision   int64    // of the record after the change
+	WithRecord bool     // Change.Record was not nil
 }
 
 // Validate returns an error that matches [ErrInvalid] if r breaks a rule of its fields.
@@ -278,7 +280,7 @@ func (r Row) Validate() error {
 	return nil
 }
 
-// Replay returns the receipt of c if r remembers c: case 1 of Commit.
+// Replay returns the receipt of c and true if r remembers c: case 1 of Commit.
 func (r Row) Replay(c Change) (Receipt, bool) {
 	for _, op := range r.Ops {
 		if op.Token == c.Op {
@@ -288,8 +290,9 @@ func (r Row) Replay(c Change) (Receipt, bool) {
 	return Receipt{}, false
 }
 
-// Check returns the error of Commit if c does not fit the revision of r: case 4 of Commit, or
-// [ErrInvalid]. Call it if r does not remember c.
+// Check compares the revision of r with c.If. It returns a [*ConflictError] if they differ (case 4
+// of Commit), and an error that matches [ErrInvalid] if the revision of c.Record is not above c.If.
+// Call it after Replay returned false.
 func (r Row) Check(c Change) error {
 	var revision int64
 	if r.Record != nil {
@@ -304,9 +307,9 @@ func (r Row) Check(c Change) error {
 	return nil
 }
 
-// neverApplied reports whether r proves that no try of c was applied, and none will be. If r
-// remembers as many changes as it can, the oldest of them decides: an applied c would be newer, so
-// r would still remember c.
+// neverApplied reports whether r proves that no try of c was applied, and none will be. r must not
+// remember c. If r remembers fewer than RememberedOps changes, it has forgotten none. Otherwise the
+// oldest one decides: if it came before c could be applied, r would still remember an applied c.
 func (r Row) neverApplied(c Change) bool {
 	switch {
 	case r.Record == nil || r.Record.Revision <= c.If:
@@ -320,8 +323,9 @@ func (r Row) neverApplied(c Change) bool {
 	}
 }
 
-// Apply returns the row after c: the record of c, or that of r if c has none, and the changes that
-// it remembers then. The result shares its record with c or r.
+// Apply returns the row after c. It has the record of c, or that of r if c.Record is nil, and
+// remembers c as its last change. The result shares its record with c or r. Call it after Check
+// returned nil: it panics if neither r nor c has a record.
 func (r Row) Apply(c Change) Row {
 	next := Row{Record: c.Record}
 	if c.Record == nil {

@@ -112,7 +112,7 @@ const (
 	MaxClaims = 16
 	// MaxBody is for Record.Body, and enforced by the service.
 	MaxBody = 4 << 20
-	// MaxOutcome is for Outcome.Data: the sealed content of a Body, with room for the rest.
+	// MaxOutcome is for Outcome.Data: it can hold the sealed content of a Body and a bit more.
 	MaxOutcome = 5 << 20
 	// MaxEvents is for the number of events of a change. Each has at most MaxEvent bytes.
 	MaxEvents = 16
@@ -129,7 +129,7 @@ type Key struct{ Tenant, ID string }
 type Record struct {
 	Key        Key
 	Revision   int64     // grows with every commit of a record or tombstone
-	Generation int64     // grows with every new generation
+	Generation int64     // of the installation; see Installation.Generation
 	Deleted    bool      // tombstone: only Key, Revision, Generation and Deadline are set
 	Created    time.Time // UTC, microseconds; lists are in the order (Created, ID)
 	// when an invitation expires, or when an uninstalled record is to be purged; zero = never.
@@ -160,7 +160,7 @@ type Change struct {
 	Op [16]byte // random token of this mutation, the same on every try of it
 	// time of the service; the store uses it to find expired tombstones and outcomes
 	Now         time.Time
-	Epoch       int64    // of the namespace when the service began to build the change
+	Epoch       int64    // of the namespace, as it was when the service began to build the change
 	Key         Key      // of the record to change; the same as Record.Key
 	If          int64    // the revision that Key must have; 0 = nothing is stored at Key
 	Record      *Record  // new state, Revision above If; nil = keep the record (If is then above 0)
@@ -208,7 +208,8 @@ type Query struct {
 }
 
 // Page is one page of a list. It may hold fewer records than Query.Limit, even none, while Next is
-// set: a list has ended when Next is empty.
+// set: a list has ended when Next is empty. Next consists of printable ASCII characters, because
+// hosts pass it on to their clients.
 type Page struct {
 	Records []*Record
 	Next    string // for Query.After
@@ -241,18 +242,6 @@ func (q Query) Counted() Query {
 // its tenant. Other terms are listed within one tenant. Apart from that, a store treats both kinds
 // the same.
 func GlobalTerm(term string) bool { return strings.HasPrefix(term, "@") }
-
-// Digest identifies an idempotency key within a tenant. The key itself never reaches a store.
-type Digest [32]byte
-
-// Outcome is the stored result of a request with an idempotency key. A store keeps it up to the
-// time Until and may forget it afterwards.
-type Outcome struct {
-	Digest Digest
-	// kept up to this time, UTC, microseconds; expired if Change.Now is this time or later
-	Until time.Time
-	Data  []byte // opaque to the store; the service seals any secret in it
-}
 
 // Event is one entry of the change log. It names what changed and contains no value: no secret and
 // no configuration.
@@ -297,9 +286,19 @@ type EventQuery struct {
 	Limit int // 1 to [MaxPage]
 }
 
+// Validate returns an error that matches [ErrInvalid] if q breaks a rule of its fields. Stores call
+// it in Events.
+func (q EventQuery) Validate() error {
+	if q.Limit < 1 || q.Limit > MaxPage {
+		return fmt.Errorf("%w: the limit %d is not from 1 to %d", ErrInvalid, q.Limit, MaxPage)
+	}
+	return nil
+}
+
 // EventPage is one page of events. Once a reader has received an event, Next is never empty. At the
 // end of the log, keep Next and continue from it later. A page without events means the end of the
-// log. Its Next is then the After of the query.
+// log. Its Next is then the After of the query. Next and the IDs of events consist of printable
+// ASCII characters.
 type EventPage struct {
 	Events []Event
 	Next   string

@@ -20,8 +20,8 @@ func (s *Store) Events(
 	if err := ctx.Err(); err != nil {
 		return page, err
 	}
-	if q.Limit < 1 || q.Limit > installation.MaxPage {
-		return page, fmt.Errorf("events: %w: limit out of range", installation.ErrInvalid)
+	if err := q.Validate(); err != nil {
+		return page, fmt.Errorf("events: %w", err)
 	}
 	txn := s.db.Txn(false)
 	after, err := position(txn, q)

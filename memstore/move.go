@@ -12,7 +12,7 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// Scan implements [installation.Mover]. It returns the rows of one moment.
+// Scan implements [installation.Mover]. It yields the rows of one snapshot.
 func (s *Store) Scan(ctx context.Context) iter.Seq2[installation.Row, error] {
 	return func(yield func(installation.Row, error) bool) {
 		txn := s.db.Txn(false)
@@ -36,7 +36,8 @@ func (s *Store) Scan(ctx context.Context) iter.Seq2[installation.Row, error] {
 	}
 }
 
-// yieldUnlessEnded yields row, or the error of ctx if that has ended.
+// yieldUnlessEnded yields row, or only the error of ctx if ctx has ended. It reports whether to go
+// on.
 func yieldUnlessEnded(
 	ctx context.Context, yield func(installation.Row, error) bool, row installation.Row,
 ) bool {

@@ -21,7 +21,7 @@ type recordRow struct {
 	lists  [][]byte // keys in the lists index
 }
 
-// newRecordRow returns the row for a record or tombstone. withOps adds the ops later.
+// newRecordRow returns the row for a record or tombstone. It has no ops; withOps sets them.
 func newRecordRow(from *installation.Record) *recordRow {
 	r := &recordRow{id: recordKey(from.Key)}
 	r.Key = from.Key
@@ -52,7 +52,7 @@ func newRecordRow(from *installation.Record) *recordRow {
 	return r
 }
 
-// row returns what r keeps. r may be nil. The result shares memory with r.
+// row returns r as a Row: the zero Row if r is nil. The result shares memory with r.
 func (r *recordRow) row() installation.Row {
 	if r == nil {
 		return installation.Row{}
@@ -137,5 +137,5 @@ type trimRow struct {
 
 func (r *trimRow) idKey() key { return trimKey(r.tenant) }
 
-// utcMicros returns t in UTC, in microseconds, as the store contract requires.
+// utcMicros returns t in UTC, cut to microseconds, as the store contract requires.
 func utcMicros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -16,8 +16,9 @@ import (
 	"github.com/go-installation/installation/redisstore"
 )
 
-// TestAcceptWhileUsed accepts several times in two processes while both are in use. A call may find
-// buckets of different epochs. Nothing else fails, and nothing is left of that at the end.
+// TestAcceptWhileUsed accepts a restore several times in two processes while both are in use. A
+// call may fail because it found buckets of different epochs, and for no other reason. At the end,
+// all calls work.
 func TestAcceptWhileUsed(t *testing.T) {
 	for _, buckets := range []int{1, 4, 64} {
 		t.Run(fmt.Sprint(buckets), func(t *testing.T) {
@@ -44,6 +45,7 @@ func TestAcceptWhileUsed(t *testing.T) {
 	}
 }
 
+// acceptWhileUsed calls AcceptRestore on all stores at once, and meanwhile all that usesOf returns.
 func acceptWhileUsed(t *testing.T, r *restorable, stores []*redisstore.Store) {
 	ctx, done := context.WithCancel(t.Context())
 	var accepting, using sync.WaitGroup
@@ -73,7 +75,8 @@ func acceptWhileUsed(t *testing.T, r *restorable, stores []*redisstore.Store) {
 	using.Wait()
 }
 
-// usesOf returns what the process w does with its store again and again.
+// usesOf returns calls of s, by name. Each can be repeated; n is the number of the repetition, and
+// w that of the process.
 func usesOf(
 	t *testing.T, r *restorable, s *redisstore.Store, w int,
 ) map[string]func(n int) error {
@@ -118,8 +121,8 @@ func usesOf(
 	}
 }
 
-// TestHigherEpochStays raises a bucket far above the target of an acceptance, after that one has
-// read the bucket.
+// TestHigherEpochStays raises the epoch of a bucket above the target of AcceptRestore, after
+// AcceptRestore has read the bucket. The higher epoch wins.
 func TestHigherEpochStays(t *testing.T) {
 	r := startRestorable(t, 2)
 	client := r.server.Client(t)
@@ -132,8 +135,8 @@ func TestHigherEpochStays(t *testing.T) {
 	}
 }
 
-// TestAcceptedAfterNoticed accepts a restore that another process has noticed. The next call of
-// that process succeeds.
+// TestAcceptedAfterNoticed accepts a restore in a new process, after another one has noticed it.
+// The next call of that one succeeds.
 func TestAcceptedAfterNoticed(t *testing.T) {
 	r := startRestorable(t, 2)
 	must(t, r.store, create(id("a"), ""))

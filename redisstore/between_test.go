@@ -55,7 +55,8 @@ func (h *between) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	}
 }
 
-// first puts a function where the hook calls it for the first command with a name.
+// first makes a hook call f once, at the next command with this name. The field at of the hook says
+// whether it does so before or after the command.
 func first(at *atomic.Pointer[func(redis.Cmder)], name string, f func()) {
 	once := sync.OnceFunc(f)
 	call := func(cmd redis.Cmder) {
@@ -66,7 +67,7 @@ func first(at *atomic.Pointer[func(redis.Cmder)], name string, f func()) {
 	at.Store(&call)
 }
 
-// openBetween is open with a client that has the hook.
+// openBetween opens another store of the same data, with a client that has the hook h.
 func (r *restorable) openBetween(t *testing.T, h *between) *redisstore.Store {
 	t.Helper()
 	o := &redisstore.Options{Namespace: restoredNamespace, FailoverLoss: 1}
@@ -96,8 +97,8 @@ func TestTrimmedWhileCompared(t *testing.T) {
 	must(t, s, create(id("c"), ""))
 }
 
-// TestAnswerAndFailover loses an event in a failover as soon as its commit was answered. However
-// late the process looks at the answer, the event does not become settled.
+// TestAnswerAndFailover loses an event in a failover, after the server has answered the commit and
+// before the store has read the answer. The event does not become settled.
 func TestAnswerAndFailover(t *testing.T) {
 	r := startRestorable(t, 1)
 	var h between
@@ -138,7 +139,7 @@ func TestAcceptedBeforeNoticed(t *testing.T) {
 	}
 }
 
-// TestReaderNoticesOlderEpoch restores a backup that lacks no event, but the last epoch.
+// TestReaderNoticesOlderEpoch restores a backup that has all events, but lacks the last epoch.
 func TestReaderNoticesOlderEpoch(t *testing.T) {
 	r := startRestorable(t, 1)
 	must(t, r.store, create(id("a"), ""))
@@ -157,7 +158,7 @@ func TestReaderNoticesOlderEpoch(t *testing.T) {
 	get(t, r.store, id("a"))
 }
 
-// TestOneBucketRestored restores one bucket of four. Calls for other buckets notice it too.
+// TestOneBucketRestored restores one bucket of four. Calls for another bucket notice it.
 func TestOneBucketRestored(t *testing.T) {
 	r := startRestorable(t, 4)
 	client := r.server.Client(t)
@@ -181,8 +182,8 @@ func TestOneBucketRestored(t *testing.T) {
 	wantRestored(t, "commit in another bucket", err)
 }
 
-// TestAcceptanceIsLost loses the raised epoch of a bucket, as a failover in the middle of an
-// acceptance does.
+// TestAcceptanceIsLost loses the raised epoch of a bucket, like a failover in the middle of an
+// acceptance. AcceptRestore raises the epoch again.
 func TestAcceptanceIsLost(t *testing.T) {
 	r := startRestorable(t, 1)
 	var h between
@@ -204,7 +205,8 @@ func TestAcceptanceIsLost(t *testing.T) {
 	}
 }
 
-// TestAcceptedWhileTried accepts a restore while another store tries its scripts.
+// TestAcceptedWhileTried accepts a restore just before a script of Open, of Health and of Verify.
+// All three succeed.
 func TestAcceptedWhileTried(t *testing.T) {
 	r := startRestorable(t, 4)
 	var h between
@@ -221,8 +223,9 @@ func TestAcceptedWhileTried(t *testing.T) {
 	checkIndex(t, s)
 }
 
-// TestBucketRaisedMeanwhile opens a store while a restore is accepted in part. The bucket that is
-// missing gets the epoch just after a script has not found it there.
+// TestBucketRaisedMeanwhile opens a store while one of two buckets still has the old epoch. That
+// bucket gets the new epoch just after the script of a commit has not found it there. The commit
+// succeeds.
 func TestBucketRaisedMeanwhile(t *testing.T) {
 	r := startRestorable(t, 2)
 	client := r.server.Client(t)
@@ -252,8 +255,8 @@ func raiseByHand(t *testing.T, client *redis.Client, bucket string) (low, high s
 	return low, high
 }
 
-// TestAcceptanceEnds ends the context of an acceptance after each number of buckets. A repeat
-// completes the work, for the same process and for others.
+// TestAcceptanceEnds ends the context of AcceptRestore after one bucket, after two, and so on. A
+// repeat completes the work: then this process and another one can write.
 func TestAcceptanceEnds(t *testing.T) {
 	r := startRestorable(t, 4)
 	var h between
@@ -287,7 +290,8 @@ func TestAcceptanceEnds(t *testing.T) {
 	}
 }
 
-// TestAcceptanceUnderLosses loses each script of an acceptance, or the answer to it.
+// TestAcceptanceUnderLosses loses the first try of each script of AcceptRestore, or the answer to
+// it.
 func TestAcceptanceUnderLosses(t *testing.T) {
 	r := startRestorable(t, 4)
 	proxy := redistest.StartProxy(t, r.server.Addr)

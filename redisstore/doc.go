@@ -84,18 +84,19 @@
 //
 // # Backups and restores
 //
-// A backup that is restored has an older state. Without care, a revision could be given out twice,
-// for two contents. So the store stops when it notices a restore, and an operator accepts the
+// A restored backup has an older state. The service could then give out a revision a second time,
+// for other content. So the store stops when it notices a restore, and an operator accepts the
 // restore; see [installation.Namespacer].
 //
 // A process remembers events that it has seen. An event is settled once the process has looked for
-// it and found it, [Options.FailoverLoss] after it first saw the event. If a settled event is gone,
-// or if the epoch went back, the data went back to an older state. Once a process has noticed that,
-// every call returns an error that matches [installation.ErrRestored] and
+// it again and found it, at least [Options.FailoverLoss] after it first saw the event. If a settled
+// event is gone, or if the epoch went back, the data went back to an older state. Once a process
+// has noticed that, every call returns an error that matches [installation.ErrRestored] and
 // [installation.ErrUnavailable]. Only Health, Verify and AcceptRestore go on. A commit looks for
-// the epoch and the settled event of its bucket before it writes. All calls look for those of all
-// buckets after a new connection, after a call that got no answer, and after each
-// [Options.CheckInterval] or FailoverLoss. A process does not notice:
+// the epoch and the settled event of its bucket before it writes. All calls also compare all
+// buckets with what the process remembers: after a new connection, after a try that got no answer,
+// and once per [Options.CheckInterval] or FailoverLoss, whichever is shorter. A process does not
+// notice:
 //
 //   - A restore while it did not run. [Open] fails if [Options.Expect] names another ID or a later
 //     epoch. A backup with that ID and epoch opens like any other data.
@@ -106,9 +107,9 @@
 //   - A failover that loses less than FailoverLoss. The process goes on, and Health returns the
 //     warning "history".
 //
-// An event that [Options.MaxEvents] has trimmed does not count as gone. An event that someone
-// deletes by hand does. A failover can lose the epoch of an acceptance: processes that have seen
-// it then stop, and the restore has to be accepted again.
+// An event that [Options.MaxEvents] has trimmed does not count as gone. An event that someone has
+// deleted by hand counts as gone. A failover can lose the epoch of an acceptance: processes that
+// have seen it then stop, and the restore has to be accepted again.
 //
 // To restore a backup:
 //
@@ -124,9 +125,9 @@
 //  5. Call [installation.Service.VoidInvitations], and [installation.Service.Resend] for each
 //     invitation that it lists. The old codes do not work any more.
 //
-// Cursors of events are [installation.ErrTrimmed], so their readers begin again. Requests with an
-// idempotency key that was first used after the backup run again. A refresh token in the backup may
-// be spent; the provider then rejects it.
+// All cursors of events are then [installation.ErrTrimmed], so their readers begin again. Requests
+// with an idempotency key that was first used after the backup run again. A refresh token in the
+// backup may be spent; the provider then rejects it.
 //
 // Set Expect.ID everywhere once the namespace exists. [Store.Namespace] returns the ID.
 //
@@ -139,10 +140,10 @@
 // connection errors the store makes a cluster client look for the new primary at once. By itself
 // the client looks once a minute.
 //
-// go-redis does not tell why it cannot connect if the deadline ends its first attempts. The error
-// of the store then says only that the time was up and, if no server has ever answered the store,
-// that TLS may be the cause. With a later deadline the error names the cause, such as a certificate
-// that is not trusted.
+// If the deadline ends the first attempts of go-redis to connect, go-redis does not tell why they
+// failed. The error of the store then says only that the time was up. If no server has ever
+// answered the store, it adds that TLS may be the cause. With a later deadline the error names the
+// cause, such as a certificate that is not trusted.
 //
 // A go-redis client applies the context's deadline to replies only if its option
 // ContextTimeoutEnabled is set. Otherwise a call can overrun its context by the client's
@@ -197,10 +198,11 @@
 // whose record, outcome or event is too long for them as [installation.ErrInvalid]. The server
 // would close the connection, so without this right such a change ends as
 // [installation.ErrUnknownOutcome]. Commit always rejects a record, outcome or event of more than
-// 64 MiB. These rights are optional too: +info (without it, Health reports "unknown"), +pttl (the
-// same, and Verify fails), +wait (for RequireReplicas), +scan (for Scan and Verify, and for an Open
-// that creates the namespace), +cluster|nodes (for Scan on a cluster), and without a cluster
-// +command, +cluster|slots and +asking.
+// 64 MiB. These rights are optional too: +info (without it, Health reports "unknown", and Scan does
+// not notice a server that was restarted or replaced), +pttl (without it, Health reports "unknown",
+// and Verify fails), +wait (for RequireReplicas), +scan (for Scan and Verify, and for an Open that
+// creates the namespace), +cluster|nodes (for Scan on a cluster), and without a cluster +command,
+// +cluster|slots and +asking.
 //
 // # Size
 //

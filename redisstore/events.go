@@ -52,10 +52,8 @@ func (s *Store) Events(
 	if q.AllTenants {
 		read = s.allEvents
 	}
-	page, err := installation.EventPage{}, error(nil)
-	if q.Limit < 1 || q.Limit > installation.MaxPage {
-		err = fmt.Errorf("%w: limit out of range", installation.ErrInvalid)
-	} else {
+	page, err := installation.EventPage{}, q.Validate()
+	if err == nil {
 		page, err = read(ctx, q)
 	}
 	if err = s.unlessRestored(ctx, err); err != nil {

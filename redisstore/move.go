@@ -15,9 +15,10 @@ var errStopped = errors.New("redisstore: stopped")
 
 // Scan implements [installation.Mover]. It reads the keys of one server after another, then the
 // outcomes of each bucket. If the slot of a bucket moves meanwhile, or a server is replaced or
-// restarted, rows could be missed: Scan then ends with an error that matches
-// [installation.ErrUnavailable]. It also does so if a record or outcome is damaged; [Store.Verify]
-// names all of these.
+// restarted, rows may be missing: Scan then ends with an error that matches
+// [installation.ErrUnavailable]. Without the right to INFO, it does not notice a server that was
+// replaced or restarted. A damaged record or outcome also ends Scan with such an error;
+// [Store.Verify] names all damaged records and outcomes.
 func (s *Store) Scan(ctx context.Context) iter.Seq2[installation.Row, error] {
 	return func(yield func(installation.Row, error) bool) {
 		err := s.scanRows(ctx, func(row installation.Row) error {
@@ -79,7 +80,7 @@ func (s *Store) scanRows(ctx context.Context, yield func(installation.Row) error
 	return s.unlessRestored(ctx, nil)
 }
 
-// scanRecords yields the rows of those keys that belong to records.
+// scanRecords yields the rows of the records among the keys in found.
 func (s *Store) scanRecords(
 	ctx context.Context, found []string, yield func(installation.Row) error,
 ) error {
@@ -108,8 +109,8 @@ func (s *Store) scanRecords(
 	return nil
 }
 
-// scanOutcomes yields the outcomes among fields of a hash. In found, each field is followed by its
-// value.
+// scanOutcomes yields the rows of the outcomes in found, which holds fields of bucket b, each
+// followed by its value.
 func (s *Store) scanOutcomes(
 	b bucket, found []string, yield func(installation.Row) error,
 ) error {
@@ -153,8 +154,9 @@ func (s *Store) Put(
 	return written, err
 }
 
-// putRecord commits the record of row as a change of whatever is stored. The change has the newest
-// op token of the row, so that a retry finds what the first try has written.
+// putRecord commits a change from the stored record, or from nothing, to the record of row. After a
+// conflict it reads again. The change has the newest op token of row, so that a retry after a lost
+// answer finds what the first try has written.
 func (s *Store) putRecord(
 	ctx context.Context, now time.Time, row installation.Row,
 ) (written bool, err error) {

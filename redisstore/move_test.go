@@ -15,7 +15,7 @@ import (
 	"github.com/go-installation/installation/redisstore"
 )
 
-// scan returns how many rows a scan yields, and its error. It calls meanwhile after the first row.
+// scan returns how many rows Scan yields, and its error. It calls meanwhile after the first row.
 func scan(t *testing.T, s *redisstore.Store, meanwhile func()) (rows int, err error) {
 	t.Helper()
 	for _, err := range s.Scan(t.Context()) {
@@ -29,8 +29,8 @@ func scan(t *testing.T, s *redisstore.Store, meanwhile func()) (rows int, err er
 	return rows, nil
 }
 
-// TestScanWhileSlotMoves moves the slot of the only bucket before a scan, during it and after it. A
-// scan that can have missed a key fails.
+// TestScanWhileSlotMoves scans while the slot of the only bucket is being moved, or moves the slot
+// during the scan. These scans may have missed a key, so they fail. A scan after the move succeeds.
 func TestScanWhileSlotMoves(t *testing.T) {
 	m := startMoving(t)
 	const records = 20
@@ -65,8 +65,8 @@ func TestScanWhileSlotMoves(t *testing.T) {
 	}
 }
 
-// TestScanOverRestart restarts the server during a scan: the new process numbers its keys in
-// another order, so the rest of the scan could miss some.
+// TestScanOverRestart restarts the server during a scan. The new process returns its keys in
+// another order, so the rest of the scan could miss some, and the scan fails.
 func TestScanOverRestart(t *testing.T) {
 	r := startRestorable(t, 1)
 	s := r.open(t, &redisstore.Options{FailoverLoss: time.Hour})
@@ -78,7 +78,7 @@ func TestScanOverRestart(t *testing.T) {
 	}
 }
 
-// TestScanOfRestoredData restores an older state during a scan.
+// TestScanOfRestoredData restores an older state before a put and a scan. Both notice it.
 func TestScanOfRestoredData(t *testing.T) {
 	r := startRestorable(t, 1)
 	must(t, r.store, create(id("a"), ""))
@@ -92,7 +92,7 @@ func TestScanOfRestoredData(t *testing.T) {
 	wantRestored(t, "scan", err)
 }
 
-// TestScanDamaged proves that a scan does not leave out what it cannot read.
+// TestScanDamaged proves that a scan fails at a record or outcome that it cannot read.
 func TestScanDamaged(t *testing.T) {
 	server := redistest.Start(t)
 	s := open(t, server.Client(t), &redisstore.Options{Namespace: "scanned", Buckets: 1})
@@ -114,8 +114,8 @@ func TestScanDamaged(t *testing.T) {
 	wantUnavailable(t, "outcome", err)
 }
 
-// TestPutLostReplies puts rows through a connection that loses every third reply. Each row is
-// written as it is.
+// TestPutLostReplies puts rows through a connection that loses every third reply. All rows are
+// written.
 func TestPutLostReplies(t *testing.T) {
 	server := redistest.Start(t)
 	proxy := redistest.StartProxy(t, server.Addr)
@@ -150,8 +150,8 @@ func TestPutLostReplies(t *testing.T) {
 	checkIndex(t, s)
 }
 
-// TestPutAgainstCommits puts a row while others commit to its key: the row with the greatest
-// revision stays.
+// TestPutAgainstCommits puts a row while commits change the record at its key. The row has a higher
+// revision than all of them, so it stays.
 func TestPutAgainstCommits(t *testing.T) {
 	s := open(t, redistest.Start(t).Client(t), &redisstore.Options{Namespace: "put"})
 	must(t, s, create(id("a"), ""))

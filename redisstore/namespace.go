@@ -11,13 +11,13 @@ import (
 )
 
 // The meta member of every bucket has the epoch of the namespace. A store keeps the meta that it
-// read last. A script finds another one in its bucket in three cases: a restore was accepted, which
-// the store then follows; the bucket was restored and this was not accepted; or the bucket belongs
-// to another namespace.
+// read last. A script can find another meta in its bucket for three reasons. A restore was
+// accepted: the store adopts the new meta. Or the bucket was restored, and nobody has accepted
+// this. Or the bucket belongs to another namespace.
 
-// Namespace implements [installation.Namespacer]. It returns what the store has read last. It makes
-// no round trip, unless the store has noticed that the data went back to an older state: then it
-// asks whether someone has accepted this, and otherwise returns [installation.ErrRestored].
+// Namespace implements [installation.Namespacer]. It returns what the store has read last, without
+// a round trip. If the store has noticed that the data went back to an older state, Namespace first
+// reads whether someone has accepted this. If not, it returns [installation.ErrRestored].
 func (s *Store) Namespace(ctx context.Context) (installation.Namespace, error) {
 	if err := s.ready(ctx); err != nil {
 		return installation.Namespace{}, fmt.Errorf("namespace: %w", err)
@@ -45,7 +45,7 @@ func (s *Store) acceptRestore(ctx context.Context, now time.Time) (meta, error) 
 	if err != nil {
 		return meta{}, err
 	}
-	// All buckets get one target. It is above all of them, and above what this store knows.
+	// All buckets get one target. It is above the metas of all buckets and the known one.
 	target := highest(append(metas, s.meta()))
 	target.epoch, target.era = max(target.epoch+1, now.UnixMicro()), randomHex()
 	for {
@@ -61,13 +61,13 @@ func (s *Store) acceptRestore(ctx context.Context, now time.Time) (meta, error) 
 			s.adopt(target)
 			return target, nil
 		}
-		// Someone else accepts at the same time, and the highest target wins. Or a failover has
-		// lost a target, and that bucket is raised again.
+		// Another call accepts at the same time: the highest target wins. Or a failover has lost
+		// the target in a bucket: that bucket is raised again.
 	}
 }
 
-// raise replaces the meta of a bucket by target, unless the bucket has a higher one. The caller has
-// read was in the bucket; it may be outdated.
+// raise replaces the meta of a bucket by target, unless the bucket has the same or a higher one.
+// The caller has read the meta was in the bucket, which may be outdated.
 func (s *Store) raise(ctx context.Context, b bucket, was, target meta) error {
 	for was.less(target) {
 		reply, err := s.runScript(ctx, s.raising, b.fixed()[:1],
@@ -90,9 +90,9 @@ func (s *Store) raise(ctx context.Context, b bucket, was, target meta) error {
 // meta returns the meta that the store has read last.
 func (s *Store) meta() meta { return *s.known.Load() }
 
-// adopt makes a meta the one that the store works with, unless another call has adopted a higher
-// one. It first forgets the events that the store has seen, because the restore can have removed
-// them: nobody may miss them in the new epoch.
+// adopt makes m the known meta, unless the known one is the same or higher. It first forgets the
+// events that the store has seen. The accepted restore may have removed them, so they must not be
+// missed in the new epoch.
 func (s *Store) adopt(m meta) {
 	for known := s.known.Load(); known.less(m); known = s.known.Load() {
 		s.watch.forget()
@@ -121,9 +121,9 @@ func (s *Store) ready(ctx context.Context) error {
 	return nil
 }
 
-// follow is called if a script or reader that expected the meta used did not find it in bucket b.
-// It returns nil if the caller can try again: the store has adopted another meta, or the bucket now
-// has the meta used, because someone else has just raised its epoch.
+// follow reads the metas again after a script or reader did not find the meta used in bucket b. It
+// returns nil if the caller can try again. Then the store has adopted another meta, or bucket b now
+// has the meta used, because another process has just raised its epoch.
 func (s *Store) follow(ctx context.Context, b bucket, used meta) error {
 	if err := s.reload(ctx); err != nil || s.meta() != used {
 		return err

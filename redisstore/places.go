@@ -25,9 +25,10 @@ func (c client) primaries(ctx context.Context) (nodes []redis.UniversalClient, e
 	return nodes, err
 }
 
-// places describes which run of which server has each bucket. It is the same before and after a
-// scan if the scan has missed nothing. It returns an error if a slot of the namespace is open,
-// because its keys are then on two servers.
+// places returns a text that names the process of the server that has each bucket. If the text is
+// the same before and after a scan, no bucket has moved and no server was restarted or replaced
+// meanwhile. places returns an error if the slot of a bucket is being moved, because its keys are
+// then on two servers.
 func (s *Store) places(ctx context.Context) (string, error) {
 	nodes, err := s.client.primaries(ctx)
 	var lines []string
@@ -35,7 +36,7 @@ func (s *Store) places(ctx context.Context) (string, error) {
 		if err != nil {
 			break
 		}
-		info, _ := infoOf(ctx, node) // without INFO, a restart is not noticed
+		info, _ := infoOf(ctx, node) // without INFO, a restart or failover is not noticed
 		line := info["run_id"]
 		if s.client.isCluster() {
 			var buckets string
@@ -53,7 +54,7 @@ func (s *Store) places(ctx context.Context) (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// bucketsOn lists the buckets whose slots a server has.
+// bucketsOn returns the numbers of the buckets on a server, each after a space.
 func (s *Store) bucketsOn(ctx context.Context, node redis.UniversalClient) (string, error) {
 	text, err := readValue(ctx, s, func(ctx context.Context) (string, error) {
 		return node.ClusterNodes(ctx).Result()
@@ -83,7 +84,8 @@ func (s *Store) bucketsOn(ctx context.Context, node redis.UniversalClient) (stri
 	return buckets.String(), nil
 }
 
-// inRange reports whether a slot is in a range of CLUSTER NODES. A range of one slot has no end.
+// inRange reports whether a slot is in a range of CLUSTER NODES. In a range of one slot, to is
+// empty.
 func inRange(slot int, from, to string) bool {
 	first, err := strconv.Atoi(from)
 	if err != nil {

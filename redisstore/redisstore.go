@@ -78,9 +78,9 @@ type Options struct {
 	// fails with [installation.ErrRestored]. The loss of newer events is only a finding of
 	// [Store.Health]. Default: [DefaultFailoverLoss].
 	FailoverLoss time.Duration
-	// CheckInterval is the longest time between two looks at whether events are gone. A store also
-	// looks after each FailoverLoss, and after it has connected again. Default:
-	// [DefaultCheckInterval].
+	// CheckInterval is how long a store in use goes at most without a comparison of all buckets
+	// with the events that it remembers. A store also compares after each FailoverLoss, after a try
+	// that got no answer, and after a new connection. Default: [DefaultCheckInterval].
 	CheckInterval time.Duration
 
 	// AllowEviction makes Open accept servers that can evict any record. Use it only for tests and

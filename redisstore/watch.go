@@ -15,37 +15,38 @@ import (
 	"github.com/go-installation/installation/health"
 )
 
-// A store notices that its data went back to an older state, because events that it has seen are
-// gone. A failover can lose the newest events. So an event is settled only after a comparison that
-// began [Options.FailoverLoss] after the store saw the event, and still found it. For each bucket a
-// store remembers the newest event and a settled one. If only the newest is gone, the store goes
-// on, and Health reports the loss. If a settled event is gone, the store stops.
+// A store remembers events that it has seen. If one of them is gone, the data may have gone back to
+// an older state. But a failover can lose the newest events. So an event becomes settled only if a
+// comparison finds it, and began [Options.FailoverLoss] or more after the store saw it. For each
+// bucket a store remembers the newest event, a settled one, and one that can become settled. If a
+// settled event is gone, the store stops. If another one is gone, the store goes on, and Health
+// reports the loss.
 //
-// A commit looks for the settled event inside its script, so it never writes to a bucket that lacks
-// the event. After every answer, a call compares all buckets if a comparison is due; see
-// comparisonDue.
+// A comparison looks for the remembered events of all buckets. After every answer, a call makes one
+// if it is due; see comparisonDue. A commit also looks for the settled event of its bucket inside
+// its script, so it never writes to a bucket that lacks the event.
 
-// watch is what a store remembers of the events of its buckets. Times are since it was opened.
+// watch is what a store remembers of the events of its buckets. Times are in nanoseconds since the
+// store was opened.
 type watch struct {
-	began    time.Time
-	restored atomic.Pointer[restored] // set once the data went back
-	failures atomic.Uint64            // calls that got no answer, and comparisons that failed
-	looked   atomic.Int64             // when the client was last asked for its connections
+	began    time.Time                // when the store was opened
+	restored atomic.Pointer[restored] // nil until the data went back
+	failures atomic.Uint64            // tries without an answer, and failed calls of follow
+	asked    atomic.Int64             // when the client was last asked for its connections
 
-	// of the last comparison
-	compared         atomic.Int64 // when it was made
-	comparedFailures atomic.Uint64
-	connections      atomic.Uint32
+	compared         atomic.Int64  // when a comparison last began because of the time
+	comparedFailures atomic.Uint64 // failures before the last complete comparison
+	connections      atomic.Uint32 // connections before the last complete comparison
 
 	mu   sync.Mutex
 	seen [MaxBuckets]seenEvents
 	lost string // what a failover has lost, "" for nothing
 }
 
-// restored says that the data went back to an older state. That is over once the store has adopted
-// another meta than in: then someone has accepted it.
+// restored records that the data went back to an older state. It no longer applies once the store
+// has adopted a meta other than in, because someone has then accepted the restore.
 type restored struct {
-	in  meta
+	in  meta // that the store had when it noticed
 	err error
 }
 
@@ -53,19 +54,20 @@ func (w *watch) now() int64 { return int64(time.Since(w.began)) }
 
 // seenEvents are IDs of events of one bucket. "" stands for none.
 type seenEvents struct {
-	newest       string
-	waiting      string // can become settled; newest can change too often for that
-	settled      string
-	seen, waited int64 // when newest and waiting were seen
+	newest  string
+	waiting string // becomes settled next, because newest can change too often for that
+	settled string
+
+	newestAt, waitingAt int64 // when the store first saw newest and waiting
 }
 
-// saw remembers an event that is stored, unless it is an older one.
+// saw remembers an event that is stored, unless it is older than newest.
 func (e *seenEvents) saw(id string, now int64) {
 	newest, _ := parseID(e.newest)
 	if seen, ok := parseID(id); ok && newest.less(seen) {
-		e.newest, e.seen = id, now
+		e.newest, e.newestAt = id, now
 		if e.waiting == "" {
-			e.waiting, e.waited = id, now
+			e.waiting, e.waitingAt = id, now
 		}
 	}
 }
@@ -84,7 +86,7 @@ func (w *watch) saw(b bucket, id string) {
 	w.seen[b.number].saw(id, w.now())
 }
 
-// forget makes a store remember nothing, after a restore was accepted.
+// forget drops all remembered events. It is called when a restore was accepted.
 func (w *watch) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,13 +96,13 @@ func (w *watch) forget() {
 // settled returns the event that a bucket must have, "" for none.
 func (s *Store) settled(b bucket) string { return s.watch.of(b).settled }
 
-// lookEvery is how often a store asks its client whether it has made connections. It does not ask
-// more often, because the answer takes a lock of the client.
-const lookEvery = 10 * time.Millisecond
+// askEvery is how often a store asks its client at most whether it has made new connections. The
+// client takes a lock for the answer.
+const askEvery = 10 * time.Millisecond
 
-// comparisonDue reports whether a call has to compare what the store remembers with the buckets:
-// after [Options.CheckInterval], after a call that got no answer, and after a new connection. Only
-// comparisons make events settled, so one is also due after [Options.FailoverLoss].
+// comparisonDue reports whether a call has to make a comparison: after [Options.CheckInterval],
+// after a try that got no answer, and after a new connection. A comparison is also due after
+// [Options.FailoverLoss], because only comparisons make events settled.
 func (s *Store) comparisonDue() bool {
 	w := &s.watch
 	now, last := w.now(), w.compared.Load()
@@ -111,15 +113,17 @@ func (s *Store) comparisonDue() bool {
 	if w.failures.Load() != w.comparedFailures.Load() {
 		return true
 	}
-	if now-w.looked.Load() < int64(lookEvery) {
+	if now-w.asked.Load() < int64(askEvery) {
 		return false
 	}
-	w.looked.Store(now)
+	w.asked.Store(now)
 	return s.client.connections() != w.connections.Load()
 }
 
-// unlessRestored returns err, or an error if the data went back to an older state. Reads and
-// commits call it after the server has answered, because a restored server answers like any other.
+// unlessRestored makes a comparison if one is due. It returns the error of the comparison, such as
+// that the data went back to an older state, and otherwise err. Reads and commits call it after the
+// server has answered, because a restored server answers like any other. If err is not an answer
+// about the data, it makes no comparison.
 func (s *Store) unlessRestored(ctx context.Context, err error) error {
 	gone := errors.Is(err, installation.ErrNotFound) || errors.Is(err, installation.ErrTrimmed)
 	switch {
@@ -131,8 +135,8 @@ func (s *Store) unlessRestored(ctx context.Context, err error) error {
 	return err
 }
 
-// compare looks for the meta and the events that the store remembers. If a settled event is gone,
-// the store stops.
+// compare makes a comparison: it looks for the meta and for the remembered events in every bucket.
+// If a settled event is gone, the store stops.
 func (s *Store) compare(ctx context.Context) error {
 	w, in, began := &s.watch, s.meta(), s.watch.now()
 	failures, connections := w.failures.Load(), s.client.connections()
@@ -167,9 +171,9 @@ func (s *Store) compare(ctx context.Context) error {
 }
 
 // update forgets the events that the log of a bucket lacks, and remembers the newest of the log. An
-// event that the log has becomes settled if the store saw it at the time old or earlier. The next
-// comparison looks for the events that the store has seen since it read the log.
-func (w *watch) update(b bucket, log eventLog, old int64) {
+// event that the log has becomes settled if the store saw it at the time until or earlier. Events
+// that the store saw after it read the log are left to the next comparison.
+func (w *watch) update(b bucket, log eventLog, until int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e := &w.seen[b.number]
@@ -183,23 +187,23 @@ func (w *watch) update(b bucket, log eventLog, old int64) {
 		}
 	}
 	switch {
-	case log.has[e.newest] && e.seen <= old:
+	case log.has[e.newest] && e.newestAt <= until:
 		e.settled, e.waiting = e.newest, ""
-	case log.has[e.waiting] && e.waited <= old:
+	case log.has[e.waiting] && e.waitingAt <= until:
 		e.settled, e.waiting = e.waiting, ""
 	}
 	e.saw(log.newest, w.now())
 }
 
-// eventLog is what a bucket has of the events that a store remembers.
+// eventLog is what a comparison has read of a bucket.
 type eventLog struct {
 	hasMeta        bool
-	has            map[string]bool // of the events that were looked for
-	oldest, newest string          // ends of what the log still has, "" for none
-	first, last    string          // the first and the last event ever written, "" for none
+	has            map[string]bool // for each remembered event whether the log still has it
+	oldest, newest string          // of the events that the log still has, "" for none
+	first, last    string          // of all events ever written, "" for none
 }
 
-// lost reports whether the log lacks an event that was not trimmed.
+// lost reports whether the log lacks an event for another reason than trimming.
 func (l eventLog) lost(event string) bool {
 	if event == "" || l.has[event] {
 		return false
@@ -214,7 +218,7 @@ func (l eventLog) lost(event string) bool {
 	return some && !id.less(oldest)
 }
 
-// readLogs reads what buckets have of the events that a store remembers, in one round trip.
+// readLogs looks for the meta and for the remembered events of each bucket, in one pipeline.
 func (s *Store) readLogs(
 	ctx context.Context, in meta, buckets []bucket, remembered []seenEvents,
 ) (logs []eventLog, err error) {
@@ -239,9 +243,9 @@ func (s *Store) readLogs(
 	return logs, err
 }
 
-// queueLog queues the commands that read the log of a bucket. The function it returns reads their
-// results. Another client can trim the log between two commands. So the ends come last: an event
-// that was trimmed before it was looked for is then older than the oldest.
+// queueLog queues the commands that read the log of a bucket. It returns a function that reads
+// their results. Another client can trim the log between two commands. So the commands for the ends
+// of the log come last: an event that was trimmed before its own command is then older than oldest.
 func queueLog(
 	ctx context.Context, pipe redis.Pipeliner, in meta, b bucket, e seenEvents,
 ) func() eventLog {

@@ -17,10 +17,11 @@ func commit(t tester, s installation.Store, changes ...installation.Change) *ins
 	for _, c := range changes {
 		receipt, err := s.Commit(t.Context(), c)
 		if err != nil {
-			t.Fatalf("commit %q: %v", c.Key.ID, err)
+			t.Fatalf("commit %v if %d: got error %v, want none", c.Key, c.If, err)
 		}
 		if receipt.Replayed || receipt.Outcome != nil {
-			t.Fatalf("commit %q: receipt %+v of a change that is new", c.Key.ID, receipt)
+			t.Fatalf("commit %v if %d: got receipt %v, want one of a new change", c.Key, c.If,
+				receipt)
 		}
 		written = c.Record
 	}
@@ -31,7 +32,8 @@ func commit(t tester, s installation.Store, changes ...installation.Change) *ins
 func reject(t tester, s installation.Store, c installation.Change, want error) {
 	t.Helper()
 	if receipt, err := s.Commit(t.Context(), c); !errors.Is(err, want) {
-		t.Errorf("commit %q: receipt %+v, error %v, want error %v", c.Key.ID, receipt, err, want)
+		t.Errorf("commit %v if %d: got receipt %v, error %v, want error %v", c.Key, c.If, receipt,
+			err, want)
 	}
 }
 
@@ -39,7 +41,7 @@ func get(t tester, s installation.Store, key installation.Key) *installation.Rec
 	t.Helper()
 	got, err := s.Get(t.Context(), key)
 	if err != nil || got == nil {
-		t.Fatalf("get %q: %v, error %v", key.ID, got, err)
+		t.Fatalf("get %v: got %v, error %v, want a record", key, got, err)
 	}
 	return got
 }
@@ -48,7 +50,8 @@ func get(t tester, s installation.Store, key installation.Key) *installation.Rec
 func absent(t tester, s installation.Store, key installation.Key) {
 	t.Helper()
 	if got, err := s.Get(t.Context(), key); !errors.Is(err, installation.ErrNotFound) {
-		t.Errorf("get %q: %+v, error %v, want error %v", key.ID, got, err, installation.ErrNotFound)
+		t.Errorf("get %v: got %v, error %v, want error %v", key, got, err,
+			installation.ErrNotFound)
 	}
 }
 
@@ -65,7 +68,7 @@ func list(t tester, s installation.Store, q installation.Query) []*installation.
 		}
 		q.After, q.Skip = page.Next, 0
 	}
-	t.Fatalf("list %+v: no end", q)
+	t.Fatalf("list %v: got no end after 10,000 pages, want one", q)
 	return nil
 }
 
@@ -73,7 +76,7 @@ func listPage(t tester, s installation.Store, q installation.Query) installation
 	t.Helper()
 	page, err := s.List(t.Context(), q)
 	if err != nil {
-		t.Fatalf("list %+v: %v", q, err)
+		t.Fatalf("list %v: got error %v, want none", q, err)
 	}
 	return page
 }
@@ -81,10 +84,29 @@ func listPage(t tester, s installation.Store, q installation.Query) installation
 // lists fails the case unless q lists the records with these ids in this order.
 func lists(t tester, s installation.Store, q installation.Query, want ...string) {
 	t.Helper()
-	if got := ids(list(t, s, q)); !slices.Equal(got, want) {
-		t.Errorf("list %+v: got %q, want %q", q, got, want)
-	}
+	sameList(t, ids(list(t, s, q)), want, equal, "list %v", q)
 }
+
+// sameList fails the case unless both lists are equal. The message begins with the call, and leaves
+// out the part of the lists before the first difference.
+func sameList[T any](
+	t tester, got, want []T, same func(a, b T) bool, call string, args ...any,
+) {
+	t.Helper()
+	n := 0
+	for n < min(len(got), len(want)) && same(got[n], want[n]) {
+		n++
+	}
+	if n == max(len(got), len(want)) {
+		return
+	}
+	if n > 0 {
+		call, args = call+", after %d equal ones", append(args, n)
+	}
+	t.Errorf(call+": got %v, want %v", append(args, got[n:], want[n:])...)
+}
+
+func equal[T comparable](a, b T) bool { return a == b }
 
 // ids returns the ids of records. A nil record is "nil".
 func ids(records []*installation.Record) []string {
@@ -103,14 +125,15 @@ func ids(records []*installation.Record) []string {
 func sameRecord(t tester, what string, got, want *installation.Record) {
 	t.Helper()
 	if got == nil {
-		t.Fatalf("%s: no record", what)
+		t.Fatalf("%s %v: got no record, want one", what, want.Key)
 	}
 	if got.Key != want.Key || got.Revision != want.Revision ||
 		got.Generation != want.Generation || got.Deleted != want.Deleted ||
 		!sameTime(got.Created, want.Created) || !sameTime(got.Deadline, want.Deadline) ||
 		!slices.Equal(got.Index, want.Index) || !slices.Equal(got.Claims, want.Claims) ||
 		!bytes.Equal(got.Body.Bytes(), want.Body.Bytes()) {
-		t.Errorf("%s: got %+v, want %+v", what, got, want)
+		g, w := differing(*got, *want)
+		t.Errorf("%s %v: got %v, want %v", what, want.Key, g, w)
 	}
 }
 
@@ -122,19 +145,21 @@ func sameTime(got, want time.Time) bool {
 func sameOutcome(t tester, what string, got, want *installation.Outcome) {
 	t.Helper()
 	if got == nil {
-		t.Fatalf("%s: no outcome", what)
+		t.Fatalf("%s %v: got no outcome, want one", what, want.Digest)
 	}
 	if got.Digest != want.Digest || !sameTime(got.Until, want.Until) ||
 		!bytes.Equal(got.Data, want.Data) {
-		t.Errorf("%s: got %+v, want %+v", what, got, want)
+		g, w := differing(*got, *want)
+		t.Errorf("%s %v: got %v, want %v", what, want.Digest, g, w)
 	}
 }
 
 // onlyMatches fails the case unless err matches want and no other error that a store can return.
-func onlyMatches(t tester, err, want error) {
+// The message begins with the call.
+func onlyMatches(t tester, err, want error, call string, args ...any) {
 	t.Helper()
 	if !errors.Is(err, want) {
-		t.Errorf("error %v does not match %v", err, want)
+		t.Errorf(call+": got error %v, want one that matches %v", append(args, err, want)...)
 	}
 	for _, other := range []error{
 		installation.ErrInvalid, installation.ErrNotFound, installation.ErrExists,
@@ -142,7 +167,8 @@ func onlyMatches(t tester, err, want error) {
 		installation.ErrNotReplicated, installation.ErrTrimmed, installation.ErrEpoch,
 	} {
 		if other != want && errors.Is(err, other) {
-			t.Errorf("error %v matches %v too", err, other)
+			t.Errorf(call+": got error %v, which also matches %v, want only %v",
+				append(args, err, other, want)...)
 		}
 	}
 }

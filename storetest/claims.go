@@ -15,7 +15,8 @@ var claimCases = []testCase{
 			_, err := s.Commit(t.Context(), late)
 			exists, ok := errors.AsType[*installation.ExistsError](err)
 			if !ok || exists.Key != late.Key || exists.Holder != "holder" {
-				t.Errorf("commit: error %v, want one that names the holder", err)
+				t.Errorf("commit %v if %d: got error %v, want an ExistsError with %v and holder %v",
+					late.Key, late.If, err, late.Key, "holder")
 			}
 			absent(t, s, late.Key)
 			// still free: the rejected change took no claim
@@ -24,8 +25,9 @@ var claimCases = []testCase{
 	{"claims/taken-only", "an [*ExistsError] with the ID of the holder",
 		func(t tester, s installation.Store) {
 			commit(t, s, claiming("holder", "a"))
-			_, err := s.Commit(t.Context(), claiming("late", "a"))
-			onlyMatches(t, err, installation.ErrExists)
+			late := claiming("late", "a")
+			_, err := s.Commit(t.Context(), late)
+			onlyMatches(t, err, installation.ErrExists, "commit %v if %d", late.Key, late.If)
 		}},
 	{"claims/taken-by-update", "Another record of the tenant holds one of c.Record.Claims: an " +
 		"[*ExistsError] with the ID of the holder.",

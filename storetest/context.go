@@ -22,13 +22,14 @@ var contextCases = []testCase{
 			for _, ctx := range []context.Context{cancelled, expired} {
 				for name, call := range calls(t, s, stored) {
 					if err := call(ctx); !errors.Is(err, ctx.Err()) {
-						t.Errorf("%s: error %v, want %v", name, err, ctx.Err())
+						t.Errorf("%s: got error %v, want error %v", name, err, ctx.Err())
 					}
 				}
 			}
 			absent(t, s, at("new"))
 			if got := get(t, s, stored.Key); got.Revision != stored.Revision {
-				t.Errorf("revision %d, want %d as before", got.Revision, stored.Revision)
+				t.Errorf("get %v: got revision %d, want %d as before", stored.Key, got.Revision,
+					stored.Revision)
 			}
 			commit(t, s, create(at("new"))) // fails if the epoch is another
 		}},
@@ -50,7 +51,9 @@ func calls(
 			return err
 		},
 	}
+	m["List, invalid"] = errorOf(s.List, installation.Query{})
 	if r, ok := ability[installation.EventReader](t, s); ok {
+		m["Events, invalid"] = errorOf(r.Events, installation.EventQuery{})
 		m["Events"] = errorOf(r.Events, installation.EventQuery{Tenant: q.Tenant, Limit: 1})
 	}
 	if c, ok := ability[installation.Counter](t, s); ok {

@@ -55,6 +55,6 @@ var countCases = []testCase{
 func counts(t tester, c installation.Counter, q installation.Query, want int64) {
 	t.Helper()
 	if got, err := c.Count(t.Context(), q); err != nil || got != want {
-		t.Errorf("count %+v: got %d, error %v, want %d", q, got, err, want)
+		t.Errorf("count %v: got %d, error %v, want %d", q, got, err, want)
 	}
 }

@@ -31,7 +31,7 @@ var dueCases = []testCase{
 			got := keys(list(t, s, q))
 			slices.SortFunc(got, compareKeys)
 			if !slices.Equal(got, want) {
-				t.Errorf("pages of %d: got %v, want %v in any order", limit, got, want)
+				t.Errorf("list %v: got %v, want %v in any order", q, got, want)
 			}
 		}
 	}},
@@ -78,7 +78,7 @@ var dueCases = []testCase{
 			}
 			slices.Sort(got)
 			if !slices.Equal(got, want) {
-				t.Errorf("swept %q, want %q in any order", got, want)
+				t.Errorf("list and update %v: got %v, want %v in any order", q, got, want)
 			}
 			lists(t, s, everythingDue)
 		}},

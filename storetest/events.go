@@ -15,10 +15,10 @@ var eventCases = []testCase{
 			for tenant, committed := range want {
 				for limit := 1; limit < 8; limit++ {
 					q := installation.EventQuery{Tenant: tenant, Limit: limit}
-					sameEvents(t, events(t, r, q), committed)
+					logs(t, r, q, committed)
 				}
 			}
-			sameEvents(t, events(t, r, installation.EventQuery{Tenant: "silent"}), nil)
+			logs(t, r, installation.EventQuery{Tenant: "silent"}, nil)
 		})},
 	{"events/all-tenants", "Across tenants, the store chooses a stable order.",
 		withAbility(func(t tester, s installation.Store, r installation.EventReader) {
@@ -26,17 +26,18 @@ var eventCases = []testCase{
 			all := events(t, r, installation.EventQuery{AllTenants: true, Tenant: "ignored"})
 			for limit := 1; limit < 8; limit++ {
 				q := installation.EventQuery{AllTenants: true, Limit: limit}
-				sameEvents(t, events(t, r, q), all)
+				logs(t, r, q, all)
 			}
 			apart := make(map[string][]installation.Event)
 			for _, e := range all {
 				apart[e.Key.Tenant] = append(apart[e.Key.Tenant], e)
 			}
 			if len(apart) != len(want) {
-				t.Errorf("events of %d tenants, want %d", len(apart), len(want))
+				t.Errorf("events of all tenants: got %d tenants, want %d", len(apart), len(want))
 			}
 			for tenant, events := range want {
-				sameEvents(t, apart[tenant], events)
+				sameList(t, apart[tenant], events, sameEvent,
+					"events of all tenants, of these tenant %v", tenant)
 			}
 		})},
 	{"events/whole", "Event is one entry of the change log.",
@@ -52,7 +53,7 @@ var eventCases = []testCase{
 				Reason: "because\nof \"this\"", Changed: []string{"", "/a", "/b~1c"}, Omitted: 3,
 			}}
 			commit(t, s, c)
-			sameEvents(t, events(t, r, installation.EventQuery{Tenant: "tenant"}), c.Events)
+			logs(t, r, installation.EventQuery{Tenant: "tenant"}, c.Events)
 		})},
 	{"events/ids", "unique in the store; set when the event is read, empty in Change.Events",
 		withAbility(func(t tester, s installation.Store, r installation.EventReader) {
@@ -60,7 +61,7 @@ var eventCases = []testCase{
 			seen := make(map[string]bool)
 			for _, e := range events(t, r, installation.EventQuery{AllTenants: true}) {
 				if e.ID == "" || seen[e.ID] {
-					t.Errorf("event %q: id %q is empty or not unique", e.Reason, e.ID)
+					t.Errorf("events of all tenants: got ID %v of %v, want a new one", e.ID, e)
 				}
 				seen[e.ID] = true
 			}
@@ -73,27 +74,28 @@ var eventCases = []testCase{
 				{Tenant: "b", Limit: 3}, {AllTenants: true, Limit: 3},
 			} {
 				if _, q.After, _ = walk(t, r, q); q.After == "" {
-					t.Fatalf("events %+v: no cursor at the end", q)
+					t.Fatalf("events %v: got no cursor at the end, want one", q)
 				}
 				c := touch(get(t, s, installation.Key{Tenant: "b", ID: "x"}))
 				reason := fmt.Sprintf("later, all %t", q.AllTenants)
 				c.Events = []installation.Event{eventOf(c, reason)}
 				commit(t, s, c)
 				want = append(want, c.Events...)
-				sameEvents(t, events(t, r, q), c.Events)
+				logs(t, r, q, c.Events)
 			}
-			sameEvents(t, events(t, r, installation.EventQuery{Tenant: "b"}), want)
+			logs(t, r, installation.EventQuery{Tenant: "b"}, want)
 		})},
 	{"events/cursor-repeated",
 		"A page without events means the end of the log. Its Next is then the After of the query.",
 		withAbility(func(t tester, s installation.Store, r installation.EventReader) {
 			q := installation.EventQuery{Tenant: "b", Limit: 10}
 			if _, last, given := walk(t, r, q); last != "" || given != "" {
-				t.Errorf("empty log: cursor %q, given %q", last, given)
+				t.Errorf("events %v of an empty log: got cursors %v and %v, want none", q, given,
+					last)
 			}
 			logSome(t, s)
 			if _, last, given := walk(t, r, q); last != given {
-				t.Errorf("at the end: cursor %q, given %q", last, given)
+				t.Errorf("events %v at the end: got cursor %v, want the given %v", q, last, given)
 			}
 		})},
 	{"events/limit", "1 to [MaxPage]",
@@ -102,7 +104,7 @@ var eventCases = []testCase{
 			for _, limit := range []int{1, 2, installation.MaxPage} {
 				q := installation.EventQuery{AllTenants: true, Limit: limit}
 				if n := len(eventPage(t, r, q).Events); n > limit {
-					t.Errorf("limit %d: %d events", limit, n)
+					t.Errorf("events %v: got %d events, want no more than the limit", q, n)
 				}
 			}
 		})},
@@ -113,7 +115,7 @@ var eventCases = []testCase{
 			buried := remove(commit(t, s, c))
 			buried.Events = []installation.Event{eventOf(buried, "removed")}
 			commit(t, s, buried)
-			sameEvents(t, events(t, r, installation.EventQuery{Tenant: "tenant"}),
+			logs(t, r, installation.EventQuery{Tenant: "tenant"},
 				slices.Concat(c.Events, buried.Events))
 		})},
 }
@@ -160,11 +162,11 @@ func walk(
 		}
 		all = append(all, page.Events...)
 		if page.Next == "" {
-			t.Fatalf("events %+v: %d events and no cursor", q, len(page.Events))
+			t.Fatalf("events %v: got %d events and no cursor, want one", q, len(page.Events))
 		}
 		q.After = page.Next
 	}
-	t.Fatalf("events %+v: no end", q)
+	t.Fatalf("events %v: got no end after 10,000 pages, want one", q)
 	return nil, "", ""
 }
 
@@ -174,19 +176,20 @@ func eventPage(
 	t.Helper()
 	page, err := r.Events(t.Context(), q)
 	if err != nil {
-		t.Fatalf("events %+v: %v", q, err)
+		t.Fatalf("events %v: got error %v, want none", q, err)
 	}
 	return page
 }
 
-// sameEvents fails the case unless all fields are equal, except the IDs, which the store assigns.
-func sameEvents(t tester, got, want []installation.Event) {
+// logs fails the case unless q returns these events.
+func logs(
+	t tester, r installation.EventReader, q installation.EventQuery, want []installation.Event,
+) {
 	t.Helper()
-	if !slices.EqualFunc(got, want, sameEvent) {
-		t.Errorf("events: got %+v, want %+v", got, want)
-	}
+	sameList(t, events(t, r, q), want, sameEvent, "events %v", q)
 }
 
+// sameEvent compares all fields except the ID, which the store assigns.
 func sameEvent(got, want installation.Event) bool {
 	return got.Type == want.Type && got.Key == want.Key && got.Revision == want.Revision &&
 		got.Generation == want.Generation && sameTime(got.Time, want.Time) &&
@@ -200,6 +203,6 @@ func sameEvent(got, want installation.Event) bool {
 func logged(t tester, s installation.Store, tenant string, want []installation.Event) {
 	t.Helper()
 	if r, ok := ability[installation.EventReader](t, s); ok {
-		sameEvents(t, events(t, r, installation.EventQuery{Tenant: tenant}), want)
+		logs(t, r, installation.EventQuery{Tenant: tenant}, want)
 	}
 }

@@ -87,8 +87,12 @@ var commitFlaws = []flaw{
 			}
 		},
 		fails: []string{
-			"times/microseconds", "times/utc", "get/tombstone", "revision/tombstone",
+			"times/microseconds",
+			"times/utc",
+			"get/tombstone",
+			"revision/tombstone",
 			"write/tombstone-kept",
+			"forget/tombstone-in-time",
 		},
 	},
 	{
@@ -98,7 +102,13 @@ var commitFlaws = []flaw{
 				c.Now = c.Now.Add(time.Minute)
 			})
 		},
-		fails: []string{"idempotency/until", "write/tombstone-kept", "idempotency/boundary"},
+		fails: []string{
+			"idempotency/until",
+			"write/tombstone-kept",
+			"idempotency/boundary",
+			"forget/tombstone-in-time",
+			"forget/outcome-in-time",
+		},
 	},
 	{
 		name: "restarts revisions after a tombstone",
@@ -118,7 +128,7 @@ var commitFlaws = []flaw{
 				}
 			})
 		},
-		fails: []string{"replay/recreated", "revision/recreated"},
+		fails: []string{"replay/recreated", "revision/recreated", "forget/recreated"},
 	},
 	{
 		name: "loses the generation of a tombstone",

@@ -121,7 +121,7 @@ var confusedFlaws = []flaw{
 	{name: "drops claims of the same ID in other tenants", inflict: dropOthers,
 		fails: []string{"claims/same-id"}},
 	{name: "forgets outcomes a minute early", inflict: forgetEarly,
-		fails: []string{"idempotency/kept"}},
+		fails: []string{"forget/outcome-in-time", "idempotency/kept"}},
 	{
 		name: "forgets tombstones without a deadline",
 		inflict: func(d *decorator) {

@@ -238,9 +238,17 @@ var pageFlaws = []flaw{
 			d.alterPage(func(_ installation.Query, page *installation.Page) { page.Next = "" })
 		},
 		fails: []string{
-			"page/limits", "page/skip", "page/skip-after-cursor", "page/removed-meanwhile",
-			"page/added-meanwhile", "page/ordinary-writes", "tenant/all-of-them", "due/pages",
-			"due/swept", "count/ignored",
+			"page/limits",
+			"page/skip",
+			"page/skip-after-cursor",
+			"page/removed-meanwhile",
+			"page/added-meanwhile",
+			"page/ordinary-writes",
+			"tenant/all-of-them",
+			"due/pages",
+			"due/swept",
+			"count/ignored",
+			"page/printable",
 		},
 	},
 	{
@@ -263,7 +271,7 @@ var pageFlaws = []flaw{
 			d.alterQuery(
 				func(q *installation.Query) { q.Limit = min(q.Limit+1, installation.MaxPage) })
 		},
-		fails: []string{"page/limits", "query/invalid"},
+		fails: []string{"page/limits", "query/invalid", "page/printable"},
 	},
 	{
 		name: "does not skip",
@@ -314,7 +322,7 @@ var pageFlaws = []flaw{
 				}
 			})
 		},
-		fails: []string{"page/foreign-cursor"},
+		fails: []string{"page/foreign-cursor", "page/printable"},
 	},
 	{
 		name: "lets a cursor choose the term",
@@ -331,7 +339,7 @@ var pageFlaws = []flaw{
 				}
 			})
 		},
-		fails: []string{"page/foreign-cursor"},
+		fails: []string{"page/foreign-cursor", "page/printable"},
 	},
 }
 

@@ -139,6 +139,7 @@ var moveFlaws = []flaw{
 			"move/put-tombstone",
 			"move/put-older",
 			"move/ownership",
+			"move/put-over-tombstone",
 		},
 	},
 	{

@@ -175,8 +175,13 @@ var replayFlaws = []flaw{
 			})
 		},
 		fails: []string{
-			"idempotency/used", "idempotency/expired", "idempotency/until",
-			"revision/order-of-checks", "idempotency/boundary", "idempotency/receipt",
+			"idempotency/used",
+			"idempotency/expired",
+			"idempotency/until",
+			"revision/order-of-checks",
+			"idempotency/boundary",
+			"idempotency/receipt",
+			"forget/outcome-used-again",
 		},
 		sometimes: []string{"race/idempotency"},
 	},
@@ -276,7 +281,7 @@ var replayFlaws = []flaw{
 			d.alterOutcomes(
 				func(o *installation.Outcome) { o.Until = o.Until.Add(time.Minute) })
 		},
-		fails: []string{"idempotency/until", "idempotency/boundary"},
+		fails: []string{"idempotency/until", "idempotency/boundary", "forget/outcome-in-time"},
 	},
 	{
 		name: "forgets the outcome of a change without record",

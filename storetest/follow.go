@@ -33,7 +33,7 @@ var followCases = []testCase{
 			done.Store(true)
 			for range 2 {
 				if err := <-results; err != nil {
-					t.Errorf("follow: %v", err)
+					t.Errorf("events read by a follower: got error %v, want none", err)
 				}
 			}
 			sawAll(t, "of one tenant", one, each)
@@ -72,7 +72,7 @@ func follow(
 			reasons = append(reasons, e.Reason)
 		}
 		if len(page.Events) > 0 && page.Next == "" || len(reasons) > 100_000 {
-			return reasons, fmt.Errorf("got no end after %d events and the cursor %q, want one",
+			return reasons, fmt.Errorf("no end after %d events, the last cursor is %q",
 				len(reasons), page.Next)
 		}
 		q.After = page.Next
@@ -89,8 +89,8 @@ func sawAll(t tester, what string, got []string, each int) {
 		seen[reason] = true
 	}
 	if want := racers * each; len(seen) != want || len(got) != want {
-		t.Errorf("a reader %s: got %d events, %d of them different, want %d", what, len(got),
-			len(seen), want)
+		t.Errorf("events read by a follower %s: got %d events, %d of them different, want %d",
+			what, len(got), len(seen), want)
 		return
 	}
 	for writer := range racers {
@@ -98,8 +98,8 @@ func sawAll(t tester, what string, got []string, each int) {
 		for i := range each {
 			at := slices.Index(got, reasonOf(writer, i))
 			if at < last {
-				t.Errorf("a reader %s: got %q too early, want it after the event before", what,
-					reasonOf(writer, i))
+				t.Errorf("events read by a follower %s: got %v before %v, want it after that", what,
+					reasonOf(writer, i), reasonOf(writer, i-1))
 			}
 			last = at
 		}

@@ -23,7 +23,7 @@ var getCases = []testCase{
 		got := get(t, s, c.Key)
 		sameRecord(t, "get", got, c.Record)
 		if !got.Deadline.IsZero() {
-			t.Errorf("deadline: got %v, want the zero time", got.Deadline)
+			t.Errorf("get %v: got deadline %v, want the zero time", c.Key, got.Deadline)
 		}
 	}},
 	{"get/large", "sealed content, opaque to the store", func(t tester, s installation.Store) {
@@ -45,7 +45,7 @@ var getCases = []testCase{
 			got := get(t, s, c.Key)
 			sameRecord(t, "get", got, buried.Record)
 			if !got.Created.Equal(time.Time{}) {
-				t.Errorf("created: got %v, want the zero time", got.Created)
+				t.Errorf("get %v: got creation time %v, want the zero time", c.Key, got.Created)
 			}
 		}},
 	{"get/nothing",
@@ -56,9 +56,9 @@ var getCases = []testCase{
 				{Tenant: "other", ID: "some"}} {
 				got, err := s.Get(t.Context(), key)
 				if got != nil {
-					t.Errorf("get %q: got %+v", key.ID, got)
+					t.Errorf("get %v: got %v, want nothing", key, got)
 				}
-				onlyMatches(t, err, installation.ErrNotFound)
+				onlyMatches(t, err, installation.ErrNotFound, "get %v", key)
 			}
 		}},
 }

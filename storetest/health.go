@@ -13,12 +13,12 @@ var healthCases = []testCase{
 		withAbility(func(t tester, _ installation.Store, h installation.HealthChecker) {
 			findings, err := h.Health(t.Context())
 			if err != nil {
-				t.Errorf("health: %v", err)
+				t.Errorf("health: got error %v, want none", err)
 			}
 			levels := []health.Level{health.OK, health.Unknown, health.Warning, health.Error}
 			for _, f := range findings {
 				if !slices.Contains(levels, f.Level) || f.Rule == "" || f.Detail == "" {
-					t.Errorf("health: finding %+v lacks a known level, a rule or a detail", f)
+					t.Errorf("health: got %v, want a known level, a rule and a detail", f)
 				}
 			}
 		})},

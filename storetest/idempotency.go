@@ -77,8 +77,9 @@ func answered(t tester, s installation.Store, c installation.Change, want *insta
 	t.Helper()
 	receipt, err := s.Commit(t.Context(), c)
 	if err != nil || receipt.Replayed || receipt.Outcome == nil {
-		t.Errorf("commit %q: receipt %s, error %v, want an outcome", c.Key.ID, brief(receipt), err)
+		t.Errorf("commit %v if %d: got receipt %v, error %v, want receipt %v", c.Key, c.If, receipt,
+			err, installation.Receipt{Outcome: want})
 		return
 	}
-	sameOutcome(t, "receipt", receipt.Outcome, want)
+	sameOutcome(t, "outcome in the receipt", receipt.Outcome, want)
 }

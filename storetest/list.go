@@ -39,12 +39,12 @@ var listCases = []testCase{
 			c := full()
 			stored := commit(t, s, c)
 			for name, q := range map[string]installation.Query{
-				"term":     {Tenant: "tenant", Term: all},
-				"deadline": {Tenant: "tenant", DueBefore: later},
+				"list by term":     {Tenant: "tenant", Term: all},
+				"list by deadline": {Tenant: "tenant", DueBefore: later},
 			} {
 				got := list(t, s, q)
 				if len(got) != 1 {
-					t.Fatalf("%s: %d records, want 1", name, len(got))
+					t.Fatalf("%s: got %d records, want 1", name, len(got))
 				}
 				sameRecord(t, name, got[0], stored)
 			}

@@ -29,11 +29,11 @@ var moveCases = []testCase{
 			for row, err := range m.Scan(ctx) {
 				errs = append(errs, err)
 				if row.Record != nil || row.Outcome != nil {
-					t.Errorf("scan: got a row with the error %v, want none", err)
+					t.Errorf("scan: got a row with error %v, want no row", err)
 				}
 			}
 			if len(errs) != 1 || !errors.Is(errs[0], ctx.Err()) {
-				t.Errorf("scan: got errors %v, want %v alone", errs, ctx.Err())
+				t.Errorf("scan: got errors %v, want only %v", errs, ctx.Err())
 			}
 		})},
 	{"move/put", "Put writes a row as it is, with its revision and the changes that it " +
@@ -95,7 +95,8 @@ var moveCases = []testCase{
 			_, err := m.Put(t.Context(), now, thief)
 			exists, _ := errors.AsType[*installation.ExistsError](err)
 			if exists == nil || exists.Holder != "holder" {
-				t.Errorf("put: got error %v, want an ExistsError with the holder %q", err, "holder")
+				t.Errorf("put %s: got error %v, want an ExistsError with the holder %v",
+					nameOf(thief), err, "holder")
 			}
 			absent(t, s, at("thief"))
 			thief.Record.Claims = []string{"free"}

@@ -12,7 +12,7 @@ var namespaceCases = []testCase{
 	{"namespace/new", "Epoch is 0 until the first restore is accepted.",
 		withAbility(func(t tester, s installation.Store, n installation.Namespacer) {
 			if in := namespace(t, n); in.ID == "" || in.Epoch != 0 {
-				t.Errorf("namespace of a new store: got %+v, want an ID and epoch 0", in)
+				t.Errorf("namespace of a new store: got %v, want an ID and epoch 0", in)
 			}
 			commit(t, s, create(at("a")))
 		})},
@@ -38,7 +38,8 @@ var namespaceCases = []testCase{
 				{later, later.UnixMicro()},
 			} {
 				if got := accept(t, n, tc.now); got.Epoch != tc.want {
-					t.Errorf("accept restore at %s: epoch %d, want %d", tc.now, got.Epoch, tc.want)
+					t.Errorf("accept restore at %v: got epoch %d, want %d", tc.now, got.Epoch,
+						tc.want)
 				}
 			}
 		})},
@@ -50,7 +51,8 @@ var namespaceCases = []testCase{
 			c.Now = later
 			commit(t, s, c)
 			if got := namespace(t, n); got.Epoch != accepted.Epoch {
-				t.Errorf("epoch %d after a commit, want %d", got.Epoch, accepted.Epoch)
+				t.Errorf("namespace after a commit: got epoch %d, want %d", got.Epoch,
+					accepted.Epoch)
 			}
 		})},
 	{"namespace/id", "The ID stays the same.",
@@ -58,7 +60,7 @@ var namespaceCases = []testCase{
 			began := namespace(t, n)
 			for range 3 {
 				if got := accept(t, n, now); got.ID != began.ID {
-					t.Errorf("accept restore: ID %q, want %q as before", got.ID, began.ID)
+					t.Errorf("accept restore: got ID %v, want %v as before", got.ID, began.ID)
 				}
 			}
 		})},
@@ -68,7 +70,7 @@ var namespaceCases = []testCase{
 			for range 4 {
 				got := accept(t, n, now)
 				if got.Era == "" || slices.Contains(seen, got.Era) {
-					t.Errorf("accept restore: era %q after the eras %q", got.Era, seen)
+					t.Errorf("accept restore: got era %v, want none of %v", got.Era, seen)
 				}
 				seen = append(seen, got.Era)
 			}
@@ -97,11 +99,7 @@ var namespaceCases = []testCase{
 
 			sameRecord(t, "get", get(t, s, c.Key), c.Record)
 			lists(t, s, everything, "a")
-			o, err := s.Outcome(t.Context(), c.Key.Tenant, c.Idempotency.Digest)
-			if err != nil {
-				t.Fatalf("outcome: %v", err)
-			}
-			sameOutcome(t, "outcome", o, c.Idempotency)
+			recorded(t, s, c.Key.Tenant, c.Idempotency)
 			logged(t, s, c.Key.Tenant, c.Events)
 		})},
 	{"namespace/other-epoch", "c.Epoch is not the epoch of the namespace (see [Namespacer]): an " +
@@ -174,11 +172,11 @@ var namespaceCases = []testCase{
 			})
 			last := namespace(t, n)
 			if !slices.Contains(accepted[:], last) {
-				t.Errorf("namespace: got %+v, want one of %+v", last, accepted)
+				t.Errorf("namespace: got %v, want one of %v", last, accepted)
 			}
 			for _, a := range accepted {
 				if a.Epoch > last.Epoch || a.Epoch <= began.Epoch || a.ID != began.ID {
-					t.Errorf("accept restore: got %+v between %+v and %+v", a, began, last)
+					t.Errorf("accept restore: got %v, want one after %v, up to %v", a, began, last)
 				}
 			}
 			refused(t, s, last.Epoch, 0, last.Epoch-1)
@@ -202,7 +200,7 @@ func namespace(t tester, n installation.Namespacer) installation.Namespace {
 	t.Helper()
 	in, err := n.Namespace(t.Context())
 	if err != nil {
-		t.Fatalf("namespace: %v", err)
+		t.Fatalf("namespace: got error %v, want none", err)
 	}
 	return in
 }
@@ -213,7 +211,7 @@ func accept(
 	t.Helper()
 	in, err := n.AcceptRestore(t.Context(), now)
 	if err != nil {
-		t.Fatalf("accept restore: %v", err)
+		t.Fatalf("accept restore: got error %v, want none", err)
 	}
 	return in
 }
@@ -221,7 +219,7 @@ func accept(
 func sameNamespace(t tester, got, want installation.Namespace) {
 	t.Helper()
 	if got != want {
-		t.Errorf("namespace: got %+v, want %+v", got, want)
+		t.Errorf("namespace: got %v, want %v", got, want)
 	}
 }
 
@@ -230,7 +228,7 @@ func sameNamespace(t tester, got, want installation.Namespace) {
 func onlyRefused(t tester, s installation.Store, c installation.Change) {
 	t.Helper()
 	_, err := s.Commit(t.Context(), c)
-	onlyMatches(t, err, installation.ErrEpoch)
+	onlyMatches(t, err, installation.ErrEpoch, "commit %v of epoch %d", c.Key, c.Epoch)
 }
 
 // refused commits changes of other epochs in several tenants. It then commits the same changes in

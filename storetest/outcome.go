@@ -26,11 +26,13 @@ var outcomeCases = []testCase{
 			commit(t, s, c)
 			for _, tc := range []struct{ tenant, key string }{{"tenant", "other"},
 				{"other", "key"}, {"", "key"}} {
-				o, err := s.Outcome(t.Context(), tc.tenant, digest(tc.key))
+				d := digest(tc.key)
+				o, err := s.Outcome(t.Context(), tc.tenant, d)
 				if o != nil {
-					t.Errorf("outcome of %q in %q: got %+v", tc.key, tc.tenant, o)
+					t.Errorf("outcome %v of tenant %v: got %v, want none", d, tc.tenant, o)
 				}
-				onlyMatches(t, err, installation.ErrNotFound)
+				onlyMatches(t, err, installation.ErrNotFound, "outcome %v of tenant %v", d,
+					tc.tenant)
 			}
 		}},
 }
@@ -40,7 +42,7 @@ func recorded(t tester, s installation.Store, tenant string, want *installation.
 	t.Helper()
 	got, err := s.Outcome(t.Context(), tenant, want.Digest)
 	if err != nil {
-		t.Fatalf("outcome: %v", err)
+		t.Fatalf("outcome %v of tenant %v: got error %v, want none", want.Digest, tenant, err)
 	}
 	sameOutcome(t, "outcome", got, want)
 }

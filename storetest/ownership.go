@@ -29,13 +29,15 @@ var ownershipCases = []testCase{
 			want.Op = c.Op
 			commit(t, s, c)
 			if !reflect.DeepEqual(c, want) {
-				t.Errorf("after commit the change is %+v, was %+v", c, want)
+				got, want := differing(c, want)
+				t.Errorf("change after commit: got %v, want %v as before", got, want)
 			}
 			c = remove(c.Record)
 			record := *c.Record
 			commit(t, s, c)
 			if !reflect.DeepEqual(*c.Record, record) {
-				t.Errorf("after commit the tombstone is %+v, was %+v", *c.Record, record)
+				got, want := differing(*c.Record, record)
+				t.Errorf("tombstone after commit: got %v, want %v as before", got, want)
 			}
 		}},
 	{"ownership/results", "What a method returns belongs to the caller, who may change it " +

@@ -15,7 +15,7 @@ var pageCases = []testCase{
 			for limit := 1; limit <= len(want)+1; limit++ {
 				q := installation.Query{Tenant: "tenant", Term: all, Limit: limit}
 				if n := len(listPage(t, s, q).Records); n > limit {
-					t.Errorf("list %+v: %d records", q, n)
+					t.Errorf("list %v: got %d records, want no more than the limit", q, n)
 				}
 				lists(t, s, q, want...)
 			}
@@ -102,7 +102,7 @@ var pageCases = []testCase{
 				}
 			}
 			if !slices.Equal(got, want) {
-				t.Errorf("swept %q, want %q", got, want)
+				t.Errorf("list and update %v: got %v, want %v", q, got, want)
 			}
 		}},
 	{"page/foreign-cursor",
@@ -145,11 +145,11 @@ func within(t tester, s installation.Store, q installation.Query, members []stri
 	q.Limit = 100
 	page, err := s.List(t.Context(), q)
 	if err != nil && !errors.Is(err, installation.ErrInvalid) {
-		t.Errorf("list %+v: error %v, want none or %v", q, err, installation.ErrInvalid)
+		t.Errorf("list %v: got error %v, want none or %v", q, err, installation.ErrInvalid)
 	}
 	for _, r := range page.Records {
 		if r.Key.Tenant != q.Tenant || !slices.Contains(members, r.Key.ID) {
-			t.Errorf("list %+v: got %+v", q, r.Key)
+			t.Errorf("list %v: got %v, want only %v of tenant %v", q, r.Key, members, q.Tenant)
 		}
 	}
 }
@@ -167,7 +167,7 @@ func firstPage(t tester, s installation.Store, q *installation.Query) int {
 			return len(page.Records)
 		}
 	}
-	t.Fatalf("list %+v: ended early", *q)
+	t.Fatalf("list %v: got no page with records and a cursor, want one", *q)
 	return 0
 }
 

@@ -22,7 +22,7 @@ var queryCases = []testCase{
 		) {
 			page, err := s.List(t.Context(), q)
 			if !errors.Is(err, installation.ErrInvalid) {
-				t.Errorf("list %+v: got %q, error %v, want error %v", q, ids(page.Records), err,
+				t.Errorf("list %v: got %v, error %v, want error %v", q, ids(page.Records), err,
 					installation.ErrInvalid)
 			}
 		}
@@ -33,7 +33,7 @@ var queryCases = []testCase{
 			for _, q := range invalidSelections() {
 				n, err := c.Count(t.Context(), q)
 				if !errors.Is(err, installation.ErrInvalid) {
-					t.Errorf("count %+v: got %d, error %v, want error %v", q, n, err,
+					t.Errorf("count %v: got %d, error %v, want error %v", q, n, err,
 						installation.ErrInvalid)
 				}
 			}
@@ -46,7 +46,7 @@ var queryCases = []testCase{
 				q := installation.EventQuery{Tenant: "b", Limit: limit}
 				page, err := r.Events(t.Context(), q)
 				if !errors.Is(err, installation.ErrInvalid) {
-					t.Errorf("events %+v: got %d events, error %v, want error %v", q,
+					t.Errorf("events %v: got %d events, error %v, want error %v", q,
 						len(page.Events), err, installation.ErrInvalid)
 				}
 			}
@@ -67,13 +67,13 @@ var queryCases = []testCase{
 				page, err := r.Events(t.Context(), q)
 				if err != nil && !errors.Is(err, installation.ErrInvalid) &&
 					!errors.Is(err, installation.ErrTrimmed) {
-					t.Errorf("events after %q: got error %v, want none, %v or %v", cursor, err,
+					t.Errorf("events %v: got error %v, want none, %v or %v", q, err,
 						installation.ErrInvalid, installation.ErrTrimmed)
 				}
 				for _, e := range page.Events {
 					if e.Key.Tenant != q.Tenant {
-						t.Errorf("events after %q: got an event of tenant %q, want only of %q",
-							cursor, e.Key.Tenant, q.Tenant)
+						t.Errorf("events %v: got an event of tenant %v, want only of %v", q,
+							e.Key.Tenant, q.Tenant)
 					}
 				}
 			}
@@ -99,7 +99,8 @@ var queryCases = []testCase{
 		again.Idempotency = outcome("key", "of the second")
 		receipt, err := s.Commit(t.Context(), again)
 		if err != nil || receipt.Revision != 0 {
-			t.Errorf("commit: got receipt %s, error %v, want revision 0", brief(receipt), err)
+			t.Errorf("commit %v if %d: got receipt %v, error %v, want revision 0", again.Key,
+				again.If, receipt, err)
 		}
 	}},
 }

@@ -1,10 +1,6 @@
 package storetest
 
-import (
-	"fmt"
-
-	"github.com/go-installation/installation"
-)
+import "github.com/go-installation/installation"
 
 var replayCases = []testCase{
 	{"replay/same-change",
@@ -90,20 +86,16 @@ func replayed(t tester, s installation.Store, c installation.Change, revision in
 	t.Helper()
 	receipt, err := s.Commit(t.Context(), c)
 	if err != nil || !receipt.Replayed || receipt.Revision != revision {
-		t.Errorf("commit again: receipt %s, error %v, want a replay at revision %d",
-			brief(receipt), err, revision)
+		t.Errorf("commit %v if %d again: got receipt %v, error %v, want receipt %v", c.Key, c.If,
+			receipt, err, installation.Receipt{Revision: revision, Replayed: true})
 	}
-}
-
-func brief(r installation.Receipt) string {
-	return fmt.Sprintf("{revision %d, replayed %t, outcome %t}", r.Revision, r.Replayed,
-		r.Outcome != nil)
 }
 
 // noOutcome fails the case if the outcome of c was stored.
 func noOutcome(t tester, s installation.Store, c installation.Change) {
 	t.Helper()
 	if o, _ := s.Outcome(t.Context(), c.Key.Tenant, c.Idempotency.Digest); o != nil {
-		t.Errorf("outcome %+v of a change that was not made", o)
+		t.Errorf("outcome %v of a change that was not made: got %v, want none",
+			c.Idempotency.Digest, o)
 	}
 }

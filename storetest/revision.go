@@ -23,8 +23,8 @@ var revisionCases = []testCase{
 				_, err := s.Commit(t.Context(), c)
 				conflict, ok := errors.AsType[*installation.ConflictError](err)
 				if !ok || conflict.Key != tc.key || conflict.Revision != tc.stored {
-					t.Errorf("commit %q if %d: error %v, want a conflict with revision %d",
-						tc.key.ID, tc.wrong, err, tc.stored)
+					t.Errorf("commit %v if %d: got error %v, want a ConflictError with %v and "+
+						"revision %d", tc.key, tc.wrong, err, tc.key, tc.stored)
 				}
 			}
 			absent(t, s, at("none"))
@@ -32,8 +32,9 @@ var revisionCases = []testCase{
 	{"revision/conflict-only", "a [*ConflictError] with the stored revision",
 		func(t tester, s installation.Store) {
 			commit(t, s, create(at("a")))
-			_, err := s.Commit(t.Context(), create(at("a")))
-			onlyMatches(t, err, installation.ErrConflict)
+			c := create(at("a"))
+			_, err := s.Commit(t.Context(), c)
+			onlyMatches(t, err, installation.ErrConflict, "commit %v if %d", c.Key, c.If)
 		}},
 	{"revision/without-record",
 		"The stored revision differs from c.If: a [*ConflictError] with the stored revision.",
@@ -50,14 +51,14 @@ var revisionCases = []testCase{
 		for want := int64(1); want < 4; want++ {
 			receipt, err := s.Commit(t.Context(), c)
 			if err != nil || receipt.Revision != want {
-				t.Fatalf("commit: revision %d, error %v, want revision %d",
-					receipt.Revision, err, want)
+				t.Fatalf("commit %v if %d: got revision %d, error %v, want revision %d", c.Key,
+					c.If, receipt.Revision, err, want)
 			}
 			c = update(c.Record)
 		}
 		unchanged := touch(get(t, s, at("a")))
 		if receipt, err := s.Commit(t.Context(), unchanged); err != nil || receipt.Revision != 3 {
-			t.Errorf("commit without a record: revision %d, error %v, want revision 3",
+			t.Errorf("commit without a record: got revision %d, error %v, want revision 3",
 				receipt.Revision, err)
 		}
 	}},
@@ -89,8 +90,8 @@ var revisionCases = []testCase{
 				c.Record.Revision = to
 				receipt, err := s.Commit(t.Context(), c)
 				if err != nil || receipt.Revision != to {
-					t.Fatalf("commit of revision %d: revision %d, error %v",
-						to, receipt.Revision, err)
+					t.Fatalf("commit %v if %d: got revision %d, error %v, want revision %d", c.Key,
+						c.If, receipt.Revision, err, to)
 				}
 				sameRecord(t, "get", get(t, s, c.Key), c.Record)
 				c = update(c.Record)
@@ -185,7 +186,7 @@ func notApplied(t tester, s installation.Store, c installation.Change, want bool
 	_, err := s.Commit(t.Context(), c)
 	conflict, ok := errors.AsType[*installation.ConflictError](err)
 	if !ok || conflict.NotApplied != want {
-		t.Errorf("commit %q if %d: error %#v, want a conflict with NotApplied %t",
-			c.Key.ID, c.If, err, want)
+		t.Errorf("commit %v if %d: got error %v, want a ConflictError with NotApplied %t", c.Key,
+			c.If, err, want)
 	}
 }

@@ -107,33 +107,19 @@ func sameRows(t tester, what string, got, want []installation.Row) {
 	byName := func(a, b installation.Row) int { return strings.Compare(nameOf(a), nameOf(b)) }
 	got, want = slices.SortedFunc(slices.Values(got), byName),
 		slices.SortedFunc(slices.Values(want), byName)
-	if a, b := names(got), names(want); !slices.Equal(a, b) {
-		t.Errorf("%s: got rows %q, want %q", what, a, b)
+	a, b := names(got), names(want)
+	sameList(t, a, b, equal, "%s of rows", what)
+	if !slices.Equal(a, b) {
 		return
 	}
 	for i, r := range want {
 		if r.Outcome != nil {
-			sameOutcome(t, what+" "+nameOf(r), got[i].Outcome, r.Outcome)
+			sameOutcome(t, what+" of outcome", got[i].Outcome, r.Outcome)
 			continue
 		}
-		sameRecord(t, what+" "+nameOf(r), got[i].Record, r.Record)
-		if !slices.Equal(got[i].Ops, r.Ops) {
-			t.Errorf("%s %s: got changes %q, want %q", what, nameOf(r), showOps(got[i].Ops),
-				showOps(r.Ops))
-		}
+		sameRecord(t, what+" of", got[i].Record, r.Record)
+		sameList(t, got[i].Ops, r.Ops, equal, "%s of changes of %v", what, r.Record.Key)
 	}
-}
-
-// showOps shows the start of each op token, and where the change led to.
-func showOps(ops []installation.Op) []string {
-	list := make([]string, len(ops))
-	for i, op := range ops {
-		list[i] = fmt.Sprintf("%x to %d", op.Token[:4], op.Revision)
-		if !op.WithRecord {
-			list[i] += " without a record"
-		}
-	}
-	return list
 }
 
 func names(rows []installation.Row) []string {
@@ -219,12 +205,12 @@ func scanWhileWritten(t tester, s installation.Store, m installation.Mover) {
 		commit(t, s, old, fresh)
 	}
 	if len(stays) > 0 {
-		t.Errorf("scan: got %d of %d rows, want all that were there from the start",
+		t.Errorf("scan beside writers: got %d of %d rows from before, want all of them",
 			many-len(stays), many)
 	}
 	for _, err := range m.Scan(t.Context()) {
 		if err != nil {
-			t.Errorf("scan: got error %v, want none", err)
+			t.Errorf("scan up to the first row: got error %v, want none", err)
 		}
 		break
 	}
@@ -255,15 +241,17 @@ func putAll(t tester, s installation.Store, m installation.Mover) {
 	for _, c := range changes { // the record remembers them
 		receipt, err := s.Commit(t.Context(), c)
 		if err != nil || !receipt.Replayed || receipt.Revision != c.Record.Revision {
-			t.Errorf("commit: got receipt %+v, error %v, want the replay of revision %d",
-				receipt, err, c.Record.Revision)
+			t.Errorf("commit %v if %d again: got receipt %v, error %v, want receipt %v", c.Key,
+				c.If, receipt, err,
+				installation.Receipt{Revision: c.Record.Revision, Replayed: true})
 		}
 	}
 	reject(t, s, claiming("b", "claim"), installation.ErrExists)
 	used := create(at("b"))
 	used.Idempotency = saved.Outcome
 	if receipt, err := s.Commit(t.Context(), used); err != nil || receipt.Outcome == nil {
-		t.Errorf("commit: got receipt %+v, error %v, want the outcome", receipt, err)
+		t.Errorf("commit %v: got receipt %v, error %v, want receipt %v", used.Key, receipt, err,
+			installation.Receipt{Outcome: saved.Outcome})
 	}
 	commit(t, s, update(r.Record))
 }

@@ -1,16 +1,15 @@
 // Package storetest is the conformance suite of [installation.Store].
 //
-// The author of a store runs it in a test:
-//
-//	func TestStore(t *testing.T) {
-//		storetest.Run(t, func(t *testing.T) installation.Store { return mystore.New() })
-//	}
+// The author of a store calls [Run] and [RunUnavailable] in tests, as in the example.
 //
 // The contract is in the comments of Store and of the types that Store uses. Each case quotes the
-// sentence that the case checks, and a failure prints that sentence. If the contract leaves a
-// choice to the store, such as when an expired outcome disappears, every choice passes. The suite
-// imports only the standard library, never sleeps and measures no time. In its changes, Change.Now
-// is in the year 2100.
+// sentence that the case checks. A failure prints that sentence, the call, what the store returned
+// (got) and what the contract asks for (want). Long values are cut, and end with their length and
+// checksum. Fields that are zero are left out.
+//
+// If the contract leaves a choice to the store, such as when an expired outcome disappears, every
+// choice passes. The suite imports only the standard library, never sleeps and measures no time. In
+// its changes, Change.Now is in the year 2100.
 package storetest
 
 import (
@@ -42,12 +41,7 @@ func RunUnavailable(t *testing.T, open func(t *testing.T) installation.Store) {
 func run(t *testing.T, cases []testCase, open func(t *testing.T) installation.Store) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			defer func() {
-				if t.Failed() {
-					t.Logf("the contract: %s", c.rule)
-				}
-			}()
-			c.run(t, open(t))
+			c.check(t, open(t))
 		})
 	}
 }
@@ -57,6 +51,12 @@ type testCase struct {
 	name string
 	rule string // a quote of the contract
 	run  func(t tester, s installation.Store)
+}
+
+// check runs the case. Its failures print the rule.
+func (c testCase) check(t tester, s installation.Store) {
+	t.Helper()
+	c.run(&messages{tester: t, rule: c.rule}, s)
 }
 
 // tester is the part of [testing.T] that cases use, so that tests can run cases on broken stores.
@@ -75,7 +75,7 @@ func cases() []testCase {
 		idempotencyCases, revisionCases, claimCases, writeCases, listCases, pageCases,
 		tenantCases, dueCases, outcomeCases, eventCases, followCases, countCases, healthCases,
 		raceCases, namespaceCases, sizeCases, queryCases,
-		boundCases, moveCases, confusedCases, wholeCases,
+		boundCases, moveCases, forgetCases, confusedCases, wholeCases,
 	)
 }
 

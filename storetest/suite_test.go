@@ -46,8 +46,8 @@ func withoutAbilities(t *testing.T, decorate func(installation.Store) installati
 			skipped++
 		}
 	}
-	// Nine more are among cases of other themes.
-	want := 9 + len(slices.Concat(eventCases, followCases, countCases, healthCases,
+	// Twelve more are among cases of other themes.
+	want := 12 + len(slices.Concat(eventCases, followCases, countCases, healthCases,
 		namespaceCases, moveCases))
 	if skipped != want {
 		t.Errorf("%d cases skipped, want %d", skipped, want)
@@ -188,7 +188,7 @@ func broken(read, write error) *decorator {
 	return d
 }
 
-// try runs a case on s and returns its result. A panic is a failure.
+// try runs a case on s and returns its result. A panic is a failure. The messages must be readable.
 func try(t *testing.T, c testCase, s installation.Store) *recorder {
 	r := &recorder{ctx: t.Context()}
 	done := make(chan struct{})
@@ -199,9 +199,10 @@ func try(t *testing.T, c testCase, s installation.Store) *recorder {
 				r.Errorf("panic: %v", p)
 			}
 		}()
-		c.run(r, s)
+		c.check(r, s)
 	}()
 	<-done
+	readable(t, c, r.lines)
 	return r
 }
 
@@ -241,7 +242,7 @@ func flaws() []flaw {
 	return slices.Concat(ownershipFlaws, valueFlaws, replayFlaws, commitFlaws, revisionFlaws,
 		claimFlaws, listFlaws, pageFlaws, eventFlaws, abilityFlaws,
 		namespaceFlaws, epochFlaws, sizeFlaws, followFlaws, queryFlaws, boundFlaws, moveFlaws,
-		confusedFlaws, wholeFlaws)
+		forgetFlaws, confusedFlaws, wholeFlaws)
 }
 
 // TestEveryCaseIsNeeded proves that each case fails for some broken store.
@@ -262,10 +263,16 @@ func TestEveryCaseIsNeeded(t *testing.T) {
 // late reports whether c belongs to a theme whose cases also use other methods, so they find other
 // faults too, and f does not belong to it.
 func late(c testCase, f flaw) bool {
+	moves := slices.DeleteFunc(slices.Concat(moveCases, forgetCases), func(x testCase) bool {
+		return !strings.HasPrefix(x.name, "move/")
+	})
 	for _, theme := range []struct {
 		cases []testCase
 		flaws []flaw
-	}{{moveCases, moveFlaws}, {confusedCases, confusedFlaws}, {wholeCases, wholeFlaws}} {
+	}{
+		{moves, slices.Concat(moveFlaws, forgetFlaws)},
+		{confusedCases, confusedFlaws}, {wholeCases, wholeFlaws},
+	} {
 		mine := slices.ContainsFunc(theme.cases, func(x testCase) bool { return x.name == c.name })
 		its := slices.ContainsFunc(theme.flaws, func(x flaw) bool { return x.name == f.name })
 		if mine && !its {

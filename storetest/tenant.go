@@ -43,12 +43,13 @@ var tenantCases = []testCase{
 						first = got
 					}
 					if !slices.Equal(got, first) {
-						t.Errorf("list %+v: got %v, before it was %v", q, got, first)
+						t.Errorf("list %v: got %v, want %v as before", q, got, first)
 					}
 				}
 				slices.SortFunc(first, compareKeys)
 				if !slices.Equal(first, want) {
-					t.Errorf("reverse %t: got %v, want %v in any order", reverse, first, want)
+					t.Errorf("list of all tenants, reverse %t: got %v, want %v in any order",
+						reverse, first, want)
 				}
 			}
 		}},
@@ -60,7 +61,7 @@ var tenantCases = []testCase{
 			slices.Reverse(want)
 			q.Reverse = true
 			if got := keys(list(t, s, q)); !slices.Equal(got, want) {
-				t.Errorf("list %+v: got %q, want %q", q, got, want)
+				t.Errorf("list %v: got %v, want %v", q, got, want)
 			}
 		}},
 	{"tenant/due", "DueBefore lists records whose deadline is set and not after this time",
@@ -71,7 +72,7 @@ var tenantCases = []testCase{
 			got := keys(list(t, s, installation.Query{AllTenants: true, DueBefore: later}))
 			slices.SortFunc(got, compareKeys)
 			if !slices.Equal(got, want) {
-				t.Errorf("got %v, want %v in any order", got, want)
+				t.Errorf("list due of all tenants: got %v, want %v in any order", got, want)
 			}
 		}},
 }

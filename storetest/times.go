@@ -21,7 +21,7 @@ var timeCases = []testCase{
 			c.Record.Created = time.Date(1969, 7, 20, 20, 17, 40, 123_456_000, time.UTC)
 			commit(t, s, c, create(at("late")))
 			if got := get(t, s, c.Key).Created; !sameTime(got, c.Record.Created) {
-				t.Errorf("created: got %v, want %v", got, c.Record.Created)
+				t.Errorf("Get, Created: got %v, want %v", got, c.Record.Created)
 			}
 			lists(t, s, everything, "early", "late")
 		}},
@@ -29,7 +29,8 @@ var timeCases = []testCase{
 		func(t tester, s installation.Store) {
 			for name, pair := range timesOf(t, s) {
 				if got := pair[0]; got.Location() != time.UTC {
-					t.Errorf("%s: %v is in %v", name, got, got.Location())
+					t.Errorf("%s: got location %v, want time.UTC itself", name,
+						got.Location().String())
 				}
 			}
 		}},
@@ -53,7 +54,8 @@ func timesOf(t tester, s installation.Store) map[string][2]time.Time {
 	listed := listPage(t, s, installation.Query{Tenant: c.Key.Tenant, Term: all, Limit: 1})
 	o, err := s.Outcome(t.Context(), c.Key.Tenant, c.Idempotency.Digest)
 	if err != nil || len(listed.Records) != 1 {
-		t.Fatalf("list: %d records; outcome: error %v", len(listed.Records), err)
+		t.Fatalf("list and outcome: got %d records, error %v, want 1 record, no error",
+			len(listed.Records), err)
 	}
 	times := map[string][2]time.Time{
 		"Get, Created":   {got.Created, c.Record.Created},

@@ -11,18 +11,18 @@ var unavailableCases = []testCase{
 		"[ErrUnavailable], and never [ErrNotFound].",
 		func(t tester, s installation.Store) {
 			_, err := s.Get(t.Context(), at("a"))
-			onlyMatches(t, err, installation.ErrUnavailable)
+			onlyMatches(t, err, installation.ErrUnavailable, "get")
 			_, err = s.Outcome(t.Context(), "tenant", digest("key"))
-			onlyMatches(t, err, installation.ErrUnavailable)
+			onlyMatches(t, err, installation.ErrUnavailable, "outcome")
 			_, err = s.List(t.Context(), installation.Query{Tenant: "tenant", Term: all, Limit: 1})
-			onlyMatches(t, err, installation.ErrUnavailable)
+			onlyMatches(t, err, installation.ErrUnavailable, "list")
 			if r, ok := ability[installation.EventReader](t, s); ok {
 				_, err = r.Events(t.Context(), installation.EventQuery{Tenant: "tenant", Limit: 1})
-				onlyMatches(t, err, installation.ErrUnavailable)
+				onlyMatches(t, err, installation.ErrUnavailable, "events")
 			}
 			if c, ok := ability[installation.Counter](t, s); ok {
 				_, err = c.Count(t.Context(), everything)
-				onlyMatches(t, err, installation.ErrUnavailable)
+				onlyMatches(t, err, installation.ErrUnavailable, "count")
 			}
 		}},
 	{"unavailable/commit", "If the store cannot know whether c was applied, it returns an " +
@@ -31,21 +31,21 @@ var unavailableCases = []testCase{
 			_, err := s.Commit(t.Context(), create(at("a")))
 			if !errors.Is(err, installation.ErrUnavailable) &&
 				!errors.Is(err, installation.ErrUnknownOutcome) {
-				t.Errorf("commit: error %v, want %v or %v", err, installation.ErrUnavailable,
+				t.Errorf("commit: got error %v, want %v or %v", err, installation.ErrUnavailable,
 					installation.ErrUnknownOutcome)
 			}
 		}},
 	{"unavailable/health", "An error means that the store did not answer.",
 		withAbility(func(t tester, _ installation.Store, h installation.HealthChecker) {
 			if findings, err := h.Health(t.Context()); err == nil {
-				t.Errorf("health: got %+v, want an error", findings)
+				t.Errorf("health: got %v, want an error", findings)
 			}
 		})},
 	{"unavailable/accept-restore", "A store that cannot answer returns an error that matches " +
 		"[ErrUnavailable], and never [ErrNotFound].",
 		withAbility(func(t tester, _ installation.Store, n installation.Namespacer) {
 			_, err := n.AcceptRestore(t.Context(), now)
-			onlyMatches(t, err, installation.ErrUnavailable)
+			onlyMatches(t, err, installation.ErrUnavailable, "accept restore")
 		})},
 	{"unavailable/scan", "A store that cannot answer returns an error that matches " +
 		"[ErrUnavailable], and never [ErrNotFound].",
@@ -54,7 +54,7 @@ var unavailableCases = []testCase{
 			for _, err := range m.Scan(t.Context()) {
 				last = err
 			}
-			onlyMatches(t, last, installation.ErrUnavailable)
+			onlyMatches(t, last, installation.ErrUnavailable, "scan")
 		})},
 	{"unavailable/put", "If the store cannot know whether it has written the row, the error " +
 		"matches [ErrUnknownOutcome].",

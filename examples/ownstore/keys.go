@@ -7,9 +7,9 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// Every kind of key begins with another letter. A text ends with NUL, which no text contains, so no
-// key of one text is the beginning of a key of another. A number has eight bytes that sort as the
-// number does.
+// Each kind of key begins with its own letter. In a key, a string ends with NUL unless it is the
+// last part. No string contains NUL, so two different keys are never joined to the same bytes. A
+// number has eight bytes that sort like the number.
 
 const nul = "\x00"
 
@@ -23,15 +23,15 @@ func claimKey(tenant, claim string) string { return "c" + tenant + nul + claim }
 
 func eventKey(n int64) string { return "e" + sortable(n) }
 
-// sortable flips the sign, so that negative numbers come first.
+// sortable returns the eight bytes of n. It flips the sign bit, so that negative numbers come
+// first.
 func sortable(n int64) string {
 	return string(binary.BigEndian.AppendUint64(nil, uint64(n)^1<<63))
 }
 
 func timeOf(t time.Time) string { return sortable(t.UnixMicro()) }
 
-// indexKeys returns the keys under which a record is found, apart from its own. A tombstone has
-// none.
+// indexKeys returns the keys of r in lists, and of its claims. A tombstone has none.
 func indexKeys(r *installation.Record) []string {
 	if r == nil || r.Deleted {
 		return nil
@@ -54,7 +54,7 @@ func indexKeys(r *installation.Record) []string {
 	return keys
 }
 
-// prefixOf returns the beginning of all keys in the list that q names.
+// prefixOf returns the prefix of all keys in the list that q names.
 func prefixOf(q installation.Query) string {
 	switch {
 	case q.Term != "" && q.AllTenants:
@@ -68,7 +68,7 @@ func prefixOf(q installation.Query) string {
 	}
 }
 
-// endOf returns the first key after the list, "" for the end of all keys with its prefix.
+// endOf returns the upper bound of the keys that q selects, "" if it selects all with its prefix.
 func endOf(q installation.Query) string {
 	if q.Term != "" {
 		return ""

@@ -1,6 +1,6 @@
 // Package ownstore is the store that docs/your-own-store.md writes step by step. It keeps sorted
 // keys and values, as most databases can. Here they are in a map, and a mutex stands for the
-// transaction. It is an example and no store for a program: use memstore for that.
+// transaction. It is only an example. For a store in memory, use memstore.
 package ownstore
 
 import (
@@ -18,7 +18,7 @@ import (
 type Store struct {
 	mu     sync.Mutex
 	values map[string][]byte
-	events int64 // that were ever appended
+	events int64 // number of events in the log
 	closed bool
 }
 
@@ -34,7 +34,7 @@ func (s *Store) Close() {
 	s.closed = true
 }
 
-// begin starts a transaction. The caller has to unlock the mutex if there is no error.
+// begin starts a transaction: it locks the mutex. If it returns nil, the caller has to unlock it.
 func (s *Store) begin(ctx context.Context) error {
 	s.mu.Lock()
 	err := ctx.Err()
@@ -47,7 +47,7 @@ func (s *Store) begin(ctx context.Context) error {
 	return err
 }
 
-// row returns the row under a key of the database.
+// row returns the row at a key of the database, and the zero Row if there is none.
 func (s *Store) row(key string) (installation.Row, error) {
 	var row installation.Row
 	value, ok := s.values[key]
@@ -203,8 +203,8 @@ func (s *Store) List(
 	return page, nil
 }
 
-// after returns the keys of the list that q names, from the position of q on. A database would
-// seek; this example sorts all keys.
+// after returns the keys of the list that q names, after q.After and q.Skip. A database would seek;
+// this example sorts all keys.
 func (s *Store) after(q installation.Query) []string {
 	prefix, end := prefixOf(q), endOf(q)
 	var keys []string

@@ -190,8 +190,8 @@ func byPlace(q installation.Query, a, b *installation.Record) int {
 func (s *server) events(q installation.EventQuery) (page installation.EventPage, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if q.Limit < 1 || q.Limit > installation.MaxPage {
-		return page, installation.ErrInvalid
+	if err := q.Validate(); err != nil {
+		return page, err
 	}
 	page.Next = q.After
 	passed := q.After == ""
