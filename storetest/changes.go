@@ -93,6 +93,7 @@ func body(s string) installation.Body { return installation.BodyFromBytes([]byte
 // odd lists strings that stores are known to confuse: separators and wildcards of backends, bytes
 // that are not text, and long strings.
 var odd = []string{
+	"a", "0", "00", "0.0", "7", "07", "7e0", "B",
 	"a:b", "a::b", "*", "?", "[a]", "{a}", "{}", "a b", " a", "a ", "a/b", "a|b", "a,b", "a=b",
 	"a\\b", "a\nb", "\x01", "\x7f",
 	"\xff", "\xfe", "a\xff", "\xc3\x28", "é", "e\u0301", "日本語", "😀", "'", "\"", "%00", "%s",

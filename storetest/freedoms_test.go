@@ -71,7 +71,7 @@ var freedoms = []struct {
 				ctx context.Context, key installation.Key,
 			) (*installation.Record, error) {
 				r, err := get(ctx, key)
-				if err == nil && r.Deleted && !r.Deadline.After(now) {
+				if err == nil && r.Deleted && !r.Deadline.IsZero() && !r.Deadline.After(now) {
 					return nil, installation.ErrNotFound
 				}
 				return r, err

@@ -75,7 +75,7 @@ func cases() []testCase {
 		idempotencyCases, revisionCases, claimCases, writeCases, listCases, pageCases,
 		tenantCases, dueCases, outcomeCases, eventCases, followCases, countCases, healthCases,
 		raceCases, namespaceCases, sizeCases, queryCases,
-		boundCases, moveCases, forgetCases,
+		boundCases, moveCases, forgetCases, confusedCases, wholeCases,
 	)
 }
 

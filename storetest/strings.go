@@ -35,7 +35,12 @@ var stringCases = []testCase{
 			lists(t, s, installation.Query{Tenant: x, Term: "term " + x}, x)
 		}
 		for _, x := range odd {
-			commit(t, s, create(at(x)))
+			c := create(at(x))
+			c.Record.Index, c.Record.Claims = []string{all, "x" + x}, []string{x}
+			commit(t, s, c)
+		}
+		for _, x := range odd {
+			lists(t, s, installation.Query{Tenant: "tenant", Term: "x" + x}, x)
 		}
 		lists(t, s, everything,
 			slices.Sorted(slices.Values(odd))...)

@@ -46,8 +46,8 @@ func withoutAbilities(t *testing.T, decorate func(installation.Store) installati
 			skipped++
 		}
 	}
-	// Seven more are among cases of other themes.
-	want := 7 + len(slices.Concat(eventCases, followCases, countCases, healthCases,
+	// Twelve more are among cases of other themes.
+	want := 12 + len(slices.Concat(eventCases, followCases, countCases, healthCases,
 		namespaceCases, moveCases))
 	if skipped != want {
 		t.Errorf("%d cases skipped, want %d", skipped, want)
@@ -61,12 +61,10 @@ func TestBrokenStoresFail(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			var failed []string
 			for _, c := range cases() {
-				slow := slices.Contains([]string{"sizes/count", "bounds/all", "events/followed"},
-					c.name)
-				// The cases of Mover also use the other methods, so they find other faults too.
-				moves := strings.HasPrefix(c.name, "move/") && !slices.ContainsFunc(slices.Concat(moveFlaws, forgetFlaws),
-					func(m flaw) bool { return m.name == f.name })
-				if (slow || moves) && !slices.Contains(f.fails, c.name) {
+				slow := slices.Contains([]string{
+					"sizes/count", "sizes/list", "sizes/scan", "bounds/all", "events/followed",
+				}, c.name)
+				if (slow || late(c, f)) && !slices.Contains(f.fails, c.name) {
 					continue
 				}
 				d := sound()
@@ -243,7 +241,8 @@ func (r *recorder) text() string { return strings.Join(r.lines, "\n") }
 func flaws() []flaw {
 	return slices.Concat(ownershipFlaws, valueFlaws, replayFlaws, commitFlaws, revisionFlaws,
 		claimFlaws, listFlaws, pageFlaws, eventFlaws, abilityFlaws,
-		namespaceFlaws, epochFlaws, sizeFlaws, followFlaws, queryFlaws, boundFlaws, moveFlaws, forgetFlaws)
+		namespaceFlaws, epochFlaws, sizeFlaws, followFlaws, queryFlaws, boundFlaws, moveFlaws,
+		forgetFlaws, confusedFlaws, wholeFlaws)
 }
 
 // TestEveryCaseIsNeeded proves that each case fails for some broken store.
@@ -259,4 +258,26 @@ func TestEveryCaseIsNeeded(t *testing.T) {
 			t.Errorf("no broken store fails %s", c.name)
 		}
 	}
+}
+
+// late reports whether c belongs to a theme whose cases also use other methods, so they find other
+// faults too, and f does not belong to it.
+func late(c testCase, f flaw) bool {
+	moves := slices.DeleteFunc(slices.Concat(moveCases, forgetCases), func(x testCase) bool {
+		return !strings.HasPrefix(x.name, "move/")
+	})
+	for _, theme := range []struct {
+		cases []testCase
+		flaws []flaw
+	}{
+		{moves, slices.Concat(moveFlaws, forgetFlaws)},
+		{confusedCases, confusedFlaws}, {wholeCases, wholeFlaws},
+	} {
+		mine := slices.ContainsFunc(theme.cases, func(x testCase) bool { return x.name == c.name })
+		its := slices.ContainsFunc(theme.flaws, func(x flaw) bool { return x.name == f.name })
+		if mine && !its {
+			return true
+		}
+	}
+	return false
 }
