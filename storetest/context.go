@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-installation/installation"
@@ -33,7 +34,55 @@ var contextCases = []testCase{
 			}
 			commit(t, s, create(at("new"))) // fails if the epoch is another
 		}},
+	{"context/within", "An error caused by the context matches [context.Canceled] or " +
+		"[context.DeadlineExceeded].",
+		func(t tester, s installation.Store) {
+			stored := commit(t, s, create(at("stored")))
+			for name := range calls(t, s, stored) {
+				for looks := range 12 {
+					ctx := endsAfter(t, looks)
+					err := calls(t, s, stored)[name](ctx)
+					ended := errors.Is(err, context.Canceled) && ctx.ended()
+					if err != nil && !ended && !expected(err) {
+						t.Errorf("%s, ended after %d looks: got error %v, want none or %v", name,
+							looks, err, context.Canceled)
+					}
+				}
+				stored = get(t, s, at("stored"))
+			}
+		}},
 }
+
+// expected reports whether a call of this case could fail without its context: it has been made
+// before, or it is invalid.
+func expected(err error) bool {
+	return errors.Is(err, installation.ErrConflict) || errors.Is(err, installation.ErrNotFound) ||
+		errors.Is(err, installation.ErrInvalid) || errors.Is(err, installation.ErrEpoch)
+}
+
+// looked is a context that ends once it was asked for its error so many times.
+type looked struct {
+	context.Context
+	cancel context.CancelFunc
+	left   atomic.Int64
+}
+
+func endsAfter(t tester, looks int) *looked {
+	ctx, cancel := context.WithCancel(t.Context())
+	l := &looked{Context: ctx, cancel: cancel}
+	l.left.Store(int64(looks))
+	return l
+}
+
+// Err implements [context.Context].
+func (l *looked) Err() error {
+	if l.left.Add(-1) < 0 {
+		l.cancel()
+	}
+	return l.Context.Err()
+}
+
+func (l *looked) ended() bool { return l.Context.Err() != nil }
 
 // calls returns valid calls of all methods of s, by name.
 func calls(

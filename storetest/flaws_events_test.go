@@ -338,6 +338,6 @@ var abilityFlaws = []flaw{
 				return nil, errors.Join(ctx.Err(), installation.ErrUnavailable)
 			}
 		},
-		fails: []string{"health/findings"},
+		fails: []string{"context/within", "health/findings"},
 	},
 }

@@ -50,6 +50,22 @@ var forgetFlaws = []flaw{
 		fails:   []string{"move/put-outcome-longer"},
 	},
 	{
+		name: "calls a context that ends within a read an outage",
+		inflict: func(d *decorator) {
+			get := d.onGet
+			d.onGet = func(
+				ctx context.Context, key installation.Key,
+			) (*installation.Record, error) {
+				r, err := get(ctx, key)
+				if err == nil && ctx.Err() != nil {
+					return nil, installation.ErrUnavailable
+				}
+				return r, err
+			}
+		},
+		fails: []string{"context/within"},
+	},
+	{
 		name: "has raw bytes in cursors of lists",
 		inflict: func(d *decorator) {
 			list := d.onList

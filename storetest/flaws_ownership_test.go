@@ -76,7 +76,7 @@ var ownershipFlaws = []flaw{
 				return get(ctx, key)
 			}
 		},
-		fails: []string{"context/rejected"},
+		fails: []string{"context/rejected", "context/within"},
 	},
 	{
 		name: "keeps the terms of a change",

@@ -13,15 +13,13 @@ import (
 
 // withoutCase lists the beginnings of the sentences without a case, each with the reason.
 var withoutCase = map[string]string{
-	"Store keeps records.":                   "introduces",
-	"A store is dumb on purpose.":            "about what a store is not",
-	"It never validates content, seals,":     "about what a store is not",
-	"The [Service] passes complete changes.": "about the service",
-	"The store applies each change whole":    "part of the cases of Commit",
-	"Package storetest holds the suite":      "about the suite",
-	"Duties that hold for every method":      "introduces",
-	"An error caused by the context": "no case can cancel at a given point " +
-		"within a call",
+	"Store keeps records.":                          "introduces",
+	"A store is dumb on purpose.":                   "about what a store is not",
+	"It never validates content, seals,":            "about what a store is not",
+	"The [Service] passes complete changes.":        "about the service",
+	"The store applies each change whole":           "part of the cases of Commit",
+	"Package storetest holds the suite":             "about the suite",
+	"Duties that hold for every method":             "introduces",
 	"The Store interface does not grow.":            "about the package",
 	"Further abilities are optional interfaces:":    "about the package",
 	"Each interface says what the Service does":     "about the service",
