@@ -136,8 +136,8 @@ func TestPutLostReplies(t *testing.T) {
 		o := installation.Row{Tenant: "tenant", Outcome: &installation.Outcome{
 			Digest: installation.Digest{byte(i)}, Until: time.Now().Add(time.Hour),
 		}}
-		if _, err := s.Put(t.Context(), time.Now(), o); err != nil {
-			t.Errorf("put outcome %d: %v", i, err)
+		if written, err := s.Put(t.Context(), time.Now(), o); err != nil || !written {
+			t.Errorf("put outcome %d: %t, error %v, want true", i, written, err)
 		}
 	}
 	proxy.LoseAnswers(nil, nil)
@@ -171,14 +171,14 @@ func TestPutAgainstCommits(t *testing.T) {
 			}
 		}
 	}()
-	row := installation.Row{}.Apply(create(id("a"), ""))
-	row.Record.Revision = arriving
-	written, err := s.Put(t.Context(), time.Now(), row)
+	c := create(id("a"), "")
+	c.Record.Revision = arriving
+	written, err := s.Put(t.Context(), time.Now(), installation.Row{}.Apply(c))
+	if err != nil || !written {
+		t.Fatalf("put: %t, error %v, want true", written, err)
+	}
 	if err := <-done; err != nil {
 		t.Error(err)
-	}
-	if err != nil || !written {
-		t.Errorf("put: %t, error %v, want true", written, err)
 	}
 	checkIndex(t, s)
 }

@@ -153,6 +153,7 @@ func TestFailoverLossIsFinding(t *testing.T) {
 	must(t, s, create(id("a"), ""))
 	backup := r.server.Snapshot(t)
 	must(t, s, create(id("lost"), ""))
+	healthOf(t, s) // looks for the event, which is there, and too young to be settled
 	r.server.Restore(t, backup)
 	get(t, s, id("a"))
 	must(t, s, create(id("b"), ""))
