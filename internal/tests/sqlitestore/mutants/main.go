@@ -29,6 +29,7 @@ type mutant struct {
 	edits      []edit
 	equivalent string // why no caller can see the fault, or empty
 	missed     string // why the suite cannot find the fault, or empty
+	race       bool   // run with the race detector
 }
 
 // edit replaces a text of a file.
@@ -138,8 +139,13 @@ func try(sources map[string]string, m mutant) result {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), longest)
 	defer cancel()
+	timeout := "60s"
+	if m.race {
+		timeout = "150s"
+	}
 	command := exec.CommandContext(ctx, "go", "test", "-count=1", "-failfast", "-vet=off",
-		"-ldflags=-w", "-timeout=60s", "-run=^(TestStore|TestClosed|TestBroken)$", ".")
+		"-ldflags=-w", "-timeout="+timeout, "-run=^(TestStore|TestClosed|TestBroken)$",
+		fmt.Sprintf("-race=%t", m.race), ".")
 	command.Dir = dir
 	output, err := command.CombinedOutput()
 	return judge(output, err)

@@ -10,7 +10,6 @@ const (
 	ended      = "	if ctx.Err() != nil {\n		return ctx.Err()\n	}\n"
 	writeEnded = "	if err := ctx.Err(); err != nil {\n		return err\n	}\n	tx, err"
 	pageOf     = "	rows, err := s.db.QueryContext(ctx, fmt.Sprintf("
-	withinCall = "no case can end a context at a given point within a call"
 	pageErr    = `	if err := rows.Err(); err != nil {
 		return installation.Page{}, unavailable(ctx, err)
 	}
@@ -104,8 +103,7 @@ var storeMutants = []mutant{
 	in("store.go", "errors", "a finding has no detail",
 		`Detail: "a loss of power can undo the last commits"`, `Detail: ""`),
 
-	missed("store.go", "contexts", "one that ends meanwhile is unavailable", ended, "",
-		withinCall),
+	in("store.go", "contexts", "one that ends meanwhile is unavailable", ended, ""),
 	in("commit.go", "contexts", "a write ignores it", callCommit, `	ctx = context.WithoutCancel(ctx)
 `+callCommit),
 	in("store.go", "contexts", "AcceptRestore ignores it", "	err = s.write(ctx, func(tx *sql.Tx) error {\n		if in",
@@ -132,8 +130,8 @@ var storeMutants = []mutant{
 		{"store.go", "		return installation.Namespace{}, err\n	}\n	return namespace(ctx, s.db)",
 			"		ctx = context.WithoutCancel(ctx)\n	}\n	return namespace(ctx, s.db)"},
 	}},
-	missed("store.go", "contexts", "one that ends meanwhile is known by its text only", ended,
-		"	if ctx.Err() != nil {\n		return fmt.Errorf(\"%v\", ctx.Err())\n	}\n", withinCall),
+	in("store.go", "contexts", "one that ends meanwhile is known by its text only", ended,
+		"	if ctx.Err() != nil {\n		return fmt.Errorf(\"%v\", ctx.Err())\n	}\n"),
 
 	{kind: "ownership", name: "Get returns a shared record", edits: []edit{
 		{"commit.go", getRow, `	if r, ok := got.Load(key); ok {
@@ -160,8 +158,7 @@ var storeMutants = []mutant{
 	in("store.go", "concurrency", "writers do not wait", "busy_timeout(60000)", "busy_timeout(0)"),
 	in("store.go", "concurrency", "a busy database is a conflict", "busy_timeout(60000)",
 		"busy_timeout(1)"),
-	{kind: "concurrency", name: "a map without a lock", missed: "the race detector finds it, " +
-		"and these runs are without it", edits: []edit{
+	{kind: "concurrency", name: "a map without a lock", race: true, edits: []edit{
 		{"commit.go", getRow, getRow + "	seen[key]++\n"},
 		{"commit.go", "// Outcome implements", "var seen = make(map[installation.Key]int)\n\n// Outcome implements"},
 	}},
