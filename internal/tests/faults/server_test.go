@@ -2,6 +2,7 @@ package faults
 
 import (
 	"cmp"
+	"encoding/hex"
 	"maps"
 	"slices"
 	"strings"
@@ -176,7 +177,10 @@ func (s *server) list(q installation.Query) installation.Page {
 	return page
 }
 
-func place(r *installation.Record) string { return r.Key.Tenant + "\x00" + r.Key.ID }
+// place returns the position of a record in a list, in printable form. It sorts as the key does.
+func place(r *installation.Record) string {
+	return hex.EncodeToString([]byte(r.Key.Tenant + "\x00" + r.Key.ID))
+}
 
 func byPlace(q installation.Query, a, b *installation.Record) int {
 	at, bt := a.Created, b.Created
