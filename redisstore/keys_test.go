@@ -175,3 +175,24 @@ func TestTimesSort(t *testing.T) {
 		}
 	}
 }
+
+// TestHeadTellsRecordsApart has two records with the same revision: the second was created after
+// the tombstone of the first had expired.
+func TestHeadTellsRecordsApart(t *testing.T) {
+	record := func(token string) string {
+		entry := token + number(2) + kindRecord
+		return kindRecord + number(2) + number(1) + "\x01" + entry + "rest"
+	}
+	first, second := record("aaaaaaaaaaaaaaaa"), record("bbbbbbbbbbbbbbbb")
+	if headOf(first) == headOf(second) {
+		t.Errorf("got the head %q for both, want different ones", headOf(first))
+	}
+	if want := first[:len(first)-len("rest")]; headOf(first) != want {
+		t.Errorf("got the head %q, want %q", headOf(first), want)
+	}
+	for _, damaged := range []string{"", "r", first[:headBytes], first[:headBytes+1]} {
+		if headOf(damaged) != damaged {
+			t.Errorf("got the head %q of %q, want all of it", headOf(damaged), damaged)
+		}
+	}
+}

@@ -207,7 +207,7 @@ func (s *Store) recordsOf(
 // stored is what was read under the key of a record.
 type stored struct {
 	key     installation.Key
-	head    string               // kind and revision, "" if there is nothing
+	head    string               // see headOf
 	record  *installation.Record // nil if there is nothing, or if it is damaged
 	ops     []installation.Op    // that the record remembers
 	damaged bool
@@ -234,7 +234,7 @@ func (s *Store) readRecords(ctx context.Context, keys []installation.Key) ([]sto
 			value := cmd.(*redis.StringCmd).Val()
 			r, ops, err := decodeRecord(keys[i], value)
 			list[i] = stored{
-				key: keys[i], head: value[:min(len(value), 1+numberBytes)],
+				key: keys[i], head: headOf(value),
 				record: r, ops: ops, damaged: err != nil || wrongType,
 			}
 		}

@@ -44,6 +44,17 @@ func kindOf(r *installation.Record) string {
 	}
 }
 
+// headOf returns the string of a record up to the end of its op entries, "" for no record. The
+// revision alone does not tell whether a record has changed: once a tombstone has expired, a new
+// record can have the same one. A damaged record can have a shorter head.
+func headOf(value string) string {
+	end := headBytes
+	if len(value) > headBytes {
+		end += 1 + int(value[headBytes])*entryBytes
+	}
+	return value[:min(len(value), end)]
+}
+
 // encodeRest encodes what follows the op entries in the string of a record.
 func encodeRest(r *installation.Record) string {
 	created, deadline := noDeadline, noDeadline

@@ -7,7 +7,7 @@
 -- ARGV
 --   1  the meta member that the index must have
 --   2  "1" to repair, "" to report only
---   3  the first bytes of the record when inspected: kind and revision; "" if there was none
+--   3  the record when inspected, up to the end of its op entries; "" if there was none
 --   4  id of the record
 --   5  an index member to check, "" to check those that the record had when inspected
 --   6  "1" if the record had the given member or was damaged, "" if not
@@ -29,7 +29,7 @@ end
 if not meta then
   return {'foreign'}
 end
-if string.sub(stored, 1, 9) ~= seen then
+if string.sub(stored, 1, #seen) ~= seen or (seen == '' and stored ~= '') then
   return {'changed'}
 end
 
