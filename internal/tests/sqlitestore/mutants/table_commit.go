@@ -56,20 +56,25 @@ const rollBack = `	if err := f(tx); err != nil {
 var commitMutants = []mutant{
 	in("store.go", "transaction", "begins deferred", "_txlock=immediate", "_txlock=deferred"),
 	{kind: "transaction", name: "events in a second transaction", edits: []edit{
-		{"commit.go", callCommit, callCommit + `	if err == nil && !receipt.Replayed && receipt.Outcome == nil {
+		{"commit.go", callCommit, callCommit +
+			`	if err == nil && !receipt.Replayed && receipt.Outcome == nil {
 		err = s.write(ctx, func(tx *sql.Tx) error { return appendEvents(ctx, tx, c) })
 	}
 `},
 		{"commit.go", "appendEvents(ctx, tx, c)\n}\n\n// checkClaims", "nil\n}\n\n// checkClaims"},
 	}},
 	{kind: "transaction", name: "outcome in a second transaction", edits: []edit{
-		{"commit.go", callCommit, callCommit + `	if err == nil && !receipt.Replayed && receipt.Outcome == nil && c.Idempotency != nil {
+		{"commit.go", callCommit, callCommit +
+			`	if err == nil && !receipt.Replayed && receipt.Outcome == nil && ` +
+			`c.Idempotency != nil {
 		err = s.write(ctx, func(tx *sql.Tx) error {
-			return putOutcome(ctx, tx, installation.Row{Outcome: c.Idempotency, Tenant: c.Key.Tenant})
+			return putOutcome(ctx, tx, installation.Row{Outcome: c.Idempotency, Tenant: ` +
+			`c.Key.Tenant})
 		})
 	}
 `},
-		{"commit.go", "err := putOutcome(ctx, tx, kept); err != nil", "err != nil || kept.Outcome == nil"},
+		{"commit.go", "err := putOutcome(ctx, tx, kept); err != nil",
+			"err != nil || kept.Outcome == nil"},
 	}},
 	{kind: "transaction", name: "the record is read before it", edits: []edit{
 		{"commit.go", callCommit, `	row, err := recordAt(ctx, s.db, c.Key)
@@ -81,7 +86,8 @@ var commitMutants = []mutant{
 		return err
 	})
 `},
-		{"commit.go", commitHead, `	ctx context.Context, tx *sql.Tx, c installation.Change, row installation.Row,
+		{"commit.go", commitHead,
+			`	ctx context.Context, tx *sql.Tx, c installation.Change, row installation.Row,
 ) (none installation.Receipt, err error) {
 `},
 		{"commit.go", readRow, "	if receipt"},
@@ -98,7 +104,8 @@ var commitMutants = []mutant{
 		return err
 	})
 `},
-		{"commit.go", commitHead, `	ctx context.Context, tx *sql.Tx, c installation.Change, used installation.Row,
+		{"commit.go", commitHead,
+			`	ctx context.Context, tx *sql.Tx, c installation.Change, used installation.Row,
 ) (none installation.Receipt, err error) {
 `},
 		{"commit.go", `		used, err := outcomeAt(ctx, tx, c.Key.Tenant, c.Idempotency.Digest)
@@ -117,7 +124,8 @@ var commitMutants = []mutant{
 		return err
 	})
 `},
-		{"commit.go", commitHead, `	ctx context.Context, tx *sql.Tx, c installation.Change, taken error,
+		{"commit.go", commitHead,
+			`	ctx context.Context, tx *sql.Tx, c installation.Change, taken error,
 ) (none installation.Receipt, err error) {
 `},
 		{"commit.go", checkTaken, "	if taken != nil {\n		return none, taken\n	}\n"},
@@ -146,8 +154,11 @@ var commitMutants = []mutant{
 ` + checkRow},
 	}},
 	{kind: "transaction", name: "AcceptRestore reads before it", edits: []edit{
-		{"store.go", "	err = s.write(ctx, func(tx *sql.Tx) error {\n		if in, err = namespace(ctx, tx); err != nil {\n			return err\n		}\n",
-			"	if in, err = s.Namespace(ctx); err != nil {\n		return in, err\n	}\n	err = s.write(ctx, func(tx *sql.Tx) error {\n"},
+		{"store.go", "	err = s.write(ctx, func(tx *sql.Tx) error {\n" +
+			"		if in, err = namespace(ctx, tx); err != nil {\n			return err\n" +
+			"		}\n",
+			"	if in, err = s.Namespace(ctx); err != nil {\n		return in, err\n	}\n" +
+				"	err = s.write(ctx, func(tx *sql.Tx) error {\n"},
 	}},
 
 	{kind: "order of checks", name: "epoch before replay", edits: []edit{

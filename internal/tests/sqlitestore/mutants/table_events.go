@@ -27,7 +27,8 @@ var eventMutants = []mutant{
 		`"cast(seq AS TEXT) > cast(? AS TEXT)"`),
 	in("read.go", "events", "the tenant is ignored", "	if !q.AllTenants {\n		where",
 		"	if false {\n		where"),
-	in("read.go", "events", "the tenant counts with AllTenants", "	if !q.AllTenants {\n		where",
+	in("read.go", "events", "the tenant counts with AllTenants", "	if !q.AllTenants {\n"+
+		"		where",
 		"	if !q.AllTenants || q.Tenant != \"\" {\n		where"),
 	in("read.go", "events", "tenants without case", oneTenant,
 		`where+" AND lower(tenant) = lower(?)"`),
@@ -35,7 +36,8 @@ var eventMutants = []mutant{
 	in("read.go", "events", "tenants with GLOB", oneTenant, `where+" AND tenant GLOB ?"`),
 	in("read.go", "events", "tenants as text without spaces", oneTenant,
 		`where+" AND trim(tenant) = trim(?)"`),
-	in("commit.go", "events", "tenants are cut at 64 bytes", "			[]byte(e.Key.Tenant), encoded",
+	in("commit.go", "events", "tenants are cut at 64 bytes",
+		"			[]byte(e.Key.Tenant), encoded",
 		"			[]byte(e.Key.Tenant[:min(64, len(e.Key.Tenant))]), encoded"),
 	in("read.go", "events", "no ID", eventID, ""),
 	in("read.go", "events", "the ID is the number on the page", eventID,
@@ -49,7 +51,8 @@ var eventMutants = []mutant{
 	in("read.go", "events", "a limit of 0 is allowed", "q.Limit < 1 ||", "q.Limit < 0 ||"),
 	in("read.go", "events", "a bad cursor is unavailable",
 		"		if after, err = strconv.ParseInt(q.After, 10, 64); err != nil {\n"+
-			`			return page, fmt.Errorf("%w: the cursor is not from a page", installation.ErrInvalid)`,
+			`			return page, fmt.Errorf("%w: the cursor is not from a page", `+
+			`installation.ErrInvalid)`,
 		"		if after, err = strconv.ParseInt(q.After, 10, 64); err != nil {\n"+
 			`			return page, fmt.Errorf("%w: the cursor", installation.ErrUnavailable)`),
 	same("read.go", "events", "the cursor is an offset", "where, args := \"seq > ?\"",
@@ -66,7 +69,8 @@ var eventMutants = []mutant{
 		return nil
 	}
 `+eachEvent),
-	in("commit.go", "events", "none of tombstones", eachEvent, `	if c.Record != nil && c.Record.Deleted {
+	in("commit.go", "events", "none of tombstones", eachEvent,
+		`	if c.Record != nil && c.Record.Deleted {
 		return nil
 	}
 `+eachEvent),
@@ -74,7 +78,8 @@ var eventMutants = []mutant{
 		"		return receipt, appendEvents(ctx, tx, c)\n"),
 	in("commit.go", "events", "a used outcome writes them",
 		"			return installation.Receipt{Outcome: used.Outcome}, nil\n",
-		"			return installation.Receipt{Outcome: used.Outcome}, appendEvents(ctx, tx, c)\n"),
+		"			return installation.Receipt{Outcome: used.Outcome}, appendEvents(ctx, "+
+			"tx, c)\n"),
 	{kind: "events", name: "numbers are drawn before the transaction", edits: []edit{
 		{"commit.go", "	err = s.write(ctx, func(tx *sql.Tx) error {\n		receipt",
 			`	first := drawn.Add(int64(len(c.Events))) - int64(len(c.Events))
@@ -89,21 +94,25 @@ var eventMutants = []mutant{
 		{"commit.go", "// appendEvents", "var drawn atomic.Int64\n\n// appendEvents"},
 		{"commit.go", "	\"time\"\n", "	\"sync/atomic\"\n	\"time\"\n"},
 	}},
-	in("commit.go", "events", "numbers are the revision", "INSERT INTO events (tenant, event) VALUES (?, ?)\",\n",
-		"INSERT OR REPLACE INTO events (seq, tenant, event) VALUES (?, ?, ?)\",\n			e.Revision,\n"),
+	in("commit.go", "events", "numbers are the revision",
+		"INSERT INTO events (tenant, event) VALUES (?, ?)\",\n",
+		"INSERT OR REPLACE INTO events (seq, tenant, event) VALUES (?, ?, ?)\",\n"+
+			"			e.Revision,\n"),
 	in("commit.go", "events", "old ones go silently", eachEvent, `	if err := exec(ctx, tx,
 		"DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - 10"); err != nil {
 		return err
 	}
 `+eachEvent),
-	in("commit.go", "events", "those of a removed record go", eachEvent, `	if c.Record != nil && c.Record.Deleted {
+	in("commit.go", "events", "those of a removed record go", eachEvent,
+		`	if c.Record != nil && c.Record.Deleted {
 		if err := exec(ctx, tx, "DELETE FROM events WHERE tenant = ?",
 			[]byte(c.Key.Tenant)); err != nil {
 			return err
 		}
 	}
 `+eachEvent),
-	in("commit.go", "events", "the tenant is that of nobody", "			[]byte(e.Key.Tenant), encoded",
+	in("commit.go", "events", "the tenant is that of nobody",
+		"			[]byte(e.Key.Tenant), encoded",
 		"			[]byte(\"\"), encoded"),
 	same("store.go", "events", "numbers are used again", "INTEGER PRIMARY KEY AUTOINCREMENT",
 		"INTEGER PRIMARY KEY", "the store discards nothing, so no number becomes free"),

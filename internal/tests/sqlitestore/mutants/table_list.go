@@ -55,7 +55,8 @@ var listMutants = []mutant{
 		`	if err != nil || len(parts) != 3 {
 		return p, nil`, "a store may do so"),
 	in("read.go", "pages and cursors", "the cursor chooses the tenant", compareArgs,
-		compareArgs+"\n		if !q.AllTenants {\n			args[1] = []byte(p.tenant)\n		}"),
+		compareArgs+"\n		if !q.AllTenants {\n			args[1] = []byte(p.tenant)\n"+
+			"		}"),
 	{kind: "pages and cursors", name: "the parts of a cursor are joined by a bar", edits: []edit{
 		{"read.go", `"%d\x00%s\x00%s"`, `"%d|%s|%s"`},
 		{"read.go", `string(b), "\x00")`, `string(b), "|")`},

@@ -37,7 +37,8 @@ var rowMutants = []mutant{
 		tenant, id, "|"+strings.Join(r.Index, "|")+"|")`},
 		{"commit.go", insertTerm, `"INSERT INTO terms SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS " +
 			"(SELECT 1 FROM terms WHERE term = ?1 AND tenant = ?2 AND id = ?4)"+"`},
-		{"commit.go", " (?, ?, ?, ?)\",\n			[]byte(term)", "\",\n			[]byte(term)"},
+		{"commit.go", " (?, ?, ?, ?)\",\n			[]byte(term)", "\",\n" +
+			"			[]byte(term)"},
 		{"commit.go", `	"time"`, `	"strings"
 	"time"`},
 	}},

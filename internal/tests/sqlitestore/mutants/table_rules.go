@@ -43,27 +43,33 @@ var ruleMutants = []mutant{
 	in("commit.go", "tombstones", "Get hides them", "err == nil && row.Record == nil",
 		"err == nil && (row.Record == nil || row.Record.Deleted)"),
 	in("commit.go", "tombstones", "they count as nothing stored", checkRow,
-		"	if row.Record != nil && row.Record.Deleted {\n		row.Record = nil\n	}\n"+checkRow),
-	in("commit.go", "tombstones", "they keep their terms", `"DELETE FROM terms WHERE tenant = ? AND id = ?",
+		"	if row.Record != nil && row.Record.Deleted {\n		row.Record = nil\n	}\n"+
+			checkRow),
+	in("commit.go", "tombstones", "they keep their terms",
+		`"DELETE FROM terms WHERE tenant = ? AND id = ?",
 		tenant, id)`, `"DELETE FROM terms WHERE tenant = ? AND id = ? AND NOT ?",
 		tenant, id, r.Deleted)`),
-	in("commit.go", "tombstones", "they keep their claims", `"DELETE FROM claims WHERE tenant = ? AND id = ?",
+	in("commit.go", "tombstones", "they keep their claims",
+		`"DELETE FROM claims WHERE tenant = ? AND id = ?",
 		tenant, id)`, `"DELETE FROM claims WHERE tenant = ? AND id = ? AND NOT ?",
 		tenant, id, r.Deleted)`),
 	in("read.go", "tombstones", "they are due", "deleted = 0 AND deadline", "deadline"),
-	in("commit.go", "tombstones", "they lose the deadline", apply, apply+`	if c.Record != nil && c.Record.Deleted {
+	in("commit.go", "tombstones", "they lose the deadline", apply, apply+
+		`	if c.Record != nil && c.Record.Deleted {
 		r := *c.Record
 		r.Deadline = time.Time{}
 		row.Record = &r
 	}
 `),
-	in("commit.go", "tombstones", "they lose the generation", apply, apply+`	if c.Record != nil && c.Record.Deleted {
+	in("commit.go", "tombstones", "they lose the generation", apply, apply+
+		`	if c.Record != nil && c.Record.Deleted {
 		r := *c.Record
 		r.Generation = 0
 		row.Record = &r
 	}
 `),
-	in("commit.go", "tombstones", "they cannot be written over", checkRow, checkRow+`	if row.Record != nil && row.Record.Deleted {
+	in("commit.go", "tombstones", "they cannot be written over", checkRow, checkRow+
+		`	if row.Record != nil && row.Record.Deleted {
 		return none, &installation.ConflictError{Key: c.Key, Revision: row.Record.Revision}
 	}
 `),
@@ -83,7 +89,8 @@ var ruleMutants = []mutant{
 		"	old := row.Ops\n"+apply+"	if c.Record == nil {\n		row.Ops = old\n	}\n"),
 	in("commit.go", "op memory", "a tombstone forgets", apply, apply+
 		"	if row.Record.Deleted {\n		row.Ops = row.Ops[len(row.Ops)-1:]\n	}\n"),
-	in("commit.go", "op memory", "a new record forgets its tombstone", apply, `	if row.Record != nil && row.Record.Deleted {
+	in("commit.go", "op memory", "a new record forgets its tombstone", apply,
+		`	if row.Record != nil && row.Record.Deleted {
 		row.Ops = nil
 	}
 `+apply),
@@ -93,7 +100,8 @@ var ruleMutants = []mutant{
 		apply+"	row.Ops[len(row.Ops)-1].WithRecord = false\n"),
 	in("commit.go", "op memory", "changes led to the revision before", apply,
 		apply+"	row.Ops[len(row.Ops)-1].Revision = c.If\n"),
-	in("commit.go", "op memory", "tokens are compared by eight bytes", checkReplay, `	for _, op := range row.Ops {
+	in("commit.go", "op memory", "tokens are compared by eight bytes", checkReplay,
+		`	for _, op := range row.Ops {
 		if string(op.Token[:8]) == string(c.Op[:8]) {
 			return installation.Receipt{Revision: op.Revision, Replayed: true}, nil
 		}
@@ -137,7 +145,8 @@ var ruleMutants = []mutant{
 	same("commit.go", "outcomes", "an expired one is not replaced",
 		"INSERT OR REPLACE INTO outcomes", "INSERT OR IGNORE INTO outcomes",
 		"expired outcomes were deleted before"),
-	in("commit.go", "outcomes", "only a new record has one", "	if c.Idempotency != nil {\n		kept",
+	in("commit.go", "outcomes", "only a new record has one", "	if c.Idempotency != nil {\n"+
+		"		kept",
 		"	if c.Idempotency != nil && c.If == 0 {\n		kept"),
 	in("commit.go", "outcomes", "a change without a record has none",
 		"	if c.Idempotency != nil {\n		kept",

@@ -28,7 +28,8 @@ var storeMutants = []mutant{
 		"in.Epoch, in.Era = max(now.UnixMilli(), in.Epoch+1), rand.Text()"),
 	in("store.go", "namespace", "the clock of the machine decides", raise,
 		"in.Epoch, in.Era = max(time.Now().UnixMicro(), in.Epoch+1), rand.Text()"),
-	in("store.go", "namespace", "the era stays", raise, "in.Epoch = max(now.UnixMicro(), in.Epoch+1)"),
+	in("store.go", "namespace", "the era stays", raise,
+		"in.Epoch = max(now.UnixMicro(), in.Epoch+1)"),
 	in("store.go", "namespace", "the era is the epoch", raise,
 		"in.Epoch, in.Era = max(now.UnixMicro(), in.Epoch+1), \"era\""),
 	in("store.go", "namespace", "the new era is not stored", keepEpoch,
@@ -37,13 +38,16 @@ var storeMutants = []mutant{
 		`exec(ctx, tx, "UPDATE meta SET era = ?", in.Era)`),
 	in("store.go", "namespace", "a new ID", keepEpoch,
 		`exec(ctx, tx, "UPDATE meta SET id = ?2, epoch = ?1, era = ?2", in.Epoch, in.Era)`),
-	in("store.go", "namespace", "no ID", "VALUES (1, ?, 0, '')", "VALUES (1, substr(?, 99), 0, '')"),
+	in("store.go", "namespace", "no ID", "VALUES (1, ?, 0, '')",
+		"VALUES (1, substr(?, 99), 0, '')"),
 	in("store.go", "namespace", "begins with epoch 1", "VALUES (1, ?, 0, '')",
 		"VALUES (1, ?, 1, '')"),
 	in("store.go", "namespace", "acceptance drops events", "		"+raise,
-		"		if err := exec(ctx, tx, \"DELETE FROM events\"); err != nil {\n			return err\n		}\n		"+raise),
+		"		if err := exec(ctx, tx, \"DELETE FROM events\"); err != nil {\n"+
+			"			return err\n		}\n		"+raise),
 	in("store.go", "namespace", "acceptance drops outcomes", "		"+raise,
-		"		if err := exec(ctx, tx, \"DELETE FROM outcomes\"); err != nil {\n			return err\n		}\n		"+raise),
+		"		if err := exec(ctx, tx, \"DELETE FROM outcomes\"); err != nil {\n"+
+			"			return err\n		}\n		"+raise),
 	in("commit.go", "namespace", "the epoch is not compared", "c.Epoch != in.Epoch", "false"),
 	in("commit.go", "namespace", "a later epoch is accepted", "c.Epoch != in.Epoch",
 		"c.Epoch < in.Epoch"),
@@ -61,13 +65,17 @@ var storeMutants = []mutant{
 
 	in("store.go", "errors", "a failure is nothing", scanRow+"	default:\n", scanRow+
 		"	case ctx.Err() == nil:\n		return false, nil\n	default:\n"),
-	in("store.go", "errors", "a failure is not found", `"%w: sqlite: %v", installation.ErrUnavailable, err)`,
+	in("store.go", "errors", "a failure is not found",
+		`"%w: sqlite: %v", installation.ErrUnavailable, err)`,
 		`"%w: sqlite: %v", installation.ErrNotFound, err)`),
-	in("store.go", "errors", "a failure has no sentinel", `"%w: sqlite: %v", installation.ErrUnavailable, err)`,
+	in("store.go", "errors", "a failure has no sentinel",
+		`"%w: sqlite: %v", installation.ErrUnavailable, err)`,
 		`"sqlite: %w", err)`),
-	in("store.go", "errors", "a failure is unknown", `"%w: sqlite: %v", installation.ErrUnavailable, err)`,
+	in("store.go", "errors", "a failure is unknown",
+		`"%w: sqlite: %v", installation.ErrUnavailable, err)`,
 		`"%w: sqlite: %v", installation.ErrUnknownOutcome, err)`),
-	in("store.go", "errors", "a failure of a write is a conflict", "	if err != nil {\n		return unavailable(ctx, err)\n	}\n	defer",
+	in("store.go", "errors", "a failure of a write is a conflict", "	if err != nil {\n"+
+		"		return unavailable(ctx, err)\n	}\n	defer",
 		"	if err != nil {\n		return &installation.ConflictError{}\n	}\n	defer"),
 	in("read.go", "errors", "a failure is an empty page", `	if err != nil {
 		return page, unavailable(ctx, err)
@@ -89,25 +97,33 @@ var storeMutants = []mutant{
 	page`),
 	missed("read.go", "errors", "a failure within a page ends it", pageErr, "",
 		"no case can make a call fail half-way"),
-	in("commit.go", "errors", "no record is no error", `		err = fmt.Errorf("%w: no record", installation.ErrNotFound)`,
+	in("commit.go", "errors", "no record is no error",
+		`		err = fmt.Errorf("%w: no record", installation.ErrNotFound)`,
 		"		return nil, nil"),
-	in("commit.go", "errors", "no outcome is no error", `		err = fmt.Errorf("%w: no outcome", installation.ErrNotFound)`,
+	in("commit.go", "errors", "no outcome is no error",
+		`		err = fmt.Errorf("%w: no outcome", installation.ErrNotFound)`,
 		"		return nil, nil"),
-	in("commit.go", "errors", "no record has no sentinel", `fmt.Errorf("%w: no record", installation.ErrNotFound)`,
+	in("commit.go", "errors", "no record has no sentinel",
+		`fmt.Errorf("%w: no record", installation.ErrNotFound)`,
 		`fmt.Errorf("no record")`),
-	in("commit.go", "errors", "no record is an empty record", `		err = fmt.Errorf("%w: no record", installation.ErrNotFound)`,
+	in("commit.go", "errors", "no record is an empty record",
+		`		err = fmt.Errorf("%w: no record", installation.ErrNotFound)`,
 		`		row.Record = &installation.Record{Key: key}
 		err = fmt.Errorf("%w: no record", installation.ErrNotFound)`),
 	in("store.go", "errors", "Health does not ask the database",
-		"	if _, err := s.Namespace(ctx); err != nil {\n		return nil, err\n	}\n	var", "	return nil, ctx.Err()\n	var"),
+		"	if _, err := s.Namespace(ctx); err != nil {\n		return nil, err\n	}\n	var",
+		"	return nil, ctx.Err()\n	var"),
 	in("store.go", "errors", "a finding has no detail",
 		`Detail: "a loss of power can undo the last commits"`, `Detail: ""`),
 
 	in("store.go", "contexts", "one that ends meanwhile is unavailable", ended, ""),
-	in("commit.go", "contexts", "a write ignores it", callCommit, `	ctx = context.WithoutCancel(ctx)
+	in("commit.go", "contexts", "a write ignores it", callCommit,
+		`	ctx = context.WithoutCancel(ctx)
 `+callCommit),
-	in("store.go", "contexts", "AcceptRestore ignores it", "	err = s.write(ctx, func(tx *sql.Tx) error {\n		if in",
-		"	ctx = context.WithoutCancel(ctx)\n	err = s.write(ctx, func(tx *sql.Tx) error {\n		if in"),
+	in("store.go", "contexts", "AcceptRestore ignores it",
+		"	err = s.write(ctx, func(tx *sql.Tx) error {\n		if in",
+		"	ctx = context.WithoutCancel(ctx)\n	err = s.write(ctx, func(tx *sql.Tx) error {\n"+
+			"		if in"),
 	same("commit.go", "contexts", "Get does not look again", getRow,
 		"	row, err := recordAt(context.WithoutCancel(ctx), s.db, key)\n",
 		"a read may go on when its context ends meanwhile"),
@@ -115,7 +131,8 @@ var storeMutants = []mutant{
 		"	if err := ctx.Err(); err != nil {\n		return nil, err\n	}\n" + getRow,
 		"	row, err := recordAt(context.WithoutCancel(ctx), s.db, key)\n"}}},
 	{kind: "contexts", name: "List looks nowhere", edits: []edit{
-		{"read.go", "	if err := ctx.Err(); err != nil {\n		return page, err\n	}\n	if err := q.Validate",
+		{"read.go", "	if err := ctx.Err(); err != nil {\n		return page, err\n	}\n" +
+			"	if err := q.Validate",
 			"	ctx = context.WithoutCancel(ctx)\n	if err := q.Validate"},
 	}},
 	{kind: "contexts", name: "Count looks nowhere", edits: []edit{
@@ -123,11 +140,13 @@ var storeMutants = []mutant{
 			"	ctx = context.WithoutCancel(ctx)\n"},
 	}},
 	{kind: "contexts", name: "Events looks nowhere", edits: []edit{
-		{"read.go", "	if err := ctx.Err(); err != nil {\n		return page, err\n	}\n	if q.Limit",
+		{"read.go", "	if err := ctx.Err(); err != nil {\n		return page, err\n	}\n" +
+			"	if q.Limit",
 			"	ctx = context.WithoutCancel(ctx)\n	if q.Limit"},
 	}},
 	{kind: "contexts", name: "Namespace looks nowhere", edits: []edit{
-		{"store.go", "		return installation.Namespace{}, err\n	}\n	return namespace(ctx, s.db)",
+		{"store.go", "		return installation.Namespace{}, err\n	}\n" +
+			"	return namespace(ctx, s.db)",
 			"		ctx = context.WithoutCancel(ctx)\n	}\n	return namespace(ctx, s.db)"},
 	}},
 	in("store.go", "contexts", "one that ends meanwhile is known by its text only", ended,
@@ -153,15 +172,18 @@ var storeMutants = []mutant{
 	in("commit.go", "ownership", "the revision of the change is raised", apply, apply+
 		"	if c.Record != nil {\n		c.Record.Generation++\n	}\n"),
 	in("commit.go", "ownership", "the outcome of the change is cut", "		if err := putOutcome",
-		"		c.Idempotency.Until = c.Idempotency.Until.Truncate(time.Hour)\n		if err := putOutcome"),
+		"		c.Idempotency.Until = c.Idempotency.Until.Truncate(time.Hour)\n"+
+			"		if err := putOutcome"),
 
 	in("store.go", "concurrency", "writers do not wait", "busy_timeout(60000)", "busy_timeout(0)"),
 	in("store.go", "concurrency", "a busy database is a conflict", "busy_timeout(60000)",
 		"busy_timeout(1)"),
 	{kind: "concurrency", name: "a map without a lock", race: true, edits: []edit{
 		{"commit.go", getRow, getRow + "	seen[key]++\n"},
-		{"commit.go", "// Outcome implements", "var seen = make(map[installation.Key]int)\n\n// Outcome implements"},
+		{"commit.go", "// Outcome implements", "var seen = make(map[installation.Key]int)\n\n" +
+			"// Outcome implements"},
 	}},
 	in("store.go", "concurrency", "a connection is never given back",
-		"	defer func() { _ = tx.Rollback() }() // fails after Commit, and has nothing to do then\n", ""),
+		"	defer func() { _ = tx.Rollback() }() // fails after Commit, and has nothing to "+
+			"do then\n", ""),
 }

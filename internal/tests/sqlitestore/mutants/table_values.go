@@ -69,24 +69,31 @@ var valueMutants = []mutant{
 	termed("lengths", "a stored term is cut at 767 bytes", "term[:min(len(term), 767)]", "q.Term"),
 	claimed("lengths", "a claim is cut at 255 bytes", "claim[:min(len(claim), 255)]"),
 	claimed("lengths", "a claim is cut at 1,023 bytes", "claim[:min(len(claim), 1023)]"),
-	in("commit.go", "lengths", "a body is cut at 64 KiB", apply, apply+`	if b := row.Record.Body.Bytes(); len(b) > 1<<16 {
+	in("commit.go", "lengths", "a body is cut at 64 KiB", apply, apply+
+		`	if b := row.Record.Body.Bytes(); len(b) > 1<<16 {
 		r := *row.Record
 		r.Body = installation.BodyFromBytes(b[:1<<16])
 		row.Record = &r
 	}
 `),
-	in("commit.go", "lengths", "a body may have a million bytes", apply, apply+`	if b := row.Record.Body.Bytes(); len(b) > 1_000_000 {
+	in("commit.go", "lengths", "a body may have a million bytes", apply, apply+
+		`	if b := row.Record.Body.Bytes(); len(b) > 1_000_000 {
 		return none, fmt.Errorf("%w: too long", installation.ErrInvalid)
 	}
 `),
-	in("commit.go", "lengths", "an outcome is cut at 64 KiB", "		if err := putOutcome", `		o := *kept.Outcome
+	in("commit.go", "lengths", "an outcome is cut at 64 KiB", "		if err := putOutcome",
+		`		o := *kept.Outcome
 		o.Data = o.Data[:min(len(o.Data), 1<<16)]
 		kept.Outcome = &o
 		if err := putOutcome`),
-	in("commit.go", "lengths", "an event may have a thousand bytes", "		if err := exec(ctx, tx, \"INSERT INTO events",
-		"		if len(encoded) > 1000 {\n			encoded = encoded[:1000]\n		}\n		if err := exec(ctx, tx, \"INSERT INTO events"),
-	in("commit.go", "lengths", "an event is cut at 255 bytes of its reason", "		encoded, err := e.MarshalBinary()\n",
-		"		e.Reason = e.Reason[:min(len(e.Reason), 255)]\n		encoded, err := e.MarshalBinary()\n"),
+	in("commit.go", "lengths", "an event may have a thousand bytes",
+		"		if err := exec(ctx, tx, \"INSERT INTO events",
+		"		if len(encoded) > 1000 {\n			encoded = encoded[:1000]\n		}\n"+
+			"		if err := exec(ctx, tx, \"INSERT INTO events"),
+	in("commit.go", "lengths", "an event is cut at 255 bytes of its reason",
+		"		encoded, err := e.MarshalBinary()\n",
+		"		e.Reason = e.Reason[:min(len(e.Reason), 255)]\n"+
+			"		encoded, err := e.MarshalBinary()\n"),
 
 	keyed("bytes and case", "IDs without case", "key.Tenant", "strings.ToLower(key.ID)"),
 	keyed("bytes and case", "tenants without case", "strings.ToLower(key.Tenant)", "key.ID"),
@@ -114,7 +121,8 @@ var valueMutants = []mutant{
 	in("read.go", "bytes and case", "a tenant is a prefix", `" AND tenant = ?"
 		args`, `" AND substr(tenant, 1, length(?2)) = ?2"
 		args`),
-	in("read.go", "bytes and case", "lists ignore the tenant", "	if !q.AllTenants {\n		from",
+	in("read.go", "bytes and case", "lists ignore the tenant", "	if !q.AllTenants {\n"+
+		"		from",
 		"	if false {\n		from"),
 	{kind: "bytes and case", name: "IDs are sorted as text", edits: []edit{
 		{"read.go", orderBy, "%[1]s%[3]s, cast(id AS TEXT) COLLATE NOCASE%[3]s, tenant%[3]s"},
@@ -125,20 +133,25 @@ var valueMutants = []mutant{
 		tenant, id, r.D`, `VALUES (?, ?, ?, ?, ?)",
 		[]byte(""), []byte(r.Key.Tenant+"/"+r.Key.ID), r.D`},
 		{"read.go", "terms JOIN records USING (tenant, id) WHERE", "terms JOIN " +
-			"(SELECT id AS key, row FROM records) ON key = cast(tenant || '/' || id AS BLOB) WHERE"},
+			"(SELECT id AS key, row FROM records) ON key = cast(tenant || '/' || id AS " +
+			"BLOB) WHERE"},
 	}},
 
 	in("commit.go", "times", "creation in milliseconds", created, "r.Created.UnixMilli()*1000"),
 	in("commit.go", "times", "creation in seconds", created, "r.Created.Unix()*1e6"),
 	in("commit.go", "times", "creation without a sign", created, "max(0, r.Created.UnixMicro())"),
-	in("commit.go", "times", "creation by way of nanoseconds", created, "r.Created.UnixNano()/1000"),
+	in("commit.go", "times", "creation by way of nanoseconds", created,
+		"r.Created.UnixNano()/1000"),
 	in("commit.go", "times", "deadline in seconds", deadline, "r.Deadline.Unix()*1e6"),
 	in("commit.go", "times", "deadline in milliseconds", deadline, "r.Deadline.UnixMilli()*1000"),
-	in("commit.go", "times", "deadline by way of nanoseconds", deadline, "r.Deadline.UnixNano()/1000"),
-	in("read.go", "times", "due time by way of nanoseconds", dueBefore, "q.DueBefore.UnixNano()/1000"),
+	in("commit.go", "times", "deadline by way of nanoseconds", deadline,
+		"r.Deadline.UnixNano()/1000"),
+	in("read.go", "times", "due time by way of nanoseconds", dueBefore,
+		"q.DueBefore.UnixNano()/1000"),
 	in("read.go", "times", "due time in seconds", dueBefore, "q.DueBefore.Unix()*1e6"),
 	in("read.go", "times", "due time is rounded", dueBefore, "q.DueBefore.Round(1e9).UnixMicro()"),
-	in("commit.go", "times", "no deadline is a deadline", "Valid: !r.Deadline.IsZero()", "Valid: true"),
+	in("commit.go", "times", "no deadline is a deadline", "Valid: !r.Deadline.IsZero()",
+		"Valid: true"),
 	in("commit.go", "times", "times have the zone of the machine",
 		"	row, err := recordAt(ctx, s.db, key)\n", `	row, err := recordAt(ctx, s.db, key)
 	if row.Record != nil {
@@ -149,7 +162,8 @@ var valueMutants = []mutant{
 	kept.Created = kept.Created.Truncate(time.Millisecond)
 	row.Record = &kept
 `),
-	in("commit.go", "times", "outcomes keep seconds", "		if err := putOutcome", `		o := *kept.Outcome
+	in("commit.go", "times", "outcomes keep seconds", "		if err := putOutcome",
+		`		o := *kept.Outcome
 		o.Until = o.Until.Truncate(time.Second)
 		kept.Outcome = &o
 		if err := putOutcome`),
@@ -158,7 +172,8 @@ var valueMutants = []mutant{
 	kept.Revision = int64(int32(kept.Revision))
 	row.Record = &kept
 `),
-	in("commit.go", "numbers", "revisions are floats of 32 bits", apply, apply+`	kept := *row.Record
+	in("commit.go", "numbers", "revisions are floats of 32 bits", apply, apply+
+		`	kept := *row.Record
 	kept.Revision = int64(float32(kept.Revision))
 	row.Record = &kept
 `),
@@ -176,7 +191,8 @@ var valueMutants = []mutant{
 		row.Record = &kept
 	}
 `),
-	in("commit.go", "numbers", "any revision is stored", checkRow, `	if err := row.Check(c); err != nil && (c.Record == nil || c.Record.Revision > c.If) {
+	in("commit.go", "numbers", "any revision is stored", checkRow,
+		`	if err := row.Check(c); err != nil && (c.Record == nil || c.Record.Revision > c.If) {
 		return none, err
 	}
 `),
@@ -188,7 +204,8 @@ var valueMutants = []mutant{
 		return none, err
 	}
 `),
-	in("commit.go", "numbers", "a conflict proves nothing", checkRow, `	if err := row.Check(c); err != nil {
+	in("commit.go", "numbers", "a conflict proves nothing", checkRow,
+		`	if err := row.Check(c); err != nil {
 		if e, ok := err.(*installation.ConflictError); ok {
 			e.NotApplied = false
 		}
