@@ -60,27 +60,14 @@ func (s *Store) apply(
 			args[argUncertain] = "1"
 		}
 		used := s.setNamespace(args, b, c)
-		if s.opts.RequireReplicas == 0 {
-			reply, err = s.commit.run(ctx, s.client, keys, args)
-		} else {
-			reply, replicas, err = s.commit.runAndWait(ctx, s.client, keys, args, s.waitCommand)
-		}
-		switch {
-		case isSlotMoving(err):
+		reply, replicas, err = s.write(ctx, s.commit, b, used, keys, args)
+		if isSlotMoving(err) {
 			s.reserve(ctx, keys[0])
-		case err == nil:
-			err = s.checkNamespace(ctx, b, used, reply)
-		}
-		if err != nil {
-			err = commitError{err}
 		}
 		return err
 	})
-	switch {
-	case err != nil && uncertain:
-		return none, wrapError(ctx, installation.ErrUnknownOutcome, s.limit.hint(err, args))
-	case err != nil:
-		return none, wrapError(ctx, installation.ErrUnavailable, err)
+	if err != nil {
+		return none, s.writeError(ctx, uncertain, err, args)
 	}
 	receipt, err := readReply(c, reply, uncertain)
 	conflict, _ := errors.AsType[*installation.ConflictError](err)
@@ -94,6 +81,34 @@ func (s *Store) apply(
 		return none, err
 	}
 	return receipt, s.replicated(replicas)
+}
+
+// write runs a script that writes to bucket b once. It waits for replicas if they are required. The
+// script expects the meta used.
+func (s *Store) write(
+	ctx context.Context, sc script, b bucket, used meta, keys, args []string,
+) (reply []string, replicas int64, err error) {
+	if s.opts.RequireReplicas == 0 {
+		reply, err = sc.run(ctx, s.client, keys, args)
+	} else {
+		reply, replicas, err = sc.runAndWait(ctx, s.client, keys, args, s.waitCommand)
+	}
+	if err == nil {
+		err = s.checkNamespace(ctx, b, used, reply)
+	}
+	if err != nil {
+		return nil, 0, commitError{err}
+	}
+	return reply, replicas, nil
+}
+
+// writeError returns the error of a write whose last try ended with err. The parameter uncertain is
+// true if a try may have been applied.
+func (s *Store) writeError(ctx context.Context, uncertain bool, err error, args []string) error {
+	if uncertain {
+		return wrapError(ctx, installation.ErrUnknownOutcome, s.limit.hint(err, args))
+	}
+	return wrapError(ctx, installation.ErrUnavailable, err)
 }
 
 // replicated returns an error if fewer replicas than required have confirmed a write.

@@ -206,24 +206,12 @@ func (s *Store) putOutcome(
 		if uncertain {
 			args[3] = "1"
 		}
-		if s.opts.RequireReplicas == 0 {
-			reply, err = s.outcome.run(ctx, s.client, keys, args)
-		} else {
-			reply, replicas, err = s.outcome.runAndWait(ctx, s.client, keys, args, s.waitCommand)
-		}
-		if err == nil {
-			err = s.checkNamespace(ctx, b, used, reply)
-		}
-		if err != nil {
-			err = commitError{err}
-		}
+		reply, replicas, err = s.write(ctx, s.outcome, b, used, keys, args)
 		return err
 	})
 	switch {
-	case err != nil && uncertain:
-		return false, wrapError(ctx, installation.ErrUnknownOutcome, s.limit.hint(err, args))
 	case err != nil:
-		return false, wrapError(ctx, installation.ErrUnavailable, err)
+		return false, s.writeError(ctx, uncertain, err, args)
 	case len(reply) == 0:
 		return false, errReply
 	}

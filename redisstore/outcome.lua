@@ -1,5 +1,5 @@
--- Stores an outcome as it is, unless one with the same field is kept as long or longer. All keys are
--- in one slot.
+-- Stores an outcome as it is, unless one with the same field is kept as long or longer. All keys
+-- are in one slot.
 --
 -- KEYS
 --   1  index
