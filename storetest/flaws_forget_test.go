@@ -99,7 +99,7 @@ var forgetFlaws = []flaw{
 
 // forgetting hides a record once a commit is later than the deadline of a tombstone that it has
 // replaced by a commit or by a put.
-func forgetting(d *decorator, put bool) {
+func forgetting(d *decorator, byPut bool) {
 	var mu sync.Mutex
 	due := make(map[installation.Key]time.Time)
 	var latest time.Time
@@ -109,21 +109,20 @@ func forgetting(d *decorator, put bool) {
 		if c.Now.After(latest) {
 			latest = c.Now
 		}
-		if !put && stored != nil && stored.Deleted && c.Record != nil && !c.Record.Deleted {
+		if !byPut && stored != nil && stored.Deleted && c.Record != nil && !c.Record.Deleted {
 			due[c.Key] = stored.Deadline
 		}
 	})
-	onPut := d.onPut
-	d.onPut = func(ctx context.Context, now time.Time, r installation.Row) (bool, error) {
-		if put && r.Record != nil {
+	d.aroundPut(func(ctx context.Context, r installation.Row, put putRow) (bool, error) {
+		if byPut && r.Record != nil {
 			if stored := d.stored(r.Record.Key); stored != nil && stored.Deleted {
 				mu.Lock()
 				due[r.Record.Key] = stored.Deadline
 				mu.Unlock()
 			}
 		}
-		return onPut(ctx, now, r)
-	}
+		return put(ctx, r)
+	})
 	get := d.onGet
 	d.onGet = func(ctx context.Context, key installation.Key) (*installation.Record, error) {
 		r, err := get(ctx, key)
@@ -138,7 +137,7 @@ func forgetting(d *decorator, put bool) {
 
 // forgettingOutcomes hides an outcome once a commit is later than the end of an outcome that it has
 // replaced by a commit or by a put.
-func forgettingOutcomes(d *decorator, put bool) {
+func forgettingOutcomes(d *decorator, byPut bool) {
 	var mu sync.Mutex
 	ends := make(map[installation.Digest]time.Time)
 	var latest time.Time
@@ -157,19 +156,18 @@ func forgettingOutcomes(d *decorator, put bool) {
 		if c.Now.After(latest) {
 			latest = c.Now
 		}
-		if !put {
+		if !byPut {
 			replaced(c.Key.Tenant, c.Idempotency)
 		}
 	})
-	onPut := d.onPut
-	d.onPut = func(ctx context.Context, now time.Time, r installation.Row) (bool, error) {
+	d.aroundPut(func(ctx context.Context, r installation.Row, put putRow) (bool, error) {
 		mu.Lock()
-		if put {
+		if byPut {
 			replaced(r.Tenant, r.Outcome)
 		}
 		mu.Unlock()
-		return onPut(ctx, now, r)
-	}
+		return put(ctx, r)
+	})
 	outcome := d.onOutcome
 	d.onOutcome = func(
 		ctx context.Context, tenant string, digest installation.Digest,

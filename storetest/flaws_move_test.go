@@ -192,46 +192,37 @@ var moveFlaws = []flaw{
 	{
 		name: "says that it has written every row",
 		inflict: func(d *decorator) {
-			put := d.onPut
-			d.onPut = func(
-				ctx context.Context, now time.Time, r installation.Row,
-			) (bool, error) {
-				_, err := put(ctx, now, r)
+			d.aroundPut(func(ctx context.Context, r installation.Row, put putRow) (bool, error) {
+				_, err := put(ctx, r)
 				return err == nil, err
-			}
+			})
 		},
 		fails: []string{"move/put-older"},
 	},
 	{
 		name: "puts nothing after a restore",
 		inflict: func(d *decorator) {
-			put := d.onPut
-			d.onPut = func(
-				ctx context.Context, now time.Time, r installation.Row,
-			) (bool, error) {
+			d.aroundPut(func(ctx context.Context, r installation.Row, put putRow) (bool, error) {
 				if d.epoch() > 0 {
 					return false, installation.ErrEpoch
 				}
-				return put(ctx, now, r)
-			}
+				return put(ctx, r)
+			})
 		},
 		fails: []string{"move/put-epoch"},
 	},
 	{
 		name: "puts rows by a commit, with an event",
 		inflict: func(d *decorator) {
-			put := d.onPut
-			d.onPut = func(
-				ctx context.Context, now time.Time, r installation.Row,
-			) (bool, error) {
-				written, err := put(ctx, now, r)
+			d.aroundPut(func(ctx context.Context, r installation.Row, put putRow) (bool, error) {
+				written, err := put(ctx, r)
 				if written && r.Record != nil {
 					c := create(at("beside"))
 					c.Epoch, c.Events = d.epoch(), []installation.Event{eventOf(c, "put")}
 					_, _ = d.Store.Commit(ctx, c)
 				}
 				return written, err
-			}
+			})
 		},
 		fails: []string{
 			"move/put",
@@ -244,10 +235,7 @@ var moveFlaws = []flaw{
 	{
 		name: "takes claims away",
 		inflict: func(d *decorator) {
-			put := d.onPut
-			d.onPut = func(
-				ctx context.Context, now time.Time, r installation.Row,
-			) (bool, error) {
+			d.aroundPut(func(ctx context.Context, r installation.Row, put putRow) (bool, error) {
 				if r.Record != nil {
 					c := installation.Change{Key: r.Record.Key, Record: r.Record}
 					if old := d.holder(c); old != nil {
@@ -256,23 +244,20 @@ var moveFlaws = []flaw{
 						_, _ = d.Store.Commit(ctx, free)
 					}
 				}
-				return put(ctx, now, r)
-			}
+				return put(ctx, r)
+			})
 		},
 		fails: []string{"move/put-claim"},
 	},
 	{
 		name: "puts rows of any form",
 		inflict: func(d *decorator) {
-			put := d.onPut
-			d.onPut = func(
-				ctx context.Context, now time.Time, r installation.Row,
-			) (bool, error) {
+			d.aroundPut(func(ctx context.Context, r installation.Row, put putRow) (bool, error) {
 				if ctx.Err() == nil && r.Validate() != nil {
 					return false, nil
 				}
-				return put(ctx, now, r)
-			}
+				return put(ctx, r)
+			})
 		},
 		fails: []string{"move/put-invalid"},
 	},
@@ -280,43 +265,31 @@ var moveFlaws = []flaw{
 		name: "keeps the outcomes that it gets",
 		inflict: func(d *decorator) {
 			given := make(map[installation.Digest]*installation.Outcome)
-			put, scan := d.onPut, d.onScan
-			d.onPut = func(
-				ctx context.Context, now time.Time, r installation.Row,
-			) (bool, error) {
+			d.aroundPut(func(ctx context.Context, r installation.Row, put putRow) (bool, error) {
 				if r.Outcome != nil {
 					given[r.Outcome.Digest] = r.Outcome
 				}
-				return put(ctx, now, r)
-			}
-			d.onScan = func(ctx context.Context) iter.Seq2[installation.Row, error] {
-				return func(yield func(installation.Row, error) bool) {
-					for r, err := range scan(ctx) {
-						if r.Outcome != nil && given[r.Outcome.Digest] != nil {
-							r.Outcome.Data = given[r.Outcome.Digest].Data
-						}
-						if !yield(r, err) {
-							return
-						}
-					}
+				return put(ctx, r)
+			})
+			scanning(func(r *installation.Row) bool {
+				if r.Outcome != nil && given[r.Outcome.Digest] != nil {
+					r.Outcome.Data = given[r.Outcome.Digest].Data
 				}
-			}
+				return true
+			})(d)
 		},
 		fails: []string{"move/put-older", "move/ownership"},
 	},
 	{
 		name: "puts rows after the context has ended",
 		inflict: func(d *decorator) {
-			put := d.onPut
-			d.onPut = func(
-				ctx context.Context, now time.Time, r installation.Row,
-			) (bool, error) {
-				written, err := put(context.WithoutCancel(ctx), now, r)
+			d.aroundPut(func(ctx context.Context, r installation.Row, put putRow) (bool, error) {
+				written, err := put(context.WithoutCancel(ctx), r)
 				if ctx.Err() != nil {
 					return false, ctx.Err()
 				}
 				return written, err
-			}
+			})
 		},
 		fails: []string{"context/rejected"},
 	},
@@ -338,25 +311,38 @@ func scanning(f func(r *installation.Row) bool) func(*decorator) {
 	}
 }
 
+// putRow puts a row.
+type putRow func(ctx context.Context, r installation.Row) (bool, error)
+
+// aroundPut calls f in place of Put.
+func (d *decorator) aroundPut(
+	f func(ctx context.Context, r installation.Row, put putRow) (bool, error),
+) {
+	put := d.onPut
+	d.onPut = func(ctx context.Context, now time.Time, r installation.Row) (bool, error) {
+		return f(ctx, r, func(ctx context.Context, r installation.Row) (bool, error) {
+			return put(ctx, now, r)
+		})
+	}
+}
+
 // putting passes a copy of each row that is put to f.
 func putting(f func(r *installation.Row)) func(*decorator) {
 	return func(d *decorator) {
-		put := d.onPut
-		d.onPut = func(ctx context.Context, now time.Time, r installation.Row) (bool, error) {
+		d.aroundPut(func(ctx context.Context, r installation.Row, put putRow) (bool, error) {
 			r = clone(r)
 			if r.Validate() == nil {
 				f(&r)
 			}
-			return put(ctx, now, r)
-		}
+			return put(ctx, r)
+		})
 	}
 }
 
 // forcing puts a row that is not newer if f returns true for the old row and the given one.
 func forcing(f func(old, r installation.Row) bool) func(*decorator) {
 	return func(d *decorator) {
-		put := d.onPut
-		d.onPut = func(ctx context.Context, now time.Time, r installation.Row) (bool, error) {
+		d.aroundPut(func(ctx context.Context, r installation.Row, put putRow) (bool, error) {
 			var old installation.Row
 			if r.Validate() == nil {
 				for stored := range d.Store.Scan(ctx) {
@@ -374,7 +360,7 @@ func forcing(f func(old, r installation.Row) bool) func(*decorator) {
 					r.Outcome.Until = old.Outcome.Until.Add(time.Second)
 				}
 			}
-			return put(ctx, now, r)
-		}
+			return put(ctx, r)
+		})
 	}
 }

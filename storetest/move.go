@@ -111,7 +111,13 @@ var moveCases = []testCase{
 			both.Outcome = outcome("key", "data")
 			many.Ops = slices.Repeat(many.Ops, installation.RememberedOps+1)
 			none.Ops = nil
-			for _, r := range []installation.Row{{}, both, many, none, row(at("a"), 0)} {
+			other := row(at("a"), 2)
+			other.Ops[0].Revision = 1
+			remembers := kept("tenant", "key", now)
+			remembers.Ops = other.Ops
+			for _, r := range []installation.Row{
+				{}, both, many, none, other, remembers, row(at("a"), 0),
+			} {
 				if written, err := m.Put(t.Context(), now, r); written ||
 					!errors.Is(err, installation.ErrInvalid) {
 					t.Errorf("put %s: got %t, error %v, want error %v", nameOf(r), written, err,

@@ -35,7 +35,7 @@ func (s *Store) Outcome(
 	return row.Outcome, err
 }
 
-// recordAt returns the row at key, which is empty if there is none.
+// recordAt returns the row at key. If nothing is stored, it returns the zero Row.
 func recordAt(
 	ctx context.Context, db querier, key installation.Key,
 ) (installation.Row, error) {
@@ -43,7 +43,7 @@ func recordAt(
 		"SELECT row FROM records WHERE tenant = ? AND id = ?", []byte(key.Tenant), []byte(key.ID)))
 }
 
-// outcomeAt returns the row of an outcome, which is empty if there is none.
+// outcomeAt returns the row of an outcome. If nothing is stored, it returns the zero Row.
 func outcomeAt(
 	ctx context.Context, db querier, tenant string, d installation.Digest,
 ) (installation.Row, error) {

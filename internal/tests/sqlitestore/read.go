@@ -129,8 +129,8 @@ func (s *Store) Events(
 	if err := ctx.Err(); err != nil {
 		return page, err
 	}
-	if q.Limit < 1 || q.Limit > installation.MaxPage {
-		return page, fmt.Errorf("%w: the limit %d", installation.ErrInvalid, q.Limit)
+	if err := q.Validate(); err != nil {
+		return page, err
 	}
 	var after int64
 	if q.After != "" {

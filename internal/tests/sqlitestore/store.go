@@ -48,8 +48,8 @@ CREATE INDEX IF NOT EXISTS eventsof ON events (tenant, seq);`
 // Store is an [installation.Store] in one file.
 type Store struct{ db *sql.DB }
 
-// Open opens the store in a file, and makes the file if there is none. The value of synchronous is
-// that of the pragma: FULL survives a loss of power.
+// Open opens the store in a file. It creates the file if it does not exist. The value of
+// synchronous is that of the pragma: FULL survives a loss of power.
 func Open(ctx context.Context, path, synchronous string) (*Store, error) {
 	db, err := sql.Open("sqlite", "file:"+path+"?_txlock=immediate&_pragma=busy_timeout(60000)"+
 		"&_pragma=journal_mode(WAL)&_pragma=synchronous("+synchronous+")")

@@ -13,6 +13,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -111,6 +112,18 @@ func readSources() (map[string]string, error) {
 	return sources, nil
 }
 
+// plant returns the sources with the fault of m.
+func (m mutant) plant(sources map[string]string) (map[string]string, error) {
+	changed := maps.Clone(sources)
+	for _, e := range m.edits {
+		if n := strings.Count(changed[e.file], e.old); n != 1 {
+			return nil, fmt.Errorf("%d times in %s, want once: %s", n, e.file, e.old)
+		}
+		changed[e.file] = strings.Replace(changed[e.file], e.old, e.new, 1)
+	}
+	return changed, nil
+}
+
 // try runs the suite on the store with a fault.
 func try(sources map[string]string, m mutant) result {
 	dir, err := os.MkdirTemp("", "mutant")
@@ -118,21 +131,11 @@ func try(sources map[string]string, m mutant) result {
 		return result{err: err}
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	changed := make(map[string]string)
-	for _, e := range m.edits {
-		text, ok := changed[e.file]
-		if !ok {
-			text = sources[e.file]
-		}
-		if n := strings.Count(text, e.old); n != 1 {
-			return result{err: fmt.Errorf("%d times in %s, want once: %s", n, e.file, e.old)}
-		}
-		changed[e.file] = strings.Replace(text, e.old, e.new, 1)
+	changed, err := m.plant(sources)
+	if err != nil {
+		return result{err: err}
 	}
-	for name, text := range sources {
-		if to, ok := changed[name]; ok {
-			text = to
-		}
+	for name, text := range changed {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			return result{err: err}
 		}

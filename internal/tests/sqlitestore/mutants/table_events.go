@@ -1,12 +1,14 @@
 package main
 
 const (
-	eachEvent = "	for _, e := range c.Events {\n"
-	encodeIt  = "		encoded, err := e.MarshalBinary()\n"
-	eventID   = "		e.ID = page.Next\n"
-	startAt   = "	page.Next = q.After\n"
-	seqAfter  = `"seq > ?"`
-	oneTenant = `where+" AND tenant = ?"`
+	eachEvent   = "	for _, e := range c.Events {\n"
+	encodeIt    = "		encoded, err := e.MarshalBinary()\n"
+	eventID     = "		e.ID = page.Next\n"
+	startAt     = "	page.Next = q.After\n"
+	seqAfter    = `"seq > ?"`
+	oneTenant   = `where+" AND tenant = ?"`
+	checkEvents = "	if err := q.Validate(); err != nil {\n		return page, err\n	}\n" +
+		"	var after int64\n"
 	endCommit = "Receipt{Revision: row.Record.Revision}, appendEvents(ctx, tx, c)"
 )
 
@@ -46,9 +48,10 @@ var eventMutants = []mutant{
 		"		e.ID = e.Key.Tenant + e.Key.ID + strconv.FormatInt(e.Revision, 10)\n"),
 	in("read.go", "events", "no cursor at the end", startAt, ""),
 	in("read.go", "events", "the end goes back to the start", startAt, "	page.Next = \"0\"\n"),
-	in("read.go", "events", "the limit is not checked",
-		"q.Limit < 1 || q.Limit > installation.MaxPage", "false"),
-	in("read.go", "events", "a limit of 0 is allowed", "q.Limit < 1 ||", "q.Limit < 0 ||"),
+	in("read.go", "events", "the limit is not checked", checkEvents, "	var after int64\n"),
+	in("read.go", "events", "a limit of 0 is allowed", checkEvents,
+		"	if err := q.Validate(); err != nil && q.Limit != 0 {\n		return page, err\n	}\n"+
+			"	var after int64\n"),
 	in("read.go", "events", "a bad cursor is unavailable",
 		"		if after, err = strconv.ParseInt(q.After, 10, 64); err != nil {\n"+
 			`			return page, fmt.Errorf("%w: the cursor is not from a page", `+

@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 const (
 	compare     = `" AND (%s, id, tenant) %s (?, ?, ?)", at, after)`
 	compareArgs = "args = append(args, p.at, []byte(p.id), []byte(p.tenant))"
@@ -74,10 +76,9 @@ var listMutants = []mutant{
 	in("read.go", "pages and cursors", "a cursor is trimmed",
 		"p.id, p.tenant = parts[1], parts[2]",
 		`p.id, p.tenant = strings.TrimSpace(parts[1]), parts[2]`),
-	in("read.go", "pages and cursors", "the query is not validated",
-		"	if err := q.Validate(); err != nil {\n		return page, err\n	}\n", ""),
-	in("read.go", "pages and cursors", "the limit is not validated",
-		"q.Validate(); err", "q.Counted().Validate(); err"),
+	in("read.go", "pages and cursors", "the query is not validated", checkList, "	at, from"),
+	in("read.go", "pages and cursors", "the limit is not validated", checkList,
+		strings.Replace(checkList, "q.Validate", "q.Counted().Validate", 1)),
 
 	in("read.go", "order and reverse", "Reverse is ignored", flip, "	if false {\n"),
 	in("read.go", "order and reverse", "Reverse is for deadlines too", flip,

@@ -7,6 +7,8 @@ const (
 	scanRow   = `	case errors.Is(err, sql.ErrNoRows):
 		return false, nil
 `
+	checkList = "	if err := q.Validate(); err != nil {\n		return page, err\n	}\n" +
+		"	at, from"
 	ended      = "	if ctx.Err() != nil {\n		return ctx.Err()\n	}\n"
 	writeEnded = "	if err := ctx.Err(); err != nil {\n		return err\n	}\n	tx, err"
 	pageOf     = "	rows, err := s.db.QueryContext(ctx, fmt.Sprintf("
@@ -132,8 +134,8 @@ var storeMutants = []mutant{
 		"	row, err := recordAt(context.WithoutCancel(ctx), s.db, key)\n"}}},
 	{kind: "contexts", name: "List looks nowhere", edits: []edit{
 		{"read.go", "	if err := ctx.Err(); err != nil {\n		return page, err\n	}\n" +
-			"	if err := q.Validate",
-			"	ctx = context.WithoutCancel(ctx)\n	if err := q.Validate"},
+			checkList,
+			"	ctx = context.WithoutCancel(ctx)\n" + checkList},
 	}},
 	{kind: "contexts", name: "Count looks nowhere", edits: []edit{
 		{"read.go", "	if err := ctx.Err(); err != nil {\n		return 0, err\n	}\n",
@@ -141,8 +143,8 @@ var storeMutants = []mutant{
 	}},
 	{kind: "contexts", name: "Events looks nowhere", edits: []edit{
 		{"read.go", "	if err := ctx.Err(); err != nil {\n		return page, err\n	}\n" +
-			"	if q.Limit",
-			"	ctx = context.WithoutCancel(ctx)\n	if q.Limit"},
+			checkEvents,
+			"	ctx = context.WithoutCancel(ctx)\n" + checkEvents},
 	}},
 	{kind: "contexts", name: "Namespace looks nowhere", edits: []edit{
 		{"store.go", "		return installation.Namespace{}, err\n	}\n" +
