@@ -273,10 +273,12 @@ func (r Row) Validate() error {
 	case len(r.Ops) < 1 || len(r.Ops) > RememberedOps:
 		return fmt.Errorf("%w: the row remembers %d changes, want 1 to %d",
 			ErrInvalid, len(r.Ops), RememberedOps)
-	case r.Record.Revision < 1 || r.Record.Generation < 0 ||
-		r.Ops[len(r.Ops)-1].Revision != r.Record.Revision:
+	case r.Record.Revision < 1 || r.Record.Generation < 0:
 		return fmt.Errorf("%w: revision %d of generation %d",
 			ErrInvalid, r.Record.Revision, r.Record.Generation)
+	case r.Ops[len(r.Ops)-1].Revision != r.Record.Revision:
+		return fmt.Errorf("%w: the last change led to revision %d, and the record has %d",
+			ErrInvalid, r.Ops[len(r.Ops)-1].Revision, r.Record.Revision)
 	}
 	return nil
 }

@@ -60,6 +60,9 @@ func (s *Store) Put(
 	}
 	txn := s.db.Txn(true)
 	defer txn.Abort()
+	if err := ctx.Err(); err != nil { // the wait for the lock may have been long
+		return false, err
+	}
 	forgetTombstones(txn, now)
 	forgetOutcomes(txn, now)
 	if row.Outcome != nil {

@@ -52,7 +52,7 @@ func (s *Store) begin(ctx context.Context) error {
 	return err
 }
 
-// row returns the row at a key of the database, and the zero Row if there is none.
+// row returns the row at a key of the database. A key without a value gives the zero Row.
 func (s *Store) row(key string) (installation.Row, error) {
 	var row installation.Row
 	value, ok := s.values[key]
