@@ -43,7 +43,8 @@ func (k Kind) String() string {
 // Node is one value of a tree. Nodes come from [Parse], the constructors and edits of other nodes.
 // The lookup methods treat a nil Node as a value without children, so lookups can be chained.
 type Node struct {
-	kind Kind
+	kind   Kind
+	weight uint32 // see Weight
 	// in is a pointer, so that fmt prints an address and not the content. If a Node is in an
 	// unexported field, fmt cannot call Format and would print the fields of a struct.
 	in *content
@@ -67,9 +68,20 @@ var (
 	falseNode = scalar(Bool, "false")
 )
 
-func scalar(k Kind, text string) *Node { return &Node{kind: k, in: &content{text: text}} }
+func scalar(k Kind, text string) *Node {
+	return &Node{kind: k, weight: weigh(text), in: &content{text: text}}
+}
 
-func container(k Kind, kids []kid) *Node { return &Node{kind: k, in: &content{kids: kids}} }
+func container(k Kind, kids []kid) *Node {
+	n := &Node{kind: k, weight: 1, in: &content{kids: kids}}
+	for _, kid := range kids {
+		n.weight += kid.node.weight + weigh(kid.name)
+	}
+	return n
+}
+
+// weigh returns the weight of a text. Short texts cost no more than the visit of their value.
+func weigh(text string) uint32 { return 1 + uint32(len(text)/64) }
 
 // NewString returns a new string node on every call. It rejects invalid UTF-8, which has no
 // JSON form, with an [*Error].
@@ -102,6 +114,15 @@ func (n *Node) Len() int {
 		return 0
 	}
 	return len(n.in.kids)
+}
+
+// Weight is a measure of the work to walk the tree once: a step for each value and each name, and
+// one for every 64 bytes of a text. The weight of nil is 0.
+func (n *Node) Weight() int {
+	if n == nil {
+		return 0
+	}
+	return int(n.weight)
 }
 
 // Children yields the elements or members in order, each with its unescaped reference token

@@ -1,6 +1,7 @@
 package masked
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/go-installation/installation/internal/jsontree"
@@ -65,23 +66,20 @@ type Op struct {
 // touches stay. It stops at the first invalid edit and returns all violations of that edit. It
 // applies the rule once, to the final document.
 //
-// The error is a [*validate.Error] with paths below path, or [ErrStored].
-func Apply(path string, stored Stored, ops []Op, rule Rule) (Result, error) {
-	d, err := open(path, stored, rule)
-	if err != nil {
-		return Result{}, err
-	}
-	if len(ops) > validate.MaxEdits {
-		d.broken.Count(path, len(ops), validate.MaxEdits)
-		return Result{}, d.violations()
-	}
-	for i, op := range ops {
-		d.apply(i, op)
-		if err := d.violations(); err != nil {
-			return Result{}, err
+// The error is a [*validate.Error] with paths below Path, [ErrStored], or that of the context.
+func (w Write) Apply(ctx context.Context, ops []Op) (Result, error) {
+	return w.run(ctx, func(d *draft) bool {
+		if len(ops) > validate.MaxEdits {
+			d.broken.Count(d.Path, len(ops), validate.MaxEdits)
+			return false
 		}
-	}
-	return d.result()
+		for i, op := range ops {
+			if d.apply(i, op); d.broken.Err() != nil {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 func (d *draft) apply(i int, op Op) {
@@ -102,7 +100,7 @@ func (d *draft) apply(i int, op Op) {
 	case Set, Add, SetExisting, Put, Merge:
 		d.write(op, tokens)
 	case SetSecret:
-		d.set(op.Pointer, tokens, d.hide(secret{plain: op.Value}))
+		d.set(op.Pointer, tokens, d.hide(secret{plain: op.Value, explicit: true}))
 	case Remove:
 		d.remove(op.Pointer, tokens)
 	case Test:
@@ -112,12 +110,17 @@ func (d *draft) apply(i int, op Op) {
 	}
 }
 
-// insideSecret reports whether a place is below a secret, where nothing can be read or changed.
+// insideSecret reports whether a place is below a secret, where nothing can be read or changed. It
+// also counts the steps of the edit, which searches and copies each object and array around the
+// place a few times.
 func (d *draft) insideSecret(tokens []string) bool {
-	for i := range tokens {
-		if d.isSecret(d.doc.At(tokens[:i])) {
+	n := d.doc
+	for _, token := range tokens {
+		if d.isSecret(n) {
 			return true
 		}
+		d.spend(1 + n.Len()/2)
+		n = n.Child(token)
 	}
 	return false
 }
@@ -166,8 +169,9 @@ func (d *draft) recognised(in, old *jsontree.Node, tokens []string) bool {
 	case !d.hasSecret(old):
 		return true
 	case key == "" || in.Kind() != jsontree.Object:
-		return in.Equal(old)
+		return d.equal(in, old)
 	}
+	d.spendOn(d.doc.At(around))
 	id := identity(in, key)
 	return id != "" && id == identity(old, key) && len(byKey(d.doc.At(around), key)[id]) == 1
 }
@@ -217,6 +221,7 @@ func (d *draft) mergePatch(patch, old *jsontree.Node, s spot, unsure bool) *json
 		unsure = unsure || d.hasSecret(old)
 		old = jsontree.NewObject()
 	}
+	d.spend(patch.Len() + old.Len())
 	given, have := patch.Lookup(), old.Lookup()
 	merged := old.Rewrite(func(name string, child *jsontree.Node) *jsontree.Node {
 		v := given(name)
@@ -274,7 +279,7 @@ func (d *draft) test(at string, have, want *jsontree.Node) {
 	switch {
 	case d.hasSecret(have):
 		d.violation(at, validate.RuleSealed, "cannot be compared: it is or holds a secret")
-	case have == nil || !have.Equal(want):
+	case have == nil || !d.equal(have, want):
 		d.violation(at, validate.RuleTest, "does not have the expected value")
 	}
 }

@@ -2,385 +2,350 @@ package masked
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
-	"sync"
 
 	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/internal/schema"
 	"github.com/go-installation/installation/validate"
 )
 
-// The destination rule: a write that changes where secrets go must provide these secrets again.
-// Otherwise anyone who may write a configuration, but not read its secrets, could send them to
-// a host of their own.
+// The destination rule: a write that may send a kept secret elsewhere must give the secret again.
+// Otherwise anyone who may write a configuration, but not read its secrets, could send them to a
+// host of their own.
 //
-// A destination is
+// So the rule asks of each value that a write adds, changes or removes: can the old or the new
+// value be a part of an address, or switch a protection off? See counts. A member name that comes
+// or goes is asked like a string. A secret that moves to another index of an array has to be given
+// again too, because the index can decide where it goes. It need not if the schema names a key of
+// the elements, or if the object around it moves with it and no x-exposes speaks of places.
 //
-//   - a string whose name, or the name of an object or array around it, is that of an address; a
-//     number called port;
-//   - a string that looks like an address, before or after the write, whatever its name;
-//   - a member name that looks like an address;
-//   - a value that the schema declares with x-exposes or the format of an address, except with
-//     x-exposes: [].
-//
-// The lists of names and forms are in addresses.go. In a pair such as {"name": "API_HOST", "value":
-// ...}, the name counts for the value.
-//
-// A destination changes if it is added or set to any other value: scheme, host, port, user
-// information, path and query all count. It also changes if it is removed from an object that
-// stays, or if another value replaces the object around it. It does not change if the object or
-// element around it is removed without a replacement. A removed destination with a default in the
-// schema changes to that default. Switches next to a destination, such as one for the verification
-// of certificates, are not checked.
-//
-// A secret is exposed to each destination of its document, except those whose x-exposes does not
-// list the secret. A secret is kept if it is stored before and after the write, because of a mask
-// or because the write does not mention it. A secret that is itself a destination, such as a
-// connection string, is a destination for the other secrets.
+// A changed value reaches all secrets of its document, or those that the schema names (x-exposes).
 
-// destination is a destination that the write changes.
-type destination struct {
-	at      string     // in the new document; of a removed one, its former place
+// redirect is a change that can send secrets elsewhere.
+type redirect struct {
+	at      string     // in the new document; of a removed value, its former place
 	exposes [][]string // places of the secrets that go there, as reference tokens
 	said    bool       // whether only these go there; otherwise all secrets do
 }
 
-// guard rejects the write if it changes a destination of secrets that it keeps. It adds one
-// violation for each such secret. It returns the pointers of all destinations that change. filled
-// is the document of the draft with the defaults of the schema.
-func (d *draft) guard(filled *jsontree.Node) []string {
-	if d.doc == nil {
-		return nil
-	}
-	c := comparison{draft: d, filled: make(map[*jsontree.Node]*jsontree.Node)}
-	c.pairFilled(d.doc, filled)
-	c.compare(d.before, d.doc, d.top(), naming{})
-	d.rejectKept(c.changed, d.exposed())
-	var pointers []string
-	for _, to := range c.changed {
-		pointers = append(pointers, to.at)
-	}
-	return pointers
+// comparison finds the redirects between two states of a document.
+type comparison struct {
+	*draft
+	found []redirect
+	moved map[*jsontree.Node]bool // secrets that moved
+	names map[string]naming       // what each name says, because names repeat
 }
 
-// rejectKept reports the stored secrets that go to a changed destination, and those that moved
-// to another destination.
-func (d *draft) rejectKept(changed []destination, moved map[*jsontree.Node]string) {
-	if len(d.stored) == 0 || len(changed)+len(moved) == 0 {
+// naming is what the names on the path to a value say about it.
+type naming struct {
+	below  class  // of the innermost name and of the names around it
+	own    class  // of the innermost name alone
+	secret bool   // the innermost name is that of a secret
+	inside bool   // a name around it is that of a secret
+	sealed string // the secret that contains the value, or ""; names below it are not shown
+}
+
+// guard rejects the write if it redirects secrets that it keeps, with one violation for each
+// secret. filled is the document with the defaults of the schema. A default redirects if it
+// replaces a removed value; the writer did not choose the others.
+func (d *draft) guard(filled *jsontree.Node, r *Result) {
+	c := comparison{
+		draft: d, moved: make(map[*jsontree.Node]bool), names: make(map[string]naming),
+	}
+	c.compare(d.before, d.doc, filled, d.root, naming{})
+	if i := slices.IndexFunc(c.found, func(to redirect) bool { return !to.said }); i >= 0 {
+		r.Redirects = c.found[i].at
+	}
+	if len(d.stored) == 0 || len(c.found)+len(c.moved) == 0 {
 		return
 	}
-	transform(d.doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
-		if !d.stored[n] {
-			return nil, false
+	transform(d.meter, d.doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
+		if d.stored[n] && c.redirects(at, n) {
+			r.Allowed = true
 		}
-		i := slices.IndexFunc(changed, func(to destination) bool { return to.reaches(at) })
-		if i >= 0 {
-			d.redirection(at, changed[i].at,
-				"goes to a destination that this write changes: give it again")
-		} else if to, ok := moved[n]; ok {
-			d.redirection(at, to,
-				"moves to where it goes to another destination: give it again")
-		}
-		return n, true
+		return n, d.isSecret(n)
 	})
+	r.Allowed = r.Allowed && d.AllowDestination
 }
 
-func (d *draft) redirection(secret, to, detail string) {
-	d.broken.AddViolation(validate.Violation{Path: d.path + secret, Related: d.path + to,
-		Rule: validate.RuleDestination, Detail: detail})
-}
-
-// reaches reports whether the secret at a place is exposed to the destination.
-func (to destination) reaches(at string) bool {
-	if !to.said {
-		return true
+// redirects reports whether the write redirects the secret n at a pointer, and rejects it unless
+// that is allowed.
+func (c *comparison) redirects(at string, n *jsontree.Node) bool {
+	v := validate.Violation{
+		Path: c.Path + at, Rule: validate.RuleDestination,
+		Detail: "moves, and its place can decide where it goes: give it again, or name the member " +
+			"that identifies the elements of the array in the schema (x-key)",
 	}
-	tokens, _ := jsontree.ParsePointer(at) // always valid: it is our own
-	return slices.ContainsFunc(to.exposes, func(place []string) bool {
+	if !c.moved[n] {
+		tokens, _ := jsontree.ParsePointer(at) // always valid: it is our own
+		i := slices.IndexFunc(c.found, func(to redirect) bool {
+			c.spend(1 + len(to.exposes))
+			return to.reaches(tokens)
+		})
+		if i < 0 {
+			return false
+		}
+		to := c.found[i].at
+		v.Related = c.Path + to
+		v.Detail = "can be sent elsewhere by this write: give it again, or set AllowDestination"
+		if c.HasSchema {
+			v.Detail += "; if no secret goes there, say so in the schema: " + c.opening(to)
+		}
+	}
+	if !c.AllowDestination {
+		c.broken.AddViolation(v)
+	}
+	return true
+}
+
+// reaches reports whether the secret at a place goes to the changed value.
+func (to redirect) reaches(tokens []string) bool {
+	return !to.said || slices.ContainsFunc(to.exposes, func(place []string) bool {
 		n := min(len(place), len(tokens))
 		return slices.Equal(place[:n], tokens[:n])
 	})
 }
 
-// comparison finds the destinations that differ between two states of the document.
-type comparison struct {
-	*draft
-	changed []destination
-	// filled maps an object of the new document to the same object with defaults, if the schema
-	// adds any.
-	filled map[*jsontree.Node]*jsontree.Node
-	named  map[string]bool // see byName
-}
-
-// pairFilled records the objects in n to which the schema adds members.
-func (c *comparison) pairFilled(n, filled *jsontree.Node) {
-	if n == filled {
-		return
-	}
-	c.filled[n] = filled
-	child := filled.Lookup()
-	for token, n := range n.Children() {
-		c.pairFilled(n, child(token))
-	}
-}
-
-// naming describes the names on the path to a value.
-type naming struct {
-	name   string // the innermost name
-	reach  reach  // of this name or of a name around it
-	beside bool   // the name is that of a part of an address, such as path, next to another part
-	// sealed is the pointer of the secret that contains the value, or "". Names below that pointer
-	// must not be shown.
-	sealed string
-}
-
-// into returns the naming of a child of n. It calls address only if it matters whether n has an
-// address.
-func (k naming) into(n *jsontree.Node, token string, address func() bool) naming {
-	k.beside = false
-	if n.Kind() != jsontree.Object {
-		return k
-	}
-	k.name = token
-	if k.reach < reachBelow {
-		k.reach = addressReach(token)
-	}
-	switch {
-	case isPairValue(token):
-		for name, sibling := range n.Children() {
-			if pairNames[squeeze(name)] && sibling.Kind() == jsontree.String &&
-				addressReach(sibling.Text()) > k.reach {
-				k.name, k.reach = sibling.Text(), addressReach(sibling.Text())
-			}
+// opening returns the schema that opens the place at a pointer.
+func (d *draft) opening(at string) string {
+	text, end := "", ""
+	tokens, _ := jsontree.ParsePointer(at)
+	for i, token := range tokens {
+		name, _ := json.Marshal(token)
+		around := cmp.Or(d.doc.At(tokens[:i]), d.before.At(tokens[:i]))
+		if around != nil && around.Kind() == jsontree.Array {
+			text, end = text+`{"items":`, end+"}"
+		} else {
+			text, end = text+`{"properties":{`+string(name)+":", end+"}}"
 		}
-	case addressCompanions[squeeze(token)]:
-		k.beside = address()
 	}
-	return k
+	return text + `{"x-exposes":[]}` + end
 }
 
-// addressIn returns a function that reports whether one of the objects has an address among its
-// members. The function computes the answer only once.
-func (c *comparison) addressIn(s spot, k naming, objects ...*jsontree.Node) func() bool {
-	return sync.OnceValue(func() bool {
-		return slices.ContainsFunc(objects, func(n *jsontree.Node) bool {
-			for name, child := range n.Children() {
-				below := k.into(n, name, func() bool { return false })
-				if child.IsContainer() && below.reach == reachBelow ||
-					s.child(n, name).isDestination(below, child) {
-					return true
-				}
-			}
-			return false
-		})
-	})
-}
-
-// compare finds the changes from a, which is nil for a new value, to b.
-func (c *comparison) compare(a, b *jsontree.Node, s spot, k naming) {
+// compare finds the redirects in a change from a to b. Either is nil if there is no such value. f
+// is b with the defaults of the schema.
+func (c *comparison) compare(a, b, f *jsontree.Node, s spot, k naming) {
+	c.spend(1)
+	kind := cmp.Or(b, a)
 	switch {
 	case a == b:
-	case a == nil:
-		c.added(b, s, k)
-	case c.isSecret(a) || c.isSecret(b) || !a.IsContainer() && !b.IsContainer():
-		if !c.unchanged(a, b) && !c.leaf(a, b, s, k) && !c.hidden(a, b, s, k) {
-			c.removed(a, s, k, true)
-			c.added(b, s, k)
+	case c.isSecret(a) || c.isSecret(b):
+		c.secret(a, b, s, k)
+	case a != nil && b != nil && a.Kind() != b.Kind():
+		if a.IsContainer() || b.IsContainer() {
+			c.compare(a, nil, nil, s, k)
+			c.compare(nil, b, b, s, k)
+			return
 		}
-	case a.Kind() == jsontree.Object && b.Kind() == jsontree.Object:
-		c.members(a, b, s, k)
-	case a.Kind() == jsontree.Array && b.Kind() == jsontree.Array:
-		was := c.align(a, b, s)
-		for i, child := range b.Children() {
-			c.compare(was[i], child, s.child(b, i), k.into(b, i, nil))
-		}
-	default:
-		c.removed(a, s, k, b.Kind() != jsontree.Null)
-		c.added(b, s, k)
+		c.leaf(a, b, s, k)
+	case kind.Kind() == jsontree.Object:
+		c.members(a, b, f, s, k)
+	case kind.Kind() == jsontree.Array:
+		c.elements(a, b, f, s, k)
+	case !a.Equal(b):
+		c.leaf(a, b, s, k)
 	}
 }
 
-// members finds the changes from one object to another.
-func (c *comparison) members(a, b *jsontree.Node, s spot, k naming) {
-	address := c.addressIn(s, k, a, b)
-	inA, inB := a.Lookup(), b.Lookup()
+func (c *comparison) members(a, b, f *jsontree.Node, s spot, k naming) {
+	inA, inB, inF := a.Lookup(), b.Lookup(), f.Lookup()
+	was, now := pairOf(a), pairOf(b)
 	for name, child := range b.Children() {
-		old := inA(name)
-		if c.sameLeaf(old, child) && !isPairValue(name) {
+		below := s.child(b, name)
+		if inA(name) == nil {
+			c.name(name, below, k)
+		} else if now.value == name && was != now { // the value now belongs to another name
+			c.compare(inA(name), nil, nil, below, c.into(k, name, was))
+			c.compare(nil, child, inF(name), below, c.into(k, name, now))
 			continue
 		}
-		below, now := s.child(b, name), k.into(b, name, address)
-		switch was := k.into(a, name, address); {
-		case old == nil:
-			c.name(name, below, k)
-			c.added(child, below, now)
-		case was.name != now.name: // the value now belongs to another name
-			c.removed(old, below, was, true)
-			c.added(child, below, now)
-		default:
-			c.compare(old, child, below, now)
-		}
+		c.compare(inA(name), child, inF(name), below, c.into(k, name, now))
 	}
-	standard := c.filled[b].Lookup()
 	for name, child := range a.Children() {
 		if inB(name) != nil {
 			continue
 		}
-		below, was := s.child(a, name), k.into(a, name, address)
-		if given := standard(name); given != nil {
-			c.compare(child, given, below, was)
+		below, standard := s.child(a, name), inF(name)
+		if standard == nil {
+			c.name(name, below, k)
+		}
+		c.compare(child, standard, standard, below, c.into(k, name, was))
+	}
+}
+
+// elements compares arrays. Elements match by the secret in them. An element that an edit left as it
+// was matches itself. The others match by the member that the schema names as key, or else by their
+// index.
+func (c *comparison) elements(a, b, f *jsontree.Node, s spot, k naming) {
+	was := make(map[*jsontree.Node]string, a.Len()) // index of each old element
+	for i, e := range a.Children() {
+		was[e], was[c.firstSecret(e)] = i, i
+	}
+	delete(was, nil)
+	counterpart := func(i string) string { return i }
+	if s.key() != "" && a != nil && b != nil {
+		keyed := c.keyed(b, a, s.key(), false)
+		counterpart = func(i string) string { e, _ := keyed(i); return was[e] }
+	}
+	old := make(map[string]string, b.Len()) // index in a by the index in b
+	matched := make(map[string]bool, a.Len())
+	for i, e := range b.Children() {
+		from, ok := was[c.firstSecret(e)]
+		if !ok && e.IsContainer() { // equal booleans are the same node
+			from, ok = was[e]
+		}
+		if !ok || matched[from] {
 			continue
 		}
-		c.name(name, below, k)
-		c.removed(child, below, was, false)
+		old[i], matched[from] = from, true
+		if from != i && s.key() == "" {
+			c.shift(e)
+		}
+	}
+	for i, e := range b.Children() {
+		from, ok := old[i]
+		if !ok && !matched[counterpart(i)] {
+			from = counterpart(i)
+			matched[from] = true
+		}
+		c.compare(a.Child(from), e, f.Child(i), s.child(b, i), k)
+	}
+	for i, e := range a.Children() {
+		if !matched[i] {
+			c.compare(e, nil, nil, s.child(a, i), k)
+		}
 	}
 }
 
-// sameLeaf reports whether two values without children are equal.
-func (c *comparison) sameLeaf(a, b *jsontree.Node) bool {
-	return a == b || a != nil && !a.IsContainer() && !c.isSecret(a) && !c.isSecret(b) &&
-		a.Equal(b)
+// firstSecret returns the first secret at n or below that was stored before the write, or nil.
+func (c *comparison) firstSecret(n *jsontree.Node) *jsontree.Node {
+	if c.stored[n] {
+		return n
+	}
+	if n.IsContainer() && c.hasSecret(n) {
+		for _, child := range n.Children() {
+			if found := c.firstSecret(child); found != nil {
+				return found
+			}
+		}
+	}
+	return nil
 }
 
-// name notes an added or removed member whose name is a destination: an address, or a host in
-// an object of addresses.
+// shift notes the secrets in an element that has another index than before.
+func (c *comparison) shift(n *jsontree.Node) {
+	switch {
+	case c.isSecret(n):
+		c.moved[n] = true
+	case c.schema != nil && c.schema.Exposes && c.hasSecret(n):
+		for _, child := range n.Children() {
+			c.shift(child)
+		}
+	}
+}
+
+// name judges the name of a member that comes or goes, like a string around the member.
 func (c *comparison) name(name string, s spot, k naming) {
+	c.spend(1 + len(name)/64)
 	exposes, said := s.exposes()
-	if (isAddress(name) || k.reach > reachNone && looksLikeHost(name)) &&
-		(!said || len(exposes) > 0) {
-		c.note(s, k, exposes, said)
+	if len(exposes) > 0 || !said && textCounts(name, spot{}, k.below, 0) {
+		c.note(s, k)
 	}
 }
 
-// added finds destinations in a new value.
-func (c *comparison) added(n *jsontree.Node, s spot, k naming) {
-	if given := c.secrets[n].plain; given != nil {
-		k.sealed = cmp.Or(k.sealed, s.at)
-		c.added(given, s, k)
-		return
-	}
-	if !n.IsContainer() {
-		c.leaf(nil, n, s, k)
-		return
-	}
-	address := c.addressIn(s, k, n)
-	for token, child := range n.Children() {
-		if n.Kind() == jsontree.Object {
-			c.name(token, s.child(n, token), k)
-		}
-		c.added(child, s.child(n, token), k.into(n, token, address))
-	}
-}
-
-// removed finds destinations in a value that was removed from an existing object. If an object or
-// array is removed without a replacement, its destinations do not count as changed, unless its name
-// or the schema says that it holds addresses.
-func (c *comparison) removed(n *jsontree.Node, s spot, k naming, replaced bool) {
-	if was := c.secrets[n].plain; was != nil {
-		k.sealed = cmp.Or(k.sealed, s.at)
-		c.removed(was, s, k, replaced)
-		return
-	}
-	if !n.IsContainer() {
-		c.leaf(n, nil, s, k)
-		return
-	}
-	if _, said := s.exposes(); k.reach < reachHere && !said && !replaced {
-		return
-	}
-	address := c.addressIn(s, k, n)
-	for token, child := range n.Children() {
-		if n.Kind() == jsontree.Object {
-			c.name(token, s.child(n, token), k)
-		}
-		c.removed(child, s.child(n, token), k.into(n, token, address), replaced)
-	}
-}
-
-// leaf reports whether a changed value is a destination. If so, it notes the destination.
-func (c *comparison) leaf(a, b *jsontree.Node, s spot, k naming) bool {
-	if !s.isDestination(k, a, b) {
-		return false
-	}
-	exposes, said := s.exposes()
-	c.note(s, k, exposes, said)
-	return true
-}
-
-// hidden is leaf for a replaced secret whose old value cannot be read. If neither the place nor the
-// name made the old value a secret, it may have been a URL with a password. hidden treats it as one
-// if a host replaces it.
-func (c *comparison) hidden(a, b *jsontree.Node, s spot, k naming) bool {
-	from, given := c.secrets[a].from, c.secrets[b].plain
-	if given == nil {
-		given = b
-	}
-	if !c.stored[a] || c.secrets[a].plain != nil || !textIs(given, looksLikeHost) ||
-		c.byName()[from] {
-		return false
-	}
-	exposes, said := s.exposes()
-	if said && len(exposes) == 0 {
-		return false
-	}
-	c.note(s, k, exposes, said)
-	return true
-}
-
-// byName returns the places of the stored document that are sensitive whatever their value.
-func (c *comparison) byName() map[string]bool {
-	if c.named == nil {
-		c.named = pointerSet(c.rule.Sensitive(c.before))
-	}
-	return c.named
-}
-
-func (c *comparison) note(s spot, k naming, exposes [][]string, said bool) {
-	at := cmp.Or(k.sealed, s.at)
-	if n := len(c.changed); n > 0 && c.changed[n-1].at == at {
-		return
-	}
-	c.changed = append(c.changed, destination{at, exposes, said})
-}
-
-// isDestination reports whether one of the values, which may be nil, is a destination at this
-// place.
-func (s spot) isDestination(k naming, values ...*jsontree.Node) bool {
+// leaf judges a changed value without children. In a given secret, a value with the name of a secret
+// is no address, unless it looks like one.
+func (c *comparison) leaf(a, b *jsontree.Node, s spot, k naming) {
+	c.spend(a.Weight() + b.Weight())
 	exposes, said := s.exposes()
 	switch {
-	case said:
-		return len(exposes) > 0
-	case s.place != nil && s.place.Address():
-		return true
+	case said && len(exposes) == 0:
+	case said,
+		k.sealed != "" && k.secret && isAddress(b, k.below),
+		(k.sealed == "" || !k.secret) && (counts(a, s, k.below, k.own) || counts(b, s, k.below, k.own)):
+		c.note(s, k)
 	}
-	return slices.ContainsFunc(values, func(n *jsontree.Node) bool {
-		return k.says(n) || textIs(n, isAddress)
-	})
 }
 
-// exposes returns the declarations of the schema about the secrets that go to the value here.
+// secret judges a change in which a or b is a secret.
+func (c *comparison) secret(a, b *jsontree.Node, s spot, k naming) {
+	if c.stored[b] {
+		c.moved[b] = true
+		b = nil
+	}
+	k.sealed = cmp.Or(k.sealed, s.at)
+	old, given := c.secrets[a], c.secrets[b]
+	k.secret = k.secret || given.explicit || s.place != nil && s.place.Verdict() == schema.Secret
+	exposes, said := s.exposes()
+	switch {
+	case said && len(exposes) == 0:
+	case said, c.isSecret(a) && old.plain == nil && k.unknownCounts():
+		c.note(s, k)
+	default:
+		for _, n := range []*jsontree.Node{cmp.Or(old.plain, a), cmp.Or(given.plain, b)} {
+			if !c.isSecret(n) {
+				c.compare(nil, n, n, spot{at: s.at}, k)
+			}
+		}
+	}
+}
+
+// unknownCounts reports whether a sealed value, which cannot be read here, can be an address. The
+// names decide. Where no name makes it a secret, its form did, and most such forms are addresses.
+func (k naming) unknownCounts() bool {
+	return k.below&label != 0 || !k.secret && (!k.inside || k.below&guarded != 0)
+}
+
+func (c *comparison) note(s spot, k naming) {
+	exposes, said := s.exposes()
+	at := cmp.Or(k.sealed, s.at)
+	if n := len(c.found); n == 0 || c.found[n-1].at != at {
+		c.found = append(c.found, redirect{at, exposes, said})
+	}
+}
+
+// into returns the naming of a member. A value in a pair has the name of the pair.
+func (c *comparison) into(k naming, name string, p pair) naming {
+	says := c.says(name)
+	if p.value == name && p.name != "" {
+		named := c.says(p.name)
+		says = naming{
+			below: says.below | named.below, own: named.own, secret: says.secret || named.secret,
+		}
+	}
+	says.below |= k.below
+	says.inside, says.sealed = k.inside || k.secret, k.sealed
+	return says
+}
+
+func (c *comparison) says(name string) naming {
+	says, known := c.names[name]
+	if !known {
+		c.spend(len(name))
+		says.below, says.own = classOf(name)
+		says.secret = sensitiveName(name) > plain
+		c.names[name] = says
+	}
+	return says
+}
+
+// pair is a pair such as {"name": "API_HOST", "value": ...}: its name, and the member that holds
+// the value. It is zero for other objects.
+type pair struct{ name, value string }
+
+func pairOf(n *jsontree.Node) pair {
+	if n == nil {
+		return pair{}
+	}
+	name, value, _ := pairName(n)
+	return pair{name, value}
+}
+
+// exposes returns the places of the secrets that go to the value here, as the schema declares them.
 func (s spot) exposes() (places [][]string, said bool) {
 	if s.place == nil {
 		return nil, false
 	}
 	return s.place.Exposes()
-}
-
-// says reports whether the names make n a destination.
-func (k naming) says(n *jsontree.Node) bool {
-	switch {
-	case n == nil || k.reach == reachNone && !k.beside || isCredential(k.name):
-		return false
-	case n.Kind() == jsontree.Number:
-		return k.reach == reachBelow && isPort(k.name)
-	case k.reach == reachHosts || k.reach > reachNone && aboutAddress(k.name):
-		return textIs(n, looksLikeHost)
-	}
-	return n.Kind() == jsontree.String
-}
-
-// unchanged reports whether a and b look the same to a reader and have the very same secrets.
-func (d *draft) unchanged(a, b *jsontree.Node) bool {
-	var changed []string
-	d.diff(a, b, "", &changed)
-	return len(changed) == 0
 }

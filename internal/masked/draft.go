@@ -1,6 +1,8 @@
 package masked
 
 import (
+	"context"
+
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/schema"
 	"github.com/go-installation/installation/validate"
@@ -13,8 +15,8 @@ import (
 // node moves, and no JSON Pointers need updates during the write. A mask in a request is a
 // different node and cannot be mistaken for a secret.
 type draft struct {
-	path    string // of the document, for violations
-	rule    Rule
+	Write
+	*meter
 	schema  *schema.Schema // of the rule; nil = none
 	doc     *jsontree.Node
 	before  *jsontree.Node // doc before the write
@@ -22,29 +24,31 @@ type draft struct {
 	secrets map[*jsontree.Node]secret
 	stored  map[*jsontree.Node]bool // the secrets before the write
 	literal map[*jsontree.Node]bool // the strings "***" before the write that are no masks
-	root    *schema.Place           // see top
+	holds   map[*jsontree.Node]bool // see hasSecret
+	root    spot                    // of the whole document
 	broken  validate.List
 }
 
 // secret is the value behind a mask node.
 type secret struct {
-	from  string         // pointer at which the value is sealed or was stored plain; "" = new
-	plain *jsontree.Node // the value if it is not sealed yet, else nil
+	from     string         // pointer at which the value is sealed or was stored plain; "" = new
+	plain    *jsontree.Node // the value if it is not sealed yet, else nil
+	explicit bool           // the caller said that it is a secret (SetSecret)
 }
 
 // newDraft returns the stored document as a reader sees it.
-func newDraft(path string, stored Stored, rule Rule) *draft {
+func newDraft(w Write, m *meter) *draft {
 	d := &draft{
-		path:    path,
-		rule:    rule,
-		secrets: make(map[*jsontree.Node]secret, len(stored.Sealed)),
+		Write: w, meter: m,
+		secrets: make(map[*jsontree.Node]secret, len(w.Stored.Sealed)),
 		literal: make(map[*jsontree.Node]bool),
+		holds:   make(map[*jsontree.Node]bool),
 	}
-	if r, ok := rule.(SchemaRule); ok {
-		d.schema = r.Schema
+	if r, ok := w.Rule.(SchemaRule); ok {
+		d.schema, d.root.place = r.Schema, r.Schema.Root()
 	}
-	sealed := pointerSet(stored.Sealed)
-	d.doc = transform(stored.Doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
+	sealed := pointerSet(w.Stored.Sealed)
+	d.doc = transform(m, w.Stored.Doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
 		if !sealed[at] {
 			if isMask(n) {
 				d.literal[n] = true
@@ -65,14 +69,21 @@ func newDraft(path string, stored Stored, rule Rule) *draft {
 	return d
 }
 
-// open is newDraft for a write. It fails with [ErrStored] if there is no mask at a sealed pointer,
-// because the write would silently drop that sealed value.
-func open(path string, stored Stored, rule Rule) (*draft, error) {
-	d := newDraft(path, stored, rule)
-	if d.sealed != len(stored.Sealed) {
-		return nil, ErrStored
-	}
-	return d, nil
+// run opens the stored document, applies edit and finishes the write. It fails with [ErrStored] if
+// there is no mask at a sealed pointer, because the write would silently drop that sealed value. If
+// edit returns false, run returns its violations at once.
+func (w Write) run(ctx context.Context, edit func(d *draft) (ok bool)) (Result, error) {
+	return metered(w.Path, func() (Result, error) {
+		m := &meter{ctx: ctx, left: MaxSteps, polled: MaxSteps + pollSteps}
+		d := newDraft(w, m)
+		if d.sealed != len(w.Stored.Sealed) {
+			return Result{}, ErrStored
+		}
+		if !edit(d) {
+			return Result{}, d.violations()
+		}
+		return d.result()
+	})
 }
 
 func (d *draft) hide(s secret) *jsontree.Node {
@@ -86,66 +97,66 @@ func (d *draft) isSecret(n *jsontree.Node) bool {
 	return ok
 }
 
-// hasSecret reports whether there is a secret at n or below.
+// hasSecret reports whether there is a secret at n or below. It remembers the answer for each
+// array and object, because an edit leaves most of them as they are.
 func (d *draft) hasSecret(n *jsontree.Node) bool {
-	if d.isSecret(n) {
-		return true
+	if !n.IsContainer() {
+		return d.isSecret(n)
+	}
+	has, known := d.holds[n]
+	if known {
+		return has
 	}
 	for _, c := range n.Children() {
-		if d.hasSecret(c) {
-			return true
+		d.spend(1)
+		if has = d.hasSecret(c); has {
+			break
 		}
 	}
-	return false
+	d.holds[n] = has
+	return has
 }
 
 func (d *draft) violation(at string, rule validate.Rule, detail string) {
-	d.broken.Add(d.path+at, rule, detail)
+	d.broken.Add(d.Path+at, rule, detail)
 }
 
 // cover hides sensitive values that are not hidden yet. It calls may to find out whether a value
 // can be sealed. If may returns false, it has added a violation that rejects the write, and cover
-// puts a mask without meaning in place of the value.
+// puts a mask without meaning in place of the value. An empty string is never a secret.
 func (d *draft) cover(may func(at string, n *jsontree.Node) bool) {
 	if d.doc == nil {
 		return
 	}
-	sensitive := pointerSet(d.rule.Sensitive(d.doc))
+	d.spendOn(d.doc)
+	sensitive := pointerSet(d.Rule.Sensitive(d.doc))
 	if len(sensitive) == 0 {
 		return
 	}
-	d.doc = transform(d.doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
+	var seal func(at string, n *jsontree.Node, singly bool) *jsontree.Node
+	seal = func(at string, n *jsontree.Node, singly bool) *jsontree.Node {
+		switch {
+		case d.isSecret(n), n.IsString(""):
+			return n
+		case n.IsContainer() && (singly || d.hasSecret(n)):
+			// Some values in it were sealed one by one under another rule and cannot be opened
+			// here. So the others are sealed one by one too.
+			return n.Rewrite(func(token string, child *jsontree.Node) *jsontree.Node {
+				return seal(jsontree.ChildPointer(at, token), child, true)
+			})
+		case !may(at, n):
+			return d.hide(secret{})
+		}
+		return d.hide(secret{from: at, plain: n})
+	}
+	d.doc = transform(d.meter, d.doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
 		switch {
 		case d.isSecret(n):
 			return n, true
 		case !sensitive[at]:
 			return nil, false
-		case n.IsContainer() && d.hasSecret(n):
-			return d.coverLeaves(n, at, may), true
-		case !may(at, n):
-			return d.hide(secret{}), true
 		}
-		return d.hide(secret{from: at, plain: n}), true
-	})
-}
-
-// coverLeaves hides the values in a container one by one. The rule wants the container to be sealed
-// as one value, but some values in it were already sealed one by one under another rule. These
-// values cannot be opened here.
-func (d *draft) coverLeaves(
-	n *jsontree.Node, at string, may func(at string, n *jsontree.Node) bool,
-) *jsontree.Node {
-	return transform(n, at, func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
-		if n.IsContainer() {
-			return nil, false
-		}
-		switch {
-		case d.isSecret(n):
-			return n, true
-		case !may(at, n):
-			return d.hide(secret{}), true
-		}
-		return d.hide(secret{from: at, plain: n}), true
+		return seal(at, n, false), true
 	})
 }
 
@@ -154,15 +165,6 @@ func (d *draft) coverLeaves(
 type spot struct {
 	at    string
 	place *schema.Place
-}
-
-// top returns the spot of the whole document. It is computed once, because a schema can declare a
-// lot about it.
-func (d *draft) top() spot {
-	if d.root == nil && d.schema != nil {
-		d.root = d.schema.Root()
-	}
-	return spot{place: d.root}
 }
 
 // child returns the spot of a child of n, where s is the spot of n.
@@ -176,7 +178,7 @@ func (s spot) child(n *jsontree.Node, token string) spot {
 
 // spot returns the spot that the reference tokens name.
 func (d *draft) spot(tokens []string) spot {
-	s, n := d.top(), d.doc
+	s, n := d.root, d.doc
 	for _, token := range tokens {
 		around := n
 		if n == nil {
@@ -189,6 +191,14 @@ func (d *draft) spot(tokens []string) spot {
 
 // isOpen reports whether the schema declares that there is no secret here.
 func (s spot) isOpen() bool { return s.place != nil && s.place.Verdict() == schema.Open }
+
+// key returns the name of the member that identifies elements of the array here, or "".
+func (s spot) key() string {
+	if s.place == nil {
+		return ""
+	}
+	return s.place.Key()
+}
 
 func pointerSet(pointers []string) map[string]bool {
 	set := make(map[string]bool, len(pointers))

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/go-installation/installation/internal/masked"
 )
 
@@ -58,15 +60,28 @@ func TestKnownFailuresOfMasks(t *testing.T) {
 			t.Errorf("a plain write sealed %v", got.Seal)
 		}
 	})
-	t.Run("litellm-39878 a partly masked text is no mask", func(t *testing.T) {
-		doc := strings.Replace(known.view(), `"secret":"***"`, `"secret":"s3****3t"`, 1)
-		if got := known.put(t, doc); got.Seal["/secret"] != `"s3****3t"` {
-			t.Errorf("got %+v", got)
+	t.Run("litellm-39878 the mask of another program is no secret", func(t *testing.T) {
+		for _, value := range []string{`"s3****3t"`, `"****"`, `"a***"`, `"***\n"`, `"＊＊＊"`,
+			`"sk-t****u9XK"`, `"•••"`, `"●●●●●●●●"`, `"<redacted>"`, `"[Secret hidden]"`} {
+			doc := strings.Replace(known.view(), `"secret":"***"`, `"secret":`+value, 1)
+			got := known.put(t, doc).Rejected
+			if diff := cmp.Diff([]string{"c/secret mask-without-stored-value"}, got); diff != "" {
+				t.Errorf("%s: %s", value, diff)
+			}
+			_, err := masked.Replace("c", masked.Stored{}, parse(t, `{"secret":`+value+`}`),
+				masked.NameRule{})
+			if err == nil || !strings.Contains(err.Error(), "patch.SetSecret") {
+				t.Errorf("%s, on create: got %v", value, err)
+			}
+			r, err := masked.Apply("c", known.stored,
+				[]masked.Op{op(masked.SetSecret, "/secret", value)}, masked.NameRule{})
+			if err != nil || len(r.Seal) != 1 {
+				t.Errorf("%s, set explicitly: got %v", value, err)
+			}
 		}
 	})
 	t.Run("OpenNMS-4599 a real value with asterisks survives", func(t *testing.T) {
-		for _, value := range []string{`"****"`, `"**"`, `"a***"`, `"***\n"`, `" ***"`,
-			`"＊＊＊"`} {
+		for _, value := range []string{`"**"`, `"a*b*c*d"`, `"<secret"`, `"[]"`, `"a secret"`} {
 			doc := strings.Replace(known.view(), `"secret":"***"`, `"secret":`+value, 1)
 			if got := known.put(t, doc); got.Seal["/secret"] != value {
 				t.Errorf("%s: got %+v", value, got)

@@ -77,11 +77,11 @@ type Result struct {
 	// rule. If the caller skips such a write, the values stay plain until the next write.
 	Changed []string
 
-	// Redirected are the pointers of the destinations (addresses that secrets go to) that the write
-	// changes. For a removed destination, it is the former pointer. Use Redirected to check secrets
-	// outside of the document that go to these destinations. The secrets in the document are
-	// already checked.
-	Redirected []string
+	// Redirects is the pointer of a change that can send secrets elsewhere, see destination.go; "" =
+	// there is none. Use it to check secrets outside of the document. The secrets in the document are
+	// already checked. If Write.AllowDestination let such a change pass, Allowed is set.
+	Redirects string
+	Allowed   bool
 }
 
 // Move is a sealed value that stays. From and To differ if the value moved, for example because an
@@ -113,18 +113,29 @@ func rejected(path string, err error) error {
 	return l.Err()
 }
 
+// Write is a write of a document.
+type Write struct {
+	Path   string // of the document, for violations
+	Stored Stored
+	Rule   Rule
+	// AllowDestination turns the destination rule off, see destination.go.
+	AllowDestination bool
+	// HasSchema says that this kind of document can have a schema, so that violations name it as a
+	// way out.
+	HasSchema bool
+}
+
 // Mask returns doc as a reader is allowed to see it, with Text at each sealed value. It also hides
 // values that are sensitive under rule but were stored plain under an older rule. It ignores sealed
 // pointers that doc does not have.
 func Mask(doc *jsontree.Node, sealed []string, rule Rule) *jsontree.Node {
-	d := newDraft("", Stored{Doc: doc, Sealed: sealed}, rule)
-	return d.doc
+	return newDraft(Write{Stored: Stored{Doc: doc, Sealed: sealed}, Rule: rule}, nil).doc
 }
 
 // Fill returns doc with the given values at their pointers. If values has the opened value of every
 // sealed place, the result is the plain document. Fill ignores pointers that doc does not have.
 func Fill(doc *jsontree.Node, values map[string]*jsontree.Node) *jsontree.Node {
-	return transform(doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
+	return transform(nil, doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
 		v, ok := values[at]
 		return v, ok
 	})
@@ -134,16 +145,18 @@ func Fill(doc *jsontree.Node, values map[string]*jsontree.Node) *jsontree.Node {
 // the top down. If f returns true, the result of f replaces the value. Then transform does not
 // visit the children of the value.
 func transform(
-	n *jsontree.Node, at string, f func(at string, n *jsontree.Node) (*jsontree.Node, bool),
+	m *meter, n *jsontree.Node, at string,
+	f func(at string, n *jsontree.Node) (*jsontree.Node, bool),
 ) *jsontree.Node {
 	if n == nil {
 		return nil
 	}
+	m.spend(1 + len(at)/64)
 	if v, ok := f(at, n); ok {
 		return v
 	}
 	return n.Rewrite(func(token string, child *jsontree.Node) *jsontree.Node {
-		return transform(child, jsontree.ChildPointer(at, token), f)
+		return transform(m, child, jsontree.ChildPointer(at, token), f)
 	})
 }
 

@@ -161,7 +161,7 @@ func TestRoundTripOfRandomDocuments(t *testing.T) {
 // replaced by their secrets. Only arrays may cause a rejection.
 func (v vault) replace(tb testing.TB, doc, incoming string) outcome {
 	tb.Helper()
-	r, err := masked.Replace("c", v.stored, parse(tb, incoming), masked.NameRule{})
+	r, err := masked.ReplaceAnywhere("c", v.stored, parse(tb, incoming), masked.NameRule{})
 	if e, ok := errors.AsType[*validate.Error](err); ok {
 		for _, violation := range e.Violations {
 			if violation.Rule != validate.RuleAmbiguousMask {
@@ -185,7 +185,7 @@ func (v vault) replace(tb testing.TB, doc, incoming string) outcome {
 // apply edits the masked document, and the plain one for comparison.
 func (v vault) apply(tb testing.TB, doc string, ops ...masked.Op) outcome {
 	tb.Helper()
-	r, err := masked.Apply("c", v.stored, ops, masked.NameRule{})
+	r, err := masked.ApplyAnywhere("c", v.stored, ops, masked.NameRule{})
 	if err != nil {
 		tb.Fatalf("%s\nedited: %v", doc, err)
 	}

@@ -1,6 +1,8 @@
 package masked
 
 import (
+	"context"
+
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/validate"
 )
@@ -14,20 +16,19 @@ import (
 // array of the same length. If the index alone counted, a write that removes an element would give
 // the secrets of later elements to their neighbours.
 //
-// The error is a [*validate.Error] with paths below path, or [ErrStored].
-func Replace(path string, stored Stored, incoming *jsontree.Node, rule Rule) (Result, error) {
-	d, err := open(path, stored, rule)
-	if err != nil {
-		return Result{}, err
-	}
-	d.doc = d.merge(incoming, d.doc, d.top(), false)
-	return d.result()
+// The error is a [*validate.Error] with paths below Path, [ErrStored], or that of the context.
+func (w Write) Replace(ctx context.Context, incoming *jsontree.Node) (Result, error) {
+	return w.run(ctx, func(d *draft) bool {
+		d.doc = d.merge(incoming, d.doc, d.root, false)
+		return true
+	})
 }
 
 // merge returns in with the secrets of old in place of masks. It returns nil if the value is to be
 // omitted. If unsure is set, in and old can be different things, such as two elements matched by
 // index only. Then merge accepts no mask, but still seals what replaces a secret.
 func (d *draft) merge(in, old *jsontree.Node, s spot, unsure bool) *jsontree.Node {
+	d.spend(1 + len(s.at)/64)
 	switch {
 	case in == nil:
 		return nil
@@ -35,6 +36,8 @@ func (d *draft) merge(in, old *jsontree.Node, s spot, unsure bool) *jsontree.Nod
 		return d.resolve(in, old, s.at, unsure)
 	case d.isSecret(old):
 		return d.overwrite(in, old, s)
+	case !unsure && in.Kind() == jsontree.Array && d.hasSecret(old) && d.equal(in, old):
+		return old
 	}
 	counterpart := d.pair(in, old, s, unsure)
 	return in.Rewrite(func(token string, child *jsontree.Node) *jsontree.Node {
@@ -55,7 +58,8 @@ func (d *draft) resolve(in, old *jsontree.Node, at string, unsure bool) *jsontre
 	switch {
 	case unsure:
 		d.violation(at, validate.RuleAmbiguousMask,
-			"*** in an array, or in place of one, that changed: give the secret again")
+			"*** in an array, or in place of one, that changed: give the secret again, or name the "+
+				"member that identifies the elements in the schema (x-key)")
 		return d.hide(secret{})
 	case d.isSecret(old), d.literal[old]:
 		return old
@@ -75,7 +79,7 @@ func (d *draft) overwrite(in, old *jsontree.Node, s spot) *jsontree.Node {
 		return nil
 	case s.isOpen():
 		return in
-	case !d.rejectMasks(s.at, in):
+	case !d.mayBeSealed(s.at, in):
 		return old
 	case in.IsString(""):
 		d.violation(s.at, validate.RuleEmptySecret,
@@ -105,11 +109,12 @@ func (d *draft) pair(in, old *jsontree.Node, s spot, unsure bool) pairing {
 // elements returns the pairing for the elements of two arrays.
 func (d *draft) elements(in, old *jsontree.Node, s spot, unsure bool) pairing {
 	switch {
-	case !d.hasSecret(old) || in.Equal(old):
+	case !d.hasSecret(old):
 		return func(token string) (*jsontree.Node, bool) { return old.Child(token), unsure }
 	case s.key() != "":
-		return keyed(in, old, s.key(), unsure)
+		return d.keyed(in, old, s.key(), unsure)
 	}
+	d.spend(in.Weight() + 2*old.Weight())
 	looks := make(map[string]int)
 	for _, o := range old.Children() {
 		looks[look(o)]++
@@ -121,17 +126,16 @@ func (d *draft) elements(in, old *jsontree.Node, s spot, unsure bool) pairing {
 	}
 }
 
-// key returns the name of the member that identifies elements of the array here, or "".
-func (s spot) key() string {
-	if s.place == nil {
-		return ""
-	}
-	return s.place.Key()
+// equal is Node.Equal on the meter.
+func (d *draft) equal(a, b *jsontree.Node) bool {
+	d.spend(min(a.Weight(), b.Weight()))
+	return a.Equal(b)
 }
 
 // keyed matches the elements with the same value in the member called key. An element matches
 // nothing, and is unsure, if it has no such value or another element of its array has the same one.
-func keyed(in, old *jsontree.Node, key string, unsure bool) pairing {
+func (d *draft) keyed(in, old *jsontree.Node, key string, unsure bool) pairing {
+	d.spend(in.Weight() + old.Weight())
 	given, stored := byKey(in, key), byKey(old, key)
 	return func(token string) (*jsontree.Node, bool) {
 		id := identity(in.Child(token), key)

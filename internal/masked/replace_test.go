@@ -94,9 +94,13 @@ var replaceTests = []struct {
 		want:     outcome{Rejected: []string{"configuration/adobe_secret empty-secret"}},
 	},
 	{
-		name: "empty string without a secret is one", incoming: `{"adobe_secret":""}`,
-		want: outcome{Doc: `{"adobe_secret":"***"}`,
-			Seal: map[string]string{"/adobe_secret": `""`}, Changed: []string{""}},
+		name: "an empty string is no secret", incoming: `{"adobe_secret":""}`,
+		want: outcome{Doc: `{"adobe_secret":""}`, Changed: []string{""}},
+	},
+	{
+		name: "nor on the second write", stored: `{"adobe_secret":""}`,
+		incoming: `{"adobe_secret":""}`,
+		want:     outcome{Doc: `{"adobe_secret":""}`},
 	},
 	{
 		name: "mask on create", incoming: `{"vendor":"***","adobe_secret":"***"}`,
@@ -146,12 +150,10 @@ var replaceTests = []struct {
 		},
 	},
 	{
-		name: "almost a mask is a value", stored: replaceDoc, sealed: replaceSealed,
+		name: "almost a mask is refused", stored: replaceDoc, sealed: replaceSealed,
 		incoming: `{"vendor":"Adobe","adobe_secret":"****","mpt_token":"*** "}`,
-		want: outcome{
-			Doc: replaceDoc, Seal: map[string]string{"/adobe_secret": `"****"`,
-				"/mpt_token": `"*** "`}, Changed: replaceSealed,
-		},
+		want: outcome{Rejected: []string{"configuration/adobe_secret mask-without-stored-value",
+			"configuration/mpt_token mask-without-stored-value"}},
 	},
 	{
 		name: "an escaped mask is a mask", stored: replaceDoc, sealed: replaceSealed,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/validate"
@@ -13,21 +14,21 @@ import (
 // and collects what changed. It returns all violations, sorted by path.
 func (d *draft) result() (Result, error) {
 	d.dropNulls()
-	d.cover(d.rejectMasks)
+	d.cover(d.mayBeSealed)
 	d.rejectLiterals()
 	r := Result{Changed: d.changed()}
 	if len(r.Changed) > 0 {
 		filled := d.defaults()
-		r.Redirected = d.guard(filled)
+		d.guard(filled, &r)
 		if filled != d.doc {
 			d.doc = filled
-			d.cover(d.rejectMasks)
+			d.cover(d.mayBeSealed)
 			r.Changed = d.changed()
 		}
 	}
 	r.Doc = d.doc
 	hidden := 0
-	transform(d.doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
+	transform(d.meter, d.doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
 		s, ok := d.secrets[n]
 		switch {
 		case !ok:
@@ -71,9 +72,10 @@ func (d *draft) limits(hidden, secrets int) {
 	if d.doc == nil {
 		return
 	}
-	d.broken.Count(d.path, secrets, validate.MaxSecrets)
+	d.spendOn(d.doc)
+	d.broken.Count(d.Path, secrets, validate.MaxSecrets)
 	err := d.doc.Check(jsontree.Limits{Bytes: max(1, validate.MaxDocument-hidden)})
-	_ = d.broken.Merge(rejected(d.path, err)) // always a *validate.Error
+	_ = d.broken.Merge(rejected(d.Path, err)) // always a *validate.Error
 }
 
 // violations returns the violations sorted by path, because masks and sensitive values are
@@ -91,27 +93,56 @@ func (d *draft) violations() error {
 // noSecretHere explains why a mask is rejected.
 const noSecretHere = "no secret is stored here that *** could stand for"
 
-// rejectMasks reports whether a value can be sealed as a whole. It adds a violation and returns
+// mayBeSealed reports whether a value can be sealed as a whole. It adds a violation and returns
 // false if the value is or contains a mask, which would become part of the secret. The violation is
 // at the whole value, because the names inside would be part of the secret too.
-func (d *draft) rejectMasks(at string, n *jsontree.Node) bool {
-	if !hasMask(n) {
+func (d *draft) mayBeSealed(at string, n *jsontree.Node) bool {
+	d.spendOn(n)
+	switch {
+	case hasText(n, func(s string) bool { return s == Text }):
+		d.violation(at, validate.RuleMaskWithoutStoredValue, noSecretHere)
+	case hasText(n, LooksMasked):
+		d.violation(at, validate.RuleMaskWithoutStoredValue, "looks like the mask of another "+
+			"program: give the secret itself, or *** to keep a stored one; if it is the secret, "+
+			"set it with patch.SetSecret")
+	default:
 		return true
 	}
-	d.violation(at, validate.RuleMaskWithoutStoredValue, noSecretHere)
 	return false
 }
 
-func hasMask(n *jsontree.Node) bool {
-	if isMask(n) {
-		return true
+func hasText(n *jsontree.Node, is func(string) bool) bool {
+	if n.Kind() == jsontree.String {
+		return is(n.Text())
 	}
 	for _, child := range n.Children() {
-		if hasMask(child) {
+		if hasText(child, is) {
 			return true
 		}
 	}
 	return false
+}
+
+// maskRunes are asterisks and bullets, with which programs write over the characters of a secret.
+const maskRunes = "*＊∗✱•●∙⚫⬤◦‣⁃·‧・■▪█"
+
+// LooksMasked reports whether a text is the mask of some program, or a secret with a part masked:
+// ********, sk-t****u9XK, <redacted>.
+func LooksMasked(text string) bool {
+	run := 0
+	for _, r := range text {
+		if run++; !strings.ContainsRune(maskRunes, r) {
+			run = 0
+		}
+		if run == 3 {
+			return true
+		}
+	}
+	text = strings.ToLower(strings.TrimSpace(text))
+	within := strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">") ||
+		strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]")
+	says := func(word string) bool { return strings.Contains(text, word) }
+	return within && slices.ContainsFunc([]string{"redacted", "hidden", "masked", "secret"}, says)
 }
 
 // rejectLiterals adds a violation for each mask that stands for no secret. A "***" that was stored
@@ -120,7 +151,7 @@ func (d *draft) rejectLiterals() {
 	if !d.hasLiteral(d.doc) {
 		return
 	}
-	transform(d.doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
+	transform(d.meter, d.doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
 		if d.isLiteral(n) {
 			d.violation(at, validate.RuleMaskWithoutStoredValue, noSecretHere)
 		}
@@ -151,7 +182,7 @@ func (d *draft) isLiteral(n *jsontree.Node) bool {
 // would find no secret and store the null. A null that was already stored stays, so a write of what
 // was read changes nothing.
 func (d *draft) dropNulls() {
-	filled := transform(d.doc, "", func(_ string, n *jsontree.Node) (*jsontree.Node, bool) {
+	filled := transform(d.meter, d.doc, "", func(_ string, n *jsontree.Node) (*jsontree.Node, bool) {
 		if n.Kind() != jsontree.Null {
 			return nil, false
 		}
@@ -160,7 +191,8 @@ func (d *draft) dropNulls() {
 	if filled == d.doc {
 		return
 	}
-	sensitive := pointerSet(d.rule.Sensitive(filled))
+	d.spend(2 * filled.Weight())
+	sensitive := pointerSet(d.Rule.Sensitive(filled))
 	d.doc = dropNulls(d.doc, d.before, "", sensitive)
 }
 
@@ -187,7 +219,7 @@ func dropNulls(n, before *jsontree.Node, at string, sensitive map[string]bool) *
 // diff appends the pointers of the differences between two states of the document. It compares
 // children as long as both states have them. A secret is equal only to itself.
 func (d *draft) diff(a, b *jsontree.Node, at string, changed *[]string) {
-	if a == b {
+	if d.spend(1 + len(at)/64); a == b {
 		return
 	}
 	if !bothHaveChildren(a, b) {

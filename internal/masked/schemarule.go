@@ -78,7 +78,7 @@ func (HideAll) ID() string { return "all/1" }
 // Sensitive returns the pointers of all strings, numbers and booleans.
 func (HideAll) Sensitive(doc *jsontree.Node) []string {
 	var found []string
-	transform(doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
+	transform(nil, doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
 		if !n.IsContainer() && n.Kind() != jsontree.Null {
 			found = append(found, at)
 		}

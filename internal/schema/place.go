@@ -359,6 +359,9 @@ func (p *Place) Address() bool {
 	})
 }
 
+// Fixed is a stand-in.
+func (p *Place) Fixed(text string) bool { return false }
+
 // Exposes returns the places of the secrets that go to the address at this place (x-exposes), as
 // reference tokens. If the lists declared here do not apply to every document, it adds the lists
 // declared above. said is false if no list applies to every document.

@@ -64,6 +64,9 @@ type Schema struct {
 	meter       *meter
 	lock        chan struct{} // holds a value while a check uses the meter
 	sessionRoot *Place        // set in the copy that Session returns
+
+	// Exposes reports whether an x-exposes anywhere in the schema names a secret.
+	Exposes bool
 }
 
 const (
@@ -134,6 +137,7 @@ func (s *Schema) link() {
 	all := reachable(from...)
 	for _, sch := range all {
 		n := noteOf(sch)
+		s.Exposes = s.Exposes || len(n.exposes) > 0
 		if n.content != nil && slices.ContainsFunc(reachable(n.content), isMarked) {
 			n.sensitive, n.unmarked = true, false
 		}

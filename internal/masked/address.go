@@ -1,0 +1,299 @@
+package masked
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/go-installation/installation/internal/jsontree"
+)
+
+// This file decides whether a value can be a part of an address, or can switch a protection off.
+// What a write must do then is in destination.go.
+
+// class is what a name says about the values at the name and below.
+type class uint8
+
+const (
+	label   class = 1 << iota // every string counts: one label can redirect a secret
+	number                    // numbers count, and strings that are numbers
+	guarded                   // a protection: strings, numbers and booleans count
+	prose                     // free text: no string counts
+	mailbox                   // e-mail addresses do not count
+)
+
+// addressWords maps the words of a name to its classes. A plural or a number after a word changes
+// nothing.
+var addressWords = classes(map[class]string{
+	label: `account bucket broker cluster datacenter dc dns domain dsn endpoint env environment
+		extension gateway handle host hostname instance nameserver org pod port proxy region
+		registry relay server shop site socket subdomain tenant tld upstream vhost webhook
+		workspace`,
+	number: `addr address backend callback destination ip link location node origin peer remote
+		target uri url`,
+	guarded: `ca cert cipher encrypt encrypted encryption https insecure plaintext proto protocol
+		proxy redirect sasl scheme secure security ssl sslmode starttls tls transport trust
+		unauthorized verification verify`,
+})
+
+// lastWords are the words that count only at the end of a name.
+var lastWords = classes(map[class]string{
+	prose: `caption comment description footer greeting hint instruction message note prompt
+		reason remark scope subject summary text title tooltip`,
+	mailbox: `bcc cc email from login mail owner recipient sender to user username`,
+})
+
+// lastPairs are pairs of words that count at the end of a name.
+var lastPairs = map[string]class{
+	"display name": prose, "email address": mailbox, "mail address": mailbox,
+}
+
+// wordEndings are the ends of words, such as dbhost, that count like the word.
+var wordEndings = map[class][]string{
+	label:   {"host", "hostname", "url", "uri", "server", "domain", "endpoint", "proxy", "broker"},
+	guarded: {"tls", "ssl"},
+}
+
+func classes(lists map[class]string) map[string]class {
+	found := make(map[string]class)
+	for c, words := range lists {
+		for word := range strings.FieldsSeq(words) {
+			found[word] |= c
+		}
+	}
+	return found
+}
+
+// classOf returns the classes of a name: those for the values there and below, and those for the
+// values directly there.
+func classOf(name string) (below, own class) {
+	usual := splitName(name, capital)
+	for _, words := range append(otherReadings(name, usual), usual) {
+		last := ""
+		for _, word := range words {
+			last = word
+			for _, form := range forms(word) {
+				below |= addressWords[form]
+				for c, endings := range wordEndings {
+					for _, end := range endings {
+						if strings.HasSuffix(form, end) {
+							below |= c
+						}
+					}
+				}
+			}
+		}
+		for _, form := range forms(last) {
+			own |= lastWords[form]
+		}
+		if n := len(words); n > 1 {
+			own |= lastPairs[words[n-2]+" "+last]
+		}
+	}
+	return below, own
+}
+
+// forms returns the forms in which a word is looked up: as it is, without a number, in the
+// singular.
+func forms(word string) []string {
+	word = strings.TrimRight(word, "0123456789")
+	list := []string{word, strings.TrimSuffix(word, "s"), strings.TrimSuffix(word, "es")}
+	if stem, ok := strings.CutSuffix(word, "ies"); ok {
+		list = append(list, stem+"y")
+	}
+	return list
+}
+
+// counts reports whether a value, which may be nil, can be a part of an address or switch a
+// protection off. below and own are the classes of its names, and place is what a schema says.
+func counts(n *jsontree.Node, s spot, below, own class) bool {
+	switch {
+	case n == nil:
+		return false
+	case n.Kind() == jsontree.Bool:
+		return below&guarded != 0
+	case n.Kind() == jsontree.Number:
+		return below&(guarded|label|number) != 0
+	}
+	return n.Kind() == jsontree.String && textCounts(n.Text(), s, below, own)
+}
+
+func textCounts(text string, s spot, below, own class) bool {
+	switch {
+	case text == "", own&prose != 0:
+		return false
+	case below&guarded != 0:
+		return true
+	case s.place != nil && s.place.Fixed(text), own&mailbox != 0 && isMailbox(text),
+		isForm(text):
+		return false
+	case below&label != 0, s.place != nil && s.place.Address(), !isHarmless(text):
+		return true
+	}
+	return below&number != 0 && isNumber(text)
+}
+
+// isMailbox reports whether a text is a plain e-mail address.
+func isMailbox(text string) bool {
+	user, domain, ok := strings.Cut(text, "@")
+	other := func(r rune) bool {
+		return !isASCIIWord(r) && !strings.ContainsRune("._+-", r)
+	}
+	return ok && user != "" && domain != "" && !strings.ContainsFunc(user+domain, other)
+}
+
+// isAddress reports whether a secret, which may be nil, is itself an address: by its names, or
+// because it is a URL or a list of settings such as Server=db.example;Password=x.
+func isAddress(n *jsontree.Node, below class) bool {
+	return n != nil && n.Kind() == jsontree.String &&
+		(below&label != 0 || strings.Contains(n.Text(), "://") || isSettings(n.Text()))
+}
+
+// isSettings reports whether a text is a list of settings, two or more.
+func isSettings(text string) bool {
+	n := 0
+	for part := range strings.FieldsFuncSeq(text, func(r rune) bool {
+		return r == ';' || r == '&' || r == ',' || unicode.IsSpace(r)
+	}) {
+		if name, value, ok := strings.Cut(part, "="); ok && name != "" && value != "" {
+			n++
+		}
+	}
+	return n > 1
+}
+
+// isHarmless reports whether no program can read a text as more than plain words: it has no
+// character that separates the parts of an address, a command or a setting, and no word that is
+// the number of a host. The list says what may be in a text, because lists of what may not are
+// never complete.
+func isHarmless(text string) bool {
+	text = norm.NFKC.String(text)
+	var last rune
+	for i, r := range text {
+		next, _ := utf8.DecodeRuneInString(text[i+utf8.RuneLen(r):])
+		if i+utf8.RuneLen(r) == len(text) {
+			next = ' '
+		}
+		if i == 0 {
+			last = ' '
+		}
+		if !harmlessRune(last, r, next, text[i:]) {
+			return false
+		}
+		last = r
+	}
+	for word := range strings.FieldsFuncSeq(text, betweenWords) {
+		if isHost(strings.Trim(word, ".-")) {
+			return false
+		}
+	}
+	return true
+}
+
+// harmlessRune reports whether a character is harmless between its neighbours. rest begins with
+// the character.
+func harmlessRune(last, r, next rune, rest string) bool {
+	digits := isDigit(last) && isDigit(next)
+	switch {
+	case r >= utf8.RuneSelf:
+		return harmlessOutsideASCII(last, r, next)
+	case isASCIIWord(r), strings.ContainsRune(" _!'()+*&", r):
+		return true
+	case r == '-':
+		return next == ' ' || isASCIIWord(last) || last >= utf8.RuneSelf || last == '-'
+	case r == '.': // no top-level domain begins with a digit; see also isHost
+		return last != ' ' && next == ' ' || digits
+	case r == ',':
+		return next == ' ' || digits
+	case r == '/':
+		return last == ' ' && next == ' ' || digits
+	case r == '#':
+		return last == ' '
+	case r == '%':
+		return len(rest) < 3 || !isHex(rest[1]) || !isHex(rest[2])
+	}
+	return false
+}
+
+func harmlessOutsideASCII(last, r, next rune) bool {
+	switch {
+	case r == '\u200c' || r == '\u200d' || r == '\ufe0f': // joiners, as in words of Hindi
+		return last >= utf8.RuneSelf
+	case r == '。':
+		return next == ' '
+	case unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector,
+		unicode.Sm, unicode.Zs):
+		return false
+	}
+	return unicode.IsGraphic(r)
+}
+
+// betweenWords reports whether a character of a harmless text ends a word.
+func betweenWords(r rune) bool {
+	return r < utf8.RuneSelf && !isASCIIWord(r) && !strings.ContainsRune("-_%.", r)
+}
+
+// isHost reports whether a word names a host by itself: this machine, or numbers that programs read
+// as an IPv4 address, such as 2130706433 or 127.1. Smaller numbers are in 0.0.0.0/8, where only zero
+// reaches a host. Larger ones are no addresses.
+func isHost(word string) bool {
+	numbers := 0
+	for part := range strings.SplitSeq(word, ".") {
+		n, ok := parseNumber(part)
+		if !ok {
+			return strings.EqualFold(word, "localhost")
+		}
+		if numbers++; n == 0 || n >= 1<<24 && n < 1<<32 {
+			return true
+		}
+	}
+	return numbers > 1
+}
+
+// isNumber reports whether a text is a number that can be an address or a port.
+func isNumber(text string) bool {
+	n, ok := parseNumber(strings.TrimSpace(norm.NFKC.String(text)))
+	return ok && n < 1<<32
+}
+
+// parseNumber reads a whole number as C does: decimal, or hexadecimal after 0x, or octal after 0.
+// Numbers beyond 64 bits are the largest one.
+func parseNumber(word string) (uint64, bool) {
+	n, err := strconv.ParseUint(word, 0, 64)
+	if errors.Is(err, strconv.ErrSyntax) { // 09 is no octal number
+		n, err = strconv.ParseUint(word, 10, 64)
+	}
+	return n, (err == nil || errors.Is(err, strconv.ErrRange)) && !strings.Contains(word, "_")
+}
+
+// isForm reports whether a text has a form that is common, contains no word, and is no address:
+// a UUID, a date, a time, or a schedule of cron.
+func isForm(text string) bool {
+	if len(text) == 36 && uuid.Validate(text) == nil {
+		return true
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339Nano} {
+		if _, err := time.Parse(layout, text); err == nil {
+			return true
+		}
+	}
+	other := func(r rune) bool { return !isDigit(r) && !strings.ContainsRune(" *?,-/", r) }
+	fields := strings.Fields(text)
+	return len(fields) >= 5 && len(fields) <= 7 && !strings.ContainsFunc(text, other)
+}
+
+func isDigit(r rune) bool { return '0' <= r && r <= '9' }
+
+func isASCIIWord(r rune) bool {
+	return isDigit(r) || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+}
+
+func isHex(b byte) bool {
+	return '0' <= b && b <= '9' || 'a' <= b|0x20 && b|0x20 <= 'f'
+}
