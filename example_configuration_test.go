@@ -18,15 +18,15 @@ import (
 func ExampleOptions_schema() {
 	ctx := context.Background()
 	host := exampleDescribed(`{
-		"required": ["region"],
+		"required": ["language"],
 		"properties": {
-			"region":        {"enum": ["eu-2", "us-1"]},
+			"language":        {"enum": ["en", "de"]},
 			"authorization": {"type": "string", "writeOnly": true, "minLength": 8},
 			"token_count":   {"type": "integer", "x-sensitive": false},
 			"retries":       {"type": "integer", "default": 3}
 		}
 	}`)
-	inst, err := exampleConfigure(host, `{"region":"eu-2","authorization":"Basic dTpw"}`)
+	inst, err := exampleConfigure(host, `{"language":"en","authorization":"Basic dTpw"}`)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func ExampleOptions_schema() {
 	_, err = host.Patch(ctx, installation.PatchRequest{
 		ID: "EXI-1",
 		Operations: []installation.Operation{
-			patch.Set("/region", installation.JSON(`"mars"`)),
+			patch.Set("/language", installation.JSON(`"mars"`)),
 			patch.SetSecret("/authorization", crypto.NewSecret("short")),
 		},
 	})
@@ -45,9 +45,9 @@ func ExampleOptions_schema() {
 		}
 	}
 	// Output:
-	// {"region":"eu-2","authorization":"***","retries":3}
+	// {"language":"en","authorization":"***","retries":3}
 	// configuration/authorization schema minLength
-	// configuration/region schema enum
+	// configuration/language schema enum
 }
 
 // With an x-key, an element of an array keeps its secret when the array is sent back in
@@ -84,8 +84,8 @@ func ExampleOptions_schemaKey() {
 	// config/targets/1/token t-b
 }
 
-// A write that changes the destination of a stored secret is rejected. To change the address,
-// reveal the secret and send it in the same write.
+// A write that may send a stored secret elsewhere is rejected. Give the secret again in the same
+// write, or say why the write is right, if you may reveal the secret.
 func ExampleOperation_destination() {
 	ctx := context.Background()
 	host := exampleHost()
@@ -93,36 +93,23 @@ func ExampleOperation_destination() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	move := patch.Set("/url", installation.JSON(`"https://eu.acme.example"`))
-	_, err = host.Patch(ctx, installation.PatchRequest{
-		ID: "EXI-1", Operations: []installation.Operation{move},
-	})
+	move := installation.PatchRequest{ID: "EXI-1", Operations: []installation.Operation{
+		patch.Set("/url", installation.JSON(`"https://eu.acme.example"`)),
+	}}
+	_, err = host.Patch(ctx, move)
 	if invalid, ok := errors.AsType[*validate.Error](err); ok {
 		v := invalid.Violations[0]
 		fmt.Println(v.Path, v.Rule, v.Related)
-		fmt.Println(v.Detail)
 	}
 
-	key := installation.Ref("config/api_key")
-	secrets, err := host.Reveal(ctx, installation.RevealRequest{
-		ID: "EXI-1", Refs: []installation.Ref{key}, Reason: "moves to another region",
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	inst, err := host.Patch(ctx, installation.PatchRequest{
-		ID: "EXI-1",
-		Operations: []installation.Operation{
-			move, patch.SetSecret(key.Pointer(), secrets[0].Value),
-		},
-	})
+	move.AllowDestination = "Acme moved its API, see ticket 42"
+	inst, err := host.Patch(ctx, move)
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(inst.Configuration.Document)
 	// Output:
 	// configuration/api_key destination configuration/url
-	// goes to a destination that this write changes: give it again
 	// {"url":"https://eu.acme.example","api_key":"***"}
 }
 
@@ -132,8 +119,8 @@ func Example_jsonPatch() {
 	host := exampleHost()
 	exampleInstall(host, "EXI-1", "ACC-2")
 	ops, err := patch.FromJSON([]byte(`[
-		{"op": "test", "path": "/region", "value": "eu-2"},
-		{"op": "replace", "path": "/region", "value": "us-1"},
+		{"op": "test", "path": "/language", "value": "en"},
+		{"op": "replace", "path": "/language", "value": "de"},
 		{"op": "add", "path": "/channels", "value": ["orders"]},
 		{"op": "add", "path": "/channels/0", "value": "offers"}
 	]`))
@@ -151,7 +138,7 @@ func Example_jsonPatch() {
 	_, err = patch.FromJSON([]byte(`[{"op":"move","from":"/api_key","path":"/old_key"}]`))
 	fmt.Println(errors.Is(err, installation.ErrInvalid))
 	// Output:
-	// {"region":"us-1","api_key":"***","channels":["offers","orders"]}
+	// {"language":"de","api_key":"***","channels":["offers","orders"]}
 	// true
 }
 
@@ -159,7 +146,7 @@ func Example_jsonPatch() {
 func Example_mergePatch() {
 	host := exampleHost()
 	_, err := exampleConfigure(host,
-		`{"region":"eu-2","limits":{"orders":10,"offers":5},"api_key":"k-93f0"}`)
+		`{"language":"en","limits":{"orders":10,"offers":5},"api_key":"k-93f0"}`)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -174,15 +161,15 @@ func Example_mergePatch() {
 		log.Fatal(err)
 	}
 	fmt.Println(inst.Configuration.Document)
-	// Output: {"region":"eu-2","limits":{"orders":20},"api_key":"***"}
+	// Output: {"language":"en","limits":{"orders":20},"api_key":"***"}
 }
 
 // An update mask limits a write to the named places of a document.
 func Example_updateMask() {
 	host := exampleHost()
 	exampleInstall(host, "EXI-1", "ACC-2")
-	document := []byte(`{"region":"us-1","limits":{"orders":20,"offers":1},"api_key":"ignored"}`)
-	ops, err := patch.FromMask(document, "region", "limits.orders")
+	document := []byte(`{"language":"de","limits":{"orders":20,"offers":1},"api_key":"ignored"}`)
+	ops, err := patch.FromMask(document, "language", "limits.orders")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -193,7 +180,7 @@ func Example_updateMask() {
 		log.Fatal(err)
 	}
 	fmt.Println(inst.Configuration.Document)
-	// Output: {"region":"us-1","api_key":"***","limits":{"orders":20}}
+	// Output: {"language":"de","api_key":"***","limits":{"orders":20}}
 }
 
 // A Test makes the write depend on a stored value. It never confirms the value of a secret.
@@ -201,8 +188,8 @@ func ExampleTest() {
 	host := exampleHost()
 	exampleInstall(host, "EXI-1", "ACC-2")
 	for _, test := range []installation.Operation{
-		patch.Test("/region", installation.JSON(`"eu-2"`)),
-		patch.Test("/region", installation.JSON(`"us-1"`)),
+		patch.Test("/language", installation.JSON(`"en"`)),
+		patch.Test("/language", installation.JSON(`"de"`)),
 		patch.Test("/api_key", installation.JSON(`"k-93f0"`)),
 	} {
 		_, err := host.Patch(context.Background(), installation.PatchRequest{
@@ -219,7 +206,7 @@ func ExampleTest() {
 	}
 	// Output:
 	// <nil>
-	// configuration/region test-failed
+	// configuration/language test-failed
 	// configuration/api_key sealed
 }
 

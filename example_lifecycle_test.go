@@ -208,7 +208,7 @@ func ExampleService_Events() {
 		ID: "EXI-1",
 		Parts: installation.Parts{
 			Configuration: installation.Value(installation.Configuration{
-				Document: installation.JSON(`{"region":"us-1","api_key":"***"}`),
+				Document: installation.JSON(`{"language":"de","api_key":"***"}`),
 			}),
 		},
 	}); err != nil {
@@ -228,7 +228,7 @@ func ExampleService_Events() {
 	}
 	// Output:
 	// EXI-1 created 1 host [account configuration extension]
-	// EXI-1 updated 2 host [config/region]
+	// EXI-1 updated 2 host [config/language]
 	// end of the log <nil>
 }
 

@@ -87,7 +87,7 @@ func ExampleDocument_roundTrip() {
 	host := exampleHost()
 	read := exampleInstall(host, "EXI-1", "ACC-2")
 
-	text := strings.Replace(read.Configuration.Document.String(), "eu-2", "us-1", 1)
+	text := strings.Replace(read.Configuration.Document.String(), "en", "de", 1)
 	res, err := host.Upsert(ctx, installation.UpsertRequest{
 		ID: "EXI-1",
 		Parts: installation.Parts{
@@ -109,7 +109,7 @@ func ExampleDocument_roundTrip() {
 	}
 	fmt.Println(secrets[0].Value.RevealString())
 	// Output:
-	// {"region":"us-1","api_key":"***"}
+	// {"language":"de","api_key":"***"}
 	// k-93f0
 }
 

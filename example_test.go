@@ -39,7 +39,7 @@ func Example() {
 				ID: "ACC-2", Name: "Harbor Foods",
 			}),
 			Configuration: installation.Value(installation.Configuration{
-				Document: installation.JSON(`{"region":"eu-2","api_key":"k-93f0"}`),
+				Document: installation.JSON(`{"language":"en","api_key":"k-93f0"}`),
 			}),
 		},
 	})
@@ -47,7 +47,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	fmt.Println(inst.ID, inst.Status, inst.Configuration.Document)
-	// Output: EXI-1 installed {"region":"eu-2","api_key":"***"}
+	// Output: EXI-1 installed {"language":"en","api_key":"***"}
 }
 
 // Options change the defaults. A store and keys are required, since secrets are never stored
@@ -149,8 +149,8 @@ func ExampleService_Patch() {
 	res, err := host.Patch(ctx, installation.PatchRequest{
 		ID: "EXI-1",
 		Operations: []installation.Operation{
-			patch.Test("/region", installation.JSON(`"eu-2"`)),
-			patch.Set("/region", installation.JSON(`"us-1"`)),
+			patch.Test("/language", installation.JSON(`"en"`)),
+			patch.Set("/language", installation.JSON(`"de"`)),
 			patch.SetSecret("/pass_phrase", crypto.NewSecret("correct horse")),
 			patch.Unset("/api_key"),
 		},
@@ -159,7 +159,7 @@ func ExampleService_Patch() {
 		log.Fatal(err)
 	}
 	fmt.Println(res.Configuration.Document)
-	// Output: {"region":"us-1","pass_phrase":"***"}
+	// Output: {"language":"de","pass_phrase":"***"}
 }
 
 // Get returns masks, and the places of the secrets.
@@ -179,7 +179,7 @@ func ExampleService_Get() {
 	fmt.Println(errors.Is(err, installation.ErrNotFound))
 	// Output:
 	// EXT-1 in ACC-2 is installed
-	// {"region":"eu-2","api_key":"***"} [config/api_key]
+	// {"language":"en","api_key":"***"} [config/api_key]
 	// true
 }
 
@@ -313,7 +313,7 @@ func exampleInstall(host *installation.Service, id, account string) *installatio
 			}),
 			Account: installation.Value(installation.Account{ID: account}),
 			Configuration: installation.Value(installation.Configuration{
-				Document: installation.JSON(`{"region":"eu-2","api_key":"k-93f0"}`),
+				Document: installation.JSON(`{"language":"en","api_key":"k-93f0"}`),
 			}),
 		},
 	})

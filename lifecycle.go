@@ -35,7 +35,7 @@ func (s *Service) Invite(ctx context.Context, req InviteRequest) (*Result, error
 	return s.write(ctx, write{
 		method: "invite", request: req, guard: req.Guard,
 		id: cmp.Or(req.ID, newID()), minted: req.ID == "",
-		check: req.check, actions: req.actions(ActionInvite), access: accessKeyless,
+		check: req.check, actions: req.actions(ActionInvite, ""), access: accessKeyless,
 		apply: func(ctx context.Context, d *draft) error { return s.invite(ctx, d, req) },
 	})
 }

@@ -68,6 +68,11 @@ type UpsertRequest struct {
 	Guard
 	ID string // "" = the service makes a new ID
 	Parts
+
+	// AllowDestination says why this write may send stored secrets elsewhere. A write that changes
+	// an address, or what may be a part of one, must otherwise give again the secrets that it
+	// leaves. It needs the right to reveal. If it was needed, an event records it. "" = not allowed.
+	AllowDestination string
 }
 
 // PatchRequest is the request of [Service.Patch].
@@ -76,6 +81,8 @@ type PatchRequest struct {
 	ID string
 	Parts
 	Operations []Operation // on the configuration, applied after Parts, in this order
+
+	AllowDestination string // see [UpsertRequest]
 }
 
 // Operation is one edit of a configuration. Make operations with package patch.

@@ -1,7 +1,6 @@
 package installation
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -273,9 +272,8 @@ func jsonString(s crypto.Secret) []byte {
 	return text
 }
 
-// sealCredentials seals the credentials in a given connection and puts masks in their place. It
-// returns the paths of the credentials whose mask keeps the stored value.
-func (d *draft) sealCredentials(l *validate.List, given *Connection) (kept []string, err error) {
+// sealCredentials seals the credentials in a given connection and puts masks in their place.
+func (d *draft) sealCredentials(l *validate.List, given *Connection) error {
 	for _, c := range []struct {
 		pointer string
 		value   *crypto.Secret
@@ -289,7 +287,6 @@ func (d *draft) sealCredentials(l *validate.List, given *Connection) (kept []str
 		_, stored := d.sealedSecrets()[ref]
 		switch {
 		case c.value.IsMasked() && stored:
-			kept = append(kept, path)
 		case c.value.IsMasked():
 			detail := "a mask keeps the stored secret, and there is none"
 			l.Add(path, validate.RuleMaskWithoutStoredValue, detail)
@@ -301,28 +298,12 @@ func (d *draft) sealCredentials(l *validate.List, given *Connection) (kept []str
 		case checkSecret(l, path, *c.value):
 			text := jsonString(*c.value)
 			if err := d.seal(ref, text); err != nil {
-				return nil, err
+				return err
 			}
 			clear(text)
 			*c.value = crypto.Masked()
 			d.addChanged(string(ref))
 		}
 	}
-	return kept, nil
-}
-
-// keptCredentials returns the paths of the credentials that this write left as they were.
-func (d *draft) keptCredentials() []string {
-	if d.before.body == nil {
-		return nil
-	}
-	var kept []string
-	for _, v := range d.before.body.Values {
-		ref := Ref(v.Ref)
-		now, ok := d.sealedSecrets()[ref]
-		if ok && ref.Kind() == kindCredential && bytes.Equal(v.Sealed, now.sealed) {
-			kept = append(kept, "connection"+ref.Pointer())
-		}
-	}
-	return kept
+	return nil
 }

@@ -1,6 +1,8 @@
 package installation
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -13,10 +15,8 @@ import (
 
 // documentWrite is the result of writing a document.
 type documentWrite struct {
-	document   Document // masked
-	changed    []string // names, for the event
-	kept       []string // paths of the secrets that stayed
-	redirected []string // paths of the destinations that changed
+	document Document // masked
+	changed  []string // names, for the event
 }
 
 // replaceDocument puts a whole document in the place of the stored one.
@@ -30,34 +30,50 @@ func (s *Service) replaceDocument(
 	if err := checkObject(path, tree); err != nil {
 		return documentWrite{}, err
 	}
-	w, err := s.writeDocument(ctx, d, kind, path,
-		func(stored masked.Stored, rule masked.Rule) (masked.Result, error) {
-			return masked.Replace(path, stored, tree, rule)
-		})
+	w, err := s.writeDocument(ctx, d, kind, path, func(w masked.Write) (masked.Result, error) {
+		return w.Replace(ctx, tree)
+	})
 	if err == nil && d.inst.documents()[kind].IsZero() {
 		w.changed = []string{path} // it is new as a whole
 	}
 	return w, err
 }
 
+// removeDocument removes the stored document with its secrets.
+func (s *Service) removeDocument(
+	ctx context.Context, d *draft, kind, path string,
+) (w documentWrite, err error) {
+	stored, err := d.storedDocument(kind)
+	if err != nil || stored.Doc == nil {
+		return w, err
+	}
+	r, err := masked.Write{Path: path, Stored: stored, Rule: s.rule}.Replace(ctx, nil)
+	if err != nil {
+		return w, err
+	}
+	d.noteRedirect(path, r)
+	d.dropSecrets(kind)
+	w.changed = []string{path}
+	return w, nil
+}
+
 // editDocument applies edits to the stored document, or to an empty object if none is stored.
 func (s *Service) editDocument(
 	ctx context.Context, d *draft, kind, path string, edits []masked.Op,
 ) (documentWrite, error) {
-	return s.writeDocument(ctx, d, kind, path,
-		func(stored masked.Stored, rule masked.Rule) (masked.Result, error) {
-			if stored.Doc == nil {
-				stored.Doc = jsontree.NewObject()
-			}
-			return masked.Apply(path, stored, edits, rule)
-		})
+	return s.writeDocument(ctx, d, kind, path, func(w masked.Write) (masked.Result, error) {
+		if w.Stored.Doc == nil {
+			w.Stored.Doc = jsontree.NewObject()
+		}
+		return w.Apply(ctx, edits)
+	})
 }
 
 // writeDocument computes the new document with edit, validates it against its schema, and seals its
 // new secrets.
 func (s *Service) writeDocument(
 	ctx context.Context, d *draft, kind, path string,
-	edit func(masked.Stored, masked.Rule) (masked.Result, error),
+	edit func(masked.Write) (masked.Result, error),
 ) (w documentWrite, err error) {
 	rule, sch, err := s.ruleFor(ctx, &d.snapshot, kind)
 	if err != nil {
@@ -67,7 +83,10 @@ func (s *Service) writeDocument(
 	if err != nil {
 		return w, err
 	}
-	r, err := edit(stored, rule)
+	r, err := edit(masked.Write{
+		Path: path, Stored: stored, Rule: rule,
+		AllowDestination: d.allowed != "", HasSchema: kind == kindConfig,
+	})
 	if errors.Is(err, masked.ErrStored) {
 		err = ErrSealed // the stored document contradicts its secrets: no fault of the request
 	}
@@ -83,11 +102,9 @@ func (s *Service) writeDocument(
 	if w.document, w.changed, err = d.sealDocument(kind, r); err != nil {
 		return w, err
 	}
-	for _, m := range r.Keep {
-		w.kept = append(w.kept, path+m.To)
-	}
-	for _, pointer := range r.Redirected {
-		w.redirected = append(w.redirected, path+pointer)
+	d.redirected = d.redirected || r.Allowed
+	if kind != kindConfig {
+		d.noteRedirect(path, r)
 	}
 	return w, nil
 }
@@ -165,7 +182,7 @@ func (s *Service) reseal(ctx context.Context, d *draft) error {
 		if stored.Doc == nil {
 			continue
 		}
-		r, err := masked.Apply("", stored, nil, rule)
+		r, err := masked.Write{Stored: stored, Rule: rule}.Apply(ctx, nil)
 		if errors.Is(err, masked.ErrStored) {
 			return ErrSealed
 		}
@@ -289,48 +306,71 @@ func parseValue(l *validate.List, o Operation) (*jsontree.Node, error) {
 	return nil, nil
 }
 
-// checkConnectionTarget rejects a write that changes a destination of a connection and keeps
-// secrets that go there. The provider, the provider of the app, the workspace and the addresses in
-// the metadata are destinations of the credentials. Both providers and the workspace are also
-// destinations of the secrets in the metadata. For an address in the metadata, replaceDocument
-// checks the secrets in the metadata.
+// noteRedirect remembers the first change of metadata or unnamed fields that can send the secrets of
+// the connection elsewhere.
+func (d *draft) noteRedirect(path string, r masked.Result) {
+	if r.Redirects != "" {
+		d.redirect = cmp.Or(d.redirect, path+r.Redirects)
+	}
+}
+
+// checkDestinations rejects a write that can send kept secrets of the connection elsewhere. Besides
+// the documents, the providers and the workspace decide where they go.
 //
 // Every other field can change alone, because it does not say where secrets go. ID, ExternalRef and
 // ConsumerRef are only names. ClientID and Scheme say who logs in and how, at the same provider.
 // Account.URL is for people, and no token is sent there.
-func checkConnectionTarget(
-	l *validate.List, before, next *Connection, kept []string, metadata documentWrite,
-) {
-	if before == nil {
-		return
-	}
-	var changed []string
+func (d *draft) checkDestinations(l *validate.List) {
+	was, is := cmp.Or(d.before.connection(), &Connection{}), cmp.Or(d.connection(), &Connection{})
 	for _, field := range []struct{ path, was, is string }{
-		{"connection.provider", before.Provider, next.Provider},
-		{"connection.app.provider", before.App.provider(), next.App.provider()},
-		{"connection.workspaceRef", before.WorkspaceRef, next.WorkspaceRef},
+		{"connection.provider", was.Provider, is.Provider},
+		{"connection.app.provider", was.App.provider(), is.App.provider()},
+		{"connection.workspaceRef", was.WorkspaceRef, is.WorkspaceRef},
 	} {
 		if field.was != field.is {
-			changed = append(changed, field.path)
+			d.redirect = cmp.Or(d.redirect, field.path)
 		}
 	}
-	if len(changed) > 0 {
-		kept = append(kept, metadata.kept...)
-	}
-	rejectKept(l, kept, append(changed, metadata.redirected...))
-}
-
-// rejectKept reports each secret that is kept although a destination changed.
-func rejectKept(l *validate.List, kept, changed []string) {
-	if len(changed) == 0 {
+	if d.redirect == "" {
 		return
 	}
-	for _, path := range kept {
-		l.AddViolation(validate.Violation{
-			Path: path, Related: changed[0], Rule: validate.RuleDestination,
-			Detail: "goes to a destination that this write changes: give it again",
-		})
+	for _, path := range d.keptSecrets() {
+		d.redirected = true
+		if d.allowed == "" {
+			l.AddViolation(validate.Violation{
+				Path: path, Related: d.redirect, Rule: validate.RuleDestination,
+				Detail: "can be sent elsewhere by this write: give it again, or set AllowDestination",
+			})
+		}
 	}
+}
+
+// keptSecrets returns the paths of the secrets of the connection that this write leaves as they
+// were.
+func (d *draft) keptSecrets() []string {
+	if d.before.body == nil {
+		return nil
+	}
+	var credentials, metadata []string
+	for _, v := range d.before.body.Values {
+		ref := Ref(v.Ref)
+		now, ok := d.sealedSecrets()[ref]
+		switch {
+		case !ok || !bytes.Equal(v.Sealed, now.sealed):
+		case ref.Kind() == kindCredential:
+			credentials = append(credentials, "connection"+ref.Pointer())
+		case ref.Kind() == kindConnection:
+			metadata = append(metadata, metadataPath+ref.Pointer())
+		}
+	}
+	return append(credentials, metadata...)
+}
+
+func (snap *snapshot) connection() *Connection {
+	if snap.inst == nil {
+		return nil
+	}
+	return snap.inst.Connection
 }
 
 // provider returns the provider of an app, "" for nil.

@@ -28,8 +28,11 @@ func (s *Service) Upsert(ctx context.Context, req UpsertRequest) (*Result, error
 	return s.write(ctx, write{
 		method: "upsert", request: req, guard: req.Guard,
 		id: cmp.Or(req.ID, newID()), minted: req.ID == "",
-		check: req.check, actions: req.actions(ActionUpsert), access: accessKeyless,
-		apply: func(ctx context.Context, d *draft) error { return s.upsert(ctx, d, req.Parts) },
+		check: req.check, actions: req.actions(ActionUpsert, req.AllowDestination), access: accessKeyless,
+		apply: func(ctx context.Context, d *draft) error {
+			d.allowed = req.AllowDestination
+			return s.upsert(ctx, d, req.Parts)
+		},
 	})
 }
 
@@ -57,6 +60,7 @@ func (s *Service) upsert(ctx context.Context, d *draft, parts Parts) error {
 		return nil
 	}
 	d.effect, d.events = effectSealed, append(d.events, what)
+	d.recordRedirect()
 	return nil
 }
 
@@ -67,7 +71,7 @@ func (s *Service) upsert(ctx context.Context, d *draft, parts Parts) error {
 // Errors: those of [Service.Upsert], and [ErrNotFound] if nothing is stored under the ID.
 func (s *Service) Patch(ctx context.Context, req PatchRequest) (*Result, error) {
 	req.Present = true
-	actions := req.actions(ActionUpsert)
+	actions := req.actions(ActionUpsert, req.AllowDestination)
 	if len(req.Operations) > 0 && !slices.Contains(actions, ActionConfigure) {
 		actions = append(actions, ActionConfigure)
 	}
@@ -75,6 +79,7 @@ func (s *Service) Patch(ctx context.Context, req PatchRequest) (*Result, error) 
 		method: "patch", request: req, guard: req.Guard, id: req.ID,
 		check: req.check, actions: actions, access: accessOpened,
 		apply: func(ctx context.Context, d *draft) error {
+			d.allowed = req.AllowDestination
 			if status := d.status(); status.over() {
 				return d.noMove(status, StatusInstalled)
 			}
@@ -86,19 +91,31 @@ func (s *Service) Patch(ctx context.Context, req PatchRequest) (*Result, error) 
 			}
 			if len(d.changed) > 0 {
 				d.effect, d.events = effectSealed, append(d.events, event.Updated)
+				d.recordRedirect()
 			}
 			return nil
 		},
 	})
 }
 
-// actions returns the actions that the policy has to allow for writing the parts: do, and
-// ActionConfigure if there is a configuration.
-func (p Parts) actions(do Action) []Action {
-	if p.Configuration.IsZero() {
-		return []Action{do}
+// actions returns the actions that the policy has to allow for writing the parts: do, and those that
+// the content of the request needs. allowed is AllowDestination of the request.
+func (p Parts) actions(do Action, allowed string) []Action {
+	actions := []Action{do}
+	if !p.Configuration.IsZero() {
+		actions = append(actions, ActionConfigure)
 	}
-	return []Action{do, ActionConfigure}
+	if allowed != "" {
+		actions = append(actions, ActionReveal)
+	}
+	return actions
+}
+
+// recordRedirect adds an event if kept secrets can go elsewhere, because the request allowed it.
+func (d *draft) recordRedirect() {
+	if d.redirected {
+		d.reason, d.events = d.allowed, append(d.events, event.Redirected)
+	}
 }
 
 // addChanged adds the names of what a write changed, for the event.
@@ -139,6 +156,7 @@ func (s *Service) applyParts(ctx context.Context, d *draft, p Parts) error {
 	if err := l.Merge(s.applyExtra(ctx, d, p.Extra)); err != nil {
 		return err
 	}
+	d.checkDestinations(&l)
 	return l.Err()
 }
 
@@ -284,12 +302,10 @@ func (s *Service) applyConnection(ctx context.Context, d *draft, part Optional[C
 		return nil
 	}
 	var l validate.List
-	kept, err := d.sealCredentials(&l, &given)
-	if err != nil {
+	if err := d.sealCredentials(&l, &given); err != nil {
 		return err
 	}
-	path := "connection.metadata"
-	metadata, err := s.replaceOptional(ctx, d, kindConnection, path, given.Metadata)
+	metadata, err := s.replaceOptional(ctx, d, kindConnection, metadataPath, given.Metadata)
 	if err := l.Merge(err); err != nil {
 		return err
 	}
@@ -298,7 +314,6 @@ func (s *Service) applyConnection(ctx context.Context, d *draft, part Optional[C
 	if err != nil {
 		return err
 	}
-	checkConnectionTarget(&l, before, next, kept, metadata)
 	if !reflect.DeepEqual(before, next) {
 		d.addChanged("connection")
 	}
@@ -307,8 +322,10 @@ func (s *Service) applyConnection(ctx context.Context, d *draft, part Optional[C
 	return l.Err()
 }
 
-// applyExtra replaces or removes the extra fields. An address in them can be the address of the
-// provider. So a write that changes an address must include the credentials of the connection.
+// metadataPath is the path of the metadata in violations.
+const metadataPath = "connection.metadata"
+
+// applyExtra replaces or removes the extra fields.
 func (s *Service) applyExtra(ctx context.Context, d *draft, part Optional[Document]) error {
 	if part.IsZero() {
 		return nil
@@ -322,7 +339,6 @@ func (s *Service) applyExtra(ctx context.Context, d *draft, part Optional[Docume
 	if err := rejectKnownNames(&l, w.document); err != nil {
 		return err
 	}
-	rejectKept(&l, d.keptCredentials(), w.redirected)
 	d.addChanged(w.changed...)
 	d.inst.Extra = w.document
 	return l.Err()
@@ -331,15 +347,11 @@ func (s *Service) applyExtra(ctx context.Context, d *draft, part Optional[Docume
 // replaceOptional is replaceDocument, except that a zero document removes the stored one.
 func (s *Service) replaceOptional(
 	ctx context.Context, d *draft, kind, path string, given Document,
-) (w documentWrite, err error) {
-	if !given.IsZero() {
-		return s.replaceDocument(ctx, d, kind, path, given)
+) (documentWrite, error) {
+	if given.IsZero() {
+		return s.removeDocument(ctx, d, kind, path)
 	}
-	if !d.inst.documents()[kind].IsZero() {
-		w.changed = []string{path}
-	}
-	d.dropSecrets(kind)
-	return w, nil
+	return s.replaceDocument(ctx, d, kind, path, given)
 }
 
 // storedCopy encodes v in its stored form and decodes it again. The copy shares no memory with v

@@ -95,6 +95,16 @@ func (req ListRequest) check(l *validate.List) {
 	l.Range("limit", int64(req.Limit), 0, MaxPage)
 }
 
+func (req UpsertRequest) check(l *validate.List) {
+	req.Parts.check(l)
+	l.Text("allowDestination", req.AllowDestination, validate.MaxMessage)
+}
+
+func (req PatchRequest) check(l *validate.List) {
+	req.Parts.check(l)
+	l.Text("allowDestination", req.AllowDestination, validate.MaxMessage)
+}
+
 func (req RevealRequest) check(l *validate.List) {
 	l.Required("reason", req.Reason != "")
 	l.Text("reason", req.Reason, validate.MaxMessage)

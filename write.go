@@ -66,6 +66,10 @@ type draft struct {
 	reason  string        // for the events
 	created bool          // a generation began
 	code    crypto.Secret // a new invitation code
+
+	allowed    string // AllowDestination of the request
+	redirect   string // a change that can send the secrets of the connection elsewhere, or ""
+	redirected bool   // kept secrets can go elsewhere
 }
 
 // effect says what the commit of a draft writes to the store.

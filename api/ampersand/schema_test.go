@@ -115,7 +115,7 @@ func TestSecretsInContentAreSealed(t *testing.T) {
 		w.do(t, "PATCH", contentOf("contact"),
 			changes("read", `{"op":"add","path":"/endpoint",`+
 				`"value":"https://elsewhere.example"}`)).want(t, 400,
-			"goes to a destination that this write changes")
+			"can be sent elsewhere by this write: give it again")
 		w.do(t, "PATCH", path+"/"+got.ID, update(`{"write":{"objects":{"x":{"objectName":"x",`+
 			`"selectedFieldSettings":{"callback_url":{"writeOnCreate":"always"}}}}}}`,
 			"config.content.write.objects.x")).want(t, 200)

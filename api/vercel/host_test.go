@@ -47,7 +47,7 @@ func TestNotification(t *testing.T) {
 
 	// Other unnamed fields stay, the secret ones too.
 	extra := installation.Parts{
-		Extra: installation.Value(installation.JSON(`{"region":"eu","api_key":"k"}`)),
+		Extra: installation.Value(installation.JSON(`{"plan":"eu","api_key":"k"}`)),
 	}
 	if _, err := w.svc.Patch(t.Context(),
 		installation.PatchRequest{ID: icfg, Parts: extra}); err != nil {
@@ -114,7 +114,7 @@ func TestNotifyKeepsOtherMembers(t *testing.T) {
 	w := newWorld(t)
 	w.install(t)
 	first := func() {
-		parts := installation.Parts{Extra: installation.Value(installation.JSON(`{"region":"eu"}`))}
+		parts := installation.Parts{Extra: installation.Value(installation.JSON(`{"plan":"eu"}`))}
 		if _, err := w.svc.Patch(t.Context(),
 			installation.PatchRequest{ID: icfg, Parts: parts}); err != nil {
 			t.Error(err)
@@ -126,7 +126,7 @@ func TestNotifyKeepsOtherMembers(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := w.get(t,
-		icfg).Extra.String(); got != `{"region":"eu","vercelNotificationRemoved":true}` {
+		icfg).Extra.String(); got != `{"plan":"eu","vercelNotificationRemoved":true}` {
 		t.Errorf("unnamed fields are %s", got)
 	}
 }

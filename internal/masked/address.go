@@ -71,7 +71,7 @@ func classes(lists map[class]string) map[string]class {
 }
 
 // classOf returns the classes of a name: those for the values there and below, and those for the
-// values directly there.
+// values directly there. The latter include label if the last word has it.
 func classOf(name string) (below, own class) {
 	usual := splitName(name, capital)
 	for _, words := range append(otherReadings(name, usual), usual) {
@@ -90,7 +90,7 @@ func classOf(name string) (below, own class) {
 			}
 		}
 		for _, form := range forms(last) {
-			own |= lastWords[form]
+			own |= lastWords[form] | addressWords[form]&label
 		}
 		if n := len(words); n > 1 {
 			own |= lastPairs[words[n-2]+" "+last]
@@ -148,11 +148,11 @@ func isMailbox(text string) bool {
 	return ok && user != "" && domain != "" && !strings.ContainsFunc(user+domain, other)
 }
 
-// isAddress reports whether a secret, which may be nil, is itself an address: by its names, or
-// because it is a URL or a list of settings such as Server=db.example;Password=x.
-func isAddress(n *jsontree.Node, below class) bool {
+// isAddress reports whether a secret, which may be nil, is itself an address: by the last word of its
+// name, or because it is a URL or a list of settings such as Server=db.example;Password=x.
+func isAddress(n *jsontree.Node, own class) bool {
 	return n != nil && n.Kind() == jsontree.String &&
-		(below&label != 0 || strings.Contains(n.Text(), "://") || isSettings(n.Text()))
+		(own&label != 0 || strings.Contains(n.Text(), "://") || isSettings(n.Text()))
 }
 
 // isSettings reports whether a text is a list of settings, two or more.

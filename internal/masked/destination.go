@@ -27,6 +27,7 @@ type redirect struct {
 	at      string     // in the new document; of a removed value, its former place
 	exposes [][]string // places of the secrets that go there, as reference tokens
 	said    bool       // whether only these go there; otherwise all secrets do
+	gone    bool       // the places are those of the old document
 }
 
 // comparison finds the redirects between two states of a document.
@@ -35,6 +36,7 @@ type comparison struct {
 	found []redirect
 	moved map[*jsontree.Node]bool // secrets that moved
 	names map[string]naming       // what each name says, because names repeat
+	said  bool                    // a violation shows the schema that opens the place
 }
 
 // naming is what the names on the path to a value say about it.
@@ -43,6 +45,7 @@ type naming struct {
 	own    class  // of the innermost name alone
 	secret bool   // the innermost name is that of a secret
 	inside bool   // a name around it is that of a secret
+	gone   bool   // it is in a removed element, whose index is that of the old array
 	sealed string // the secret that contains the value, or ""; names below it are not shown
 }
 
@@ -74,14 +77,15 @@ func (d *draft) guard(filled *jsontree.Node, r *Result) {
 func (c *comparison) redirects(at string, n *jsontree.Node) bool {
 	v := validate.Violation{
 		Path: c.Path + at, Rule: validate.RuleDestination,
-		Detail: "moves, and its place can decide where it goes: give it again, or name the member " +
-			"that identifies the elements of the array in the schema (x-key)",
+		Detail: "moves to another index, which can decide where it goes: give it again, or set " +
+			"AllowDestination; a schema can name the member that identifies elements (x-key)",
 	}
 	if !c.moved[n] {
 		tokens, _ := jsontree.ParsePointer(at) // always valid: it is our own
+		from, _ := jsontree.ParsePointer(c.secrets[n].from)
 		i := slices.IndexFunc(c.found, func(to redirect) bool {
 			c.spend(1 + len(to.exposes))
-			return to.reaches(tokens)
+			return to.reaches(tokens, from)
 		})
 		if i < 0 {
 			return false
@@ -89,7 +93,8 @@ func (c *comparison) redirects(at string, n *jsontree.Node) bool {
 		to := c.found[i].at
 		v.Related = c.Path + to
 		v.Detail = "can be sent elsewhere by this write: give it again, or set AllowDestination"
-		if c.HasSchema {
+		if c.HasSchema && !c.said {
+			c.said = true
 			v.Detail += "; if no secret goes there, say so in the schema: " + c.opening(to)
 		}
 	}
@@ -99,8 +104,12 @@ func (c *comparison) redirects(at string, n *jsontree.Node) bool {
 	return true
 }
 
-// reaches reports whether the secret at a place goes to the changed value.
-func (to redirect) reaches(tokens []string) bool {
+// reaches reports whether the secret at a place, and before the write at from, goes to the changed
+// value.
+func (to redirect) reaches(tokens, from []string) bool {
+	if to.gone {
+		tokens = from
+	}
 	return !to.said || slices.ContainsFunc(to.exposes, func(place []string) bool {
 		n := min(len(place), len(tokens))
 		return slices.Equal(place[:n], tokens[:n])
@@ -211,6 +220,7 @@ func (c *comparison) elements(a, b, f *jsontree.Node, s spot, k naming) {
 		}
 		c.compare(a.Child(from), e, f.Child(i), s.child(b, i), k)
 	}
+	k.gone = true
 	for i, e := range a.Children() {
 		if !matched[i] {
 			c.compare(e, nil, nil, s.child(a, i), k)
@@ -262,7 +272,7 @@ func (c *comparison) leaf(a, b *jsontree.Node, s spot, k naming) {
 	switch {
 	case said && len(exposes) == 0:
 	case said,
-		k.sealed != "" && k.secret && isAddress(b, k.below),
+		k.sealed != "" && k.secret && isAddress(b, k.own),
 		(k.sealed == "" || !k.secret) && (counts(a, s, k.below, k.own) || counts(b, s, k.below, k.own)):
 		c.note(s, k)
 	}
@@ -294,14 +304,20 @@ func (c *comparison) secret(a, b *jsontree.Node, s spot, k naming) {
 // unknownCounts reports whether a sealed value, which cannot be read here, can be an address. The
 // names decide. Where no name makes it a secret, its form did, and most such forms are addresses.
 func (k naming) unknownCounts() bool {
-	return k.below&label != 0 || !k.secret && (!k.inside || k.below&guarded != 0)
+	switch {
+	case k.secret:
+		return k.own&label != 0
+	case k.inside:
+		return k.below&(label|guarded) != 0
+	}
+	return true
 }
 
 func (c *comparison) note(s spot, k naming) {
 	exposes, said := s.exposes()
 	at := cmp.Or(k.sealed, s.at)
 	if n := len(c.found); n == 0 || c.found[n-1].at != at {
-		c.found = append(c.found, redirect{at, exposes, said})
+		c.found = append(c.found, redirect{at, exposes, said, k.gone})
 	}
 }
 
@@ -315,7 +331,7 @@ func (c *comparison) into(k naming, name string, p pair) naming {
 		}
 	}
 	says.below |= k.below
-	says.inside, says.sealed = k.inside || k.secret, k.sealed
+	says.inside, says.sealed, says.gone = k.inside || k.secret, k.sealed, k.gone
 	return says
 }
 

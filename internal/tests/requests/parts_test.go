@@ -81,11 +81,11 @@ func TestUnnamedFieldsDoNotShadowParts(t *testing.T) {
 		"extra/ID exclusive", "extra/Status exclusive",
 		"extra/billingPlan exclusive", "extra/ſtatus exclusive",
 	}
-	err := put(`{"Status":"installed","ID":"x","billingPlan":{},"ſtatus":1,"region":"eu"}`)
+	err := put(`{"Status":"installed","ID":"x","billingPlan":{},"ſtatus":1,"plan":"eu"}`)
 	if diff := cmp.Diff(want, fixture.Violations(t, err)); diff != "" {
 		t.Error(diff)
 	}
-	if err := put(`{"statuses":1,"region":{"id":1}}`); err != nil {
+	if err := put(`{"statuses":1,"plan":{"id":1}}`); err != nil {
 		t.Error(err)
 	}
 }

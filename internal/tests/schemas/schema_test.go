@@ -167,29 +167,29 @@ func TestSchemaDefaultsAndElements(t *testing.T) {
 		b      = `{"id":"b","url":"https://b.example","token":"***"}`
 		evil   = `{"id":"b","url":"https://evil.example","token":"***"}`
 		c      = `{"id":"c","url":"https://c.example","token":"C"}`
-		region = `"region":"us"`
+		mode   = `"mode":"full"`
 	)
 	w, _ := fixture.NewDescribed(t, `{"properties":{
-		"region":{"default":"eu"},
+		"mode":{"default":"fast"},
 		"targets":{"x-key":"id","items":{"properties":{"url":{"x-exposes":["1/token"]}}}}
 	}}`, `{"targets":[{"id":"a","url":"https://a.example","token":"A"},`+
 		`{"id":"b","url":"https://b.example","token":"B"}]}`)
-	want := `{"targets":[` + a + `,` + b + `],"region":"eu"}`
+	want := `{"targets":[` + a + `,` + b + `],"mode":"fast"}`
 	if got := w.Configuration(t); got != want {
 		t.Errorf("got %s", got)
 	}
-	if _, err := w.Configure("i", `{"targets":[`+b+`],`+region+`}`); err != nil {
+	if _, err := w.Configure("i", `{"targets":[`+b+`],`+mode+`}`); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.Reveal(t, "i", "config/targets/0/token"); got != "B" {
 		t.Errorf("the token of b is %q", got)
 	}
-	_, err := w.Configure("i", `{"targets":[`+evil+`],`+region+`}`)
+	_, err := w.Configure("i", `{"targets":[`+evil+`],`+mode+`}`)
 	violation := "configuration/targets/0/token destination configuration/targets/0/url"
 	if diff := cmp.Diff([]string{violation}, fixture.Violations(t, err)); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := w.Configure("i", `{"targets":[`+b+`,`+c+`],`+region+`}`); err != nil {
+	if _, err := w.Configure("i", `{"targets":[`+b+`,`+c+`],`+mode+`}`); err != nil {
 		t.Errorf("another target: %v", err)
 	}
 }

@@ -120,20 +120,20 @@ func TestMovedSecretIsSealedAgain(t *testing.T) {
 // ambiguous.
 func TestMaskInMovedElementIsRejected(t *testing.T) {
 	const element = `{"id":"a","note":"changed","token":"***"}`
-	want := []string{"configuration/accounts/0/token ambiguous-mask"}
+	want := []string{"configuration/entries/0/token ambiguous-mask"}
 	for name, ops := range map[string]operations{
 		"set": func() ([]installation.Operation, error) {
-			op := patch.Set("/accounts/0", installation.JSON(element))
+			op := patch.Set("/entries/0", installation.JSON(element))
 			return []installation.Operation{op}, nil
 		},
 		"JSON Patch": jsonPatch(
-			`[{"op":"replace","path":"/accounts/0","value":` + element + `}]`),
-		"update mask": updateMask(`{"accounts":[`+element+`]}`, "accounts.0"),
+			`[{"op":"replace","path":"/entries/0","value":` + element + `}]`),
+		"update mask": updateMask(`{"entries":[`+element+`]}`, "entries.0"),
 	} {
-		for _, schema := range []string{`{"properties":{"accounts":{"x-key":"id"}}}`, `{}`} {
+		for _, schema := range []string{`{"properties":{"entries":{"x-key":"id"}}}`, `{}`} {
 			w, _ := fixture.NewDescribed(t, schema,
-				`{"accounts":[{"id":"a","token":"A"},{"id":"b","token":"B"}]}`)
-			if _, err := w.Patch(patch.Unset("/accounts/0")); err != nil {
+				`{"entries":[{"id":"a","token":"A"},{"id":"b","token":"B"}]}`)
+			if _, err := w.Patch(patch.Unset("/entries/0")); err != nil {
 				t.Fatal(err)
 			}
 			list, err := ops()

@@ -132,7 +132,7 @@ var extraCases = map[string]struct {
 	"address removed":      {`{"n":1}`, nil, extraExposes},
 	"something else":       {`{"instance_url":"https://good.example","n":2}`, nil, nil},
 	"the same":             {goodExtra, nil, nil},
-	"all removed":          {"", nil, nil},
+	"all removed":          {"", nil, extraExposes},
 	"another, masks":       {evilExtra, func(*installation.Connection) {}, extraExposes},
 	"another, new secrets": {evilExtra, newTokens, nil},
 	"another, one new secret": {evilExtra, func(c *installation.Connection) {

@@ -41,7 +41,7 @@ func leakDocument() string {
 	c := leakCanaries
 	return `{"region":"eu","adobe_secret":` + leakQuote(c["config"]) + `,` +
 		`"nested":{"deep":{"clientSecret":` + leakQuote(c["nested"]) + `}},` +
-		`"tokens":["a",` + leakQuote(c["array"]) + `],` +
+		`"tokens":[{"x":"a"},{"x":` + leakQuote(c["array"]) + `}],` +
 		`"users":[{"name":"n","password":` + leakQuote(c["element"]) + `}],` +
 		`"pin":` + c["pin"] + `,` +
 		`"endpoint":"https://svc:` + c["url"] + `@host.example/x",` +

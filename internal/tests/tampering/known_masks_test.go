@@ -77,10 +77,11 @@ func maskNotStored(t *testing.T) {
 	_, err := w.Configure("i", `{"token":"***"}`)
 	fixture.WantViolation(t, err, "configuration/token", validate.RuleMaskWithoutStoredValue)
 	configure(t, w, `{"token":"sk-0123456789"}`)
-	for _, given := range []string{"sk****89", "****", "*** "} {
+	for _, given := range []string{"sk****89", "****", "*** ", "••••", "<redacted>"} {
 		_, err := w.Configure("i", fmt.Sprintf(`{"token":%q}`, given))
-		if err != nil || w.Reveal(t, "i", "config/token") != given {
-			t.Errorf("%q: %v", given, err)
+		fixture.WantViolation(t, err, "configuration/token", validate.RuleMaskWithoutStoredValue)
+		if got := w.Reveal(t, "i", "config/token"); got != "sk-0123456789" {
+			t.Errorf("%q: the secret is now %q", given, got)
 		}
 	}
 	_, err = w.Patch(patch.SetSecret("/token", crypto.NewSecret("***")))
