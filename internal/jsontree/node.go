@@ -154,6 +154,14 @@ func (n *Node) Child(token string) *Node {
 	return nil
 }
 
+// Element returns the element or member at a position, or nil if there is none.
+func (n *Node) Element(i int) *Node {
+	if i < 0 || i >= n.Len() {
+		return nil
+	}
+	return n.in.kids[i].node
+}
+
 // At returns the value at a JSON Pointer, given as reference tokens. It returns nil if there is
 // none, and n without tokens.
 func (n *Node) At(tokens []string) *Node {

@@ -73,41 +73,47 @@ func classes(lists map[class]string) map[string]class {
 // classOf returns the classes of a name: those for the values there and below, and those for the
 // values directly there. The latter include label if the last word has it.
 func classOf(name string) (below, own class) {
+	if len(name) > maxWords {
+		return label, label
+	}
 	usual := splitName(name, capital)
 	for _, words := range append(otherReadings(name, usual), usual) {
-		last := ""
-		for _, word := range words {
-			last = word
-			for _, form := range forms(word) {
-				below |= addressWords[form]
-				for c, endings := range wordEndings {
-					for _, end := range endings {
-						if strings.HasSuffix(form, end) {
-							below |= c
-						}
+		for i, word := range words {
+			says := find(addressWords, word)
+			for c, endings := range wordEndings {
+				for _, end := range endings {
+					if strings.HasSuffix(strings.TrimRight(word, "s0123456789"), end) {
+						says |= c
 					}
 				}
 			}
-		}
-		for _, form := range forms(last) {
-			own |= lastWords[form] | addressWords[form]&label
-		}
-		if n := len(words); n > 1 {
-			own |= lastPairs[words[n-2]+" "+last]
+			below |= says
+			if i == len(words)-1 {
+				own |= says&label | find(lastWords, word)
+			}
+			if i == len(words)-1 && i > 0 {
+				own |= lastPairs[words[i-1]+" "+word]
+			}
 		}
 	}
 	return below, own
 }
 
-// forms returns the forms in which a word is looked up: as it is, without a number, in the
-// singular.
-func forms(word string) []string {
+// maxWords is the length of the longest name whose words are read. A longer one counts whatever its
+// words.
+const maxWords = 256
+
+// find returns the classes of a word: as it is, without a number, and in the singular.
+func find(words map[string]class, word string) class {
 	word = strings.TrimRight(word, "0123456789")
-	list := []string{word, strings.TrimSuffix(word, "s"), strings.TrimSuffix(word, "es")}
-	if stem, ok := strings.CutSuffix(word, "ies"); ok {
-		list = append(list, stem+"y")
+	found := words[word]
+	if one, ok := strings.CutSuffix(word, "s"); ok {
+		found |= words[one] | words[strings.TrimSuffix(one, "e")]
 	}
-	return list
+	if stem, ok := strings.CutSuffix(word, "ies"); ok {
+		found |= words[stem+"y"]
+	}
+	return found
 }
 
 // counts reports whether a value, which may be nil, can be a part of an address or switch a
@@ -173,7 +179,14 @@ func isSettings(text string) bool {
 // the number of a host. The list says what may be in a text, because lists of what may not are
 // never complete.
 func isHarmless(text string) bool {
-	text = norm.NFKC.String(text)
+	if len(text) > maxText {
+		return false
+	}
+	if !norm.NFKC.IsNormalString(text) {
+		if text = norm.NFKC.String(text); len(text) > maxText {
+			return false // a few characters stand for 18 others
+		}
+	}
 	var last rune
 	for i, r := range text {
 		next, _ := utf8.DecodeRuneInString(text[i+utf8.RuneLen(r):])
@@ -195,6 +208,9 @@ func isHarmless(text string) bool {
 	}
 	return true
 }
+
+// maxText is the length of the longest text that is read. A longer one counts whatever it says.
+const maxText = 16 << 10
 
 // harmlessRune reports whether a character is harmless between its neighbours. rest begins with
 // the character.

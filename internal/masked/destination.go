@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
+	"strconv"
 
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/schema"
@@ -63,8 +64,8 @@ func (d *draft) guard(filled *jsontree.Node, r *Result) {
 	if len(d.stored) == 0 || len(c.found)+len(c.moved) == 0 {
 		return
 	}
-	transform(d.meter, d.doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
-		if d.stored[n] && c.redirects(at, n) {
+	newWalk(d.meter, nil).transform(d.doc, func(w walk, n *jsontree.Node) (*jsontree.Node, bool) {
+		if d.stored[n] && c.redirects(w.at, n) {
 			r.Allowed = true
 		}
 		return n, d.isSecret(n)
@@ -74,18 +75,17 @@ func (d *draft) guard(filled *jsontree.Node, r *Result) {
 
 // redirects reports whether the write redirects the secret n at a pointer, and rejects it unless
 // that is allowed.
-func (c *comparison) redirects(at string, n *jsontree.Node) bool {
+func (c *comparison) redirects(at trail, n *jsontree.Node) bool {
 	v := validate.Violation{
-		Path: c.Path + at, Rule: validate.RuleDestination,
+		Path: c.Path + at.pointer(), Rule: validate.RuleDestination,
 		Detail: "moves to another index, which can decide where it goes: give it again, or set " +
 			"AllowDestination; a schema can name the member that identifies elements (x-key)",
 	}
 	if !c.moved[n] {
-		tokens, _ := jsontree.ParsePointer(at) // always valid: it is our own
-		from, _ := jsontree.ParsePointer(c.secrets[n].from)
+		from, _ := jsontree.ParsePointer(c.secrets[n].from) // always valid: it is our own
 		i := slices.IndexFunc(c.found, func(to redirect) bool {
 			c.spend(1 + len(to.exposes))
-			return to.reaches(tokens, from)
+			return to.reaches(at, from)
 		})
 		if i < 0 {
 			return false
@@ -161,6 +161,9 @@ func (c *comparison) members(a, b, f *jsontree.Node, s spot, k naming) {
 	inA, inB, inF := a.Lookup(), b.Lookup(), f.Lookup()
 	was, now := pairOf(a), pairOf(b)
 	for name, child := range b.Children() {
+		if was == now && c.same(inA(name), child) {
+			continue
+		}
 		below := s.child(b, name)
 		if inA(name) == nil {
 			c.name(name, below, k)
@@ -183,49 +186,71 @@ func (c *comparison) members(a, b, f *jsontree.Node, s spot, k naming) {
 	}
 }
 
-// elements compares arrays. Elements match by the secret in them. An element that an edit left as it
-// was matches itself. The others match by the member that the schema names as key, or else by their
-// index.
+// elements compares arrays. Elements match by the secret in them. An array or object that an edit
+// left as it was matches itself. The others match by the member that the schema names as key, or
+// else by their index.
 func (c *comparison) elements(a, b, f *jsontree.Node, s spot, k naming) {
-	was := make(map[*jsontree.Node]string, a.Len()) // index of each old element
-	for i, e := range a.Children() {
-		was[e], was[c.firstSecret(e)] = i, i
-	}
-	delete(was, nil)
-	counterpart := func(i string) string { return i }
-	if s.key() != "" && a != nil && b != nil {
-		keyed := c.keyed(b, a, s.key(), false)
-		counterpart = func(i string) string { e, _ := keyed(i); return was[e] }
-	}
-	old := make(map[string]string, b.Len()) // index in a by the index in b
-	matched := make(map[string]bool, a.Len())
-	for i, e := range b.Children() {
-		from, ok := was[c.firstSecret(e)]
-		if !ok && e.IsContainer() { // equal booleans are the same node
-			from, ok = was[e]
+	was := make(map[*jsontree.Node]int) // index of old elements and of the secrets in them
+	for i := range a.Len() {
+		e := a.Element(i)
+		if secret := c.firstSecret(e); secret != nil {
+			was[secret] = i
 		}
-		if !ok || matched[from] {
+		if e.IsContainer() { // equal booleans are the same node
+			was[e] = i
+		}
+	}
+	from, matched := make([]int, b.Len()), make([]bool, a.Len())
+	match := func(i, old int) {
+		if old < len(matched) && !matched[old] {
+			from[i], matched[old] = old+1, true
+		}
+	}
+	for i := range b.Len() {
+		e := b.Element(i)
+		old, ok := was[c.firstSecret(e)]
+		if !ok {
+			old, ok = was[e]
+		}
+		if !ok {
 			continue
 		}
-		old[i], matched[from] = from, true
-		if from != i && s.key() == "" {
+		if match(i, old); old != i && s.key() == "" {
 			c.shift(e)
 		}
 	}
-	for i, e := range b.Children() {
-		from, ok := old[i]
-		if !ok && !matched[counterpart(i)] {
-			from = counterpart(i)
-			matched[from] = true
+	counterpart := func(i int) int { return i }
+	if s.key() != "" && a != nil && b != nil {
+		keyed := c.keyed(b, a, s.key(), false)
+		counterpart = func(i int) int {
+			e, _ := keyed(strconv.Itoa(i))
+			if old, ok := was[e]; ok {
+				return old
+			}
+			return len(matched)
 		}
-		c.compare(a.Child(from), e, f.Child(i), s.child(b, i), k)
+	}
+	for i := range b.Len() {
+		if from[i] == 0 {
+			match(i, counterpart(i))
+		}
+		if old, e := a.Element(from[i]-1), b.Element(i); !c.same(old, e) {
+			c.compare(old, e, f.Element(i), s.child(b, strconv.Itoa(i)), k)
+		}
 	}
 	k.gone = true
-	for i, e := range a.Children() {
+	for i := range a.Len() {
 		if !matched[i] {
-			c.compare(e, nil, nil, s.child(a, i), k)
+			c.compare(a.Element(i), nil, nil, s.child(a, strconv.Itoa(i)), k)
 		}
 	}
+}
+
+// same reports whether two values without children are equal. It saves the work of comparing them.
+func (c *comparison) same(a, b *jsontree.Node) bool {
+	c.spend(1)
+	return a == b || a != nil && b != nil && !a.IsContainer() && !c.isSecret(a) && !c.isSecret(b) &&
+		a.Equal(b)
 }
 
 // firstSecret returns the first secret at n or below that was stored before the write, or nil.
@@ -284,7 +309,7 @@ func (c *comparison) secret(a, b *jsontree.Node, s spot, k naming) {
 		c.moved[b] = true
 		b = nil
 	}
-	k.sealed = cmp.Or(k.sealed, s.at)
+	k.sealed = cmp.Or(k.sealed, s.at.pointer())
 	old, given := c.secrets[a], c.secrets[b]
 	k.secret = k.secret || given.explicit || s.place != nil && s.place.Verdict() == schema.Secret
 	exposes, said := s.exposes()
@@ -315,7 +340,7 @@ func (k naming) unknownCounts() bool {
 
 func (c *comparison) note(s spot, k naming) {
 	exposes, said := s.exposes()
-	at := cmp.Or(k.sealed, s.at)
+	at := cmp.Or(k.sealed, s.at.pointer())
 	if n := len(c.found); n == 0 || c.found[n-1].at != at {
 		c.found = append(c.found, redirect{at, exposes, said, k.gone})
 	}

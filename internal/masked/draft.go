@@ -44,12 +44,13 @@ func newDraft(w Write, m *meter) *draft {
 		literal: make(map[*jsontree.Node]bool),
 		holds:   make(map[*jsontree.Node]bool),
 	}
+	d.root.at = newTrail()
 	if r, ok := w.Rule.(SchemaRule); ok {
 		d.schema, d.root.place = r.Schema, r.Schema.Root()
 	}
-	sealed := pointerSet(w.Stored.Sealed)
-	d.doc = transform(m, w.Stored.Doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
-		if !sealed[at] {
+	all := newWalk(m, w.Stored.Sealed)
+	d.doc = all.transform(w.Stored.Doc, func(w walk, n *jsontree.Node) (*jsontree.Node, bool) {
+		if !w.places.here {
 			if isMask(n) {
 				d.literal[n] = true
 			}
@@ -58,9 +59,9 @@ func newDraft(w Write, m *meter) *draft {
 		if isMask(n) {
 			d.sealed++
 		}
-		return d.hide(secret{from: at}), true
+		return d.hide(secret{from: w.at.pointer()}), true
 	})
-	d.cover(func(string, *jsontree.Node) bool { return true })
+	d.cover(func(trail, *jsontree.Node) bool { return true })
 	d.before = d.doc
 	d.stored = make(map[*jsontree.Node]bool, len(d.secrets))
 	for n := range d.secrets {
@@ -82,7 +83,9 @@ func (w Write) run(ctx context.Context, edit func(d *draft) (ok bool)) (Result, 
 		if !edit(d) {
 			return Result{}, d.violations()
 		}
-		return d.result()
+		r, err := d.result()
+		r.Steps = MaxSteps - m.left
+		return r, err
 	})
 }
 
@@ -124,17 +127,13 @@ func (d *draft) violation(at string, rule validate.Rule, detail string) {
 // cover hides sensitive values that are not hidden yet. It calls may to find out whether a value
 // can be sealed. If may returns false, it has added a violation that rejects the write, and cover
 // puts a mask without meaning in place of the value. An empty string is never a secret.
-func (d *draft) cover(may func(at string, n *jsontree.Node) bool) {
+func (d *draft) cover(may func(at trail, n *jsontree.Node) bool) {
 	if d.doc == nil {
 		return
 	}
 	d.spendOn(d.doc)
-	sensitive := pointerSet(d.Rule.Sensitive(d.doc))
-	if len(sensitive) == 0 {
-		return
-	}
-	var seal func(at string, n *jsontree.Node, singly bool) *jsontree.Node
-	seal = func(at string, n *jsontree.Node, singly bool) *jsontree.Node {
+	var seal func(at trail, n *jsontree.Node, singly bool) *jsontree.Node
+	seal = func(at trail, n *jsontree.Node, singly bool) *jsontree.Node {
 		switch {
 		case d.isSecret(n), n.IsString(""):
 			return n
@@ -142,34 +141,32 @@ func (d *draft) cover(may func(at string, n *jsontree.Node) bool) {
 			// Some values in it were sealed one by one under another rule and cannot be opened
 			// here. So the others are sealed one by one too.
 			return n.Rewrite(func(token string, child *jsontree.Node) *jsontree.Node {
-				return seal(jsontree.ChildPointer(at, token), child, true)
+				return seal(at.child(token), child, true)
 			})
 		case !may(at, n):
 			return d.hide(secret{})
 		}
-		return d.hide(secret{from: at, plain: n})
+		return d.hide(secret{from: at.pointer(), plain: n})
 	}
-	d.doc = transform(d.meter, d.doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
-		switch {
-		case d.isSecret(n):
-			return n, true
-		case !sensitive[at]:
-			return nil, false
+	w := newWalk(d.meter, d.Rule.Sensitive(d.doc))
+	d.doc = w.transform(d.doc, func(w walk, n *jsontree.Node) (*jsontree.Node, bool) {
+		if w.places.here {
+			return seal(w.at, n, false), true
 		}
-		return seal(at, n, false), true
+		return n, len(w.places.below) == 0
 	})
 }
 
-// spot is a place in a document: its pointer, and what the schema declares about it. place is nil
+// spot is a place in a document: the way to it, and what the schema declares about it. place is nil
 // without a schema.
 type spot struct {
-	at    string
+	at    trail
 	place *schema.Place
 }
 
 // child returns the spot of a child of n, where s is the spot of n.
 func (s spot) child(n *jsontree.Node, token string) spot {
-	c := spot{at: jsontree.ChildPointer(s.at, token)}
+	c := spot{at: s.at.child(token)}
 	if s.place != nil {
 		c.place = s.place.Child(token, n.Kind() == jsontree.Array)
 	}
@@ -198,12 +195,4 @@ func (s spot) key() string {
 		return ""
 	}
 	return s.place.Key()
-}
-
-func pointerSet(pointers []string) map[string]bool {
-	set := make(map[string]bool, len(pointers))
-	for _, p := range pointers {
-		set[p] = true
-	}
-	return set
 }

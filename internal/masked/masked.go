@@ -28,6 +28,8 @@ package masked
 
 import (
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/validate"
@@ -70,8 +72,8 @@ type Result struct {
 
 	// Changed are the pointers of the values that look different to a reader, and of the values
 	// that the write gives at a sensitive place. A given value counts as changed even if it equals
-	// the old one, because otherwise a writer could confirm a guess. Changed is sorted bytewise and
-	// empty if nothing changed.
+	// the old one, because otherwise a writer could confirm a guess. Changed is sorted bytewise, has
+	// at most 1000 pointers, and is empty if nothing changed.
 	//
 	// Seal can have values although Changed is empty. These values were stored plain under an older
 	// rule. If the caller skips such a write, the values stay plain until the next write.
@@ -82,6 +84,8 @@ type Result struct {
 	// already checked. If Write.AllowDestination let such a change pass, Allowed is set.
 	Redirects string
 	Allowed   bool
+
+	Steps int // the work of the write, see MaxSteps
 }
 
 // Move is a sealed value that stays. From and To differ if the value moved, for example because an
@@ -135,28 +139,12 @@ func Mask(doc *jsontree.Node, sealed []string, rule Rule) *jsontree.Node {
 // Fill returns doc with the given values at their pointers. If values has the opened value of every
 // sealed place, the result is the plain document. Fill ignores pointers that doc does not have.
 func Fill(doc *jsontree.Node, values map[string]*jsontree.Node) *jsontree.Node {
-	return transform(nil, doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
-		v, ok := values[at]
-		return v, ok
-	})
-}
-
-// transform returns n with some values replaced. It calls f with each value and its pointer, from
-// the top down. If f returns true, the result of f replaces the value. Then transform does not
-// visit the children of the value.
-func transform(
-	m *meter, n *jsontree.Node, at string,
-	f func(at string, n *jsontree.Node) (*jsontree.Node, bool),
-) *jsontree.Node {
-	if n == nil {
-		return nil
-	}
-	m.spend(1 + len(at)/64)
-	if v, ok := f(at, n); ok {
-		return v
-	}
-	return n.Rewrite(func(token string, child *jsontree.Node) *jsontree.Node {
-		return transform(m, child, jsontree.ChildPointer(at, token), f)
+	w := newWalk(nil, slices.Collect(maps.Keys(values)))
+	return w.transform(doc, func(w walk, n *jsontree.Node) (*jsontree.Node, bool) {
+		if !w.places.here {
+			return n, len(w.places.below) == 0
+		}
+		return values[w.at.pointer()], true
 	})
 }
 

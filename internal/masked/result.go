@@ -28,15 +28,15 @@ func (d *draft) result() (Result, error) {
 	}
 	r.Doc = d.doc
 	hidden := 0
-	transform(d.meter, d.doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
+	newWalk(d.meter, nil).transform(d.doc, func(w walk, n *jsontree.Node) (*jsontree.Node, bool) {
 		s, ok := d.secrets[n]
 		switch {
 		case !ok:
 			return nil, false
 		case s.plain == nil:
-			r.Keep = append(r.Keep, Move{From: s.from, To: at})
+			r.Keep = append(r.Keep, Move{From: s.from, To: w.at.pointer()})
 		default:
-			r.Seal = append(r.Seal, Plain{Pointer: at, Value: s.plain})
+			r.Seal = append(r.Seal, Plain{Pointer: w.at.pointer(), Value: s.plain})
 			hidden += max(0, len(s.plain.Append(nil))-len(`"***"`))
 		}
 		return n, true
@@ -61,7 +61,7 @@ func (d *draft) defaults() *jsontree.Node {
 // bytewise.
 func (d *draft) changed() []string {
 	var changed []string
-	d.diff(d.before, d.doc, "", &changed)
+	d.diff(d.before, d.doc, newTrail(), &changed)
 	slices.Sort(changed)
 	return changed
 }
@@ -96,13 +96,13 @@ const noSecretHere = "no secret is stored here that *** could stand for"
 // mayBeSealed reports whether a value can be sealed as a whole. It adds a violation and returns
 // false if the value is or contains a mask, which would become part of the secret. The violation is
 // at the whole value, because the names inside would be part of the secret too.
-func (d *draft) mayBeSealed(at string, n *jsontree.Node) bool {
+func (d *draft) mayBeSealed(at trail, n *jsontree.Node) bool {
 	d.spendOn(n)
 	switch {
 	case hasText(n, func(s string) bool { return s == Text }):
-		d.violation(at, validate.RuleMaskWithoutStoredValue, noSecretHere)
+		d.violation(at.pointer(), validate.RuleMaskWithoutStoredValue, noSecretHere)
 	case hasText(n, LooksMasked):
-		d.violation(at, validate.RuleMaskWithoutStoredValue, "looks like the mask of another "+
+		d.violation(at.pointer(), validate.RuleMaskWithoutStoredValue, "looks like the mask of another "+
 			"program: give the secret itself, or *** to keep a stored one; if it is the secret, "+
 			"set it with patch.SetSecret")
 	default:
@@ -151,9 +151,9 @@ func (d *draft) rejectLiterals() {
 	if !d.hasLiteral(d.doc) {
 		return
 	}
-	transform(d.meter, d.doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
+	newWalk(d.meter, nil).transform(d.doc, func(w walk, n *jsontree.Node) (*jsontree.Node, bool) {
 		if d.isLiteral(n) {
-			d.violation(at, validate.RuleMaskWithoutStoredValue, noSecretHere)
+			d.violation(w.at.pointer(), validate.RuleMaskWithoutStoredValue, noSecretHere)
 		}
 		return n, d.isSecret(n)
 	})
@@ -182,33 +182,31 @@ func (d *draft) isLiteral(n *jsontree.Node) bool {
 // would find no secret and store the null. A null that was already stored stays, so a write of what
 // was read changes nothing.
 func (d *draft) dropNulls() {
-	filled := transform(d.meter, d.doc, "", func(_ string, n *jsontree.Node) (*jsontree.Node, bool) {
-		if n.Kind() != jsontree.Null {
-			return nil, false
-		}
-		return placeholder, true
+	filled := newWalk(d.meter, nil).transform(d.doc, func(_ walk, n *jsontree.Node) (*jsontree.Node, bool) {
+		return placeholder, n.Kind() == jsontree.Null
 	})
 	if filled == d.doc {
 		return
 	}
 	d.spend(2 * filled.Weight())
-	sensitive := pointerSet(d.Rule.Sensitive(filled))
-	d.doc = dropNulls(d.doc, d.before, "", sensitive)
+	d.doc = dropNulls(d.doc, d.before, placesOf(d.Rule.Sensitive(filled)))
 }
 
 // placeholder is the string that the rule judges in place of a null, because no rule finds a null
 // sensitive.
 var placeholder, _ = jsontree.NewString(Text)
 
-func dropNulls(n, before *jsontree.Node, at string, sensitive map[string]bool) *jsontree.Node {
+func dropNulls(n, before *jsontree.Node, sensitive places) *jsontree.Node {
+	if len(sensitive.below) == 0 {
+		return n
+	}
 	stored := before.Lookup()
 	return n.Rewrite(func(token string, child *jsontree.Node) *jsontree.Node {
-		at := jsontree.ChildPointer(at, token)
 		if child.Kind() != jsontree.Null {
-			return dropNulls(child, stored(token), at, sensitive)
+			return dropNulls(child, stored(token), sensitive.below[token])
 		}
 		old := stored(token)
-		if n.Kind() != jsontree.Object || !sensitive[at] ||
+		if n.Kind() != jsontree.Object || !sensitive.below[token].here ||
 			old != nil && old.Kind() == jsontree.Null {
 			return child
 		}
@@ -216,25 +214,28 @@ func dropNulls(n, before *jsontree.Node, at string, sensitive map[string]bool) *
 	})
 }
 
+// maxChanged is how many changes are named. An event has no room for more.
+const maxChanged = 1000
+
 // diff appends the pointers of the differences between two states of the document. It compares
 // children as long as both states have them. A secret is equal only to itself.
-func (d *draft) diff(a, b *jsontree.Node, at string, changed *[]string) {
-	if d.spend(1 + len(at)/64); a == b {
+func (d *draft) diff(a, b *jsontree.Node, at trail, changed *[]string) {
+	if d.spend(1); a == b || len(*changed) == maxChanged {
 		return
 	}
 	if !bothHaveChildren(a, b) {
 		if d.isSecret(a) || d.isSecret(b) || !a.Equal(b) {
-			*changed = append(*changed, at)
+			*changed = append(*changed, at.pointer())
 		}
 		return
 	}
 	inA, inB := a.Lookup(), b.Lookup()
 	for token, child := range a.Children() {
-		d.diff(child, inB(token), jsontree.ChildPointer(at, token), changed)
+		d.diff(child, inB(token), at.child(token), changed)
 	}
 	for token, child := range b.Children() {
 		if inA(token) == nil {
-			d.diff(nil, child, jsontree.ChildPointer(at, token), changed)
+			d.diff(nil, child, at.child(token), changed)
 		}
 	}
 }

@@ -37,13 +37,13 @@ func collectDeclared(n *jsontree.Node, s spot, covered degree, found *[]string) 
 	switch s.place.Verdict() {
 	case schema.Open: // and everything below, except for marks
 	case schema.Secret:
-		if n.Kind() != jsontree.Null && (!n.IsContainer() || s.at != "" && !anyOpen(n, s)) {
-			*found = append(*found, s.at)
+		if n.Kind() != jsontree.Null && (!n.IsContainer() || len(s.at) > 0 && !anyOpen(n, s)) {
+			*found = append(*found, s.at.pointer())
 			return
 		}
 	default:
 		if !n.IsContainer() {
-			collect(n, s.at, covered, found)
+			collect(n, s.at.pointer(), covered, found)
 			return
 		}
 	}
@@ -78,9 +78,9 @@ func (HideAll) ID() string { return "all/1" }
 // Sensitive returns the pointers of all strings, numbers and booleans.
 func (HideAll) Sensitive(doc *jsontree.Node) []string {
 	var found []string
-	transform(nil, doc, "", func(at string, n *jsontree.Node) (*jsontree.Node, bool) {
+	newWalk(nil, nil).transform(doc, func(w walk, n *jsontree.Node) (*jsontree.Node, bool) {
 		if !n.IsContainer() && n.Kind() != jsontree.Null {
-			found = append(found, at)
+			found = append(found, w.at.pointer())
 		}
 		return nil, false
 	})

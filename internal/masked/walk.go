@@ -1,0 +1,82 @@
+package masked
+
+import (
+	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/validate"
+)
+
+// trail is the way to a value, as reference tokens. The trails of siblings share memory, so a trail
+// must not be kept; its pointer may be.
+type trail []string
+
+// newTrail returns the trail of the whole document, with room for those below it.
+func newTrail() trail { return make(trail, 0, validate.MaxDepth+1) }
+
+func (t trail) pointer() string { return jsontree.JoinPointer(t...) }
+
+func (t trail) child(token string) trail { return append(t, token) }
+
+// places is a set of places in a document, as a tree.
+type places struct {
+	here  bool
+	below map[string]places
+}
+
+// placesOf returns the places that valid pointers name.
+func placesOf(pointers []string) places {
+	var set places
+	for _, p := range pointers {
+		if tokens, err := jsontree.ParsePointer(p); err == nil {
+			set.add(tokens)
+		}
+	}
+	return set
+}
+
+func (p *places) add(tokens []string) {
+	if len(tokens) == 0 {
+		p.here = true
+		return
+	}
+	if p.below == nil {
+		p.below = make(map[string]places)
+	}
+	child := p.below[tokens[0]]
+	child.add(tokens[1:])
+	p.below[tokens[0]] = child
+}
+
+// walk is the state of a walk down a document: where it is, and which of some places are there and
+// below.
+type walk struct {
+	*meter
+	at     trail
+	places places
+}
+
+func (w walk) child(token string) walk {
+	return walk{w.meter, w.at.child(token), w.places.below[token]}
+}
+
+// newWalk returns a walk from the top of a document.
+func newWalk(m *meter, pointers []string) walk { return walk{m, newTrail(), placesOf(pointers)} }
+
+// transform returns n with some values replaced. It calls f with each value, from the top down. If f
+// returns true, the result of f replaces the value, and transform does not visit its children.
+func (w walk) transform(
+	n *jsontree.Node, f func(w walk, n *jsontree.Node) (*jsontree.Node, bool),
+) *jsontree.Node {
+	if n == nil {
+		return nil
+	}
+	w.spend(1)
+	switch v, ok := f(w, n); {
+	case ok:
+		return v
+	case !n.IsContainer():
+		return n
+	}
+	return n.Rewrite(func(token string, child *jsontree.Node) *jsontree.Node {
+		return w.child(token).transform(child, f)
+	})
+}
