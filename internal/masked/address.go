@@ -179,7 +179,7 @@ func isSettings(text string) bool {
 // the number of a host. The list says what may be in a text, because lists of what may not are
 // never complete.
 func isHarmless(text string) bool {
-	if len(text) > maxText {
+	if len(text) > maxText || !utf8.ValidString(text) {
 		return false
 	}
 	if !norm.NFKC.IsNormalString(text) {
