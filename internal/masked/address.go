@@ -187,16 +187,14 @@ func isHarmless(text string) bool {
 			return false // a few characters stand for 18 others
 		}
 	}
-	var last rune
+	var last rune // 0 = the start
 	for i, r := range text {
-		next, _ := utf8.DecodeRuneInString(text[i+utf8.RuneLen(r):])
-		if i+utf8.RuneLen(r) == len(text) {
-			next = ' '
+		rest := text[i+utf8.RuneLen(r):]
+		next, _ := utf8.DecodeRuneInString(rest)
+		if rest == "" {
+			next = 0
 		}
-		if i == 0 {
-			last = ' '
-		}
-		if !harmlessRune(last, r, next, text[i:]) {
+		if !harmlessRune(last, r, next, rest) {
 			return false
 		}
 		last = r
@@ -212,37 +210,38 @@ func isHarmless(text string) bool {
 // maxText is the length of the longest text that is read. A longer one counts whatever it says.
 const maxText = 16 << 10
 
-// harmlessRune reports whether a character is harmless between its neighbours. rest begins with
-// the character.
+// harmlessRune reports whether a character is harmless between its neighbours, which are 0 at the
+// start and the end. rest is the text behind it.
 func harmlessRune(last, r, next rune, rest string) bool {
 	digits := isDigit(last) && isDigit(next)
+	ends := next == ' ' || next == 0
 	switch {
 	case r >= utf8.RuneSelf:
-		return harmlessOutsideASCII(last, r, next)
+		return harmlessOutsideASCII(last, r, ends)
 	case isASCIIWord(r), strings.ContainsRune(" _!'()+*&", r):
 		return true
 	case r == '-':
-		return next == ' ' || isASCIIWord(last) || last >= utf8.RuneSelf || last == '-'
+		return ends || isASCIIWord(last) || last >= utf8.RuneSelf || last == '-'
 	case r == '.': // no top-level domain begins with a digit; see also isHost
-		return last != ' ' && next == ' ' || digits
+		return last != ' ' && last != 0 && ends || digits
 	case r == ',':
-		return next == ' ' || digits
+		return ends || digits
 	case r == '/':
-		return last == ' ' && next == ' ' || digits
+		return last == ' ' && next == ' '
 	case r == '#':
 		return last == ' '
 	case r == '%':
-		return len(rest) < 3 || !isHex(rest[1]) || !isHex(rest[2])
+		return len(rest) < 2 || !isHex(rest[0]) || !isHex(rest[1])
 	}
 	return false
 }
 
-func harmlessOutsideASCII(last, r, next rune) bool {
+func harmlessOutsideASCII(last, r rune, ends bool) bool {
 	switch {
 	case r == '\u200c' || r == '\u200d' || r == '\ufe0f': // joiners, as in words of Hindi
 		return last >= utf8.RuneSelf
 	case r == '。':
-		return next == ' '
+		return ends
 	case unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector,
 		unicode.Sm, unicode.Zs):
 		return false

@@ -11,7 +11,7 @@ import (
 // harmless are texts in which no program finds an address.
 var harmless = []string{
 	"", "eu", "Main - EU", "Acme, Inc.", "Procter & Gamble", "Ann O'Neil", "Dr. Ann Lee", "C++",
-	"Orders #2", "1,234", "4/5", "80%", "v1.2", "gpt-4.1", "a / b", "10x20", "123435384338765",
+	"Orders #2", "1,234", "80%", "v1.2", "gpt-4.1", "a / b", "10x20", "123435384338765",
 	"वित्त विभाग", "ฝ่ายขาย", "قسم المبيعات", "営業部（東京）", "カスタマー・サポート", "می‌خواهم", "Ship 🚀",
 	"設定です。", "l’équipe", "№ 5", "25 °C", "a\u00a0b",
 }
@@ -19,12 +19,12 @@ var harmless = []string{
 // harmful are texts that send a request elsewhere in some program, most of them inside a template
 // such as https://api.{x}.example.
 var harmful = []string{
-	"evil.example", "evil.example/#", "com/", "com?", "com#", `com\`, "evil:9092", "a@b", "a=b", "$x",
+	"evil.example", "evil.example/#", "#", "#a", "com /", "com/", "com?", "com#", `com\`, "evil:9092", "a@b", "a=b", "$x",
 	"{x}", "`x`", "a;b", "a|b", "a<b", "a~", "^a", `"a"`, "[a]", "a\nb", "a\tb",
 	"127.1", "1.1", "2130706433", "0x7f.1", "0x7F000001", "017700000001", "0", "00", "0x0", "x 0 y",
 	"203.28929", "203.0.113.1", "::1", "localhost", "LOCALHOST", "localhost.", "a localhost",
 	"local\u034fhost", "loc\u200dalhost", "evil。example", "evil｡example", "evil․example",
-	"ｅｖｉｌ．ｃｏｍ", "０ｘ７ｆ０００００１", "evil℀", "evil\u00ad.example", "a.b", ".a", "a,b", "a/b", "//a", "/a",
+	"ｅｖｉｌ．ｃｏｍ", "０ｘ７ｆ０００００１", "evil℀", "evil\u00ad.example", "a.b", ".a", "a,b", "a/b", "//a", "/a", "4/5",
 	"-x", "a -x", "a --insecure", "x%40y", "evil%2eexample", "a\u2044b", "a\u2028b", "a\u202eb",
 	"a∕b", "a⁄b", "a\x00b", "a\u3164b",
 	strings.Repeat("a", maxText+1), strings.Repeat("\ufdfa", maxText/3-1),
@@ -62,11 +62,8 @@ func FuzzHarmless(f *testing.F) {
 			if err != nil || u.Scheme != "https" {
 				continue
 			}
-			host := u.Hostname()
-			if _, number := parseNumber(host); number { // of 0.0.0.0/8, see isHost
-				continue
-			}
-			if host != "good.example" && !strings.HasSuffix(host, ".good.example") {
+			if host := u.Hostname(); host != "good.example" &&
+				!strings.HasSuffix(host, ".good.example") {
 				t.Errorf("%q has the host %q", address, host)
 			}
 		}
