@@ -94,43 +94,19 @@
 //
 // # Destinations
 //
-// A destination is a value that says where secrets are sent. Someone who can write a configuration,
-// but not reveal its secrets, could redirect them to their own host. So the service rejects a write
-// that changes a destination, unless the write includes the secrets that go there. These are
-// destinations in a document:
+// Someone who can write a configuration, but not reveal its secrets, could send them to a host of
+// their own. So a write that changes a value gives again the secrets that the value can redirect,
+// unless the old and the new value are harmless. A value is harmless if no program finds an address
+// in it, and if no name at or around it speaks of hosts (server, region, tenant, ...) or, for a
+// switch or a number, of ports and protection (port, tls, verify, ...). So a plain word, a name in
+// any language, a date or a UUID can change, and a URL, a host, "a/b", "127.1" or "x=y" cannot.
+// Free text, such as a description, can always change.
 //
-//   - A string whose name contains one of the words url, uri, href, host, hostname, endpoint,
-//     domain, subdomain, proxy, server, origin, webhook, callback, gateway, broker, port, dsn.
-//     Compounds such as baseurl count too. So do all strings below such a name.
-//   - A port that is a number, and a string named scheme or protocol.
-//   - A string whose name ends in address (but not email or postal address), addr, ip, fqdn,
-//     issuer, authority, instance, shop, site, node, smtp, imap or ldap.
-//   - A string whose name ends in target, destination, base, upstream or relay, if the string looks
-//     like a host.
-//   - The value of a pair such as {"name": "API_HOST", "value": ...}, if the name in the pair is
-//     one of those above.
-//   - A string that contains a URL, an IP address or a setting such as "Server=db.example".
-//   - A member whose name is a URL.
-//   - A member for path, query or user information, if its object also has a destination.
-//   - What a schema declares with x-exposes, or with a format of addresses, such as uri.
-//
-// A value whose name ends in a word such as id, count, enabled, type, timeout or version is not a
-// destination, unless the value looks like an address. No list of names is complete. If anything
-// else decides where secrets go, such as a region or a bucket, declare it in the schema.
-//
-// A write that changes a destination cannot keep a stored secret of the destination's document: it
-// has to contain each secret again, or remove it. If the destination is in Connection.Metadata or
-// Installation.Extra, the same holds for the connection's credentials. For a change of the
-// connection's provider, its app's provider or its workspace, it holds for the credentials and the
-// secrets in the connection's metadata. If the schema declares x-exposes for the destination, it
-// holds only for the secrets that x-exposes lists. To change a destination, reveal the secrets that
-// the error names. Then write the destination and the secrets in one patch:
-//
-//	url, err := installation.DocumentOf("https://eu.harbor.example")
-//	ops := []installation.Operation{
-//		patch.Set("/url", url), patch.SetSecret("/api_key", revealed),
-//	}
-//	inst, err = host.Patch(ctx, installation.PatchRequest{ID: id, Operations: ops})
+// A value redirects the secrets of its document. A value in Connection.Metadata or
+// Installation.Extra, the provider, the provider of the app and the workspace also redirect the
+// connection's secrets. A schema can say that no secret goes to a place ("x-exposes": []), or which
+// ones do; the error shows the schema to add. An actor who may reveal the secrets can set
+// AllowDestination on the request instead.
 //
 // # Sealing
 //
