@@ -26,7 +26,8 @@ var (
 	// installation exists. See [*ExistsError].
 	ErrExists = errors.New("installation: already exists")
 	// ErrConflict means that the stored revision or generation is not the one in the guard, or that
-	// the lifecycle does not allow the change of status. See [*ConflictError].
+	// the lifecycle or the generation in the guard does not allow the change of status. See
+	// [*ConflictError].
 	ErrConflict = errors.New("installation: conflict")
 	// ErrStale means that the request is about an older generation. The request changed nothing,
 	// and a retry fails too.
@@ -54,7 +55,7 @@ var (
 	ErrClock = errors.New("installation: the clock is far ahead of every stored time")
 
 	// ErrUnavailable means that the store cannot answer, is not the expected one, or is unsafe to
-	// use. It says nothing about any record.
+	// use, or that Options.Owner failed. It says nothing about any record.
 	ErrUnavailable = errors.New("installation: store unavailable")
 	// ErrRestored means that the store went back to an older state: its data was restored from a
 	// backup, or a failover lost more than a few seconds. The error also matches [ErrUnavailable].
@@ -76,6 +77,15 @@ var (
 	ErrTrimmed = errors.New("installation: events trimmed")
 	// ErrUnsupported means that the store lacks an optional ability.
 	ErrUnsupported = errors.New("installation: not supported by the store")
+)
+
+// Errors of Options.Owner and of writes without it.
+var (
+	errNoOwner = fmt.Errorf("%w: only the host and the platform can set extension.owner: set "+
+		"Options.Owner, so that the service asks who owns the extension", ErrForbidden)
+	errOtherOwner = fmt.Errorf(
+		"%w: extension.owner is not what Options.Owner returns: leave it out", ErrForbidden)
+	errOwnerFailed = fmt.Errorf("%w: Options.Owner failed", ErrUnavailable)
 )
 
 // ConflictError is the detail of [ErrConflict]. It names either the stored revision that differs
@@ -108,12 +118,18 @@ func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
 // ExistsError is the detail of [ErrExists].
 type ExistsError struct {
-	Key    Key    // the record that was to be written
-	Holder string // ID of the installation that holds the claim, or Key.ID for Guard.Absent
+	Key Key // the record that was to be written
+
+	// Holder is the ID of the installation that holds the claim, or Key.ID for Guard.Absent. It is
+	// "" if the actor may not see that installation.
+	Holder string
 }
 
 // Error implements error.
 func (e *ExistsError) Error() string {
+	if e.Holder == "" {
+		return fmt.Sprintf("%v: another installation holds a claim", ErrExists)
+	}
 	return fmt.Sprintf("%v: %s is in the way", ErrExists, e.Holder)
 }
 

@@ -29,9 +29,9 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	vendor := svc.As(installation.Actor{Kind: installation.Vendor, ID: "ACC-1"})
+	host := svc.As(installation.Actor{Kind: installation.Host})
 
-	inst, err := vendor.Upsert(ctx, installation.UpsertRequest{
+	inst, err := host.Upsert(ctx, installation.UpsertRequest{
 		ID: "EXI-1",
 		Parts: installation.Parts{
 			Extension: installation.Value(installation.Extension{ID: "EXT-1", Owner: "ACC-1"}),

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/go-installation/installation/event"
@@ -43,6 +44,9 @@ func (s *Service) Invite(ctx context.Context, req InviteRequest) (*Result, error
 func (s *Service) invite(ctx context.Context, d *draft, req InviteRequest) error {
 	if d.exists && !d.status().over() {
 		return d.noMove(d.status(), StatusInvited)
+	}
+	if err := d.mayBegin(req.Guard, StatusInvited); err != nil {
+		return err
 	}
 	if err := s.begin(ctx, d, StatusInvited); err != nil {
 		return err
@@ -257,6 +261,22 @@ func (s *Service) purge(ctx context.Context, d *draft) error {
 	}
 	d.lifecycle.purged, d.lifecycle.purgeAt = true, time.Time{}
 	d.events = append(d.events, event.Purged)
+	return nil
+}
+
+// mayBegin rejects a write that would begin a new generation, if its guard names the one that ended
+// or the revision of an invitation that has expired since.
+func (d *draft) mayBegin(g Guard, status Status) error {
+	switch from := d.status(); {
+	case !d.exists:
+		return nil
+	case g.Generation != 0:
+		return fmt.Errorf("%w: generation %d in the guard has ended: leave Generation out to "+
+			"begin a new one", d.noMove(from, status), g.Generation)
+	case g.Revision != 0 && d.lifecycle.status == StatusInvited:
+		return fmt.Errorf("%w: the invitation at revision %d in the guard has expired: leave "+
+			"Revision out to begin a new generation", d.noMove(from, status), g.Revision)
+	}
 	return nil
 }
 

@@ -118,7 +118,7 @@ func (d *draft) sealDocument(kind string, r masked.Result) (Document, []string, 
 		if err != nil {
 			return Document{}, nil, ErrSealed
 		}
-		fresh[to] = text
+		fresh[to], d.shifted = text, true
 	}
 	for _, p := range r.Seal {
 		fresh[refOf(kind, p.Pointer)] = p.Value.Append(nil)

@@ -107,6 +107,28 @@ func (req RevealRequest) check(l *validate.List) {
 	}
 }
 
+// maxAhead is how far the time of a new install may be ahead of the clock. A later time would let
+// no further install pass until then.
+const maxAhead = 5 * time.Minute
+
+func (req UpsertRequest) check(now func() time.Time) func(*validate.List) {
+	return func(l *validate.List) {
+		req.Parts.check(l)
+		if req.InstalledAt.IsZero() {
+			return
+		}
+		l.Time("installedAt", req.InstalledAt)
+		if req.InstalledAt.After(now().Add(maxAhead)) {
+			l.Add("installedAt", validate.RuleRange,
+				"must be at most 5 minutes ahead of the clock of the service")
+		}
+		if req.Generation != 0 {
+			l.Add("installedAt", validate.RuleExclusive,
+				"excludes a generation in the guard, which names an older install")
+		}
+	}
+}
+
 func (req InviteRequest) check(l *validate.List) {
 	req.Parts.check(l)
 	l.Text("message", req.Message, validate.MaxMessage)

@@ -18,8 +18,8 @@ func TestOwnershipFollowsDirectory(t *testing.T) {
 		path := "/installations/" + inst.ID
 		w.do(t, "PUT", path, vendorToken, configuredBody).want(t, 200)
 		second := w.install(t, client2Token, stock)
-		w.over(t, w.svc,
-			newDirectory(t, func(d *static.Data) { d.Extensions[0].Owner = otherVendor }))
+		directory := newDirectory(t, func(d *static.Data) { d.Extensions[0].Owner = otherVendor })
+		w.over(t, newService(t, w.store, w.Now, directory), directory)
 		later := w.do(t, "POST", "/installations", rivalToken, inviteBody).want(t, 201).row(t)
 		mine := w.install(t, rivalToken, ledger)
 

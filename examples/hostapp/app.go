@@ -67,7 +67,7 @@ func newApp(ctx context.Context, set settings, base string, log *slog.Logger) (*
 }
 
 // mount makes the service and mounts a handler for each platform. The tenant of an installation
-// decides which platform sets its policy, claims and schema.
+// decides which platform sets its policy, owner, claims and schema.
 func (a *app) mount(
 	cfg *config, store installation.Store, keys crypto.KeyWrapper, base string,
 ) error {
@@ -91,6 +91,12 @@ func (a *app) mount(
 				return installation.DefaultPolicy(actor, do, inst)
 			}
 			return rules(inst.Tenant).Policy(actor, do, inst)
+		},
+		Owner: func(ctx context.Context, tenant, extension string) (string, error) {
+			if owner := rules(tenant).Owner; owner != nil {
+				return owner(ctx, tenant, extension)
+			}
+			return "", nil
 		},
 		Claims: func(inst *installation.Installation) []string {
 			return rules(inst.Tenant).Claims(inst)
