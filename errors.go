@@ -29,8 +29,8 @@ var (
 	// the lifecycle or the generation in the guard does not allow the change of status. See
 	// [*ConflictError].
 	ErrConflict = errors.New("installation: conflict")
-	// ErrStale means that the request is about an older generation. The request changed nothing,
-	// and a retry fails too.
+	// ErrStale means that the request is about an older generation, or about an install that has
+	// ended. The request changed nothing, and a retry fails too.
 	ErrStale = errors.New("installation: stale: superseded by a newer generation")
 	// ErrInvitation is the one answer to every rejected invitation code.
 	ErrInvitation = errors.New("installation: invitation not valid")
@@ -85,8 +85,16 @@ var (
 		"Options.Owner, so that the service asks who owns the extension", ErrForbidden)
 	errOtherOwner = fmt.Errorf(
 		"%w: extension.owner is not what Options.Owner returns: leave it out", ErrForbidden)
-	errOwnerFailed = fmt.Errorf("%w: Options.Owner failed", ErrUnavailable)
+	errOwnerFailed = ownerError{}
 )
+
+// ownerError is the error for an Options.Owner that failed. It is [ErrUnavailable], although the
+// store did answer.
+type ownerError struct{}
+
+func (ownerError) Error() string { return "installation: Options.Owner failed" }
+
+func (ownerError) Is(target error) bool { return target == ErrUnavailable }
 
 // ConflictError is the detail of [ErrConflict]. It names either the stored revision that differs
 // from the guard, or the two states of a change that the lifecycle does not allow.

@@ -97,6 +97,9 @@ func (d *draft) newInstall(at time.Time) (bool, error) {
 		return false, d.err // the time of the install is sealed
 	case at.After(began):
 		return true, nil
+	case d.status().over():
+		return false, fmt.Errorf("%w: the install of InstalledAt has ended: leave InstalledAt out "+
+			"to install again", ErrStale)
 	case at.Equal(began) && d.status() == StatusInstalled:
 		return false, nil
 	default:

@@ -263,7 +263,7 @@ func (s *Service) withOwner(
 	owner, err := s.opts.Owner(ctx, d.key.Tenant, next.ID)
 	var l validate.List
 	if l.OptionalID("owner", owner); err != nil || l.Err() != nil {
-		return part, cmp.Or(ctx.Err(), errOwnerFailed)
+		return part, cmp.Or[error](ctx.Err(), errOwnerFailed)
 	}
 	named := next.Owner
 	next.Owner = owner
