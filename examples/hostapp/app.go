@@ -66,8 +66,7 @@ func newApp(ctx context.Context, set settings, base string, log *slog.Logger) (*
 	return a, nil
 }
 
-// mount makes the service and mounts a handler for each platform. The tenant of an installation
-// decides which platform sets its policy, owner, claims and schema.
+// mount makes the service and mounts a handler for each platform.
 func (a *app) mount(
 	cfg *config, store installation.Store, keys crypto.KeyWrapper, base string,
 ) error {
@@ -75,6 +74,31 @@ func (a *app) mount(
 	if err != nil {
 		return err
 	}
+	a.svc, err = installation.New(store, keys, serviceOptions(sites))
+	if err != nil {
+		return err
+	}
+	for _, s := range sites {
+		h, err := s.handler(a.svc)
+		if err != nil {
+			return err
+		}
+		a.Handle(s.path+"/", http.StripPrefix(s.path, h))
+		s.announce(&a.mounted)
+	}
+	if cfg.dev != nil {
+		a.HandleFunc("GET "+devTokenPath, cfg.dev.token)
+		a.HandleFunc("GET "+devKeysPath, cfg.dev.keys)
+	}
+	a.mounted.Addr = base[len("http://"):]
+	a.HandleFunc("GET /healthz", a.health)
+	a.Handle("GET /{$}", page(a.mounted, len(sites)))
+	return nil
+}
+
+// serviceOptions returns the options of the service. The tenant of an installation decides which
+// platform sets its policy, owner, claims and schema.
+func serviceOptions(sites []*site) *installation.Options {
 	rules := func(tenant string) installation.Options {
 		for _, s := range sites {
 			if slices.Contains(s.tenants, tenant) {
@@ -83,7 +107,7 @@ func (a *app) mount(
 		}
 		return installation.Options{Policy: nobody, Claims: installation.DefaultClaims}
 	}
-	a.svc, err = installation.New(store, keys, &installation.Options{
+	return &installation.Options{
 		Policy: func(
 			actor installation.Actor, do installation.Action, inst *installation.Installation,
 		) bool {
@@ -109,26 +133,7 @@ func (a *app) mount(
 			}
 			return validate.SchemaSource{}, nil
 		},
-	})
-	if err != nil {
-		return err
 	}
-	for _, s := range sites {
-		h, err := s.handler(a.svc)
-		if err != nil {
-			return err
-		}
-		a.Handle(s.path+"/", http.StripPrefix(s.path, h))
-		s.announce(&a.mounted)
-	}
-	if cfg.dev != nil {
-		a.HandleFunc("GET "+devTokenPath, cfg.dev.token)
-		a.HandleFunc("GET "+devKeysPath, cfg.dev.keys)
-	}
-	a.mounted.Addr = base[len("http://"):]
-	a.HandleFunc("GET /healthz", a.health)
-	a.Handle("GET /{$}", page(a.mounted, len(sites)))
-	return nil
 }
 
 // nobody is the policy for tenants that belong to no mounted platform. It allows nothing.

@@ -45,46 +45,63 @@ func deliver(
 	})
 }
 
+// Events in the order in which they arrive: in is an install, out an uninstall.
+func in(n int) platformEvent { return platformEvent{at: at(n)} }
+
+func out(n int) platformEvent { return platformEvent{uninstall: true, at: at(n)} }
+
+func (e platformEvent) stale() platformEvent {
+	e.err = installation.ErrStale
+	return e
+}
+
+func (e platformEvent) again() platformEvent {
+	e.unchanged = true
+	return e
+}
+
+func (e platformEvent) purging() platformEvent {
+	e.final = true
+	return e
+}
+
+// orders are events, and what is left at the end.
+var orders = map[string]struct {
+	events     []platformEvent
+	status     installation.Status
+	generation int64
+	installed  time.Time
+}{
+	"the re-install overtakes the uninstall": {
+		[]platformEvent{in(1), in(3), out(2).stale()}, installed, 2, at(3)},
+	"in order": {
+		[]platformEvent{in(1), out(2), in(3)}, installed, 2, at(3)},
+	"the uninstall comes twice": {
+		[]platformEvent{in(1), out(2), in(3), out(2).stale()}, installed, 2, at(3)},
+	"the uninstall of the re-install": {
+		[]platformEvent{in(1), in(3), out(2).stale(), out(4)}, uninstalled, 2, at(3)},
+	"the install comes twice": {
+		[]platformEvent{in(1), in(1).again()}, installed, 1, at(1)},
+	"the re-install comes twice": {
+		[]platformEvent{in(1), in(3), in(3).again(), out(2).stale(), in(3).again()},
+		installed, 2, at(3)},
+	"the first install comes again, late": {
+		[]platformEvent{in(1), in(3), in(1).stale()}, installed, 2, at(3)},
+	"the re-install comes first": {
+		[]platformEvent{in(3), in(1).stale(), out(2).stale()},
+		installed, 1, at(3)},
+	"the install comes again after its uninstall": {
+		[]platformEvent{in(1), out(2), in(1).stale()}, uninstalled, 1, at(1)},
+	"the install comes again after its purge": {
+		[]platformEvent{in(1), out(2).purging(), in(1).stale()}, uninstalled, 1, at(1)},
+	"three installs": {
+		[]platformEvent{in(1), in(2), in(3), in(2).stale()}, installed, 3, at(3)},
+}
+
 // Whatever the order in which installs and uninstalls of one ID arrive, the newest install is live,
 // unless it was uninstalled.
 func TestInvariant4NewInstallInAnyOrder(t *testing.T) {
-	stale := installation.ErrStale
-	in := func(n int) platformEvent { return platformEvent{at: at(n)} }
-	out := func(n int) platformEvent { return platformEvent{uninstall: true, at: at(n)} }
-	refused := func(e platformEvent, err error) platformEvent { e.err = err; return e }
-	again := func(e platformEvent) platformEvent { e.unchanged = true; return e }
-	purging := func(e platformEvent) platformEvent { e.final = true; return e }
-	for name, tt := range map[string]struct {
-		events     []platformEvent
-		status     installation.Status
-		generation int64
-		installed  time.Time
-	}{
-		"the re-install overtakes the uninstall": {
-			[]platformEvent{in(1), in(3), refused(out(2), stale)}, installed, 2, at(3)},
-		"in order": {
-			[]platformEvent{in(1), out(2), in(3)}, installed, 2, at(3)},
-		"the uninstall comes twice": {
-			[]platformEvent{in(1), out(2), in(3), refused(out(2), stale)}, installed, 2, at(3)},
-		"the uninstall of the re-install": {
-			[]platformEvent{in(1), in(3), refused(out(2), stale), out(4)}, uninstalled, 2, at(3)},
-		"the install comes twice": {
-			[]platformEvent{in(1), again(in(1))}, installed, 1, at(1)},
-		"the re-install comes twice": {
-			[]platformEvent{in(1), in(3), again(in(3)), refused(out(2), stale), again(in(3))},
-			installed, 2, at(3)},
-		"the first install comes again, late": {
-			[]platformEvent{in(1), in(3), refused(in(1), stale)}, installed, 2, at(3)},
-		"the re-install comes first": {
-			[]platformEvent{in(3), refused(in(1), stale), refused(out(2), stale)},
-			installed, 1, at(3)},
-		"the install comes again after its uninstall": {
-			[]platformEvent{in(1), out(2), refused(in(1), stale)}, uninstalled, 1, at(1)},
-		"the install comes again after its purge": {
-			[]platformEvent{in(1), purging(out(2)), refused(in(1), stale)}, uninstalled, 1, at(1)},
-		"three installs": {
-			[]platformEvent{in(1), in(2), in(3), refused(in(2), stale)}, installed, 3, at(3)},
-	} {
+	for name, tt := range orders {
 		for _, keyed := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, with keys %t", name, keyed), func(t *testing.T) {
 				w := fixture.NewWorld(t)
