@@ -41,7 +41,7 @@
 //     different parts both take effect.
 //   - Revision rejects the write if anything changed since that revision.
 //   - Generation and InstalledBefore stop a late event from changing a newer install. Generation
-//     also stops a write from beginning the next one.
+//     also stops an Upsert from installing again.
 //   - IdempotencyKey makes a request safe to repeat. The repeat returns the first answer.
 //
 // A platform can install again under the same ID, and report the uninstall before it late or never.

@@ -45,9 +45,6 @@ func (s *Service) invite(ctx context.Context, d *draft, req InviteRequest) error
 	if d.exists && !d.status().over() {
 		return d.noMove(d.status(), StatusInvited)
 	}
-	if err := d.mayBegin(req.Guard, StatusInvited); err != nil {
-		return err
-	}
 	if err := s.begin(ctx, d, StatusInvited); err != nil {
 		return err
 	}
@@ -264,18 +261,18 @@ func (s *Service) purge(ctx context.Context, d *draft) error {
 	return nil
 }
 
-// mayBegin rejects a write that would begin a new generation, if its guard names the one that ended
-// or the revision of an invitation that has expired since.
-func (d *draft) mayBegin(g Guard, status Status) error {
-	switch from := d.status(); {
-	case !d.exists:
-		return nil
+// mayReinstall rejects an Upsert of an ended installation, if its guard names the generation that
+// ended or the revision of an invitation that has expired since. Invite needs no such check: it
+// never changes a generation that has not ended.
+func (d *draft) mayReinstall(g Guard) error {
+	refused := d.noMove(d.status(), StatusInstalled)
+	switch {
 	case g.Generation != 0:
 		return fmt.Errorf("%w: generation %d in the guard has ended: leave Generation out to "+
-			"begin a new one", d.noMove(from, status), g.Generation)
+			"install again", refused, g.Generation)
 	case g.Revision != 0 && d.lifecycle.status == StatusInvited:
 		return fmt.Errorf("%w: the invitation at revision %d in the guard has expired: leave "+
-			"Revision out to begin a new generation", d.noMove(from, status), g.Revision)
+			"Revision out to install", refused, g.Revision)
 	}
 	return nil
 }

@@ -24,9 +24,9 @@ type Guard struct {
 	// [ErrConflict]. 0 = any revision.
 	Revision int64
 	// Generation is the generation that the write is about. If the stored generation is newer, the
-	// service rejects the write with [ErrStale]; if it is older, with [ErrConflict]. A write that
-	// would begin the next generation fails with [ErrConflict] too. To begin it only if nothing has
-	// changed since it ended, set Revision. 0 = any generation.
+	// service rejects the write with [ErrStale]; if it is older, with [ErrConflict]. An Upsert does
+	// not install again what has ended in this generation, but fails with [ErrConflict]. To install
+	// again only if nothing has changed since the end, set Revision. 0 = any generation.
 	Generation int64
 	// InstalledBefore rejects the write with [ErrStale] if the present install began at this time
 	// or later. An install that is only invited began with its invitation. For an event that can
@@ -98,8 +98,8 @@ func (d *draft) newInstall(at time.Time) (bool, error) {
 	case at.After(began):
 		return true, nil
 	case d.status().over():
-		return false, fmt.Errorf("%w: the install of InstalledAt has ended: leave InstalledAt out "+
-			"to install again", ErrStale)
+		return false, fmt.Errorf("%w: the install that has ended is not older than InstalledAt: "+
+			"leave InstalledAt out to install again", ErrStale)
 	case at.Equal(began) && d.status() == StatusInstalled:
 		return false, nil
 	default:
@@ -135,7 +135,8 @@ type UpsertRequest struct {
 	// event, which can come twice or late. An install that is older than InstalledAt ends, and a
 	// new generation begins in the same commit, even if no uninstall was reported. The new
 	// generation starts empty, and its Audit.Installed.At is InstalledAt. So a late uninstall of
-	// the old install is [ErrStale], if its Guard.InstalledBefore is the time of its event.
+	// the old install is [ErrStale], if its Guard.InstalledBefore is the time of its event. The
+	// only event of the service is "installed".
 	//
 	// A repeat, with the time of the present install, changes nothing. If the install of that time
 	// has ended, or the present install is newer, the error is [ErrStale]. Deleted installations

@@ -53,7 +53,7 @@ func (s *Service) upsert(ctx context.Context, d *draft, req UpsertRequest) error
 		}
 		what = event.Installed
 	} else if what == event.Installed {
-		if err := d.mayBegin(req.Guard, StatusInstalled); err != nil {
+		if err := d.mayReinstall(req.Guard); err != nil {
 			return err
 		}
 	}

@@ -296,48 +296,52 @@ func TestNewInstallOfShreddedRecord(t *testing.T) {
 	}
 }
 
-// A guard that names the ended generation is not a request for the next one.
-func TestGuardOfEndedGenerationBeginsNoOther(t *testing.T) {
-	calls := map[string]func(context.Context, *fixture.World, installation.Guard) error{
-		"upsert": func(ctx context.Context, w *fixture.World, g installation.Guard) error {
-			_, err := w.Host.Upsert(ctx, installation.UpsertRequest{
+// A guard that names the ended generation is no request to install again. Its revision is one.
+func TestGuardOfEndedGenerationDoesNotReinstall(t *testing.T) {
+	for _, status := range []installation.Status{uninstalled, expired} {
+		w := fixture.NewWorld(t)
+		w.MakeInStatus(t, status)
+		revision := w.Get(t, "i").Revision
+		upsert := func(g installation.Guard) (*installation.Result, error) {
+			return w.Host.Upsert(t.Context(), installation.UpsertRequest{
 				ID: "i", Guard: g, Parts: fixture.Parts(),
 			})
-			return err
-		},
-		"invite": func(ctx context.Context, w *fixture.World, g installation.Guard) error {
-			_, err := w.Host.Invite(ctx, installation.InviteRequest{
-				ID: "i", Guard: g, Parts: installation.Parts{Extension: fixture.Parts().Extension},
-			})
-			return err
-		},
-	}
-	for name, call := range calls {
-		for _, status := range []installation.Status{uninstalled, expired} {
-			w := fixture.NewWorld(t)
-			w.MakeInStatus(t, status)
-			revision := w.Get(t, "i").Revision
-			for _, g := range []installation.Guard{
-				{Generation: 1}, {Generation: 1, Revision: revision},
-				{Generation: 1, Present: true, IdempotencyKey: "k"},
-			} {
-				err := call(t.Context(), w, g)
-				fixture.WantErr(t, name, err, installation.ErrConflict)
-				conflict, ok := errors.AsType[*installation.ConflictError](err)
-				if !ok || conflict.From != status ||
-					!strings.Contains(err.Error(), "leave Generation out") {
-					t.Errorf("%s of %s: %v", name, status, err)
-				}
-			}
-			if got := w.Get(t, "i"); got.Revision != revision {
-				t.Errorf("%s: a rejected write changed the record", name)
-			}
-			err := call(t.Context(), w, installation.Guard{Revision: revision})
-			if err != nil || w.Get(t, "i").Generation != 2 {
-				t.Errorf("%s of %s with its revision: %v", name, status, err)
+		}
+		for _, g := range []installation.Guard{
+			{Generation: 1}, {Generation: 1, Revision: revision},
+			{Generation: 1, Present: true, IdempotencyKey: "k"},
+		} {
+			_, err := upsert(g)
+			conflict, ok := errors.AsType[*installation.ConflictError](err)
+			if !ok || conflict.From != status || conflict.To != installed ||
+				!strings.Contains(err.Error(), "leave Generation out") {
+				t.Errorf("%s: %v", status, err)
 			}
 		}
+		if got := w.Get(t, "i"); got.Revision != revision {
+			t.Error("a rejected write changed the record")
+		}
+		res, err := upsert(installation.Guard{Revision: revision})
+		if err != nil || res.Generation != 2 {
+			t.Errorf("%s with its revision: %+v, %v", status, res, err)
+		}
 	}
+}
+
+// Invite never changes a live generation, so a guard that names the ended one is a request for the
+// next.
+func TestGuardOfEndedGenerationInvitesAgain(t *testing.T) {
+	w := fixture.NewWorld(t)
+	w.MakeInStatus(t, expired)
+	req := installation.InviteRequest{
+		ID: "i", Guard: installation.Guard{Generation: 1},
+		Parts: installation.Parts{Extension: fixture.Parts().Extension},
+	}
+	if res, err := w.Host.Invite(t.Context(), req); err != nil || res.Generation != 2 {
+		t.Errorf("got %+v, %v", res, err)
+	}
+	_, err := w.Host.Invite(t.Context(), req)
+	fixture.WantErr(t, "again", err, installation.ErrStale)
 }
 
 // A revision of a live invitation is no request to install what has expired since.
