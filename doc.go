@@ -21,6 +21,7 @@
 //	                   invited --expiry, Expire--> expired
 //	                   invited --Uninstall--> uninstalled       (revokes the invitation)
 //	uninstalled | expired --Upsert--> installed                 (generation + 1)
+//	any --Upsert with InstalledAt--> installed                  (generation + 1)
 //	uninstalled | expired --Invite--> invited                   (generation + 1)
 //	uninstalled --Sweep after the grace period--> purged        (the record stays, its secrets go)
 //	any --Delete--> gone                                        (a tombstone stays for a while)
@@ -39,8 +40,19 @@
 //   - With an empty guard, the service retries a write that lost a race. Concurrent writes of
 //     different parts both take effect.
 //   - Revision rejects the write if anything changed since that revision.
-//   - Generation and InstalledBefore stop a late event from changing a newer install.
+//   - Generation and InstalledBefore stop a late event from changing a newer install. Generation
+//     also stops an Upsert from installing again.
 //   - IdempotencyKey makes a request safe to repeat. The repeat returns the first answer.
+//
+// A platform can install again under the same ID, and report the uninstall before it late or never.
+// For such a platform, set UpsertRequest.InstalledAt to the time of each install event, and
+// Guard.InstalledBefore to the time of each uninstall event. Then events can come twice and in any
+// order, except that an uninstall that comes before its own install is lost.
+//
+// The host says who owns an extension, through Options.Owner, and so which vendor may install it
+// and sees its installations. A request cannot. Without the option, only the host and the platform
+// can set an owner. Secrets do not follow an installation to another account: a write that changes
+// Account.ID has to give them again or remove them, or set MoveSecrets.
 //
 // # Secrets
 //

@@ -26,10 +26,11 @@ var (
 	// installation exists. See [*ExistsError].
 	ErrExists = errors.New("installation: already exists")
 	// ErrConflict means that the stored revision or generation is not the one in the guard, or that
-	// the lifecycle does not allow the change of status. See [*ConflictError].
+	// the lifecycle or the generation in the guard does not allow the change of status. See
+	// [*ConflictError].
 	ErrConflict = errors.New("installation: conflict")
-	// ErrStale means that the request is about an older generation. The request changed nothing,
-	// and a retry fails too.
+	// ErrStale means that the request is about an older generation, or about an install that has
+	// ended. The request changed nothing, and a retry fails too.
 	ErrStale = errors.New("installation: stale: superseded by a newer generation")
 	// ErrInvitation is the one answer to every rejected invitation code.
 	ErrInvitation = errors.New("installation: invitation not valid")
@@ -54,7 +55,7 @@ var (
 	ErrClock = errors.New("installation: the clock is far ahead of every stored time")
 
 	// ErrUnavailable means that the store cannot answer, is not the expected one, or is unsafe to
-	// use. It says nothing about any record.
+	// use, or that Options.Owner failed. It says nothing about any record.
 	ErrUnavailable = errors.New("installation: store unavailable")
 	// ErrRestored means that the store went back to an older state: its data was restored from a
 	// backup, or a failover lost more than a few seconds. The error also matches [ErrUnavailable].
@@ -77,6 +78,23 @@ var (
 	// ErrUnsupported means that the store lacks an optional ability.
 	ErrUnsupported = errors.New("installation: not supported by the store")
 )
+
+// Errors of Options.Owner and of writes without it.
+var (
+	errNoOwner = fmt.Errorf("%w: only the host and the platform can set extension.owner: set "+
+		"Options.Owner, so that the service asks who owns the extension", ErrForbidden)
+	errOtherOwner = fmt.Errorf(
+		"%w: extension.owner is not what Options.Owner returns: leave it out", ErrForbidden)
+	errOwnerFailed = ownerError{}
+)
+
+// ownerError is the error for an Options.Owner that failed. It is [ErrUnavailable], although the
+// store did answer.
+type ownerError struct{}
+
+func (ownerError) Error() string { return "installation: Options.Owner failed" }
+
+func (ownerError) Is(target error) bool { return target == ErrUnavailable }
 
 // ConflictError is the detail of [ErrConflict]. It names either the stored revision that differs
 // from the guard, or the two states of a change that the lifecycle does not allow.
@@ -108,12 +126,18 @@ func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
 // ExistsError is the detail of [ErrExists].
 type ExistsError struct {
-	Key    Key    // the record that was to be written
-	Holder string // ID of the installation that holds the claim, or Key.ID for Guard.Absent
+	Key Key // the record that was to be written
+
+	// Holder is the ID of the installation that holds the claim, or Key.ID for Guard.Absent. It is
+	// "" if the actor may not see that installation.
+	Holder string
 }
 
 // Error implements error.
 func (e *ExistsError) Error() string {
+	if e.Holder == "" {
+		return fmt.Sprintf("%v: another installation holds a claim", ErrExists)
+	}
 	return fmt.Sprintf("%v: %s is in the way", ErrExists, e.Holder)
 }
 

@@ -84,6 +84,56 @@ func ExampleService_Accept() {
 	// ACC-3 installation: invitation not valid
 }
 
+// A platform installs again under the same ID. Its events come twice or late, so the host passes
+// on the time of each.
+func ExampleUpsertRequest_installedAt() {
+	ctx := context.Background()
+	host := exampleHost()
+	for _, event := range []struct {
+		kind string
+		hour int // the platform's time
+	}{
+		{"install", 5},
+		{"install", 7}, // the uninstall before it is late
+		{"uninstall", 6},
+		{"install", 7}, // delivered again
+		{"install", 5}, // delivered again, late
+	} {
+		at := time.Date(2026, time.March, 2, event.hour, 0, 0, 0, time.UTC)
+		var res *installation.Result
+		var err error
+		switch event.kind {
+		case "install":
+			res, err = host.Upsert(ctx, installation.UpsertRequest{
+				ID: "shop-1", InstalledAt: at,
+				Parts: installation.Parts{
+					Extension: installation.Value(installation.Extension{ID: "EXT-1"}),
+					Account:   installation.Value(installation.Account{ID: "ACC-2"}),
+				},
+			})
+		case "uninstall":
+			res, err = host.Uninstall(ctx, installation.UninstallRequest{
+				ID: "shop-1", Guard: installation.Guard{InstalledBefore: at},
+			})
+		}
+		switch {
+		case errors.Is(err, installation.ErrStale):
+			fmt.Println(event.kind, "of hour", event.hour, "is stale") // answer 200: do not retry
+		case err != nil:
+			log.Fatal(err)
+		default:
+			fmt.Println(event.kind, "of hour", event.hour, "leaves generation", res.Generation,
+				res.Status, "changed:", res.Changed)
+		}
+	}
+	// Output:
+	// install of hour 5 leaves generation 1 installed changed: true
+	// install of hour 7 leaves generation 2 installed changed: true
+	// uninstall of hour 6 is stale
+	// install of hour 7 leaves generation 2 installed changed: false
+	// install of hour 5 is stale
+}
+
 // Expire ends an invitation before its deadline.
 func ExampleService_Expire() {
 	ctx := context.Background()

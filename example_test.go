@@ -29,9 +29,9 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	vendor := svc.As(installation.Actor{Kind: installation.Vendor, ID: "ACC-1"})
+	host := svc.As(installation.Actor{Kind: installation.Host})
 
-	inst, err := vendor.Upsert(ctx, installation.UpsertRequest{
+	inst, err := host.Upsert(ctx, installation.UpsertRequest{
 		ID: "EXI-1",
 		Parts: installation.Parts{
 			Extension: installation.Value(installation.Extension{ID: "EXT-1", Owner: "ACC-1"}),
@@ -72,6 +72,44 @@ func ExampleNew() {
 	// Output:
 	// <nil>
 	// true
+}
+
+// With Options.Owner, vendors can install and invite for their own extensions. The host looks the
+// owner up in its catalogue.
+func ExampleOptions_owner() {
+	key, err := crypto.GenerateKey("k1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	keys, err := crypto.NewKeyring(key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	owners := map[string]string{"EXT-1": "ACC-1"}
+	svc, err := installation.New(memstore.New(), keys, &installation.Options{
+		Owner: func(_ context.Context, _, extension string) (string, error) {
+			return owners[extension], nil
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, id := range []string{"ACC-1", "ACC-9"} {
+		vendor := svc.As(installation.Actor{Kind: installation.Vendor, ID: id})
+		res, err := vendor.Invite(context.Background(), installation.InviteRequest{
+			Parts: installation.Parts{
+				Extension: installation.Value(installation.Extension{ID: "EXT-1"}),
+			},
+		})
+		if err != nil {
+			fmt.Println(id, err)
+			continue
+		}
+		fmt.Println(id, res.Status, "owner", res.Extension.Owner)
+	}
+	// Output:
+	// ACC-1 invited owner ACC-1
+	// ACC-9 invite: installation: forbidden
 }
 
 // An installation of one tenant does not exist for another.

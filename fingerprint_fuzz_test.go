@@ -49,6 +49,10 @@ func fuzzRequest(words [4]string, pick uint32) UpsertRequest {
 	if on(13) {
 		r.Revision, r.Absent = int64(len(words[1])), true
 	}
+	if on(15) {
+		r.InstalledAt = fuzzTime.Add(time.Duration(len(words[1])) * time.Second)
+	}
+	r.MoveSecrets = on(16)
 	return r
 }
 
@@ -106,6 +110,12 @@ func meaningOf(method string, r UpsertRequest) string {
 	}
 	if r.Absent {
 		m.add("absent")
+	}
+	if !r.InstalledAt.IsZero() {
+		m.add("installed at", r.InstalledAt.String())
+	}
+	if r.MoveSecrets {
+		m.add("move secrets")
 	}
 	if v, ok := r.Name.Get(); ok {
 		m.add("name", v)
@@ -200,6 +210,7 @@ func FuzzCanonical(f *testing.F) {
 		{"i", "\x00", "\xff", ")", 16383, 16382},
 		{"i", "", "", "", 4096, 0},
 		{"i", "aa", "", "", 8192, 0},
+		{"i", "aa", "a", "", 1 << 15, 1 << 16},
 	}
 	for _, s := range seeds {
 		f.Add(s.a, s.b, s.c, s.d, s.one, s.another)

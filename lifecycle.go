@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/go-installation/installation/event"
@@ -35,7 +36,7 @@ func (s *Service) Invite(ctx context.Context, req InviteRequest) (*Result, error
 	return s.write(ctx, write{
 		method: "invite", request: req, guard: req.Guard,
 		id: cmp.Or(req.ID, newID()), minted: req.ID == "",
-		check: req.check, actions: req.actions(ActionInvite, ""), access: accessKeyless,
+		check: req.check, actions: req.Parts.actions(ActionInvite), access: accessKeyless,
 		apply: func(ctx context.Context, d *draft) error { return s.invite(ctx, d, req) },
 	})
 }
@@ -257,6 +258,22 @@ func (s *Service) purge(ctx context.Context, d *draft) error {
 	}
 	d.lifecycle.purged, d.lifecycle.purgeAt = true, time.Time{}
 	d.events = append(d.events, event.Purged)
+	return nil
+}
+
+// mayReinstall rejects an Upsert of an ended installation, if its guard names the generation that
+// ended or the revision of an invitation that has expired since. Invite needs no such check: it
+// never changes a generation that has not ended.
+func (d *draft) mayReinstall(g Guard) error {
+	refused := d.noMove(d.status(), StatusInstalled)
+	switch {
+	case g.Generation != 0:
+		return fmt.Errorf("%w: generation %d in the guard has ended: leave Generation out to "+
+			"install again", refused, g.Generation)
+	case g.Revision != 0 && d.lifecycle.status == StatusInvited:
+		return fmt.Errorf("%w: the invitation at revision %d in the guard has expired: leave "+
+			"Revision out to install", refused, g.Revision)
+	}
 	return nil
 }
 

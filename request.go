@@ -1,7 +1,9 @@
 package installation
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -21,9 +23,10 @@ type Guard struct {
 	// Revision is the stored revision that the write requires. The service rejects any other with
 	// [ErrConflict]. 0 = any revision.
 	Revision int64
-	// Generation is the stored generation that the write requires. If the guard names an older
-	// generation, the service rejects the write with [ErrStale]; if a newer one, with
-	// [ErrConflict]. 0 = any generation.
+	// Generation is the generation that the write is about. If the stored generation is newer, the
+	// service rejects the write with [ErrStale]; if it is older, with [ErrConflict]. An Upsert does
+	// not install again what has ended in this generation, but fails with [ErrConflict]. To install
+	// again only if nothing has changed since the end, set Revision. 0 = any generation.
 	Generation int64
 	// InstalledBefore rejects the write with [ErrStale] if the present install began at this time
 	// or later. An install that is only invited began with its invitation. For an event that can
@@ -46,12 +49,71 @@ type Guard struct {
 	IdempotencyKey string
 }
 
+// compare returns an error if the stored state does not meet the guard.
+func (g Guard) compare(before *snapshot) error {
+	stored := before.stored
+	switch {
+	case g.Absent && before.exists:
+		return &ExistsError{Key: before.key, Holder: before.key.ID}
+	case g.Present && !before.exists:
+		return ErrNotFound
+	case g.Generation != 0 && g.Generation < stored.Generation:
+		return ErrStale
+	case stored.Deleted && (g.Generation == stored.Generation || !g.InstalledBefore.IsZero()):
+		return ErrStale // the request is about what was deleted
+	case g.Generation > stored.Generation, g.Revision != 0 && g.Revision != stored.Revision:
+		return &ConflictError{
+			Key: before.key, Revision: stored.Revision, Generation: stored.Generation,
+		}
+	case g.InstalledBefore.IsZero() || !before.exists:
+		return nil
+	case before.err != nil:
+		return before.err // the time of the install is sealed
+	case !before.began().Before(storedTime(g.InstalledBefore)):
+		return ErrStale
+	}
+	return nil
+}
+
+// began returns when the present install began: an install that is only invited, with its
+// invitation. If the time is lost, it returns the time of the end.
+func (snap *snapshot) began() time.Time {
+	e := cmp.Or(snap.lifecycle.uninstalled, snap.lifecycle.expired)
+	if snap.inst != nil {
+		e = cmp.Or(snap.inst.Audit.Installed, snap.inst.Audit.Invited)
+	}
+	if e == nil {
+		return time.Time{}
+	}
+	return e.At
+}
+
+// newInstall reports whether an install at the time at is newer than the present one. It returns
+// false if at is the time of the present install.
+func (d *draft) newInstall(at time.Time) (bool, error) {
+	at = storedTime(at)
+	switch began := d.began(); {
+	case d.err != nil && !errors.Is(d.err, ErrShredded):
+		return false, d.err // the time of the install is sealed
+	case at.After(began):
+		return true, nil
+	case d.status().over():
+		return false, fmt.Errorf("%w: the install that has ended is not older than InstalledAt: "+
+			"leave InstalledAt out to install again", ErrStale)
+	case at.Equal(began) && d.status() == StatusInstalled:
+		return false, nil
+	default:
+		return false, ErrStale
+	}
+}
+
 // Parts are the parts of an installation that a write can change. A part that is left out stays as
 // it is.
 type Parts struct {
 	Name Optional[string] `json:",omitzero"`
 	// Extension is required to create an installation. It cannot be removed, and its ID cannot
-	// change. The service does not verify Owner: take Owner from your own catalogue.
+	// change. Leave Owner out if Options.Owner is set. Otherwise only the host and the platform can
+	// set it.
 	Extension     Optional[Extension]     `json:",omitzero"`
 	Account       Optional[Account]       `json:",omitzero"` // required to install
 	Health        Optional[Health]        `json:",omitzero"`
@@ -73,6 +135,26 @@ type UpsertRequest struct {
 	// an address, or what may be a part of one, must otherwise give again the secrets that it
 	// leaves. It needs the right to reveal. If it was needed, an event records it. "" = not allowed.
 	AllowDestination string
+
+	// InstalledAt says that this is a new install, made at this time: the time of the platform's
+	// event, which can come twice or late. An install that is older than InstalledAt ends, and a
+	// new generation begins in the same commit, even if no uninstall was reported. The new
+	// generation starts empty, and its Audit.Installed.At is InstalledAt. So a late uninstall of
+	// the old install is [ErrStale], if its Guard.InstalledBefore is the time of its event. The
+	// only event of the service is "installed".
+	//
+	// A repeat, with the time of the present install, changes nothing. If the install of that time
+	// has ended, or the present install is newer, the error is [ErrStale]. Deleted installations
+	// are not compared: Delete forgets the time.
+	//
+	// InstalledAt needs the right to uninstall as well, and can be at most five minutes ahead of
+	// the clock. It excludes Guard.Generation. Zero = the time of the write, and an installation
+	// that has not ended is updated.
+	InstalledAt time.Time
+
+	// MoveSecrets lets a write that changes Account.ID keep the stored secrets. Without it, such a
+	// write has to remove them or give them again. It needs the right to reveal.
+	MoveSecrets bool
 }
 
 // PatchRequest is the request of [Service.Patch].
@@ -82,7 +164,39 @@ type PatchRequest struct {
 	Parts
 	Operations []Operation // on the configuration, applied after Parts, in this order
 
-	AllowDestination string // see [UpsertRequest]
+	AllowDestination string // as in UpsertRequest
+	MoveSecrets      bool   // as in UpsertRequest
+}
+
+// actions returns the actions that the policy has to allow for writing the parts: do, and
+// ActionConfigure if there is a configuration.
+func (p Parts) actions(do Action) []Action {
+	if p.Configuration.IsZero() {
+		return []Action{do}
+	}
+	return []Action{do, ActionConfigure}
+}
+
+func (req UpsertRequest) actions() []Action {
+	actions := req.Parts.actions(ActionUpsert)
+	if !req.InstalledAt.IsZero() {
+		actions = append(actions, ActionUninstall) // it can end an install
+	}
+	if req.MoveSecrets || req.AllowDestination != "" {
+		actions = append(actions, ActionReveal)
+	}
+	return actions
+}
+
+func (req PatchRequest) actions() []Action {
+	actions := req.Parts.actions(ActionUpsert)
+	if len(req.Operations) > 0 {
+		actions = append(actions, ActionConfigure)
+	}
+	if req.MoveSecrets || req.AllowDestination != "" {
+		actions = append(actions, ActionReveal)
+	}
+	return actions
 }
 
 // Operation is one edit of a configuration. Make operations with package patch.

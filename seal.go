@@ -1,6 +1,7 @@
 package installation
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -306,4 +307,26 @@ func (d *draft) sealCredentials(l *validate.List, given *Connection) error {
 		}
 	}
 	return nil
+}
+
+// checkMove rejects a write that gives an installation to another account and keeps a secret that
+// was given for the account before.
+func (d *draft) checkMove(allowed bool) error {
+	if allowed || d.created || d.before.inst == nil {
+		return nil
+	}
+	was := d.before.inst.Account.ID
+	if was == "" || was == d.inst.Account.ID || !d.keepsSecrets() {
+		return nil
+	}
+	return invalid("account.id", validate.RuleDestination, "would move stored secrets to another "+
+		"account: remove them or give them again in this write, or set MoveSecrets")
+}
+
+// keepsSecrets reports whether this write keeps a stored secret, at its place or at another one.
+func (d *draft) keepsSecrets() bool {
+	return d.shifted || slices.ContainsFunc(d.before.body.Values, func(v record.Value) bool {
+		now, ok := d.sealedSecrets()[Ref(v.Ref)]
+		return ok && bytes.Equal(v.Sealed, now.sealed)
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/validate"
@@ -135,7 +136,7 @@ func (d *draft) sealDocument(kind string, r masked.Result) (Document, []string, 
 		if err != nil {
 			return Document{}, nil, ErrSealed
 		}
-		fresh[to] = text
+		fresh[to], d.shifted = text, true
 	}
 	for _, p := range r.Seal {
 		fresh[refOf(kind, p.Pointer)] = p.Value.Append(nil)
@@ -342,6 +343,13 @@ func (d *draft) checkDestinations(l *validate.List) {
 				Detail: "can be sent elsewhere by this write: give it again, or set AllowDestination",
 			})
 		}
+	}
+}
+
+// recordRedirect adds an event if kept secrets can go elsewhere, because the request allowed it.
+func (d *draft) recordRedirect() {
+	if d.redirected {
+		d.reason, d.events = d.allowed, append(d.events, event.Redirected)
 	}
 }
 

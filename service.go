@@ -68,7 +68,7 @@ type Options struct {
 	// Configuration.Err, and rejects writes of the configuration; see [*validate.SchemaError].
 	//
 	// Choose a schema by ID and Owner of the extension only. The extension ID of an existing
-	// installation cannot change, and only the host and the platform can change the owner. Anyone
+	// installation cannot change, and Options.Owner or the host decides who the owner is. Anyone
 	// who can write the installation can write the other fields, and could pick the schema with
 	// them.
 	//
@@ -76,6 +76,16 @@ type Options struct {
 	// stored secret satisfies it. With many schemas an author could learn the whole secret. Use
 	// only schemas of authors you trust.
 	Schema func(ctx context.Context, tenant string, ext Extension) (validate.SchemaSource, error)
+
+	// Owner returns the ID of the vendor that owns an extension, or "" if none does. The service
+	// stores it as Extension.Owner, and never believes the owner that a request names: a request
+	// that names another owner fails with [ErrForbidden]. If the function fails, the write fails
+	// with [ErrUnavailable], without the text of the error. The service calls the function in each
+	// write that begins an install or gives the extension.
+	//
+	// Default: none. Then only the host and the platform can set an owner, so a vendor cannot
+	// install or invite.
+	Owner func(ctx context.Context, tenant, extension string) (owner string, err error)
 
 	// AcceptURL is where an invitation code is redeemed, such as "https://portal.example/accept".
 	// The service adds query parameters: installation, code, and tenant unless it is the default
@@ -165,10 +175,13 @@ const (
 //
 // A ReadOnly actor has only the first two rights. The zero Actor has none.
 //
+// A vendor owns what Options.Owner says, not what its request says.
+//
 // The right upsert covers every part except the configuration. A host that offers Upsert to
 // customers decides which parts it passes on: for example, whether a customer may name a billing
-// plan, or install an extension without an invitation. A host that accepts an invitation for an
-// account calls Accept as the Customer of that account.
+// plan, or install an extension without an invitation. A vendor or an extension can install in any
+// account that it names; a host that wants the customer's consent offers only Invite. A host that
+// accepts an invitation for an account calls Accept as the Customer of that account.
 func DefaultPolicy(a Actor, do Action, inst *Installation) bool {
 	if a.ReadOnly && do != ActionSee && do != ActionSeeConfiguration {
 		return false
@@ -225,23 +238,53 @@ func (s *Service) allow(inst *Installation, actions ...Action) error {
 	return nil
 }
 
-// checkOwners rejects a write that hands an installation to somebody else. The extension cannot
-// change. The owner and the account decide who sees the installation, so only the host and the
-// platform may change them.
-func (s *Service) checkOwners(l *validate.List, d *draft, before Installation) {
-	fixed := func(path, was, is string) {
-		if was != "" && was != is {
-			l.Add(path, validate.RuleImmutable, "cannot change")
-		}
+// withOwner returns the extension part with the owner to store. The request has no say in who that
+// is: Options.Owner decides, or else the host and the platform. begins means that the write begins
+// an install, so that withOwner asks even if the extension is not given.
+func (s *Service) withOwner(
+	ctx context.Context, d *draft, part Optional[Extension], begins bool,
+) (Optional[Extension], error) {
+	old := d.inst.Extension
+	next, given := part.Get()
+	if part.IsZero() && begins {
+		next, next.Owner = old, ""
+	} else if !given {
+		return part, nil
 	}
-	fixed("extension.id", before.Extension.ID, d.inst.Extension.ID)
-	if s.actor.ownsAll() || !d.exists {
-		return
+	switch {
+	case next.ID == "", old.ID != "" && old.ID != next.ID:
+		return part, nil // applyParts rejects it
+	case s.opts.Owner != nil:
+	case given && next.Owner != "" && old.Owner == "" && !s.actor.ownsAll():
+		return part, errNoOwner
+	default:
+		return part, nil // checkOwners rejects another owner
 	}
-	fixed("extension.owner", before.Extension.Owner, d.inst.Extension.Owner)
-	if !d.created && d.lifecycle.status == d.before.lifecycle.status {
-		fixed("account.id", before.Account.ID, d.inst.Account.ID)
+	owner, err := s.opts.Owner(ctx, d.key.Tenant, next.ID)
+	var l validate.List
+	if l.OptionalID("owner", owner); err != nil || l.Err() != nil {
+		return part, cmp.Or[error](ctx.Err(), errOwnerFailed)
 	}
+	named := next.Owner
+	next.Owner = owner
+	if named == "" || named == owner {
+		return Value(next), nil
+	}
+	// An actor who may not see the result must not learn whether it guessed the owner.
+	result := *d.inst
+	result.Extension = next
+	if !s.can(ActionSee, &result) {
+		return part, ErrForbidden
+	}
+	return part, errOtherOwner
+}
+
+// forbidden is the error for a draft that the policy refuses.
+func (s *Service) forbidden(d *draft) error {
+	if d.created && s.actor.Kind == Vendor && s.opts.Owner == nil {
+		return errNoOwner
+	}
+	return ErrForbidden
 }
 
 // DefaultClaims allows one live installation of an extension in an account. An installed

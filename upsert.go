@@ -17,8 +17,12 @@ import (
 // rest. It installs an uninstalled or expired installation again, as a new generation that keeps
 // only ID, name, extension and the time of creation. An invited installation stays invited.
 //
-// To change an installation only if it has not ended, use [Service.Patch]. Upsert would install it
-// again.
+// To change an installation only if it has not ended, use [Service.Patch], or name its generation
+// in the guard. Otherwise Upsert installs it again. To install again what was not reported as
+// uninstalled, set InstalledAt.
+//
+// A write that changes Account.ID must not keep a stored secret, because the secret was given for
+// another account: it has to remove the secrets, give them again, or set MoveSecrets.
 //
 // A request that changes nothing writes nothing. Errors: [ErrInvalid], [ErrForbidden],
 // [ErrNotFound] (the ID belongs to another actor), [ErrExists] (another live installation has the
@@ -28,15 +32,15 @@ func (s *Service) Upsert(ctx context.Context, req UpsertRequest) (*Result, error
 	return s.write(ctx, write{
 		method: "upsert", request: req, guard: req.Guard,
 		id: cmp.Or(req.ID, newID()), minted: req.ID == "",
-		check: req.check, actions: req.actions(ActionUpsert, req.AllowDestination), access: accessKeyless,
+		check: req.check(s.now), actions: req.actions(), access: accessKeyless,
 		apply: func(ctx context.Context, d *draft) error {
 			d.allowed = req.AllowDestination
-			return s.upsert(ctx, d, req.Parts)
+			return s.upsert(ctx, d, req)
 		},
 	})
 }
 
-func (s *Service) upsert(ctx context.Context, d *draft, parts Parts) error {
+func (s *Service) upsert(ctx context.Context, d *draft, req UpsertRequest) error {
 	what := event.Updated
 	switch status := d.status(); {
 	case !d.exists:
@@ -46,16 +50,30 @@ func (s *Service) upsert(ctx context.Context, d *draft, parts Parts) error {
 	case d.err != nil:
 		return d.err
 	}
+	if d.exists && !req.InstalledAt.IsZero() {
+		if newer, err := d.newInstall(req.InstalledAt); !newer {
+			return err
+		}
+		what = event.Installed
+	} else if what == event.Installed {
+		if err := d.mayReinstall(req.Guard); err != nil {
+			return err
+		}
+	}
 	if what != event.Updated {
 		if err := s.begin(ctx, d, StatusInstalled); err != nil {
 			return err
 		}
 	}
-	if err := s.applyParts(ctx, d, parts); err != nil {
+	if err := s.applyParts(ctx, d, req.Parts); err != nil {
+		return err
+	}
+	if err := d.checkMove(req.MoveSecrets); err != nil {
 		return err
 	}
 	if d.created {
 		d.inst.Audit.Installed = s.audit(d)
+		d.inst.Audit.Installed.At = cmp.Or(storedTime(req.InstalledAt), d.now)
 	} else if len(d.changed) == 0 {
 		return nil
 	}
@@ -71,13 +89,9 @@ func (s *Service) upsert(ctx context.Context, d *draft, parts Parts) error {
 // Errors: those of [Service.Upsert], and [ErrNotFound] if nothing is stored under the ID.
 func (s *Service) Patch(ctx context.Context, req PatchRequest) (*Result, error) {
 	req.Present = true
-	actions := req.actions(ActionUpsert, req.AllowDestination)
-	if len(req.Operations) > 0 && !slices.Contains(actions, ActionConfigure) {
-		actions = append(actions, ActionConfigure)
-	}
 	return s.write(ctx, write{
 		method: "patch", request: req, guard: req.Guard, id: req.ID,
-		check: req.check, actions: actions, access: accessOpened,
+		check: req.check, actions: req.actions(), access: accessOpened,
 		apply: func(ctx context.Context, d *draft) error {
 			d.allowed = req.AllowDestination
 			if status := d.status(); status.over() {
@@ -89,6 +103,9 @@ func (s *Service) Patch(ctx context.Context, req PatchRequest) (*Result, error) 
 			if err := s.applyOperations(ctx, d, req.Operations); err != nil {
 				return err
 			}
+			if err := d.checkMove(req.MoveSecrets); err != nil {
+				return err
+			}
 			if len(d.changed) > 0 {
 				d.effect, d.events = effectSealed, append(d.events, event.Updated)
 				d.recordRedirect()
@@ -96,26 +113,6 @@ func (s *Service) Patch(ctx context.Context, req PatchRequest) (*Result, error) 
 			return nil
 		},
 	})
-}
-
-// actions returns the actions that the policy has to allow for writing the parts: do, and those that
-// the content of the request needs. allowed is AllowDestination of the request.
-func (p Parts) actions(do Action, allowed string) []Action {
-	actions := []Action{do}
-	if !p.Configuration.IsZero() {
-		actions = append(actions, ActionConfigure)
-	}
-	if allowed != "" {
-		actions = append(actions, ActionReveal)
-	}
-	return actions
-}
-
-// recordRedirect adds an event if kept secrets can go elsewhere, because the request allowed it.
-func (d *draft) recordRedirect() {
-	if d.redirected {
-		d.reason, d.events = d.allowed, append(d.events, event.Redirected)
-	}
 }
 
 // addChanged adds the names of what a write changed, for the event.
@@ -132,7 +129,6 @@ func (s *Service) applyParts(ctx context.Context, d *draft, p Parts) error {
 	var l validate.List
 	replaceValue(d, "name", p.Name, &i.Name)
 	replaceValue(d, "health", p.Health, &i.Health)
-	replaceValue(d, "extension", p.Extension, &i.Extension)
 	err := errors.Join(
 		replacePart(d, "account", p.Account, &i.Account, codeAccount),
 		replacePart(d, "consent", p.Consent, &i.Consent, codeConsent),
@@ -142,6 +138,12 @@ func (s *Service) applyParts(ctx context.Context, d *draft, p Parts) error {
 	if err != nil {
 		return err
 	}
+	begins := d.created || d.lifecycle.status != d.before.lifecycle.status
+	extension, err := s.withOwner(ctx, d, p.Extension, begins)
+	if err != nil {
+		return err
+	}
+	replaceValue(d, "extension", extension, &i.Extension)
 	l.Required("extension.id", i.Extension.ID != "")
 	if d.lifecycle.status == StatusInstalled {
 		l.Required("account.id", i.Account.ID != "")
@@ -158,6 +160,27 @@ func (s *Service) applyParts(ctx context.Context, d *draft, p Parts) error {
 	}
 	d.checkDestinations(&l)
 	return l.Err()
+}
+
+// checkOwners rejects a write that hands an installation to somebody else. The extension cannot
+// change. The owner and the account decide who sees the installation, so only the host and the
+// platform may change them. Options.Owner speaks for the host.
+func (s *Service) checkOwners(l *validate.List, d *draft, before Installation) {
+	fixed := func(path, was, is string) {
+		if was != "" && was != is {
+			l.Add(path, validate.RuleImmutable, "cannot change")
+		}
+	}
+	fixed("extension.id", before.Extension.ID, d.inst.Extension.ID)
+	if s.actor.ownsAll() || !d.exists {
+		return
+	}
+	if s.opts.Owner == nil {
+		fixed("extension.owner", before.Extension.Owner, d.inst.Extension.Owner)
+	}
+	if !d.created && d.lifecycle.status == d.before.lifecycle.status {
+		fixed("account.id", before.Account.ID, d.inst.Account.ID)
+	}
 }
 
 // replaceValue sets *to to the value of a given part. A part that removes sets the zero value.

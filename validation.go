@@ -95,11 +95,6 @@ func (req ListRequest) check(l *validate.List) {
 	l.Range("limit", int64(req.Limit), 0, MaxPage)
 }
 
-func (req UpsertRequest) check(l *validate.List) {
-	req.Parts.check(l)
-	l.Text("allowDestination", req.AllowDestination, validate.MaxMessage)
-}
-
 func (req PatchRequest) check(l *validate.List) {
 	req.Parts.check(l)
 	l.Text("allowDestination", req.AllowDestination, validate.MaxMessage)
@@ -114,6 +109,29 @@ func (req RevealRequest) check(l *validate.List) {
 		validate.Enum(l, fmt.Sprintf("refs[%d].kind", i), ref.Kind(),
 			kindConfig, kindCredential, kindConnection, kindExtra)
 		checkPointer(l, fmt.Sprintf("refs[%d].pointer", i), ref.Pointer())
+	}
+}
+
+// maxAhead is how far the time of a new install may be ahead of the clock. A later time would let
+// no further install pass until then.
+const maxAhead = 5 * time.Minute
+
+func (req UpsertRequest) check(now func() time.Time) func(*validate.List) {
+	return func(l *validate.List) {
+		req.Parts.check(l)
+		l.Text("allowDestination", req.AllowDestination, validate.MaxMessage)
+		if req.InstalledAt.IsZero() {
+			return
+		}
+		l.Time("installedAt", req.InstalledAt)
+		if req.InstalledAt.After(now().Add(maxAhead)) {
+			l.Add("installedAt", validate.RuleRange,
+				"must be at most 5 minutes ahead of the clock of the service")
+		}
+		if req.Generation != 0 {
+			l.Add("installedAt", validate.RuleExclusive,
+				"excludes a generation in the guard, which names an older install")
+		}
 	}
 }
 

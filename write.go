@@ -1,7 +1,6 @@
 package installation
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -65,6 +64,7 @@ type draft struct {
 	changed []string      // names of parts, pointers and secrets, for the first event
 	reason  string        // for the events
 	created bool          // a generation began
+	shifted bool          // a kept secret is at another place, so it was sealed again
 	code    crypto.Secret // a new invitation code
 
 	allowed    string // AllowDestination of the request
@@ -230,34 +230,6 @@ func (s *Service) allowStored(w *write, d *draft) error {
 	}
 }
 
-// compare returns an error if the stored state does not meet the guard.
-func (g Guard) compare(before *snapshot) error {
-	stored := before.stored
-	switch {
-	case g.Absent && before.exists:
-		return &ExistsError{Key: before.key, Holder: before.key.ID}
-	case g.Present && !before.exists:
-		return ErrNotFound
-	case g.Generation != 0 && g.Generation < stored.Generation:
-		return ErrStale
-	case stored.Deleted && (g.Generation == stored.Generation || !g.InstalledBefore.IsZero()):
-		return ErrStale // the request is about what was deleted
-	case g.Generation > stored.Generation, g.Revision != 0 && g.Revision != stored.Revision:
-		return &ConflictError{
-			Key: before.key, Revision: stored.Revision, Generation: stored.Generation,
-		}
-	case g.InstalledBefore.IsZero() || !before.exists:
-		return nil
-	case before.err != nil:
-		return before.err // the time of the install is sealed
-	}
-	began := cmp.Or(before.inst.Audit.Installed, before.inst.Audit.Invited)
-	if began != nil && !began.At.Before(storedTime(g.InstalledBefore)) {
-		return ErrStale
-	}
-	return nil
-}
-
 // change turns the draft into the change to commit: the record, the events and the outcome.
 func (s *Service) change(ctx context.Context, w *write, d *draft) (c Change, err error) {
 	c = Change{Now: d.now, Epoch: d.namespace.Epoch, Key: d.key, If: d.stored.Revision}
@@ -275,7 +247,7 @@ func (s *Service) change(ctx context.Context, w *write, d *draft) (c Change, err
 			return c, err
 		}
 		if w.access != accessOutsider && s.allow(new(*d.inst), w.actions...) != nil {
-			return c, ErrForbidden // the policy refuses the new state
+			return c, s.forbidden(d)
 		}
 	}
 	c.Events = s.eventsOf(d, c.Record)
@@ -353,9 +325,30 @@ func (s *Service) commit(ctx context.Context, w *write, c Change, res *Result) (
 		return nil, errRetry
 	case errors.Is(err, ErrEpoch):
 		return nil, s.rejectedEpoch(ctx, c)
+	case errors.Is(err, ErrExists):
+		return nil, s.claimTaken(ctx, c.Key, err)
 	default:
 		return nil, err
 	}
+}
+
+// claimTaken is the error for a claim that another installation holds. It names the holder only to
+// an actor who may see it. It leaves out the text of the store, which may name the holder too.
+func (s *Service) claimTaken(ctx context.Context, key Key, err error) error {
+	taken := &ExistsError{Key: key}
+	exists, ok := errors.AsType[*ExistsError](err)
+	if !ok {
+		return taken
+	}
+	holder, err := s.load(ctx, exists.Holder)
+	if err != nil || !holder.exists {
+		return taken
+	}
+	defer holder.wipe()
+	if s.can(ActionSee, s.show(ctx, holder, s.now())) {
+		taken.Holder = exists.Holder
+	}
+	return taken
 }
 
 // conflictRetry paces the attempts of one write after conflicts.

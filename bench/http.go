@@ -35,7 +35,7 @@ func httpRows(tb testing.TB, _ Scale) []Row {
 	}))(tb)
 	svc := must(installation.New(openStore(tb, client), newRing(tb, "k1"), &installation.Options{
 		Policy: softwareone.Policy, Claims: installation.DefaultClaims,
-		Schema: softwareone.Schemas(dir),
+		Owner: softwareone.Owners(dir), Schema: softwareone.Schemas(dir),
 	}))(tb)
 	signing := crypto.NewSecret("made up, and has 32 bytes or more")
 	issuer := must(softwareone.NewIssuer(signing, nil))(tb)

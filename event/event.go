@@ -12,7 +12,7 @@ const (
 	Updated     Type = "updated"     // Upsert or Patch
 	Invited     Type = "invited"     // Invite
 	Resent      Type = "resent"      // Resend: there is a new code, and the old code is invalid
-	Installed   Type = "installed"   // Accept, or Upsert of an ended installation
+	Installed   Type = "installed"   // Accept, or Upsert that begins a new generation
 	Expired     Type = "expired"     // Expire or Sweep
 	Uninstalled Type = "uninstalled" // Uninstall
 	Purged      Type = "purged"      // Uninstall or Sweep: the secrets and their key are gone

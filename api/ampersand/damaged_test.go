@@ -113,7 +113,7 @@ func TestKeyErrorsAreNotLogged(t *testing.T) {
 func (w *world) replaceKeys(t *testing.T, keys crypto.KeyWrapper) {
 	t.Helper()
 	svc, err := installation.New(w.store, keys, &installation.Options{
-		Now: w.Now, Policy: ampersand.Policy, Schema: ampersand.Schema,
+		Now: w.Now, Policy: ampersand.Policy, Owner: ampersand.Owner, Schema: ampersand.Schema,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,7 @@
 // the browsers of the builders' customers.
 //
 //	svc, err := installation.New(store, keys, &installation.Options{
-//		Policy: ampersand.Policy, Schema: ampersand.Schema,
+//		Policy: ampersand.Policy, Owner: ampersand.Owner, Schema: ampersand.Schema,
 //	})
 //	host := ampersand.Host{Identities: ids, Projects: projects, Connections: connections}
 //	handler, err := ampersand.NewHandler(svc, host, nil)
@@ -43,9 +43,10 @@
 //	consumer        user of a Customer actor: a person in the group
 //	config.content  document of the configuration, called content below
 //
-// Make the service with [Policy] and [Schema]. Without Policy, consumers may not configure. Without
-// Schema, the service also seals fields that are not secrets but have names like secrets. If the
-// service also serves other platforms, choose both functions by the tenant.
+// Make the service with [Policy], [Owner] and [Schema]. Without Policy, consumers may not
+// configure. Without Owner, nobody may install. Without Schema, the service also seals fields that
+// are not secrets but have names like secrets. If the service also serves other platforms, choose
+// the functions by the tenant.
 //
 // Each change of the content makes a configuration with a new ID and time, under the latest
 // revision of the integration. A pause changes the content, so it also makes a configuration.

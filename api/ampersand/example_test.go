@@ -24,7 +24,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	svc, err := installation.New(memstore.New(), keys, &installation.Options{
-		Policy: ampersand.Policy, Schema: ampersand.Schema,
+		Policy: ampersand.Policy, Owner: ampersand.Owner, Schema: ampersand.Schema,
 	})
 	if err != nil {
 		log.Fatal(err)

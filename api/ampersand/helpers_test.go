@@ -203,7 +203,7 @@ func newHandlers(
 	log := slog.New(slog.NewTextHandler(&lockedWriter{w: w.log}, nil))
 	o := choices{
 		service: installation.Options{
-			Now: w.Now, Policy: ampersand.Policy, Schema: ampersand.Schema,
+			Now: w.Now, Policy: ampersand.Policy, Owner: ampersand.Owner, Schema: ampersand.Schema,
 		},
 		handler: ampersand.Options{Catalogue: w.host, Sampler: w.host, Now: w.Now, Log: log},
 		wrap:    func(h ampersand.Host) ampersand.Host { return h },

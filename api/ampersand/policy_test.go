@@ -7,6 +7,14 @@ import (
 	"github.com/go-installation/installation/api/ampersand"
 )
 
+// TestOwner: the project owns its integrations, so the builder sees what its groups installed.
+func TestOwner(t *testing.T) {
+	owner, err := ampersand.Owner(t.Context(), "p", "i")
+	if owner != "p" || err != nil {
+		t.Errorf("got %q, %v", owner, err)
+	}
+}
+
 // TestPolicy proves that a builder has its project, a group its installations, and neither has
 // more.
 func TestPolicy(t *testing.T) {

@@ -35,6 +35,10 @@ func Policy(a installation.Actor, do installation.Action, inst *installation.Ins
 	return installation.DefaultPolicy(a, do, inst)
 }
 
+// Owner is Options.Owner for a service behind a [Handler]. A project owns all of its integrations,
+// and the tenant is the ID of the project.
+func Owner(_ context.Context, tenant, _ string) (string, error) { return tenant, nil }
+
 //go:embed schema.json
 var contentSchema []byte
 

@@ -114,6 +114,21 @@ func (h *Handler) active(ctx context.Context, id string) (*Extension, error) {
 	return ext, err
 }
 
+// Owners returns a function for Options.Owner of an [installation.Service]. The function takes the
+// owner of an extension from a directory. An unknown extension has no owner.
+func Owners(d Directory) func(ctx context.Context, tenant, extension string) (string, error) {
+	return func(ctx context.Context, _, extension string) (string, error) {
+		e, err := d.Extension(ctx, extension)
+		switch {
+		case errors.Is(err, ErrUnknown):
+			return "", nil
+		case err != nil:
+			return "", httpapi.HostError(err)
+		}
+		return e.Owner, nil
+	}
+}
+
 // Schemas returns a function for Options.Schema of an [installation.Service]. The function takes
 // the schema of an extension from a directory. An unknown extension has no schema. Each read and
 // write of a configuration calls the directory, so the directory should answer from memory.

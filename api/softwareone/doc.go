@@ -4,16 +4,18 @@
 // [AccountType].
 //
 //	svc, err := installation.New(store, keys, &installation.Options{
-//		Policy: softwareone.Policy, Schema: softwareone.Schemas(directory),
+//		Policy: softwareone.Policy, Owner: softwareone.Owners(directory),
+//		Schema: softwareone.Schemas(directory),
 //	})
 //	issuer, err := softwareone.NewIssuer(signingKey, nil)
 //	handler, err := softwareone.NewHandler(svc, directory, issuer, nil)
 //	const base = "/public/v1/integration"
 //	http.Handle(base+"/", http.StripPrefix(base, handler))
 //
-// The handler works in the default tenant of the service, or in Options.Tenant. A service for
-// several platforms needs a Policy and a Schema that depend on the tenant. The host has to call
-// [installation.Service.Sweep] regularly. Sweep records expired invitations, and removes the
+// The handler works in the default tenant of the service, or in Options.Tenant. Without [Owners],
+// only operations can install or invite. A service for several platforms needs a Policy, an Owner
+// and a Schema that depend on the tenant. The host has to call [installation.Service.Sweep]
+// regularly. Sweep records expired invitations, and removes the
 // secrets of installations that ended long ago.
 //
 // # Endpoints

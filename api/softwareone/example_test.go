@@ -47,7 +47,8 @@ func Example() {
 		log.Fatal(err)
 	}
 	svc, err := installation.New(memstore.New(), keys, &installation.Options{
-		Policy: softwareone.Policy, Schema: softwareone.Schemas(directory),
+		Policy: softwareone.Policy, Owner: softwareone.Owners(directory),
+		Schema: softwareone.Schemas(directory),
 	})
 	if err != nil {
 		log.Fatal(err)

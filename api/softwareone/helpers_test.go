@@ -122,13 +122,7 @@ func newHandler(
 ) (*installation.Service, *softwareone.Handler, *softwareone.Issuer) {
 	t.Helper()
 	directory := newDirectory(t, change...)
-	svc, err := installation.New(store, newKeys(t, "k1", "0123456789abcdef0123456789abcdef"),
-		&installation.Options{
-			Now: now, Policy: softwareone.Policy, Schema: softwareone.Schemas(directory),
-		})
-	if err != nil {
-		t.Fatal(err)
-	}
+	svc := newService(t, store, now, directory)
 	issuer, err := softwareone.NewIssuer(crypto.NewSecret("c4nary-signing-key-0123456789abcdef"),
 		&softwareone.IssuerOptions{Now: now})
 	if err != nil {
@@ -140,6 +134,22 @@ func newHandler(
 		t.Fatal(err)
 	}
 	return svc, handler, issuer
+}
+
+// newService is a service over a directory.
+func newService(
+	t testing.TB, store installation.Store, now func() time.Time, directory softwareone.Directory,
+) *installation.Service {
+	t.Helper()
+	svc, err := installation.New(store, newKeys(t, "k1", "0123456789abcdef0123456789abcdef"),
+		&installation.Options{
+			Now: now, Policy: softwareone.Policy, Owner: softwareone.Owners(directory),
+			Schema: softwareone.Schemas(directory),
+		})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return svc
 }
 
 // newKeys are keys with one key.

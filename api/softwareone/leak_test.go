@@ -180,5 +180,9 @@ func TestDirectoryErrorsInLog(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "c4nary") {
 			t.Errorf("schema: %v", err)
 		}
+		_, err = softwareone.Owners(quoting{directory, "Extension"})(t.Context(), "", stock)
+		if err == nil || strings.Contains(err.Error(), "c4nary") {
+			t.Errorf("owner: %v", err)
+		}
 	}
 }

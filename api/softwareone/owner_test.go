@@ -1,6 +1,7 @@
 package softwareone_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,8 +19,8 @@ func TestOwnershipFollowsDirectory(t *testing.T) {
 		path := "/installations/" + inst.ID
 		w.do(t, "PUT", path, vendorToken, configuredBody).want(t, 200)
 		second := w.install(t, client2Token, stock)
-		w.over(t, w.svc,
-			newDirectory(t, func(d *static.Data) { d.Extensions[0].Owner = otherVendor }))
+		directory := newDirectory(t, func(d *static.Data) { d.Extensions[0].Owner = otherVendor })
+		w.over(t, newService(t, w.store, w.Now, directory), directory)
 		later := w.do(t, "POST", "/installations", rivalToken, inviteBody).want(t, 201).row(t)
 		mine := w.install(t, rivalToken, ledger)
 
@@ -60,6 +61,21 @@ func TestOwnershipFollowsDirectory(t *testing.T) {
 			t.Errorf("%+v, %v", c, err)
 		}
 	})
+}
+
+// TestOwners: the owner of an extension is what the directory says, and nobody owns an unknown one.
+func TestOwners(t *testing.T) {
+	directory := newDirectory(t)
+	owners := softwareone.Owners(directory)
+	for id, want := range map[string]string{stock: vendorAccount, "EXT-0": ""} {
+		if got, err := owners(t.Context(), "", id); got != want || err != nil {
+			t.Errorf("%s: %q, %v", id, got, err)
+		}
+	}
+	_, err := softwareone.Owners(broken{directory, errBroken})(t.Context(), "", stock)
+	if !errors.Is(err, errBroken) {
+		t.Error(err)
+	}
 }
 
 // checkOwnLists compares the lists of an owner in every order. The row foreign

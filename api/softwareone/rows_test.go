@@ -164,7 +164,9 @@ func (away) Unwrap(context.Context, crypto.Wrapped, crypto.Binding) (*crypto.Dat
 func (w *world) stranger(t testing.TB) *installation.Service {
 	t.Helper()
 	svc, err := installation.New(w.store, newKeys(t, "k2", "fedcba9876543210fedcba9876543210"),
-		&installation.Options{Now: w.Now, Policy: softwareone.Policy})
+		&installation.Options{
+			Now: w.Now, Policy: softwareone.Policy, Owner: softwareone.Owners(newDirectory(t)),
+		})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package vercel_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -68,6 +69,9 @@ func TestUpsertStoresRequest(t *testing.T) {
 	w := newWorld(t, func(o *choices) {
 		o.handler.Extension = installation.Extension{ID: "not this", Name: "Northwind Storage",
 			Owner: "partner"}
+		o.service.Owner = func(context.Context, string, string) (string, error) {
+			return "partner", nil
+		}
 	})
 	w.install(t)
 	got := w.get(t, icfg)

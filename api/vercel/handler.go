@@ -15,7 +15,8 @@ import (
 
 // Options configure a [Handler]. A zero field has its default.
 type Options struct {
-	// Extension describes the integration. Its ID is always the client ID.
+	// Extension describes the integration. Its ID is always the client ID. If it has an Owner,
+	// Options.Owner of the service has to return it.
 	Extension installation.Extension
 	// Plans are the billing plans that a customer can choose for an installation. Default: no
 	// plans, so that Vercel bills by resource.

@@ -88,7 +88,7 @@ func (c *ampersandConfig) site(base string, log *slog.Logger, dev *devMode) (*si
 		path: ampersandPath, tenants: projects,
 		rules: installation.Options{
 			Policy: ampersand.Policy, Claims: installation.DefaultClaims,
-			Schema: ampersand.Schema,
+			Owner: ampersand.Owner, Schema: ampersand.Schema,
 		},
 		handler: func(svc *installation.Service) (http.Handler, error) {
 			return ampersand.NewHandler(svc, host.Host(), options)

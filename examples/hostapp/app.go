@@ -66,8 +66,7 @@ func newApp(ctx context.Context, set settings, base string, log *slog.Logger) (*
 	return a, nil
 }
 
-// mount makes the service and mounts a handler for each platform. The tenant of an installation
-// decides which platform sets its policy, claims and schema.
+// mount makes the service and mounts a handler for each platform.
 func (a *app) mount(
 	cfg *config, store installation.Store, keys crypto.KeyWrapper, base string,
 ) error {
@@ -75,35 +74,7 @@ func (a *app) mount(
 	if err != nil {
 		return err
 	}
-	rules := func(tenant string) installation.Options {
-		for _, s := range sites {
-			if slices.Contains(s.tenants, tenant) {
-				return s.rules
-			}
-		}
-		return installation.Options{Policy: nobody, Claims: installation.DefaultClaims}
-	}
-	a.svc, err = installation.New(store, keys, &installation.Options{
-		Policy: func(
-			actor installation.Actor, do installation.Action, inst *installation.Installation,
-		) bool {
-			if inst == nil || actor.Kind == installation.Host {
-				return installation.DefaultPolicy(actor, do, inst)
-			}
-			return rules(inst.Tenant).Policy(actor, do, inst)
-		},
-		Claims: func(inst *installation.Installation) []string {
-			return rules(inst.Tenant).Claims(inst)
-		},
-		Schema: func(
-			ctx context.Context, tenant string, ext installation.Extension,
-		) (validate.SchemaSource, error) {
-			if schema := rules(tenant).Schema; schema != nil {
-				return schema(ctx, tenant, ext)
-			}
-			return validate.SchemaSource{}, nil
-		},
-	})
+	a.svc, err = installation.New(store, keys, serviceOptions(sites))
 	if err != nil {
 		return err
 	}
@@ -123,6 +94,46 @@ func (a *app) mount(
 	a.HandleFunc("GET /healthz", a.health)
 	a.Handle("GET /{$}", page(a.mounted, len(sites)))
 	return nil
+}
+
+// serviceOptions returns the options of the service. The tenant of an installation decides which
+// platform sets its policy, owner, claims and schema.
+func serviceOptions(sites []*site) *installation.Options {
+	rules := func(tenant string) installation.Options {
+		for _, s := range sites {
+			if slices.Contains(s.tenants, tenant) {
+				return s.rules
+			}
+		}
+		return installation.Options{Policy: nobody, Claims: installation.DefaultClaims}
+	}
+	return &installation.Options{
+		Policy: func(
+			actor installation.Actor, do installation.Action, inst *installation.Installation,
+		) bool {
+			if inst == nil || actor.Kind == installation.Host {
+				return installation.DefaultPolicy(actor, do, inst)
+			}
+			return rules(inst.Tenant).Policy(actor, do, inst)
+		},
+		Owner: func(ctx context.Context, tenant, extension string) (string, error) {
+			if owner := rules(tenant).Owner; owner != nil {
+				return owner(ctx, tenant, extension)
+			}
+			return "", nil
+		},
+		Claims: func(inst *installation.Installation) []string {
+			return rules(inst.Tenant).Claims(inst)
+		},
+		Schema: func(
+			ctx context.Context, tenant string, ext installation.Extension,
+		) (validate.SchemaSource, error) {
+			if schema := rules(tenant).Schema; schema != nil {
+				return schema(ctx, tenant, ext)
+			}
+			return validate.SchemaSource{}, nil
+		},
+	}
 }
 
 // nobody is the policy for tenants that belong to no mounted platform. It allows nothing.

@@ -28,7 +28,7 @@ type config struct {
 
 // site is a platform to mount.
 type site struct {
-	rules    installation.Options // Policy, Claims and Schema; a nil Schema = no schemas
+	rules    installation.Options // Policy, Owner, Claims and Schema; nil = no owner, no schemas
 	path     string
 	tenants  []string // their installations belong to the platform
 	handler  func(*installation.Service) (http.Handler, error)

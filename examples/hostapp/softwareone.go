@@ -69,7 +69,7 @@ func (c *softwareOneConfig) site(base string, log *slog.Logger, dev *devMode) (*
 		path: softwareOnePath, tenants: []string{""},
 		rules: installation.Options{
 			Policy: softwareone.Policy, Claims: installation.DefaultClaims,
-			Schema: softwareone.Schemas(directory),
+			Owner: softwareone.Owners(directory), Schema: softwareone.Schemas(directory),
 		},
 		handler: func(svc *installation.Service) (http.Handler, error) {
 			return softwareone.NewHandler(svc, directory, issuer, &softwareone.Options{Log: log})

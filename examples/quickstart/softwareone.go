@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	_ "embed"
 	"encoding/json"
 	"strings"
@@ -12,9 +13,17 @@ import (
 //go:embed payloads/softwareone.json
 var softwareonePayload []byte
 
-// softwareoneVendor is the account that owns the extension. A host takes the owner from its own
-// catalogue, never from a request.
+// softwareoneVendor is the account that owns the extension of the third chapter.
 const softwareoneVendor = "ACC-123-123"
+
+// owner says who owns an extension, for Options.Owner. A host looks it up in its own catalogue. A
+// vendor cannot say so in a request.
+func owner(_ context.Context, _, extension string) (string, error) {
+	if extension == "EXT-6822-9898-4256" {
+		return softwareoneVendor, nil
+	}
+	return "", nil
+}
 
 // softwareoneInstallation is an installation in the JSON of SoftwareOne, for requests and
 // responses.
@@ -52,7 +61,7 @@ func readSoftwareone() (*softwareoneInstallation, error) {
 
 func (in *softwareoneInstallation) extension() installation.Extension {
 	e := in.Extension
-	return installation.Extension{ID: e.ID, Name: e.Name, Icon: e.Icon, Owner: softwareoneVendor}
+	return installation.Extension{ID: e.ID, Name: e.Name, Icon: e.Icon}
 }
 
 func (in *softwareoneInstallation) account() installation.Account {

@@ -35,6 +35,7 @@ func tell(ctx context.Context, store installation.Store, out io.Writer) error {
 	}
 	s.svc, err = installation.New(store, keys, &installation.Options{
 		Now:       func() time.Time { return s.now },
+		Owner:     owner,
 		AcceptURL: "https://client.example/accept-invite",
 	})
 	if err != nil {

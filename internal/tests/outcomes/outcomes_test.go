@@ -170,7 +170,7 @@ func TestMismatchIsFoundWhateverHappened(t *testing.T) {
 // A replay returns the code only to an actor who may still invite.
 func TestReplayReturnsCodeOnlyToWhoMayInvite(t *testing.T) {
 	denied := installation.Action("")
-	w := fixture.NewWorld(t, func(o *installation.Options) {
+	w := fixture.NewWorld(t, fixture.OwnedBy("ACC-vendor"), func(o *installation.Options) {
 		o.Policy = func(
 			a installation.Actor, do installation.Action, i *installation.Installation,
 		) bool {

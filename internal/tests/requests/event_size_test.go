@@ -129,8 +129,10 @@ func TestInvariant18EventsOfLongKindsAreBounded(t *testing.T) {
 		Kind: installation.ActorKind(strings.Repeat("😀", validate.MaxName)), ID: id,
 		User: installation.Reference{ID: id, Name: id},
 	})
+	parts := fixture.SecretParts(id, "s3cr3t")
+	parts.Extension = installation.Value(installation.Extension{ID: "EXT-1"})
 	if _, err := s.Upsert(t.Context(), installation.UpsertRequest{
-		ID: id, Parts: fixture.SecretParts(id, "s3cr3t"),
+		ID: id, Parts: parts,
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -109,7 +109,7 @@ func TestDefaultPolicy(t *testing.T) {
 	for name, actor := range policyActors {
 		for n, call := range policyCalls {
 			t.Run(fmt.Sprintf("%s %s", name, call.name), func(t *testing.T) {
-				w := fixture.NewWorld(t)
+				w := fixture.NewWorld(t, fixture.OwnedBy("ACC-vendor"))
 				w.Install(t, "i")
 				commits := len(w.Store.Changes())
 				err := call.do(t.Context(), w.Service.As(actor))
@@ -176,7 +176,7 @@ func TestNoActorTakesOverAnotherInstallation(t *testing.T) {
 		t.Errorf("a rejected write changed the installation: revision %d", got.Revision)
 	}
 	if _, err := w.Host.Upsert(t.Context(), installation.UpsertRequest{
-		ID: "i", Parts: installation.Parts{Account: claim.Account},
+		ID: "i", Parts: installation.Parts{Account: claim.Account}, MoveSecrets: true,
 	}); err != nil {
 		t.Errorf("the host moves it to another account: %v", err)
 	}

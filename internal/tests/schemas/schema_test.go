@@ -163,11 +163,11 @@ func TestNewSchemaRevisionApplies(t *testing.T) {
 
 func TestSchemaDefaultsAndElements(t *testing.T) {
 	const (
-		a      = `{"id":"a","url":"https://a.example","token":"***"}`
-		b      = `{"id":"b","url":"https://b.example","token":"***"}`
-		evil   = `{"id":"b","url":"https://evil.example","token":"***"}`
-		c      = `{"id":"c","url":"https://c.example","token":"C"}`
-		mode   = `"mode":"full"`
+		a    = `{"id":"a","url":"https://a.example","token":"***"}`
+		b    = `{"id":"b","url":"https://b.example","token":"***"}`
+		evil = `{"id":"b","url":"https://evil.example","token":"***"}`
+		c    = `{"id":"c","url":"https://c.example","token":"C"}`
+		mode = `"mode":"full"`
 	)
 	w, _ := fixture.NewDescribed(t, `{"properties":{
 		"mode":{"default":"fast"},

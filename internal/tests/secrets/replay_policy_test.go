@@ -15,6 +15,7 @@ func TestReplayIsSubjectToPolicy(t *testing.T) {
 	h := fixture.NewAttack(t)
 	customer := h.As(fixture.CustomerActor)
 	parts := fixture.SecretParts("ACC-1", "s3cr3t")
+	parts.Extension = installation.Value(installation.Extension{ID: "EXT-1"})
 	parts.Configuration = installation.Optional[installation.Configuration]{}
 	mine := installation.Guard{IdempotencyKey: "mine"}
 	first := installation.UpsertRequest{ID: "EXI-1", Parts: parts, Guard: mine}

@@ -323,13 +323,13 @@ func seedParts(i *installation.Installation) installation.Parts {
 // seedService returns a service on an empty store.
 func seedService(t *testing.T, now func() time.Time, acceptURL string) *installation.Service {
 	t.Helper()
+	o := &installation.Options{Now: now, AcceptURL: acceptURL}
+	fixture.OwnedBy(seedVendor)(o)
 	key, err := crypto.GenerateKey("k1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	svc, err := installation.New(memstore.New(), fixture.RingOf(t, key), &installation.Options{
-		Now: now, AcceptURL: acceptURL,
-	})
+	svc, err := installation.New(memstore.New(), fixture.RingOf(t, key), o)
 	if err != nil {
 		t.Fatal(err)
 	}

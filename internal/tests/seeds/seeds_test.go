@@ -238,6 +238,9 @@ func TestSeedAmpersand(t *testing.T) {
 	seed.check(t, host, &seedWorld{Installation: seedGet(t, host, want.ID)})
 }
 
+// seedVendor owns the extensions of all documents.
+const seedVendor = "ACC-123-123"
+
 // Every field of the SoftwareOne document survives an invite, an accept and a patch.
 func TestSeedSoftwareone(t *testing.T) {
 	seed := readSeed(t, "softwareone", softwareoneFields)
@@ -246,7 +249,7 @@ func TestSeedSoftwareone(t *testing.T) {
 	now := want.Audit.Created.At
 	svc := seedService(t, func() time.Time { return now }, acceptURL)
 	vendor := installation.Actor{
-		Kind: installation.Vendor, ID: "ACC-123-123", User: want.Audit.Created.By,
+		Kind: installation.Vendor, ID: seedVendor, User: want.Audit.Created.By,
 	}
 	want.Extension.Owner = vendor.ID
 
