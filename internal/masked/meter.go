@@ -53,7 +53,7 @@ func metered(path string, write func() (Result, error)) (r Result, err error) {
 		switch s := recover().(type) {
 		case nil:
 		case stop:
-			r, err = Result{}, s.err
+			r, err = Result{Steps: MaxSteps}, s.err
 			if err == nil {
 				var l validate.List
 				l.Add(path, validate.RuleTooComplex,
