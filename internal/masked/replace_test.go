@@ -94,9 +94,8 @@ var replaceTests = []struct {
 		want:     outcome{Rejected: []string{"configuration/adobe_secret empty-secret"}},
 	},
 	{
-		name: "empty string without a secret is one", incoming: `{"adobe_secret":""}`,
-		want: outcome{Doc: `{"adobe_secret":"***"}`,
-			Seal: map[string]string{"/adobe_secret": `""`}, Changed: []string{""}},
+		name: "empty string without a secret is none", incoming: `{"adobe_secret":""}`,
+		want: outcome{Doc: `{"adobe_secret":""}`, Changed: []string{""}},
 	},
 	{
 		name: "mask on create", incoming: `{"vendor":"***","adobe_secret":"***"}`,
