@@ -12,17 +12,20 @@ import (
 //   - a string with the name of a secret, such as adobe_secret or mptToken;
 //   - a number with the name of a PIN or a one-time password; no other numbers, booleans or
 //     nulls;
-//   - all such values below an object or array with such a name;
-//   - a string with any name that contains a URL with user information, or a private key in PEM
-//     form.
+//   - all such values below an object or array with such a name, except strings that only describe
+//     the secret, such as method or title;
+//   - the value of a pair such as {"name": "DB_PASSWORD", "value": "..."}, by the name in the pair;
+//   - a string with any name that has the form of a secret, see sensitiveText.
+//
+// An empty string is never sensitive.
 //
 // NameRule splits a name into words and looks the words up in lists, see sensitiveName. A name
-// without separators in one letter case, such as clientsecret, is a single word. It is sensitive
-// only if that word is in a list. The zero value is ready to use.
+// without separators in one letter case, such as clientsecret, is a single word. The zero value is
+// ready to use.
 type NameRule struct{}
 
-// ID returns "name/1".
-func (NameRule) ID() string { return "name/1" }
+// ID returns "name/2".
+func (NameRule) ID() string { return "name/2" }
 
 // Sensitive returns the pointers of the sensitive strings and numbers.
 func (NameRule) Sensitive(doc *jsontree.Node) []string {
@@ -36,83 +39,203 @@ type degree int
 
 const (
 	plain   degree = iota
+	direct         // a string directly at the name, or in an array there
 	strong         // the strings
 	numeric        // the strings and the numbers
 )
 
+// of returns the degree of a child of a value with degree d.
+func (d degree) of(child *jsontree.Node) degree {
+	if d == direct && child.Kind() == jsontree.Object {
+		return plain
+	}
+	return d
+}
+
+// collect appends the pointers of the sensitive values at and below n to found, where at is the
+// pointer of n.
 func collect(n *jsontree.Node, at string, covered degree, found *[]string) {
+	f := finder{at: at, nested: maxNested, found: *found}
+	f.walk(n, covered)
+	*found = f.found
+}
+
+// finder collects the pointers of sensitive values. It makes a pointer only of what it finds.
+type finder struct {
+	at     string   // pointer of the value where the walk began
+	path   []string // tokens from there
+	nested int      // see maxNested
+	found  []string
+}
+
+func (f *finder) walk(n *jsontree.Node, covered degree) {
+	var isSensitive bool
 	switch n.Kind() {
 	case jsontree.String:
-		if covered >= strong || sensitiveText(n.Text()) {
-			*found = append(*found, at)
-		}
+		isSensitive = covered > plain && n.Text() != "" || isSecretForm(n.Text(), f.nested)
 	case jsontree.Number:
-		if covered >= numeric {
-			*found = append(*found, at)
-		}
-	case jsontree.Array:
-		for token, child := range n.Children() {
-			collect(child, jsontree.ChildPointer(at, token), covered, found)
-		}
-	case jsontree.Object:
-		for name, child := range n.Children() {
-			collect(child, jsontree.ChildPointer(at, name), max(covered, sensitiveName(name)),
-				found)
-		}
+		isSensitive = covered >= numeric
+	}
+	if isSensitive {
+		f.found = append(f.found, f.at+jsontree.JoinPointer(f.path...))
+	}
+	degreeOf := judge(n, covered, true)
+	for token, child := range n.Children() {
+		f.path = append(f.path, token)
+		f.walk(child, degreeOf(token, child))
+		f.path = f.path[:len(f.path)-1]
 	}
 }
 
-// sensitiveText reports whether a string is a secret whatever its name.
-func sensitiveText(s string) bool { return hasUserinfo(s) || hasPrivateKey(s) }
-
-// hasUserinfo reports whether s contains a URL with user information, as in
-// "https://user:password@host". The part of a URL with user and host ends at the first slash. But
-// an unescaped password can contain slashes. In this case the text after the first colon is not a
-// port, and an @ counts anywhere up to the end of the URL. hasUserinfo reads s only once.
-func hasUserinfo(s string) bool {
-	for {
-		_, rest, found := strings.Cut(s, "://")
-		if !found {
-			return false
+// judge returns a function that returns the degree of each child of n, where covered is that of n
+// itself. Both rules judge members with it. Names of members count only if names is set.
+func judge(
+	n *jsontree.Node, covered degree, names bool,
+) func(name string, child *jsontree.Node) degree {
+	if n.Kind() != jsontree.Object || !names {
+		return func(_ string, child *jsontree.Node) degree { return covered.of(child) }
+	}
+	pair, _, isPair := pairName(n)
+	inPair := sensitiveName(pair)
+	return func(name string, child *jsontree.Node) degree {
+		own, role := sensitiveName(name), noRole
+		if isPair {
+			role = pairRole(name)
 		}
-		authority := before(rest, "/?#"+spaces)
-		if strings.IndexByte(authority, '@') > 0 {
+		switch {
+		case role == valueRole:
+			own = max(own, inPair)
+		case role == nameRole && child.Kind() == jsontree.String:
+			own = plain // the text is the name of a secret
+		case own == plain && covered > plain && !child.IsContainer() && describes(name):
+			return plain
+		}
+		return max(covered, own.of(child))
+	}
+}
+
+// sensitiveName returns which values the words of a member name make sensitive.
+func sensitiveName(name string) degree {
+	usual := splitName(name, capital)
+	found := sensitiveWords(usual)
+	for _, words := range otherReadings(name, usual) {
+		found = max(found, sensitiveWords(words))
+	}
+	return found
+}
+
+func sensitiveWords(words []string) degree {
+	if len(words) == 0 {
+		return plain
+	}
+	last, before := words[len(words)-1], ""
+	if len(words) > 1 {
+		before = words[len(words)-2]
+	}
+	found, means := plain, meaningOf(last)
+	switch {
+	case secretPairs[before] == last, len(words) == 2 && before == "secret" && last == "id":
+		return strong
+	case means&ofAbout != 0, last == "key" && meaningOf(before)&ofLookup != 0:
+		return plain
+	case last == "key":
+		found = strong
+	case last == "authorization", last == "auth" && before != "":
+		found = direct
+	}
+	before = ""
+	for _, w := range words {
+		switch means := meaningOf(w); {
+		case means&ofNumber != 0:
+			return numeric
+		case means&ofSecret != 0, w == "key" && meaningOf(before)&ofKey != 0,
+			means&ofPart != 0 && secretPairs[before] == w:
+			found = strong
+		}
+		before = w
+	}
+	return found
+}
+
+// describes reports whether a name only tells something about the secrets around it. Names of
+// accounts and places are not among them: beside a secret, they are kept with it.
+func describes(name string) bool {
+	words := splitName(name, capital)
+	return len(words) > 0 && meaningOf(words[len(words)-1])&ofLabel != 0
+}
+
+// meaning is what a word means in a name.
+type meaning uint8
+
+const (
+	ofSecret meaning = 1 << iota // makes the name sensitive
+	ofNumber                     // makes numbers sensitive too
+	ofKey                        // makes the name sensitive if key follows
+	ofLookup                     // before a last key: the key looks something up
+	ofAbout                      // as last word: tells something about a secret, as in tokenUrl
+	ofLabel                      // is ofAbout, and is plain even below the name of a secret
+	ofPart                       // has a meaning only in secretPairs and sensitiveWords
+)
+
+var vocabulary = meanings(map[meaning]string{
+	ofSecret: `
+		password passwd pwd pass passphrase passcode secret token apikey credential privatekey
+		bearer jwt jwk cookie otp pin pat signature sig dsn hmac seed pem pfx p12 keytab assertion
+		certificate connectionstring bindpass dbpass psk writekey`,
+	ofNumber: `pin otp`,
+	ofKey: `
+		api private secret access auth app signing encryption account service master client shared
+		license consumer ssh`,
+	ofLookup: `
+		partition sort cache primary foreign unique tag group grouping bucket row column field
+		record resource object text item output id url uri username password address destination
+		header endpoint post pre hash index lookup schema subschema parent resident map label`,
+	ofAbout: `id url uri endpoint host name username user email group role file ref arn issuer`,
+	ofAbout | ofLabel: `
+		type expiry expires ttl enabled method count length policy policies path version prefix
+		thumbprint fingerprint sha1 algorithm alg lifespan scope strategy samesite title mode
+		supported values field budget limit size flow changed format login domain subdomain region
+		audience kind encoding description hint label header claim attribute template placement
+		location status lifetime duration timeout interval period`,
+	ofPart: `key string id session connection code authorization header`,
+})
+
+// secretPairs are first words of sensitive pairs, each with its second word.
+var secretPairs = map[string]string{
+	"connection": "string", "session": "id", "auth": "code", "authorization": "header",
+	"cookie": "header",
+}
+
+func meanings(lists map[meaning]string) map[string]meaning {
+	found := make(map[string]meaning)
+	for m, words := range lists {
+		for word := range strings.FieldsSeq(words) {
+			found[word] |= m
+		}
+	}
+	return found
+}
+
+// meaningOf returns the meaning of a word. Several words that are written as one and end in a
+// secret are a secret: dbpassword, accesskey.
+func meaningOf(word string) meaning {
+	if first, ok := strings.CutSuffix(word, "key"); ok && endsIn(first, keyedEndings) ||
+		endsIn(word, secretEndings) {
+		return vocabulary[word] | ofSecret
+	}
+	return vocabulary[word]
+}
+
+var (
+	secretEndings = strings.Fields(`password passwd passphrase secret token`)
+	keyedEndings  = strings.Fields(`api private access secret auth account master shared ssh`)
+)
+
+func endsIn(word string, endings []string) bool {
+	for _, end := range endings {
+		if strings.HasSuffix(word, end) {
 			return true
 		}
-		s = rest
-		if _, port, _ := strings.Cut(authority, ":"); strings.Trim(port, "0123456789") != "" {
-			word := before(rest, spaces)
-			if strings.Contains(word, "@") {
-				return true
-			}
-			s = rest[len(word):]
-		}
 	}
-}
-
-// spaces are characters that end a URL in a text.
-const spaces = " \t\r\n\"'<>"
-
-// before returns s up to the first of the characters in ends.
-func before(s, ends string) string {
-	if i := strings.IndexAny(s, ends); i >= 0 {
-		return s[:i]
-	}
-	return s
-}
-
-// hasPrivateKey reports whether s contains a PEM block (RFC 7468) whose label contains PRIVATE KEY.
-// Most labels end with these words, but the label of OpenPGP continues.
-func hasPrivateKey(s string) bool {
-	for {
-		_, rest, found := strings.Cut(s, "-----BEGIN ")
-		if !found {
-			return false
-		}
-		if label, _, ok := strings.Cut(rest, "-----"); ok &&
-			strings.Contains(label, "PRIVATE KEY") {
-			return true
-		}
-		s = rest
-	}
+	return false
 }

@@ -20,10 +20,12 @@ func sensitive(tb testing.TB, name, value string) bool {
 func TestNameRuleWords(t *testing.T) {
 	words := `password passwd pwd pass passphrase secret secrets token tokens apikey
 		credential credentials privatekey bearer jwt cookie otp pin pat signature dsn hmac seed
-		pem pfx p12 keytab assertion certificate`
+		pem pfx p12 keytab assertion certificate passcode jwk psk dbpassword accesstoken
+		clientsecret sshkey accountkey connectionstring`
 	tails := strings.Fields(`
 		id url uri endpoint type name expiry expires ttl host enabled method count length
-		policy path version prefix thumbprint domain
+		policy path version prefix thumbprint domain file algorithm lifespan scope mode
+		title username region ref status
 	`)
 	for word := range strings.FieldsSeq(words) {
 		title := strings.ToUpper(word[:1]) + word[1:]
@@ -36,8 +38,9 @@ func TestNameRuleWords(t *testing.T) {
 			}
 		}
 		for _, tail := range tails {
-			for _, name := range []string{word + "_" + tail,
-				"my" + title + strings.ToUpper(tail[:1]) + tail[1:], word + "-" + tail + "s"} {
+			for _, name := range []string{"my_" + word + "_" + tail,
+				"my" + title + strings.ToUpper(tail[:1]) + tail[1:],
+				"my-" + word + "-" + tail + "s"} {
 				if sensitive(t, name, `"x"`) {
 					t.Errorf("%s is sensitive", name)
 				}
@@ -92,8 +95,24 @@ var judgedNames = []struct {
 	{"userId", false},
 	{"session", false},
 	{"key", true},
-	{"sortKey", true},
+	{"sortKey", false},
 	{"my sort key", false},
+	{"partition_keys", false},
+	{"workspaceKey", true},
+	{"metrics_publisher_key", true},
+	{"api_keys_list", true},
+	{"target_bucket_key", false},
+	{"authorization", true},
+	{"Proxy-Authorization", true},
+	{"authorization_header", true},
+	{"authorizationUrl", false},
+	{"proxy_auth", true},
+	{"auth", false},
+	{"auth_code", true},
+	{"secret_id", true},
+	{"app_secret_id", false},
+	{"token_file", false},
+	{"max_session_id_value", true},
 	{"keyboard", false},
 	{"monkey", false},
 	{"tokenize", false},
@@ -101,7 +120,10 @@ var judgedNames = []struct {
 	{"pinned", false},
 	{"seedling", false},
 	{"spin", false},
-	{"accesstoken", false}, // one word
+	{"accesstoken", true}, // one word that ends in a secret
+	{"dbpasswords", true},
+	{"tokenizers", false},
+	{"compass", false},
 	{"passwords", true},
 	{"password2", true},
 	{"apiKeys", true},
@@ -130,7 +152,7 @@ var judgedNames = []struct {
 	{"PASSWORDold", true},
 	{"tOKEN", true},
 	{"toKEN", true},
-	{"DBPASSWORDold", false}, // one word that is not in the list
+	{"DBPASSWORDold", true},
 	{"HTTPpassword", true},
 	{"paſſword", true}, // one letter equals s if case is folded
 	{"to\u212Aen", true},
@@ -163,11 +185,18 @@ func TestNameRuleValues(t *testing.T) {
 		{"booleans and null never", `{"token":true,"secret":null,"pin":false}`, nil},
 		{"numbers only of pin and otp", `{"token":1,"pin":2,"otp":3,"userPin":4,"pinCount":5}`,
 			[]string{"/pin", "/otp", "/userPin"}},
-		{"empty string", `{"token":""}`, []string{"/token"}},
+		{"empty string", `{"token":"","secrets":["",{"a":""}]}`, nil},
 		{"mask", `{"token":"***"}`, []string{"/token"}},
 		{"object covers all values below",
 			`{"credentials":{"user":"u","type":"t","port":1,"on":true,"deep":[{"id":"x"}]}}`,
-			[]string{"/credentials/user", "/credentials/type", "/credentials/deep/0/id"}},
+			[]string{"/credentials/user", "/credentials/deep/0/id"}},
+		{"strings that describe a secret",
+			`{"credentials":{"auth_method":"x","title":"x","mode":["x"],"token_type":"x"}}`,
+			[]string{"/credentials/mode/0"}},
+		{"an authorization header, but not what is in an object",
+			`{"headers":{"Authorization":"x"},"authorization":{"a":"x"},` +
+				`"proxy_auth":["x",{"a":"y"}]}`,
+			[]string{"/headers/Authorization", "/proxy_auth/0"}},
 		{"array covers its elements", `{"tokens":["a",1,["b"]]}`,
 			[]string{"/tokens/0", "/tokens/2/0"}},
 		{"pin covers numbers", `{"pins":[1,"a",{"n":2}]}`,
@@ -188,7 +217,7 @@ func TestNameRuleValues(t *testing.T) {
 			}
 		})
 	}
-	if got := (masked.NameRule{}).ID(); got != "name/1" {
+	if got := (masked.NameRule{}).ID(); got != "name/2" {
 		t.Errorf("id %s", got)
 	}
 }

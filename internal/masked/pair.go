@@ -6,20 +6,72 @@ import (
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
-// stand-in
-func pairName(object *jsontree.Node) (name, value string, ok bool) {
-	for n, c := range object.Children() {
-		switch strings.ToLower(n) {
-		case "name", "key":
-			if c.Kind() == jsontree.String {
-				name = c.Text()
-			}
-		case "value":
-			value = n
-		}
+// Names of the two members of a pair such as {"key": "API_HOST", "value": ...}. Either can follow
+// one of the pairNouns, as in header_name.
+var (
+	nameMembers  = wordSet(`name key`)
+	valueMembers = wordSet(`value values val`)
+	pairNouns    = wordSet(`header field variable var env parameter param property option setting`)
+)
+
+type role int
+
+const (
+	noRole role = iota
+	nameRole
+	valueRole
+)
+
+// maxPairMember is the maximum length in bytes of a member name with a role in a pair, and maxName
+// that of the name in a pair or setting. A longer text is no name.
+const (
+	maxPairMember = 32
+	maxName       = 256
+)
+
+// pairRole returns what a member name means in a pair.
+func pairRole(member string) role {
+	if len(member) > maxPairMember {
+		return noRole
 	}
-	if name == "" || value == "" {
+	words := splitName(member, capital)
+	if len(words) == 2 && pairNouns[words[0]] {
+		words = words[1:]
+	}
+	switch {
+	case len(words) != 1:
+		return noRole
+	case nameMembers[words[0]], pairNouns[words[0]]:
+		return nameRole
+	case valueMembers[words[0]]:
+		return valueRole
+	}
+	return noRole
+}
+
+// pairName returns the name in an object such as {"name": "DB_PASSWORD", "value": "..."}, and the
+// name of the first member with the value. If several members can be the name, it returns the first
+// one that names a secret, or else all of them.
+func pairName(object *jsontree.Node) (name, value string, ok bool) {
+	if object.Kind() != jsontree.Object || object.Len() < 2 {
 		return "", "", false
 	}
-	return name, value, true
+	var names []string
+	for member, child := range object.Children() {
+		switch role := pairRole(member); {
+		case role == valueRole && value == "":
+			value = member
+		case role == nameRole && child.Kind() == jsontree.String && len(child.Text()) <= maxName:
+			names = append(names, child.Text())
+		}
+	}
+	if value == "" || len(names) == 0 {
+		return "", "", false
+	}
+	for _, name := range names {
+		if sensitiveName(name) > plain {
+			return name, value, true
+		}
+	}
+	return strings.Join(names, " "), value, true
 }

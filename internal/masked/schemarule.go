@@ -47,13 +47,9 @@ func collectDeclared(n *jsontree.Node, s spot, covered degree, found *[]string) 
 			return
 		}
 	}
-	judged := n.Kind() == jsontree.Object && !s.place.AnyNames()
+	degreeOf := judge(n, covered, !s.place.AnyNames())
 	for token, child := range n.Children() {
-		below := covered
-		if judged {
-			below = max(covered, sensitiveName(token))
-		}
-		collectDeclared(child, s.child(n, token), below, found)
+		collectDeclared(child, s.child(n, token), degreeOf(token, child), found)
 	}
 }
 

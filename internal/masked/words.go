@@ -6,65 +6,6 @@ import (
 	"unicode"
 )
 
-// sensitiveName returns which values the words of a member name make sensitive.
-func sensitiveName(name string) degree {
-	usual := splitName(name, capital)
-	found := sensitiveWords(usual)
-	for _, words := range otherReadings(name, usual) {
-		found = max(found, sensitiveWords(words))
-	}
-	return found
-}
-
-func sensitiveWords(words []string) degree {
-	if len(words) == 0 {
-		return plain
-	}
-	last := len(words) - 1
-	isSessionID := last > 0 && words[last-1] == "session" && words[last] == "id"
-	if aboutSecrets[words[last]] && !isSessionID {
-		return plain
-	}
-	found := plain
-	if isSessionID || words[last] == "key" && len(words) <= 2 {
-		found = strong
-	}
-	for i, w := range words {
-		switch {
-		case numericSecrets[w]:
-			return numeric
-		case secretWords[w], i > 0 && secretPairs[words[i-1]] == w:
-			found = strong
-		}
-	}
-	return found
-}
-
-// Words that make a name sensitive.
-var secretWords = wordSet(`
-	password passwd pwd pass passphrase secret token apikey credential privatekey bearer jwt
-	cookie otp pin pat signature dsn hmac seed pem pfx p12 keytab assertion certificate
-`)
-
-// The secretWords that make numbers sensitive too.
-var numericSecrets = wordSet(`pin otp`)
-
-// First words of sensitive pairs, each with its second word.
-var secretPairs = map[string]string{
-	"connection": "string", "session": "id",
-	"api": "key", "private": "key", "secret": "key", "access": "key", "auth": "key",
-	"app": "key", "signing": "key",
-	"encryption": "key", "account": "key", "service": "key", "master": "key", "client": "key",
-	"shared":  "key",
-	"license": "key", "consumer": "key", "ssh": "key",
-}
-
-// Last words of names that tell something about a secret but do not name one: tokenUrl, keyId.
-var aboutSecrets = wordSet(`
-	id url uri endpoint type name expiry expires ttl host enabled method count length policy
-	path version prefix thumbprint domain
-`)
-
 func wordSet(s string) map[string]bool {
 	set := make(map[string]bool)
 	for w := range strings.FieldsSeq(s) {
@@ -104,6 +45,7 @@ func otherReadings(name string, usual []string) [][]string {
 // adobe|Secret, API|Key, oauth2|Token. A run of capitals includes a plural s after it, and ends
 // before a v with a number: JWTs, TOKEN|v2.
 func splitName(name string, how reading) []string {
+	count(len(name))
 	var words []string
 	runes := []rune(name)
 	start := 0
@@ -182,19 +124,26 @@ func fold(s string) string {
 	}, s)
 }
 
-// stem removes a trailing number and a plural s from a word if the rest is in one of the lists:
-// password2 and apiKeys are as secret as one password.
+// stem removes a trailing number and a plural s from a word if the rest has a meaning for the name
+// rule: password2 and apiKeys are as secret as one password.
 func stem(word string) string {
+	if meaningOf(word) != 0 {
+		return word
+	}
 	unnumbered := strings.TrimRight(word, "0123456789")
-	for _, w := range []string{word, unnumbered, strings.TrimSuffix(unnumbered, "s")} {
-		if known(w) {
+	for _, w := range []string{unnumbered, strings.TrimSuffix(unnumbered, "s")} {
+		if len(w) < len(word) && meaningOf(w) != 0 {
 			return w
 		}
 	}
 	return word
 }
 
-func known(w string) bool {
-	return secretWords[w] || aboutSecrets[w] || w == "key" || w == "string" ||
-		secretPairs[w] != ""
+// counted is called with the length of each text that the rules read. Only tests set it.
+var counted func(bytes int)
+
+func count(bytes int) {
+	if counted != nil {
+		counted(bytes)
+	}
 }
