@@ -187,8 +187,10 @@ func (d *draft) spot(tokens []string) spot {
 	return s
 }
 
-// isOpen reports whether the schema declares that there is no secret here.
-func (s spot) isOpen() bool { return s.place != nil && s.place.Verdict() == schema.Open }
+// isOpen reports whether the schema declares that n is no secret here.
+func (s spot) isOpen(n *jsontree.Node) bool {
+	return s.place != nil && (s.place.Verdict() == schema.Open || s.place.Lists(n))
+}
 
 func pointerSet(pointers []string) map[string]bool {
 	set := make(map[string]bool, len(pointers))

@@ -15,6 +15,11 @@ import (
 //     marked places below.
 //   - If the schema declares that the names of an object's members do not count (x-names: false),
 //     the values inside are judged by the names further below and by their form.
+//   - A value that the schema lists in an enum or const for its place is plain whatever its name,
+//     even below a mark, so that a form can choose a branch. Another value at the place is judged
+//     as if it had no list. If a place is marked and a value in it is listed, the members are
+//     sealed one by one.
+//   - An empty string is no secret.
 //
 // A write under a SchemaRule also uses the schema to identify elements of arrays (x-key), to find
 // destinations by format and x-exposes, and to add defaults to a changed document.
@@ -23,8 +28,8 @@ type SchemaRule struct {
 	Schema *schema.Schema
 }
 
-// ID returns "schema/1:" and the name.
-func (r SchemaRule) ID() string { return "schema/1:" + r.Name }
+// ID returns "schema/2:" and the name.
+func (r SchemaRule) ID() string { return "schema/2:" + r.Name }
 
 // Sensitive returns the pointers of the values that are sensitive.
 func (r SchemaRule) Sensitive(doc *jsontree.Node) []string {
@@ -33,39 +38,42 @@ func (r SchemaRule) Sensitive(doc *jsontree.Node) []string {
 	return found
 }
 
-func collectDeclared(n *jsontree.Node, s spot, covered degree, found *[]string) {
-	switch s.place.Verdict() {
-	case schema.Open: // and everything below, except for marks
-	case schema.Secret:
-		if n.Kind() != jsontree.Null && (!n.IsContainer() || s.at != "" && !anyOpen(n, s)) {
-			*found = append(*found, s.at)
-			return
-		}
-	default:
-		if !n.IsContainer() {
-			collect(n, s.at, covered, found)
-			return
-		}
+// collectDeclared appends the sensitive values at and below n. It reports whether the schema says
+// that a value at or below n is no secret, because then nothing around it is sealed as a whole.
+func collectDeclared(n *jsontree.Node, s spot, covered degree, found *[]string) (open bool) {
+	before, verdict := len(*found), s.place.Verdict()
+	open = verdict == schema.Open
+	if n.IsString("") {
+		return open
 	}
+	marked := verdict == schema.Secret && n.Kind() != jsontree.Null &&
+		(!n.IsContainer() || s.at != "")
+	if verdict == schema.Unsaid && !n.IsContainer() {
+		collect(n, s.at, covered, found)
+	}
+	if (marked || covered > plain || len(*found) > before) && s.place.Lists(n) {
+		*found = (*found)[:before]
+		return true
+	}
+	if n.IsContainer() && collectChildren(n, s, covered, found) {
+		return true
+	}
+	if marked {
+		*found = append((*found)[:before], s.at)
+	}
+	return open
+}
+
+func collectChildren(n *jsontree.Node, s spot, covered degree, found *[]string) (open bool) {
 	judged := n.Kind() == jsontree.Object && !s.place.AnyNames()
 	for token, child := range n.Children() {
 		below := covered
 		if judged {
 			below = max(covered, sensitiveName(token))
 		}
-		collectDeclared(child, s.child(n, token), below, found)
+		open = collectDeclared(child, s.child(n, token), below, found) || open
 	}
-}
-
-// anyOpen reports whether a place below n is unmarked.
-func anyOpen(n *jsontree.Node, s spot) bool {
-	for token, child := range n.Children() {
-		below := s.child(n, token)
-		if below.isOpen() || anyOpen(child, below) {
-			return true
-		}
-	}
-	return false
+	return open
 }
 
 // HideAll is the rule for a document whose schema is unusable: every value is sensitive. It is only
