@@ -44,7 +44,7 @@ func (p *Place) Fixed(text string) bool {
 	if w.fixed == nil {
 		w.fixed = &walk{schema: w.schema, left: placeSteps}
 	}
-	f := &fixing{walk: w.fixed, text: text, path: p.path(), known: make(map[applyingAt]bool)}
+	f := &fixing{walk: w.fixed, text: text, path: p.path(), known: make(map[question]bool)}
 	return f.fixes(w.schema.root, 0) && w.fixed.left >= 0
 }
 
@@ -64,40 +64,77 @@ func (p *Place) path() []step {
 	return path
 }
 
-// fixing decides whether schemas fix a string at the end of a path.
+// fixing decides what schemas say about a string at the end of a path.
 type fixing struct {
 	*walk
 	text  string
 	path  []step
-	known map[applyingAt]bool
+	known map[question]bool
 }
 
-// applyingAt is a schema that applies after some steps of the path.
-type applyingAt struct {
-	sch   *jsonschema.Schema
-	depth int
+// question is what is asked about a schema that applies after some steps of the path: whether it
+// fixes the string, or whether it rejects it.
+type question struct {
+	sch     *jsonschema.Schema
+	depth   int
+	rejects bool
 }
 
 // fixes reports whether sch, which applies after depth steps, fixes the string.
 func (f *fixing) fixes(sch *jsonschema.Schema, depth int) bool {
-	if sch == nil || !f.spend(1) {
-		return false
-	}
-	at := applyingAt{sch, depth}
-	if known, ok := f.known[at]; ok {
-		return known
-	}
-	f.known[at] = false // the answer within a circle of references
-	below := func(s *jsonschema.Schema) bool { return f.fixes(s, depth+1) }
-	same := func(s *jsonschema.Schema) bool { return f.fixes(s, depth) }
-	f.known[at] = depth == len(f.path) && f.lists(sch) ||
-		depth < len(f.path) && slices.ContainsFunc(f.next(sch, depth), below) ||
-		slices.ContainsFunc(sch.AllOf, same) || same(sch.Ref) ||
-		f.all(sch.AnyOf, depth) || f.all(sch.OneOf, depth)
-	return f.known[at]
+	return f.answer(question{sch, depth, false}, func() bool {
+		if depth == len(f.path) && f.lists(sch) {
+			return true
+		}
+		return f.any(sch, depth, f.fixes) || f.all(sch.AnyOf, depth) || f.all(sch.OneOf, depth)
+	})
 }
 
-// all reports whether every branch fixes the string or accepts none. At least one has to fix it.
+// rejects reports whether sch, which applies after depth steps, certainly accepts no document with
+// the string at the end of the path. It need not find every reason.
+func (f *fixing) rejects(sch *jsonschema.Schema, depth int) bool {
+	return f.answer(question{sch, depth, true}, func() bool {
+		every := func(branches []*jsonschema.Schema) bool {
+			return len(branches) > 0 && !slices.ContainsFunc(branches,
+				func(b *jsonschema.Schema) bool { return !f.rejects(b, depth) })
+		}
+		return sch.Bool != nil && !*sch.Bool || f.refuses(sch, depth) ||
+			f.any(sch, depth, f.rejects) || every(sch.AnyOf) || every(sch.OneOf)
+	})
+}
+
+// answer answers a question once. Within a circle of references, the answer is no.
+func (f *fixing) answer(q question, find func() bool) bool {
+	if q.sch == nil || !f.spend(1) {
+		return false
+	}
+	answer, ok := f.known[q]
+	if !ok {
+		f.known[q] = false
+		answer = find()
+		f.known[q] = answer
+	}
+	return answer
+}
+
+// any asks about the schemas that apply wherever sch does, and about those that sch has for the
+// next step of the path.
+func (f *fixing) any(
+	sch *jsonschema.Schema, depth int, ask func(*jsonschema.Schema, int) bool,
+) bool {
+	if depth < len(f.path) {
+		for _, s := range f.next(sch, depth) {
+			if ask(s, depth+1) {
+				return true
+			}
+		}
+	}
+	return ask(sch.Ref, depth) || slices.ContainsFunc(sch.AllOf, func(s *jsonschema.Schema) bool {
+		return ask(s, depth)
+	})
+}
+
+// all reports whether every branch fixes the string or rejects it. At least one has to fix it.
 func (f *fixing) all(branches []*jsonschema.Schema, depth int) bool {
 	fixed := false
 	for _, b := range branches {
@@ -120,6 +157,29 @@ func (f *fixing) lists(sch *jsonschema.Schema) bool {
 		g.format != nil && plainFormats[g.format.Name] && g.format.Validate(f.text) == nil
 }
 
+// refuses reports whether sch itself rejects what is at its place.
+func (f *fixing) refuses(sch *jsonschema.Schema, depth int) bool {
+	g, kind := noteOf(sch).gate, "string"
+	if depth < len(f.path) {
+		if kind = "object"; f.path[depth].array {
+			kind = "array"
+		}
+		if kind == "object" && sch.AdditionalProperties == false && f.next(sch, depth)[0] == nil {
+			return true
+		}
+	}
+	switch {
+	case g == nil:
+		return false
+	case g.types != nil && !slices.Contains(g.types, kind):
+		return true
+	case depth < len(f.path):
+		return false
+	}
+	return slices.ContainsFunc(g.choice, func(c *choice) bool { return !c.has(f.text) }) ||
+		g.format != nil && plainFormats[g.format.Name] && g.format.Validate(f.text) != nil
+}
+
 // next returns the schemas that sch has for the next step of the path.
 func (f *fixing) next(sch *jsonschema.Schema, depth int) []*jsonschema.Schema {
 	if to := f.path[depth]; !to.array {
@@ -130,37 +190,4 @@ func (f *fixing) next(sch *jsonschema.Schema, depth int) []*jsonschema.Schema {
 		return first[i : i+1]
 	}
 	return []*jsonschema.Schema{rest}
-}
-
-// rejects reports whether sch, which applies after depth steps, certainly accepts no document with
-// a string at the end of the path. It looks only at keywords that stand in sch itself or in schemas
-// below it, which is enough to tell the branches of a union apart.
-func (f *fixing) rejects(sch *jsonschema.Schema, depth int) bool {
-	if sch == nil || !f.spend(1) {
-		return false
-	}
-	if sch.Bool != nil {
-		return !*sch.Bool
-	}
-	kind := "string"
-	if depth < len(f.path) {
-		kind = "object"
-		if f.path[depth].array {
-			kind = "array"
-		}
-	}
-	g := noteOf(sch).gate
-	if g != nil && g.types != nil && !slices.Contains(g.types, kind) {
-		return true
-	}
-	if depth == len(f.path) {
-		return g != nil && slices.ContainsFunc(g.choice, func(c *choice) bool { return !c.strings })
-	}
-	below := f.next(sch, depth)
-	if !f.path[depth].array && sch.AdditionalProperties == false && below[0] == nil {
-		return true
-	}
-	return slices.ContainsFunc(below, func(s *jsonschema.Schema) bool {
-		return f.rejects(s, depth+1)
-	})
 }

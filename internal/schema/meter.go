@@ -180,16 +180,12 @@ type choice struct {
 	keyword string
 	scalars map[string]bool // by key
 	others  []any
-	strings bool // one of the values is a string
 	weight  int
 }
 
 func newChoice(keyword string, values []any) *choice {
 	c := &choice{keyword: keyword, scalars: make(map[string]bool)}
 	for _, v := range values {
-		if _, ok := v.(string); ok {
-			c.strings = true
-		}
 		if key, ok := key(v); ok {
 			c.scalars[key] = true
 		} else {
