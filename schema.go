@@ -68,8 +68,8 @@ func schemaUnreachable(revision string, cause error) error {
 	return e
 }
 
-// maxSchemas bounds the bytes that the compiled schemas of a service keep on the heap. One schema at
-// all limits of package schema fits.
+// maxSchemas bounds the bytes that the compiled schemas of a service keep on the heap. One schema
+// at all limits of package schema fits.
 const maxSchemas = 64 << 20
 
 // schemaOf returns the schema of the configuration and the name of its revision; nil if the

@@ -58,8 +58,8 @@ const (
 // A keyword that removes protection counts only if it applies to every document. In an anyOf or
 // oneOf, x-sensitive: false, x-names: false and x-exposes count only if every branch that describes
 // the place has them; all x-exposes lists are then joined. A condition (if, then, else,
-// dependentSchemas, contains) alone never removes protection. Keywords under not never count. Nor
-// do they next to a $ref in drafts before 2019-09.
+// dependentSchemas, contains) alone never removes protection. Keywords under not never count. Next
+// to a $ref in drafts before 2019-09, no keyword removes protection.
 //
 // A secret that a write keeps must satisfy the schema like any other value. So a writer can learn
 // whether the secret does. A writer cannot learn whether the secret equals another value:

@@ -35,7 +35,8 @@ var listedByConnector = map[string]struct {
 	doc  string
 	want []string
 }{
-	"a branch": {`{"credentials":{"auth_type":"oauth2.0","client_secret":"s","token_scope":"read"}}`,
+	"a branch": {`{"credentials":{"auth_type":"oauth2.0","client_secret":"s",` +
+		`"token_scope":"read"}}`,
 		[]string{"/credentials/client_secret"}},
 	"another branch": {`{"credentials":{"auth_type":"access_token","access_token":"s"}}`,
 		[]string{"/credentials/access_token"}},
@@ -44,7 +45,8 @@ var listedByConnector = map[string]struct {
 	"an enum":                   {`{"auth_token":"mac"}`, nil},
 	"not in the enum":           {`{"auth_token":"hunter2"}`, []string{"/auth_token"}},
 	"another branch takes more": {`{"password_policy":{"secret":"none"}}`, nil},
-	"what it takes":             {`{"password_policy":{"secret":"x"}}`, []string{"/password_policy/secret"}},
+	"what it takes": {`{"password_policy":{"secret":"x"}}`,
+		[]string{"/password_policy/secret"}},
 	"an enum with a mark":       {`{"key_secret":"a"}`, nil},
 	"a mark, not in the enum":   {`{"key_secret":"c"}`, []string{"/key_secret"}},
 	"a number":                  {`{"pin":1.0}`, nil},
@@ -52,7 +54,8 @@ var listedByConnector = map[string]struct {
 	"an object":                 {`{"pin":{"password":"x"}}`, nil},
 	"an object not in the enum": {`{"pin":{"password":"y"}}`, []string{"/pin/password"}},
 	"an array":                  {`{"pin":["y"]}`, nil},
-	"a const in a marked object": {`{"service_account":{"type":"service_account","private_key":"k"}}`,
+	"a const in a marked object": {
+		`{"service_account":{"type":"service_account","private_key":"k"}}`,
 		[]string{"/service_account/private_key"}},
 	"another value in it": {`{"service_account":{"type":"x","private_key":"k"}}`,
 		[]string{"/service_account"}},
@@ -108,7 +111,8 @@ func TestEmptyDefaultIsNoSecret(t *testing.T) {
 	if diff := diffOutcome(want, outcomeOf(t, r, err)); diff != "" {
 		t.Error(diff)
 	}
-	stored := masked.Stored{Doc: parse(t, `{"password":"***","n":1}`), Sealed: []string{"/password"}}
+	stored := masked.Stored{Doc: parse(t, `{"password":"***","n":1}`),
+		Sealed: []string{"/password"}}
 	r, err = masked.Replace("c", stored, parse(t, `{"password":null,"n":1}`), rule)
 	want = outcome{Doc: `{"n":1,"key":"","password":""}`, Changed: []string{"/key", "/password"}}
 	if diff := diffOutcome(want, outcomeOf(t, r, err)); diff != "" {

@@ -25,13 +25,15 @@ var fixedTexts = map[string]struct{ schema, fixed, free string }{
 	"duration": {`{"properties":{"a":{"format":"duration"}}}`, "P1DT2H", "P evil"},
 	"uuid": {`{"properties":{"a":{"format":"uuid"}}}`, "2eb8aa08-aa98-11ea-b4aa-73b441d16380",
 		"2eb8aa08 evil"},
-	"email":            {`{"properties":{"a":{"format":"email"}}}`, "joe@example.com", "example.com"},
+	"email": {`{"properties":{"a":{"format":"email"}}}`, "joe@example.com",
+		"example.com"},
 	"hostname":         {`{"properties":{"a":{"format":"hostname"}}}`, "", "example.com"},
 	"unchecked format": {`{"properties":{"a":{"format":"Date"}}}`, "", "2026-11-28 evil"},
 	"another member":   {`{"properties":{"b":{"const":"eu"}}}`, "", "eu"},
 	"pattern of names": {`{"patternProperties":{"^a":{"const":"eu"}}}`, "eu", "us"},
 	"additional":       {`{"additionalProperties":{"const":"eu"}}`, "eu", "us"},
-	"allOf":            {`{"allOf":[{},{"properties":{"a":{"allOf":[{},{"const":"eu"}]}}}]}`, "eu", "us"},
+	"allOf": {`{"allOf":[{},{"properties":{"a":{"allOf":[{},{"const":"eu"}]}}}]}`, "eu",
+		"us"},
 	"$ref": {`{"$ref":"#/$defs/r","$defs":{"r":{"properties":{"a":{"$ref":"#/$defs/s"}}},` +
 		`"s":{"const":"eu"}}}`, "eu", "us"},
 	"$ref in a circle": {`{"$ref":"#/$defs/r","$defs":{"r":{"anyOf":[{"$ref":"#/$defs/r"}],` +
@@ -60,7 +62,8 @@ var fixedTexts = map[string]struct{ schema, fixed, free string }{
 		`{"properties":{"b":{}},"additionalProperties":false},{"type":"array"}]}`, "eu", "us"},
 	"union in a union": {`{"oneOf":[` + union(`{"const":"eu"}`, `{"const":"eu"}`) + `,` +
 		union(`{"const":"eu"}`, `{"format":"date"}`) + `]}`, "eu 2026-11-28", "x"},
-	"a format in one branch": {union(`{"format":"email"}`, `{"format":"hostname"}`), "", "a@b.example"},
+	"a format in one branch": {union(`{"format":"email"}`, `{"format":"hostname"}`), "",
+		"a@b.example"},
 	"if": {`{"if":{"properties":{"a":{"const":"eu"}}},"then":{"properties":{"a":{"const":"eu"}}},` +
 		`"else":{"properties":{"a":{"const":"eu"}}}}`, "", "eu"},
 	"dependent": {`{"dependentSchemas":{"a":{"properties":{"a":{"const":"eu"}}}}}`, "", "eu"},
@@ -121,7 +124,7 @@ func TestFixedInArrays(t *testing.T) {
 	if contains.Child("0", true).Fixed("eu") {
 		t.Error("contains does not hold for every element")
 	}
-	if compile(t, `{"const":"eu"}`).Root().Fixed("us") || !compile(t, `{"const":"eu"}`).Root().Fixed("eu") {
+	if root := compile(t, `{"const":"eu"}`).Root(); root.Fixed("us") || !root.Fixed("eu") {
 		t.Error("of the whole document")
 	}
 }

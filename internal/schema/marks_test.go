@@ -15,13 +15,15 @@ var lostMarks = map[string]struct{ text, pointer string }{
 	"wrapped": {`{"documentationUrl":"x","connectionSpecification":{"type":"object",` +
 		`"properties":{"api_key":{"type":"string","airbyte_secret":true}}}}`,
 		"/connectionSpecification/properties/api_key/airbyte_secret"},
-	"wrapped, and referred to": {`{"$ref":"#/spec","spec":{"properties":{"k":{"secret":true}}}}`, ""},
+	"wrapped, and referred to": {
+		`{"$ref":"#/spec","spec":{"properties":{"k":{"secret":true}}}}`, ""},
 	"wrapped twice": {`{"spec":{"inputs":[{"x":{"format":"Password"}}]}}`,
 		"/spec/inputs/0/x/format"},
 	"unknown keyword next to a mark": {
 		`{"properties":{"a":{"writeOnly":true,"ui":{"sensitive":true}}}}`,
 		"/properties/a/ui/sensitive"},
-	"not":             {`{"not":{"properties":{"a":{"writeOnly":true}}}}`, "/not/properties/a/writeOnly"},
+	"not": {`{"not":{"properties":{"a":{"writeOnly":true}}}}`,
+		"/not/properties/a/writeOnly"},
 	"propertyNames":   {`{"propertyNames":{"x-secret":true}}`, "/propertyNames/x-secret"},
 	"else of true":    {`{"if":true,"else":{"x-secret":true}}`, "/else/x-secret"},
 	"then without if": {`{"then":{"x-secret":null}}`, "/then/x-secret"},
@@ -58,7 +60,8 @@ var lostMarks = map[string]struct{ text, pointer string }{
 		`"const":{"secret":true},"enum":[{"secret":true}],"examples":[{"secret":true}],` +
 		`"example":{"secret":true}}}}`, ""},
 	"marks that say nothing": {`{"x":{"secret":false,"x-sensitive":false,"format":"uri"}}`, ""},
-	"content":                {`{"properties":{"a":{"contentSchema":{"not":{"x-secret":true}}}}}`, ""},
+	"content": {`{"properties":{"a":{"contentSchema":{"not":{"x-secret":true}}}}}`,
+		""},
 	"dynamic": {`{"properties":{"a":{"$dynamicRef":"#n"}},"$defs":{"x":{"$dynamicAnchor":"n",` +
 		`"writeOnly":true}}}`, ""},
 	"everywhere": {`{"allOf":[{"secret":true}],"items":{"secret":true},` +
@@ -156,8 +159,11 @@ var badDefaults = map[string]struct{ text, pointer string }{
 		`"$defs":{"a":{"type":"string"}}}`, "/properties/a/default"},
 	"next to allOf": {`{"properties":{"a":{"allOf":[{"default":1},{"type":"string"}]}}}`,
 		"/properties/a/allOf/0/default"},
-	"of an element": {`{"items":{"properties":{"a":{"enum":[1],"default":2}}}}`, "/items/properties/a/default"},
-	"the first one": {`{"properties":{"b":{"type":"null","default":1},"a":{"const":1,"default":2}}}`, "/properties/a/default"},
+	"of an element": {`{"items":{"properties":{"a":{"enum":[1],"default":2}}}}`,
+		"/items/properties/a/default"},
+	"the first one": {
+		`{"properties":{"b":{"type":"null","default":1},"a":{"const":1,"default":2}}}`,
+		"/properties/a/default"},
 	"in an old draft": {`{` + draft07 + `"properties":{"a":{"type":"object","default":[]}}}`,
 		"/properties/a/default"},
 
