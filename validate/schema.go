@@ -39,7 +39,8 @@ const (
 //	                    place is a JSON Pointer or a relative one, such as "1/token" for
 //	                    the member token next to this value; [] = no secrets
 //	default             the value of a member that is missing from a changed document;
-//	                    ignored in branches; it must satisfy the schema of the member
+//	                    ignored in branches; it must satisfy the schema of the member,
+//	                    and must not be or contain ***
 //
 // A mark that is null counts as true. Any other value of a mark, such as "yes", is a fault. Only
 // x-sensitive: false removes a mark; the other marks say nothing if they are false. The names of
@@ -122,8 +123,8 @@ const (
 	SchemaReference SchemaFault = SchemaFault(schema.Reference)
 	// SchemaMark means that a keyword marks a secret where no value of a document can be.
 	SchemaMark SchemaFault = SchemaFault(schema.Mark)
-	// SchemaDefault means that a default violates the schema of its member, so that every write
-	// without the member would fail.
+	// SchemaDefault means that a default violates the schema of its member or contains ***, so that
+	// every write without the member would fail.
 	SchemaDefault SchemaFault = SchemaFault(schema.Default)
 	// SchemaTooComplex means that the schema has too many parts or too large patterns, or causes
 	// too much work for the stored document.
@@ -156,7 +157,8 @@ func (e *SchemaError) Error() string {
 		text += ": no value can have this mark; use the part of the text that describes the " +
 			"configuration, or refer to the definition, or remove the mark"
 	case SchemaDefault:
-		text += ": the default violates the schema of its member; change or remove one of them"
+		text += ": the default violates the schema of its member, or contains ***; " +
+			"change or remove it"
 	}
 	if e.Revision != "" {
 		text += fmt.Sprintf(" (revision %s)", printable(e.Revision))

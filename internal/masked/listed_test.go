@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/go-installation/installation/internal/masked"
+	"github.com/go-installation/installation/internal/schema"
 )
 
 // connector is a schema as connectors of catalogues have it: the branches of a union are told apart
@@ -117,6 +118,15 @@ func TestEmptyDefaultIsNoSecret(t *testing.T) {
 	want = outcome{Doc: `{"n":1,"key":"","password":""}`, Changed: []string{"/key", "/password"}}
 	if diff := diffOutcome(want, outcomeOf(t, r, err)); diff != "" {
 		t.Errorf("of a removed one: %s", diff)
+	}
+}
+
+// TestDefaultIsNoMask checks that a mask cannot be the default of a secret, because every write
+// without the secret would fail.
+func TestDefaultIsNoMask(t *testing.T) {
+	text := `{"properties":{"password":{"default":"` + masked.Text + `"}}}`
+	if _, err := schema.Compile([]byte(text)); err == nil {
+		t.Error("a mask is accepted as default")
 	}
 }
 

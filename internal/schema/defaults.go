@@ -84,7 +84,7 @@ func (p *Place) defaultValue() *jsontree.Node {
 }
 
 // checkDefaults returns an [*Error] if a default that Defaults can add violates the schema of its
-// member. Every write that leaves out the member would fail.
+// member, or is or contains a mask. Every write that leaves out the member would fail.
 func (s *Schema) checkDefaults() error {
 	known := make(map[*jsonschema.Schema]*jsonschema.Schema)
 	var bad []string
@@ -92,7 +92,11 @@ func (s *Schema) checkDefaults() error {
 		for _, sch := range closure([]*jsonschema.Schema{s.root}, s.constant) {
 			for _, of := range sch.Properties {
 				at := s.defaultOf(of, known)
-				if at == nil || validate(of, toAny(noteOf(at).defaultValue())) == nil {
+				if at == nil {
+					continue
+				}
+				v := noteOf(at).defaultValue()
+				if !hasMask(v) && validate(of, toAny(v)) == nil {
 					continue
 				}
 				pointer, _ := pointerOf(at)
@@ -104,6 +108,19 @@ func (s *Schema) checkDefaults() error {
 		return err
 	}
 	return &Error{Fault: Default, Pointer: slices.Min(bad) + "/default"}
+}
+
+// hasMask reports whether a value is or contains the mask of a secret, the Text of package masked.
+func hasMask(n *jsontree.Node) bool {
+	if n.IsString("***") {
+		return true
+	}
+	for _, c := range n.Children() {
+		if hasMask(c) {
+			return true
+		}
+	}
+	return false
 }
 
 // defaultOf returns the schema whose default counts for a member described by sch: sch itself, or

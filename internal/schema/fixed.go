@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 
@@ -12,24 +13,54 @@ import (
 // Lists reports whether a schema that can apply to the place lists the value in an enum or const.
 // Such a value is no secret: everyone who reads the schema knows it.
 func (p *Place) Lists(n *jsontree.Node) bool {
+	l := p.listing()
+	if n.IsContainer() && l.containers == 0 || !p.walk.spend(1+len(l.others)) {
+		return false
+	}
+	v := toAny(n)
+	if key, ok := key(v); ok && l.scalars[key] {
+		return true
+	}
+	return slices.ContainsFunc(l.others, func(c *choice) bool {
+		return (!n.IsContainer() || p.walk.spend(c.weight)) && c.has(v)
+	})
+}
+
+// listing is what the schemas list for a place.
+type listing struct {
+	scalars    map[string]bool // by key: the values of short lists
+	others     []*choice
+	containers int // how many of the others list arrays or objects
+}
+
+// listing collects the lists once for all elements that share declarations. Short lists are joined,
+// because a union often has a const in each of many branches.
+func (p *Place) listing() *listing {
+	if p.like != nil {
+		return p.like.listing()
+	}
+	if p.listed != nil {
+		return p.listed
+	}
+	p.listed = &listing{scalars: make(map[string]bool)}
 	for _, a := range p.applied {
 		g := noteOf(a.sch).gate
 		if g == nil {
 			continue
 		}
 		for _, c := range g.choice {
-			if n.IsContainer() && len(c.others) == 0 {
-				continue
-			}
-			if !p.walk.spend(1 + c.weight) {
-				return false
-			}
-			if c.has(toAny(n)) {
-				return true
+			switch {
+			case len(c.others) > 0:
+				p.listed.containers++
+				fallthrough
+			case len(c.scalars) > 4:
+				p.listed.others = append(p.listed.others, c)
+			default:
+				maps.Copy(p.listed.scalars, c.scalars)
 			}
 		}
 	}
-	return false
+	return p.listed
 }
 
 // Fixed reports whether the schema leaves a writer no free choice of the string at this place: the

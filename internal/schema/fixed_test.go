@@ -1,6 +1,7 @@
 package schema_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -149,16 +150,27 @@ func TestFixedIsBounded(t *testing.T) {
 	}
 }
 
-// TestListsIsBounded checks that looking through many lists is counted.
+// TestListsIsBounded checks that looking through long lists is counted, and that the branches of a
+// union are not looked through one by one.
 func TestListsIsBounded(t *testing.T) {
-	s := compile(t, `{"anyOf":[`+manyNames(2000, `{"const":"c%d"}`)+`]}`).Session()
-	if !s.Root().Lists(parse(t, `"c7"`)) || s.Root().Lists(parse(t, `"x"`)) {
-		t.Error("a listed value, or another")
-	}
-	for range 1000 {
-		s.Root().Lists(parse(t, `"x"`))
-	}
-	if !s.Overran() || s.Root().Lists(parse(t, `"c7"`)) {
-		t.Error("it is not counted, or lists values without looking")
+	branches := compile(t, `{"items":{"anyOf":[`+manyNames(2000, `{"const":"c%d"}`)+`]}}`).Session()
+	lists := compile(t, `{"items":{"anyOf":[`+list(`{"enum":[1,2,3,4,5,"c7"]}`, 2000)+
+		`]}}`).Session()
+	objects := compile(t, `{"items":{"enum":[`+manyNames(2000, `{"a":%d}`)+`,"c7"]}}`).Session()
+	for name, s := range map[string]*schema.Schema{"branches": branches, "lists": lists,
+		"objects": objects} {
+		if !s.Root().Child("0", true).Lists(parse(t, `"c7"`)) {
+			t.Errorf("%s: a listed value", name)
+		}
+		for i := range 1000 {
+			if s.Root().Child(fmt.Sprint(i), true).Lists(parse(t, `{}`)) ||
+				s.Root().Child(fmt.Sprint(i), true).Lists(parse(t, `"x"`)) {
+				t.Fatalf("%s: another value", name)
+			}
+		}
+		if s.Overran() == (name == "branches") || s.Overran() && s.Root().Child("0", true).Lists(
+			parse(t, `"c7"`)) {
+			t.Errorf("%s: overran: %v", name, s.Overran())
+		}
 	}
 }

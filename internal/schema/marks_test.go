@@ -153,6 +153,8 @@ var badDefaults = map[string]struct{ text, pointer string }{
 	"format":  {`{"properties":{"a":{"format":"date","default":""}}}`, "/properties/a/default"},
 	"an object without what it requires": {
 		`{"properties":{"a":{"required":["b"],"default":{}}}}`, "/properties/a/default"},
+	"a mask":     {`{"properties":{"a":{"default":"***"}}}`, "/properties/a/default"},
+	"with masks": {`{"properties":{"a":{"default":[{"b":"***"}]}}}`, "/properties/a/default"},
 	"by $ref": {`{"properties":{"a":{"$ref":"#/$defs/a~1b"}},` +
 		`"$defs":{"a/b":{"type":"string","default":1}}}`, "/$defs/a~1b/default"},
 	"next to $ref": {`{"properties":{"a":{"default":1,"$ref":"#/$defs/a"}},` +

@@ -42,6 +42,7 @@ type Place struct {
 	children      map[string]*Place // unset if like is set
 	defaults      []member          // unset if like is set
 	defaultsKnown bool
+	listed        *listing // unset if like is set
 }
 
 // applied is a schema that applies to a place, and the condition under which it does.
