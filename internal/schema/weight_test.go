@@ -59,6 +59,7 @@ func TestCompilingIsBounded(t *testing.T) {
 		"a long name":   longPointers("x", 5000, 1),
 		"booleans":      `{"anyOf":[` + list("true", 50_000) + `]}`,
 		"references":    strangeRefs(2500),
+		"old draft":     definitions(draft07, `$defs`),
 		"names":         `{"anyOf":[` + manyNames(4000, `{"$id":"i%d"}`) + `]}`,
 		"anchors":       `{"anyOf":[` + manyNames(4000, `{"$dynamicAnchor":"i%d"}`) + `]}`,
 	} {
@@ -67,8 +68,15 @@ func TestCompilingIsBounded(t *testing.T) {
 		}
 	}
 	compile(t, strangeRefs(500))
-	compile(t, `{"anyOf":[`+manyNames(1000, `{"$ref":"#/$defs/d%d"}`)+`],"$defs":{`+
-		manyNames(1000, `"d%d":{"type":"string"}`)+`}}`)
+	compile(t, definitions(``, `$defs`))
+	compile(t, definitions(draft07, `definitions`))
+}
+
+// definitions is a text with many definitions under a keyword.
+func definitions(draft, keyword string) string {
+	return fmt.Sprintf(`{%s"anyOf":[%s],"%s":{%s}}`, draft,
+		manyNames(1800, `{"$ref":"#/`+keyword+`/d%d"}`), keyword,
+		manyNames(1800, `"d%d":{"type":"string"}`))
 }
 
 // strangeRefs is a text with references to places where the library expects no schemas.
