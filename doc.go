@@ -79,7 +79,7 @@
 // version; session id stays sensitive. Two forms of value are secret under any name: a URL with
 // user information, and a private key in PEM. The rule for names misses names written as one word,
 // such as clientsecret. It also misses authorization headers. Use patch.SetSecret for such values,
-// or mark them in a schema.
+// or mark them in a schema. A value that the schema lists in an enum or const is never a secret.
 //
 // # Masks
 //

@@ -68,8 +68,9 @@ func schemaUnreachable(revision string, cause error) error {
 	return e
 }
 
-// maxSchemas is how many compiled schemas a service caches.
-const maxSchemas = 256
+// maxSchemas bounds the bytes that the compiled schemas of a service keep on the heap. One schema
+// at all limits of package schema fits.
+const maxSchemas = 64 << 20
 
 // schemaOf returns the schema of the configuration and the name of its revision; nil if the
 // extension has none.

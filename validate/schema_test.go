@@ -26,7 +26,11 @@ func TestCheckSchema(t *testing.T) {
 		{`{"$ref":"https://` + canary + `.example"}`, validate.SchemaReference, ""},
 		{`{"title":"` + strings.Repeat("x", validate.MaxSchema) + `"}`,
 			validate.SchemaTooLarge, ""},
-		{`{"anyOf":[` + strings.Repeat(`{},`, 5000) + `{}]}`, validate.SchemaTooComplex, ""},
+		{`{"connectionSpecification":{"properties":{"k":{"airbyte_secret":true}}}}`,
+			validate.SchemaMark, "/connectionSpecification/properties/k/airbyte_secret"},
+		{`{"properties":{"a":{"type":"integer","default":"` + canary + `"}}}`,
+			validate.SchemaDefault, "/properties/a/default"},
+		{`{"anyOf":[` + strings.Repeat(`{},`, 10_000) + `{}]}`, validate.SchemaTooComplex, ""},
 	} {
 		err := validate.CheckSchema([]byte(c.text))
 		got, ok := errors.AsType[*validate.SchemaError](err)
@@ -72,6 +76,15 @@ func TestSchemaError(t *testing.T) {
 		`unreachable at /a\x00 (revision r\n1)`
 	if got := e.Error(); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
+	}
+	for fault, advice := range map[validate.SchemaFault]string{
+		validate.SchemaMark:    "lost-mark at /a/x-secret: no value can have this mark; use the ",
+		validate.SchemaDefault: "default at /a/x-secret: the default violates the schema of its ",
+	} {
+		e := &validate.SchemaError{Fault: fault, Pointer: "/a/x-secret"}
+		if !strings.Contains(e.Error(), advice) {
+			t.Errorf("%q does not say what to do", e)
+		}
 	}
 	if !errors.Is(e, context.Canceled) || !errors.Is(e, validate.ErrSchema) ||
 		errors.Is(&validate.SchemaError{}, context.Canceled) {

@@ -10,13 +10,13 @@ type key struct{ tenant, extension, revision string }
 func TestPutEvictsLeastRecentlyUsed(t *testing.T) {
 	c := New[int, string](3)
 	for i, v := range []string{"zero", "one", "two"} {
-		c.Put(i, v)
+		c.Put(i, v, 1)
 	}
 	if v, ok := c.Get(0); v != "zero" || !ok {
 		t.Fatalf("got %q, %v", v, ok)
 	}
-	c.Put(1, "ONE") // used again
-	c.Put(3, "three")
+	c.Put(1, "ONE", 1) // used again
+	c.Put(3, "three", 1)
 	if v, ok := c.Get(2); v != "" || ok {
 		t.Errorf("2 was used least recently and is still there: %q", v)
 	}
@@ -30,9 +30,29 @@ func TestPutEvictsLeastRecentlyUsed(t *testing.T) {
 	}
 }
 
+// TestWeightIsBounded checks that the weight of the entries counts, not their number.
+func TestWeightIsBounded(t *testing.T) {
+	c := New[string, int](10)
+	c.Put("a", 1, 4)
+	c.Put("b", 2, 4)
+	c.Put("a", 3, 6) // replaces the weight too
+	c.Put("c", 4, 0)
+	if c.Len() != 3 || c.weight != 10 {
+		t.Fatalf("%d entries of weight %d", c.Len(), c.weight)
+	}
+	c.Put("d", 5, 7) // evicts b and a, and c stays
+	if _, ok := c.Get("c"); !ok || c.Len() != 2 || c.weight != 7 {
+		t.Errorf("%d entries of weight %d, c is kept: %v", c.Len(), c.weight, ok)
+	}
+	c.Put("c", 6, 11)
+	if _, ok := c.Get("c"); ok || c.Len() != 1 || c.weight != 7 {
+		t.Errorf("%d entries of weight %d, the heavy one is kept: %v", c.Len(), c.weight, ok)
+	}
+}
+
 func TestKeysAreComparedInFull(t *testing.T) {
 	c := New[key, error](10)
-	c.Put(key{"t", "e", "2"}, nil)
+	c.Put(key{"t", "e", "2"}, nil, 1)
 	if _, ok := c.Get(key{"t", "e", "2"}); !ok {
 		t.Error("a stored nil is not found")
 	}
@@ -58,7 +78,7 @@ func TestConcurrentUse(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for i := range 1000 {
-				c.Put(i%16, i%16)
+				c.Put(i%16, i%16, 1)
 				if v, ok := c.Get(i % 16); ok && v != i%16 {
 					t.Errorf("%d: got %d", i%16, v)
 				}

@@ -186,8 +186,10 @@ func (d *draft) spot(tokens []string) spot {
 	return s
 }
 
-// isOpen reports whether the schema declares that there is no secret here.
-func (s spot) isOpen() bool { return s.place != nil && s.place.Verdict() == schema.Open }
+// isOpen reports whether the schema declares that n is no secret here.
+func (s spot) isOpen(n *jsontree.Node) bool {
+	return s.place != nil && (s.place.Verdict() == schema.Open || s.place.Lists(n))
+}
 
 // key returns the name of the member that identifies elements of the array here, or "".
 func (s spot) key() string {

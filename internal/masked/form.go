@@ -37,7 +37,7 @@ func isSecretForm(s string, nested int) bool {
 	if nested > 0 && strings.IndexAny(strings.TrimSpace(s), "{[") == 0 {
 		if doc, err := jsontree.Parse([]byte(s), jsontree.Limits{}); err == nil {
 			f := finder{nested: nested - 1}
-			f.walk(doc, plain)
+			f.walk(doc, newTrail(), plain)
 			return len(f.found) > 0
 		}
 	}

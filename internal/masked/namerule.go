@@ -30,7 +30,7 @@ func (NameRule) ID() string { return "name/2" }
 // Sensitive returns the pointers of the sensitive strings and numbers.
 func (NameRule) Sensitive(doc *jsontree.Node) []string {
 	var found []string
-	collect(doc, "", plain, &found)
+	collect(doc, newTrail(), plain, &found)
 	return found
 }
 
@@ -52,23 +52,20 @@ func (d degree) of(child *jsontree.Node) degree {
 	return d
 }
 
-// collect appends the pointers of the sensitive values at and below n to found, where at is the
-// pointer of n.
-func collect(n *jsontree.Node, at string, covered degree, found *[]string) {
-	f := finder{at: at, nested: maxNested, found: *found}
-	f.walk(n, covered)
+// collect appends the pointers of the sensitive values at and below n to found.
+func collect(n *jsontree.Node, at trail, covered degree, found *[]string) {
+	f := finder{nested: maxNested, found: *found}
+	f.walk(n, at, covered)
 	*found = f.found
 }
 
-// finder collects the pointers of sensitive values. It makes a pointer only of what it finds.
+// finder collects the pointers of sensitive values.
 type finder struct {
-	at     string   // pointer of the value where the walk began
-	path   []string // tokens from there
-	nested int      // see maxNested
+	nested int // see maxNested
 	found  []string
 }
 
-func (f *finder) walk(n *jsontree.Node, covered degree) {
+func (f *finder) walk(n *jsontree.Node, at trail, covered degree) {
 	var isSensitive bool
 	switch n.Kind() {
 	case jsontree.String:
@@ -77,13 +74,11 @@ func (f *finder) walk(n *jsontree.Node, covered degree) {
 		isSensitive = covered >= numeric
 	}
 	if isSensitive {
-		f.found = append(f.found, f.at+jsontree.JoinPointer(f.path...))
+		f.found = append(f.found, at.pointer())
 	}
 	degreeOf := judge(n, covered, true)
 	for token, child := range n.Children() {
-		f.path = append(f.path, token)
-		f.walk(child, degreeOf(token, child))
-		f.path = f.path[:len(f.path)-1]
+		f.walk(child, at.child(token), degreeOf(token, child))
 	}
 }
 

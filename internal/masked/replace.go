@@ -72,12 +72,12 @@ func (d *draft) resolve(in, old *jsontree.Node, at trail, unsure bool) *jsontree
 }
 
 // overwrite returns the replacement of a secret. The replacement is sealed too, unless the schema
-// declares that there is no secret here.
+// declares that it is no secret here.
 func (d *draft) overwrite(in, old *jsontree.Node, s spot) *jsontree.Node {
 	switch {
 	case in.Kind() == jsontree.Null:
 		return nil
-	case s.isOpen():
+	case s.isOpen(in):
 		return in
 	case !d.mayBeSealed(s.at, in):
 		return old

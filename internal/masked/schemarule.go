@@ -15,6 +15,11 @@ import (
 //     marked places below.
 //   - If the schema declares that the names of an object's members do not count (x-names: false),
 //     the values inside are judged by the names further below and by their form.
+//   - A value that the schema lists in an enum or const for its place is plain whatever its name,
+//     even below a mark, so that a form can choose a branch. Another value at the place is judged
+//     as if it had no list. If a place is marked and a value in it is listed, the members are
+//     sealed one by one.
+//   - An empty string is no secret.
 //
 // A write under a SchemaRule also uses the schema to identify elements of arrays (x-key), to find
 // destinations by format and x-exposes, and to add defaults to a changed document.
@@ -23,45 +28,45 @@ type SchemaRule struct {
 	Schema *schema.Schema
 }
 
-// ID returns "schema/1:" and the name.
-func (r SchemaRule) ID() string { return "schema/1:" + r.Name }
+// ID returns "schema/2:" and the name.
+func (r SchemaRule) ID() string { return "schema/2:" + r.Name }
 
 // Sensitive returns the pointers of the values that are sensitive.
 func (r SchemaRule) Sensitive(doc *jsontree.Node) []string {
 	var found []string
-	collectDeclared(doc, spot{place: r.Schema.Root()}, plain, &found)
+	collectDeclared(doc, spot{newTrail(), r.Schema.Root()}, plain, &found)
 	return found
 }
 
-func collectDeclared(n *jsontree.Node, s spot, covered degree, found *[]string) {
-	switch s.place.Verdict() {
-	case schema.Open: // and everything below, except for marks
-	case schema.Secret:
-		if n.Kind() != jsontree.Null && (!n.IsContainer() || len(s.at) > 0 && !anyOpen(n, s)) {
-			*found = append(*found, s.at.pointer())
-			return
-		}
-	default:
-		if !n.IsContainer() {
-			collect(n, s.at.pointer(), covered, found)
-			return
-		}
+// collectDeclared appends the sensitive values at and below n. It reports whether the schema says
+// that a value at or below n is no secret, because then nothing around it is sealed as a whole.
+func collectDeclared(n *jsontree.Node, s spot, covered degree, found *[]string) (open bool) {
+	before, verdict := len(*found), s.place.Verdict()
+	open = verdict == schema.Open
+	if n.IsString("") {
+		return open
+	}
+	marked := verdict == schema.Secret && n.Kind() != jsontree.Null &&
+		(!n.IsContainer() || len(s.at) > 0)
+	if verdict == schema.Unsaid && !n.IsContainer() {
+		collect(n, s.at, covered, found)
+	}
+	if (marked || covered > plain || len(*found) > before) && s.place.Lists(n) {
+		*found = (*found)[:before]
+		return true
 	}
 	degreeOf := judge(n, covered, !s.place.AnyNames())
+	inside := false
 	for token, child := range n.Children() {
-		collectDeclared(child, s.child(n, token), degreeOf(token, child), found)
+		inside = collectDeclared(child, s.child(n, token), degreeOf(token, child), found) || inside
 	}
-}
-
-// anyOpen reports whether a place below n is unmarked.
-func anyOpen(n *jsontree.Node, s spot) bool {
-	for token, child := range n.Children() {
-		below := s.child(n, token)
-		if below.isOpen() || anyOpen(child, below) {
-			return true
-		}
+	switch {
+	case inside:
+		return true
+	case marked:
+		*found = append((*found)[:before], s.at.pointer())
 	}
-	return false
+	return open
 }
 
 // HideAll is the rule for a document whose schema is unusable: every value is sensitive. It is only

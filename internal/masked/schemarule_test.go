@@ -99,7 +99,7 @@ func TestSchemaRuleSensitive(t *testing.T) {
 			}
 		})
 	}
-	if got, want := (masked.SchemaRule{Name: "r1"}).ID(), "schema/1:r1"; got != want {
+	if got, want := (masked.SchemaRule{Name: "r1"}).ID(), "schema/2:r1"; got != want {
 		t.Errorf("id %q", got)
 	}
 }

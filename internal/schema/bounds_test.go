@@ -55,9 +55,10 @@ func TestProductsAreBounded(t *testing.T) {
 			elements},
 		"const": {`{"items":{"anyOf":[` + list(`{"const":2}`, 4000) + `]}}`,
 			elements},
-		"enum of objects": {`{"items":{"enum":[` + list(`{}`, 4000) + `]}}`, elements},
-		"false":           {`{"items":{"anyOf":[` + list(`false`, 4000) + `]}}`, elements},
-		"no items":        {`{"anyOf":[` + list(`{"items":false}`, 4000) + `]}`, elements},
+		"enum of objects": {`{"items":{"enum":[` + manyNames(4000, `{"e%d":1}`) + `]}}`,
+			elements},
+		"false":    {`{"items":{"anyOf":[` + list(`false`, 4000) + `]}}`, elements},
+		"no items": {`{"anyOf":[` + list(`{"items":false}`, 4000) + `]}`, elements},
 		"required": {`{"items":{"required":[` + manyNames(4000, `"r%d"`) + `]}}`,
 			"[" + list("{}", 80_000) + "]"},
 		"dependencies": {`{"items":{"dependentRequired":{"a":[` + manyNames(4000, `"r%d"`) +

@@ -57,12 +57,15 @@ type Subject struct {
 func (s *Schema) Check(ctx context.Context, sub Subject) ([]Violation, error) {
 	known := make(map[string]bool)
 	for _, n := range sub.Stored {
-		eachIncomparable(n, "", func(_, number string) { known[number] = true })
+		addIncomparable(n, known)
 	}
 	if at, found := firstIncomparable(sub.Doc, known); found {
 		return []Violation{{Pointer: at}}, nil
 	}
-	invalid, err := s.validate(ctx, toAny(sub.Doc), secretPaths(sub.Secrets))
+	var invalid *jsonschema.ValidationError
+	err := s.metered(ctx, secretPaths(sub.Secrets), func() {
+		invalid = validate(s.root, toAny(sub.Doc))
+	})
 	if err != nil || invalid == nil {
 		return nil, err
 	}
@@ -94,30 +97,34 @@ func cutAtSecret(pointer string, secrets map[string]bool) string {
 	return pointer
 }
 
-// validate runs the library on a document. All schema objects share one meter, which limits the
+// validate runs the library on a value.
+func validate(sch *jsonschema.Schema, v any) *jsonschema.ValidationError {
+	invalid, _ := errors.AsType[*jsonschema.ValidationError](sch.Validate(v))
+	return invalid
+}
+
+// metered calls f, which runs the library. All schema objects share one meter, which limits the
 // work.
-func (s *Schema) validate(
-	ctx context.Context, doc any, secrets map[string]bool,
-) (invalid *jsonschema.ValidationError, err error) {
+func (s *Schema) metered(ctx context.Context, secrets map[string]bool, f func()) (err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	select {
 	case s.lock <- struct{}{}:
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 	defer func() { <-s.lock }()
 	*s.meter = meter{left: steps, polled: steps, ctxErr: ctx.Err, secrets: secrets}
 	defer func() {
 		if p := recover(); p != nil { // the panic value may quote the document
-			if invalid, err = nil, errComplex; p == ctx.Err() {
+			if err = errComplex; p == ctx.Err() {
 				err = ctx.Err()
 			}
 		}
 	}()
-	invalid, _ = errors.AsType[*jsonschema.ValidationError](s.root.Validate(doc))
-	return invalid, nil
+	f()
+	return nil
 }
 
 // secretPaths returns the pointers of the secrets and of everything around them.

@@ -1,8 +1,11 @@
 package schema
 
 import (
+	"context"
 	"maps"
 	"slices"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/go-installation/installation/internal/jsontree"
 )
@@ -73,9 +76,71 @@ func (p *Place) defaultMembers() []member {
 
 func (p *Place) defaultValue() *jsontree.Node {
 	for _, a := range p.applied {
-		if n := noteOf(a.sch); a.branch == (branch{}) && n.defaultValue != nil {
-			return n.defaultValue
+		if n := noteOf(a.sch); a.branch == (branch{}) && n.defaultText != nil {
+			return n.defaultValue()
 		}
 	}
 	return nil
+}
+
+// checkDefaults returns an [*Error] if a default that Defaults can add violates the schema of its
+// member, or is or contains a mask. Every write that leaves out the member would fail.
+func (s *Schema) checkDefaults() error {
+	known := make(map[*jsonschema.Schema]*jsonschema.Schema)
+	var bad []string
+	err := s.metered(context.Background(), nil, func() {
+		for _, sch := range closure([]*jsonschema.Schema{s.root}, s.constant) {
+			for _, of := range sch.Properties {
+				at := s.defaultOf(of, known)
+				if at == nil {
+					continue
+				}
+				v := noteOf(at).defaultValue()
+				if !hasMask(v) && validate(of, toAny(v)) == nil {
+					continue
+				}
+				pointer, _ := pointerOf(at)
+				bad = append(bad, pointer)
+			}
+		}
+	})
+	if err != nil || len(bad) == 0 {
+		return err
+	}
+	return &Error{Fault: Default, Pointer: slices.Min(bad) + "/default"}
+}
+
+// hasMask reports whether a value is or contains the mask of a secret, the Text of package masked.
+func hasMask(n *jsontree.Node) bool {
+	if n.IsString("***") {
+		return true
+	}
+	for _, c := range n.Children() {
+		if hasMask(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// defaultOf returns the schema whose default counts for a member described by sch: sch itself, or
+// one that applies wherever sch does. It returns nil if there is none.
+func (s *Schema) defaultOf(
+	sch *jsonschema.Schema, known map[*jsonschema.Schema]*jsonschema.Schema,
+) *jsonschema.Schema {
+	if found, ok := known[sch]; ok {
+		return found
+	}
+	known[sch] = nil // the answer within a circle of references
+	if noteOf(sch).defaultText != nil {
+		known[sch] = sch
+		return sch
+	}
+	for _, same := range always(s, sch) {
+		if found := s.defaultOf(same, known); found != nil {
+			known[sch] = found
+			break
+		}
+	}
+	return known[sch]
 }

@@ -13,17 +13,18 @@ import (
 
 // note holds the keywords of one schema object that this package interprets itself, in any draft.
 type note struct {
-	sensitive    bool               // has a secretFlag or format: password
-	unmarked     bool               // x-sensitive: false
-	anyNames     bool               // x-names: false
-	destination  bool               // has an addressFormat
-	key          string             // x-key
-	exposes      []exposure         // x-exposes
-	saysExposes  bool               // x-exposes is present
-	defaultValue *jsontree.Node     // default
-	unique       bool               // uniqueItems
-	content      *jsonschema.Schema // contentSchema
-	meter        *meter
+	sensitive   bool               // has a secretFlag or format: password
+	unmarked    bool               // x-sensitive: false
+	anyNames    bool               // x-names: false
+	destination bool               // has an addressFormat
+	key         string             // x-key
+	exposes     []exposure         // x-exposes
+	saysExposes bool               // x-exposes is present
+	defaultText []byte             // default, as JSON; nil = none
+	unique      bool               // uniqueItems
+	content     *jsonschema.Schema // contentSchema
+	gate        *gate              // set by link
+	meter       *meter
 }
 
 // exposure is an item of x-exposes: the place of a secret as a JSON Pointer. It starts at the root,
@@ -34,8 +35,13 @@ type exposure struct {
 }
 
 // secretFlags are the keywords that mark a secret: the standard one, ours, and those of Singer,
-// Nango and Airbyte.
-var secretFlags = []string{"writeOnly", "x-sensitive", "x-secret", "secret", "airbyte_secret"}
+// Nango, Airbyte, the MCP registry and other products.
+var secretFlags = map[string]bool{
+	"writeOnly": true, "x-sensitive": true, "x-secret": true, "x-encrypted": true,
+	"secret": true, "sensitive": true, "encrypted": true, "airbyte_secret": true,
+	"isSecret": true, "isSensitive": true, "isEncrypted": true,
+	"is_secret": true, "is_sensitive": true, "is_encrypted": true,
+}
 
 // addressFormats are the formats of addresses.
 var addressFormats = map[string]bool{
@@ -73,7 +79,7 @@ func (s *Schema) compileNote(
 // without a value.
 func readNote(obj map[string]any) (*note, error) {
 	n := new(note)
-	for _, flag := range secretFlags {
+	for flag := range secretFlags {
 		switch v, given := obj[flag]; v := v.(type) {
 		case nil:
 			n.sensitive = n.sensitive || given
@@ -108,7 +114,7 @@ func readNote(obj map[string]any) (*note, error) {
 	if n.exposes, n.saysExposes, err = readExposes(obj); err != nil {
 		return nil, err
 	}
-	n.defaultValue, err = readDefault(obj)
+	n.defaultText, err = readDefault(obj)
 	return n, err
 }
 
@@ -157,18 +163,28 @@ func (e exposure) from(at []string) []string {
 	return slices.Concat(around, e.tokens)
 }
 
-func readDefault(obj map[string]any) (*jsontree.Node, error) {
+func readDefault(obj map[string]any) ([]byte, error) {
 	v, ok := obj["default"]
 	if !ok {
 		return nil, nil
 	}
 	text, err := json.Marshal(v)
 	if err == nil {
-		if n, err := jsontree.Parse(text, jsontree.Limits{}); err == nil {
-			return n, nil
+		if _, err := jsontree.Parse(text, jsontree.Limits{}); err == nil {
+			return text, nil
 		}
 	}
 	return nil, &Error{Fault: Keyword, Pointer: "/default"}
+}
+
+// defaultValue returns the default, which readDefault has parsed before, or nil. The note keeps
+// only the text, because a tree takes many times the memory.
+func (n *note) defaultValue() *jsontree.Node {
+	if n.defaultText == nil {
+		return nil
+	}
+	value, _ := jsontree.Parse(n.defaultText, jsontree.Limits{})
+	return value
 }
 
 // noteOf returns the note of a schema. The schemas true and false have an empty note.

@@ -53,8 +53,14 @@ type gate struct {
 	format *jsonschema.Format
 }
 
-// install adds a gate to a schema object and removes the keywords that the gate validates.
-func (m *meter) install(sch *jsonschema.Schema) {
+// plainFormats are the formats of which a valid text is no address.
+var plainFormats = map[string]bool{
+	"date": true, "time": true, "date-time": true, "duration": true, "uuid": true, "email": true,
+}
+
+// install adds a gate to a schema object, removes the keywords that the gate validates, and returns
+// the gate.
+func (m *meter) install(sch *jsonschema.Schema) *gate {
 	g := &gate{meter: m, weight: weigh(sch), format: sch.Format}
 	if sch.Types != nil && !sch.Types.IsEmpty() {
 		g.types = sch.Types.ToStrings()
@@ -72,6 +78,7 @@ func (m *meter) install(sch *jsonschema.Schema) {
 		g.weight += c.weight
 	}
 	sch.Format = &jsonschema.Format{Name: "gate", Validate: g.pass}
+	return g
 }
 
 // weigh returns the work that the size of a schema object causes. The gates of subschemas count the

@@ -21,22 +21,25 @@ const (
 )
 
 // firstIncomparable returns the pointer of the first number that is out of bounds and not in known.
-func firstIncomparable(n *jsontree.Node, known map[string]bool) (first string, found bool) {
-	eachIncomparable(n, "", func(at, number string) {
-		if !found && !known[number] {
-			first, found = at, true
-		}
-	})
-	return first, found
-}
-
-// eachIncomparable calls f with the pointer and the text of each number that is out of bounds.
-func eachIncomparable(n *jsontree.Node, at string, f func(at, number string)) {
-	if n.Kind() == jsontree.Number && !canCompare(n.Text()) {
-		f(at, n.Text())
+func firstIncomparable(n *jsontree.Node, known map[string]bool) (at string, found bool) {
+	if n.Kind() == jsontree.Number {
+		return "", !canCompare(n.Text()) && !known[n.Text()]
 	}
 	for token, c := range n.Children() {
-		eachIncomparable(c, jsontree.ChildPointer(at, token), f)
+		if at, found := firstIncomparable(c, known); found {
+			return jsontree.ChildPointer("", token) + at, true
+		}
+	}
+	return "", false
+}
+
+// addIncomparable adds the numbers in n that are out of bounds to known.
+func addIncomparable(n *jsontree.Node, known map[string]bool) {
+	if n.Kind() == jsontree.Number && !canCompare(n.Text()) {
+		known[n.Text()] = true
+	}
+	for _, c := range n.Children() {
+		addIncomparable(c, known)
 	}
 }
 

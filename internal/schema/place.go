@@ -34,6 +34,7 @@ type Place struct {
 	walk    *walk
 	parent  *Place
 	tokens  []string
+	array   bool // an element
 	applied []applied
 	verdict Verdict
 	// like is the place of an earlier element with the same declarations, or nil.
@@ -41,6 +42,7 @@ type Place struct {
 	children      map[string]*Place // unset if like is set
 	defaults      []member          // unset if like is set
 	defaultsKnown bool
+	listed        *listing // unset if like is set
 }
 
 // applied is a schema that applies to a place, and the condition under which it does.
@@ -65,6 +67,7 @@ const placeSteps = 250_000
 type walk struct {
 	schema *Schema
 	left   int
+	fixed  *walk // for Fixed, whose answer is the safe one if its own budget is spent
 }
 
 // Session returns a copy of the schema for one call and one goroutine. All places of the copy share
@@ -186,7 +189,7 @@ func (p *Place) Child(token string, array bool) *Place {
 		}
 		return c
 	}
-	c := &Place{walk: p.walk, parent: p, tokens: tokens}
+	c := &Place{walk: p.walk, parent: p, tokens: tokens, array: array}
 	seen := make(map[applied]bool)
 	for _, a := range p.applied {
 		if array {
@@ -206,7 +209,7 @@ func (p *Place) Child(token string, array bool) *Place {
 // sameAs returns a child of p with the declarations of the place like.
 func (p *Place) sameAs(like *Place, tokens []string) *Place {
 	return &Place{
-		walk: p.walk, parent: p, tokens: tokens,
+		walk: p.walk, parent: p, tokens: tokens, array: like.array,
 		applied: like.applied, verdict: like.verdict, like: like,
 	}
 }
@@ -269,12 +272,7 @@ func (w *walk) evaluates(sch *jsonschema.Schema, name string, depth int) bool {
 // element adds what a.sch declares about an element to c, the place of the element.
 func (w *walk) element(c *Place, seen map[applied]bool, a applied, i int) {
 	sch := a.sch
-	first, rest := sch.PrefixItems, sch.Items2020
-	if list, ok := sch.Items.([]*jsonschema.Schema); ok {
-		first, rest = list, asSchema(sch.AdditionalItems)
-	} else if sch.Items != nil {
-		rest = asSchema(sch.Items)
-	}
+	first, rest := elements(sch)
 	if i < len(first) {
 		w.apply(c, seen, first[i], a.branch)
 	} else {
@@ -284,6 +282,17 @@ func (w *walk) element(c *Place, seen map[applied]bool, a applied, i int) {
 		}
 	}
 	w.apply(c, seen, sch.Contains, branch{sch.Contains, true})
+}
+
+// elements returns the schemas of the first elements, and that of all others, which may be nil.
+func elements(sch *jsonschema.Schema) (first []*jsonschema.Schema, rest *jsonschema.Schema) {
+	if list, ok := sch.Items.([]*jsonschema.Schema); ok {
+		return list, asSchema(sch.AdditionalItems)
+	}
+	if sch.Items != nil {
+		return sch.PrefixItems, asSchema(sch.Items)
+	}
+	return sch.PrefixItems, sch.Items2020
 }
 
 func (p *Place) computeVerdict() Verdict {
@@ -358,9 +367,6 @@ func (p *Place) Address() bool {
 		return noteOf(a.sch).destination
 	})
 }
-
-// Fixed is a stand-in.
-func (p *Place) Fixed(text string) bool { return false }
 
 // Exposes returns the places of the secrets that go to the address at this place (x-exposes), as
 // reference tokens. If the lists declared here do not apply to every document, it adds the lists

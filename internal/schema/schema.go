@@ -10,8 +10,6 @@ package schema
 
 import (
 	"errors"
-	"maps"
-	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -20,9 +18,10 @@ import (
 
 // Limits of a schema.
 const (
-	MaxBytes   = 256 << 10 // size of the text
-	MaxDepth   = 128       // nested arrays and objects in the text
-	MaxObjects = 5000      // objects in the text; compiling takes quadratic time
+	MaxBytes   = 1 << 20 // size of the text
+	MaxDepth   = 128     // nested arrays and objects in the text
+	MaxPointer = 4096    // bytes of the JSON Pointer to any value in the text
+	MaxObjects = 10_000  // objects in the text; compiling takes quadratic time
 )
 
 // Fault is the reason why a schema is unusable. The values are stable. A fault of the text has the
@@ -39,6 +38,10 @@ const (
 	// Complex means that the schema has too many parts or too large patterns, or that it causes too
 	// much work for a document.
 	Complex Fault = "too-complex"
+	// Mark means that a keyword marks a secret where no value of a document can be.
+	Mark Fault = "lost-mark"
+	// Default means that a default violates the schema that it stands in.
+	Default Fault = "default"
 )
 
 // Error is the error for an unusable schema.
@@ -63,6 +66,7 @@ type Schema struct {
 	anchors     map[string][]*jsonschema.Schema
 	meter       *meter
 	lock        chan struct{} // holds a value while a check uses the meter
+	weight      int           // an upper bound of the bytes on the heap, see Cache
 	sessionRoot *Place        // set in the copy that Session returns
 
 	// Exposes reports whether an x-exposes anywhere in the schema names a secret.
@@ -78,8 +82,8 @@ const (
 
 // Compile compiles the text of a schema. It never accesses files or the network. The error is an
 // [*Error].
-func Compile(text []byte) (s *Schema, err error) {
-	limits := jsontree.Limits{Bytes: MaxBytes, Depth: MaxDepth, Pointer: MaxBytes}
+func Compile(text []byte) (*Schema, error) {
+	limits := jsontree.Limits{Bytes: MaxBytes, Depth: MaxDepth, Pointer: MaxPointer}
 	tree, err := jsontree.Parse(text, limits)
 	if err != nil {
 		return nil, textError(err)
@@ -87,12 +91,30 @@ func Compile(text []byte) (s *Schema, err error) {
 	if tree.Kind() != jsontree.Object && tree.Kind() != jsontree.Bool {
 		return nil, &Error{Fault: Keyword}
 	}
-	if countObjects(tree) > MaxObjects {
-		return nil, &Error{Fault: Complex}
-	}
 	if at, found := firstIncomparable(tree, nil); found {
 		return nil, &Error{Fault: Keyword, Pointer: at}
 	}
+	doc, outline := readText(tree)
+	if !outline.fits() {
+		return nil, errComplex
+	}
+	s, err := compile(doc)
+	if err != nil {
+		return nil, err
+	}
+	if at, lost := outline.lostMark(s.placed()); lost {
+		return nil, &Error{Fault: Mark, Pointer: at}
+	}
+	s.weight += weightOfText*len(text) + weightOfObject*outline.objects +
+		weightOfPointer*outline.pointers
+	if err := s.checkDefaults(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// compile runs the library on the text of a schema.
+func compile(doc any) (s *Schema, err error) {
 	defer func() {
 		if recover() != nil { // the panic value may quote the schema
 			s, err = nil, &Error{Fault: Keyword}
@@ -111,17 +133,18 @@ func Compile(text []byte) (s *Schema, err error) {
 	c.AssertVocabs()
 	c.UseRegexpEngine(engine.compile)
 	c.RegisterVocabulary(&jsonschema.Vocabulary{URL: vocabulary, Compile: s.compileNote})
-	if err := c.AddResource(location, toAny(tree)); err != nil {
+	if err := c.AddResource(location, doc); err != nil {
 		return nil, &Error{Fault: Reference}
 	}
 	s.root, err = c.Compile(location)
 	switch {
 	case engine.tooLarge:
-		return nil, &Error{Fault: Complex}
+		return nil, errComplex
 	case err != nil:
 		return nil, compileError(err)
 	}
 	engine.compiled = true
+	s.weight = weightOfInstruction * engine.size
 	s.link()
 	return s, nil
 }
@@ -134,56 +157,21 @@ func (s *Schema) link() {
 	for _, targets := range s.anchors {
 		from = append(from, targets...)
 	}
-	all := reachable(from...)
+	all := s.reachable(from...)
+	markContent(all, s)
 	for _, sch := range all {
-		n := noteOf(sch)
-		s.Exposes = s.Exposes || len(n.exposes) > 0
-		if n.content != nil && slices.ContainsFunc(reachable(n.content), isMarked) {
-			n.sensitive, n.unmarked = true, false
-		}
-	}
-	for _, sch := range all {
+		s.Exposes = s.Exposes || len(noteOf(sch).exposes) > 0
 		if sch.Bool == nil {
-			noteOf(sch).unique, sch.UniqueItems = sch.UniqueItems, false
-			s.meter.install(sch)
-		}
-	}
-}
-
-func isMarked(sch *jsonschema.Schema) bool { return noteOf(sch).sensitive }
-
-// reachable returns the given schemas and all schemas that they contain or refer to.
-func reachable(from ...*jsonschema.Schema) []*jsonschema.Schema {
-	var all []*jsonschema.Schema
-	seen := make(map[*jsonschema.Schema]bool)
-	add := func(some ...*jsonschema.Schema) {
-		for _, sch := range some {
-			if sch != nil && !seen[sch] {
-				seen[sch] = true
-				all = append(all, sch)
+			n := noteOf(sch)
+			n.unique, sch.UniqueItems = sch.UniqueItems, false
+			if sch.Ref != nil && sch.DraftVersion < 2019 {
+				// These drafts ignore what stands next to a $ref.
+				n.unmarked, n.anyNames, n.saysExposes = false, false, false
 			}
+			n.gate = s.meter.install(sch)
+			sch.Default, sch.Examples = nil, nil // not needed, and large
 		}
 	}
-	add(from...)
-	for i := 0; i < len(all); i++ {
-		sch := all[i]
-		add(sch.Ref, sch.RecursiveRef, sch.Not, sch.If, sch.Then, sch.Else, sch.Contains,
-			sch.PropertyNames, asSchema(sch.AdditionalProperties), sch.UnevaluatedProperties,
-			sch.Items2020, asSchema(sch.Items), asSchema(sch.AdditionalItems),
-			sch.UnevaluatedItems, noteOf(sch).content)
-		if sch.DynamicRef != nil {
-			add(sch.DynamicRef.Ref)
-		}
-		list, _ := sch.Items.([]*jsonschema.Schema)
-		add(slices.Concat(sch.AllOf, sch.AnyOf, sch.OneOf, sch.PrefixItems, list)...)
-		add(slices.Collect(maps.Values(sch.Properties))...)
-		add(slices.Collect(maps.Values(sch.PatternProperties))...)
-		add(slices.Collect(maps.Values(sch.DependentSchemas))...)
-		for _, s := range sch.Dependencies {
-			add(asSchema(s))
-		}
-	}
-	return all
 }
 
 func textError(err error) error {
@@ -224,17 +212,6 @@ func deepest(e *jsonschema.ValidationError) string {
 		e = e.Causes[0]
 	}
 	return jsontree.JoinPointer(e.InstanceLocation...)
-}
-
-func countObjects(n *jsontree.Node) int {
-	count := 0
-	if n.Kind() == jsontree.Object {
-		count = 1
-	}
-	for _, c := range n.Children() {
-		count += countObjects(c)
-	}
-	return count
 }
 
 // toAny converts a tree for the library.

@@ -144,8 +144,8 @@ func TestErrorPointer(t *testing.T) {
 
 // TestLimitsAreInclusive proves that a schema that exactly meets the limits compiles.
 func TestLimitsAreInclusive(t *testing.T) {
-	if schema.MaxBytes != 262144 || schema.MaxDepth != 128 || schema.MaxObjects != 5000 ||
-		schema.MaxPatterns != 50_000 {
+	if schema.MaxBytes != 1<<20 || schema.MaxDepth != 128 || schema.MaxObjects != 10_000 ||
+		schema.MaxPointer != 4096 || schema.MaxPatterns != 50_000 {
 		t.Error("a limit changed: it is documented")
 	}
 	compile(t, `{"title":"`+strings.Repeat("x", schema.MaxBytes-len(`{"title":""}`))+`"}`)

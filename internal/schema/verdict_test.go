@@ -81,6 +81,13 @@ var verdicts = map[string]struct {
 		`{"$schema":"http://json-schema.org/draft-07/schema#",` +
 			`"properties":{"a":{"$ref":"#/definitions/s","x-sensitive":true}},` +
 			`"definitions":{"s":{}}}`, "/a", schema.Secret},
+	"un-mark next to $ref": {
+		`{"properties":{"a":{"$ref":"#/$defs/s","x-sensitive":false}},"$defs":{"s":{}}}`, "/a",
+		schema.Open},
+	"un-mark next to $ref, old draft": {
+		`{"$schema":"http://json-schema.org/draft-07/schema#",` +
+			`"properties":{"a":{"$ref":"#/definitions/s","x-sensitive":false,"x-names":false,` +
+			`"x-exposes":[]}},"definitions":{"s":{}}}`, "/a", schema.Unsaid},
 	"$ref in a circle": {
 		`{"properties":{"a":{"$ref":"#"},"b":{"$ref":"#"},"c":{"writeOnly":true}}}`,
 		"/a/b/c", schema.Secret},
@@ -181,12 +188,10 @@ var verdicts = map[string]struct {
 	"then": {
 		`{"if":{"required":["z"]},"then":{"properties":{"a":{"writeOnly":true}}}}`, "/a",
 		schema.Secret},
-	"else": {
-		`{"if":true,"else":{"properties":{"a":{"writeOnly":true}}}}`, "/a", schema.Unsaid},
 	"else of a question": {
 		`{"if":{"required":["a"]},"else":{"properties":{"a":{"writeOnly":true}}}}`, "/a",
 		schema.Secret},
-	"not": {`{"not":{"properties":{"a":{"writeOnly":true}}}}`, "/a", schema.Unsaid},
+	"not": {`{"not":{"properties":{"a":{"x-sensitive":false}}}}`, "/a", schema.Unsaid},
 	"dependentSchemas": {
 		`{"dependentSchemas":{"z":{"properties":{"a":{"writeOnly":true}}}}}`, "/a",
 		schema.Secret},

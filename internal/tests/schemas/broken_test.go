@@ -35,6 +35,10 @@ var breakages = []breakage{
 	{"keyword", setSchema("r2", `{"type":"`+canary+`"}`), validate.SchemaKeyword},
 	{"reference", setSchema("r2", `{"$ref":"https://u:`+canary+`@schemas.example"}`),
 		validate.SchemaReference},
+	{"lost mark", setSchema("r2", `{"connectionSpecification":{"properties":{"note":{`+
+		`"secret":true,"title":"`+canary+`"}}}}`), validate.SchemaMark},
+	{"default", setSchema("r2", `{"properties":{"x":{"type":"integer","default":"`+canary+`"}}}`),
+		validate.SchemaDefault},
 	{"resolver", func(c *fixture.Catalogue) { c.Fail(errors.New(canary)) },
 		validate.SchemaUnreachable},
 	{"cancelled", func(c *fixture.Catalogue) {
