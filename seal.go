@@ -276,6 +276,7 @@ func jsonString(s crypto.Secret) []byte {
 // sealCredentials seals the credentials in a given connection and puts masks in their place. It
 // returns the paths of the credentials whose mask keeps the stored value.
 func (d *draft) sealCredentials(l *validate.List, given *Connection) (kept []string, err error) {
+	given.keepTokens(d.inst.Connection)
 	for _, c := range []struct {
 		pointer string
 		value   *crypto.Secret
@@ -309,6 +310,20 @@ func (d *draft) sealCredentials(l *validate.List, given *Connection) (kept []str
 		}
 	}
 	return kept, nil
+}
+
+// keepTokens replaces each masked token by the stored one, with all that belongs to it. The stored
+// token can be newer than the one that the caller read.
+func (c *Connection) keepTokens(stored *Connection) {
+	if stored == nil {
+		return
+	}
+	if c.AccessToken.Value.IsMasked() && stored.AccessToken.Value.IsMasked() {
+		c.AccessToken, c.TokenType = stored.AccessToken, stored.TokenType
+	}
+	if c.RefreshToken.Value.IsMasked() && stored.RefreshToken.Value.IsMasked() {
+		c.RefreshToken = stored.RefreshToken
+	}
 }
 
 // keptCredentials returns the paths of the credentials that this write left as they were.
