@@ -42,6 +42,44 @@ func (s *Service) begin(ctx context.Context, d *draft, status Status) error {
 	return s.newDataKey(ctx, d)
 }
 
+// decoyKey is the key of the decoy, which is in no store. No installation can have its ID.
+var decoyKey = Key{ID: reservedID + "decoy"}
+
+// acceptDecoy refuses an invitation that is not stored. It opens an invitation that nobody has a
+// code for, so that a caller cannot learn from the time which IDs exist. The first call of a
+// process also makes the decoy.
+func (s *Service) acceptDecoy(ctx context.Context, req AcceptRequest) error {
+	r := s.decoy.Load()
+	if r == nil {
+		var err error
+		if r, err = s.newDecoy(ctx); err != nil {
+			return err
+		}
+		s.decoy.Store(r)
+	}
+	snap := s.open(ctx, decoyKey, r)
+	defer snap.wipe()
+	if snap.err != nil {
+		s.decoy.Store(nil) // its key may be gone for good
+		return snap.err
+	}
+	snap.redeems(req)
+	return ErrInvitation
+}
+
+func (s *Service) newDecoy(ctx context.Context) (*Record, error) {
+	d := newDraft(&snapshot{key: decoyKey, stored: &Record{}}, Namespace{}, s.now())
+	defer func() { d.wipe() }()
+	if err := s.begin(ctx, d, StatusInvited); err != nil {
+		return nil, err
+	}
+	d.inst.Invitation = &Invitation{Validity: defaultValidity}
+	if err := s.issueCode(d); err != nil {
+		return nil, err
+	}
+	return s.sealedRecord(ctx, d)
+}
+
 // newDataKey gives the draft a new data key. Its number is one higher than that of the present key.
 func (s *Service) newDataKey(ctx context.Context, d *draft) error {
 	k, err := crypto.NewDataKey(d.dataKey.Number()+1, s.keys.Suite())
