@@ -274,10 +274,9 @@ func (s *Service) Reveal(ctx context.Context, req RevealRequest) ([]Revealed, er
 			for i, ref := range req.Refs {
 				answers[i] = d.reveal(ref)
 				if answers[i].Err == nil {
-					d.changed = append(d.changed, string(ref))
+					d.addChanged(string(ref))
 				}
 			}
-			slices.Sort(d.changed)
 			d.reason, d.effect = req.Reason, effectEvent
 			d.events = append(d.events, event.Revealed)
 			return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/record"
+	"github.com/go-installation/installation/internal/redact"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -101,9 +102,11 @@ func (p Parts) actions(do Action) []Action {
 	return []Action{do, ActionConfigure}
 }
 
-// addChanged adds the names of what a write changed, for the event.
+// addChanged adds the names of what was changed or revealed, for the event.
 func (d *draft) addChanged(names ...string) {
-	d.changed = append(d.changed, names...)
+	for _, name := range names {
+		d.changed = append(d.changed, redact.Path(name))
+	}
 	slices.Sort(d.changed)
 	d.changed = slices.Compact(d.changed)
 }
