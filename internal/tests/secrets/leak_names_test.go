@@ -19,8 +19,40 @@ func TestInvariant13NamesThatAreSecretsAreCut(t *testing.T) {
 	log.finder.add("member name", name)
 	w, _ := fixture.NewDescribed(t, `{"properties":{"closed":{"additionalProperties":false}}}`,
 		`{"api_tokens":{"`+name+`":"s3cr3t"},"endpoint":"https://a.example"}`)
-	at := "/api_tokens/" + name
 
+	for what, call := range refusedNames(t, w, name) {
+		err := call()
+		if err == nil || !strings.Contains(err.Error(), "sk_l...") {
+			t.Errorf("%s: got error %v, want one with the cut name", what, err)
+		}
+		log.see(what, err)
+	}
+
+	at := "/api_tokens/" + name
+	if _, err := w.Patch(patch.SetSecret(at, crypto.NewSecret("another"))); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.Host.Reveal(t.Context(), installation.RevealRequest{
+		ID: "i", Refs: []installation.Ref{installation.Ref("config" + at)}, Reason: "test",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for _, e := range w.Events(t) {
+		log.see("event", e)
+		if strings.Contains(strings.Join(e.Changed, " "), "config/api_tokens/sk_l...") {
+			named++
+		}
+	}
+	if named != 2 {
+		t.Errorf("%d events name what changed or was revealed, want 2", named)
+	}
+	log.search()
+}
+
+// refusedNames returns writes with the name that are refused.
+func refusedNames(t *testing.T, w *fixture.World, name string) map[string]func() error {
 	refused := map[string]func() error{
 		"consent": func() error {
 			_, err := w.Host.Upsert(t.Context(), installation.UpsertRequest{
@@ -45,6 +77,7 @@ func TestInvariant13NamesThatAreSecretsAreCut(t *testing.T) {
 			return err
 		}
 	}
+	at := "/api_tokens/" + name
 	for what, op := range map[string]installation.Operation{
 		"test":      patch.Test(at, installation.JSON(`"x"`)),
 		"below":     patch.SetSecret(at+"/x", crypto.NewSecret("y")),
@@ -55,32 +88,5 @@ func TestInvariant13NamesThatAreSecretsAreCut(t *testing.T) {
 			return err
 		}
 	}
-	for what, call := range refused {
-		err := call()
-		if err == nil || !strings.Contains(err.Error(), "sk_l...") {
-			t.Errorf("%s: got error %v, want one with the cut name", what, err)
-		}
-		log.see(what, err)
-	}
-
-	if _, err := w.Patch(patch.SetSecret(at, crypto.NewSecret("another"))); err != nil {
-		t.Fatal(err)
-	}
-	_, err := w.Host.Reveal(t.Context(), installation.RevealRequest{
-		ID: "i", Refs: []installation.Ref{installation.Ref("config" + at)}, Reason: "test",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	named := 0
-	for _, e := range w.Events(t) {
-		log.see("event", e)
-		if strings.Contains(strings.Join(e.Changed, " "), "config/api_tokens/sk_l...") {
-			named++
-		}
-	}
-	if named != 2 {
-		t.Errorf("%d events name what changed or was revealed, want 2", named)
-	}
-	log.search()
+	return refused
 }
