@@ -37,8 +37,8 @@ func cut(text, name string) string {
 	return string(runes[:min(4, len(runes)/4)]) + "..."
 }
 
-// Limits of names that look like secrets. They cut none of 1,902 names in settings of real products,
-// and at least 95 of 100 random texts of 20 characters in each usual encoding.
+// Limits of names that look like secrets. They cut none of 1,902 names in settings of real
+// products, and at least 95 of 100 random texts of 20 characters in each usual encoding.
 const (
 	minRandom = 12 // letters and digits
 	minTurns  = 4  // changes between small letters, capitals and digits
