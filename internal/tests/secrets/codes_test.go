@@ -23,6 +23,7 @@ func TestInvariant15InvitationCodes(t *testing.T) {
 	t.Run("64 accounts at once", oneAccountWins)
 	t.Run("every refusal is the same", refusedCodesLookTheSame)
 	t.Run("every refusal does the same work", refusalsDoTheSameWork)
+	t.Run("every refusal is the same without keys", refusalsWithoutKeys)
 	t.Run("it expires by the clock", codeExpires)
 	t.Run("an account with the extension gets ErrExists", codeOfInstalledExtension)
 }
@@ -199,7 +200,15 @@ func refusalsDoTheSameWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := host.Delete(t.Context(), installation.DeleteRequest{ID: "gone"}); err != nil {
+	_, err = host.Delete(t.Context(), installation.DeleteRequest{ID: "gone"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bound, err := host.Invite(t.Context(), installation.InviteRequest{
+		ID: "bound", Recipient: "a@shop.example",
+		Parts: installation.Parts{Extension: fixture.Parts().Extension},
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	customer := host.As(installation.Actor{Kind: installation.Customer, ID: "ACC-3"})
@@ -228,19 +237,34 @@ func refusalsDoTheSameWork(t *testing.T) {
 	}{
 		"unknown": {"unknown", live.Code}, "deleted": {"gone", gone.Code},
 		"purged": {"purged", purged.Code}, "installed": {"direct", live.Code},
-		"wrong code": {"live", gone.Code}, "masked code": {"live", crypto.Masked()},
+		"other recipient": {"bound", bound.Code},
+		"wrong code":      {"live", gone.Code}, "masked code": {"live", crypto.Masked()},
 	} {
 		if diff := cmp.Diff(want, refuse(r.id, r.code)); diff != "" {
 			t.Errorf("%s:\n%s", name, diff)
 		}
 	}
+}
 
-	// Nor from the error while the key service is down.
-	keys.UnwrapErr = crypto.ErrKeyUnavailable
-	for _, id := range []string{"unknown", "live"} {
-		_, err := accept(customer, id, gone.Code, "ACC-3")
-		fixture.WantErr(t, id+" without keys", err, installation.ErrKeyUnavailable)
+// Nor can it be told from the error while the key service is down.
+func refusalsWithoutKeys(t *testing.T) {
+	w := fixture.NewWorld(t)
+	keys := &fixture.KeyRecorder{KeyWrapper: fixture.Ring(t)}
+	code := w.Invite(t, "live").Code
+	customer := w.On(t, w.Store, keys).As(installation.Actor{Kind: installation.Customer, ID: "A"})
+	for _, want := range []error{
+		installation.ErrInvitation, installation.ErrKeyUnavailable, installation.ErrInvitation,
+	} {
+		keys.UnwrapErr = nil
+		if errors.Is(want, installation.ErrKeyUnavailable) {
+			keys.UnwrapErr = want
+		}
+		for _, id := range []string{"unknown", "live"} {
+			_, err := accept(customer, id, crypto.NewSecret("x"), "A")
+			fixture.WantErr(t, id, err, want)
+		}
 	}
-	keys.UnwrapErr = nil
-	refuse("unknown", live.Code)
+	if _, err := accept(customer, "live", code, "A"); err != nil {
+		t.Error(err)
+	}
 }
