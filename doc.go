@@ -86,7 +86,11 @@
 // A mask in a write keeps the secret that is stored at its place. So a client can read a document,
 // change one value and write the whole document back: only that value changes. A mask where no
 // secret is stored is an error; patch.SetSecret is the one way to store a literal "***". null
-// removes a secret. Replacing a secret by an empty string is an error.
+// removes a secret. Replacing a secret by an empty string is an error. In a [Connection], the mask
+// of a token also keeps its times.
+//
+// A mask is not the secret. Revealing a masked [crypto.Secret] panics, and [Document.Decode] does
+// not put a mask into a string. [Service.Reveal] returns the value.
 //
 // Inside an array, a mask is accepted if the schema keyword x-key identifies the element; see
 // [validate.SchemaSource]. Without x-key, it is accepted if the whole array is unchanged, or if all

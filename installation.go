@@ -132,6 +132,10 @@ type Configuration struct {
 // A write replaces the whole connection. Reads mask the secrets of a connection. In a write, a mask
 // keeps the stored secret, and the zero [crypto.Secret] removes the stored secret. To change one
 // token, read the connection, replace the token, and write the connection back.
+//
+// A masked token stands for the whole stored token: a write ignores its times, and TokenType of a
+// masked access token. So an old copy that is written back does not put old times beside a token
+// that was refreshed meanwhile. To change only the expiry, give the token again.
 type Connection struct {
 	ID           string
 	Provider     string
@@ -142,7 +146,7 @@ type Connection struct {
 	WorkspaceRef string // the provider's name for the workspace
 	ConsumerRef  string // the provider's name for the consumer
 	Scopes       []string
-	TokenType    string // such as "Bearer"
+	TokenType    string // of AccessToken, such as "Bearer"
 	AccessToken  Token
 	RefreshToken Token
 	APIKey       crypto.Secret
@@ -170,7 +174,7 @@ type Consumer struct {
 	Updated time.Time
 }
 
-// Token is a credential with the times of its issue and expiry.
+// Token is a credential with the times of its issue and expiry. See [Connection] for a masked one.
 type Token struct {
 	Value   crypto.Secret
 	Issued  time.Time
@@ -305,11 +309,18 @@ func (d Document) Text() crypto.Secret {
 	return d.plain
 }
 
-// Decode decodes the document into v, masks included, by the rules of [json.Unmarshal]. The error
-// does not quote the text.
+// Decode decodes the document into v by the rules of [json.Unmarshal]. In a masked document, the
+// secrets are masked: a [crypto.Secret] in v stands for the stored value, and revealing it panics.
+// A string in v cannot hold a mask, because a program would use it as the secret. Decode returns an
+// error then. Values of type any and [json.RawMessage] keep the masks, for display. No error quotes
+// the text.
 func (d Document) Decode(v any) error {
 	if err := json.Unmarshal(d.content(), v); err != nil {
 		return errors.New("installation: the document does not fit the value to decode into")
+	}
+	if d.masked != "" && canonical.HasString(v, crypto.Mask) {
+		return errors.New("installation: the document has a masked secret where the value to " +
+			"decode into has a string: use a crypto.Secret there")
 	}
 	return nil
 }

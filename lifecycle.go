@@ -21,7 +21,7 @@ type Invitation struct {
 	Status     Status // of the installation
 	Message    string // shown to the recipient
 	ExternalID string // in the caller's own system
-	Recipient  string // who alone may accept; "" = anyone with the code
+	Recipient  string // who alone may accept; "" = anyone with the code; see InviteRequest
 	Validity   Period
 	Expires    time.Time
 }
@@ -100,9 +100,10 @@ func (s *Service) issueCode(d *draft) error {
 // Result.Replayed and writes nothing. A customer can accept for its own account only.
 //
 // If the code is wrong, used, replaced or expired, or if it belongs to another installation,
-// account or recipient, the error is [ErrInvitation] without details. With a valid code:
-// [ErrForbidden] if the policy refuses this account, [ErrExists] if the account has a live
-// installation of the extension, [ErrInvalid], and those of keys and of the store.
+// account or recipient, the error is [ErrInvitation] without details, after the same calls of the
+// store and of the keys as for an invitation that exists. With a valid code: [ErrForbidden] if the
+// policy refuses this account, [ErrExists] if the account has a live installation of the extension,
+// [ErrInvalid], and those of keys and of the store.
 func (s *Service) Accept(ctx context.Context, req AcceptRequest) (*Result, error) {
 	res, err := s.write(ctx, write{
 		method: "accept", request: req, guard: req.Guard, id: req.ID,
@@ -118,7 +119,7 @@ func (s *Service) Accept(ctx context.Context, req AcceptRequest) (*Result, error
 func (s *Service) accept(ctx context.Context, d *draft, req AcceptRequest) error {
 	switch {
 	case !d.exists, errors.Is(d.err, ErrShredded):
-		return ErrInvitation
+		return s.acceptDecoy(ctx, req)
 	case d.err != nil:
 		return d.err
 	case !d.redeems(req):
@@ -159,13 +160,13 @@ func (s *Service) mayAccept(d *draft) error {
 
 // redeems reports whether the request has the code and comes from the invited account and
 // recipient. It takes the same time for every wrong code.
-func (d *draft) redeems(req AcceptRequest) bool {
-	if hash := invite.Hash(req.Code); subtle.ConstantTimeCompare(hash[:], d.codeHash) != 1 {
+func (snap *snapshot) redeems(req AcceptRequest) bool {
+	if hash := invite.Hash(req.Code); subtle.ConstantTimeCompare(hash[:], snap.codeHash) != 1 {
 		return false
 	}
-	account, recipient := d.inst.Account.ID, d.inst.Invitation.Recipient
+	account, recipient := snap.inst.Account.ID, snap.inst.Invitation.Recipient
 	return (account == "" || account == req.Account.ID) &&
-		(recipient == "" || recipient == req.Recipient)
+		(recipient == "" || invite.SameRecipient(recipient, req.Recipient))
 }
 
 // Period is a length of calendar time in UTC: a number and d, w, m or y, such as "7d", "1m", "1y".

@@ -209,8 +209,10 @@ type InviteRequest struct {
 	Parts
 	Message    string
 	ExternalID string
-	Recipient  string // who alone may accept, compared byte for byte; "" = whoever has the code
-	Validity   Period // "" = 7d
+	// Recipient is who alone may accept; "" = whoever has the code. E-mail addresses are compared
+	// without letter case and blanks around them, other names byte for byte.
+	Recipient string
+	Validity  Period // "" = 7d
 }
 
 // ResendRequest is the request of [Service.Resend]. The validity counts from now.

@@ -42,6 +42,48 @@ func (s *Service) begin(ctx context.Context, d *draft, status Status) error {
 	return s.newDataKey(ctx, d)
 }
 
+// decoyKey is the key of the decoy, which is in no store. No installation can have its ID.
+var decoyKey = Key{ID: reservedID + "decoy"}
+
+// acceptDecoy refuses an invitation that is not stored. It opens an invitation that nobody has a
+// code for, so that a caller cannot learn from the time which IDs exist. The first call of a
+// process also makes the decoy.
+func (s *Service) acceptDecoy(ctx context.Context, req AcceptRequest) error {
+	r := s.decoy.Load()
+	if r == nil {
+		var err error
+		if r, err = s.newDecoy(ctx); err != nil {
+			return err
+		}
+		s.decoy.Store(r)
+	}
+	snap := s.open(ctx, decoyKey, r)
+	defer snap.wipe()
+	if snap.err != nil {
+		s.decoy.Store(nil) // its key may be gone for good
+		return snap.err
+	}
+	snap.redeems(req)
+	return ErrInvitation
+}
+
+func (s *Service) newDecoy(ctx context.Context) (*Record, error) {
+	d := newDraft(&snapshot{key: decoyKey, stored: &Record{}}, Namespace{}, s.now())
+	defer func() { d.wipe() }()
+	if err := s.begin(ctx, d, StatusInvited); err != nil {
+		return nil, err
+	}
+	// The decoy has what invitations usually have, because larger ones take longer to open.
+	name := strings.Repeat("x", len(newID()))
+	d.inst.Name, d.inst.Account.ID = name, name
+	d.inst.Extension = Extension{ID: name, Name: name, Owner: name}
+	d.inst.Invitation = &Invitation{Validity: defaultValidity, Message: name, Recipient: name}
+	if err := s.issueCode(d); err != nil {
+		return nil, err
+	}
+	return s.sealedRecord(ctx, d)
+}
+
 // newDataKey gives the draft a new data key. Its number is one higher than that of the present key.
 func (s *Service) newDataKey(ctx context.Context, d *draft) error {
 	k, err := crypto.NewDataKey(d.dataKey.Number()+1, s.keys.Suite())
@@ -236,10 +278,9 @@ func (s *Service) Reveal(ctx context.Context, req RevealRequest) ([]Revealed, er
 			for i, ref := range req.Refs {
 				answers[i] = d.reveal(ref)
 				if answers[i].Err == nil {
-					d.changed = append(d.changed, string(ref))
+					d.addChanged(string(ref))
 				}
 			}
-			slices.Sort(d.changed)
 			d.reason, d.effect = req.Reason, effectEvent
 			d.events = append(d.events, event.Revealed)
 			return nil
@@ -275,6 +316,7 @@ func jsonString(s crypto.Secret) []byte {
 
 // sealCredentials seals the credentials in a given connection and puts masks in their place.
 func (d *draft) sealCredentials(l *validate.List, given *Connection) error {
+	given.keepTokens(d.inst.Connection)
 	for _, c := range []struct {
 		pointer string
 		value   *crypto.Secret
@@ -307,6 +349,20 @@ func (d *draft) sealCredentials(l *validate.List, given *Connection) error {
 		}
 	}
 	return nil
+}
+
+// keepTokens replaces each masked token by the stored one, with all that belongs to it. The stored
+// token can be newer than the one that the caller read.
+func (c *Connection) keepTokens(stored *Connection) {
+	if stored == nil {
+		return
+	}
+	if c.AccessToken.Value.IsMasked() && stored.AccessToken.Value.IsMasked() {
+		c.AccessToken, c.TokenType = stored.AccessToken, stored.TokenType
+	}
+	if c.RefreshToken.Value.IsMasked() && stored.RefreshToken.Value.IsMasked() {
+		c.RefreshToken = stored.RefreshToken
+	}
 }
 
 // checkMove rejects a write that gives an installation to another account and keeps a secret that

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-installation/installation/crypto"
@@ -31,6 +32,7 @@ type Service struct {
 	rule     masked.Rule // for documents without a schema
 	schemas  *schema.Cache
 	outcomes *outcomeKey
+	decoy    *atomic.Pointer[Record] // see acceptDecoy
 
 	// outcomeKeys encrypts the data keys that seal outcomes. It is usually the same KeyWrapper as
 	// keys. Some writes can succeed without an answer of the key service. In those writes,
@@ -315,7 +317,7 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 	s := &Service{
 		store: Decorator{store}, keys: keys, rule: masked.NameRule{},
 		schemas:  schema.NewCache(maxSchemas),
-		outcomes: &outcomeKey{}, outcomeKeys: keys,
+		outcomes: &outcomeKey{}, outcomeKeys: keys, decoy: new(atomic.Pointer[Record]),
 	}
 	if opts != nil {
 		s.opts = *opts

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/record"
+	"github.com/go-installation/installation/internal/redact"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -115,9 +116,11 @@ func (s *Service) Patch(ctx context.Context, req PatchRequest) (*Result, error) 
 	})
 }
 
-// addChanged adds the names of what a write changed, for the event.
+// addChanged adds the names of what was changed or revealed, for the event.
 func (d *draft) addChanged(names ...string) {
-	d.changed = append(d.changed, names...)
+	for _, name := range names {
+		d.changed = append(d.changed, redact.Path(name))
+	}
 	slices.Sort(d.changed)
 	d.changed = slices.Compact(d.changed)
 }

@@ -122,11 +122,11 @@ func ExampleSecret() {
 	if err := json.Unmarshal(shown, &sent); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(sent.Token.IsMasked(), sent.Token.RevealString() == "")
+	fmt.Println(sent.Token.IsMasked()) // so revealing it would panic
 	fmt.Println(stored.Token.RevealString())
 	// Output:
 	// {"url":"https://api.example.com","token":"***"}
 	// {https://api.example.com ***} {URL:https://api.example.com Token:***} ***
-	// true true
+	// true
 	// hunter2
 }

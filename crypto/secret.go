@@ -17,8 +17,8 @@ const Mask = "***"
 // "***" in every form. Only [Secret.Reveal] and [Secret.RevealString] return the text.
 //
 // The zero Secret has no value and prints as "". A masked Secret stands for a value that exists
-// but is not shown, for example in a masked document. It prints as "***" and reveals nothing.
-// An empty text is a value.
+// but is not shown, for example in a masked document. It prints as "***", and revealing it panics,
+// because a program would take the mask for the value. An empty text is a value.
 //
 // A Secret never changes and may be copied and shared freely. Secrets cannot be compared with
 // ==; use [Secret.Equal].
@@ -60,11 +60,15 @@ func (s Secret) IsZero() bool { return s.p == nil }
 // IsMasked reports whether s stands for a value that is not shown.
 func (s Secret) IsMasked() bool { return s.p != nil && s.p.masked }
 
-// Reveal returns a copy of the text, or nil if s is zero or masked. The caller should clear the
-// copy after use.
+// Reveal returns a copy of the text, or nil if s is zero. The caller should clear the copy after
+// use. Reveal panics if s is masked; see [Secret.IsMasked].
 func (s Secret) Reveal() []byte {
-	if s.p == nil || s.p.masked {
+	if s.p == nil {
 		return nil
+	}
+	if s.p.masked {
+		panic("crypto: a masked Secret has no text to reveal: get the value from Reveal of " +
+			"installation.Service, or check IsMasked first")
 	}
 	b := make([]byte, len(s.p.data))
 	copy(b, s.p.data)
@@ -72,16 +76,18 @@ func (s Secret) Reveal() []byte {
 	return b
 }
 
-// RevealString returns the text, or "" if s is zero or masked. Nobody can clear a string after
-// use; where that matters, use [Secret.Reveal].
+// RevealString returns the text, or "" if s is zero. It panics if s is masked. Nobody can clear a
+// string after use; where that matters, use [Secret.Reveal].
 func (s Secret) RevealString() string {
 	b := s.Reveal()
 	defer clear(b)
 	return string(b)
 }
 
-// Equal reports whether s and t have the same text, are both masked, or are both zero. Its time
-// does not depend on where two texts differ, nor on whether their lengths differ.
+// Equal reports whether s and t have the same text, are both masked, or are both zero. A masked
+// Secret never equals a text. That two are masked says nothing about their values: to compare what
+// somebody presents with what is stored, reveal the stored secret first. The time of Equal does not
+// depend on where two texts differ, nor on whether their lengths differ.
 func (s Secret) Equal(t Secret) bool {
 	if s.p == nil || t.p == nil || s.p.masked || t.p.masked {
 		return s.IsZero() == t.IsZero() && s.IsMasked() == t.IsMasked()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -35,19 +36,57 @@ func TestSecretStates(t *testing.T) {
 		if tc.s.IsZero() != tc.zero || tc.s.IsMasked() != tc.masked {
 			t.Errorf("%s: got zero %v, masked %v", name, tc.s.IsZero(), tc.s.IsMasked())
 		}
-		if got := tc.s.Reveal(); string(got) != tc.reveal || (got == nil) != tc.isNil {
-			t.Errorf("%s: Reveal: got %q (nil %v)", name, got, got == nil)
-		}
-		if got := tc.s.RevealString(); got != tc.reveal {
-			t.Errorf("%s: RevealString: got %q", name, got)
-		}
 		if got := tc.s.String(); got != tc.text {
 			t.Errorf("%s: String: got %q, want %q", name, got, tc.text)
 		}
 		if got := string(must(json.Marshal(tc.s))); got != tc.json {
 			t.Errorf("%s: JSON: got %s, want %s", name, got, tc.json)
 		}
+		if tc.masked { // see TestMaskedSecretFailsLoudly
+			continue
+		}
+		if got := tc.s.Reveal(); string(got) != tc.reveal || (got == nil) != tc.isNil {
+			t.Errorf("%s: Reveal: got %q (nil %v)", name, got, got == nil)
+		}
+		if got := tc.s.RevealString(); got != tc.reveal {
+			t.Errorf("%s: RevealString: got %q", name, got)
+		}
 	}
+}
+
+// TestMaskedSecretFailsLoudly: nobody can take a masked secret for an empty one, nor for the secret
+// that it stands for.
+func TestMaskedSecretFailsLoudly(t *testing.T) {
+	var decoded struct{ Key Secret }
+	if err := json.Unmarshal([]byte(`{"Key":"***"}`), &decoded); err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]Secret{"made": Masked(), "decoded": decoded.Key} {
+		for use, reveal := range map[string]func(){
+			"Reveal":       func() { s.Reveal() },
+			"RevealString": func() { _ = s.RevealString() },
+		} {
+			if text := panicText(reveal); !strings.Contains(text, "IsMasked") {
+				t.Errorf("%s: %s panics with %q", name, use, text)
+			}
+		}
+		for i, other := range []Secret{{}, NewSecret("***"), NewSecret("")} {
+			if s.Equal(other) || other.Equal(s) {
+				t.Errorf("%s: equals secret %d", name, i)
+			}
+		}
+	}
+}
+
+// panicText returns the text of f's panic, "" if f returns.
+func panicText(f func()) (text string) {
+	defer func() {
+		if p := recover(); p != nil {
+			text = fmt.Sprint(p)
+		}
+	}()
+	f()
+	return ""
 }
 
 func TestSecretCopies(t *testing.T) {
@@ -108,8 +147,7 @@ func TestSecretDecodeJSON(t *testing.T) {
 			got.Token = Secret{}
 		}
 		if err := json.Unmarshal([]byte(tc.doc), &got); err != nil || !got.Token.Equal(tc.want) {
-			masked := got.Token.IsMasked()
-			t.Errorf("%s: got %q (masked %v), %v", name, got.Token.RevealString(), masked, err)
+			t.Errorf("%s: got %s (masked %v), %v", name, got.Token, got.Token.IsMasked(), err)
 		}
 	}
 }
@@ -163,7 +201,7 @@ func TestSecretText(t *testing.T) {
 	} {
 		s := NewSecret("before")
 		if err := s.UnmarshalText([]byte(text)); err != nil || !s.Equal(want) {
-			t.Errorf("%q: got %q, %v", text, s.RevealString(), err)
+			t.Errorf("%q: got %s (masked %v), %v", text, s, s.IsMasked(), err)
 		}
 	}
 	var s Secret

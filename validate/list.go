@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/go-installation/installation/internal/redact"
 )
 
 // Limits of an [*Error].
@@ -25,9 +27,9 @@ type List struct {
 	omitted    int
 }
 
-// Add appends a violation. It escapes control characters and invalid UTF-8 in the path and cuts
-// a long path, because a customer may have chosen the names in it. The detail must not contain
-// the value.
+// Add appends a violation. It escapes control characters and invalid UTF-8 in the path, cuts a long
+// path, and cuts each name that looks like a secret to its first characters and "...", because a
+// customer may have chosen the names. The detail must not contain the value.
 func (l *List) Add(path string, rule Rule, detail string) {
 	l.AddViolation(Violation{Path: path, Rule: rule, Detail: detail})
 }
@@ -38,7 +40,7 @@ func (l *List) AddViolation(v Violation) {
 		l.omitted++
 		return
 	}
-	v.Path, v.Related = printable(v.Path), printable(v.Related)
+	v.Path, v.Related = printable(redact.Path(v.Path)), printable(redact.Path(v.Related))
 	l.violations = append(l.violations, v)
 }
 

@@ -24,7 +24,7 @@ var ErrInvalid = errors.New("installation: invalid")
 // Violation is one fault of an input.
 type Violation struct {
 	// Path is the place of the fault. A customer may have chosen the names in it, so [List.Add]
-	// escapes and cuts it; see [MaxPath].
+	// escapes and cuts it; see [MaxPath]. A name that looks like a secret is cut too.
 	Path string
 	// Rule is the violated rule, for machines.
 	Rule Rule

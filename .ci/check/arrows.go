@@ -37,7 +37,7 @@ var layers = [][]string{
 		"internal/invite/...",
 	},
 	{"crypto/...", "kms/...", "event/...", "health/..."},
-	{"internal/jsontree/...", "internal/lru/...", "internal/backoff/..."},
+	{"internal/jsontree/...", "internal/lru/...", "internal/backoff/...", "internal/redact/..."},
 	{"internal/redistest/..."},
 }
 

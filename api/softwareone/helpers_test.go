@@ -83,10 +83,12 @@ func (c *clock) advance(d time.Duration) {
 // failing is a store that fails when told to.
 type failing struct {
 	installation.Decorator
-	err atomic.Pointer[error]
+	err  atomic.Pointer[error]
+	gets atomic.Int64 // calls of Get
 }
 
 func (s *failing) Get(ctx context.Context, key installation.Key) (*installation.Record, error) {
+	s.gets.Add(1)
 	if err := s.err.Load(); err != nil {
 		return nil, *err
 	}

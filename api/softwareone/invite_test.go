@@ -122,6 +122,21 @@ func TestInvitePermissions(t *testing.T) {
 	})
 }
 
+// TestRedeemReadsNoMoreForKnownID: a refused code causes the same reads, whether or not the ID is
+// one of an invitation.
+func TestRedeemReadsNoMoreForKnownID(t *testing.T) {
+	w := newWorld(t, newMemory())
+	invited, _ := w.invite(t, pilot)
+	direct := w.install(t, clientToken, stock)
+	for _, id := range []string{"EXI-0000-0000-0000", invited.ID, direct.ID} {
+		before := w.store.gets.Load()
+		w.do(t, "POST", "/installations/"+id+"/redeem", clientToken, redeemBody("x")).want(t, 400)
+		if n := w.store.gets.Load() - before; n != 1 {
+			t.Errorf("%s: %d reads, want 1", id, n)
+		}
+	}
+}
+
 // TestRedeem: any type of account redeems for itself, once; its own retry succeeds, and of
 // others none.
 func TestRedeem(t *testing.T) {

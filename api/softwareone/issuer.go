@@ -72,6 +72,9 @@ type Issuer struct {
 // NewIssuer returns an issuer with a signing key of at least 32 random bytes. If opts is nil, all
 // options have their defaults.
 func NewIssuer(key crypto.Secret, opts *IssuerOptions) (*Issuer, error) {
+	if key.IsMasked() {
+		return nil, errors.New("softwareone: NewIssuer: the key is masked")
+	}
 	o := *cmp.Or(opts, &IssuerOptions{})
 	if o.Now == nil {
 		o.Now = time.Now

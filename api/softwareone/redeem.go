@@ -16,21 +16,25 @@ func (h *Handler) redeem(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	svc := h.svc.As(c.customer())
+	req := installation.AcceptRequest{ID: c.id, Code: in.code, Account: c.account.domain()}
+	// Only a caller with the right code learns anything, also by how long the answer takes. This
+	// guard never matches, and the service checks the guard after the code. So ErrConflict means
+	// that the code is right.
+	probe := req
+	probe.Guard.Revision = math.MaxInt64
+	switch _, err := svc.Accept(c.Context(), probe); {
+	case errors.Is(err, installation.ErrInvalid): // no installation has this ID
+		return nil, installation.ErrInvitation
+	case !errors.Is(err, installation.ErrConflict):
+		return nil, err
+	}
 	ext, err := h.invited(c)
 	if err != nil {
 		return nil, err
 	}
-	svc := h.svc.As(c.customer())
-	req := installation.AcceptRequest{ID: c.id, Code: in.code, Account: c.account.domain()}
 	consent, invalid := ext.consent(in.modules)
 	if invalid != nil {
-		// Only a caller with the right code learns what is wrong with the modules. This guard never
-		// matches, and the service checks the guard after the code. So ErrConflict means that the
-		// code is right.
-		req.Guard.Revision = math.MaxInt64
-		if _, err := svc.Accept(c.Context(), req); !errors.Is(err, installation.ErrConflict) {
-			return nil, err
-		}
 		return nil, invalid
 	}
 	if req.Guard, err = httpapi.Condition(c.Request); err != nil {

@@ -36,7 +36,7 @@ type Webhook struct {
 // Webhook fails if secret is empty or HMAC-SHA1 is not allowed; see [Webhook].
 func (h *Handler) Webhook(secret crypto.Secret) (*Webhook, error) {
 	switch {
-	case secret.RevealString() == "":
+	case secret.IsMasked(), secret.RevealString() == "":
 		return nil, errors.New("vercel: Webhook: no client secret")
 	case fips140.Enforced():
 		return nil, errors.New(

@@ -114,11 +114,11 @@ func (c *cast) putBack(ctx context.Context) error {
 		return err
 	}
 	c.show(after.Configuration.Document)
-	var members map[string]string
+	var members map[string]any // not strings, which cannot hold masks
 	if err := after.Configuration.Document.Decode(&members); err != nil {
 		return err
 	}
-	want := map[string]string{
+	want := map[string]any{
 		"adobe_secret": crypto.Mask, "mpt_token": crypto.Mask, "vendor": "ACC-999-999",
 	}
 	c.check(maps.Equal(members, want), "that value changed and no other")

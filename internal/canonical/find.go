@@ -21,8 +21,18 @@ func HasPlainSecret(v any, content Content) bool {
 	return f.find(reflect.ValueOf(v))
 }
 
+// HasString reports whether v has a Go string that is text, in a place that encoding/json writes.
+// It does not look for text in values of an interface type, whose reader does not know what they
+// are.
+func HasString(v any, text string) bool {
+	f := finder{text: text, seen: make(map[visit]bool)}
+	return f.find(reflect.ValueOf(v))
+}
+
+// finder looks for secrets, or for text if it is not "".
 type finder struct {
-	content Content
+	text    string
+	content Content        // nil if text is given
 	seen    map[visit]bool // so that each pointer is followed once
 }
 
@@ -43,7 +53,9 @@ func (f *finder) find(v reflect.Value) bool {
 		f.seen[here] = true
 		return f.find(v.Elem())
 	case reflect.Interface:
-		return f.find(v.Elem())
+		return f.text == "" && f.find(v.Elem())
+	case reflect.String:
+		return f.text != "" && v.String() == f.text
 	case reflect.Struct:
 		return f.structure(v)
 	case reflect.Slice, reflect.Array:
@@ -66,7 +78,7 @@ func (f *finder) find(v reflect.Value) bool {
 }
 
 func (f *finder) structure(v reflect.Value) bool {
-	if v.CanInterface() {
+	if f.text == "" && v.CanInterface() {
 		x := v.Interface()
 		if secret, ok := x.(crypto.Secret); ok {
 			return !secret.IsZero() && !secret.IsMasked()

@@ -60,3 +60,43 @@ func TestHasPlainSecretFollowsWhatJSONWrites(t *testing.T) {
 		}
 	}
 }
+
+func TestHasStringFollowsWhatJSONWrites(t *testing.T) {
+	type cyclic struct {
+		Next *cyclic
+		S    string
+	}
+	loop := &cyclic{S: "other"}
+	loop.Next = loop
+	text := "text"
+	for name, test := range map[string]struct {
+		v    any
+		want bool
+	}{
+		"nil":                  {nil, false},
+		"pointer":              {&text, true},
+		"other text":           {"a text", false},
+		"own type":             {ownString("text"), true},
+		"in a field":           {&struct{ S string }{"text"}, true},
+		"in an unexported one": {struct{ s string }{"text"}, false},
+		"in a slice":           {[][]string{{"a", "text"}}, true},
+		"in a map":             {map[string]string{"a": "text"}, true},
+		"a name in a map":      {map[string]int{"text": 1}, false},
+		"any":                  {map[string]any{"a": "text"}, false},
+		"pointer to any":       {new(any), false},
+		"raw":                  {[]byte("text"), false},
+		"secret":               {struct{ S crypto.Secret }{crypto.NewSecret("text")}, false},
+		"masked":               {&[]crypto.Secret{crypto.Masked()}, false},
+		"cycle":                {loop, false},
+		"beside a masked secret": {&struct {
+			A crypto.Secret
+			B *string
+		}{crypto.Masked(), &text}, true},
+	} {
+		if got := HasString(test.v, "text"); got != test.want {
+			t.Errorf("%s: got %v, want %v", name, got, test.want)
+		}
+	}
+}
+
+type ownString string

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-installation/installation/crypto"
 )
@@ -32,13 +34,48 @@ func NewCode() crypto.Secret {
 
 // Hash returns the hash that is stored in place of a code. It accepts the usual changes when people
 // retype a code: any letter case, o for 0, i and l for 1. A plain hash is enough, because a code
-// has 160 random bits.
+// has 160 random bits. A zero or masked code has the hash of an empty one, which nobody gets.
 func Hash(code crypto.Secret) [sha256.Size]byte {
+	if code.IsMasked() { // a caller can send "***"
+		code = crypto.Secret{}
+	}
 	text := strings.ToLower(strings.TrimSpace(code.RevealString()))
 	if rest, ok := strings.CutPrefix(text, prefix); ok {
 		text = prefix + strings.NewReplacer("o", "0", "i", "1", "l", "1").Replace(rest)
 	}
 	return sha256.Sum256([]byte("inv1" + text))
+}
+
+// SameRecipient reports whether an invitation for invited is for given. Two e-mail addresses are
+// the same whatever their letter case and the blanks around them. Anything else must have the same
+// bytes.
+func SameRecipient(invited, given string) bool {
+	if a, ok := foldEmail(invited); ok {
+		b, _ := foldEmail(given)
+		return a == b
+	}
+	return invited == given
+}
+
+// foldEmail returns an e-mail address without blanks and in lower case. It returns false for text
+// that is no such address, such as the ID of a person.
+func foldEmail(text string) (string, bool) {
+	text = strings.TrimSpace(text)
+	local, domain, _ := strings.Cut(text, "@")
+	if local == "" || !strings.Contains(strings.Trim(domain, "."), ".") ||
+		strings.ContainsFunc(text, unicode.IsSpace) || strings.Contains(domain, "@") {
+		return "", false
+	}
+	return strings.Map(foldRune, text), true
+}
+
+// foldRune is unicode.ToLower, except that no letter becomes an ASCII letter that was none: the
+// Kelvin sign in an address is another character than k.
+func foldRune(r rune) rune {
+	if l := unicode.ToLower(r); r < utf8.RuneSelf || l >= utf8.RuneSelf {
+		return l
+	}
+	return r
 }
 
 // ParseURL parses the base address for [URL]. The address must be https, or http for a loopback

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/internal/redact"
 	"github.com/go-installation/installation/internal/schema"
 	"github.com/go-installation/installation/validate"
 )
@@ -93,7 +94,7 @@ func (c *comparison) redirects(at trail, n *jsontree.Node) bool {
 		to := c.found[i].at
 		v.Related = c.Path + to
 		v.Detail = "can be sent elsewhere by this write: give it again, or set AllowDestination"
-		if c.HasSchema && !c.said {
+		if c.HasSchema && !c.said && redact.Path(to) == to {
 			c.said = true
 			v.Detail += "; if no secret goes there, say so in the schema: " + c.opening(to)
 		}

@@ -47,3 +47,31 @@ func TestAcceptURLHasWhatAcceptNeeds(t *testing.T) {
 		t.Errorf("the query lacks a value; it has %d", len(q))
 	}
 }
+
+// An e-mail address is the same recipient in any letter case and with blanks around it. The
+// invitation shows it as the inviter wrote it.
+func TestInvitationIsForOneEmailAddress(t *testing.T) {
+	w := fixture.NewWorld(t)
+	const invited = " Ada.Lovelace@Shop.Example"
+	res, err := w.Host.Invite(t.Context(), installation.InviteRequest{
+		ID: "i", Recipient: invited,
+		Parts: installation.Parts{Extension: fixture.Parts().Extension},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := w.Get(t, "i").Invitation.Recipient; got != invited {
+		t.Errorf("the recipient is shown as %q", got)
+	}
+	accept := func(recipient string) error {
+		_, err := w.Customer.Accept(t.Context(), installation.AcceptRequest{
+			ID: "i", Code: res.Code, Account: installation.Account{ID: "ACC-1"},
+			Recipient: recipient,
+		})
+		return err
+	}
+	fixture.WantErr(t, "another", accept("ada@shop.example"), installation.ErrInvitation)
+	if err := accept("ada.lovelace@shop.example "); err != nil {
+		t.Errorf("the same address: %v", err)
+	}
+}

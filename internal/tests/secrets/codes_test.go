@@ -22,6 +22,8 @@ func TestInvariant15InvitationCodes(t *testing.T) {
 	t.Run("the code", codeFormat)
 	t.Run("64 accounts at once", oneAccountWins)
 	t.Run("every refusal is the same", refusedCodesLookTheSame)
+	t.Run("every refusal does the same work", refusalsDoTheSameWork)
+	t.Run("every refusal is the same without keys", refusalsWithoutKeys)
 	t.Run("it expires by the clock", codeExpires)
 	t.Run("an account with the extension gets ErrExists", codeOfInstalledExtension)
 }
@@ -183,5 +185,86 @@ func codeOfInstalledExtension(t *testing.T) {
 	}
 	if _, err := accept(w.As("ACC-2"), "i", code, "ACC-2"); err != nil {
 		t.Errorf("a refusal uses up the code: %v", err)
+	}
+}
+
+// Which IDs exist cannot be told from the calls of the store and of the key wrapper.
+func refusalsDoTheSameWork(t *testing.T) {
+	w := fixture.NewWorld(t)
+	keys := &fixture.KeyRecorder{KeyWrapper: fixture.Ring(t)}
+	host := w.On(t, w.Store, keys)
+	w.Install(t, "direct")
+	purged, live := w.Invite(t, "purged"), w.Invite(t, "live")
+	gone := w.Invite(t, "gone")
+	_, err := host.Uninstall(t.Context(), installation.UninstallRequest{ID: "purged", Final: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = host.Delete(t.Context(), installation.DeleteRequest{ID: "gone"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bound, err := host.Invite(t.Context(), installation.InviteRequest{
+		ID: "bound", Recipient: "a@shop.example",
+		Parts: installation.Parts{Extension: fixture.Parts().Extension},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	customer := host.As(installation.Actor{Kind: installation.Customer, ID: "ACC-3"})
+	refuse := func(id string, code crypto.Secret) (calls []string) {
+		w.Store.FailWith(func(method string, _ any) error {
+			calls = append(calls, method)
+			return nil
+		})
+		defer w.Store.FailWith(nil)
+		keys.Forget()
+		_, err := accept(customer, id, code, "ACC-3")
+		fixture.WantErr(t, id, err, installation.ErrInvitation)
+		for _, k := range keys.Seen() {
+			calls = append(calls, "key")
+			if _, err := k.Reveal(); err == nil {
+				t.Errorf("%s: a data key stays in memory", id)
+			}
+		}
+		return calls
+	}
+	refuse("unknown", live.Code) // the first one makes the decoy
+	want := []string{"Get", "key"}
+	for name, r := range map[string]struct {
+		id   string
+		code crypto.Secret
+	}{
+		"unknown": {"unknown", live.Code}, "deleted": {"gone", gone.Code},
+		"purged": {"purged", purged.Code}, "installed": {"direct", live.Code},
+		"other recipient": {"bound", bound.Code},
+		"wrong code":      {"live", gone.Code}, "masked code": {"live", crypto.Masked()},
+	} {
+		if diff := cmp.Diff(want, refuse(r.id, r.code)); diff != "" {
+			t.Errorf("%s:\n%s", name, diff)
+		}
+	}
+}
+
+// Nor can it be told from the error while the key service is down.
+func refusalsWithoutKeys(t *testing.T) {
+	w := fixture.NewWorld(t)
+	keys := &fixture.KeyRecorder{KeyWrapper: fixture.Ring(t)}
+	code := w.Invite(t, "live").Code
+	customer := w.On(t, w.Store, keys).As(installation.Actor{Kind: installation.Customer, ID: "A"})
+	for _, want := range []error{
+		installation.ErrInvitation, installation.ErrKeyUnavailable, installation.ErrInvitation,
+	} {
+		keys.UnwrapErr = nil
+		if errors.Is(want, installation.ErrKeyUnavailable) {
+			keys.UnwrapErr = want
+		}
+		for _, id := range []string{"unknown", "live"} {
+			_, err := accept(customer, id, crypto.NewSecret("x"), "A")
+			fixture.WantErr(t, id, err, want)
+		}
+	}
+	if _, err := accept(customer, "live", code, "A"); err != nil {
+		t.Error(err)
 	}
 }

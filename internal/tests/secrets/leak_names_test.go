@@ -1,0 +1,92 @@
+package secrets
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
+)
+
+// A secret in the place of a member's name appears in no error and in no event. Only who reads the
+// document sees it.
+func TestInvariant13NamesThatAreSecretsAreCut(t *testing.T) {
+	const name = "sk_live_CNRY5Bx9qKm2Zt7Vw"
+	log := newLeakLog(t)
+	log.finder.add("member name", name)
+	w, _ := fixture.NewDescribed(t, `{"properties":{"closed":{"additionalProperties":false}}}`,
+		`{"api_tokens":{"`+name+`":"s3cr3t"},"endpoint":"https://a.example"}`)
+
+	for what, call := range refusedNames(t, w, name) {
+		err := call()
+		if err == nil || !strings.Contains(err.Error(), "sk_l...") {
+			t.Errorf("%s: got error %v, want one with the cut name", what, err)
+		}
+		log.see(what, err)
+	}
+
+	at := "/api_tokens/" + name
+	if _, err := w.Patch(patch.SetSecret(at, crypto.NewSecret("another"))); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.Host.Reveal(t.Context(), installation.RevealRequest{
+		ID: "i", Refs: []installation.Ref{installation.Ref("config" + at)}, Reason: "test",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for _, e := range w.Events(t) {
+		log.see("event", e)
+		if strings.Contains(strings.Join(e.Changed, " "), "config/api_tokens/sk_l...") {
+			named++
+		}
+	}
+	if named != 2 {
+		t.Errorf("%d events name what changed or was revealed, want 2", named)
+	}
+	log.search()
+}
+
+// refusedNames returns writes with the name that are refused.
+func refusedNames(t *testing.T, w *fixture.World, name string) map[string]func() error {
+	refused := map[string]func() error{
+		"consent": func() error {
+			_, err := w.Host.Upsert(t.Context(), installation.UpsertRequest{
+				ID: "i", Parts: installation.Parts{Consent: installation.Value(
+					installation.Consent{Policies: map[string]time.Time{name: {}}})},
+			})
+			return err
+		},
+	}
+	for what, document := range map[string]string{
+		"mask elsewhere": `{"secrets":{"` + name + `":"***"}}`,
+		"name twice":     `{"` + name + `":1,"` + name + `":2}`,
+		"empty secret":   `{"api_tokens":{"` + name + `":""}}`,
+		"not allowed":    `{"closed":{"` + name + `":1}}`,
+		"no end":         `{"a":{"` + name + `":`,
+		"destination":    `{"api_tokens":{"` + name + `":"***"},"endpoint":"https://b.example"}`,
+		"related": `{"api_tokens":{"` + name + `":"***"},"endpoint":"https://a.example",` +
+			`"hosts":{"` + name + `":"https://b.example"}}`,
+	} {
+		refused[what] = func() error {
+			_, err := w.Configure("i", document)
+			return err
+		}
+	}
+	at := "/api_tokens/" + name
+	for what, op := range map[string]installation.Operation{
+		"test":      patch.Test(at, installation.JSON(`"x"`)),
+		"below":     patch.SetSecret(at+"/x", crypto.NewSecret("y")),
+		"not there": patch.Set("/"+name+"/x", installation.JSON(`1`)),
+	} {
+		refused[what] = func() error {
+			_, err := w.Patch(op)
+			return err
+		}
+	}
+	return refused
+}
