@@ -84,3 +84,40 @@ func TestIdempotencyKeysBelongToAUser(t *testing.T) {
 		fixture.WantErr(t, user+" with another guess", err, installation.ErrIdempotencyMismatch)
 	}
 }
+
+// Who may see a replay, and the code in it, is judged by the present state and not by the state in
+// the first answer.
+func TestReplayGivesFormerOwnerNoCode(t *testing.T) {
+	for name, owner := range map[string]string{"former": "ACC-other", "still": "ACC-vendor"} {
+		t.Run(name, func(t *testing.T) {
+			w := fixture.NewWorld(t)
+			req := installation.InviteRequest{
+				ID: "i", Guard: installation.Guard{IdempotencyKey: "once"}, Message: "Join",
+				Parts: installation.Parts{Extension: fixture.Parts().Extension},
+			}
+			first, err := w.Vendor.Invite(t.Context(), req)
+			if err != nil || first.Code.IsZero() {
+				t.Fatalf("%+v, %v", first, err)
+			}
+			_, err = w.Host.Upsert(t.Context(), installation.UpsertRequest{
+				ID: "i", Parts: installation.Parts{
+					Extension: installation.Value(installation.Extension{ID: "EXT-1", Owner: owner}),
+				},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := w.Vendor.Invite(t.Context(), req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name == "still" {
+				if !again.Code.Equal(first.Code) || again.FirstRevision != first.Revision {
+					t.Errorf("the owner gets %+v", again)
+				}
+			} else if !again.Code.IsZero() || again.Extension.ID != "" || again.Invitation != nil {
+				t.Errorf("who is not the owner any more gets %+v", again)
+			}
+		})
+	}
+}
