@@ -177,7 +177,7 @@ func (d *draft) verdict(c Change) record.Verdict {
 	}
 }
 
-// keepContent seals the manifest that this write sealed, and the invitation code, under the data key
+// keepContent seals the manifest that this write made, and the invitation code, under the data key
 // of the record. So they can no longer be opened once the record is deleted, purged or rekeyed. It
 // keeps no manifest of more than limit bytes; a repeat is then answered from the record.
 func (d *draft) keepContent(a *record.Answer, digest Digest, limit int) (err error) {
@@ -298,7 +298,7 @@ func (s *Service) openOutcome(
 	return a, nil
 }
 
-// recall replaces the state in the snapshot by the state in an answer, if that was kept, and returns
+// recall replaces the state in the snapshot by the state in an answer, if that was kept. It returns
 // the invitation code of the answer. If the record has another data key since, the answer cannot be
 // opened, and recall leaves the present state.
 func (snap *snapshot) recall(a *record.Answer, digest Digest) (code crypto.Secret, err error) {

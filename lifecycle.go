@@ -267,8 +267,8 @@ func (s *Service) purge(ctx context.Context, d *draft) error {
 	return nil
 }
 
-// vouch replaces an end that no seal vouches for by one that begins now. So a draft never seals what
-// was forged, and the grace is not over before it began.
+// vouch replaces an end that no seal vouches for by one that begins now. So a draft never seals
+// what was forged, and the grace is not over before it began.
 func (s *Service) vouch(d *draft) {
 	if !d.unvouched {
 		return

@@ -205,8 +205,8 @@ type Result struct {
 
 	// FirstRevision is the revision of the first answer, if an idempotency key was used before. If
 	// Revision differs, this answer is the present state, because the first one was too large to
-	// keep, changed nothing, or was sealed under a data key that is gone. Without a repeat it equals
-	// Revision.
+	// keep, changed nothing, or was sealed under a data key that is gone. Without a repeat, both
+	// are the same.
 	FirstRevision int64
 
 	Code      crypto.Secret // of Invite and Resend: the invitation code, shown only here

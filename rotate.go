@@ -60,7 +60,7 @@ const maxReasons = 100
 //     not rewrapped: keep the key for Options.IdempotencyTTL after the last process that had it as
 //     its primary.
 //
-// The secrets and their data keys stay as they are. Revisions grow. Rewrap writes no events, because
+// The secrets and their data keys stay as they are. Revisions grow. Rewrap writes no events, since
 // one for each record would push all others out of the log. A data key keeps its cipher suite. To
 // change the suite, call [Service.Rekey].
 //
@@ -277,14 +277,10 @@ func (r *rewrap) commitRewrapped(ctx context.Context, stored *Record, epoch int6
 		return err
 	}
 	missing := r.readBack(ctx, next, w, again)
-	switch {
-	case unknown && missing == nil:
-		return nil // it was applied
-	case !unknown && missing != nil:
-		return missing
-	default:
-		return err
+	if unknown && missing == nil || !unknown && missing != nil {
+		return missing // nil means that it was applied
 	}
+	return err
 }
 
 // rewrapped returns the record that follows r, with the data key k in a new wrapping. The manifest

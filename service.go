@@ -92,11 +92,11 @@ type Options struct {
 	IdempotencyTTL time.Duration
 
 	// OutcomeBytes is the size of the largest answer that the outcome of a request with an
-	// idempotency key contains. A repeat of a request with a larger answer gets the present state of
-	// the record; see Result.FirstRevision. An answer of a request that changed nothing is never
-	// kept. So an outcome has at most OutcomeBytes + 1 KiB, and ten thousand requests within
-	// IdempotencyTTL leave at most 50 MiB of outcomes with the default. A key service can add to
-	// this what its wrapped keys are longer than 150 bytes. Default: 4 KiB. At most 4 MiB.
+	// idempotency key contains. A repeat of a request with a larger answer gets the present state
+	// of the record; see Result.FirstRevision. The answer to a request that changed nothing is
+	// never kept. So an outcome has at most OutcomeBytes + 1 KiB, and with the default ten thousand
+	// requests within IdempotencyTTL leave at most 50 MiB of outcomes. With a key service it can be
+	// a little more, because its wrapped keys can be longer. Default: 4 KiB. At most 4 MiB.
 	OutcomeBytes int
 
 	// TombstoneTTL is how long revision and generation of a deleted installation are kept, so that

@@ -255,8 +255,8 @@ func TestHealthOfRefusedWrites(t *testing.T) {
 }
 
 // TestInvariant18MemoryOfKeyedWrites measures what ten thousand writes to one installation leave on
-// a server, each with a fresh idempotency key. The installation is as large as an answer may be that
-// an outcome keeps. The limit is stated in docs/performance.md.
+// a server, each with a fresh idempotency key. The installation is nearly as large as an answer
+// that an outcome keeps. The limit is stated in docs/performance.md.
 func TestInvariant18MemoryOfKeyedWrites(t *testing.T) {
 	const limit = 80 << 20
 	server := redistest.Start(t)
@@ -293,6 +293,6 @@ func TestInvariant18MemoryOfKeyedWrites(t *testing.T) {
 	grown := used() - before
 	t.Logf("%d writes leave %d bytes", n, grown)
 	if most := limit / 10_000 * n; grown > most || grown < n*4<<10 {
-		t.Errorf("%d writes leave %d bytes, want at most %d, with the answers in it", n, grown, most)
+		t.Errorf("%d writes leave %d bytes, want the answers and at most %d", n, grown, most)
 	}
 }

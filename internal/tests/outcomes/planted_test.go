@@ -109,8 +109,8 @@ func (w *keyedWorld) outcome(t *testing.T) installation.Outcome {
 	return *all[len(all)-1].Idempotency
 }
 
-// swallowsNothing puts an outcome into the store beneath, under the digest of the call. It fails the
-// test unless the call then reports the outcome and changes nothing.
+// swallowsNothing puts an outcome into the store beneath, under the digest of the call. It fails
+// the test unless the call then reports the outcome and changes nothing.
 func (w *keyedWorld) swallowsNothing(
 	t *testing.T, what string, tenant string, o installation.Outcome,
 ) {

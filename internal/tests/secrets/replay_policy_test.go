@@ -99,10 +99,9 @@ func TestReplayGivesFormerOwnerNoCode(t *testing.T) {
 			if err != nil || first.Code.IsZero() {
 				t.Fatalf("%+v, %v", first, err)
 			}
+			ext := installation.Extension{ID: "EXT-1", Owner: owner}
 			_, err = w.Host.Upsert(t.Context(), installation.UpsertRequest{
-				ID: "i", Parts: installation.Parts{
-					Extension: installation.Value(installation.Extension{ID: "EXT-1", Owner: owner}),
-				},
+				ID: "i", Parts: installation.Parts{Extension: installation.Value(ext)},
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -191,19 +191,24 @@ func wantEndFinding(t *testing.T, host *installation.Service, want bool) {
 // that says more is ErrSealed.
 func TestInvariant9ForgedEndCanSayNoMore(t *testing.T) {
 	other := &fixture.AuditEntry{At: fixture.Start, Kind: "host"}
+	lease := &fixture.Refresh{State: 3}
 	life := func(edit func(l *fixture.Lifecycle)) endEdit {
 		return func(_ *installation.Record, b *fixture.Body) { edit(&b.Lifecycle) }
 	}
 	for what, edit := range map[string]endEdit{
 		"no entry":       life(func(l *fixture.Lifecycle) { l.Uninstalled = nil }),
 		"an expiry":      life(func(l *fixture.Lifecycle) { l.Expired = other }),
-		"a lease":        life(func(l *fixture.Lifecycle) { l.Refresh = &fixture.Refresh{State: 3} }),
+		"a lease":        life(func(l *fixture.Lifecycle) { l.Refresh = lease }),
 		"unknown status": life(func(l *fixture.Lifecycle) { l.Status = "gone" }),
 		"claims": func(r *installation.Record, _ *fixture.Body) {
 			r.Claims = []string{"live=x"}
 		},
-		"other deadline": func(r *installation.Record, _ *fixture.Body) { r.Deadline = fixture.Start },
-		"other phase":    func(r *installation.Record, _ *fixture.Body) { setPhase(r, "installed") },
+		"other deadline": func(r *installation.Record, _ *fixture.Body) {
+			r.Deadline = fixture.Start
+		},
+		"other phase": func(r *installation.Record, _ *fixture.Body) {
+			setPhase(r, "installed")
+		},
 		"expiry of a live one": func(r *installation.Record, b *fixture.Body) {
 			b.Lifecycle.Status, b.Lifecycle.Expired = "expired", b.Lifecycle.Uninstalled
 			b.Lifecycle.Uninstalled, b.Lifecycle.PurgeAt = nil, time.Time{}
