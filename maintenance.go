@@ -74,13 +74,10 @@ const sweepPage = 100
 //
 // Call it from a timer, in any number of processes: each change is a compare-and-swap, and the
 // loser of a race skips the record. A sweep can be stopped at any time and started again. It goes
-// on after a record that cannot be opened.
-//
-// Sweep purges only what a seal vouches for, so that nobody who can write to the store can have
-// secrets purged. An uninstall that was written without a key is sealed first, and its grace period
-// begins with that. A record that does not open waits until it does, or until someone calls
-// Uninstall with Final or Delete. If a record opens and no new key can be wrapped, the purge drops
-// the whole content; see SweepReport.Shredded.
+// on after a record that cannot be opened. It purges only what a seal vouches for. An uninstall
+// that was written without a key is sealed first, and its grace period begins with that. A record
+// that does not open waits for its key, or for Uninstall with Final or Delete. If a record opens
+// and no new key can be wrapped, the purge drops the whole content; see SweepReport.Shredded.
 //
 // The report is valid even with an error. Errors: [ErrForbidden] for anyone except the host,
 // [ErrInvalid] for a negative limit, [ErrClock], those of the context and the store, and, joined,
@@ -211,16 +208,19 @@ func (s *Service) sweepOne(ctx context.Context, r *Record, report *SweepReport) 
 	return nil
 }
 
-// checkEnds adds a finding if ends of installations wait for a key. These stay at the front of the
-// due records, so one page is enough.
+// checkEnds adds a finding if ends of installations wait for a key. It looks at the first thousand
+// due records. Sweep leaves only those that wait, so usually there are no others.
 func (s *Service) checkEnds(ctx context.Context, report *Report) error {
 	q := Query{AllTenants: true, DueBefore: s.now(), Limit: sweepPage}
-	page, err := s.store.List(ctx, q)
-	if err != nil {
-		return err
-	}
 	var waiting []string
-	for _, r := range page.Records {
+	left := MaxPage
+	for r, err := range s.records(ctx, q) {
+		if err != nil {
+			return err
+		}
+		if left--; left < 0 {
+			break
+		}
 		snap := s.open(ctx, r.Key, r)
 		if snap.lifecycle.status == StatusUninstalled && (snap.err != nil || snap.unvouched) {
 			waiting = append(waiting, fmt.Sprintf("%q of tenant %q", r.Key.ID, r.Key.Tenant))

@@ -2,6 +2,8 @@ package secrets
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/go-installation/installation"
@@ -118,5 +120,34 @@ func TestReplayGivesFormerOwnerNoCode(t *testing.T) {
 				t.Errorf("who is not the owner any more gets %+v", again)
 			}
 		})
+	}
+}
+
+// A replay hides the configuration if the actor may not see the present one.
+func TestReplayHidesConfigurationAsOfNow(t *testing.T) {
+	w := fixture.NewWorld(t, func(o *installation.Options) {
+		o.Policy = func(
+			a installation.Actor, do installation.Action, i *installation.Installation,
+		) bool {
+			hidden := do == installation.ActionSeeConfiguration && i.Name == "locked"
+			return !hidden && installation.DefaultPolicy(a, do, i)
+		}
+	})
+	req := installation.UpsertRequest{
+		ID: "i", Guard: installation.Guard{IdempotencyKey: "once"}, Parts: fixture.Parts(),
+	}
+	first, err := w.Host.Upsert(t.Context(), req)
+	if err != nil || first.Configuration == nil {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	parts := installation.Parts{Name: installation.Value("locked")}
+	_, err = w.Host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: parts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := w.Host.Upsert(t.Context(), req)
+	if err != nil || !again.Replayed || again.Name != first.Name || again.Configuration != nil ||
+		strings.Contains(fmt.Sprint(again.Sealed), "config/") {
+		t.Errorf("%+v, %v", again, err)
 	}
 }
