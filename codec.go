@@ -200,6 +200,7 @@ func codeAuditEntry(c *record.Coder, e *AuditEntry) {
 	record.String(c, 6, &e.Of.ID)
 	record.String(c, 7, &e.Of.Name)
 	record.String(c, 8, &e.Of.Icon)
+	record.Bool(c, 9, &e.Unvouched)
 	c.Require(!e.At.IsZero())
 }
 

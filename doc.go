@@ -30,7 +30,8 @@
 // extension and the time of creation. Expiry needs no job: an invitation past its expiry reads as
 // expired, and Accept rejects it. [Service.Sweep] stores the expired state, and purges uninstalled
 // installations whose grace period is over. Call it from a timer. Uninstall with Final purges at
-// once.
+// once. An end that was written without a key waits: its grace period begins when a process that
+// has the key seals it, see [AuditEntry].
 //
 // # Writing
 //
@@ -42,7 +43,8 @@
 //   - Revision rejects the write if anything changed since that revision.
 //   - Generation and InstalledBefore stop a late event from changing a newer install. Generation
 //     also stops an Upsert from installing again.
-//   - IdempotencyKey makes a request safe to repeat. The repeat returns the first answer.
+//   - IdempotencyKey makes a request safe to repeat. The repeat returns the first answer. A large
+//     answer is not kept; the repeat then returns the present state, see [Result].
 //
 // A platform can install again under the same ID, and report the uninstall before it late or never.
 // For such a platform, set UpsertRequest.InstalledAt to the time of each install event, and

@@ -175,7 +175,7 @@ func ExampleService_Sweep() {
 	fmt.Printf("%+v %v\n", report, err)
 	// Output:
 	// before: expired, revision 1
-	// {Expired:1 Purged:0 Shredded:0 Skipped:0 Failed:0} <nil>
+	// {Expired:1 Vouched:0 Purged:0 Shredded:0 Waiting:0 Skipped:0 Failed:0} <nil>
 }
 
 // AcceptRestore is called after a restore from a backup. It makes open invitations void.

@@ -50,7 +50,8 @@ func (r *Report) add(level health.Level, rule, format string, args ...any) {
 // "some-records-do-not-open" warns that a key opens only some of the oldest and newest records
 // under its ID: the others are damaged, or two keys had one ID. "key-unavailable" means that a key
 // service did not answer. "records-without-key" means that some records are under keys that are not
-// available, and that the first ten thousand records do not name these keys.
+// available, and that the first ten thousand records do not name these keys. "unvouched-ends" names
+// uninstalled installations that wait for a key before [Service.Sweep] purges them.
 //
 // Errors: [ErrForbidden], those of the context, and [ErrUnavailable] if the store does not answer.
 func (s *Service) Check(ctx context.Context) (report *Report, err error) {
@@ -61,6 +62,9 @@ func (s *Service) Check(ctx context.Context) (report *Report, err error) {
 	report = &Report{}
 	if report.Findings, err = s.storeHealth(ctx); err == nil {
 		err = s.checkKeys(ctx, report)
+	}
+	if err == nil {
+		err = s.checkEnds(ctx, report)
 	}
 	if err != nil {
 		return nil, err

@@ -151,10 +151,8 @@ func (s *Service) newOutcome(ctx context.Context, w *write, d *draft, c Change) 
 	if c.Record != nil {
 		a.Generation, a.Revision = c.Record.Generation, c.Record.Revision
 	}
-	if a.Verdict != record.Removed {
-		if err := d.keepContent(&a, o.Digest); err != nil {
-			return nil, err
-		}
+	if err := d.keepContent(&a, o.Digest, s.opts.OutcomeBytes); err != nil {
+		return nil, err
 	}
 	place := outcomePlace(s.tenant, o.Digest, o.Until)
 	sealed, err := k.SealBinary(nil, place, a.Append(nil))
@@ -179,21 +177,18 @@ func (d *draft) verdict(c Change) record.Verdict {
 	}
 }
 
-// keepContent seals the manifest and the invitation code of the answer under the data key of the
-// record. So they can no longer be opened once the record is deleted, purged or rekeyed.
-func (d *draft) keepContent(a *record.Answer, digest Digest) (err error) {
+// keepContent seals the manifest that this write made, and the invitation code, under the data key
+// of the record. So they can no longer be opened once the record is deleted, purged or rekeyed. It
+// keeps no manifest of more than limit bytes; a repeat is then answered from the record.
+func (d *draft) keepContent(a *record.Answer, digest Digest, limit int) (err error) {
 	k := d.dataKey
-	if k == nil || d.body == nil || d.body.Manifest == nil {
+	if d.plain == nil {
 		return nil
 	}
-	plain := d.plain
-	if plain == nil { // this write did not seal the manifest
-		if plain, err = k.OpenBinary(nil, manifestPlace(d.key), d.body.Manifest); err != nil {
-			return err
-		}
+	a.DataKey = k.Number()
+	if len(d.plain) <= limit {
+		a.Content, err = k.SealBinary(nil, answerPlace("answer", d.key, digest), d.plain)
 	}
-	a.DataKey, a.Lifecycle = k.Number(), d.lifecycle.encode()
-	a.Content, err = k.SealBinary(nil, answerPlace("answer", d.key, digest), plain)
 	if err == nil && !d.code.IsZero() {
 		code := d.code.Reveal()
 		defer clear(code)
@@ -205,21 +200,25 @@ func (d *draft) keepContent(a *record.Answer, digest Digest) (err error) {
 // replayOr checks whether a request was rejected because its first try succeeded, and returns the
 // first answer then. Otherwise it returns the rejection.
 func (s *Service) replayOr(ctx context.Context, w *write, rejected error) (*Result, error) {
+	now := s.now()
 	o, err := s.store.Outcome(ctx, s.tenant, s.digest(w.guard.IdempotencyKey))
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil, rejected
 	case err != nil:
 		return nil, err // whether the rejection is the true answer is unknown
-	case !s.now().Before(o.Until):
+	case !now.Before(o.Until):
 		return nil, rejected
 	}
-	return s.replay(ctx, w, o)
+	return s.replay(ctx, w, o, now)
 }
 
-// replay returns the first answer again.
-func (s *Service) replay(ctx context.Context, w *write, o *Outcome) (*Result, error) {
-	a, err := s.openOutcome(ctx, w, o)
+// replay returns the first answer again, or the present state if the answer was not kept. Whether
+// the actor may see it, and the code in it, is judged by the present state.
+func (s *Service) replay(
+	ctx context.Context, w *write, o *Outcome, now time.Time,
+) (*Result, error) {
+	a, err := s.openOutcome(ctx, w, o, now)
 	if err != nil {
 		return nil, err
 	}
@@ -236,10 +235,15 @@ func (s *Service) replay(ctx context.Context, w *write, o *Outcome) (*Result, er
 		a.Code = nil // a restore was accepted since, so the code is void
 	}
 	res := &Result{
-		Created: a.Verdict == record.Created, Replayed: true,
+		Created: a.Verdict == record.Created, Replayed: true, FirstRevision: a.Revision,
 		Changed: a.Verdict != record.Unchanged,
 	}
-	if a.Verdict == record.Removed || !snap.exists {
+	present := snap.partial(now)
+	if snap.inst != nil {
+		present = new(*snap.inst)
+	}
+	if a.Verdict == record.Removed || !snap.exists || !s.can(ActionSee, present) {
+		// It is gone, or not the actor's any more. Report only that the request was applied.
 		res.Installation = removed(snap.key, a.Revision, a.Generation)
 		return res, nil
 	}
@@ -250,22 +254,22 @@ func (s *Service) replay(ctx context.Context, w *write, o *Outcome) (*Result, er
 	if err != nil {
 		return nil, err
 	}
-	res.Installation = s.show(ctx, snap, s.now())
-	if !s.can(ActionSee, res.Installation) {
-		// The actor has no right to see the installation now. Report only that the request was
-		// applied.
-		res.Installation = removed(snap.key, a.Revision, a.Generation)
-		return res, nil
-	}
-	if s.can(ActionInvite, res.Installation) {
+	res.Installation = s.show(ctx, snap, now)
+	s.hideConfiguration(res.Installation, present)
+	if s.can(ActionInvite, present) {
 		res.Code, res.AcceptURL = code, s.acceptURL(snap.key, code)
 	}
 	return res, nil
 }
 
 // openOutcome opens an outcome and compares its request with w. What cannot be authenticated is
-// never reported as success.
-func (s *Service) openOutcome(ctx context.Context, w *write, o *Outcome) (*record.Answer, error) {
+// never reported as success, and neither is an outcome that should be forgotten by now.
+func (s *Service) openOutcome(
+	ctx context.Context, w *write, o *Outcome, now time.Time,
+) (*record.Answer, error) {
+	if !now.Before(o.Until) {
+		return nil, ErrSealed
+	}
 	stored, err := record.DecodeOutcome(o.Data)
 	if err != nil {
 		return nil, err
@@ -294,34 +298,39 @@ func (s *Service) openOutcome(ctx context.Context, w *write, o *Outcome) (*recor
 	return a, nil
 }
 
-// recall replaces the state in the snapshot by the state in an answer, and returns the invitation
-// code of the answer. If the record has another data key since, the answer cannot be opened, and
-// recall leaves the present state.
+// recall replaces the state in the snapshot by the state in an answer, if that was kept. It returns
+// the invitation code of the answer. If the record has another data key since, the answer cannot be
+// opened, and recall leaves the present state.
 func (snap *snapshot) recall(a *record.Answer, digest Digest) (code crypto.Secret, err error) {
 	k := snap.dataKey
-	if len(a.Content) == 0 || k == nil || k.Number() != a.DataKey ||
-		snap.stored.Generation != a.Generation {
+	if k == nil || k.Number() != a.DataKey || snap.stored.Generation != a.Generation {
 		return code, nil
 	}
-	m, err := openManifest(k, answerPlace("answer", snap.key, digest), a.Content)
+	if len(a.Code) > 0 {
+		text, err := k.OpenBinary(nil, answerPlace("code", snap.key, digest), a.Code)
+		if err != nil {
+			return code, createdAgain(err)
+		}
+		code = crypto.SecretFromBytes(text)
+		clear(text)
+	}
+	if len(a.Content) > 0 {
+		m, err := openManifest(k, answerPlace("answer", snap.key, digest), a.Content)
+		if err != nil {
+			return code, createdAgain(err)
+		}
+		snap.lifecycle = m.lifecycle
+		m.adopt(snap.key, m.lifecycle, a.Revision)
+		snap.inst, snap.rule = m.inst, m.Rule
+	}
+	return code, nil
+}
+
+// createdAgain drops ErrSealed for a part of an answer. The answer is genuine, so the record was
+// created again since, with another key of the same number.
+func createdAgain(err error) error {
 	if errors.Is(err, ErrSealed) {
-		return code, nil // the answer is genuine, so the record was created again since
+		return nil
 	}
-	if err != nil {
-		return code, err
-	}
-	if snap.lifecycle, err = decodeLifecycle(a.Lifecycle); err != nil {
-		return code, err
-	}
-	m.adopt(snap.key, snap.lifecycle, a.Revision)
-	snap.inst, snap.rule = m.inst, m.Rule
-	if len(a.Code) == 0 {
-		return code, nil
-	}
-	text, err := k.OpenBinary(nil, answerPlace("code", snap.key, digest), a.Code)
-	if err != nil {
-		return code, err
-	}
-	defer clear(text)
-	return crypto.SecretFromBytes(text), nil
+	return err
 }

@@ -205,6 +205,11 @@ type AuditEntry struct {
 	Kind ActorKind
 	By   Reference
 	Of   Reference // the account
+
+	// Unvouched is set for an expiry or uninstall that no seal vouches for: it was written without
+	// a key, or somebody forged it in the store. The entry then has a time and nobody's name. See
+	// [Service.Uninstall].
+	Unvouched bool
 }
 
 // Reference names a person, a token or an account.

@@ -193,8 +193,12 @@ func (p Period) After(t time.Time) (time.Time, error) {
 // The host and the platform need no key. They wait for a key service until half of the time to
 // their deadline is over. If the key service fails by then (see [crypto.KMSOptions]), a purge drops
 // the whole content, because nothing can be sealed again. If the service has not answered by then,
-// nothing is purged yet: the installation ends, Reveal returns [ErrShredded], and Sweep or a repeat
-// with Final purges. Result.Purged tells whether the secrets were purged.
+// nothing is purged yet: the installation ends, and a repeat with Final purges. Result.Purged tells
+// whether the secrets were purged.
+//
+// Without the key nothing can be sealed, so a reader cannot tell this end from one that was forged
+// in the store. Its entry in the audit is Unvouched. The grace begins when a process that has the
+// key vouches for the end: at the next Sweep, Rekey, or repeat of Uninstall.
 //
 // For an event that can arrive late, set Generation or InstalledBefore: after a re-install, the
 // error is then [ErrStale] and nothing changes. Errors: [ErrNotFound], [ErrForbidden],
@@ -213,17 +217,20 @@ func (s *Service) Uninstall(ctx context.Context, req UninstallRequest) (*Result,
 
 func (s *Service) uninstall(ctx context.Context, d *draft, req UninstallRequest) error {
 	d.reason = req.Reason
-	switch d.status() {
-	case StatusExpired:
+	switch status := d.status(); {
+	case status == StatusExpired:
 		return d.noMove(StatusExpired, StatusUninstalled)
-	case StatusUninstalled:
-		if !req.Final || d.lifecycle.purged {
-			return nil
-		}
+	case status != StatusUninstalled || d.unvouched: // a repeat by this actor vouches for the end
+	case !req.Final || d.lifecycle.purged:
+		return nil
+	default:
 		return s.purge(ctx, d)
 	}
 	d.lifecycle.status, d.lifecycle.uninstalled = StatusUninstalled, s.audit(d)
 	d.lifecycle.purgeAt = storedTime(d.now.Add(s.opts.Grace))
+	if d.err != nil {
+		d.lifecycle.purgeAt = d.now // due at once, so that the first Sweep with the key finds it
+	}
 	d.effect, d.events = d.ended(), append(d.events, event.Uninstalled)
 	if !req.Final {
 		return nil
@@ -278,6 +285,38 @@ func (d *draft) mayReinstall(g Guard) error {
 	return nil
 }
 
+// vouch replaces an end that no seal vouches for by one that begins now. So a draft never seals
+// what was forged, and the grace is not over before it began.
+func (s *Service) vouch(d *draft) {
+	if !d.unvouched {
+		return
+	}
+	e := &AuditEntry{At: d.now, Unvouched: true}
+	if d.lifecycle.status == StatusExpired {
+		d.lifecycle.expired = e
+		return
+	}
+	d.lifecycle.uninstalled, d.lifecycle.purgeAt = e, storedTime(d.now.Add(s.opts.Grace))
+}
+
+// sealEnd makes the write seal the end of vouch.
+func (d *draft) sealEnd() {
+	if d.unvouched {
+		d.effect, d.events = effectSealed, append(d.events, event.Type(d.lifecycle.status))
+		d.reason = "no seal vouched for this end"
+	}
+}
+
+// withoutNames returns l as it may be shown if no seal vouches for it.
+func (l lifecycle) withoutNames() lifecycle {
+	for _, e := range []**AuditEntry{&l.expired, &l.uninstalled} {
+		if *e != nil {
+			*e = &AuditEntry{At: (*e).At, Unvouched: true}
+		}
+	}
+	return l
+}
+
 // noMove is the error for a transition that the lifecycle does not have.
 func (d *draft) noMove(from, to Status) error {
 	return &ConflictError{Key: d.key, Revision: d.stored.Revision, From: from, To: to}
@@ -299,6 +338,9 @@ func (s *Service) Expire(ctx context.Context, req ExpireRequest) (*Result, error
 			case StatusInvited:
 				s.expire(d)
 			case StatusExpired:
+				if d.unvouched {
+					s.expire(d) // from now on this actor vouches for it
+				}
 			default:
 				return d.noMove(status, StatusExpired)
 			}

@@ -7,8 +7,10 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/go-installation/installation/health"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -48,8 +50,10 @@ type SweepRequest struct {
 // SweepReport counts what [Service.Sweep] did.
 type SweepReport struct {
 	Expired  int // invitations past their expiry
+	Vouched  int // uninstalled without a key, and sealed now: their grace period begins
 	Purged   int // uninstalled installations past their grace period
 	Shredded int // how many of Purged could not be sealed again: only plain fields are left
+	Waiting  int // uninstalled, and their record does not open; see [Service.Check]
 	Skipped  int // records that someone else changed meanwhile
 	Failed   int // records that could not be changed; see the error
 }
@@ -70,10 +74,10 @@ const sweepPage = 100
 //
 // Call it from a timer, in any number of processes: each change is a compare-and-swap, and the
 // loser of a race skips the record. A sweep can be stopped at any time and started again. It goes
-// on after a record that cannot be opened. A purge whose key is unavailable drops the whole
-// content, so do not sweep while a key service is down or a keyring is incomplete; see
-// SweepReport.Shredded. A record is not purged, and counts as Failed, if the deadline of the
-// context leaves too little time to wait for the key.
+// on after a record that cannot be opened. It purges only what a seal vouches for. An uninstall
+// that was written without a key is sealed first, and its grace period begins with that. A record
+// that does not open waits for its key, or for Uninstall with Final or Delete. If a record opens
+// and no new key can be wrapped, the purge drops the whole content; see SweepReport.Shredded.
 //
 // The report is valid even with an error. Errors: [ErrForbidden] for anyone except the host,
 // [ErrInvalid] for a negative limit, [ErrClock], those of the context and the store, and, joined,
@@ -90,7 +94,7 @@ func (s *Service) Sweep(ctx context.Context, req SweepRequest) (SweepReport, err
 		if err != nil {
 			return report, errors.Join(append(failed, err)...)
 		}
-		if req.Limit > 0 && report.Expired+report.Purged >= req.Limit {
+		if req.Limit > 0 && report.Expired+report.Vouched+report.Purged >= req.Limit {
 			break
 		}
 		if !trusted {
@@ -171,22 +175,30 @@ func (s *Service) sweepOne(ctx context.Context, r *Record, report *SweepReport) 
 			case d.now.Before(d.stored.Deadline):
 			case d.lifecycle.status == StatusInvited:
 				s.expire(d)
-			case d.lifecycle.status == StatusUninstalled && !d.lifecycle.purged:
-				return s.purge(ctx, d)
-			default:
+			case d.lifecycle.status != StatusUninstalled || d.lifecycle.purged:
 				return errNothingDue
+			case d.err != nil: // whether a seal vouches for the end is unknown
+			case d.unvouched:
+				d.sealEnd()
+			default:
+				return s.purge(ctx, d)
 			}
 			return nil
 		},
 	})
 	switch {
-	case errors.Is(err, ErrConflict), errors.Is(err, ErrNotFound),
-		err == nil && done.effect == effectNone:
+	case errors.Is(err, ErrConflict), errors.Is(err, ErrNotFound):
 		report.Skipped++
 	case err != nil:
 		return err
+	case done.effect == effectNone && done.err != nil:
+		report.Waiting++
+	case done.effect == effectNone:
+		report.Skipped++
 	case done.lifecycle.status == StatusExpired:
 		report.Expired++
+	case !done.lifecycle.purged:
+		report.Vouched++
 	default:
 		report.Purged++
 		if done.effect == effectPlain {
@@ -194,6 +206,33 @@ func (s *Service) sweepOne(ctx context.Context, r *Record, report *SweepReport) 
 		}
 	}
 	return nil
+}
+
+// checkEnds adds a finding if ends of installations wait for a key. It looks at the first thousand
+// due records. Sweep leaves only those that wait, so usually there are no others.
+func (s *Service) checkEnds(ctx context.Context, report *Report) error {
+	q := Query{AllTenants: true, DueBefore: s.now(), Limit: sweepPage}
+	var waiting []string
+	left := MaxPage
+	for r, err := range s.records(ctx, q) {
+		if err != nil {
+			return err
+		}
+		if left--; left < 0 {
+			break
+		}
+		snap := s.open(ctx, r.Key, r)
+		if snap.lifecycle.status == StatusUninstalled && (snap.err != nil || snap.unvouched) {
+			waiting = append(waiting, fmt.Sprintf("%q of tenant %q", r.Key.ID, r.Key.Tenant))
+		}
+		snap.wipe()
+	}
+	if n := len(waiting); n > 0 {
+		report.add(health.Warning, "unvouched-ends", "Sweep does not purge %d or more uninstalled "+
+			"installations yet, because no seal vouches for their end or they do not open: %s",
+			n, strings.Join(waiting[:min(n, 10)], ", "))
+	}
+	return ctx.Err()
 }
 
 var errNothingDue = errors.New("installation: the record has a deadline and nothing can be due")

@@ -327,12 +327,7 @@ func (s *Service) show(ctx context.Context, snap *snapshot, now time.Time) *Inst
 	if inst.Invitation != nil {
 		inst.Invitation.Status = inst.Status
 	}
-	if !s.can(ActionSeeConfiguration, inst) {
-		inst.Configuration = nil
-		inst.Sealed = slices.DeleteFunc(inst.Sealed, func(r Ref) bool {
-			return r.Kind() == kindConfig
-		})
-	}
+	s.hideConfiguration(inst, inst)
 	s.remask(ctx, snap, inst)
 	return inst
 }

@@ -42,10 +42,10 @@ type Guard struct {
 	// full, documents byte for byte.
 	//
 	// The first answer can be outdated: after a Resend, a repeated Invite returns the old code,
-	// which no longer works. If the data key of the record has changed since, the repeat returns
-	// the present state. The stored answer is sealed, so a write with an IdempotencyKey needs a key
+	// which no longer works. An answer that was not kept is replaced by the present state; see
+	// Result.FirstRevision. What is kept is sealed, so a write with an IdempotencyKey needs a key
 	// to seal with; without it the error is [ErrKeyUnavailable]. An IdempotencyKey has at most 256
-	// bytes. Its answer is kept for Options.IdempotencyTTL.
+	// bytes. Its answer is kept for Options.IdempotencyTTL, if Options.OutcomeBytes permits.
 	IdempotencyKey string
 }
 
@@ -325,6 +325,12 @@ type Result struct {
 	Created  bool // a new installation, or a new generation of one
 	Changed  bool // false: nothing had to change, and nothing was written
 	Replayed bool // the answer to an earlier request with the same idempotency key or code
+
+	// FirstRevision is the revision of the first answer, if an idempotency key was used before. If
+	// Revision differs, this answer is the present state, because the first one was too large to
+	// keep, changed nothing, or was sealed under a data key that is gone. Without a repeat, both
+	// are the same.
+	FirstRevision int64
 
 	Code      crypto.Secret // of Invite and Resend: the invitation code, shown only here
 	AcceptURL crypto.Secret // Options.AcceptURL with the code, if Options.AcceptURL is set

@@ -60,9 +60,9 @@ const maxReasons = 100
 //     not rewrapped: keep the key for Options.IdempotencyTTL after the last process that had it as
 //     its primary.
 //
-// The secrets and their data keys stay as they are. Revisions grow. Rewrap writes no events:
-// nothing changed for a customer, and one event for each record would push all others out of the
-// log. A data key keeps its cipher suite. To change the suite, call [Service.Rekey].
+// The secrets and their data keys stay as they are. Revisions grow. Rewrap writes no events, since
+// one for each record would push all others out of the log. A data key keeps its cipher suite. To
+// change the suite, call [Service.Rekey].
 //
 // Rewrap can run beside readers and writers and on several nodes at once. It can be stopped at any
 // time and started again. Each record is one compare-and-swap. Rewrap opens the record under the
@@ -277,14 +277,10 @@ func (r *rewrap) commitRewrapped(ctx context.Context, stored *Record, epoch int6
 		return err
 	}
 	missing := r.readBack(ctx, next, w, again)
-	switch {
-	case unknown && missing == nil:
-		return nil // it was applied
-	case !unknown && missing != nil:
-		return missing
-	default:
-		return err
+	if unknown && missing == nil || !unknown && missing != nil {
+		return missing // nil means that it was applied
 	}
+	return err
 }
 
 // rewrapped returns the record that follows r, with the data key k in a new wrapping. The manifest
@@ -295,7 +291,9 @@ func (m *manifest) rewrapped(
 ) (*Record, error) {
 	next, nextBody := *r, *body
 	next.Revision = max(next.Revision+1, m.Epoch)
-	m.inst.Revision, m.lifecycle, m.Claims = next.Revision, life, r.Claims
+	if m.inst.Revision = next.Revision; m.unvouched {
+		m.inst.Revision = m.Revision // the seal does not say the end, so it stays as old as it is
+	}
 	sealed, err := k.SealBinary(nil, manifestPlace(r.Key), m.encode())
 	if err != nil {
 		return nil, err
@@ -343,9 +341,8 @@ func (r *rewrap) readBack(
 // opens only backups. Rekey can also change the cipher suite. Nothing else changes; the claims
 // stay. The revision grows, and Rekey writes an event.
 //
-// The first answers to earlier requests with an idempotency key were sealed under the old data key.
-// If such a request is repeated, the answer is the present state. A repeated Invite returns no
-// code; the code that was given out stays valid.
+// A repeat of an earlier request with an idempotency key then gets the present state. A repeated
+// Invite returns no code; the code that was given out stays valid.
 //
 // It is for the host. Errors: [ErrNotFound], [ErrForbidden], [ErrSealed] if a secret does not open
 // (Rekey drops no damaged secret) or if the primary key opens none of the sampled records under its
@@ -358,6 +355,7 @@ func (s *Service) Rekey(ctx context.Context, req RekeyRequest) (*Result, error) 
 		check:   func(l *validate.List) { l.Text("reason", req.Reason, validate.MaxMessage) },
 		actions: []Action{ActionMaintain},
 		apply: func(ctx context.Context, d *draft) error {
+			d.sealEnd()
 			d.reason, d.effect = req.Reason, effectRekeyed
 			d.events = append(d.events, event.Rekeyed)
 			return s.rekey(ctx, d)

@@ -214,6 +214,7 @@ func errTooLarge() error {
 // plainRecord returns the record with the plain lifecycle of the draft. The sealed parts stay, so
 // this needs no key. The record gives up its claims.
 func (d *draft) plainRecord() *Record {
+	d.lifecycle = d.lifecycle.withoutNames()
 	next, body := *d.stored, *d.body
 	next.Revision = d.nextRevision()
 	next.Claims = nil

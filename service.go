@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"reflect"
 	"slices"
@@ -100,8 +101,16 @@ type Options struct {
 	Grace time.Duration
 
 	// IdempotencyTTL is how long the outcome of a request with an idempotency key is kept.
-	// Default: 24 hours.
+	// Default: 24 hours. OutcomeBytes bounds how much is kept meanwhile.
 	IdempotencyTTL time.Duration
+
+	// OutcomeBytes is the size of the largest answer that the outcome of a request with an
+	// idempotency key contains. A repeat of a request with a larger answer gets the present state
+	// of the record; see Result.FirstRevision. The answer to a request that changed nothing is
+	// never kept. So an outcome has at most OutcomeBytes + 1 KiB, and with the default ten thousand
+	// requests within IdempotencyTTL leave at most 50 MiB of outcomes. With a key service it can be
+	// a little more, because its wrapped keys can be longer. Default: 4 KiB. At most 4 MiB.
+	OutcomeBytes int
 
 	// TombstoneTTL is how long revision and generation of a deleted installation are kept, so that
 	// a stale write cannot bring it back. Default: 30 days.
@@ -241,6 +250,15 @@ func (s *Service) allow(inst *Installation, actions ...Action) error {
 	return nil
 }
 
+// hideConfiguration removes the configuration from inst if the actor may not see that of judged.
+func (s *Service) hideConfiguration(inst, judged *Installation) {
+	if s.can(ActionSeeConfiguration, judged) {
+		return
+	}
+	inst.Configuration = nil
+	inst.Sealed = slices.DeleteFunc(inst.Sealed, func(r Ref) bool { return r.Kind() == kindConfig })
+}
+
 // withOwner returns the extension part with the owner to store. The request has no say in who that
 // is: Options.Owner decides, or else the host and the platform. begins means that the write begins
 // an install, so that withOwner asks even if the extension is not given.
@@ -326,6 +344,10 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 		return nil, errors.New("installation: Grace, IdempotencyTTL and TombstoneTTL in Options " +
 			"must not be negative")
 	}
+	if s.opts.OutcomeBytes < 0 || s.opts.OutcomeBytes > record.MaxWritten {
+		return nil, fmt.Errorf("installation: OutcomeBytes in Options must be from 0 to %d",
+			record.MaxWritten)
+	}
 	if s.opts.AcceptURL != "" {
 		u, err := invite.ParseURL(s.opts.AcceptURL)
 		if err != nil {
@@ -345,6 +367,7 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 	}
 	s.opts.Grace = cmp.Or(s.opts.Grace, 24*time.Hour)
 	s.opts.IdempotencyTTL = cmp.Or(s.opts.IdempotencyTTL, 24*time.Hour)
+	s.opts.OutcomeBytes = cmp.Or(s.opts.OutcomeBytes, 4<<10)
 	s.opts.TombstoneTTL = cmp.Or(s.opts.TombstoneTTL, 30*24*time.Hour)
 	return s, nil
 }

@@ -22,6 +22,7 @@ type snapshot struct {
 	exists    bool         // an installation is stored, in any state
 	body      *record.Body // nil = nothing, a tombstone, or a body that cannot be decoded
 	lifecycle lifecycle
+	unvouched bool          // it ended, and the seal does not say so
 	inst      *Installation // masked; nil = nothing is stored, or it could not be opened
 	err       error         // why a stored record could not be opened
 
@@ -86,6 +87,9 @@ func (s *Service) open(ctx context.Context, key Key, r *Record) *snapshot {
 	}
 	snap.body, snap.lifecycle = body, life
 	snap.err = snap.openManifest(ctx, s.keys)
+	if snap.err != nil || snap.unvouched {
+		snap.lifecycle = life.withoutNames()
+	}
 	return snap
 }
 
@@ -124,6 +128,7 @@ func (snap *snapshot) openManifest(ctx context.Context, keys crypto.KeyWrapper) 
 		return err
 	}
 	snap.inst, snap.dataKey, snap.wrapped = m.inst, k, snap.body.Key
+	snap.unvouched = m.unvouched
 	snap.rule, snap.table, snap.credentialNumber = m.Rule, m.Table, m.CredentialNumber
 	snap.codeHash, snap.codeEra, snap.redeemer = m.CodeHash, m.CodeEra, m.Redeemer
 	return nil
@@ -191,16 +196,20 @@ type lifecycle struct {
 }
 
 // follows reports whether a writer without the key is allowed to change a lifecycle from sealed to
-// l.
+// l: it may end what has not ended, and say when.
 func (l lifecycle) follows(sealed lifecycle) bool {
+	was := sealed.status
 	switch {
-	case l.generation != sealed.generation, l.purged:
-		return false
-	case sealed.status == StatusInvited:
-		return l.status == StatusExpired || l.status == StatusUninstalled
+	case was == StatusInvited && l.status == StatusExpired && l.expired != nil:
+		sealed.expired = l.expired
+	case (was == StatusInvited || was == StatusInstalled) &&
+		l.status == StatusUninstalled && l.uninstalled != nil:
+		sealed.uninstalled, sealed.purgeAt = l.uninstalled, l.purgeAt
 	default:
-		return sealed.status == StatusInstalled && l.status == StatusUninstalled
+		return false
 	}
+	sealed.status = l.status
+	return bytes.Equal(l.encode(), sealed.encode())
 }
 
 // deadline returns the expiry of an invitation, the end of a grace period, or else zero.
@@ -228,6 +237,7 @@ type manifest struct {
 	*record.Manifest
 	inst      *Installation
 	lifecycle lifecycle // when the manifest was sealed
+	unvouched bool      // a later write without the key ended the installation
 }
 
 // manifestPlace returns the place that the manifest of a record is sealed for.
@@ -298,19 +308,17 @@ func verify(r *Record, body *record.Body, life lifecycle, k *crypto.DataKey) (*m
 }
 
 func (m *manifest) verify(r *Record, body *record.Body, life lifecycle) error {
-	i := m.inst
-	sealedRevision := i.Revision
-	m.adopt(r.Key, life, r.Revision)
-	// moved: a later write without the key changed the status and removed the claims.
+	i, claims, shown := m.inst, m.Claims, life
 	moved := m.lifecycle.status != life.status
-	claims := m.Claims
 	if moved {
-		claims = nil
+		claims, shown = nil, life.withoutNames()
 	}
+	m.unvouched = moved
+	m.adopt(r.Key, shown, r.Revision)
 	switch {
 	case i.ID != r.Key.ID, i.Generation != r.Generation,
-		moved && !life.follows(m.lifecycle), moved && sealedRevision >= r.Revision,
-		!moved && !bytes.Equal(body.Lifecycle, m.Lifecycle), !moved && sealedRevision != r.Revision,
+		moved && !life.follows(m.lifecycle), moved && m.Revision >= r.Revision,
+		!moved && !bytes.Equal(body.Lifecycle, m.Lifecycle), !moved && m.Revision != r.Revision,
 		i.Audit.Created == nil, !i.Audit.Created.At.Equal(r.Created),
 		!m.Lists(body.Values),
 		!slices.Equal(claims, r.Claims),

@@ -112,7 +112,8 @@ const (
 	MaxClaims = 16
 	// MaxBody is for Record.Body, and enforced by the service.
 	MaxBody = 4 << 20
-	// MaxOutcome is for Outcome.Data: it can hold the sealed content of a Body and a bit more.
+	// MaxOutcome is for Outcome.Data. The service stays below it, because Options.OutcomeBytes has
+	// at most 4 MiB.
 	MaxOutcome = 5 << 20
 	// MaxEvents is for the number of events of a change. Each has at most MaxEvent bytes.
 	MaxEvents = 16

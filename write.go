@@ -181,6 +181,7 @@ func (s *Service) attempt(
 	}
 	defer before.wipe()
 	d := newDraft(before, in, s.now())
+	s.vouch(d)
 	defer func() { d.wipe() }() // wipe the key that d has at the end
 	if err := s.authorize(w, d); err != nil {
 		return nil, before.stored.Revision, err
@@ -299,6 +300,7 @@ func (s *Service) result(ctx context.Context, d *draft, c Change) *Result {
 	default:
 		res.Installation = s.show(ctx, d.before, d.now)
 	}
+	res.FirstRevision = res.Revision
 	return res
 }
 
@@ -318,7 +320,7 @@ func (s *Service) commit(ctx context.Context, w *write, c Change, res *Result) (
 	receipt, err := s.store.Commit(ctx, c)
 	switch {
 	case err == nil && receipt.Outcome != nil:
-		return s.replay(ctx, w, receipt.Outcome)
+		return s.replay(ctx, w, receipt.Outcome, c.Now)
 	case err == nil, errors.Is(err, ErrNotReplicated):
 		return res, err
 	case errors.Is(err, ErrConflict) && w.guard.Revision == 0:

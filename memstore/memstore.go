@@ -37,7 +37,8 @@ const DefaultMaxEvents = 100_000
 // Options are the optional settings of a store. Zero fields have defaults.
 type Options struct {
 	// MaxEvents is the maximum number of events in the change log, for all tenants together.
-	// The oldest events are trimmed first. A value below 1 means [DefaultMaxEvents].
+	// The oldest events are trimmed first. An event has at most [installation.MaxEvent] bytes, so
+	// the default bounds the log to 200 MB. A value below 1 means [DefaultMaxEvents].
 	MaxEvents int
 }
 

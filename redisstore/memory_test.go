@@ -253,3 +253,46 @@ func TestHealthOfRefusedWrites(t *testing.T) {
 		})
 	}
 }
+
+// TestInvariant18MemoryOfKeyedWrites measures what ten thousand writes to one installation leave on
+// a server, each with a fresh idempotency key. The installation is nearly as large as an answer
+// that an outcome keeps. The limit is stated in docs/performance.md.
+func TestInvariant18MemoryOfKeyedWrites(t *testing.T) {
+	const limit = 80 << 20
+	server := redistest.Start(t)
+	client := server.Client(t)
+	svc := newService(t, open(t, client, nil), time.Now)
+	n := 10_000
+	if testing.Short() {
+		n = 1000
+	}
+	used := func() int {
+		b, err := strconv.Atoi(redistest.Info(t.Context(), client, "used_memory"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	if err := upsert(t, svc, "i", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	before := used()
+	for i := range n {
+		message := strings.Repeat("m", 3600) + strconv.Itoa(i%10)
+		_, err := svc.Patch(t.Context(), installation.PatchRequest{
+			ID: "i-0", Guard: guard("patch", i), Parts: installation.Parts{
+				Notification: installation.Value(installation.Notification{
+					Level: "info", Title: "t", Message: message,
+				}),
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	grown := used() - before
+	t.Logf("%d writes leave %d bytes", n, grown)
+	if most := limit / 10_000 * n; grown > most || grown < n*4<<10 {
+		t.Errorf("%d writes leave %d bytes, want the answers and at most %d", n, grown, most)
+	}
+}

@@ -45,8 +45,9 @@ type Options struct {
 	Buckets int
 
 	// MaxEvents is the approximate number of events that each bucket's change log keeps. The oldest
-	// events are trimmed. Servers trim in steps, by default of 100 events. Default:
-	// [DefaultMaxEvents].
+	// events are trimmed. Servers trim in steps, by default of 100 events. An event has at most
+	// [installation.MaxEvent] bytes, so the default bounds the log of a bucket to about 200 MB.
+	// Default: [DefaultMaxEvents].
 	MaxEvents int
 
 	// RequireReplicas is the number of replicas that have to confirm a commit. If fewer replicas

@@ -122,8 +122,9 @@ func TestUnopenableRowCanEnd(t *testing.T) {
 			w.do(t, "DELETE", path, token, "").want(t, 204)
 			w.server.Config.Handler = there
 			got := w.do(t, "GET", path, vendorToken, "").want(t, 200).row(t)
+			// No seal vouches for who ended it, so the row does not say.
 			if got.Status != "Uninstalled" || got.Revision != 2 ||
-				got.Audit["uninstalled"].By.ID != strings.Split(token, ":")[1] {
+				got.Audit["uninstalled"].At == "" || got.Audit["uninstalled"].By.ID != "" {
 				t.Errorf("it reads %+v", got)
 			}
 			again := w.install(t, clientToken, stock)

@@ -35,9 +35,10 @@ func outcomeFields(c *Coder, o *Outcome) {
 // idempotency key, and the fingerprint of that request. A later request with the same key is a
 // repetition only if it has the same fingerprint.
 type Answer struct {
-	Content     []byte // manifest, sealed under the data key of the record; nil = not kept
+	// Content is the manifest, sealed under the data key of the record. It is not kept if it was
+	// too large, or if the request changed nothing.
+	Content     []byte
 	Code        []byte // invitation code, sealed like Content; nil = the answer has no code
-	Lifecycle   []byte // encoded Lifecycle
 	Fingerprint []byte // of the request, 32 bytes; it covers the method and the requested ID
 	ID          string // of the installation
 	Generation  int64
@@ -68,14 +69,13 @@ func DecodeAnswer(b []byte) (*Answer, error) { return decodeNew(b, answerFields)
 func answerFields(c *Coder, a *Answer) {
 	Bytes(c, 1, &a.Content)
 	Bytes(c, 2, &a.Code)
-	Bytes(c, 3, &a.Lifecycle)
-	Bytes(c, 4, &a.Fingerprint)
-	String(c, 5, &a.ID)
-	Int(c, 6, &a.Generation)
-	Int(c, 7, &a.Revision)
-	Int(c, 8, &a.Verdict)
-	Int(c, 9, &a.DataKey)
-	Int(c, 10, &a.Epoch)
+	Bytes(c, 3, &a.Fingerprint)
+	String(c, 4, &a.ID)
+	Int(c, 5, &a.Generation)
+	Int(c, 6, &a.Revision)
+	Int(c, 7, &a.Verdict)
+	Int(c, 8, &a.DataKey)
+	Int(c, 9, &a.Epoch)
 	c.Require(len(a.Fingerprint) == sha256.Size && a.ID != "")
 	c.Require(Unchanged <= a.Verdict && a.Verdict <= Removed)
 }

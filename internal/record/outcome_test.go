@@ -17,7 +17,7 @@ func answers() []*Answer {
 	print := bytes.Repeat([]byte{7}, 32)
 	return []*Answer{
 		{
-			Content: []byte("sealed"), Code: []byte("sealed code"), Lifecycle: lifecycleBytes,
+			Content: []byte("sealed"), Code: []byte("sealed code"),
 			Fingerprint: print, ID: "i", Generation: 1, Revision: 2,
 			Verdict: Created, DataKey: 3, Epoch: 4,
 		},

@@ -111,10 +111,6 @@ key: "wrapped"`
 	answerText = `
 content: "sealed"
 code: "sealed code"
-lifecycle {
-  status: "installed"
-  generation: 1
-}
 fingerprint: "` + strings.Repeat(`\007`, 32) + `"
 id: "i"
 generation: 1

@@ -88,6 +88,6 @@ var protoNames = map[string]string{
 	"Outcome": `
 		sealed key_id key`,
 	"Answer": `
-		content code lifecycle lifecycle.status lifecycle.generation fingerprint id
+		content code fingerprint id
 		generation revision verdict data_key epoch`,
 }

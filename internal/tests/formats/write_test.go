@@ -72,6 +72,17 @@ var formatStates = []formatState{
 			return err
 		})
 	}},
+	{name: "uninstalled without a key, then sealed", reach: func(
+		ctx context.Context, s *formatSteps,
+	) error {
+		return s.installThen(ctx, func() error {
+			_, err := s.keyless.Uninstall(ctx, installation.UninstallRequest{ID: s.id})
+			if err == nil {
+				_, err = s.host.Sweep(ctx, installation.SweepRequest{})
+			}
+			return err
+		})
+	}},
 	{name: "purged", reach: func(ctx context.Context, s *formatSteps) error {
 		return s.installThen(ctx, func() error {
 			req := installation.UninstallRequest{ID: s.id, Final: true}

@@ -153,3 +153,16 @@ func TestPeriod(t *testing.T) {
 		fixture.WantErr(t, string(bad), err, installation.ErrInvalid)
 	}
 }
+
+// OutcomeBytes can be as large as a record, and no larger.
+func TestOutcomeBytesHasBounds(t *testing.T) {
+	for n, ok := range map[int]bool{
+		-1: false, 0: true, 1: true, 4 << 20: true, 4<<20 + 1: false,
+	} {
+		opts := &installation.Options{OutcomeBytes: n}
+		_, err := installation.New(memstore.New(), fixture.Ring(t), opts)
+		if (err == nil) != ok {
+			t.Errorf("%d: error %v", n, err)
+		}
+	}
+}

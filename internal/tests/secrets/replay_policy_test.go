@@ -1,7 +1,10 @@
 package secrets
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/go-installation/installation"
@@ -83,5 +86,74 @@ func TestIdempotencyKeysBelongToAUser(t *testing.T) {
 		}
 		_, err := write(user, "0000") // differs from the same user's first request
 		fixture.WantErr(t, user+" with another guess", err, installation.ErrIdempotencyMismatch)
+	}
+}
+
+// Who may see a replay, and the code in it, is judged by the present state and not by the state in
+// the first answer.
+func TestReplayGivesFormerOwnerNoCode(t *testing.T) {
+	for name, owner := range map[string]string{"former": "ACC-other", "still": "ACC-vendor"} {
+		t.Run(name, func(t *testing.T) {
+			now := "ACC-vendor" // who owns the extension
+			w := fixture.NewWorld(t, func(o *installation.Options) {
+				o.Owner = func(context.Context, string, string) (string, error) { return now, nil }
+			})
+			req := installation.InviteRequest{
+				ID: "i", Guard: installation.Guard{IdempotencyKey: "once"}, Message: "Join",
+				Parts: installation.Parts{Extension: fixture.Parts().Extension},
+			}
+			first, err := w.Vendor.Invite(t.Context(), req)
+			if err != nil || first.Code.IsZero() {
+				t.Fatalf("%+v, %v", first, err)
+			}
+			now = owner
+			ext := installation.Extension{ID: "EXT-1", Owner: owner}
+			_, err = w.Host.Upsert(t.Context(), installation.UpsertRequest{
+				ID: "i", Parts: installation.Parts{Extension: installation.Value(ext)},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := w.Vendor.Invite(t.Context(), req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name == "still" {
+				if !again.Code.Equal(first.Code) || again.FirstRevision != first.Revision {
+					t.Errorf("the owner gets %+v", again)
+				}
+			} else if !again.Code.IsZero() || again.Extension.ID != "" || again.Invitation != nil {
+				t.Errorf("who is not the owner any more gets %+v", again)
+			}
+		})
+	}
+}
+
+// A replay hides the configuration if the actor may not see the present one.
+func TestReplayHidesConfigurationAsOfNow(t *testing.T) {
+	w := fixture.NewWorld(t, func(o *installation.Options) {
+		o.Policy = func(
+			a installation.Actor, do installation.Action, i *installation.Installation,
+		) bool {
+			hidden := do == installation.ActionSeeConfiguration && i.Name == "locked"
+			return !hidden && installation.DefaultPolicy(a, do, i)
+		}
+	})
+	req := installation.UpsertRequest{
+		ID: "i", Guard: installation.Guard{IdempotencyKey: "once"}, Parts: fixture.Parts(),
+	}
+	first, err := w.Host.Upsert(t.Context(), req)
+	if err != nil || first.Configuration == nil {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	parts := installation.Parts{Name: installation.Value("locked")}
+	_, err = w.Host.Patch(t.Context(), installation.PatchRequest{ID: "i", Parts: parts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := w.Host.Upsert(t.Context(), req)
+	if err != nil || !again.Replayed || again.Name != first.Name || again.Configuration != nil ||
+		strings.Contains(fmt.Sprint(again.Sealed), "config/") {
+		t.Errorf("%+v, %v", again, err)
 	}
 }
