@@ -164,10 +164,10 @@ var pairs = map[string]struct {
 	"a secret in the name": {`{"name":"https://u:p@h","value":"x"}`, []string{"/name"}},
 	"no value":             {`{"key":"x","name":"token"}`, []string{"/key"}},
 	"no name":              {`{"value":"x","token":"y"}`, []string{"/token"}},
-	"a text too long for a name": {`{"name":"` + strings.Repeat("a ", 125) + `no token","value":"x"}`,
-		nil},
-	"a name of the greatest length": {`{"name":"` + strings.Repeat("a ", 125) + ` token","value":"x"}`,
-		[]string{"/value"}},
+	"a text too long for a name": {
+		`{"name":"` + strings.Repeat("a ", 125) + `no token","value":"x"}`, nil},
+	"a name of the greatest length": {
+		`{"name":"` + strings.Repeat("a ", 125) + ` token","value":"x"}`, []string{"/value"}},
 	"not a value": {`{"name":"token","v-alue":"x","V_a.lue":"y"}`, nil},
 }
 
