@@ -68,20 +68,25 @@
 // name contains the word pin or otp, the rule also applies to numbers. The service splits a name
 // into words at punctuation and case. A name is sensitive if one of these is true:
 //
-//   - It contains one of these words: password, passwd, pwd, pass, passphrase, secret, token,
-//     apikey, credential, privatekey, bearer, jwt, cookie, otp, pin, pat, signature, dsn, hmac,
-//     seed, pem, pfx, p12, keytab, assertion, certificate.
-//   - It contains "connection string" or "session id".
-//   - It contains the word key directly after one of these words: api, private, secret, access,
-//     auth, app, signing, encryption, account, service, master, client, shared, license, consumer,
-//     ssh.
-//   - It has at most two words, and the last word is key.
+//   - It contains one of these words: password, passwd, pwd, pass, passphrase, passcode, secret,
+//     token, apikey, credential, privatekey, bearer, jwt, jwk, cookie, otp, pin, pat, signature,
+//     sig, dsn, hmac, seed, pem, pfx, p12, keytab, assertion, certificate, psk; or a word that ends
+//     in a word such as password or token.
+//   - It contains "connection string", "session id", "auth code" or a pair such as "api key".
+//   - Its last word is key, and the word before does not say what the key looks up, as sort and
+//     primary do.
+//   - It is the name of a string, and its last word is authorization, or auth after other words.
 //
 // A name is not sensitive if its last word is a word such as id, url, name, type, expires or
-// version; session id stays sensitive. Two forms of value are secret under any name: a URL with
-// user information, and a private key in PEM. The rule for names misses names written as one word,
-// such as clientsecret. It also misses authorization headers. Use patch.SetSecret for such values,
-// or mark them in a schema. A value that the schema lists in an enum or const is never a secret.
+// version; session id stays sensitive. Below a sensitive name, a string such as auth_method is not
+// either. In a pair such as {"name": "DB_PASSWORD", "value": ...}, the name is that of the value.
+// An empty string is no secret.
+//
+// These forms are secret under any name: a URL with user information, or of a hook; a private key
+// in PEM; settings, query parameters and headers with a sensitive name, such as "Password=x",
+// "?sig=x" and "Authorization: Bearer x"; JSON text with a secret in it. For what the rule misses,
+// use patch.SetSecret, or mark the place in a schema. A value
+// that the schema lists in an enum or const is never a secret.
 //
 // # Masks
 //

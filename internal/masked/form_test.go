@@ -164,7 +164,11 @@ var pairs = map[string]struct {
 	"a secret in the name": {`{"name":"https://u:p@h","value":"x"}`, []string{"/name"}},
 	"no value":             {`{"key":"x","name":"token"}`, []string{"/key"}},
 	"no name":              {`{"value":"x","token":"y"}`, []string{"/token"}},
-	"not a value":          {`{"name":"token","v-alue":"x","V_a.lue":"y"}`, nil},
+	"a text too long for a name": {
+		`{"name":"` + strings.Repeat("a ", 125) + `no token","value":"x"}`, nil},
+	"a name of the greatest length": {
+		`{"name":"` + strings.Repeat("a ", 125) + ` token","value":"x"}`, []string{"/value"}},
+	"not a value": {`{"name":"token","v-alue":"x","V_a.lue":"y"}`, nil},
 }
 
 // The value of a pair is judged by the name in the pair, and that name stays plain.
