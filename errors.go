@@ -161,3 +161,32 @@ func (e *KeyInUseError) Error() string {
 
 // Is matches [ErrKeyInUse].
 func (e *KeyInUseError) Is(target error) bool { return target == ErrKeyInUse }
+
+// noMove is the error for a transition that the lifecycle does not have.
+func (d *draft) noMove(from, to Status) error {
+	return &ConflictError{Key: d.key, Revision: d.stored.Revision, From: from, To: to}
+}
+
+// mayReinstall rejects an Upsert of an ended installation, if its guard names the generation that
+// ended or the revision of an invitation that has expired since. Invite needs no such check: it
+// never changes a generation that has not ended.
+func (d *draft) mayReinstall(g Guard) error {
+	refused := d.noMove(d.status(), StatusInstalled)
+	switch {
+	case g.Generation != 0:
+		return fmt.Errorf("%w: generation %d in the guard has ended: leave Generation out to "+
+			"install again", refused, g.Generation)
+	case g.Revision != 0 && d.lifecycle.status == StatusInvited:
+		return fmt.Errorf("%w: the invitation at revision %d in the guard has expired: leave "+
+			"Revision out to install", refused, g.Revision)
+	}
+	return nil
+}
+
+// forbidden is the error for a draft that the policy refuses.
+func (s *Service) forbidden(d *draft) error {
+	if d.created && s.actor.Kind == Vendor && s.opts.Owner == nil {
+		return errNoOwner
+	}
+	return ErrForbidden
+}

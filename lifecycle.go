@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/go-installation/installation/event"
@@ -269,22 +268,6 @@ func (s *Service) purge(ctx context.Context, d *draft) error {
 	return nil
 }
 
-// mayReinstall rejects an Upsert of an ended installation, if its guard names the generation that
-// ended or the revision of an invitation that has expired since. Invite needs no such check: it
-// never changes a generation that has not ended.
-func (d *draft) mayReinstall(g Guard) error {
-	refused := d.noMove(d.status(), StatusInstalled)
-	switch {
-	case g.Generation != 0:
-		return fmt.Errorf("%w: generation %d in the guard has ended: leave Generation out to "+
-			"install again", refused, g.Generation)
-	case g.Revision != 0 && d.lifecycle.status == StatusInvited:
-		return fmt.Errorf("%w: the invitation at revision %d in the guard has expired: leave "+
-			"Revision out to install", refused, g.Revision)
-	}
-	return nil
-}
-
 // vouch replaces an end that no seal vouches for by one that begins now. So a draft never seals
 // what was forged, and the grace is not over before it began.
 func (s *Service) vouch(d *draft) {
@@ -317,10 +300,6 @@ func (l lifecycle) withoutNames() lifecycle {
 	return l
 }
 
-// noMove is the error for a transition that the lifecycle does not have.
-func (d *draft) noMove(from, to Status) error {
-	return &ConflictError{Key: d.key, Revision: d.stored.Revision, From: from, To: to}
-}
 
 // Expire ends an unredeemed invitation now. A repeat succeeds and changes nothing. After the time
 // of expiry no call is needed: reads and Accept treat the invitation as expired.

@@ -168,37 +168,6 @@ type PatchRequest struct {
 	MoveSecrets      bool   // as in UpsertRequest
 }
 
-// actions returns the actions that the policy has to allow for writing the parts: do, and
-// ActionConfigure if there is a configuration.
-func (p Parts) actions(do Action) []Action {
-	if p.Configuration.IsZero() {
-		return []Action{do}
-	}
-	return []Action{do, ActionConfigure}
-}
-
-func (req UpsertRequest) actions() []Action {
-	actions := req.Parts.actions(ActionUpsert)
-	if !req.InstalledAt.IsZero() {
-		actions = append(actions, ActionUninstall) // it can end an install
-	}
-	if req.MoveSecrets || req.AllowDestination != "" {
-		actions = append(actions, ActionReveal)
-	}
-	return actions
-}
-
-func (req PatchRequest) actions() []Action {
-	actions := req.Parts.actions(ActionUpsert)
-	if len(req.Operations) > 0 {
-		actions = append(actions, ActionConfigure)
-	}
-	if req.MoveSecrets || req.AllowDestination != "" {
-		actions = append(actions, ActionReveal)
-	}
-	return actions
-}
-
 // Operation is one edit of a configuration. Make operations with package patch.
 type Operation = operation.Operation
 

@@ -259,53 +259,35 @@ func (s *Service) hideConfiguration(inst, judged *Installation) {
 	inst.Sealed = slices.DeleteFunc(inst.Sealed, func(r Ref) bool { return r.Kind() == kindConfig })
 }
 
-// withOwner returns the extension part with the owner to store. The request has no say in who that
-// is: Options.Owner decides, or else the host and the platform. begins means that the write begins
-// an install, so that withOwner asks even if the extension is not given.
-func (s *Service) withOwner(
-	ctx context.Context, d *draft, part Optional[Extension], begins bool,
-) (Optional[Extension], error) {
-	old := d.inst.Extension
-	next, given := part.Get()
-	if part.IsZero() && begins {
-		next, next.Owner = old, ""
-	} else if !given {
-		return part, nil
+// actions returns the actions that the policy has to allow for writing the parts: do, and
+// ActionConfigure if there is a configuration.
+func (p Parts) actions(do Action) []Action {
+	if p.Configuration.IsZero() {
+		return []Action{do}
 	}
-	switch {
-	case next.ID == "", old.ID != "" && old.ID != next.ID:
-		return part, nil // applyParts rejects it
-	case s.opts.Owner != nil:
-	case given && next.Owner != "" && old.Owner == "" && !s.actor.ownsAll():
-		return part, errNoOwner
-	default:
-		return part, nil // checkOwners rejects another owner
-	}
-	owner, err := s.opts.Owner(ctx, d.key.Tenant, next.ID)
-	var l validate.List
-	if l.OptionalID("owner", owner); err != nil || l.Err() != nil {
-		return part, cmp.Or[error](ctx.Err(), errOwnerFailed)
-	}
-	named := next.Owner
-	next.Owner = owner
-	if named == "" || named == owner {
-		return Value(next), nil
-	}
-	// An actor who may not see the result must not learn whether it guessed the owner.
-	result := *d.inst
-	result.Extension = next
-	if !s.can(ActionSee, &result) {
-		return part, ErrForbidden
-	}
-	return part, errOtherOwner
+	return []Action{do, ActionConfigure}
 }
 
-// forbidden is the error for a draft that the policy refuses.
-func (s *Service) forbidden(d *draft) error {
-	if d.created && s.actor.Kind == Vendor && s.opts.Owner == nil {
-		return errNoOwner
+func (req UpsertRequest) actions() []Action {
+	actions := req.Parts.actions(ActionUpsert)
+	if !req.InstalledAt.IsZero() {
+		actions = append(actions, ActionUninstall) // it can end an install
 	}
-	return ErrForbidden
+	if req.MoveSecrets || req.AllowDestination != "" {
+		actions = append(actions, ActionReveal)
+	}
+	return actions
+}
+
+func (req PatchRequest) actions() []Action {
+	actions := req.Parts.actions(ActionUpsert)
+	if len(req.Operations) > 0 {
+		actions = append(actions, ActionConfigure)
+	}
+	if req.MoveSecrets || req.AllowDestination != "" {
+		actions = append(actions, ActionReveal)
+	}
+	return actions
 }
 
 // DefaultClaims allows one live installation of an extension in an account. An installed
