@@ -300,7 +300,6 @@ func (l lifecycle) withoutNames() lifecycle {
 	return l
 }
 
-
 // Expire ends an unredeemed invitation now. A repeat succeeds and changes nothing. After the time
 // of expiry no call is needed: reads and Accept treat the invitation as expired.
 //

@@ -81,6 +81,11 @@ type Credentials struct {
 	Password          *Password
 }
 
+func (c Credentials) isZero() bool {
+	return c.AuthorizationCode == nil && c.APIKey.IsZero() && c.Basic == nil &&
+		c.ClientCredentials == nil && c.Password == nil
+}
+
 // AuthorizationCode has the tokens that the provider issued for an OAuth 2 authorization code.
 type AuthorizationCode struct {
 	AccessToken  installation.Token

@@ -3,6 +3,7 @@ package ampersand
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 
 	"github.com/go-installation/installation"
@@ -140,11 +141,40 @@ func (h *Handler) patchConnection(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.rejectRedirect(conn, update); err != nil {
+		return nil, err
+	}
 	conn, err = h.host.Connections.Update(c.Context(), c.project, conn.ID, update)
 	if err != nil {
 		return nil, rejectedOr(err, "connection")
 	}
 	return &httpapi.Answer{Body: wireConnectionOf(c.project, conn)}, nil
+}
+
+// rejectRedirect rejects an update by a consumer that can send the stored credentials elsewhere: the
+// workspace and the metadata are variables of the provider's addresses. The builder may reveal the
+// credentials anyway.
+func (c *call) rejectRedirect(conn *Connection, u ConnectionUpdate) error {
+	var l validate.List
+	check := func(field string, changed bool) {
+		if changed {
+			l.AddViolation(validate.Violation{
+				Path: "connection." + credentialFields[conn.Scheme], Related: "connection." + field,
+				Rule:   validate.RuleDestination,
+				Detail: "can be sent elsewhere by this update: give them again",
+			})
+		}
+	}
+	if c.builder() || conn.Scheme == SchemeNone || !u.Credentials.isZero() {
+		return nil
+	}
+	check("providerWorkspaceRef", u.WorkspaceRef != nil && *u.WorkspaceRef != conn.WorkspaceRef)
+	check("providerMetadata", u.Metadata != nil && !maps.EqualFunc(u.Metadata, conn.Metadata,
+		func(a, b Metadata) bool { return a.Value == b.Value }))
+	if err := l.Err(); err != nil {
+		return httpapi.ProblemOf(err)
+	}
+	return nil
 }
 
 // deleteConnection deletes a connection that no installation uses.

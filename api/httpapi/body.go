@@ -80,6 +80,7 @@ func Parse(h http.Header, text []byte) (*jsontree.Node, error) {
 		Bytes:   max(1, len(text)),
 		Depth:   jsontree.DefaultDepth + extraDepth,
 		Pointer: jsontree.DefaultPointer + extraPointer,
+		Values:  2 * jsontree.DefaultValues,
 	})
 	if fault, ok := errors.AsType[*jsontree.Error](err); ok {
 		return nil, Invalid(fault.Pointer, validate.Rule(fault.Fault), fault.Error())

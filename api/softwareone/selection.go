@@ -69,6 +69,7 @@ func (s *selection) of(w *wireInstallation) any {
 	// A configuration can be as deep as the default limit, and is nested in the installation.
 	tree, err := jsontree.Parse(b, jsontree.Limits{
 		Bytes: len(b), Depth: 2 * jsontree.DefaultDepth, Pointer: 2 * jsontree.DefaultPointer,
+		Values: len(b),
 	})
 	if err != nil {
 		return w

@@ -48,7 +48,7 @@ func (n *Node) Set(tokens []string, v *Node) (*Node, bool) {
 		if n.kind == Object {
 			added.name = token
 		}
-		return container(n.kind, append(slices.Clip(n.in.kids), added)), true
+		return n.edited(append(slices.Clip(n.in.kids), added), kid{}, added), true
 	}
 	child, ok := n.in.kids[i].node.Set(rest, v)
 	if !ok {
@@ -56,7 +56,7 @@ func (n *Node) Set(tokens []string, v *Node) (*Node, bool) {
 	}
 	kids := slices.Clone(n.in.kids)
 	kids[i].node = child
-	return container(n.kind, kids), true
+	return n.edited(kids, n.in.kids[i], kids[i]), true
 }
 
 // takes reports whether a new child with this token can be added to n.
@@ -78,7 +78,7 @@ func (n *Node) Remove(tokens []string) (*Node, bool) {
 		return nil, false
 	}
 	kids := slices.Delete(slices.Clone(around.in.kids), i, i+1)
-	return n.Set(tokens[:len(tokens)-1], container(around.kind, kids))
+	return n.Set(tokens[:len(tokens)-1], around.edited(kids, around.in.kids[i], kid{}))
 }
 
 // parent returns the value that contains the place named by tokens, and the position of the place
@@ -99,8 +99,9 @@ func (n *Node) Insert(tokens []string, v *Node) (*Node, bool) {
 	if i < 0 || around.kind == Object {
 		return n.Set(tokens, v)
 	}
-	kids := slices.Insert(slices.Clone(around.in.kids), i, kid{node: v})
-	return n.Set(tokens[:len(tokens)-1], container(Array, kids))
+	added := kid{node: v}
+	kids := slices.Insert(slices.Clone(around.in.kids), i, added)
+	return n.Set(tokens[:len(tokens)-1], around.edited(kids, kid{}, added))
 }
 
 // Extend returns the object n with members added last, or n itself if there are no members. The

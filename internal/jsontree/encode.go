@@ -67,6 +67,9 @@ func (n *Node) Check(lim Limits) error {
 	if err := n.check(lim, 0, 0, ""); err != nil {
 		return err
 	}
+	if n.Weight() > lim.Values {
+		return &Error{Fault: TooMany, Offset: -1}
+	}
 	if len(n.Append(nil)) > lim.Bytes {
 		return &Error{Fault: TooLarge, Offset: -1}
 	}

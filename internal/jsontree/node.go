@@ -69,19 +69,31 @@ var (
 )
 
 func scalar(k Kind, text string) *Node {
-	return &Node{kind: k, weight: weigh(text), in: &content{text: text}}
+	return &Node{kind: k, weight: 1 + uint32(len(text)/64), in: &content{text: text}}
 }
 
 func container(k Kind, kids []kid) *Node {
 	n := &Node{kind: k, weight: 1, in: &content{kids: kids}}
 	for _, kid := range kids {
-		n.weight += kid.node.weight + weigh(kid.name)
+		n.weight += kid.weight()
 	}
 	return n
 }
 
-// weigh returns the weight of a text. Short texts cost no more than the visit of their value.
-func weigh(text string) uint32 { return 1 + uint32(len(text)/64) }
+// weight is what the kid adds to the weight of the node around it.
+func (k kid) weight() uint32 {
+	if k.node == nil {
+		return 0
+	}
+	return k.node.weight + uint32(len(k.name)/64)
+}
+
+// edited returns n with other kids. The kid was replaced by the kid is; either can be empty.
+func (n *Node) edited(kids []kid, was, is kid) *Node {
+	return &Node{
+		kind: n.kind, weight: n.weight - was.weight() + is.weight(), in: &content{kids: kids},
+	}
+}
 
 // NewString returns a new string node on every call. It rejects invalid UTF-8, which has no
 // JSON form, with an [*Error].
@@ -116,8 +128,8 @@ func (n *Node) Len() int {
 	return len(n.in.kids)
 }
 
-// Weight is a measure of the work to walk the tree once: a step for each value and each name, and
-// one for every 64 bytes of a text. The weight of nil is 0.
+// Weight is a measure of the work to walk the tree once: the number of values in it, and one more
+// for every 64 bytes of a text or name. The weight of nil is 0.
 func (n *Node) Weight() int {
 	if n == nil {
 		return 0

@@ -20,6 +20,9 @@ type Limits struct {
 	// default [DefaultPointer]. Without this limit, a small document with long names could have
 	// pointers many times its own size.
 	Pointer int
+	// Values is the maximum weight of the tree, see [Node.Weight], by default [DefaultValues]. It
+	// bounds the work that a small text can cause: [0,0,...] has a value for every two bytes.
+	Values int
 }
 
 // Defaults of [Limits].
@@ -27,6 +30,7 @@ const (
 	DefaultBytes   = 256 << 10
 	DefaultDepth   = 64
 	DefaultPointer = 1024
+	DefaultValues  = 20_000
 )
 
 // orDefault returns the limits with defaults in place of zeros.
@@ -34,6 +38,7 @@ func (l Limits) orDefault() Limits {
 	l.Bytes = cmp.Or(l.Bytes, DefaultBytes)
 	l.Depth = cmp.Or(l.Depth, DefaultDepth)
 	l.Pointer = cmp.Or(l.Pointer, DefaultPointer)
+	l.Values = cmp.Or(l.Values, DefaultValues)
 	return l
 }
 
@@ -48,6 +53,7 @@ const (
 	TooLarge     Fault = "too-large"     // more than Limits.Bytes
 	TooDeep      Fault = "too-deep"      // more than Limits.Depth
 	TooLong      Fault = "too-long"      // a pointer of more than Limits.Pointer
+	TooMany      Fault = "too-many"      // more values than Limits.Values
 )
 
 // Error is the error of [Parse], [Node.Check] and [NewString].
@@ -65,6 +71,7 @@ var details = map[Fault]string{
 	TooLarge:     "too large",
 	TooDeep:      "nested too deep",
 	TooLong:      "member names too long for a pointer",
+	TooMany:      "too many values",
 }
 
 // Error returns the fault and its offset. It quotes no text and no names of the input.
@@ -92,6 +99,9 @@ func Parse(b []byte, lim Limits) (*Node, error) {
 	}
 	if p.next(); p.at < len(p.in) {
 		return nil, p.fail(Syntax)
+	}
+	if n.Weight() > p.lim.Values {
+		return nil, &Error{Fault: TooMany, Offset: -1}
 	}
 	return n, nil
 }

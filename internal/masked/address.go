@@ -70,38 +70,27 @@ func classes(lists map[class]string) map[string]class {
 	return found
 }
 
-// classOf returns the classes of a name: those for the values there and below, and those for the
-// values directly there. The latter include label if the last word has it.
-func classOf(name string) (below, own class) {
-	if len(name) > maxWords {
-		return label, label
-	}
-	usual := splitName(name, capital)
-	for _, words := range append(otherReadings(name, usual), usual) {
-		for i, word := range words {
-			says := find(addressWords, word)
-			for c, endings := range wordEndings {
-				for _, end := range endings {
-					if strings.HasSuffix(strings.TrimRight(word, "s0123456789"), end) {
-						says |= c
-					}
-				}
+// classOf returns the classes of the words of a name: those for the values there and below, and those
+// for the values directly there. The latter include label if the last word has it.
+func classOf(words []string) (below, own class) {
+	for i, word := range words {
+		says := find(addressWords, word)
+		for c, endings := range wordEndings {
+			if endsIn(strings.TrimRight(word, "s0123456789"), endings) {
+				says |= c
 			}
-			below |= says
-			if i == len(words)-1 {
-				own |= says&label | find(lastWords, word)
-			}
-			if i == len(words)-1 && i > 0 {
-				own |= lastPairs[words[i-1]+" "+word]
-			}
+		}
+		below |= says
+		if i < len(words)-1 {
+			continue
+		}
+		own = says&label | find(lastWords, word)
+		if i > 0 {
+			own |= lastPairs[words[i-1]+" "+word]
 		}
 	}
 	return below, own
 }
-
-// maxWords is the length of the longest name whose words are read. A longer one counts whatever its
-// words.
-const maxWords = 256
 
 // find returns the classes of a word: as it is, without a number, and in the singular.
 func find(words map[string]class, word string) class {
@@ -136,11 +125,10 @@ func textCounts(text string, s spot, below, own class) bool {
 		return false
 	case below&guarded != 0:
 		return true
-	case s.place != nil && s.place.Fixed(text), own&mailbox != 0 && isMailbox(text),
-		isForm(text):
+	case s.place != nil && s.place.Fixed(text), own&mailbox != 0 && isMailbox(text):
 		return false
 	case below&label != 0, s.place != nil && s.place.Address(), !isHarmless(text):
-		return true
+		return !isForm(text)
 	}
 	return below&number != 0 && isNumber(text)
 }

@@ -119,7 +119,7 @@ func (d *draft) insideSecret(tokens []string) bool {
 		if d.isSecret(n) {
 			return true
 		}
-		d.spend(1 + n.Len()/2)
+		d.spend(1 + n.Len())
 		n = n.Child(token)
 	}
 	return false
@@ -222,7 +222,10 @@ func (d *draft) mergePatch(patch, old *jsontree.Node, s spot, unsure bool) *json
 		old = jsontree.NewObject()
 	}
 	d.spend(patch.Len() + old.Len())
-	given, have := patch.Lookup(), old.Lookup()
+	given, have := patch.Lookup(), old.Child
+	if patch.Len() > 8 { // a map of a large object costs more than a few searches
+		have = old.Lookup()
+	}
 	merged := old.Rewrite(func(name string, child *jsontree.Node) *jsontree.Node {
 		v := given(name)
 		switch {

@@ -37,8 +37,8 @@ type comparison struct {
 	*draft
 	found []redirect
 	moved map[*jsontree.Node]bool // secrets that moved
-	names map[string]naming       // what each name says, because names repeat
 	said  bool                    // a violation shows the schema that opens the place
+	all   string                  // the first place that redirects all secrets; then c is done
 }
 
 // naming is what the names on the path to a value say about it.
@@ -55,13 +55,9 @@ type naming struct {
 // secret. filled is the document with the defaults of the schema. A default redirects if it
 // replaces a removed value; the writer did not choose the others.
 func (d *draft) guard(filled *jsontree.Node, r *Result) {
-	c := comparison{
-		draft: d, moved: make(map[*jsontree.Node]bool), names: make(map[string]naming),
-	}
+	c := comparison{draft: d, moved: make(map[*jsontree.Node]bool)}
 	c.compare(d.before, d.doc, filled, d.root, naming{})
-	if i := slices.IndexFunc(c.found, func(to redirect) bool { return !to.said }); i >= 0 {
-		r.Redirects = c.found[i].at
-	}
+	r.Redirects = c.all
 	if len(d.stored) == 0 || len(c.found)+len(c.moved) == 0 {
 		return
 	}
@@ -139,7 +135,7 @@ func (c *comparison) compare(a, b, f *jsontree.Node, s spot, k naming) {
 	c.spend(1)
 	kind := cmp.Or(b, a)
 	switch {
-	case a == b:
+	case a == b, c.all != "":
 	case c.isSecret(a) || c.isSecret(b):
 		c.secret(a, b, s, k)
 	case a != nil && b != nil && a.Kind() != b.Kind():
@@ -160,7 +156,7 @@ func (c *comparison) compare(a, b, f *jsontree.Node, s spot, k naming) {
 
 func (c *comparison) members(a, b, f *jsontree.Node, s spot, k naming) {
 	inA, inB, inF := a.Lookup(), b.Lookup(), f.Lookup()
-	was, now := pairOf(a), pairOf(b)
+	was, now := c.names.pair(a), c.names.pair(b)
 	for name, child := range b.Children() {
 		if was == now && c.same(inA(name), child) {
 			continue
@@ -342,6 +338,9 @@ func (k naming) unknownCounts() bool {
 func (c *comparison) note(s spot, k naming) {
 	exposes, said := s.exposes()
 	at := cmp.Or(k.sealed, s.at.pointer())
+	if !said {
+		c.all = at
+	}
 	if n := len(c.found); n == 0 || c.found[n-1].at != at {
 		c.found = append(c.found, redirect{at, exposes, said, k.gone})
 	}
@@ -349,39 +348,16 @@ func (c *comparison) note(s spot, k naming) {
 
 // into returns the naming of a member. A value in a pair has the name of the pair.
 func (c *comparison) into(k naming, name string, p pair) naming {
-	says := c.says(name)
+	says := c.names.of(name)
 	if p.value == name && p.name != "" {
-		named := c.says(p.name)
-		says = naming{
-			below: says.below | named.below, own: named.own, secret: says.secret || named.secret,
-		}
+		named := c.names.of(p.name)
+		says.below, says.own = says.below|named.below, named.own
+		says.degree = max(says.degree, named.degree)
 	}
-	says.below |= k.below
-	says.inside, says.sealed, says.gone = k.inside || k.secret, k.sealed, k.gone
-	return says
-}
-
-func (c *comparison) says(name string) naming {
-	says, known := c.names[name]
-	if !known {
-		c.spend(len(name))
-		says.below, says.own = classOf(name)
-		says.secret = sensitiveName(name) > plain
-		c.names[name] = says
+	return naming{
+		below: says.below | k.below, own: says.own, secret: says.degree > plain,
+		inside: k.inside || k.secret, gone: k.gone, sealed: k.sealed,
 	}
-	return says
-}
-
-// pair is a pair such as {"name": "API_HOST", "value": ...}: its name, and the member that holds
-// the value. It is zero for other objects.
-type pair struct{ name, value string }
-
-func pairOf(n *jsontree.Node) pair {
-	if n == nil {
-		return pair{}
-	}
-	name, value, _ := pairName(n)
-	return pair{name, value}
 }
 
 // exposes returns the places of the secrets that go to the value here, as the schema declares them.

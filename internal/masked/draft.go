@@ -25,7 +25,8 @@ type draft struct {
 	stored  map[*jsontree.Node]bool // the secrets before the write
 	literal map[*jsontree.Node]bool // the strings "***" before the write that are no masks
 	holds   map[*jsontree.Node]bool // see hasSecret
-	root    spot                    // of the whole document
+	names   *names
+	root    spot // of the whole document
 	broken  validate.List
 }
 
@@ -43,10 +44,16 @@ func newDraft(w Write, m *meter) *draft {
 		secrets: make(map[*jsontree.Node]secret, len(w.Stored.Sealed)),
 		literal: make(map[*jsontree.Node]bool),
 		holds:   make(map[*jsontree.Node]bool),
+		names:   &names{make(map[string]saying)},
 	}
 	d.root.at = newTrail()
-	if r, ok := w.Rule.(SchemaRule); ok {
-		d.schema, d.root.place = r.Schema, r.Schema.Root()
+	switch r := w.Rule.(type) {
+	case NameRule:
+		r.names = d.names
+		d.Rule = r
+	case SchemaRule:
+		r.names = d.names
+		d.Rule, d.schema, d.root.place = r, r.Schema, r.Schema.Root()
 	}
 	all := newWalk(m, w.Stored.Sealed)
 	d.doc = all.transform(w.Stored.Doc, func(w walk, n *jsontree.Node) (*jsontree.Node, bool) {
@@ -81,7 +88,7 @@ func (w Write) run(ctx context.Context, edit func(d *draft) (ok bool)) (Result, 
 			return Result{}, ErrStored
 		}
 		if !edit(d) {
-			return Result{}, d.violations()
+			return Result{Steps: MaxSteps - m.left}, d.violations()
 		}
 		r, err := d.result()
 		r.Steps = MaxSteps - m.left

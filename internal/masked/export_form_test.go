@@ -1,7 +1,7 @@
 package masked
 
 // SecretName reports whether a member name has the form of a secret.
-func SecretName(name string) bool { return secretName(name) }
+func SecretName(name string) bool { return readName(name).isSecret }
 
 // CountRead returns how many bytes of texts and names the rules read while f runs.
 func CountRead(f func()) int {

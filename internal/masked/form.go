@@ -26,9 +26,6 @@ const maxNested = 3
 // levels.
 func sensitiveText(s string) bool { return isSecretForm(s, maxNested) }
 
-// secretName reports whether a member name has the form of a secret. A name cannot be masked.
-func secretName(name string) bool { return sensitiveText(name) }
-
 func isSecretForm(s string, nested int) bool {
 	count(len(s))
 	if hasUserinfo(s) || hasPrivateKey(s) || isHook(s) || isAuthorization(s) {
@@ -131,8 +128,8 @@ func isSecretSetting(text string, inQuery bool) bool {
 	if len(words) == 1 && strings.EqualFold(last, "key") {
 		return inQuery
 	}
-	return sensitiveName(last) > plain ||
-		1 < len(words) && len(words) <= 3 && sensitiveName(strings.Join(words, " ")) > plain
+	return readName(last).degree > plain ||
+		1 < len(words) && len(words) <= 3 && readName(strings.Join(words, " ")).degree > plain
 }
 
 func hasValue(s string) bool {
@@ -153,7 +150,7 @@ func isSecretHeader(text, value string) bool {
 	if len(words) == 0 || len(name) > maxName || strings.ContainsAny(name, blanks) {
 		return false
 	}
-	switch found, text := sensitiveName(name), strings.TrimRight(text, blanks); {
+	switch found, text := readName(name).degree, strings.TrimRight(text, blanks); {
 	case found == plain:
 		return false
 	case strings.HasSuffix(text, `"`), strings.HasSuffix(text, `'`):

@@ -10,7 +10,7 @@ import (
 // MaxSteps is how much work one write of a document may cause. A step is a visit of one value, or
 // the reading of 64 bytes of text. A document at its limits of size needs less; only many edits of
 // a large document need more.
-const MaxSteps = 4_000_000
+const MaxSteps = 1_000_000
 
 // pollSteps is how many steps pass between two looks at the context.
 const pollSteps = 1000

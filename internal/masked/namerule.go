@@ -19,19 +19,19 @@ import (
 //
 // An empty string is never sensitive.
 //
-// NameRule splits a name into words and looks the words up in lists, see sensitiveName. A name
+// NameRule splits a name into words and looks the words up in lists, see sensitiveWords. A name
 // without separators in one letter case, such as clientsecret, is a single word. The zero value is
 // ready to use.
-type NameRule struct{}
+type NameRule struct{ names *names }
 
 // ID returns "name/2".
 func (NameRule) ID() string { return "name/2" }
 
 // Sensitive returns the pointers of the sensitive strings and numbers.
-func (NameRule) Sensitive(doc *jsontree.Node) []string {
-	var found []string
-	collect(doc, newTrail(), plain, &found)
-	return found
+func (r NameRule) Sensitive(doc *jsontree.Node) []string {
+	f := finder{names: r.names, nested: maxNested}
+	f.walk(doc, newTrail(), plain)
+	return f.found
 }
 
 // degree is which values a name makes sensitive, directly at the name and below.
@@ -52,15 +52,9 @@ func (d degree) of(child *jsontree.Node) degree {
 	return d
 }
 
-// collect appends the pointers of the sensitive values at and below n to found.
-func collect(n *jsontree.Node, at trail, covered degree, found *[]string) {
-	f := finder{nested: maxNested, found: *found}
-	f.walk(n, at, covered)
-	*found = f.found
-}
-
 // finder collects the pointers of sensitive values.
 type finder struct {
+	names  *names
 	nested int // see maxNested
 	found  []string
 }
@@ -76,49 +70,41 @@ func (f *finder) walk(n *jsontree.Node, at trail, covered degree) {
 	if isSensitive {
 		f.found = append(f.found, at.pointer())
 	}
-	degreeOf := judge(n, covered, true)
+	degreeOf := f.judge(n, covered, true)
 	for token, child := range n.Children() {
 		f.walk(child, at.child(token), degreeOf(token, child))
 	}
 }
 
 // judge returns a function that returns the degree of each child of n, where covered is that of n
-// itself. Both rules judge members with it. Names of members count only if names is set.
-func judge(
-	n *jsontree.Node, covered degree, names bool,
+// itself. Both rules judge members with it. Names of members count only if they are judged.
+func (f *finder) judge(
+	n *jsontree.Node, covered degree, judged bool,
 ) func(name string, child *jsontree.Node) degree {
-	if n.Kind() != jsontree.Object || !names {
+	if n.Kind() != jsontree.Object || !judged {
 		return func(_ string, child *jsontree.Node) degree { return covered.of(child) }
 	}
-	pair, _, isPair := pairName(n)
-	inPair := sensitiveName(pair)
+	pair := f.names.pair(n)
+	inPair := f.names.of(pair.name).degree
 	return func(name string, child *jsontree.Node) degree {
-		own, role := sensitiveName(name), noRole
-		if isPair {
-			role = pairRole(name)
+		says := f.names.of(name)
+		own, role := says.degree, noRole
+		if pair.name != "" {
+			role = says.role
 		}
 		switch {
 		case role == valueRole:
 			own = max(own, inPair)
 		case role == nameRole && child.Kind() == jsontree.String:
 			own = plain // the text is the name of a secret
-		case own == plain && covered > plain && !child.IsContainer() && describes(name):
+		case own == plain && covered > plain && !child.IsContainer() && says.describes:
 			return plain
 		}
 		return max(covered, own.of(child))
 	}
 }
 
-// sensitiveName returns which values the words of a member name make sensitive.
-func sensitiveName(name string) degree {
-	usual := splitName(name, capital)
-	found := sensitiveWords(usual)
-	for _, words := range otherReadings(name, usual) {
-		found = max(found, sensitiveWords(words))
-	}
-	return found
-}
-
+// sensitiveWords returns which values the words of a member name make sensitive.
 func sensitiveWords(words []string) degree {
 	if len(words) == 0 {
 		return plain
@@ -150,13 +136,6 @@ func sensitiveWords(words []string) degree {
 		before = w
 	}
 	return found
-}
-
-// describes reports whether a name only tells something about the secrets around it. Names of
-// accounts and places are not among them: beside a secret, they are kept with it.
-func describes(name string) bool {
-	words := splitName(name, capital)
-	return len(words) > 0 && meaningOf(words[len(words)-1])&ofLabel != 0
 }
 
 // meaning is what a word means in a name.

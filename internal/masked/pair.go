@@ -22,19 +22,8 @@ const (
 	valueRole
 )
 
-// maxPairMember is the maximum length in bytes of a member name with a role in a pair, and maxName
-// that of the name in a pair or setting. A longer text is no name.
-const (
-	maxPairMember = 32
-	maxName       = 256
-)
-
-// pairRole returns what a member name means in a pair.
-func pairRole(member string) role {
-	if len(member) > maxPairMember {
-		return noRole
-	}
-	words := splitName(member, capital)
+// pairRole returns what the words of a member name mean in a pair.
+func pairRole(words []string) role {
 	if len(words) == 2 && pairNouns[words[0]] {
 		words = words[1:]
 	}
@@ -49,29 +38,35 @@ func pairRole(member string) role {
 	return noRole
 }
 
-// pairName returns the name in an object such as {"name": "DB_PASSWORD", "value": "..."}, and the
-// name of the first member with the value. If several members can be the name, it returns the first
+// pair is the name in an object such as {"name": "DB_PASSWORD", "value": "..."}, and the name of the
+// first member with the value. It is zero for other objects.
+type pair struct{ name, value string }
+
+// pair returns the pair that an object is. If several members can be the name, it takes the first
 // one that names a secret, or else all of them.
-func pairName(object *jsontree.Node) (name, value string, ok bool) {
-	if object.Kind() != jsontree.Object || object.Len() < 2 {
-		return "", "", false
+func (m *names) pair(object *jsontree.Node) pair {
+	if object == nil || object.Kind() != jsontree.Object || object.Len() < 2 {
+		return pair{}
 	}
-	var names []string
+	var p pair
+	var found []string
 	for member, child := range object.Children() {
-		switch role := pairRole(member); {
-		case role == valueRole && value == "":
-			value = member
+		switch role := m.of(member).role; {
+		case role == valueRole && p.value == "":
+			p.value = member
 		case role == nameRole && child.Kind() == jsontree.String && len(child.Text()) <= maxName:
-			names = append(names, child.Text())
+			found = append(found, child.Text())
 		}
 	}
-	if value == "" || len(names) == 0 {
-		return "", "", false
+	if p.value == "" || len(found) == 0 {
+		return pair{}
 	}
-	for _, name := range names {
-		if sensitiveName(name) > plain {
-			return name, value, true
+	p.name = strings.Join(found, " ")
+	for _, name := range found {
+		if m.of(name).degree > plain {
+			p.name = name
+			break
 		}
 	}
-	return strings.Join(names, " "), value, true
+	return p
 }

@@ -14,6 +14,7 @@ import (
 // and collects what changed. It returns all violations, sorted by path.
 func (d *draft) result() (Result, error) {
 	d.dropNulls()
+	d.rejectNames()
 	d.cover(d.mayBeSealed)
 	d.rejectLiterals()
 	r := Result{Changed: d.changed()}
@@ -46,6 +47,38 @@ func (d *draft) result() (Result, error) {
 		return Result{}, err
 	}
 	return r, nil
+}
+
+// rejectNames adds a violation for each object with a new member name that has the form of a secret,
+// such as a URL with a password. A name cannot be masked.
+func (d *draft) rejectNames() {
+	var had map[string]bool // names in the old document
+	newWalk(d.meter, nil).transform(d.doc, func(w walk, n *jsontree.Node) (*jsontree.Node, bool) {
+		if n.Kind() != jsontree.Object {
+			return nil, false
+		}
+		for name := range n.Children() {
+			if !d.names.of(name).isSecret {
+				continue
+			}
+			if had == nil {
+				had = make(map[string]bool)
+				addNames(had, d.before)
+			}
+			if !had[name] {
+				d.violation(w.at.pointer(), validate.RuleFormat, "a member name looks like a secret, "+
+					"and names cannot be masked: put the secret into a value")
+			}
+		}
+		return nil, false
+	})
+}
+
+func addNames(set map[string]bool, n *jsontree.Node) {
+	for token, child := range n.Children() {
+		set[token] = true
+		addNames(set, child)
+	}
 }
 
 // defaults returns the document with the defaults of the schema. The writer did not choose the

@@ -26,6 +26,7 @@ import (
 type SchemaRule struct {
 	Name   string // of schema and revision
 	Schema *schema.Schema
+	names  *names
 }
 
 // ID returns "schema/2:" and the name.
@@ -33,15 +34,15 @@ func (r SchemaRule) ID() string { return "schema/2:" + r.Name }
 
 // Sensitive returns the pointers of the values that are sensitive.
 func (r SchemaRule) Sensitive(doc *jsontree.Node) []string {
-	var found []string
-	collectDeclared(doc, spot{newTrail(), r.Schema.Root()}, plain, &found)
-	return found
+	f := finder{names: r.names, nested: maxNested}
+	f.declared(doc, spot{newTrail(), r.Schema.Root()}, plain)
+	return f.found
 }
 
-// collectDeclared appends the sensitive values at and below n. It reports whether the schema says
-// that a value at or below n is no secret, because then nothing around it is sealed as a whole.
-func collectDeclared(n *jsontree.Node, s spot, covered degree, found *[]string) (open bool) {
-	before, verdict := len(*found), s.place.Verdict()
+// declared appends the sensitive values at and below n. It reports whether the schema says that a
+// value at or below n is no secret, because then nothing around it is sealed as a whole.
+func (f *finder) declared(n *jsontree.Node, s spot, covered degree) (open bool) {
+	before, verdict := len(f.found), s.place.Verdict()
 	open = verdict == schema.Open
 	if n.IsString("") {
 		return open
@@ -49,22 +50,22 @@ func collectDeclared(n *jsontree.Node, s spot, covered degree, found *[]string) 
 	marked := verdict == schema.Secret && n.Kind() != jsontree.Null &&
 		(!n.IsContainer() || len(s.at) > 0)
 	if verdict == schema.Unsaid && !n.IsContainer() {
-		collect(n, s.at, covered, found)
+		f.walk(n, s.at, covered)
 	}
-	if (marked || covered > plain || len(*found) > before) && s.place.Lists(n) {
-		*found = (*found)[:before]
+	if (marked || covered > plain || len(f.found) > before) && s.place.Lists(n) {
+		f.found = f.found[:before]
 		return true
 	}
-	degreeOf := judge(n, covered, !s.place.AnyNames())
+	degreeOf := f.judge(n, covered, !s.place.AnyNames())
 	inside := false
 	for token, child := range n.Children() {
-		inside = collectDeclared(child, s.child(n, token), degreeOf(token, child), found) || inside
+		inside = f.declared(child, s.child(n, token), degreeOf(token, child)) || inside
 	}
 	switch {
 	case inside:
 		return true
 	case marked:
-		*found = append((*found)[:before], s.at.pointer())
+		f.found = append(f.found[:before], s.at.pointer())
 	}
 	return open
 }

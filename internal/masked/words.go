@@ -14,6 +14,56 @@ func wordSet(s string) map[string]bool {
 	return set
 }
 
+// maxName is the length in bytes of the longest name that is read. A longer one counts as that of a
+// secret, and of an address.
+const maxName = 256
+
+// saying is what the words of a name say.
+type saying struct {
+	isSecret  bool   // the name itself has the form of a secret
+	degree    degree // which values are sensitive
+	describes bool   // the value only tells something about the secrets around it
+	role      role   // in a pair
+	below     class  // of the values there and below
+	own       class  // of the values directly there
+}
+
+// names remembers what names say, because names repeat, and each is asked a few times in a write.
+// nil remembers nothing.
+type names struct{ known map[string]saying }
+
+func (m *names) of(name string) saying {
+	if m != nil {
+		if says, ok := m.known[name]; ok {
+			return says
+		}
+	}
+	says := readName(name)
+	if m != nil {
+		m.known[name] = says
+	}
+	return says
+}
+
+func readName(name string) saying {
+	says := saying{isSecret: sensitiveText(name)}
+	if len(name) > maxName {
+		says.degree, says.below, says.own = strong, label, label
+		return says
+	}
+	usual := splitName(name, capital)
+	says.role = pairRole(usual)
+	if n := len(usual); n > 0 {
+		says.describes = meaningOf(usual[n-1])&ofLabel != 0
+	}
+	for _, words := range append(otherReadings(name, usual), usual) {
+		says.degree = max(says.degree, sensitiveWords(words))
+		below, own := classOf(words)
+		says.below, says.own = says.below|below, says.own|own
+	}
+	return says
+}
+
 // reading is how a name is split into words where small letters follow a run of capitals.
 type reading int
 
