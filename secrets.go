@@ -7,6 +7,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/jsontree"
@@ -91,6 +92,9 @@ func (s *Service) writeDocument(
 	if errors.Is(err, masked.ErrStored) {
 		err = ErrSealed // the stored document contradicts its secrets: no fault of the request
 	}
+	if kind != kindConfig {
+		d.noteRedirect(path, r)
+	}
 	if err != nil {
 		return w, complexity(sch, path, err)
 	}
@@ -104,9 +108,6 @@ func (s *Service) writeDocument(
 		return w, err
 	}
 	d.redirected = d.redirected || r.Allowed
-	if kind != kindConfig {
-		d.noteRedirect(path, r)
-	}
 	return w, nil
 }
 
@@ -354,7 +355,7 @@ func (d *draft) recordRedirect() {
 }
 
 // keptSecrets returns the paths of the secrets of the connection that this write leaves as they
-// were.
+// were. Those in the metadata are already compared with the metadata.
 func (d *draft) keptSecrets() []string {
 	if d.before.body == nil {
 		return nil
@@ -367,7 +368,7 @@ func (d *draft) keptSecrets() []string {
 		case !ok || !bytes.Equal(v.Sealed, now.sealed):
 		case ref.Kind() == kindCredential:
 			credentials = append(credentials, "connection"+ref.Pointer())
-		case ref.Kind() == kindConnection:
+		case ref.Kind() == kindConnection && !strings.HasPrefix(d.redirect, metadataPath):
 			metadata = append(metadata, metadataPath+ref.Pointer())
 		}
 	}

@@ -81,7 +81,8 @@ type Result struct {
 
 	// Redirects is the pointer of a change that can send secrets elsewhere, see destination.go; "" =
 	// there is none. Use it to check secrets outside of the document. The secrets in the document are
-	// already checked. If Write.AllowDestination let such a change pass, Allowed is set.
+	// already checked. If Write.AllowDestination let such a change pass, Allowed is set. A rejected
+	// write has Redirects too.
 	Redirects string
 	Allowed   bool
 

@@ -44,7 +44,7 @@ func (d *draft) result() (Result, error) {
 	})
 	d.limits(hidden, len(r.Keep)+len(r.Seal))
 	if err := d.violations(); err != nil {
-		return Result{}, err
+		return Result{Redirects: r.Redirects}, err
 	}
 	return r, nil
 }
