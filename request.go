@@ -133,7 +133,7 @@ type UpsertRequest struct {
 
 	// AllowDestination says why this write may send stored secrets elsewhere. A write that changes
 	// an address, or what may be a part of one, must otherwise give again the secrets that it
-	// leaves. It needs the right to reveal. If it was needed, an event records it. "" = not allowed.
+	// leaves. It needs the right to reveal. If it was needed, an event has it as reason. "" = no.
 	AllowDestination string
 
 	// InstalledAt says that this is a new install, made at this time: the time of the platform's

@@ -341,8 +341,8 @@ func (d *draft) sealCredentials(l *validate.List, given *Connection) error {
 				d.addChanged(string(ref))
 			}
 		case masked.LooksMasked(c.value.RevealString()):
-			l.Add(path, validate.RuleMaskWithoutStoredValue, "looks like the mask of another program: "+
-				"give the secret itself, or a masked Secret to keep the stored one")
+			l.Add(path, validate.RuleMaskWithoutStoredValue, "looks like the mask of another "+
+				"program: give the secret itself, or a masked Secret to keep the stored one")
 		case checkSecret(l, path, *c.value):
 			text := jsonString(*c.value)
 			if err := d.seal(ref, text); err != nil {

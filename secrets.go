@@ -308,8 +308,8 @@ func parseValue(l *validate.List, o Operation) (*jsontree.Node, error) {
 	return nil, nil
 }
 
-// noteRedirect remembers the first change of metadata or unnamed fields that can send the secrets of
-// the connection elsewhere.
+// noteRedirect remembers the first change of metadata or unnamed fields that can send the secrets
+// of the connection elsewhere.
 func (d *draft) noteRedirect(path string, r masked.Result) {
 	if r.Redirects != "" {
 		d.redirect = cmp.Or(d.redirect, path+r.Redirects)
@@ -341,7 +341,8 @@ func (d *draft) checkDestinations(l *validate.List) {
 		if d.allowed == "" {
 			l.AddViolation(validate.Violation{
 				Path: path, Related: d.redirect, Rule: validate.RuleDestination,
-				Detail: "can be sent elsewhere by this write: give it again, or set AllowDestination",
+				Detail: "can be sent elsewhere by this write: give it again, or set " +
+					"AllowDestination",
 			})
 		}
 	}

@@ -17,7 +17,7 @@ const (
 	Uninstalled Type = "uninstalled" // Uninstall
 	Purged      Type = "purged"      // Uninstall or Sweep: the secrets and their key are gone
 	Deleted     Type = "deleted"     // Delete
-	Redirected  Type = "redirected"  // Upsert or Patch with AllowDestination: secrets may go elsewhere
+	Redirected  Type = "redirected"  // Upsert or Patch with AllowDestination
 	Revealed    Type = "revealed"    // Reveal; recorded before the caller gets the value
 	Rekeyed     Type = "rekeyed"     // Rekey: there is a new data key, and nothing else changed
 )

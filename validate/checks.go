@@ -28,7 +28,7 @@ const (
 	MaxDocument = jsontree.DefaultBytes   // bytes of a document, 256 KiB
 	MaxDepth    = jsontree.DefaultDepth   // nested arrays and objects, 64
 	MaxPointer  = jsontree.DefaultPointer // bytes of the JSON Pointer to a value, 1024
-	MaxValues   = jsontree.DefaultValues  // values of a document; 64 bytes of text count as one more
+	MaxValues   = jsontree.DefaultValues  // values of a document; 64 bytes of text are one more
 	MaxSecrets  = 1000                    // sealed values in one document
 	MaxEdits    = 256                     // edits in one patch of a document
 )

@@ -151,9 +151,9 @@ func (h *Handler) patchConnection(c *call) (*httpapi.Answer, error) {
 	return &httpapi.Answer{Body: wireConnectionOf(c.project, conn)}, nil
 }
 
-// rejectRedirect rejects an update by a consumer that can send the stored credentials elsewhere: the
-// workspace and the metadata are variables of the provider's addresses. The builder may reveal the
-// credentials anyway.
+// rejectRedirect rejects an update by a consumer that can send the stored credentials elsewhere.
+// The workspace and the metadata are variables of the provider's addresses. The builder may reveal
+// the credentials anyway.
 func (c *call) rejectRedirect(conn *Connection, u ConnectionUpdate) error {
 	var l validate.List
 	check := func(field string, changed bool) {

@@ -70,8 +70,8 @@ func classes(lists map[class]string) map[string]class {
 	return found
 }
 
-// classOf returns the classes of the words of a name: those for the values there and below, and those
-// for the values directly there. The latter include label if the last word has it.
+// classOf returns the classes of the words of a name: those for the values there and below, and
+// those for the values directly there. The latter include label if the last word has it.
 func classOf(words []string) (below, own class) {
 	for i, word := range words {
 		says := find(addressWords, word)
@@ -142,8 +142,8 @@ func isMailbox(text string) bool {
 	return ok && user != "" && domain != "" && !strings.ContainsFunc(user+domain, other)
 }
 
-// isAddress reports whether a secret, which may be nil, is itself an address: by the last word of its
-// name, or because it is a URL or a list of settings such as Server=db.example;Password=x.
+// isAddress reports whether a secret, which may be nil, is itself an address: by the last word of
+// its name, or because it is a URL or a list of settings such as Server=db.example;Password=x.
 func isAddress(n *jsontree.Node, own class) bool {
 	return n != nil && n.Kind() == jsontree.String &&
 		(own&label != 0 || strings.Contains(n.Text(), "://") || isSettings(n.Text()))
@@ -243,8 +243,8 @@ func betweenWords(r rune) bool {
 }
 
 // isHost reports whether a word names a host by itself: this machine, or numbers that programs read
-// as an IPv4 address, such as 2130706433 or 127.1. Smaller numbers are in 0.0.0.0/8, where only zero
-// reaches a host. Larger ones are no addresses.
+// as an IPv4 address, such as 2130706433 or 127.1. Smaller numbers are in 0.0.0.0/8, where only
+// zero reaches a host. Larger ones are no addresses.
 func isHost(word string) bool {
 	numbers := 0
 	for part := range strings.SplitSeq(word, ".") {

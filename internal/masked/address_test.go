@@ -19,12 +19,15 @@ var harmless = []string{
 // harmful are texts that send a request elsewhere in some program, most of them inside a template
 // such as https://api.{x}.example.
 var harmful = []string{
-	"evil.example", "evil.example/#", "#", "#a", "com /", "com/", "com?", "com#", `com\`, "evil:9092", "a@b", "a=b", "$x",
+	"evil.example", "evil.example/#", "#", "#a", "com /", "com/", "com?", "com#", `com\`,
+	"evil:9092",
+	"a@b", "a=b", "$x",
 	"{x}", "`x`", "a;b", "a|b", "a<b", "a~", "^a", `"a"`, "[a]", "a\nb", "a\tb",
 	"127.1", "1.1", "2130706433", "0x7f.1", "0x7F000001", "017700000001", "0", "00", "0x0", "x 0 y",
 	"203.28929", "203.0.113.1", "::1", "localhost", "LOCALHOST", "localhost.", "a localhost",
 	"local\u034fhost", "loc\u200dalhost", "evil。example", "evil｡example", "evil․example",
-	"ｅｖｉｌ．ｃｏｍ", "０ｘ７ｆ０００００１", "evil℀", "evil\u00ad.example", "a.b", ".a", "a,b", "a/b", "//a", "/a", "4/5",
+	"ｅｖｉｌ．ｃｏｍ", "０ｘ７ｆ０００００１", "evil℀", "evil\u00ad.example", "a.b", ".a", "a,b", "a/b", "//a",
+	"/a", "4/5",
 	"-x", "a -x", "a --insecure", "x%40y", "evil%2eexample", "a\u2044b", "a\u2028b", "a\u202eb",
 	"a∕b", "a⁄b", "a\x00b", "a\u3164b",
 	strings.Repeat("a", maxText+1), strings.Repeat("\ufdfa", maxText/3-1),

@@ -286,16 +286,21 @@ func (c *comparison) name(name string, s spot, k naming) {
 	}
 }
 
-// leaf judges a changed value without children. In a given secret, a value with the name of a secret
-// is no address, unless it looks like one.
+// leaf judges a changed value without children. In a given secret, a value with the name of a
+// secret is no address, unless it looks like one.
 func (c *comparison) leaf(a, b *jsontree.Node, s spot, k naming) {
 	c.spend(a.Weight() + b.Weight())
 	exposes, said := s.exposes()
+	found := false
 	switch {
-	case said && len(exposes) == 0:
-	case said,
-		k.sealed != "" && k.secret && isAddress(b, k.own),
-		(k.sealed == "" || !k.secret) && (counts(a, s, k.below, k.own) || counts(b, s, k.below, k.own)):
+	case said:
+		found = len(exposes) > 0
+	case k.sealed != "" && k.secret:
+		found = isAddress(b, k.own)
+	default:
+		found = counts(a, s, k.below, k.own) || counts(b, s, k.below, k.own)
+	}
+	if found {
 		c.note(s, k)
 	}
 }

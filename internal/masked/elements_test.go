@@ -30,9 +30,10 @@ func TestSecretsThatMove(t *testing.T) {
 		"the last removed": {none, tokens, op(masked.Remove, "/tokens/2", ""), nil},
 		"one inserted": {none, tokens, op(masked.Add, "/tokens/1", `"X"`),
 			[]string{"c/tokens/2 > ", "c/tokens/3 > "}},
-		"one appended":             {none, tokens, op(masked.Add, "/tokens/-", `"X"`), nil},
-		"with its object":          {none, objects, op(masked.Remove, "/l/0", ""), nil},
-		"x-exposes speaks of it":   {places, objects, op(masked.Remove, "/l/0", ""), []string{"c/l/0/token > "}},
+		"one appended":    {none, tokens, op(masked.Add, "/tokens/-", `"X"`), nil},
+		"with its object": {none, objects, op(masked.Remove, "/l/0", ""), nil},
+		"x-exposes speaks of it": {places, objects, op(masked.Remove, "/l/0", ""),
+			[]string{"c/l/0/token > "}},
 		"a key says what it is":    {keyed, objects, op(masked.Remove, "/l/0", ""), nil},
 		"with its object, renamed": {none, objects, op(masked.Set, "/l/0/name", `"x"`), nil},
 	} {

@@ -72,17 +72,17 @@ type Result struct {
 
 	// Changed are the pointers of the values that look different to a reader, and of the values
 	// that the write gives at a sensitive place. A given value counts as changed even if it equals
-	// the old one, because otherwise a writer could confirm a guess. Changed is sorted bytewise, has
-	// at most 1000 pointers, and is empty if nothing changed.
+	// the old one, because otherwise a writer could confirm a guess. Changed is sorted bytewise. It
+	// has at most 1000 pointers, and none if nothing changed.
 	//
 	// Seal can have values although Changed is empty. These values were stored plain under an older
 	// rule. If the caller skips such a write, the values stay plain until the next write.
 	Changed []string
 
-	// Redirects is the pointer of a change that can send secrets elsewhere, see destination.go; "" =
-	// there is none. Use it to check secrets outside of the document. The secrets in the document are
-	// already checked. If Write.AllowDestination let such a change pass, Allowed is set. A rejected
-	// write has Redirects too.
+	// Redirects is the pointer of a change that can send secrets elsewhere, see destination.go. It
+	// is "" if there is none. Use it to check secrets outside of the document. The secrets in the
+	// document are already checked. If Write.AllowDestination let such a change pass, Allowed is
+	// set. A rejected write has Redirects too.
 	Redirects string
 	Allowed   bool
 

@@ -38,8 +38,8 @@ func pairRole(words []string) role {
 	return noRole
 }
 
-// pair is the name in an object such as {"name": "DB_PASSWORD", "value": "..."}, and the name of the
-// first member with the value. It is zero for other objects.
+// pair is the name in an object such as {"name": "DB_PASSWORD", "value": "..."}, and the name of
+// the first member with the value. It is zero for other objects.
 type pair struct{ name, value string }
 
 // pair returns the pair that an object is. If several members can be the name, it takes the first

@@ -58,8 +58,8 @@ func (d *draft) resolve(in, old *jsontree.Node, at trail, unsure bool) *jsontree
 	switch {
 	case unsure:
 		d.violation(at.pointer(), validate.RuleAmbiguousMask,
-			"*** in an array, or in place of one, that changed: give the secret again, or name the "+
-				"member that identifies the elements in the schema (x-key)")
+			"*** in an array, or in place of one, that changed: give the secret again, or name "+
+				"the member that identifies the elements in the schema (x-key)")
 		return d.hide(secret{})
 	case d.isSecret(old), d.literal[old]:
 		return old

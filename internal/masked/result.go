@@ -49,8 +49,8 @@ func (d *draft) result() (Result, error) {
 	return r, nil
 }
 
-// rejectNames adds a violation for each object with a new member name that has the form of a secret,
-// such as a URL with a password. A name cannot be masked.
+// rejectNames adds a violation for each new member name that has the form of a secret, such as a
+// URL with a password. A name cannot be masked.
 func (d *draft) rejectNames() {
 	var had map[string]bool // names in the old document
 	newWalk(d.meter, nil).transform(d.doc, func(w walk, n *jsontree.Node) (*jsontree.Node, bool) {
@@ -66,8 +66,8 @@ func (d *draft) rejectNames() {
 				addNames(had, d.before)
 			}
 			if !had[name] {
-				d.violation(w.at.pointer(), validate.RuleFormat, "a member name looks like a secret, "+
-					"and names cannot be masked: put the secret into a value")
+				d.violation(w.at.pointer(), validate.RuleFormat, "a member name looks like a "+
+					"secret, and names cannot be masked: put the secret into a value")
 			}
 		}
 		return nil, false
@@ -135,9 +135,9 @@ func (d *draft) mayBeSealed(at trail, n *jsontree.Node) bool {
 	case hasText(n, func(s string) bool { return s == Text }):
 		d.violation(at.pointer(), validate.RuleMaskWithoutStoredValue, noSecretHere)
 	case hasText(n, LooksMasked):
-		d.violation(at.pointer(), validate.RuleMaskWithoutStoredValue, "looks like the mask of another "+
-			"program: give the secret itself, or *** to keep a stored one; if it is the secret, "+
-			"set it with patch.SetSecret")
+		d.violation(at.pointer(), validate.RuleMaskWithoutStoredValue, "looks like the mask of "+
+			"another program: give the secret itself, or *** to keep a stored one; if it is the "+
+			"secret, set it with patch.SetSecret")
 	default:
 		return true
 	}
@@ -215,7 +215,8 @@ func (d *draft) isLiteral(n *jsontree.Node) bool {
 // would find no secret and store the null. A null that was already stored stays, so a write of what
 // was read changes nothing.
 func (d *draft) dropNulls() {
-	filled := newWalk(d.meter, nil).transform(d.doc, func(_ walk, n *jsontree.Node) (*jsontree.Node, bool) {
+	w := newWalk(d.meter, nil)
+	filled := w.transform(d.doc, func(_ walk, n *jsontree.Node) (*jsontree.Node, bool) {
 		return placeholder, n.Kind() == jsontree.Null
 	})
 	if filled == d.doc {

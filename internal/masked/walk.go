@@ -61,8 +61,8 @@ func (w walk) child(token string) walk {
 // newWalk returns a walk from the top of a document.
 func newWalk(m *meter, pointers []string) walk { return walk{m, newTrail(), placesOf(pointers)} }
 
-// transform returns n with some values replaced. It calls f with each value, from the top down. If f
-// returns true, the result of f replaces the value, and transform does not visit its children.
+// transform returns n with some values replaced. It calls f with each value, from the top down. If
+// f returns true, the result of f replaces the value, and transform does not visit its children.
 func (w walk) transform(
 	n *jsontree.Node, f func(w walk, n *jsontree.Node) (*jsontree.Node, bool),
 ) *jsontree.Node {

@@ -83,7 +83,9 @@ const (
 // Compile compiles the text of a schema. It never accesses files or the network. The error is an
 // [*Error].
 func Compile(text []byte) (*Schema, error) {
-	limits := jsontree.Limits{Bytes: MaxBytes, Depth: MaxDepth, Pointer: MaxPointer, Values: MaxBytes}
+	limits := jsontree.Limits{
+		Bytes: MaxBytes, Depth: MaxDepth, Pointer: MaxPointer, Values: MaxBytes,
+	}
 	tree, err := jsontree.Parse(text, limits)
 	if err != nil {
 		return nil, textError(err)

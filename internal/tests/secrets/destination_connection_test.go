@@ -58,7 +58,8 @@ var connectionCases = map[string]connectionCase{
 	}, tokens("metadata/instance_url")},
 	"metadata with its own secret": {func(c *installation.Connection) {
 		c.Metadata = installation.JSON(`{"instance_url":"https://evil.example","token":"***"}`)
-	}, append([]string{".metadata/token metadata/instance_url"}, tokens("metadata/instance_url")...)},
+	}, append([]string{".metadata/token metadata/instance_url"},
+		tokens("metadata/instance_url")...)},
 	"one new secret": {func(c *installation.Connection) {
 		c.Provider, c.AccessToken.Value = "evil", crypto.NewSecret("x")
 	}, all("provider")[1:]},

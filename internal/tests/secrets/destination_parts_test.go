@@ -126,7 +126,7 @@ var redirections = map[string]redirection{
 			p.Extra = installation.Remove[installation.Document]()
 		},
 		after: func(p *installation.Parts, _ *installation.Connection) {
-			p.Extra = installation.Value(installation.JSON(`{"instance_url":"https://evil.example"}`))
+			p.Extra = installation.Value(installation.JSON(evilExtra))
 		},
 		reaches: connectionSecrets, at: "extra/instance_url",
 	},
@@ -151,8 +151,10 @@ var redirections = map[string]redirection{
 		reaches: connectionSecrets, at: "connection.app.provider",
 	},
 	"first workspace": {
-		before:  func(_ *installation.Parts, c *installation.Connection) { c.WorkspaceRef = "" },
-		after:   func(_ *installation.Parts, c *installation.Connection) { c.WorkspaceRef = "evil" },
+		before: func(_ *installation.Parts, c *installation.Connection) { c.WorkspaceRef = "" },
+		after: func(_ *installation.Parts, c *installation.Connection) {
+			c.WorkspaceRef = "evil"
+		},
 		reaches: connectionSecrets, at: "connection.workspaceRef",
 	},
 	"names, account and consent": {
