@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/internal/record"
@@ -341,7 +342,7 @@ func (s *Service) remask(ctx context.Context, snap *snapshot, inst *Installation
 	if c := inst.Configuration; c != nil && (err != nil || current != stored) {
 		rule, _, err := s.ruleFor(ctx, snap, kindConfig)
 		if err != nil {
-			rule = masked.HideAll{}
+			rule = classify.HideAll{}
 		}
 		inst.setDocument(kindConfig, mask(c.Document, inst.Sealed, kindConfig, rule))
 		inst.Configuration.Err = err

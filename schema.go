@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/internal/schema"
@@ -145,7 +146,7 @@ func (s *Service) currentRules(ctx context.Context, snap *snapshot) (ruleIDs, er
 	}
 	source, err := s.schemaSource(ctx, snap)
 	if err == nil && source.Revision != "" {
-		rules.config = masked.SchemaRule{Name: source.Revision}.ID()
+		rules.config = classify.SchemaRule{Name: source.Revision}.ID()
 	}
 	return rules, err
 }
@@ -169,7 +170,7 @@ func (s *Service) ruleFor(
 	case sch == nil:
 		return s.rule, nil, nil
 	}
-	rule := masked.SchemaRule{Name: revision, Schema: sch.Session()}
+	rule := classify.SchemaRule{Name: revision, Schema: sch.Session()}
 	c := snap.inst.Configuration
 	if c != nil && parseRuleIDs(snap.rule).config != rule.ID() {
 		tree, err := jsontree.Parse([]byte(c.Document.masked), jsontree.Limits{})

@@ -12,7 +12,7 @@ import (
 
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/event"
-	"github.com/go-installation/installation/internal/masked"
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/validate"
 )
@@ -340,7 +340,7 @@ func (d *draft) sealCredentials(l *validate.List, given *Connection) error {
 				delete(d.secrets, ref)
 				d.addChanged(string(ref))
 			}
-		case masked.LooksMasked(c.value.RevealString()):
+		case classify.LooksMasked(c.value.RevealString()):
 			l.Add(path, validate.RuleMaskWithoutStoredValue, "looks like the mask of another "+
 				"program: give the secret itself, or a masked Secret to keep the stored one")
 		case checkSecret(l, path, *c.value):

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/invite"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/internal/record"
@@ -315,7 +316,7 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 		return nil, errors.New("installation: the key wrapper has no primary key")
 	}
 	s := &Service{
-		store: Decorator{store}, keys: keys, rule: masked.NameRule{},
+		store: Decorator{store}, keys: keys, rule: classify.NameRule{},
 		schemas:  schema.NewCache(maxSchemas),
 		outcomes: &outcomeKey{}, outcomeKeys: keys, decoy: new(atomic.Pointer[Record]),
 	}

@@ -30,6 +30,7 @@ var layers = [][]string{
 	{"."},
 	{"internal/operation/..."},
 	{"internal/masked/...", "billing/..."},
+	{"internal/classify/..."},
 	{"validate/..."},
 	{"internal/schema/..."},
 	{

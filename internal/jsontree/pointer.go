@@ -56,3 +56,16 @@ func ChildPointer(pointer, token string) string {
 func tokenLen(token string) int {
 	return 1 + len(token) + strings.Count(token, "~") + strings.Count(token, "/")
 }
+
+// Trail is the way to a value, as reference tokens. It makes a pointer only when one is needed. The
+// trails of siblings share memory, so a trail must not be kept; its pointer may be.
+type Trail []string
+
+// NewTrail returns the trail of a whole document, with room for those below it.
+func NewTrail() Trail { return make(Trail, 0, DefaultDepth+1) }
+
+// Child returns the trail of a child.
+func (t Trail) Child(token string) Trail { return append(t, token) }
+
+// Pointer returns the trail as a JSON Pointer.
+func (t Trail) Pointer() string { return JoinPointer(t...) }

@@ -215,7 +215,7 @@ func (d *draft) mergePatch(patch, old *jsontree.Node, s spot, unsure bool) *json
 	case patch.Kind() != jsontree.Object:
 		return d.merge(patch, old, s, unsure)
 	case d.isSecret(old):
-		d.violation(s.at.pointer(), validate.RuleSealed,
+		d.violation(s.at.Pointer(), validate.RuleSealed,
 			"is a secret, which nothing can be merged into")
 		return old
 	case old == nil || old.Kind() != jsontree.Object:

@@ -5,25 +5,26 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/validate"
 )
 
 func TestApplyToNothing(t *testing.T) {
-	r, err := masked.Apply("c", masked.Stored{}, nil, masked.NameRule{})
+	r, err := masked.Apply("c", masked.Stored{}, nil, classify.NameRule{})
 	if diff := diffOutcome(outcome{}, outcomeOf(t, r, err)); diff != "" {
 		t.Errorf("no edits: %s", diff)
 	}
 	ops := []masked.Op{{Kind: masked.Set, Pointer: "/token", Value: parse(t, `"t"`)}}
-	r, err = masked.Apply("c", masked.Stored{}, ops, masked.NameRule{})
+	r, err = masked.Apply("c", masked.Stored{}, ops, classify.NameRule{})
 	want := outcome{Doc: `{"token":"***"}`, Seal: map[string]string{"/token": `"t"`},
 		Changed: []string{""}}
 	if diff := diffOutcome(want, outcomeOf(t, r, err)); diff != "" {
 		t.Error(diff)
 	}
 	r, err = masked.Apply("c", masked.Stored{}, []masked.Op{{Kind: masked.Remove, Pointer: ""}},
-		masked.NameRule{})
+		classify.NameRule{})
 	if diff := diffOutcome(outcome{Rejected: []string{"c not-found"}},
 		outcomeOf(t, r, err)); diff != "" {
 		t.Error(diff)
@@ -35,7 +36,7 @@ func TestApplyNullInArrayStays(t *testing.T) {
 		Sealed: []string{"/tokens/0", "/tokens/1"}}
 	r, err := masked.Apply("c", stored,
 		[]masked.Op{{Kind: masked.Set, Pointer: "/tokens/0",
-			Value: parse(t, `null`)}}, masked.NameRule{})
+			Value: parse(t, `null`)}}, classify.NameRule{})
 	want := outcome{Doc: `{"tokens":[null,"***"]}`, Keep: []string{"/tokens/1"},
 		Changed: []string{"/tokens/0"}}
 	if diff := diffOutcome(want, outcomeOf(t, r, err)); diff != "" {
@@ -74,7 +75,7 @@ func TestApplyLimits(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r, err := masked.Apply("c", masked.Stored{}, tt.ops, masked.NameRule{})
+			r, err := masked.Apply("c", masked.Stored{}, tt.ops, classify.NameRule{})
 			if tt.want == "" {
 				if err != nil {
 					t.Error(err)
@@ -104,7 +105,7 @@ func TestApplyMovesSecretsAcrossManyRemovals(t *testing.T) {
 		// every second element
 		ops = append(ops, masked.Op{Kind: masked.Remove, Pointer: "/l/" + strconv.Itoa(i)})
 	}
-	r, err := masked.Apply("c", stored, ops, masked.NameRule{})
+	r, err := masked.Apply("c", stored, ops, classify.NameRule{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/validate"
 )
@@ -300,7 +301,7 @@ func TestApply(t *testing.T) {
 	for _, tt := range applyTests {
 		t.Run(tt.name, func(t *testing.T) {
 			stored := masked.Stored{Doc: parse(t, applyDoc), Sealed: applySealed}
-			r, err := masked.Apply("c", stored, tt.ops, masked.NameRule{})
+			r, err := masked.Apply("c", stored, tt.ops, classify.NameRule{})
 			if diff := diffOutcome(tt.want, outcomeOf(t, r, err)); diff != "" {
 				t.Error(diff)
 			}

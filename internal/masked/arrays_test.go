@@ -3,6 +3,7 @@ package masked_test
 import (
 	"testing"
 
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/masked"
 )
 
@@ -192,7 +193,7 @@ func TestReplaceArrays(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			stored := masked.Stored{Doc: parse(t, tt.stored), Sealed: tt.sealed}
 			r, err := masked.Replace("configuration", stored, parse(t, tt.incoming),
-				masked.NameRule{})
+				classify.NameRule{})
 			if diff := diffOutcome(tt.want, outcomeOf(t, r, err)); diff != "" {
 				t.Error(diff)
 			}

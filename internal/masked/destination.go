@@ -2,10 +2,10 @@ package masked
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strconv"
 
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/redact"
 	"github.com/go-installation/installation/internal/schema"
@@ -43,12 +43,12 @@ type comparison struct {
 
 // naming is what the names on the path to a value say about it.
 type naming struct {
-	below  class  // of the innermost name and of the names around it
-	own    class  // of the innermost name alone
-	secret bool   // the innermost name is that of a secret
-	inside bool   // a name around it is that of a secret
-	gone   bool   // it is in a removed element, whose index is that of the old array
-	sealed string // the secret that contains the value, or ""; names below it are not shown
+	below  classify.Class // of the innermost name and of the names around it
+	own    classify.Class // of the innermost name alone
+	secret bool           // the innermost name is that of a secret
+	inside bool           // a name around it is that of a secret
+	gone   bool           // it is in a removed element, whose index is that of the old array
+	sealed string         // the secret that contains the value, or ""; names below it are not shown
 }
 
 // guard rejects the write if it redirects secrets that it keeps, with one violation for each
@@ -72,9 +72,9 @@ func (d *draft) guard(filled *jsontree.Node, r *Result) {
 
 // redirects reports whether the write redirects the secret n at a pointer, and rejects it unless
 // that is allowed.
-func (c *comparison) redirects(at trail, n *jsontree.Node) bool {
+func (c *comparison) redirects(at jsontree.Trail, n *jsontree.Node) bool {
 	v := validate.Violation{
-		Path: c.Path + at.pointer(), Rule: validate.RuleDestination,
+		Path: c.Path + at.Pointer(), Rule: validate.RuleDestination,
 		Detail: "moves to another index, which can decide where it goes: give it again, or set " +
 			"AllowDestination; a schema can name the member that identifies elements (x-key)",
 	}
@@ -92,7 +92,8 @@ func (c *comparison) redirects(at trail, n *jsontree.Node) bool {
 		v.Detail = "can be sent elsewhere by this write: give it again, or set AllowDestination"
 		if c.HasSchema && !c.said && redact.Path(to) == to {
 			c.said = true
-			v.Detail += "; if no secret goes there, say so in the schema: " + c.opening(to)
+			v.Detail += "; if no secret goes there, say so in the schema: " +
+				schema.Opening(to, c.doc, c.before)
 		}
 	}
 	if !c.AllowDestination {
@@ -111,22 +112,6 @@ func (to redirect) reaches(tokens, from []string) bool {
 		n := min(len(place), len(tokens))
 		return slices.Equal(place[:n], tokens[:n])
 	})
-}
-
-// opening returns the schema that opens the place at a pointer.
-func (d *draft) opening(at string) string {
-	text, end := "", ""
-	tokens, _ := jsontree.ParsePointer(at)
-	for i, token := range tokens {
-		name, _ := json.Marshal(token)
-		around := cmp.Or(d.doc.At(tokens[:i]), d.before.At(tokens[:i]))
-		if around != nil && around.Kind() == jsontree.Array {
-			text, end = text+`{"items":`, end+"}"
-		} else {
-			text, end = text+`{"properties":{`+string(name)+":", end+"}}"
-		}
-	}
-	return text + `{"x-exposes":[]}` + end
 }
 
 // compare finds the redirects in a change from a to b. Either is nil if there is no such value. f
@@ -156,7 +141,7 @@ func (c *comparison) compare(a, b, f *jsontree.Node, s spot, k naming) {
 
 func (c *comparison) members(a, b, f *jsontree.Node, s spot, k naming) {
 	inA, inB, inF := a.Lookup(), b.Lookup(), f.Lookup()
-	was, now := c.names.pair(a), c.names.pair(b)
+	was, now := c.names.Pair(a), c.names.Pair(b)
 	for name, child := range b.Children() {
 		if was == now && c.same(inA(name), child) {
 			continue
@@ -164,7 +149,7 @@ func (c *comparison) members(a, b, f *jsontree.Node, s spot, k naming) {
 		below := s.child(b, name)
 		if inA(name) == nil {
 			c.name(name, below, k)
-		} else if now.value == name && was != now { // the value now belongs to another name
+		} else if now.Value == name && was != now { // the value now belongs to another name
 			c.compare(inA(name), nil, nil, below, c.into(k, name, was))
 			c.compare(nil, child, inF(name), below, c.into(k, name, now))
 			continue
@@ -281,7 +266,7 @@ func (c *comparison) shift(n *jsontree.Node) {
 func (c *comparison) name(name string, s spot, k naming) {
 	c.spend(1 + len(name)/64)
 	exposes, said := s.exposes()
-	if len(exposes) > 0 || !said && textCounts(name, spot{}, k.below, 0) {
+	if len(exposes) > 0 || !said && classify.TextCounts(name, nil, k.below, 0) {
 		c.note(s, k)
 	}
 }
@@ -296,9 +281,10 @@ func (c *comparison) leaf(a, b *jsontree.Node, s spot, k naming) {
 	case said:
 		found = len(exposes) > 0
 	case k.sealed != "" && k.secret:
-		found = isAddress(b, k.own)
+		found = classify.IsAddress(b, k.own)
 	default:
-		found = counts(a, s, k.below, k.own) || counts(b, s, k.below, k.own)
+		found = classify.Counts(a, s.place, k.below, k.own) ||
+			classify.Counts(b, s.place, k.below, k.own)
 	}
 	if found {
 		c.note(s, k)
@@ -311,7 +297,7 @@ func (c *comparison) secret(a, b *jsontree.Node, s spot, k naming) {
 		c.moved[b] = true
 		b = nil
 	}
-	k.sealed = cmp.Or(k.sealed, s.at.pointer())
+	k.sealed = cmp.Or(k.sealed, s.at.Pointer())
 	old, given := c.secrets[a], c.secrets[b]
 	k.secret = k.secret || given.explicit || s.place != nil && s.place.Verdict() == schema.Secret
 	exposes, said := s.exposes()
@@ -333,16 +319,16 @@ func (c *comparison) secret(a, b *jsontree.Node, s spot, k naming) {
 func (k naming) unknownCounts() bool {
 	switch {
 	case k.secret:
-		return k.own&label != 0
+		return k.own&classify.Label != 0
 	case k.inside:
-		return k.below&(label|guarded) != 0
+		return k.below&(classify.Label|classify.Guarded) != 0
 	}
 	return true
 }
 
 func (c *comparison) note(s spot, k naming) {
 	exposes, said := s.exposes()
-	at := cmp.Or(k.sealed, s.at.pointer())
+	at := cmp.Or(k.sealed, s.at.Pointer())
 	if !said {
 		c.all = at
 	}
@@ -352,15 +338,16 @@ func (c *comparison) note(s spot, k naming) {
 }
 
 // into returns the naming of a member. A value in a pair has the name of the pair.
-func (c *comparison) into(k naming, name string, p pair) naming {
-	says := c.names.of(name)
-	if p.value == name && p.name != "" {
-		named := c.names.of(p.name)
-		says.below, says.own = says.below|named.below, named.own
-		says.degree = max(says.degree, named.degree)
+func (c *comparison) into(k naming, name string, p classify.Pair) naming {
+	says := c.names.Of(name)
+	secret := says.Sensitive()
+	if p.Value == name && p.Name != "" {
+		named := c.names.Of(p.Name)
+		says.Below, says.Own = says.Below|named.Below, named.Own
+		secret = secret || named.Sensitive()
 	}
 	return naming{
-		below: says.below | k.below, own: says.own, secret: says.degree > plain,
+		below: says.Below | k.below, own: says.Own, secret: secret,
 		inside: k.inside || k.secret, gone: k.gone, sealed: k.sealed,
 	}
 }

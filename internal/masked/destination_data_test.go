@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/internal/schema"
@@ -59,13 +60,13 @@ func (c change) document(tb testing.TB, value string) *jsontree.Node {
 func (c change) rule(tb testing.TB) masked.Rule {
 	tb.Helper()
 	if !strings.HasPrefix(c.schema, "{") {
-		return masked.NameRule{}
+		return classify.NameRule{}
 	}
 	s, err := schema.Compile([]byte(c.schema))
 	if err != nil {
 		tb.Fatalf("%s: %v", c.schema, err)
 	}
-	return masked.SchemaRule{Name: "r", Schema: s}
+	return classify.SchemaRule{Name: "r", Schema: s}
 }
 
 // masks returns the pointers of all "***" in a document.

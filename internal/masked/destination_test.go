@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/masked"
 )
 
@@ -113,7 +114,7 @@ func TestDestinationByName(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before := `{"secret":"s3cr3t","sub":{"token":"t0ken"},` + c.before + `}`
 			view := strings.NewReplacer("s3cr3t", "***", "t0ken", "***")
-			v := store(t, before, masked.NameRule{})
+			v := store(t, before, classify.NameRule{})
 			var want []string
 			for _, w := range both {
 				if c.at != "" {
@@ -122,7 +123,7 @@ func TestDestinationByName(t *testing.T) {
 			}
 			check := func(how string, incoming string, want []string) {
 				t.Helper()
-				_, err := masked.Replace("c", v.stored, parse(t, incoming), masked.NameRule{})
+				_, err := masked.Replace("c", v.stored, parse(t, incoming), classify.NameRule{})
 				got := redirections(t, err)
 				if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 					t.Errorf("%s:\n%s", how, diff)
@@ -138,12 +139,12 @@ func TestDestinationByName(t *testing.T) {
 				check("one given again", strings.Replace(after, "s3cr3t", "***", 1), want[:1])
 			}
 			if _, err := masked.Replace("c", masked.Stored{}, parse(t, after),
-				masked.NameRule{}); err != nil {
+				classify.NameRule{}); err != nil {
 				t.Errorf("a first write: %v", err)
 			}
-			plain := store(t, `{`+c.before+`}`, masked.NameRule{})
+			plain := store(t, `{`+c.before+`}`, classify.NameRule{})
 			if _, err := masked.Replace("c", plain.stored, parse(t, `{`+c.after+`}`),
-				masked.NameRule{}); err != nil && !strings.Contains(c.before+c.after, "@") {
+				classify.NameRule{}); err != nil && !strings.Contains(c.before+c.after, "@") {
 				t.Errorf("without secrets: %v", err)
 			}
 		})
@@ -154,7 +155,7 @@ func TestDestinationByName(t *testing.T) {
 func TestDestinationOnEveryPath(t *testing.T) {
 	v := store(t,
 		`{"url":"https://a.example","secret":"s","list":[{"url":"https://b.example",`+
-			`"token":"t"},{"url":"https://c.example","token":"u"}]}`, masked.NameRule{})
+			`"token":"t"},{"url":"https://c.example","token":"u"}]}`, classify.NameRule{})
 	evil := `"https://evil.example"`
 	all := func(at string) []string {
 		return []string{"c/list/0/token > c" + at, "c/list/1/token > c" + at,
@@ -203,7 +204,7 @@ func TestDestinationOnEveryPath(t *testing.T) {
 			[]string{"c/secret > c/url"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := masked.Apply("c", v.stored, c.ops, masked.NameRule{})
+			_, err := masked.Apply("c", v.stored, c.ops, classify.NameRule{})
 			if diff := cmp.Diff(c.want, redirections(t, err),
 				cmpopts.EquateEmpty()); diff != "" {
 				t.Error(diff)
@@ -227,11 +228,11 @@ const exposureDoc = `{"a":"1","b":"1","none":"1","noneUrl":"https://a","addr":"x
 
 func TestDestinationBySchema(t *testing.T) {
 	rule := described(t, exposureSchema)
-	v := store(t, exposureDoc, masked.NameRule{})
+	v := store(t, exposureDoc, classify.NameRule{})
 	r, err := masked.Apply("c", v.stored, []masked.Op{
 		{Kind: masked.SetSecret, Pointer: "/sa", Value: parse(t, `"A"`)},
 		{Kind: masked.SetSecret, Pointer: "/sb", Value: parse(t, `"B"`)},
-	}, masked.NameRule{})
+	}, classify.NameRule{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,14 +318,14 @@ func TestGivenSecrets(t *testing.T) {
 		"a URL removed":             {`"x":"https://u:p@a.example"`, `"n":1`, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := store(t, `{"secret":"s",`+c.before+`}`, masked.NameRule{})
+			v := store(t, `{"secret":"s",`+c.before+`}`, classify.NameRule{})
 			_, err := masked.Replace("c", v.stored, parse(t, `{"secret":"***",`+c.after+`}`),
-				masked.NameRule{})
+				classify.NameRule{})
 			if got := redirections(t, err); (got != nil) != c.rejected {
 				t.Errorf("got %v, want rejected = %v", got, c.rejected)
 			}
 			_, err = masked.Replace("c", v.stored, parse(t, `{"secret":"s",`+c.after+`}`),
-				masked.NameRule{})
+				classify.NameRule{})
 			if err != nil {
 				t.Errorf("all given again: %v", err)
 			}
@@ -348,13 +349,13 @@ func TestDestinationByDefault(t *testing.T) {
 
 // A write that is allowed to redirect says so, and says where it redirects to.
 func TestAllowDestination(t *testing.T) {
-	v := store(t, `{"secret":"s","url":"a","n":1}`, masked.NameRule{})
+	v := store(t, `{"secret":"s","url":"a","n":1}`, classify.NameRule{})
 	for doc, want := range map[string]masked.Result{
 		`{"secret":"***","url":"b","n":1}`: {Redirects: "/url", Allowed: true},
 		`{"secret":"***","url":"a","n":2}`: {},
 		`{"secret":"t","url":"b","n":1}`:   {Redirects: "/url"},
 	} {
-		r, err := masked.ReplaceAnywhere("c", v.stored, parse(t, doc), masked.NameRule{})
+		r, err := masked.ReplaceAnywhere("c", v.stored, parse(t, doc), classify.NameRule{})
 		if err != nil || r.Redirects != want.Redirects || r.Allowed != want.Allowed {
 			t.Errorf("%s: got %q, %v, %v", doc, r.Redirects, r.Allowed, err)
 		}

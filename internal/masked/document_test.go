@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/validate"
@@ -41,12 +42,12 @@ func TestFaultsAreRules(t *testing.T) {
 
 func TestMask(t *testing.T) {
 	doc := `{"a":"***","b":{"token":"stored plain","n":1},"c":"x","d":["***"]}`
-	got := masked.Mask(parse(t, doc), []string{"/a", "/c", "/d/0", "/gone"}, masked.NameRule{})
+	got := masked.Mask(parse(t, doc), []string{"/a", "/c", "/d/0", "/gone"}, classify.NameRule{})
 	if want := `{"a":"***","b":{"token":"***","n":1},"c":"***","d":["***"]}`; text(
 		got) != want {
 		t.Errorf("got %s, want %s", text(got), want)
 	}
-	if masked.Mask(nil, nil, masked.NameRule{}) != nil {
+	if masked.Mask(nil, nil, classify.NameRule{}) != nil {
 		t.Error("no document became one")
 	}
 }

@@ -3,6 +3,7 @@ package masked
 import (
 	"context"
 
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/schema"
 	"github.com/go-installation/installation/validate"
@@ -25,7 +26,7 @@ type draft struct {
 	stored  map[*jsontree.Node]bool // the secrets before the write
 	literal map[*jsontree.Node]bool // the strings "***" before the write that are no masks
 	holds   map[*jsontree.Node]bool // see hasSecret
-	names   *names
+	names   *classify.Names
 	root    spot // of the whole document
 	broken  validate.List
 }
@@ -44,16 +45,14 @@ func newDraft(w Write, m *meter) *draft {
 		secrets: make(map[*jsontree.Node]secret, len(w.Stored.Sealed)),
 		literal: make(map[*jsontree.Node]bool),
 		holds:   make(map[*jsontree.Node]bool),
-		names:   &names{make(map[string]saying)},
+		names:   classify.NewNames(),
 	}
-	d.root.at = newTrail()
+	d.root.at = jsontree.NewTrail()
 	switch r := w.Rule.(type) {
-	case NameRule:
-		r.names = d.names
-		d.Rule = r
-	case SchemaRule:
-		r.names = d.names
-		d.Rule, d.schema, d.root.place = r, r.Schema, r.Schema.Root()
+	case classify.NameRule:
+		d.Rule = r.With(d.names)
+	case classify.SchemaRule:
+		d.Rule, d.schema, d.root.place = r.With(d.names), r.Schema, r.Schema.Root()
 	}
 	all := newWalk(m, w.Stored.Sealed)
 	d.doc = all.transform(w.Stored.Doc, func(w walk, n *jsontree.Node) (*jsontree.Node, bool) {
@@ -66,9 +65,9 @@ func newDraft(w Write, m *meter) *draft {
 		if isMask(n) {
 			d.sealed++
 		}
-		return d.hide(secret{from: w.at.pointer()}), true
+		return d.hide(secret{from: w.at.Pointer()}), true
 	})
-	d.cover(func(trail, *jsontree.Node) bool { return true })
+	d.cover(func(jsontree.Trail, *jsontree.Node) bool { return true })
 	d.before = d.doc
 	d.stored = make(map[*jsontree.Node]bool, len(d.secrets))
 	for n := range d.secrets {
@@ -134,13 +133,13 @@ func (d *draft) violation(at string, rule validate.Rule, detail string) {
 // cover hides sensitive values that are not hidden yet. It calls may to find out whether a value
 // can be sealed. If may returns false, it has added a violation that rejects the write, and cover
 // puts a mask without meaning in place of the value. An empty string is never a secret.
-func (d *draft) cover(may func(at trail, n *jsontree.Node) bool) {
+func (d *draft) cover(may func(at jsontree.Trail, n *jsontree.Node) bool) {
 	if d.doc == nil {
 		return
 	}
 	d.spendOn(d.doc)
-	var seal func(at trail, n *jsontree.Node, singly bool) *jsontree.Node
-	seal = func(at trail, n *jsontree.Node, singly bool) *jsontree.Node {
+	var seal func(at jsontree.Trail, n *jsontree.Node, singly bool) *jsontree.Node
+	seal = func(at jsontree.Trail, n *jsontree.Node, singly bool) *jsontree.Node {
 		switch {
 		case d.isSecret(n), n.IsString(""):
 			return n
@@ -148,12 +147,12 @@ func (d *draft) cover(may func(at trail, n *jsontree.Node) bool) {
 			// Some values in it were sealed one by one under another rule and cannot be opened
 			// here. So the others are sealed one by one too.
 			return n.Rewrite(func(token string, child *jsontree.Node) *jsontree.Node {
-				return seal(at.child(token), child, true)
+				return seal(at.Child(token), child, true)
 			})
 		case !may(at, n):
 			return d.hide(secret{})
 		}
-		return d.hide(secret{from: at.pointer(), plain: n})
+		return d.hide(secret{from: at.Pointer(), plain: n})
 	}
 	w := newWalk(d.meter, d.Rule.Sensitive(d.doc))
 	d.doc = w.transform(d.doc, func(w walk, n *jsontree.Node) (*jsontree.Node, bool) {
@@ -167,13 +166,13 @@ func (d *draft) cover(may func(at trail, n *jsontree.Node) bool) {
 // spot is a place in a document: the way to it, and what the schema declares about it. place is nil
 // without a schema.
 type spot struct {
-	at    trail
+	at    jsontree.Trail
 	place *schema.Place
 }
 
 // child returns the spot of a child of n, where s is the spot of n.
 func (s spot) child(n *jsontree.Node, token string) spot {
-	c := spot{at: s.at.child(token)}
+	c := spot{at: s.at.Child(token)}
 	if s.place != nil {
 		c.place = s.place.Child(token, n.Kind() == jsontree.Array)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/validate"
@@ -17,7 +18,7 @@ import (
 // A secret that moves to another index can come into the reach of another destination.
 func TestSecretsThatMove(t *testing.T) {
 	const tokens, objects = `{"tokens":["A","B","C"]}`, `{"l":[{"token":"A"},{"token":"B"}]}`
-	none, keyed := masked.NameRule{}, described(t, `{"properties":{"l":{"x-key":"id"}}}`)
+	none, keyed := classify.NameRule{}, described(t, `{"properties":{"l":{"x-key":"id"}}}`)
 	places := described(t, `{"properties":{"first":{"x-exposes":["/l/0"]},"l":{}}}`)
 	for name, c := range map[string]struct {
 		rule masked.Rule
@@ -69,9 +70,9 @@ func TestMasksInElements(t *testing.T) {
 		"a key that two have": {keyed, "/l/1", `{"id":"c","token":"***"}`,
 			"c/l/1/token ambiguous-mask"},
 		"without a mask": {keyed, "/l/0", `{"id":"a","token":"new"}`, ""},
-		"no key declared": {masked.NameRule{}, "/l/0",
+		"no key declared": {classify.NameRule{}, "/l/0",
 			`{"id":"b","note":1,"token":"***"}`, "c/l/0/token ambiguous-mask"},
-		"no key declared, as was": {masked.NameRule{}, "/l/0", `{"id":"b","token":"***"}`, ""},
+		"no key declared, as was": {classify.NameRule{}, "/l/0", `{"id":"b","token":"***"}`, ""},
 		"a secret alone":          {keyed, "/tokens/0", `"***"`, ""},
 		"a plain value":           {keyed, "/t/0", `"***"`, "c/t/0 mask-without-stored-value"},
 		"further below":           {keyed, "/l/0/token", `"***"`, ""},
@@ -109,7 +110,7 @@ func TestPutDoesNotMakeArrays(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, err := masked.Apply("c", masked.Stored{Doc: parse(t, c.doc)},
 				[]masked.Op{{Kind: masked.Put, Pointer: c.at, Array: c.array,
-					Value: parse(t, "2")}}, masked.NameRule{})
+					Value: parse(t, "2")}}, classify.NameRule{})
 			if got := strings.Join(outcomeOf(t, r, err).Rejected, " "); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
@@ -119,7 +120,7 @@ func TestPutDoesNotMakeArrays(t *testing.T) {
 
 // A url that leaves its element changes, whatever else happens to the element.
 func TestDestinationOfARenamedElement(t *testing.T) {
-	for _, rule := range []masked.Rule{masked.NameRule{},
+	for _, rule := range []masked.Rule{classify.NameRule{},
 		described(t, `{"properties":{"g":{"x-key":"id"}}}`)} {
 		v := store(t, `{"g":[{"id":"a","url":"https://a.example","token":"A"}]}`, rule)
 		for name, ops := range map[string][]masked.Op{
@@ -254,9 +255,9 @@ func TestSecretsStayWithTheirAddress(t *testing.T) {
 // As many equal elements as possible are matched one to one.
 func TestManyEqualElements(t *testing.T) {
 	list := strings.Repeat("1,", 18_000) + "1"
-	v := store(t, `{"token":"t","n":1,"hosts":["a"],"l":[`+list+`]}`, masked.NameRule{})
+	v := store(t, `{"token":"t","n":1,"hosts":["a"],"l":[`+list+`]}`, classify.NameRule{})
 	_, err := masked.Replace("c", v.stored,
-		parse(t, `{"token":"***","n":2,"hosts":["b"],"l":[`+list+`,1]}`), masked.NameRule{})
+		parse(t, `{"token":"***","n":2,"hosts":["b"],"l":[`+list+`,1]}`), classify.NameRule{})
 	if diff := cmp.Diff([]string{"c/token > c/hosts/0"}, redirections(t, err)); diff != "" {
 		t.Error(diff)
 	}
@@ -266,11 +267,11 @@ func BenchmarkManyEqualElements(b *testing.B) {
 	for _, n := range []int{8_000, 64_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			list := strings.Repeat("1,", n) + "1"
-			v := store(b, `{"token":"t","n":1,"l":[`+list+`]}`, masked.NameRule{})
+			v := store(b, `{"token":"t","n":1,"l":[`+list+`]}`, classify.NameRule{})
 			next := parse(b, `{"token":"***","n":2,"l":[`+list+`]}`)
 			for b.Loop() {
 				if _, err := masked.Replace("c", v.stored, next,
-					masked.NameRule{}); err != nil {
+					classify.NameRule{}); err != nil {
 					b.Fatal(err)
 				}
 			}

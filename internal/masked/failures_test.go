@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/masked"
 )
 
@@ -18,7 +19,7 @@ type knownDocument struct{ vault }
 func newKnownDocument(t *testing.T) knownDocument {
 	t.Helper()
 	return knownDocument{store(t, `{"url":"https://api.example","secret":"s3cr3t","token":"t"}`,
-		masked.NameRule{})}
+		classify.NameRule{})}
 }
 
 // view returns the document as a reader sees it.
@@ -27,7 +28,7 @@ func (k knownDocument) view() string { return text(k.stored.Doc) }
 // put replaces the document.
 func (k knownDocument) put(t *testing.T, doc string) outcome {
 	t.Helper()
-	r, err := masked.Replace("c", k.stored, parse(t, doc), masked.NameRule{})
+	r, err := masked.Replace("c", k.stored, parse(t, doc), classify.NameRule{})
 	return outcomeOf(t, r, err)
 }
 
@@ -35,7 +36,7 @@ func TestKnownFailuresOfMasks(t *testing.T) {
 	known := newKnownDocument(t)
 	t.Run("n8n-35987 mask stored as the secret on create", func(t *testing.T) {
 		r, err := masked.Replace("c", masked.Stored{}, parse(t, known.view()),
-			masked.NameRule{})
+			classify.NameRule{})
 		want := outcome{Rejected: []string{"c/secret mask-without-stored-value",
 			"c/token mask-without-stored-value"}}
 		if diff := diffOutcome(want, outcomeOf(t, r, err)); diff != "" {
@@ -52,7 +53,7 @@ func TestKnownFailuresOfMasks(t *testing.T) {
 	t.Run("casdoor-749 literal mask only if requested", func(t *testing.T) {
 		ops := []masked.Op{{Kind: masked.SetSecret, Pointer: "/secret",
 			Value: parse(t, `"***"`)}}
-		r, err := masked.Apply("c", known.stored, ops, masked.NameRule{})
+		r, err := masked.Apply("c", known.stored, ops, classify.NameRule{})
 		if got := outcomeOf(t, r, err); got.Seal["/secret"] != `"***"` {
 			t.Errorf("got %+v", got)
 		}
@@ -90,9 +91,9 @@ func TestKnownFailuresOfKeptSecrets(t *testing.T) {
 		}
 	})
 	t.Run("Grafana-45273 an update of something else strips nothing", func(t *testing.T) {
-		withNote := store(t, `{"note":"a","secret":"s3cr3t","token":"t"}`, masked.NameRule{})
+		withNote := store(t, `{"note":"a","secret":"s3cr3t","token":"t"}`, classify.NameRule{})
 		r, err := masked.Replace("c", withNote.stored,
-			parse(t, `{"note":"b","secret":"***","token":"***"}`), masked.NameRule{})
+			parse(t, `{"note":"b","secret":"***","token":"***"}`), classify.NameRule{})
 		got := outcomeOf(t, r, err)
 		if !slices.Equal(got.Keep, []string{"/secret", "/token"}) ||
 			!slices.Equal(got.Changed, []string{"/note"}) {
@@ -100,9 +101,9 @@ func TestKnownFailuresOfKeptSecrets(t *testing.T) {
 		}
 	})
 	t.Run("Airbyte-13241 the mask of one object is not that of another", func(t *testing.T) {
-		v := store(t, `{"a":{"token":"A"},"b":{"token":"B"}}`, masked.NameRule{})
+		v := store(t, `{"a":{"token":"A"},"b":{"token":"B"}}`, classify.NameRule{})
 		r, err := masked.Replace("c", v.stored,
-			parse(t, `{"b":{"token":"***"},"a":{"token":"***"}}`), masked.NameRule{})
+			parse(t, `{"b":{"token":"***"},"a":{"token":"***"}}`), classify.NameRule{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +115,7 @@ func TestKnownFailuresOfKeptSecrets(t *testing.T) {
 	t.Run("Airbyte secrets in arrays are restored or rejected, never swapped", func(
 		t *testing.T,
 	) {
-		v := store(t, `{"l":[{"n":1,"token":"A"},{"n":2,"token":"B"}]}`, masked.NameRule{})
+		v := store(t, `{"l":[{"n":1,"token":"A"},{"n":2,"token":"B"}]}`, classify.NameRule{})
 		for doc, want := range map[string]string{
 			`[{"n":1,"token":"***"},{"n":2,"token":"***"}]`: `[{"n":1,"token":"A"},{"n":2,` +
 				`"token":"B"}]`,
@@ -122,7 +123,7 @@ func TestKnownFailuresOfKeptSecrets(t *testing.T) {
 			`[{"n":2,"token":"***"}]`:                       "",
 		} {
 			r, err := masked.Replace("c", v.stored, parse(t, `{"l":`+doc+`}`),
-				masked.NameRule{})
+				classify.NameRule{})
 			if rejected := err != nil; rejected != (want == "") {
 				t.Fatalf("%s: %v", doc, err)
 			}
@@ -146,7 +147,7 @@ func TestKnownFailuresWithGuesses(t *testing.T) {
 				{{Kind: masked.Test, Pointer: "/secret/0", Value: parse(t, guess)}},
 				{{Kind: masked.Test, Pointer: "", Value: parse(t, `{"secret":`+guess+`}`)}},
 			} {
-				r, err := masked.Apply("c", known.stored, ops, masked.NameRule{})
+				r, err := masked.Apply("c", known.stored, ops, classify.NameRule{})
 				if got := outcomeOf(t, r, err); len(got.Rejected) != 1 ||
 					!strings.HasSuffix(got.Rejected[0], " sealed") {
 					t.Errorf("%s at %q: got %+v", guess, ops[0].Pointer, got)
@@ -166,7 +167,7 @@ func TestKnownFailuresWithGuesses(t *testing.T) {
 func TestNothingPrintsASecret(t *testing.T) {
 	const canary = "hunter2canary"
 	old := store(t, `{"token":"`+canary+`","list":[{"pin":"`+canary+
-		`","n":1},{"n":2}],"name":"`+canary+`"}`, masked.NameRule{})
+		`","n":1},{"n":2}],"name":"`+canary+`"}`, classify.NameRule{})
 	var prints []string
 	add := func(values ...any) {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
@@ -180,14 +181,14 @@ func TestNothingPrintsASecret(t *testing.T) {
 		`{"token":{"` + canary[:3] + `":"` + canary + `"}}`,
 		`"` + canary + `"`,
 	} {
-		r, err := masked.Replace("c", old.stored, parse(t, doc), masked.NameRule{})
+		r, err := masked.Replace("c", old.stored, parse(t, doc), classify.NameRule{})
 		add(old.stored, r, r.Seal, r.Changed, err)
 		for _, kind := range []masked.OpKind{masked.Set, masked.SetSecret, masked.Test,
 			masked.Remove, "x"} {
 			for _, at := range []string{"", "/token", "/token/x", "/list/0/pin", "/list/7",
 				"/new", "x"} {
 				op := masked.Op{Kind: kind, Pointer: at, Value: parse(t, doc)}
-				r, err := masked.Apply("c", old.stored, []masked.Op{op}, masked.NameRule{})
+				r, err := masked.Apply("c", old.stored, []masked.Op{op}, classify.NameRule{})
 				add(op, r, r.Seal, r.Changed, err)
 			}
 		}
@@ -218,12 +219,12 @@ func TestMasksOfOtherPrograms(t *testing.T) {
 			t.Errorf("%s: %s", value, diff)
 		}
 		_, err := masked.Replace("c", masked.Stored{}, parse(t, `{"secret":`+value+`}`),
-			masked.NameRule{})
+			classify.NameRule{})
 		if err == nil || !strings.Contains(err.Error(), "patch.SetSecret") {
 			t.Errorf("%s, on create: got %v", value, err)
 		}
 		r, err := masked.Apply("c", known.stored,
-			[]masked.Op{op(masked.SetSecret, "/secret", value)}, masked.NameRule{})
+			[]masked.Op{op(masked.SetSecret, "/secret", value)}, classify.NameRule{})
 		if err != nil || len(r.Seal) != 1 {
 			t.Errorf("%s, set explicitly: got %v", value, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/validate"
@@ -26,7 +27,7 @@ func FuzzReplace(f *testing.F) {
 	} {
 		f.Add(seed[0], seed[1])
 	}
-	rule := masked.NameRule{}
+	rule := classify.NameRule{}
 	f.Fuzz(func(t *testing.T, first, second string) {
 		v := vault{}
 		for _, s := range []string{first, second} {
@@ -79,7 +80,7 @@ func FuzzApply(f *testing.F) {
 	f.Add(`{"token":"t"}`, "/token", `"***"`, "", `{"token":"***"}`)
 	f.Add(`{"token":{"a":"b"}}`, "/token", `null`, "/token/a", `"***"`)
 	f.Add(`[["***"]]`, "/0/0", `"x"`, "/-", `[]`)
-	rule := masked.NameRule{}
+	rule := classify.NameRule{}
 	f.Fuzz(func(t *testing.T, doc, pointer1, value1, pointer2, value2 string) {
 		n, err := masked.Parse("c", []byte(doc))
 		if err != nil {

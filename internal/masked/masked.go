@@ -145,7 +145,7 @@ func Fill(doc *jsontree.Node, values map[string]*jsontree.Node) *jsontree.Node {
 		if !w.places.here {
 			return n, len(w.places.below) == 0
 		}
-		return values[w.at.pointer()], true
+		return values[w.at.Pointer()], true
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
 )
@@ -143,7 +144,7 @@ func TestPatch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, err := masked.Apply("c",
 				masked.Stored{Doc: parse(t, patchDoc), Sealed: patchSealed},
-				c.ops, masked.NameRule{})
+				c.ops, classify.NameRule{})
 			if diff := diffOutcome(c.want, outcomeOf(t, r, err)); diff != "" {
 				t.Error(diff)
 			}
@@ -180,9 +181,9 @@ func TestMergeOfRandomDocuments(t *testing.T) {
 		if strings.Contains(text(patch), masked.Text) {
 			continue
 		}
-		v := store(t, doc, masked.NameRule{})
+		v := store(t, doc, classify.NameRule{})
 		r, err := masked.Apply("c", v.stored, []masked.Op{{Kind: masked.Merge, Value: patch}},
-			masked.NameRule{})
+			classify.NameRule{})
 		if err != nil {
 			checkRejection(t, err)
 			rejected++ // a URL next to a secret

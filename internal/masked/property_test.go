@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/validate"
@@ -99,7 +100,7 @@ func with(tb testing.TB, doc, at, value string) string {
 
 func TestRoundTripOfRandomDocuments(t *testing.T) {
 	g := generator{rand.New(rand.NewPCG(10, 12))}
-	rule := masked.NameRule{}
+	rule := classify.NameRule{}
 	var secrets, plainChanges, secretChanges, rejections int
 	for range 20_000 {
 		doc := g.object(4, false)
@@ -161,7 +162,7 @@ func TestRoundTripOfRandomDocuments(t *testing.T) {
 // replaced by their secrets. Only arrays may cause a rejection.
 func (v vault) replace(tb testing.TB, doc, incoming string) outcome {
 	tb.Helper()
-	r, err := masked.ReplaceAnywhere("c", v.stored, parse(tb, incoming), masked.NameRule{})
+	r, err := masked.ReplaceAnywhere("c", v.stored, parse(tb, incoming), classify.NameRule{})
 	if e, ok := errors.AsType[*validate.Error](err); ok {
 		for _, violation := range e.Violations {
 			if violation.Rule != validate.RuleAmbiguousMask {
@@ -185,7 +186,7 @@ func (v vault) replace(tb testing.TB, doc, incoming string) outcome {
 // apply edits the masked document, and the plain one for comparison.
 func (v vault) apply(tb testing.TB, doc string, ops ...masked.Op) outcome {
 	tb.Helper()
-	r, err := masked.ApplyAnywhere("c", v.stored, ops, masked.NameRule{})
+	r, err := masked.ApplyAnywhere("c", v.stored, ops, classify.NameRule{})
 	if err != nil {
 		tb.Fatalf("%s\nedited: %v", doc, err)
 	}
@@ -213,7 +214,7 @@ func TestEditsOfRandomDocuments(t *testing.T) {
 	var edits int
 	for range 5_000 {
 		doc := g.object(4, false)
-		v := store(t, doc, masked.NameRule{})
+		v := store(t, doc, classify.NameRule{})
 		var ops []masked.Op
 		for view := v.stored.Doc; view != nil && len(ops) < 5; edits++ {
 			op := masked.Op{Kind: masked.Remove, Pointer: pick(g, leaves(view))}

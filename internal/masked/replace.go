@@ -54,17 +54,17 @@ func (d *draft) merge(in, old *jsontree.Node, s spot, unsure bool) *jsontree.Nod
 // returns the mask, which rejectLiterals rejects. The writer of such a mask saw a mask there, for
 // example in another installation or while the schema was unusable, and expects the value to stay.
 // A stored "***" stays an ordinary string.
-func (d *draft) resolve(in, old *jsontree.Node, at trail, unsure bool) *jsontree.Node {
+func (d *draft) resolve(in, old *jsontree.Node, at jsontree.Trail, unsure bool) *jsontree.Node {
 	switch {
 	case unsure:
-		d.violation(at.pointer(), validate.RuleAmbiguousMask,
+		d.violation(at.Pointer(), validate.RuleAmbiguousMask,
 			"*** in an array, or in place of one, that changed: give the secret again, or name "+
 				"the member that identifies the elements in the schema (x-key)")
 		return d.hide(secret{})
 	case d.isSecret(old), d.literal[old]:
 		return old
 	case d.hasSecret(old):
-		d.violation(at.pointer(), validate.RuleMaskWithoutStoredValue,
+		d.violation(at.Pointer(), validate.RuleMaskWithoutStoredValue,
 			"*** cannot stand for an object or array")
 		return d.hide(secret{})
 	}
@@ -82,7 +82,7 @@ func (d *draft) overwrite(in, old *jsontree.Node, s spot) *jsontree.Node {
 	case !d.mayBeSealed(s.at, in):
 		return old
 	case in.IsString(""):
-		d.violation(s.at.pointer(), validate.RuleEmptySecret,
+		d.violation(s.at.Pointer(), validate.RuleEmptySecret,
 			"an empty string cannot replace a secret; null removes it, *** keeps it")
 		return old
 	}

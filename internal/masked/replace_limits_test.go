@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/validate"
 )
@@ -26,7 +27,7 @@ func TestReplaceWithMarkedContainer(t *testing.T) {
 
 	t.Run("stays one under a rule that marks only a part", func(t *testing.T) {
 		r, err := masked.Replace("c", v.stored, parse(t, `{"creds":"***","z":2}`),
-			masked.NameRule{})
+			classify.NameRule{})
 		want := outcome{Doc: `{"creds":"***","z":2}`, Keep: []string{"/creds"},
 			Changed: []string{"/z"}}
 		if diff := diffOutcome(want, outcomeOf(t, r, err)); diff != "" {
@@ -34,7 +35,7 @@ func TestReplaceWithMarkedContainer(t *testing.T) {
 		}
 	})
 	t.Run("newly marked around a sealed value: each part on its own", func(t *testing.T) {
-		v := store(t, plain, masked.NameRule{})
+		v := store(t, plain, classify.NameRule{})
 		view := masked.Mask(v.stored.Doc, v.stored.Sealed, rule)
 		const all = `{"creds":{"user":"***","password":"***","n":"***","on":"***",` +
 			`"deep":{"x":"***","e":{}}},"z":1}`
@@ -77,16 +78,16 @@ func TestReplaceRejectsDamagedStored(t *testing.T) {
 		{"/plain"}} {
 		stored := masked.Stored{Doc: parse(t, `{"a":"***","l":[],"plain":"x"}`), Sealed: sealed}
 		if _, err := masked.Replace("c", stored, parse(t, `{}`),
-			masked.NameRule{}); !errors.Is(err, masked.ErrStored) {
+			classify.NameRule{}); !errors.Is(err, masked.ErrStored) {
 			t.Errorf("Replace with %q sealed: %v", sealed, err)
 		}
-		if _, err := masked.Apply("c", stored, nil, masked.NameRule{}); !errors.Is(err,
+		if _, err := masked.Apply("c", stored, nil, classify.NameRule{}); !errors.Is(err,
 			masked.ErrStored) {
 			t.Errorf("Apply with %q sealed: %v", sealed, err)
 		}
 	}
 	if _, err := masked.Replace("c", masked.Stored{Sealed: []string{""}}, nil,
-		masked.NameRule{}); !errors.Is(err, masked.ErrStored) {
+		classify.NameRule{}); !errors.Is(err, masked.ErrStored) {
 		t.Errorf("nothing stored and something sealed: %v", err)
 	}
 }
@@ -116,7 +117,7 @@ func TestReplaceLimits(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := masked.Replace("c", masked.Stored{}, doc, masked.NameRule{})
+			r, err := masked.Replace("c", masked.Stored{}, doc, classify.NameRule{})
 			if tt.want != "" {
 				if diff := diffOutcome(outcome{Rejected: []string{tt.want}},
 					outcomeOf(t, r, err)); diff != "" {
@@ -143,11 +144,11 @@ func BenchmarkReplace(b *testing.B) {
 	for i := range 4 {
 		members = append(members, fmt.Sprintf(`"secret_%d":"s3cr3t"`, i))
 	}
-	v := store(b, "{"+strings.Join(members, ",")+"}", masked.NameRule{})
+	v := store(b, "{"+strings.Join(members, ",")+"}", classify.NameRule{})
 	incoming := parse(b, strings.Replace(text(v.stored.Doc), "x", "y", 1))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := masked.Replace("c", v.stored, incoming, masked.NameRule{}); err != nil {
+		if _, err := masked.Replace("c", v.stored, incoming, classify.NameRule{}); err != nil {
 			b.Fatal(err)
 		}
 	}

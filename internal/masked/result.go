@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"slices"
-	"strings"
 
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/validate"
 )
@@ -35,9 +35,9 @@ func (d *draft) result() (Result, error) {
 		case !ok:
 			return nil, false
 		case s.plain == nil:
-			r.Keep = append(r.Keep, Move{From: s.from, To: w.at.pointer()})
+			r.Keep = append(r.Keep, Move{From: s.from, To: w.at.Pointer()})
 		default:
-			r.Seal = append(r.Seal, Plain{Pointer: w.at.pointer(), Value: s.plain})
+			r.Seal = append(r.Seal, Plain{Pointer: w.at.Pointer(), Value: s.plain})
 			hidden += max(0, len(s.plain.Append(nil))-len(`"***"`))
 		}
 		return n, true
@@ -58,7 +58,7 @@ func (d *draft) rejectNames() {
 			return nil, false
 		}
 		for name := range n.Children() {
-			if !d.names.of(name).isSecret {
+			if !d.names.Of(name).IsSecret {
 				continue
 			}
 			if had == nil {
@@ -66,7 +66,7 @@ func (d *draft) rejectNames() {
 				addNames(had, d.before)
 			}
 			if !had[name] {
-				d.violation(w.at.pointer(), validate.RuleFormat, "a member name looks like a "+
+				d.violation(w.at.Pointer(), validate.RuleFormat, "a member name looks like a "+
 					"secret, and names cannot be masked: put the secret into a value")
 			}
 		}
@@ -94,7 +94,7 @@ func (d *draft) defaults() *jsontree.Node {
 // bytewise.
 func (d *draft) changed() []string {
 	var changed []string
-	d.diff(d.before, d.doc, newTrail(), &changed)
+	d.diff(d.before, d.doc, jsontree.NewTrail(), &changed)
 	slices.Sort(changed)
 	return changed
 }
@@ -129,13 +129,13 @@ const noSecretHere = "no secret is stored here that *** could stand for"
 // mayBeSealed reports whether a value can be sealed as a whole. It adds a violation and returns
 // false if the value is or contains a mask, which would become part of the secret. The violation is
 // at the whole value, because the names inside would be part of the secret too.
-func (d *draft) mayBeSealed(at trail, n *jsontree.Node) bool {
+func (d *draft) mayBeSealed(at jsontree.Trail, n *jsontree.Node) bool {
 	d.spendOn(n)
 	switch {
 	case hasText(n, func(s string) bool { return s == Text }):
-		d.violation(at.pointer(), validate.RuleMaskWithoutStoredValue, noSecretHere)
-	case hasText(n, LooksMasked):
-		d.violation(at.pointer(), validate.RuleMaskWithoutStoredValue, "looks like the mask of "+
+		d.violation(at.Pointer(), validate.RuleMaskWithoutStoredValue, noSecretHere)
+	case hasText(n, classify.LooksMasked):
+		d.violation(at.Pointer(), validate.RuleMaskWithoutStoredValue, "looks like the mask of "+
 			"another program: give the secret itself, or *** to keep a stored one; if it is the "+
 			"secret, set it with patch.SetSecret")
 	default:
@@ -156,28 +156,6 @@ func hasText(n *jsontree.Node, is func(string) bool) bool {
 	return false
 }
 
-// maskRunes are asterisks and bullets, with which programs write over the characters of a secret.
-const maskRunes = "*＊∗✱•●∙⚫⬤◦‣⁃·‧・■▪█"
-
-// LooksMasked reports whether a text is the mask of some program, or a secret with a part masked:
-// ********, sk-t****u9XK, <redacted>.
-func LooksMasked(text string) bool {
-	run := 0
-	for _, r := range text {
-		if run++; !strings.ContainsRune(maskRunes, r) {
-			run = 0
-		}
-		if run == 3 {
-			return true
-		}
-	}
-	text = strings.ToLower(strings.TrimSpace(text))
-	within := strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">") ||
-		strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]")
-	says := func(word string) bool { return strings.Contains(text, word) }
-	return within && slices.ContainsFunc([]string{"redacted", "hidden", "masked", "secret"}, says)
-}
-
 // rejectLiterals adds a violation for each mask that stands for no secret. A "***" that was stored
 // as an ordinary string at the same place is allowed.
 func (d *draft) rejectLiterals() {
@@ -186,7 +164,7 @@ func (d *draft) rejectLiterals() {
 	}
 	newWalk(d.meter, nil).transform(d.doc, func(w walk, n *jsontree.Node) (*jsontree.Node, bool) {
 		if d.isLiteral(n) {
-			d.violation(w.at.pointer(), validate.RuleMaskWithoutStoredValue, noSecretHere)
+			d.violation(w.at.Pointer(), validate.RuleMaskWithoutStoredValue, noSecretHere)
 		}
 		return n, d.isSecret(n)
 	})
@@ -253,23 +231,23 @@ const maxChanged = 1000
 
 // diff appends the pointers of the differences between two states of the document. It compares
 // children as long as both states have them. A secret is equal only to itself.
-func (d *draft) diff(a, b *jsontree.Node, at trail, changed *[]string) {
+func (d *draft) diff(a, b *jsontree.Node, at jsontree.Trail, changed *[]string) {
 	if d.spend(1); a == b || len(*changed) == maxChanged {
 		return
 	}
 	if !bothHaveChildren(a, b) {
 		if d.isSecret(a) || d.isSecret(b) || !a.Equal(b) {
-			*changed = append(*changed, at.pointer())
+			*changed = append(*changed, at.Pointer())
 		}
 		return
 	}
 	inA, inB := a.Lookup(), b.Lookup()
 	for token, child := range a.Children() {
-		d.diff(child, inB(token), at.child(token), changed)
+		d.diff(child, inB(token), at.Child(token), changed)
 	}
 	for token, child := range b.Children() {
 		if inA(token) == nil {
-			d.diff(nil, child, at.child(token), changed)
+			d.diff(nil, child, at.Child(token), changed)
 		}
 	}
 }

@@ -8,18 +8,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/internal/schema"
 )
 
 // described returns the rule of a schema.
-func described(tb testing.TB, text string) masked.SchemaRule {
+func described(tb testing.TB, text string) classify.SchemaRule {
 	tb.Helper()
 	s, err := schema.Compile([]byte(text))
 	if err != nil {
 		tb.Fatalf("Compile(%.200s): %v", text, err)
 	}
-	return masked.SchemaRule{Name: "test", Schema: s}
+	return classify.SchemaRule{Name: "test", Schema: s}
 }
 
 var sensitiveBySchema = map[string]struct {
@@ -99,7 +100,7 @@ func TestSchemaRuleSensitive(t *testing.T) {
 			}
 		})
 	}
-	if got, want := (masked.SchemaRule{Name: "r1"}).ID(), "schema/2:r1"; got != want {
+	if got, want := (classify.SchemaRule{Name: "r1"}).ID(), "schema/2:r1"; got != want {
 		t.Errorf("id %q", got)
 	}
 }
@@ -110,7 +111,7 @@ func TestSchemaRuleIsNameRuleWhereNothingIsSaid(t *testing.T) {
 	rule := described(t, `{"properties":{"items":{"items":{}}}}`)
 	for range 2000 {
 		doc := parse(t, g.object(4, false))
-		if a, b := (masked.NameRule{}).Sensitive(doc),
+		if a, b := (classify.NameRule{}).Sensitive(doc),
 			rule.Sensitive(doc); !slices.Equal(a, b) {
 			t.Fatalf("%s: %v by name, %v by schema", text(doc), a, b)
 		}
@@ -119,12 +120,12 @@ func TestSchemaRuleIsNameRuleWhereNothingIsSaid(t *testing.T) {
 
 func TestHideAll(t *testing.T) {
 	doc := parse(t, `{"a":"x","b":[1,null,{"c":true}],"d":{}}`)
-	rule := masked.HideAll{}
+	rule := classify.HideAll{}
 	if got, want := text(masked.Mask(doc, []string{"/a"}, rule)),
 		`{"a":"***","b":["***",null,{"c":"***"}],"d":{}}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if rule.ID() == (masked.NameRule{}).ID() {
+	if rule.ID() == (classify.NameRule{}).ID() {
 		t.Error("it has the id of another rule")
 	}
 }

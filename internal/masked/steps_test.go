@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/validate"
@@ -104,7 +105,7 @@ func checkSteps(t *testing.T, r recipe) int {
 		return 0
 	}
 	w := masked.Write{
-		Path: "c", Rule: masked.NameRule{}, AllowDestination: len(r)%2 == 0,
+		Path: "c", Rule: classify.NameRule{}, AllowDestination: len(r)%2 == 0,
 		Stored: masked.Stored{Doc: before, Sealed: masks(before, "")},
 	}
 	if len(w.Stored.Sealed) > validate.MaxSecrets {
@@ -151,7 +152,7 @@ func TestWriteWatchesContext(t *testing.T) {
 	r := recipe{0, 0, 0, 0}
 	before, after := r.document(0), r.document(1)
 	w := masked.Write{Stored: masked.Stored{Doc: before, Sealed: masks(before, "")}}
-	w.Rule = masked.NameRule{}
+	w.Rule = classify.NameRule{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := w.Replace(ctx, after); !errors.Is(err, context.Canceled) {

@@ -1,20 +1,6 @@
 package masked
 
-import (
-	"github.com/go-installation/installation/internal/jsontree"
-	"github.com/go-installation/installation/validate"
-)
-
-// trail is the way to a value, as reference tokens. The trails of siblings share memory, so a trail
-// must not be kept; its pointer may be.
-type trail []string
-
-// newTrail returns the trail of the whole document, with room for those below it.
-func newTrail() trail { return make(trail, 0, validate.MaxDepth+1) }
-
-func (t trail) pointer() string { return jsontree.JoinPointer(t...) }
-
-func (t trail) child(token string) trail { return append(t, token) }
+import "github.com/go-installation/installation/internal/jsontree"
 
 // places is a set of places in a document, as a tree.
 type places struct {
@@ -50,16 +36,18 @@ func (p *places) add(tokens []string) {
 // below.
 type walk struct {
 	*meter
-	at     trail
+	at     jsontree.Trail
 	places places
 }
 
 func (w walk) child(token string) walk {
-	return walk{w.meter, w.at.child(token), w.places.below[token]}
+	return walk{w.meter, w.at.Child(token), w.places.below[token]}
 }
 
 // newWalk returns a walk from the top of a document.
-func newWalk(m *meter, pointers []string) walk { return walk{m, newTrail(), placesOf(pointers)} }
+func newWalk(m *meter, pointers []string) walk {
+	return walk{m, jsontree.NewTrail(), placesOf(pointers)}
+}
 
 // transform returns n with some values replaced. It calls f with each value, from the top down. If
 // f returns true, the result of f replaces the value, and transform does not visit its children.

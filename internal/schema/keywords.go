@@ -196,3 +196,23 @@ func noteOf(sch *jsonschema.Schema) *note {
 	}
 	return &note{}
 }
+
+// Opening returns a schema that says that no secret goes to the place at a pointer. The documents
+// tell which parts of the pointer are indexes of arrays.
+func Opening(pointer string, docs ...*jsontree.Node) string {
+	text, end := "", ""
+	tokens, _ := jsontree.ParsePointer(pointer)
+	for i, token := range tokens {
+		name, _ := json.Marshal(token)
+		isArray := func(doc *jsontree.Node) bool {
+			n := doc.At(tokens[:i])
+			return n != nil && n.Kind() == jsontree.Array
+		}
+		if slices.ContainsFunc(docs, isArray) {
+			text, end = text+`{"items":`, end+"}"
+		} else {
+			text, end = text+`{"properties":{`+string(name)+":", end+"}}"
+		}
+	}
+	return text + `{"x-exposes":[]}` + end
+}

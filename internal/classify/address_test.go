@@ -1,4 +1,4 @@
-package masked
+package classify
 
 import (
 	"net"

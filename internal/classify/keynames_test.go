@@ -1,4 +1,4 @@
-package masked_test
+package classify_test
 
 import (
 	"crypto/sha256"
@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/jsontree"
-	"github.com/go-installation/installation/internal/masked"
 )
 
 // keyName is one line of testdata/key-names.tsv: a place in real configurations, with a label.
@@ -42,7 +42,7 @@ func keyNames(tb testing.TB) (tuned, heldOut []keyName) {
 }
 
 // hides reports whether the rule finds a neutral string at the place sensitive.
-func hides(tb testing.TB, rule masked.Rule, place string) bool {
+func hides(tb testing.TB, rule rule, place string) bool {
 	tb.Helper()
 	value, err := jsontree.NewString("neutral")
 	if err != nil {
@@ -68,7 +68,7 @@ func TestNameRuleOnRealNames(t *testing.T) {
 		t.Run(half, func(t *testing.T) {
 			var right, wrong, missed int
 			for _, n := range names {
-				switch got := hides(t, masked.NameRule{}, n.place); {
+				switch got := hides(t, classify.NameRule{}, n.place); {
 				case got && n.secret:
 					right++
 				case got:

@@ -1,4 +1,4 @@
-package masked
+package classify
 
 import (
 	"github.com/go-installation/installation/internal/jsontree"
@@ -26,8 +26,11 @@ import (
 type SchemaRule struct {
 	Name   string // of schema and revision
 	Schema *schema.Schema
-	names  *names
+	names  *Names
 }
+
+// With returns the rule with a memory of names. The result is for one goroutine.
+func (r SchemaRule) With(m *Names) SchemaRule { return SchemaRule{r.Name, r.Schema, m} }
 
 // ID returns "schema/2:" and the name.
 func (r SchemaRule) ID() string { return "schema/2:" + r.Name }
@@ -35,37 +38,40 @@ func (r SchemaRule) ID() string { return "schema/2:" + r.Name }
 // Sensitive returns the pointers of the values that are sensitive.
 func (r SchemaRule) Sensitive(doc *jsontree.Node) []string {
 	f := finder{names: r.names, nested: maxNested}
-	f.declared(doc, spot{newTrail(), r.Schema.Root()}, plain)
+	f.declared(doc, jsontree.NewTrail(), r.Schema.Root(), plain)
 	return f.found
 }
 
 // declared appends the sensitive values at and below n. It reports whether the schema says that a
 // value at or below n is no secret, because then nothing around it is sealed as a whole.
-func (f *finder) declared(n *jsontree.Node, s spot, covered degree) (open bool) {
-	before, verdict := len(f.found), s.place.Verdict()
+func (f *finder) declared(
+	n *jsontree.Node, at jsontree.Trail, place *schema.Place, covered degree,
+) (open bool) {
+	before, verdict := len(f.found), place.Verdict()
 	open = verdict == schema.Open
 	if n.IsString("") {
 		return open
 	}
 	marked := verdict == schema.Secret && n.Kind() != jsontree.Null &&
-		(!n.IsContainer() || len(s.at) > 0)
+		(!n.IsContainer() || len(at) > 0)
 	if verdict == schema.Unsaid && !n.IsContainer() {
-		f.walk(n, s.at, covered)
+		f.walk(n, at, covered)
 	}
-	if (marked || covered > plain || len(f.found) > before) && s.place.Lists(n) {
+	if (marked || covered > plain || len(f.found) > before) && place.Lists(n) {
 		f.found = f.found[:before]
 		return true
 	}
-	degreeOf := f.judge(n, covered, !s.place.AnyNames())
+	degreeOf := f.judge(n, covered, !place.AnyNames())
 	inside := false
 	for token, child := range n.Children() {
-		inside = f.declared(child, s.child(n, token), degreeOf(token, child)) || inside
+		below := place.Child(token, n.Kind() == jsontree.Array)
+		inside = f.declared(child, at.Child(token), below, degreeOf(token, child)) || inside
 	}
 	switch {
 	case inside:
 		return true
 	case marked:
-		f.found = append(f.found[:before], s.at.pointer())
+		f.found = append(f.found[:before], at.Pointer())
 	}
 	return open
 }
@@ -78,13 +84,16 @@ type HideAll struct{}
 func (HideAll) ID() string { return "all/1" }
 
 // Sensitive returns the pointers of all strings, numbers and booleans.
-func (HideAll) Sensitive(doc *jsontree.Node) []string {
-	var found []string
-	newWalk(nil, nil).transform(doc, func(w walk, n *jsontree.Node) (*jsontree.Node, bool) {
+func (HideAll) Sensitive(doc *jsontree.Node) (found []string) {
+	var walk func(n *jsontree.Node, at jsontree.Trail)
+	walk = func(n *jsontree.Node, at jsontree.Trail) {
 		if !n.IsContainer() && n.Kind() != jsontree.Null {
-			found = append(found, w.at.pointer())
+			found = append(found, at.Pointer())
 		}
-		return nil, false
-	})
+		for token, child := range n.Children() {
+			walk(child, at.Child(token))
+		}
+	}
+	walk(doc, jsontree.NewTrail())
 	return found
 }

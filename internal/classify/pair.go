@@ -1,4 +1,4 @@
-package masked
+package classify
 
 import (
 	"strings"
@@ -38,33 +38,33 @@ func pairRole(words []string) role {
 	return noRole
 }
 
-// pair is the name in an object such as {"name": "DB_PASSWORD", "value": "..."}, and the name of
+// Pair is the name in an object such as {"name": "DB_PASSWORD", "value": "..."}, and the name of
 // the first member with the value. It is zero for other objects.
-type pair struct{ name, value string }
+type Pair struct{ Name, Value string }
 
-// pair returns the pair that an object is. If several members can be the name, it takes the first
+// Pair returns the pair that an object is. If several members can be the name, it takes the first
 // one that names a secret, or else all of them.
-func (m *names) pair(object *jsontree.Node) pair {
+func (m *Names) Pair(object *jsontree.Node) Pair {
 	if object == nil || object.Kind() != jsontree.Object || object.Len() < 2 {
-		return pair{}
+		return Pair{}
 	}
-	var p pair
+	var p Pair
 	var found []string
 	for member, child := range object.Children() {
-		switch role := m.of(member).role; {
-		case role == valueRole && p.value == "":
-			p.value = member
+		switch role := m.Of(member).role; {
+		case role == valueRole && p.Value == "":
+			p.Value = member
 		case role == nameRole && child.Kind() == jsontree.String && len(child.Text()) <= maxName:
 			found = append(found, child.Text())
 		}
 	}
-	if p.value == "" || len(found) == 0 {
-		return pair{}
+	if p.Value == "" || len(found) == 0 {
+		return Pair{}
 	}
-	p.name = strings.Join(found, " ")
+	p.Name = strings.Join(found, " ")
 	for _, name := range found {
-		if m.of(name).degree > plain {
-			p.name = name
+		if m.Of(name).degree > plain {
+			p.Name = name
 			break
 		}
 	}

@@ -1,4 +1,4 @@
-package masked
+package classify
 
 import (
 	"strings"
@@ -22,7 +22,10 @@ import (
 // NameRule splits a name into words and looks the words up in lists, see sensitiveWords. A name
 // without separators in one letter case, such as clientsecret, is a single word. The zero value is
 // ready to use.
-type NameRule struct{ names *names }
+type NameRule struct{ names *Names }
+
+// With returns the rule with a memory of names. The result is for one goroutine.
+func (NameRule) With(m *Names) NameRule { return NameRule{m} }
 
 // ID returns "name/2".
 func (NameRule) ID() string { return "name/2" }
@@ -30,7 +33,7 @@ func (NameRule) ID() string { return "name/2" }
 // Sensitive returns the pointers of the sensitive strings and numbers.
 func (r NameRule) Sensitive(doc *jsontree.Node) []string {
 	f := finder{names: r.names, nested: maxNested}
-	f.walk(doc, newTrail(), plain)
+	f.walk(doc, jsontree.NewTrail(), plain)
 	return f.found
 }
 
@@ -54,12 +57,12 @@ func (d degree) of(child *jsontree.Node) degree {
 
 // finder collects the pointers of sensitive values.
 type finder struct {
-	names  *names
+	names  *Names
 	nested int // see maxNested
 	found  []string
 }
 
-func (f *finder) walk(n *jsontree.Node, at trail, covered degree) {
+func (f *finder) walk(n *jsontree.Node, at jsontree.Trail, covered degree) {
 	var isSensitive bool
 	switch n.Kind() {
 	case jsontree.String:
@@ -68,11 +71,11 @@ func (f *finder) walk(n *jsontree.Node, at trail, covered degree) {
 		isSensitive = covered >= numeric
 	}
 	if isSensitive {
-		f.found = append(f.found, at.pointer())
+		f.found = append(f.found, at.Pointer())
 	}
 	degreeOf := f.judge(n, covered, true)
 	for token, child := range n.Children() {
-		f.walk(child, at.child(token), degreeOf(token, child))
+		f.walk(child, at.Child(token), degreeOf(token, child))
 	}
 }
 
@@ -84,12 +87,12 @@ func (f *finder) judge(
 	if n.Kind() != jsontree.Object || !judged {
 		return func(_ string, child *jsontree.Node) degree { return covered.of(child) }
 	}
-	pair := f.names.pair(n)
-	inPair := f.names.of(pair.name).degree
+	pair := f.names.Pair(n)
+	inPair := f.names.Of(pair.Name).degree
 	return func(name string, child *jsontree.Node) degree {
-		says := f.names.of(name)
+		says := f.names.Of(name)
 		own, role := says.degree, noRole
-		if pair.name != "" {
+		if pair.Name != "" {
 			role = says.role
 		}
 		switch {

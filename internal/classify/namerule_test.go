@@ -1,4 +1,4 @@
-package masked_test
+package classify_test
 
 import (
 	"strings"
@@ -7,14 +7,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/go-installation/installation/internal/masked"
+	"github.com/go-installation/installation/internal/classify"
 )
 
 // sensitive reports whether a string under this name is sensitive.
 func sensitive(tb testing.TB, name, value string) bool {
 	tb.Helper()
 	quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name)
-	return len(masked.NameRule{}.Sensitive(parse(tb, `{"`+quoted+`":`+value+`}`))) == 1
+	return len(classify.NameRule{}.Sensitive(parse(tb, `{"`+quoted+`":`+value+`}`))) == 1
 }
 
 func TestNameRuleWords(t *testing.T) {
@@ -211,13 +211,13 @@ func TestNameRuleValues(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := masked.NameRule{}.Sensitive(parse(t, tt.doc))
+			got := classify.NameRule{}.Sensitive(parse(t, tt.doc))
 			if diff := cmp.Diff(tt.want, got, cmpopts.EquateEmpty()); diff != "" {
 				t.Error(diff)
 			}
 		})
 	}
-	if got := (masked.NameRule{}).ID(); got != "name/2" {
+	if got := (classify.NameRule{}).ID(); got != "name/2" {
 		t.Errorf("id %s", got)
 	}
 }

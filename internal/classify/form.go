@@ -1,4 +1,4 @@
-package masked
+package classify
 
 import (
 	"encoding/base64"
@@ -34,7 +34,7 @@ func isSecretForm(s string, nested int) bool {
 	if nested > 0 && strings.IndexAny(strings.TrimSpace(s), "{[") == 0 {
 		if doc, err := jsontree.Parse([]byte(s), jsontree.Limits{}); err == nil {
 			f := finder{nested: nested - 1}
-			f.walk(doc, newTrail(), plain)
+			f.walk(doc, jsontree.NewTrail(), plain)
 			return len(f.found) > 0
 		}
 	}
@@ -214,4 +214,26 @@ func hasPrivateKey(s string) bool {
 		}
 		s = rest
 	}
+}
+
+// maskRunes are asterisks and bullets, with which programs write over the characters of a secret.
+const maskRunes = "*＊∗✱•●∙⚫⬤◦‣⁃·‧・■▪█"
+
+// LooksMasked reports whether a text is the mask of some program, or a secret with a part masked:
+// ********, sk-t****u9XK, <redacted>.
+func LooksMasked(text string) bool {
+	run := 0
+	for _, r := range text {
+		if run++; !strings.ContainsRune(maskRunes, r) {
+			run = 0
+		}
+		if run == 3 {
+			return true
+		}
+	}
+	text = strings.ToLower(strings.TrimSpace(text))
+	within := strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">") ||
+		strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]")
+	says := func(word string) bool { return strings.Contains(text, word) }
+	return within && slices.ContainsFunc([]string{"redacted", "hidden", "masked", "secret"}, says)
 }

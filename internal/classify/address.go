@@ -1,4 +1,4 @@
-package masked
+package classify
 
 import (
 	"errors"
@@ -12,56 +12,55 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/internal/schema"
 )
 
-// This file decides whether a value can be a part of an address, or can switch a protection off.
-// What a write must do then is in destination.go.
-
-// class is what a name says about the values at the name and below.
-type class uint8
+// Class is what a name says about the values at the name and below, if they can be a part of an
+// address or switch a protection off.
+type Class uint8
 
 const (
-	label   class = 1 << iota // every string counts: one label can redirect a secret
+	Label   Class = 1 << iota // every string counts: one label can redirect a secret
 	number                    // numbers count, and strings that are numbers
-	guarded                   // a protection: strings, numbers and booleans count
+	Guarded                   // a protection: strings, numbers and booleans count
 	prose                     // free text: no string counts
 	mailbox                   // e-mail addresses do not count
 )
 
 // addressWords maps the words of a name to its classes. A plural or a number after a word changes
 // nothing.
-var addressWords = classes(map[class]string{
-	label: `account bucket broker cluster datacenter dc dns domain dsn endpoint env environment
+var addressWords = classes(map[Class]string{
+	Label: `account bucket broker cluster datacenter dc dns domain dsn endpoint env environment
 		extension gateway handle host hostname instance nameserver org pod port proxy region
 		registry relay server shop site socket subdomain tenant tld upstream vhost webhook
 		workspace`,
 	number: `addr address backend callback destination ip link location node origin peer remote
 		target uri url`,
-	guarded: `ca cert cipher encrypt encrypted encryption https insecure plaintext proto protocol
+	Guarded: `ca cert cipher encrypt encrypted encryption https insecure plaintext proto protocol
 		proxy redirect sasl scheme secure security ssl sslmode starttls tls transport trust
 		unauthorized verification verify`,
 })
 
 // lastWords are the words that count only at the end of a name.
-var lastWords = classes(map[class]string{
+var lastWords = classes(map[Class]string{
 	prose: `caption comment description footer greeting hint instruction message note prompt
 		reason remark scope subject summary text title tooltip`,
 	mailbox: `bcc cc email from login mail owner recipient sender to user username`,
 })
 
 // lastPairs are pairs of words that count at the end of a name.
-var lastPairs = map[string]class{
+var lastPairs = map[string]Class{
 	"display name": prose, "email address": mailbox, "mail address": mailbox,
 }
 
 // wordEndings are the ends of words, such as dbhost, that count like the word.
-var wordEndings = map[class][]string{
-	label:   {"host", "hostname", "url", "uri", "server", "domain", "endpoint", "proxy", "broker"},
-	guarded: {"tls", "ssl"},
+var wordEndings = map[Class][]string{
+	Label:   {"host", "hostname", "url", "uri", "server", "domain", "endpoint", "proxy", "broker"},
+	Guarded: {"tls", "ssl"},
 }
 
-func classes(lists map[class]string) map[string]class {
-	found := make(map[string]class)
+func classes(lists map[Class]string) map[string]Class {
+	found := make(map[string]Class)
 	for c, words := range lists {
 		for word := range strings.FieldsSeq(words) {
 			found[word] |= c
@@ -71,8 +70,8 @@ func classes(lists map[class]string) map[string]class {
 }
 
 // classOf returns the classes of the words of a name: those for the values there and below, and
-// those for the values directly there. The latter include label if the last word has it.
-func classOf(words []string) (below, own class) {
+// those for the values directly there. The latter include Label if the last word has it.
+func classOf(words []string) (below, own Class) {
 	for i, word := range words {
 		says := find(addressWords, word)
 		for c, endings := range wordEndings {
@@ -84,7 +83,7 @@ func classOf(words []string) (below, own class) {
 		if i < len(words)-1 {
 			continue
 		}
-		own = says&label | find(lastWords, word)
+		own = says&Label | find(lastWords, word)
 		if i > 0 {
 			own |= lastPairs[words[i-1]+" "+word]
 		}
@@ -93,7 +92,7 @@ func classOf(words []string) (below, own class) {
 }
 
 // find returns the classes of a word: as it is, without a number, and in the singular.
-func find(words map[string]class, word string) class {
+func find(words map[string]Class, word string) Class {
 	word = strings.TrimRight(word, "0123456789")
 	found := words[word]
 	if one, ok := strings.CutSuffix(word, "s"); ok {
@@ -105,29 +104,30 @@ func find(words map[string]class, word string) class {
 	return found
 }
 
-// counts reports whether a value, which may be nil, can be a part of an address or switch a
+// Counts reports whether a value, which may be nil, can be a part of an address or switch a
 // protection off. below and own are the classes of its names, and place is what a schema says.
-func counts(n *jsontree.Node, s spot, below, own class) bool {
+func Counts(n *jsontree.Node, place *schema.Place, below, own Class) bool {
 	switch {
 	case n == nil:
 		return false
 	case n.Kind() == jsontree.Bool:
-		return below&guarded != 0
+		return below&Guarded != 0
 	case n.Kind() == jsontree.Number:
-		return below&(guarded|label|number) != 0
+		return below&(Guarded|Label|number) != 0
 	}
-	return n.Kind() == jsontree.String && textCounts(n.Text(), s, below, own)
+	return n.Kind() == jsontree.String && TextCounts(n.Text(), place, below, own)
 }
 
-func textCounts(text string, s spot, below, own class) bool {
+// TextCounts is Counts for a string, or for a member name.
+func TextCounts(text string, place *schema.Place, below, own Class) bool {
 	switch {
 	case text == "", own&prose != 0:
 		return false
-	case below&guarded != 0:
+	case below&Guarded != 0:
 		return true
-	case s.place != nil && s.place.Fixed(text), own&mailbox != 0 && isMailbox(text):
+	case place != nil && place.Fixed(text), own&mailbox != 0 && isMailbox(text):
 		return false
-	case below&label != 0, s.place != nil && s.place.Address(), !isHarmless(text):
+	case below&Label != 0, place != nil && place.Address(), !isHarmless(text):
 		return !isForm(text)
 	}
 	return below&number != 0 && isNumber(text)
@@ -142,11 +142,11 @@ func isMailbox(text string) bool {
 	return ok && user != "" && domain != "" && !strings.ContainsFunc(user+domain, other)
 }
 
-// isAddress reports whether a secret, which may be nil, is itself an address: by the last word of
+// IsAddress reports whether a secret, which may be nil, is itself an address: by the last word of
 // its name, or because it is a URL or a list of settings such as Server=db.example;Password=x.
-func isAddress(n *jsontree.Node, own class) bool {
+func IsAddress(n *jsontree.Node, own Class) bool {
 	return n != nil && n.Kind() == jsontree.String &&
-		(own&label != 0 || strings.Contains(n.Text(), "://") || isSettings(n.Text()))
+		(own&Label != 0 || strings.Contains(n.Text(), "://") || isSettings(n.Text()))
 }
 
 // isSettings reports whether a text is a list of settings, two or more.

@@ -1,4 +1,4 @@
-package masked_test
+package classify_test
 
 import (
 	"encoding/json"
@@ -10,7 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/go-installation/installation/internal/masked"
+	"github.com/go-installation/installation/internal/classify"
+	"github.com/go-installation/installation/internal/jsontree"
 )
 
 var textForms = map[string]struct {
@@ -106,7 +107,7 @@ func nested(levels int) string {
 
 // A string with the form of a secret is sensitive under any name, below any schema.
 func TestInvariant12SecretsByForm(t *testing.T) {
-	rules := map[string]masked.Rule{"name": masked.NameRule{}, "schema": described(t, `{}`)}
+	rules := map[string]rule{"name": classify.NameRule{}, "schema": described(t, `{}`)}
 	for form, texts := range textForms {
 		t.Run(form, func(t *testing.T) {
 			for name, rule := range rules {
@@ -120,7 +121,7 @@ func TestInvariant12SecretsByForm(t *testing.T) {
 					if got := len(rule.Sensitive(doc)) == 1; got != want {
 						t.Errorf("%s rule, %q: got %t, want %t", name, s, got, want)
 					}
-					if got := masked.SecretName(s); got != want {
+					if got := classify.SecretName(s); got != want {
 						t.Errorf("as a name, %q: got %t, want %t", s, got, want)
 					}
 				}
@@ -173,7 +174,7 @@ var pairs = map[string]struct {
 
 // The value of a pair is judged by the name in the pair, and that name stays plain.
 func TestInvariant12Pairs(t *testing.T) {
-	rules := map[string]masked.Rule{"name": masked.NameRule{}, "schema": described(t, `{}`)}
+	rules := map[string]rule{"name": classify.NameRule{}, "schema": described(t, `{}`)}
 	for name, c := range pairs {
 		t.Run(name, func(t *testing.T) {
 			for kind, rule := range rules {
@@ -230,11 +231,11 @@ func worst(n int) map[string]string {
 // The rules read no document more often than a fixed number of times.
 func TestRulesReadEachTextAFixedNumberOfTimes(t *testing.T) {
 	for name, doc := range worst(4 << 10) {
-		for kind, rule := range map[string]masked.Rule{
-			"name": masked.NameRule{}, "schema": described(t, `{}`),
+		for kind, rule := range map[string]rule{
+			"name": classify.NameRule{}, "schema": described(t, `{}`),
 		} {
 			n := parse(t, doc)
-			read := masked.CountRead(func() { rule.Sensitive(n) })
+			read := classify.CountRead(func() { rule.Sensitive(n) })
 			if read > 16*len(doc) {
 				t.Errorf("%s, %s rule: %d bytes read of %d", name, kind, read, len(doc))
 			}
@@ -257,14 +258,14 @@ func FuzzSensitive(f *testing.F) {
 			f.Add(`{"a":` + string(b) + `}`)
 		}
 	}
-	byName, bySchema := masked.NameRule{}, described(f, `{}`)
+	byName, bySchema := classify.NameRule{}, described(f, `{}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		doc, err := masked.Parse("c", []byte(text))
+		doc, err := jsontree.Parse([]byte(text), jsontree.Limits{})
 		if err != nil {
 			return
 		}
 		var found []string
-		read := masked.CountRead(func() { found = byName.Sensitive(doc) })
+		read := classify.CountRead(func() { found = byName.Sensitive(doc) })
 		if read > 16*len(text) {
 			t.Errorf("%d bytes read of %d", read, len(text))
 		}
@@ -272,7 +273,7 @@ func FuzzSensitive(f *testing.F) {
 			t.Errorf("%v by name, %v by schema", found, other)
 		}
 		for _, at := range found {
-			if doc.At(pointer(t, at)).IsString("") {
+			if tokens, err := jsontree.ParsePointer(at); err != nil || doc.At(tokens).IsString("") {
 				t.Errorf("the empty string at %s is sensitive", at)
 			}
 		}

@@ -1,4 +1,7 @@
-package masked
+// Package classify judges values by the words of their names and by their form: whether they are
+// secret, and whether they can be a part of an address. It has no keys, performs no I/O, and keeps
+// nothing.
+package classify
 
 import (
 	"slices"
@@ -18,21 +21,28 @@ func wordSet(s string) map[string]bool {
 // secret, and of an address.
 const maxName = 256
 
-// saying is what the words of a name say.
-type saying struct {
-	isSecret  bool   // the name itself has the form of a secret
+// Says is what the words of a name say.
+type Says struct {
+	IsSecret  bool   // the name itself has the form of a secret
 	degree    degree // which values are sensitive
 	describes bool   // the value only tells something about the secrets around it
 	role      role   // in a pair
-	below     class  // of the values there and below
-	own       class  // of the values directly there
+	Below     Class  // of the values there and below
+	Own       Class  // of the values directly there
 }
 
-// names remembers what names say, because names repeat, and each is asked a few times in a write.
+// Names remembers what names say, because names repeat, and each is asked a few times in a write.
 // nil remembers nothing.
-type names struct{ known map[string]saying }
+type Names struct{ known map[string]Says }
 
-func (m *names) of(name string) saying {
+// NewNames returns Names that remember nothing yet.
+func NewNames() *Names { return &Names{make(map[string]Says)} }
+
+// Sensitive reports whether the value is a secret by its name.
+func (s Says) Sensitive() bool { return s.degree > plain }
+
+// Of returns what a name says.
+func (m *Names) Of(name string) Says {
 	if m != nil {
 		if says, ok := m.known[name]; ok {
 			return says
@@ -45,10 +55,10 @@ func (m *names) of(name string) saying {
 	return says
 }
 
-func readName(name string) saying {
-	says := saying{isSecret: sensitiveText(name)}
+func readName(name string) Says {
+	says := Says{IsSecret: sensitiveText(name)}
 	if len(name) > maxName {
-		says.degree, says.below, says.own = strong, label, label
+		says.degree, says.Below, says.Own = strong, Label, Label
 		return says
 	}
 	usual := splitName(name, capital)
@@ -59,7 +69,7 @@ func readName(name string) saying {
 	for _, words := range append(otherReadings(name, usual), usual) {
 		says.degree = max(says.degree, sensitiveWords(words))
 		below, own := classOf(words)
-		says.below, says.own = says.below|below, says.own|own
+		says.Below, says.Own = says.Below|below, says.Own|own
 	}
 	return says
 }
