@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -48,7 +49,26 @@ func TestInvariant13NamesThatAreSecretsAreCut(t *testing.T) {
 	if named != 2 {
 		t.Errorf("%d events name what changed or was revealed, want 2", named)
 	}
+	w.Store.Forge(fixture.KeyAt("i"), damagedSecrets(t, w))
+	_, err = w.Host.Rekey(t.Context(), installation.RekeyRequest{ID: "i", Reason: "test"})
+	if !errors.Is(err, installation.ErrSealed) || !strings.Contains(err.Error(), "sk_l...") {
+		t.Errorf("Rekey of a damaged secret: %v", err)
+	}
+	log.see("Rekey", err)
 	log.search()
+}
+
+// damagedSecrets returns the record of the installation "i" with secrets that do not open. Their
+// tags are as before, so the record opens.
+func damagedSecrets(t *testing.T, w *fixture.World) *installation.Record {
+	t.Helper()
+	r := w.Store.Last(fixture.KeyAt("i"))
+	body := fixture.DecodeBody(t, r.Body)
+	for _, v := range body.Values {
+		v.Sealed[len(v.Sealed)/2] ^= 1
+	}
+	r.Body = fixture.EncodeBody(body)
+	return r
 }
 
 // refusedNames returns writes with the name that are refused.
