@@ -110,3 +110,21 @@ func refusedNames(t *testing.T, w *fixture.World, name string) map[string]func()
 	}
 	return refused
 }
+
+// Names of policies are parts of a path with dots. A name with dots and slashes is judged whole.
+func TestInvariant13NamesOfPoliciesAreCutWhole(t *testing.T) {
+	w := fixture.NewWorld(t)
+	for name, secret := range map[string]string{
+		"user:hunter.2@db.example":                 "hunter",
+		"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY": "K7MDENG",
+		"Server=db.example;Password=a.b":           "Password",
+	} {
+		_, err := w.Host.Upsert(t.Context(), installation.UpsertRequest{
+			ID: "i", Parts: installation.Parts{Consent: installation.Value(
+				installation.Consent{Policies: map[string]time.Time{name: {}}})},
+		})
+		if !errors.Is(err, installation.ErrInvalid) || strings.Contains(err.Error(), secret) {
+			t.Errorf("%s: got error %v, want one without the end of the name", name, err)
+		}
+	}
+}
