@@ -216,6 +216,7 @@ func errTooLarge() error {
 func (d *draft) plainRecord() *Record {
 	d.lifecycle = d.lifecycle.withoutNames()
 	next, body := *d.stored, *d.body
+	next.Key = d.key // in the store, somebody may have put another record here
 	next.Revision = d.nextRevision()
 	next.Claims = nil
 	next.Index = record.SetTerm(next.Index, record.TermPhase, d.lifecycle.status.phase())
