@@ -182,7 +182,11 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 		body.Values = append(body.Values, record.Value{Ref: string(ref), Sealed: v.sealed})
 		m.Table = append(m.Table, record.Entry{Ref: string(ref), Tag: tag, Number: v.number})
 	}
-	if d.plain = m.encode(); len(d.plain) > record.MaxWritten {
+	limit := record.MaxWritten
+	if len(d.changed) > 0 {
+		limit = maxParts
+	}
+	if d.plain = m.encode(); len(d.plain) > limit {
 		return nil, errTooLarge()
 	}
 	body.Manifest, err = d.dataKey.SealBinary(nil, manifestPlace(d.key), d.plain)
@@ -190,7 +194,7 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 		return nil, err
 	}
 	raw := body.Append(nil)
-	if len(raw) > record.MaxWritten {
+	if len(raw) > limit {
 		return nil, errTooLarge()
 	}
 	next := &Record{
@@ -206,8 +210,12 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 	return next, nil
 }
 
+// maxParts is the largest body of a write that changes parts. It leaves room for what other writes
+// add: otherwise whoever can fill a part could stop an uninstall.
+const maxParts = record.MaxWritten - 1<<20
+
 func errTooLarge() error {
-	detail := fmt.Sprintf("all parts together must have at most %d bytes", record.MaxWritten)
+	detail := fmt.Sprintf("all parts together must have at most %d bytes", maxParts)
 	return invalid("", validate.RuleTooLarge, detail)
 }
 
