@@ -262,6 +262,11 @@ func (s *Service) replay(
 	return res, nil
 }
 
+// removed returns what is known of an installation that was deleted, or that the actor may not see.
+func removed(key Key, revision, generation int64) *Installation {
+	return &Installation{ID: key.ID, Tenant: key.Tenant, Revision: revision, Generation: generation}
+}
+
 // openOutcome opens an outcome and compares its request with w. What cannot be authenticated is
 // never reported as success, and neither is an outcome that should be forgotten by now.
 func (s *Service) openOutcome(

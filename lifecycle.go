@@ -228,15 +228,15 @@ func (s *Service) uninstall(ctx context.Context, d *draft, req UninstallRequest)
 	d.lifecycle.status, d.lifecycle.uninstalled = StatusUninstalled, s.audit(d)
 	d.lifecycle.purgeAt = storedTime(d.now.Add(s.opts.Grace))
 	if d.err != nil {
-		d.lifecycle.purgeAt = d.now // due at once, so that the first Sweep with the key finds it
+		d.lifecycle.purgeAt = d.stored.Created // due at once, see follows
 	}
 	d.effect, d.events = d.ended(), append(d.events, event.Uninstalled)
 	if !req.Final {
 		return nil
 	}
 	err := s.purge(ctx, d)
-	if errors.Is(err, keytimeout.ErrSkipped) {
-		d.lifecycle.purgeAt, err = d.now, nil // Sweep purges it
+	if errors.Is(err, keytimeout.ErrSkipped) { // Sweep purges it
+		d.lifecycle.purgeAt, err = d.stored.Created, nil
 	}
 	return err
 }

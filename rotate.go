@@ -14,6 +14,7 @@ import (
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/record"
+	"github.com/go-installation/installation/internal/redact"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -373,7 +374,7 @@ func (s *Service) rekey(ctx context.Context, d *draft) error {
 	for _, ref := range slices.Sorted(maps.Keys(d.sealedSecrets())) {
 		text, err := d.unseal(ref)
 		if err != nil {
-			return fmt.Errorf("%s: %w", ref, err)
+			return fmt.Errorf("%s: %w", redact.Path(string(ref)), err)
 		}
 		plain[ref] = text
 	}

@@ -183,7 +183,11 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 		body.Values = append(body.Values, record.Value{Ref: string(ref), Sealed: v.sealed})
 		m.Table = append(m.Table, record.Entry{Ref: string(ref), Tag: tag, Number: v.number})
 	}
-	if d.plain = m.encode(); len(d.plain) > record.MaxWritten {
+	limit := record.MaxWritten
+	if len(d.changed) > 0 {
+		limit = maxParts
+	}
+	if d.plain = m.encode(); len(d.plain) > limit {
 		return nil, errTooLarge()
 	}
 	body.Manifest, err = d.dataKey.SealBinary(nil, manifestPlace(d.key), d.plain)
@@ -191,7 +195,7 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 		return nil, err
 	}
 	raw := body.Append(nil)
-	if len(raw) > record.MaxWritten {
+	if len(raw) > limit {
 		return nil, errTooLarge()
 	}
 	next := &Record{
@@ -207,8 +211,12 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 	return next, nil
 }
 
+// maxParts is the largest body of a write that changes parts. It leaves room for what other writes
+// add: otherwise whoever can fill a part could stop an uninstall.
+const maxParts = record.MaxWritten - 1<<20
+
 func errTooLarge() error {
-	detail := fmt.Sprintf("all parts together must have at most %d bytes", record.MaxWritten)
+	detail := fmt.Sprintf("all parts together must have at most %d bytes", maxParts)
 	return invalid("", validate.RuleTooLarge, detail)
 }
 
@@ -217,6 +225,7 @@ func errTooLarge() error {
 func (d *draft) plainRecord() *Record {
 	d.lifecycle = d.lifecycle.withoutNames()
 	next, body := *d.stored, *d.body
+	next.Key = d.key // in the store, somebody may have put another record here
 	next.Revision = d.nextRevision()
 	next.Claims = nil
 	next.Index = record.SetTerm(next.Index, record.TermPhase, d.lifecycle.status.phase())
@@ -308,12 +317,6 @@ func (d *draft) reveal(ref Ref) Revealed {
 		return Revealed{Ref: ref, Value: crypto.SecretFromBytes(text)}
 	}
 	return Revealed{Ref: ref, Value: crypto.NewSecret(value)}
-}
-
-// jsonString returns a secret string as JSON text. The caller clears it.
-func jsonString(s crypto.Secret) []byte {
-	text, _ := json.Marshal(s.RevealString()) // a string always marshals
-	return text
 }
 
 // sealCredentials seals the credentials in a given connection and puts masks in their place.

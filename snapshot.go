@@ -195,16 +195,16 @@ type lifecycle struct {
 	refresh     *refreshState
 }
 
-// follows reports whether a writer without the key is allowed to change a lifecycle from sealed to
-// l: it may end what has not ended, and say when.
-func (l lifecycle) follows(sealed lifecycle) bool {
+// follows reports whether a writer without the key may change a lifecycle from sealed to l: it may
+// end what has not ended, and say when. The purge is always due, so that Sweep and Check find it.
+func (l lifecycle) follows(sealed lifecycle, created time.Time) bool {
 	was := sealed.status
 	switch {
 	case was == StatusInvited && l.status == StatusExpired && l.expired != nil:
 		sealed.expired = l.expired
 	case (was == StatusInvited || was == StatusInstalled) &&
 		l.status == StatusUninstalled && l.uninstalled != nil:
-		sealed.uninstalled, sealed.purgeAt = l.uninstalled, l.purgeAt
+		sealed.uninstalled, sealed.purgeAt = l.uninstalled, created
 	default:
 		return false
 	}
@@ -317,9 +317,9 @@ func (m *manifest) verify(r *Record, body *record.Body, life lifecycle) error {
 	m.adopt(r.Key, shown, r.Revision)
 	switch {
 	case i.ID != r.Key.ID, i.Generation != r.Generation,
-		moved && !life.follows(m.lifecycle), moved && m.Revision >= r.Revision,
-		!moved && !bytes.Equal(body.Lifecycle, m.Lifecycle), !moved && m.Revision != r.Revision,
 		i.Audit.Created == nil, !i.Audit.Created.At.Equal(r.Created),
+		moved && !life.follows(m.lifecycle, r.Created), moved && m.Revision >= r.Revision,
+		!moved && !bytes.Equal(body.Lifecycle, m.Lifecycle), !moved && m.Revision != r.Revision,
 		!m.Lists(body.Values),
 		!slices.Equal(claims, r.Claims),
 		!life.deadline(i.Invitation).Equal(r.Deadline):

@@ -12,6 +12,7 @@ import (
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/invite"
 	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/internal/redact"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -226,7 +227,7 @@ func (c Consent) check(l *validate.List) {
 	l.Count("consent.policies", len(c.Policies), maxItems)
 	for _, name := range slices.Sorted(maps.Keys(c.Policies)) {
 		l.ID("consent.policies", name)
-		l.Time("consent.policies."+name, c.Policies[name])
+		l.Time("consent.policies."+redact.Name(name), c.Policies[name])
 	}
 	checkReferences(l, "consent.modules", c.Modules)
 	checkReferences(l, "consent.terms", c.Terms)
@@ -354,4 +355,10 @@ func rejectKnownNames(l *validate.List, extra Document) error {
 		}
 	}
 	return nil
+}
+
+// jsonString returns a secret string as JSON text. The caller clears it.
+func jsonString(s crypto.Secret) []byte {
+	text, _ := json.Marshal(s.RevealString()) // a string always marshals
+	return text
 }

@@ -57,15 +57,16 @@ type draft struct {
 	namespace Namespace // before the snapshot was read
 	now       time.Time
 
-	effect  effect
-	secrets map[Ref]secret // nil until they are needed; see sealedSecrets
-	plain   []byte         // the encoded manifest, once the draft is sealed
-	events  []event.Type
-	changed []string      // names of parts, pointers and secrets, for the first event
-	reason  string        // for the events
-	created bool          // a generation began
-	shifted bool          // a kept secret is at another place, so it was sealed again
-	code    crypto.Secret // a new invitation code
+	effect     effect
+	secrets    map[Ref]secret // nil until they are needed; see sealedSecrets
+	plain      []byte         // the encoded manifest, once the draft is sealed
+	events     []event.Type
+	changed    []string      // names of parts, pointers and secrets, for the first event
+	reason     string        // for the events
+	created    bool          // a generation began
+	otherOwner bool          // the request names another owner than Options.Owner does
+	shifted    bool          // a kept secret is at another place, so it was sealed again
+	code       crypto.Secret // a new invitation code
 
 	allowed    string // AllowDestination of the request
 	redirect   string // a change that can send the secrets of the connection elsewhere, or ""
@@ -251,6 +252,9 @@ func (s *Service) change(ctx context.Context, w *write, d *draft) (c Change, err
 			return c, s.forbidden(d)
 		}
 	}
+	if d.otherOwner { // after all other checks, so that no error confirms a guess
+		return c, errOtherOwner
+	}
 	c.Events = s.eventsOf(d, c.Record)
 	if w.guard.IdempotencyKey != "" {
 		c.Idempotency, err = s.newOutcome(ctx, w, d, c)
@@ -301,17 +305,15 @@ func (s *Service) result(ctx context.Context, d *draft, c Change) *Result {
 		res.Installation = s.show(ctx, d.before, d.now)
 	}
 	res.FirstRevision = res.Revision
+	if !s.can(ActionSee, res.Installation) { // Accept does not ask for this right
+		res.Installation = removed(d.key, res.Revision, res.Generation)
+	}
 	return res
 }
 
 // acceptURL returns the address to redeem a code at, if Options.AcceptURL is set.
 func (s *Service) acceptURL(key Key, code crypto.Secret) crypto.Secret {
 	return invite.URL(s.base, key.Tenant, key.ID, code)
-}
-
-// removed returns what is known of a deleted installation.
-func removed(key Key, revision, generation int64) *Installation {
-	return &Installation{ID: key.ID, Tenant: key.Tenant, Revision: revision, Generation: generation}
 }
 
 // commit hands the change to the store. If the idempotency key was used before, it returns the

@@ -8,6 +8,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/internal/redact"
 	"github.com/go-installation/installation/internal/schema"
 )
 
@@ -87,7 +88,7 @@ func (h *Handler) sample(
 		s.Object, s.Config = name, object.Append(nil)
 		err := h.opts.Sampler.Sample(ctx, s)
 		if r, ok := errors.AsType[*Rejection](err); ok {
-			return rejected(r, place+".read.objects."+name)
+			return rejected(r, place+".read.objects."+redact.Name(name))
 		}
 	}
 	if ended := c.Context().Err(); ended != nil {

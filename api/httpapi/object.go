@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/internal/redact"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -35,8 +36,10 @@ func ReadObject(n *jsontree.Node, path string, l *validate.List) Object {
 // Violations returns the list to which o adds violations.
 func (o Object) Violations() *validate.List { return o.list }
 
-// Path returns the path of a member in the request.
+// Path returns the path of a member in the request, for a violation. It cuts a name that looks like
+// a secret.
 func (o Object) Path(name string) string {
+	name = redact.Name(name)
 	if o.path == "" {
 		return name
 	}

@@ -276,3 +276,26 @@ func isNull(o httpapi.Object, name string) bool {
 	n := o.Node(name)
 	return n != nil && n.Kind() == jsontree.Null
 }
+
+// The path of a violation has no member's name that looks like a secret. Dots and slashes in the
+// name do not hide that.
+func TestPathsCutNamesThatAreSecrets(t *testing.T) {
+	for name, secret := range map[string]string{
+		"sk_live_CNRY5Bx9qKm2Zt7Vw":                "CNRY5",
+		"user:hunter.2@db.example":                 "hunter",
+		"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY": "K7MDENG",
+	} {
+		tree, err := jsontree.Parse([]byte(`{"a":{"`+name+`":{"b":1}}}`), jsontree.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = httpapi.ReadNode(tree, func(in httpapi.Object) string {
+			in.Object("a").Time(name)
+			return in.Object("a").Object(name).String("b")
+		})
+		issues := httpapi.ProblemOf(err).Issues
+		if len(issues) != 2 || strings.Contains(issues[0].Path+issues[1].Path, secret) {
+			t.Errorf("%s: %+v", name, issues)
+		}
+	}
+}

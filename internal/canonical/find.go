@@ -1,6 +1,8 @@
 package canonical
 
 import (
+	"encoding"
+	"encoding/json"
 	"reflect"
 
 	"github.com/go-installation/installation/crypto"
@@ -21,9 +23,10 @@ func HasPlainSecret(v any, content Content) bool {
 	return f.find(reflect.ValueOf(v))
 }
 
-// HasString reports whether v has a Go string that is text, in a place that encoding/json writes.
-// It does not look for text in values of an interface type, whose reader does not know what they
-// are.
+// HasString reports whether v has a Go string or bytes that are text, in a place that encoding/json
+// can decode into. A type that decodes itself can put text into any of its fields. HasString does
+// not look for text in values that encoding/json made for an interface type, whose reader does not
+// know what they are.
 func HasString(v any, text string) bool {
 	f := finder{text: text, seen: make(map[visit]bool)}
 	return f.find(reflect.ValueOf(v))
@@ -52,13 +55,16 @@ func (f *finder) find(v reflect.Value) bool {
 		}
 		f.seen[here] = true
 		return f.find(v.Elem())
-	case reflect.Interface:
-		return f.text == "" && f.find(v.Elem())
+	case reflect.Interface: // encoding/json decodes through a pointer in it
+		return (f.text == "" || v.Elem().Kind() == reflect.Pointer) && f.find(v.Elem())
 	case reflect.String:
 		return f.text != "" && v.String() == f.text
 	case reflect.Struct:
 		return f.structure(v)
 	case reflect.Slice, reflect.Array:
+		if f.text != "" && v.Type().Elem().Kind() == reflect.Uint8 {
+			return v.Kind() == reflect.Slice && string(v.Bytes()) == f.text
+		}
 		if v.Type().Elem().Kind() <= reflect.Complex128 {
 			return false // bytes and numbers, which may be many
 		}
@@ -87,12 +93,22 @@ func (f *finder) structure(v reflect.Value) bool {
 			return f.find(reflect.ValueOf(content))
 		}
 	}
+	all := f.text != "" && decodesItself(v.Type())
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		written := (field.IsExported() || field.Anonymous) && field.Tag.Get("json") != "-"
-		if written && f.find(v.Field(i)) {
+		if (all || written) && f.find(v.Field(i)) {
 			return true
 		}
 	}
 	return false
+}
+
+// decodesItself reports whether a type has a method that decodes it. A [crypto.Secret] hides what
+// it decodes, so it counts as one that does not.
+func decodesItself(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return t != reflect.TypeFor[crypto.Secret]() &&
+		(p.Implements(reflect.TypeFor[json.Unmarshaler]()) ||
+			p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]()))
 }

@@ -1,6 +1,7 @@
 package canonical
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/go-installation/installation/crypto"
@@ -84,7 +85,11 @@ func TestHasStringFollowsWhatJSONWrites(t *testing.T) {
 		"a name in a map":      {map[string]int{"text": 1}, false},
 		"any":                  {map[string]any{"a": "text"}, false},
 		"pointer to any":       {new(any), false},
-		"raw":                  {[]byte("text"), false},
+		"raw":                  {[]byte(`"text"`), false},
+		"pointer in any":       {&[]any{&text}, true},
+		"decodes itself":       {&struct{ S ownText }{ownText{"text"}}, true},
+		"decodes other text":   {&struct{ S ownText }{ownText{"other"}}, false},
+		"decodes to bytes":     {&struct{ S ownBytes }{ownBytes("text")}, true},
 		"secret":               {struct{ S crypto.Secret }{crypto.NewSecret("text")}, false},
 		"masked":               {&[]crypto.Secret{crypto.Masked()}, false},
 		"cycle":                {loop, false},
@@ -100,3 +105,15 @@ func TestHasStringFollowsWhatJSONWrites(t *testing.T) {
 }
 
 type ownString string
+
+// ownText and ownBytes decode themselves.
+type ownText struct{ text string }
+
+func (o *ownText) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &o.text) }
+
+type ownBytes []byte
+
+func (o *ownBytes) UnmarshalText(b []byte) error {
+	*o = append(ownBytes{}, b...)
+	return nil
+}

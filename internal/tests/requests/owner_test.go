@@ -126,11 +126,36 @@ func TestErrorsOfOwnersSayWhatToDo(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "leave it out") {
 		t.Errorf("another owner: %v", err)
 	}
-	other := w.Service.As(rival)
-	_, right := create(t.Context(), other, "ACC-vendor")
-	_, wrong := create(t.Context(), other, "ACC-third")
-	if right == nil || wrong == nil || right.Error() != wrong.Error() {
-		t.Errorf("a right guess gets %v, a wrong one %v", right, wrong)
+}
+
+// A vendor does not learn who owns the extension of another one by naming owners, also not in a
+// request that has other faults.
+func TestGuessOfAnOwnerIsNotConfirmed(t *testing.T) {
+	w := fixture.NewWorld(t, fixture.OwnedBy("ACC-vendor"))
+	large := `{"notes":"` + strings.Repeat("x", 250<<10) + `"}`
+	for what, edit := range map[string]func(p *installation.Parts){
+		"no other fault": func(*installation.Parts) {},
+		"no account": func(p *installation.Parts) {
+			p.Account = installation.Optional[installation.Account]{}
+		},
+		"a mask": func(p *installation.Parts) {
+			p.Extra = installation.Value(installation.JSON(`{"a":"***"}`))
+		},
+		"large": func(p *installation.Parts) {
+			p.Extra = installation.Value(installation.JSON(large))
+		},
+	} {
+		guess := func(owner string) error {
+			parts := ownerParts(owner)
+			edit(&parts)
+			req := installation.UpsertRequest{ID: "i", Parts: parts}
+			_, err := w.Service.As(rival).Upsert(t.Context(), req)
+			return err
+		}
+		right, wrong := guess("ACC-vendor"), guess("ACC-third")
+		if right == nil || wrong == nil || right.Error() != wrong.Error() {
+			t.Errorf("%s: a right guess gets %.200v, a wrong one %.200v", what, right, wrong)
+		}
 	}
 }
 

@@ -196,3 +196,30 @@ func TestTenantsAreSeparate(t *testing.T) {
 		}
 	}
 }
+
+// Whoever may accept but not see an installation gets no more than its ID, also with a repeat.
+func TestAcceptShowsNothingWithoutRightToSee(t *testing.T) {
+	w := fixture.NewWorld(t, func(o *installation.Options) {
+		o.Policy = func(
+			a installation.Actor, do installation.Action, i *installation.Installation,
+		) bool {
+			blind := a.Kind == installation.Customer && do == installation.ActionSee
+			return !blind && installation.DefaultPolicy(a, do, i)
+		}
+	})
+	code := w.Invite(t, "i").Code
+	for range 2 {
+		res, err := w.Customer.Accept(t.Context(), installation.AcceptRequest{
+			ID: "i", Code: code, Account: installation.Account{ID: "ACC-1"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := &installation.Installation{
+			ID: "i", Tenant: fixture.Tenant, Generation: 1, Revision: 2,
+		}
+		if diff := fixture.Diff(want, res.Installation); diff != "" {
+			t.Errorf("the answer (-want +got):\n%s", diff)
+		}
+	}
+}

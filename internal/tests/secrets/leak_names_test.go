@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -48,7 +49,26 @@ func TestInvariant13NamesThatAreSecretsAreCut(t *testing.T) {
 	if named != 2 {
 		t.Errorf("%d events name what changed or was revealed, want 2", named)
 	}
+	w.Store.Forge(fixture.KeyAt("i"), damagedSecrets(t, w))
+	_, err = w.Host.Rekey(t.Context(), installation.RekeyRequest{ID: "i", Reason: "test"})
+	if !errors.Is(err, installation.ErrSealed) || !strings.Contains(err.Error(), "sk_l...") {
+		t.Errorf("Rekey of a damaged secret: %v", err)
+	}
+	log.see("Rekey", err)
 	log.search()
+}
+
+// damagedSecrets returns the record of the installation "i" with secrets that do not open. Their
+// tags are as before, so the record opens.
+func damagedSecrets(t *testing.T, w *fixture.World) *installation.Record {
+	t.Helper()
+	r := w.Store.Last(fixture.KeyAt("i"))
+	body := fixture.DecodeBody(t, r.Body)
+	for _, v := range body.Values {
+		v.Sealed[len(v.Sealed)/2] ^= 1
+	}
+	r.Body = fixture.EncodeBody(body)
+	return r
 }
 
 // refusedNames returns writes with the name that are refused.
@@ -89,4 +109,22 @@ func refusedNames(t *testing.T, w *fixture.World, name string) map[string]func()
 		}
 	}
 	return refused
+}
+
+// Names of policies are parts of a path with dots. A name with dots and slashes is judged whole.
+func TestInvariant13NamesOfPoliciesAreCutWhole(t *testing.T) {
+	w := fixture.NewWorld(t)
+	for name, secret := range map[string]string{
+		"user:hunter.2@db.example":                 "hunter",
+		"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY": "K7MDENG",
+		"Server=db.example;Password=a.b":           "Password",
+	} {
+		_, err := w.Host.Upsert(t.Context(), installation.UpsertRequest{
+			ID: "i", Parts: installation.Parts{Consent: installation.Value(
+				installation.Consent{Policies: map[string]time.Time{name: {}}})},
+		})
+		if !errors.Is(err, installation.ErrInvalid) || strings.Contains(err.Error(), secret) {
+			t.Errorf("%s: got error %v, want one without the end of the name", name, err)
+		}
+	}
 }

@@ -42,14 +42,30 @@ func TestInvariant19MaskedValueFailsLoudly(t *testing.T) {
 		Key string `json:"api_secret"`
 	}
 	var nested struct{ Nested struct{ Token *string } }
+	var key struct {
+		Key hostKey `json:"api_secret"`
+	}
+	hidden := struct {
+		Key any `json:"api_secret"`
+	}{new(string)}
 	for name, v := range map[string]any{
-		"string": &text, "nested": &nested, "raw": new(map[string]json.RawMessage),
+		"string": &text, "nested": &nested, "type of the host": &key,
+		"pointer in any": &hidden,
+		"raw":            new(map[string]json.RawMessage),
 	} {
 		err := got.Configuration.Document.Decode(v)
 		if refused := err != nil; refused != (name != "raw") {
 			t.Errorf("%s: Decode returned %v", name, err)
 		}
 	}
+}
+
+// hostKey is a type of a host for secrets.
+type hostKey struct{ text string }
+
+func (k *hostKey) UnmarshalText(b []byte) error {
+	k.text = string(b)
+	return nil
 }
 
 // storedToken is a token of the generation n.

@@ -37,8 +37,8 @@ func forgeEnd(
 		body.Lifecycle.Status = status
 		r.Claims, r.Deadline = nil, time.Time{}
 		if status == "uninstalled" {
-			body.Lifecycle.Uninstalled, body.Lifecycle.PurgeAt = entry, at
-			r.Deadline = at
+			body.Lifecycle.Uninstalled, body.Lifecycle.PurgeAt = entry, r.Created
+			r.Deadline = r.Created
 		} else {
 			body.Lifecycle.Expired = entry
 		}
@@ -195,6 +195,11 @@ func TestInvariant9ForgedEndCanSayNoMore(t *testing.T) {
 	life := func(edit func(l *fixture.Lifecycle)) endEdit {
 		return func(_ *installation.Record, b *fixture.Body) { edit(&b.Lifecycle) }
 	}
+	due := func(at time.Time) endEdit {
+		return func(r *installation.Record, b *fixture.Body) {
+			b.Lifecycle.PurgeAt, r.Deadline = at, at
+		}
+	}
 	for what, edit := range map[string]endEdit{
 		"no entry":       life(func(l *fixture.Lifecycle) { l.Uninstalled = nil }),
 		"an expiry":      life(func(l *fixture.Lifecycle) { l.Expired = other }),
@@ -204,8 +209,12 @@ func TestInvariant9ForgedEndCanSayNoMore(t *testing.T) {
 			r.Claims = []string{"live=x"}
 		},
 		"other deadline": func(r *installation.Record, _ *fixture.Body) {
-			r.Deadline = fixture.Start
+			r.Deadline = fixture.Start.Add(time.Hour)
 		},
+		"a purge in 70 years": due(fixture.Start.AddDate(70, 0, 0)),
+		"a later purge":       due(fixture.Start.Add(time.Microsecond)),
+		"an earlier purge":    due(fixture.Start.Add(-time.Hour)),
+		"no purge":            due(time.Time{}),
 		"other phase": func(r *installation.Record, _ *fixture.Body) {
 			setPhase(r, "installed")
 		},

@@ -178,3 +178,28 @@ func placeOf(id, ref string) crypto.Place {
 	kind, pointer, _ := strings.Cut(ref, "/")
 	return crypto.Place{Tenant: fixture.Tenant, Record: id, Kind: kind, Pointer: "/" + pointer}
 }
+
+// If somebody puts a record in the place of another one, an end without the key of the one at that
+// place leaves the record itself alone.
+func TestEndOfAMovedRecordLeavesItsOrigin(t *testing.T) {
+	for _, final := range []bool{false, true} {
+		h := fixture.NewAttack(t)
+		h.Install("EXI-1", "ACC-1")
+		h.Install("EXI-2", "ACC-2")
+		h.Store.Forge(fixture.KeyAt("EXI-1"), h.Store.Last(fixture.KeyAt("EXI-2")))
+		_, err := h.Host().Uninstall(t.Context(), installation.UninstallRequest{
+			ID: "EXI-1", Final: final,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := h.Host().Get(t.Context(), "EXI-2")
+		if err != nil || got.Status != installation.StatusInstalled {
+			t.Errorf("final %t: EXI-2 is %+v, %v", final, got, err)
+		}
+		got, _ = h.Host().Get(t.Context(), "EXI-1")
+		if got == nil || got.Status != installation.StatusUninstalled {
+			t.Errorf("final %t: EXI-1 is %+v", final, got)
+		}
+	}
+}

@@ -50,10 +50,10 @@ func wholeMoveIsHarmless(t *testing.T, h *fixture.Attack) {
 	r.Revision++
 	r.Claims = nil
 	setPhase(r, "uninstalled")
-	r.Deadline = at
+	r.Deadline = r.Created
 	body := fixture.DecodeBody(t, r.Body)
 	body.Lifecycle.Status = "uninstalled"
-	body.Lifecycle.PurgeAt = at
+	body.Lifecycle.PurgeAt = r.Created
 	body.Lifecycle.Uninstalled = &fixture.AuditEntry{At: at, Kind: "host"}
 	r.Body = fixture.EncodeBody(body)
 	x.detected(t, "moved forward within one revision", func(same *installation.Record) {
