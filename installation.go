@@ -191,7 +191,7 @@ type Notification struct {
 
 // Audit says when each kind of change last happened. A nil entry means never in this generation.
 type Audit struct {
-	Created     *AuditEntry // survives a re-install
+	Created     *AuditEntry // a re-install keeps only its time
 	Updated     *AuditEntry
 	Invited     *AuditEntry
 	Installed   *AuditEntry

@@ -136,13 +136,14 @@ func TestMovesBetweenStatuses(t *testing.T) {
 	}
 }
 
-// A new generation keeps only the id, the name, the extension and the time of creation.
+// A new generation keeps only the id, the name, the extension and the time of creation. Its account
+// does not learn who had the generation before.
 func TestReinstallStartsEmpty(t *testing.T) {
 	w := fixture.NewWorld(t)
 	w.MakeInStatus(t, installation.StatusUninstalled)
-	created := w.Get(t, "i").Audit.Created
+	created := &installation.AuditEntry{At: w.Get(t, "i").Audit.Created.At}
 	w.Advance(time.Hour)
-	account := installation.Account{ID: "ACC-1"}
+	account := installation.Account{ID: "ACC-2"}
 	res, err := w.Host.Upsert(t.Context(), installation.UpsertRequest{
 		ID: "i", Parts: installation.Parts{Account: installation.Value(account)},
 	})
