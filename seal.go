@@ -24,17 +24,17 @@ import (
 func (s *Service) begin(ctx context.Context, d *draft, status Status) error {
 	old := d.inst
 	switch {
-	case !d.exists, errors.Is(d.err, ErrShredded):
+	case !d.exists:
 		old = &Installation{}
+	case errors.Is(d.err, ErrShredded):
+		old = &Installation{Audit: Audit{Created: &AuditEntry{At: d.stored.Created}}}
 	case d.err != nil:
 		return d.err
 	}
 	d.inst = &Installation{
 		ID: d.key.ID, Tenant: d.key.Tenant, Name: old.Name, Extension: old.Extension,
+		Audit:      Audit{Created: old.Audit.Created},
 		Generation: max(d.stored.Generation+1, d.namespace.Epoch),
-	}
-	if d.exists { // who created it can be another account, which this one must not see
-		d.inst.Audit.Created = &AuditEntry{At: d.stored.Created}
 	}
 	d.lifecycle = lifecycle{status: status, generation: d.inst.Generation}
 	d.err, d.body, d.secrets = nil, nil, map[Ref]secret{}
@@ -161,6 +161,10 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 		return nil, err
 	}
 	i := d.inst
+	if was := d.before.inst; d.created && was != nil && was.Account.ID != i.Account.ID {
+		// The new account must not see who had the installation before.
+		i.Audit.Created = &AuditEntry{At: was.Audit.Created.At}
+	}
 	if i.Audit.Created == nil {
 		i.Audit.Created = s.audit(d)
 	} else {

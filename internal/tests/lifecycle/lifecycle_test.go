@@ -136,14 +136,22 @@ func TestMovesBetweenStatuses(t *testing.T) {
 	}
 }
 
-// A new generation keeps only the id, the name, the extension and the time of creation. Its account
-// does not learn who had the generation before.
+// A new generation keeps only the id, the name, the extension and its creation. Another account
+// learns only the time of that.
 func TestReinstallStartsEmpty(t *testing.T) {
+	for _, id := range []string{"ACC-1", "ACC-2"} {
+		t.Run(id, func(t *testing.T) { reinstall(t, installation.Account{ID: id}) })
+	}
+}
+
+func reinstall(t *testing.T, account installation.Account) {
 	w := fixture.NewWorld(t)
 	w.MakeInStatus(t, installation.StatusUninstalled)
-	created := &installation.AuditEntry{At: w.Get(t, "i").Audit.Created.At}
+	created := w.Get(t, "i").Audit.Created
+	if account.ID != "ACC-1" {
+		created = &installation.AuditEntry{At: created.At}
+	}
 	w.Advance(time.Hour)
-	account := installation.Account{ID: "ACC-2"}
 	res, err := w.Host.Upsert(t.Context(), installation.UpsertRequest{
 		ID: "i", Parts: installation.Parts{Account: installation.Value(account)},
 	})
