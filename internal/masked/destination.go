@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/redact"
@@ -46,6 +47,7 @@ type naming struct {
 	below  class  // of the innermost name and of the names around it
 	own    class  // of the innermost name alone
 	secret bool   // the innermost name is that of a secret
+	value  bool   // the innermost name is that of the value in a pair
 	inside bool   // a name around it is that of a secret
 	gone   bool   // it is in a removed element, whose index is that of the old array
 	sealed string // the secret that contains the value, or ""; names below it are not shown
@@ -168,7 +170,7 @@ func (c *comparison) members(a, b, f *jsontree.Node, s spot, k naming) {
 		below := s.child(b, name)
 		if inA(name) == nil {
 			c.name(name, below, k)
-		} else if now.value == name && was != now { // the value now belongs to another name
+		} else if was != now && c.says(name).value { // the value now belongs to another name
 			c.compare(inA(name), nil, nil, below, c.into(k, name, was))
 			c.compare(nil, child, inF(name), below, c.into(k, name, now))
 			continue
@@ -347,13 +349,17 @@ func (c *comparison) note(s spot, k naming) {
 	}
 }
 
-// into returns the naming of a member. A value in a pair has the name of the pair.
-func (c *comparison) into(k naming, name string, p pair) naming {
+// into returns the naming of a member. A value in a pair has the names of the pair, and what they say
+// to relieve it has to be said by each.
+func (c *comparison) into(k naming, name, pair string) naming {
 	says := c.says(name)
-	if p.value == name && p.name != "" {
-		named := c.says(p.name)
-		says = naming{
-			below: says.below | named.below, own: named.own, secret: says.secret || named.secret,
+	if says.value && pair != "" {
+		says.own, says.secret = prose|mailbox, true
+		for one := range strings.SplitSeq(pair, between) {
+			named := c.says(one)
+			says.below |= named.below
+			says.own = says.own&named.own | (says.own|named.own)&label
+			says.secret = says.secret && named.secret
 		}
 	}
 	says.below |= k.below
@@ -367,22 +373,21 @@ func (c *comparison) says(name string) naming {
 		c.spend(len(name))
 		says.below, says.own = classOf(name)
 		says.secret = sensitiveName(name) > plain
+		says.value = pairRole(name) == valueRole
 		c.names[name] = says
 	}
 	return says
 }
 
-// pair is a pair such as {"name": "API_HOST", "value": ...}: its name, and the member that holds
-// the value. It is zero for other objects.
-type pair struct{ name, value string }
-
-func pairOf(n *jsontree.Node) pair {
+// pairOf returns the names of a pair, with between in the middle, or "" for another object.
+func pairOf(n *jsontree.Node) string {
 	if n == nil {
-		return pair{}
+		return ""
 	}
-	name, value, _ := pairName(n)
-	return pair{name, value}
+	return strings.Join(pairNames(n), between)
 }
+
+const between = "\x00"
 
 // exposes returns the places of the secrets that go to the value here, as the schema declares them.
 func (s spot) exposes() (places [][]string, said bool) {

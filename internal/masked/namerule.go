@@ -83,18 +83,20 @@ func (f *finder) walk(n *jsontree.Node, at trail, covered degree) {
 }
 
 // judge returns a function that returns the degree of each child of n, where covered is that of n
-// itself. Both rules judge members with it. Names of members count only if names is set.
+// itself. Both rules judge members with it. Names of members count only if byName is set.
 func judge(
-	n *jsontree.Node, covered degree, names bool,
+	n *jsontree.Node, covered degree, byName bool,
 ) func(name string, child *jsontree.Node) degree {
-	if n.Kind() != jsontree.Object || !names {
+	if n.Kind() != jsontree.Object || !byName {
 		return func(_ string, child *jsontree.Node) degree { return covered.of(child) }
 	}
-	pair, _, isPair := pairName(n)
-	inPair := sensitiveName(pair)
+	inPair, names := plain, pairNames(n)
+	for _, name := range names {
+		inPair = max(inPair, sensitiveName(name))
+	}
 	return func(name string, child *jsontree.Node) degree {
 		own, role := sensitiveName(name), noRole
-		if isPair {
+		if names != nil {
 			role = pairRole(name)
 		}
 		switch {

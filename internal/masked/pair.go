@@ -1,8 +1,6 @@
 package masked
 
 import (
-	"strings"
-
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
@@ -49,29 +47,23 @@ func pairRole(member string) role {
 	return noRole
 }
 
-// pairName returns the name in an object such as {"name": "DB_PASSWORD", "value": "..."}, and the
-// name of the first member with the value. If several members can be the name, it returns the first
-// one that names a secret, or else all of them.
-func pairName(object *jsontree.Node) (name, value string, ok bool) {
+// pairNames returns the names in an object such as {"name": "DB_PASSWORD", "value": "..."}. There are
+// several if several members can be the name. Each member with the role of a value has all of them.
+func pairNames(object *jsontree.Node) (names []string) {
 	if object.Kind() != jsontree.Object || object.Len() < 2 {
-		return "", "", false
+		return nil
 	}
-	var names []string
+	hasValue := false
 	for member, child := range object.Children() {
 		switch role := pairRole(member); {
-		case role == valueRole && value == "":
-			value = member
+		case role == valueRole:
+			hasValue = true
 		case role == nameRole && child.Kind() == jsontree.String && len(child.Text()) <= maxName:
 			names = append(names, child.Text())
 		}
 	}
-	if value == "" || len(names) == 0 {
-		return "", "", false
+	if !hasValue {
+		return nil
 	}
-	for _, name := range names {
-		if sensitiveName(name) > plain {
-			return name, value, true
-		}
-	}
-	return strings.Join(names, " "), value, true
+	return names
 }
