@@ -100,7 +100,7 @@ func (d *draft) apply(i int, op Op) {
 	case Set, Add, SetExisting, Put, Merge:
 		d.write(op, tokens)
 	case SetSecret:
-		d.set(op.Pointer, tokens, d.hide(secret{plain: op.Value, explicit: true}))
+		d.set(op.Pointer, tokens, d.hide(secret{plain: op.Value}))
 	case Remove:
 		d.remove(op.Pointer, tokens)
 	case Test:

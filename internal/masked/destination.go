@@ -314,7 +314,7 @@ func (c *comparison) secret(a, b *jsontree.Node, s spot, k naming) {
 	}
 	k.sealed = cmp.Or(k.sealed, s.at.pointer())
 	old, given := c.secrets[a], c.secrets[b]
-	k.secret = k.secret || given.explicit || s.place != nil && s.place.Verdict() == schema.Secret
+	k.secret = k.secret || s.place != nil && s.place.Verdict() == schema.Secret
 	exposes, said := s.exposes()
 	switch {
 	case said && len(exposes) == 0:

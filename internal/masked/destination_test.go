@@ -341,6 +341,31 @@ func TestGivenSecrets(t *testing.T) {
 	}
 }
 
+// Whoever cannot read the other secrets cannot declare an address a secret and so change it.
+func TestAddressSetAsSecret(t *testing.T) {
+	for name, c := range map[string]struct{ before, at, value string }{
+		"new":            {`"n":1`, "/base", `"evil.example"`},
+		"changed":        {`"base":"a.example"`, "/base", `"evil.example"`},
+		"a switch":       {`"verify":true`, "/verify", `"false"`},
+		"a label":        {`"proxy":{"name":"a"}`, "/proxy/name", `"b"`},
+		"an element":     {`"l":["a.example"]`, "/l/0", `"evil.example"`},
+		"sealed by form": {`"base":"https://u:p@a.example"`, "/base", `"evil"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := store(t, `{"token":"t",`+c.before+`}`, masked.NameRule{})
+			ops := []masked.Op{op(masked.SetSecret, c.at, c.value)}
+			_, err := masked.Apply("c", v.stored, ops, masked.NameRule{})
+			if diff := cmp.Diff([]string{"c/token > c" + c.at}, redirections(t, err)); diff != "" {
+				t.Error(diff)
+			}
+			ops = append(ops, op(masked.Set, "/token", `"t"`))
+			if _, err = masked.Apply("c", v.stored, ops, masked.NameRule{}); err != nil {
+				t.Errorf("all given again: %v", err)
+			}
+		})
+	}
+}
+
 // A default of the schema redirects if it replaces a value that the write removes.
 func TestDestinationByDefault(t *testing.T) {
 	rule := described(t, `{"properties":{"url":{"default":"https://b.example"},"n":{}}}`)
