@@ -52,6 +52,7 @@ var lastWords = classes(map[class]string{
 // lastPairs are pairs of words that count at the end of a name.
 var lastPairs = map[string]class{
 	"display name": prose, "email address": mailbox, "mail address": mailbox,
+	"connection string": label,
 }
 
 // wordEndings are the ends of words, such as dbhost, that count like the word.
@@ -71,13 +72,15 @@ func classes(lists map[class]string) map[string]class {
 }
 
 // classOf returns the classes of a name: those for the values there and below, and those for the
-// values directly there. The latter include label if the last word has it.
+// values directly there. The latter include label if the name is that of an address: no word of a
+// secret stands behind the word of an address, so token_server is one, and server_token is not.
 func classOf(name string) (below, own class) {
 	if len(name) > maxWords {
 		return label, label
 	}
 	usual := splitName(name, capital)
 	for _, words := range append(otherReadings(name, usual), usual) {
+		address := class(0)
 		for i, word := range words {
 			says := find(addressWords, word)
 			for c, endings := range wordEndings {
@@ -88,13 +91,19 @@ func classOf(name string) (below, own class) {
 				}
 			}
 			below |= says
+			if says&(label|number) != 0 {
+				address = label
+			} else if word == "key" || meaningOf(word)&ofSecret != 0 {
+				address = 0
+			}
 			if i == len(words)-1 {
-				own |= says&label | find(lastWords, word)
+				own |= find(lastWords, word)
 			}
 			if i == len(words)-1 && i > 0 {
 				own |= lastPairs[words[i-1]+" "+word]
 			}
 		}
+		own |= address
 	}
 	return below, own
 }
@@ -132,7 +141,7 @@ func counts(n *jsontree.Node, s spot, below, own class) bool {
 
 func textCounts(text string, s spot, below, own class) bool {
 	switch {
-	case text == "", own&prose != 0:
+	case text == "", own&prose != 0 && (s.place == nil || !s.place.Address()):
 		return false
 	case below&guarded != 0:
 		return true
@@ -154,15 +163,18 @@ func isMailbox(text string) bool {
 	return ok && user != "" && domain != "" && !strings.ContainsFunc(user+domain, other)
 }
 
-// isAddress reports whether a secret, which may be nil, is itself an address: by the last word of its
-// name, or because it is a URL or a list of settings such as Server=db.example;Password=x.
+// isAddress reports whether a secret, which may be nil, is itself an address: by its name, or because
+// it is a URL, or settings such as Server=db.example;Password=x or an object in JSON.
 func isAddress(n *jsontree.Node, own class) bool {
 	return n != nil && n.Kind() == jsontree.String &&
 		(own&label != 0 || strings.Contains(n.Text(), "://") || isSettings(n.Text()))
 }
 
-// isSettings reports whether a text is a list of settings, two or more.
+// isSettings reports whether a text is a list of settings, two or more, or an object in JSON.
 func isSettings(text string) bool {
+	if strings.HasPrefix(strings.TrimSpace(text), "{") {
+		return true
+	}
 	n := 0
 	for part := range strings.FieldsFuncSeq(text, func(r rune) bool {
 		return r == ';' || r == '&' || r == ',' || unicode.IsSpace(r)

@@ -336,7 +336,7 @@ func (k naming) unknownCounts() bool {
 	case k.secret:
 		return k.own&label != 0
 	case k.inside:
-		return k.below&(label|guarded) != 0
+		return k.below&(label|number|guarded) != 0
 	}
 	return true
 }

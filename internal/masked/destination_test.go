@@ -221,12 +221,12 @@ func TestDestinationOnEveryPath(t *testing.T) {
 const exposureSchema = `{"properties":{
 	"a":{"x-exposes":["/sa"]}, "b":{"x-exposes":["/sb","/deep"]},
 	"none":{"x-exposes":[]}, "noneUrl":{"x-exposes":[]},
-	"addr":{"format":"hostname"}, "flag":{"x-exposes":["/sa"]}, "box":{"x-exposes":["/sb"]},
+	"addr":{"format":"hostname"}, "note":{"format":"uri"}, "flag":{"x-exposes":["/sa"]}, "box":{"x-exposes":["/sb"]},
 	"l":{"x-key":"id","items":{"properties":{"url":{"x-exposes":["1/token"]}}}},
 	"gone":{"items":{"properties":{"url":{"x-exposes":["1/token"]}}}}
 }}`
 
-const exposureDoc = `{"a":"1","b":"1","none":"1","noneUrl":"https://a","addr":"x","flag":true,` +
+const exposureDoc = `{"a":"1","b":"1","none":"1","noneUrl":"https://a","addr":"x","note":"x","flag":true,` +
 	`"box":{"v":[1]},"sa":"A","sb":"B","deep":{"token":"C"},` +
 	`"l":[{"id":1,"url":"u1","token":"T1"},{"id":2,"url":"u2","token":"T2"}],` +
 	`"gone":[{"url":"u1","token":"G1"}]}`
@@ -257,6 +257,7 @@ func TestDestinationBySchema(t *testing.T) {
 		"opted out":                {"/none", `"2"`, nil},
 		"opted out with a URL":     {"/noneUrl", `"https://b"`, nil},
 		"format":                   {"/addr", `"y"`, everything("/addr")},
+		"format of free text":      {"/note", `"y"`, everything("/note")},
 		"a switch":                 {"/flag", `false`, []string{"c/sa > c/flag"}},
 		"within":                   {"/box/v/0", `2`, []string{"c/sb > c/box/v/0"}},
 		"a box for nothing":        {"/box", `null`, []string{"c/sb > c/box/v"}},
@@ -303,14 +304,22 @@ func TestGivenSecrets(t *testing.T) {
 		before, after string
 		rejected      bool
 	}{
-		"token":                {`"token":"a:b"`, `"token":"c:d"`, false},
-		"token removed":        {`"token":"a"`, `"n":1`, false},
-		"token added":          {`"n":1`, `"token":"a.b"`, false},
-		"a URL":                {`"token":"a"`, `"token":"https://evil.example"`, true},
-		"a URL in a list":      {`"tokens":["a"]`, `"tokens":["https://evil.example"]`, true},
-		"settings":             {`"token":"a"`, `"token":"Server=evil;User=x"`, true},
-		"by its name":          {`"dsn":"a"`, `"dsn":"evil"`, true},
-		"by its name, removed": {`"dsn":"a"`, `"n":1`, true},
+		"token":                    {`"token":"a:b"`, `"token":"c:d"`, false},
+		"token removed":            {`"token":"a"`, `"n":1`, false},
+		"token added":              {`"n":1`, `"token":"a.b"`, false},
+		"a URL":                    {`"token":"a"`, `"token":"https://evil.example"`, true},
+		"a URL in a list":          {`"tokens":["a"]`, `"tokens":["https://evil.example"]`, true},
+		"settings":                 {`"token":"a"`, `"token":"Server=evil;User=x"`, true},
+		"by its name":              {`"dsn":"a"`, `"dsn":"evil"`, true},
+		"by its name, removed":     {`"dsn":"a"`, `"n":1`, true},
+		"by its name, numbered":    {`"dsn_2":"a"`, `"dsn_2":"evil"`, true},
+		"by a word behind":         {`"token_host_v2":"a"`, `"token_host_v2":"b"`, true},
+		"by a word of a number":    {`"secret_address":"a"`, `"secret_address":"b"`, true},
+		"by a word before":         {`"server_token":"a:b"`, `"server_token":"c:d"`, false},
+		"a key of a server":        {`"server_api_key":"a:b"`, `"server_api_key":"c:d"`, false},
+		"one setting":              {`"connection_string":"a"`, `"connection_string":"Server=evil"`, true},
+		"JSON text":                {`"token":"a"`, `"token":" {\"host\":\"evil\"}"`, true},
+		"number word among others": {`"credentials":{"callback":"a"}`, `"credentials":{}`, true},
 		"one label among others": {`"credentials":{"user":"a"}`,
 			`"credentials":{"user":"b"}`, false},
 		"an address among others": {`"credentials":{"user":"a"}`,
