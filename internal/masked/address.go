@@ -37,7 +37,7 @@ var addressWords = classes(map[class]string{
 		workspace`,
 	number: `addr address backend callback destination ip link location node origin peer remote
 		target uri url`,
-	guarded: `ca cert cipher encrypt encrypted encryption https insecure plaintext proto protocol
+	guarded: `ca cert certificate cipher encrypt encrypted encryption https insecure plaintext proto protocol
 		proxy redirect sasl scheme secure security ssl sslmode starttls tls transport trust
 		unauthorized verification verify`,
 })
@@ -58,7 +58,7 @@ var lastPairs = map[string]class{
 // wordEndings are the ends of words, such as dbhost, that count like the word.
 var wordEndings = map[class][]string{
 	label:   {"host", "hostname", "url", "uri", "server", "domain", "endpoint", "proxy", "broker"},
-	guarded: {"tls", "ssl"},
+	guarded: {"tls", "ssl", "verify"},
 }
 
 func classes(lists map[class]string) map[string]class {
