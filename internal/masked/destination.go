@@ -85,10 +85,9 @@ func (c *comparison) redirects(at trail, n *jsontree.Node) bool {
 			"AllowDestination; a schema can name the member that identifies elements (x-key)",
 	}
 	if !c.moved[n] {
-		from, _ := jsontree.ParsePointer(c.secrets[n].from) // always valid: it is our own
 		i := slices.IndexFunc(c.found, func(to redirect) bool {
 			c.spend(1 + len(to.exposes))
-			return to.reaches(at, from)
+			return to.reaches(at, c.secrets[n].from)
 		})
 		if i < 0 {
 			return false
@@ -109,11 +108,14 @@ func (c *comparison) redirects(at trail, n *jsontree.Node) bool {
 
 // reaches reports whether the secret at a place, and before the write at from, goes to the changed
 // value.
-func (to redirect) reaches(tokens, from []string) bool {
-	if to.gone {
-		tokens = from
+func (to redirect) reaches(tokens []string, from string) bool {
+	if !to.said {
+		return true
 	}
-	return !to.said || slices.ContainsFunc(to.exposes, func(place []string) bool {
+	if to.gone {
+		tokens, _ = jsontree.ParsePointer(from) // always valid: it is our own
+	}
+	return slices.ContainsFunc(to.exposes, func(place []string) bool {
 		n := min(len(place), len(tokens))
 		return slices.Equal(place[:n], tokens[:n])
 	})
