@@ -44,12 +44,12 @@ func ParsePointer(pointer string) ([]string, error) {
 func JoinPointer(tokens ...string) string {
 	size := 0
 	for _, t := range tokens {
-		size += tokenLen(t)
+		size += 1 + len(t)
 	}
 	b := make([]byte, 0, size)
 	for _, t := range tokens {
 		b = append(b, '/')
-		if tokenLen(t) > 1+len(t) {
+		if strings.IndexByte(t, '~') >= 0 || strings.IndexByte(t, '/') >= 0 {
 			t = escapeToken.Replace(t)
 		}
 		b = append(b, t...)
