@@ -37,9 +37,10 @@ type redirect struct {
 type comparison struct {
 	*draft
 	found []redirect
-	moved map[*jsontree.Node]bool // secrets that moved
-	names map[string]naming       // what each name says, because names repeat
-	said  bool                    // a violation shows the schema that opens the place
+	moved map[*jsontree.Node]bool           // secrets that moved
+	first map[*jsontree.Node]*jsontree.Node // see firstSecret
+	names map[string]naming                 // what each name says, because names repeat
+	said  bool                              // a violation shows the schema that opens the place
 }
 
 // naming is what the names on the path to a value say about it.
@@ -59,6 +60,7 @@ type naming struct {
 func (d *draft) guard(filled *jsontree.Node, r *Result) {
 	c := comparison{
 		draft: d, moved: make(map[*jsontree.Node]bool), names: make(map[string]naming),
+		first: make(map[*jsontree.Node]*jsontree.Node),
 	}
 	c.compare(d.before, d.doc, filled, d.root, naming{})
 	if i := slices.IndexFunc(c.found, func(to redirect) bool { return !to.said }); i >= 0 {
@@ -263,14 +265,20 @@ func (c *comparison) firstSecret(n *jsontree.Node) *jsontree.Node {
 	if c.stored[n] {
 		return n
 	}
-	if n.IsContainer() && c.hasSecret(n) {
+	if !n.IsContainer() || !c.hasSecret(n) {
+		return nil
+	}
+	first, known := c.first[n]
+	if !known {
 		for _, child := range n.Children() {
-			if found := c.firstSecret(child); found != nil {
-				return found
+			c.spend(1)
+			if first = c.firstSecret(child); first != nil {
+				break
 			}
 		}
+		c.first[n] = first
 	}
-	return nil
+	return first
 }
 
 // shift notes the secrets in an element that has another index than before.
@@ -380,16 +388,6 @@ func (c *comparison) says(name string) naming {
 	}
 	return says
 }
-
-// pairOf returns the names of a pair, with between in the middle, or "" for another object.
-func pairOf(n *jsontree.Node) string {
-	if n == nil {
-		return ""
-	}
-	return strings.Join(pairNames(n), between)
-}
-
-const between = "\x00"
 
 // exposes returns the places of the secrets that go to the value here, as the schema declares them.
 func (s spot) exposes() (places [][]string, said bool) {

@@ -1,6 +1,8 @@
 package masked
 
 import (
+	"strings"
+
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
@@ -67,3 +69,13 @@ func pairNames(object *jsontree.Node) (names []string) {
 	}
 	return names
 }
+
+// pairOf returns the names of a pair, with between in the middle, or "" for another object.
+func pairOf(n *jsontree.Node) string {
+	if n == nil {
+		return ""
+	}
+	return strings.Join(pairNames(n), between)
+}
+
+const between = "\x00"
