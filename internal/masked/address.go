@@ -195,7 +195,8 @@ func isHarmless(text string) bool {
 		return false
 	}
 	if !norm.NFKC.IsNormalString(text) {
-		if text = norm.NFKC.String(text); len(text) > maxText {
+		given := len(text)
+		if text = norm.NFKC.String(text); len(text) > 4*given {
 			return false // a few characters stand for 18 others
 		}
 	}
@@ -285,6 +286,9 @@ func isHost(word string) bool {
 
 // isNumber reports whether a text is a number that can be an address or a port.
 func isNumber(text string) bool {
+	if len(text) > maxWords {
+		return false
+	}
 	n, ok := parseNumber(strings.TrimSpace(norm.NFKC.String(text)))
 	return ok && n < 1<<32
 }
@@ -292,6 +296,9 @@ func isNumber(text string) bool {
 // parseNumber reads a whole number as C does: decimal, or hexadecimal after 0x, or octal after 0.
 // Numbers beyond 64 bits are the largest one.
 func parseNumber(word string) (uint64, bool) {
+	if word == "" || !isDigit(rune(word[0])) {
+		return 0, false
+	}
 	n, err := strconv.ParseUint(word, 0, 64)
 	if errors.Is(err, strconv.ErrSyntax) { // 09 is no octal number
 		n, err = strconv.ParseUint(word, 10, 64)
