@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/event"
+	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/validate"
 )
@@ -339,6 +340,9 @@ func (d *draft) sealCredentials(l *validate.List, given *Connection) error {
 				delete(d.secrets, ref)
 				d.addChanged(string(ref))
 			}
+		case masked.LooksMasked(string(c.value.Reveal())):
+			detail := "looks like the mask of another program"
+			l.Add(path, validate.RuleMaskWithoutStoredValue, detail)
 		case checkSecret(l, path, *c.value):
 			text := jsonString(*c.value)
 			if err := d.seal(ref, text); err != nil {

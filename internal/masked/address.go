@@ -172,8 +172,10 @@ func isAddress(n *jsontree.Node, own class) bool {
 
 // isSettings reports whether a text is a list of settings, two or more, or an object in JSON.
 func isSettings(text string) bool {
-	if strings.HasPrefix(strings.TrimSpace(text), "{") {
-		return true
+	if inner, ok := strings.CutPrefix(strings.TrimSpace(text), "{"); ok {
+		if strings.HasPrefix(strings.TrimSpace(inner), `"`) {
+			return true
+		}
 	}
 	n := 0
 	for part := range strings.FieldsFuncSeq(text, func(r rune) bool {

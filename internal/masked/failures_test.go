@@ -62,7 +62,9 @@ func TestKnownFailuresOfMasks(t *testing.T) {
 	})
 	t.Run("litellm-39878 the mask of another program is no secret", func(t *testing.T) {
 		for _, value := range []string{`"s3****3t"`, `"****"`, `"a***"`, `"***\n"`, `"＊＊＊"`,
-			`"sk-t****u9XK"`, `"•••"`, `"●●●●●●●●"`, `"<redacted>"`, `"[Secret hidden]"`} {
+			`"sk-t****u9XK"`, `"•••"`, `"●●●●●●●●"`, `"<redacted>"`, `"[Secret hidden]"`,
+			`"(sensitive value)"`, `"[FILTERED]"`, `"REDACTED"`, `"{{masked}}"`, `"xxxx4242"`,
+			`"XXXX-XXXX"`, `"sk-...u9XK"`, `"sk-…u9XK"`, `"########"`, `"____"`} {
 			doc := strings.Replace(known.view(), `"secret":"***"`, `"secret":`+value, 1)
 			got := known.put(t, doc).Rejected
 			if diff := cmp.Diff([]string{"c/secret mask-without-stored-value"}, got); diff != "" {
@@ -81,7 +83,8 @@ func TestKnownFailuresOfMasks(t *testing.T) {
 		}
 	})
 	t.Run("OpenNMS-4599 a real value with asterisks survives", func(t *testing.T) {
-		for _, value := range []string{`"**"`, `"a*b*c*d"`, `"<secret"`, `"[]"`, `"a secret"`} {
+		for _, value := range []string{`"**"`, `"a*b*c*d"`, `"<secret"`, `"[]"`, `"a secret"`,
+			`"secret"`, `"hidden1"`, `"xxx"`, `"aaaa"`, `"0000"`, `"one ... two"`, `"##"`} {
 			doc := strings.Replace(known.view(), `"secret":"***"`, `"secret":`+value, 1)
 			if got := known.put(t, doc); got.Seal["/secret"] != value {
 				t.Errorf("%s: got %+v", value, got)
