@@ -231,3 +231,15 @@ func TestElementsReadDeclarationsOnce(t *testing.T) {
 		t.Errorf("%v allocations for one branch, %v for 1000", few, many)
 	}
 }
+
+// Comparing arrays within arrays with a list counts as work.
+func TestListsOfNestedArraysIsBounded(t *testing.T) {
+	s := compile(t, `{"enum":[[1]],"items":{"$ref":"#"}}`).Session()
+	n := parse(t, strings.Repeat("[", 60)+strings.Repeat("0,", 50_000)+"0"+strings.Repeat("]", 60))
+	for p := s.Root(); n.Kind() == jsontree.Array; p, n = p.Child("0", true), n.Element(0) {
+		p.Lists(n)
+	}
+	if !s.Overran() {
+		t.Error("60 comparisons of 50,000 values cost nothing")
+	}
+}
