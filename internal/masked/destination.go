@@ -48,7 +48,6 @@ type naming struct {
 	below  class  // of the innermost name and of the names around it
 	own    class  // of the innermost name alone
 	secret bool   // the innermost name is that of a secret
-	value  bool   // the innermost name is that of the value in a pair
 	inside bool   // a name around it is that of a secret
 	gone   bool   // it is in a removed element, whose index is that of the old array
 	sealed string // the secret that contains the value, or ""; names below it are not shown
@@ -174,7 +173,7 @@ func (c *comparison) members(a, b, f *jsontree.Node, s spot, k naming) {
 		below := s.child(b, name)
 		if inA(name) == nil {
 			c.name(name, below, k)
-		} else if was != now && c.says(name).value { // the value now belongs to another name
+		} else if was != now && pairRole(name) == valueRole { // the value now belongs to another name
 			c.compare(inA(name), nil, nil, below, c.into(k, name, was))
 			c.compare(nil, child, inF(name), below, c.into(k, name, now))
 			continue
@@ -363,7 +362,7 @@ func (c *comparison) note(s spot, k naming) {
 // to relieve it has to be said by each.
 func (c *comparison) into(k naming, name, pair string) naming {
 	says := c.says(name)
-	if says.value && pair != "" {
+	if pair != "" && pairRole(name) == valueRole {
 		says.own, says.secret = prose|mailbox, true
 		for one := range strings.SplitSeq(pair, between) {
 			named := c.says(one)
@@ -383,7 +382,6 @@ func (c *comparison) says(name string) naming {
 		c.spend(len(name))
 		says.below, says.own = classOf(name)
 		says.secret = sensitiveName(name) > plain
-		says.value = pairRole(name) == valueRole
 		c.names[name] = says
 	}
 	return says
