@@ -21,7 +21,7 @@ type Class uint8
 
 const (
 	Label   Class = 1 << iota // every string counts: one label can redirect a secret
-	number                    // numbers count, and strings that are numbers
+	Number                    // numbers count, and strings that are numbers
 	Guarded                   // a protection: strings, numbers and booleans count
 	prose                     // free text: no string counts
 	mailbox                   // e-mail addresses do not count
@@ -34,10 +34,10 @@ var addressWords = classes(map[Class]string{
 		extension gateway handle host hostname instance nameserver org pod port proxy region
 		registry relay server shop site socket subdomain tenant tld upstream vhost webhook
 		workspace`,
-	number: `addr address backend callback destination ip link location node origin peer remote
+	Number: `addr address backend callback destination ip link location node origin peer remote
 		target uri url`,
-	Guarded: `ca cert cipher encrypt encrypted encryption https insecure plaintext proto protocol
-		proxy redirect sasl scheme secure security ssl sslmode starttls tls transport trust
+	Guarded: `ca cert certificate cipher encrypt encrypted encryption https insecure plaintext proto
+		protocol proxy redirect sasl scheme secure security ssl sslmode starttls tls transport trust
 		unauthorized verification verify`,
 })
 
@@ -51,12 +51,13 @@ var lastWords = classes(map[Class]string{
 // lastPairs are pairs of words that count at the end of a name.
 var lastPairs = map[string]Class{
 	"display name": prose, "email address": mailbox, "mail address": mailbox,
+	"connection string": Label,
 }
 
 // wordEndings are the ends of words, such as dbhost, that count like the word.
 var wordEndings = map[Class][]string{
 	Label:   {"host", "hostname", "url", "uri", "server", "domain", "endpoint", "proxy", "broker"},
-	Guarded: {"tls", "ssl"},
+	Guarded: {"tls", "ssl", "verify"},
 }
 
 func classes(lists map[Class]string) map[string]Class {
@@ -70,8 +71,11 @@ func classes(lists map[Class]string) map[string]Class {
 }
 
 // classOf returns the classes of the words of a name: those for the values there and below, and
-// those for the values directly there. The latter include Label if the last word has it.
+// those for the values directly there. The latter include Label if the name is that of an address:
+// no word of a secret stands behind the word of an address, so token_server is one, and server_token
+// is not.
 func classOf(words []string) (below, own Class) {
+	address := Class(0)
 	for i, word := range words {
 		says := find(addressWords, word)
 		for c, endings := range wordEndings {
@@ -80,15 +84,20 @@ func classOf(words []string) (below, own Class) {
 			}
 		}
 		below |= says
+		if says&(Label|Number) != 0 {
+			address = Label
+		} else if word == "key" || meaningOf(word)&ofSecret != 0 {
+			address = 0
+		}
 		if i < len(words)-1 {
 			continue
 		}
-		own = says&Label | find(lastWords, word)
+		own = find(lastWords, word)
 		if i > 0 {
 			own |= lastPairs[words[i-1]+" "+word]
 		}
 	}
-	return below, own
+	return below, own | address
 }
 
 // find returns the classes of a word: as it is, without a number, and in the singular.
@@ -113,7 +122,7 @@ func Counts(n *jsontree.Node, place *schema.Place, below, own Class) bool {
 	case n.Kind() == jsontree.Bool:
 		return below&Guarded != 0
 	case n.Kind() == jsontree.Number:
-		return below&(Guarded|Label|number) != 0
+		return below&(Guarded|Label|Number) != 0
 	}
 	return n.Kind() == jsontree.String && TextCounts(n.Text(), place, below, own)
 }
@@ -121,7 +130,7 @@ func Counts(n *jsontree.Node, place *schema.Place, below, own Class) bool {
 // TextCounts is Counts for a string, or for a member name.
 func TextCounts(text string, place *schema.Place, below, own Class) bool {
 	switch {
-	case text == "", own&prose != 0:
+	case text == "", own&prose != 0 && (place == nil || !place.Address()):
 		return false
 	case below&Guarded != 0:
 		return true
@@ -130,7 +139,7 @@ func TextCounts(text string, place *schema.Place, below, own Class) bool {
 	case below&Label != 0, place != nil && place.Address(), !isHarmless(text):
 		return !isForm(text)
 	}
-	return below&number != 0 && isNumber(text)
+	return below&Number != 0 && isNumber(text)
 }
 
 // isMailbox reports whether a text is a plain e-mail address.
@@ -142,15 +151,20 @@ func isMailbox(text string) bool {
 	return ok && user != "" && domain != "" && !strings.ContainsFunc(user+domain, other)
 }
 
-// IsAddress reports whether a secret, which may be nil, is itself an address: by the last word of
-// its name, or because it is a URL or a list of settings such as Server=db.example;Password=x.
+// IsAddress reports whether a secret, which may be nil, is itself an address: by its name, or
+// because it is a URL, or settings such as Server=db.example;Password=x or an object in JSON.
 func IsAddress(n *jsontree.Node, own Class) bool {
 	return n != nil && n.Kind() == jsontree.String &&
 		(own&Label != 0 || strings.Contains(n.Text(), "://") || isSettings(n.Text()))
 }
 
-// isSettings reports whether a text is a list of settings, two or more.
+// isSettings reports whether a text is a list of settings, two or more, or an object in JSON.
 func isSettings(text string) bool {
+	if inner, ok := strings.CutPrefix(strings.TrimSpace(text), "{"); ok {
+		if strings.HasPrefix(strings.TrimSpace(inner), `"`) {
+			return true
+		}
+	}
 	n := 0
 	for part := range strings.FieldsFuncSeq(text, func(r rune) bool {
 		return r == ';' || r == '&' || r == ',' || unicode.IsSpace(r)
@@ -171,7 +185,8 @@ func isHarmless(text string) bool {
 		return false
 	}
 	if !norm.NFKC.IsNormalString(text) {
-		if text = norm.NFKC.String(text); len(text) > maxText {
+		given := len(text)
+		if text = norm.NFKC.String(text); len(text) > 4*given {
 			return false // a few characters stand for 18 others
 		}
 	}
@@ -261,6 +276,9 @@ func isHost(word string) bool {
 
 // isNumber reports whether a text is a number that can be an address or a port.
 func isNumber(text string) bool {
+	if len(text) > maxName {
+		return false
+	}
 	n, ok := parseNumber(strings.TrimSpace(norm.NFKC.String(text)))
 	return ok && n < 1<<32
 }
@@ -268,6 +286,9 @@ func isNumber(text string) bool {
 // parseNumber reads a whole number as C does: decimal, or hexadecimal after 0x, or octal after 0.
 // Numbers beyond 64 bits are the largest one.
 func parseNumber(word string) (uint64, bool) {
+	if word == "" || !isDigit(rune(word[0])) {
+		return 0, false
+	}
 	n, err := strconv.ParseUint(word, 0, 64)
 	if errors.Is(err, strconv.ErrSyntax) { // 09 is no octal number
 		n, err = strconv.ParseUint(word, 10, 64)

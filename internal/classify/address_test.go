@@ -30,7 +30,7 @@ var harmful = []string{
 	"/a", "4/5",
 	"-x", "a -x", "a --insecure", "x%40y", "evil%2eexample", "a\u2044b", "a\u2028b", "a\u202eb",
 	"a∕b", "a⁄b", "a\x00b", "a\u3164b",
-	strings.Repeat("a", maxText+1), strings.Repeat("\ufdfa", maxText/3-1),
+	strings.Repeat("a", maxText+1), strings.Repeat("\ufdfa", maxText/3-1), "\ufdfa",
 }
 
 func TestHarmless(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-installation/installation/internal/jsontree"
 )
@@ -220,8 +221,9 @@ func hasPrivateKey(s string) bool {
 const maskRunes = "*＊∗✱•●∙⚫⬤◦‣⁃·‧・■▪█"
 
 // LooksMasked reports whether a text is the mask of some program, or a secret with a part masked:
-// ********, sk-t****u9XK, <redacted>.
+// ********, sk-t****u9XK, sk-...u9XK, xxxx4242, <redacted>.
 func LooksMasked(text string) bool {
+	text = strings.ToLower(strings.TrimSpace(text))
 	run := 0
 	for _, r := range text {
 		if run++; !strings.ContainsRune(maskRunes, r) {
@@ -231,9 +233,22 @@ func LooksMasked(text string) bool {
 			return true
 		}
 	}
-	text = strings.ToLower(strings.TrimSpace(text))
-	within := strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">") ||
-		strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]")
-	says := func(word string) bool { return strings.Contains(text, word) }
-	return within && slices.ContainsFunc([]string{"redacted", "hidden", "masked", "secret"}, says)
+	first, _ := utf8.DecodeRuneInString(text)
+	switch {
+	case strings.HasPrefix(text, "xxxx") && len(text) < 64,
+		!isWordRune(first) && utf8.RuneCountInString(text) > 2 &&
+			strings.Trim(text, string(first)) == "",
+		strings.Contains(text, "…"), strings.Contains(text, "..."):
+		return !strings.ContainsAny(text, blanks)
+	}
+	words := []string{"redacted", "filtered", "hidden", "masked"}
+	for _, brackets := range []string{"<>", "[]", "()", "{{}}"} {
+		half := len(brackets) / 2
+		if strings.HasPrefix(text, brackets[:half]) && strings.HasSuffix(text, brackets[half:]) {
+			return slices.ContainsFunc(append(words, "secret", "sensitive"), func(word string) bool {
+				return strings.Contains(text, word)
+			})
+		}
+	}
+	return slices.Contains(words, text)
 }

@@ -88,11 +88,14 @@ func (f *finder) judge(
 		return func(_ string, child *jsontree.Node) degree { return covered.of(child) }
 	}
 	pair := f.names.Pair(n)
-	inPair := f.names.Of(pair.Name).degree
+	inPair := plain
+	for name := range pair.names() {
+		inPair = max(inPair, f.names.Of(name).degree)
+	}
 	return func(name string, child *jsontree.Node) degree {
 		says := f.names.Of(name)
 		own, role := says.degree, noRole
-		if pair.Name != "" {
+		if pair != "" {
 			role = says.role
 		}
 		switch {

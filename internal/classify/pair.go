@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"iter"
 	"strings"
 
 	"github.com/go-installation/installation/internal/jsontree"
@@ -38,35 +39,54 @@ func pairRole(words []string) role {
 	return noRole
 }
 
-// Pair is the name in an object such as {"name": "DB_PASSWORD", "value": "..."}, and the name of
-// the first member with the value. It is zero for other objects.
-type Pair struct{ Name, Value string }
+// Pair are the names in an object such as {"name": "DB_PASSWORD", "value": "..."}. There are several
+// if several members can be the name. It is "" for other objects.
+type Pair string
 
-// Pair returns the pair that an object is. If several members can be the name, it takes the first
-// one that names a secret, or else all of them.
+// between separates the names of a pair.
+const between = "\x00"
+
+func (p Pair) names() iter.Seq[string] {
+	if p == "" {
+		return func(func(string) bool) {}
+	}
+	return strings.SplitSeq(string(p), between)
+}
+
+// Pair returns the names of the pair that an object is.
 func (m *Names) Pair(object *jsontree.Node) Pair {
 	if object == nil || object.Kind() != jsontree.Object || object.Len() < 2 {
-		return Pair{}
+		return ""
 	}
-	var p Pair
+	hasValue := false
 	var found []string
 	for member, child := range object.Children() {
 		switch role := m.Of(member).role; {
-		case role == valueRole && p.Value == "":
-			p.Value = member
+		case role == valueRole:
+			hasValue = true
 		case role == nameRole && child.Kind() == jsontree.String && len(child.Text()) <= maxName:
 			found = append(found, child.Text())
 		}
 	}
-	if p.Value == "" || len(found) == 0 {
-		return Pair{}
+	if !hasValue {
+		return ""
 	}
-	p.Name = strings.Join(found, " ")
-	for _, name := range found {
-		if m.Of(name).degree > plain {
-			p.Name = name
-			break
-		}
+	return Pair(strings.Join(found, between))
+}
+
+// In returns what names say about a member of an object. A value in a pair has the names of the
+// pair. What they say to relieve it has to be said by each.
+func (m *Names) In(p Pair, name string) Says {
+	says := m.Of(name)
+	if p == "" || says.role != valueRole {
+		return says
 	}
-	return p
+	says.Own, says.degree = prose|mailbox, numeric
+	for one := range p.names() {
+		named := m.Of(one)
+		says.Below |= named.Below
+		says.Own = says.Own&named.Own | (says.Own|named.Own)&Label
+		says.degree = min(says.degree, named.degree)
+	}
+	return says
 }

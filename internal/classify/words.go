@@ -41,6 +41,9 @@ func NewNames() *Names { return &Names{make(map[string]Says)} }
 // Sensitive reports whether the value is a secret by its name.
 func (s Says) Sensitive() bool { return s.degree > plain }
 
+// IsValue reports whether the name is that of the value in a pair.
+func (s Says) IsValue() bool { return s.role == valueRole }
+
 // Of returns what a name says.
 func (m *Names) Of(name string) Says {
 	if m != nil {

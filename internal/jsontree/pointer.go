@@ -27,6 +27,9 @@ func ParsePointer(pointer string) ([]string, error) {
 		return nil, errPointer
 	}
 	tokens := strings.Split(pointer[1:], "/")
+	if !strings.Contains(pointer, "~") {
+		return tokens, nil
+	}
 	for i, t := range tokens {
 		if strings.Count(t, "~") != strings.Count(t, "~0")+strings.Count(t, "~1") {
 			return nil, errPointer
@@ -39,12 +42,19 @@ func ParsePointer(pointer string) ([]string, error) {
 // JoinPointer returns the JSON Pointer with these reference tokens. It reverses [ParsePointer], and
 // different tokens give different pointers.
 func JoinPointer(tokens ...string) string {
-	var b strings.Builder
+	size := 0
 	for _, t := range tokens {
-		b.WriteByte('/')
-		_, _ = escapeToken.WriteString(&b, t) // a Builder never fails
+		size += 1 + len(t)
 	}
-	return b.String()
+	b := make([]byte, 0, size)
+	for _, t := range tokens {
+		b = append(b, '/')
+		if strings.IndexByte(t, '~') >= 0 || strings.IndexByte(t, '/') >= 0 {
+			t = escapeToken.Replace(t)
+		}
+		b = append(b, t...)
+	}
+	return string(b)
 }
 
 // ChildPointer appends one reference token to a pointer.

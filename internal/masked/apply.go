@@ -100,7 +100,7 @@ func (d *draft) apply(i int, op Op) {
 	case Set, Add, SetExisting, Put, Merge:
 		d.write(op, tokens)
 	case SetSecret:
-		d.set(op.Pointer, tokens, d.hide(secret{plain: op.Value, explicit: true}))
+		d.set(op.Pointer, tokens, d.hide(secret{plain: op.Value}))
 	case Remove:
 		d.remove(op.Pointer, tokens)
 	case Test:
@@ -193,16 +193,21 @@ func (d *draft) insert(op Op, tokens []string) {
 	d.doc, _ = d.doc.Insert(tokens, v) // cannot fail: the element exists
 }
 
-// around creates the missing objects around the place that tokens name.
+// around creates the missing objects around the place that tokens name, with a single change of the
+// document.
 func (d *draft) around(tokens []string) {
-	for i := range tokens {
-		if d.doc.At(tokens[:i]) != nil {
-			continue
-		}
-		doc, ok := d.doc.Set(tokens[:i], jsontree.NewObject())
-		if !ok {
-			return // set reports it
-		}
+	missing, n := 0, d.doc
+	for ; n != nil && missing < len(tokens); missing++ {
+		n = n.Child(tokens[missing])
+	}
+	if n != nil || missing == len(tokens) {
+		return
+	}
+	v := jsontree.NewObject()
+	for i := len(tokens) - 2; i >= missing; i-- {
+		v, _ = jsontree.NewObject().Set(tokens[i:i+1], v) // cannot fail: it is a new member
+	}
+	if doc, ok := d.doc.Set(tokens[:missing], v); ok { // otherwise set reports it
 		d.doc = doc
 	}
 }

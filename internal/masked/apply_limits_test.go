@@ -1,6 +1,8 @@
 package masked_test
 
 import (
+	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -118,5 +120,27 @@ func TestApplyMovesSecretsAcrossManyRemovals(t *testing.T) {
 		if m.From != from || m.To != to || !name.IsString("n"+strconv.Itoa(2*i+1)) {
 			t.Errorf("element %d: %v", i, m)
 		}
+	}
+}
+
+// The objects that Put creates are put into the document at once: one copy of the root, not sixty.
+func TestPutCopiesOnce(t *testing.T) {
+	var b strings.Builder
+	for i := range 10_000 {
+		fmt.Fprintf(&b, `,"n%d":0`, i)
+	}
+	stored := masked.Stored{Doc: parse(t, "{"+b.String()[1:]+"}")}
+	allocated := func(depth int) uint64 {
+		var before, after runtime.MemStats
+		ops := []masked.Op{op(masked.Put, strings.Repeat("/a", depth), "1")}
+		runtime.ReadMemStats(&before)
+		if _, err := masked.Apply("c", stored, ops, classify.NameRule{}); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	if flat, deep := allocated(1), allocated(60); deep > 2*flat {
+		t.Errorf("%d bytes for one level, %d for 60", flat, deep)
 	}
 }

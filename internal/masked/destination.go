@@ -36,9 +36,10 @@ type redirect struct {
 type comparison struct {
 	*draft
 	found []redirect
-	moved map[*jsontree.Node]bool // secrets that moved
-	said  bool                    // a violation shows the schema that opens the place
-	all   string                  // the first place that redirects all secrets; then c is done
+	moved map[*jsontree.Node]bool           // secrets that moved
+	first map[*jsontree.Node]*jsontree.Node // see firstSecret
+	said  bool                              // a violation shows the schema that opens the place
+	all   string                            // the first place that redirects all secrets
 }
 
 // naming is what the names on the path to a value say about it.
@@ -55,7 +56,10 @@ type naming struct {
 // secret. filled is the document with the defaults of the schema. A default redirects if it
 // replaces a removed value; the writer did not choose the others.
 func (d *draft) guard(filled *jsontree.Node, r *Result) {
-	c := comparison{draft: d, moved: make(map[*jsontree.Node]bool)}
+	c := comparison{
+		draft: d, moved: make(map[*jsontree.Node]bool),
+		first: make(map[*jsontree.Node]*jsontree.Node),
+	}
 	c.compare(d.before, d.doc, filled, d.root, naming{})
 	r.Redirects = c.all
 	if len(d.stored) == 0 || len(c.found)+len(c.moved) == 0 {
@@ -79,10 +83,9 @@ func (c *comparison) redirects(at jsontree.Trail, n *jsontree.Node) bool {
 			"AllowDestination; a schema can name the member that identifies elements (x-key)",
 	}
 	if !c.moved[n] {
-		from, _ := jsontree.ParsePointer(c.secrets[n].from) // always valid: it is our own
 		i := slices.IndexFunc(c.found, func(to redirect) bool {
 			c.spend(1 + len(to.exposes))
-			return to.reaches(at, from)
+			return to.reaches(at, c.secrets[n].from)
 		})
 		if i < 0 {
 			return false
@@ -104,11 +107,14 @@ func (c *comparison) redirects(at jsontree.Trail, n *jsontree.Node) bool {
 
 // reaches reports whether the secret at a place, and before the write at from, goes to the changed
 // value.
-func (to redirect) reaches(tokens, from []string) bool {
-	if to.gone {
-		tokens = from
+func (to redirect) reaches(tokens []string, from string) bool {
+	if !to.said {
+		return true
 	}
-	return !to.said || slices.ContainsFunc(to.exposes, func(place []string) bool {
+	if to.gone {
+		tokens, _ = jsontree.ParsePointer(from) // always valid: it is our own
+	}
+	return slices.ContainsFunc(to.exposes, func(place []string) bool {
 		n := min(len(place), len(tokens))
 		return slices.Equal(place[:n], tokens[:n])
 	})
@@ -149,7 +155,7 @@ func (c *comparison) members(a, b, f *jsontree.Node, s spot, k naming) {
 		below := s.child(b, name)
 		if inA(name) == nil {
 			c.name(name, below, k)
-		} else if now.Value == name && was != now { // the value now belongs to another name
+		} else if was != now && c.names.Of(name).IsValue() { // it now belongs to another name
 			c.compare(inA(name), nil, nil, below, c.into(k, name, was))
 			c.compare(nil, child, inF(name), below, c.into(k, name, now))
 			continue
@@ -240,14 +246,20 @@ func (c *comparison) firstSecret(n *jsontree.Node) *jsontree.Node {
 	if c.stored[n] {
 		return n
 	}
-	if n.IsContainer() && c.hasSecret(n) {
+	if !n.IsContainer() || !c.hasSecret(n) {
+		return nil
+	}
+	first, known := c.first[n]
+	if !known {
 		for _, child := range n.Children() {
-			if found := c.firstSecret(child); found != nil {
-				return found
+			c.spend(1)
+			if first = c.firstSecret(child); first != nil {
+				break
 			}
 		}
+		c.first[n] = first
 	}
-	return nil
+	return first
 }
 
 // shift notes the secrets in an element that has another index than before.
@@ -299,7 +311,7 @@ func (c *comparison) secret(a, b *jsontree.Node, s spot, k naming) {
 	}
 	k.sealed = cmp.Or(k.sealed, s.at.Pointer())
 	old, given := c.secrets[a], c.secrets[b]
-	k.secret = k.secret || given.explicit || s.place != nil && s.place.Verdict() == schema.Secret
+	k.secret = k.secret || s.place != nil && s.place.Verdict() == schema.Secret
 	exposes, said := s.exposes()
 	switch {
 	case said && len(exposes) == 0:
@@ -321,7 +333,7 @@ func (k naming) unknownCounts() bool {
 	case k.secret:
 		return k.own&classify.Label != 0
 	case k.inside:
-		return k.below&(classify.Label|classify.Guarded) != 0
+		return k.below&(classify.Label|classify.Number|classify.Guarded) != 0
 	}
 	return true
 }
@@ -337,17 +349,11 @@ func (c *comparison) note(s spot, k naming) {
 	}
 }
 
-// into returns the naming of a member. A value in a pair has the name of the pair.
+// into returns the naming of a member.
 func (c *comparison) into(k naming, name string, p classify.Pair) naming {
-	says := c.names.Of(name)
-	secret := says.Sensitive()
-	if p.Value == name && p.Name != "" {
-		named := c.names.Of(p.Name)
-		says.Below, says.Own = says.Below|named.Below, named.Own
-		secret = secret || named.Sensitive()
-	}
+	says := c.names.In(p, name)
 	return naming{
-		below: says.Below | k.below, own: says.Own, secret: secret,
+		below: says.Below | k.below, own: says.Own, secret: says.Sensitive(),
 		inside: k.inside || k.secret, gone: k.gone, sealed: k.sealed,
 	}
 }

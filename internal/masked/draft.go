@@ -33,9 +33,8 @@ type draft struct {
 
 // secret is the value behind a mask node.
 type secret struct {
-	from     string         // pointer at which the value is sealed or was stored plain; "" = new
-	plain    *jsontree.Node // the value if it is not sealed yet, else nil
-	explicit bool           // the caller said that it is a secret (SetSecret)
+	from  string         // pointer at which the value is sealed or was stored plain; "" = new
+	plain *jsontree.Node // the value if it is not sealed yet, else nil
 }
 
 // newDraft returns the stored document as a reader sees it.

@@ -299,3 +299,18 @@ func BenchmarkManyEditsUnderASchema(b *testing.B) {
 		})
 	}
 }
+
+// The secret in a deep array is looked for once, not once for each array around it.
+func TestDeepSecretIsFoundOnce(t *testing.T) {
+	const depth, width = 50, 15_000
+	doc := parse(t, `{"token":`+strings.Repeat("[", depth)+strings.Repeat("0,", width)+`"***"`+
+		strings.Repeat("]", depth)+"}")
+	w := masked.Write{
+		Rule: classify.NameRule{}, Stored: masked.Stored{Doc: doc, Sealed: masks(doc, "")},
+	}
+	edit := op(masked.Set, "/token"+strings.Repeat("/0", depth), "1")
+	r, err := w.Apply(t.Context(), []masked.Op{edit})
+	if err != nil || r.Steps > 20*width {
+		t.Errorf("took %d steps, %v", r.Steps, err)
+	}
+}

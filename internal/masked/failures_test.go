@@ -212,7 +212,9 @@ func TestNothingPrintsASecret(t *testing.T) {
 func TestMasksOfOtherPrograms(t *testing.T) {
 	known := newKnownDocument(t)
 	for _, value := range []string{`"s3****3t"`, `"****"`, `"a***"`, `"***\n"`, `"＊＊＊"`,
-		`"sk-t****u9XK"`, `"•••"`, `"●●●●●●●●"`, `"<redacted>"`, `"[Secret hidden]"`} {
+		`"sk-t****u9XK"`, `"•••"`, `"●●●●●●●●"`, `"<redacted>"`, `"[Secret hidden]"`,
+		`"(sensitive value)"`, `"[FILTERED]"`, `"REDACTED"`, `"{{masked}}"`, `"xxxx4242"`,
+		`"XXXX-XXXX"`, `"sk-...u9XK"`, `"sk-…u9XK"`, `"########"`, `"____"`} {
 		doc := strings.Replace(known.view(), `"secret":"***"`, `"secret":`+value, 1)
 		got := known.put(t, doc).Rejected
 		if diff := cmp.Diff([]string{"c/secret mask-without-stored-value"}, got); diff != "" {
@@ -234,7 +236,8 @@ func TestMasksOfOtherPrograms(t *testing.T) {
 // A real value with asterisks survives (OpenNMS-4599).
 func TestAsterisksInSecrets(t *testing.T) {
 	known := newKnownDocument(t)
-	for _, value := range []string{`"**"`, `"a*b*c*d"`, `"<secret"`, `"[]"`, `"a secret"`} {
+	for _, value := range []string{`"**"`, `"a*b*c*d"`, `"<secret"`, `"[]"`, `"a secret"`,
+		`"secret"`, `"hidden1"`, `"xxx"`, `"aaaa"`, `"0000"`, `"one ... two"`, `"##"`} {
 		doc := strings.Replace(known.view(), `"secret":"***"`, `"secret":`+value, 1)
 		if got := known.put(t, doc); got.Seal["/secret"] != value {
 			t.Errorf("%s: got %+v", value, got)

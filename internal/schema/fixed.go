@@ -14,7 +14,7 @@ import (
 // Such a value is no secret: everyone who reads the schema knows it.
 func (p *Place) Lists(n *jsontree.Node) bool {
 	l := p.listing()
-	if n.IsContainer() && l.containers == 0 || !p.walk.spend(1+len(l.others)) {
+	if n.IsContainer() && l.containers == 0 || !p.walk.spend(len(l.others)+n.Weight()) {
 		return false
 	}
 	v := toAny(n)

@@ -42,7 +42,9 @@ type Place struct {
 	children      map[string]*Place // unset if like is set
 	defaults      []member          // unset if like is set
 	defaultsKnown bool
-	listed        *listing // unset if like is set
+	listed        *listing      // unset if like is set
+	declares      *declarations // unset if like is set
+	exposed       *exposed
 }
 
 // applied is a schema that applies to a place, and the condition under which it does.
@@ -181,7 +183,7 @@ func (p *Place) Child(token string, array bool) *Place {
 	index, memo := -1, "."+token
 	if array {
 		index, _ = strconv.Atoi(token)
-		memo = strconv.Itoa(min(index, p.prefixLen()))
+		memo = strconv.Itoa(min(index, p.declared().first))
 	}
 	if c := p.children[memo]; c != nil {
 		if c.tokens[len(c.tokens)-1] != token {
@@ -212,18 +214,6 @@ func (p *Place) sameAs(like *Place, tokens []string) *Place {
 		walk: p.walk, parent: p, tokens: tokens, array: like.array,
 		applied: like.applied, verdict: like.verdict, like: like,
 	}
-}
-
-// prefixLen returns how many elements at the start of an array have schemas of their own.
-func (p *Place) prefixLen() int {
-	n := 0
-	for _, a := range p.applied {
-		n = max(n, len(a.sch.PrefixItems))
-		if list, ok := a.sch.Items.([]*jsonschema.Schema); ok {
-			n = max(n, len(list))
-		}
-	}
-	return n
 }
 
 // member adds what a.sch declares about a member to c, the place of the member.
@@ -340,55 +330,3 @@ func (p *Place) agreed(says func(n *note) bool) bool {
 
 // Verdict returns the declared secrecy of the place.
 func (p *Place) Verdict() Verdict { return p.verdict }
-
-// AnyNames reports whether the names of the members at the place are no sign of a secret,
-// because someone other than the author of the schema chose them.
-func (p *Place) AnyNames() bool {
-	return p.walk.left >= 0 && p.agreed(func(n *note) bool { return n.anyNames })
-}
-
-// Key returns the name of the member that identifies the elements of the array at this place
-// (x-key). It returns "" if the schema declares none, or more than one.
-func (p *Place) Key() string {
-	found := ""
-	for _, a := range p.applied {
-		key := noteOf(a.sch).key
-		if key != "" && found != "" && key != found {
-			return ""
-		}
-		found = max(found, key)
-	}
-	return found
-}
-
-// Address reports whether the place has the format of an address.
-func (p *Place) Address() bool {
-	return p.walk.left < 0 || slices.ContainsFunc(p.applied, func(a applied) bool {
-		return noteOf(a.sch).destination
-	})
-}
-
-// Exposes returns the places of the secrets that go to the address at this place (x-exposes), as
-// reference tokens. If the lists declared here do not apply to every document, it adds the lists
-// declared above. said is false if no list applies to every document.
-func (p *Place) Exposes() (places [][]string, said bool) {
-	if p.walk.left < 0 {
-		return nil, false
-	}
-	for _, a := range p.applied {
-		for _, e := range noteOf(a.sch).exposes {
-			places = append(places, e.from(p.tokens))
-		}
-	}
-	switch {
-	case p.agreed(func(n *note) bool { return n.saysExposes }):
-		return places, true
-	case p.parent == nil:
-		return nil, false
-	}
-	above, said := p.parent.Exposes()
-	if !said {
-		return nil, false
-	}
-	return append(places, above...), true
-}

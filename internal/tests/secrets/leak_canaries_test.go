@@ -24,7 +24,7 @@ var leakCanaries = map[string]string{
 	"api key":       `CNRY-apik"<&>ü-1Oa9nMi8`,
 	"metadata":      `CNRY-meta"<&>ü-0Pq0mLj9`,
 	"extra":         `CNRY-extr"<&>ü-9Aw1lKk0`,
-	"set secret":    `CNRY-sets"<&>ü-8Se2kJl1`,
+	"set secret":    `CNRY-sets'&ü-8Se2kJl1`,
 	"wrong code":    `inv_CNRYwrong7Dr3jIm2`,
 }
 

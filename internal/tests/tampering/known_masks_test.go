@@ -84,6 +84,16 @@ func maskNotStored(t *testing.T) {
 			t.Errorf("%q: the secret is now %q", given, got)
 		}
 	}
+	for path, c := range map[string]installation.Connection{
+		"connection/access_token":  {AccessToken: installation.Token{Value: crypto.NewSecret("sk****89")}},
+		"connection/refresh_token": {RefreshToken: installation.Token{Value: crypto.NewSecret("••••")}},
+		"connection/api_key":       {APIKey: crypto.NewSecret("<redacted>")},
+	} {
+		_, err := w.Host.Patch(t.Context(), installation.PatchRequest{
+			ID: "i", Parts: installation.Parts{Connection: installation.Value(c)},
+		})
+		fixture.WantViolation(t, err, path, validate.RuleMaskWithoutStoredValue)
+	}
 	_, err = w.Patch(patch.SetSecret("/token", crypto.NewSecret("***")))
 	if err != nil || w.Reveal(t, "i", "config/token") != "***" {
 		t.Errorf("SetSecret of a mask: %v", err)
