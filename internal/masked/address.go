@@ -37,8 +37,8 @@ var addressWords = classes(map[class]string{
 		workspace`,
 	number: `addr address backend callback destination ip link location node origin peer remote
 		target uri url`,
-	guarded: `ca cert certificate cipher encrypt encrypted encryption https insecure plaintext proto protocol
-		proxy redirect sasl scheme secure security ssl sslmode starttls tls transport trust
+	guarded: `ca cert certificate cipher encrypt encrypted encryption https insecure plaintext proto
+		protocol proxy redirect sasl scheme secure security ssl sslmode starttls tls transport trust
 		unauthorized verification verify`,
 })
 
@@ -163,8 +163,8 @@ func isMailbox(text string) bool {
 	return ok && user != "" && domain != "" && !strings.ContainsFunc(user+domain, other)
 }
 
-// isAddress reports whether a secret, which may be nil, is itself an address: by its name, or because
-// it is a URL, or settings such as Server=db.example;Password=x or an object in JSON.
+// isAddress reports whether a secret, which may be nil, is itself an address: by its name, or
+// because it is a URL, or settings such as Server=db.example;Password=x or an object in JSON.
 func isAddress(n *jsontree.Node, own class) bool {
 	return n != nil && n.Kind() == jsontree.String &&
 		(own&label != 0 || strings.Contains(n.Text(), "://") || isSettings(n.Text()))

@@ -173,7 +173,8 @@ func (c *comparison) members(a, b, f *jsontree.Node, s spot, k naming) {
 		below := s.child(b, name)
 		if inA(name) == nil {
 			c.name(name, below, k)
-		} else if was != now && pairRole(name) == valueRole { // the value now belongs to another name
+		} else if was != now && pairRole(name) == valueRole {
+			// the value now belongs to another name
 			c.compare(inA(name), nil, nil, below, c.into(k, name, was))
 			c.compare(nil, child, inF(name), below, c.into(k, name, now))
 			continue
@@ -358,8 +359,8 @@ func (c *comparison) note(s spot, k naming) {
 	}
 }
 
-// into returns the naming of a member. A value in a pair has the names of the pair, and what they say
-// to relieve it has to be said by each.
+// into returns the naming of a member. A value in a pair has the names of the pair, and each of
+// them has to say what relieves it.
 func (c *comparison) into(k naming, name, pair string) naming {
 	says := c.says(name)
 	if pair != "" && pairRole(name) == valueRole {

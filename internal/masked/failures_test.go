@@ -24,6 +24,20 @@ func newKnownDocument(t *testing.T) knownDocument {
 // view returns the document as a reader sees it.
 func (k knownDocument) view() string { return text(k.stored.Doc) }
 
+// masksOfOthers are the masks of other programs, as JSON.
+var masksOfOthers = []string{
+	`"s3****3t"`, `"****"`, `"a***"`, `"***\n"`, `"＊＊＊"`, `"sk-t****u9XK"`, `"•••"`,
+	`"●●●●●●●●"`, `"<redacted>"`, `"[Secret hidden]"`, `"(sensitive value)"`, `"[FILTERED]"`,
+	`"REDACTED"`, `"{{masked}}"`, `"xxxx4242"`, `"XXXX-XXXX"`, `"sk-...u9XK"`, `"sk-…u9XK"`,
+	`"########"`, `"____"`,
+}
+
+// noMasks are secrets that look a little like masks.
+var noMasks = []string{
+	`"**"`, `"a*b*c*d"`, `"<secret"`, `"[]"`, `"a secret"`, `"secret"`, `"hidden1"`, `"xxx"`, `"aaaa"`,
+	`"0000"`, `"one ... two"`, `"##"`,
+}
+
 // put replaces the document.
 func (k knownDocument) put(t *testing.T, doc string) outcome {
 	t.Helper()
@@ -61,10 +75,7 @@ func TestKnownFailuresOfMasks(t *testing.T) {
 		}
 	})
 	t.Run("litellm-39878 the mask of another program is no secret", func(t *testing.T) {
-		for _, value := range []string{`"s3****3t"`, `"****"`, `"a***"`, `"***\n"`, `"＊＊＊"`,
-			`"sk-t****u9XK"`, `"•••"`, `"●●●●●●●●"`, `"<redacted>"`, `"[Secret hidden]"`,
-			`"(sensitive value)"`, `"[FILTERED]"`, `"REDACTED"`, `"{{masked}}"`, `"xxxx4242"`,
-			`"XXXX-XXXX"`, `"sk-...u9XK"`, `"sk-…u9XK"`, `"########"`, `"____"`} {
+		for _, value := range masksOfOthers {
 			doc := strings.Replace(known.view(), `"secret":"***"`, `"secret":`+value, 1)
 			got := known.put(t, doc).Rejected
 			if diff := cmp.Diff([]string{"c/secret mask-without-stored-value"}, got); diff != "" {
@@ -83,8 +94,7 @@ func TestKnownFailuresOfMasks(t *testing.T) {
 		}
 	})
 	t.Run("OpenNMS-4599 a real value with asterisks survives", func(t *testing.T) {
-		for _, value := range []string{`"**"`, `"a*b*c*d"`, `"<secret"`, `"[]"`, `"a secret"`,
-			`"secret"`, `"hidden1"`, `"xxx"`, `"aaaa"`, `"0000"`, `"one ... two"`, `"##"`} {
+		for _, value := range noMasks {
 			doc := strings.Replace(known.view(), `"secret":"***"`, `"secret":`+value, 1)
 			if got := known.put(t, doc); got.Seal["/secret"] != value {
 				t.Errorf("%s: got %+v", value, got)

@@ -49,8 +49,9 @@ func pairRole(member string) role {
 	return noRole
 }
 
-// pairNames returns the names in an object such as {"name": "DB_PASSWORD", "value": "..."}. There are
-// several if several members can be the name. Each member with the role of a value has all of them.
+// pairNames returns the names in an object such as {"name": "DB_PASSWORD", "value": "..."}. There
+// are several if several members can be the name. Each member with the role of a value has all of
+// them.
 func pairNames(object *jsontree.Node) (names []string) {
 	if object.Kind() != jsontree.Object || object.Len() < 2 {
 		return nil

@@ -152,9 +152,8 @@ func LooksMasked(text string) bool {
 	for _, brackets := range []string{"<>", "[]", "()", "{{}}"} {
 		half := len(brackets) / 2
 		if strings.HasPrefix(text, brackets[:half]) && strings.HasSuffix(text, brackets[half:]) {
-			return slices.ContainsFunc(append(words, "secret", "sensitive"), func(word string) bool {
-				return strings.Contains(text, word)
-			})
+			says := func(word string) bool { return strings.Contains(text, word) }
+			return slices.ContainsFunc(append(words, "secret", "sensitive"), says)
 		}
 	}
 	return slices.Contains(words, text)
