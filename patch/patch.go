@@ -25,8 +25,8 @@ func Set(pointer string, value installation.Document) installation.Operation {
 }
 
 // SetSecret puts a string at a pointer and seals it, whatever its name. Only SetSecret can
-// store a literal "***". If neither the name nor a schema says that it is a secret, it must not send
-// other secrets elsewhere, like any value (see "Destinations" in package installation).
+// store a literal "***". If neither the name nor a schema says that it is a secret, it must not
+// send other secrets elsewhere, like any value (see "Destinations" in package installation).
 func SetSecret(pointer string, value crypto.Secret) installation.Operation {
 	return operation.New(masked.SetSecret, pointer, value)
 }

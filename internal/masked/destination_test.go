@@ -225,13 +225,14 @@ func TestDestinationOnEveryPath(t *testing.T) {
 const exposureSchema = `{"properties":{
 	"a":{"x-exposes":["/sa"]}, "b":{"x-exposes":["/sb","/deep"]},
 	"none":{"x-exposes":[]}, "noneUrl":{"x-exposes":[]},
-	"addr":{"format":"hostname"}, "note":{"format":"uri"}, "flag":{"x-exposes":["/sa"]}, "box":{"x-exposes":["/sb"]},
+	"addr":{"format":"hostname"}, "note":{"format":"uri"},
+	"flag":{"x-exposes":["/sa"]}, "box":{"x-exposes":["/sb"]},
 	"l":{"x-key":"id","items":{"properties":{"url":{"x-exposes":["1/token"]}}}},
 	"gone":{"items":{"properties":{"url":{"x-exposes":["1/token"]}}}}
 }}`
 
-const exposureDoc = `{"a":"1","b":"1","none":"1","noneUrl":"https://a","addr":"x","note":"x","flag":true,` +
-	`"box":{"v":[1]},"sa":"A","sb":"B","deep":{"token":"C"},` +
+const exposureDoc = `{"a":"1","b":"1","none":"1","noneUrl":"https://a","addr":"x","note":"x",` +
+	`"flag":true,"box":{"v":[1]},"sa":"A","sb":"B","deep":{"token":"C"},` +
 	`"l":[{"id":1,"url":"u1","token":"T1"},{"id":2,"url":"u2","token":"T2"}],` +
 	`"gone":[{"url":"u1","token":"G1"}]}`
 

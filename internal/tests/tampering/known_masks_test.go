@@ -84,9 +84,12 @@ func maskNotStored(t *testing.T) {
 			t.Errorf("%q: the secret is now %q", given, got)
 		}
 	}
+	mask := func(text string) installation.Token {
+		return installation.Token{Value: crypto.NewSecret(text)}
+	}
 	for path, c := range map[string]installation.Connection{
-		"connection/access_token":  {AccessToken: installation.Token{Value: crypto.NewSecret("sk****89")}},
-		"connection/refresh_token": {RefreshToken: installation.Token{Value: crypto.NewSecret("••••")}},
+		"connection/access_token":  {AccessToken: mask("sk****89")},
+		"connection/refresh_token": {RefreshToken: mask("••••")},
 		"connection/api_key":       {APIKey: crypto.NewSecret("<redacted>")},
 	} {
 		_, err := w.Host.Patch(t.Context(), installation.PatchRequest{
