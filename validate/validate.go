@@ -76,7 +76,7 @@ const (
 	RuleNotFound     Rule = "not-found"     // an edit names a missing place
 	RuleTest         Rule = "test-failed"   // the condition of an edit is false
 	RuleSchema       Rule = "schema"        // violates the schema; see Violation.Keyword
-	RuleTooComplex   Rule = "too-complex"   // checking it against the schema takes too much work
+	RuleTooComplex   Rule = "too-complex"   // writing it, or checking it, takes too much work
 )
 
 // Rules of sealed values.

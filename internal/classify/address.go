@@ -29,7 +29,7 @@ const (
 
 // addressWords maps the words of a name to its classes. A plural or a number after a word changes
 // nothing.
-var addressWords = classes(map[Class]string{
+var addressWords = newDictionary(map[Class]string{
 	Label: `account bucket broker cluster datacenter dc dns domain dsn endpoint env environment
 		extension gateway handle host hostname instance nameserver org pod port proxy region
 		registry relay server shop site socket subdomain tenant tld upstream vhost webhook
@@ -42,7 +42,7 @@ var addressWords = classes(map[Class]string{
 })
 
 // lastWords are the words that count only at the end of a name.
-var lastWords = classes(map[Class]string{
+var lastWords = newDictionary(map[Class]string{
 	prose: `caption comment description footer greeting hint instruction message note prompt
 		reason remark scope subject summary text title tooltip`,
 	mailbox: `bcc cc email from login mail owner recipient sender to user username`,
@@ -54,21 +54,11 @@ var lastPairs = map[string]Class{
 	"connection string": Label,
 }
 
-// wordEndings are the ends of words, such as dbhost, that count like the word.
-var wordEndings = map[Class][]string{
-	Label:   {"host", "hostname", "url", "uri", "server", "domain", "endpoint", "proxy", "broker"},
-	Guarded: {"tls", "ssl", "verify"},
-}
-
-func classes(lists map[Class]string) map[string]Class {
-	found := make(map[string]Class)
-	for c, words := range lists {
-		for word := range strings.FieldsSeq(words) {
-			found[word] |= c
-		}
-	}
-	return found
-}
+// labelEndings and guardedEndings are the ends of words, such as dbhost, that count like the word.
+var (
+	labelEndings   = strings.Fields("host hostname url uri server domain endpoint proxy broker")
+	guardedEndings = strings.Fields("tls ssl verify")
+)
 
 // classOf returns the classes of the words of a name: those for the values there and below, and
 // those for the values directly there. The latter include Label if the name is that of an address:
@@ -78,10 +68,12 @@ func classOf(words []string) (below, own Class) {
 	address := Class(0)
 	for i, word := range words {
 		says := find(addressWords, word)
-		for c, endings := range wordEndings {
-			if endsIn(strings.TrimRight(word, "s0123456789"), endings) {
-				says |= c
-			}
+		stem := strings.TrimSuffix(withoutNumber(word), "s")
+		if endsIn(stem, labelEndings) {
+			says |= Label
+		}
+		if endsIn(stem, guardedEndings) {
+			says |= Guarded
 		}
 		below |= says
 		if says&(Label|Number) != 0 {
@@ -101,14 +93,14 @@ func classOf(words []string) (below, own Class) {
 }
 
 // find returns the classes of a word: as it is, without a number, and in the singular.
-func find(words map[string]Class, word string) Class {
-	word = strings.TrimRight(word, "0123456789")
-	found := words[word]
+func find(words *dictionary[Class], word string) Class {
+	word = withoutNumber(word)
+	found := words.of(word)
 	if one, ok := strings.CutSuffix(word, "s"); ok {
-		found |= words[one] | words[strings.TrimSuffix(one, "e")]
+		found |= words.of(one) | words.of(strings.TrimSuffix(one, "e"))
 	}
 	if stem, ok := strings.CutSuffix(word, "ies"); ok {
-		found |= words[stem+"y"]
+		found |= words.of(stem + "y")
 	}
 	return found
 }

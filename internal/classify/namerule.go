@@ -59,14 +59,22 @@ func (d degree) of(child *jsontree.Node) degree {
 type finder struct {
 	names  *Names
 	nested int // see maxNested
-	found  []string
+	// settings is how many "=" were in the strings so far. From maxSettings on, a string with one
+	// is not read, and counts as secret.
+	settings int
+	found    []string
 }
+
+const maxSettings = 10_000
 
 func (f *finder) walk(n *jsontree.Node, at jsontree.Trail, covered degree) {
 	var isSensitive bool
 	switch n.Kind() {
 	case jsontree.String:
-		isSensitive = covered > plain && n.Text() != "" || isSecretForm(n.Text(), f.nested)
+		settings := strings.Count(n.Text(), "=")
+		f.settings += settings
+		isSensitive = covered > plain && n.Text() != "" ||
+			settings > 0 && f.settings > maxSettings || isSecretForm(n.Text(), f.nested)
 	case jsontree.Number:
 		isSensitive = covered >= numeric
 	}
@@ -157,7 +165,7 @@ const (
 	ofPart                       // has a meaning only in secretPairs and sensitiveWords
 )
 
-var vocabulary = meanings(map[meaning]string{
+var vocabulary = newDictionary(map[meaning]string{
 	ofSecret: `
 		password passwd pwd pass passphrase passcode secret token apikey credential privatekey
 		bearer jwt jwk cookie otp pin pat signature sig dsn hmac seed pem pfx p12 keytab assertion
@@ -186,24 +194,14 @@ var secretPairs = map[string]string{
 	"cookie": "header",
 }
 
-func meanings(lists map[meaning]string) map[string]meaning {
-	found := make(map[string]meaning)
-	for m, words := range lists {
-		for word := range strings.FieldsSeq(words) {
-			found[word] |= m
-		}
-	}
-	return found
-}
-
 // meaningOf returns the meaning of a word. Several words that are written as one and end in a
 // secret are a secret: dbpassword, accesskey.
 func meaningOf(word string) meaning {
 	if first, ok := strings.CutSuffix(word, "key"); ok && endsIn(first, keyedEndings) ||
 		endsIn(word, secretEndings) {
-		return vocabulary[word] | ofSecret
+		return vocabulary.of(word) | ofSecret
 	}
-	return vocabulary[word]
+	return vocabulary.of(word)
 }
 
 var (

@@ -33,10 +33,13 @@ type Says struct {
 
 // Names remembers what names say, because names repeat, and each is asked a few times in a write.
 // nil remembers nothing.
-type Names struct{ known map[string]Says }
+type Names struct {
+	known map[string]Says
+	spend func(steps int)
+}
 
-// NewNames returns Names that remember nothing yet.
-func NewNames() *Names { return &Names{make(map[string]Says)} }
+// NewNames returns Names that remember nothing yet. It calls spend before it reads a name.
+func NewNames(spend func(steps int)) *Names { return &Names{make(map[string]Says), spend} }
 
 // Sensitive reports whether the value is a secret by its name.
 func (s Says) Sensitive() bool { return s.degree > plain }
@@ -51,10 +54,12 @@ func (m *Names) Of(name string) Says {
 			return says
 		}
 	}
-	says := readName(name)
-	if m != nil {
-		m.known[name] = says
+	if m == nil {
+		return readName(name)
 	}
+	m.spend(30 + len(name)) // about as long as so many visits of a value
+	says := readName(name)
+	m.known[name] = says
 	return says
 }
 
@@ -77,6 +82,44 @@ func readName(name string) Says {
 	return says
 }
 
+// dictionary maps words to what they say. Most words of names are in no list, so it first compares
+// length, first and last letter with those of its words.
+type dictionary[T ~uint8] struct {
+	says   map[string]T
+	shapes [1 << 14]bool
+}
+
+// newDictionary reads lists of words. A word can be in several.
+func newDictionary[T ~uint8](lists map[T]string) *dictionary[T] {
+	d := &dictionary[T]{says: make(map[string]T)}
+	for says, words := range lists {
+		for word := range strings.FieldsSeq(words) {
+			d.says[word] |= says
+			d.shapes[shapeOf(word)] = true
+		}
+	}
+	return d
+}
+
+func (d *dictionary[T]) of(word string) T {
+	if word == "" || !d.shapes[shapeOf(word)] {
+		return 0
+	}
+	return d.says[word]
+}
+
+func shapeOf(word string) int {
+	return len(word)&15<<10 | int(word[0]&31)<<5 | int(word[len(word)-1]&31)
+}
+
+// withoutNumber returns a word without the digits at its end.
+func withoutNumber(word string) string {
+	for word != "" && '0' <= word[len(word)-1] && word[len(word)-1] <= '9' {
+		word = word[:len(word)-1]
+	}
+	return word
+}
+
 // reading is how a name is split into words where small letters follow a run of capitals.
 type reading int
 
@@ -91,8 +134,10 @@ func otherReadings(name string, usual []string) [][]string {
 		return nil
 	}
 	var others [][]string
-	if words := splitName(name, run); !slices.Equal(usual, words) {
-		others = append(others, words)
+	if hasRun(name) {
+		if words := splitName(name, run); !slices.Equal(usual, words) {
+			others = append(others, words)
+		}
 	}
 	isSeparator := func(r rune) bool { return !isWordRune(r) }
 	if len(usual) > 1 && !strings.ContainsFunc(name, isSeparator) {
@@ -100,6 +145,16 @@ func otherReadings(name string, usual []string) [][]string {
 		others = append(others, []string{stem(fold(name))})
 	}
 	return others
+}
+
+// hasRun reports whether two capitals stand side by side.
+func hasRun(name string) bool {
+	last := false
+	return strings.ContainsFunc(name, func(r rune) bool {
+		before := last
+		last = unicode.IsUpper(r)
+		return before && last
+	})
 }
 
 // splitName returns the words of a name in lower case. It splits at every character that is neither
@@ -193,7 +248,7 @@ func stem(word string) string {
 	if meaningOf(word) != 0 {
 		return word
 	}
-	unnumbered := strings.TrimRight(word, "0123456789")
+	unnumbered := withoutNumber(word)
 	for _, w := range []string{unnumbered, strings.TrimSuffix(unnumbered, "s")} {
 		if len(w) < len(word) && meaningOf(w) != 0 {
 			return w

@@ -44,7 +44,7 @@ func newDraft(w Write, m *meter) *draft {
 		secrets: make(map[*jsontree.Node]secret, len(w.Stored.Sealed)),
 		literal: make(map[*jsontree.Node]bool),
 		holds:   make(map[*jsontree.Node]bool),
-		names:   classify.NewNames(),
+		names:   classify.NewNames(m.spend),
 	}
 	d.root.at = jsontree.NewTrail()
 	switch r := w.Rule.(type) {
@@ -153,7 +153,16 @@ func (d *draft) cover(may func(at jsontree.Trail, n *jsontree.Node) bool) {
 		}
 		return d.hide(secret{from: at.Pointer(), plain: n})
 	}
-	w := newWalk(d.meter, d.Rule.Sensitive(d.doc))
+	found := d.Rule.Sensitive(d.doc)
+	if d.stored != nil && len(found) > validate.MaxSecrets { // in a write, which is rejected
+		var l validate.List
+		l.Count(d.Path, len(found), validate.MaxSecrets)
+		panic(stop{l.Err()})
+	}
+	for _, pointer := range found {
+		d.spend(1 + len(pointer)/8)
+	}
+	w := newWalk(d.meter, found)
 	d.doc = w.transform(d.doc, func(w walk, n *jsontree.Node) (*jsontree.Node, bool) {
 		if w.places.here {
 			return seal(w.at, n, false), true

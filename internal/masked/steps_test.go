@@ -37,7 +37,8 @@ const full = validate.MaxDocument - 4096
 func (r recipe) text(seed int) string {
 	var b strings.Builder
 	b.WriteString(`{"k_secret":"***"`)
-	for i := 0; b.Len() < full && len(r) >= 4; i++ {
+	values := 0 // at most that many
+	for i := 0; b.Len() < full && values < validate.MaxValues && len(r) >= 4; i++ {
 		at := 4 * (i % (len(r) / 4))
 		shape, depth := r[at]%4, int(r[at+1])%60
 		name := recipeNames[int(r[at+2])%len(recipeNames)]
@@ -57,7 +58,8 @@ func (r recipe) text(seed int) string {
 		}
 		text := fmt.Sprintf(`,"%s%d":`, name, i) + strings.Repeat(open, depth) + item +
 			strings.Repeat(end, depth)
-		if b.Len()+len(text) > full {
+		values += 2*strings.Count(text, ",") + depth + len(text)/64
+		if b.Len()+len(text) > full || values > validate.MaxValues {
 			break
 		}
 		b.WriteString(text)

@@ -20,7 +20,7 @@ var heavy = map[string]string{
 	"instructions":   `{"allOf":[` + manyNames(30, `{"pattern":"%d(?:[acegikmoq]|x){400}"}`) + `]}`,
 	"enum of arrays": `{"enum":[` + manyNames(30_000, `[%d]`) + `]}`,
 	"x-exposes":      `{"x-exposes":[` + list(`"`+strings.Repeat("/", 1000)+`"`, 1000) + `]}`,
-	"default":        `{"properties":{"a":{"default":[` + list(`[0]`, 9_000) + `]}}}`,
+	"default":        `{"properties":{"a":{"default":[` + list(`[0]`, 4_000) + `]}}}`,
 	"examples":       `{"examples":[` + list(`[]`, 100_000) + `]}`,
 	"dependencies":   `{"dependencies":{` + manyNames(20_000, `"%d":["a"]`) + `}}`,
 }
