@@ -166,6 +166,19 @@ func (n *Node) Child(token string) *Node {
 	return nil
 }
 
+// Any reports whether f holds for n or a value below.
+func (n *Node) Any(f func(n *Node) bool) bool {
+	if n == nil || f(n) {
+		return n != nil
+	}
+	for i := range n.in.kids {
+		if n.in.kids[i].node.Any(f) {
+			return true
+		}
+	}
+	return false
+}
+
 // Element returns the element or member at a position, or nil if there is none.
 func (n *Node) Element(i int) *Node {
 	if i < 0 || i >= n.Len() {

@@ -79,3 +79,39 @@ func (t Trail) Child(token string) Trail { return append(t, token) }
 
 // Pointer returns the trail as a JSON Pointer.
 func (t Trail) Pointer() string { return JoinPointer(t...) }
+
+// Places is a set of places in a document, as a tree.
+type Places struct {
+	Here  bool
+	below map[string]Places
+}
+
+// PlacesOf returns the places that pointers name. It ignores invalid pointers.
+func PlacesOf(pointers []string) Places {
+	var set Places
+	for _, p := range pointers {
+		if tokens, err := ParsePointer(p); err == nil {
+			set.add(tokens)
+		}
+	}
+	return set
+}
+
+func (p *Places) add(tokens []string) {
+	if len(tokens) == 0 {
+		p.Here = true
+		return
+	}
+	if p.below == nil {
+		p.below = make(map[string]Places)
+	}
+	child := p.below[tokens[0]]
+	child.add(tokens[1:])
+	p.below[tokens[0]] = child
+}
+
+// Child returns the places at and below a child.
+func (p Places) Child(token string) Places { return p.below[token] }
+
+// AnyBelow reports whether there is a place below.
+func (p Places) AnyBelow() bool { return len(p.below) > 0 }

@@ -55,7 +55,7 @@ func newDraft(w Write, m *meter) *draft {
 	}
 	all := newWalk(m, w.Stored.Sealed)
 	d.doc = all.transform(w.Stored.Doc, func(w walk, n *jsontree.Node) (*jsontree.Node, bool) {
-		if !w.places.here {
+		if !w.places.Here {
 			if isMask(n) {
 				d.literal[n] = true
 			}
@@ -164,10 +164,10 @@ func (d *draft) cover(may func(at jsontree.Trail, n *jsontree.Node) bool) {
 	}
 	w := newWalk(d.meter, found)
 	d.doc = w.transform(d.doc, func(w walk, n *jsontree.Node) (*jsontree.Node, bool) {
-		if w.places.here {
+		if w.places.Here {
 			return seal(w.at, n, false), true
 		}
-		return n, len(w.places.below) == 0
+		return n, !w.places.AnyBelow()
 	})
 }
 

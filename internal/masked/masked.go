@@ -142,8 +142,8 @@ func Mask(doc *jsontree.Node, sealed []string, rule Rule) *jsontree.Node {
 func Fill(doc *jsontree.Node, values map[string]*jsontree.Node) *jsontree.Node {
 	w := newWalk(nil, slices.Collect(maps.Keys(values)))
 	return w.transform(doc, func(w walk, n *jsontree.Node) (*jsontree.Node, bool) {
-		if !w.places.here {
-			return n, len(w.places.below) == 0
+		if !w.places.Here {
+			return n, !w.places.AnyBelow()
 		}
 		return values[w.at.Pointer()], true
 	})

@@ -8,9 +8,7 @@ import (
 )
 
 // MaxSteps is how much work one write of a document may cause. A step is a visit of one value, or
-// the reading of 64 bytes of text. Reading the words of a new name is some 40 steps. A first write
-// at the limits of size needs less. Many edits of a large document, or another name for each of
-// 10,000 members, need more.
+// the reading of 64 bytes of text. Reading a new name is some 40 steps.
 const MaxSteps = 1_000_000
 
 // pollSteps is how many steps pass between two looks at the context.

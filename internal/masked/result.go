@@ -132,9 +132,11 @@ const noSecretHere = "no secret is stored here that *** could stand for"
 func (d *draft) mayBeSealed(at jsontree.Trail, n *jsontree.Node) bool {
 	d.spendOn(n)
 	switch {
-	case hasText(n, func(s string) bool { return s == Text }):
+	case n.Any(isMask):
 		d.violation(at.Pointer(), validate.RuleMaskWithoutStoredValue, noSecretHere)
-	case hasText(n, classify.LooksMasked):
+	case n.Any(func(n *jsontree.Node) bool {
+		return n.Kind() == jsontree.String && classify.LooksMasked(n.Text())
+	}):
 		d.violation(at.Pointer(), validate.RuleMaskWithoutStoredValue, "looks like the mask of "+
 			"another program: give the secret itself, or *** to keep a stored one; if it is the "+
 			"secret, set it with patch.SetSecret")
@@ -144,23 +146,11 @@ func (d *draft) mayBeSealed(at jsontree.Trail, n *jsontree.Node) bool {
 	return false
 }
 
-func hasText(n *jsontree.Node, is func(string) bool) bool {
-	if n.Kind() == jsontree.String {
-		return is(n.Text())
-	}
-	for _, child := range n.Children() {
-		if hasText(child, is) {
-			return true
-		}
-	}
-	return false
-}
-
 // rejectLiterals adds a violation for each mask that stands for no secret. A "***" that was stored
 // as an ordinary string at the same place is allowed.
 func (d *draft) rejectLiterals() {
-	if !d.hasLiteral(d.doc) {
-		return
+	if !d.doc.Any(d.isLiteral) {
+		return // most writes have none, and are spared the computation of ways
 	}
 	newWalk(d.meter, nil).transform(d.doc, func(w walk, n *jsontree.Node) (*jsontree.Node, bool) {
 		if d.isLiteral(n) {
@@ -168,20 +158,6 @@ func (d *draft) rejectLiterals() {
 		}
 		return n, d.isSecret(n)
 	})
-}
-
-// hasLiteral reports whether rejectLiterals would find such a mask. Most writes have none, and are
-// spared the computation of pointers.
-func (d *draft) hasLiteral(n *jsontree.Node) bool {
-	if d.isLiteral(n) {
-		return true
-	}
-	for _, child := range n.Children() {
-		if d.hasLiteral(child) {
-			return true
-		}
-	}
-	return false
 }
 
 func (d *draft) isLiteral(n *jsontree.Node) bool {
@@ -201,24 +177,24 @@ func (d *draft) dropNulls() {
 		return
 	}
 	d.spend(2 * filled.Weight())
-	d.doc = dropNulls(d.doc, d.before, placesOf(d.Rule.Sensitive(filled)))
+	d.doc = dropNulls(d.doc, d.before, jsontree.PlacesOf(d.Rule.Sensitive(filled)))
 }
 
 // placeholder is the string that the rule judges in place of a null, because no rule finds a null
 // sensitive.
 var placeholder, _ = jsontree.NewString(Text)
 
-func dropNulls(n, before *jsontree.Node, sensitive places) *jsontree.Node {
-	if len(sensitive.below) == 0 {
+func dropNulls(n, before *jsontree.Node, sensitive jsontree.Places) *jsontree.Node {
+	if !sensitive.AnyBelow() {
 		return n
 	}
 	stored := before.Lookup()
 	return n.Rewrite(func(token string, child *jsontree.Node) *jsontree.Node {
 		if child.Kind() != jsontree.Null {
-			return dropNulls(child, stored(token), sensitive.below[token])
+			return dropNulls(child, stored(token), sensitive.Child(token))
 		}
 		old := stored(token)
-		if n.Kind() != jsontree.Object || !sensitive.below[token].here ||
+		if n.Kind() != jsontree.Object || !sensitive.Child(token).Here ||
 			old != nil && old.Kind() == jsontree.Null {
 			return child
 		}

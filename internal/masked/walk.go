@@ -2,51 +2,21 @@ package masked
 
 import "github.com/go-installation/installation/internal/jsontree"
 
-// places is a set of places in a document, as a tree.
-type places struct {
-	here  bool
-	below map[string]places
-}
-
-// placesOf returns the places that valid pointers name.
-func placesOf(pointers []string) places {
-	var set places
-	for _, p := range pointers {
-		if tokens, err := jsontree.ParsePointer(p); err == nil {
-			set.add(tokens)
-		}
-	}
-	return set
-}
-
-func (p *places) add(tokens []string) {
-	if len(tokens) == 0 {
-		p.here = true
-		return
-	}
-	if p.below == nil {
-		p.below = make(map[string]places)
-	}
-	child := p.below[tokens[0]]
-	child.add(tokens[1:])
-	p.below[tokens[0]] = child
-}
-
 // walk is the state of a walk down a document: where it is, and which of some places are there and
 // below.
 type walk struct {
 	*meter
 	at     jsontree.Trail
-	places places
+	places jsontree.Places
 }
 
 func (w walk) child(token string) walk {
-	return walk{w.meter, w.at.Child(token), w.places.below[token]}
+	return walk{w.meter, w.at.Child(token), w.places.Child(token)}
 }
 
 // newWalk returns a walk from the top of a document.
 func newWalk(m *meter, pointers []string) walk {
-	return walk{m, jsontree.NewTrail(), placesOf(pointers)}
+	return walk{m, jsontree.NewTrail(), jsontree.PlacesOf(pointers)}
 }
 
 // transform returns n with some values replaced. It calls f with each value, from the top down. If

@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// Name returns a name as it may be shown. A path with dots has to be made of such names: [Path] would
-// take the dots and slashes in a name for its ends.
+// Name returns a name as it may be shown. A path with dots has to be made of such names: [Path]
+// would take the dots and slashes in a name for its ends.
 func Name(name string) string { return cut(name, name) }
 
 // Path returns a path as it may be shown: a name that looks like a secret keeps at most its first
