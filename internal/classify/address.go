@@ -62,8 +62,8 @@ var (
 
 // classOf returns the classes of the words of a name: those for the values there and below, and
 // those for the values directly there. The latter include Label if the name is that of an address:
-// no word of a secret stands behind the word of an address, so token_server is one, and server_token
-// is not.
+// no word of a secret stands behind the word of an address, so token_server is one, and
+// server_token is not.
 func classOf(words []string) (below, own Class) {
 	address := Class(0)
 	for i, word := range words {

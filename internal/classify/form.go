@@ -242,12 +242,11 @@ func LooksMasked(text string) bool {
 		return !strings.ContainsAny(text, blanks)
 	}
 	words := []string{"redacted", "filtered", "hidden", "masked"}
+	says := func(word string) bool { return strings.Contains(text, word) }
 	for _, brackets := range []string{"<>", "[]", "()", "{{}}"} {
 		half := len(brackets) / 2
 		if strings.HasPrefix(text, brackets[:half]) && strings.HasSuffix(text, brackets[half:]) {
-			return slices.ContainsFunc(append(words, "secret", "sensitive"), func(word string) bool {
-				return strings.Contains(text, word)
-			})
+			return slices.ContainsFunc(append(words, "secret", "sensitive"), says)
 		}
 	}
 	return slices.Contains(words, text)

@@ -39,8 +39,8 @@ func pairRole(words []string) role {
 	return noRole
 }
 
-// Pair are the names in an object such as {"name": "DB_PASSWORD", "value": "..."}. There are several
-// if several members can be the name. It is "" for other objects.
+// Pair are the names in an object such as {"name": "DB_PASSWORD", "value": "..."}. There are
+// several if several members can be the name. It is "" for other objects.
 type Pair string
 
 // between separates the names of a pair.
