@@ -41,7 +41,7 @@ var notes = strings.Repeat("Orders are exported every night. ", 12)
 func configuration(n int64, client, token, webhook, database string) installation.Document {
 	return installation.JSON(fmt.Sprintf(`{
 		"base_url": "https://api.northwind.example/v2", "workspace": "northwind-bikes",
-		"region": "eu-%d", "interval": 900,
+		"branch": "eu-%d", "interval": 900,
 		"fields": ["sku", "stock", "price", "weight", "colour", "frame size"], "notes": "%s",
 		"client_secret": "%s", "api_token": "%s", "webhook_secret": "%s", "db_password": "%s"
 	}`, n, notes, client, token, webhook, database))

@@ -81,9 +81,9 @@ func (w *world) update() error {
 }
 
 func (w *world) patch() error {
-	region := installation.JSON(fmt.Sprintf(`"eu-%d"`, numbers.Add(1)))
+	branch := installation.JSON(fmt.Sprintf(`"eu-%d"`, numbers.Add(1)))
 	return changed(w.svc.Patch(w.ctx, installation.PatchRequest{
-		ID: w.id(), Operations: []installation.Operation{patch.Set("/region", region)},
+		ID: w.id(), Operations: []installation.Operation{patch.Set("/branch", branch)},
 	}))
 }
 

@@ -17,7 +17,7 @@ import (
 // host of their own.
 //
 // So the rule asks of each value that a write adds, changes or removes: can the old or the new
-// value be a part of an address, or switch a protection off? See counts. A member name that comes
+// value be a part of an address, or switch a protection off? See classify.Counts. A name that comes
 // or goes is asked like a string. A secret that moves to another index of an array has to be given
 // again too, because the index can decide where it goes. It need not if the schema names a key of
 // the elements, or if the object around it moves with it and no x-exposes speaks of places.
