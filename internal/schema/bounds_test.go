@@ -63,6 +63,10 @@ func TestProductsAreBounded(t *testing.T) {
 			"[" + list("{}", 80_000) + "]"},
 		"dependencies": {`{"items":{"dependentRequired":{"a":[` + manyNames(4000, `"r%d"`) +
 			`]}}}`, "[" + list(`{"a":1}`, 30_000) + "]"},
+		"types that fail": {`{"items":{"anyOf":[` + list(`{"type":"string"}`, 20) + `]}}`,
+			"[" + list("0", 19_000) + "]"},
+		"lengths that fail": {`{"items":{"oneOf":[` + list(`{"minLength":3}`, 10) + `]}}`,
+			"[" + list(`"a"`, 19_000) + "]"},
 		"equal elements": {`{"anyOf":[` + list(`{"uniqueItems":true}`, 4000) + `]}`, elements},
 		"numbers": {`{"items":{"anyOf":[` + list(`{"minimum":1e1000}`, 100) + `]}}`,
 			numbers},

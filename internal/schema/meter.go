@@ -104,11 +104,26 @@ func weigh(sch *jsonschema.Schema) int {
 		sch.Minimum, sch.Maximum, sch.ExclusiveMinimum, sch.ExclusiveMaximum, sch.MultipleOf,
 	} {
 		if bound != nil {
-			n += (bound.Num().BitLen() + bound.Denom().BitLen()) / 64
+			n += failure + (bound.Num().BitLen()+bound.Denom().BitLen())/64
 		}
+	}
+	for _, limit := range []*int{
+		sch.MinLength, sch.MaxLength, sch.MinItems, sch.MaxItems, sch.MinContains, sch.MaxContains,
+		sch.MinProperties, sch.MaxProperties,
+	} {
+		if limit != nil {
+			n += failure
+		}
+	}
+	if len(sch.Required) > 0 {
+		n += failure
 	}
 	return n
 }
+
+// failure is the work of a violated keyword, for which the library makes an error. It is counted
+// for each keyword that the gate does not validate, because only the library knows the outcome.
+const failure = 8
 
 // size returns the work that a value causes in each schema object applied to it.
 func size(v any) int {
@@ -136,10 +151,12 @@ func (g *gate) pass(v any) error {
 	g.meter.spend(g.weight + size(v))
 	fits := func(name string) bool { return name == typeOf(v) || name == "integer" && isInteger(v) }
 	if g.types != nil && !slices.ContainsFunc(g.types, fits) {
+		g.meter.spend(failure)
 		return &mismatch{"type", strings.Join(g.types, " or ")}
 	}
 	for _, c := range g.choice {
 		if !c.has(v) {
+			g.meter.spend(failure)
 			return &mismatch{c.keyword, ""}
 		}
 	}
