@@ -188,13 +188,13 @@ func (s *Service) sweepOne(ctx context.Context, r *Record, report *SweepReport) 
 	})
 	switch {
 	case errors.Is(err, ErrConflict), errors.Is(err, ErrNotFound):
-		report.Skipped++
+		report.Skipped++ // somebody else changed it, or it is gone
 	case err != nil:
 		return err
 	case done.effect == effectNone && done.err != nil:
 		report.Waiting++
 	case done.effect == effectNone:
-		report.Skipped++
+		report.Skipped++ // it is no longer due
 	case done.lifecycle.status == StatusExpired:
 		report.Expired++
 	case !done.lifecycle.purged:

@@ -341,8 +341,7 @@ func (d *draft) checkDestinations(l *validate.List) {
 		if d.allowed == "" {
 			l.AddViolation(validate.Violation{
 				Path: path, Related: d.redirect, Rule: validate.RuleDestination,
-				Detail: "can be sent elsewhere by this write: give it again, or set " +
-					"AllowDestination",
+				Detail: masked.SentElsewhere,
 			})
 		}
 	}

@@ -179,7 +179,7 @@ func (n *Node) Any(f func(n *Node) bool) bool {
 	return false
 }
 
-// Element returns the element or member at a position, or nil if there is none.
+// Element returns the element or member at a position, or nil beyond the last.
 func (n *Node) Element(i int) *Node {
 	if i < 0 || i >= n.Len() {
 		return nil

@@ -32,6 +32,9 @@ type redirect struct {
 	gone    bool       // the places are those of the old document
 }
 
+// SentElsewhere is the detail of a violation of the rule.
+const SentElsewhere = "can be sent elsewhere by this write: give it again, or set AllowDestination"
+
 // comparison finds the redirects between two states of a document.
 type comparison struct {
 	*draft
@@ -92,7 +95,7 @@ func (c *comparison) redirects(at jsontree.Trail, n *jsontree.Node) bool {
 		}
 		to := c.found[i].at
 		v.Related = c.Path + to
-		v.Detail = "can be sent elsewhere by this write: give it again, or set AllowDestination"
+		v.Detail = SentElsewhere
 		if c.HasSchema && !c.said && redact.Path(to) == to {
 			c.said = true
 			v.Detail += "; if no secret goes there, say so in the schema: " +
@@ -129,13 +132,9 @@ func (c *comparison) compare(a, b, f *jsontree.Node, s spot, k naming) {
 	case a == b, c.all != "":
 	case c.isSecret(a) || c.isSecret(b):
 		c.secret(a, b, s, k)
-	case a != nil && b != nil && a.Kind() != b.Kind():
-		if a.IsContainer() || b.IsContainer() {
-			c.compare(a, nil, nil, s, k)
-			c.compare(nil, b, b, s, k)
-			return
-		}
-		c.leaf(a, b, s, k)
+	case a != nil && b != nil && a.Kind() != b.Kind() && (a.IsContainer() || b.IsContainer()):
+		c.compare(a, nil, nil, s, k)
+		c.compare(nil, b, b, s, k)
 	case kind.Kind() == jsontree.Object:
 		c.members(a, b, f, s, k)
 	case kind.Kind() == jsontree.Array:

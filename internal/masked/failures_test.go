@@ -214,6 +214,7 @@ func TestMasksOfOtherPrograms(t *testing.T) {
 	for _, value := range []string{`"s3****3t"`, `"****"`, `"a***"`, `"***\n"`, `"＊＊＊"`,
 		`"sk-t****u9XK"`, `"•••"`, `"●●●●●●●●"`, `"<redacted>"`, `"[Secret hidden]"`,
 		`"(sensitive value)"`, `"[FILTERED]"`, `"REDACTED"`, `"{{masked}}"`, `"xxxx4242"`,
+		// four x in a row are how forms of payment mask a number
 		`"XXXX-XXXX"`, `"sk-...u9XK"`, `"sk-…u9XK"`, `"########"`, `"____"`} {
 		doc := strings.Replace(known.view(), `"secret":"***"`, `"secret":`+value, 1)
 		got := known.put(t, doc).Rejected

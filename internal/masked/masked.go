@@ -80,7 +80,7 @@ type Result struct {
 	Changed []string
 
 	// Redirects is the pointer of a change that can send secrets elsewhere, see destination.go. It
-	// is "" if there is none. Use it to check secrets outside of the document. The secrets in the
+	// is "" without such a change. Use it to check secrets outside of the document. Those in the
 	// document are already checked. If Write.AllowDestination let such a change pass, Allowed is
 	// set. A rejected write has Redirects too.
 	Redirects string

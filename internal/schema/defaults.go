@@ -124,7 +124,7 @@ func hasMask(n *jsontree.Node) bool {
 }
 
 // defaultOf returns the schema whose default counts for a member described by sch: sch itself, or
-// one that applies wherever sch does. It returns nil if there is none.
+// one that applies wherever sch does. Without one, it returns nil.
 func (s *Schema) defaultOf(
 	sch *jsonschema.Schema, known map[*jsonschema.Schema]*jsonschema.Schema,
 ) *jsonschema.Schema {

@@ -70,18 +70,24 @@ var lostMarks = map[string]struct{ text, pointer string }{
 		`"unevaluatedProperties":{"secret":true},"patternProperties":{"a":{"secret":true}}}`, ""},
 }
 
+// wantFault checks that a schema has a fault at a pointer, or none if the pointer is "".
+func wantFault(t *testing.T, text string, fault schema.Fault, pointer string) {
+	t.Helper()
+	_, err := schema.Compile([]byte(text))
+	e, ok := errors.AsType[*schema.Error](err)
+	switch {
+	case pointer == "" && err != nil:
+		t.Errorf("refused: %v", err)
+	case pointer != "" && (!ok || e.Fault != fault || e.Pointer != pointer):
+		t.Errorf("got %v, want %s at %s", err, fault, pointer)
+	}
+}
+
 // TestInvariant12LostMarkIsBroken checks that a mark that no place can reach is a fault.
 func TestInvariant12LostMarkIsBroken(t *testing.T) {
 	for name, c := range lostMarks {
 		t.Run(name, func(t *testing.T) {
-			_, err := schema.Compile([]byte(c.text))
-			e, ok := errors.AsType[*schema.Error](err)
-			switch {
-			case c.pointer == "" && err != nil:
-				t.Errorf("refused: %v", err)
-			case c.pointer != "" && (!ok || e.Fault != schema.Mark || e.Pointer != c.pointer):
-				t.Errorf("got %v, want a lost mark at %s", err, c.pointer)
-			}
+			wantFault(t, c.text, schema.Mark, c.pointer)
 		})
 	}
 }
@@ -184,14 +190,7 @@ var badDefaults = map[string]struct{ text, pointer string }{
 func TestBadDefaultIsBroken(t *testing.T) {
 	for name, c := range badDefaults {
 		t.Run(name, func(t *testing.T) {
-			_, err := schema.Compile([]byte(c.text))
-			e, ok := errors.AsType[*schema.Error](err)
-			switch {
-			case c.pointer == "" && err != nil:
-				t.Errorf("refused: %v", err)
-			case c.pointer != "" && (!ok || e.Fault != schema.Default || e.Pointer != c.pointer):
-				t.Errorf("got %v, want a bad default at %s", err, c.pointer)
-			}
+			wantFault(t, c.text, schema.Default, c.pointer)
 		})
 	}
 	bomb := `{"properties":{` + manyNames(4000, `"a%d":{"$ref":"#/$defs/a","default":[`+
