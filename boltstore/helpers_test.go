@@ -138,8 +138,8 @@ func (w world) check(t *testing.T, s *boltstore.Store) (failed int) {
 	q := installation.Query{Tenant: tenant, Term: "all", Limit: 100}
 	for _, q.Reverse = range []bool{false, true} {
 		page, err := s.List(t.Context(), q)
-		if answered("list", err) && len(page.Records) != len(w.records) {
-			t.Errorf("list: got %d records, want %d", len(page.Records), len(w.records))
+		if answered("list", err) {
+			w.listed(t, page.Records, q.Reverse)
 		}
 	}
 	n, err := s.Count(t.Context(), q)
@@ -164,6 +164,25 @@ func (w world) check(t *testing.T, s *boltstore.Store) (failed int) {
 		answered("health", err)
 	}
 	return failed
+}
+
+// listed checks the records of a list. A damaged one has only its Key.
+func (w world) listed(t *testing.T, got []*installation.Record, reverse bool) {
+	t.Helper()
+	if len(got) != len(w.records) {
+		t.Errorf("list: got %d records, want %d", len(got), len(w.records))
+		return
+	}
+	for i, want := range w.records {
+		r := got[i]
+		if reverse {
+			r = got[len(got)-1-i]
+		}
+		if !reflect.DeepEqual(*r, want) &&
+			!reflect.DeepEqual(*r, installation.Record{Key: want.Key}) {
+			t.Errorf("list: got %+v, want %+v", r, want)
+		}
+	}
 }
 
 // named fails the test unless err is that of a store that cannot answer and names the file.

@@ -140,7 +140,7 @@ func TestLists(t *testing.T) {
 				t.Errorf("position %d in span %d: got %t", i, j, got)
 			}
 		}
-		if got := spans[i].Row(k); !bytes.Equal(got, Record(r.Key)) {
+		if got := spans[i].Row(k); !bytes.Equal(got, Record(r.Key)) || KeyOf(got) != r.Key {
 			t.Errorf("position %d: got the row %q, want %q", i, got, Record(r.Key))
 		}
 	}
