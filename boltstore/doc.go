@@ -8,7 +8,7 @@
 //	defer store.Close()
 //
 // Use it for a host that runs as one process and keeps its data on a local disk. For several
-// processes, use another store. The package is for Linux, macOS and the BSDs. It is tested on Linux.
+// processes, use another store. The package is for Linux, macOS and the BSDs. Tests run on Linux.
 //
 // # Guarantees
 //
@@ -21,8 +21,8 @@
 //
 //   - [installation.ErrUnavailable]: nothing was written, for example because the disk is full. The
 //     store goes on as soon as there is room.
-//   - [installation.ErrUnknownOutcome]: the commit failed, and the file cannot be opened again. Each
-//     later call tries to open it.
+//   - [installation.ErrUnknownOutcome]: the commit failed, and the file cannot be opened again.
+//     Each later call tries to open it.
 //   - A rejection, such as a conflict.
 //
 // A sync that fails can leave a state in the cache of the operating system that is not on the disk.
@@ -64,8 +64,8 @@
 // [Store.Scan] returns, up to the first damaged page.
 //
 // Not noticed: a page, or the whole file, that was replaced by an older version of itself, and a
-// change by someone who also computes the checksums. If someone overwrites the meta pages of an open
-// file at the very moment of a commit, calls that run may never return.
+// change by someone who also computes the checksums. If someone overwrites the meta pages of an
+// open file at the very moment of a commit, calls that run may never return.
 //
 // # Copies and restores
 //

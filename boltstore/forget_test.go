@@ -78,8 +78,8 @@ func TestTrimming(t *testing.T) {
 	}
 }
 
-// TestScanWhileTheFileGrows writes from within a scan, so that the file has to be mapped again. With
-// an open transaction, the commit would wait for the scan forever.
+// TestScanWhileTheFileGrows writes from within a scan, so that the file has to be mapped again.
+// With an open transaction, the commit would wait for the scan forever.
 func TestScanWhileTheFileGrows(t *testing.T) {
 	s := open(t, &boltstore.Options{NoSync: true})
 	for i := range 250 {

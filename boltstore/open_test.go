@@ -24,7 +24,8 @@ func refused(t *testing.T, path string, o *boltstore.Options, why string) {
 	}
 	if !errors.Is(err, installation.ErrUnavailable) || !strings.Contains(err.Error(), path) ||
 		!strings.Contains(err.Error(), why) {
-		t.Errorf("got error %v, want %v with the file and %q", err, installation.ErrUnavailable, why)
+		t.Errorf("got error %v, want %v with the file and %q", err, installation.ErrUnavailable,
+			why)
 	}
 }
 

@@ -100,7 +100,8 @@ func TestUnknownOutcome(t *testing.T) {
 	}
 	for range 2 {
 		_, err := s.Get(t.Context(), installation.Key{ID: "a"})
-		if !errors.Is(err, installation.ErrUnavailable) || errors.Is(err, installation.ErrNotFound) {
+		if !errors.Is(err, installation.ErrUnavailable) ||
+			errors.Is(err, installation.ErrNotFound) {
 			t.Errorf("get: error %v, want %v", err, installation.ErrUnavailable)
 		}
 		if _, err := s.Commit(t.Context(), testChange("b")); !errors.Is(err,

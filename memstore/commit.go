@@ -90,7 +90,7 @@ func unexpired(txn *memdb.Txn, wanted *outcomeRow, now time.Time) *outcomeRow {
 	if wanted == nil {
 		return nil
 	}
-	used := first[outcomeRow](txn, tableOutcomes, indexID, storekey.Outcome(wanted.tenant, wanted.Digest))
+	used := first[outcomeRow](txn, tableOutcomes, indexID, wanted.idKey())
 	if used == nil || !now.Before(used.Until) {
 		return nil
 	}

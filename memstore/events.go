@@ -62,8 +62,11 @@ func position(txn *memdb.Txn, q installation.EventQuery) (uint64, error) {
 		if oldest, ok := must(txn.First(tableEvents, indexID)).(*eventRow); ok {
 			gone = oldest.seq - 1
 		}
-	} else if trim := first[trimRow](txn, tableTrims, indexID, storekey.Tenant(q.Tenant)); trim != nil {
-		gone = trim.seq
+	} else {
+		trim := first[trimRow](txn, tableTrims, indexID, storekey.Tenant(q.Tenant))
+		if trim != nil {
+			gone = trim.seq
+		}
 	}
 	if after < gone || after > newest(txn) {
 		return 0, fmt.Errorf("events: %w", installation.ErrTrimmed)

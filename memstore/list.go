@@ -68,10 +68,10 @@ func (s *Store) Count(ctx context.Context, q installation.Query) (int64, error) 
 
 // rowsOf yields the rows of a range in order, each with its key.
 //
-// go-memdb returns rows without their index keys, and one row can be in several lists. This function
-// finds the key of each row by the prefix. The iterator can run on into the next list. There it can
-// return a row that is in both lists and was already visited. So the range shrinks to the keys not
-// yet visited, and the walk ends at a row whose key is outside of it.
+// go-memdb returns rows without their index keys, and one row can be in several lists. This
+// function finds the key of each row by the prefix. The iterator can run on into the next list.
+// There it can return a row that is in both lists and was already visited. So the range shrinks to
+// the keys not yet visited, and the walk ends at a row whose key is outside of it.
 func rowsOf(txn *memdb.Txn, sp storekey.Span) iter.Seq2[storekey.Key, *recordRow] {
 	return func(yield func(storekey.Key, *recordRow) bool) {
 		lo, hi := sp.Low, sp.High

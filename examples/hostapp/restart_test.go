@@ -19,7 +19,8 @@ func (r *running) end(t *testing.T) {
 }
 
 // A restart with a file loses nothing: the installation is there, its secrets open, and the tokens
-// of the first start still work. Only the first start creates the file with the tokens, and says so.
+// of the first start still work. Only the first start creates the file with the tokens, and says
+// so.
 func TestRestartLosesNothing(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "hostapp.db")
 	args := []string{"-dev", "-store", "bolt:" + file}

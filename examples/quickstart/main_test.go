@@ -51,7 +51,9 @@ func TestTranscriptMatchesGoldenFile(t *testing.T) {
 func TestTranscriptIsTheSame(t *testing.T) {
 	_, want, _ := run(t, memstore.New())
 	for name, where := range map[string]func(t *testing.T) string{
-		"file":  func(t *testing.T) string { return "bolt:" + filepath.Join(t.TempDir(), "new.db") },
+		"file": func(t *testing.T) string {
+			return "bolt:" + filepath.Join(t.TempDir(), "new.db")
+		},
 		"redis": func(t *testing.T) string { return "redis://" + redistest.Start(t).Addr },
 	} {
 		t.Run(name, func(t *testing.T) {
