@@ -51,7 +51,7 @@ func allCalls(
 ) map[string]func(ctx context.Context, i int) error {
 	return map[string]func(ctx context.Context, i int) error{
 		"commit": func(ctx context.Context, i int) error {
-			if i == 200 {
+			if i == 60 {
 				close(written)
 			}
 			c := change(installation.Key{ID: fmt.Sprint(i)}, 1)
