@@ -35,7 +35,8 @@ func TestFullDisk(t *testing.T) {
 	defer s.Close()
 	filler := filepath.Join(folder, "filler")
 	for round := range 3 {
-		write(t, filler, make([]byte, 512<<10))
+		// Each filler is smaller: the commit after the last one has taken some of its room.
+		write(t, filler, make([]byte, (512-128*round)<<10))
 		full := fill(t, s, round)
 		page, err := s.List(t.Context(), installation.Query{Term: "all", Limit: 1000})
 		if err != nil || len(page.Records) == 0 {

@@ -2,6 +2,7 @@ package boltstore
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -179,19 +180,11 @@ func inspect(path string, r io.ReaderAt, length int64) (snapshot, boltMeta, erro
 	for _, b := range buckets {
 		for _, key := range []storekey.Key{keyFirst, keyLast} {
 			if value, err := s.get(b, key); err != nil || value == nil {
-				return none, m, s.damaged(b, cmpErr(err, errNoNeighbour))
+				return none, m, s.damaged(b, cmp.Or(err, errNoNeighbour))
 			}
 		}
 	}
 	return s, m, nil
-}
-
-// cmpErr returns err, or else the other error.
-func cmpErr(err, other error) error {
-	if err != nil {
-		return err
-	}
-	return other
 }
 
 // newestMeta returns the newer meta page. Both have to be in order: if one is damaged, nobody knows

@@ -6,7 +6,8 @@
 //	hostapp -addr :8443 -keys installation.keys -config hostapp.json \
 //		-store redis://redis.internal.example:6379 -store-id 9f86d081884c7d659a2feaa0c55ad015
 //
-// By default it keeps installations in the file hostapp.db, so that a restart loses nothing.
+// By default it keeps installations in the file hostapp.db, so that a restart loses none. What the
+// host itself has, such as Ampersand's connections, is in memory and begins anew.
 //
 // With -dev it generates keys and tokens. It keeps them beside the file with the installations, in
 // hostapp.db.dev, and logs that when it creates this file. It never creates new keys for
