@@ -50,10 +50,12 @@ func TestStoreWithDocumentedRights(t *testing.T) {
 	database := server.NewDatabase(t)
 	server.SQL(t, database, "CREATE ROLE app LOGIN; CREATE ROLE owner LOGIN;"+
 		"ALTER DATABASE "+database+" OWNER TO owner")
+	admin := newPool(t, server.URL(database), 1)
 	storetest.Run(t, func(t *testing.T) installation.Store {
 		o := newOptions()
 		migrate(t, server.URLAs("owner", database), o)
-		server.SQL(t, database, grants(t, o.Schema))
+		_, err := admin.Exec(t.Context(), grants(t, o.Schema))
+		must(t, err)
 		return open(t, newPool(t, server.URLAs("app", database), 20), o)
 	})
 }
