@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -44,18 +45,16 @@ func decodePosition(s string) (p position, err error) {
 	return p, nil
 }
 
-// selection returns the list of q and a condition on its members.
-func selection(q installation.Query) (where string, args []any) {
-	where = "l.list = $1::bytea"
+// selection returns the name of the list of q, and the last time that q wants of it.
+func selection(q installation.Query) (list []byte, last int64) {
 	switch {
 	case q.Term != "":
-		return where, []any{termList(q.Tenant, q.Term)}
+		return termList(q.Tenant, q.Term), math.MaxInt64
 	case q.AllTenants:
-		args = []any{[]byte{listDueOfAll}}
+		return []byte{listDueOfAll}, q.DueBefore.UnixMicro()
 	default:
-		args = []any{dueList(q.Tenant)}
+		return dueList(q.Tenant), q.DueBefore.UnixMicro()
 	}
-	return where + " AND l.at <= $2::bigint", append(args, q.DueBefore.UnixMicro())
 }
 
 // List implements [installation.Store]. A page is one round trip.
@@ -68,13 +67,13 @@ func (s *Store) List(
 	if err := q.Validate(); err != nil {
 		return page, fmt.Errorf("list: %w", err)
 	}
-	sql, args, err := s.listStatement(q)
+	args, err := listArgs(q)
 	if err != nil {
 		return page, fmt.Errorf("list: %w", err)
 	}
 	err = s.read(ctx, func(ctx context.Context) error {
 		page = installation.Page{}
-		return s.db.query(ctx, sql, args, func(found row) error {
+		return s.db.query(ctx, s.text.list, args, func(found row) error {
 			var data []byte
 			if err := found.Scan(&data); err != nil {
 				return err
@@ -93,33 +92,23 @@ func (s *Store) List(
 	return page, nil
 }
 
-// listStatement returns the statement for a page. The inner LIMIT makes the server read each record
-// by its key, whatever it thinks about the size of the tables.
-func (s *Store) listStatement(q installation.Query) (sql string, args []any, err error) {
-	where, args := selection(q)
-	after, direction := ">", ""
-	if q.Reverse && q.Term != "" {
-		after, direction = "<", " DESC"
-	}
-	next := func(value any) string {
-		args = append(args, value)
-		return "$" + strconv.Itoa(len(args))
+// listArgs returns the arguments of list_1 for q.
+func listArgs(q installation.Query) ([]any, error) {
+	list, last := selection(q)
+	reverse := q.Reverse && q.Term != ""
+	from := position{at: math.MinInt64, id: []byte{}, tenant: []byte{}} // before every member
+	if reverse {
+		from.at = math.MaxInt64
 	}
 	if q.After != "" {
-		p, err := decodePosition(q.After)
-		if err != nil {
-			return "", nil, err
+		var err error
+		if from, err = decodePosition(q.After); err != nil {
+			return nil, err
 		}
-		where += fmt.Sprintf(" AND (l.at, l.id, l.tenant) %s (%s::bigint, %s::bytea, %s::bytea)",
-			after, next(p.at), next(p.id), next(p.tenant))
 	}
-	order := fmt.Sprintf("at%[1]s, id%[1]s, tenant%[1]s", direction) // of l and m
-	return fill(s.opts.Schema, fmt.Sprintf(`SELECT r.record FROM (
-		SELECT l.at, l.id, l.tenant FROM {{schema}}.lists l WHERE %s ORDER BY %s
-		LIMIT %s::bigint OFFSET %s::bigint
-	) AS m CROSS JOIN LATERAL (
-		SELECT record FROM {{schema}}.records r WHERE r.tenant = m.tenant AND r.id = m.id LIMIT 1
-	) AS r ORDER BY %s`, where, order, next(int64(q.Limit)), next(int64(q.Skip)), order)), args, nil
+	return []any{
+		list, last, reverse, from.at, from.id, from.tenant, int64(q.Limit), int64(q.Skip),
+	}, nil
 }
 
 // Count implements [installation.Counter].
@@ -130,9 +119,8 @@ func (s *Store) Count(ctx context.Context, q installation.Query) (n int64, err e
 	if err := q.Counted().Validate(); err != nil {
 		return 0, fmt.Errorf("count: %w", err)
 	}
-	where, args := selection(q)
-	err = s.readOne(ctx, fill(s.opts.Schema,
-		"SELECT count(*) FROM {{schema}}.lists l WHERE "+where), args, &n)
+	list, last := selection(q)
+	err = s.readOne(ctx, s.text.count, []any{list, last}, &n)
 	if err != nil {
 		return 0, fmt.Errorf("count: %w", err)
 	}
