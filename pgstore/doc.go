@@ -65,5 +65,5 @@
 // # Room
 //
 // PostgreSQL keeps old row versions until VACUUM removes them; leave autovacuum on. A commit
-// forgets up to 16 expired outcomes and 16 expired tombstones.
+// forgets up to 16 expired outcomes and 16 expired tombstones, and [Store.Trim] forgets the rest.
 package pgstore

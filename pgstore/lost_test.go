@@ -17,8 +17,8 @@ func TestLostRaceLeavesNothing(t *testing.T) {
 	}{
 		"claim": {"INSERT INTO {{schema}}.claims VALUES ('tenant', 'y', 'other')",
 			installation.ErrExists},
-		"record": {"INSERT INTO {{schema}}.records SELECT tenant, 'a', revision, deleted, created," +
-			" deadline, ops, lists, claims, record FROM {{schema}}.records",
+		"record": {"INSERT INTO {{schema}}.records SELECT tenant, 'a', revision, deleted," +
+			" created, deadline, ops, lists, claims, record FROM {{schema}}.records",
 			installation.ErrConflict},
 	} {
 		t.Run(name, func(t *testing.T) {

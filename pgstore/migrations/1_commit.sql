@@ -236,22 +236,27 @@ END
 $$;
 
 -- forget_1 deletes some expired outcomes and tombstones. It passes over what another transaction
--- has locked, so it waits for nobody. It keeps the record that the caller has just written.
+-- has locked, so it waits for nobody. It keeps the record that the caller has just written. It
+-- returns how many rows it has deleted.
 CREATE FUNCTION {{schema}}.forget_1(p_tenant bytea, p_id bytea, p_now bigint, p_limit integer)
-RETURNS void LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+RETURNS bigint LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	v record;
+	v_count bigint := 0;
 BEGIN
 	FOR v IN SELECT o.tenant, o.digest FROM {{schema}}.outcomes o WHERE o.until <= p_now
 		ORDER BY o.until LIMIT p_limit FOR UPDATE SKIP LOCKED
 	LOOP
 		DELETE FROM {{schema}}.outcomes o WHERE o.tenant = v.tenant AND o.digest = v.digest;
+		v_count := v_count + 1;
 	END LOOP;
 	FOR v IN SELECT r.tenant, r.id FROM {{schema}}.records r WHERE r.deleted
 		AND r.deadline <= p_now AND (r.tenant, r.id) <> (p_tenant, p_id)
 		ORDER BY r.deadline LIMIT p_limit FOR UPDATE SKIP LOCKED
 	LOOP
 		DELETE FROM {{schema}}.records r WHERE r.tenant = v.tenant AND r.id = v.id;
+		v_count := v_count + 1;
 	END LOOP;
+	RETURN v_count;
 END
 $$;
