@@ -51,8 +51,8 @@ func (f *FS) file(path string) (*file, error) {
 	if x != nil {
 		err = disk.Close()
 	} else {
-		f.opened++
-		x = &file{disk: disk, inode: st.Ino, number: f.opened}
+		f.numbers++
+		x = &file{disk: disk, inode: st.Ino, number: f.numbers}
 		f.files[st.Ino] = x
 	}
 	x.handles++
@@ -90,7 +90,7 @@ func (x *file) length() (int64, error) {
 
 // write writes data, as far as there is room.
 func (f *FS) write(x *file, data []byte, at int64) (int, error) {
-	if f.down {
+	if !f.call() {
 		return 0, syscall.EIO
 	}
 	if f.room >= 0 && int64(len(data)) > f.room {
@@ -120,7 +120,7 @@ func (f *FS) write(x *file, data []byte, at int64) (int, error) {
 
 // truncate sets the length.
 func (f *FS) truncate(x *file, length int64) error {
-	if f.down {
+	if !f.call() {
 		return syscall.EIO
 	}
 	before, err := x.length()
@@ -151,14 +151,16 @@ func (x *file) read(from, to int64) ([]byte, error) {
 // sync makes the changes of x durable.
 func (f *FS) sync(x *file) error {
 	switch {
-	case f.down:
+	case !f.call():
 		return syscall.EIO
 	case f.opts.IgnoreSync:
 		return nil
-	case f.failSync && len(x.changes) > 0:
-		f.failSync = false
-		x.settle(lost)
-		return syscall.EIO
+	case f.failSync > 0 && len(x.changes) > 0:
+		f.failSync--
+		if f.failSync == 0 {
+			x.settle(lost)
+			return syscall.EIO
+		}
 	}
 	if f.opts.Journal {
 		f.syncNames(func(rename) bool { return true })

@@ -102,7 +102,7 @@ func (h *folderHandle) Fsyncdir(context.Context, uint32) syscall.Errno {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
-	case f.down:
+	case !f.call():
 		return syscall.EIO
 	case f.opts.IgnoreSync:
 		return 0

@@ -37,7 +37,7 @@ func (n *node) inode() uint64 {
 func (f *FS) change(do func() (rename, error), folders ...*node) syscall.Errno {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.down {
+	if !f.call() {
 		return syscall.EIO
 	}
 	r, err := do()
@@ -56,8 +56,8 @@ func (f *FS) change(do func() (rename, error), folders ...*node) syscall.Errno {
 
 // keep gives the file at a path a second name, so that its removal can be undone.
 func (f *FS) keep(path string) (name string, settle func(), err error) {
-	f.opened++
-	name = filepath.Join(f.kept, strconv.Itoa(f.opened))
+	f.numbers++
+	name = filepath.Join(f.kept, strconv.Itoa(f.numbers))
 	var st syscall.Stat_t
 	if err := syscall.Lstat(path, &st); err != nil {
 		return "", nil, err

@@ -44,13 +44,15 @@ type FS struct {
 	at     string
 	server *fuse.Server
 
+	stopped  chan struct{} // closed once all calls fail
 	mu       sync.Mutex
 	down     bool // all calls fail
+	calls    int  // how many more calls succeed; negative = no limit
 	files    map[uint64]*file
-	opened   int // how many files were added to files
+	numbers  int // of files, and of removed files
 	names    []rename
 	room     int64 // how many more bytes can be written; negative = no limit
-	failSync bool
+	failSync int   // the sync that fails, counted from now; 0 = none
 }
 
 // ErrMount means that the system does not let this process mount a file system.
@@ -59,7 +61,10 @@ var ErrMount = errors.New("cannot mount a FUSE file system")
 // Mount mounts a file system over folder. Both folders must exist and be absolute paths. All users
 // may use it. Nil stands for the default options.
 func Mount(folder, at string, o *Options) (*FS, error) {
-	f := &FS{folder: folder, at: at, files: make(map[uint64]*file), room: -1}
+	f := &FS{
+		folder: folder, at: at, files: make(map[uint64]*file), room: -1, calls: -1,
+		stopped: make(chan struct{}),
+	}
 	if o != nil {
 		f.opts = *o
 	}
@@ -94,21 +99,48 @@ func (f *FS) LimitSpace(n int64) {
 	f.room = n
 }
 
-// FailSync lets the next sync of a file with unsynced changes fail with EIO. Reads still return
-// what was written before it. No later sync makes it durable, unless the sector is written again.
-// This is what Linux does.
-func (f *FS) FailSync() {
+// FailSync lets the nth sync of a file with unsynced changes fail with EIO, counted from now. Reads
+// still return what was written before it. No later sync makes it durable, unless the sector is
+// written again. This is what Linux does. 0 lets none fail.
+func (f *FS) FailSync(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.failSync = true
+	f.failSync = n
 }
 
 // Stop stops the file system like a machine without power. From now on every call that writes or
 // syncs fails with EIO. Call it before the processes that use the file system are killed.
-func (f *FS) Stop() {
+func (f *FS) Stop() { f.StopAfter(0) }
+
+// StopAfter is [FS.Stop] after n more calls that write, sync, or change names.
+func (f *FS) StopAfter(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.down = true
+	f.calls = n
+	if n == 0 {
+		f.stop()
+	}
+}
+
+// Stopped is closed once the file system has stopped.
+func (f *FS) Stopped() <-chan struct{} { return f.stopped }
+
+func (f *FS) stop() {
+	if !f.down {
+		f.down = true
+		close(f.stopped)
+	}
+}
+
+// call counts a call that writes, syncs, or changes names. It reports whether the call succeeds.
+func (f *FS) call() bool {
+	if f.calls == 0 {
+		f.stop()
+	}
+	if f.calls > 0 {
+		f.calls--
+	}
+	return !f.down
 }
 
 // Unmount ends the file system and keeps everything. No process may use it any more.

@@ -218,7 +218,7 @@ func TestFailedSync(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(m.folder, "a"), []byte("old"), 0o644))
 		f := m.open(t, "a", 0)
 		put(t, f, "new")
-		m.FailSync()
+		m.FailSync(1)
 		if err := f.Sync(); !errors.Is(err, syscall.EIO) {
 			t.Fatalf("sync: %v", err)
 		}
