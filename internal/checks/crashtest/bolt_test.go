@@ -1,6 +1,8 @@
 package crashtest
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -9,9 +11,23 @@ import (
 	"github.com/go-installation/installation/internal/checks/crashtest/syncfs"
 )
 
+// boltFile is an open file.
+type boltFile struct{ *boltstore.Store }
+
+func (b boltFile) verify(ctx context.Context) error {
+	report, err := b.Verify(ctx)
+	if err == nil && !report.Clean() {
+		err = fmt.Errorf("verify: %v", report.Problems)
+	}
+	return err
+}
+
 // openBolt returns a function that opens a file.
 func openBolt(o boltstore.Options) func(string) (checked, error) {
-	return func(path string) (checked, error) { return boltstore.Open(path, &o) }
+	return func(path string) (checked, error) {
+		s, err := boltstore.Open(path, &o)
+		return boltFile{s}, err
+	}
 }
 
 // long multiplies the rounds of the long form.

@@ -203,8 +203,13 @@ func (c *child) step() (message, error) {
 	if _, err := io.WriteString(c.in, "\n"); err != nil {
 		return message{}, err
 	}
+	return c.answer()
+}
+
+// answer returns the next line that is not the beginning of a commit.
+func (c *child) answer() (message, error) {
 	for m := range c.lines {
-		if m.What != "try" && m.What != "open" {
+		if m.What != "try" {
 			return m, nil
 		}
 	}

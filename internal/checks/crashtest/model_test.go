@@ -79,6 +79,8 @@ type checked interface {
 	installation.Mover
 	installation.Counter
 	installation.Namespacer
+	verify(context.Context) error // the check of the store itself
+	Close() error
 }
 
 // check compares a store with the model. An operation with an unknown outcome is either stored
@@ -100,15 +102,7 @@ func (m *model) check(ctx context.Context, s checked) error {
 		}
 	}
 	return errors.Join(m.checkRows(ctx, s), m.checkLists(ctx, s), m.checkClaims(ctx, s),
-		verify(ctx, s))
-}
-
-// verify calls the check of the store itself, if it has one.
-func verify(ctx context.Context, s checked) error {
-	if v, ok := s.(interface{ Verify(context.Context) error }); ok {
-		return v.Verify(ctx)
-	}
-	return nil
+		s.verify(ctx))
 }
 
 var cmpRecord = cmp.Options{

@@ -169,9 +169,5 @@ func (g *rig) check(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
-	err = g.model.check(ctx, s)
-	if c, ok := s.(interface{ Close() error }); ok {
-		err = errors.Join(err, c.Close())
-	}
-	return err
+	return errors.Join(g.model.check(ctx, s), s.Close())
 }
