@@ -93,18 +93,22 @@ func (g *rig) round(t *testing.T) error {
 			return errors.Join(err, g.fs.Unmount())
 		}
 	}
-	// Few calls hit the creation of the file and the first commit.
-	calls := 1 + g.rng.IntN(12)
-	if g.rng.IntN(2) == 0 {
-		calls = 1 + g.rng.IntN(250)
-	}
-	g.fs.StopAfter(calls)
+	g.fs.StopAfter(g.calls())
 	c, err := g.start(false, "a", "b", "c")
 	if err == nil {
 		err = g.follow(c, -1)
 	}
 	g.model.note(c.kill()...)
 	return errors.Join(err, g.crash(t))
+}
+
+// calls returns after how many calls the machine stops. Few calls hit the open and the first
+// commit.
+func (g *rig) calls() int {
+	if g.rng.IntN(2) == 0 {
+		return 1 + g.rng.IntN(12)
+	}
+	return 1 + g.rng.IntN(250)
 }
 
 // follow notes what a child says, until the machine stops or the child has said n lines.
@@ -138,14 +142,21 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
-// killProcess lets a child write, and kills it. Nothing that it wrote is lost.
+// killProcess lets a child write, and kills it: at any time, or between two calls. Nothing that it
+// wrote is lost.
 func (g *rig) killProcess() error {
+	lines := 1 + g.rng.IntN(40)
+	if g.rng.IntN(3) > 0 {
+		lines = -1
+		g.fs.StopAfter(g.calls())
+	}
 	c, err := g.start(false, "a", "b", "c")
 	if err != nil {
 		return err
 	}
-	err = g.follow(c, 1+g.rng.IntN(40))
+	err = g.follow(c, lines)
 	g.model.note(c.kill()...)
+	g.fs.Resume()
 	g.report.kills++
 	return err
 }

@@ -44,8 +44,8 @@ type FS struct {
 	at     string
 	server *fuse.Server
 
-	stopped  chan struct{} // closed once all calls fail
 	mu       sync.Mutex
+	stopped  chan struct{} // closed once all calls fail
 	down     bool // all calls fail
 	calls    int  // how many more calls succeed; negative = no limit
 	files    map[uint64]*file
@@ -122,8 +122,20 @@ func (f *FS) StopAfter(n int) {
 	}
 }
 
-// Stopped is closed once the file system has stopped.
-func (f *FS) Stopped() <-chan struct{} { return f.stopped }
+// Stopped returns a channel that is closed once the file system has stopped.
+func (f *FS) Stopped() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.stopped
+}
+
+// Resume ends a stop without a crash. A process that was killed meanwhile was killed between two
+// calls, and nothing that it wrote is lost.
+func (f *FS) Resume() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.down, f.calls, f.stopped = false, -1, make(chan struct{})
+}
 
 func (f *FS) stop() {
 	if !f.down {
