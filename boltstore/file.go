@@ -23,8 +23,8 @@ type file struct {
 }
 
 // openFile opens an existing file. Two stores never have the same file open.
-func openFile(path string, o bbolt.Options) (f *file, err error) {
-	f = &file{path: path}
+func openFile(path string, o bbolt.Options) (_ *file, err error) {
+	f := &file{path: path}
 	o.Timeout = 1 // try to lock the file once; 0 would wait for the other process
 	o.NoStatistics = true
 	o.FreelistType = bbolt.FreelistMapType

@@ -36,7 +36,7 @@ func (s *Store) open() error {
 	if err := check(s.path); err != nil {
 		return err
 	}
-	f, err := openFile(s.path, bbolt.Options{NoSync: s.opts.NoSync})
+	f, err := openFile(s.path, bbolt.Options{NoSync: s.opts.NoSync, NoGrowSync: s.opts.NoSync})
 	if err != nil {
 		return err
 	}

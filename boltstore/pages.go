@@ -157,6 +157,9 @@ func parseNode(raw []byte, id uint64) (page, error) {
 			pos+key+value > len(raw) {
 			return page{}, fmt.Errorf("element %d is misplaced", i)
 		}
+		if n.leaf && order.Uint32(n.element(i)) > leafOfBucket {
+			return page{}, fmt.Errorf("element %d is of an unknown kind", i)
+		}
 		if i > 0 && bytes.Compare(before, n.key(i)) >= 0 {
 			return page{}, fmt.Errorf("element %d is out of order", i)
 		}

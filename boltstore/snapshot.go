@@ -196,7 +196,7 @@ func cmpErr(err, other error) error {
 // whether it was the newer one, and with it the newest commit would be lost.
 func newestMeta(r io.ReaderAt, length int64) (boltMeta, error) {
 	first, err0 := readMeta(r, 0)
-	second, err1 := boltMeta{}, error(nil)
+	second, err1 := boltMeta{}, err0
 	if err0 == nil {
 		second, err1 = readMeta(r, int64(first.pageSize))
 	} else {
@@ -207,8 +207,8 @@ func newestMeta(r io.ReaderAt, length int64) (boltMeta, error) {
 		}
 	}
 	switch {
-	case err0 != nil && err1 != nil && errors.Is(err0, errMagic):
-		return first, err0
+	case err0 != nil && err1 != nil && (errors.Is(err0, errMagic) || errors.Is(err0, io.EOF)):
+		return first, errMagic
 	case err0 != nil:
 		return first, fmt.Errorf("the first of its meta pages: %w", err0)
 	case err1 != nil:
