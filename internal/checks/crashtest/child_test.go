@@ -16,6 +16,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/boltstore"
 	"github.com/go-installation/installation/internal/ledger"
+	"github.com/go-installation/installation/internal/pgtest"
 )
 
 // childVariable makes the test binary a child that writes until it is killed.
@@ -23,7 +24,8 @@ const childVariable = "CRASHTEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) == "" {
-		os.Exit(m.Run())
+		pgtest.Main(m)
+		return
 	}
 	if err := runChild(bufio.NewReader(os.Stdin)); err != nil {
 		say("stop", "", err)
@@ -46,6 +48,7 @@ type task struct {
 var openers = map[string]func(where string) (checked, error){
 	"bolt":        openBolt(boltstore.Options{}),
 	"bolt-nosync": openBolt(boltstore.Options{NoSync: true}),
+	"postgres":    openPostgres,
 }
 
 // runChild opens the store and writes with concurrent writers.

@@ -20,6 +20,7 @@ const patience = time.Minute
 // rig is a folder with a store in it, and what must be there.
 type rig struct {
 	store  string // see openers
+	where  string // see task
 	opts   syncfs.Options
 	folder string // below the mount
 	at     string
@@ -46,9 +47,16 @@ func (r *report) String() string {
 // newRig makes an empty folder.
 func newRig(t *testing.T, store string, seed uint64, r *report) *rig {
 	t.Helper()
-	dir := t.TempDir()
+	dir, err := os.MkdirTemp("", "crashtest-") // other users cannot enter the TempDir of a test
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // the system cleans its folder up otherwise
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	g := &rig{
-		store: store, folder: filepath.Join(dir, "folder"), at: filepath.Join(dir, "mount"),
+		store: store, where: file(filepath.Join(dir, "mount")), folder: filepath.Join(dir, "folder"), at: filepath.Join(dir, "mount"),
 		rng: rand.New(rand.NewPCG(seed, 1)), model: newModel(), report: r,
 	}
 	for _, dir := range []string{g.folder, g.at} {
@@ -78,7 +86,7 @@ func file(dir string) string { return filepath.Join(dir, "installations.db") }
 // start starts a child on the mount.
 func (g *rig) start(step bool, writers ...string) (*child, error) {
 	return startChild(task{
-		Store: g.store, Where: file(g.at), Writers: writers, Step: step,
+		Store: g.store, Where: g.where, Writers: writers, Step: step,
 		Stored: g.model.stored, Retry: maps.Clone(g.model.open), First: g.model.first,
 	})
 }
@@ -164,6 +172,13 @@ func (g *rig) killProcess() error {
 // crash crashes the machine and checks the store.
 func (g *rig) crash(t *testing.T) error {
 	t.Helper()
+	g.lose(t)
+	return g.check(t.Context(), file(g.folder))
+}
+
+// lose loses what was not synced.
+func (g *rig) lose(t *testing.T) {
+	t.Helper()
 	loss, err := g.fs.Crash(g.rng.Uint64())
 	if err != nil {
 		t.Fatal(err) // the file system itself failed
@@ -171,12 +186,12 @@ func (g *rig) crash(t *testing.T) error {
 	g.report.power++
 	g.report.loss.Add(loss)
 	g.report.open += len(g.model.open)
-	return g.check(t.Context())
 }
 
-// check opens the store in the folder below the mount, which this process may map into memory.
-func (g *rig) check(ctx context.Context) error {
-	s, err := openers[g.store](file(g.folder))
+// check opens the store and compares it with the model. A file must be the one below the mount,
+// because this process must not map those on the mount into memory.
+func (g *rig) check(ctx context.Context, where string) error {
+	s, err := openers[g.store](where)
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}

@@ -2,6 +2,8 @@ package syncfs
 
 import (
 	"context"
+	"errors"
+	"io"
 	"slices"
 	"syscall"
 
@@ -27,7 +29,11 @@ var (
 
 // Read implements [fs.FileReader].
 func (h *handle) Read(_ context.Context, to []byte, at int64) (fuse.ReadResult, syscall.Errno) {
-	return fuse.ReadResultFd(h.file.disk.Fd(), at, len(to)), 0
+	n, err := h.file.disk.ReadAt(to, at)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return fuse.ReadResultData(to[:n]), errno(err)
 }
 
 // Write implements [fs.FileWriter].

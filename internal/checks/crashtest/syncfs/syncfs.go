@@ -16,6 +16,8 @@ package syncfs
 import (
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -46,8 +48,8 @@ type FS struct {
 
 	mu       sync.Mutex
 	stopped  chan struct{} // closed once all calls fail
-	down     bool // all calls fail
-	calls    int  // how many more calls succeed; negative = no limit
+	down     bool          // all calls fail
+	calls    int           // how many more calls succeed; negative = no limit
 	files    map[uint64]*file
 	numbers  int // of files, and of removed files
 	names    []rename
@@ -82,7 +84,9 @@ func Mount(folder, at string, o *Options) (*FS, error) {
 		MountOptions: fuse.MountOptions{
 			AllowOther: true, DirectMountStrict: true, FsName: "syncfs", MaxWrite: 1 << 20,
 			DisableXAttrs: true,
-			Options:       []string{"default_permissions"},
+			// A process that was killed takes no answers. That is all that the server logs.
+			Logger:  log.New(io.Discard, "", 0),
+			Options: []string{"default_permissions"},
 		},
 	})
 	if err != nil {
