@@ -2,6 +2,7 @@ package pgtest
 
 import (
 	"cmp"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -66,7 +67,7 @@ func (s *Server) launch(tb testing.TB) {
 		if s.run(tb) {
 			return
 		}
-		if !strings.Contains(s.log(), "in use") {
+		if !s.hindered() {
 			break
 		}
 	}
@@ -74,6 +75,10 @@ func (s *Server) launch(tb testing.TB) {
 	_ = os.RemoveAll(s.dir)
 	tb.Fatalf("postgres does not start:\n%s", log)
 }
+
+// hindered reports whether the server did not start because of another process: a client has the
+// port for a moment, or a process that was killed still holds memory.
+func (s *Server) hindered() bool { return strings.Contains(s.log(), "in use") }
 
 // CopyCluster makes a folder with an empty cluster, for [StartIn].
 func CopyCluster(tb testing.TB, folder string) {
@@ -191,9 +196,24 @@ func (s *Server) Stop() { s.process.end(syscall.SIGINT) }
 // Restart starts a server again that was killed or stopped, at the same address.
 func (s *Server) Restart(tb testing.TB) {
 	tb.Helper()
-	// A client of another test can have the port for a moment, and a process that was killed can
-	// hold memory for a moment.
-	Await(tb, "the server starts again", func() bool { return s.run(tb) })
+	must(tb, s.Recover(tb))
+}
+
+// Recover is Restart for a cluster that may be damaged. If the server refuses it, the error has the
+// log of the server.
+func (s *Server) Recover(tb testing.TB) (err error) {
+	tb.Helper()
+	Await(tb, "the server starts again", func() bool {
+		if s.run(tb) {
+			return true
+		}
+		if s.hindered() {
+			return false
+		}
+		err = fmt.Errorf("postgres refuses to start: %s", s.log())
+		return true
+	})
+	return err
 }
 
 // StandBy restarts the server as a standby that accepts only reads.

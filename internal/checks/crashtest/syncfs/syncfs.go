@@ -180,10 +180,9 @@ func (f *FS) Crash(seed uint64) (Loss, error) {
 // end unmounts, calls undo, and releases everything.
 func (f *FS) end(undo func() error) error {
 	f.Stop()
-	if err := f.server.Unmount(); err != nil {
+	if err := f.unmount(); err != nil {
 		return fmt.Errorf("unmount %s: %w", f.at, err)
 	}
-	f.server.Wait()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var errs []error
@@ -194,6 +193,26 @@ func (f *FS) end(undo func() error) error {
 		errs = append(errs, file.disk.Close())
 	}
 	return errors.Join(append(errs, os.RemoveAll(f.kept))...)
+}
+
+// unmount waits for processes that were killed: each uses the mount until its last call has ended.
+func (f *FS) unmount() (err error) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for timeout := time.After(time.Minute); ; {
+		if err = f.server.Unmount(); !errors.Is(err, syscall.EBUSY) {
+			break
+		}
+		select {
+		case <-timeout:
+			return err
+		case <-tick.C:
+		}
+	}
+	if err == nil {
+		f.server.Wait()
+	}
+	return err
 }
 
 // Loss counts what a crash found unsynced.
