@@ -177,8 +177,21 @@ func TestPostgresControl(t *testing.T) {
 }
 
 // TestPostgresDiskFull fills the disk in the middle of commits. The answer of Commit is right, and
-// with room again the store works, after a restart if the server has ended.
+// with room again the store works.
 func TestPostgresDiskFull(t *testing.T) {
+	withFaults(t, func(f *syncfs.FS, n int) { f.LimitSpace(int64(n%8) * 4096) },
+		func(f *syncfs.FS) { f.LimitSpace(-1) })
+}
+
+// TestPostgresFailedSync lets the sync of a commit fail. The server then ends all its processes
+// and reads its log again, and the commit may be in it.
+func TestPostgresFailedSync(t *testing.T) {
+	withFaults(t, func(f *syncfs.FS, _ int) { f.FailSync(1) },
+		func(f *syncfs.FS) { f.FailSync(0) })
+}
+
+// withFaults makes commits with faults in the file system of a server.
+func withFaults(t *testing.T, set func(*syncfs.FS, int), end func(*syncfs.FS)) {
 	var r report
 	p := newPostgresRig(t, 2, &r, syncfs.Options{})
 	defer p.end(t)
@@ -188,24 +201,25 @@ func TestPostgresDiskFull(t *testing.T) {
 	}
 	ended := 0
 	for n := range long(8) {
-		room := int64(n%8) * 4096
-		_, err := f.withFault(func() { f.fs.LimitSpace(room) }, func() {
-			f.fs.LimitSpace(-1)
+		first, err := f.withFault(func() { set(f.fs, n) }, func() {
+			end(f.fs)
 			if !p.server.Running() {
 				ended++
 				p.server.Restart(t)
 			}
 		})
+		t.Logf("%s %s", first.What, first.Err)
 		if err != nil {
-			t.Fatalf("room %d: %v", room, err)
+			t.Errorf("commit %d: %v", n, err)
+			break
 		}
 	}
 	f.model.note(f.child.kill()...)
 	if err := p.check(t.Context(), p.where); err != nil {
 		t.Error(err)
 	}
-	t.Logf("answers with a full disk: %v; the server ended %d times", f.answers, ended)
+	t.Logf("answers with a fault: %v; the server ended %d times", f.answers, ended)
 	if f.answers[string(ledger.Unknown)]+f.answers[string(ledger.Refusal)] == 0 {
-		t.Error("the disk was never full")
+		t.Error("there was no fault")
 	}
 }
