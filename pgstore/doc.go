@@ -23,7 +23,7 @@
 //	GRANT SELECT, INSERT, UPDATE ON installation.trims TO app;
 //	GRANT SELECT, INSERT, UPDATE, DELETE ON installation.records TO app;
 //	GRANT SELECT, INSERT, UPDATE, DELETE ON installation.outcomes TO app;
-//	GRANT SELECT, INSERT, UPDATE, DELETE ON installation.events TO app;
+//	GRANT SELECT, INSERT, DELETE ON installation.fresh, installation.events TO app;
 //
 // Every user may execute new functions, unless an administrator has changed that. Open names the
 // rights that are missing. Run the statements again after a release that raises [Version].

@@ -58,7 +58,7 @@ func TestLongTransactionDelaysOnlyItsEvents(t *testing.T) {
 	event, err := withEvent(create(at("long")), "long").Events[0].MarshalBinary()
 	must(t, err)
 	tx := host(t, o)
-	execute(t, tx, o, "INSERT INTO {{schema}}.events (tenant, event) VALUES ('tenant', $1)", event)
+	execute(t, tx, o, "INSERT INTO {{schema}}.fresh (tenant, event) VALUES ('tenant', $1)", event)
 	commit(t, s, withEvent(create(at("a")), "first"))
 	commit(t, s, withEvent(create(at("b")), "second"))
 	got, after := reasons(t, s, "")

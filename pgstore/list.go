@@ -22,6 +22,15 @@ func (p position) encode() string {
 		fmt.Appendf(nil, "%d\x00%s\x00%s", p.at, p.id, p.tenant))
 }
 
+// positionOf returns the position of a record in the list of q.
+func positionOf(q installation.Query, r *installation.Record) position {
+	at := r.Created
+	if q.Term == "" {
+		at = r.Deadline
+	}
+	return position{at.UnixMicro(), []byte(r.Key.ID), []byte(r.Key.Tenant)}
+}
+
 func decodePosition(s string) (p position, err error) {
 	b, err := base64.RawURLEncoding.DecodeString(s)
 	parts := strings.Split(string(b), "\x00")
@@ -63,12 +72,11 @@ func (s *Store) List(
 	if err != nil {
 		return page, fmt.Errorf("list: %w", err)
 	}
-	var last position
 	err = s.read(ctx, func(ctx context.Context) error {
 		page = installation.Page{}
 		return s.db.query(ctx, sql, args, func(found row) error {
 			var data []byte
-			if err := found.Scan(&last.at, &last.id, &last.tenant, &data); err != nil {
+			if err := found.Scan(&data); err != nil {
 				return err
 			}
 			r := new(installation.Record)
@@ -80,7 +88,7 @@ func (s *Store) List(
 		return installation.Page{}, fmt.Errorf("list: %w", err)
 	}
 	if len(page.Records) == q.Limit {
-		page.Next = last.encode()
+		page.Next = positionOf(q, page.Records[q.Limit-1]).encode()
 	}
 	return page, nil
 }
@@ -105,13 +113,13 @@ func (s *Store) listStatement(q installation.Query) (sql string, args []any, err
 		where += fmt.Sprintf(" AND (l.at, l.id, l.tenant) %s (%s::bigint, %s::bytea, %s::bytea)",
 			after, next(p.at), next(p.id), next(p.tenant))
 	}
-	order := fmt.Sprintf("at%[1]s, id%[1]s, tenant%[1]s", direction)
-	return fill(s.opts.Schema, fmt.Sprintf(`SELECT m.at, m.id, m.tenant, r.record FROM (
+	order := fmt.Sprintf("at%[1]s, id%[1]s, tenant%[1]s", direction) // of l and m
+	return fill(s.opts.Schema, fmt.Sprintf(`SELECT r.record FROM (
 		SELECT l.at, l.id, l.tenant FROM {{schema}}.lists l WHERE %s ORDER BY %s
 		LIMIT %s::bigint OFFSET %s::bigint
 	) AS m CROSS JOIN LATERAL (
 		SELECT record FROM {{schema}}.records r WHERE r.tenant = m.tenant AND r.id = m.id LIMIT 1
-	) AS r ORDER BY %[2]s`, where, order, next(int64(q.Limit)), next(int64(q.Skip)))), args, nil
+	) AS r ORDER BY %s`, where, order, next(int64(q.Limit)), next(int64(q.Skip)), order)), args, nil
 }
 
 // Count implements [installation.Counter].
