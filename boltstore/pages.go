@@ -78,7 +78,13 @@ type pages struct {
 	r    io.ReaderAt
 	size int    // of a page
 	end  uint64 // number of pages
+	// seen are the first pages that were checked. They are those near the roots, which every walk
+	// needs.
+	seen map[uint64]page
 }
+
+// maxSeen caps pages.seen.
+const maxSeen = 32
 
 // page is a checked branch or leaf page.
 type page struct {
@@ -120,6 +126,9 @@ func (p *pages) fill(raw []byte, id uint64) error {
 
 // node returns a checked branch or leaf page.
 func (p *pages) node(id uint64) (page, error) {
+	if n, ok := p.seen[id]; ok {
+		return n, nil
+	}
 	raw, err := p.read(id)
 	if err != nil {
 		return page{}, err
@@ -127,6 +136,9 @@ func (p *pages) node(id uint64) (page, error) {
 	n, err := parseNode(raw, id)
 	if err != nil {
 		return page{}, fmt.Errorf("page %d: %w", id, err)
+	}
+	if len(p.seen) < maxSeen && n.over == 0 {
+		p.seen[id] = n
 	}
 	return n, nil
 }

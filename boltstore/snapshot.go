@@ -32,7 +32,9 @@ type snapshot struct {
 }
 
 func newSnapshot(path string, r io.ReaderAt, pageSize int, root, end uint64) snapshot {
-	return snapshot{path, tree{root: root, pages: &pages{r: r, size: pageSize, end: end}}}
+	return snapshot{path, tree{root: root, pages: &pages{
+		r: r, size: pageSize, end: end, seen: make(map[uint64]page),
+	}}}
 }
 
 func (s snapshot) damaged(b bucket, err error) error {

@@ -17,6 +17,7 @@ type tx struct {
 	// written is true after the first write. The pages of the file are then not those of the
 	// transaction, so all walks come before the first write.
 	written bool
+	before  *snapshot // what snapshot returns
 }
 
 // in returns a bucket.
@@ -62,9 +63,13 @@ func (t *tx) walk(b bucket, sp storekey.Span) (*cursor, error) { return t.snapsh
 
 // snapshot returns the pages as they were before the first write.
 func (t *tx) snapshot() snapshot {
-	size := t.file.pageSize
-	return newSnapshot(t.file.path, t.file.File, size, uint64(t.Cursor().Bucket().Root()),
-		uint64(t.Size())/uint64(size))
+	if t.before == nil {
+		size := t.file.pageSize
+		s := newSnapshot(t.file.path, t.file.File, size, uint64(t.Cursor().Bucket().Root()),
+			uint64(t.Size())/uint64(size))
+		t.before = &s
+	}
+	return *t.before
 }
 
 func (t *tx) meta() (meta, error) { return t.snapshot().meta() }
