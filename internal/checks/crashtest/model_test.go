@@ -87,8 +87,11 @@ type checked interface {
 // with everything or with nothing; afterwards the model knows which.
 func (m *model) check(ctx context.Context, s checked) error {
 	in, err := s.Namespace(ctx)
-	if err != nil || m.namespace != "" && in.ID != m.namespace {
-		return fmt.Errorf("namespace %q, want %q, error %w", in.ID, m.namespace, err)
+	if err != nil {
+		return fmt.Errorf("namespace: %w", err)
+	}
+	if m.namespace != "" && in.ID != m.namespace {
+		return fmt.Errorf("the namespace is %q, and a child saw %q", in.ID, m.namespace)
 	}
 	counts, err := m.ledger.Check(ctx, s)
 	if err != nil {
@@ -178,8 +181,12 @@ func (m *model) checkLists(ctx context.Context, s checked) error {
 			return fmt.Errorf("list %s: got %v, want %v", term, got, want[term])
 		}
 		q.After = ""
-		if n, err := s.Count(ctx, q.Counted()); err != nil || n != int64(len(got)) {
-			return fmt.Errorf("count %s: %d of %d, error %w", term, n, len(got), err)
+		n, err := s.Count(ctx, q.Counted())
+		if err != nil {
+			return fmt.Errorf("count %s: %w", term, err)
+		}
+		if n != int64(len(got)) {
+			return fmt.Errorf("count %s: %d, and the list has %d", term, n, len(got))
 		}
 	}
 	return nil
@@ -196,7 +203,7 @@ func (m *model) checkClaims(ctx context.Context, s checked) error {
 		c.Idempotency, c.Record.Claims = nil, st.record().Claims
 		var exists *installation.ExistsError
 		if _, err := s.Commit(ctx, c); !errors.As(err, &exists) || exists.Holder != id {
-			return fmt.Errorf("the claim of %q by another record: error %v", id, err)
+			return fmt.Errorf("another record takes the claim of %q: error %v", id, err)
 		}
 	}
 	return nil

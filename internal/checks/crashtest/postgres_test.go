@@ -5,12 +5,12 @@ import (
 	"errors"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/go-installation/installation/internal/checks/crashtest/syncfs"
-	"github.com/go-installation/installation/internal/ledger"
 	"github.com/go-installation/installation/internal/pgtest"
 	"github.com/go-installation/installation/pgstore"
 )
@@ -28,7 +28,7 @@ func openPostgres(url string) (checked, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := pgstore.Open(ctx, pool, nil)
+	s, err := pgstore.Open(ctx, pool, &pgstore.Options{RetryFor: 2 * time.Second})
 	return postgresStore{s, pool}, err
 }
 
@@ -52,10 +52,9 @@ var settings = []string{
 }
 
 // newPostgresRig starts the server and makes the schema.
-func newPostgresRig(t *testing.T, seed uint64, r *report, o syncfs.Options) *postgresRig {
+func newPostgresRig(t *testing.T, seed uint64, r *report, more ...string) *postgresRig {
 	t.Helper()
 	g := newRig(t, "postgres", seed, r)
-	g.opts = o
 	// The server does not sync the folder of a new file. The usual file systems do that for it.
 	g.opts.Journal = true
 	if err := os.Remove(g.folder); err != nil {
@@ -67,7 +66,7 @@ func newPostgresRig(t *testing.T, seed uint64, r *report, o syncfs.Options) *pos
 		g.fs.Stop()
 		_ = g.fs.Unmount()
 	})
-	p := &postgresRig{rig: g, server: pgtest.StartIn(t, g.at, settings...)}
+	p := &postgresRig{rig: g, server: pgtest.StartIn(t, g.at, append(settings, more...)...)}
 	g.where = p.server.URL("postgres")
 	conn, err := pgx.Connect(t.Context(), g.where)
 	if err == nil {
@@ -88,6 +87,9 @@ func (p *postgresRig) round(t *testing.T) error {
 		lines = 1 + p.rng.IntN(100) // kill the client alone
 	} else {
 		p.fs.StopAfter(1 + p.rng.IntN(400))
+	}
+	if p.liar {
+		p.fs.IgnoreSyncs()
 	}
 	c, err := p.start(false, "a", "b", "c")
 	if err != nil {
@@ -147,7 +149,7 @@ func (p *postgresRig) end(t *testing.T) {
 // Nothing that was acknowledged is lost, and nothing is there in part.
 func TestPostgresCrash(t *testing.T) {
 	var r report
-	p := newPostgresRig(t, 1, &r, syncfs.Options{})
+	p := newPostgresRig(t, 1, &r)
 	for round := range long(15) {
 		if err := p.round(t); err != nil {
 			t.Errorf("round %d: %v", round, err)
@@ -161,26 +163,34 @@ func TestPostgresCrash(t *testing.T) {
 	}
 }
 
-// TestPostgresControl crashes a machine that ignores syncs. The same checks must find it, or the
-// server must refuse to start.
-func TestPostgresControl(t *testing.T) {
-	var r report
-	p := newPostgresRig(t, 1, &r, syncfs.Options{IgnoreSync: true})
-	defer p.end(t)
-	for range 20 {
-		if err := p.round(t); err != nil {
-			t.Logf("%v; found: %v", &r, err)
-			return
-		}
+// TestPostgresControls crashes machines whose server or disk is not durable. The same checks must
+// find it, or the server must refuse to start.
+func TestPostgresControls(t *testing.T) {
+	for name, settings := range map[string][]string{
+		"asynchronous": {"synchronous_commit=off"},
+		"ignored sync": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var r report
+			p := newPostgresRig(t, 3, &r, settings...)
+			defer p.end(t)
+			p.liar = settings == nil
+			for range 20 {
+				if err := p.round(t); err != nil {
+					t.Logf("%d acknowledged; found: %.300v", p.model.acked, err)
+					return
+				}
+			}
+			t.Errorf("no loss was found: %v", &r)
+		})
 	}
-	t.Errorf("no loss was found: %v", &r)
 }
 
 // TestPostgresDiskFull fills the disk in the middle of commits. The answer of Commit is right, and
 // with room again the store works.
 func TestPostgresDiskFull(t *testing.T) {
-	withFaults(t, func(f *syncfs.FS, n int) { f.LimitSpace(int64(n%8) * 4096) },
-		func(f *syncfs.FS) { f.LimitSpace(-1) })
+	withFaults(t, func(f *syncfs.FS, n int) { f.LimitSpace(int64(n%8)*4096, n%2 == 0) },
+		func(f *syncfs.FS) { f.LimitSpace(-1, false) })
 }
 
 // TestPostgresFailedSync lets the sync of a commit fail. The server then ends all its processes
@@ -190,23 +200,31 @@ func TestPostgresFailedSync(t *testing.T) {
 		func(f *syncfs.FS) { f.FailSync(0) })
 }
 
+// await waits until the server accepts connections, and starts it again if it has ended.
+func (p *postgresRig) await(t *testing.T) {
+	t.Helper()
+	pgtest.Await(t, "the server recovers", func() bool {
+		if !p.server.Running() {
+			p.server.Restart(t)
+		}
+		conn, err := pgx.Connect(t.Context(), p.where)
+		return err == nil && conn.Close(t.Context()) == nil
+	})
+}
+
 // withFaults makes commits with faults in the file system of a server.
 func withFaults(t *testing.T, set func(*syncfs.FS, int), end func(*syncfs.FS)) {
 	var r report
-	p := newPostgresRig(t, 2, &r, syncfs.Options{})
+	p := newPostgresRig(t, 2, &r)
 	defer p.end(t)
 	f := &faulty{rig: p.rig, answers: make(map[string]int)}
 	if err := f.restart(); err != nil {
 		t.Fatal(err)
 	}
-	ended := 0
 	for n := range long(8) {
 		first, err := f.withFault(func() { set(f.fs, n) }, func() {
 			end(f.fs)
-			if !p.server.Running() {
-				ended++
-				p.server.Restart(t)
-			}
+			p.await(t)
 		})
 		t.Logf("%s %s", first.What, first.Err)
 		if err != nil {
@@ -218,8 +236,8 @@ func withFaults(t *testing.T, set func(*syncfs.FS, int), end func(*syncfs.FS)) {
 	if err := p.check(t.Context(), p.where); err != nil {
 		t.Error(err)
 	}
-	t.Logf("answers with a fault: %v; the server ended %d times", f.answers, ended)
-	if f.answers[string(ledger.Unknown)]+f.answers[string(ledger.Refusal)] == 0 {
+	t.Logf("%d faults, answers %v", f.fs.Faults(), f.answers)
+	if f.fs.Faults() == 0 {
 		t.Error("there was no fault")
 	}
 }

@@ -93,10 +93,9 @@ func (f *FS) write(x *file, data []byte, at int64) (int, error) {
 	if !f.call() {
 		return 0, syscall.EIO
 	}
-	if f.room >= 0 && int64(len(data)) > f.room {
-		data = data[:f.room]
-	}
+	data = data[:f.takeRoom(x, at, int64(len(data)))]
 	if len(data) == 0 {
+		f.faults++
 		return 0, syscall.ENOSPC
 	}
 	length, err := x.length()
@@ -111,11 +110,32 @@ func (f *FS) write(x *file, data []byte, at int64) (int, error) {
 	if _, err := x.disk.WriteAt(data, at); err != nil {
 		return 0, err
 	}
-	if f.room >= 0 {
-		f.room -= int64(len(data))
-	}
 	x.changes = append(x.changes, c)
 	return len(data), nil
+}
+
+// takeRoom returns how many of n bytes there is room for, and takes it.
+func (f *FS) takeRoom(x *file, at, n int64) (fits int64) {
+	if f.room < 0 {
+		return n
+	}
+	const block, seekData = 4096, 3
+	for fits < n {
+		part := min(n-fits, block-(at+fits)%block)
+		start := at + fits
+		data, err := syscall.Seek(int(x.disk.Fd()), start, seekData)
+		if f.inPlace && err == nil && data == start {
+			fits += part
+			continue
+		}
+		taken := min(part, f.room)
+		f.room -= taken
+		fits += taken
+		if taken < part {
+			break
+		}
+	}
+	return fits
 }
 
 // truncate sets the length.
@@ -153,11 +173,12 @@ func (f *FS) sync(x *file) error {
 	switch {
 	case !f.call():
 		return syscall.EIO
-	case f.opts.IgnoreSync:
+	case f.ignore:
 		return nil
 	case f.failSync > 0 && len(x.changes) > 0:
 		f.failSync--
 		if f.failSync == 0 {
+			f.faults++
 			x.settle(lost)
 			return syscall.EIO
 		}

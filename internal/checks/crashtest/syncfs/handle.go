@@ -110,7 +110,7 @@ func (h *folderHandle) Fsyncdir(context.Context, uint32) syscall.Errno {
 	switch {
 	case !f.call():
 		return syscall.EIO
-	case f.opts.IgnoreSync:
+	case f.ignore:
 		return 0
 	}
 	inode := h.node.inode()

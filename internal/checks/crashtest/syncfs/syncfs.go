@@ -33,9 +33,6 @@ import (
 type Options struct {
 	// Journal makes fsync of a file also cover all changes of names before it, as ext4 and xfs do.
 	Journal bool
-	// IgnoreSync reports success for every sync and makes nothing durable. A test that cannot
-	// notice this proves nothing.
-	IgnoreSync bool
 }
 
 // FS is a mounted file system. All methods may be called from many goroutines at once.
@@ -54,7 +51,10 @@ type FS struct {
 	numbers  int // of files, and of removed files
 	names    []rename
 	room     int64 // how many more bytes can be written; negative = no limit
+	inPlace  bool  // see LimitSpace
+	ignore   bool  // see IgnoreSyncs
 	failSync int   // the sync that fails, counted from now; 0 = none
+	faults   int
 }
 
 // ErrMount means that the system does not let this process mount a file system.
@@ -96,11 +96,13 @@ func Mount(folder, at string, o *Options) (*FS, error) {
 }
 
 // LimitSpace lets n more bytes be written. Then writes fail with ENOSPC. A write that does not fit
-// is cut short. A negative n removes the limit.
-func (f *FS) LimitSpace(n int64) {
+// is cut short. If inPlace is true, bytes that overwrite others do not count, as on most file
+// systems; if it is false they do, as on those that copy what they write. A negative n removes the
+// limit.
+func (f *FS) LimitSpace(n int64, inPlace bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.room = n
+	f.room, f.inPlace = n, inPlace
 }
 
 // FailSync lets the nth sync of a file with unsynced changes fail with EIO, counted from now. Reads
@@ -110,6 +112,21 @@ func (f *FS) FailSync(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.failSync = n
+}
+
+// IgnoreSyncs makes every sync from now on report success, and makes nothing durable. A test that
+// does not notice this proves nothing.
+func (f *FS) IgnoreSyncs() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ignore = true
+}
+
+// Faults returns how many writes and syncs have failed by [FS.LimitSpace] and [FS.FailSync].
+func (f *FS) Faults() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.faults
 }
 
 // Stop stops the file system like a machine without power. From now on every call that writes or

@@ -101,7 +101,7 @@ func (m mounted) left(t *testing.T) string {
 func TestSyncedSurvives(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
-		o     Options
+		liar  bool
 		flags int
 		do    func(t *testing.T, m mounted, f *os.File)
 		want  string
@@ -128,11 +128,14 @@ func TestSyncedSurvives(t *testing.T) {
 			must(t, f.Sync())
 			put(t, f, "and again")
 		}, want: "a=newer"},
-		{name: "ignored sync", o: Options{IgnoreSync: true}, flags: os.O_SYNC,
+		{name: "ignored sync", liar: true, flags: os.O_SYNC,
 			do: func(t *testing.T, _ mounted, f *os.File) { must(t, f.Sync()) }, want: "a=old"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			m := mount(t, &tc.o)
+			m := mount(t, nil)
+			if tc.liar {
+				m.IgnoreSyncs()
+			}
 			must(t, os.WriteFile(filepath.Join(m.folder, "a"), []byte("old"), 0o644))
 			f := m.open(t, "a", tc.flags)
 			put(t, f, "newer")
@@ -238,21 +241,26 @@ func TestFailedSync(t *testing.T) {
 func TestLimitSpace(t *testing.T) {
 	m := mount(t, nil)
 	f := m.open(t, "a", os.O_CREATE)
-	m.LimitSpace(3)
+	m.LimitSpace(3, true)
 	if n, err := syscall.Pwrite(int(f.Fd()), []byte("hello"), 0); n != 3 || err != nil {
 		t.Errorf("wrote %d bytes, error %v", n, err)
 	}
-	if _, err := f.WriteAt([]byte("lo"), 3); !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("error %v, want ENOSPC", err)
+	put(t, f, "H") // takes no room
+	for _, inPlace := range []bool{true, false} {
+		m.LimitSpace(0, inPlace)
+		at := map[bool]int64{true: 5000, false: 0}[inPlace]
+		if _, err := f.WriteAt([]byte("x"), at); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("in place %t: error %v, want ENOSPC", inPlace, err)
+		}
 	}
-	m.LimitSpace(-1)
+	m.LimitSpace(-1, false)
 	if _, err := f.WriteAt([]byte("lo"), 3); err != nil {
 		t.Error(err)
 	}
 	must(t, f.Close())
 	must(t, m.Unmount()) // nothing was synced, and nothing is lost
-	if got := m.left(t); got != "a=hello" {
-		t.Errorf("left %q", got)
+	if got := m.left(t); got != "a=Hello" || m.Faults() != 2 {
+		t.Errorf("left %q after %d faults", got, m.Faults())
 	}
 }
 
