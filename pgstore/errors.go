@@ -69,8 +69,8 @@ func explain(err error) (verdict, string) {
 	case unsent && v == verdictUnknown:
 		v = verdictRetry
 	case !unsent && server != nil && server.SeverityUnlocalized != "ERROR":
-		// The connection ends, maybe after the server has committed. PgBouncer has errors of its own
-		// of this kind.
+		// The connection ends, maybe after the server has committed. PgBouncer has errors of its
+		// own of this kind.
 		v = verdictUnknown
 	}
 	return v, text

@@ -76,7 +76,7 @@ func TestContextEndsDuringCommit(t *testing.T) {
 	s := newStore(t, o)
 	c := create(at("a"))
 	commit(t, s, c)
-	tx := host(t, o)
+	tx := host(t)
 	execute(t, tx, o, "SELECT FROM {{schema}}.records FOR UPDATE")
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error)
@@ -93,7 +93,7 @@ func TestContextEndsDuringCommit(t *testing.T) {
 	}
 }
 
-// awaitBlocked waits until a statement on the schema waits for a lock, and returns the process ID of
+// awaitBlocked waits until a statement on the schema waits for a lock. It returns the process ID of
 // its session.
 func awaitBlocked(tb testing.TB, o *pgstore.Options, function string) (pid string) {
 	tb.Helper()
@@ -119,7 +119,7 @@ func TestTerminatedCommitIsRepeated(t *testing.T) {
 		s := open(t, newPool(t, url, 2), o)
 		c := create(at("a"))
 		commit(t, s, c)
-		tx := host(t, o)
+		tx := host(t)
 		execute(t, tx, o, "SELECT FROM {{schema}}.records FOR UPDATE")
 		done := make(chan error)
 		go func() {
@@ -142,7 +142,7 @@ func TestDeadlockIsRetried(t *testing.T) {
 	for _, code := range []string{"40P01", "40001", "55P03"} {
 		o := newOptions()
 		s := newStore(t, o)
-		tx := host(t, o)
+		tx := host(t)
 		execute(t, tx, o, "CREATE SEQUENCE {{schema}}.tries")
 		execute(t, tx, o, fmt.Sprintf(`CREATE FUNCTION {{schema}}.fail() RETURNS trigger
 			LANGUAGE plpgsql AS $$ BEGIN
