@@ -57,7 +57,8 @@ func newRig(t *testing.T, store string, seed uint64, r *report) *rig {
 		t.Fatal(err)
 	}
 	g := &rig{
-		store: store, where: file(filepath.Join(dir, "mount")), folder: filepath.Join(dir, "folder"), at: filepath.Join(dir, "mount"),
+		store: store, where: file(filepath.Join(dir, "mount")),
+		folder: filepath.Join(dir, "folder"), at: filepath.Join(dir, "mount"),
 		rng: rand.New(rand.NewPCG(seed, 1)), model: newModel(), report: r,
 	}
 	for _, dir := range []string{g.folder, g.at} {
