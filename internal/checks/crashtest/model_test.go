@@ -44,7 +44,8 @@ func (m *model) note(lines ...message) {
 			m.open[writerOf(l.Op)] = l.Op
 			m.ledger.Note(l.Op, ledger.Unknown)
 			n := 0
-			_, _ = fmt.Sscanf(l.Op[len(writerOf(l.Op)):], ".%d", &n) // an operation ends in a number
+			// An operation ends in a number.
+			_, _ = fmt.Sscanf(l.Op[len(writerOf(l.Op)):], ".%d", &n)
 			m.first = max(m.first, n+1)
 		case string(ledger.Success):
 			m.acked++
@@ -109,7 +110,9 @@ func (m *model) check(ctx context.Context, s checked) error {
 }
 
 var cmpRecord = cmp.Options{
-	cmp.Comparer(func(a, b installation.Body) bool { return string(a.Bytes()) == string(b.Bytes()) }),
+	cmp.Comparer(func(a, b installation.Body) bool {
+		return string(a.Bytes()) == string(b.Bytes())
+	}),
 	cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) }),
 	cmpopts.EquateEmpty(),
 }
