@@ -192,6 +192,9 @@ func (w world) named(t *testing.T, what string, err error) {
 		t.Errorf("%s: got error %v, want %v with the name of the file", what, err,
 			installation.ErrUnavailable)
 	}
+	if err != nil && strings.Count(err.Error(), "is damaged") > 1 {
+		t.Errorf("%s: got error %v, want the damage once", what, err)
+	}
 }
 
 // write writes the bytes of a file.

@@ -2,7 +2,6 @@ package boltstore
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -179,8 +178,12 @@ func inspect(path string, r io.ReaderAt, length int64) (snapshot, boltMeta, erro
 	}
 	for _, b := range buckets {
 		for _, key := range []storekey.Key{keyFirst, keyLast} {
-			if value, err := s.get(b, key); err != nil || value == nil {
-				return none, m, s.damaged(b, cmp.Or(err, errNoNeighbour))
+			value, err := s.get(b, key)
+			if err == nil && value == nil {
+				err = s.damaged(b, errNoNeighbour)
+			}
+			if err != nil {
+				return none, m, err
 			}
 		}
 	}
