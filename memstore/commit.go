@@ -111,23 +111,48 @@ func checkClaims(txn *memdb.Txn, row *recordRow) error {
 	return nil
 }
 
-func forgetTombstones(txn *memdb.Txn, now time.Time) {
-	n := 0
+// forgetTombstones removes some tombstones that are due, and returns how many.
+func forgetTombstones(txn *memdb.Txn, now time.Time) (forgotten int) {
 	for _, row := range rowsOf(txn, storekey.Forgettable(now)) {
-		if n++; n > pruneBatch {
-			return
+		if forgotten == pruneBatch {
+			break
 		}
 		remove(txn, tableRecords, row)
+		forgotten++
 	}
+	return forgotten
 }
 
-func forgetOutcomes(txn *memdb.Txn, now time.Time) {
+// forgetOutcomes removes some outcomes that have expired, and returns how many.
+func forgetOutcomes(txn *memdb.Txn, now time.Time) (forgotten int) {
 	it := must(txn.Get(tableOutcomes, indexUntil))
-	for range pruneBatch {
+	for forgotten < pruneBatch {
 		row, ok := it.Next().(*outcomeRow)
 		if !ok || now.Before(row.Until) {
-			return
+			break
 		}
 		remove(txn, tableOutcomes, row)
+		forgotten++
 	}
+	return forgotten
+}
+
+// Trim implements [installation.Trimmer]. Other writers take turns with it.
+func (s *Store) Trim(ctx context.Context, now time.Time) error {
+	for forgotten := 1; forgotten > 0; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		forgotten = s.forget(now)
+	}
+	return nil
+}
+
+// forget forgets as much as a commit does, and returns how many rows that were.
+func (s *Store) forget(now time.Time) int {
+	txn := s.db.Txn(true)
+	defer txn.Abort()
+	forgotten := forgetTombstones(txn, now) + forgetOutcomes(txn, now)
+	txn.Commit()
+	return forgotten
 }

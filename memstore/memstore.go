@@ -57,6 +57,7 @@ var (
 	_ installation.HealthChecker = (*Store)(nil)
 	_ installation.Namespacer    = (*Store)(nil)
 	_ installation.Mover         = (*Store)(nil)
+	_ installation.Trimmer       = (*Store)(nil)
 )
 
 // New returns an empty store with default options. The store needs no closing.

@@ -121,6 +121,9 @@ func calls(
 			return err
 		}
 	}
+	if r, ok := ability[installation.Trimmer](t, s); ok {
+		m["Trim"] = func(ctx context.Context) error { return r.Trim(ctx, now) }
+	}
 	return m
 }
 

@@ -38,6 +38,7 @@ type decorator struct {
 
 	onScan func(context.Context) iter.Seq2[installation.Row, error]
 	onPut  func(context.Context, time.Time, installation.Row) (bool, error)
+	onTrim func(context.Context, time.Time) error
 }
 
 // sound returns a decorator without changes.
@@ -47,6 +48,7 @@ func sound() *decorator {
 		Store: s, onGet: s.Get, onCommit: s.Commit, onList: s.List, onOutcome: s.Outcome,
 		onEvents: s.Events, onCount: s.Count, onHealth: s.Health,
 		onNamespace: s.Namespace, onAccept: s.AcceptRestore, onScan: s.Scan, onPut: s.Put,
+		onTrim: s.Trim,
 	}
 }
 
@@ -105,6 +107,8 @@ func (d *decorator) Put(
 ) (bool, error) {
 	return d.onPut(ctx, now, row)
 }
+
+func (d *decorator) Trim(ctx context.Context, now time.Time) error { return d.onTrim(ctx, now) }
 
 // alterChange passes a copy of each committed change to f, with the stored record or nil.
 func (d *decorator) alterChange(f func(c *installation.Change, stored *installation.Record)) {

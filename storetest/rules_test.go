@@ -65,6 +65,10 @@ var withoutCase = map[string]string{
 	"The time now is for what":                  "says what an argument is for",
 	"The call can be repeated.":                 "no case can lose an answer",
 	"After an error, a repeat completes":        "no case can make a call fail",
+	"Trimmer is the ability":                    "introduces",
+	"[Service.Sweep] calls it.":                 "about the service",
+	"Without it, only commits forget.":          "about stores without the ability",
+	"It trims the change log to the size":       "the size is the store's own",
 }
 
 // contract lists the files with the contract.
@@ -154,7 +158,8 @@ func ofType(decl ast.Decl) (all []string) {
 	}
 	name := gen.Specs[0].(*ast.TypeSpec).Name.Name
 	if !slices.Contains([]string{"Store", "Query", "Page", "EventReader", "EventPage",
-		"EventQuery", "Counter", "HealthChecker", "Namespace", "Namespacer", "Mover"}, name) {
+		"EventQuery", "Counter", "HealthChecker", "Namespace", "Namespacer", "Mover",
+		"Trimmer"}, name) {
 		return nil
 	}
 	all = append(all, split(gen.Doc)...)

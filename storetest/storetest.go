@@ -18,6 +18,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/go-installation/installation"
 )
@@ -75,7 +76,7 @@ func cases() []testCase {
 		idempotencyCases, revisionCases, claimCases, writeCases, listCases, pageCases,
 		tenantCases, dueCases, outcomeCases, eventCases, followCases, countCases, healthCases,
 		raceCases, namespaceCases, sizeCases, queryCases,
-		boundCases, moveCases, forgetCases, confusedCases, wholeCases,
+		boundCases, moveCases, forgetCases, confusedCases, wholeCases, trimCases,
 	)
 }
 
@@ -99,6 +100,8 @@ func ability[A any](t tester, s installation.Store) (a A, ok bool) {
 		for _, err = range (*a).Scan(t.Context()) {
 			break
 		}
+	case *installation.Trimmer:
+		err = (*a).Trim(t.Context(), time.Time{})
 	}
 	return a, !errors.Is(err, installation.ErrUnsupported)
 }

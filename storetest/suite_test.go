@@ -48,7 +48,7 @@ func withoutAbilities(t *testing.T, decorate func(installation.Store) installati
 	}
 	// Twelve more are among cases of other themes.
 	want := 12 + len(slices.Concat(eventCases, followCases, countCases, healthCases,
-		namespaceCases, moveCases))
+		namespaceCases, moveCases, trimCases))
 	if skipped != want {
 		t.Errorf("%d cases skipped, want %d", skipped, want)
 	}
@@ -242,7 +242,7 @@ func flaws() []flaw {
 	return slices.Concat(ownershipFlaws, valueFlaws, replayFlaws, commitFlaws, revisionFlaws,
 		claimFlaws, listFlaws, pageFlaws, eventFlaws, abilityFlaws,
 		namespaceFlaws, epochFlaws, sizeFlaws, followFlaws, queryFlaws, boundFlaws, moveFlaws,
-		forgetFlaws, confusedFlaws, wholeFlaws)
+		forgetFlaws, confusedFlaws, wholeFlaws, trimFlaws)
 }
 
 // TestEveryCaseIsNeeded proves that each case fails for some broken store.
@@ -271,7 +271,7 @@ func late(c testCase, f flaw) bool {
 		flaws []flaw
 	}{
 		{moves, slices.Concat(moveFlaws, forgetFlaws)},
-		{confusedCases, confusedFlaws}, {wholeCases, wholeFlaws},
+		{confusedCases, confusedFlaws}, {wholeCases, wholeFlaws}, {trimCases, trimFlaws},
 	} {
 		mine := slices.ContainsFunc(theme.cases, func(x testCase) bool { return x.name == c.name })
 		its := slices.ContainsFunc(theme.flaws, func(x flaw) bool { return x.name == f.name })
