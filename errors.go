@@ -3,6 +3,7 @@ package installation
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/validate"
@@ -75,7 +76,8 @@ var (
 	ErrNotReplicated = errors.New("installation: applied, not confirmed by replicas")
 	// ErrTrimmed means that events after the given cursor were already trimmed.
 	ErrTrimmed = errors.New("installation: events trimmed")
-	// ErrUnsupported means that the store lacks an optional ability.
+	// ErrUnsupported means that the store lacks an optional ability, or that the method cannot be
+	// part of a transaction; see [Service.On].
 	ErrUnsupported = errors.New("installation: not supported by the store")
 )
 
@@ -189,4 +191,70 @@ func (s *Service) forbidden(d *draft) error {
 		return errNoOwner
 	}
 	return ErrForbidden
+}
+
+// outsideTransaction rejects a call on the service in a transaction of the host; see [Service.On].
+func (s *Service) outsideTransaction() error {
+	if s.tentative {
+		return fmt.Errorf("%w in a transaction of the host: call the method on a service "+
+			"without On", ErrUnsupported)
+	}
+	return nil
+}
+
+// can reports whether the policy allows an action. It refuses an actor without a kind.
+func (s *Service) can(do Action, inst *Installation) bool {
+	return s.actor.Kind != "" && s.opts.Policy(s.actor, do, inst)
+}
+
+// allow returns ErrNotFound if the policy refuses ActionSee, and ErrForbidden if it refuses one of
+// the other actions.
+func (s *Service) allow(inst *Installation, actions ...Action) error {
+	if !s.can(ActionSee, inst) {
+		return ErrNotFound
+	}
+	if slices.ContainsFunc(actions, func(do Action) bool { return !s.can(do, inst) }) {
+		return ErrForbidden
+	}
+	return nil
+}
+
+// hideConfiguration removes the configuration from inst if the actor may not see that of judged.
+func (s *Service) hideConfiguration(inst, judged *Installation) {
+	if s.can(ActionSeeConfiguration, judged) {
+		return
+	}
+	inst.Configuration = nil
+	inst.Sealed = slices.DeleteFunc(inst.Sealed, func(r Ref) bool { return r.Kind() == kindConfig })
+}
+
+// actions returns the actions that the policy has to allow for writing the parts: do, and
+// ActionConfigure if there is a configuration.
+func (p Parts) actions(do Action) []Action {
+	if p.Configuration.IsZero() {
+		return []Action{do}
+	}
+	return []Action{do, ActionConfigure}
+}
+
+func (req UpsertRequest) actions() []Action {
+	actions := req.Parts.actions(ActionUpsert)
+	if !req.InstalledAt.IsZero() {
+		actions = append(actions, ActionUninstall) // it can end an install
+	}
+	if req.MoveSecrets || req.AllowDestination != "" {
+		actions = append(actions, ActionReveal)
+	}
+	return actions
+}
+
+func (req PatchRequest) actions() []Action {
+	actions := req.Parts.actions(ActionUpsert)
+	if len(req.Operations) > 0 {
+		actions = append(actions, ActionConfigure)
+	}
+	if req.MoveSecrets || req.AllowDestination != "" {
+		actions = append(actions, ActionReveal)
+	}
+	return actions
 }

@@ -238,7 +238,7 @@ func (s *Service) checkEnds(ctx context.Context, report *Report) error {
 var errNothingDue = errors.New("installation: the record has a deadline and nothing can be due")
 
 // admitMaintenance is admit for methods that act across installations, which only the host may
-// call.
+// call, and not in a transaction.
 func (s *Service) admitMaintenance(checks ...func(*validate.List)) error {
 	if err := s.admit(checks...); err != nil {
 		return err
@@ -246,7 +246,7 @@ func (s *Service) admitMaintenance(checks ...func(*validate.List)) error {
 	if !s.can(ActionMaintain, nil) {
 		return ErrForbidden
 	}
-	return nil
+	return s.outsideTransaction()
 }
 
 // Namespace identifies the data of a store, and the last restore of it that was accepted.

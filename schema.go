@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -289,4 +290,28 @@ func (s *Service) withOwner(
 	d.otherOwner = next.Owner != "" && next.Owner != owner
 	next.Owner = owner
 	return Value(next), nil
+}
+
+// claimsOf returns the claims of the draft in the form that a store keeps: sorted, each once. Only
+// an installation in status installed has claims: an invitation would keep its claims after it
+// expired.
+func (s *Service) claimsOf(d *draft) ([]string, error) {
+	switch {
+	case d.effect == effectRekeyed:
+		return d.stored.Claims, nil
+	case d.inst.Status != StatusInstalled:
+		return nil, nil
+	}
+	claims := slices.Sorted(slices.Values(s.opts.Claims(new(*d.inst))))
+	for _, c := range claims {
+		if c == "" || len(c) > MaxClaim || strings.ContainsRune(c, 0) {
+			return nil, fmt.Errorf("installation: Options.Claims returned a claim that is empty, "+
+				"longer than %d bytes, or contains NUL", MaxClaim)
+		}
+	}
+	if len(claims) > MaxClaims {
+		return nil, fmt.Errorf(
+			"installation: Options.Claims returned more than %d claims", MaxClaims)
+	}
+	return slices.Compact(claims), nil
 }

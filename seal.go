@@ -243,30 +243,6 @@ func (d *draft) plainRecord() *Record {
 	return &next
 }
 
-// claimsOf returns the claims of the draft in the form that a store keeps: sorted, each once. Only
-// an installation in status installed has claims: an invitation would keep its claims after it
-// expired.
-func (s *Service) claimsOf(d *draft) ([]string, error) {
-	switch {
-	case d.effect == effectRekeyed:
-		return d.stored.Claims, nil
-	case d.inst.Status != StatusInstalled:
-		return nil, nil
-	}
-	claims := slices.Sorted(slices.Values(s.opts.Claims(new(*d.inst))))
-	for _, c := range claims {
-		if c == "" || len(c) > MaxClaim || strings.ContainsRune(c, 0) {
-			return nil, fmt.Errorf("installation: Options.Claims returned a claim that is empty, "+
-				"longer than %d bytes, or contains NUL", MaxClaim)
-		}
-	}
-	if len(claims) > MaxClaims {
-		return nil, fmt.Errorf(
-			"installation: Options.Claims returned more than %d claims", MaxClaims)
-	}
-	return slices.Compact(claims), nil
-}
-
 // maxReveal is the largest number of secrets that one Reveal can name.
 const maxReveal = 256
 
@@ -280,6 +256,9 @@ const maxReveal = 256
 // Errors: [ErrInvalid], [ErrNotFound], [ErrForbidden], [ErrShredded], and those of keys and of the
 // store.
 func (s *Service) Reveal(ctx context.Context, req RevealRequest) ([]Revealed, error) {
+	if err := s.outsideTransaction(); err != nil {
+		return nil, fmt.Errorf("reveal %s: %w", req.ID, err)
+	}
 	var answers []Revealed
 	_, err := s.write(ctx, write{
 		method: "reveal", id: req.ID, guard: Guard{Present: true},

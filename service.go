@@ -42,6 +42,7 @@ type Service struct {
 	outcomeKeys crypto.KeyWrapper
 
 	customPolicy bool // Options.Policy was given
+	tentative    bool // see On
 
 	tenant string
 	actor  Actor
@@ -234,63 +235,6 @@ var defaultRights = map[ActorKind][]Action{
 	Platform: {ActionSee, ActionInvite, ActionUpsert, ActionUninstall, ActionDelete},
 }
 
-// can reports whether the policy allows an action. It refuses an actor without a kind.
-func (s *Service) can(do Action, inst *Installation) bool {
-	return s.actor.Kind != "" && s.opts.Policy(s.actor, do, inst)
-}
-
-// allow returns ErrNotFound if the policy refuses ActionSee, and ErrForbidden if it refuses one of
-// the other actions.
-func (s *Service) allow(inst *Installation, actions ...Action) error {
-	if !s.can(ActionSee, inst) {
-		return ErrNotFound
-	}
-	if slices.ContainsFunc(actions, func(do Action) bool { return !s.can(do, inst) }) {
-		return ErrForbidden
-	}
-	return nil
-}
-
-// hideConfiguration removes the configuration from inst if the actor may not see that of judged.
-func (s *Service) hideConfiguration(inst, judged *Installation) {
-	if s.can(ActionSeeConfiguration, judged) {
-		return
-	}
-	inst.Configuration = nil
-	inst.Sealed = slices.DeleteFunc(inst.Sealed, func(r Ref) bool { return r.Kind() == kindConfig })
-}
-
-// actions returns the actions that the policy has to allow for writing the parts: do, and
-// ActionConfigure if there is a configuration.
-func (p Parts) actions(do Action) []Action {
-	if p.Configuration.IsZero() {
-		return []Action{do}
-	}
-	return []Action{do, ActionConfigure}
-}
-
-func (req UpsertRequest) actions() []Action {
-	actions := req.Parts.actions(ActionUpsert)
-	if !req.InstalledAt.IsZero() {
-		actions = append(actions, ActionUninstall) // it can end an install
-	}
-	if req.MoveSecrets || req.AllowDestination != "" {
-		actions = append(actions, ActionReveal)
-	}
-	return actions
-}
-
-func (req PatchRequest) actions() []Action {
-	actions := req.Parts.actions(ActionUpsert)
-	if len(req.Operations) > 0 {
-		actions = append(actions, ActionConfigure)
-	}
-	if req.MoveSecrets || req.AllowDestination != "" {
-		actions = append(actions, ActionReveal)
-	}
-	return actions
-}
-
 // DefaultClaims allows one live installation of an extension in an account. An installed
 // installation claims the pair of its extension and account. Invitations and ended installations
 // claim nothing.
@@ -377,6 +321,22 @@ func (s *Service) In(tenant string) *Service {
 func (s *Service) As(actor Actor) *Service {
 	c := *s
 	c.actor = actor
+	return &c
+}
+
+// On returns the service on a store that is part of a transaction of the host, such as a pgstore in
+// a transaction of pgx. What it writes counts only if the host commits that transaction. Until
+// then, an invitation code that it returns is void, and others see nothing of the write.
+//
+// The service refuses some methods there with an error that matches [ErrUnsupported]. Reveal must
+// have committed its event before it answers. AcceptRestore, CanRetire, Check, Events, Rewrap,
+// Sweep, VoidInvitations, and lists of all tenants act on more than one installation: they would
+// keep others waiting until the host commits. All other methods work. They neither use nor fill a
+// [crypto.Cache], because the host can roll back a record whose key would then be in the cache.
+func (s *Service) On(store Store) *Service {
+	c := *s
+	c.store, c.tentative = Decorator{store}, true
+	c.keys, c.outcomeKeys = crypto.Uncached(s.keys), crypto.Uncached(s.outcomeKeys)
 	return &c
 }
 

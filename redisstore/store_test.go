@@ -2,7 +2,6 @@ package redisstore_test
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -17,44 +16,32 @@ import (
 	"github.com/go-installation/installation/storetest"
 )
 
-// TestStore runs the conformance suite on every kind of server, some with one bucket and some with
-// sixteen. It then compares the records with the index.
+// TestStore runs the conformance suite on every kind of server, with one bucket or sixteen. It then
+// compares the records with the index. TestDocumentedRights runs it with three buckets.
 func TestStore(t *testing.T) {
 	for name, kind := range map[string]struct {
 		dial    func(testing.TB) redis.UniversalClient
-		buckets []int
+		buckets int
 	}{
-		"miniredis":  {dialMini, []int{1}},
-		"standalone": {dialServer, []int{1, 16}},
-		"sentinel":   {dialSentinel, []int{1}},
+		"miniredis":  {dialMini, 16},
+		"standalone": {dialServer, 1},
+		"sentinel":   {dialSentinel, 1},
 		"cluster": {
-			func(tb testing.TB) redis.UniversalClient { return dialCluster(tb, 0) }, []int{1, 16},
+			func(tb testing.TB) redis.UniversalClient { return dialCluster(tb, 0) }, 16,
 		},
 		"replicated": {
-			func(tb testing.TB) redis.UniversalClient { return dialCluster(tb, 1) }, []int{16},
+			func(tb testing.TB) redis.UniversalClient { return dialCluster(tb, 1) }, 1,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := kind.dial(t)
-			for _, buckets := range kind.buckets {
-				t.Run(fmt.Sprintf("%d-buckets", buckets), func(t *testing.T) {
-					storetest.Run(t, func(t *testing.T) installation.Store {
-						s := open(t, client, &redisstore.Options{Buckets: buckets})
-						t.Cleanup(func() { checkIndex(t, s) })
-						return s
-					})
-				})
-			}
+			storetest.Run(t, func(t *testing.T) installation.Store {
+				s := open(t, client, &redisstore.Options{Buckets: kind.buckets})
+				t.Cleanup(func() { checkIndex(t, s) })
+				return s
+			})
 		})
 	}
-}
-
-// TestDecoratedStore runs the conformance suite on a store in a decorator.
-func TestDecoratedStore(t *testing.T) {
-	client := dialMini(t)
-	storetest.Run(t, func(t *testing.T) installation.Store {
-		return installation.Decorator{Store: open(t, client, &redisstore.Options{Buckets: 16})}
-	})
 }
 
 // TestLastRevision updates a record whose revision is the greatest possible.
