@@ -82,6 +82,9 @@ func classify(err error) (verdict, string) {
 		}
 		return verdictRejected, "the server answers SQLSTATE " + e.Code
 	}
+	if _, ok := errors.AsType[unreadable](err); ok {
+		return verdictRejected, "the stored bytes cannot be read"
+	}
 	op, _ := errors.AsType[*net.OpError](err)
 	switch {
 	case op != nil:
@@ -90,8 +93,6 @@ func classify(err error) (verdict, string) {
 		return verdictUnknown, errTimeout.Error()
 	case isContextError(err):
 		return verdictUnknown, "the time was up"
-	case errors.Is(err, installation.ErrUnavailable):
-		return verdictRejected, "the stored bytes cannot be read"
 	}
 	return verdictUnknown, "the connection failed"
 }

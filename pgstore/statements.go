@@ -7,8 +7,6 @@ type statements struct {
 	commit, putOutcome                 string
 	events, trim                       string
 	scanRecords, scanOutcomes          string
-	health                             string
-	schema                             string
 }
 
 func newStatements(schema string) statements {
@@ -17,7 +15,10 @@ func newStatements(schema string) statements {
 		namespace: "SELECT id, epoch, era FROM {{schema}}.meta",
 		rights: `SELECT p.privilege || ' on ' || p.name FROM unnest(
 			string_to_array($1::text, ','), string_to_array($2::text, ',')) AS p (name, privilege)
-			WHERE NOT has_table_privilege('{{schema}}.' || p.name, p.privilege)`,
+			WHERE NOT has_table_privilege('{{schema}}.' || p.name, p.privilege)
+			UNION ALL SELECT 'EXECUTE on ' || f.proname FROM pg_catalog.pg_proc f
+			JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
+			WHERE n.nspname = $3::text AND NOT has_function_privilege(f.oid, 'EXECUTE')`,
 		accept: "SELECT o_id, o_epoch, o_era" +
 			" FROM {{schema}}.accept_1($1::bigint, $2::bigint, $3::text)",
 		get: "SELECT record FROM {{schema}}.records" +
@@ -42,7 +43,6 @@ func newStatements(schema string) statements {
 		scanOutcomes: `SELECT outcome, tenant, digest FROM {{schema}}.outcomes
 			WHERE (tenant, digest) > ($1::bytea, $2::bytea)
 			ORDER BY tenant, digest LIMIT $3::bigint`,
-		schema: schema,
 	}
 	for _, s := range []*string{
 		&t.version, &t.namespace, &t.rights, &t.accept, &t.get, &t.outcome, &t.commit,
