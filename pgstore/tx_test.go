@@ -1,0 +1,106 @@
+package pgstore_test
+
+import (
+	"context"
+	"database/sql"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/pgtest"
+	"github.com/go-installation/installation/pgstore"
+	"github.com/go-installation/installation/storetest"
+)
+
+// hostTx is a transaction of a host: of pgx or of database/sql.
+type hostTx struct {
+	*pgstore.Tx
+	exec             func(ctx context.Context, sql string) error
+	commit, rollback func(ctx context.Context) error
+}
+
+// host is a host with a store and a pool.
+type host struct {
+	*pgstore.Store
+	options *pgstore.Options
+	begin   func(tb testing.TB, o pgx.TxOptions) hostTx
+}
+
+// hosts are the ways in which a host can begin a transaction.
+var hosts = map[string]func(tb testing.TB, o *pgstore.Options, url string, conns int32) host{
+	"pgx": pgxHost, "database/sql": sqlHost,
+}
+
+// forHosts runs a test for each kind of host.
+func forHosts(t *testing.T, test func(t *testing.T, h host)) {
+	t.Helper()
+	for name, make := range hosts {
+		t.Run(name, func(t *testing.T) {
+			o, url := newOptions(), pgtest.Shared(t).URL("postgres")
+			migrate(t, url, o)
+			test(t, make(t, o, url, 20))
+		})
+	}
+}
+
+// pgxHost is a host that shares its pool with the store.
+func pgxHost(tb testing.TB, o *pgstore.Options, url string, conns int32) host {
+	tb.Helper()
+	pool := newPool(tb, url, conns)
+	s := open(tb, pool, o)
+	return host{s, o, func(tb testing.TB, o pgx.TxOptions) hostTx {
+		tb.Helper()
+		tx, err := pool.BeginTx(context.Background(), o)
+		must(tb, err)
+		tb.Cleanup(func() { _ = tx.Rollback(context.Background()) }) // the test may have ended it
+		return hostTx{s.InTx(tx), func(ctx context.Context, sql string) error {
+			_, err := tx.Exec(ctx, sql)
+			return err
+		}, tx.Commit, tx.Rollback}
+	}}
+}
+
+// sqlHost is a host with a pool of database/sql for itself.
+func sqlHost(tb testing.TB, o *pgstore.Options, url string, conns int32) host {
+	tb.Helper()
+	pool := newPool(tb, url, conns)
+	s, db := open(tb, pool, o), stdlib.OpenDBFromPool(newPool(tb, url, conns))
+	tb.Cleanup(func() { must(tb, db.Close()) })
+	levels := map[pgx.TxIsoLevel]sql.IsolationLevel{
+		pgx.RepeatableRead: sql.LevelRepeatableRead, pgx.Serializable: sql.LevelSerializable,
+		pgx.ReadUncommitted: sql.LevelReadUncommitted,
+	}
+	return host{s, o, func(tb testing.TB, o pgx.TxOptions) hostTx {
+		tb.Helper()
+		tx, err := db.BeginTx(context.Background(), &sql.TxOptions{
+			Isolation: levels[o.IsoLevel], ReadOnly: o.AccessMode == pgx.ReadOnly,
+		})
+		must(tb, err)
+		tb.Cleanup(func() { _ = tx.Rollback() }) // the test may have ended it
+		return hostTx{s.InSQLTx(tx), func(ctx context.Context, sql string) error {
+			_, err := tx.ExecContext(ctx, sql)
+			return err
+		}, func(context.Context) error { return tx.Commit() },
+			func(context.Context) error { return tx.Rollback() }}
+	}}
+}
+
+// TestTx runs the conformance suite in transactions. The suite takes AcceptRestore for granted where
+// there is a Namespace, so it does not get to see that.
+func TestTx(t *testing.T) {
+	for name, make := range hosts {
+		t.Run(name, func(t *testing.T) {
+			storetest.Run(t, func(t *testing.T) installation.Store {
+				o, url := newOptions(), pgtest.Shared(t).URL("postgres")
+				migrate(t, url, o)
+				tx := make(t, o, url, 2).begin(t, pgx.TxOptions{})
+				return struct {
+					installation.Store
+					installation.Counter
+				}{tx, tx}
+			})
+		})
+	}
+}
