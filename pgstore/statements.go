@@ -25,7 +25,8 @@ func newStatements(schema string) statements {
 			" WHERE tenant = $1::bytea AND id = $2::bytea",
 		outcome: "SELECT outcome FROM {{schema}}.outcomes" +
 			" WHERE tenant = $1::bytea AND digest = $2::bytea",
-		commit: `SELECT o_status, o_number, o_data, o_text, coalesce(o_serial, 0)
+		commit: `SELECT o_status, coalesce(o_number, 0), o_data, coalesce(o_text, ''),
+			coalesce(o_serial, 0)
 			FROM {{schema}}.commit_1($1::text, $2::bigint, $3::bytea, $4::bytea, $5::bigint,
 			$6::bigint, $7::bigint, $8::bytea, $9::bytea, $10::bytea, $11::bigint, $12::boolean,
 			$13::bigint, $14::bigint, $15::text::bytea[], $16::text::bytea[], $17::bytea,
