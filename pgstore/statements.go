@@ -5,7 +5,7 @@ type statements struct {
 	version, rights, namespace, accept string
 	get, outcome                       string
 	commit, putOutcome                 string
-	events, trim                       string
+	events, trim, forget               string
 	scanRecords, scanOutcomes          string
 }
 
@@ -38,7 +38,8 @@ func newStatements(schema string) statements {
 			WHERE o.until < EXCLUDED.until RETURNING true`,
 		events: "SELECT o_place, o_event" +
 			" FROM {{schema}}.events_1($1::bytea, $2::bigint, $3::bigint::integer)",
-		trim: "SELECT {{schema}}.trim_1($1::bigint)",
+		trim:   "SELECT {{schema}}.trim_1($1::bigint)",
+		forget: "SELECT {{schema}}.forget_1('', '', $1::bigint, $2::bigint::integer)",
 		scanRecords: `SELECT record, ops, tenant, id FROM {{schema}}.records
 			WHERE (tenant, id) > ($1::bytea, $2::bytea) ORDER BY tenant, id LIMIT $3::bigint`,
 		scanOutcomes: `SELECT outcome, tenant, digest FROM {{schema}}.outcomes
@@ -47,7 +48,7 @@ func newStatements(schema string) statements {
 	}
 	for _, s := range []*string{
 		&t.version, &t.namespace, &t.rights, &t.accept, &t.get, &t.outcome, &t.commit,
-		&t.putOutcome, &t.events, &t.trim, &t.scanRecords, &t.scanOutcomes,
+		&t.putOutcome, &t.events, &t.trim, &t.forget, &t.scanRecords, &t.scanOutcomes,
 	} {
 		*s = fill(schema, *s)
 	}

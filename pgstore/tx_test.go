@@ -21,20 +21,20 @@ type hostTx struct {
 	commit, rollback func(ctx context.Context) error
 }
 
-// host is a host with a store and a pool.
-type host struct {
+// txHost is a host with a store and a pool.
+type txHost struct {
 	*pgstore.Store
 	options *pgstore.Options
 	begin   func(tb testing.TB, o pgx.TxOptions) hostTx
 }
 
 // hosts are the ways in which a host can begin a transaction.
-var hosts = map[string]func(tb testing.TB, o *pgstore.Options, url string, conns int32) host{
+var hosts = map[string]func(tb testing.TB, o *pgstore.Options, url string, conns int32) txHost{
 	"pgx": pgxHost, "database/sql": sqlHost,
 }
 
 // forHosts runs a test for each kind of host.
-func forHosts(t *testing.T, test func(t *testing.T, h host)) {
+func forHosts(t *testing.T, test func(t *testing.T, h txHost)) {
 	t.Helper()
 	for name, make := range hosts {
 		t.Run(name, func(t *testing.T) {
@@ -46,11 +46,11 @@ func forHosts(t *testing.T, test func(t *testing.T, h host)) {
 }
 
 // pgxHost is a host that shares its pool with the store.
-func pgxHost(tb testing.TB, o *pgstore.Options, url string, conns int32) host {
+func pgxHost(tb testing.TB, o *pgstore.Options, url string, conns int32) txHost {
 	tb.Helper()
 	pool := newPool(tb, url, conns)
 	s := open(tb, pool, o)
-	return host{s, o, func(tb testing.TB, o pgx.TxOptions) hostTx {
+	return txHost{s, o, func(tb testing.TB, o pgx.TxOptions) hostTx {
 		tb.Helper()
 		tx, err := pool.BeginTx(context.Background(), o)
 		must(tb, err)
@@ -63,7 +63,7 @@ func pgxHost(tb testing.TB, o *pgstore.Options, url string, conns int32) host {
 }
 
 // sqlHost is a host with a pool of database/sql for itself.
-func sqlHost(tb testing.TB, o *pgstore.Options, url string, conns int32) host {
+func sqlHost(tb testing.TB, o *pgstore.Options, url string, conns int32) txHost {
 	tb.Helper()
 	pool := newPool(tb, url, conns)
 	s, db := open(tb, pool, o), stdlib.OpenDBFromPool(newPool(tb, url, conns))
@@ -72,7 +72,7 @@ func sqlHost(tb testing.TB, o *pgstore.Options, url string, conns int32) host {
 		pgx.RepeatableRead: sql.LevelRepeatableRead, pgx.Serializable: sql.LevelSerializable,
 		pgx.ReadUncommitted: sql.LevelReadUncommitted,
 	}
-	return host{s, o, func(tb testing.TB, o pgx.TxOptions) hostTx {
+	return txHost{s, o, func(tb testing.TB, o pgx.TxOptions) hostTx {
 		tb.Helper()
 		tx, err := db.BeginTx(context.Background(), &sql.TxOptions{
 			Isolation: levels[o.IsoLevel], ReadOnly: o.AccessMode == pgx.ReadOnly,

@@ -222,17 +222,24 @@ BEGIN
 END
 $$;
 
--- forget_1 deletes some expired outcomes and tombstones. It passes over what another transaction
--- has locked, so it waits for nobody. It keeps the record that the caller has just written.
+-- forget_1 deletes some expired outcomes and tombstones and returns how many. It passes over what
+-- another transaction has locked, so it waits for nobody. It keeps the record that the caller has
+-- just written.
 CREATE FUNCTION {{schema}}.forget_1(p_tenant bytea, p_id bytea, p_now bigint, p_limit integer)
-RETURNS void LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+RETURNS bigint LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	v_outcomes bigint;
+	v_records  bigint;
 BEGIN
 	DELETE FROM {{schema}}.outcomes WHERE ctid = ANY (ARRAY(
 		SELECT o.ctid FROM {{schema}}.outcomes o WHERE o.until <= p_now
 		ORDER BY o.until LIMIT p_limit FOR UPDATE SKIP LOCKED));
+	GET DIAGNOSTICS v_outcomes = ROW_COUNT;
 	DELETE FROM {{schema}}.records WHERE ctid = ANY (ARRAY(
 		SELECT r.ctid FROM {{schema}}.records r WHERE r.deleted AND r.deadline <= p_now
 		AND (r.tenant, r.id) <> (p_tenant, p_id)
 		ORDER BY r.deadline LIMIT p_limit FOR UPDATE SKIP LOCKED));
+	GET DIAGNOSTICS v_records = ROW_COUNT;
+	RETURN v_outcomes + v_records;
 END
 $$;
