@@ -9,7 +9,7 @@
 // synchronous_commit on) it is on disk. A failover to a standby that replicates asynchronously may
 // lose the newest commits, outcomes and events.
 //
-// Get is one SELECT by key. A page of a list is one statement, whose cost does not depend on how far
+// Get is one SELECT by key. A page of a list is one statement. Its cost does not depend on how far
 // the page is from the start, unless Query.Skip is set.
 //
 // # Rights
@@ -23,7 +23,7 @@
 //	GRANT SELECT, INSERT, UPDATE ON installation.trims TO app;
 //	GRANT SELECT, INSERT, UPDATE, DELETE ON installation.records TO app;
 //	GRANT SELECT, INSERT, UPDATE, DELETE ON installation.outcomes TO app;
-//	GRANT SELECT, INSERT, UPDATE, DELETE ON installation.events TO app;
+//	GRANT SELECT, INSERT, DELETE ON installation.fresh, installation.events TO app;
 //
 // Every user may execute new functions, unless an administrator has changed that. Open names the
 // rights that are missing. Run the statements again after a release that raises [Version].
@@ -64,6 +64,6 @@
 //
 // # Room
 //
-// PostgreSQL keeps old row versions until VACUUM removes them; leave autovacuum on. A commit forgets
-// up to 16 expired outcomes and 16 expired tombstones.
+// PostgreSQL keeps old row versions until VACUUM removes them; leave autovacuum on. A commit
+// forgets up to 16 expired outcomes and 16 expired tombstones.
 package pgstore

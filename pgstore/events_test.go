@@ -34,7 +34,7 @@ func reasons(
 }
 
 // host begins a transaction of the host on a connection of its own.
-func host(tb testing.TB, o *pgstore.Options) (tx pgx.Tx) {
+func host(tb testing.TB) (tx pgx.Tx) {
 	tb.Helper()
 	conn, err := pgx.Connect(tb.Context(), pgtest.Shared(tb).URL("postgres"))
 	must(tb, err)
@@ -57,8 +57,8 @@ func TestLongTransactionDelaysOnlyItsEvents(t *testing.T) {
 	s := newStore(t, o)
 	event, err := withEvent(create(at("long")), "long").Events[0].MarshalBinary()
 	must(t, err)
-	tx := host(t, o)
-	execute(t, tx, o, "INSERT INTO {{schema}}.events (tenant, event) VALUES ('tenant', $1)", event)
+	tx := host(t)
+	execute(t, tx, o, "INSERT INTO {{schema}}.fresh (tenant, event) VALUES ('tenant', $1)", event)
 	commit(t, s, withEvent(create(at("a")), "first"))
 	commit(t, s, withEvent(create(at("b")), "second"))
 	got, after := reasons(t, s, "")

@@ -22,7 +22,9 @@ var schemas atomic.Int64
 
 // newOptions returns options with a schema of its own.
 func newOptions() *pgstore.Options {
-	return &pgstore.Options{Schema: fmt.Sprintf("test-%d", schemas.Add(1)), RetryFor: pgtest.Patience}
+	return &pgstore.Options{
+		Schema: fmt.Sprintf("test-%d", schemas.Add(1)), RetryFor: pgtest.Patience,
+	}
 }
 
 // newPool returns a pool that is closed when the test ends.

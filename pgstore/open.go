@@ -103,7 +103,8 @@ var rights = []struct{ table, privileges string }{
 	{"lists", "SELECT, INSERT, DELETE"},
 	{"claims", "SELECT, INSERT, DELETE"},
 	{"outcomes", "SELECT, INSERT, UPDATE, DELETE"},
-	{"events", "SELECT, INSERT, UPDATE, DELETE"},
+	{"fresh", "SELECT, INSERT, DELETE"},
+	{"events", "SELECT, INSERT, DELETE"},
 	{"log", "SELECT, UPDATE"},
 	{"trims", "SELECT, INSERT, UPDATE"},
 }

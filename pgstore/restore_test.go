@@ -21,7 +21,8 @@ func TestRestoreIsNoticed(t *testing.T) {
 		c := create(at("a"))
 		c.Epoch, c.Record.Revision = in.Epoch, in.Epoch
 		_, err = s.Commit(t.Context(), c)
-		if !errors.Is(err, installation.ErrRestored) || !errors.Is(err, installation.ErrUnavailable) {
+		if !errors.Is(err, installation.ErrRestored) ||
+			!errors.Is(err, installation.ErrUnavailable) {
 			t.Errorf("commit: got error %v, want %v", err, installation.ErrRestored)
 		}
 		_, err = s.Put(t.Context(), now, installation.Row{}.Apply(c))
@@ -48,7 +49,7 @@ func TestRestoreIsNoticed(t *testing.T) {
 func TestOpenTransactionBlocksOnlyAcceptance(t *testing.T) {
 	o := newOptions()
 	s := newStore(t, o)
-	tx := host(t, o)
+	tx := host(t)
 	execute(t, tx, o, "SELECT pg_advisory_xact_lock_shared({{epoch_lock}})")
 	accepted := make(chan error)
 	go func() {

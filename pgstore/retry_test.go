@@ -76,7 +76,7 @@ func TestContextEndsDuringCommit(t *testing.T) {
 	s := newStore(t, o)
 	c := create(at("a"))
 	commit(t, s, c)
-	tx := host(t, o)
+	tx := host(t)
 	execute(t, tx, o, "SELECT FROM {{schema}}.records FOR UPDATE")
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error)
@@ -93,16 +93,48 @@ func TestContextEndsDuringCommit(t *testing.T) {
 	}
 }
 
-// awaitBlocked waits until a statement on the schema waits for a lock.
-func awaitBlocked(tb testing.TB, o *pgstore.Options, function string) {
+// awaitBlocked waits until a statement on the schema waits for a lock. It returns the process ID of
+// its session.
+func awaitBlocked(tb testing.TB, o *pgstore.Options, function string) (pid string) {
 	tb.Helper()
 	pool := newPool(tb, pgtest.Shared(tb).URL("postgres"), 1)
 	pgtest.Await(tb, function+" waits for a lock", func() bool {
-		var n int
-		must(tb, pool.QueryRow(tb.Context(), "SELECT count(*) FROM pg_stat_activity WHERE"+
-			" wait_event_type = 'Lock' AND query LIKE $1", "%\""+o.Schema+"\"."+function+"%").Scan(&n))
-		return n > 0
+		must(tb, pool.QueryRow(tb.Context(), "SELECT coalesce(max(pid)::text, '')"+
+			" FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1",
+			"%\""+o.Schema+"\"."+function+"%").Scan(&pid))
+		return pid != ""
 	})
+	return pid
+}
+
+// TestTerminatedCommitIsRepeated ends the session of a commit that waits for another transaction.
+func TestTerminatedCommitIsRepeated(t *testing.T) {
+	server := pgtest.Shared(t)
+	for name, url := range map[string]string{
+		"direct": server.URL("postgres"), "pgbouncer": server.Bouncer(t, "postgres"),
+	} {
+		o := newOptions()
+		o.ExecMode = pgx.QueryExecModeExec
+		migrate(t, server.URL("postgres"), o)
+		s := open(t, newPool(t, url, 2), o)
+		c := create(at("a"))
+		commit(t, s, c)
+		tx := host(t)
+		execute(t, tx, o, "SELECT FROM {{schema}}.records FOR UPDATE")
+		done := make(chan error)
+		go func() {
+			_, err := s.Commit(t.Context(), update(c.Record))
+			done <- err
+		}()
+		first := awaitBlocked(t, o, "commit_1")
+		server.SQL(t, "postgres", "SELECT pg_terminate_backend("+first+")")
+		for awaitBlocked(t, o, "commit_1") == first {
+		}
+		must(t, tx.Rollback(t.Context()))
+		if err := <-done; err != nil {
+			t.Errorf("%s: got error %v, want none", name, err)
+		}
+	}
 }
 
 // TestDeadlockIsRetried makes the server undo the first tries, as after a deadlock.
@@ -110,7 +142,7 @@ func TestDeadlockIsRetried(t *testing.T) {
 	for _, code := range []string{"40P01", "40001", "55P03"} {
 		o := newOptions()
 		s := newStore(t, o)
-		tx := host(t, o)
+		tx := host(t)
 		execute(t, tx, o, "CREATE SEQUENCE {{schema}}.tries")
 		execute(t, tx, o, fmt.Sprintf(`CREATE FUNCTION {{schema}}.fail() RETURNS trigger
 			LANGUAGE plpgsql AS $$ BEGIN

@@ -3,7 +3,7 @@ package pgstore
 // statements are the SQL texts of a store, with the name of its schema.
 type statements struct {
 	version, rights, namespace, accept string
-	get, outcome                       string
+	get, outcome, list, count          string
 	commit, putOutcome                 string
 	events, trim, forget               string
 	scanRecords, scanOutcomes          string
@@ -36,6 +36,10 @@ func newStatements(schema string) statements {
 			ON CONFLICT (tenant, digest) DO UPDATE
 			SET until = EXCLUDED.until, outcome = EXCLUDED.outcome
 			WHERE o.until < EXCLUDED.until RETURNING true`,
+		list: `SELECT f FROM {{schema}}.list_1($1::bytea, $2::bigint, $3::boolean, $4::bigint,
+			$5::bytea, $6::bytea, $7::bigint::integer, $8::bigint::integer) AS f`,
+		count: "SELECT count(*) FROM {{schema}}.lists l" +
+			" WHERE l.list = $1::bytea AND l.at <= $2::bigint",
 		events: "SELECT o_place, o_event" +
 			" FROM {{schema}}.events_1($1::bytea, $2::bigint, $3::bigint::integer)",
 		trim:   "SELECT {{schema}}.trim_1($1::bigint)",
@@ -47,8 +51,8 @@ func newStatements(schema string) statements {
 			ORDER BY tenant, digest LIMIT $3::bigint`,
 	}
 	for _, s := range []*string{
-		&t.version, &t.namespace, &t.rights, &t.accept, &t.get, &t.outcome, &t.commit,
-		&t.putOutcome, &t.events, &t.trim, &t.forget, &t.scanRecords, &t.scanOutcomes,
+		&t.version, &t.namespace, &t.rights, &t.accept, &t.get, &t.outcome, &t.list, &t.count,
+		&t.commit, &t.putOutcome, &t.events, &t.trim, &t.forget, &t.scanRecords, &t.scanOutcomes,
 	} {
 		*s = fill(schema, *s)
 	}

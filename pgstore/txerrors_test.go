@@ -108,7 +108,7 @@ func TestTxAfterErrorOfHost(t *testing.T) {
 // TestTxWhileHostReads uses the transaction while the host still reads a result.
 func TestTxWhileHostReads(t *testing.T) {
 	o := newOptions()
-	s, tx := newStore(t, o), host(t, o)
+	s, tx := newStore(t, o), host(t)
 	rows, err := tx.Query(t.Context(), "SELECT n FROM generate_series(1, 100000) AS n")
 	must(t, err)
 	rows.Next()

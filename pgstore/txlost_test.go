@@ -116,7 +116,7 @@ func TestTxContextEndsBetweenStatements(t *testing.T) {
 	o := newOptions()
 	s := newStore(t, o)
 	for _, statement := range []string{"SAVEPOINT", "commit_1", "RELEASE"} {
-		tx := host(t, o)
+		tx := host(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		key := at(statement)
 		_, err := s.InTx(endsBefore{tx, statement, cancel}).Commit(ctx, create(key))
@@ -141,9 +141,9 @@ func TestTxContextEndsBetweenStatements(t *testing.T) {
 func TestTxContextEndsInQueue(t *testing.T) {
 	o := newOptions()
 	s := newStore(t, o)
-	blocker := s.InTx(host(t, o))
+	blocker := s.InTx(host(t))
 	commit(t, blocker, create(at("a")))
-	tx := s.InTx(host(t, o))
+	tx := s.InTx(host(t))
 	waits, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {

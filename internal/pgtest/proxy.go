@@ -50,7 +50,7 @@ func (p *Proxy) URL(database string) string {
 }
 
 // Lose calls loses for each statement that contains marker, to learn what to lose of it. A client
-// that keeps prepared statements does not send their text again.
+// that keeps prepared statements does not send their text again. The calls come one at a time.
 func (p *Proxy) Lose(marker string, loses func() Loss) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,12 +136,11 @@ func answer(client, server net.Conn, losing <-chan struct{}) {
 // next returns what happens to the next statement.
 func (p *Proxy) next(sent []byte) Loss {
 	p.mu.Lock()
-	loses, marker := p.loses, p.marker
-	p.mu.Unlock()
-	if loses == nil || !bytes.Contains(sent, []byte(marker)) {
+	defer p.mu.Unlock()
+	if p.loses == nil || !bytes.Contains(sent, []byte(p.marker)) {
 		return LoseNothing
 	}
-	return loses()
+	return p.loses()
 }
 
 func (p *Proxy) close() {

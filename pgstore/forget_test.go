@@ -1,0 +1,51 @@
+package pgstore_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/pgtest"
+)
+
+// TestCommitForgetsInBatches leaves expired outcomes and tombstones behind. Commits forget them,
+// and do not wait for one that a transaction of the host has locked.
+func TestCommitForgetsInBatches(t *testing.T) {
+	o := newOptions()
+	s := newStore(t, o)
+	for i := range 40 {
+		c := create(at(fmt.Sprint(i)))
+		c.Idempotency = &installation.Outcome{
+			Digest: installation.Digest{byte(i)}, Until: now.Add(time.Hour), Data: []byte("x"),
+		}
+		commit(t, s, c)
+		grave := update(c.Record)
+		grave.Record = &installation.Record{
+			Key: c.Key, Revision: 2, Deleted: true, Deadline: now.Add(time.Hour),
+		}
+		commit(t, s, grave)
+	}
+	tx := host(t)
+	execute(t, tx, o, "SELECT FROM {{schema}}.outcomes WHERE digest < '\\x01' FOR UPDATE")
+	execute(t, tx, o, "SELECT FROM {{schema}}.records WHERE id = '0' FOR UPDATE")
+	count := func() string {
+		return pgtest.Shared(t).SQL(t, "postgres", fmt.Sprintf("SELECT (SELECT count(*) FROM"+
+			" %[1]q.outcomes), (SELECT count(*) FROM %[1]q.records WHERE deleted)", o.Schema))
+	}
+	c := create(at("young"))
+	for _, want := range []string{"40|40", "24|24", "8|8", "1|1", "1|1"} {
+		if got := count(); got != want {
+			t.Errorf("got %s outcomes and tombstones, want %s", got, want)
+		}
+		c.Now = now.Add(time.Hour)
+		commit(t, s, c)
+		c = update(c.Record)
+	}
+	must(t, tx.Rollback(t.Context()))
+	c.Now = now.Add(time.Hour)
+	commit(t, s, c)
+	if got := count(); got != "0|0" {
+		t.Errorf("got %s outcomes and tombstones after the transaction, want none", got)
+	}
+}
