@@ -90,7 +90,7 @@ func (t *Tx) AcceptRestore(context.Context, time.Time) (installation.Namespace, 
 // change counts then either, so the error never matches [installation.ErrUnknownOutcome].
 //
 // Without a deadline, Commit waits for locks as long as lock_timeout and statement_timeout of the
-// server allow. It forgets no expired rows and trims no log; see [Store.Tidy].
+// server allow. It forgets no expired rows and trims no log; see [Store.Trim].
 func (t *Tx) Commit(
 	ctx context.Context, c installation.Change,
 ) (r installation.Receipt, err error) {

@@ -48,7 +48,7 @@ func TestOpenTransactionDelaysNobody(t *testing.T) {
 		if _, err := h.Get(ctx, at("open")); !errors.Is(err, installation.ErrNotFound) {
 			t.Errorf("get of the open record: got error %v, want %v", err, installation.ErrNotFound)
 		}
-		must(t, h.Tidy(ctx, now))
+		must(t, h.Trim(ctx, now))
 		seen, cursor := reasons(t, h.Store, "")
 		if want := 1 + pgstore.TrimEvery + 1; len(seen) != want || slices.Contains(seen, "open") {
 			t.Errorf("beside the transaction: got %d events, want %d of the others", len(seen), want)
@@ -175,7 +175,7 @@ func setUp(t *testing.T, o *pgstore.Options) *pgstore.Options {
 }
 
 // TestTxForgetsNothing commits in a transaction when an outcome and a tombstone have expired.
-// Others can write at their places meanwhile. Tidy deletes them.
+// Others can write at their places meanwhile. Trim deletes them.
 func TestTxForgetsNothing(t *testing.T) {
 	forHosts(t, func(t *testing.T, h txHost) {
 		later := now.Add(2 * time.Hour)
@@ -213,7 +213,7 @@ func TestTxForgetsNothing(t *testing.T) {
 			if !errors.Is(err, want) || !errors.Is(err2, want) {
 				t.Errorf("outcome and tombstone: got errors %v and %v, want %v", err, err2, want)
 			}
-			must(t, h.Tidy(ctx, later.Add(time.Minute)))
+			must(t, h.Trim(ctx, later.Add(time.Minute)))
 		}
 		_, err = h.Outcome(ctx, "tenant", lasting.Idempotency.Digest)
 		must(t, err)

@@ -352,6 +352,7 @@ func TestTxLacksAbilities(t *testing.T) {
 				}
 				return nil
 			},
+			"Trim": func() error { return d.Trim(ctx, now) },
 			"Put": func() error {
 				_, err := d.Put(ctx, now, installation.Row{Record: create(at("a")).Record})
 				return err
