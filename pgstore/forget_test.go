@@ -2,6 +2,7 @@ package pgstore_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -42,10 +43,31 @@ func TestCommitForgetsInBatches(t *testing.T) {
 		commit(t, s, c)
 		c = update(c.Record)
 	}
+	must(t, s.Trim(t.Context(), now.Add(time.Hour)))
+	if got := count(); got != "1|1" {
+		t.Errorf("got %s outcomes and tombstones after a trim, want those that are locked", got)
+	}
 	must(t, tx.Rollback(t.Context()))
-	c.Now = now.Add(time.Hour)
-	commit(t, s, c)
+	must(t, s.Trim(t.Context(), now.Add(time.Hour-time.Microsecond)))
+	if got := count(); got != "1|1" {
+		t.Errorf("got %s outcomes and tombstones before they expire, want 1|1", got)
+	}
+	must(t, s.Trim(t.Context(), now.Add(time.Hour)))
 	if got := count(); got != "0|0" {
 		t.Errorf("got %s outcomes and tombstones after the transaction, want none", got)
+	}
+}
+
+// TestTrimTrimsLog trims a log that no commit has trimmed yet.
+func TestTrimTrimsLog(t *testing.T) {
+	o := newOptions()
+	o.MaxEvents = 3
+	s := newStore(t, o)
+	for i := range 7 {
+		commit(t, s, withEvent(create(at(fmt.Sprint(i))), fmt.Sprint(i)))
+	}
+	must(t, s.Trim(t.Context(), now))
+	if got, _ := reasons(t, s, ""); !slices.Equal(got, []string{"4", "5", "6"}) {
+		t.Errorf("got events %v, want the last 3", got)
 	}
 }

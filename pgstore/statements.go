@@ -42,8 +42,8 @@ func newStatements(schema string) statements {
 			" WHERE l.list = $1::bytea AND l.at <= $2::bigint",
 		events: "SELECT o_place, o_event" +
 			" FROM {{schema}}.events_1($1::bytea, $2::bigint, $3::bigint::integer)",
-		trim:   "SELECT {{schema}}.trim_1($1::bigint)",
 		forget: "SELECT {{schema}}.forget_1('', '', $1::bigint, $2::bigint::integer)",
+		trim:   "SELECT {{schema}}.trim_1($1::bigint)",
 		scanRecords: `SELECT record, ops, tenant, id FROM {{schema}}.records
 			WHERE (tenant, id) > ($1::bytea, $2::bytea) ORDER BY tenant, id LIMIT $3::bigint`,
 		scanOutcomes: `SELECT outcome, tenant, digest FROM {{schema}}.outcomes
@@ -52,7 +52,8 @@ func newStatements(schema string) statements {
 	}
 	for _, s := range []*string{
 		&t.version, &t.namespace, &t.rights, &t.accept, &t.get, &t.outcome, &t.list, &t.count,
-		&t.commit, &t.putOutcome, &t.events, &t.trim, &t.forget, &t.scanRecords, &t.scanOutcomes,
+		&t.commit,
+		&t.putOutcome, &t.events, &t.trim, &t.forget, &t.scanRecords, &t.scanOutcomes,
 	} {
 		*s = fill(schema, *s)
 	}

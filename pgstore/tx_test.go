@@ -87,8 +87,8 @@ func sqlHost(tb testing.TB, o *pgstore.Options, url string, conns int32) txHost 
 	}}
 }
 
-// TestTx runs the conformance suite in transactions. The suite takes AcceptRestore for granted where
-// there is a Namespace, so it does not get to see that.
+// TestTx runs the conformance suite in transactions. The suite does not get to see Namespace: where
+// there is one, it needs AcceptRestore too.
 func TestTx(t *testing.T) {
 	for name, make := range hosts {
 		t.Run(name, func(t *testing.T) {

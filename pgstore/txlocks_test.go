@@ -51,7 +51,7 @@ func TestOpenTransactionDelaysNobody(t *testing.T) {
 		must(t, h.Trim(ctx, now))
 		seen, cursor := reasons(t, h.Store, "")
 		if want := 1 + pgstore.TrimEvery + 1; len(seen) != want || slices.Contains(seen, "open") {
-			t.Errorf("beside the transaction: got %d events, want %d of the others", len(seen), want)
+			t.Errorf("beside the transaction: got %d events, want %d of others", len(seen), want)
 		}
 
 		must(t, tx.commit(ctx))
@@ -162,7 +162,7 @@ func TestOthersWaitForSameRecord(t *testing.T) {
 			// The record of the transaction also brings the outcome, which comes first.
 			wantOutcome := commits && name != "claim"
 			if !errors.Is(err, want) || (receipt.Outcome != nil) != wantOutcome {
-				t.Errorf("%s, host commits %t: got receipt %v, error %v", name, commits, receipt, err)
+				t.Errorf("%s, commits %t: got receipt %v, error %v", name, commits, receipt, err)
 			}
 		}
 	}

@@ -235,13 +235,13 @@ BEGIN
 END
 $$;
 
--- forget_1 deletes some expired outcomes and tombstones and returns how many. It passes over what
--- another transaction has locked, so it waits for nobody. It keeps the record that the caller has
--- just written.
+-- forget_1 deletes some expired outcomes and tombstones. It passes over what another transaction
+-- has locked, so it waits for nobody. It keeps the record that the caller has just written. It
+-- returns how many rows it has deleted.
 CREATE FUNCTION {{schema}}.forget_1(p_tenant bytea, p_id bytea, p_now bigint, p_limit integer)
 RETURNS bigint LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	v       record;
+	v record;
 	v_count bigint := 0;
 BEGIN
 	FOR v IN SELECT o.tenant, o.digest FROM {{schema}}.outcomes o WHERE o.until <= p_now
