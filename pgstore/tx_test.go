@@ -3,6 +3,8 @@ package pgstore_test
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -102,5 +104,54 @@ func TestTx(t *testing.T) {
 				}{tx, tx}
 			})
 		})
+	}
+}
+
+// TestTxThroughBouncer commits through PgBouncer, where a transaction may get any session.
+func TestTxThroughBouncer(t *testing.T) {
+	server := pgtest.Shared(t)
+	url := server.Bouncer(t, "postgres")
+	for name, make := range hosts {
+		for _, mode := range []pgx.QueryExecMode{
+			pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol,
+		} {
+			o := newOptions()
+			o.ExecMode = mode
+			migrate(t, server.URL("postgres"), o)
+			h := make(t, o, url, 4)
+			won := race(t, nil, func(i int) error {
+				tx := h.begin(t, pgx.TxOptions{})
+				_, err := tx.Commit(t.Context(), full(fmt.Sprint(i)))
+				return errors.Join(err, tx.commit(t.Context()))
+			})
+			if won != many {
+				t.Errorf("%s, %v: %d of %d commits succeeded", name, mode, won, many)
+			}
+			n, err := h.Count(t.Context(), installation.Query{Tenant: "tenant", Term: "all"})
+			if n != many || err != nil {
+				t.Errorf("%s, %v: got %d records, error %v, want %d", name, mode, n, err, many)
+			}
+		}
+	}
+}
+
+// TestTxInNestedTransaction commits in nested transactions of pgx. What the host rolls back of them
+// is gone.
+func TestTxInNestedTransaction(t *testing.T) {
+	s, tx := newStore(t, newOptions()), host(t)
+	for id, end := range map[string]func(pgx.Tx) error{
+		"kept":   func(tx pgx.Tx) error { return tx.Commit(t.Context()) },
+		"undone": func(tx pgx.Tx) error { return tx.Rollback(t.Context()) },
+	} {
+		nested, err := tx.Begin(t.Context())
+		must(t, err)
+		commit(t, s.InTx(nested), create(at(id)))
+		must(t, end(nested))
+	}
+	must(t, tx.Commit(t.Context()))
+	for id, want := range map[string]error{"kept": nil, "undone": installation.ErrNotFound} {
+		if _, err := s.Get(t.Context(), at(id)); !errors.Is(err, want) {
+			t.Errorf("%s: got error %v, want %v", id, err, want)
+		}
 	}
 }
