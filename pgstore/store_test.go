@@ -15,48 +15,46 @@ import (
 	"github.com/go-installation/installation/storetest"
 )
 
-// TestStore runs the conformance suite with prepared statements and with the simple protocol, which
-// differ most. TestStoreThroughBouncer has the mode between them.
+// TestStore runs the conformance suite with prepared statements. Two other tests have other modes.
 func TestStore(t *testing.T) {
-	for name, mode := range map[string]pgx.QueryExecMode{
-		"default": 0, "simple": pgx.QueryExecModeSimpleProtocol,
-	} {
-		t.Run(name, func(t *testing.T) {
-			storetest.Run(t, func(t *testing.T) installation.Store {
-				o := newOptions()
-				o.ExecMode = mode
-				return newStore(t, o)
-			})
-		})
-	}
+	url := pgtest.Shared(t).URL("postgres")
+	pool := newPool(t, url, 20) // a new one for each case would take half of the time
+	storetest.Run(t, func(t *testing.T) installation.Store {
+		o := newOptions()
+		migrate(t, url, o)
+		return open(t, pool, o)
+	})
 }
 
-// TestStoreThroughBouncer runs the suite where each statement may reach another session.
+// TestStoreThroughBouncer runs the suite where each statement may reach another session, so nothing
+// is prepared.
 func TestStoreThroughBouncer(t *testing.T) {
 	server := pgtest.Shared(t)
-	url := server.Bouncer(t, "postgres")
+	pool := newPool(t, server.Bouncer(t, "postgres"), 20)
 	storetest.Run(t, func(t *testing.T) installation.Store {
 		o := newOptions()
 		o.ExecMode = pgx.QueryExecModeExec
 		migrate(t, server.URL("postgres"), o)
-		return open(t, newPool(t, url, 20), o)
+		return open(t, pool, o)
 	})
 }
 
 // TestStoreWithDocumentedRights runs the suite as a user that has the rights of the package
-// comment and no others.
+// comment and no others, and with the simple protocol.
 func TestStoreWithDocumentedRights(t *testing.T) {
 	server := pgtest.Shared(t)
 	database := server.NewDatabase(t)
 	server.SQL(t, database, "CREATE ROLE app LOGIN; CREATE ROLE owner LOGIN;"+
 		"ALTER DATABASE "+database+" OWNER TO owner")
 	admin := newPool(t, server.URL(database), 1)
+	app := newPool(t, server.URLAs("app", database), 20)
 	storetest.Run(t, func(t *testing.T) installation.Store {
 		o := newOptions()
+		o.ExecMode = pgx.QueryExecModeSimpleProtocol
 		migrate(t, server.URLAs("owner", database), o)
 		_, err := admin.Exec(t.Context(), grants(t, o.Schema))
 		must(t, err)
-		return open(t, newPool(t, server.URLAs("app", database), 20), o)
+		return open(t, app, o)
 	})
 }
 

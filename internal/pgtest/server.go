@@ -1,6 +1,8 @@
 package pgtest
 
 import (
+	"cmp"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -18,6 +20,7 @@ type Server struct {
 	Addr string
 
 	dir, port string
+	cluster   string // its folder; "" for one in dir
 	settings  []string
 	process   *process
 }
@@ -46,27 +49,55 @@ func Shared(tb testing.TB) *Server {
 	return shared.server
 }
 
-// launch starts a server on a copy of the template. It tries another port if another process takes
-// the chosen port first.
+// launch starts a server on a copy of the template.
 func launch(tb testing.TB, settings []string) *Server {
 	tb.Helper()
-	find(tb, "postgres")
 	s := &Server{dir: makeDir(tb), settings: settings}
-	copyFiles(tb, makeTemplate(tb), s.data())
+	CopyCluster(tb, s.data())
+	s.launch(tb)
+	return s
+}
+
+// launch starts s. It tries another port if another process takes the chosen port first.
+func (s *Server) launch(tb testing.TB) {
+	tb.Helper()
 	for range 20 {
 		s.port = freePort(tb)
 		s.Addr = net.JoinHostPort("127.0.0.1", s.port)
 		if s.run(tb) {
-			return s
+			return
 		}
-		if !strings.Contains(s.log(), "in use") {
+		if !s.hindered() {
 			break
 		}
 	}
 	log := s.log()
 	_ = os.RemoveAll(s.dir)
 	tb.Fatalf("postgres does not start:\n%s", log)
-	return nil
+}
+
+// hindered reports whether the server did not start because of another process: a client has the
+// port for a moment, or a process that was killed still holds memory.
+func (s *Server) hindered() bool { return strings.Contains(s.log(), "in use") }
+
+// CopyCluster makes a folder with an empty cluster, for [StartIn].
+func CopyCluster(tb testing.TB, folder string) {
+	tb.Helper()
+	find(tb, "postgres")
+	copyFiles(tb, makeTemplate(tb), folder)
+}
+
+// StartIn is [Start] with a cluster that is there already, in a folder of the caller. The user of
+// the servers must be able to enter the folder.
+func StartIn(tb testing.TB, folder string, settings ...string) *Server {
+	tb.Helper()
+	s := &Server{dir: makeDir(tb), cluster: folder, settings: settings}
+	s.launch(tb)
+	tb.Cleanup(func() {
+		s.Kill()
+		must(tb, os.RemoveAll(s.dir))
+	})
+	return s
 }
 
 // templates guards shared.template. Shared holds the lock of shared meanwhile.
@@ -110,7 +141,7 @@ func copyFiles(tb testing.TB, from, to string) {
 	}))
 }
 
-func (s *Server) data() string    { return filepath.Join(s.dir, "data") }
+func (s *Server) data() string    { return cmp.Or(s.cluster, filepath.Join(s.dir, "data")) }
 func (s *Server) logFile() string { return filepath.Join(s.dir, "log") }
 
 func (s *Server) log() string {
@@ -165,9 +196,24 @@ func (s *Server) Stop() { s.process.end(syscall.SIGINT) }
 // Restart starts a server again that was killed or stopped, at the same address.
 func (s *Server) Restart(tb testing.TB) {
 	tb.Helper()
-	// A client of another test can have the port for a moment, and a process that was killed can
-	// hold memory for a moment.
-	Await(tb, "the server starts again", func() bool { return s.run(tb) })
+	must(tb, s.Recover(tb))
+}
+
+// Recover is Restart for a cluster that may be damaged. If the server refuses it, the error has the
+// log of the server.
+func (s *Server) Recover(tb testing.TB) (err error) {
+	tb.Helper()
+	Await(tb, "the server starts again", func() bool {
+		if s.run(tb) {
+			return true
+		}
+		if s.hindered() {
+			return false
+		}
+		err = fmt.Errorf("postgres refuses to start: %s", s.log())
+		return true
+	})
+	return err
 }
 
 // StandBy restarts the server as a standby that accepts only reads.
@@ -219,4 +265,14 @@ func (s *Server) SQL(tb testing.TB, database, statements string) string {
 	return strings.TrimSpace(run(tb, s.dir, find(tb, "psql"), "--no-psqlrc", "--quiet",
 		"--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--dbname="+s.URL(database),
 		"--command="+statements))
+}
+
+// Running reports whether the first process of the server is alive.
+func (s *Server) Running() bool {
+	select {
+	case <-s.process.exited:
+		return false
+	default:
+		return true
+	}
 }

@@ -1,0 +1,99 @@
+package boltstore
+
+import (
+	"bytes"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/go-installation/installation/internal/storekey"
+)
+
+// tx is a transaction. It reads in two ways. A value under a known key comes from bbolt, which is
+// fast, and its checksum shows that it is the right one. Whether a key is missing, and which keys
+// are in a range, comes from the pages themselves, which bbolt does not check.
+type tx struct {
+	*bbolt.Tx
+	file *file
+	// written is true after the first write. The pages of the file are then not those of the
+	// transaction, so all walks come before the first write.
+	written bool
+	before  *snapshot // what snapshot returns
+}
+
+// in returns a bucket.
+func (t *tx) in(b bucket) (*bbolt.Bucket, error) {
+	found := t.Bucket([]byte(b))
+	if found == nil {
+		return nil, t.damaged(b, errNoBucket)
+	}
+	return found, nil
+}
+
+// get returns the value at key, or nil. It is valid during the transaction.
+func (t *tx) get(b bucket, key storekey.Key) ([]byte, error) {
+	in, err := t.in(b)
+	if err != nil {
+		return nil, err
+	}
+	sealed := in.Get(key)
+	if sealed == nil {
+		return nil, t.absent(b, key)
+	}
+	value, err := unseal(b, key, sealed)
+	if err != nil {
+		return nil, t.damaged(b, err)
+	}
+	return value, nil
+}
+
+// absent returns an error unless the pages prove that nothing is stored at key.
+func (t *tx) absent(b bucket, key storekey.Key) error {
+	if t.written || bytes.Compare(key, keyLast) >= 0 { // a tenant that is too long
+		return nil
+	}
+	value, err := t.snapshot().get(b, key)
+	if err == nil && value != nil {
+		err = t.damaged(b, errNotFound)
+	}
+	return err
+}
+
+// walk returns a cursor before the first key of a range. It sees no writes of the transaction.
+func (t *tx) walk(b bucket, sp storekey.Span) (*cursor, error) { return t.snapshot().walk(b, sp) }
+
+// snapshot returns the pages as they were before the first write.
+func (t *tx) snapshot() snapshot {
+	if t.before == nil {
+		size := t.file.pageSize
+		s := newSnapshot(t.file.path, t.file.File, size, uint64(t.Cursor().Bucket().Root()),
+			uint64(t.Size())/uint64(size))
+		t.before = &s
+	}
+	return *t.before
+}
+
+func (t *tx) meta() (meta, error) { return t.snapshot().meta() }
+
+// put writes a value.
+func (t *tx) put(b bucket, key storekey.Key, value []byte) error {
+	in, err := t.in(b)
+	if err != nil {
+		return err
+	}
+	t.written = true
+	return in.Put(key, seal(b, key, value))
+}
+
+// remove deletes the value at key.
+func (t *tx) remove(b bucket, key storekey.Key) error {
+	in, err := t.in(b)
+	if err != nil {
+		return err
+	}
+	t.written = true
+	return in.Delete(key)
+}
+
+func (t *tx) damaged(b bucket, err error) error {
+	return damaged(t.file.path, "bucket %q: %v", b, err)
+}
