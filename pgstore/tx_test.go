@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/go-installation/installation"
@@ -23,7 +24,7 @@ type hostTx struct {
 	commit, rollback func(ctx context.Context) error
 }
 
-// txHost is a host with a store and a pool.
+// txHost is a host that shares its pool with a store.
 type txHost struct {
 	*pgstore.Store
 	options *pgstore.Options
@@ -31,7 +32,7 @@ type txHost struct {
 }
 
 // hosts are the ways in which a host can begin a transaction.
-var hosts = map[string]func(tb testing.TB, o *pgstore.Options, url string, conns int32) txHost{
+var hosts = map[string]func(tb testing.TB, o *pgstore.Options, pool *pgxpool.Pool) txHost{
 	"pgx": pgxHost, "database/sql": sqlHost,
 }
 
@@ -42,15 +43,13 @@ func forHosts(t *testing.T, test func(t *testing.T, h txHost)) {
 		t.Run(name, func(t *testing.T) {
 			o, url := newOptions(), pgtest.Shared(t).URL("postgres")
 			migrate(t, url, o)
-			test(t, make(t, o, url, 20))
+			test(t, make(t, o, newPool(t, url, 20)))
 		})
 	}
 }
 
-// pgxHost is a host that shares its pool with the store.
-func pgxHost(tb testing.TB, o *pgstore.Options, url string, conns int32) txHost {
+func pgxHost(tb testing.TB, o *pgstore.Options, pool *pgxpool.Pool) txHost {
 	tb.Helper()
-	pool := newPool(tb, url, conns)
 	s := open(tb, pool, o)
 	return txHost{s, o, func(tb testing.TB, o pgx.TxOptions) hostTx {
 		tb.Helper()
@@ -64,11 +63,9 @@ func pgxHost(tb testing.TB, o *pgstore.Options, url string, conns int32) txHost 
 	}}
 }
 
-// sqlHost is a host with a pool of database/sql for itself.
-func sqlHost(tb testing.TB, o *pgstore.Options, url string, conns int32) txHost {
+func sqlHost(tb testing.TB, o *pgstore.Options, pool *pgxpool.Pool) txHost {
 	tb.Helper()
-	pool := newPool(tb, url, conns)
-	s, db := open(tb, pool, o), stdlib.OpenDBFromPool(newPool(tb, url, conns))
+	s, db := open(tb, pool, o), stdlib.OpenDBFromPool(pool)
 	tb.Cleanup(func() { must(tb, db.Close()) })
 	levels := map[pgx.TxIsoLevel]sql.IsolationLevel{
 		pgx.RepeatableRead: sql.LevelRepeatableRead, pgx.Serializable: sql.LevelSerializable,
@@ -94,10 +91,12 @@ func sqlHost(tb testing.TB, o *pgstore.Options, url string, conns int32) txHost 
 func TestTx(t *testing.T) {
 	for name, make := range hosts {
 		t.Run(name, func(t *testing.T) {
+			url := pgtest.Shared(t).URL("postgres")
+			pool := newPool(t, url, 4)
 			storetest.Run(t, func(t *testing.T) installation.Store {
-				o, url := newOptions(), pgtest.Shared(t).URL("postgres")
+				o := newOptions()
 				migrate(t, url, o)
-				tx := make(t, o, url, 2).begin(t, pgx.TxOptions{})
+				tx := make(t, o, pool).begin(t, pgx.TxOptions{})
 				return struct {
 					installation.Store
 					installation.Counter
@@ -118,7 +117,7 @@ func TestTxThroughBouncer(t *testing.T) {
 			o := newOptions()
 			o.ExecMode = mode
 			migrate(t, server.URL("postgres"), o)
-			h := make(t, o, url, 4)
+			h := make(t, o, newPool(t, url, 4))
 			won := race(t, nil, func(i int) error {
 				tx := h.begin(t, pgx.TxOptions{})
 				_, err := tx.Commit(t.Context(), full(fmt.Sprint(i)))

@@ -138,7 +138,7 @@ func TestOthersWaitForSameRecord(t *testing.T) {
 	} {
 		for _, commits := range []bool{false, true} {
 			o := newOptions()
-			h := pgxHost(t, setUp(t, o), pgtest.Shared(t).URL("postgres"), 4)
+			h := pgxHost(t, setUp(t, o), newPool(t, pgtest.Shared(t).URL("postgres"), 4))
 			tx := h.begin(t, pgx.TxOptions{})
 			commit(t, tx, full("a"))
 			var receipt installation.Receipt

@@ -43,7 +43,7 @@ func TestTxLosesConnection(t *testing.T) {
 				o.ExecMode = pgx.QueryExecModeExec // every statement has its text
 				migrate(t, server.URL("postgres"), o)
 				p := server.StartProxy(t)
-				h := make(t, o, p.URL("postgres"), 2)
+				h := make(t, o, newPool(t, p.URL("postgres"), 2))
 				tx := h.begin(t, pgx.TxOptions{})
 				commit(t, tx, withEvent(create(at("a")), "a"))
 				var lost atomic.Bool

@@ -51,7 +51,7 @@ func forRaces(t *testing.T, test func(t *testing.T, s txService)) {
 	t.Helper()
 	for name, make := range hosts {
 		t.Run(name, func(t *testing.T) {
-			h := make(t, setUp(t, newOptions()), pgtest.Shared(t).URL("postgres"), 8)
+			h := make(t, setUp(t, newOptions()), newPool(t, pgtest.Shared(t).URL("postgres"), 8))
 			test(t, newTxService(t, h, fixture.Ring(t)))
 		})
 	}
