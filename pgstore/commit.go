@@ -29,13 +29,13 @@ func (s *Store) Commit(
 	if err := ctx.Err(); err != nil {
 		return none, err
 	}
-	args, err := s.commitArgs(c)
+	args, err := s.commitArgs(c, forgetBatch)
 	if err != nil {
 		return none, fmt.Errorf("commit %q: %w", c.Key.ID, err)
 	}
 	var a answer
 	uncertain, err := s.retry(ctx, func(ctx context.Context) (err error) {
-		a, err = s.call(ctx, args)
+		a, err = s.call(ctx, s.db, args)
 		return err
 	})
 	if err != nil {
@@ -65,7 +65,7 @@ var errForgotten = &storeError{
 }
 
 // commitArgs returns the arguments of commit_1 for c, after those that name the namespace.
-func (s *Store) commitArgs(c installation.Change) ([]any, error) {
+func (s *Store) commitArgs(c installation.Change, forget int64) ([]any, error) {
 	if c.Record != nil && c.Record.Revision <= c.If {
 		return nil, fmt.Errorf("%w: revision %d does not follow %d", installation.ErrInvalid,
 			c.Record.Revision, c.If)
@@ -92,7 +92,7 @@ func (s *Store) commitArgs(c installation.Change) ([]any, error) {
 			return nil, err
 		}
 	}
-	return append(args, bytesArray(events), int64(forgetBatch)), nil
+	return append(args, bytesArray(events), forget), nil
 }
 
 // appendRecord appends the arguments for a record, which may be nil.
@@ -118,10 +118,10 @@ type answer struct {
 }
 
 // call calls commit_1 once.
-func (s *Store) call(ctx context.Context, args []any) (a answer, err error) {
+func (s *Store) call(ctx context.Context, db querier, args []any) (a answer, err error) {
 	known := s.known.Load()
 	args = append([]any{known.ID, known.Epoch}, args...)
-	err = s.db.query(ctx, s.text.commit, args, func(r row) error {
+	err = db.query(ctx, s.text.commit, args, func(r row) error {
 		return r.Scan(&a.status, &a.number, &a.data, &a.text, &a.serial)
 	})
 	return a, err

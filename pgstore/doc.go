@@ -62,6 +62,44 @@
 // for up to a tenth of a second at a time. A transaction that stays open blocks AcceptRestore and
 // nothing else.
 //
+// # In the host's transaction
+//
+// [Store.InTx] returns the store in a transaction of pgx, and [Store.InSQLTx] in one of
+// database/sql with the driver of pgx. With [installation.Service.On], rows of the host and
+// installations commit together or not at all. This differs there:
+//
+//   - Isolation. The transaction must be READ COMMITTED. Every method refuses any other level and
+//     names it: under REPEATABLE READ and SERIALIZABLE reads return old rows.
+//   - Refusals. Each commit runs in a savepoint. If it fails, because of a conflict, a taken claim
+//     or an error of the server, it leaves no lock, and the transaction goes on. Reads have no
+//     savepoint: after an error of the server in a read, roll the transaction back.
+//   - Retries. Each commit is tried once. The service still reads and commits again after a
+//     conflict. No error is [installation.ErrUnknownOutcome]: if the connection is lost, the server
+//     rolls back. If the answer to the COMMIT of the host is lost, only the host can find out. It
+//     can run the whole transaction again if its own rows allow that and its requests have
+//     idempotency keys.
+//   - Deadlocks. Transactions that write several installations can wait for each other. The server
+//     then fails one of them; run all of it again. Writing in the order of the IDs avoids that.
+//   - Contexts. pgx closes the connection if a context ends during a call. That ends the
+//     transaction of the host. Without a deadline a commit waits as long as lock_timeout and
+//     statement_timeout of the server allow; Options.RetryFor has no effect.
+//   - Locks. Until the host ends the transaction, others wait who write the same records, claims or
+//     idempotency keys, and AcceptRestore waits. Nobody else waits, and reads never do. Do not call
+//     the service without On while the transaction is open: it can wait for the transaction, and
+//     the server does not notice that.
+//   - Events. They get their place in the log after the host has committed, so a follower gets them
+//     later than those of shorter transactions, and misses none.
+//   - Codes. An invitation code is void until the host commits. Send it afterwards.
+//   - Caches. The service neither uses nor fills a cache of keys there.
+//   - Room. A commit forgets nothing and trims no log. [installation.Service.Sweep] does it, or the
+//     next commit outside of such transactions.
+//   - Refused methods. The service refuses Reveal, Sweep, Events, Rewrap, AcceptRestore, Check,
+//     CanRetire, VoidInvitations and lists of all tenants; see [installation.Service.On]. A [Tx]
+//     has no Events, Health, Scan, Put and Trim, and its AcceptRestore is unsupported.
+//
+// More than 64 commits in one transaction slow the server down, because each uses a
+// subtransaction. Through PgBouncer set Options.ExecMode here too.
+//
 // # Room
 //
 // PostgreSQL keeps old row versions until VACUUM removes them; leave autovacuum on. A commit

@@ -103,7 +103,7 @@ func (s *Store) putRecord(
 	args = append(args, nil, nil, nil, "{}", int64(forgetBatch))
 	var a answer
 	uncertain, err := s.retry(ctx, func(ctx context.Context) (err error) {
-		a, err = s.call(ctx, args)
+		a, err = s.call(ctx, s.db, args)
 		return err
 	})
 	if err != nil {

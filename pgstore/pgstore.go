@@ -64,7 +64,8 @@ type Store struct {
 	db    querier
 	opts  Options
 	text  statements
-	known atomic.Pointer[installation.Namespace] // as it was seen last
+	known *atomic.Pointer[installation.Namespace] // as it was seen last
+	inTx  bool                                    // the store of a Tx
 }
 
 var (
@@ -95,7 +96,10 @@ func Open(ctx context.Context, pool *pgxpool.Pool, o *Options) (*Store, error) {
 	if pool == nil {
 		return nil, errors.New("pgstore: open: the pool is nil")
 	}
-	s := &Store{db: poolQuerier{pool, opts.ExecMode}, opts: opts, text: newStatements(opts.Schema)}
+	s := &Store{
+		db: poolQuerier{pool, opts.ExecMode}, opts: opts, text: newStatements(opts.Schema),
+		known: new(atomic.Pointer[installation.Namespace]),
+	}
 	if err := s.open(ctx); err != nil {
 		return nil, fmt.Errorf("pgstore: open schema %q: %w", opts.Schema, err)
 	}

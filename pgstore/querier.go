@@ -32,10 +32,7 @@ func (p poolQuerier) query(
 		return notSent{err}
 	}
 	defer conn.Release()
-	if p.mode != 0 {
-		args = append([]any{p.mode}, args...)
-	}
-	rows, err := conn.Query(ctx, sql, args...)
+	rows, err := conn.Query(ctx, sql, withMode(p.mode, args)...)
 	if err != nil {
 		return sentOrNot(err)
 	}

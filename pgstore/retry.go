@@ -15,10 +15,14 @@ var errTimeout = errors.New("there was no answer in time")
 
 // retry calls try until it succeeds or is rejected, or until the deadline of the context. Without a
 // deadline, [Options.RetryFor] sets one for the context of try. retry returns the last error. The
-// result uncertain is true if a failed try may have been executed.
+// result uncertain is true if a failed try may have been executed. In a transaction of the host,
+// retry calls try once: a failed try has no effect there, whatever became of it.
 func (s *Store) retry(
 	ctx context.Context, try func(context.Context) error,
 ) (uncertain bool, err error) {
+	if s.inTx {
+		return false, try(ctx)
+	}
 	end, hasDeadline := ctx.Deadline()
 	if !hasDeadline {
 		end = time.Now().Add(s.opts.RetryFor)
