@@ -27,6 +27,7 @@ var layers = [][]string{
 	{"patch/..."},
 	{"storetest/...", "installationtest/...", "internal/ledger/..."},
 	stores,
+	{"internal/storekey/..."},
 	{"."},
 	{"internal/operation/..."},
 	{"internal/masked/...", "billing/..."},

@@ -1,0 +1,81 @@
+package boltstore
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/go-installation/installation"
+)
+
+// layout is the version of buckets, keys and values.
+const layout = 1
+
+// keyMeta is the key of the meta in its bucket.
+var keyMeta = []byte("meta")
+
+// meta identifies a file of this package. It is stored as JSON.
+type meta struct {
+	Layout int    `json:"layout"`
+	ID     string `json:"id"`
+	Epoch  int64  `json:"epoch"`
+	Era    string `json:"era"`
+}
+
+func (m meta) namespace() installation.Namespace {
+	return installation.Namespace{ID: m.ID, Epoch: m.Epoch, Era: m.Era}
+}
+
+// meta returns the meta of the file.
+func (t *tx) meta() (m meta, err error) {
+	value, err := t.get(bucketMeta, keyMeta)
+	if err != nil {
+		return m, err
+	}
+	if err := json.Unmarshal(value, &m); err != nil {
+		return m, damaged(t.file.path, "its meta cannot be read: %v", err)
+	}
+	if m.Layout != layout {
+		return m, unavailable(t.file.path, fmt.Errorf("its layout is %d, and this release reads "+
+			"layout %d: use the release that wrote it", m.Layout, layout))
+	}
+	return m, nil
+}
+
+func (t *tx) putMeta(m meta) error {
+	value, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return t.put(bucketMeta, keyMeta, value)
+}
+
+// Namespace implements [installation.Namespacer].
+func (s *Store) Namespace(ctx context.Context) (installation.Namespace, error) {
+	if err := ctx.Err(); err != nil {
+		return installation.Namespace{}, err
+	}
+	return *s.namespace.Load(), nil
+}
+
+// AcceptRestore implements [installation.Namespacer].
+func (s *Store) AcceptRestore(
+	ctx context.Context, now time.Time,
+) (installation.Namespace, error) {
+	var m meta
+	err := s.update(ctx, func(t *tx) (err error) {
+		if m, err = t.meta(); err != nil {
+			return err
+		}
+		m.Epoch, m.Era = max(m.Epoch+1, now.UnixMicro()), rand.Text()
+		return t.putMeta(m)
+	})
+	if err != nil {
+		return installation.Namespace{}, fmt.Errorf("accept restore: %w", err)
+	}
+	next := m.namespace()
+	s.namespace.Store(&next)
+	return next, nil
+}
