@@ -1,0 +1,182 @@
+package pgstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-installation/installation"
+)
+
+// forgetBatch caps the tombstones and the outcomes that one commit forgets. A commit adds at most
+// one of each, so any backlog shrinks.
+const forgetBatch = 16
+
+// trimEvery is how many events are written between two trims of the log.
+const trimEvery = 256
+
+// Commit implements [installation.Store]. It is one call of a function of the server.
+//
+// If the answer to a try is lost, Commit tries again: if the change was applied, the record
+// remembers the change's op token. The error matches [installation.ErrUnknownOutcome] if the
+// deadline comes first, or if a retry is rejected and the record does not prove that no try was
+// applied.
+func (s *Store) Commit(
+	ctx context.Context, c installation.Change,
+) (installation.Receipt, error) {
+	var none installation.Receipt
+	if err := ctx.Err(); err != nil {
+		return none, err
+	}
+	args, err := s.commitArgs(c)
+	if err != nil {
+		return none, fmt.Errorf("commit %q: %w", c.Key.ID, err)
+	}
+	var a answer
+	uncertain, err := s.retry(ctx, func(ctx context.Context) (err error) {
+		a, err = s.call(ctx, args)
+		return err
+	})
+	if err != nil {
+		return none, fmt.Errorf("commit %q: %w", c.Key.ID, writeError(ctx, uncertain, err))
+	}
+	receipt, err := s.receipt(c, a)
+	if err != nil {
+		conflict, _ := errors.AsType[*installation.ConflictError](err)
+		proven := conflict != nil && conflict.NotApplied || errors.Is(err, installation.ErrEpoch)
+		if uncertain && !proven { // an earlier try may have been applied and forgotten
+			err = errForgotten
+		}
+		return none, fmt.Errorf("commit %q: %w", c.Key.ID, err)
+	}
+	if n := int64(len(c.Events)); a.serial/trimEvery > (a.serial-n)/trimEvery {
+		s.trim(ctx)
+	}
+	return receipt, nil
+}
+
+// errForgotten is the error of a change whose answer was lost and whose op token the record may
+// have forgotten.
+var errForgotten = &storeError{
+	sentinel: installation.ErrUnknownOutcome,
+	text: "an answer was lost, and the answer to the retry does not tell whether the change " +
+		"was applied; read the record",
+}
+
+// commitArgs returns the arguments of commit_1 for c, after those that name the namespace.
+func (s *Store) commitArgs(c installation.Change) ([]any, error) {
+	if c.Record != nil && c.Record.Revision <= c.If {
+		return nil, fmt.Errorf("%w: revision %d does not follow %d", installation.ErrInvalid,
+			c.Record.Revision, c.If)
+	}
+	args := []any{
+		nil, c.Op[:], c.Now.UnixMicro(), c.Epoch, c.If, []byte(c.Key.Tenant), []byte(c.Key.ID),
+	}
+	args, err := appendRecord(args, c.Record)
+	if err != nil {
+		return nil, err
+	}
+	if o := c.Idempotency; o != nil {
+		data, err := o.MarshalBinary()
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, o.Digest[:], o.Until.UnixMicro(), data)
+	} else {
+		args = append(args, nil, nil, nil)
+	}
+	events := make([][]byte, len(c.Events))
+	for i, e := range c.Events {
+		if events[i], err = e.MarshalBinary(); err != nil {
+			return nil, err
+		}
+	}
+	return append(args, bytesArray(events), int64(forgetBatch)), nil
+}
+
+// appendRecord appends the arguments for a record, which may be nil.
+func appendRecord(args []any, r *installation.Record) ([]any, error) {
+	if r == nil {
+		return append(args, nil, nil, nil, nil, nil, "{}", "{}"), nil
+	}
+	data, err := r.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	return append(args, data, r.Revision, r.Deleted, r.Created.UnixMicro(), micros(r.Deadline),
+		bytesArray(listsOf(r)), bytesArray(bytesOf(r.Claims))), nil
+}
+
+// answer is what commit_1 returns. Its comment says what the fields hold.
+type answer struct {
+	status string
+	number int64
+	data   []byte
+	text   string
+	serial int64
+}
+
+// call calls commit_1 once.
+func (s *Store) call(ctx context.Context, args []any) (a answer, err error) {
+	known := s.known.Load()
+	args = append([]any{known.ID, known.Epoch}, args...)
+	err = s.db.query(ctx, s.text.commit, args, func(r row) error {
+		return r.Scan(&a.status, &a.number, &a.data, &a.text, &a.serial)
+	})
+	return a, err
+}
+
+// receipt interprets an answer to c.
+func (s *Store) receipt(c installation.Change, a answer) (r installation.Receipt, err error) {
+	switch a.status {
+	case "applied":
+		return installation.Receipt{Revision: a.number}, nil
+	case "outcome":
+		o := new(installation.Outcome)
+		if err := o.UnmarshalBinary(a.data); err != nil {
+			return r, err
+		}
+		return installation.Receipt{Outcome: o}, nil
+	case "remembered", "conflict":
+		return interpret(c, a)
+	}
+	return r, s.refusal(c.Key, a)
+}
+
+// interpret returns the result of a change from what the stored record remembers.
+func interpret(c installation.Change, a answer) (r installation.Receipt, err error) {
+	var stored installation.Row
+	if a.number > 0 {
+		stored.Record = &installation.Record{Key: c.Key, Revision: a.number}
+		if stored.Ops, err = decodeOps(a.data); err != nil {
+			return r, err
+		}
+	}
+	if receipt, ok := stored.Replay(c); ok {
+		return receipt, nil
+	}
+	return r, stored.Check(c)
+}
+
+// refusal returns the error of a change or a row that was not written.
+func (s *Store) refusal(key installation.Key, a answer) error {
+	switch a.status {
+	case "exists":
+		return &installation.ExistsError{Key: key, Holder: string(a.data)}
+	case "epoch":
+		s.adopt(a.namespace())
+		return fmt.Errorf("%w: it is %d", installation.ErrEpoch, a.number)
+	case "restored":
+		return s.restored(a.namespace())
+	case "isolation":
+		return unavailable("the isolation level is %q, and a store needs \"read committed\"", a.text)
+	}
+	return unavailable("the function answers %q", a.status)
+}
+
+// namespace returns the namespace that an answer names.
+func (a answer) namespace() installation.Namespace {
+	id, era, _ := strings.Cut(a.text, " ")
+	return installation.Namespace{ID: id, Epoch: a.number, Era: era}
+}

@@ -1,0 +1,2 @@
+// Package pgstore is an [installation.Store] on PostgreSQL 15 and later.
+package pgstore

@@ -1,0 +1,145 @@
+package pgstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/go-installation/installation"
+)
+
+// verdict is what an error says about the execution of its statement.
+type verdict int
+
+const (
+	verdictUnknown  verdict = iota // it may have been executed, or may still be
+	verdictRejected                // it was not executed, and a retry would fail the same way
+	verdictRetry                   // it was not executed; a retry may succeed
+)
+
+// serverErrors are the errors of a server that need a text of their own, by their code or its first
+// two characters. After an error of any code but those that are unknown, the server has undone the
+// statement. See https://www.postgresql.org/docs/current/errcodes-appendix.html.
+var serverErrors = []struct {
+	code    string
+	verdict verdict
+	text    string
+}{
+	{"40003", verdictUnknown, "the server does not know whether it committed"},
+	{"40", verdictRetry, "the server has undone the transaction because of others"},
+	{"55P03", verdictRetry, "another transaction keeps a lock for too long"},
+	{"57014", verdictRetry, "the server has cancelled the statement: maybe its statement_timeout " +
+		"is too short"},
+	// A server can end a connection after it has committed.
+	{"57P0", verdictUnknown, "the server has ended the connection"},
+	{"25006", verdictRetry, "the server or the transaction is read-only"}, // maybe a failover
+	{"53300", verdictRetry, "the server has too many connections"},
+	{"53100", verdictRejected, "the disk of the server is full"},
+	{"53", verdictRejected, "the server lacks a resource"},
+	{"28", verdictRejected, "the server rejects the user or the password"},
+	{"3D000", verdictRejected, "the database does not exist"},
+	{"42501", verdictRejected, "the user lacks a right; see the documentation of this package"},
+	{"3F000", verdictRejected, textSchema},
+	{"42P01", verdictRejected, textSchema},
+	{"42883", verdictRejected, textSchema},
+	{"26000", verdictRejected, textPrepared},
+	{"42P05", verdictRejected, textPrepared},
+	{"08P01", verdictRejected, textPrepared},
+	{"08", verdictUnknown, "the connection failed"},
+	{"54", verdictRejected, "a value is longer than the server can keep"},
+	{"XX001", verdictRejected, "the server finds damaged data"},
+	{"XX002", verdictRejected, "the server finds a damaged index"},
+}
+
+const textSchema = "the schema lacks a table or a function; run pgstore.Migrate"
+
+const textPrepared = "a prepared statement is not there; behind PgBouncer, set Options.ExecMode"
+
+// explain returns the verdict of an error and a text for it. The text does not contain the server's
+// own text, which can quote what was sent.
+func explain(err error) (verdict, string) {
+	v, text := classify(err)
+	if _, ok := errors.AsType[notSent](err); ok && v == verdictUnknown {
+		v = verdictRetry
+	}
+	return v, text
+}
+
+func classify(err error) (verdict, string) {
+	if e, ok := errors.AsType[*storeError](err); ok {
+		return verdictRejected, e.text
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		for _, known := range serverErrors {
+			if strings.HasPrefix(e.Code, known.code) {
+				return known.verdict, known.text + " (SQLSTATE " + e.Code + ")"
+			}
+		}
+		return verdictRejected, "the server answers SQLSTATE " + e.Code
+	}
+	op, _ := errors.AsType[*net.OpError](err)
+	switch {
+	case op != nil:
+		return verdictUnknown, op.Error()
+	case errors.Is(err, errTimeout):
+		return verdictUnknown, errTimeout.Error()
+	case isContextError(err):
+		return verdictUnknown, "the time was up"
+	case errors.Is(err, installation.ErrUnavailable):
+		return verdictRejected, "the stored bytes cannot be read"
+	}
+	return verdictUnknown, "the connection failed"
+}
+
+// isContextError reports whether err says that a context has ended.
+func isContextError(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// storeError is an error of the store: a sentinel with a text. It matches its causes, but does
+// not repeat their text.
+type storeError struct {
+	sentinel error
+	text     string
+	causes   []error
+}
+
+// Error implements error.
+func (e *storeError) Error() string { return e.sentinel.Error() + ": " + e.text }
+
+// Unwrap returns the sentinel and the causes.
+func (e *storeError) Unwrap() []error { return append([]error{e.sentinel}, e.causes...) }
+
+// unavailable returns an [installation.ErrUnavailable] with a text of our own.
+func unavailable(format string, args ...any) error {
+	return &storeError{sentinel: installation.ErrUnavailable, text: fmt.Sprintf(format, args...)}
+}
+
+// wrapError returns the error of a call that ends with err: a storeError with the sentinel. If err
+// is such a storeError already, it stays as it is.
+func wrapError(ctx context.Context, sentinel, err error) error {
+	if e, ok := errors.AsType[*storeError](err); ok && e.sentinel == sentinel {
+		return err
+	}
+	_, text := explain(err)
+	e := &storeError{sentinel: sentinel, text: text, causes: []error{err}}
+	if ended := contextError(ctx); ended != nil && !errors.Is(err, ended) {
+		e.causes = append(e.causes, ended)
+	}
+	return e
+}
+
+// contextError returns the error of a context that has ended, else nil. A deadline that has passed
+// counts, even if the context has not noticed it yet: another timer for the same deadline can fire
+// a moment earlier.
+func contextError(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
+}

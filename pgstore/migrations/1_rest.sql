@@ -1,0 +1,81 @@
+-- number_1 gives a place to each event that has none and that it can see, in the order of their
+-- serial numbers. An event of a transaction that is still open gets a later place: so no event ever
+-- appears before a place that was given out. The lock is a statement of its own, so that the next
+-- statement sees what the last holder of the lock has committed.
+CREATE FUNCTION {{schema}}.number_1() RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	v_last  bigint;
+	v_count bigint;
+BEGIN
+	IF NOT EXISTS (SELECT FROM {{schema}}.events e WHERE e.place IS NULL) THEN
+		RETURN;
+	END IF;
+	PERFORM pg_advisory_xact_lock({{events_lock}});
+	SELECT l.numbered INTO STRICT v_last FROM {{schema}}.log l;
+	UPDATE {{schema}}.events e SET place = v_last + n.rank
+		FROM (SELECT f.serial, row_number() OVER (ORDER BY f.serial) AS rank
+			FROM {{schema}}.events f WHERE f.place IS NULL) AS n
+		WHERE e.serial = n.serial;
+	GET DIAGNOSTICS v_count = ROW_COUNT;
+	UPDATE {{schema}}.log SET numbered = v_last + v_count;
+END
+$$;
+
+-- events_1 returns a page of the log after a place, of one tenant or, with NULL, of all. A row with
+-- the place -1 means that events after p_after were trimmed, or that p_after was never given out.
+CREATE FUNCTION {{schema}}.events_1(p_tenant bytea, p_after bigint, p_limit integer)
+RETURNS TABLE (o_place bigint, o_event bytea)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM {{schema}}.number_1();
+	IF p_tenant IS NULL THEN
+		RETURN QUERY SELECT e.place, e.event FROM {{schema}}.events e
+			WHERE e.place > p_after ORDER BY e.place LIMIT p_limit;
+	ELSE
+		RETURN QUERY SELECT e.place, e.event FROM {{schema}}.events e
+			WHERE e.tenant = p_tenant AND e.place > p_after ORDER BY e.place LIMIT p_limit;
+	END IF;
+	-- Look after reading: a trim may have removed events before they were read.
+	RETURN QUERY SELECT -1::bigint, NULL::bytea FROM {{schema}}.log l
+		WHERE p_after > 0 AND (p_after > l.numbered OR p_after < CASE WHEN p_tenant IS NULL
+			THEN l.trimmed
+			ELSE (SELECT t.place FROM {{schema}}.trims t WHERE t.tenant = p_tenant) END);
+END
+$$;
+
+-- trim_1 numbers the events and deletes all but the last p_keep. It deletes only numbered ones.
+CREATE FUNCTION {{schema}}.trim_1(p_keep bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	v_to bigint;
+BEGIN
+	PERFORM {{schema}}.number_1();
+	PERFORM pg_advisory_xact_lock({{events_lock}});
+	SELECT l.numbered - p_keep INTO v_to FROM {{schema}}.log l
+		WHERE l.numbered - p_keep > l.trimmed;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	WITH gone AS (DELETE FROM {{schema}}.events e WHERE e.place <= v_to
+		RETURNING e.tenant, e.place)
+	INSERT INTO {{schema}}.trims AS t (tenant, place)
+		SELECT g.tenant, max(g.place) FROM gone g GROUP BY g.tenant
+		ON CONFLICT (tenant) DO UPDATE SET place = EXCLUDED.place;
+	UPDATE {{schema}}.log SET trimmed = v_to;
+END
+$$;
+
+-- accept_1 begins a new epoch. It waits for every transaction that has committed or put something
+-- and is still open. While it waits, new ones wait behind it, so it soon gives up and the caller
+-- tries again.
+CREATE FUNCTION {{schema}}.accept_1(
+	p_now bigint, p_seen bigint, p_era text,
+	OUT o_id text, OUT o_epoch bigint, OUT o_era text
+) LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock({{epoch_lock}});
+	UPDATE {{schema}}.meta m SET epoch = greatest(p_now, m.epoch + 1, p_seen + 1), era = p_era
+		RETURNING m.id, m.epoch, m.era INTO STRICT o_id, o_epoch, o_era;
+END
+$$;

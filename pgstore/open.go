@@ -1,0 +1,126 @@
+package pgstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/go-installation/installation"
+)
+
+// open checks that the server, the schema, the rights and the namespace are as they must be.
+func (s *Store) open(ctx context.Context) error {
+	var server int64
+	var standby bool
+	err := s.readOne(ctx, sqlServer, nil, &server, &standby)
+	switch {
+	case err != nil:
+		return err
+	case server < minServer:
+		return errServer(server)
+	case standby:
+		return unavailable("the server is a standby, and a store has to write; connect to the " +
+			"primary")
+	}
+	if err := s.checkVersion(ctx); err != nil {
+		return err
+	}
+	if err := s.checkRights(ctx); err != nil {
+		return err
+	}
+	in, err := s.readNamespace(ctx)
+	if err != nil {
+		return err
+	}
+	want := s.opts.Expect
+	switch {
+	case want.ID != "" && in.ID != want.ID:
+		return unavailable("the namespace is %s and Options.Expect wants %s", in.ID, want.ID)
+	case in.Epoch < want.MinEpoch:
+		return &storeError{
+			sentinel: installation.ErrUnavailable,
+			text: fmt.Sprintf("the epoch is %d and Options.Expect wants %d or more: the data is "+
+				"older than the last accepted restore", in.Epoch, want.MinEpoch),
+			causes: []error{installation.ErrRestored},
+		}
+	}
+	s.known.Store(&in)
+	return nil
+}
+
+const sqlServer = "SELECT current_setting('server_version_num')::bigint, pg_is_in_recovery()"
+
+// checkVersion compares the version of the schema.
+func (s *Store) checkVersion(ctx context.Context) error {
+	var version int64
+	err := s.readOne(ctx, s.text.version, nil, &version)
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch e.Code {
+		case "42P01", "3F000": // undefined table, undefined schema
+			return unavailable("the schema has no tables of a store; run pgstore.Migrate")
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if version != Version {
+		return errVersion(version)
+	}
+	return nil
+}
+
+func errVersion(version int64) error {
+	if version > Version {
+		return unavailable("the schema has version %d and this package works with %d; use a newer "+
+			"release, or the schema of pgstore.Migrate of this one", version, Version)
+	}
+	return unavailable("the schema has version %d and this package needs %d; run pgstore.Migrate",
+		version, Version)
+}
+
+func errServer(server int64) error {
+	return unavailable("the server is PostgreSQL %d, and a store needs %d or later", server/10_000,
+		minServer/10_000)
+}
+
+// rights are what the user of a store needs on each table.
+var rights = []struct{ table, privileges string }{
+	{"meta", "SELECT, UPDATE"},
+	{"records", "SELECT, INSERT, UPDATE, DELETE"},
+	{"lists", "SELECT, INSERT, DELETE"},
+	{"claims", "SELECT, INSERT, DELETE"},
+	{"outcomes", "SELECT, INSERT, UPDATE, DELETE"},
+	{"events", "SELECT, INSERT, UPDATE, DELETE"},
+	{"log", "SELECT, UPDATE"},
+	{"trims", "SELECT, INSERT, UPDATE"},
+}
+
+// checkRights returns an error that names the rights that the user lacks.
+func (s *Store) checkRights(ctx context.Context) error {
+	var tables, privileges []string
+	for _, r := range rights {
+		for p := range strings.SplitSeq(r.privileges, ", ") {
+			tables, privileges = append(tables, r.table), append(privileges, p)
+		}
+	}
+	var missing []string
+	err := s.read(ctx, func(ctx context.Context) error {
+		missing = nil
+		return s.db.query(ctx, s.text.rights,
+			[]any{strings.Join(tables, ","), strings.Join(privileges, ",")}, func(r row) error {
+				var name string
+				if err := r.Scan(&name); err != nil {
+					return err
+				}
+				missing = append(missing, name)
+				return nil
+			})
+	})
+	if err == nil && len(missing) > 0 {
+		err = unavailable("the user lacks rights: %s", strings.Join(missing, ", "))
+	}
+	return err
+}

@@ -1,0 +1,68 @@
+package pgstore
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// querier runs one statement. Arguments are int64, bool, string, []byte and nil, which every driver
+// can send in every mode.
+type querier interface {
+	// query calls each for every row of the result.
+	query(ctx context.Context, sql string, args []any, each func(row) error) error
+}
+
+// row is one row of a result.
+type row interface{ Scan(dest ...any) error }
+
+// poolQuerier runs each statement in a transaction of its own.
+type poolQuerier struct {
+	pool *pgxpool.Pool
+	mode pgx.QueryExecMode // 0 = that of the pool
+}
+
+func (p poolQuerier) query(
+	ctx context.Context, sql string, args []any, each func(row) error,
+) error {
+	conn, err := p.pool.Acquire(ctx)
+	if err != nil {
+		return notSent{err}
+	}
+	defer conn.Release()
+	if p.mode != 0 {
+		args = append([]any{p.mode}, args...)
+	}
+	rows, err := conn.Query(ctx, sql, args...)
+	if err != nil {
+		return sentOrNot(err)
+	}
+	return scanAll(rows, each)
+}
+
+// scanAll reads a result to its end. Only then has the server committed the statement.
+func scanAll(rows pgx.Rows, each func(row) error) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows); err != nil {
+			return err
+		}
+	}
+	return sentOrNot(rows.Err())
+}
+
+// notSent is the error of a statement that was surely not sent.
+type notSent struct{ error }
+
+// Unwrap returns the wrapped error.
+func (e notSent) Unwrap() error { return e.error }
+
+// sentOrNot marks an error of a statement that was not sent.
+func sentOrNot(err error) error {
+	if err != nil && pgconn.SafeToRetry(err) {
+		return notSent{err}
+	}
+	return err
+}

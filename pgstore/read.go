@@ -1,0 +1,62 @@
+package pgstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/go-installation/installation"
+)
+
+// Get implements [installation.Store]. It is one SELECT.
+func (s *Store) Get(ctx context.Context, key installation.Key) (*installation.Record, error) {
+	r := new(installation.Record)
+	err := s.find(ctx, s.text.get, []byte(key.Tenant), []byte(key.ID), r.UnmarshalBinary)
+	if err != nil {
+		return nil, fmt.Errorf("get %q: %w", key.ID, err)
+	}
+	return r, nil
+}
+
+// Outcome implements [installation.Store].
+func (s *Store) Outcome(
+	ctx context.Context, tenant string, d installation.Digest,
+) (*installation.Outcome, error) {
+	o := new(installation.Outcome)
+	err := s.find(ctx, s.text.outcome, []byte(tenant), d[:], o.UnmarshalBinary)
+	if err != nil {
+		return nil, fmt.Errorf("outcome: %w", err)
+	}
+	return o, nil
+}
+
+// find reads one value and decodes it.
+func (s *Store) find(
+	ctx context.Context, sql string, tenant, key []byte, decode func([]byte) error,
+) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var data []byte
+	err := s.readOne(ctx, sql, []any{tenant, key}, &data)
+	if err != nil {
+		return err
+	}
+	return decode(data)
+}
+
+// readOne reads the only row of a statement. It returns an error that matches
+// [installation.ErrNotFound] if the result is empty.
+func (s *Store) readOne(ctx context.Context, sql string, args []any, dest ...any) error {
+	found := false
+	err := s.read(ctx, func(ctx context.Context) error {
+		found = false
+		return s.db.query(ctx, sql, args, func(r row) error {
+			found = true
+			return r.Scan(dest...)
+		})
+	})
+	if err == nil && !found {
+		err = fmt.Errorf("%w: nothing is stored", installation.ErrNotFound)
+	}
+	return err
+}

@@ -1,0 +1,54 @@
+package pgstore
+
+// statements are the SQL texts of a store, with the name of its schema.
+type statements struct {
+	version, rights, namespace, accept string
+	get, outcome                       string
+	commit, putOutcome                 string
+	events, trim                       string
+	scanRecords, scanOutcomes          string
+	health                             string
+	schema                             string
+}
+
+func newStatements(schema string) statements {
+	t := statements{
+		version:   sqlVersion,
+		namespace: "SELECT id, epoch, era FROM {{schema}}.meta",
+		rights: `SELECT p.privilege || ' on ' || p.name FROM unnest(
+			string_to_array($1::text, ','), string_to_array($2::text, ',')) AS p (name, privilege)
+			WHERE NOT has_table_privilege('{{schema}}.' || p.name, p.privilege)`,
+		accept: "SELECT o_id, o_epoch, o_era" +
+			" FROM {{schema}}.accept_1($1::bigint, $2::bigint, $3::text)",
+		get: "SELECT record FROM {{schema}}.records" +
+			" WHERE tenant = $1::bytea AND id = $2::bytea",
+		outcome: "SELECT outcome FROM {{schema}}.outcomes" +
+			" WHERE tenant = $1::bytea AND digest = $2::bytea",
+		commit: `SELECT o_status, o_number, o_data, o_text, coalesce(o_serial, 0)
+			FROM {{schema}}.commit_1($1::text, $2::bigint, $3::bytea, $4::bytea, $5::bigint,
+			$6::bigint, $7::bigint, $8::bytea, $9::bytea, $10::bytea, $11::bigint, $12::boolean,
+			$13::bigint, $14::bigint, $15::text::bytea[], $16::text::bytea[], $17::bytea,
+			$18::bigint, $19::bytea, $20::text::bytea[], $21::bigint::integer)`,
+		putOutcome: `INSERT INTO {{schema}}.outcomes AS o (tenant, digest, until, outcome)
+			VALUES ($1::bytea, $2::bytea, $3::bigint, $4::bytea)
+			ON CONFLICT (tenant, digest) DO UPDATE
+			SET until = EXCLUDED.until, outcome = EXCLUDED.outcome
+			WHERE o.until < EXCLUDED.until RETURNING true`,
+		events: "SELECT o_place, o_event" +
+			" FROM {{schema}}.events_1($1::bytea, $2::bigint, $3::bigint::integer)",
+		trim: "SELECT {{schema}}.trim_1($1::bigint)",
+		scanRecords: `SELECT record, ops, tenant, id FROM {{schema}}.records
+			WHERE (tenant, id) > ($1::bytea, $2::bytea) ORDER BY tenant, id LIMIT $3::bigint`,
+		scanOutcomes: `SELECT outcome, tenant, digest FROM {{schema}}.outcomes
+			WHERE (tenant, digest) > ($1::bytea, $2::bytea)
+			ORDER BY tenant, digest LIMIT $3::bigint`,
+		schema: schema,
+	}
+	for _, s := range []*string{
+		&t.version, &t.namespace, &t.rights, &t.accept, &t.get, &t.outcome, &t.commit,
+		&t.putOutcome, &t.events, &t.trim, &t.scanRecords, &t.scanOutcomes,
+	} {
+		*s = fill(schema, *s)
+	}
+	return t
+}
