@@ -3,6 +3,8 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -51,6 +53,47 @@ var contextCases = []testCase{
 				stored = get(t, s, at("stored"))
 			}
 		}},
+	{"context/while-committing", "If the store cannot know whether c was applied, it returns an " +
+		"error that matches [ErrUnknownOutcome].", endCommits},
+}
+
+// ending is the tenant of the case that ends the contexts of commits.
+const ending = "ending"
+
+// endCommits ends the context of each commit while it runs or waits for another one. Unless the
+// error says that the outcome is unknown, the record is there if and only if there is no error.
+func endCommits(t tester, s installation.Store) {
+	key := func(i, n int) installation.Key {
+		return installation.Key{Tenant: ending, ID: fmt.Sprint(i, " ", n)}
+	}
+	var results [racers][10]error
+	race(t, func(i int) error {
+		for n := range results[i] {
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				for range n * n {
+					runtime.Gosched() // so that the context ends at different moments
+				}
+				cancel()
+			}()
+			_, results[i][n] = s.Commit(ctx, create(key(i, n)))
+			cancel()
+		}
+		return nil
+	})
+	for i := range results {
+		for n, err := range results[i] {
+			switch {
+			case err == nil:
+				get(t, s, key(i, n))
+			case !errors.Is(err, context.Canceled):
+				t.Errorf("commit %v: got error %v, want none or %v", key(i, n), err,
+					context.Canceled)
+			case !errors.Is(err, installation.ErrUnknownOutcome):
+				absent(t, s, key(i, n))
+			}
+		}
+	}
 }
 
 // expected reports whether a call of this case could fail without its context: it has been made

@@ -23,6 +23,8 @@ var wholeCases = []testCase{
 				return err == nil, except(err, installation.ErrExists)
 			})
 		}},
+	{"race/claims-move", "Another record of the tenant holds one of c.Record.Claims: an " +
+		"[*ExistsError] with the ID of the holder.", moveClaims},
 	{"race/outcomes", "nothing is written; the receipt holds that outcome",
 		func(t tester, s installation.Store) {
 			rounds(t, func(round string, i int) (bool, error) {
@@ -52,6 +54,42 @@ func rounds(t tester, run func(round string, racer int) (won bool, err error)) {
 			return err
 		})
 		oneOf(t, wins)
+	}
+}
+
+// moved is the tenant of the case in which records take and release the same claims.
+const moved = "moved"
+
+// moveClaims lets each racer change the claims of a record of its own, many times. The sets overlap
+// in all ways, so a store that locks one claim after another can wait in a circle. It must not
+// blame the caller for that.
+func moveClaims(t tester, s installation.Store) {
+	race(t, func(i int) error {
+		c := create(installation.Key{Tenant: moved, ID: fmt.Sprint(i)})
+		for n := range 15 {
+			_, err := s.Commit(t.Context(), c)
+			if err == nil {
+				c = update(c.Record)
+			} else if !errors.Is(err, installation.ErrExists) {
+				return err
+			}
+			c.Op, c.Record.Claims = newOp(), nil
+			for claim := range 6 { // 2 to 4 of them
+				if (claim+i+n)%3 == 0 || (claim*i+n)%5 == 0 {
+					c.Record.Claims = append(c.Record.Claims, fmt.Sprint(claim))
+				}
+			}
+		}
+		return nil
+	})
+	holders := make(map[string]string)
+	for _, r := range list(t, s, installation.Query{Tenant: moved, Term: all}) {
+		for _, claim := range r.Claims {
+			if other, ok := holders[claim]; ok {
+				t.Errorf("claim %v: got the holders %v and %v, want one", claim, other, r.Key.ID)
+			}
+			holders[claim] = r.Key.ID
+		}
 	}
 }
 
