@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -60,37 +59,51 @@ var contextCases = []testCase{
 // ending is the tenant of the case that ends the contexts of commits.
 const ending = "ending"
 
-// endCommits ends the context of each commit while it runs or waits for another one. Unless the
-// error says that the outcome is unknown, the record is there if and only if there is no error.
+// endCommits runs racers in pairs. Each commit of the first ends the context of the commit that the
+// second makes meanwhile, so contexts end at any moment of a commit. Unless the error says that the
+// outcome is unknown, the record is there if and only if there is no error.
 func endCommits(t tester, s installation.Store) {
-	key := func(i, n int) installation.Key {
-		return installation.Key{Tenant: ending, ID: fmt.Sprint(i, " ", n)}
+	var pairs [racers / 2]struct {
+		cancel atomic.Pointer[context.CancelFunc] // of the second racer
+		done   atomic.Bool
+		errs   [20]error
 	}
-	var results [racers][10]error
+	key := func(pair, n int) installation.Key {
+		return installation.Key{Tenant: ending, ID: fmt.Sprint(pair, " ", n)}
+	}
 	race(t, func(i int) error {
-		for n := range results[i] {
-			ctx, cancel := context.WithCancel(t.Context())
-			go func() {
-				for range n * n {
-					runtime.Gosched() // so that the context ends at different moments
+		p := &pairs[i/2]
+		if i%2 == 0 {
+			c := create(at(fmt.Sprint(i)))
+			for !p.done.Load() {
+				if _, err := s.Commit(t.Context(), c); err != nil {
+					return err
 				}
-				cancel()
-			}()
-			_, results[i][n] = s.Commit(ctx, create(key(i, n)))
+				c = update(c.Record)
+				if cancel := p.cancel.Load(); cancel != nil {
+					(*cancel)()
+				}
+			}
+			return nil
+		}
+		defer p.done.Store(true)
+		for n := range p.errs {
+			ctx, cancel := context.WithCancel(t.Context())
+			p.cancel.Store(&cancel)
+			_, p.errs[n] = s.Commit(ctx, create(key(i/2, n)))
 			cancel()
 		}
 		return nil
 	})
-	for i := range results {
-		for n, err := range results[i] {
-			switch {
+	for pair := range pairs {
+		for n, err := range pairs[pair].errs {
+			switch key := key(pair, n); {
 			case err == nil:
-				get(t, s, key(i, n))
+				get(t, s, key)
 			case !errors.Is(err, context.Canceled):
-				t.Errorf("commit %v: got error %v, want none or %v", key(i, n), err,
-					context.Canceled)
+				t.Errorf("commit %v: got error %v, want none or %v", key, err, context.Canceled)
 			case !errors.Is(err, installation.ErrUnknownOutcome):
-				absent(t, s, key(i, n))
+				absent(t, s, key)
 			}
 		}
 	}

@@ -237,24 +237,24 @@ var wholeFlaws = []flaw{
 			d.onCommit = func(
 				ctx context.Context, c installation.Change,
 			) (installation.Receipt, error) {
-				if c.Key.Tenant == moved && c.If > 0 && once.CompareAndSwap(false, true) {
+				if c.Key.Tenant == swapped && c.If > 0 && once.CompareAndSwap(false, true) {
 					return installation.Receipt{}, installation.ErrUnavailable
 				}
 				return commit(ctx, c)
 			}
 		},
-		fails: []string{"race/claims-move"},
+		fails: []string{"race/claims-swapped"},
 	},
 	{
 		name: "checks the claims of updates outside the transaction",
 		inflict: func(d *decorator) {
 			d.pretend(func(c *installation.Change, _ *installation.Record) {
-				if c.Key.Tenant == moved && c.If > 0 {
+				if c.Key.Tenant == swapped && c.If > 0 {
 					unclaim(c)
 				}
 			})
 		},
-		fails: []string{"race/claims-move"},
+		fails: []string{"race/claims-swapped"},
 	},
 	{
 		name: "swaps the events of two commits",

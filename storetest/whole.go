@@ -23,8 +23,8 @@ var wholeCases = []testCase{
 				return err == nil, except(err, installation.ErrExists)
 			})
 		}},
-	{"race/claims-move", "Another record of the tenant holds one of c.Record.Claims: an " +
-		"[*ExistsError] with the ID of the holder.", moveClaims},
+	{"race/claims-swapped", "Another record of the tenant holds one of c.Record.Claims: an " +
+		"[*ExistsError] with the ID of the holder.", swapClaims},
 	{"race/outcomes", "nothing is written; the receipt holds that outcome",
 		func(t tester, s installation.Store) {
 			rounds(t, func(round string, i int) (bool, error) {
@@ -57,39 +57,36 @@ func rounds(t tester, run func(round string, racer int) (won bool, err error)) {
 	}
 }
 
-// moved is the tenant of the case in which records take and release the same claims.
-const moved = "moved"
+// swapped is the tenant of the case in which records try to swap their claims.
+const swapped = "swapped"
 
-// moveClaims lets each racer change the claims of a record of its own, many times. The sets overlap
-// in all ways, so a store that locks one claim after another can wait in a circle. It must not
-// blame the caller for that.
-func moveClaims(t tester, s installation.Store) {
+// swapClaims lets two racers at a time swap the claims of their records. Each wants what the other
+// still holds, so nobody gets it. A store that locks the claims that it releases and then those
+// that it takes makes the racers wait for each other. It must not blame the caller for that.
+func swapClaims(t tester, s installation.Store) {
+	var records [racers]*installation.Record
+	for i := range records {
+		c := create(installation.Key{Tenant: swapped, ID: fmt.Sprint(i)})
+		c.Record.Claims = []string{fmt.Sprint(i)}
+		records[i] = commit(t, s, c)
+	}
 	race(t, func(i int) error {
-		c := create(installation.Key{Tenant: moved, ID: fmt.Sprint(i)})
-		for n := range 15 {
+		for range 20 {
+			c := update(records[i])
+			c.Record.Claims = records[i^1].Claims
 			_, err := s.Commit(t.Context(), c)
 			if err == nil {
-				c = update(c.Record)
-			} else if !errors.Is(err, installation.ErrExists) {
-				return err
+				return fmt.Errorf("commit %q: got no error for a claim that %q holds", c.Key.ID,
+					records[i^1].Key.ID)
 			}
-			c.Op, c.Record.Claims = newOp(), nil
-			for claim := range 6 { // 2 to 4 of them
-				if (claim+i+n)%3 == 0 || (claim*i+n)%5 == 0 {
-					c.Record.Claims = append(c.Record.Claims, fmt.Sprint(claim))
-				}
+			if !errors.Is(err, installation.ErrExists) {
+				return err
 			}
 		}
 		return nil
 	})
-	holders := make(map[string]string)
-	for _, r := range list(t, s, installation.Query{Tenant: moved, Term: all}) {
-		for _, claim := range r.Claims {
-			if other, ok := holders[claim]; ok {
-				t.Errorf("claim %v: got the holders %v and %v, want one", claim, other, r.Key.ID)
-			}
-			holders[claim] = r.Key.ID
-		}
+	for _, want := range records {
+		sameRecord(t, "get", get(t, s, want.Key), want)
 	}
 }
 
