@@ -1,7 +1,6 @@
 package boltstore
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -53,6 +52,7 @@ type Store struct {
 	life   sync.RWMutex
 	file   *file // nil if the store cannot use the file
 	reason error // why file is nil
+	closed bool  // by the caller
 }
 
 var (
@@ -81,7 +81,7 @@ func Open(path string, o *Options) (*Store, error) {
 	if s.opts.MaxEvents == 0 {
 		s.opts.MaxEvents = DefaultMaxEvents
 	}
-	if err := s.open(); err != nil {
+	if err := s.openOrCreate(); err != nil {
 		return nil, fmt.Errorf("boltstore: open %w", err)
 	}
 	return s, nil
@@ -102,55 +102,12 @@ func (o *Options) check() error {
 func (s *Store) Close() error {
 	s.life.Lock()
 	defer s.life.Unlock()
-	if s.file == nil {
+	open := s.file
+	s.file, s.closed, s.reason = nil, true, errClosed(s.path)
+	if open == nil {
 		return nil
 	}
-	err := s.file.close()
-	s.file, s.reason = nil, fmt.Errorf("%w: %s: the store is closed",
-		installation.ErrUnavailable, s.path)
-	return err
-}
-
-// view runs f in a read transaction. Nothing that f gets from the transaction is valid after f.
-func (s *Store) view(ctx context.Context, f func(*tx) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.life.RLock()
-	defer s.life.RUnlock()
-	if s.file == nil {
-		return s.reason
-	}
-	return s.file.view(f)
-}
-
-// errUnchanged makes update end without a commit and without an error.
-var errUnchanged = errors.New("nothing to write")
-
-// update runs f in a write transaction, and commits it if f returns nil. Only one runs at a time.
-func (s *Store) update(ctx context.Context, f func(*tx) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	select {
-	case s.writing <- struct{}{}:
-		defer func() { <-s.writing }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if err := ctx.Err(); err != nil { // the wait may have been long
-		return err
-	}
-	s.life.RLock()
-	defer s.life.RUnlock()
-	if s.file == nil {
-		return s.reason
-	}
-	err := s.file.update(f)
-	if errors.Is(err, errUnchanged) {
-		return nil
-	}
-	return err
+	return open.close()
 }
 
 // bucket is the name of a bucket of bbolt.

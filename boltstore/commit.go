@@ -18,6 +18,9 @@ const pruneBatch = 16
 func (s *Store) Commit(
 	ctx context.Context, c installation.Change,
 ) (receipt installation.Receipt, err error) {
+	if len(c.Key.Tenant) > installation.MaxTenant {
+		return receipt, fmt.Errorf("commit %q: %w", c.Key.ID, errTooLong)
+	}
 	err = s.update(ctx, func(t *tx) error {
 		receipt, err = t.commit(c, s.opts.MaxEvents)
 		return err

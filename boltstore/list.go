@@ -11,7 +11,7 @@ import (
 // ctxEvery is the number of keys between two checks of the context.
 const ctxEvery = 1024
 
-// List implements [installation.Store].
+// List implements [installation.Store]. A record that is damaged is in the page with its Key only.
 func (s *Store) List(ctx context.Context, q installation.Query) (installation.Page, error) {
 	var page installation.Page
 	if err := ctx.Err(); err != nil {
@@ -55,16 +55,27 @@ func (t *tx) page(
 			page.Next = sp.Cursor(last)
 			return page, nil
 		}
-		row, err := t.row(bucketRecords, sp.Row(k))
+		r, err := t.listed(sp.Row(k))
 		if err != nil {
 			return page, err
 		}
-		if row.Record == nil {
-			return page, damaged(t.file.path, "a record of a list is missing")
-		}
-		page.Records = append(page.Records, row.Record)
-		last = k
+		page.Records, last = append(page.Records, r), k
 	}
+}
+
+// listed returns the record at a key of a list. If the record cannot be read, it has only its Key,
+// so that one damaged record does not stop a list.
+func (t *tx) listed(key storekey.Key) (r *installation.Record, err error) {
+	defer func() {
+		if p := recover(); p != nil || err != nil { // bbolt panics on a damaged page
+			r, err = &installation.Record{Key: storekey.KeyOf(key)}, nil
+		}
+	}()
+	row, err := t.row(bucketRecords, key)
+	if err == nil && row.Record == nil {
+		err = errNoNeighbour
+	}
+	return row.Record, err
 }
 
 // Count implements [installation.Counter]. It walks over the keys of the list.

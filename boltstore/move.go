@@ -76,6 +76,9 @@ func (s *Store) Put(
 	if err := row.Validate(); err != nil {
 		return false, fmt.Errorf("put: %w", err)
 	}
+	if len(tenantOf(row)) > installation.MaxTenant {
+		return false, fmt.Errorf("put: %w", errTooLong)
+	}
 	err = s.update(ctx, func(t *tx) error {
 		expired, err := t.expired(now)
 		if err == nil {
@@ -106,4 +109,11 @@ func (t *tx) putNewer(row installation.Row, expired []installation.Row) (bool, e
 		return false, err
 	}
 	return true, cmp.Or(t.forget(expired), t.putRecord(old, row))
+}
+
+func tenantOf(row installation.Row) string {
+	if row.Record != nil {
+		return row.Record.Key.Tenant
+	}
+	return row.Tenant
 }

@@ -28,22 +28,6 @@ func (m meta) namespace() installation.Namespace {
 	return installation.Namespace{ID: m.ID, Epoch: m.Epoch, Era: m.Era}
 }
 
-// meta returns the meta of the file.
-func (t *tx) meta() (m meta, err error) {
-	value, err := t.get(bucketMeta, keyMeta)
-	if err != nil {
-		return m, err
-	}
-	if err := json.Unmarshal(value, &m); err != nil {
-		return m, damaged(t.file.path, "its meta cannot be read: %v", err)
-	}
-	if m.Layout != layout {
-		return m, unavailable(t.file.path, fmt.Errorf("its layout is %d, and this release reads "+
-			"layout %d: use the release that wrote it", m.Layout, layout))
-	}
-	return m, nil
-}
-
 func (t *tx) putMeta(m meta) error {
 	value, err := json.Marshal(m)
 	if err != nil {
@@ -70,12 +54,12 @@ func (s *Store) AcceptRestore(
 			return err
 		}
 		m.Epoch, m.Era = max(m.Epoch+1, now.UnixMicro()), rand.Text()
+		next := m.namespace()
+		t.OnCommit(func() { s.namespace.Store(&next) })
 		return t.putMeta(m)
 	})
 	if err != nil {
 		return installation.Namespace{}, fmt.Errorf("accept restore: %w", err)
 	}
-	next := m.namespace()
-	s.namespace.Store(&next)
-	return next, nil
+	return m.namespace(), nil
 }

@@ -24,8 +24,9 @@ const (
 
 	flagBranch   = 0x01
 	flagLeaf     = 0x02
-	flagMeta     = 0x04
 	flagFreelist = 0x10
+
+	manyFree = 0xFFFF // the number of free pages comes first in the list
 
 	leafOfBucket = 0x01 // flags of an element whose value is a bucket
 
@@ -35,13 +36,14 @@ const (
 
 var order = binary.NativeEndian
 
+var errMagic = errors.New("it is no bbolt file")
+
 // boltMeta is a meta page of bbolt. A file has two. The one with the higher tx is the newest.
 type boltMeta struct {
-	pageSize           int
-	root, freelist     uint64 // pages
-	end                uint64 // number of pages in use
-	tx                 uint64
-	magic, version, at uint32
+	pageSize       int
+	root, freelist uint64 // pages
+	end            uint64 // number of pages in use
+	tx             uint64
 }
 
 // parseMeta reads a meta page, which starts at b.
@@ -53,15 +55,14 @@ func parseMeta(b []byte) (m boltMeta, err error) {
 	sum := fnv.New64a()
 	_, _ = sum.Write(b[:metaSize-8]) // never fails
 	m = boltMeta{
-		magic: order.Uint32(b), version: order.Uint32(b[4:]), pageSize: int(order.Uint32(b[8:])),
-		root: order.Uint64(b[16:]), freelist: order.Uint64(b[32:]), end: order.Uint64(b[40:]),
-		tx: order.Uint64(b[48:]),
+		pageSize: int(order.Uint32(b[8:])), root: order.Uint64(b[16:]),
+		freelist: order.Uint64(b[32:]), end: order.Uint64(b[40:]), tx: order.Uint64(b[48:]),
 	}
 	switch {
-	case m.magic != metaMagic:
-		return m, errors.New("it is no bbolt file")
-	case m.version != metaVersion:
-		return m, fmt.Errorf("it has version %d of bbolt's format", m.version)
+	case order.Uint32(b) != metaMagic:
+		return m, errMagic
+	case order.Uint32(b[4:]) != metaVersion:
+		return m, fmt.Errorf("it has version %d of bbolt's format", order.Uint32(b[4:]))
 	case order.Uint64(b[metaSize-8:]) != sum.Sum64():
 		return m, errors.New("its checksum is wrong")
 	case m.pageSize < 1024 || m.pageSize > 1<<24 || m.pageSize&(m.pageSize-1) != 0:
@@ -77,7 +78,13 @@ type pages struct {
 	r    io.ReaderAt
 	size int    // of a page
 	end  uint64 // number of pages
+	// seen are the first pages that were checked. They are those near the roots, which every walk
+	// needs.
+	seen map[uint64]page
 }
+
+// maxSeen caps pages.seen.
+const maxSeen = 32
 
 // page is a checked branch or leaf page.
 type page struct {
@@ -119,6 +126,9 @@ func (p *pages) fill(raw []byte, id uint64) error {
 
 // node returns a checked branch or leaf page.
 func (p *pages) node(id uint64) (page, error) {
+	if n, ok := p.seen[id]; ok {
+		return n, nil
+	}
 	raw, err := p.read(id)
 	if err != nil {
 		return page{}, err
@@ -126,6 +136,9 @@ func (p *pages) node(id uint64) (page, error) {
 	n, err := parseNode(raw, id)
 	if err != nil {
 		return page{}, fmt.Errorf("page %d: %w", id, err)
+	}
+	if len(p.seen) < maxSeen && n.over == 0 {
+		p.seen[id] = n
 	}
 	return n, nil
 }
@@ -155,6 +168,9 @@ func parseNode(raw []byte, id uint64) (page, error) {
 		if pos != next || key == 0 || value > len(raw) || key > len(raw) ||
 			pos+key+value > len(raw) {
 			return page{}, fmt.Errorf("element %d is misplaced", i)
+		}
+		if n.leaf && order.Uint32(n.element(i)) > leafOfBucket {
+			return page{}, fmt.Errorf("element %d is of an unknown kind", i)
 		}
 		if i > 0 && bytes.Compare(before, n.key(i)) >= 0 {
 			return page{}, fmt.Errorf("element %d is out of order", i)
@@ -192,6 +208,32 @@ func (n page) isBucket(i int) bool { return order.Uint32(n.element(i)) == leafOf
 
 // child returns the page below an element of a branch.
 func (n page) child(i int) uint64 { return order.Uint64(n.element(i)[8:]) }
+
+// freelist returns the free pages that the page with a number lists.
+func (p *pages) freelist(id uint64) ([]uint64, error) {
+	raw, err := p.read(id)
+	if err != nil {
+		return nil, err
+	}
+	if kind := order.Uint16(raw[8:]); kind != flagFreelist {
+		return nil, fmt.Errorf("page %d: it is of the unexpected kind %#x", id, kind)
+	}
+	list, count := raw[pageHeader:], uint64(order.Uint16(raw[10:]))
+	if count == manyFree {
+		count, list = order.Uint64(list), list[8:]
+	}
+	if count > uint64(len(list)/8) {
+		return nil, fmt.Errorf("page %d: it has too many elements", id)
+	}
+	free := make([]uint64, count)
+	for i := range free {
+		free[i] = order.Uint64(list[8*i:])
+		if free[i] < 2 || free[i] >= p.end || i > 0 && free[i] <= free[i-1] {
+			return nil, fmt.Errorf("page %d: element %d is out of order", id, i)
+		}
+	}
+	return free, nil
+}
 
 // search returns the first element whose key is not below key, and whether its key is the same.
 func (n page) search(key []byte) (int, bool) {

@@ -9,6 +9,8 @@ import (
 // maxDepth is more than the depth of any tree: each branch page has two children or more.
 const maxDepth = 64
 
+var errNoBucket = errors.New("it is missing")
+
 // tree is the sorted keys of a bucket.
 type tree struct {
 	pages  *pages
@@ -36,10 +38,10 @@ func (t tree) bucket(name bucket) (tree, error) {
 	}
 	n, i := p.leaf()
 	if i >= n.count || string(n.key(i)) != string(name) {
-		return tree{}, fmt.Errorf("the bucket %q is missing", name)
+		return tree{}, errNoBucket
 	}
 	if !n.isBucket(i) || len(n.value(i)) < bucketSize {
-		return tree{}, fmt.Errorf("%q is no bucket", name)
+		return tree{}, errors.New("it is no bucket")
 	}
 	header := n.value(i)
 	return tree{pages: t.pages, root: order.Uint64(header), inline: header[bucketSize:]}, nil
@@ -52,9 +54,9 @@ type position struct {
 }
 
 type step struct {
-	page      page
-	index     int
-	low, high []byte // the keys of the page are from low to below high; nil is no bound
+	page  page
+	index int
+	high  []byte // all keys of the page are below it; nil is no bound
 }
 
 // seek returns the position of the first key that is not below key. If there is none, the position
@@ -94,20 +96,23 @@ func (p position) down() (step, error) {
 	if len(p.path) == maxDepth || s.index >= s.page.count {
 		return step{}, fmt.Errorf("page %d: a branch has no such child", s.page.id)
 	}
-	n, err := p.tree.pages.node(s.page.child(s.index))
-	if err != nil {
-		return step{}, err
-	}
 	low, high := s.page.key(s.index), s.high
 	if s.index+1 < s.page.count {
 		high = s.page.key(s.index + 1)
 	}
-	if n.count == 0 || bytes.Compare(n.key(0), low) < 0 ||
-		high != nil && bytes.Compare(n.key(n.count-1), high) >= 0 {
-		return step{}, fmt.Errorf("page %d: its keys are not those that page %d names",
-			n.id, s.page.id)
+	n, err := p.tree.pages.child(s.page.child(s.index), low, high)
+	return step{page: n, high: high}, err
+}
+
+// child returns a checked page below a branch. Its keys have to be from low to below high; a nil
+// high is no bound.
+func (p *pages) child(id uint64, low, high []byte) (page, error) {
+	n, err := p.node(id)
+	if err == nil && (n.count == 0 || bytes.Compare(n.key(0), low) < 0 ||
+		high != nil && bytes.Compare(n.key(n.count-1), high) >= 0) {
+		err = fmt.Errorf("page %d: its keys are not those that the page above names", id)
 	}
-	return step{page: n, low: low, high: high}, nil
+	return n, err
 }
 
 // next moves to the next key, or to the first key of the next page. It reports whether there is
@@ -141,14 +146,4 @@ func (p *position) move(by int) (bool, error) {
 		p.path = append(p.path, s)
 	}
 	return true, nil
-}
-
-// at returns the key and the stored value at the position, or false if it is after the last key of
-// a page.
-func (p position) at() (key, sealed []byte, ok bool) {
-	n, i := p.leaf()
-	if i >= n.count || n.isBucket(i) {
-		return nil, nil, false
-	}
-	return n.key(i), n.value(i), true
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storekey"
 )
 
 // filled returns a store of n typical records: 2 KiB of body, eight terms, a claim.
@@ -38,7 +39,7 @@ func BenchmarkGet(b *testing.B) {
 	b.Run("First", func(b *testing.B) {
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {
-			key := recordKey(keys[i*7919%len(keys)])
+			key := storekey.Record(keys[i*7919%len(keys)])
 			row, err := s.db.Txn(false).First(tableRecords, indexID, key)
 			if err != nil || row == nil {
 				b.Fatal(row, err)

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/go-memdb"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storekey"
 )
 
 // pruneBatch caps the tombstones and the outcomes that one commit forgets. A commit adds at
@@ -28,7 +29,7 @@ func (s *Store) Commit(ctx context.Context, c installation.Change) (installation
 		return none, err
 	}
 
-	old := first[recordRow](txn, tableRecords, indexID, recordKey(c.Key))
+	old := first[recordRow](txn, tableRecords, indexID, storekey.Record(c.Key))
 	row := old.row()
 	if receipt, ok := row.Replay(c); ok {
 		return receipt, nil
@@ -89,7 +90,7 @@ func unexpired(txn *memdb.Txn, wanted *outcomeRow, now time.Time) *outcomeRow {
 	if wanted == nil {
 		return nil
 	}
-	used := first[outcomeRow](txn, tableOutcomes, indexID, outcomeKey(wanted.tenant, wanted.Digest))
+	used := first[outcomeRow](txn, tableOutcomes, indexID, wanted.idKey())
 	if used == nil || !now.Before(used.Until) {
 		return nil
 	}
@@ -112,7 +113,7 @@ func checkClaims(txn *memdb.Txn, row *recordRow) error {
 
 func forgetTombstones(txn *memdb.Txn, now time.Time) {
 	n := 0
-	for _, row := range until(key{scopeForget}, now).rows(txn) {
+	for _, row := range rowsOf(txn, storekey.Forgettable(now)) {
 		if n++; n > pruneBatch {
 			return
 		}

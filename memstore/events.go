@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/go-memdb"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storekey"
 )
 
 // Events implements [installation.EventReader]. Across tenants, events are in the order of
@@ -28,9 +29,9 @@ func (s *Store) Events(
 	if err != nil {
 		return page, err
 	}
-	index, from := indexTenant, tenantEventKey(q.Tenant, after+1)
+	index, from := indexTenant, storekey.TenantEvent(q.Tenant, after+1)
 	if q.AllTenants {
-		index, from = indexID, eventKey(after+1)
+		index, from = indexID, storekey.Event(after+1)
 	}
 	page.Next = q.After
 	it := must(txn.LowerBound(tableEvents, index, from))
@@ -61,8 +62,11 @@ func position(txn *memdb.Txn, q installation.EventQuery) (uint64, error) {
 		if oldest, ok := must(txn.First(tableEvents, indexID)).(*eventRow); ok {
 			gone = oldest.seq - 1
 		}
-	} else if trim := first[trimRow](txn, tableTrims, indexID, trimKey(q.Tenant)); trim != nil {
-		gone = trim.seq
+	} else {
+		trim := first[trimRow](txn, tableTrims, indexID, storekey.Tenant(q.Tenant))
+		if trim != nil {
+			gone = trim.seq
+		}
 	}
 	if after < gone || after > newest(txn) {
 		return 0, fmt.Errorf("events: %w", installation.ErrTrimmed)

@@ -29,6 +29,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/health"
+	"github.com/go-installation/installation/internal/storekey"
 )
 
 // DefaultMaxEvents is the default of Options.MaxEvents.
@@ -76,7 +77,7 @@ func (s *Store) Get(ctx context.Context, key installation.Key) (*installation.Re
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	row := first[recordRow](s.db.Txn(false), tableRecords, indexID, recordKey(key))
+	row := first[recordRow](s.db.Txn(false), tableRecords, indexID, storekey.Record(key))
 	if row == nil {
 		return nil, fmt.Errorf("get %q: %w", key.ID, installation.ErrNotFound)
 	}
@@ -90,7 +91,7 @@ func (s *Store) Outcome(
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	row := first[outcomeRow](s.db.Txn(false), tableOutcomes, indexID, outcomeKey(tenant, d))
+	row := first[outcomeRow](s.db.Txn(false), tableOutcomes, indexID, storekey.Outcome(tenant, d))
 	if row == nil {
 		return nil, fmt.Errorf("outcome: %w", installation.ErrNotFound)
 	}

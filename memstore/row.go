@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storekey"
 )
 
 // go-memdb shares rows with every snapshot. A row never changes after it was inserted, and
@@ -16,38 +17,31 @@ import (
 type recordRow struct {
 	installation.Record
 	ops    []installation.Op // the last changes, oldest first
-	id     key
+	id     storekey.Key
 	claims [][]byte // keys in the claims index
 	lists  [][]byte // keys in the lists index
 }
 
 // newRecordRow returns the row for a record or tombstone. It has no ops; withOps sets them.
 func newRecordRow(from *installation.Record) *recordRow {
-	r := &recordRow{id: recordKey(from.Key)}
+	r := &recordRow{id: storekey.Record(from.Key)}
 	r.Key = from.Key
 	r.Revision = from.Revision
 	r.Generation = from.Generation
 	r.Deadline = utcMicros(from.Deadline)
 	if from.Deleted {
 		r.Deleted = true
-		if !r.Deadline.IsZero() {
-			r.lists = [][]byte{timeKey(scopeForget, r.Deadline, r.Key)}
-		}
-		return r
+	} else {
+		r.Created = utcMicros(from.Created)
+		r.Index = slices.Clone(from.Index)
+		r.Claims = slices.Clone(from.Claims)
+		r.Body = from.Body
 	}
-	r.Created = utcMicros(from.Created)
-	r.Index = slices.Clone(from.Index)
-	r.Claims = slices.Clone(from.Claims)
-	r.Body = from.Body
-	for _, term := range r.Index {
-		r.lists = append(r.lists, termKey(r.Key, term, r.Created))
-	}
-	if !r.Deadline.IsZero() {
-		r.lists = append(r.lists, dueKey(r.Deadline, r.Key),
-			timeKey(scopeAnyDue, r.Deadline, r.Key))
+	for _, k := range storekey.Lists(&r.Record) {
+		r.lists = append(r.lists, k)
 	}
 	for _, claim := range r.Claims {
-		r.claims = append(r.claims, claimKey(r.Key.Tenant, claim))
+		r.claims = append(r.claims, storekey.Claim(r.Key.Tenant, claim))
 	}
 	return r
 }
@@ -68,7 +62,7 @@ func (r *recordRow) withOps(ops []installation.Op) *recordRow {
 }
 
 // listed returns the key of r in the list with prefix, or nil if r is not in that list.
-func (r *recordRow) listed(prefix key) key {
+func (r *recordRow) listed(prefix storekey.Key) storekey.Key {
 	for _, k := range r.lists {
 		if bytes.HasPrefix(k, prefix) {
 			return k
@@ -96,9 +90,9 @@ func newOutcomeRow(tenant string, o installation.Outcome) *outcomeRow {
 	return &outcomeRow{Outcome: o, tenant: tenant}
 }
 
-func (r *outcomeRow) idKey() key { return outcomeKey(r.tenant, r.Digest) }
+func (r *outcomeRow) idKey() storekey.Key { return storekey.Outcome(r.tenant, r.Digest) }
 
-func (r *outcomeRow) untilKey() key { return untilKey(r.Until, r.tenant, r.Digest) }
+func (r *outcomeRow) untilKey() storekey.Key { return storekey.Until(r.Until, r.tenant, r.Digest) }
 
 func (r *outcomeRow) copyOut() *installation.Outcome {
 	o := r.Outcome
@@ -118,9 +112,9 @@ func newEventRow(e installation.Event) *eventRow {
 	return &eventRow{Event: e}
 }
 
-func (r *eventRow) idKey() key { return eventKey(r.seq) }
+func (r *eventRow) idKey() storekey.Key { return storekey.Event(r.seq) }
 
-func (r *eventRow) tenantKey() key { return tenantEventKey(r.Key.Tenant, r.seq) }
+func (r *eventRow) tenantKey() storekey.Key { return storekey.TenantEvent(r.Key.Tenant, r.seq) }
 
 func (r *eventRow) copyOut() installation.Event {
 	e := r.Event
@@ -135,7 +129,7 @@ type trimRow struct {
 	seq    uint64 // of the newest trimmed event of the tenant
 }
 
-func (r *trimRow) idKey() key { return trimKey(r.tenant) }
+func (r *trimRow) idKey() storekey.Key { return storekey.Tenant(r.tenant) }
 
 // utcMicros returns t in UTC, cut to microseconds, as the store contract requires.
 func utcMicros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

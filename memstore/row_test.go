@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/go-memdb"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storekey"
 )
 
 // TestIndexKeys validates every key of rows with all fields set. Each key is clipped, because
@@ -76,7 +77,7 @@ func TestRowsDoNotChange(t *testing.T) {
 	for revision := int64(1); revision <= installation.RememberedOps; revision++ {
 		commit(t, s, change(key, revision))
 	}
-	old := first[recordRow](s.db.Txn(false), tableRecords, indexID, recordKey(key))
+	old := first[recordRow](s.db.Txn(false), tableRecords, indexID, storekey.Record(key))
 	before := fmt.Sprintf("%+v", *old)
 	touch := change(key, installation.RememberedOps+1)
 	touch.Record = nil
@@ -87,7 +88,7 @@ func TestRowsDoNotChange(t *testing.T) {
 		t.Errorf("the row is %s, was %s", after, before)
 	}
 	if n := len(first[recordRow](s.db.Txn(false), tableRecords, indexID,
-		recordKey(key)).ops); n != installation.RememberedOps {
+		storekey.Record(key)).ops); n != installation.RememberedOps {
 		t.Errorf("%d op tokens are remembered, want %d", n, installation.RememberedOps)
 	}
 }

@@ -1,6 +1,10 @@
 package memstore
 
-import "github.com/hashicorp/go-memdb"
+import (
+	"github.com/hashicorp/go-memdb"
+
+	"github.com/go-installation/installation/internal/storekey"
+)
 
 // Tables and their indexes. Each key belongs to one row, so every index sets Unique: go-memdb
 // then uses the keys as they are. go-memdb does not check uniqueness; Commit checks claims.
@@ -20,7 +24,7 @@ const (
 func schema() *memdb.DBSchema {
 	return &memdb.DBSchema{Tables: map[string]*memdb.TableSchema{
 		tableRecords: table(tableRecords, map[string]memdb.Indexer{
-			indexID:     single[recordRow](func(r *recordRow) key { return r.id }),
+			indexID:     single[recordRow](func(r *recordRow) storekey.Key { return r.id }),
 			indexClaims: multi[recordRow](func(r *recordRow) [][]byte { return r.claims }),
 			indexLists:  multi[recordRow](func(r *recordRow) [][]byte { return r.lists }),
 		}),
@@ -49,7 +53,7 @@ func table(name string, indexers map[string]memdb.Indexer) *memdb.TableSchema {
 }
 
 // single indexes a row of type T under one key.
-type single[T any] func(row *T) key
+type single[T any] func(row *T) storekey.Key
 
 // FromObject implements [memdb.SingleIndexer].
 func (f single[T]) FromObject(row any) (bool, []byte, error) {
@@ -57,7 +61,7 @@ func (f single[T]) FromObject(row any) (bool, []byte, error) {
 }
 
 // FromArgs implements [memdb.Indexer]. The only argument is a complete key.
-func (f single[T]) FromArgs(args ...any) ([]byte, error) { return args[0].(key), nil }
+func (f single[T]) FromArgs(args ...any) ([]byte, error) { return args[0].(storekey.Key), nil }
 
 // multi indexes a row of type T under any number of keys.
 type multi[T any] func(row *T) [][]byte
@@ -69,10 +73,10 @@ func (f multi[T]) FromObject(row any) (bool, [][]byte, error) {
 }
 
 // FromArgs implements [memdb.Indexer]. The only argument is a complete key.
-func (f multi[T]) FromArgs(args ...any) ([]byte, error) { return args[0].(key), nil }
+func (f multi[T]) FromArgs(args ...any) ([]byte, error) { return args[0].(storekey.Key), nil }
 
 // first returns the row of type T under k, or nil.
-func first[T any](txn *memdb.Txn, table, index string, k key) *T {
+func first[T any](txn *memdb.Txn, table, index string, k storekey.Key) *T {
 	row, _ := must(txn.First(table, index, k)).(*T)
 	return row
 }

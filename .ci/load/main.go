@@ -71,7 +71,7 @@ func run(ctx context.Context, duration time.Duration) error {
 		return err
 	}
 	url := "unix://" + socket
-	app := exec.CommandContext(ctx, binary, "-addr", "127.0.0.1:0", "-dev", "-redis", url)
+	app := exec.CommandContext(ctx, binary, "-addr", "127.0.0.1:0", "-dev", "-store", url)
 	app.Stderr = os.Stderr
 	out, err := app.StdoutPipe()
 	if err != nil {

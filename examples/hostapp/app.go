@@ -10,13 +10,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/health"
-	"github.com/go-installation/installation/memstore"
-	"github.com/go-installation/installation/redisstore"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -46,12 +42,19 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // newApp opens the store, makes the service and mounts the configured platforms. base is the
 // address of the server.
 func newApp(ctx context.Context, set settings, base string, log *slog.Logger) (*app, error) {
-	cfg, err := loadConfig(set, base)
+	secrets, err := loadDevSecrets(set)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := loadKeys(set)
+	cfg, err := loadConfig(set, base, secrets)
 	if err != nil {
+		return nil, err
+	}
+	keys, err := loadKeys(set, secrets)
+	if err != nil {
+		return nil, err
+	}
+	if err := secrets.save(log); err != nil {
 		return nil, err
 	}
 	store, closeStore, err := openStore(ctx, set, log)
@@ -139,33 +142,6 @@ func serviceOptions(sites []*site) *installation.Options {
 // nobody is the policy for tenants that belong to no mounted platform. It allows nothing.
 func nobody(installation.Actor, installation.Action, *installation.Installation) bool {
 	return false
-}
-
-// openStore opens the store that the flags select. It also returns a function that closes the
-// store.
-func openStore(
-	ctx context.Context, set settings, log *slog.Logger,
-) (installation.Store, func(), error) {
-	if set.redis == "" {
-		return memstore.New(), func() {}, nil
-	}
-	options, err := redis.ParseURL(set.redis)
-	if err != nil {
-		// The error of the client quotes the URL with its password.
-		return nil, nil, errors.New("-redis is no URL of a Redis server")
-	}
-	options.ContextTimeoutEnabled = true
-	client := redis.NewClient(options)
-	store, err := redisstore.Open(ctx, client, &redisstore.Options{
-		Namespace: namespace(set), Logger: log, Expect: redisstore.Expect{ID: set.redisID},
-	})
-	if err != nil {
-		return nil, nil, errors.Join(err, client.Close())
-	}
-	if in, err := store.Namespace(ctx); err == nil {
-		log.Info("opened Redis", "id", in.ID, "epoch", in.Epoch)
-	}
-	return store, func() { _ = client.Close() }, nil
 }
 
 // sweep calls Service.Sweep once a minute until ctx ends.

@@ -9,11 +9,8 @@ import (
 	"net/http"
 	"os"
 
-	"github.com/google/uuid"
-
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
-	"github.com/go-installation/installation/redisstore"
 )
 
 // config is the content of the -config file, or what -dev generates instead. Platforms that are nil
@@ -36,9 +33,9 @@ type site struct {
 }
 
 // loadConfig reads the configuration file, or generates one for -dev.
-func loadConfig(set settings, base string) (*config, error) {
+func loadConfig(set settings, base string, secrets *devSecrets) (*config, error) {
 	if set.dev {
-		return newDevConfig(base)
+		return newDevConfig(base, secrets)
 	}
 	text, err := os.ReadFile(set.config)
 	if err != nil {
@@ -106,24 +103,14 @@ func checkTenants(sites []*site) error {
 	return nil
 }
 
-// loadKeys returns the keys that protect secrets. Without -keys it generates a key, which is lost
-// when the program ends.
-func loadKeys(set settings) (crypto.KeyWrapper, error) {
+// loadKeys returns the keys that protect secrets: those of -keys, or the one that -dev generates.
+func loadKeys(set settings, secrets *devSecrets) (crypto.KeyWrapper, error) {
 	if set.keys != "" {
 		return crypto.KeyringFromFile(set.keys)
 	}
-	key, err := crypto.GenerateKey("dev")
+	key, err := secrets.key()
 	if err != nil {
 		return nil, err
 	}
 	return crypto.NewKeyring(key)
-}
-
-// namespace returns the namespace in Redis. Each run with generated keys gets a namespace of its
-// own, because no other run can read its records.
-func namespace(set settings) string {
-	if set.keys != "" {
-		return redisstore.DefaultNamespace
-	}
-	return "dev-" + uuid.NewString()
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/fips140"
-	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
 	"fmt"
@@ -48,8 +47,8 @@ const (
 // newDevConfig generates a configuration for a server at base. The server is also the issuer of
 // Vercel's tokens. The handler gets the public key directly, since a server cannot always reach
 // itself. The key set is served for other programs.
-func newDevConfig(base string) (*config, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+func newDevConfig(base string, secrets *devSecrets) (*config, error) {
+	key, err := secrets.signer()
 	if err != nil {
 		return nil, err
 	}
@@ -68,10 +67,10 @@ func newDevConfig(base string) (*config, error) {
 		},
 	}}
 	if !fips140.Enforced() { // FIPS 140 mode forbids SHA-1, which a webhook needs
-		cfg.Vercel.WebhookSecret = madeUp()
+		cfg.Vercel.WebhookSecret = secrets.secret("vercel webhook")
 	}
-	cfg.SoftwareOne, dev.softwareOne = devSoftwareOne()
-	apiKey := madeUp()
+	cfg.SoftwareOne, dev.softwareOne = devSoftwareOne(secrets)
+	apiKey := secrets.secret("ampersand API key")
 	cfg.Ampersand = &ampersandConfig{host: memory.Demo(apiKey, nil)}
 	dev.ampersand = &ampersandMount{
 		APIKey: apiKey.RevealString(), ProjectID: memory.DemoProject,
@@ -81,22 +80,25 @@ func newDevConfig(base string) (*config, error) {
 }
 
 // devSoftwareOne generates a vendor with a public extension, two clients and operations.
-func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
+func devSoftwareOne(secrets *devSecrets) (*softwareOneConfig, *softwareOneMount) {
 	const extension = "EXT-4410-7725"
 	c := &softwareOneConfig{
-		TokenKey: madeUp(),
+		TokenKey: secrets.secret("softwareone token key"),
 		Extensions: []softwareOneExtension{{Extension: softwareone.Extension{
 			ID: extension, Name: "Stock Sync", Icon: "/static/" + extension + "/icon.png",
 			Revision: 1, Status: softwareone.ExtensionPublic,
 			Owner: "ACC-2205-6611", Modules: []softwareone.Module{{ID: "MOD-0478"}},
 		}}},
 		Data: static.Data{
-			TokenSecrets:     map[string]crypto.Secret{},
-			ExtensionSecrets: map[string]crypto.Secret{extension: madeUp()},
+			TokenSecrets: map[string]crypto.Secret{},
+			ExtensionSecrets: map[string]crypto.Secret{
+				extension: secrets.secret("softwareone " + extension),
+			},
 		},
 	}
 	account := func(id, name string, kind softwareone.AccountType) string {
-		token, secret := fmt.Sprintf("TKN-1000-%04d", len(c.Tokens)+1), madeUp()
+		token := fmt.Sprintf("TKN-1000-%04d", len(c.Tokens)+1)
+		secret := secrets.secret("softwareone " + token)
 		c.Accounts = append(c.Accounts,
 			softwareone.Account{ID: id, Name: name, Type: kind, Status: "Enabled", Revision: 1})
 		c.Tokens = append(c.Tokens,
@@ -113,10 +115,6 @@ func devSoftwareOne() (*softwareOneConfig, *softwareOneMount) {
 		ExtensionToken:  c.ExtensionSecrets[extension].RevealString(),
 	}
 }
-
-// madeUp returns a random secret. It is twice as long as a rand.Text, which is too short for some
-// of the secrets.
-func madeUp() crypto.Secret { return crypto.NewSecret(rand.Text() + rand.Text()) }
 
 // publicKey returns the public key with this ID that verifies tokens, or nil.
 func (d *devMode) publicKey(_ context.Context, id string) (*rsa.PublicKey, error) {

@@ -2,16 +2,21 @@
 // platform has a path of its own. All platforms share one service and one store.
 //
 //	go run ./examples/hostapp -dev
-//	go run ./examples/hostapp -dev -redis redis://127.0.0.1:6379
+//	go run ./examples/hostapp -dev -store redis://127.0.0.1:6379
 //	hostapp -addr :8443 -keys installation.keys -config hostapp.json \
-//		-redis redis://redis.internal.example:6379 -redis-id 9f86d081884c7d659a2feaa0c55ad015
+//		-store redis://redis.internal.example:6379 -store-id 9f86d081884c7d659a2feaa0c55ad015
 //
-// With -dev it generates keys, customers and tokens, and by default stores in memory. Without -dev
-// the program needs -keys, a keyring in the format of crypto.KeyringFromFile, and -config, a JSON
-// file with the fields of config.
+// By default it keeps installations in the file hostapp.db, so that a restart loses none. What the
+// host itself has, such as Ampersand's connections, is in memory and begins anew.
 //
-// Start once without -redis-id. The log then has the ID of the new data. With -redis-id the program
-// never begins anew on an empty or wrong server.
+// With -dev it generates keys and tokens. It keeps them beside the file with the installations, in
+// hostapp.db.dev, and logs that when it creates this file. It never creates new keys for
+// installations that exist. In memory and in Redis, -dev generates new ones at each start. Without
+// -dev the program needs -keys, a keyring in the format of crypto.KeyringFromFile, and -config, a
+// JSON file with the fields of config.
+//
+// Start once without -store-id. The log then has the ID of the new data. With -store-id the program
+// never begins anew with a missing file or on an empty or wrong server.
 //
 // The first line on standard output is JSON. It has the address and the mounted platforms, and with
 // -dev the credentials to try them. The log goes to standard error. "/" is a page for people, and
@@ -48,7 +53,7 @@ func main() {
 
 // settings are the flags of the command line.
 type settings struct {
-	addr, redis, redisID, keys, config string
+	addr, store, storeID, keys, config string
 	dev                                bool
 }
 
@@ -59,11 +64,11 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	flags.StringVar(&set.addr, "addr", "127.0.0.1:8080",
 		"`host:port` to listen on; port 0 takes a free one")
-	flags.StringVar(&set.redis, "redis", "",
-		"keep installations in the Redis server at this `URL`; without it they end with "+
-			"the program")
-	flags.StringVar(&set.redisID, "redis-id", "",
-		"`ID` that the data in the Redis server must have; the first start logs it")
+	flags.StringVar(&set.store, "store", "bolt:hostapp.db",
+		"keep installations in this `store`: bolt:FILE, a URL such as redis://127.0.0.1:6379, "+
+			"or memory, where they end with the program")
+	flags.StringVar(&set.storeID, "store-id", "",
+		"`ID` that the data in the store must have; the first start logs it")
 	flags.StringVar(&set.keys, "keys", "",
 		"`file` with the keys that protect secrets, the primary first")
 	flags.StringVar(&set.config, "config", "",
@@ -74,7 +79,7 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	switch {
-	case flags.NArg() > 0, set.dev && set.config != "", set.redisID != "" && set.redis == "":
+	case flags.NArg() > 0, set.dev && set.config != "", set.storeID != "" && set.store == "memory":
 		flags.Usage()
 		return 2
 	case !set.dev && (set.keys == "" || set.config == ""):

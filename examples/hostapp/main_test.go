@@ -51,8 +51,9 @@ func start(t *testing.T, args ...string) *running {
 	out, in := io.Pipe()
 	status := make(chan int, 1)
 	r := &running{stop: cancel, log: &lockedBuffer{}, status: status}
+	args = append([]string{"-addr", "127.0.0.1:0", "-store", "memory"}, args...)
 	go func() {
-		s := program(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), in, r.log)
+		s := program(ctx, args, in, r.log)
 		_ = in.Close()
 		status <- s
 	}()
@@ -101,9 +102,11 @@ func ask(t *testing.T, method, url, body string, header ...string) (int, string)
 // installed, only the Redis part of a test is skipped.
 var stores = map[string]func(*testing.T) []string{
 	"memory": func(*testing.T) []string { return nil },
+	"file": func(t *testing.T) []string {
+		return []string{"-store", "bolt:" + filepath.Join(t.TempDir(), "hostapp.db")}
+	},
 	"redis": func(t *testing.T) []string {
-		return []string{"-redis",
-			"redis://" + redistest.Start(t).Addr}
+		return []string{"-store", "redis://" + redistest.Start(t).Addr}
 	},
 }
 
@@ -117,7 +120,7 @@ type devStep struct {
 }
 
 // With -dev each platform accepts the credentials of the first line. This is so
-// on either store, and nothing is installed at the start.
+// on each store, and nothing is installed at the start.
 func TestDevCredentialsWorkOnEveryPlatform(t *testing.T) {
 	for name, args := range stores {
 		t.Run(name, func(t *testing.T) {
@@ -241,12 +244,13 @@ func TestIncompleteConfigurationIsRejected(t *testing.T) {
 		"a schema that is none": {[]string{"-keys", keys, "-config", write("schema.json",
 			`{"softwareone":{"accounts":[{"id":"A","type":"Vendor"}],"extensions":[{"id":"E",`+
 				`"owner":"A","status":"Public","schema":{"type":7}}]}}`)}, 1, "keyword"},
-		"no redis":      {[]string{"-dev", "-redis", "hunter2://"}, 1, "no URL"},
+		"no redis":      {[]string{"-dev", "-store", "hunter2://"}, 1, "is not memory"},
 		"taken address": {[]string{"-dev", "-addr", "256.0.0.1:1"}, 1, "256.0.0.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, log bytes.Buffer
-			status := program(t.Context(), c.args, &out, &log)
+			args := append([]string{"-store", "memory"}, c.args...)
+			status := program(t.Context(), args, &out, &log)
 			if status != c.status || !strings.Contains(log.String(), c.says) || out.Len() > 0 {
 				t.Errorf("%d, %q, %q", status, out.String(), log.String())
 			}
@@ -356,7 +360,7 @@ func TestPageHasACommandPerPlatform(t *testing.T) {
 // what is wrong.
 func TestOutageIsLogged(t *testing.T) {
 	server := redistest.Start(t)
-	r := start(t, "-dev", "-redis", "redis://"+server.Addr)
+	r := start(t, "-dev", "-store", "redis://"+server.Addr)
 	server.Kill()
 	res, err := http.Get("http://" + r.mounted.Addr + "/healthz")
 	if err != nil {

@@ -69,21 +69,21 @@ func TestMissingBodyTimesOut(t *testing.T) {
 	}
 }
 
-// TestRedisID starts on data with an ID that the program logs. With another ID it does not start.
-func TestRedisID(t *testing.T) {
+// TestStoreID starts on data with an ID that the program logs. With another ID it does not start.
+func TestStoreID(t *testing.T) {
 	keys := filepath.Join(t.TempDir(), "keys")
 	if err := os.WriteFile(keys, []byte(newKeys(t)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"-dev", "-keys", keys, "-redis", "redis://" + redistest.Start(t).Addr}
+	args := []string{"-dev", "-keys", keys, "-store", "redis://" + redistest.Start(t).Addr}
 	first := start(t, args...)
 	id := regexp.MustCompile(` id=(\w+)`).FindStringSubmatch(first.log.String())
 	if id == nil {
 		t.Fatalf("no ID in the log:\n%s", first.log)
 	}
-	start(t, append(args, "-redis-id", id[1])...)
+	start(t, append(args, "-store-id", id[1])...)
 	var out, log bytes.Buffer
-	args = append(args, "-addr", "127.0.0.1:0", "-redis-id", "another")
+	args = append(args, "-addr", "127.0.0.1:0", "-store-id", "another")
 	status := program(t.Context(), args, &out, &log)
 	if status != 1 || !strings.Contains(log.String(), "another was expected") {
 		t.Errorf("status %d, log %q", status, &log)
@@ -99,7 +99,7 @@ func (restored) Get(context.Context, installation.Key) (*installation.Record, er
 
 // TestHealthNamesRestore checks that a probe and the log tell a restore from an outage.
 func TestHealthNamesRestore(t *testing.T) {
-	keys, err := loadKeys(settings{})
+	keys, err := loadKeys(settings{}, new(devSecrets))
 	if err != nil {
 		t.Fatal(err)
 	}

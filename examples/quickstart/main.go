@@ -4,7 +4,7 @@
 //
 //	go run ./examples/quickstart
 //
-// With -redis it runs the same steps on a Redis server.
+// With -store it runs the same steps on a new file or on a Redis server.
 //
 // Each step checks the claims that it prints about its result. If a claim is false, the program
 // says so and exits with status 1.
@@ -19,22 +19,26 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/boltstore"
 	"github.com/go-installation/installation/memstore"
 	"github.com/go-installation/installation/redisstore"
 )
 
 func main() {
-	redisURL := flag.String("redis", "", "store installations in the Redis server at this `URL`, "+
-		"such as redis://127.0.0.1:6379, in a new namespace")
+	where := flag.String("store", "memory", "keep installations in this `store`: memory, "+
+		"bolt:FILE for a new file, or a URL such as redis://127.0.0.1:6379 for a new namespace "+
+		"in Redis")
 	flag.Parse()
 	ctx := context.Background()
-	store, err := newStore(ctx, *redisURL)
+	store, err := newStore(ctx, *where)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		os.Exit(1)
@@ -42,15 +46,23 @@ func main() {
 	os.Exit(program(ctx, store, os.Stdout, os.Stderr))
 }
 
-// newStore returns a store in memory, or in Redis if there is a URL. No other code depends on the
-// choice. The story begins with nothing installed, so each run on Redis uses a new namespace.
-func newStore(ctx context.Context, redisURL string) (installation.Store, error) {
-	if redisURL == "" {
+// newStore returns the store that the flag names. No other code depends on the choice. The story
+// begins with nothing installed, so each run uses a new file, or a new namespace in Redis.
+func newStore(ctx context.Context, where string) (installation.Store, error) {
+	if where == "memory" {
 		return memstore.New(), nil
 	}
-	options, err := redis.ParseURL(redisURL)
+	if file, ok := strings.CutPrefix(where, "bolt:"); ok {
+		if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("-store %s: the file exists, and the story begins with nothing "+
+				"installed: name a new file", where)
+		}
+		return boltstore.Open(file, nil)
+	}
+	options, err := redis.ParseURL(where)
 	if err != nil {
-		return nil, errors.New("-redis is no URL of a Redis server")
+		// The error of the client quotes the URL with its password.
+		return nil, errors.New("-store is not memory, bolt:FILE or the URL of a Redis server")
 	}
 	options.ContextTimeoutEnabled = true
 	return redisstore.Open(ctx, redis.NewClient(options), &redisstore.Options{

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -46,20 +47,45 @@ func TestTranscriptMatchesGoldenFile(t *testing.T) {
 	}
 }
 
-// The transcript is the same on a real Redis server.
-func TestTranscriptIsTheSameOnRedis(t *testing.T) {
-	server := redistest.Start(t)
-	store, err := newStore(t.Context(), "redis://"+server.Addr)
-	if err != nil {
+// The transcript is the same on every store.
+func TestTranscriptIsTheSame(t *testing.T) {
+	_, want, _ := run(t, memstore.New())
+	for name, where := range map[string]func(t *testing.T) string{
+		"file": func(t *testing.T) string {
+			return "bolt:" + filepath.Join(t.TempDir(), "new.db")
+		},
+		"redis": func(t *testing.T) string { return "redis://" + redistest.Start(t).Addr },
+	} {
+		t.Run(name, func(t *testing.T) {
+			store, err := newStore(t.Context(), where(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			status, got, stderr := run(t, store)
+			if status != 0 || stderr != "" {
+				t.Fatalf("status %d, standard error %q", status, stderr)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("the transcript (-memory +%s):\n%s", name, diff)
+			}
+		})
+	}
+}
+
+// A file that exists is not used, and a URL is not shown: it can have a password.
+func TestStoreIsRejected(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "old.db")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, want, _ := run(t, memstore.New())
-	status, got, stderr := run(t, store)
-	if status != 0 || stderr != "" {
-		t.Fatalf("status %d, standard error %q", status, stderr)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the transcript on Redis (-memory +redis):\n%s", diff)
+	for where, why := range map[string]string{
+		"bolt:" + file: "the file exists", "hunter2://": "is not memory", "": "is not memory",
+	} {
+		_, err := newStore(t.Context(), where)
+		if err == nil || !strings.Contains(err.Error(), why) ||
+			strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: got error %v, want one with %q", where, err, why)
+		}
 	}
 }
 

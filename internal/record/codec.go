@@ -213,15 +213,19 @@ func (c *Coder) span() (start, end int) {
 	return start, c.pos
 }
 
-// string reads a length and a string. It rejects invalid UTF-8 unless anyBytes is set. All strings
-// share one copy of the input, which starts at the first string.
+// textBlock is how many bytes of the input strings share a copy of, unless one is longer. The copy
+// should not contain a long body that comes after the strings.
+const textBlock = 512
+
+// string reads a length and a string. It rejects invalid UTF-8 unless anyBytes is set. Strings that
+// are close together share one copy of the input.
 func (c *Coder) string(anyBytes bool) string {
 	start, end := c.span()
 	if start == end {
 		return ""
 	}
-	if c.text == "" {
-		c.base, c.text = start, string(c.in[start:])
+	if end > c.base+len(c.text) {
+		c.base, c.text = start, string(c.in[start:max(end, min(start+textBlock, len(c.in)))])
 	}
 	s := c.text[start-c.base : end-c.base]
 	if !anyBytes && !utf8.ValidString(s) {

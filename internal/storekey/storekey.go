@@ -4,6 +4,7 @@
 package storekey
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 	"time"
@@ -63,6 +64,12 @@ func (k Key) clip() Key { return slices.Clip(k) }
 // Record is the key of the record at k.
 func Record(k installation.Key) Key {
 	return newKey(len(k.Tenant) + len(k.ID)).recordKey(k).clip()
+}
+
+// KeyOf returns the key of the record with a key of Record.
+func KeyOf(k Key) installation.Key {
+	tenant, id, _ := bytes.Cut(k, []byte{0})
+	return installation.Key{Tenant: string(tenant), ID: string(bytes.TrimSuffix(id, []byte{0}))}
 }
 
 // Lists returns the position of a record or tombstone in each list that it is in: the lists of its

@@ -67,19 +67,14 @@ func (d *drill) restore(
 	d.acceptance++
 	p := d.running[d.acceptance%2]
 
-	// Work that will be lost.
-	lost := p.install(t, "kept", fmt.Sprint("lost ", d.acceptance), installation.Guard{})
-	keyed := installation.Guard{IdempotencyKey: fmt.Sprint("lost ", d.acceptance)}
-	p.install(t, fmt.Sprint("new ", d.acceptance), "", keyed)
-	lostCode := p.invite(t, "invited later", "")
-	lostCursor := p.cursor(t)
-	d.lowest = max(d.lowest, lost.Revision)
+	lost := p.lose(t, d.acceptance)
+	d.lowest = max(d.lowest, lost.revision)
 	for _, p := range d.running {
 		p.cursor(t) // sees all of it
 	}
 	d.server.Restore(t, backup)
 
-	d.stopped(t, lost.Revision)
+	d.stopped(t, lost.revision)
 
 	epoch := d.accept(t)
 	fresh, err := d.start(t, epoch)
@@ -87,31 +82,9 @@ func (d *drill) restore(
 		t.Fatal(err)
 	}
 	for _, p := range append(d.running, fresh) {
-		got, err := p.Service.Get(t.Context(), "kept")
-		if err != nil || got.Name != "before" {
-			t.Errorf("get: %+v, error %v, want what the backup has", got, err)
-		}
-		_, err = p.upsert(t.Context(), "kept", "x", installation.Guard{Revision: lost.Revision})
-		fixture.WantErr(t, "a guard of the lost time", err, installation.ErrConflict)
-		err = p.accept(t, "invited later", "ACC-1", lostCode)
-		fixture.WantErr(t, "a code of the lost time", err, installation.ErrInvitation)
-		_, err = p.Events(t.Context(), lostCursor, 1)
-		fixture.WantErr(t, "a cursor of the lost time", err, installation.ErrTrimmed)
-		_, err = p.Events(t.Context(), cursor, 1)
-		fixture.WantErr(t, "a cursor of the backup", err, installation.ErrTrimmed)
-		if ids := p.void(t); len(ids) != 1 || ids[0] != "invited" {
-			t.Errorf("void invitations %v", ids)
-		}
+		lost.check(t, p, cursor)
 	}
-	// An idempotency key of the lost time is unknown; one of the backup gets its first answer.
-	again := p.install(t, fmt.Sprint("new ", d.acceptance), "", keyed)
-	if again.Replayed || !again.Created {
-		t.Errorf("%+v, want a request that runs again", again)
-	}
-	first := p.install(t, "kept", "before", installation.Guard{IdempotencyKey: "before"})
-	if !first.Replayed || first.Revision != before.Revision {
-		t.Errorf("%+v, want the answer of revision %d", first, before.Revision)
-	}
+	lost.repeat(t, p, before)
 	// A guard of the backup works, once.
 	guarded := installation.Guard{Revision: before.Revision}
 	next := p.install(t, "kept", fmt.Sprint("after ", d.acceptance), guarded)

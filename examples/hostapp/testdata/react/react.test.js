@@ -13,7 +13,7 @@ let server, mounted, integration, amp, react, root, cleanup;
 const failures = []; // answers of the server that no step expects
 
 before(async () => {
-  server = spawn(process.env.HOSTAPP, ["-addr", "127.0.0.1:0", "-dev"], { stdio: ["ignore", "pipe", "inherit"] });
+  server = spawn(process.env.HOSTAPP, ["-addr", "127.0.0.1:0", "-dev", "-store", "memory"], { stdio: ["ignore", "pipe", "inherit"] });
   const [line] = await once(createInterface(server.stdout), "line");
   mounted = JSON.parse(line).ampersand;
   const integrations = await fetch(`${mounted.base}/projects/${mounted.projectId}/integrations`, { headers: { "X-Api-Key": mounted.apiKey } });

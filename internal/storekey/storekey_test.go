@@ -1,4 +1,4 @@
-package memstore
+package storekey
 
 import (
 	"bytes"
@@ -9,6 +9,9 @@ import (
 
 	"github.com/go-installation/installation"
 )
+
+// now is the time of all keys in these tests.
+var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // tuple is the content of a term key.
 type tuple struct {
@@ -25,8 +28,8 @@ func (a tuple) compare(b tuple) int {
 	return cmp.Or(tenant, term, created, id)
 }
 
-func (a tuple) key() key {
-	return termKey(installation.Key{Tenant: a.tenant, ID: a.id}, a.term,
+func (a tuple) key() Key {
+	return ofTerm(installation.Key{Tenant: a.tenant, ID: a.id}, a.term,
 		time.UnixMicro(a.created))
 }
 
@@ -65,21 +68,17 @@ func FuzzTermKey(f *testing.F) {
 		if a != b && (bytes.HasPrefix(ka, kb) || bytes.HasPrefix(kb, ka)) {
 			t.Errorf("of %+v and %+v one key begins with the other", a, b)
 		}
-		prefix := key{scopeTerm}.string(tenantA).string(termA)
+		prefix := Key{scopeTerm}.string(tenantA).string(termA)
 		if installation.GlobalTerm(termA) {
-			prefix = key{scopeGlobal}.string(termA)
+			prefix = Key{scopeGlobal}.string(termA)
 		}
 		sp := all(prefix)
-		if !inside(sp, ka) || inside(sp, kb) != (termA == termB &&
+		if !sp.Contains(ka) || sp.Contains(kb) != (termA == termB &&
 			(installation.GlobalTerm(termA) || tenantA == tenantB)) {
 			t.Errorf("the list of %+v: its own key is inside %t, that of %+v %t", a,
-				inside(sp, ka), b, inside(sp, kb))
+				sp.Contains(ka), b, sp.Contains(kb))
 		}
 	})
-}
-
-func inside(sp span, k key) bool {
-	return bytes.Compare(k, sp.lo) > 0 && bytes.Compare(k, sp.hi) < 0
 }
 
 // FuzzIdentityKeys proves the same for keys that name one row.
@@ -93,11 +92,11 @@ func FuzzIdentityKeys(f *testing.F) {
 			t.Skip("the contract has no NUL")
 		}
 		want := cmp.Or(cmp.Compare(tenantA, tenantB), cmp.Compare(idA, idB))
-		for name, of := range map[string]func(installation.Key) key{
-			"record": recordKey,
-			"claim":  func(k installation.Key) key { return claimKey(k.Tenant, k.ID) },
-			"due":    func(k installation.Key) key { return dueKey(now, k) },
-			"anyDue": func(k installation.Key) key { return timeKey(scopeAnyDue, now, k) },
+		for name, of := range map[string]func(installation.Key) Key{
+			"record": Record,
+			"claim":  func(k installation.Key) Key { return Claim(k.Tenant, k.ID) },
+			"due":    func(k installation.Key) Key { return due(now, k) },
+			"anyDue": func(k installation.Key) Key { return at(scopeAnyDue, now, k) },
 		} {
 			a := of(installation.Key{Tenant: tenantA, ID: idA})
 			b := of(installation.Key{Tenant: tenantB, ID: idB})
@@ -116,9 +115,53 @@ func TestTimeOrder(t *testing.T) {
 		now, now.AddDate(7000, 0, 0),
 	}
 	for i := range times[1:] {
-		earlier, later := key(nil).time(times[i]), key(nil).time(times[i+1])
+		earlier, later := Key(nil).time(times[i]), Key(nil).time(times[i+1])
 		if bytes.Compare(earlier, later) >= 0 {
 			t.Errorf("%v does not come before %v", times[i], times[i+1])
 		}
 	}
+}
+
+// TestLists finds a record through each of its positions, in the span of the list alone.
+func TestLists(t *testing.T) {
+	r := &installation.Record{Key: installation.Key{Tenant: "t", ID: "i"}, Created: now,
+		Deadline: now, Index: []string{"@all", "all"}}
+	tombstone := &installation.Record{Key: r.Key, Deleted: true, Deadline: now}
+	spans := []Span{
+		spanOf(t, installation.Query{AllTenants: true, Term: "@all"}),
+		spanOf(t, installation.Query{Tenant: "t", Term: "all"}),
+		spanOf(t, installation.Query{Tenant: "t", DueBefore: now}),
+		spanOf(t, installation.Query{AllTenants: true, DueBefore: now}),
+		Forgettable(now),
+	}
+	for i, k := range append(Lists(r), Lists(tombstone)...) {
+		for j, sp := range spans {
+			if got := sp.Contains(k); got != (i == j) {
+				t.Errorf("position %d in span %d: got %t", i, j, got)
+			}
+		}
+		if got := spans[i].Row(k); !bytes.Equal(got, Record(r.Key)) || KeyOf(got) != r.Key {
+			t.Errorf("position %d: got the row %q, want %q", i, got, Record(r.Key))
+		}
+	}
+	if Forgettable(now.Add(-time.Microsecond)).Contains(Lists(tombstone)[0]) {
+		t.Error("a tombstone is forgettable before its deadline")
+	}
+	if got := Lists(&installation.Record{Key: r.Key, Deleted: true}); len(got) > 0 {
+		t.Errorf("a tombstone without a deadline is in the lists %q", got)
+	}
+	d := installation.Digest{1}
+	if k := Until(now, "t", d); !Expired(now).Contains(k) ||
+		!bytes.Equal(Expired(now).Row(k), Outcome("t", d)) {
+		t.Errorf("the position %q does not lead to the outcome", k)
+	}
+}
+
+func spanOf(t *testing.T, q installation.Query) Span {
+	t.Helper()
+	sp, err := SpanOf(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sp
 }

@@ -1,0 +1,114 @@
+package boltstore
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storekey"
+)
+
+// value checks an element of a leaf: its checksum, and the keys that belong to it.
+func (v *verification) value(b bucket, n page, i int) {
+	key := storekey.Key(n.key(i))
+	if n.isBucket(i) {
+		v.add(ProblemDamagedValue, b, installation.Key{}, "%v", errBucket)
+		return
+	}
+	value, err := unseal(b, key, n.value(i))
+	if err == nil && !bytes.Equal(key, keyFirst) && !bytes.Equal(key, keyLast) {
+		v.keys[b]++
+		err = v.content(b, key, value)
+	}
+	if err != nil {
+		v.add(ProblemDamagedValue, b, installation.Key{}, "key %q: %v", shortened(key), err)
+	}
+}
+
+// content checks what a value says.
+func (v *verification) content(b bucket, key storekey.Key, value []byte) error {
+	switch b {
+	case bucketMeta:
+		return json.Unmarshal(value, new(meta))
+	case bucketRecords, bucketOutcomes:
+		return v.row(b, key, value)
+	case bucketEvents:
+		var e installation.Event
+		if err := e.UnmarshalBinary(value); err != nil {
+			return err
+		}
+		v.report.Events++
+		v.expect(bucketLogs, e.Key, storekey.TenantEvent(e.Key.Tenant, number(key)), nil)
+	case bucketLogs:
+		if len(value) > 0 { // how far the log of a tenant was trimmed
+			v.proven[b]++
+		}
+	}
+	return nil
+}
+
+// row checks a record or an outcome.
+func (v *verification) row(b bucket, key storekey.Key, value []byte) error {
+	var row installation.Row
+	if err := row.UnmarshalBinary(value); err != nil {
+		return err
+	}
+	if err := row.Validate(); err != nil {
+		return err
+	}
+	if row.Outcome != nil {
+		v.report.Outcomes++
+		at := storekey.Outcome(row.Tenant, row.Outcome.Digest)
+		if b != bucketOutcomes || !bytes.Equal(at, key) {
+			return errMisplaced
+		}
+		for _, k := range expiryOf(row) {
+			v.expect(bucketExpiry, installation.Key{Tenant: row.Tenant}, k, nil)
+		}
+		return nil
+	}
+	v.report.Records++
+	r := row.Record
+	if b != bucketRecords || !bytes.Equal(storekey.Record(r.Key), key) {
+		return errMisplaced
+	}
+	for _, k := range listsOf(r) {
+		v.expect(bucketLists, r.Key, k, nil)
+	}
+	for _, k := range claimsOf(r) {
+		v.expect(bucketClaims, r.Key, k, []byte(r.Key.ID))
+	}
+	return nil
+}
+
+var errMisplaced = fmt.Errorf("the row belongs to another key")
+
+// expect checks that a bucket has a key with a value.
+func (v *verification) expect(b bucket, of installation.Key, key storekey.Key, value []byte) {
+	found, err := v.s.get(b, key)
+	switch {
+	case err != nil: // the walk over that bucket reports the page
+	case found == nil:
+		v.add(ProblemMissingKey, b, of, "%q is missing", shortened(key))
+	case !bytes.Equal(found, value):
+		v.add(ProblemStaleKey, b, of, "%q belongs to another record", shortened(key))
+	default:
+		v.proven[b]++
+	}
+}
+
+// staleKeys reports keys that belong to nothing. All keys of a bucket that belong to something were
+// counted, so in most files the counts are all there is to compare.
+func (v *verification) staleKeys() error {
+	for _, b := range []bucket{bucketLists, bucketClaims, bucketExpiry, bucketLogs} {
+		if more := v.keys[b] - v.proven[b]; more > 0 {
+			v.add(ProblemStaleKey, b, installation.Key{},
+				"%d keys belong to no record, outcome or event", more)
+		}
+	}
+	return v.ctx.Err()
+}
+
+// shortened returns a key for a message. Claims and terms can be long.
+func shortened(key storekey.Key) []byte { return key[:min(len(key), 100)] }
