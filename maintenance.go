@@ -79,6 +79,9 @@ const sweepPage = 100
 // that does not open waits for its key, or for Uninstall with Final or Delete. If a record opens
 // and no new key can be wrapped, the purge drops the whole content; see SweepReport.Shredded.
 //
+// At the end Sweep has the store forget what has expired, if the store is a [Trimmer]. It does so
+// without a look at the clock, as a commit does.
+//
 // The report is valid even with an error. Errors: [ErrForbidden] for anyone except the host,
 // [ErrInvalid] for a negative limit, [ErrClock], those of the context and the store, and, joined,
 // one for each failed record.
@@ -111,55 +114,10 @@ func (s *Service) Sweep(ctx context.Context, req SweepRequest) (SweepReport, err
 			failed = append(failed, err)
 		}
 	}
+	if err := s.store.Trim(ctx, q.DueBefore); err != nil && !errors.Is(err, ErrUnsupported) {
+		failed = append(failed, fmt.Errorf("sweep: %w", err))
+	}
 	return report, errors.Join(failed...)
-}
-
-// maxClockGap is how far the clock may be ahead of the newest stored time. It is a little more than
-// the longest usual validity of an invitation, 1y. So a host that invited somebody for a year, and
-// wrote nothing since, can still expire the invitation.
-const maxClockGap = 400 * 24 * time.Hour
-
-// checkClock returns ErrClock if now is far ahead of every time that is stored in plain. It looks
-// at a due record first, because a host that sweeps regularly finds a recent time there. It then
-// reads all records, the newest first. It cannot stop after the first page: a store that is split
-// in parts can have its newest record on any page.
-func (s *Service) checkClock(ctx context.Context, now time.Time, due *Record) error {
-	newest := newestTime(due)
-	if now.Sub(newest) <= maxClockGap {
-		return nil
-	}
-	q := everywhere
-	q.Reverse = true
-	for r, err := range s.records(ctx, q) {
-		if err != nil {
-			return err
-		}
-		if t := newestTime(r); t.After(newest) {
-			newest = t
-		}
-		if now.Sub(newest) <= maxClockGap {
-			return nil
-		}
-	}
-	return fmt.Errorf("%w: now is %s and the newest stored time is %s: "+
-		"correct the clock, or set TrustClock in SweepRequest",
-		ErrClock, now.Format(time.RFC3339), newest.Format(time.RFC3339))
-}
-
-// newestTime returns the newest time that a write stored in plain in r. A deadline does not count:
-// it was in the future when it was stored.
-func newestTime(r *Record) time.Time {
-	newest := r.Created
-	_, life, err := decodeBody(r.Body)
-	if err != nil {
-		return newest
-	}
-	for _, e := range []*AuditEntry{life.expired, life.uninstalled} {
-		if e != nil && e.At.After(newest) {
-			newest = e.At
-		}
-	}
-	return newest
 }
 
 // sweepOne makes the change that is due for a listed record, and counts it.
@@ -278,6 +236,15 @@ type Namespacer interface {
 	// epoch that one of them returned. If the store is split in parts with different epochs,
 	// AcceptRestore makes them equal. After an error, a repeat completes the work.
 	AcceptRestore(ctx context.Context, now time.Time) (Namespace, error)
+}
+
+// Trimmer is the ability to forget what has expired without a commit. [Service.Sweep] calls it.
+// Without it, only commits forget.
+type Trimmer interface {
+	// Trim forgets outcomes whose Until is not after now, and tombstones whose Deadline is set and
+	// not after now. It trims the change log to the size that the store keeps. It can be repeated,
+	// and called by several processes at once.
+	Trim(ctx context.Context, now time.Time) error
 }
 
 // Row is what a store keeps under a key. It is either a record or tombstone with the changes that

@@ -13,6 +13,7 @@ import (
 	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
+	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/schema"
 	"github.com/go-installation/installation/validate"
 )
@@ -290,6 +291,16 @@ func (s *Service) withOwner(
 	d.otherOwner = next.Owner != "" && next.Owner != owner
 	next.Owner = owner
 	return Value(next), nil
+}
+
+// DefaultClaims allows one live installation of an extension in an account. An installed
+// installation claims the pair of its extension and account. Invitations and ended installations
+// claim nothing.
+func DefaultClaims(inst *Installation) []string {
+	if inst.Status != StatusInstalled || inst.Extension.ID == "" || inst.Account.ID == "" {
+		return nil
+	}
+	return []string{"live=" + record.Pair(inst.Extension.ID, inst.Account.ID)}
 }
 
 // claimsOf returns the claims of the draft in the form that a store keeps: sorted, each once. Only

@@ -15,6 +15,7 @@ import (
 	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/validate"
+	"github.com/google/uuid"
 )
 
 // begin starts a new generation in the draft. The generation has a new data key and keeps only ID,
@@ -377,3 +378,6 @@ func (d *draft) keepsSecrets() bool {
 		return ok && bytes.Equal(v.Sealed, now.sealed)
 	})
 }
+
+// newID returns a new ID that sorts by age: a UUID of version 7.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }

@@ -18,7 +18,6 @@ import (
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/schema"
 	"github.com/go-installation/installation/validate"
-	"github.com/google/uuid"
 )
 
 // Service manages installations. It is what a host application calls. It owns the policy, the
@@ -235,16 +234,6 @@ var defaultRights = map[ActorKind][]Action{
 	Platform: {ActionSee, ActionInvite, ActionUpsert, ActionUninstall, ActionDelete},
 }
 
-// DefaultClaims allows one live installation of an extension in an account. An installed
-// installation claims the pair of its extension and account. Invitations and ended installations
-// claim nothing.
-func DefaultClaims(inst *Installation) []string {
-	if inst.Status != StatusInstalled || inst.Extension.ID == "" || inst.Account.ID == "" {
-		return nil
-	}
-	return []string{"live=" + record.Pair(inst.Extension.ID, inst.Account.ID)}
-}
-
 // New returns a service on a store, with the keys that protect its secrets. Both are required:
 // there is no mode without encryption. New copies opts; nil means all defaults.
 //
@@ -351,5 +340,50 @@ func storedTime(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Microsecond)
 }
 
-// newID returns a new ID that sorts by age: a UUID of version 7.
-func newID() string { return uuid.Must(uuid.NewV7()).String() }
+// maxClockGap is how far the clock may be ahead of the newest stored time. It is a little more than
+// the longest usual validity of an invitation, 1y. So a host that invited somebody for a year, and
+// wrote nothing since, can still expire the invitation.
+const maxClockGap = 400 * 24 * time.Hour
+
+// checkClock returns ErrClock if now is far ahead of every time that is stored in plain. It looks
+// at a due record first, because a host that sweeps regularly finds a recent time there. It then
+// reads all records, the newest first. It cannot stop after the first page: a store that is split
+// in parts can have its newest record on any page.
+func (s *Service) checkClock(ctx context.Context, now time.Time, due *Record) error {
+	newest := newestTime(due)
+	if now.Sub(newest) <= maxClockGap {
+		return nil
+	}
+	q := everywhere
+	q.Reverse = true
+	for r, err := range s.records(ctx, q) {
+		if err != nil {
+			return err
+		}
+		if t := newestTime(r); t.After(newest) {
+			newest = t
+		}
+		if now.Sub(newest) <= maxClockGap {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: now is %s and the newest stored time is %s: "+
+		"correct the clock, or set TrustClock in SweepRequest",
+		ErrClock, now.Format(time.RFC3339), newest.Format(time.RFC3339))
+}
+
+// newestTime returns the newest time that a write stored in plain in r. A deadline does not count:
+// it was in the future when it was stored.
+func newestTime(r *Record) time.Time {
+	newest := r.Created
+	_, life, err := decodeBody(r.Body)
+	if err != nil {
+		return newest
+	}
+	for _, e := range []*AuditEntry{life.expired, life.uninstalled} {
+		if e != nil && e.At.After(newest) {
+			newest = e.At
+		}
+	}
+	return newest
+}

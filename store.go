@@ -32,8 +32,8 @@ import (
 //   - All methods may be called from many goroutines at once.
 //
 // The Store interface does not grow. Further abilities are optional interfaces: [EventReader],
-// [Counter], [HealthChecker], [Namespacer], [Mover]. Each interface says what the Service does
-// without it. The Service does the same if a method returns an error that matches
+// [Counter], [HealthChecker], [Namespacer], [Mover], [Trimmer]. Each interface says what the
+// Service does without it. The Service does the same if a method returns an error that matches
 // [ErrUnsupported]. To write a store around another one, embed a [Decorator].
 type Store interface {
 	// Get returns the record at key, even if it is a tombstone (see Record.Deleted). It returns an
@@ -382,4 +382,12 @@ func (d Decorator) Put(ctx context.Context, now time.Time, row Row) (bool, error
 		return s.Put(ctx, now, row)
 	}
 	return false, ErrUnsupported
+}
+
+// Trim implements [Trimmer].
+func (d Decorator) Trim(ctx context.Context, now time.Time) error {
+	if s, ok := d.Store.(Trimmer); ok {
+		return s.Trim(ctx, now)
+	}
+	return ErrUnsupported
 }

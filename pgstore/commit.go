@@ -170,7 +170,8 @@ func (s *Store) refusal(key installation.Key, a answer) error {
 	case "restored":
 		return s.restored(a.namespace())
 	case "isolation":
-		return unavailable("the isolation level is %q, and a store needs \"read committed\"", a.text)
+		return unavailable("the isolation level is %q, and a store needs %q", a.text,
+			"read committed")
 	}
 	return unavailable("the function answers %q", a.status)
 }

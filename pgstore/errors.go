@@ -23,7 +23,7 @@ const (
 )
 
 // serverErrors are the errors of a server that need a text of their own, by their code or its first
-// two characters. After an error of any code but those that are unknown, the server has undone the
+// characters. After an error of any code but those that are unknown, the server has undone the
 // statement. See https://www.postgresql.org/docs/current/errcodes-appendix.html.
 var serverErrors = []struct {
 	code    string
@@ -49,7 +49,6 @@ var serverErrors = []struct {
 	{"42883", verdictRejected, textSchema},
 	{"26000", verdictRejected, textPrepared},
 	{"42P05", verdictRejected, textPrepared},
-	{"08P01", verdictRejected, textPrepared},
 	{"08", verdictUnknown, "the connection failed"},
 	{"54", verdictRejected, "a value is longer than the server can keep"},
 	{"XX001", verdictRejected, "the server finds damaged data"},
@@ -64,8 +63,15 @@ const textPrepared = "a prepared statement is not there; behind PgBouncer, set O
 // own text, which can quote what was sent.
 func explain(err error) (verdict, string) {
 	v, text := classify(err)
-	if _, ok := errors.AsType[notSent](err); ok && v == verdictUnknown {
+	_, unsent := errors.AsType[notSent](err)
+	server, _ := errors.AsType[*pgconn.PgError](err)
+	switch {
+	case unsent && v == verdictUnknown:
 		v = verdictRetry
+	case !unsent && server != nil && server.SeverityUnlocalized != "ERROR":
+		// The connection ends, maybe after the server has committed. PgBouncer has errors of its
+		// own of this kind.
+		v = verdictUnknown
 	}
 	return v, text
 }
@@ -82,6 +88,9 @@ func classify(err error) (verdict, string) {
 		}
 		return verdictRejected, "the server answers SQLSTATE " + e.Code
 	}
+	if _, ok := errors.AsType[unreadable](err); ok {
+		return verdictRejected, "the stored bytes cannot be read"
+	}
 	op, _ := errors.AsType[*net.OpError](err)
 	switch {
 	case op != nil:
@@ -90,8 +99,6 @@ func classify(err error) (verdict, string) {
 		return verdictUnknown, errTimeout.Error()
 	case isContextError(err):
 		return verdictUnknown, "the time was up"
-	case errors.Is(err, installation.ErrUnavailable):
-		return verdictRejected, "the stored bytes cannot be read"
 	}
 	return verdictUnknown, "the connection failed"
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/go-installation/installation"
 )
@@ -68,6 +69,31 @@ func parsePlace(cursor string) (int64, error) {
 		return 0, fmt.Errorf("%w: the cursor is not from a page", installation.ErrInvalid)
 	}
 	return place, nil
+}
+
+// trimBatch caps the tombstones and the outcomes that Trim forgets in one transaction.
+const trimBatch = 1000
+
+// Trim implements [installation.Trimmer]. It forgets in batches, each in a transaction of its own,
+// and passes over what another transaction has locked.
+func (s *Store) Trim(ctx context.Context, now time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for forgotten := int64(1); forgotten > 0; {
+		err := s.readOne(ctx, s.text.forget, []any{now.UnixMicro(), int64(trimBatch)}, &forgotten)
+		if err != nil {
+			return fmt.Errorf("trim: %w", err)
+		}
+	}
+	err := s.read(ctx, func(ctx context.Context) error {
+		return s.db.query(ctx, s.text.trim, []any{int64(s.opts.MaxEvents)},
+			func(row) error { return nil })
+	})
+	if err != nil {
+		return fmt.Errorf("trim: %w", err)
+	}
+	return nil
 }
 
 // trim trims the log to MaxEvents. The commit that calls it is done, and a later one trims again,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -22,6 +23,15 @@ func (p position) encode() string {
 		fmt.Appendf(nil, "%d\x00%s\x00%s", p.at, p.id, p.tenant))
 }
 
+// positionOf returns the position of a record in the list of q.
+func positionOf(q installation.Query, r *installation.Record) position {
+	at := r.Created
+	if q.Term == "" {
+		at = r.Deadline
+	}
+	return position{at.UnixMicro(), []byte(r.Key.ID), []byte(r.Key.Tenant)}
+}
+
 func decodePosition(s string) (p position, err error) {
 	b, err := base64.RawURLEncoding.DecodeString(s)
 	parts := strings.Split(string(b), "\x00")
@@ -35,18 +45,16 @@ func decodePosition(s string) (p position, err error) {
 	return p, nil
 }
 
-// selection returns the list of q and a condition on its members.
-func selection(q installation.Query) (where string, args []any) {
-	where = "l.list = $1::bytea"
+// selection returns the name of the list of q, and the last time that q wants of it.
+func selection(q installation.Query) (list []byte, last int64) {
 	switch {
 	case q.Term != "":
-		return where, []any{termList(q.Tenant, q.Term)}
+		return termList(q.Tenant, q.Term), math.MaxInt64
 	case q.AllTenants:
-		args = []any{[]byte{listDueOfAll}}
+		return []byte{listDueOfAll}, q.DueBefore.UnixMicro()
 	default:
-		args = []any{dueList(q.Tenant)}
+		return dueList(q.Tenant), q.DueBefore.UnixMicro()
 	}
-	return where + " AND l.at <= $2::bigint", append(args, q.DueBefore.UnixMicro())
 }
 
 // List implements [installation.Store]. A page is one round trip.
@@ -59,16 +67,15 @@ func (s *Store) List(
 	if err := q.Validate(); err != nil {
 		return page, fmt.Errorf("list: %w", err)
 	}
-	sql, args, err := s.listStatement(q)
+	args, err := listArgs(q)
 	if err != nil {
 		return page, fmt.Errorf("list: %w", err)
 	}
-	var last position
 	err = s.read(ctx, func(ctx context.Context) error {
 		page = installation.Page{}
-		return s.db.query(ctx, sql, args, func(found row) error {
+		return s.db.query(ctx, s.text.list, args, func(found row) error {
 			var data []byte
-			if err := found.Scan(&last.at, &last.id, &last.tenant, &data); err != nil {
+			if err := found.Scan(&data); err != nil {
 				return err
 			}
 			r := new(installation.Record)
@@ -80,38 +87,28 @@ func (s *Store) List(
 		return installation.Page{}, fmt.Errorf("list: %w", err)
 	}
 	if len(page.Records) == q.Limit {
-		page.Next = last.encode()
+		page.Next = positionOf(q, page.Records[q.Limit-1]).encode()
 	}
 	return page, nil
 }
 
-// listStatement returns the statement for a page. The inner LIMIT makes the server read each record
-// by its key, whatever it thinks about the size of the tables.
-func (s *Store) listStatement(q installation.Query) (sql string, args []any, err error) {
-	where, args := selection(q)
-	after, direction := ">", ""
-	if q.Reverse && q.Term != "" {
-		after, direction = "<", " DESC"
-	}
-	next := func(value any) string {
-		args = append(args, value)
-		return "$" + strconv.Itoa(len(args))
+// listArgs returns the arguments of list_1 for q.
+func listArgs(q installation.Query) ([]any, error) {
+	list, last := selection(q)
+	reverse := q.Reverse && q.Term != ""
+	from := position{at: math.MinInt64, id: []byte{}, tenant: []byte{}} // before every member
+	if reverse {
+		from.at = math.MaxInt64
 	}
 	if q.After != "" {
-		p, err := decodePosition(q.After)
-		if err != nil {
-			return "", nil, err
+		var err error
+		if from, err = decodePosition(q.After); err != nil {
+			return nil, err
 		}
-		where += fmt.Sprintf(" AND (l.at, l.id, l.tenant) %s (%s::bigint, %s::bytea, %s::bytea)",
-			after, next(p.at), next(p.id), next(p.tenant))
 	}
-	order := fmt.Sprintf("at%[1]s, id%[1]s, tenant%[1]s", direction)
-	return fill(s.opts.Schema, fmt.Sprintf(`SELECT m.at, m.id, m.tenant, r.record FROM (
-		SELECT l.at, l.id, l.tenant FROM {{schema}}.lists l WHERE %s ORDER BY %s
-		LIMIT %s::bigint OFFSET %s::bigint
-	) AS m CROSS JOIN LATERAL (
-		SELECT record FROM {{schema}}.records r WHERE r.tenant = m.tenant AND r.id = m.id LIMIT 1
-	) AS r ORDER BY %[2]s`, where, order, next(int64(q.Limit)), next(int64(q.Skip)))), args, nil
+	return []any{
+		list, last, reverse, from.at, from.id, from.tenant, int64(q.Limit), int64(q.Skip),
+	}, nil
 }
 
 // Count implements [installation.Counter].
@@ -122,9 +119,8 @@ func (s *Store) Count(ctx context.Context, q installation.Query) (n int64, err e
 	if err := q.Counted().Validate(); err != nil {
 		return 0, fmt.Errorf("count: %w", err)
 	}
-	where, args := selection(q)
-	err = s.readOne(ctx, fill(s.opts.Schema,
-		"SELECT count(*) FROM {{schema}}.lists l WHERE "+where), args, &n)
+	list, last := selection(q)
+	err = s.readOne(ctx, s.text.count, []any{list, last}, &n)
 	if err != nil {
 		return 0, fmt.Errorf("count: %w", err)
 	}

@@ -24,6 +24,7 @@ const minServer = 150_000
 
 // Beginner begins a transaction: a [pgx.Conn] or a pool.
 type Beginner interface {
+	// Begin begins a transaction of the default isolation level.
 	Begin(ctx context.Context) (pgx.Tx, error)
 }
 

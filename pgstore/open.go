@@ -14,8 +14,8 @@ import (
 // open checks that the server, the schema, the rights and the namespace are as they must be.
 func (s *Store) open(ctx context.Context) error {
 	var server int64
-	var standby bool
-	err := s.readOne(ctx, sqlServer, nil, &server, &standby)
+	var standby, exists, usable bool
+	err := s.readOne(ctx, sqlServer, []any{s.opts.Schema}, &server, &standby, &exists, &usable)
 	switch {
 	case err != nil:
 		return err
@@ -24,6 +24,10 @@ func (s *Store) open(ctx context.Context) error {
 	case standby:
 		return unavailable("the server is a standby, and a store has to write; connect to the " +
 			"primary")
+	case !exists:
+		return errNoTables
+	case !usable:
+		return unavailable("the user lacks rights: USAGE on the schema")
 	}
 	if err := s.checkVersion(ctx); err != nil {
 		return err
@@ -51,7 +55,11 @@ func (s *Store) open(ctx context.Context) error {
 	return nil
 }
 
-const sqlServer = "SELECT current_setting('server_version_num')::bigint, pg_is_in_recovery()"
+const sqlServer = `SELECT current_setting('server_version_num')::bigint, pg_is_in_recovery(),
+	count(n.oid) > 0, coalesce(bool_and(has_schema_privilege(n.oid, 'USAGE')), false)
+	FROM pg_catalog.pg_namespace n WHERE n.nspname = $1::text`
+
+var errNoTables = unavailable("the schema has no tables of a store; run pgstore.Migrate")
 
 // checkVersion compares the version of the schema.
 func (s *Store) checkVersion(ctx context.Context) error {
@@ -59,8 +67,10 @@ func (s *Store) checkVersion(ctx context.Context) error {
 	err := s.readOne(ctx, s.text.version, nil, &version)
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch e.Code {
-		case "42P01", "3F000": // undefined table, undefined schema
-			return unavailable("the schema has no tables of a store; run pgstore.Migrate")
+		case "42P01": // undefined table
+			return errNoTables
+		case "42501": // insufficient privilege
+			return unavailable("the user lacks rights: SELECT on meta")
 		}
 	}
 	if err != nil {
@@ -74,11 +84,11 @@ func (s *Store) checkVersion(ctx context.Context) error {
 
 func errVersion(version int64) error {
 	if version > Version {
-		return unavailable("the schema has version %d and this package works with %d; use a newer "+
-			"release, or the schema of pgstore.Migrate of this one", version, Version)
+		return unavailable("the schema has version %d and this package works with %d; a newer "+
+			"pgstore.Migrate has run, so use that release", version, Version)
 	}
-	return unavailable("the schema has version %d and this package needs %d; run pgstore.Migrate",
-		version, Version)
+	return unavailable("the schema has version %d and this package works with %d; run "+
+		"pgstore.Migrate", version, Version)
 }
 
 func errServer(server int64) error {
@@ -93,7 +103,8 @@ var rights = []struct{ table, privileges string }{
 	{"lists", "SELECT, INSERT, DELETE"},
 	{"claims", "SELECT, INSERT, DELETE"},
 	{"outcomes", "SELECT, INSERT, UPDATE, DELETE"},
-	{"events", "SELECT, INSERT, UPDATE, DELETE"},
+	{"fresh", "SELECT, INSERT, DELETE"},
+	{"events", "SELECT, INSERT, DELETE"},
 	{"log", "SELECT, UPDATE"},
 	{"trims", "SELECT, INSERT, UPDATE"},
 }
@@ -110,13 +121,12 @@ func (s *Store) checkRights(ctx context.Context) error {
 	err := s.read(ctx, func(ctx context.Context) error {
 		missing = nil
 		return s.db.query(ctx, s.text.rights,
-			[]any{strings.Join(tables, ","), strings.Join(privileges, ",")}, func(r row) error {
+			[]any{strings.Join(tables, ","), strings.Join(privileges, ","), s.opts.Schema},
+			func(r row) error {
 				var name string
-				if err := r.Scan(&name); err != nil {
-					return err
-				}
+				err := r.Scan(&name)
 				missing = append(missing, name)
-				return nil
+				return err
 			})
 	})
 	if err == nil && len(missing) > 0 {

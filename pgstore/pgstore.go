@@ -74,6 +74,7 @@ var (
 	_ installation.HealthChecker = (*Store)(nil)
 	_ installation.Namespacer    = (*Store)(nil)
 	_ installation.Mover         = (*Store)(nil)
+	_ installation.Trimmer       = (*Store)(nil)
 )
 
 // Open returns a store that uses the caller's pool. The caller closes the pool after the last use

@@ -47,7 +47,7 @@ func scanAll(rows pgx.Rows, each func(row) error) error {
 	defer rows.Close()
 	for rows.Next() {
 		if err := each(rows); err != nil {
-			return err
+			return unreadable{err}
 		}
 	}
 	return sentOrNot(rows.Err())
@@ -66,3 +66,9 @@ func sentOrNot(err error) error {
 	}
 	return err
 }
+
+// unreadable is the error of a result that arrived and cannot be decoded.
+type unreadable struct{ error }
+
+// Unwrap returns the wrapped error.
+func (e unreadable) Unwrap() error { return e.error }

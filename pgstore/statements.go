@@ -3,12 +3,10 @@ package pgstore
 // statements are the SQL texts of a store, with the name of its schema.
 type statements struct {
 	version, rights, namespace, accept string
-	get, outcome                       string
+	get, outcome, list, count          string
 	commit, putOutcome                 string
-	events, trim                       string
+	events, trim, forget               string
 	scanRecords, scanOutcomes          string
-	health                             string
-	schema                             string
 }
 
 func newStatements(schema string) statements {
@@ -17,14 +15,18 @@ func newStatements(schema string) statements {
 		namespace: "SELECT id, epoch, era FROM {{schema}}.meta",
 		rights: `SELECT p.privilege || ' on ' || p.name FROM unnest(
 			string_to_array($1::text, ','), string_to_array($2::text, ',')) AS p (name, privilege)
-			WHERE NOT has_table_privilege('{{schema}}.' || p.name, p.privilege)`,
+			WHERE NOT has_table_privilege('{{schema}}.' || p.name, p.privilege)
+			UNION ALL SELECT 'EXECUTE on ' || f.proname FROM pg_catalog.pg_proc f
+			JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
+			WHERE n.nspname = $3::text AND NOT has_function_privilege(f.oid, 'EXECUTE')`,
 		accept: "SELECT o_id, o_epoch, o_era" +
 			" FROM {{schema}}.accept_1($1::bigint, $2::bigint, $3::text)",
 		get: "SELECT record FROM {{schema}}.records" +
 			" WHERE tenant = $1::bytea AND id = $2::bytea",
 		outcome: "SELECT outcome FROM {{schema}}.outcomes" +
 			" WHERE tenant = $1::bytea AND digest = $2::bytea",
-		commit: `SELECT o_status, o_number, o_data, o_text, coalesce(o_serial, 0)
+		commit: `SELECT o_status, coalesce(o_number, 0), o_data, coalesce(o_text, ''),
+			coalesce(o_serial, 0)
 			FROM {{schema}}.commit_1($1::text, $2::bigint, $3::bytea, $4::bytea, $5::bigint,
 			$6::bigint, $7::bigint, $8::bytea, $9::bytea, $10::bytea, $11::bigint, $12::boolean,
 			$13::bigint, $14::bigint, $15::text::bytea[], $16::text::bytea[], $17::bytea,
@@ -34,19 +36,24 @@ func newStatements(schema string) statements {
 			ON CONFLICT (tenant, digest) DO UPDATE
 			SET until = EXCLUDED.until, outcome = EXCLUDED.outcome
 			WHERE o.until < EXCLUDED.until RETURNING true`,
+		list: `SELECT f FROM {{schema}}.list_1($1::bytea, $2::bigint, $3::boolean, $4::bigint,
+			$5::bytea, $6::bytea, $7::bigint::integer, $8::bigint::integer) AS f`,
+		count: "SELECT count(*) FROM {{schema}}.lists l" +
+			" WHERE l.list = $1::bytea AND l.at <= $2::bigint",
 		events: "SELECT o_place, o_event" +
 			" FROM {{schema}}.events_1($1::bytea, $2::bigint, $3::bigint::integer)",
-		trim: "SELECT {{schema}}.trim_1($1::bigint)",
+		forget: "SELECT {{schema}}.forget_1('', '', $1::bigint, $2::bigint::integer)",
+		trim:   "SELECT {{schema}}.trim_1($1::bigint)",
 		scanRecords: `SELECT record, ops, tenant, id FROM {{schema}}.records
 			WHERE (tenant, id) > ($1::bytea, $2::bytea) ORDER BY tenant, id LIMIT $3::bigint`,
 		scanOutcomes: `SELECT outcome, tenant, digest FROM {{schema}}.outcomes
 			WHERE (tenant, digest) > ($1::bytea, $2::bytea)
 			ORDER BY tenant, digest LIMIT $3::bigint`,
-		schema: schema,
 	}
 	for _, s := range []*string{
-		&t.version, &t.namespace, &t.rights, &t.accept, &t.get, &t.outcome, &t.commit,
-		&t.putOutcome, &t.events, &t.trim, &t.scanRecords, &t.scanOutcomes,
+		&t.version, &t.namespace, &t.rights, &t.accept, &t.get, &t.outcome, &t.list, &t.count,
+		&t.commit,
+		&t.putOutcome, &t.events, &t.trim, &t.forget, &t.scanRecords, &t.scanOutcomes,
 	} {
 		*s = fill(schema, *s)
 	}

@@ -134,7 +134,11 @@ func (s *Server) run(tb testing.TB) bool {
 	return s.process.await(tb, "postgres accepts connections", func() bool {
 		b, _ := os.ReadFile(filepath.Join(s.data(), "postmaster.pid"))
 		lines := strings.Split(string(b), "\n")
-		return len(lines) > 7 && lines[0] == pid && strings.TrimSpace(lines[7]) == "ready"
+		if len(lines) < 8 || lines[0] != pid {
+			return false
+		}
+		state := strings.TrimSpace(lines[7])
+		return state == "ready" || state == "standby"
 	})
 }
 
@@ -164,6 +168,16 @@ func (s *Server) Restart(tb testing.TB) {
 	// A client of another test can have the port for a moment, and a process that was killed can
 	// hold memory for a moment.
 	Await(tb, "the server starts again", func() bool { return s.run(tb) })
+}
+
+// StandBy restarts the server as a standby that accepts only reads.
+func (s *Server) StandBy(tb testing.TB) {
+	tb.Helper()
+	s.Stop()
+	signal := filepath.Join(s.data(), "standby.signal")
+	must(tb, os.WriteFile(signal, nil, 0o600))
+	must(tb, own(signal))
+	s.Restart(tb)
 }
 
 // Pause stops all processes of the server without ending them, as a stalled machine would. They go

@@ -34,8 +34,8 @@ const (
 )
 
 // Start starts a proxy for the server at an address. It ends with the test. The proxy loses only
-// requests, for which request returns true. It gets what a client has sent in one piece, so a
-// request must be short. A client must send no request before it has the answer to the last one.
+// requests for which request returns true. That function gets the first part of a request. A client
+// must send no request before it has the answer to the last one.
 func Start(tb testing.TB, server string, request func(sent []byte) bool) *Proxy {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -126,7 +126,7 @@ func (p *Proxy) serve(client, server net.Conn) {
 			return
 		}
 		if loss == LoseAnswer {
-			_, _ = io.Copy(io.Discard, client) // until answer closes it
+			_, _ = io.Copy(server, client) // the rest of it, until answer closes it
 			return
 		}
 	}

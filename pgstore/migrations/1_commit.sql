@@ -7,6 +7,9 @@
 -- transaction has inserted it meanwhile, the function takes back what it wrote and begins again
 -- with the first case.
 --
+-- Statements name whole keys, one at a time, because a session keeps the plans that it made when a
+-- table was small: each of these plans reads one row by its key.
+--
 -- Transactions wait for each other in one order: the record, its outcome, its claims in their
 -- order, and a new record. After that a function waits for nothing. So two of them never wait in a
 -- circle.
@@ -99,15 +102,16 @@ BEGIN
 
 		-- Look before writing, so that an answer without a race writes nothing.
 		IF p_record IS NOT NULL AND (NOT v_found OR p_claims <> v_old.claims) THEN
-			SELECT c.id INTO o_data FROM {{schema}}.claims c
-				WHERE c.tenant = p_tenant AND c.claim = ANY (p_claims) AND c.id <> p_id
-				ORDER BY c.claim LIMIT 1;
-			IF FOUND THEN
-				CONTINUE again WHEN NOT v_found AND EXISTS (SELECT FROM {{schema}}.records r
-					WHERE r.tenant = p_tenant AND r.id = p_id);
-				o_status := 'exists';
-				RETURN;
-			END IF;
+			FOREACH v_claim IN ARRAY p_claims LOOP
+				SELECT c.id INTO o_data FROM {{schema}}.claims c
+					WHERE c.tenant = p_tenant AND c.claim = v_claim;
+				IF FOUND AND o_data <> p_id THEN
+					CONTINUE again WHEN NOT v_found AND EXISTS (SELECT FROM {{schema}}.records r
+						WHERE r.tenant = p_tenant AND r.id = p_id);
+					o_status := 'exists';
+					RETURN;
+				END IF;
+			END LOOP;
 		END IF;
 
 		IF p_digest IS NOT NULL THEN
@@ -151,8 +155,11 @@ BEGIN
 			END IF;
 			IF v_found THEN
 				IF p_claims <> v_old.claims THEN
-					DELETE FROM {{schema}}.claims c WHERE c.tenant = p_tenant AND c.id = p_id
-						AND c.claim = ANY (v_old.claims) AND c.claim <> ALL (p_claims);
+					FOREACH v_claim IN ARRAY v_old.claims LOOP
+						CONTINUE WHEN v_claim = ANY (p_claims);
+						DELETE FROM {{schema}}.claims c
+							WHERE c.tenant = p_tenant AND c.claim = v_claim;
+					END LOOP;
 				END IF;
 				PERFORM {{schema}}.relist_1(p_tenant, p_id,
 					v_old.lists, v_old.created, v_old.deadline, p_lists, p_created, p_deadline);
@@ -171,7 +178,7 @@ BEGIN
 	END LOOP;
 
 	FOREACH v_event IN ARRAY p_events LOOP
-		INSERT INTO {{schema}}.events (tenant, event) VALUES (p_tenant, v_event)
+		INSERT INTO {{schema}}.fresh (tenant, event) VALUES (p_tenant, v_event)
 			RETURNING serial INTO o_serial;
 	END LOOP;
 	IF p_forget > 0 THEN
@@ -193,8 +200,12 @@ $$;
 -- undo_1 takes back claims and an outcome that this transaction has just inserted.
 CREATE FUNCTION {{schema}}.undo_1(p_tenant bytea, p_claims bytea[], p_digest bytea)
 RETURNS void LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	v_claim bytea;
 BEGIN
-	DELETE FROM {{schema}}.claims c WHERE c.tenant = p_tenant AND c.claim = ANY (p_claims);
+	FOREACH v_claim IN ARRAY p_claims LOOP
+		DELETE FROM {{schema}}.claims c WHERE c.tenant = p_tenant AND c.claim = v_claim;
+	END LOOP;
 	DELETE FROM {{schema}}.outcomes o WHERE o.tenant = p_tenant AND o.digest = p_digest;
 END
 $$;
@@ -205,17 +216,19 @@ CREATE FUNCTION {{schema}}.relist_1(
 	p_was bytea[], p_was_created bigint, p_was_deadline bigint,
 	p_lists bytea[], p_created bigint, p_deadline bigint
 ) RETURNS void LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	v_list bytea;
 BEGIN
 	IF p_was = p_lists AND p_was_created = p_created
 		AND p_was_deadline IS NOT DISTINCT FROM p_deadline THEN
 		RETURN;
 	END IF;
-	IF p_was <> '{}' THEN
-		DELETE FROM {{schema}}.lists l USING unnest(p_was) AS w (list)
-			WHERE l.list = w.list AND l.id = p_id AND l.tenant = p_tenant
-			AND l.at = CASE WHEN get_byte(w.list, 0) IN (68, 100)
+	FOREACH v_list IN ARRAY p_was LOOP
+		DELETE FROM {{schema}}.lists l
+			WHERE l.list = v_list AND l.id = p_id AND l.tenant = p_tenant
+			AND l.at = CASE WHEN get_byte(v_list, 0) IN (68, 100)
 				THEN p_was_deadline ELSE p_was_created END; -- 'D' and 'd'
-	END IF;
+	END LOOP;
 	INSERT INTO {{schema}}.lists (list, at, id, tenant)
 		SELECT n.list, CASE WHEN get_byte(n.list, 0) IN (68, 100)
 			THEN p_deadline ELSE p_created END, p_id, p_tenant FROM unnest(p_lists) AS n (list);
@@ -223,16 +236,27 @@ END
 $$;
 
 -- forget_1 deletes some expired outcomes and tombstones. It passes over what another transaction
--- has locked, so it waits for nobody. It keeps the record that the caller has just written.
+-- has locked, so it waits for nobody. It keeps the record that the caller has just written. It
+-- returns how many rows it has deleted.
 CREATE FUNCTION {{schema}}.forget_1(p_tenant bytea, p_id bytea, p_now bigint, p_limit integer)
-RETURNS void LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+RETURNS bigint LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	v record;
+	v_count bigint := 0;
 BEGIN
-	DELETE FROM {{schema}}.outcomes WHERE ctid = ANY (ARRAY(
-		SELECT o.ctid FROM {{schema}}.outcomes o WHERE o.until <= p_now
-		ORDER BY o.until LIMIT p_limit FOR UPDATE SKIP LOCKED));
-	DELETE FROM {{schema}}.records WHERE ctid = ANY (ARRAY(
-		SELECT r.ctid FROM {{schema}}.records r WHERE r.deleted AND r.deadline <= p_now
-		AND (r.tenant, r.id) <> (p_tenant, p_id)
-		ORDER BY r.deadline LIMIT p_limit FOR UPDATE SKIP LOCKED));
+	FOR v IN SELECT o.tenant, o.digest FROM {{schema}}.outcomes o WHERE o.until <= p_now
+		ORDER BY o.until LIMIT p_limit FOR UPDATE SKIP LOCKED
+	LOOP
+		DELETE FROM {{schema}}.outcomes o WHERE o.tenant = v.tenant AND o.digest = v.digest;
+		v_count := v_count + 1;
+	END LOOP;
+	FOR v IN SELECT r.tenant, r.id FROM {{schema}}.records r WHERE r.deleted
+		AND r.deadline <= p_now AND (r.tenant, r.id) <> (p_tenant, p_id)
+		ORDER BY r.deadline LIMIT p_limit FOR UPDATE SKIP LOCKED
+	LOOP
+		DELETE FROM {{schema}}.records r WHERE r.tenant = v.tenant AND r.id = v.id;
+		v_count := v_count + 1;
+	END LOOP;
+	RETURN v_count;
 END
 $$;

@@ -1,22 +1,21 @@
--- number_1 gives a place to each event that has none and that it can see, in the order of their
--- serial numbers. An event of a transaction that is still open gets a later place: so no event ever
--- appears before a place that was given out. The lock is a statement of its own, so that the next
--- statement sees what the last holder of the lock has committed.
+-- number_1 moves each event that it can see to the log, in the order of their serial numbers. An
+-- event of a transaction that is still open gets a later place: so no event ever appears before a
+-- place that was given out. The lock is a statement of its own, so that the next statement sees
+-- what the last holder of the lock has committed.
 CREATE FUNCTION {{schema}}.number_1() RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	v_last  bigint;
 	v_count bigint;
 BEGIN
-	IF NOT EXISTS (SELECT FROM {{schema}}.events e WHERE e.place IS NULL) THEN
+	IF NOT EXISTS (SELECT FROM {{schema}}.fresh) THEN
 		RETURN;
 	END IF;
 	PERFORM pg_advisory_xact_lock({{events_lock}});
 	SELECT l.numbered INTO STRICT v_last FROM {{schema}}.log l;
-	UPDATE {{schema}}.events e SET place = v_last + n.rank
-		FROM (SELECT f.serial, row_number() OVER (ORDER BY f.serial) AS rank
-			FROM {{schema}}.events f WHERE f.place IS NULL) AS n
-		WHERE e.serial = n.serial;
+	WITH f AS (DELETE FROM {{schema}}.fresh RETURNING serial, tenant, event)
+	INSERT INTO {{schema}}.events (place, tenant, event)
+		SELECT v_last + row_number() OVER (ORDER BY f.serial), f.tenant, f.event FROM f;
 	GET DIAGNOSTICS v_count = ROW_COUNT;
 	UPDATE {{schema}}.log SET numbered = v_last + v_count;
 END
@@ -48,17 +47,18 @@ $$;
 CREATE FUNCTION {{schema}}.trim_1(p_keep bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	v_to bigint;
+	v_from bigint;
+	v_to   bigint;
 BEGIN
 	PERFORM {{schema}}.number_1();
 	PERFORM pg_advisory_xact_lock({{events_lock}});
-	SELECT l.numbered - p_keep INTO v_to FROM {{schema}}.log l
+	SELECT l.trimmed, l.numbered - p_keep INTO v_from, v_to FROM {{schema}}.log l
 		WHERE l.numbered - p_keep > l.trimmed;
 	IF NOT FOUND THEN
 		RETURN;
 	END IF;
-	WITH gone AS (DELETE FROM {{schema}}.events e WHERE e.place <= v_to
-		RETURNING e.tenant, e.place)
+	WITH gone AS (DELETE FROM {{schema}}.events e
+		WHERE e.place > v_from AND e.place <= v_to RETURNING e.tenant, e.place)
 	INSERT INTO {{schema}}.trims AS t (tenant, place)
 		SELECT g.tenant, max(g.place) FROM gone g GROUP BY g.tenant
 		ON CONFLICT (tenant) DO UPDATE SET place = EXCLUDED.place;

@@ -56,16 +56,20 @@ CREATE TABLE {{schema}}.outcomes (
 ALTER TABLE {{schema}}.outcomes ALTER COLUMN outcome SET STORAGE EXTERNAL;
 CREATE INDEX outcomes_forget ON {{schema}}.outcomes (until);
 
--- events is the change log. A writer draws a serial number. A reader gives the place.
-CREATE TABLE {{schema}}.events (
+-- fresh has the events that no reader has seen yet. It is small, so any plan for it is fast.
+CREATE TABLE {{schema}}.fresh (
 	serial bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	place  bigint,         -- in the log; NULL = no reader has seen the event yet
 	tenant bytea NOT NULL,
-	event  bytea NOT NULL  -- what installation.Event.MarshalBinary returns
+	event  bytea NOT NULL -- what installation.Event.MarshalBinary returns
 );
-CREATE INDEX events_new ON {{schema}}.events (serial) WHERE place IS NULL;
-CREATE UNIQUE INDEX events_place ON {{schema}}.events (place) WHERE place IS NOT NULL;
-CREATE INDEX events_tenant ON {{schema}}.events (tenant, place) WHERE place IS NOT NULL;
+
+-- events is the change log. Readers move events to it.
+CREATE TABLE {{schema}}.events (
+	place  bigint PRIMARY KEY,
+	tenant bytea NOT NULL,
+	event  bytea NOT NULL
+);
+CREATE INDEX events_tenant ON {{schema}}.events (tenant, place);
 
 -- log has one row: the last place that was given, and the last that was trimmed.
 CREATE TABLE {{schema}}.log (

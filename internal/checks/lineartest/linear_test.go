@@ -12,7 +12,6 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/ledger"
-	"github.com/go-installation/installation/internal/proxytest"
 )
 
 // harness makes calls of concurrent clients and checks the history.
@@ -34,11 +33,11 @@ func newHarness(s interface {
 	return h
 }
 
-// lossy adds a client whose requests and answers can get lost in a proxy.
-func (h *harness) lossy(s installation.Store, proxy *proxytest.Proxy) {
+// lossy adds a client whose requests and answers can get lost.
+func (h *harness) lossy(s installation.Store) *client {
 	c := &client{store: s, lossy: true}
-	proxy.Lose(c.loses, nil)
 	h.clients = append(h.clients, c)
+	return c
 }
 
 // client makes one call after another.

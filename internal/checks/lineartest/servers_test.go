@@ -38,7 +38,7 @@ func TestRedisstoreIsLinearizable(t *testing.T) {
 }
 
 func TestPgstoreIsLinearizable(t *testing.T) {
-	newHarness(openPostgres(t, pgtest.Start(t).Addr, clients)).check(t)
+	newHarness(openPostgres(t, pgtest.Start(t).URL("postgres"), clients)).check(t)
 }
 
 // TestRedisstoreLosesAnswers loses scripts and answers between the clients and the server.
@@ -47,7 +47,7 @@ func TestRedisstoreLosesAnswers(t *testing.T) {
 	h := &harness{log: openRedis(t, server.Addr)}
 	for range clients {
 		proxy := redistest.StartProxy(t, server.Addr)
-		h.lossy(openRedis(t, proxy.Addr()), proxy)
+		proxy.Lose(h.lossy(openRedis(t, proxy.Addr())).loses, nil)
 	}
 	h.checkLosses(t)
 }
@@ -55,10 +55,11 @@ func TestRedisstoreLosesAnswers(t *testing.T) {
 // TestPgstoreLosesAnswers loses statements and answers between the clients and the server.
 func TestPgstoreLosesAnswers(t *testing.T) {
 	server := pgtest.Start(t)
-	h := &harness{log: openPostgres(t, server.Addr, 1)}
+	h := &harness{log: openPostgres(t, server.URL("postgres"), 1)}
 	for range clients {
-		proxy := pgtest.StartProxy(t, server.Addr)
-		h.lossy(openPostgres(t, proxy.Addr(), 1), proxy)
+		proxy := server.StartProxy(t)
+		c := h.lossy(openPostgres(t, proxy.URL("postgres"), 1))
+		proxy.Lose("commit_1", c.loses)
 	}
 	h.checkLosses(t)
 }
@@ -95,10 +96,11 @@ func openRedis(t *testing.T, addr string) *redisstore.Store {
 	return s
 }
 
-// openPostgres opens the store of a server, with a pool of this many connections.
-func openPostgres(t *testing.T, addr string, connections int32) *pgstore.Store {
+// openPostgres opens the store in a database, with a pool of this many connections. It sends the
+// text of each statement, so that a proxy can find the commits.
+func openPostgres(t *testing.T, url string, connections int32) *pgstore.Store {
 	t.Helper()
-	config, err := pgxpool.ParseConfig("postgres://postgres@" + addr + "/postgres?sslmode=disable")
+	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +119,9 @@ func openPostgres(t *testing.T, addr string, connections int32) *pgstore.Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	s, err := pgstore.Open(t.Context(), pool, nil)
+	s, err := pgstore.Open(t.Context(), pool, &pgstore.Options{
+		ExecMode: pgx.QueryExecModeExec,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

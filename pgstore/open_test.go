@@ -1,0 +1,159 @@
+package pgstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/pgtest"
+	"github.com/go-installation/installation/pgstore"
+)
+
+// refused fails the test unless Open returns an ErrUnavailable that contains all texts.
+func refused(tb testing.TB, url string, o *pgstore.Options, texts ...string) error {
+	tb.Helper()
+	_, err := pgstore.Open(tb.Context(), newPool(tb, url, 2), o)
+	if !errors.Is(err, installation.ErrUnavailable) {
+		tb.Errorf("open: got error %v, want %v", err, installation.ErrUnavailable)
+		return err
+	}
+	for _, text := range texts {
+		if !strings.Contains(err.Error(), text) {
+			tb.Errorf("open: the error %q does not contain %q", err, text)
+		}
+	}
+	return err
+}
+
+func TestOpenNamesVersions(t *testing.T) {
+	server, o := pgtest.Shared(t), newOptions()
+	url := server.URL("postgres")
+	refused(t, url, o, "pgstore.Migrate")
+	server.SQL(t, "postgres", fmt.Sprintf("CREATE SCHEMA %q", o.Schema))
+	refused(t, url, o, "pgstore.Migrate")
+	migrate(t, url, o)
+	open(t, newPool(t, url, 2), o)
+	set := func(version int) {
+		server.SQL(t, "postgres", fmt.Sprintf("UPDATE %q.meta SET version = %d", o.Schema, version))
+	}
+	set(99)
+	refused(t, url, o, "version 99", "works with 1", "pgstore.Migrate")
+	conn, err := pgx.Connect(t.Context(), url)
+	must(t, err)
+	defer conn.Close(t.Context())
+	if err := pgstore.Migrate(t.Context(), conn, o); err == nil ||
+		!strings.Contains(err.Error(), "version 99") {
+		t.Errorf("migrate: got error %v, want one that names version 99", err)
+	}
+	set(0)
+	refused(t, url, o, "version 0", "works with 1", "pgstore.Migrate")
+}
+
+func TestOldServerIsNamed(t *testing.T) {
+	err := pgstore.ErrServer(14_0012)
+	if !errors.Is(err, installation.ErrUnavailable) ||
+		!strings.Contains(err.Error(), "PostgreSQL 14, and a store needs 15") {
+		t.Errorf("got error %v, want one that names 14 and 15", err)
+	}
+}
+
+func TestOpenNamesMissingRights(t *testing.T) {
+	server := pgtest.Shared(t)
+	database := server.NewDatabase(t)
+	server.SQL(t, database, "CREATE ROLE poor LOGIN")
+	o, url := newOptions(), server.URLAs("poor", database)
+	migrate(t, server.URL(database), o)
+	refused(t, url, o, "USAGE on the schema")
+	grant := func(what string) {
+		server.SQL(t, database, strings.ReplaceAll(what, "$", fmt.Sprintf("%q", o.Schema)))
+	}
+	grant("GRANT USAGE ON SCHEMA $ TO poor")
+	refused(t, url, o, "SELECT on meta")
+	grant("GRANT ALL ON ALL TABLES IN SCHEMA $ TO poor; REVOKE UPDATE ON $.log FROM poor;" +
+		"REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA $ FROM PUBLIC;" +
+		"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA $ TO poor;" +
+		"REVOKE EXECUTE ON FUNCTION $.number_1 FROM poor")
+	refused(t, url, o, "UPDATE on log, EXECUTE on number_1")
+	grant("GRANT UPDATE ON $.log TO poor; GRANT EXECUTE ON FUNCTION $.number_1 TO poor")
+	open(t, newPool(t, url, 2), o)
+}
+
+func TestOpenChecksExpect(t *testing.T) {
+	o, url := newOptions(), pgtest.Shared(t).URL("postgres")
+	s := newStore(t, o)
+	in, err := s.Namespace(t.Context())
+	must(t, err)
+	o.Expect = pgstore.Expect{ID: "another"}
+	refused(t, url, o, in.ID, "another")
+	o.Expect = pgstore.Expect{ID: in.ID, MinEpoch: 1}
+	if err := refused(t, url, o, "epoch is 0"); !errors.Is(err, installation.ErrRestored) {
+		t.Errorf("open: got error %v, want %v", err, installation.ErrRestored)
+	}
+	in, err = s.AcceptRestore(t.Context(), now)
+	must(t, err)
+	o.Expect.MinEpoch = in.Epoch
+	open(t, newPool(t, url, 2), o)
+}
+
+func TestOpenRefusesStandby(t *testing.T) {
+	server, o := pgtest.Start(t), newOptions()
+	url := server.URL("postgres")
+	migrate(t, url, o)
+	server.StandBy(t)
+	refused(t, url, o, "standby")
+}
+
+func TestOpenRejectsOptions(t *testing.T) {
+	pool := newPool(t, pgtest.Shared(t).URL("postgres"), 2)
+	for name, o := range map[string]*pgstore.Options{
+		"schema":        {Schema: `a"b`},
+		"long schema":   {Schema: strings.Repeat("a", pgstore.MaxSchema+1)},
+		"events":        {MaxEvents: -1},
+		"retry":         {RetryFor: -1},
+		"epoch of what": {Expect: pgstore.Expect{MinEpoch: 1}},
+	} {
+		_, err := pgstore.Open(t.Context(), pool, o)
+		if err == nil || errors.Is(err, installation.ErrUnavailable) {
+			t.Errorf("%s: got error %v, want one about the option", name, err)
+		}
+	}
+	if _, err := pgstore.Open(t.Context(), nil, nil); err == nil {
+		t.Error("got no error without a pool")
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := pgstore.Open(ended, pool, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("got error %v, want %v", err, context.Canceled)
+	}
+}
+
+// TestMigrateManyTimes migrates one schema from many programs at once. All find one namespace.
+func TestMigrateManyTimes(t *testing.T) {
+	o, url := newOptions(), pgtest.Shared(t).URL("postgres")
+	pool := newPool(t, url, 8)
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			if err := pgstore.Migrate(t.Context(), pool, o); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	first := open(t, pool, o)
+	commit(t, first, create(at("a")))
+	must(t, pgstore.Migrate(t.Context(), pool, o))
+	before, err := first.Namespace(t.Context())
+	must(t, err)
+	after, err := open(t, pool, o).Namespace(t.Context())
+	must(t, err)
+	if before != after {
+		t.Errorf("got namespace %v after another migration, want %v", after, before)
+	}
+}

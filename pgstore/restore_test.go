@@ -1,0 +1,108 @@
+package pgstore_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/health"
+	"github.com/go-installation/installation/internal/pgtest"
+)
+
+// TestRestoreIsNoticed puts the epoch back and changes the ID, as a restored backup would.
+func TestRestoreIsNoticed(t *testing.T) {
+	for _, change := range []string{"epoch = epoch - 1, era = 'old'", "id = 'another'"} {
+		o := newOptions()
+		s := newStore(t, o)
+		in, err := s.AcceptRestore(t.Context(), now)
+		must(t, err)
+		pgtest.Shared(t).SQL(t, "postgres", fmt.Sprintf("UPDATE %q.meta SET %s", o.Schema, change))
+		c := create(at("a"))
+		c.Epoch, c.Record.Revision = in.Epoch, in.Epoch
+		_, err = s.Commit(t.Context(), c)
+		if !errors.Is(err, installation.ErrRestored) ||
+			!errors.Is(err, installation.ErrUnavailable) {
+			t.Errorf("commit: got error %v, want %v", err, installation.ErrRestored)
+		}
+		_, err = s.Put(t.Context(), now, installation.Row{}.Apply(c))
+		if !errors.Is(err, installation.ErrRestored) {
+			t.Errorf("put: got error %v, want %v", err, installation.ErrRestored)
+		}
+		if got := levelOf(t, s, "namespace"); got != health.Error {
+			t.Errorf("health: got level %s, want %s", got, health.Error)
+		}
+		next, err := s.AcceptRestore(t.Context(), now)
+		must(t, err)
+		if next.Epoch <= in.Epoch {
+			t.Errorf("accepted epoch %d after %d, want a greater one", next.Epoch, in.Epoch)
+		}
+		c.Epoch, c.Record.Revision = next.Epoch, next.Epoch
+		commit(t, s, c)
+		if got := levelOf(t, s, "namespace"); got != health.OK {
+			t.Errorf("health after acceptance: got level %s, want %s", got, health.OK)
+		}
+	}
+}
+
+// TestOpenTransactionBlocksOnlyAcceptance keeps a transaction open that has committed a change.
+func TestOpenTransactionBlocksOnlyAcceptance(t *testing.T) {
+	o := newOptions()
+	s := newStore(t, o)
+	tx := host(t)
+	execute(t, tx, o, "SELECT pg_advisory_xact_lock_shared({{epoch_lock}})")
+	accepted := make(chan error)
+	go func() {
+		_, err := s.AcceptRestore(t.Context(), now)
+		accepted <- err
+	}()
+	awaitBlocked(t, o, "accept_1")
+	commit(t, s, create(at("a"))) // would wait for the transaction if acceptance waited for good
+	select {
+	case err := <-accepted:
+		t.Fatalf("accept restore did not wait for the transaction: error %v", err)
+	default:
+	}
+	must(t, tx.Rollback(t.Context()))
+	must(t, <-accepted)
+	if _, err := s.Commit(t.Context(), create(at("b"))); !errors.Is(err, installation.ErrEpoch) {
+		t.Errorf("commit of the old epoch: got error %v, want %v", err, installation.ErrEpoch)
+	}
+}
+
+func levelOf(tb testing.TB, s installation.HealthChecker, rule string) health.Level {
+	tb.Helper()
+	findings, err := s.Health(tb.Context())
+	must(tb, err)
+	for _, f := range findings {
+		if f.Rule == rule {
+			return f.Level
+		}
+	}
+	tb.Fatalf("no finding %q in %v", rule, findings)
+	return ""
+}
+
+// TestHealth looks at a server that is as it should be, but for fsync, and at a standby.
+func TestHealth(t *testing.T) {
+	server, o := pgtest.Start(t, "fsync=on"), newOptions()
+	migrate(t, server.URL("postgres"), o)
+	s := open(t, newPool(t, server.URL("postgres"), 2), o)
+	for _, rule := range []string{"server", "namespace", "durability", "transactions"} {
+		if got := levelOf(t, s, rule); got != health.OK {
+			t.Errorf("%s: got level %s, want %s", rule, got, health.OK)
+		}
+	}
+	server.SQL(t, "postgres", "ALTER DATABASE postgres SET synchronous_commit = off")
+	relaxed := open(t, newPool(t, server.URL("postgres"), 2), o)
+	if got := levelOf(t, relaxed, "durability"); got != health.Warning {
+		t.Errorf("without synchronous_commit: got level %s, want %s", got, health.Warning)
+	}
+	if got := levelOf(t, newStore(t, newOptions()), "durability"); got != health.Error {
+		t.Errorf("without fsync: got level %s, want %s", got, health.Error)
+	}
+	server.StandBy(t)
+	if got := levelOf(t, s, "server"); got != health.Error {
+		t.Errorf("standby: got level %s, want %s", got, health.Error)
+	}
+}
