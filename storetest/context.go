@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -51,6 +52,61 @@ var contextCases = []testCase{
 				stored = get(t, s, at("stored"))
 			}
 		}},
+	{"context/while-committing", "If the store cannot know whether c was applied, it returns an " +
+		"error that matches [ErrUnknownOutcome].", endCommits},
+}
+
+// ending is the tenant of the case that ends the contexts of commits.
+const ending = "ending"
+
+// endCommits runs racers in pairs. Each commit of the first ends the context of the commit that the
+// second makes meanwhile, so contexts end at any moment of a commit. Unless the error says that the
+// outcome is unknown, the record is there if and only if there is no error.
+func endCommits(t tester, s installation.Store) {
+	var pairs [racers / 2]struct {
+		cancel atomic.Pointer[context.CancelFunc] // of the second racer
+		done   atomic.Bool
+		errs   [20]error
+	}
+	key := func(pair, n int) installation.Key {
+		return installation.Key{Tenant: ending, ID: fmt.Sprint(pair, " ", n)}
+	}
+	race(t, func(i int) error {
+		p := &pairs[i/2]
+		if i%2 == 0 {
+			c := create(at(fmt.Sprint(i)))
+			for !p.done.Load() {
+				if _, err := s.Commit(t.Context(), c); err != nil {
+					return err
+				}
+				c = update(c.Record)
+				if cancel := p.cancel.Load(); cancel != nil {
+					(*cancel)()
+				}
+			}
+			return nil
+		}
+		defer p.done.Store(true)
+		for n := range p.errs {
+			ctx, cancel := context.WithCancel(t.Context())
+			p.cancel.Store(&cancel)
+			_, p.errs[n] = s.Commit(ctx, create(key(i/2, n)))
+			cancel()
+		}
+		return nil
+	})
+	for pair := range pairs {
+		for n, err := range pairs[pair].errs {
+			switch key := key(pair, n); {
+			case err == nil:
+				get(t, s, key)
+			case !errors.Is(err, context.Canceled):
+				t.Errorf("commit %v: got error %v, want none or %v", key, err, context.Canceled)
+			case !errors.Is(err, installation.ErrUnknownOutcome):
+				absent(t, s, key)
+			}
+		}
+	}
 }
 
 // expected reports whether a call of this case could fail without its context: it has been made

@@ -20,6 +20,7 @@ type flaw struct {
 	inflict   func(d *decorator)
 	fails     []string // the cases that must fail, in the order of the suite
 	sometimes []string // cases that may fail, depending on the scheduler
+	hangs     bool     // the cases need a clock that does not wait
 }
 
 // decorator is a correct store with replaceable methods.

@@ -230,6 +230,33 @@ var wholeFlaws = []flaw{
 	{name: "writes the outcome after the record", inflict: outcomeLater,
 		fails: []string{"race/whole"}},
 	{
+		name: "gives up when locks of claims form a circle",
+		inflict: func(d *decorator) {
+			var once atomic.Bool
+			commit := d.onCommit
+			d.onCommit = func(
+				ctx context.Context, c installation.Change,
+			) (installation.Receipt, error) {
+				if c.Key.Tenant == swapped && c.If > 0 && once.CompareAndSwap(false, true) {
+					return installation.Receipt{}, installation.ErrUnavailable
+				}
+				return commit(ctx, c)
+			}
+		},
+		fails: []string{"race/claims-swapped"},
+	},
+	{
+		name: "checks the claims of updates outside the transaction",
+		inflict: func(d *decorator) {
+			d.pretend(func(c *installation.Change, _ *installation.Record) {
+				if c.Key.Tenant == swapped && c.If > 0 {
+					unclaim(c)
+				}
+			})
+		},
+		fails: []string{"race/claims-swapped"},
+	},
+	{
 		name: "swaps the events of two commits",
 		inflict: func(d *decorator) {
 			d.alterEvents(func(_ installation.EventQuery, page *installation.EventPage) {

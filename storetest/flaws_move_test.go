@@ -111,6 +111,29 @@ var moveFlaws = []flaw{
 		fails: []string{"move/scan-while-written"},
 	},
 	{
+		name: "locks out writers during a scan",
+		inflict: func(d *decorator) {
+			lock := make(chan struct{}, 1)
+			scan, commit := d.onScan, d.onCommit
+			d.onScan = func(ctx context.Context) iter.Seq2[installation.Row, error] {
+				return func(yield func(installation.Row, error) bool) {
+					lock <- struct{}{}
+					defer func() { <-lock }()
+					scan(ctx)(yield)
+				}
+			}
+			d.onCommit = func(
+				ctx context.Context, c installation.Change,
+			) (installation.Receipt, error) {
+				lock <- struct{}{}
+				defer func() { <-lock }()
+				return commit(ctx, c)
+			}
+		},
+		fails: []string{"move/scan-while-written"},
+		hangs: true,
+	},
+	{
 		name: "ends a scan without its error",
 		inflict: func(d *decorator) {
 			scan := d.onScan

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/go-installation/installation"
@@ -61,7 +62,8 @@ var ownershipFlaws = []flaw{
 				return receipt, errors.Join(err, ctx.Err())
 			}
 		},
-		fails: []string{"context/rejected"},
+		fails:     []string{"context/rejected"},
+		sometimes: []string{"context/while-committing"},
 	},
 	{
 		name: "hides the error of the context",
@@ -195,6 +197,56 @@ var ownershipFlaws = []flaw{
 		fails: []string{"ownership/results"},
 	},
 	{
+		name: "applies a change although the context ends meanwhile, and does not say so",
+		inflict: func(d *decorator) {
+			aroundEnding(d, func(ctx context.Context, commit func(context.Context) error) error {
+				if err := commit(context.WithoutCancel(ctx)); err != nil {
+					return err
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			})
+		},
+		fails: []string{"context/while-committing"},
+	},
+	{
+		name: "says that it is unavailable if the context ends meanwhile",
+		inflict: func(d *decorator) {
+			aroundEnding(d, func(ctx context.Context, _ func(context.Context) error) error {
+				<-ctx.Done()
+				return installation.ErrUnavailable
+			})
+		},
+		fails: []string{"context/while-committing"},
+	},
+	{
+		name: "reads the terms of every record into the same memory",
+		inflict: func(d *decorator) {
+			var memory [3]string // no racer reads such records
+			d.alterRecords(func(r *installation.Record) {
+				if slices.Contains(r.Index, "ext=1") || slices.Contains(r.Index, "ext=2") {
+					r.Index = memory[:copy(memory[:], r.Index)]
+				}
+			})
+		},
+		fails: []string{"ownership/results-stay"},
+	},
+	{
+		name: "reads every outcome into the same memory",
+		inflict: func(d *decorator) {
+			var mu sync.Mutex
+			var memory [4]byte // of "data" and "next"
+			d.alterOutcomes(func(o *installation.Outcome) {
+				mu.Lock()
+				defer mu.Unlock()
+				if len(o.Data) == len(memory) {
+					o.Data = memory[:copy(memory[:], o.Data)]
+				}
+			})
+		},
+		fails: []string{"ownership/results-stay"},
+	},
+	{
 		name: "shares outcomes",
 		inflict: func(d *decorator) {
 			var shared sync.Map // of time to []byte
@@ -220,4 +272,23 @@ var ownershipFlaws = []flaw{
 		},
 		fails: []string{"ownership/results"},
 	},
+}
+
+// aroundEnding calls f in place of the commits whose context ends.
+func aroundEnding(
+	d *decorator, f func(ctx context.Context, commit func(context.Context) error) error,
+) {
+	commit := d.onCommit
+	d.onCommit = func(
+		ctx context.Context, c installation.Change,
+	) (receipt installation.Receipt, err error) {
+		if c.Key.Tenant != ending {
+			return commit(ctx, c)
+		}
+		err = f(ctx, func(ctx context.Context) error {
+			receipt, err = commit(ctx, c)
+			return err
+		})
+		return receipt, err
+	}
 }

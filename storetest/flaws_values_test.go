@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"slices"
 	"strings"
@@ -67,6 +68,31 @@ var valueFlaws = []flaw{
 		inflict: confuse(func(k installation.Key) any {
 			return [2]string{k.Tenant, strings.ToValidUTF8(k.ID, "\ufffd")}
 		}),
+		fails: []string{"strings/odd", "strings/boundaries"},
+	},
+	{
+		name: "reads ids in hex as bytes",
+		inflict: confuse(func(k installation.Key) any {
+			if digits, ok := strings.CutPrefix(k.ID, `\x`); ok {
+				id, _ := hex.DecodeString(digits)
+				return [2]string{k.Tenant, string(id)}
+			}
+			return [2]string{k.Tenant, k.ID}
+		}),
+		fails: []string{"strings/odd"},
+	},
+	{
+		name: "reads terms as patterns of SQL",
+		inflict: func(d *decorator) {
+			d.sneak(func(q installation.Query, versions []installation.Record) bool {
+				last := versions[len(versions)-1]
+				return last.Key.Tenant == q.Tenant && slices.ContainsFunc(last.Index, func(
+					term string,
+				) bool {
+					return strings.ContainsAny(q.Term, "%_") && like(q.Term, term)
+				})
+			})
+		},
 		fails: []string{"strings/odd", "strings/boundaries"},
 	},
 	{
@@ -256,6 +282,18 @@ func retime(f func(time.Time) time.Time) func(*decorator) {
 			}
 		})
 	}
+}
+
+// like reports whether a text matches a pattern of SQL. It ignores backslashes.
+func like(pattern, text string) bool {
+	switch {
+	case pattern == "":
+		return text == ""
+	case pattern[0] == '%':
+		return like(pattern[1:], text) || text != "" && like(pattern, text[1:])
+	}
+	return text != "" && (pattern[0] == '_' || pattern[0] == text[0]) &&
+		like(pattern[1:], text[1:])
 }
 
 // lower folds ASCII letters only.

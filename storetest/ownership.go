@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"reflect"
 
 	"github.com/go-installation/installation"
@@ -72,7 +73,41 @@ var ownershipCases = []testCase{
 			}
 			recorded(t, s, c.Key.Tenant, want.Idempotency)
 		}},
+	{"ownership/results-stay", "What a method returns belongs to the caller",
+		func(t tester, s installation.Store) {
+			c, want := full(), full()
+			commit(t, s, c)
+			q := installation.Query{Tenant: c.Key.Tenant, Term: c.Record.Index[0], Limit: 1}
+			record, page := get(t, s, c.Key), listPage(t, s, q)
+			o, err := s.Outcome(t.Context(), c.Key.Tenant, c.Idempotency.Digest)
+			if err != nil {
+				t.Fatalf("outcome: got error %v, want none", err)
+			}
+
+			// A store may not use the memory again, neither for a write nor for another read.
+			for i := range 3 {
+				next := full()
+				next.Key = at(fmt.Sprint("next ", i))
+				next.Record.Key, next.Events = next.Key, nil
+				next.Record.Index = []string{"acc=2", all, "ext=2"}
+				next.Record.Claims = []string{next.Key.ID}
+				next.Idempotency = outcome(next.Key.ID, "next")
+				commit(t, s, next)
+				get(t, s, next.Key)
+				recorded(t, s, next.Key.Tenant, next.Idempotency)
+				lists(t, s, installation.Query{Tenant: "tenant", Term: "acc=2"}, nextIDs[:i+1]...)
+			}
+			commit(t, s, remove(record))
+			sameRecord(t, "get before later calls", record, want.Record)
+			for _, r := range page.Records {
+				sameRecord(t, "list before later calls", r, want.Record)
+			}
+			sameOutcome(t, "outcome before later calls", o, want.Idempotency)
+		}},
 }
+
+// nextIDs are the IDs of the later records of the case ownership/results-stay.
+var nextIDs = []string{"next 0", "next 1", "next 2"}
 
 // full returns a change with a value in every field that a store could share with the caller. Two
 // such changes differ only in Op.

@@ -8,8 +8,9 @@
 // checksum. Fields that are zero are left out.
 //
 // If the contract leaves a choice to the store, such as when an expired outcome disappears, every
-// choice passes. The suite imports only the standard library, never sleeps and measures no time. In
-// its changes, Change.Now is in the year 2100.
+// choice passes. The suite imports only the standard library, never sleeps and measures no time. A
+// limit of time ends a call that would hang. In the changes of the suite, Change.Now is in the year
+// 2100.
 package storetest
 
 import (

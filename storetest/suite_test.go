@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-installation/installation"
@@ -67,9 +68,7 @@ func TestBrokenStoresFail(t *testing.T) {
 				if (slow || late(c, f)) && !slices.Contains(f.fails, c.name) {
 					continue
 				}
-				d := sound()
-				f.inflict(d)
-				if r := try(t, c, d); r.failed && !slices.Contains(f.sometimes, c.name) {
+				if r := tryFlaw(t, c, f); r.failed && !slices.Contains(f.sometimes, c.name) {
 					failed = append(failed, c.name)
 				}
 			}
@@ -203,6 +202,21 @@ func try(t *testing.T, c testCase, s installation.Store) *recorder {
 	}()
 	<-done
 	readable(t, c, r.lines)
+	return r
+}
+
+// tryFlaw runs a case on a store with a flaw.
+func tryFlaw(t *testing.T, c testCase, f flaw) (r *recorder) {
+	run := func(t *testing.T) {
+		d := sound()
+		f.inflict(d)
+		r = try(t, c, d)
+	}
+	if f.hangs {
+		synctest.Test(t, run)
+	} else {
+		run(t)
+	}
 	return r
 }
 

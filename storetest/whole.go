@@ -23,6 +23,8 @@ var wholeCases = []testCase{
 				return err == nil, except(err, installation.ErrExists)
 			})
 		}},
+	{"race/claims-swapped", "Another record of the tenant holds one of c.Record.Claims: an " +
+		"[*ExistsError] with the ID of the holder.", swapClaims},
 	{"race/outcomes", "nothing is written; the receipt holds that outcome",
 		func(t tester, s installation.Store) {
 			rounds(t, func(round string, i int) (bool, error) {
@@ -52,6 +54,39 @@ func rounds(t tester, run func(round string, racer int) (won bool, err error)) {
 			return err
 		})
 		oneOf(t, wins)
+	}
+}
+
+// swapped is the tenant of the case in which records try to swap their claims.
+const swapped = "swapped"
+
+// swapClaims lets two racers at a time swap the claims of their records. Each wants what the other
+// still holds, so nobody gets it. A store that locks the claims that it releases and then those
+// that it takes makes the racers wait for each other. It must not blame the caller for that.
+func swapClaims(t tester, s installation.Store) {
+	var records [racers]*installation.Record
+	for i := range records {
+		c := create(installation.Key{Tenant: swapped, ID: fmt.Sprint(i)})
+		c.Record.Claims = []string{fmt.Sprint(i)}
+		records[i] = commit(t, s, c)
+	}
+	race(t, func(i int) error {
+		for range 20 {
+			c := update(records[i])
+			c.Record.Claims = records[i^1].Claims
+			_, err := s.Commit(t.Context(), c)
+			if err == nil {
+				return fmt.Errorf("commit %q: got no error for a claim that %q holds", c.Key.ID,
+					records[i^1].Key.ID)
+			}
+			if !errors.Is(err, installation.ErrExists) {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, want := range records {
+		sameRecord(t, "get", get(t, s, want.Key), want)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 // first line that matches a package counts.
 var layers = [][]string{
 	{"cmd/...", "examples/..."},
+	{"internal/tests/races/..."},
 	{"internal/tests/..."},
 	{"api/vercel/...", "api/softwareone/...", "api/ampersand/..."},
 	{"api/internal/..."},
@@ -41,6 +42,7 @@ var layers = [][]string{
 	{"crypto/...", "kms/...", "event/...", "health/..."},
 	{"internal/jsontree/...", "internal/lru/...", "internal/backoff/...", "internal/redact/..."},
 	{"internal/redistest/...", "internal/pgtest/..."},
+	{"internal/proxytest/..."},
 }
 
 // rule forbids that a package in from, unless it is in except, depends on a package in to. If
@@ -56,7 +58,7 @@ type rule struct {
 // support are the packages that only tests import.
 var support = []string{
 	"storetest/...", "installationtest/...", "internal/tests/...", "internal/redistest/...",
-	"internal/ledger/...", "internal/pgtest/...",
+	"internal/ledger/...", "internal/pgtest/...", "internal/proxytest/...",
 }
 
 var stores = []string{"memstore/...", "redisstore/...", "boltstore/..."}

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/go-installation/installation/internal/tests/rotationtest"
 )
 
 // A user may pass a key where the name of the keyring file belongs. The program
 // fails and does not print the key.
 func TestKeyInsteadOfFileIsNotPrinted(t *testing.T) {
-	key := generate(t, "k1").Reveal()
+	key := rotationtest.Generate(t, "k1").Reveal()
 	for _, args := range [][]string{{"-keyring", key}, {"-keyring=" + key}, {key}} {
 		var out bytes.Buffer
 		got := program(t.Context(), args, &out, &out)
@@ -25,8 +27,8 @@ func TestKeyInsteadOfFileIsNotPrinted(t *testing.T) {
 // The same for a key where the id of the key to retire belongs.
 func TestKeyInsteadOfIDIsNotPrinted(t *testing.T) {
 	s := newStage(t)
-	key := generate(t, "k9").Reveal()
-	out, errs := s.call(t, 1, "-keyring", s.file("switched"), "-retire", key)
+	key := rotationtest.Generate(t, "k9").Reveal()
+	out, errs := s.call(t, 1, "-keyring", s.Keyring, "-retire", key)
 	printed := strings.Contains(out+errs, key[3:])
 	if printed || !strings.Contains(errs, "k1, k2") {
 		t.Errorf("prints the key: %v; %s%s", printed, out, errs)

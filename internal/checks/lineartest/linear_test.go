@@ -2,7 +2,6 @@ package lineartest
 
 import (
 	"context"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
@@ -10,80 +9,10 @@ import (
 	"time"
 
 	"github.com/anishathalye/porcupine"
-	"github.com/redis/go-redis/v9"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/ledger"
-	"github.com/go-installation/installation/internal/redistest"
-	"github.com/go-installation/installation/memstore"
-	"github.com/go-installation/installation/redisstore"
 )
-
-func TestMemstoreIsLinearizable(t *testing.T) {
-	s := memstore.New()
-	h := newHarness(s)
-	for range clients {
-		h.clients = append(h.clients, &client{store: s})
-	}
-	h.check(t)
-}
-
-func TestRedisstoreIsLinearizable(t *testing.T) {
-	s := openRedis(t, redistest.Start(t).Addr)
-	h := newHarness(s)
-	for range clients {
-		h.clients = append(h.clients, &client{store: s})
-	}
-	h.check(t)
-}
-
-// TestRedisstoreLosesAnswers loses scripts and answers between the clients and the server. After
-// half of the losses, the caller gives up and does not learn the outcome.
-func TestRedisstoreLosesAnswers(t *testing.T) {
-	server := redistest.Start(t)
-	h := newHarness(openRedis(t, server.Addr))
-	for range clients {
-		proxy := redistest.StartProxy(t, server.Addr)
-		c := &client{store: openRedis(t, proxy.Addr()), lossy: true}
-		proxy.Lose(c.loses, nil)
-		h.clients = append(h.clients, c)
-	}
-	if unknown, applied := h.check(t); applied == 0 || applied == unknown {
-		t.Errorf("%d outcomes are unknown, %d of them applied; want some of both kinds",
-			unknown, applied)
-	}
-}
-
-// loses decides what is lost of a script, and whether the caller gives up.
-func (c *client) loses() redistest.Loss {
-	loss := redistest.LoseNothing
-	switch rand.IntN(20) {
-	case 0:
-		loss = redistest.LoseScript
-	case 1, 2:
-		loss = redistest.LoseAnswer
-	default:
-		return loss
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.giveUp != nil && rand.IntN(2) == 0 {
-		c.giveUp()
-	}
-	return loss
-}
-
-// openRedis opens the store of a server.
-func openRedis(t *testing.T, addr string) *redisstore.Store {
-	t.Helper()
-	c := redis.NewClient(&redis.Options{Addr: addr})
-	t.Cleanup(func() { _ = c.Close() })
-	s, err := redisstore.Open(t.Context(), c, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 // harness makes calls of concurrent clients and checks the history.
 type harness struct {
@@ -92,7 +21,24 @@ type harness struct {
 	clients []*client
 }
 
-func newHarness(log installation.EventReader) *harness { return &harness{log: log} }
+// newHarness returns a harness whose clients share a store.
+func newHarness(s interface {
+	installation.Store
+	installation.EventReader
+}) *harness {
+	h := &harness{log: s}
+	for range clients {
+		h.clients = append(h.clients, &client{store: s})
+	}
+	return h
+}
+
+// lossy adds a client whose requests and answers can get lost.
+func (h *harness) lossy(s installation.Store) *client {
+	c := &client{store: s, lossy: true}
+	h.clients = append(h.clients, c)
+	return c
+}
 
 // client makes one call after another.
 type client struct {
@@ -130,6 +76,15 @@ func (h *harness) check(t *testing.T) (unknown, applied int) {
 		unknown, applied = unknown+seen["unknown"], applied+seen["unknown, applied"]
 	}
 	return unknown, applied
+}
+
+// checkLosses is check, and some outcomes must be unknown, of both kinds.
+func (h *harness) checkLosses(t *testing.T) {
+	t.Helper()
+	if unknown, applied := h.check(t); applied == 0 || applied == unknown {
+		t.Errorf("%d outcomes are unknown, %d of them applied; want some of both kinds",
+			unknown, applied)
+	}
 }
 
 // historyOf returns the history of calls, and how often each kind of answer was seen. A commit with

@@ -1,9 +1,7 @@
 package lifecycle
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -12,7 +10,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/tests/fixture"
-	"github.com/go-installation/installation/patch"
+	"github.com/go-installation/installation/internal/tests/races"
 )
 
 // One commit has the record, its index, claims and deadline, the idempotency outcome and the
@@ -172,37 +170,7 @@ func TestInvariant4LateEventKeepsInvitation(t *testing.T) {
 // Concurrent upserts make at most one live installation per extension and account.
 func TestInvariant6OneLiveInstallation(t *testing.T) {
 	w := fixture.NewWorld(t)
-	const racers = 64
-	results := make([]*installation.Result, racers)
-	errs := make([]error, racers)
-	fixture.Parallel(racers, func(n int) {
-		results[n], errs[n] = w.Host.Upsert(context.Background(), installation.UpsertRequest{
-			ID: fmt.Sprintf("i-%d", n), Parts: fixture.Parts(),
-		})
-	})
-	var winner string
-	for _, res := range results {
-		if res == nil {
-			continue
-		}
-		if winner != "" {
-			t.Fatalf("both %s and %s are installed", winner, res.ID)
-		}
-		winner = res.ID
-	}
-	for n, err := range errs {
-		if results[n] != nil {
-			continue
-		}
-		exists, ok := errors.AsType[*installation.ExistsError](err)
-		if !ok || exists.Holder != winner {
-			t.Errorf("racer %d: %v, want ErrExists naming %s", n, err, winner)
-		}
-	}
-	if n, err := w.Host.Count(t.Context(), installation.ListRequest{}); n != 1 || err != nil {
-		t.Errorf("%d installations, %v; want 1", n, err)
-	}
-
+	winner := races.Upserts(t, w)
 	_, err := w.Host.Uninstall(t.Context(), installation.UninstallRequest{ID: winner})
 	if err != nil {
 		t.Fatal(err)
@@ -231,30 +199,5 @@ func TestInvariant6OneLiveInstallation(t *testing.T) {
 func TestUnguardedUpdatesLoseNothing(t *testing.T) {
 	w := fixture.NewWorld(t)
 	w.Install(t, "i")
-	const writers = 64
-	fixture.Parallel(writers, func(n int) {
-		_, err := w.Host.Patch(context.Background(), installation.PatchRequest{
-			ID: "i",
-			Operations: []installation.Operation{
-				patch.Set(fmt.Sprintf("/writer-%d", n), installation.JSON(`true`)),
-			},
-		})
-		if err != nil {
-			t.Errorf("writer %d: %v", n, err)
-		}
-	})
-	got := w.Get(t, "i")
-	if got.Revision != 1+writers {
-		t.Errorf("revision %d after %d updates, want %d", got.Revision, writers, 1+writers)
-	}
-	var document map[string]any
-	if err := got.Configuration.Document.Decode(&document); err != nil {
-		t.Fatal(err)
-	}
-	if len(document) != 3+writers {
-		t.Errorf("%d members, want %d", len(document), 3+writers)
-	}
-	if n := len(w.Events(t)); n != 1+writers {
-		t.Errorf("%d events, want %d", n, 1+writers)
-	}
+	races.Updates(t, w, "i")
 }

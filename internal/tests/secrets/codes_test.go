@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/internal/tests/races"
 )
 
 // A code is returned once, is stored as a hash, works once, and every refusal
@@ -62,25 +62,7 @@ func codeFormat(t *testing.T) {
 func oneAccountWins(t *testing.T) {
 	w := fixture.NewWorld(t)
 	code := w.Invite(t, "i").Code
-	const racers = 64
-	name := func(n int) string {
-		return "ACC-" + string(rune('A'+n/26)) + string(rune('a'+n%26))
-	}
-	won := make([]bool, racers)
-	fixture.Parallel(racers, func(n int) {
-		res, err := accept(w.As(name(n)), "i", code, name(n))
-		switch {
-		case err == nil:
-			won[n] = res.Account.ID == name(n)
-		case !errors.Is(err, installation.ErrInvitation):
-			t.Errorf("racer %d: %v, want ErrInvitation", n, err)
-		}
-	})
-	if n := len(slices.DeleteFunc(slices.Clone(won), func(b bool) bool { return !b })); n != 1 {
-		t.Fatalf("%d winners, want 1", n)
-	}
-
-	winner := name(slices.Index(won, true))
+	winner := races.Accepts(t, w, "i", code)
 	before := w.Get(t, "i")
 	commits := len(w.Store.Changes())
 	res, err := accept(w.As(winner), "i", code, winner)
