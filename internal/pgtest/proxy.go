@@ -45,8 +45,8 @@ func (p *Proxy) URL(database string) string {
 }
 
 // Lose calls loses for each statement that contains marker, to learn what to lose of it. A client
-// that keeps prepared statements does not send their text again. The calls come one at a time. With a
-// nil loses, nothing is lost.
+// that keeps prepared statements does not send their text again. The calls come one at a time. With
+// a nil loses, nothing is lost.
 func (p *Proxy) Lose(marker string, loses func() Loss) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
