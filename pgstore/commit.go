@@ -34,10 +34,10 @@ func (s *Store) Commit(
 		return none, fmt.Errorf("commit %q: %w", c.Key.ID, err)
 	}
 	var a answer
-	uncertain, err := s.retry(ctx, func(ctx context.Context) (err error) {
+	uncertain, err := s.retry(ctx, s.watched(func(ctx context.Context) (err error) {
 		a, err = s.call(ctx, s.db, args)
 		return err
-	})
+	}))
 	if err != nil {
 		return none, fmt.Errorf("commit %q: %w", c.Key.ID, writeError(ctx, uncertain, err))
 	}
@@ -120,7 +120,7 @@ type answer struct {
 // call calls commit_1 once.
 func (s *Store) call(ctx context.Context, db querier, args []any) (a answer, err error) {
 	known := s.known.Load()
-	args = append([]any{known.ID, known.Epoch}, args...)
+	args = append([]any{known.ID, known.Epoch, s.watch.lowest()}, args...)
 	err = db.query(ctx, s.text.commit, args, func(r row) error {
 		return r.Scan(&a.status, &a.number, &a.data, &a.text, &a.serial)
 	})

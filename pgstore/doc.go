@@ -24,6 +24,7 @@
 //	GRANT SELECT, INSERT, UPDATE, DELETE ON installation.records TO app;
 //	GRANT SELECT, INSERT, UPDATE, DELETE ON installation.outcomes TO app;
 //	GRANT SELECT, INSERT, DELETE ON installation.fresh, installation.events TO app;
+//	GRANT SELECT ON SEQUENCE installation.fresh_serial_seq TO app;
 //
 // Every user may execute new functions, unless an administrator has changed that. Open names the
 // rights that are missing. Run the statements again after a release that raises [Version].
@@ -51,12 +52,26 @@
 //
 // # Restores
 //
-// Each commit compares the ID and the epoch of the namespace with those that this process has seen.
-// If the epoch is lower or the ID is another, the data went back to an older state. Writes then
-// fail with [installation.ErrRestored] until [installation.Service.AcceptRestore]. Reads do not
-// notice, and neither does a process that started after the restore. A restore to a time after the
-// last accepted one shows nothing at all. So after each restore call AcceptRestore, and set
-// Options.Expect.
+// If the data went back to an older state, every call fails with [installation.ErrRestored] until
+// an operator accepts the restore; see [installation.Namespacer]. A process notices it by an older
+// epoch, another ID, or a log of events that ends before an event that the process has seen. It
+// looks after each [Options].FailoverLoss and after each failed try, and each commit looks before
+// it writes. A process does not notice:
+//
+//   - A restore while it did not run. [Open] fails if Options.Expect names another ID or a later
+//     epoch.
+//   - A restore that lost only events of the last FailoverLoss, or fewer than 33 events: after a
+//     crash the server counts up to 32 too many.
+//   - A restore after which others wrote more events than were lost.
+//
+// To restore a backup:
+//
+//  1. Stop all processes, and restore the database. Nothing undoes step 2.
+//  2. Open a store with Expect.ID and without Expect.MinEpoch. Call
+//     [installation.Service.AcceptRestore], even if no process has noticed the restore.
+//  3. Set Expect.MinEpoch of every process to the epoch that it returned.
+//  4. Call [installation.Service.VoidInvitations], and [installation.Service.Resend] for each
+//     invitation that it lists.
 //
 // AcceptRestore waits for open transactions that have committed changes, and holds up new commits
 // for up to a tenth of a second at a time. A transaction that stays open blocks AcceptRestore and

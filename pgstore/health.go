@@ -29,11 +29,11 @@ func (s *Store) Health(ctx context.Context) ([]health.Finding, error) {
 	var server, size, oldest int64
 	var standby bool
 	var fsync, pages, commit string
-	if err := s.readOne(ctx, sqlHealth, nil, &server, &standby, &size, &fsync, &pages, &commit,
+	if err := s.askOne(ctx, sqlHealth, nil, &server, &standby, &size, &fsync, &pages, &commit,
 		&oldest); err != nil {
 		return nil, fmt.Errorf("health: %w", err)
 	}
-	in, err := s.readNamespace(ctx)
+	in, reached, err := s.askNamespace(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("health: %w", err)
 	}
@@ -43,7 +43,7 @@ func (s *Store) Health(ctx context.Context) ([]health.Finding, error) {
 		role = finding(health.Error, ruleServer, "the server is a standby and takes no writes")
 	}
 	history := finding(health.OK, ruleNamespace, "%s at epoch %d", in.ID, in.Epoch)
-	if known := s.known.Load(); in.ID != known.ID || in.Epoch < known.Epoch {
+	if s.wentBack(in, reached, time.Now()) {
 		history = finding(health.Error, ruleNamespace, "%s", s.restored(in).Error())
 	}
 	kept := finding(health.OK, ruleDurability, "commits are on disk when they are acknowledged")

@@ -102,10 +102,10 @@ func (s *Store) putRecord(
 	}
 	args = append(args, nil, nil, nil, "{}", int64(forgetBatch))
 	var a answer
-	uncertain, err := s.retry(ctx, func(ctx context.Context) (err error) {
+	uncertain, err := s.retry(ctx, s.watched(func(ctx context.Context) (err error) {
 		a, err = s.call(ctx, s.db, args)
 		return err
-	})
+	}))
 	if err != nil {
 		return false, writeError(ctx, uncertain, err)
 	}
@@ -133,12 +133,12 @@ func (s *Store) putOutcome(
 		return false, err
 	}
 	args := []any{[]byte(r.Tenant), r.Outcome.Digest[:], r.Outcome.Until.UnixMicro(), data}
-	uncertain, err := s.retry(ctx, func(ctx context.Context) error {
+	uncertain, err := s.retry(ctx, s.watched(func(ctx context.Context) error {
 		written = false
 		return s.db.query(ctx, s.text.putOutcome, args, func(found row) error {
 			return found.Scan(&written)
 		})
-	})
+	}))
 	switch {
 	case err != nil:
 		return false, writeError(ctx, uncertain, err)

@@ -27,7 +27,7 @@ func (s *Store) AcceptRestore(
 		return in, err
 	}
 	era := rand.Text()
-	err = s.read(ctx, func(ctx context.Context) error {
+	err = s.ask(ctx, func(ctx context.Context) error {
 		return s.db.query(ctx, s.text.accept,
 			[]any{now.UnixMicro(), s.known.Load().Epoch, era}, func(r row) error {
 				return r.Scan(&in.ID, &in.Epoch, &in.Era)
@@ -44,30 +44,16 @@ func (s *Store) AcceptRestore(
 	return in, nil
 }
 
-// readNamespace reads the namespace.
-func (s *Store) readNamespace(ctx context.Context) (in installation.Namespace, err error) {
-	err = s.readOne(ctx, s.text.namespace, nil, &in.ID, &in.Epoch, &in.Era)
-	return in, err
-}
-
 // adopt makes in the known namespace, unless the known one is the same or newer.
 func (s *Store) adopt(in installation.Namespace) {
 	for {
 		known := s.known.Load()
-		if known.ID == in.ID && known.Epoch >= in.Epoch || s.known.CompareAndSwap(known, &in) {
+		if known.ID == in.ID && known.Epoch >= in.Epoch {
 			return
 		}
-	}
-}
-
-// restored returns the error of a write that found another namespace, or an older epoch.
-func (s *Store) restored(found installation.Namespace) error {
-	known := s.known.Load()
-	return &storeError{
-		sentinel: installation.ErrUnavailable,
-		text: fmt.Sprintf("the data went back to an older state: the namespace was %s at epoch %d "+
-			"and is %s at epoch %d; if you want to go on with this data, call "+
-			"Service.AcceptRestore", known.ID, known.Epoch, found.ID, found.Epoch),
-		causes: []error{installation.ErrRestored},
+		if s.known.CompareAndSwap(known, &in) {
+			s.watch.forget()
+			return
+		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 func (s *Store) open(ctx context.Context) error {
 	var server int64
 	var standby, exists, usable bool
-	err := s.readOne(ctx, sqlServer, []any{s.opts.Schema}, &server, &standby, &exists, &usable)
+	err := s.askOne(ctx, sqlServer, []any{s.opts.Schema}, &server, &standby, &exists, &usable)
 	switch {
 	case err != nil:
 		return err
@@ -35,7 +35,7 @@ func (s *Store) open(ctx context.Context) error {
 	if err := s.checkRights(ctx); err != nil {
 		return err
 	}
-	in, err := s.readNamespace(ctx)
+	in, _, err := s.askNamespace(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ var errNoTables = unavailable("the schema has no tables of a store; run pgstore.
 // checkVersion compares the version of the schema.
 func (s *Store) checkVersion(ctx context.Context) error {
 	var version int64
-	err := s.readOne(ctx, s.text.version, nil, &version)
+	err := s.askOne(ctx, s.text.version, nil, &version)
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch e.Code {
 		case "42P01": // undefined table
@@ -107,6 +107,7 @@ var rights = []struct{ table, privileges string }{
 	{"events", "SELECT, INSERT, DELETE"},
 	{"log", "SELECT, UPDATE"},
 	{"trims", "SELECT, INSERT, UPDATE"},
+	{"fresh_serial_seq", "SELECT"},
 }
 
 // checkRights returns an error that names the rights that the user lacks.
@@ -118,7 +119,7 @@ func (s *Store) checkRights(ctx context.Context) error {
 		}
 	}
 	var missing []string
-	err := s.read(ctx, func(ctx context.Context) error {
+	err := s.ask(ctx, func(ctx context.Context) error {
 		missing = nil
 		return s.db.query(ctx, s.text.rights,
 			[]any{strings.Join(tables, ","), strings.Join(privileges, ","), s.opts.Schema},

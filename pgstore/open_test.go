@@ -79,8 +79,9 @@ func TestOpenNamesMissingRights(t *testing.T) {
 		"REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA $ FROM PUBLIC;" +
 		"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA $ TO poor;" +
 		"REVOKE EXECUTE ON FUNCTION $.number_1 FROM poor")
-	refused(t, url, o, "UPDATE on log, EXECUTE on number_1")
-	grant("GRANT UPDATE ON $.log TO poor; GRANT EXECUTE ON FUNCTION $.number_1 TO poor")
+	refused(t, url, o, "UPDATE on log, SELECT on fresh_serial_seq, EXECUTE on number_1")
+	grant("GRANT UPDATE ON $.log TO poor; GRANT EXECUTE ON FUNCTION $.number_1 TO poor;" +
+		"GRANT SELECT ON SEQUENCE $.fresh_serial_seq TO poor")
 	open(t, newPool(t, url, 2), o)
 }
 

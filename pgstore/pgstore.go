@@ -21,6 +21,8 @@ const (
 	DefaultSchema    = "installation"
 	DefaultMaxEvents = 100_000
 	DefaultRetryFor  = 10 * time.Second
+
+	DefaultFailoverLoss = 10 * time.Second
 )
 
 // MaxSchema is the maximum length of Options.Schema in bytes.
@@ -45,6 +47,13 @@ type Options struct {
 	// deadline. Default: [DefaultRetryFor].
 	RetryFor time.Duration
 
+	// FailoverLoss is how much a failover can lose. After each FailoverLoss and after each failed
+	// try, a call first looks how far the change log has come. What two looks found so far apart is
+	// settled. If the log ends before a settled event, the data went back to an older state: every
+	// call except Health and AcceptRestore fails with [installation.ErrRestored]. Default:
+	// [DefaultFailoverLoss].
+	FailoverLoss time.Duration
+
 	// ExecMode is how pgx sends statements. Through PgBouncer in transaction mode, set
 	// [pgx.QueryExecModeExec]: prepared statements do not work there. Default: that of the pool.
 	ExecMode pgx.QueryExecMode
@@ -65,7 +74,8 @@ type Store struct {
 	opts  Options
 	text  statements
 	known *atomic.Pointer[installation.Namespace] // as it was seen last
-	inTx  bool                                    // the store of a Tx
+	watch *watch
+	inTx  bool // the store of a Tx
 }
 
 var (
@@ -98,7 +108,7 @@ func Open(ctx context.Context, pool *pgxpool.Pool, o *Options) (*Store, error) {
 	}
 	s := &Store{
 		db: poolQuerier{pool, opts.ExecMode}, opts: opts, text: newStatements(opts.Schema),
-		known: new(atomic.Pointer[installation.Namespace]),
+		known: new(atomic.Pointer[installation.Namespace]), watch: new(watch),
 	}
 	if err := s.open(ctx); err != nil {
 		return nil, fmt.Errorf("pgstore: open schema %q: %w", opts.Schema, err)
@@ -121,6 +131,8 @@ func (o *Options) complete() (Options, error) {
 		return opts, fmt.Errorf("MaxEvents is %d, want 0 or more", opts.MaxEvents)
 	case opts.RetryFor < 0:
 		return opts, fmt.Errorf("RetryFor is %v, want 0 or more", opts.RetryFor)
+	case opts.FailoverLoss < 0:
+		return opts, fmt.Errorf("FailoverLoss is %v, want 0 or more", opts.FailoverLoss)
 	case opts.Expect.MinEpoch != 0 && opts.Expect.ID == "":
 		return opts, errors.New("Expect.MinEpoch needs Expect.ID")
 	}
@@ -132,6 +144,9 @@ func (o *Options) complete() (Options, error) {
 	}
 	if opts.RetryFor == 0 {
 		opts.RetryFor = DefaultRetryFor
+	}
+	if opts.FailoverLoss == 0 {
+		opts.FailoverLoss = DefaultFailoverLoss
 	}
 	return opts, nil
 }

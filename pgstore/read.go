@@ -47,8 +47,20 @@ func (s *Store) find(
 // readOne reads the only row of a statement. It returns an error that matches
 // [installation.ErrNotFound] if the result is empty.
 func (s *Store) readOne(ctx context.Context, sql string, args []any, dest ...any) error {
+	return s.oneRow(ctx, s.read, sql, args, dest)
+}
+
+// askOne is readOne for calls that must go on after a restore.
+func (s *Store) askOne(ctx context.Context, sql string, args []any, dest ...any) error {
+	return s.oneRow(ctx, s.ask, sql, args, dest)
+}
+
+func (s *Store) oneRow(
+	ctx context.Context, run func(context.Context, func(context.Context) error) error,
+	sql string, args, dest []any,
+) error {
 	found := false
-	err := s.read(ctx, func(ctx context.Context) error {
+	err := run(ctx, func(ctx context.Context) error {
 		found = false
 		return s.db.query(ctx, sql, args, func(r row) error {
 			found = true

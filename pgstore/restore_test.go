@@ -8,6 +8,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/health"
 	"github.com/go-installation/installation/internal/pgtest"
+	"github.com/go-installation/installation/pgstore"
 )
 
 // TestRestoreIsNoticed puts the epoch back and changes the ID, as a restored backup would.
@@ -104,5 +105,83 @@ func TestHealth(t *testing.T) {
 	server.StandBy(t)
 	if got := levelOf(t, s, "server"); got != health.Error {
 		t.Errorf("standby: got level %s, want %s", got, health.Error)
+	}
+}
+
+// TestShorterLogIsNoticed puts the counter of events back, as a restore does, under two processes
+// that have seen all events. Every call of both fails until one of them accepts the restore.
+func TestShorterLogIsNoticed(t *testing.T) {
+	o := newOptions()
+	o.FailoverLoss = 1 // so every call looks
+	first := newStore(t, o)
+	second := open(t, newPool(t, pgtest.Shared(t).URL("postgres"), 4), o)
+	stores := []*pgstore.Store{first, second}
+	c := create(at("a"))
+	c.Events = []installation.Event{{Key: c.Key}, {Key: c.Key}, {Key: c.Key}}
+	commit(t, first, c)
+	for range 3 { // see the events, and settle them
+		for _, s := range stores {
+			_, err := s.Get(t.Context(), c.Key)
+			must(t, err)
+		}
+	}
+	pgtest.Shared(t).SQL(t, "postgres",
+		fmt.Sprintf("SELECT setval('%q.fresh_serial_seq', 1)", o.Schema))
+	for range 2 { // it does not pass by itself
+		for i, s := range stores {
+			for name, call := range callsOf(t, s) {
+				if err := call(); !errors.Is(err, installation.ErrRestored) {
+					t.Errorf("%s of process %d: got error %v, want %v", name, i, err,
+						installation.ErrRestored)
+				}
+			}
+			if got := levelOf(t, s, "namespace"); got != health.Error {
+				t.Errorf("health of process %d: got level %s, want %s", i, got, health.Error)
+			}
+		}
+	}
+	_, err := first.AcceptRestore(t.Context(), now)
+	must(t, err)
+	for _, s := range stores {
+		_, err := s.Get(t.Context(), c.Key)
+		must(t, err)
+		if got := levelOf(t, s, "namespace"); got != health.OK {
+			t.Errorf("health after acceptance: got level %s, want %s", got, health.OK)
+		}
+	}
+}
+
+// callsOf returns calls that read or write.
+func callsOf(t *testing.T, s *pgstore.Store) map[string]func() error {
+	return map[string]func() error{
+		"get": func() error { _, err := s.Get(t.Context(), at("a")); return err },
+		"outcome": func() error {
+			_, err := s.Outcome(t.Context(), "tenant", installation.Digest{})
+			return err
+		},
+		"list": func() error {
+			_, err := s.List(t.Context(), installation.Query{Term: "all", Limit: 1})
+			return err
+		},
+		"count": func() error {
+			_, err := s.Count(t.Context(), installation.Query{Term: "all"})
+			return err
+		},
+		"events": func() error {
+			_, err := s.Events(t.Context(), installation.EventQuery{Limit: 1})
+			return err
+		},
+		"scan": func() error {
+			for _, err := range s.Scan(t.Context()) {
+				return err
+			}
+			return nil
+		},
+		"trim":   func() error { return s.Trim(t.Context(), now) },
+		"commit": func() error { _, err := s.Commit(t.Context(), create(at("b"))); return err },
+		"put": func() error {
+			_, err := s.Put(t.Context(), now, installation.Row{}.Apply(create(at("b"))))
+			return err
+		},
 	}
 }

@@ -56,6 +56,11 @@ func (s *Store) retry(
 // read runs and retries a statement that does no harm if it runs twice. The error matches
 // [installation.ErrUnavailable].
 func (s *Store) read(ctx context.Context, try func(context.Context) error) error {
+	return s.ask(ctx, s.watched(try))
+}
+
+// ask is read for calls that must go on after a restore.
+func (s *Store) ask(ctx context.Context, try func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ type statements struct {
 func newStatements(schema string) statements {
 	t := statements{
 		version:   sqlVersion,
-		namespace: "SELECT id, epoch, era FROM {{schema}}.meta",
+		namespace: "SELECT id, epoch, era, {{schema}}.reached_1() FROM {{schema}}.meta",
 		rights: `SELECT p.privilege || ' on ' || p.name FROM unnest(
 			string_to_array($1::text, ','), string_to_array($2::text, ',')) AS p (name, privilege)
 			WHERE NOT has_table_privilege('{{schema}}.' || p.name, p.privilege)
@@ -27,10 +27,10 @@ func newStatements(schema string) statements {
 			" WHERE tenant = $1::bytea AND digest = $2::bytea",
 		commit: `SELECT o_status, coalesce(o_number, 0), o_data, coalesce(o_text, ''),
 			coalesce(o_serial, 0)
-			FROM {{schema}}.commit_1($1::text, $2::bigint, $3::bytea, $4::bytea, $5::bigint,
-			$6::bigint, $7::bigint, $8::bytea, $9::bytea, $10::bytea, $11::bigint, $12::boolean,
-			$13::bigint, $14::bigint, $15::text::bytea[], $16::text::bytea[], $17::bytea,
-			$18::bigint, $19::bytea, $20::text::bytea[], $21::bigint::integer)`,
+			FROM {{schema}}.commit_1($1::text, $2::bigint, $3::bigint, $4::bytea, $5::bytea,
+			$6::bigint, $7::bigint, $8::bigint, $9::bytea, $10::bytea, $11::bytea, $12::bigint,
+			$13::boolean, $14::bigint, $15::bigint, $16::text::bytea[], $17::text::bytea[],
+			$18::bytea, $19::bigint, $20::bytea, $21::text::bytea[], $22::bigint::integer)`,
 		putOutcome: `INSERT INTO {{schema}}.outcomes AS o (tenant, digest, until, outcome)
 			VALUES ($1::bytea, $2::bytea, $3::bigint, $4::bytea)
 			ON CONFLICT (tenant, digest) DO UPDATE

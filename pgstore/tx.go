@@ -45,7 +45,7 @@ func (s *Store) InSQLTx(tx *sql.Tx) *Tx { return s.in(sqlTx{tx, s.opts.ExecMode}
 func (s *Store) in(conn txConn) *Tx {
 	q := &txQuerier{conn: conn, turn: make(chan struct{}, 1), end: s.opts.RetryFor}
 	return &Tx{db: q, store: &Store{
-		db: q, opts: s.opts, text: s.text, known: s.known, inTx: true,
+		db: q, opts: s.opts, text: s.text, known: s.known, watch: s.watch, inTx: true,
 	}}
 }
 

@@ -15,6 +15,7 @@
 -- circle.
 CREATE FUNCTION {{schema}}.commit_1(
 	p_namespace text, p_seen bigint, -- the namespace and its lowest epoch that the caller expects
+	p_reached bigint, -- the lowest number that the last event must have
 	p_put bytea,    -- NULL: a change, with the following four; else a row that remembers these ops
 	p_op bytea, p_now bigint, p_epoch bigint, p_if bigint,
 	p_tenant bytea, p_id bytea,
@@ -49,7 +50,8 @@ BEGIN
 	SELECT m.id, m.epoch, m.era INTO STRICT v_meta FROM {{schema}}.meta m;
 	o_number := v_meta.epoch;
 	o_text := v_meta.id || ' ' || v_meta.era;
-	IF v_meta.id <> p_namespace OR v_meta.epoch < p_seen THEN
+	IF v_meta.id <> p_namespace OR v_meta.epoch < p_seen
+		OR p_reached > {{schema}}.reached_1() THEN
 		o_status := 'restored';
 		RETURN;
 	END IF;

@@ -1,0 +1,152 @@
+package pgstore
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-installation/installation"
+)
+
+// watch remembers how far the change log has come, to notice data that went back to an older state.
+// Events have serial numbers. A number is settled if a look found it, and another look at least
+// Options.FailoverLoss later found that the log was still as far. The numbers of a log do not go
+// below a settled one, unless the data was restored.
+type watch struct {
+	mu      sync.Mutex
+	next    time.Time // of the next look
+	settled int64
+	waiting int64 // to become settled; 0 = none
+	since   time.Time
+}
+
+// due reports whether it is time for a look. The caller then looks: other calls need not.
+func (w *watch) due(now time.Time, interval time.Duration) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if now.Before(w.next) {
+		return false
+	}
+	w.next = now.Add(interval)
+	return true
+}
+
+// soon makes the next call look.
+func (w *watch) soon() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.next = time.Time{}
+}
+
+// forget begins anew: with a new epoch, serial numbers may be lower.
+func (w *watch) forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.settled, w.waiting = 0, 0
+}
+
+// lowest returns the lowest number that the log must have reached.
+func (w *watch) lowest() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.settled
+}
+
+// saw notes how far a look has found the log. It returns false if that is below a settled number.
+func (w *watch) saw(reached int64, now time.Time, loss time.Duration) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case reached < w.settled:
+		return false
+	case reached < w.waiting: // a failover may lose the newest events
+		w.waiting = 0
+	case w.waiting > 0 && now.Sub(w.since) >= loss:
+		w.settled, w.waiting = w.waiting, 0
+	}
+	if w.waiting == 0 {
+		w.waiting, w.since = reached, now
+	}
+	return true
+}
+
+// watched returns a try that first looks whether the data went back, if it is time for that.
+func (s *Store) watched(try func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := s.look(ctx); err != nil {
+			return err
+		}
+		err := try(ctx)
+		if err != nil {
+			s.watch.soon() // it may come from a server that was restored
+		}
+		return err
+	}
+}
+
+// look compares the namespace and the log with what this process has seen.
+func (s *Store) look(ctx context.Context) error {
+	now := time.Now()
+	if s.inTx || !s.watch.due(now, s.opts.FailoverLoss) {
+		return nil
+	}
+	in, reached, err := s.readNamespace(ctx)
+	if err == nil && s.wentBack(in, reached, now) {
+		err = s.restored(in)
+	}
+	if err != nil {
+		s.watch.soon()
+	}
+	return err
+}
+
+// wentBack reports whether a look has found an older state than this process has seen.
+func (s *Store) wentBack(in installation.Namespace, reached int64, now time.Time) bool {
+	known := s.known.Load()
+	switch {
+	case in.ID != known.ID, in.Epoch < known.Epoch:
+		return true
+	case in.Epoch > known.Epoch: // somebody has accepted a restore
+		s.adopt(in)
+	}
+	return !s.watch.saw(reached, now, s.opts.FailoverLoss)
+}
+
+// askNamespace reads the namespace, and how far the log has come. It retries.
+func (s *Store) askNamespace(
+	ctx context.Context,
+) (in installation.Namespace, reached int64, err error) {
+	err = s.ask(ctx, func(ctx context.Context) (err error) {
+		in, reached, err = s.readNamespace(ctx)
+		return err
+	})
+	return in, reached, err
+}
+
+func (s *Store) readNamespace(
+	ctx context.Context,
+) (in installation.Namespace, reached int64, err error) {
+	err = s.db.query(ctx, s.text.namespace, nil, func(r row) error {
+		return r.Scan(&in.ID, &in.Epoch, &in.Era, &reached)
+	})
+	return in, reached, err
+}
+
+// restored returns the error of a call that found another namespace, an older epoch, or a log that
+// is shorter than it was.
+func (s *Store) restored(found installation.Namespace) error {
+	s.watch.soon()
+	known := s.known.Load()
+	text := fmt.Sprintf("the namespace was %s at epoch %d and is %s at epoch %d", known.ID,
+		known.Epoch, found.ID, found.Epoch)
+	if found.ID == known.ID && found.Epoch == known.Epoch {
+		text = fmt.Sprintf("event %d, which this process has seen, is gone", s.watch.lowest())
+	}
+	return &storeError{
+		sentinel: installation.ErrUnavailable,
+		text: "the data went back to an older state: " + text + "; if you want to go on with this " +
+			"data, call Service.AcceptRestore",
+		causes: []error{installation.ErrRestored},
+	}
+}
