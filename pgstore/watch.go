@@ -145,8 +145,8 @@ func (s *Store) restored(found installation.Namespace) error {
 	}
 	return &storeError{
 		sentinel: installation.ErrUnavailable,
-		text: "the data went back to an older state: " + text + "; if you want to go on with this " +
-			"data, call Service.AcceptRestore",
+		text: "the data went back to an older state: " + text + "; if you want to go on with " +
+			"this data, call Service.AcceptRestore",
 		causes: []error{installation.ErrRestored},
 	}
 }
