@@ -106,6 +106,7 @@ var groups = []struct {
 	{"growth", growthRows},
 	{"http", httpRows},
 	{"size", sizeRows},
+	{"file-size", fileSizeRows},
 }
 
 // Scale is how much is stored.

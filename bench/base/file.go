@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
 
 	"go.etcd.io/bbolt"
 )
@@ -121,4 +124,24 @@ func (f *File) Count() error {
 		}
 		return nil
 	})
+}
+
+// OpenFile opens and closes a bbolt file.
+func OpenFile(path string) error {
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		return err
+	}
+	return db.Close()
+}
+
+// ReadFile reads a file and calculates a checksum of it.
+func ReadFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(crc32.New(crc32.MakeTable(crc32.Castagnoli)), f)
+	return err
 }
