@@ -336,13 +336,6 @@ func (r Row) MarshalBinary() ([]byte, error) { return record.Stored(&r, codeRow)
 // The error matches [ErrSealed].
 func (r *Row) UnmarshalBinary(b []byte) error { return record.DecodeInto(r, b, "row", codeRow) }
 
-// UnmarshalRow reads the record of what Row.MarshalBinary wrote, in this release or an earlier one.
-// It does not read the remembered changes, nor check them, so it takes less time than
-// Row.UnmarshalBinary. It copies b. The error matches [ErrSealed], also if b has no record.
-func (r *Record) UnmarshalRow(b []byte) error {
-	return record.DecodeInto(r, b, "row", codeRecordOfRow)
-}
-
 // Lengths in bytes to which fit cuts texts. The other strings are the type and six IDs of at most
 // [validate.MaxID] bytes. All of them fit into [MaxEvent] together.
 const (
