@@ -60,7 +60,9 @@ func (f *file) view(fn func(*tx) error) (err error) {
 		return err
 	}
 	defer func() { _ = t.Rollback() }() // it has nothing to write
-	return fn(&tx{Tx: t, file: f})
+	read := &tx{Tx: t, file: f}
+	defer read.free()
+	return fn(read)
 }
 
 // begin starts a transaction.
@@ -93,7 +95,9 @@ func (f *file) update(fn func(*tx) error) (failed int, err error) {
 		return 0, err
 	}
 	defer f.rollback(t)
-	if err := fn(&tx{Tx: t, file: f}); err != nil {
+	write := &tx{Tx: t, file: f}
+	defer write.free() // bbolt keeps values until the commit
+	if err := fn(write); err != nil {
 		return 0, err
 	}
 	failed = t.ID()

@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -63,7 +64,7 @@ func (t *tx) batch(
 		}
 		rows, last = append(rows, row), k
 	}
-	return rows, last, nil
+	return rows, bytes.Clone(last), nil
 }
 
 // Put implements [installation.Mover].
