@@ -55,8 +55,8 @@ type Store struct {
 	file   *file // nil if the store cannot use the file
 	reason error // why file is nil
 	// first is the file that Open opened. Another file at path is never used in its place.
-	first os.FileInfo
-	closed bool  // by the caller
+	first  os.FileInfo
+	closed bool // by the caller
 }
 
 var (
