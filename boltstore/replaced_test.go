@@ -107,3 +107,35 @@ func TestFolderOfProcessChanges(t *testing.T) {
 	}
 	has(t, s, "a", true)
 }
+
+// TestCloseAfterTruncation cuts an open file, so that bbolt keeps its locks. Close still lets go of
+// the file: it can be restored in place and opened again.
+func TestCloseAfterTruncation(t *testing.T) {
+	s, path := openTest(t)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Get(t.Context(), installation.Key{ID: "a"})
+	if !errors.Is(err, installation.ErrUnavailable) {
+		t.Errorf("get: error %v, want %v", err, installation.ErrUnavailable)
+	}
+	if !s.file.dead.Load() {
+		t.Error("bbolt did not panic with its locks: the test proves nothing")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	has(t, again, "a", false)
+}
