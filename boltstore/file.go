@@ -34,7 +34,7 @@ func openFile(path string, o bbolt.Options) (_ *file, err error) {
 	}
 	defer func() {
 		if err != nil && f.File != nil {
-			_ = f.File.Close() // releases the lock, even if bbolt panicked
+			_ = f.drop() // releases the lock, even if bbolt panicked
 		}
 	}()
 	defer f.catch(&err)
@@ -146,10 +146,16 @@ func (f *file) catch(err *error) {
 	}
 }
 
+// drop closes the file without bbolt, whose memory stays mapped.
+func (f *file) drop() error {
+	unlock(f.File)
+	return f.File.Close()
+}
+
 // close closes the file. No call may use it.
 func (f *file) close() (err error) {
 	if f.dead.Load() {
-		return f.File.Close() // bbolt would wait for its locks
+		return f.drop() // bbolt would wait for its locks
 	}
 	defer f.catch(&err)
 	if err := f.db.Close(); err != nil {

@@ -74,6 +74,9 @@ func (s *Store) update(ctx context.Context, f func(*tx) error) error {
 	}
 	failed := 0
 	err := s.use(func(open *file) (err error) {
+		if err := open.inPlace(); err != nil {
+			return err
+		}
 		failed, err = open.update(f)
 		return err
 	})

@@ -15,7 +15,7 @@ type ProblemKind string
 
 // Kinds of problems. Nothing repairs them: restore a copy.
 const (
-	// ProblemDamagedPage is a page that bbolt did not write like this, a page that is in use twice,
+	// ProblemDamagedPage is a page with content that bbolt never writes, a page in use twice,
 	// or one that is in use and listed as free. Verify does not see what is below the page.
 	ProblemDamagedPage ProblemKind = "damaged-page"
 	// ProblemDamagedValue is a value that does not match its checksum or cannot be read.
@@ -23,7 +23,7 @@ const (
 	// ProblemMissingKey is a list position, a claim or another key that a record, an outcome or an
 	// event should have.
 	ProblemMissingKey ProblemKind = "missing-key"
-	// ProblemStaleKey is a key that belongs to no record, outcome or event, or no longer.
+	// ProblemStaleKey is a key that belongs to no record, outcome or event.
 	ProblemStaleKey ProblemKind = "stale-key"
 )
 
