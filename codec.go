@@ -298,6 +298,13 @@ func codeRow(c *record.Coder, r *Row) {
 	record.Raw(c, 4, &r.Tenant)
 }
 
+// codeRecordOfRow describes the record in a row, for reading.
+func codeRecordOfRow(c *record.Coder, r *Record) {
+	record.Message(c, 1, r, codeRecord)
+	c.Require(r.Key != Key{})
+	c.SkipRest()
+}
+
 func codeOp(c *record.Coder, o *Op) {
 	record.Fixed(c, 1, o.Token[:])
 	record.Int(c, 2, &o.Revision)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation/health"
+	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -343,6 +344,13 @@ func (r Row) Apply(c Change) Row {
 	kept := r.Ops[max(0, len(r.Ops)-RememberedOps+1):]
 	next.Ops = append(slices.Clip(kept), Op{c.Op, next.Record.Revision, c.Record != nil})
 	return next
+}
+
+// UnmarshalRow reads the record of what Row.MarshalBinary wrote, in this release or an earlier one.
+// It does not read the remembered changes, nor check them, so it takes less time than
+// Row.UnmarshalBinary. It copies b. The error matches [ErrSealed], also if b has no record.
+func (r *Record) UnmarshalRow(b []byte) error {
+	return record.DecodeInto(r, b, "row", codeRecordOfRow)
 }
 
 // Mover is the ability to read all rows of a store and to write rows into it as they are. It is for

@@ -1,6 +1,12 @@
 package main
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/go-installation/installation/internal/pgtest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // BenchmarkRows runs both sides of every timed row, under names that benchstat can compare:
 //

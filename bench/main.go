@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/go-installation/installation/internal/pgtest"
 )
 
 func main() {
@@ -21,7 +23,9 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Stdout, os.Stderr, *quick, *only, *file); err != nil {
+	var err error
+	pgtest.Use(func() { err = run(ctx, os.Stdout, os.Stderr, *quick, *only, *file) })
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
 		os.Exit(1)
@@ -94,12 +98,15 @@ var groups = []struct {
 	{"crypto", cryptoRows},
 	{"memory", memoryRows},
 	{"redis", redisRows},
+	{"file", fileRows},
+	{"postgres", postgresRows},
 	{"rewrap", rewrapRows},
 	{"round trips", tripRows},
 	{"1 ms away", farRows},
 	{"growth", growthRows},
 	{"http", httpRows},
 	{"size", sizeRows},
+	{"file-size", fileSizeRows},
 }
 
 // Scale is how much is stored.

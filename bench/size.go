@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"testing"
@@ -10,12 +11,13 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/bench/base"
+	"github.com/go-installation/installation/internal/pgtest"
 	"github.com/go-installation/installation/internal/redistest"
 	"github.com/go-installation/installation/memstore"
 )
 
-// sizeRows returns rows for the memory that a record of 2 KiB takes, with its entries in all lists,
-// its claim and its event. The other side is the payload.
+// sizeRows returns rows for the memory that a record of 2 KiB takes, or the room on disk, with its
+// entries in all lists, its claim and its event. The other side is the payload.
 func sizeRows(tb testing.TB, s Scale) []Row {
 	n := max(2000, s.Records/4)
 	before := heapInUse()
@@ -31,10 +33,21 @@ func sizeRows(tb testing.TB, s Scale) []Row {
 	before = used(tb, client)
 	fill(tb, store, n, time.Time{})
 	onRedis := (used(tb, client) - before) / float64(n)
+
+	path := filepath.Join(tb.TempDir(), "store.db")
+	fill(tb, openFile(tb, path, true), n, time.Time{})
+	inFile := fileSize(tb, path) / float64(n)
+	server := pgtest.Start(tb)
+	_, onPostgres := openPostgres(tb, server, "off")
+	before = databaseSize(tb, server)
+	fill(tb, onPostgres, n, time.Time{})
+	inTables := (databaseSize(tb, server) - before) / float64(n)
 	return []Row{
 		sizeRow("sealed body", 0, float64(len(record.Body.Bytes()))),
 		sizeRow("memstore, each record", 5.0, inMemory),
 		sizeRow("redisstore, each record", 4.5, onRedis),
+		sizeRow("boltstore, each record", 0, inFile),
+		sizeRow("pgstore, each record", 0, inTables),
 	}
 }
 
@@ -45,6 +58,13 @@ func sizeRow(name string, reach, size float64) Row {
 		Reach: reach * 1000 / base.BodySize,
 		Count: func(time.Duration) (float64, float64, error) { return size, base.BodySize, nil },
 	}
+}
+
+// databaseSize returns how many bytes a database takes on disk.
+func databaseSize(tb testing.TB, server *pgtest.Server) float64 {
+	tb.Helper()
+	text := server.SQL(tb, "postgres", "SELECT pg_database_size('postgres')")
+	return must(strconv.ParseFloat(text, 64))(tb)
 }
 
 func heapInUse() float64 {

@@ -69,6 +69,14 @@ func (w *world) storeGet() error {
 	return failure(w.store.Get(w.ctx, installation.Key{Tenant: tenant, ID: w.id()}))
 }
 
+func (w *world) getNothing() error {
+	_, err := w.store.Get(w.ctx, installation.Key{Tenant: tenant, ID: "x" + w.id()})
+	if !errors.Is(err, installation.ErrNotFound) {
+		return fmt.Errorf("a record that is not there: %w", err)
+	}
+	return nil
+}
+
 func (w *world) create() error {
 	parts := parts(numbers.Add(1))
 	return failure(w.svc.Upsert(w.ctx, installation.UpsertRequest{Parts: parts}))

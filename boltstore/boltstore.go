@@ -3,6 +3,8 @@ package boltstore
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -41,7 +43,7 @@ type Expect struct {
 // Store keeps records in one file. Make one with [Open], and close it after use. It is safe for
 // concurrent use.
 type Store struct {
-	path      string
+	path      string // absolute, because the process can change its folder
 	opts      Options
 	namespace atomic.Pointer[installation.Namespace]
 
@@ -52,7 +54,9 @@ type Store struct {
 	life   sync.RWMutex
 	file   *file // nil if the store cannot use the file
 	reason error // why file is nil
-	closed bool  // by the caller
+	// first is the file that Open opened. Another file at path is never used in its place.
+	first  os.FileInfo
+	closed bool // by the caller
 }
 
 var (
@@ -71,7 +75,7 @@ var (
 // and names the file and the cause: another process uses the file, it is damaged, it is no file of
 // this package, or it is of a later release.
 func Open(path string, o *Options) (*Store, error) {
-	s := &Store{path: path, writing: make(chan struct{}, 1)}
+	s := &Store{writing: make(chan struct{}, 1)}
 	if o != nil {
 		s.opts = *o
 	}
@@ -80,6 +84,10 @@ func Open(path string, o *Options) (*Store, error) {
 	}
 	if s.opts.MaxEvents == 0 {
 		s.opts.MaxEvents = DefaultMaxEvents
+	}
+	var err error
+	if s.path, err = filepath.Abs(path); err != nil {
+		return nil, fmt.Errorf("boltstore: open %w", unavailable(path, err))
 	}
 	if err := s.openOrCreate(); err != nil {
 		return nil, fmt.Errorf("boltstore: open %w", err)

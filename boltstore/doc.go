@@ -14,7 +14,8 @@
 //
 // A nil error from Commit means that the whole change is in the file and that every later read sees
 // it. The file was synced, so the change survives the end of the process and a loss of power, if
-// the disk keeps what it has confirmed. With [Options.NoSync] only the first holds.
+// the disk keeps what it has confirmed. With [Options.NoSync], a crash
+// of the machine can lose it.
 //
 // If a commit fails, the store opens the file again and looks whether the commit was written. So
 // the other errors of Commit tell three cases apart:
@@ -42,6 +43,10 @@
 // can be removed. Open never begins a new namespace in an existing file: it refuses an empty file,
 // a file of another program, and a file of a later release.
 //
+// Leave the file in its place while it is open. If it is moved, removed or replaced, each commit
+// fails with [installation.ErrUnavailable], and so does [Store.Health]. Reads and [Store.Copy]
+// still use the file that was opened. Put that file back, and commits work again.
+//
 // Set [Options.Expect] wherever the file exists already. Open then creates no file.
 //
 // # Damage
@@ -49,8 +54,8 @@
 // A damaged file never reads as if records were missing, as far as this can be noticed:
 //
 //   - Each value has a checksum that covers its key.
-//   - What is missing, and what is in a list, comes from pages that this package reads and checks
-//     itself. bbolt does not check what it finds in a page.
+//   - This package reads and checks the pages itself before it answers that something is missing,
+//     and for lists. bbolt does not check what it finds in a page.
 //   - A panic of bbolt, or a memory fault on a page that cannot be read, is an error that matches
 //     [installation.ErrUnavailable] and names the file. Other records can still be read, and a list
 //     contains a damaged record with its Key only.
@@ -58,10 +63,10 @@
 //     page. A file has two meta pages. With one of them, bbolt would go on, and might lose the
 //     newest commit without a word.
 //
-// [Store.Verify] and [VerifyFile] check everything and change nothing. Run VerifyFile after a
+// [Store.Verify] and [VerifyFile] check everything and change nothing. Run VerifyFile after
 // trouble with the disk: a damaged list of free pages can name a page that is in use, and the next
-// commit would overwrite that page. If there is a problem, restore a copy. What can still be read,
-// [Store.Scan] returns, up to the first damaged page.
+// commit would overwrite that page. If there is a problem, restore a copy. [Store.Scan] returns
+// what can still be read, up to the first damage.
 //
 // Not noticed: a page, or the whole file, that was replaced by an older version of itself, and a
 // change by someone who also computes the checksums. If someone overwrites the meta pages of an
@@ -73,8 +78,8 @@
 // a process has it open. A copy of a file has the same namespace.
 //
 // A restored copy has an older state. The service could then give out a revision a second time, for
-// other content. Nothing notices that by itself, because no process runs meanwhile. So an operator
-// has to accept each restore; see [installation.Namespacer]. To restore a copy:
+// other content. The store cannot notice that, because no process ran during the restore.
+// So an operator has to accept each restore; see [installation.Namespacer]. To restore a copy:
 //
 //  1. Stop the process.
 //  2. Run [VerifyFile] on the copy, and put it in place of the file. Nothing undoes step 3.

@@ -34,7 +34,7 @@ func openFile(path string, o bbolt.Options) (_ *file, err error) {
 	}
 	defer func() {
 		if err != nil && f.File != nil {
-			_ = f.File.Close() // releases the lock, even if bbolt panicked
+			_ = f.drop() // releases the lock, even if bbolt panicked
 		}
 	}()
 	defer f.catch(&err)
@@ -60,7 +60,9 @@ func (f *file) view(fn func(*tx) error) (err error) {
 		return err
 	}
 	defer func() { _ = t.Rollback() }() // it has nothing to write
-	return fn(&tx{Tx: t, file: f})
+	read := &tx{Tx: t, file: f}
+	defer read.free()
+	return fn(read)
 }
 
 // begin starts a transaction.
@@ -93,7 +95,9 @@ func (f *file) update(fn func(*tx) error) (failed int, err error) {
 		return 0, err
 	}
 	defer f.rollback(t)
-	if err := fn(&tx{Tx: t, file: f}); err != nil {
+	write := &tx{Tx: t, file: f}
+	defer write.free() // bbolt keeps values until the commit
+	if err := fn(write); err != nil {
 		return 0, err
 	}
 	failed = t.ID()
@@ -142,10 +146,16 @@ func (f *file) catch(err *error) {
 	}
 }
 
+// drop closes the file without bbolt, whose memory stays mapped.
+func (f *file) drop() error {
+	unlock(f.File)
+	return f.File.Close()
+}
+
 // close closes the file. No call may use it.
 func (f *file) close() (err error) {
 	if f.dead.Load() {
-		return f.File.Close() // bbolt would wait for its locks
+		return f.drop() // bbolt would wait for its locks
 	}
 	defer f.catch(&err)
 	if err := f.db.Close(); err != nil {

@@ -5,22 +5,23 @@ import (
 	"fmt"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storekey"
 )
 
 // Get implements [installation.Store].
 func (s *Store) Get(ctx context.Context, key installation.Key) (*installation.Record, error) {
-	var row installation.Row
+	var r *installation.Record
 	err := s.view(ctx, func(t *tx) (err error) {
-		row, err = t.record(key)
+		r, err = t.readRecord(storekey.Record(key))
 		return err
 	})
-	if err == nil && row.Record == nil {
+	if err == nil && r == nil {
 		err = installation.ErrNotFound
 	}
 	if err != nil {
 		return nil, fmt.Errorf("get %q: %w", key.ID, err)
 	}
-	return row.Record, nil
+	return r, nil
 }
 
 // Outcome implements [installation.Store].

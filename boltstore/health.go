@@ -22,6 +22,9 @@ const minRoom = 64 << 20
 // Where the room on the disk cannot be read, its finding has the level unknown.
 func (s *Store) Health(ctx context.Context) (findings []health.Finding, err error) {
 	err = s.viewMeta(ctx, func(t *tx, m boltMeta) error {
+		if err := t.file.inPlace(); err != nil {
+			return err
+		}
 		size, free, err := t.sizes(m)
 		if err == nil {
 			findings = append(findings, finding(health.OK, ruleFile, "%s has %d bytes, of which "+

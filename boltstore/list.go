@@ -71,11 +71,11 @@ func (t *tx) listed(key storekey.Key) (r *installation.Record, err error) {
 			r, err = &installation.Record{Key: storekey.KeyOf(key)}, nil
 		}
 	}()
-	row, err := t.row(bucketRecords, key)
-	if err == nil && row.Record == nil {
+	r, err = t.readRecord(key)
+	if err == nil && r == nil {
 		err = errNoNeighbour
 	}
-	return row.Record, err
+	return r, err
 }
 
 // Count implements [installation.Counter]. It walks over the keys of the list.

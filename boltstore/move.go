@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -11,8 +12,11 @@ import (
 	"github.com/go-installation/installation/internal/storekey"
 )
 
-// scanBatch is the number of rows that Scan reads in one transaction.
-const scanBatch = 100
+// Scan reads at most scanBatch rows in one transaction, and stops after scanBytes bytes.
+const (
+	scanBatch = 100
+	scanBytes = 1 << 20
+)
 
 // Scan implements [installation.Mover]. It reads in batches, so that no transaction is open while
 // the caller handles a row.
@@ -52,7 +56,7 @@ func (t *tx) batch(
 	if err != nil {
 		return nil, nil, err
 	}
-	for len(rows) < scanBatch {
+	for size := 0; len(rows) < scanBatch && size < scanBytes; {
 		k, value, err := c.next()
 		if err != nil || k == nil {
 			return rows, nil, err
@@ -62,8 +66,9 @@ func (t *tx) batch(
 			return nil, nil, err
 		}
 		rows, last = append(rows, row), k
+		size += len(value)
 	}
-	return rows, last, nil
+	return rows, bytes.Clone(last), nil
 }
 
 // Put implements [installation.Mover].

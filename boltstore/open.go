@@ -40,7 +40,8 @@ func (s *Store) open() error {
 	if err != nil {
 		return err
 	}
-	if !s.opts.NoSync {
+	err = s.recognize(f)
+	if err == nil && !s.opts.NoSync {
 		err = f.settle()
 	}
 	if err == nil {
@@ -56,6 +57,39 @@ func (s *Store) open() error {
 		return errors.Join(err, f.close())
 	}
 	s.file = f
+	return nil
+}
+
+// recognize returns an error if f is another file than the one that Open opened. A commit that
+// failed says nothing about another file.
+func (s *Store) recognize(f *file) error {
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return unavailable(s.path, err)
+	case s.first == nil:
+		s.first = info
+	case !os.SameFile(info, s.first):
+		return unavailable(s.path, errReplaced)
+	}
+	return nil
+}
+
+// inPlace returns an error if the file that is open does not have its name any more. A commit would
+// end with the process.
+func (f *file) inPlace() error {
+	named, err := os.Stat(f.path)
+	if err != nil {
+		return unavailable(f.path, fmt.Errorf("the file was moved or removed while the store was "+
+			"open: put it back, or save the data with Copy: %w", err))
+	}
+	open, err := f.Stat()
+	if err != nil {
+		return unavailable(f.path, err)
+	}
+	if !os.SameFile(named, open) {
+		return unavailable(f.path, errReplaced)
+	}
 	return nil
 }
 

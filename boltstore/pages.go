@@ -80,7 +80,8 @@ type pages struct {
 	end  uint64 // number of pages
 	// seen are the first pages that were checked. They are those near the roots, which every walk
 	// needs.
-	seen map[uint64]page
+	seen  []page
+	spare []byte // for pages; once it is used up, each page is allocated
 }
 
 // maxSeen caps pages.seen.
@@ -100,7 +101,7 @@ func (p *pages) read(id uint64) ([]byte, error) {
 	if id < 2 || id >= p.end {
 		return nil, fmt.Errorf("page %d is beyond the end", id)
 	}
-	raw := make([]byte, p.size)
+	raw := p.take(p.size)
 	if err := p.fill(raw, id); err != nil {
 		return nil, err
 	}
@@ -111,10 +112,21 @@ func (p *pages) read(id uint64) ([]byte, error) {
 	case over >= p.end-id:
 		return nil, fmt.Errorf("page %d is longer than the file", id)
 	case over > 0:
-		raw = make([]byte, p.size*int(over+1))
-		return raw, p.fill(raw, id)
+		whole := p.take(p.size * int(over+1))
+		copy(whole, raw)
+		return whole, p.fill(whole[p.size:], id+1)
 	}
 	return raw, nil
+}
+
+// take returns memory for pages.
+func (p *pages) take(n int) []byte {
+	if n > len(p.spare) {
+		return make([]byte, n)
+	}
+	b := p.spare[:n:n]
+	p.spare = p.spare[n:]
+	return b
 }
 
 func (p *pages) fill(raw []byte, id uint64) error {
@@ -126,8 +138,10 @@ func (p *pages) fill(raw []byte, id uint64) error {
 
 // node returns a checked branch or leaf page.
 func (p *pages) node(id uint64) (page, error) {
-	if n, ok := p.seen[id]; ok {
-		return n, nil
+	for i := range p.seen {
+		if p.seen[i].id == id {
+			return p.seen[i], nil
+		}
 	}
 	raw, err := p.read(id)
 	if err != nil {
@@ -138,7 +152,7 @@ func (p *pages) node(id uint64) (page, error) {
 		return page{}, fmt.Errorf("page %d: %w", id, err)
 	}
 	if len(p.seen) < maxSeen && n.over == 0 {
-		p.seen[id] = n
+		p.seen = append(p.seen, n)
 	}
 	return n, nil
 }

@@ -25,6 +25,20 @@ func (t *tx) decode(b bucket, value []byte) (row installation.Row, err error) {
 	return row, nil
 }
 
+// readRecord returns the record at the key of a row, or nil, without the changes that it remembers.
+func (t *tx) readRecord(key storekey.Key) (*installation.Record, error) {
+	value, err := t.get(bucketRecords, key)
+	if err != nil || value == nil {
+		return nil, err
+	}
+	r := new(installation.Record)
+	if err := r.UnmarshalRow(value); err != nil {
+		return nil, damaged(t.file.path, "a row in the bucket %q cannot be read: %v",
+			bucketRecords, err)
+	}
+	return r, nil
+}
+
 func (t *tx) record(key installation.Key) (installation.Row, error) {
 	return t.row(bucketRecords, storekey.Record(key))
 }

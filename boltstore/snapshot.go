@@ -33,7 +33,7 @@ type snapshot struct {
 
 func newSnapshot(path string, r io.ReaderAt, pageSize int, root, end uint64) snapshot {
 	return snapshot{path, tree{root: root, pages: &pages{
-		r: r, size: pageSize, end: end, seen: make(map[uint64]page),
+		r: r, size: pageSize, end: end, seen: make([]page, 0, 8),
 	}}}
 }
 
@@ -42,7 +42,7 @@ func (s snapshot) damaged(b bucket, err error) error {
 }
 
 // walk is a position in a bucket. Its key matches its checksum, and so does every key that it has
-// passed. The caller may keep keys and values.
+// passed. Keys and values are valid as long as the transaction, if the walk is one of a tx.
 type walk struct {
 	s     snapshot
 	b     bucket

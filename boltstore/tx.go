@@ -2,6 +2,7 @@ package boltstore
 
 import (
 	"bytes"
+	"sync"
 
 	"go.etcd.io/bbolt"
 
@@ -18,14 +19,37 @@ type tx struct {
 	// transaction, so all walks come before the first write.
 	written bool
 	before  *snapshot // what snapshot returns
+	buffer  *[]byte   // of buffers; before keeps pages in it
+
+	// The bucket that was used last. bbolt looks for it again each time in a read transaction.
+	last   bucket
+	lastIn *bbolt.Bucket
+}
+
+// buffers are for the pages that a short transaction reads.
+var buffers = sync.Pool{New: func() any {
+	b := make([]byte, 64<<10)
+	return &b
+}}
+
+// free gives the buffer back. No key or value of a walk is valid after it.
+func (t *tx) free() {
+	if t.buffer != nil {
+		buffers.Put(t.buffer)
+		t.buffer, t.before = nil, nil
+	}
 }
 
 // in returns a bucket.
 func (t *tx) in(b bucket) (*bbolt.Bucket, error) {
+	if t.last == b {
+		return t.lastIn, nil
+	}
 	found := t.Bucket([]byte(b))
 	if found == nil {
 		return nil, t.damaged(b, errNoBucket)
 	}
+	t.last, t.lastIn = b, found
 	return found, nil
 }
 
@@ -67,6 +91,8 @@ func (t *tx) snapshot() snapshot {
 		size := t.file.pageSize
 		s := newSnapshot(t.file.path, t.file.File, size, uint64(t.Cursor().Bucket().Root()),
 			uint64(t.Size())/uint64(size))
+		t.buffer = buffers.Get().(*[]byte)
+		s.root.pages.spare = *t.buffer
 		t.before = &s
 	}
 	return *t.before

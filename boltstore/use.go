@@ -14,8 +14,9 @@ import (
 // errUnchanged makes update end without a commit and without an error.
 var errUnchanged = errors.New("nothing to write")
 
-// use runs f with the file. It first opens the file again if that failed before.
-func (s *Store) use(f func(*file) error) error {
+// acquire returns the file, which stays open until the caller unlocks s.life for reading. It first
+// opens the file again if that failed before.
+func (s *Store) acquire() (*file, error) {
 	s.life.RLock()
 	if s.file == nil {
 		s.life.RUnlock()
@@ -23,15 +24,25 @@ func (s *Store) use(f func(*file) error) error {
 		err := s.reopen()
 		s.life.Unlock()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		s.life.RLock()
 	}
-	defer s.life.RUnlock()
 	if s.file == nil { // closed meanwhile
-		return errClosed(s.path)
+		s.life.RUnlock()
+		return nil, errClosed(s.path)
 	}
-	return f(s.file)
+	return s.file, nil
+}
+
+// use runs f with the file.
+func (s *Store) use(f func(*file) error) error {
+	open, err := s.acquire()
+	if err != nil {
+		return err
+	}
+	defer s.life.RUnlock()
+	return f(open)
 }
 
 // view runs f in a read transaction. Nothing that f gets from bbolt is valid after f.
@@ -39,7 +50,12 @@ func (s *Store) view(ctx context.Context, f func(*tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return s.use(func(open *file) error { return open.view(f) })
+	open, err := s.acquire() // not use: its closure is an allocation on every read
+	if err != nil {
+		return err
+	}
+	defer s.life.RUnlock()
+	return open.view(f)
 }
 
 // update runs f in a write transaction, and commits it if f returns nil. Only one runs at a time.
@@ -58,6 +74,9 @@ func (s *Store) update(ctx context.Context, f func(*tx) error) error {
 	}
 	failed := 0
 	err := s.use(func(open *file) (err error) {
+		if err := open.inPlace(); err != nil {
+			return err
+		}
 		failed, err = open.update(f)
 		return err
 	})

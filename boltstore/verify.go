@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"os"
 
 	"github.com/go-installation/installation"
@@ -15,7 +16,7 @@ type ProblemKind string
 
 // Kinds of problems. Nothing repairs them: restore a copy.
 const (
-	// ProblemDamagedPage is a page that bbolt did not write like this, a page that is in use twice,
+	// ProblemDamagedPage is a page with content that bbolt never writes, a page in use twice,
 	// or one that is in use and listed as free. Verify does not see what is below the page.
 	ProblemDamagedPage ProblemKind = "damaged-page"
 	// ProblemDamagedValue is a value that does not match its checksum or cannot be read.
@@ -23,7 +24,7 @@ const (
 	// ProblemMissingKey is a list position, a claim or another key that a record, an outcome or an
 	// event should have.
 	ProblemMissingKey ProblemKind = "missing-key"
-	// ProblemStaleKey is a key that belongs to no record, outcome or event, or no longer.
+	// ProblemStaleKey is a key that belongs to no record, outcome or event.
 	ProblemStaleKey ProblemKind = "stale-key"
 )
 
@@ -147,8 +148,14 @@ type verification struct {
 	s      snapshot
 	used   []bool // pages that were met
 	report VerifyReport
-	keys   map[bucket]int64 // how many keys each bucket has
-	proven map[bucket]int64 // how many of them belong to a record, an outcome or an event
+	// Whether keys are missing or left over shows without a search for each: the sum of the hashes
+	// of all keys that a bucket should have is the sum over those that it has. Only if the sums
+	// differ, a second pass is exact, to name the keys.
+	exact  bool
+	seed   maphash.Seed
+	sums   map[bucket]uint64 // of the keys that a bucket should have, less those that it has
+	keys   map[bucket]int64  // how many keys each bucket has
+	proven map[bucket]int64  // how many of them belong to a record, an outcome or an event
 }
 
 func (v *verification) add(kind ProblemKind, b bucket, key installation.Key, format string,
@@ -163,9 +170,20 @@ func (v *verification) add(kind ProblemKind, b bucket, key installation.Key, for
 	}
 }
 
-// run checks the pages, then the values, then the keys.
+// run checks everything, a second time if there is a problem.
 func (v *verification) run(freelist uint64) error {
+	v.seed = maphash.MakeSeed()
+	if err := v.pass(freelist); err != nil || v.report.Clean() && v.sumsAgree() {
+		return err
+	}
+	v.report, v.exact = VerifyReport{}, true
+	return v.pass(freelist)
+}
+
+// pass checks the pages, then the values, then the keys.
+func (v *verification) pass(freelist uint64) error {
 	v.used = make([]bool, v.s.root.pages.end)
+	v.sums = make(map[bucket]uint64)
 	v.keys, v.proven = make(map[bucket]int64), make(map[bucket]int64)
 	if err := v.freePages(freelist); err != nil {
 		return err

@@ -74,13 +74,9 @@ func (s *Store) List(
 	err = s.read(ctx, func(ctx context.Context) error {
 		page = installation.Page{}
 		return s.db.query(ctx, s.text.list, args, func(found row) error {
-			var data []byte
-			if err := found.Scan(&data); err != nil {
-				return err
-			}
 			r := new(installation.Record)
 			page.Records = append(page.Records, r)
-			return r.UnmarshalBinary(data)
+			return found.Scan(decoder(r.UnmarshalBinary))
 		})
 	})
 	if err != nil {

@@ -1,8 +1,11 @@
 package pgstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/go-installation/installation"
 )
@@ -36,13 +39,21 @@ func (s *Store) find(
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	var data []byte
-	err := s.readOne(ctx, sql, []any{tenant, key}, &data)
-	if err != nil {
-		return err
-	}
-	return decode(data)
+	var failed error
+	err := s.readOne(ctx, sql, []any{tenant, key}, decoder(func(b []byte) error {
+		failed = decode(b)
+		return nil
+	}))
+	return cmp.Or(err, failed)
 }
+
+// decoder decodes a value from the memory of the connection, so that the value is copied once.
+type decoder func([]byte) error
+
+// ScanBytes implements [pgtype.BytesScanner]. The bytes are valid during the call only.
+func (d decoder) ScanBytes(b []byte) error { return d(b) }
+
+var _ pgtype.BytesScanner = decoder(nil)
 
 // readOne reads the only row of a statement. It returns an error that matches
 // [installation.ErrNotFound] if the result is empty.

@@ -79,7 +79,7 @@ func TestMissingDevSecretsAreNotReplaced(t *testing.T) {
 	if err := os.Remove(secrets); err != nil {
 		t.Fatal(err)
 	}
-	refused("is missing")
+	refused("with the key of its installations does not")
 	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 {
 		t.Errorf("got files %v, error %v, want only the data", entries, err)
 	}
@@ -93,6 +93,25 @@ func TestMissingDevSecretsAreNotReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	start(t, "-dev", "-store", "bolt:"+file).end(t)
+}
+
+// With the ID of data that is missing, -dev creates no key for it. A folder is no data either.
+func TestDevWithMissingData(t *testing.T) {
+	folder := t.TempDir()
+	for name, args := range map[string][]string{
+		"missing": {"-store", "bolt:" + filepath.Join(folder, "hostapp.db"), "-store-id", "some"},
+		"folder":  {"-store", "bolt:" + folder},
+	} {
+		var out, log bytes.Buffer
+		status := program(t.Context(), append(args, "-addr", "127.0.0.1:0", "-dev"), &out, &log)
+		if status != 1 || strings.Contains(log.String(), "created") ||
+			strings.Contains(log.String(), "has installations") {
+			t.Errorf("%s: status %d, log %q", name, status, &log)
+		}
+		if entries, err := os.ReadDir(folder); err != nil || len(entries) > 0 {
+			t.Errorf("%s: got files %v, error %v, want none", name, entries, err)
+		}
+	}
 }
 
 // With -keys, the key is not in the file of -dev.

@@ -43,11 +43,14 @@ func loadDevSecrets(set settings) (*devSecrets, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		_, err = os.Stat(set.file())
 		switch {
+		case err != nil && set.storeID != "":
+			err = fmt.Errorf("-store-id names data that exists: correct -store, or restore a "+
+				"copy: %w", err)
 		case errors.Is(err, fs.ErrNotExist), err == nil && set.keys != "":
 			return s, nil
 		case err == nil:
-			err = fmt.Errorf("%s has installations, and the file %s with their key is missing: "+
-				"put it back, or use another file in -store", set.file(), s.file)
+			err = fmt.Errorf("%s exists, and the file %s with the key of its installations does "+
+				"not: put it back, or use another file in -store", set.file(), s.file)
 		}
 	}
 	if err != nil {

@@ -39,10 +39,15 @@ var shared struct {
 }
 
 // Main runs the tests of a package and removes what they shared. Call it in TestMain. The other
-// functions of this package need it.
+// functions of this package need it, or [Use].
 func Main(m *testing.M) {
+	Use(func() { m.Run() }) // the testing package exits with the result after TestMain has returned
+}
+
+// Use calls f, which can use this package, and then removes what it shared. It is for programs.
+func Use(f func()) {
 	shared.main = true
-	m.Run() // the testing package exits with the result after TestMain has returned
+	f()
 	if s := shared.server; s != nil {
 		s.Kill()
 		_ = os.RemoveAll(s.dir) // the system cleans its temporary folder up otherwise

@@ -1,7 +1,6 @@
 package record
 
 import (
-	"bytes"
 	"sync"
 	"unicode/utf8"
 
@@ -50,6 +49,7 @@ type Coder struct {
 	next     protowire.Number // number of the next field; 0 = the message has ended
 	wire     protowire.Type   // wire type of the next field
 	failed   bool             // the input was rejected; next stays 0
+	copying  bool             // byte slices do not share the memory of the input
 	text     string           // copy of the input from base on, shared by all strings
 	base     int
 }
@@ -74,12 +74,16 @@ func Append[T any](dst []byte, v *T, fields func(*Coder, *T)) []byte {
 // Decode reads b into v, which must be zero. Byte slices in v share the memory of b;
 // strings do not. The error is [crypto.ErrSealed], and v is then unusable.
 func Decode[T any](b []byte, v *T, fields func(*Coder, *T)) error {
+	return decode(b, v, fields, false)
+}
+
+func decode[T any](b []byte, v *T, fields func(*Coder, *T), copying bool) error {
 	if len(b) > MaxRead {
 		return crypto.ErrSealed
 	}
 	c := coders.Get().(*Coder)
 	defer c.free()
-	c.reading, c.in, c.end = true, b, len(b)
+	c.reading, c.in, c.end, c.copying = true, b, len(b), copying
 	c.advance()
 	fields(c, v)
 	if c.failed || c.next != 0 {
@@ -112,13 +116,21 @@ func Stored[T any](v *T, fields func(*Coder, *T)) []byte {
 	return Append([]byte{Version}, v, fields)
 }
 
-// DecodeInto is DecodeStored into v, of a copy of stored. If it fails, v is unchanged.
+// DecodeInto is DecodeStored into v, which shares no memory with stored. If it fails, v is
+// unchanged.
 func DecodeInto[T any](v *T, stored []byte, form string, fields func(*Coder, *T)) error {
-	read, err := DecodeStored(bytes.Clone(stored), form, fields)
-	if err == nil {
-		*v = *read
+	message, err := CheckVersion(stored, form)
+	if err != nil {
+		return err
 	}
-	return err
+	var zero T
+	before := *v
+	*v = zero
+	if err := decode(message, v, fields, true); err != nil {
+		*v = before
+		return err
+	}
+	return nil
 }
 
 // CheckVersion returns the message that follows the version byte of a stored form. The error is
@@ -142,6 +154,9 @@ func (c *Coder) Require(ok bool) {
 		c.reject()
 	}
 }
+
+// SkipRest accepts the rest of the current message as it is.
+func (c *Coder) SkipRest() { c.next = 0 }
 
 // writing reports whether c writes, so the caller has to append field n. It panics if the fields
 // are not described in ascending order, because such an encoding could not be read.

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"time"
@@ -60,7 +61,8 @@ func texts[T ~string](c *Coder, n protowire.Number, v *[]T, anyBytes bool) {
 	}
 }
 
-// Bytes describes a bytes field. A decoded slice shares the memory of the input.
+// Bytes describes a bytes field. A decoded slice shares the memory of the input, except in
+// [DecodeInto].
 func Bytes(c *Coder, n protowire.Number, v *[]byte) {
 	if c.writing(n) {
 		if len(*v) > 0 {
@@ -69,7 +71,9 @@ func Bytes(c *Coder, n protowire.Number, v *[]byte) {
 		}
 	} else if c.match(n, protowire.BytesType) {
 		start, end := c.span()
-		*v = c.in[start:end:end]
+		if *v = c.in[start:end:end]; c.copying {
+			*v = slices.Clip(bytes.Clone(*v))
+		}
 		c.Require(start < end)
 		c.advance()
 	}

@@ -95,8 +95,8 @@ type writer struct {
 func (w *writer) run() {
 	retry := w.task.Retry[w.name]
 	for n := w.task.First; ; {
-		op := retry
-		if op == "" {
+		op, again := retry, retry != ""
+		if !again {
 			op = operation(w.name, n)
 			n++
 		}
@@ -110,7 +110,8 @@ func (w *writer) run() {
 		if result != ledger.Success && !w.task.Step {
 			return
 		}
-		if result == ledger.Unknown {
+		// A refused retry says nothing about the try before.
+		if result == ledger.Unknown || result == ledger.Refusal && again {
 			retry = op
 		}
 	}

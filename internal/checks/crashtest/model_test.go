@@ -20,6 +20,7 @@ type model struct {
 	stored   map[string]state  // by the ID of the key
 	outcomes map[string]bool   // operations whose outcome is stored
 	open     map[string]string // operations with an unknown outcome, by writer
+	again    map[string]bool   // whether the try that runs is a retry, by writer
 	ledger   ledger.Ledger
 	first    int // number of the next operation
 	acked    int
@@ -30,7 +31,7 @@ type model struct {
 func newModel() *model {
 	return &model{
 		stored: make(map[string]state), outcomes: make(map[string]bool),
-		open: make(map[string]string),
+		open: make(map[string]string), again: make(map[string]bool),
 	}
 }
 
@@ -41,6 +42,7 @@ func (m *model) note(lines ...message) {
 		case "open":
 			m.namespace = l.Op
 		case "try":
+			m.again[writerOf(l.Op)] = m.open[writerOf(l.Op)] == l.Op
 			m.open[writerOf(l.Op)] = l.Op
 			m.ledger.Note(l.Op, ledger.Unknown)
 			n := 0
@@ -51,7 +53,9 @@ func (m *model) note(lines ...message) {
 			m.acked++
 			m.apply(l.Op)
 		case string(ledger.Refusal):
-			m.refuse(l.Op)
+			if !m.again[writerOf(l.Op)] { // else the try before may have been applied
+				m.refuse(l.Op)
+			}
 		}
 	}
 }

@@ -47,6 +47,28 @@ func TestRowsComeBack(t *testing.T) {
 	}
 }
 
+// TestRecordOfRow reads the record of a row alone.
+func TestRecordOfRow(t *testing.T) {
+	for _, row := range rowSeeds() {
+		b, err := row.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := installation.Record{Revision: 77}
+		err = got.UnmarshalRow(b)
+		for i := range b {
+			b[i] = 0xee
+		}
+		if row.Record == nil || row.Record.Key == (installation.Key{}) {
+			if !errors.Is(err, installation.ErrSealed) || got.Revision != 77 {
+				t.Errorf("a row without a record: got %+v, error %v, want ErrSealed", got, err)
+			}
+		} else if err != nil || !reflect.DeepEqual(got, *row.Record) {
+			t.Errorf("got %+v, error %v, want %+v", got, err, *row.Record)
+		}
+	}
+}
+
 type encoder interface{ MarshalBinary() ([]byte, error) }
 
 type decoder interface{ UnmarshalBinary(b []byte) error }

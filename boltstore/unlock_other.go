@@ -1,0 +1,7 @@
+//go:build !(linux || darwin || dragonfly || freebsd || netbsd || openbsd)
+
+package boltstore
+
+import "os"
+
+func unlock(*os.File) {}
