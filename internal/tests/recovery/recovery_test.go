@@ -126,7 +126,8 @@ func TestChangeIsBuiltAgainInTheNewEpoch(t *testing.T) {
 			return revisionOf(p.TryInstall(t.Context(), "a", "two", installation.Guard{}))
 		},
 		"guarded update": func(p recoverytest.Process) (int64, error) {
-			return revisionOf(p.TryInstall(t.Context(), "a", "two", installation.Guard{Revision: 1}))
+			guard := installation.Guard{Revision: 1}
+			return revisionOf(p.TryInstall(t.Context(), "a", "two", guard))
 		},
 		"delete": func(p recoverytest.Process) (int64, error) {
 			return revisionOf(p.Delete(t.Context(), installation.DeleteRequest{ID: "a"}))
