@@ -36,7 +36,7 @@ type Options struct {
 type Expect struct {
 	ID string
 	// MinEpoch is the lowest epoch to accept. With an epoch that AcceptRestore has returned, Open
-	// fails on a copy from before that call. It needs ID.
+	// fails on a copy from before that call, with [installation.ErrRestored]. It needs ID.
 	MinEpoch int64
 }
 

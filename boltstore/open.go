@@ -101,7 +101,8 @@ func (s *Store) adopt(m meta) error {
 			m.ID, expect.ID))
 	case m.Epoch < expect.MinEpoch:
 		return unavailable(s.path, fmt.Errorf("the file has epoch %d, and Expect wants %d or "+
-			"later: it is a copy from before the last accepted restore", m.Epoch, expect.MinEpoch))
+			"later: it is a copy from before the last accepted restore: %w", m.Epoch,
+			expect.MinEpoch, installation.ErrRestored))
 	}
 	in := m.namespace()
 	s.namespace.Store(&in)

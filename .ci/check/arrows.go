@@ -19,7 +19,7 @@ import (
 // first line that matches a package counts.
 var layers = [][]string{
 	{"cmd/...", "examples/..."},
-	{"internal/tests/races/..."},
+	{"internal/tests/races/...", "internal/tests/recoverytest/..."},
 	{"internal/tests/..."},
 	{"api/vercel/...", "api/softwareone/...", "api/ampersand/..."},
 	{"api/internal/..."},

@@ -34,6 +34,20 @@ func TestServerKeepsDataAfterKill(t *testing.T) {
 	}
 }
 
+func TestSnapshotTakesBackWhatFollowed(t *testing.T) {
+	s := Start(t)
+	addr := s.Addr
+	s.SQL(t, "postgres", "CREATE TABLE t AS SELECT 42 AS n")
+	backup := s.Snapshot(t)
+	for range 2 {
+		s.SQL(t, "postgres", "UPDATE t SET n = n + 1")
+		s.Restore(t, backup)
+		if got := s.SQL(t, "postgres", "SELECT n FROM t"); got != "42" || s.Addr != addr {
+			t.Errorf("got %q at %s after the restore, want 42 at %s", got, s.Addr, addr)
+		}
+	}
+}
+
 func TestSharedServerAndDatabases(t *testing.T) {
 	s := Shared(t)
 	if Shared(t) != s {

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 )
@@ -80,13 +79,6 @@ func (s *Server) launch(tb testing.TB) {
 // port for a moment, or a process that was killed still holds memory.
 func (s *Server) hindered() bool { return strings.Contains(s.log(), "in use") }
 
-// CopyCluster makes a folder with an empty cluster, for [StartIn].
-func CopyCluster(tb testing.TB, folder string) {
-	tb.Helper()
-	find(tb, "postgres")
-	copyFiles(tb, makeTemplate(tb), folder)
-}
-
 // StartIn is [Start] with a cluster that is there already, in a folder of the caller. The user of
 // the servers must be able to enter the folder.
 func StartIn(tb testing.TB, folder string, settings ...string) *Server {
@@ -98,47 +90,6 @@ func StartIn(tb testing.TB, folder string, settings ...string) *Server {
 		must(tb, os.RemoveAll(s.dir))
 	})
 	return s
-}
-
-// templates guards shared.template. Shared holds the lock of shared meanwhile.
-var templates sync.Mutex
-
-// makeTemplate returns a folder with an empty cluster. initdb takes over a second, and a copy takes
-// a small part of that.
-func makeTemplate(tb testing.TB) string {
-	tb.Helper()
-	templates.Lock()
-	defer templates.Unlock()
-	if shared.template == "" {
-		dir := makeDir(tb)
-		run(tb, dir, find(tb, "initdb"), "--pgdata", dir, "--no-sync", "--auth=trust",
-			"--username=postgres", "--encoding=UTF8", "--locale=C")
-		shared.template = dir
-	}
-	return shared.template
-}
-
-// copyFiles copies a folder with its owners.
-func copyFiles(tb testing.TB, from, to string) {
-	tb.Helper()
-	must(tb, filepath.WalkDir(from, func(path string, e os.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		target := filepath.Join(to, strings.TrimPrefix(path, from))
-		if e.IsDir() {
-			err = os.Mkdir(target, 0o700)
-		} else {
-			var content []byte
-			if content, err = os.ReadFile(path); err == nil {
-				err = os.WriteFile(target, content, 0o600)
-			}
-		}
-		if err != nil {
-			return err
-		}
-		return own(target)
-	}))
 }
 
 func (s *Server) data() string    { return cmp.Or(s.cluster, filepath.Join(s.dir, "data")) }
