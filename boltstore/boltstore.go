@@ -66,6 +66,7 @@ var (
 	_ installation.HealthChecker = (*Store)(nil)
 	_ installation.Namespacer    = (*Store)(nil)
 	_ installation.Mover         = (*Store)(nil)
+	_ installation.Trimmer       = (*Store)(nil)
 )
 
 // Open opens the store in the file at path, and creates the file if it does not exist. The folder

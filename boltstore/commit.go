@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -135,6 +136,24 @@ func (t *tx) forget(rows []installation.Row) (err error) {
 		}
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// Trim implements [installation.Trimmer]. It forgets in short transactions, so commits do not wait
+// for long. The change log needs no trimming: each commit keeps it at Options.MaxEvents.
+func (s *Store) Trim(ctx context.Context, now time.Time) error {
+	for forgotten := 1; forgotten > 0; {
+		err := s.update(ctx, func(t *tx) error {
+			rows, err := t.expired(now)
+			if forgotten = len(rows); err != nil || forgotten == 0 {
+				return cmp.Or(err, errUnchanged)
+			}
+			return t.forget(rows)
+		})
+		if err != nil {
+			return fmt.Errorf("trim: %w", err)
 		}
 	}
 	return nil

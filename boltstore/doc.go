@@ -101,9 +101,10 @@
 // smaller: it uses free pages again. To get a smaller file, write all rows of Scan into a new store
 // with Put.
 //
-// Each commit forgets a few tombstones and outcomes that are expired at Change.Now. Without
-// commits, nothing is forgotten. Across tenants, records are in the order (Created, Tenant, ID),
-// due records in the order (Deadline, Tenant, ID), and events in the order of their commits.
+// Each commit forgets a few tombstones and outcomes that are expired at Change.Now, and
+// [installation.Service.Sweep] the others. Across tenants, records are in the order (Created,
+// Tenant, ID), due records in the order (Deadline, Tenant, ID), and events in the order of their
+// commits.
 //
 // # Stored format
 //
