@@ -26,7 +26,8 @@
 //	GRANT SELECT, INSERT, DELETE ON installation.fresh, installation.events TO app;
 //
 // By default every user may execute new functions. If an administrator has changed that, grant
-// EXECUTE ON ALL FUNCTIONS IN SCHEMA installation too. Open names the rights that are missing. Run the statements again after a release that raises [Version].
+// EXECUTE ON ALL FUNCTIONS IN SCHEMA installation too. Open names the rights that are missing. Run
+// the statements again after a release that raises [Version].
 //
 // # PgBouncer
 //
@@ -54,9 +55,9 @@
 // Each commit compares the ID and the epoch of the namespace with those that this process has seen.
 // If the epoch is lower or the ID is another, the data went back to an older state. Writes then
 // fail with [installation.ErrRestored] until [installation.Service.AcceptRestore]. Reads do not
-// notice, and neither does a process that started after the restore. No process
-// notices the restore of a backup that is newer than the last AcceptRestore: its epoch is the same. So after each restore call AcceptRestore, and set
-// Options.Expect.
+// notice, and neither does a process that started after the restore. No process notices the restore
+// of a backup that is newer than the last AcceptRestore: its epoch is the same. So after each
+// restore call AcceptRestore, and set Options.Expect.
 //
 // AcceptRestore waits for open transactions that have committed changes, and holds up new commits
 // for up to a tenth of a second at a time. A transaction that stays open blocks AcceptRestore and

@@ -96,8 +96,8 @@ func parsePlace(cursor string) (int64, error) {
 // trimBatch caps the tombstones and the outcomes that Trim forgets in one transaction.
 const trimBatch = 1000
 
-// Trim implements [installation.Trimmer]. It works in batches, each in a transaction of its own, and
-// passes over what another transaction has locked.
+// Trim implements [installation.Trimmer]. It works in batches, each in a transaction of its own,
+// and passes over what another transaction has locked.
 func (s *Store) Trim(ctx context.Context, now time.Time) error {
 	if err := ctx.Err(); err != nil {
 		return err
