@@ -313,9 +313,9 @@ func (s *Service) As(actor Actor) *Service {
 	return &c
 }
 
-// On returns the service on a store that is part of a transaction of the host, such as a pgstore in
-// a transaction of pgx. What it writes counts only if the host commits that transaction. Until
-// then, an invitation code that it returns is void, and others see nothing of the write.
+// On returns the service on a store that is part of a transaction of the host, such as a Tx of
+// package pgstore. Its writes count only if the host commits that transaction. Until then nobody
+// else sees them, and an invitation code that a method returns is void.
 //
 // The service refuses some methods there with an error that matches [ErrUnsupported]. Reveal must
 // have committed its event before it answers. AcceptRestore, CanRetire, Check, Events, Rewrap,

@@ -26,8 +26,9 @@
 //	GRANT SELECT, INSERT, DELETE ON installation.fresh, installation.events TO app;
 //	GRANT SELECT ON SEQUENCE installation.fresh_serial_seq TO app;
 //
-// Every user may execute new functions, unless an administrator has changed that. Open names the
-// rights that are missing. Run the statements again after a release that raises [Version].
+// By default every user may execute new functions. If an administrator has changed that, grant
+// EXECUTE ON ALL FUNCTIONS IN SCHEMA installation too. Open names the rights that are missing. Run
+// the statements again after a release that raises [Version].
 //
 // # PgBouncer
 //
@@ -98,16 +99,16 @@
 //   - Contexts. pgx closes the connection if a context ends during a call. That ends the
 //     transaction of the host. Without a deadline a commit waits as long as lock_timeout and
 //     statement_timeout of the server allow; Options.RetryFor has no effect.
-//   - Locks. Until the host ends the transaction, others wait who write the same records, claims or
-//     idempotency keys, and AcceptRestore waits. Nobody else waits, and reads never do. Do not call
-//     the service without On while the transaction is open: it can wait for the transaction, and
-//     the server does not notice that.
+//   - Locks. Until the host ends the transaction, AcceptRestore waits, and so does everyone who
+//     writes the same records, claims or idempotency keys. Nobody else waits, and reads never do.
+//     While the transaction is open, call only the service from On: a write without On can wait for
+//     the transaction, and the server does not notice that.
 //   - Events. They get their place in the log after the host has committed, so a follower gets them
 //     later than those of shorter transactions, and misses none.
 //   - Codes. An invitation code is void until the host commits. Send it afterwards.
 //   - Caches. The service neither uses nor fills a cache of keys there.
-//   - Room. A commit forgets nothing and trims no log. [installation.Service.Sweep] does it, or the
-//     next commit outside of such transactions.
+//   - Room. A commit forgets nothing and trims no log. [installation.Service.Sweep] does it, and so
+//     do commits outside of such transactions.
 //   - Refused methods. The service refuses Reveal, Sweep, Events, Rewrap, AcceptRestore, Check,
 //     CanRetire, VoidInvitations and lists of all tenants; see [installation.Service.On]. A [Tx]
 //     has no Events, Health, Scan, Put and Trim, and its AcceptRestore is unsupported.

@@ -30,7 +30,8 @@ func encodeOps(ops []installation.Op) []byte {
 
 func decodeOps(b []byte) ([]installation.Op, error) {
 	if len(b)%opSize != 0 {
-		return nil, fmt.Errorf("pgstore: the remembered changes of a record have %d bytes", len(b))
+		return nil, fmt.Errorf("%w: the remembered changes of a record have %d bytes",
+			installation.ErrSealed, len(b))
 	}
 	ops := make([]installation.Op, 0, len(b)/opSize)
 	for ; len(b) > 0; b = b[opSize:] {

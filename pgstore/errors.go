@@ -93,6 +93,8 @@ func classify(err error) (verdict, string) {
 	}
 	op, _ := errors.AsType[*net.OpError](err)
 	switch {
+	case hasText(err, "closed pool"): // the sentinel is in a module that pgx does not export
+		return verdictRejected, "the pool is closed"
 	case op != nil:
 		return verdictUnknown, op.Error()
 	case errors.Is(err, errTimeout):
@@ -101,6 +103,16 @@ func classify(err error) (verdict, string) {
 		return verdictUnknown, "the time was up"
 	}
 	return verdictUnknown, "the connection failed"
+}
+
+// hasText reports whether err wraps an error with this text, for errors without a type.
+func hasText(err error, text string) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if err.Error() == text {
+			return true
+		}
+	}
+	return false
 }
 
 // isContextError reports whether err says that a context has ended.

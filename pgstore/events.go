@@ -29,34 +29,56 @@ func (s *Store) Events(
 	if !q.AllTenants {
 		tenant = []byte(q.Tenant)
 	}
-	trimmed := false
-	err = s.read(ctx, func(ctx context.Context) error {
-		page, trimmed = installation.EventPage{Next: q.After}, false
-		return s.db.query(ctx, s.text.events, []any{tenant, after, int64(q.Limit)},
-			func(r row) error {
-				var place int64
-				var data []byte
-				if err := r.Scan(&place, &data); err != nil {
-					return err
-				}
-				if place < 0 {
-					trimmed = true
-					return nil
-				}
-				var e installation.Event
-				err := e.UnmarshalBinary(data)
-				e.ID = strconv.FormatInt(place, 10)
-				page.Events, page.Next = append(page.Events, e), e.ID
-				return err
-			})
-	})
-	if err == nil && trimmed {
-		err = installation.ErrTrimmed
+	for more := true; more && err == nil; more = more && len(page.Events) < q.Limit {
+		page, more, err = s.events(ctx, []any{tenant, after, int64(q.Limit)})
 	}
 	if err != nil {
 		return installation.EventPage{}, fmt.Errorf("events: %w", err)
 	}
+	if page.Next == "" {
+		page.Next = q.After
+	}
 	return page, nil
+}
+
+// Places in a result of events_1 that are no events.
+const (
+	placeTrimmed = -1
+	placeMore    = -2
+)
+
+// events calls events_1. The result more is true if events may be left that have no place yet.
+func (s *Store) events(
+	ctx context.Context, args []any,
+) (page installation.EventPage, more bool, err error) {
+	trimmed := false
+	err = s.read(ctx, func(ctx context.Context) error {
+		page, more, trimmed = installation.EventPage{}, false, false
+		return s.db.query(ctx, s.text.events, args, func(r row) error {
+			var place int64
+			var data []byte
+			if err := r.Scan(&place, &data); err != nil {
+				return err
+			}
+			switch place {
+			case placeTrimmed:
+				trimmed = true
+				return nil
+			case placeMore:
+				more = true
+				return nil
+			}
+			var e installation.Event
+			err := e.UnmarshalBinary(data)
+			e.ID = strconv.FormatInt(place, 10)
+			page.Events, page.Next = append(page.Events, e), e.ID
+			return err
+		})
+	})
+	if err == nil && trimmed {
+		err = installation.ErrTrimmed
+	}
+	return page, more, err
 }
 
 // parsePlace returns the place that a cursor names, 0 for the start.
@@ -74,7 +96,7 @@ func parsePlace(cursor string) (int64, error) {
 // trimBatch caps the tombstones and the outcomes that Trim forgets in one transaction.
 const trimBatch = 1000
 
-// Trim implements [installation.Trimmer]. It forgets in batches, each in a transaction of its own,
+// Trim implements [installation.Trimmer]. It works in batches, each in a transaction of its own,
 // and passes over what another transaction has locked.
 func (s *Store) Trim(ctx context.Context, now time.Time) error {
 	if err := ctx.Err(); err != nil {
@@ -86,12 +108,11 @@ func (s *Store) Trim(ctx context.Context, now time.Time) error {
 			return fmt.Errorf("trim: %w", err)
 		}
 	}
-	err := s.read(ctx, func(ctx context.Context) error {
-		return s.db.query(ctx, s.text.trim, []any{int64(s.opts.MaxEvents)},
-			func(row) error { return nil })
-	})
-	if err != nil {
-		return fmt.Errorf("trim: %w", err)
+	for more := true; more; {
+		err := s.readOne(ctx, s.text.trim, []any{int64(s.opts.MaxEvents)}, &more)
+		if err != nil {
+			return fmt.Errorf("trim: %w", err)
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package pgstore
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -30,6 +31,10 @@ func positionOf(q installation.Query, r *installation.Record) position {
 		at = r.Deadline
 	}
 	return position{at.UnixMicro(), []byte(r.Key.ID), []byte(r.Key.Tenant)}
+}
+
+func (p position) equal(o position) bool {
+	return p.at == o.at && bytes.Equal(p.id, o.id) && bytes.Equal(p.tenant, o.tenant)
 }
 
 func decodePosition(s string) (p position, err error) {
@@ -74,9 +79,22 @@ func (s *Store) List(
 	err = s.read(ctx, func(ctx context.Context) error {
 		page = installation.Page{}
 		return s.db.query(ctx, s.text.list, args, func(found row) error {
-			r := new(installation.Record)
+			r, at := new(installation.Record), position{}
+			decode := decoder(func(data []byte) error {
+				if data == nil {
+					return errLists
+				}
+				return r.UnmarshalBinary(data)
+			})
+			if err := found.Scan(decode, &at.at, &at.id, &at.tenant); err != nil {
+				return err
+			}
 			page.Records = append(page.Records, r)
-			return found.Scan(decoder(r.UnmarshalBinary))
+			// With a wrong place, the cursor would skip records or begin a circle.
+			if !at.equal(positionOf(q, r)) {
+				return errLists
+			}
+			return nil
 		})
 	})
 	if err != nil {
@@ -87,6 +105,9 @@ func (s *Store) List(
 	}
 	return page, nil
 }
+
+var errLists = unavailable("the tables lists and records disagree: somebody has changed them, or " +
+	"they are damaged")
 
 // listArgs returns the arguments of list_1 for q.
 func listArgs(q installation.Query) ([]any, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -112,6 +113,9 @@ func migrated(ctx context.Context, tx pgx.Tx, schema string) (version int64, err
 		return 0, nil
 	}
 	err = tx.QueryRow(ctx, fill(schema, sqlVersion), pgx.QueryExecModeExec).Scan(&version)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = errNoNamespace
+	}
 	return version, err
 }
 

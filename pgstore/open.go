@@ -15,7 +15,13 @@ import (
 func (s *Store) open(ctx context.Context) error {
 	var server int64
 	var standby, exists, usable bool
-	err := s.askOne(ctx, sqlServer, []any{s.opts.Schema}, &server, &standby, &exists, &usable)
+	var sample []byte
+	err := s.askOne(ctx, sqlServer, []any{s.opts.Schema}, &server, &standby, &exists, &usable,
+		&sample)
+	if _, ok := errors.AsType[unreadable](err); ok {
+		return unavailable("the driver cannot read bytea: set bytea_output of the database or " +
+			"the user to \"hex\"")
+	}
 	switch {
 	case err != nil:
 		return err
@@ -56,10 +62,14 @@ func (s *Store) open(ctx context.Context) error {
 }
 
 const sqlServer = `SELECT current_setting('server_version_num')::bigint, pg_is_in_recovery(),
-	count(n.oid) > 0, coalesce(bool_and(has_schema_privilege(n.oid, 'USAGE')), false)
+	count(n.oid) > 0, coalesce(bool_and(has_schema_privilege(n.oid, 'USAGE')), false),
+	decode('ff', 'hex')
 	FROM pg_catalog.pg_namespace n WHERE n.nspname = $1::text`
 
 var errNoTables = unavailable("the schema has no tables of a store; run pgstore.Migrate")
+
+var errNoNamespace = unavailable("the table meta is empty: the schema was restored without its " +
+	"data; restore it with its data, or drop it and run pgstore.Migrate")
 
 // checkVersion compares the version of the schema.
 func (s *Store) checkVersion(ctx context.Context) error {
@@ -72,6 +82,9 @@ func (s *Store) checkVersion(ctx context.Context) error {
 		case "42501": // insufficient privilege
 			return unavailable("the user lacks rights: SELECT on meta")
 		}
+	}
+	if errors.Is(err, installation.ErrNotFound) {
+		return errNoNamespace
 	}
 	if err != nil {
 		return err

@@ -31,8 +31,8 @@ const MaxSchema = 63
 // Options configure [Open] and [Migrate]. The zero value of each field is its default.
 type Options struct {
 	// Schema is the schema with the tables of the store. Stores in different schemas share nothing.
-	// It has 1 to [MaxSchema] of the characters A-Z a-z 0-9 _ -, and letter case counts. Default:
-	// [DefaultSchema].
+	// It has 1 to [MaxSchema] of the characters A-Z a-z 0-9 _ -, and letter case counts. Do not
+	// rename the schema later: its functions name it. Default: [DefaultSchema].
 	Schema string
 
 	// MaxEvents is the approximate number of events that the change log keeps. The oldest events

@@ -3,6 +3,7 @@ package pgstore
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -53,7 +54,19 @@ type decoder func([]byte) error
 // ScanBytes implements [pgtype.BytesScanner]. The bytes are valid during the call only.
 func (d decoder) ScanBytes(b []byte) error { return d(b) }
 
-var _ pgtype.BytesScanner = decoder(nil)
+// Scan implements [sql.Scanner], for transactions of database/sql.
+func (d decoder) Scan(value any) error {
+	b, ok := value.([]byte)
+	if !ok && value != nil {
+		return fmt.Errorf("a value is %T and not bytes", value)
+	}
+	return d(b)
+}
+
+var (
+	_ pgtype.BytesScanner = decoder(nil)
+	_ sql.Scanner         = decoder(nil)
+)
 
 // readOne reads the only row of a statement. It returns an error that matches
 // [installation.ErrNotFound] if the result is empty.

@@ -36,8 +36,9 @@ func newStatements(schema string) statements {
 			ON CONFLICT (tenant, digest) DO UPDATE
 			SET until = EXCLUDED.until, outcome = EXCLUDED.outcome
 			WHERE o.until < EXCLUDED.until RETURNING true`,
-		list: `SELECT f FROM {{schema}}.list_1($1::bytea, $2::bigint, $3::boolean, $4::bigint,
-			$5::bytea, $6::bytea, $7::bigint::integer, $8::bigint::integer) AS f`,
+		list: `SELECT o_record, o_at, o_id, o_tenant
+			FROM {{schema}}.list_1($1::bytea, $2::bigint, $3::boolean, $4::bigint,
+			$5::bytea, $6::bytea, $7::bigint::integer, $8::bigint::integer)`,
 		count: "SELECT count(*) FROM {{schema}}.lists l" +
 			" WHERE l.list = $1::bytea AND l.at <= $2::bigint",
 		events: "SELECT o_place, o_event" +

@@ -137,22 +137,12 @@ func txText(err error) string {
 		return txErrors[e.Code] + " (SQLSTATE " + e.Code + ")"
 	case isContextError(err):
 		return "the time was up: if the connection is closed, run the transaction again"
-	case busy(err):
+	case hasText(err, "conn busy"):
 		return "another call uses the transaction at the same time"
 	case e == nil && verdict != verdictRejected, verdict == verdictUnknown:
 		return text + again
 	}
 	return text
-}
-
-// busy reports whether the connection was in use. pgx has no type for this error.
-func busy(err error) bool {
-	for ; err != nil; err = errors.Unwrap(err) {
-		if err.Error() == "conn busy" {
-			return true
-		}
-	}
-	return false
 }
 
 // withMode returns the arguments of a statement for pgx, which takes the mode before the others.

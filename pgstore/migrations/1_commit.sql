@@ -129,7 +129,12 @@ BEGIN
 				CONTINUE WHEN v_found AND v_claim = ANY (v_old.claims);
 				INSERT INTO {{schema}}.claims (tenant, claim, id)
 					VALUES (p_tenant, v_claim, p_id) ON CONFLICT (tenant, claim) DO NOTHING;
-				IF NOT FOUND THEN -- another record has taken it meanwhile
+				IF NOT FOUND THEN
+					-- Damaged tables: the record has the claim and does not know it. Or another
+					-- change creates the record, and the INSERT below will notice.
+					CONTINUE WHEN EXISTS (SELECT FROM {{schema}}.claims c WHERE c.tenant = p_tenant
+						AND c.claim = v_claim AND c.id = p_id);
+					-- Another record has taken it meanwhile.
 					PERFORM {{schema}}.undo_1(p_tenant, v_taken,
 						CASE WHEN v_outcome THEN p_digest END);
 					CONTINUE again;
@@ -195,7 +200,7 @@ CREATE FUNCTION {{schema}}.remember_1(p_ops bytea, p_op bytea, p_revision bigint
 RETURNS bytea LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	RETURN substring(p_ops FROM greatest(length(p_ops) - 7 * 25, 0) + 1) || p_op
-		|| int8send(p_revision) || CASE WHEN p_whole THEN '\x01'::bytea ELSE '\x00'::bytea END;
+		|| int8send(p_revision) || decode(CASE WHEN p_whole THEN '01' ELSE '00' END, 'hex');
 END
 $$;
 
