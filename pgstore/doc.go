@@ -56,8 +56,8 @@
 // If the data went back to an older state, every call fails with [installation.ErrRestored] until
 // an operator accepts the restore; see [installation.Namespacer]. A process notices it by an older
 // epoch, another ID, or a log of events that ends before an event that the process has seen. It
-// looks after each [Options].FailoverLoss and after each failed try, and each commit looks before
-// it writes. A process does not notice:
+// looks after each [Options].FailoverLoss, after each failed try and on a new connection, and each
+// commit looks before it writes. A process does not notice:
 //
 //   - A restore while it did not run. [Open] fails if Options.Expect names another ID or a later
 //     epoch.

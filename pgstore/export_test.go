@@ -1,5 +1,7 @@
 package pgstore
 
+import "time"
+
 // For tests of package pgstore_test.
 var (
 	LockNumber = lockNumber
@@ -9,3 +11,6 @@ var (
 
 // TrimEvery is trimEvery.
 const TrimEvery = trimEvery
+
+// SetFailoverLoss changes an option of an open store.
+func (s *Store) SetFailoverLoss(d time.Duration) { s.opts.FailoverLoss = d }

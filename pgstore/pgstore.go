@@ -47,9 +47,9 @@ type Options struct {
 	// deadline. Default: [DefaultRetryFor].
 	RetryFor time.Duration
 
-	// FailoverLoss is how much a failover can lose. After each FailoverLoss and after each failed
-	// try, a call first looks how far the change log has come. What two looks found so far apart is
-	// settled. If the log ends before a settled event, the data went back to an older state: every
+	// FailoverLoss is how much a failover can lose. After each FailoverLoss, after each failed try
+	// and on a new connection, a call looks how far the change log has come. What two looks found so
+	// far apart is settled. If the log ends before a settled event, the data went back to an older state: every
 	// call except Health and AcceptRestore fails with [installation.ErrRestored]. Default:
 	// [DefaultFailoverLoss].
 	FailoverLoss time.Duration
@@ -133,6 +133,8 @@ func (o *Options) complete() (Options, error) {
 		return opts, fmt.Errorf("RetryFor is %v, want 0 or more", opts.RetryFor)
 	case opts.FailoverLoss < 0:
 		return opts, fmt.Errorf("FailoverLoss is %v, want 0 or more", opts.FailoverLoss)
+	case opts.Expect.MinEpoch < 0:
+		return opts, fmt.Errorf("Expect.MinEpoch is %d, want 0 or more", opts.Expect.MinEpoch)
 	case opts.Expect.MinEpoch != 0 && opts.Expect.ID == "":
 		return opts, errors.New("Expect.MinEpoch needs Expect.ID")
 	}

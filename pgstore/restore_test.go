@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/health"
@@ -183,5 +184,34 @@ func callsOf(t *testing.T, s *pgstore.Store) map[string]func() error {
 			_, err := s.Put(t.Context(), now, installation.Row{}.Apply(create(at("b"))))
 			return err
 		},
+	}
+}
+
+// TestNewConnectionLooks puts the counter of events back, and ends the connections of a store that
+// would not look for an hour. The first answer on a new connection is an error.
+func TestNewConnectionLooks(t *testing.T) {
+	o := newOptions()
+	o.FailoverLoss = 1
+	url := pgtest.Shared(t).URL("postgres")
+	migrate(t, url, o)
+	pool := newPool(t, url, 1)
+	s := open(t, pool, o)
+	c := create(at("a"))
+	c.Events = []installation.Event{{Key: c.Key}, {Key: c.Key}}
+	commit(t, s, c)
+	for range 3 {
+		_, err := s.Get(t.Context(), c.Key)
+		must(t, err)
+	}
+	s.SetFailoverLoss(time.Hour)
+	_, err := s.Get(t.Context(), c.Key) // it looks, and the next look is an hour away
+	must(t, err)
+	pgtest.Shared(t).SQL(t, "postgres",
+		fmt.Sprintf("SELECT setval('%q.fresh_serial_seq', 1)", o.Schema))
+	_, err = s.Get(t.Context(), c.Key)
+	must(t, err)
+	pool.Reset()
+	if _, err = s.Get(t.Context(), c.Key); !errors.Is(err, installation.ErrRestored) {
+		t.Errorf("get on a new connection: got error %v, want %v", err, installation.ErrRestored)
 	}
 }

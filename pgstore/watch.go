@@ -19,6 +19,7 @@ type watch struct {
 	settled int64
 	waiting int64 // to become settled; 0 = none
 	since   time.Time
+	made    int64 // connections, at the last call
 }
 
 // due reports whether it is time for a look. The caller then looks: other calls need not.
@@ -37,6 +38,15 @@ func (w *watch) soon() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.next = time.Time{}
+}
+
+// reconnected reports whether connections were made since the last call.
+func (w *watch) reconnected(made int64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before := w.made
+	w.made = made
+	return made > before
 }
 
 // forget begins anew: with a new epoch, serial numbers may be lower.
@@ -80,9 +90,20 @@ func (s *Store) watched(try func(context.Context) error) func(context.Context) e
 		err := try(ctx)
 		if err != nil {
 			s.watch.soon() // it may come from a server that was restored
+		} else if s.watch.reconnected(s.connections()) {
+			s.watch.soon()
+			err = s.look(ctx) // so may the answer on a new connection
 		}
 		return err
 	}
+}
+
+// connections returns how many connections the pool has made. In a transaction it is 0.
+func (s *Store) connections() int64 {
+	if q, ok := s.db.(poolQuerier); ok {
+		return q.pool.Stat().NewConnsCount()
+	}
+	return 0
 }
 
 // look compares the namespace and the log with what this process has seen.
