@@ -100,10 +100,23 @@ func TestTx(t *testing.T) {
 				return struct {
 					installation.Store
 					installation.Counter
-				}{tx, tx}
+				}{uncancelled{tx}, tx}
 			})
 		})
 	}
+}
+
+// uncancelled keeps the end of a context from a commit that runs: pgx would close the connection,
+// which ends the transaction of all later calls. TestTxContextEndsWhileItWaits has that case.
+type uncancelled struct{ installation.Store }
+
+func (s uncancelled) Commit(
+	ctx context.Context, c installation.Change,
+) (installation.Receipt, error) {
+	if ctx.Err() == nil {
+		ctx = context.WithoutCancel(ctx)
+	}
+	return s.Store.Commit(ctx, c)
 }
 
 // TestTxThroughBouncer commits through PgBouncer, where a transaction may get any session.
