@@ -48,10 +48,10 @@ type Options struct {
 	RetryFor time.Duration
 
 	// FailoverLoss is how much a failover can lose. After each FailoverLoss, after each failed try
-	// and on a new connection, a call looks how far the change log has come. What two looks found so
-	// far apart is settled. If the log ends before a settled event, the data went back to an older state: every
-	// call except Health and AcceptRestore fails with [installation.ErrRestored]. Default:
-	// [DefaultFailoverLoss].
+	// and on a new connection, a call looks how far the change log has come. What two looks found
+	// so far apart is settled. If the log ends before a settled event, the data went back to an
+	// older state: every call except Health and AcceptRestore fails with
+	// [installation.ErrRestored]. Default: [DefaultFailoverLoss].
 	FailoverLoss time.Duration
 
 	// ExecMode is how pgx sends statements. Through PgBouncer in transaction mode, set
