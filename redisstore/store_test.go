@@ -34,6 +34,7 @@ func TestStore(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each suite waits for its server most of the time
 			client := kind.dial(t)
 			storetest.Run(t, func(t *testing.T) installation.Store {
 				s := open(t, client, &redisstore.Options{Buckets: kind.buckets})
