@@ -64,6 +64,7 @@ func TestBrokenStoresFail(t *testing.T) {
 			for _, c := range cases() {
 				slow := slices.Contains([]string{
 					"sizes/count", "sizes/list", "sizes/scan", "bounds/all", "events/followed",
+					"context/while-committing",
 				}, c.name)
 				if (slow || late(c, f)) && !slices.Contains(f.fails, c.name) {
 					continue
