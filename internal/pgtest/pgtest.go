@@ -3,7 +3,7 @@
 //
 // The package finds the programs on the path and in /usr/lib/postgresql. Without them, tests are
 // skipped and say so. If the environment variable INSTALLATION_TEST_POSTGRES is "require", they
-// fail instead. PostgreSQL refuses to run as root. A test that runs as root starts it as the user
+// fail instead; if it is "skip", they are skipped even with the programs. PostgreSQL refuses to run as root. A test that runs as root starts it as the user
 // postgres or nobody, so the folder for temporary files must be open to other users.
 //
 // Nothing here depends on the speed of the machine. Functions return when the servers report the
@@ -79,16 +79,17 @@ func find(tb testing.TB, name string) string {
 	if !shared.main {
 		tb.Fatal("call pgtest.Main in TestMain")
 	}
-	if path, err := exec.LookPath(name); err == nil {
+	mode := os.Getenv("INSTALLATION_TEST_POSTGRES")
+	if path, err := exec.LookPath(name); err == nil && mode != "skip" {
 		return path
 	}
 	for _, pattern := range []string{"/usr/lib/postgresql/*/bin/", "/usr/sbin/"} {
-		if found, _ := filepath.Glob(pattern + name); len(found) > 0 {
+		if found, _ := filepath.Glob(pattern + name); len(found) > 0 && mode != "skip" {
 			return slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })
 		}
 	}
 	why := fmt.Sprintf("no %s found: tests against real servers need one", name)
-	if os.Getenv("INSTALLATION_TEST_POSTGRES") == "require" {
+	if mode == "require" {
 		tb.Fatal(why)
 	}
 	tb.Skip(why)

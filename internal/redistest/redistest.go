@@ -3,7 +3,8 @@
 // interface, keep their files in the directory of the test, and are killed when the test ends.
 //
 // The package runs the redis-server on the path. Without that program, tests are skipped and say
-// so. If the environment variable INSTALLATION_TEST_REDIS is "require", they fail instead.
+// so. If the environment variable INSTALLATION_TEST_REDIS is "require", they fail instead. If it is
+// "skip", they are skipped even with the program.
 //
 // Nothing here depends on the speed of the machine. Functions return when the servers report the
 // wanted state. Time limits only end a hang, and no server counts as failed before a test asks for
