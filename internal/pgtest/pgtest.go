@@ -3,8 +3,10 @@
 //
 // The package finds the programs on the path and in /usr/lib/postgresql. Without them, tests are
 // skipped and say so. If the environment variable INSTALLATION_TEST_POSTGRES is "require", they
-// fail instead; if it is "skip", they are skipped even with the programs. PostgreSQL refuses to run as root. A test that runs as root starts it as the user
-// postgres or nobody, so the folder for temporary files must be open to other users.
+// fail instead. If it is "skip", they are skipped even with the programs.
+//
+// PostgreSQL refuses to run as root. A test that runs as root starts it as the user postgres or
+// nobody, so the folder for temporary files must be open to other users.
 //
 // Nothing here depends on the speed of the machine. Functions return when the servers report the
 // wanted state. Time limits only end a hang.
