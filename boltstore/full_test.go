@@ -20,6 +20,7 @@ import (
 func TestFullDisk(t *testing.T) {
 	folder := t.TempDir()
 	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=2m"); err != nil {
+		// The disk has to be full, and only a small one is full soon; mounting it takes root.
 		t.Skipf("only root can mount a small disk: %v", err)
 	}
 	t.Cleanup(func() {

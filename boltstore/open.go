@@ -14,7 +14,8 @@ import (
 	"github.com/go-installation/installation/internal/storekey"
 )
 
-// openOrCreate opens the file of s. It creates the file if there is none and none is expected.
+// openOrCreate opens the file of s. It creates a file that does not exist, unless the options
+// expect one.
 func (s *Store) openOrCreate() error {
 	_, err := os.Stat(s.path)
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -59,7 +59,7 @@ type step struct {
 	high  []byte // all keys of the page are below it; nil is no bound
 }
 
-// seek returns the position of the first key that is not below key. If there is none, the position
+// seek returns the position of the first key that is not below key. If all are below, the position
 // is after the last key of a page.
 func (t tree) seek(key []byte) (position, error) {
 	p := position{tree: t}

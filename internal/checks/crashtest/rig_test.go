@@ -75,7 +75,7 @@ func (g *rig) mount(t *testing.T) {
 	var err error
 	g.fs, err = syncfs.Mount(g.folder, g.at, &g.opts)
 	if errors.Is(err, syncfs.ErrMount) && os.Getenv("INSTALLATION_TEST_FUSE") != "require" {
-		t.Skip(err) // needs root and /dev/fuse
+		t.Skip(err) // only root can mount, and a container may lack /dev/fuse
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -24,7 +24,7 @@ func mount(t *testing.T, o *Options) mounted {
 	var err error
 	m.FS, err = Mount(m.folder, m.at, o)
 	if errors.Is(err, ErrMount) && os.Getenv("INSTALLATION_TEST_FUSE") != "require" {
-		t.Skip(err) // needs root and /dev/fuse
+		t.Skip(err) // only root can mount, and a container may lack /dev/fuse
 	}
 	must(t, err)
 	t.Cleanup(func() { _ = m.server.Unmount() }) // after a failure
