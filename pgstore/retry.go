@@ -56,7 +56,7 @@ func (s *Store) retry(
 // read runs and retries a statement that does no harm if it runs twice. The error matches
 // [installation.ErrUnavailable].
 func (s *Store) read(ctx context.Context, try func(context.Context) error) error {
-	return s.ask(ctx, s.watched(try))
+	return s.ask(ctx, s.watchedRead(try))
 }
 
 // ask is read for calls that must go on after a restore.

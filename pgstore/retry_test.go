@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/pgtest"
@@ -90,6 +92,50 @@ func TestContextEndsDuringCommit(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || !errors.Is(err, installation.ErrUnknownOutcome) {
 		t.Errorf("got error %v, want %v and %v", err, context.Canceled,
 			installation.ErrUnknownOutcome)
+	}
+}
+
+// endAtAnswer is a tracer that ends a context once the answer to a commit is there.
+type endAtAnswer struct{ end context.CancelFunc }
+
+func (e *endAtAnswer) TraceQueryStart(
+	ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData,
+) context.Context {
+	return context.WithValue(ctx, e, strings.Contains(data.SQL, "commit_1"))
+}
+
+func (e *endAtAnswer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryEndData) {
+	if isCommit, _ := ctx.Value(e).(bool); isCommit && e.end != nil {
+		e.end()
+	}
+}
+
+// TestContextEndsAtAnswer ends the context of a commit and of a put when the answer has arrived on
+// a new connection. Nothing that the store does then may hide that the change was applied.
+func TestContextEndsAtAnswer(t *testing.T) {
+	o, url, tracer := newOptions(), pgtest.Shared(t).URL("postgres"), new(endAtAnswer)
+	migrate(t, url, o)
+	config, err := pgxpool.ParseConfig(url)
+	must(t, err)
+	config.ConnConfig.Tracer = tracer
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	must(t, err)
+	t.Cleanup(pool.Close)
+	s := open(t, pool, o)
+	c := create(at("a"))
+	for name, write := range map[string]func(context.Context) error{
+		"commit": func(ctx context.Context) error { _, err := s.Commit(ctx, c); return err },
+		"put": func(ctx context.Context) error {
+			_, err := s.Put(ctx, now, installation.Row{}.Apply(create(at("b"))))
+			return err
+		},
+	} {
+		pool.Reset()
+		var ctx context.Context
+		ctx, tracer.end = context.WithCancel(t.Context())
+		if err := write(ctx); err != nil {
+			t.Errorf("%s: got error %v of a write that was applied, want none", name, err)
+		}
 	}
 }
 

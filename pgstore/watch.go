@@ -81,7 +81,8 @@ func (w *watch) saw(reached int64, now time.Time, loss time.Duration) bool {
 	return true
 }
 
-// watched returns a try that first looks whether the data went back, if it is time for that.
+// watched returns a try that first looks whether the data went back, if it is time for that. It
+// does not look afterwards: an error of that look would hide that a write was applied.
 func (s *Store) watched(try func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := s.look(ctx); err != nil {
@@ -90,12 +91,22 @@ func (s *Store) watched(try func(context.Context) error) func(context.Context) e
 		err := try(ctx)
 		if err != nil {
 			s.watch.soon() // it may come from a server that was restored
-		} else if s.watch.reconnected(s.connections()) {
-			s.watch.soon()
-			err = s.look(ctx) // so may the answer on a new connection
 		}
 		return err
 	}
+}
+
+// watchedRead is watched for reads. It looks again after an answer on a new connection, because
+// that may be one to a server that was restored.
+func (s *Store) watchedRead(try func(context.Context) error) func(context.Context) error {
+	return s.watched(func(ctx context.Context) error {
+		err := try(ctx)
+		if err == nil && s.watch.reconnected(s.connections()) {
+			s.watch.soon()
+			err = s.look(ctx)
+		}
+		return err
+	})
 }
 
 // connections returns how many connections the pool has made. In a transaction it is 0.
