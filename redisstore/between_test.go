@@ -314,3 +314,43 @@ func TestAcceptanceUnderLosses(t *testing.T) {
 		must(t, r.store, createIn(in, id("%d", in.Epoch)))
 	}
 }
+
+// TestContextEndsAtAnswer ends the context of a write when its answer has arrived. The comparison
+// that is due then may not hide that the change was applied.
+func TestContextEndsAtAnswer(t *testing.T) {
+	r := startRestorable(t, 1)
+	var h between
+	s := r.openBetween(t, &h)
+	put := func(row installation.Row) func(context.Context) error {
+		return func(ctx context.Context) error {
+			written, err := s.Put(ctx, time.Now(), row)
+			if !written {
+				t.Errorf("the row %+v is not written", row)
+			}
+			return err
+		}
+	}
+	outcome := &installation.Outcome{
+		Digest: installation.Digest{1}, Until: time.Now().Add(time.Hour), Data: []byte("x"),
+	}
+	for name, write := range map[string]func(context.Context) error{
+		"commit": func(ctx context.Context) error {
+			_, err := s.Commit(ctx, create(id("a"), ""))
+			return err
+		},
+		"put of a record":   put(installation.Row{}.Apply(create(id("b"), ""))),
+		"put of an outcome": put(installation.Row{Tenant: id("a").Tenant, Outcome: outcome}),
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		after := func(cmd redis.Cmder) {
+			if strings.HasPrefix(cmd.Name(), "eval") && cmd.Err() == nil {
+				cancel()
+			}
+		}
+		h.after.Store(&after)
+		if err := write(ctx); err != nil || ctx.Err() == nil {
+			t.Errorf("%s: got error %v, context error %v, want none, and a context that ended",
+				name, err, ctx.Err())
+		}
+	}
+}

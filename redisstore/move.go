@@ -146,7 +146,10 @@ func (s *Store) Put(
 		written, err = s.putRecord(ctx, now, row)
 	}
 	if err == nil {
-		err = s.unlessRestored(ctx, nil)
+		noticed := s.unlessRestored(ctx, nil)
+		if !written { // else an error would hide that the row is written
+			err = noticed
+		}
 	}
 	if err != nil {
 		err = fmt.Errorf("put: %w", err)
