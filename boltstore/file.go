@@ -17,6 +17,7 @@ type file struct {
 	db       *bbolt.DB
 	path     string
 	pageSize int
+	readers  readers
 	// dead is set if bbolt panicked while it held its own locks: every further call would wait for
 	// them forever.
 	dead atomic.Bool
@@ -55,20 +56,41 @@ func openFile(path string, o bbolt.Options) (_ *file, err error) {
 func (f *file) view(fn func(*tx) error) (err error) {
 	defer f.catch(&err)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	t, err := f.begin(false)
-	if err != nil {
+	if err := f.alive(); err != nil {
 		return err
 	}
-	defer func() { _ = t.Rollback() }() // it has nothing to write
-	read := &tx{Tx: t, file: f}
-	defer read.free()
-	return fn(read)
+	t, age := f.readers.take()
+	if t == nil {
+		begun, err := f.begin(false)
+		if err != nil {
+			return err
+		}
+		t = &tx{Tx: begun, file: f, age: age}
+	}
+	fine := false
+	defer func() {
+		t.free()
+		if f.alive() == nil && !(fine && f.readers.keep(t)) {
+			_ = t.Rollback() // it has nothing to write
+		}
+	}()
+	err = fn(t)
+	fine = err == nil
+	return err
+}
+
+// alive returns an error if every call of bbolt would wait forever.
+func (f *file) alive() error {
+	if f.dead.Load() {
+		return damaged(f.path, "its meta pages were overwritten")
+	}
+	return nil
 }
 
 // begin starts a transaction.
 func (f *file) begin(writable bool) (t *bbolt.Tx, err error) {
-	if f.dead.Load() {
-		return nil, damaged(f.path, "its meta pages were overwritten")
+	if err := f.alive(); err != nil {
+		return nil, err
 	}
 	finished := false
 	defer func() {
@@ -90,6 +112,11 @@ func (f *file) begin(writable bool) (t *bbolt.Tx, err error) {
 func (f *file) update(fn func(*tx) error) (failed int, err error) {
 	defer f.catch(&err)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	if err := f.alive(); err != nil {
+		return 0, err
+	}
+	f.readers.stop()
+	defer f.readers.resume()
 	t, err := f.begin(true)
 	if err != nil {
 		return 0, err
@@ -158,6 +185,7 @@ func (f *file) close() (err error) {
 		return f.drop() // bbolt would wait for its locks
 	}
 	defer f.catch(&err)
+	f.readers.stop()
 	if err := f.db.Close(); err != nil {
 		return fmt.Errorf("boltstore: close %s: %w", f.path, err)
 	}

@@ -15,6 +15,7 @@ import (
 type tx struct {
 	*bbolt.Tx
 	file *file
+	age  int64 // of the readers when it began
 	// written is true after the first write. The pages of the file are then not those of the
 	// transaction, so all walks come before the first write.
 	written bool

@@ -1,6 +1,7 @@
 package rotationtest
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -35,11 +36,7 @@ func startTraffic(t *testing.T, n int, hosts ...*installation.Service) *traffic 
 		tr.wait.Go(func() {
 			for !tr.stopped.Load() {
 				i := rand.IntN(n)
-				value := installation.JSON(fmt.Sprintf(`"%d"`, rand.Uint64()))
-				_, err := host.In(tenant(i)).Patch(t.Context(), installation.PatchRequest{
-					ID: id(i), Operations: []installation.Operation{patch.Set("/by", value)},
-				})
-				if err != nil {
+				if _, err := Write(t.Context(), host, i); err != nil {
 					t.Errorf("write: %v", err)
 				}
 				tr.writes[i].Add(1)
@@ -47,6 +44,16 @@ func startTraffic(t *testing.T, n int, hosts ...*installation.Service) *traffic 
 		})
 	}
 	return tr
+}
+
+// Write changes installation i and returns the result.
+func Write(
+	ctx context.Context, host *installation.Service, i int,
+) (*installation.Result, error) {
+	value := installation.JSON(fmt.Sprintf(`"%d"`, rand.Uint64()))
+	return host.In(tenant(i)).Patch(ctx, installation.PatchRequest{
+		ID: id(i), Operations: []installation.Operation{patch.Set("/by", value)},
+	})
 }
 
 // stop waits for the calls in flight and returns the number of writes.
