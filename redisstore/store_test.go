@@ -33,7 +33,7 @@ func TestStore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // each suite waits for its server most of the time
 			if name == "miniredis" && os.Getenv("INSTALLATION_TEST_REDIS") == "require" {
-				t.Skip("real servers run the suite") // and miniredis is slow under the race detector
+				t.Skip("real servers run the suite") // miniredis is slow with -race
 			}
 			client := kind.dial(t)
 			storetest.Run(t, func(t *testing.T) installation.Store {
