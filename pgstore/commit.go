@@ -43,8 +43,7 @@ func (s *Store) Commit(
 	}
 	receipt, err := s.receipt(c, a)
 	if err != nil {
-		conflict, _ := errors.AsType[*installation.ConflictError](err)
-		proven := conflict != nil && conflict.NotApplied || errors.Is(err, installation.ErrEpoch)
+		proven := notApplied(err) || errors.Is(err, installation.ErrEpoch) && reachesBack(c, a.data)
 		if uncertain && !proven { // an earlier try may have been applied and forgotten
 			err = errForgotten
 		}
@@ -62,6 +61,20 @@ var errForgotten = &storeError{
 	sentinel: installation.ErrUnknownOutcome,
 	text: "an answer was lost, and the answer to the retry does not tell whether the change " +
 		"was applied; read the record",
+}
+
+// notApplied reports whether err proves that no try of a change was applied, and none will be.
+func notApplied(err error) bool {
+	conflict, ok := errors.AsType[*installation.ConflictError](err)
+	return ok && conflict.NotApplied
+}
+
+// reachesBack reports whether a record that remembers these changes would still remember c if c had
+// been applied. It asks what is proven if the record has moved on.
+func reachesBack(c installation.Change, remembered []byte) bool {
+	ops, err := decodeOps(remembered)
+	moved := installation.Row{Record: &installation.Record{Revision: c.If + 1}, Ops: ops}
+	return err == nil && notApplied(moved.Check(c))
 }
 
 // commitArgs returns the arguments of commit_1 for c, after those that name the namespace.

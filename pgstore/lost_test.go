@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/pgtest"
+	"github.com/go-installation/installation/pgstore"
 )
 
 // TestLostRaceLeavesNothing lets a transaction of the host win a race that a commit finds out about
@@ -49,6 +51,60 @@ func TestLostRaceLeavesNothing(t *testing.T) {
 			next := create(at("next"))
 			next.Record.Claims = []string{"x"}
 			commit(t, s, next)
+		})
+	}
+}
+
+// TestLostBeforeAcceptance loses the answer to a commit that was applied. Before the retry, other
+// changes follow, and a restore is accepted. The epoch alone does not prove that the change was
+// never applied: the record may have forgotten it.
+func TestLostBeforeAcceptance(t *testing.T) {
+	for name, tc := range map[string]struct {
+		loss   pgtest.Loss
+		others int
+		want   error
+	}{
+		"remembered":  {pgtest.LoseAnswer, 7, nil},
+		"forgotten":   {pgtest.LoseAnswer, 8, installation.ErrUnknownOutcome},
+		"not applied": {pgtest.LoseStatement, 7, installation.ErrEpoch},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var o *pgstore.Options
+			lossy, p := newLossyStore(t, func(options *pgstore.Options) { o = options })
+			direct := open(t, newPool(t, pgtest.Shared(t).URL("postgres"), 2), o)
+			first := create(at("a"))
+			commit(t, direct, first)
+			meanwhile := func() error {
+				for range tc.others {
+					stored, err := direct.Get(t.Context(), first.Key)
+					if err != nil {
+						return err
+					}
+					if _, err := direct.Commit(t.Context(), update(stored)); err != nil {
+						return err
+					}
+				}
+				_, err := direct.AcceptRestore(t.Context(), now)
+				return err
+			}
+			tries := 0
+			p.Lose("commit_1", func() pgtest.Loss {
+				if tries++; tries == 1 {
+					return tc.loss
+				}
+				if err := meanwhile(); err != nil {
+					t.Errorf("other changes: %v", err)
+				}
+				return pgtest.LoseNothing
+			})
+			_, err := lossy.Commit(t.Context(), update(first.Record))
+			if !errors.Is(err, tc.want) || tries != 2 {
+				t.Errorf("got error %v after %d tries, want %v after 2", err, tries, tc.want)
+			}
+			if errors.Is(tc.want, installation.ErrUnknownOutcome) &&
+				errors.Is(err, installation.ErrEpoch) {
+				t.Errorf("got error %v, which makes the service write again", err)
+			}
 		})
 	}
 }
