@@ -70,7 +70,7 @@ var (
 )
 
 // Open opens the store in the file at path, and creates the file if it does not exist. The folder
-// must exist. Nil stands for the default options.
+// must exist. Open copies the options; nil stands for the defaults.
 //
 // An error about the options names the option. Any other error matches
 // [installation.ErrUnavailable] and names the file and the cause: another process uses the file, it

@@ -20,8 +20,8 @@ const trimEvery = 256
 //
 // If the answer to a try is lost, Commit tries again: if the change was applied, the record
 // remembers the change's op token. The error matches [installation.ErrUnknownOutcome] if the
-// deadline comes first, or if a retry is rejected and the record does not prove that no try was
-// applied.
+// deadline comes first. It also does so if a retry is rejected and the record does not prove that
+// no try was applied.
 func (s *Store) Commit(
 	ctx context.Context, c installation.Change,
 ) (installation.Receipt, error) {

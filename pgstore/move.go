@@ -80,11 +80,12 @@ func (s *Store) Put(
 	if err := r.Validate(); err != nil {
 		return false, fmt.Errorf("put: %w", err)
 	}
-	put := s.putRecord
 	if r.Outcome != nil {
-		put = s.putOutcome
+		written, err = s.putOutcome(ctx, r)
+	} else {
+		written, err = s.putRecord(ctx, now, r)
 	}
-	if written, err = put(ctx, now, r); err != nil {
+	if err != nil {
 		return false, fmt.Errorf("put: %w", err)
 	}
 	return written, nil
@@ -113,7 +114,7 @@ func (s *Store) putRecord(
 	case "applied":
 		return true, nil
 	case "kept":
-		if uncertain { // by an earlier try, or before
+		if uncertain { // this row may have been written by an earlier try
 			return false, errForgotten
 		}
 		return false, nil
@@ -126,7 +127,7 @@ func (s *Store) putRecord(
 }
 
 func (s *Store) putOutcome(
-	ctx context.Context, _ time.Time, r installation.Row,
+	ctx context.Context, r installation.Row,
 ) (written bool, err error) {
 	data, err := r.Outcome.MarshalBinary()
 	if err != nil {

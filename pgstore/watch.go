@@ -10,9 +10,9 @@ import (
 )
 
 // watch remembers how far the change log has come, to notice data that went back to an older state.
-// Events have serial numbers. A number is settled if a look found it, and another look at least
-// Options.FailoverLoss later found that the log was still as far. The numbers of a log do not go
-// below a settled one, unless the data was restored.
+// Events have serial numbers. A look finds the last number of the log. A number is settled if a
+// second look, at least Options.FailoverLoss later, finds that number or a higher one. The log ends
+// before a settled number only if the data was restored.
 type watch struct {
 	mu      sync.Mutex
 	next    time.Time // of the next look
@@ -22,7 +22,8 @@ type watch struct {
 	made    int64 // connections, at the last call
 }
 
-// due reports whether it is time for a look. The caller then looks: other calls need not.
+// due reports whether it is time for a look. The caller then has to look, because other calls are
+// told that it is not.
 func (w *watch) due(now time.Time, interval time.Duration) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -49,7 +50,7 @@ func (w *watch) reconnected(made int64) bool {
 	return made > before
 }
 
-// forget begins anew: with a new epoch, serial numbers may be lower.
+// forget forgets all numbers: with a new epoch they may be lower.
 func (w *watch) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -166,7 +167,7 @@ func (s *Store) readNamespace(
 }
 
 // restored returns the error of a call that found another namespace, an older epoch, or a log that
-// is shorter than it was.
+// ends before a settled number.
 func (s *Store) restored(found installation.Namespace) error {
 	s.watch.soon()
 	known := s.known.Load()
