@@ -9,8 +9,11 @@ import (
 	"github.com/go-installation/installation"
 )
 
-// scanBatch is how many rows a scan reads at once.
-const scanBatch = 100
+// Scan reads at most scanBatch rows at once, and no further one after scanBytes bytes.
+const (
+	scanBatch = 100
+	scanBytes = 1 << 20
+)
 
 // Scan implements [installation.Mover]. It reads batches in the order of the keys, and holds no
 // transaction while the caller works.
@@ -26,7 +29,7 @@ func (s *Store) Scan(ctx context.Context) iter.Seq2[installation.Row, error] {
 				at, after := tenant, key
 				err := s.read(ctx, func(ctx context.Context) error {
 					batch = nil
-					return s.db.query(ctx, kind.sql, []any{at, after, int64(scanBatch)},
+					return s.db.query(ctx, kind.sql, []any{at, after, int64(scanBatch), int64(scanBytes)},
 						func(found row) (err error) {
 							var r installation.Row
 							r, tenant, key, err = kind.decode(found)
@@ -43,7 +46,7 @@ func (s *Store) Scan(ctx context.Context) iter.Seq2[installation.Row, error] {
 						return
 					}
 				}
-				more = len(batch) == scanBatch
+				more = len(batch) > 0
 			}
 		}
 	}
