@@ -26,16 +26,15 @@ func (s *Store) Scan(ctx context.Context) iter.Seq2[installation.Row, error] {
 			tenant, key := []byte{}, []byte{}
 			for more := true; more; {
 				var batch []installation.Row
-				at, after := tenant, key
+				args := []any{tenant, key, int64(scanBatch), int64(scanBytes)}
 				err := s.read(ctx, func(ctx context.Context) error {
 					batch = nil
-					return s.db.query(ctx, kind.sql, []any{at, after, int64(scanBatch), int64(scanBytes)},
-						func(found row) (err error) {
-							var r installation.Row
-							r, tenant, key, err = kind.decode(found)
-							batch = append(batch, r)
-							return err
-						})
+					return s.db.query(ctx, kind.sql, args, func(found row) (err error) {
+						var r installation.Row
+						r, tenant, key, err = kind.decode(found)
+						batch = append(batch, r)
+						return err
+					})
 				})
 				if err != nil {
 					yield(installation.Row{}, fmt.Errorf("scan: %w", err))
