@@ -1,6 +1,7 @@
 package pgstore_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -53,6 +54,40 @@ func TestLostRaceLeavesNothing(t *testing.T) {
 			commit(t, s, next)
 		})
 	}
+}
+
+// TestLostLook loses the look for a restore that comes before a commit. The commit was not sent, so
+// its outcome is known.
+func TestLostLook(t *testing.T) {
+	s, p := newLossyStore(t, func(o *pgstore.Options) { o.FailoverLoss = 1 }) // every call looks
+	c := create(at("a"))
+	commit(t, s, c)
+	stale := update(c.Record)
+	for range installation.RememberedOps {
+		c = update(c.Record)
+		commit(t, s, c)
+	}
+	lost := 0
+	p.Lose("reached_1", func() pgtest.Loss {
+		if lost++; lost > 1 {
+			return pgtest.LoseNothing
+		}
+		return pgtest.LoseAnswer
+	})
+	_, err := s.Commit(t.Context(), stale)
+	if !errors.Is(err, installation.ErrConflict) || lost < 2 {
+		t.Errorf("got error %v after %d looks, want %v after 2", err, lost,
+			installation.ErrConflict)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	p.Lose("reached_1", func() pgtest.Loss {
+		if lost++; lost == 5 {
+			cancel()
+		}
+		return pgtest.LoseAnswer
+	})
+	_, err = s.Commit(ctx, update(c.Record))
+	wantUnavailable(t, "no look succeeds", err, "the connection failed")
 }
 
 // TestLostBeforeAcceptance loses the answer to a commit that was applied. Before the retry, other

@@ -87,7 +87,7 @@ func (w *watch) saw(reached int64, now time.Time, loss time.Duration) bool {
 func (s *Store) watched(try func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := s.look(ctx); err != nil {
-			return err
+			return notSent{err} // the try has sent nothing
 		}
 		err := try(ctx)
 		if err != nil {
