@@ -19,7 +19,7 @@ type watch struct {
 	settled int64
 	waiting int64 // to become settled; 0 = none
 	since   time.Time
-	made    int64 // connections, at the last call
+	made    int64 // connections, as far as calls have seen
 }
 
 // due reports whether it is time for a look. The caller then has to look, because other calls are
@@ -41,12 +41,13 @@ func (w *watch) soon() {
 	w.next = time.Time{}
 }
 
-// reconnected reports whether connections were made since the last call.
+// reconnected reports whether connections were made since the last call. A call may come late, with
+// a lower number than an earlier one, or with 0 from a transaction of the host.
 func (w *watch) reconnected(made int64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	before := w.made
-	w.made = made
+	w.made = max(before, made)
 	return made > before
 }
 
