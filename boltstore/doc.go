@@ -69,8 +69,9 @@
 // what can still be read, up to the first damage.
 //
 // Not noticed: a page, or the whole file, that was replaced by an older version of itself, and a
-// change by someone who also computes the checksums. If someone overwrites the meta pages of an
-// open file at the very moment of a commit, calls that run may never return.
+// change by someone who also computes the checksums. If someone cuts an open file to no length, or
+// overwrites its meta pages, while calls run, some of these calls may never return, and neither
+// does [Store.Close] then.
 //
 // # Copies and restores
 //
