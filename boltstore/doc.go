@@ -68,8 +68,9 @@
 // what can still be read, up to the first damage.
 //
 // The store does not notice a page, or a whole file, that was replaced by an older version of
-// itself. Nor does it notice a change by someone who also computes the checksums. If someone
-// overwrites the meta pages of an open file during a commit, calls that run may never return.
+// itself. Nor does it notice a change by someone who also computes the checksums. If someone cuts
+// an open file to no length, or overwrites its meta pages, while calls run, some of these calls may
+// never return. [Store.Close] then does not return either.
 //
 // # Copies and restores
 //

@@ -135,12 +135,18 @@ func (s *Store) putOutcome(
 	if err != nil {
 		return false, err
 	}
-	args := []any{[]byte(r.Tenant), r.Outcome.Digest[:], r.Outcome.Until.UnixMicro(), data}
 	uncertain, err := s.retry(ctx, s.watched(func(ctx context.Context) error {
-		written = false
-		return s.db.query(ctx, s.text.putOutcome, args, func(found row) error {
-			return found.Scan(&written)
+		var in installation.Namespace
+		fine, known := false, s.known.Load()
+		args := []any{[]byte(r.Tenant), r.Outcome.Digest[:], r.Outcome.Until.UnixMicro(), data,
+			known.ID, known.Epoch, s.watch.lowest()}
+		err := s.db.query(ctx, s.text.putOutcome, args, func(found row) error {
+			return found.Scan(&in.ID, &in.Epoch, &in.Era, &fine, &written)
 		})
+		if err == nil && !fine {
+			err = s.restored(in)
+		}
+		return err
 	}))
 	switch {
 	case err != nil:

@@ -188,30 +188,58 @@ func callsOf(t *testing.T, s *pgstore.Store) map[string]func() error {
 }
 
 // TestNewConnectionLooks puts the counter of events back, and ends the connections of a store that
-// would not look for an hour. The first answer on a new connection is an error.
+// would not look for an hour. The first answer on a new connection is an error, and nothing is
+// written.
 func TestNewConnectionLooks(t *testing.T) {
-	o := newOptions()
-	o.FailoverLoss = 1
-	url := pgtest.Shared(t).URL("postgres")
-	migrate(t, url, o)
-	pool := newPool(t, url, 1)
-	s := open(t, pool, o)
-	c := create(at("a"))
-	c.Events = []installation.Event{{Key: c.Key}, {Key: c.Key}}
-	commit(t, s, c)
-	for range 3 {
-		_, err := s.Get(t.Context(), c.Key)
+	outcome := installation.Row{Tenant: "tenant", Outcome: &installation.Outcome{
+		Until: now.Add(time.Hour), Data: []byte("outcome")}}
+	for name, call := range map[string]func(*pgstore.Store) error{
+		"get": func(s *pgstore.Store) error { _, err := s.Get(t.Context(), at("a")); return err },
+		"commit": func(s *pgstore.Store) error {
+			_, err := s.Commit(t.Context(), create(at("b")))
+			return err
+		},
+		"put": func(s *pgstore.Store) error {
+			_, err := s.Put(t.Context(), now, installation.Row{}.Apply(create(at("b"))))
+			return err
+		},
+		"put of an outcome": func(s *pgstore.Store) error {
+			_, err := s.Put(t.Context(), now, outcome)
+			return err
+		},
+	} {
+		o := newOptions()
+		o.FailoverLoss = 1
+		url := pgtest.Shared(t).URL("postgres")
+		migrate(t, url, o)
+		pool := newPool(t, url, 1)
+		s := open(t, pool, o)
+		c := create(at("a"))
+		c.Events = []installation.Event{{Key: c.Key}, {Key: c.Key}}
+		commit(t, s, c)
+		for range 3 {
+			_, err := s.Get(t.Context(), c.Key)
+			must(t, err)
+		}
+		s.SetFailoverLoss(time.Hour)
+		_, err := s.Get(t.Context(), c.Key) // it looks, and the next look is an hour away
 		must(t, err)
-	}
-	s.SetFailoverLoss(time.Hour)
-	_, err := s.Get(t.Context(), c.Key) // it looks, and the next look is an hour away
-	must(t, err)
-	pgtest.Shared(t).SQL(t, "postgres",
-		fmt.Sprintf("SELECT setval('%q.fresh_serial_seq', 1)", o.Schema))
-	_, err = s.Get(t.Context(), c.Key)
-	must(t, err)
-	pool.Reset()
-	if _, err = s.Get(t.Context(), c.Key); !errors.Is(err, installation.ErrRestored) {
-		t.Errorf("get on a new connection: got error %v, want %v", err, installation.ErrRestored)
+		pgtest.Shared(t).SQL(t, "postgres",
+			fmt.Sprintf("SELECT setval('%q.fresh_serial_seq', 1)", o.Schema))
+		_, err = s.Get(t.Context(), c.Key)
+		must(t, err)
+		pool.Reset()
+		if err := call(s); !errors.Is(err, installation.ErrRestored) {
+			t.Errorf("%s on a new connection: got error %v, want %v", name, err,
+				installation.ErrRestored)
+		}
+		other := open(t, newPool(t, url, 1), o)
+		_, err = other.Outcome(t.Context(), "tenant", outcome.Outcome.Digest)
+		_, missing := other.Get(t.Context(), at("b"))
+		for _, err := range []error{err, missing} {
+			if !errors.Is(err, installation.ErrNotFound) {
+				t.Errorf("%s wrote something: error %v", name, err)
+			}
+		}
 	}
 }

@@ -33,11 +33,16 @@ func newStatements(schema string) statements {
 			$6::bigint, $7::bigint, $8::bigint, $9::bytea, $10::bytea, $11::bytea, $12::bigint,
 			$13::boolean, $14::bigint, $15::bigint, $16::text::bytea[], $17::text::bytea[],
 			$18::bytea, $19::bigint, $20::bytea, $21::text::bytea[], $22::bigint::integer)`,
-		putOutcome: `INSERT INTO {{schema}}.outcomes AS o (tenant, digest, until, outcome)
-			VALUES ($1::bytea, $2::bytea, $3::bigint, $4::bytea)
-			ON CONFLICT (tenant, digest) DO UPDATE
-			SET until = EXCLUDED.until, outcome = EXCLUDED.outcome
-			WHERE o.until < EXCLUDED.until RETURNING true`,
+		// Like commit_1, it writes nothing if the data went back.
+		putOutcome: `WITH found AS (SELECT m.id, m.epoch, m.era, m.id = $5::text AND
+				m.epoch >= $6::bigint AND {{schema}}.reached_1() >= $7::bigint AS fine
+				FROM {{schema}}.meta m),
+			put AS (INSERT INTO {{schema}}.outcomes AS o (tenant, digest, until, outcome)
+				SELECT $1::bytea, $2::bytea, $3::bigint, $4::bytea FROM found WHERE found.fine
+				ON CONFLICT (tenant, digest) DO UPDATE
+				SET until = EXCLUDED.until, outcome = EXCLUDED.outcome
+				WHERE o.until < EXCLUDED.until RETURNING true)
+			SELECT id, epoch, era, fine, EXISTS (SELECT FROM put) FROM found`,
 		list: `SELECT o_record, o_at, o_id, o_tenant
 			FROM {{schema}}.list_1($1::bytea, $2::bigint, $3::boolean, $4::bigint,
 			$5::bytea, $6::bytea, $7::bigint::integer, $8::bigint::integer)`,

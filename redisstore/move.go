@@ -196,8 +196,8 @@ func (s *Store) putOutcome(
 		return false, err
 	}
 	b := s.keys.of(tenant)
-	keys := []string{b.index(), b.fields()}
-	args := []string{"", outcomeField(tenant, o.Digest), outcomeValue(o), ""}
+	keys := []string{b.index(), b.fields(), b.events()}
+	args := []string{"", outcomeField(tenant, o.Digest), outcomeValue(o), "", ""}
 	if err := s.limit.check(args); err != nil {
 		return false, err
 	}
@@ -205,7 +205,7 @@ func (s *Store) putOutcome(
 	var replicas int64
 	uncertain, err := s.retry(ctx, func(ctx context.Context, uncertain bool) (err error) {
 		used := s.meta()
-		args[0] = used.member()
+		args[0], args[4] = used.member(), s.settled(b)
 		if uncertain {
 			args[3] = "1"
 		}

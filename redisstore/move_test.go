@@ -92,6 +92,29 @@ func TestScanOfRestoredData(t *testing.T) {
 	wantRestored(t, "scan", err)
 }
 
+// TestPutOnRestoredData restores an older state before a put. Nothing is written.
+func TestPutOnRestoredData(t *testing.T) {
+	outcome := &installation.Outcome{Until: time.Now().Add(time.Hour), Data: []byte("x")}
+	for name, row := range map[string]installation.Row{
+		"a record":   installation.Row{}.Apply(create(id("d"), "")),
+		"an outcome": {Tenant: id("d").Tenant, Outcome: outcome},
+	} {
+		r := startRestorable(t, 1)
+		must(t, r.store, create(id("a"), ""))
+		backup := r.server.Snapshot(t)
+		must(t, r.store, create(id("b"), ""), create(id("c"), ""))
+		get(t, r.store, id("c"))
+		r.server.Restore(t, backup)
+		written, err := r.store.Put(t.Context(), time.Now(), row)
+		wantRestored(t, "put of "+name, err)
+		rows, err := scan(t, r.open(t, new(redisstore.Options)), func() {})
+		if written || err != nil || rows != 1 {
+			t.Errorf("put of %s: %t, %d rows, error %v, want false and 1 row", name, written,
+				rows, err)
+		}
+	}
+}
+
 // TestScanDamaged proves that a scan fails at a record or outcome that it cannot read.
 func TestScanDamaged(t *testing.T) {
 	server := redistest.Start(t)

@@ -4,27 +4,35 @@
 -- KEYS
 --   1  index
 --   2  fields
+--   3  events
 --
 -- ARGV
 --   1  the meta member that the index must have
 --   2  field of the outcome
 --   3  outcome: its end in 20 digits, data
 --   4  "1" if an earlier try may have been applied, because its answer was lost
+--   5  ID of an event that the log must have, or ""
 --
 -- Replies
 --   {"written"}          done
 --   {"kept"}             the stored outcome is kept as long or longer
 --   {"foreign"}          the index lacks the meta member
+--   {"missing"}          the log lacks the event
 --   {"broken"}           the stored outcome is damaged
 --   {"denied", command}  the user lacks the right to this command
 
-local index, fields = KEYS[1], KEYS[2]
-local field, value = ARGV[2], ARGV[3]
+local index, fields, events = KEYS[1], KEYS[2], KEYS[3]
+local field, value, seen = ARGV[2], ARGV[3], ARGV[5]
 local meta = redis.call('ZSCORE', index, ARGV[1])
 local kept = redis.call('HMGET', fields, field, '')
 local used = kept[1]
+redis.call('XLEN', events)
+local missing = seen ~= '' and not redis.call('XRANGE', events, seen, seen, 'COUNT', '1')[1]
 if not meta or not kept[2] then
   return {'foreign'}
+end
+if missing then
+  return {'missing'}
 end
 
 -- A server that became a replica has old data, and runs scripts that only read. So the script also
