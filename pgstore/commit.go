@@ -2,11 +2,11 @@ package pgstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // forgetBatch caps the tombstones and the outcomes that one commit forgets. A commit adds at most
@@ -43,25 +43,12 @@ func (s *Store) Commit(
 	}
 	receipt, err := s.receipt(c, a)
 	if err != nil {
-		conflict, _ := errors.AsType[*installation.ConflictError](err)
-		proven := conflict != nil && conflict.NotApplied || errors.Is(err, installation.ErrEpoch)
-		if uncertain && !proven { // an earlier try may have been applied and forgotten
-			err = errForgotten
-		}
-		return none, fmt.Errorf("commit %q: %w", c.Key.ID, err)
+		return none, fmt.Errorf("commit %q: %w", c.Key.ID, storecall.Refused(uncertain, err))
 	}
 	if n := int64(len(c.Events)); a.serial/trimEvery > (a.serial-n)/trimEvery {
 		s.trim(ctx)
 	}
 	return receipt, nil
-}
-
-// errForgotten is the error of a change whose answer was lost and whose op token the record may
-// have forgotten.
-var errForgotten = &storeError{
-	sentinel: installation.ErrUnknownOutcome,
-	text: "an answer was lost, and the answer to the retry does not tell whether the change " +
-		"was applied; read the record",
 }
 
 // commitArgs returns the arguments of commit_1 for c, after those that name the namespace.
@@ -170,10 +157,10 @@ func (s *Store) refusal(key installation.Key, a answer) error {
 	case "restored":
 		return s.restored(a.namespace())
 	case "isolation":
-		return unavailable("the isolation level is %q, and a store needs %q", a.text,
+		return storecall.Unavailable("the isolation level is %q, and a store needs %q", a.text,
 			"read committed")
 	}
-	return unavailable("the function answers %q", a.status)
+	return storecall.Unavailable("the function answers %q", a.status)
 }
 
 // namespace returns the namespace that an answer names.

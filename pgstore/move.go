@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // scanBatch is how many rows a scan reads at once.
@@ -114,13 +115,13 @@ func (s *Store) putRecord(
 		return true, nil
 	case "kept":
 		if uncertain { // by an earlier try, or before
-			return false, errForgotten
+			return false, storecall.ErrForgotten
 		}
 		return false, nil
 	}
 	err = s.refusal(key, a)
 	if uncertain {
-		err = errForgotten
+		err = storecall.ErrForgotten
 	}
 	return false, err
 }
@@ -143,7 +144,7 @@ func (s *Store) putOutcome(
 	case err != nil:
 		return false, writeError(ctx, uncertain, err)
 	case uncertain && !written:
-		return false, errForgotten
+		return false, storecall.ErrForgotten
 	}
 	return written, nil
 }

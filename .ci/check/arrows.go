@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"patch/..."},
 	{"storetest/...", "installationtest/...", "internal/ledger/..."},
 	stores,
-	{"internal/storekey/..."},
+	{"internal/storekey/...", "internal/storecall/..."},
 	{"."},
 	{"internal/operation/..."},
 	{"internal/masked/...", "billing/..."},
