@@ -32,9 +32,9 @@ const (
 	LoseRequest
 )
 
-// StartProxy starts a proxy for the server at an address. It ends with the test. The proxy loses only
-// requests for which request returns true. That function gets the first part of a request. A client
-// must send no request before it has the answer to the last one.
+// StartProxy starts a proxy for the server at an address. It ends with the test. The proxy loses
+// only requests for which request returns true. That function gets the first part of a request. A
+// client must send no request before it has the answer to the last one.
 func StartProxy(tb testing.TB, server string, request func(sent []byte) bool) *Proxy {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
