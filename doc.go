@@ -164,9 +164,9 @@
 //	redisstore  Redis; for many processes, on one server or a cluster
 //	pgstore     PostgreSQL; for many processes, also in transactions of the host
 //
-// All of them do the same. A store never sees a plain secret. With [Service.On] and pgstore, rows
-// of the host and installations commit together. To write another store, implement the four
-// methods of [Store] and run package storetest.
+// All of them keep the contract of [Store]. A store never sees a plain secret. With [Service.On]
+// and pgstore, rows of the host and installations commit together. To write another store,
+// implement the four methods of [Store] and run package storetest.
 //
 // After a restore from a backup, call [Service.AcceptRestore]. All open invitations and cursors of
 // events are then void, and no revision from after the backup matches. The documentation of each

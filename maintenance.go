@@ -66,8 +66,8 @@ const sweepPage = 100
 // purges uninstalled installations past their grace period.
 //
 // A clock that is years ahead would end every invitation for good. So if something is due, Sweep
-// first looks for a stored time that is not more than 400 days before now. If there is none, Sweep
-// changes nothing and returns [ErrClock]. It looks at the times when records were created,
+// first looks for a stored time that is not more than 400 days before now. If it finds no such
+// time, it changes nothing and returns [ErrClock]. It looks at the times when records were created,
 // uninstalled or expired. Usually the first due record has a recent time. Otherwise Sweep reads
 // more records until it finds one, so it has read all records when it returns ErrClock. If the
 // clock is right and all these times are older, set TrustClock. Sweep does not notice a clock that
@@ -80,8 +80,8 @@ const sweepPage = 100
 // that does not open waits for its key, or for Uninstall with Final or Delete. If a record opens
 // and no new key can be wrapped, the purge drops the whole content; see SweepReport.Shredded.
 //
-// At the end Sweep has the store forget what has expired, if the store is a [Trimmer]. It does so
-// without a look at the clock, as a commit does.
+// At the end Sweep calls Trim of a store that is a [Trimmer], so that the store forgets what has
+// expired. It does not check the clock for that, because every commit forgets in the same way.
 //
 // The report is valid even with an error. Errors: [ErrForbidden] for anyone except the host,
 // [ErrInvalid] for a negative limit, [ErrClock], those of the context and the store, and, joined,
@@ -196,8 +196,8 @@ func (s *Service) checkEnds(ctx context.Context, report *Report) error {
 
 var errNothingDue = errors.New("installation: the record has a deadline and nothing can be due")
 
-// admitMaintenance is admit for methods that act across installations, which only the host may
-// call, and not in a transaction.
+// admitMaintenance is admit for methods that act across installations. Only the host may call
+// them, and only outside of its transactions.
 func (s *Service) admitMaintenance(checks ...func(*validate.List)) error {
 	if err := s.admit(checks...); err != nil {
 		return err

@@ -320,7 +320,7 @@ func (d *draft) sealCredentials(l *validate.List, given *Connection) error {
 		switch {
 		case c.value.IsMasked() && stored:
 		case c.value.IsMasked():
-			detail := "a mask keeps the stored secret, and there is none"
+			detail := "a mask keeps the stored secret, but nothing is stored here: give the secret"
 			l.Add(path, validate.RuleMaskWithoutStoredValue, detail)
 		case c.value.IsZero():
 			if stored {

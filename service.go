@@ -318,10 +318,11 @@ func (s *Service) As(actor Actor) *Service {
 // else sees them, and an invitation code that a method returns is void.
 //
 // The service refuses some methods there with an error that matches [ErrUnsupported]. Reveal must
-// have committed its event before it answers. AcceptRestore, CanRetire, Check, Events, Rewrap,
-// Sweep, VoidInvitations, and lists of all tenants act on more than one installation: they would
-// keep others waiting until the host commits. All other methods work. They neither use nor fill a
-// [crypto.Cache], because the host can roll back a record whose key would then be in the cache.
+// have committed its event before it answers. AcceptRestore, Events, Rewrap and Sweep would keep
+// others waiting until the host commits. CanRetire, Check, VoidInvitations and lists of all tenants
+// are about the whole store, and not about what the transaction changes. All other methods work.
+// They neither use nor fill a [crypto.Cache], because the host can roll back a record whose key
+// would then be in the cache.
 func (s *Service) On(store Store) *Service {
 	c := *s
 	c.store, c.tentative = Decorator{store}, true

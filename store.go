@@ -315,7 +315,7 @@ type Counter interface {
 // HealthChecker is the ability of a store to report problems, such as data that is not durable.
 // Without it [Service.Check] makes one read.
 type HealthChecker interface {
-	// Health returns the problems that it found. An error means that the store did not answer.
+	// Health returns what it found, good or bad. An error means that the store did not answer.
 	Health(ctx context.Context) ([]health.Finding, error)
 }
 

@@ -70,11 +70,11 @@ var (
 )
 
 // Open opens the store in the file at path, and creates the file if it does not exist. The folder
-// must exist. Nil stands for the default options.
+// must exist. Open copies the options; nil stands for the defaults.
 //
-// The error says which option cannot work. Any other error matches [installation.ErrUnavailable]
-// and names the file and the cause: another process uses the file, it is damaged, it is no file of
-// this package, or it is of a later release.
+// An error about the options names the option. Any other error matches
+// [installation.ErrUnavailable] and names the file and the cause: another process uses the file, it
+// is damaged, it is no file of this package, or it is of a later release.
 func Open(path string, o *Options) (*Store, error) {
 	s := &Store{writing: make(chan struct{}, 1)}
 	if o != nil {
@@ -98,8 +98,10 @@ func Open(path string, o *Options) (*Store, error) {
 
 func (o *Options) check() error {
 	switch {
-	case o.MaxEvents < 0 || o.Expect.MinEpoch < 0:
-		return errors.New("an option is negative")
+	case o.MaxEvents < 0:
+		return fmt.Errorf("MaxEvents is %d, want 0 or more", o.MaxEvents)
+	case o.Expect.MinEpoch < 0:
+		return fmt.Errorf("Expect.MinEpoch is %d, want 0 or more", o.Expect.MinEpoch)
 	case o.Expect.ID == "" && o.Expect.MinEpoch > 0:
 		return errors.New("Expect.MinEpoch needs Expect.ID")
 	}

@@ -12,9 +12,9 @@ import (
 )
 
 // Copy writes a copy of the file to path, while the store is in use. The copy has all commits that
-// were done when Copy began. It is checked like [Store.Verify] does, synced, and complete as soon
-// as it has its name. Copy never replaces a file: the error then matches [fs.ErrExist]. If it
-// fails, nothing has the name, unless only the last step failed, the sync of the folder.
+// were done when Copy began. It is checked as by [Store.Verify], synced, and complete as soon
+// as it has its name. Copy never replaces a file: the error then matches [fs.ErrExist]. A copy that
+// fails leaves no file, unless only the last step failed, which makes the name durable.
 //
 // A commit that has to grow the file waits until the copy is done.
 //

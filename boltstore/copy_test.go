@@ -21,8 +21,12 @@ func TestCopy(t *testing.T) {
 	var writers sync.WaitGroup
 	wrote := make(chan struct{}, 1)
 	writers.Go(func() {
+		defer close(wrote)
 		for i := int64(1); ctx.Err() == nil; i++ {
-			commit(t, s, change(installation.Key{ID: "a"}, i))
+			if _, err := s.Commit(t.Context(), change(installation.Key{ID: "a"}, i)); err != nil {
+				t.Error(err)
+				return
+			}
 			select {
 			case wrote <- struct{}{}:
 			default:

@@ -14,8 +14,7 @@
 //
 // A nil error from Commit means that the whole change is in the file and that every later read sees
 // it. The file was synced, so the change survives the end of the process and a loss of power, if
-// the disk keeps what it has confirmed. With [Options.NoSync], a crash
-// of the machine can lose it.
+// the disk keeps what it has confirmed. With [Options.NoSync], a crash of the machine can lose it.
 //
 // If a commit fails, the store opens the file again and looks whether the commit was written. So
 // the other errors of Commit tell three cases apart:
@@ -29,9 +28,9 @@
 // A sync that fails can leave a state in the cache of the operating system that is not on the disk.
 // So Open writes the newest state again before it returns.
 //
-// Commits run one after another, and each waits for the disk. Reads do not wait for commits. A
-// commit that has to make the file larger waits for the reads that run, and new reads wait for it.
-// That takes long only while [Store.Copy] or [Store.Verify] runs.
+// Commits run one after another, and each waits for the disk. Reads run beside commits, with one
+// exception: a commit that has to make the file larger waits for the reads that run, and new reads
+// wait for that commit. That takes long only while [Store.Copy] or [Store.Verify] runs.
 //
 // # One process
 //
@@ -68,9 +67,9 @@
 // commit would overwrite that page. If there is a problem, restore a copy. [Store.Scan] returns
 // what can still be read, up to the first damage.
 //
-// Not noticed: a page, or the whole file, that was replaced by an older version of itself, and a
-// change by someone who also computes the checksums. If someone overwrites the meta pages of an
-// open file at the very moment of a commit, calls that run may never return.
+// The store does not notice a page, or a whole file, that was replaced by an older version of
+// itself. Nor does it notice a change by someone who also computes the checksums. If someone
+// overwrites the meta pages of an open file during a commit, calls that run may never return.
 //
 // # Copies and restores
 //
@@ -101,10 +100,10 @@
 // smaller: it uses free pages again. To get a smaller file, write all rows of Scan into a new store
 // with Put.
 //
-// Each commit forgets a few tombstones and outcomes that are expired at Change.Now, and
-// [installation.Service.Sweep] the others. Across tenants, records are in the order (Created,
-// Tenant, ID), due records in the order (Deadline, Tenant, ID), and events in the order of their
-// commits.
+// A commit forgets up to 16 tombstones and 16 outcomes that have expired at Change.Now.
+// [installation.Service.Sweep] forgets the others. Across tenants, records are in the order
+// (Created, Tenant, ID), due records in the order (Deadline, Tenant, ID), and events in the order
+// of their commits.
 //
 // # Stored format
 //

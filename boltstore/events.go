@@ -27,7 +27,7 @@ func (s *Store) Events(
 		return page, fmt.Errorf("events: %w", err)
 	}
 	if !q.AllTenants && len(q.Tenant) > installation.MaxTenant {
-		return installation.EventPage{Next: q.After}, nil // it has none
+		return installation.EventPage{Next: q.After}, nil // no commit of it was accepted
 	}
 	after := uint64(0)
 	if q.After != "" {

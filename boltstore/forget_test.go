@@ -70,6 +70,12 @@ func TestTrimming(t *testing.T) {
 	if !errors.Is(err, installation.ErrTrimmed) {
 		t.Errorf("a cursor of the loud tenant: error %v, want %v", err, installation.ErrTrimmed)
 	}
+	for _, q := range []installation.EventQuery{{Tenant: "loud"}, {AllTenants: true}} {
+		q.After, q.Limit = "9999", 10
+		if _, err := s.Events(t.Context(), q); !errors.Is(err, installation.ErrTrimmed) {
+			t.Errorf("a cursor ahead of the log: error %v, want %v", err, installation.ErrTrimmed)
+		}
+	}
 	// The quiet tenant has read all its events before they were trimmed.
 	got, err := s.Events(t.Context(),
 		installation.EventQuery{Tenant: "quiet", After: page.Next, Limit: 10})

@@ -152,13 +152,13 @@ func TestExpect(t *testing.T) {
 		t.Errorf("stat: error %v, want that Open created nothing", err)
 	}
 	openAt(t, path, expect(in.ID, 0))
-	for _, o := range []boltstore.Options{
-		{MaxEvents: -1}, {Expect: boltstore.Expect{MinEpoch: 1}},
-		{Expect: boltstore.Expect{ID: "a", MinEpoch: -1}},
+	for option, o := range map[string]boltstore.Options{
+		"MaxEvents": {MaxEvents: -1}, "MinEpoch needs": {Expect: boltstore.Expect{MinEpoch: 1}},
+		"MinEpoch is": {Expect: boltstore.Expect{ID: "a", MinEpoch: -1}},
 	} {
 		if _, err := boltstore.Open(missing, &o); err == nil ||
-			errors.Is(err, installation.ErrUnavailable) {
-			t.Errorf("%+v: got error %v, want one about the option", o, err)
+			errors.Is(err, installation.ErrUnavailable) || !strings.Contains(err.Error(), option) {
+			t.Errorf("%+v: got error %v, want one about %s", o, err, option)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"sort"
 )
 
 // This file reads the pages of a bbolt file without bbolt. bbolt maps the file into memory and
@@ -251,14 +252,5 @@ func (p *pages) freelist(id uint64) ([]uint64, error) {
 
 // search returns the first element whose key is not below key, and whether its key is the same.
 func (n page) search(key []byte) (int, bool) {
-	low, high := 0, n.count
-	for low < high {
-		middle := (low + high) / 2
-		if bytes.Compare(n.key(middle), key) < 0 {
-			low = middle + 1
-		} else {
-			high = middle
-		}
-	}
-	return low, low < n.count && bytes.Equal(n.key(low), key)
+	return sort.Find(n.count, func(i int) int { return bytes.Compare(key, n.key(i)) })
 }

@@ -5,17 +5,17 @@ import "sync"
 // maxIdle caps the read transactions that wait for their next use.
 const maxIdle = 32
 
-// readers keeps read transactions open between reads, since beginning one costs as much as a third
-// of a read. Each has one user at a time. All are of the newest state: a write transaction ends
-// those that wait, and those in use then are not kept. So they do not keep bbolt from using free
-// pages again, or from growing its map of the file.
+// readers keeps read transactions open between reads, because beginning one is a third of the cost
+// of a read. Each has one user at a time. Those that wait are of the newest state: a write first
+// ends them, and what is in use then is not kept. So a waiting transaction never stops bbolt from
+// using free pages again, or from growing its map of the file.
 type readers struct {
 	mu   sync.Mutex
 	idle []*tx
 	age  int64 // grows when a write transaction begins and when it ends; odd between
 }
 
-// take returns a waiting transaction, or nil. It also returns the age for a new one.
+// take returns a waiting transaction, or nil and the age that a new one gets.
 func (r *readers) take() (t *tx, age int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 func TestRotationLosesNothingUnderTraffic(t *testing.T) {
 	store := open(t, &boltstore.Options{NoSync: true}) // nothing here loses what was not synced
 	s := rotationtest.New(t, func() installation.Store { return store })
-	s.UnderTraffic(t, 500, func(interruptAt int) (interrupted bool) {
+	s.UnderTraffic(t, 300, func(interruptAt int) (interrupted bool) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		err := rotationtest.Rotate(ctx, s.Switched, func(done int) {

@@ -3,6 +3,7 @@ package boltstore
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-installation/installation"
@@ -60,7 +61,7 @@ func (t *tx) putRecord(old, row installation.Row) error {
 	return t.replaceKeys(old.Record, row.Record)
 }
 
-// removeRecord removes a record or tombstone.
+// removeRecord removes a record or tombstone, with its places in the lists and its claims.
 func (t *tx) removeRecord(old installation.Row) error {
 	if err := t.remove(bucketRecords, storekey.Record(old.Record.Key)); err != nil {
 		return err
@@ -81,8 +82,8 @@ func (t *tx) replaceKeys(old, record *installation.Record) error {
 	return t.replace(bucketClaims, claimsOf(old), claimsOf(record), holder)
 }
 
-// replace removes the keys that are in old and not in keys, and writes the value under those that
-// are in keys and not in old.
+// replace removes the keys of old that are not in keys, and writes value under the keys that are
+// not in old.
 func (t *tx) replace(b bucket, old, keys []storekey.Key, value []byte) error {
 	for _, k := range old {
 		if !contains(keys, k) {
@@ -102,12 +103,7 @@ func (t *tx) replace(b bucket, old, keys []storekey.Key, value []byte) error {
 }
 
 func contains(keys []storekey.Key, k storekey.Key) bool {
-	for _, other := range keys {
-		if bytes.Equal(other, k) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(keys, func(other storekey.Key) bool { return bytes.Equal(other, k) })
 }
 
 func listsOf(r *installation.Record) []storekey.Key {
@@ -158,6 +154,14 @@ func (t *tx) putOutcome(old, row installation.Row) error {
 	return t.replace(bucketExpiry, expiryOf(old), expiryOf(row), nil)
 }
 
+func (t *tx) removeOutcome(old installation.Row) error {
+	err := t.remove(bucketOutcomes, storekey.Outcome(old.Tenant, old.Outcome.Digest))
+	if err != nil {
+		return err
+	}
+	return t.replace(bucketExpiry, expiryOf(old), nil, nil)
+}
+
 // expiryOf returns the position of an outcome in the order of expiry.
 func expiryOf(row installation.Row) []storekey.Key {
 	if row.Outcome == nil {
@@ -190,12 +194,3 @@ func utcMicros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond
 
 var errTooLong = fmt.Errorf("%w: the tenant is longer than %d bytes", installation.ErrInvalid,
 	installation.MaxTenant)
-
-// removeOutcome removes an outcome.
-func (t *tx) removeOutcome(old installation.Row) error {
-	err := t.remove(bucketOutcomes, storekey.Outcome(old.Tenant, old.Outcome.Digest))
-	if err != nil {
-		return err
-	}
-	return t.replace(bucketExpiry, expiryOf(old), nil, nil)
-}

@@ -3,6 +3,7 @@ package boltstore
 import (
 	"maps"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,7 +16,7 @@ var (
 	keyed   = keyedChange()
 	listed  = listsOf(keyed.Record)[0]
 	claim   = claimsOf(keyed.Record)[0]
-	stray   = storekey.Claim(keyed.Key.Tenant, "stray")
+	stray   = storekey.Claim(keyed.Key.Tenant, "private b")
 	expires = storekey.Until(keyed.Idempotency.Until, keyed.Key.Tenant, keyed.Idempotency.Digest)
 )
 
@@ -25,7 +26,7 @@ func keyedChange() installation.Change {
 	return installation.Change{
 		Op: [16]byte{1}, Now: now, Key: key,
 		Record: &installation.Record{Key: key, Revision: 1, Created: now, Index: []string{"all"},
-			Claims: []string{"claim"}},
+			Claims: []string{"private a"}},
 		Idempotency: &installation.Outcome{Until: now.Add(time.Hour)},
 		Events:      []installation.Event{{Key: key}},
 	}
@@ -59,6 +60,16 @@ var keyEdits = map[string]struct {
 		func(t *tx) error { return t.put(bucketClaims, claim, []byte("b")) },
 		map[ProblemKind]int64{ProblemStaleKey: 2},
 	},
+	"the value of a claim is damaged": {
+		func(t *tx) error {
+			in, err := t.in(bucketClaims)
+			if err != nil {
+				return err
+			}
+			return in.Put(claim, []byte("bad"))
+		},
+		map[ProblemKind]int64{ProblemDamagedValue: 1},
+	},
 	"one is missing and another left over": {
 		func(t *tx) error {
 			if err := t.remove(bucketClaims, claim); err != nil {
@@ -71,7 +82,7 @@ var keyEdits = map[string]struct {
 }
 
 // TestVerifyNamesKeys removes, adds and changes keys that follow from a record, an outcome and an
-// event. Verify counts each of them.
+// event. Verify counts each of them, and its report contains no claim.
 func TestVerifyNamesKeys(t *testing.T) {
 	for name, c := range keyEdits {
 		t.Run(name, func(t *testing.T) {
@@ -89,6 +100,11 @@ func TestVerifyNamesKeys(t *testing.T) {
 			report, err := s.Verify(t.Context())
 			if err != nil || !maps.Equal(report.Found, c.want) {
 				t.Errorf("verify: got %v, error %v, want %v", report, err, c.want)
+			}
+			for _, p := range report.Problems {
+				if strings.Contains(p.String(), "private") {
+					t.Errorf("a problem contains a claim: %s", p)
+				}
 			}
 			if report.Records != 1 || report.Outcomes != 1 || report.Events != 1 {
 				t.Errorf("checked %+v, want one of each", report)

@@ -3,6 +3,7 @@ package boltstore
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"slices"
@@ -25,7 +26,7 @@ func (v *verification) value(b bucket, n page, i int) {
 		err = v.content(b, key, value)
 	}
 	if err != nil {
-		v.add(ProblemDamagedValue, b, installation.Key{}, "key %q: %v", shortened(key), err)
+		v.add(ProblemDamagedValue, b, installation.Key{}, "%s: %v", describe(b, key), err)
 	}
 }
 
@@ -86,7 +87,7 @@ func (v *verification) row(b bucket, key storekey.Key, value []byte) error {
 	return nil
 }
 
-var errMisplaced = fmt.Errorf("the row belongs to another key")
+var errMisplaced = errors.New("the row belongs to another key")
 
 // expect checks that a bucket has a key with a value.
 func (v *verification) expect(b bucket, of installation.Key, key storekey.Key, value []byte) {
@@ -98,9 +99,9 @@ func (v *verification) expect(b bucket, of installation.Key, key storekey.Key, v
 	switch {
 	case err != nil: // the walk over that bucket reports the page
 	case found == nil:
-		v.add(ProblemMissingKey, b, of, "%q is missing", shortened(key))
+		v.add(ProblemMissingKey, b, of, "%s is missing", describe(b, key))
 	case !bytes.Equal(found, value):
-		v.add(ProblemStaleKey, b, of, "%q belongs to another record", shortened(key))
+		v.add(ProblemStaleKey, b, of, "%s belongs to another record", describe(b, key))
 	default:
 		v.proven[b]++
 	}
@@ -138,5 +139,15 @@ func (v *verification) staleKeys() error {
 	return v.ctx.Err()
 }
 
-// shortened returns a key for a message. Claims and terms can be long.
-func shortened(key storekey.Key) []byte { return key[:min(len(key), 100)] }
+// describe names a key in a message. It cuts a long key, and leaves out a claim, because the host
+// may take claims from personal data.
+func describe(b bucket, key storekey.Key) string {
+	if b != bucketClaims {
+		return fmt.Sprintf("the key %q", key[:min(len(key), 100)])
+	}
+	tenant, _, ok := bytes.Cut(key, []byte{0})
+	if !ok { // the key is damaged, and all of it may be a claim
+		return "a claim"
+	}
+	return fmt.Sprintf("a claim of the tenant %q", tenant)
+}

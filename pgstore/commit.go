@@ -2,6 +2,7 @@ package pgstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -20,8 +21,8 @@ const trimEvery = 256
 //
 // If the answer to a try is lost, Commit tries again: if the change was applied, the record
 // remembers the change's op token. The error matches [installation.ErrUnknownOutcome] if the
-// deadline comes first, or if a retry is rejected and the record does not prove that no try was
-// applied.
+// deadline comes first. It also does so if a retry is rejected and the record does not prove that
+// no try was applied.
 func (s *Store) Commit(
 	ctx context.Context, c installation.Change,
 ) (installation.Receipt, error) {
@@ -43,6 +44,12 @@ func (s *Store) Commit(
 	}
 	receipt, err := s.receipt(c, a)
 	if err != nil {
+		if uncertain && errors.Is(err, installation.ErrEpoch) {
+			ops, unreadable := decodeOps(a.data)
+			if unreadable != nil || !storecall.ReachBack(c, ops) {
+				err = storecall.ErrForgotten
+			}
+		}
 		return none, fmt.Errorf("commit %q: %w", c.Key.ID, storecall.Refused(uncertain, err))
 	}
 	if n := int64(len(c.Events)); a.serial/trimEvery > (a.serial-n)/trimEvery {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -109,6 +110,28 @@ func TestDamagedMemoryIsNamed(t *testing.T) {
 		damage(t, o, "UPDATE {{schema}}.records SET ops = "+sql)
 		if _, err := s.Commit(t.Context(), c); !errors.Is(err, installation.ErrSealed) {
 			t.Errorf("%s: got error %v, want %v", sql, err, installation.ErrSealed)
+		}
+	}
+}
+
+// TestErrorsQuoteNoServer makes the server fail with texts that quote a record, as those of the
+// server itself can do. No error of the store contains them.
+func TestErrorsQuoteNoServer(t *testing.T) {
+	o := newOptions()
+	s := newStore(t, o)
+	damage(t, o, `CREATE FUNCTION {{schema}}.fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			RAISE EXCEPTION 'body' USING DETAIL = 'body', HINT = 'body', COLUMN = 'body';
+		END $$;
+		CREATE TRIGGER fail BEFORE INSERT ON {{schema}}.lists
+		FOR EACH STATEMENT EXECUTE FUNCTION {{schema}}.fail()`)
+	c := create(at("i"))
+	_, failed := s.Commit(t.Context(), c)
+	_, inTx := s.InTx(host(t)).Commit(t.Context(), c)
+	_, put := s.Put(t.Context(), now, installation.Row{}.Apply(c))
+	for name, err := range map[string]error{"commit": failed, "in a Tx": inTx, "put": put} {
+		wantUnavailable(t, name, err, "SQLSTATE P0001")
+		if err != nil && strings.Contains(err.Error(), "body") {
+			t.Errorf("%s: the error %v has a text of the server", name, err)
 		}
 	}
 }

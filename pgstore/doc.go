@@ -5,9 +5,9 @@
 // # Promises
 //
 // A commit is one call of a function of the server, and one transaction. A nil error means that the
-// commit is atomic and visible on the primary. With the settings of PostgreSQL (fsync and
-// synchronous_commit on) it is on disk. A failover to a standby that replicates asynchronously may
-// lose the newest commits, outcomes and events.
+// commit is atomic and visible on the primary. With the defaults of PostgreSQL (fsync and
+// synchronous_commit are on), it is also on disk. A failover to a standby that replicates
+// asynchronously may lose the newest commits, outcomes and events.
 //
 // Get is one SELECT by key. A page of a list is one statement. Its cost does not depend on how far
 // the page is from the start, unless Query.Skip is set.
@@ -53,11 +53,12 @@
 //
 // # Restores
 //
-// If the data went back to an older state, every call fails with [installation.ErrRestored] until
-// an operator accepts the restore; see [installation.Namespacer]. A process notices it by an older
-// epoch, another ID, or a log of events that ends before an event that the process has seen. It
-// looks after each [Options].FailoverLoss, after each failed try and on a new connection, and each
-// commit looks before it writes. A process does not notice:
+// If the data went back to an older state, every call that reads or writes data fails with
+// [installation.ErrRestored] until an operator accepts the restore; see [installation.Namespacer].
+// A process notices it by an older epoch, another ID, or a log of events that ends before an event
+// that the process has seen. Each commit looks before it writes. Other calls look after each
+// [Options].FailoverLoss and after a failed try. A read on a new connection looks before it
+// returns its answer. A process does not notice:
 //
 //   - A restore while it did not run. [Open] fails if Options.Expect names another ID or a later
 //     epoch.
@@ -74,9 +75,9 @@
 //  4. Call [installation.Service.VoidInvitations], and [installation.Service.Resend] for each
 //     invitation that it lists.
 //
-// AcceptRestore waits for open transactions that have committed changes, and holds up new commits
-// for up to a tenth of a second at a time. A transaction that stays open blocks AcceptRestore and
-// nothing else.
+// AcceptRestore waits for every open transaction in which the store has written. Meanwhile it
+// delays new commits by up to a tenth of a second at a time. A transaction that stays open blocks
+// AcceptRestore and nothing else.
 //
 // # In the host's transaction
 //

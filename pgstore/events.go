@@ -118,7 +118,9 @@ func (s *Store) Trim(ctx context.Context, now time.Time) error {
 }
 
 // trim trims the log to MaxEvents. The commit that calls it is done, and a later one trims again,
-// so an error has no consequence.
+// so an error has no consequence. It ends after Options.RetryFor, because the caller waits.
 func (s *Store) trim(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.RetryFor)
+	defer cancel()
 	_ = s.db.query(ctx, s.text.trim, []any{int64(s.opts.MaxEvents)}, func(row) error { return nil })
 }

@@ -12,5 +12,6 @@ var (
 // TrimEvery is trimEvery.
 const TrimEvery = trimEvery
 
-// SetFailoverLoss changes an option of an open store.
+// SetFailoverLoss and SetRetryFor change an option of an open store.
 func (s *Store) SetFailoverLoss(d time.Duration) { s.opts.FailoverLoss = d }
+func (s *Store) SetRetryFor(d time.Duration)     { s.opts.RetryFor = d }

@@ -1,6 +1,7 @@
 package pgstore_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/internal/pgtest"
+	"github.com/go-installation/installation/pgstore"
 )
 
 // TestCommitForgetsInBatches leaves expired outcomes and tombstones behind. Commits forget them,
@@ -55,6 +57,24 @@ func TestCommitForgetsInBatches(t *testing.T) {
 	must(t, s.Trim(t.Context(), now.Add(time.Hour)))
 	if got := count(); got != "0|0" {
 		t.Errorf("got %s outcomes and tombstones after the transaction, want none", got)
+	}
+}
+
+// TestCommitDoesNotWaitForTrim makes a commit trim the log while another session keeps the lock for
+// that. The commit is done, and returns.
+func TestCommitDoesNotWaitForTrim(t *testing.T) {
+	o := newOptions()
+	s := newStore(t, o)
+	s.SetRetryFor(50 * time.Millisecond) // commits have a deadline, so this limits only the trim
+	execute(t, host(t), o, "SELECT pg_advisory_xact_lock({{events_lock}})")
+	ctx, cancel := context.WithTimeout(t.Context(), pgtest.Patience)
+	defer cancel()
+	c := create(at("a"))
+	for range pgstore.TrimEvery {
+		if _, err := s.Commit(ctx, withEvent(c, "")); err != nil || ctx.Err() != nil {
+			t.Fatalf("got error %v, context error %v, want none", err, ctx.Err())
+		}
+		c = update(c.Record)
 	}
 }
 

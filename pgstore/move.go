@@ -10,8 +10,11 @@ import (
 	"github.com/go-installation/installation/internal/storecall"
 )
 
-// scanBatch is how many rows a scan reads at once.
-const scanBatch = 100
+// Scan reads at most scanBatch rows at once, and no further one after scanBytes bytes.
+const (
+	scanBatch = 100
+	scanBytes = 1 << 20
+)
 
 // Scan implements [installation.Mover]. It reads batches in the order of the keys, and holds no
 // transaction while the caller works.
@@ -24,16 +27,15 @@ func (s *Store) Scan(ctx context.Context) iter.Seq2[installation.Row, error] {
 			tenant, key := []byte{}, []byte{}
 			for more := true; more; {
 				var batch []installation.Row
-				at, after := tenant, key
+				args := []any{tenant, key, int64(scanBatch), int64(scanBytes)}
 				err := s.read(ctx, func(ctx context.Context) error {
 					batch = nil
-					return s.db.query(ctx, kind.sql, []any{at, after, int64(scanBatch)},
-						func(found row) (err error) {
-							var r installation.Row
-							r, tenant, key, err = kind.decode(found)
-							batch = append(batch, r)
-							return err
-						})
+					return s.db.query(ctx, kind.sql, args, func(found row) (err error) {
+						var r installation.Row
+						r, tenant, key, err = kind.decode(found)
+						batch = append(batch, r)
+						return err
+					})
 				})
 				if err != nil {
 					yield(installation.Row{}, fmt.Errorf("scan: %w", err))
@@ -44,7 +46,7 @@ func (s *Store) Scan(ctx context.Context) iter.Seq2[installation.Row, error] {
 						return
 					}
 				}
-				more = len(batch) == scanBatch
+				more = len(batch) > 0
 			}
 		}
 	}
@@ -81,11 +83,12 @@ func (s *Store) Put(
 	if err := r.Validate(); err != nil {
 		return false, fmt.Errorf("put: %w", err)
 	}
-	put := s.putRecord
 	if r.Outcome != nil {
-		put = s.putOutcome
+		written, err = s.putOutcome(ctx, r)
+	} else {
+		written, err = s.putRecord(ctx, now, r)
 	}
-	if written, err = put(ctx, now, r); err != nil {
+	if err != nil {
 		return false, fmt.Errorf("put: %w", err)
 	}
 	return written, nil
@@ -114,7 +117,7 @@ func (s *Store) putRecord(
 	case "applied":
 		return true, nil
 	case "kept":
-		if uncertain { // by an earlier try, or before
+		if uncertain { // this row may have been written by an earlier try
 			return false, storecall.ErrForgotten
 		}
 		return false, nil
@@ -127,7 +130,7 @@ func (s *Store) putRecord(
 }
 
 func (s *Store) putOutcome(
-	ctx context.Context, _ time.Time, r installation.Row,
+	ctx context.Context, r installation.Row,
 ) (written bool, err error) {
 	data, err := r.Outcome.MarshalBinary()
 	if err != nil {

@@ -19,8 +19,8 @@ func (s *Store) Namespace(ctx context.Context) (installation.Namespace, error) {
 	return *s.known.Load(), nil
 }
 
-// AcceptRestore implements [installation.Namespacer]. It waits for every open transaction that has
-// committed a change. Meanwhile it delays new commits by up to a tenth of a second at a time.
+// AcceptRestore implements [installation.Namespacer]. It waits for every open transaction in which
+// the store has written. Meanwhile it delays new commits by up to a tenth of a second at a time.
 func (s *Store) AcceptRestore(
 	ctx context.Context, now time.Time,
 ) (in installation.Namespace, err error) {

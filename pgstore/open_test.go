@@ -113,15 +113,18 @@ func TestOpenRefusesStandby(t *testing.T) {
 func TestOpenRejectsOptions(t *testing.T) {
 	pool := newPool(t, pgtest.Shared(t).URL("postgres"), 2)
 	for name, o := range map[string]*pgstore.Options{
-		"schema":        {Schema: `a"b`},
-		"long schema":   {Schema: strings.Repeat("a", pgstore.MaxSchema+1)},
-		"events":        {MaxEvents: -1},
-		"retry":         {RetryFor: -1},
-		"epoch of what": {Expect: pgstore.Expect{MinEpoch: 1}},
+		`schema "a`:      {Schema: `a"b`},
+		"schema \"long":  {Schema: "long" + strings.Repeat("a", pgstore.MaxSchema)},
+		"MaxEvents":      {MaxEvents: -1},
+		"RetryFor":       {RetryFor: -1},
+		"FailoverLoss":   {FailoverLoss: -1},
+		"MinEpoch is":    {Expect: pgstore.Expect{ID: "a", MinEpoch: -1}},
+		"MinEpoch needs": {Expect: pgstore.Expect{MinEpoch: 1}},
 	} {
 		_, err := pgstore.Open(t.Context(), pool, o)
-		if err == nil || errors.Is(err, installation.ErrUnavailable) {
-			t.Errorf("%s: got error %v, want one about the option", name, err)
+		if err == nil || errors.Is(err, installation.ErrUnavailable) ||
+			!strings.Contains(err.Error(), name) {
+			t.Errorf("got error %v, want one about %s", err, name)
 		}
 	}
 	if _, err := pgstore.Open(t.Context(), nil, nil); err == nil {

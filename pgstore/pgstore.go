@@ -47,11 +47,11 @@ type Options struct {
 	// deadline. Default: [DefaultRetryFor].
 	RetryFor time.Duration
 
-	// FailoverLoss is how much a failover can lose. After each FailoverLoss, after each failed try
-	// and on a new connection, a call looks how far the change log has come. What two looks found
-	// so far apart is settled. If the log ends before a settled event, the data went back to an
-	// older state: every call except Health and AcceptRestore fails with
-	// [installation.ErrRestored]. Default: [DefaultFailoverLoss].
+	// FailoverLoss is how much a failover can lose. After each FailoverLoss, after each failed
+	// try, and after a read on a new connection, the store looks how far the change log has come.
+	// An event is settled once two looks that are FailoverLoss apart have found it. If the log ends
+	// before a settled event, the data went back to an older state: every call that reads or writes
+	// data fails with [installation.ErrRestored]. Default: [DefaultFailoverLoss].
 	FailoverLoss time.Duration
 
 	// ExecMode is how pgx sends statements. Through PgBouncer in transaction mode, set
@@ -93,7 +93,7 @@ var (
 //
 // Open writes nothing. It rejects a server before PostgreSQL 15, a standby, a schema that [Migrate]
 // has not brought to the version of this package, a user that lacks a right, and a namespace other
-// than Options.Expect. The error is that of the context, or says which option cannot work. Any
+// than Options.Expect. The error is that of the context, or names the option that cannot work. Any
 // other error matches [installation.ErrUnavailable] and names the cause.
 func Open(ctx context.Context, pool *pgxpool.Pool, o *Options) (*Store, error) {
 	if err := ctx.Err(); err != nil {

@@ -1,5 +1,7 @@
 package pgstore
 
+import "fmt"
+
 // statements are the SQL texts of a store, with the name of its schema.
 type statements struct {
 	version, rights, namespace, accept string
@@ -43,13 +45,10 @@ func newStatements(schema string) statements {
 			" WHERE l.list = $1::bytea AND l.at <= $2::bigint",
 		events: "SELECT o_place, o_event" +
 			" FROM {{schema}}.events_1($1::bytea, $2::bigint, $3::bigint::integer)",
-		forget: "SELECT {{schema}}.forget_1('', '', $1::bigint, $2::bigint::integer)",
-		trim:   "SELECT {{schema}}.trim_1($1::bigint)",
-		scanRecords: `SELECT record, ops, tenant, id FROM {{schema}}.records
-			WHERE (tenant, id) > ($1::bytea, $2::bytea) ORDER BY tenant, id LIMIT $3::bigint`,
-		scanOutcomes: `SELECT outcome, tenant, digest FROM {{schema}}.outcomes
-			WHERE (tenant, digest) > ($1::bytea, $2::bytea)
-			ORDER BY tenant, digest LIMIT $3::bigint`,
+		forget:       "SELECT {{schema}}.forget_1('', '', $1::bigint, $2::bigint::integer)",
+		trim:         "SELECT {{schema}}.trim_1($1::bigint)",
+		scanRecords:  scanSQL("records", "id", "record", "record, ops, tenant, id"),
+		scanOutcomes: scanSQL("outcomes", "digest", "outcome", "outcome, tenant, digest"),
 	}
 	for _, s := range []*string{
 		&t.version, &t.namespace, &t.rights, &t.accept, &t.get, &t.outcome, &t.list, &t.count,
@@ -59,4 +58,15 @@ func newStatements(schema string) statements {
 		*s = fill(schema, *s)
 	}
 	return t
+}
+
+// scanSQL returns a statement that reads columns of the rows after a key, in the order of the keys.
+// It returns at most $3 rows, and none after the values of the rows before have $4 bytes.
+func scanSQL(table, key, value, columns string) string {
+	return fmt.Sprintf(`SELECT %[4]s FROM (
+			SELECT *, sum(size) OVER (ORDER BY tenant, %[2]s) - size AS before FROM (
+				SELECT %[4]s, octet_length(%[3]s) AS size FROM {{schema}}.%[1]s
+				WHERE (tenant, %[2]s) > ($1::bytea, $2::bytea)
+				ORDER BY tenant, %[2]s LIMIT $3::bigint) AS r) AS s
+		WHERE before < $4::bigint ORDER BY tenant, %[2]s`, table, key, value, columns)
 }

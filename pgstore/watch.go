@@ -10,19 +10,20 @@ import (
 )
 
 // watch remembers how far the change log has come, to notice data that went back to an older state.
-// Events have serial numbers. A number is settled if a look found it, and another look at least
-// Options.FailoverLoss later found that the log was still as far. The numbers of a log do not go
-// below a settled one, unless the data was restored.
+// Events have serial numbers. A look finds the last number of the log. A number is settled if a
+// second look, at least Options.FailoverLoss later, finds that number or a higher one. The log ends
+// before a settled number only if the data was restored.
 type watch struct {
 	mu      sync.Mutex
 	next    time.Time // of the next look
 	settled int64
 	waiting int64 // to become settled; 0 = none
 	since   time.Time
-	made    int64 // connections, at the last call
+	made    int64 // connections, as far as calls have seen
 }
 
-// due reports whether it is time for a look. The caller then looks: other calls need not.
+// due reports whether it is time for a look. The caller then has to look, because other calls are
+// told that it is not.
 func (w *watch) due(now time.Time, interval time.Duration) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -40,16 +41,17 @@ func (w *watch) soon() {
 	w.next = time.Time{}
 }
 
-// reconnected reports whether connections were made since the last call.
+// reconnected reports whether connections were made since the last call. A call may come late, with
+// a lower number than an earlier one, or with 0 from a transaction of the host.
 func (w *watch) reconnected(made int64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	before := w.made
-	w.made = made
+	w.made = max(before, made)
 	return made > before
 }
 
-// forget begins anew: with a new epoch, serial numbers may be lower.
+// forget forgets all numbers: with a new epoch they may be lower.
 func (w *watch) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -86,7 +88,7 @@ func (w *watch) saw(reached int64, now time.Time, loss time.Duration) bool {
 func (s *Store) watched(try func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := s.look(ctx); err != nil {
-			return err
+			return storecall.NotSent{Err: err} // the try has sent nothing
 		}
 		err := try(ctx)
 		if err != nil {
@@ -166,7 +168,7 @@ func (s *Store) readNamespace(
 }
 
 // restored returns the error of a call that found another namespace, an older epoch, or a log that
-// is shorter than it was.
+// ends before a settled number.
 func (s *Store) restored(found installation.Namespace) error {
 	s.watch.soon()
 	known := s.known.Load()

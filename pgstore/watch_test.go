@@ -5,6 +5,20 @@ import (
 	"time"
 )
 
+// TestReconnected tells new connections from those that a call has seen already. A read in a
+// transaction of the host says 0, and the next read of the store need not look again.
+func TestReconnected(t *testing.T) {
+	var watched watch
+	for i, step := range []struct {
+		made int64
+		want bool
+	}{{2, true}, {2, false}, {0, false}, {2, false}, {3, true}, {1, false}, {3, false}} {
+		if got := watched.reconnected(step.made); got != step.want {
+			t.Errorf("step %d, %d connections: got %t, want %t", i, step.made, got, step.want)
+		}
+	}
+}
+
 // TestWatch walks through looks at a log. A loss counts only below a settled number.
 func TestWatch(t *testing.T) {
 	var watched watch

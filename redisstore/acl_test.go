@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -17,7 +18,6 @@ import (
 	"github.com/go-installation/installation/health"
 	"github.com/go-installation/installation/internal/redistest"
 	"github.com/go-installation/installation/redisstore"
-	"github.com/go-installation/installation/storetest"
 )
 
 // documentedRights returns the rights in the package documentation, for a namespace.
@@ -58,6 +58,13 @@ func allow(tb testing.TB, server *redistest.Server, rights []string) {
 	}
 }
 
+// userRights returns the documented rights for the namespaces of tests.
+func userRights(tb testing.TB) []string {
+	rights := documentedRights(tb, "test-")
+	rights[0] = "~{test-*"
+	return rights
+}
+
 // dialAs returns a client of the user that [allow] makes.
 func dialAs(tb testing.TB, server *redistest.Server) *redis.Client {
 	return redistest.NewClient(tb, &redis.Options{
@@ -65,11 +72,13 @@ func dialAs(tb testing.TB, server *redistest.Server) *redis.Client {
 	})
 }
 
-// TestDocumentedRights runs the suite and all other methods as a user with exactly the
-// documented rights. The server denies nothing, and each right is used.
+// userOfCluster makes a client of a cluster one of that user.
+var userOfCluster = &redis.ClusterOptions{Username: "store", Password: "only-a-test"}
+
+// TestDocumentedRights runs all methods as a user with exactly the documented rights. The server
+// denies nothing, and each right is used. TestStore runs the suite as such a user.
 func TestDocumentedRights(t *testing.T) {
-	rights := documentedRights(t, "test-")
-	rights[0] = "~{test-*"
+	rights := userRights(t)
 	used := make(map[string]bool)
 	t.Run("standalone", func(t *testing.T) {
 		server := redistest.Start(t)
@@ -84,9 +93,7 @@ func TestDocumentedRights(t *testing.T) {
 			allow(t, m, rights)
 		}
 		admin := cluster.Client(t, nil)
-		client := cluster.Client(t, &redis.ClusterOptions{
-			Username: "store", Password: "only-a-test",
-		})
+		client := cluster.Client(t, userOfCluster)
 		underRights(t, client, admin)
 
 		s := open(t, client, &redisstore.Options{Namespace: "test-asking", Buckets: 1})
@@ -115,8 +122,7 @@ func TestDocumentedRights(t *testing.T) {
 // called matches the statistics of a command that was called.
 var called = regexp.MustCompile(`(?m)^cmdstat_([^:]+):calls=[1-9]`)
 
-// recordUse adds the rights that a user has used to used. It checks that the server has denied
-// nothing that the client needs.
+// recordUse adds the rights that a user has used to used.
 func recordUse(tb testing.TB, used map[string]bool, servers ...*redistest.Server) {
 	tb.Helper()
 	for _, server := range servers {
@@ -128,7 +134,16 @@ func recordUse(tb testing.TB, used map[string]bool, servers ...*redistest.Server
 		for _, command := range called.FindAllStringSubmatch(stats, -1) {
 			used["+"+command[1]] = true
 		}
-		denied, err := client.ACLLog(tb.Context(), 100).Result()
+	}
+	nothingDenied(tb, servers...)
+}
+
+// nothingDenied checks that servers have denied nothing that a client needs.
+func nothingDenied(tb testing.TB, servers ...*redistest.Server) {
+	tb.Helper()
+	ctx := context.WithoutCancel(tb.Context()) // it may run when the test has ended
+	for _, server := range servers {
+		denied, err := server.Client(tb).ACLLog(ctx, 100).Result()
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -143,11 +158,6 @@ func recordUse(tb testing.TB, used map[string]bool, servers ...*redistest.Server
 // underRights uses all methods of stores with a client that has its rights; admin has all
 // rights.
 func underRights(t *testing.T, client, admin redis.UniversalClient) {
-	storetest.Run(t, func(t *testing.T) installation.Store {
-		s := open(t, client, &redisstore.Options{Buckets: 3})
-		t.Cleanup(func() { checkIndex(t, s) })
-		return s
-	})
 	findings, err := open(t, client, nil).Health(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -180,6 +190,11 @@ func underRights(t *testing.T, client, admin redis.UniversalClient) {
 	admin.ScriptFlush(t.Context())
 	must(t, s, create(id("c"), ""))
 	checkIndex(t, s)
+	for _, err := range s.Scan(t.Context()) {
+		if err != nil {
+			t.Errorf("scan: %v", err)
+		}
+	}
 }
 
 // TestMissingRights removes the rights that scripts need, one at a time. Open then fails. A
@@ -188,8 +203,7 @@ func underRights(t *testing.T, client, admin redis.UniversalClient) {
 func TestMissingRights(t *testing.T) {
 	server := redistest.Start(t)
 	admin := server.Client(t)
-	rights := documentedRights(t, "test-")
-	rights[0] = "~{test-*"
+	rights := userRights(t)
 	needed := scriptRights(t)
 	for i, right := range rights {
 		if !slices.Contains(needed, right) {

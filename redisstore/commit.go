@@ -290,13 +290,6 @@ func checkStored(c installation.Change, revision int64, ops []installation.Op) e
 	return row.Check(c)
 }
 
-// reachBack reports whether the changes that a record remembers would still include c if c had been
-// applied. It asks what is proved if the record had moved on.
-func reachBack(c installation.Change, ops []installation.Op) bool {
-	conflict, ok := errors.AsType[*installation.ConflictError](checkStored(c, c.If+1, ops))
-	return ok && conflict.NotApplied
-}
-
 // timeToLive returns the milliseconds from now to t. It returns at least 1, so that a retry of the
 // same change finds what the first try has stored.
 func timeToLive(now, t time.Time) string {
@@ -344,7 +337,7 @@ func readReply(
 		switch {
 		case !ok:
 			return receipt, errReply
-		case uncertain && !reachBack(c, entries):
+		case uncertain && !storecall.ReachBack(c, entries):
 			return receipt, storecall.ErrForgotten
 		}
 		return receipt, installation.ErrEpoch

@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"errors"
 	"math"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -16,8 +17,8 @@ import (
 	"github.com/go-installation/installation/storetest"
 )
 
-// TestStore runs the conformance suite on every kind of server, with one bucket or sixteen. It then
-// compares the records with the index. TestDocumentedRights runs it with three buckets.
+// TestStore runs the conformance suite on every kind of server, with some numbers of buckets. It
+// then compares the records with the index.
 func TestStore(t *testing.T) {
 	for name, kind := range map[string]struct {
 		dial    func(testing.TB) redis.UniversalClient
@@ -25,16 +26,15 @@ func TestStore(t *testing.T) {
 	}{
 		"miniredis":  {dialMini, 16},
 		"standalone": {dialServer, 1},
-		"sentinel":   {dialSentinel, 1},
-		"cluster": {
-			func(tb testing.TB) redis.UniversalClient { return dialCluster(tb, 0) }, 16,
-		},
-		"replicated": {
-			func(tb testing.TB) redis.UniversalClient { return dialCluster(tb, 1) }, 1,
-		},
+		"sentinel":   {dialSentinel, 3},
+		"cluster":    {dialCluster, 16},
+		"replicated": {dialReplicated, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // each suite waits for its server most of the time
+			if name == "miniredis" && os.Getenv("INSTALLATION_TEST_REDIS") == "require" {
+				t.Skip("real servers run the suite") // miniredis is slow with -race
+			}
 			client := kind.dial(t)
 			storetest.Run(t, func(t *testing.T) installation.Store {
 				s := open(t, client, &redisstore.Options{Buckets: kind.buckets})
@@ -87,12 +87,31 @@ func TestStoreUnavailable(t *testing.T) {
 	})
 }
 
-func dialServer(tb testing.TB) redis.UniversalClient { return redistest.Start(tb).Client(tb) }
+// dialServer and dialCluster return a client of a user with the documented rights. When the test
+// ends, they check that nothing was denied.
+func dialServer(tb testing.TB) redis.UniversalClient {
+	server := redistest.Start(tb)
+	asUser(tb, server)
+	return dialAs(tb, server)
+}
+
+func dialCluster(tb testing.TB) redis.UniversalClient {
+	cluster := redistest.StartCluster(tb, 3, 0)
+	asUser(tb, cluster.Masters...)
+	return cluster.Client(tb, userOfCluster)
+}
+
+func asUser(tb testing.TB, servers ...*redistest.Server) {
+	for _, server := range servers {
+		allow(tb, server, userRights(tb))
+	}
+	tb.Cleanup(func() { nothingDenied(tb, servers...) })
+}
 
 func dialSentinel(tb testing.TB) redis.UniversalClient {
 	return redistest.StartSentinel(tb).Client(tb, nil)
 }
 
-func dialCluster(tb testing.TB, replicasEach int) redis.UniversalClient {
-	return redistest.StartCluster(tb, 3, replicasEach).Client(tb, nil)
+func dialReplicated(tb testing.TB) redis.UniversalClient {
+	return redistest.StartCluster(tb, 3, 1).Client(tb, nil)
 }

@@ -58,7 +58,7 @@ func churn(
 func TestVerifyBesideCommits(t *testing.T) {
 	for name, dial := range map[string]func(testing.TB) redis.UniversalClient{
 		"standalone": dialServer,
-		"cluster":    func(tb testing.TB) redis.UniversalClient { return dialCluster(tb, 0) },
+		"cluster":    dialCluster,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, dial(t), &redisstore.Options{Buckets: 2, MaxEvents: 300})

@@ -10,6 +10,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -26,9 +27,11 @@ import (
 )
 
 func main() {
-	url := flag.String("database", os.Getenv("DATABASE_URL"), "address of the database")
+	url := flag.String("database", "", "address of the database; default: $DATABASE_URL")
 	flag.Parse()
-	if err := run(context.Background(), *url, os.Stdout); err != nil {
+	// The help of a flag shows its default, and the address can have a password.
+	database := cmp.Or(*url, os.Getenv("DATABASE_URL"))
+	if err := run(context.Background(), database, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "orders:", err)
 		os.Exit(1)
 	}

@@ -50,7 +50,7 @@ type Coder struct {
 	wire     protowire.Type   // wire type of the next field
 	failed   bool             // the input was rejected; next stays 0
 	copying  bool             // byte slices do not share the memory of the input
-	text     string           // copy of the input from base on, shared by all strings
+	text     string           // copy of a part of the input, from base on; strings share it
 	base     int
 }
 

@@ -50,14 +50,25 @@ var ErrForgotten error = &Error{
 
 // Refused returns the error of a change that the last try refused with err. The parameter uncertain
 // is true if an earlier try may have been applied. The result is then ErrForgotten, unless err
-// proves that no try was applied and none will be.
+// proves that no try was applied and none will be. An [installation.ErrEpoch] counts as a proof:
+// the caller checks [ReachBack] before.
 func Refused(uncertain bool, err error) error {
-	conflict, _ := errors.AsType[*installation.ConflictError](err)
-	proven := conflict != nil && conflict.NotApplied || errors.Is(err, installation.ErrEpoch)
-	if uncertain && !proven {
+	if uncertain && !notApplied(err) && !errors.Is(err, installation.ErrEpoch) {
 		return ErrForgotten
 	}
 	return err
+}
+
+// ReachBack reports whether the changes that a record remembers would still include c if c had been
+// applied. It asks what is proven if the record has moved on.
+func ReachBack(c installation.Change, ops []installation.Op) bool {
+	moved := installation.Record{Key: c.Key, Revision: c.If + 1}
+	return notApplied(installation.Row{Record: &moved, Ops: ops}.Check(c))
+}
+
+func notApplied(err error) bool {
+	conflict, ok := errors.AsType[*installation.ConflictError](err)
+	return ok && conflict.NotApplied
 }
 
 // Wrap returns the error of a call that ends with err: an Error with the sentinel and the text. If

@@ -100,3 +100,22 @@ func TestRefused(t *testing.T) {
 		t.Errorf("%v does not match %v", ErrForgotten, installation.ErrUnknownOutcome)
 	}
 }
+
+// TestReachBack checks a record that remembers all of its changes, and one that has forgotten some.
+func TestReachBack(t *testing.T) {
+	c := installation.Change{Op: [16]byte{1}, If: 3, Record: &installation.Record{Revision: 4}}
+	var ops []installation.Op
+	for n := range installation.RememberedOps {
+		ops = append(ops, installation.Op{Token: [16]byte{9, byte(n)}, Revision: int64(10 + n)})
+	}
+	if ReachBack(c, ops) {
+		t.Error("a record with only later changes proves that c was not applied")
+	}
+	if !ReachBack(c, ops[1:]) {
+		t.Error("a record with fewer changes than it can remember proves nothing")
+	}
+	ops[0].Revision = 3
+	if !ReachBack(c, ops) {
+		t.Error("a record that remembers what led to the revision before c proves nothing")
+	}
+}

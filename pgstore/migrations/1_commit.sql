@@ -75,6 +75,7 @@ BEGIN
 			END IF;
 			IF v_meta.epoch <> p_epoch THEN
 				o_status := 'epoch';
+				o_data := CASE WHEN v_found THEN v_old.ops END;
 				RETURN;
 			END IF;
 		END IF;

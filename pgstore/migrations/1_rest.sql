@@ -88,9 +88,8 @@ BEGIN
 END
 $$;
 
--- accept_1 begins a new epoch. It waits for every transaction that has committed or put something
--- and is still open. While it waits, new ones wait behind it, so it soon gives up and the caller
--- tries again.
+-- accept_1 begins a new epoch. It waits for every open transaction that has called commit_1. While
+-- it waits, new ones wait behind it, so it soon gives up and the caller tries again.
 CREATE FUNCTION {{schema}}.accept_1(
 	p_now bigint, p_seen bigint, p_era text,
 	OUT o_id text, OUT o_epoch bigint, OUT o_era text
