@@ -17,17 +17,13 @@ func (s *Store) List(ctx context.Context, q installation.Query) (installation.Pa
 	if err := ctx.Err(); err != nil {
 		return page, err
 	}
-	if err := q.Validate(); err != nil {
-		return page, fmt.Errorf("list: %w", err)
-	}
 	sp, err := storekey.SpanOf(q)
-	if err != nil {
-		return page, err
+	if err == nil {
+		err = s.view(ctx, func(t *tx) (err error) {
+			page, err = t.page(ctx, sp, q)
+			return err
+		})
 	}
-	err = s.view(ctx, func(t *tx) (err error) {
-		page, err = t.page(ctx, sp, q)
-		return err
-	})
 	if err != nil {
 		return installation.Page{}, fmt.Errorf("list: %w", err)
 	}
@@ -83,13 +79,9 @@ func (s *Store) Count(ctx context.Context, q installation.Query) (int64, error) 
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	q = q.Counted()
-	if err := q.Validate(); err != nil {
-		return 0, fmt.Errorf("count: %w", err)
-	}
-	sp, err := storekey.SpanOf(q)
+	sp, err := storekey.SpanOf(q.Counted())
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("count: %w", err)
 	}
 	var n int64
 	err = s.view(ctx, func(t *tx) error {

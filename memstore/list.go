@@ -21,12 +21,9 @@ func (s *Store) List(ctx context.Context, q installation.Query) (installation.Pa
 	if err := ctx.Err(); err != nil {
 		return page, err
 	}
-	if err := q.Validate(); err != nil {
-		return page, fmt.Errorf("list: %w", err)
-	}
 	sp, err := storekey.SpanOf(q)
 	if err != nil {
-		return page, err
+		return page, fmt.Errorf("list: %w", err)
 	}
 	skip, last := q.Skip, storekey.Key(nil)
 	for k, row := range rowsOf(s.db.Txn(false), sp) {
@@ -49,13 +46,9 @@ func (s *Store) Count(ctx context.Context, q installation.Query) (int64, error) 
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	q = q.Counted()
-	if err := q.Validate(); err != nil {
-		return 0, fmt.Errorf("count: %w", err)
-	}
-	sp, err := storekey.SpanOf(q)
+	sp, err := storekey.SpanOf(q.Counted())
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("count: %w", err)
 	}
 	var n int64
 	for range rowsOf(s.db.Txn(false), sp) {

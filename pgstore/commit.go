@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // forgetBatch caps the tombstones and the outcomes that one commit forgets. A commit adds at most
@@ -43,38 +44,18 @@ func (s *Store) Commit(
 	}
 	receipt, err := s.receipt(c, a)
 	if err != nil {
-		proven := notApplied(err) || errors.Is(err, installation.ErrEpoch) && reachesBack(c, a.data)
-		if uncertain && !proven { // an earlier try may have been applied and forgotten
-			err = errForgotten
+		if uncertain && errors.Is(err, installation.ErrEpoch) {
+			ops, unreadable := decodeOps(a.data)
+			if unreadable != nil || !storecall.ReachBack(c, ops) {
+				err = storecall.ErrForgotten
+			}
 		}
-		return none, fmt.Errorf("commit %q: %w", c.Key.ID, err)
+		return none, fmt.Errorf("commit %q: %w", c.Key.ID, storecall.Refused(uncertain, err))
 	}
 	if n := int64(len(c.Events)); a.serial/trimEvery > (a.serial-n)/trimEvery {
 		s.trim(ctx)
 	}
 	return receipt, nil
-}
-
-// errForgotten is the error of a change whose answer was lost and whose op token the record may
-// have forgotten.
-var errForgotten = &storeError{
-	sentinel: installation.ErrUnknownOutcome,
-	text: "an answer was lost, and the answer to the retry does not tell whether the change " +
-		"was applied; read the record",
-}
-
-// notApplied reports whether err proves that no try of a change was applied, and none will be.
-func notApplied(err error) bool {
-	conflict, ok := errors.AsType[*installation.ConflictError](err)
-	return ok && conflict.NotApplied
-}
-
-// reachesBack reports whether a record that remembers these changes would still remember c if c had
-// been applied. It asks what is proven if the record has moved on.
-func reachesBack(c installation.Change, remembered []byte) bool {
-	ops, err := decodeOps(remembered)
-	moved := installation.Row{Record: &installation.Record{Revision: c.If + 1}, Ops: ops}
-	return err == nil && notApplied(moved.Check(c))
 }
 
 // commitArgs returns the arguments of commit_1 for c, after those that name the namespace.
@@ -183,10 +164,10 @@ func (s *Store) refusal(key installation.Key, a answer) error {
 	case "restored":
 		return s.restored(a.namespace())
 	case "isolation":
-		return unavailable("the isolation level is %q, and a store needs %q", a.text,
+		return storecall.Unavailable("the isolation level is %q, and a store needs %q", a.text,
 			"read committed")
 	}
-	return unavailable("the function answers %q", a.status)
+	return storecall.Unavailable("the function answers %q", a.status)
 }
 
 // namespace returns the namespace that an answer names.

@@ -3,14 +3,12 @@ package pgstore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // verdict is what an error says about the execution of its statement.
@@ -63,7 +61,7 @@ const textPrepared = "a prepared statement is not there; behind PgBouncer, set O
 // own text, which can quote what was sent.
 func explain(err error) (verdict, string) {
 	v, text := classify(err)
-	_, unsent := errors.AsType[notSent](err)
+	_, unsent := errors.AsType[storecall.NotSent](err)
 	server, _ := errors.AsType[*pgconn.PgError](err)
 	switch {
 	case unsent && v == verdictUnknown:
@@ -77,8 +75,8 @@ func explain(err error) (verdict, string) {
 }
 
 func classify(err error) (verdict, string) {
-	if e, ok := errors.AsType[*storeError](err); ok {
-		return verdictRejected, e.text
+	if e, ok := errors.AsType[*storecall.Error](err); ok {
+		return verdictRejected, e.Text
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		for _, known := range serverErrors {
@@ -97,9 +95,9 @@ func classify(err error) (verdict, string) {
 		return verdictRejected, "the pool is closed"
 	case op != nil:
 		return verdictUnknown, op.Error()
-	case errors.Is(err, errTimeout):
-		return verdictUnknown, errTimeout.Error()
-	case isContextError(err):
+	case errors.Is(err, storecall.ErrTimeout):
+		return verdictUnknown, storecall.ErrTimeout.Error()
+	case storecall.IsContextError(err):
 		return verdictUnknown, "the time was up"
 	}
 	return verdictUnknown, "the connection failed"
@@ -115,50 +113,8 @@ func hasText(err error, text string) bool {
 	return false
 }
 
-// isContextError reports whether err says that a context has ended.
-func isContextError(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
-
-// storeError is an error of the store: a sentinel with a text. It matches its causes, but does
-// not repeat their text.
-type storeError struct {
-	sentinel error
-	text     string
-	causes   []error
-}
-
-// Error implements error.
-func (e *storeError) Error() string { return e.sentinel.Error() + ": " + e.text }
-
-// Unwrap returns the sentinel and the causes.
-func (e *storeError) Unwrap() []error { return append([]error{e.sentinel}, e.causes...) }
-
-// unavailable returns an [installation.ErrUnavailable] with a text of our own.
-func unavailable(format string, args ...any) error {
-	return &storeError{sentinel: installation.ErrUnavailable, text: fmt.Sprintf(format, args...)}
-}
-
-// wrapError returns the error of a call that ends with err: a storeError with the sentinel. If err
-// is such a storeError already, it stays as it is.
+// wrapError returns the error of a call that ends with err; see [storecall.Wrap].
 func wrapError(ctx context.Context, sentinel, err error) error {
-	if e, ok := errors.AsType[*storeError](err); ok && e.sentinel == sentinel {
-		return err
-	}
 	_, text := explain(err)
-	e := &storeError{sentinel: sentinel, text: text, causes: []error{err}}
-	if ended := contextError(ctx); ended != nil && !errors.Is(err, ended) {
-		e.causes = append(e.causes, ended)
-	}
-	return e
-}
-
-// contextError returns the error of a context that has ended, else nil. A deadline that has passed
-// counts, even if the context has not noticed it yet: another timer for the same deadline can fire
-// a moment earlier.
-func contextError(ctx context.Context) error {
-	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {
-		return context.DeadlineExceeded
-	}
-	return ctx.Err()
+	return storecall.Wrap(ctx, sentinel, err, text)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // position is a place in a list. Lists are in the order (at, id, tenant).
@@ -106,8 +107,8 @@ func (s *Store) List(
 	return page, nil
 }
 
-var errLists = unavailable("the tables lists and records disagree: somebody has changed them, or " +
-	"they are damaged")
+var errLists = storecall.Unavailable("the tables lists and records disagree: somebody " +
+	"has changed them, or they are damaged")
 
 // listArgs returns the arguments of list_1 for q.
 func listArgs(q installation.Query) ([]any, error) {

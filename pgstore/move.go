@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // Scan reads at most scanBatch rows at once, and no further one after scanBytes bytes.
@@ -117,13 +118,13 @@ func (s *Store) putRecord(
 		return true, nil
 	case "kept":
 		if uncertain { // this row may have been written by an earlier try
-			return false, errForgotten
+			return false, storecall.ErrForgotten
 		}
 		return false, nil
 	}
 	err = s.refusal(key, a)
 	if uncertain {
-		err = errForgotten
+		err = storecall.ErrForgotten
 	}
 	return false, err
 }
@@ -152,7 +153,7 @@ func (s *Store) putOutcome(
 	case err != nil:
 		return false, writeError(ctx, uncertain, err)
 	case uncertain && !written:
-		return false, errForgotten
+		return false, storecall.ErrForgotten
 	}
 	return written, nil
 }

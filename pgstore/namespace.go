@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // Namespace implements [installation.Namespacer]. It returns what the store has seen last, without
@@ -38,7 +39,7 @@ func (s *Store) AcceptRestore(
 	}
 	s.adopt(in)
 	if want := s.opts.Expect.ID; want != "" && in.ID != want {
-		return in, fmt.Errorf("accept restore: %w", unavailable(
+		return in, fmt.Errorf("accept restore: %w", storecall.Unavailable(
 			"the namespace is %s and Options.Expect wants %s", in.ID, want))
 	}
 	return in, nil

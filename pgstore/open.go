@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // open checks that the server, the schema, the rights and the namespace are as they must be.
@@ -19,8 +20,8 @@ func (s *Store) open(ctx context.Context) error {
 	err := s.askOne(ctx, sqlServer, []any{s.opts.Schema}, &server, &standby, &exists, &usable,
 		&sample)
 	if _, ok := errors.AsType[unreadable](err); ok {
-		return unavailable("the driver cannot read bytea: set bytea_output of the database or " +
-			"the user to \"hex\"")
+		return storecall.Unavailable("the driver cannot read bytea: set bytea_output of the " +
+			"database or the user to \"hex\"")
 	}
 	switch {
 	case err != nil:
@@ -28,12 +29,12 @@ func (s *Store) open(ctx context.Context) error {
 	case server < minServer:
 		return errServer(server)
 	case standby:
-		return unavailable("the server is a standby, and a store has to write; connect to the " +
-			"primary")
+		return storecall.Unavailable("the server is a standby, and a store has to write; " +
+			"connect to the primary")
 	case !exists:
 		return errNoTables
 	case !usable:
-		return unavailable("the user lacks rights: USAGE on the schema")
+		return storecall.Unavailable("the user lacks rights: USAGE on the schema")
 	}
 	if err := s.checkVersion(ctx); err != nil {
 		return err
@@ -48,13 +49,14 @@ func (s *Store) open(ctx context.Context) error {
 	want := s.opts.Expect
 	switch {
 	case want.ID != "" && in.ID != want.ID:
-		return unavailable("the namespace is %s and Options.Expect wants %s", in.ID, want.ID)
+		return storecall.Unavailable("the namespace is %s and Options.Expect wants %s",
+			in.ID, want.ID)
 	case in.Epoch < want.MinEpoch:
-		return &storeError{
-			sentinel: installation.ErrUnavailable,
-			text: fmt.Sprintf("the epoch is %d and Options.Expect wants %d or more: the data is "+
+		return &storecall.Error{
+			Sentinel: installation.ErrUnavailable,
+			Text: fmt.Sprintf("the epoch is %d and Options.Expect wants %d or more: the data is "+
 				"older than the last accepted restore", in.Epoch, want.MinEpoch),
-			causes: []error{installation.ErrRestored},
+			Causes: []error{installation.ErrRestored},
 		}
 	}
 	s.known.Store(&in)
@@ -66,10 +68,10 @@ const sqlServer = `SELECT current_setting('server_version_num')::bigint, pg_is_i
 	decode('ff', 'hex')
 	FROM pg_catalog.pg_namespace n WHERE n.nspname = $1::text`
 
-var errNoTables = unavailable("the schema has no tables of a store; run pgstore.Migrate")
+var errNoTables = storecall.Unavailable("the schema has no tables of a store; run pgstore.Migrate")
 
-var errNoNamespace = unavailable("the table meta is empty: the schema was restored without its " +
-	"data; restore it with its data, or drop it and run pgstore.Migrate")
+var errNoNamespace = storecall.Unavailable("the table meta is empty: the schema was restored " +
+	"without its data; restore it with its data, or drop it and run pgstore.Migrate")
 
 // checkVersion compares the version of the schema.
 func (s *Store) checkVersion(ctx context.Context) error {
@@ -80,7 +82,7 @@ func (s *Store) checkVersion(ctx context.Context) error {
 		case "42P01": // undefined table
 			return errNoTables
 		case "42501": // insufficient privilege
-			return unavailable("the user lacks rights: SELECT on meta")
+			return storecall.Unavailable("the user lacks rights: SELECT on meta")
 		}
 	}
 	if errors.Is(err, installation.ErrNotFound) {
@@ -97,16 +99,16 @@ func (s *Store) checkVersion(ctx context.Context) error {
 
 func errVersion(version int64) error {
 	if version > Version {
-		return unavailable("the schema has version %d and this package works with %d; a newer "+
-			"pgstore.Migrate has run, so use that release", version, Version)
+		return storecall.Unavailable("the schema has version %d and this package works with %d; a "+
+			"newer pgstore.Migrate has run, so use that release", version, Version)
 	}
-	return unavailable("the schema has version %d and this package works with %d; run "+
+	return storecall.Unavailable("the schema has version %d and this package works with %d; run "+
 		"pgstore.Migrate", version, Version)
 }
 
 func errServer(server int64) error {
-	return unavailable("the server is PostgreSQL %d, and a store needs %d or later", server/10_000,
-		minServer/10_000)
+	return storecall.Unavailable("the server is PostgreSQL %d, and a store needs %d or later",
+		server/10_000, minServer/10_000)
 }
 
 // rights are what the user of a store needs on each table.
@@ -144,7 +146,7 @@ func (s *Store) checkRights(ctx context.Context) error {
 			})
 	})
 	if err == nil && len(missing) > 0 {
-		err = unavailable("the user lacks rights: %s", strings.Join(missing, ", "))
+		err = storecall.Unavailable("the user lacks rights: %s", strings.Join(missing, ", "))
 	}
 	return err
 }

@@ -6,6 +6,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // querier runs one statement. Arguments are int64, bool, string, []byte and nil, which every driver
@@ -29,7 +31,7 @@ func (p poolQuerier) query(
 ) error {
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
-		return notSent{err}
+		return storecall.NotSent{Err: err}
 	}
 	defer conn.Release()
 	rows, err := conn.Query(ctx, sql, withMode(p.mode, args)...)
@@ -50,16 +52,10 @@ func scanAll(rows pgx.Rows, each func(row) error) error {
 	return sentOrNot(rows.Err())
 }
 
-// notSent is the error of a statement that was surely not sent.
-type notSent struct{ error }
-
-// Unwrap returns the wrapped error.
-func (e notSent) Unwrap() error { return e.error }
-
 // sentOrNot marks an error of a statement that was not sent.
 func sentOrNot(err error) error {
 	if err != nil && pgconn.SafeToRetry(err) {
-		return notSent{err}
+		return storecall.NotSent{Err: err}
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // txConn is a transaction of the host.
@@ -62,8 +63,8 @@ func (q *txQuerier) check(ctx context.Context) error {
 		return err
 	}
 	if level != "read committed" {
-		return unavailable("the isolation level of the transaction is %q, and a store needs "+
-			"\"read committed\"", level)
+		return storecall.Unavailable("the isolation level of the transaction is %q, and a store "+
+			"needs \"read committed\"", level)
 	}
 	q.checked = true
 	return nil
@@ -116,14 +117,10 @@ func txError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	if e, ok := errors.AsType[*storeError](err); ok {
+	if e, ok := errors.AsType[*storecall.Error](err); ok {
 		return e
 	}
-	wrapped := &storeError{installation.ErrUnavailable, txText(err), []error{err}}
-	if ended := contextError(ctx); ended != nil && !errors.Is(err, ended) {
-		wrapped.causes = append(wrapped.causes, ended)
-	}
-	return wrapped
+	return storecall.Wrap(ctx, installation.ErrUnavailable, err, txText(err))
 }
 
 func txText(err error) string {
@@ -135,7 +132,7 @@ func txText(err error) string {
 		return "the transaction has ended: begin a new one"
 	case e != nil && txErrors[e.Code] != "":
 		return txErrors[e.Code] + " (SQLSTATE " + e.Code + ")"
-	case isContextError(err):
+	case storecall.IsContextError(err):
 		return "the time was up: if the connection is closed, run the transaction again"
 	case hasText(err, "conn busy"):
 		return "another call uses the transaction at the same time"

@@ -2,11 +2,11 @@ package pgstore
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // watch remembers how far the change log has come, to notice data that went back to an older state.
@@ -88,7 +88,7 @@ func (w *watch) saw(reached int64, now time.Time, loss time.Duration) bool {
 func (s *Store) watched(try func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := s.look(ctx); err != nil {
-			return notSent{err} // the try has sent nothing
+			return storecall.NotSent{Err: err} // the try has sent nothing
 		}
 		err := try(ctx)
 		if err != nil {
@@ -172,15 +172,10 @@ func (s *Store) readNamespace(
 func (s *Store) restored(found installation.Namespace) error {
 	s.watch.soon()
 	known := s.known.Load()
-	text := fmt.Sprintf("the namespace was %s at epoch %d and is %s at epoch %d", known.ID,
-		known.Epoch, found.ID, found.Epoch)
 	if found.ID == known.ID && found.Epoch == known.Epoch {
-		text = fmt.Sprintf("event %d, which this process has seen, is gone", s.watch.lowest())
+		return storecall.Restored("event %d, which this process has seen, is gone",
+			s.watch.lowest())
 	}
-	return &storeError{
-		sentinel: installation.ErrUnavailable,
-		text: "the data went back to an older state: " + text + "; if you want to go on with " +
-			"this data, call Service.AcceptRestore",
-		causes: []error{installation.ErrRestored},
-	}
+	return storecall.Restored("the namespace was %s at epoch %d and is %s at epoch %d", known.ID,
+		known.Epoch, found.ID, found.Epoch)
 }

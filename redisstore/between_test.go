@@ -13,8 +13,8 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/health"
-	"github.com/go-installation/installation/internal/proxytest"
 	"github.com/go-installation/installation/internal/redistest"
+	"github.com/go-installation/installation/internal/servertest"
 	"github.com/go-installation/installation/redisstore"
 )
 
@@ -298,13 +298,13 @@ func TestAcceptanceUnderLosses(t *testing.T) {
 	proxy := redistest.StartProxy(t, r.server.Addr)
 	s := open(t, redistest.NewClient(t, &redis.Options{Addr: proxy.Addr(), MaxRetries: -1}),
 		&redisstore.Options{Namespace: restoredNamespace})
-	for _, loss := range []proxytest.Loss{proxytest.LoseAnswer, proxytest.LoseRequest} {
+	for _, loss := range []servertest.Loss{servertest.LoseAnswer, servertest.LoseRequest} {
 		var scripts atomic.Int64
-		proxy.Lose(func() proxytest.Loss {
+		proxy.Lose(func() servertest.Loss {
 			if scripts.Add(1)%2 == 1 {
 				return loss
 			}
-			return proxytest.LoseNothing
+			return servertest.LoseNothing
 		}, nil)
 		in, err := s.AcceptRestore(t.Context(), time.Now())
 		if err != nil || scripts.Load() != 8 {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/event"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // Commit implements [installation.Store]. It runs one script on the primary of the tenant's
@@ -70,15 +71,8 @@ func (s *Store) apply(
 		return none, s.writeError(ctx, uncertain, err, args)
 	}
 	receipt, err := readReply(c, reply, uncertain)
-	conflict, _ := errors.AsType[*installation.ConflictError](err)
-	switch {
-	case uncertain && conflict != nil && conflict.NotApplied,
-		errors.Is(err, installation.ErrEpoch): // no later try can be applied
-		return none, err
-	case err != nil && uncertain: // an earlier try may have been applied and forgotten
-		return none, errForgotten
-	case err != nil:
-		return none, err
+	if err != nil {
+		return none, storecall.Refused(uncertain, err)
 	}
 	return receipt, s.replicated(replicas)
 }
@@ -116,9 +110,9 @@ func (s *Store) replicated(replicas int64) error {
 	if replicas >= int64(s.opts.RequireReplicas) {
 		return nil
 	}
-	return &storeError{
-		sentinel: installation.ErrNotReplicated,
-		text:     fmt.Sprintf("%d of %d replicas have it", replicas, s.opts.RequireReplicas),
+	return &storecall.Error{
+		Sentinel: installation.ErrNotReplicated,
+		Text:     fmt.Sprintf("%d of %d replicas have it", replicas, s.opts.RequireReplicas),
 	}
 }
 
@@ -132,14 +126,6 @@ const placeholderFor = 2 * time.Second
 // command fails, the next try of the commit fails as this one did.
 func (s *Store) reserve(ctx context.Context, key string) {
 	_ = s.client.SetNX(ctx, key, "", placeholderFor).Err()
-}
-
-// errForgotten is the error of a change whose answer was lost and whose op token the record may
-// have forgotten.
-var errForgotten = &storeError{
-	sentinel: installation.ErrUnknownOutcome,
-	text: "an answer was lost, and the answer to the retry does not tell whether the change " +
-		"was applied; read the record",
 }
 
 // Positions in the arguments of commit.lua.
@@ -183,7 +169,7 @@ func (s *Store) checkNamespace(ctx context.Context, b bucket, used meta, reply [
 
 // errAgain makes a commit try again: its script has written nothing.
 var errAgain error = explained{
-	notSent{errors.New("redisstore: again")}, "the namespace has changed",
+	storecall.NotSent{Err: errors.New("redisstore: again")}, "the namespace has changed",
 }
 
 // commitArgs returns the keys and arguments of the script for c. The header of commit.lua
@@ -304,13 +290,6 @@ func checkStored(c installation.Change, revision int64, ops []installation.Op) e
 	return row.Check(c)
 }
 
-// reachBack reports whether the changes that a record remembers would still include c if c had been
-// applied. It asks what is proved if the record had moved on.
-func reachBack(c installation.Change, ops []installation.Op) bool {
-	conflict, ok := errors.AsType[*installation.ConflictError](checkStored(c, c.If+1, ops))
-	return ok && conflict.NotApplied
-}
-
 // timeToLive returns the milliseconds from now to t. It returns at least 1, so that a retry of the
 // same change finds what the first try has stored.
 func timeToLive(now, t time.Time) string {
@@ -352,20 +331,20 @@ func readReply(
 	case "exists":
 		return receipt, &installation.ExistsError{Key: c.Key, Holder: detail}
 	case "unknown":
-		return receipt, errForgotten
+		return receipt, storecall.ErrForgotten
 	case "epoch":
 		entries, ok := decodeEntries(detail)
 		switch {
 		case !ok:
 			return receipt, errReply
-		case uncertain && !reachBack(c, entries):
-			return receipt, errForgotten
+		case uncertain && !storecall.ReachBack(c, entries):
+			return receipt, storecall.ErrForgotten
 		}
 		return receipt, installation.ErrEpoch
 	case "broken":
 		return receipt, errDamaged
 	case "denied":
-		return receipt, unavailable("scripts cannot run %s: %s", detail, textNoRight)
+		return receipt, storecall.Unavailable("scripts cannot run %s: %s", detail, textNoRight)
 	default:
 		return receipt, errReply
 	}

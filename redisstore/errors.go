@@ -5,16 +5,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // verdict is what an error says about the execution of its command.
@@ -72,12 +70,6 @@ const textLacks = "the server lacks a command: " + textNeeds
 
 const textNoRight = "the user lacks a right; see the documentation of this package"
 
-// notSent is the error of a command of which nothing was written to a connection.
-type notSent struct{ error }
-
-// Unwrap returns the wrapped error.
-func (e notSent) Unwrap() error { return e.error }
-
 // commitError is the error of a try to commit. A proxy in front of the servers, such as that of a
 // managed service, has error texts of its own. It can send one after the server has executed the
 // script. So after a text that is not in serverErrors, the commit may have been applied.
@@ -106,7 +98,7 @@ func isSlotMoving(err error) bool {
 // own text, which can quote what was sent.
 func explain(err error) (verdict, string) {
 	v, text := classify(err)
-	_, unsent := errors.AsType[notSent](err)
+	_, unsent := errors.AsType[storecall.NotSent](err)
 	_, commits := errors.AsType[commitError](err)
 	switch {
 	case unsent && v == verdictUnknown:
@@ -146,8 +138,8 @@ func classify(err error) (verdict, string) {
 	// The text of the error itself may quote a reply that could not be read.
 	timeout, _ := errors.AsType[net.Error](err)
 	switch {
-	case errors.Is(err, errTimeout), timeout != nil && timeout.Timeout():
-		return verdictUnknown, errTimeout.Error()
+	case errors.Is(err, storecall.ErrTimeout), timeout != nil && timeout.Timeout():
+		return verdictUnknown, storecall.ErrTimeout.Error()
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return verdictUnknown, "the connection was closed"
 	default:
@@ -246,54 +238,17 @@ func serverText(err error) string {
 	return ""
 }
 
-// storeError is an error of the store: a sentinel with a text. It matches its causes, but does
-// not repeat their text.
-type storeError struct {
-	sentinel error
-	text     string
-	causes   []error
-}
-
-// Error implements error.
-func (e *storeError) Error() string { return e.sentinel.Error() + ": " + e.text }
-
-// Unwrap returns the sentinel and the causes.
-func (e *storeError) Unwrap() []error { return append([]error{e.sentinel}, e.causes...) }
-
 // textOf returns the text of an error of the store without that of its sentinel.
 func textOf(err error) string {
-	if e, ok := errors.AsType[*storeError](err); ok {
-		return e.text
+	if e, ok := errors.AsType[*storecall.Error](err); ok {
+		return e.Text
 	}
 	_, text := explain(err)
 	return text
 }
 
-// wrapError returns the error of a call that ends with err: a storeError with the sentinel. If err
-// is such a storeError already, it stays as it is.
+// wrapError returns the error of a call that ends with err; see [storecall.Wrap].
 func wrapError(ctx context.Context, sentinel, err error) error {
-	if e, ok := errors.AsType[*storeError](err); ok && e.sentinel == sentinel {
-		return err
-	}
 	_, text := explain(err)
-	e := &storeError{sentinel: sentinel, text: text, causes: []error{err}}
-	if ended := contextError(ctx); ended != nil && !errors.Is(err, ended) {
-		e.causes = append(e.causes, ended)
-	}
-	return e
-}
-
-// contextError returns the error of a context that has ended, else nil. A deadline that has passed
-// counts, even if the context has not noticed it yet: another timer for the same deadline can fire
-// a moment earlier.
-func contextError(ctx context.Context) error {
-	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {
-		return context.DeadlineExceeded
-	}
-	return ctx.Err()
-}
-
-// unavailable returns an [installation.ErrUnavailable] with a text of our own.
-func unavailable(format string, args ...any) error {
-	return &storeError{sentinel: installation.ErrUnavailable, text: fmt.Sprintf(format, args...)}
+	return storecall.Wrap(ctx, sentinel, err, text)
 }

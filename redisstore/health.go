@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/health"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // Rules of the findings of [Store.Health].
@@ -165,8 +166,8 @@ func failedProbe(tried []string) error {
 	default:
 		text = fmt.Sprintf("scripts cannot run %s: %s", command, text)
 	}
-	return &storeError{
-		sentinel: installation.ErrUnavailable, text: text, causes: []error{failed},
+	return &storecall.Error{
+		Sentinel: installation.ErrUnavailable, Text: text, Causes: []error{failed},
 	}
 }
 

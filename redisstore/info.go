@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/health"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // rejectServers returns an error if a server is too old, lacks a command, is a replica, or can
@@ -26,7 +27,7 @@ func (s *Store) rejectServers(ctx context.Context) error {
 			version, role, s.eviction,
 		} {
 			if level, text := check(info); level == health.Error {
-				return unavailable("%s", text)
+				return storecall.Unavailable("%s", text)
 			}
 		}
 		return s.checkCommands(ctx, node)
@@ -87,7 +88,7 @@ func (s *Store) checkCommands(ctx context.Context, node redis.UniversalClient) e
 	if missing == nil {
 		return nil
 	}
-	return unavailable("the server lacks %s: %s", strings.Join(missing, ", "), textNeeds)
+	return storecall.Unavailable("the server lacks %s: %s", strings.Join(missing, ", "), textNeeds)
 }
 
 // eviction is evictionPolicy, unless [Options.AllowEviction] is set.

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // A server closes the connection when an argument of a command is longer than it allows. The client
@@ -92,7 +93,7 @@ func (l *argumentLimit) check(args []string) error {
 // limits.
 func (l *argumentLimit) hint(err error, args []string) error {
 	verdict, text := explain(err)
-	if !l.hidden || verdict != verdictUnknown || isContextError(err) {
+	if !l.hidden || verdict != verdictUnknown || storecall.IsContextError(err) {
 		return err
 	}
 	for _, a := range args {

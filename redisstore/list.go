@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // List implements [installation.Store]. Each bucket takes two round trips: the first reads index
@@ -89,8 +90,8 @@ func (s *Store) list(ctx context.Context, q installation.Query) (installation.Pa
 }
 
 // errDisorder is the error of a list that may lack members or contain wrong ones.
-var errDisorder = unavailable("index members have scores, so the order of the index is lost; " +
-	"run Verify to repair it")
+var errDisorder = storecall.Unavailable("index members have scores, so the order of the index is " +
+	"lost; run Verify to repair it")
 
 // Count implements [installation.Counter]. It reads no records: Redis counts the index members of a
 // list by their ranks.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storecall"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -80,13 +81,13 @@ func parseMeta(stored string) (m meta, err error) {
 	value, isForming := strings.CutSuffix(stored, forming)
 	name, _, _ := strings.Cut(value, " ")
 	if strings.HasPrefix(name, "installation-") && name != layout {
-		return meta{}, unavailable(
+		return meta{}, storecall.Unavailable(
 			"the namespace has the layout %q; this release reads %q", name, layout)
 	}
 	m.final = !isForming
 	_, err = fmt.Sscanf(value, layout+" %d %s %d %s", &m.buckets, &m.id, &m.epoch, &m.era)
 	if err != nil || m.String() != value || m.buckets < 1 || m.buckets > MaxBuckets {
-		return meta{}, unavailable("the meta of a bucket cannot be read")
+		return meta{}, storecall.Unavailable("the meta of a bucket cannot be read")
 	}
 	return m, nil
 }
@@ -99,8 +100,8 @@ func (s *Store) openNamespace(ctx context.Context) error {
 		return err
 	}
 	if !first.final && s.opts.Expect.ID != "" {
-		return unavailable("the server has no namespace of this name, and %s was expected: "+
-			"the data was flushed, or this is another server", s.opts.Expect.ID)
+		return storecall.Unavailable("the server has no namespace of this name, and %s was "+
+			"expected: the data was flushed, or this is another server", s.opts.Expect.ID)
 	}
 	if !first.final {
 		if first, err = s.createNamespace(ctx); err != nil {
@@ -108,11 +109,11 @@ func (s *Store) openNamespace(ctx context.Context) error {
 		}
 	}
 	if s.opts.Buckets != 0 && s.opts.Buckets != first.buckets {
-		return unavailable(
+		return storecall.Unavailable(
 			"the namespace has %d buckets, the options say %d", first.buckets, s.opts.Buckets)
 	}
 	if id := s.opts.Expect.ID; id != "" && id != first.id {
-		return unavailable("the namespace is %s, and %s was expected", first.id, id)
+		return storecall.Unavailable("the namespace is %s, and %s was expected", first.id, id)
 	}
 	s.keys = keyspace{s.opts.Namespace, first.buckets}
 	s.known.Store(&first)
@@ -126,7 +127,7 @@ func (s *Store) openNamespace(ctx context.Context) error {
 		return err
 	}
 	if e := lowest(metas).epoch; e < s.opts.Expect.MinEpoch {
-		return errRestored("its epoch is %d, and at least %d was expected (open it without "+
+		return storecall.Restored("its epoch is %d, and at least %d was expected (open it without "+
 			"MinEpoch for that)", e, s.opts.Expect.MinEpoch)
 	}
 	first = highest(metas) // they differ if a restore was accepted in part; see Store.reload
@@ -189,7 +190,7 @@ func (s *Store) createNamespace(ctx context.Context) (meta, error) {
 		case err != nil:
 			return meta{}, err
 		case stored == "":
-			return meta{}, unavailable("bucket %d has data and no meta: "+
+			return meta{}, storecall.Unavailable("bucket %d has data and no meta: "+
 				"it was lost in part, or something else wrote it", n)
 		}
 		was, err := parseMeta(stored)
@@ -199,11 +200,12 @@ func (s *Store) createNamespace(ctx context.Context) (meta, error) {
 		case was.final:
 			return s.createdByOther(ctx, n, was)
 		case data:
-			return meta{}, unavailable("bucket %d has data, but the namespace is not final", n)
+			return meta{}, storecall.Unavailable(
+				"bucket %d has data, but the namespace is not final", n)
 		case was.buckets != buckets:
 			return meta{}, errOtherBuckets(was)
 		case was.id != m.id && n < buckets-1:
-			return meta{}, unavailable(
+			return meta{}, storecall.Unavailable(
 				"bucket %d belongs to another namespace than those after it", n)
 		}
 		m = was
@@ -223,10 +225,12 @@ func (s *Store) rejectRecords(ctx context.Context) (meta, error) {
 			for _, key := range found {
 				switch {
 				case strings.Contains(key, "}:r:"):
-					return unavailable("the namespace has records and no meta: it was lost in part")
+					return storecall.Unavailable(
+						"the namespace has records and no meta: it was lost in part")
 				case strings.HasSuffix(key, "}:m"):
-					return unavailable("the namespace has the layout 1, which no release has: "+
-						"delete its keys (%q is one), or choose another namespace", key)
+					return storecall.Unavailable("the namespace has the layout 1, which no "+
+						"release has: delete its keys (%q is one), or choose another "+
+						"namespace", key)
 				}
 			}
 			return nil
@@ -243,7 +247,8 @@ func (s *Store) rejectRecords(ctx context.Context) (meta, error) {
 }
 
 func errOtherBuckets(m meta) error {
-	return unavailable("another process is creating the namespace with %d buckets", m.buckets)
+	return storecall.Unavailable("another process is creating the namespace with %d buckets",
+		m.buckets)
 }
 
 // createdByOther is called if bucket n has the final meta was, although bucket 0 had none. Either
@@ -252,7 +257,7 @@ func errOtherBuckets(m meta) error {
 func (s *Store) createdByOther(ctx context.Context, n int, was meta) (meta, error) {
 	first, err := s.firstMeta(ctx)
 	if err == nil && first != was {
-		err = unavailable("bucket %d exists, but bucket 0 has no meta: it was lost", n)
+		err = storecall.Unavailable("bucket %d exists, but bucket 0 has no meta: it was lost", n)
 	}
 	return first, err
 }
@@ -357,7 +362,7 @@ func (s *Store) readMeta(ctx context.Context, b bucket) (string, error) {
 		metas, err = s.scanMetas(ctx, b)
 	}
 	if len(metas) > 1 {
-		return "", unavailable("bucket %d has several metas", b.number)
+		return "", storecall.Unavailable("bucket %d has several metas", b.number)
 	}
 	return strings.TrimPrefix(strings.Join(metas, ""), scopeMeta), err
 }
@@ -379,6 +384,6 @@ func (s *Store) scanMetas(ctx context.Context, b bucket) (metas []string, err er
 }
 
 func errForeign(b bucket) error {
-	return unavailable("the meta of bucket %d is missing or another one: "+
+	return storecall.Unavailable("the meta of bucket %d is missing or another one: "+
 		"the data was flushed, evicted or replaced", b.number)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // errStopped ends a scan whose caller wants no more rows.
@@ -74,8 +75,8 @@ func (s *Store) scanRows(ctx context.Context, yield func(installation.Row) error
 	case err != nil:
 		return err
 	case after != before:
-		return unavailable("a slot moved, or a server was replaced or restarted during the scan: " +
-			"rows may be missing; scan again")
+		return storecall.Unavailable("a slot moved, or a server was replaced or restarted during " +
+			"the scan: rows may be missing; scan again")
 	}
 	return s.unlessRestored(ctx, nil)
 }
@@ -226,7 +227,8 @@ func (s *Store) putOutcome(
 	case "broken":
 		return false, errDamaged
 	case "denied":
-		return false, unavailable("scripts cannot run %s: %s", reply[len(reply)-1], textNoRight)
+		return false, storecall.Unavailable("scripts cannot run %s: %s",
+			reply[len(reply)-1], textNoRight)
 	}
 	return false, errReply
 }

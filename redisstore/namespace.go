@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // The meta member of every bucket has the epoch of the namespace. A store keeps the meta that it
@@ -145,10 +146,10 @@ func (s *Store) reload(ctx context.Context) error {
 	known, first, last := s.meta(), lowest(metas), highest(metas)
 	switch {
 	case first.less(known):
-		return errRestored("its epoch is %d, and this process has seen epoch %d",
+		return storecall.Restored("its epoch is %d, and this process has seen epoch %d",
 			first.epoch, known.epoch)
 	case first != last:
-		return errRestored("its buckets have the epochs %d and %d, because a restore was "+
+		return storecall.Restored("its buckets have the epochs %d and %d, because a restore was "+
 			"accepted in part or was one of a part", first.epoch, last.epoch)
 	case known.less(last):
 		s.adopt(last)
@@ -181,14 +182,4 @@ func (s *Store) finalMeta(ctx context.Context, b bucket) (meta, error) {
 		return meta{}, errForeign(b)
 	}
 	return m, nil
-}
-
-// errRestored returns the error of a store whose data went back to an older state.
-func errRestored(format string, args ...any) *storeError {
-	return &storeError{
-		sentinel: installation.ErrUnavailable,
-		text: "the data went back to an older state: " + fmt.Sprintf(format, args...) +
-			"; if you want to go on with this data, call Service.AcceptRestore",
-		causes: []error{installation.ErrRestored},
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // primaries returns a client for each primary.
@@ -80,7 +81,7 @@ func (s *Store) bucketsOn(ctx context.Context, node redis.UniversalClient) (stri
 			from, to, _ := strings.Cut(strings.TrimPrefix(held, "["), "-")
 			switch {
 			case strings.HasPrefix(held, "[") && from == strconv.Itoa(int(slot)):
-				return "", unavailable("slot %d is being moved to another server", slot)
+				return "", storecall.Unavailable("slot %d is being moved to another server", slot)
 			case inRange(int(slot), from, to):
 				fmt.Fprintf(&buckets, " %d", b.number)
 			}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // This file encodes and decodes the values of keys and fields. The header of commit.lua describes
@@ -150,7 +151,8 @@ func decodeEntries(packed string) ([]installation.Op, bool) {
 }
 
 // errDamaged is the error for stored data that cannot be read.
-var errDamaged = unavailable("a key of the namespace is damaged, or this package did not write it")
+var errDamaged = storecall.Unavailable("a key of the namespace is damaged, or this package " +
+	"did not write it")
 
 // checkNUL rejects texts that contain NUL, which ends a text in an index member.
 func checkNUL(texts ...string) error {

@@ -11,8 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/internal/proxytest"
 	"github.com/go-installation/installation/internal/redistest"
+	"github.com/go-installation/installation/internal/servertest"
 	"github.com/go-installation/installation/redisstore"
 )
 
@@ -122,7 +122,7 @@ func writeAlternately(
 // report a conflict. s writes through the proxy, others do not.
 func TestUnknownOutcome(t *testing.T) {
 	for name, test := range map[string]func(
-		t *testing.T, proxy *proxytest.Proxy, s, others *redisstore.Store,
+		t *testing.T, proxy *servertest.Proxy, s, others *redisstore.Store,
 	){
 		"updated too often":       testUpdatedTooOften,
 		"restore accepted":        testRestoreAccepted,
@@ -142,7 +142,7 @@ func TestUnknownOutcome(t *testing.T) {
 }
 
 // testUpdatedTooOften has others push the op token of a commit out of the record.
-func testUpdatedTooOften(t *testing.T, proxy *proxytest.Proxy, s, others *redisstore.Store) {
+func testUpdatedTooOften(t *testing.T, proxy *servertest.Proxy, s, others *redisstore.Store) {
 	key := id("pushed out")
 	r := must(t, others, create(key, ""))
 	var once atomic.Bool
@@ -162,7 +162,7 @@ func testUpdatedTooOften(t *testing.T, proxy *proxytest.Proxy, s, others *rediss
 
 // testRestoreAccepted has others push the op token of a commit out of the record, and accept a
 // restore. The refusal of the retry then does not prove that the commit was not applied.
-func testRestoreAccepted(t *testing.T, proxy *proxytest.Proxy, s, others *redisstore.Store) {
+func testRestoreAccepted(t *testing.T, proxy *servertest.Proxy, s, others *redisstore.Store) {
 	key := id("pushed out and accepted")
 	r := must(t, others, create(key, ""))
 	var once atomic.Bool
@@ -183,7 +183,7 @@ func testRestoreAccepted(t *testing.T, proxy *proxytest.Proxy, s, others *rediss
 
 // testEventsWithoutRecord has others push out the token of a change without a record, which
 // leaves no revision.
-func testEventsWithoutRecord(t *testing.T, proxy *proxytest.Proxy, s, others *redisstore.Store) {
+func testEventsWithoutRecord(t *testing.T, proxy *servertest.Proxy, s, others *redisstore.Store) {
 	r := must(t, others, create(id("touched"), ""))
 	touch := func(event string) installation.Change {
 		c := update(r, event)
@@ -207,7 +207,7 @@ func testEventsWithoutRecord(t *testing.T, proxy *proxytest.Proxy, s, others *re
 }
 
 // testClaimedByAnother has another record take the claim of a created one that is gone again.
-func testClaimedByAnother(t *testing.T, proxy *proxytest.Proxy, s, others *redisstore.Store) {
+func testClaimedByAnother(t *testing.T, proxy *servertest.Proxy, s, others *redisstore.Store) {
 	var once atomic.Bool
 	proxy.LoseAnswers(func() bool { return once.CompareAndSwap(false, true) }, func() {
 		r, err := others.Get(t.Context(), id("claimant"))
@@ -227,7 +227,7 @@ func testClaimedByAnother(t *testing.T, proxy *proxytest.Proxy, s, others *redis
 }
 
 // testNoReply loses the reply to every try.
-func testNoReply(t *testing.T, proxy *proxytest.Proxy, s, others *redisstore.Store) {
+func testNoReply(t *testing.T, proxy *servertest.Proxy, s, others *redisstore.Store) {
 	var tries atomic.Int64
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -1,11 +1,9 @@
 package redisstore
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"slices"
 	"time"
@@ -13,75 +11,49 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/backoff"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
-// First and longest backoff between tries, before jitter.
+// First and longest pause between tries, before jitter.
 const (
-	firstBackoff = 8 * time.Millisecond
-	maxBackoff   = 512 * time.Millisecond
+	firstPause   = 8 * time.Millisecond
+	longestPause = 512 * time.Millisecond
 )
 
-// errTimeout is the error of a call whose first try used up [Options.RetryFor].
-var errTimeout = errors.New("there was no answer in time")
-
-// retry calls try until it succeeds or is rejected, or until the deadline of the context. Without a
-// deadline, [Options.RetryFor] sets one for the context of try. retry returns the last error. The
-// result uncertain is true if a failed try may have been executed. The parameter uncertain of try
-// is true if an earlier try may have been executed; try then has to do no harm if it runs twice.
+// retry retries a call for [Options.RetryFor]; see [storecall.Retry].
 func (s *Store) retry(
 	ctx context.Context, try func(_ context.Context, uncertain bool) error,
 ) (uncertain bool, err error) {
-	end, hasDeadline := ctx.Deadline()
-	if !hasDeadline {
-		end = time.Now().Add(s.opts.RetryFor)
+	r := storecall.Retry{
+		Limit: s.opts.RetryFor, Pause: backoff.Backoff{First: firstPause, Longest: longestPause},
+		Judge: func(err error) (executed, again bool) {
+			v, _ := explain(err)
+			return v == verdictUnknown || v == verdictPartial,
+				v == verdictUnknown || v == verdictRetry
+		},
+		BeforePause: func(n int, err error) {
+			_, text := explain(err)
+			s.opts.Logger.LogAttrs(ctx, s.retryLevel(), "redisstore: retry",
+				slog.Int("try", n), slog.String("reason", text))
+			if primaryMayHaveMoved(err) {
+				s.client.reload(ctx)
+			}
+		},
 	}
-	limited, cancel := context.WithDeadline(ctx, end)
-	defer cancel()
-	var before error
-	backoff := firstBackoff
-	for n := 1; ; n++ {
-		err = try(limited, uncertain)
+	return r.Do(ctx, func(ctx context.Context, uncertain bool) error {
+		err := try(ctx, uncertain)
 		if err == nil || isServerError(err) {
 			s.answered.Store(true)
 		}
-		if err == nil {
-			return uncertain, nil
-		}
-		if _, ok := errors.AsType[*storeError](err); ok {
-			return uncertain, err // final: try has interpreted the answer of the server
-		}
-		err = s.hint(err)
-		verdict, text := explain(err)
-		if verdict == verdictUnknown || verdict == verdictPartial {
-			uncertain = true
+		if _, final := errors.AsType[*storecall.Error](err); err == nil || final {
+			return err
 		}
 		if !isServerError(err) {
 			s.watch.failures.Add(1)
 		}
-		if limited.Err() != nil && isContextError(err) {
-			// The error of the try before says more than that the time is up.
-			if before == nil && !hasDeadline && ctx.Err() == nil {
-				before = errTimeout // the caller has set no deadline
-			}
-			return uncertain, cmp.Or(before, err)
-		}
-		before = err
-		again := verdict == verdictUnknown || verdict == verdictRetry
-		if !again || limited.Err() != nil {
-			return uncertain, err
-		}
-		s.opts.Logger.LogAttrs(ctx, s.retryLevel(), "redisstore: retry",
-			slog.Int("try", n), slog.String("reason", text))
-		if primaryMayHaveMoved(err) {
-			s.client.reload(ctx)
-		}
-		select {
-		case <-limited.Done():
-			return uncertain, err
-		case <-time.After(backoff/2 + rand.N(backoff/2)):
-		}
-		backoff = min(2*backoff, maxBackoff)
-	}
+		return s.hint(err)
+	})
 }
 
 // hint returns err with a guess at its cause, if no server has ever answered this store and err
@@ -111,11 +83,6 @@ func (s *Store) retryLevel() slog.Level {
 		return slog.LevelWarn
 	}
 	return slog.LevelDebug
-}
-
-// isContextError reports whether err only says that a context has ended.
-func isContextError(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // primaryMayHaveMoved reports whether err may mean that another server is the primary now.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 var (
@@ -61,14 +63,14 @@ type command struct {
 // NoRetry turns the retries of go-redis off.
 func (command) NoRetry() bool { return true }
 
-// failure returns the error of the command: a notSent if nothing of the command was written to a
+// failure returns the error of the command: a [storecall.NotSent] if nothing of it was written to a
 // connection. If the keys of the script are on two servers, because their slot is being moved, the
 // error names the slot. Nothing was written then, because our scripts read every key before they
 // write. The parameter key is one of these keys.
 func (c command) failure(key string) error {
 	switch err := c.Err(); {
 	case err != nil && !c.sent.sent.Load():
-		return notSent{err}
+		return storecall.NotSent{Err: err}
 	case isSlotMoving(err):
 		return explained{err, fmt.Sprintf("slot %d is being moved to another server", slotOf(key))}
 	default:
@@ -147,7 +149,7 @@ func (s script) runAndWait(
 ) (reply []string, replicas int64, err error) {
 	node, err := c.primary(ctx, keys[0])
 	if err != nil {
-		return nil, 0, notSent{err}
+		return nil, 0, storecall.NotSent{Err: err}
 	}
 	cmd, waiting := s.command(ctx, "evalsha", s.digest, keys, args), wait(ctx)
 	send(ctx, node, cmd, waiting)
@@ -178,4 +180,4 @@ func send(ctx context.Context, node redis.UniversalClient, commands ...command) 
 func isNoScript(err error) bool { return redis.HasErrorPrefix(err, "NOSCRIPT") }
 
 // errReply is the error for an unexpected answer of a script.
-var errReply = unavailable("a script gave an unexpected answer")
+var errReply = storecall.Unavailable("a script gave an unexpected answer")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/health"
+	"github.com/go-installation/installation/internal/storecall"
 )
 
 // A store remembers events that it has seen. If one of them is gone, the data may have gone back to
@@ -159,7 +160,7 @@ func (s *Store) compare(ctx context.Context) error {
 			return s.compare(ctx) // in the new epoch
 		}
 		if event := remembered[i].settled; logs[i].lost(event) {
-			err := errRestored("bucket %d lacks event %s, which this process has seen",
+			err := storecall.Restored("bucket %d lacks event %s, which this process has seen",
 				b.number, event)
 			w.restored.Store(&restored{in, err})
 			return err

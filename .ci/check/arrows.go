@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"patch/..."},
 	{"storetest/...", "installationtest/...", "internal/ledger/..."},
 	stores,
-	{"internal/storekey/..."},
+	{"internal/storekey/...", "internal/storecall/..."},
 	{"."},
 	{"internal/operation/..."},
 	{"internal/masked/...", "billing/..."},
@@ -42,7 +42,7 @@ var layers = [][]string{
 	{"crypto/...", "kms/...", "event/...", "health/..."},
 	{"internal/jsontree/...", "internal/lru/...", "internal/backoff/...", "internal/redact/..."},
 	{"internal/redistest/...", "internal/pgtest/..."},
-	{"internal/proxytest/..."},
+	{"internal/servertest/..."},
 }
 
 // rule forbids that a package in from, unless it is in except, depends on a package in to. If
@@ -58,7 +58,7 @@ type rule struct {
 // support are the packages that only tests import.
 var support = []string{
 	"storetest/...", "installationtest/...", "internal/tests/...", "internal/redistest/...",
-	"internal/ledger/...", "internal/pgtest/...", "internal/proxytest/...",
+	"internal/ledger/...", "internal/pgtest/...", "internal/servertest/...",
 }
 
 var stores = []string{"memstore/...", "redisstore/...", "boltstore/..."}

@@ -2,27 +2,26 @@
 package backoff
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"time"
 )
 
-const (
-	first = 200 * time.Microsecond
-	limit = 100 * time.Millisecond
-)
+// Backoff makes each pause between retries longer than the one before. Each pause is twice as long
+// as the last, up to Longest. Jitter shortens each pause by up to half. The zero value is ready to
+// use. A Backoff is for one goroutine.
+type Backoff struct {
+	First   time.Duration // pause; 0 = 200 microseconds
+	Longest time.Duration // pause, at most 1024 times First; 0 = 100 milliseconds
 
-// Backoff makes each pause between retries longer than the one before. The first pause is 200
-// microseconds. Each further pause is twice as long, up to 100 milliseconds. Jitter shortens each
-// pause by up to half. The zero value is ready to use. A Backoff is for one goroutine.
-type Backoff struct{ pauses int }
+	pauses int
+}
 
 // Wait pauses. It returns the error of ctx if ctx ends first.
 func (b *Backoff) Wait(ctx context.Context) error {
-	pause := limit
-	if b.pauses < 10 { // 2^10 * first is beyond the limit
-		pause = min(first<<b.pauses, limit)
-	}
+	pause := cmp.Or(b.First, 200*time.Microsecond) << min(b.pauses, 10)
+	pause = min(pause, cmp.Or(b.Longest, 100*time.Millisecond))
 	b.pauses++
 	select {
 	case <-ctx.Done():

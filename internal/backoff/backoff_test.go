@@ -8,26 +8,37 @@ import (
 )
 
 func TestPausesDoubleUpToLimitWithJitter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var b Backoff
-		for round := range 2 {
-			want := 200 * time.Microsecond
-			for n := range 60 {
-				if b.Pauses() != n {
-					t.Fatalf("Pauses is %d before pause %d", b.Pauses(), n)
-				}
-				start := time.Now()
-				if err := b.Wait(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				if got := time.Since(start); got <= want/2 || got > want {
-					t.Errorf("round %d, pause %d: %v, want %v to %v", round, n, got, want/2, want)
-				}
-				want = min(2*want, 100*time.Millisecond)
+	const ms = time.Millisecond
+	for _, tc := range []struct {
+		pauses         Backoff
+		first, longest time.Duration
+	}{
+		{Backoff{}, ms / 5, 100 * ms},
+		{Backoff{First: 8 * ms, Longest: 512 * ms}, 8 * ms, 512 * ms},
+	} {
+		synctest.Test(t, func(t *testing.T) { checkPauses(t, tc.pauses, tc.first, tc.longest) })
+	}
+}
+
+func checkPauses(t *testing.T, b Backoff, first, longest time.Duration) {
+	t.Helper()
+	for round := range 2 {
+		want := first
+		for n := range 60 {
+			if b.Pauses() != n {
+				t.Fatalf("Pauses is %d before pause %d", b.Pauses(), n)
 			}
-			b.Reset()
+			start := time.Now()
+			if err := b.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := time.Since(start); got <= want/2 || got > want {
+				t.Errorf("round %d, pause %d: %v, want %v to %v", round, n, got, want/2, want)
+			}
+			want = min(2*want, longest)
 		}
-	})
+		b.Reset()
+	}
 }
 
 func TestPausesDiffer(t *testing.T) {

@@ -35,11 +35,11 @@ func (s *Server) Bouncer(tb testing.TB, database string) (url string) {
 		log := filepath.Join(dir, "log")
 		p := start(tb, command(tb, dir, find(tb, "pgbouncer"), config), log)
 		read := func() string { b, _ := os.ReadFile(log); return string(b) }
-		up := p.await(tb, "pgbouncer accepts connections", func() bool {
+		up := p.Await(tb, "pgbouncer accepts connections", func() bool {
 			return strings.Contains(read(), "process up")
 		})
 		if up {
-			tb.Cleanup(func() { p.end(syscall.SIGKILL) })
+			tb.Cleanup(func() { p.End(syscall.SIGKILL) })
 			return "postgres://postgres@127.0.0.1:" + port + "/" + database + "?sslmode=disable"
 		}
 		if !strings.Contains(read(), "in use") {

@@ -13,10 +13,6 @@
 package pgtest
 
 import (
-	"context"
-	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,11 +22,15 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/go-installation/installation/internal/servertest"
 )
 
-// Patience limits how long a test waits for anything. It is so long that only a hang exceeds it.
-const Patience = 2 * time.Minute
+// Patience is [servertest.Patience].
+const Patience = servertest.Patience
+
+// Await is [servertest.Await].
+var Await = servertest.Await
 
 // shared is what the tests of one binary share. Main removes it.
 var shared struct {
@@ -59,43 +59,19 @@ func Use(f func()) {
 	}
 }
 
-// Await polls ok until it returns true. It fails the test after [Patience], or when the test ends.
-func Await(tb testing.TB, what string, ok func() bool) {
-	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), Patience)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-ctx.Done():
-			tb.Fatalf("gave up waiting: %s", what)
-		case <-tick.C:
-		}
-	}
-}
-
 // find returns the path of a program. Debian keeps the programs of the server off the path.
 func find(tb testing.TB, name string) string {
 	tb.Helper()
 	if !shared.main {
 		tb.Fatal("call pgtest.Main in TestMain")
 	}
-	mode := os.Getenv("INSTALLATION_TEST_POSTGRES")
-	if path, err := exec.LookPath(name); err == nil && mode != "skip" {
-		return path
-	}
+	path, _ := exec.LookPath(name)
 	for _, pattern := range []string{"/usr/lib/postgresql/*/bin/", "/usr/sbin/"} {
-		if found, _ := filepath.Glob(pattern + name); len(found) > 0 && mode != "skip" {
-			return slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })
+		if found, _ := filepath.Glob(pattern + name); path == "" && len(found) > 0 {
+			path = slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })
 		}
 	}
-	why := fmt.Sprintf("no %s found: tests against real servers need one", name)
-	if mode == "require" {
-		tb.Fatal(why)
-	}
-	tb.Skip(why)
-	return ""
+	return servertest.Program(tb, name, path, "INSTALLATION_TEST_POSTGRES")
 }
 
 // version returns the number in a path such as /usr/lib/postgresql/15/bin/postgres, or 0.
@@ -129,7 +105,8 @@ func command(tb testing.TB, dir, program string, args ...string) *exec.Cmd {
 	user, err := runAs()
 	must(tb, err)
 	c := exec.Command(program, args...)
-	c.Dir, c.SysProcAttr = dir, attributes(user)
+	c.Dir, c.SysProcAttr = dir, &syscall.SysProcAttr{Credential: user}
+	servertest.EndWithTest(c, syscall.SIGQUIT) // a server then ends without a checkpoint
 	c.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "PG") // settings of clients
 	}), "LC_ALL=C")
@@ -157,56 +134,15 @@ func must(tb testing.TB, err error) {
 // freePort returns a free port below the range from which systems take ports for clients.
 func freePort(tb testing.TB) string {
 	tb.Helper()
-	for range 1000 {
-		port := strconv.Itoa(22_000 + rand.N(10_000)) // above the ports of redistest
-		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
-			must(tb, l.Close())
-			return port
-		}
-	}
-	tb.Fatal("no free port")
-	return ""
-}
-
-// process is a running program.
-type process struct {
-	command *exec.Cmd
-	exited  chan struct{}
+	return strconv.Itoa(servertest.FreePort(tb, 22_000)) // above the ports of redistest
 }
 
 // start starts a program that writes its output to a file.
-func start(tb testing.TB, c *exec.Cmd, log string) *process {
+func start(tb testing.TB, c *exec.Cmd, log string) *servertest.Process {
 	tb.Helper()
 	out, err := os.Create(log)
 	must(tb, err)
 	defer out.Close()
 	c.Stdout, c.Stderr = out, out
-	must(tb, c.Start())
-	p := &process{c, make(chan struct{})}
-	go func() {
-		defer close(p.exited)
-		_ = c.Wait() // tests end servers by killing them
-	}()
-	return p
-}
-
-// await waits until up returns true or the program has ended, and reports whether it runs.
-func (p *process) await(tb testing.TB, what string, up func() bool) bool {
-	tb.Helper()
-	running := false
-	Await(tb, what, func() bool {
-		select {
-		case <-p.exited:
-			return true
-		default:
-			running = up()
-			return running
-		}
-	})
-	return running
-}
-
-func (p *process) end(signal syscall.Signal) {
-	_ = p.command.Process.Signal(signal) // the process may be gone already
-	<-p.exited
+	return servertest.Start(tb, c)
 }

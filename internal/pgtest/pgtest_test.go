@@ -76,7 +76,7 @@ const victim = "INSTALLATION_TEST_VICTIM"
 func TestServerDiesWithKilledTest(t *testing.T) {
 	if os.Getenv(victim) != "" {
 		s := Start(t)
-		_, _ = os.Stdout.WriteString("pid " + strconv.Itoa(s.process.command.Process.Pid) + " " +
+		_, _ = os.Stdout.WriteString("pid " + strconv.Itoa(s.process.Pid) + " " +
 			s.dir + " " + shared.template + "\n")
 		select {}
 	}

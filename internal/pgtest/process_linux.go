@@ -9,12 +9,6 @@ import (
 	"syscall"
 )
 
-// attributes make the kernel end a server whose test process was killed before it could clean up.
-// SIGQUIT ends the processes of a server without a checkpoint.
-func attributes(as *syscall.Credential) *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Credential: as, Pdeathsig: syscall.SIGQUIT}
-}
-
 // runAs returns the user for the servers, nil for the user of the test.
 func runAs() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {

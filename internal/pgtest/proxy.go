@@ -5,33 +5,33 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/go-installation/installation/internal/proxytest"
+	"github.com/go-installation/installation/internal/servertest"
 )
 
 // Proxy stands between a client and a server. It can lose a statement or the answer to it: it then
 // closes the connection.
 type Proxy struct {
-	proxy *proxytest.Proxy
+	proxy *servertest.Proxy
 
 	mu     sync.Mutex
 	marker []byte // of the statements to lose
 }
 
 // Loss is what a [Proxy] loses of a statement.
-type Loss = proxytest.Loss
+type Loss = servertest.Loss
 
 // The statement and its answer arrive, or only the statement does, or neither does.
 const (
-	LoseNothing   = proxytest.LoseNothing
-	LoseAnswer    = proxytest.LoseAnswer
-	LoseStatement = proxytest.LoseRequest
+	LoseNothing   = servertest.LoseNothing
+	LoseAnswer    = servertest.LoseAnswer
+	LoseStatement = servertest.LoseRequest
 )
 
 // StartProxy starts a proxy for the server. It ends with the test.
 func (s *Server) StartProxy(tb testing.TB) *Proxy {
 	tb.Helper()
 	p := &Proxy{}
-	p.proxy = proxytest.Start(tb, s.Addr, func(sent []byte) bool {
+	p.proxy = servertest.StartProxy(tb, s.Addr, func(sent []byte) bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return p.marker != nil && bytes.Contains(sent, p.marker)

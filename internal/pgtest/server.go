@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/go-installation/installation/internal/servertest"
 )
 
 // Server is a running PostgreSQL server with a cluster of its own. Its superuser is postgres, and
@@ -21,7 +23,7 @@ type Server struct {
 	dir, port string
 	cluster   string // its folder; "" for one in dir
 	settings  []string
-	process   *process
+	process   *servertest.Process
 }
 
 // Start starts a server with an empty cluster. It ends with the test. Settings have the form
@@ -112,8 +114,8 @@ func (s *Server) run(tb testing.TB) bool {
 		args = append(args, "-c", setting)
 	}
 	s.process = start(tb, command(tb, s.dir, find(tb, "postgres"), args...), s.logFile())
-	pid := strconv.Itoa(s.process.command.Process.Pid)
-	return s.process.await(tb, "postgres accepts connections", func() bool {
+	pid := strconv.Itoa(s.process.Pid)
+	return s.process.Await(tb, "postgres accepts connections", func() bool {
 		b, _ := os.ReadFile(filepath.Join(s.data(), "postmaster.pid"))
 		lines := strings.Split(string(b), "\n")
 		if len(lines) < 8 || lines[0] != pid {
@@ -127,22 +129,20 @@ func (s *Server) run(tb testing.TB) bool {
 // Kill ends all processes of the server at once, as a crash would, and waits until the first one is
 // gone. Calling Kill again does nothing.
 func (s *Server) Kill() {
-	select {
-	case <-s.process.exited:
+	if !s.Running() {
 		return
-	default:
 	}
-	first := s.process.command.Process
+	first := s.process
 	_ = first.Signal(syscall.SIGSTOP) // it starts no process now; it may be gone already
 	pids := children(first.Pid)
-	s.process.end(syscall.SIGKILL)
+	s.process.End(syscall.SIGKILL)
 	for _, pid := range pids {
 		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have followed the first process
 	}
 }
 
 // Stop ends the server in order: it ends all connections and writes a checkpoint.
-func (s *Server) Stop() { s.process.end(syscall.SIGINT) }
+func (s *Server) Stop() { s.process.End(syscall.SIGINT) }
 
 // Restart starts a server again that was killed or stopped, at the same address.
 func (s *Server) Restart(tb testing.TB) {
@@ -181,7 +181,7 @@ func (s *Server) StandBy(tb testing.TB) {
 // on when resume is called or the test ends.
 func (s *Server) Pause(tb testing.TB) (resume func()) {
 	tb.Helper()
-	pids := append(children(s.process.command.Process.Pid), s.process.command.Process.Pid)
+	pids := append(children(s.process.Pid), s.process.Pid)
 	signal := func(sig syscall.Signal) {
 		for _, pid := range pids {
 			_ = syscall.Kill(pid, sig) // it may be gone already
@@ -219,11 +219,4 @@ func (s *Server) SQL(tb testing.TB, database, statements string) string {
 }
 
 // Running reports whether the first process of the server is alive.
-func (s *Server) Running() bool {
-	select {
-	case <-s.process.exited:
-		return false
-	default:
-		return true
-	}
-}
+func (s *Server) Running() bool { return s.process.Running() }

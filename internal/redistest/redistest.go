@@ -24,28 +24,17 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
+
+	"github.com/go-installation/installation/internal/servertest"
 )
 
-// Patience limits how long a test waits for anything. It is so long that only a hang exceeds it.
-const Patience = 2 * time.Minute
+// Patience is [servertest.Patience].
+const Patience = servertest.Patience
+
+// Await is [servertest.Await].
+var Await = servertest.Await
 
 func init() { redis.SetLogger(&logging.VoidLogger{}) }
-
-// Await polls ok until it returns true. It fails the test after [Patience], or when the test ends.
-func Await(tb testing.TB, what string, ok func() bool) {
-	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), Patience)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-ctx.Done():
-			tb.Fatalf("gave up waiting: %s", what)
-		case <-tick.C:
-		}
-	}
-}
 
 // AwaitInfo waits until a field of INFO has the wanted value.
 func AwaitInfo(tb testing.TB, c redis.Cmdable, field, want string) {

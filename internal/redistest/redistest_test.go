@@ -27,7 +27,7 @@ func TestKillEndsProcess(t *testing.T) {
 	s := Start(t)
 	s.Kill()
 	s.Kill()
-	if err := s.command.Process.Signal(syscall.Signal(0)); !errors.Is(err, os.ErrProcessDone) {
+	if err := s.process.Signal(syscall.Signal(0)); !errors.Is(err, os.ErrProcessDone) {
 		t.Error("a killed server is still running")
 	}
 }

@@ -2,9 +2,7 @@ package redistest
 
 import (
 	"bytes"
-	"math/rand/v2"
 	"net"
-	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -14,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/go-installation/installation/internal/servertest"
 )
 
 // Server is a running redis-server.
@@ -24,10 +24,9 @@ type Server struct {
 	port    int
 	program string
 	args    []string
-	dir     string // of its files
-	command *exec.Cmd
-	output  *bytes.Buffer // complete once exited is closed
-	exited  chan struct{}
+	dir     string        // of its files
+	output  *bytes.Buffer // complete once the process has ended
+	process *servertest.Process
 }
 
 // Start starts one server. It writes nothing to disk unless the configuration says so. config
@@ -84,46 +83,30 @@ func launch(tb testing.TB, config ...string) *Server {
 // IDs, since a server of another test can have taken the port.
 func (s *Server) run(tb testing.TB) bool {
 	tb.Helper()
-	s.output, s.exited = new(bytes.Buffer), make(chan struct{})
-	s.command = exec.Command(s.program, s.args...)
-	s.command.Stdout, s.command.Stderr = s.output, s.output
-	s.command.SysProcAttr = dieWithParent()
-	if err := s.command.Start(); err != nil {
-		tb.Fatalf("start redis-server: %v", err)
-	}
-	go func() {
-		defer close(s.exited)
-		_ = s.command.Wait() // tests end servers by killing them
-	}()
+	s.output = new(bytes.Buffer)
+	command := exec.Command(s.program, s.args...)
+	command.Stdout, command.Stderr = s.output, s.output
+	servertest.EndWithTest(command, syscall.SIGKILL)
+	s.process = servertest.Start(tb, command)
 	c := s.Client(tb)
 	defer c.Close()
-	pid, up := strconv.Itoa(s.command.Process.Pid), false
-	Await(tb, "redis-server answers", func() bool {
-		select {
-		case <-s.exited:
-			return true
-		default:
-			up = Info(tb.Context(), c, "process_id") == pid
-			return up
-		}
+	pid := strconv.Itoa(s.process.Pid)
+	return s.process.Await(tb, "redis-server answers", func() bool {
+		return Info(tb.Context(), c, "process_id") == pid
 	})
-	return up
 }
 
 // Kill ends the process at once, as a crash would, and waits until it is gone. Calling Kill again
 // does nothing.
-func (s *Server) Kill() {
-	_ = s.command.Process.Kill() // the process may be gone already
-	<-s.exited
-}
+func (s *Server) Kill() { s.process.End(syscall.SIGKILL) }
 
 // Pause stops the process without ending it, as a stalled machine would. The process goes on
 // when resume is called or the test ends.
 func (s *Server) Pause(tb testing.TB) (resume func()) {
 	tb.Helper()
-	must(tb, s.command.Process.Signal(syscall.SIGSTOP))
+	must(tb, s.process.Signal(syscall.SIGSTOP))
 	resume = sync.OnceFunc(func() {
-		_ = s.command.Process.Signal(syscall.SIGCONT) // the process may be gone already
+		_ = s.process.Signal(syscall.SIGCONT) // the process may be gone already
 	})
 	tb.Cleanup(resume)
 	return resume
@@ -138,40 +121,16 @@ func (s *Server) Client(tb testing.TB) *redis.Client {
 // find returns the path of redis-server.
 func find(tb testing.TB) string {
 	tb.Helper()
-	path, err := exec.LookPath("redis-server")
-	mode := os.Getenv("INSTALLATION_TEST_REDIS")
-	if err == nil && mode != "skip" {
-		return path
-	}
-	const why = "no redis-server on the path: tests against real servers need one"
-	if mode == "require" {
-		tb.Fatal(why)
-	}
-	tb.Skip(why)
-	return ""
+	path, _ := exec.LookPath("redis-server")
+	return servertest.Program(tb, "redis-server", path, "INSTALLATION_TEST_REDIS")
 }
 
 // Servers get ports below the range from which systems take ports for clients. The port of the
 // cluster bus is 10,000 higher, and also below that range.
-const firstPort, ports, busOffset = 12_000, 10_000, 10_000
+const firstPort, busOffset = 12_000, 10_000
 
 // freePort returns a free port whose cluster bus port is free too.
 func freePort(tb testing.TB) int {
 	tb.Helper()
-	for range 1000 {
-		port := firstPort + rand.N(ports)
-		if isFree(port) && isFree(port+busOffset) {
-			return port
-		}
-	}
-	tb.Fatal("no free port")
-	return 0
-}
-
-func isFree(port int) bool {
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
-		return false
-	}
-	return l.Close() == nil
+	return servertest.FreePort(tb, firstPort, busOffset)
 }

@@ -19,10 +19,13 @@ type Span struct {
 	tenant Key // the start of the keys of all rows in the list; nil if it covers all tenants
 }
 
-// SpanOf returns the range of q, which is valid, in the keys of Lists. It returns an error that
-// matches [installation.ErrInvalid] if the cursor is of no page.
+// SpanOf returns the range of q in the keys of Lists. It returns an error that matches
+// [installation.ErrInvalid] if q is not valid or the cursor is of no page.
 func SpanOf(q installation.Query) (Span, error) {
 	var sp Span
+	if err := q.Validate(); err != nil {
+		return sp, err
+	}
 	switch {
 	case q.AllTenants && q.Term != "":
 		sp = all(Key{scopeGlobal}.string(q.Term))
@@ -42,7 +45,7 @@ func SpanOf(q installation.Query) (Span, error) {
 	}
 	position, err := base64.RawURLEncoding.Strict().DecodeString(q.After)
 	if err != nil {
-		return Span{}, fmt.Errorf("list: %w: not a cursor", installation.ErrInvalid)
+		return Span{}, fmt.Errorf("%w: not a cursor", installation.ErrInvalid)
 	}
 	after := Key(bytes.Join([][]byte{sp.Prefix, position}, nil))
 	if sp.Reverse {

@@ -3,6 +3,7 @@ package storekey
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -159,9 +160,24 @@ func TestLists(t *testing.T) {
 
 func spanOf(t *testing.T, q installation.Query) Span {
 	t.Helper()
-	sp, err := SpanOf(q)
+	sp, err := SpanOf(q.Counted())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return sp
+}
+
+// TestSpanOfRejects checks that a query that breaks a rule has no span.
+func TestSpanOfRejects(t *testing.T) {
+	for name, q := range map[string]installation.Query{
+		"no list":         {Limit: 1},
+		"no limit":        {Term: "all"},
+		"cursor":          {Term: "all", Limit: 1, After: "!"},
+		"padded cursor":   {Term: "all", Limit: 1, After: "AA=="},
+		"cursor with bit": {Term: "all", Limit: 1, After: "AB"},
+	} {
+		if sp, err := SpanOf(q); !errors.Is(err, installation.ErrInvalid) {
+			t.Errorf("%s: got span %v, error %v, want %v", name, sp, err, installation.ErrInvalid)
+		}
+	}
 }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/go-installation/installation/boltstore"
 	"github.com/go-installation/installation/internal/pgtest"
-	"github.com/go-installation/installation/internal/proxytest"
 	"github.com/go-installation/installation/internal/redistest"
+	"github.com/go-installation/installation/internal/servertest"
 	"github.com/go-installation/installation/memstore"
 	"github.com/go-installation/installation/pgstore"
 	"github.com/go-installation/installation/redisstore"
@@ -66,13 +66,13 @@ func TestPgstoreLosesAnswers(t *testing.T) {
 
 // loses decides what is lost of a request. After half of the losses, the caller gives up and does
 // not learn the outcome.
-func (c *client) loses() proxytest.Loss {
-	loss := proxytest.LoseNothing
+func (c *client) loses() servertest.Loss {
+	loss := servertest.LoseNothing
 	switch rand.IntN(20) {
 	case 0:
-		loss = proxytest.LoseRequest
+		loss = servertest.LoseRequest
 	case 1, 2:
-		loss = proxytest.LoseAnswer
+		loss = servertest.LoseAnswer
 	default:
 		return loss
 	}

@@ -1,5 +1,4 @@
-// Package proxytest has a proxy that loses requests and answers, for tests against real servers.
-package proxytest
+package servertest
 
 import (
 	"io"
@@ -13,7 +12,7 @@ import (
 type Proxy struct {
 	listener net.Listener
 	server   string
-	request  func(sent []byte) bool // see Start
+	request  func(sent []byte) bool // see StartProxy
 	wait     sync.WaitGroup
 
 	mu        sync.Mutex
@@ -33,10 +32,10 @@ const (
 	LoseRequest
 )
 
-// Start starts a proxy for the server at an address. It ends with the test. The proxy loses only
-// requests for which request returns true. That function gets the first part of a request. A client
-// must send no request before it has the answer to the last one.
-func Start(tb testing.TB, server string, request func(sent []byte) bool) *Proxy {
+// StartProxy starts a proxy for the server at an address. It ends with the test. The proxy loses
+// only requests for which request returns true. That function gets the first part of a request. A
+// client must send no request before it has the answer to the last one.
+func StartProxy(tb testing.TB, server string, request func(sent []byte) bool) *Proxy {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
