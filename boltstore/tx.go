@@ -23,9 +23,11 @@ type tx struct {
 	before  *snapshot // what snapshot returns
 	buffer  *[]byte   // of buffers; before keeps pages in it
 
-	// The bucket that was used last. bbolt looks for it again each time in a read transaction.
+	// The bucket that was used last, since bbolt looks for it again each time, and in a read
+	// transaction a cursor, since bbolt makes one for each Get.
 	last   bucket
 	lastIn *bbolt.Bucket
+	cursor *bbolt.Cursor
 }
 
 // buffers are for the pages that a short transaction reads.
@@ -61,6 +63,9 @@ func (t *tx) in(b bucket) (*bbolt.Bucket, error) {
 		found.FillPercent = appendedFill
 	}
 	t.last, t.lastIn = b, found
+	if !t.Writable() {
+		t.cursor = found.Cursor()
+	}
 	return found, nil
 }
 
@@ -70,7 +75,12 @@ func (t *tx) get(b bucket, key storekey.Key) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	sealed := in.Get(key)
+	var sealed []byte
+	if t.Writable() { // a write can move what a cursor stands on
+		sealed = in.Get(key)
+	} else if k, v := t.cursor.Seek(key); bytes.Equal(k, key) {
+		sealed = v
+	}
 	if sealed == nil {
 		return nil, t.absent(b, key)
 	}
