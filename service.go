@@ -17,6 +17,7 @@ import (
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/schema"
+	"github.com/go-installation/installation/internal/schemasource"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -250,7 +251,7 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 	}
 	s := &Service{
 		store: Decorator{store}, keys: keys, rule: classify.NameRule{},
-		schemas:  schema.NewCache(maxSchemas),
+		schemas:  schema.NewCache(schemasource.MaxCached),
 		outcomes: &outcomeKey{}, outcomeKeys: keys, decoy: new(atomic.Pointer[Record]),
 	}
 	if opts != nil {

@@ -30,7 +30,7 @@ var layers = [][]string{
 	stores,
 	{"internal/storekey/..."},
 	{"."},
-	{"internal/operation/..."},
+	{"internal/operation/...", "internal/schemasource/..."},
 	{"internal/masked/...", "billing/..."},
 	{"internal/classify/..."},
 	{"validate/..."},
