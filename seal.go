@@ -248,14 +248,7 @@ func (d *draft) plainRecord() *Record {
 // sealCredentials seals the credentials in a given connection and puts masks in their place.
 func (d *draft) sealCredentials(l *validate.List, given *Connection) error {
 	given.keepTokens(d.inst.Connection)
-	for _, c := range []struct {
-		pointer string
-		value   *crypto.Secret
-	}{
-		{"/access_token", &given.AccessToken.Value},
-		{"/api_key", &given.APIKey},
-		{"/refresh_token", &given.RefreshToken.Value},
-	} {
+	for _, c := range given.credentials() {
 		ref := refOf(kindCredential, c.pointer)
 		path := "connection" + c.pointer
 		_, stored := d.sealedSecrets()[ref]
@@ -283,6 +276,20 @@ func (d *draft) sealCredentials(l *validate.List, given *Connection) error {
 		}
 	}
 	return nil
+}
+
+// credential is a secret of a connection that is not in a document.
+type credential struct {
+	pointer string
+	value   *crypto.Secret
+}
+
+func (c *Connection) credentials() []credential {
+	return []credential{
+		{"/access_token", &c.AccessToken.Value},
+		{"/api_key", &c.APIKey},
+		{"/refresh_token", &c.RefreshToken.Value},
+	}
 }
 
 // keepTokens replaces each masked token by the stored one, with all that belongs to it. The stored
