@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/event"
+	"github.com/go-installation/installation/internal/accesslog"
 	"github.com/go-installation/installation/internal/opened"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/redact"
@@ -21,6 +23,8 @@ type OpenRequest struct {
 	// Revision is the revision to open. Any other is [ErrConflict]. 0 = the present revision.
 	Revision int64
 }
+
+func (req OpenRequest) guard() Guard { return Guard{Present: true, Revision: req.Revision} }
 
 func (req OpenRequest) check(l *validate.List) { checkReason(l, req.Reason) }
 
@@ -55,24 +59,25 @@ func (s *Service) Open(ctx context.Context, req OpenRequest) (*Opened, error) {
 	if err := s.outsideTransaction(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", req.ID, err)
 	}
+	if o := s.openAgain(ctx, req); o != nil {
+		return o, nil
+	}
 	o := &Opened{}
 	done := func(bool) {}
 	recorded := false
 	defer func() { done(recorded) }()
 	res, err := s.write(ctx, write{
-		method: "open", id: req.ID, guard: Guard{Present: true, Revision: req.Revision},
+		method: "open", id: req.ID, guard: req.guard(),
 		check: req.check, actions: []Action{ActionReveal},
 		apply: func(ctx context.Context, d *draft) (err error) {
 			done(false) // of an attempt that lost a race
-			if err := d.checkGrace(); err != nil {
+			if err := s.fill(o, &d.snapshot, d.now); err != nil {
 				return err
 			}
-			if err := o.fill(d); err != nil {
-				return err
-			}
-			o.hidden = !s.can(ActionSeeConfiguration, new(*d.inst))
+			key := s.accessKey(d.namespace, &d.snapshot)
 			var due bool
-			if due, done, err = s.beginAccess(ctx, d); due {
+			due, done, err = s.accesses.Begin(ctx, key, d.now, s.opts.AccessInterval)
+			if due {
 				d.reason, d.effect = req.Reason, effectEvent
 				d.events = append(d.events, event.Opened)
 			}
@@ -87,54 +92,75 @@ func (s *Service) Open(ctx context.Context, req OpenRequest) (*Opened, error) {
 	return o, nil
 }
 
+// openAgain is Open for an access that was recorded before. It is one read. It returns nil if there
+// is anything else to do or to say.
+func (s *Service) openAgain(ctx context.Context, req OpenRequest) *Opened {
+	if s.admit(checkID(req.ID), req.guard().checkGuard, req.check) != nil {
+		return nil
+	}
+	in, err := s.namespace(ctx)
+	if err != nil {
+		return nil
+	}
+	snap, err := s.load(ctx, req.ID)
+	if err != nil {
+		return nil
+	}
+	defer snap.wipe()
+	now, o := s.now(), &Opened{}
+	if snap.inst == nil || snap.unvouched || s.allow(snap.inst, ActionReveal) != nil ||
+		req.guard().compare(snap) != nil ||
+		!s.accesses.Recorded(s.accessKey(in, snap), now, s.opts.AccessInterval) {
+		return nil
+	}
+	if s.fill(o, snap, now) != nil {
+		return nil
+	}
+	o.Installation = s.show(ctx, snap, now)
+	return o
+}
+
 // maxAccesses bounds the bytes of the accesses that a process remembers, see
 // Options.AccessInterval.
 const maxAccesses = 1 << 20
 
-// accessKey says which accesses are recorded once in Options.AccessInterval.
-type accessKey struct {
-	era, tenant, id string
-	generation      int64
-	kind            ActorKind
-	actor, user     string
-}
-
-// beginAccess reports whether this access has to be recorded. See [accesslog.Log.Begin] for done.
-func (s *Service) beginAccess(
-	ctx context.Context, d *draft,
-) (due bool, done func(recorded bool), err error) {
-	a := s.actor
-	key := accessKey{
-		d.namespace.Era, d.key.Tenant, d.key.ID, d.stored.Generation, a.Kind, a.ID, a.User.ID,
+func (s *Service) accessKey(in Namespace, snap *snapshot) accesslog.Key {
+	return accesslog.Key{
+		Era: in.Era, Tenant: snap.key.Tenant, ID: snap.key.ID, Generation: snap.stored.Generation,
+		Kind: string(s.actor.Kind), Actor: s.actor.ID, User: s.actor.User.ID,
 	}
-	weight := 256 + len(key.era+key.tenant+key.id) + len(key.kind) + len(key.actor+key.user)
-	return s.accesses.Begin(ctx, key, weight, d.now, s.opts.AccessInterval)
 }
 
 // checkGrace returns ErrShredded if the secrets should have been purged by now.
-func (d *draft) checkGrace() error {
-	if d.lifecycle.status == StatusUninstalled && !d.now.Before(d.lifecycle.purgeAt) {
+func (snap *snapshot) checkGrace(now time.Time) error {
+	if snap.lifecycle.status == StatusUninstalled && !now.Before(snap.lifecycle.purgeAt) {
 		return ErrShredded // Sweep has not purged it yet
 	}
 	return nil
 }
 
-// fill opens all secrets of the draft.
-func (o *Opened) fill(d *draft) error {
+// fill opens all secrets of a snapshot. On an error o has none.
+func (s *Service) fill(o *Opened, snap *snapshot, now time.Time) error {
 	o.secrets.Wipe()
-	o.secrets = opened.New()
-	for ref := range d.sealedSecrets() {
-		text, err := d.unseal(ref)
-		if err != nil {
-			return fmt.Errorf("%s: %w", redact.Path(string(ref)), ErrSealed)
-		}
-		o.secrets.Add(string(ref), text)
+	if err := snap.checkGrace(now); err != nil {
+		return err
 	}
-	documents := d.inst.documents()
-	o.configuration, o.metadata = documents[kindConfig], documents[kindConnection]
-	o.connection = nil
-	if d.inst.Connection != nil {
-		o.connection = record.Append(nil, d.inst.Connection, codeConnection)
+	o.secrets = opened.New(len(snap.body.Values))
+	for _, v := range snap.body.Values {
+		text, err := snap.dataKey.Open(nil, snap.place(Ref(v.Ref)), v.Sealed)
+		if err != nil {
+			o.secrets.Wipe()
+			return fmt.Errorf("%s: %w", redact.Path(v.Ref), ErrSealed)
+		}
+		o.secrets.Add(v.Ref, text)
+	}
+	o.hidden = !s.can(ActionSeeConfiguration, snap.inst)
+	o.configuration, o.metadata, o.connection = Document{}, Document{}, nil
+	if c := snap.inst.Configuration; c != nil {
+		o.configuration = c.Document
+	}
+	if c := snap.inst.Connection; c != nil {
+		o.metadata, o.connection = c.Metadata, record.Append(nil, c, codeConnection)
 	}
 	return nil
 }
@@ -264,7 +290,7 @@ func (s *Service) Reveal(ctx context.Context, req RevealRequest) ([]Revealed, er
 		method: "reveal", id: req.ID, guard: Guard{Present: true, Revision: req.Revision},
 		check: req.check, actions: []Action{ActionReveal},
 		apply: func(_ context.Context, d *draft) error {
-			if err := d.checkGrace(); err != nil {
+			if err := d.checkGrace(d.now); err != nil {
 				return err
 			}
 			answers = make([]Revealed, len(req.Refs))

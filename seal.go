@@ -149,9 +149,9 @@ func (d *draft) unseal(ref Ref) ([]byte, error) {
 	return d.dataKey.Open(nil, d.place(ref), stored.sealed)
 }
 
-func (d *draft) place(ref Ref) crypto.Place {
+func (snap *snapshot) place(ref Ref) crypto.Place {
 	return crypto.Place{
-		Tenant: d.key.Tenant, Record: d.key.ID, Kind: ref.Kind(), Pointer: ref.Pointer(),
+		Tenant: snap.key.Tenant, Record: snap.key.ID, Kind: ref.Kind(), Pointer: ref.Pointer(),
 	}
 }
 

@@ -36,7 +36,7 @@ type Service struct {
 	schemas  *schema.Cache
 	outcomes *outcomeKey
 	decoy    *atomic.Pointer[Record] // see acceptDecoy
-	accesses *accesslog.Log[accessKey]
+	accesses *accesslog.Log
 
 	// outcomeKeys encrypts the data keys that seal outcomes. It is usually the same KeyWrapper as
 	// keys. Some writes can succeed without an answer of the key service. In those writes,
@@ -260,7 +260,7 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 		store: Decorator{store}, keys: keys, rule: classify.NameRule{},
 		schemas:  schema.NewCache(schemasource.MaxCached),
 		outcomes: &outcomeKey{}, outcomeKeys: keys, decoy: new(atomic.Pointer[Record]),
-		accesses: accesslog.New[accessKey](maxAccesses),
+		accesses: accesslog.New(maxAccesses),
 	}
 	if opts != nil {
 		s.opts = *opts

@@ -16,9 +16,9 @@ import (
 var start = time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
 
 // begin makes one access, and reports whether it was due. It is recorded then.
-func begin(t *testing.T, l *accesslog.Log[string], key string, at time.Time) bool {
+func begin(t *testing.T, l *accesslog.Log, key string, at time.Time) bool {
 	t.Helper()
-	due, done, err := l.Begin(t.Context(), key, 100, at, time.Hour)
+	due, done, err := l.Begin(t.Context(), accesslog.Key{ID: key}, at, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func begin(t *testing.T, l *accesslog.Log[string], key string, at time.Time) boo
 }
 
 func TestFirstOfIntervalIsDue(t *testing.T) {
-	l := accesslog.New[string](1000)
+	l := accesslog.New(10_000)
 	for _, step := range []struct {
 		key  string
 		at   time.Duration
@@ -46,27 +46,27 @@ func TestFirstOfIntervalIsDue(t *testing.T) {
 
 // The memory is bounded. What was forgotten is due again.
 func TestForgetsOldest(t *testing.T) {
-	l := accesslog.New[string](1000)
-	for i := range 11 {
+	l := accesslog.New(10_000)
+	for i := range 100 {
 		begin(t, l, strconv.Itoa(i), start)
 	}
-	if begin(t, l, "10", start) {
+	if begin(t, l, "99", start) {
 		t.Error("the newest access was forgotten")
 	}
 	if !begin(t, l, "0", start) {
-		t.Error("eleven accesses of 100 bytes are remembered in 1,000 bytes")
+		t.Error("a hundred accesses are remembered in 10,000 bytes")
 	}
 }
 
 // Of many callers, one records while the others wait. If it fails, the next one records.
 func TestOneRecordsAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := accesslog.New[string](1000)
+		l := accesslog.New(10_000)
 		var tries, at atomic.Int64
 		var wg sync.WaitGroup
 		for range 20 {
 			wg.Go(func() {
-				due, done, err := l.Begin(t.Context(), "a", 100, start, time.Hour)
+				due, done, err := l.Begin(t.Context(), accesslog.Key{ID: "a"}, start, time.Hour)
 				if err != nil || !due {
 					done(false)
 					return
@@ -87,14 +87,14 @@ func TestOneRecordsAtATime(t *testing.T) {
 }
 
 func TestWaitEndsWithContext(t *testing.T) {
-	l := accesslog.New[string](1000)
-	_, done, err := l.Begin(t.Context(), "a", 100, start, time.Hour)
+	l := accesslog.New(10_000)
+	_, done, err := l.Begin(t.Context(), accesslog.Key{ID: "a"}, start, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	due, _, err := l.Begin(ctx, "a", 100, start, time.Hour)
+	due, _, err := l.Begin(ctx, accesslog.Key{ID: "a"}, start, time.Hour)
 	if due || !errors.Is(err, context.Canceled) {
 		t.Errorf("due %t, error %v", due, err)
 	}

@@ -37,9 +37,9 @@ type Secrets struct {
 	texts func() map[string][]byte
 }
 
-// New returns no secrets yet.
-func New() *Secrets {
-	texts := make(map[string][]byte)
+// New returns no secrets yet, with room for n.
+func New(n int) *Secrets {
+	texts := make(map[string][]byte, n)
 	return &Secrets{texts: func() map[string][]byte { return texts }}
 }
 
