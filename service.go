@@ -327,11 +327,12 @@ func (s *Service) As(actor Actor) *Service {
 // package pgstore. Its writes count only if the host commits that transaction. Until then nobody
 // else sees them, and an invitation code that a method returns is void.
 //
-// The service refuses some methods there with an error that matches [ErrUnsupported]. Open
-// and Reveal must have committed their event before they answer. AcceptRestore, CanRetire, Check, Events, Rewrap,
-// Sweep, VoidInvitations, and lists of all tenants act on more than one installation: they would
-// keep others waiting until the host commits. All other methods work. They neither use nor fill a
-// [crypto.Cache], because the host can roll back a record whose key would then be in the cache.
+// The service refuses some methods there with an error that matches [ErrUnsupported]. Open and
+// Reveal must have committed their event before they answer. AcceptRestore, CanRetire, Check,
+// Events, Rewrap, Sweep, VoidInvitations, and lists of all tenants act on more than one
+// installation: they would keep others waiting until the host commits. All other methods work. They
+// neither use nor fill a [crypto.Cache], because the host can roll back a record whose key would
+// then be in the cache.
 func (s *Service) On(store Store) *Service {
 	c := *s
 	c.store, c.tentative = Decorator{store}, true
