@@ -1,7 +1,6 @@
 package secrets
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -280,42 +279,6 @@ func TestOpenAndRevealNameRevision(t *testing.T) {
 	}
 }
 
-// Open answers every actor as Reveal does.
-func TestOpenNeedsRightToReveal(t *testing.T) {
-	w := fixture.NewWorld(t)
-	w.Install(t, "i")
-	for _, a := range []installation.Actor{
-		{},
-		{Kind: installation.Host},
-		{Kind: installation.Host, ReadOnly: true},
-		{Kind: installation.ExtensionActor, ID: "EXT-1"},
-		{Kind: installation.ExtensionActor, ID: "EXT-2"},
-		{Kind: installation.Vendor, ID: "ACC-vendor"},
-		{Kind: installation.Vendor, ID: "ACC-other"},
-		{Kind: installation.Customer, ID: "ACC-1"},
-		{Kind: installation.Customer, ID: "ACC-2"},
-		{Kind: installation.Platform},
-		{Kind: "unknown", ID: "EXT-1"},
-	} {
-		for _, id := range []string{"i", "i", "none"} { // the second time it is recorded already
-			s, open := w.Service.As(a), openRequest()
-			open.ID = id
-			reveal := revealRequest("sync", "config/api_secret")
-			reveal.ID = id
-			_, revealErr := s.Reveal(t.Context(), reveal)
-			_, openErr := s.Open(t.Context(), open)
-			got := strings.Replace(fmt.Sprint(openErr), "open", "reveal", 1)
-			if want := fmt.Sprint(revealErr); got != want {
-				t.Errorf("%+v opens %s: got %s, want %s", a, id, got, want)
-			}
-		}
-	}
-	_, err := w.Host.Open(t.Context(), installation.OpenRequest{ID: "i"})
-	fixture.WantViolation(t, err, "reason", "required")
-	_, err = w.Host.On(w.Store).Open(t.Context(), openRequest())
-	fixture.WantErr(t, "open in a transaction", err, installation.ErrUnsupported)
-}
-
 // An actor who may reveal secrets and not see the configuration does not see it through Open.
 func TestOpenHidesConfiguration(t *testing.T) {
 	w := fixture.NewWorld(t, func(o *installation.Options) {
@@ -413,112 +376,6 @@ func TestOpenedPrintsNoSecret(t *testing.T) {
 	}
 	if err := o.Close(); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// An actor opens an installation many times and leaves one event in each interval. Reveal leaves
-// one each time.
-func TestOpenIsRecordedOncePerInterval(t *testing.T) {
-	w := fixture.NewWorld(t)
-	w.Install(t, "i")
-	count := func(what string, want int) {
-		t.Helper()
-		n := 0
-		for _, e := range w.Events(t) {
-			if e.Type == event.Opened {
-				n++
-			}
-		}
-		if n != want {
-			t.Errorf("%s: %d events, want %d", what, n, want)
-		}
-	}
-	for range 3 {
-		mustOpen(t, w.Extension)
-	}
-	count("three times", 1)
-	events := w.Events(t)
-	last := events[len(events)-1]
-	want := installation.Event{
-		ID: last.ID, Type: event.Opened, Time: w.Now(),
-		Key:      installation.Key{Tenant: "tenant-1", ID: "i"},
-		Revision: 1, Generation: 1,
-		Extension: "EXT-1", Account: "ACC-1",
-		Actor:  installation.Actor{Kind: installation.ExtensionActor, ID: "EXT-1"},
-		Reason: "sync",
-	}
-	if diff := cmp.Diff(want, last); diff != "" {
-		t.Errorf("event (-want +got):\n%s", diff)
-	}
-	if got := w.Get(t, "i").Revision; got != 1 {
-		t.Errorf("revision %d after Open, want 1", got)
-	}
-	mustOpen(t, w.Host)
-	count("another actor", 2)
-	mustOpen(t, w.Service.As(installation.Actor{
-		Kind: installation.Host, User: installation.Reference{ID: "USR-1"},
-	}))
-	count("another user", 3)
-	w.Advance(time.Hour - time.Microsecond)
-	mustOpen(t, w.Extension)
-	count("within the interval", 3)
-	w.Advance(time.Microsecond)
-	mustOpen(t, w.Extension)
-	count("after the interval", 4)
-	w.Advance(-2 * time.Hour)
-	mustOpen(t, w.Extension)
-	count("with a clock that was put back", 5)
-
-	revealed := 0
-	for range 3 {
-		w.Reveal(t, "i", "config/api_secret")
-	}
-	for _, e := range w.Events(t) {
-		if e.Type == event.Revealed {
-			revealed++
-		}
-	}
-	if revealed != 3 {
-		t.Errorf("%d events of three calls of Reveal", revealed)
-	}
-}
-
-// Many callers at once leave one event too.
-func TestOpenAtOnceIsRecordedOnce(t *testing.T) {
-	w := fixture.NewWorld(t)
-	w.Install(t, "i")
-	before := len(w.Events(t))
-	fixture.Parallel(32, func(int) {
-		if _, err := w.Host.Open(context.Background(), openRequest()); err != nil {
-			t.Error(err)
-		}
-	})
-	if n := len(w.Events(t)) - before; n != 1 {
-		t.Errorf("%d events, want 1", n)
-	}
-}
-
-// What must be recorded and cannot be is not opened. It does not count as recorded.
-func TestOpenWithoutRecordFails(t *testing.T) {
-	w := fixture.NewWorld(t)
-	w.Install(t, "i")
-	w.Store.FailWith(func(method string, _ any) error {
-		if method == "Commit" {
-			return installation.ErrUnavailable
-		}
-		return nil
-	})
-	for range 2 {
-		o, err := w.Host.Open(t.Context(), openRequest())
-		if o != nil || !errors.Is(err, installation.ErrUnavailable) {
-			t.Errorf("opened without an event: %v, %v", o, err)
-		}
-	}
-	w.Store.FailWith(nil)
-	before := len(w.Events(t))
-	mustOpen(t, w.Host)
-	if n := len(w.Events(t)) - before; n != 1 {
-		t.Errorf("%d events after the store works again, want 1", n)
 	}
 }
 
