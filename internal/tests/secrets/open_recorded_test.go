@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/memstore"
 )
 
 // Open answers every actor as Reveal does.
@@ -135,19 +137,50 @@ func TestOpenOfNewInstallIsRecorded(t *testing.T) {
 	}
 }
 
-// Many callers at once leave one event too.
+// Many callers at once leave one event too. The first commit waits until all of them have read the
+// record twice, which is before any can know that another one records.
 func TestOpenAtOnceIsRecordedOnce(t *testing.T) {
-	w := fixture.NewWorld(t)
+	const callers = 32
+	store := &waitingStore{
+		Decorator: installation.Decorator{Store: memstore.New()}, read: make(chan struct{}),
+	}
+	store.left.Store(2 * callers)
+	w := fixture.NewWorldOn(t, store.Store)
 	w.Install(t, "i")
 	before := len(w.Events(t))
-	fixture.Parallel(32, func(int) {
-		if _, err := w.Host.Open(context.Background(), openRequest()); err != nil {
+	host := w.On(t, store, fixture.Ring(t))
+	fixture.Parallel(callers, func(int) {
+		if _, err := host.Open(context.Background(), openRequest()); err != nil {
 			t.Error(err)
 		}
 	})
 	if n := len(w.Events(t)) - before; n != 1 {
 		t.Errorf("%d events, want 1", n)
 	}
+}
+
+// waitingStore is a store whose commits wait until a number of reads are done.
+type waitingStore struct {
+	installation.Decorator
+	left atomic.Int64
+	read chan struct{} // closed when none are left
+}
+
+func (s *waitingStore) Get(
+	ctx context.Context, key installation.Key,
+) (*installation.Record, error) {
+	r, err := s.Decorator.Get(ctx, key)
+	if s.left.Add(-1) == 0 {
+		close(s.read)
+	}
+	return r, err
+}
+
+func (s *waitingStore) Commit(
+	ctx context.Context, c installation.Change,
+) (installation.Receipt, error) {
+	<-s.read
+	return s.Decorator.Commit(ctx, c)
 }
 
 // What must be recorded and cannot be is not opened. It does not count as recorded.
