@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
@@ -272,11 +273,16 @@ func ExampleService_Open() {
 	if err := opened.Decode(&cfg); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("call the shop in", cfg.Language, "with", cfg.APIKey.RevealString())
-	fmt.Printf("prints as %+v\n", cfg)
+	call, err := http.NewRequest(http.MethodGet, "https://shop.example/"+cfg.Language, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	call.Header.Set("Authorization", "Bearer "+cfg.APIKey.RevealString())
+	fmt.Println(call.Method, call.URL, call.Header)
+	fmt.Printf("%+v\n", cfg)
 	// Output:
-	// call the shop in en with k-93f0
-	// prints as {Language:en APIKey:***}
+	// GET https://shop.example/en map[Authorization:[Bearer k-93f0]]
+	// {Language:en APIKey:***}
 }
 
 // Credentials of a connection come with the address that they belong to.
