@@ -11,6 +11,16 @@
 //	vendor := svc.In("project-456").As(installation.Actor{Kind: installation.Vendor, ID: "ACC-1"})
 //	inst, err := vendor.Get(ctx, "EXI-1234-1234-0001")
 //
+// Get masks secrets. To use them, open the installation into a struct of your own:
+//
+//	opened, err := vendor.Open(ctx, installation.OpenRequest{ID: inst.ID, Reason: "sync"})
+//	defer opened.Close()
+//	var cfg struct {
+//		URL    string        `json:"url"`
+//		APIKey crypto.Secret `json:"api_key"`
+//	}
+//	err = opened.Decode(&cfg)
+//
 // A Service without an actor refuses everything. The host application verifies who an actor is. A
 // [Policy] decides what the actor may do; the default is [DefaultPolicy].
 //
@@ -58,9 +68,11 @@
 //
 // # Secrets
 //
-// Reads mask every secret as "***". [Service.Get] and [Service.List] never open a secret.
-// [Service.Reveal] is the only way to read plain secrets. It needs a right of its own and a reason,
-// and records the access before it returns a value.
+// Reads mask every secret as "***". [Service.Get] and [Service.List] never open a secret. Only
+// [Service.Open] and [Service.Reveal] return plain secrets. They need a right of their own and a
+// reason, and write an event. Open is for programs: it decodes configuration and secrets of one
+// revision into a struct, and is recorded once in Options.AccessInterval. Reveal is for people: it
+// returns the secrets that are named, and is recorded each time before a value is returned.
 //
 // Credentials of a [Connection] are always secret. In a [Document], a value is a secret if it is
 // stored as a secret, if a schema marks it, or if its name or its form says so. The rule for names
@@ -97,7 +109,7 @@
 // of a token also keeps its times.
 //
 // A mask is not the secret. Revealing a masked [crypto.Secret] panics, and [Document.Decode] does
-// not put a mask into a string. [Service.Reveal] returns the value.
+// not put a mask into a string. [Service.Open] and [Service.Reveal] return the value.
 //
 // Inside an array, a mask is accepted if the schema keyword x-key identifies the element; see
 // [validate.SchemaSource]. Without x-key, it is accepted if the whole array is unchanged, or if all

@@ -1,6 +1,8 @@
 package installation
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -257,4 +259,36 @@ func (req PatchRequest) actions() []Action {
 		actions = append(actions, ActionReveal)
 	}
 	return actions
+}
+
+// withOwner returns the extension part with the owner to store. The request has no say in who that
+// is: Options.Owner decides, or else the host and the platform. begins means that the write begins
+// an install, so that withOwner asks even if the extension is not given.
+func (s *Service) withOwner(
+	ctx context.Context, d *draft, part Optional[Extension], begins bool,
+) (Optional[Extension], error) {
+	old := d.inst.Extension
+	next, given := part.Get()
+	if part.IsZero() && begins {
+		next, next.Owner = old, ""
+	} else if !given {
+		return part, nil
+	}
+	switch {
+	case next.ID == "", old.ID != "" && old.ID != next.ID:
+		return part, nil // applyParts rejects it
+	case s.opts.Owner != nil:
+	case given && next.Owner != "" && old.Owner == "" && !s.actor.ownsAll():
+		return part, errNoOwner
+	default:
+		return part, nil // checkOwners rejects another owner
+	}
+	owner, err := s.opts.Owner(ctx, d.key.Tenant, next.ID)
+	var l validate.List
+	if l.OptionalID("owner", owner); err != nil || l.Err() != nil {
+		return part, cmp.Or[error](ctx.Err(), errOwnerFailed)
+	}
+	d.otherOwner = next.Owner != "" && next.Owner != owner
+	next.Owner = owner
+	return Value(next), nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
@@ -250,4 +251,85 @@ func exampleConfigure(host *installation.Service, document string) (*installatio
 			}),
 		},
 	})
+}
+
+// A worker opens an installation to use its secrets. Open returns configuration and secrets of one
+// revision, so the key is never sent to the address of another revision.
+func ExampleService_Open() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInstall(host, "EXI-1", "ACC-2")
+	extension := host.As(installation.Actor{Kind: installation.ExtensionActor, ID: "EXT-1"})
+
+	opened, err := extension.Open(ctx, installation.OpenRequest{ID: "EXI-1", Reason: "nightly run"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer opened.Close()
+	var cfg struct {
+		Language string        `json:"language"`
+		APIKey   crypto.Secret `json:"api_key"`
+	}
+	if err := opened.Decode(&cfg); err != nil {
+		log.Fatal(err)
+	}
+	call, err := http.NewRequest(http.MethodGet, "https://shop.example/"+cfg.Language, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	call.Header.Set("Authorization", "Bearer "+cfg.APIKey.RevealString())
+	fmt.Println(call.Method, call.URL, call.Header)
+	fmt.Printf("%+v\n", cfg)
+	// Output:
+	// GET https://shop.example/en map[Authorization:[Bearer k-93f0]]
+	// {Language:en APIKey:***}
+}
+
+// Credentials of a connection come with the address that they belong to.
+func ExampleOpened_Credentials() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInstall(host, "EXI-1", "ACC-2")
+	_, err := host.Upsert(ctx, installation.UpsertRequest{ID: "EXI-1", Parts: installation.Parts{
+		Connection: installation.Value(installation.Connection{
+			WorkspaceRef: "https://harbor.crm.example",
+			AccessToken:  installation.Token{Value: crypto.NewSecret("t-1")},
+		}),
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	opened, err := host.Open(ctx, installation.OpenRequest{ID: "EXI-1", Reason: "nightly run"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer opened.Close()
+	c, err := opened.Credentials()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("call", c.WorkspaceRef, "with", c.AccessToken.Value.RevealString())
+	// Output: call https://harbor.crm.example with t-1
+}
+
+// Reveal returns secrets in plain text. It needs the place of each and a reason.
+func ExampleService_Reveal() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInstall(host, "EXI-1", "ACC-2")
+	extension := host.As(installation.Actor{Kind: installation.ExtensionActor, ID: "EXT-1"})
+
+	secrets, err := extension.Reveal(ctx, installation.RevealRequest{
+		ID:     "EXI-1",
+		Refs:   []installation.Ref{installation.Ref("config/api_key")},
+		Reason: "nightly synchronisation",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, s := range secrets {
+		fmt.Println(s.Ref, "prints as", s.Value, "and reveals", s.Value.RevealString(), s.Err)
+	}
+	// Output: config/api_key prints as *** and reveals k-93f0 <nil>
 }

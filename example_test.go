@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
 	"time"
 
 	"github.com/go-installation/installation"
@@ -39,7 +40,7 @@ func Example() {
 				ID: "ACC-2", Name: "Harbor Foods",
 			}),
 			Configuration: installation.Value(installation.Configuration{
-				Document: installation.JSON(`{"language":"en","api_key":"k-93f0"}`),
+				Document: installation.JSON(`{"url":"https://shop.example","api_key":"k-93f0"}`),
 			}),
 		},
 	})
@@ -47,7 +48,28 @@ func Example() {
 		log.Fatal(err)
 	}
 	fmt.Println(inst.ID, inst.Status, inst.Configuration.Document)
-	// Output: EXI-1 installed {"language":"en","api_key":"***"}
+
+	opened, err := host.Open(ctx, installation.OpenRequest{ID: "EXI-1", Reason: "list orders"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer opened.Close()
+	var cfg struct {
+		URL    string        `json:"url"`
+		APIKey crypto.Secret `json:"api_key"`
+	}
+	if err := opened.Decode(&cfg); err != nil {
+		log.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, cfg.URL+"/orders", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+cfg.APIKey.RevealString())
+	fmt.Println(req.Method, req.URL, "with", cfg)
+	// Output:
+	// EXI-1 installed {"url":"https://shop.example","api_key":"***"}
+	// GET https://shop.example/orders with {https://shop.example ***}
 }
 
 // Options change the defaults. A store and keys are required, since secrets are never stored
@@ -290,27 +312,6 @@ func ExampleService_Count() {
 	// Output:
 	// 3 <nil>
 	// 1 <nil>
-}
-
-// Reveal returns secrets in plain text. It needs the place of each and a reason.
-func ExampleService_Reveal() {
-	ctx := context.Background()
-	host := exampleHost()
-	exampleInstall(host, "EXI-1", "ACC-2")
-	extension := host.As(installation.Actor{Kind: installation.ExtensionActor, ID: "EXT-1"})
-
-	secrets, err := extension.Reveal(ctx, installation.RevealRequest{
-		ID:     "EXI-1",
-		Refs:   []installation.Ref{installation.Ref("config/api_key")},
-		Reason: "nightly synchronisation",
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	for _, s := range secrets {
-		fmt.Println(s.Ref, "prints as", s.Value, "and reveals", s.Value.RevealString(), s.Err)
-	}
-	// Output: config/api_key prints as *** and reveals k-93f0 <nil>
 }
 
 // exampleService returns a service on an empty store and its clock, which the caller moves.

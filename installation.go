@@ -42,7 +42,7 @@ type Installation struct {
 	Purged     bool  // configuration, connection, invitation and Extra were removed with their key
 
 	Extra  Document // wire fields that the model does not name
-	Sealed []Ref    // where secrets are stored, sorted; see Reveal
+	Sealed []Ref    // where secrets are stored, sorted; see Open and Reveal
 
 	// Err says why the record could not be opened: [ErrSealed], [ErrUnknownKey],
 	// [ErrKeyUnavailable] or [ErrShredded]. The other fields then hold what the store keeps in

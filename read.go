@@ -14,6 +14,7 @@ import (
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/internal/record"
+	"github.com/go-installation/installation/internal/schemasource"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -338,7 +339,7 @@ func (s *Service) show(ctx context.Context, snap *snapshot, now time.Time) *Inst
 // whose schema cannot be used is masked as a whole.
 func (s *Service) remask(ctx context.Context, snap *snapshot, inst *Installation) {
 	current, err := s.currentRules(ctx, snap)
-	stored := parseRuleIDs(snap.rule)
+	stored := schemasource.ParseRuleIDs(snap.rule)
 	if c := inst.Configuration; c != nil && (err != nil || current != stored) {
 		rule, _, err := s.ruleFor(ctx, snap, kindConfig)
 		if err != nil {
@@ -347,7 +348,7 @@ func (s *Service) remask(ctx context.Context, snap *snapshot, inst *Installation
 		inst.setDocument(kindConfig, mask(c.Document, inst.Sealed, kindConfig, rule))
 		inst.Configuration.Err = err
 	}
-	if stored.all == current.all {
+	if stored.All == current.All {
 		return
 	}
 	for kind, doc := range inst.documents() {

@@ -221,20 +221,6 @@ type DeleteRequest struct {
 	ID string
 }
 
-// RevealRequest is the request of [Service.Reveal].
-type RevealRequest struct {
-	ID     string
-	Refs   []Ref  // which secrets, 1 to 256; see Installation.Sealed
-	Reason string // for the event; required
-}
-
-// Revealed is one answer of [Service.Reveal].
-type Revealed struct {
-	Ref   Ref
-	Value crypto.Secret // the string itself if the stored JSON is a string, else its JSON text
-	Err   error         // ErrNotFound if no secret is stored there, ErrSealed if it does not open
-}
-
 // ListRequest selects installations. All given filters must match.
 type ListRequest struct {
 	Extension  string

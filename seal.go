@@ -2,8 +2,8 @@ package installation
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,8 +11,9 @@ import (
 	"strings"
 
 	"github.com/go-installation/installation/crypto"
-	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/classify"
+	"github.com/go-installation/installation/internal/masked"
+	"github.com/go-installation/installation/internal/operation"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/validate"
 	"github.com/google/uuid"
@@ -148,9 +149,9 @@ func (d *draft) unseal(ref Ref) ([]byte, error) {
 	return d.dataKey.Open(nil, d.place(ref), stored.sealed)
 }
 
-func (d *draft) place(ref Ref) crypto.Place {
+func (snap *snapshot) place(ref Ref) crypto.Place {
 	return crypto.Place{
-		Tenant: d.key.Tenant, Record: d.key.ID, Kind: ref.Kind(), Pointer: ref.Pointer(),
+		Tenant: snap.key.Tenant, Record: snap.key.ID, Kind: ref.Kind(), Pointer: ref.Pointer(),
 	}
 }
 
@@ -244,76 +245,10 @@ func (d *draft) plainRecord() *Record {
 	return &next
 }
 
-// maxReveal is the largest number of secrets that one Reveal can name.
-const maxReveal = 256
-
-// Reveal returns plain secrets of an installation. No other method returns them. Reveal needs a
-// right of its own, a reason, and the [Ref] of each secret. Before it returns a value, it commits
-// an event with the Refs of the revealed secrets.
-//
-// The answers are in the order of the request. Each has its own error, so that one damaged secret
-// does not hide the others: [ErrNotFound], or [ErrSealed].
-//
-// Errors: [ErrInvalid], [ErrNotFound], [ErrForbidden], [ErrShredded], and those of keys and of the
-// store.
-func (s *Service) Reveal(ctx context.Context, req RevealRequest) ([]Revealed, error) {
-	if err := s.outsideTransaction(); err != nil {
-		return nil, fmt.Errorf("reveal %s: %w", req.ID, err)
-	}
-	var answers []Revealed
-	_, err := s.write(ctx, write{
-		method: "reveal", id: req.ID, guard: Guard{Present: true},
-		check: req.check, actions: []Action{ActionReveal},
-		apply: func(_ context.Context, d *draft) error {
-			purgeDue := !d.now.Before(d.lifecycle.purgeAt)
-			if d.lifecycle.status == StatusUninstalled && purgeDue {
-				return ErrShredded // Sweep has not purged it yet
-			}
-			answers = make([]Revealed, len(req.Refs))
-			for i, ref := range req.Refs {
-				answers[i] = d.reveal(ref)
-				if answers[i].Err == nil {
-					d.addChanged(string(ref))
-				}
-			}
-			d.reason, d.effect = req.Reason, effectEvent
-			d.events = append(d.events, event.Revealed)
-			return nil
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
-	return answers, nil
-}
-
-func (d *draft) reveal(ref Ref) Revealed {
-	text, err := d.unseal(ref)
-	if err != nil {
-		if !errors.Is(err, ErrNotFound) {
-			err = ErrSealed
-		}
-		return Revealed{Ref: ref, Err: err}
-	}
-	defer clear(text)
-	var value string
-	if json.Unmarshal(text, &value) != nil { // it is no string
-		return Revealed{Ref: ref, Value: crypto.SecretFromBytes(text)}
-	}
-	return Revealed{Ref: ref, Value: crypto.NewSecret(value)}
-}
-
 // sealCredentials seals the credentials in a given connection and puts masks in their place.
 func (d *draft) sealCredentials(l *validate.List, given *Connection) error {
 	given.keepTokens(d.inst.Connection)
-	for _, c := range []struct {
-		pointer string
-		value   *crypto.Secret
-	}{
-		{"/access_token", &given.AccessToken.Value},
-		{"/api_key", &given.APIKey},
-		{"/refresh_token", &given.RefreshToken.Value},
-	} {
+	for _, c := range given.credentials() {
 		ref := refOf(kindCredential, c.pointer)
 		path := "connection" + c.pointer
 		_, stored := d.sealedSecrets()[ref]
@@ -330,8 +265,8 @@ func (d *draft) sealCredentials(l *validate.List, given *Connection) error {
 		case classify.LooksMasked(c.value.RevealString()):
 			l.Add(path, validate.RuleMaskWithoutStoredValue, "looks like the mask of another "+
 				"program: give the secret itself, or a masked Secret to keep the stored one")
-		case checkSecret(l, path, *c.value):
-			text := jsonString(*c.value)
+		case operation.CheckSecret(l, path, *c.value):
+			text := operation.SecretText(*c.value)
 			if err := d.seal(ref, text); err != nil {
 				return err
 			}
@@ -341,6 +276,20 @@ func (d *draft) sealCredentials(l *validate.List, given *Connection) error {
 		}
 	}
 	return nil
+}
+
+// credential is a secret of a connection that is not in a document.
+type credential struct {
+	pointer string
+	value   *crypto.Secret
+}
+
+func (c *Connection) credentials() []credential {
+	return []credential{
+		{"/access_token", &c.AccessToken.Value},
+		{"/api_key", &c.APIKey},
+		{"/refresh_token", &c.RefreshToken.Value},
+	}
 }
 
 // keepTokens replaces each masked token by the stored one, with all that belongs to it. The stored
@@ -377,6 +326,73 @@ func (d *draft) keepsSecrets() bool {
 		now, ok := d.sealedSecrets()[Ref(v.Ref)]
 		return ok && bytes.Equal(v.Sealed, now.sealed)
 	})
+}
+
+// checkDestinations rejects a write that can send kept secrets of the connection elsewhere. Besides
+// the documents, the providers and the workspace decide where they go.
+//
+// Every other field can change alone, because it does not say where secrets go. ID, ExternalRef and
+// ConsumerRef are only names. ClientID and Scheme say who logs in and how, at the same provider.
+// Account.URL is for people, and no token is sent there.
+func (d *draft) checkDestinations(l *validate.List) {
+	was, is := cmp.Or(d.before.connection(), &Connection{}), cmp.Or(d.connection(), &Connection{})
+	for _, field := range []struct{ path, was, is string }{
+		{"connection.provider", was.Provider, is.Provider},
+		{"connection.app.provider", was.App.provider(), is.App.provider()},
+		{"connection.workspaceRef", was.WorkspaceRef, is.WorkspaceRef},
+	} {
+		if field.was != field.is {
+			d.redirect = cmp.Or(d.redirect, field.path)
+		}
+	}
+	if d.redirect == "" {
+		return
+	}
+	for _, path := range d.keptSecrets() {
+		d.redirected = true
+		if d.allowed == "" {
+			l.AddViolation(validate.Violation{
+				Path: path, Related: d.redirect, Rule: validate.RuleDestination,
+				Detail: masked.SentElsewhere,
+			})
+		}
+	}
+}
+
+// keptSecrets returns the paths of the secrets of the connection that this write leaves as they
+// were. Those in the metadata are already compared with the metadata.
+func (d *draft) keptSecrets() []string {
+	if d.before.body == nil {
+		return nil
+	}
+	var credentials, metadata []string
+	for _, v := range d.before.body.Values {
+		ref := Ref(v.Ref)
+		now, ok := d.sealedSecrets()[ref]
+		switch {
+		case !ok || !bytes.Equal(v.Sealed, now.sealed):
+		case ref.Kind() == kindCredential:
+			credentials = append(credentials, "connection"+ref.Pointer())
+		case ref.Kind() == kindConnection && !strings.HasPrefix(d.redirect, metadataPath):
+			metadata = append(metadata, metadataPath+ref.Pointer())
+		}
+	}
+	return append(credentials, metadata...)
+}
+
+func (snap *snapshot) connection() *Connection {
+	if snap.inst == nil {
+		return nil
+	}
+	return snap.inst.Connection
+}
+
+// provider returns the provider of an app, "" for nil.
+func (a *ProviderApp) provider() string {
+	if a == nil {
+		return ""
+	}
+	return a.Provider
 }
 
 // newID returns a new ID that sorts by age: a UUID of version 7.

@@ -1,17 +1,18 @@
 package installation
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/go-installation/installation/event"
+	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
+	"github.com/go-installation/installation/internal/schema"
+	"github.com/go-installation/installation/internal/schemasource"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -96,12 +97,15 @@ func (s *Service) writeDocument(
 		d.noteRedirect(path, r)
 	}
 	if err != nil {
-		return w, complexity(sch, path, err)
+		return w, schemasource.Complexity(sch, path, err)
 	}
 	if err := checkObject(path, r.Doc); err != nil {
 		return w, err
 	}
-	if err := d.checkSchema(ctx, path, sch, kind, stored.Doc, r); err != nil {
+	open := func(pointer string) (*jsontree.Node, error) {
+		return d.parseSecret(refOf(kind, pointer))
+	}
+	if err := schemasource.Check(ctx, path, sch, stored.Doc, r, open); err != nil {
 		return w, err
 	}
 	if w.document, w.changed, err = d.sealDocument(kind, r); err != nil {
@@ -164,17 +168,17 @@ func (d *draft) sealDocument(kind string, r masked.Result) (Document, []string, 
 // cannot be used. Reads then mask by today's rules.
 func (s *Service) reseal(ctx context.Context, d *draft) error {
 	next, err := s.currentRules(ctx, &d.snapshot)
-	old := parseRuleIDs(d.rule)
+	old := schemasource.ParseRuleIDs(d.rule)
 	if next == old {
 		return nil
 	}
 	if err != nil {
-		next.config = old.config
+		next.Config = old.Config
 	}
 	for kind := range d.inst.documents() {
 		rule, _, err := s.ruleFor(ctx, &d.snapshot, kind)
 		if err != nil {
-			next.config = old.config
+			next.Config = old.Config
 			continue
 		}
 		stored, err := d.storedDocument(kind)
@@ -189,9 +193,9 @@ func (s *Service) reseal(ctx context.Context, d *draft) error {
 			return ErrSealed
 		}
 		if err != nil {
-			next.all = old.all
+			next.All = old.All
 			if kind == kindConfig {
-				next.config = old.config
+				next.Config = old.Config
 			}
 			continue
 		}
@@ -266,84 +270,11 @@ func pointersOf(refs []Ref, kind string) []string {
 	return pointers
 }
 
-// editsOf returns operations in the form that package masked applies.
-func editsOf(ops []Operation) ([]masked.Op, error) {
-	var l validate.List
-	l.Count("configuration", len(ops), validate.MaxEdits)
-	if err := l.Err(); err != nil {
-		return nil, err
-	}
-	edits := make([]masked.Op, len(ops))
-	for i, o := range ops {
-		value, err := parseValue(&l, o)
-		if err := l.Merge(err); err != nil {
-			return nil, err
-		}
-		edits[i] = masked.Op{Kind: o.Kind(), Pointer: o.Pointer(), Value: value, Array: o.Array()}
-	}
-	return edits, l.Err()
-}
-
-// parseValue returns the value of an operation, or nil if the operation has none.
-func parseValue(l *validate.List, o Operation) (*jsontree.Node, error) {
-	path, secret := "configuration"+o.Pointer(), o.Kind() == masked.SetSecret
-	switch {
-	case o.Kind() == "":
-		detail := "an operation is empty: make it with package patch"
-		l.Add("configuration", validate.RuleRequired, detail)
-	case o.Kind() == masked.Remove:
-	case o.Value().IsZero():
-		l.Add(path, validate.RuleRequired, "the operation needs a value")
-	case !secret:
-		text := o.Value().Reveal()
-		defer clear(text)
-		return masked.Parse(path, text)
-	case o.Value().IsMasked():
-		l.Add(path, validate.RuleMaskWithoutStoredValue, "a mask is not a secret")
-	case checkSecret(l, path, o.Value()):
-		text := jsonString(o.Value())
-		defer clear(text)
-		return masked.Parse(path, text)
-	}
-	return nil, nil
-}
-
 // noteRedirect remembers the first change of metadata or unnamed fields that can send the secrets
 // of the connection elsewhere.
 func (d *draft) noteRedirect(path string, r masked.Result) {
 	if r.Redirects != "" {
 		d.redirect = cmp.Or(d.redirect, path+r.Redirects)
-	}
-}
-
-// checkDestinations rejects a write that can send kept secrets of the connection elsewhere. Besides
-// the documents, the providers and the workspace decide where they go.
-//
-// Every other field can change alone, because it does not say where secrets go. ID, ExternalRef and
-// ConsumerRef are only names. ClientID and Scheme say who logs in and how, at the same provider.
-// Account.URL is for people, and no token is sent there.
-func (d *draft) checkDestinations(l *validate.List) {
-	was, is := cmp.Or(d.before.connection(), &Connection{}), cmp.Or(d.connection(), &Connection{})
-	for _, field := range []struct{ path, was, is string }{
-		{"connection.provider", was.Provider, is.Provider},
-		{"connection.app.provider", was.App.provider(), is.App.provider()},
-		{"connection.workspaceRef", was.WorkspaceRef, is.WorkspaceRef},
-	} {
-		if field.was != field.is {
-			d.redirect = cmp.Or(d.redirect, field.path)
-		}
-	}
-	if d.redirect == "" {
-		return
-	}
-	for _, path := range d.keptSecrets() {
-		d.redirected = true
-		if d.allowed == "" {
-			l.AddViolation(validate.Violation{
-				Path: path, Related: d.redirect, Rule: validate.RuleDestination,
-				Detail: masked.SentElsewhere,
-			})
-		}
 	}
 }
 
@@ -354,38 +285,85 @@ func (d *draft) recordRedirect() {
 	}
 }
 
-// keptSecrets returns the paths of the secrets of the connection that this write leaves as they
-// were. Those in the metadata are already compared with the metadata.
-func (d *draft) keptSecrets() []string {
-	if d.before.body == nil {
-		return nil
+// schemaLookup is what Options.Schema returned for an extension. The rows of a list share it.
+type schemaLookup struct {
+	tenant    string
+	extension Extension
+	schemasource.Source
+}
+
+// schemaSource returns the source of the configuration's schema. It asks Options.Schema once for
+// each extension of a snapshot.
+func (s *Service) schemaSource(ctx context.Context, snap *snapshot) *schemasource.Source {
+	ext := snap.inst.Extension
+	if s.opts.Schema == nil || ext.ID == "" {
+		return &schemasource.Source{}
 	}
-	var credentials, metadata []string
-	for _, v := range d.before.body.Values {
-		ref := Ref(v.Ref)
-		now, ok := d.sealedSecrets()[ref]
-		switch {
-		case !ok || !bytes.Equal(v.Sealed, now.sealed):
-		case ref.Kind() == kindCredential:
-			credentials = append(credentials, "connection"+ref.Pointer())
-		case ref.Kind() == kindConnection && !strings.HasPrefix(d.redirect, metadataPath):
-			metadata = append(metadata, metadataPath+ref.Pointer())
+	tenant := snap.key.Tenant
+	if l := snap.schema; l == nil || l.tenant != tenant || l.extension != ext {
+		source := schemasource.New(s.opts.Schema(ctx, tenant, ext))
+		snap.schema = &schemaLookup{tenant: tenant, extension: ext, Source: source}
+	}
+	return &snap.schema.Source
+}
+
+// currentRules returns the IDs of today's rules for the documents that the installation has. On an
+// error, only the field All is set.
+func (s *Service) currentRules(
+	ctx context.Context, snap *snapshot,
+) (schemasource.RuleIDs, error) {
+	rules := schemasource.RuleIDs{All: s.rule.ID()}
+	if snap.inst.Configuration == nil {
+		return rules, nil
+	}
+	source := s.schemaSource(ctx, snap)
+	if source.Err == nil && source.Revision != "" {
+		rules.Config = classify.SchemaRule{Name: source.Revision}.ID()
+	}
+	return rules, source.Err
+}
+
+// ruleFor returns the rule for documents of one kind. For a configuration with a schema it also
+// returns the schema, which serves one call of the service only.
+//
+// It fails if the schema is unavailable. It also fails if the document was stored under another
+// rule and is too complex for the schema: a value that the schema does not reach would count as not
+// secret.
+func (s *Service) ruleFor(
+	ctx context.Context, snap *snapshot, kind string,
+) (masked.Rule, *schema.Schema, error) {
+	if kind != kindConfig {
+		return s.rule, nil, nil
+	}
+	source := s.schemaSource(ctx, snap)
+	sch, err := source.Schema(ctx, s.schemas, snap.key.Tenant, snap.inst.Extension.ID)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case sch == nil:
+		return s.rule, nil, nil
+	}
+	rule := classify.SchemaRule{Name: source.Revision, Schema: sch.Session()}
+	c := snap.inst.Configuration
+	if c != nil && schemasource.ParseRuleIDs(snap.rule).Config != rule.ID() {
+		tree, err := jsontree.Parse([]byte(c.Document.masked), jsontree.Limits{})
+		if err == nil && !sch.Fits(tree) {
+			return nil, nil, &validate.SchemaError{
+				Revision: source.Revision, Fault: validate.SchemaTooComplex,
+			}
 		}
 	}
-	return append(credentials, metadata...)
+	return rule, rule.Schema, nil
 }
 
-func (snap *snapshot) connection() *Connection {
-	if snap.inst == nil {
-		return nil
+// parseSecret opens the stored secret at ref and parses it.
+func (d *draft) parseSecret(ref Ref) (*jsontree.Node, error) {
+	text, err := d.unseal(ref)
+	defer clear(text)
+	if err == nil {
+		if value, err := jsontree.Parse(text, jsontree.Limits{}); err == nil {
+			return value, nil
+		}
 	}
-	return snap.inst.Connection
-}
-
-// provider returns the provider of an app, "" for nil.
-func (a *ProviderApp) provider() string {
-	if a == nil {
-		return ""
-	}
-	return a.Provider
+	return nil, ErrSealed
 }

@@ -12,11 +12,13 @@ import (
 	"time"
 
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/accesslog"
 	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/invite"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/schema"
+	"github.com/go-installation/installation/internal/schemasource"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -34,6 +36,7 @@ type Service struct {
 	schemas  *schema.Cache
 	outcomes *outcomeKey
 	decoy    *atomic.Pointer[Record] // see acceptDecoy
+	accesses *accesslog.Log
 
 	// outcomeKeys encrypts the data keys that seal outcomes. It is usually the same KeyWrapper as
 	// keys. Some writes can succeed without an answer of the key service. In those writes,
@@ -112,6 +115,11 @@ type Options struct {
 	// requests within IdempotencyTTL leave at most 50 MiB of outcomes. With a key service it can be
 	// a little more, because its wrapped keys can be longer. Default: 4 KiB. At most 4 MiB.
 	OutcomeBytes int
+
+	// AccessInterval is the time in which a process records only the first Open of an installation
+	// by an actor. Default: 1 hour. A process remembers about 3,000 of them, in 1 MiB, and records
+	// again what it forgot.
+	AccessInterval time.Duration
 
 	// TombstoneTTL is how long revision and generation of a deleted installation are kept, so that
 	// a stale write cannot bring it back. Default: 30 days.
@@ -250,15 +258,16 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 	}
 	s := &Service{
 		store: Decorator{store}, keys: keys, rule: classify.NameRule{},
-		schemas:  schema.NewCache(maxSchemas),
+		schemas:  schema.NewCache(schemasource.MaxCached),
 		outcomes: &outcomeKey{}, outcomeKeys: keys, decoy: new(atomic.Pointer[Record]),
+		accesses: accesslog.New(maxAccesses),
 	}
 	if opts != nil {
 		s.opts = *opts
 	}
-	if s.opts.Grace < 0 || s.opts.IdempotencyTTL < 0 || s.opts.TombstoneTTL < 0 {
-		return nil, errors.New("installation: Grace, IdempotencyTTL and TombstoneTTL in Options " +
-			"must not be negative")
+	if min(s.opts.Grace, s.opts.IdempotencyTTL, s.opts.TombstoneTTL, s.opts.AccessInterval) < 0 {
+		return nil, errors.New("installation: Grace, IdempotencyTTL, TombstoneTTL and " +
+			"AccessInterval in Options must not be negative")
 	}
 	if s.opts.OutcomeBytes < 0 || s.opts.OutcomeBytes > record.MaxWritten {
 		return nil, fmt.Errorf("installation: OutcomeBytes in Options must be from 0 to %d",
@@ -284,6 +293,7 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 	s.opts.Grace = cmp.Or(s.opts.Grace, 24*time.Hour)
 	s.opts.IdempotencyTTL = cmp.Or(s.opts.IdempotencyTTL, 24*time.Hour)
 	s.opts.OutcomeBytes = cmp.Or(s.opts.OutcomeBytes, 4<<10)
+	s.opts.AccessInterval = cmp.Or(s.opts.AccessInterval, time.Hour)
 	s.opts.TombstoneTTL = cmp.Or(s.opts.TombstoneTTL, 30*24*time.Hour)
 	return s, nil
 }
@@ -317,12 +327,11 @@ func (s *Service) As(actor Actor) *Service {
 // package pgstore. Its writes count only if the host commits that transaction. Until then nobody
 // else sees them, and an invitation code that a method returns is void.
 //
-// The service refuses some methods there with an error that matches [ErrUnsupported]. Reveal must
-// have committed its event before it answers. AcceptRestore, Events, Rewrap and Sweep would keep
-// others waiting until the host commits. CanRetire, Check, VoidInvitations and lists of all tenants
-// are about the whole store, and not about what the transaction changes. All other methods work.
-// They neither use nor fill a [crypto.Cache], because the host can roll back a record whose key
-// would then be in the cache.
+// The service refuses some methods there with an error that matches [ErrUnsupported]. Open and
+// Reveal must have committed their event before they answer. AcceptRestore, Events, Rewrap and
+// Sweep would keep others waiting until the host commits. CanRetire, Check, VoidInvitations and
+// lists of all tenants are about the whole store. All other methods work. They neither use nor fill
+// a [crypto.Cache], because the host can roll back a record whose key would then be in the cache.
 func (s *Service) On(store Store) *Service {
 	c := *s
 	c.store, c.tentative = Decorator{store}, true

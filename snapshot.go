@@ -28,7 +28,7 @@ type snapshot struct {
 
 	dataKey *crypto.DataKey
 	wrapped crypto.Wrapped
-	rule    string        // the ruleIDs that the documents were stored under
+	rule    string        // the RuleIDs that the documents were stored under
 	schema  *schemaLookup // what Options.Schema returned, once it was asked
 
 	table            []record.Entry // one entry for each secret

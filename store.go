@@ -256,7 +256,7 @@ type Event struct {
 	Extension  string     // ID
 	Account    string     // ID
 	Actor      Actor      // who did it
-	Reason     string     // as given by the caller of Reveal, Rekey or Uninstall
+	Reason     string     // as given by the caller of Open, Reveal, Rekey or Uninstall
 	// names of what changed or was revealed, sorted: a part such as "configuration", or a secret
 	// such as "config/api_key"; a name that looks like a secret itself is cut and ends in "..."
 	Changed []string

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation/event"
+	"github.com/go-installation/installation/internal/operation"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/redact"
 	"github.com/go-installation/installation/validate"
@@ -263,7 +264,7 @@ func (s *Service) applyOperations(ctx context.Context, d *draft, ops []Operation
 	if len(ops) == 0 {
 		return nil
 	}
-	edits, err := editsOf(ops)
+	edits, err := operation.Edits(ops)
 	if err != nil {
 		return err
 	}

@@ -7,20 +7,18 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
-	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/invite"
 	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/redact"
 	"github.com/go-installation/installation/validate"
 )
 
 // Limits of requests, in addition to those of package validate.
 const (
-	maxIdempotencyKey = 256      // bytes
-	maxItems          = 1000     // scopes, policies, modules, terms
-	maxCredential     = 64 << 10 // bytes
+	maxIdempotencyKey = 256  // bytes
+	maxItems          = 1000 // scopes, policies, modules, terms
 )
 
 // invalid returns an error with one violation.
@@ -99,18 +97,6 @@ func (req ListRequest) check(l *validate.List) {
 func (req PatchRequest) check(l *validate.List) {
 	req.Parts.check(l)
 	l.Text("allowDestination", req.AllowDestination, validate.MaxMessage)
-}
-
-func (req RevealRequest) check(l *validate.List) {
-	l.Required("reason", req.Reason != "")
-	l.Text("reason", req.Reason, validate.MaxMessage)
-	l.Required("refs", len(req.Refs) > 0)
-	l.Count("refs", len(req.Refs), maxReveal)
-	for i, ref := range req.Refs {
-		validate.Enum(l, fmt.Sprintf("refs[%d].kind", i), ref.Kind(),
-			kindConfig, kindCredential, kindConnection, kindExtra)
-		checkPointer(l, fmt.Sprintf("refs[%d].pointer", i), ref.Pointer())
-	}
 }
 
 // maxAhead is how far the time of a new install may be ahead of the clock. A later time would let
@@ -274,21 +260,6 @@ func (c Connection) check(l *validate.List) {
 	}
 }
 
-// checkSecret reports whether a secret string may be stored.
-func checkSecret(l *validate.List, path string, secret crypto.Secret) bool {
-	b := secret.Reveal()
-	defer clear(b)
-	switch {
-	case len(b) > maxCredential:
-		l.Add(path, validate.RuleTooLarge, fmt.Sprintf("must have at most %d bytes", maxCredential))
-	case !utf8.Valid(b):
-		l.Add(path, validate.RuleUTF8, "must be valid UTF-8")
-	default:
-		return true
-	}
-	return false
-}
-
 func checkReference(l *validate.List, path string, r Reference) {
 	if r == (Reference{}) {
 		return
@@ -357,8 +328,36 @@ func rejectKnownNames(l *validate.List, extra Document) error {
 	return nil
 }
 
-// jsonString returns a secret string as JSON text. The caller clears it.
-func jsonString(s crypto.Secret) []byte {
-	text, _ := json.Marshal(s.RevealString()) // a string always marshals
-	return text
+// DefaultClaims allows one live installation of an extension in an account. An installed
+// installation claims the pair of its extension and account. Invitations and ended installations
+// claim nothing.
+func DefaultClaims(inst *Installation) []string {
+	if inst.Status != StatusInstalled || inst.Extension.ID == "" || inst.Account.ID == "" {
+		return nil
+	}
+	return []string{"live=" + record.Pair(inst.Extension.ID, inst.Account.ID)}
+}
+
+// claimsOf returns the claims of the draft in the form that a store keeps: sorted, each once. Only
+// an installation in status installed has claims: an invitation would keep its claims after it
+// expired.
+func (s *Service) claimsOf(d *draft) ([]string, error) {
+	switch {
+	case d.effect == effectRekeyed:
+		return d.stored.Claims, nil
+	case d.inst.Status != StatusInstalled:
+		return nil, nil
+	}
+	claims := slices.Sorted(slices.Values(s.opts.Claims(new(*d.inst))))
+	for _, c := range claims {
+		if c == "" || len(c) > MaxClaim || strings.ContainsRune(c, 0) {
+			return nil, fmt.Errorf("installation: Options.Claims returned a claim that is empty, "+
+				"longer than %d bytes, or contains NUL", MaxClaim)
+		}
+	}
+	if len(claims) > MaxClaims {
+		return nil, fmt.Errorf(
+			"installation: Options.Claims returned more than %d claims", MaxClaims)
+	}
+	return slices.Compact(claims), nil
 }

@@ -21,6 +21,7 @@ func memoryRows(tb testing.TB, s Scale) []Row {
 	fill(tb, store, s.Records, time.Time{})
 	w := newWorld(tb, store, ring, 1024)
 	cached, dropping := w.on(tb, store, cache), w.on(tb, dropped{store}, ring)
+	check(tb, cached.openAll(0))
 	invited := &invitations{world: w}
 	raw := must(base.NewMemory(s.Records))(tb)
 	commit, replace := creating(tb, store), updating(tb, store, 1)
@@ -48,6 +49,8 @@ func memoryRows(tb testing.TB, s Scale) []Row {
 		},
 		newRow("Reveal one", "memdb First, open manifest and value, insert",
 			"event before the value leaves", 0, w.reveal, raw.Reveal),
+		newRow("Open, key cache", "Get, masked, key cache; open its secrets",
+			"policy, the right to reveal, wiping", 1.5, cached.open, cached.getAndOpenValues(tb)),
 		newRow("Store.Get", "memdb First", "copies", 0, w.storeGet, raw.First),
 		newRow("Store.Commit create", "memdb insert", writes, 8, commit, raw.Insert),
 		newRow("Store.Commit update", "memdb insert", writes, 4, replace, raw.Replace),

@@ -55,8 +55,10 @@ func TestWork(t *testing.T) {
 	}
 	for name, work := range map[string]Work{
 		"get": w.get, "store get": w.storeGet, "create": w.create, "update": w.update,
-		"patch": w.patch, "reveal": w.reveal, "page": w.page, "count": w.count,
-		"accept": invited.accept, "commit creations": creating(t, w.store),
+		"patch": w.patch, "reveal": w.reveal, "page": w.page, "count": w.count, "open": w.open,
+		"open all":            func() error { return w.openAll(0) },
+		"get and open values": w.getAndOpenValues(t),
+		"accept":              invited.accept, "commit creations": creating(t, w.store),
 		"commit updates": updating(t, w.store, 1),
 	} {
 		if err := work(); err != nil {

@@ -31,6 +31,7 @@ func tripRows(tb testing.TB, _ Scale) []Row {
 		{"update", 2, nil, w.update},
 		{"patch", 2, nil, w.patch},
 		{"Reveal", 2, nil, w.reveal},
+		{"Open", 1, w.openAll, w.open},
 		{"page of 100", 2, nil, w.page},
 		{"count", 1, nil, w.count},
 		{"accept", 2, invited.prepare, invited.accept},

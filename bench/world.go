@@ -106,6 +106,53 @@ func (w *world) reveal() error {
 	return answers[0].Err
 }
 
+func (w *world) open() error {
+	o, err := w.svc.Open(w.ctx, installation.OpenRequest{
+		ID: w.id(), Reason: "call the customer's shop",
+	})
+	if err != nil {
+		return err
+	}
+	return o.Close()
+}
+
+// openAll opens each installation once. Later calls of open are not recorded.
+func (w *world) openAll(int) error {
+	for range w.ids {
+		if err := w.open(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// getAndOpenValues returns a call that reads an installation, masked, and opens as many values as
+// it has secrets.
+func (w *world) getAndOpenValues(tb testing.TB) Work {
+	tb.Helper()
+	inst := must(w.svc.Get(w.ctx, w.ids[0]))(tb)
+	key := must(crypto.NewDataKey(1, crypto.SuiteXChaCha20Poly1305))(tb)
+	places := make([]crypto.Place, len(inst.Sealed))
+	values := make([][]byte, len(inst.Sealed))
+	for i, ref := range inst.Sealed {
+		places[i] = crypto.Place{
+			Tenant: tenant, Record: inst.ID, Kind: ref.Kind(), Pointer: ref.Pointer(),
+		}
+		values[i] = must(key.Seal(nil, places[i], []byte(`"a secret of the usual size"`)))(tb)
+	}
+	return func() error {
+		if err := w.get(); err != nil {
+			return err
+		}
+		for i, sealed := range values {
+			if _, err := key.Open(nil, places[i], sealed); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 func (w *world) page() error {
 	list, err := w.svc.List(w.ctx, installation.ListRequest{Limit: base.PageSize})
 	if err == nil && len(list.Installations) != base.PageSize {

@@ -67,8 +67,8 @@ func (s Secret) Reveal() []byte {
 		return nil
 	}
 	if s.p.masked {
-		panic("crypto: a masked Secret has no text to reveal: get the value from Reveal of " +
-			"installation.Service, or check IsMasked first")
+		panic("crypto: a masked Secret has no text to reveal: get the value from Open or Reveal " +
+			"of installation.Service, or check IsMasked first")
 	}
 	b := make([]byte, len(s.p.data))
 	copy(b, s.p.data)

@@ -19,5 +19,6 @@ const (
 	Deleted     Type = "deleted"     // Delete
 	Redirected  Type = "redirected"  // Upsert or Patch with AllowDestination
 	Revealed    Type = "revealed"    // Reveal; recorded before the caller gets the value
+	Opened      Type = "opened"      // Open; once in Options.AccessInterval for each actor
 	Rekeyed     Type = "rekeyed"     // Rekey: there is a new data key, and nothing else changed
 )

@@ -110,9 +110,9 @@
 //   - Caches. The service neither uses nor fills a cache of keys there.
 //   - Room. A commit forgets nothing and trims no log. [installation.Service.Sweep] does it, and so
 //     do commits outside of such transactions.
-//   - Refused methods. The service refuses Reveal, Sweep, Events, Rewrap, AcceptRestore, Check,
-//     CanRetire, VoidInvitations and lists of all tenants; see [installation.Service.On]. A [Tx]
-//     has no Events, Health, Scan, Put and Trim, and its AcceptRestore is unsupported.
+//   - Refused methods. The service refuses Open, Reveal, Sweep, Events, Rewrap, AcceptRestore,
+//     Check, CanRetire, VoidInvitations and lists of all tenants; see [installation.Service.On]. A
+//     [Tx] has no Events, Health, Scan, Put and Trim, and its AcceptRestore is unsupported.
 //
 // More than 64 commits in one transaction slow the server down, because each uses a
 // subtransaction. Through PgBouncer set Options.ExecMode here too.

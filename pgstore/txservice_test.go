@@ -302,6 +302,10 @@ func TestServiceOnTxRefuses(t *testing.T) {
 		_, err := on.Upsert(ctx, installation.UpsertRequest{ID: "i", Parts: fixture.Parts()})
 		must(t, err)
 		for name, call := range map[string]func() error{
+			"Open": func() error {
+				_, err := on.Open(ctx, installation.OpenRequest{ID: "i", Reason: "test"})
+				return err
+			},
 			"Reveal": func() error {
 				_, err := on.Reveal(ctx, installation.RevealRequest{
 					ID: "i", Reason: "test", Refs: []installation.Ref{"config/api_secret"},

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"reflect"
+	"strings"
 
 	"github.com/go-installation/installation/crypto"
 )
@@ -32,9 +33,18 @@ func HasString(v any, text string) bool {
 	return f.find(reflect.ValueOf(v))
 }
 
+// ContainsText reports whether v has a Go string or bytes that contain text, in a place that
+// encoding/json can decode into. Unlike HasString, it also looks in values that encoding/json made
+// for an interface type, and in raw JSON.
+func ContainsText(v any, text string) bool {
+	f := finder{text: text, inside: true, seen: make(map[visit]bool)}
+	return f.find(reflect.ValueOf(v))
+}
+
 // finder looks for secrets, or for text if it is not "".
 type finder struct {
 	text    string
+	inside  bool           // text may be a part of a string, and anywhere
 	content Content        // nil if text is given
 	seen    map[visit]bool // so that each pointer is followed once
 }
@@ -56,14 +66,15 @@ func (f *finder) find(v reflect.Value) bool {
 		f.seen[here] = true
 		return f.find(v.Elem())
 	case reflect.Interface: // encoding/json decodes through a pointer in it
-		return (f.text == "" || v.Elem().Kind() == reflect.Pointer) && f.find(v.Elem())
+		follow := f.text == "" || f.inside || v.Elem().Kind() == reflect.Pointer
+		return follow && f.find(v.Elem())
 	case reflect.String:
-		return f.text != "" && v.String() == f.text
+		return f.text != "" && f.isText(v.String())
 	case reflect.Struct:
 		return f.structure(v)
 	case reflect.Slice, reflect.Array:
 		if f.text != "" && v.Type().Elem().Kind() == reflect.Uint8 {
-			return v.Kind() == reflect.Slice && string(v.Bytes()) == f.text
+			return v.Kind() == reflect.Slice && f.isText(string(v.Bytes()))
 		}
 		if v.Type().Elem().Kind() <= reflect.Complex128 {
 			return false // bytes and numbers, which may be many
@@ -81,6 +92,10 @@ func (f *finder) find(v reflect.Value) bool {
 		}
 	}
 	return false
+}
+
+func (f *finder) isText(s string) bool {
+	return s == f.text || f.inside && strings.Contains(s, f.text)
 }
 
 func (f *finder) structure(v reflect.Value) bool {

@@ -49,7 +49,10 @@ func leaks(output string) bool {
 func subjects() map[string]any {
 	secret := crypto.NewSecret(canary)
 	document := installation.JSON(`{"token":"` + canary + `"}`)
+	opened, decoded := opened()
 	return map[string]any{
+		"Opened":    opened,
+		"decoded":   decoded,
 		"Secret":    secret,
 		"Document":  document,
 		"Operation": patch.SetSecret("/a", secret),

@@ -18,7 +18,8 @@ func TestOnRefuses(t *testing.T) {
 	w := fixture.NewWorld(t)
 	w.Install(t, "a")
 	refused := map[string]string{
-		"Reveal": "reveal", "Sweep": "sweep", "Events": "events", "Rewrap": "rewrap",
+		"Open": "open", "Reveal": "reveal", "Sweep": "sweep", "Events": "events",
+		"Rewrap":        "rewrap",
 		"AcceptRestore": "accept restore", "Check": "check", "CanRetire": "retire",
 		"VoidInvitations": "void invitations", "All of all tenants": "list",
 	}
