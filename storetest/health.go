@@ -9,7 +9,7 @@ import (
 
 var healthCases = []testCase{
 	{"health/findings",
-		"Health returns the problems that it found. An error means that the store did not answer.",
+		"Health returns what it found, good or bad. An error means that the store did not answer.",
 		withAbility(func(t tester, _ installation.Store, h installation.HealthChecker) {
 			findings, err := h.Health(t.Context())
 			if err != nil {
