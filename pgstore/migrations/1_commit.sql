@@ -39,6 +39,7 @@ DECLARE
 	v_taken   bytea[];
 	v_outcome boolean;
 	v_event   bytea;
+	v_void    text; -- a call in an assignment costs less than PERFORM, which runs a query
 BEGIN
 	IF current_setting('transaction_isolation') <> 'read committed' THEN
 		o_status := 'isolation';
@@ -46,12 +47,13 @@ BEGIN
 		RETURN;
 	END IF;
 	-- The epoch stays the same until this transaction ends.
-	PERFORM pg_advisory_xact_lock_shared({{epoch_lock}});
-	SELECT m.id, m.epoch, m.era INTO STRICT v_meta FROM {{schema}}.meta m;
+	v_void := pg_advisory_xact_lock_shared({{epoch_lock}});
+	SELECT m.id, m.epoch, m.era, CASE WHEN q.is_called THEN q.last_value ELSE 0 END AS reached
+		INTO STRICT v_meta FROM {{schema}}.meta m, {{schema}}.fresh_serial_seq q;
 	o_number := v_meta.epoch;
 	o_text := v_meta.id || ' ' || v_meta.era;
 	IF v_meta.id <> p_namespace OR v_meta.epoch < p_seen
-		OR p_reached > {{schema}}.reached_1() THEN
+		OR p_reached > v_meta.reached THEN
 		o_status := 'restored';
 		RETURN;
 	END IF;
@@ -136,7 +138,7 @@ BEGIN
 					CONTINUE WHEN EXISTS (SELECT FROM {{schema}}.claims c WHERE c.tenant = p_tenant
 						AND c.claim = v_claim AND c.id = p_id);
 					-- Another record has taken it meanwhile.
-					PERFORM {{schema}}.undo_1(p_tenant, v_taken,
+					v_void := {{schema}}.undo_1(p_tenant, v_taken,
 						CASE WHEN v_outcome THEN p_digest END);
 					CONTINUE again;
 				END IF;
@@ -156,7 +158,7 @@ BEGIN
 						coalesce(p_put, {{schema}}.remember_1('', p_op, p_revision, true)))
 					ON CONFLICT (tenant, id) DO NOTHING;
 				IF NOT FOUND THEN -- another change has created the record meanwhile
-					PERFORM {{schema}}.undo_1(p_tenant, v_taken,
+					v_void := {{schema}}.undo_1(p_tenant, v_taken,
 						CASE WHEN v_outcome THEN p_digest END);
 					CONTINUE again;
 				END IF;
@@ -169,10 +171,10 @@ BEGIN
 							WHERE c.tenant = p_tenant AND c.claim = v_claim;
 					END LOOP;
 				END IF;
-				PERFORM {{schema}}.relist_1(p_tenant, p_id,
+				v_void := {{schema}}.relist_1(p_tenant, p_id,
 					v_old.lists, v_old.created, v_old.deadline, p_lists, p_created, p_deadline);
 			ELSE
-				PERFORM {{schema}}.relist_1(p_tenant, p_id,
+				v_void := {{schema}}.relist_1(p_tenant, p_id,
 					'{}', 0, NULL, p_lists, p_created, p_deadline);
 			END IF;
 			o_number := p_revision;
@@ -190,19 +192,18 @@ BEGIN
 			RETURNING serial INTO o_serial;
 	END LOOP;
 	IF p_forget > 0 THEN
-		PERFORM {{schema}}.forget_1(p_tenant, p_id, p_now, p_forget);
+		v_void := {{schema}}.forget_1(p_tenant, p_id, p_now, p_forget);
 	END IF;
 	o_status := 'applied';
 END
 $$;
 
--- remember_1 appends a change to the changes that a record remembers, of which it keeps seven.
+-- remember_1 appends a change to the changes that a record remembers, of which it keeps seven. It
+-- has no search path of its own, so that the server puts its expression in the place of a call.
 CREATE FUNCTION {{schema}}.remember_1(p_ops bytea, p_op bytea, p_revision bigint, p_whole boolean)
-RETURNS bytea LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	RETURN substring(p_ops FROM greatest(length(p_ops) - 7 * 25, 0) + 1) || p_op
-		|| int8send(p_revision) || decode(CASE WHEN p_whole THEN '01' ELSE '00' END, 'hex');
-END
+RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
+	SELECT substring(p_ops FROM greatest(length(p_ops) - 7 * 25, 0) + 1) || p_op
+		|| int8send(p_revision) || decode(CASE WHEN p_whole THEN '01' ELSE '00' END, 'hex')
 $$;
 
 -- undo_1 takes back claims and an outcome that this transaction has just inserted.
