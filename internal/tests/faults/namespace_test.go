@@ -59,13 +59,16 @@ func (c *client) Namespace(ctx context.Context) (in installation.Namespace, err 
 	return meta[0], nil
 }
 
+// acceptTries is more than the rounds that the calls of a race can spoil for each other.
+const acceptTries = 100
+
 // AcceptRestore implements [installation.Namespacer]. It reads each bucket, raises each bucket to
 // one target, and reads each bucket again, one step each.
 func (c *client) AcceptRestore(
 	ctx context.Context, now time.Time,
 ) (in installation.Namespace, err error) {
 	var meta [buckets]installation.Namespace
-	for range tries {
+	for range acceptTries {
 		if meta, err = c.readMeta(ctx); err != nil {
 			return in, err
 		}
