@@ -1,11 +1,11 @@
 package installation
 
 import (
-	"time"
 	"unicode/utf8"
 
 	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/lease"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/validate"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -211,32 +211,10 @@ func codeLifecycle(c *record.Coder, l *lifecycle) {
 	record.Pointer(c, 4, &l.uninstalled, codeAuditEntry)
 	record.Time(c, 5, &l.purgeAt)
 	record.Bool(c, 6, &l.purged)
-	record.Pointer(c, 7, &l.refresh, codeRefresh)
+	record.Pointer(c, 7, &l.refresh, lease.Code)
+	record.Time(c, 8, &l.renewAt)
+	record.Time(c, 9, &l.revokeAt)
 	c.Require(l.status != "" && l.generation > 0)
-}
-
-// refreshState is the lease of a credential refresh. No method writes it yet. The format already
-// has its fields, so a later release can write them without a new format.
-type refreshState struct {
-	state      uint8 // 1 sending, 2 doubtful, 3 failed
-	holder     string
-	credential int64  // number of the credential that is refreshed
-	epoch      int64  // of the namespace
-	duration   int64  // of the lease, in microseconds
-	reason     string // code, of a failure
-	since      time.Time
-	attempts   int64
-}
-
-func codeRefresh(c *record.Coder, r *refreshState) {
-	record.Int(c, 1, &r.state)
-	record.Raw(c, 2, &r.holder)
-	record.Int(c, 3, &r.credential)
-	record.Int(c, 4, &r.epoch)
-	record.Int(c, 5, &r.duration)
-	record.String(c, 6, &r.reason)
-	record.Time(c, 7, &r.since)
-	record.Int(c, 8, &r.attempts)
 }
 
 // codeEvent describes an event as a store keeps it. Tenant, IDs and texts can hold any bytes, since

@@ -153,6 +153,8 @@ type Connection struct {
 	Metadata     Document // what else the provider needs; can contain secrets
 	Created      time.Time
 	Updated      time.Time
+
+	Failure *Failure // why the credential does not work any more; nil = it does. Not written
 }
 
 // ProviderApp is the application registered with the provider.

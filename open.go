@@ -9,6 +9,7 @@ import (
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/accesslog"
+	"github.com/go-installation/installation/internal/lease"
 	"github.com/go-installation/installation/internal/opened"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/redact"
@@ -43,6 +44,7 @@ type Opened struct {
 	hidden        bool     // the actor may not see the configuration
 	metadata      Document // as it is stored
 	connection    []byte   // masked, in its stored form; nil = none
+	view          lease.View
 }
 
 // Open returns an installation and its secrets, for a program that uses them: it calls a service
@@ -71,7 +73,7 @@ func (s *Service) Open(ctx context.Context, req OpenRequest) (*Opened, error) {
 		check: req.check, actions: []Action{ActionReveal},
 		apply: func(ctx context.Context, d *draft) (err error) {
 			done(false) // of an attempt that lost a race
-			if err := s.fill(o, &d.snapshot, d.now); err != nil {
+			if err := s.fill(o, &d.snapshot, d.namespace, d.now); err != nil {
 				return err
 			}
 			key := s.accessKey(d.namespace, &d.snapshot)
@@ -113,7 +115,7 @@ func (s *Service) openAgain(ctx context.Context, req OpenRequest) *Opened {
 		!s.accesses.Recorded(s.accessKey(in, snap), now, s.opts.AccessInterval) {
 		return nil
 	}
-	if s.fill(o, snap, now) != nil {
+	if s.fill(o, snap, in, now) != nil {
 		return nil
 	}
 	o.Installation = s.show(ctx, snap, now)
@@ -140,7 +142,7 @@ func (snap *snapshot) checkGrace(now time.Time) error {
 }
 
 // fill opens all secrets of a snapshot. On an error o has none.
-func (s *Service) fill(o *Opened, snap *snapshot, now time.Time) error {
+func (s *Service) fill(o *Opened, snap *snapshot, in Namespace, now time.Time) error {
 	o.secrets.Wipe()
 	if err := snap.checkGrace(now); err != nil {
 		return err
@@ -162,6 +164,7 @@ func (s *Service) fill(o *Opened, snap *snapshot, now time.Time) error {
 	if c := snap.inst.Connection; c != nil {
 		o.metadata, o.connection = c.Metadata, record.Append(nil, c, codeConnection)
 	}
+	o.view = snap.leaseView(in)
 	return nil
 }
 

@@ -300,7 +300,7 @@ func (m *manifest) rewrapped(
 		return nil, err
 	}
 	nextBody.Key, nextBody.Manifest = w, sealed
-	next.Index = record.SetTerm(r.Index, record.TermKey, w.KeyID)
+	next.Index = termsOf(m.inst, w.KeyID).List()
 	next.Body = Body{nextBody.Append(nil)}
 	_, err = verify(&next, &nextBody, life, again)
 	return &next, err
@@ -357,7 +357,7 @@ func (s *Service) Rekey(ctx context.Context, req RekeyRequest) (*Result, error) 
 		actions: []Action{ActionMaintain},
 		apply: func(ctx context.Context, d *draft) error {
 			d.sealEnd()
-			d.reason, d.effect = req.Reason, effectRekeyed
+			d.reason, d.effect = req.Reason, effectKept
 			d.events = append(d.events, event.Rekeyed)
 			return s.rekey(ctx, d)
 		},

@@ -169,10 +169,11 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 	}
 	if i.Audit.Created == nil {
 		i.Audit.Created = s.audit(d)
-	} else {
+	} else if d.effect != effectLease {
 		i.Audit.Updated = s.audit(d)
 	}
 	i.Revision, i.Status, i.Purged = d.nextRevision(), d.lifecycle.status, d.lifecycle.purged
+	s.settleLease(d)
 	claims, err := s.claimsOf(d)
 	if err != nil {
 		return nil, err
@@ -235,9 +236,11 @@ func (d *draft) plainRecord() *Record {
 	next.Revision = d.nextRevision()
 	next.Claims = nil
 	next.Index = record.SetTerm(next.Index, record.TermPhase, d.lifecycle.status.phase())
+	next.Index = record.SetTerm(next.Index, record.TermFailed, "")
 	if body.Manifest == nil {
 		next.Index = record.SetTerm(next.Index, record.TermKey, record.KeyDestroyed)
 		next.Index = record.SetTerm(next.Index, record.TermConnection, "")
+		next.Index = record.SetTerm(next.Index, record.TermProvider, "")
 	}
 	body.Lifecycle = d.lifecycle.encode()
 	next.Body = Body{body.Append(nil)}

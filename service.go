@@ -15,10 +15,12 @@ import (
 	"github.com/go-installation/installation/internal/accesslog"
 	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/invite"
+	"github.com/go-installation/installation/internal/lease"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/schema"
 	"github.com/go-installation/installation/internal/schemasource"
+	"github.com/go-installation/installation/refresh"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -37,6 +39,7 @@ type Service struct {
 	outcomes *outcomeKey
 	decoy    *atomic.Pointer[Record] // see acceptDecoy
 	accesses *accesslog.Log
+	leases   *lease.Memory
 
 	// outcomeKeys encrypts the data keys that seal outcomes. It is usually the same KeyWrapper as
 	// keys. Some writes can succeed without an answer of the key service. In those writes,
@@ -120,6 +123,26 @@ type Options struct {
 	// by an actor. Default: 1 hour. A process remembers about 3,000 of them, in 1 MiB, and records
 	// again what it forgot.
 	AccessInterval time.Duration
+
+	// Refresh gets new tokens for a connection, in [Service.Run] and in calls of [Service.Refresh]
+	// without a function. If it is set, each write notes when the access token is due. Default:
+	// none.
+	Refresh RefreshFunc
+
+	// RefreshLease is how long a caller of Refresh, or of Revoke, keeps others away. It gets a
+	// third of it for the call of the function, and another third to store the result. So if a
+	// process dies meanwhile, others wait for up to this time. Default: 60 seconds. At least 30
+	// milliseconds.
+	RefreshLease time.Duration
+
+	// Interrupted says for a provider what to do with a refresh token that somebody may have sent
+	// already. Default: [refresh.Retry] for each.
+	Interrupted func(provider string) refresh.Policy
+
+	// Revoke tells a provider that its tokens must not work any more; see [Service.Run]. It gets an
+	// uninstalled installation, or tokens that came too late to be stored. It returns nil if they
+	// are revoked, or were invalid already. Default: none, and nothing is revoked.
+	Revoke func(ctx context.Context, inst *Opened) error
 
 	// TombstoneTTL is how long revision and generation of a deleted installation are kept, so that
 	// a stale write cannot bring it back. Default: 30 days.
@@ -260,7 +283,7 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 		store: Decorator{store}, keys: keys, rule: classify.NameRule{},
 		schemas:  schema.NewCache(schemasource.MaxCached),
 		outcomes: &outcomeKey{}, outcomeKeys: keys, decoy: new(atomic.Pointer[Record]),
-		accesses: accesslog.New(maxAccesses),
+		accesses: accesslog.New(maxAccesses), leases: lease.New(nil),
 	}
 	if opts != nil {
 		s.opts = *opts
@@ -295,6 +318,7 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 	s.opts.OutcomeBytes = cmp.Or(s.opts.OutcomeBytes, 4<<10)
 	s.opts.AccessInterval = cmp.Or(s.opts.AccessInterval, time.Hour)
 	s.opts.TombstoneTTL = cmp.Or(s.opts.TombstoneTTL, 30*24*time.Hour)
+	s.opts.RefreshLease = cmp.Or(s.opts.RefreshLease, time.Minute)
 	return s, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/lease"
 	"github.com/go-installation/installation/internal/record"
 )
 
@@ -192,7 +193,9 @@ type lifecycle struct {
 	uninstalled *AuditEntry
 	purgeAt     time.Time // end of the grace period after an uninstall
 	purged      bool
-	refresh     *refreshState
+	refresh     *lease.State
+	renewAt     time.Time // when the access token is due to be refreshed
+	revokeAt    time.Time // when to revoke the credentials next; zero = there is nothing to revoke
 }
 
 // follows reports whether a writer without the key may change a lifecycle from sealed to l: it may
@@ -212,12 +215,18 @@ func (l lifecycle) follows(sealed lifecycle, created time.Time) bool {
 	return bytes.Equal(l.encode(), sealed.encode())
 }
 
-// deadline returns the expiry of an invitation, the end of a grace period, or else zero.
+// deadline returns when something is due: the end of an invitation, a refresh, a revocation, or the
+// end of a grace period. Zero = nothing is.
 func (l lifecycle) deadline(inv *Invitation) time.Time {
 	switch {
 	case l.status == StatusInvited && inv != nil:
 		return inv.Expires
+	case l.status == StatusInstalled:
+		return l.renewAt
 	case l.status == StatusUninstalled && !l.purged:
+		if !l.revokeAt.IsZero() && l.revokeAt.Before(l.purgeAt) {
+			return l.revokeAt
+		}
 		return l.purgeAt
 	default:
 		return time.Time{}
@@ -337,6 +346,9 @@ func (m *manifest) adopt(key Key, life lifecycle, revision int64) {
 	if i.Invitation != nil {
 		i.Invitation.Status = i.Status
 	}
+	if i.Connection != nil {
+		i.Connection.Failure = life.failure()
+	}
 }
 
 // termsOf returns the index terms of an installation. keyID names the key-encryption key of its
@@ -347,7 +359,8 @@ func termsOf(i *Installation, keyID string) record.Terms {
 		Phase: i.Status.phase(), KeyID: keyID,
 	}
 	if i.Connection != nil {
-		t.Connection = i.Connection.ID
+		c := i.Connection
+		t.Connection, t.Provider, t.Failed = c.ID, c.Provider, c.Failure != nil
 	}
 	return t
 }

@@ -104,7 +104,7 @@ const (
 	MaxID = 256
 	// MaxTerm is for a term of Record.Index. The longest today is a pair of IDs, with 524 bytes.
 	MaxTerm = 1024
-	// MaxTerms is for the number of terms. A record has at most 9 today.
+	// MaxTerms is for the number of terms. A record has at most 11 today.
 	MaxTerms = 16
 	// MaxClaim is for one of Record.Claims, and enforced by the service.
 	MaxClaim = 1024

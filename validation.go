@@ -343,7 +343,7 @@ func DefaultClaims(inst *Installation) []string {
 // expired.
 func (s *Service) claimsOf(d *draft) ([]string, error) {
 	switch {
-	case d.effect == effectRekeyed:
+	case d.effect == effectKept, d.effect == effectLease:
 		return d.stored.Claims, nil
 	case d.inst.Status != StatusInstalled:
 		return nil, nil

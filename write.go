@@ -81,7 +81,8 @@ const (
 	effectEvent                   // an event; the record stays
 	effectPlain                   // the record with a new plain lifecycle; its sealed parts stay
 	effectSealed                  // the record, sealed again
-	effectRekeyed                 // the record, sealed again; it keeps the stored claims
+	effectKept                    // the record, sealed again; it keeps the stored claims
+	effectLease                   // as effectKept, and Audit.Updated stays
 	effectTombstone               // a tombstone
 )
 
@@ -244,7 +245,7 @@ func (s *Service) change(ctx context.Context, w *write, d *draft) (c Change, err
 			Key: d.key, Revision: d.nextRevision(), Generation: d.stored.Generation, Deleted: true,
 			Deadline: storedTime(d.now.Add(s.opts.TombstoneTTL)),
 		}
-	case effectSealed, effectRekeyed:
+	case effectSealed, effectKept, effectLease:
 		if c.Record, err = s.sealedRecord(ctx, d); err != nil {
 			return c, err
 		}

@@ -10,7 +10,7 @@ import (
 
 // IndexVersion is the version of the rules by which [Terms.List] computes index terms. A manifest
 // stores the version that was used for its record.
-const IndexVersion byte = 1
+const IndexVersion byte = 2
 
 // Index terms, and prefixes of index terms. An index term is a string, such as "ext=" and the ID of
 // an extension. A store lists the records with a given term and does not interpret the term. So a
@@ -32,10 +32,9 @@ const (
 
 	termPair = "ext+acc="
 
-	// These two are reserved: no record has them yet, and nothing else may use them. Once
-	// [Terms.List] returns them, IndexVersion grows.
+	// From IndexVersion 2.
 	TermProvider = "prov="  // provider of the connection
-	TermFailed   = "failed" // the connection is marked as failed
+	TermFailed   = "failed" // the connection failed
 )
 
 // Terms are the values from which the index terms of a record are computed. An empty value gives no
@@ -45,6 +44,8 @@ type Terms struct {
 	Owner      string // of the extension
 	Account    string // ID
 	Connection string // ID
+	Provider   string // of the connection
+	Failed     bool   // the connection failed
 	Phase      string
 	KeyID      string // of the key-encryption key
 }
@@ -65,8 +66,11 @@ func (t Terms) List() []string {
 // version is sealed in the manifest, so an unknown version comes from a newer release and not from
 // an edited record. Operators need to tell the two cases apart.
 func (t Terms) Match(version byte, terms []string) error {
-	if version != IndexVersion {
+	if version < 1 || version > IndexVersion {
 		return &crypto.VersionError{What: "index", Version: version}
+	}
+	if version < 2 {
+		t.Provider, t.Failed = "", false
 	}
 	var buffer [1024]byte
 	for i := range termCount {
@@ -85,7 +89,7 @@ func (t Terms) Match(version byte, terms []string) error {
 	return nil
 }
 
-const termCount = 9
+const termCount = 11
 
 // append appends term i to b, or nothing if the value of the term is empty. The order of i is also
 // the sorted order of the terms whatever their values, because no prefix begins with another.
@@ -109,9 +113,16 @@ func (t Terms) append(b []byte, i int) []byte {
 	case 6:
 		return appendTerm(b, TermExtension, t.Extension)
 	case 7:
+		if !t.Failed {
+			return b
+		}
+		return append(b, TermFailed...)
+	case 8:
 		return appendTerm(b, TermOwner, t.Owner)
-	default:
+	case 9:
 		return appendTerm(b, TermPhase, t.Phase)
+	default:
+		return appendTerm(b, TermProvider, t.Provider)
 	}
 }
 

@@ -1,0 +1,151 @@
+package lease
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/go-installation/installation/internal/lru"
+	"github.com/go-installation/installation/refresh"
+)
+
+// Bounds of what a process remembers, in bytes. It forgets first what was used longest ago. The
+// worst that follows is that it waits again for a lease to run out, or pauses less.
+const (
+	maxSeen   = 1 << 20
+	maxPauses = 1 << 20
+	weight    = 256 // of an entry, besides its key
+)
+
+// Memory is what a process remembers of leases and attempts. It is safe for concurrent use. Make
+// one with [New].
+type Memory struct {
+	clock  Clock
+	seen   *lru.Cache[Key, sight]
+	pauses *lru.Cache[Key, pause]
+	gates  gates
+
+	mu   sync.Mutex
+	late map[Key]result // results that could not be stored yet
+}
+
+// Key identifies a record.
+type Key struct{ Tenant, ID string }
+
+// sight is when a process first saw a lease.
+type sight struct {
+	lease State
+	at    time.Duration // on the monotonic clock
+}
+
+// pause is a time without attempts, after failures in a row of one credential.
+type pause struct {
+	generation, credential int64
+	until                  time.Duration // on the monotonic clock
+	attempts               int64
+	since                  time.Time
+}
+
+// result is what a holder got, with the view that it was sent for. There can be no more late
+// results than there were holders when the store went away, because nobody can take a lease
+// without the store.
+type result struct {
+	record Record
+	view   View
+}
+
+// New returns an empty memory. A nil clock is that of the machine.
+func New(c Clock) *Memory {
+	if c == nil {
+		c = machine{time.Now()}
+	}
+	return &Memory{
+		clock: c, late: make(map[Key]result),
+		seen:   lru.New[Key, sight](maxSeen),
+		pauses: lru.New[Key, pause](maxPauses),
+		gates:  gates{byProvider: lru.New[string, *gate](maxGates)},
+	}
+}
+
+func (k Key) weight() int { return weight + len(k.Tenant) + len(k.ID) }
+
+// ranOut reports whether this process has seen the same lease for its whole duration. It starts
+// with the first call for a lease. No clocks of two machines are compared.
+func (m *Memory) ranOut(key Key, s *State) bool {
+	now := read(m.clock).mono
+	seen, ok := m.seen.Get(key)
+	if !ok || !Same(&seen.lease, s) {
+		m.seen.Put(key, sight{*s, now}, key.weight())
+		return false
+	}
+	return now-seen.at >= s.Duration
+}
+
+// Lengths of the pauses of a connection after failures in a row. Each is twice as long as the one
+// before.
+const (
+	firstPause   = time.Second
+	longestPause = 10 * time.Minute
+	longestAfter = time.Hour // that a provider can ask for
+)
+
+// paused reports whether the credential must not be sent yet.
+func (m *Memory) paused(key Key, v View) bool {
+	p, ok := m.pauses.Get(key)
+	return ok && p.of(v) && read(m.clock).mono < p.until
+}
+
+func (p pause) of(v View) bool {
+	return p.generation == v.Generation && p.credential == v.Credential
+}
+
+// failed begins a pause after an attempt that failed, at the time now of the service. It returns
+// how many failed in a row, and when the first did.
+func (m *Memory) failed(key Key, v View, e *refresh.Error, now time.Time) (int64, time.Time) {
+	p, ok := m.pauses.Get(key)
+	if !ok || !p.of(v) {
+		p = pause{generation: v.Generation, credential: v.Credential, since: now}
+	}
+	length := min(firstPause<<min(p.attempts, 20), longestPause)
+	length = max(length-rand.N(length/2), min(e.After, longestAfter))
+	p.attempts++
+	p.until = read(m.clock).mono + length
+	m.pauses.Put(key, p, key.weight())
+	return p.attempts, p.since
+}
+
+// succeeded forgets the failures of a record.
+func (m *Memory) succeeded(key Key) { m.pauses.Put(key, pause{}, key.weight()) }
+
+func (m *Memory) keep(key Key, r result) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.late[key] = r
+}
+
+func (m *Memory) lateOf(key Key) (result, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.late[key]
+	return r, ok
+}
+
+// forget drops a late result, unless another one took its place.
+func (m *Memory) forget(key Key, r result) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.late[key].record == r.record {
+		delete(m.late, key)
+	}
+}
+
+// Late returns the records of late results.
+func (m *Memory) Late() []Key {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	keys := make([]Key, 0, len(m.late))
+	for k := range m.late {
+		keys = append(keys, k)
+	}
+	return keys
+}

@@ -1,0 +1,348 @@
+package installation
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/event"
+	"github.com/go-installation/installation/internal/lease"
+	"github.com/go-installation/installation/internal/opened"
+	"github.com/go-installation/installation/internal/operation"
+	"github.com/go-installation/installation/internal/redact"
+	"github.com/go-installation/installation/refresh"
+	"github.com/go-installation/installation/validate"
+)
+
+// RefreshRequest is the request of [Service.Refresh].
+type RefreshRequest struct {
+	ID string
+
+	// Before is the time that the access token has to outlive. Zero = a minute from now.
+	Before time.Time
+}
+
+// Tokens are what a provider returned. Their values must not be masked.
+type Tokens struct {
+	Access  Token    // required
+	Refresh Token    // zero = the stored refresh token stays
+	Type    string   // for Connection.TokenType; "" = as before
+	Scopes  []string // for Connection.Scopes; nil = as before
+}
+
+// Failure says that a provider refused a credential for good; see [Service.Refresh]. It is gone as
+// soon as the connection has a new credential.
+type Failure struct {
+	Reason   string    // code, such as "invalid_grant"
+	Since    time.Time // of the first of these attempts
+	Attempts int64     // in a row without success, as one process saw them
+}
+
+// RefreshFunc asks a provider for new tokens. Opened.Credentials of inst has the refresh token, or
+// none if the provider works with client credentials. The function must not keep inst. It sends the
+// refresh token at most once, and returns soon after ctx ends.
+//
+// If it has no tokens, it returns a [*refresh.Error], which says whether the refresh token may be
+// used up. Any other error counts as one with the answer [refresh.Unknown]. Package oauth has such
+// functions for OAuth 2.0.
+type RefreshFunc func(ctx context.Context, inst *Opened) (Tokens, error)
+
+// Refresh returns an installation like [Service.Open], with an access token that outlives
+// req.Before. A token without expiry outlives everything. If the stored token is good for long
+// enough, Refresh is one read. Otherwise it calls fn and stores the tokens that fn returns. A nil
+// fn stands for Options.Refresh.
+//
+// One caller at a time calls fn for an installation, across all processes. The others wait until
+// the new token is stored, for at most a third of Options.RefreshLease. If a process stops while it
+// refreshes, the next caller waits until the lease has run out. The refresh token may be used up
+// then, and Options.Interrupted decides what happens. docs/refresh.md has the states, and the two
+// cases in which a refresh token can still be sent twice.
+//
+// If the provider refuses the refresh token for good, the connection fails: Connection.Failure says
+// why, and Refresh sends nothing until the connection has a new credential. After a failure that
+// passes, callers get the present token while it is valid, and then an error. The pauses between
+// attempts grow, for a connection and for a provider. So an outage marks no connection as failed.
+//
+// Once fn was called, Refresh goes on although ctx ends, for at most two thirds of
+// Options.RefreshLease. If the new tokens cannot be stored in that time, the error matches
+// [ErrUnavailable] or is that of the store. The process then keeps the tokens in memory, and the
+// next Refresh or Run stores them. If the process ends before, they are lost. To notice that, a
+// host can look for installations whose refresh fails after a restart with invalid_grant.
+//
+// Refresh needs the right to reveal. The caller must close the result. Errors: a [*refresh.Error],
+// which matches [refresh.ErrFailed] if the connection failed; [ErrNotFound], also for an
+// installation without connection; [ErrConflict] if it is not installed; and those of Open.
+func (s *Service) Refresh(
+	ctx context.Context, req RefreshRequest, fn RefreshFunc,
+) (*Opened, error) {
+	if fn == nil {
+		fn = s.opts.Refresh
+	}
+	r := &refreshing{s: s, req: req, fn: fn}
+	if fn == nil {
+		return nil, errors.New("refresh: pass a function, or set Options.Refresh")
+	}
+	if err := r.run(ctx, s.opts.RefreshLease/3); err != nil {
+		return nil, fmt.Errorf("refresh %s: %w", redact.Path(req.ID), err)
+	}
+	return r.opened, nil
+}
+
+// refreshing is one refresh. It is the record that the lease is about.
+type refreshing struct {
+	s      *Service
+	req    RefreshRequest
+	fn     RefreshFunc
+	opened *Opened
+	tokens Tokens
+}
+
+func (r *refreshing) run(ctx context.Context, patience time.Duration) error {
+	key := lease.Key{Tenant: r.s.tenant, ID: r.req.ID}
+	err := r.s.leases.Do(ctx, key, r, lease.Options{
+		Duration: r.s.opts.RefreshLease, Patience: patience, Now: r.s.now,
+		Fail: func(provider string) bool {
+			return r.s.opts.Interrupted != nil && r.s.opts.Interrupted(provider) == refresh.Fail
+		},
+	})
+	if err != nil && r.opened != nil {
+		_ = r.opened.Close() // never fails
+	}
+	return err
+}
+
+// Look implements [lease.Record].
+func (r *refreshing) Look(ctx context.Context) (lease.View, error) {
+	o, err := r.s.Open(ctx, OpenRequest{ID: r.req.ID, Reason: "refresh"})
+	if err != nil {
+		return lease.View{}, err
+	}
+	if r.opened != nil {
+		_ = r.opened.Close()
+	}
+	r.opened = o
+	switch {
+	case o.Connection == nil:
+		return lease.View{}, fmt.Errorf("%w: the installation has no connection", ErrNotFound)
+	case o.Status != StatusInstalled:
+		return lease.View{}, fmt.Errorf("%w: the installation is %s", ErrConflict, o.Status)
+	}
+	now, v := r.s.now(), o.view
+	v.Done = o.Connection.AccessToken.outlives(cmp.Or(r.req.Before, now.Add(time.Minute)))
+	v.Usable = o.Connection.AccessToken.outlives(now)
+	return v, nil
+}
+
+// outlives reports whether the token is stored and valid at the time at.
+func (t Token) outlives(at time.Time) bool {
+	return !t.Value.IsZero() && (t.Expires.IsZero() || t.Expires.After(at))
+}
+
+// Send implements [lease.Record].
+func (r *refreshing) Send(ctx context.Context) (err error) {
+	if r.tokens, err = r.fn(ctx, r.opened); err != nil {
+		return err
+	}
+	var l validate.List
+	for _, t := range []Token{r.tokens.Access, r.tokens.Refresh} {
+		operation.CheckSecret(&l, "token", t.Value)
+		if t.Value.IsMasked() {
+			l.Required("token", false)
+		}
+	}
+	l.Required("access token", !r.tokens.Access.Value.IsZero())
+	l.Text("token type", r.tokens.Type, validate.MaxName)
+	checkScopes(&l, "scopes", r.tokens.Scopes)
+	if err := l.Err(); err != nil {
+		return &refresh.Error{Answer: refresh.Unknown, Reason: "bad-tokens", Err: err}
+	}
+	return nil
+}
+
+// Change implements [lease.Record].
+func (r *refreshing) Change(ctx context.Context, v lease.View, next *lease.State) error {
+	return r.s.writeLease(ctx, r.req.ID, func(d *draft) error {
+		if !d.matches(v) || !lease.Same(d.lifecycle.refresh, v.State) {
+			return lease.ErrChanged
+		}
+		d.lifecycle.refresh, d.effect = next, effectLease
+		if next != nil && next.Kind == lease.Failed {
+			d.events, d.reason = append(d.events, event.Failed), next.Reason
+		}
+		return nil
+	})
+}
+
+// Store implements [lease.Record].
+func (r *refreshing) Store(ctx context.Context, v lease.View) error {
+	return r.s.writeLease(ctx, r.req.ID, func(d *draft) error {
+		if !d.matches(v) {
+			if stored, err := d.has(r.tokens.Access.Value); !stored || err != nil {
+				return cmp.Or(err, lease.ErrChanged)
+			}
+			return nil // an earlier try stored them
+		}
+		return d.storeTokens(r.tokens)
+	})
+}
+
+// Drop implements [lease.Record]. It revokes the tokens, since nobody will use them.
+func (r *refreshing) Drop(ctx context.Context) {
+	if r.s.opts.Revoke == nil {
+		return
+	}
+	orphan := *r.opened
+	orphan.secrets = opened.New(2)
+	defer orphan.secrets.Wipe()
+	for pointer, t := range map[string]Token{
+		"/access_token": r.tokens.Access, "/refresh_token": r.tokens.Refresh,
+	} {
+		if !t.Value.IsZero() {
+			ref := refOf(kindCredential, pointer)
+			orphan.secrets.Add(string(ref), operation.SecretText(t.Value))
+		}
+	}
+	_ = r.s.opts.Revoke(ctx, &orphan) // nothing is left to try it again with
+}
+
+// writeLease commits a change that a holder of a lease makes. A record that is gone has changed.
+func (s *Service) writeLease(ctx context.Context, id string, apply func(*draft) error) error {
+	_, err := s.write(ctx, write{
+		method: "refresh", id: id, guard: Guard{Present: true}, actions: []Action{ActionReveal},
+		apply: func(_ context.Context, d *draft) error {
+			if d.inst.Connection == nil {
+				return lease.ErrChanged
+			}
+			return apply(d)
+		},
+	})
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrShredded) {
+		return lease.ErrChanged
+	}
+	return err
+}
+
+// matches reports whether the draft still has the credential of v.
+func (d *draft) matches(v lease.View) bool {
+	return d.stored.Generation == v.Generation && d.credential() == v.Credential
+}
+
+// credential returns the number of the newest token, 0 if no token is stored.
+func (d *draft) credential() int64 {
+	secrets := d.sealedSecrets()
+	return max(secrets[accessToken].number, secrets[refreshToken].number)
+}
+
+// References of the tokens.
+const (
+	accessToken  Ref = kindCredential + "/access_token"
+	refreshToken Ref = kindCredential + "/refresh_token"
+)
+
+// leaseView returns what the protocol of the lease needs to know of the snapshot.
+func (snap *snapshot) leaseView(in Namespace) lease.View {
+	v := lease.View{
+		State: snap.lifecycle.refresh, Generation: snap.stored.Generation, Epoch: in.Epoch,
+	}
+	for _, e := range snap.table {
+		if ref := Ref(e.Ref); ref == accessToken || ref == refreshToken {
+			v.Credential = max(v.Credential, e.Number)
+		}
+	}
+	if c := snap.inst.Connection; c != nil {
+		v.Provider = c.Provider
+	}
+	return v
+}
+
+// has reports whether the stored access token is this one.
+func (d *draft) has(token crypto.Secret) (bool, error) {
+	text, err := d.unseal(accessToken)
+	if err != nil {
+		return false, nil //nolint:nilerr // no token, so not this one
+	}
+	defer clear(text)
+	return opened.FromJSON(text).Equal(token), nil
+}
+
+// storeTokens puts new tokens into the draft and frees the lease.
+func (d *draft) storeTokens(t Tokens) error {
+	c := *d.inst.Connection
+	for _, one := range []struct {
+		ref Ref
+		new Token
+		old *Token
+	}{{accessToken, t.Access, &c.AccessToken}, {refreshToken, t.Refresh, &c.RefreshToken}} {
+		if one.new.Value.IsZero() {
+			continue
+		}
+		text := operation.SecretText(one.new.Value)
+		err := d.seal(one.ref, text)
+		clear(text)
+		if err != nil {
+			return err
+		}
+		*one.old = Token{
+			Value: crypto.Masked(), Issued: storedTime(one.new.Issued),
+			Expires: storedTime(one.new.Expires),
+		}
+		d.addChanged(string(one.ref))
+	}
+	c.TokenType, c.Updated = cmp.Or(t.Type, c.TokenType), d.now
+	if t.Scopes != nil {
+		c.Scopes = t.Scopes
+		d.addChanged("connection")
+	}
+	d.inst.Connection = &c
+	d.effect, d.events = effectKept, append(d.events, event.Refreshed)
+	return nil
+}
+
+// settleLease ends a lease on a credential that is not stored any more, and notes when the token is
+// due to be refreshed.
+func (s *Service) settleLease(d *draft) {
+	l := &d.lifecycle
+	if l.refresh != nil && (l.refresh.Credential != d.credential() || d.inst.Connection == nil) {
+		if l.refresh.Kind == lease.Failed && l.status == StatusInstalled && d.credential() > 0 {
+			d.events = append(d.events, event.Recovered)
+		}
+		l.refresh = nil
+	}
+	l.renewAt = s.renewal(d)
+	if c := d.inst.Connection; c != nil {
+		c = new(*c)
+		c.Failure, d.inst.Connection = l.failure(), c
+	}
+}
+
+// renewal returns when the access token is due to be refreshed, zero for never: when between a
+// third and a sixth of its life is left, at most a day. So tokens that were issued together are not
+// refreshed together. It keeps the time of a token that stays.
+func (s *Service) renewal(d *draft) time.Time {
+	c, l := d.inst.Connection, d.lifecycle
+	if s.opts.Refresh == nil || l.status != StatusInstalled || c == nil ||
+		c.AccessToken.Expires.IsZero() || l.refresh != nil && l.refresh.Kind == lease.Failed {
+		return time.Time{}
+	}
+	if old := d.before.lifecycle.renewAt; !d.created && !old.IsZero() &&
+		d.before.inst.Connection.AccessToken.Expires.Equal(c.AccessToken.Expires) {
+		return old
+	}
+	token := c.AccessToken
+	issued := cmp.Or(token.Issued, d.now)
+	lead := min(max(token.Expires.Sub(issued)/6, time.Microsecond), 12*time.Hour)
+	return storedTime(token.Expires.Add(-lead - rand.N(lead)))
+}
+
+// failure returns what a failed lease says, nil for any other.
+func (l lifecycle) failure() *Failure {
+	r := l.refresh
+	if r == nil || r.Kind != lease.Failed || l.status != StatusInstalled {
+		return nil
+	}
+	return &Failure{Reason: r.Reason, Since: r.Since, Attempts: r.Attempts}
+}
