@@ -230,6 +230,7 @@ func (s *Service) uninstall(ctx context.Context, d *draft, req UninstallRequest)
 	if d.err != nil {
 		d.lifecycle.purgeAt = d.stored.Created // due at once, see follows
 	}
+	s.toRevoke(d)
 	d.effect, d.events = d.ended(), append(d.events, event.Uninstalled)
 	if !req.Final {
 		return nil
@@ -263,7 +264,10 @@ func (s *Service) purge(ctx context.Context, d *draft) error {
 		d.inst, d.body, d.err = nil, &record.Body{}, ErrShredded // only what is plain is left
 		d.effect = effectPlain
 	}
-	d.lifecycle.purged, d.lifecycle.purgeAt = true, time.Time{}
+	if !d.lifecycle.revokeAt.IsZero() && !d.before.lifecycle.revokeAt.IsZero() {
+		d.events = append(d.events, event.Unrevoked)
+	}
+	d.lifecycle.purged, d.lifecycle.purgeAt, d.lifecycle.revokeAt = true, time.Time{}, time.Time{}
 	d.events = append(d.events, event.Purged)
 	return nil
 }
@@ -280,6 +284,7 @@ func (s *Service) vouch(d *draft) {
 		return
 	}
 	d.lifecycle.uninstalled, d.lifecycle.purgeAt = e, storedTime(d.now.Add(s.opts.Grace))
+	s.toRevoke(d)
 }
 
 // sealEnd makes the write seal the end of vouch.

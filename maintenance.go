@@ -98,6 +98,9 @@ func (s *Service) Sweep(ctx context.Context, req SweepRequest) (SweepReport, err
 		if err != nil {
 			return report, errors.Join(append(failed, err)...)
 		}
+		if !sweeps(r, q.DueBefore) {
+			continue
+		}
 		if req.Limit > 0 && report.Expired+report.Vouched+report.Purged >= req.Limit {
 			break
 		}
@@ -121,6 +124,13 @@ func (s *Service) Sweep(ctx context.Context, req SweepRequest) (SweepReport, err
 	return report, errors.Join(failed...)
 }
 
+// sweeps reports whether a due record is one for Sweep. What else is due is for Run.
+func sweeps(r *Record, now time.Time) bool {
+	_, life, err := decodeBody(r.Body)
+	return err != nil || life.status != StatusInstalled &&
+		(life.status != StatusUninstalled || !now.Before(life.purgeAt))
+}
+
 // sweepOne makes the change that is due for a listed record, and counts it.
 func (s *Service) sweepOne(ctx context.Context, r *Record, report *SweepReport) error {
 	s = s.In(r.Key.Tenant).withKeyTimeout(false)
@@ -139,6 +149,7 @@ func (s *Service) sweepOne(ctx context.Context, r *Record, report *SweepReport) 
 			case d.err != nil: // whether a seal vouches for the end is unknown
 			case d.unvouched:
 				d.sealEnd()
+			case d.now.Before(d.lifecycle.purgeAt): // only a revocation is due
 			default:
 				return s.purge(ctx, d)
 			}

@@ -45,6 +45,8 @@ type Opened struct {
 	metadata      Document // as it is stored
 	connection    []byte   // masked, in its stored form; nil = none
 	view          lease.View
+	renewAt       time.Time
+	revoked       bool // there is nothing to revoke, or not any more
 }
 
 // Open returns an installation and its secrets, for a program that uses them: it calls a service
@@ -164,7 +166,8 @@ func (s *Service) fill(o *Opened, snap *snapshot, in Namespace, now time.Time) e
 	if c := snap.inst.Connection; c != nil {
 		o.metadata, o.connection = c.Metadata, record.Append(nil, c, codeConnection)
 	}
-	o.view = snap.leaseView(in)
+	o.view, o.renewAt = snap.leaseView(in), snap.lifecycle.renewAt
+	o.revoked = snap.lifecycle.revokeAt.IsZero()
 	return nil
 }
 

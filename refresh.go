@@ -97,34 +97,52 @@ type refreshing struct {
 	s      *Service
 	req    RefreshRequest
 	fn     RefreshFunc
+	ifDue  bool // refresh only if Run has to
 	opened *Opened
 	tokens Tokens
+	stored bool // Store committed a result
+}
+
+func (s *Service) leaseOptions(patience time.Duration) lease.Options {
+	return lease.Options{
+		Duration: s.opts.RefreshLease, Patience: patience, Now: s.now,
+		Fail: func(provider string) bool {
+			return s.opts.Interrupted != nil && s.opts.Interrupted(provider) == refresh.Fail
+		},
+	}
 }
 
 func (r *refreshing) run(ctx context.Context, patience time.Duration) error {
 	key := lease.Key{Tenant: r.s.tenant, ID: r.req.ID}
-	err := r.s.leases.Do(ctx, key, r, lease.Options{
-		Duration: r.s.opts.RefreshLease, Patience: patience, Now: r.s.now,
-		Fail: func(provider string) bool {
-			return r.s.opts.Interrupted != nil && r.s.opts.Interrupted(provider) == refresh.Fail
-		},
-	})
-	if err != nil && r.opened != nil {
-		_ = r.opened.Close() // never fails
+	err := r.s.leases.Do(ctx, key, r, r.s.leaseOptions(patience))
+	if err != nil {
+		r.close()
 	}
 	return err
 }
 
+// open opens the installation in place of what was open before.
+func (r *refreshing) open(ctx context.Context, reason string) error {
+	o, err := r.s.Open(ctx, OpenRequest{ID: r.req.ID, Reason: reason})
+	if err == nil {
+		r.close()
+		r.opened = o
+	}
+	return err
+}
+
+func (r *refreshing) close() {
+	if r.opened != nil {
+		_ = r.opened.Close() // never fails
+	}
+}
+
 // Look implements [lease.Record].
 func (r *refreshing) Look(ctx context.Context) (lease.View, error) {
-	o, err := r.s.Open(ctx, OpenRequest{ID: r.req.ID, Reason: "refresh"})
-	if err != nil {
+	if err := r.open(ctx, "refresh"); err != nil {
 		return lease.View{}, err
 	}
-	if r.opened != nil {
-		_ = r.opened.Close()
-	}
-	r.opened = o
+	o := r.opened
 	switch {
 	case o.Connection == nil:
 		return lease.View{}, fmt.Errorf("%w: the installation has no connection", ErrNotFound)
@@ -132,6 +150,10 @@ func (r *refreshing) Look(ctx context.Context) (lease.View, error) {
 		return lease.View{}, fmt.Errorf("%w: the installation is %s", ErrConflict, o.Status)
 	}
 	now, v := r.s.now(), o.view
+	if r.ifDue {
+		v.Done = o.renewAt.IsZero() || now.Before(o.renewAt)
+		return v, nil
+	}
 	v.Done = o.Connection.AccessToken.outlives(cmp.Or(r.req.Before, now.Add(time.Minute)))
 	v.Usable = o.Connection.AccessToken.outlives(now)
 	return v, nil
@@ -170,7 +192,7 @@ func (r *refreshing) Change(ctx context.Context, v lease.View, next *lease.State
 			return lease.ErrChanged
 		}
 		d.lifecycle.refresh, d.effect = next, effectLease
-		if next != nil && next.Kind == lease.Failed {
+		if next.Of(lease.Failed, v.Credential) && d.lifecycle.status == StatusInstalled {
 			d.events, d.reason = append(d.events, event.Failed), next.Reason
 		}
 		return nil
@@ -179,7 +201,7 @@ func (r *refreshing) Change(ctx context.Context, v lease.View, next *lease.State
 
 // Store implements [lease.Record].
 func (r *refreshing) Store(ctx context.Context, v lease.View) error {
-	return r.s.writeLease(ctx, r.req.ID, func(d *draft) error {
+	return r.store(ctx, func(d *draft) error {
 		if !d.matches(v) {
 			if stored, err := d.has(r.tokens.Access.Value); !stored || err != nil {
 				return cmp.Or(err, lease.ErrChanged)
@@ -188,6 +210,78 @@ func (r *refreshing) Store(ctx context.Context, v lease.View) error {
 		}
 		return d.storeTokens(r.tokens)
 	})
+}
+
+// revoking is one revocation of the credentials of an uninstalled installation.
+type revoking struct{ refreshing }
+
+// revoke revokes the credentials under the same lease as a refresh. Otherwise it could revoke a
+// token that somebody has just exchanged for a new one.
+func (s *Service) revoke(ctx context.Context, id string) (stored bool, err error) {
+	r := &revoking{refreshing{s: s, req: RefreshRequest{ID: id}}}
+	o := s.leaseOptions(0)
+	o.Fail = func(string) bool { return false } // revoking twice does no harm
+	err = s.leases.Do(ctx, lease.Key{Tenant: s.tenant, ID: id}, r, o)
+	r.close()
+	return r.stored, err
+}
+
+// Look implements [lease.Record].
+func (r *revoking) Look(ctx context.Context) (lease.View, error) {
+	if err := r.open(ctx, "revoke"); err != nil {
+		return lease.View{}, err
+	}
+	v := r.opened.view
+	v.Done = r.opened.revoked
+	return v, nil
+}
+
+// Send implements [lease.Record].
+func (r *revoking) Send(ctx context.Context) error {
+	err := r.s.opts.Revoke(ctx, r.opened)
+	if _, ok := errors.AsType[*refresh.Error](err); err == nil || ok {
+		return err
+	}
+	return &refresh.Error{Answer: refresh.Passing, Reason: "not-revoked", Err: err}
+}
+
+// Store implements [lease.Record].
+func (r *revoking) Store(ctx context.Context, v lease.View) error {
+	return r.store(ctx, func(d *draft) error {
+		switch {
+		case !d.matches(v):
+			return lease.ErrChanged
+		case d.lifecycle.revokeAt.IsZero():
+			return nil // an earlier try stored it
+		}
+		d.lifecycle.revokeAt, d.lifecycle.refresh = time.Time{}, nil
+		d.effect, d.events = effectLease, append(d.events, event.Revoked)
+		return nil
+	})
+}
+
+// Drop implements [lease.Record].
+func (r *revoking) Drop(context.Context) {}
+
+// toRevoke makes the draft of an uninstall ask for a revocation, if there is anything to revoke.
+func (s *Service) toRevoke(d *draft) {
+	if s.opts.Revoke == nil || d.err != nil || !d.hasCredentials() {
+		return
+	}
+	d.lifecycle.revokeAt = d.now
+	if d.lifecycle.refresh.Of(lease.Failed, d.credential()) {
+		d.lifecycle.refresh = nil // a refused refresh token can still have a valid access token
+	}
+}
+
+// hasCredentials reports whether the connection has a secret.
+func (d *draft) hasCredentials() bool {
+	for ref := range d.sealedSecrets() {
+		if kind := ref.Kind(); kind == kindCredential || kind == kindConnection {
+			return true
+		}
+	}
+	return false
 }
 
 // Drop implements [lease.Record]. It revokes the tokens, since nobody will use them.
@@ -207,6 +301,12 @@ func (r *refreshing) Drop(ctx context.Context) {
 		}
 	}
 	_ = r.s.opts.Revoke(ctx, &orphan) // nothing is left to try it again with
+}
+
+func (r *refreshing) store(ctx context.Context, apply func(*draft) error) error {
+	err := r.s.writeLease(ctx, r.req.ID, apply)
+	r.stored = err == nil
+	return err
 }
 
 // writeLease commits a change that a holder of a lease makes. A record that is gone has changed.

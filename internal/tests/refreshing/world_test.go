@@ -104,11 +104,11 @@ type world struct {
 
 const id = "EXI-1"
 
-func newWorld(t *testing.T, change ...func(*installation.Options)) *world {
+func newWorld(t *testing.T, change ...func(*world)) *world {
 	t.Helper()
 	w := &world{t: t, provider: newProvider(), store: memstore.New()}
 	for _, f := range change {
-		f(&w.options)
+		f(w)
 	}
 	w.svc = w.process(w.store)
 	w.install(id)
@@ -164,3 +164,6 @@ func (w *world) get() *installation.Installation {
 	}
 	return inst
 }
+
+// refreshing gives Run the provider of the world.
+func refreshing(w *world) { w.options.Refresh = w.refresh }

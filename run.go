@@ -1,0 +1,217 @@
+package installation
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"iter"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/go-installation/installation/internal/lease"
+	"github.com/go-installation/installation/internal/runner"
+	"github.com/go-installation/installation/refresh"
+	"github.com/go-installation/installation/validate"
+)
+
+// RunOptions are the options of [Service.Run]. The zero value of each field is its default.
+type RunOptions struct {
+	// Every is how long Run pauses between two rounds, less up to a fifth. Default: a minute.
+	Every time.Duration
+	// Rounds is how many rounds Run makes. Default: it goes on until its context ends.
+	Rounds int
+	// Parallel is how many refreshes and revocations may run at the same time. Default: 8.
+	Parallel int
+	// Limit is how many due installations one round takes on. The next round goes on after them.
+	// Default: 10,000.
+	Limit int
+	// Sweep is passed to [Service.Sweep].
+	Sweep SweepRequest
+	// Progress is called after every hundred installations, and at the end of each round. Calls do
+	// not overlap. Default: none.
+	Progress func(RunReport)
+}
+
+// RunReport counts what [Service.Run] did in all of its rounds.
+type RunReport struct {
+	Rounds    int
+	Sweep     SweepReport
+	Refreshed int   // connections with new tokens
+	Revoked   int   // uninstalled installations whose credentials are revoked
+	Failed    int   // connections that failed, see [Connection.Failure]
+	Left      int   // attempts that were left for another round; see [refresh.Passing]
+	Errors    int   // attempts that met an error of the store or of the keys
+	Err       error // of the last round; nil = none
+}
+
+// Run does what is due, in rounds, until ctx ends: it calls [Service.Sweep], refreshes access tokens
+// that are due with Options.Refresh, and calls Options.Revoke for uninstalled installations until
+// it succeeds or the grace period ends. In all tenants. Run is the one loop of a host: nothing
+// starts by itself.
+//
+// Any number of processes can run it: the lease of [Service.Refresh] keeps them from doing work
+// twice, except after one of them stopped in the middle. A round goes on after an error. An error
+// of the store, such as an outage, ends the round, and the next one tries again.
+//
+// An access token is due when between a third and a sixth of its life is left, or at the last day
+// of a long one. Tokens that were written without Options.Refresh are due after their next write.
+//
+// Run calls Options.Revoke after an uninstall that is not final, and after one without a key as
+// soon as a key vouches for it. Uninstall with Final and Delete drop the credentials at once, so
+// nothing revokes them. If the grace period ends first, an event "unrevoked" says so. Platforms
+// that revoke by themselves make the provider answer that the token is invalid: that is a success.
+//
+// Run is for the host. It returns what it did and, if it made RunOptions.Rounds rounds, the error of
+// the last one; otherwise that of ctx. Errors: [ErrForbidden], [ErrInvalid] for options below zero.
+func (s *Service) Run(ctx context.Context, o RunOptions) (report RunReport, err error) {
+	defer inMethod("run", &err)
+	check := func(l *validate.List) {
+		checkLimit("rounds", o.Rounds, math.MaxInt)(l)
+		checkLimit("parallel", o.Parallel, math.MaxInt)(l)
+		checkLimit("limit", o.Limit, math.MaxInt)(l)
+		checkLimit("every", int(o.Every), math.MaxInt)(l)
+	}
+	if err := s.admitMaintenance(check); err != nil {
+		return report, err
+	}
+	o.Parallel, o.Limit = cmp.Or(o.Parallel, 8), cmp.Or(o.Limit, 10_000)
+	if o.Progress == nil {
+		o.Progress = func(RunReport) {}
+	}
+	for after := ""; ; {
+		after, report.Err = s.round(ctx, o, after, &report)
+		report.Rounds++
+		o.Progress(report)
+		if report.Rounds == o.Rounds {
+			return report, cmp.Or(ctx.Err(), report.Err)
+		}
+		if err := runner.Pause(ctx, cmp.Or(o.Every, time.Minute)); err != nil {
+			return report, err
+		}
+	}
+}
+
+// round is one round. It begins after a cursor, and returns the cursor for the next round.
+func (s *Service) round(
+	ctx context.Context, o RunOptions, after string, report *RunReport,
+) (string, error) {
+	swept, sweepErr := s.Sweep(ctx, o.Sweep)
+	report.Sweep.add(swept)
+	q := Query{AllTenants: true, DueBefore: s.now(), After: after, Limit: sweepPage}
+	told := 0
+	err := runner.Round(ctx, s.jobs(ctx, &q, o.Limit), o.Parallel, func(r runner.Result) {
+		report.count(r)
+		if told++; told%100 == 0 {
+			o.Progress(*report)
+		}
+	})
+	return q.After, errors.Join(sweepErr, err)
+}
+
+// count adds the result of one job.
+func (r *RunReport) count(result runner.Result) {
+	switch result {
+	case runner.Refreshed:
+		r.Refreshed++
+	case runner.Revoked:
+		r.Revoked++
+	case runner.Refused:
+		r.Failed++
+	case runner.Left:
+		r.Left++
+	case runner.Broken:
+		r.Errors++
+	}
+}
+
+func (r *SweepReport) add(more SweepReport) {
+	r.Expired += more.Expired
+	r.Vouched += more.Vouched
+	r.Purged += more.Purged
+	r.Shredded += more.Shredded
+	r.Waiting = more.Waiting // the same ones wait in each round
+	r.Skipped += more.Skipped
+	r.Failed += more.Failed
+}
+
+// jobs returns what is due of the records that q lists, and moves q on.
+func (s *Service) jobs(ctx context.Context, q *Query, limit int) iter.Seq2[runner.Job, error] {
+	return func(yield func(runner.Job, error) bool) {
+		for _, key := range s.leases.Late() {
+			if !yield(s.In(key.Tenant).storeLate(key), nil) {
+				return
+			}
+		}
+		for limit > 0 {
+			page, err := s.store.List(ctx, *q)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, r := range page.Records {
+				job := s.In(r.Key.Tenant).jobOf(r)
+				if job == nil {
+					continue
+				}
+				if limit--; !yield(job, nil) {
+					return
+				}
+			}
+			if q.After = page.Next; q.After == "" {
+				return
+			}
+		}
+	}
+}
+
+// jobOf returns what is due for a record besides a sweep, or nil.
+func (s *Service) jobOf(r *Record) runner.Job {
+	_, life, err := decodeBody(r.Body)
+	switch {
+	case err != nil:
+		return nil
+	case life.status == StatusInstalled && s.opts.Refresh != nil:
+		return func(ctx context.Context) (runner.Result, error) { return s.refreshDue(ctx, r.Key) }
+	case life.status == StatusUninstalled && !life.revokeAt.IsZero() && s.opts.Revoke != nil:
+		return func(ctx context.Context) (runner.Result, error) { return s.revokeDue(ctx, r.Key) }
+	default:
+		return nil
+	}
+}
+
+func (s *Service) storeLate(key lease.Key) runner.Job {
+	return func(ctx context.Context) (runner.Result, error) {
+		return resultOf(s.leases.StoreLate(ctx, key), true, runner.Refreshed)
+	}
+}
+
+func (s *Service) refreshDue(ctx context.Context, key Key) (runner.Result, error) {
+	r := &refreshing{s: s, req: RefreshRequest{ID: key.ID}, fn: s.opts.Refresh, ifDue: true}
+	err := r.run(ctx, 0)
+	r.close()
+	return resultOf(err, r.stored, runner.Refreshed)
+}
+
+func (s *Service) revokeDue(ctx context.Context, key Key) (runner.Result, error) {
+	stored, err := s.revoke(ctx, key.ID)
+	return resultOf(err, stored, runner.Revoked)
+}
+
+// resultOf says what came of a job. Somebody else can have done it, or ended the installation.
+func resultOf(err error, stored bool, done runner.Result) (runner.Result, error) {
+	gone := func(e error) bool { return errors.Is(err, e) }
+	var e *refresh.Error
+	switch {
+	case err == nil && stored:
+		return done, nil
+	case err == nil, slices.ContainsFunc([]error{ErrNotFound, ErrConflict, ErrShredded}, gone):
+		return runner.Skipped, nil
+	case errors.Is(err, refresh.ErrFailed):
+		return runner.Refused, nil
+	case errors.As(err, &e):
+		return runner.Left, nil
+	default:
+		return runner.Broken, err
+	}
+}
