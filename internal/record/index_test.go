@@ -13,7 +13,7 @@ import (
 func allTerms() Terms {
 	return Terms{
 		Extension: "EXT-1", Owner: "OWN-1", Account: "ACC-1", Connection: "CON-1",
-		Phase: "installed", KeyID: "k1",
+		Phase: "installed", KeyID: "k1", Provider: "crm", Failed: true,
 	}
 }
 
@@ -27,7 +27,7 @@ func TestListIsSorted(t *testing.T) {
 		{Terms{Account: "A"}, []string{"@all", "acc=A", "all"}},
 		{allTerms(), []string{
 			"@all", "@kek=k1", "acc=ACC-1", "all", "conn=CON-1", "ext+acc=5:EXT-1ACC-1",
-			"ext=EXT-1", "own=OWN-1", "phase=installed",
+			"ext=EXT-1", "failed", "own=OWN-1", "phase=installed", "prov=crm",
 		}},
 		{Terms{Extension: "\x00", Account: "\xff", KeyID: "~"}, []string{
 			"@all", "@kek=~", "acc=\xff", "all", "ext+acc=1:\x00\xff", "ext=\x00",
@@ -43,14 +43,18 @@ func TestListIsSorted(t *testing.T) {
 	}
 }
 
-// No record of this version has a reserved term, so a later version can give it a meaning.
-func TestReservedTermsAreUnused(t *testing.T) {
-	for _, term := range allTerms().List() {
-		for _, reserved := range []string{TermProvider, TermFailed} {
-			if strings.HasPrefix(term, reserved) || strings.HasPrefix(reserved, term) {
-				t.Errorf("the term %q collides with the reserved %q", term, reserved)
-			}
-		}
+// Records of version 1 have no terms for the provider and for a failed connection.
+func TestMatchKnowsVersion1(t *testing.T) {
+	old := allTerms()
+	old.Provider, old.Failed = "", false
+	if err := allTerms().Match(1, old.List()); err != nil {
+		t.Errorf("terms of version 1: %v", err)
+	}
+	if err := allTerms().Match(1, allTerms().List()); err != crypto.ErrSealed {
+		t.Errorf("terms of version 2 in version 1: %v, want ErrSealed", err)
+	}
+	if err := allTerms().Match(2, old.List()); err != crypto.ErrSealed {
+		t.Errorf("terms of version 1 in version 2: %v, want ErrSealed", err)
 	}
 }
 

@@ -94,7 +94,7 @@ table {
   number: 4
 }
 rule: "r1"
-index_version: 1
+index_version: 2
 claims: "a"
 claims: "b"
 code_hash: "hash"

@@ -135,7 +135,7 @@ func (p *protoShow) change(t *testing.T, c installation.Change) {
 	body := p.show(t, "Body", c.Record.Body.Bytes()[1:])
 	body.wants(t, "Body", "lifecycle {", status, `key_id: "k1"`)
 	manifest := p.show(t, "Manifest", fixture.OpenManifest(t, p.keys, c.Record))
-	manifest.wants(t, "Manifest", `id: "i"`, status, "index_version: 1", `id: "EXT-1"`)
+	manifest.wants(t, "Manifest", `id: "i"`, status, "index_version: 2", `id: "EXT-1"`)
 }
 
 // sawAll fails the test unless the names are those of protoNames.

@@ -107,11 +107,11 @@ func TestResealedRecordOpens(t *testing.T) {
 		t.Error(err)
 	}
 	// An index of a later release is named.
-	reseal(t, w, "i", func(m message) { m.at(t, manifestIndex).varint = 2 })
+	reseal(t, w, "i", func(m message) { m.at(t, manifestIndex).varint = 3 })
 	_, err := w.Host.Get(t.Context(), "i")
 	version, ok := errors.AsType[*crypto.VersionError](err)
-	if !ok || version.What != "index" || version.Version != 2 {
-		t.Errorf("index of version 2: %v", err)
+	if !ok || version.What != "index" || version.Version != 3 {
+		t.Errorf("index of version 3: %v", err)
 	}
 }
 
