@@ -200,6 +200,11 @@ func (s *Service) Count(ctx context.Context, req ListRequest) (n int64, err erro
 
 // queryFor returns the query of the list that termFor chooses, or of all records of all tenants.
 func (s *Service) queryFor(req ListRequest) Query {
+	if !req.ExpiresBefore.IsZero() && s.opts.Refresh != nil && s.actor.ownsAll() {
+		return Query{
+			Tenant: s.tenant, AllTenants: req.AllTenants, DueBefore: storedTime(req.ExpiresBefore),
+		}
+	}
 	if req.AllTenants {
 		return Query{AllTenants: true, Term: record.TermEverywhere}
 	}
@@ -224,8 +229,14 @@ func (s *Service) termFor(req ListRequest) string {
 		return record.TermAccount + req.Account
 	case req.Extension != "":
 		return record.TermExtension + req.Extension
+	case req.Failed:
+		return record.TermFailed
 	case req.Owner != "":
 		return record.TermOwner + req.Owner
+	case req.Provider != "":
+		return record.TermProvider + req.Provider
+	case !req.ExpiresBefore.IsZero():
+		return record.TermPhase + StatusInstalled.phase()
 	case req.phase() != "":
 		return record.TermPhase + req.phase()
 	default:
@@ -268,7 +279,15 @@ func (s *Service) indexed(req ListRequest) bool {
 	if !s.actor.ownsAll() {
 		return false
 	}
-	filters := []string{req.Extension + req.Account, req.Owner, req.Connection, req.phase()}
+	if !req.ExpiresBefore.IsZero() {
+		return false
+	}
+	filters := []string{
+		req.Extension + req.Account, req.Owner, req.Connection, req.Provider, req.phase(),
+	}
+	if req.Failed {
+		filters = append(filters, record.TermFailed)
+	}
 	given := slices.DeleteFunc(filters, func(f string) bool { return f == "" })
 	if req.AllTenants {
 		return len(given) == 0 && len(req.Status) == 0

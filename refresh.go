@@ -164,6 +164,9 @@ func (t Token) outlives(at time.Time) bool {
 	return !t.Value.IsZero() && (t.Expires.IsZero() || t.Expires.After(at))
 }
 
+// expires reports whether the token has an expiry before the time at.
+func (t Token) expires(at time.Time) bool { return !t.Expires.IsZero() && t.Expires.Before(at) }
+
 // Send implements [lease.Record].
 func (r *refreshing) Send(ctx context.Context) (err error) {
 	if r.tokens, err = r.fn(ctx, r.opened); err != nil {

@@ -227,7 +227,15 @@ type ListRequest struct {
 	Account    string
 	Owner      string   // of the extension
 	Connection string   // ID
+	Provider   string   // of the connection
+	Failed     bool     // only those whose connection failed; see [Connection.Failure]
 	Status     []Status // any of these
+
+	// ExpiresBefore lists installed ones whose access token expires before this time. If
+	// Options.Refresh is set, the deadlines serve it for host and platform, in the order in which
+	// the tokens are due. So connections that failed are not among them, nor tokens that were
+	// written without Options.Refresh. Reverse has no effect then.
+	ExpiresBefore time.Time
 
 	// AllTenants lists all tenants, and not only that of the service. It is for the host; see
 	// [Service.List].
@@ -253,16 +261,20 @@ func (req ListRequest) phase() string {
 
 // matches reports whether a row matches the filters.
 func (req ListRequest) matches(inst *Installation) bool {
-	var connection string
+	c := Connection{}
 	if inst.Connection != nil {
-		connection = inst.Connection.ID
+		c = *inst.Connection
 	}
-	if inst.Err != nil {
-		connection = req.Connection // it is sealed, so the row counts as a match
+	sealed := inst.Err != nil // so the row counts as a match
+	if sealed {
+		c.ID, c.Provider = req.Connection, req.Provider
 	}
 	is := func(want, have string) bool { return want == "" || want == have }
 	return is(req.Extension, inst.Extension.ID) && is(req.Account, inst.Account.ID) &&
-		is(req.Owner, inst.Extension.Owner) && is(req.Connection, connection) &&
+		is(req.Owner, inst.Extension.Owner) && is(req.Connection, c.ID) &&
+		is(req.Provider, c.Provider) && (!req.Failed || sealed || c.Failure != nil) &&
+		(req.ExpiresBefore.IsZero() || inst.Status == StatusInstalled &&
+			(sealed || c.AccessToken.expires(req.ExpiresBefore))) &&
 		(len(req.Status) == 0 || slices.Contains(req.Status, inst.Status))
 }
 

@@ -82,6 +82,7 @@ func (g Guard) checkGuard(l *validate.List) {
 }
 
 func (req ListRequest) check(l *validate.List) {
+	l.Name("provider", req.Provider)
 	l.OptionalID("extension", req.Extension)
 	l.OptionalID("account", req.Account)
 	l.OptionalID("owner", req.Owner)
