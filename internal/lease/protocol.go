@@ -114,6 +114,7 @@ type try struct {
 	r    Record
 	o    Options
 	view View
+	rest *State // of a record after a lease without a request: doubtful if it was before
 }
 
 // excuse drops an error that matters less than what the record still has.
@@ -139,6 +140,9 @@ func (t *try) next(ctx context.Context) error {
 	}
 	if doubtful && t.o.Fail(t.view.Provider) {
 		return t.again(t.r.Change(ctx, t.view, t.failure(refresh.Interrupted)))
+	}
+	if doubtful {
+		t.rest = t.doubt(s.Reason)
 	}
 	if t.m.paused(t.key, t.view) {
 		return &refresh.Error{Answer: refresh.Passing, Reason: refresh.Paused}
@@ -170,6 +174,13 @@ func (t *try) failure(reason string) *State {
 	return &State{
 		Kind: Failed, Credential: t.view.Credential, Epoch: t.view.Epoch,
 		Reason: e.Code(), Since: since, Attempts: attempts,
+	}
+}
+
+// doubt is the state of a credential that was sent, with an unknown result.
+func (t *try) doubt(reason string) *State {
+	return &State{
+		Kind: Doubtful, Credential: t.view.Credential, Epoch: t.view.Epoch, Reason: reason,
 	}
 }
 
@@ -219,7 +230,7 @@ func (t *try) free(ctx context.Context, mine *State) {
 	defer cancel()
 	v := t.view
 	v.State = mine
-	_ = t.r.Change(ctx, v, nil)
+	_ = t.r.Change(ctx, v, t.rest)
 }
 
 // settle commits what came of sending. It goes on although the caller's context ends.
@@ -239,11 +250,10 @@ func (t *try) settle(ctx context.Context, sent error, leave func(answer)) error 
 		next = t.failure(e.Reason)
 	case refresh.Passing:
 		t.m.failed(t.key, t.view, e, t.o.Now())
+		next = t.rest
 	default:
 		t.m.failed(t.key, t.view, e, t.o.Now())
-		next = &State{
-			Kind: Doubtful, Credential: t.view.Credential, Epoch: t.view.Epoch, Reason: e.Code(),
-		}
+		next = t.doubt(e.Code())
 	}
 	err := insist(ctx, func() error { return t.r.Change(ctx, t.view, next) })
 	if errors.Is(err, ErrChanged) && e.Answer == refresh.Permanent {
