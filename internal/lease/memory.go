@@ -26,7 +26,7 @@ type Memory struct {
 	gates  gates
 
 	mu   sync.Mutex
-	late map[Key]result // results that could not be stored yet
+	late map[Key]*late // results that could not be stored yet
 }
 
 // Key identifies a record.
@@ -46,12 +46,13 @@ type pause struct {
 	since                  time.Time
 }
 
-// result is what a holder got, with the view that it was sent for. There can be no more late
+// late is a record with a result, and the view that it was sent for. There can be no more late
 // results than there were holders when the store went away, because nobody can take a lease
 // without the store.
-type result struct {
+type late struct {
 	record Record
 	view   View
+	turn   chan struct{} // has room for the one caller that stores the result
 }
 
 // New returns an empty memory. A nil clock is that of the machine.
@@ -60,7 +61,7 @@ func New(c Clock) *Memory {
 		c = machine{time.Now()}
 	}
 	return &Memory{
-		clock: c, late: make(map[Key]result),
+		clock: c, late: make(map[Key]*late),
 		seen:   lru.New[Key, sight](maxSeen),
 		pauses: lru.New[Key, pause](maxPauses),
 		gates:  gates{byProvider: lru.New[string, *gate](maxGates)},
@@ -117,24 +118,24 @@ func (m *Memory) failed(key Key, v View, e *refresh.Error, now time.Time) (int64
 // succeeded forgets the failures of a record.
 func (m *Memory) succeeded(key Key) { m.pauses.Put(key, pause{}, key.weight()) }
 
-func (m *Memory) keep(key Key, r result) {
+func (m *Memory) keep(key Key, r Record, v View) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.late[key] = r
+	m.late[key] = &late{r, v, make(chan struct{}, 1)}
 }
 
-func (m *Memory) lateOf(key Key) (result, bool) {
+// lateOf returns the late result of a record, nil for none.
+func (m *Memory) lateOf(key Key) *late {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r, ok := m.late[key]
-	return r, ok
+	return m.late[key]
 }
 
 // forget drops a late result, unless another one took its place.
-func (m *Memory) forget(key Key, r result) {
+func (m *Memory) forget(key Key, l *late) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.late[key].record == r.record {
+	if m.late[key] == l {
 		delete(m.late, key)
 	}
 }

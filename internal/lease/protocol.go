@@ -273,23 +273,33 @@ func (t *try) store(ctx context.Context) error {
 		t.r.Drop(ctx)
 		return errAgain
 	}
-	t.m.keep(t.key, result{t.r, t.view})
+	t.m.keep(t.key, t.r, t.view)
 	return fmt.Errorf("new tokens are not stored yet, and this process keeps them: %w", err)
 }
 
-// StoreLate stores a late result of a record, if there is one.
+// StoreLate stores a late result of a record, if there is one. If somebody else is storing it,
+// StoreLate waits.
 func (m *Memory) StoreLate(ctx context.Context, key Key) error {
-	late, ok := m.lateOf(key)
-	if !ok {
+	l := m.lateOf(key)
+	if l == nil {
 		return nil
 	}
-	err := late.record.Store(ctx, late.view)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	}
+	if m.lateOf(key) != l {
+		return nil
+	}
+	err := l.record.Store(ctx, l.view)
 	if errors.Is(err, ErrChanged) {
-		late.record.Drop(ctx)
+		l.record.Drop(ctx)
 		err = nil
 	}
 	if err == nil {
-		m.forget(key, late)
+		m.forget(key, l)
 	}
 	return err
 }
