@@ -1,0 +1,219 @@
+package lease
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-installation/installation/refresh"
+)
+
+// manual is a clock that stands still until a test moves it.
+type manual struct {
+	mu   sync.Mutex
+	mono time.Duration
+	wall time.Time
+}
+
+func newManual() *manual { return &manual{mono: time.Hour, wall: since} }
+
+func (c *manual) Read() (time.Duration, time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mono, c.wall
+}
+
+// move moves the two clocks.
+func (c *manual) move(mono, wall time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mono, c.wall = c.mono+mono, c.wall.Add(wall)
+}
+
+// pass moves both clocks alike.
+func (c *manual) pass(d time.Duration) { c.move(d, d) }
+
+var place = Key{Tenant: "tenant", ID: "EXI-1"}
+
+func TestUntilGoesByTheClockThatShowsMore(t *testing.T) {
+	for name, test := range map[string]struct{ mono, wall, want time.Duration }{
+		"alike":           {time.Second, time.Second, time.Second},
+		"suspended":       {0, time.Hour, time.Hour},
+		"put back":        {time.Second, -time.Hour, time.Second},
+		"put forward":     {time.Second, time.Minute, time.Minute},
+		"both stand":      {0, 0, 0},
+		"suspended, back": {time.Millisecond, -time.Second, time.Millisecond},
+	} {
+		c := newManual()
+		start := read(c)
+		c.move(test.mono, test.wall)
+		if got := start.until(read(c)); got != test.want {
+			t.Errorf("%s: got %v, want %v", name, got, test.want)
+		}
+	}
+}
+
+func TestMachineClockHasBothTimes(t *testing.T) {
+	c := machine{time.Now()}
+	first := read(c)
+	second := read(c)
+	if first.mono < 0 || second.mono < first.mono {
+		t.Errorf("the monotonic clock went from %v to %v", first.mono, second.mono)
+	}
+	// A time with a monotonic reading would be compared by that.
+	if first.wall != first.wall.Round(0) {
+		t.Error("the time of the wall clock has a monotonic reading")
+	}
+}
+
+func TestRanOutAfterItsWholeDuration(t *testing.T) {
+	c := newManual()
+	m := New(c)
+	s := &State{Kind: Sending, Holder: "a", Credential: 1, Duration: time.Minute}
+	if m.ranOut(place, s) {
+		t.Fatal("ran out at first sight")
+	}
+	c.pass(time.Minute - 1)
+	if m.ranOut(place, s) {
+		t.Error("ran out too early")
+	}
+	if m.ranOut(Key{ID: place.ID}, s) {
+		t.Error("ran out in another tenant")
+	}
+	c.pass(1)
+	if !m.ranOut(place, new(*s)) {
+		t.Error("an equal lease has not run out after its duration")
+	}
+	if New(c).ranOut(place, s) {
+		t.Error("ran out in a process that has just seen it")
+	}
+}
+
+func TestRanOutStartsAgainWithAnotherLease(t *testing.T) {
+	c := newManual()
+	m := New(c)
+	s := &State{Kind: Sending, Holder: "a", Credential: 1, Duration: time.Minute}
+	m.ranOut(place, s)
+	c.pass(time.Minute)
+	other := new(*s)
+	other.Holder = "b"
+	if m.ranOut(place, other) {
+		t.Error("another lease ran out at first sight")
+	}
+	if m.ranOut(place, s) {
+		t.Error("a lease that came back ran out at once")
+	}
+}
+
+func TestRanOutGoesByTheMonotonicClockOnly(t *testing.T) {
+	c := newManual()
+	m := New(c)
+	s := &State{Kind: Sending, Holder: "a", Credential: 1, Duration: time.Minute}
+	m.ranOut(place, s)
+	c.move(0, time.Hour) // the wall clock is put forward
+	if m.ranOut(place, s) {
+		t.Error("ran out because the wall clock was put forward")
+	}
+	c.move(time.Minute, -2*time.Hour)
+	if !m.ranOut(place, s) {
+		t.Error("has not run out because the wall clock was put back")
+	}
+}
+
+func TestPausesGrow(t *testing.T) {
+	c := newManual()
+	m := New(c)
+	v := View{Generation: 1, Credential: 1}
+	began := c.wall
+	for n := range 20 {
+		longest := min(firstPause<<n, longestPause)
+		attempts, first := m.failed(place, v, &refresh.Error{}, c.wall)
+		if attempts != int64(n+1) || !first.Equal(began) {
+			t.Fatalf("failure %d: %d attempts since %v", n+1, attempts, first)
+		}
+		c.pass(longest / 2)
+		if !m.paused(place, v) {
+			t.Errorf("failure %d: the pause is shorter than half of %v", n+1, longest)
+		}
+		c.pass(longest / 2)
+		if m.paused(place, v) {
+			t.Errorf("failure %d: the pause is longer than %v", n+1, longest)
+		}
+	}
+	m.succeeded(place)
+	if n, first := m.failed(place, v, &refresh.Error{}, c.wall); n != 1 || !first.Equal(c.wall) {
+		t.Errorf("after a success: %d attempts since %v", n, first)
+	}
+}
+
+func TestPauseIsOfOneCredential(t *testing.T) {
+	c := newManual()
+	m := New(c)
+	v := View{Generation: 1, Credential: 1}
+	m.failed(place, v, &refresh.Error{}, c.wall)
+	for name, other := range map[string]View{
+		"credential": {Generation: 1, Credential: 2}, "generation": {Generation: 2, Credential: 1},
+	} {
+		if m.paused(place, other) {
+			t.Errorf("another %s is paused", name)
+		}
+	}
+	c.pass(time.Second)
+	if n, _ := m.failed(place, View{Generation: 1, Credential: 2}, &refresh.Error{}, c.wall); n != 1 {
+		t.Errorf("another credential failed %d times", n)
+	}
+}
+
+func TestPauseIsWhatTheProviderAsksFor(t *testing.T) {
+	for after, want := range map[time.Duration]time.Duration{
+		time.Minute: time.Minute, 2 * longestAfter: longestAfter,
+	} {
+		c := newManual()
+		m := New(c)
+		m.failed(place, View{}, &refresh.Error{After: after}, c.wall)
+		c.pass(want - 1)
+		before := m.paused(place, View{})
+		c.pass(1)
+		if !before || m.paused(place, View{}) {
+			t.Errorf("asked for %v: the pause is not %v", after, want)
+		}
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	c := newManual()
+	m := New(c)
+	for i := range 10_000 {
+		key := Key{ID: fmt.Sprint(i)}
+		m.ranOut(key, &State{Kind: Sending})
+		m.failed(key, View{}, &refresh.Error{}, c.wall)
+		if leave, p := m.gates.enter(key.ID, 0); p == passed {
+			leave(answer{})
+		}
+	}
+	for what, n := range map[string]int{
+		"leases": m.seen.Len(), "pauses": m.pauses.Len(), "gates": m.gates.byProvider.Len(),
+	} {
+		if n == 0 || n > 5000 {
+			t.Errorf("%d %s are kept", n, what)
+		}
+	}
+}
+
+func TestLateListsKeys(t *testing.T) {
+	m := New(newManual())
+	m.keep(place, &caller{}, View{})
+	if got := m.Late(); !slices.Equal(got, []Key{place}) {
+		t.Errorf("got %v", got)
+	}
+	m.forget(place, &late{})
+	if len(m.Late()) != 1 {
+		t.Error("another result was forgotten")
+	}
+	m.forget(place, m.lateOf(place))
+	if len(m.Late()) != 0 {
+		t.Error("the result is still there")
+	}
+}
