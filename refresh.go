@@ -174,10 +174,11 @@ func (r *refreshing) Send(ctx context.Context) (err error) {
 	}
 	var l validate.List
 	for _, t := range []Token{r.tokens.Access, r.tokens.Refresh} {
-		operation.CheckSecret(&l, "token", t.Value)
 		if t.Value.IsMasked() {
 			l.Required("token", false)
+			continue
 		}
+		operation.CheckSecret(&l, "token", t.Value)
 	}
 	l.Required("access token", !r.tokens.Access.Value.IsZero())
 	l.Text("token type", r.tokens.Type, validate.MaxName)
