@@ -206,6 +206,9 @@ func (r *refreshing) Change(ctx context.Context, v lease.View, next *lease.State
 // Store implements [lease.Record].
 func (r *refreshing) Store(ctx context.Context, v lease.View) error {
 	return r.store(ctx, func(d *draft) error {
+		if d.lifecycle.status != StatusInstalled && d.lifecycle.revokeAt.IsZero() {
+			return lease.ErrChanged // nobody would revoke them any more
+		}
 		if !d.matches(v) {
 			if stored, err := d.has(r.tokens.Access.Value); !stored || err != nil {
 				return cmp.Or(err, lease.ErrChanged)
