@@ -1,0 +1,307 @@
+package refreshing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/event"
+	"github.com/go-installation/installation/installationtest"
+	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/refresh"
+)
+
+// answering is a function that returns these tokens.
+func answering(t installation.Tokens) installation.RefreshFunc {
+	return func(context.Context, *installation.Opened) (installation.Tokens, error) {
+		return t, nil
+	}
+}
+
+func token(value string) installation.Token {
+	return installation.Token{Value: crypto.NewSecret(value), Expires: time.Now().Add(time.Hour)}
+}
+
+// call refreshes with a function. It closes the result.
+func (w *world) call(svc *installation.Service, fn installation.RefreshFunc) error {
+	o, err := svc.Refresh(w.t.Context(), installation.RefreshRequest{ID: id}, fn)
+	if err == nil {
+		err = o.Close()
+	}
+	return err
+}
+
+func TestAnswerIsStoredInParts(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer               installation.Tokens
+		refreshToken, kind   string
+		scopes               []string
+		changedConnection    bool
+		changedRefreshTokens bool
+	}{
+		"access token only": {
+			answer: installation.Tokens{Access: token("access-new")}, refreshToken: "refresh-1",
+			kind: "bearer", scopes: []string{"read"},
+		},
+		"both tokens": {
+			answer:       installation.Tokens{Access: token("access-new"), Refresh: token("refresh-new")},
+			refreshToken: "refresh-new", kind: "bearer", scopes: []string{"read"},
+			changedRefreshTokens: true,
+		},
+		"scopes and type": {
+			answer: installation.Tokens{
+				Access: token("access-new"), Type: "mac", Scopes: []string{"read", "write"},
+			},
+			refreshToken: "refresh-1", kind: "mac", scopes: []string{"read", "write"},
+			changedConnection: true,
+		},
+		"no scopes any more": {
+			answer:       installation.Tokens{Access: token("access-new"), Scopes: []string{}},
+			refreshToken: "refresh-1", kind: "bearer", changedConnection: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			c := *w.open(w.svc)
+			c.TokenType, c.Scopes, c.APIKey = "bearer", []string{"read"}, crypto.NewSecret("api-key-1")
+			w.connect(w.svc, c)
+			if err := w.call(w.svc, answering(test.answer)); err != nil {
+				t.Fatal(err)
+			}
+			got := w.open(w.svc)
+			if v := got.AccessToken.Value.RevealString(); v != "access-new" {
+				t.Errorf("access token %q", v)
+			}
+			if v := got.RefreshToken.Value.RevealString(); v != test.refreshToken {
+				t.Errorf("refresh token %q", v)
+			}
+			if got.TokenType != test.kind || !slices.Equal(got.Scopes, test.scopes) {
+				t.Errorf("type %q, scopes %q", got.TokenType, got.Scopes)
+			}
+			if v := got.APIKey.RevealString(); v != "api-key-1" {
+				t.Errorf("API key %q", v)
+			}
+			changed := w.lastEvent(event.Refreshed).Changed
+			if slices.Contains(changed, "connection") != test.changedConnection ||
+				slices.Contains(changed, "credential/refresh_token") != test.changedRefreshTokens {
+				t.Errorf("the event names %q", changed)
+			}
+		})
+	}
+}
+
+// lastEvent returns the last event of a type.
+func (w *world) lastEvent(want event.Type) (last installation.Event) {
+	w.t.Helper()
+	page, err := w.svc.Events(w.t.Context(), "", installation.MaxPage)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, e := range page.Events {
+		if e.Type == want {
+			last = e
+		}
+	}
+	return last
+}
+
+func TestClientCredentials(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.connect(w.svc, installation.Connection{ID: "conn-2", Provider: "crm"})
+		n := 0
+		fn := func(_ context.Context, inst *installation.Opened) (installation.Tokens, error) {
+			c, err := inst.Credentials()
+			if err != nil || !c.RefreshToken.Value.IsZero() {
+				t.Errorf("credentials %+v, error %v", c, err)
+			}
+			n++
+			return installation.Tokens{Access: token(fmt.Sprint("machine-", n))}, nil
+		}
+		for i := range 3 {
+			for range 2 {
+				if err := w.call(w.svc, fn); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := w.open(w.svc).AccessToken.Value.RevealString()
+			if n != i+1 || got != fmt.Sprint("machine-", i+1) {
+				t.Errorf("round %d: %d requests, token %q", i, n, got)
+			}
+			time.Sleep(time.Hour)
+		}
+	})
+}
+
+func TestBadTokensAreRejected(t *testing.T) {
+	for name, answer := range map[string]installation.Tokens{
+		"none":           {},
+		"masked":         {Access: installation.Token{Value: crypto.Masked()}},
+		"masked refresh": {Access: token("access-new"), Refresh: installation.Token{Value: crypto.Masked()}},
+		"too large":      {Access: token(strings.Repeat("secret", 1<<20))},
+		"large refresh":  {Access: token("access-new"), Refresh: token(strings.Repeat("secret", 1<<20))},
+		"not UTF-8":      {Access: token("secret-\xff")},
+		"long type":      {Access: token("access-new"), Type: strings.Repeat("secret", 1000)},
+		"bad scope":      {Access: token("access-new"), Scopes: []string{strings.Repeat("secret", 1000)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, failing)
+			err := w.call(w.svc, answering(answer))
+			var e *refresh.Error
+			if !errors.As(err, &e) || e.Answer != refresh.Unknown || e.Reason != "bad-tokens" {
+				t.Errorf("got %v", err)
+			}
+			if got := w.open(w.svc).AccessToken.Value.RevealString(); got != "access-1" {
+				t.Errorf("the stored access token is %q", got)
+			}
+			if strings.Contains(fmt.Sprintf("%v %+v", err, errors.Unwrap(e)), "secret") {
+				t.Errorf("the error quotes a value: %v", err)
+			}
+			if _, err := w.refreshed(w.svc); !errors.Is(err, refresh.ErrFailed) || w.sent != 0 {
+				t.Errorf("next call: %d sent, error %v", w.sent, err)
+			}
+		})
+	}
+}
+
+func TestValidTokenIsReturnedWhileTheProviderIsDown(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		if _, err := w.refreshed(w.svc); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(59*time.Minute + time.Second) // so it is valid for less than a minute
+		n := 0
+		w.before = func() error {
+			n++
+			return &refresh.Error{Answer: refresh.Passing, Reason: "503", After: time.Minute}
+		}
+		for range 3 {
+			if got, err := w.refreshed(w.svc); err != nil || got != "access-2" {
+				t.Errorf("token %q, error %v", got, err)
+			}
+		}
+		if n != 1 {
+			t.Errorf("%d requests in the pause", n)
+		}
+		time.Sleep(time.Minute)
+		_, err := w.refreshed(w.svc)
+		var e *refresh.Error
+		if !errors.As(err, &e) || e.Answer != refresh.Passing || errors.Is(err, refresh.ErrFailed) {
+			t.Errorf("with a token that has expired: %v", err)
+		}
+		if w.get().Connection.Failure != nil || len(w.listed(installation.ListRequest{Failed: true})) > 0 {
+			t.Error("what passes marked the connection")
+		}
+	})
+}
+
+func TestRefreshNeedsTheRightToReveal(t *testing.T) {
+	w := newWorld(t)
+	for name, test := range map[string]struct {
+		actor installation.Actor
+		want  error
+	}{
+		"read only": {installation.Actor{Kind: installation.Host, ReadOnly: true}, installation.ErrForbidden},
+		"platform":  {installation.Actor{Kind: installation.Platform}, installation.ErrForbidden},
+		"customer":  {installation.Actor{Kind: installation.Customer, ID: "ACC-EXI-1"}, installation.ErrForbidden},
+		"stranger":  {installation.Actor{Kind: installation.ExtensionActor, ID: "EXT-2"}, installation.ErrNotFound},
+	} {
+		if _, err := w.refreshed(w.svc.As(test.actor)); !errors.Is(err, test.want) {
+			t.Errorf("%s: got %v, want %v", name, err, test.want)
+		}
+	}
+	w.spentNone(0)
+	own := w.svc.As(installation.Actor{Kind: installation.ExtensionActor, ID: "EXT-1"})
+	if _, err := w.refreshed(own); err != nil {
+		t.Errorf("the extension itself: %v", err)
+	}
+}
+
+func TestRefreshRefuses(t *testing.T) {
+	w := newWorld(t)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	req := installation.RefreshRequest{ID: id}
+	for name, test := range map[string]struct {
+		call func() error
+		want error
+	}{
+		"in a transaction of the host": {func() error {
+			return w.call(w.svc.On(w.store), w.refresh)
+		}, installation.ErrUnsupported},
+		"after the end of the context": {func() error {
+			_, err := w.svc.Refresh(ended, req, w.refresh)
+			return err
+		}, context.Canceled},
+		"without a connection": {func() error {
+			_, err := w.svc.Upsert(t.Context(), installation.UpsertRequest{
+				ID: "EXI-2", Parts: installation.Parts{
+					Extension: installation.Value(installation.Extension{ID: "EXT-1"}),
+					Account:   installation.Value(installation.Account{ID: "ACC-2"}),
+				},
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			_, err = w.svc.Refresh(t.Context(), installation.RefreshRequest{ID: "EXI-2"}, w.refresh)
+			return err
+		}, installation.ErrNotFound},
+		"what is not there": {func() error {
+			_, err := w.svc.Refresh(t.Context(), installation.RefreshRequest{ID: "EXI-9"}, w.refresh)
+			return err
+		}, installation.ErrNotFound},
+	} {
+		if err := test.call(); !errors.Is(err, test.want) {
+			t.Errorf("%s: got %v, want %v", name, err, test.want)
+		}
+	}
+	if err := w.call(w.svc, nil); err == nil {
+		t.Error("a call without a function and without Options.Refresh succeeded")
+	}
+	w.spentNone(0)
+}
+
+// The provider quotes its tokens in every error.
+func TestNoSecretInErrorsAndEvents(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		outputs := []any{}
+		for _, answer := range []refresh.Answer{
+			refresh.Passing, refresh.Unknown, "", refresh.Permanent, refresh.Permanent,
+		} {
+			err := w.call(w.svc, func(
+				_ context.Context, inst *installation.Opened,
+			) (installation.Tokens, error) {
+				c, err := inst.Credentials()
+				if err != nil {
+					t.Error(err)
+				}
+				secret := c.RefreshToken.Value.RevealString()
+				err = fmt.Errorf("cannot refresh %s", secret)
+				if answer == "" {
+					return installation.Tokens{}, err
+				}
+				return installation.Tokens{}, &refresh.Error{
+					Answer: answer, Reason: "used: " + strings.Repeat(".", 60) + secret, Err: err,
+				}
+			})
+			if err == nil {
+				t.Fatalf("%s: no error", answer)
+			}
+			outputs = append(outputs, err.Error(), fmt.Sprintf("%v %+v", err, w.get()))
+			time.Sleep(time.Hour)
+		}
+		page, err := w.svc.Events(t.Context(), "", installation.MaxPage)
+		if err != nil {
+			t.Fatal(err)
+		}
+		installationtest.NoSecrets(t, w.svc, id, append(outputs, page.Events, w.get())...)
+	})
+}

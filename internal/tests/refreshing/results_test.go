@@ -1,0 +1,218 @@
+package refreshing
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/event"
+	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/refresh"
+)
+
+// stores fails if the stored refresh token is another one.
+func (w *world) stores(refreshToken string) {
+	w.t.Helper()
+	if got := w.open(w.svc).RefreshToken.Value.RevealString(); got != refreshToken {
+		w.t.Errorf("the stored refresh token is %q, want %q", got, refreshToken)
+	}
+}
+
+// The store fails between the provider's answer and the commit. Within the bound the new token is
+// stored all the same.
+func TestTokensAreStoredWhenTheStoreIsBack(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
+		p := newPair(t, failing)
+		p.after = func() error {
+			back := time.Now().Add(17 * time.Second)
+			p.tap.set(func(c *call) error {
+				if time.Now().Before(back) {
+					return errAway
+				}
+				return c.do()
+			})
+			return nil
+		}
+		if got, err := p.refreshed(p.a); err != nil || got != "access-2" {
+			t.Errorf("token %q, error %v", got, err)
+		}
+		p.stores("refresh-2")
+		p.spentNone(1)
+	})
+}
+
+func TestPanicOfTheFunctionLeavesTheLease(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
+		p := newPair(t)
+		p.before = func() error { p.before = nil; panic("in the host's function") }
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			_, _ = p.refreshed(p.a)
+		}()
+		if _, err := p.refreshed(p.b); !isBusy(err) {
+			t.Errorf("under the lease: %v", err)
+		}
+		time.Sleep(time.Minute)
+		if _, err := p.refreshed(p.b); err != nil {
+			t.Errorf("after the lease: %v", err)
+		}
+		p.spentNone(1)
+	})
+}
+
+// A function that ignores its context comes back long after others took over.
+func TestFunctionThatIgnoresItsContext(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
+		p := newPair(t, failing)
+		p.after = func() error {
+			p.after = nil
+			if _, err := p.refreshed(p.b); !isBusy(err) {
+				t.Errorf("under the lease: %v", err)
+			}
+			time.Sleep(time.Minute)
+			if _, err := p.refreshed(p.b); !errors.Is(err, refresh.ErrFailed) {
+				t.Errorf("after the lease: %v", err)
+			}
+			return nil
+		}
+		if got, err := p.refreshed(p.a); err != nil || got != "access-2" {
+			t.Errorf("token %q, error %v", got, err)
+		}
+		p.stores("refresh-2")
+		p.spentNone(1)
+		if got := p.events(id); got[event.Failed] != 1 || got[event.Recovered] != 1 {
+			t.Errorf("events: %v", got)
+		}
+		if f := p.get().Connection.Failure; f != nil {
+			t.Errorf("Failure = %+v", f)
+		}
+	})
+}
+
+func TestTokensAreStoredAlthoughTheCallerLeft(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	w.after = func() error { cancel(); return nil }
+	_, err := w.svc.Refresh(ctx, installation.RefreshRequest{ID: id}, w.refresh)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	w.after = nil
+	w.stores("refresh-2")
+	if got, err := w.refreshed(w.svc); err != nil || got != "access-2" {
+		t.Errorf("next call: token %q, error %v", got, err)
+	}
+}
+
+// A restore is accepted while A sends. Its lease is of another epoch then, so B does not wait.
+func TestRestoreWhileSending(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
+		p := newPair(t, failing)
+		p.after = func() error {
+			p.after = nil
+			if _, err := p.b.AcceptRestore(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if _, err := p.refreshed(p.b); !errors.Is(err, refresh.ErrFailed) {
+				t.Errorf("B got %v", err)
+			}
+			return nil
+		}
+		if got, err := p.refreshed(p.a); err != nil || got != "access-2" {
+			t.Errorf("token %q, error %v", got, err)
+		}
+		p.stores("refresh-2")
+		p.spentNone(1)
+	})
+}
+
+// revocations are the refresh tokens that Options.Revoke got.
+type revocations []string
+
+func (r *revocations) into(w *world) {
+	w.options.Revoke = func(_ context.Context, inst *installation.Opened) error {
+		c, err := inst.Credentials()
+		*r = append(*r, c.RefreshToken.Value.RevealString())
+		return err
+	}
+}
+
+// Tokens of an installation that is gone, or has another connection, are revoked.
+func TestOrphansAreRevoked(t *testing.T) {
+	for name, test := range map[string]struct {
+		end  func(p *pair) error
+		want error // of Refresh
+	}{
+		"delete": {func(p *pair) error {
+			_, err := p.b.Delete(p.t.Context(), installation.DeleteRequest{ID: id})
+			return err
+		}, installation.ErrNotFound},
+		"final uninstall": {func(p *pair) error {
+			_, err := p.b.Uninstall(p.t.Context(),
+				installation.UninstallRequest{ID: id, Final: true})
+			return err
+		}, installation.ErrShredded},
+		"uninstall, revoked before the result came": {func(p *pair) error {
+			_, err := p.b.Uninstall(p.t.Context(), installation.UninstallRequest{ID: id})
+			for range 3 {
+				_, runErr := p.b.Run(p.t.Context(), installation.RunOptions{Rounds: 1})
+				err = errors.Join(err, runErr)
+				time.Sleep(time.Minute)
+			}
+			return err
+		}, installation.ErrConflict},
+		"another connection": {func(p *pair) error {
+			p.connect(p.b, p.connection(id))
+			return nil
+		}, nil},
+		"no connection": {func(p *pair) error {
+			_, err := p.b.Upsert(p.t.Context(), installation.UpsertRequest{
+				ID: id, Parts: installation.Parts{
+					Connection: installation.Remove[installation.Connection](),
+				},
+			})
+			return err
+		}, installation.ErrNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fixture.InBubble(t, func(t *testing.T) {
+				var revoked revocations
+				p := newPair(t, revoked.into)
+				p.after = func() error {
+					p.after = nil
+					return test.end(p)
+				}
+				if _, err := p.refreshed(p.a); !errors.Is(err, test.want) {
+					t.Errorf("Refresh: got %v, want %v", err, test.want)
+				}
+				if len(revoked) == 0 || revoked[len(revoked)-1] != "refresh-2" {
+					t.Errorf("revoked %q", revoked)
+				}
+			})
+		})
+	}
+}
+
+// An installation that is back before its old credentials are revoked keeps its new ones.
+func TestNewInstallIsNotRevoked(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
+		var revoked revocations
+		w := newWorld(t, revoked.into)
+		req := installation.UninstallRequest{ID: id}
+		if _, err := w.svc.Uninstall(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+		w.install(id)
+		time.Sleep(time.Hour)
+		if got := w.oneRound(); got.Revoked != 0 || len(revoked) != 0 {
+			t.Errorf("%+v, revoked %q", got, revoked)
+		}
+		w.stores("refresh-2")
+	})
+}
