@@ -48,7 +48,8 @@ type caller struct {
 	// hooks, nil = none. An error of one before its method keeps the method from its effect.
 	beforeLook, beforeChange, beforeStore func() error
 	afterChange                           func(v View, next *State) error
-	send                                  func(ctx context.Context) error // in place of the provider
+
+	send func(ctx context.Context) error // in place of the provider
 }
 
 func call(hook func() error) error {

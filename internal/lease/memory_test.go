@@ -161,7 +161,8 @@ func TestPauseIsOfOneCredential(t *testing.T) {
 		}
 	}
 	c.pass(time.Second)
-	if n, _ := m.failed(place, View{Generation: 1, Credential: 2}, &refresh.Error{}, c.wall); n != 1 {
+	v.Credential = 2
+	if n, _ := m.failed(place, v, &refresh.Error{}, c.wall); n != 1 {
 		t.Errorf("another credential failed %d times", n)
 	}
 }

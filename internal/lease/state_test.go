@@ -20,7 +20,7 @@ func states() map[string]State {
 			Kind: Sending, Holder: "\xff\x00", Credential: 1, Epoch: 2, Duration: time.Minute,
 		},
 		"without tokens": {Kind: Sending, Holder: "h", Duration: time.Microsecond},
-		"doubtful":       {Kind: Doubtful, Credential: math.MaxInt64, Epoch: 1, Reason: "no-answer"},
+		"doubtful":       {Kind: Doubtful, Credential: math.MaxInt64, Epoch: 1, Reason: "lost"},
 		"failed": {
 			Kind: Failed, Credential: 3, Reason: "invalid_grant", Since: since, Attempts: 4,
 		},
@@ -41,7 +41,8 @@ func TestCodeReturnsWhatWasEncoded(t *testing.T) {
 }
 
 func TestCodeRejects(t *testing.T) {
-	tooLong := record.Append(nil, new(int64(math.MaxInt64/1000+1)), func(c *record.Coder, n *int64) {
+	micros := int64(math.MaxInt64/1000 + 1)
+	tooLong := record.Append(nil, &micros, func(c *record.Coder, n *int64) {
 		record.Int(c, 1, new(Sending))
 		record.Int(c, 5, n)
 	})

@@ -33,6 +33,7 @@ func TestListsOfConnections(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				type list = installation.ListRequest
 				w := newWorld(t, change)
 				now := time.Now()
 				w.install("EXI-2")
@@ -47,16 +48,24 @@ func TestListsOfConnections(t *testing.T) {
 					t.Fatal(err)
 				}
 				for what, test := range map[string]struct {
-					req  installation.ListRequest
+					req  list
 					want []string
 				}{
-					"failed":        {installation.ListRequest{Failed: true}, []string{id}},
-					"provider":      {installation.ListRequest{Provider: "crm"}, []string{id, "EXI-2", "EXI-3"}},
-					"no provider":   {installation.ListRequest{Provider: "erp"}, nil},
-					"both":          {installation.ListRequest{Provider: "crm", Failed: true}, []string{id}},
-					"expired":       {installation.ListRequest{ExpiresBefore: now, Extension: "EXT-1", Account: "ACC-EXI-2"}, []string{"EXI-2"}},
-					"expire, soon":  {installation.ListRequest{ExpiresBefore: now.Add(time.Minute), Provider: "erp"}, nil},
-					"expires later": {installation.ListRequest{ExpiresBefore: now.Add(2 * time.Hour), Account: "ACC-EXI-3"}, []string{"EXI-3"}},
+					"failed":      {list{Failed: true}, []string{id}},
+					"provider":    {list{Provider: "crm"}, []string{id, "EXI-2", "EXI-3"}},
+					"no provider": {list{Provider: "erp"}, nil},
+					"both":        {list{Provider: "crm", Failed: true}, []string{id}},
+					"expired": {
+						list{ExpiresBefore: now, Extension: "EXT-1", Account: "ACC-EXI-2"},
+						[]string{"EXI-2"},
+					},
+					"expire soon": {
+						list{ExpiresBefore: now.Add(time.Minute), Provider: "erp"}, nil,
+					},
+					"expires later": {
+						list{ExpiresBefore: now.Add(2 * time.Hour), Account: "ACC-EXI-3"},
+						[]string{"EXI-3"},
+					},
 				} {
 					if diff := cmp.Diff(test.want, w.listed(test.req)); diff != "" {
 						t.Errorf("%s (-want +got):\n%s", what, diff)

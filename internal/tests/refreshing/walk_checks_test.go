@@ -105,7 +105,7 @@ func (r *interleaving) refreshOf(h *holder) installation.RefreshFunc {
 	}
 }
 
-// check looks for broken promises. A holder that lives makes another round, and then a third process
+// check looks for broken promises. A holder that lives makes another round. Then a third process
 // needs another token.
 func (r *interleaving) check() {
 	g, ctx := &r.grant, context.Background()
