@@ -341,6 +341,9 @@ func (s *Service) applyConnection(ctx context.Context, d *draft, part Optional[C
 	if err != nil {
 		return err
 	}
+	if before != nil {
+		next.Failure = before.Failure // a write cannot change it
+	}
 	if !reflect.DeepEqual(before, next) {
 		d.addChanged("connection")
 	}
