@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/go-installation/installation/crypto"
@@ -209,11 +210,14 @@ func (r *refreshing) Store(ctx context.Context, v lease.View) error {
 		if d.lifecycle.status != StatusInstalled && d.lifecycle.revokeAt.IsZero() {
 			return lease.ErrChanged // nobody would revoke them any more
 		}
-		if !d.matches(v) {
-			if stored, err := d.has(r.tokens.Access.Value); !stored || err != nil {
-				return cmp.Or(err, lease.ErrChanged)
+		same := d.matches(v)
+		if !same || d.sealedSecrets()[accessToken].number != v.Token {
+			if stored, err := d.has(r.tokens.Access.Value); stored || err != nil {
+				return err // nil if an earlier try stored them
 			}
-			return nil // an earlier try stored them
+		}
+		if !same {
+			return lease.ErrChanged
 		}
 		return d.storeTokens(r.tokens)
 	})
@@ -333,16 +337,16 @@ func (s *Service) writeLease(ctx context.Context, id string, apply func(*draft) 
 	return err
 }
 
-// matches reports whether the draft still has the credential of v.
+// matches reports whether the draft still has the credential of v. Without a refresh token, only
+// the lease says so: each change of the connection ends it.
 func (d *draft) matches(v lease.View) bool {
-	return d.stored.Generation == v.Generation && d.credential() == v.Credential
+	return d.stored.Generation == v.Generation && d.credential() == v.Credential &&
+		(v.Credential > 0 || lease.Same(d.lifecycle.refresh, v.State))
 }
 
-// credential returns the number of the newest token, 0 if no token is stored.
-func (d *draft) credential() int64 {
-	secrets := d.sealedSecrets()
-	return max(secrets[accessToken].number, secrets[refreshToken].number)
-}
+// credential returns the number of the refresh token, 0 if none is stored. The access token does
+// not count: if somebody replaces it alone, the refresh token is on its way all the same.
+func (d *draft) credential() int64 { return d.sealedSecrets()[refreshToken].number }
 
 // References of the tokens.
 const (
@@ -356,8 +360,11 @@ func (snap *snapshot) leaseView(in Namespace) lease.View {
 		State: snap.lifecycle.refresh, Generation: snap.stored.Generation, Epoch: in.Epoch,
 	}
 	for _, e := range snap.table {
-		if ref := Ref(e.Ref); ref == accessToken || ref == refreshToken {
-			v.Credential = max(v.Credential, e.Number)
+		switch Ref(e.Ref) {
+		case accessToken:
+			v.Token = e.Number
+		case refreshToken:
+			v.Credential = e.Number
 		}
 	}
 	if c := snap.inst.Connection; c != nil {
@@ -406,6 +413,7 @@ func (d *draft) storeTokens(t Tokens) error {
 	}
 	d.inst.Connection = &c
 	d.effect, d.events = effectKept, append(d.events, event.Refreshed)
+	d.endLease()
 	return nil
 }
 
@@ -413,17 +421,40 @@ func (d *draft) storeTokens(t Tokens) error {
 // due to be refreshed.
 func (s *Service) settleLease(d *draft) {
 	l := &d.lifecycle
-	if l.refresh != nil && (l.refresh.Credential != d.credential() || d.inst.Connection == nil) {
-		if l.refresh.Kind == lease.Failed && l.status == StatusInstalled && d.credential() > 0 {
-			d.events = append(d.events, event.Recovered)
-		}
-		l.refresh = nil
+	if l.refresh != nil && d.replacesCredential() {
+		d.endLease()
 	}
 	l.renewAt = s.renewal(d)
 	if c := d.inst.Connection; c != nil {
 		c = new(*c)
 		c.Failure, d.inst.Connection = l.failure(), c
 	}
+}
+
+// replacesCredential reports whether the credential of the lease is not the stored one any more. A
+// failure ends with each new secret of the connection, because the provider may have refused any of
+// them. Without a refresh token, everything in the connection is the credential.
+func (d *draft) replacesCredential() bool {
+	l := d.lifecycle.refresh
+	if d.inst.Connection == nil || l.Credential != d.credential() {
+		return true
+	}
+	return slices.ContainsFunc(d.changed, func(name string) bool {
+		kind := Ref(name).Kind()
+		isSecret := name != kind
+		return (kind == kindCredential || kind == kindConnection) &&
+			(l.Credential == 0 || isSecret && l.Kind == lease.Failed)
+	})
+}
+
+// endLease frees the lease. If it was a failure, the connection has recovered.
+func (d *draft) endLease() {
+	l := &d.lifecycle
+	if l.refresh != nil && l.refresh.Kind == lease.Failed && l.status == StatusInstalled &&
+		d.inst.Connection != nil {
+		d.events = append(d.events, event.Recovered)
+	}
+	l.refresh = nil
 }
 
 // renewal returns when the access token is due to be refreshed, zero for never: when between a

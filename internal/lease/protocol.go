@@ -18,12 +18,19 @@ var ErrChanged = errors.New("installation: the record changed meanwhile")
 type View struct {
 	State      *State // nil = free
 	Generation int64
-	Credential int64 // its number
+	Credential int64 // number of the one that is sent; 0 = none that can be used up
+	Token      int64 // number of what the last refresh brought
 	Epoch      int64 // of the namespace
 	Provider   string
 
 	Done   bool // there is nothing to send
 	Usable bool // what the record has is still good for now
+}
+
+// of reports whether v has the same credentials as another view.
+func (v View) of(other View) bool {
+	return v.Generation == other.Generation && v.Credential == other.Credential &&
+		v.Token == other.Token
 }
 
 // Record is a record with a credential to send, for one caller. It keeps what Send brought until
@@ -73,7 +80,7 @@ func (m *Memory) Do(ctx context.Context, key Key, r Record, o Options) error {
 		if first == nil {
 			first = &v
 		}
-		if v.Usable && (v.Generation != first.Generation || v.Credential != first.Credential) {
+		if v.Usable && !v.of(*first) {
 			return nil // it is new, and the provider gives no better one
 		}
 		t := try{m: m, key: key, r: r, o: o, view: v}
@@ -138,6 +145,7 @@ func (t *try) next(ctx context.Context) error {
 	case s.Kind == Sending && s.Epoch == t.view.Epoch && !t.m.ranOut(t.key, s):
 		return errWait
 	}
+	doubtful = doubtful && t.view.Credential > 0
 	if doubtful && t.o.Fail(t.view.Provider) {
 		return t.again(t.r.Change(ctx, t.view, t.failure(refresh.Interrupted)))
 	}

@@ -112,34 +112,6 @@ func (w *world) lastEvent(want event.Type) (last installation.Event) {
 	return last
 }
 
-func TestClientCredentials(t *testing.T) {
-	fixture.InBubble(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.connect(w.svc, installation.Connection{ID: "conn-2", Provider: "crm"})
-		n := 0
-		fn := func(_ context.Context, inst *installation.Opened) (installation.Tokens, error) {
-			c, err := inst.Credentials()
-			if err != nil || !c.RefreshToken.Value.IsZero() {
-				t.Errorf("credentials %+v, error %v", c, err)
-			}
-			n++
-			return installation.Tokens{Access: token(fmt.Sprint("machine-", n))}, nil
-		}
-		for i := range 3 {
-			for range 2 {
-				if err := w.call(w.svc, fn); err != nil {
-					t.Fatal(err)
-				}
-			}
-			got := w.open(w.svc).AccessToken.Value.RevealString()
-			if n != i+1 || got != fmt.Sprint("machine-", i+1) {
-				t.Errorf("round %d: %d requests, token %q", i, n, got)
-			}
-			time.Sleep(time.Hour)
-		}
-	})
-}
-
 func TestBadTokensAreRejected(t *testing.T) {
 	long := strings.Repeat("secret", 64<<10/6+1) // than a token may be
 	masked := installation.Token{Value: crypto.Masked()}

@@ -1,0 +1,162 @@
+package refreshing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/event"
+	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/refresh"
+)
+
+// The host replaces the access token alone. The refresh token is on its way all the same.
+func TestAccessTokenAloneDoesNotEndTheLease(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
+		p := newPair(t, failing)
+		p.after = func() error {
+			p.after = nil
+			c := p.get().Connection
+			c.AccessToken = installation.Token{Value: crypto.NewSecret("access-own")}
+			c.AccessToken.Expires = time.Now().Add(-time.Second)
+			p.connect(p.b, *c)
+			if _, err := p.refreshed(p.b); !isBusy(err) {
+				t.Errorf("B got %v", err)
+			}
+			return nil
+		}
+		if got, err := p.refreshed(p.a); err != nil || got != "access-2" {
+			t.Errorf("token %q, error %v", got, err)
+		}
+		p.stores("refresh-2")
+		p.spentNone(1)
+	})
+}
+
+// machine is a connection that works with client credentials.
+func machine(name, key string) installation.Connection {
+	return installation.Connection{
+		ID: "conn-" + name, Provider: "crm", APIKey: crypto.NewSecret(key),
+	}
+}
+
+func TestClientCredentials(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
+		w := newWorld(t, failing)
+		w.connect(w.svc, machine("2", "key-machine-2"))
+		n := 0
+		fn := func(_ context.Context, inst *installation.Opened) (installation.Tokens, error) {
+			c, err := inst.Credentials()
+			if err != nil || !c.RefreshToken.Value.IsZero() {
+				t.Errorf("credentials %+v, error %v", c, err)
+			}
+			n++
+			return installation.Tokens{Access: token(fmt.Sprint("machine-", n))}, nil
+		}
+		for i := range 3 {
+			for range 2 {
+				if err := w.call(w.svc, fn); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := w.open(w.svc).AccessToken.Value.RevealString()
+			if n != i+1 || got != fmt.Sprint("machine-", i+1) {
+				t.Errorf("round %d: %d requests, token %q", i, n, got)
+			}
+			time.Sleep(time.Hour)
+		}
+	})
+}
+
+// A token for one connection is not stored in the next one, although neither has a refresh token.
+func TestClientCredentialsOfAnotherConnection(t *testing.T) {
+	for name, next := range map[string]installation.Connection{
+		"connection": {ID: "conn-3", Provider: "crm", APIKey: crypto.Masked()},
+		"key":        machine("2", "key-machine-3"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.connect(w.svc, machine("2", "key-machine-2"))
+			n := 0
+			err := w.call(w.svc, func(
+				context.Context, *installation.Opened,
+			) (installation.Tokens, error) {
+				if n++; n == 1 {
+					w.connect(w.svc, next)
+				}
+				return installation.Tokens{Access: token(fmt.Sprint("machine-", n))}, nil
+			})
+			got := w.open(w.svc).AccessToken.Value.RevealString()
+			if err != nil || got != "machine-2" {
+				t.Errorf("token %q, error %v", got, err)
+			}
+		})
+	}
+}
+
+// Nothing can be used up, so there is nothing to doubt.
+func TestClientCredentialsAreNeverInDoubt(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
+		w := newWorld(t, failing)
+		w.connect(w.svc, machine("2", "key-machine-2"))
+		err := w.call(w.svc, func(
+			context.Context, *installation.Opened,
+		) (installation.Tokens, error) {
+			return installation.Tokens{}, errors.New("connection reset")
+		})
+		if err == nil {
+			t.Error("no error")
+		}
+		time.Sleep(time.Minute)
+		answer := installation.Tokens{Access: token("machine-1")}
+		if err := w.call(w.svc, answering(answer)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The provider refuses a request because of the key of the client. A new key ends the failure, with
+// and without a refresh token.
+func TestNewKeyEndsAFailure(t *testing.T) {
+	for name, refreshToken := range map[string]installation.Token{
+		"with a refresh token": {Value: crypto.NewSecret("refresh-of-user")}, "without": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			c := machine("2", "key-machine-2")
+			c.RefreshToken = refreshToken
+			w.connect(w.svc, c)
+			refused := func(
+				context.Context, *installation.Opened,
+			) (installation.Tokens, error) {
+				return installation.Tokens{}, &refresh.Error{
+					Answer: refresh.Permanent, Reason: "invalid_client",
+				}
+			}
+			if err := w.call(w.svc, refused); !errors.Is(err, refresh.ErrFailed) {
+				t.Errorf("got %v", err)
+			}
+			again := *w.get().Connection
+			again.Status = "renamed" // no new secret
+			if refreshToken.Value.IsZero() {
+				again.Status = ""
+			}
+			w.connect(w.svc, again)
+			if w.get().Connection.Failure == nil {
+				t.Error("the failure ended without a new secret")
+			}
+			again.APIKey = crypto.NewSecret("key-machine-3")
+			w.connect(w.svc, again)
+			if f := w.get().Connection.Failure; f != nil {
+				t.Errorf("Failure = %+v", f)
+			}
+			if got := w.events(id); got[event.Failed] != 1 || got[event.Recovered] != 1 {
+				t.Errorf("events: %v", got)
+			}
+		})
+	}
+}
