@@ -2,10 +2,10 @@ package refreshing
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/tests/fixture"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -32,7 +32,7 @@ func TestListsOfConnections(t *testing.T) {
 		"without Options.Refresh": func(*world) {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			fixture.InBubble(t, func(t *testing.T) {
 				type list = installation.ListRequest
 				w := newWorld(t, change)
 				now := time.Now()

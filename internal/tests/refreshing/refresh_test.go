@@ -4,9 +4,9 @@ import (
 	"errors"
 	"sync"
 	"testing"
-	"testing/synctest"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/internal/tests/fixture"
 	"github.com/go-installation/installation/refresh"
 )
 
@@ -26,7 +26,7 @@ func TestRefreshStoresNewTokens(t *testing.T) {
 
 // TestInvariant20OneRefreshAtATime: a provider that rotates never sees a spent refresh token.
 func TestInvariant20OneRefreshAtATime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.life = 0 // each token has expired, so each caller wants another one
 		processes := []*installation.Service{w.svc, w.process(w.store), w.process(w.store)}

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/event"
+	"github.com/go-installation/installation/internal/tests/fixture"
 	"github.com/go-installation/installation/refresh"
 )
 
@@ -45,7 +45,7 @@ func (w *world) events(id string) map[event.Type]int {
 }
 
 func TestRunRefreshesWhatIsDue(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
 		w := newWorld(t, refreshing)
 		if got := w.oneRound(); got.Refreshed != 1 || w.sent != 1 {
 			t.Fatalf("first round: %+v", got)
@@ -61,7 +61,7 @@ func TestRunRefreshesWhatIsDue(t *testing.T) {
 }
 
 func TestRunMarksDeadConnections(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
 		w := newWorld(t, refreshing)
 		for i := range 20 {
 			w.install(fmt.Sprint("EXI-", i+2))
@@ -85,7 +85,7 @@ func TestRunMarksDeadConnections(t *testing.T) {
 }
 
 func TestRevokeUntilItSucceeds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
 		down, revoked := true, ""
 		w := newWorld(t, func(w *world) {
 			w.options.Revoke = func(_ context.Context, inst *installation.Opened) error {
@@ -123,7 +123,7 @@ func TestRevokeUntilItSucceeds(t *testing.T) {
 }
 
 func TestUnrevokedAtTheEndOfGrace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
 		w := newWorld(t, func(w *world) {
 			w.options.Revoke = func(context.Context, *installation.Opened) error {
 				return &refresh.Error{Answer: refresh.Permanent, Reason: "refused"}

@@ -272,11 +272,15 @@ func (w *walk) all(p plan) (faulted bool) {
 // walks those with one fault, at each commit and at each request to the provider. The number of
 // interruptions of a holder is bounded, because the one that waits for the other makes too many
 // interleavings. With INSTALLATION_LONG there are more interruptions, and faults at the reads too.
+// Under the race detector there are fewer.
 func TestInvariant20EachInterleavingOfTwoHolders(t *testing.T) {
 	walkKeys = fixture.RingWith(t, "k1", fixture.KEK)
 	plain, faulty, everywhere := 3, 2, false
-	if os.Getenv("INSTALLATION_LONG") != "" {
+	switch {
+	case os.Getenv("INSTALLATION_LONG") != "":
 		plain, faulty, everywhere = 5, 3, true
+	case raceEnabled:
+		plain, faulty = 2, 1
 	}
 	for _, policy := range []refresh.Policy{refresh.Retry, refresh.Fail} {
 		t.Run(string(policy), func(t *testing.T) {

@@ -1,0 +1,5 @@
+//go:build !race
+
+package refreshing
+
+const raceEnabled = false
