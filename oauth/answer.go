@@ -14,9 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-installation/installation/refresh"
 	"golang.org/x/oauth2"
-
-	"github.com/go-installation/installation"
 )
 
 // MaxRetryAfter is the longest RefreshError.After of this package. A provider that asks for more is
@@ -48,9 +47,9 @@ func validCodes(list []string) bool {
 }
 
 func failed(
-	answer installation.RefreshAnswer, reason string, cause error,
-) *installation.RefreshError {
-	return &installation.RefreshError{Answer: answer, Reason: reason, Err: cause}
+	answer refresh.Answer, reason string, cause error,
+) *refresh.Error {
+	return &refresh.Error{Answer: answer, Reason: reason, Err: cause}
 }
 
 // attempt says how far a request came.
@@ -77,13 +76,13 @@ func (a *attempt) unsent(err error) bool {
 // explain returns what an error of a request means. It keeps no text of the provider.
 func (a *attempt) explain(
 	ctx context.Context, err error, permanent []string, now time.Time,
-) *installation.RefreshError {
+) *refresh.Error {
 	if answered, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		return explainAnswer(answered.Response, answered.ErrorCode, permanent, now)
 	}
-	answer, other := installation.AnswerUnknown, "connection_lost"
+	answer, other := refresh.Unknown, "connection_lost"
 	if a.unsent(err) {
-		answer, other = installation.AnswerPassing, "unreachable"
+		answer, other = refresh.Passing, "unreachable"
 	}
 	lost, ok := errors.AsType[*url.Error](err)
 	if !ok { // x/oauth2 could not read the answer
@@ -102,7 +101,7 @@ func (a *attempt) explain(
 }
 
 // ended returns the error for a context that ended.
-func ended(ctx context.Context, answer installation.RefreshAnswer) *installation.RefreshError {
+func ended(ctx context.Context, answer refresh.Answer) *refresh.Error {
 	reason := "timeout"
 	if errors.Is(ctx.Err(), context.Canceled) {
 		reason = "canceled"
@@ -113,11 +112,11 @@ func ended(ctx context.Context, answer installation.RefreshAnswer) *installation
 // explainAnswer returns what an answer without tokens means.
 func explainAnswer(
 	resp *http.Response, code string, permanent []string, now time.Time,
-) *installation.RefreshError {
+) *refresh.Error {
 	status := resp.StatusCode
 	known := codes[code] || slices.Contains(permanent, code)
-	e := &installation.RefreshError{
-		Answer: installation.AnswerPassing,
+	e := &refresh.Error{
+		Answer: refresh.Passing,
 		Reason: "http_" + strconv.Itoa(status),
 		After:  retryAfter(resp.Header, now),
 	}
@@ -138,9 +137,9 @@ func explainAnswer(
 		status == http.StatusServiceUnavailable && e.After > 0
 	switch {
 	case status >= 500 && !refused, status == http.StatusRequestTimeout, code == "server_error":
-		e.Answer = installation.AnswerUnknown
+		e.Answer = refresh.Unknown
 	case status < 500 && slices.Contains(permanent, code):
-		e.Answer = installation.AnswerPermanent
+		e.Answer = refresh.Permanent
 	}
 	return e
 }

@@ -13,12 +13,13 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/oauth"
+	"github.com/go-installation/installation/refresh"
 )
 
 const (
-	permanent = installation.AnswerPermanent
-	passing   = installation.AnswerPassing
-	unknown   = installation.AnswerUnknown
+	permanent = refresh.Permanent
+	passing   = refresh.Passing
+	unknown   = refresh.Unknown
 )
 
 func after(value string) http.Header { return http.Header{"Retry-After": {value}} }

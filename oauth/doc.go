@@ -10,8 +10,8 @@
 //	client := oauth.Client(svc, "EXI-1", fn, nil)
 //	resp, err := client.Get("https://api.example/orders")
 //
-// [Revoke] makes the function for Options.Revoke of the service. [Breaker] spares a provider that
-// is down. [SafeClient] is for endpoints that a customer chooses.
+// [Revoke] makes the function for Options.Revoke of the service. [SafeClient] is for endpoints that
+// a customer chooses. The service itself spares a provider that is down.
 //
 // # What an answer means
 //
@@ -25,7 +25,6 @@
 //	temporarily_unavailable, 503 with Retry-After  passing    the code, or http_503
 //	no connection: refused, DNS, TLS               passing    unreachable, timeout, canceled
 //	refused by SafeClient                          passing    address_refused
-//	refused by Breaker                             passing    provider_paused
 //	server_error, status 408, other 5xx            unknown    the code, or http_500 and so on
 //	sent, and the connection ended                 unknown    connection_lost
 //	sent, and the context ended                    unknown    timeout, canceled
@@ -35,7 +34,7 @@
 // mark the connection of a customer as failed.
 //
 // A reason is a code of a fixed list, a code that the host named, or one of this package. The text
-// of a provider is in no error. Retry-After is in RefreshError.After, up to [MaxRetryAfter].
+// of a provider is in no error. Retry-After is in refresh.Error.After, up to [MaxRetryAfter].
 //
 // # Limits
 //

@@ -14,6 +14,7 @@ import (
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/memstore"
 	"github.com/go-installation/installation/oauth"
+	"github.com/go-installation/installation/refresh"
 )
 
 // shop stands for a provider: its token endpoint, its revocation endpoint and its API.
@@ -150,8 +151,8 @@ func ExampleBreaker() {
 	breaker := oauth.NewBreaker(&oauth.BreakerOptions{Threshold: 2})
 	down := func(context.Context, *installation.Opened) (installation.Tokens, error) {
 		fmt.Println("provider: 503")
-		return installation.Tokens{}, &installation.RefreshError{
-			Answer: installation.AnswerUnknown, Reason: "http_503",
+		return installation.Tokens{}, &refresh.Error{
+			Answer: refresh.Unknown, Reason: "http_503",
 		}
 	}
 	host := newHost()

@@ -18,6 +18,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/refresh"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -45,7 +46,7 @@ type RefreshOptions struct {
 
 // Refresh returns a function for [installation.Service.Refresh]. It sends the refresh token of an
 // installation to Endpoint.TokenURL of the configuration and returns the new tokens. Its errors are
-// [*installation.RefreshError]; the package documentation has a table of them. In their chain is an
+// [*refresh.Error]; the package documentation has a table of them. In their chain is an
 // [*oauth2.RetrieveError] if the provider answered, with the status and the known error code only.
 // The function is safe for concurrent use.
 //
@@ -139,7 +140,7 @@ func (r *refresher) refresh(
 	var none installation.Tokens
 	stored, err := inst.Credentials()
 	if err != nil && !errors.Is(err, installation.ErrNotFound) {
-		return none, failed(installation.AnswerPassing, "not_opened", err)
+		return none, failed(refresh.Passing, "not_opened", err)
 	}
 	var refreshToken string
 	if stored != nil {
@@ -155,7 +156,7 @@ func (r *refresher) refresh(
 			params.Set("scope", r.scopes)
 		}
 	default:
-		return none, failed(installation.AnswerPermanent, "no_refresh_token", nil)
+		return none, failed(refresh.Permanent, "no_refresh_token", nil)
 	}
 	sent := r.now()
 	token, failure := r.send(ctx, params)
@@ -169,9 +170,9 @@ func (r *refresher) refresh(
 // can, even if they change the type of the grant.
 func (r *refresher) send(
 	ctx context.Context, params url.Values,
-) (*oauth2.Token, *installation.RefreshError) {
+) (*oauth2.Token, *refresh.Error) {
 	if ctx.Err() != nil {
-		return nil, ended(ctx, installation.AnswerPassing)
+		return nil, ended(ctx, refresh.Passing)
 	}
 	ctx, attempt := traced(ctx)
 	c := r.config // vet accepts the copy: its cache of styles is empty and stays so

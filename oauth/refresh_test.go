@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/oauth"
+	"github.com/go-installation/installation/refresh"
 )
 
 const formType = "application/x-www-form-urlencoded"
@@ -161,7 +162,7 @@ func TestRefreshFollowsNoRedirect(t *testing.T) {
 		})
 		_, err := refresher(t, s.URL, &oauth.RefreshOptions{Client: s.Client()})(
 			t.Context(), open(t, stored()))
-		if got := failureOf(t, err); got.Answer != installation.AnswerPassing {
+		if got := failureOf(t, err); got.Answer != refresh.Passing {
 			t.Errorf("status %d: got %+v", status, got)
 		}
 	}

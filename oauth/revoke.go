@@ -15,6 +15,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/refresh"
 )
 
 // RevokeOptions are the options of [Revoke]. The zero value is ready to use.
@@ -33,7 +34,7 @@ type RevokeOptions struct {
 //
 // The token counts as revoked if the answer is 2xx without an error code, or if the code is
 // invalid_token or invalid_grant. Any other answer is an error. In its chain is an
-// [*installation.RefreshError]: Reason is a code, such as unsupported_token_type or http_503, After
+// [*refresh.Error]: Reason is a code, such as unsupported_token_type or http_503, After
 // is Retry-After, and Answer is permanent for unsupported_token_type only. The other two answers
 // mean the same here: try again, since revoking twice does no harm.
 func Revoke(
@@ -91,7 +92,7 @@ func (r *revoker) revoke(ctx context.Context, inst *installation.Opened) error {
 }
 
 // send makes one request. It returns nil if the token is revoked.
-func (r *revoker) send(ctx context.Context, params url.Values) *installation.RefreshError {
+func (r *revoker) send(ctx context.Context, params url.Values) *refresh.Error {
 	if r.inParams {
 		params.Set("client_id", r.id)
 		if r.secret != "" {
@@ -99,13 +100,13 @@ func (r *revoker) send(ctx context.Context, params url.Values) *installation.Ref
 		}
 	}
 	if ctx.Err() != nil {
-		return ended(ctx, installation.AnswerPassing)
+		return ended(ctx, refresh.Passing)
 	}
 	ctx, attempt := traced(ctx)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.endpoint,
 		strings.NewReader(params.Encode()))
 	if err != nil {
-		return failed(installation.AnswerPassing, "invalid_request", nil)
+		return failed(refresh.Passing, "invalid_request", nil)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if !r.inParams {

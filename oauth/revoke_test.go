@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/oauth"
+	"github.com/go-installation/installation/refresh"
 )
 
 func TestRequestOfRevoke(t *testing.T) {
@@ -131,7 +132,7 @@ func TestRevokeClosed(t *testing.T) {
 	inst := open(t, stored())
 	inst.Close()
 	err = revoke(t.Context(), inst)
-	if _, sent := errors.AsType[*installation.RefreshError](err); err == nil || sent {
+	if _, sent := errors.AsType[*refresh.Error](err); err == nil || sent {
 		t.Errorf("got error %v", err)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/go-installation/installation/installationtest"
 	"github.com/go-installation/installation/memstore"
 	"github.com/go-installation/installation/oauth"
+	"github.com/go-installation/installation/refresh"
 )
 
 // valid is a connection whose access token needs no refresh.
@@ -77,8 +78,8 @@ func TestTokenSource(t *testing.T) {
 }
 
 func TestNoToken(t *testing.T) {
-	refused := &installation.RefreshError{
-		Answer: installation.AnswerPermanent, Reason: "invalid_grant",
+	refused := &refresh.Error{
+		Answer: refresh.Permanent, Reason: "invalid_grant",
 	}
 	svc := install(t, stored())
 	for name, tc := range map[string]struct {

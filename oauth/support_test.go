@@ -14,6 +14,7 @@ import (
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/installationtest"
 	"github.com/go-installation/installation/oauth"
+	"github.com/go-installation/installation/refresh"
 )
 
 // configFor returns a configuration of a client at the provider.
@@ -112,14 +113,14 @@ func open(t *testing.T, c installation.Connection) *installation.Opened {
 
 // failure is what a test compares of a RefreshError.
 type failure struct {
-	Answer installation.RefreshAnswer
+	Answer refresh.Answer
 	Reason string
 	After  time.Duration
 }
 
 func failureOf(t *testing.T, err error) failure {
 	t.Helper()
-	e, ok := errors.AsType[*installation.RefreshError](err)
+	e, ok := errors.AsType[*refresh.Error](err)
 	if !ok {
 		t.Fatalf("got %v, want a RefreshError", err)
 	}

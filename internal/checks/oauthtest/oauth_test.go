@@ -13,6 +13,7 @@ import (
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/installationtest"
 	"github.com/go-installation/installation/oauth"
+	"github.com/go-installation/installation/refresh"
 )
 
 func TestMain(m *testing.M) {
@@ -74,7 +75,7 @@ func reason(t *testing.T, err error) string {
 	if err == nil {
 		return ""
 	}
-	e, ok := errors.AsType[*installation.RefreshError](err)
+	e, ok := errors.AsType[*refresh.Error](err)
 	if !ok {
 		t.Fatalf("got %v, want a RefreshError", err)
 	}
