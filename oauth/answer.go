@@ -18,7 +18,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// MaxRetryAfter is the longest RefreshError.After of this package. A provider that asks for more is
+// MaxRetryAfter is the longest refresh.Error.After of this package. A provider that asks for more is
 // tried once in this time.
 const MaxRetryAfter = time.Hour
 

@@ -14,7 +14,6 @@ import (
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/memstore"
 	"github.com/go-installation/installation/oauth"
-	"github.com/go-installation/installation/refresh"
 )
 
 // shop stands for a provider: its token endpoint, its revocation endpoint and its API.
@@ -144,32 +143,4 @@ func ExampleRevoke() {
 	// Output:
 	// provider: revoke rt-1
 	// error: <nil>
-}
-
-// One breaker is for all providers of a process. It stands around the function that refreshes.
-func ExampleBreaker() {
-	breaker := oauth.NewBreaker(&oauth.BreakerOptions{Threshold: 2})
-	down := func(context.Context, *installation.Opened) (installation.Tokens, error) {
-		fmt.Println("provider: 503")
-		return installation.Tokens{}, &refresh.Error{
-			Answer: refresh.Unknown, Reason: "http_503",
-		}
-	}
-	host := newHost()
-	ctx := context.Background()
-	inst, err := host.Open(ctx, installation.OpenRequest{ID: "EXI-1", Reason: "refresh"})
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer inst.Close()
-
-	refresh := breaker.Wrap(down)
-	for range 4 {
-		refresh(ctx, inst)
-	}
-	fmt.Println("paused:", breaker.Paused("shop") > 0)
-	// Output:
-	// provider: 503
-	// provider: 503
-	// paused: true
 }

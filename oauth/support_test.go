@@ -111,7 +111,7 @@ func open(t *testing.T, c installation.Connection) *installation.Opened {
 	return inst
 }
 
-// failure is what a test compares of a RefreshError.
+// failure is what a test compares of a refresh.Error.
 type failure struct {
 	Answer refresh.Answer
 	Reason string
@@ -122,7 +122,7 @@ func failureOf(t *testing.T, err error) failure {
 	t.Helper()
 	e, ok := errors.AsType[*refresh.Error](err)
 	if !ok {
-		t.Fatalf("got %v, want a RefreshError", err)
+		t.Fatalf("got %v, want a refresh.Error", err)
 	}
 	return failure{e.Answer, e.Reason, e.After}
 }

@@ -77,7 +77,7 @@ func reason(t *testing.T, err error) string {
 	}
 	e, ok := errors.AsType[*refresh.Error](err)
 	if !ok {
-		t.Fatalf("got %v, want a RefreshError", err)
+		t.Fatalf("got %v, want a refresh.Error", err)
 	}
 	return string(e.Answer) + " " + e.Reason
 }
