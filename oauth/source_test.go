@@ -128,7 +128,9 @@ func TestTokenNotStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	store := &failing{Store: memstore.New()}
-	svc, err := installation.New(store, ring, nil)
+	svc, err := installation.New(store, ring, &installation.Options{
+		RefreshLease: 300 * time.Millisecond,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -119,10 +119,12 @@ type try struct {
 // excuse drops an error that matters less than what the record still has.
 func (t *try) excuse(ctx context.Context, err error) error {
 	var e *refresh.Error
-	if t.view.Usable && errors.As(err, &e) && e.Answer != refresh.Permanent {
+	switch {
+	case !errors.As(err, &e):
+		return err
+	case t.view.Usable && e.Answer != refresh.Permanent:
 		return nil
-	}
-	if e != nil && ctx.Err() != nil {
+	case ctx.Err() != nil:
 		return fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
 	return err
