@@ -18,6 +18,7 @@ import (
 
 func TestMain(m *testing.M) {
 	ServeIfChild()
+	workIfChild()
 	os.Exit(m.Run())
 }
 
