@@ -49,6 +49,8 @@ func TestAnswers(t *testing.T) {
 		{429, after("86400"), `{}`, failure{passing, "http_429", time.Hour}},
 		{429, after(strings.Repeat("9", 30)), `{}`, failure{passing, "http_429", time.Hour}},
 		{503, after("7"), `{}`, failure{passing, "http_503", 7 * time.Second}},
+		{503, after("7"), `{"error":"invalid_grant"}`,
+			failure{passing, "invalid_grant", 7 * time.Second}},
 		{503, nil, `{}`, failure{unknown, "http_503", 0}},
 		{503, nil, `{"error":"temporarily_unavailable"}`,
 			failure{passing, "temporarily_unavailable", 0}},
