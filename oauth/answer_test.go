@@ -68,9 +68,8 @@ func TestAnswers(t *testing.T) {
 		name := fmt.Sprintf("%d %.50s %v", tc.status, tc.body, tc.header)
 		t.Run(name, func(t *testing.T) {
 			s := provider(t, tc.status, tc.header, tc.body)
-			fn := refresher(t, s.URL, &oauth.RefreshOptions{
-				Permanent: []string{"bad_refresh_token"},
-			})
+			opts := &oauth.RefreshOptions{Permanent: []string{"bad_refresh_token"}}
+			fn := refresher(t, s.URL, opts)
 			_, err := fn(t.Context(), open(t, stored()))
 			if diff := cmp.Diff(tc.want, failureOf(t, err)); diff != "" {
 				t.Errorf("answer (-want +got):\n%s", diff)

@@ -144,8 +144,8 @@ func (f *faults) wait(d time.Duration, ended <-chan struct{}) {
 	f.mu.Unlock()
 }
 
-// serve answers a request through a fault. Nothing here watches the context of the request, so it is
-// processed also if its client goes away.
+// serve answers a request through a fault. Nothing here watches the context of the request, so it
+// is processed also if its client goes away.
 func (f *faults) serve(w http.ResponseWriter, r *http.Request, grant string, h http.Handler) {
 	fault, ended := f.next(r.URL.Path, grant)
 	switch fault.Kind {
