@@ -14,12 +14,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-installation/installation/refresh"
 	"golang.org/x/oauth2"
+
+	"github.com/go-installation/installation/refresh"
 )
 
-// MaxRetryAfter is the longest refresh.Error.After of this package. A provider that asks for more is
-// tried once in this time.
+// MaxRetryAfter is the longest refresh.Error.After of this package. A provider that asks for more
+// is tried once in this time.
 const MaxRetryAfter = time.Hour
 
 // errMalformed stands for errors of x/oauth2 that can quote an answer.
@@ -46,9 +47,7 @@ func validCodes(list []string) bool {
 	})
 }
 
-func failed(
-	answer refresh.Answer, reason string, cause error,
-) *refresh.Error {
+func failed(answer refresh.Answer, reason string, cause error) *refresh.Error {
 	return &refresh.Error{Answer: answer, Reason: reason, Err: cause}
 }
 

@@ -49,6 +49,8 @@ func TestAnswers(t *testing.T) {
 		{429, after("86400"), `{}`, failure{passing, "http_429", time.Hour}},
 		{429, after(strings.Repeat("9", 30)), `{}`, failure{passing, "http_429", time.Hour}},
 		{503, after("7"), `{}`, failure{passing, "http_503", 7 * time.Second}},
+		{503, after("7"), `{"error":"invalid_grant"}`,
+			failure{passing, "invalid_grant", 7 * time.Second}},
 		{503, nil, `{}`, failure{unknown, "http_503", 0}},
 		{503, nil, `{"error":"temporarily_unavailable"}`,
 			failure{passing, "temporarily_unavailable", 0}},
@@ -66,9 +68,8 @@ func TestAnswers(t *testing.T) {
 		name := fmt.Sprintf("%d %.50s %v", tc.status, tc.body, tc.header)
 		t.Run(name, func(t *testing.T) {
 			s := provider(t, tc.status, tc.header, tc.body)
-			fn := refresher(t, s.URL, &oauth.RefreshOptions{
-				Permanent: []string{"bad_refresh_token"},
-			})
+			opts := &oauth.RefreshOptions{Permanent: []string{"bad_refresh_token"}}
+			fn := refresher(t, s.URL, opts)
 			_, err := fn(t.Context(), open(t, stored()))
 			if diff := cmp.Diff(tc.want, failureOf(t, err)); diff != "" {
 				t.Errorf("answer (-want +got):\n%s", diff)

@@ -69,8 +69,8 @@ func Refresh(config *oauth2.Config, opts *RefreshOptions) (installation.RefreshF
 		}
 	}
 	if !validCodes(o.Permanent) {
-		return nil, errors.New("oauth: RefreshOptions.Permanent has a code that is empty, longer " +
-			"than 64 characters, or has other characters than letters, digits, _, - and .")
+		return nil, errors.New("oauth: each code of RefreshOptions.Permanent must have 1 to 64 " +
+			"characters: letters, digits, dots, hyphens and underscores")
 	}
 	r := &refresher{
 		config: clientcredentials.Config{

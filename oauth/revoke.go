@@ -33,10 +33,10 @@ type RevokeOptions struct {
 // concurrent use.
 //
 // The token counts as revoked if the answer is 2xx without an error code, or if the code is
-// invalid_token or invalid_grant. Any other answer is an error. In its chain is an
-// [*refresh.Error]: Reason is a code, such as unsupported_token_type or http_503, After
-// is Retry-After, and Answer is permanent for unsupported_token_type only. The other two answers
-// mean the same here: try again, since revoking twice does no harm.
+// invalid_token or invalid_grant. Any other answer is an error. In its chain is a [*refresh.Error]:
+// Reason is a code, such as unsupported_token_type or http_503, After is Retry-After, and Answer is
+// permanent for unsupported_token_type only. The other two answers mean the same here: try again,
+// since revoking twice does no harm.
 func Revoke(
 	config *oauth2.Config, endpoint string, opts *RevokeOptions,
 ) (func(ctx context.Context, inst *installation.Opened) error, error) {

@@ -68,8 +68,10 @@ func (a *account) token(ctx context.Context) (*oauth2.Token, error) {
 }
 
 // Client returns a client that sends the access token of an installation with each request, and
-// refreshes it before it expires; see [TokenSource]. A refresh that was sent goes on for a while if
-// the context of the request ends; see [installation.Service.Refresh]. base sends the requests; nil = http.DefaultTransport. The client is safe for concurrent use.
+// refreshes it before it expires; see [TokenSource]. The context of a request bounds how long it
+// waits for its token. A refresh that was sent goes on for a while if that context ends; see
+// [installation.Service.Refresh]. base sends the requests; nil = http.DefaultTransport. The client
+// is safe for concurrent use.
 //
 // The client sends the token to whatever URL it is called with. If that server redirects to another
 // scheme, host or port, the client follows without the token.

@@ -212,12 +212,17 @@ func (b *body) Close() error {
 	return nil
 }
 
+type contextKey struct{}
+
 // TestClientWithoutToken ends the context of the request while its token is refreshed.
 func TestClientWithoutToken(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), contextKey{}, "its own"))
 	api := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") })
 	client := oauth.Client(install(t, stored()), "EXI-1",
 		func(ctx context.Context, _ *installation.Opened) (installation.Tokens, error) {
+			if ctx.Value(contextKey{}) != "its own" {
+				t.Error("the refresh has another context than the request")
+			}
 			cancel()
 			if ctx.Err() != nil {
 				t.Error("the end of the request cut its refresh off")

@@ -144,11 +144,10 @@ func (f *faults) wait(d time.Duration, ended <-chan struct{}) {
 	f.mu.Unlock()
 }
 
-// serve answers a request through a fault. processing must not depend on the client, so it gets a
-// context without its end.
+// serve answers a request through a fault. Nothing here watches the context of the request, so it
+// is processed also if its client goes away.
 func (f *faults) serve(w http.ResponseWriter, r *http.Request, grant string, h http.Handler) {
 	fault, ended := f.next(r.URL.Path, grant)
-	r = r.WithContext(context.WithoutCancel(r.Context()))
 	switch fault.Kind {
 	case Status:
 		if fault.RetryAfter > 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/installationtest"
+	"github.com/go-installation/installation/internal/servertest"
 	"github.com/go-installation/installation/oauth"
 	"github.com/go-installation/installation/refresh"
 )
@@ -161,7 +162,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestSlow gives up while the provider works, before and after it spent the token.
+// TestSlow gives up while the provider works, before and after it spent the token. In the end the
+// token is spent in both cases.
 func TestSlow(t *testing.T) {
 	p := Start(t)
 	for kind, rotated := range map[FaultKind]int{Delay: 0, DelayAfter: 1} {
@@ -183,6 +185,10 @@ func TestSlow(t *testing.T) {
 		if got := reason(t, <-done); got != "unknown canceled" {
 			t.Errorf("%s: got %q", kind, got)
 		}
+		p.Break(t)
+		servertest.Await(t, "the request to be processed", func() bool {
+			return p.Counters(t).Held == 0 && p.List(t)[len(all)-1].Refreshes == 1
+		})
 	}
 }
 
@@ -253,6 +259,7 @@ func TestRevoke(t *testing.T) {
 	if got := reason(t, err); got != "passing http_503" || !p.List(t)[0].Alive {
 		t.Errorf("while it is down: got %q, grant is %+v", got, p.List(t)[0])
 	}
+	checkAccess(t, p)
 	p.Break(t)
 	for range 2 { // revoking again succeeds too
 		if err := revoke(t.Context(), inst); err != nil {
@@ -265,6 +272,36 @@ func TestRevoke(t *testing.T) {
 	_, err = refresher(t, p, nil)(t.Context(), inst)
 	if got := reason(t, err); got != "permanent invalid_grant" {
 		t.Errorf("refresh after the end: got %q", got)
+	}
+}
+
+// checkAccess refreshes another grant, uses its access token, and ends the grant.
+func checkAccess(t *testing.T, p *Provider) {
+	t.Helper()
+	grant := p.Grants(t, 1)[0]
+	tokens, err := refresher(t, p, nil)(t.Context(), open(t, grant.Refresh))
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func() int {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.AccessURL(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+tokens.Access.Value.RevealString())
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	if got := get(); got != http.StatusOK {
+		t.Errorf("status %d with an access token", got)
+	}
+	p.End(t, grant.ID)
+	if got := get(); got != http.StatusForbidden {
+		t.Errorf("status %d after the end of the grant", got)
 	}
 }
 
