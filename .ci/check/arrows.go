@@ -35,13 +35,17 @@ var layers = [][]string{
 	{"internal/classify/..."},
 	{"validate/..."},
 	{"internal/schema/..."},
+	{"internal/outcome/...", "internal/keycheck/..."},
 	{
 		"internal/record/...", "internal/canonical/...", "internal/keytimeout/...",
 		"internal/invite/...",
 	},
 	{"crypto/...", "kms/...", "event/...", "health/..."},
 	{"internal/accesslog/..."},
-	{"internal/jsontree/...", "internal/lru/...", "internal/backoff/...", "internal/redact/..."},
+	{
+		"internal/jsontree/...", "internal/lru/...", "internal/backoff/...", "internal/paging/...",
+		"internal/redact/...",
+	},
 	{"internal/redistest/...", "internal/pgtest/..."},
 	{"internal/servertest/..."},
 }
