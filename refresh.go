@@ -65,7 +65,8 @@ type RefreshFunc func(ctx context.Context, inst *Opened) (Tokens, error)
 // If the provider refuses the refresh token for good, the connection fails: Connection.Failure says
 // why, and Refresh sends nothing until the connection has a new credential. After a failure that
 // passes, callers get the present token while it is valid, and then an error. The pauses between
-// attempts grow, for a connection and for a provider. So an outage marks no connection as failed.
+// attempts grow, for a connection and for a provider, which is known by Connection.Provider. So an
+// outage marks no connection as failed.
 //
 // Once fn was called, Refresh goes on although ctx ends, for at most two thirds of
 // Options.RefreshLease. If the new tokens cannot be stored in that time, the error matches

@@ -45,10 +45,10 @@ type RunReport struct {
 	Err       error // of the last round; nil = none
 }
 
-// Run does what is due, in rounds, until ctx ends: it calls [Service.Sweep], refreshes access tokens
-// that are due with Options.Refresh, and calls Options.Revoke for uninstalled installations until
-// it succeeds or the grace period ends. In all tenants. Run is the one loop of a host: nothing
-// starts by itself.
+// Run does what is due in all tenants, in rounds, until ctx ends. It calls [Service.Sweep]. It
+// refreshes access tokens that are due, with Options.Refresh. And it calls Options.Revoke for
+// uninstalled installations until that succeeds or the grace period ends. Run is the one loop of a
+// host: nothing starts by itself.
 //
 // Any number of processes can run it: the lease of [Service.Refresh] keeps them from doing work
 // twice, except after one of them stopped in the middle. A round goes on after an error. An error
@@ -62,8 +62,9 @@ type RunReport struct {
 // nothing revokes them. If the grace period ends first, an event "unrevoked" says so. Platforms
 // that revoke by themselves make the provider answer that the token is invalid: that is a success.
 //
-// Run is for the host. It returns what it did and, if it made RunOptions.Rounds rounds, the error of
-// the last one; otherwise that of ctx. Errors: [ErrForbidden], [ErrInvalid] for options below zero.
+// Run is for the host. The report is valid even with an error. After RunOptions.Rounds rounds, Run
+// returns the error of the last one. If ctx ends before, it returns the error of ctx. Other errors:
+// [ErrForbidden], [ErrInvalid] for options below zero.
 func (s *Service) Run(ctx context.Context, o RunOptions) (report RunReport, err error) {
 	defer inMethod("run", &err)
 	check := func(l *validate.List) {

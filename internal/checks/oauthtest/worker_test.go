@@ -78,8 +78,8 @@ const (
 	stopped end = "stopped"
 )
 
-// planned returns where the refresh of a grant is interrupted, if at all: a quarter of the grants by
-// a kill, and a twentieth by a stop.
+// planned returns where the refresh of a grant is interrupted, if at all. A quarter of the grants
+// is interrupted by a kill, and a twentieth by a stop.
 func planned(n int) (end, phase) {
 	switch {
 	case n%4 == 0:
@@ -222,8 +222,9 @@ func (w *worker) one(ctx context.Context, n int, fn installation.RefreshFunc) (b
 		return true, o.Close()
 	case errors.Is(err, refresh.ErrFailed):
 		return true, nil
-	case errors.As(err, &e):
-		return false, nil
+	case errors.As(err, &e), errors.Is(err, installation.ErrUnavailable),
+		errors.Is(err, installation.ErrUnknownOutcome), errors.Is(err, context.DeadlineExceeded):
+		return false, nil // new tokens that are not stored yet are stored by a later call
 	default:
 		return false, err
 	}

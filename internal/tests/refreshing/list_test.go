@@ -46,17 +46,23 @@ func TestListsOfConnections(t *testing.T) {
 				}, w.refresh); err != nil {
 					t.Fatal(err)
 				}
+				type request = installation.ListRequest
+				soon, later := now.Add(time.Minute), now.Add(2*time.Hour)
 				for what, test := range map[string]struct {
-					req  installation.ListRequest
+					req  request
 					want []string
 				}{
-					"failed":        {installation.ListRequest{Failed: true}, []string{id}},
-					"provider":      {installation.ListRequest{Provider: "crm"}, []string{id, "EXI-2", "EXI-3"}},
-					"no provider":   {installation.ListRequest{Provider: "erp"}, nil},
-					"both":          {installation.ListRequest{Provider: "crm", Failed: true}, []string{id}},
-					"expired":       {installation.ListRequest{ExpiresBefore: now, Extension: "EXT-1", Account: "ACC-EXI-2"}, []string{"EXI-2"}},
-					"expire, soon":  {installation.ListRequest{ExpiresBefore: now.Add(time.Minute), Provider: "erp"}, nil},
-					"expires later": {installation.ListRequest{ExpiresBefore: now.Add(2 * time.Hour), Account: "ACC-EXI-3"}, []string{"EXI-3"}},
+					"failed":      {request{Failed: true}, []string{id}},
+					"provider":    {request{Provider: "crm"}, []string{id, "EXI-2", "EXI-3"}},
+					"no provider": {request{Provider: "erp"}, nil},
+					"both":        {request{Provider: "crm", Failed: true}, []string{id}},
+					"expired": {
+						request{ExpiresBefore: now, Account: "ACC-EXI-2"}, []string{"EXI-2"},
+					},
+					"expire soon": {request{ExpiresBefore: soon, Provider: "erp"}, nil},
+					"expires later": {
+						request{ExpiresBefore: later, Account: "ACC-EXI-3"}, []string{"EXI-3"},
+					},
 				} {
 					if diff := cmp.Diff(test.want, w.listed(test.req)); diff != "" {
 						t.Errorf("%s (-want +got):\n%s", what, diff)
