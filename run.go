@@ -82,6 +82,7 @@ func (s *Service) Run(ctx context.Context, o RunOptions) (report RunReport, err 
 		o.Progress = func(RunReport) {}
 	}
 	for after := ""; ; {
+		report.Err = nil
 		after, report.Err = s.round(ctx, o, after, &report)
 		report.Rounds++
 		o.Progress(report)
