@@ -39,7 +39,7 @@
 // A generation is one install, from its start to its end. The next generation keeps only ID, name,
 // extension and the time of creation. Expiry needs no job: an invitation past its expiry reads as
 // expired, and Accept rejects it. [Service.Sweep] stores the expired state, and purges uninstalled
-// installations whose grace period is over. Call it from a timer. Uninstall with Final purges at
+// installations whose grace period is over. [Service.Run] calls it. Uninstall with Final purges at
 // once. An end that was written without a key waits: its grace period begins when a process that
 // has the key seals it, see [AuditEntry].
 //
@@ -65,6 +65,14 @@
 // and sees its installations. A request cannot. Without the option, only the host and the platform
 // can set an owner. Secrets do not follow an installation to another account: a write that changes
 // Account.ID has to give them again or remove them, or set MoveSecrets.
+//
+// # Tokens
+//
+// [Service.Refresh] is Open with a valid access token. It asks the provider only if it has to, and
+// only one caller at a time does, across all processes. If the provider refuses the refresh token
+// for good, Connection.Failure says so until the connection has a new credential. [Service.Run] is
+// the one loop of a host: it sweeps, refreshes what is due, and revokes after an uninstall. Package
+// oauth has the functions for OAuth 2.0.
 //
 // # Secrets
 //

@@ -195,6 +195,18 @@ func (s *Service) forbidden(d *draft) error {
 	return ErrForbidden
 }
 
+// admitMaintenance is admit for methods that act across installations. Only the host may call
+// them, and only outside of its transactions.
+func (s *Service) admitMaintenance(checks ...func(*validate.List)) error {
+	if err := s.admit(checks...); err != nil {
+		return err
+	}
+	if !s.can(ActionMaintain, nil) {
+		return ErrForbidden
+	}
+	return s.outsideTransaction()
+}
+
 // outsideTransaction rejects a call on the service in a transaction of the host; see [Service.On].
 func (s *Service) outsideTransaction() error {
 	if s.tentative {
@@ -202,6 +214,38 @@ func (s *Service) outsideTransaction() error {
 			"without On", ErrUnsupported)
 	}
 	return nil
+}
+
+// ownsAll reports whether every installation is the actor's own.
+func (a Actor) ownsAll() bool { return a.Kind == Host || a.Kind == Platform }
+
+// owns reports whether the installation belongs to the actor. Host and platform own everything. A
+// nil installation, which stands for no particular one, belongs to every actor.
+func owns(a Actor, inst *Installation) bool {
+	if a.ownsAll() || inst == nil {
+		return true
+	}
+	var owner string
+	switch a.Kind {
+	case ExtensionActor:
+		owner = inst.Extension.ID
+	case Vendor:
+		owner = inst.Extension.Owner
+	case Customer:
+		owner = inst.Account.ID
+	}
+	return a.ID != "" && a.ID == owner
+}
+
+var defaultRights = map[ActorKind][]Action{
+	Host: {ActionSee, ActionSeeConfiguration, ActionReveal, ActionInvite, ActionUpsert,
+		ActionConfigure, ActionUninstall, ActionDelete, ActionMaintain},
+	ExtensionActor: {ActionSee, ActionSeeConfiguration, ActionReveal, ActionUpsert,
+		ActionConfigure, ActionUninstall},
+	Vendor: {ActionSee, ActionSeeConfiguration, ActionReveal, ActionInvite, ActionUpsert,
+		ActionConfigure, ActionUninstall, ActionDelete},
+	Customer: {ActionSee, ActionAccept, ActionUpsert, ActionUninstall},
+	Platform: {ActionSee, ActionInvite, ActionUpsert, ActionUninstall, ActionDelete},
 }
 
 // can reports whether the policy allows an action. It refuses an actor without a kind.
@@ -259,6 +303,32 @@ func (req PatchRequest) actions() []Action {
 		actions = append(actions, ActionReveal)
 	}
 	return actions
+}
+
+// rejectedEpoch returns errRetry if a change of another epoch can be built again.
+func (s *Service) rejectedEpoch(ctx context.Context, c Change) error {
+	in, err := s.namespace(ctx)
+	if err == nil && in.Epoch == c.Epoch {
+		return fmt.Errorf("%w: the store has epochs, but a store around it hides Namespacer: "+
+			"embed a Decorator", ErrUnavailable)
+	}
+	return cmp.Or(err, errRetry)
+}
+
+// inMethod adds the name of a method to its error.
+func inMethod(name string, err *error) {
+	if *err != nil {
+		*err = fmt.Errorf("%s: %w", name, *err)
+	}
+}
+
+// invalidCursor turns a store's refusal of a query into a violation. The cursor is all that can be
+// wrong with a query of the service.
+func invalidCursor(err error) error {
+	if errors.Is(err, ErrInvalid) {
+		return invalid("after", validate.RuleFormat, "is not a cursor of this list")
+	}
+	return err
 }
 
 // withOwner returns the extension part with the owner to store. The request has no say in who that

@@ -1,20 +1,22 @@
 package installation
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/canonical"
+	"github.com/go-installation/installation/internal/outcome"
 	"github.com/go-installation/installation/internal/record"
 )
+
+// A request or a commit can arrive twice and is applied only once. For a request with an
+// idempotency key, an [Outcome] keeps the first answer. For a commit, a [Row] remembers the op
+// tokens of the last changes.
 
 // Digest identifies an idempotency key within a tenant. The key itself never reaches a store.
 type Digest [32]byte
@@ -28,92 +30,9 @@ type Outcome struct {
 	Data  []byte // opaque to the store; the service seals any secret in it
 }
 
-// An [Outcome] is the sealed answer to a request with an idempotency key. It can live longer than
-// its record, so it is not sealed under the data key of the record. Instead, each process makes an
-// outcome key, wraps it, and puts the wrapped key into each outcome. So processes share no outcome
-// key, and nobody has to rotate outcome keys. Only the content of the answer is sealed under the
-// data key too; see keepContent.
-
-// outcomeKey is the key of this process for sealing outcomes. It is made when first needed.
-type outcomeKey struct {
-	mu      sync.Mutex
-	key     *crypto.DataKey // its number is the day on which it was made
-	wrapped crypto.Wrapped
-}
-
-// get returns the key of today and its wrapped form. A new key each day limits how many outcomes
-// one key seals. Callers do not wait for each other: if the key service hangs for one of them, the
-// others go on.
-func (o *outcomeKey) get(
-	ctx context.Context, keys crypto.KeyWrapper, now time.Time,
-) (*crypto.DataKey, crypto.Wrapped, error) {
-	day := uint32(now.Unix()/86400) + 1
-	if k, w := o.current(); k.Number() == day {
-		return k, w, nil
-	}
-	k, err := crypto.NewDataKey(day, keys.Suite())
-	if err != nil {
-		return nil, crypto.Wrapped{}, err
-	}
-	w, err := keys.Wrap(ctx, k, outcomeBinding)
-	if err != nil {
-		k.Destroy()
-		return nil, crypto.Wrapped{}, err
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.key.Number() == day { // another caller was faster
-		k.Destroy()
-		return o.key, o.wrapped, nil
-	}
-	o.key, o.wrapped = k, w
-	return k, w, nil
-}
-
-func (o *outcomeKey) current() (*crypto.DataKey, crypto.Wrapped) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.key, o.wrapped
-}
-
-// outcomeBinding is the binding of an outcome key. No record has an empty ID, so the wrapped key of
-// a record does not open as an outcome key, and an outcome key does not open as the key of a
-// record.
-var outcomeBinding = crypto.Binding{}
-
-// unwrap returns the outcome key in w. Another process can have made that key. The caller has to
-// call done after use.
-func (o *outcomeKey) unwrap(
-	ctx context.Context, keys crypto.KeyWrapper, w crypto.Wrapped,
-) (k *crypto.DataKey, done func(), err error) {
-	own, wrapped := o.current()
-	if own != nil && w.KeyID == wrapped.KeyID && bytes.Equal(w.Bytes, wrapped.Bytes) {
-		return own, func() {}, nil
-	}
-	k, err = keys.Unwrap(ctx, w, outcomeBinding)
-	return k, k.Destroy, err
-}
-
-// outcomePlace returns the place that an outcome is sealed for.
-func outcomePlace(tenant string, digest Digest, until time.Time) crypto.Place {
-	micros := binary.BigEndian.AppendUint64(nil, uint64(until.UnixMicro()))
-	return crypto.Place{
-		Tenant: tenant, Kind: "outcome", Pointer: string(digest[:]), Extra: string(micros),
-	}
-}
-
-// answerPlace returns the place that a part of an answer is sealed for, under the data key of its
-// record. The kind is "answer" for the manifest and "code" for the invitation code.
-func answerPlace(kind string, key Key, digest Digest) crypto.Place {
-	return crypto.Place{Tenant: key.Tenant, Record: key.ID, Kind: kind, Pointer: string(digest[:])}
-}
-
-// digest returns the name under which the store keeps the outcome of an idempotency key. The name
-// depends on the actor and its user, so that nobody can probe the idempotency keys of somebody
-// else.
+// digest returns the name under which the store keeps the outcome of an idempotency key.
 func (s *Service) digest(key string) Digest {
-	parts := []string{"idem2", string(s.actor.Kind), s.actor.ID, s.actor.User.ID, key}
-	return sha256.Sum256(fmt.Appendf(nil, "%q", parts))
+	return outcome.Digest(string(s.actor.Kind), s.actor.ID, s.actor.User.ID, key)
 }
 
 // fingerprint returns a keyed hash that identifies the request. It reveals nothing without k.
@@ -132,34 +51,26 @@ func (w *write) fingerprint(k *crypto.DataKey) ([sha256.Size]byte, error) {
 
 // newOutcome seals the answer to w for its idempotency key.
 func (s *Service) newOutcome(ctx context.Context, w *write, d *draft, c Change) (*Outcome, error) {
-	k, wrapped, err := s.outcomes.get(ctx, s.outcomeKeys, d.now)
-	if err != nil {
-		return nil, err
-	}
-	print, err := w.fingerprint(k)
-	if err != nil {
-		return nil, err
-	}
 	o := &Outcome{
 		Digest: s.digest(w.guard.IdempotencyKey),
 		Until:  storedTime(d.now.Add(s.opts.IdempotencyTTL)),
 	}
 	a := record.Answer{
 		ID: d.key.ID, Generation: d.stored.Generation, Revision: d.stored.Revision,
-		Fingerprint: print[:], Verdict: d.verdict(c), Epoch: c.Epoch,
+		Verdict: d.verdict(c), Epoch: c.Epoch,
 	}
 	if c.Record != nil {
 		a.Generation, a.Revision = c.Record.Generation, c.Record.Revision
 	}
-	if err := d.keepContent(&a, o.Digest, s.opts.OutcomeBytes); err != nil {
-		return nil, err
-	}
-	place := outcomePlace(s.tenant, o.Digest, o.Until)
-	sealed, err := k.SealBinary(nil, place, a.Append(nil))
+	err := d.keepContent(&a, o.Digest, s.opts.OutcomeBytes)
 	if err != nil {
 		return nil, err
 	}
-	o.Data = (&record.Outcome{Key: wrapped, Sealed: sealed}).Append(nil)
+	place := outcome.Place(s.tenant, o.Digest, o.Until)
+	o.Data, err = s.outcomes.Seal(ctx, s.outcomeKeys, d.now, place, &a, w.fingerprint)
+	if err != nil {
+		return nil, err
+	}
 	return o, nil
 }
 
@@ -187,14 +98,19 @@ func (d *draft) keepContent(a *record.Answer, digest Digest, limit int) (err err
 	}
 	a.DataKey = k.Number()
 	if len(d.plain) <= limit {
-		a.Content, err = k.SealBinary(nil, answerPlace("answer", d.key, digest), d.plain)
+		a.Content, err = k.SealBinary(nil, d.answerPlace("answer", digest), d.plain)
 	}
 	if err == nil && !d.code.IsZero() {
 		code := d.code.Reveal()
 		defer clear(code)
-		a.Code, err = k.SealBinary(nil, answerPlace("code", d.key, digest), code)
+		a.Code, err = k.SealBinary(nil, d.answerPlace("code", digest), code)
 	}
 	return err
+}
+
+// answerPlace returns the place that a part of an answer is sealed for.
+func (snap *snapshot) answerPlace(kind string, digest Digest) crypto.Place {
+	return outcome.AnswerPlace(kind, bindingOf(snap.key), digest)
 }
 
 // replayOr checks whether a request was rejected because its first try succeeded, and returns the
@@ -275,32 +191,13 @@ func (s *Service) openOutcome(
 	if !now.Before(o.Until) {
 		return nil, ErrSealed
 	}
-	stored, err := record.DecodeOutcome(o.Data)
-	if err != nil {
-		return nil, err
-	}
-	k, done, err := s.outcomes.unwrap(ctx, s.outcomeKeys, stored.Key)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
 	digest := s.digest(w.guard.IdempotencyKey) // not o.Digest: the store is not believed
-	plain, err := k.OpenBinary(nil, outcomePlace(s.tenant, digest, o.Until), stored.Sealed)
-	if err != nil {
-		return nil, err
+	place := outcome.Place(s.tenant, digest, o.Until)
+	a, same, err := s.outcomes.Open(ctx, s.outcomeKeys, place, o.Data, w.fingerprint)
+	if err == nil && !same {
+		err = ErrIdempotencyMismatch
 	}
-	a, err := record.DecodeAnswer(plain)
-	if err != nil {
-		return nil, err
-	}
-	print, err := w.fingerprint(k)
-	if err != nil {
-		return nil, err
-	}
-	if subtle.ConstantTimeCompare(print[:], a.Fingerprint) != 1 {
-		return nil, ErrIdempotencyMismatch
-	}
-	return a, nil
+	return a, err
 }
 
 // recall replaces the state in the snapshot by the state in an answer, if that was kept. It returns
@@ -312,7 +209,7 @@ func (snap *snapshot) recall(a *record.Answer, digest Digest) (code crypto.Secre
 		return code, nil
 	}
 	if len(a.Code) > 0 {
-		text, err := k.OpenBinary(nil, answerPlace("code", snap.key, digest), a.Code)
+		text, err := k.OpenBinary(nil, snap.answerPlace("code", digest), a.Code)
 		if err != nil {
 			return code, createdAgain(err)
 		}
@@ -320,7 +217,7 @@ func (snap *snapshot) recall(a *record.Answer, digest Digest) (code crypto.Secre
 		clear(text)
 	}
 	if len(a.Content) > 0 {
-		m, err := openManifest(k, answerPlace("answer", snap.key, digest), a.Content)
+		m, err := openManifest(k, snap.answerPlace("answer", digest), a.Content)
 		if err != nil {
 			return code, createdAgain(err)
 		}
@@ -338,4 +235,109 @@ func createdAgain(err error) error {
 		return nil
 	}
 	return err
+}
+
+// Row is what a store keeps under a key. It is either a record or tombstone with the changes that
+// it remembers, or an outcome. A stored row has exactly one of Record and Outcome. The zero Row
+// means that nothing is stored.
+//
+// A store can keep rows in the encoding of MarshalBinary, and call Replay, Check and Apply in this
+// order in Commit. These methods do no I/O.
+type Row struct {
+	Record  *Record
+	Ops     []Op     // last changes of Record, oldest first: 1 to [RememberedOps]
+	Outcome *Outcome // of an idempotency key of Tenant
+	Tenant  string   // of Outcome; a record has its tenant in Key
+}
+
+// Op is a change that a record remembers.
+type Op struct {
+	Token      [16]byte // Change.Op
+	Revision   int64    // of the record after the change
+	WithRecord bool     // Change.Record was not nil
+}
+
+// Validate returns an error that matches [ErrInvalid] if r breaks a rule of its fields.
+func (r Row) Validate() error {
+	switch {
+	case (r.Record == nil) == (r.Outcome == nil):
+		return fmt.Errorf("%w: a row has a record or an outcome", ErrInvalid)
+	case r.Outcome != nil && len(r.Ops) > 0:
+		return fmt.Errorf("%w: an outcome remembers no changes", ErrInvalid)
+	case r.Outcome != nil:
+		return nil
+	case len(r.Ops) < 1 || len(r.Ops) > RememberedOps:
+		return fmt.Errorf("%w: the row remembers %d changes, want 1 to %d",
+			ErrInvalid, len(r.Ops), RememberedOps)
+	case r.Record.Revision < 1 || r.Record.Generation < 0:
+		return fmt.Errorf("%w: revision %d of generation %d",
+			ErrInvalid, r.Record.Revision, r.Record.Generation)
+	case r.Ops[len(r.Ops)-1].Revision != r.Record.Revision:
+		return fmt.Errorf("%w: the last change led to revision %d, and the record has %d",
+			ErrInvalid, r.Ops[len(r.Ops)-1].Revision, r.Record.Revision)
+	}
+	return nil
+}
+
+// Replay returns the receipt of c and true if r remembers c: case 1 of Commit.
+func (r Row) Replay(c Change) (Receipt, bool) {
+	for _, op := range r.Ops {
+		if op.Token == c.Op {
+			return Receipt{Revision: op.Revision, Replayed: true}, true
+		}
+	}
+	return Receipt{}, false
+}
+
+// Check compares the revision of r with c.If. It returns a [*ConflictError] if they differ (case 4
+// of Commit), and an error that matches [ErrInvalid] if the revision of c.Record is not above c.If.
+// Call it after Replay returned false.
+func (r Row) Check(c Change) error {
+	var revision int64
+	if r.Record != nil {
+		revision = r.Record.Revision
+	}
+	switch {
+	case revision != c.If || r.Record == nil && c.Record == nil:
+		return &ConflictError{Key: c.Key, Revision: revision, NotApplied: r.neverApplied(c)}
+	case c.Record != nil && c.Record.Revision <= c.If:
+		return fmt.Errorf("%w: revision %d does not follow %d", ErrInvalid, c.Record.Revision, c.If)
+	}
+	return nil
+}
+
+// neverApplied reports whether r proves that no try of c was applied, and none will be. r must not
+// remember c. If r remembers fewer than RememberedOps changes, it has forgotten none. Otherwise the
+// oldest one decides: if it came before c could be applied, r would still remember an applied c.
+func (r Row) neverApplied(c Change) bool {
+	switch {
+	case r.Record == nil || r.Record.Revision <= c.If:
+		return false
+	case len(r.Ops) < RememberedOps:
+		return true
+	case c.Record != nil:
+		return r.Ops[0].Revision <= c.If
+	default:
+		return r.Ops[0].Revision < c.If || r.Ops[0].Revision == c.If && r.Ops[0].WithRecord
+	}
+}
+
+// Apply returns the row after c. It has the record of c, or that of r if c.Record is nil, and
+// remembers c as its last change. The result shares its record with c or r. Call it after Check
+// returned nil: it panics if neither r nor c has a record.
+func (r Row) Apply(c Change) Row {
+	next := Row{Record: c.Record}
+	if c.Record == nil {
+		next.Record = r.Record
+	}
+	kept := r.Ops[max(0, len(r.Ops)-RememberedOps+1):]
+	next.Ops = append(slices.Clip(kept), Op{c.Op, next.Record.Revision, c.Record != nil})
+	return next
+}
+
+// UnmarshalRow reads the record of what Row.MarshalBinary wrote, in this release or an earlier one.
+// It does not read the remembered changes, nor check them, so it takes less time than
+// Row.UnmarshalBinary. It copies b. The error matches [ErrSealed], also if b has no record.
+func (r *Record) UnmarshalRow(b []byte) error {
+	return record.DecodeInto(r, b, "row", codeRecordOfRow)
 }

@@ -11,8 +11,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation/health"
-	"github.com/go-installation/installation/internal/record"
-	"github.com/go-installation/installation/validate"
+	"github.com/go-installation/installation/internal/keycheck"
 )
 
 // AcceptRestore makes a store usable again after its data went back to an older state: someone
@@ -38,6 +37,149 @@ func (s *Service) AcceptRestore(ctx context.Context) (in Namespace, err error) {
 		return Namespace{}, err
 	}
 	return s.store.AcceptRestore(ctx, s.now())
+}
+
+// Report is what [Service.Check] found.
+type Report struct {
+	Findings []health.Finding // about the store and the keys
+	Keys     []KeyCount       // of the available keys, by ID
+	Records  int64            // installations of all tenants
+}
+
+// KeyCount says how many records have their data key wrapped under a key-encryption key.
+type KeyCount struct {
+	ID      string
+	Primary bool
+	Records int64
+}
+
+// OK reports whether no finding is an error.
+func (r *Report) OK() bool {
+	return !slices.ContainsFunc(r.Findings, func(f health.Finding) bool {
+		return f.Level == health.Error
+	})
+}
+
+// Check reports whether the store can be reached and is safe, how many records each key protects,
+// and whether the keys are the right ones. To test the keys, it wraps and unwraps a new data key,
+// and unwraps some stored data keys under each key, without a cache. So a wrong, missing or changed
+// key is found before the first request needs it. Findings name a key by its ID alone.
+//
+// Call it at start-up and for a health endpoint. It is for the host and writes nothing.
+//
+// Findings about keys: "wrong-key", "key-does-not-open" and "key-missing" are errors.
+// "some-records-do-not-open" warns that a key opens only some of the oldest and newest records
+// under its ID: the others are damaged, or two keys had one ID. "key-unavailable" means that a key
+// service did not answer. "records-without-key" means that some records are under keys that are not
+// available, and that the first ten thousand records do not name these keys. "unvouched-ends" names
+// uninstalled installations that wait for a key before [Service.Sweep] purges them.
+//
+// Errors: [ErrForbidden], those of the context, and [ErrUnavailable] if the store does not answer.
+func (s *Service) Check(ctx context.Context) (report *Report, err error) {
+	defer inMethod("check", &err)
+	if err := s.admitMaintenance(nil); err != nil {
+		return nil, err
+	}
+	report = &Report{}
+	if report.Findings, err = s.storeHealth(ctx); err != nil {
+		return nil, err
+	}
+	sum, found, err := s.keyCheck().Findings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	report.Keys, report.Records = keyCounts(sum.Keys), sum.Records
+	report.Findings = append(report.Findings, found...)
+	if err := s.checkEnds(ctx, report); err != nil {
+		return nil, err
+	}
+	return report, nil
+}
+
+// storeHealth returns what the store reports of itself. If the store has no reports, one read shows
+// whether it answers.
+func (s *Service) storeHealth(ctx context.Context) ([]health.Finding, error) {
+	found, err := s.store.Health(ctx)
+	if !errors.Is(err, ErrUnsupported) {
+		return found, err
+	}
+	if _, err = s.store.Get(ctx, Key{ID: "check"}); errors.Is(err, ErrNotFound) {
+		err = nil // a healthy store said so
+	}
+	return nil, err
+}
+
+// checkEnds adds a finding if ends of installations wait for a key. It looks at the first thousand
+// due records. Sweep leaves only those that wait, so usually there are no others.
+func (s *Service) checkEnds(ctx context.Context, report *Report) error {
+	q := Query{AllTenants: true, DueBefore: s.now(), Limit: sweepPage}
+	var waiting []string
+	left := MaxPage
+	for r, err := range s.records(ctx, q) {
+		if err != nil {
+			return err
+		}
+		if left--; left < 0 {
+			break
+		}
+		snap := s.open(ctx, r.Key, r)
+		if snap.lifecycle.status == StatusUninstalled && (snap.err != nil || snap.unvouched) {
+			waiting = append(waiting, fmt.Sprintf("%q of tenant %q", r.Key.ID, r.Key.Tenant))
+		}
+		snap.wipe()
+	}
+	if n := len(waiting); n > 0 {
+		report.Findings = append(report.Findings, health.Finding{
+			Level: health.Warning, Rule: "unvouched-ends",
+			Detail: fmt.Sprintf("Sweep does not purge %d or more uninstalled installations yet, "+
+				"because no seal vouches for their end or they do not open: %s",
+				n, strings.Join(waiting[:min(n, 10)], ", ")),
+		})
+	}
+	return ctx.Err()
+}
+
+// CanRetire returns nil if no record needs a key. The key can then be removed from every process:
+// the fourth step of a rotation. CanRetire reads every record that the store lists across tenants.
+// So a record that lost its place under the key still counts, and an unreadable body is an error.
+// It cannot see a record that the store lists nowhere. Promote the new key everywhere first: a
+// process that still has the old key as its primary can put a record under it at any time.
+//
+// It looks only at the store. Backups that need the key cannot be opened once the key is gone.
+//
+// It is for the host. Errors: [ErrForbidden]; [ErrKeyInUse] for the primary key and for a key that
+// a record needs; [ErrUnknownKey] for a key that is not available; an error of the primary key if
+// that key does not open what is stored under its ID, since other processes then cannot open what
+// this process rewrapped; and any error of the store or of a record that prevents counting.
+func (s *Service) CanRetire(ctx context.Context, keyID string) (err error) {
+	defer inMethod("can retire", &err)
+	if err := s.admitMaintenance(nil); err != nil {
+		return err
+	}
+	switch ids := s.keys.KeyIDs(); {
+	case !slices.Contains(ids, keyID):
+		// Do not repeat the argument: by mistake it could be the key itself.
+		return fmt.Errorf("%w: there are %s", ErrUnknownKey, strings.Join(ids, ", "))
+	case keyID == s.keys.Primary():
+		return &KeyInUseError{KeyID: keyID, Primary: true}
+	}
+	check := s.keyCheck()
+	if err := check.TryPrimary(ctx); err != nil {
+		return err
+	}
+	n, err := check.Needing(ctx, keyID)
+	if err == nil && n > 0 {
+		err = &KeyInUseError{KeyID: keyID, Records: n}
+	}
+	return err
+}
+
+// keyCounts returns counts as the type that callers know.
+func keyCounts(counts []keycheck.Count) (out []KeyCount) {
+	for _, c := range counts {
+		out = append(out, KeyCount(c))
+	}
+	return out
 }
 
 // SweepRequest is the request of [Service.Sweep]. The zero value does all that is due.
@@ -178,46 +320,7 @@ func (s *Service) sweepOne(ctx context.Context, r *Record, report *SweepReport) 
 	return nil
 }
 
-// checkEnds adds a finding if ends of installations wait for a key. It looks at the first thousand
-// due records. Sweep leaves only those that wait, so usually there are no others.
-func (s *Service) checkEnds(ctx context.Context, report *Report) error {
-	q := Query{AllTenants: true, DueBefore: s.now(), Limit: sweepPage}
-	var waiting []string
-	left := MaxPage
-	for r, err := range s.records(ctx, q) {
-		if err != nil {
-			return err
-		}
-		if left--; left < 0 {
-			break
-		}
-		snap := s.open(ctx, r.Key, r)
-		if snap.lifecycle.status == StatusUninstalled && (snap.err != nil || snap.unvouched) {
-			waiting = append(waiting, fmt.Sprintf("%q of tenant %q", r.Key.ID, r.Key.Tenant))
-		}
-		snap.wipe()
-	}
-	if n := len(waiting); n > 0 {
-		report.add(health.Warning, "unvouched-ends", "Sweep does not purge %d or more uninstalled "+
-			"installations yet, because no seal vouches for their end or they do not open: %s",
-			n, strings.Join(waiting[:min(n, 10)], ", "))
-	}
-	return ctx.Err()
-}
-
 var errNothingDue = errors.New("installation: the record has a deadline and nothing can be due")
-
-// admitMaintenance is admit for methods that act across installations. Only the host may call
-// them, and only outside of its transactions.
-func (s *Service) admitMaintenance(checks ...func(*validate.List)) error {
-	if err := s.admit(checks...); err != nil {
-		return err
-	}
-	if !s.can(ActionMaintain, nil) {
-		return ErrForbidden
-	}
-	return s.outsideTransaction()
-}
 
 // Namespace identifies the data of a store, and the last restore of it that was accepted.
 type Namespace struct {
@@ -257,111 +360,6 @@ type Trimmer interface {
 	// not after now. It trims the change log to the size that the store keeps. It can be repeated,
 	// and called by several processes at once.
 	Trim(ctx context.Context, now time.Time) error
-}
-
-// Row is what a store keeps under a key. It is either a record or tombstone with the changes that
-// it remembers, or an outcome. A stored row has exactly one of Record and Outcome. The zero Row
-// means that nothing is stored.
-//
-// A store can keep rows in the encoding of MarshalBinary, and call Replay, Check and Apply in this
-// order in Commit. These methods do no I/O.
-type Row struct {
-	Record  *Record
-	Ops     []Op     // last changes of Record, oldest first: 1 to [RememberedOps]
-	Outcome *Outcome // of an idempotency key of Tenant
-	Tenant  string   // of Outcome; a record has its tenant in Key
-}
-
-// Op is a change that a record remembers.
-type Op struct {
-	Token      [16]byte // Change.Op
-	Revision   int64    // of the record after the change
-	WithRecord bool     // Change.Record was not nil
-}
-
-// Validate returns an error that matches [ErrInvalid] if r breaks a rule of its fields.
-func (r Row) Validate() error {
-	switch {
-	case (r.Record == nil) == (r.Outcome == nil):
-		return fmt.Errorf("%w: a row has a record or an outcome", ErrInvalid)
-	case r.Outcome != nil && len(r.Ops) > 0:
-		return fmt.Errorf("%w: an outcome remembers no changes", ErrInvalid)
-	case r.Outcome != nil:
-		return nil
-	case len(r.Ops) < 1 || len(r.Ops) > RememberedOps:
-		return fmt.Errorf("%w: the row remembers %d changes, want 1 to %d",
-			ErrInvalid, len(r.Ops), RememberedOps)
-	case r.Record.Revision < 1 || r.Record.Generation < 0:
-		return fmt.Errorf("%w: revision %d of generation %d",
-			ErrInvalid, r.Record.Revision, r.Record.Generation)
-	case r.Ops[len(r.Ops)-1].Revision != r.Record.Revision:
-		return fmt.Errorf("%w: the last change led to revision %d, and the record has %d",
-			ErrInvalid, r.Ops[len(r.Ops)-1].Revision, r.Record.Revision)
-	}
-	return nil
-}
-
-// Replay returns the receipt of c and true if r remembers c: case 1 of Commit.
-func (r Row) Replay(c Change) (Receipt, bool) {
-	for _, op := range r.Ops {
-		if op.Token == c.Op {
-			return Receipt{Revision: op.Revision, Replayed: true}, true
-		}
-	}
-	return Receipt{}, false
-}
-
-// Check compares the revision of r with c.If. It returns a [*ConflictError] if they differ (case 4
-// of Commit), and an error that matches [ErrInvalid] if the revision of c.Record is not above c.If.
-// Call it after Replay returned false.
-func (r Row) Check(c Change) error {
-	var revision int64
-	if r.Record != nil {
-		revision = r.Record.Revision
-	}
-	switch {
-	case revision != c.If || r.Record == nil && c.Record == nil:
-		return &ConflictError{Key: c.Key, Revision: revision, NotApplied: r.neverApplied(c)}
-	case c.Record != nil && c.Record.Revision <= c.If:
-		return fmt.Errorf("%w: revision %d does not follow %d", ErrInvalid, c.Record.Revision, c.If)
-	}
-	return nil
-}
-
-// neverApplied reports whether r proves that no try of c was applied, and none will be. r must not
-// remember c. If r remembers fewer than RememberedOps changes, it has forgotten none. Otherwise the
-// oldest one decides: if it came before c could be applied, r would still remember an applied c.
-func (r Row) neverApplied(c Change) bool {
-	switch {
-	case r.Record == nil || r.Record.Revision <= c.If:
-		return false
-	case len(r.Ops) < RememberedOps:
-		return true
-	case c.Record != nil:
-		return r.Ops[0].Revision <= c.If
-	default:
-		return r.Ops[0].Revision < c.If || r.Ops[0].Revision == c.If && r.Ops[0].WithRecord
-	}
-}
-
-// Apply returns the row after c. It has the record of c, or that of r if c.Record is nil, and
-// remembers c as its last change. The result shares its record with c or r. Call it after Check
-// returned nil: it panics if neither r nor c has a record.
-func (r Row) Apply(c Change) Row {
-	next := Row{Record: c.Record}
-	if c.Record == nil {
-		next.Record = r.Record
-	}
-	kept := r.Ops[max(0, len(r.Ops)-RememberedOps+1):]
-	next.Ops = append(slices.Clip(kept), Op{c.Op, next.Record.Revision, c.Record != nil})
-	return next
-}
-
-// UnmarshalRow reads the record of what Row.MarshalBinary wrote, in this release or an earlier one.
-// It does not read the remembered changes, nor check them, so it takes less time than
-// Row.UnmarshalBinary. It copies b. The error matches [ErrSealed], also if b has no record.
-func (r *Record) UnmarshalRow(b []byte) error {
-	return record.DecodeInto(r, b, "row", codeRecordOfRow)
 }
 
 // Mover is the ability to read all rows of a store and to write rows into it as they are. It is for

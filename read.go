@@ -3,7 +3,6 @@ package installation
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
+	"github.com/go-installation/installation/internal/paging"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/schemasource"
 	"github.com/go-installation/installation/validate"
@@ -149,25 +149,17 @@ func (s *Service) skipRows(ctx context.Context, q Query, req ListRequest) (*List
 // All returns every installation that matches req and that the actor may see, page by page. Skip
 // and Limit apply to a page. The iteration ends at the first error, which comes with nil.
 func (s *Service) All(ctx context.Context, req ListRequest) iter.Seq2[*Installation, error] {
-	return func(yield func(*Installation, error) bool) {
-		req := req // each iteration starts at the beginning
-		for {
-			list, err := s.List(ctx, req)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, inst := range list.Installations {
-				if !yield(inst, nil) {
-					return
-				}
-			}
-			if req.After = list.Next; req.After == "" {
-				return
-			}
-			req.Skip = 0
+	return paging.All(req.After, func(after string) ([]*Installation, string, error) {
+		req := req // of this page
+		if after != req.After {
+			req.After, req.Skip = after, 0
 		}
-	}
+		list, err := s.List(ctx, req)
+		if err != nil {
+			return nil, "", err
+		}
+		return list.Installations, list.Next, nil
+	})
 }
 
 // Count returns how many installations match req. It ignores After, Skip, Limit and Reverse. It
@@ -318,22 +310,6 @@ func (s *Service) Events(ctx context.Context, after string, limit int) (page Eve
 	page, err = s.store.Events(ctx, q)
 	page.Next = in.eventCursor(page.Next)
 	return page, invalidCursor(err)
-}
-
-// inMethod adds the name of a method to its error.
-func inMethod(name string, err *error) {
-	if *err != nil {
-		*err = fmt.Errorf("%s: %w", name, *err)
-	}
-}
-
-// invalidCursor turns a store's refusal of a query into a violation. The cursor is all that can be
-// wrong with a query of the service.
-func invalidCursor(err error) error {
-	if errors.Is(err, ErrInvalid) {
-		return invalid("after", validate.RuleFormat, "is not a cursor of this list")
-	}
-	return err
 }
 
 // show returns the installation of a snapshot as the actor may see it at a time. Every stored

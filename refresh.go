@@ -66,7 +66,8 @@ type RefreshFunc func(ctx context.Context, inst *Opened) (Tokens, error)
 // If the provider refuses the refresh token for good, the connection fails: Connection.Failure says
 // why, and Refresh sends nothing until the connection has a new credential. After a failure that
 // passes, callers get the present token while it is valid, and then an error. The pauses between
-// attempts grow, for a connection and for a provider. So an outage marks no connection as failed.
+// attempts grow, for a connection and for a provider, which is known by Connection.Provider. So an
+// outage marks no connection as failed.
 //
 // Once fn was called, Refresh goes on although ctx ends, for at most two thirds of
 // Options.RefreshLease. If the new tokens cannot be stored in that time, the error matches
@@ -221,78 +222,6 @@ func (r *refreshing) Store(ctx context.Context, v lease.View) error {
 		}
 		return d.storeTokens(r.tokens)
 	})
-}
-
-// revoking is one revocation of the credentials of an uninstalled installation.
-type revoking struct{ refreshing }
-
-// revoke revokes the credentials under the same lease as a refresh. Otherwise it could revoke a
-// token that somebody has just exchanged for a new one.
-func (s *Service) revoke(ctx context.Context, id string) (stored bool, err error) {
-	r := &revoking{refreshing{s: s, req: RefreshRequest{ID: id}}}
-	o := s.leaseOptions(0)
-	o.Fail = func(string) bool { return false } // revoking twice does no harm
-	err = s.leases.Do(ctx, lease.Key{Tenant: s.tenant, ID: id}, r, o)
-	r.close()
-	return r.stored, err
-}
-
-// Look implements [lease.Record].
-func (r *revoking) Look(ctx context.Context) (lease.View, error) {
-	if err := r.open(ctx, "revoke"); err != nil {
-		return lease.View{}, err
-	}
-	v := r.opened.view
-	v.Done = r.opened.revoked
-	return v, nil
-}
-
-// Send implements [lease.Record].
-func (r *revoking) Send(ctx context.Context) error {
-	err := r.s.opts.Revoke(ctx, r.opened)
-	if _, ok := errors.AsType[*refresh.Error](err); err == nil || ok {
-		return err
-	}
-	return &refresh.Error{Answer: refresh.Passing, Reason: "not-revoked", Err: err}
-}
-
-// Store implements [lease.Record].
-func (r *revoking) Store(ctx context.Context, v lease.View) error {
-	return r.store(ctx, func(d *draft) error {
-		switch {
-		case !d.matches(v):
-			return lease.ErrChanged
-		case d.lifecycle.revokeAt.IsZero():
-			return nil // an earlier try stored it
-		}
-		d.lifecycle.revokeAt, d.lifecycle.refresh = time.Time{}, nil
-		d.effect, d.events = effectLease, append(d.events, event.Revoked)
-		return nil
-	})
-}
-
-// Drop implements [lease.Record].
-func (r *revoking) Drop(context.Context) {}
-
-// toRevoke makes the draft of an uninstall ask for a revocation, if there is anything to revoke.
-func (s *Service) toRevoke(d *draft) {
-	if s.opts.Revoke == nil || d.err != nil || !d.hasCredentials() {
-		return
-	}
-	d.lifecycle.revokeAt = d.now
-	if d.lifecycle.refresh.Of(lease.Failed, d.credential()) {
-		d.lifecycle.refresh = nil // a refused refresh token can still have a valid access token
-	}
-}
-
-// hasCredentials reports whether the connection has a secret.
-func (d *draft) hasCredentials() bool {
-	for ref := range d.sealedSecrets() {
-		if kind := ref.Kind(); kind == kindCredential || kind == kindConnection {
-			return true
-		}
-	}
-	return false
 }
 
 // Drop implements [lease.Record]. It revokes the tokens, since nobody will use them.

@@ -13,6 +13,8 @@ import (
 
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/event"
+	"github.com/go-installation/installation/internal/backoff"
+	"github.com/go-installation/installation/internal/keycheck"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/redact"
 	"github.com/go-installation/installation/validate"
@@ -102,10 +104,13 @@ func (r *rewrap) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if r.report.Before, err = r.countKeys(ctx); err != nil {
+	check := r.keyCheck()
+	before, err := check.Counts(ctx)
+	if err != nil {
 		return err
 	}
-	if err := r.tryPrimaryKey(ctx, r.keys); err != nil {
+	r.report.Before = keyCounts(before)
+	if err := check.TryPrimary(ctx); err != nil {
 		return err
 	}
 	for _, k := range r.report.Before {
@@ -116,8 +121,8 @@ func (r *rewrap) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	after, err := r.census(ctx)
-	r.report.After, r.report.Elsewhere = after.keys, after.elsewhere
+	after, err := check.Census(ctx)
+	r.report.After, r.report.Elsewhere = keyCounts(after.Keys), after.Elsewhere
 	return err
 }
 
@@ -145,7 +150,7 @@ func (r *rewrap) walk(ctx context.Context, id string) error {
 		}
 		if !errors.Is(err, ErrKeyUnavailable) {
 			unavailable = 0
-		} else if unavailable++; unavailable == maxUnavailable {
+		} else if unavailable++; unavailable == keycheck.MaxUnavailable {
 			return nil // the other records under this key would fail too
 		}
 	}
@@ -158,12 +163,7 @@ func (r *rewrap) pause(ctx context.Context) error {
 		r.started = true
 		return ctx.Err()
 	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(r.req.Interval):
-		return nil
-	}
+	return backoff.Sleep(ctx, r.req.Interval)
 }
 
 var (
@@ -208,13 +208,13 @@ func (r *rewrap) count(ctx context.Context, key Key, err error) (stop error) {
 // its old key.
 func (r *rewrap) rewrapRecord(ctx context.Context, stored *Record, in Namespace) error {
 	key := stored.Key
-	var retry conflictRetry
+	retry := backoff.Conflicts{GiveUp: ErrUnavailable}
 	for {
 		err := r.commitRewrapped(ctx, stored, in.Epoch)
 		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrEpoch) {
 			return err
 		}
-		if err := retry.wait(ctx, stored.Revision); err != nil {
+		if err := retry.Wait(ctx, stored.Revision); err != nil {
 			return err
 		}
 		if err := r.pause(ctx); err != nil {
@@ -380,7 +380,7 @@ func (s *Service) rekey(ctx context.Context, d *draft) error {
 	}
 	// If the record is under the primary key, that key has just opened it and is the right one.
 	if d.wrapped.KeyID != s.keys.Primary() {
-		if err := s.tryPrimaryKey(ctx, crypto.Uncached(s.keys)); err != nil {
+		if err := s.keyCheck().TryPrimary(ctx); err != nil {
 			return err
 		}
 	}

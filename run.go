@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/lease"
 	"github.com/go-installation/installation/internal/runner"
 	"github.com/go-installation/installation/refresh"
@@ -45,10 +46,10 @@ type RunReport struct {
 	Err       error // of the last round; nil = none
 }
 
-// Run does what is due, in rounds, until ctx ends: it calls [Service.Sweep], refreshes access tokens
-// that are due with Options.Refresh, and calls Options.Revoke for uninstalled installations until
-// it succeeds or the grace period ends. In all tenants. Run is the one loop of a host: nothing
-// starts by itself.
+// Run does what is due in all tenants, in rounds, until ctx ends. It calls [Service.Sweep]. It
+// refreshes access tokens that are due, with Options.Refresh. And it calls Options.Revoke for
+// uninstalled installations until that succeeds or the grace period ends. Run is the one loop of a
+// host: nothing starts by itself.
 //
 // Any number of processes can run it: the lease of [Service.Refresh] keeps them from doing work
 // twice, except after one of them stopped in the middle. A round goes on after an error. An error
@@ -62,8 +63,9 @@ type RunReport struct {
 // nothing revokes them. If the grace period ends first, an event "unrevoked" says so. Platforms
 // that revoke by themselves make the provider answer that the token is invalid: that is a success.
 //
-// Run is for the host. It returns what it did and, if it made RunOptions.Rounds rounds, the error of
-// the last one; otherwise that of ctx. Errors: [ErrForbidden], [ErrInvalid] for options below zero.
+// Run is for the host. The report is valid even with an error. After RunOptions.Rounds rounds, Run
+// returns the error of the last one. If ctx ends before, it returns the error of ctx. Other errors:
+// [ErrForbidden], [ErrInvalid] for options below zero.
 func (s *Service) Run(ctx context.Context, o RunOptions) (report RunReport, err error) {
 	defer inMethod("run", &err)
 	check := func(l *validate.List) {
@@ -80,6 +82,7 @@ func (s *Service) Run(ctx context.Context, o RunOptions) (report RunReport, err 
 		o.Progress = func(RunReport) {}
 	}
 	for after := ""; ; {
+		report.Err = nil
 		after, report.Err = s.round(ctx, o, after, &report)
 		report.Rounds++
 		o.Progress(report)
@@ -214,4 +217,76 @@ func resultOf(err error, stored bool, done runner.Result) (runner.Result, error)
 	default:
 		return runner.Broken, err
 	}
+}
+
+// revoking is one revocation of the credentials of an uninstalled installation.
+type revoking struct{ refreshing }
+
+// revoke revokes the credentials under the same lease as a refresh. Otherwise it could revoke a
+// token that somebody has just exchanged for a new one.
+func (s *Service) revoke(ctx context.Context, id string) (stored bool, err error) {
+	r := &revoking{refreshing{s: s, req: RefreshRequest{ID: id}}}
+	o := s.leaseOptions(0)
+	o.Fail = func(string) bool { return false } // revoking twice does no harm
+	err = s.leases.Do(ctx, lease.Key{Tenant: s.tenant, ID: id}, r, o)
+	r.close()
+	return r.stored, err
+}
+
+// Look implements [lease.Record].
+func (r *revoking) Look(ctx context.Context) (lease.View, error) {
+	if err := r.open(ctx, "revoke"); err != nil {
+		return lease.View{}, err
+	}
+	v := r.opened.view
+	v.Done = r.opened.revoked
+	return v, nil
+}
+
+// Send implements [lease.Record].
+func (r *revoking) Send(ctx context.Context) error {
+	err := r.s.opts.Revoke(ctx, r.opened)
+	if _, ok := errors.AsType[*refresh.Error](err); err == nil || ok {
+		return err
+	}
+	return &refresh.Error{Answer: refresh.Passing, Reason: "not-revoked", Err: err}
+}
+
+// Store implements [lease.Record].
+func (r *revoking) Store(ctx context.Context, v lease.View) error {
+	return r.store(ctx, func(d *draft) error {
+		switch {
+		case !d.matches(v):
+			return lease.ErrChanged
+		case d.lifecycle.revokeAt.IsZero():
+			return nil // an earlier try stored it
+		}
+		d.lifecycle.revokeAt, d.lifecycle.refresh = time.Time{}, nil
+		d.effect, d.events = effectLease, append(d.events, event.Revoked)
+		return nil
+	})
+}
+
+// Drop implements [lease.Record].
+func (r *revoking) Drop(context.Context) {}
+
+// toRevoke makes the draft of an uninstall ask for a revocation, if there is anything to revoke.
+func (s *Service) toRevoke(d *draft) {
+	if s.opts.Revoke == nil || d.err != nil || !d.hasCredentials() {
+		return
+	}
+	d.lifecycle.revokeAt = d.now
+	if d.lifecycle.refresh.Of(lease.Failed, d.credential()) {
+		d.lifecycle.refresh = nil // a refused refresh token can still have a valid access token
+	}
+}
+
+// hasCredentials reports whether the connection has a secret.
+func (d *draft) hasCredentials() bool {
+	for ref := range d.sealedSecrets() {
+		if kind := ref.Kind(); kind == kindCredential || kind == kindConnection {
+			return true
+		}
+	}
+	return false
 }

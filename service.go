@@ -17,6 +17,7 @@ import (
 	"github.com/go-installation/installation/internal/invite"
 	"github.com/go-installation/installation/internal/lease"
 	"github.com/go-installation/installation/internal/masked"
+	"github.com/go-installation/installation/internal/outcome"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/schema"
 	"github.com/go-installation/installation/internal/schemasource"
@@ -36,7 +37,7 @@ type Service struct {
 	base     *url.URL    // parsed Options.AcceptURL
 	rule     masked.Rule // for documents without a schema
 	schemas  *schema.Cache
-	outcomes *outcomeKey
+	outcomes *outcome.Key
 	decoy    *atomic.Pointer[Record] // see acceptDecoy
 	accesses *accesslog.Log
 	leases   *lease.Memory
@@ -233,38 +234,6 @@ func DefaultPolicy(a Actor, do Action, inst *Installation) bool {
 	return owns(a, inst) && slices.Contains(defaultRights[a.Kind], do)
 }
 
-// ownsAll reports whether every installation is the actor's own.
-func (a Actor) ownsAll() bool { return a.Kind == Host || a.Kind == Platform }
-
-// owns reports whether the installation belongs to the actor. Host and platform own everything. A
-// nil installation, which stands for no particular one, belongs to every actor.
-func owns(a Actor, inst *Installation) bool {
-	if a.ownsAll() || inst == nil {
-		return true
-	}
-	var owner string
-	switch a.Kind {
-	case ExtensionActor:
-		owner = inst.Extension.ID
-	case Vendor:
-		owner = inst.Extension.Owner
-	case Customer:
-		owner = inst.Account.ID
-	}
-	return a.ID != "" && a.ID == owner
-}
-
-var defaultRights = map[ActorKind][]Action{
-	Host: {ActionSee, ActionSeeConfiguration, ActionReveal, ActionInvite, ActionUpsert,
-		ActionConfigure, ActionUninstall, ActionDelete, ActionMaintain},
-	ExtensionActor: {ActionSee, ActionSeeConfiguration, ActionReveal, ActionUpsert,
-		ActionConfigure, ActionUninstall},
-	Vendor: {ActionSee, ActionSeeConfiguration, ActionReveal, ActionInvite, ActionUpsert,
-		ActionConfigure, ActionUninstall, ActionDelete},
-	Customer: {ActionSee, ActionAccept, ActionUpsert, ActionUninstall},
-	Platform: {ActionSee, ActionInvite, ActionUpsert, ActionUninstall, ActionDelete},
-}
-
 // New returns a service on a store, with the keys that protect its secrets. Both are required:
 // there is no mode without encryption. New copies opts; nil means all defaults.
 //
@@ -282,7 +251,7 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 	s := &Service{
 		store: Decorator{store}, keys: keys, rule: classify.NameRule{},
 		schemas:  schema.NewCache(schemasource.MaxCached),
-		outcomes: &outcomeKey{}, outcomeKeys: keys, decoy: new(atomic.Pointer[Record]),
+		outcomes: &outcome.Key{}, outcomeKeys: keys, decoy: new(atomic.Pointer[Record]),
 		accesses: accesslog.New(maxAccesses), leases: lease.New(nil),
 	}
 	if opts != nil {

@@ -5,14 +5,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/keycheck"
 	"github.com/go-installation/installation/internal/lease"
+	"github.com/go-installation/installation/internal/paging"
 	"github.com/go-installation/installation/internal/record"
 )
 
@@ -47,16 +47,6 @@ func (s *Service) namespace(ctx context.Context) (Namespace, error) {
 		return Namespace{}, nil
 	}
 	return in, err
-}
-
-// rejectedEpoch returns errRetry if a change of another epoch can be built again.
-func (s *Service) rejectedEpoch(ctx context.Context, c Change) error {
-	in, err := s.namespace(ctx)
-	if err == nil && in.Epoch == c.Epoch {
-		return fmt.Errorf("%w: the store has epochs, but a store around it hides Namespacer: "+
-			"embed a Decorator", ErrUnavailable)
-	}
-	return cmp.Or(err, errRetry)
 }
 
 // load reads an installation and opens it as far as possible. The error means that the store
@@ -257,28 +247,8 @@ func manifestPlace(key Key) crypto.Place {
 // openManifest opens a sealed manifest. It does not compare the manifest with the record. The
 // result shares no memory with sealed.
 func openManifest(k *crypto.DataKey, at crypto.Place, sealed []byte) (*manifest, error) {
-	buffer := plaintexts.Get().(*[]byte)
-	defer plaintexts.Put(buffer)
-	plain, err := k.OpenBinary((*buffer)[:0], at, sealed)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(plain)
-	if cap(plain) <= maxPlaintext {
-		*buffer = plain
-	}
-	return decodeManifest(plain)
-}
-
-// plaintexts are buffers for opened manifests.
-var plaintexts = sync.Pool{New: func() any { return new([]byte) }}
-
-// maxPlaintext is the size of the largest buffer that is kept for the next manifest.
-const maxPlaintext = 16 << 10
-
-func decodeManifest(plain []byte) (*manifest, error) {
 	i := new(Installation)
-	r, err := record.DecodeManifest(plain, func(c *record.Coder) { codeContent(c, i) })
+	r, err := record.OpenManifest(k, at, sealed, func(c *record.Coder) { codeContent(c, i) })
 	if err != nil {
 		return nil, err
 	}
@@ -293,8 +263,6 @@ func decodeManifest(plain []byte) (*manifest, error) {
 	for n, e := range r.Table {
 		i.Sealed[n] = Ref(e.Ref)
 	}
-	// These two are slices of plain, which is cleared.
-	r.Lifecycle, r.CodeHash = bytes.Clone(r.Lifecycle), bytes.Clone(r.CodeHash)
 	return &manifest{Manifest: r, inst: i, lifecycle: life}, nil
 }
 
@@ -380,34 +348,38 @@ func (s *Service) countRecords(ctx context.Context, q Query) (n int64, err error
 	if !errors.Is(err, ErrUnsupported) {
 		return n, err
 	}
-	n = 0
-	for _, err := range s.records(ctx, q) {
-		if err != nil {
-			return 0, err
-		}
-		n++
-	}
-	return n, nil
+	return paging.Count(s.records(ctx, q))
 }
 
 // records returns all records that q selects, page by page. It ends at the first error.
 func (s *Service) records(ctx context.Context, q Query) iter.Seq2[*Record, error] {
-	return func(yield func(*Record, error) bool) {
+	return paging.All(q.After, func(after string) ([]*Record, string, error) {
 		q := q
-		for {
-			page, err := s.store.List(ctx, q)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, r := range page.Records {
-				if !yield(r, nil) {
-					return
-				}
-			}
-			if q.After = page.Next; q.After == "" {
-				return
-			}
-		}
+		q.After = after
+		page, err := s.store.List(ctx, q)
+		return page.Records, page.Next, err
+	})
+}
+
+// keyCheck returns a check of the keys on the records of the store.
+func (s *Service) keyCheck() keycheck.Check {
+	return keycheck.Check{
+		Keys: crypto.Uncached(s.keys), Count: s.countTerm,
+		Records: func(
+			ctx context.Context, term string, page int, reverse bool,
+		) iter.Seq2[keycheck.Record, error] {
+			q := Query{AllTenants: true, Term: term, Limit: cmp.Or(page, MaxPage), Reverse: reverse}
+			return paging.Map(s.records(ctx, q), keyOf)
+		},
 	}
+}
+
+// keyOf says which key a record needs.
+func keyOf(r *Record) keycheck.Record {
+	listed := record.TermValue(r.Index, record.TermKey)
+	body, _, err := decodeBody(r.Body)
+	if err != nil {
+		return keycheck.Record{Binding: bindingOf(r.Key), Listed: listed, Err: err}
+	}
+	return keycheck.Record{Binding: bindingOf(r.Key), Listed: listed, Wrapped: body.Key}
 }

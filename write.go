@@ -123,14 +123,14 @@ func (s *Service) write(ctx context.Context, w write) (*Result, error) {
 	}
 	var op [16]byte
 	rand.Read(op[:]) // never fails since Go 1.24
-	var retry conflictRetry
+	retry := backoff.Conflicts{GiveUp: ErrUnavailable}
 	for read := !w.minted; ; read = true {
 		if err := ctx.Err(); err != nil {
 			return nil, w.explain(err)
 		}
 		res, revision, err := s.attempt(ctx, &w, op, read)
 		if errors.Is(err, errRetry) {
-			if err = retry.wait(ctx, revision); err == nil {
+			if err = retry.Wait(ctx, revision); err == nil {
 				continue
 			}
 		}
@@ -354,32 +354,6 @@ func (s *Service) claimTaken(ctx context.Context, key Key, err error) error {
 		taken.Holder = exists.Holder
 	}
 	return taken
-}
-
-// conflictRetry paces the attempts of one write after conflicts.
-type conflictRetry struct {
-	revision int64           // highest that was read
-	pause    backoff.Backoff // between attempts that read nothing newer
-}
-
-// maxStaleReads is how many attempts in a row can fail without reading a newer revision. After a
-// lost race, the next read returns a newer revision, unless it comes from a replica that lags. The
-// pauses allow a lag of about five seconds.
-const maxStaleReads = 60
-
-// wait pauses before the next attempt. It does not pause if the last attempt read a newer revision.
-// Otherwise each pause is longer than the one before.
-func (r *conflictRetry) wait(ctx context.Context, revision int64) error {
-	if revision > r.revision {
-		r.revision = revision
-		r.pause.Reset()
-		return nil
-	}
-	if r.pause.Pauses() == maxStaleReads {
-		return fmt.Errorf("%w: reads keep returning revision %d, which the store calls outdated",
-			ErrUnavailable, revision)
-	}
-	return r.pause.Wait(ctx)
 }
 
 // withKeyTimeout returns the service for a write that can go on without a key. A call for a key

@@ -22,6 +22,7 @@ func memoryRows(tb testing.TB, s Scale) []Row {
 	w := newWorld(tb, store, ring, 1024)
 	cached, dropping := w.on(tb, store, cache), w.on(tb, dropped{store}, ring)
 	check(tb, cached.openAll(0))
+	connected := cached.connected(tb)
 	invited := &invitations{world: w}
 	raw := must(base.NewMemory(s.Records))(tb)
 	commit, replace := creating(tb, store), updating(tb, store, 1)
@@ -51,6 +52,8 @@ func memoryRows(tb testing.TB, s Scale) []Row {
 			"event before the value leaves", 0, w.reveal, raw.Reveal),
 		newRow("Open, key cache", "Get, masked, key cache; open its secrets",
 			"policy, the right to reveal, wiping", 1.5, cached.open, cached.getAndOpenValues(tb)),
+		newRow("Refresh of a fresh token, key cache", "Open, key cache", "the time of expiry", 1.1,
+			connected.refresh, connected.open),
 		newRow("Store.Get", "memdb First", "copies", 0, w.storeGet, raw.First),
 		newRow("Store.Commit create", "memdb insert", writes, 8, commit, raw.Insert),
 		newRow("Store.Commit update", "memdb insert", writes, 4, replace, raw.Replace),

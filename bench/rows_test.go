@@ -57,6 +57,7 @@ func TestWork(t *testing.T) {
 		"get": w.get, "store get": w.storeGet, "create": w.create, "update": w.update,
 		"patch": w.patch, "reveal": w.reveal, "page": w.page, "count": w.count, "open": w.open,
 		"open all":            func() error { return w.openAll(0) },
+		"refresh":             w.connected(t).refresh,
 		"get and open values": w.getAndOpenValues(t),
 		"accept":              invited.accept, "commit creations": creating(t, w.store),
 		"commit updates": updating(t, w.store, 1),

@@ -18,7 +18,7 @@ func tripRows(tb testing.TB, _ Scale) []Row {
 	w := newWorld(tb, openStore(tb, client), newRing(tb, "k1"), 128)
 	watch := new(waits)
 	client.AddHook(watch)
-	invited := &invitations{world: w}
+	invited, connected := &invitations{world: w}, w.connected(tb)
 	var rows []Row
 	for _, op := range []struct {
 		name    string
@@ -32,6 +32,7 @@ func tripRows(tb testing.TB, _ Scale) []Row {
 		{"patch", 2, nil, w.patch},
 		{"Reveal", 2, nil, w.reveal},
 		{"Open", 1, w.openAll, w.open},
+		{"Refresh of a fresh token", 1, nil, connected.refresh},
 		{"page of 100", 2, nil, w.page},
 		{"count", 1, nil, w.count},
 		{"accept", 2, invited.prepare, invited.accept},

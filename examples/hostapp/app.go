@@ -144,24 +144,19 @@ func nobody(installation.Actor, installation.Action, *installation.Installation)
 	return false
 }
 
-// sweep calls Service.Sweep once a minute until ctx ends.
-func (a *app) sweep(ctx context.Context) {
+// run calls Service.Run until ctx ends.
+func (a *app) run(ctx context.Context) {
 	host := a.svc.As(installation.Actor{Kind: installation.Host})
-	tick := time.NewTicker(time.Minute)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
+	var told installation.SweepReport
+	host.Run(ctx, installation.RunOptions{Progress: func(r installation.RunReport) {
+		if r.Err != nil && ctx.Err() == nil {
+			a.log.Error("run", "error", r.Err)
 		}
-		report, err := host.Sweep(ctx, installation.SweepRequest{})
-		if err != nil && ctx.Err() == nil {
-			a.log.Error("sweep", "error", err)
-		} else if report.Expired+report.Purged > 0 {
-			a.log.Info("sweep", "expired", report.Expired, "purged", report.Purged)
+		if r.Sweep.Expired+r.Sweep.Purged > told.Expired+told.Purged {
+			a.log.Info("run", "expired", r.Sweep.Expired, "purged", r.Sweep.Purged)
 		}
-	}
+		told = r.Sweep
+	}})
 }
 
 // health reports whether requests can be served. Anyone can call it, so it shows only the levels

@@ -23,9 +23,8 @@
 // "/healthz" is for probes. On SIGTERM or SIGINT, the program finishes the running requests and
 // ends. The server speaks plain HTTP, so put it behind a proxy that terminates TLS.
 //
-// Vercel's webhook is at /vercel/webhook if its secret is configured. Once a minute the program
-// calls Service.Sweep, which expires invitations and purges uninstalled installations when they are
-// due.
+// Vercel's webhook is at /vercel/webhook if its secret is configured. Service.Run expires
+// invitations and purges uninstalled installations when they are due.
 package main
 
 import (
@@ -134,7 +133,7 @@ func serve(ctx context.Context, set settings, stdout io.Writer, log *slog.Logger
 	if _, err := fmt.Fprintf(stdout, "%s\n", line); err != nil {
 		return errors.Join(err, server.Close())
 	}
-	go app.sweep(ctx)
+	go app.run(ctx)
 
 	select {
 	case err := <-failed:

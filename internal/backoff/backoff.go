@@ -23,12 +23,7 @@ func (b *Backoff) Wait(ctx context.Context) error {
 	pause := cmp.Or(b.First, 200*time.Microsecond) << min(b.pauses, 10)
 	pause = min(pause, cmp.Or(b.Longest, 100*time.Millisecond))
 	b.pauses++
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(pause - rand.N(pause/2)):
-		return nil
-	}
+	return Sleep(ctx, pause-rand.N(pause/2))
 }
 
 // Pauses returns how often Wait was called since the start or the last Reset.
@@ -36,3 +31,13 @@ func (b *Backoff) Pauses() int { return b.pauses }
 
 // Reset starts again with the shortest pause.
 func (b *Backoff) Reset() { b.pauses = 0 }
+
+// Sleep pauses for d. It returns the error of ctx if ctx ends first.
+func Sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}

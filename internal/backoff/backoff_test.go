@@ -2,6 +2,7 @@ package backoff
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,6 +73,34 @@ func TestWaitEndsWithContext(t *testing.T) {
 		}
 		if err := b.Wait(ctx); err != context.DeadlineExceeded {
 			t.Errorf("ended context: got %v, want DeadlineExceeded", err)
+		}
+	})
+}
+
+// A newer revision resets the pauses. Wait gives up after 60 pauses without one.
+func TestConflictsEndWithoutNewerRevision(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		giveUp := errors.New("store unavailable")
+		c := Conflicts{GiveUp: giveUp}
+		start := time.Now()
+		if err := c.Wait(t.Context(), 1); err != nil || time.Since(start) != 0 {
+			t.Fatalf("first revision: %v after %v, want no pause", err, time.Since(start))
+		}
+		for _, revision := range []int64{1, 2} { // the second one resets the pauses
+			for range maxStaleReads {
+				if err := c.Wait(t.Context(), revision); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := c.Wait(t.Context(), 2); err != nil {
+			t.Fatalf("the newer revision itself counts as a pause: %v", err)
+		}
+		if err := c.Wait(t.Context(), 1); !errors.Is(err, giveUp) {
+			t.Errorf("after the last pause: got %v, want the error GiveUp", err)
+		}
+		if waited := time.Since(start); waited < 5*time.Second || waited > 12*time.Second {
+			t.Errorf("two rounds of pauses took %v, want about 10 seconds", waited)
 		}
 	})
 }

@@ -10,9 +10,9 @@ import (
 )
 
 // Numbers of a gate. A gate shuts after maxFailures failures in a row. It stays shut for a pause,
-// which grows with each failure after that. Then it lets one attempt pass. Each success lets one
-// more pass at the same time, until maxSlots: a provider that is back is not flooded by all who
-// waited.
+// which grows each time. Then it lets one attempt pass. If that fails, it shuts again. Each success
+// lets one more pass at the same time, until maxSlots: a provider that is back is not flooded by
+// all who waited.
 const (
 	maxFailures  = 5
 	firstShut    = time.Second
@@ -30,8 +30,10 @@ type gates struct {
 
 // gate counts the attempts at one provider. Its fields belong to the mutex of gates.
 type gate struct {
+	turn     int           // how often it was shut; earlier attempts do not count any more
 	failures int           // in a row
 	until    time.Duration // shut until then, on the monotonic clock
+	shuts    int           // in a row
 	slots    int           // attempts at the same time; 0 = any number
 	inside   int
 }
@@ -61,13 +63,16 @@ func (g *gates) enter(provider string, now time.Duration) (leave func(answer), p
 		return nil, passFull
 	}
 	one.inside++
+	turn := one.turn
 	var once sync.Once
 	return func(a answer) {
 		once.Do(func() {
 			g.mu.Lock()
 			defer g.mu.Unlock()
 			one.inside--
-			one.note(a)
+			if one.turn == turn {
+				one.note(a)
+			}
 		})
 	}, passed
 }
@@ -82,24 +87,28 @@ type answer struct {
 // answered is the result of an attempt that the provider served.
 const answered refresh.Answer = "answered"
 
+// note counts a result. A permanent answer says nothing, because it can come without a request.
 func (g *gate) note(a answer) {
 	switch a.result {
-	case "":
-	case answered, refresh.Permanent:
+	case "", refresh.Permanent:
+	case answered:
 		g.failures = 0
 		if g.slots > 0 {
 			g.slots++
 		}
 		if g.slots > maxSlots {
-			g.slots = 0
+			g.slots, g.shuts = 0, 0
 		}
 	default:
 		g.failures++
-		if g.failures < maxFailures && g.slots == 0 {
+		if g.failures < maxFailures && g.slots != 1 {
 			return
 		}
-		shut := min(firstShut<<min(max(g.failures-maxFailures, 0), 10), longestShut)
+		shut := min(firstShut<<min(g.shuts, 10), longestShut)
 		shut = max(shut-rand.N(shut/2), min(a.after, longestAfter))
-		g.until, g.slots = a.at+shut, 1
+		g.until = a.at + shut
+		g.failures, g.slots = 0, 1
+		g.shuts++
+		g.turn++
 	}
 }

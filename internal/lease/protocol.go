@@ -95,14 +95,14 @@ func (m *Memory) Do(ctx context.Context, key Key, r Record, o Options) error {
 			patience = max(patience, o.Duration/3)
 		case errWait:
 		default:
-			return t.excuse(err)
+			return t.excuse(ctx, err)
 		}
 		busy := &refresh.Error{Answer: refresh.Passing, Reason: refresh.Busy}
 		if start.until(read(m.clock)) >= patience {
-			return t.excuse(busy)
+			return t.excuse(ctx, busy)
 		}
-		if busy.Err = wait.Wait(ctx); busy.Err != nil {
-			return t.excuse(busy)
+		if wait.Wait(ctx) != nil {
+			return t.excuse(ctx, busy)
 		}
 	}
 }
@@ -125,10 +125,15 @@ type try struct {
 }
 
 // excuse drops an error that matters less than what the record still has.
-func (t *try) excuse(err error) error {
+func (t *try) excuse(ctx context.Context, err error) error {
 	var e *refresh.Error
-	if t.view.Usable && errors.As(err, &e) && e.Answer != refresh.Permanent {
+	switch {
+	case !errors.As(err, &e):
+		return err
+	case t.view.Usable && e.Answer != refresh.Permanent:
 		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
 	return err
 }

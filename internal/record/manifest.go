@@ -1,7 +1,9 @@
 package record
 
 import (
+	"bytes"
 	"slices"
+	"sync"
 
 	"github.com/go-installation/installation/crypto"
 )
@@ -53,6 +55,36 @@ func DecodeManifest(b []byte, content func(*Coder)) (*Manifest, error) {
 	}
 	return m, nil
 }
+
+// OpenManifest opens and decodes a sealed manifest. The result shares no memory with sealed, but
+// the bytes that content reads are valid only during the call. The errors are those of the key, and
+// [crypto.ErrSealed].
+func OpenManifest(
+	k *crypto.DataKey, at crypto.Place, sealed []byte, content func(*Coder),
+) (*Manifest, error) {
+	buffer := plaintexts.Get().(*[]byte)
+	defer plaintexts.Put(buffer)
+	plain, err := k.OpenBinary((*buffer)[:0], at, sealed)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(plain)
+	if cap(plain) <= maxPlaintext {
+		*buffer = plain
+	}
+	m, err := DecodeManifest(plain, content)
+	if err != nil {
+		return nil, err
+	}
+	m.Lifecycle, m.CodeHash = bytes.Clone(m.Lifecycle), bytes.Clone(m.CodeHash)
+	return m, nil
+}
+
+// plaintexts are buffers for opened manifests.
+var plaintexts = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxPlaintext is the size of the largest buffer that is kept for the next manifest.
+const maxPlaintext = 16 << 10
 
 // Lists reports whether the table has exactly the refs and tags of these values, in the same order.
 func (m *Manifest) Lists(values []Value) bool {

@@ -54,6 +54,31 @@ func TestManifestRoundTrip(t *testing.T) {
 	}
 }
 
+// An opened manifest stays as it is when the next one is opened in the same buffer.
+func TestOpenManifestSharesNoBuffer(t *testing.T) {
+	k, err := crypto.NewDataKey(1, crypto.SuiteAES256GCM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := crypto.Place{Record: "i", Kind: "manifest"}
+	var opened []*Manifest
+	for _, m := range manifests() {
+		sealed, err := k.SealBinary(nil, at, m.Append(nil, testContent(&inner{})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := OpenManifest(k, at, sealed, testContent(&inner{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		clear(sealed)
+		opened = append(opened, got)
+	}
+	if diff := cmp.Diff(manifests(), opened); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestDecodeManifestRejectsWhatBreaksARule(t *testing.T) {
 	for name, change := range map[string]func(m *Manifest){
 		"no ID":             func(m *Manifest) { m.ID = "" },

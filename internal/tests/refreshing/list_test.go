@@ -33,7 +33,6 @@ func TestListsOfConnections(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			fixture.InBubble(t, func(t *testing.T) {
-				type list = installation.ListRequest
 				w := newWorld(t, change)
 				now := time.Now()
 				w.install("EXI-2")
@@ -47,24 +46,22 @@ func TestListsOfConnections(t *testing.T) {
 				}, w.refresh); err != nil {
 					t.Fatal(err)
 				}
+				type request = installation.ListRequest
+				soon, later := now.Add(time.Minute), now.Add(2*time.Hour)
 				for what, test := range map[string]struct {
-					req  list
+					req  request
 					want []string
 				}{
-					"failed":      {list{Failed: true}, []string{id}},
-					"provider":    {list{Provider: "crm"}, []string{id, "EXI-2", "EXI-3"}},
-					"no provider": {list{Provider: "erp"}, nil},
-					"both":        {list{Provider: "crm", Failed: true}, []string{id}},
+					"failed":      {request{Failed: true}, []string{id}},
+					"provider":    {request{Provider: "crm"}, []string{id, "EXI-2", "EXI-3"}},
+					"no provider": {request{Provider: "erp"}, nil},
+					"both":        {request{Provider: "crm", Failed: true}, []string{id}},
 					"expired": {
-						list{ExpiresBefore: now, Extension: "EXT-1", Account: "ACC-EXI-2"},
-						[]string{"EXI-2"},
+						request{ExpiresBefore: now, Account: "ACC-EXI-2"}, []string{"EXI-2"},
 					},
-					"expire soon": {
-						list{ExpiresBefore: now.Add(time.Minute), Provider: "erp"}, nil,
-					},
+					"expire soon": {request{ExpiresBefore: soon, Provider: "erp"}, nil},
 					"expires later": {
-						list{ExpiresBefore: now.Add(2 * time.Hour), Account: "ACC-EXI-3"},
-						[]string{"EXI-3"},
+						request{ExpiresBefore: later, Account: "ACC-EXI-3"}, []string{"EXI-3"},
 					},
 				} {
 					if diff := cmp.Diff(test.want, w.listed(test.req)); diff != "" {

@@ -1,0 +1,256 @@
+package oauthtest
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/boltstore"
+	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/redistest"
+	"github.com/go-installation/installation/redisstore"
+	"github.com/go-installation/installation/refresh"
+)
+
+func long() bool { return os.Getenv("INSTALLATION_LONG") == "1" }
+
+// TestRefreshSurvivesKills: processes are killed, and stopped for longer than the lease, between
+// the commit of the lease and that of the tokens. No refresh token is sent twice under Fail, and
+// under Retry only those of interrupted holders.
+func TestRefreshSurvivesKills(t *testing.T) {
+	processes, grants, lease := 4, 24, 300*time.Millisecond
+	if long() {
+		processes, grants, lease = 50, 1000, 3*time.Second
+	}
+	for _, policy := range []refresh.Policy{refresh.Retry, refresh.Fail} {
+		t.Run("redis/"+string(policy), func(t *testing.T) {
+			addr := redistest.Start(t).Addr
+			f := newFleet(t, job{
+				store: "redis:" + addr, policy: policy, lease: lease, grants: grants,
+			})
+			f.run(processes)
+			f.check()
+		})
+		t.Run("file/"+string(policy), func(t *testing.T) {
+			f := newFleet(t, job{
+				store:  "bolt:" + filepath.Join(t.TempDir(), "grants.db"),
+				policy: policy, lease: lease, grants: grants,
+			})
+			f.run(1)
+			f.check()
+		})
+	}
+}
+
+// fleet is the processes of one run.
+type fleet struct {
+	*testing.T
+	job
+	provider *Provider
+	grants   []Grant // as they began
+
+	mu      sync.Mutex
+	stopped int
+}
+
+func newFleet(t *testing.T, j job) *fleet {
+	t.Helper()
+	f := &fleet{T: t, job: j, provider: StartProcess(t)}
+	f.job.provider, f.folder = f.provider.URL, t.TempDir()
+	f.grants = f.provider.Grants(t, j.grants)
+	f.use(func(svc *installation.Service) {
+		for n, g := range f.grants {
+			_, err := svc.Upsert(t.Context(), installation.UpsertRequest{
+				ID: idOf(n),
+				Parts: installation.Parts{
+					Extension: installation.Value(installation.Extension{ID: "stock-sync"}),
+					Account:   installation.Value(installation.Account{ID: g.ID}),
+					Connection: installation.Value(installation.Connection{
+						Provider:     "crm",
+						RefreshToken: installation.Token{Value: crypto.NewSecret(g.Refresh)},
+					}),
+				},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	return f
+}
+
+// use opens the store for this process.
+func (f *fleet) use(do func(*installation.Service)) {
+	f.Helper()
+	kind, where, _ := strings.Cut(f.store, ":")
+	var store installation.Store
+	if kind == "bolt" {
+		s, err := boltstore.Open(where, nil)
+		if err != nil {
+			f.Fatal(err)
+		}
+		defer s.Close()
+		store = s
+	} else {
+		c := redis.NewClient(&redis.Options{Addr: where})
+		defer c.Close()
+		s, err := redisstore.Open(f.Context(), c, nil)
+		if err != nil {
+			f.Fatal(err)
+		}
+		store = s
+	}
+	svc, err := newService(store, f.job)
+	if err != nil {
+		f.Fatal(err)
+	}
+	do(svc)
+}
+
+// run runs n processes at a time. A process that is killed is followed by another one.
+func (f *fleet) run(n int) {
+	f.Helper()
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			for f.process() {
+			}
+		})
+	}
+	all.Wait()
+}
+
+// process runs one process to its end. It reports whether the process was killed.
+func (f *fleet) process() bool {
+	path, err := os.Executable()
+	if err != nil {
+		f.Error(err)
+		return false
+	}
+	cmd := exec.Command(path)
+	cmd.Env = append(os.Environ(), jobVariable+"="+f.job.String())
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		f.Error(err)
+		return false
+	}
+	defer in.Close()
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		f.Error(err)
+		return false
+	}
+	f.wake(cmd.Process, out)
+	err = cmd.Wait()
+	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if err != nil && !status.Signaled() {
+		f.Error(err)
+	}
+	return status.Signaled()
+}
+
+// wake lets a process go on that stopped itself, once its lease has run out for everybody.
+func (f *fleet) wake(p *os.Process, out io.Reader) {
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if lines.Text() != "stopped" {
+			continue
+		}
+		time.Sleep(3 * f.lease) // a real process cannot see the others wait
+		f.mu.Lock()
+		f.stopped++
+		f.mu.Unlock()
+		p.Signal(syscall.SIGCONT)
+	}
+}
+
+// interruptions returns how each grant was interrupted, and counts these by kind.
+func (f *fleet) interruptions() (map[int]end, map[string]int) {
+	f.Helper()
+	files, err := os.ReadDir(f.folder)
+	if err != nil {
+		f.Fatal(err)
+	}
+	by, counts := make(map[int]end), make(map[string]int)
+	for _, file := range files {
+		var n int
+		number, what, _ := strings.Cut(file.Name(), "-")
+		fmt.Sscan(number, &n)
+		how, _, _ := strings.Cut(what, "-")
+		by[n] = end(how)
+		counts[what]++
+	}
+	return by, counts
+}
+
+// check compares what the store has with what the provider has.
+func (f *fleet) check() {
+	f.Helper()
+	interrupted, counts := f.interruptions()
+	now := f.provider.List(f)
+	total := f.provider.Counters(f)
+	marked, lost := 0, 0
+	f.use(func(svc *installation.Service) {
+		for n, g := range now {
+			o, err := svc.Open(f.Context(), installation.OpenRequest{
+				ID: idOf(n), Reason: "compare",
+			})
+			if err != nil {
+				f.Fatal(err)
+			}
+			c, err := o.Credentials()
+			if err != nil {
+				f.Fatal(err)
+			}
+			current := c.RefreshToken.Value.RevealString() == g.Refresh && g.Alive
+			failed := o.Connection.Failure != nil
+			o.Close()
+			how := interrupted[n]
+			switch {
+			case g.Spent > 0 && f.policy == refresh.Fail:
+				f.Errorf("%s was sent a spent token under Fail (%s)", g.ID, how)
+			case g.Spent > 0 && how == "":
+				f.Errorf("%s was sent a spent token, and nobody was interrupted", g.ID)
+			case !current && !failed:
+				f.Errorf("%s neither lives nor is marked (%s)", g.ID, how)
+			case current && failed && f.policy == refresh.Retry, failed && how == "":
+				f.Errorf("%s is marked, alive %v (%s)", g.ID, g.Alive, how)
+			}
+			if failed {
+				marked++
+			}
+			if failed && !g.Alive {
+				lost++
+			}
+		}
+	})
+	if want := len(planning(f.job.grants)); len(interrupted) != want {
+		f.Errorf("%d grants were interrupted, want %d", len(interrupted), want)
+	}
+	f.Logf("%d grants: %d refreshes, %d spent tokens sent; %d marked as failed, %d of them dead; "+
+		"interrupted: %v", len(now), total.Refreshes, total.Spent, marked, lost, counts)
+}
+
+// planning returns the grants that are to be interrupted.
+func planning(grants int) (out []int) {
+	for n := range grants {
+		if how, _ := planned(n); how != "" {
+			out = append(out, n)
+		}
+	}
+	return out
+}
