@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -384,25 +383,6 @@ func (d *draft) endLease() {
 		d.events = append(d.events, event.Recovered)
 	}
 	l.refresh = nil
-}
-
-// renewal returns when the access token is due to be refreshed, zero for never: when between a
-// third and a sixth of its life is left, at most a day. So tokens that were issued together are not
-// refreshed together. It keeps the time of a token that stays.
-func (s *Service) renewal(d *draft) time.Time {
-	c, l := d.inst.Connection, d.lifecycle
-	if s.opts.Refresh == nil || l.status != StatusInstalled || c == nil ||
-		c.AccessToken.Expires.IsZero() || l.refresh != nil && l.refresh.Kind == lease.Failed {
-		return time.Time{}
-	}
-	if old := d.before.lifecycle.renewAt; !d.created && !old.IsZero() &&
-		d.before.inst.Connection.AccessToken.Expires.Equal(c.AccessToken.Expires) {
-		return old
-	}
-	token := c.AccessToken
-	issued := cmp.Or(token.Issued, d.now)
-	lead := min(max(token.Expires.Sub(issued)/6, time.Microsecond), 12*time.Hour)
-	return storedTime(token.Expires.Add(-lead - rand.N(lead)))
 }
 
 // failure returns what a failed lease says, nil for any other.

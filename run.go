@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -289,4 +290,23 @@ func (d *draft) hasCredentials() bool {
 		}
 	}
 	return false
+}
+
+// renewal returns when the access token is due to be refreshed, zero for never: when between a
+// third and a sixth of its life is left, at most a day. So tokens that were issued together are not
+// refreshed together. It keeps the time of a token that stays.
+func (s *Service) renewal(d *draft) time.Time {
+	c, l := d.inst.Connection, d.lifecycle
+	if s.opts.Refresh == nil || l.status != StatusInstalled || c == nil ||
+		c.AccessToken.Expires.IsZero() || l.refresh != nil && l.refresh.Kind == lease.Failed {
+		return time.Time{}
+	}
+	if old := d.before.lifecycle.renewAt; !d.created && !old.IsZero() &&
+		d.before.inst.Connection.AccessToken.Expires.Equal(c.AccessToken.Expires) {
+		return old
+	}
+	token := c.AccessToken
+	issued := cmp.Or(token.Issued, d.now)
+	lead := min(max(token.Expires.Sub(issued)/6, time.Microsecond), 12*time.Hour)
+	return storedTime(token.Expires.Add(-lead - rand.N(lead)))
 }

@@ -65,7 +65,8 @@ func TestGateShutsAfterFailuresInARow(t *testing.T) {
 	e.wants("erp", passed)
 }
 
-func TestGateCountsARefusalAsServed(t *testing.T) {
+// A refusal for good can come without a request. So it says nothing about the provider.
+func TestGateDoesNotCountRefusals(t *testing.T) {
 	e := newEntrance(t)
 	for range 100 {
 		e.attempt(refresh.Permanent, 0)
@@ -74,8 +75,9 @@ func TestGateCountsARefusalAsServed(t *testing.T) {
 		e.attempt(refresh.Passing, 0)
 	}
 	e.attempt(refresh.Permanent, 0)
-	e.attempt(refresh.Passing, 0)
 	e.wants("crm", passed)
+	e.attempt(refresh.Passing, 0)
+	e.wants("crm", passShut)
 }
 
 func TestGateDoesNotCountWhatWasNotSent(t *testing.T) {
@@ -140,19 +142,44 @@ func TestGateOpensSlowly(t *testing.T) {
 	}
 }
 
-func TestGateShutsAtOnceWhileItOpens(t *testing.T) {
+func TestGateShutsAgainWhileItOpens(t *testing.T) {
 	e := newEntrance(t)
 	e.shut()
 	e.now += firstShut
-	for range 10 {
-		e.attempt(answered, 0)
+	e.attempt(answered, 0)
+	for range maxFailures - 1 {
+		e.attempt(refresh.Passing, 0)
 	}
+	e.wants("crm", passed)
 	e.attempt(refresh.Passing, 0)
 	e.wants("crm", passShut)
-	e.now += firstShut
+	e.now += 2 * firstShut
 	leave, _ := e.g.enter("crm", e.now)
 	e.wants("crm", passFull) // one probe again
 	leave(answer{})
+}
+
+// Attempts from before the gate was shut come back while it is shut or opens.
+func TestGateForgetsEarlierAttempts(t *testing.T) {
+	for _, result := range []refresh.Answer{answered, refresh.Unknown} {
+		e := newEntrance(t)
+		var leaves []func(answer)
+		for range 2 * maxFailures {
+			leave, _ := e.g.enter("crm", e.now)
+			leaves = append(leaves, leave)
+		}
+		e.shut()
+		e.now += firstShut
+		for _, leave := range leaves {
+			leave(answer{result: result, at: e.now})
+		}
+		leave, p := e.g.enter("crm", e.now)
+		if p != passed {
+			t.Fatalf("%s: the gate answers %v to the probe", result, p)
+		}
+		e.wants("crm", passFull)
+		leave(answer{})
+	}
 }
 
 func TestGateHonoursRetryAfter(t *testing.T) {
