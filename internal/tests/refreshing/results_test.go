@@ -199,6 +199,22 @@ func TestOrphansAreRevoked(t *testing.T) {
 	}
 }
 
+// The commit of the tokens is executed, and its answer is lost. Another try finds them.
+func TestStoredTokensAreNotRevoked(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
+		var revoked revocations
+		p := newPair(t, failing, revoked.into)
+		p.tap.set(nth(2, "Commit", func(c *call) error { return errors.Join(c.do(), errLost) }))
+		if got, err := p.refreshed(p.a); err != nil || got != "access-2" || len(revoked) > 0 {
+			t.Errorf("token %q, revoked %q, error %v", got, revoked, err)
+		}
+		p.stores("refresh-2")
+		if got := p.events(id); got[event.Refreshed] != 1 {
+			t.Errorf("events: %v", got)
+		}
+	})
+}
+
 // An installation that is back before its old credentials are revoked keeps its new ones.
 func TestNewInstallIsNotRevoked(t *testing.T) {
 	fixture.InBubble(t, func(t *testing.T) {
