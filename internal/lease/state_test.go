@@ -70,23 +70,6 @@ func TestCodeRejects(t *testing.T) {
 	}
 }
 
-// FuzzCode proves that accepted bytes are what writing gives.
-func FuzzCode(f *testing.F) {
-	for _, s := range states() {
-		f.Add(record.Append(nil, &s, Code))
-	}
-	f.Add([]byte{8, 4})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		var s State
-		if record.Decode(b, &s, Code) != nil {
-			return
-		}
-		if again := record.Append(nil, &s, Code); string(again) != string(b) {
-			t.Errorf("accepted %x, which is written as %x", b, again)
-		}
-	})
-}
-
 func TestSameComparesEachField(t *testing.T) {
 	base := State{
 		Kind: Failed, Holder: "h", Credential: 1, Epoch: 2, Duration: time.Second, Reason: "r",
