@@ -92,6 +92,7 @@ type plan struct {
 type interleaving struct {
 	plan
 	t       testing.TB
+	keys    crypto.KeyWrapper
 	choices []int // at each step, whether the other holder goes on; given, and then extended
 	options []int // how many there were
 	last    int   // the holder of the last step
@@ -107,10 +108,12 @@ type interleaving struct {
 }
 
 // newInterleaving stores an installation whose access token has expired.
-func newInterleaving(t testing.TB, p plan, choices []int) *interleaving {
+func newInterleaving(
+	t testing.TB, keys crypto.KeyWrapper, p plan, choices []int,
+) *interleaving {
 	t.Helper()
 	r := &interleaving{
-		plan: p, t: t, choices: choices, last: -1, store: memstore.New(), over: true,
+		plan: p, t: t, keys: keys, choices: choices, last: -1, store: memstore.New(), over: true,
 		grant: grant{sentAt: make(map[string]time.Time)},
 	}
 	tokens := r.grant.next(-time.Second)
@@ -147,7 +150,7 @@ func newInterleaving(t testing.TB, p plan, choices []int) *interleaving {
 
 func (r *interleaving) process(store installation.Store) *installation.Service {
 	r.t.Helper()
-	svc, err := installation.New(store, walkKeys, &installation.Options{
+	svc, err := installation.New(store, r.keys, &installation.Options{
 		RefreshLease: walkLease, Interrupted: func(string) refresh.Policy { return r.policy },
 	})
 	if err != nil {
@@ -155,8 +158,6 @@ func (r *interleaving) process(store installation.Store) *installation.Service {
 	}
 	return svc.As(fixture.HostActor)
 }
-
-var walkKeys crypto.KeyWrapper
 
 // call is a caller who tries again when a lease has run out.
 func (r *interleaving) call(h *holder) {
@@ -248,13 +249,14 @@ func (r *interleaving) next() []int {
 // walk counts runs, and those that broke a promise.
 type walk struct {
 	t            testing.TB
+	keys         crypto.KeyWrapper
 	runs, broken int
 }
 
 // all walks through the interleavings of a plan. It reports whether any of them came to the fault.
 func (w *walk) all(p plan) (faulted bool) {
 	for choices := []int{}; choices != nil; {
-		r := newInterleaving(w.t, p, choices)
+		r := newInterleaving(w.t, w.keys, p, choices)
 		r.run()
 		w.runs++
 		if len(r.broken) > 0 {
@@ -274,7 +276,7 @@ func (w *walk) all(p plan) (faulted bool) {
 // interleavings. With INSTALLATION_LONG there are more interruptions, and faults at the reads too.
 // Under the race detector there are fewer.
 func TestInvariant20EachInterleavingOfTwoHolders(t *testing.T) {
-	walkKeys = fixture.RingWith(t, "k1", fixture.KEK)
+	keys := fixture.RingWith(t, "k1", fixture.KEK)
 	plain, faulty, everywhere := 3, 2, false
 	switch {
 	case os.Getenv("INSTALLATION_LONG") != "":
@@ -285,7 +287,7 @@ func TestInvariant20EachInterleavingOfTwoHolders(t *testing.T) {
 	for _, policy := range []refresh.Policy{refresh.Retry, refresh.Fail} {
 		t.Run(string(policy), func(t *testing.T) {
 			fixture.InBubble(t, func(t *testing.T) {
-				w := walk{t: t}
+				w := walk{t: t, keys: keys}
 				w.all(plan{policy: policy, turns: plain})
 				without := w.runs
 				for _, f := range faults {
