@@ -160,3 +160,31 @@ func TestNewKeyEndsAFailure(t *testing.T) {
 		})
 	}
 }
+
+func TestRevokeOfAKeyAlone(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
+		var revoked []string
+		w := newWorld(t, func(w *world) {
+			w.options.Revoke = func(_ context.Context, inst *installation.Opened) error {
+				c, err := inst.Credentials()
+				revoked = append(revoked, c.APIKey.RevealString())
+				return err
+			}
+		})
+		w.connect(w.svc, machine("2", "key-machine-2"))
+		req := installation.UninstallRequest{ID: id}
+		if _, err := w.svc.Uninstall(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			w.oneRound()
+			time.Sleep(time.Minute)
+		}
+		if len(revoked) != 1 || revoked[0] != "key-machine-2" {
+			t.Errorf("revoked %q", revoked)
+		}
+		if got := w.events(id); got[event.Revoked] != 1 {
+			t.Errorf("events: %v", got)
+		}
+	})
+}
