@@ -188,3 +188,20 @@ func TestRevokeOfAKeyAlone(t *testing.T) {
 		}
 	})
 }
+
+// The user reconnects while the old token is refused. Nothing is marked, and the new one is used.
+func TestRefusalOfAnOldToken(t *testing.T) {
+	w := newWorld(t)
+	w.before = func() error {
+		w.before = nil
+		w.connect(w.svc, w.connection(id))
+		return &refresh.Error{Answer: refresh.Permanent, Reason: "invalid_grant"}
+	}
+	if got, err := w.refreshed(w.svc); err != nil || got != "access-3" {
+		t.Errorf("token %q, error %v", got, err)
+	}
+	if got := w.events(id); got[event.Failed] != 0 || w.get().Connection.Failure != nil {
+		t.Errorf("events: %v", got)
+	}
+	w.spentNone(1)
+}
