@@ -43,6 +43,10 @@ type Config struct {
 	// client gets the same time again to read the answer, and at least a second.
 	// Default: DefaultTimeout.
 	Timeout time.Duration
+	// Origins are the origins whose pages can call the API from a browser, such as
+	// "https://app.example". Write them as browsers send them: in lower case, without a path, and
+	// without the port if it is the default of the scheme. Default: none.
+	Origins []string
 }
 
 // Endpoint handles the requests for one path and method. It returns an answer or an error, and the
@@ -65,6 +69,7 @@ func New(cfg Config) *API {
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	cfg.MaxBody = cmp.Or(cfg.MaxBody, DefaultMaxBody)
 	cfg.Timeout = cmp.Or(cfg.Timeout, DefaultTimeout)
+	cfg.Origins = slices.Clone(cfg.Origins)
 	return &API{cfg: cfg, mux: http.NewServeMux()}
 }
 
@@ -148,18 +153,41 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(ctx)
 	r.Body = http.MaxBytesReader(w, r.Body, a.cfg.MaxBody)
 
-	if _, pattern := a.mux.Handler(r); pattern == "" || !clean(r.URL.Path) {
+	allowed, routed := a.allowOrigin(h, r), a.route(r)
+	switch {
+	case allowed && isPreflight(r):
+		a.endpoint(preflight).ServeHTTP(w, r)
+	case routed == nil:
 		missing := func(*http.Request) (*Answer, error) { return nil, NotFound() }
 		a.endpoint(missing).ServeHTTP(w, r)
-		return
+	default:
+		a.mux.ServeHTTP(w, routed)
 	}
-	a.mux.ServeHTTP(w, r)
 }
 
-// clean reports whether a path has no empty, "." or ".." element. The mux would redirect any other
-// path to its clean form, but in an API each resource has only one path.
-func clean(p string) bool {
-	return strings.HasPrefix(p, "/") && (p == path.Clean(p) || p == path.Clean(p)+"/")
+// route returns the request with a path that an endpoint has, or nil. That is the path of r, or
+// else the path without the slash at its end, which some clients add.
+//
+// A path with an empty, "." or ".." element has no endpoint. The mux would redirect it to its clean
+// form.
+func (a *API) route(r *http.Request) *http.Request {
+	p := r.URL.Path
+	if !strings.HasPrefix(p, "/") || p != path.Clean(p) && p != path.Clean(p)+"/" {
+		return nil
+	}
+	if _, pattern := a.mux.Handler(r); pattern != "" {
+		return r
+	}
+	if !strings.HasSuffix(r.URL.EscapedPath(), "/") { // an escaped slash is part of an ID
+		return nil
+	}
+	r = r.Clone(r.Context())
+	r.URL.Path = strings.TrimSuffix(r.URL.Path, "/")
+	r.URL.RawPath = strings.TrimSuffix(r.URL.RawPath, "/")
+	if _, pattern := a.mux.Handler(r); pattern != "" {
+		return r
+	}
+	return nil
 }
 
 // endpoint returns a handler that runs an endpoint and writes its answer. The handler encodes the
