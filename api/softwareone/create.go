@@ -1,6 +1,7 @@
 package softwareone
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -101,7 +102,8 @@ func (h *Handler) installee(c *call, ext *Extension, id string) (*Account, error
 	return account, err
 }
 
-// invite makes an installation with the status Invited. The answer has the ticket and the code.
+// invite makes an installation with the status Invited. The answer has the code, and a URL with it:
+// where to accept the invitation, or a ticket if the service has no Options.AcceptURL.
 func (h *Handler) invite(c *call, ext *Extension, in *creation) (*httpapi.Answer, error) {
 	switch {
 	case !c.offers(ext):
@@ -112,7 +114,7 @@ func (h *Handler) invite(c *call, ext *Extension, in *creation) (*httpapi.Answer
 		return nil, httpapi.Invalid("account", validate.RuleExclusive,
 			"an invitation is for whoever redeems it")
 	}
-	inviter := wireAccountOf(c.account.domain())
+	inviter := accountReference(c.account.domain())
 	extraPart, err := installation.DocumentOf(extra{Inviter: &inviter})
 	if err != nil {
 		return nil, err
@@ -130,8 +132,9 @@ func (h *Handler) invite(c *call, ext *Extension, in *creation) (*httpapi.Answer
 	if err != nil {
 		return nil, err
 	}
-	w := wireOf(res.Installation)
-	w.Invitation.URL, w.Invitation.Code = ticket(res.ID, res.Code), res.Code.RevealString()
+	w := InstallationOf(res.Installation)
+	w.Invitation.Code = res.Code.RevealString()
+	w.Invitation.URL = cmp.Or(res.AcceptURL.RevealString(), ticket(res.ID, res.Code))
 	return &httpapi.Answer{Status: http.StatusCreated, Body: w, Revision: res.Revision}, nil
 }
 

@@ -65,11 +65,12 @@ func (p *parser) decode(raw string) error {
 	var b strings.Builder
 	for part := range strings.SplitSeq(raw, "&") {
 		text, err := url.PathUnescape(unform(part))
+		control := strings.IndexFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f })
 		switch {
 		case err != nil:
 			return &Error{"a percent sign without two hexadecimal digits", b.Len()}
-		case strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f }):
-			return &Error{"a control character", b.Len()}
+		case control >= 0:
+			return &Error{"a control character", b.Len() + control}
 		case !utf8.ValidString(text):
 			return &Error{"the query is not UTF-8", b.Len()}
 		}

@@ -79,7 +79,7 @@ type Term struct {
 // Error says why a query is invalid. It does not quote the query.
 type Error struct {
 	Detail string // for people
-	Offset int    // in bytes of the decoded text; of a part that cannot be decoded, its start
+	Offset int    // in bytes of the decoded text, or where a part begins that cannot be decoded
 }
 
 // Error implements error.
