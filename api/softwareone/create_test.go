@@ -255,7 +255,8 @@ func TestMethods(t *testing.T) {
 		w.do(t, "GET", path, vendorToken, "").want(t, 200)
 	}
 	for _, path := range []string{"/", "/installations/-", "/installations/" + inst.ID + "//",
-		"/installations/" + inst.ID + "/token", "/extensions", "/extensions/" + stock, "/installations//" + inst.ID,
+		"/installations/" + inst.ID + "/token",
+		"/extensions", "/extensions/" + stock, "/installations//" + inst.ID,
 		"/extensions/" + stock + "/installations/-/token"} {
 		w.do(t, "GET", path, vendorToken, "").want(t, 404)
 	}
