@@ -75,11 +75,11 @@
 // # Lists
 //
 // The query of a list is in the Resource Query Language (RQL): eq, ne, gt, ge, lt, le, in, out,
-// like, ilike, and, or, not, any, all, null(), empty(), the shortcut field=value, and order, select,
-// limit and offset. any and all are for modules and terms. A row is one installation in a list. A
-// page has at most 100 rows. The limit in the answer is 100 if the query has a larger one. A page
-// of more than about 4 MiB ends early. The limit is then the number of rows on the page, so the next
-// page starts at offset plus limit.
+// like, ilike, and, or, not, any, all, null(), empty(), the shortcut field=value, and order,
+// select, limit and offset. any and all are for modules and terms. A row is one installation in a
+// list. A page has at most 100 rows, and the limit in the answer says so if the query has a larger
+// one. A page of more than about 4 MiB ends early. The limit is then the number of rows on the
+// page, so the next page starts at offset plus limit.
 //
 // select adds fields to the default ones, and "-" removes fields. The part of a field that is not
 // a default one, as in select=audit.created.at, comes alone. The part of a default field changes

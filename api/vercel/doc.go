@@ -36,9 +36,10 @@
 //	POST /billing/provision              credit for a prepayment plan
 //	/resource-transfer-requests          resources that move to another installation
 //
-// The host also needs a page for single sign-on, where it exchanges the code in the query for an ID
-// token. And it calls Vercel, with the access token of the installation, to send usage and invoices,
-// to say that a plan or a notification changed, and to end the billing after an uninstall.
+// The host also needs a page for single sign-on, where it exchanges the code in the query for an
+// ID token. And it calls Vercel with the access token of the installation: to send usage and
+// invoices, to say that a plan or a notification changed, and to end the billing of an
+// installation that is gone.
 //
 // # The service
 //
@@ -66,9 +67,10 @@
 //
 // DELETE uninstalls. The [Finalizer] decides whether the uninstall is final, and the answer says
 // so. It can also refuse, for example because of open invoices. It cannot refuse a removal that the
-// webhook reports, because that has happened. After an uninstall that is not final, the service keeps the access token for its
-// Options.Grace, 24 hours by default, so that the host can send the last invoices.
-// [installation.Service.Sweep] then purges the installation. The host has to call Sweep regularly.
+// webhook reports, because that has happened. After an uninstall that is not final, the service
+// keeps the access token for its Options.Grace, 24 hours by default, so that the host can send the
+// last invoices. [installation.Service.Sweep] then purges the installation. The host has to call
+// Sweep regularly.
 //
 // Vercel does not delete the resources of the installation one by one. The host deletes them when
 // it reads of the uninstall in the change log, or in its Finalizer. PUT and PATCH for the ID of an
