@@ -3,8 +3,10 @@ package softwareone_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log"
 	"os"
+	"regexp"
 	"time"
 
 	"github.com/go-installation/installation"
@@ -28,50 +30,31 @@ func ExampleInstallationOf() {
 	//   "id": "EXI-1234-1234-0001",
 	//   "revision": 3,
 	//   "status": "Installed",
-	//   "extension": {
-	//     "id": "EXT-6822-9898-4256",
-	//     "name": "Cloud Partner Sync"
-	//   },
+	//   "extension": { "id": "EXT-6822-9898-4256", "name": "Cloud Partner Sync" },
 	//   "account": {
 	//     "id": "ACC-1234-1234",
 	//     "name": "Harbor Foods",
 	//     "icon": "/static/ACC-1234-1234/account.png"
 	//   },
 	//   "modules": [
-	//     {
-	//       "id": "MOD-123"
-	//     },
-	//     {
-	//       "id": "MOD-433"
-	//     }
+	//     { "id": "MOD-123" },
+	//     { "id": "MOD-433" }
 	//   ],
-	//   "configuration": {
-	//     "adobe_secret": "***",
-	//     "mpt_token": "***",
-	//     "vendor": "ACC-123-123"
-	//   },
+	//   "configuration": { "adobe_secret": "***", "mpt_token": "***", "vendor": "ACC-123-123" },
 	//   "invitation": {
 	//     "message": "",
 	//     "status": "Installed",
-	//     "validity": {
-	//       "period": "7d"
-	//     },
+	//     "validity": { "period": "7d" },
 	//     "url": "https://client.example/accept-invite?installation=EXI-1234-1234-0001"
 	//   },
 	//   "audit": {
 	//     "created": {
 	//       "at": "2026-03-02T09:00:00.000Z",
-	//       "by": {
-	//         "id": "USR-0001",
-	//         "name": "Vendor desk"
-	//       }
+	//       "by": { "id": "USR-0001", "name": "Vendor desk" }
 	//     },
 	//     "updated": {
 	//       "at": "2026-03-02T09:00:00.000Z",
-	//       "by": {
-	//         "id": "USR-0001",
-	//         "name": "Vendor desk"
-	//       },
+	//       "by": { "id": "USR-0001", "name": "Vendor desk" },
 	//       "of": {
 	//         "id": "ACC-1234-1234",
 	//         "name": "Harbor Foods",
@@ -80,10 +63,7 @@ func ExampleInstallationOf() {
 	//     },
 	//     "invited": {
 	//       "at": "2026-03-02T09:00:00.000Z",
-	//       "by": {
-	//         "id": "USR-0001",
-	//         "name": "Vendor desk"
-	//       }
+	//       "by": { "id": "USR-0001", "name": "Vendor desk" }
 	//     },
 	//     "installed": {
 	//       "at": "2026-03-02T09:00:00.000Z",
@@ -97,13 +77,21 @@ func ExampleInstallationOf() {
 	// }
 }
 
-// show prints a value as JSON.
+var (
+	innermost = regexp.MustCompile(`[{\[][^{}\[\]]*[}\]]`)
+	newline   = regexp.MustCompile(`\n *`)
+)
+
+// show prints a value as JSON, with short objects and arrays on one line.
 func show(v any) {
-	out := json.NewEncoder(os.Stdout)
-	out.SetIndent("", "  ")
-	if err := out.Encode(v); err != nil {
-		log.Fatal(err)
-	}
+	text, err := json.MarshalIndent(v, "", "  ")
+	check(err)
+	fmt.Println(innermost.ReplaceAllStringFunc(string(text), func(s string) string {
+		if line := newline.ReplaceAllString(s, " "); len(line) < 80 {
+			return line
+		}
+		return s
+	}))
 }
 
 // seeded returns a service that acts for the vendor, with the installation of testdata/seeds. It
@@ -117,7 +105,9 @@ func seeded() *installation.Service {
 	svc, err := installation.New(memstore.New(), keys, &installation.Options{
 		AcceptURL: "https://client.example/accept-invite",
 		Now:       func() time.Time { return time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) },
-		Owner:     func(context.Context, string, string) (string, error) { return "ACC-123-123", nil },
+		Owner: func(context.Context, string, string) (string, error) {
+			return "ACC-123-123", nil
+		},
 	})
 	check(err)
 	text, err := os.ReadFile("../../testdata/seeds/softwareone.json")

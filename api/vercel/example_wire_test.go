@@ -3,8 +3,10 @@ package vercel_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log"
 	"os"
+	"regexp"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/vercel"
@@ -25,23 +27,13 @@ func ExampleInstallationOf() {
 	show(vercel.InstallationOf(inst))
 	// Output:
 	// {
-	//   "scopes": [
-	//     "read-write:integration-resource"
-	//   ],
-	//   "acceptedPolicies": {
-	//     "toc": "2024-02-28T10:00:00Z"
-	//   },
-	//   "credentials": {
-	//     "access_token": "***",
-	//     "token_type": "Bearer"
-	//   },
+	//   "scopes": [ "read-write:integration-resource" ],
+	//   "acceptedPolicies": { "toc": "2024-02-28T10:00:00Z" },
+	//   "credentials": { "access_token": "***", "token_type": "Bearer" },
 	//   "account": {
 	//     "name": "Tidewater Kites",
 	//     "url": "https://dashboard.example/tidewater-kites",
-	//     "contact": {
-	//       "name": "Operations",
-	//       "email": "ops@tidewater.example"
-	//     }
+	//     "contact": { "name": "Operations", "email": "ops@tidewater.example" }
 	//   }
 	// }
 	// {
@@ -58,22 +50,13 @@ func ExampleInstallationOf() {
 	//     "maximumAmountAutoPurchasePerPeriod": "1000.00",
 	//     "cost": "$20.00/month",
 	//     "details": [
-	//       {
-	//         "label": "Seats",
-	//         "value": "10"
-	//       }
+	//       { "label": "Seats", "value": "10" }
 	//     ],
 	//     "highlightedDetails": [
-	//       {
-	//         "label": "Projects",
-	//         "value": "10"
-	//       }
+	//       { "label": "Projects", "value": "10" }
 	//     ],
 	//     "quote": [
-	//       {
-	//         "line": "Pro plan",
-	//         "amount": "20.00"
-	//       }
+	//       { "line": "Pro plan", "amount": "20.00" }
 	//     ],
 	//     "effectiveDate": "2026-04-01T00:00:00Z",
 	//     "disabled": true,
@@ -88,13 +71,21 @@ func ExampleInstallationOf() {
 	// }
 }
 
-// show prints a value as JSON.
+var (
+	innermost = regexp.MustCompile(`[{\[][^{}\[\]]*[}\]]`)
+	newline   = regexp.MustCompile(`\n *`)
+)
+
+// show prints a value as JSON, with short objects and arrays on one line.
 func show(v any) {
-	out := json.NewEncoder(os.Stdout)
-	out.SetIndent("", "  ")
-	if err := out.Encode(v); err != nil {
-		log.Fatal(err)
-	}
+	text, err := json.MarshalIndent(v, "", "  ")
+	check(err)
+	fmt.Println(innermost.ReplaceAllStringFunc(string(text), func(s string) string {
+		if line := newline.ReplaceAllString(s, " "); len(line) < 80 {
+			return line
+		}
+		return s
+	}))
 }
 
 // seeded returns a service that acts for the host, with the installation of testdata/seeds. It

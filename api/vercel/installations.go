@@ -21,7 +21,8 @@ func (h *Handler) put(c *call) (*httpapi.Answer, error) {
 	}
 	res, err := h.create(c, guard, in)
 	if errors.Is(err, errPresent) {
-		req := installation.PatchRequest{Guard: guard, ID: c.id, Parts: in.Parts(c.claims.AccountID)}
+		parts := in.Parts(c.claims.AccountID)
+		req := installation.PatchRequest{Guard: guard, ID: c.id, Parts: parts}
 		res, err = c.svc.Patch(c.Context(), req)
 	}
 	if err != nil {

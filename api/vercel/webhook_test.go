@@ -21,7 +21,10 @@ import (
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
 
-const clientSecret = "c4nary-client-secret"
+const (
+	clientSecret = "c4nary-client-secret"
+	removal      = "integration-configuration.removed"
+)
 
 func sign(body string) string {
 	mac := hmac.New(sha1.New, []byte(clientSecret))
@@ -76,7 +79,7 @@ func TestWebhook(t *testing.T) {
 	for name, body := range map[string]string{
 		"another type":      strings.Replace(event, ".removed", ".permission-upgraded", 1),
 		"no type":           `{}`,
-		"type null":         strings.Replace(event, `"integration-configuration.removed"`, `null`, 1),
+		"type null":         strings.Replace(event, `"`+removal+`"`, `null`, 1),
 		"type 7":            `{"type":7}`,
 		"unknown id":        removed("icfg_0", w.Now()),
 		"of other payloads": `{"type":"deployment.created","payload":7,"createdAt":"now"}`,

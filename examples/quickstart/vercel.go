@@ -24,8 +24,8 @@ const (
 	vercelUserID         = "user-81f3"
 )
 
-// readVercel reads the request and the response. The partner, which is the host, chooses the content
-// of the response.
+// readVercel reads the request and the response. The partner, which is the host, chooses the
+// content of the response.
 func readVercel() (in vercel.Upsert, out vercel.Installation, err error) {
 	if err := json.Unmarshal(vercelRequestPayload, &in); err != nil {
 		return in, out, err

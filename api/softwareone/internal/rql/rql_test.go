@@ -125,7 +125,8 @@ func TestParseRefuses(t *testing.T) {
 		"name", "=x", "(", ")", "()", "eq", "eq(", "eq()", "eq(a", "eq(a)", "eq(a,", "eq(a,)",
 		"eq(a,b", "eq(a,b,c)", "eq(a,b))", "eq(a,b)c", "eq(a,(b))",
 		"EQ(a,b)", "any()", "any(a,)", "any(,b=1)", "any(a,b)", "any(a,b=1,c=2)", "any(a", "all(a)",
-		"all(a,)", "eq(a,b)==", "eq(a,b)=c", "a='x'=", "limit=1=", "render()=x", "render=", "render", "render(", "render(a)", "render()x",
+		"all(a,)", "eq(a,b)==", "eq(a,b)=c", "a='x'=", "limit=1=", "render()=x", "render=",
+		"render", "render(", "render(a)", "render()x",
 		"and(render(),a=1)", "not(render())", "and()", "and(a)", "and(eq(a,b),)",
 		"not(a=1,b=2)", "not()", "in(a,())", "in(a,(b,c)", "in(a,(b),c)", "in(a)",
 		"eq(a,'b)", "eq(a,\"b')", "eq(a,b'c')", "eq(a,'b'c)", "name=", "name=a=b", "name=f(x)",
@@ -209,7 +210,8 @@ func FuzzParse(f *testing.F) {
 	for _, raw := range []string{
 		"", "a=1&limit=2&offset=3",
 		"and(eq(a,'b'),or(ne(c,null()),not(in(d,(1,2)))))&order=-a,+b&select=*",
-		"a=%26%27&b='&'", "any(a,all(b,c=1))&any(d)&render%28%29=", "ilike(a,\"*x\\**\")", "((((", "%",
+		"a=%26%27&b='&'",
+		"any(a,all(b,c=1))&any(d)&render%28%29=", "ilike(a,\"*x\\**\")", "((((", "%",
 	} {
 		f.Add(raw)
 	}
