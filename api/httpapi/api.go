@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -74,7 +75,8 @@ func New(cfg Config) *API {
 }
 
 // Handle adds the endpoints of one path. The pattern has the syntax of [http.ServeMux], without
-// a method or host.
+// a method or host. The endpoints also answer the path with a slash at its end, which some clients
+// add.
 func (a *API) Handle(pattern string, methods Methods) {
 	a.HandleVerbs(pattern, "", map[string]Methods{"": methods})
 }
@@ -87,7 +89,7 @@ func (a *API) Handle(pattern string, methods Methods) {
 // The path value of the wildcard does not include the verb. If the text after the last colon is no
 // verb in the map, it is part of the path value.
 func (a *API) HandleVerbs(pattern, wildcard string, verbs map[string]Methods) {
-	a.mux.Handle(pattern, a.endpoint(func(r *http.Request) (*Answer, error) {
+	h := a.endpoint(func(r *http.Request) (*Answer, error) {
 		methods := verbs[cutVerb(r, wildcard, verbs)]
 		if methods == nil {
 			return nil, NotFound()
@@ -102,8 +104,15 @@ func (a *API) HandleVerbs(pattern, wildcard string, verbs map[string]Methods) {
 		p := Reject(CodeMethodNotAllowed, "The method is not one of this resource.")
 		p.Header = http.Header{"Allow": {allowed(methods)}}
 		return nil, p
-	}))
+	})
+	a.mux.Handle(pattern, h)
+	if !openEnd.MatchString(pattern) {
+		a.mux.Handle(pattern+"/{$}", h)
+	}
 }
+
+// openEnd matches a pattern that already says what follows a slash.
+var openEnd = regexp.MustCompile(`(/|/\{\$\}|\.\.\.\})$`)
 
 // cutVerb removes a known verb from the path value of the wildcard, and returns the verb. It
 // returns "" if the value ends in no known verb.
@@ -153,41 +162,23 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(ctx)
 	r.Body = http.MaxBytesReader(w, r.Body, a.cfg.MaxBody)
 
-	allowed, routed := a.allowOrigin(h, r), a.route(r)
+	allowed := a.allowOrigin(h, r)
+	_, pattern := a.mux.Handler(r)
 	switch {
 	case allowed && isPreflight(r):
 		a.endpoint(preflight).ServeHTTP(w, r)
-	case routed == nil:
+	case pattern == "" || !clean(r.URL.Path):
 		missing := func(*http.Request) (*Answer, error) { return nil, NotFound() }
 		a.endpoint(missing).ServeHTTP(w, r)
 	default:
-		a.mux.ServeHTTP(w, routed)
+		a.mux.ServeHTTP(w, r)
 	}
 }
 
-// route returns the request with a path that an endpoint has, or nil. That is the path of r, or
-// else the path without the slash at its end, which some clients add.
-//
-// A path with an empty, "." or ".." element has no endpoint. The mux would redirect it to its clean
-// form.
-func (a *API) route(r *http.Request) *http.Request {
-	p := r.URL.Path
-	if !strings.HasPrefix(p, "/") || p != path.Clean(p) && p != path.Clean(p)+"/" {
-		return nil
-	}
-	if _, pattern := a.mux.Handler(r); pattern != "" {
-		return r
-	}
-	if !strings.HasSuffix(r.URL.EscapedPath(), "/") { // an escaped slash is part of an ID
-		return nil
-	}
-	r = r.Clone(r.Context())
-	r.URL.Path = strings.TrimSuffix(r.URL.Path, "/")
-	r.URL.RawPath = strings.TrimSuffix(r.URL.RawPath, "/")
-	if _, pattern := a.mux.Handler(r); pattern != "" {
-		return r
-	}
-	return nil
+// clean reports whether a path has no empty, "." or ".." element, except for an empty one at its
+// end. The mux would redirect any other path to its clean form.
+func clean(p string) bool {
+	return strings.HasPrefix(p, "/") && (p == path.Clean(p) || p == path.Clean(p)+"/")
 }
 
 // endpoint returns a handler that runs an endpoint and writes its answer. The handler encodes the

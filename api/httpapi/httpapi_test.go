@@ -225,6 +225,27 @@ func TestRouting(t *testing.T) {
 	}
 }
 
+// TestSlashOfPattern: a pattern that says what follows a slash stays as it is.
+func TestSlashOfPattern(t *testing.T) {
+	api := httpapi.New(httpapi.Config{Render: plain})
+	for pattern, body := range map[string]int{"/tree/": 1, "/tree": 2, "/rest/{path...}": 3,
+		"/end/{$}": 4} {
+		api.Handle(pattern, httpapi.Methods{
+			"GET": func(*http.Request) (*httpapi.Answer, error) {
+				return &httpapi.Answer{Body: body}, nil
+			},
+		})
+	}
+	for path, want := range map[string]string{"/tree/a/": "1", "/tree": "2", "/tree/": "2",
+		"/rest/a/": "3", "/end/": "4"} {
+		answer := httptest.NewRecorder()
+		api.ServeHTTP(answer, httptest.NewRequest("GET", path, nil))
+		if got := strings.TrimSpace(answer.Body.String()); got != want {
+			t.Errorf("%s: %d %s, want %s", path, answer.Code, got, want)
+		}
+	}
+}
+
 // TestPanic: the client learns nothing, the log where it happened.
 func TestPanic(t *testing.T) {
 	for name, value := range map[string]any{"text": "c4nary", "error": errors.New("c4nary"),

@@ -2,6 +2,7 @@ package softwareone
 
 import (
 	"cmp"
+	"strings"
 	"time"
 
 	"github.com/go-installation/installation"
@@ -89,14 +90,12 @@ const timeForm = "2006-01-02T15:04:05.000Z"
 
 func wireTime(t time.Time) string { return t.UTC().Format(timeForm) }
 
-// statusNames are the names of statuses on the wire. The platform's documentation has the names in
-// lower case in its text, but in Pascal case in every body.
-var statusNames = map[installation.Status]string{
-	installation.StatusInvited: "Invited", installation.StatusInstalled: "Installed",
-	installation.StatusExpired: "Expired", installation.StatusUninstalled: "Uninstalled",
+// wireStatus returns the name of a status on the wire. The platform's documentation has the names
+// in lower case in its text, but in Pascal case in every body.
+func wireStatus(s installation.Status) string {
+	first := min(1, len(s)) // an unset status has no first letter
+	return strings.ToUpper(string(s[:first])) + string(s[first:])
 }
-
-func wireStatus(s installation.Status) string { return cmp.Or(statusNames[s], string(s)) }
 
 // extra is what the handler stores in Installation.Extra.
 type extra struct {
@@ -139,33 +138,31 @@ func InstallationOf(inst *installation.Installation) *Installation {
 // w that is empty changes nothing. The owner of the extension is not part of the object; see
 // [Owners].
 func (w *Installation) Parts() installation.Parts {
-	var p installation.Parts
 	e, a := w.Extension, w.Account
-	if w.Name != "" {
-		p.Name = installation.Value(w.Name)
-	}
-	if e.ID != "" {
-		p.Extension = installation.Value(installation.Extension{
+	return installation.Parts{
+		Name: given(w.Name != "", w.Name),
+		Extension: given(e.ID != "", installation.Extension{
 			ID: e.ID, Name: e.Name, Icon: e.Icon, Href: e.Href, Revision: e.Revision,
-		})
-	}
-	if a.ID != "" {
-		p.Account = installation.Value(installation.Account{
+		}),
+		Account: given(a.ID != "", installation.Account{
 			ID: a.ID, Name: a.Name, Icon: a.Icon, Type: a.Type, Status: a.Status,
 			Revision: a.Revision,
-		})
-	}
-	if len(w.Modules)+len(w.Terms) > 0 {
-		p.Consent = installation.Value(installation.Consent{
+		}),
+		Consent: given(len(w.Modules)+len(w.Terms) > 0, installation.Consent{
 			Modules: convert(w.Modules, Reference.domain),
 			Terms:   convert(w.Terms, Reference.domain),
-		})
+		}),
+		Configuration: given(!w.Configuration.IsZero(),
+			installation.Configuration{Document: w.Configuration}),
 	}
-	if !w.Configuration.IsZero() {
-		p.Configuration = installation.Value(
-			installation.Configuration{Document: w.Configuration})
+}
+
+// given returns a part with the value v, or a part that is left out.
+func given[T any](ok bool, v T) installation.Optional[T] {
+	if !ok {
+		return installation.Optional[T]{}
 	}
-	return p
+	return installation.Value(v)
 }
 
 // convert returns the results of one for a list.
