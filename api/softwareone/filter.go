@@ -81,7 +81,8 @@ func (c *compiler) field(name string) (field, bool) {
 	return f, true
 }
 
-// compile returns the match of a condition. If it adds violations, its result cannot be used.
+// compile returns the match of a condition. If it adds violations, its result cannot be used. null()
+// and empty() are the same, since the wire form leaves out empty values.
 func (c *compiler) compile(e *rql.Expr) match {
 	switch e.Op {
 	case rql.And, rql.Or, rql.Not:
@@ -94,13 +95,21 @@ func (c *compiler) compile(e *rql.Expr) match {
 		return c.items(e)
 	}
 	f, ok := c.field(e.Field)
-	if !ok {
-		return nil
+	null := slices.ContainsFunc(e.Values, func(v rql.Value) bool { return v.Kind != rql.Text })
+	switch {
+	case !ok:
+	case null && e.Op != rql.Eq && e.Op != rql.Ne:
+		c.list.Add(f.name, validate.RuleFormat, "null() and empty() are for eq and ne")
+	case null:
+		return func(r *row) bool { return (len(f.values(r.Installation)) > 0) == (e.Op == rql.Ne) }
+	case f.typ == objectField:
+		c.list.Add(f.name, validate.RuleFormat, "can be compared with null() and empty() alone")
+	case e.Op == rql.Like, e.Op == rql.Ilike:
+		return c.pattern(e, f)
+	default:
+		return c.comparison(e, f)
 	}
-	if e.Values[0].Kind != rql.Text || f.typ == objectField {
-		return c.presence(e, f)
-	}
-	return c.comparison(e, f)
+	return nil
 }
 
 // logical combines the matches of the arguments of And, Or or Not. The first false argument decides
@@ -152,35 +161,12 @@ func (c *compiler) items(e *rql.Expr) match {
 	}
 }
 
-// presence returns the match of a comparison with null() or empty(). The two are the same, since
-// the wire form leaves out empty values.
-func (c *compiler) presence(e *rql.Expr, f field) match {
-	switch {
-	case e.Values[0].Kind == rql.Text:
-		detail := "can be compared with null() and empty() alone"
-		c.list.Add(f.name, validate.RuleFormat, detail)
-	case e.Op == rql.Eq:
-		return func(r *row) bool { return len(f.values(r.Installation)) == 0 }
-	case e.Op == rql.Ne:
-		return func(r *row) bool { return len(f.values(r.Installation)) > 0 }
-	default:
-		c.list.Add(f.name, validate.RuleFormat, "null() and empty() are for eq and ne")
-	}
-	return nil
-}
-
 // comparison returns the match that compares a field with values. If a field has several values,
 // one that passes the comparison is enough. ne and out are the opposite of eq and in, so they match
 // rows without the field.
 func (c *compiler) comparison(e *rql.Expr, f field) match {
-	if e.Op == rql.Like || e.Op == rql.Ilike {
-		return c.pattern(e, f)
-	}
 	keys := make([]string, len(e.Values))
 	for i, v := range e.Values {
-		if v.Kind != rql.Text {
-			c.list.Add(f.name, validate.RuleFormat, "null() and empty() are for eq and ne")
-		}
 		keys[i] = f.key(v.Text, &c.list)
 	}
 	test := func(have string) bool { return slices.Contains(keys, have) }
