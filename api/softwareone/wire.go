@@ -9,8 +9,9 @@ import (
 )
 
 // Installation is the installation object of the platform, in its JSON. [InstallationOf] makes it,
-// and the handler answers with it. A program that calls the platform can decode an answer into it.
-// Absent values are left out, except modules and the fields of an invitation.
+// and the handler answers with it. A program that calls the platform can decode an answer into it;
+// the configuration is then a plain document, which prints and encodes as a mask. Absent values are
+// left out, except modules.
 type Installation struct {
 	ID            string                `json:"id"`
 	Name          string                `json:"name,omitzero"`
