@@ -81,8 +81,8 @@ func (c *compiler) field(name string) (field, bool) {
 	return f, true
 }
 
-// compile returns the match of a condition. If it adds violations, its result cannot be used. null()
-// and empty() are the same, since the wire form leaves out empty values.
+// compile returns the match of a condition. If it adds violations, its result cannot be used.
+// null() and empty() are the same, since the wire form leaves out empty values.
 func (c *compiler) compile(e *rql.Expr) match {
 	switch e.Op {
 	case rql.And, rql.Or, rql.Not:
