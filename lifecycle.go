@@ -20,6 +20,7 @@ type Invitation struct {
 	Status     Status // of the installation
 	Message    string // shown to the recipient
 	ExternalID string // in the caller's own system
+	URL        string // Options.AcceptURL for it, without the code; not stored
 	Recipient  string // who alone may accept; "" = anyone with the code; see InviteRequest
 	Validity   Period
 	Expires    time.Time
