@@ -20,6 +20,7 @@ type Invitation struct {
 	Status     Status // of the installation
 	Message    string // shown to the recipient
 	ExternalID string // in the caller's own system
+	URL        string // Options.AcceptURL for it, without the code; not stored
 	Recipient  string // who alone may accept; "" = anyone with the code; see InviteRequest
 	Validity   Period
 	Expires    time.Time
@@ -264,7 +265,7 @@ func (s *Service) purge(ctx context.Context, d *draft) error {
 		d.inst, d.body, d.err = nil, &record.Body{}, ErrShredded // only what is plain is left
 		d.effect = effectPlain
 	}
-	if !d.lifecycle.revokeAt.IsZero() && !d.before.lifecycle.revokeAt.IsZero() {
+	if !d.before.lifecycle.revokeAt.IsZero() {
 		d.events = append(d.events, event.Unrevoked)
 	}
 	d.lifecycle.purged, d.lifecycle.purgeAt, d.lifecycle.revokeAt = true, time.Time{}, time.Time{}
@@ -293,16 +294,6 @@ func (d *draft) sealEnd() {
 		d.effect, d.events = effectSealed, append(d.events, event.Type(d.lifecycle.status))
 		d.reason = "no seal vouched for this end"
 	}
-}
-
-// withoutNames returns l as it may be shown if no seal vouches for it.
-func (l lifecycle) withoutNames() lifecycle {
-	for _, e := range []**AuditEntry{&l.expired, &l.uninstalled} {
-		if *e != nil {
-			*e = &AuditEntry{At: (*e).At, Unvouched: true}
-		}
-	}
-	return l
 }
 
 // Expire ends an unredeemed invitation now. A repeat succeeds and changes nothing. After the time

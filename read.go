@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation/internal/classify"
+	"github.com/go-installation/installation/internal/invite"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/internal/paging"
@@ -323,6 +324,7 @@ func (s *Service) show(ctx context.Context, snap *snapshot, now time.Time) *Inst
 	inst.Status = snap.statusAt(now)
 	if inst.Invitation != nil {
 		inst.Invitation.Status = inst.Status
+		inst.Invitation.URL = invite.Page(s.base, snap.key.Tenant, snap.key.ID)
 	}
 	s.hideConfiguration(inst, inst)
 	s.remask(ctx, snap, inst)

@@ -205,6 +205,16 @@ func (l lifecycle) follows(sealed lifecycle, created time.Time) bool {
 	return bytes.Equal(l.encode(), sealed.encode())
 }
 
+// withoutNames returns l as it may be shown if no seal vouches for it.
+func (l lifecycle) withoutNames() lifecycle {
+	for _, e := range []**AuditEntry{&l.expired, &l.uninstalled} {
+		if *e != nil {
+			*e = &AuditEntry{At: (*e).At, Unvouched: true}
+		}
+	}
+	return l
+}
+
 // deadline returns when something is due: the end of an invitation, a refresh, a revocation, or the
 // end of a grace period. Zero = nothing is.
 func (l lifecycle) deadline(inv *Invitation) time.Time {

@@ -10,45 +10,48 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// Plan is a billing plan. Amounts are decimal numbers as text, because floats lose cents.
+// Plan is a billing plan. Amounts are decimal numbers as text, because floats lose cents. The JSON
+// names are those of Vercel's Partner API, which package vercel answers with.
 type Plan struct {
-	ID                                 string
-	Type                               string // "prepayment" or "subscription"
-	Name                               string
-	Scope                              string // "installation" or "resource"
-	Description                        string
-	PaymentMethodRequired              *bool // nil = not specified
-	PreauthorizationAmount             string
-	InitialCharge                      string
-	MinimumAmount                      string
-	MaximumAmount                      string
-	MaximumAmountAutoPurchasePerPeriod string
-	Cost                               string // for people, such as "$20.00/month"
-	Details                            []Detail
-	HighlightedDetails                 []Detail
-	Quote                              []QuoteLine
-	RequiredPolicies                   []Policy
-	EffectiveDate                      time.Time
-	Disabled                           bool
+	ID                     string `json:"id"`
+	Type                   string `json:"type"` // "prepayment" or "subscription"
+	Name                   string `json:"name"`
+	Scope                  string `json:"scope,omitzero"` // "installation" or "resource"
+	Description            string `json:"description"`
+	PaymentMethodRequired  *bool  `json:"paymentMethodRequired,omitzero"` // nil = not specified
+	PreauthorizationAmount string `json:"preauthorizationAmount,omitzero"`
+	InitialCharge          string `json:"initialCharge,omitzero"`
+	MinimumAmount          string `json:"minimumAmount,omitzero"`
+	MaximumAmount          string `json:"maximumAmount,omitzero"`
+
+	MaximumAmountAutoPurchasePerPeriod string `json:"maximumAmountAutoPurchasePerPeriod,omitzero"`
+
+	Cost               string      `json:"cost,omitzero"` // for people, such as "$20.00/month"
+	Details            []Detail    `json:"details,omitempty"`
+	HighlightedDetails []Detail    `json:"highlightedDetails,omitempty"`
+	Quote              []QuoteLine `json:"quote,omitempty"`
+	RequiredPolicies   []Policy    `json:"requiredPolicies,omitempty"`
+	EffectiveDate      time.Time   `json:"effectiveDate,omitzero"`
+	Disabled           bool        `json:"disabled,omitzero"`
 }
 
 // Detail is one line of a plan's description.
 type Detail struct {
-	Label string
-	Value string
+	Label string `json:"label"`
+	Value string `json:"value,omitzero"`
 }
 
 // QuoteLine is one line of a plan's quote.
 type QuoteLine struct {
-	Line   string
-	Amount string
+	Line   string `json:"line"`
+	Amount string `json:"amount"`
 }
 
 // Policy is a policy that the customer must accept for a plan.
 type Policy struct {
-	ID   string
-	Name string
-	URL  string
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	URL  string `json:"url"`
 }
 
 // maxItems is the maximum number of items in each list of a plan.

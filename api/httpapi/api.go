@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -43,6 +44,10 @@ type Config struct {
 	// client gets the same time again to read the answer, and at least a second.
 	// Default: DefaultTimeout.
 	Timeout time.Duration
+	// Origins are the origins whose pages can call the API from a browser, such as
+	// "https://app.example". Write them as browsers send them: in lower case, without a path, and
+	// without the port if it is the default of the scheme. Default: none.
+	Origins []string
 }
 
 // Endpoint handles the requests for one path and method. It returns an answer or an error, and the
@@ -65,11 +70,13 @@ func New(cfg Config) *API {
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	cfg.MaxBody = cmp.Or(cfg.MaxBody, DefaultMaxBody)
 	cfg.Timeout = cmp.Or(cfg.Timeout, DefaultTimeout)
+	cfg.Origins = slices.Clone(cfg.Origins)
 	return &API{cfg: cfg, mux: http.NewServeMux()}
 }
 
 // Handle adds the endpoints of one path. The pattern has the syntax of [http.ServeMux], without
-// a method or host.
+// a method or host. The endpoints also answer the path with a slash at its end, which some clients
+// add.
 func (a *API) Handle(pattern string, methods Methods) {
 	a.HandleVerbs(pattern, "", map[string]Methods{"": methods})
 }
@@ -82,7 +89,7 @@ func (a *API) Handle(pattern string, methods Methods) {
 // The path value of the wildcard does not include the verb. If the text after the last colon is no
 // verb in the map, it is part of the path value.
 func (a *API) HandleVerbs(pattern, wildcard string, verbs map[string]Methods) {
-	a.mux.Handle(pattern, a.endpoint(func(r *http.Request) (*Answer, error) {
+	h := a.endpoint(func(r *http.Request) (*Answer, error) {
 		methods := verbs[cutVerb(r, wildcard, verbs)]
 		if methods == nil {
 			return nil, NotFound()
@@ -97,8 +104,15 @@ func (a *API) HandleVerbs(pattern, wildcard string, verbs map[string]Methods) {
 		p := Reject(CodeMethodNotAllowed, "The method is not one of this resource.")
 		p.Header = http.Header{"Allow": {allowed(methods)}}
 		return nil, p
-	}))
+	})
+	a.mux.Handle(pattern, h)
+	if !openEnd.MatchString(pattern) {
+		a.mux.Handle(pattern+"/{$}", h)
+	}
 }
+
+// openEnd matches a pattern that already says what follows a slash.
+var openEnd = regexp.MustCompile(`(/|/\{\$\}|\.\.\.\})$`)
 
 // cutVerb removes a known verb from the path value of the wildcard, and returns the verb. It
 // returns "" if the value ends in no known verb.
@@ -148,16 +162,21 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(ctx)
 	r.Body = http.MaxBytesReader(w, r.Body, a.cfg.MaxBody)
 
-	if _, pattern := a.mux.Handler(r); pattern == "" || !clean(r.URL.Path) {
+	allowed := a.allowOrigin(h, r)
+	_, pattern := a.mux.Handler(r)
+	switch {
+	case allowed && isPreflight(r):
+		a.endpoint(preflight).ServeHTTP(w, r)
+	case pattern == "" || !clean(r.URL.Path):
 		missing := func(*http.Request) (*Answer, error) { return nil, NotFound() }
 		a.endpoint(missing).ServeHTTP(w, r)
-		return
+	default:
+		a.mux.ServeHTTP(w, r)
 	}
-	a.mux.ServeHTTP(w, r)
 }
 
-// clean reports whether a path has no empty, "." or ".." element. The mux would redirect any other
-// path to its clean form, but in an API each resource has only one path.
+// clean reports whether a path has no empty, "." or ".." element, except for an empty one at its
+// end. The mux would redirect any other path to its clean form.
 func clean(p string) bool {
 	return strings.HasPrefix(p, "/") && (p == path.Clean(p) || p == path.Clean(p)+"/")
 }

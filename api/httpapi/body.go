@@ -73,8 +73,13 @@ const (
 
 // Parse is [Document] for the headers and the text of a body that was read before.
 func Parse(h http.Header, text []byte) (*jsontree.Node, error) {
+	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		p := Reject(CodeMediaType, "The body must be sent without compression.")
+		p.Header = http.Header{"Accept-Encoding": {"identity"}}
+		return nil, p
+	}
 	if !declaredJSON(h) {
-		return nil, Reject(CodeMediaType, "The body must be application/json.")
+		return nil, Reject(CodeMediaType, "The body must be application/json in UTF-8.")
 	}
 	tree, err := jsontree.Parse(text, jsontree.Limits{
 		Bytes:   max(1, len(text)),
@@ -88,11 +93,8 @@ func Parse(h http.Header, text []byte) (*jsontree.Node, error) {
 	return tree, err
 }
 
-// declaredJSON reports whether the headers declare JSON in UTF-8 without compression.
+// declaredJSON reports whether the headers declare JSON in UTF-8.
 func declaredJSON(h http.Header) bool {
-	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return false
-	}
 	types := h.Values("Content-Type")
 	if len(types) != 1 {
 		return false

@@ -7,7 +7,10 @@
 //
 //   - sets the headers X-Request-Id, Cache-Control: no-store and X-Content-Type-Options: nosniff;
 //   - limits the size of the body, the time of the request and the time to read the answer;
+//   - lets pages of the origins in [Config].Origins call it from a browser, and answers their
+//     preflight requests before authentication;
 //   - answers an unknown path with 404, and an unknown method with 405 and an Allow header;
+//   - ignores one slash at the end of a path;
 //   - answers a panic, or a body that cannot be encoded, with a 500 without details;
 //   - answers an error with the problem of [ProblemOf], and logs it if it is the server's fault.
 //
@@ -21,6 +24,13 @@
 // An [Object] reads members by their exact names. It collects every fault of the input as a
 // [validate.Violation]. The path of a violation is the same on all platforms: the names of the
 // members, with dots between them.
+//
+// # Compression
+//
+// A body has to be sent without compression: a few bytes of gzip can unpack to more than any limit.
+// Answers are never compressed. A host that wants compressed answers wraps the handler in a
+// middleware. It should not compress an answer that repeats a secret beside text that an attacker
+// chose, because the length of the answer then tells about the secret.
 //
 // # Secrets
 //

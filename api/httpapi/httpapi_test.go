@@ -198,7 +198,11 @@ func TestRouting(t *testing.T) {
 		{"OPTIONS", "/things/a", 405, "GET, HEAD, PUT"},
 		{"GET", "/", 404, ""},
 		{"GET", "/things/", 404, ""},
-		{"GET", "/things/a/", 404, ""},
+		{"GET", "/things/a/", 200, ""},
+		{"PUT", "/things/a%2Fb/", 200, ""},
+		{"DELETE", "/things/a/", 405, "GET, HEAD, PUT"},
+		{"GET", "/things/a//", 404, ""},
+		{"GET", "/things%2F", 404, ""},
 		{"GET", "/things//a", 404, ""},
 		{"GET", "/other/../things/a", 404, ""},
 		{"PUT", "/things/./a", 404, ""},
@@ -218,6 +222,27 @@ func TestRouting(t *testing.T) {
 	}
 	if log.Len() > 0 {
 		t.Errorf("logged: %s", log)
+	}
+}
+
+// TestSlashOfPattern: a pattern that says what follows a slash stays as it is.
+func TestSlashOfPattern(t *testing.T) {
+	api := httpapi.New(httpapi.Config{Render: plain})
+	for pattern, body := range map[string]int{"/tree/": 1, "/tree": 2, "/rest/{path...}": 3,
+		"/end/{$}": 4} {
+		api.Handle(pattern, httpapi.Methods{
+			"GET": func(*http.Request) (*httpapi.Answer, error) {
+				return &httpapi.Answer{Body: body}, nil
+			},
+		})
+	}
+	for path, want := range map[string]string{"/tree/a/": "1", "/tree": "2", "/tree/": "2",
+		"/rest/a/": "3", "/end/": "4"} {
+		answer := httptest.NewRecorder()
+		api.ServeHTTP(answer, httptest.NewRequest("GET", path, nil))
+		if got := strings.TrimSpace(answer.Body.String()); got != want {
+			t.Errorf("%s: %d %s, want %s", path, answer.Code, got, want)
+		}
 	}
 }
 

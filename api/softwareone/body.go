@@ -13,50 +13,38 @@ import (
 // maxModules is the number of modules that one request can name.
 const maxModules = 100
 
-// creation is the body of POST /installations.
-type creation struct {
-	extension  string
-	account    string // "" = not given
-	modules    []string
-	invitation *invitation // nil = install
-}
-
-type invitation struct {
-	message    string
-	externalID string
-	validity   installation.Period // "" = not given
-}
-
 // validities are the periods that the platform offers.
-var validities = []installation.Period{"7d", "14d", "1m", "3m", "6m", "1y"}
+var validities = []string{"7d", "14d", "1m", "3m", "6m", "1y"}
 
 // readCreation reads the body of POST /installations. A null member counts as absent, since API
-// clients send null for members that they do not use.
-func readCreation(in httpapi.Object) *creation {
-	c, l, given := &creation{}, in.Violations(), in.NullAsAbsent()
+// clients send null for members that they do not use. Without an invitation, the request is to
+// install.
+func readCreation(in httpapi.Object) *Installation {
+	w, l, given := &Installation{}, in.Violations(), in.NullAsAbsent()
 	l.Required("extension", given.Has("extension"))
 	if given.Has("extension") {
 		ext := in.Object("extension")
-		c.extension = ext.String("id")
-		l.ID(ext.Path("id"), c.extension)
+		w.Extension.ID = ext.String("id")
+		l.ID(ext.Path("id"), w.Extension.ID)
 	}
 	if given.Has("account") {
 		account := in.Object("account")
-		c.account = account.String("id")
-		l.ID(account.Path("id"), c.account)
+		w.Account.ID = account.String("id")
+		l.ID(account.Path("id"), w.Account.ID)
 	}
-	c.modules = readModules(in)
+	w.Modules = readModules(in)
 	if given.Has("invitation") {
-		c.invitation = readInvitation(in.Object("invitation"))
+		w.Invitation = readInvitation(in.Object("invitation"))
 	}
-	return c
+	return w
 }
 
 // readInvitation reads an invitation. Its validity is a period such as "7d", or an object with the
 // member period.
-func readInvitation(in httpapi.Object) *invitation {
+func readInvitation(in httpapi.Object) *Invitation {
 	given := in.NullAsAbsent()
-	i := &invitation{message: given.String("message"), externalID: given.String("externalId")}
+	i := &Invitation{Message: given.String("message"), ExternalID: given.String("externalId")}
+	i.Validity = &Validity{} // not given
 	n := given.Node("validity")
 	if n == nil {
 		return i
@@ -65,16 +53,16 @@ func readInvitation(in httpapi.Object) *invitation {
 	if n.Kind() == jsontree.Object {
 		of, name = in.Object("validity"), "period"
 	}
-	i.validity = installation.Period(of.String(name))
-	if !slices.Contains(validities, i.validity) {
+	i.Validity.Period = of.String(name)
+	if !slices.Contains(validities, i.Validity.Period) {
 		detail := "must be one of 7d, 14d, 1m, 3m, 6m and 1y"
 		in.Violations().Add(of.Path(name), validate.RuleUnknown, detail)
 	}
 	return i
 }
 
-// readModules returns the IDs of the modules in a body, without duplicates.
-func readModules(in httpapi.Object) []string {
+// readModules returns the modules in a body, without duplicates.
+func readModules(in httpapi.Object) []Reference {
 	const name = "modules"
 	l, n := in.Violations(), in.NullAsAbsent().Node(name)
 	switch {
@@ -87,22 +75,22 @@ func readModules(in httpapi.Object) []string {
 		l.Count(in.Path(name), n.Len(), maxModules)
 		return nil
 	}
-	var ids []string
+	var modules []Reference
 	for i, item := range n.Children() {
 		m := httpapi.ReadObject(item, in.Path(name)+"["+i+"]", l)
-		id := m.String("id")
-		l.ID(m.Path("id"), id)
-		if !slices.Contains(ids, id) {
-			ids = append(ids, id)
+		module := Reference{ID: m.String("id")}
+		l.ID(m.Path("id"), module.ID)
+		if !slices.Contains(modules, module) {
+			modules = append(modules, module)
 		}
 	}
-	return ids
+	return modules
 }
 
 // redemption is the body of POST /installations/{id}/redeem.
 type redemption struct {
 	code    crypto.Secret
-	modules []string
+	modules []Reference
 }
 
 func readRedemption(in httpapi.Object) *redemption {
@@ -112,14 +100,14 @@ func readRedemption(in httpapi.Object) *redemption {
 }
 
 // consent returns the consent to modules. It rejects a module that the extension does not ask for.
-func (e *Extension) consent(modules []string) (installation.Consent, error) {
+func (e *Extension) consent(modules []Reference) (installation.Consent, error) {
 	var c installation.Consent
-	for _, id := range modules {
-		if !slices.ContainsFunc(e.Modules, func(m Module) bool { return m.ID == id }) {
+	for _, r := range modules {
+		if !slices.ContainsFunc(e.Modules, func(m Module) bool { return m.ID == r.ID }) {
 			return c, httpapi.Invalid("modules", validate.RuleUnknown,
 				"the extension does not ask for one of these modules")
 		}
-		c.Modules = append(c.Modules, installation.Reference{ID: id})
+		c.Modules = append(c.Modules, r.domain())
 	}
 	return c, nil
 }

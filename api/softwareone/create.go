@@ -1,6 +1,7 @@
 package softwareone
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -21,11 +22,11 @@ func (h *Handler) post(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	ext, err := h.offered(c, in.extension)
+	ext, err := h.offered(c, in.Extension.ID)
 	if err != nil {
 		return nil, err
 	}
-	if in.invitation != nil {
+	if in.Invitation != nil {
 		return h.invite(c, ext, in)
 	}
 	return h.install(c, ext, in)
@@ -54,7 +55,7 @@ func (h *Handler) offered(c *call, id string) (*Extension, error) {
 }
 
 // install installs an extension for one account, without an invitation.
-func (h *Handler) install(c *call, ext *Extension, in *creation) (*httpapi.Answer, error) {
+func (h *Handler) install(c *call, ext *Extension, in *Installation) (*httpapi.Answer, error) {
 	if ext.Status != ExtensionPublic {
 		return nil, httpapi.Forbidden("This extension cannot be installed without an invitation.")
 	}
@@ -62,11 +63,11 @@ func (h *Handler) install(c *call, ext *Extension, in *creation) (*httpapi.Answe
 	if !c.offers(ext) {
 		svc = h.svc.As(c.customer())
 	}
-	account, err := h.installee(c, ext, in.account)
+	account, err := h.installee(c, ext, in.Account.ID)
 	if err != nil {
 		return nil, err
 	}
-	consent, err := ext.consent(in.modules)
+	consent, err := ext.consent(in.Modules)
 	if err != nil {
 		return nil, err
 	}
@@ -101,26 +102,27 @@ func (h *Handler) installee(c *call, ext *Extension, id string) (*Account, error
 	return account, err
 }
 
-// invite makes an installation with the status Invited. The answer has the ticket and the code.
-func (h *Handler) invite(c *call, ext *Extension, in *creation) (*httpapi.Answer, error) {
+// invite makes an installation with the status Invited. The answer has the code, and a URL with it:
+// where to accept the invitation, or a ticket if the service has no Options.AcceptURL.
+func (h *Handler) invite(c *call, ext *Extension, in *Installation) (*httpapi.Answer, error) {
 	switch {
 	case !c.offers(ext):
 		return nil, httpapi.Forbidden("Only the vendor of the extension and operations may invite.")
 	case ext.Status == ExtensionDraft:
 		return nil, httpapi.Forbidden("This extension is not published.")
-	case in.account != "" && in.account != c.account.ID:
+	case in.Account.ID != "" && in.Account.ID != c.account.ID:
 		return nil, httpapi.Invalid("account", validate.RuleExclusive,
 			"an invitation is for whoever redeems it")
 	}
-	inviter := wireAccountOf(c.account.domain())
+	inviter := accountReference(c.account.domain())
 	extraPart, err := installation.DocumentOf(extra{Inviter: &inviter})
 	if err != nil {
 		return nil, err
 	}
 	res, err := h.withNewID(func(g installation.Guard, id string) (*installation.Result, error) {
 		return c.svc.Invite(c.Context(), installation.InviteRequest{
-			Guard: g, ID: id, Message: in.invitation.message,
-			ExternalID: in.invitation.externalID, Validity: in.invitation.validity,
+			Guard: g, ID: id, Message: in.Invitation.Message, ExternalID: in.Invitation.ExternalID,
+			Validity: installation.Period(in.Invitation.Validity.Period),
 			Parts: installation.Parts{
 				Name: installation.Value(ext.Name), Extension: installation.Value(ext.domain()),
 				Extra: installation.Value(extraPart),
@@ -130,8 +132,9 @@ func (h *Handler) invite(c *call, ext *Extension, in *creation) (*httpapi.Answer
 	if err != nil {
 		return nil, err
 	}
-	w := wireOf(res.Installation)
-	w.Invitation.URL, w.Invitation.Code = ticket(res.ID, res.Code), res.Code.RevealString()
+	w := InstallationOf(res.Installation)
+	w.Invitation.Code = res.Code.RevealString()
+	w.Invitation.URL = cmp.Or(res.AcceptURL.RevealString(), ticket(res.ID, res.Code))
 	return &httpapi.Answer{Status: http.StatusCreated, Body: w, Revision: res.Revision}, nil
 }
 

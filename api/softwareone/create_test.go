@@ -250,8 +250,12 @@ func TestMethods(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"/", "/installations/", "/installations/-",
-		"/installations/" + inst.ID + "/", "/installations/" + inst.ID + "/token",
+	for _, path := range []string{"/installations/", "/installations/" + inst.ID + "/",
+		"/extensions/" + stock + "/installations/"} {
+		w.do(t, "GET", path, vendorToken, "").want(t, 200)
+	}
+	for _, path := range []string{"/", "/installations/-", "/installations/" + inst.ID + "//",
+		"/installations/" + inst.ID + "/token",
 		"/extensions", "/extensions/" + stock, "/installations//" + inst.ID,
 		"/extensions/" + stock + "/installations/-/token"} {
 		w.do(t, "GET", path, vendorToken, "").want(t, 404)

@@ -118,14 +118,8 @@ func (h *Handler) active(ctx context.Context, id string) (*Extension, error) {
 // owner of an extension from a directory. An unknown extension has no owner.
 func Owners(d Directory) func(ctx context.Context, tenant, extension string) (string, error) {
 	return func(ctx context.Context, _, extension string) (string, error) {
-		e, err := d.Extension(ctx, extension)
-		switch {
-		case errors.Is(err, ErrUnknown):
-			return "", nil
-		case err != nil:
-			return "", httpapi.HostError(err)
-		}
-		return e.Owner, nil
+		e, err := known(d.Extension(ctx, extension))
+		return e.Owner, err
 	}
 }
 
@@ -138,13 +132,18 @@ func Schemas(
 	return func(
 		ctx context.Context, _ string, ext installation.Extension,
 	) (validate.SchemaSource, error) {
-		e, err := d.Extension(ctx, ext.ID)
-		switch {
-		case errors.Is(err, ErrUnknown):
-			return validate.SchemaSource{}, nil
-		case err != nil:
-			return validate.SchemaSource{}, httpapi.HostError(err)
-		}
-		return e.Schema, nil
+		e, err := known(d.Extension(ctx, ext.ID))
+		return e.Schema, err
 	}
+}
+
+// known replaces an unknown extension, and the one of a failed lookup, by one without properties.
+func known(e *Extension, err error) (*Extension, error) {
+	switch {
+	case errors.Is(err, ErrUnknown):
+		return &Extension{}, nil
+	case err != nil:
+		return &Extension{}, httpapi.HostError(err)
+	}
+	return e, nil
 }

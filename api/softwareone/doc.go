@@ -62,6 +62,8 @@
 // is installed yet. The answer then has a ticket, which is a text with the ID of the installation
 // and a code. No later answer shows the ticket or the code again. The account that redeems the
 // code installs the extension for itself. A private extension can be installed only by invitation.
+// If the service has Options.AcceptURL, the URL of the invitation is the address to accept it, with
+// the code. Otherwise it is the ticket. Later answers have the address without the code, or "".
 //
 // DELETE keeps the installation, with the status Uninstalled. A POST after that makes a new
 // installation. If an installation can no longer be decrypted, because its key is gone, GET shows
@@ -73,12 +75,19 @@
 // # Lists
 //
 // The query of a list is in the Resource Query Language (RQL): eq, ne, gt, ge, lt, le, in, out,
-// like, ilike, and, or, not, null(), empty(), the shortcut field=value, and order, select, limit
-// and offset. A row is one installation in a list. A page has 100 rows by default and at most
-// 1,000. A page of more than about 4 MiB ends early. The limit in the answer is then the number of
-// rows on the page, so the next page starts at offset plus limit.
+// like, ilike, and, or, not, any, all, null(), empty(), the shortcut field=value, and order,
+// select, limit and offset. any and all are for modules and terms. A row is one installation in a
+// list. A page has at most 100 rows, and the limit in the answer says so if the query has a larger
+// one. A page of more than about 4 MiB ends early. The limit is then the number of rows on the
+// page, so the next page starts at offset plus limit.
+//
+// select adds fields to the default ones, and "-" removes fields. The part of a field that is not
+// a default one, as in select=audit.created.at, comes alone. The part of a default field changes
+// nothing. To get only some fields, remove all others first: select=-*,extension.id.
 //
 // Indexes serve filters on the account, the extension, and the statuses Installed and Uninstalled.
 // If indexes cannot serve all filters of a list, the list scans at most 10,000 rows and a bounded
 // number of bytes. A list that needs more is answered with 400 and a request for a narrower filter.
+//
+// Answers are never compressed. A host can do so in a middleware.
 package softwareone

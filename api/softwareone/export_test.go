@@ -28,7 +28,7 @@ func SortIDs(ctx context.Context, n int) (compared int, err error) {
 	work := &meter{ctx: ctx, left: maxWork}
 	rows := make([]*row, n)
 	for i := range rows {
-		rows[i] = &row{wireInstallation: &wireInstallation{ID: newID()}, work: work}
+		rows[i] = &row{Installation: &Installation{ID: newID()}, work: work}
 	}
 	err = by.sort(rows, work)
 	return work.calls, err

@@ -22,11 +22,11 @@ const (
 )
 
 // field is a field of an installation that a query can name. Its values are taken from the wire
-// form, [wireInstallation], so that a filter tells no more than a GET.
+// form, [Installation], so that a filter tells no more than a GET.
 type field struct {
 	name string
 	typ  fieldType
-	path []int // indexes of struct fields, from wireInstallation on
+	path []int // indexes of struct fields, from Installation on
 }
 
 // fields has every field, by name. It does not have the configuration, since the values in a
@@ -42,7 +42,7 @@ var fields = func() map[string]field {
 		"terms", "audit")
 	add(numberField, "revision", "extension.revision", "account.revision")
 	add(wordField, "status", "account.type", "account.status", "invitation.status")
-	add(textField, "id", "name", "modules.id", "terms.id",
+	add(textField, "id", "name", "modules.id", "modules.name", "terms.id", "terms.name",
 		"extension.id", "extension.name", "extension.icon", "extension.href",
 		"account.id", "account.name", "account.icon",
 		"invitation.message", "invitation.externalId", "invitation.validity.period")
@@ -61,7 +61,7 @@ var fields = func() map[string]field {
 // audit.created.at.
 func pathOf(name string) []int {
 	var path []int
-	t := reflect.TypeFor[wireInstallation]()
+	t := reflect.TypeFor[Installation]()
 	for part := range strings.SplitSeq(name, ".") {
 		for t.Kind() != reflect.Struct {
 			t = t.Elem() // of a pointer or a slice
@@ -79,7 +79,7 @@ func pathOf(name string) []int {
 
 // values returns the values of a field of w, in the form that [field.key] gives to values of a
 // filter. It leaves out empty texts.
-func (f field) values(w *wireInstallation) []string {
+func (f field) values(w *Installation) []string {
 	return f.collect(nil, reflect.ValueOf(w), f.path)
 }
 

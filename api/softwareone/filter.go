@@ -27,7 +27,7 @@ type match func(r *row) bool
 
 // row is an installation that a list tests against its conditions.
 type row struct {
-	*wireInstallation
+	*Installation
 	lower map[string][]string // values of fields in lower case, by name of the field
 	keys  [][]string          // values of the fields to sort by
 	work  *meter              // limits the work of the whole list
@@ -38,7 +38,7 @@ func (r *row) lowerValues(f field) []string {
 	if cached, ok := r.lower[f.name]; ok {
 		return cached
 	}
-	values := f.values(r.wireInstallation)
+	values := f.values(r.Installation)
 	for i, v := range values {
 		r.work.spend(foldCost * len(v))
 		values[i] = strings.ToLower(v)
@@ -61,12 +61,14 @@ func (r *row) any(values []string, cost int, test func(string) bool) bool {
 // compiler turns conditions into matches. It collects all violations.
 type compiler struct {
 	list  validate.List
-	audit bool // audit is selected, so filters and orders can use it
+	audit bool   // audit is selected, so filters and orders can use it
+	below string // the collection and a dot, in a condition of any and all
 }
 
 // field returns a field by its name. If the query cannot use the field, it adds a violation and
 // returns false.
 func (c *compiler) field(name string) (field, bool) {
+	name = c.below + name
 	f, known := fields[name]
 	switch {
 	case !known || name == "audit":
@@ -80,6 +82,7 @@ func (c *compiler) field(name string) (field, bool) {
 }
 
 // compile returns the match of a condition. If it adds violations, its result cannot be used.
+// null() and empty() are the same, since the wire form leaves out empty values.
 func (c *compiler) compile(e *rql.Expr) match {
 	switch e.Op {
 	case rql.And, rql.Or, rql.Not:
@@ -88,15 +91,25 @@ func (c *compiler) compile(e *rql.Expr) match {
 			args[i] = c.compile(a)
 		}
 		return logical(e.Op, args)
+	case rql.Any, rql.All:
+		return c.items(e)
 	}
 	f, ok := c.field(e.Field)
-	if !ok {
-		return nil
+	null := slices.ContainsFunc(e.Values, func(v rql.Value) bool { return v.Kind != rql.Text })
+	switch {
+	case !ok:
+	case null && e.Op != rql.Eq && e.Op != rql.Ne:
+		c.list.Add(f.name, validate.RuleFormat, "null() and empty() are for eq and ne")
+	case null:
+		return func(r *row) bool { return (len(f.values(r.Installation)) > 0) == (e.Op == rql.Ne) }
+	case f.typ == objectField:
+		c.list.Add(f.name, validate.RuleFormat, "can be compared with null() and empty() alone")
+	case e.Op == rql.Like, e.Op == rql.Ilike:
+		return c.pattern(e, f)
+	default:
+		return c.comparison(e, f)
 	}
-	if e.Values[0].Kind != rql.Text || f.typ == objectField {
-		return c.presence(e, f)
-	}
-	return c.comparison(e, f)
+	return nil
 }
 
 // logical combines the matches of the arguments of And, Or or Not. The first false argument decides
@@ -112,35 +125,48 @@ func logical(op rql.Op, args []match) match {
 	}
 }
 
-// presence returns the match of a comparison with null() or empty(). The two are the same, since
-// the wire form leaves out empty values.
-func (c *compiler) presence(e *rql.Expr, f field) match {
-	switch {
-	case e.Values[0].Kind == rql.Text:
-		detail := "can be compared with null() and empty() alone"
-		c.list.Add(e.Field, validate.RuleFormat, detail)
-	case e.Op == rql.Eq:
-		return func(r *row) bool { return len(f.values(r.wireInstallation)) == 0 }
-	case e.Op == rql.Ne:
-		return func(r *row) bool { return len(f.values(r.wireInstallation)) > 0 }
-	default:
-		c.list.Add(e.Field, validate.RuleFormat, "null() and empty() are for eq and ne")
+// collections are the fields that any and all can name.
+var collections = map[string]func(*Installation) *[]Reference{
+	"modules": func(w *Installation) *[]Reference { return &w.Modules },
+	"terms":   func(w *Installation) *[]Reference { return &w.Terms },
+}
+
+// items returns the match of any and all. It tests the condition on a copy of the row that has one
+// item of the collection at a time. As on the platform, all matches a row without items.
+func (c *compiler) items(e *rql.Expr) match {
+	f, ok := c.field(e.Field)
+	of := collections[f.name]
+	if of == nil {
+		if ok {
+			c.list.Add(f.name, validate.RuleFormat, "is no collection")
+		}
+		return nil
 	}
-	return nil
+	test := func(*row) bool { return true }
+	if len(e.Args) > 0 {
+		c.below = e.Field + "."
+		test = c.compile(e.Args[0])
+		c.below = ""
+	}
+	decisive := e.Op == rql.Any
+	return func(r *row) bool {
+		one := *r.Installation
+		for i, items := 0, *of(&one); i < len(items); i++ {
+			*of(&one) = items[i : i+1]
+			if !r.work.spend(itemCost) || test(&row{Installation: &one, work: r.work}) == decisive {
+				return decisive
+			}
+		}
+		return !decisive
+	}
 }
 
 // comparison returns the match that compares a field with values. If a field has several values,
 // one that passes the comparison is enough. ne and out are the opposite of eq and in, so they match
 // rows without the field.
 func (c *compiler) comparison(e *rql.Expr, f field) match {
-	if e.Op == rql.Like || e.Op == rql.Ilike {
-		return c.pattern(e, f)
-	}
 	keys := make([]string, len(e.Values))
 	for i, v := range e.Values {
-		if v.Kind != rql.Text {
-			c.list.Add(e.Field, validate.RuleFormat, "null() and empty() are for eq and ne")
-		}
 		keys[i] = f.key(v.Text, &c.list)
 	}
 	test := func(have string) bool { return slices.Contains(keys, have) }
@@ -156,19 +182,19 @@ func (c *compiler) comparison(e *rql.Expr, f field) match {
 	}
 	opposite := e.Op == rql.Ne || e.Op == rql.Out
 	return func(r *row) bool {
-		return r.any(f.values(r.wireInstallation), keyCost*len(keys), test) != opposite
+		return r.any(f.values(r.Installation), keyCost*len(keys), test) != opposite
 	}
 }
 
 // pattern returns the match of like and ilike. The values of a wordField are in lower case already.
 func (c *compiler) pattern(e *rql.Expr, f field) match {
 	if f.typ != textField && f.typ != wordField {
-		c.list.Add(e.Field, validate.RuleFormat, "is no text to compare with a pattern")
+		c.list.Add(f.name, validate.RuleFormat, "is no text to compare with a pattern")
 	}
 	text := e.Values[0].Text
 	p := rql.NewPattern(text, e.Op == rql.Ilike || f.typ == wordField)
 	if e.Op == rql.Ilike && f.typ == textField {
 		return func(r *row) bool { return r.any(r.lowerValues(f), len(text), p.Match) }
 	}
-	return func(r *row) bool { return r.any(f.values(r.wireInstallation), len(text), p.Match) }
+	return func(r *row) bool { return r.any(f.values(r.Installation), len(text), p.Match) }
 }

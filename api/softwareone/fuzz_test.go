@@ -158,6 +158,7 @@ func FuzzQuery(f *testing.F) {
 			"')&order=-name,+id&select=-*,+id", "select=audit&gt(audit.created.at,2026-01-01)",
 		"or(status=Invited,not(in(account.id,(" + clientAccount + "))))",
 		"account.id=" + clientAccount + "&select=-modules.id", "ne(invitation,null())",
+		"any(modules,not(name=null()))&all(terms,id=x)", "any(modules)&render%28%29=",
 		"like(name,*%26*)", "%", "select=+audit.installed.by.id,-audit.installed",
 		"order=audit.created.at", "offset=100001", "eq(id,'\x7f')",
 		"extension.id=" + strings.Repeat("x", 300), "account.id=" + strings.Repeat("x", 300),

@@ -21,6 +21,9 @@ type Options struct {
 	MaxBody int64
 	// Timeout limits the time of a request. Default: 30 seconds.
 	Timeout time.Duration
+	// Origins are the origins whose pages can call the API from a browser, such as
+	// "https://app.example". Default: none.
+	Origins []string
 }
 
 // Handler is the [http.Handler] of the API. It is safe for concurrent use.
@@ -52,7 +55,7 @@ func NewHandler(
 	h.api = httpapi.New(httpapi.Config{
 		Render: render, Names: wireNames,
 		Log: o.Log, Loggable: []error{ErrUnknown, ErrToken, errNoFreeID},
-		MaxBody: o.MaxBody, Timeout: o.Timeout,
+		MaxBody: o.MaxBody, Timeout: o.Timeout, Origins: o.Origins,
 	})
 	accounts := []AccountType{AccountClient, AccountVendor, AccountOperations}
 	for pattern, methods := range map[string]httpapi.Methods{

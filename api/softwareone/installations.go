@@ -75,7 +75,7 @@ func (h *Handler) get(c *call) (*httpapi.Answer, error) {
 	if ext := c.PathValue("extId"); ext != "" && ext != inst.Extension.ID {
 		return nil, installation.ErrNotFound
 	}
-	body := selected.of(wireOf(inst.Installation))
+	body := selected.of(InstallationOf(inst.Installation))
 	return &httpapi.Answer{Body: body, Revision: inst.Revision}, nil
 }
 
@@ -94,11 +94,11 @@ func (h *Handler) put(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	parts, err := httpapi.Read(c.Request, readConfiguration)
+	body, err := httpapi.Read(c.Request, readConfiguration)
 	if err != nil {
 		return nil, err
 	}
-	req := installation.PatchRequest{Guard: guard, ID: c.id, Parts: parts}
+	req := installation.PatchRequest{Guard: guard, ID: c.id, Parts: body.Parts()}
 	res, err := h.writer(c, inst).Patch(c.Context(), req)
 	if err != nil {
 		return nil, err
@@ -106,13 +106,12 @@ func (h *Handler) put(c *call) (*httpapi.Answer, error) {
 	return answer(res.Installation), nil
 }
 
-func readConfiguration(in httpapi.Object) (parts installation.Parts) {
+func readConfiguration(in httpapi.Object) *Installation {
+	w := &Installation{}
 	if n := in.NullAsAbsent().Node("configuration"); n != nil {
-		parts.Configuration = installation.Value(installation.Configuration{
-			Document: installation.JSON(n.Append(nil)),
-		})
+		w.Configuration = installation.JSON(n.Append(nil))
 	}
-	return parts
+	return w
 }
 
 // delete uninstalls, or revokes an invitation. If the installation has ended already, delete
@@ -146,5 +145,5 @@ func (h *Handler) delete(c *call) (*httpapi.Answer, error) {
 
 // answer returns an answer with a whole installation.
 func answer(inst *installation.Installation) *httpapi.Answer {
-	return &httpapi.Answer{Body: wireOf(inst), Revision: inst.Revision}
+	return &httpapi.Answer{Body: InstallationOf(inst), Revision: inst.Revision}
 }

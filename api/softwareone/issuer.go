@@ -101,34 +101,27 @@ func NewIssuer(key crypto.Secret, opts *IssuerOptions) (*Issuer, error) {
 	return i, nil
 }
 
-// wireClaims is the payload of a token.
-type wireClaims struct {
-	Issuer   string `json:"iss"`
-	Audience string `json:"aud"`
-	IssuedAt int64  `json:"iat"`
-	Expires  int64  `json:"exp"`
-
-	AccountID      string      `json:"https://claims.softwareone.com/accountId"`
-	AccountType    AccountType `json:"https://claims.softwareone.com/accountType"`
-	ExtensionID    string      `json:"https://claims.softwareone.com/extensionId,omitzero"`
-	InstallationID string      `json:"https://claims.softwareone.com/installationId,omitzero"`
-	UserID         string      `json:"https://claims.softwareone.com/userId,omitzero"`
-	APITokenID     string      `json:"https://claims.softwareone.com/apiTokenId,omitzero"`
-
-	Modules map[string][]string `json:"https://claims.softwareone.com/modules,omitzero"`
-}
-
 // Mint returns a token with the claims c. It ignores c.Expires: the token expires after the
 // lifetime of the issuer. Hosts call Mint to make the tokens of people who use the platform.
 func (i *Issuer) Mint(c Claims) (crypto.Secret, error) {
 	now := i.rules.Now()
-	payload, _ := json.Marshal(wireClaims{
-		Issuer: i.rules.Issuer, Audience: i.rules.Audience,
-		IssuedAt: now.Unix(), Expires: now.Add(i.lifetime).Unix(),
-		AccountID: c.AccountID, AccountType: c.AccountType,
-		ExtensionID: c.ExtensionID, InstallationID: c.InstallationID,
-		UserID: c.UserID, APITokenID: c.APITokenID, Modules: c.Modules,
-	}) // texts and numbers can always be encoded
+	claims := map[string]any{
+		"iss": i.rules.Issuer, "aud": i.rules.Audience,
+		"iat": now.Unix(), "exp": now.Add(i.lifetime).Unix(),
+	}
+	for name, value := range map[string]string{
+		"accountId": c.AccountID, "accountType": string(c.AccountType),
+		"extensionId": c.ExtensionID, "installationId": c.InstallationID,
+		"userId": c.UserID, "apiTokenId": c.APITokenID,
+	} {
+		if value != "" {
+			claims[claimPrefix+name] = value
+		}
+	}
+	if c.Modules != nil {
+		claims[claimPrefix+"modules"] = c.Modules
+	}
+	payload, _ := json.Marshal(claims) // texts and numbers can always be encoded
 	signed, err := i.signer.Sign(payload)
 	if err != nil {
 		return crypto.Secret{}, errors.New("mint token: it cannot be signed")

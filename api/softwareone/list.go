@@ -12,11 +12,10 @@ import (
 
 // Limits of lists.
 const (
-	defaultPage = 100
-	maxPage     = installation.MaxPage // rows of an answer
-	maxBytes    = 4 << 20              // of an answer, about; a single row can be larger
-	maxScan     = 10_000               // rows to read and test if no index serves the query
-	scanPage    = 100                  // rows to read from the store at a time
+	maxPage  = 100     // rows of an answer, as on the platform; also the default
+	maxBytes = 4 << 20 // of an answer, about; a single row can be larger
+	maxScan  = 10_000  // rows to read and test if no index serves the query
+	scanPage = 100     // rows to read from the store at a time
 )
 
 // wireList is the answer to a list.
@@ -54,7 +53,7 @@ func (h *Handler) list(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	page := wirePagination{Limit: defaultPage}
+	page := wirePagination{Limit: maxPage}
 	if q.Limit != nil {
 		page.Limit = min(*q.Limit, maxPage)
 	}
@@ -87,7 +86,7 @@ func (h *Handler) list(c *call) (*httpapi.Answer, error) {
 // The rows are read without their configurations, because a list reads many rows and shows few. A
 // row gets no configuration if the installation has none or cannot be decrypted, or if it has
 // another extension or account by now.
-func (h *Handler) addConfiguration(c *call, rows *rows, w *wireInstallation) error {
+func (h *Handler) addConfiguration(c *call, rows *rows, w *Installation) error {
 	owned := slices.Contains(rows.owned, w.Extension.ID)
 	if c.actor.Kind != installation.ExtensionActor && !owned {
 		return nil
@@ -102,13 +101,13 @@ func (h *Handler) addConfiguration(c *call, rows *rows, w *wireInstallation) err
 		c.confined != "" && inst.Account.ID != c.confined:
 		return nil
 	}
-	w.Configuration = inst.Configuration.Document.Bytes()
+	w.Configuration = inst.Configuration.Document
 	return nil
 }
 
 // size returns the approximate number of bytes of a row in an answer.
-func (w *wireInstallation) size() int {
-	n := 2<<10 + len(w.Configuration) + 64*len(w.Modules)
+func (w *Installation) size() int {
+	n := 2<<10 + len(w.Configuration.Bytes()) + 64*len(w.Modules)
 	if w.Invitation != nil {
 		n += len(w.Invitation.Message)
 	}
@@ -187,11 +186,11 @@ func (r *rows) useIndexOrder(terms []rql.Term) error {
 }
 
 // read returns the rows of a page and the number of all rows of the list.
-func (r *rows) read(offset, limit int) ([]*wireInstallation, int64, error) {
+func (r *rows) read(offset, limit int) ([]*Installation, int64, error) {
 	if len(r.matches) > 0 || r.order != nil {
 		return r.scan(offset, limit)
 	}
-	var page []*wireInstallation
+	var page []*Installation
 	var total int64
 	for _, p := range r.parts {
 		skip := int(max(0, int64(offset)-total))
@@ -205,7 +204,7 @@ func (r *rows) read(offset, limit int) ([]*wireInstallation, int64, error) {
 }
 
 // readPart returns rows of a part and the number of all its rows.
-func (r *rows) readPart(p part, skip, limit int) ([]*wireInstallation, int64, error) {
+func (r *rows) readPart(p part, skip, limit int) ([]*Installation, int64, error) {
 	if p.others {
 		all, err := r.look(p)
 		return cut(all, skip, limit), int64(len(all)), err
@@ -218,14 +217,14 @@ func (r *rows) readPart(p part, skip, limit int) ([]*wireInstallation, int64, er
 	if skip > installation.MaxSkip {
 		return nil, 0, tooManyRows()
 	}
-	var page []*wireInstallation
+	var page []*Installation
 	p.Skip, p.Limit = skip, min(limit, scanPage)
 	for inst, err := range r.svc.All(ctx, p.ListRequest) {
 		if err != nil {
 			return nil, 0, err
 		}
 		if r.sees(inst) {
-			page = append(page, wireOf(inst))
+			page = append(page, InstallationOf(inst))
 		}
 		if len(page) == limit {
 			break
@@ -240,7 +239,7 @@ func (r *rows) sees(inst *installation.Installation) bool {
 
 // scan reads and tests the rows of all parts, and sorts those that match. It returns the rows of a
 // page and the number of all matching rows.
-func (r *rows) scan(offset, limit int) ([]*wireInstallation, int64, error) {
+func (r *rows) scan(offset, limit int) ([]*Installation, int64, error) {
 	var all []*row
 	for _, p := range r.parts {
 		some, err := r.look(p)
@@ -270,7 +269,7 @@ func (r *rows) look(p part) ([]*row, error) {
 		if !r.sees(inst) || p.others && slices.Contains(r.owned, inst.Extension.ID) {
 			continue
 		}
-		w := &row{wireInstallation: wireOf(inst), work: r.work}
+		w := &row{Installation: InstallationOf(inst), work: r.work}
 		matches := !slices.ContainsFunc(r.matches, func(m match) bool { return !m(w) })
 		if r.work.err != nil {
 			return nil, r.work.err
@@ -283,11 +282,11 @@ func (r *rows) look(p part) ([]*row, error) {
 }
 
 // cut returns the rows of a page: at most limit rows after the first skip rows.
-func cut(all []*row, skip, limit int) []*wireInstallation {
+func cut(all []*row, skip, limit int) []*Installation {
 	from := min(skip, len(all))
-	var out []*wireInstallation
+	var out []*Installation
 	for _, r := range all[from:min(from+limit, len(all))] {
-		out = append(out, r.wireInstallation)
+		out = append(out, r.Installation)
 	}
 	return out
 }

@@ -80,6 +80,16 @@ var filterCases = []struct{ query, want string }{
 	{"ne(modules.id,MOD-0478)", "bc"},
 	{"in(modules.id,(MOD-0112))", "e"},
 	{"eq(modules,empty())", "bc"},
+	{"any(modules,id=MOD-0478)", "ade"},
+	{"any(modules,and(id=MOD-0478,id=MOD-0112))", ""}, // both of one item
+	{"any(modules,and(ne(id,MOD-0478),ilike(id,mod*)))", "e"},
+	{"any(modules,name=null())&status=Installed", "ae"},
+	{"any(modules)", "ade"},
+	{"all(modules,eq(id,MOD-0478))", "abcd"},
+	{"and(any(modules),all(modules,eq(id,MOD-0478)))", "ad"},
+	{"not(any(modules))", "bc"},
+	{"any(terms)", ""},
+	{"all(terms,id=TRM-1)", "abcde"},
 	{"eq(invitation,null())", "abd"},
 	{"ne(invitation,null())", "ce"},
 	{"invitation.externalId=crm-5521", "ce"},
@@ -116,6 +126,10 @@ var filterCases = []struct{ query, want string }{
 	{"offset=2000000000", ""},
 	{"limit=2000000000&offset=3", "de"},
 	{"status=Installed&limit=1&offset=1", "b"},
+	// as Python's requests and httpx send filters and render()
+	{"any%28modules%2Cid%3DMOD-0112%29=&limit=100&offset=0", "e"},
+	{"ilike%28name%2C%2AStock+S%2A%29=&order=%2Daccount.name", "cba"},
+	{"eq(status,'Installed')&render%28%29=", "abe"},
 	{"and%28eq%28status%2CInstalled%29%2Cname%3D%27Pilot%27%29", "e"},
 }
 
@@ -183,13 +197,19 @@ func TestBadQueries(t *testing.T) {
 		{"limit=", "query", "a number is missing, or is too large, at byte 6"},
 		{"offset=99999999999", "query", "a number is missing, or is too large, at byte 18"},
 		{"limit=1&limit=2", "query", "limit and offset can be given once, at byte 14"},
-		{"any(modules,id=x)", "query", "unknown operator, at byte 3"},
-		{"name=%zz", "query", "a percent sign without two hexadecimal digits, at byte 5"},
+		{"some(modules,id=x)", "query", "unknown operator, at byte 5"},
+		{"any(name,id=x)", "name", "is no collection"},
+		{"any(nothing,id=x)", "nothing", unknown},
+		{"any(modules,modules.id=x)", "modules.modules.id", unknown},
+		{"any(modules,all(terms,id=x))", "modules.terms", unknown},
+		{"any(modules,MOD-0478)", "query", "neither an operator nor field=value, at byte 20"},
+		{"all(modules)", "query", "a comma is missing, at byte 11"},
+		{"name=%zz", "query", "a percent sign without two hexadecimal digits, at byte 0"},
 		{"name=%ff", "query", "the query is not UTF-8, at byte 0"},
 		{"name=%00", "query", "a control character, at byte 5"},
 		{strings.Repeat("name=x&", 2000), "query", "the query is too long, at byte 0"},
 		{strings.Repeat("not(", 20) + "name=x" + strings.Repeat(")", 20), "query",
-			"the query is too deep, at byte 67"},
+			"the query is too deep, at byte 68"},
 	}
 	for _, tt := range tests {
 		for _, token := range []string{clientToken, vendorToken, opsToken, noneToken,
@@ -219,6 +239,7 @@ func TestSelect(t *testing.T) {
 	tests := []struct{ terms, row, omitted string }{
 		{"", full, `"audit"`},
 		{"+id,+name", full, `"audit"`},
+		{"+extension.id", full, `"audit"`}, // the rest is a default field
 		{"audit.created", full + `,"audit":{` + audit + `}`, ``},
 		{"+audit.created.at", full + `,"audit":{"created":` + created + `}`, ``},
 		{"-modules,-account", head + ext, `"account","modules","audit"`},
@@ -250,8 +271,11 @@ func TestSelect(t *testing.T) {
 		want(t, 200, "{"+full+"}")
 	w.do(t, "GET", "/installations/"+inst.ID+"?select=-*,status&whatever=1", clientToken, "").
 		want(t, 200, `{"status":"Installed"}`)
-	w.do(t, "GET", "/installations/"+inst.ID+"?select=-audit&render()", clientToken, "").
-		want(t, 200, "{"+full+"}")
+	for _, query := range []string{"select=-audit&render()", "select=-audit&render%28%29=",
+		"select=%2Did%2C%2Bid%2C-audit&render%28%29="} {
+		w.do(t, "GET", "/installations/"+inst.ID+"?"+query, clientToken, "").
+			want(t, 200, "{"+full+"}")
+	}
 	w.do(t, "GET", "/installations?limit=5&offset=0&eq(id,"+inst.ID+")&render()", clientToken,
 		"").
 		want(t, 200,
@@ -293,7 +317,7 @@ func TestPages(t *testing.T) {
 		w.do(t, "GET", "/installations?limit=0", opsToken, "").want(t, 200, list(0, 0, 7))
 		w.do(t, "GET", "/installations?offset=7", opsToken, "").want(t, 200, list(100, 7, 7))
 		w.do(t, "GET", "/installations?limit=5000&offset=9", opsToken, "").
-			want(t, 200, list(1000, 9, 7))
+			want(t, 200, list(100, 9, 7))
 		w.do(t, "GET",
 			"/installations?and(eq(extension.id,%27"+ledger+"%27),"+
 				"eq(account.id,%27"+clientAccount+"%27))&limit=0", opsToken, "").

@@ -17,7 +17,7 @@ type selection struct {
 	audit bool // audit is a default field
 }
 
-// topLevel are the fields of an installation, in the order of wireInstallation.
+// topLevel are the fields of an installation, in the order of Installation.
 var topLevel = []string{
 	"id", "name", "revision", "status", "extension", "account", "modules", "configuration",
 	"invitation", "terms", "audit",
@@ -53,7 +53,7 @@ func (s *selection) omitted() []string {
 }
 
 // of returns an installation with the selected fields.
-func (s *selection) of(w *wireInstallation) any {
+func (s *selection) of(w *Installation) any {
 	if len(s.terms) == 0 {
 		if s.audit {
 			return w

@@ -14,6 +14,7 @@ const (
 	maxWork  = 1 << 28
 	foldCost = 8  // for each byte that is put in lower case
 	keyCost  = 16 // for each value that a field is compared with
+	itemCost = 64 // for each item of a collection
 
 	contextChecks = 256 // comparisons between checks of the context
 )
@@ -80,7 +81,7 @@ func (o order) sort(rows []*row, work *meter) error {
 	}
 	for _, r := range rows {
 		for _, k := range o {
-			r.keys = append(r.keys, k.values(r.wireInstallation))
+			r.keys = append(r.keys, k.values(r.Installation))
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b *row) int {

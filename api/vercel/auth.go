@@ -59,7 +59,8 @@ func (h *Handler) authenticate(r *http.Request) (*Claims, error) {
 // not read the installation. The policy of the service decides what the sender may do with it.
 func (c *call) authorize(kinds []Auth) error {
 	for _, auth := range c.Header.Values("X-Vercel-Auth") {
-		if !strings.EqualFold(strings.TrimSpace(auth), string(c.claims.Auth)) {
+		auth = strings.TrimSpace(auth)
+		if auth != "" && !strings.EqualFold(auth, string(c.claims.Auth)) {
 			return httpapi.Forbidden("X-Vercel-Auth contradicts the token.")
 		}
 	}

@@ -195,6 +195,7 @@ func TestTokenKindsPerEndpoint(t *testing.T) {
 		}
 		if e.user {
 			accept("as ADMIN", "admin", "X-Vercel-Auth", "user")
+			accept("as ADMIN with an empty header", "admin", "X-Vercel-Auth", " ")
 			accept("as ADMIN in capitals", "admin", "X-Vercel-Auth", " USER ")
 			refuse("as USER", "reader", adminOnly)
 			refuse("as someone of another role", "odd role", adminOnly)
@@ -208,6 +209,7 @@ func TestTokenKindsPerEndpoint(t *testing.T) {
 			refuse("as USER", "reader", wrongKind)
 		}
 		if e.system {
+			accept("as system with an empty header", "system", "X-Vercel-Auth", " ")
 			accept("as system", "system", "X-Vercel-Auth", "System")
 			accept("as system without installation", "system nowhere")
 			refuse("as system that says user", "system", contradicts, "X-Vercel-Auth", "user")

@@ -22,6 +22,25 @@
 // [Handler.Webhook] returns a second handler, for events from Vercel. An event that reports a
 // removal uninstalls the installation. The host chooses the path of the second handler.
 //
+// Answers are never compressed. A host can do so in a middleware.
+//
+// # What a live partner needs besides
+//
+// Vercel also calls the following endpoints of a partner. The host serves them beside the handler,
+// and checks their tokens with the same [Verifier]; see the example for host routes. All paths but
+// the first begin with /v1/installations/{installationId}.
+//
+//	GET /v1/products/{product}/plans     plans of a product; also before anything is installed
+//	GET, POST, PATCH, DELETE /resources  what the customer has in the installation, with the
+//	                                     secrets that Vercel gives to the customer's projects
+//	POST /billing/provision              credit for a prepayment plan
+//	/resource-transfer-requests          resources that move to another installation
+//
+// The host also needs a page for single sign-on, where it exchanges the code in the query for an
+// ID token. And it calls Vercel with the access token of the installation: to send usage and
+// invoices, to say that a plan or a notification changed, and to end the billing of an
+// installation that is gone.
+//
 // # The service
 //
 // The tenant of all installations is the client ID of the integration. Their extension is the
@@ -39,7 +58,7 @@
 // A [Verifier] checks the token of each request. [Claims.Actor] returns the actor for the token. A
 // user token acts for a customer account, and only a user with the role ADMIN may do more than
 // read. A system token acts for Vercel within one account. The X-Vercel-Auth header is optional.
-// If present, it has to name the kind of the token: user or system.
+// If it has a value, it has to name the kind of the token: user or system.
 //
 // A token has to name the installation in the path. A system token that names no installation
 // reaches all installations of its account. The answer is 404 for installations of other accounts.
@@ -47,9 +66,11 @@
 // # Uninstalling
 //
 // DELETE uninstalls. The [Finalizer] decides whether the uninstall is final, and the answer says
-// so. After an uninstall that is not final, the service keeps the access token for its
-// Options.Grace, 24 hours by default, so that the host can send the last invoices.
-// [installation.Service.Sweep] then purges the installation. The host has to call Sweep regularly.
+// so. It can also refuse, for example because of open invoices. It cannot refuse a removal that the
+// webhook reports, because that has happened. After an uninstall that is not final, the service
+// keeps the access token for its Options.Grace, 24 hours by default, so that the host can send the
+// last invoices. [installation.Service.Sweep] then purges the installation. The host has to call
+// Sweep regularly.
 //
 // Vercel does not delete the resources of the installation one by one. The host deletes them when
 // it reads of the uninstall in the change log, or in its Finalizer. PUT and PATCH for the ID of an

@@ -183,7 +183,7 @@ var endpointTests = []struct {
 		status: 400},
 	{name: "PUT of text", method: "PUT", body: upsertBody,
 		headers: []string{"Content-Type", "text/plain"}, status: 415,
-		answer: refusal("unsupported_media_type", "The body must be application/json.")},
+		answer: refusal("unsupported_media_type", "The body must be application/json in UTF-8.")},
 	{name: "PUT of nothing declared", method: "PUT", body: upsertBody,
 		headers: []string{"Content-Type", ""}, status: 415},
 	{name: "PUT of other JSON", method: "PUT", body: upsertBody,
@@ -293,7 +293,8 @@ var endpointTests = []struct {
 	{name: "PUT plans", method: "PUT", below: "/plans", body: `{}`, status: 405},
 	{name: "a path below", method: "GET", below: "/resources", status: 404,
 		answer: refusal("not_found", "There is no such resource.")},
-	{name: "a slash behind", state: "installed", method: "GET", below: "/", status: 404},
+	{name: "a slash behind", state: "installed", method: "GET", below: "/", status: 200,
+		answer: `{}`},
 	{name: "a path that is not clean", state: "installed", method: "GET",
 		below: "/../" + icfg, status: 404},
 }

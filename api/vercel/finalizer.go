@@ -15,6 +15,8 @@ type Removal struct {
 	Installation     *installation.Installation // do not change it; secrets are masked
 	CascadeResources *bool                      // cascadeResourceDeletion; nil = not given
 	Reason           string                     // of DELETE, or type of the event; "" = not given
+
+	done bool // Vercel has removed it, so it can no longer be refused
 }
 
 // text returns the reason of the uninstall for the change log. It includes every field of the
@@ -35,8 +37,9 @@ func (r Removal) text() string {
 type Finalizer interface {
 	// MayFinalize returns true if the uninstall is final. The handler calls it before each
 	// uninstall and before each repeat, so calls for one installation can be many and concurrent.
-	// A [*Refusal] rejects the uninstall with a text for the customer. Any other error is a
-	// failure of the server.
+	// A [*Refusal] rejects a DELETE with a text for the customer, for example because of open
+	// invoices. If Vercel reports a removal to the [Webhook], it only means that the uninstall is
+	// not final. Any other error is a failure of the server.
 	MayFinalize(ctx context.Context, r Removal) (bool, error)
 }
 
@@ -57,7 +60,7 @@ func FinalWhenFree(_ context.Context, r Removal) (bool, error) {
 
 // mayFinalize reports whether an uninstall is final. It returns true for a purged installation, and
 // false for an installation that cannot be opened or was deleted. Otherwise the Finalizer decides.
-// If the installation is already uninstalled, a Refusal only means that the uninstall is not final.
+// If the installation is already removed, a Refusal only means that the uninstall is not final.
 func (h *Handler) mayFinalize(ctx context.Context, r Removal) (bool, error) {
 	inst := r.Installation
 	if inst.Purged || inst.Err != nil || inst.Revision == 0 {
@@ -70,7 +73,7 @@ func (h *Handler) mayFinalize(ctx context.Context, r Removal) (bool, error) {
 	if _, refused := errors.AsType[*Refusal](err); !refused {
 		return false, httpapi.HostFailure(err)
 	}
-	if inst.Status == installation.StatusUninstalled {
+	if r.done || inst.Status == installation.StatusUninstalled {
 		return false, nil
 	}
 	p := httpapi.Reject(httpapi.CodeConflict, "The installation cannot be removed at the moment.")

@@ -32,6 +32,9 @@ type Options struct {
 	MaxBody int64
 	// Timeout limits the time of a request. Default: 30 seconds.
 	Timeout time.Duration
+	// Origins are the origins whose pages can call the API from a browser, such as
+	// "https://app.example". Default: none.
+	Origins []string
 }
 
 // Handler is the [http.Handler] of the Partner API. It is safe for concurrent use.
@@ -74,7 +77,7 @@ func NewHandler(svc *installation.Service, verifier *Verifier, opts *Options) (*
 	h.config = httpapi.Config{
 		Render: render, Names: wireNames,
 		Log: h.opts.Log, Loggable: []error{ErrKeysUnavailable, errOtherPlan},
-		MaxBody: h.opts.MaxBody, Timeout: h.opts.Timeout,
+		MaxBody: h.opts.MaxBody, Timeout: h.opts.Timeout, Origins: h.opts.Origins,
 	}
 	h.api = httpapi.New(h.config)
 	h.api.Handle("/v1/installations/{installationId}", httpapi.Methods{

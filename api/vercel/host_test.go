@@ -149,14 +149,14 @@ func TestWirePlan(t *testing.T) {
 	}
 	const want = `{"billingPlan":{"id":"pro","type":"prepayment","name":"Pro",` +
 		`"scope":"installation","description":"Ten <b> & more",` +
-		`"paymentMethodRequired":true,"preauthorizationAmount":123.40,"initialCharge":"20.00",` +
+		`"paymentMethodRequired":true,"initialCharge":"20.00",` +
 		`"minimumAmount":"10.00","maximumAmount":"500.00",` +
 		`"maximumAmountAutoPurchasePerPeriod":"1000.00","cost":"$20.00/month",` +
 		`"details":[{"label":"Seats","value":"10"},{"label":"Support"}],` +
 		`"highlightedDetails":[{"label":"Projects","value":"10"}],"quote":[{"line":"Pro plan",` +
 		`"amount":"20.00"}],` +
 		`"requiredPolicies":[{"id":"toc","name":"Terms","url":"https://partner.example/toc"}],` +
-		`"effectiveDate":"2026-04-01T00:00:00Z"}}`
+		`"effectiveDate":"2026-04-01T00:00:00Z","preauthorizationAmount":123.40}}`
 	w := newWorld(t, func(o *choices) { o.handler.InitialPlan = &plan })
 	w.do(t, "PUT", path, w.issuer.user(icfg), upsertBody).want(t, 200, want)
 
@@ -165,7 +165,7 @@ func TestWirePlan(t *testing.T) {
 		plan.PreauthorizationAmount = amount
 		w := newWorld(t, func(o *choices) { o.handler.InitialPlan = &plan })
 		if r := w.do(t, "PUT", path, w.issuer.user(icfg), upsertBody); !strings.Contains(r.body,
-			`"preauthorizationAmount":`+number+`,`) {
+			`"preauthorizationAmount":`+number+`}`) {
 			t.Errorf("%s: %d %s", amount, r.status, r.body)
 		}
 	}

@@ -21,7 +21,8 @@ func (h *Handler) put(c *call) (*httpapi.Answer, error) {
 	}
 	res, err := h.create(c, guard, in)
 	if errors.Is(err, errPresent) {
-		req := installation.PatchRequest{Guard: guard, ID: c.id, Parts: in.parts(c.claims)}
+		parts := in.Parts(c.claims.AccountID)
+		req := installation.PatchRequest{Guard: guard, ID: c.id, Parts: parts}
 		res, err = c.svc.Patch(c.Context(), req)
 	}
 	if err != nil {
@@ -37,13 +38,13 @@ var errPresent = errors.New("vercel: present")
 // returns errPresent if the idempotency key was used for another request, because the first request
 // with the key may have been an update.
 func (h *Handler) create(
-	c *call, guard installation.Guard, in *upsert,
+	c *call, guard installation.Guard, in *Upsert,
 ) (*installation.Result, error) {
 	if guard.Present || guard.Revision != 0 {
 		return nil, errPresent // without an installation, the update fails
 	}
 	guard.Absent = true
-	parts := in.parts(c.claims)
+	parts := in.Parts(c.claims.AccountID)
 	parts.Extension = installation.Value(h.opts.Extension)
 	if parts.Account.IsZero() {
 		parts.Account = installation.Value(installation.Account{ID: c.claims.AccountID})
@@ -79,9 +80,9 @@ func (h *Handler) plans(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, httpapi.HostFailure(err)
 	}
-	plans := make([]*wirePlan, 0, len(offered))
+	plans := make([]*BillingPlan, 0, len(offered))
 	for _, p := range offered {
-		plans = append(plans, wirePlanOf(p))
+		plans = append(plans, BillingPlanOf(p))
 	}
 	return &httpapi.Answer{Body: map[string]any{"plans": plans}}, nil
 }
@@ -160,5 +161,5 @@ func (c *call) installed() (*installation.Installation, error) {
 }
 
 func answer(inst *installation.Installation) *httpapi.Answer {
-	return &httpapi.Answer{Body: wireOf(inst), Revision: inst.Revision}
+	return &httpapi.Answer{Body: InstallationOf(inst), Revision: inst.Revision}
 }

@@ -2,16 +2,16 @@ package vercel_test
 
 import (
 	"encoding/json"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/go-installation/installation"
-	"github.com/go-installation/installation/billing"
+	"github.com/go-installation/installation/api/vercel"
 	"github.com/go-installation/installation/internal/jsontree"
 )
 
@@ -35,41 +35,38 @@ func TestDocumentedRequest(t *testing.T) {
 	}
 }
 
-// seedPlan is the plan of the document. It is disabled, so no customer can choose
-// it: the host sets it.
-var seedPlan = billing.Plan{
-	ID: "pro", Type: "prepayment", Name: "Pro", Scope: "installation",
-	Description: "Ten projects, shared by the team", PaymentMethodRequired: new(true),
-	PreauthorizationAmount: "123", InitialCharge: "20.00", MinimumAmount: "10.00",
-	MaximumAmount:                      "500.00",
-	MaximumAmountAutoPurchasePerPeriod: "1000.00", Cost: "$20.00/month",
-	Details:            []billing.Detail{{Label: "Seats", Value: "10"}},
-	HighlightedDetails: []billing.Detail{{Label: "Projects", Value: "10"}},
-	Quote:              []billing.QuoteLine{{Line: "Pro plan", Amount: "20.00"}},
-	EffectiveDate:      time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC), Disabled: true,
+// seed is the document in testdata/seeds.
+type seed struct {
+	Path, Headers map[string]string
+	Request       json.RawMessage
+	Response      json.RawMessage
 }
 
-var seedNotice = installation.Notification{
-	Level: "info", Title: "Your trial ends soon",
-	Message: "Choose a plan before the end of the month.",
-	Href:    "https://partner.example/plans",
-}
-
-// TestSeedDocument sends the request of testdata/seeds as it stands there, answers with its
-// plan and notification, and compares with the answer that stands beside it.
-func TestSeedDocument(t *testing.T) {
+func readSeed(t *testing.T) (seed, vercel.Upsert, vercel.Installation) {
+	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "testdata", "seeds", "vercel.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var seed struct {
-		Path              map[string]string
-		Headers           map[string]string
-		Request, Response json.RawMessage
+	var s seed
+	var request vercel.Upsert
+	var response vercel.Installation
+	for _, part := range []struct {
+		text []byte
+		into any
+	}{{text, &s}, {text, &struct{ Request, Response any }{&request, &response}}} {
+		if err := json.Unmarshal(part.text, part.into); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := json.Unmarshal(text, &seed); err != nil {
-		t.Fatal(err)
-	}
+	return s, request, response
+}
+
+// TestSeedDocument sends the request of testdata/seeds as it stands there, stores the plan and the
+// notification of its response, and gets the response. The objects of the request and the response
+// come from the stored installation too.
+func TestSeedDocument(t *testing.T) {
+	seed, request, response := readSeed(t)
 	id := seed.Path["installationId"]
 	w := newWorld(t)
 	put := func(headers ...string) reply {
@@ -78,32 +75,75 @@ func TestSeedDocument(t *testing.T) {
 	}
 	put("X-Vercel-Auth", seed.Headers["X-Vercel-Auth"], "Idempotency-Key",
 		seed.Headers["Idempotency-Key"]).want(t, 200, `{}`)
-	parts := installation.Parts{BillingPlan: installation.Value(seedPlan),
-		Notification: installation.Value(seedNotice)}
 	if _, err := w.svc.Patch(t.Context(),
-		installation.PatchRequest{ID: id, Parts: parts}); err != nil {
+		installation.PatchRequest{ID: id, Parts: response.Parts()}); err != nil {
 		t.Fatal(err)
 	}
-
-	for name, r := range map[string]reply{"PUT": put(),
-		"GET": w.do(t, "GET", "/v1/installations/"+id, w.issuer.system(id), "")} {
-		got, err := jsontree.Parse([]byte(r.body), jsontree.Limits{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		want, err := jsontree.Parse(seed.Response, jsontree.Limits{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !got.Equal(want) {
-			t.Errorf("%s answers\n%s\nwant\n%s", name, r.body, seed.Response)
+	inst := w.get(t, id)
+	for name, answer := range map[string]string{
+		"PUT":            put().body,
+		"GET":            w.do(t, "GET", "/v1/installations/"+id, w.issuer.system(id), "").body,
+		"InstallationOf": marshal(t, vercel.InstallationOf(inst)),
+	} {
+		if got, want := parse(t, answer), parse(t, string(seed.Response)); !got.Equal(want) {
+			t.Errorf("%s answers\n%s\nwant\n%s", name, answer, seed.Response)
 		}
 	}
-	if inst := w.get(t, id); !slices.Equal(slices.Collect(maps.Keys(inst.Consent.Policies)),
-		[]string{"toc"}) || inst.Account.Contact.Email != "ops@tidewater.example" {
-		t.Errorf("stored %+v, %+v", inst.Consent, inst.Account)
+	got, want := parse(t, marshal(t, vercel.UpsertOf(inst))), parse(t, marshal(t, request))
+	if !got.Equal(want) {
+		t.Errorf("the request was\n%s\nwant\n%s", got.Append(nil), want.Append(nil))
 	}
 	if got := w.token(t, id); got != "vct-7a1de83f5b2046c9" {
 		t.Errorf("access token %q", got)
 	}
+}
+
+// TestUpsertParts: a write of the parts stores what a PUT stores.
+func TestUpsertParts(t *testing.T) {
+	seed, request, response := readSeed(t)
+	id := seed.Path["installationId"]
+	w := newWorld(t)
+	w.do(t, "PUT", "/v1/installations/"+id, w.issuer.user(id), string(seed.Request)).want(t, 200)
+	byPut := vercel.UpsertOf(w.get(t, id))
+	parts := request.Parts(account)
+	parts.Extension = installation.Value(installation.Extension{ID: clientID})
+	parts.BillingPlan = response.Parts().BillingPlan
+	if _, err := w.svc.Upsert(t.Context(),
+		installation.UpsertRequest{ID: "other", Parts: parts}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(byPut, vercel.UpsertOf(w.get(t, "other"))); diff != "" {
+		t.Error(diff)
+	}
+	if got := w.token(t, "other"); got != "vct-7a1de83f5b2046c9" {
+		t.Errorf("access token %q", got)
+	}
+	var removal vercel.Installation
+	if err := json.Unmarshal([]byte(`{"notification":null}`), &removal); err != nil {
+		t.Fatal(err)
+	}
+	if p := removal.Parts(); !p.Notification.Removes() || !p.BillingPlan.IsZero() {
+		t.Errorf("parts %+v", p)
+	}
+	if p := new(vercel.Installation).Parts(); !reflect.DeepEqual(p, installation.Parts{}) {
+		t.Errorf("the parts of an empty object: %+v", p)
+	}
+}
+
+func marshal(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func parse(t *testing.T, text string) *jsontree.Node {
+	t.Helper()
+	tree, err := jsontree.Parse([]byte(text), jsontree.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
 }

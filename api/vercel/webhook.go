@@ -13,6 +13,7 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/internal/jsontree"
 )
 
 // eventRemoved is the type of the event that a Webhook acts on.
@@ -20,8 +21,9 @@ const eventRemoved = "integration-configuration.removed"
 
 // Webhook is the [http.Handler] of the events that Vercel posts. It serves any path. For an
 // integration-configuration.removed event, it uninstalls the installation in the event, as DELETE
-// does. The event and DELETE can come in any order, concurrently and repeatedly. The Webhook
-// acknowledges other events, and events for unknown installations, and does nothing.
+// does. The removal has happened then: after a [Refusal] of the Finalizer, the uninstall is not
+// final. The event and DELETE can come in any order, concurrently and repeatedly. The Webhook
+// acknowledges events of any other type, and events for unknown installations, and does nothing.
 //
 // Each event needs a signature: the x-vercel-signature header is the HMAC-SHA1 of the body under
 // the client secret, in hexadecimal. The Webhook compares signatures in constant time. FIPS 140 no
@@ -97,7 +99,10 @@ type event struct {
 }
 
 func readEvent(in httpapi.Object) *event {
-	e := &event{kind: in.String("type")}
+	e := &event{}
+	if n := in.Node("type"); n != nil && n.Kind() == jsontree.String {
+		e.kind = n.Text()
+	}
 	if n := in.Node("createdAt"); n != nil {
 		if ms, err := strconv.ParseInt(n.Text(), 10, 64); err == nil {
 			e.created = time.UnixMilli(ms)
@@ -128,7 +133,7 @@ func (w *Webhook) remove(r *http.Request, e *event) error {
 		// generation. A first generation needs no check: its removal does not depend on clocks.
 		guard.InstalledBefore = e.created
 	}
-	removal := Removal{Installation: inst, Reason: eventRemoved}
+	removal := Removal{Installation: inst, Reason: eventRemoved, done: true}
 	_, err = w.handler.uninstall(r.Context(), svc, removal, guard)
 	if errors.Is(err, installation.ErrStale) || errors.Is(err, installation.ErrNotFound) {
 		return nil

@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -20,7 +21,10 @@ import (
 	"github.com/go-installation/installation/internal/tests/fixture"
 )
 
-const clientSecret = "c4nary-client-secret"
+const (
+	clientSecret = "c4nary-client-secret"
+	removal      = "integration-configuration.removed"
+)
 
 func sign(body string) string {
 	mac := hmac.New(sha1.New, []byte(clientSecret))
@@ -75,6 +79,8 @@ func TestWebhook(t *testing.T) {
 	for name, body := range map[string]string{
 		"another type":      strings.Replace(event, ".removed", ".permission-upgraded", 1),
 		"no type":           `{}`,
+		"type null":         strings.Replace(event, `"`+removal+`"`, `null`, 1),
+		"type 7":            `{"type":7}`,
 		"unknown id":        removed("icfg_0", w.Now()),
 		"of other payloads": `{"type":"deployment.created","payload":7,"createdAt":"now"}`,
 	} {
@@ -224,15 +230,39 @@ func TestWebhookFailures(t *testing.T) {
 	post := w.hook(t)
 	w.install(t)
 	event := removed(icfg, w.Now())
-	answer = &vercel.Refusal{Message: "Pay first"}
-	post(event).want(t, http.StatusConflict)
-	answer = nil
+	answer = errors.New("no answer from the billing system")
+	post(event).want(t, http.StatusInternalServerError)
 	w.store.fail(installation.ErrUnavailable)
 	r := post(event)
 	r.want(t, http.StatusServiceUnavailable)
 	if r.header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
+}
+
+// TestWebhookWithOpenInvoices: a DELETE can be refused. A removal has happened, so it is carried
+// out, and the access token stays for the last invoices.
+func TestWebhookWithOpenInvoices(t *testing.T) {
+	w := newWorld(t, func(o *choices) {
+		o.handler.Finalizer = vercel.FinalizerFunc(func(
+			context.Context, vercel.Removal,
+		) (bool, error) {
+			return false, &vercel.Refusal{Message: "Pay first"}
+		})
+	})
+	post := w.hook(t)
+	w.install(t)
+	w.do(t, "DELETE", path, w.issuer.user(icfg), "").want(t, http.StatusConflict)
+	if inst := w.get(t, icfg); inst.Status != installation.StatusInstalled {
+		t.Fatalf("the refused DELETE left it %s", inst.Status)
+	}
+	for range 2 {
+		post(removed(icfg, w.Now())).want(t, http.StatusOK, `{}`)
+	}
+	if inst := w.get(t, icfg); inst.Status != installation.StatusUninstalled || inst.Purged {
+		t.Errorf("%s, purged %t", inst.Status, inst.Purged)
+	}
+	w.do(t, "DELETE", path, w.issuer.user(icfg), "").want(t, 200, `{"finalized":false}`)
 }
 
 // TestWebhookFIPS: where HMAC-SHA1 is not allowed, the constructor says so and no request meets

@@ -7,102 +7,127 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/billing"
+	"github.com/go-installation/installation/crypto"
 )
 
-// wireInstallation is the body of the answers to GET, PUT and PATCH.
-type wireInstallation struct {
-	BillingPlan  *wirePlan                               `json:"billingPlan,omitzero"`
-	Notification installation.Optional[wireNotification] `json:"notification,omitzero"`
+// Upsert is the JSON body of PUT, by which Vercel installs.
+type Upsert struct {
+	Scopes           []string             `json:"scopes"`
+	AcceptedPolicies map[string]time.Time `json:"acceptedPolicies"` // by ID
+	Credentials      Credentials          `json:"credentials"`
+	Account          *Account             `json:"account,omitzero"` // nil = not given
 }
 
-// wirePlan is a billing plan. Amounts are decimal strings, except that PreauthorizationAmount is a
-// number.
-type wirePlan struct {
-	ID          string `json:"id"`
-	Type        string `json:"type"`
-	Name        string `json:"name"`
-	Scope       string `json:"scope,omitzero"`
-	Description string `json:"description"`
-
-	PaymentMethodRequired  *bool       `json:"paymentMethodRequired,omitzero"`
-	PreauthorizationAmount json.Number `json:"preauthorizationAmount,omitzero"`
-	InitialCharge          string      `json:"initialCharge,omitzero"`
-	MinimumAmount          string      `json:"minimumAmount,omitzero"`
-	MaximumAmount          string      `json:"maximumAmount,omitzero"`
-
-	MaximumAmountAutoPurchasePerPeriod string `json:"maximumAmountAutoPurchasePerPeriod,omitzero"`
-
-	Cost               string       `json:"cost,omitzero"`
-	Details            []wireDetail `json:"details,omitempty"`
-	HighlightedDetails []wireDetail `json:"highlightedDetails,omitempty"`
-	Quote              []wireQuote  `json:"quote,omitempty"`
-	RequiredPolicies   []wirePolicy `json:"requiredPolicies,omitempty"`
-	EffectiveDate      time.Time    `json:"effectiveDate,omitzero"`
-	Disabled           bool         `json:"disabled,omitzero"`
+// Credentials is the access token in an [Upsert], with which the host calls Vercel.
+type Credentials struct {
+	AccessToken crypto.Secret `json:"access_token"`
+	TokenType   string        `json:"token_type"`
 }
 
-type wireDetail struct {
-	Label string `json:"label"`
-	Value string `json:"value,omitzero"`
+// Account is the customer in an [Upsert]. The ID of the account is in the token of the request.
+type Account struct {
+	Name    string   `json:"name,omitzero"`
+	URL     string   `json:"url,omitzero"`
+	Contact *Contact `json:"contact,omitzero"`
 }
 
-type wireQuote struct {
-	Line   string `json:"line"`
-	Amount string `json:"amount"`
+// Contact is a person to contact in an [Account].
+type Contact struct {
+	Name  string `json:"name,omitzero"`
+	Email string `json:"email"`
 }
 
-type wirePolicy struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
-	URL  string `json:"url"`
+// UpsertOf returns the request that an installation comes from. The access token is masked, as it
+// is in every read. The lists and the map are those of inst.
+func UpsertOf(inst *installation.Installation) *Upsert {
+	u := &Upsert{Scopes: inst.Consent.Scopes, AcceptedPolicies: inst.Consent.Policies}
+	if c := inst.Connection; c != nil {
+		u.Credentials = Credentials{AccessToken: c.AccessToken.Value, TokenType: c.TokenType}
+	}
+	if a := inst.Account; a.Name+a.URL != "" || a.Contact != nil {
+		u.Account = &Account{Name: a.Name, URL: a.URL, Contact: (*Contact)(a.Contact)}
+	}
+	return u
 }
 
-type wireNotification struct {
-	Level   string `json:"level"`
+// Parts returns what the request sets, for a write to the service. accountID is the ID in
+// [Claims]. A request without an account keeps the stored account.
+func (u *Upsert) Parts(accountID string) installation.Parts {
+	p := installation.Parts{
+		Consent: installation.Value(installation.Consent{
+			Scopes: u.Scopes, Policies: u.AcceptedPolicies,
+		}),
+		Connection: installation.Value(installation.Connection{
+			Provider: "vercel", TokenType: u.Credentials.TokenType,
+			AccessToken: installation.Token{Value: u.Credentials.AccessToken},
+		}),
+	}
+	if a := u.Account; a != nil {
+		p.Account = installation.Value(installation.Account{
+			ID: accountID, Name: a.Name, URL: a.URL, Contact: (*installation.Contact)(a.Contact),
+		})
+	}
+	return p
+}
+
+// Installation is the JSON body of the answers to GET, PUT and PATCH. Null as the notification
+// removes the one that Vercel shows; see [Handler.Notify].
+type Installation struct {
+	BillingPlan  *BillingPlan                        `json:"billingPlan,omitzero"`
+	Notification installation.Optional[Notification] `json:"notification,omitzero"`
+}
+
+// Notification is a text that Vercel shows to the customer.
+type Notification struct {
+	Level   string `json:"level"` // "info", "warn" or "error"
 	Title   string `json:"title"`
 	Message string `json:"message,omitzero"`
 	Href    string `json:"href,omitzero"`
 }
 
-// wireOf returns the billing plan and the notification of an installation for an answer.
-func wireOf(inst *installation.Installation) wireInstallation {
-	var w wireInstallation
+// BillingPlan is a plan in an [Installation] and in the list of plans. Amounts are decimal strings,
+// except that PreauthorizationAmount is a number.
+type BillingPlan struct {
+	billing.Plan
+	PreauthorizationAmount json.Number `json:"preauthorizationAmount,omitzero"`
+}
+
+// InstallationOf returns the billing plan and the notification of an installation for an answer.
+func InstallationOf(inst *installation.Installation) Installation {
+	var w Installation
 	if inst.BillingPlan != nil {
-		w.BillingPlan = wirePlanOf(*inst.BillingPlan)
+		w.BillingPlan = BillingPlanOf(*inst.BillingPlan)
 	}
 	n := inst.Notification
 	switch {
 	case n != nil:
-		w.Notification = installation.Value(wireNotification(*n))
+		w.Notification = installation.Value(Notification(*n))
 	case notificationRemoved(inst):
-		w.Notification = installation.Remove[wireNotification]()
+		w.Notification = installation.Remove[Notification]()
 	}
 	return w
 }
 
-func wirePlanOf(p billing.Plan) *wirePlan {
-	w := &wirePlan{
-		ID: p.ID, Type: p.Type, Name: p.Name, Scope: p.Scope, Description: p.Description,
-		PaymentMethodRequired:  p.PaymentMethodRequired,
-		PreauthorizationAmount: number(p.PreauthorizationAmount), InitialCharge: p.InitialCharge,
-		MinimumAmount: p.MinimumAmount, MaximumAmount: p.MaximumAmount,
-		MaximumAmountAutoPurchasePerPeriod: p.MaximumAmountAutoPurchasePerPeriod,
-		Cost:                               p.Cost,
-		EffectiveDate:                      p.EffectiveDate.UTC(), Disabled: p.Disabled,
+// Parts returns what w sets, for a write to the service. Without a plan, or without a notification,
+// the write keeps the stored one. [Handler.Notify] also makes Vercel remove a notification.
+func (w *Installation) Parts() (p installation.Parts) {
+	if w.BillingPlan != nil {
+		plan := w.BillingPlan.Plan
+		plan.PreauthorizationAmount = w.BillingPlan.PreauthorizationAmount.String()
+		p.BillingPlan = installation.Value(plan)
 	}
-	for _, d := range p.Details {
-		w.Details = append(w.Details, wireDetail(d))
+	if n, ok := w.Notification.Get(); ok {
+		p.Notification = installation.Value(installation.Notification(n))
+	} else if w.Notification.Removes() {
+		p.Notification = installation.Remove[installation.Notification]()
 	}
-	for _, d := range p.HighlightedDetails {
-		w.HighlightedDetails = append(w.HighlightedDetails, wireDetail(d))
-	}
-	for _, q := range p.Quote {
-		w.Quote = append(w.Quote, wireQuote(q))
-	}
-	for _, r := range p.RequiredPolicies {
-		w.RequiredPolicies = append(w.RequiredPolicies, wirePolicy(r))
-	}
-	return w
+	return p
+}
+
+// BillingPlanOf returns Vercel's form of a plan.
+func BillingPlanOf(p billing.Plan) *BillingPlan {
+	p.EffectiveDate = p.EffectiveDate.UTC()
+	return &BillingPlan{Plan: p, PreauthorizationAmount: number(p.PreauthorizationAmount)}
 }
 
 // number returns a decimal text as a JSON number, without leading zeros, which JSON forbids.

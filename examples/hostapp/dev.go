@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -25,6 +26,7 @@ import (
 type devMode struct {
 	key         *rsa.PrivateKey
 	issuer      string
+	origins     []string // of the server's own page
 	softwareOne *softwareOneMount
 	ampersand   *ampersandMount
 }
@@ -52,7 +54,11 @@ func newDevConfig(base string, secrets *devSecrets) (*config, error) {
 	if err != nil {
 		return nil, err
 	}
-	dev := &devMode{key: key, issuer: base + devIssuerPath}
+	// A page at localhost is of another origin than the printed address, and so is one at 127.0.0.1
+	// if the server listens elsewhere.
+	port := base[strings.LastIndexByte(base, ':'):]
+	dev := &devMode{key: key, issuer: base + devIssuerPath,
+		origins: []string{base, "http://localhost" + port, "http://127.0.0.1" + port}}
 	plan := func(id, name, description, cost string, paid bool) billing.Plan {
 		return billing.Plan{
 			ID: id, Type: "subscription", Scope: "installation", Name: name,
@@ -114,6 +120,14 @@ func devSoftwareOne(secrets *devSecrets) (*softwareOneConfig, *softwareOneMount)
 		OperationsToken: account("ACC-0001-0001", "Marketplace", softwareone.AccountOperations),
 		ExtensionToken:  c.ExtensionSecrets[extension].RevealString(),
 	}
+}
+
+// pages returns the origins whose pages can call the APIs. Without -dev, there are none.
+func (d *devMode) pages() []string {
+	if d == nil {
+		return nil
+	}
+	return d.origins
 }
 
 // publicKey returns the public key with this ID that verifies tokens, or nil.

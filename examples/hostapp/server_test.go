@@ -119,3 +119,25 @@ func TestHealthNamesRestore(t *testing.T) {
 		t.Errorf("the log does not name the restore: %s", &log)
 	}
 }
+
+// TestOriginsOfOwnPage sends the preflight of a page to each platform. With -dev, a page of the
+// server itself is allowed, and no other.
+func TestOriginsOfOwnPage(t *testing.T) {
+	r := start(t, "-dev")
+	own := "http://" + r.Addr
+	_, port, _ := strings.Cut(r.Addr, ":")
+	for _, url := range []string{
+		r.Vercel.Base + "/v1/installations/icfg_1", r.SoftwareOne.Base + "/installations",
+	} {
+		for origin, status := range map[string]int{
+			own: 204, "http://localhost:" + port: 204, "http://localhost:1": 405,
+			"https://evil.example": 405,
+		} {
+			got, _ := ask(t, http.MethodOptions, url, "", "Origin", origin,
+				"Access-Control-Request-Method", "PUT")
+			if got != status {
+				t.Errorf("%s from %s: %d, want %d", url, origin, got, status)
+			}
+		}
+	}
+}

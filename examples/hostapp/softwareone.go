@@ -72,7 +72,8 @@ func (c *softwareOneConfig) site(base string, log *slog.Logger, dev *devMode) (*
 			Owner: softwareone.Owners(directory), Schema: softwareone.Schemas(directory),
 		},
 		handler: func(svc *installation.Service) (http.Handler, error) {
-			return softwareone.NewHandler(svc, directory, issuer, &softwareone.Options{Log: log})
+			return softwareone.NewHandler(svc, directory, issuer,
+				&softwareone.Options{Log: log, Origins: dev.pages()})
 		},
 		announce: func(m *mounted) { m.SoftwareOne = mount },
 	}, nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/api/softwareone"
 	"github.com/go-installation/installation/crypto"
 )
 
@@ -16,7 +17,9 @@ import (
 // chapter use.
 type cast struct {
 	*story
-	in                                *softwareoneInstallation
+	in                                *softwareone.Installation
+	parts                             installation.Parts // of in
+	account                           installation.Account
 	host, vendor, extension, customer *installation.Service
 }
 
@@ -33,12 +36,13 @@ func (s *story) softwareone(ctx context.Context) error {
 		return s.svc.As(actor)
 	}
 	c := &cast{
-		story: s, in: in,
+		story: s, in: in, parts: in.Parts(),
 		host:      as(installation.Host, "", "nightly"),
 		vendor:    as(installation.Vendor, softwareoneVendor, "USR-0001"),
 		extension: as(installation.ExtensionActor, in.Extension.ID, "TKN-0007"),
 		customer:  as(installation.Customer, in.Account.ID, "USR-0042"),
 	}
+	c.account, _ = c.parts.Account.Get()
 	for _, part := range []func(context.Context) error{
 		c.install, c.configure, c.putBack, c.reveal, c.expire, c.uninstall, c.reinstall, c.remove,
 	} {
@@ -53,7 +57,7 @@ func (c *cast) install(ctx context.Context) error {
 	c.step("The vendor invites whoever has the code.")
 	invited, err := c.vendor.Invite(ctx, installation.InviteRequest{
 		ID: c.in.ID, Message: "Join the pilot", Validity: "7d",
-		Parts: installation.Parts{Extension: installation.Value(c.in.extension())},
+		Parts: installation.Parts{Extension: c.parts.Extension},
 	})
 	if err != nil {
 		return err
@@ -65,8 +69,7 @@ func (c *cast) install(ctx context.Context) error {
 	c.step("The customer accepts, and agrees to two modules.")
 	c.now = c.now.Add(10 * time.Minute)
 	installed, err := c.customer.Accept(ctx, installation.AcceptRequest{
-		ID: invited.ID, Code: invited.Code,
-		Account: c.in.account(), Consent: installation.Value(c.in.consent()),
+		ID: invited.ID, Code: invited.Code, Account: c.account, Consent: c.parts.Consent,
 	})
 	if err != nil {
 		return err
@@ -80,7 +83,7 @@ func (c *cast) install(ctx context.Context) error {
 func (c *cast) configure(ctx context.Context) error {
 	c.step("The vendor configures it, with two secrets among the values.")
 	c.now = c.now.Add(10 * time.Minute)
-	if _, err := c.vendor.Patch(ctx, c.in.configure()); err != nil {
+	if _, err := c.vendor.Patch(ctx, configure(c.in)); err != nil {
 		return err
 	}
 	seen, err := c.extension.Get(ctx, c.in.ID)
@@ -88,7 +91,7 @@ func (c *cast) configure(ctx context.Context) error {
 		return err
 	}
 	c.say("The extension reads:")
-	c.show(softwareoneAnswer(seen))
+	c.show(softwareone.InstallationOf(seen))
 	theirs, err := c.customer.Get(ctx, c.in.ID)
 	if err != nil {
 		return err
@@ -98,6 +101,13 @@ func (c *cast) configure(ctx context.Context) error {
 	return nil
 }
 
+// configure maps the body of a PUT to a request. A PUT can only change the configuration.
+func configure(in *softwareone.Installation) installation.PatchRequest {
+	return installation.PatchRequest{
+		ID: in.ID, Parts: installation.Parts{Configuration: in.Parts().Configuration},
+	}
+}
+
 func (c *cast) putBack(ctx context.Context) error {
 	c.step("The extension puts the masked document back with one value changed.")
 	before, err := c.extension.Get(ctx, c.in.ID)
@@ -105,11 +115,11 @@ func (c *cast) putBack(ctx context.Context) error {
 		return err
 	}
 	c.now = c.now.Add(10 * time.Minute)
-	edited := softwareoneAnswer(before)
+	edited := softwareone.InstallationOf(before)
 	if edited.Configuration, err = with(edited.Configuration, "vendor", "ACC-999-999"); err != nil {
 		return err
 	}
-	after, err := c.extension.Patch(ctx, edited.configure())
+	after, err := c.extension.Patch(ctx, configure(edited))
 	if err != nil {
 		return err
 	}
@@ -178,7 +188,7 @@ func (c *cast) expire(ctx context.Context) error {
 	c.step("A second invitation is never accepted. Eight days pass.")
 	invited, err := c.vendor.Invite(ctx, installation.InviteRequest{
 		ID: id, Validity: "7d",
-		Parts: installation.Parts{Extension: installation.Value(c.in.extension())},
+		Parts: installation.Parts{Extension: c.parts.Extension},
 	})
 	if err != nil {
 		return err
@@ -191,7 +201,7 @@ func (c *cast) expire(ctx context.Context) error {
 	c.check(read.Status == installation.StatusExpired && read.Revision == invited.Revision,
 		"it reads as expired, and nothing was written for that")
 	_, err = c.customer.Accept(ctx, installation.AcceptRequest{
-		ID: id, Code: invited.Code, Account: c.in.account(),
+		ID: id, Code: invited.Code, Account: c.account,
 	})
 	c.say("Whoever comes with the code is told: %v", err)
 	c.check(errors.Is(err, installation.ErrInvitation), "it cannot be accepted any more")
@@ -227,8 +237,7 @@ func (c *cast) reinstall(ctx context.Context) error {
 	c.now = c.now.Add(time.Hour)
 	again, err := c.customer.Upsert(ctx, installation.UpsertRequest{
 		ID: c.in.ID, Parts: installation.Parts{
-			Account: installation.Value(c.in.account()),
-			Consent: installation.Value(c.in.consent()),
+			Account: c.parts.Account, Consent: c.parts.Consent,
 		},
 	})
 	if err != nil {

@@ -10,7 +10,7 @@
 // says so and exits with status 1.
 //
 // Start reading in story.go, then lifecycle.go. The files ampersand.go, vercel.go and
-// softwareone.go map the payloads in the directory payloads to the types of the library.
+// softwareone.go turn the payloads in the directory payloads into types of the library.
 package main
 
 import (

@@ -98,10 +98,11 @@ func (s *story) vercel(ctx context.Context) error {
 	})
 	req := installation.UpsertRequest{
 		ID: vercelID, Guard: installation.Guard{IdempotencyKey: vercelIdempotencyKey},
-		Parts: in.parts(),
+		Parts: in.Parts(vercelAccountID),
 	}
-	req.BillingPlan = installation.Value(out.BillingPlan.plan())
-	req.Notification = out.Notification
+	// The integration becomes the extension. The rest comes from the response.
+	req.Extension = installation.Value(installation.Extension{ID: vercelClientID})
+	req.BillingPlan, req.Notification = out.Parts().BillingPlan, out.Parts().Notification
 
 	s.step("Upsert, with an idempotency key.")
 	first, err := user.Upsert(ctx, req)

@@ -106,15 +106,29 @@ func URL(base *url.URL, tenant, id string, code crypto.Secret) crypto.Secret {
 	if base == nil || code.IsZero() {
 		return crypto.Secret{}
 	}
+	return crypto.NewSecret(address(base, tenant, id, code.RevealString()))
+}
+
+// Page returns URL without the code, or "" if base is nil.
+func Page(base *url.URL, tenant, id string) string {
+	if base == nil {
+		return ""
+	}
+	return address(base, tenant, id, "")
+}
+
+func address(base *url.URL, tenant, id, code string) string {
 	u := *base
 	q := u.Query()
 	q.Set("installation", id)
-	q.Set("code", code.RevealString())
+	if code != "" {
+		q.Set("code", code)
+	}
 	if tenant != "" {
 		q.Set("tenant", tenant)
 	}
 	u.RawQuery = q.Encode()
-	return crypto.NewSecret(u.String())
+	return u.String()
 }
 
 // maxPeriod is the largest number in a period, such as "999d". The longest period is 99 years.

@@ -2,6 +2,7 @@ package oauthtest
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"github.com/go-installation/installation/boltstore"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/redistest"
+	"github.com/go-installation/installation/oauth"
 	"github.com/go-installation/installation/redisstore"
 	"github.com/go-installation/installation/refresh"
 )
@@ -205,7 +207,14 @@ func (f *fleet) check() {
 	total := f.provider.Counters(f)
 	marked, lost := 0, 0
 	f.use(func(svc *installation.Service) {
+		fn, err := oauth.Refresh(f.provider.Config(), nil)
+		if err != nil {
+			f.Fatal(err)
+		}
 		for n, g := range now {
+			if interrupted[n] == stopped && f.policy == refresh.Retry && !g.Alive {
+				f.findOut(svc, fn, n)
+			}
 			o, err := svc.Open(f.Context(), installation.OpenRequest{
 				ID: idOf(n), Reason: "compare",
 			})
@@ -243,6 +252,19 @@ func (f *fleet) check() {
 	}
 	f.Logf("%d grants: %d refreshes, %d spent tokens sent; %d marked as failed, %d of them dead; "+
 		"interrupted: %v", len(now), total.Refreshes, total.Spent, marked, lost, counts)
+}
+
+// findOut refreshes a grant that ended while a process was stopped. Somebody else sent the token
+// meanwhile, which ended the grant. The process had its answer already and stored it. The next
+// refresh finds out.
+func (f *fleet) findOut(svc *installation.Service, fn installation.RefreshFunc, n int) {
+	f.Helper()
+	_, err := svc.Refresh(f.Context(), installation.RefreshRequest{
+		ID: idOf(n), Before: time.Now().AddDate(0, 0, 1),
+	}, fn)
+	if !errors.Is(err, refresh.ErrFailed) {
+		f.Errorf("%s is dead, and Refresh says %v", idOf(n), err)
+	}
 }
 
 // planning returns the grants that are to be interrupted.

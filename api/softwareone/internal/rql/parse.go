@@ -1,6 +1,7 @@
 package rql
 
 import (
+	"net/url"
 	"strconv"
 	"strings"
 	"unicode"
@@ -62,31 +63,32 @@ type parser struct {
 // with separator.
 func (p *parser) decode(raw string) error {
 	var b strings.Builder
-	for i := 0; i < len(raw); i++ {
-		c := raw[i]
+	for part := range strings.SplitSeq(raw, "&") {
+		text, err := url.PathUnescape(unform(part))
+		control := strings.IndexFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f })
 		switch {
-		case c == '&':
-			b.WriteByte(separator)
-			continue
-		case c == '%':
-			v, err := strconv.ParseUint(raw[i+1:min(i+3, len(raw))], 16, 8)
-			if err != nil || i+3 > len(raw) {
-				return &Error{Detail: "a percent sign without two hexadecimal digits",
-					Offset: b.Len()}
-			}
-			c = byte(v)
-			i += 2
+		case err != nil:
+			return &Error{"a percent sign without two hexadecimal digits", b.Len()}
+		case control >= 0:
+			return &Error{"a control character", b.Len() + control}
+		case !utf8.ValidString(text):
+			return &Error{"the query is not UTF-8", b.Len()}
 		}
-		if c < ' ' || c == 0x7f {
-			return &Error{Detail: "a control character", Offset: b.Len()}
-		}
-		b.WriteByte(c)
+		b.WriteString(text)
+		b.WriteByte(separator)
 	}
-	p.text = b.String()
-	if !utf8.ValidString(p.text) {
-		return &Error{Detail: "the query is not UTF-8"}
-	}
+	p.text = strings.TrimSuffix(b.String(), string(separator))
 	return nil
+}
+
+// unform undoes what HTTP libraries do to a part such as render(), which they take for the name of
+// a form field without a value. They add a "=", and write a space as "+".
+func unform(part string) string {
+	field, ok := strings.CutSuffix(part, "=")
+	if !ok || !strings.HasSuffix(field, ")") && !strings.HasSuffix(field, "%29") {
+		return part
+	}
+	return strings.ReplaceAll(field, "+", " ")
 }
 
 func (p *parser) fault(detail string) *Error { return &Error{Detail: detail, Offset: p.pos} }
@@ -122,9 +124,8 @@ func (p *parser) spaces() { p.while(func(c rune) bool { return c == ' ' }) }
 // parser ignores it.
 const render = "render"
 
-// nothing reads a pair of parentheses without arguments.
+// nothing reads the parenthesis that closes an operator without arguments.
 func (p *parser) nothing() error {
-	p.take("(")
 	if p.spaces(); !p.take(")") {
 		return p.fault("a parenthesis does not close")
 	}
@@ -137,30 +138,33 @@ func (p *parser) part(q *Query) (*Expr, error) {
 	p.spaces()
 	name := p.name()
 	switch {
+	case name == render && p.take("("):
+		return nil, p.nothing()
+	case name == "limit" && p.take("="):
+		return nil, p.number(&q.Limit)
+	case name == "offset" && p.take("="):
+		return nil, p.number(&q.Offset)
+	case name == "order" && p.take("="):
+		return nil, p.terms(&q.Order, MaxOrder)
+	case name == "select" && p.take("="):
+		return nil, p.terms(&q.Select, MaxTerms)
+	}
+	return p.condition(name, false)
+}
+
+// condition reads the rest of a condition that begins with a name. nested is true inside the
+// parentheses of an operator.
+func (p *parser) condition(name string, nested bool) (*Expr, error) {
+	switch {
 	case name == "":
 		return nil, p.fault("a name is missing")
-	case name == render && p.at("("):
-		return nil, p.nothing()
-	case p.at("("):
+	case p.take("("):
 		return p.call(name)
 	case !p.take("="):
 		return nil, p.fault("neither an operator nor field=value")
 	}
-	switch name {
-	case "limit":
-		return nil, p.number(&q.Limit)
-	case "offset":
-		return nil, p.number(&q.Offset)
-	case "order":
-		return nil, p.terms(&q.Order, MaxOrder)
-	case "select":
-		return nil, p.terms(&q.Select, MaxTerms)
-	}
-	v, err := p.value(false)
-	if err != nil {
-		return nil, err
-	}
-	return &Expr{Op: Eq, Field: name, Values: []Value{v}}, nil
+	v, err := p.value(nested)
+	return &Expr{Op: Eq, Field: name, Values: []Value{v}}, err
 }
 
 // name reads the name of an operator or a field. It returns "" if no name follows. A name does not
@@ -182,7 +186,7 @@ func (p *parser) count() error {
 	return nil
 }
 
-// call reads the arguments of the operator with a name, and both parentheses around them.
+// call reads the arguments of the operator with a name, and the parenthesis behind them.
 func (p *parser) call(name string) (*Expr, error) {
 	if err := p.count(); err != nil {
 		return nil, err
@@ -195,31 +199,19 @@ func (p *parser) call(name string) (*Expr, error) {
 	switch e.Op {
 	case And, Or, Not:
 		return e, p.conditions(e)
+	case Any, All:
+		return e, p.collection(e)
 	case Eq, Ne, Gt, Ge, Lt, Le, Like, Ilike, In, Out:
 		return e, p.comparison(e)
 	}
 	return nil, p.fault("unknown operator")
 }
 
-// conditions reads the arguments of and, or and not.
+// conditions reads conditions with commas between them.
 func (p *parser) conditions(e *Expr) error {
-	p.take("(")
 	for {
 		p.spaces()
-		name := p.name()
-		var arg *Expr
-		var err error
-		switch {
-		case name == "":
-			return p.fault("a condition is missing")
-		case p.at("("):
-			arg, err = p.call(name)
-		case p.take("="):
-			arg = &Expr{Op: Eq, Field: name, Values: make([]Value, 1)}
-			arg.Values[0], err = p.value(true)
-		default:
-			return p.fault("neither an operator nor field=value")
-		}
+		arg, err := p.condition(p.name(), true)
 		if err != nil {
 			return err
 		}
@@ -229,27 +221,45 @@ func (p *parser) conditions(e *Expr) error {
 		case p.take(","):
 		case !p.take(")"):
 			return p.fault("a comma or a parenthesis is missing")
-		case e.Op == Not && len(e.Args) != 1:
-			return p.fault("not takes one condition")
+		case e.Op != And && e.Op != Or && len(e.Args) != 1:
+			return p.fault("not, any and all take one condition")
 		default:
 			return nil
 		}
 	}
 }
 
-// comparison reads the field and the values of a comparison. The values of in and out can have
-// parentheses of their own.
-func (p *parser) comparison(e *Expr) error {
-	p.take("(")
+// collection reads the collection and the condition of any and all. any can lack the condition.
+func (p *parser) collection(e *Expr) error {
+	switch err := p.field(e); {
+	case err == nil:
+		return p.conditions(e)
+	case e.Op == Any && e.Field != "" && p.take(")"):
+		return nil
+	default:
+		return err
+	}
+}
+
+// field reads the field of an operator and the comma behind it.
+func (p *parser) field(e *Expr) error {
 	p.spaces()
 	if e.Field = p.name(); e.Field == "" {
 		return p.fault("a field is missing")
 	}
-	p.spaces()
-	if !p.take(",") {
+	if p.spaces(); !p.take(",") {
 		return p.fault("a comma is missing")
 	}
 	p.spaces()
+	return nil
+}
+
+// comparison reads the field and the values of a comparison. The values of in and out can have
+// parentheses of their own.
+func (p *parser) comparison(e *Expr) error {
+	if err := p.field(e); err != nil {
+		return err
+	}
 	many := e.Op == In || e.Op == Out
 	inner := many && p.take("(")
 	for {

@@ -38,10 +38,14 @@ const (
 	Out   Op = "out"
 	Like  Op = "like"
 	Ilike Op = "ilike"
+	Any   Op = "any" // at least one item of a collection matches
+	All   Op = "all" // all items of a collection match, or there are none
 )
 
-// Expr is a condition. With And, Or or Not it has Args, and with Not exactly one. With any other
-// operator it has a Field and at least one value. Only In and Out can have several values.
+// Expr is a condition. With And, Or or Not it has Args, and with Not exactly one. With Any or All
+// it has the collection as Field, and one condition in Args, in which fields are those of an item;
+// Any can lack the condition. With any other operator it has a Field and at least one value. Only
+// In and Out can have several values.
 type Expr struct {
 	Op     Op
 	Args   []*Expr
@@ -75,7 +79,7 @@ type Term struct {
 // Error says why a query is invalid. It does not quote the query.
 type Error struct {
 	Detail string // for people
-	Offset int    // in bytes of the decoded text
+	Offset int    // in bytes of the decoded text, or where a part begins that cannot be decoded
 }
 
 // Error implements error.

@@ -39,11 +39,11 @@ func show(q *rql.Query) string {
 
 func showExpr(e *rql.Expr) string {
 	var args []string
-	for _, a := range e.Args {
-		args = append(args, showExpr(a))
-	}
 	if e.Field != "" {
 		args = append(args, e.Field)
+	}
+	for _, a := range e.Args {
+		args = append(args, showExpr(a))
 	}
 	for _, v := range e.Values {
 		switch {
@@ -99,6 +99,16 @@ func TestParse(t *testing.T) {
 		{"order=%2Da", "order=-a"},
 		{"like(a,*b*)", "like(a,'*b*')"},
 		{"a.b.c=1", "eq(a.b.c,'1')"},
+		{"any(a,b=1)", "any(a,eq(b,'1'))"},
+		{"all( a , or(gt(b,1),b=null()) )", "all(a,or(gt(b,'1'),eq(b,null())))"},
+		{"any(a)", "any(a)"},
+		{"not(any(a,all(b,c=1)))", "not(any(a,all(b,eq(c,'1'))))"},
+		// as Python's requests and httpx send a part that they take for the name of a parameter
+		{"render%28%29=", ""},
+		{"render()=&limit=1", "limit=1"},
+		{"any%28a%2Cb%3D1%29=", "any(a,eq(b,'1'))"},
+		{"any%28a%2Cb=1%29", "any(a,eq(b,'1'))"},
+		{"ilike%28a%2C%2Ax+y%2B%2A%29=&b=1", "and(ilike(a,'*x y+*'),eq(b,'1'))"},
 	}
 	for _, tt := range tests {
 		q, err := rql.Parse(tt.raw)
@@ -114,7 +124,9 @@ func TestParseRefuses(t *testing.T) {
 	for _, raw := range []string{
 		"name", "=x", "(", ")", "()", "eq", "eq(", "eq()", "eq(a", "eq(a)", "eq(a,", "eq(a,)",
 		"eq(a,b", "eq(a,b,c)", "eq(a,b))", "eq(a,b)c", "eq(a,(b))",
-		"EQ(a,b)", "any(a,b=1)", "render", "render(", "render(a)", "render()x",
+		"EQ(a,b)", "any()", "any(a,)", "any(,b=1)", "any(a,b)", "any(a,b=1,c=2)", "any(a", "all(a)",
+		"all(a,)", "eq(a,b)==", "eq(a,b)=c", "a='x'=", "limit=1=", "render()=x", "render=",
+		"render", "render(", "render(a)", "render()x",
 		"and(render(),a=1)", "not(render())", "and()", "and(a)", "and(eq(a,b),)",
 		"not(a=1,b=2)", "not()", "in(a,())", "in(a,(b,c)", "in(a,(b),c)", "in(a)",
 		"eq(a,'b)", "eq(a,\"b')", "eq(a,b'c')", "eq(a,'b'c)", "name=", "name=a=b", "name=f(x)",
@@ -198,7 +210,8 @@ func FuzzParse(f *testing.F) {
 	for _, raw := range []string{
 		"", "a=1&limit=2&offset=3",
 		"and(eq(a,'b'),or(ne(c,null()),not(in(d,(1,2)))))&order=-a,+b&select=*",
-		"a=%26%27&b='&'", "ilike(a,\"*x\\**\")", "((((", "%",
+		"a=%26%27&b='&'",
+		"any(a,all(b,c=1))&any(d)&render%28%29=", "ilike(a,\"*x\\**\")", "((((", "%",
 	} {
 		f.Add(raw)
 	}
@@ -256,10 +269,12 @@ func check(t *testing.T, e *rql.Expr, depth int) {
 		if len(e.Args) == 0 {
 			t.Errorf("%s of nothing", e.Op)
 		}
-	case e.Op == rql.Not:
-		if len(e.Args) != 1 {
-			t.Errorf("not of %d", len(e.Args))
+	case e.Op == rql.Not, e.Op == rql.All, e.Op == rql.Any && len(e.Args) > 0:
+		if len(e.Args) != 1 || len(e.Values) > 0 || (e.Field == "") != (e.Op == rql.Not) {
+			t.Errorf("%s of %q, %d conditions and %d values", e.Op, e.Field, len(e.Args),
+				len(e.Values))
 		}
+	case e.Op == rql.Any && e.Field != "":
 	case e.Field == "" || len(e.Values) == 0 || len(e.Args) > 0 || len(e.Values) > 1 &&
 		e.Op != rql.In && e.Op != rql.Out:
 		t.Errorf("%s of %q and %d values", e.Op, e.Field, len(e.Values))
