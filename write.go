@@ -65,6 +65,7 @@ type draft struct {
 	reason     string        // for the events
 	created    bool          // a generation began
 	otherOwner bool          // the request names another owner than Options.Owner does
+	dropped    []Ref         // secrets that the Connection part of the request removed
 	shifted    bool          // a kept secret is at another place, so it was sealed again
 	code       crypto.Secret // a new invitation code
 
@@ -292,7 +293,7 @@ func (s *Service) eventsOf(d *draft, next *Record) []Event {
 // result is the answer to a write, as the actor may see it.
 func (s *Service) result(ctx context.Context, d *draft, c Change) *Result {
 	res := &Result{
-		Created: d.created, Changed: c.Record != nil,
+		Created: d.created, Changed: c.Record != nil, Dropped: d.droppedSecrets(),
 		Code: d.code, AcceptURL: s.acceptURL(d.key, d.code),
 	}
 	switch {
@@ -356,29 +357,16 @@ func (s *Service) claimTaken(ctx context.Context, key Key, err error) error {
 }
 
 // conflictRetry paces the attempts of one write after conflicts.
-type conflictRetry struct {
-	revision int64           // highest that was read
-	pause    backoff.Backoff // between attempts that read nothing newer
-}
+type conflictRetry struct{ backoff.Conflicts }
 
-// maxStaleReads is how many attempts in a row can fail without reading a newer revision. After a
-// lost race, the next read returns a newer revision, unless it comes from a replica that lags. The
-// pauses allow a lag of about five seconds.
-const maxStaleReads = 60
-
-// wait pauses before the next attempt. It does not pause if the last attempt read a newer revision.
-// Otherwise each pause is longer than the one before.
+// wait pauses before the next attempt, if the last one read nothing newer than those before.
 func (r *conflictRetry) wait(ctx context.Context, revision int64) error {
-	if revision > r.revision {
-		r.revision = revision
-		r.pause.Reset()
-		return nil
-	}
-	if r.pause.Pauses() == maxStaleReads {
+	err := r.Wait(ctx, revision)
+	if errors.Is(err, backoff.ErrStale) {
 		return fmt.Errorf("%w: reads keep returning revision %d, which the store calls outdated",
 			ErrUnavailable, revision)
 	}
-	return r.pause.Wait(ctx)
+	return err
 }
 
 // withKeyTimeout returns the service for a write that can go on without a key. A call for a key
