@@ -52,7 +52,12 @@ func credentialPath(ref string) string {
 
 // CheckCredential reports whether a plain credential may be stored.
 func CheckCredential(l *validate.List, path string, value crypto.Secret) bool {
-	if classify.LooksMasked(value.RevealString()) {
+	text := value.RevealString()
+	if text == "" {
+		l.Add(path, validate.RuleEmptySecret, "must not be empty: remove the credential instead")
+		return false
+	}
+	if classify.LooksMasked(text) {
 		l.Add(path, validate.RuleMaskWithoutStoredValue, "looks like the mask of another "+
 			"program: give the secret itself, or a masked Secret to keep the stored one")
 		return false

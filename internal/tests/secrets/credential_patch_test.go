@@ -228,6 +228,8 @@ var badCredentialCases = map[string]struct {
 	"no credential": {patch.UnsetCredential(""), "connection unknown"},
 	"no value": {patch.SetCredential(accessToken, installation.Token{}),
 		"connection/access_token required"},
+	"an empty value": {patch.SetCredential(accessToken, tokenOf("", time.Time{})),
+		"connection/access_token empty-secret"},
 	"a mask": {patch.SetCredential(accessToken, installation.Token{Value: crypto.Masked()}),
 		"connection/access_token mask-without-stored-value"},
 	"the mask of another program": {

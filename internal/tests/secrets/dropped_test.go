@@ -143,3 +143,15 @@ func TestMaskedCredentialIsKeptBesideAChange(t *testing.T) {
 		t.Errorf("dropped %v", res.Dropped)
 	}
 }
+
+// An empty text, as from a provider that answers without a refresh token, replaces no credential.
+func TestEmptyCredentialIsRejected(t *testing.T) {
+	w := newConnected(t)
+	next := *w.Get(t, "i").Connection
+	next.RefreshToken.Value, next.APIKey = crypto.NewSecret(""), crypto.NewSecret("")
+	err := patchParts(t, w, installation.Parts{Connection: installation.Value(next)})
+	want := []string{"connection/api_key empty-secret", "connection/refresh_token empty-secret"}
+	if diff := cmp.Diff(want, violations(t, err)); diff != "" {
+		t.Errorf("violations (-want +got):\n%s", diff)
+	}
+}
