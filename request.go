@@ -170,8 +170,8 @@ type PatchRequest struct {
 	MoveSecrets      bool   // as in UpsertRequest
 }
 
-// Operation is one edit of a configuration, or of the metadata or a credential of a connection. Make
-// operations with package patch.
+// Operation is one edit of a configuration, or of the metadata or a credential of a connection.
+// Make operations with package patch.
 type Operation = operation.Operation
 
 // InviteRequest is the request of [Service.Invite].
@@ -290,10 +290,10 @@ type Result struct {
 	// are the same.
 	FirstRevision int64
 
-	// Dropped names the secrets that the Connection part of the request removed, sorted: credentials
-	// and secrets in the metadata that were stored and are not any more. It is nil for a request
-	// without a Connection part and for a repeated answer. To change one credential and keep the
-	// others, use [Service.Patch] with patch.SetCredential.
+	// Dropped names the secrets that the Connection part of the request removed, sorted:
+	// credentials and secrets in the metadata that were stored and are not any more. It is nil for
+	// a request without a Connection part and for a repeated answer. To change one credential and
+	// keep the others, use [Service.Patch] with patch.SetCredential.
 	Dropped []Ref
 
 	Code      crypto.Secret // of Invite and Resend: the invitation code, shown only here

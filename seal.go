@@ -142,8 +142,8 @@ func (d *draft) droppedSecrets() []Ref {
 	})
 }
 
-// seal stores JSON text at ref as a secret. The number of a credential is at least the epoch, so that
-// no number from before a restore is given out again.
+// seal stores JSON text at ref as a secret. The number of a credential is at least the epoch, so
+// that no number from before a restore is given out again.
 func (d *draft) seal(ref Ref, json []byte) error {
 	sealed, err := d.dataKey.Seal(nil, d.place(ref), json)
 	if err != nil {

@@ -167,8 +167,8 @@ func checkObject(path string, tree *jsontree.Node) error {
 	return nil
 }
 
-// sealDocument seals, moves and drops the secrets of one kind as r says. The masked document that it
-// returns is byte for byte the old one if nothing changed.
+// sealDocument seals, moves and drops the secrets of one kind as r says. The masked document that
+// it returns is byte for byte the old one if nothing changed.
 func (d *draft) sealDocument(kind string, r masked.Result) (w documentWrite, err error) {
 	old := d.inst.documents()[kind]
 	if !old.IsZero() && len(r.Changed) == 0 && len(r.Seal) == 0 {

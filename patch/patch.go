@@ -1,15 +1,15 @@
 // Package patch makes the operations for installation.PatchRequest. [Set], [SetSecret], [Unset] and
 // [Test] make single operations on a configuration. [FromJSON] reads a JSON Patch (RFC 6902),
-// [FromMerge] a merge patch (RFC 7396), and [FromMask] an update mask. The method InMetadata directs
-// such an operation at Connection.Metadata instead:
+// [FromMerge] a merge patch (RFC 7396), and [FromMask] an update mask. The method InMetadata
+// directs such an operation at Connection.Metadata instead:
 //
-//	patch.Set("/region", installation.JSON(`"eu"`)).InMetadata()
+//	patch.Set("/plan", installation.JSON(`"gold"`)).InMetadata()
 //
 // [SetCredential] and [UnsetCredential] change one credential of the connection, and [SetTokenType]
 // the type of its access token. Everything that no operation names stays as it is.
 //
-// A patch applies all of its operations or none. It never shows a secret. Operations on metadata and
-// credentials need a stored connection.
+// A patch applies all of its operations or none. It never shows a secret. Operations on metadata
+// and credentials need a stored connection.
 package patch
 
 import (
@@ -53,11 +53,11 @@ func Test(pointer string, value installation.Document) installation.Operation {
 
 // SetCredential replaces one credential of the stored connection, with its times. ref is
 // "credential/access_token", "credential/refresh_token" or "credential/api_key". The other
-// credentials, the token type and the metadata stay. A zero time in token removes the stored one. An
-// API key has no times, so the write rejects times for it.
+// credentials, the token type and the metadata stay. A zero time in token removes the stored one.
+// An API key has no times, so the write rejects times for it.
 //
-// The value must be plain: the write rejects a masked or zero Secret, and text that looks like the
-// mask of another program. To refresh tokens, set both in one request:
+// The value must be plain: the write rejects a masked, zero or empty Secret, and text that looks
+// like the mask of another program. To refresh tokens, set both in one request:
 //
 //	[]installation.Operation{
 //		patch.SetCredential("credential/access_token", access),

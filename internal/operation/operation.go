@@ -99,7 +99,8 @@ func (o Operation) Value() crypto.Secret { return o.value }
 func (o Operation) Times() (issued, expires time.Time) { return o.issued, o.expires }
 
 // Below returns the operation with pointer put in front of its pointers. Use it if o was made for a
-// single value, and the value is at pointer in the document. It is not for operations on credentials.
+// single value, and the value is at pointer in the document. It is not for operations on
+// credentials.
 func (o Operation) Below(pointer string) Operation {
 	o.pointer = pointer + o.pointer
 	if o.array != "" {

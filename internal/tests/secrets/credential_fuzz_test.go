@@ -60,8 +60,8 @@ func (m *credentialModel) plain() *installation.Connection {
 }
 
 // FuzzCredentialOperations sends operations on credentials, several in a request, and compares the
-// stored connection with a model. A rejected request changes nothing. Each byte of script is a step,
-// and its highest bit ends a request.
+// stored connection with a model. A rejected request changes nothing. Each byte of script is a
+// step, and its highest bit ends a request.
 func FuzzCredentialOperations(f *testing.F) {
 	for _, seed := range []string{"\x82", "\x02\x86", "\x82\x81", "\x4a", "\x80\x06\x85\x82\x82",
 		"\x02\x05\x86\x8a\x89\x80\x81"} {

@@ -45,7 +45,9 @@ var droppedCases = map[string]droppedCase{
 		change: func(c *installation.Connection) {
 			c.RefreshToken, c.APIKey = installation.Token{}, crypto.Secret{}
 		},
-		ops:  []installation.Operation{patch.SetCredential(refreshToken, tokenOf("r", time.Time{}))},
+		ops: []installation.Operation{
+			patch.SetCredential(refreshToken, tokenOf("r", time.Time{})),
+		},
 		want: []installation.Ref{apiKey},
 	},
 	"nothing that an operation removes": {ops: []installation.Operation{
@@ -58,7 +60,8 @@ func newListed(t *testing.T) *fixture.World {
 	t.Helper()
 	w := newConnected(t)
 	c := *w.Get(t, "i").Connection
-	c.Metadata = installation.JSON(`{"plan":"basic","token":"m3ta","list":[{"token":"a"},{"token":"b"}]}`)
+	c.Metadata = installation.JSON(
+		`{"plan":"basic","token":"m3ta","list":[{"token":"a"},{"token":"b"}]}`)
 	if err := patchParts(t, w, installation.Parts{Connection: installation.Value(c)}); err != nil {
 		t.Fatal(err)
 	}
