@@ -214,6 +214,9 @@ func TestFirstOperationMakesMetadata(t *testing.T) {
 	if got := w.Get(t, "i").Connection.Metadata.String(); got != `{"tier":1}` {
 		t.Errorf("metadata %s", got)
 	}
+	if diff := cmp.Diff([]string{"connection.metadata"}, lastChanged(t, w)); diff != "" {
+		t.Errorf("changed (-want +got):\n%s", diff)
+	}
 }
 
 // badCredentialCases are operations that are rejected. No rejection quotes "canary".
