@@ -116,6 +116,14 @@
 // removes a secret. Replacing a secret by an empty string is an error. In a [Connection], the mask
 // of a token also keeps its times.
 //
+// # Credentials
+//
+// A [Connection] in a write replaces the whole connection. Result.Dropped names the stored secrets
+// that it left out and so removed. To change one credential and nothing else, use [Service.Patch]
+// with patch.SetCredential, patch.UnsetCredential and patch.SetTokenType. Operations on documents,
+// such as patch.Set, edit the metadata if they were made with InMetadata. All operations of a
+// request are one commit, and the rules below apply to them as to whole documents.
+//
 // A mask is not the secret. Revealing a masked [crypto.Secret] panics, and [Document.Decode] does
 // not put a mask into a string. [Service.Open] and [Service.Reveal] return the value.
 //

@@ -1,13 +1,19 @@
 package installation
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/event"
+	"github.com/go-installation/installation/internal/masked"
+	"github.com/go-installation/installation/internal/operation"
+	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -296,7 +302,7 @@ func (req UpsertRequest) actions() []Action {
 
 func (req PatchRequest) actions() []Action {
 	actions := req.Parts.actions(ActionUpsert)
-	if len(req.Operations) > 0 {
+	if len(operation.Of(req.Operations, operation.Configuration)) > 0 {
 		actions = append(actions, ActionConfigure)
 	}
 	if req.MoveSecrets || req.AllowDestination != "" {
@@ -361,4 +367,100 @@ func (s *Service) withOwner(
 	d.otherOwner = next.Owner != "" && next.Owner != owner
 	next.Owner = owner
 	return Value(next), nil
+}
+
+// checkMove rejects a write that gives an installation to another account and keeps a secret that
+// was given for the account before.
+func (d *draft) checkMove(allowed bool) error {
+	if allowed || d.created || d.before.inst == nil {
+		return nil
+	}
+	was := d.before.inst.Account.ID
+	if was == "" || was == d.inst.Account.ID || !d.keepsSecrets() {
+		return nil
+	}
+	return invalid("account.id", validate.RuleDestination, "would move stored secrets to another "+
+		"account: remove them or give them again in this write, or set MoveSecrets")
+}
+
+// keepsSecrets reports whether this write keeps a stored secret, at its place or at another one.
+func (d *draft) keepsSecrets() bool {
+	return d.shifted || slices.ContainsFunc(d.before.body.Values, func(v record.Value) bool {
+		now, ok := d.sealedSecrets()[Ref(v.Ref)]
+		return ok && bytes.Equal(v.Sealed, now.sealed)
+	})
+}
+
+// checkDestinations rejects a write that can send kept secrets of the connection elsewhere. Besides
+// the documents, the providers and the workspace decide where they go.
+//
+// Every other field can change alone, because it does not say where secrets go. ID, ExternalRef and
+// ConsumerRef are only names. ClientID and Scheme say who logs in and how, at the same provider.
+// Account.URL is for people, and no token is sent there.
+func (d *draft) checkDestinations(l *validate.List) {
+	was, is := cmp.Or(d.before.connection(), &Connection{}), cmp.Or(d.connection(), &Connection{})
+	for _, field := range []struct{ path, was, is string }{
+		{"connection.provider", was.Provider, is.Provider},
+		{"connection.app.provider", was.App.provider(), is.App.provider()},
+		{"connection.workspaceRef", was.WorkspaceRef, is.WorkspaceRef},
+	} {
+		if field.was != field.is {
+			d.redirect = cmp.Or(d.redirect, field.path)
+		}
+	}
+	if d.redirect == "" {
+		return
+	}
+	for _, path := range d.keptSecrets() {
+		d.redirected = true
+		if d.allowed == "" {
+			l.AddViolation(validate.Violation{
+				Path: path, Related: d.redirect, Rule: validate.RuleDestination,
+				Detail: masked.SentElsewhere,
+			})
+		}
+	}
+}
+
+// recordRedirect adds an event if kept secrets can go elsewhere, because the request allowed it.
+func (d *draft) recordRedirect() {
+	if d.redirected {
+		d.reason, d.events = d.allowed, append(d.events, event.Redirected)
+	}
+}
+
+// keptSecrets returns the paths of the secrets of the connection that this write leaves as they
+// were. Those in the metadata are already compared with the metadata.
+func (d *draft) keptSecrets() []string {
+	if d.before.body == nil {
+		return nil
+	}
+	var credentials, metadata []string
+	for _, v := range d.before.body.Values {
+		ref := Ref(v.Ref)
+		now, ok := d.sealedSecrets()[ref]
+		switch {
+		case !ok || !bytes.Equal(v.Sealed, now.sealed):
+		case ref.Kind() == kindCredential:
+			credentials = append(credentials, "connection"+ref.Pointer())
+		case ref.Kind() == kindConnection && !strings.HasPrefix(d.redirect, metadataPath):
+			metadata = append(metadata, metadataPath+ref.Pointer())
+		}
+	}
+	return append(credentials, metadata...)
+}
+
+func (snap *snapshot) connection() *Connection {
+	if snap.inst == nil {
+		return nil
+	}
+	return snap.inst.Connection
+}
+
+// provider returns the provider of an app, "" for nil.
+func (a *ProviderApp) provider() string {
+	if a == nil {
+		return ""
+	}
+	return a.Provider
 }

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"log"
 	"strings"
+	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/patch"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -181,4 +184,53 @@ func ExampleErrInvalid() {
 	// account.id control-character
 	// account.url format
 	// health unknown
+}
+
+// A refresh writes two tokens and their times. The API key, the metadata and everything else stay.
+// A connection that is given as a whole says which secrets it removed.
+func ExampleService_Patch_credential() {
+	ctx := context.Background()
+	host := exampleHost()
+	exampleInstall(host, "EXI-1", "ACC-2")
+	token := func(value string) installation.Token {
+		return installation.Token{
+			Value:   crypto.NewSecret(value),
+			Expires: time.Date(2026, 3, 2, 11, 0, 0, 0, time.UTC),
+		}
+	}
+	_, err := host.Patch(ctx, installation.PatchRequest{
+		ID: "EXI-1",
+		Parts: installation.Parts{Connection: installation.Value(installation.Connection{
+			Provider: "crm", AccessToken: token("t-1"), RefreshToken: token("r-1"),
+			APIKey: crypto.NewSecret("k-1"),
+		})},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	res, err := host.Patch(ctx, installation.PatchRequest{
+		ID: "EXI-1", Operations: []installation.Operation{
+			patch.SetCredential("credential/access_token", token("t-2")),
+			patch.SetCredential("credential/refresh_token", token("r-2")),
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("stored", res.Sealed)
+
+	res, err = host.Patch(ctx, installation.PatchRequest{
+		ID: "EXI-1",
+		Parts: installation.Parts{Connection: installation.Value(installation.Connection{
+			Provider: "crm", AccessToken: token("t-3"),
+		})},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("dropped", res.Dropped)
+	// Output:
+	// stored [config/api_key credential/access_token credential/api_key credential/refresh_token]
+	// dropped [credential/api_key credential/refresh_token]
 }

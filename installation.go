@@ -129,9 +129,10 @@ type Configuration struct {
 // credentials. A host that shares connections between installations keeps them itself, and stores
 // the ID and the public part here.
 //
-// A write replaces the whole connection. Reads mask the secrets of a connection. In a write, a mask
-// keeps the stored secret, and the zero [crypto.Secret] removes the stored secret. To change one
-// token, read the connection, replace the token, and write the connection back.
+// A Connection in a write replaces the whole connection. Reads mask the secrets of a connection. In
+// a write, a mask keeps the stored secret, and the zero [crypto.Secret] removes the stored secret;
+// Result.Dropped names what was removed. To change one token, and nothing else, use
+// patch.SetCredential with [Service.Patch].
 //
 // A masked token stands for the whole stored token: a write ignores its times, and TokenType of a
 // masked access token. So an old copy that is written back does not put old times beside a token
@@ -389,7 +390,7 @@ func contentOf(v any) (content any, ok bool) {
 	case Configuration: // without Err, which writes ignore
 		return []any{v.ID, v.RevisionID, v.Created, v.CreatedBy, v.Document}, true
 	case Operation:
-		return []any{string(v.Kind()), v.Pointer(), v.Array(), v.Value()}, true
+		return v.Content(), true
 	case interface{ content() any }: // an Optional
 		return v.content(), true
 	default:

@@ -162,13 +162,16 @@ type PatchRequest struct {
 	Guard
 	ID string
 	Parts
-	Operations []Operation // on the configuration, applied after Parts, in this order
+	// Operations edit the configuration, and the metadata and credentials of the connection. They
+	// are applied after Parts. Those on the same document are applied in this order.
+	Operations []Operation
 
 	AllowDestination string // as in UpsertRequest
 	MoveSecrets      bool   // as in UpsertRequest
 }
 
-// Operation is one edit of a configuration. Make operations with package patch.
+// Operation is one edit of a configuration, or of the metadata or a credential of a connection.
+// Make operations with package patch.
 type Operation = operation.Operation
 
 // InviteRequest is the request of [Service.Invite].
@@ -298,6 +301,12 @@ type Result struct {
 	// keep, changed nothing, or was sealed under a data key that is gone. Without a repeat, both
 	// are the same.
 	FirstRevision int64
+
+	// Dropped names the secrets that the Connection part of the request removed, sorted:
+	// credentials and secrets in the metadata that were stored and are not any more. It is nil for
+	// a request without a Connection part and for a repeated answer. To change one credential and
+	// keep the others, use [Service.Patch] with patch.SetCredential.
+	Dropped []Ref
 
 	Code      crypto.Secret // of Invite and Resend: the invitation code, shown only here
 	AcceptURL crypto.Secret // Options.AcceptURL with the code, if Options.AcceptURL is set

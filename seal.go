@@ -1,8 +1,6 @@
 package installation
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +9,6 @@ import (
 	"strings"
 
 	"github.com/go-installation/installation/crypto"
-	"github.com/go-installation/installation/internal/classify"
-	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/internal/operation"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/validate"
@@ -125,7 +121,29 @@ func (d *draft) sealedSecrets() map[Ref]secret {
 	return d.secrets
 }
 
-// seal stores JSON text at ref as a secret.
+// dropSecrets removes the secrets of one kind from the draft, and returns which.
+func (d *draft) dropSecrets(kind string) (dropped []Ref) {
+	for ref := range d.sealedSecrets() {
+		if ref.Kind() == kind {
+			delete(d.secrets, ref)
+			dropped = append(dropped, ref)
+		}
+	}
+	return dropped
+}
+
+// droppedSecrets returns what the Connection part of a write removed and nothing stored again. The
+// part keeps no secret at another place: that needs an x-key, and metadata has no schema.
+func (d *draft) droppedSecrets() []Ref {
+	slices.Sort(d.dropped)
+	return slices.DeleteFunc(d.dropped, func(ref Ref) bool {
+		_, stored := d.sealedSecrets()[ref]
+		return stored
+	})
+}
+
+// seal stores JSON text at ref as a secret. The number of a credential is at least the epoch, so
+// that no number from before a restore is given out again.
 func (d *draft) seal(ref Ref, json []byte) error {
 	sealed, err := d.dataKey.Seal(nil, d.place(ref), json)
 	if err != nil {
@@ -133,7 +151,7 @@ func (d *draft) seal(ref Ref, json []byte) error {
 	}
 	var number int64
 	if ref.Kind() == kindCredential {
-		d.credentialNumber++
+		d.credentialNumber = max(d.credentialNumber+1, d.namespace.Epoch)
 		number = d.credentialNumber
 	}
 	d.sealedSecrets()[ref] = secret{sealed, number}
@@ -264,20 +282,70 @@ func (d *draft) sealCredentials(l *validate.List, given *Connection) error {
 			if stored {
 				delete(d.secrets, ref)
 				d.addChanged(string(ref))
+				d.dropped = append(d.dropped, ref)
 			}
-		case classify.LooksMasked(c.value.RevealString()):
-			l.Add(path, validate.RuleMaskWithoutStoredValue, "looks like the mask of another "+
-				"program: give the secret itself, or a masked Secret to keep the stored one")
-		case operation.CheckSecret(l, path, *c.value):
-			text := operation.SecretText(*c.value)
-			if err := d.seal(ref, text); err != nil {
+		case operation.CheckCredential(l, path, *c.value):
+			if err := d.sealCredential(ref, c.value); err != nil {
 				return err
 			}
-			clear(text)
-			*c.value = crypto.Masked()
-			d.addChanged(string(ref))
 		}
 	}
+	return nil
+}
+
+// sealCredential seals a credential and puts a mask in its place.
+func (d *draft) sealCredential(ref Ref, value *crypto.Secret) error {
+	text := operation.SecretText(*value)
+	defer clear(text)
+	if err := d.seal(ref, text); err != nil {
+		return err
+	}
+	*value = crypto.Masked()
+	d.addChanged(string(ref))
+	return nil
+}
+
+// editCredentials applies operations on credentials to the stored connection.
+func (d *draft) editCredentials(l *validate.List, ops []Operation) error {
+	if operation.CheckCredentials(l, ops); len(ops) == 0 || l.Err() != nil {
+		return nil
+	}
+	next := new(*d.inst.Connection)
+	for _, o := range ops {
+		if o.Kind() == operation.SetTokenType {
+			if next.TokenType != o.Value().RevealString() {
+				next.TokenType = o.Value().RevealString()
+				d.addChanged("connection")
+			}
+			continue
+		}
+		ref := Ref(o.Pointer())
+		c := next.credential(ref.Pointer())
+		if o.Kind() == operation.SetCredential {
+			*c.value = o.Value()
+			if err := d.sealCredential(ref, c.value); err != nil {
+				return err
+			}
+			if issued, expires := o.Times(); c.token != nil {
+				c.token.Issued, c.token.Expires = storedTime(issued), storedTime(expires)
+			}
+			continue
+		}
+		if _, stored := d.sealedSecrets()[ref]; !stored {
+			l.Add("connection"+c.pointer, validate.RuleNotFound, "there is nothing here to remove")
+			continue
+		}
+		delete(d.secrets, ref)
+		d.addChanged(string(ref))
+		*c.value = crypto.Secret{}
+		if c.token != nil {
+			*c.token = Token{}
+		}
+		if c.token == &next.AccessToken {
+			next.TokenType = ""
+		}
+	}
+	d.inst.Connection = next
 	return nil
 }
 
@@ -285,14 +353,21 @@ func (d *draft) sealCredentials(l *validate.List, given *Connection) error {
 type credential struct {
 	pointer string
 	value   *crypto.Secret
+	token   *Token // with the value; nil = it has no times
 }
 
 func (c *Connection) credentials() []credential {
 	return []credential{
-		{"/access_token", &c.AccessToken.Value},
-		{"/api_key", &c.APIKey},
-		{"/refresh_token", &c.RefreshToken.Value},
+		{"/access_token", &c.AccessToken.Value, &c.AccessToken},
+		{"/api_key", &c.APIKey, nil},
+		{"/refresh_token", &c.RefreshToken.Value, &c.RefreshToken},
 	}
+}
+
+// credential returns the credential at a pointer that was validated.
+func (c *Connection) credential(pointer string) credential {
+	all := c.credentials()
+	return all[slices.IndexFunc(all, func(x credential) bool { return x.pointer == pointer })]
 }
 
 // keepTokens replaces each masked token by the stored one, with all that belongs to it. The stored
@@ -307,95 +382,6 @@ func (c *Connection) keepTokens(stored *Connection) {
 	if c.RefreshToken.Value.IsMasked() && stored.RefreshToken.Value.IsMasked() {
 		c.RefreshToken = stored.RefreshToken
 	}
-}
-
-// checkMove rejects a write that gives an installation to another account and keeps a secret that
-// was given for the account before.
-func (d *draft) checkMove(allowed bool) error {
-	if allowed || d.created || d.before.inst == nil {
-		return nil
-	}
-	was := d.before.inst.Account.ID
-	if was == "" || was == d.inst.Account.ID || !d.keepsSecrets() {
-		return nil
-	}
-	return invalid("account.id", validate.RuleDestination, "would move stored secrets to another "+
-		"account: remove them or give them again in this write, or set MoveSecrets")
-}
-
-// keepsSecrets reports whether this write keeps a stored secret, at its place or at another one.
-func (d *draft) keepsSecrets() bool {
-	return d.shifted || slices.ContainsFunc(d.before.body.Values, func(v record.Value) bool {
-		now, ok := d.sealedSecrets()[Ref(v.Ref)]
-		return ok && bytes.Equal(v.Sealed, now.sealed)
-	})
-}
-
-// checkDestinations rejects a write that can send kept secrets of the connection elsewhere. Besides
-// the documents, the providers and the workspace decide where they go.
-//
-// Every other field can change alone, because it does not say where secrets go. ID, ExternalRef and
-// ConsumerRef are only names. ClientID and Scheme say who logs in and how, at the same provider.
-// Account.URL is for people, and no token is sent there.
-func (d *draft) checkDestinations(l *validate.List) {
-	was, is := cmp.Or(d.before.connection(), &Connection{}), cmp.Or(d.connection(), &Connection{})
-	for _, field := range []struct{ path, was, is string }{
-		{"connection.provider", was.Provider, is.Provider},
-		{"connection.app.provider", was.App.provider(), is.App.provider()},
-		{"connection.workspaceRef", was.WorkspaceRef, is.WorkspaceRef},
-	} {
-		if field.was != field.is {
-			d.redirect = cmp.Or(d.redirect, field.path)
-		}
-	}
-	if d.redirect == "" {
-		return
-	}
-	for _, path := range d.keptSecrets() {
-		d.redirected = true
-		if d.allowed == "" {
-			l.AddViolation(validate.Violation{
-				Path: path, Related: d.redirect, Rule: validate.RuleDestination,
-				Detail: masked.SentElsewhere,
-			})
-		}
-	}
-}
-
-// keptSecrets returns the paths of the secrets of the connection that this write leaves as they
-// were. Those in the metadata are already compared with the metadata.
-func (d *draft) keptSecrets() []string {
-	if d.before.body == nil {
-		return nil
-	}
-	var credentials, metadata []string
-	for _, v := range d.before.body.Values {
-		ref := Ref(v.Ref)
-		now, ok := d.sealedSecrets()[ref]
-		switch {
-		case !ok || !bytes.Equal(v.Sealed, now.sealed):
-		case ref.Kind() == kindCredential:
-			credentials = append(credentials, "connection"+ref.Pointer())
-		case ref.Kind() == kindConnection && !strings.HasPrefix(d.redirect, metadataPath):
-			metadata = append(metadata, metadataPath+ref.Pointer())
-		}
-	}
-	return append(credentials, metadata...)
-}
-
-func (snap *snapshot) connection() *Connection {
-	if snap.inst == nil {
-		return nil
-	}
-	return snap.inst.Connection
-}
-
-// provider returns the provider of an app, "" for nil.
-func (a *ProviderApp) provider() string {
-	if a == nil {
-		return ""
-	}
-	return a.Provider
 }
 
 // newID returns a new ID that sorts by age: a UUID of version 7.

@@ -7,10 +7,10 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
+	"github.com/go-installation/installation/internal/operation"
 	"github.com/go-installation/installation/internal/schema"
 	"github.com/go-installation/installation/internal/schemasource"
 	"github.com/go-installation/installation/validate"
@@ -20,6 +20,7 @@ import (
 type documentWrite struct {
 	document Document // masked
 	changed  []string // names, for the event
+	dropped  []Ref    // secrets that were removed, and those that were replaced
 }
 
 // replaceDocument puts a whole document in the place of the stored one.
@@ -55,8 +56,7 @@ func (s *Service) removeDocument(
 		return w, err
 	}
 	d.noteRedirect(path, r)
-	d.dropSecrets(kind)
-	w.changed = []string{path}
+	w.changed, w.dropped = []string{path}, d.dropSecrets(kind)
 	return w, nil
 }
 
@@ -70,6 +70,51 @@ func (s *Service) editDocument(
 		}
 		return w.Apply(ctx, edits)
 	})
+}
+
+// applyOperations edits the configuration, the metadata and the credentials.
+func (s *Service) applyOperations(ctx context.Context, d *draft, ops []Operation) error {
+	var l validate.List
+	edits, err := operation.Edits(ops, operation.Configuration, "configuration")
+	if err == nil && len(edits) > 0 {
+		err = s.editConfiguration(ctx, d, edits)
+	}
+	if err := l.Merge(err); err != nil {
+		return err
+	}
+	metadata, err := operation.Edits(ops, operation.Metadata, metadataPath)
+	if err := l.Merge(err); err != nil {
+		return err
+	}
+	credentials := operation.Of(ops, operation.Credentials)
+	if len(metadata)+len(credentials) > 0 && d.inst.Connection == nil {
+		l.Add("connection", validate.RuleRequired, "no connection is stored that an operation "+
+			"could change: give the connection as a whole")
+		return l.Err()
+	}
+	if len(metadata) > 0 {
+		if err := l.Merge(s.editMetadata(ctx, d, metadata)); err != nil {
+			return err
+		}
+	}
+	if err := d.editCredentials(&l, credentials); err != nil {
+		return err
+	}
+	return l.Err()
+}
+
+// editMetadata edits the metadata of the stored connection in place.
+func (s *Service) editMetadata(ctx context.Context, d *draft, edits []masked.Op) error {
+	w, err := s.editDocument(ctx, d, kindConnection, metadataPath, edits)
+	if err != nil {
+		return err
+	}
+	if d.inst.Connection.Metadata.IsZero() {
+		w.changed = []string{metadataPath} // it is new as a whole
+	}
+	d.addChanged(w.changed...)
+	d.inst.setDocument(kindConnection, w.document)
+	return nil
 }
 
 // writeDocument computes the new document with edit, validates it against its schema, and seals its
@@ -108,7 +153,7 @@ func (s *Service) writeDocument(
 	if err := schemasource.Check(ctx, path, sch, stored.Doc, r, open); err != nil {
 		return w, err
 	}
-	if w.document, w.changed, err = d.sealDocument(kind, r); err != nil {
+	if w, err = d.sealDocument(kind, r); err != nil {
 		return w, err
 	}
 	d.redirected = d.redirected || r.Allowed
@@ -122,12 +167,12 @@ func checkObject(path string, tree *jsontree.Node) error {
 	return nil
 }
 
-// sealDocument seals, moves and drops the secrets of one kind as r says. It returns the masked
-// document, byte for byte the old one if nothing changed, and the names of what changed.
-func (d *draft) sealDocument(kind string, r masked.Result) (Document, []string, error) {
+// sealDocument seals, moves and drops the secrets of one kind as r says. The masked document that
+// it returns is byte for byte the old one if nothing changed.
+func (d *draft) sealDocument(kind string, r masked.Result) (w documentWrite, err error) {
 	old := d.inst.documents()[kind]
 	if !old.IsZero() && len(r.Changed) == 0 && len(r.Seal) == 0 {
-		return old, nil, nil
+		return documentWrite{document: old}, nil
 	}
 	kept := make(map[Ref]secret, len(r.Keep))
 	fresh := make(map[Ref][]byte, len(r.Seal)) // JSON text
@@ -139,26 +184,26 @@ func (d *draft) sealDocument(kind string, r masked.Result) (Document, []string, 
 		}
 		text, err := d.unseal(from) // sealing binds the place, so a moved secret is sealed again
 		if err != nil {
-			return Document{}, nil, ErrSealed
+			return w, ErrSealed
 		}
 		fresh[to], d.shifted = text, true
 	}
 	for _, p := range r.Seal {
 		fresh[refOf(kind, p.Pointer)] = p.Value.Append(nil)
 	}
-	d.dropSecrets(kind)
+	w.dropped = d.dropSecrets(kind) // droppedSecrets leaves out what is stored again
 	maps.Copy(d.sealedSecrets(), kept)
 	for ref, text := range fresh {
 		if err := d.seal(ref, text); err != nil {
-			return Document{}, nil, err
+			return w, err
 		}
 		clear(text)
 	}
-	changed := make([]string, len(r.Changed))
-	for i, pointer := range r.Changed {
-		changed[i] = kind + pointer
+	for _, pointer := range r.Changed {
+		w.changed = append(w.changed, kind+pointer)
 	}
-	return maskedDocument(r.Doc.Append(nil)), changed, nil
+	w.document = maskedDocument(r.Doc.Append(nil))
+	return w, nil
 }
 
 // reseal seals what today's rules find sensitive in documents that were stored under other rules.
@@ -199,23 +244,14 @@ func (s *Service) reseal(ctx context.Context, d *draft) error {
 			}
 			continue
 		}
-		document, _, err := d.sealDocument(kind, r)
+		w, err := d.sealDocument(kind, r)
 		if err != nil {
 			return err
 		}
-		d.inst.setDocument(kind, document)
+		d.inst.setDocument(kind, w.document)
 	}
 	d.rule = next.String()
 	return nil
-}
-
-// dropSecrets removes the secrets of one kind from the draft.
-func (d *draft) dropSecrets(kind string) {
-	for ref := range d.sealedSecrets() {
-		if ref.Kind() == kind {
-			delete(d.secrets, ref)
-		}
-	}
 }
 
 // documents returns the masked documents that the installation has, by kind.
@@ -275,13 +311,6 @@ func pointersOf(refs []Ref, kind string) []string {
 func (d *draft) noteRedirect(path string, r masked.Result) {
 	if r.Redirects != "" {
 		d.redirect = cmp.Or(d.redirect, path+r.Redirects)
-	}
-}
-
-// recordRedirect adds an event if kept secrets can go elsewhere, because the request allowed it.
-func (d *draft) recordRedirect() {
-	if d.redirected {
-		d.reason, d.events = d.allowed, append(d.events, event.Redirected)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation/event"
-	"github.com/go-installation/installation/internal/operation"
+	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/redact"
 	"github.com/go-installation/installation/validate"
@@ -85,8 +85,8 @@ func (s *Service) upsert(ctx context.Context, d *draft, req UpsertRequest) error
 }
 
 // Patch changes the given parts of an existing installation and applies operations to its
-// configuration, all in one commit. It rejects an uninstalled or expired installation with
-// [ErrConflict].
+// configuration, and to the metadata and single credentials of its connection, all in one commit.
+// It rejects an uninstalled or expired installation with [ErrConflict].
 //
 // Errors: those of [Service.Upsert], and [ErrNotFound] if nothing is stored under the ID.
 func (s *Service) Patch(ctx context.Context, req PatchRequest) (*Result, error) {
@@ -99,10 +99,7 @@ func (s *Service) Patch(ctx context.Context, req PatchRequest) (*Result, error) 
 			if status := d.status(); status.over() {
 				return d.noMove(status, StatusInstalled)
 			}
-			if err := s.applyParts(ctx, d, req.Parts); err != nil {
-				return err
-			}
-			if err := s.applyOperations(ctx, d, req.Operations); err != nil {
+			if err := s.applyParts(ctx, d, req.Parts, req.Operations...); err != nil {
 				return err
 			}
 			if err := d.checkMove(req.MoveSecrets); err != nil {
@@ -126,9 +123,12 @@ func (d *draft) addChanged(names ...string) {
 	d.changed = slices.Compact(d.changed)
 }
 
-// applyParts puts the given parts into the draft and seals their secrets. A part that equals the
-// stored part changes nothing. The error lists the violations of all parts.
-func (s *Service) applyParts(ctx context.Context, d *draft, p Parts) error {
+// applyParts puts the given parts into the draft, applies the operations and seals the secrets. A
+// part that equals the stored part changes nothing. The error lists the violations of all parts, or
+// else those of the operations.
+func (s *Service) applyParts(
+	ctx context.Context, d *draft, p Parts, ops ...Operation,
+) error {
 	i, before := d.inst, *d.inst
 	var l validate.List
 	replaceValue(d, "name", p.Name, &i.Name)
@@ -161,6 +161,11 @@ func (s *Service) applyParts(ctx context.Context, d *draft, p Parts) error {
 	}
 	if err := l.Merge(s.applyExtra(ctx, d, p.Extra)); err != nil {
 		return err
+	}
+	if l.Err() == nil {
+		if err := l.Merge(s.applyOperations(ctx, d, ops)); err != nil {
+			return err
+		}
 	}
 	d.checkDestinations(&l)
 	return l.Err()
@@ -258,16 +263,9 @@ func (s *Service) applyConfiguration(
 	return nil
 }
 
-// applyOperations edits the configuration in place. If there is no configuration, it edits an empty
-// object.
-func (s *Service) applyOperations(ctx context.Context, d *draft, ops []Operation) error {
-	if len(ops) == 0 {
-		return nil
-	}
-	edits, err := operation.Edits(ops)
-	if err != nil {
-		return err
-	}
+// editConfiguration edits the configuration in place. If there is no configuration, it edits an
+// empty object.
+func (s *Service) editConfiguration(ctx context.Context, d *draft, edits []masked.Op) error {
 	var next Configuration
 	if c := d.inst.Configuration; c != nil {
 		next = *c
@@ -324,8 +322,7 @@ func (s *Service) applyConnection(ctx context.Context, d *draft, part Optional[C
 			d.addChanged("connection")
 		}
 		d.inst.Connection = nil
-		d.dropSecrets(kindConnection)
-		d.dropSecrets(kindCredential)
+		d.dropped = append(d.dropSecrets(kindConnection), d.dropSecrets(kindCredential)...)
 		return nil
 	}
 	var l validate.List
@@ -348,6 +345,7 @@ func (s *Service) applyConnection(ctx context.Context, d *draft, part Optional[C
 		d.addChanged("connection")
 	}
 	d.addChanged(metadata.changed...)
+	d.dropped = append(d.dropped, metadata.dropped...)
 	d.inst.Connection = next
 	return l.Err()
 }

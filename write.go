@@ -65,6 +65,7 @@ type draft struct {
 	reason     string        // for the events
 	created    bool          // a generation began
 	otherOwner bool          // the request names another owner than Options.Owner does
+	dropped    []Ref         // secrets that the Connection part of the request removed
 	shifted    bool          // a kept secret is at another place, so it was sealed again
 	code       crypto.Secret // a new invitation code
 
@@ -293,7 +294,7 @@ func (s *Service) eventsOf(d *draft, next *Record) []Event {
 // result is the answer to a write, as the actor may see it.
 func (s *Service) result(ctx context.Context, d *draft, c Change) *Result {
 	res := &Result{
-		Created: d.created, Changed: c.Record != nil,
+		Created: d.created, Changed: c.Record != nil, Dropped: d.droppedSecrets(),
 		Code: d.code, AcceptURL: s.acceptURL(d.key, d.code),
 	}
 	switch {

@@ -1,12 +1,20 @@
-// Package patch makes the operations on a configuration for installation.PatchRequest. [Set],
-// [SetSecret], [Unset] and [Test] make single operations. [FromJSON] reads a JSON Patch (RFC 6902),
-// [FromMerge] a merge patch (RFC 7396), and [FromMask] an update mask.
+// Package patch makes the operations for installation.PatchRequest. [Set], [SetSecret], [Unset] and
+// [Test] make single operations on a configuration. [FromJSON] reads a JSON Patch (RFC 6902),
+// [FromMerge] a merge patch (RFC 7396), and [FromMask] an update mask. The method InMetadata
+// directs such an operation at Connection.Metadata instead:
 //
-// A patch applies all of its operations to the stored configuration or none. It never shows a
-// secret.
+//	patch.Set("/plan", installation.JSON(`"gold"`)).InMetadata()
+//
+// [SetCredential] and [UnsetCredential] change one credential of the connection, and [SetTokenType]
+// the type of its access token. Everything that no operation names stays as it is.
+//
+// A patch applies all of its operations or none. It never shows a secret. Operations on metadata
+// and credentials need a stored connection.
 package patch
 
 import (
+	"time"
+
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/masked"
@@ -41,4 +49,36 @@ func Unset(pointer string) installation.Operation {
 // confirm a guess.
 func Test(pointer string, value installation.Document) installation.Operation {
 	return operation.New(masked.Test, pointer, value.Text())
+}
+
+// SetCredential replaces one credential of the stored connection, with its times. ref is
+// "credential/access_token", "credential/refresh_token" or "credential/api_key". The other
+// credentials, the token type and the metadata stay. A zero time in token removes the stored one.
+// An API key has no times, so the write rejects times for it.
+//
+// The value must be plain: the write rejects a masked, zero or empty Secret, and text that looks
+// like the mask of another program. To refresh tokens, set both in one request:
+//
+//	[]installation.Operation{
+//		patch.SetCredential("credential/access_token", access),
+//		patch.SetCredential("credential/refresh_token", refresh),
+//	}
+func SetCredential(ref installation.Ref, token installation.Token) installation.Operation {
+	return operation.NewCredential(
+		operation.SetCredential, string(ref), token.Value, token.Issued, token.Expires)
+}
+
+// UnsetCredential removes one credential of the stored connection, with its times. ref is as in
+// [SetCredential]. The token type goes with the access token. The write is rejected if no such
+// credential is stored, as with [Unset].
+func UnsetCredential(ref installation.Ref) installation.Operation {
+	return operation.NewCredential(
+		operation.UnsetCredential, string(ref), crypto.Secret{}, time.Time{}, time.Time{})
+}
+
+// SetTokenType sets the type of the access token, such as "Bearer", which is no secret. "" removes
+// it.
+func SetTokenType(tokenType string) installation.Operation {
+	return operation.NewCredential(operation.SetTokenType, "", crypto.NewSecret(tokenType),
+		time.Time{}, time.Time{})
 }

@@ -86,7 +86,7 @@ const (
 	// RuleAmbiguousMask rejects "***" in a changed array, or in a value that replaces an array with
 	// secrets: it is unclear which secret the "***" stands for.
 	RuleAmbiguousMask Rule = "ambiguous-mask"
-	// RuleEmptySecret rejects an empty string in place of a stored secret.
+	// RuleEmptySecret rejects an empty string in place of a stored secret, and as a credential.
 	RuleEmptySecret Rule = "empty-secret"
 	// RuleSealed rejects an edit inside a sealed value, or a test of a sealed value.
 	RuleSealed Rule = "sealed"

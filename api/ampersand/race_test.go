@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/examples/hostapp/memory"
 )
 
@@ -164,6 +165,55 @@ func TestConnectionDeletedDuringWrite(t *testing.T) {
 			t.Errorf("it has %s", got.Connection.ID)
 		}
 	})
+}
+
+// TestUndoneSwapKeepsStoredSecrets proves that secrets that the host stored with a connection come
+// back if the new connection was deleted meanwhile, and stay if the connection stays.
+func TestUndoneSwapKeepsStoredSecrets(t *testing.T) {
+	onStores(t, func(t *testing.T, open opener) {
+		w := newWorld(t, open)
+		one := w.install(t)
+		w.connect("second", "salesforce", memory.DemoGroup, "u-10")
+		id := idOf(one)
+		inst, err := w.svc.Get(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn := *inst.Connection
+		conn.RefreshToken.Value = crypto.NewSecret("r3fresh")
+		conn.Metadata = installation.JSON(`{"token":"m3ta"}`)
+		_, err = w.svc.Patch(t.Context(), installation.PatchRequest{
+			ID: id, Parts: installation.Parts{Connection: installation.Value(conn)},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.do(t, "PATCH", one, swapTo("connection-salesforce")).want(t, 200)
+		wantStored(t, w, id, "r3fresh", `{"token":"m3ta"}`)
+		w.store.interrupt(func() { w.do(t, "DELETE", conns+"/second", "").want(t, 204) })
+		w.do(t, "PATCH", one, swapTo("second")).want(t, 409)
+		wantStored(t, w, id, "r3fresh", `{"token":"m3ta"}`)
+	})
+}
+
+// wantStored checks the stored secrets of a connection.
+func wantStored(t *testing.T, w *world, id, refresh, metadata string) {
+	t.Helper()
+	o, err := w.svc.Open(t.Context(), installation.OpenRequest{ID: id, Reason: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	conn, err := o.Credentials()
+	if err != nil || conn.ID != "connection-salesforce" {
+		t.Fatalf("connection %v, %v", conn, err)
+	}
+	if got := conn.RefreshToken.Value.RevealString(); got != refresh {
+		t.Errorf("the refresh token is %q, want %q", got, refresh)
+	}
+	if got := conn.Metadata.Text().RevealString(); got != metadata {
+		t.Errorf("the metadata is %s, want %s", got, metadata)
+	}
 }
 
 // TestNoInstallationWithDeletedConnection installs and deletes with shared connections for a

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"hash/maphash"
+	"slices"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -18,8 +19,9 @@ import (
 // change is what a request changes in an installation. Zero fields change nothing.
 type change struct {
 	connectionID string
-	connection   *Connection // with connectionID
-	createdBy    string      // of the configuration
+	connection   *Connection              // with connectionID
+	replaced     *installation.Connection // what connection replaced, with plain secrets
+	createdBy    string                   // of the configuration
 	ops          []installation.Operation
 	edits        []edit // with a mask: what ops do, in a form for sampling
 }
@@ -49,8 +51,8 @@ func (h *Handler) save(
 			}
 		}
 		req := installation.PatchRequest{Guard: guard, ID: inst.ID, Operations: ch.ops}
-		if ch.connection != nil {
-			req.Connection = installation.Value(ch.connection.stored())
+		if err := ch.setConnection(c, &req, inst); err != nil {
+			return err
 		}
 		if err := ch.addNotes(&req, integration, inst); err != nil {
 			return err
@@ -62,6 +64,46 @@ func (h *Handler) save(
 		return err
 	})
 	return saved, err
+}
+
+// setConnection adds the new connection to a request. A host can have stored secrets in the
+// connection of an installation. The same connection keeps them, so it is not written again. Those
+// of another connection are opened first, because a mask could not bring them back.
+func (ch *change) setConnection(
+	c *call, req *installation.PatchRequest, inst *installation.Installation,
+) (err error) {
+	if ch.connection == nil {
+		return nil
+	}
+	ch.replaced = inst.Connection
+	secret := slices.ContainsFunc(inst.Sealed, func(ref installation.Ref) bool {
+		return ref.Kind() == "credential" || ref.Kind() == "connection"
+	})
+	switch {
+	case !secret:
+	case ch.connection.ID == connectionID(inst):
+		return nil
+	default:
+		req.Revision = inst.Revision
+		if ch.replaced, err = c.openConnection(inst); err != nil {
+			return err
+		}
+	}
+	req.Connection = installation.Value(ch.connection.stored())
+	return nil
+}
+
+// openConnection returns the connection of an installation at its revision, with plain secrets.
+func (c *call) openConnection(inst *installation.Installation) (*installation.Connection, error) {
+	o, err := c.hostSvc.Open(c.Context(), installation.OpenRequest{
+		ID: inst.ID, Revision: inst.Revision,
+		Reason: "to restore the connection if the new one is deleted meanwhile",
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer o.Close()
+	return o.Credentials()
 }
 
 // retryOnConflict calls write until write does not conflict with another writer. If the guard has a
@@ -88,21 +130,18 @@ func isConflict(err error) bool {
 }
 
 // confirmSwap fails if the new connection of an updated installation was deleted meanwhile. It then
-// restores the connection from before the update. conn is the new connection, nil if the
-// update keeps the old one.
-func (h *Handler) confirmSwap(
-	c *call, before, saved *installation.Installation, conn *Connection,
-) error {
-	if conn == nil {
+// restores the connection that the update replaced, with its secrets.
+func (h *Handler) confirmSwap(c *call, saved *installation.Installation, ch *change) error {
+	if ch.connection == nil {
 		return nil
 	}
-	gone := h.checkConnection(c, conn.ID)
-	if gone == nil || before.Connection == nil || before.Connection.ID == conn.ID {
+	gone := h.checkConnection(c, ch.connection.ID)
+	if gone == nil || ch.replaced == nil || ch.replaced.ID == ch.connection.ID {
 		return gone
 	}
 	_, err := c.hostSvc.Patch(c.Context(), installation.PatchRequest{
 		Guard: installation.Guard{Revision: saved.Revision}, ID: saved.ID,
-		Parts: installation.Parts{Connection: installation.Value(*before.Connection)},
+		Parts: installation.Parts{Connection: installation.Value(*ch.replaced)},
 	})
 	if err != nil && !isConflict(err) {
 		return err

@@ -85,7 +85,7 @@ func (h *Handler) patch(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, updateError(err)
 	}
-	return c.answer(saved, h.confirmSwap(c, inst, saved, ch.connection))
+	return c.answer(saved, h.confirmSwap(c, saved, ch))
 }
 
 const remedyMask = "Use one of the documented paths: connectionId, config.createdBy, " +

@@ -11,16 +11,18 @@ import (
 	"github.com/go-installation/installation/validate"
 )
 
-// Edits returns operations in the form that package masked applies.
-func Edits(ops []Operation) ([]masked.Op, error) {
+// Edits returns the operations on the document target in the form that package masked applies. path
+// is that of the document in violations.
+func Edits(ops []Operation, target Target, path string) ([]masked.Op, error) {
+	ops = Of(ops, target)
 	var l validate.List
-	l.Count("configuration", len(ops), validate.MaxEdits)
+	l.Count(path, len(ops), validate.MaxEdits)
 	if err := l.Err(); err != nil {
 		return nil, err
 	}
 	edits := make([]masked.Op, len(ops))
 	for i, o := range ops {
-		value, err := parseValue(&l, o)
+		value, err := parseValue(&l, path, o)
 		if err := l.Merge(err); err != nil {
 			return nil, err
 		}
@@ -29,13 +31,25 @@ func Edits(ops []Operation) ([]masked.Op, error) {
 	return edits, l.Err()
 }
 
-// parseValue returns the value of an operation, or nil if the operation has none.
-func parseValue(l *validate.List, o Operation) (*jsontree.Node, error) {
-	path, secret := "configuration"+o.Pointer(), o.Kind() == masked.SetSecret
+// Of returns the operations on target, in their order.
+func Of(ops []Operation, target Target) []Operation {
+	var of []Operation
+	for _, o := range ops {
+		if o.target == target {
+			of = append(of, o)
+		}
+	}
+	return of
+}
+
+// parseValue returns the value of an operation, or nil if the operation has none. document is the
+// path of the document.
+func parseValue(l *validate.List, document string, o Operation) (*jsontree.Node, error) {
+	path, secret := document+o.Pointer(), o.Kind() == masked.SetSecret
 	switch {
 	case o.Kind() == "":
 		detail := "an operation is empty: make it with package patch"
-		l.Add("configuration", validate.RuleRequired, detail)
+		l.Add(document, validate.RuleRequired, detail)
 	case o.Kind() == masked.Remove:
 	case o.Value().IsZero():
 		l.Add(path, validate.RuleRequired, "the operation needs a value")

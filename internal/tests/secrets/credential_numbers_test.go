@@ -4,10 +4,12 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/tests/fixture"
+	"github.com/go-installation/installation/patch"
 )
 
 type connection = installation.Connection
@@ -134,5 +136,35 @@ func TestCredentialNumbersGrow(t *testing.T) {
 			again,
 			lastAgain,
 		)
+	}
+}
+
+// After an accepted restore a credential gets a number that no lost write can have had.
+func TestCredentialNumbersStartAtTheEpoch(t *testing.T) {
+	w := newConnected(t)
+	in, err := w.Service.As(installation.Actor{Kind: installation.Host}).AcceptRestore(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Patch(
+		patch.SetCredential(accessToken, tokenOf("a", time.Time{})),
+		patch.SetCredential(refreshToken, tokenOf("b", time.Time{})),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := w.Store.Last(fixture.KeyAt("i"))
+	m := fixture.ReadManifest(t, fixture.OpenManifest(t, fixture.Ring(t), r))
+	got := make(map[string]int64)
+	for _, e := range m.Table {
+		if strings.HasPrefix(e.Ref, "credential") {
+			got[e.Ref] = e.Number
+		}
+	}
+	want := map[string]int64{
+		string(accessToken): in.Epoch, string(refreshToken): in.Epoch + 1, string(apiKey): 2,
+	}
+	if !maps.Equal(got, want) || m.CredentialNumber != in.Epoch+1 || in.Epoch == 0 {
+		t.Errorf("numbers %v of %d, want %v", got, m.CredentialNumber, want)
 	}
 }

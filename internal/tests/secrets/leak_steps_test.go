@@ -44,6 +44,8 @@ func (s *leakScenario) writesThatSucceed() {
 			installation.JSON(leakQuote(leakCanaries["nested"]))),
 		patch.Test("/region", installation.JSON(`"eu"`)),
 		patch.Unset("/tokens/0"),
+		patch.SetCredential(refreshToken, tokenOf(leakCanaries["refresh token"], time.Time{})),
+		patch.SetSecret("/pin", crypto.NewSecret(leakCanaries["set secret"])).InMetadata(),
 	), nil)
 	s.wantErr("reveal", s.reveal("reveal", s.host), nil)
 }
