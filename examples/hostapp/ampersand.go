@@ -48,7 +48,10 @@ func (c *ampersandConfig) site(base string, log *slog.Logger, dev *devMode) (*si
 	host, mount, projects := c.host, &ampersandMount{}, []string(nil)
 	if dev != nil {
 		mount, projects = dev.ampersand, []string{dev.ampersand.ProjectID}
-		options.Sampler, options.Catalogue = host, host
+		options.Sampler, options.Catalogue, options.Apps = host, host, host
+		options.OAuth, options.CustomAuth, options.Metadata = host, host, host
+		options.Origins = []string{base}
+		host.SetConsent(base + devConsentPath)
 	}
 	if host == nil {
 		host = memory.New(nil)
