@@ -49,6 +49,15 @@ var endpoints = []endpoint{
 		`"connection":{"providerWorkspaceRef":"x"}}`, 200, 200, false},
 	{"POST", conns + ":generate", `{"groupRef":"group-123","consumerRef":"consumer-123",` +
 		`"provider":"anthropic","apiKey":"k"}`, 201, 201, false},
+	{"GET", project, "", 200, 200, false},
+	{"GET", project + "/provider-apps", "", 200, 200, false},
+	{"GET", integration, "", 200, 200, false},
+	{"GET", integration + "/objects/contact/metadata?groupRef=group-123", "", 200, 200, false},
+	{"GET", project + "/providers/salesforce/objects/contact/metadata?groupRef=group-123", "", 200,
+		200, false},
+	{"POST", "/oauth-connect", connectBody, 200, 200, false},
+	{"POST", "/custom-auth/connect", customBody, 200, 200, false},
+	{"PATCH", conns + "/{conn}:oauth-update", "", 200, 200, false},
 	{"DELETE", conns + "/{conn}", "", 409, 409, false},
 	{"DELETE", path + "/{id}", "", 204, 204, false},
 }
@@ -56,9 +65,10 @@ var endpoints = []endpoint{
 // stranger returns the status for a consumer of another group.
 func (e endpoint) stranger() int {
 	switch {
-	case e.empty, strings.HasSuffix(e.path, "/integrations"):
+	case e.empty, e.path == project, e.path == integration,
+		strings.HasSuffix(e.path, "/integrations"), strings.HasSuffix(e.path, "/provider-apps"):
 		return http.StatusOK
-	case e.method == "POST" && (e.path == path || strings.HasSuffix(e.path, ":generate")):
+	case e.method == "POST" && e.path == path, e.connects():
 		return http.StatusForbidden
 	}
 	return http.StatusNotFound
@@ -70,10 +80,15 @@ func (e endpoint) colleague() int {
 	switch {
 	case strings.HasPrefix(e.path, conns+"/"), strings.Contains(e.path, ":hydrate"):
 		return http.StatusNotFound
-	case strings.HasSuffix(e.path, ":generate"):
+	case e.connects():
 		return http.StatusForbidden
 	}
 	return e.consumer
+}
+
+// connects reports whether the endpoint makes a connection for the consumer in the body.
+func (e endpoint) connects() bool {
+	return strings.HasSuffix(e.path, ":generate") || strings.HasSuffix(e.path, "connect")
 }
 
 // requester sends requests with some headers.
@@ -209,10 +224,13 @@ func TestUnknownMethodsAndPaths(t *testing.T) {
 				tt.allow)
 		}
 	}
-	for _, p := range []string{"/", "/projects", "/projects/", project, path + "/", one + "/",
+	for _, p := range []string{"/", "/projects", "/projects/", project + "s",
 		one + "/x", project + "//installations", "/v1" + path, path + "/../" +
 			memory.DemoIntegration} {
 		w.do(t, "GET", p, "").want(t, 404)
+	}
+	for _, p := range []string{project, path, one, conns} { // as a client that adds a slash
+		w.do(t, "GET", p, "").want(t, 200).wantBody(t, w.do(t, "GET", p+"/", "").body)
 	}
 	if r := w.do(t, "HEAD", one, "").want(t, 200); r.body != "" ||
 		r.header.Get("Etag") != `"1"` {

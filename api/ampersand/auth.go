@@ -69,18 +69,27 @@ func (h *Handler) authorize(r *http.Request) (*call, error) {
 	if err != nil {
 		return nil, err
 	}
-	project, err := h.host.Projects.Project(r.Context(), r.PathValue("project"))
-	switch {
-	case err != nil:
-		return nil, hostProblem(err)
-	case project.ID != who.project:
-		return nil, notFound()
-	}
-	svc := h.svc.In(project.ID)
-	return &call{
+	svc := h.svc.In(who.project)
+	c := &call{
 		Request: r, caller: who, host: h.host,
 		svc: svc.As(who.actor()), hostSvc: svc.As(installation.Actor{Kind: installation.Host}),
-	}, nil
+	}
+	if name := r.PathValue("project"); name != "" {
+		return c, c.enter(name)
+	}
+	return c, nil
+}
+
+// enter fails with 404 if a request names a project other than the caller's.
+func (c *call) enter(idOrName string) (err error) {
+	c.owner, err = c.host.Projects.Project(c.Context(), idOrName)
+	switch {
+	case err != nil:
+		return hostProblem(err)
+	case c.owner.ID != c.project:
+		return notFound()
+	}
+	return nil
 }
 
 // authenticate returns the caller of a request. It fails with 401 if the request has no valid API
@@ -144,7 +153,6 @@ func (h *Handler) verify(ctx context.Context, token string) (caller, error) {
 func readClaims(in httpapi.Object) caller {
 	c := caller{group: in.String("groupRef"), consumer: in.String("consumerRef")}
 	l := in.Violations()
-	l.ID("sub", in.String("sub"))
 	l.ID("groupRef", c.group)
 	checkConsumer(l, "consumerRef", c.consumer)
 	return c

@@ -14,6 +14,7 @@ type call struct {
 	*http.Request
 	caller
 	host    Host
+	owner   *Project              // nil if the path names no project; see enter
 	svc     *installation.Service // acts as the caller
 	hostSvc *installation.Service // acts as the host, for lists, checks and clean-up
 }
@@ -116,5 +117,5 @@ func (c *call) answer(inst *installation.Installation, err error) (*httpapi.Answ
 	if err != nil {
 		return nil, err
 	}
-	return &httpapi.Answer{Body: wireOf(inst, conn), Revision: inst.Revision}, nil
+	return &httpapi.Answer{Body: objectOf(inst, conn), Revision: inst.Revision}, nil
 }

@@ -66,9 +66,9 @@ type Consumer struct {
 
 // Metadata is a setting of a connection that the provider needs or returns.
 type Metadata struct {
-	Value       string
-	Source      string // "input", "token" or "provider"
-	DisplayName string
+	Value       string `json:"value"`
+	Source      string `json:"source"` // "input", "token" or "provider"
+	DisplayName string `json:"displayName,omitzero"`
 }
 
 // Credentials authenticate a connection. At most one field is set: the field for the scheme of the
@@ -79,11 +79,12 @@ type Credentials struct {
 	Basic             *Basic
 	ClientCredentials *ClientCredentials
 	Password          *Password
+	Custom            map[string]crypto.Secret // for [CustomAuth]; the provider sets the names
 }
 
 func (c Credentials) isZero() bool {
 	return c.AuthorizationCode == nil && c.APIKey.IsZero() && c.Basic == nil &&
-		c.ClientCredentials == nil && c.Password == nil
+		c.ClientCredentials == nil && c.Password == nil && c.Custom == nil
 }
 
 // AuthorizationCode has the tokens that the provider issued for an OAuth 2 authorization code.
@@ -121,6 +122,7 @@ type NewConnection struct {
 	WorkspaceRef string
 	Metadata     map[string]Metadata
 	Credentials  Credentials // zero = none
+	App          string      // ID of a provider app, for [OAuth]; "" = the default
 }
 
 // ConnectionUpdate changes parts of a connection. Parts that are nil or zero stay as they are.

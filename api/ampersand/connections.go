@@ -22,7 +22,7 @@ func (h *Handler) connections(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer := []wireConnection{}
+	answer := []ConnectionObject{}
 	if !c.builder() {
 		if f.Group != "" && f.Group != c.group || f.Consumer != "" && f.Consumer != c.consumer {
 			return &httpapi.Answer{Body: answer}, nil
@@ -35,7 +35,7 @@ func (h *Handler) connections(c *call) (*httpapi.Answer, error) {
 	}
 	for _, conn := range all {
 		if c.sees(conn) {
-			answer = append(answer, wireConnectionOf(c.project, conn))
+			answer = append(answer, connectionObject(c.project, conn))
 		}
 	}
 	return &httpapi.Answer{Body: answer}, nil
@@ -71,7 +71,7 @@ func (h *Handler) getConnection(c *call) (*httpapi.Answer, error) {
 			return nil, err
 		}
 	}
-	answer := wireConnectionOf(c.project, conn)
+	answer := connectionObject(c.project, conn)
 	if access || refresh {
 		credentials, err := h.host.Connections.Reveal(c.Context(), c.project, conn.ID, Disclosure{
 			By: c.key, RefreshToken: refresh, RequestID: httpapi.RequestID(c.Context()),
@@ -79,19 +79,19 @@ func (h *Handler) getConnection(c *call) (*httpapi.Answer, error) {
 		if err != nil {
 			return nil, hostProblem(err)
 		}
-		answer.reveal(credentials, refresh)
+		return &httpapi.Answer{Body: reveal(answer, credentials, refresh)}, nil
 	}
 	return &httpapi.Answer{Body: answer}, nil
 }
 
 // generate creates a connection.
 func (h *Handler) generate(c *call) (*httpapi.Answer, error) {
-	n, err := httpapi.Read(c.Request, readNewConnection)
+	n, err := httpapi.Read(c.Request, readGenerated)
 	if err != nil {
 		return nil, err
 	}
-	if !c.builder() && (n.Group.Ref != c.group || n.Consumer.Ref != c.consumer) {
-		return nil, httpapi.Forbidden("The token is for another group or consumer.")
+	if err := c.mayConnect(n); err != nil {
+		return nil, err
 	}
 	if n.Scheme, err = h.scheme(c, n); err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func (h *Handler) generate(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, rejectedOr(err, "")
 	}
-	return &httpapi.Answer{Status: http.StatusCreated, Body: wireConnectionOf(c.project, conn)}, nil
+	return &httpapi.Answer{Status: http.StatusCreated, Body: connectionObject(c.project, conn)}, nil
 }
 
 // scheme returns the scheme of a new connection. If the provider has one scheme, scheme returns it,
@@ -148,7 +148,7 @@ func (h *Handler) patchConnection(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, rejectedOr(err, "connection")
 	}
-	return &httpapi.Answer{Body: wireConnectionOf(c.project, conn)}, nil
+	return &httpapi.Answer{Body: connectionObject(c.project, conn)}, nil
 }
 
 // rejectRedirect rejects an update by a consumer that can send the stored credentials elsewhere.

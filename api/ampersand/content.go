@@ -1,6 +1,7 @@
 package ampersand
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -212,6 +213,49 @@ func parseContent(inst *installation.Installation) (*jsontree.Node, error) {
 // returns nil if there is no such member.
 func readObjects(content *jsontree.Node) *jsontree.Node {
 	return content.Child("read").Child("objects")
+}
+
+// fillObjects returns the content of an update, which can be nil, with complete read objects. A
+// client that creates an installation has to send all members of a read object, and one that
+// updates it may leave them out.
+func fillObjects(content *jsontree.Node) *jsontree.Node {
+	return rewriteAt(content, func(name string, object *jsontree.Node) *jsontree.Node {
+		object = fillName(object, "objectName", name)
+		return fill(object, `{"selectedFields":{},"selectedFieldMappings":{}}`)
+	}, "read", "objects")
+}
+
+// rewriteAt returns n with each child of the value at a path replaced by the result of f. Without
+// such a value it returns n.
+func rewriteAt(
+	n *jsontree.Node, f func(string, *jsontree.Node) *jsontree.Node, path ...string,
+) *jsontree.Node {
+	value := n.At(path)
+	if value == nil {
+		return n
+	}
+	n, _ = n.Set(path, value.Rewrite(f))
+	return n
+}
+
+// fill adds the absent ones of some members to an object. It returns other values as they are.
+func fill(object *jsontree.Node, members string) *jsontree.Node {
+	defaults, err := jsontree.Parse([]byte(members), jsontree.Limits{})
+	if err != nil || object.Kind() != jsontree.Object {
+		return object
+	}
+	for name, value := range defaults.Children() {
+		if object.Child(name) == nil {
+			object, _ = object.Set([]string{name}, value)
+		}
+	}
+	return object
+}
+
+// fillName is fill for one member that is a string.
+func fillName(object *jsontree.Node, member, text string) *jsontree.Node {
+	members, _ := json.Marshal(map[string]string{member: text}) // strings can always be encoded
+	return fill(object, string(members))
 }
 
 // isTrue reports whether n is the JSON value true. n can be nil.

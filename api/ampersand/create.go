@@ -104,7 +104,7 @@ func (h *Handler) create(c *call) (*httpapi.Answer, error) {
 		return nil, err
 	}
 	return &httpapi.Answer{
-		Status: http.StatusCreated, Body: wireOf(inst, conn), Revision: inst.Revision,
+		Status: http.StatusCreated, Body: objectOf(inst, conn), Revision: inst.Revision,
 	}, nil
 }
 

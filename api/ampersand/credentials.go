@@ -124,9 +124,6 @@ func readNewConnection(in httpapi.Object) NewConnection {
 	if in.Has("providerMetadata") {
 		n.Metadata = readMetadata(in, "providerMetadata")
 	}
-	if in.Has(fieldCustom) {
-		l.Add(fieldCustom, validate.RuleUnknown, "is not supported")
-	}
 	for _, scheme := range []Scheme{
 		SchemeAPIKey, SchemeBasic, SchemeClientCredentials, SchemePassword,
 		SchemeAuthorizationCode,

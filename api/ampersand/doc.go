@@ -12,8 +12,9 @@
 //
 // # Endpoints
 //
-// All paths begin with /projects/{project}, where {project} is an ID or a name.
+// Most paths begin with /projects/{project}, where {project} is an ID or a name.
 //
+//	GET    (the project itself)
 //	GET    /installations?groupRef=                                        of all integrations
 //	GET    /integrations/{integration}/installations?groupRef=
 //	POST   /integrations/{integration}/installations?skipSampling=
@@ -26,12 +27,28 @@
 //	GET    /integrations/{integration}/installations/{id}/objects/{object}/backfill-progress
 //	PATCH  /integrations/{integration}/objects/{object}/config-content     with a JSON Patch
 //	GET    /integrations
+//	GET    /integrations/{integration}                                     an ID or a name
 //	GET    /integrations/{integration}/revisions/{revision}:hydrate?connectionId=
+//	GET    /integrations/{integration}/objects/{object}/metadata?groupRef=&excludeReadOnly=
+//	GET    /providers/{provider}/objects/{object}/metadata?groupRef=&excludeReadOnly=
+//	GET    /provider-apps
 //	GET    /connections?provider=&groupRef=&consumerRef=
 //	POST   /connections:generate
 //	GET    /connections/{connection}?includeCreds=&includeRefreshToken=&refresh=
 //	PATCH  /connections/{connection}                                       with an update mask
 //	DELETE /connections/{connection}
+//	PATCH  /connections/{connection}:oauth-update                          a URL for the browser
+//
+// These have no project in the path. A provider is public, and needs no authentication.
+//
+//	POST   /oauth-connect                                                  a URL for the browser
+//	POST   /custom-auth/connect
+//	GET    /providers/{provider}
+//
+// With these, the prebuilt components of @amp-labs/react connect, install, update and uninstall.
+// Connecting needs the interfaces OAuth, CustomAuth and Catalogue of [Options]. JSON of the host,
+// such as the content of a revision, is checked before it is sent: clients reject a whole answer
+// for one wrong member.
 //
 // # The service
 //
@@ -73,8 +90,8 @@
 // default connection, whichever consumer created the connection. The answer is 403 for writes in
 // the name of someone else, and for a consumer that requests credentials.
 //
-// The handler sets no CORS headers and answers OPTIONS with 405. Wrap the handler to support
-// browsers on other origins.
+// Pages of the origins in Options.Origins can call the handler from a browser. There are none by
+// default.
 //
 // # Connections
 //

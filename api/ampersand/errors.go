@@ -20,12 +20,12 @@ type wireProblem struct {
 	Status     int         `json:"status"`
 	Detail     string      `json:"detail"`
 	Subsystem  string      `json:"subsystem"`
-	Time       wireTime    `json:"time"`
+	Time       Time        `json:"time"`
 	RequestID  string      `json:"requestId"`
 	Causes     []string    `json:"causes,omitempty"`
 	Remedy     string      `json:"remedy,omitzero"`
 	Retryable  bool        `json:"retryable"`
-	RetryAfter wireTime    `json:"retryAfter,omitzero"`
+	RetryAfter Time        `json:"retryAfter,omitzero"`
 	Issues     []wireIssue `json:"issues,omitempty"` // with 400 and 422
 }
 
@@ -114,7 +114,7 @@ func (h *Handler) render(p *httpapi.Problem) *httpapi.Answer {
 	now := h.opts.Now()
 	w := wireProblem{
 		Type: "about:blank", Title: http.StatusText(p.Status), Status: p.Status,
-		Detail: p.Message, Subsystem: "api", Time: wireTime(now), RequestID: p.RequestID,
+		Detail: p.Message, Subsystem: "api", Time: Time{now}, RequestID: p.RequestID,
 		Remedy: remedies[p.Status],
 		Retryable: p.Status == http.StatusServiceUnavailable ||
 			p.Status == http.StatusRequestTimeout,
@@ -123,7 +123,7 @@ func (h *Handler) render(p *httpapi.Problem) *httpapi.Answer {
 		w.Remedy = a.remedy
 	}
 	if seconds, err := strconv.Atoi(p.Header.Get("Retry-After")); err == nil {
-		w.RetryAfter = wireTime(now.Add(time.Duration(seconds) * time.Second))
+		w.RetryAfter = Time{now.Add(time.Duration(seconds) * time.Second)}
 	}
 	for _, v := range p.Issues {
 		issue := issueOf(v)
@@ -175,4 +175,9 @@ func updateError(err error) error {
 		}
 	}
 	return &p
+}
+
+// missing returns the 400 for a required parameter of the query.
+func missing(parameter string) *httpapi.Problem {
+	return httpapi.Invalid(httpapi.InQuery+parameter, validate.RuleRequired, "is required")
 }

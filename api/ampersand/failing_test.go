@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/ampersand"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/examples/hostapp/memory"
@@ -27,6 +28,8 @@ func newFailing(t *testing.T) (*world, *failingHost) {
 			return ampersand.Host{Identities: f, Projects: f, Connections: f}
 		}
 		o.handler.Catalogue, o.handler.Operations = f, f
+		o.handler.OAuth, o.handler.CustomAuth = f, f
+		o.handler.Apps, o.handler.Metadata = f, f
 	})
 	return w, f
 }
@@ -152,12 +155,44 @@ func (f *failingHost) Provider(ctx context.Context, name string) (*ampersand.Pro
 func (f *failingHost) Operations(
 	context.Context, string, string, int, string,
 ) ([]json.RawMessage, string, error) {
-	return []json.RawMessage{json.RawMessage(`{"id":"op-1"}`)}, "page-2", f.fail("operations")
+	const one = `{"id":"op-1","configId":"config-1","actionType":"read","status":"success"}`
+	return []json.RawMessage{json.RawMessage(one)}, "page-2", f.fail("operations")
 }
 
 func (f *failingHost) Backfill(
 	context.Context, string, string, string,
 ) (json.RawMessage, error) {
-	progress := json.RawMessage(`{"objectName":"contact","recordsProcessed":7}`)
+	progress := json.RawMessage(`{"operationId":"op-1","recordsProcessed":7}`)
 	return progress, f.fail("backfill")
+}
+
+func (f *failingHost) ConnectURL(
+	context.Context, string, ampersand.NewConnection,
+) (string, error) {
+	return "https://host.example/consent", f.fail("oauth")
+}
+
+func (f *failingHost) UpdateURL(context.Context, string, string) (string, error) {
+	return "https://host.example/consent", f.fail("oauthAgain")
+}
+
+func (f *failingHost) Connect(
+	ctx context.Context, project string, n ampersand.NewConnection,
+) (*ampersand.Connection, *ampersand.Visit, error) {
+	if err := f.fail("custom"); err != nil {
+		return nil, nil, err
+	}
+	return f.Host.Connect(ctx, project, n)
+}
+
+func (f *failingHost) ProviderApps(
+	context.Context, string,
+) ([]*installation.ProviderApp, error) {
+	return nil, f.fail("apps")
+}
+
+func (f *failingHost) ObjectMetadata(
+	context.Context, ampersand.ObjectRequest,
+) (json.RawMessage, error) {
+	return json.RawMessage(`{"fields":{}}`), f.fail("metadata")
 }

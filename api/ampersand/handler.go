@@ -22,6 +22,17 @@ type Options struct {
 	Catalogue Catalogue
 	// Operations returns the history of installations. Default: no history.
 	Operations Operations
+	// OAuth connects in a browser. Default: 404 for oauth-connect and oauth-update.
+	OAuth OAuth
+	// CustomAuth connects with a custom authentication. Default: 404 for custom-auth/connect.
+	CustomAuth CustomAuth
+	// Apps lists provider apps. Default: no apps.
+	Apps ProviderApps
+	// Metadata describes objects. Default: 404 for object metadata.
+	Metadata ObjectMetadata
+	// Origins are the origins whose pages can call the API from a browser, such as
+	// "https://app.example"; see [httpapi.Config]. Default: none.
+	Origins []string
 	// Now is the clock for the expiry of tokens. Default: time.Now.
 	Now func() time.Time
 	// Log gets the failures of the server. Default: no log.
@@ -61,7 +72,8 @@ func NewHandler(svc *installation.Service, host Host, opts *Options) (*Handler, 
 	h.opts.Log = cmp.Or(h.opts.Log, slog.New(slog.DiscardHandler))
 	h.api = httpapi.New(httpapi.Config{
 		Render: h.render, Names: issueNames, Log: h.opts.Log,
-		MaxBody: h.opts.MaxBody, Timeout: h.opts.Timeout,
+		MaxBody: h.opts.MaxBody, Timeout: h.opts.Timeout, Origins: h.opts.Origins,
+		Loggable: []error{errHostJSON},
 	})
 	h.routes()
 	return h, nil
@@ -79,6 +91,7 @@ func (h *Handler) routes() {
 		project      = "/projects/{project}"
 		integration  = project + "/integrations/{integration}"
 		installation = integration + "/installations/{installation}"
+		metadata     = "/objects/{object}/metadata"
 	)
 	for pattern, m := range map[string]methods{
 		project + "/installations":                           {"GET": h.list},
@@ -89,12 +102,24 @@ func (h *Handler) routes() {
 		project + "/connections:generate":                    {"POST": h.generate},
 		installation + "/objects/{object}/backfill-progress": {"GET": h.backfill},
 		integration + "/objects/{object}/config-content":     {"PATCH": h.patchContent},
-		project + "/connections/{connection}": {
-			"GET": h.getConnection, "PATCH": h.patchConnection, "DELETE": h.deleteConnection,
-		},
+		project:                    {"GET": h.getProject},
+		project + "/provider-apps": {"GET": h.providerApps},
+		integration:                {"GET": h.getIntegration},
+		integration + metadata:     {"GET": h.objectMetadata},
+		project + "/providers/{provider}" + metadata: {"GET": h.objectMetadata},
+		"/oauth-connect":       {"POST": h.oauthConnect},
+		"/custom-auth/connect": {"POST": h.customConnect},
 	} {
 		h.api.Handle(pattern, h.authorized(m))
 	}
+	h.api.Handle("/providers/{provider}", httpapi.Methods{"GET": h.provider})
+	h.api.HandleVerbs(project+"/connections/{connection}", "connection",
+		map[string]httpapi.Methods{
+			"": h.authorized(methods{
+				"GET": h.getConnection, "PATCH": h.patchConnection, "DELETE": h.deleteConnection,
+			}),
+			"oauth-update": h.authorized(methods{"PATCH": h.oauthUpdate}),
+		})
 	h.api.HandleVerbs(installation, "installation", map[string]httpapi.Methods{
 		"":        h.authorized(methods{"GET": h.get, "PATCH": h.patch, "DELETE": h.delete}),
 		"pause":   h.authorized(methods{"POST": h.pause}),

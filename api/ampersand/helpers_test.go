@@ -184,7 +184,7 @@ type choices struct {
 func newWorld(t testing.TB, open opener, choose ...func(*choices)) *world {
 	t.Helper()
 	w, second := newHandlers(t, open, choose...)
-	w.first, w.second = onServer(t, w.handler), onServer(t, second)
+	w.first, w.second = onServer(t, w.handler), onServer(t, recorded(t, second))
 	return w
 }
 
@@ -205,8 +205,11 @@ func newHandlers(
 		service: installation.Options{
 			Now: w.Now, Policy: ampersand.Policy, Owner: ampersand.Owner, Schema: ampersand.Schema,
 		},
-		handler: ampersand.Options{Catalogue: w.host, Sampler: w.host, Now: w.Now, Log: log},
-		wrap:    func(h ampersand.Host) ampersand.Host { return h },
+		handler: ampersand.Options{
+			Catalogue: w.host, Sampler: w.host, OAuth: w.host, CustomAuth: w.host, Apps: w.host,
+			Metadata: w.host, Now: w.Now, Log: log,
+		},
+		wrap: func(h ampersand.Host) ampersand.Host { return h },
 	}
 	for _, f := range choose {
 		f(&o)
@@ -223,7 +226,8 @@ func newHandlers(
 			t.Fatal(err)
 		}
 	}
-	w.handler, w.first = handlers[0], inProcess(handlers[0])
+	w.handler = recorded(t, handlers[0])
+	w.first = inProcess(w.handler)
 	return w, handlers[1]
 }
 
@@ -231,6 +235,7 @@ func newHandlers(
 func (w *world) addDemo() {
 	const other = "project-other"
 	w.host = memory.Demo(crypto.NewSecret(apiKey), w.Now)
+	w.host.SetConsent("https://host.example/consent")
 	w.host.AddProject(ampersand.Project{ID: other, Name: "tidewater-app"})
 	w.host.AddAPIKey(crypto.NewSecret("c4nary-other-key"),
 		ampersand.APIKey{Project: other, ID: "other"})

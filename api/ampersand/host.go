@@ -59,7 +59,7 @@ type Projects interface {
 	Integrations(ctx context.Context, project string) ([]*Integration, error)
 	// Hydrated returns a revision of an integration. Its Content also has the parts that the
 	// provider defines, such as the names of all fields that are visible with the connection c.
-	// c is nil if the request names no connection. The error is [ErrNotFound] if there is no such
+	// The handler adds each missing "displayName". The error is [ErrNotFound] if there is no such
 	// revision.
 	Hydrated(
 		ctx context.Context, project, integration, revision string, c *Connection,
@@ -68,8 +68,12 @@ type Projects interface {
 
 // Project belongs to one builder. Its ID is a tenant of the service.
 type Project struct {
-	ID   string
-	Name string
+	ID      string
+	Name    string
+	AppName string // of the builder's product, for people
+	OrgID   string // of the builder
+	Created time.Time
+	Updated time.Time // zero = never
 }
 
 // Integration is what a group installs. It connects the builder to one provider.
@@ -177,6 +181,10 @@ type Catalogue interface {
 type Provider struct {
 	Name   string
 	Scheme Scheme // "" = several; a new connection then gets the scheme of its credentials
+	// Info is what a browser needs to connect, as a JSON object with members such as
+	// "displayName" and "oauth2Opts". Anyone can read it. The handler adds the members that
+	// clients require, for Scheme.
+	Info json.RawMessage
 }
 
 // Operations returns the history of installations, such as reads from and writes to the provider.
@@ -187,7 +195,8 @@ type Operations interface {
 	Operations(
 		ctx context.Context, project, installation string, size int, token string,
 	) (page []json.RawMessage, next string, err error)
-	// Backfill returns the progress of the first read of an object, as a JSON object. The error is
+	// Backfill returns the progress of the first read of an object, as a JSON object with
+	// "operationId" and "recordsProcessed". The error is
 	// [ErrNotFound] if there was no such read.
 	Backfill(ctx context.Context, project, installation, object string) (json.RawMessage, error)
 }

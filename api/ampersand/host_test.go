@@ -52,6 +52,11 @@ var hostRequests = map[string]struct{ method, path, body string }{
 	"delete":     {"DELETE", conns + "/connection-org-71", ""},
 	"operations": {"GET", path + "/{id}/operations", ""},
 	"backfill":   {"GET", path + "/{id}/objects/contact/backfill-progress", ""},
+	"oauth":      {"POST", "/oauth-connect", connectBody},
+	"oauthAgain": {"PATCH", conns + "/connection-salesforce:oauth-update", ""},
+	"custom":     {"POST", "/custom-auth/connect", customBody},
+	"apps":       {"GET", project + "/provider-apps", ""},
+	"metadata":   {"GET", integration + "/objects/contact/metadata?groupRef=group-123", ""},
 }
 
 // askHost sends a request that calls a method of the host.
@@ -69,7 +74,8 @@ func (w *world) askHost(t *testing.T, at, one string) reply {
 // failure of the host. Passing failures are 503, and a rejection is 422 with its message where
 // it is allowed.
 func TestHostFailuresHideDetails(t *testing.T) {
-	rejectable := map[string]bool{"refresh": true, "generate": true, "update": true}
+	rejectable := map[string]bool{"refresh": true, "generate": true, "update": true,
+		"oauth": true, "oauthAgain": true, "custom": true}
 	for at := range hostRequests {
 		t.Run(at, func(t *testing.T) {
 			w, f := newFailing(t)
@@ -134,8 +140,8 @@ func TestStoreFailuresAreUnavailable(t *testing.T) {
 	w.store.fail(installation.ErrUnavailable)
 	for _, e := range endpoints {
 		if strings.Contains(e.path, "/connections") && e.method != "DELETE" ||
-			strings.HasSuffix(e.path, "/integrations") || strings.Contains(e.path,
-			"revisions") {
+			!strings.Contains(e.path, "/installations") && e.method == "GET" ||
+			strings.HasSuffix(e.path, "connect") {
 			continue // does not ask the store
 		}
 		r := w.do(t, e.method, fill(e.path), fill(e.body)).

@@ -26,7 +26,7 @@ func (h *Handler) list(c *call) (*httpapi.Answer, error) {
 			return nil, err
 		}
 	}
-	answer := []wireInstallation{}
+	answer := []*Installation{}
 	if !c.builder() {
 		if group != "" && group != c.group {
 			return &httpapi.Answer{Body: answer}, nil
@@ -52,7 +52,7 @@ func (h *Handler) list(c *call) (*httpapi.Answer, error) {
 		return nil, err
 	}
 	for _, inst := range shown {
-		answer = append(answer, wireOf(inst, current(inst, connections[connectionID(inst)])))
+		answer = append(answer, objectOf(inst, current(inst, connections[connectionID(inst)])))
 	}
 	return &httpapi.Answer{Body: answer}, nil
 }

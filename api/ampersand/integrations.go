@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"log/slog"
 
 	"github.com/go-installation/installation/api/httpapi"
+	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -14,30 +16,32 @@ type wireIntegration struct {
 	ProjectID      string       `json:"projectId"`
 	Name           string       `json:"name"`
 	Provider       string       `json:"provider"`
-	CreateTime     wireTime     `json:"createTime"`
-	UpdateTime     wireTime     `json:"updateTime,omitzero"`
+	CreateTime     Time         `json:"createTime"`
+	UpdateTime     Time         `json:"updateTime,omitzero"`
 	LatestRevision wireRevision `json:"latestRevision"`
 }
 
 type wireRevision struct {
 	ID          string          `json:"id"`
 	SpecVersion string          `json:"specVersion"`
-	CreateTime  wireTime        `json:"createTime"`
+	CreateTime  Time            `json:"createTime"`
 	Content     json.RawMessage `json:"content"`
 }
 
-func wireRevisionOf(r Revision) wireRevision {
-	w := wireRevision{
-		ID: r.ID, SpecVersion: cmp.Or(r.SpecVersion, "1.0.0"),
-		CreateTime: wireTime(r.Created), Content: r.Content,
-	}
-	if len(w.Content) == 0 {
-		w.Content = json.RawMessage("{}")
-	}
-	return w
+func revisionOf(r *Revision, content json.RawMessage) wireRevision {
+	return wireRevision{r.ID, cmp.Or(r.SpecVersion, "1.0.0"), Time{r.Created}, content}
 }
 
-// integrations lists the integrations of the project.
+func (c *call) integrationOf(i *Integration, content json.RawMessage) wireIntegration {
+	return wireIntegration{
+		ID: i.ID, ProjectID: c.project, Name: i.Name, Provider: i.Provider,
+		CreateTime: Time{i.Created}, UpdateTime: Time{i.Updated},
+		LatestRevision: revisionOf(&i.Latest, content),
+	}
+}
+
+// integrations lists the integrations of the project. It logs and leaves out one whose content is
+// not valid, so that the list still shows the others.
 func (h *Handler) integrations(c *call) (*httpapi.Answer, error) {
 	all, err := h.host.Projects.Integrations(c.Context(), c.project)
 	if err != nil {
@@ -45,11 +49,16 @@ func (h *Handler) integrations(c *call) (*httpapi.Answer, error) {
 	}
 	answer := []wireIntegration{}
 	for _, i := range all {
-		answer = append(answer, wireIntegration{
-			ID: i.ID, ProjectID: c.project, Name: i.Name, Provider: i.Provider,
-			CreateTime: wireTime(i.Created), UpdateTime: wireTime(i.Updated),
-			LatestRevision: wireRevisionOf(i.Latest),
-		})
+		content, err := c.revisionContent(i, i.Latest.Content)
+		switch {
+		case errors.Is(err, errHostJSON):
+			h.logFailure(c.Context(), "integration left out of a list",
+				slog.String("integration", i.ID), slog.Any("error", err))
+		case err != nil:
+			return nil, err
+		default:
+			answer = append(answer, c.integrationOf(i, content))
+		}
 	}
 	return &httpapi.Answer{Body: answer}, nil
 }
@@ -62,22 +71,27 @@ func (h *Handler) hydrate(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if id == "" {
+		return nil, missing("connectionId")
+	}
 	integration, err := c.integration()
 	if err != nil {
 		return nil, err
 	}
-	var conn *Connection
-	if id != "" {
-		if conn, err = c.connection(id); err != nil {
-			return nil, err
-		}
+	conn, err := c.connection(id)
+	if err != nil {
+		return nil, err
 	}
 	r, err := h.host.Projects.Hydrated(
 		c.Context(), c.project, integration.ID, c.PathValue("revision"), conn)
 	if err != nil {
 		return nil, hostProblem(err)
 	}
-	return &httpapi.Answer{Body: wireRevisionOf(*r)}, nil
+	content, err := c.hydratedContent(integration, r.Content)
+	if err != nil {
+		return nil, err
+	}
+	return &httpapi.Answer{Body: revisionOf(r, content)}, nil
 }
 
 // Sizes of a page of operations.
@@ -109,9 +123,11 @@ func (h *Handler) operations(c *call) (*httpapi.Answer, error) {
 		return nil, err
 	}
 	var page []json.RawMessage
-	var next string
+	answer := wireOperations{Results: []json.RawMessage{}} // never null
+	next := &answer.Pagination.NextPageToken
 	if h.opts.Operations != nil {
-		page, next, err = h.opts.Operations.Operations(c.Context(), c.project, inst.ID, size, token)
+		page, *next, err = h.opts.Operations.Operations(
+			c.Context(), c.project, inst.ID, size, token)
 	} else if token != "" {
 		err = ErrNotFound
 	}
@@ -122,8 +138,18 @@ func (h *Handler) operations(c *call) (*httpapi.Answer, error) {
 	case err != nil:
 		return nil, httpapi.HostFailure(err)
 	}
-	answer := wireOperations{Results: append([]json.RawMessage{}, page...)} // never null
-	answer.Pagination.Done, answer.Pagination.NextPageToken = next == "", next
+	complete := func(n *jsontree.Node) *jsontree.Node {
+		n = fillName(fillName(n, "projectId", c.project), "integrationId", inst.Extension.ID)
+		return fillName(n, "installationId", inst.ID)
+	}
+	for _, one := range page {
+		one, err := hostJSON(c.Context(), kindOperation, one, complete)
+		if err != nil {
+			return nil, err
+		}
+		answer.Results = append(answer.Results, one)
+	}
+	answer.Pagination.Done = *next == ""
 	return &httpapi.Answer{Body: answer}, nil
 }
 
@@ -136,10 +162,17 @@ func (h *Handler) backfill(c *call) (*httpapi.Answer, error) {
 	if h.opts.Operations == nil {
 		return nil, notFound()
 	}
-	progress, err := h.opts.Operations.Backfill(
-		c.Context(), c.project, inst.ID, c.PathValue("object"))
+	object := c.PathValue("object")
+	progress, err := h.opts.Operations.Backfill(c.Context(), c.project, inst.ID, object)
 	if err != nil {
 		return nil, hostProblem(err)
+	}
+	progress, err = hostJSON(c.Context(), kindBackfill, progress,
+		func(n *jsontree.Node) *jsontree.Node {
+			return fillName(fillName(n, "installationId", inst.ID), "objectName", object)
+		})
+	if err != nil {
+		return nil, err
 	}
 	return &httpapi.Answer{Body: progress}, nil
 }

@@ -20,10 +20,11 @@ func TestIntegrationsAndRevisions(t *testing.T) {
 	at := integration + "/revisions/revision-123"
 	w.do(t, "GET", at+":hydrate?connectionId=connection-salesforce", "").want(t, 200,
 		`{"id":"revision-123"`, `"provider":"salesforce"`)
-	w.do(t, "GET", at+":hydrate", "").want(t, 200)
+	w.do(t, "GET", at+":hydrate", "").want(t, 400, `"in":"query","name":"connectionId"`)
 	w.do(t, "GET", at+":hydrate?connectionId=nope", "").want(t, 404)
 	w.do(t, "GET", at, "").want(t, 404)
-	w.do(t, "GET", integration+"/revisions/nope:hydrate", "").want(t, 404)
+	w.do(t, "GET", integration+"/revisions/nope:hydrate?connectionId=connection-salesforce", "").
+		want(t, 404)
 	w.do(t, "POST", at+":hydrate", "").want(t, 405)
 	one := w.install(t)
 	w.do(t, "GET", one+"/operations", "").want(t, 200).
@@ -42,9 +43,12 @@ func TestOperationsAreTheHosts(t *testing.T) {
 	w, f := newFailing(t)
 	one := w.install(t)
 	w.do(t, "GET", one+"/operations", "").want(t, 200).wantBody(t,
-		`{"results":[{"id":"op-1"}],"pagination":{"done":false,"nextPageToken":"page-2"}}`)
+		`{"results":[{"id":"op-1","configId":"config-1","actionType":"read","status":"success",`+
+			`"projectId":"project-456","integrationId":"integration-789","installationId":"`+
+			idOf(one)+`"}],"pagination":{"done":false,"nextPageToken":"page-2"}}`)
 	w.do(t, "GET", one+"/objects/contact/backfill-progress", "").want(t, 200,
-		`{"objectName":"contact","recordsProcessed":7}`)
+		`{"operationId":"op-1","recordsProcessed":7,"installationId":"`+idOf(one)+
+			`","objectName":"contact"}`)
 	f.at, f.err = "operations", ampersand.ErrNotFound
 	w.do(t, "GET", one+"/operations?pageToken=x", "").want(t, 400,
 		`"in":"query","name":"pageToken"`)

@@ -118,7 +118,7 @@ func TestIssuesNamePlaceInRequest(t *testing.T) {
 			strings.Replace(`"contact":`+contact, `{"objectName"`,
 				`{"fieldFilters":[{},7],"objectName"`, 1)),
 			"config.content.read.objects.contact.fieldFilters.1"},
-		"new content": {"PATCH", one, replaceObject("contact", `{}`),
+		"new content": {"PATCH", one, replaceObject("contact", `{"objectName":7}`),
 			"installation.config.content.read.objects.contact.objectName"},
 		"a name too long": {"PATCH", one, update(reads(`"contact":{"`+longField+`":1}`),
 			"config.content.read.objects.contact"),

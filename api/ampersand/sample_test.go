@@ -163,7 +163,7 @@ func TestRejectedRequestIsNotSampled(t *testing.T) {
 			t.Errorf("there is one already: sampled %q", got)
 		}
 		w.do(t, "PATCH", one,
-			update(reads(`"lead":`+object("lead", 7)+`,"deal":{"schedule":"x"}`),
+			update(reads(`"lead":`+object("lead", 7)+`,"deal":{"schedule":7}`),
 				"config.content.read.objects.lead", "config.content.read.objects.deal")).
 			want(t, 400)
 		w.do(t, "PATCH", one, replaceObject("lead", object("lead", 7)), "If-Match", `"9"`).

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
+	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/patch"
 	"github.com/go-installation/installation/validate"
 )
@@ -100,6 +101,7 @@ type maskReader struct {
 	values  httpapi.Object // the field installation of the request
 	config  httpapi.Object // the field config in values
 	content httpapi.Object // the field content in config
+	filled  *jsontree.Node // content with complete objects; see fillObjects
 
 	change  change
 	toggled []edit // edits of "disabled"; see toggle
@@ -111,6 +113,7 @@ func (m mask) change() (*change, error) {
 	r := &maskReader{
 		list: m.values.Violations(), values: m.values,
 		config: config, content: config.Object("content"),
+		filled: fillObjects(config.Node("content")),
 	}
 	for i, path := range m.paths {
 		r.read(m.at(i), path)
@@ -198,8 +201,7 @@ func (r *maskReader) replaceObject(at, kind, path string) {
 // replace adds an edit that replaces the value at a path in the content with the value in the
 // request.
 func (r *maskReader) replace(path ...string) {
-	value := r.config.Node("content").At(path)
-	r.change.edits = append(r.change.edits, edit{path, value})
+	r.change.edits = append(r.change.edits, edit{path, r.filled.At(path)})
 }
 
 // withOperations returns the change with operations for its edits. The operations on switches come
@@ -215,7 +217,7 @@ func (r *maskReader) withOperations() (*change, error) {
 			}
 			paths = append(paths, path[1:])
 		}
-		text := r.config.Node("content").Append(nil)
+		text := r.filled.Append(nil)
 		defer clear(text)
 		ops, err := patch.FromMask(text, paths...)
 		if err != nil {

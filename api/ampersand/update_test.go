@@ -186,9 +186,9 @@ var invalidMasks = map[string][]string{
 		`"name":"updateMask[0]","detail":"is required"`},
 	"an object that is null": {replaceObject("contact", `null`),
 		`config.content.read.objects.contact`},
-	"an object that lacks a lot": {replaceObject("contact", `{}`),
+	"an object with a bad name": {replaceObject("contact", `{"objectName":7}`),
 		`"name":"installation.config.content.read.objects.contact.objectName",` +
-			`"detail":"is required by the schema"`},
+			`"detail":"must be of type string"`},
 	"an invalid switch": {update(reads(`"contact":{"disabled":"yes"}`),
 		readMask+"contact.disabled"),
 		`installation.config.content.read.objects.contact.disabled`},

@@ -20,11 +20,14 @@ const ProblemJSON = "application/problem+json"
 // Answer is the response of an [Endpoint] or a [Renderer].
 type Answer struct {
 	Status      int         // 0 = 200, or 204 without Body
-	Body        any         // encoded with encoding/json; nil = no body
+	Body        any         // Text, or encoded with encoding/json; nil = no body
 	ContentType string      // of Body; "" = JSON
 	Revision    int64       // of the installation in Body, for the ETag; 0 = no ETag
 	Header      http.Header // additional headers
 }
+
+// Text is a body of an [Answer] that is sent as it is, with a ContentType such as "text/plain".
+type Text string
 
 // errAnswer means that the body of an answer cannot be encoded as JSON.
 var errAnswer = errors.New("the answer cannot be encoded")
@@ -33,6 +36,9 @@ var errAnswer = errors.New("the answer cannot be encoded")
 func (a *Answer) encode() ([]byte, error) {
 	if a.Body == nil {
 		return nil, nil
+	}
+	if text, ok := a.Body.(Text); ok {
+		return []byte(text), nil
 	}
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)

@@ -44,11 +44,13 @@ type ampersandMount struct {
 const ampersandPath = "/ampersand/v1"
 
 func (c *ampersandConfig) site(base string, log *slog.Logger, dev *devMode) (*site, error) {
-	options := &ampersand.Options{Log: log}
+	options := &ampersand.Options{Log: log, Origins: dev.pages()}
 	host, mount, projects := c.host, &ampersandMount{}, []string(nil)
 	if dev != nil {
 		mount, projects = dev.ampersand, []string{dev.ampersand.ProjectID}
-		options.Sampler, options.Catalogue = host, host
+		options.Sampler, options.Catalogue, options.Apps = host, host, host
+		options.OAuth, options.CustomAuth, options.Metadata = host, host, host
+		host.SetConsent(base + devConsentPath)
 	}
 	if host == nil {
 		host = memory.New(nil)

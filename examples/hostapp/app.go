@@ -92,6 +92,7 @@ func (a *app) mount(
 	if cfg.dev != nil {
 		a.HandleFunc("GET "+devTokenPath, cfg.dev.token)
 		a.HandleFunc("GET "+devKeysPath, cfg.dev.keys)
+		a.HandleFunc(devConsentPath, cfg.Ampersand.host.Consent)
 	}
 	a.mounted.Addr = base[len("http://"):]
 	a.HandleFunc("GET /healthz", a.health)

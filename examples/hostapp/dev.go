@@ -36,6 +36,8 @@ const (
 	devIssuerPath = "/dev/vercel"
 	devTokenPath  = devIssuerPath + "/token"
 	devKeysPath   = devIssuerPath + "/.well-known/jwks"
+
+	devConsentPath = "/dev/ampersand/consent"
 )
 
 // Values in the configuration and the tokens that -dev generates for Vercel.

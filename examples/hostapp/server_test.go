@@ -128,6 +128,7 @@ func TestOriginsOfOwnPage(t *testing.T) {
 	_, port, _ := strings.Cut(r.Addr, ":")
 	for _, url := range []string{
 		r.Vercel.Base + "/v1/installations/icfg_1", r.SoftwareOne.Base + "/installations",
+		r.Ampersand.Base + "/projects/project-456",
 	} {
 		for origin, status := range map[string]int{
 			own: 204, "http://localhost:" + port: 204, "http://localhost:1": 405,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/api/ampersand"
 	"github.com/go-installation/installation/crypto"
 )
 
@@ -70,14 +71,14 @@ func (s *story) ampersand(ctx context.Context) error {
 
 	s.step("Create the installation of an integration for a group.")
 	inst, err := host.Upsert(ctx, installation.UpsertRequest{
-		ID: in.ID, Guard: installation.Guard{Absent: true}, Parts: in.parts(),
+		ID: in.ID, Guard: installation.Guard{Absent: true}, Parts: in.Parts(),
 	})
 	if err != nil {
 		return err
 	}
 	s.say("The project %q is the tenant, the group %q the account. "+
 		"The connection, as it is shown from now on:", inst.Tenant, inst.Account.Name)
-	s.show(ampersandAnswer(inst.Connection))
+	s.show(ampersand.InstallationOf(inst.Installation).Connection)
 	s.check(inst.Created && inst.Status == installation.StatusInstalled && inst.Revision == 1,
 		"it is installed, at revision 1")
 	s.check(len(inst.Sealed) == 3,

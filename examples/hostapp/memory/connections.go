@@ -162,7 +162,7 @@ func (h *Host) Update(
 
 func has(c ampersand.Credentials) bool {
 	return c.AuthorizationCode != nil || !c.APIKey.IsZero() || c.Basic != nil ||
-		c.ClientCredentials != nil || c.Password != nil
+		c.ClientCredentials != nil || c.Password != nil || c.Custom != nil
 }
 
 // Refresh implements [ampersand.Connections]. It generates the token, since there is no provider to

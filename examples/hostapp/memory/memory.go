@@ -11,13 +11,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/ampersand"
 	"github.com/go-installation/installation/crypto"
 )
 
 // Host implements all interfaces of a host: [ampersand.Identities], [ampersand.Projects],
-// [ampersand.Connections], [ampersand.Catalogue] and [ampersand.Sampler]. It is safe for concurrent
-// use.
+// [ampersand.Connections], and those of the options of a handler. It is safe for concurrent use.
 type Host struct {
 	now func() time.Time
 
@@ -26,6 +26,8 @@ type Host struct {
 	apiKeys   map[[sha256.Size]byte]ampersand.APIKey // by the hash of the key
 	keys      map[string]ampersand.PublicKey         // by key id
 	providers map[string]ampersand.Provider          // by name
+	flows     map[string]flow                        // by the state in the URL; see Consent
+	consent   string                                 // URL of Consent
 
 	// deleting is locked while a connection is deleted. Lookups wait until the deletion ends, as
 	// [ampersand.Connections] requires.
@@ -39,6 +41,7 @@ type project struct {
 	groups       map[string]ampersand.Group    // by groupRef
 	consumers    map[string]ampersand.Consumer // by consumerRef
 	connections  []*connection                 // oldest first
+	apps         []*installation.ProviderApp
 	reveals      []Reveal
 }
 
@@ -62,7 +65,7 @@ func New(now func() time.Time) *Host {
 	return &Host{
 		now: now, apiKeys: make(map[[sha256.Size]byte]ampersand.APIKey),
 		keys:      make(map[string]ampersand.PublicKey),
-		providers: make(map[string]ampersand.Provider),
+		providers: make(map[string]ampersand.Provider), flows: make(map[string]flow),
 	}
 }
 
@@ -213,7 +216,10 @@ func (h *Host) Hydrated(
 func (h *Host) Provider(_ context.Context, name string) (*ampersand.Provider, error) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return found(h.providers[name])
+	if p, ok := h.providers[name]; ok {
+		return &p, nil
+	}
+	return nil, ampersand.ErrNotFound
 }
 
 // IDs of the content of [Demo].
@@ -230,11 +236,18 @@ const (
 // nil = time.Now.
 func Demo(apiKey crypto.Secret, now func() time.Time) *Host {
 	h := New(now)
-	h.AddProject(ampersand.Project{ID: DemoProject, Name: DemoProjectName})
+	h.AddProject(ampersand.Project{
+		ID: DemoProject, Name: DemoProjectName, AppName: "Harbor", OrgID: "org-harbor",
+		Created: h.now(),
+	})
 	h.AddAPIKey(apiKey, ampersand.APIKey{Project: DemoProject, ID: "demo"})
 	made := h.now()
 	for _, p := range []ampersand.Provider{
-		{Name: "salesforce", Scheme: ampersand.SchemeAuthorizationCode}, {Name: "hubspot"},
+		{
+			Name: "salesforce", Scheme: ampersand.SchemeAuthorizationCode,
+			Info: json.RawMessage(`{"displayName":"Salesforce"}`),
+		},
+		{Name: "hubspot", Info: json.RawMessage(`{"displayName":"HubSpot"}`)},
 		{Name: "anthropic", Scheme: ampersand.SchemeAPIKey},
 		{Name: "freshdesk", Scheme: ampersand.SchemeBasic},
 		{Name: "marketo", Scheme: ampersand.SchemeClientCredentials},
@@ -246,6 +259,10 @@ func Demo(apiKey crypto.Secret, now func() time.Time) *Host {
 		Latest: ampersand.Revision{
 			ID: "revision-123", Created: made, Content: json.RawMessage(demoManifest),
 		},
+	})
+	h.AddApp(DemoProject, installation.ProviderApp{
+		ID: "app-salesforce", Provider: "salesforce", ClientID: "harbor-client",
+		Scopes: []string{"api", "refresh_token"}, Created: made,
 	})
 	for _, provider := range []string{"salesforce", "hubspot"} {
 		h.AddConnection(DemoProject, "connection-"+provider, demoConnection(provider, made))

@@ -14,8 +14,12 @@ import (
 
 // The handler takes all that the host has.
 var (
-	_ ampersand.Catalogue = (*memory.Host)(nil)
-	_ ampersand.Sampler   = (*memory.Host)(nil)
+	_ ampersand.Catalogue      = (*memory.Host)(nil)
+	_ ampersand.Sampler        = (*memory.Host)(nil)
+	_ ampersand.OAuth          = (*memory.Host)(nil)
+	_ ampersand.CustomAuth     = (*memory.Host)(nil)
+	_ ampersand.ProviderApps   = (*memory.Host)(nil)
+	_ ampersand.ObjectMetadata = (*memory.Host)(nil)
 )
 
 func demo() *memory.Host {
