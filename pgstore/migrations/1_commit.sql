@@ -250,7 +250,8 @@ $$;
 -- has locked, so it waits for nobody. It keeps the record that the caller has just written. It
 -- returns how many rows it has deleted.
 CREATE FUNCTION {{schema}}.forget_1(p_tenant bytea, p_id bytea, p_now bigint, p_limit integer)
-RETURNS bigint LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+RETURNS bigint LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
 	v record;
 	v_count bigint := 0;
