@@ -10,9 +10,13 @@ import (
 	"github.com/go-installation/installation/internal/storecall"
 )
 
-// forgetBatch caps the tombstones and the outcomes that one commit forgets. A commit adds at most
-// one of each, so any backlog shrinks.
-const forgetBatch = 16
+// One of forgetEvery commits looks for what has expired, because the search takes time even if it
+// finds nothing. It forgets at most forgetBatch tombstones and as many outcomes. A commit adds at
+// most one of each, so any backlog shrinks.
+const (
+	forgetBatch = 16
+	forgetEvery = 8
+)
 
 // trimEvery is how many events are written between two trims of the log.
 const trimEvery = 256
@@ -30,7 +34,11 @@ func (s *Store) Commit(
 	if err := ctx.Err(); err != nil {
 		return none, err
 	}
-	args, err := s.commitArgs(c, forgetBatch)
+	forget := int64(0)
+	if c.Op[0]%forgetEvery == 0 { // the token is random
+		forget = forgetBatch
+	}
+	args, err := s.commitArgs(c, forget)
 	if err != nil {
 		return none, fmt.Errorf("commit %q: %w", c.Key.ID, err)
 	}

@@ -119,6 +119,7 @@
 //
 // # Room
 //
-// PostgreSQL keeps old row versions until VACUUM removes them; leave autovacuum on. A commit
-// forgets up to 16 expired outcomes and 16 expired tombstones, and [Store.Trim] forgets the rest.
+// PostgreSQL keeps old row versions until VACUUM removes them; leave autovacuum on. One of eight
+// commits, at random, forgets up to 16 expired outcomes and 16 expired tombstones. [Store.Trim]
+// forgets the rest.
 package pgstore
