@@ -37,7 +37,7 @@ func run(ctx context.Context, table, progress io.Writer, quick bool, only, file 
 	const ms = time.Millisecond
 	scale, meter := full, Meter{Rounds: 101, Budget: 1500 * ms, Slice: 3 * ms}
 	if quick {
-		scale, meter = small, Meter{Rounds: 11, Budget: 100 * ms, Slice: 3 * ms / 2}
+		scale, meter = small, Meter{Rounds: 5, Budget: 50 * ms, Slice: 3 * ms / 2}
 	}
 	began := time.Now()
 	results, err := measureAll(ctx, meter, scale, only, func(group, doing string) {
