@@ -152,6 +152,9 @@ func (s *Service) jobs(ctx context.Context, q *Query, limit int) iter.Seq2[runne
 			q.Limit = min(sweepPage, limit) // the next round goes on after a whole page
 			page, err := s.store.List(ctx, *q)
 			if err != nil {
+				if errors.Is(err, ErrInvalid) {
+					q.After = "" // the store does not know the cursor any more
+				}
 				yield(nil, err)
 				return
 			}

@@ -77,12 +77,41 @@ func TestRunRejectsOptionsBelowZero(t *testing.T) {
 		defer cancel()
 		for name, o := range map[string]installation.RunOptions{
 			"every": {Every: -1}, "rounds": {Rounds: -1}, "parallel": {Parallel: -1},
-			"limit": {Limit: -1}, "limit of the sweep": {Sweep: installation.SweepRequest{Limit: -1}},
+			"limit":              {Limit: -1},
+			"limit of the sweep": {Sweep: installation.SweepRequest{Limit: -1}},
 		} {
 			report, err := w.svc.Run(ctx, o)
 			if !errors.Is(err, installation.ErrInvalid) || report.Rounds != 0 {
 				t.Errorf("%s: %d rounds, error %v", name, report.Rounds, err)
 			}
+		}
+	})
+}
+
+// cursorless is a store that has forgotten all cursors.
+type cursorless struct{ installation.Decorator }
+
+func (s cursorless) List(
+	ctx context.Context, q installation.Query,
+) (installation.Page, error) {
+	if q.After != "" {
+		return installation.Page{}, installation.ErrInvalid
+	}
+	return s.Store.List(ctx, q)
+}
+
+// A store can refuse a cursor of the round before, such as after a change of its layout.
+func TestRunBeginsAgainAfterAnInvalidCursor(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
+		w := newWorld(t, refreshing, func(w *world) {
+			w.store = cursorless{installation.Decorator{Store: w.store}}
+		})
+		for i := range 5 {
+			w.install(fmt.Sprint("EXI-", i+2))
+		}
+		report, err := w.svc.Run(t.Context(), installation.RunOptions{Limit: 2, Rounds: 5})
+		if err != nil || report.Refreshed != 6 {
+			t.Errorf("%d refreshed in 5 rounds, error %v", report.Refreshed, err)
 		}
 	})
 }
