@@ -72,7 +72,8 @@ func (r *Report) OK() bool {
 // under its ID: the others are damaged, or two keys had one ID. "key-unavailable" means that a key
 // service did not answer. "records-without-key" means that some records are under keys that are not
 // available, and that the first ten thousand records do not name these keys. "unvouched-ends" names
-// uninstalled installations that wait for a key before [Service.Sweep] purges them.
+// uninstalled installations that wait for a key before [Service.Sweep] purges them. Check looks for
+// them among the first ten thousand records that are due.
 //
 // Errors: [ErrForbidden], those of the context, and [ErrUnavailable] if the store does not answer.
 func (s *Service) Check(ctx context.Context) (report *Report, err error) {
@@ -109,19 +110,26 @@ func (s *Service) storeHealth(ctx context.Context) ([]health.Finding, error) {
 	return nil, err
 }
 
-// checkEnds adds a finding if ends of installations wait for a key. It looks at the first thousand
-// due records. Sweep leaves only those that wait, so usually there are no others.
+// maxDue is how many due records checkEnds reads at most.
+const maxDue = 10_000
+
+// checkEnds adds a finding if ends of installations wait for a key. It opens at most a thousand
+// records. It does not open those that are due to be refreshed or revoked: there can be many.
 func (s *Service) checkEnds(ctx context.Context, report *Report) error {
-	q := Query{AllTenants: true, DueBefore: s.now(), Limit: sweepPage}
+	q := Query{AllTenants: true, DueBefore: s.now(), Limit: MaxPage}
 	var waiting []string
-	left := MaxPage
+	due, ends := 0, 0
 	for r, err := range s.records(ctx, q) {
 		if err != nil {
 			return err
 		}
-		if left--; left < 0 {
+		if due++; due > maxDue || ends == MaxPage {
 			break
 		}
+		if !sweeps(r, q.DueBefore) {
+			continue
+		}
+		ends++
 		snap := s.open(ctx, r.Key, r)
 		if snap.lifecycle.status == StatusUninstalled && (snap.err != nil || snap.unvouched) {
 			waiting = append(waiting, fmt.Sprintf("%q of tenant %q", r.Key.ID, r.Key.Tenant))

@@ -52,7 +52,8 @@ type Failure struct {
 type RefreshFunc func(ctx context.Context, inst *Opened) (Tokens, error)
 
 // Refresh returns an installation like [Service.Open], with an access token that outlives
-// req.Before. A token without expiry outlives everything. If the stored token is good for long
+// req.Before, or a new one that the provider gives no longer life. A token without expiry outlives
+// everything. If the stored token is good for long
 // enough, Refresh is one read. Otherwise it calls fn and stores the tokens that fn returns. A nil
 // fn stands for Options.Refresh.
 //
@@ -66,7 +67,7 @@ type RefreshFunc func(ctx context.Context, inst *Opened) (Tokens, error)
 // why, and Refresh sends nothing until the connection has a new credential. After a failure that
 // passes, callers get the present token while it is valid, and then an error. The pauses between
 // attempts grow, for a connection and for a provider, which is known by Connection.Provider. So an
-// outage marks no connection as failed.
+// outage marks no connection as failed. Each attempt changes the revision of the installation.
 //
 // Once fn was called, Refresh goes on although ctx ends, for at most two thirds of
 // Options.RefreshLease. If the new tokens cannot be stored in that time, the error matches
@@ -175,6 +176,8 @@ func (r *refreshing) Send(ctx context.Context) (err error) {
 	}
 	var l validate.List
 	for _, t := range []Token{r.tokens.Access, r.tokens.Refresh} {
+		l.OptionalTime("issued", t.Issued)
+		l.OptionalTime("expires", t.Expires)
 		if t.Value.IsMasked() {
 			l.Required("token", false)
 			continue

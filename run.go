@@ -73,7 +73,8 @@ func (s *Service) Run(ctx context.Context, o RunOptions) (report RunReport, err 
 		checkLimit("rounds", o.Rounds, math.MaxInt)(l)
 		checkLimit("parallel", o.Parallel, math.MaxInt)(l)
 		checkLimit("limit", o.Limit, math.MaxInt)(l)
-		checkLimit("every", int(o.Every), math.MaxInt)(l)
+		l.Range("every", int64(o.Every), 0, math.MaxInt64)
+		checkLimit("sweep.limit", o.Sweep.Limit, math.MaxInt)(l)
 	}
 	if err := s.admitMaintenance(check); err != nil {
 		return report, err
@@ -148,8 +149,12 @@ func (s *Service) jobs(ctx context.Context, q *Query, limit int) iter.Seq2[runne
 			}
 		}
 		for limit > 0 {
+			q.Limit = min(sweepPage, limit) // the next round goes on after a whole page
 			page, err := s.store.List(ctx, *q)
 			if err != nil {
+				if errors.Is(err, ErrInvalid) {
+					q.After = "" // the store does not know the cursor any more
+				}
 				yield(nil, err)
 				return
 			}

@@ -142,7 +142,8 @@ type Options struct {
 
 	// Revoke tells a provider that its tokens must not work any more; see [Service.Run]. It gets an
 	// uninstalled installation, or tokens that came too late to be stored. It returns nil if they
-	// are revoked, or were invalid already. Default: none, and nothing is revoked.
+	// are revoked, or were invalid already, and returns soon after ctx ends: Run waits for it.
+	// Default: none, and nothing is revoked.
 	Revoke func(ctx context.Context, inst *Opened) error
 
 	// TombstoneTTL is how long revision and generation of a deleted installation are kept, so that
@@ -260,6 +261,9 @@ func New(store Store, keys crypto.KeyWrapper, opts *Options) (*Service, error) {
 	if min(s.opts.Grace, s.opts.IdempotencyTTL, s.opts.TombstoneTTL, s.opts.AccessInterval) < 0 {
 		return nil, errors.New("installation: Grace, IdempotencyTTL, TombstoneTTL and " +
 			"AccessInterval in Options must not be negative")
+	}
+	if l := s.opts.RefreshLease; l != 0 && l < lease.MinDuration {
+		return nil, errors.New("installation: RefreshLease in Options must be at least 30 ms")
 	}
 	if s.opts.OutcomeBytes < 0 || s.opts.OutcomeBytes > record.MaxWritten {
 		return nil, fmt.Errorf("installation: OutcomeBytes in Options must be from 0 to %d",

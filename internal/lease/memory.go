@@ -116,7 +116,11 @@ func (m *Memory) failed(key Key, v View, e *refresh.Error, now time.Time) (int64
 }
 
 // succeeded forgets the failures of a record.
-func (m *Memory) succeeded(key Key) { m.pauses.Put(key, pause{}, key.weight()) }
+func (m *Memory) succeeded(key Key) {
+	if _, ok := m.pauses.Get(key); ok { // without this, successes would push out the pauses
+		m.pauses.Put(key, pause{}, key.weight())
+	}
+}
 
 func (m *Memory) keep(key Key, r Record, v View) {
 	m.mu.Lock()

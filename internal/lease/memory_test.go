@@ -3,6 +3,7 @@ package lease
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -119,6 +120,18 @@ func TestRanOutGoesByTheMonotonicClockOnly(t *testing.T) {
 	c.move(time.Minute, -2*time.Hour)
 	if !m.ranOut(place, s) {
 		t.Error("has not run out because the wall clock was put back")
+	}
+}
+
+func TestSuccessesPushOutNoPause(t *testing.T) {
+	m := New(newManual())
+	v := View{Generation: 1, Credential: 1}
+	m.failed(place, v, &refresh.Error{}, time.Now())
+	for i := range 2 * maxPauses / weight {
+		m.succeeded(Key{ID: strconv.Itoa(i)})
+	}
+	if !m.paused(place, v) {
+		t.Error("the pause is forgotten")
 	}
 }
 

@@ -52,6 +52,9 @@ type Record interface {
 	Drop(ctx context.Context)
 }
 
+// MinDuration is the shortest Options.Duration. A third of it has to be enough for a commit.
+const MinDuration = 30 * time.Millisecond
+
 // Options are those of one call.
 type Options struct {
 	Duration time.Duration // of a lease; sending and storing each get a third of it
