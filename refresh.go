@@ -251,20 +251,22 @@ func (r *refreshing) store(ctx context.Context, apply func(*draft) error) error 
 	return err
 }
 
-// writeLease commits a change that a holder of a lease makes. A record that is gone has changed.
+// writeLease commits a change that a holder of a lease makes. It does not ask the policy again: Look
+// did, and an actor who loses its rights meanwhile must not lose the tokens of the customer. A
+// record that is gone has changed.
 func (s *Service) writeLease(ctx context.Context, id string, apply func(*draft) error) error {
 	_, err := s.write(ctx, write{
-		method: "refresh", id: id, guard: Guard{Present: true}, actions: []Action{ActionReveal},
+		method: "refresh", id: id, access: accessOutsider,
 		apply: func(_ context.Context, d *draft) error {
-			if d.inst.Connection == nil {
+			if d.err != nil && !errors.Is(d.err, ErrShredded) {
+				return d.err
+			}
+			if !d.exists || d.err != nil || d.inst.Connection == nil {
 				return lease.ErrChanged
 			}
 			return apply(d)
 		},
 	})
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrShredded) {
-		return lease.ErrChanged
-	}
 	return err
 }
 

@@ -33,15 +33,17 @@ type Counts [Broken + 1]int
 const maxErrors = 100
 
 // Round does all jobs of a list, up to parallel at a time, and calls tell after each. It returns
-// when all of them are done. It starts no more jobs once ctx has ended or the list has failed.
+// when all of them are done. It starts no more jobs once ctx has ended or the list has failed. If a
+// job panics, Round panics with the same value in the end, where the caller can recover.
 func Round(
 	ctx context.Context, jobs iter.Seq2[Job, error], parallel int, tell func(Result),
 ) error {
 	var (
-		workers sync.WaitGroup
-		mu      sync.Mutex
-		failed  []error
-		free    = make(chan struct{}, parallel)
+		workers  sync.WaitGroup
+		mu       sync.Mutex
+		failed   []error
+		panicked any
+		free     = make(chan struct{}, parallel)
 	)
 	note := func(r Result, err error) {
 		mu.Lock()
@@ -62,11 +64,21 @@ func Round(
 			break
 		}
 		workers.Go(func() {
-			defer func() { <-free }()
+			defer func() {
+				if v := recover(); v != nil {
+					mu.Lock()
+					panicked = v
+					mu.Unlock()
+				}
+				<-free
+			}()
 			note(job(ctx))
 		})
 	}
 	workers.Wait()
+	if panicked != nil {
+		panic(panicked)
+	}
 	return errors.Join(failed...)
 }
 

@@ -19,7 +19,7 @@ func connections() int {
 	if os.Getenv("INSTALLATION_LONG") == "1" {
 		return 10_000
 	}
-	return 500
+	return 200
 }
 
 // crowd is a world with many connections, whose provider takes a while to answer.

@@ -70,3 +70,25 @@ func TestPermanentFailureIsMarkedOnce(t *testing.T) {
 		t.Errorf("Failure = %+v", f)
 	}
 }
+
+// TestTokensOutliveTheRightOfTheActor: an actor may lose its rights while the provider answers. The
+// tokens are the customer's, and are stored all the same.
+func TestTokensOutliveTheRightOfTheActor(t *testing.T) {
+	lost := false
+	w := newWorld(t, func(w *world) {
+		w.options.Policy = func(
+			a installation.Actor, do installation.Action, inst *installation.Installation,
+		) bool {
+			return !(lost && a.Kind == installation.ExtensionActor) &&
+				installation.DefaultPolicy(a, do, inst)
+		}
+	})
+	w.after = func() error { lost = true; return nil }
+	svc := w.svc.As(installation.Actor{Kind: installation.ExtensionActor, ID: "EXT-1"})
+	if _, err := w.refreshed(svc); !errors.Is(err, installation.ErrNotFound) {
+		t.Errorf("Refresh without the right: %v, want ErrNotFound", err)
+	}
+	if got, err := w.refreshed(w.svc); err != nil || got != "access-2" || w.sent != 1 {
+		t.Errorf("afterwards: token %q, error %v, %d requests", got, err, w.sent)
+	}
+}
