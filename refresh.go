@@ -251,9 +251,9 @@ func (r *refreshing) store(ctx context.Context, apply func(*draft) error) error 
 	return err
 }
 
-// writeLease commits a change that a holder of a lease makes. The policy was asked by Look. It is not
-// asked again: an actor who loses its rights meanwhile must not lose the customer's tokens. A record
-// that is gone has changed.
+// writeLease commits a change that a holder of a lease makes. Look has asked the policy, and nobody
+// asks it again: an actor who loses its rights meanwhile must not lose the customer's tokens. A
+// record that is gone has changed.
 func (s *Service) writeLease(ctx context.Context, id string, apply func(*draft) error) error {
 	_, err := s.write(ctx, write{
 		method: "refresh", id: id, access: accessOutsider,
