@@ -1,7 +1,6 @@
 package installation
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/internal/operation"
-	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -229,10 +227,7 @@ func (d *draft) checkMove(allowed bool) error {
 
 // keepsSecrets reports whether this write keeps a stored secret, at its place or at another one.
 func (d *draft) keepsSecrets() bool {
-	return d.shifted || slices.ContainsFunc(d.before.body.Values, func(v record.Value) bool {
-		now, ok := d.sealedSecrets()[Ref(v.Ref)]
-		return ok && bytes.Equal(v.Sealed, now.sealed)
-	})
+	return d.shifted || slices.ContainsFunc(d.before.body.Values, d.vault().Keeps)
 }
 
 // checkDestinations rejects a write that can send kept secrets of the connection elsewhere. Besides
@@ -282,9 +277,8 @@ func (d *draft) keptSecrets() []string {
 	var credentials, metadata []string
 	for _, v := range d.before.body.Values {
 		ref := Ref(v.Ref)
-		now, ok := d.sealedSecrets()[ref]
 		switch {
-		case !ok || !bytes.Equal(v.Sealed, now.sealed):
+		case !d.vault().Keeps(v):
 		case ref.Kind() == kindCredential:
 			credentials = append(credentials, "connection"+ref.Pointer())
 		case ref.Kind() == kindConnection && !strings.HasPrefix(d.redirect, metadataPath):

@@ -13,6 +13,7 @@ import (
 	"github.com/go-installation/installation/internal/backoff"
 	"github.com/go-installation/installation/internal/invite"
 	"github.com/go-installation/installation/internal/keytimeout"
+	"github.com/go-installation/installation/internal/vault"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -58,14 +59,14 @@ type draft struct {
 	now       time.Time
 
 	effect     effect
-	secrets    map[Ref]secret // nil until they are needed; see sealedSecrets
-	plain      []byte         // the encoded manifest, once the draft is sealed
+	secrets    *vault.Vault // nil until they are needed; see vault
+	plain      []byte       // the encoded manifest, once the draft is sealed
 	events     []event.Type
 	changed    []string      // names of parts, pointers and secrets, for the first event
 	reason     string        // for the events
 	created    bool          // a generation began
 	otherOwner bool          // the request names another owner than Options.Owner does
-	dropped    []Ref         // secrets that the Connection part of the request removed
+	dropped    []string      // secrets that the Connection part of the request removed
 	shifted    bool          // a kept secret is at another place, so it was sealed again
 	code       crypto.Secret // a new invitation code
 
