@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/jsontree"
@@ -279,6 +280,25 @@ func (d *draft) noteRedirect(path string, r masked.Result) {
 	if r.Redirects != "" {
 		d.redirect = cmp.Or(d.redirect, path+r.Redirects)
 	}
+}
+
+// checkMove rejects a write that gives an installation to another account and keeps a secret that
+// was given for the account before.
+func (d *draft) checkMove(allowed bool) error {
+	if allowed || d.created || d.before.inst == nil {
+		return nil
+	}
+	was := d.before.inst.Account.ID
+	if was == "" || was == d.inst.Account.ID || !d.keepsSecrets() {
+		return nil
+	}
+	return invalid("account.id", validate.RuleDestination, "would move stored secrets to another "+
+		"account: remove them or give them again in this write, or set MoveSecrets")
+}
+
+// keepsSecrets reports whether this write keeps a stored secret, at its place or at another one.
+func (d *draft) keepsSecrets() bool {
+	return d.shifted || slices.ContainsFunc(d.before.body.Values, d.vault().Keeps)
 }
 
 // schemaLookup is what Options.Schema returned for an extension. The rows of a list share it.

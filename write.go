@@ -1,6 +1,7 @@
 package installation
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -156,6 +157,13 @@ func (w *write) explain(err error) error {
 		return fmt.Errorf("%s: %w", w.method, err)
 	default:
 		return fmt.Errorf("%s %s: %w", w.method, w.id, err)
+	}
+}
+
+// inMethod adds the name of a method to its error.
+func inMethod(name string, err *error) {
+	if *err != nil {
+		*err = fmt.Errorf("%s: %w", name, *err)
 	}
 }
 
@@ -337,6 +345,16 @@ func (s *Service) commit(ctx context.Context, w *write, c Change, res *Result) (
 	default:
 		return nil, err
 	}
+}
+
+// rejectedEpoch returns errRetry if a change of another epoch can be built again.
+func (s *Service) rejectedEpoch(ctx context.Context, c Change) error {
+	in, err := s.namespace(ctx)
+	if err == nil && in.Epoch == c.Epoch {
+		return fmt.Errorf("%w: the store has epochs, but a store around it hides Namespacer: "+
+			"embed a Decorator", ErrUnavailable)
+	}
+	return cmp.Or(err, errRetry)
 }
 
 // claimTaken is the error for a claim that another installation holds. It names the holder only to
