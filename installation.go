@@ -13,6 +13,7 @@ import (
 	"github.com/go-installation/installation/billing"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/canonical"
+	"github.com/go-installation/installation/internal/vault"
 )
 
 // Installation describes one extension in one customer's account: installed now, installed before,
@@ -236,7 +237,7 @@ type Ref string
 // The kinds of secrets, each the first part of a Ref.
 const (
 	kindConfig     = "config"
-	kindCredential = "credential"
+	kindCredential = vault.Credential
 	kindConnection = "connection"
 	kindExtra      = "extra"
 )

@@ -255,7 +255,7 @@ func (s *Service) purge(ctx context.Context, d *draft) error {
 	case err == nil:
 		i := d.inst
 		i.Configuration, i.Connection, i.Invitation, i.Extra = nil, nil, nil, Document{}
-		d.secrets, d.codeHash, d.codeEra, d.redeemer = map[Ref]secret{}, nil, "", ""
+		d.secrets, d.codeHash, d.codeEra, d.redeemer = d.emptyVault(), nil, "", ""
 		d.effect = effectSealed
 	case ctx.Err() != nil:
 		return ctx.Err()

@@ -2,7 +2,6 @@ package installation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/go-installation/installation/internal/opened"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/redact"
+	"github.com/go-installation/installation/internal/vault"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -151,7 +151,7 @@ func (s *Service) fill(o *Opened, snap *snapshot, in Namespace, now time.Time) e
 	}
 	o.secrets = opened.New(len(snap.body.Values))
 	for _, v := range snap.body.Values {
-		text, err := snap.dataKey.Open(nil, snap.place(Ref(v.Ref)), v.Sealed)
+		text, err := snap.dataKey.Open(nil, vault.Place(bindingOf(snap.key), v.Ref), v.Sealed)
 		if err != nil {
 			o.secrets.Wipe()
 			return fmt.Errorf("%s: %w", redact.Path(v.Ref), ErrSealed)
@@ -319,9 +319,9 @@ func (s *Service) Reveal(ctx context.Context, req RevealRequest) ([]Revealed, er
 
 func (d *draft) reveal(ref Ref) Revealed {
 	answer := Revealed{Ref: ref, Revision: d.stored.Revision}
-	text, err := d.unseal(ref)
+	text, err := d.vault().Open(string(ref))
 	switch {
-	case errors.Is(err, ErrNotFound):
+	case !d.vault().Has(string(ref)):
 		answer.Err = ErrNotFound
 	case err != nil:
 		answer.Err = ErrSealed

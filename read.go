@@ -364,7 +364,13 @@ func mask(doc Document, sealed []Ref, kind string, rule masked.Rule) Document {
 	if err != nil {
 		return Document{} // this library stored it, so it parses; if not, nothing is shown
 	}
-	return maskedDocument(masked.Mask(tree, pointersOf(sealed, kind), rule).Append(nil))
+	var pointers []string
+	for _, ref := range sealed {
+		if ref.Kind() == kind {
+			pointers = append(pointers, ref.Pointer())
+		}
+	}
+	return maskedDocument(masked.Mask(tree, pointers, rule).Append(nil))
 }
 
 // eventCursor returns the cursor of a store with the era in front. The cursor of another era can

@@ -214,7 +214,7 @@ func (r *refreshing) Store(ctx context.Context, v lease.View) error {
 			return lease.ErrChanged // nobody would revoke them any more
 		}
 		same := d.matches(v)
-		if !same || d.sealedSecrets()[accessToken].number != v.Token {
+		if !same || d.vault().Number(string(accessToken)) != v.Token {
 			if stored, err := d.has(r.tokens.Access.Value); stored || err != nil {
 				return err // nil if an earlier try stored them
 			}
@@ -279,7 +279,7 @@ func (d *draft) matches(v lease.View) bool {
 
 // credential returns the number of the refresh token, 0 if none is stored. The access token does
 // not count: if somebody replaces it alone, the refresh token is on its way all the same.
-func (d *draft) credential() int64 { return d.sealedSecrets()[refreshToken].number }
+func (d *draft) credential() int64 { return d.vault().Number(string(refreshToken)) }
 
 // References of the tokens.
 const (
@@ -308,7 +308,7 @@ func (snap *snapshot) leaseView(in Namespace) lease.View {
 
 // has reports whether the stored access token is this one.
 func (d *draft) has(token crypto.Secret) (bool, error) {
-	text, err := d.unseal(accessToken)
+	text, err := d.vault().Open(string(accessToken))
 	if err != nil {
 		return false, nil //nolint:nilerr // no token, so not this one
 	}
@@ -328,7 +328,7 @@ func (d *draft) storeTokens(t Tokens) error {
 			continue
 		}
 		text := operation.SecretText(one.new.Value)
-		err := d.seal(one.ref, text)
+		err := d.vault().Seal(string(one.ref), text)
 		clear(text)
 		if err != nil {
 			return err

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -365,18 +364,10 @@ func (s *Service) Rekey(ctx context.Context, req RekeyRequest) (*Result, error) 
 }
 
 func (s *Service) rekey(ctx context.Context, d *draft) error {
-	plain := make(map[Ref][]byte)
-	defer func() {
-		for _, text := range plain {
-			clear(text)
-		}
-	}()
-	for _, ref := range slices.Sorted(maps.Keys(d.sealedSecrets())) {
-		text, err := d.unseal(ref)
-		if err != nil {
-			return fmt.Errorf("%s: %w", redact.Path(string(ref)), err)
-		}
-		plain[ref] = text
+	plain, failed, err := d.vault().OpenAll()
+	defer plain.Wipe()
+	if err != nil {
+		return fmt.Errorf("%s: %w", redact.Path(failed), err)
 	}
 	// If the record is under the primary key, that key has just opened it and is the right one.
 	if d.wrapped.KeyID != s.keys.Primary() {
@@ -387,12 +378,5 @@ func (s *Service) rekey(ctx context.Context, d *draft) error {
 	if err := s.newDataKey(ctx, d); err != nil {
 		return err
 	}
-	for ref, text := range plain {
-		sealed, err := d.dataKey.Seal(nil, d.place(ref), text)
-		if err != nil {
-			return err
-		}
-		d.secrets[ref] = secret{sealed, d.secrets[ref].number} // its value is still the same
-	}
-	return nil
+	return d.vault().SealAgain(plain)
 }

@@ -278,23 +278,13 @@ func (r *revoking) Drop(context.Context) {}
 
 // toRevoke makes the draft of an uninstall ask for a revocation, if there is anything to revoke.
 func (s *Service) toRevoke(d *draft) {
-	if s.opts.Revoke == nil || d.err != nil || !d.hasCredentials() {
+	if s.opts.Revoke == nil || d.err != nil || !d.vault().HasKind(kindCredential, kindConnection) {
 		return
 	}
 	d.lifecycle.revokeAt = d.now
 	if d.lifecycle.refresh.Of(lease.Failed, d.credential()) {
 		d.lifecycle.refresh = nil // a refused refresh token can still have a valid access token
 	}
-}
-
-// hasCredentials reports whether the connection has a secret.
-func (d *draft) hasCredentials() bool {
-	for ref := range d.sealedSecrets() {
-		if kind := ref.Kind(); kind == kindCredential || kind == kindConnection {
-			return true
-		}
-	}
-	return false
 }
 
 // renewal returns when the access token is due to be refreshed, zero for never: when between a

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/operation"
 	"github.com/go-installation/installation/internal/record"
+	"github.com/go-installation/installation/internal/vault"
 	"github.com/go-installation/installation/validate"
 	"github.com/google/uuid"
 )
@@ -35,7 +35,7 @@ func (s *Service) begin(ctx context.Context, d *draft, status Status) error {
 		Generation: max(d.stored.Generation+1, d.namespace.Epoch),
 	}
 	d.lifecycle = lifecycle{status: status, generation: d.inst.Generation}
-	d.err, d.body, d.secrets = nil, nil, map[Ref]secret{}
+	d.err, d.body, d.secrets = nil, nil, d.emptyVault()
 	d.codeHash, d.codeEra, d.redeemer, d.rule = nil, "", "", s.rule.ID()
 	d.created = true
 	return s.newDataKey(ctx, d)
@@ -96,6 +96,7 @@ func (s *Service) newDataKey(ctx context.Context, d *draft) error {
 	}
 	d.wipe()
 	d.dataKey, d.wrapped = k, w
+	d.vault().Use(k)
 	return nil
 }
 
@@ -103,74 +104,32 @@ func (s *Service) newDataKey(ctx context.Context, d *draft) error {
 // before a restore is given out again.
 func (d *draft) nextRevision() int64 { return max(d.stored.Revision+1, d.namespace.Epoch) }
 
-// secret is one sealed secret of a draft.
-type secret struct {
-	sealed []byte
-	number int64 // of a credential: grows with each new value; 0 for other secrets
-}
-
-// sealedSecrets returns the secrets of the draft. The caller may change the map. The first call
-// reads the secrets from the body.
-func (d *draft) sealedSecrets() map[Ref]secret {
+// vault returns the sealed secrets of the draft. The first call reads them from the body.
+func (d *draft) vault() *vault.Vault {
 	if d.secrets == nil {
-		d.secrets = make(map[Ref]secret, len(d.table))
-		for i, v := range d.body.Values {
-			d.secrets[Ref(v.Ref)] = secret{v.Sealed, d.table[i].Number}
+		d.secrets = d.emptyVault()
+		if d.body != nil {
+			d.secrets.Load(d.body.Values, d.table)
 		}
 	}
 	return d.secrets
 }
 
-// dropSecrets removes the secrets of one kind from the draft, and returns which.
-func (d *draft) dropSecrets(kind string) (dropped []Ref) {
-	for ref := range d.sealedSecrets() {
-		if ref.Kind() == kind {
-			delete(d.secrets, ref)
-			dropped = append(dropped, ref)
-		}
-	}
-	return dropped
+func (d *draft) emptyVault() *vault.Vault {
+	return vault.New(bindingOf(d.key), d.dataKey, d.credentialNumber, d.namespace.Epoch)
 }
 
 // droppedSecrets returns what the Connection part of a write removed and nothing stored again. The
 // part keeps no secret at another place: that needs an x-key, and metadata has no schema.
-func (d *draft) droppedSecrets() []Ref {
+func (d *draft) droppedSecrets() (refs []Ref) {
 	slices.Sort(d.dropped)
-	return slices.DeleteFunc(d.dropped, func(ref Ref) bool {
-		_, stored := d.sealedSecrets()[ref]
-		return stored
-	})
-}
-
-// seal stores JSON text at ref as a secret. The number of a credential is at least the epoch, so
-// that no number from before a restore is given out again.
-func (d *draft) seal(ref Ref, json []byte) error {
-	sealed, err := d.dataKey.Seal(nil, d.place(ref), json)
-	if err != nil {
-		return err
+	refs = slices.Grow(refs, len(d.dropped))
+	for _, name := range d.dropped {
+		if !d.vault().Has(name) {
+			refs = append(refs, Ref(name))
+		}
 	}
-	var number int64
-	if ref.Kind() == kindCredential {
-		d.credentialNumber = max(d.credentialNumber+1, d.namespace.Epoch)
-		number = d.credentialNumber
-	}
-	d.sealedSecrets()[ref] = secret{sealed, number}
-	return nil
-}
-
-// unseal returns the JSON text of the secret at ref.
-func (d *draft) unseal(ref Ref) ([]byte, error) {
-	stored, ok := d.sealedSecrets()[ref]
-	if !ok {
-		return nil, ErrNotFound
-	}
-	return d.dataKey.Open(nil, d.place(ref), stored.sealed)
-}
-
-func (snap *snapshot) place(ref Ref) crypto.Place {
-	return crypto.Place{
-		Tenant: snap.key.Tenant, Record: snap.key.ID, Kind: ref.Kind(), Pointer: ref.Pointer(),
-	}
+	return refs
 }
 
 // sealedRecord seals the draft into the record to commit. It opens the sealed result again. This
@@ -198,16 +157,10 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 	}
 	m := manifest{inst: i, lifecycle: d.lifecycle, Manifest: &record.Manifest{
 		Rule: d.rule, Claims: claims, CodeHash: d.codeHash, CodeEra: d.codeEra,
-		Redeemer: d.redeemer, CredentialNumber: d.credentialNumber, Epoch: d.namespace.Epoch,
+		Redeemer: d.redeemer, CredentialNumber: d.vault().Newest(), Epoch: d.namespace.Epoch,
 	}}
 	body := &record.Body{Lifecycle: d.lifecycle.encode(), Key: d.wrapped}
-	secrets := d.sealedSecrets()
-	for _, ref := range slices.Sorted(maps.Keys(secrets)) {
-		v := secrets[ref]
-		tag := string(crypto.Tag(v.sealed))
-		body.Values = append(body.Values, record.Value{Ref: string(ref), Sealed: v.sealed})
-		m.Table = append(m.Table, record.Entry{Ref: string(ref), Tag: tag, Number: v.number})
-	}
+	body.Values, m.Table = d.vault().Stored()
 	limit := record.MaxWritten
 	if len(d.changed) > 0 {
 		limit = maxParts
@@ -272,7 +225,7 @@ func (d *draft) sealCredentials(l *validate.List, given *Connection) error {
 	for _, c := range given.credentials() {
 		ref := refOf(kindCredential, c.pointer)
 		path := "connection" + c.pointer
-		_, stored := d.sealedSecrets()[ref]
+		stored := d.vault().Has(string(ref))
 		switch {
 		case c.value.IsMasked() && stored:
 		case c.value.IsMasked():
@@ -280,9 +233,9 @@ func (d *draft) sealCredentials(l *validate.List, given *Connection) error {
 			l.Add(path, validate.RuleMaskWithoutStoredValue, detail)
 		case c.value.IsZero():
 			if stored {
-				delete(d.secrets, ref)
+				d.vault().Remove(string(ref))
 				d.addChanged(string(ref))
-				d.dropped = append(d.dropped, ref)
+				d.dropped = append(d.dropped, string(ref))
 			}
 		case operation.CheckCredential(l, path, *c.value):
 			if err := d.sealCredential(ref, c.value); err != nil {
@@ -297,7 +250,7 @@ func (d *draft) sealCredentials(l *validate.List, given *Connection) error {
 func (d *draft) sealCredential(ref Ref, value *crypto.Secret) error {
 	text := operation.SecretText(*value)
 	defer clear(text)
-	if err := d.seal(ref, text); err != nil {
+	if err := d.vault().Seal(string(ref), text); err != nil {
 		return err
 	}
 	*value = crypto.Masked()
@@ -331,11 +284,11 @@ func (d *draft) editCredentials(l *validate.List, ops []Operation) error {
 			}
 			continue
 		}
-		if _, stored := d.sealedSecrets()[ref]; !stored {
+		if !d.vault().Has(string(ref)) {
 			l.Add("connection"+c.pointer, validate.RuleNotFound, "there is nothing here to remove")
 			continue
 		}
-		delete(d.secrets, ref)
+		d.vault().Remove(string(ref))
 		d.addChanged(string(ref))
 		*c.value = crypto.Secret{}
 		if c.token != nil {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"slices"
 
 	"github.com/go-installation/installation/internal/classify"
@@ -20,7 +19,7 @@ import (
 type documentWrite struct {
 	document Document // masked
 	changed  []string // names, for the event
-	dropped  []Ref    // secrets that were removed, and those that were replaced
+	dropped  []string // secrets that were removed, and those that were replaced
 }
 
 // replaceDocument puts a whole document in the place of the stored one.
@@ -56,7 +55,7 @@ func (s *Service) removeDocument(
 		return w, err
 	}
 	d.noteRedirect(path, r)
-	w.changed, w.dropped = []string{path}, d.dropSecrets(kind)
+	w.changed, w.dropped = []string{path}, d.vault().RemoveKind(kind)
 	return w, nil
 }
 
@@ -148,7 +147,7 @@ func (s *Service) writeDocument(
 		return w, err
 	}
 	open := func(pointer string) (*jsontree.Node, error) {
-		return d.parseSecret(refOf(kind, pointer))
+		return d.vault().Parse(kind + pointer)
 	}
 	if err := schemasource.Check(ctx, path, sch, stored.Doc, r, open); err != nil {
 		return w, err
@@ -174,31 +173,12 @@ func (d *draft) sealDocument(kind string, r masked.Result) (w documentWrite, err
 	if !old.IsZero() && len(r.Changed) == 0 && len(r.Seal) == 0 {
 		return documentWrite{document: old}, nil
 	}
-	kept := make(map[Ref]secret, len(r.Keep))
-	fresh := make(map[Ref][]byte, len(r.Seal)) // JSON text
-	for _, m := range r.Keep {
-		from, to := refOf(kind, m.From), refOf(kind, m.To)
-		if from == to {
-			kept[from] = d.sealedSecrets()[from]
-			continue
-		}
-		text, err := d.unseal(from) // sealing binds the place, so a moved secret is sealed again
-		if err != nil {
-			return w, ErrSealed
-		}
-		fresh[to], d.shifted = text, true
+	removed, moved, err := d.vault().Replace(kind, r)
+	if err != nil {
+		return w, err
 	}
-	for _, p := range r.Seal {
-		fresh[refOf(kind, p.Pointer)] = p.Value.Append(nil)
-	}
-	w.dropped = d.dropSecrets(kind) // droppedSecrets leaves out what is stored again
-	maps.Copy(d.sealedSecrets(), kept)
-	for ref, text := range fresh {
-		if err := d.seal(ref, text); err != nil {
-			return w, err
-		}
-		clear(text)
-	}
+	w.dropped = removed // droppedSecrets leaves out what is stored again
+	d.shifted = d.shifted || moved
 	for _, pointer := range r.Changed {
 		w.changed = append(w.changed, kind+pointer)
 	}
@@ -291,19 +271,7 @@ func (d *draft) storedDocument(kind string) (masked.Stored, error) {
 	if err != nil {
 		return masked.Stored{}, ErrSealed
 	}
-	refs := slices.Collect(maps.Keys(d.sealedSecrets()))
-	return masked.Stored{Doc: tree, Sealed: pointersOf(refs, kind)}, nil
-}
-
-// pointersOf returns the pointers of the secrets of one kind.
-func pointersOf(refs []Ref, kind string) []string {
-	var pointers []string
-	for _, ref := range refs {
-		if ref.Kind() == kind {
-			pointers = append(pointers, ref.Pointer())
-		}
-	}
-	return pointers
+	return masked.Stored{Doc: tree, Sealed: d.vault().Pointers(kind)}, nil
 }
 
 // noteRedirect remembers the first change of metadata or unnamed fields that can send the secrets
@@ -312,6 +280,25 @@ func (d *draft) noteRedirect(path string, r masked.Result) {
 	if r.Redirects != "" {
 		d.redirect = cmp.Or(d.redirect, path+r.Redirects)
 	}
+}
+
+// checkMove rejects a write that gives an installation to another account and keeps a secret that
+// was given for the account before.
+func (d *draft) checkMove(allowed bool) error {
+	if allowed || d.created || d.before.inst == nil {
+		return nil
+	}
+	was := d.before.inst.Account.ID
+	if was == "" || was == d.inst.Account.ID || !d.keepsSecrets() {
+		return nil
+	}
+	return invalid("account.id", validate.RuleDestination, "would move stored secrets to another "+
+		"account: remove them or give them again in this write, or set MoveSecrets")
+}
+
+// keepsSecrets reports whether this write keeps a stored secret, at its place or at another one.
+func (d *draft) keepsSecrets() bool {
+	return d.shifted || slices.ContainsFunc(d.before.body.Values, d.vault().Keeps)
 }
 
 // schemaLookup is what Options.Schema returned for an extension. The rows of a list share it.
@@ -383,16 +370,4 @@ func (s *Service) ruleFor(
 		}
 	}
 	return rule, rule.Schema, nil
-}
-
-// parseSecret opens the stored secret at ref and parses it.
-func (d *draft) parseSecret(ref Ref) (*jsontree.Node, error) {
-	text, err := d.unseal(ref)
-	defer clear(text)
-	if err == nil {
-		if value, err := jsontree.Parse(text, jsontree.Limits{}); err == nil {
-			return value, nil
-		}
-	}
-	return nil, ErrSealed
 }

@@ -249,7 +249,7 @@ func (s *Service) applyConfiguration(
 			d.addChanged("configuration")
 		}
 		d.inst.Configuration = nil
-		d.dropSecrets(kindConfig)
+		d.vault().RemoveKind(kindConfig)
 		return nil
 	}
 	if next.Document.IsZero() {
@@ -322,7 +322,8 @@ func (s *Service) applyConnection(ctx context.Context, d *draft, part Optional[C
 			d.addChanged("connection")
 		}
 		d.inst.Connection = nil
-		d.dropped = append(d.dropSecrets(kindConnection), d.dropSecrets(kindCredential)...)
+		d.dropped = slices.Concat(
+			d.vault().RemoveKind(kindConnection), d.vault().RemoveKind(kindCredential))
 		return nil
 	}
 	var l validate.List

@@ -2,6 +2,7 @@ package installation
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -28,6 +29,15 @@ func invalid(path string, rule validate.Rule, detail string) error {
 	return l.Err()
 }
 
+// invalidCursor turns a store's refusal of a query into a violation. The cursor is all that can be
+// wrong with a query of the service.
+func invalidCursor(err error) error {
+	if errors.Is(err, ErrInvalid) {
+		return invalid("after", validate.RuleFormat, "is not a cursor of this list")
+	}
+	return err
+}
+
 // admit rejects a call without an actor, and a request that is invalid whatever is stored. It runs
 // before anything is read.
 func (s *Service) admit(checks ...func(*validate.List)) error {
@@ -45,6 +55,27 @@ func (s *Service) admit(checks ...func(*validate.List)) error {
 		}
 	}
 	return l.Err()
+}
+
+// admitMaintenance is admit for methods that act across installations. Only the host may call
+// them, and only outside of its transactions.
+func (s *Service) admitMaintenance(checks ...func(*validate.List)) error {
+	if err := s.admit(checks...); err != nil {
+		return err
+	}
+	if !s.can(ActionMaintain, nil) {
+		return ErrForbidden
+	}
+	return s.outsideTransaction()
+}
+
+// outsideTransaction rejects a call on the service in a transaction of the host; see [Service.On].
+func (s *Service) outsideTransaction() error {
+	if s.tentative {
+		return fmt.Errorf("%w in a transaction of the host: call the method on a service "+
+			"without On", ErrUnsupported)
+	}
+	return nil
 }
 
 // checkLimit rejects a limit above high. 0 is the default.

@@ -1,6 +1,7 @@
 package installation
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"github.com/go-installation/installation/internal/backoff"
 	"github.com/go-installation/installation/internal/invite"
 	"github.com/go-installation/installation/internal/keytimeout"
+	"github.com/go-installation/installation/internal/vault"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -58,14 +60,14 @@ type draft struct {
 	now       time.Time
 
 	effect     effect
-	secrets    map[Ref]secret // nil until they are needed; see sealedSecrets
-	plain      []byte         // the encoded manifest, once the draft is sealed
+	secrets    *vault.Vault // nil until they are needed; see vault
+	plain      []byte       // the encoded manifest, once the draft is sealed
 	events     []event.Type
 	changed    []string      // names of parts, pointers and secrets, for the first event
 	reason     string        // for the events
 	created    bool          // a generation began
 	otherOwner bool          // the request names another owner than Options.Owner does
-	dropped    []Ref         // secrets that the Connection part of the request removed
+	dropped    []string      // secrets that the Connection part of the request removed
 	shifted    bool          // a kept secret is at another place, so it was sealed again
 	code       crypto.Secret // a new invitation code
 
@@ -155,6 +157,13 @@ func (w *write) explain(err error) error {
 		return fmt.Errorf("%s: %w", w.method, err)
 	default:
 		return fmt.Errorf("%s %s: %w", w.method, w.id, err)
+	}
+}
+
+// inMethod adds the name of a method to its error.
+func inMethod(name string, err *error) {
+	if *err != nil {
+		*err = fmt.Errorf("%s: %w", name, *err)
 	}
 }
 
@@ -336,6 +345,16 @@ func (s *Service) commit(ctx context.Context, w *write, c Change, res *Result) (
 	default:
 		return nil, err
 	}
+}
+
+// rejectedEpoch returns errRetry if a change of another epoch can be built again.
+func (s *Service) rejectedEpoch(ctx context.Context, c Change) error {
+	in, err := s.namespace(ctx)
+	if err == nil && in.Epoch == c.Epoch {
+		return fmt.Errorf("%w: the store has epochs, but a store around it hides Namespacer: "+
+			"embed a Decorator", ErrUnavailable)
+	}
+	return cmp.Or(err, errRetry)
 }
 
 // claimTaken is the error for a claim that another installation holds. It names the holder only to

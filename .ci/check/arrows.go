@@ -32,7 +32,7 @@ var layers = [][]string{
 	{"."},
 	{
 		"internal/operation/...", "internal/opened/...", "internal/schemasource/...",
-		"internal/lease/...",
+		"internal/lease/...", "internal/vault/...",
 	},
 	{"internal/masked/...", "billing/..."},
 	{"internal/classify/..."},
