@@ -52,8 +52,8 @@ func main() {
 
 // settings are the flags of the command line.
 type settings struct {
-	addr, store, storeID, keys, config string
-	dev                                bool
+	addr, store, storeID, keys, config, pages string
+	dev                                       bool
 }
 
 // program serves until the context ends. It returns the exit status.
@@ -74,11 +74,14 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		"`file` with what the platforms know of this host, as JSON")
 	flags.BoolVar(&set.dev, "dev", false,
 		"generate keys, customers and tokens; never use it where others can reach the server")
+	flags.StringVar(&set.pages, "pages", "",
+		"with -dev, also serve the files of this `folder` at "+devPagesPath)
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
 	switch {
-	case flags.NArg() > 0, set.dev && set.config != "", set.storeID != "" && set.store == "memory":
+	case flags.NArg() > 0, set.dev && set.config != "", !set.dev && set.pages != "",
+		set.storeID != "" && set.store == "memory":
 		flags.Usage()
 		return 2
 	case !set.dev && (set.keys == "" || set.config == ""):

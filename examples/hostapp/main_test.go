@@ -344,18 +344,6 @@ func TestDevTokensAreVerifiable(t *testing.T) {
 	}
 }
 
-// The page has a command for each platform that is served, and for no other.
-func TestPageHasACommandPerPlatform(t *testing.T) {
-	r := start(t, "-dev")
-	_, text := ask(t, "GET", "http://"+r.Addr+"/", "")
-	for _, want := range []string{r.Vercel.Base, r.SoftwareOne.Base, r.Ampersand.Base,
-		r.SoftwareOne.VendorToken, r.Ampersand.APIKey, "curl"} {
-		if !strings.Contains(text, want) {
-			t.Errorf("%q is not on the page", want)
-		}
-	}
-}
-
 // TestOutageIsLogged kills the Redis server of a running program. The store and the program log
 // what is wrong.
 func TestOutageIsLogged(t *testing.T) {
