@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -77,5 +79,25 @@ func TestListingIsBounded(t *testing.T) {
 		if err != nil || ended != want {
 			t.Errorf("limit %d: the log ended %t, %v; want %t", limit, ended, err, want)
 		}
+	}
+}
+
+// TestPages serves a folder, with Ampersand's API at the address that a page of its library needs.
+func TestPages(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "page.js"), []byte("made up"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, "-dev", "-pages", dir)
+	at := "http://" + r.Addr
+	key := []string{"X-Api-Key", r.Ampersand.APIKey}
+	expect(t, "GET", at+"/dev/pages/page.js", "", nil, 200, "made up")
+	expect(t, "GET", at+"/v1/projects/"+r.Ampersand.ProjectID, "", key, 200, "harbor-app")
+
+	plain := start(t, "-dev")
+	expect(t, "GET", "http://"+plain.Addr+"/dev/pages/page.html", "", nil, 404, "")
+	if status := program(t.Context(), []string{"-keys", "k", "-config", "c", "-pages", dir},
+		os.Stderr, os.Stderr); status != 2 {
+		t.Errorf("-pages without -dev: status %d, want 2", status)
 	}
 }
