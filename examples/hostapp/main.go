@@ -20,9 +20,11 @@
 //
 // The first line on standard output is JSON. It has the address and the mounted platforms, and with
 // -dev the credentials to try them. The log goes to standard error. "/" is a page for people, and
-// "/healthz" is for probes. With -dev, the page lists the newest installations, Ampersand's API is
-// also at /v1, where its React library expects it, and -pages serves a folder. On SIGTERM or SIGINT, the program finishes the running requests and
+// "/healthz" is for probes. On SIGTERM or SIGINT, the program finishes the running requests and
 // ends. The server speaks plain HTTP, so put it behind a proxy that terminates TLS.
+//
+// With -dev, the page lists the newest installations. Ampersand's API is also at /v1, where its
+// React library expects it in a browser, and -pages serves a folder for a page that uses it.
 //
 // Vercel's webhook is at /vercel/webhook if its secret is configured. Service.Run expires
 // invitations and purges uninstalled installations when they are due.
