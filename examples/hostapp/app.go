@@ -62,7 +62,7 @@ func newApp(ctx context.Context, set settings, base string, log *slog.Logger) (*
 		return nil, err
 	}
 	a := &app{ServeMux: http.NewServeMux(), log: log, close: closeStore}
-	if err := a.mount(cfg, store, keys, base); err != nil {
+	if err := a.mount(cfg, store, keys, base, set.pages); err != nil {
 		closeStore()
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func newApp(ctx context.Context, set settings, base string, log *slog.Logger) (*
 
 // mount makes the service and mounts a handler for each platform.
 func (a *app) mount(
-	cfg *config, store installation.Store, keys crypto.KeyWrapper, base string,
+	cfg *config, store installation.Store, keys crypto.KeyWrapper, base, pages string,
 ) error {
 	sites, err := cfg.sites(a.log, base)
 	if err != nil {
@@ -87,16 +87,23 @@ func (a *app) mount(
 			return err
 		}
 		a.Handle(s.path+"/", http.StripPrefix(s.path, h))
+		if cfg.dev != nil && s.path == ampersandPath {
+			a.Handle(devAmpersandPath+"/", http.StripPrefix(devAmpersandPath, h))
+		}
 		s.announce(&a.mounted)
 	}
 	if cfg.dev != nil {
 		a.HandleFunc("GET "+devTokenPath, cfg.dev.token)
 		a.HandleFunc("GET "+devKeysPath, cfg.dev.keys)
 		a.HandleFunc(devConsentPath, cfg.Ampersand.host.Consent)
+		if pages != "" {
+			a.Handle("GET "+devPagesPath,
+				http.StripPrefix(devPagesPath, http.FileServer(http.Dir(pages))))
+		}
 	}
 	a.mounted.Addr = base[len("http://"):]
 	a.HandleFunc("GET /healthz", a.health)
-	a.Handle("GET /{$}", page(a.mounted, len(sites)))
+	a.Handle("GET /{$}", a.page(sites, cfg.dev != nil))
 	return nil
 }
 

@@ -38,6 +38,11 @@ const (
 	devKeysPath   = devIssuerPath + "/.well-known/jwks"
 
 	devConsentPath = "/dev/ampersand/consent"
+	devPagesPath   = "/dev/pages/"
+
+	// Ampersand's React library ignores the result of a consent page that is served at another
+	// place than the address before "/v1". An address has no path there, so /ampersand/v1 fails.
+	devAmpersandPath = "/v1"
 )
 
 // Values in the configuration and the tokens that -dev generates for Vercel.

@@ -23,6 +23,9 @@
 // "/healthz" is for probes. On SIGTERM or SIGINT, the program finishes the running requests and
 // ends. The server speaks plain HTTP, so put it behind a proxy that terminates TLS.
 //
+// With -dev, the page lists the newest installations. Ampersand's API is also at /v1, where its
+// React library expects it in a browser, and -pages serves a folder for a page that uses it.
+//
 // Vercel's webhook is at /vercel/webhook if its secret is configured. Service.Run expires
 // invitations and purges uninstalled installations when they are due.
 package main
@@ -52,8 +55,8 @@ func main() {
 
 // settings are the flags of the command line.
 type settings struct {
-	addr, store, storeID, keys, config string
-	dev                                bool
+	addr, store, storeID, keys, config, pages string
+	dev                                       bool
 }
 
 // program serves until the context ends. It returns the exit status.
@@ -74,11 +77,14 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		"`file` with what the platforms know of this host, as JSON")
 	flags.BoolVar(&set.dev, "dev", false,
 		"generate keys, customers and tokens; never use it where others can reach the server")
+	flags.StringVar(&set.pages, "pages", "",
+		"with -dev, also serve the files of this `folder` at "+devPagesPath)
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
 	switch {
-	case flags.NArg() > 0, set.dev && set.config != "", set.storeID != "" && set.store == "memory":
+	case flags.NArg() > 0, set.dev && set.config != "", !set.dev && set.pages != "",
+		set.storeID != "" && set.store == "memory":
 		flags.Usage()
 		return 2
 	case !set.dev && (set.keys == "" || set.config == ""):

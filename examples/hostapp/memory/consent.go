@@ -113,6 +113,7 @@ var consentPage = template.Must(template.New("consent").Parse(`<!doctype html>
 if (window.opener) {
   window.opener.postMessage({eventType: {{.Event}},
     data: {connection: {{.Connection}}, error: {{.Text}}}}, "*");
+  {{if .Connection}}window.close();{{end}}
 }
 </script>
 {{else}}<h1>Connect?</h1>
@@ -122,7 +123,8 @@ if (window.opener) {
 `))
 
 // Consent serves the page of [Host.ConnectURL]. A GET asks for consent, and a POST connects. The
-// page tells its opener the result in the form that @amp-labs/react expects.
+// page tells its opener the result in the form that @amp-labs/react expects. After a success it
+// closes itself, since the library leaves the window of an update open.
 func (h *Host) Consent(w http.ResponseWriter, r *http.Request) {
 	var page struct{ Event, Text, Connection string }
 	status := http.StatusOK

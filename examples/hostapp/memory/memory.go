@@ -270,13 +270,15 @@ func Demo(apiKey crypto.Secret, now func() time.Time) *Host {
 	return h
 }
 
-// demoManifest reads two objects with all their fields.
+// demoManifest reads two objects. A page offers the optional fields, and a request can select any.
 const demoManifest = `{"name":"crm-sync","displayName":"CRM sync","provider":"salesforce",` +
 	`"read":{"objects":[` +
 	`{"objectName":"account","destination":"accountHook","schedule":"*/30 * * * *",` +
-	`"requiredFields":[{"fieldName":"name"}],"optionalFieldsAuto":"all"},` +
+	`"requiredFields":[{"fieldName":"name"}],` +
+	`"optionalFields":[{"fieldName":"website"}],"optionalFieldsAuto":"all"},` +
 	`{"objectName":"contact","destination":"contactHook","schedule":"*/30 * * * *",` +
-	`"requiredFields":[{"fieldName":"email"}],"optionalFieldsAuto":"all"}]},` +
+	`"requiredFields":[{"fieldName":"email"}],` +
+	`"optionalFields":[{"fieldName":"name"},{"fieldName":"phone"}],"optionalFieldsAuto":"all"}]},` +
 	`"proxy":{"enabled":true}}`
 
 // Sample implements [ampersand.Sampler]. It accepts everything, since there is no provider to ask.
