@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-installation/installation"
 )
@@ -12,29 +13,37 @@ import (
 var followFlaws = []flaw{
 	{
 		name:    "numbers an event before its transaction",
-		inflict: func(d *decorator) { delayEvent(d, reasonOf(0, 0)) },
+		inflict: func(d *decorator) { delayEvent(d, 1) },
 		fails:   []string{"events/followed"},
 	},
 	{
 		name:    "numbers an event in the middle of the log before its transaction",
-		inflict: func(d *decorator) { delayEvent(d, reasonOf(3, 5)) },
+		inflict: func(d *decorator) { delayEvent(d, 60) },
 		fails:   []string{"events/followed"},
 	},
 }
 
-// delayEvent lets the commit of one event draw a position at once, but hides the event and keeps
-// the commit waiting until a reader has received a later event. That is a store whose sequence
-// number is drawn before the transaction that makes the event visible. The other writers go on
-// meanwhile, so a later event always comes.
-func delayEvent(d *decorator, reason string) {
+// delayEvent lets the nth commit of the writers draw a position at once, but hides its event and
+// keeps the commit waiting until a reader has received a later event. That is a store whose
+// sequence number is drawn before the transaction that makes the event visible. The other writers
+// have commits left then, so a later event always comes.
+func delayEvent(d *decorator, nth int64) {
 	passed := make(chan struct{})
 	pass := sync.OnceFunc(func() { close(passed) })
-	d.alterReceipt(func(c installation.Change, _ *installation.Receipt, err error) error {
-		if c.Key.Tenant == followed && len(c.Events) > 0 && c.Events[0].Reason == reason {
-			<-passed
+	var commits atomic.Int64
+	var delayed atomic.Pointer[string] // the reason of the event
+	commit := d.onCommit
+	d.onCommit = func(
+		ctx context.Context, c installation.Change,
+	) (installation.Receipt, error) {
+		if c.Key.Tenant != followed || len(c.Events) == 0 || commits.Add(1) != nth {
+			return commit(ctx, c)
 		}
-		return err
-	})
+		delayed.Store(&c.Events[0].Reason)
+		r, err := commit(ctx, c)
+		<-passed
+		return r, err
+	}
 	events := d.onEvents
 	d.onEvents = func(
 		ctx context.Context, q installation.EventQuery,
@@ -46,7 +55,8 @@ func delayEvent(d *decorator, reason string) {
 		q.Limit = min(limit+1, installation.MaxPage) // one more, in place of the hidden one
 		page, err := events(ctx, q)
 		hidden := slices.IndexFunc(page.Events, func(e installation.Event) bool {
-			return e.Key.Tenant == followed && e.Reason == reason
+			reason := delayed.Load()
+			return e.Key.Tenant == followed && reason != nil && e.Reason == *reason
 		})
 		select {
 		case <-passed:
