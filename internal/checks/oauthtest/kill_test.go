@@ -173,12 +173,22 @@ func (f *fleet) wake(p *os.Process, out io.Reader) {
 		if lines.Text() != "stopped" {
 			continue
 		}
+		for !isStopped(p.Pid) {
+			time.Sleep(time.Millisecond) // the kernel has no event for this
+		}
 		time.Sleep(3 * f.lease) // a real process cannot see the others wait
 		f.mu.Lock()
 		f.stopped++
 		f.mu.Unlock()
 		p.Signal(syscall.SIGCONT)
 	}
+}
+
+// isStopped reports whether a process has stopped, or has ended.
+func isStopped(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, state, _ := strings.Cut(string(text), ") ")
+	return err != nil || strings.HasPrefix(state, "T") || strings.HasPrefix(state, "Z")
 }
 
 // interruptions returns how each grant was interrupted, and counts these by kind.

@@ -204,6 +204,8 @@ func (w *worker) all(ctx context.Context) error {
 // one refreshes one grant. It reports whether nothing is left to do.
 func (w *worker) one(ctx context.Context, n int, fn installation.RefreshFunc) (bool, error) {
 	a := &attempt{n: n}
+	ctx, cancel := context.WithTimeout(ctx, max(w.lease/10, 300*time.Millisecond))
+	defer cancel()
 	ctx = context.WithValue(ctx, attemptKey{}, a)
 	req := installation.RefreshRequest{ID: idOf(n)}
 	o, err := w.svc.Refresh(ctx, req, func(
