@@ -52,7 +52,7 @@ func memoryRows(tb testing.TB, s Scale) []Row {
 			"event before the value leaves", 0, w.reveal, raw.Reveal),
 		newRow("Open, key cache", "Get, masked, key cache; open its secrets",
 			"policy, the right to reveal, wiping", 1.5, cached.open, cached.getAndOpenValues(tb)),
-		newRow("Refresh of a fresh token, key cache", "Open, key cache", "the time of expiry", 1.1,
+		newRow("Refresh of a fresh token, key cache", "Open, key cache", "the time of expiry", 1.25,
 			connected.refresh, connected.open),
 		newRow("Store.Get", "memdb First", "copies", 0, w.storeGet, raw.First),
 		newRow("Store.Commit create", "memdb insert", writes, 8, commit, raw.Insert),
