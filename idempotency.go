@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 
 // A request or a commit can arrive twice and is applied only once. For a request with an
 // idempotency key, an [Outcome] keeps the first answer. For a commit, a [Row] remembers the op
-// tokens of the last changes.
+// tokens of the last changes, and a [Namespace] says to which data it belongs. [Trimmer] and
+// [Mover] forget and move what a store remembers.
 
 // Digest identifies an idempotency key within a tenant. The key itself never reaches a store.
 type Digest [32]byte
@@ -211,7 +213,7 @@ func (snap *snapshot) recall(a *record.Answer, digest Digest) (code crypto.Secre
 	if len(a.Code) > 0 {
 		text, err := k.OpenBinary(nil, snap.answerPlace("code", digest), a.Code)
 		if err != nil {
-			return code, createdAgain(err)
+			return code, outcome.CreatedAgain(err)
 		}
 		code = crypto.SecretFromBytes(text)
 		clear(text)
@@ -219,22 +221,13 @@ func (snap *snapshot) recall(a *record.Answer, digest Digest) (code crypto.Secre
 	if len(a.Content) > 0 {
 		m, err := openManifest(k, snap.answerPlace("answer", digest), a.Content)
 		if err != nil {
-			return code, createdAgain(err)
+			return code, outcome.CreatedAgain(err)
 		}
 		snap.lifecycle = m.lifecycle
 		m.adopt(snap.key, m.lifecycle, a.Revision)
 		snap.inst, snap.rule = m.inst, m.Rule
 	}
 	return code, nil
-}
-
-// createdAgain drops ErrSealed for a part of an answer. The answer is genuine, so the record was
-// created again since, with another key of the same number.
-func createdAgain(err error) error {
-	if errors.Is(err, ErrSealed) {
-		return nil
-	}
-	return err
 }
 
 // Row is what a store keeps under a key. It is either a record or tombstone with the changes that
@@ -340,4 +333,65 @@ func (r Row) Apply(c Change) Row {
 // Row.UnmarshalBinary. It copies b. The error matches [ErrSealed], also if b has no record.
 func (r *Record) UnmarshalRow(b []byte) error {
 	return record.DecodeInto(r, b, "row", codeRecordOfRow)
+}
+
+// Namespace identifies the data of a store, and the last restore of it that was accepted.
+type Namespace struct {
+	ID string // random; data that was lost and begun again has another ID
+	// Epoch is 0 until the first restore is accepted. From then on it is the time of the last
+	// acceptance in microseconds since 1970, or a greater number.
+	Epoch int64
+	Era   string // random, new with each epoch: tells apart two epochs with the same number
+}
+
+// Namespacer is the ability of a store to refuse changes that were built before a restore. Without
+// it the namespace has no ID, and its epoch is always 0.
+//
+// After a restore from a backup, a revision can be given out a second time, for other content. The
+// epoch prevents that. When an operator accepts the restore, the epoch becomes the time of the
+// acceptance. That is greater than every revision and generation before, unless the clock was put
+// back. From then on the service chooses revisions and generations that are at least the epoch, and
+// a store refuses a change of another epoch.
+type Namespacer interface {
+	// Namespace returns the namespace as the store saw it last. It need not read the namespace
+	// again, because Commit compares the epoch. After AcceptRestore, it returns the new namespace.
+	// After an error of Commit that matches [ErrEpoch], it returns the namespace that Commit saw.
+	Namespace(ctx context.Context) (Namespace, error)
+
+	// AcceptRestore gives the namespace a new era and a greater epoch: now in microseconds since
+	// 1970, or the epoch before plus 1 if that is greater. The ID stays the same. So do records,
+	// outcomes and events. If several calls run at the same time, the namespace keeps the greatest
+	// epoch that one of them returned. If the store is split in parts with different epochs,
+	// AcceptRestore makes them equal. After an error, a repeat completes the work.
+	AcceptRestore(ctx context.Context, now time.Time) (Namespace, error)
+}
+
+// Trimmer is the ability to forget what has expired without a commit. [Service.Sweep] calls it.
+// Without it, only commits forget.
+type Trimmer interface {
+	// Trim forgets outcomes whose Until is not after now, and tombstones whose Deadline is set and
+	// not after now. It trims the change log to the size that the store keeps. It can be repeated,
+	// and called by several processes at once.
+	Trim(ctx context.Context, now time.Time) error
+}
+
+// Mover is the ability to read all rows of a store and to write rows into it as they are. It is for
+// copies from one store to another.
+type Mover interface {
+	// Scan returns every row of all tenants: records and tombstones with the changes that they
+	// remember, and outcomes. It may leave out expired outcomes and tombstones. The order is the
+	// store's own. A row that exists during the whole scan is returned at least once, as it was at
+	// some time meanwhile. A row that appears or vanishes meanwhile may be left out. The caller can
+	// use the store during the scan, and can end the scan early. An error comes last, and without a
+	// row. A scan without an error is complete.
+	Scan(ctx context.Context) iter.Seq2[Row, error]
+
+	// Put writes a row as it is, with its revision and the changes that it remembers, and reports
+	// whether it did. It writes nothing if the store has a record with the same or a higher
+	// revision at the key, or an outcome that is kept as long or longer. It ignores the epoch and
+	// appends no events. If another record of the tenant holds one of the claims, it returns an
+	// [*ExistsError]. If the row breaks a rule of its fields, the error matches [ErrInvalid]; see
+	// [Row.Validate]. The time now is for what Change.Now is for. If the store cannot know whether
+	// it has written the row, the error matches [ErrUnknownOutcome]. The call can be repeated.
+	Put(ctx context.Context, now time.Time, row Row) (written bool, err error)
 }

@@ -1,17 +1,20 @@
 package installation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"math"
+	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/go-installation/installation/health"
-	"github.com/go-installation/installation/internal/keycheck"
+	"github.com/go-installation/installation/internal/lease"
+	"github.com/go-installation/installation/internal/runner"
+	"github.com/go-installation/installation/refresh"
+	"github.com/go-installation/installation/validate"
 )
 
 // AcceptRestore makes a store usable again after its data went back to an older state: someone
@@ -37,157 +40,6 @@ func (s *Service) AcceptRestore(ctx context.Context) (in Namespace, err error) {
 		return Namespace{}, err
 	}
 	return s.store.AcceptRestore(ctx, s.now())
-}
-
-// Report is what [Service.Check] found.
-type Report struct {
-	Findings []health.Finding // about the store and the keys
-	Keys     []KeyCount       // of the available keys, by ID
-	Records  int64            // installations of all tenants
-}
-
-// KeyCount says how many records have their data key wrapped under a key-encryption key.
-type KeyCount struct {
-	ID      string
-	Primary bool
-	Records int64
-}
-
-// OK reports whether no finding is an error.
-func (r *Report) OK() bool {
-	return !slices.ContainsFunc(r.Findings, func(f health.Finding) bool {
-		return f.Level == health.Error
-	})
-}
-
-// Check reports whether the store can be reached and is safe, how many records each key protects,
-// and whether the keys are the right ones. To test the keys, it wraps and unwraps a new data key,
-// and unwraps some stored data keys under each key, without a cache. So a wrong, missing or changed
-// key is found before the first request needs it. Findings name a key by its ID alone.
-//
-// Call it at start-up and for a health endpoint. It is for the host and writes nothing.
-//
-// Findings about keys: "wrong-key", "key-does-not-open" and "key-missing" are errors.
-// "some-records-do-not-open" warns that a key opens only some of the oldest and newest records
-// under its ID: the others are damaged, or two keys had one ID. "key-unavailable" means that a key
-// service did not answer. "records-without-key" means that some records are under keys that are not
-// available, and that the first ten thousand records do not name these keys. "unvouched-ends" names
-// uninstalled installations that wait for a key before [Service.Sweep] purges them. Check looks for
-// them among the first ten thousand records that are due.
-//
-// Errors: [ErrForbidden], those of the context, and [ErrUnavailable] if the store does not answer.
-func (s *Service) Check(ctx context.Context) (report *Report, err error) {
-	defer inMethod("check", &err)
-	if err := s.admitMaintenance(nil); err != nil {
-		return nil, err
-	}
-	report = &Report{}
-	if report.Findings, err = s.storeHealth(ctx); err != nil {
-		return nil, err
-	}
-	sum, found, err := s.keyCheck().Findings(ctx)
-	if err != nil {
-		return nil, err
-	}
-	report.Keys, report.Records = keyCounts(sum.Keys), sum.Records
-	report.Findings = append(report.Findings, found...)
-	if err := s.checkEnds(ctx, report); err != nil {
-		return nil, err
-	}
-	return report, nil
-}
-
-// storeHealth returns what the store reports of itself. If the store has no reports, one read shows
-// whether it answers.
-func (s *Service) storeHealth(ctx context.Context) ([]health.Finding, error) {
-	found, err := s.store.Health(ctx)
-	if !errors.Is(err, ErrUnsupported) {
-		return found, err
-	}
-	if _, err = s.store.Get(ctx, Key{ID: "check"}); errors.Is(err, ErrNotFound) {
-		err = nil // a healthy store said so
-	}
-	return nil, err
-}
-
-// maxDue is how many due records checkEnds reads at most.
-const maxDue = 10_000
-
-// checkEnds adds a finding if ends of installations wait for a key. It opens at most a thousand
-// records. It does not open those that are due to be refreshed or revoked: there can be many.
-func (s *Service) checkEnds(ctx context.Context, report *Report) error {
-	q := Query{AllTenants: true, DueBefore: s.now(), Limit: MaxPage}
-	var waiting []string
-	due, ends := 0, 0
-	for r, err := range s.records(ctx, q) {
-		if err != nil {
-			return err
-		}
-		if due++; due > maxDue || ends == MaxPage {
-			break
-		}
-		if !sweeps(r, q.DueBefore) {
-			continue
-		}
-		ends++
-		snap := s.open(ctx, r.Key, r)
-		if snap.lifecycle.status == StatusUninstalled && (snap.err != nil || snap.unvouched) {
-			waiting = append(waiting, fmt.Sprintf("%q of tenant %q", r.Key.ID, r.Key.Tenant))
-		}
-		snap.wipe()
-	}
-	if n := len(waiting); n > 0 {
-		report.Findings = append(report.Findings, health.Finding{
-			Level: health.Warning, Rule: "unvouched-ends",
-			Detail: fmt.Sprintf("Sweep does not purge %d or more uninstalled installations yet, "+
-				"because no seal vouches for their end or they do not open: %s",
-				n, strings.Join(waiting[:min(n, 10)], ", ")),
-		})
-	}
-	return ctx.Err()
-}
-
-// CanRetire returns nil if no record needs a key. The key can then be removed from every process:
-// the fourth step of a rotation. CanRetire reads every record that the store lists across tenants.
-// So a record that lost its place under the key still counts, and an unreadable body is an error.
-// It cannot see a record that the store lists nowhere. Promote the new key everywhere first: a
-// process that still has the old key as its primary can put a record under it at any time.
-//
-// It looks only at the store. Backups that need the key cannot be opened once the key is gone.
-//
-// It is for the host. Errors: [ErrForbidden]; [ErrKeyInUse] for the primary key and for a key that
-// a record needs; [ErrUnknownKey] for a key that is not available; an error of the primary key if
-// that key does not open what is stored under its ID, since other processes then cannot open what
-// this process rewrapped; and any error of the store or of a record that prevents counting.
-func (s *Service) CanRetire(ctx context.Context, keyID string) (err error) {
-	defer inMethod("can retire", &err)
-	if err := s.admitMaintenance(nil); err != nil {
-		return err
-	}
-	switch ids := s.keys.KeyIDs(); {
-	case !slices.Contains(ids, keyID):
-		// Do not repeat the argument: by mistake it could be the key itself.
-		return fmt.Errorf("%w: there are %s", ErrUnknownKey, strings.Join(ids, ", "))
-	case keyID == s.keys.Primary():
-		return &KeyInUseError{KeyID: keyID, Primary: true}
-	}
-	check := s.keyCheck()
-	if err := check.TryPrimary(ctx); err != nil {
-		return err
-	}
-	n, err := check.Needing(ctx, keyID)
-	if err == nil && n > 0 {
-		err = &KeyInUseError{KeyID: keyID, Records: n}
-	}
-	return err
-}
-
-// keyCounts returns counts as the type that callers know.
-func keyCounts(counts []keycheck.Count) (out []KeyCount) {
-	for _, c := range counts {
-		out = append(out, KeyCount(c))
-	}
-	return out
 }
 
 // SweepRequest is the request of [Service.Sweep]. The zero value does all that is due.
@@ -236,33 +88,39 @@ const sweepPage = 100
 // The report is valid even with an error. Errors: [ErrForbidden] for anyone except the host,
 // [ErrInvalid] for a negative limit, [ErrClock], those of the context and the store, and, joined,
 // one for each failed record.
-func (s *Service) Sweep(ctx context.Context, req SweepRequest) (SweepReport, error) {
-	var report SweepReport
+func (s *Service) Sweep(ctx context.Context, req SweepRequest) (report SweepReport, err error) {
+	err = s.sweep(ctx, req, &report)
+	return report, err
+}
+
+// sweep adds what it did to the report.
+func (s *Service) sweep(ctx context.Context, req SweepRequest, report *SweepReport) error {
 	if err := s.admitMaintenance(checkLimit("limit", req.Limit, math.MaxInt)); err != nil {
-		return report, fmt.Errorf("sweep: %w", err)
+		return fmt.Errorf("sweep: %w", err)
 	}
 	var failed []error
-	trusted := req.TrustClock
+	trusted, before := req.TrustClock, report.changes()
+	report.Waiting = 0 // the same ones wait in each sweep
 	q := Query{AllTenants: true, DueBefore: s.now(), Limit: sweepPage}
 	for r, err := range s.records(ctx, q) {
 		if err != nil {
-			return report, errors.Join(append(failed, err)...)
+			return errors.Join(append(failed, err)...)
 		}
 		if !sweeps(r, q.DueBefore) {
 			continue
 		}
-		if req.Limit > 0 && report.Expired+report.Vouched+report.Purged >= req.Limit {
+		if req.Limit > 0 && report.changes()-before >= req.Limit {
 			break
 		}
 		if !trusted {
 			if err := s.checkClock(ctx, q.DueBefore, r); err != nil {
-				return report, fmt.Errorf("sweep: %w", err)
+				return fmt.Errorf("sweep: %w", err)
 			}
 			trusted = true
 		}
-		if err := s.sweepOne(ctx, r, &report); err != nil {
+		if err := s.sweepOne(ctx, r, report); err != nil {
 			if ctx.Err() != nil {
-				return report, errors.Join(append(failed, ctx.Err())...)
+				return errors.Join(append(failed, ctx.Err())...)
 			}
 			report.Failed++
 			failed = append(failed, err)
@@ -271,8 +129,10 @@ func (s *Service) Sweep(ctx context.Context, req SweepRequest) (SweepReport, err
 	if err := s.store.Trim(ctx, q.DueBefore); err != nil && !errors.Is(err, ErrUnsupported) {
 		failed = append(failed, fmt.Errorf("sweep: %w", err))
 	}
-	return report, errors.Join(failed...)
+	return errors.Join(failed...)
 }
+
+func (r *SweepReport) changes() int { return r.Expired + r.Vouched + r.Purged }
 
 // sweeps reports whether a due record is one for Sweep. What else is due is for Run.
 func sweeps(r *Record, now time.Time) bool {
@@ -330,63 +190,210 @@ func (s *Service) sweepOne(ctx context.Context, r *Record, report *SweepReport) 
 
 var errNothingDue = errors.New("installation: the record has a deadline and nothing can be due")
 
-// Namespace identifies the data of a store, and the last restore of it that was accepted.
-type Namespace struct {
-	ID string // random; data that was lost and begun again has another ID
-	// Epoch is 0 until the first restore is accepted. From then on it is the time of the last
-	// acceptance in microseconds since 1970, or a greater number.
-	Epoch int64
-	Era   string // random, new with each epoch: tells apart two epochs with the same number
+// RunOptions are the options of [Service.Run]. The zero value of each field is its default.
+type RunOptions struct {
+	// Every is how long Run pauses between two rounds, less up to a fifth. Default: a minute.
+	Every time.Duration
+	// Rounds is how many rounds Run makes. Default: it goes on until its context ends.
+	Rounds int
+	// Parallel is how many refreshes and revocations may run at the same time. Default: 8.
+	Parallel int
+	// Limit is how many due installations one round takes on. The next round goes on after them.
+	// Default: 10,000.
+	Limit int
+	// Sweep is passed to [Service.Sweep].
+	Sweep SweepRequest
+	// Progress is called after every hundred installations, and at the end of each round. Calls do
+	// not overlap. Default: none.
+	Progress func(RunReport)
 }
 
-// Namespacer is the ability of a store to refuse changes that were built before a restore. Without
-// it the namespace has no ID, and its epoch is always 0.
+// RunReport counts what [Service.Run] did in all of its rounds.
+type RunReport struct {
+	Rounds    int
+	Sweep     SweepReport
+	Refreshed int   // connections with new tokens
+	Revoked   int   // uninstalled installations whose credentials are revoked
+	Failed    int   // connections that failed, see [Connection.Failure]
+	Left      int   // attempts that were left for another round; see [refresh.Passing]
+	Errors    int   // attempts that met an error of the store or of the keys
+	Err       error // of the last round; nil = none
+}
+
+// Run does what is due in all tenants, in rounds, until ctx ends. It calls [Service.Sweep]. It
+// refreshes access tokens that are due, with Options.Refresh. And it calls Options.Revoke for
+// uninstalled installations until that succeeds or the grace period ends. Run is the one loop of a
+// host: nothing starts by itself.
 //
-// After a restore from a backup, a revision can be given out a second time, for other content. The
-// epoch prevents that. When an operator accepts the restore, the epoch becomes the time of the
-// acceptance. That is greater than every revision and generation before, unless the clock was put
-// back. From then on the service chooses revisions and generations that are at least the epoch, and
-// a store refuses a change of another epoch.
-type Namespacer interface {
-	// Namespace returns the namespace as the store saw it last. It need not read the namespace
-	// again, because Commit compares the epoch. After AcceptRestore, it returns the new namespace.
-	// After an error of Commit that matches [ErrEpoch], it returns the namespace that Commit saw.
-	Namespace(ctx context.Context) (Namespace, error)
-
-	// AcceptRestore gives the namespace a new era and a greater epoch: now in microseconds since
-	// 1970, or the epoch before plus 1 if that is greater. The ID stays the same. So do records,
-	// outcomes and events. If several calls run at the same time, the namespace keeps the greatest
-	// epoch that one of them returned. If the store is split in parts with different epochs,
-	// AcceptRestore makes them equal. After an error, a repeat completes the work.
-	AcceptRestore(ctx context.Context, now time.Time) (Namespace, error)
+// Any number of processes can run it: the lease of [Service.Refresh] keeps them from doing work
+// twice, except after one of them stopped in the middle. A round goes on after an error. An error
+// of the store, such as an outage, ends the round, and the next one tries again.
+//
+// An access token is due when between a third and a sixth of its life is left, or at the last day
+// of a long one. Tokens that were written without Options.Refresh are due after their next write.
+//
+// Run calls Options.Revoke after an uninstall that is not final, and after one without a key as
+// soon as a key vouches for it. Uninstall with Final and Delete drop the credentials at once, so
+// nothing revokes them. If the grace period ends first, an event "unrevoked" says so. Platforms
+// that revoke by themselves make the provider answer that the token is invalid: that is a success.
+//
+// Run is for the host. The report is valid even with an error. After RunOptions.Rounds rounds, Run
+// returns the error of the last one. If ctx ends before, it returns the error of ctx. Other errors:
+// [ErrForbidden], [ErrInvalid] for options below zero.
+func (s *Service) Run(ctx context.Context, o RunOptions) (report RunReport, err error) {
+	defer inMethod("run", &err)
+	check := func(l *validate.List) {
+		checkLimit("rounds", o.Rounds, math.MaxInt)(l)
+		checkLimit("parallel", o.Parallel, math.MaxInt)(l)
+		checkLimit("limit", o.Limit, math.MaxInt)(l)
+		l.Range("every", int64(o.Every), 0, math.MaxInt64)
+		checkLimit("sweep.limit", o.Sweep.Limit, math.MaxInt)(l)
+	}
+	if err := s.admitMaintenance(check); err != nil {
+		return report, err
+	}
+	o.Parallel, o.Limit = cmp.Or(o.Parallel, 8), cmp.Or(o.Limit, 10_000)
+	if o.Progress == nil {
+		o.Progress = func(RunReport) {}
+	}
+	for after := ""; ; {
+		report.Err = nil
+		after, report.Err = s.round(ctx, o, after, &report)
+		report.Rounds++
+		o.Progress(report)
+		if report.Rounds == o.Rounds {
+			return report, cmp.Or(ctx.Err(), report.Err)
+		}
+		if err := runner.Pause(ctx, cmp.Or(o.Every, time.Minute)); err != nil {
+			return report, err
+		}
+	}
 }
 
-// Trimmer is the ability to forget what has expired without a commit. [Service.Sweep] calls it.
-// Without it, only commits forget.
-type Trimmer interface {
-	// Trim forgets outcomes whose Until is not after now, and tombstones whose Deadline is set and
-	// not after now. It trims the change log to the size that the store keeps. It can be repeated,
-	// and called by several processes at once.
-	Trim(ctx context.Context, now time.Time) error
+// round is one round. It begins after a cursor, and returns the cursor for the next round.
+func (s *Service) round(
+	ctx context.Context, o RunOptions, after string, report *RunReport,
+) (string, error) {
+	sweepErr := s.sweep(ctx, o.Sweep, &report.Sweep)
+	q := Query{AllTenants: true, DueBefore: s.now(), After: after, Limit: sweepPage}
+	told := 0
+	err := runner.Round(ctx, s.jobs(ctx, &q, o.Limit), o.Parallel, func(r runner.Result) {
+		report.count(r)
+		if told++; told%100 == 0 {
+			o.Progress(*report)
+		}
+	})
+	return q.After, errors.Join(sweepErr, err)
 }
 
-// Mover is the ability to read all rows of a store and to write rows into it as they are. It is for
-// copies from one store to another.
-type Mover interface {
-	// Scan returns every row of all tenants: records and tombstones with the changes that they
-	// remember, and outcomes. It may leave out expired outcomes and tombstones. The order is the
-	// store's own. A row that exists during the whole scan is returned at least once, as it was at
-	// some time meanwhile. A row that appears or vanishes meanwhile may be left out. The caller can
-	// use the store during the scan, and can end the scan early. An error comes last, and without a
-	// row. A scan without an error is complete.
-	Scan(ctx context.Context) iter.Seq2[Row, error]
+// count adds the result of one job.
+func (r *RunReport) count(result runner.Result) {
+	*map[runner.Result]*int{
+		runner.Skipped: new(int), runner.Refreshed: &r.Refreshed, runner.Revoked: &r.Revoked,
+		runner.Refused: &r.Failed, runner.Left: &r.Left, runner.Broken: &r.Errors,
+	}[result]++
+}
 
-	// Put writes a row as it is, with its revision and the changes that it remembers, and reports
-	// whether it did. It writes nothing if the store has a record with the same or a higher
-	// revision at the key, or an outcome that is kept as long or longer. It ignores the epoch and
-	// appends no events. If another record of the tenant holds one of the claims, it returns an
-	// [*ExistsError]. If the row breaks a rule of its fields, the error matches [ErrInvalid]; see
-	// [Row.Validate]. The time now is for what Change.Now is for. If the store cannot know whether
-	// it has written the row, the error matches [ErrUnknownOutcome]. The call can be repeated.
-	Put(ctx context.Context, now time.Time, row Row) (written bool, err error)
+// jobs returns what is due of the records that q lists, and moves q on.
+func (s *Service) jobs(ctx context.Context, q *Query, limit int) iter.Seq2[runner.Job, error] {
+	return func(yield func(runner.Job, error) bool) {
+		for _, key := range s.leases.Late() {
+			if !yield(s.In(key.Tenant).storeLate(key), nil) {
+				return
+			}
+		}
+		for limit > 0 {
+			q.Limit = min(sweepPage, limit) // the next round goes on after a whole page
+			page, err := s.store.List(ctx, *q)
+			if err != nil {
+				if errors.Is(err, ErrInvalid) {
+					q.After = "" // the store does not know the cursor any more
+				}
+				yield(nil, err)
+				return
+			}
+			for _, r := range page.Records {
+				job := s.In(r.Key.Tenant).jobOf(r)
+				if job == nil {
+					continue
+				}
+				if limit--; !yield(job, nil) {
+					return
+				}
+			}
+			if q.After = page.Next; q.After == "" {
+				return
+			}
+		}
+	}
+}
+
+// jobOf returns what is due for a record besides a sweep, or nil.
+func (s *Service) jobOf(r *Record) runner.Job {
+	_, life, err := decodeBody(r.Body)
+	switch {
+	case err != nil:
+		return nil
+	case life.status == StatusInstalled && s.opts.Refresh != nil:
+		return func(ctx context.Context) (runner.Result, error) { return s.refreshDue(ctx, r.Key) }
+	case life.status == StatusUninstalled && !life.revokeAt.IsZero() && s.opts.Revoke != nil:
+		return func(ctx context.Context) (runner.Result, error) { return s.revokeDue(ctx, r.Key) }
+	default:
+		return nil
+	}
+}
+
+func (s *Service) storeLate(key lease.Key) runner.Job {
+	return func(ctx context.Context) (runner.Result, error) {
+		return resultOf(s.leases.StoreLate(ctx, key), true, runner.Refreshed)
+	}
+}
+
+func (s *Service) refreshDue(ctx context.Context, key Key) (runner.Result, error) {
+	r := &refreshing{s: s, req: RefreshRequest{ID: key.ID}, fn: s.opts.Refresh, ifDue: true}
+	err := r.run(ctx, 0)
+	r.close()
+	return resultOf(err, r.stored, runner.Refreshed)
+}
+
+func (s *Service) revokeDue(ctx context.Context, key Key) (runner.Result, error) {
+	stored, err := s.revoke(ctx, key.ID)
+	return resultOf(err, stored, runner.Revoked)
+}
+
+// resultOf says what came of a job. Somebody else can have done it, or ended the installation.
+func resultOf(err error, stored bool, done runner.Result) (runner.Result, error) {
+	gone := func(e error) bool { return errors.Is(err, e) }
+	var e *refresh.Error
+	switch {
+	case err == nil && stored:
+		return done, nil
+	case err == nil, slices.ContainsFunc([]error{ErrNotFound, ErrConflict, ErrShredded}, gone):
+		return runner.Skipped, nil
+	case errors.Is(err, refresh.ErrFailed):
+		return runner.Refused, nil
+	case errors.As(err, &e):
+		return runner.Left, nil
+	default:
+		return runner.Broken, err
+	}
+}
+
+// renewal returns when the access token is due to be refreshed, zero for never: when between a
+// third and a sixth of its life is left, at most a day. So tokens that were issued together are not
+// refreshed together. It keeps the time of a token that stays.
+func (s *Service) renewal(d *draft) time.Time {
+	c, l := d.inst.Connection, d.lifecycle
+	if s.opts.Refresh == nil || l.status != StatusInstalled || c == nil ||
+		c.AccessToken.Expires.IsZero() || l.refresh != nil && l.refresh.Kind == lease.Failed {
+		return time.Time{}
+	}
+	if old := d.before.lifecycle.renewAt; !d.created && !old.IsZero() &&
+		d.before.inst.Connection.AccessToken.Expires.Equal(c.AccessToken.Expires) {
+		return old
+	}
+	token := c.AccessToken
+	issued := cmp.Or(token.Issued, d.now)
+	lead := min(max(token.Expires.Sub(issued)/6, time.Microsecond), 12*time.Hour)
+	return storedTime(token.Expires.Add(-lead - rand.N(lead)))
 }

@@ -171,6 +171,25 @@ func (s *Service) fill(o *Opened, snap *snapshot, in Namespace, now time.Time) e
 	return nil
 }
 
+// leaseView returns what the protocol of the lease needs to know of the snapshot.
+func (snap *snapshot) leaseView(in Namespace) lease.View {
+	v := lease.View{
+		State: snap.lifecycle.refresh, Generation: snap.stored.Generation, Epoch: in.Epoch,
+	}
+	for _, e := range snap.table {
+		switch Ref(e.Ref) {
+		case accessToken:
+			v.Token = e.Number
+		case refreshToken:
+			v.Credential = e.Number
+		}
+	}
+	if c := snap.inst.Connection; c != nil {
+		v.Provider = c.Provider
+	}
+	return v
+}
+
 // Close overwrites the secrets that o holds. Decode, DecodePlain and Credentials then fail. What
 // they returned before stays as it is. Close can be repeated, and always returns nil.
 func (o *Opened) Close() error {

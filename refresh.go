@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/go-installation/installation/crypto"
@@ -287,25 +286,6 @@ const (
 	refreshToken Ref = kindCredential + "/refresh_token"
 )
 
-// leaseView returns what the protocol of the lease needs to know of the snapshot.
-func (snap *snapshot) leaseView(in Namespace) lease.View {
-	v := lease.View{
-		State: snap.lifecycle.refresh, Generation: snap.stored.Generation, Epoch: in.Epoch,
-	}
-	for _, e := range snap.table {
-		switch Ref(e.Ref) {
-		case accessToken:
-			v.Token = e.Number
-		case refreshToken:
-			v.Credential = e.Number
-		}
-	}
-	if c := snap.inst.Connection; c != nil {
-		v.Provider = c.Provider
-	}
-	return v
-}
-
 // has reports whether the stored access token is this one.
 func (d *draft) has(token crypto.Secret) (bool, error) {
 	text, err := d.vault().Open(string(accessToken))
@@ -350,51 +330,64 @@ func (d *draft) storeTokens(t Tokens) error {
 	return nil
 }
 
-// settleLease ends a lease on a credential that is not stored any more, and notes when the token is
-// due to be refreshed.
-func (s *Service) settleLease(d *draft) {
-	l := &d.lifecycle
-	if l.refresh != nil && d.replacesCredential() {
-		d.endLease()
-	}
-	l.renewAt = s.renewal(d)
-	if c := d.inst.Connection; c != nil {
-		c = new(*c)
-		c.Failure, d.inst.Connection = l.failure(), c
-	}
+// revoking is one revocation of the credentials of an uninstalled installation.
+type revoking struct{ refreshing }
+
+// revoke revokes the credentials under the same lease as a refresh. Otherwise it could revoke a
+// token that somebody has just exchanged for a new one.
+func (s *Service) revoke(ctx context.Context, id string) (stored bool, err error) {
+	r := &revoking{refreshing{s: s, req: RefreshRequest{ID: id}}}
+	o := s.leaseOptions(0)
+	o.Fail = func(string) bool { return false } // revoking twice does no harm
+	err = s.leases.Do(ctx, lease.Key{Tenant: s.tenant, ID: id}, r, o)
+	r.close()
+	return r.stored, err
 }
 
-// replacesCredential reports whether the credential of the lease is not the stored one any more. A
-// failure ends with each new secret of the connection, because the provider may have refused any of
-// them. Without a refresh token, everything in the connection is the credential.
-func (d *draft) replacesCredential() bool {
-	l := d.lifecycle.refresh
-	if d.inst.Connection == nil || l.Credential != d.credential() {
-		return true
+// Look implements [lease.Record].
+func (r *revoking) Look(ctx context.Context) (lease.View, error) {
+	if err := r.open(ctx, "revoke"); err != nil {
+		return lease.View{}, err
 	}
-	return slices.ContainsFunc(d.changed, func(name string) bool {
-		kind := Ref(name).Kind()
-		isSecret := name != kind
-		return (kind == kindCredential || kind == kindConnection) &&
-			(l.Credential == 0 || isSecret && l.Kind == lease.Failed)
+	v := r.opened.view
+	v.Done = r.opened.revoked
+	return v, nil
+}
+
+// Send implements [lease.Record].
+func (r *revoking) Send(ctx context.Context) error {
+	err := r.s.opts.Revoke(ctx, r.opened)
+	if _, ok := errors.AsType[*refresh.Error](err); err == nil || ok {
+		return err
+	}
+	return &refresh.Error{Answer: refresh.Passing, Reason: "not-revoked", Err: err}
+}
+
+// Store implements [lease.Record].
+func (r *revoking) Store(ctx context.Context, v lease.View) error {
+	return r.store(ctx, func(d *draft) error {
+		switch {
+		case !d.matches(v):
+			return lease.ErrChanged
+		case d.lifecycle.revokeAt.IsZero():
+			return nil // an earlier try stored it
+		}
+		d.lifecycle.revokeAt, d.lifecycle.refresh = time.Time{}, nil
+		d.effect, d.events = effectLease, append(d.events, event.Revoked)
+		return nil
 	})
 }
 
-// endLease frees the lease. If it was a failure, the connection has recovered.
-func (d *draft) endLease() {
-	l := &d.lifecycle
-	if l.refresh != nil && l.refresh.Kind == lease.Failed && l.status == StatusInstalled &&
-		d.inst.Connection != nil {
-		d.events = append(d.events, event.Recovered)
-	}
-	l.refresh = nil
-}
+// Drop implements [lease.Record].
+func (r *revoking) Drop(context.Context) {}
 
-// failure returns what a failed lease says, nil for any other.
-func (l lifecycle) failure() *Failure {
-	r := l.refresh
-	if r == nil || r.Kind != lease.Failed || l.status != StatusInstalled {
-		return nil
+// toRevoke makes the draft of an uninstall ask for a revocation, if there is anything to revoke.
+func (s *Service) toRevoke(d *draft) {
+	if s.opts.Revoke == nil || d.err != nil || !d.vault().HasKind(kindCredential, kindConnection) {
+		return
 	}
-	return &Failure{Reason: r.Reason, Since: r.Since, Attempts: r.Attempts}
+	d.lifecycle.revokeAt = d.now
+	if d.lifecycle.refresh.Of(lease.Failed, d.credential()) {
+		d.lifecycle.refresh = nil // a refused refresh token can still have a valid access token
+	}
 }

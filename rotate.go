@@ -48,6 +48,21 @@ func (r RewrapReport) Done() bool {
 	return r.After != nil && r.Elsewhere == 0 && !slices.ContainsFunc(r.After, needed)
 }
 
+// KeyCount says how many records have their data key wrapped under a key-encryption key.
+type KeyCount struct {
+	ID      string
+	Primary bool
+	Records int64
+}
+
+// keyCounts returns counts as the type that callers know.
+func keyCounts(counts []keycheck.Count) (out []KeyCount) {
+	for _, c := range counts {
+		out = append(out, KeyCount(c))
+	}
+	return out
+}
+
 // maxReasons is how many failures of one run the error names.
 const maxReasons = 100
 

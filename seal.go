@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/event"
+	"github.com/go-installation/installation/internal/lease"
 	"github.com/go-installation/installation/internal/operation"
 	"github.com/go-installation/installation/internal/record"
 	"github.com/go-installation/installation/internal/vault"
@@ -217,6 +219,55 @@ func (d *draft) plainRecord() *Record {
 	next.Body = Body{body.Append(nil)}
 	next.Deadline = d.lifecycle.deadline(nil) // what ended has no open invitation
 	return &next
+}
+
+// settleLease ends a lease on a credential that is not stored any more, and notes when the token is
+// due to be refreshed.
+func (s *Service) settleLease(d *draft) {
+	l := &d.lifecycle
+	if l.refresh != nil && d.replacesCredential() {
+		d.endLease()
+	}
+	l.renewAt = s.renewal(d)
+	if c := d.inst.Connection; c != nil {
+		c = new(*c)
+		c.Failure, d.inst.Connection = l.failure(), c
+	}
+}
+
+// replacesCredential reports whether the credential of the lease is not the stored one any more. A
+// failure ends with each new secret of the connection, because the provider may have refused any of
+// them. Without a refresh token, everything in the connection is the credential.
+func (d *draft) replacesCredential() bool {
+	l := d.lifecycle.refresh
+	if d.inst.Connection == nil || l.Credential != d.credential() {
+		return true
+	}
+	return slices.ContainsFunc(d.changed, func(name string) bool {
+		kind := Ref(name).Kind()
+		isSecret := name != kind
+		return (kind == kindCredential || kind == kindConnection) &&
+			(l.Credential == 0 || isSecret && l.Kind == lease.Failed)
+	})
+}
+
+// endLease frees the lease. If it was a failure, the connection has recovered.
+func (d *draft) endLease() {
+	l := &d.lifecycle
+	if l.refresh != nil && l.refresh.Kind == lease.Failed && l.status == StatusInstalled &&
+		d.inst.Connection != nil {
+		d.events = append(d.events, event.Recovered)
+	}
+	l.refresh = nil
+}
+
+// failure returns what a failed lease says, nil for any other.
+func (l lifecycle) failure() *Failure {
+	r := l.refresh
+	if r == nil || r.Kind != lease.Failed || l.status != StatusInstalled {
+		return nil
+	}
+	return &Failure{Reason: r.Reason, Since: r.Since, Attempts: r.Attempts}
 }
 
 // sealCredentials seals the credentials in a given connection and puts masks in their place.

@@ -8,10 +8,12 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-installation/installation/crypto"
+	"github.com/go-installation/installation/health"
 	"github.com/go-installation/installation/internal/accesslog"
 	"github.com/go-installation/installation/internal/classify"
 	"github.com/go-installation/installation/internal/invite"
@@ -151,90 +153,6 @@ type Options struct {
 	TombstoneTTL time.Duration
 }
 
-// Actor is who makes a request. The host application derives the actor from an identity that it has
-// verified. The service does not verify the actor.
-type Actor struct {
-	Kind     ActorKind
-	ID       string    // of the extension, vendor or customer; empty for Host and Platform
-	User     Reference // the person or token behind the request, for the audit; optional
-	ReadOnly bool      // can read, cannot change anything
-}
-
-// ActorKind is the role of an actor; see [DefaultPolicy]. The zero value may do nothing.
-type ActorKind string
-
-// Kinds of actors.
-const (
-	// Host is the embedding program itself.
-	Host ActorKind = "host"
-	// ExtensionActor is the extension, on its own installations. Its ID is the extension's.
-	ExtensionActor ActorKind = "extension"
-	// Vendor is the owner of extensions. Its ID is compared with Extension.Owner.
-	Vendor ActorKind = "vendor"
-	// Customer is the account that an extension is installed in. Its ID is the account's.
-	Customer ActorKind = "customer"
-	// Platform is the operator of the platform, across accounts.
-	Platform ActorKind = "platform"
-)
-
-// Policy decides whether an actor may act on an installation. For a write, the service asks the
-// policy about the stored state and about the result. If a record cannot be opened, inst has only
-// the fields that are stored in plain, and Err. A Policy must not change the installation.
-//
-// If the policy refuses [ActionSee], the service returns [ErrNotFound]. For any other refusal it
-// returns [ErrForbidden]. A custom policy usually calls [DefaultPolicy] and widens or narrows its
-// answer. An extension, vendor or customer lists only its own installations, whatever the policy
-// says. A policy should let hosts and platforms see every installation: [Service.Count] counts all
-// of them.
-type Policy func(a Actor, do Action, inst *Installation) bool
-
-// Action is something that a policy allows or refuses.
-type Action string
-
-// Actions.
-const (
-	ActionSee              Action = "see"        // read the public part
-	ActionSeeConfiguration Action = "see-config" // read the masked configuration
-	ActionReveal           Action = "reveal"     // read plain secrets
-	ActionInvite           Action = "invite"     // Invite and Resend
-	ActionAccept           Action = "accept"     // Accept, for the account in the installation
-	ActionUpsert           Action = "upsert"     // Upsert and Patch, except the configuration
-	ActionConfigure        Action = "configure"  // the configuration in Upsert and Patch
-	ActionUninstall        Action = "uninstall"  // Uninstall and Expire
-	ActionDelete           Action = "delete"     // Delete
-	ActionMaintain         Action = "maintain"   // Sweep, Events and so on; inst is nil
-)
-
-// DefaultPolicy is the policy of a service without Options.Policy:
-//
-//	              Host    ExtensionActor  Vendor   Customer  Platform
-//	sees          all     its own         its own  its own   all
-//	configuration masked  masked          masked   -         -
-//	reveal        yes     yes             yes      -         -
-//	invite        yes     -               yes      -         yes
-//	accept        -       -               -        yes       -
-//	upsert        yes     yes             yes      yes       yes
-//	configure     yes     yes             yes      -         -
-//	uninstall     yes     yes             yes      yes       yes
-//	delete        yes     -               yes      -         yes
-//	maintain      yes     -               -        -         -
-//
-// A ReadOnly actor has only the first two rights. The zero Actor has none.
-//
-// A vendor owns what Options.Owner says, not what its request says.
-//
-// The right upsert covers every part except the configuration. A host that offers Upsert to
-// customers decides which parts it passes on: for example, whether a customer may name a billing
-// plan, or install an extension without an invitation. A vendor or an extension can install in any
-// account that it names; a host that wants the customer's consent offers only Invite. A host that
-// accepts an invitation for an account calls Accept as the Customer of that account.
-func DefaultPolicy(a Actor, do Action, inst *Installation) bool {
-	if a.ReadOnly && do != ActionSee && do != ActionSeeConfiguration {
-		return false
-	}
-	return owns(a, inst) && slices.Contains(defaultRights[a.Kind], do)
-}
-
 // New returns a service on a store, with the keys that protect its secrets. Both are required:
 // there is no mode without encryption. New copies opts; nil means all defaults.
 //
@@ -313,13 +231,6 @@ func (s *Service) In(tenant string) *Service {
 	return &c
 }
 
-// As returns the service for one actor. The host must verify the actor; the service does not.
-func (s *Service) As(actor Actor) *Service {
-	c := *s
-	c.actor = actor
-	return &c
-}
-
 // On returns the service on a store that is part of a transaction of the host, such as a Tx of
 // package pgstore. Its writes count only if the host commits that transaction. Until then nobody
 // else sees them, and an invitation code that a method returns is void.
@@ -347,50 +258,138 @@ func storedTime(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Microsecond)
 }
 
-// maxClockGap is how far the clock may be ahead of the newest stored time. It is a little more than
-// the longest usual validity of an invitation, 1y. So a host that invited somebody for a year, and
-// wrote nothing since, can still expire the invitation.
-const maxClockGap = 400 * 24 * time.Hour
+// Report is what [Service.Check] found.
+type Report struct {
+	Findings []health.Finding // about the store and the keys
+	Keys     []KeyCount       // of the available keys, by ID
+	Records  int64            // installations of all tenants
+}
 
-// checkClock returns ErrClock if now is far ahead of every time that is stored in plain. It looks
-// at a due record first, because a host that sweeps regularly finds a recent time there. It then
-// reads all records, the newest first. It cannot stop after the first page: a store that is split
-// in parts can have its newest record on any page.
-func (s *Service) checkClock(ctx context.Context, now time.Time, due *Record) error {
-	newest := newestTime(due)
-	if now.Sub(newest) <= maxClockGap {
-		return nil
+// OK reports whether no finding is an error.
+func (r *Report) OK() bool {
+	return !slices.ContainsFunc(r.Findings, func(f health.Finding) bool {
+		return f.Level == health.Error
+	})
+}
+
+// Check reports whether the store can be reached and is safe, how many records each key protects,
+// and whether the keys are the right ones. To test the keys, it wraps and unwraps a new data key,
+// and unwraps some stored data keys under each key, without a cache. So a wrong, missing or changed
+// key is found before the first request needs it. Findings name a key by its ID alone.
+//
+// Call it at start-up and for a health endpoint. It is for the host and writes nothing.
+//
+// Findings about keys: "wrong-key", "key-does-not-open" and "key-missing" are errors.
+// "some-records-do-not-open" warns that a key opens only some of the oldest and newest records
+// under its ID: the others are damaged, or two keys had one ID. "key-unavailable" means that a key
+// service did not answer. "records-without-key" means that some records are under keys that are not
+// available, and that the first ten thousand records do not name these keys. "unvouched-ends" names
+// uninstalled installations that wait for a key before [Service.Sweep] purges them. Check looks for
+// them among the first ten thousand records that are due.
+//
+// Errors: [ErrForbidden], those of the context, and [ErrUnavailable] if the store does not answer.
+func (s *Service) Check(ctx context.Context) (report *Report, err error) {
+	defer inMethod("check", &err)
+	if err := s.admitMaintenance(nil); err != nil {
+		return nil, err
 	}
-	q := everywhere
-	q.Reverse = true
+	report = &Report{}
+	if report.Findings, err = s.storeHealth(ctx); err != nil {
+		return nil, err
+	}
+	sum, found, err := s.keyCheck().Findings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	report.Keys, report.Records = keyCounts(sum.Keys), sum.Records
+	report.Findings = append(report.Findings, found...)
+	if err := s.checkEnds(ctx, report); err != nil {
+		return nil, err
+	}
+	return report, nil
+}
+
+// storeHealth returns what the store reports of itself. If the store has no reports, one read shows
+// whether it answers.
+func (s *Service) storeHealth(ctx context.Context) ([]health.Finding, error) {
+	found, err := s.store.Health(ctx)
+	if !errors.Is(err, ErrUnsupported) {
+		return found, err
+	}
+	if _, err = s.store.Get(ctx, Key{ID: "check"}); errors.Is(err, ErrNotFound) {
+		err = nil // a healthy store said so
+	}
+	return nil, err
+}
+
+// maxDue is how many due records checkEnds reads at most.
+const maxDue = 10_000
+
+// checkEnds adds a finding if ends of installations wait for a key. It opens at most a thousand
+// records. It does not open those that are due to be refreshed or revoked: there can be many.
+func (s *Service) checkEnds(ctx context.Context, report *Report) error {
+	q := Query{AllTenants: true, DueBefore: s.now(), Limit: MaxPage}
+	var waiting []string
+	due, ends := 0, 0
 	for r, err := range s.records(ctx, q) {
 		if err != nil {
 			return err
 		}
-		if t := newestTime(r); t.After(newest) {
-			newest = t
+		if due++; due > maxDue || ends == MaxPage {
+			break
 		}
-		if now.Sub(newest) <= maxClockGap {
-			return nil
+		if !sweeps(r, q.DueBefore) {
+			continue
 		}
+		ends++
+		snap := s.open(ctx, r.Key, r)
+		if snap.lifecycle.status == StatusUninstalled && (snap.err != nil || snap.unvouched) {
+			waiting = append(waiting, fmt.Sprintf("%q of tenant %q", r.Key.ID, r.Key.Tenant))
+		}
+		snap.wipe()
 	}
-	return fmt.Errorf("%w: now is %s and the newest stored time is %s: "+
-		"correct the clock, or set TrustClock in SweepRequest",
-		ErrClock, now.Format(time.RFC3339), newest.Format(time.RFC3339))
+	if n := len(waiting); n > 0 {
+		report.Findings = append(report.Findings, health.Finding{
+			Level: health.Warning, Rule: "unvouched-ends",
+			Detail: fmt.Sprintf("Sweep does not purge %d or more uninstalled installations yet, "+
+				"because no seal vouches for their end or they do not open: %s",
+				n, strings.Join(waiting[:min(n, 10)], ", ")),
+		})
+	}
+	return ctx.Err()
 }
 
-// newestTime returns the newest time that a write stored in plain in r. A deadline does not count:
-// it was in the future when it was stored.
-func newestTime(r *Record) time.Time {
-	newest := r.Created
-	_, life, err := decodeBody(r.Body)
-	if err != nil {
-		return newest
+// CanRetire returns nil if no record needs a key. The key can then be removed from every process:
+// the fourth step of a rotation. CanRetire reads every record that the store lists across tenants.
+// So a record that lost its place under the key still counts, and an unreadable body is an error.
+// It cannot see a record that the store lists nowhere. Promote the new key everywhere first: a
+// process that still has the old key as its primary can put a record under it at any time.
+//
+// It looks only at the store. Backups that need the key cannot be opened once the key is gone.
+//
+// It is for the host. Errors: [ErrForbidden]; [ErrKeyInUse] for the primary key and for a key that
+// a record needs; [ErrUnknownKey] for a key that is not available; an error of the primary key if
+// that key does not open what is stored under its ID, since other processes then cannot open what
+// this process rewrapped; and any error of the store or of a record that prevents counting.
+func (s *Service) CanRetire(ctx context.Context, keyID string) (err error) {
+	defer inMethod("can retire", &err)
+	if err := s.admitMaintenance(nil); err != nil {
+		return err
 	}
-	for _, e := range []*AuditEntry{life.expired, life.uninstalled} {
-		if e != nil && e.At.After(newest) {
-			newest = e.At
-		}
+	switch ids := s.keys.KeyIDs(); {
+	case !slices.Contains(ids, keyID):
+		// Do not repeat the argument: by mistake it could be the key itself.
+		return fmt.Errorf("%w: there are %s", ErrUnknownKey, strings.Join(ids, ", "))
+	case keyID == s.keys.Primary():
+		return &KeyInUseError{KeyID: keyID, Primary: true}
 	}
-	return newest
+	check := s.keyCheck()
+	if err := check.TryPrimary(ctx); err != nil {
+		return err
+	}
+	n, err := check.Needing(ctx, keyID)
+	if err == nil && n > 0 {
+		err = &KeyInUseError{KeyID: keyID, Records: n}
+	}
+	return err
 }

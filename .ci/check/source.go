@@ -16,7 +16,7 @@ import (
 
 // Limits of the code.
 const (
-	maxRootCode      = 21
+	maxRootCode      = 20
 	maxRootTests     = 10
 	maxWidth         = 100
 	tabWidth         = 4

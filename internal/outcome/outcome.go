@@ -12,6 +12,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -158,4 +159,13 @@ func AnswerPlace(kind string, of crypto.Binding, digest [sha256.Size]byte) crypt
 	return crypto.Place{
 		Tenant: of.Tenant, Record: of.Record, Kind: kind, Pointer: string(digest[:]),
 	}
+}
+
+// CreatedAgain drops ErrSealed for a part of an answer that [Key.Open] returned. The answer is
+// genuine, so the record was created again since, with another key of the same number.
+func CreatedAgain(err error) error {
+	if errors.Is(err, crypto.ErrSealed) {
+		return nil
+	}
+	return err
 }

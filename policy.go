@@ -3,155 +3,107 @@ package installation
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
-	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/event"
 	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/internal/operation"
 	"github.com/go-installation/installation/validate"
 )
 
-// Sentinel errors. Match them with [errors.Is]. Typed errors carry the details and match the
-// sentinel of their kind. No error of this library contains a secret, a payload, or the text of
-// another library's error that could quote them.
-var (
-	// ErrInvalid means bad input. The detail is a [*validate.Error]: path, rule and a sentence for
-	// each violation, never the value.
-	ErrInvalid = validate.ErrInvalid
+// Actor is who makes a request. The host application derives the actor from an identity that it has
+// verified. The service does not verify the actor.
+type Actor struct {
+	Kind     ActorKind
+	ID       string    // of the extension, vendor or customer; empty for Host and Platform
+	User     Reference // the person or token behind the request, for the audit; optional
+	ReadOnly bool      // can read, cannot change anything
+}
 
-	// ErrForbidden means that the actor may see the installation, but may not do what the call asks
-	// for.
-	ErrForbidden = errors.New("installation: forbidden")
-	// ErrNotFound means that a healthy store has no such installation, or that the actor has no
-	// right to see the installation.
-	ErrNotFound = errors.New("installation: not found")
-	// ErrExists means that another installation holds a claim, or that Guard.Absent was set and the
-	// installation exists. See [*ExistsError].
-	ErrExists = errors.New("installation: already exists")
-	// ErrConflict means that the stored revision or generation is not the one in the guard, or that
-	// the lifecycle or the generation in the guard does not allow the change of status. See
-	// [*ConflictError].
-	ErrConflict = errors.New("installation: conflict")
-	// ErrStale means that the request is about an older generation, or about an install that has
-	// ended. The request changed nothing, and a retry fails too.
-	ErrStale = errors.New("installation: stale: superseded by a newer generation")
-	// ErrInvitation is the one answer to every rejected invitation code.
-	ErrInvitation = errors.New("installation: invitation not valid")
-	// ErrIdempotencyMismatch means that the idempotency key was used for another request.
-	ErrIdempotencyMismatch = errors.New("installation: idempotency key used for another request")
+// ActorKind is the role of an actor; see [DefaultPolicy]. The zero value may do nothing.
+type ActorKind string
 
-	// ErrSealed means that a record does not open or contradicts itself, because it was damaged or
-	// edited. The error has no details.
-	ErrSealed = crypto.ErrSealed
-	// ErrUnknownKey means that the keyring lacks the key-encryption key that a record names. The
-	// text contains the key ID.
-	ErrUnknownKey = crypto.ErrUnknownKey
-	// ErrKeyUnavailable means that a key service could not be reached. A retry may succeed.
-	ErrKeyUnavailable = crypto.ErrKeyUnavailable
-	// ErrKeyInUse means that a key-encryption key is still needed. See [*KeyInUseError].
-	ErrKeyInUse = errors.New("installation: key in use")
-	// ErrShredded means that the data key of the record was destroyed. Its secrets are gone.
-	ErrShredded = errors.New("installation: shredded")
-
-	// ErrClock means that the clock is more than 400 days ahead of every stored time, so it is
-	// probably wrong. Nothing was changed. See [Service.Sweep].
-	ErrClock = errors.New("installation: the clock is far ahead of every stored time")
-
-	// ErrUnavailable means that the store cannot answer, is not the expected one, or is unsafe to
-	// use, or that Options.Owner failed. It says nothing about any record.
-	ErrUnavailable = errors.New("installation: store unavailable")
-	// ErrRestored means that the store went back to an older state: its data was restored from a
-	// backup, or a failover lost more than a few seconds. The error also matches [ErrUnavailable].
-	// The store answers again after [Service.AcceptRestore].
-	ErrRestored = errors.New("installation: the store went back to an older state")
-	// ErrEpoch means that a store refused a change that was built before a restore was accepted.
-	// The change is not part of what is stored, and never will be. The service builds such a change
-	// again, so its callers never get this error.
-	ErrEpoch = errors.New("installation: the change was built before a restore was accepted")
-	// ErrUnknownOutcome means that a write was sent and its answer was lost, and that no retry
-	// settled whether the write was applied. Read the record, or repeat the request with its
-	// idempotency key.
-	ErrUnknownOutcome = errors.New("installation: outcome unknown: the write may have been applied")
-	// ErrNotReplicated means that a write was applied and is visible, but fewer replicas than
-	// required confirmed it. The method returns its result with the error, invitation code
-	// included.
-	ErrNotReplicated = errors.New("installation: applied, not confirmed by replicas")
-	// ErrTrimmed means that events after the given cursor were already trimmed.
-	ErrTrimmed = errors.New("installation: events trimmed")
-	// ErrUnsupported means that the store lacks an optional ability, or that the method cannot be
-	// part of a transaction; see [Service.On].
-	ErrUnsupported = errors.New("installation: not supported by the store")
+// Kinds of actors.
+const (
+	// Host is the embedding program itself.
+	Host ActorKind = "host"
+	// ExtensionActor is the extension, on its own installations. Its ID is the extension's.
+	ExtensionActor ActorKind = "extension"
+	// Vendor is the owner of extensions. Its ID is compared with Extension.Owner.
+	Vendor ActorKind = "vendor"
+	// Customer is the account that an extension is installed in. Its ID is the account's.
+	Customer ActorKind = "customer"
+	// Platform is the operator of the platform, across accounts.
+	Platform ActorKind = "platform"
 )
 
-// ConflictError is the detail of [ErrConflict]. It names either the stored revision that differs
-// from the guard, or the two states of a change that the lifecycle does not allow.
-type ConflictError struct {
-	Key        Key
-	Revision   int64  // stored revision, 0 = nothing stored
-	Generation int64  // stored generation if the service compared one, else 0
-	From, To   Status // set if the lifecycle does not allow this change
-	// NotApplied means that the stored record proves that no try of the change was applied, and
-	// none will be. If it is false, an earlier try may have been applied, and the record may have
-	// forgotten it.
-	NotApplied bool
-}
+// Policy decides whether an actor may act on an installation. For a write, the service asks the
+// policy about the stored state and about the result. If a record cannot be opened, inst has only
+// the fields that are stored in plain, and Err. A Policy must not change the installation.
+//
+// If the policy refuses [ActionSee], the service returns [ErrNotFound]. For any other refusal it
+// returns [ErrForbidden]. A custom policy usually calls [DefaultPolicy] and widens or narrows its
+// answer. An extension, vendor or customer lists only its own installations, whatever the policy
+// says. A policy should let hosts and platforms see every installation: [Service.Count] counts all
+// of them.
+type Policy func(a Actor, do Action, inst *Installation) bool
 
-// Error implements error.
-func (e *ConflictError) Error() string {
-	if e.To != "" {
-		return fmt.Sprintf("%v: %s cannot go from %s to %s", ErrConflict, e.Key.ID, e.From, e.To)
+// Action is something that a policy allows or refuses.
+type Action string
+
+// Actions.
+const (
+	ActionSee              Action = "see"        // read the public part
+	ActionSeeConfiguration Action = "see-config" // read the masked configuration
+	ActionReveal           Action = "reveal"     // read plain secrets
+	ActionInvite           Action = "invite"     // Invite and Resend
+	ActionAccept           Action = "accept"     // Accept, for the account in the installation
+	ActionUpsert           Action = "upsert"     // Upsert and Patch, except the configuration
+	ActionConfigure        Action = "configure"  // the configuration in Upsert and Patch
+	ActionUninstall        Action = "uninstall"  // Uninstall and Expire
+	ActionDelete           Action = "delete"     // Delete
+	ActionMaintain         Action = "maintain"   // Sweep, Events and so on; inst is nil
+)
+
+// DefaultPolicy is the policy of a service without Options.Policy:
+//
+//	              Host    ExtensionActor  Vendor   Customer  Platform
+//	sees          all     its own         its own  its own   all
+//	configuration masked  masked          masked   -         -
+//	reveal        yes     yes             yes      -         -
+//	invite        yes     -               yes      -         yes
+//	accept        -       -               -        yes       -
+//	upsert        yes     yes             yes      yes       yes
+//	configure     yes     yes             yes      -         -
+//	uninstall     yes     yes             yes      yes       yes
+//	delete        yes     -               yes      -         yes
+//	maintain      yes     -               -        -         -
+//
+// A ReadOnly actor has only the first two rights. The zero Actor has none.
+//
+// A vendor owns what Options.Owner says, not what its request says.
+//
+// The right upsert covers every part except the configuration. A host that offers Upsert to
+// customers decides which parts it passes on: for example, whether a customer may name a billing
+// plan, or install an extension without an invitation. A vendor or an extension can install in any
+// account that it names; a host that wants the customer's consent offers only Invite. A host that
+// accepts an invitation for an account calls Accept as the Customer of that account.
+func DefaultPolicy(a Actor, do Action, inst *Installation) bool {
+	if a.ReadOnly && do != ActionSee && do != ActionSeeConfiguration {
+		return false
 	}
-	at := fmt.Sprintf("%v: %s is at revision %d", ErrConflict, e.Key.ID, e.Revision)
-	if e.Generation != 0 {
-		at += fmt.Sprintf(" of generation %d", e.Generation)
-	}
-	return at
+	return owns(a, inst) && slices.Contains(defaultRights[a.Kind], do)
 }
 
-// Is matches [ErrConflict].
-func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
-
-// ExistsError is the detail of [ErrExists].
-type ExistsError struct {
-	Key Key // the record that was to be written
-
-	// Holder is the ID of the installation that holds the claim, or Key.ID for Guard.Absent. It is
-	// "" if the actor may not see that installation.
-	Holder string
+// As returns the service for one actor. The host must verify the actor; the service does not.
+func (s *Service) As(actor Actor) *Service {
+	c := *s
+	c.actor = actor
+	return &c
 }
-
-// Error implements error.
-func (e *ExistsError) Error() string {
-	if e.Holder == "" {
-		return fmt.Sprintf("%v: another installation holds a claim", ErrExists)
-	}
-	return fmt.Sprintf("%v: %s is in the way", ErrExists, e.Holder)
-}
-
-// Is matches [ErrExists].
-func (e *ExistsError) Is(target error) bool { return target == ErrExists }
-
-// KeyInUseError is the detail of [ErrKeyInUse].
-type KeyInUseError struct {
-	KeyID   string
-	Primary bool  // new data keys are wrapped under it
-	Records int64 // how many records cannot be opened without it
-}
-
-// Error implements error.
-func (e *KeyInUseError) Error() string {
-	if e.Primary {
-		return fmt.Sprintf("%v: %s is the primary key", ErrKeyInUse, e.KeyID)
-	}
-	return fmt.Sprintf("%v: %s, by %d records", ErrKeyInUse, e.KeyID, e.Records)
-}
-
-// Is matches [ErrKeyInUse].
-func (e *KeyInUseError) Is(target error) bool { return target == ErrKeyInUse }
 
 // noMove is the error for a transition that the lifecycle does not have.
 func (d *draft) noMove(from, to Status) error {
@@ -392,3 +344,51 @@ type ownerError struct{}
 func (ownerError) Error() string { return "installation: Options.Owner failed" }
 
 func (ownerError) Is(target error) bool { return target == ErrUnavailable }
+
+// maxClockGap is how far the clock may be ahead of the newest stored time. It is a little more than
+// the longest usual validity of an invitation, 1y. So a host that invited somebody for a year, and
+// wrote nothing since, can still expire the invitation.
+const maxClockGap = 400 * 24 * time.Hour
+
+// checkClock returns ErrClock if now is far ahead of every time that is stored in plain. It looks
+// at a due record first, because a host that sweeps regularly finds a recent time there. It then
+// reads all records, the newest first. It cannot stop after the first page: a store that is split
+// in parts can have its newest record on any page.
+func (s *Service) checkClock(ctx context.Context, now time.Time, due *Record) error {
+	newest := newestTime(due)
+	if now.Sub(newest) <= maxClockGap {
+		return nil
+	}
+	q := everywhere
+	q.Reverse = true
+	for r, err := range s.records(ctx, q) {
+		if err != nil {
+			return err
+		}
+		if t := newestTime(r); t.After(newest) {
+			newest = t
+		}
+		if now.Sub(newest) <= maxClockGap {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: now is %s and the newest stored time is %s: "+
+		"correct the clock, or set TrustClock in SweepRequest",
+		ErrClock, now.Format(time.RFC3339), newest.Format(time.RFC3339))
+}
+
+// newestTime returns the newest time that a write stored in plain in r. A deadline does not count:
+// it was in the future when it was stored.
+func newestTime(r *Record) time.Time {
+	newest := r.Created
+	_, life, err := decodeBody(r.Body)
+	if err != nil {
+		return newest
+	}
+	for _, e := range []*AuditEntry{life.expired, life.uninstalled} {
+		if e != nil && e.At.After(newest) {
+			newest = e.At
+		}
+	}
+	return newest
+}
