@@ -8,7 +8,6 @@ import (
 	"iter"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/go-installation/installation/internal/lease"
@@ -288,7 +287,7 @@ func (s *Service) round(
 
 // count adds the result of one job.
 func (r *RunReport) count(result runner.Result) {
-	*map[runner.Result]*int{
+	*[...]*int{
 		runner.Skipped: new(int), runner.Refreshed: &r.Refreshed, runner.Revoked: &r.Revoked,
 		runner.Refused: &r.Failed, runner.Left: &r.Left, runner.Broken: &r.Errors,
 	}[result]++
@@ -363,12 +362,12 @@ func (s *Service) revokeDue(ctx context.Context, key Key) (runner.Result, error)
 
 // resultOf says what came of a job. Somebody else can have done it, or ended the installation.
 func resultOf(err error, stored bool, done runner.Result) (runner.Result, error) {
-	gone := func(e error) bool { return errors.Is(err, e) }
 	var e *refresh.Error
 	switch {
 	case err == nil && stored:
 		return done, nil
-	case err == nil, slices.ContainsFunc([]error{ErrNotFound, ErrConflict, ErrShredded}, gone):
+	case err == nil, errors.Is(err, ErrNotFound), errors.Is(err, ErrConflict),
+		errors.Is(err, ErrShredded):
 		return runner.Skipped, nil
 	case errors.Is(err, refresh.ErrFailed):
 		return runner.Refused, nil

@@ -83,10 +83,10 @@ func (s *Service) Refresh(
 	if fn == nil {
 		fn = s.opts.Refresh
 	}
-	r := &refreshing{s: s, req: req, fn: fn}
 	if fn == nil {
 		return nil, errors.New("refresh: pass a function, or set Options.Refresh")
 	}
+	r := &refreshing{s: s, req: req, fn: fn}
 	if err := r.run(ctx, s.opts.RefreshLease/3); err != nil {
 		return nil, fmt.Errorf("refresh %s: %w", redact.Path(req.ID), err)
 	}
@@ -213,12 +213,11 @@ func (r *refreshing) Store(ctx context.Context, v lease.View) error {
 			return lease.ErrChanged // nobody would revoke them any more
 		}
 		same := d.matches(v)
-		if !same || d.vault().Number(string(accessToken)) != v.Token {
-			if stored, err := d.has(r.tokens.Access.Value); stored || err != nil {
-				return err // nil if an earlier try stored them
-			}
-		}
-		if !same {
+		replaced := !same || d.vault().Number(string(accessToken)) != v.Token
+		switch {
+		case replaced && d.has(r.tokens.Access.Value):
+			return nil // an earlier try stored them
+		case !same:
 			return lease.ErrChanged
 		}
 		return d.storeTokens(r.tokens)
@@ -286,14 +285,11 @@ const (
 	refreshToken Ref = kindCredential + "/refresh_token"
 )
 
-// has reports whether the stored access token is this one.
-func (d *draft) has(token crypto.Secret) (bool, error) {
+// has reports whether the stored access token is this one. One that does not open is another.
+func (d *draft) has(token crypto.Secret) bool {
 	text, err := d.vault().Open(string(accessToken))
-	if err != nil {
-		return false, nil //nolint:nilerr // no token, so not this one
-	}
 	defer clear(text)
-	return opened.FromJSON(text).Equal(token), nil
+	return err == nil && opened.FromJSON(text).Equal(token)
 }
 
 // storeTokens puts new tokens into the draft and frees the lease.
@@ -307,17 +303,13 @@ func (d *draft) storeTokens(t Tokens) error {
 		if one.new.Value.IsZero() {
 			continue
 		}
-		text := operation.SecretText(one.new.Value)
-		err := d.vault().Seal(string(one.ref), text)
-		clear(text)
-		if err != nil {
-			return err
-		}
 		*one.old = Token{
-			Value: crypto.Masked(), Issued: storedTime(one.new.Issued),
+			Value: one.new.Value, Issued: storedTime(one.new.Issued),
 			Expires: storedTime(one.new.Expires),
 		}
-		d.addChanged(string(one.ref))
+		if err := d.sealCredential(one.ref, &one.old.Value); err != nil {
+			return err
+		}
 	}
 	c.TokenType, c.Updated = cmp.Or(t.Type, c.TokenType), d.now
 	if t.Scopes != nil {

@@ -245,7 +245,7 @@ func (d *draft) replacesCredential() bool {
 	}
 	return slices.ContainsFunc(d.changed, func(name string) bool {
 		kind := Ref(name).Kind()
-		isSecret := name != kind
+		isSecret := name != kind // otherwise the name is that of the whole part
 		return (kind == kindCredential || kind == kindConnection) &&
 			(l.Credential == 0 || isSecret && l.Kind == lease.Failed)
 	})
