@@ -156,7 +156,7 @@ type Connection struct {
 	Created      time.Time
 	Updated      time.Time
 
-	Failure *Failure // why the credential does not work any more; nil = it does. Not written
+	Failure *Failure // why the credential works no more; nil = it works. Writes ignore it
 }
 
 // ProviderApp is the application registered with the provider.
