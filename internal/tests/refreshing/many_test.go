@@ -144,8 +144,9 @@ func TestOutageOfProvider(t *testing.T) {
 				t.Errorf("%d requests in the first %v, want at most %d", got, d, most)
 			}
 		}
-		t.Logf("%d connections: %d requests in the outage; after it %v, with %d in the first second",
-			connections(), down, time.Since(began), c.within(time.Second))
+		t.Logf("%d connections: %d requests in the outage; %d in the first second after it; "+
+			"all are refreshed after %v", connections(), down, c.within(time.Second),
+			time.Since(began))
 	})
 }
 

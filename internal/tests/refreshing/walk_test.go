@@ -176,8 +176,8 @@ func (r *interleaving) call(h *holder) {
 	}
 }
 
-// run lets the holders go on one step at a time. Fake time passes only while the chosen holder waits
-// for it.
+// run lets the holders go on one step at a time. Fake time passes only while the chosen holder
+// waits for it.
 func (r *interleaving) run() {
 	for _, h := range r.holders {
 		go r.call(h)
