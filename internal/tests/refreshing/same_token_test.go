@@ -38,8 +38,8 @@ func TestProviderThatKeepsTheRefreshToken(t *testing.T) {
 	})
 }
 
-// Callers want a token that lives longer than those of the provider. One that waited takes what the
-// other one got.
+// Two callers want a token that lives longer than those of the provider. The one that waits takes
+// what the other one gets.
 func TestWaiterTakesTheBestThereIs(t *testing.T) {
 	fixture.InBubble(t, func(t *testing.T) {
 		p := newPair(t, failing)
