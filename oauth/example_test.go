@@ -81,9 +81,8 @@ func newHost() *installation.Service {
 // A client refreshes the token once. The new tokens are stored before the request is sent, so that
 // every process uses them from then on.
 func ExampleClient() {
-	provider := shop()
+	provider, host := shop(), newHost()
 	defer provider.Close()
-	host := newHost()
 	refresh, err := oauth.Refresh(shopConfig(provider.URL), nil)
 	if err != nil {
 		log.Fatal(err)
@@ -105,9 +104,8 @@ func ExampleClient() {
 
 // Libraries that know golang.org/x/oauth2 take a token source.
 func ExampleTokenSource() {
-	provider := shop()
+	provider, host := shop(), newHost()
 	defer provider.Close()
-	host := newHost()
 	refresh, err := oauth.Refresh(shopConfig(provider.URL), nil)
 	if err != nil {
 		log.Fatal(err)

@@ -161,6 +161,9 @@ func bubble(t *testing.T, test func(t *testing.T)) {
 	synctest.Test(t, test)
 }
 
+// advance moves the fake clock of a bubble. The test itself does not wait.
+func advance(d time.Duration) { time.Sleep(d) } // all callers are in a bubble
+
 // die makes a process take the lease and vanish: it sends, or not, and never says so.
 func (r *row) die(t *testing.T, sends bool) {
 	t.Helper()

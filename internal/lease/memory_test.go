@@ -92,11 +92,17 @@ func TestRanOutAfterItsWholeDuration(t *testing.T) {
 	}
 }
 
-func TestRanOutStartsAgainWithAnotherLease(t *testing.T) {
+// seenLease returns a process that has just seen a lease, and its clock.
+func seenLease() (*manual, *Memory, *State) {
 	c := newManual()
 	m := New(c)
 	s := &State{Kind: Sending, Holder: "a", Credential: 1, Duration: time.Minute}
 	m.ranOut(place, s)
+	return c, m, s
+}
+
+func TestRanOutStartsAgainWithAnotherLease(t *testing.T) {
+	c, m, s := seenLease()
 	c.pass(time.Minute)
 	other := new(*s)
 	other.Holder = "b"
@@ -109,10 +115,7 @@ func TestRanOutStartsAgainWithAnotherLease(t *testing.T) {
 }
 
 func TestRanOutGoesByTheMonotonicClockOnly(t *testing.T) {
-	c := newManual()
-	m := New(c)
-	s := &State{Kind: Sending, Holder: "a", Credential: 1, Duration: time.Minute}
-	m.ranOut(place, s)
+	c, m, s := seenLease()
 	c.move(0, time.Hour) // the wall clock is put forward
 	if m.ranOut(place, s) {
 		t.Error("ran out because the wall clock was put forward")

@@ -24,8 +24,8 @@ func TestDoSendsOnceAndStores(t *testing.T) {
 	}
 }
 
-// Without counting from before the lease is committed, its holder thinks that it has longer than
-// the others do.
+// If a holder counted from the commit of its lease, it would think that it has more time than the
+// others give it.
 func TestLeaseCountsFromBeforeItIsCommitted(t *testing.T) {
 	c := newManual()
 	r := newRow()
@@ -38,8 +38,8 @@ func TestLeaseCountsFromBeforeItIsCommitted(t *testing.T) {
 	}
 }
 
-// Without the wall clock beside the monotonic one, a holder whose machine was suspended sends after
-// others took over. Without the monotonic one, a clock that was put back does the same.
+// The monotonic clock can stand still while the machine is suspended, and the wall clock can be put
+// back. A holder that trusts only one of them sends after others took over.
 func TestHolderGoesByBothClocks(t *testing.T) {
 	for name, test := range map[string]struct{ mono, wall time.Duration }{
 		"suspended": {0, length}, "put back": {length, -time.Hour},
@@ -60,7 +60,7 @@ func TestHolderGoesByBothClocks(t *testing.T) {
 func TestSendGetsAThirdOfTheLease(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRow()
-		a := &caller{row: r, beforeChange: func() error { time.Sleep(time.Second); return nil }}
+		a := &caller{row: r, beforeChange: func() error { advance(time.Second); return nil }}
 		a.send = func(ctx context.Context) error {
 			start := time.Now()
 			<-ctx.Done()
@@ -77,8 +77,8 @@ func TestSendGetsAThirdOfTheLease(t *testing.T) {
 	})
 }
 
-// Without the number at takeover, a process that stored a token and died before it freed the lease
-// makes the next one mark a good connection.
+// A process stores a token and dies before it frees the lease. The lease names the credential that
+// was sent, so the next process does not mark a good connection.
 func TestLeaseOfAnotherCredentialIsFree(t *testing.T) {
 	for _, kind := range []Kind{Sending, Doubtful, Failed} {
 		r := newRow()
@@ -90,8 +90,8 @@ func TestLeaseOfAnotherCredentialIsFree(t *testing.T) {
 	}
 }
 
-// Without the memory of a seen lease in the process, callers who wait for less than a lease never
-// see one run out.
+// The process remembers when it first saw a lease. Otherwise callers who wait for less than a lease
+// never see one run out.
 func TestSeenLeasesStayInMemory(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRow()
@@ -131,12 +131,12 @@ func TestLeaseOfAnotherEpochHasRunOut(t *testing.T) {
 	}
 }
 
-// Without the doubt, A sends and stops, B takes over and frees the lease without an answer, and C
-// sends as if nothing had happened.
+// A sends and dies. B takes over the lease and gets no tokens. C must know that the token may be
+// spent.
 func TestDoubtOutlivesAHolderThatDidNotSend(t *testing.T) {
 	for name, spoil := range map[string]func(b *caller){
 		"slow store": func(b *caller) {
-			b.afterChange = func(View, *State) error { time.Sleep(length); return nil }
+			b.afterChange = func(View, *State) error { advance(length); return nil }
 		},
 		"refused": func(b *caller) {
 			b.send = func(context.Context) error {
@@ -164,7 +164,7 @@ func checkDoubt(t *testing.T, spoil func(b *caller)) {
 	m, b := New(nil), &caller{row: r}
 	spoil(b)
 	m.ranOut(place, r.view.State)
-	time.Sleep(length)
+	advance(length)
 	if err := m.do(t, b, refresh.Retry); err == nil {
 		t.Fatal("B succeeded")
 	}
@@ -178,7 +178,7 @@ func checkDoubt(t *testing.T, spoil func(b *caller)) {
 	}
 }
 
-// Without "unknown" as an answer, a token whose answer was lost is sent again.
+// A token whose answer was lost may be spent. Only the policy Retry sends it again.
 func TestUnknownLeavesDoubt(t *testing.T) {
 	for policy, spent := range map[refresh.Policy]int{refresh.Retry: 1, refresh.Fail: 0} {
 		t.Run(string(policy), func(t *testing.T) {
@@ -199,9 +199,9 @@ func TestUnknownLeavesDoubt(t *testing.T) {
 	}
 }
 
-// A commit of a lease whose answer was lost, and that a retry recognizes, is no proof that the
-// lease is still there. Without another look, two callers send the new token of a user who
-// reconnected in between.
+// The answer to the commit of a lease is lost, and a retry recognizes the commit. This is no proof
+// that the lease is still there: a user may have reconnected in between. Without another look, the
+// holder and somebody else send the new token.
 func TestHolderLooksAgainBeforeItSends(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRow()
@@ -228,7 +228,7 @@ func TestHolderLooksAgainBeforeItSends(t *testing.T) {
 	})
 }
 
-// Without "failed is not sent again", a dead token goes out with every call.
+// A dead token is sent once, and not with every call.
 func TestFailedIsNotSentAgain(t *testing.T) {
 	r := newRow()
 	r.token = -1
@@ -243,7 +243,7 @@ func TestFailedIsNotSentAgain(t *testing.T) {
 	}
 }
 
-// Nothing is marked if another token is stored by then.
+// Nothing is marked if another token was stored in the meantime.
 func TestPermanentMarksOnlyTheTokenThatWasSent(t *testing.T) {
 	r := newRow()
 	a := &caller{row: r}

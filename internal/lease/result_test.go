@@ -36,8 +36,8 @@ func TestResultIsStoredWhenTheStoreIsBack(t *testing.T) {
 	})
 }
 
-// Without late results in memory, a living process drops the token if the store is away for longer
-// than the bound.
+// A process keeps a token that it cannot store, also if the store is away for longer than the
+// process waits.
 func TestLateResultIsStoredByTheNextCall(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r, m := newRow(), New(nil)
@@ -54,7 +54,7 @@ func TestLateResultIsStoredByTheNextCall(t *testing.T) {
 		if err := m.do(t, b, refresh.Retry); !errors.Is(err, errAway) || r.sent != 1 {
 			t.Errorf("while the store is away: %d sent, error %v", r.sent, err)
 		}
-		time.Sleep(3 * time.Second)
+		advance(3 * time.Second)
 		b.seen = &View{Credential: 1}
 		if err := m.do(t, b, refresh.Retry); err != nil || r.token != 1 || r.sent != 1 {
 			t.Errorf("token %d, %d sent, error %v", r.token, r.sent, err)
@@ -65,16 +65,23 @@ func TestLateResultIsStoredByTheNextCall(t *testing.T) {
 	})
 }
 
+// lateCaller returns a caller whose result is late: the store goes away for the length of a lease.
+func lateCaller(t *testing.T, m *Memory, r *row) *caller {
+	t.Helper()
+	a := &caller{row: r}
+	away(a, length)
+	if err := m.do(t, a, refresh.Retry); !errors.Is(err, errAway) {
+		t.Fatalf("got %v, want the error of the store", err)
+	}
+	return a
+}
+
 func TestLateResultIsDroppedIfTheRecordChanged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r, m := newRow(), New(nil)
-		a := &caller{row: r}
-		away(a, length)
-		if err := m.do(t, a, refresh.Retry); err == nil {
-			t.Fatal("the store was not away")
-		}
+		a := lateCaller(t, m, r)
 		r.reconnect()
-		time.Sleep(length)
+		advance(length)
 		if err := m.StoreLate(t.Context(), place); err != nil || a.dropped != 1 || r.token != 2 {
 			t.Errorf("%d dropped, token %d, error %v", a.dropped, r.token, err)
 		}
@@ -84,18 +91,14 @@ func TestLateResultIsDroppedIfTheRecordChanged(t *testing.T) {
 	})
 }
 
-// One caller at a time stores a late result. Its record keeps state of its own.
+// One caller at a time stores a late result, because a Record is not safe for concurrent use.
 func TestLateResultIsStoredByOneCaller(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r, m := newRow(), New(nil)
-		a := &caller{row: r}
-		away(a, length)
-		if err := m.do(t, a, refresh.Retry); err == nil {
-			t.Fatal("the store was not away")
-		}
-		time.Sleep(length)
+		a := lateCaller(t, m, r)
+		advance(length)
 		before := a.stores
-		a.beforeStore = func() error { time.Sleep(time.Second); return nil }
+		a.beforeStore = func() error { advance(time.Second); return nil }
 		var all sync.WaitGroup
 		for range 5 {
 			all.Go(func() {
@@ -165,7 +168,7 @@ func TestPanicLeavesTheLeaseAndTheGate(t *testing.T) {
 			t.Errorf("%d inside the gate, lease %+v", one.inside, r.view.State)
 		}
 		m.ranOut(place, r.view.State)
-		time.Sleep(length)
+		advance(length)
 		if err := m.do(t, &caller{row: r}, refresh.Retry); err != nil {
 			t.Errorf("after the lease ran out: %v", err)
 		}

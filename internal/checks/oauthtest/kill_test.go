@@ -29,7 +29,8 @@ func long() bool { return os.Getenv("INSTALLATION_LONG") == "1" }
 
 // TestRefreshSurvivesKills: processes are killed, and stopped for longer than the lease, between
 // the commit of the lease and that of the tokens. No refresh token is sent twice under Fail, and
-// under Retry only those of interrupted holders.
+// under Retry only those of interrupted holders. On a busy machine a request can also take too long
+// for its lease. The workers note these refreshes, and the test counts them as unknown.
 func TestRefreshSurvivesKills(t *testing.T) {
 	processes, grants, lease := 4, 24, 300*time.Millisecond
 	if long() {
@@ -174,9 +175,9 @@ func (f *fleet) wake(p *os.Process, out io.Reader) {
 			continue
 		}
 		for !isStopped(p.Pid) {
-			time.Sleep(time.Millisecond) // the kernel has no event for this
+			time.Sleep(time.Millisecond) // the kernel does not tell when it stops
 		}
-		time.Sleep(3 * f.lease) // a real process cannot see the others wait
+		time.Sleep(3 * f.lease) // real time, in which other processes see the lease run out
 		f.mu.Lock()
 		f.stopped++
 		f.mu.Unlock()
@@ -191,8 +192,9 @@ func isStopped(pid int) bool {
 	return err != nil || strings.HasPrefix(state, "T") || strings.HasPrefix(state, "Z")
 }
 
-// interruptions returns how each grant was interrupted, and counts these by kind.
-func (f *fleet) interruptions() (map[int]end, map[string]int) {
+// ends returns how the refresh of each grant ended too early, and counts these by kind. A grant
+// that was interrupted counts as such, even if another refresh of it was unknown.
+func (f *fleet) ends() (map[int]end, map[string]int) {
 	f.Helper()
 	files, err := os.ReadDir(f.folder)
 	if err != nil {
@@ -203,8 +205,10 @@ func (f *fleet) interruptions() (map[int]end, map[string]int) {
 		var n int
 		number, what, _ := strings.Cut(file.Name(), "-")
 		fmt.Sscan(number, &n)
-		how, _, _ := strings.Cut(what, "-")
-		by[n] = end(how)
+		text, _, _ := strings.Cut(what, "-")
+		if how := end(text); how != unknown || by[n] == "" {
+			by[n] = how
+		}
 		counts[what]++
 	}
 	return by, counts
@@ -213,7 +217,7 @@ func (f *fleet) interruptions() (map[int]end, map[string]int) {
 // check compares what the store has with what the provider has.
 func (f *fleet) check() {
 	f.Helper()
-	interrupted, counts := f.interruptions()
+	ends, counts := f.ends()
 	now := f.provider.List(f)
 	total := f.provider.Counters(f)
 	marked, lost := 0, 0
@@ -223,7 +227,8 @@ func (f *fleet) check() {
 			f.Fatal(err)
 		}
 		for n, g := range now {
-			if interrupted[n] == stopped && f.policy == refresh.Retry && !g.Alive {
+			how := ends[n]
+			if (how == stopped || how == unknown) && f.policy == refresh.Retry && !g.Alive {
 				f.findOut(svc, fn, n)
 			}
 			o, err := svc.Open(f.Context(), installation.OpenRequest{
@@ -239,7 +244,6 @@ func (f *fleet) check() {
 			current := c.RefreshToken.Value.RevealString() == g.Refresh && g.Alive
 			failed := o.Connection.Failure != nil
 			o.Close()
-			how := interrupted[n]
 			switch {
 			case g.Spent > 0 && f.policy == refresh.Fail:
 				f.Errorf("%s was sent a spent token under Fail (%s)", g.ID, how)
@@ -258,16 +262,18 @@ func (f *fleet) check() {
 			}
 		}
 	})
-	if want := len(planning(f.job.grants)); len(interrupted) != want {
-		f.Errorf("%d grants were interrupted, want %d", len(interrupted), want)
+	for n := range f.job.grants {
+		if how, _ := planned(n); how != "" && ends[n] == "" {
+			f.Errorf("%s was not %s as planned", idOf(n), how)
+		}
 	}
 	f.Logf("%d grants: %d refreshes, %d spent tokens sent; %d marked as failed, %d of them dead; "+
-		"interrupted: %v", len(now), total.Refreshes, total.Spent, marked, lost, counts)
+		"ended too early: %v", len(now), total.Refreshes, total.Spent, marked, lost, counts)
 }
 
-// findOut refreshes a grant that ended while a process was stopped. Somebody else sent the token
-// meanwhile, which ended the grant. The process had its answer already and stored it. The next
-// refresh finds out.
+// findOut refreshes a grant that ended while a process was stopped, or after a process gave up a
+// request. The token was sent twice, which ended the grant, and the tokens of the first answer are
+// stored. The next refresh finds out.
 func (f *fleet) findOut(svc *installation.Service, fn installation.RefreshFunc, n int) {
 	f.Helper()
 	_, err := svc.Refresh(f.Context(), installation.RefreshRequest{
@@ -276,14 +282,4 @@ func (f *fleet) findOut(svc *installation.Service, fn installation.RefreshFunc, 
 	if !errors.Is(err, refresh.ErrFailed) {
 		f.Errorf("%s is dead, and Refresh says %v", idOf(n), err)
 	}
-}
-
-// planning returns the grants that are to be interrupted.
-func planning(grants int) (out []int) {
-	for n := range grants {
-		if how, _ := planned(n); how != "" {
-			out = append(out, n)
-		}
-	}
-	return out
 }

@@ -84,6 +84,19 @@ func reason(t *testing.T, err error) string {
 	return string(e.Answer) + " " + e.Reason
 }
 
+// getOK fails if a client does not get access to the API of a provider.
+func getOK(t *testing.T, client *http.Client, p *Provider) {
+	t.Helper()
+	resp, err := client.Get(p.AccessURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+}
+
 // TestClient uses an API until the access token has been refreshed several times.
 func TestClient(t *testing.T) {
 	p := Start(t)
@@ -92,14 +105,7 @@ func TestClient(t *testing.T) {
 	svc := install(t, grant.Refresh)
 	client := oauth.Client(svc, "EXI-1", refresher(t, p, nil), nil)
 	for range 3 {
-		resp, err := client.Get(p.AccessURL())
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			t.Errorf("status %d", resp.StatusCode)
-		}
+		getOK(t, client, p)
 	}
 	if c := p.Counters(t); c.Spent != 0 || c.Refreshes != 3 {
 		t.Errorf("%d refreshes, %d spent tokens", c.Refreshes, c.Spent)
@@ -222,14 +228,7 @@ func TestClientCredentials(t *testing.T) {
 	p := Start(t)
 	fn := refresher(t, p, &oauth.RefreshOptions{ClientCredentials: true})
 	client := oauth.Client(install(t, ""), "EXI-1", fn, nil)
-	resp, err := client.Get(p.AccessURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		t.Errorf("status %d", resp.StatusCode)
-	}
+	getOK(t, client, p)
 }
 
 func TestWrongClient(t *testing.T) {

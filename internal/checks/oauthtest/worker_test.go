@@ -30,7 +30,7 @@ import (
 type job struct {
 	store    string // redis:ADDR or bolt:FILE
 	provider string // URL
-	folder   string // with a file for each interruption that happened
+	folder   string // with a file for each refresh that ended too early
 	policy   refresh.Policy
 	lease    time.Duration
 	grants   int
@@ -70,12 +70,13 @@ const (
 
 var phases = []phase{leased, asked, wrote, answered, storing}
 
-// end is how a process is interrupted.
+// end is how a refresh ends too early.
 type end string
 
 const (
 	killed  end = "killed"
 	stopped end = "stopped"
+	unknown end = "unknown" // the process was slow, and goes on; see noteOpen
 )
 
 // planned returns where the refresh of a grant is interrupted, if at all. A quarter of the grants
@@ -100,7 +101,9 @@ type worker struct {
 // attempt is the refresh of one grant by one process.
 type attempt struct {
 	n       int
-	commits int // of records
+	commits int       // of records
+	began   time.Time // the first commit
+	open    phase     // the last one, until a commit says how the request ended
 }
 
 type attemptKey struct{}
@@ -213,11 +216,17 @@ func (w *worker) one(ctx context.Context, n int, fn installation.RefreshFunc) (b
 	) (installation.Tokens, error) {
 		w.reached(a, asked)
 		tokens, err := fn(ctx, inst)
-		if err == nil {
+		var e *refresh.Error
+		switch {
+		case err == nil:
+			a.open = answered
 			w.reached(a, answered)
+		case !errors.As(err, &e), e.Answer == refresh.Unknown:
+			a.open = wrote
 		}
 		return tokens, err
 	})
+	w.noteOpen(a)
 	var e *refresh.Error
 	switch {
 	case err == nil:
@@ -237,21 +246,35 @@ func idOf(n int) string { return fmt.Sprintf("EXI-%d", n) }
 // reached interrupts the process if that is planned at this phase, and has not happened yet.
 func (w *worker) reached(a *attempt, at phase) {
 	how, where := planned(a.n)
-	if a == nil || where != at {
+	if where != at || !w.note(a.n, how, where) {
 		return
 	}
-	name := filepath.Join(w.folder, fmt.Sprintf("%d-%s-%s", a.n, how, where))
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return // somebody was here before
-	}
-	f.Close()
 	if how == killed {
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {} // until the signal arrives
 	}
 	fmt.Println("stopped") // and the parent wakes this process later
 	syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+}
+
+// noteOpen notes an attempt that others may take for interrupted. A third of the lease is the time
+// that a holder has to send.
+func (w *worker) noteOpen(a *attempt) {
+	if a.open == "" || a.open == leased && time.Since(a.began) < w.lease/3 {
+		return
+	}
+	w.note(a.n, unknown, a.open)
+}
+
+// note tells the test how the refresh of a grant ended. It reports whether this is news.
+func (w *worker) note(n int, how end, at phase) bool {
+	name := filepath.Join(w.folder, fmt.Sprintf("%d-%s-%s", n, how, at))
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return false // somebody was here before
+	}
+	f.Close()
+	return true
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -276,12 +299,20 @@ func (s watched) Commit(ctx context.Context, c installation.Change) (installatio
 		return s.Decorator.Commit(ctx, c)
 	}
 	a.commits++
-	if a.commits == 2 {
+	switch a.commits {
+	case 1:
+		a.began = time.Now()
+	case 2:
 		s.w.reached(a, storing)
 	}
 	receipt, err := s.Decorator.Commit(ctx, c)
-	if err == nil && a.commits == 1 {
+	switch {
+	case err != nil:
+	case a.commits == 1:
+		a.open = leased
 		s.w.reached(a, leased)
+	case a.open != wrote: // after a lost answer, the commit stores only the doubt
+		a.open = ""
 	}
 	return receipt, err
 }

@@ -77,6 +77,7 @@ func load(t *testing.T) routers.Router {
 	}
 	text, err := os.ReadFile(file)
 	if os.IsNotExist(err) {
+		// The description is not part of the repository; see the package comment.
 		t.Skip("no description of Ampersand's API found")
 	}
 	if err != nil {

@@ -100,11 +100,7 @@ func TestAnswerIsStoredInParts(t *testing.T) {
 // lastEvent returns the last event of a type.
 func (w *world) lastEvent(want event.Type) (last installation.Event) {
 	w.t.Helper()
-	page, err := w.svc.Events(w.t.Context(), "", installation.MaxPage)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	for _, e := range page.Events {
+	for _, e := range w.log() {
 		if e.Type == want {
 			last = e
 		}
@@ -151,7 +147,7 @@ func TestValidTokenIsReturnedWhileTheProviderIsDown(t *testing.T) {
 		if _, err := w.refreshed(w.svc); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(59*time.Minute + time.Second) // so it is valid for less than a minute
+		advance(59*time.Minute + time.Second) // so it is valid for less than a minute
 		n := 0
 		w.before = func() error {
 			n++
@@ -165,14 +161,14 @@ func TestValidTokenIsReturnedWhileTheProviderIsDown(t *testing.T) {
 		if n != 1 {
 			t.Errorf("%d requests in the pause", n)
 		}
-		time.Sleep(time.Minute)
+		advance(time.Minute)
 		_, err := w.refreshed(w.svc)
 		var e *refresh.Error
 		if !errors.As(err, &e) || e.Answer != refresh.Passing || errors.Is(err, refresh.ErrFailed) {
 			t.Errorf("with a token that has expired: %v", err)
 		}
 		if f := w.get().Connection.Failure; f != nil {
-			t.Errorf("what passes left %+v", f)
+			t.Errorf("a passing failure left %+v", f)
 		}
 	})
 }
@@ -278,12 +274,8 @@ func TestNoSecretInErrorsAndEvents(t *testing.T) {
 				t.Fatalf("%s: no error", answer)
 			}
 			outputs = append(outputs, err.Error(), fmt.Sprintf("%v %+v", err, w.get()))
-			time.Sleep(time.Hour)
+			advance(time.Hour)
 		}
-		page, err := w.svc.Events(t.Context(), "", installation.MaxPage)
-		if err != nil {
-			t.Fatal(err)
-		}
-		installationtest.NoSecrets(t, w.svc, id, append(outputs, page.Events, w.get())...)
+		installationtest.NoSecrets(t, w.svc, id, append(outputs, w.log(), w.get())...)
 	})
 }

@@ -134,7 +134,7 @@ func TestCheckFindsEndsBehindDueRefreshes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(48 * time.Hour)
+		advance(48 * time.Hour)
 		report, err := w.svc.Check(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -2,6 +2,6 @@
 
 package refreshing
 
-// raceEnabled makes walks short. The race detector makes them ten times as slow, and their steps
-// are made one after another in any case.
+// raceEnabled makes walks short. The race detector makes them ten times as slow, and has little to
+// find in them, because they make one step at a time.
 const raceEnabled = true

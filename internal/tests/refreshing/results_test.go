@@ -20,6 +20,16 @@ func (w *world) stores(refreshToken string) {
 	}
 }
 
+// refreshesOnce fails if A does not get and store new tokens, or if they take two requests.
+func (p *pair) refreshesOnce() {
+	p.t.Helper()
+	if got, err := p.refreshed(p.a); err != nil || got != "access-2" {
+		p.t.Errorf("token %q, error %v", got, err)
+	}
+	p.stores("refresh-2")
+	p.spentNone(1)
+}
+
 // The store fails between the provider's answer and the commit. Within the bound the new token is
 // stored all the same.
 func TestTokensAreStoredWhenTheStoreIsBack(t *testing.T) {
@@ -35,11 +45,7 @@ func TestTokensAreStoredWhenTheStoreIsBack(t *testing.T) {
 			})
 			return nil
 		}
-		if got, err := p.refreshed(p.a); err != nil || got != "access-2" {
-			t.Errorf("token %q, error %v", got, err)
-		}
-		p.stores("refresh-2")
-		p.spentNone(1)
+		p.refreshesOnce()
 	})
 }
 
@@ -58,7 +64,7 @@ func TestPanicOfTheFunctionLeavesTheLease(t *testing.T) {
 		if _, err := p.refreshed(p.b); !isBusy(err) {
 			t.Errorf("under the lease: %v", err)
 		}
-		time.Sleep(time.Minute)
+		advance(time.Minute)
 		if _, err := p.refreshed(p.b); err != nil {
 			t.Errorf("after the lease: %v", err)
 		}
@@ -75,17 +81,13 @@ func TestFunctionThatIgnoresItsContext(t *testing.T) {
 			if _, err := p.refreshed(p.b); !isBusy(err) {
 				t.Errorf("under the lease: %v", err)
 			}
-			time.Sleep(time.Minute)
+			advance(time.Minute)
 			if _, err := p.refreshed(p.b); !errors.Is(err, refresh.ErrFailed) {
 				t.Errorf("after the lease: %v", err)
 			}
 			return nil
 		}
-		if got, err := p.refreshed(p.a); err != nil || got != "access-2" {
-			t.Errorf("token %q, error %v", got, err)
-		}
-		p.stores("refresh-2")
-		p.spentNone(1)
+		p.refreshesOnce()
 		if got := p.events(id); got[event.Failed] != 1 || got[event.Recovered] != 1 {
 			t.Errorf("events: %v", got)
 		}
@@ -124,11 +126,7 @@ func TestRestoreWhileSending(t *testing.T) {
 			}
 			return nil
 		}
-		if got, err := p.refreshed(p.a); err != nil || got != "access-2" {
-			t.Errorf("token %q, error %v", got, err)
-		}
-		p.stores("refresh-2")
-		p.spentNone(1)
+		p.refreshesOnce()
 	})
 }
 
@@ -163,7 +161,7 @@ func TestOrphansAreRevoked(t *testing.T) {
 			for range 3 {
 				_, runErr := p.b.Run(p.t.Context(), installation.RunOptions{Rounds: 1})
 				err = errors.Join(err, runErr)
-				time.Sleep(time.Minute)
+				advance(time.Minute)
 			}
 			return err
 		}, installation.ErrConflict},
@@ -225,7 +223,7 @@ func TestNewInstallIsNotRevoked(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.install(id)
-		time.Sleep(time.Hour)
+		advance(time.Hour)
 		if got := w.oneRound(); got.Revoked != 0 || len(revoked) != 0 {
 			t.Errorf("%+v, revoked %q", got, revoked)
 		}

@@ -3,6 +3,7 @@ package refreshing
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -59,13 +60,14 @@ func (w *world) spentNone(sent int) {
 	}
 }
 
-// Without tokens and lease in one read, B reads token 1, A stores token 2 and frees the lease, and
-// B takes the lease and sends token 1.
+// Tokens and lease are one read. With two reads, A could read token 1, and then take a lease that B
+// freed when it stored token 2. A would send token 1.
 func TestLeaseAndTokensAreReadAsOne(t *testing.T) {
 	fixture.InBubble(t, func(t *testing.T) {
 		p := newPair(t, failing)
-		p.life = 0                                    // so both want another token
-		p.tap.set(nth(2, "Get", func(c *call) error { // between its look and its lease
+		p.life = 0 // so both want another token
+		// The second read of A is between its look and its lease.
+		p.tap.set(nth(2, "Get", func(c *call) error {
 			if _, err := p.refreshed(p.b); err != nil {
 				t.Error(err)
 			}
@@ -79,8 +81,8 @@ func TestLeaseAndTokensAreReadAsOne(t *testing.T) {
 	})
 }
 
-// Without a number on every stored credential, the user reconnects with the same refresh token, and
-// a late result overwrites the new connection.
+// The user reconnects with the refresh token that A is sending. The tokens are the same, but the
+// number of the stored credential is another one, so the result does not overwrite it.
 func TestLateResultDoesNotOverwriteAReconnect(t *testing.T) {
 	fixture.InBubble(t, func(t *testing.T) {
 		var revoked []string
@@ -122,8 +124,8 @@ func (w *world) connect(svc *installation.Service, c installation.Connection) {
 	}
 }
 
-// Without the number at takeover, A stores token 2 and dies before it frees the lease, and B marks
-// a good connection as failed.
+// One commit stores token 2 and frees the lease. If A could die between two commits, B would mark a
+// good connection as failed.
 func TestTokensAreStoredWithTheEndOfTheLease(t *testing.T) {
 	fixture.InBubble(t, func(t *testing.T) {
 		p := newPair(t, failing)
@@ -156,8 +158,7 @@ func (p *pair) dies() {
 	}
 }
 
-// Without the doubt after a takeover, A sends token 1 and dies, and others send token 1 as if
-// nothing had happened. The policy decides.
+// A sends token 1 and dies. Token 1 may be spent, so the policy decides whether B sends it.
 func TestDoubtAfterTakeover(t *testing.T) {
 	for _, policy := range []refresh.Policy{refresh.Retry, refresh.Fail} {
 		t.Run(string(policy), func(t *testing.T) {
@@ -169,7 +170,7 @@ func TestDoubtAfterTakeover(t *testing.T) {
 				if _, err := p.refreshed(p.b); !isBusy(err) {
 					t.Errorf("before the lease ran out: %v", err)
 				}
-				time.Sleep(time.Minute)
+				advance(time.Minute)
 				if _, err := p.refreshed(p.b); !errors.Is(err, refresh.ErrFailed) {
 					t.Errorf("after the lease ran out: %v", err)
 				}
@@ -186,8 +187,7 @@ func TestDoubtAfterTakeover(t *testing.T) {
 	}
 }
 
-// Without "unknown" as an answer, the provider rotates, its answer is lost, and token 1 is sent
-// again.
+// The provider rotates and its answer is lost. Token 1 may be spent, and is not sent again.
 func TestLostAnswerLeavesDoubt(t *testing.T) {
 	fixture.InBubble(t, func(t *testing.T) {
 		p := newPair(t, failing)
@@ -202,8 +202,8 @@ func TestLostAnswerLeavesDoubt(t *testing.T) {
 	})
 }
 
-// Without the memory of a seen lease in the Service, callers with 20 s of patience never see a
-// lease of 60 s run out.
+// The Service remembers when it first saw a lease. Otherwise callers who wait for 20 s would never
+// see a lease of 60 s run out.
 func TestImpatientCallersSeeALeaseRunOut(t *testing.T) {
 	fixture.InBubble(t, func(t *testing.T) {
 		p := newPair(t)
@@ -229,24 +229,19 @@ func TestImpatientCallersSeeALeaseRunOut(t *testing.T) {
 	})
 }
 
-// Without a lease for Revoke, token 1 is revoked while A holds token 2, and the grant lives on.
+// Revoke takes the lease too. Otherwise it would revoke token 1 while A gets token 2, and the grant
+// would live on.
 func TestRevokeTakesTheLease(t *testing.T) {
 	fixture.InBubble(t, func(t *testing.T) {
-		var revoked string
-		p := newPair(t, func(w *world) {
-			w.options.Revoke = func(_ context.Context, inst *installation.Opened) error {
-				c, err := inst.Credentials()
-				revoked = c.RefreshToken.Value.RevealString()
-				return err
-			}
-		})
+		var revoked revocations
+		p := newPair(t, revoked.into)
 		p.before = func() error {
 			req := installation.UninstallRequest{ID: id}
 			if _, err := p.b.Uninstall(t.Context(), req); err != nil {
 				t.Error(err)
 			}
 			report, err := p.b.Run(t.Context(), installation.RunOptions{Rounds: 1})
-			if err != nil || report.Revoked != 0 || report.Left != 1 || revoked != "" {
+			if err != nil || report.Revoked != 0 || report.Left != 1 || revoked != nil {
 				t.Errorf("while A sends: %+v, revoked %q, error %v", report, revoked, err)
 			}
 			return nil
@@ -255,14 +250,13 @@ func TestRevokeTakesTheLease(t *testing.T) {
 			t.Errorf("Refresh of an uninstalled one: %v", err)
 		}
 		report, err := p.b.Run(t.Context(), installation.RunOptions{Rounds: 1})
-		if err != nil || report.Revoked != 1 || revoked != "refresh-2" {
+		if err != nil || report.Revoked != 1 || !slices.Equal(revoked, revocations{"refresh-2"}) {
 			t.Errorf("%+v, revoked %q, error %v", report, revoked, err)
 		}
 	})
 }
 
-// Without late results in memory, a living process drops token 2 if the store is away for longer
-// than the bound.
+// A process keeps token 2 in memory if the store is away for longer than the process waits.
 func TestLateResultsAreKeptInMemory(t *testing.T) {
 	for name, next := range map[string]func(p *pair) error{
 		"Refresh": func(p *pair) error { _, err := p.refreshed(p.a); return err },
@@ -278,7 +272,7 @@ func TestLateResultsAreKeptInMemory(t *testing.T) {
 			fixture.InBubble(t, func(t *testing.T) {
 				p := newPair(t, failing)
 				p.dies()
-				time.Sleep(time.Minute)
+				advance(time.Minute)
 				p.tap.set(nil) // it was not dead
 				if err := next(p); err != nil {
 					t.Error(err)
@@ -290,9 +284,9 @@ func TestLateResultsAreKeptInMemory(t *testing.T) {
 	}
 }
 
-// A commit of a lease whose answer was lost, and that a retry recognizes, is no proof that the
-// lease is still there. Without another look, the user reconnects in between and two callers send
-// the new token.
+// The answer to the commit of a lease is lost, and a retry recognizes the commit. This is no proof
+// that the lease is still there: the user reconnected in between. Without another look, two callers
+// send the new token.
 func TestRecognizedCommitIsNoProofOfALease(t *testing.T) {
 	fixture.InBubble(t, func(t *testing.T) {
 		p := newPair(t, failing)
@@ -306,7 +300,7 @@ func TestRecognizedCommitIsNoProofOfALease(t *testing.T) {
 			p.before = func() error { // of B
 				p.before = nil
 				close(started)
-				time.Sleep(15 * time.Second)
+				advance(15 * time.Second)
 				return nil
 			}
 			go func() {

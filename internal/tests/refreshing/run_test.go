@@ -23,25 +23,31 @@ func (w *world) oneRound() installation.RunReport {
 	return report
 }
 
-// events returns how often each type of event is in the log of the installation.
-func (w *world) events(id string) map[event.Type]int {
+// log returns all events, the oldest one first.
+func (w *world) log() (all []installation.Event) {
 	w.t.Helper()
-	counts := make(map[event.Type]int)
 	for after := ""; ; {
 		page, err := w.svc.Events(w.t.Context(), after, installation.MaxPage)
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		for _, e := range page.Events {
-			if e.Key.ID == id {
-				counts[e.Type]++
-			}
-		}
 		if len(page.Events) == 0 {
-			return counts
+			return all
 		}
-		after = page.Next
+		all, after = append(all, page.Events...), page.Next
 	}
+}
+
+// events returns how often each type of event is in the log of the installation.
+func (w *world) events(id string) map[event.Type]int {
+	w.t.Helper()
+	counts := make(map[event.Type]int)
+	for _, e := range w.log() {
+		if e.Key.ID == id {
+			counts[e.Type]++
+		}
+	}
+	return counts
 }
 
 func TestRunRefreshesWhatIsDue(t *testing.T) {
@@ -53,7 +59,7 @@ func TestRunRefreshesWhatIsDue(t *testing.T) {
 		if got := w.oneRound(); got.Refreshed != 0 || w.sent != 1 {
 			t.Fatalf("second round: %+v", got)
 		}
-		time.Sleep(50 * time.Minute)
+		advance(50 * time.Minute)
 		if got := w.oneRound(); got.Refreshed != 1 || w.sent != 2 {
 			t.Fatalf("third round: %+v", got)
 		}
@@ -105,14 +111,14 @@ func TestRevokeUntilItSucceeds(t *testing.T) {
 			if got := w.oneRound(); got.Revoked != 0 || got.Left != 1 || got.Errors != 0 {
 				t.Fatalf("while down: %+v", got)
 			}
-			time.Sleep(time.Minute)
+			advance(time.Minute)
 		}
 		down = false
-		time.Sleep(time.Hour)
+		advance(time.Hour)
 		if got := w.oneRound(); got.Revoked != 1 || revoked != "refresh-1" {
 			t.Fatalf("%+v, revoked %q", got, revoked)
 		}
-		time.Sleep(24 * time.Hour)
+		advance(24 * time.Hour)
 		if got := w.oneRound(); got.Sweep.Purged != 1 {
 			t.Errorf("%+v", got)
 		}
@@ -134,7 +140,7 @@ func TestUnrevokedAtTheEndOfGrace(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.oneRound()
-		time.Sleep(25 * time.Hour)
+		advance(25 * time.Hour)
 		if got := w.oneRound(); got.Sweep.Purged != 1 {
 			t.Errorf("%+v", got)
 		}

@@ -16,7 +16,7 @@ func steady(n *int, lasts time.Duration) installation.RefreshFunc {
 	return func(context.Context, *installation.Opened) (installation.Tokens, error) {
 		*n++
 		value := fmt.Sprint("steady-", *n)
-		time.Sleep(lasts)
+		advance(lasts)
 		return installation.Tokens{Access: token(value)}, nil
 	}
 }
@@ -29,7 +29,7 @@ func TestProviderThatKeepsTheRefreshToken(t *testing.T) {
 			if err := w.call(w.svc, steady(&n, 0)); err != nil {
 				t.Error(err)
 			}
-			time.Sleep(time.Hour)
+			advance(time.Hour)
 		}
 		if n != 3 {
 			t.Errorf("%d requests", n)
@@ -38,8 +38,8 @@ func TestProviderThatKeepsTheRefreshToken(t *testing.T) {
 	})
 }
 
-// Callers want a token that lives longer than those of the provider. One that waited takes what the
-// other one got.
+// Two callers want a token that lives longer than those of the provider. The one that waits takes
+// what the other one gets.
 func TestWaiterTakesTheBestThereIs(t *testing.T) {
 	fixture.InBubble(t, func(t *testing.T) {
 		p := newPair(t, failing)

@@ -146,7 +146,7 @@ func (r *interleaving) attempts(h *holder) (err error) {
 		if errors.Is(err, refresh.ErrFailed) {
 			return err
 		}
-		time.Sleep(time.Minute)
+		advance(time.Minute)
 	}
 	return err
 }

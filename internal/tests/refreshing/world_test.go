@@ -165,5 +165,8 @@ func (w *world) get() *installation.Installation {
 	return inst
 }
 
+// advance moves the fake clock of a bubble. The test itself does not wait.
+func advance(d time.Duration) { time.Sleep(d) } // all callers are in a bubble
+
 // refreshing gives Run the provider of the world.
 func refreshing(w *world) { w.options.Refresh = w.refresh }
