@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -23,7 +23,7 @@ import (
 // is tried once in this time.
 const MaxRetryAfter = time.Hour
 
-// errMalformed stands for errors of x/oauth2 that can quote an answer.
+// errMalformed stands for errors of x/oauth2 and net/http that can quote an answer.
 var errMalformed = errors.New("oauth: the answer is incomplete or has no access token")
 
 // codes are the error codes of the standards: RFC 6749, 6750, 7009, 8628, 8707, 9449 and OpenID
@@ -39,11 +39,10 @@ var codes = map[string]bool{
 	"consent_required": true, "account_selection_required": true,
 }
 
-// validCodes reports whether all texts can be reasons.
+// validCodes reports whether refresh.Error keeps each of the texts unchanged as its reason.
 func validCodes(list []string) bool {
-	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 	return !slices.ContainsFunc(list, func(code string) bool {
-		return code == "" || len(code) > 64 || strings.Trim(code, allowed) != ""
+		return (&refresh.Error{Reason: code}).Code() != code
 	})
 }
 
@@ -87,6 +86,10 @@ func (a *attempt) explain(
 	if !ok { // x/oauth2 could not read the answer
 		lost, other = &url.Error{Err: errMalformed}, "malformed"
 	}
+	cause := lost.Err
+	if a.connected.Load() {
+		cause = withoutAnswer(cause)
+	}
 	timeout, isNet := errors.AsType[net.Error](err)
 	switch {
 	case errors.Is(err, ErrRefused):
@@ -94,9 +97,23 @@ func (a *attempt) explain(
 	case ctx.Err() != nil:
 		return ended(ctx, answer)
 	case isNet && timeout.Timeout():
-		return failed(answer, "timeout", lost.Err)
+		return failed(answer, "timeout", cause)
 	}
-	return failed(answer, other, lost.Err)
+	return failed(answer, other, cause)
+}
+
+// withoutAnswer returns the cause of a lost connection. net/http quotes an answer that it cannot
+// read, which could have the token, so withoutAnswer keeps only errors of the network.
+func withoutAnswer(err error) error {
+	if e, ok := errors.AsType[net.Error](err); ok {
+		return e
+	}
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF} {
+		if errors.Is(err, end) {
+			return end
+		}
+	}
+	return errMalformed
 }
 
 // ended returns the error for a context that ended.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -166,5 +167,28 @@ func TestContextEnds(t *testing.T) {
 	}
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Error("context.DeadlineExceeded is not in the chain")
+	}
+}
+
+// TestUnreadableAnswerIsNotQuoted: net/http quotes an answer that it cannot read, and the error
+// chain is what a host logs.
+func TestUnreadableAnswerIsNotQuoted(t *testing.T) {
+	for _, answer := range []string{
+		"HTTP/1.1 rt-secret\r\n\r\n", "rt-secret\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nrt-secret\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: rt-secret\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: rt-secret\r\n\r\n",
+	} {
+		url, client := cutting(func(w http.ResponseWriter) { w.Write([]byte(answer)) })(t)
+		fn := refresher(t, url, &oauth.RefreshOptions{Client: client})
+		_, err := fn(t.Context(), open(t, stored()))
+		if err == nil {
+			t.Fatalf("%q: no error", answer)
+		}
+		for e := err; e != nil; e = errors.Unwrap(e) {
+			if strings.Contains(e.Error(), "rt-secret") {
+				t.Errorf("%q: the error quotes it: %v", answer, e)
+			}
+		}
 	}
 }
