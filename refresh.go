@@ -187,7 +187,7 @@ func (r *refreshing) Send(ctx context.Context) (err error) {
 	l.Text("token type", r.tokens.Type, validate.MaxName)
 	checkScopes(&l, "scopes", r.tokens.Scopes)
 	if err := l.Err(); err != nil {
-		return &refresh.Error{Answer: refresh.Unknown, Reason: "bad-tokens", Err: err}
+		return &refresh.Error{Answer: refresh.Unknown, Reason: refresh.BadTokens, Err: err}
 	}
 	return nil
 }
@@ -352,7 +352,7 @@ func (r *revoking) Send(ctx context.Context) error {
 	if _, ok := errors.AsType[*refresh.Error](err); err == nil || ok {
 		return err
 	}
-	return &refresh.Error{Answer: refresh.Passing, Reason: "not-revoked", Err: err}
+	return &refresh.Error{Answer: refresh.Passing, Reason: refresh.NotRevoked, Err: err}
 }
 
 // Store implements [lease.Record].

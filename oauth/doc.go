@@ -2,8 +2,8 @@
 //
 // [Refresh] makes the function that [installation.Service.Refresh] calls: it sends a refresh token
 // to a provider and says what the answer means. [TokenSource] and [Client] are what programs use
-// that know golang.org/x/oauth2. Unlike there, a new token is stored before it is used, and one
-// process at a time refreshes it.
+// that know golang.org/x/oauth2. They differ in two ways: a new token is stored before it is used,
+// and only one process at a time refreshes it.
 //
 //	fn, err := oauth.Refresh(config, nil)
 //	...
@@ -11,7 +11,7 @@
 //	resp, err := client.Get("https://api.example/orders")
 //
 // [Revoke] makes the function for Options.Revoke of the service. [SafeClient] is for endpoints that
-// a customer chooses. The service itself spares a provider that is down.
+// a customer chooses. The service pauses the refreshes of a provider that is down.
 //
 // # What an answer means
 //
@@ -20,6 +20,7 @@
 //	answer                                         means      reason
 //	invalid_grant, RefreshOptions.Permanent        permanent  the code
 //	no refresh token is stored                     permanent  no_refresh_token
+//	the stored tokens cannot be opened             passing    not_opened
 //	other errors with status 2xx or 4xx            passing    the code, or http_400 and so on
 //	redirect                                       passing    http_307 and so on
 //	temporarily_unavailable, 503 with Retry-After  passing    the code, or http_503
@@ -31,7 +32,8 @@
 //	an answer without an access token              unknown    malformed
 //
 // invalid_client and unauthorized_client are mistakes of the host, so they are passing: they never
-// mark the connection of a customer as failed.
+// mark the connection of a customer as failed. A code in an answer with status 408 or 5xx is never
+// permanent.
 //
 // A reason is a code of a fixed list, a code that the host named, or one of this package. The text
 // of a provider is in no error. Retry-After is in refresh.Error.After, up to [MaxRetryAfter].

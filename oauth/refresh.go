@@ -109,7 +109,7 @@ func check(config *oauth2.Config) error {
 func checkEndpoint(name, text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
-		return fmt.Errorf("oauth: %s must be an absolute https URL without a user", name)
+		return fmt.Errorf("oauth: %s must be an absolute https or http URL without a user", name)
 	}
 	return nil
 }

@@ -17,10 +17,10 @@ import (
 // the source. svc needs an actor that may reveal secrets.
 //
 // Token calls [installation.Service.Refresh] with fn each time. For a token that is valid for
-// another minute, that is one read of the store. It refreshes any other. A token that it returns is
-// the stored one: if a new token could not be stored, Token returns the error and no token. So
-// another process, or a reconnect by the customer, is seen at once. Token returns no refresh token.
-// It is safe for concurrent use.
+// another minute, that is one read of the store. Token refreshes any other. So it sees at once what
+// another process stored, or a reconnect by the customer. If it cannot store a new token, it
+// returns the error and no token. It never returns the refresh token. It is safe for concurrent
+// use.
 //
 // Errors of Token: those of Refresh, [installation.ErrNotFound] if no access token is stored.
 // [oauth2.ReuseTokenSource] around the source saves the reads, and keeps a token until it expires.
@@ -93,7 +93,7 @@ type transport struct {
 }
 
 // RoundTrip adds the token to a copy of the request, because the contract of http.RoundTripper
-// forbids to change the request. It demands that the body is closed, also after an error.
+// forbids changing the request. The contract also says to close the body, even after an error.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !sameOrigin(req.URL, firstURL(req)) {
 		return t.base.RoundTrip(req)

@@ -25,15 +25,25 @@ const (
 	Unknown Answer = "unknown"
 )
 
-// Reasons that the service itself gives. The others come from the host's function.
+// Reasons that the service itself gives. Any other reason comes from the host's function.
 const (
 	// Interrupted is the reason of a connection that failed by the policy [Fail].
 	Interrupted = "interrupted"
-	// Busy is the reason if somebody else was still refreshing when the caller stopped waiting.
+	// Busy is the reason if the caller stopped waiting while somebody else was still refreshing, or
+	// while enough requests were on their way to a provider that had just come back.
 	Busy = "busy"
 	// Paused is the reason if nothing was sent because of a failure a short time ago, of this
 	// connection or of its provider.
 	Paused = "paused"
+	// SlowStore is the reason if nothing was sent because the store took too long to commit the
+	// lease.
+	SlowStore = "slow-store"
+	// NoAnswer is the reason if the host's function returned an error that is not an [Error].
+	NoAnswer = "no-answer"
+	// BadTokens is the reason if the provider returned tokens that cannot be stored.
+	BadTokens = "bad-tokens"
+	// NotRevoked is the reason if Options.Revoke returned an error that is not an [Error].
+	NotRevoked = "not-revoked"
 )
 
 // ErrFailed means that a connection failed: its provider refused the credential for good, and the

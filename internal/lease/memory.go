@@ -128,7 +128,7 @@ func (m *Memory) keep(key Key, r Record, v View) {
 	m.late[key] = &late{r, v, make(chan struct{}, 1)}
 }
 
-// lateOf returns the late result of a record, nil for none.
+// lateOf returns the late result of a record, or nil.
 func (m *Memory) lateOf(key Key) *late {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -144,7 +144,7 @@ func (m *Memory) forget(key Key, l *late) {
 	}
 }
 
-// Late returns the records of late results.
+// Late returns the keys of the records that have a late result.
 func (m *Memory) Late() []Key {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -127,7 +127,8 @@ type try struct {
 	rest *State // of a record after a lease without a request: doubtful if it was before
 }
 
-// excuse drops an error that matters less than what the record still has.
+// excuse returns nil instead of an error if what the record has is still good for now. A refusal
+// for good stays an error.
 func (t *try) excuse(ctx context.Context, err error) error {
 	var e *refresh.Error
 	switch {
@@ -230,7 +231,7 @@ func (t *try) send(ctx context.Context, leave func(answer)) error {
 	if err := ctx.Err(); err != nil || left <= 0 {
 		t.free(ctx, mine)
 		if err == nil {
-			err = &refresh.Error{Answer: refresh.Passing, Reason: "slow-store"}
+			err = &refresh.Error{Answer: refresh.Passing, Reason: refresh.SlowStore}
 		}
 		return err
 	}
@@ -240,7 +241,7 @@ func (t *try) send(ctx context.Context, leave func(answer)) error {
 	return t.settle(ctx, err, leave)
 }
 
-// free gives a lease back under which nothing was sent. If it fails, the lease runs out.
+// free ends a lease under which nothing was sent. If the commit fails, the lease runs out.
 func (t *try) free(ctx context.Context, mine *State) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.o.Duration/3)
 	defer cancel()
@@ -293,8 +294,8 @@ func (t *try) store(ctx context.Context) error {
 	return fmt.Errorf("new tokens are not stored yet, and this process keeps them: %w", err)
 }
 
-// StoreLate stores a late result of a record, if there is one. If somebody else is storing it,
-// StoreLate waits.
+// StoreLate stores the late result of a record. Without one it does nothing. If somebody else is
+// storing it, StoreLate waits.
 func (m *Memory) StoreLate(ctx context.Context, key Key) error {
 	l := m.lateOf(key)
 	if l == nil {
@@ -338,7 +339,7 @@ func insist(ctx context.Context, f func() error) error {
 func asError(err error) *refresh.Error {
 	e, ok := errors.AsType[*refresh.Error](err)
 	if !ok {
-		return &refresh.Error{Answer: refresh.Unknown, Reason: "no-answer", Err: err}
+		return &refresh.Error{Answer: refresh.Unknown, Reason: refresh.NoAnswer, Err: err}
 	}
 	return e
 }

@@ -26,9 +26,6 @@ const (
 // Job does one thing. The error is for the result Broken.
 type Job func(ctx context.Context) (Result, error)
 
-// Counts says how often each result came.
-type Counts [Broken + 1]int
-
 // maxErrors is how many errors of one round are kept.
 const maxErrors = 100
 
