@@ -23,8 +23,8 @@ const (
 	entryEvent    = "e" // installation.Event.MarshalBinary
 )
 
-// entryBeforeOf returns the id of the entry that the log had before m, "" if there was none or if m
-// does not tell.
+// entryBeforeOf returns the id of the entry that the log had before m. It returns "" if m was the
+// first or does not tell.
 func entryBeforeOf(m redis.XMessage) string {
 	before, ok := m.Values[entryBefore].(string)
 	previous, _ := m.Values[entryPrevious].(string)

@@ -7,7 +7,7 @@
 -- ARGV
 --   1  the meta member that the index must have
 --   2  "1" to repair, "" to report only
---   3  the record when inspected, up to the end of its op entries; "" if there was none
+--   3  the record when inspected, up to the end of its op entries; "" = no record
 --   4  id of the record
 --   5  an index member to check, "" to check those that the record had when inspected
 --   6  "1" if the record had the given member or was damaged, "" if not

@@ -78,7 +78,7 @@ func (c *logCheck) event(ctx context.Context, m redis.XMessage) error {
 }
 
 // isBroken reports whether an event should not name previous as the previous event of its tenant.
-// The parameter before is the last event of the tenant that was read, zero if there was none.
+// The parameter before is the last event of the tenant that was read, or zero before the first.
 func (c *logCheck) isBroken(ctx context.Context, previous string, before entryID) (bool, error) {
 	none := before == entryID{}
 	id, ok := parseID(previous)

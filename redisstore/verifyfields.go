@@ -107,7 +107,7 @@ func outcomeProblem(kind ProblemKind, b bucket, field string) Problem {
 // tail is a field that names the last event of a tenant.
 type tail struct {
 	tenant, id string
-	logged     entryID // the tenant's last event in the log, zero if there was none
+	logged     entryID // the tenant's last event in the log; zero = no event
 }
 
 func tailProblem(kind ProblemKind, b bucket, tenant string) Problem {

@@ -36,6 +36,6 @@
 //
 // Answers and logs have nothing that a client sent, except member names in the paths of
 // violations. Errors of this library, and errors that match [Config].Loggable, are logged in full.
-// Of any other error, the log has only the Go types and the error of this library that it matches,
-// if any. The same holds for an error that an endpoint wraps with [HostError] or [HostFailure].
+// Of any other error, the log has only the Go types, and the error of this library that it matches.
+// The same holds for an error that an endpoint wraps with [HostError] or [HostFailure].
 package httpapi

@@ -21,7 +21,7 @@ type Installation struct {
 	Account       AccountReference      `json:"account"`
 	Modules       []Reference           `json:"modules"` // that the account consented to
 	Configuration installation.Document `json:"configuration,omitzero"`
-	Invitation    *Invitation           `json:"invitation,omitzero"` // nil if there was none
+	Invitation    *Invitation           `json:"invitation,omitzero"` // nil = installed without one
 	Terms         []Reference           `json:"terms,omitempty"`
 	Audit         *Audit                `json:"audit,omitzero"`
 }

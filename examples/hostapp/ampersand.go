@@ -44,7 +44,7 @@ type ampersandMount struct {
 const ampersandPath = "/ampersand/v1"
 
 func (c *ampersandConfig) site(base string, log *slog.Logger, dev *devMode) (*site, error) {
-	options := &ampersand.Options{Log: log, Origins: dev.pages()}
+	options := &ampersand.Options{Log: log, Origins: dev.pageOrigins()}
 	host, mount, projects := c.host, &ampersandMount{}, []string(nil)
 	if dev != nil {
 		mount, projects = dev.ampersand, []string{dev.ampersand.ProjectID}

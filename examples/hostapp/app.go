@@ -156,7 +156,7 @@ func nobody(installation.Actor, installation.Action, *installation.Installation)
 func (a *app) run(ctx context.Context) {
 	host := a.svc.As(installation.Actor{Kind: installation.Host})
 	var told installation.SweepReport
-	host.Run(ctx, installation.RunOptions{Progress: func(r installation.RunReport) {
+	_, err := host.Run(ctx, installation.RunOptions{Progress: func(r installation.RunReport) {
 		if r.Err != nil && ctx.Err() == nil {
 			a.log.Error("run", "error", r.Err)
 		}
@@ -165,6 +165,9 @@ func (a *app) run(ctx context.Context) {
 		}
 		told = r.Sweep
 	}})
+	if ctx.Err() == nil {
+		a.log.Error("run ended", "error", err)
+	}
 }
 
 // health reports whether requests can be served. Anyone can call it, so it shows only the levels

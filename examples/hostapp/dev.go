@@ -129,8 +129,8 @@ func devSoftwareOne(secrets *devSecrets) (*softwareOneConfig, *softwareOneMount)
 	}
 }
 
-// pages returns the origins whose pages can call the APIs. Without -dev, there are none.
-func (d *devMode) pages() []string {
+// pageOrigins returns the origins whose pages can call the APIs. Without -dev it returns nil.
+func (d *devMode) pageOrigins() []string {
 	if d == nil {
 		return nil
 	}

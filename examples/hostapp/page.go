@@ -18,7 +18,7 @@ var pageTemplate = template.Must(template.New("page").Parse(pageText))
 type pageData struct {
 	mounted
 	Platforms int
-	Listings  map[string]*listing // by the path of the platform
+	Listings  map[string]*listing // by the base address of the platform
 }
 
 // page serves a page for people: the mounted platforms, and commands to try them. With -dev it
@@ -55,7 +55,7 @@ func (a *app) listings(ctx context.Context, sites []*site) map[string]*listing {
 				l.Failed = true
 			}
 		}
-		all[s.path] = l
+		all["http://"+a.mounted.Addr+s.path] = l
 	}
 	return all
 }

@@ -31,7 +31,7 @@ type devFile struct {
 	Secrets map[string]string // tokens and API keys by name
 }
 
-// loadDevSecrets reads the secrets of an earlier start with -dev. If there are none, it returns an
+// loadDevSecrets reads the secrets of an earlier start with -dev. On the first start it returns an
 // empty set, which generates each secret when it is asked for.
 func loadDevSecrets(set settings) (*devSecrets, error) {
 	s := &devSecrets{devFile: devFile{Secrets: map[string]string{}}}

@@ -73,7 +73,7 @@ func (c *softwareOneConfig) site(base string, log *slog.Logger, dev *devMode) (*
 		},
 		handler: func(svc *installation.Service) (http.Handler, error) {
 			return softwareone.NewHandler(svc, directory, issuer,
-				&softwareone.Options{Log: log, Origins: dev.pages()})
+				&softwareone.Options{Log: log, Origins: dev.pageOrigins()})
 		},
 		announce: func(m *mounted) { m.SoftwareOne = mount },
 	}, nil

@@ -72,7 +72,7 @@ func (c *vercelConfig) site(base string, log *slog.Logger, dev *devMode) (*site,
 		handler: func(svc *installation.Service) (http.Handler, error) {
 			api, err := vercel.NewHandler(svc, verifier, &vercel.Options{
 				Extension: installation.Extension{Name: c.Name}, Plans: plans, Log: log,
-				Origins: dev.pages(),
+				Origins: dev.pageOrigins(),
 			})
 			if err != nil || !hooked {
 				return api, err

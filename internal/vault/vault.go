@@ -83,7 +83,7 @@ func (v *Vault) Keeps(stored record.Value) bool {
 	return ok && bytes.Equal(stored.Sealed, now.sealed)
 }
 
-// Number returns the number of a credential, 0 if there is none.
+// Number returns the number of a stored credential, or 0 for any other name.
 func (v *Vault) Number(name string) int64 { return v.secrets[name].number }
 
 // Newest returns the number of the newest credential, which may be gone by now.
@@ -154,7 +154,8 @@ func (v *Vault) RemoveKind(kind string) (removed []string) {
 // that were stored before and did not stay at their place, and whether one has moved.
 func (v *Vault) Replace(kind string, r masked.Result) (removed []string, moved bool, err error) {
 	kept := make(map[string]secret, len(r.Keep))
-	fresh := make(map[string][]byte, len(r.Seal)) // JSON text
+	fresh := make(Plain, len(r.Seal)) // JSON text
+	defer fresh.Wipe()
 	for _, m := range r.Keep {
 		from, to := kind+m.From, kind+m.To
 		if from == to {
@@ -176,7 +177,6 @@ func (v *Vault) Replace(kind string, r masked.Result) (removed []string, moved b
 		if err := v.Seal(name, text); err != nil {
 			return nil, false, err
 		}
-		clear(text)
 	}
 	return removed, moved, nil
 }

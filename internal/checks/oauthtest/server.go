@@ -61,15 +61,16 @@ func (s *server) token(w http.ResponseWriter, r *http.Request) {
 	s.grants.mu.Lock()
 	s.grants.counters.Requests++
 	s.grants.mu.Unlock()
-	s.through(w, r, "refresh_token", s.oauth)
+	s.through(w, r, "refresh_token")
 }
 
 func (s *server) revoke(w http.ResponseWriter, r *http.Request) {
-	s.through(w, r, "token", s.oauth)
+	s.through(w, r, "token")
 }
 
-// through serves a request with the faults of the grant whose refresh token is a parameter.
-func (s *server) through(w http.ResponseWriter, r *http.Request, parameter string, h http.Handler) {
+// through passes a request to the OAuth server, with the faults of the grant whose refresh token is
+// a parameter.
+func (s *server) through(w http.ResponseWriter, r *http.Request, parameter string) {
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 	if r.ParseForm() != nil {
 		http.Error(w, "not a form", http.StatusBadRequest)
@@ -81,7 +82,7 @@ func (s *server) through(w http.ResponseWriter, r *http.Request, parameter strin
 		id = t.grant.ID
 	}
 	s.grants.mu.Unlock()
-	s.faults.serve(w, r, id, h)
+	s.faults.serve(w, r, id, s.oauth)
 }
 
 func (s *server) counters(w http.ResponseWriter, _ *http.Request) {

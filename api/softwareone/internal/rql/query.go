@@ -39,7 +39,7 @@ const (
 	Like  Op = "like"
 	Ilike Op = "ilike"
 	Any   Op = "any" // at least one item of a collection matches
-	All   Op = "all" // all items of a collection match, or there are none
+	All   Op = "all" // all items of a collection match; true for an empty one
 )
 
 // Expr is a condition. With And, Or or Not it has Args, and with Not exactly one. With Any or All
