@@ -109,9 +109,13 @@ func readEvent(in httpapi.Object) *event {
 		}
 	}
 	if e.kind == eventRemoved {
-		configuration := in.Object("payload").Object("configuration")
-		e.installation = configuration.String("id")
-		in.Violations().ID(configuration.Path("id"), e.installation)
+		// The events in a partner's tests have installationId instead, which is not documented.
+		from, name := in.Object("payload").NullAsAbsent(), "installationId"
+		if from.Has("configuration") || !from.Has(name) {
+			from, name = from.Object("configuration"), "id"
+		}
+		e.installation = from.String(name)
+		in.Violations().ID(from.Path(name), e.installation)
 	}
 	return e
 }
