@@ -164,7 +164,7 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 	body := &record.Body{Lifecycle: d.lifecycle.encode(), Key: d.wrapped}
 	body.Values, m.Table = d.vault().Stored()
 	limit := record.MaxWritten
-	if len(d.changed) > 0 {
+	if len(d.changed) > 0 && d.effect == effectSealed {
 		limit = maxParts
 	}
 	if d.plain = m.encode(); len(d.plain) > limit {
@@ -191,8 +191,8 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 	return next, nil
 }
 
-// maxParts is the largest body of a write that changes parts. It leaves room for what other writes
-// add: otherwise whoever can fill a part could stop an uninstall.
+// maxParts is the largest body of a request that changes parts. It leaves room for what other writes
+// add: otherwise whoever can fill a part could stop an uninstall or a refresh.
 const maxParts = record.MaxWritten - 1<<20
 
 func errTooLarge() error {

@@ -1,16 +1,20 @@
 package lifecycle
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/tests/fixture"
 	"github.com/go-installation/installation/validate"
 )
 
-// An installation that is as large as its customer can make it can still be ended and rekeyed.
+// An installation that is as large as its customer can make it can still be refreshed, rekeyed and
+// ended.
 func TestLargestInstallationCanBeEnded(t *testing.T) {
 	w := fixture.NewWorld(t)
 	install := func(bytes int) error {
@@ -31,6 +35,16 @@ func TestLargestInstallationCanBeEnded(t *testing.T) {
 	}
 	if err := install(largest); err != nil {
 		t.Fatal(err)
+	}
+	long := installation.Token{Value: crypto.NewSecret(strings.Repeat("t", 64<<10))}
+	_, err := w.Host.Refresh(t.Context(), installation.RefreshRequest{ID: "i"}, func(
+		context.Context, *installation.Opened,
+	) (installation.Tokens, error) {
+		scopes := slices.Repeat([]string{strings.Repeat("s", 200)}, 1000)
+		return installation.Tokens{Access: long, Refresh: long, Scopes: scopes}, nil
+	})
+	if err != nil {
+		t.Errorf("Refresh: %v", err)
 	}
 	for _, final := range []bool{false, true} {
 		_, err := w.Host.Rekey(t.Context(), installation.RekeyRequest{ID: "i"})
@@ -64,5 +78,8 @@ func partsOf(bytes int) installation.Parts {
 		Extension: installation.Value(installation.Extension{ID: "EXT-1"}),
 		Account:   installation.Value(installation.Account{ID: "ACC-1"}),
 		Consent:   installation.Value(consent),
+		Connection: installation.Value(installation.Connection{
+			RefreshToken: installation.Token{Value: crypto.NewSecret("refresh-1")},
+		}),
 	}
 }
