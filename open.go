@@ -60,8 +60,14 @@ type Opened struct {
 // the present revision, [ErrSealed] if a secret does not open, [ErrShredded], [ErrUnsupported] in a
 // transaction of the host, and those of keys and of the store.
 func (s *Service) Open(ctx context.Context, req OpenRequest) (*Opened, error) {
+	return s.openFor(ctx, "open", req)
+}
+
+// openFor is Open as a part of a method, which is "" if the caller adds its name to errors.
+func (s *Service) openFor(ctx context.Context, method string, req OpenRequest) (*Opened, error) {
+	w := write{method: method, id: req.ID}
 	if err := s.outsideTransaction(); err != nil {
-		return nil, fmt.Errorf("open %s: %w", req.ID, err)
+		return nil, w.explain(err)
 	}
 	if o := s.openAgain(ctx, req); o != nil {
 		return o, nil
@@ -71,7 +77,7 @@ func (s *Service) Open(ctx context.Context, req OpenRequest) (*Opened, error) {
 	recorded := false
 	defer func() { done(recorded) }()
 	res, err := s.write(ctx, write{
-		method: "open", id: req.ID, guard: req.guard(),
+		method: method, id: req.ID, guard: req.guard(),
 		check: req.check, actions: []Action{ActionReveal},
 		apply: func(ctx context.Context, d *draft) (err error) {
 			done(false) // of an attempt that lost a race
@@ -177,6 +183,7 @@ func (snap *snapshot) leaseView(in Namespace) lease.View {
 		State: snap.lifecycle.refresh, Generation: snap.stored.Generation, Epoch: in.Epoch,
 	}
 	for _, e := range snap.table {
+		v.Newest = max(v.Newest, e.Number)
 		switch Ref(e.Ref) {
 		case accessToken:
 			v.Token = e.Number

@@ -38,12 +38,13 @@ type sight struct {
 	at    time.Duration // on the monotonic clock
 }
 
-// pause is a time without attempts, after failures in a row of one credential.
+// pause is a time without attempts, after failures in a row. A new credential of any kind ends it,
+// since the provider may have refused an API key.
 type pause struct {
-	generation, credential int64
-	until                  time.Duration // on the monotonic clock
-	attempts               int64
-	since                  time.Time
+	generation, newest int64
+	until              time.Duration // on the monotonic clock
+	attempts           int64
+	since              time.Time
 }
 
 // late is a record with a result, and the view that it was sent for. There can be no more late
@@ -97,7 +98,7 @@ func (m *Memory) paused(key Key, v View) bool {
 }
 
 func (p pause) of(v View) bool {
-	return p.generation == v.Generation && p.credential == v.Credential
+	return p.generation == v.Generation && p.newest == v.Newest
 }
 
 // failed begins a pause after an attempt that failed, at the time now of the service. It returns
@@ -105,7 +106,7 @@ func (p pause) of(v View) bool {
 func (m *Memory) failed(key Key, v View, e *refresh.Error, now time.Time) (int64, time.Time) {
 	p, ok := m.pauses.Get(key)
 	if !ok || !p.of(v) {
-		p = pause{generation: v.Generation, credential: v.Credential, since: now}
+		p = pause{generation: v.Generation, newest: v.Newest, since: now}
 	}
 	length := min(firstPause<<min(p.attempts, 20), longestPause)
 	length = max(length-rand.N(length/2), min(e.After, longestAfter))
@@ -144,13 +145,13 @@ func (m *Memory) forget(key Key, l *late) {
 	}
 }
 
-// Late returns the keys of the records that have a late result.
-func (m *Memory) Late() []Key {
+// Late returns the records that have a late result.
+func (m *Memory) Late() map[Key]Record {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	keys := make([]Key, 0, len(m.late))
-	for k := range m.late {
-		keys = append(keys, k)
+	records := make(map[Key]Record, len(m.late))
+	for k, l := range m.late {
+		records[k] = l.record
 	}
-	return keys
+	return records
 }

@@ -157,6 +157,33 @@ func TestNewKeyEndsAFailure(t *testing.T) {
 	}
 }
 
+// After a failure that passes, a new key is sent at once, without the pause of the old one.
+func TestNewKeyEndsAPause(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.connect(w.svc, machine("2", "key-machine-2"))
+		for _, want := range []string{"http_401", refresh.Paused} {
+			err := w.call(w.svc, func(
+				context.Context, *installation.Opened,
+			) (installation.Tokens, error) {
+				return installation.Tokens{}, &refresh.Error{
+					Answer: refresh.Passing, Reason: "http_401", After: time.Hour,
+				}
+			})
+			if e, ok := errors.AsType[*refresh.Error](err); !ok || e.Reason != want {
+				t.Errorf("got %v, want the reason %s", err, want)
+			}
+		}
+		c := *w.get().Connection
+		c.APIKey = crypto.NewSecret("key-machine-3")
+		w.connect(w.svc, c)
+		answer := installation.Tokens{Access: token("machine-1")}
+		if err := w.call(w.svc, answering(answer)); err != nil {
+			t.Errorf("with a new key: %v", err)
+		}
+	})
+}
+
 func TestRevokeOfAKeyAlone(t *testing.T) {
 	fixture.InBubble(t, func(t *testing.T) {
 		var revoked []string
