@@ -241,14 +241,14 @@ type RunReport struct {
 // [ErrForbidden], [ErrInvalid] for options below zero.
 func (s *Service) Run(ctx context.Context, o RunOptions) (report RunReport, err error) {
 	defer inMethod("run", &err)
-	check := func(l *validate.List) {
-		checkLimit("rounds", o.Rounds, math.MaxInt)(l)
-		checkLimit("parallel", o.Parallel, math.MaxInt)(l)
-		checkLimit("limit", o.Limit, math.MaxInt)(l)
+	err = s.admitMaintenance(func(l *validate.List) {
+		l.Range("rounds", int64(o.Rounds), 0, math.MaxInt)
+		l.Range("parallel", int64(o.Parallel), 0, math.MaxInt)
+		l.Range("limit", int64(o.Limit), 0, math.MaxInt)
 		l.Range("every", int64(o.Every), 0, math.MaxInt64)
-		checkLimit("sweep.limit", o.Sweep.Limit, math.MaxInt)(l)
-	}
-	if err := s.admitMaintenance(check); err != nil {
+		l.Range("sweep.limit", int64(o.Sweep.Limit), 0, math.MaxInt)
+	})
+	if err != nil {
 		return report, err
 	}
 	o.Parallel, o.Limit = cmp.Or(o.Parallel, 8), cmp.Or(o.Limit, 10_000)
@@ -296,8 +296,8 @@ func (r *RunReport) count(result runner.Result) {
 // jobs returns what is due of the records that q lists, and moves q on.
 func (s *Service) jobs(ctx context.Context, q *Query, limit int) iter.Seq2[runner.Job, error] {
 	return func(yield func(runner.Job, error) bool) {
-		for _, key := range s.leases.Late() {
-			if !yield(s.In(key.Tenant).storeLate(key), nil) {
+		for key, late := range s.leases.Late() {
+			if !yield(s.storeLate(key, late), nil) {
 				return
 			}
 		}
@@ -336,15 +336,22 @@ func (s *Service) jobOf(r *Record) runner.Job {
 	case life.status == StatusInstalled && s.opts.Refresh != nil:
 		return func(ctx context.Context) (runner.Result, error) { return s.refreshDue(ctx, r.Key) }
 	case life.status == StatusUninstalled && !life.revokeAt.IsZero() && s.opts.Revoke != nil:
-		return func(ctx context.Context) (runner.Result, error) { return s.revokeDue(ctx, r.Key) }
+		return func(ctx context.Context) (runner.Result, error) {
+			stored, err := s.revoke(ctx, r.Key.ID)
+			return resultOf(err, stored, runner.Revoked)
+		}
 	default:
 		return nil
 	}
 }
 
-func (s *Service) storeLate(key lease.Key) runner.Job {
+func (s *Service) storeLate(key lease.Key, late lease.Record) runner.Job {
 	return func(ctx context.Context) (runner.Result, error) {
-		return resultOf(s.leases.StoreLate(ctx, key), true, runner.Refreshed)
+		err := s.leases.StoreLate(ctx, key)
+		if r, ok := late.(*revoking); ok {
+			return resultOf(err, r.stored, runner.Revoked)
+		}
+		return resultOf(err, late.(*refreshing).stored, runner.Refreshed)
 	}
 }
 
@@ -353,11 +360,6 @@ func (s *Service) refreshDue(ctx context.Context, key Key) (runner.Result, error
 	err := r.run(ctx, 0)
 	r.close()
 	return resultOf(err, r.stored, runner.Refreshed)
-}
-
-func (s *Service) revokeDue(ctx context.Context, key Key) (runner.Result, error) {
-	stored, err := s.revoke(ctx, key.ID)
-	return resultOf(err, stored, runner.Revoked)
 }
 
 // resultOf says what came of a job. Somebody else can have done it, or ended the installation.

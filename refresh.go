@@ -51,10 +51,9 @@ type Failure struct {
 type RefreshFunc func(ctx context.Context, inst *Opened) (Tokens, error)
 
 // Refresh returns an installation like [Service.Open], with an access token that outlives
-// req.Before, or a new one that the provider gives no longer life. A token without expiry outlives
-// everything. If the stored token is good for long
-// enough, Refresh is one read. Otherwise it calls fn and stores the tokens that fn returns. A nil
-// fn stands for Options.Refresh.
+// req.Before, or with a new one if the provider gives none that lives longer. A token without
+// expiry outlives everything. If the stored token lives long enough, Refresh is one read. Otherwise
+// it calls fn and stores the tokens that fn returns. A nil fn stands for Options.Refresh.
 //
 // One caller at a time calls fn for an installation, across all processes. The others wait until
 // the new token is stored, for at most a third of Options.RefreshLease. If a process stops while it
@@ -88,7 +87,7 @@ func (s *Service) Refresh(
 	}
 	r := &refreshing{s: s, req: req, fn: fn}
 	if err := r.run(ctx, s.opts.RefreshLease/3); err != nil {
-		return nil, fmt.Errorf("refresh %s: %w", redact.Path(req.ID), err)
+		return nil, err
 	}
 	return r.opened, nil
 }
@@ -118,13 +117,14 @@ func (r *refreshing) run(ctx context.Context, patience time.Duration) error {
 	err := r.s.leases.Do(ctx, key, r, r.s.leaseOptions(patience))
 	if err != nil {
 		r.close()
+		return fmt.Errorf("refresh %s: %w", redact.Path(r.req.ID), err)
 	}
-	return err
+	return nil
 }
 
 // open opens the installation in place of what was open before.
 func (r *refreshing) open(ctx context.Context, reason string) error {
-	o, err := r.s.Open(ctx, OpenRequest{ID: r.req.ID, Reason: reason})
+	o, err := r.s.openFor(ctx, "", OpenRequest{ID: r.req.ID, Reason: reason})
 	if err == nil {
 		r.close()
 		r.opened = o
@@ -254,7 +254,7 @@ func (r *refreshing) store(ctx context.Context, apply func(*draft) error) error 
 // record that is gone has changed.
 func (s *Service) writeLease(ctx context.Context, id string, apply func(*draft) error) error {
 	_, err := s.write(ctx, write{
-		method: "refresh", id: id, access: accessOutsider,
+		id: id, access: accessOutsider,
 		apply: func(_ context.Context, d *draft) error {
 			if d.err != nil && !errors.Is(d.err, ErrShredded) {
 				return d.err
@@ -333,6 +333,9 @@ func (s *Service) revoke(ctx context.Context, id string) (stored bool, err error
 	o.Fail = func(string) bool { return false } // revoking twice does no harm
 	err = s.leases.Do(ctx, lease.Key{Tenant: s.tenant, ID: id}, r, o)
 	r.close()
+	if err != nil {
+		err = fmt.Errorf("revoke %s: %w", redact.Path(id), err)
+	}
 	return r.stored, err
 }
 

@@ -147,11 +147,11 @@ func (s *Service) write(ctx context.Context, w write) (*Result, error) {
 // errRetry means that another writer was faster and the write may be applied again.
 var errRetry = errors.New("installation: changed meanwhile")
 
-// explain adds the method and the ID to an error. It does not change ErrInvitation, which must
-// reveal nothing.
+// explain adds the method and the ID to an error, unless w is a part of another method. It does not
+// change ErrInvitation, which must reveal nothing.
 func (w *write) explain(err error) error {
 	switch {
-	case err == nil, errors.Is(err, ErrInvitation):
+	case err == nil, w.method == "", errors.Is(err, ErrInvitation):
 		return err
 	case errors.Is(err, ErrInvalid), w.minted:
 		return fmt.Errorf("%s: %w", w.method, err)

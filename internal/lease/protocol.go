@@ -20,6 +20,7 @@ type View struct {
 	Generation int64
 	Credential int64 // number of the one that is sent; 0 = none that can be used up
 	Token      int64 // number of what the last refresh brought
+	Newest     int64 // number of the newest credential of any kind
 	Epoch      int64 // of the namespace
 	Provider   string
 
@@ -311,14 +312,14 @@ func (m *Memory) StoreLate(ctx context.Context, key Key) error {
 		return nil
 	}
 	err := l.record.Store(ctx, l.view)
-	if errors.Is(err, ErrChanged) {
+	switch {
+	case errors.Is(err, ErrChanged):
 		l.record.Drop(ctx)
-		err = nil
+	case err != nil:
+		return fmt.Errorf("an earlier result is not stored yet: %w", err)
 	}
-	if err == nil {
-		m.forget(key, l)
-	}
-	return err
+	m.forget(key, l)
+	return nil
 }
 
 // insist calls f until it succeeds, says that the record changed, or ctx ends.

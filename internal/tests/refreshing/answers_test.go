@@ -236,8 +236,12 @@ func TestRefreshRefuses(t *testing.T) {
 			return err
 		}, installation.ErrNotFound},
 	} {
-		if err := test.call(); !errors.Is(err, test.want) {
+		err := test.call()
+		if !errors.Is(err, test.want) {
 			t.Errorf("%s: got %v, want %v", name, err, test.want)
+		}
+		if strings.Count(err.Error(), "EXI-") != 1 || !strings.HasPrefix(err.Error(), "refresh ") {
+			t.Errorf("%s: the error names method and ID not once: %v", name, err)
 		}
 	}
 	if err := w.call(w.svc, nil); err == nil {

@@ -128,6 +128,34 @@ func TestRevokeUntilItSucceeds(t *testing.T) {
 	})
 }
 
+// The store goes away after the provider has revoked, for longer than Run waits.
+func TestLateRevocationIsCounted(t *testing.T) {
+	fixture.InBubble(t, func(t *testing.T) {
+		var p *pair
+		n := 0
+		p = newPair(t, func(w *world) {
+			w.options.Revoke = func(context.Context, *installation.Opened) error {
+				n++
+				p.tap.set(away)
+				return nil
+			}
+		})
+		req := installation.UninstallRequest{ID: id}
+		if _, err := p.a.Uninstall(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+		once := installation.RunOptions{Rounds: 1}
+		if got, err := p.a.Run(t.Context(), once); err == nil || got.Revoked != 0 {
+			t.Errorf("while the store is away: %+v, error %v", got, err)
+		}
+		p.tap.set(nil)
+		got, err := p.a.Run(t.Context(), once)
+		if err != nil || got.Revoked != 1 || got.Refreshed != 0 || n != 1 {
+			t.Errorf("%d requests, %+v, error %v", n, got, err)
+		}
+	})
+}
+
 func TestUnrevokedAtTheEndOfGrace(t *testing.T) {
 	fixture.InBubble(t, func(t *testing.T) {
 		w := newWorld(t, func(w *world) {
