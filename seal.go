@@ -191,8 +191,8 @@ func (s *Service) sealedRecord(ctx context.Context, d *draft) (*Record, error) {
 	return next, nil
 }
 
-// maxParts is the largest body of a request that changes parts. It leaves room for what other writes
-// add: otherwise whoever can fill a part could stop an uninstall or a refresh.
+// maxParts is the largest body of a request that changes parts. It leaves room for what other
+// writes add: otherwise whoever can fill a part could stop an uninstall or a refresh.
 const maxParts = record.MaxWritten - 1<<20
 
 func errTooLarge() error {
