@@ -29,7 +29,6 @@ type match func(r *row) bool
 type row struct {
 	*Installation
 	lower map[string][]string // values of fields in lower case, by name of the field
-	keys  [][]string          // values of the fields to sort by
 	work  *meter              // limits the work of the whole list
 }
 

@@ -75,18 +75,19 @@ func (c *compiler) order(terms []rql.Term) order {
 
 // sort sorts rows. Equal rows keep their order. In ascending order, rows without the field come
 // first. After an error, the order of the rows is undefined.
-func (o order) sort(rows []*row, work *meter) error {
+func (o order) sort(rows []*Installation, work *meter) error {
 	if len(o) == 0 {
 		return work.err
 	}
-	for _, r := range rows {
+	keys := make(map[*Installation][][]string, len(rows)) // values of the fields to sort by
+	for _, w := range rows {
 		for _, k := range o {
-			r.keys = append(r.keys, k.values(r.Installation))
+			keys[w] = append(keys[w], k.values(w))
 		}
 	}
-	slices.SortStableFunc(rows, func(a, b *row) int {
+	slices.SortStableFunc(rows, func(a, b *Installation) int {
 		for i, k := range o {
-			x, y := a.keys[i], b.keys[i]
+			x, y := keys[a][i], keys[b][i]
 			if !work.spend(min(lengthOf(x), lengthOf(y))) {
 				return 0
 			}
