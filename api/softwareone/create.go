@@ -42,16 +42,12 @@ func (c *call) offers(ext *Extension) bool {
 // offered returns the extension with an ID. If the extension does not exist, or the caller is not
 // allowed to know of it, offered returns a problem with status 404.
 func (h *Handler) offered(c *call, id string) (*Extension, error) {
-	ext, err := h.active(c.Context(), id)
-	switch {
-	case errors.Is(err, ErrUnknown):
-		return nil, httpapi.NotFound()
-	case err != nil:
-		return nil, err
-	case !c.reaches(ext.ID), ext.Status != ExtensionPublic && !c.offers(ext):
+	ext, err := h.reachable(c, id)
+	hidden := err == nil && ext.Status != ExtensionPublic && !c.offers(ext)
+	if hidden || errors.Is(err, ErrUnknown) {
 		return nil, httpapi.NotFound()
 	}
-	return ext, nil
+	return ext, err
 }
 
 // install installs an extension for one account, without an invitation.
