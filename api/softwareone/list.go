@@ -41,11 +41,7 @@ type wirePagination struct {
 // large ends early. Its limit is then its number of rows, since clients continue at offset plus
 // limit.
 func (h *Handler) list(c *call) (*httpapi.Answer, error) {
-	q, err := readQuery(c.URL.RawQuery)
-	if err != nil {
-		return nil, err
-	}
-	selected, err := newSelection(q.Select, false)
+	q, selected, err := readQuery(c.Request, false)
 	if err != nil {
 		return nil, err
 	}

@@ -40,9 +40,9 @@ func (h *Handler) redeem(c *call) (*httpapi.Answer, error) {
 	case err != nil:
 		return nil, err
 	}
-	consent, invalid := ext.consent(in.modules)
-	if invalid != nil {
-		return nil, invalid
+	consent, err := ext.consent(in.modules)
+	if err != nil {
+		return nil, err
 	}
 	if req.Guard, err = httpapi.Condition(c.Request); err != nil {
 		return nil, err
