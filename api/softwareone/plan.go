@@ -99,15 +99,11 @@ func (r *rows) remove(at int) {
 // rows. The rows of Invited and Expired are read together, and the condition still tests each row.
 func (r *rows) statuses() []installation.Status {
 	name, at := r.equal("status")
-	switch {
-	case at < 0:
-	case strings.EqualFold(name, "Installed"):
+	switch status := installation.Status(strings.ToLower(name)); status {
+	case installation.StatusInstalled, installation.StatusUninstalled:
 		r.remove(at)
-		return []installation.Status{installation.StatusInstalled}
-	case strings.EqualFold(name, "Uninstalled"):
-		r.remove(at)
-		return []installation.Status{installation.StatusUninstalled}
-	case strings.EqualFold(name, "Invited"), strings.EqualFold(name, "Expired"):
+		return []installation.Status{status}
+	case installation.StatusInvited, installation.StatusExpired:
 		return []installation.Status{installation.StatusInvited, installation.StatusExpired}
 	}
 	return nil
