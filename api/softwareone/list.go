@@ -155,7 +155,7 @@ func (h *Handler) newRows(c *call, q *rql.Query, audit bool) (*rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range parts {
+	for _, p := range parts { // leaves out empty parts
 		if p.total, err = r.svc.Count(c.Context(), p.ListRequest); err != nil {
 			return nil, err
 		}
@@ -163,7 +163,7 @@ func (h *Handler) newRows(c *call, q *rql.Query, audit bool) (*rows, error) {
 			r.parts = append(r.parts, p)
 		}
 	}
-	// An index has its rows in the order of creation. So the rows of a single index are sorted.
+	// An index has its rows in the order of creation, so a single part needs no sorting.
 	by := q.Order
 	if len(r.parts) == 1 && len(by) == 1 && by[0].Path == "audit.created.at" {
 		r.parts[0].Reverse, r.order = by[0].Less, nil
@@ -189,7 +189,8 @@ func (r *rows) read(offset, limit int) ([]*Installation, int64, error) {
 	return page, total, nil
 }
 
-// readPart returns rows of a part and the number of all its rows.
+// readPart returns rows of a part and the number of all its rows. It needs a scan if the index also
+// has rows that are not of the part.
 func (r *rows) readPart(p part, skip, limit int) ([]*Installation, int64, error) {
 	switch {
 	case p.others:
