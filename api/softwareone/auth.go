@@ -202,12 +202,9 @@ func (h *Handler) owns(c *call, extension string) (bool, error) {
 	if c.actor.Kind != installation.Vendor {
 		return false, nil
 	}
-	ext, err := guard(h.directory.Extension(c.Context(), extension))
-	switch {
-	case errors.Is(err, ErrUnknown):
-		return false, nil
-	case err != nil:
-		return false, err
+	ext, err := known(h.directory.Extension(c.Context(), extension))
+	if err != nil {
+		return false, httpapi.Failure(err)
 	}
 	return ext.Owner == c.account.ID, nil
 }

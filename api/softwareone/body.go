@@ -20,23 +20,26 @@ var validities = []string{"7d", "14d", "1m", "3m", "6m", "1y"}
 // clients send null for members that they do not use. Without an invitation, the request is to
 // install.
 func readCreation(in httpapi.Object) *Installation {
-	w, l, given := &Installation{}, in.Violations(), in.NullAsAbsent()
-	l.Required("extension", given.Has("extension"))
+	w, given := &Installation{}, in.NullAsAbsent()
+	given.Require("extension")
 	if given.Has("extension") {
-		ext := in.Object("extension")
-		w.Extension.ID = ext.String("id")
-		l.ID(ext.Path("id"), w.Extension.ID)
+		w.Extension.ID = readID(in.Object("extension"))
 	}
 	if given.Has("account") {
-		account := in.Object("account")
-		w.Account.ID = account.String("id")
-		l.ID(account.Path("id"), w.Account.ID)
+		w.Account.ID = readID(in.Object("account"))
 	}
 	w.Modules = readModules(in)
 	if given.Has("invitation") {
 		w.Invitation = readInvitation(in.Object("invitation"))
 	}
 	return w
+}
+
+// readID returns the ID of an object, which has to have one.
+func readID(in httpapi.Object) string {
+	id := in.String("id")
+	in.Violations().ID(in.Path("id"), id)
+	return id
 }
 
 // readInvitation reads an invitation. Its validity is a period such as "7d", or an object with the
@@ -77,9 +80,7 @@ func readModules(in httpapi.Object) []Reference {
 	}
 	var modules []Reference
 	for i, item := range n.Children() {
-		m := httpapi.ReadObject(item, in.Path(name)+"["+i+"]", l)
-		module := Reference{ID: m.String("id")}
-		l.ID(m.Path("id"), module.ID)
+		module := Reference{ID: readID(httpapi.ReadObject(item, in.Path(name)+"["+i+"]", l))}
 		if !slices.Contains(modules, module) {
 			modules = append(modules, module)
 		}

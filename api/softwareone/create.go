@@ -42,16 +42,12 @@ func (c *call) offers(ext *Extension) bool {
 // offered returns the extension with an ID. If the extension does not exist, or the caller is not
 // allowed to know of it, offered returns a problem with status 404.
 func (h *Handler) offered(c *call, id string) (*Extension, error) {
-	ext, err := h.active(c.Context(), id)
-	switch {
-	case errors.Is(err, ErrUnknown):
-		return nil, httpapi.NotFound()
-	case err != nil:
-		return nil, err
-	case !c.reaches(ext.ID), ext.Status != ExtensionPublic && !c.offers(ext):
+	ext, err := h.reachable(c, id)
+	hidden := err == nil && ext.Status != ExtensionPublic && !c.offers(ext)
+	if hidden || errors.Is(err, ErrUnknown) {
 		return nil, httpapi.NotFound()
 	}
-	return ext, nil
+	return ext, err
 }
 
 // install installs an extension for one account, without an invitation.
@@ -115,10 +111,7 @@ func (h *Handler) invite(c *call, ext *Extension, in *Installation) (*httpapi.An
 			"an invitation is for whoever redeems it")
 	}
 	inviter := accountReference(c.account.domain())
-	extraPart, err := installation.DocumentOf(extra{Inviter: &inviter})
-	if err != nil {
-		return nil, err
-	}
+	extraPart, _ := installation.DocumentOf(extra{Inviter: &inviter}) // can always be encoded
 	res, err := h.withNewID(func(g installation.Guard, id string) (*installation.Result, error) {
 		return c.svc.Invite(c.Context(), installation.InviteRequest{
 			Guard: g, ID: id, Message: in.Invitation.Message, ExternalID: in.Invitation.ExternalID,
@@ -141,10 +134,9 @@ func (h *Handler) invite(c *call, ext *Extension, in *Installation) (*httpapi.An
 // ticket returns the text to pass on to the account that is invited. It has the ID of the
 // installation and the code, which the account needs to redeem the invitation.
 func ticket(id string, code crypto.Secret) string {
-	b, _ := json.Marshal(struct {
-		InstallationID string `json:"installationId"`
-		Code           string `json:"code"`
-	}{id, code.RevealString()}) // strings can always be encoded
+	b, _ := json.Marshal(map[string]string{ // strings can always be encoded
+		"installationId": id, "code": code.RevealString(),
+	})
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 

@@ -114,6 +114,14 @@ func (h *Handler) active(ctx context.Context, id string) (*Extension, error) {
 	return ext, err
 }
 
+// reachable is [Handler.active] for an extension that the token has to reach.
+func (h *Handler) reachable(c *call, id string) (*Extension, error) {
+	if !c.reaches(id) {
+		return nil, ErrUnknown
+	}
+	return h.active(c.Context(), id)
+}
+
 // Owners returns a function for Options.Owner of an [installation.Service]. The function takes the
 // owner of an extension from a directory. An unknown extension has no owner.
 func Owners(d Directory) func(ctx context.Context, tenant, extension string) (string, error) {

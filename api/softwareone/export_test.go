@@ -26,9 +26,9 @@ func SortIDs(ctx context.Context, n int) (compared int, err error) {
 	c := &compiler{}
 	by := c.order([]rql.Term{{Path: "id"}})
 	work := &meter{ctx: ctx, left: maxWork}
-	rows := make([]*row, n)
+	rows := make([]*Installation, n)
 	for i := range rows {
-		rows[i] = &row{Installation: &Installation{ID: newID()}, work: work}
+		rows[i] = &Installation{ID: newID()}
 	}
 	err = by.sort(rows, work)
 	return work.calls, err

@@ -58,7 +58,7 @@ var fields = func() map[string]field {
 }()
 
 // pathOf returns the struct indexes that lead to a field with a dotted JSON name, such as
-// audit.created.at.
+// audit.created.at. Go names differ from JSON names only in their letter case.
 func pathOf(name string) []int {
 	var path []int
 	t := reflect.TypeFor[Installation]()
@@ -66,13 +66,8 @@ func pathOf(name string) []int {
 		for t.Kind() != reflect.Struct {
 			t = t.Elem() // of a pointer or a slice
 		}
-		i := 0
-		for ; i < t.NumField(); i++ {
-			if tag, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); tag == part {
-				break
-			}
-		}
-		path, t = append(path, i), t.Field(i).Type // panics if there is no such field
+		f, _ := t.FieldByNameFunc(func(name string) bool { return strings.EqualFold(name, part) })
+		path, t = append(path, f.Index[0]), f.Type // panics if there is no such field
 	}
 	return path
 }
@@ -86,9 +81,7 @@ func (f field) values(w *Installation) []string {
 func (f field) collect(values []string, v reflect.Value, path []int) []string {
 	switch v.Kind() {
 	case reflect.Pointer:
-		if !v.IsNil() {
-			values = f.collect(values, v.Elem(), path)
-		}
+		return f.collect(values, v.Elem(), path) // adds nothing for nil
 	case reflect.Slice:
 		for i := range v.Len() {
 			values = f.collect(values, v.Index(i), path)

@@ -2,6 +2,7 @@ package softwareone
 
 import (
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -13,13 +14,15 @@ import (
 // unknownField is the platform's text for an unknown field.
 const unknownField = "Unknown expression group."
 
-// readQuery parses the query string of a URL.
-func readQuery(raw string) (*rql.Query, error) {
-	q, err := rql.Parse(raw)
+// readQuery parses the query string of a request. audit says whether the answer has the field audit
+// if the query does not select it.
+func readQuery(r *http.Request, audit bool) (*rql.Query, *selection, error) {
+	q, err := rql.Parse(r.URL.RawQuery)
 	if fault, ok := errors.AsType[*rql.Error](err); ok {
-		return nil, httpapi.Invalid("query", validate.RuleSyntax, fault.Error())
+		return nil, nil, httpapi.Invalid("query", validate.RuleSyntax, fault.Error())
 	}
-	return q, err
+	selected, err := newSelection(q.Select, audit)
+	return q, selected, err
 }
 
 // match reports whether a row meets a condition.
@@ -29,7 +32,6 @@ type match func(r *row) bool
 type row struct {
 	*Installation
 	lower map[string][]string // values of fields in lower case, by name of the field
-	keys  [][]string          // values of the fields to sort by
 	work  *meter              // limits the work of the whole list
 }
 

@@ -55,6 +55,7 @@ func directoryData() static.Data {
 		{ledgerToken, operations, []string{ledger}},
 		{bothToken, operations, []string{stock, ledger}},
 		{narrowToken, clientAccount, []string{ledger}},
+		{pilotToken, vendorAccount, []string{pilot}},
 	} {
 		parts := strings.SplitN(t.token, ":", 3)
 		d.Tokens = append(d.Tokens, softwareone.Token{ID: parts[1], Name: "token " + parts[1],

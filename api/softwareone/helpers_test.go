@@ -53,6 +53,7 @@ const (
 	// operations, for stock and ledger
 	bothToken    = "idt:TKN-0004-0003:c4nary-both-secret"
 	narrowToken  = "idt:TKN-0004-0004:c4nary-narrow-secret" // clientAccount, for ledger alone
+	pilotToken   = "idt:TKN-0004-0005:c4nary-pilot-secret"  // vendorAccount, for pilot alone
 	stockSecret  = "c4nary-secret-of-the-stock-extension"
 	ledgerSecret = "c4nary-secret-of-the-ledger-extension"
 	installBody  = `{"extension":{"id":"` + stock + `"},"modules":[{"id":"MOD-0478"}]}`

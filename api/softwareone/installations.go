@@ -56,11 +56,7 @@ func (h *Handler) writer(c *call, v *visible) *installation.Service {
 // get answers with one installation and its audit. It ignores everything in the query except
 // select. If the installation can never be decrypted, get shows its unencrypted part, as lists do.
 func (h *Handler) get(c *call) (*httpapi.Answer, error) {
-	q, err := readQuery(c.URL.RawQuery)
-	if err != nil {
-		return nil, err
-	}
-	selected, err := newSelection(q.Select, true)
+	_, selected, err := readQuery(c.Request, true)
 	if err != nil {
 		return nil, err
 	}

@@ -47,6 +47,15 @@ type Claims struct {
 	Expires        time.Time           // to the second; set by Verify, ignored by Mint
 }
 
+// texts returns the claims that are texts, by their names after claimPrefix.
+func (c *Claims) texts() map[string]*string {
+	return map[string]*string{
+		"accountId": &c.AccountID, "accountType": (*string)(&c.AccountType),
+		"extensionId": &c.ExtensionID, "installationId": &c.InstallationID,
+		"userId": &c.UserID, "apiTokenId": &c.APITokenID,
+	}
+}
+
 // IssuerOptions configure an [Issuer]. A zero field means its default.
 type IssuerOptions struct {
 	// Name is both the iss and the aud claim, since the platform makes tokens for itself.
@@ -109,13 +118,9 @@ func (i *Issuer) Mint(c Claims) (crypto.Secret, error) {
 		"iss": i.rules.Issuer, "aud": i.rules.Audience,
 		"iat": now.Unix(), "exp": now.Add(i.lifetime).Unix(),
 	}
-	for name, value := range map[string]string{
-		"accountId": c.AccountID, "accountType": string(c.AccountType),
-		"extensionId": c.ExtensionID, "installationId": c.InstallationID,
-		"userId": c.UserID, "apiTokenId": c.APITokenID,
-	} {
-		if value != "" {
-			claims[claimPrefix+name] = value
+	for name, text := range c.texts() {
+		if *text != "" {
+			claims[claimPrefix+name] = *text
 		}
 	}
 	if c.Modules != nil {
@@ -151,19 +156,13 @@ func (i *Issuer) Verify(token string) (*Claims, error) {
 
 // readClaims reads the payload of a verified token. The issuer has to be the only audience.
 func readClaims(in httpapi.Object) *Claims {
-	text := func(name string) string { return in.String(claimPrefix + name) }
-	c := &Claims{
-		AccountID: text("accountId"), AccountType: AccountType(text("accountType")),
-		ExtensionID: text("extensionId"), InstallationID: text("installationId"),
-		UserID: text("userId"), APITokenID: text("apiTokenId"),
+	c, l := &Claims{}, in.Violations()
+	for name, text := range c.texts() {
+		*text = in.String(claimPrefix + name)
+		l.OptionalID(name, *text)
 	}
 	in.String("aud") // a list is a violation
-	l := in.Violations()
-	l.ID("accountId", c.AccountID)
-	l.OptionalID("extensionId", c.ExtensionID)
-	l.OptionalID("installationId", c.InstallationID)
-	l.OptionalID("userId", c.UserID)
-	l.OptionalID("apiTokenId", c.APITokenID)
+	l.Required("accountId", c.AccountID != "")
 	validate.Enum(l, "accountType", c.AccountType, AccountClient, AccountVendor, AccountOperations)
 	if modules := claimPrefix + "modules"; in.Has(modules) {
 		c.Modules = make(map[string][]string)

@@ -41,11 +41,7 @@ type wirePagination struct {
 // large ends early. Its limit is then its number of rows, since clients continue at offset plus
 // limit.
 func (h *Handler) list(c *call) (*httpapi.Answer, error) {
-	q, err := readQuery(c.URL.RawQuery)
-	if err != nil {
-		return nil, err
-	}
-	selected, err := newSelection(q.Select, false)
+	q, selected, err := readQuery(c.Request, false)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +110,7 @@ func (w *Installation) size() int {
 	return n
 }
 
-// rows finds the rows of a list. It reads its parts in order, and selects the rows that match all
+// rows finds the rows of a list. It reads its parts in order, and selects the rows that meet all
 // conditions.
 type rows struct {
 	svc   *installation.Service // acts as the platform, which reads no configuration
@@ -123,16 +119,22 @@ type rows struct {
 	parts []part
 	most  int // number of rows that can still be read
 
-	conditions []*rql.Expr // those that no index serves
-	matches    []match
+	conditions []condition // those that no index serves
 	order      order
 	work       *meter
+}
+
+// condition is a part of a filter, and how to test a row for it.
+type condition struct {
+	*rql.Expr
+	match
 }
 
 // part is a list request that one index can serve and count.
 type part struct {
 	installation.ListRequest
-	others bool // only rows of extensions that the caller does not own
+	total  int64 // number of rows
+	others bool  // only rows of extensions that the caller does not own
 }
 
 // newRows compiles the query of a list and chooses the indexes.
@@ -140,55 +142,39 @@ func (h *Handler) newRows(c *call, q *rql.Query, audit bool) (*rows, error) {
 	compiler := &compiler{audit: audit}
 	r := &rows{
 		svc: h.svc.As(installation.Actor{Kind: installation.Platform}), call: c,
-		most: h.maxScan, conditions: q.Filter.Conjuncts(), order: compiler.order(q.Order),
+		most: h.maxScan, order: compiler.order(q.Order),
 		work: &meter{ctx: c.Context(), left: h.maxWork},
 	}
-	for _, e := range r.conditions {
-		r.matches = append(r.matches, compiler.compile(e))
+	for _, e := range q.Filter.Conjuncts() {
+		r.conditions = append(r.conditions, condition{e, compiler.compile(e)})
 	}
 	if err := compiler.list.Err(); err != nil {
 		return nil, err
 	}
-	if err := r.plan(h, c); err != nil {
+	parts, err := r.plan(h)
+	if err != nil {
 		return nil, err
 	}
-	if len(r.conditions) == 0 {
-		r.matches = nil
-	}
-	return r, r.useIndexOrder(q.Order)
-}
-
-// useIndexOrder leaves the sorting to the index if the query sorts only by audit.created.at, since
-// an index has its rows in the order of creation. This needs a single part, so useIndexOrder
-// removes empty parts first. With more parts, the rows are still sorted later.
-func (r *rows) useIndexOrder(terms []rql.Term) error {
-	if len(terms) != 1 || terms[0].Path != "audit.created.at" {
-		return nil
-	}
-	var filled []part
-	for _, p := range r.parts {
-		if len(r.parts) > 1 {
-			n, err := r.svc.Count(r.call.Context(), p.ListRequest)
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				continue
-			}
+	for _, p := range parts { // leaves out empty parts
+		if p.total, err = r.svc.Count(c.Context(), p.ListRequest); err != nil {
+			return nil, err
 		}
-		p.Reverse = terms[0].Less
-		filled = append(filled, p)
+		if p.total > 0 {
+			r.parts = append(r.parts, p)
+		}
 	}
-	if r.parts = filled; len(filled) <= 1 {
-		r.order = nil
+	// An index has its rows in the order of creation, so a single part needs no sorting.
+	by := q.Order
+	if len(r.parts) == 1 && len(by) == 1 && by[0].Path == "audit.created.at" {
+		r.parts[0].Reverse, r.order = by[0].Less, nil
 	}
-	return nil
+	return r, nil
 }
 
 // read returns the rows of a page and the number of all rows of the list.
 func (r *rows) read(offset, limit int) ([]*Installation, int64, error) {
-	if len(r.matches) > 0 || r.order != nil {
-		return r.scan(offset, limit)
+	if len(r.conditions) > 0 || r.order != nil {
+		return r.scan(r.parts, offset, limit)
 	}
 	var page []*Installation
 	var total int64
@@ -203,23 +189,20 @@ func (r *rows) read(offset, limit int) ([]*Installation, int64, error) {
 	return page, total, nil
 }
 
-// readPart returns rows of a part and the number of all its rows.
+// readPart returns rows of a part and the number of all its rows. It needs a scan if the index also
+// has rows that are not of the part.
 func (r *rows) readPart(p part, skip, limit int) ([]*Installation, int64, error) {
-	if p.others {
-		all, err := r.look(p)
-		return cut(all, skip, limit), int64(len(all)), err
-	}
-	ctx := r.call.Context()
-	total, err := r.svc.Count(ctx, p.ListRequest)
-	if err != nil || limit == 0 || int64(skip) >= total {
-		return nil, total, err
-	}
-	if skip > installation.MaxSkip {
+	switch {
+	case p.others:
+		return r.scan([]part{p}, skip, limit)
+	case limit == 0 || int64(skip) >= p.total:
+		return nil, p.total, nil
+	case skip > installation.MaxSkip:
 		return nil, 0, tooManyRows()
 	}
 	var page []*Installation
 	p.Skip, p.Limit = skip, min(limit, scanPage)
-	for inst, err := range r.svc.All(ctx, p.ListRequest) {
+	for inst, err := range r.svc.All(r.call.Context(), p.ListRequest) {
 		if err != nil {
 			return nil, 0, err
 		}
@@ -230,65 +213,48 @@ func (r *rows) readPart(p part, skip, limit int) ([]*Installation, int64, error)
 			break
 		}
 	}
-	return page, total, nil
+	return page, p.total, nil
 }
 
-func (r *rows) sees(inst *installation.Installation) bool {
-	return r.call.sees(inst, slices.Contains(r.owned, inst.Extension.ID))
+func (r *rows) owns(inst *installation.Installation) bool {
+	return slices.Contains(r.owned, inst.Extension.ID)
 }
 
-// scan reads and tests the rows of all parts, and sorts those that match. It returns the rows of a
-// page and the number of all matching rows.
-func (r *rows) scan(offset, limit int) ([]*Installation, int64, error) {
-	var all []*row
-	for _, p := range r.parts {
-		some, err := r.look(p)
-		if err != nil {
-			return nil, 0, err
+func (r *rows) sees(inst *installation.Installation) bool { return r.call.sees(inst, r.owns(inst)) }
+
+// scan reads and tests the rows of parts, and sorts those that match. It returns the rows of a page
+// and the number of all matching rows. It returns an error if the list has read too many rows.
+func (r *rows) scan(parts []part, skip, limit int) ([]*Installation, int64, error) {
+	var all []*Installation
+	for _, p := range parts {
+		p.Limit = scanPage
+		for inst, err := range r.svc.All(r.call.Context(), p.ListRequest) {
+			switch r.most--; {
+			case err != nil:
+				return nil, 0, err
+			case r.work.err != nil:
+				return nil, 0, r.work.err
+			case r.most < 0:
+				return nil, 0, tooManyRows()
+			case !r.sees(inst), p.others && r.owns(inst):
+				continue
+			}
+			if w := InstallationOf(inst); r.matches(w) {
+				all = append(all, w)
+			}
 		}
-		all = append(all, some...)
 	}
 	if err := r.order.sort(all, r.work); err != nil {
 		return nil, 0, err
 	}
-	return cut(all, offset, limit), int64(len(all)), nil
-}
-
-// look reads the rows of a part and returns those that match. It returns an error if the list has
-// read too many rows.
-func (r *rows) look(p part) ([]*row, error) {
-	var out []*row
-	p.Limit = scanPage
-	for inst, err := range r.svc.All(r.call.Context(), p.ListRequest) {
-		if err != nil {
-			return nil, err
-		}
-		if r.most--; r.most < 0 {
-			return nil, tooManyRows()
-		}
-		if !r.sees(inst) || p.others && slices.Contains(r.owned, inst.Extension.ID) {
-			continue
-		}
-		w := &row{Installation: InstallationOf(inst), work: r.work}
-		matches := !slices.ContainsFunc(r.matches, func(m match) bool { return !m(w) })
-		if r.work.err != nil {
-			return nil, r.work.err
-		}
-		if w.lower = nil; matches {
-			out = append(out, w)
-		}
-	}
-	return out, nil
-}
-
-// cut returns the rows of a page: at most limit rows after the first skip rows.
-func cut(all []*row, skip, limit int) []*Installation {
 	from := min(skip, len(all))
-	var out []*Installation
-	for _, r := range all[from:min(from+limit, len(all))] {
-		out = append(out, r.Installation)
-	}
-	return out
+	return all[from:min(from+limit, len(all))], int64(len(all)), nil
+}
+
+// matches reports whether a row meets all conditions.
+func (r *rows) matches(w *Installation) bool {
+	tested := &row{Installation: w, work: r.work}
+	return !slices.ContainsFunc(r.conditions, func(c condition) bool { return !c.match(tested) })
 }
 
 // tooManyRows rejects a list that would cost too much.

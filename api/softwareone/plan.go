@@ -9,59 +9,53 @@ import (
 	"github.com/go-installation/installation/api/softwareone/internal/rql"
 )
 
-// plan chooses the indexes of a list. It sets the parts, and removes each condition that an index
+// plan chooses the indexes of a list and returns its parts. It removes each condition that an index
 // serves completely.
-func (r *rows) plan(h *Handler, c *call) error {
+func (r *rows) plan(h *Handler) ([]part, error) {
+	c := r.call
 	extensions := c.scope // whose rows the caller sees; nil = all
 	vendor := c.actor.Kind == installation.Vendor
 	if vendor {
 		owned, err := guard(h.directory.Owned(c.Context(), c.account.ID))
 		if err != nil && !errors.Is(err, ErrUnknown) {
-			return err
+			return nil, err
 		}
-		r.owned = owned
-		extensions = slices.DeleteFunc(append([]string{}, owned...), func(id string) bool {
-			return !c.reaches(id)
-		})
+		r.owned, extensions = owned, owned
 	}
-	extension := c.PathValue("extId")
+	extension := c.PathValue("extId") // the only one in the list; "" = any
 	if id, at := r.equal("extension.id"); at >= 0 && (extension == "" || extension == id) {
 		extension = id
 		r.remove(at)
 	}
-	switch {
-	case extension == "":
-	case extensions == nil || slices.Contains(extensions, extension):
-		extensions = []string{extension}
-	default:
-		extensions = []string{}
-	}
-	account, err := r.account(h, c)
+	account, err := r.account(h)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if extensions == nil {
-		req := installation.ListRequest{Account: account}
-		if account == "" {
+	var parts []part
+	if c.scope == nil && !vendor {
+		req := installation.ListRequest{Extension: extension, Account: account}
+		if extension == "" && account == "" {
 			req.Status = r.statuses()
 		}
-		r.parts = append(r.parts, part{ListRequest: req})
+		parts = append(parts, part{ListRequest: req})
 	}
 	for i, id := range extensions {
-		if !slices.Contains(extensions[:i], id) {
+		listed := c.reaches(id) && (extension == "" || extension == id)
+		if listed && !slices.Contains(extensions[:i], id) {
 			req := installation.ListRequest{Extension: id, Account: account}
-			r.parts = append(r.parts, part{ListRequest: req})
+			parts = append(parts, part{ListRequest: req})
 		}
 	}
-	if vendor && account == "" && (extension == "" || c.reaches(extension)) {
+	if vendor && account == "" {
 		req := installation.ListRequest{Extension: extension, Account: c.account.ID}
-		r.parts = append(r.parts, part{ListRequest: req, others: true})
+		parts = append(parts, part{ListRequest: req, others: true})
 	}
-	return nil
+	return parts, nil
 }
 
 // account returns the account whose index to use; "" = none.
-func (r *rows) account(h *Handler, c *call) (string, error) {
+func (r *rows) account(h *Handler) (string, error) {
+	c := r.call
 	account := c.confined
 	if c.actor.Kind == installation.Customer {
 		account = c.actor.ID
@@ -98,22 +92,18 @@ func (r *rows) equal(name string) (string, int) {
 
 // remove removes the condition at a position.
 func (r *rows) remove(at int) {
-	r.conditions = slices.Delete(slices.Clone(r.conditions), at, at+1)
+	r.conditions = slices.Delete(r.conditions, at, at+1)
 }
 
 // statuses returns the statuses whose rows to read for a condition on the status, or nil for all
 // rows. The rows of Invited and Expired are read together, and the condition still tests each row.
 func (r *rows) statuses() []installation.Status {
 	name, at := r.equal("status")
-	switch {
-	case at < 0:
-	case strings.EqualFold(name, "Installed"):
+	switch status := installation.Status(strings.ToLower(name)); status {
+	case installation.StatusInstalled, installation.StatusUninstalled:
 		r.remove(at)
-		return []installation.Status{installation.StatusInstalled}
-	case strings.EqualFold(name, "Uninstalled"):
-		r.remove(at)
-		return []installation.Status{installation.StatusUninstalled}
-	case strings.EqualFold(name, "Invited"), strings.EqualFold(name, "Expired"):
+		return []installation.Status{status}
+	case installation.StatusInvited, installation.StatusExpired:
 		return []installation.Status{installation.StatusInvited, installation.StatusExpired}
 	}
 	return nil

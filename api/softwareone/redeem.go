@@ -29,13 +29,20 @@ func (h *Handler) redeem(c *call) (*httpapi.Answer, error) {
 	case !errors.Is(err, installation.ErrConflict):
 		return nil, err
 	}
-	ext, err := h.invited(c)
+	inst, err := h.asHost().Get(c.Context(), c.id)
 	if err != nil {
 		return nil, err
 	}
-	consent, invalid := ext.consent(in.modules)
-	if invalid != nil {
-		return nil, invalid
+	ext, err := h.reachable(c, inst.Extension.ID)
+	switch {
+	case errors.Is(err, ErrUnknown):
+		return nil, installation.ErrInvitation
+	case err != nil:
+		return nil, err
+	}
+	consent, err := ext.consent(in.modules)
+	if err != nil {
+		return nil, err
 	}
 	if req.Guard, err = httpapi.Condition(c.Request); err != nil {
 		return nil, err
@@ -49,24 +56,4 @@ func (h *Handler) redeem(c *call) (*httpapi.Answer, error) {
 		return answer(v.Installation), nil // if the caller is the vendor, with the configuration
 	}
 	return answer(res.Installation), nil
-}
-
-// invited returns the extension of the installation in the path. The caller does not need to be
-// allowed to see the installation.
-func (h *Handler) invited(c *call) (*Extension, error) {
-	inst, err := h.asHost().Get(c.Context(), c.id)
-	switch {
-	case errors.Is(err, installation.ErrNotFound), errors.Is(err, installation.ErrInvalid),
-		errors.Is(err, installation.ErrShredded):
-		return nil, installation.ErrInvitation
-	case err != nil:
-		return nil, err
-	case !c.reaches(inst.Extension.ID):
-		return nil, installation.ErrInvitation
-	}
-	ext, err := h.active(c.Context(), inst.Extension.ID)
-	if errors.Is(err, ErrUnknown) {
-		return nil, installation.ErrInvitation
-	}
-	return ext, err
 }

@@ -47,7 +47,7 @@ func (m *meter) spend(units int) bool {
 // sortKey is a field to sort by.
 type sortKey struct {
 	field
-	sign int
+	descending bool
 }
 
 // order is the list of fields to sort by. An empty order keeps the order of the index.
@@ -61,37 +61,34 @@ func (c *compiler) order(terms []rql.Term) order {
 		if ok && f.typ == objectField {
 			c.list.Add(t.Path, validate.RuleFormat, "cannot be ordered by")
 		}
-		k := sortKey{f, 1}
-		if t.Less {
-			k.sign = -1
-		}
-		// If a field is named twice, only the first term counts.
-		if !slices.ContainsFunc(by, func(k sortKey) bool { return k.name == t.Path }) {
-			by = append(by, k)
-		}
+		by = append(by, sortKey{f, t.Less})
 	}
 	return by
 }
 
 // sort sorts rows. Equal rows keep their order. In ascending order, rows without the field come
 // first. After an error, the order of the rows is undefined.
-func (o order) sort(rows []*row, work *meter) error {
+func (o order) sort(rows []*Installation, work *meter) error {
 	if len(o) == 0 {
 		return work.err
 	}
-	for _, r := range rows {
+	keys := make(map[*Installation][][]string, len(rows)) // values of the fields to sort by
+	for _, w := range rows {
 		for _, k := range o {
-			r.keys = append(r.keys, k.values(r.Installation))
+			keys[w] = append(keys[w], k.values(w))
 		}
 	}
-	slices.SortStableFunc(rows, func(a, b *row) int {
+	slices.SortStableFunc(rows, func(a, b *Installation) int {
 		for i, k := range o {
-			x, y := a.keys[i], b.keys[i]
+			x, y := keys[a][i], keys[b][i]
+			if k.descending {
+				x, y = y, x
+			}
 			if !work.spend(min(lengthOf(x), lengthOf(y))) {
 				return 0
 			}
 			if d := slices.Compare(x, y); d != 0 {
-				return k.sign * d
+				return d
 			}
 		}
 		return 0

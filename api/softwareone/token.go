@@ -71,15 +71,11 @@ func readAccountID(raw string) (string, error) {
 	if err != nil {
 		return "", httpapi.Invalid("query", validate.RuleFormat, "cannot be read")
 	}
-	ids := query["account.id"]
-	switch {
-	case len(ids) == 0:
-		return "", nil
-	case len(ids) > 1 || ids[0] == "":
+	if ids := query["account.id"]; len(ids) > 1 || len(ids) == 1 && ids[0] == "" {
 		return "", httpapi.Invalid("account.id", validate.RuleFormat,
 			"must be the id of one account")
 	}
-	return ids[0], nil
+	return query.Get("account.id"), nil
 }
 
 // installedIn returns the installation of the calling extension in an account.

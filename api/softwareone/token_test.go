@@ -159,6 +159,7 @@ func TestVerify(t *testing.T) {
 		"account null":        replace(`"ACC-8834-0012"`, `null`),
 		"another type":        replace(`"Client"`, `"client"`),
 		"modules as a list":   replace(`{"iss"`, `{"`+claimNames+`modules":[],"iss"`),
+		"no extension ID":     replace(`{"iss"`, `{"`+claimNames+`extensionId":"\u0001","iss"`),
 		"extension as a list": replace(`{"iss"`, `{"`+claimNames+`extensionId":[],"iss"`),
 	} {
 		if c, err := issuer.Verify(token); !errors.Is(err, softwareone.ErrToken) || c != nil {

@@ -32,6 +32,7 @@ func visibilityActors(t *testing.T, w *world, all []string) []visibilityActor {
 		{"the other client", client2Token, []string{"there", "pilot"}, false},
 		{"vendor", vendorToken, append([]string{"pilot"}, ofStock...), true},
 		{"the other vendor", rivalToken, []string{"other"}, true},
+		{"vendor, one extension", pilotToken, []string{"pilot"}, true},
 		{"operations", opsToken, all, false},
 		{"operations, no extension", noneToken, nil, false},
 		{"operations, one extension", ledgerToken, []string{"other"}, false},

@@ -14,39 +14,26 @@ func NewPattern(text string, fold bool) Pattern {
 	if fold {
 		text = strings.ToLower(text)
 	}
-	p := Pattern{parts: []string{""}}
-	for i := 0; i < len(text); i++ {
-		last := len(p.parts) - 1
-		switch {
-		case text[i] == '*':
-			p.parts = append(p.parts, "")
-			continue
-		case text[i] == '\\' && i+1 < len(text) && text[i+1] == '*':
-			i++
-		}
-		p.parts[last] += text[i : i+1]
+	// A query has no control characters, so one can stand for a star that matches a star.
+	const star = "\x00"
+	text = strings.ReplaceAll(text, `\*`, star)
+	if !strings.Contains(text, "*") {
+		text = "*" + text + "*"
 	}
-	if len(p.parts) == 1 {
-		p.parts = []string{"", p.parts[0], ""}
+	parts := strings.Split(text, "*")
+	for i := range parts {
+		parts[i] = strings.ReplaceAll(parts[i], star, "*")
 	}
-	return p
+	return Pattern{parts}
 }
 
 // Match reports whether a text matches the pattern. Its time grows with the sum of the lengths of
 // text and pattern, not with the product.
 func (p Pattern) Match(text string) bool {
-	first, last := p.parts[0], p.parts[len(p.parts)-1]
-	if len(text) < len(first)+len(last) || !strings.HasPrefix(text, first) ||
-		!strings.HasSuffix(text, last) {
-		return false
+	last := len(p.parts) - 1
+	rest, ok := strings.CutPrefix(text, p.parts[0])
+	for i := 1; ok && i < last; i++ {
+		_, rest, ok = strings.Cut(rest, p.parts[i])
 	}
-	text = text[len(first) : len(text)-len(last)]
-	for _, part := range p.parts[1 : len(p.parts)-1] {
-		i := strings.Index(text, part)
-		if i < 0 {
-			return false
-		}
-		text = text[i+len(part):]
-	}
-	return true
+	return ok && strings.HasSuffix(rest, p.parts[last])
 }

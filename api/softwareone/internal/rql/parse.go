@@ -20,8 +20,7 @@ func Parse(raw string) (*Query, error) {
 	q := &Query{}
 	var filters []*Expr
 	for {
-		for p.at("&") { // skip empty parts, also at the start and the end
-			p.pos++
+		for p.take(separator) { // skip empty parts, also at the start and the end
 		}
 		if p.pos == len(p.text) {
 			break
@@ -33,7 +32,7 @@ func Parse(raw string) (*Query, error) {
 		if f != nil {
 			filters = append(filters, f)
 		}
-		if p.spaces(); p.pos < len(p.text) && !p.at("&") {
+		if p.spaces(); p.pos < len(p.text) && !p.at(separator) {
 			return nil, p.fault("this does not belong here")
 		}
 	}
@@ -49,7 +48,7 @@ func Parse(raw string) (*Query, error) {
 
 // separator replaces each "&" that was not percent-encoded. The decoded text has no other NUL,
 // since control characters are rejected.
-const separator = '\x00'
+const separator = "\x00"
 
 // parser reads the decoded text from left to right.
 type parser struct {
@@ -75,9 +74,9 @@ func (p *parser) decode(raw string) error {
 			return &Error{"the query is not UTF-8", b.Len()}
 		}
 		b.WriteString(text)
-		b.WriteByte(separator)
+		b.WriteString(separator)
 	}
-	p.text = strings.TrimSuffix(b.String(), string(separator))
+	p.text = strings.TrimSuffix(b.String(), separator)
 	return nil
 }
 
@@ -93,13 +92,8 @@ func unform(part string) string {
 
 func (p *parser) fault(detail string) *Error { return &Error{Detail: detail, Offset: p.pos} }
 
-// at reports whether the rest of the text begins with s. If s is "&", it looks for a separator.
-func (p *parser) at(s string) bool {
-	if s == "&" {
-		s = string(separator)
-	}
-	return strings.HasPrefix(p.text[p.pos:], s)
-}
+// at reports whether the rest of the text begins with s.
+func (p *parser) at(s string) bool { return strings.HasPrefix(p.text[p.pos:], s) }
 
 // take skips s if the rest of the text begins with s. It reports whether it skipped s.
 func (p *parser) take(s string) bool {
@@ -120,26 +114,23 @@ func (p *parser) while(in func(rune) bool) string {
 
 func (p *parser) spaces() { p.while(func(c rune) bool { return c == ' ' }) }
 
-// render is the name of the part render(). A client asks for rendered texts with this part, but the
-// parser ignores it.
-const render = "render"
-
-// nothing reads the parenthesis that closes an operator without arguments.
-func (p *parser) nothing() error {
+// close reads the parenthesis that closes an operator.
+func (p *parser) close() error {
 	if p.spaces(); !p.take(")") {
-		return p.fault("a parenthesis does not close")
+		return p.fault("a parenthesis is missing")
 	}
 	return nil
 }
 
 // part reads one part. It returns the condition of a filter, and nil for any other part. The parts
-// limit, offset, order and select set a field of q.
+// limit, offset, order and select set a field of q. The part render(), which asks for rendered
+// texts, is ignored.
 func (p *parser) part(q *Query) (*Expr, error) {
 	p.spaces()
 	name := p.name()
 	switch {
-	case name == render && p.take("("):
-		return nil, p.nothing()
+	case name == "render" && p.take("("):
+		return nil, p.close()
 	case name == "limit" && p.take("="):
 		return nil, p.number(&q.Limit)
 	case name == "offset" && p.take("="):
@@ -272,11 +263,12 @@ func (p *parser) comparison(e *Expr) error {
 			break
 		}
 	}
-	closed := !inner || p.take(")")
-	if p.spaces(); !closed || !p.take(")") {
-		return p.fault("a parenthesis is missing")
+	if inner {
+		if err := p.close(); err != nil {
+			return err
+		}
 	}
-	return nil
+	return p.close()
 }
 
 // value reads one value: null(), empty() or a text. ofOperator is true inside the parentheses of
@@ -304,12 +296,12 @@ func (p *parser) value(ofOperator bool) (Value, error) {
 		if end < 0 {
 			return Value{}, p.fault("a quote does not end")
 		}
-		text := strings.ReplaceAll(p.text[p.pos:p.pos+end], string(separator), "&")
+		text := strings.ReplaceAll(p.text[p.pos:p.pos+end], separator, "&")
 		p.pos += end + 1
 		return Value{Text: text}, nil
 	}
 	text := strings.TrimSpace(p.while(func(c rune) bool {
-		return c != separator && !strings.ContainsRune(needQuotes, c)
+		return !strings.ContainsRune(separator+needQuotes, c)
 	}))
 	if text == "" {
 		return Value{}, p.fault("a value is missing")
