@@ -40,8 +40,8 @@
 // extension and the time of creation. Expiry needs no job: an invitation past its expiry reads as
 // expired, and Accept rejects it. [Service.Sweep] stores the expired state, and purges uninstalled
 // installations whose grace period is over. [Service.Run] calls it. Uninstall with Final purges at
-// once. An end that was written without a key waits: its grace period begins when a process that
-// has the key seals it, see [AuditEntry].
+// once. If a process without the key wrote an uninstall, the grace period begins later: when a
+// process with the key seals the uninstall; see [AuditEntry].
 //
 // # Writing
 //
@@ -56,31 +56,32 @@
 //   - IdempotencyKey makes a request safe to repeat. The repeat returns the first answer. A large
 //     answer is not kept; the repeat then returns the present state, see [Result].
 //
-// A platform can install again under the same ID, and report the uninstall before it late or never.
+// Some platforms install again under the same ID, and report the earlier uninstall late or never.
 // For such a platform, set UpsertRequest.InstalledAt to the time of each install event, and
 // Guard.InstalledBefore to the time of each uninstall event. Then events can come twice and in any
 // order, except that an uninstall that comes before its own install is lost.
 //
-// The host says who owns an extension, through Options.Owner, and so which vendor may install it
-// and sees its installations. A request cannot. Without the option, only the host and the platform
-// can set an owner. Secrets do not follow an installation to another account: a write that changes
-// Account.ID has to give them again or remove them, or set MoveSecrets.
+// Options.Owner says who owns an extension. The owner is the vendor who may install the extension
+// and sees its installations. A request cannot name another owner. Without the option, only the
+// host and the platform can set an owner. Secrets do not follow an installation to another account:
+// a write that changes Account.ID has to give them again or remove them, or set MoveSecrets.
 //
 // # Tokens
 //
-// [Service.Refresh] is Open with a valid access token. It asks the provider only if it has to, and
-// only one caller at a time does, across all processes. If the provider refuses the refresh token
-// for good, Connection.Failure says so until the connection has a new credential. [Service.Run] is
-// the one loop of a host: it sweeps, refreshes what is due, and revokes after an uninstall. Package
-// oauth has the functions for OAuth 2.0.
+// [Service.Refresh] is [Service.Open] with a valid access token. It asks the provider for a new
+// token only if it has to. Only one caller at a time asks, across all processes. If the provider
+// refuses the refresh token for good, Connection.Failure says so until the connection has a new
+// credential. [Service.Run] is the one loop of a host: it sweeps, refreshes tokens that are due,
+// and revokes tokens after an uninstall. Package oauth has the functions for OAuth 2.0.
 //
 // # Secrets
 //
 // Reads mask every secret as "***". [Service.Get] and [Service.List] never open a secret. Only
-// [Service.Open] and [Service.Reveal] return plain secrets. They need a right of their own and a
-// reason, and write an event. Open is for programs: it decodes configuration and secrets of one
-// revision into a struct, and is recorded once in Options.AccessInterval. Reveal is for people: it
-// returns the secrets that are named, and is recorded each time before a value is returned.
+// [Service.Open], [Service.Refresh] and [Service.Reveal] return plain secrets. They need the right
+// to reveal, and write an event with a reason. Open is for programs: it returns configuration and
+// secrets of one revision, to decode into a struct. It is recorded once in Options.AccessInterval.
+// Reveal is for people: it returns the secrets that the request names. It is recorded each time,
+// before it returns a value.
 //
 // Credentials of a [Connection] are always secret. In a [Document], a value is a secret if it is
 // stored as a secret, if a schema marks it, or if its name or its form says so. The rule for names
@@ -104,9 +105,9 @@
 //
 // These forms are secret under any name: a URL with user information, or of a hook; a private key
 // in PEM; settings, query parameters and headers with a sensitive name, such as "Password=x",
-// "?sig=x" and "Authorization: Bearer x"; JSON text with a secret in it. For what the rule misses,
-// use patch.SetSecret, or mark the place in a schema. A value
-// that the schema lists in an enum or const is never a secret.
+// "?sig=x" and "Authorization: Bearer x"; JSON text with a secret in it. For secrets that the rule
+// misses, use patch.SetSecret, or mark the place in a schema. A value that the schema lists in an
+// enum or const is never a secret.
 //
 // # Masks
 //
@@ -116,14 +117,6 @@
 // removes a secret. Replacing a secret by an empty string is an error. In a [Connection], the mask
 // of a token also keeps its times.
 //
-// # Credentials
-//
-// A [Connection] in a write replaces the whole connection. Result.Dropped names the stored secrets
-// that it left out and so removed. To change one credential and nothing else, use [Service.Patch]
-// with patch.SetCredential, patch.UnsetCredential and patch.SetTokenType. Operations on documents,
-// such as patch.Set, edit the metadata if they were made with InMetadata. All operations of a
-// request are one commit, and the rules below apply to them as to whole documents.
-//
 // A mask is not the secret. Revealing a masked [crypto.Secret] panics, and [Document.Decode] does
 // not put a mask into a string. [Service.Open] and [Service.Reveal] return the value.
 //
@@ -131,6 +124,14 @@
 // [validate.SchemaSource]. Without x-key, it is accepted if the whole array is unchanged, or if all
 // of these hold: the element is unchanged and at its old index, no other element equals it, and the
 // array has as many elements as before.
+//
+// # Credentials
+//
+// A [Connection] in a write replaces the whole connection. Result.Dropped names the stored secrets
+// that it left out and so removed. To change one credential and nothing else, use [Service.Patch]
+// with patch.SetCredential, patch.UnsetCredential and patch.SetTokenType. Operations on documents,
+// such as patch.Set, edit the metadata if they were made with InMetadata. All operations of a
+// request are one commit, and the rules below apply to them as to whole documents.
 //
 // # Schemas
 //
@@ -146,12 +147,12 @@
 // # Destinations
 //
 // Someone who can write a configuration, but not reveal its secrets, could send them to a host of
-// their own. So a write that changes a value gives again the secrets that the value can redirect,
-// unless the old and the new value are harmless. A value is harmless if no program finds an address
-// in it, and if no name at or around it speaks of hosts (server, region, tenant, ...) or, for a
-// switch or a number, of ports and protection (port, tls, verify, ...). So a plain word, a name in
-// any language, a date or a UUID can change, and a URL, a host, "a/b", "127.1" or "x=y" cannot.
-// Free text, such as a description, can always change.
+// their own. So a write that changes a value must give again the secrets that the value can
+// redirect, unless the old and the new value are harmless. A value is harmless if no program finds
+// an address in it, and no name at or around it is about hosts (server, region, tenant, ...). For a
+// switch or a number, no such name may be about ports or protection either (port, tls, verify,
+// ...). So a plain word, a name in any language, a date or a UUID can change. A URL, a host, "a/b",
+// "127.1" or "x=y" cannot. Free text, such as a description, can always change.
 //
 // A value redirects the secrets of its document. A value in Connection.Metadata or
 // Installation.Extra, the provider, the provider of the app and the workspace also redirect the
@@ -260,7 +261,8 @@ var (
 	ErrKeyUnavailable = crypto.ErrKeyUnavailable
 	// ErrKeyInUse means that a key-encryption key is still needed. See [*KeyInUseError].
 	ErrKeyInUse = errors.New("installation: key in use")
-	// ErrShredded means that the data key of the record was destroyed. Its secrets are gone.
+	// ErrShredded means that the data key of the record was destroyed, or that its grace period is
+	// over and Sweep will destroy it. The secrets cannot be read any more.
 	ErrShredded = errors.New("installation: shredded")
 
 	// ErrClock means that the clock is more than 400 days ahead of every stored time, so it is

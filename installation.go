@@ -135,9 +135,10 @@ type Configuration struct {
 // Result.Dropped names what was removed. To change one token, and nothing else, use
 // patch.SetCredential with [Service.Patch].
 //
-// A masked token stands for the whole stored token: a write ignores its times, and TokenType of a
-// masked access token. So an old copy that is written back does not put old times beside a token
-// that was refreshed meanwhile. To change only the expiry, give the token again.
+// A masked token stands for the whole stored token. So a write ignores the times of a masked token,
+// and TokenType if the access token is masked. A client can then write an old copy back: it does
+// not put old times beside a token that was refreshed meanwhile. To change only the expiry, give
+// the token again.
 type Connection struct {
 	ID           string
 	Provider     string
@@ -156,7 +157,7 @@ type Connection struct {
 	Created      time.Time
 	Updated      time.Time
 
-	Failure *Failure // why the credential works no more; nil = it works. Writes ignore it
+	Failure *Failure // why the connection failed; nil = it did not. Writes ignore it
 }
 
 // ProviderApp is the application registered with the provider.
@@ -210,9 +211,8 @@ type AuditEntry struct {
 	By   Reference
 	Of   Reference // the account
 
-	// Unvouched is set for an expiry or uninstall that no seal vouches for: it was written without
-	// a key, or somebody forged it in the store. The entry then has a time and nobody's name. See
-	// [Service.Uninstall].
+	// Unvouched is set for an expiry or uninstall that was written without the key: by a process
+	// that lacked it, or by a forger. The entry names nobody then. See [Service.Uninstall].
 	Unvouched bool
 }
 

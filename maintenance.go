@@ -21,14 +21,13 @@ import (
 // it get [ErrRestored]. First make sure that the data is the data you want to keep: AcceptRestore
 // cannot be undone. It can be repeated, and called by several processes at once.
 //
-// All that was written between the backup and the restore is lost; below, this is the lost time.
+// Every write between the backup and the restore is lost. Below, this period is the lost time.
 // After AcceptRestore, a revision, generation or ETag of the lost time matches no record. A request
 // with an idempotency key that was first used in the lost time runs again, as a new request. A
-// guard with a revision from before the backup still works. Invitations and cursors from before the
-// backup do not: all open invitations are void, and [Service.VoidInvitations] lists them for
-// [Service.Resend]. [Service.Events] answers [ErrTrimmed] to every older cursor. What was written
-// between the restore and AcceptRestore is kept, even if a guard of the lost time matched there by
-// chance.
+// guard with a revision from before the backup still works. All open invitations are void, and
+// [Service.VoidInvitations] lists them for [Service.Resend]. [Service.Events] returns [ErrTrimmed]
+// for every older cursor. Writes between the restore and AcceptRestore are kept, even if a guard of
+// the lost time matched there by chance.
 //
 // AcceptRestore is for the host. The result names the namespace and its new epoch. Errors:
 // [ErrForbidden], [ErrUnsupported] if the store has no epochs, and those of the store. After an
@@ -76,10 +75,10 @@ const sweepPage = 100
 //
 // Call it from a timer, in any number of processes: each change is a compare-and-swap, and the
 // loser of a race skips the record. A sweep can be stopped at any time and started again. It goes
-// on after a record that cannot be opened. It purges only what a seal vouches for. An uninstall
-// that was written without a key is sealed first, and its grace period begins with that. A record
-// that does not open waits for its key, or for Uninstall with Final or Delete. If a record opens
-// and no new key can be wrapped, the purge drops the whole content; see SweepReport.Shredded.
+// on after a record that cannot be opened. It purges a record only if the uninstall is sealed. It
+// first seals an uninstall that was written without a key, and the grace period begins then. A
+// record that does not open waits for its key, or for Uninstall with Final or Delete. If a record
+// opens and no new key can be wrapped, the purge drops the whole content; see SweepReport.Shredded.
 //
 // At the end Sweep calls Trim of a store that is a [Trimmer], so that the store forgets what has
 // expired. It does not check the clock for that, because every commit forgets in the same way.
@@ -191,7 +190,8 @@ var errNothingDue = errors.New("installation: the record has a deadline and noth
 
 // RunOptions are the options of [Service.Run]. The zero value of each field is its default.
 type RunOptions struct {
-	// Every is how long Run pauses between two rounds, less up to a fifth. Default: a minute.
+	// Every is the longest pause between two rounds. Chance makes each pause up to a fifth shorter.
+	// Default: a minute.
 	Every time.Duration
 	// Rounds is how many rounds Run makes. Default: it goes on until its context ends.
 	Rounds int
@@ -220,16 +220,17 @@ type RunReport struct {
 }
 
 // Run does what is due in all tenants, in rounds, until ctx ends. It calls [Service.Sweep]. It
-// refreshes access tokens that are due, with Options.Refresh. And it calls Options.Revoke for
-// uninstalled installations until that succeeds or the grace period ends. Run is the one loop of a
-// host: nothing starts by itself.
+// refreshes access tokens that are due, with Options.Refresh. It calls Options.Revoke for each
+// uninstalled installation until the call succeeds or the grace period ends. Run is the one loop of
+// a host: nothing starts by itself.
 //
 // Any number of processes can run it: the lease of [Service.Refresh] keeps them from doing work
 // twice, except after one of them stopped in the middle. A round goes on after an error. An error
 // of the store, such as an outage, ends the round, and the next one tries again.
 //
-// An access token is due when between a third and a sixth of its life is left, or at the last day
-// of a long one. Tokens that were written without Options.Refresh are due after their next write.
+// An access token is due when between a third and a sixth of its life is left. A token that lives
+// for more than three days is due between 24 and 12 hours before it expires. Run does not refresh a
+// token that was written without Options.Refresh until the next write of its installation.
 //
 // Run calls Options.Revoke after an uninstall that is not final, and after one without a key as
 // soon as a key vouches for it. Uninstall with Final and Delete drop the credentials at once, so
@@ -380,9 +381,9 @@ func resultOf(err error, stored bool, done runner.Result) (runner.Result, error)
 	}
 }
 
-// renewal returns when the access token is due to be refreshed, zero for never: when between a
-// third and a sixth of its life is left, at most a day. So tokens that were issued together are not
-// refreshed together. It keeps the time of a token that stays.
+// renewal returns when the access token is due to be refreshed, zero for never. See Run for the
+// rule. Chance spreads the times, so that tokens that were issued together are not refreshed
+// together. It keeps the time of a token that stays.
 func (s *Service) renewal(d *draft) time.Time {
 	c, l := d.inst.Connection, d.lifecycle
 	if s.opts.Refresh == nil || l.status != StatusInstalled || c == nil ||

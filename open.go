@@ -21,7 +21,8 @@ type OpenRequest struct {
 	ID     string
 	Reason string // for the event; required
 
-	// Revision is the revision to open. Any other is [ErrConflict]. 0 = the present revision.
+	// Revision is the revision to open. If the present revision differs, the error is
+	// [ErrConflict]. 0 = the present revision.
 	Revision int64
 }
 
@@ -46,15 +47,16 @@ type Opened struct {
 	connection    []byte   // masked, in its stored form; nil = none
 	view          lease.View
 	renewAt       time.Time
-	revoked       bool // there is nothing to revoke, or not any more
+	revoked       bool // no revocation is due
 }
 
-// Open returns an installation and its secrets, for a program that uses them: it calls a service
-// with a stored key, for example. Document and secrets are of one revision, so a secret never
-// meets the address of another revision. Open needs the right to reveal, and a reason.
+// Open returns an installation and its secrets, for a program that uses them: one that calls a
+// service with a stored key, for example. Document and secrets are of one revision, so a program
+// never sends a secret to the address of another revision. Open needs the right to reveal, and a
+// reason.
 //
 // The first Open of an installation by an actor in Options.AccessInterval commits an event before
-// it returns. The others record nothing, and are one read. The caller must call [Opened.Close].
+// it returns. Later ones record nothing, and make one read. The caller must call [Opened.Close].
 //
 // Errors: [ErrInvalid], [ErrNotFound], [ErrForbidden], [ErrConflict] if OpenRequest.Revision is not
 // the present revision, [ErrSealed] if a secret does not open, [ErrShredded], [ErrUnsupported] in a
@@ -102,8 +104,8 @@ func (s *Service) openFor(ctx context.Context, method string, req OpenRequest) (
 	return o, nil
 }
 
-// openAgain is Open for an access that was recorded before. It is one read. It returns nil if there
-// is anything else to do or to say.
+// openAgain is Open for an access that was recorded before. It makes one read. It returns nil if
+// Open has to record the access or return an error.
 func (s *Service) openAgain(ctx context.Context, req OpenRequest) *Opened {
 	if s.admit(checkID(req.ID), req.guard().checkGuard, req.check) != nil {
 		return nil
@@ -276,8 +278,8 @@ type RevealRequest struct {
 	Refs   []Ref  // which secrets, 1 to 256; see Installation.Sealed
 	Reason string // for the event; required
 
-	// Revision is the revision that the answers have to be of. Any other is [ErrConflict]. 0 = the
-	// present revision.
+	// Revision is the revision to read. If the present revision differs, the error is
+	// [ErrConflict]. 0 = the present revision.
 	Revision int64
 }
 

@@ -33,8 +33,9 @@ type Tokens struct {
 	Scopes  []string // for Connection.Scopes; nil = as before
 }
 
-// Failure says that a provider refused a credential for good; see [Service.Refresh]. It is gone as
-// soon as the connection has a new credential.
+// Failure says that a provider refused the credential of a connection for good, or that the service
+// gave the credential up under the policy [refresh.Fail]; see [Service.Refresh]. The commit that
+// stores a new secret of the connection removes it.
 type Failure struct {
 	Reason   string    // code, such as "invalid_grant"
 	Since    time.Time // of the first of these attempts
@@ -51,27 +52,29 @@ type Failure struct {
 type RefreshFunc func(ctx context.Context, inst *Opened) (Tokens, error)
 
 // Refresh returns an installation like [Service.Open], with an access token that outlives
-// req.Before, or with a new one if the provider gives none that lives longer. A token without
-// expiry outlives everything. If the stored token lives long enough, Refresh is one read. Otherwise
-// it calls fn and stores the tokens that fn returns. A nil fn stands for Options.Refresh.
+// req.Before. A token without expiry outlives everything. If the stored token lasts long enough,
+// Refresh does what Open does, with the reason "refresh". Otherwise it calls fn, stores the tokens
+// that fn returns, and returns them even if they do not outlive req.Before. A nil fn stands for
+// Options.Refresh.
 //
 // One caller at a time calls fn for an installation, across all processes. The others wait until
 // the new token is stored, for at most a third of Options.RefreshLease. If a process stops while it
-// refreshes, the next caller waits until the lease has run out. The refresh token may be used up
-// then, and Options.Interrupted decides what happens. docs/refresh.md has the states, and the two
-// cases in which a refresh token can still be sent twice.
+// refreshes, nobody else sends until its lease has run out. The refresh token may be used up then,
+// and Options.Interrupted decides what happens. docs/refresh.md has the states, and the two cases
+// in which a refresh token can still be sent twice.
 //
 // If the provider refuses the refresh token for good, the connection fails: Connection.Failure says
-// why, and Refresh sends nothing until the connection has a new credential. After a failure that
-// passes, callers get the present token while it is valid, and then an error. The pauses between
-// attempts grow, for a connection and for a provider, which is known by Connection.Provider. So an
-// outage marks no connection as failed. Each attempt changes the revision of the installation.
+// why, and Refresh sends nothing until the connection has a new credential. After any other
+// failure, callers get the stored token while it is valid, and then an error. Pauses between
+// attempts grow, for the connection and for its provider, which Connection.Provider names. An
+// outage marks no connection as failed, except under the policy [refresh.Fail], if a request was
+// sent. Each attempt changes the revision of the installation.
 //
-// Once fn was called, Refresh goes on although ctx ends, for at most two thirds of
-// Options.RefreshLease. If the new tokens cannot be stored in that time, the error matches
-// [ErrUnavailable] or is that of the store. The process then keeps the tokens in memory, and the
-// next Refresh or Run stores them. If the process ends before, they are lost. To notice that, a
-// host can look for installations whose refresh fails after a restart with invalid_grant.
+// Once Refresh has called fn, it goes on although ctx ends, for at most two thirds of
+// Options.RefreshLease. If it cannot store the new tokens in that time, it returns the error of the
+// store. The process then keeps the tokens in memory, and the next Refresh or Run stores them. If
+// the process ends before, they are lost. To notice that, a host can look for installations whose
+// refresh fails with invalid_grant after a restart.
 //
 // Refresh needs the right to reveal. The caller must close the result. Errors: a [*refresh.Error],
 // which matches [refresh.ErrFailed] if the connection failed; [ErrNotFound], also for an
@@ -249,9 +252,9 @@ func (r *refreshing) store(ctx context.Context, apply func(*draft) error) error 
 	return err
 }
 
-// writeLease commits a change that a holder of a lease makes. Look has asked the policy, and nobody
-// asks it again: an actor who loses its rights meanwhile must not lose the customer's tokens. A
-// record that is gone has changed.
+// writeLease commits a change that a holder of a lease makes. Look has asked the policy, and
+// writeLease does not ask it again: if the actor loses its rights meanwhile, the new tokens must
+// still be stored. A record that is gone has changed.
 func (s *Service) writeLease(ctx context.Context, id string, apply func(*draft) error) error {
 	_, err := s.write(ctx, write{
 		id: id, access: accessOutsider,
@@ -276,7 +279,7 @@ func (d *draft) matches(v lease.View) bool {
 }
 
 // credential returns the number of the refresh token, 0 if none is stored. The access token does
-// not count: if somebody replaces it alone, the refresh token is on its way all the same.
+// not count: if somebody replaces it alone, the holder still sends the same refresh token.
 func (d *draft) credential() int64 { return d.vault().Number(string(refreshToken)) }
 
 // References of the tokens.

@@ -24,9 +24,9 @@ type Guard struct {
 	// [ErrConflict]. 0 = any revision.
 	Revision int64
 	// Generation is the generation that the write is about. If the stored generation is newer, the
-	// service rejects the write with [ErrStale]; if it is older, with [ErrConflict]. An Upsert does
-	// not install again what has ended in this generation, but fails with [ErrConflict]. To install
-	// again only if nothing has changed since the end, set Revision. 0 = any generation.
+	// service rejects the write with [ErrStale]; if it is older, with [ErrConflict]. If the named
+	// generation has ended, an Upsert does not install again: the error is [ErrConflict]. To
+	// install again only if nothing has changed since the end, set Revision. 0 = any generation.
 	Generation int64
 	// InstalledBefore rejects the write with [ErrStale] if the present install began at this time
 	// or later. An install that is only invited began with its invitation. For an event that can
@@ -42,10 +42,11 @@ type Guard struct {
 	// full, documents byte for byte.
 	//
 	// The first answer can be outdated: after a Resend, a repeated Invite returns the old code,
-	// which no longer works. An answer that was not kept is replaced by the present state; see
-	// Result.FirstRevision. What is kept is sealed, so a write with an IdempotencyKey needs a key
-	// to seal with; without it the error is [ErrKeyUnavailable]. An IdempotencyKey has at most 256
-	// bytes. Its answer is kept for Options.IdempotencyTTL, if Options.OutcomeBytes permits.
+	// which no longer works. If the service did not keep the first answer, it returns the present
+	// state; see Result.FirstRevision. The service seals the answers that it keeps. If it has no
+	// key to seal with, a write with an IdempotencyKey fails with [ErrKeyUnavailable]. An
+	// IdempotencyKey has at most 256 bytes. Its answer is kept for Options.IdempotencyTTL, if
+	// Options.OutcomeBytes permits.
 	IdempotencyKey string
 }
 
@@ -131,21 +132,22 @@ type UpsertRequest struct {
 	ID string // "" = the service makes a new ID
 	Parts
 
-	// AllowDestination says why this write may send stored secrets elsewhere. A write that changes
-	// an address, or what may be a part of one, must otherwise give again the secrets that it
-	// leaves. It needs the right to reveal. If it was needed, an event has it as reason. "" = no.
+	// AllowDestination lets this write change where stored secrets are sent, and says why. Without
+	// it, a write that changes an address, or a value that can be part of one, must give those
+	// secrets again. It needs the right to reveal. If the write made use of it, an event
+	// "redirected" has it as the reason. "" = not allowed.
 	AllowDestination string
 
 	// InstalledAt says that this is a new install, made at this time: the time of the platform's
 	// event, which can come twice or late. An install that is older than InstalledAt ends, and a
 	// new generation begins in the same commit, even if no uninstall was reported. The new
 	// generation starts empty, and its Audit.Installed.At is InstalledAt. So a late uninstall of
-	// the old install is [ErrStale], if its Guard.InstalledBefore is the time of its event. The
-	// only event of the service is "installed".
+	// the old install fails with [ErrStale], if its Guard.InstalledBefore is the time of its event.
+	// The change log gets one event, "installed".
 	//
-	// A repeat, with the time of the present install, changes nothing. If the install of that time
-	// has ended, or the present install is newer, the error is [ErrStale]. Deleted installations
-	// are not compared: Delete forgets the time.
+	// A repeat with the time of the present install changes nothing. If the install of that time
+	// has ended, or the present install is newer, the error is [ErrStale]. Delete forgets the time,
+	// so the service does not compare it with a deleted installation.
 	//
 	// InstalledAt needs the right to uninstall as well, and can be at most five minutes ahead of
 	// the clock. It excludes Guard.Generation. Zero = the time of the write, and an installation
@@ -181,8 +183,8 @@ type InviteRequest struct {
 	Parts
 	Message    string
 	ExternalID string
-	// Recipient is who alone may accept; "" = whoever has the code. E-mail addresses are compared
-	// without letter case and blanks around them, other names byte for byte.
+	// Recipient is the only one who may accept; "" = anyone who has the code. The service compares
+	// e-mail addresses without letter case and blanks around them, other names byte for byte.
 	Recipient string
 	Validity  Period // "" = 7d
 }
@@ -235,9 +237,9 @@ type ListRequest struct {
 	Status     []Status // any of these
 
 	// ExpiresBefore lists installed ones whose access token expires before this time. If
-	// Options.Refresh is set, the deadlines serve it for host and platform, in the order in which
-	// the tokens are due. So connections that failed are not among them, nor tokens that were
-	// written without Options.Refresh. Reverse has no effect then.
+	// Options.Refresh is set, the host and the platform get only the tokens that [Service.Run]
+	// refreshes, in the order in which they are due: no connections that failed, and no tokens that
+	// were written without Options.Refresh. Reverse has no effect then.
 	ExpiresBefore time.Time
 
 	// AllTenants lists all tenants, and not only that of the service. It is for the host; see

@@ -114,12 +114,12 @@ type Options struct {
 	// Default: 24 hours. OutcomeBytes bounds how much is kept meanwhile.
 	IdempotencyTTL time.Duration
 
-	// OutcomeBytes is the size of the largest answer that the outcome of a request with an
-	// idempotency key contains. A repeat of a request with a larger answer gets the present state
-	// of the record; see Result.FirstRevision. The answer to a request that changed nothing is
-	// never kept. So an outcome has at most OutcomeBytes + 1 KiB, and with the default ten thousand
-	// requests within IdempotencyTTL leave at most 50 MiB of outcomes. With a key service it can be
-	// a little more, because its wrapped keys can be longer. Default: 4 KiB. At most 4 MiB.
+	// OutcomeBytes is the size of the largest answer that the service keeps for a request with an
+	// idempotency key. A repeat of a request with a larger answer gets the present state of the
+	// record; see Result.FirstRevision. The answer to a request that changed nothing is never kept.
+	// So an outcome has at most OutcomeBytes + 1 KiB. With the default, ten thousand requests
+	// within IdempotencyTTL leave at most 50 MiB of outcomes. The wrapped keys of a key service can
+	// make it a little more. Default: 4 KiB. At most 4 MiB.
 	OutcomeBytes int
 
 	// AccessInterval is the time in which a process records only the first Open of an installation
@@ -132,20 +132,20 @@ type Options struct {
 	// none.
 	Refresh RefreshFunc
 
-	// RefreshLease is how long a caller of Refresh, or of Revoke, keeps others away. It gets a
-	// third of it for the call of the function, and another third to store the result. So if a
-	// process dies meanwhile, others wait for up to this time. Default: 60 seconds. At least 30
-	// milliseconds.
+	// RefreshLease is how long one refresh or revocation keeps other callers away. The call of the
+	// function can take a third of this time, and storing the result another third. If a process
+	// dies meanwhile, another one goes on when it has seen the lease for this time. Default: 60
+	// seconds. At least 30 milliseconds.
 	RefreshLease time.Duration
 
 	// Interrupted says for a provider what to do with a refresh token that somebody may have sent
 	// already. Default: [refresh.Retry] for each.
 	Interrupted func(provider string) refresh.Policy
 
-	// Revoke tells a provider that its tokens must not work any more; see [Service.Run]. It gets an
-	// uninstalled installation, or tokens that came too late to be stored. It returns nil if they
-	// are revoked, or were invalid already, and returns soon after ctx ends: Run waits for it.
-	// Default: none, and nothing is revoked.
+	// Revoke tells a provider that tokens must not work any more; see [Service.Run]. It gets an
+	// uninstalled installation, or new tokens that could not be stored because the installation
+	// changed meanwhile. It returns nil if the tokens are revoked, or were invalid already. It must
+	// return soon after ctx ends: Run waits for it. Default: none, and nothing is revoked.
 	Revoke func(ctx context.Context, inst *Opened) error
 
 	// TombstoneTTL is how long revision and generation of a deleted installation are kept, so that

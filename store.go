@@ -256,7 +256,9 @@ type Event struct {
 	Extension  string     // ID
 	Account    string     // ID
 	Actor      Actor      // who did it
-	Reason     string     // as given by the caller of Open, Reveal, Rekey or Uninstall
+	// as given by the caller of Open, Reveal, Rekey or Uninstall, or in AllowDestination; for a
+	// failed connection, the code of its Failure; of the service itself, such as "refresh"
+	Reason string
 	// names of what changed or was revealed, sorted: a part such as "configuration", or a secret
 	// such as "config/api_key"; a name that looks like a secret itself is cut and ends in "..."
 	Changed []string
