@@ -381,9 +381,8 @@ func resultOf(err error, stored bool, done runner.Result) (runner.Result, error)
 	}
 }
 
-// renewal returns when the access token is due to be refreshed, zero for never. See Run for the
-// rule. Chance spreads the times, so that tokens that were issued together are not refreshed
-// together. It keeps the time of a token that stays.
+// renewal returns when the access token is due to be refreshed, by the rule of Run; zero = never.
+// Chance keeps tokens that were issued together apart. A token that stays keeps its time.
 func (s *Service) renewal(d *draft) time.Time {
 	c, l := d.inst.Connection, d.lifecycle
 	if s.opts.Refresh == nil || l.status != StatusInstalled || c == nil ||

@@ -25,8 +25,8 @@
 //     Each later call tries to open it.
 //   - A rejection, such as a conflict.
 //
-// A sync that fails can leave a state in the cache of the operating system that is not on the disk.
-// So Open writes the newest state again before it returns.
+// After a sync that failed, the cache of the operating system can have a state that the disk does
+// not have. So Open writes the newest state again before it returns.
 //
 // Commits run one after another, and each waits for the disk. Reads run beside commits, with one
 // exception: a commit that has to make the file larger waits for the reads that run, and new reads
@@ -59,8 +59,8 @@
 //     [installation.ErrUnavailable] and names the file. Other records can still be read, and a list
 //     contains a damaged record with its Key only.
 //   - Open refuses a file that was cut, or that has a damaged list of free pages or a damaged meta
-//     page. A file has two meta pages. With one of them, bbolt would go on, and might lose the
-//     newest commit without a word.
+//     page. A file has two meta pages. bbolt would go on with one of them, and could lose the
+//     newest commit without an error.
 //
 // [Store.Verify] and [VerifyFile] check everything and change nothing. Run VerifyFile after
 // trouble with the disk: a damaged list of free pages can name a page that is in use, and the next
@@ -68,9 +68,9 @@
 // what can still be read, up to the first damage.
 //
 // The store does not notice a page, or a whole file, that was replaced by an older version of
-// itself. Nor does it notice a change by someone who also computes the checksums. If someone cuts
-// an open file to no length, or overwrites its meta pages, while calls run, some of these calls may
-// never return. [Store.Close] then does not return either.
+// itself. It does not notice a change by someone who also computes the checksums either. If someone
+// truncates an open file to zero bytes, or overwrites its meta pages, while calls run, some of
+// these calls may never return. [Store.Close] then does not return either.
 //
 // # Copies and restores
 //

@@ -19,9 +19,9 @@ const (
 	Deleted     Type = "deleted"     // Delete
 	Redirected  Type = "redirected"  // Upsert or Patch with AllowDestination
 	Revealed    Type = "revealed"    // Reveal; recorded before the caller gets the value
-	Opened      Type = "opened"      // Open; once in Options.AccessInterval for each actor
+	Opened      Type = "opened"      // Open, Refresh, Run; once in Options.AccessInterval per actor
 	Refreshed   Type = "refreshed"   // Refresh or Run: there are new tokens
-	Failed      Type = "failed"      // Refresh or Run: the provider refused the credential for good
+	Failed      Type = "failed"      // Refresh or Run: the connection needs a new credential
 	Recovered   Type = "recovered"   // a connection that failed has a new credential
 	Revoked     Type = "revoked"     // Run: the provider revoked the credentials after an uninstall
 	Unrevoked   Type = "unrevoked"   // Sweep: the grace ended, and they were not revoked

@@ -19,8 +19,8 @@ import (
 	"github.com/go-installation/installation/refresh"
 )
 
-// MaxRetryAfter is the longest refresh.Error.After of this package. A provider that asks for more
-// is tried once in this time.
+// MaxRetryAfter is the longest refresh.Error.After of this package. A provider that asks for a
+// longer pause is asked again after this time.
 const MaxRetryAfter = time.Hour
 
 // errMalformed stands for errors of x/oauth2 and net/http that can quote an answer.
@@ -65,8 +65,8 @@ func traced(ctx context.Context) (context.Context, *attempt) {
 	}), a
 }
 
-// unsent reports whether nothing was sent, for sure. A transport that reports nothing may have sent
-// the request, unless the error says otherwise.
+// unsent reports whether nothing was sent, for sure. A transport that does not call the trace may
+// have sent the request, unless the error is ErrRefused.
 func (a *attempt) unsent(err error) bool {
 	return !a.connected.Load() && (a.asked.Load() || errors.Is(err, ErrRefused))
 }
@@ -103,7 +103,7 @@ func (a *attempt) explain(
 }
 
 // withoutAnswer returns the cause of a lost connection. net/http quotes an answer that it cannot
-// read, which could have the token, so withoutAnswer keeps only errors of the network.
+// read, and the answer can contain a token. So withoutAnswer keeps only errors of the network.
 func withoutAnswer(err error) error {
 	if e, ok := errors.AsType[net.Error](err); ok {
 		return e

@@ -1,9 +1,9 @@
 // Package oauth refreshes, uses and revokes the OAuth 2.0 tokens of installations.
 //
 // [Refresh] makes the function that [installation.Service.Refresh] calls: it sends a refresh token
-// to a provider and says what the answer means. [TokenSource] and [Client] are what programs use
-// that know golang.org/x/oauth2. They differ in two ways: a new token is stored before it is used,
-// and only one process at a time refreshes it.
+// to a provider and says what the answer means. [TokenSource] and [Client] are for programs that
+// use golang.org/x/oauth2. They differ from its own in two ways: a new token is stored before it is
+// used, and only one process at a time refreshes it.
 //
 //	fn, err := oauth.Refresh(config, nil)
 //	...
@@ -35,8 +35,8 @@
 // mark the connection of a customer as failed. A code in an answer with status 408 or 5xx is never
 // permanent.
 //
-// A reason is a code of a fixed list, a code that the host named, or one of this package. The text
-// of a provider is in no error. Retry-After is in refresh.Error.After, up to [MaxRetryAfter].
+// A reason is a code from a fixed list, a code that the host named, or one of this package. No
+// error has a text of the provider. Retry-After is in refresh.Error.After, up to [MaxRetryAfter].
 //
 // # Limits
 //

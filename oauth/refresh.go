@@ -24,12 +24,12 @@ import (
 
 // RefreshOptions are the options of [Refresh]. The zero value is ready to use.
 type RefreshOptions struct {
-	// Client sends the requests. A copy of it is used, which follows no redirect. nil = a client on
-	// http.DefaultTransport. Use a [SafeClient] if a customer can influence the endpoint.
+	// Client sends the requests. Refresh copies it, and the copy follows no redirect. nil = a
+	// client on http.DefaultTransport. Use a [SafeClient] if a customer can influence the endpoint.
 	Client *http.Client
 
-	// ClientCredentials asks for a token with the credentials of the client, and with
-	// Config.Scopes, if the installation has no refresh token.
+	// ClientCredentials is for installations without a refresh token. The function then asks for a
+	// token with the credentials of the client and Config.Scopes.
 	ClientCredentials bool
 
 	// Params are added to each request, such as "resource" or "scope". They cannot replace what
@@ -46,13 +46,13 @@ type RefreshOptions struct {
 
 // Refresh returns a function for [installation.Service.Refresh]. It sends the refresh token of an
 // installation to Endpoint.TokenURL of the configuration and returns the new tokens. Its errors are
-// [*refresh.Error]; the package documentation has a table of them. In their chain is an
-// [*oauth2.RetrieveError] if the provider answered, with the status and the known error code only.
-// The function is safe for concurrent use.
+// [*refresh.Error]; the package documentation has a table of them. If the provider answered, the
+// error wraps an [*oauth2.RetrieveError] that has only the status and the error code, if the code
+// is a known one. The function is safe for concurrent use.
 //
 // Endpoint.AuthStyle must be set. With AuthStyleAutoDetect, x/oauth2 tries one style and then the
 // other, so it sends a refresh token twice. A provider that rotates refresh tokens can take the
-// second one for theft and end the grant.
+// second request for theft and end the grant.
 //
 // Refresh copies the configuration and the options. It returns an error if they are incomplete.
 func Refresh(config *oauth2.Config, opts *RefreshOptions) (installation.RefreshFunc, error) {
@@ -158,16 +158,16 @@ func (r *refresher) refresh(
 	default:
 		return none, failed(refresh.Permanent, "no_refresh_token", nil)
 	}
-	sent := r.now()
+	start := r.now()
 	token, failure := r.send(ctx, params)
 	if failure != nil {
 		return none, failure
 	}
-	return tokensOf(token, refreshToken, sent), nil
+	return tokensOf(token, refreshToken, start), nil
 }
 
-// send makes one request. x/oauth2 cannot add parameters to a refresh. For client credentials it
-// can, even if they change the type of the grant.
+// send makes one request, for client credentials or a refresh token. x/oauth2 cannot add parameters
+// to a refresh. To a request for client credentials it can, and grant_type is such a parameter.
 func (r *refresher) send(
 	ctx context.Context, params url.Values,
 ) (*oauth2.Token, *refresh.Error) {
@@ -184,22 +184,22 @@ func (r *refresher) send(
 	return token, nil
 }
 
-// tokensOf returns what to store. The lifetime counts from when the request was sent. sent is the
-// refresh token of the request. Whatever the store would reject is left out: to lose a name or the
-// scopes is better than to lose the tokens.
-func tokensOf(t *oauth2.Token, sent string, at time.Time) installation.Tokens {
+// tokensOf returns what to store. sent is the refresh token of the request. The lifetime counts
+// from the start of the request. tokensOf leaves out a type or scopes that the service would
+// reject: without them the connection still works, but a rejection would lose the tokens.
+func tokensOf(t *oauth2.Token, sent string, start time.Time) installation.Tokens {
 	tokens := installation.Tokens{Access: installation.Token{
-		Value: crypto.NewSecret(t.AccessToken), Issued: at,
+		Value: crypto.NewSecret(t.AccessToken), Issued: start,
 	}}
 	if !t.Expiry.IsZero() {
-		tokens.Access.Expires = at.Add(time.Until(t.Expiry).Round(time.Second))
+		tokens.Access.Expires = start.Add(time.Until(t.Expiry).Round(time.Second))
 	}
 	lifetime := max(seconds(t.Extra("refresh_token_expires_in")),
 		seconds(t.Extra("refresh_expires_in")))
 	if t.RefreshToken != "" && (t.RefreshToken != sent || lifetime > 0) {
-		tokens.Refresh = installation.Token{Value: crypto.NewSecret(t.RefreshToken), Issued: at}
+		tokens.Refresh = installation.Token{Value: crypto.NewSecret(t.RefreshToken), Issued: start}
 		if lifetime > 0 {
-			tokens.Refresh.Expires = at.Add(lifetime)
+			tokens.Refresh.Expires = start.Add(lifetime)
 		}
 	}
 	var l validate.List
@@ -231,7 +231,7 @@ func scopesOf(text string) []string {
 	return scopes
 }
 
-// maxLifetime is how long a refresh token lives at most: longer than any provider says.
+// maxLifetime caps the lifetime of a refresh token, so that a time.Duration can hold it.
 const maxLifetime = 100 * 365 * 24 * time.Hour
 
 // seconds reads a number of seconds of an answer. It returns 0 for anything else.

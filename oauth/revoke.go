@@ -33,8 +33,8 @@ type RevokeOptions struct {
 // concurrent use.
 //
 // The token counts as revoked if the answer is 2xx without an error code, or if the code is
-// invalid_token or invalid_grant. Any other answer is an error. In its chain is a [*refresh.Error]:
-// Reason is a code, such as unsupported_token_type or http_503, After is Retry-After, and Answer is
+// invalid_token or invalid_grant. Any other answer is an error that wraps a [*refresh.Error]:
+// Reason is a code, such as unsupported_token_type or http_503, and After is Retry-After. Answer is
 // permanent for unsupported_token_type only. The other two answers mean the same here: try again,
 // since revoking twice does no harm.
 func Revoke(
@@ -130,5 +130,5 @@ func (r *revoker) send(ctx context.Context, params url.Values) *refresh.Error {
 	return explainAnswer(resp, body.Error, []string{"unsupported_token_type"}, r.now())
 }
 
-// maxError is how many bytes are read of an answer to a revocation.
+// maxError bounds how much of an answer to a revocation is read. Only its error code is needed.
 const maxError = 64 << 10

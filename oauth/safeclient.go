@@ -27,14 +27,14 @@ type SafeClientOptions struct {
 // SafeClient returns a client for URLs that a customer can influence. Without it, a customer could
 // make the host send requests to servers in its own network.
 //
-// The client checks the address that it connects to, after the name is resolved, so that a name
-// with changing addresses does not help. It refuses loopback, private, shared (CGNAT), link-local,
-// unique local, multicast, unspecified, documentation and other special addresses, also in the
-// forms of IPv4 in IPv6: mapped, NAT64 and 6to4. It refuses redirects to them, and redirects from
-// https to http. Such a request fails with [ErrRefused].
+// The client checks the address that it connects to, after it has resolved the name. So a name that
+// changes its addresses does not get past the check. It refuses loopback, private, shared (CGNAT),
+// link-local, unique local, multicast, unspecified, documentation and other special addresses. It
+// also refuses them as IPv4 in IPv6: mapped, NAT64 and 6to4. It refuses redirects to them, and
+// redirects from https to http. Such a request fails with [ErrRefused].
 //
-// It uses no proxy, also none of the environment: a proxy would connect to any address. A network
-// with an own prefix for NAT64 has to block that prefix itself.
+// It uses no proxy, not even one that the environment names: a proxy would connect to any address.
+// It knows only the well-known prefix of NAT64. A network with a prefix of its own has to block it.
 //
 // A request takes at most 30 seconds, and headers of an answer have at most 64 KiB. The caller has
 // to limit the body. opts can be nil. The client is safe for concurrent use.

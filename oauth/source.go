@@ -16,11 +16,11 @@ import (
 // [oauth2.TokenSource]. ctx bounds each call of Token, as in x/oauth2, so it must live as long as
 // the source. svc needs an actor that may reveal secrets.
 //
-// Token calls [installation.Service.Refresh] with fn each time. For a token that is valid for
-// another minute, that is one read of the store. Token refreshes any other. So it sees at once what
-// another process stored, or a reconnect by the customer. If it cannot store a new token, it
-// returns the error and no token. It never returns the refresh token. It is safe for concurrent
-// use.
+// Each call of Token calls [installation.Service.Refresh] with fn. If the stored token is valid for
+// another minute, Token reads it from the store. Otherwise it refreshes the token. So it sees at
+// once what another process stored, or that the customer reconnected. If it cannot store a new
+// token, it returns the error and no token. It never returns the refresh token. It is safe for
+// concurrent use.
 //
 // Errors of Token: those of Refresh, [installation.ErrNotFound] if no access token is stored.
 // [oauth2.ReuseTokenSource] around the source saves the reads, and keeps a token until it expires.

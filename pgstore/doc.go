@@ -2,7 +2,7 @@
 // everything there. [Migrate] makes the tables, and [Open] returns a store that uses the pool of
 // the host. The host closes the pool.
 //
-// # Promises
+// # Guarantees
 //
 // A commit is one call of a function of the server, and one transaction. A nil error means that the
 // commit is atomic and visible on the primary. With the defaults of PostgreSQL (fsync and
@@ -56,14 +56,14 @@
 // If the data went back to an older state, every call that reads or writes data fails with
 // [installation.ErrRestored] until an operator accepts the restore; see [installation.Namespacer].
 // A process notices it by an older epoch, another ID, or a log of events that ends before an event
-// that the process has seen. Each commit looks before it writes. Other calls look after each
-// [Options].FailoverLoss and after a failed try. A read on a new connection looks before it
-// returns its answer. A process does not notice:
+// that the process has seen. Each commit checks this before it writes. Other calls check it once
+// per [Options].FailoverLoss, and after a failed try. A read on a new connection checks it before
+// it returns its answer. A process does not notice:
 //
 //   - A restore while it did not run. [Open] fails if Options.Expect names another ID or a later
 //     epoch.
-//   - A restore that lost only events of the last FailoverLoss, or fewer than 33 events: after a
-//     crash the server counts up to 32 too many.
+//   - A restore that lost only events of the last FailoverLoss, or fewer than 33 events: the
+//     counter of the server can be up to 32 ahead after a crash.
 //   - A restore after which others wrote more events than were lost.
 //
 // To restore a backup:
@@ -83,7 +83,7 @@
 //
 // [Store.InTx] returns the store in a transaction of pgx, and [Store.InSQLTx] in one of
 // database/sql with the driver of pgx. With [installation.Service.On], rows of the host and
-// installations commit together or not at all. This differs there:
+// installations commit together or not at all. The store then differs in these ways:
 //
 //   - Isolation. The transaction must be READ COMMITTED. Every method refuses any other level and
 //     names it: under REPEATABLE READ and SERIALIZABLE reads return old rows.

@@ -14,14 +14,14 @@ type Answer string
 
 // The answers. An empty or unknown Answer counts as Unknown.
 const (
-	// Permanent: the provider refused the credential for good, such as with the OAuth error
-	// invalid_grant. The connection is marked as failed.
+	// Permanent: the provider refused the credential for good, for example with the OAuth error
+	// invalid_grant. The service marks the connection as failed.
 	Permanent Answer = "permanent"
-	// Passing: the credential was surely not used. The provider refused the request for another
-	// reason, such as its rate, or the request was not sent.
+	// Passing: the provider did not use up the credential, for sure. It refused the request for
+	// another reason, such as a rate limit, or the request was not sent.
 	Passing Answer = "passing"
-	// Unknown: the credential was sent, and what became of it is unknown. So a provider that
-	// accepts each credential only once may have taken this one.
+	// Unknown: the credential was sent, and the result is unknown. A provider that accepts each
+	// credential only once may have used it up.
 	Unknown Answer = "unknown"
 )
 
@@ -29,8 +29,9 @@ const (
 const (
 	// Interrupted is the reason of a connection that failed by the policy [Fail].
 	Interrupted = "interrupted"
-	// Busy is the reason if the caller stopped waiting while somebody else was still refreshing, or
-	// while enough requests were on their way to a provider that had just come back.
+	// Busy is the reason if the caller waited for too long. Either somebody else was still
+	// refreshing, or the provider had just come back, and no more requests could be sent to it at
+	// the same time.
 	Busy = "busy"
 	// Paused is the reason if nothing was sent because of a failure a short time ago, of this
 	// connection or of its provider.
@@ -46,8 +47,8 @@ const (
 	NotRevoked = "not-revoked"
 )
 
-// ErrFailed means that a connection failed: its provider refused the credential for good, and the
-// connection needs a new one. Errors with the answer [Permanent] match it.
+// ErrFailed means that a connection failed and needs a new credential: its provider refused the
+// old one for good, or the policy [Fail] gave it up. Errors with the answer [Permanent] match it.
 var ErrFailed = errors.New("refresh: the connection failed: it needs a new credential")
 
 // MaxReason is the maximum length of Error.Reason in bytes. What is longer is cut.
@@ -61,8 +62,8 @@ type Error struct {
 	// of the provider, which can quote a token. Only letters, digits and the signs _ - . are kept.
 	Reason string
 
-	// After is how long the provider asks to wait before the next attempt, such as by Retry-After.
-	// 0 = it does not say.
+	// After is how long the provider asks to wait before the next attempt, for example in
+	// Retry-After. 0 = it does not say.
 	After time.Duration
 
 	// Err is the cause, for [errors.Is] and [errors.As]. Its text is not shown, because it can
@@ -107,17 +108,16 @@ func (e *Error) Code() string {
 	return string(code)
 }
 
-// Policy says what to do with a credential that somebody may have sent already: a process died
-// or stopped while it refreshed, or its answer was lost.
+// Policy says what to do with a credential that may have been sent already: a process died or
+// stopped while it refreshed, or the answer was lost.
 type Policy string
 
 // The policies. An empty or unknown Policy counts as Retry.
 const (
-	// Retry sends the credential again. A provider that accepts each credential only once answers
-	// that it was used; some then end the whole grant. Without Retry the connection would be lost
-	// in any case.
+	// Retry sends the credential again. If the provider has used it up, it refuses the credential,
+	// and some providers end the whole grant. Without Retry, the connection would be lost anyway.
 	Retry Policy = "retry"
-	// Fail marks the connection as failed without sending. So no credential is ever sent twice, but
-	// a person must connect again even if the credential was not sent.
+	// Fail marks the connection as failed and sends nothing. So the service never knowingly sends a
+	// credential twice. But a person must connect again, even if the credential was not sent.
 	Fail Policy = "fail"
 )

@@ -131,8 +131,8 @@ type TokenObject struct {
 }
 
 // InstallationOf returns the platform's object for an installation and the connection that it
-// stores. It shows every part of inst, so inst has to have only the parts that the reader is
-// allowed to see, as it has from a read with the reader as the actor. Secrets stay masked.
+// stores. It shows every part of inst. So pass what the service returned to the reader as the
+// actor: the service has left out what the reader must not see. Secrets stay masked.
 func InstallationOf(inst *installation.Installation) *Installation {
 	w := objectOf(inst, remembered(inst))
 	if c := inst.Connection; c != nil {
@@ -255,8 +255,8 @@ func (w TokenObject) token() installation.Token {
 	return installation.Token{Value: w.Token, Issued: w.IssuedAt.Time, Expires: w.ExpiresAt.Time}
 }
 
-// connectionObject returns a connection for an answer, without credentials. Clients reject an empty
-// scheme or status, which a connection has that is not known any more.
+// connectionObject returns a connection for an answer, without credentials. If the host no longer
+// has the connection, scheme and status can be empty, and clients reject empty ones.
 func connectionObject(project string, c *Connection) ConnectionObject {
 	p := c.Consumer
 	return ConnectionObject{

@@ -15,8 +15,8 @@
 // The handler works in the default tenant of the service, or in Options.Tenant. Without [Owners],
 // only operations can install or invite. A service for several platforms needs a Policy, an Owner
 // and a Schema that depend on the tenant. The host has to call [installation.Service.Sweep]
-// regularly. Sweep records expired invitations, and removes the
-// secrets of installations that ended long ago.
+// regularly. Sweep records expired invitations, and removes the secrets of installations that ended
+// long ago.
 //
 // # Endpoints
 //
@@ -81,9 +81,9 @@
 // one. A page of more than about 4 MiB ends early. The limit is then the number of rows on the
 // page, so the next page starts at offset plus limit.
 //
-// select adds fields to the default ones, and "-" removes fields. The part of a field that is not
-// a default one, as in select=audit.created.at, comes alone. The part of a default field changes
-// nothing. To get only some fields, remove all others first: select=-*,extension.id.
+// select adds fields to the default ones, and "-" removes fields. If a field is not a default one,
+// select can add a part of it alone: select=audit.created.at. To select a part of a default field
+// changes nothing. To get only some fields, remove all others first: select=-*,extension.id.
 //
 // Indexes serve filters on the account, the extension, and the statuses Installed and Uninstalled.
 // If indexes cannot serve all filters of a list, the list scans at most 10,000 rows and a bounded

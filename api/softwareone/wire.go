@@ -103,9 +103,9 @@ type extra struct {
 	Inviter *AccountReference `json:"inviter,omitzero"` // shown as account until somebody redeems
 }
 
-// InstallationOf returns the platform's object for an installation. It shows every part of inst, so
-// inst has to have only the parts that the reader is allowed to see, as it has from a read with the
-// reader as the actor. Before somebody redeems an invitation, Account is who invited.
+// InstallationOf returns the platform's object for an installation. It shows every part of inst. So
+// pass what the service returned to the reader as the actor: the service has left out what the
+// reader must not see. Before somebody redeems an invitation, Account is who invited.
 func InstallationOf(inst *installation.Installation) *Installation {
 	e := inst.Extension
 	w := &Installation{

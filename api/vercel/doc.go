@@ -73,7 +73,7 @@
 // Sweep regularly.
 //
 // Vercel does not delete the resources of the installation one by one. The host deletes them when
-// it reads of the uninstall in the change log, or in its Finalizer. PUT and PATCH for the ID of an
+// it finds the uninstall in the change log, or in its Finalizer. PUT and PATCH for the ID of an
 // uninstalled installation are answered with 409 forever.
 //
 // # Repeated requests

@@ -37,8 +37,8 @@ type Contact struct {
 	Email string `json:"email"`
 }
 
-// UpsertOf returns the request that an installation comes from. The access token is masked, as it
-// is in every read. The lists and the map are those of inst.
+// UpsertOf returns the request that would create the installation. The access token is masked, as
+// it is in every read. The lists and the map are those of inst.
 func UpsertOf(inst *installation.Installation) *Upsert {
 	u := &Upsert{Scopes: inst.Consent.Scopes, AcceptedPolicies: inst.Consent.Policies}
 	if c := inst.Connection; c != nil {

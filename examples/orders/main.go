@@ -5,8 +5,9 @@
 //
 //	go run . -database postgres://user@127.0.0.1:5432/shop
 //
-// It places the same order twice, as after a lost answer, and then an order for an extension that
-// the account has already. It prints what is stored. Start it again, and it finds its first order.
+// It places an order, then the same order again, as a caller does after a lost answer. Then it
+// places an order for an extension that the account already has. After each it prints how many rows
+// are stored. If you start it again, it finds its first order and stores nothing new.
 package main
 
 import (
@@ -29,7 +30,7 @@ import (
 func main() {
 	url := flag.String("database", "", "address of the database; default: $DATABASE_URL")
 	flag.Parse()
-	// The help of a flag shows its default, and the address can have a password.
+	// Not the default of the flag: -help prints defaults, and the address can have a password.
 	database := cmp.Or(*url, os.Getenv("DATABASE_URL"))
 	if err := run(context.Background(), database, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "orders:", err)
@@ -75,8 +76,8 @@ func open(ctx context.Context, pool *pgxpool.Pool, keys crypto.KeyWrapper) (*sho
 	return &shop{pool, store, service.As(installation.Actor{Kind: installation.Host})}, nil
 }
 
-// place stores an order and installs its extension, in one transaction. An order that is placed
-// already is no error, so a caller that got no answer can place it again.
+// place stores an order and installs its extension, in one transaction. If the order is already
+// placed, it does nothing and succeeds, so a caller that got no answer can place it again.
 func (s *shop) place(ctx context.Context, o order) error {
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		placed, err := tx.Exec(ctx, `INSERT INTO orders (number, extension, account, cents)

@@ -93,7 +93,7 @@ func TestTogetherOrNotAtAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := s.place(t.Context(), order{"4", "EXT-2", "ACC-1", 1}); err == nil {
-		t.Error("the commit was to be refused")
+		t.Error("order that is refused at commit: got no error")
 	}
 	want("order that is refused at commit", 1)
 }

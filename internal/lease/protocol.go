@@ -125,7 +125,7 @@ type try struct {
 	r    Record
 	o    Options
 	view View
-	rest *State // of a record after a lease without a request: doubtful if it was before
+	rest *State // state after a lease without a request: free, or doubtful as before
 }
 
 // excuse returns nil instead of an error if what the record has is still good for now. A refusal
@@ -204,7 +204,7 @@ func (t *try) doubt(reason string) *State {
 
 // send takes the lease, sends and stores the result.
 func (t *try) send(ctx context.Context, leave func(answer)) error {
-	start := read(t.m.clock) // before the lease is committed, as the others count from later
+	start := read(t.m.clock) // before the commit, so the lease ends here before it does for others
 	mine := &State{
 		Kind: Sending, Holder: holder(), Credential: t.view.Credential, Epoch: t.view.Epoch,
 		Duration: t.o.Duration,

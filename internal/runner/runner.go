@@ -31,7 +31,8 @@ const maxErrors = 100
 
 // Round does all jobs of a list, up to parallel at a time, and calls tell after each. It returns
 // when all of them are done. It starts no more jobs once ctx has ended or the list has failed. If a
-// job panics, Round panics with the same value in the end, where the caller can recover.
+// job panics, Round waits for the others and then panics with the same value, in the goroutine of
+// the caller.
 func Round(
 	ctx context.Context, jobs iter.Seq2[Job, error], parallel int, tell func(Result),
 ) error {
@@ -92,8 +93,8 @@ func enter(ctx context.Context, free chan<- struct{}) error {
 	}
 }
 
-// Pause waits between two rounds, for a length that jitter makes up to a fifth shorter. So nodes
-// that started together do not stay together.
+// Pause waits between two rounds. Chance makes the pause up to a fifth shorter than length, so that
+// processes that started together do not stay together.
 func Pause(ctx context.Context, length time.Duration) error {
 	select {
 	case <-ctx.Done():
