@@ -122,6 +122,9 @@ func TestErrorsShowNothing(t *testing.T) {
 			header := http.Header{"Retry-After": {"refresh-1"}, "Location": {"refresh-1"}}
 			s := provider(t, status, header, body)
 			_, err := refresher(t, s.URL, nil)(t.Context(), open(t, stored()))
+			if err == nil {
+				t.Errorf("%d %s: got no error", status, body)
+			}
 			var shown strings.Builder
 			for ; err != nil; err = errors.Unwrap(err) {
 				fmt.Fprintf(&shown, "%v %+v %#v\n", err, err, err)

@@ -68,12 +68,20 @@ func TestRoundPanicsAtItsEnd(t *testing.T) {
 
 func TestPauseHasJitter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		began := time.Now()
-		if err := Pause(t.Context(), time.Minute); err != nil {
-			t.Fatal(err)
+		took := make(map[time.Duration]bool)
+		for range 3 {
+			began := time.Now()
+			if err := Pause(t.Context(), time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			pause := time.Since(began)
+			if pause < 48*time.Second || pause > time.Minute {
+				t.Errorf("paused for %v, want 48s to 1m", pause)
+			}
+			took[pause] = true
 		}
-		if took := time.Since(began); took < 48*time.Second || took > time.Minute {
-			t.Errorf("paused for %v", took)
+		if len(took) == 1 {
+			t.Errorf("each pause took the same time: %v", took)
 		}
 	})
 }
