@@ -38,7 +38,8 @@ func TestErrorShowsNoCause(t *testing.T) {
 	cause := errors.New("token-71c")
 	for _, answer := range []Answer{Permanent, Passing, Unknown} {
 		err := &Error{Answer: answer, Reason: "http 500", Err: cause}
-		if text := err.Error(); strings.Contains(text, "71c") || !strings.Contains(text, "http500") {
+		text := err.Error()
+		if strings.Contains(text, "71c") || !strings.Contains(text, "http500") {
 			t.Errorf("answer %q: got %q, want the code http500 and no cause", answer, text)
 		}
 		if !errors.Is(err, cause) {
