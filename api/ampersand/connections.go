@@ -13,13 +13,9 @@ import (
 
 // connections lists the connections that the caller may see.
 func (h *Handler) connections(c *call) (*httpapi.Answer, error) {
-	f, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) ConnectionFilter {
-		return ConnectionFilter{
-			Provider: q.Text("provider"),
-			Group:    q.Text("groupRef"), Consumer: q.Text("consumerRef"),
-		}
-	})
-	if err != nil {
+	q := httpapi.ReadQuery(c.Request)
+	f := ConnectionFilter{q.Text("provider"), q.Text("groupRef"), q.Text("consumerRef")}
+	if err := q.Err(); err != nil {
 		return nil, err
 	}
 	answer := []ConnectionObject{}
@@ -44,12 +40,10 @@ func (h *Handler) connections(c *call) (*httpapi.Answer, error) {
 // getConnection returns a connection. If the query requests credentials, a builder gets the
 // credentials too, and the host records the disclosure.
 func (h *Handler) getConnection(c *call) (*httpapi.Answer, error) {
-	var access, refresh bool
-	renew, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {
-		access, refresh = q.Flag("includeCreds"), q.Flag("includeRefreshToken")
-		return q.OneOf("refresh", "force", "ifExpired")
-	})
-	if err != nil {
+	q := httpapi.ReadQuery(c.Request)
+	access, refresh := q.Flag("includeCreds"), q.Flag("includeRefreshToken")
+	renew := q.OneOf("refresh", "force", "ifExpired")
+	if err := q.Err(); err != nil {
 		return nil, err
 	}
 	conn, err := c.connection(c.PathValue("connection"))

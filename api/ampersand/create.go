@@ -68,8 +68,9 @@ func readCreator(config httpapi.Object) string {
 
 // create installs an integration for a group.
 func (h *Handler) create(c *call) (*httpapi.Answer, error) {
-	skip, err := httpapi.ReadQuery(c.Request, skipSampling)
-	if err != nil {
+	q := httpapi.ReadQuery(c.Request)
+	skip := q.Flag("skipSampling")
+	if err := q.Err(); err != nil {
 		return nil, err
 	}
 	cr, err := httpapi.Read(c.Request, readCreation)

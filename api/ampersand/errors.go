@@ -176,8 +176,3 @@ func updateError(err error) error {
 	}
 	return &p
 }
-
-// missing returns the 400 for a required parameter of the query.
-func missing(parameter string) *httpapi.Problem {
-	return httpapi.Invalid(httpapi.InQuery+parameter, validate.RuleRequired, "is required")
-}

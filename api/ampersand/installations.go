@@ -14,10 +14,9 @@ import (
 // list returns the installations of the integration in the path, or of all integrations. It logs
 // and leaves out an installation that cannot be opened, so that the list still shows the others.
 func (h *Handler) list(c *call) (*httpapi.Answer, error) {
-	group, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {
-		return q.Text("groupRef")
-	})
-	if err != nil {
+	q := httpapi.ReadQuery(c.Request)
+	group := q.Text("groupRef")
+	if err := q.Err(); err != nil {
 		return nil, err
 	}
 	integration := c.PathValue("integration")

@@ -65,14 +65,10 @@ func (h *Handler) integrations(c *call) (*httpapi.Answer, error) {
 
 // hydrate returns a revision with the parts that the provider defines; see [Projects].
 func (h *Handler) hydrate(c *call) (*httpapi.Answer, error) {
-	id, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {
-		return q.Text("connectionId")
-	})
-	if err != nil {
+	q := httpapi.ReadQuery(c.Request)
+	id := q.Required("connectionId")
+	if err := q.Err(); err != nil {
 		return nil, err
-	}
-	if id == "" {
-		return nil, missing("connectionId")
 	}
 	integration, err := c.integration()
 	if err != nil {
@@ -110,12 +106,10 @@ type wireOperations struct {
 
 // operations returns a page of the operations of an installation; see [Operations].
 func (h *Handler) operations(c *call) (*httpapi.Answer, error) {
-	var size int
-	token, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {
-		size = q.Number("pageSize", 1, maxPageSize, defaultPageSize)
-		return q.Text("pageToken")
-	})
-	if err != nil {
+	q := httpapi.ReadQuery(c.Request)
+	size := q.Number("pageSize", 1, maxPageSize, defaultPageSize)
+	token := q.Text("pageToken")
+	if err := q.Err(); err != nil {
 		return nil, err
 	}
 	inst, err := c.find(c.PathValue("installation"))

@@ -74,22 +74,18 @@ func (h *Handler) providerApps(c *call) (*httpapi.Answer, error) {
 // objectMetadata returns the fields of an object that the connection of a group can see. The path
 // has the integration or the provider.
 func (h *Handler) objectMetadata(c *call) (*httpapi.Answer, error) {
-	var writable bool
-	group, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {
-		writable = q.Flag("excludeReadOnly")
-		return q.Text("groupRef")
-	})
-	switch {
-	case err != nil:
+	q := httpapi.ReadQuery(c.Request)
+	group, writable := q.Required("groupRef"), q.Flag("excludeReadOnly")
+	if err := q.Err(); err != nil {
 		return nil, err
-	case group == "":
-		return nil, missing("groupRef")
-	case !c.builder() && group != c.group, h.opts.Metadata == nil:
+	}
+	if !c.builder() && group != c.group || h.opts.Metadata == nil {
 		return nil, notFound()
 	}
 	r := ObjectRequest{
 		Project: c.project, Object: c.PathValue("object"), ExcludeReadOnly: writable,
 	}
+	var err error
 	provider := c.PathValue("provider")
 	if provider == "" {
 		if r.Integration, err = c.integration(); err != nil {

@@ -16,9 +16,6 @@ import (
 // provider. Further objects are saved unsampled.
 const maxSamples = 64
 
-// skipSampling reads the query parameter skipSampling.
-func skipSampling(q *httpapi.Query) bool { return q.Flag("skipSampling") }
-
 // sampleNew samples the content of a new installation. It fails without sampling if the group has
 // an installation of the integration already, because the service would reject a second one.
 func (h *Handler) sampleNew(

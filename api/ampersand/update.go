@@ -38,8 +38,9 @@ func (m mask) at(i int) string { return fmt.Sprintf("updateMask[%d]", i) }
 
 // patch updates an installation with a mask.
 func (h *Handler) patch(c *call) (*httpapi.Answer, error) {
-	skip, err := httpapi.ReadQuery(c.Request, skipSampling)
-	if err != nil {
+	q := httpapi.ReadQuery(c.Request)
+	skip := q.Flag("skipSampling")
+	if err := q.Err(); err != nil {
 		return nil, err
 	}
 	guard, err := httpapi.Condition(c.Request)
