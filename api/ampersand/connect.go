@@ -1,6 +1,7 @@
 package ampersand
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"github.com/go-installation/installation/api/httpapi"
@@ -224,13 +225,10 @@ func (h *Handler) provider(r *http.Request) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, hostProblem(err)
 	}
-	info := p.Info
-	if len(info) == 0 {
-		info = []byte(`{}`)
-	}
-	info, err = hostJSON(r.Context(), kindProvider, info, func(n *jsontree.Node) *jsontree.Node {
-		n = fillName(fillName(n, "name", p.Name), "displayName", p.Name)
-		return fill(fill(n, providerInfo[p.Scheme]), commonInfo)
+	info, err := hostJSON(r.Context(), "provider", p.Info, func(n *jsontree.Node) *jsontree.Node {
+		n = fill(n, members{"name": p.Name, "displayName": p.Name})
+		n = fill(n, json.RawMessage(providerInfo[p.Scheme]))
+		return fill(n, json.RawMessage(commonInfo))
 	})
 	if err != nil {
 		return nil, err

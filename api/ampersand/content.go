@@ -220,8 +220,8 @@ func readObjects(content *jsontree.Node) *jsontree.Node {
 // updates it may leave them out.
 func fillObjects(content *jsontree.Node) *jsontree.Node {
 	return rewriteAt(content, func(name string, object *jsontree.Node) *jsontree.Node {
-		object = fillName(object, "objectName", name)
-		return fill(object, `{"selectedFields":{},"selectedFieldMappings":{}}`)
+		object = fill(object, members{"objectName": name})
+		return fill(object, json.RawMessage(`{"selectedFields":{},"selectedFieldMappings":{}}`))
 	}, "read", "objects")
 }
 
@@ -238,24 +238,23 @@ func rewriteAt(
 	return n
 }
 
+// members are members of a JSON object that are strings.
+type members map[string]string
+
 // fill adds the absent ones of some members to an object. It returns other values as they are.
-func fill(object *jsontree.Node, members string) *jsontree.Node {
-	defaults, err := jsontree.Parse([]byte(members), jsontree.Limits{})
+// defaults is encoded as a JSON object.
+func fill(object *jsontree.Node, defaults any) *jsontree.Node {
+	text, _ := json.Marshal(defaults) // invalid JSON is no object
+	added, err := jsontree.Parse(text, jsontree.Limits{})
 	if err != nil || object.Kind() != jsontree.Object {
 		return object
 	}
-	for name, value := range defaults.Children() {
+	for name, value := range added.Children() {
 		if object.Child(name) == nil {
 			object, _ = object.Set([]string{name}, value)
 		}
 	}
 	return object
-}
-
-// fillName is fill for one member that is a string.
-func fillName(object *jsontree.Node, member, text string) *jsontree.Node {
-	members, _ := json.Marshal(map[string]string{member: text}) // strings can always be encoded
-	return fill(object, string(members))
 }
 
 // isTrue reports whether n is the JSON value true. n can be nil.

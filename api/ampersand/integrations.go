@@ -49,7 +49,7 @@ func (h *Handler) integrations(c *call) (*httpapi.Answer, error) {
 	}
 	answer := []wireIntegration{}
 	for _, i := range all {
-		content, err := c.revisionContent(i, i.Latest.Content)
+		content, err := c.revisionContent(i, i.Latest.Content, unchanged)
 		switch {
 		case errors.Is(err, errHostJSON):
 			h.logFailure(c.Context(), "integration left out of a list",
@@ -83,7 +83,7 @@ func (h *Handler) hydrate(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, hostProblem(err)
 	}
-	content, err := c.hydratedContent(integration, r.Content)
+	content, err := c.revisionContent(integration, r.Content, displayed)
 	if err != nil {
 		return nil, err
 	}
@@ -133,11 +133,12 @@ func (h *Handler) operations(c *call) (*httpapi.Answer, error) {
 		return nil, httpapi.HostFailure(err)
 	}
 	complete := func(n *jsontree.Node) *jsontree.Node {
-		n = fillName(fillName(n, "projectId", c.project), "integrationId", inst.Extension.ID)
-		return fillName(n, "installationId", inst.ID)
+		return fill(n, members{
+			"projectId": c.project, "integrationId": inst.Extension.ID, "installationId": inst.ID,
+		})
 	}
 	for _, one := range page {
-		one, err := hostJSON(c.Context(), kindOperation, one, complete)
+		one, err := hostJSON(c.Context(), "operation", one, complete)
 		if err != nil {
 			return nil, err
 		}
@@ -161,9 +162,9 @@ func (h *Handler) backfill(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, hostProblem(err)
 	}
-	progress, err = hostJSON(c.Context(), kindBackfill, progress,
+	progress, err = hostJSON(c.Context(), "backfill", progress,
 		func(n *jsontree.Node) *jsontree.Node {
-			return fillName(fillName(n, "installationId", inst.ID), "objectName", object)
+			return fill(n, members{"installationId": inst.ID, "objectName": object})
 		})
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ func (h *Handler) getIntegration(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	content, err := c.revisionContent(i, i.Latest.Content)
+	content, err := c.revisionContent(i, i.Latest.Content, unchanged)
 	if err != nil {
 		return nil, err
 	}
@@ -101,11 +101,11 @@ func (h *Handler) objectMetadata(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, hostProblem(err)
 	}
-	text, err = hostJSON(c.Context(), kindMetadata, text, func(n *jsontree.Node) *jsontree.Node {
-		return rewriteAt(fillName(n, "name", r.Object),
-			func(name string, field *jsontree.Node) *jsontree.Node {
-				return display(fillName(field, "fieldName", name), "fieldName")
-			}, "fields")
+	text, err = hostJSON(c.Context(), "objectMetadata", text, func(n *jsontree.Node) *jsontree.Node {
+		n = rewriteAt(n, func(name string, field *jsontree.Node) *jsontree.Node {
+			return fill(field, members{"fieldName": name})
+		}, "fields")
+		return fill(displayed(n), members{"name": r.Object})
 	})
 	if err != nil {
 		return nil, err

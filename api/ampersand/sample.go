@@ -3,13 +3,11 @@ package ampersand
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/redact"
-	"github.com/go-installation/installation/internal/schema"
 )
 
 // maxSamples limits the objects that one request samples, because each sample is a call to the
@@ -101,19 +99,10 @@ func scheduled(object *jsontree.Node) bool {
 		!isTrue(object.Child("disabled"))
 }
 
-// compiledSchema is the schema of config.content.
-var compiledSchema = sync.OnceValues(func() (*schema.Schema, error) {
-	return schema.Compile(contentSchema)
-})
-
 // isValid reports whether a content matches the schema that [Schema] returns. The service may apply
 // further rules.
 func isValid(ctx context.Context, content *jsontree.Node) bool {
-	s, err := compiledSchema()
-	if err != nil {
-		return false
-	}
-	violations, err := s.Check(ctx, schema.Subject{Doc: content})
+	violations, err := checkContent(ctx, content)
 	return err == nil && len(violations) == 0
 }
 
