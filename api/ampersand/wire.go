@@ -152,25 +152,21 @@ func objectOf(inst *installation.Installation, c *Connection) *Installation {
 	if created := inst.Audit.Created; created != nil {
 		w.CreateTime, w.CreatedBy = Time{created.At}, created.By.ID
 	}
-	conf := inst.Configuration
-	if conf == nil {
+	w.Config = Config{CreateTime: w.CreateTime, CreatedBy: w.CreatedBy, provider: c.Provider}
+	if conf := inst.Configuration; conf != nil {
+		n := notesOf(inst)
+		w.CreatedBy = cmp.Or(n.CreatedBy, w.CreatedBy)
 		w.Config = Config{
-			CreateTime: w.CreateTime, CreatedBy: w.CreatedBy, provider: c.Provider,
+			conf.RevisionID, n.Config.RevisionID, Time{conf.Created}, n.Config.CreatedBy,
+			conf.Document, c.Provider,
 		}
-		return w
-	}
-	n := notesOf(inst)
-	w.CreatedBy = cmp.Or(n.CreatedBy, w.CreatedBy)
-	w.Config = Config{
-		ID: conf.RevisionID, RevisionID: n.Config.RevisionID, CreatedBy: n.Config.CreatedBy,
-		CreateTime: Time{conf.Created}, Content: conf.Document,
-	}
-	if n.Config.RevisionID == "" { // the host made the configuration, with its own IDs
-		w.Config.ID, w.Config.RevisionID = conf.ID, conf.RevisionID
-		w.Config.CreatedBy = conf.CreatedBy
-	}
-	if w.CreateTime.Before(conf.Created) {
-		w.UpdateTime = Time{conf.Created}
+		if n.Config.RevisionID == "" { // the host made the configuration, with its own IDs
+			w.Config.ID, w.Config.RevisionID = conf.ID, conf.RevisionID
+			w.Config.CreatedBy = conf.CreatedBy
+		}
+		if w.CreateTime.Before(conf.Created) {
+			w.UpdateTime = Time{conf.Created}
+		}
 	}
 	return w
 }
@@ -274,8 +270,8 @@ func connectionObject(project string, c *Connection) ConnectionObject {
 // ConnectionObject.
 type revealed struct {
 	ConnectionObject
-	OAuth2 *revealedOAuth2 `json:"oauth2AuthorizationCode,omitzero"`
-	APIKey string          `json:"apiKey,omitzero"`
+	OAuth2 revealedOAuth2 `json:"oauth2AuthorizationCode,omitzero"`
+	APIKey string         `json:"apiKey,omitzero"`
 }
 
 type revealedOAuth2 struct {
@@ -285,21 +281,16 @@ type revealedOAuth2 struct {
 }
 
 type revealedToken struct {
-	Token     string `json:"token"`
-	IssuedAt  Time   `json:"issuedAt,omitzero"`
-	ExpiresAt Time   `json:"expiresAt,omitzero"`
+	Token string `json:"token"`
+	TokenObject
 }
 
 // reveal adds credentials to a connection. Call it only if a builder has requested credentials.
-func reveal(w ConnectionObject, c *Credentials, refreshToken bool) *revealed {
-	out := &revealed{ConnectionObject: w}
-	if !c.APIKey.IsZero() {
-		out.APIKey = c.APIKey.RevealString()
-	}
+func reveal(w ConnectionObject, c *Credentials, refreshToken bool) revealed {
+	out := revealed{ConnectionObject: w, APIKey: c.APIKey.RevealString()}
 	if code := c.AuthorizationCode; code != nil {
-		out.OAuth2 = &revealedOAuth2{
-			AccessToken: revealToken(code.AccessToken), Scopes: code.Scopes,
-		}
+		out.OAuth2.Scopes = code.Scopes
+		out.OAuth2.AccessToken = revealToken(code.AccessToken)
 		if refreshToken {
 			out.OAuth2.RefreshToken = revealToken(code.RefreshToken)
 		}
@@ -308,8 +299,5 @@ func reveal(w ConnectionObject, c *Credentials, refreshToken bool) *revealed {
 }
 
 func revealToken(t installation.Token) revealedToken {
-	if t.Value.IsZero() {
-		return revealedToken{}
-	}
-	return revealedToken{t.Value.RevealString(), Time{t.Issued}, Time{t.Expires}}
+	return revealedToken{t.Value.RevealString(), tokenOf(t)}
 }
