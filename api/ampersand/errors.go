@@ -161,7 +161,7 @@ const (
 var issueNames = []httpapi.Name{
 	{Domain: "configuration.createdBy", Wire: "config.createdBy"},
 	{Domain: "configuration", Wire: inCreate},
-	{Domain: "document", Wire: inUpdate},
+	{Domain: "patch", Wire: "changes"},
 }
 
 // updateError returns the problem for an error of an update. It changes the paths of violations in

@@ -1,6 +1,7 @@
 package ampersand
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -36,9 +37,8 @@ func (h *Handler) sampleNew(
 
 // sampleChange samples the objects that an update changes or enables. If the update changes the
 // connection, sampleChange samples all objects.
-func (h *Handler) sampleChange(
-	c *call, integration *Integration, inst *installation.Installation, ch *change,
-) error {
+func (h *Handler) sampleChange(c *call, ch *change) error {
+	inst := ch.inst
 	if h.opts.Sampler == nil || inst.Configuration == nil {
 		return nil
 	}
@@ -53,12 +53,16 @@ func (h *Handler) sampleChange(
 		}
 	}
 	before := readObjects(stored).Lookup()
-	s := Sample{Project: c.project, Integration: integration, Connection: conn}
+	s := Sample{Project: c.project, Integration: ch.integration, Connection: conn}
 	wanted := func(name string, object *jsontree.Node) bool {
 		old := before(name)
 		return swapped || old == nil || !object.Equal(old)
 	}
-	return h.sample(c, s, inUpdate, ch.applied(stored), wanted)
+	content := stored
+	for _, e := range ch.edits {
+		content = put(content, e.path, e.value)
+	}
+	return h.sample(c, s, inUpdate, content, wanted)
 }
 
 // sample calls the Sampler for each scheduled object of a content for which wanted returns true. s
@@ -106,21 +110,15 @@ func isValid(ctx context.Context, content *jsontree.Node) bool {
 	return err == nil && len(violations) == 0
 }
 
-// applied returns a content after the edits of a mask. It skips edits that the service will reject.
-func (ch *change) applied(content *jsontree.Node) *jsontree.Node {
-	for _, e := range ch.edits {
-		for i := 1; i <= len(e.path); i++ {
-			value := jsontree.NewObject()
-			switch {
-			case i == len(e.path):
-				value = e.value
-			case content.At(e.path[:i]) != nil:
-				continue
-			}
-			if changed, ok := content.Set(e.path[:i], value); ok {
-				content = changed
-			}
-		}
+// put returns a value with another one at a path, and creates missing objects around the place. It
+// returns n if the place cannot be, because the service will reject that.
+func put(n *jsontree.Node, path []string, value *jsontree.Node) *jsontree.Node {
+	if len(path) == 0 {
+		return value
 	}
-	return content
+	child := put(cmp.Or(n.Child(path[0]), jsontree.NewObject()), path[1:], value)
+	if changed, ok := n.Set(path[:1], child); ok {
+		return changed
+	}
+	return n
 }

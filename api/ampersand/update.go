@@ -3,12 +3,12 @@ package ampersand
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
-	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/internal/jsontree"
-	"github.com/go-installation/installation/patch"
+	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -43,10 +43,6 @@ func (h *Handler) patch(c *call) (*httpapi.Answer, error) {
 	if err := q.Err(); err != nil {
 		return nil, err
 	}
-	guard, err := httpapi.Condition(c.Request)
-	if err != nil {
-		return nil, err
-	}
 	m, err := readMask(c.Request, "installation", validate.MaxEdits)
 	if err != nil {
 		return nil, err
@@ -60,34 +56,25 @@ func (h *Handler) patch(c *call) (*httpapi.Answer, error) {
 			return nil, err
 		}
 	}
-	inst, err := c.find(c.PathValue("installation"))
-	if err != nil {
-		return nil, err
-	}
-	integration, err := c.integration()
-	if err != nil {
+	if err := ch.load(c, c.PathValue("installation")); err != nil {
 		return nil, err
 	}
 	if ch.connectionID != "" {
 		ch.connection, err = c.choose("installation.connectionId",
-			inst.Account.ID, integration.Provider, ch.connectionID)
+			ch.inst.Account.ID, ch.integration.Provider, ch.connectionID)
 		if err != nil {
 			return nil, err
 		}
 	}
-	if guard.Revision != 0 && guard.Revision != inst.Revision {
-		return nil, installation.ErrConflict
-	}
 	if !skip {
-		if err := h.sampleChange(c, integration, inst, ch); err != nil {
+		if err := h.sampleChange(c, ch); err != nil {
 			return nil, err
 		}
 	}
-	saved, err := h.save(c, integration, inst, ch, guard)
-	if err != nil {
+	if err := h.save(c, ch); err != nil {
 		return nil, updateError(err)
 	}
-	return c.answer(saved, h.confirmSwap(c, saved, ch))
+	return c.answer(ch.inst, h.confirmSwap(c, ch))
 }
 
 const remedyMask = "Use one of the documented paths: connectionId, config.createdBy, " +
@@ -103,9 +90,7 @@ type maskReader struct {
 	config  httpapi.Object // the field config in values
 	content httpapi.Object // the field content in config
 	filled  *jsontree.Node // content with complete objects; see fillObjects
-
 	change  change
-	toggled []edit // edits of "disabled"; see toggle
 }
 
 // change returns the change that a mask describes. It ignores values that no path names.
@@ -122,7 +107,13 @@ func (m mask) change() (*change, error) {
 	if err := r.list.Err(); err != nil {
 		return nil, withRemedy(httpapi.ProblemOf(err), remedyMask)
 	}
-	return r.withOperations()
+	ch := &r.change
+	// A switch has the longest path. So it applies to an object that another edit replaces.
+	slices.SortStableFunc(ch.edits, func(a, b edit) int { return len(a.path) - len(b.path) })
+	for _, e := range ch.edits {
+		ch.ops = append(ch.ops, e.operation())
+	}
+	return ch, nil
 }
 
 // read adds one path of the mask to the change. Here and below, at is the element of updateMask
@@ -171,17 +162,12 @@ func (r *maskReader) required(at string, in httpapi.Object, name string) bool {
 func (r *maskReader) toggle(path string) bool {
 	escaped, ok := strings.CutSuffix(path, ".disabled")
 	name, valid := unescape(escaped)
-	objects := r.content.Object("read").Object("objects")
-	if !ok || !valid || !objects.Has(name) {
+	object := r.content.Object("read").Object("objects").Object(name)
+	if !ok || !valid || object.Bool("disabled") == nil {
 		return false
 	}
-	object := objects.Object(name)
-	object.Bool("disabled") // adds a violation for another type
-	if !object.Has("disabled") {
-		return false
-	}
-	r.toggled = append(r.toggled, edit{
-		path: []string{"read", "objects", name, "disabled"}, value: object.Node("disabled"),
+	r.change.edits = append(r.change.edits, edit{
+		masked.Set, []string{"read", "objects", name, "disabled"}, object.Node("disabled"),
 	})
 	return true
 }
@@ -202,42 +188,12 @@ func (r *maskReader) replaceObject(at, kind, path string) {
 // replace adds an edit that replaces the value at a path in the content with the value in the
 // request.
 func (r *maskReader) replace(path ...string) {
-	r.change.edits = append(r.change.edits, edit{path, r.filled.At(path)})
+	r.change.edits = append(r.change.edits, edit{masked.Put, path, r.filled.At(path)})
 }
 
-// withOperations returns the change with operations for its edits. The operations on switches come
-// last, so that they apply to objects that the other edits replace.
-func (r *maskReader) withOperations() (*change, error) {
-	ch := &r.change
-	if len(ch.edits) > 0 {
-		var paths []string
-		for _, e := range ch.edits {
-			path := ""
-			for _, name := range e.path {
-				path += "." + escape(name)
-			}
-			paths = append(paths, path[1:])
-		}
-		text := r.filled.Append(nil)
-		defer clear(text)
-		ops, err := patch.FromMask(text, paths...)
-		if err != nil {
-			return nil, err
-		}
-		ch.ops = ops
-	}
-	for _, e := range r.toggled {
-		ch.ops = append(ch.ops, setDisabled(e.path[2], isTrue(e.value)))
-	}
-	ch.edits = append(ch.edits, r.toggled...)
-	return ch, nil
-}
-
-// escape returns a name for a path of a mask: it puts a backslash before each special character.
-var escape = strings.NewReplacer(`.`, `\.`, `:`, `\:`, `/`, `\/`, `\`, `\\`).Replace
-
-// unescape undoes escape. It keeps special characters that have no backslash before them. ok is
-// false if the last character is an unescaped backslash.
+// unescape returns a name from a path of a mask, in which a backslash stands before each special
+// character. It keeps special characters that have no backslash before them. ok is false if the
+// last character is an unescaped backslash.
 func unescape(name string) (_ string, ok bool) {
 	var b strings.Builder
 	escaped := false
