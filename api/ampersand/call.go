@@ -101,7 +101,7 @@ func (c *call) connectionOf(inst *installation.Installation) (*Connection, error
 // current returns conn, which the host has under the connection ID of an installation. If conn is
 // nil or belongs to another group, current returns the part that the installation stores.
 func current(inst *installation.Installation, conn *Connection) *Connection {
-	if conn == nil || conn.Group.Ref != inst.Account.ID {
+	if conn == nil || conn.Group.ID != inst.Account.ID {
 		return remembered(inst)
 	}
 	return conn

@@ -90,7 +90,7 @@ func readGenerated(in httpapi.Object) NewConnection {
 
 // mayConnect fails unless the caller may create a connection for its group and consumer.
 func (c *call) mayConnect(n NewConnection) error {
-	if !c.builder() && (n.Group.Ref != c.group || n.Consumer.Ref != c.consumer) {
+	if !c.builder() && (n.Group.ID != c.group || n.Consumer.ID != c.consumer) {
 		return httpapi.Forbidden("The token is for another group or consumer.")
 	}
 	return nil

@@ -126,7 +126,7 @@ func (h *Handler) install(
 		Extension: installation.Value(installation.Extension{
 			ID: integration.ID, Name: integration.Name, Owner: c.project,
 		}),
-		Account:    installation.Value(conn.Group.account()),
+		Account:    installation.Value(conn.Group),
 		Health:     installation.Value(installation.Healthy),
 		Connection: installation.Value(conn.stored()),
 		Configuration: installation.Value(installation.Configuration{
@@ -182,7 +182,7 @@ func (c *call) choose(path, group, provider, id string) (*Connection, error) {
 	switch {
 	case err != nil && !errors.Is(err, ErrNotFound):
 		return nil, err
-	case err != nil || conn.Group.Ref != group:
+	case err != nil || conn.Group.ID != group:
 		return nil, httpapi.Invalid(path, validate.RuleUnknown, "must be a connection of the group")
 	case conn.Provider != provider:
 		return nil, httpapi.Invalid(path, validate.RuleUnknown,

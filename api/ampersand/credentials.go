@@ -115,12 +115,12 @@ func readNewConnection(in httpapi.Object) NewConnection {
 	consumer := func(path, ref string) { checkConsumer(l, path, ref) }
 	in.Require("groupRef", "consumerRef", "provider")
 	n := NewConnection{
-		Provider: text("provider", l.ID), Group: Group{Ref: text("groupRef", l.ID)},
-		Consumer:     Consumer{Ref: text("consumerRef", consumer)},
+		Provider: text("provider", l.ID), Group: installation.Account{ID: text("groupRef", l.ID)},
+		Consumer:     installation.Consumer{ID: text("consumerRef", consumer)},
 		WorkspaceRef: text("providerWorkspaceRef", l.OptionalID), Scheme: SchemeNone,
 	}
-	n.Group.Name = cmp.Or(text("groupName", l.Name), n.Group.Ref)
-	n.Consumer.Name = cmp.Or(text("consumerName", l.Name), n.Consumer.Ref)
+	n.Group.Name = cmp.Or(text("groupName", l.Name), n.Group.ID)
+	n.Consumer.Name = cmp.Or(text("consumerName", l.Name), n.Consumer.ID)
 	if in.Has("providerMetadata") {
 		n.Metadata = readMetadata(in, "providerMetadata")
 	}

@@ -67,7 +67,7 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	return text.Bytes(), err
 }
 
-// GroupObject is a [Group] in the JSON of the platform.
+// GroupObject is the group of a [Connection] in the JSON of the platform.
 type GroupObject struct {
 	Ref        string `json:"groupRef"`
 	Name       string `json:"groupName"`
@@ -76,7 +76,7 @@ type GroupObject struct {
 	UpdateTime Time   `json:"updateTime,omitzero"`
 }
 
-// ConsumerObject is a [Consumer] in the JSON of the platform.
+// ConsumerObject is the consumer of a [Connection] in the JSON of the platform.
 type ConsumerObject struct {
 	Ref        string `json:"consumerRef"`
 	Name       string `json:"consumerName"`
@@ -185,8 +185,11 @@ func healthOf(inst *installation.Installation, c *Connection) installation.Healt
 // Installation.Extra, which the write replaces.
 func (w *Installation) Parts() installation.Parts {
 	p := installation.Parts{
-		Extension:  installation.Value(installation.Extension{ID: w.IntegrationID}),
-		Account:    installation.Value(w.Group.group().account()),
+		Extension: installation.Value(installation.Extension{ID: w.IntegrationID}),
+		Account: installation.Value(installation.Account{
+			ID: w.Group.Ref, Name: w.Group.Name,
+			Created: w.Group.CreateTime.Time, Updated: w.Group.UpdateTime.Time,
+		}),
 		Health:     installation.Value(installation.Health(w.HealthStatus)),
 		Connection: installation.Value(w.Connection.stored()),
 		Configuration: installation.Value(installation.Configuration{
@@ -203,13 +206,14 @@ func (w *Installation) Parts() installation.Parts {
 
 // stored returns the connection with its credentials, as an installation can store it.
 func (w *ConnectionObject) stored() installation.Connection {
-	c := Connection{
-		ID: w.ID, Provider: w.Provider, Scheme: w.AuthScheme, Status: w.Status,
-		Consumer: Consumer{
-			w.Consumer.Ref, w.Consumer.Name,
-			w.Consumer.CreateTime.Time, w.Consumer.UpdateTime.Time,
+	c := installation.Connection{
+		ID: w.ID, Provider: w.Provider, Scheme: string(w.AuthScheme), Status: string(w.Status),
+		Consumer: &installation.Consumer{
+			ID: w.Consumer.Ref, Name: w.Consumer.Name,
+			Created: w.Consumer.CreateTime.Time, Updated: w.Consumer.UpdateTime.Time,
 		},
-		WorkspaceRef: w.WorkspaceRef, ConsumerRef: w.ConsumerRef,
+		WorkspaceRef: w.WorkspaceRef, ConsumerRef: w.ConsumerRef, APIKey: w.APIKey,
+		AccessToken: w.OAuth2.AccessToken.token(), RefreshToken: w.OAuth2.RefreshToken.token(),
 		Created: w.CreateTime.Time, Updated: w.UpdateTime.Time,
 	}
 	if a := w.ProviderApp; a != nil {
@@ -218,18 +222,11 @@ func (w *ConnectionObject) stored() installation.Connection {
 			Scopes: a.Scopes, Created: a.CreateTime.Time, Updated: a.UpdateTime.Time,
 		}
 	}
-	out := c.stored()
-	out.APIKey = w.APIKey
-	out.AccessToken, out.RefreshToken = w.OAuth2.AccessToken.token(), w.OAuth2.RefreshToken.token()
-	return out
+	return c
 }
 
-func (w GroupObject) group() Group {
-	return Group{Ref: w.Ref, Name: w.Name, Created: w.CreateTime.Time, Updated: w.UpdateTime.Time}
-}
-
-func groupObject(project string, g Group) GroupObject {
-	return GroupObject{g.Ref, g.Name, project, Time{g.Created}, Time{g.Updated}}
+func groupObject(project string, g installation.Account) GroupObject {
+	return GroupObject{g.ID, g.Name, project, Time{g.Created}, Time{g.Updated}}
 }
 
 func appOf(project string, a *installation.ProviderApp) *ProviderApp {
@@ -258,7 +255,7 @@ func connectionObject(project string, c *Connection) ConnectionObject {
 	return ConnectionObject{
 		ID: c.ID, ProjectID: project, Provider: c.Provider, ProviderApp: appOf(project, c.App),
 		Group:        groupObject(project, c.Group),
-		Consumer:     ConsumerObject{p.Ref, p.Name, project, Time{p.Created}, Time{p.Updated}},
+		Consumer:     ConsumerObject{p.ID, p.Name, project, Time{p.Created}, Time{p.Updated}},
 		WorkspaceRef: c.WorkspaceRef, ConsumerRef: c.ConsumerRef,
 		CreateTime: Time{c.Created}, UpdateTime: Time{c.Updated},
 		AuthScheme: cmp.Or(c.Scheme, SchemeNone), Status: cmp.Or(c.Status, ConnectionCreated),
