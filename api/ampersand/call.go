@@ -79,10 +79,7 @@ func (c *call) connection(id string) (*Connection, error) {
 // anyConnection returns a connection of the project, even one that the caller may not see.
 func (c *call) anyConnection(id string) (*Connection, error) {
 	conn, err := c.host.Connections.Connection(c.Context(), c.project, id)
-	if err != nil {
-		return nil, hostProblem(err)
-	}
-	return conn, nil
+	return conn, hostProblem(err)
 }
 
 // connectionOf reads the connection of an installation from the host; see current.
@@ -92,10 +89,10 @@ func (c *call) connectionOf(inst *installation.Installation) (*Connection, error
 		return remembered(inst), nil
 	}
 	conn, err := c.anyConnection(id)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return nil, err
+	if errors.Is(err, ErrNotFound) {
+		return remembered(inst), nil
 	}
-	return current(inst, conn), nil
+	return current(inst, conn), err
 }
 
 // current returns conn, which the host has under the connection ID of an installation. If conn is

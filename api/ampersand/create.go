@@ -31,21 +31,14 @@ type creation struct {
 // readCreation reads a creation. It ignores other fields of the body, such as config.revisionId.
 func readCreation(in httpapi.Object) creation {
 	l := in.Violations()
-	in.Require("groupRef", "config")
 	cr := creation{group: in.String("groupRef"), connection: in.String("connectionId")}
-	if in.Has("groupRef") {
-		l.ID("groupRef", cr.group)
-	}
+	l.ID("groupRef", cr.group)
+	in.Require("config")
 	l.OptionalID("connectionId", cr.connection)
 	config := in.Object("config")
-	if in.Has("config") {
-		config.Require("content")
-	}
-	cr.createdBy = readCreator(config)
-	if config.Has("content") {
-		config.Object("content").Require("provider")
-		cr.content = config.Node("content")
-	}
+	config.Require("content")
+	config.Object("content").Require("provider")
+	cr.createdBy, cr.content = readCreator(config), config.Node("content")
 	return cr
 }
 

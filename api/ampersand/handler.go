@@ -111,13 +111,15 @@ func (h *Handler) routes() {
 		integration + object + "/config-content":      {"PATCH": h.patchContent},
 		integration + "/revisions/{revision}:hydrate": {"GET": h.hydrate},
 		integration + "/installations":                {"GET": h.list, "POST": h.create},
-		installation:                                  {"GET": h.get, "PATCH": h.patch, "DELETE": h.delete},
 		installation + ":pause":                       {"POST": h.pause},
 		installation + ":unpause":                     {"POST": h.unpause},
 		installation + "/operations":                  {"GET": h.operations},
 		installation + object + "/backfill-progress":  {"GET": h.backfill},
-		"/oauth-connect":                              {"POST": h.oauthConnect},
-		"/custom-auth/connect":                        {"POST": h.customConnect},
+		installation: {
+			"GET": h.get, "PATCH": h.patch, "DELETE": h.delete,
+		},
+		"/oauth-connect":       {"POST": h.oauthConnect},
+		"/custom-auth/connect": {"POST": h.customConnect},
 	}
 	for pattern, m := range routes {
 		endpoints := make(httpapi.Methods)

@@ -155,8 +155,7 @@ const dropTimeout = 10 * time.Second
 func (h *Handler) dropConnection(c *call, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), dropTimeout)
 	defer cancel()
-	inUse := func(ctx context.Context) (bool, error) { return c.uses(ctx, id) }
-	err := h.host.Connections.Delete(ctx, c.project, id, inUse)
+	err := c.deleteUnused(ctx, id)
 	if err != nil && !errors.Is(err, ErrInUse) && !errors.Is(err, ErrNotFound) {
 		h.logFailure(ctx, "connection of a deleted installation is left over",
 			slog.String("connection", id))

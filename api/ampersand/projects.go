@@ -101,12 +101,13 @@ func (h *Handler) objectMetadata(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, hostProblem(err)
 	}
-	text, err = hostJSON(c.Context(), "objectMetadata", text, func(n *jsontree.Node) *jsontree.Node {
+	edit := func(n *jsontree.Node) *jsontree.Node {
 		n = rewriteAt(n, func(name string, field *jsontree.Node) *jsontree.Node {
 			return fill(field, members{"fieldName": name})
 		}, "fields")
 		return fill(displayed(n), members{"name": r.Object})
-	})
+	}
+	text, err = hostJSON(c.Context(), "objectMetadata", text, edit)
 	if err != nil {
 		return nil, err
 	}
