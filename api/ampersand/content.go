@@ -1,6 +1,7 @@
 package ampersand
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -108,11 +109,9 @@ func (h *Handler) setPaused(c *call, paused bool) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	var names []string // nil = all
-	if body != nil {
-		if names, err = httpapi.ReadNode(body, readPause); err != nil {
-			return nil, err
-		}
+	names, err := httpapi.ReadNode(cmp.Or(body, jsontree.NewObject()), readPause)
+	if err != nil {
+		return nil, err
 	}
 	var ch change
 	if err := ch.load(c, c.PathValue("installation")); err != nil {

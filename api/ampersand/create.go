@@ -62,7 +62,7 @@ func readCreator(config httpapi.Object) string {
 // create installs an integration for a group.
 func (h *Handler) create(c *call) (*httpapi.Answer, error) {
 	q := httpapi.ReadQuery(c.Request)
-	skip := q.Flag("skipSampling")
+	sampled := !q.Flag("skipSampling") && h.opts.Sampler != nil
 	if err := q.Err(); err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func (h *Handler) create(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !skip {
+	if sampled {
 		if err := h.sampleNew(c, integration, conn, cr); err != nil {
 			return nil, err
 		}
@@ -127,8 +127,13 @@ func (h *Handler) install(
 		}),
 		Extra: installation.Value(extra),
 	}})
+	if e, ok := errors.AsType[*installation.ExistsError](err); ok {
+		if inst, _ := c.find(e.Holder); inst != nil { // the caller may see it
+			return nil, existing(err, e.Holder)
+		}
+	}
 	if err != nil {
-		return nil, c.existing(err)
+		return nil, err
 	}
 	if gone := h.checkConnection(c, conn.ID); gone != nil {
 		if err := c.undo(res.Installation); err != nil {
@@ -139,19 +144,10 @@ func (h *Handler) install(
 	return res.Installation, nil
 }
 
-// existing adds the ID of the existing installation to an ExistsError, if the caller may see the
-// installation. Lists leave out records that cannot be opened, so the caller might not find the ID
-// in a list.
-func (c *call) existing(err error) error {
-	e, ok := errors.AsType[*installation.ExistsError](err)
-	if !ok {
-		return err
-	}
-	if inst, _ := c.find(e.Holder); inst == nil {
-		return err
-	}
-	return withRemedy(httpapi.ProblemOf(err),
-		"Delete the installation "+e.Holder+" first, or change it.")
+// existing returns the 409 for an installation that the group has already. The remedy has its ID,
+// because a list leaves out a record that cannot be opened.
+func existing(err error, id string) error {
+	return withRemedy(httpapi.ProblemOf(err), "Delete the installation "+id+" first, or change it.")
 }
 
 // undo deletes a new installation, unless somebody has changed or deleted it since.

@@ -1,10 +1,10 @@
 package ampersand
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/go-installation/installation"
@@ -64,10 +64,10 @@ func (c *call) connectionsOf(all []*installation.Installation) (map[string]*Conn
 		return nil, nil
 	}
 	f := ConnectionFilter{Group: all[0].Account.ID}
-	if slices.ContainsFunc(all, func(inst *installation.Installation) bool {
-		return inst.Account.ID != f.Group
-	}) {
-		f.Group = ""
+	for _, inst := range all {
+		if inst.Account.ID != f.Group {
+			f.Group = "" // there are several groups
+		}
 	}
 	found, err := c.host.Connections.Connections(c.Context(), c.project, f)
 	if err != nil {
@@ -93,7 +93,18 @@ func (h *Handler) delete(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	inst, err := h.remove(c, c.PathValue("installation"), guard)
+	id := c.PathValue("installation")
+	var inst *installation.Installation
+	err = h.retryOnConflict(c, id, guard, func(int) (err error) {
+		var svc *installation.Service
+		if inst, svc, err = c.removable(id); err != nil {
+			return err
+		}
+		req := installation.DeleteRequest{Guard: guard, ID: id}
+		req.Revision = cmp.Or(guard.Revision, inst.Revision)
+		_, err = svc.Delete(c.Context(), req)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -101,26 +112,6 @@ func (h *Handler) delete(c *call) (*httpapi.Answer, error) {
 		h.dropConnection(c, conn)
 	}
 	return nil, nil
-}
-
-// remove deletes an installation and returns its state before the deletion.
-func (h *Handler) remove(
-	c *call, id string, guard installation.Guard,
-) (deleted *installation.Installation, err error) {
-	err = h.retryOnConflict(c, id, guard, func(int) error {
-		inst, svc, err := c.removable(id)
-		if err != nil {
-			return err
-		}
-		deleted = inst
-		req := installation.DeleteRequest{Guard: guard, ID: id}
-		if guard.Revision == 0 {
-			req.Revision = inst.Revision
-		}
-		_, err = svc.Delete(c.Context(), req)
-		return err
-	})
-	return deleted, err
 }
 
 // removable returns an installation that the caller may delete, and the service to delete it with.

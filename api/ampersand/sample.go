@@ -20,67 +20,56 @@ const maxSamples = 64
 func (h *Handler) sampleNew(
 	c *call, integration *Integration, conn *Connection, cr creation,
 ) error {
-	if h.opts.Sampler == nil {
-		return nil
-	}
 	id, err := c.installationOf(integration.ID, cr.group)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if id != "" {
-		key := installation.Key{Tenant: c.project}
-		return c.existing(&installation.ExistsError{Key: key, Holder: id})
+	case id != "":
+		return existing(installation.ErrExists, id)
 	}
 	s := Sample{Project: c.project, Integration: integration, Connection: conn}
-	return h.sample(c, s, inCreate, cr.content, func(string, *jsontree.Node) bool { return true })
+	return h.sample(c, s, inCreate, nil, cr.content)
 }
 
 // sampleChange samples the objects that an update changes or enables. If the update changes the
 // connection, sampleChange samples all objects.
 func (h *Handler) sampleChange(c *call, ch *change) error {
-	inst := ch.inst
-	if h.opts.Sampler == nil || inst.Configuration == nil {
+	if ch.inst.Configuration == nil {
 		return nil
 	}
-	stored, err := parseContent(inst)
+	before, err := parseContent(ch.inst)
 	if err != nil {
 		return err
 	}
-	conn, swapped := ch.connection, ch.connection != nil && ch.connection.ID != connectionID(inst)
-	if conn == nil {
-		if conn, err = c.connectionOf(inst); err != nil {
+	after := before
+	for _, e := range ch.edits {
+		after = put(after, e.path, e.value)
+	}
+	s := Sample{Project: c.project, Integration: ch.integration, Connection: ch.connection}
+	if s.Connection == nil {
+		if s.Connection, err = c.connectionOf(ch.inst); err != nil {
 			return err
 		}
+	} else if s.Connection.ID != connectionID(ch.inst) {
+		before = nil
 	}
-	before := readObjects(stored).Lookup()
-	s := Sample{Project: c.project, Integration: ch.integration, Connection: conn}
-	wanted := func(name string, object *jsontree.Node) bool {
-		old := before(name)
-		return swapped || old == nil || !object.Equal(old)
-	}
-	content := stored
-	for _, e := range ch.edits {
-		content = put(content, e.path, e.value)
-	}
-	return h.sample(c, s, inUpdate, content, wanted)
+	return h.sample(c, s, inUpdate, before, after)
 }
 
-// sample calls the Sampler for each scheduled object of a content for which wanted returns true. s
-// has all fields of the Sample except Object and Config. place is the path of the content in the
-// body of the request. An error of the Sampler fails the request only if it is a [*Rejection].
-// sample skips a content that is not valid, because the service will reject it.
-func (h *Handler) sample(
-	c *call, s Sample, place string, content *jsontree.Node,
-	wanted func(name string, object *jsontree.Node) bool,
-) error {
+// sample calls the Sampler for each scheduled object of the content after a request that is not the
+// same before. s has all fields of the Sample except Object and Config. place is the path of the
+// content in the body of the request. An error of the Sampler fails the request only if it is a
+// [*Rejection]. sample skips a content that is not valid, because the service will reject it.
+func (h *Handler) sample(c *call, s Sample, place string, before, after *jsontree.Node) error {
 	ctx, cancel := context.WithTimeout(c.Context(), h.opts.Timeout/2)
 	defer cancel()
+	old := readObjects(before).Lookup()
 	samples := 0
-	for name, object := range readObjects(content).Children() {
-		if !scheduled(object) || !wanted(name, object) {
+	for name, object := range readObjects(after).Children() {
+		if !scheduled(object) || object.Equal(old(name)) {
 			continue
 		}
-		if samples == 0 && !isValid(ctx, content) || samples == maxSamples || ctx.Err() != nil {
+		if samples == 0 && !isValid(ctx, after) || samples == maxSamples || ctx.Err() != nil {
 			break
 		}
 		samples++

@@ -206,9 +206,6 @@ func (ch *change) addNotes(req *installation.PatchRequest) error {
 	}
 	n := notesOf(inst)
 	before := n
-	if n.CreatedBy == "" && inst.Audit.Created != nil {
-		n.CreatedBy = inst.Audit.Created.By.ID
-	}
 	creator := cmp.Or(n.Config.CreatedBy, conf.CreatedBy)
 	n.Config = configNotes{ch.integration.Latest.ID, cmp.Or(ch.createdBy, creator)}
 	if n == before {

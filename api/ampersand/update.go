@@ -39,7 +39,7 @@ func (m mask) at(i int) string { return fmt.Sprintf("updateMask[%d]", i) }
 // patch updates an installation with a mask.
 func (h *Handler) patch(c *call) (*httpapi.Answer, error) {
 	q := httpapi.ReadQuery(c.Request)
-	skip := q.Flag("skipSampling")
+	sampled := !q.Flag("skipSampling") && h.opts.Sampler != nil
 	if err := q.Err(); err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (h *Handler) patch(c *call) (*httpapi.Answer, error) {
 			return nil, err
 		}
 	}
-	if !skip {
+	if sampled {
 		if err := h.sampleChange(c, ch); err != nil {
 			return nil, err
 		}
