@@ -32,12 +32,13 @@ func revisionOf(r *Revision, content json.RawMessage) wireRevision {
 	return wireRevision{r.ID, cmp.Or(r.SpecVersion, "1.0.0"), Time{r.Created}, content}
 }
 
-func (c *call) integrationOf(i *Integration, content json.RawMessage) wireIntegration {
+func (c *call) integrationOf(i *Integration) (wireIntegration, error) {
+	content, err := c.revisionContent(i, i.Latest.Content, unchanged)
 	return wireIntegration{
 		ID: i.ID, ProjectID: c.project, Name: i.Name, Provider: i.Provider,
 		CreateTime: Time{i.Created}, UpdateTime: Time{i.Updated},
 		LatestRevision: revisionOf(&i.Latest, content),
-	}
+	}, err
 }
 
 // integrations lists the integrations of the project. It logs and leaves out one whose content is
@@ -49,7 +50,7 @@ func (h *Handler) integrations(c *call) (*httpapi.Answer, error) {
 	}
 	answer := []wireIntegration{}
 	for _, i := range all {
-		content, err := c.revisionContent(i, i.Latest.Content, unchanged)
+		w, err := c.integrationOf(i)
 		switch {
 		case errors.Is(err, errHostJSON):
 			h.logFailure(c.Context(), "integration left out of a list",
@@ -57,7 +58,7 @@ func (h *Handler) integrations(c *call) (*httpapi.Answer, error) {
 		case err != nil:
 			return nil, err
 		default:
-			answer = append(answer, c.integrationOf(i, content))
+			answer = append(answer, w)
 		}
 	}
 	return &httpapi.Answer{Body: answer}, nil

@@ -30,11 +30,8 @@ func (h *Handler) getIntegration(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	content, err := c.revisionContent(i, i.Latest.Content, unchanged)
-	if err != nil {
-		return nil, err
-	}
-	return &httpapi.Answer{Body: c.integrationOf(i, content)}, nil
+	w, err := c.integrationOf(i)
+	return &httpapi.Answer{Body: w}, err
 }
 
 // integrationNamed returns an integration by its ID, or else by its name.

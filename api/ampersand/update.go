@@ -9,6 +9,7 @@ import (
 	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/masked"
+	"github.com/go-installation/installation/patch"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -116,54 +117,53 @@ func (m mask) change() (*change, error) {
 	return ch, nil
 }
 
-// read adds one path of the mask to the change. Here and below, at is the element of updateMask
-// that has the path, for violations; see mask.at.
+// read adds one path of the mask to the change. at is the element of updateMask that has the path,
+// for violations; see mask.at.
 func (r *maskReader) read(at, path string) {
 	switch path {
 	case "connectionId":
+		r.list.Required(at, r.values.Has("connectionId"))
 		r.change.connectionID = r.values.String("connectionId")
-		if r.required(at, r.values, "connectionId") {
-			r.list.ID("installation.connectionId", r.change.connectionID)
-		}
-		return
+		r.list.ID("installation.connectionId", r.change.connectionID)
 	case "config.createdBy":
+		r.list.Required(at, r.config.Has("createdBy"))
 		r.change.createdBy = readCreator(r.config)
-		r.required(at, r.config, "createdBy")
-		return
 	case "config.content.proxy.enabled":
 		r.list.Required(at, r.content.Object("proxy").Bool("enabled") != nil)
 		r.replace("proxy", "enabled")
+	default:
+		r.readObjectPath(at, path)
+	}
+}
+
+// readObjectPath adds the path of an object, of its switch, or of all objects. Clients send an
+// object name with dots either as it is or with a backslash before each dot.
+func (r *maskReader) readObjectPath(at, path string) {
+	pointer, _ := patch.Pointer(path)
+	names, _ := jsontree.ParsePointer(pointer) // config, content, kind, objects, name
+	known := len(names) >= 4 && names[0] == "config" && names[1] == "content" &&
+		slices.Contains([]string{"read", "write", "subscribe"}, names[2]) && names[3] == "objects"
+	if !known || names[2] == "read" && len(names) == 4 {
+		r.list.Add(at, validate.RuleUnknown, "is not an allowed path")
 		return
 	}
-	content, known := strings.CutPrefix(path, "config.content.")
-	kind, rest, _ := strings.Cut(content, ".")
-	known = known && (kind == "read" || kind == "write" || kind == "subscribe")
-	name, named := strings.CutPrefix(rest, "objects.")
+	kind, name, last := names[2], strings.Join(names[4:], "."), len(names)-1
 	switch {
-	case known && rest == "objects" && kind != "read":
-		r.required(at, r.content.Object(kind), "objects")
+	case last == 3:
+		r.list.Required(at, r.content.Object(kind).Has("objects"))
 		r.replace(kind, "objects")
-	case !known || !named || name == "":
-		r.list.Add(at, validate.RuleUnknown, "is not an allowed path")
-	case kind == "read" && r.toggle(name):
+	case kind == "read" && last > 4 && names[last] == "disabled" &&
+		r.toggle(strings.TrimSuffix(name, ".disabled")):
 	default:
-		r.replaceObject(at, kind, name)
+		r.list.Required(at, r.content.Object(kind).Object("objects").Has(name))
+		r.replace(kind, "objects", name)
 	}
 }
 
-// required reports whether an object has a member. It adds a violation if the member is missing.
-func (r *maskReader) required(at string, in httpapi.Object, name string) bool {
-	r.list.Required(at, in.Has(name))
-	return in.Has(name)
-}
-
-// toggle adds a path that ends in "disabled", the switch of a read object. It returns false if the
-// path has another end, or if the request has no value for the switch.
-func (r *maskReader) toggle(path string) bool {
-	escaped, ok := strings.CutSuffix(path, ".disabled")
-	name, valid := unescape(escaped)
+// toggle adds the switch of a read object. It returns false if the request has no value for it.
+func (r *maskReader) toggle(name string) bool {
 	object := r.content.Object("read").Object("objects").Object(name)
-	if !ok || !valid || object.Bool("disabled") == nil {
+	if object.Bool("disabled") == nil {
 		return false
 	}
 	r.change.edits = append(r.change.edits, edit{
@@ -172,36 +172,8 @@ func (r *maskReader) toggle(path string) bool {
 	return true
 }
 
-// replaceObject adds the path of an object. Clients send an object name with dots either as it is
-// or with a backslash before each dot.
-func (r *maskReader) replaceObject(at, kind, path string) {
-	name, ok := unescape(path)
-	if !ok || name == "" {
-		r.list.Add(at, validate.RuleFormat,
-			`must be names with dots between them, in which \ stands before each . : / \`)
-		return
-	}
-	r.required(at, r.content.Object(kind).Object("objects"), name)
-	r.replace(kind, "objects", name)
-}
-
 // replace adds an edit that replaces the value at a path in the content with the value in the
 // request.
 func (r *maskReader) replace(path ...string) {
 	r.change.edits = append(r.change.edits, edit{masked.Put, path, r.filled.At(path)})
-}
-
-// unescape returns a name from a path of a mask, in which a backslash stands before each special
-// character. It keeps special characters that have no backslash before them. ok is false if the
-// last character is an unescaped backslash.
-func unescape(name string) (_ string, ok bool) {
-	var b strings.Builder
-	escaped := false
-	for i := range len(name) {
-		escaped = name[i] == '\\' && !escaped
-		if !escaped {
-			b.WriteByte(name[i])
-		}
-	}
-	return b.String(), !escaped
 }

@@ -146,8 +146,11 @@ func InstallationOf(inst *installation.Installation) *Installation {
 func objectOf(inst *installation.Installation, c *Connection) *Installation {
 	w := &Installation{
 		ID: inst.ID, ProjectID: inst.Tenant, IntegrationID: inst.Extension.ID,
-		Group: groupObject(inst.Tenant, c.Group), HealthStatus: string(healthOf(inst, c)),
+		Group: groupObject(inst.Tenant, c.Group), HealthStatus: string(installation.Healthy),
 		Connection: connectionObject(inst.Tenant, c),
+	}
+	if inst.Health == installation.Unhealthy || c.Status == ConnectionBadCredentials {
+		w.HealthStatus = string(installation.Unhealthy)
 	}
 	if created := inst.Audit.Created; created != nil {
 		w.CreateTime, w.CreatedBy = Time{created.At}, created.By.ID
@@ -169,15 +172,6 @@ func objectOf(inst *installation.Installation, c *Connection) *Installation {
 		}
 	}
 	return w
-}
-
-// healthOf returns Unhealthy if the installation is unhealthy or the provider rejects the
-// credentials of its connection, and Healthy otherwise.
-func healthOf(inst *installation.Installation, c *Connection) installation.Health {
-	if inst.Health == installation.Unhealthy || c.Status == ConnectionBadCredentials {
-		return installation.Unhealthy
-	}
-	return installation.Healthy
 }
 
 // Parts returns what a write can set of the installation, for a request to the service. The project
