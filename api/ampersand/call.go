@@ -1,6 +1,7 @@
 package ampersand
 
 import (
+	"cmp"
 	"errors"
 	"iter"
 	"net/http"
@@ -46,10 +47,13 @@ func (c *call) find(id string) (*installation.Installation, error) {
 // installed returns the installations of an integration for a group. If integration is "", it
 // returns installations of all integrations, and if group is "", for all groups.
 //
-// It reads as the host, because lists of the host use the narrowest index. So it does not check
-// whether the caller may see the installations. A builder may see all of the project. For a
-// consumer, group has to be the group of the consumer.
+// A consumer gets those of its own group, and none for another. The call itself reads as the host,
+// because lists of the host use the narrowest index.
 func (c *call) installed(integration, group string) iter.Seq2[*installation.Installation, error] {
+	group = cmp.Or(group, c.group)
+	if !c.builder() && group != c.group {
+		return func(func(*installation.Installation, error) bool) {}
+	}
 	return c.hostSvc.All(c.Context(), installation.ListRequest{
 		Extension: integration, Account: group, Limit: installation.MaxPage,
 		Status: []installation.Status{installation.StatusInstalled},

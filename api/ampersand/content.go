@@ -82,9 +82,6 @@ func (h *Handler) patchContent(c *call) (*httpapi.Answer, error) {
 		return nil, err
 	}
 	if p.installation == "" {
-		if !c.builder() && p.group != c.group {
-			return nil, installation.ErrNotFound
-		}
 		p.installation, err = c.installationOf(c.PathValue("integration"), p.group)
 		if err != nil {
 			return nil, err

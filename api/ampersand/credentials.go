@@ -48,9 +48,8 @@ const (
 	fieldCustom   = "customAuth"
 )
 
-// credentialFields has the field for the credentials of each scheme, "" for no credentials.
+// credentialFields has the field for the credentials of each scheme that has credentials.
 var credentialFields = map[Scheme]string{
-	SchemeNone:                  "",
 	SchemeAPIKey:                fieldAPIKey,
 	SchemeBasic:                 fieldBasic,
 	SchemeClientCredentials:     fieldClient,

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/redact"
 	"github.com/go-installation/installation/internal/schema"
@@ -51,27 +50,24 @@ func hostJSON(
 	ctx context.Context, kind string, text json.RawMessage,
 	edit func(*jsontree.Node) *jsontree.Node,
 ) (json.RawMessage, error) {
-	fail := func(place string, err error) (json.RawMessage, error) {
-		return nil, httpapi.Internal(fmt.Errorf("%w: %s: %w", errHostJSON, place, err))
-	}
 	if len(text) == 0 {
 		text = json.RawMessage(`{}`)
 	}
 	n, err := jsontree.Parse(text, hostLimits)
 	if err != nil {
-		return fail(kind, err)
+		return nil, fmt.Errorf("%w: %s: %w", errHostJSON, kind, err)
 	}
 	n = edit(n)
 	whole, _ := jsontree.NewObject().Set([]string{kind}, n)
 	violations, err := checkHost(ctx, whole)
 	switch {
 	case ctx.Err() != nil:
-		return nil, httpapi.Unavailable(ctx.Err())
+		return nil, ctx.Err()
 	case err != nil:
-		return fail(kind, err)
+		return nil, fmt.Errorf("%w: %s: %w", errHostJSON, kind, err)
 	case len(violations) > 0:
 		v := violations[0]
-		return fail(redact.Path(v.Pointer)[1:], errors.New(v.Detail()))
+		return nil, fmt.Errorf("%w: %s: %s", errHostJSON, redact.Path(v.Pointer)[1:], v.Detail())
 	}
 	return n.Append(nil), nil
 }

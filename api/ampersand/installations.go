@@ -26,12 +26,6 @@ func (h *Handler) list(c *call) (*httpapi.Answer, error) {
 		}
 	}
 	answer := []*Installation{}
-	if !c.builder() {
-		if group != "" && group != c.group {
-			return &httpapi.Answer{Body: answer}, nil
-		}
-		group = c.group
-	}
 	var shown []*installation.Installation
 	for inst, err := range c.installed(integration, group) {
 		switch {

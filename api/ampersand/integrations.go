@@ -91,12 +91,6 @@ func (h *Handler) hydrate(c *call) (*httpapi.Answer, error) {
 	return &httpapi.Answer{Body: revisionOf(r, content)}, nil
 }
 
-// Sizes of a page of operations.
-const (
-	maxPageSize     = 1000
-	defaultPageSize = 200
-)
-
 type wireOperations struct {
 	Results    []json.RawMessage `json:"results"`
 	Pagination struct {
@@ -108,7 +102,7 @@ type wireOperations struct {
 // operations returns a page of the operations of an installation; see [Operations].
 func (h *Handler) operations(c *call) (*httpapi.Answer, error) {
 	q := httpapi.ReadQuery(c.Request)
-	size := q.Number("pageSize", 1, maxPageSize, defaultPageSize)
+	size := q.Number("pageSize", 1, 1000, 200)
 	token := q.Text("pageToken")
 	if err := q.Err(); err != nil {
 		return nil, err

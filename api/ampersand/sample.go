@@ -63,13 +63,16 @@ func (h *Handler) sampleChange(c *call, ch *change) error {
 func (h *Handler) sample(c *call, s Sample, place string, before, after *jsontree.Node) error {
 	ctx, cancel := context.WithTimeout(c.Context(), h.opts.Timeout/2)
 	defer cancel()
+	if violations, err := checkContent(ctx, after); err != nil || len(violations) > 0 {
+		return nil
+	}
 	old := readObjects(before).Lookup()
 	samples := 0
 	for name, object := range readObjects(after).Children() {
 		if !scheduled(object) || object.Equal(old(name)) {
 			continue
 		}
-		if samples == 0 && !isValid(ctx, after) || samples == maxSamples || ctx.Err() != nil {
+		if samples == maxSamples || ctx.Err() != nil {
 			break
 		}
 		samples++
@@ -90,13 +93,6 @@ func scheduled(object *jsontree.Node) bool {
 	schedule := object.Child("schedule")
 	return schedule != nil && schedule.Kind() == jsontree.String && schedule.Text() != "" &&
 		!isTrue(object.Child("disabled"))
-}
-
-// isValid reports whether a content matches the schema that [Schema] returns. The service may apply
-// further rules.
-func isValid(ctx context.Context, content *jsontree.Node) bool {
-	violations, err := checkContent(ctx, content)
-	return err == nil && len(violations) == 0
 }
 
 // put returns a value with another one at a path, and creates missing objects around the place. It

@@ -23,13 +23,10 @@ type mask struct {
 // with the values.
 func readMask(r *http.Request, field string, limit int) (mask, error) {
 	return httpapi.Read(r, func(in httpapi.Object) mask {
-		in.Require("updateMask", field)
 		m := mask{in.Strings("updateMask"), in.Object(field)}
-		l := in.Violations()
-		if in.Has("updateMask") && in.Node("updateMask").Len() == 0 {
-			l.Add("updateMask", validate.RuleRequired, "must name at least one path")
-		}
-		l.Count("updateMask", len(m.paths), limit)
+		in.Violations().Required("updateMask", in.Node("updateMask").Len() > 0)
+		in.Violations().Count("updateMask", len(m.paths), limit)
+		in.Require(field)
 		return m
 	})
 }
