@@ -70,9 +70,7 @@ func readStrings(parent httpapi.Object, field string, limit int, add func(name, 
 	for name := range in.Members() {
 		value := in.String(name)
 		l.ID(in.Path(name), name)
-		if len(value) > limit {
-			tooLong(l, in.Path(name), limit)
-		}
+		checkLength(l, in.Path(name), value, limit)
 		add(name, value)
 		count++
 	}
@@ -230,8 +228,5 @@ func (h *Handler) provider(r *http.Request) (*httpapi.Answer, error) {
 		n = fill(n, json.RawMessage(providerInfo[p.Scheme]))
 		return fill(n, json.RawMessage(commonInfo))
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &httpapi.Answer{Body: info}, nil
+	return &httpapi.Answer{Body: info}, err
 }

@@ -67,11 +67,6 @@ type Credentials struct {
 	Custom            map[string]crypto.Secret // for [CustomAuth]; the provider sets the names
 }
 
-func (c Credentials) isZero() bool {
-	return c.AuthorizationCode == nil && c.APIKey.IsZero() && c.Basic == nil &&
-		c.ClientCredentials == nil && c.Password == nil && c.Custom == nil
-}
-
 // AuthorizationCode has the tokens that the provider issued for an OAuth 2 authorization code.
 type AuthorizationCode struct {
 	AccessToken  installation.Token

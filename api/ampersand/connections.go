@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"reflect"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
@@ -149,7 +150,7 @@ func (h *Handler) patchConnection(c *call) (*httpapi.Answer, error) {
 // The workspace and the metadata are variables of the provider's addresses. The builder may reveal
 // the credentials anyway.
 func (c *call) rejectRedirect(conn *Connection, u ConnectionUpdate) error {
-	if c.builder() || conn.Scheme == SchemeNone || !u.Credentials.isZero() {
+	if c.builder() || conn.Scheme == SchemeNone || !reflect.ValueOf(u.Credentials).IsZero() {
 		return nil
 	}
 	var l validate.List
@@ -200,9 +201,8 @@ func (c *call) deleteUnused(ctx context.Context, id string) error {
 	case err != nil && failure != nil:
 		return failure
 	case errors.Is(err, ErrInUse):
-		p := httpapi.Reject(httpapi.CodeConflict, "An installation uses the connection.")
-		p.Cause = err
-		return withRemedy(p, "Delete the installation, or give it another connection.")
+		return conflict(err, "An installation uses the connection.",
+			"Delete the installation, or give it another connection.")
 	}
 	return hostProblem(err)
 }
@@ -212,7 +212,7 @@ func (c *call) deleteUnused(ctx context.Context, id string) error {
 func rejectCondition(c *call) error {
 	guard, err := httpapi.Condition(c.Request)
 	if guard.Revision != 0 || errors.Is(err, installation.ErrConflict) {
-		return conflict("A connection has no revision that a condition could hold for.",
+		return conflict(err, "A connection has no revision that a condition could hold for.",
 			"Send no If-Match.")
 	}
 	return err

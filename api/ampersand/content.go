@@ -26,20 +26,14 @@ type contentPatch struct {
 func readContentPatch(object string) func(httpapi.Object) contentPatch {
 	return func(in httpapi.Object) contentPatch {
 		l, action := in.Violations(), in.String("action")
-		in.Require("action", "changes")
+		in.Require("changes")
 		p := contentPatch{group: in.String("groupRef"), installation: in.String("installationId")}
 		l.OptionalID("groupRef", p.group)
 		l.OptionalID("installationId", p.installation)
-		switch {
-		case p.group == "" && p.installation == "":
-			l.Add("installationId", validate.RuleRequired, "is required, or groupRef is")
-		case p.group != "" && p.installation != "":
-			l.Add("installationId", validate.RuleExclusive,
-				"must not be given together with groupRef")
+		if (p.group == "") == (p.installation == "") {
+			l.Add("installationId", validate.RuleExclusive, "must be given, or else groupRef")
 		}
-		if in.Has("action") {
-			validate.Enum(l, "action", action, "read", "subscribe", "write")
-		}
+		validate.Enum(l, "action", action, "read", "subscribe", "write")
 		pointer := jsontree.JoinPointer(action, "objects", object)
 		switch {
 		case len(pointer) >= validate.MaxPointer:

@@ -210,7 +210,7 @@ func (h *Handler) checkConnection(c *call, id string) error {
 	_, err := c.anyConnection(id)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return conflict("The connection was deleted meanwhile.", "Use another connection.")
+		return conflict(nil, "The connection was deleted meanwhile.", "Use another connection.")
 	case err != nil:
 		h.logFailure(c.Context(), "connection not seen again", slog.String("connection", id))
 	}

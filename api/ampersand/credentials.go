@@ -27,15 +27,15 @@ const byConsumer = "consumer:"
 
 // checkConsumer adds a violation if a string is not a valid consumerRef.
 func checkConsumer(l *validate.List, path, ref string) {
-	if len(ref) > maxConsumer {
-		tooLong(l, path, maxConsumer)
-		return
-	}
 	l.ID(path, ref)
+	checkLength(l, path, ref, maxConsumer)
 }
 
-func tooLong(l *validate.List, path string, limit int) {
-	l.Add(path, validate.RuleTooLong, fmt.Sprintf("must have at most %d bytes", limit))
+// checkLength adds a violation if a string has more bytes than a limit.
+func checkLength(l *validate.List, path, s string, limit int) {
+	if len(s) > limit {
+		l.Add(path, validate.RuleTooLong, fmt.Sprintf("must have at most %d bytes", limit))
+	}
 }
 
 // Fields of a request that contain credentials.
@@ -213,9 +213,7 @@ func readToken(parent httpapi.Object, field string) installation.Token {
 // readSecret reads a required secret, such as a password.
 func readSecret(in httpapi.Object, field string) crypto.Secret {
 	s, l := in.String(field), in.Violations()
-	if len(s) > maxSecret {
-		tooLong(l, in.Path(field), maxSecret)
-	}
+	checkLength(l, in.Path(field), s, maxSecret)
 	l.Required(in.Path(field), s != "")
 	return crypto.NewSecret(s)
 }

@@ -87,9 +87,12 @@ func hostProblem(err error) error {
 	return httpapi.HostFailure(err)
 }
 
-// conflict returns the 409 for a request that does not fit the state of a connection.
-func conflict(message, remedy string) *httpapi.Problem {
-	return withRemedy(httpapi.Reject(httpapi.CodeConflict, message), remedy)
+// conflict returns the 409 for a request that does not fit the state of a connection. cause can be
+// nil.
+func conflict(cause error, message, remedy string) *httpapi.Problem {
+	p := httpapi.Reject(httpapi.CodeConflict, message)
+	p.Cause = cause
+	return withRemedy(p, remedy)
 }
 
 // rejected returns the 422 for a rejection by the provider. path names the rejected field of the

@@ -86,6 +86,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.api.Serv
 // methods has the functions that serve one path, by HTTP method.
 type methods map[string]func(*call) (*httpapi.Answer, error)
 
+// routes adds the endpoints. All but the public one authorize each request first.
 func (h *Handler) routes() {
 	const (
 		project      = "/projects/{project}"
@@ -124,22 +125,17 @@ func (h *Handler) routes() {
 	for pattern, m := range routes {
 		endpoints := make(httpapi.Methods)
 		for method, run := range m {
-			endpoints[method] = h.authorized(run)
+			endpoints[method] = func(r *http.Request) (*httpapi.Answer, error) {
+				c, err := h.authorize(r)
+				if err != nil {
+					return nil, err
+				}
+				return run(c)
+			}
 		}
 		h.api.Handle(pattern, endpoints)
 	}
 	h.api.Handle("/providers/{provider}", httpapi.Methods{"GET": h.provider})
-}
-
-// authorized returns an endpoint that authorizes each request and then calls run.
-func (h *Handler) authorized(run func(*call) (*httpapi.Answer, error)) httpapi.Endpoint {
-	return func(r *http.Request) (*httpapi.Answer, error) {
-		c, err := h.authorize(r)
-		if err != nil {
-			return nil, err
-		}
-		return run(c)
-	}
 }
 
 // logFailure logs a failure that the answer does not report.

@@ -85,10 +85,7 @@ func (h *Handler) hydrate(c *call) (*httpapi.Answer, error) {
 		return nil, hostProblem(err)
 	}
 	content, err := c.revisionContent(integration, r.Content, displayed)
-	if err != nil {
-		return nil, err
-	}
-	return &httpapi.Answer{Body: revisionOf(r, content)}, nil
+	return &httpapi.Answer{Body: revisionOf(r, content)}, err
 }
 
 type wireOperations struct {
@@ -161,8 +158,5 @@ func (h *Handler) backfill(c *call) (*httpapi.Answer, error) {
 		func(n *jsontree.Node) *jsontree.Node {
 			return fill(n, members{"installationId": inst.ID, "objectName": object})
 		})
-	if err != nil {
-		return nil, err
-	}
-	return &httpapi.Answer{Body: progress}, nil
+	return &httpapi.Answer{Body: progress}, err
 }

@@ -105,8 +105,5 @@ func (h *Handler) objectMetadata(c *call) (*httpapi.Answer, error) {
 		return fill(displayed(n), members{"name": r.Object})
 	}
 	text, err = hostJSON(c.Context(), "objectMetadata", text, edit)
-	if err != nil {
-		return nil, err
-	}
-	return &httpapi.Answer{Body: text}, nil
+	return &httpapi.Answer{Body: text}, err
 }
