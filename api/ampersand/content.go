@@ -52,18 +52,13 @@ func readChanges(l *validate.List, n *jsontree.Node, pointer string) []installat
 	ops, err := patch.FromJSON(text)
 	_ = l.Merge(err) // has only violations
 	l.Required("changes", err != nil || len(ops) > 0)
-	longest := validate.MaxPointer - len(pointer)
 	for i, op := range ops {
 		at := fmt.Sprintf("patch/%d/", i)
-		switch {
-		case op.Kind() == masked.Test:
+		if op.Kind() == masked.Test {
 			l.Add(at+"op", validate.RuleUnknown, "is not supported")
-		case op.Pointer() == "":
-			l.Add(at+"path", validate.RuleFormat, "must be a JSON Pointer that starts with /")
-		case len(op.Pointer()) > longest:
-			l.Add(at+"path", validate.RuleTooLong,
-				fmt.Sprintf("must have at most %d bytes below this object", longest))
 		}
+		l.Required(at+"path", op.Pointer() != "")
+		checkLength(l, at+"path", op.Pointer(), validate.MaxPointer-len(pointer))
 		ops[i] = op.Below(pointer)
 	}
 	return ops

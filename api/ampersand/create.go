@@ -109,7 +109,7 @@ func (h *Handler) install(
 ) (*installation.Installation, error) {
 	creator := cmp.Or(cr.createdBy, defaultCreator)
 	n := notes{CreatedBy: creator, Config: configNotes{integration.Latest.ID, creator}}
-	extra, err := n.mergedInto(installation.Document{})
+	extra, err := httpapi.WithMembers(installation.Document{}, n.members())
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (h *Handler) install(
 		Configuration: installation.Value(installation.Configuration{
 			RevisionID: uuid.NewString(), CreatedBy: creator, Document: installation.JSON(text),
 		}),
-		Extra: installation.Value(extra),
+		Extra: extra,
 	}})
 	if e, ok := errors.AsType[*installation.ExistsError](err); ok {
 		if inst, _ := c.find(e.Holder); inst != nil { // the caller may see it
@@ -171,11 +171,9 @@ func (c *call) choose(path, group, provider, id string) (*Connection, error) {
 	switch {
 	case err != nil && !errors.Is(err, ErrNotFound):
 		return nil, err
-	case err != nil || conn.Group.ID != group:
-		return nil, httpapi.Invalid(path, validate.RuleUnknown, "must be a connection of the group")
-	case conn.Provider != provider:
+	case err != nil || conn.Group.ID != group || conn.Provider != provider:
 		return nil, httpapi.Invalid(path, validate.RuleUnknown,
-			"must be a connection to the provider of the integration")
+			"must be a connection of the group to the provider of the integration")
 	}
 	return conn, nil
 }

@@ -3,8 +3,6 @@ package ampersand
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"hash/maphash"
 	"slices"
 
@@ -127,16 +125,10 @@ func (h *Handler) retryOnConflict(
 	}
 	defer unlock()
 	for attempt := 0; ; attempt++ {
-		if err := write(attempt); guard.Revision != 0 || !isConflict(err) {
+		if err := write(attempt); guard.Revision != 0 || !httpapi.Raced(err) {
 			return err
 		}
 	}
-}
-
-// isConflict reports whether a write failed because another writer was faster.
-func isConflict(err error) bool {
-	conflict, ok := errors.AsType[*installation.ConflictError](err)
-	return ok && conflict.To == ""
 }
 
 // confirmSwap fails if the new connection of an updated installation was deleted meanwhile. It then
@@ -153,7 +145,7 @@ func (h *Handler) confirmSwap(c *call, ch *change) error {
 		Guard: installation.Guard{Revision: ch.inst.Revision}, ID: ch.inst.ID,
 		Parts: installation.Parts{Connection: installation.Value(*ch.replaced)},
 	})
-	if err != nil && !isConflict(err) {
+	if err != nil && !httpapi.Raced(err) {
 		return err
 	}
 	return gone
@@ -184,17 +176,9 @@ func notesOf(inst *installation.Installation) notes {
 	return n
 }
 
-// mergedInto returns extra with the notes as members. Other members stay.
-func (n notes) mergedInto(extra installation.Document) (installation.Document, error) {
-	members := make(map[string]json.RawMessage)
-	if !extra.IsZero() {
-		if err := extra.Decode(&members); err != nil {
-			return extra, err
-		}
-	}
-	text, _ := json.Marshal(n)         // strings can always be encoded,
-	_ = json.Unmarshal(text, &members) // and an object fits a map
-	return installation.DocumentOf(members)
+// members returns the notes for [httpapi.WithMembers].
+func (n notes) members() map[string]any {
+	return map[string]any{"createdBy": n.CreatedBy, "config": n.Config}
 }
 
 // addNotes adds notes to a request if they change. A write replaces Extra as a whole. So addNotes
@@ -211,11 +195,11 @@ func (ch *change) addNotes(req *installation.PatchRequest) error {
 	if n == before {
 		return nil
 	}
-	extra, err := n.mergedInto(inst.Extra)
+	extra, err := httpapi.WithMembers(inst.Extra, n.members())
 	if err != nil {
 		return err
 	}
-	req.Revision, req.Extra = inst.Revision, installation.Value(extra)
+	req.Revision, req.Extra = inst.Revision, extra
 	if n.Config.CreatedBy != creator {
 		// A new creator makes a new configuration, even with the same content.
 		req.Configuration = installation.Value(installation.Configuration{
