@@ -80,7 +80,10 @@ func (h *Handler) patchContent(c *call) (*httpapi.Answer, error) {
 	if err := ch.load(c, p.installation); err != nil {
 		return nil, err
 	}
-	return c.answer(ch.inst, h.save(c, ch))
+	if err := h.save(c, ch); err != nil {
+		return nil, err
+	}
+	return c.answer(ch.inst, nil)
 }
 
 func (h *Handler) pause(c *call) (*httpapi.Answer, error) { return h.setPaused(c, true) }

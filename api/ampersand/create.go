@@ -53,9 +53,8 @@ func readCreator(config httpapi.Object) string {
 	kind, id, _ := strings.Cut(creator, ":")
 	if !slices.Contains([]string{"consumer", "builder", "api"}, kind) || id == "" {
 		l.Add(path, validate.RuleFormat, "must be consumer:, builder: or api: with an id behind")
-	} else {
-		l.OptionalID(path, creator)
 	}
+	l.OptionalID(path, creator)
 	return creator
 }
 

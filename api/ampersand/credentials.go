@@ -190,7 +190,8 @@ func readClient(in httpapi.Object) ClientCredentials {
 		ClientID: in.String("clientId"), ClientSecret: readSecret(in, "clientSecret"),
 		Scopes: readScopes(in),
 	}
-	in.Violations().ID(in.Path("clientId"), c.ClientID)
+	in.Require("clientId")
+	in.Violations().OptionalID(in.Path("clientId"), c.ClientID)
 	return c
 }
 

@@ -99,13 +99,10 @@ func (h *Handler) delete(c *call) (*httpapi.Answer, error) {
 		_, err = svc.Delete(c.Context(), req)
 		return err
 	})
-	if err != nil {
-		return nil, err
+	if err == nil && connectionID(inst) != "" {
+		h.dropConnection(c, connectionID(inst))
 	}
-	if conn := connectionID(inst); conn != "" {
-		h.dropConnection(c, conn)
-	}
-	return nil, nil
+	return nil, err
 }
 
 // removable returns an installation that the caller may delete, and the service to delete it with.

@@ -88,11 +88,10 @@ func (h *Handler) sample(c *call, s Sample, place string, before, after *jsontre
 	return nil
 }
 
-// scheduled reports whether an object has a schedule and is not disabled.
+// scheduled reports whether an object of a valid content has a schedule and is not disabled.
 func scheduled(object *jsontree.Node) bool {
 	schedule := object.Child("schedule")
-	return schedule != nil && schedule.Kind() == jsontree.String && schedule.Text() != "" &&
-		!isTrue(object.Child("disabled"))
+	return schedule != nil && schedule.Text() != "" && !isTrue(object.Child("disabled"))
 }
 
 // put returns a value with another one at a path, and creates missing objects around the place. It
