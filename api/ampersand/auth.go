@@ -45,7 +45,7 @@ func (c caller) actor() installation.Actor {
 
 // sees reports whether the caller may see a connection. A consumer only sees its own.
 func (c caller) sees(conn *Connection) bool {
-	return c.builder() || conn.Group.Ref == c.group && conn.Consumer.Ref == c.consumer
+	return c.builder() || conn.Group.ID == c.group && conn.Consumer.ID == c.consumer
 }
 
 // creator returns the creator of a configuration that the caller writes. given is the creator in

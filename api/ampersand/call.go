@@ -1,6 +1,7 @@
 package ampersand
 
 import (
+	"cmp"
 	"errors"
 	"iter"
 	"net/http"
@@ -46,10 +47,13 @@ func (c *call) find(id string) (*installation.Installation, error) {
 // installed returns the installations of an integration for a group. If integration is "", it
 // returns installations of all integrations, and if group is "", for all groups.
 //
-// It reads as the host, because lists of the host use the narrowest index. So it does not check
-// whether the caller may see the installations. A builder may see all of the project. For a
-// consumer, group has to be the group of the consumer.
+// A consumer gets those of its own group, and none for another. The call itself reads as the host,
+// because lists of the host use the narrowest index.
 func (c *call) installed(integration, group string) iter.Seq2[*installation.Installation, error] {
+	group = cmp.Or(group, c.group)
+	if !c.builder() && group != c.group {
+		return func(func(*installation.Installation, error) bool) {}
+	}
 	return c.hostSvc.All(c.Context(), installation.ListRequest{
 		Extension: integration, Account: group, Limit: installation.MaxPage,
 		Status: []installation.Status{installation.StatusInstalled},
@@ -79,10 +83,7 @@ func (c *call) connection(id string) (*Connection, error) {
 // anyConnection returns a connection of the project, even one that the caller may not see.
 func (c *call) anyConnection(id string) (*Connection, error) {
 	conn, err := c.host.Connections.Connection(c.Context(), c.project, id)
-	if err != nil {
-		return nil, hostProblem(err)
-	}
-	return conn, nil
+	return conn, hostProblem(err)
 }
 
 // connectionOf reads the connection of an installation from the host; see current.
@@ -92,16 +93,16 @@ func (c *call) connectionOf(inst *installation.Installation) (*Connection, error
 		return remembered(inst), nil
 	}
 	conn, err := c.anyConnection(id)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return nil, err
+	if errors.Is(err, ErrNotFound) {
+		return remembered(inst), nil
 	}
-	return current(inst, conn), nil
+	return current(inst, conn), err
 }
 
 // current returns conn, which the host has under the connection ID of an installation. If conn is
 // nil or belongs to another group, current returns the part that the installation stores.
 func current(inst *installation.Installation, conn *Connection) *Connection {
-	if conn == nil || conn.Group.Ref != inst.Account.ID {
+	if conn == nil || conn.Group.ID != inst.Account.ID {
 		return remembered(inst)
 	}
 	return conn

@@ -1,6 +1,7 @@
 package ampersand
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"github.com/go-installation/installation/api/httpapi"
@@ -69,9 +70,7 @@ func readStrings(parent httpapi.Object, field string, limit int, add func(name, 
 	for name := range in.Members() {
 		value := in.String(name)
 		l.ID(in.Path(name), name)
-		if len(value) > limit {
-			tooLong(l, in.Path(name), limit)
-		}
+		checkLength(l, in.Path(name), value, limit)
 		add(name, value)
 		count++
 	}
@@ -89,7 +88,7 @@ func readGenerated(in httpapi.Object) NewConnection {
 
 // mayConnect fails unless the caller may create a connection for its group and consumer.
 func (c *call) mayConnect(n NewConnection) error {
-	if !c.builder() && (n.Group.Ref != c.group || n.Consumer.Ref != c.consumer) {
+	if !c.builder() && (n.Group.ID != c.group || n.Consumer.ID != c.consumer) {
 		return httpapi.Forbidden("The token is for another group or consumer.")
 	}
 	return nil
@@ -224,16 +223,10 @@ func (h *Handler) provider(r *http.Request) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, hostProblem(err)
 	}
-	info := p.Info
-	if len(info) == 0 {
-		info = []byte(`{}`)
-	}
-	info, err = hostJSON(r.Context(), kindProvider, info, func(n *jsontree.Node) *jsontree.Node {
-		n = fillName(fillName(n, "name", p.Name), "displayName", p.Name)
-		return fill(fill(n, providerInfo[p.Scheme]), commonInfo)
+	info, err := hostJSON(r.Context(), "provider", p.Info, func(n *jsontree.Node) *jsontree.Node {
+		n = fill(n, members{"name": p.Name, "displayName": p.Name})
+		n = fill(n, json.RawMessage(providerInfo[p.Scheme]))
+		return fill(n, json.RawMessage(commonInfo))
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &httpapi.Answer{Body: info}, nil
+	return &httpapi.Answer{Body: info}, err
 }

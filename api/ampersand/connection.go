@@ -1,6 +1,7 @@
 package ampersand
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -39,29 +40,13 @@ type Connection struct {
 	Scheme       Scheme
 	Status       ConnectionStatus
 	App          *installation.ProviderApp // nil = none
-	Group        Group
-	Consumer     Consumer
-	WorkspaceRef string // the provider's name for the workspace
-	ConsumerRef  string // the provider's name for the consumer
+	Group        installation.Account      // an organisation; its ID is the groupRef of the builder
+	Consumer     installation.Consumer     // a person in the group; the ID is the consumerRef
+	WorkspaceRef string                    // the provider's name for the workspace
+	ConsumerRef  string                    // the provider's name for the consumer
 	Metadata     map[string]Metadata
 	Created      time.Time
 	Updated      time.Time // zero = never
-}
-
-// Group is an organisation among the customers of a builder.
-type Group struct {
-	Ref     string // the builder's own ID
-	Name    string
-	Created time.Time
-	Updated time.Time // zero = never
-}
-
-// Consumer is a person in a group.
-type Consumer struct {
-	Ref     string // the builder's own ID
-	Name    string
-	Created time.Time
-	Updated time.Time // zero = never
 }
 
 // Metadata is a setting of a connection that the provider needs or returns.
@@ -80,11 +65,6 @@ type Credentials struct {
 	ClientCredentials *ClientCredentials
 	Password          *Password
 	Custom            map[string]crypto.Secret // for [CustomAuth]; the provider sets the names
-}
-
-func (c Credentials) isZero() bool {
-	return c.AuthorizationCode == nil && c.APIKey.IsZero() && c.Basic == nil &&
-		c.ClientCredentials == nil && c.Password == nil && c.Custom == nil
 }
 
 // AuthorizationCode has the tokens that the provider issued for an OAuth 2 authorization code.
@@ -117,8 +97,8 @@ type Password struct {
 type NewConnection struct {
 	Provider     string
 	Scheme       Scheme
-	Group        Group    // without times
-	Consumer     Consumer // without times
+	Group        installation.Account  // ID and name
+	Consumer     installation.Consumer // ID and name
 	WorkspaceRef string
 	Metadata     map[string]Metadata
 	Credentials  Credentials // zero = none
@@ -139,14 +119,10 @@ func (Credentials) MarshalJSON() ([]byte, error) {
 
 // stored returns the public part of a connection, which an installation stores.
 func (c *Connection) stored() installation.Connection {
+	consumer := c.Consumer
 	return installation.Connection{
 		ID: c.ID, Provider: c.Provider, Scheme: string(c.Scheme), Status: string(c.Status),
-		App: c.App,
-		Consumer: &installation.Consumer{
-			ID: c.Consumer.Ref, Name: c.Consumer.Name,
-			Created: c.Consumer.Created, Updated: c.Consumer.Updated,
-		},
-		WorkspaceRef: c.WorkspaceRef, ConsumerRef: c.ConsumerRef,
+		App: c.App, Consumer: &consumer, WorkspaceRef: c.WorkspaceRef, ConsumerRef: c.ConsumerRef,
 		Created: c.Created, Updated: c.Updated,
 	}
 }
@@ -154,22 +130,14 @@ func (c *Connection) stored() installation.Connection {
 // remembered returns the connection from the public part that an installation stores. If the
 // installation stores no connection, all fields except the group are zero.
 func remembered(inst *installation.Installation) *Connection {
-	c := &Connection{Group: Group{
-		Ref: inst.Account.ID, Name: inst.Account.Name,
-		Created: inst.Account.Created, Updated: inst.Account.Updated,
-	}}
-	stored := inst.Connection
-	if stored == nil {
-		return c
+	stored := cmp.Or(inst.Connection, &installation.Connection{})
+	return &Connection{
+		ID: stored.ID, Provider: stored.Provider, App: stored.App, Group: inst.Account,
+		Scheme: Scheme(stored.Scheme), Status: ConnectionStatus(stored.Status),
+		Consumer:     *cmp.Or(stored.Consumer, &installation.Consumer{}),
+		WorkspaceRef: stored.WorkspaceRef, ConsumerRef: stored.ConsumerRef,
+		Created: stored.Created, Updated: stored.Updated,
 	}
-	c.ID, c.Provider, c.App = stored.ID, stored.Provider, stored.App
-	c.Scheme, c.Status = Scheme(stored.Scheme), ConnectionStatus(stored.Status)
-	c.WorkspaceRef, c.ConsumerRef = stored.WorkspaceRef, stored.ConsumerRef
-	c.Created, c.Updated = stored.Created, stored.Updated
-	if p := stored.Consumer; p != nil {
-		c.Consumer = Consumer{Ref: p.ID, Name: p.Name, Created: p.Created, Updated: p.Updated}
-	}
-	return c
 }
 
 // connectionID returns the ID of the connection of an installation, "" if it has none.
@@ -178,9 +146,4 @@ func connectionID(inst *installation.Installation) string {
 		return ""
 	}
 	return inst.Connection.ID
-}
-
-// account returns the group as the service stores it.
-func (g Group) account() installation.Account {
-	return installation.Account{ID: g.Ref, Name: g.Name, Created: g.Created, Updated: g.Updated}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"reflect"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
@@ -13,13 +14,9 @@ import (
 
 // connections lists the connections that the caller may see.
 func (h *Handler) connections(c *call) (*httpapi.Answer, error) {
-	f, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) ConnectionFilter {
-		return ConnectionFilter{
-			Provider: q.Text("provider"),
-			Group:    q.Text("groupRef"), Consumer: q.Text("consumerRef"),
-		}
-	})
-	if err != nil {
+	q := httpapi.ReadQuery(c.Request)
+	f := ConnectionFilter{q.Text("provider"), q.Text("groupRef"), q.Text("consumerRef")}
+	if err := q.Err(); err != nil {
 		return nil, err
 	}
 	answer := []ConnectionObject{}
@@ -44,12 +41,10 @@ func (h *Handler) connections(c *call) (*httpapi.Answer, error) {
 // getConnection returns a connection. If the query requests credentials, a builder gets the
 // credentials too, and the host records the disclosure.
 func (h *Handler) getConnection(c *call) (*httpapi.Answer, error) {
-	var access, refresh bool
-	renew, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {
-		access, refresh = q.Flag("includeCreds"), q.Flag("includeRefreshToken")
-		return q.OneOf("refresh", "force", "ifExpired")
-	})
-	if err != nil {
+	q := httpapi.ReadQuery(c.Request)
+	access, refresh := q.Flag("includeCreds"), q.Flag("includeRefreshToken")
+	renew := q.OneOf("refresh", "force", "ifExpired")
+	if err := q.Err(); err != nil {
 		return nil, err
 	}
 	conn, err := c.connection(c.PathValue("connection"))
@@ -155,26 +150,25 @@ func (h *Handler) patchConnection(c *call) (*httpapi.Answer, error) {
 // The workspace and the metadata are variables of the provider's addresses. The builder may reveal
 // the credentials anyway.
 func (c *call) rejectRedirect(conn *Connection, u ConnectionUpdate) error {
-	var l validate.List
-	check := func(field string, changed bool) {
-		if changed {
-			l.AddViolation(validate.Violation{
-				Path: "connection." + credentialFields[conn.Scheme], Related: "connection." + field,
-				Rule:   validate.RuleDestination,
-				Detail: "can be sent elsewhere by this update: give them again",
-			})
-		}
-	}
-	if c.builder() || conn.Scheme == SchemeNone || !u.Credentials.isZero() {
+	if c.builder() || conn.Scheme == SchemeNone || !reflect.ValueOf(u.Credentials).IsZero() {
 		return nil
 	}
-	check("providerWorkspaceRef", u.WorkspaceRef != nil && *u.WorkspaceRef != conn.WorkspaceRef)
-	check("providerMetadata", u.Metadata != nil && !maps.EqualFunc(u.Metadata, conn.Metadata,
-		func(a, b Metadata) bool { return a.Value == b.Value }))
-	if err := l.Err(); err != nil {
-		return httpapi.ProblemOf(err)
+	var l validate.List
+	reject := func(field string) {
+		l.AddViolation(validate.Violation{
+			Path: "connection." + credentialFields[conn.Scheme], Related: "connection." + field,
+			Rule:   validate.RuleDestination,
+			Detail: "can be sent elsewhere by this update: give them again",
+		})
 	}
-	return nil
+	if u.WorkspaceRef != nil && *u.WorkspaceRef != conn.WorkspaceRef {
+		reject("providerWorkspaceRef")
+	}
+	if u.Metadata != nil && !maps.EqualFunc(u.Metadata, conn.Metadata,
+		func(a, b Metadata) bool { return a.Value == b.Value }) {
+		reject("providerMetadata")
+	}
+	return l.Err()
 }
 
 // deleteConnection deletes a connection that no installation uses.
@@ -186,45 +180,40 @@ func (h *Handler) deleteConnection(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	var failure error // of the service, in inUse; Delete of the host may return another error
-	inUse := func(ctx context.Context) (used bool, err error) {
-		used, failure = c.uses(ctx, conn.ID)
-		return used, failure
-	}
-	err = h.host.Connections.Delete(c.Context(), c.project, conn.ID, inUse)
-	switch {
-	case failure != nil && err != nil:
-		return nil, failure
-	case errors.Is(err, ErrInUse):
-		return nil, conflict("An installation uses the connection.",
-			"Delete the installation, or give it another connection.")
-	}
-	return nil, hostProblem(err)
+	return nil, c.deleteUnused(c.Context(), conn.ID)
 }
 
-// uses reports whether an installation in the project has the connection, and is either installed
-// or invited.
-func (c *call) uses(ctx context.Context, connection string) (bool, error) {
-	list := installation.ListRequest{
-		Connection: connection,
-		Status:     []installation.Status{installation.StatusInstalled, installation.StatusInvited},
+// deleteUnused deletes a connection. It fails with 409 and [ErrInUse] if an installation in the
+// project has the connection, and is either installed or invited.
+func (c *call) deleteUnused(ctx context.Context, id string) error {
+	var failure error // of the service; Delete of the host may return another error
+	err := c.host.Connections.Delete(ctx, c.project, id, func(ctx context.Context) (bool, error) {
+		for _, failure = range c.hostSvc.All(ctx, installation.ListRequest{
+			Connection: id, Status: []installation.Status{
+				installation.StatusInstalled, installation.StatusInvited,
+			},
+		}) {
+			return failure == nil, failure
+		}
+		return false, nil
+	})
+	switch {
+	case err != nil && failure != nil:
+		return failure
+	case errors.Is(err, ErrInUse):
+		return conflict(err, "An installation uses the connection.",
+			"Delete the installation, or give it another connection.")
 	}
-	for _, err := range c.hostSvc.All(ctx, list) {
-		return err == nil, err
-	}
-	return false, nil
+	return hostProblem(err)
 }
 
 // rejectCondition rejects a request whose If-Match names a revision, because a connection has no
 // revision. "If-Match: *" is allowed.
 func rejectCondition(c *call) error {
 	guard, err := httpapi.Condition(c.Request)
-	switch {
-	case err == nil && guard.Revision == 0:
-		return nil
-	case err != nil && httpapi.ProblemOf(err).Status != http.StatusConflict:
-		return err
+	if guard.Revision != 0 || errors.Is(err, installation.ErrConflict) {
+		return conflict(err, "A connection has no revision that a condition could hold for.",
+			"Send no If-Match.")
 	}
-	return conflict("A connection has no revision that a condition could hold for.",
-		"Send no If-Match.")
+	return err
 }

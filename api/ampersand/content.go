@@ -1,124 +1,89 @@
 package ampersand
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/internal/jsontree"
+	"github.com/go-installation/installation/internal/masked"
 	"github.com/go-installation/installation/patch"
 	"github.com/go-installation/installation/validate"
 )
 
 // contentPatch is the body of PATCH of config-content. Either group or installation is set.
 type contentPatch struct {
-	group        string         // groupRef
-	installation string         // ID
-	object       string         // JSON Pointer of the object in the content
-	changes      *jsontree.Node // a JSON Patch with paths in the object
+	group        string // groupRef
+	installation string // ID
+	ops          []installation.Operation
 }
 
 // readContentPatch returns a function that reads the body for the object in the path.
 func readContentPatch(object string) func(httpapi.Object) contentPatch {
 	return func(in httpapi.Object) contentPatch {
 		l, action := in.Violations(), in.String("action")
-		in.Require("action", "changes")
-		p := contentPatch{
-			group: in.String("groupRef"), installation: in.String("installationId"),
-			object:  jsontree.JoinPointer(action, "objects", object),
-			changes: in.Node("changes"),
+		in.Require("changes")
+		p := contentPatch{group: in.String("groupRef"), installation: in.String("installationId")}
+		l.OptionalID("groupRef", p.group)
+		l.OptionalID("installationId", p.installation)
+		if (p.group == "") == (p.installation == "") {
+			l.Add("installationId", validate.RuleExclusive, "must be given, or else groupRef")
 		}
+		validate.Enum(l, "action", action, "read", "subscribe", "write")
+		pointer := jsontree.JoinPointer(action, "objects", object)
 		switch {
-		case in.Has("groupRef") && in.Has("installationId"):
-			l.Add("installationId", validate.RuleExclusive,
-				"must not be given together with groupRef")
-		case in.Has("groupRef"):
-			l.ID("groupRef", p.group)
-		case in.Has("installationId"):
-			l.ID("installationId", p.installation)
-		default:
-			l.Add("installationId", validate.RuleRequired, "is required, or groupRef is")
-		}
-		if in.Has("action") {
-			validate.Enum(l, "action", action, "read", "subscribe", "write")
-		}
-		switch {
-		case len(p.object) >= validate.MaxPointer:
+		case len(pointer) >= validate.MaxPointer:
 			l.Add(inPath+"object", validate.RuleTooLong, "is too long for any object to have")
 		case in.Has("changes"):
-			p.validateChanges(l)
+			p.ops = readChanges(l, in.Node("changes"), pointer)
 		}
 		return p
 	}
 }
 
-// validateChanges rejects changes that are not a JSON Patch of add, remove and replace.
-func (p contentPatch) validateChanges(l *validate.List) {
-	if p.changes.Kind() != jsontree.Array || p.changes.Len() == 0 {
-		l.Add("changes", validate.RuleFormat, "must be an array of at least one change")
-		return
+// readChanges reads a JSON Patch of add, remove and replace, with paths in the value at a pointer.
+func readChanges(l *validate.List, n *jsontree.Node, pointer string) []installation.Operation {
+	text := n.Append(nil)
+	defer clear(text)
+	ops, err := patch.FromJSON(text)
+	_ = l.Merge(err) // has only violations
+	l.Required("changes", err != nil || len(ops) > 0)
+	for i, op := range ops {
+		at := fmt.Sprintf("patch/%d/", i)
+		if op.Kind() == masked.Test {
+			l.Add(at+"op", validate.RuleUnknown, "is not supported")
+		}
+		l.Required(at+"path", op.Pointer() != "")
+		checkLength(l, at+"path", op.Pointer(), validate.MaxPointer-len(pointer))
+		ops[i] = op.Below(pointer)
 	}
-	l.Count("changes", p.changes.Len(), validate.MaxEdits)
-	longest := validate.MaxPointer - len(p.object)
-	for i, step := range p.changes.Children() {
-		in := httpapi.ReadObject(step, fmt.Sprintf("changes[%s]", i), l)
-		in.Require("op", "path")
-		op, path := in.String("op"), in.String("path")
-		if in.Has("op") {
-			validate.Enum(l, in.Path("op"), op, "add", "remove", "replace")
-		}
-		if op != "remove" {
-			in.Require("value")
-		}
-		tokens, err := jsontree.ParsePointer(path)
-		switch {
-		case len(path) > longest:
-			l.Add(in.Path("path"), validate.RuleTooLong,
-				fmt.Sprintf("must have at most %d bytes below this object", longest))
-		case in.Has("path") && (err != nil || len(tokens) == 0):
-			l.Add(in.Path("path"), validate.RuleFormat, "must be a JSON Pointer that starts with /")
-		}
-	}
+	return ops
 }
 
 // patchContent changes the configuration of one object with a JSON Patch.
 func (h *Handler) patchContent(c *call) (*httpapi.Answer, error) {
-	guard, err := httpapi.Condition(c.Request)
-	if err != nil {
-		return nil, err
-	}
 	p, err := httpapi.Read(c.Request, readContentPatch(c.PathValue("object")))
 	if err != nil {
 		return nil, err
 	}
-	integration, err := c.integration()
-	if err != nil {
-		return nil, err
-	}
 	if p.installation == "" {
-		if !c.builder() && p.group != c.group {
-			return nil, installation.ErrNotFound
-		}
-		if p.installation, err = c.installationOf(integration.ID, p.group); err != nil {
+		p.installation, err = c.installationOf(c.PathValue("integration"), p.group)
+		if err != nil {
 			return nil, err
 		}
 	}
-	inst, err := c.find(p.installation)
-	if err != nil {
+	ch := &change{ops: p.ops}
+	if err := ch.load(c, p.installation); err != nil {
 		return nil, err
 	}
-	text := p.changes.Append(nil)
-	defer clear(text)
-	ops, err := patch.FromJSON(text)
-	if err != nil {
+	if err := h.save(c, ch); err != nil {
 		return nil, err
 	}
-	for i := range ops {
-		ops[i] = ops[i].Below(p.object)
-	}
-	return c.answer(h.save(c, integration, inst, &change{ops: ops}, guard))
+	return c.answer(ch.inst, nil)
 }
 
 func (h *Handler) pause(c *call) (*httpapi.Answer, error) { return h.setPaused(c, true) }
@@ -129,40 +94,27 @@ func (h *Handler) unpause(c *call) (*httpapi.Answer, error) { return h.setPaused
 // the provider. The body lists their names. Without a body or a list, setPaused acts on all read
 // objects. It skips objects that are already in the wanted state, so a repeat changes nothing.
 func (h *Handler) setPaused(c *call, paused bool) (*httpapi.Answer, error) {
-	guard, err := httpapi.Condition(c.Request)
-	if err != nil {
-		return nil, err
-	}
 	body, err := httpapi.Document(c.Request)
 	if err != nil {
 		return nil, err
 	}
-	var names []string // nil = all
-	if body != nil {
-		if names, err = httpapi.ReadNode(body, readPause); err != nil {
+	names, err := httpapi.ReadNode(cmp.Or(body, jsontree.NewObject()), readPause)
+	if err != nil {
+		return nil, err
+	}
+	var ch change
+	if err := ch.load(c, c.PathValue("installation")); err != nil {
+		return nil, err
+	}
+	ops, err := pauseOperations(ch.inst, names, paused)
+	if err != nil {
+		return nil, err
+	}
+	for ch.ops = range slices.Chunk(ops, validate.MaxEdits) {
+		if err := h.save(c, &ch); err != nil {
 			return nil, err
 		}
-	}
-	inst, err := c.find(c.PathValue("installation"))
-	if err != nil {
-		return nil, err
-	}
-	integration, err := c.integration()
-	if err != nil {
-		return nil, err
-	}
-	ops, err := pauseOperations(inst, names, paused)
-	if err != nil {
-		return nil, err
-	}
-	if guard.Revision != 0 && guard.Revision != inst.Revision {
-		return nil, installation.ErrConflict
-	}
-	for some := range slices.Chunk(ops, validate.MaxEdits) {
-		if inst, err = h.save(c, integration, inst, &change{ops: some}, guard); err != nil {
-			return nil, err
-		}
-		guard.Revision = 0 // the first chunk has changed the revision
+		ch.guard.Revision = 0 // the first chunk has changed the revision
 	}
 	return nil, nil
 }
@@ -198,7 +150,9 @@ func pauseOperations(
 	for name, object := range objects.Children() {
 		wanted := names == nil || slices.Contains(names, name)
 		if wanted && isTrue(object.Child("disabled")) != paused {
-			ops = append(ops, setDisabled(name, paused))
+			pointer := jsontree.JoinPointer("read", "objects", name, "disabled")
+			value := installation.JSON(strconv.FormatBool(paused))
+			ops = append(ops, patch.Set(pointer, value))
 		}
 	}
 	return ops, l.Err()
@@ -220,8 +174,8 @@ func readObjects(content *jsontree.Node) *jsontree.Node {
 // updates it may leave them out.
 func fillObjects(content *jsontree.Node) *jsontree.Node {
 	return rewriteAt(content, func(name string, object *jsontree.Node) *jsontree.Node {
-		object = fillName(object, "objectName", name)
-		return fill(object, `{"selectedFields":{},"selectedFieldMappings":{}}`)
+		object = fill(object, members{"objectName": name})
+		return fill(object, json.RawMessage(`{"selectedFields":{},"selectedFieldMappings":{}}`))
 	}, "read", "objects")
 }
 
@@ -238,24 +192,23 @@ func rewriteAt(
 	return n
 }
 
+// members are members of a JSON object that are strings.
+type members map[string]string
+
 // fill adds the absent ones of some members to an object. It returns other values as they are.
-func fill(object *jsontree.Node, members string) *jsontree.Node {
-	defaults, err := jsontree.Parse([]byte(members), jsontree.Limits{})
+// defaults is encoded as a JSON object.
+func fill(object *jsontree.Node, defaults any) *jsontree.Node {
+	text, _ := json.Marshal(defaults) // invalid JSON is no object
+	added, err := jsontree.Parse(text, jsontree.Limits{})
 	if err != nil || object.Kind() != jsontree.Object {
 		return object
 	}
-	for name, value := range defaults.Children() {
+	for name, value := range added.Children() {
 		if object.Child(name) == nil {
 			object, _ = object.Set([]string{name}, value)
 		}
 	}
 	return object
-}
-
-// fillName is fill for one member that is a string.
-func fillName(object *jsontree.Node, member, text string) *jsontree.Node {
-	members, _ := json.Marshal(map[string]string{member: text}) // strings can always be encoded
-	return fill(object, string(members))
 }
 
 // isTrue reports whether n is the JSON value true. n can be nil.

@@ -31,21 +31,14 @@ type creation struct {
 // readCreation reads a creation. It ignores other fields of the body, such as config.revisionId.
 func readCreation(in httpapi.Object) creation {
 	l := in.Violations()
-	in.Require("groupRef", "config")
 	cr := creation{group: in.String("groupRef"), connection: in.String("connectionId")}
-	if in.Has("groupRef") {
-		l.ID("groupRef", cr.group)
-	}
+	l.ID("groupRef", cr.group)
+	in.Require("config")
 	l.OptionalID("connectionId", cr.connection)
 	config := in.Object("config")
-	if in.Has("config") {
-		config.Require("content")
-	}
-	cr.createdBy = readCreator(config)
-	if config.Has("content") {
-		config.Object("content").Require("provider")
-		cr.content = config.Node("content")
-	}
+	config.Require("content")
+	config.Object("content").Require("provider")
+	cr.createdBy, cr.content = readCreator(config), config.Node("content")
 	return cr
 }
 
@@ -60,16 +53,16 @@ func readCreator(config httpapi.Object) string {
 	kind, id, _ := strings.Cut(creator, ":")
 	if !slices.Contains([]string{"consumer", "builder", "api"}, kind) || id == "" {
 		l.Add(path, validate.RuleFormat, "must be consumer:, builder: or api: with an id behind")
-	} else {
-		l.OptionalID(path, creator)
 	}
+	l.OptionalID(path, creator)
 	return creator
 }
 
 // create installs an integration for a group.
 func (h *Handler) create(c *call) (*httpapi.Answer, error) {
-	skip, err := httpapi.ReadQuery(c.Request, skipSampling)
-	if err != nil {
+	q := httpapi.ReadQuery(c.Request)
+	sampled := !q.Flag("skipSampling") && h.opts.Sampler != nil
+	if err := q.Err(); err != nil {
 		return nil, err
 	}
 	cr, err := httpapi.Read(c.Request, readCreation)
@@ -94,7 +87,7 @@ func (h *Handler) create(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !skip {
+	if sampled {
 		if err := h.sampleNew(c, integration, conn, cr); err != nil {
 			return nil, err
 		}
@@ -115,7 +108,7 @@ func (h *Handler) install(
 ) (*installation.Installation, error) {
 	creator := cmp.Or(cr.createdBy, defaultCreator)
 	n := notes{CreatedBy: creator, Config: configNotes{integration.Latest.ID, creator}}
-	extra, err := n.mergedInto(installation.Document{})
+	extra, err := httpapi.WithMembers(installation.Document{}, n.members())
 	if err != nil {
 		return nil, err
 	}
@@ -125,16 +118,21 @@ func (h *Handler) install(
 		Extension: installation.Value(installation.Extension{
 			ID: integration.ID, Name: integration.Name, Owner: c.project,
 		}),
-		Account:    installation.Value(conn.Group.account()),
+		Account:    installation.Value(conn.Group),
 		Health:     installation.Value(installation.Healthy),
 		Connection: installation.Value(conn.stored()),
 		Configuration: installation.Value(installation.Configuration{
 			RevisionID: uuid.NewString(), CreatedBy: creator, Document: installation.JSON(text),
 		}),
-		Extra: installation.Value(extra),
+		Extra: extra,
 	}})
+	if e, ok := errors.AsType[*installation.ExistsError](err); ok {
+		if inst, _ := c.find(e.Holder); inst != nil { // the caller may see it
+			return nil, existing(err, e.Holder)
+		}
+	}
 	if err != nil {
-		return nil, c.existing(err)
+		return nil, err
 	}
 	if gone := h.checkConnection(c, conn.ID); gone != nil {
 		if err := c.undo(res.Installation); err != nil {
@@ -145,19 +143,10 @@ func (h *Handler) install(
 	return res.Installation, nil
 }
 
-// existing adds the ID of the existing installation to an ExistsError, if the caller may see the
-// installation. Lists leave out records that cannot be opened, so the caller might not find the ID
-// in a list.
-func (c *call) existing(err error) error {
-	e, ok := errors.AsType[*installation.ExistsError](err)
-	if !ok {
-		return err
-	}
-	if inst, _ := c.find(e.Holder); inst == nil {
-		return err
-	}
-	return withRemedy(httpapi.ProblemOf(err),
-		"Delete the installation "+e.Holder+" first, or change it.")
+// existing returns the 409 for an installation that the group has already. The remedy has its ID,
+// because a list leaves out a record that cannot be opened.
+func existing(err error, id string) error {
+	return withRemedy(httpapi.ProblemOf(err), "Delete the installation "+id+" first, or change it.")
 }
 
 // undo deletes a new installation, unless somebody has changed or deleted it since.
@@ -181,11 +170,9 @@ func (c *call) choose(path, group, provider, id string) (*Connection, error) {
 	switch {
 	case err != nil && !errors.Is(err, ErrNotFound):
 		return nil, err
-	case err != nil || conn.Group.Ref != group:
-		return nil, httpapi.Invalid(path, validate.RuleUnknown, "must be a connection of the group")
-	case conn.Provider != provider:
+	case err != nil || conn.Group.ID != group || conn.Provider != provider:
 		return nil, httpapi.Invalid(path, validate.RuleUnknown,
-			"must be a connection to the provider of the integration")
+			"must be a connection of the group to the provider of the integration")
 	}
 	return conn, nil
 }
@@ -220,7 +207,7 @@ func (h *Handler) checkConnection(c *call, id string) error {
 	_, err := c.anyConnection(id)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return conflict("The connection was deleted meanwhile.", "Use another connection.")
+		return conflict(nil, "The connection was deleted meanwhile.", "Use another connection.")
 	case err != nil:
 		h.logFailure(c.Context(), "connection not seen again", slog.String("connection", id))
 	}

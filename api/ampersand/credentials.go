@@ -8,7 +8,6 @@ import (
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/crypto"
-	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/validate"
 )
 
@@ -28,15 +27,15 @@ const byConsumer = "consumer:"
 
 // checkConsumer adds a violation if a string is not a valid consumerRef.
 func checkConsumer(l *validate.List, path, ref string) {
-	if len(ref) > maxConsumer {
-		tooLong(l, path, maxConsumer)
-		return
-	}
 	l.ID(path, ref)
+	checkLength(l, path, ref, maxConsumer)
 }
 
-func tooLong(l *validate.List, path string, limit int) {
-	l.Add(path, validate.RuleTooLong, fmt.Sprintf("must have at most %d bytes", limit))
+// checkLength adds a violation if a string has more bytes than a limit.
+func checkLength(l *validate.List, path, s string, limit int) {
+	if len(s) > limit {
+		l.Add(path, validate.RuleTooLong, fmt.Sprintf("must have at most %d bytes", limit))
+	}
 }
 
 // Fields of a request that contain credentials.
@@ -49,9 +48,8 @@ const (
 	fieldCustom   = "customAuth"
 )
 
-// credentialFields has the field for the credentials of each scheme, "" for no credentials.
+// credentialFields has the field for the credentials of each scheme that has credentials.
 var credentialFields = map[Scheme]string{
-	SchemeNone:                  "",
 	SchemeAPIKey:                fieldAPIKey,
 	SchemeBasic:                 fieldBasic,
 	SchemeClientCredentials:     fieldClient,
@@ -105,22 +103,20 @@ func (m mask) connectionUpdate(scheme Scheme) (ConnectionUpdate, error) {
 // credentials.
 func readNewConnection(in httpapi.Object) NewConnection {
 	l := in.Violations()
-	text := func(name string, check func(path, s string)) string {
-		s := in.String(name)
-		if in.Has(name) {
-			check(in.Path(name), s)
-		}
-		return s
-	}
-	consumer := func(path, ref string) { checkConsumer(l, path, ref) }
-	in.Require("groupRef", "consumerRef", "provider")
 	n := NewConnection{
-		Provider: text("provider", l.ID), Group: Group{Ref: text("groupRef", l.ID)},
-		Consumer:     Consumer{Ref: text("consumerRef", consumer)},
-		WorkspaceRef: text("providerWorkspaceRef", l.OptionalID), Scheme: SchemeNone,
+		Provider:     in.String("provider"),
+		Group:        installation.Account{ID: in.String("groupRef"), Name: in.String("groupName")},
+		WorkspaceRef: in.String("providerWorkspaceRef"), Scheme: SchemeNone,
 	}
-	n.Group.Name = cmp.Or(text("groupName", l.Name), n.Group.Ref)
-	n.Consumer.Name = cmp.Or(text("consumerName", l.Name), n.Consumer.Ref)
+	n.Consumer.ID, n.Consumer.Name = in.String("consumerRef"), in.String("consumerName")
+	l.ID("groupRef", n.Group.ID)
+	checkConsumer(l, "consumerRef", n.Consumer.ID)
+	l.ID("provider", n.Provider)
+	l.OptionalID("providerWorkspaceRef", n.WorkspaceRef)
+	l.Name("groupName", n.Group.Name)
+	l.Name("consumerName", n.Consumer.Name)
+	n.Group.Name = cmp.Or(n.Group.Name, n.Group.ID)
+	n.Consumer.Name = cmp.Or(n.Consumer.Name, n.Consumer.ID)
 	if in.Has("providerMetadata") {
 		n.Metadata = readMetadata(in, "providerMetadata")
 	}
@@ -167,9 +163,6 @@ func readCredentials(parent httpapi.Object, field string) Credentials {
 		return Credentials{APIKey: readSecret(parent, field)}
 	}
 	in := parent.Object(field)
-	if parent.Node(field).Kind() != jsontree.Object {
-		return Credentials{} // already reported
-	}
 	switch field {
 	case fieldBasic:
 		return Credentials{Basic: new(readBasic(in))}
@@ -186,18 +179,18 @@ func readCredentials(parent httpapi.Object, field string) Credentials {
 }
 
 func readBasic(in httpapi.Object) Basic {
-	in.Require("username")
 	b := Basic{Username: in.String("username"), Password: readSecret(in, "password")}
+	in.Require("username")
 	in.Violations().Name(in.Path("username"), b.Username)
 	return b
 }
 
 func readClient(in httpapi.Object) ClientCredentials {
-	in.Require("clientId")
 	c := ClientCredentials{
 		ClientID: in.String("clientId"), ClientSecret: readSecret(in, "clientSecret"),
 		Scopes: readScopes(in),
 	}
+	in.Require("clientId")
 	in.Violations().OptionalID(in.Path("clientId"), c.ClientID)
 	return c
 }
@@ -221,9 +214,7 @@ func readToken(parent httpapi.Object, field string) installation.Token {
 // readSecret reads a required secret, such as a password.
 func readSecret(in httpapi.Object, field string) crypto.Secret {
 	s, l := in.String(field), in.Violations()
-	if len(s) > maxSecret {
-		tooLong(l, in.Path(field), maxSecret)
-	}
+	checkLength(l, in.Path(field), s, maxSecret)
 	l.Required(in.Path(field), s != "")
 	return crypto.NewSecret(s)
 }

@@ -87,9 +87,12 @@ func hostProblem(err error) error {
 	return httpapi.HostFailure(err)
 }
 
-// conflict returns the 409 for a request that does not fit the state of a connection.
-func conflict(message, remedy string) *httpapi.Problem {
-	return withRemedy(httpapi.Reject(httpapi.CodeConflict, message), remedy)
+// conflict returns the 409 for a request that does not fit the state of a connection. cause can be
+// nil.
+func conflict(cause error, message, remedy string) *httpapi.Problem {
+	p := httpapi.Reject(httpapi.CodeConflict, message)
+	p.Cause = cause
+	return withRemedy(p, remedy)
 }
 
 // rejected returns the 422 for a rejection by the provider. path names the rejected field of the
@@ -161,7 +164,7 @@ const (
 var issueNames = []httpapi.Name{
 	{Domain: "configuration.createdBy", Wire: "config.createdBy"},
 	{Domain: "configuration", Wire: inCreate},
-	{Domain: "document", Wire: inUpdate},
+	{Domain: "patch", Wire: "changes"},
 }
 
 // updateError returns the problem for an error of an update. It changes the paths of violations in
@@ -175,9 +178,4 @@ func updateError(err error) error {
 		}
 	}
 	return &p
-}
-
-// missing returns the 400 for a required parameter of the query.
-func missing(parameter string) *httpapi.Problem {
-	return httpapi.Invalid(httpapi.InQuery+parameter, validate.RuleRequired, "is required")
 }

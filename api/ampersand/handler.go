@@ -86,64 +86,56 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.api.Serv
 // methods has the functions that serve one path, by HTTP method.
 type methods map[string]func(*call) (*httpapi.Answer, error)
 
+// routes adds the endpoints. All but the public one authorize each request first.
 func (h *Handler) routes() {
 	const (
 		project      = "/projects/{project}"
+		connection   = project + "/connections/{connection}"
 		integration  = project + "/integrations/{integration}"
 		installation = integration + "/installations/{installation}"
-		metadata     = "/objects/{object}/metadata"
+		object       = "/objects/{object}"
 	)
-	for pattern, m := range map[string]methods{
-		project + "/installations":                           {"GET": h.list},
-		integration + "/installations":                       {"GET": h.list, "POST": h.create},
-		installation + "/operations":                         {"GET": h.operations},
-		project + "/integrations":                            {"GET": h.integrations},
-		project + "/connections":                             {"GET": h.connections},
-		project + "/connections:generate":                    {"POST": h.generate},
-		installation + "/objects/{object}/backfill-progress": {"GET": h.backfill},
-		integration + "/objects/{object}/config-content":     {"PATCH": h.patchContent},
+	routes := map[string]methods{
 		project:                    {"GET": h.getProject},
+		project + "/installations": {"GET": h.list},
+		project + "/integrations":  {"GET": h.integrations},
 		project + "/provider-apps": {"GET": h.providerApps},
-		integration:                {"GET": h.getIntegration},
-		integration + metadata:     {"GET": h.objectMetadata},
-		project + "/providers/{provider}" + metadata: {"GET": h.objectMetadata},
+		project + "/providers/{provider}" + object + "/metadata": {"GET": h.objectMetadata},
+		project + "/connections":                                 {"GET": h.connections},
+		project + "/connections:generate":                        {"POST": h.generate},
+		connection: {
+			"GET": h.getConnection, "PATCH": h.patchConnection, "DELETE": h.deleteConnection,
+		},
+		connection + ":oauth-update":                  {"PATCH": h.oauthUpdate},
+		integration:                                   {"GET": h.getIntegration},
+		integration + object + "/metadata":            {"GET": h.objectMetadata},
+		integration + object + "/config-content":      {"PATCH": h.patchContent},
+		integration + "/revisions/{revision}:hydrate": {"GET": h.hydrate},
+		integration + "/installations":                {"GET": h.list, "POST": h.create},
+		installation + ":pause":                       {"POST": h.pause},
+		installation + ":unpause":                     {"POST": h.unpause},
+		installation + "/operations":                  {"GET": h.operations},
+		installation + object + "/backfill-progress":  {"GET": h.backfill},
+		installation: {
+			"GET": h.get, "PATCH": h.patch, "DELETE": h.delete,
+		},
 		"/oauth-connect":       {"POST": h.oauthConnect},
 		"/custom-auth/connect": {"POST": h.customConnect},
-	} {
-		h.api.Handle(pattern, h.authorized(m))
+	}
+	for pattern, m := range routes {
+		endpoints := make(httpapi.Methods)
+		for method, run := range m {
+			endpoints[method] = func(r *http.Request) (*httpapi.Answer, error) {
+				c, err := h.authorize(r)
+				if err != nil {
+					return nil, err
+				}
+				return run(c)
+			}
+		}
+		h.api.Handle(pattern, endpoints)
 	}
 	h.api.Handle("/providers/{provider}", httpapi.Methods{"GET": h.provider})
-	h.api.HandleVerbs(project+"/connections/{connection}", "connection",
-		map[string]httpapi.Methods{
-			"": h.authorized(methods{
-				"GET": h.getConnection, "PATCH": h.patchConnection, "DELETE": h.deleteConnection,
-			}),
-			"oauth-update": h.authorized(methods{"PATCH": h.oauthUpdate}),
-		})
-	h.api.HandleVerbs(installation, "installation", map[string]httpapi.Methods{
-		"":        h.authorized(methods{"GET": h.get, "PATCH": h.patch, "DELETE": h.delete}),
-		"pause":   h.authorized(methods{"POST": h.pause}),
-		"unpause": h.authorized(methods{"POST": h.unpause}),
-	})
-	h.api.HandleVerbs(integration+"/revisions/{revision}", "revision", map[string]httpapi.Methods{
-		"hydrate": h.authorized(methods{"GET": h.hydrate}),
-	})
-}
-
-// authorized returns endpoints that authorize each request with authorize, and then call the
-// function for its method.
-func (h *Handler) authorized(m methods) httpapi.Methods {
-	out := make(httpapi.Methods)
-	for method, run := range m {
-		out[method] = func(r *http.Request) (*httpapi.Answer, error) {
-			c, err := h.authorize(r)
-			if err != nil {
-				return nil, err
-			}
-			return run(c)
-		}
-	}
-	return out
 }
 
 // logFailure logs a failure that the answer does not report.

@@ -277,8 +277,8 @@ func (w *world) wantLog(t testing.TB, text string) {
 func newConnection(provider, group, consumer string) ampersand.NewConnection {
 	return ampersand.NewConnection{
 		Provider: provider, Scheme: ampersand.SchemeAuthorizationCode,
-		Group:    ampersand.Group{Ref: group, Name: "Name of " + group},
-		Consumer: ampersand.Consumer{Ref: consumer, Name: "Name of " + consumer},
+		Group:    installation.Account{ID: group, Name: "Name of " + group},
+		Consumer: installation.Consumer{ID: consumer, Name: "Name of " + consumer},
 		Credentials: ampersand.Credentials{AuthorizationCode: &ampersand.AuthorizationCode{
 			AccessToken: installation.Token{
 				Value:   crypto.NewSecret("c4nary-access"),

@@ -1,10 +1,10 @@
 package ampersand
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/go-installation/installation"
@@ -14,10 +14,9 @@ import (
 // list returns the installations of the integration in the path, or of all integrations. It logs
 // and leaves out an installation that cannot be opened, so that the list still shows the others.
 func (h *Handler) list(c *call) (*httpapi.Answer, error) {
-	group, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {
-		return q.Text("groupRef")
-	})
-	if err != nil {
+	q := httpapi.ReadQuery(c.Request)
+	group := q.Text("groupRef")
+	if err := q.Err(); err != nil {
 		return nil, err
 	}
 	integration := c.PathValue("integration")
@@ -27,12 +26,6 @@ func (h *Handler) list(c *call) (*httpapi.Answer, error) {
 		}
 	}
 	answer := []*Installation{}
-	if !c.builder() {
-		if group != "" && group != c.group {
-			return &httpapi.Answer{Body: answer}, nil
-		}
-		group = c.group
-	}
 	var shown []*installation.Installation
 	for inst, err := range c.installed(integration, group) {
 		switch {
@@ -65,10 +58,10 @@ func (c *call) connectionsOf(all []*installation.Installation) (map[string]*Conn
 		return nil, nil
 	}
 	f := ConnectionFilter{Group: all[0].Account.ID}
-	if slices.ContainsFunc(all, func(inst *installation.Installation) bool {
-		return inst.Account.ID != f.Group
-	}) {
-		f.Group = ""
+	for _, inst := range all {
+		if inst.Account.ID != f.Group {
+			f.Group = "" // there are several groups
+		}
 	}
 	found, err := c.host.Connections.Connections(c.Context(), c.project, f)
 	if err != nil {
@@ -94,34 +87,22 @@ func (h *Handler) delete(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	inst, err := h.remove(c, c.PathValue("installation"), guard)
-	if err != nil {
-		return nil, err
-	}
-	if conn := connectionID(inst); conn != "" {
-		h.dropConnection(c, conn)
-	}
-	return nil, nil
-}
-
-// remove deletes an installation and returns its state before the deletion.
-func (h *Handler) remove(
-	c *call, id string, guard installation.Guard,
-) (deleted *installation.Installation, err error) {
-	err = h.retryOnConflict(c, id, guard, func(int) error {
-		inst, svc, err := c.removable(id)
-		if err != nil {
+	id := c.PathValue("installation")
+	var inst *installation.Installation
+	err = h.retryOnConflict(c, id, guard, func(int) (err error) {
+		var svc *installation.Service
+		if inst, svc, err = c.removable(id); err != nil {
 			return err
 		}
-		deleted = inst
 		req := installation.DeleteRequest{Guard: guard, ID: id}
-		if guard.Revision == 0 {
-			req.Revision = inst.Revision
-		}
+		req.Revision = cmp.Or(guard.Revision, inst.Revision)
 		_, err = svc.Delete(c.Context(), req)
 		return err
 	})
-	return deleted, err
+	if err == nil && connectionID(inst) != "" {
+		h.dropConnection(c, connectionID(inst))
+	}
+	return nil, err
 }
 
 // removable returns an installation that the caller may delete, and the service to delete it with.
@@ -156,8 +137,7 @@ const dropTimeout = 10 * time.Second
 func (h *Handler) dropConnection(c *call, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), dropTimeout)
 	defer cancel()
-	inUse := func(ctx context.Context) (bool, error) { return c.uses(ctx, id) }
-	err := h.host.Connections.Delete(ctx, c.project, id, inUse)
+	err := c.deleteUnused(ctx, id)
 	if err != nil && !errors.Is(err, ErrInUse) && !errors.Is(err, ErrNotFound) {
 		h.logFailure(ctx, "connection of a deleted installation is left over",
 			slog.String("connection", id))

@@ -32,12 +32,13 @@ func revisionOf(r *Revision, content json.RawMessage) wireRevision {
 	return wireRevision{r.ID, cmp.Or(r.SpecVersion, "1.0.0"), Time{r.Created}, content}
 }
 
-func (c *call) integrationOf(i *Integration, content json.RawMessage) wireIntegration {
+func (c *call) integrationOf(i *Integration) (wireIntegration, error) {
+	content, err := c.revisionContent(i, i.Latest.Content, unchanged)
 	return wireIntegration{
 		ID: i.ID, ProjectID: c.project, Name: i.Name, Provider: i.Provider,
 		CreateTime: Time{i.Created}, UpdateTime: Time{i.Updated},
 		LatestRevision: revisionOf(&i.Latest, content),
-	}
+	}, err
 }
 
 // integrations lists the integrations of the project. It logs and leaves out one whose content is
@@ -49,7 +50,7 @@ func (h *Handler) integrations(c *call) (*httpapi.Answer, error) {
 	}
 	answer := []wireIntegration{}
 	for _, i := range all {
-		content, err := c.revisionContent(i, i.Latest.Content)
+		w, err := c.integrationOf(i)
 		switch {
 		case errors.Is(err, errHostJSON):
 			h.logFailure(c.Context(), "integration left out of a list",
@@ -57,7 +58,7 @@ func (h *Handler) integrations(c *call) (*httpapi.Answer, error) {
 		case err != nil:
 			return nil, err
 		default:
-			answer = append(answer, c.integrationOf(i, content))
+			answer = append(answer, w)
 		}
 	}
 	return &httpapi.Answer{Body: answer}, nil
@@ -65,14 +66,10 @@ func (h *Handler) integrations(c *call) (*httpapi.Answer, error) {
 
 // hydrate returns a revision with the parts that the provider defines; see [Projects].
 func (h *Handler) hydrate(c *call) (*httpapi.Answer, error) {
-	id, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {
-		return q.Text("connectionId")
-	})
-	if err != nil {
+	q := httpapi.ReadQuery(c.Request)
+	id := q.Required("connectionId")
+	if err := q.Err(); err != nil {
 		return nil, err
-	}
-	if id == "" {
-		return nil, missing("connectionId")
 	}
 	integration, err := c.integration()
 	if err != nil {
@@ -87,18 +84,9 @@ func (h *Handler) hydrate(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, hostProblem(err)
 	}
-	content, err := c.hydratedContent(integration, r.Content)
-	if err != nil {
-		return nil, err
-	}
-	return &httpapi.Answer{Body: revisionOf(r, content)}, nil
+	content, err := c.revisionContent(integration, r.Content, displayed)
+	return &httpapi.Answer{Body: revisionOf(r, content)}, err
 }
-
-// Sizes of a page of operations.
-const (
-	maxPageSize     = 1000
-	defaultPageSize = 200
-)
 
 type wireOperations struct {
 	Results    []json.RawMessage `json:"results"`
@@ -110,12 +98,10 @@ type wireOperations struct {
 
 // operations returns a page of the operations of an installation; see [Operations].
 func (h *Handler) operations(c *call) (*httpapi.Answer, error) {
-	var size int
-	token, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {
-		size = q.Number("pageSize", 1, maxPageSize, defaultPageSize)
-		return q.Text("pageToken")
-	})
-	if err != nil {
+	q := httpapi.ReadQuery(c.Request)
+	size := q.Number("pageSize", 1, 1000, 200)
+	token := q.Text("pageToken")
+	if err := q.Err(); err != nil {
 		return nil, err
 	}
 	inst, err := c.find(c.PathValue("installation"))
@@ -139,11 +125,12 @@ func (h *Handler) operations(c *call) (*httpapi.Answer, error) {
 		return nil, httpapi.HostFailure(err)
 	}
 	complete := func(n *jsontree.Node) *jsontree.Node {
-		n = fillName(fillName(n, "projectId", c.project), "integrationId", inst.Extension.ID)
-		return fillName(n, "installationId", inst.ID)
+		return fill(n, members{
+			"projectId": c.project, "integrationId": inst.Extension.ID, "installationId": inst.ID,
+		})
 	}
 	for _, one := range page {
-		one, err := hostJSON(c.Context(), kindOperation, one, complete)
+		one, err := hostJSON(c.Context(), "operation", one, complete)
 		if err != nil {
 			return nil, err
 		}
@@ -167,12 +154,9 @@ func (h *Handler) backfill(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, hostProblem(err)
 	}
-	progress, err = hostJSON(c.Context(), kindBackfill, progress,
+	progress, err = hostJSON(c.Context(), "backfill", progress,
 		func(n *jsontree.Node) *jsontree.Node {
-			return fillName(fillName(n, "installationId", inst.ID), "objectName", object)
+			return fill(n, members{"installationId": inst.ID, "objectName": object})
 		})
-	if err != nil {
-		return nil, err
-	}
-	return &httpapi.Answer{Body: progress}, nil
+	return &httpapi.Answer{Body: progress}, err
 }

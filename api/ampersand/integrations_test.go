@@ -44,8 +44,8 @@ func TestOperationsAreTheHosts(t *testing.T) {
 	one := w.install(t)
 	w.do(t, "GET", one+"/operations", "").want(t, 200).wantBody(t,
 		`{"results":[{"id":"op-1","configId":"config-1","actionType":"read","status":"success",`+
-			`"projectId":"project-456","integrationId":"integration-789","installationId":"`+
-			idOf(one)+`"}],"pagination":{"done":false,"nextPageToken":"page-2"}}`)
+			`"installationId":"`+idOf(one)+`","integrationId":"integration-789",`+
+			`"projectId":"project-456"}],"pagination":{"done":false,"nextPageToken":"page-2"}}`)
 	w.do(t, "GET", one+"/objects/contact/backfill-progress", "").want(t, 200,
 		`{"operationId":"op-1","recordsProcessed":7,"installationId":"`+idOf(one)+
 			`","objectName":"contact"}`)

@@ -133,10 +133,10 @@ func TestIssuesNamePlaceInRequest(t *testing.T) {
 			"config.content.read.objects.contact.schedule"},
 		"a pointer too long": {"PATCH", contentOf("contact"),
 			changes("read", `{"op":"add","path":"/`+longField+`","value":1}`),
-			"changes[0].path"},
+			"changes.0.path"},
 		"a pointer too long below the object": {"PATCH", contentOf("contact"), changes("read",
 			`{"op":"remove","path":"/schedule"},{"op":"add","path":"/`+longField[:1015]+`",`+
-				`"value":1}`), "changes[1].path"},
+				`"value":1}`), "changes.1.path"},
 		"an object too long": {"PATCH", contentOf(longField),
 			changes("read", `{"op":"remove","path":"/schedule"}`), "object"},
 		"a deep value": {"PATCH", contentOf("contact"),

@@ -30,11 +30,8 @@ func (h *Handler) getIntegration(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	content, err := c.revisionContent(i, i.Latest.Content)
-	if err != nil {
-		return nil, err
-	}
-	return &httpapi.Answer{Body: c.integrationOf(i, content)}, nil
+	w, err := c.integrationOf(i)
+	return &httpapi.Answer{Body: w}, err
 }
 
 // integrationNamed returns an integration by its ID, or else by its name.
@@ -74,22 +71,18 @@ func (h *Handler) providerApps(c *call) (*httpapi.Answer, error) {
 // objectMetadata returns the fields of an object that the connection of a group can see. The path
 // has the integration or the provider.
 func (h *Handler) objectMetadata(c *call) (*httpapi.Answer, error) {
-	var writable bool
-	group, err := httpapi.ReadQuery(c.Request, func(q *httpapi.Query) string {
-		writable = q.Flag("excludeReadOnly")
-		return q.Text("groupRef")
-	})
-	switch {
-	case err != nil:
+	q := httpapi.ReadQuery(c.Request)
+	group, writable := q.Required("groupRef"), q.Flag("excludeReadOnly")
+	if err := q.Err(); err != nil {
 		return nil, err
-	case group == "":
-		return nil, missing("groupRef")
-	case !c.builder() && group != c.group, h.opts.Metadata == nil:
+	}
+	if !c.builder() && group != c.group || h.opts.Metadata == nil {
 		return nil, notFound()
 	}
 	r := ObjectRequest{
 		Project: c.project, Object: c.PathValue("object"), ExcludeReadOnly: writable,
 	}
+	var err error
 	provider := c.PathValue("provider")
 	if provider == "" {
 		if r.Integration, err = c.integration(); err != nil {
@@ -105,14 +98,12 @@ func (h *Handler) objectMetadata(c *call) (*httpapi.Answer, error) {
 	if err != nil {
 		return nil, hostProblem(err)
 	}
-	text, err = hostJSON(c.Context(), kindMetadata, text, func(n *jsontree.Node) *jsontree.Node {
-		return rewriteAt(fillName(n, "name", r.Object),
-			func(name string, field *jsontree.Node) *jsontree.Node {
-				return display(fillName(field, "fieldName", name), "fieldName")
-			}, "fields")
-	})
-	if err != nil {
-		return nil, err
+	edit := func(n *jsontree.Node) *jsontree.Node {
+		n = rewriteAt(n, func(name string, field *jsontree.Node) *jsontree.Node {
+			return fill(field, members{"fieldName": name})
+		}, "fields")
+		return fill(displayed(n), members{"name": r.Object})
 	}
-	return &httpapi.Answer{Body: text}, nil
+	text, err = hostJSON(c.Context(), "objectMetadata", text, edit)
+	return &httpapi.Answer{Body: text}, err
 }

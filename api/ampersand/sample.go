@@ -1,87 +1,78 @@
 package ampersand
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/httpapi"
 	"github.com/go-installation/installation/internal/jsontree"
 	"github.com/go-installation/installation/internal/redact"
-	"github.com/go-installation/installation/internal/schema"
 )
 
 // maxSamples limits the objects that one request samples, because each sample is a call to the
 // provider. Further objects are saved unsampled.
 const maxSamples = 64
 
-// skipSampling reads the query parameter skipSampling.
-func skipSampling(q *httpapi.Query) bool { return q.Flag("skipSampling") }
-
 // sampleNew samples the content of a new installation. It fails without sampling if the group has
 // an installation of the integration already, because the service would reject a second one.
 func (h *Handler) sampleNew(
 	c *call, integration *Integration, conn *Connection, cr creation,
 ) error {
-	if h.opts.Sampler == nil {
-		return nil
-	}
 	id, err := c.installationOf(integration.ID, cr.group)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if id != "" {
-		key := installation.Key{Tenant: c.project}
-		return c.existing(&installation.ExistsError{Key: key, Holder: id})
+	case id != "":
+		return existing(installation.ErrExists, id)
 	}
 	s := Sample{Project: c.project, Integration: integration, Connection: conn}
-	return h.sample(c, s, inCreate, cr.content, func(string, *jsontree.Node) bool { return true })
+	return h.sample(c, s, inCreate, nil, cr.content)
 }
 
 // sampleChange samples the objects that an update changes or enables. If the update changes the
 // connection, sampleChange samples all objects.
-func (h *Handler) sampleChange(
-	c *call, integration *Integration, inst *installation.Installation, ch *change,
-) error {
-	if h.opts.Sampler == nil || inst.Configuration == nil {
+func (h *Handler) sampleChange(c *call, ch *change) error {
+	if ch.inst.Configuration == nil {
 		return nil
 	}
-	stored, err := parseContent(inst)
+	before, err := parseContent(ch.inst)
 	if err != nil {
 		return err
 	}
-	conn, swapped := ch.connection, ch.connection != nil && ch.connection.ID != connectionID(inst)
-	if conn == nil {
-		if conn, err = c.connectionOf(inst); err != nil {
+	after := before
+	for _, e := range ch.edits {
+		after = put(after, e.path, e.value)
+	}
+	s := Sample{Project: c.project, Integration: ch.integration, Connection: ch.connection}
+	if s.Connection == nil {
+		if s.Connection, err = c.connectionOf(ch.inst); err != nil {
 			return err
 		}
+	} else if s.Connection.ID != connectionID(ch.inst) {
+		before = nil
 	}
-	before := readObjects(stored).Lookup()
-	s := Sample{Project: c.project, Integration: integration, Connection: conn}
-	wanted := func(name string, object *jsontree.Node) bool {
-		old := before(name)
-		return swapped || old == nil || !object.Equal(old)
-	}
-	return h.sample(c, s, inUpdate, ch.applied(stored), wanted)
+	return h.sample(c, s, inUpdate, before, after)
 }
 
-// sample calls the Sampler for each scheduled object of a content for which wanted returns true. s
-// has all fields of the Sample except Object and Config. place is the path of the content in the
-// body of the request. An error of the Sampler fails the request only if it is a [*Rejection].
-// sample skips a content that is not valid, because the service will reject it.
-func (h *Handler) sample(
-	c *call, s Sample, place string, content *jsontree.Node,
-	wanted func(name string, object *jsontree.Node) bool,
-) error {
+// sample calls the Sampler for each scheduled object of the content after a request that is not the
+// same before. s has all fields of the Sample except Object and Config. place is the path of the
+// content in the body of the request. An error of the Sampler fails the request only if it is a
+// [*Rejection]. sample skips a content that is not valid, because the service will reject it.
+func (h *Handler) sample(c *call, s Sample, place string, before, after *jsontree.Node) error {
 	ctx, cancel := context.WithTimeout(c.Context(), h.opts.Timeout/2)
 	defer cancel()
+	if violations, err := checkContent(ctx, after); err != nil || len(violations) > 0 {
+		return nil
+	}
+	old := readObjects(before).Lookup()
 	samples := 0
-	for name, object := range readObjects(content).Children() {
-		if !scheduled(object) || !wanted(name, object) {
+	for name, object := range readObjects(after).Children() {
+		if !scheduled(object) || object.Equal(old(name)) {
 			continue
 		}
-		if samples == 0 && !isValid(ctx, content) || samples == maxSamples || ctx.Err() != nil {
+		if samples == maxSamples || ctx.Err() != nil {
 			break
 		}
 		samples++
@@ -97,44 +88,21 @@ func (h *Handler) sample(
 	return nil
 }
 
-// scheduled reports whether an object has a schedule and is not disabled.
+// scheduled reports whether an object of a valid content has a schedule and is not disabled.
 func scheduled(object *jsontree.Node) bool {
 	schedule := object.Child("schedule")
-	return schedule != nil && schedule.Kind() == jsontree.String && schedule.Text() != "" &&
-		!isTrue(object.Child("disabled"))
+	return schedule != nil && schedule.Text() != "" && !isTrue(object.Child("disabled"))
 }
 
-// compiledSchema is the schema of config.content.
-var compiledSchema = sync.OnceValues(func() (*schema.Schema, error) {
-	return schema.Compile(contentSchema)
-})
-
-// isValid reports whether a content matches the schema that [Schema] returns. The service may apply
-// further rules.
-func isValid(ctx context.Context, content *jsontree.Node) bool {
-	s, err := compiledSchema()
-	if err != nil {
-		return false
+// put returns a value with another one at a path, and creates missing objects around the place. It
+// returns n if the place cannot be, because the service will reject that.
+func put(n *jsontree.Node, path []string, value *jsontree.Node) *jsontree.Node {
+	if len(path) == 0 {
+		return value
 	}
-	violations, err := s.Check(ctx, schema.Subject{Doc: content})
-	return err == nil && len(violations) == 0
-}
-
-// applied returns a content after the edits of a mask. It skips edits that the service will reject.
-func (ch *change) applied(content *jsontree.Node) *jsontree.Node {
-	for _, e := range ch.edits {
-		for i := 1; i <= len(e.path); i++ {
-			value := jsontree.NewObject()
-			switch {
-			case i == len(e.path):
-				value = e.value
-			case content.At(e.path[:i]) != nil:
-				continue
-			}
-			if changed, ok := content.Set(e.path[:i], value); ok {
-				content = changed
-			}
-		}
+	child := put(cmp.Or(n.Child(path[0]), jsontree.NewObject()), path[1:], value)
+	if changed, ok := n.Set(path[:1], child); ok {
+		return changed
 	}
-	return content
+	return n
 }

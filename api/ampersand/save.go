@@ -3,21 +3,24 @@ package ampersand
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"hash/maphash"
 	"slices"
-	"strconv"
 
 	"github.com/google/uuid"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/api/httpapi"
+	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/internal/jsontree"
-	"github.com/go-installation/installation/patch"
+	"github.com/go-installation/installation/internal/masked"
+	"github.com/go-installation/installation/internal/operation"
 )
 
 // change is what a request changes in an installation. Zero fields change nothing.
 type change struct {
+	guard        installation.Guard
+	integration  *Integration
+	inst         *installation.Installation // as it was read last, or saved
 	connectionID string
 	connection   *Connection              // with connectionID
 	replaced     *installation.Connection // what connection replaced, with plain secrets
@@ -28,82 +31,87 @@ type change struct {
 
 // edit replaces the value at a path in the content.
 type edit struct {
-	path  []string // names of members, outermost first
+	kind  masked.OpKind // Put, or Set if the place must exist
+	path  []string      // names of members, outermost first
 	value *jsontree.Node
 }
 
-// setDisabled returns the operation that disables or enables a read object, which must exist.
-func setDisabled(object string, disabled bool) installation.Operation {
-	pointer := jsontree.JoinPointer("read", "objects", object, "disabled")
-	return patch.Set(pointer, installation.JSON(strconv.FormatBool(disabled)))
+func (e edit) operation() installation.Operation {
+	text := e.value.Append(nil)
+	defer clear(text)
+	return operation.New(e.kind, jsontree.JoinPointer(e.path...), crypto.SecretFromBytes(text))
 }
 
-// save applies a change to an installation and stores the result. If another writer was faster,
+// load reads the installation to change, its integration and the condition of the request.
+func (ch *change) load(c *call, id string) (err error) {
+	if ch.guard, err = httpapi.Condition(c.Request); err != nil {
+		return err
+	}
+	if ch.integration, err = c.integration(); err != nil {
+		return err
+	}
+	if ch.inst, err = c.find(id); err != nil {
+		return err
+	}
+	if ch.guard.Revision != 0 && ch.guard.Revision != ch.inst.Revision {
+		return installation.ErrConflict
+	}
+	return nil
+}
+
+// save applies a change to its installation and stores the result. If another writer was faster,
 // save reads the installation again and retries, unless the guard has a revision.
-func (h *Handler) save(
-	c *call, integration *Integration, inst *installation.Installation, ch *change,
-	guard installation.Guard,
-) (saved *installation.Installation, err error) {
-	err = h.retryOnConflict(c, inst.ID, guard, func(attempt int) (err error) {
+func (h *Handler) save(c *call, ch *change) error {
+	return h.retryOnConflict(c, ch.inst.ID, ch.guard, func(attempt int) (err error) {
 		if attempt > 0 {
-			if inst, err = c.find(inst.ID); err != nil {
+			if ch.inst, err = c.find(ch.inst.ID); err != nil {
 				return err
 			}
 		}
-		req := installation.PatchRequest{Guard: guard, ID: inst.ID, Operations: ch.ops}
-		if err := ch.setConnection(c, &req, inst); err != nil {
+		req := installation.PatchRequest{Guard: ch.guard, ID: ch.inst.ID, Operations: ch.ops}
+		if err := ch.setConnection(c, &req); err != nil {
 			return err
 		}
-		if err := ch.addNotes(&req, integration, inst); err != nil {
+		if err := ch.addNotes(&req); err != nil {
 			return err
 		}
 		res, err := c.svc.Patch(c.Context(), req)
 		if err == nil {
-			saved = res.Installation
+			ch.inst = res.Installation
 		}
 		return err
 	})
-	return saved, err
 }
 
 // setConnection adds the new connection to a request. A host can have stored secrets in the
 // connection of an installation. The same connection keeps them, so it is not written again. Those
 // of another connection are opened first, because a mask could not bring them back.
-func (ch *change) setConnection(
-	c *call, req *installation.PatchRequest, inst *installation.Installation,
-) (err error) {
+func (ch *change) setConnection(c *call, req *installation.PatchRequest) error {
 	if ch.connection == nil {
 		return nil
 	}
-	ch.replaced = inst.Connection
-	secret := slices.ContainsFunc(inst.Sealed, func(ref installation.Ref) bool {
+	ch.replaced = ch.inst.Connection
+	if slices.ContainsFunc(ch.inst.Sealed, func(ref installation.Ref) bool {
 		return ref.Kind() == "credential" || ref.Kind() == "connection"
-	})
-	switch {
-	case !secret:
-	case ch.connection.ID == connectionID(inst):
-		return nil
-	default:
-		req.Revision = inst.Revision
-		if ch.replaced, err = c.openConnection(inst); err != nil {
+	}) {
+		if ch.connection.ID == connectionID(ch.inst) {
+			return nil
+		}
+		req.Revision = ch.inst.Revision
+		opened, err := c.hostSvc.Open(c.Context(), installation.OpenRequest{
+			ID: ch.inst.ID, Revision: ch.inst.Revision,
+			Reason: "to restore the connection if the new one is deleted meanwhile",
+		})
+		if err != nil {
+			return err
+		}
+		defer opened.Close()
+		if ch.replaced, err = opened.Credentials(); err != nil {
 			return err
 		}
 	}
 	req.Connection = installation.Value(ch.connection.stored())
 	return nil
-}
-
-// openConnection returns the connection of an installation at its revision, with plain secrets.
-func (c *call) openConnection(inst *installation.Installation) (*installation.Connection, error) {
-	o, err := c.hostSvc.Open(c.Context(), installation.OpenRequest{
-		ID: inst.ID, Revision: inst.Revision,
-		Reason: "to restore the connection if the new one is deleted meanwhile",
-	})
-	if err != nil {
-		return nil, err
-	}
-	defer o.Close()
-	return o.Credentials()
 }
 
 // retryOnConflict calls write until write does not conflict with another writer. If the guard has a
@@ -117,21 +125,15 @@ func (h *Handler) retryOnConflict(
 	}
 	defer unlock()
 	for attempt := 0; ; attempt++ {
-		if err := write(attempt); guard.Revision != 0 || !isConflict(err) {
+		if err := write(attempt); guard.Revision != 0 || !httpapi.Raced(err) {
 			return err
 		}
 	}
 }
 
-// isConflict reports whether a write failed because another writer was faster.
-func isConflict(err error) bool {
-	conflict, ok := errors.AsType[*installation.ConflictError](err)
-	return ok && conflict.To == ""
-}
-
 // confirmSwap fails if the new connection of an updated installation was deleted meanwhile. It then
 // restores the connection that the update replaced, with its secrets.
-func (h *Handler) confirmSwap(c *call, saved *installation.Installation, ch *change) error {
+func (h *Handler) confirmSwap(c *call, ch *change) error {
 	if ch.connection == nil {
 		return nil
 	}
@@ -140,10 +142,10 @@ func (h *Handler) confirmSwap(c *call, saved *installation.Installation, ch *cha
 		return gone
 	}
 	_, err := c.hostSvc.Patch(c.Context(), installation.PatchRequest{
-		Guard: installation.Guard{Revision: saved.Revision}, ID: saved.ID,
+		Guard: installation.Guard{Revision: ch.inst.Revision}, ID: ch.inst.ID,
 		Parts: installation.Parts{Connection: installation.Value(*ch.replaced)},
 	})
-	if err != nil && !isConflict(err) {
+	if err != nil && !httpapi.Raced(err) {
 		return err
 	}
 	return gone
@@ -174,43 +176,30 @@ func notesOf(inst *installation.Installation) notes {
 	return n
 }
 
-// mergedInto returns extra with the notes as members. Other members stay.
-func (n notes) mergedInto(extra installation.Document) (installation.Document, error) {
-	members := make(map[string]json.RawMessage)
-	if !extra.IsZero() {
-		if err := extra.Decode(&members); err != nil {
-			return extra, err
-		}
-	}
-	text, _ := json.Marshal(n)         // strings can always be encoded,
-	_ = json.Unmarshal(text, &members) // and an object fits a map
-	return installation.DocumentOf(members)
+// members returns the notes for [httpapi.WithMembers].
+func (n notes) members() map[string]any {
+	return map[string]any{"createdBy": n.CreatedBy, "config": n.Config}
 }
 
 // addNotes adds notes to a request if they change. A write replaces Extra as a whole. So addNotes
 // also sets the revision of the request: if another writer changes Extra, the request fails.
-func (ch *change) addNotes(
-	req *installation.PatchRequest, integration *Integration, inst *installation.Installation,
-) error {
-	conf := inst.Configuration
+func (ch *change) addNotes(req *installation.PatchRequest) error {
+	inst, conf := ch.inst, ch.inst.Configuration
 	if len(ch.ops) == 0 && ch.createdBy == "" || conf == nil {
 		return nil
 	}
 	n := notesOf(inst)
 	before := n
-	if n.CreatedBy == "" && inst.Audit.Created != nil {
-		n.CreatedBy = inst.Audit.Created.By.ID
-	}
 	creator := cmp.Or(n.Config.CreatedBy, conf.CreatedBy)
-	n.Config = configNotes{integration.Latest.ID, cmp.Or(ch.createdBy, creator)}
+	n.Config = configNotes{ch.integration.Latest.ID, cmp.Or(ch.createdBy, creator)}
 	if n == before {
 		return nil
 	}
-	extra, err := n.mergedInto(inst.Extra)
+	extra, err := httpapi.WithMembers(inst.Extra, n.members())
 	if err != nil {
 		return err
 	}
-	req.Revision, req.Extra = inst.Revision, installation.Value(extra)
+	req.Revision, req.Extra = inst.Revision, extra
 	if n.Config.CreatedBy != creator {
 		// A new creator makes a new configuration, even with the same content.
 		req.Configuration = installation.Value(installation.Configuration{

@@ -76,10 +76,10 @@ func (s seedConnections) Connection(context.Context, string, string) (*ampersand
 			Provider: c.ProviderApp.Provider, ClientID: c.ProviderApp.ClientID,
 			Scopes: c.ProviderApp.Scopes, Created: c.ProviderApp.CreateTime,
 		},
-		Group: ampersand.Group{Ref: g.GroupRef, Name: g.GroupName, Created: g.CreateTime,
+		Group: installation.Account{ID: g.GroupRef, Name: g.GroupName, Created: g.CreateTime,
 			Updated: g.UpdateTime},
-		Consumer: ampersand.Consumer{
-			Ref: c.Consumer.ConsumerRef, Name: c.Consumer.ConsumerName,
+		Consumer: installation.Consumer{
+			ID: c.Consumer.ConsumerRef, Name: c.Consumer.ConsumerName,
 			Created: c.Consumer.CreateTime, Updated: c.Consumer.UpdateTime,
 		},
 		WorkspaceRef: c.ProviderWorkspaceRef, ConsumerRef: c.ProviderConsumerRef,

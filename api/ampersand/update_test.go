@@ -95,6 +95,13 @@ var masks = map[string]struct{ body, want string }{
 		update(reads(`"deal":`+disabledDeal), readMask+"deal.disabled", readMask+"deal"),
 		masked("", "deal", disabledDeal),
 	},
+	"a new object and its switch": {
+		update(reads(`"lead":`+disabledDeal), readMask+"lead.disabled", readMask+"lead"),
+		masked("", "lead", disabledDeal),
+	},
+	"an object with the name of the switch": {
+		replaceObject("disabled", disabledDeal), masked("", "disabled", disabledDeal),
+	},
 	"proxy": {
 		update(`{"proxy":{"enabled":true,"other":1}}`, "config.content.proxy.enabled"),
 		masked(`,"proxy":{"enabled":true}`),

@@ -67,7 +67,7 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	return text.Bytes(), err
 }
 
-// GroupObject is a [Group] in the JSON of the platform.
+// GroupObject is the group of a [Connection] in the JSON of the platform.
 type GroupObject struct {
 	Ref        string `json:"groupRef"`
 	Name       string `json:"groupName"`
@@ -76,7 +76,7 @@ type GroupObject struct {
 	UpdateTime Time   `json:"updateTime,omitzero"`
 }
 
-// ConsumerObject is a [Consumer] in the JSON of the platform.
+// ConsumerObject is the consumer of a [Connection] in the JSON of the platform.
 type ConsumerObject struct {
 	Ref        string `json:"consumerRef"`
 	Name       string `json:"consumerName"`
@@ -146,42 +146,32 @@ func InstallationOf(inst *installation.Installation) *Installation {
 func objectOf(inst *installation.Installation, c *Connection) *Installation {
 	w := &Installation{
 		ID: inst.ID, ProjectID: inst.Tenant, IntegrationID: inst.Extension.ID,
-		Group: groupObject(inst.Tenant, c.Group), HealthStatus: string(healthOf(inst, c)),
+		Group: groupObject(inst.Tenant, c.Group), HealthStatus: string(installation.Healthy),
 		Connection: connectionObject(inst.Tenant, c),
+	}
+	if inst.Health == installation.Unhealthy || c.Status == ConnectionBadCredentials {
+		w.HealthStatus = string(installation.Unhealthy)
 	}
 	if created := inst.Audit.Created; created != nil {
 		w.CreateTime, w.CreatedBy = Time{created.At}, created.By.ID
 	}
-	conf := inst.Configuration
-	if conf == nil {
+	w.Config = Config{CreateTime: w.CreateTime, CreatedBy: w.CreatedBy, provider: c.Provider}
+	if conf := inst.Configuration; conf != nil {
+		n := notesOf(inst)
+		w.CreatedBy = cmp.Or(n.CreatedBy, w.CreatedBy)
 		w.Config = Config{
-			CreateTime: w.CreateTime, CreatedBy: w.CreatedBy, provider: c.Provider,
+			conf.RevisionID, n.Config.RevisionID, Time{conf.Created}, n.Config.CreatedBy,
+			conf.Document, c.Provider,
 		}
-		return w
-	}
-	n := notesOf(inst)
-	w.CreatedBy = cmp.Or(n.CreatedBy, w.CreatedBy)
-	w.Config = Config{
-		ID: conf.RevisionID, RevisionID: n.Config.RevisionID, CreatedBy: n.Config.CreatedBy,
-		CreateTime: Time{conf.Created}, Content: conf.Document,
-	}
-	if n.Config.RevisionID == "" { // the host made the configuration, with its own IDs
-		w.Config.ID, w.Config.RevisionID = conf.ID, conf.RevisionID
-		w.Config.CreatedBy = conf.CreatedBy
-	}
-	if w.CreateTime.Before(conf.Created) {
-		w.UpdateTime = Time{conf.Created}
+		if n.Config.RevisionID == "" { // the host made the configuration, with its own IDs
+			w.Config.ID, w.Config.RevisionID = conf.ID, conf.RevisionID
+			w.Config.CreatedBy = conf.CreatedBy
+		}
+		if w.CreateTime.Before(conf.Created) {
+			w.UpdateTime = Time{conf.Created}
+		}
 	}
 	return w
-}
-
-// healthOf returns Unhealthy if the installation is unhealthy or the provider rejects the
-// credentials of its connection, and Healthy otherwise.
-func healthOf(inst *installation.Installation, c *Connection) installation.Health {
-	if inst.Health == installation.Unhealthy || c.Status == ConnectionBadCredentials {
-		return installation.Unhealthy
-	}
-	return installation.Healthy
 }
 
 // Parts returns what a write can set of the installation, for a request to the service. The project
@@ -189,8 +179,11 @@ func healthOf(inst *installation.Installation, c *Connection) installation.Healt
 // Installation.Extra, which the write replaces.
 func (w *Installation) Parts() installation.Parts {
 	p := installation.Parts{
-		Extension:  installation.Value(installation.Extension{ID: w.IntegrationID}),
-		Account:    installation.Value(w.Group.group().account()),
+		Extension: installation.Value(installation.Extension{ID: w.IntegrationID}),
+		Account: installation.Value(installation.Account{
+			ID: w.Group.Ref, Name: w.Group.Name,
+			Created: w.Group.CreateTime.Time, Updated: w.Group.UpdateTime.Time,
+		}),
 		Health:     installation.Value(installation.Health(w.HealthStatus)),
 		Connection: installation.Value(w.Connection.stored()),
 		Configuration: installation.Value(installation.Configuration{
@@ -207,13 +200,14 @@ func (w *Installation) Parts() installation.Parts {
 
 // stored returns the connection with its credentials, as an installation can store it.
 func (w *ConnectionObject) stored() installation.Connection {
-	c := Connection{
-		ID: w.ID, Provider: w.Provider, Scheme: w.AuthScheme, Status: w.Status,
-		Consumer: Consumer{
-			w.Consumer.Ref, w.Consumer.Name,
-			w.Consumer.CreateTime.Time, w.Consumer.UpdateTime.Time,
+	c := installation.Connection{
+		ID: w.ID, Provider: w.Provider, Scheme: string(w.AuthScheme), Status: string(w.Status),
+		Consumer: &installation.Consumer{
+			ID: w.Consumer.Ref, Name: w.Consumer.Name,
+			Created: w.Consumer.CreateTime.Time, Updated: w.Consumer.UpdateTime.Time,
 		},
-		WorkspaceRef: w.WorkspaceRef, ConsumerRef: w.ConsumerRef,
+		WorkspaceRef: w.WorkspaceRef, ConsumerRef: w.ConsumerRef, APIKey: w.APIKey,
+		AccessToken: w.OAuth2.AccessToken.token(), RefreshToken: w.OAuth2.RefreshToken.token(),
 		Created: w.CreateTime.Time, Updated: w.UpdateTime.Time,
 	}
 	if a := w.ProviderApp; a != nil {
@@ -222,18 +216,11 @@ func (w *ConnectionObject) stored() installation.Connection {
 			Scopes: a.Scopes, Created: a.CreateTime.Time, Updated: a.UpdateTime.Time,
 		}
 	}
-	out := c.stored()
-	out.APIKey = w.APIKey
-	out.AccessToken, out.RefreshToken = w.OAuth2.AccessToken.token(), w.OAuth2.RefreshToken.token()
-	return out
+	return c
 }
 
-func (w GroupObject) group() Group {
-	return Group{Ref: w.Ref, Name: w.Name, Created: w.CreateTime.Time, Updated: w.UpdateTime.Time}
-}
-
-func groupObject(project string, g Group) GroupObject {
-	return GroupObject{g.Ref, g.Name, project, Time{g.Created}, Time{g.Updated}}
+func groupObject(project string, g installation.Account) GroupObject {
+	return GroupObject{g.ID, g.Name, project, Time{g.Created}, Time{g.Updated}}
 }
 
 func appOf(project string, a *installation.ProviderApp) *ProviderApp {
@@ -262,7 +249,7 @@ func connectionObject(project string, c *Connection) ConnectionObject {
 	return ConnectionObject{
 		ID: c.ID, ProjectID: project, Provider: c.Provider, ProviderApp: appOf(project, c.App),
 		Group:        groupObject(project, c.Group),
-		Consumer:     ConsumerObject{p.Ref, p.Name, project, Time{p.Created}, Time{p.Updated}},
+		Consumer:     ConsumerObject{p.ID, p.Name, project, Time{p.Created}, Time{p.Updated}},
 		WorkspaceRef: c.WorkspaceRef, ConsumerRef: c.ConsumerRef,
 		CreateTime: Time{c.Created}, UpdateTime: Time{c.Updated},
 		AuthScheme: cmp.Or(c.Scheme, SchemeNone), Status: cmp.Or(c.Status, ConnectionCreated),
@@ -274,8 +261,8 @@ func connectionObject(project string, c *Connection) ConnectionObject {
 // ConnectionObject.
 type revealed struct {
 	ConnectionObject
-	OAuth2 *revealedOAuth2 `json:"oauth2AuthorizationCode,omitzero"`
-	APIKey string          `json:"apiKey,omitzero"`
+	OAuth2 revealedOAuth2 `json:"oauth2AuthorizationCode,omitzero"`
+	APIKey string         `json:"apiKey,omitzero"`
 }
 
 type revealedOAuth2 struct {
@@ -285,21 +272,16 @@ type revealedOAuth2 struct {
 }
 
 type revealedToken struct {
-	Token     string `json:"token"`
-	IssuedAt  Time   `json:"issuedAt,omitzero"`
-	ExpiresAt Time   `json:"expiresAt,omitzero"`
+	Token string `json:"token"`
+	TokenObject
 }
 
 // reveal adds credentials to a connection. Call it only if a builder has requested credentials.
-func reveal(w ConnectionObject, c *Credentials, refreshToken bool) *revealed {
-	out := &revealed{ConnectionObject: w}
-	if !c.APIKey.IsZero() {
-		out.APIKey = c.APIKey.RevealString()
-	}
+func reveal(w ConnectionObject, c *Credentials, refreshToken bool) revealed {
+	out := revealed{ConnectionObject: w, APIKey: c.APIKey.RevealString()}
 	if code := c.AuthorizationCode; code != nil {
-		out.OAuth2 = &revealedOAuth2{
-			AccessToken: revealToken(code.AccessToken), Scopes: code.Scopes,
-		}
+		out.OAuth2.Scopes = code.Scopes
+		out.OAuth2.AccessToken = revealToken(code.AccessToken)
 		if refreshToken {
 			out.OAuth2.RefreshToken = revealToken(code.RefreshToken)
 		}
@@ -308,8 +290,5 @@ func reveal(w ConnectionObject, c *Credentials, refreshToken bool) *revealed {
 }
 
 func revealToken(t installation.Token) revealedToken {
-	if t.Value.IsZero() {
-		return revealedToken{}
-	}
-	return revealedToken{t.Value.RevealString(), Time{t.Issued}, Time{t.Expires}}
+	return revealedToken{t.Value.RevealString(), tokenOf(t)}
 }

@@ -61,8 +61,9 @@ type Methods map[string]Endpoint
 // API is an [http.Handler] for the endpoints that were added with [API.Handle]. It is safe for
 // concurrent use once all endpoints are added.
 type API struct {
-	cfg Config
-	mux *http.ServeMux
+	cfg   Config
+	mux   *http.ServeMux
+	verbs map[string]map[string]Methods // by pattern and verb
 }
 
 // New returns an API without endpoints.
@@ -71,24 +72,40 @@ func New(cfg Config) *API {
 	cfg.MaxBody = cmp.Or(cfg.MaxBody, DefaultMaxBody)
 	cfg.Timeout = cmp.Or(cfg.Timeout, DefaultTimeout)
 	cfg.Origins = slices.Clone(cfg.Origins)
-	return &API{cfg: cfg, mux: http.NewServeMux()}
+	return &API{cfg: cfg, mux: http.NewServeMux(), verbs: make(map[string]map[string]Methods)}
 }
 
 // Handle adds the endpoints of one path. The pattern has the syntax of [http.ServeMux], without
 // a method or host. The endpoints also answer the path with a slash at its end, which some clients
 // add.
+//
+// A pattern that ends in a wildcard can have a colon and a verb behind. For example, the pattern
+// "/jobs/{job}:stop" serves /jobs/7:stop. The path value of job is then 7. If the text after the
+// last colon of a path is no verb of the wildcard, it is part of the path value.
+//
+// Handle panics if the pattern is not valid, or was added before.
 func (a *API) Handle(pattern string, methods Methods) {
-	a.HandleVerbs(pattern, "", map[string]Methods{"": methods})
+	wildcard, verb := "", ""
+	if m := verbEnd.FindStringSubmatch(pattern); m != nil {
+		pattern, wildcard, verb = m[1], m[2], m[3]
+	}
+	verbs := a.verbs[pattern]
+	if verbs == nil {
+		verbs = make(map[string]Methods)
+		a.verbs[pattern] = verbs
+		a.route(pattern, wildcard, verbs)
+	}
+	if verbs[verb] != nil {
+		panic("httpapi: Handle: added twice: " + pattern + ":" + verb)
+	}
+	verbs[verb] = methods
 }
 
-// HandleVerbs is [API.Handle] for a path that can end in a colon and a verb. For example, the
-// pattern "/jobs/{job}" with the wildcard "job" and a verb "stop" also serves /jobs/7:stop. The
-// wildcard has to be the last one in the pattern. The map verbs has the endpoints by verb, and the
-// endpoints of the path without a verb under "".
-//
-// The path value of the wildcard does not include the verb. If the text after the last colon is no
-// verb in the map, it is part of the path value.
-func (a *API) HandleVerbs(pattern, wildcard string, verbs map[string]Methods) {
+// verbEnd matches a pattern that ends in a wildcard, with or without a verb behind.
+var verbEnd = regexp.MustCompile(`^(.*\{(\w+)\})(?::([\w-]+))?$`)
+
+// route adds the endpoints of a pattern by their verbs, "" for the path without a verb.
+func (a *API) route(pattern, wildcard string, verbs map[string]Methods) {
 	h := a.endpoint(func(r *http.Request) (*Answer, error) {
 		methods := verbs[cutVerb(r, wildcard, verbs)]
 		if methods == nil {

@@ -72,6 +72,13 @@ func ProblemOf(err error) *Problem {
 	return Internal(err)
 }
 
+// Raced reports whether a write failed because another writer was faster. A retry on the new state
+// can succeed.
+func Raced(err error) bool {
+	conflict, ok := errors.AsType[*installation.ConflictError](err)
+	return ok && conflict.To == ""
+}
+
 // own reports whether err is an error of this library, so that its text has nothing of a client. A
 // context error alone does not count, since the error that wraps it can have any text, such as a
 // URL with a password.

@@ -63,16 +63,18 @@ func TestReadQuery(t *testing.T) {
 		flag       bool
 		n          int
 	}
-	read := func(q *httpapi.Query) params {
-		return params{q.Text("text"), q.OneOf("mode", "a", "b"), q.Flag("flag"),
+	read := func(query string) (params, error) {
+		q := httpapi.ReadQuery(httptest.NewRequest("GET", "/?"+query, nil))
+		got := params{q.Text("text"), q.OneOf("mode", "a", "b"), q.Flag("flag"),
 			q.Number("n", 1, 9, 5)}
+		return got, q.Err()
 	}
 	for query, want := range map[string]params{
 		"":                                {n: 5},
 		"text=x%20y&mode=b&flag=true&n=9": {"x y", "b", true, 9},
 		"flag=false&other=1&other=2":      {n: 5},
 	} {
-		got, err := httpapi.ReadQuery(httptest.NewRequest("GET", "/?"+query, nil), read)
+		got, err := read(query)
 		if err != nil || got != want {
 			t.Errorf("%q: %+v, %v", query, got, err)
 		}
@@ -88,10 +90,23 @@ func TestReadQuery(t *testing.T) {
 		"n=10&flag=x":      {"?flag unknown", "?n range"},
 		"text=%zz&text=ok": {"? format"},
 	} {
-		_, err := httpapi.ReadQuery(httptest.NewRequest("GET", "/?"+query, nil), read)
+		_, err := read(query)
 		if status, got := problemsOf(err); status != 400 || len(got) != len(want) ||
 			strings.Fields(got[0])[0] != strings.Fields(want[0])[0] {
 			t.Errorf("%q: %d %q, want %q", query, status, got, want)
+		}
+	}
+}
+
+func TestRequiredParameter(t *testing.T) {
+	for query, want := range map[string]string{
+		"id=x": "", "": "?id required", "id=": "?id required", "id=x&id=y": "?id too-many",
+	} {
+		q := httpapi.ReadQuery(httptest.NewRequest("GET", "/?"+query, nil))
+		id := q.Required("id")
+		_, got := problemsOf(q.Err())
+		if strings.Join(got, " ") != want || (id == "x") != (want == "") {
+			t.Errorf("%q: read %q, %q, want %q", query, id, got, want)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 // configuration/api_key.
 var documents = []string{
 	"", "configuration", "connection", "connection.metadata", "document", "extra",
+	"patch",
 }
 
 // issues returns a copy of violations with the paths that clients get: names with dots between

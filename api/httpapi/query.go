@@ -13,25 +13,27 @@ import (
 // follows.
 const InQuery = "?"
 
-// Query reads parameters of a query by their names and collects every violation. Its methods
-// return a value even for a bad parameter, so that the caller can go on. Parameters that the
-// caller does not read are ignored.
+// Query reads parameters of a query by their names and collects every violation; see [Query.Err].
+// Its methods return a value even for a bad parameter, so that the caller can go on. Parameters
+// that the caller does not read are ignored.
 type Query struct {
 	values url.Values
 	list   validate.List
 }
 
-// ReadQuery parses the query of a request, calls read with it, and returns the result. If the query
-// or a parameter is not valid, ReadQuery returns an error with all violations.
-func ReadQuery[T any](r *http.Request, read func(*Query) T) (T, error) {
+// ReadQuery parses the query of a request.
+func ReadQuery(r *http.Request) *Query {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	q := &Query{values: values}
 	if err != nil {
 		q.list.Add(InQuery, validate.RuleFormat, "is no query") // err quotes the query
 	}
-	out := read(q)
-	return out, q.list.Err()
+	return q
 }
+
+// Err returns an error with all violations of the query and of the parameters that were read, or
+// nil if there are none.
+func (q *Query) Err() error { return q.list.Err() }
 
 // Text returns a parameter that has the form of an ID, or "" if the parameter is absent.
 func (q *Query) Text(name string) string {
@@ -45,6 +47,13 @@ func (q *Query) Text(name string) string {
 	}
 	q.list.OptionalID(InQuery+name, given[0])
 	return given[0]
+}
+
+// Required is [Query.Text] for a parameter that has to be given and not empty.
+func (q *Query) Required(name string) string {
+	text := q.Text(name)
+	q.list.Required(InQuery+name, text != "" || len(q.values[name]) > 1)
+	return text
 }
 
 // Flag returns a parameter that is "true" or "false". It returns false if the parameter is absent.

@@ -232,6 +232,7 @@ func TestIssues(t *testing.T) {
 		"configuration/a~1b~01/0":  "configuration.a/b~1.0",
 		"connection/access_token":  "connection.access_token",
 		"connection.metadata/t":    "connection.metadata.t", "extra/x": "extra.x",
+		"patch/0/op":            "patch.0.op",
 		"document/read/objects": "document.read.objects",
 		"consent.policies.a/b":  "consent.policies.a/b", "modules[0].id": "modules[0].id",
 	} {

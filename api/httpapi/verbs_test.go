@@ -16,10 +16,9 @@ func TestVerbs(t *testing.T) {
 		}
 	}
 	api := httpapi.New(httpapi.Config{Render: plain})
-	api.HandleVerbs("/jobs/{job}", "job",
-		map[string]httpapi.Methods{"": {"GET": says("job")}, "stop": {"POST": says("stop")}})
-	api.HandleVerbs("/plans/{job}", "job",
-		map[string]httpapi.Methods{"draw": {"GET": says("draw")}})
+	api.Handle("/jobs/{job}", httpapi.Methods{"GET": says("job")})
+	api.Handle("/jobs/{job}:stop", httpapi.Methods{"POST": says("stop")})
+	api.Handle("/plans/{job}:draw", httpapi.Methods{"GET": says("draw")})
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
 	for _, tt := range []struct {
@@ -58,4 +57,15 @@ func TestRequestIDOfProblem(t *testing.T) {
 		nil); body != `"`+resp.Header.Get("X-Request-Id")+`"` || len(body) < 10 {
 		t.Errorf("the problem has %s, the answer %s", body, resp.Header.Get("X-Request-Id"))
 	}
+}
+
+func TestHandlePanicsOnRepeat(t *testing.T) {
+	api := httpapi.New(httpapi.Config{Render: plain})
+	api.Handle("/jobs/{job}:stop", httpapi.Methods{})
+	defer func() {
+		if recover() == nil {
+			t.Error("the same pattern is added twice")
+		}
+	}()
+	api.Handle("/jobs/{job}:stop", httpapi.Methods{})
 }

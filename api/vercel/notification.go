@@ -3,10 +3,10 @@ package vercel
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/go-installation/installation"
+	"github.com/go-installation/installation/api/httpapi"
 )
 
 // removedMark is a member of Installation.Extra. It is set after [Handler.Notify] has removed the
@@ -29,11 +29,10 @@ func (h *Handler) Notify(
 	svc := h.svc.As(installation.Actor{Kind: installation.Host})
 	for {
 		err := h.notify(ctx, svc, id, n)
-		conflict, ok := errors.AsType[*installation.ConflictError](err)
 		switch {
 		case err == nil:
 			return nil
-		case !ok || conflict.To != "": // not a conflict with another write
+		case !httpapi.Raced(err):
 			return fmt.Errorf("notify: %w", err)
 		}
 	}
@@ -49,7 +48,11 @@ func (h *Handler) notify(
 	if err != nil {
 		return err
 	}
-	extra, err := withMark(inst.Extra, n.Removes())
+	changes := map[string]any{removedMark: nil}
+	if n.Removes() {
+		changes[removedMark] = true
+	}
+	extra, err := httpapi.WithMembers(inst.Extra, changes)
 	if err != nil {
 		return err
 	}
@@ -60,36 +63,9 @@ func (h *Handler) notify(
 	return err
 }
 
-// withMark returns Extra with removedMark, or without it if removed is false. Other members stay,
-// even masked ones.
-func withMark(
-	extra installation.Document, removed bool,
-) (installation.Optional[installation.Document], error) {
-	members, err := membersOf(extra)
-	if err != nil {
-		return installation.Optional[installation.Document]{}, err
-	}
-	delete(members, removedMark)
-	if removed {
-		members[removedMark] = json.RawMessage("true")
-	}
-	if len(members) == 0 {
-		return installation.Remove[installation.Document](), nil
-	}
-	document, err := installation.DocumentOf(members)
-	return installation.Value(document), err
-}
-
 // notificationRemoved reports whether an installation has removedMark.
 func notificationRemoved(inst *installation.Installation) bool {
-	members, err := membersOf(inst.Extra)
+	var members map[string]json.RawMessage
+	err := inst.Extra.Decode(&members)
 	return err == nil && string(members[removedMark]) == "true"
-}
-
-func membersOf(extra installation.Document) (map[string]json.RawMessage, error) {
-	members := make(map[string]json.RawMessage)
-	if extra.IsZero() {
-		return members, nil
-	}
-	return members, extra.Decode(&members)
 }

@@ -51,8 +51,8 @@ func (h *Host) add(p *project, id string, n ampersand.NewConnection) *connection
 	c := &connection{
 		Connection: ampersand.Connection{
 			ID: id, Provider: n.Provider, Scheme: n.Scheme, Status: ampersand.ConnectionCreated,
-			Group:        first(p.groups, n.Group.Ref, n.Group),
-			Consumer:     first(p.consumers, n.Consumer.Ref, n.Consumer),
+			Group:        first(p.groups, n.Group.ID, n.Group),
+			Consumer:     first(p.consumers, n.Consumer.ID, n.Consumer),
 			WorkspaceRef: n.WorkspaceRef, Metadata: maps.Clone(n.Metadata), Created: now,
 		},
 		credentials: n.Credentials,
@@ -116,8 +116,8 @@ func (h *Host) Connections(
 	is := func(want, have string) bool { return want == "" || want == have }
 	var all []*ampersand.Connection
 	for _, c := range p.connections {
-		if is(f.Provider, c.Provider) && is(f.Group, c.Group.Ref) &&
-			is(f.Consumer, c.Consumer.Ref) {
+		if is(f.Provider, c.Provider) && is(f.Group, c.Group.ID) &&
+			is(f.Consumer, c.Consumer.ID) {
 			all = append(all, c.public())
 		}
 	}
@@ -235,8 +235,8 @@ func demoConnection(provider string, made time.Time) ampersand.NewConnection {
 	return ampersand.NewConnection{
 		Provider: provider, Scheme: ampersand.SchemeAuthorizationCode,
 		WorkspaceRef: "harbor-" + provider,
-		Group:        ampersand.Group{Ref: DemoGroup, Name: "Harbor Foods", Created: made},
-		Consumer:     ampersand.Consumer{Ref: DemoConsumer, Name: "Mara Lind", Created: made},
+		Group:        installation.Account{ID: DemoGroup, Name: "Harbor Foods", Created: made},
+		Consumer:     installation.Consumer{ID: DemoConsumer, Name: "Mara Lind", Created: made},
 		Credentials: ampersand.Credentials{AuthorizationCode: &ampersand.AuthorizationCode{
 			AccessToken: accessToken(made),
 			RefreshToken: installation.Token{

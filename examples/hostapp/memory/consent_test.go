@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-installation/installation"
 	"github.com/go-installation/installation/api/ampersand"
 	"github.com/go-installation/installation/crypto"
 	"github.com/go-installation/installation/examples/hostapp/memory"
@@ -27,7 +28,7 @@ func TestConsentConnects(t *testing.T) {
 	h := memory.Demo(crypto.NewSecret("k3y"), func() time.Time { return now })
 	fresh := ampersand.NewConnection{
 		Provider: "salesforce", Scheme: ampersand.SchemeAuthorizationCode,
-		Group: ampersand.Group{Ref: "org-71"}, Consumer: ampersand.Consumer{Ref: "u-9"},
+		Group: installation.Account{ID: "org-71"}, Consumer: installation.Consumer{ID: "u-9"},
 	}
 	if _, err := h.ConnectURL(t.Context(), memory.DemoProject, fresh); err == nil {
 		t.Error("a flow begins without a page")

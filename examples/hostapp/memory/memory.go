@@ -38,9 +38,9 @@ type Host struct {
 type project struct {
 	ampersand.Project
 	integrations []ampersand.Integration
-	groups       map[string]ampersand.Group    // by groupRef
-	consumers    map[string]ampersand.Consumer // by consumerRef
-	connections  []*connection                 // oldest first
+	groups       map[string]installation.Account  // by groupRef
+	consumers    map[string]installation.Consumer // by consumerRef
+	connections  []*connection                    // oldest first
 	apps         []*installation.ProviderApp
 	reveals      []Reveal
 }
@@ -79,8 +79,8 @@ func (h *Host) AddProject(p ampersand.Project) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.projects = append(h.projects, &project{
-		Project: p, groups: make(map[string]ampersand.Group),
-		consumers: make(map[string]ampersand.Consumer),
+		Project: p, groups: make(map[string]installation.Account),
+		consumers: make(map[string]installation.Consumer),
 	})
 }
 
